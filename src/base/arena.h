@@ -1,0 +1,32 @@
+/*
+ * arena.h - memory that is filled piece by piece and freed at once.
+ *
+ * One owner at a time, on whichever thread that owner is.  A stanza is one
+ * arena: tree, addresses, whatever handlers add.
+ */
+#ifndef BASE_ARENA_H
+#define BASE_ARENA_H
+
+#include <stddef.h>
+
+#include "base/str.h"
+
+struct arena;
+
+/* Owned by the caller.  arena_free copes with NULL. */
+struct arena *arena_new(void);
+void arena_free(struct arena *a);
+
+/* In the arena of a; aligned for any type; not initialised. */
+void *arena_alloc(struct arena *a, size_t n);
+/* The same, filled with zeros. */
+void *arena_zalloc(struct arena *a, size_t n);
+/* A copy with a NUL behind it, which does not count; STR_NONE stays STR_NONE. */
+struct str arena_str(struct arena *a, struct str s);
+struct str arena_printf(struct arena *a, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Bytes asked of malloc for a: what bounds on queues count. */
+size_t arena_bytes(const struct arena *a);
+
+#endif

@@ -1,0 +1,44 @@
+/*
+ * clock.h - what time it is, behind an interface that a test can move.
+ *
+ * Any thread.
+ */
+#ifndef BASE_CLOCK_H
+#define BASE_CLOCK_H
+
+#include <stdint.h>
+
+#define US_PER_S INT64_C(1000000)
+#define US_PER_MS INT64_C(1000)
+
+struct clock {
+	int64_t (*mono_us)(const struct clock *c); /* never goes back */
+	int64_t (*wall_us)(const struct clock *c); /* since 1970, UTC */
+};
+
+/* The machine's clocks. */
+extern const struct clock clock_system;
+
+static inline int64_t
+clock_mono_us(const struct clock *c)
+{
+	return c->mono_us(c);
+}
+
+static inline int64_t
+clock_wall_us(const struct clock *c)
+{
+	return c->wall_us(c);
+}
+
+/* A clock that stands still until it is moved: both times advance together. */
+struct clock_manual {
+	struct clock clock;
+	int64_t mono_us;
+	int64_t wall_us;
+};
+
+void clock_manual_init(struct clock_manual *c, int64_t wall_us);
+void clock_manual_advance(struct clock_manual *c, int64_t us);
+
+#endif

@@ -1,0 +1,55 @@
+/*
+ * mailbox.h - the queue through which threads hand work to one thread:
+ * liburcu's wait-free queue and an eventfd.
+ *
+ * Any thread posts; the owner's thread drains.  Between one sender and one
+ * mailbox order is kept.  Wake-ups are coalesced: the eventfd is written only
+ * by the post that finds the mailbox asleep.
+ */
+#ifndef BASE_MAILBOX_H
+#define BASE_MAILBOX_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <urcu/wfcqueue.h>
+
+struct err;
+
+/* Lies inside what is posted.  run() is called by the draining thread, and
+ * owns the mail from then on. */
+struct mail {
+	struct cds_wfcq_node node;
+	uint32_t bytes; /* what it holds in memory, counted against the bound */
+	void (*run)(struct mail *m, void *owner);
+};
+
+struct mailbox {
+	struct cds_wfcq_tail tail __attribute__((aligned(64)));
+	atomic_size_t bytes; /* posted and not yet run */
+	atomic_bool awake;   /* the owner will look again without a wake-up */
+	struct cds_wfcq_head head __attribute__((aligned(64)));
+	int fd;              /* eventfd, readable when there may be mail */
+};
+
+bool mailbox_init(struct mailbox *mb, struct err *err);
+/* Runs nothing: the mailbox must be empty. */
+void mailbox_done(struct mailbox *mb);
+
+/* --- any thread ---------------------------------------------------------- */
+
+/* m is taken. */
+void mailbox_post(struct mailbox *mb, struct mail *m);
+/* What is waiting, in bytes: senders slow down above their bound. */
+size_t mailbox_bytes(const struct mailbox *mb);
+
+/* --- the owner's thread -------------------------------------------------- */
+
+/* Runs at most max mails with owner as the second argument; returns how many.
+ * When fewer than max were run, the mailbox is asleep and will write its
+ * eventfd for the next post; else the caller has to come again. */
+size_t mailbox_drain(struct mailbox *mb, void *owner, size_t max);
+
+#endif

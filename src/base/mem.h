@@ -1,0 +1,28 @@
+/*
+ * mem.h - allocation that does not fail, and the few macros every file needs.
+ *
+ * Any thread.  Small allocations do not fail: the process ends instead.  What
+ * a peer can make large is limited before it comes here.
+ */
+#ifndef BASE_MEM_H
+#define BASE_MEM_H
+
+#include <stddef.h>
+#include <stdlib.h>
+
+#define COUNT(array) (sizeof(array) / sizeof((array)[0]))
+#define CONTAINER_OF(ptr, type, member)                                        \
+	((type *)(void *)((char *)(ptr)-offsetof(type, member)))
+#define MIN(a, b) ((a) < (b) ? (a) : (b))
+#define MAX(a, b) ((a) > (b) ? (a) : (b))
+
+/* The result is owned by the caller, and given back with free(). */
+void *xmalloc(size_t n) __attribute__((malloc, returns_nonnull));
+void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull));
+void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
+char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
+
+/* Frees p (may be NULL) after overwriting its n bytes: for secrets. */
+void mem_wipe_free(void *p, size_t n);
+
+#endif

@@ -1,0 +1,43 @@
+/*
+ * rand.h - random bytes, behind an interface that a test can seed.
+ *
+ * rand_system is OpenSSL's CSPRNG and may be used on any thread; a seeded
+ * source belongs to one thread.  Every identifier that a peer must not guess
+ * comes from here, with 128 bits or more.
+ */
+#ifndef BASE_RAND_H
+#define BASE_RAND_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct rand_source {
+	void (*bytes)(struct rand_source *r, void *out, size_t n);
+};
+
+extern struct rand_source rand_system;
+
+static inline void
+rand_bytes(struct rand_source *r, void *out, size_t n)
+{
+	r->bytes(r, out, n);
+}
+
+/* Uniform in [0, below); below > 0. */
+uint64_t rand_below(struct rand_source *r, uint64_t below);
+
+/* Room for 128 bits as text, with the NUL: 22 letters of [A-Za-z0-9_-]. */
+#define RAND_ID_SIZE 23
+struct str rand_id(struct rand_source *r, char out[RAND_ID_SIZE]);
+
+/* Reproducible, for tests and simulations only: not for secrets. */
+struct rand_seeded {
+	struct rand_source source;
+	uint64_t state[4];
+};
+
+void rand_seeded_init(struct rand_seeded *r, uint64_t seed);
+
+#endif

@@ -1,0 +1,125 @@
+/*
+ * stanza.h - one parsed message, presence or iq: an arena, an element tree, its
+ * addresses already prepared.
+ *
+ * Owned by one shard at a time; sending it gives it away.  Nothing with a
+ * longer life points into it.
+ */
+#ifndef XMPP_STANZA_H
+#define XMPP_STANZA_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/str.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+
+struct arena;
+struct elem;
+struct err;
+
+#define NS_CLIENT "jabber:client"
+#define NS_SERVER "jabber:server"
+
+enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
+
+/* The type attribute; what a kind does not know is an error for presence and
+ * iq, and MESSAGE_NORMAL for messages (RFC 6121 §5.2.2). */
+enum stanza_type {
+	MESSAGE_NORMAL,
+	MESSAGE_CHAT,
+	MESSAGE_GROUPCHAT,
+	MESSAGE_HEADLINE,
+	MESSAGE_ERROR,
+	PRESENCE_AVAILABLE,
+	PRESENCE_UNAVAILABLE,
+	PRESENCE_SUBSCRIBE,
+	PRESENCE_SUBSCRIBED,
+	PRESENCE_UNSUBSCRIBE,
+	PRESENCE_UNSUBSCRIBED,
+	PRESENCE_PROBE,
+	PRESENCE_ERROR,
+	IQ_GET,
+	IQ_SET,
+	IQ_RESULT,
+	IQ_ERROR,
+};
+
+/*
+ * The fields mirror attributes of root; change them through the functions
+ * below, so that tree and fields cannot disagree.
+ */
+struct stanza {
+	STAILQ_ENTRY(stanza) link; /* for whoever owns the stanza */
+	struct arena *arena;
+	struct elem *root; /* always in NS_CLIENT, whatever stream it came by */
+	struct jid from;   /* not set until the stream or session stamps it */
+	struct jid to;     /* not set: none was given */
+	struct str id;     /* STR_NONE when absent */
+	enum stanza_kind kind;
+	enum stanza_type type;
+};
+
+STAILQ_HEAD(stanza_queue, stanza);
+
+/* --- any thread: a stanza is touched by its owner only ------------------- */
+
+/*
+ * Makes a stanza of the element e, which lies in a.  a is taken when it works;
+ * the result is owned by the caller.  NULL, with *cond_out, and a still the
+ * caller's, when e is no stanza or breaks a rule: jid-malformed for an address,
+ * bad-request for an iq without id or with an unknown type or without exactly
+ * one child where one is due, or presence of unknown type (RFC 6120 §8.2.3,
+ * §8.3, RFC 6121 §4.7.1).
+ */
+struct stanza *stanza_from_elem(struct arena *a, struct elem *e,
+	enum stanza_cond *cond_out);
+/* Is e a message, presence or iq in NS_CLIENT or NS_SERVER? */
+bool elem_is_stanza(const struct elem *e);
+
+/* A new stanza in an arena of its own, owned by the caller.  Either address may
+ * be not set; id may be STR_NONE. */
+struct stanza *stanza_new(enum stanza_type type, struct jid from, struct jid to,
+	struct str id);
+/* A deep copy, owned by the caller. */
+struct stanza *stanza_copy(const struct stanza *st);
+/* Copes with NULL. */
+void stanza_free(struct stanza *st);
+
+void stanza_set_from(struct stanza *st, struct jid from);
+void stanza_set_to(struct stanza *st, struct jid to);
+void stanza_set_type(struct stanza *st, enum stanza_type type);
+void stanza_set_id(struct stanza *st, struct str id);
+
+/* The first child element of the given name, or NULL; names may be NULL. */
+struct elem *stanza_child(const struct stanza *st, const char *ns,
+	const char *name);
+/* The payload of an iq: its first child element, or NULL. */
+struct elem *stanza_payload(const struct stanza *st);
+/* "chat", "get", ...; NULL for the types that are shown by leaving it out. */
+const char *stanza_type_name(enum stanza_type type);
+enum stanza_kind stanza_type_kind(enum stanza_type type);
+
+/*
+ * Builds the error answer to st (borrowed): addresses swapped, id kept,
+ * payload left out (RFC 6120 §8.3.1).  text is for people and may be STR_NONE.
+ * Owned by the caller, in an arena of its own.  NULL when st must not be
+ * answered, because it is an error itself or the result of an iq.
+ */
+struct stanza *stanza_error(const struct stanza *st, enum stanza_cond cond,
+	struct str text);
+/* The empty result of the iq st (borrowed); owned by the caller. */
+struct stanza *stanza_result(const struct stanza *st);
+
+/* Bytes it holds in memory, for bounds on queues. */
+size_t stanza_bytes(const struct stanza *st);
+
+/* XEP-0203: adds <delay/> with the given address and time. */
+void stanza_add_delay(struct stanza *st, struct str from, int64_t wall_us);
+
+/* XEP-0334 hints: is there such a child? name: "no-store", "no-copy", ... */
+bool stanza_has_hint(const struct stanza *st, const char *name);
+
+#endif
