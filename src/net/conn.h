@@ -1,0 +1,124 @@
+/*
+ * conn.h - one transport connection: TCP, TLS over TCP, or in memory.  Bytes
+ * only, no XMPP.
+ *
+ * Owner shard: the shard of the struct net it is attached to.  An idle
+ * connection holds no buffer.  conn_close() only marks: the object is freed at
+ * the end of the turn, by net_flush(), after closed() was called, so that no
+ * callee pulls the ground from under its callers.
+ */
+#ifndef NET_CONN_H
+#define NET_CONN_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/str.h"
+
+struct buf;
+struct conn;
+struct err;
+struct net;
+struct sockaddr;
+struct ssl_st;
+struct tls_set;
+
+/* What the owner (a stream) is told.  arg is the owner. */
+struct conn_events {
+	/* n > 0 bytes came in, after TLS; borrowed.  What is not used yet
+	 * cannot be given back: the owner keeps it. */
+	void (*data)(void *arg, const char *p, size_t n);
+	/* The TLS handshake is complete.  May be NULL. */
+	void (*secured)(void *arg);
+	/* The output queue, above its mark before, is empty.  May be NULL. */
+	void (*drained)(void *arg);
+	/* The last call: the connection is gone, c is freed after it.  why is
+	 * NULL when conn_close() asked for it, else borrowed. */
+	void (*closed)(void *arg, const struct err *why);
+};
+
+enum conn_kind { CONN_TCP, CONN_MEM };
+
+/* --- making --------------------------------------------------------------- */
+
+/* A connected, non-blocking socket: fd is taken.  The peer's address is kept
+ * for limits and the log.  Reading starts when events are set. */
+struct conn *conn_new_tcp(struct net *net, int fd, const struct sockaddr *peer,
+	unsigned peer_len);
+
+/* In memory, for simulations and benchmarks: what is written goes to sink at
+ * the end of the turn, what the other side says comes by conn_mem_feed(). */
+struct conn_mem_sink {
+	void (*write)(void *arg, const char *p, size_t n);
+	void (*closed)(void *arg);
+	void *arg;
+};
+struct conn *conn_new_mem(struct net *net, const struct conn_mem_sink *sink);
+void conn_mem_feed(struct conn *c, const char *p, size_t n);
+/* The other side has hung up. */
+void conn_mem_hangup(struct conn *c);
+/* Pretends TLS, without its bytes: conn_is_secure() holds from now on. */
+void conn_mem_secure(struct conn *c);
+
+/* events is borrowed for the life of c (a static table). */
+void conn_set_owner(struct conn *c, const struct conn_events *events, void *arg);
+
+/* --- bytes ---------------------------------------------------------------- */
+
+/* Queues a copy; it leaves at the end of the turn. */
+void conn_write(struct conn *c, const void *p, size_t n);
+/* The output buffer itself, to serialise straight into; borrowed for this
+ * call of the caller, who appends and then calls conn_wrote(). */
+struct buf *conn_out(struct conn *c);
+void conn_wrote(struct conn *c);
+/* Bytes queued and not yet taken by the kernel. */
+size_t conn_queued(const struct conn *c);
+/* Stops and starts reading; a peer who is not read is slowed by TCP. */
+void conn_pause(struct conn *c);
+void conn_resume(struct conn *c);
+
+/* --- the end --------------------------------------------------------------- */
+
+/* Writes what is queued, for at most linger_us, then closes; nothing is read
+ * any more.  Calling it again does nothing. */
+void conn_close(struct conn *c, int64_t linger_us);
+/* At the end of the turn, whatever is queued. */
+void conn_abort(struct conn *c);
+
+/* --- TLS ------------------------------------------------------------------ */
+
+/*
+ * Starts a handshake as a server, with the certificate that SNI asks for, or
+ * that of host when the client names none.  Bytes that came in the clear behind
+ * what asked for TLS must not exist (hostile 19): the caller has checked.
+ * alpn is the protocol to require if the client offers any ("xmpp-client").
+ * False, with err, when there is no certificate to offer.
+ */
+bool conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
+	struct str alpn, struct err *err);
+bool conn_is_secure(const struct conn *c);
+/* Borrowed; NULL without TLS.  For tls.h only. */
+struct ssl_st *conn_ssl(const struct conn *c);
+
+/* --- moving to another shard ------------------------------------------------ */
+
+/* c leaves its loop: from here until conn_attach() nobody knows it but the
+ * caller, who posts it.  Pending input travels in the socket and in TLS. */
+void conn_detach(struct conn *c);
+/* Owner shard of net.  Input that is pending already is reported in this turn. */
+void conn_attach(struct conn *c, struct net *net);
+
+/* --- asking --------------------------------------------------------------- */
+
+enum conn_kind conn_kind(const struct conn *c);
+/* "192.0.2.1:40000", "[2001:db8::1]:40000", "memory". */
+const char *conn_peer(const struct conn *c);
+/* The key for limits by address: 4 bytes for IPv4, the first 8 (a /64) for
+ * IPv6, none for in-memory connections. */
+struct str conn_peer_key(const struct conn *c);
+/* When bytes last came in, monotonic. */
+struct log_who conn_who(const struct conn *c);
+
+#endif

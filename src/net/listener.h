@@ -1,0 +1,42 @@
+/*
+ * listener.h - sockets that accept, one for each shard and address
+ * (SO_REUSEPORT), IPv4 and IPv6.
+ *
+ * The sockets are opened at start-up, while there may still be privileges, and
+ * handed to the shards later.
+ */
+#ifndef NET_LISTENER_H
+#define NET_LISTENER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct err;
+struct listener;
+struct net;
+struct sockaddr;
+
+/* fd (non-blocking, close-on-exec) is taken.  arg is the one of listener_start. */
+typedef void (*listener_accept_fn)(void *arg, int fd,
+	const struct sockaddr *peer, unsigned peer_len);
+
+/* --- start-up, before threads --------------------------------------------- */
+
+/*
+ * Opens n sockets for one endpoint.  address is "192.0.2.1", "2001:db8::1",
+ * "*" (all, IPv6 and IPv4) or "localhost"; port 0 lets the kernel choose, the
+ * same for all n.  fds_out has room for n.  *port_out is the port bound.
+ */
+bool listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
+	size_t n, uint16_t *port_out, struct err *err);
+
+/* --- owner shard ----------------------------------------------------------- */
+
+/* Starts accepting on fd, which is taken.  When the process has no descriptors
+ * left, accepting rests for a second, with one log line. */
+struct listener *listener_start(struct net *net, int fd, listener_accept_fn fn,
+	void *arg);
+void listener_stop(struct listener *l);
+
+#endif

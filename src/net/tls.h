@@ -1,0 +1,69 @@
+/*
+ * tls.h - TLS as a server: contexts with certificates for each host, chosen by
+ * SNI; channel bindings; identities in client certificates.
+ *
+ * A tls_set is a snapshot: built by a reload, shared by all shards, immutable;
+ * connections that use an old one keep what they need of it alive.
+ * TLS 1.2 and 1.3, AEAD only by default, tickets instead of a session cache,
+ * no renegotiation, no compression, released buffers (RFC 7590, RFC 9325).
+ */
+#ifndef NET_TLS_H
+#define NET_TLS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf;
+struct conn;
+struct err;
+struct tls_set;
+
+struct tls_host_conf {
+	const char *host;        /* prepared domain */
+	const char *certificate; /* PEM: leaf first, then the chain */
+	const char *key;         /* PEM; NULL: in the same file */
+};
+
+struct tls_conf {
+	const struct tls_host_conf *hosts;
+	size_t n_hosts;
+	const char *min_version;  /* "1.2" or "1.3" */
+	const char *ciphers;      /* OpenSSL list for TLS 1.2; NULL: AEAD with (EC)DHE */
+	const char *ciphersuites; /* for TLS 1.3; NULL: the library's */
+	const char *client_ca;    /* PEM or folder of CAs for client certificates;
+				   * NULL: none are asked for */
+};
+
+/* --- start-up or reload, any thread ---------------------------------------- */
+
+/* Reads every certificate and key, and checks that they belong together, are
+ * for the host (subjectAltName) and have not expired; the last two are only
+ * reported, through warn (may be NULL), one call each.  NULL with err. */
+struct tls_set *tls_set_new(const struct tls_conf *conf,
+	void (*warn)(void *arg, const char *text), void *arg, struct err *err);
+struct tls_set *tls_set_ref(struct tls_set *set);
+void tls_set_unref(struct tls_set *set);
+
+/* --- owner shard of c --------------------------------------------------------- */
+
+enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT, TLS_UNIQUE };
+/* "tls-exporter", "tls-server-end-point", "tls-unique". */
+const char *tls_binding_name(enum tls_binding type);
+/* Appends the channel binding data (RFC 5929, RFC 9266); false when this
+ * connection cannot give it: tls-unique on TLS 1.3, no TLS. */
+bool tls_binding_data(const struct conn *c, enum tls_binding type,
+	struct buf *out);
+/* "TLSv1.3", or NULL without TLS. */
+const char *tls_version(const struct conn *c);
+const char *tls_cipher(const struct conn *c);
+
+/* Calls found for each XMPP address (id-on-xmppAddr, RFC 6120 §13.7.1.4) in a
+ * client certificate that was verified; never the CN (hostile 23).  Addresses
+ * with a NUL inside are left out.  False without such a certificate. */
+bool tls_client_addresses(const struct conn *c,
+	void (*found)(void *arg, struct str xmpp_addr), void *arg);
+
+#endif

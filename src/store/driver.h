@@ -1,0 +1,74 @@
+/*
+ * driver.h - what a store driver does: plain, blocking functions on one handle.
+ * Threads, batches and mailboxes are store.c's business, so that a driver is
+ * small.
+ *
+ * Store threads: one handle (struct store_db) for each thread; the writer's is
+ * the only one that is written through.
+ */
+#ifndef STORE_DRIVER_H
+#define STORE_DRIVER_H
+
+#include "store/store.h"
+
+struct store_db;
+
+/* Called for each entry found, which is borrowed. */
+typedef void (*store_entry_fn)(void *arg, const struct store_entry *entry);
+
+/* Functions that return bool fill in err when they return false. */
+struct store_driver {
+	const char *name;
+
+	/* The writer's handle is opened first (writer = true): it creates or
+	 * migrates the database. */
+	struct store_db *(*open)(const struct store_conf *conf, bool writer,
+		struct err *err);
+	void (*close)(struct store_db *db);
+
+	/* writer: a transaction around a batch, and inside it a savepoint
+	 * around each store_tx, so that one may fail alone. */
+	bool (*begin)(struct store_db *db, struct err *err);
+	bool (*commit)(struct store_db *db, struct err *err); /* durable */
+	void (*rollback)(struct store_db *db);
+	bool (*savepoint)(struct store_db *db, struct err *err);
+	bool (*release)(struct store_db *db, struct err *err);
+	void (*revert)(struct store_db *db); /* to the savepoint */
+
+	bool (*set)(struct store_db *db, struct store_place at, struct str key,
+		struct str value, bool must_be_new, struct err *err);
+	bool (*del)(struct store_db *db, struct store_place at, struct str key,
+		struct err *err);
+	bool (*clear)(struct store_db *db, struct store_place at, struct err *err);
+	bool (*clear_owner)(struct store_db *db, struct str host,
+		struct str owner, struct err *err);
+	bool (*append)(struct store_db *db, struct store_place at, struct str id,
+		int64_t wall_us, struct str with, struct str value,
+		struct err *err);
+	bool (*del_entry)(struct store_db *db, struct store_place at,
+		struct str id, struct err *err);
+	bool (*trim_age)(struct store_db *db, struct store_place at,
+		int64_t wall_us, struct err *err);
+	bool (*trim_count)(struct store_db *db, struct store_place at,
+		uint64_t keep, struct err *err);
+
+	/* any handle */
+	bool (*get)(struct store_db *db, struct store_place at, struct str key,
+		store_entry_fn fn, void *arg, struct err *err);
+	bool (*list)(struct store_db *db, struct store_place at,
+		store_entry_fn fn, void *arg, struct err *err);
+	bool (*owners)(struct store_db *db, struct str host, struct str name,
+		struct str after, uint32_t max, store_entry_fn fn, void *arg,
+		struct err *err);
+	bool (*count_owners)(struct store_db *db, struct str host,
+		struct str name, uint64_t *out, struct err *err);
+	bool (*range)(struct store_db *db, struct store_place at,
+		const struct store_range *range, store_entry_fn fn, void *arg,
+		uint64_t *total_out, bool *complete_out, struct err *err);
+	bool (*backup)(struct store_db *db, const char *path, struct err *err);
+};
+
+extern const struct store_driver store_sqlite;
+extern const struct store_driver store_mem;
+
+#endif

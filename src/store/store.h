@@ -1,0 +1,178 @@
+/*
+ * store.h - where things last: two shapes only.
+ *
+ *   map  (host, owner, map, key) -> value
+ *   log  (host, owner, log), an ordered sequence of (id, time, with, value)
+ *
+ * Any thread asks; the work is done on the store's own threads, and the answer
+ * comes back as a mail in the mailbox that the asker names, on whose thread the
+ * callback runs.  A write is answered when it is durable: whatever gathered
+ * while the last commit ran is committed as one transaction.  A read sees every
+ * write to the same (host, owner) that was asked for before it.
+ *
+ * host, owner, map, key, id are UTF-8 without NUL, at most 3071 bytes each
+ * (an address); values are serialised XML elements or short text, at most
+ * STORE_VALUE_MAX bytes, with no NUL.
+ */
+#ifndef STORE_STORE_H
+#define STORE_STORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct clock;
+struct mailbox;
+struct store;
+
+#define STORE_VALUE_MAX (16u << 20)
+
+struct store_conf {
+	const char *driver; /* "sqlite", "memory" */
+	const char *path;   /* of the database file; sqlite only */
+	unsigned readers;   /* threads; 0 with inline_work */
+	/* No threads: work is done by store_turn(), for simulations. */
+	bool inline_work;
+};
+
+/* One map or log of one owner. */
+struct store_place {
+	struct str host;
+	struct str owner; /* a localpart, or "" for the host itself */
+	struct str name;  /* "roster", "offline", ... */
+};
+
+/* --- start-up, before threads --------------------------------------------- */
+
+/*
+ * Opens the database, creates or migrates it (forwards only; a newer one is
+ * refused), and starts the threads.  NULL with err, whose text says what to do.
+ */
+struct store *store_open(const struct store_conf *conf, struct err *err);
+/* Waits until everything asked for is done, then closes.  Answers that are
+ * posted during the wait go to their mailboxes as always. */
+void store_close(struct store *s);
+/* inline_work: does what has been asked for; true if there was anything. */
+bool store_turn(struct store *s);
+
+/* --- any thread: writing ----------------------------------------------------- */
+
+/* A list of operations that is applied as one: all or nothing, in order. */
+struct store_tx;
+struct store_tx *store_tx_new(void);
+/* For one that is not committed after all. */
+void store_tx_free(struct store_tx *tx);
+
+/* All strings are copied. */
+void store_tx_set(struct store_tx *tx, struct store_place at, struct str key,
+	struct str value);
+/* Fails the whole transaction with ERR_CONFLICT if the key exists. */
+void store_tx_create(struct store_tx *tx, struct store_place at, struct str key,
+	struct str value);
+/* Fails the whole transaction with ERR_MISSING if the key does not exist. */
+void store_tx_require(struct store_tx *tx, struct store_place at, struct str key);
+/* No error if there is none. */
+void store_tx_delete(struct store_tx *tx, struct store_place at, struct str key);
+/* The whole map, or the whole log. */
+void store_tx_clear(struct store_tx *tx, struct store_place at);
+/* Every map and log of (host, owner): an account is removed. */
+void store_tx_clear_owner(struct store_tx *tx, struct str host, struct str owner);
+
+/* Behind the last entry of the log.  id must be new in this log; with is the
+ * address of the other side, or empty. */
+void store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
+	int64_t wall_us, struct str with, struct str value);
+void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
+	struct str id);
+/* Entries older than wall_us. */
+void store_tx_trim_age(struct store_tx *tx, struct store_place at,
+	int64_t wall_us);
+/* All but the newest keep. */
+void store_tx_trim_count(struct store_tx *tx, struct store_place at,
+	uint64_t keep);
+
+/* ok, or why nothing of it was done. */
+typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
+
+/* tx is taken.  done (may be NULL, and reply with it) is called when the
+ * transaction is durable, or has failed. */
+void store_commit(struct store *s, struct store_tx *tx, struct mailbox *reply,
+	store_done_fn done, void *arg);
+
+/* --- any thread: reading ------------------------------------------------------- */
+
+struct store_entry {
+	struct str key;   /* maps: the key; logs: the id; owners: the owner */
+	struct str value; /* owners: STR_NONE */
+	struct str with;  /* logs only */
+	int64_t wall_us;  /* logs only */
+};
+
+/* What a read found.  Borrowed until the callback returns. */
+struct store_answer {
+	const struct store_entry *entries;
+	size_t n;
+	uint64_t total;  /* logs with count, and store_count: how many match */
+	bool complete;   /* no more in the direction that was asked */
+};
+
+/* err is NULL when it worked; finding nothing is no error: n is 0. */
+typedef void (*store_read_fn)(void *arg, const struct store_answer *answer,
+	const struct err *err);
+
+/* One key. */
+void store_get(struct store *s, struct store_place at, struct str key,
+	struct mailbox *reply, store_read_fn fn, void *arg);
+/* A whole map, in byte order of the keys. */
+void store_list(struct store *s, struct store_place at, struct mailbox *reply,
+	store_read_fn fn, void *arg);
+/* Several whole maps of one (host, owner), as one read: what an entity needs to
+ * be loaded.  fn is called once with the entries of all of them; entry.with is
+ * the name of the map.  names are copied. */
+void store_list_many(struct store *s, struct str host, struct str owner,
+	const struct str *names, size_t n_names, struct mailbox *reply,
+	store_read_fn fn, void *arg);
+/* The owners that have a map of this name at host, in byte order, at most max,
+ * behind after (STR_NONE: from the start). */
+void store_owners(struct store *s, struct str host, struct str name,
+	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
+	void *arg);
+/* How many owners have a map of this name at host. */
+void store_count_owners(struct store *s, struct str host, struct str name,
+	struct mailbox *reply, store_read_fn fn, void *arg);
+
+struct store_range {
+	struct str with;     /* STR_NONE: any */
+	int64_t since_us;    /* 0: no bound */
+	int64_t until_us;    /* 0: no bound */
+	struct str after_id; /* STR_NONE: no bound; unknown: ERR_MISSING */
+	struct str before_id;
+	uint32_t max;        /* entries in the answer; 0: none, for counting */
+	bool backwards;      /* the last max of the range, still oldest first */
+	bool count;          /* fill in total */
+};
+
+/* Part of a log, oldest first. */
+void store_range(struct store *s, struct store_place at,
+	const struct store_range *range, struct mailbox *reply, store_read_fn fn,
+	void *arg);
+
+/* --- any thread: the whole ---------------------------------------------------- */
+
+/* Makes a consistent copy of the database in a new file, while running. */
+void store_backup(struct store *s, const char *path, struct mailbox *reply,
+	store_done_fn done, void *arg);
+
+struct store_stats {
+	uint64_t reads, writes, commits, failures;
+	uint64_t largest_batch;     /* transactions in one commit */
+	uint64_t commit_us_total;   /* time inside commits */
+	uint64_t commit_us_longest;
+	uint64_t queued;            /* transactions waiting now */
+};
+void store_stats(struct store *s, struct store_stats *out);
+
+#endif
