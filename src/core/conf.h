@@ -1,0 +1,215 @@
+/*
+ * conf.h - the configuration: antiphond.yml and what it includes, checked as a
+ * whole, and immutable from then on.
+ *
+ * A struct config is a snapshot: built at the start and by each reload, shared
+ * by all shards; the last to let go frees it.  Everything in it lies in its own
+ * arena.  (The file is not called config.h, which is configure's.)
+ */
+#ifndef CORE_CONF_H
+#define CORE_CONF_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "core/option.h"
+
+struct buf;
+struct config;
+struct mistakes;
+
+struct config_log {
+	int to;           /* enum log_target */
+	const char *file; /* with LOG_TO_FILE */
+	int level;        /* enum log_level, of areas that are not named */
+	enum log_level levels[LOG_AREAS];
+};
+
+enum listen_kind { LISTEN_C2S };
+enum listen_tls {
+	LISTEN_STARTTLS,
+	LISTEN_DIRECT, /* XEP-0368 */
+	LISTEN_PLAIN,  /* `none`: needs `tls_required: no` of a host */
+};
+
+struct config_listen {
+	int kind; /* enum listen_kind */
+	int tls;  /* enum listen_tls */
+	const char *address; /* as in net/listener.h */
+	int64_t port;
+	int64_t backlog;
+};
+
+struct config_storage {
+	int driver; /* index into config_storage_drivers */
+	const char *path;
+	int64_t readers;
+};
+extern const char *const config_storage_drivers[];
+
+struct config_tls {
+	int min_version; /* index into config_tls_versions */
+	const char *ciphers;      /* NULL: AEAD with forward secrecy */
+	const char *ciphersuites; /* NULL: the library's */
+	const char *client_ca;    /* NULL: no client certificates */
+};
+extern const char *const config_tls_versions[];
+
+enum resource_conflict {
+	CONFLICT_REPLACE, /* the old session ends: RFC 6120 §7.7.2.2, 3 */
+	CONFLICT_REFUSE,  /* the new one is refused: 2 */
+	CONFLICT_RENAME,  /* the new one gets another resource: 1 */
+};
+
+/* Whatever a stranger can make grow; the table in conf_options.c says what
+ * each one means. */
+struct config_limits {
+	/* XML */
+	uint64_t stanza_bytes_unauthenticated;
+	uint64_t stanza_bytes;
+	int64_t depth;
+	int64_t elements;
+	int64_t attributes;
+	uint64_t name_bytes;
+	/* traffic of one connection: token buckets, rate a second and burst */
+	uint64_t bytes_per_second;
+	uint64_t bytes_burst;
+	int64_t stanzas_per_second;
+	int64_t stanzas_burst;
+	/* connections */
+	int64_t connections;
+	int64_t unauthenticated_connections;
+	int64_t connections_per_address;
+	int64_t login_timeout_us;
+	int64_t close_timeout_us;
+	int64_t idle_before_ping_us; /* OPTION_NEVER: no pings */
+	int64_t ping_timeout_us;
+	int64_t parser_rest_us;
+	/* logins */
+	int64_t auth_attempts; /* on one connection */
+	int64_t auth_failures_per_address; /* in a minute */
+	int64_t auth_failures_per_account; /* in a minute */
+	/* queues */
+	uint64_t write_queue_bytes;
+	uint64_t mailbox_bytes;
+	uint64_t inbox_bytes;
+	/* accounts */
+	int64_t sessions_per_account;
+	int resource_conflict; /* enum resource_conflict */
+	int64_t account_idle_us; /* until an account leaves memory */
+	int64_t roster_items;
+	int64_t roster_groups; /* of one item */
+	uint64_t roster_name_bytes; /* of an item, or of a group */
+	int64_t pending_subscriptions;
+	int64_t directed_presences; /* of one session */
+};
+
+struct config_auth {
+	struct option_list mechanisms; /* names, as in SASL */
+	int64_t scram_iterations;
+	int64_t password_min_bytes;
+	bool tls_required; /* nobody logs in without TLS */
+	bool anonymous;    /* SASL ANONYMOUS, with temporary accounts */
+};
+
+/* A module as one host uses it. */
+struct config_module {
+	const char *name;
+	void *conf; /* const from now on; NULL: the module has no options */
+	size_t conf_size;
+	const struct option *options; /* borrowed from the module; or NULL */
+};
+
+struct config_host {
+	const char *domain; /* prepared */
+	const char *certificate; /* NULL: no TLS at this host */
+	const char *key;         /* NULL: in the same file */
+	struct option_list admins; /* bare addresses, prepared */
+	struct config_auth auth;
+	/* In the order of the file, which is that of handlers in one band. */
+	const struct config_module *modules;
+	size_t n_modules;
+};
+
+/* What stands for one process. */
+struct config_server {
+	int64_t shards; /* 0: one for each core */
+	const char *user;     /* NULL: stay who we are */
+	const char *group;    /* NULL: the user's */
+	const char *pid_file; /* NULL: none */
+	const char *control_socket;
+	const char *control_group; /* NULL: the socket is the owner's alone */
+};
+
+struct config {
+	const char *path; /* of the file it was read from */
+	struct config_server server;
+	struct config_log log;
+	struct config_storage storage;
+	struct config_tls tls;
+	struct config_limits limits;
+	struct config_auth auth; /* general; each host has its own */
+	const struct config_listen *listen;
+	size_t n_listen;
+	const struct config_host *hosts; /* sorted by domain */
+	size_t n_hosts;
+	const char *const *host_order; /* domains in the order of the file */
+};
+
+/* What the configuration has to know of modules; the loader fills it in. */
+struct config_modules {
+	void *arg;
+	/* False: there is no such module.  Options are NULL and the size 0 when
+	 * it has none. */
+	bool (*find)(void *arg, const char *name,
+		const struct option **options_out, size_t *conf_size_out);
+	const char *const *defaults; /* on unless a file says otherwise */
+	size_t n_defaults;
+	const char *const *names; /* all there are, for proposals */
+	size_t n_names;
+};
+
+/* --- start-up, reload: any thread -------------------------------------------- */
+
+/*
+ * Reads and checks the file at path.  A reference, owned by the caller; NULL
+ * when there are mistakes, all of which are in m.  modules is borrowed, but the
+ * option tables have to live as long as the result.
+ */
+struct config *config_load(const char *path,
+	const struct config_modules *modules, struct mistakes *m);
+/* The same from memory, without includes; file is the name for messages. */
+struct config *config_parse(const char *file, struct str text,
+	const struct config_modules *modules, struct mistakes *m);
+
+/* --- any thread ---------------------------------------------------------------- */
+
+struct config *config_ref(struct config *c);
+void config_unref(struct config *c);
+
+/* NULL: not a host of ours.  domain is prepared. */
+const struct config_host *config_host(const struct config *c, struct str domain);
+/* NULL: the host does not use the module. */
+const struct config_module *config_host_module(const struct config_host *h,
+	const char *name);
+/* Its options at this host, a struct of the module; NULL: none, or not used. */
+const void *config_module_conf(const struct config_host *h, const char *name);
+/* bare is a prepared bare address; only its own host makes it an admin. */
+bool config_is_admin(const struct config_host *h, struct str bare);
+
+/* Appends what is in force as YAML, defaults included, secrets left out.
+ * Reading that again gives the same. */
+void config_show(const struct config *c, struct buf *out);
+
+/* One section of the manual for each table: name is "log", "limits", ... */
+struct config_section {
+	const char *name;
+	const char *help;
+	const struct option *options;
+};
+/* Ends with a name of NULL. */
+extern const struct config_section config_sections[];
+
+#endif

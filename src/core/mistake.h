@@ -1,0 +1,47 @@
+/*
+ * mistake.h - collects what is wrong with a configuration, so that everything
+ * is reported at once: "FILE:LINE: path: to: option: what is wrong".
+ *
+ * Any thread; one owner.
+ */
+#ifndef CORE_MISTAKE_H
+#define CORE_MISTAKE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct arena;
+struct yaml_node;
+
+#define MISTAKES_MAX 100 /* what goes beyond is only counted */
+
+struct mistakes {
+	struct arena *arena;
+	size_t n;      /* all of them */
+	size_t n_kept; /* those in texts */
+	const char *texts[MISTAKES_MAX];
+};
+
+void mistakes_init(struct mistakes *m);
+void mistakes_done(struct mistakes *m);
+
+/* at (borrowed, may be NULL) is where it stands; path ("hosts: example.org",
+ * may be empty) says in what.  Returns false, so that
+ * `return mistake_add(...)` is one line. */
+bool mistake_add(struct mistakes *m, const struct yaml_node *at,
+	const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 4, 5)));
+/* The same for a place that has no node.  line 0: the file as a whole. */
+bool mistake_add_at(struct mistakes *m, const char *file, int line,
+	const char *path, const char *fmt, ...)
+	__attribute__((format(printf, 5, 6)));
+
+/*
+ * `unknown WHAT "found"; did you mean "NEAREST"?`: the nearest of names (NULL
+ * entries are skipped) by edit distance is named only if it is near.
+ */
+bool mistake_unknown(struct mistakes *m, const struct yaml_node *at,
+	const char *path, const char *what, const char *found,
+	const char *const *names, size_t n_names);
+
+#endif
