@@ -46,7 +46,7 @@ struct log_who {
  * Zeroed memory is a fresh limiter; any thread. */
 #define LOG_BURST 20
 struct log_limit {
-	atomic_uint_fast64_t minute_and_count;
+	atomic_uint_fast64_t minute_and_count; /* minute << 32 | count */
 };
 
 /* The level of each area; read on every call, written by log_set_level. */
@@ -70,8 +70,8 @@ extern atomic_int log_levels[LOG_AREAS];
 
 /* --- any thread ---------------------------------------------------------- */
 
-/* Control characters in the formatted text are written as \xNN, so that no
- * peer can forge a line. */
+/* Control characters and broken UTF-8 are written as \xNN, so that no peer can
+ * forge a line.  A line is cut at 4 KiB.  errno is kept. */
 void log_write(enum log_area area, enum log_level level, struct log_who who,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
@@ -90,7 +90,8 @@ const char *log_level_name(enum log_level level);
 enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG };
 
 /* Opens the sink; before the first call lines go to stderr.  path is borrowed,
- * and used with LOG_TO_FILE only.  With syslog the time is left out. */
+ * and used with LOG_TO_FILE only.  With syslog the time is left out; on a
+ * stderr that systemd's journal reads, "<N>" with the priority replaces it. */
 bool log_open(enum log_target target, const char *path, struct err *err);
 /* The file is opened anew under its name, after logrotate moved the old one. */
 bool log_reopen(struct err *err);

@@ -30,12 +30,12 @@ struct mailbox {
 	struct cds_wfcq_tail tail __attribute__((aligned(64)));
 	atomic_size_t bytes; /* posted and not yet run */
 	atomic_bool awake;   /* the owner will look again without a wake-up */
-	struct cds_wfcq_head head __attribute__((aligned(64)));
+	struct __cds_wfcq_head head __attribute__((aligned(64)));
 	int fd;              /* eventfd, readable when there may be mail */
 };
 
 bool mailbox_init(struct mailbox *mb, struct err *err);
-/* Runs nothing: the mailbox must be empty. */
+/* Runs nothing: the mailbox must be empty, and nobody posts any more. */
 void mailbox_done(struct mailbox *mb);
 
 /* --- any thread ---------------------------------------------------------- */

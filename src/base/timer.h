@@ -14,7 +14,7 @@
 
 struct timer {
 	int64_t at_us;
-	uint32_t index; /* 1 + place in the heap; 0: not set */
+	uint32_t index; /* where the queue keeps it; 0: not set */
 	void (*fire)(struct timer *t);
 };
 
@@ -22,6 +22,9 @@ struct timer_queue {
 	struct timer **heap;
 	uint32_t n;
 	uint32_t cap;
+	struct timer **due; /* during a run: those that fire in it */
+	uint32_t n_due;
+	uint32_t cap_due;
 };
 
 /* Frees the queue's memory, not the timers. */

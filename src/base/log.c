@@ -1,0 +1,358 @@
+/*
+ * log.c - formats lines and hands them to the sink.
+ *
+ * Any thread, without a lock: a line is built on the stack and leaves by one
+ * write(2).  Invariant: the sink's descriptor keeps its number from log_open()
+ * to log_close(); log_reopen() puts another file behind it.
+ */
+#include "config.h"
+
+#include "base/log.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <unistr.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log_syslog.h"
+#include "base/mem.h"
+
+/* PIPE_BUF: up to here a write to a pipe is not mixed with others. */
+#define LINE_MAX_BYTES 4096
+
+static const char *const area_names[] = {
+#define LOG_AREA(id, name, meaning) name,
+#include "base/log.def"
+#undef LOG_AREA
+};
+
+static const struct {
+	const char *name;
+	int severity; /* RFC 5424 §6.2.1 */
+} levels[] = {
+	[LEVEL_ERROR] = { "error", 3 },
+	[LEVEL_WARN] = { "warn", 4 },
+	[LEVEL_INFO] = { "info", 6 },
+	[LEVEL_DEBUG] = { "debug", 7 },
+};
+
+atomic_int log_levels[LOG_AREAS] = { [0 ... LOG_AREAS - 1] = LEVEL_INFO };
+
+/* Changes before threads start and after they have ended only. */
+static struct {
+	enum log_target target;
+	int fd;
+	char *path;   /* owned; NULL unless a file */
+	bool journal; /* stderr is read by systemd */
+} sink = { .target = LOG_TO_STDERR, .fd = STDERR_FILENO };
+
+struct line {
+	size_t n;
+	char text[LINE_MAX_BYTES];
+};
+
+#define CUT_MARK "..."
+
+/* --- building a line ------------------------------------------------------ */
+
+/* Room is always left for the mark and the end of the line. */
+static bool
+line_add(struct line *l, const char *p, size_t n)
+{
+	if (n > sizeof(l->text) - sizeof(CUT_MARK "\n") - l->n)
+		return false;
+	memcpy(l->text + l->n, p, n);
+	l->n += n;
+	return true;
+}
+
+static void
+line_add_c(struct line *l, const char *s)
+{
+	line_add(l, s, strlen(s));
+}
+
+/* The length of the character at p when it can be shown as it is, else 0:
+ * broken UTF-8, C0 and C1 controls, and the line and paragraph separators. */
+static size_t
+shown_bytes(const char *p, size_t n)
+{
+	ucs4_t c;
+	int used = u8_mbtoucr(&c, (const uint8_t *)p, n);
+
+	if (used <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) ||
+		c == 0x2028 || c == 0x2029)
+		return 0;
+	return (size_t)used;
+}
+
+static void
+line_add_escaped(struct line *l, const char *s)
+{
+	size_t left = strlen(s);
+
+	while (left > 0) {
+		size_t n = shown_bytes(s, left);
+		char code[8];
+		bool fits;
+
+		if (n > 0) {
+			fits = line_add(l, s, n);
+		} else {
+			n = 1;
+			snprintf(code, sizeof(code), "\\x%02x",
+				(unsigned)(unsigned char)*s);
+			fits = line_add(l, code, strlen(code));
+		}
+		if (!fits) {
+			memcpy(l->text + l->n, CUT_MARK, strlen(CUT_MARK));
+			l->n += strlen(CUT_MARK);
+			return;
+		}
+		s += n;
+		left -= n;
+	}
+}
+
+/* RFC 3339 §5.6, with milliseconds. */
+static void
+line_add_time(struct line *l)
+{
+	int64_t now_us = clock_wall_us(&clock_system);
+	time_t now_s = (time_t)(now_us / US_PER_S);
+	char text[64];
+	struct tm tm;
+	size_t n;
+
+	gmtime_r(&now_s, &tm);
+	n = strftime(text, sizeof(text), "%Y-%m-%dT%H:%M:%S", &tm);
+	snprintf(text + n, sizeof(text) - n, ".%03dZ ",
+		(int)(now_us % US_PER_S / US_PER_MS));
+	line_add_c(l, text);
+}
+
+static void
+line_add_priority(struct line *l, enum log_level level)
+{
+	char text[8];
+
+	snprintf(text, sizeof(text), "<%d>", levels[level].severity);
+	line_add_c(l, text);
+}
+
+static void
+line_add_who(struct line *l, struct log_who who)
+{
+	char text[512] = "";
+
+	if (who.describe == NULL)
+		return;
+	who.describe(who.obj, text, sizeof(text));
+	text[sizeof(text) - 1] = '\0';
+	if (text[0] == '\0')
+		return;
+	line_add_c(l, " ");
+	line_add_escaped(l, text);
+}
+
+static void
+line_send(struct line *l, enum log_level level)
+{
+	if (sink.target == LOG_TO_SYSLOG) {
+		l->text[l->n] = '\0';
+		log_syslog_write(levels[level].severity, l->text);
+		return;
+	}
+	l->text[l->n++] = '\n';
+	/* a full disk cannot be logged: the line is lost */
+	while (write(sink.fd, l->text, l->n) == -1 && errno == EINTR)
+		;
+}
+
+void
+log_write(enum log_area area, enum log_level level, struct log_who who,
+	const char *fmt, ...)
+{
+	struct line l = { .n = 0 };
+	char text[LINE_MAX_BYTES];
+	int saved = errno;
+	va_list ap;
+
+	va_start(ap, fmt);
+	vsnprintf(text, sizeof(text), fmt, ap);
+	va_end(ap);
+	if (sink.target != LOG_TO_SYSLOG) {
+		if (sink.journal)
+			line_add_priority(&l, level);
+		else
+			line_add_time(&l);
+	}
+	line_add_c(&l, levels[level].name);
+	line_add_c(&l, " ");
+	line_add_c(&l, area_names[area]);
+	line_add_who(&l, who);
+	line_add_c(&l, ": ");
+	line_add_escaped(&l, text);
+	line_send(&l, level);
+	errno = saved;
+}
+
+/* --- what is written ------------------------------------------------------ */
+
+bool
+log_limit_ok(struct log_limit *limit, enum log_area area)
+{
+	uint_fast64_t minute = (uint_fast64_t)(clock_mono_us(&clock_system) /
+				       (60 * US_PER_S)) &
+		UINT32_MAX;
+	uint_fast64_t old = atomic_load(&limit->minute_and_count);
+	uint_fast64_t count, left_out;
+
+	do {
+		left_out = 0;
+		count = old & UINT32_MAX;
+		if (old >> 32 != minute) {
+			left_out = count > LOG_BURST ? count - LOG_BURST : 0;
+			count = 0;
+		}
+		count = MIN(count + 1, UINT32_MAX);
+	} while (!atomic_compare_exchange_weak(&limit->minute_and_count, &old,
+		minute << 32 | count));
+	if (left_out != 0)
+		log_warn(area, LOG_NOBODY, "similar lines left out count=%llu",
+			(unsigned long long)left_out);
+	return count <= LOG_BURST;
+}
+
+void
+log_set_level(enum log_area area, enum log_level level)
+{
+	atomic_store_explicit(&log_levels[area], (int)level,
+		memory_order_relaxed);
+}
+
+bool
+log_area_parse(struct str name, enum log_area *out)
+{
+	for (size_t i = 0; i < COUNT(area_names); i++) {
+		if (str_is(name, area_names[i])) {
+			*out = (enum log_area)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+log_level_parse(struct str name, enum log_level *out)
+{
+	for (size_t i = 0; i < COUNT(levels); i++) {
+		if (str_is(name, levels[i].name)) {
+			*out = (enum log_level)i;
+			return true;
+		}
+	}
+	return false;
+}
+
+const char *
+log_area_name(enum log_area area)
+{
+	return area_names[area];
+}
+
+const char *
+log_level_name(enum log_level level)
+{
+	return levels[level].name;
+}
+
+/* --- the sink ------------------------------------------------------------- */
+
+/* systemd.exec(5): JOURNAL_STREAM names device and inode of the journal's end;
+ * both are compared, because the variable outlives a redirection. */
+static bool
+stderr_is_journal(void)
+{
+	const char *env = getenv("JOURNAL_STREAM");
+	unsigned long long dev, ino;
+	struct stat st;
+
+	return env != NULL && sscanf(env, "%llu:%llu", &dev, &ino) == 2 &&
+		fstat(STDERR_FILENO, &st) == 0 && st.st_dev == dev &&
+		st.st_ino == ino;
+}
+
+static int
+file_open(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
+		0640);
+
+	if (fd == -1)
+		err_errno(err, "open log file %s", path);
+	return fd;
+}
+
+bool
+log_open(enum log_target target, const char *path, struct err *err)
+{
+	int fd = STDERR_FILENO;
+
+	if (target == LOG_TO_FILE) {
+		fd = file_open(path, err);
+		if (fd == -1)
+			return false;
+	}
+	log_close();
+	if (target == LOG_TO_SYSLOG)
+		log_syslog_open();
+	sink.target = target;
+	sink.fd = fd;
+	sink.path = target == LOG_TO_FILE ? xstrdup(path) : NULL;
+	sink.journal = target == LOG_TO_STDERR && stderr_is_journal();
+	return true;
+}
+
+bool
+log_reopen(struct err *err)
+{
+	bool ok;
+	int fd;
+
+	if (sink.target != LOG_TO_FILE)
+		return true;
+	fd = file_open(sink.path, err);
+	if (fd == -1)
+		return false;
+	/* takes the place of the old file in one step, under the feet of
+	 * threads that are writing */
+	ok = dup3(fd, sink.fd, O_CLOEXEC) != -1;
+	if (!ok)
+		err_errno(err, "switch to log file %s", sink.path);
+	close(fd);
+	return ok;
+}
+
+void
+log_close(void)
+{
+	if (sink.target == LOG_TO_SYSLOG)
+		log_syslog_close();
+	if (sink.target == LOG_TO_FILE)
+		close(sink.fd);
+	free(sink.path);
+	sink.target = LOG_TO_STDERR;
+	sink.fd = STDERR_FILENO;
+	sink.path = NULL;
+	sink.journal = false;
+}

@@ -1,0 +1,129 @@
+/*
+ * mailbox.c - a wait-free queue into one thread, and the eventfd that wakes it.
+ *
+ * Any thread posts, the owner's drains.  Invariant: whenever mail is waiting,
+ * either awake is true and the owner will look, or a poster has yet to write
+ * the eventfd.
+ *
+ * The queue is used through the functions of liburcu-common.so, not through
+ * its inlines: those are plain and volatile accesses with barriers in assembly,
+ * which ThreadSanitizer takes for races.  What orders the contents of a mail
+ * is therefore stated in C11, by the counter of bytes: mailbox_post() adds to
+ * it (release) before it enqueues, mailbox_drain() reads it (acquire) after it
+ * has dequeued.  All changes in between are read-modify-writes, so that they
+ * belong to the release sequence of that post.
+ */
+#include "config.h"
+
+#include "base/mailbox.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+#include <urcu/arch.h>
+
+#include "base/err.h"
+
+bool
+mailbox_init(struct mailbox *mb, struct err *err)
+{
+	mb->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	if (mb->fd == -1)
+		return err_errno(err, "eventfd for a mailbox");
+	__cds_wfcq_init(&mb->head, &mb->tail);
+	atomic_init(&mb->bytes, 0);
+	atomic_init(&mb->awake, false);
+	return true;
+}
+
+void
+mailbox_done(struct mailbox *mb)
+{
+	if (mb->fd != -1)
+		close(mb->fd);
+	mb->fd = -1;
+}
+
+/* Fails only when the counter is full, and then the eventfd is readable. */
+static void
+wake(struct mailbox *mb)
+{
+	uint64_t one = 1;
+
+	while (write(mb->fd, &one, sizeof(one)) == -1 && errno == EINTR)
+		;
+}
+
+void
+mailbox_post(struct mailbox *mb, struct mail *m)
+{
+	atomic_fetch_add_explicit(&mb->bytes, m->bytes, memory_order_release);
+	cds_wfcq_node_init(&m->node);
+	cds_wfcq_enqueue(&mb->head, &mb->tail, &m->node);
+	/* m may be gone by now.  It is in the queue before awake is read;
+	 * fall_asleep() has the two the other way round. */
+	cmm_smp_mb();
+	if (!atomic_load_explicit(&mb->awake, memory_order_relaxed) &&
+		!atomic_exchange(&mb->awake, true))
+		wake(mb);
+}
+
+size_t
+mailbox_bytes(const struct mailbox *mb)
+{
+	return atomic_load_explicit(&mb->bytes, memory_order_relaxed);
+}
+
+/* NULL when there is none, or when the next one is still being enqueued: its
+ * poster will find the mailbox asleep, so there is no need to wait for it. */
+static struct mail *
+take(struct mailbox *mb)
+{
+	struct cds_wfcq_node *node;
+
+	node = __cds_wfcq_dequeue_nonblocking(&mb->head, &mb->tail);
+	if (node == NULL || node == CDS_WFCQ_WOULDBLOCK)
+		return NULL;
+	(void)atomic_load_explicit(&mb->bytes, memory_order_acquire);
+	return (struct mail *)(void *)node;
+}
+
+/* Returns a mail that came in meanwhile: the mailbox is awake again. */
+static struct mail *
+fall_asleep(struct mailbox *mb)
+{
+	struct mail *m;
+	uint64_t count;
+
+	/* before awake is cleared: a wake-up after that must not be lost */
+	while (read(mb->fd, &count, sizeof(count)) == -1 && errno == EINTR)
+		;
+	atomic_store(&mb->awake, false);
+	cmm_smp_mb();
+	m = take(mb);
+	if (m != NULL)
+		atomic_store(&mb->awake, true);
+	return m;
+}
+
+size_t
+mailbox_drain(struct mailbox *mb, void *owner, size_t max)
+{
+	size_t n = 0;
+
+	atomic_store_explicit(&mb->awake, true, memory_order_relaxed);
+	while (n < max) {
+		struct mail *m = take(mb);
+
+		if (m == NULL)
+			m = fall_asleep(mb);
+		if (m == NULL)
+			break;
+		atomic_fetch_sub_explicit(&mb->bytes, m->bytes,
+			memory_order_relaxed);
+		m->run(m, owner);
+		n++;
+	}
+	return n;
+}
