@@ -1,0 +1,97 @@
+/*
+ * command.h - administrative actions: defined once, in the module or file they
+ * belong to, and offered by the control program (later by ad-hoc commands and
+ * over HTTP).
+ *
+ * Commands run on shard 0, and answer there, at once or later.
+ */
+#ifndef CORE_COMMAND_H
+#define CORE_COMMAND_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct arena;
+struct command_call;
+struct err;
+struct server;
+struct shard;
+
+enum command_arg_type {
+	ARG_TEXT,
+	ARG_JID,    /* given bare or full, handed over prepared */
+	ARG_DOMAIN,
+	ARG_INT,
+	ARG_SWITCH, /* --name without a value: "yes" */
+	ARG_SECRET, /* never by necessity on the command line: the surface prompts
+		     * for it, or reads it from standard input */
+	ARG_PATH,   /* made absolute by the surface */
+	ARG_FILE,   /* the surface reads the file; the command gets its content */
+};
+
+struct command_arg {
+	const char *name;
+	enum command_arg_type type;
+	bool optional;
+	bool option; /* --name VALUE, not by position */
+	const char *help;
+};
+
+/* A table of them ends with { .name = NULL }. */
+struct command {
+	const char *name;    /* "adduser" */
+	const char *summary; /* one phrase */
+	const char *help;    /* more, for --help and the manual; may be NULL */
+	const struct command_arg *args; /* ends with { .name = NULL }; or NULL */
+	void (*run)(struct command_call *call);
+};
+
+/* One call, owned by the surface; valid until command_done or command_fail. */
+struct command_call {
+	struct server *server;
+	struct shard *shard; /* shard 0 */
+	const struct command *command;
+	struct arena *arena;
+	struct str *values; /* one for each row of command->args; STR_NONE: not
+			     * given */
+	void *state;        /* the command's own, while it runs */
+	/* the surface's */
+	void (*row)(struct command_call *call);
+	void (*field)(struct command_call *call, const char *name,
+		struct str text, bool is_number);
+	void (*text)(struct command_call *call, struct str text);
+	void (*finish)(struct command_call *call, const struct err *err);
+};
+
+/* --- shard 0: for commands ------------------------------------------------------ */
+
+/* STR_NONE when it was not given. */
+struct str command_value(const struct command_call *call, const char *name);
+bool command_switch(const struct command_call *call, const char *name);
+
+/* An answer is a list of rows of named fields, or a text. */
+void command_row(struct command_call *call);
+void command_field(struct command_call *call, const char *name, struct str text);
+void command_number(struct command_call *call, const char *name, int64_t value);
+void command_text(struct command_call *call, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* One of these ends the call. */
+void command_done(struct command_call *call);
+void command_fail(struct command_call *call, const struct err *err);
+
+/* --- shard 0: for surfaces ------------------------------------------------------ */
+
+/* Adds a table (static, kept) of the house's own commands; start-up. */
+void command_register(struct server *srv, const struct command *table);
+/* Finds a command among the house's own and those of loaded modules. */
+const struct command *command_find(struct server *srv, struct str name);
+/* Every command, sorted by name. */
+void command_each(struct server *srv,
+	void (*fn)(void *arg, const struct command *c), void *arg);
+/* Checks values against the table (prepares addresses), then runs. */
+void command_run(struct command_call *call);
+
+#endif

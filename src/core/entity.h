@@ -1,0 +1,89 @@
+/*
+ * entity.h - whatever owns a bare JID here.  It lives on exactly one shard, is
+ * loaded when first needed, and dropped when idle.
+ *
+ * Owner shard.  Until its store has answered, stanzas wait in its inbox, in
+ * order; the inbox is bounded.  From outside an entity is an address, not a
+ * pointer.
+ */
+#ifndef CORE_ENTITY_H
+#define CORE_ENTITY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/timer.h"
+#include "core/shard.h"
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+struct entity;
+struct entity_waiter;
+struct wire;
+
+/* What a kind of entity does.  A static table for each class. */
+struct entity_class {
+	const char *name;
+	size_t size; /* of the struct that begins with struct entity */
+	/* Starts to load e: ends in entity_loaded() or entity_failed(), now or
+	 * later. */
+	void (*load)(struct entity *e);
+	/* One stanza, taken. */
+	void (*receive)(struct entity *e, struct stanza *st);
+	/* One stanza that many receive; st (borrowed) has no to, which is the
+	 * address of e; wire_io points to what was serialised for an earlier
+	 * recipient, or to NULL. */
+	void (*receive_shared)(struct entity *e, struct stanza *st,
+		struct wire **wire_io);
+	/* May it leave memory now? */
+	bool (*is_idle)(const struct entity *e);
+	/* Frees what belongs to it, not e itself. */
+	void (*unload)(struct entity *e);
+};
+
+enum entity_state { ENTITY_LOADING, ENTITY_LOADED };
+
+struct entity {
+	UT_hash_handle hh; /* by the bytes of jid */
+	const struct entity_class *class;
+	struct shard *shard;
+	struct jid jid; /* bare; the bytes lie behind the object */
+	struct stanza_queue inbox;
+	struct entity_waiter *waiters;
+	struct timer idle; /* set: it is dropped when this fires */
+	uint32_t inbox_bytes;
+	uint8_t state;
+};
+
+#define ASSERT_OWNER(e) ASSERT_ON((e)->shard)
+
+/* In memory, loaded or loading; NULL otherwise. */
+struct entity *entity_find(struct shard *sh, struct str bare);
+/* In memory; starts to load it if it was not. */
+struct entity *entity_get(struct shard *sh, const struct entity_class *class,
+	struct jid bare);
+/* st is taken: received now, or when e is loaded; refused with
+ * resource-constraint when the inbox is full. */
+void entity_deliver(struct entity *e, struct stanza *st);
+
+/* Calls fn(e, arg) once e is loaded, at once if it is; e is NULL when loading
+ * failed. */
+void entity_when_loaded(struct entity *e,
+	void (*fn)(struct entity *e, void *arg), void *arg);
+
+/* --- for classes ------------------------------------------------------------ */
+
+/* e is ready; what waited is received now. */
+void entity_loaded(struct entity *e);
+/* It cannot be loaded; what waited is answered with internal-server-error, and
+ * e is gone. */
+void entity_failed(struct entity *e, const struct err *why);
+/* Something ended: if is_idle(e), it is dropped after a while. */
+void entity_check_idle(struct entity *e);
+/* All that are in memory, idle or not; at the end of the shard. */
+void entity_drop_all(struct shard *sh);
+
+#endif

@@ -1,0 +1,81 @@
+/*
+ * iq.h - requests that the server answers itself: found by (namespace, name) in
+ * a table, not by asking every module.
+ *
+ * Shard of the addressed entity.
+ */
+#ifndef CORE_IQ_H
+#define CORE_IQ_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "core/hook.h"
+#include "xmpp/stanza.h"
+
+struct account;
+struct elem;
+struct host;
+struct module_ctx;
+struct session;
+struct shard;
+
+/* Where a request may be addressed to, and who may ask. */
+enum iq_where {
+	AT_HOST = 1,        /* a domain of ours */
+	AT_ACCOUNT = 2,     /* a bare address of ours, or no address at all;
+			     * asked by anyone whom the module lets */
+	AT_OWN_ACCOUNT = 4, /* the same, but only by a session of that account;
+			     * others get service-unavailable */
+};
+
+/* One request.  It lies in the arena of st. */
+struct iq {
+	struct shard *shard;
+	struct host *host;       /* NULL after iq_keep() */
+	struct account *account; /* NULL at a host, and after iq_keep() */
+	struct session *session; /* the asking session, when it is one of account;
+				  * NULL after iq_keep() */
+	struct stanza *st;
+	struct elem *payload;    /* the first child of st */
+	bool answered;
+	bool kept;
+};
+
+typedef enum hook_result (*iq_fn)(struct module_ctx *m, struct iq *iq);
+
+/* One row of a module's table, which ends with { .fn = NULL }. */
+struct iq_handler {
+	enum stanza_type type; /* IQ_GET or IQ_SET */
+	unsigned where;        /* enum iq_where, or-ed */
+	const char *ns;
+	const char *name;
+	iq_fn fn; /* HOOK_PASS: as if there were no handler */
+};
+
+/* --- for handlers: exactly one answer to each iq ------------------------------ */
+
+/* The empty result, or one with payload (in the arena of iq->st). */
+void iq_result(struct iq *iq, struct elem *payload);
+/* text may be NULL. */
+void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
+/* A new element in the arena of iq->st, for iq_result. */
+struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
+
+/*
+ * The answer comes later: iq stays alive after the handler has returned
+ * HOOK_HANDLED, until iq_result or iq_error, which must be called on the same
+ * shard.  Account, session and host may be gone by then; find them again.
+ */
+void iq_keep(struct iq *iq);
+/* The account that iq was for, if it is (still) in memory. */
+struct account *iq_account(struct iq *iq);
+
+/* --- for the core -------------------------------------------------------------- */
+
+/* Answers st (taken), a get or set for the host, or for acc when it is not
+ * NULL.  session is set when the sender is one of acc's. */
+void iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
+	struct session *session, struct stanza *st);
+
+#endif

@@ -1,0 +1,50 @@
+/*
+ * router.h - carries stanzas between entities: which shard owns the recipient,
+ * and how the stanza gets there.
+ *
+ * Between two entities order is kept.  A stanza for an entity of the same shard
+ * waits in a queue until the current handler is done, so no handler is entered
+ * from within another; one for another shard goes by its mailbox.
+ */
+#ifndef CORE_ROUTER_H
+#define CORE_ROUTER_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "xmpp/jid.h"
+#include "xmpp/stanza.h"
+
+struct shard;
+
+/* --- any shard: sh is the caller's --------------------------------------------- */
+
+/*
+ * Sends st (taken), whose from and to are set, on its way.  What cannot be
+ * delivered is answered with an error by whoever finds out, unless it is an
+ * error or a result itself.
+ */
+void router_send(struct shard *sh, struct stanza *st);
+
+/* Answers st (taken) with an error, or drops it when it must not be answered.
+ * text may be NULL. */
+void router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
+	const char *text);
+
+/*
+ * Sends one stanza to many: st (taken) has no to.  The bare addresses are
+ * borrowed.  It is posted once to each shard concerned, and serialised once
+ * there.  Only entities in memory are reached: for presence, which means
+ * nothing to an account without sessions.
+ */
+void router_fanout(struct shard *sh, struct stanza *st, const struct jid *to,
+	size_t n);
+
+/* Is the mailbox of the shard that owns bare above its bound?  Then the sender's
+ * connection should rest. */
+bool router_is_congested(struct shard *sh, struct str bare);
+
+/* Delivers what waits in sh->local; called by shard_turn. */
+void router_run(struct shard *sh);
+
+#endif

@@ -1,0 +1,91 @@
+/*
+ * server.h - the whole: shards, store, configuration, modules.
+ *
+ * Used by main() and by the simulation, which differ only in the clock, the
+ * randomness, and who turns the shards.
+ */
+#ifndef CORE_SERVER_H
+#define CORE_SERVER_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/clock.h"
+#include "base/hash.h"
+#include "base/rand.h"
+#include "base/str.h"
+
+struct config;
+struct err;
+struct module_registry;
+struct shard;
+struct snapshot;
+struct store;
+
+struct server {
+	const struct clock *clock;
+	struct rand_source *rand; /* seeded in a simulation; else the CSPRNG */
+	struct store *store;
+	struct shard **shards;
+	unsigned n_shards;
+	bool threaded;            /* false: the caller turns the shards */
+	struct hash_key hash_key; /* of owner() */
+	uint8_t secret[32];       /* for salts of users that do not exist */
+	struct module_registry *modules;
+	const char *config_path;
+	int64_t started_us;       /* monotonic */
+	struct snapshot *newest;  /* shard 0 only: what the last reload made */
+	void *streams;            /* the stream layer's own, for all shards */
+	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */
+};
+
+struct server_env {
+	const struct clock *clock;
+	struct rand_source *rand;
+	bool threaded;
+	bool store_in_memory; /* whatever the configuration says */
+};
+
+/* --- start-up, before threads --------------------------------------------- */
+
+/*
+ * Opens the store, loads modules and certificates, and makes the shards as conf
+ * (a reference, taken) says.  No thread of a shard runs yet, nothing listens.
+ * NULL with err.
+ */
+struct server *server_new(struct config *conf, const struct server_env *env,
+	struct err *err);
+/* Starts the shards' threads. */
+void server_start(struct server *srv);
+
+/* --- any thread ---------------------------------------------------------- */
+
+/* owner(): which shard has all state of the entity with this bare address. */
+struct shard *server_owner(const struct server *srv, struct str bare);
+
+/* --- shard 0 --------------------------------------------------------------- */
+
+/*
+ * Reads the configuration file again and puts it in force, whole or not at all.
+ * done is called on shard 0 when every shard has it, or at once with all
+ * mistakes, one a line (borrowed).
+ */
+void server_reload(struct server *srv,
+	void (*done)(void *arg, bool ok, struct str text), void *arg);
+/* Builds a snapshot of conf (a reference, taken) with the modules as they are
+ * now, and posts it to every shard; done (may be NULL) runs on shard 0 when all
+ * have swapped. */
+bool server_publish(struct server *srv, struct config *conf,
+	void (*done)(void *arg), void *arg, struct err *err);
+
+/* --- the main thread ------------------------------------------------------ */
+
+/*
+ * Ends it: entities are unloaded, what was written is committed, threads are
+ * joined, everything is freed.  Streams are closed before (stream layer).
+ */
+void server_stop(struct server *srv);
+
+#endif

@@ -1,0 +1,114 @@
+/*
+ * session.h - one bound resource of an account (RFC 6120 §7, RFC 6121 §4).
+ *
+ * Owner shard of the account.  A session outlives its stream while it can be
+ * resumed; between the two is a narrow seam: stanza in, wire out, opened, lost,
+ * resumed, closed.  Other kinds of stream stand behind the same seam.
+ */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "core/account.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+
+struct stanza;
+struct wire;
+
+/* What a session asks of its stream. */
+struct session_stream {
+	/* Writes st (borrowed) to the client. */
+	void (*send)(void *stream, const struct stanza *st);
+	/* Writes w (borrowed) with the address spliced in. */
+	void (*send_wire)(void *stream, const struct wire *w, struct str to);
+	/* Closes it; the stream has forgotten the session, and makes no more
+	 * call. */
+	void (*close)(void *stream, enum stream_cond cond, const char *text);
+	/* For the log and for lists: "tls", "cipher", "peer", "mechanism"; NULL
+	 * when there is no such thing. */
+	const char *(*describe)(void *stream, const char *what);
+};
+
+struct session {
+	struct session *next; /* of the account */
+	struct account *account;
+	const struct session_stream *ops;
+	void *stream;          /* NULL while it has none */
+	struct wire *presence; /* the last one broadcast; NULL: not available */
+	void **slots;          /* of modules; NULL until the first is asked for */
+	int64_t presence_us;   /* when presence came, wall clock */
+	int64_t bound_us;      /* wall clock */
+	uint32_t id;           /* for the log */
+	uint16_t jid_len;      /* of the full address */
+	int8_t priority;
+	bool interested;       /* asked for the roster (RFC 6121 §2.2) */
+	bool closing;
+	char bytes[];          /* the full address */
+};
+
+/* Argument of HOOK_SESSION_SEND and HOOK_SESSION_DELIVER. */
+struct session_stanza {
+	struct session *session;
+	struct stanza *st;
+};
+
+/* --- for streams, owner shard ------------------------------------------------- */
+
+/*
+ * Binds a resource (prepared; STR_NONE: ours to choose), by the conflict policy
+ * of the configuration (RFC 6120 §7.7.2.2).  The session refers to stream until
+ * session_lost() or ops->close().  NULL with *cond_out: conflict,
+ * resource-constraint (too many sessions), not-allowed (a module refused).
+ */
+struct session *session_bind(struct account *acc, struct str resource,
+	const struct session_stream *ops, void *stream,
+	enum stanza_cond *cond_out);
+/*
+ * The client sent st (taken): its from is checked and stamped (RFC 6120
+ * §8.1.2.1), and it goes to the hooks and the router.  False when from is not
+ * the session's own: st is freed, and the caller closes with invalid-from.
+ */
+bool session_receive(struct session *s, struct stanza *st);
+/* The stream is gone, with or without goodbye: presence unavailable is sent on
+ * its behalf, and s is freed. */
+void session_lost(struct session *s);
+
+/* --- owner shard ------------------------------------------------------------ */
+
+struct jid session_jid(const struct session *s);
+struct str session_resource(const struct session *s);
+struct shard *session_shard(const struct session *s);
+/* In acc, by resource; NULL. */
+struct session *session_find(const struct account *acc, struct str resource);
+
+static inline bool
+session_is_available(const struct session *s)
+{
+	return s->presence != NULL;
+}
+
+/* Available, and takes messages for the bare address. */
+static inline bool
+session_takes_messages(const struct session *s)
+{
+	return s->presence != NULL && s->priority >= 0;
+}
+
+/* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
+void session_write(struct session *s, struct stanza *st);
+/* The same for one that many receive; wire_io as in entity.h, to: the address
+ * to show. */
+void session_write_shared(struct session *s, struct stanza *st,
+	struct wire **wire_io, struct str to);
+/* Closes its stream with an error, and ends the session: s is freed. */
+void session_close(struct session *s, enum stream_cond cond, const char *text);
+
+struct log_who session_who(const struct session *s);
+
+#endif

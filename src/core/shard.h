@@ -1,0 +1,116 @@
+/*
+ * shard.h - a thread with an event loop, a mailbox, and the entities that hash
+ * to it.
+ *
+ * A turn is: what the network brought, what came by mail, timers, the stanzas
+ * that this produced for entities of the same shard, and last the gathered
+ * writes.  Nothing in it blocks.  A simulation has no threads and calls
+ * shard_turn() itself.
+ */
+#ifndef CORE_SHARD_H
+#define CORE_SHARD_H
+
+#include <assert.h>
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/mailbox.h"
+#include "base/timer.h"
+#include "core/host.h"
+#include "core/server.h"
+#include "xmpp/stanza.h"
+
+struct entity;
+struct event;
+struct event_base;
+struct net;
+struct xml_pool;
+
+/* Written by the shard, read on it too (shard_tour), shown by `antiphonctl
+ * stats`. */
+struct shard_stats {
+	uint64_t turns;
+	uint64_t mails;
+	uint64_t stanzas_in;   /* from clients */
+	uint64_t stanzas_out;  /* to clients */
+	uint64_t routed_local;
+	uint64_t routed_away;  /* to another shard */
+	uint64_t fanouts;
+	uint64_t sessions;     /* bound now */
+	uint64_t streams;      /* open now, bound or not */
+	uint64_t entities;     /* in memory now */
+	uint64_t logins;
+	uint64_t login_failures;
+	uint64_t refused;      /* because a bound was reached */
+};
+
+struct shard {
+	struct server *server;
+	unsigned index;
+	struct snapshot *snap;     /* this turn's */
+	struct event_base *base;   /* NULL in a simulation */
+	struct net *net;
+	struct xml_pool *xml;
+	struct mailbox mailbox;
+	struct timer_queue timers;
+	struct rand_source *rand;
+	struct entity *entities;   /* uthash by bare address */
+	struct stanza_queue local; /* for entities of this shard, this turn */
+	struct shard_stats stats;
+	int64_t now_us;            /* monotonic, read once a turn */
+	void **slots;              /* of modules */
+	void *streams;             /* the stream layer's own, for this shard */
+	struct event *mail_event;
+	struct event *timer_event;
+	pthread_t thread;
+	bool running;
+	bool stop;
+};
+
+/* --- start-up, before threads --------------------------------------------- */
+
+struct shard *shard_new(struct server *srv, unsigned index, struct err *err);
+/* The thread has ended, or there was none. */
+void shard_free(struct shard *sh);
+void shard_start(struct shard *sh);
+/* Any thread: the loop ends after its turn; then joins the thread. */
+void shard_join(struct shard *sh);
+
+/* --- any thread ---------------------------------------------------------- */
+
+/* Runs fn(sh, arg) on sh in one of its next turns; in order with all else that
+ * the caller's thread posts there.  bytes is what arg holds in memory. */
+void shard_post(struct shard *sh, void (*fn)(struct shard *sh, void *arg),
+	void *arg, size_t bytes);
+/* The shard whose thread this is, or NULL: for assertions and log lines only. */
+struct shard *shard_current(void);
+
+/*
+ * Runs each(sh, arg) on every shard, one after the other, each on its own
+ * thread, and then done(from, arg) on the shard that asked.
+ */
+void shard_tour(struct shard *from, void (*each)(struct shard *sh, void *arg),
+	void (*done)(struct shard *from, void *arg), void *arg);
+
+/* --- owner shard ------------------------------------------------------------ */
+
+/* One turn without waiting: mail, timers, stanzas, writes.  True when there was
+ * anything to do. */
+bool shard_turn(struct shard *sh);
+/* When the next timer is due, monotonic; INT64_MAX for none. */
+int64_t shard_next_us(const struct shard *sh);
+
+/* NULL when we do not serve domain (prepared); valid for this turn. */
+struct host *shard_host(struct shard *sh, struct str domain);
+/* Sets or moves t, in_us from now. */
+void shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
+	void (*fire)(struct timer *t));
+void shard_timer_cancel(struct shard *sh, struct timer *t);
+int64_t shard_wall_us(const struct shard *sh);
+
+#define ASSERT_ON(sh)                                                          \
+	assert(shard_current() == NULL || shard_current() == (sh))
+
+#endif

@@ -1,0 +1,36 @@
+/*
+ * wire.h - a stanza as bytes, serialised once and shared by many recipients,
+ * with only the address spliced in for each.
+ *
+ * Owner shard: the count is not atomic, a wire never crosses a mailbox.
+ */
+#ifndef CORE_WIRE_H
+#define CORE_WIRE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct buf;
+struct stanza;
+
+struct wire {
+	uint32_t refs;
+	uint32_t to_at; /* where ` to="..."` belongs */
+	uint32_t n;
+	char bytes[];
+};
+
+/* One reference, owned by the caller.  The to of st is left out. */
+struct wire *wire_new(const struct stanza *st);
+struct wire *wire_ref(struct wire *w);
+/* Copes with NULL. */
+void wire_unref(struct wire *w);
+/* Appends the stanza with to (prepared; STR_NONE: without). */
+void wire_write(const struct wire *w, struct str to, struct buf *out);
+/* The stanza again, owned by the caller: for the rare case that somebody has to
+ * look inside. */
+struct stanza *wire_stanza(const struct wire *w);
+
+#endif
