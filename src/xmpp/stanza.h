@@ -110,7 +110,14 @@ enum stanza_kind stanza_type_kind(enum stanza_type type);
  */
 struct stanza *stanza_error(const struct stanza *st, enum stanza_cond cond,
 	struct str text);
-/* The empty result of the iq st (borrowed); owned by the caller. */
+/*
+ * The same for an element (borrowed) that stanza_from_elem() refused; an
+ * address that is malformed is left out.  NULL also when e is no stanza.
+ */
+struct stanza *stanza_error_of_elem(const struct elem *e, enum stanza_cond cond,
+	struct str text);
+/* The empty result of the iq-get or iq-set st (borrowed); owned by the
+ * caller. */
 struct stanza *stanza_result(const struct stanza *st);
 
 /* Bytes it holds in memory, for bounds on queues. */
