@@ -1,0 +1,142 @@
+/*
+ * mistake.c - collects mistakes of a configuration, and guesses what an unknown
+ * name was meant to be.
+ *
+ * Any thread; one owner.  Invariant: a text is one line of printable bytes.
+ */
+#include "config.h"
+
+#include "core/mistake.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/str.h"
+#include "core/yaml.h"
+
+#define TEXT_MAX 512 /* bytes of one message */
+#define NAME_MAX_COMPARED 64
+
+void
+mistakes_init(struct mistakes *m)
+{
+	*m = (struct mistakes){ .arena = arena_new() };
+}
+
+void
+mistakes_done(struct mistakes *m)
+{
+	arena_free(m->arena);
+	*m = (struct mistakes){ .arena = NULL };
+}
+
+/* What a file holds comes back in messages: no control characters there. */
+static void
+text_clean(char *text)
+{
+	for (char *p = text; *p != '\0'; p++)
+		if ((unsigned char)*p < 0x20 || *p == 0x7f)
+			*p = '?';
+}
+
+static bool __attribute__((format(printf, 5, 0)))
+mistake_vadd(struct mistakes *m, const char *file, int line, const char *path,
+	const char *fmt, va_list ap)
+{
+	char text[TEXT_MAX];
+	char place[24] = "";
+
+	m->n++;
+	if (m->n_kept == MISTAKES_MAX)
+		return false;
+	vsnprintf(text, sizeof(text), fmt, ap);
+	text_clean(text);
+	if (line > 0)
+		snprintf(place, sizeof(place), ":%d", line);
+	m->texts[m->n_kept++] = arena_printf(m->arena, "%s%s%s%s%s%s",
+		file != NULL ? file : "", file != NULL ? place : "",
+		file != NULL ? ": " : "", path, *path != '\0' ? ": " : "", text).p;
+	return false;
+}
+
+bool
+mistake_add(struct mistakes *m, const struct yaml_node *at, const char *path,
+	const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	mistake_vadd(m, at != NULL ? at->file : NULL, at != NULL ? at->line : 0,
+		path, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool
+mistake_add_at(struct mistakes *m, const char *file, int line,
+	const char *path, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	mistake_vadd(m, file, line, path, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+/* Edit distance in which exchanging two neighbours counts as one edit. */
+static size_t
+distance(const char *a, const char *b)
+{
+	size_t rows[3][NAME_MAX_COMPARED + 1];
+	size_t *before = rows[0], *above = rows[1], *row = rows[2], *spare;
+	size_t na = strlen(a), nb = strlen(b);
+
+	if (na > NAME_MAX_COMPARED || nb > NAME_MAX_COMPARED)
+		return NAME_MAX_COMPARED;
+	for (size_t j = 0; j <= nb; j++)
+		above[j] = before[j] = j;
+	for (size_t i = 1; i <= na; i++) {
+		row[0] = i;
+		for (size_t j = 1; j <= nb; j++) {
+			row[j] = MIN(above[j], row[j - 1]) + 1;
+			row[j] = MIN(row[j],
+				above[j - 1] + (a[i - 1] != b[j - 1]));
+			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
+				a[i - 2] == b[j - 1])
+				row[j] = MIN(row[j], before[j - 2] + 1);
+		}
+		spare = before;
+		before = above;
+		above = row;
+		row = spare;
+	}
+	return above[nb];
+}
+
+bool
+mistake_unknown(struct mistakes *m, const struct yaml_node *at,
+	const char *path, const char *what, const char *found,
+	const char *const *names, size_t n_names)
+{
+	const char *nearest = NULL;
+	size_t best = MAX(strlen(found) / 3, 1) + 1; /* farther is no typo */
+
+	for (size_t i = 0; i < n_names; i++) {
+		size_t d = names[i] != NULL ? distance(found, names[i]) : best;
+
+		if (d < best) {
+			best = d;
+			nearest = names[i];
+		}
+	}
+	if (nearest == NULL)
+		return mistake_add(m, at, path, "unknown %s \"%.64s\"", what,
+			found);
+	return mistake_add(m, at, path,
+		"unknown %s \"%.64s\"; did you mean \"%s\"?", what, found,
+		nearest);
+}
