@@ -1,0 +1,120 @@
+"""What the dialog scripts and the end-to-end tests share: the server.
+
+One server serves all tests of a pytest process (of a worker, with xdist);
+accounts have random names, so tests do not meet.  A test that needs its own
+configuration starts a server of its own.
+"""
+
+import os
+import sys
+import tempfile
+
+import pytest
+
+# the folders are distributed as they are, without compiled files
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "e2e"))
+
+import antiphon # noqa: E402
+import prosody  # noqa: E402
+import scene as scenes # noqa: E402
+
+
+class Pool:
+    """The shared server, and folders for others."""
+
+    def __init__(self, folder, reports):
+        self.folder, self.reports = folder, reports
+        self.made = 0
+        self.server = None
+        against = os.environ.get("ANTIPHON_TEST_SERVER", "antiphon")
+        self.make_server = {"antiphon": antiphon.Server,
+                            "prosody": prosody.Prosody}[against]
+        self.kind = against
+
+    def new(self, conf=None):
+        """A server that is not started yet; the caller stops it."""
+        self.made += 1
+        folder = os.path.join(self.folder, "s%d" % self.made)
+        return self.make_server(folder, conf,
+                                os.path.join(self.folder, "certs"))
+
+    def shared(self):
+        if self.server is None or not self.server.alive():
+            self.server = self.new().start()
+        return self.server
+
+    def close(self):
+        if self.server is None:
+            return
+        try:
+            self.server.stop()
+        except AssertionError as e:
+            # after the last test: only the exit status can tell
+            with open(os.path.join(self.reports, str(os.getpid())), "w") as f:
+                f.write(str(e))
+
+
+def pytest_configure(config):
+    worker = getattr(config, "workerinput", None)
+    folder = tempfile.mkdtemp(prefix="antiphon-")
+    reports = worker["antiphon_reports"] if worker else folder
+    config.pool = Pool(folder, reports)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node):
+    node.workerinput["antiphon_reports"] = node.config.pool.reports
+
+
+def pytest_sessionfinish(session):
+    pool = session.config.pool
+    pool.close()
+    if hasattr(session.config, "workerinput"):
+        return
+    for name in os.listdir(pool.reports):
+        path = os.path.join(pool.reports, name)
+        if name.isdigit() and os.path.isfile(path):
+            with open(path) as f:
+                sys.stderr.write("\nat the end: %s\n" % f.read())
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+@pytest.fixture(scope="session")
+def pool(request):
+    return request.config.pool
+
+
+@pytest.fixture
+def server(pool):
+    found = pool.shared()
+    yield found
+    found.check()
+
+
+@pytest.fixture
+def scene(server):
+    found = scenes.Scene(server)
+    yield found
+    found.end()
+
+
+@pytest.fixture
+def own_server(pool):
+    """A maker of servers with a configuration of their own."""
+    made = []
+
+    def make(conf=None):
+        made.append(pool.new(conf).start())
+        return made[-1]
+    yield make
+    for one in made:
+        one.stop()
+
+
+def pytest_collection_modifyitems(config, items):
+    for item in items:
+        only = item.get_closest_marker("only")
+        if only and config.pool.kind not in only.args:
+            item.add_marker(pytest.mark.skip(
+                reason="for " + ", ".join(only.args)))

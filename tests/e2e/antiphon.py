@@ -1,0 +1,182 @@
+"""Starts antiphond for a test, in a folder and on ports of its own.
+
+    server = Server(folder, conf={"limits": {...}})
+    server.start()
+    server.adduser("romeo", "secret")
+    ...
+    server.stop()
+
+ANTIPHON_BUILD_DIR names the build tree (default: build/ beside tests/),
+ANTIPHON_SHARDS the number of shards (default 4).
+"""
+
+import json
+import os
+import re
+import signal
+import subprocess
+
+from process import Failed, PATIENCE, Process, certificates
+
+TOP = os.path.dirname(os.path.dirname(os.path.dirname(
+    os.path.abspath(__file__))))
+DOMAIN = "antiphon.test"
+OTHER_DOMAIN = "other.test"
+LISTENERS = ("starttls", "direct", "none")
+
+
+def merge(base, over):
+    """over on top of base, dictionaries key by key; None takes a key away."""
+    out = dict(base)
+    for key, value in over.items():
+        if value is None:
+            out.pop(key, None)
+        elif isinstance(value, dict) and isinstance(out.get(key), dict):
+            out[key] = merge(out[key], value)
+        else:
+            out[key] = value
+    return out
+
+
+def build_dir():
+    found = os.environ.get("ANTIPHON_BUILD_DIR") or os.path.join(TOP, "build")
+    if not os.path.exists(os.path.join(found, "antiphond")):
+        raise Failed("no antiphond in %s; build it, or set ANTIPHON_BUILD_DIR"
+                     % found)
+    return os.path.abspath(found)
+
+
+class Server:
+    """kind: what scripts may ask for with "only:" and "not:"."""
+
+    kind = "antiphon"
+    domain, other_domain = DOMAIN, OTHER_DOMAIN
+
+    def __init__(self, folder, conf=None, cert_dir=None):
+        self.folder = folder
+        self.build = build_dir()
+        os.makedirs(folder, exist_ok=True)
+        self.certs = certificates(cert_dir or os.path.join(folder, "certs"),
+                                  (DOMAIN, OTHER_DOMAIN))
+        self.ca_file = self.certs["ca.crt"]
+        self.conf_path = os.path.join(folder, "antiphond.yml")
+        self.socket = os.path.join(folder, "ctl.sock")
+        self.conf = merge(self.default_conf(), conf or {})
+        self.process = None
+        self.ports = {}
+
+    def default_conf(self):
+        host = {"certificate": self.certs["server.crt"],
+                "key": self.certs["server.key"]}
+        listen = [{"kind": "c2s", "address": "127.0.0.1", "port": 0,
+                   "tls": tls} for tls in LISTENERS]
+        return {
+            "log": {"level": "debug"},
+            "shards": int(os.environ.get("ANTIPHON_SHARDS", "4")),
+            "listen": listen,
+            "storage": {"driver": "sqlite",
+                        "path": os.path.join(self.folder, "data.sqlite")},
+            "control": {"socket": self.socket},
+            "modules": {"testclock": {}},
+            "hosts": {DOMAIN: host, OTHER_DOMAIN: host},
+        }
+
+    def write_conf(self):
+        # JSON is YAML, and needs no other library
+        with open(self.conf_path, "w") as f:
+            json.dump(self.conf, f, indent=2)
+            f.write("\n")
+
+    # --- life -------------------------------------------------------------
+
+    def start(self):
+        self.write_conf()
+        env = dict(os.environ)
+        env.setdefault("ANTIPHON_MODULE_DIR", self.module_dir())
+        self.process = Process(
+            [os.path.join(self.build, "antiphond"), "--foreground",
+             "--config", self.conf_path],
+            os.path.join(self.folder, "log"), env)
+        self.process.wait_line(r"\bready\b")
+        self._read_ports()
+        return self
+
+    def module_dir(self):
+        return os.path.join(self.build, "modules", ".libs")
+
+    def _read_ports(self):
+        """listening lines come in the order of the configuration."""
+        chosen = [int(m[1]) for m in
+                  (re.search(r"listening kind=c2s .*\bport=(\d+)", line)
+                   for line in self.process.lines) if m]
+        if len(chosen) < len(self.conf["listen"]):
+            raise Failed("%d listeners of %d in the log:\n%s" % (
+                len(chosen), len(self.conf["listen"]), self.process.tail()))
+        for entry, port in zip(self.conf["listen"], chosen):
+            self.ports[entry.get("tls", "starttls")] = port
+
+    def port(self, tls):
+        return self.ports[tls]
+
+    def alive(self):
+        return self.process is not None and self.process.alive()
+
+    def check(self):
+        """Nothing alarming has been logged; to be called after each test."""
+        if self.process is None:
+            return
+        if self.process.alarms:
+            alarm = self.process.alarms[0]
+            self.process.alarms.clear()
+            raise Failed("in %s: %s\n%s" % (self.process.log_path, alarm,
+                                            self.process.tail(60)))
+        if not self.alive():
+            raise Failed("the server ended by itself, with %s:\n%s" % (
+                self.process.proc.returncode, self.process.tail(60)))
+
+    def stop(self):
+        """Ends it properly, and complains if it does not end well."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        process.signal(signal.SIGTERM)
+        code = process.wait()
+        if code != 0 or process.alarms:
+            raise Failed("the server ended with %d:\n%s"
+                         % (code, process.tail(60)))
+
+    def kill9(self):
+        """Ends it as a power cut does."""
+        process, self.process = self.process, None
+        process.signal(signal.SIGKILL)
+        process.wait()
+
+    def restart(self):
+        self.stop()
+        return self.start()
+
+    # --- control ----------------------------------------------------------
+
+    def ctl(self, *args, stdin=None, ok=True):
+        """Runs antiphonctl; answers with its standard output."""
+        done = subprocess.run(
+            [os.path.join(self.build, "antiphonctl"), "--socket", self.socket,
+             *args], input=stdin, text=True, capture_output=True,
+            timeout=PATIENCE * 3)
+        if ok and done.returncode != 0:
+            raise Failed("antiphonctl %s: %d %s%s" % (
+                " ".join(args), done.returncode, done.stdout, done.stderr))
+        return done.stdout if ok else done
+
+    def adduser(self, name, password, domain=None):
+        self.ctl("adduser", "%s@%s" % (name, domain or self.domain),
+                 stdin=password + "\n")
+
+    def add_users_batch(self, users):
+        """users: pairs of name and password."""
+        for name, password in users:
+            self.adduser(name, password)
+
+    def advance(self, seconds):
+        """Moves the server's clock; timers that are due have run after."""
+        self.ctl("clock", "advance", "%gs" % seconds)

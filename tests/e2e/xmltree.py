@@ -1,0 +1,235 @@
+"""A small element tree on expat, a reader for XML streams, and the comparison
+of what came with what was expected.
+
+An expectation is XML, too, with these freedoms:
+  attribute or text '*'   any value, but there must be one
+  {name}                  the first time: remembers the value; later: that value
+  <any/>                  further children may follow
+  <error cond='x'/>       the error condition x, with any text and by, and with
+                          or without the payload echoed beside the error
+On a stanza itself, to, id and xml:lang may be left out of the expectation; on
+what belongs to the roster, also from and ver.
+"""
+
+import re
+from xml.parsers import expat
+from xml.sax.saxutils import escape, quoteattr
+
+CLIENT = "jabber:client"
+STREAM = "http://etherx.jabber.org/streams"
+STANZAS = "urn:ietf:params:xml:ns:xmpp-stanzas"
+STREAMS = "urn:ietf:params:xml:ns:xmpp-streams"
+SASL = "urn:ietf:params:xml:ns:xmpp-sasl"
+TLS = "urn:ietf:params:xml:ns:xmpp-tls"
+BIND = "urn:ietf:params:xml:ns:xmpp-bind"
+ROSTER = "jabber:iq:roster"
+XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
+OPTIONAL_ON_STANZA = ("to", "id", XML_LANG)
+
+
+class Elem:
+    """One element: ns, name, attrs ("name" or "ns name"), children (Elem or
+    str)."""
+
+    def __init__(self, ns, name, attrs):
+        self.ns, self.name, self.attrs = ns, name, attrs
+        self.children = []
+
+    def elems(self):
+        return [c for c in self.children if isinstance(c, Elem)]
+
+    def text(self):
+        return "".join(c for c in self.children if isinstance(c, str))
+
+    def get(self, key, default=None):
+        return self.attrs.get(key, default)
+
+    def child(self, name, ns=None):
+        for c in self.elems():
+            if c.name == name and (ns is None or c.ns == ns):
+                return c
+        return None
+
+    def find(self, *names):
+        """Goes down along child names; None when one is missing."""
+        e = self
+        for name in names:
+            e = e.child(name) if e is not None else None
+        return e
+
+    def is_(self, name, ns=CLIENT):
+        return self.name == name and self.ns == ns
+
+    def __str__(self):
+        return self.serialise(CLIENT)
+
+    def serialise(self, ns):
+        out = "<" + self.name
+        if self.ns != ns:
+            out += " xmlns=" + quoteattr(self.ns)
+        for key, value in sorted(self.attrs.items()):
+            key = "xml:lang" if key == XML_LANG else key.split(" ")[-1]
+            out += " %s=%s" % (key, quoteattr(value))
+        if not self.children:
+            return out + "/>"
+        inner = "".join(escape(c) if isinstance(c, str) else
+                        c.serialise(self.ns) for c in self.children)
+        return "%s>%s</%s>" % (out, inner, self.name)
+
+
+def split_name(name):
+    ns, _, local = name.rpartition(" ")
+    return ns, local
+
+
+class StreamReader:
+    """Feeds bytes of one XML stream; collects the header and the elements
+    below it."""
+
+    def __init__(self, on_element):
+        self.header = None
+        self.closed = False
+        self.on_element = on_element
+        self.stack = []
+        self.parser = expat.ParserCreate("UTF-8", " ")
+        self.parser.buffer_text = True
+        self.parser.StartElementHandler = self._start
+        self.parser.EndElementHandler = self._end
+        self.parser.CharacterDataHandler = self._text
+
+    def feed(self, data):
+        self.parser.Parse(data, False)
+
+    def _start(self, name, attrs):
+        e = Elem(*split_name(name), attrs)
+        if self.header is None:
+            self.header = e
+        else:
+            self.stack.append(e)
+
+    def _end(self, _name):
+        if not self.stack:
+            self.closed = True
+            return
+        e = self.stack.pop()
+        if self.stack:
+            self.stack[-1].children.append(e)
+        else:
+            self.on_element(e)
+
+    def _text(self, data):
+        if self.stack:
+            self.stack[-1].children.append(data)
+
+
+def parse(text):
+    """The elements in text, read as if inside a client stream."""
+    found = []
+    reader = StreamReader(found.append)
+    reader.feed(("<stream:stream xmlns='%s' xmlns:stream='%s'>"
+                 % (CLIENT, STREAM)).encode())
+    reader.feed(text.encode())
+    if reader.stack:
+        raise ValueError("not a whole element: " + text)
+    return found
+
+
+class Mismatch(AssertionError):
+    pass
+
+
+def match_value(want, got, binds, where):
+    if want == "*" and got is not None:
+        return
+    name = re.fullmatch(r"\{([A-Za-z_][\w-]*)\}", want or "")
+    if name and got is not None and name[1] not in binds:
+        binds[name[1]] = got
+        return
+    if name and name[1] in binds:
+        want = binds[name[1]]
+    if want != got:
+        raise Mismatch("%s: expected %r, got %r" % (where, want, got))
+
+
+def match_error(want, got, where):
+    """want is <error type= cond=/>."""
+    conds = [c.name for c in got.elems() if c.ns == STANZAS and
+             c.name != "text"]
+    if conds != [want.attrs["cond"]]:
+        raise Mismatch("%s: expected the condition %s, got %s"
+                       % (where, want.attrs["cond"], conds))
+    if "type" in want.attrs and want.attrs["type"] != got.get("type"):
+        raise Mismatch("%s: expected an error of type %s, got %s"
+                       % (where, want.attrs["type"], got.get("type")))
+
+
+def may_be_there(want, top):
+    """Attributes that an expectation need not tell."""
+    if want.is_("query", ROSTER):
+        return ("ver",)
+    if not top:
+        return ()
+    push = want.is_("iq") and want.child("query", ROSTER) is not None
+    return OPTIONAL_ON_STANZA + (("from",) if push else ())
+
+
+def match_attrs(want, got, binds, where, top):
+    optional = may_be_there(want, top)
+    for key, value in want.attrs.items():
+        match_value(value, got.get(key), binds, "%s/@%s" % (where, key))
+    for key, value in got.attrs.items():
+        if key in want.attrs or key in optional:
+            continue
+        raise Mismatch("%s: unexpected attribute %s=%r" % (where, key, value))
+
+
+def match_children(want, got, binds, where):
+    """In any order: the order of children means nothing in XMPP stanzas but
+    for items, which scripts compare one by one where it matters."""
+    wanted = [c for c in want.elems() if not c.is_("any")]
+    lax = len(wanted) != len(want.elems())
+    rest = got.elems()
+    for w in wanted:
+        why = Mismatch("%s: missing child <%s xmlns='%s'/>"
+                       % (where, w.name, w.ns))
+        for g in rest:
+            tried = dict(binds)
+            try:
+                match_elem(w, g, tried, "%s/%s" % (where, w.name), False)
+            except Mismatch as e:
+                if g.name == w.name and g.ns == w.ns:
+                    why = e
+                continue
+            binds.update(tried)
+            rest.remove(g)
+            break
+        else:
+            raise why
+    # RFC 6120 §8.3.1: the payload may be echoed with an error
+    lax = lax or any(w.is_("error") and "cond" in w.attrs for w in wanted)
+    if rest and not lax:
+        raise Mismatch("%s: unexpected child %s" % (where, rest[0]))
+
+
+def match_elem(want, got, binds, where, top):
+    if (want.ns, want.name) != (got.ns, got.name):
+        raise Mismatch("%s: expected <%s xmlns='%s'/>, got <%s xmlns='%s'/>"
+                       % (where, want.name, want.ns, got.name, got.ns))
+    if want.name == "error" and "cond" in want.attrs:
+        return match_error(want, got, where)
+    match_attrs(want, got, binds, where, top)
+    text = want.text().strip()
+    if text or not want.elems():
+        match_value(text, got.text().strip(), binds, where + "/text()")
+    return match_children(want, got, binds, where)
+
+
+def match(want, got, binds):
+    """Raises Mismatch, or adds what was captured to binds."""
+    tried = dict(binds)
+    try:
+        match_elem(want, got, tried, got.name, got.ns == CLIENT)
+    except Mismatch as e:
+        raise Mismatch("%s\n  expected %s\n  got      %s"
+                       % (e, want, got)) from None
+    binds.update(tried)
