@@ -49,13 +49,13 @@ struct credentials {
 	struct scram_verifier verifiers[SCRAM_HASHES];
 };
 
-/* --- passwords ------------------------------------------------------------ */
+/* --- passwords ----------------------------------------------------------- */
 
 /*
  * Prepares password (RFC 4013, as RFC 5802 §2.2 demands) and derives a
- * verifier for each hash of the set, with a new salt each; what *out held is lost.
- * False (ERR_INVALID), *out unchanged, for a password that is empty, too long,
- * not UTF-8 or holds control characters, and for iterations out of range.
+ * verifier for each hash of the set, with a new salt each; what *out held is
+ * lost.  False (ERR_INVALID), *out unchanged, for a password that is empty, too
+ * long, not UTF-8 or holds control characters, and for iterations out of range.
  */
 bool credentials_derive(struct credentials *out, struct str password,
 	unsigned hashes, uint32_t iterations, struct rand_source *rand,
