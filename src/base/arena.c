@@ -33,7 +33,8 @@ struct arena {
 	struct chunk first;
 };
 
-#define ALIGNED(n) (((n) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1))
+#define ALIGNED(n)                                                             \
+	(((n) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1))
 
 struct arena *
 arena_new(void)

@@ -89,8 +89,8 @@ shown_bytes(const char *p, size_t n)
 	ucs4_t c;
 	int used = u8_mbtoucr(&c, (const uint8_t *)p, n);
 
-	if (used <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) ||
-		c == 0x2028 || c == 0x2029)
+	if (used <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 ||
+		c == 0x2029)
 		return 0;
 	return (size_t)used;
 }
@@ -225,8 +225,8 @@ log_limit_ok(struct log_limit *limit, enum log_area area)
 			count = 0;
 		}
 		count = MIN(count + 1, UINT32_MAX);
-	} while (!atomic_compare_exchange_weak(&limit->minute_and_count, &old,
-		minute << 32 | count));
+	} while (!atomic_compare_exchange_weak(
+		&limit->minute_and_count, &old, minute << 32 | count));
 	if (left_out != 0)
 		log_warn(area, LOG_NOBODY, "similar lines left out count=%llu",
 			(unsigned long long)left_out);
@@ -236,8 +236,8 @@ log_limit_ok(struct log_limit *limit, enum log_area area)
 void
 log_set_level(enum log_area area, enum log_level level)
 {
-	atomic_store_explicit(&log_levels[area], (int)level,
-		memory_order_relaxed);
+	atomic_store_explicit(
+		&log_levels[area], (int)level, memory_order_relaxed);
 }
 
 bool
@@ -295,8 +295,8 @@ stderr_is_journal(void)
 static int
 file_open(const char *path, struct err *err)
 {
-	int fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY,
-		0640);
+	int fd = open(path,
+		O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NOCTTY, 0640);
 
 	if (fd == -1)
 		err_errno(err, "open log file %s", path);

@@ -120,8 +120,8 @@ mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 			m = fall_asleep(mb);
 		if (m == NULL)
 			break;
-		atomic_fetch_sub_explicit(&mb->bytes, m->bytes,
-			memory_order_relaxed);
+		atomic_fetch_sub_explicit(
+			&mb->bytes, m->bytes, memory_order_relaxed);
 		m->run(m, owner);
 		n++;
 	}

@@ -91,7 +91,8 @@ seeded_next(uint64_t s[4])
 static void
 seeded_bytes(struct rand_source *source, void *out, size_t n)
 {
-	struct rand_seeded *r = CONTAINER_OF(source, struct rand_seeded, source);
+	struct rand_seeded *r =
+		CONTAINER_OF(source, struct rand_seeded, source);
 	unsigned char *at = out;
 
 	while (n > 0) {

@@ -130,8 +130,8 @@ test_check_str(struct str got, struct str want, const char *what,
 
 /* Integers of any type; what is there, then what should be. */
 #define CHECK_INT(got, want)                                                   \
-	test_check_int((long long)(got), (long long)(want), #got, __FILE__,    \
-		__LINE__)
+	test_check_int(                                                        \
+		(long long)(got), (long long)(want), #got, __FILE__, __LINE__)
 
 /* A struct str against a string; NULL means absent, which is not empty. */
 #define CHECK_STR(got, want)                                                   \
