@@ -27,10 +27,11 @@ str_c(const char *c)
 	return (struct str){ c, c != NULL ? strlen(c) : 0 };
 }
 
+/* By contents: absent and empty are equal. */
 static inline bool
 str_eq(struct str a, struct str b)
 {
-	return a.n == b.n && (a.p == b.p || memcmp(a.p, b.p, a.n) == 0);
+	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
 }
 
 /* Inline, so that the length of a literal is known to the compiler. */
@@ -39,13 +40,14 @@ str_is(struct str a, const char *c)
 {
 	size_t n = strlen(c);
 
-	return a.n == n && (a.p == c || memcmp(a.p, c, n) == 0);
+	return a.n == n && (n == 0 || memcmp(a.p, c, n) == 0);
 }
 
 static inline bool
 str_starts(struct str a, struct str prefix)
 {
-	return a.n >= prefix.n && memcmp(a.p, prefix.p, prefix.n) == 0;
+	return a.n >= prefix.n &&
+		(prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
 
 /* Byte order, shorter first among equal prefixes; for sorting and bsearch. */

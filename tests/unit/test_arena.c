@@ -1,0 +1,68 @@
+/*
+ * test_arena.c - memory that is freed at once.
+ */
+#include "config.h"
+
+#include "base/arena.h"
+
+#include <stdalign.h>
+
+#include "base/mem.h"
+#include "test.h"
+
+TEST(arena_pieces_are_aligned_and_do_not_overlap)
+{
+	struct arena *a = arena_new();
+	unsigned char *pieces[200];
+
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		pieces[i] = arena_alloc(a, i + 1);
+		CHECK_INT((uintptr_t)pieces[i] % alignof(max_align_t), 0);
+		memset(pieces[i], (int)i, i + 1);
+	}
+	for (size_t i = 0; i < COUNT(pieces); i++)
+		for (size_t at = 0; at <= i; at++)
+			CHECK_INT(pieces[i][at], i);
+	arena_free(a);
+}
+
+TEST(arena_holds_pieces_larger_than_a_chunk)
+{
+	struct arena *a = arena_new();
+	size_t before = arena_bytes(a);
+	char *big = arena_zalloc(a, 100000);
+
+	for (size_t i = 0; i < 100000; i++)
+		CHECK_INT(big[i], 0);
+	CHECK(arena_bytes(a) >= before + 100000);
+	CHECK(arena_bytes(a) < before + 110000);
+	arena_free(a);
+}
+
+TEST(arena_str_copies_with_a_nul_behind)
+{
+	struct arena *a = arena_new();
+	struct str s = arena_str(a, (struct str){ "romeo@", 5 });
+
+	CHECK_STR(s, "romeo");
+	CHECK_INT(s.p[5], '\0');
+	CHECK_STR(arena_str(a, STR_NONE), NULL);
+	CHECK_STR(arena_str(a, STR("")), "");
+	arena_free(a);
+}
+
+TEST(arena_printf_formats_any_length)
+{
+	struct arena *a = arena_new();
+
+	CHECK_STR(arena_printf(a, "h=%d", 118), "h=118");
+	CHECK_INT(arena_printf(a, "%5000d", 1).n, 5000);
+	arena_free(a);
+}
+
+TEST(arena_free_copes_with_null)
+{
+	arena_free(NULL);
+}
+
+TEST_MAIN
