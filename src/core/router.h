@@ -4,7 +4,8 @@
  *
  * Between two entities order is kept.  A stanza for an entity of the same shard
  * waits in a queue until the current handler is done, so no handler is entered
- * from within another; one for another shard goes by its mailbox.
+ * from within another; one for another shard goes by its mailbox.  When that is
+ * above its bound, sh->congested is set: the stream whose stanza it was rests.
  */
 #ifndef CORE_ROUTER_H
 #define CORE_ROUTER_H
@@ -39,10 +40,6 @@ void router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
  */
 void router_fanout(struct shard *sh, struct stanza *st, const struct jid *to,
 	size_t n);
-
-/* Is the mailbox of the shard that owns bare above its bound?  Then the sender's
- * connection should rest. */
-bool router_is_congested(struct shard *sh, struct str bare);
 
 /* Delivers what waits in sh->local; called by shard_turn. */
 void router_run(struct shard *sh);

@@ -49,7 +49,7 @@ struct session {
 	int8_t priority;
 	bool interested;       /* asked for the roster (RFC 6121 §2.2) */
 	bool closing;
-	char bytes[];          /* the full address */
+	char bytes[];          /* the full address, and a NUL */
 };
 
 /* Argument of HOOK_SESSION_SEND and HOOK_SESSION_DELIVER. */
@@ -99,6 +99,14 @@ session_takes_messages(const struct session *s)
 {
 	return s->presence != NULL && s->priority >= 0;
 }
+
+/*
+ * The client's presence is st now (borrowed; its from is stamped, it has no to),
+ * or none any more (NULL).  Runs HOOK_SESSION_AVAILABLE, _MESSAGES and
+ * _UNAVAILABLE as it changes; broadcasting is the caller's.
+ */
+void session_set_presence(struct session *s, const struct stanza *st,
+	int8_t priority);
 
 /* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
 void session_write(struct session *s, struct stanza *st);

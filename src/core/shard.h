@@ -65,8 +65,9 @@ struct shard {
 	struct event *mail_event;
 	struct event *timer_event;
 	pthread_t thread;
-	bool running;
-	bool stop;
+	bool running;   /* it has a thread */
+	bool stop;      /* the loop ends after this turn */
+	bool congested; /* the router has posted to a mailbox that is too full */
 };
 
 /* --- start-up, before threads --------------------------------------------- */

@@ -19,6 +19,7 @@
 struct arena;
 struct elem;
 struct err;
+struct recipients;
 
 #define NS_CLIENT "jabber:client"
 #define NS_SERVER "jabber:server"
@@ -60,6 +61,8 @@ struct stanza {
 	struct str id;     /* STR_NONE when absent */
 	enum stanza_kind kind;
 	enum stanza_type type;
+	const struct recipients *many; /* the router's, in the arena: a stanza
+					* for several, which has no to */
 };
 
 STAILQ_HEAD(stanza_queue, stanza);

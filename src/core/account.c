@@ -1,0 +1,154 @@
+/*
+ * account.c - the entity of a local user: how it is loaded and unloaded.
+ */
+#include "config.h"
+
+#include "core/account.h"
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/account_int.h"
+#include "core/host.h"
+#include "core/module.h"
+#include "core/module_int.h"
+#include "core/session.h"
+#include "store/store.h"
+
+#define MAPS_MAX 64
+
+struct str
+account_local(const struct account *acc)
+{
+	return jid_local(acc->e.jid);
+}
+
+struct str
+account_domain(const struct account *acc)
+{
+	return jid_domain(acc->e.jid);
+}
+
+struct host *
+account_host(const struct account *acc)
+{
+	return shard_host(acc->e.shard, account_domain(acc));
+}
+
+struct store_place
+account_place(const struct account *acc, const char *name)
+{
+	return (struct store_place){
+		.host = account_domain(acc),
+		.owner = account_local(acc),
+		.name = str_c(name),
+	};
+}
+
+bool
+account_shows_presence_to(const struct account *acc, struct jid who)
+{
+	return jid_eq_bare(acc->e.jid, who) ||
+		(roster_state(&acc->roster, jid_bare_str(who)) & SUB_FROM) != 0;
+}
+
+/* --- loading ------------------------------------------------------------------- */
+
+/* What a read in flight remembers: an address, because the entity may be gone
+ * when the answer comes. */
+struct account_read {
+	struct shard *shard;
+	size_t n;
+	char bare[];
+};
+
+static void
+account_take_entry(struct account *acc, const struct store_entry *entry)
+{
+	if (str_is(entry->with, MAP_ACCOUNT)) {
+		if (str_is(entry->key, KEY_CREATED) ||
+			str_is(entry->key, KEY_CREDENTIALS))
+			acc->exists = true;
+	} else if (str_is(entry->with, MAP_ROSTER)) {
+		if (!roster_load(&acc->roster, entry))
+			log_error(LOG_ROSTER, LOG_NOBODY,
+				"a stored contact cannot be read, it is left out account=%.*s contact=%.*s",
+				STR_ARG(jid_str(acc->e.jid)),
+				STR_ARG(entry->key));
+	}
+}
+
+static void
+on_account_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct account_read *read = arg;
+	struct entity *e = entity_find(read->shard,
+		(struct str){ read->bare, read->n });
+	struct account_load load;
+
+	free(read);
+	if (e == NULL || e->state != ENTITY_LOADING)
+		return;
+	if (err != NULL) {
+		entity_failed(e, err);
+		return;
+	}
+	load = (struct account_load){ account_of(e), answer->entries,
+		answer->n };
+	for (size_t i = 0; i < answer->n; i++)
+		account_take_entry(load.account, &answer->entries[i]);
+	hook_run(account_host(load.account), HOOK_ACCOUNT_LOAD, &load);
+	entity_loaded(e);
+}
+
+static void
+account_load(struct entity *e)
+{
+	struct account *acc = account_of(e);
+	const struct host *host = account_host(acc);
+	struct str maps[MAPS_MAX] = { STR(MAP_ACCOUNT), STR(MAP_ROSTER) };
+	struct account_read *read = xmalloc(sizeof(*read) + e->jid.len);
+	size_t n = 2;
+
+	for (size_t i = 0; host != NULL && i < host->n_modules; i++) {
+		const char *const *m = host->modules[i].module->account_maps;
+
+		for (; m != NULL && *m != NULL && n < MAPS_MAX; m++)
+			maps[n++] = str_c(*m);
+	}
+	read->shard = e->shard;
+	read->n = e->jid.len;
+	memcpy(read->bare, e->jid.text, e->jid.len);
+	store_list_many(e->shard->server->store, account_domain(acc),
+		account_local(acc), maps, n, &e->shard->mailbox,
+		on_account_read, read);
+}
+
+static bool
+account_is_idle(const struct entity *e)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+
+	return acc->sessions == NULL && !acc->removing;
+}
+
+static void
+account_unload(struct entity *e)
+{
+	struct account *acc = account_of(e);
+
+	while (acc->sessions != NULL)
+		session_free(acc->sessions);
+	module_account_slots_free(acc);
+	roster_done(&acc->roster);
+}
+
+const struct entity_class account_class = {
+	.name = "account",
+	.size = sizeof(struct account),
+	.load = account_load,
+	.receive = account_receive,
+	.receive_shared = account_receive_shared,
+	.is_idle = account_is_idle,
+	.unload = account_unload,
+};

@@ -1,0 +1,192 @@
+/*
+ * account_deliver.c - which sessions of an account get a stanza: the tables of
+ * RFC 6121 §8.5, and what happens to stanzas that none of them takes.
+ *
+ * Where the tables leave a choice: messages to the bare address go to every
+ * session with a non-negative priority; and an account that does not exist
+ * behaves like one that nobody uses, so that accounts cannot be found out.
+ */
+#include "config.h"
+
+#include "core/account_int.h"
+#include "core/host.h"
+#include "core/iq.h"
+#include "core/router.h"
+#include "core/session.h"
+#include "core/wire.h"
+
+/* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
+
+static bool
+deliver_to_takers(struct account *acc, struct stanza *st)
+{
+	bool any = false;
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (session_takes_messages(s)) {
+			session_write(s, st);
+			any = true;
+		}
+	}
+	return any;
+}
+
+/* Nobody is there: a module may keep it, or the sender learns of it. */
+static void
+message_undelivered(struct account *acc, struct stanza *st)
+{
+	struct account_stanza arg = { acc, st };
+
+	if (st->type == MESSAGE_ERROR || st->type == MESSAGE_HEADLINE) {
+		stanza_free(st);
+		return;
+	}
+	if (st->type != MESSAGE_GROUPCHAT &&
+		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
+			HOOK_HANDLED)
+		return;
+	router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
+		"The recipient is not available");
+}
+
+static void
+message_to_bare(struct account *acc, struct stanza *st)
+{
+	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
+		st->type == MESSAGE_HEADLINE;
+
+	if (wanted && deliver_to_takers(acc, st))
+		stanza_free(st);
+	else
+		message_undelivered(acc, st);
+}
+
+static void
+deliver_message(struct account *acc, struct stanza *st)
+{
+	struct session *s;
+
+	if (jid_is_bare(st->to)) {
+		message_to_bare(acc, st);
+		return;
+	}
+	s = session_find(acc, jid_resource(st->to));
+	if (s != NULL) {
+		session_write(s, st);
+		stanza_free(st);
+	} else if (st->type == MESSAGE_CHAT) {
+		message_to_bare(acc, st); /* §8.5.3.2.1 */
+	} else if (st->type == MESSAGE_NORMAL ||
+		st->type == MESSAGE_GROUPCHAT) {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
+			"This resource is not available");
+	} else {
+		stanza_free(st);
+	}
+}
+
+/* --- presence (RFC 6121 §8.5.2.1.2, §8.5.3) ---------------------------------------- */
+
+static void
+deliver_presence(struct account *acc, struct stanza *st)
+{
+	bool directed = !jid_is_bare(st->to);
+	struct session *s, *next;
+
+	/* subscriptions and probes are a module's business; without one they
+	 * mean nothing */
+	if (st->type != PRESENCE_AVAILABLE &&
+		st->type != PRESENCE_UNAVAILABLE &&
+		!(st->type == PRESENCE_ERROR && directed)) {
+		stanza_free(st);
+		return;
+	}
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (directed ? str_eq(session_resource(s), jid_resource(st->to)) :
+			       session_is_available(s))
+			session_write(s, st);
+	}
+	stanza_free(st);
+}
+
+/* --- iq (RFC 6121 §8.5.2.1.3, §8.5.3) ----------------------------------------------- */
+
+/* The session of acc that sent st, if one of them did. */
+static struct session *
+own_session(const struct account *acc, const struct stanza *st)
+{
+	if (!jid_eq_bare(acc->e.jid, st->from))
+		return NULL;
+	return session_find(acc, jid_resource(st->from));
+}
+
+static void
+deliver_iq(struct account *acc, struct stanza *st)
+{
+	bool asks = st->type == IQ_GET || st->type == IQ_SET;
+	struct session *s;
+
+	if (jid_is_bare(st->to)) {
+		if (asks)
+			iq_dispatch(acc->e.shard, account_host(acc), acc,
+				own_session(acc, st), st);
+		else
+			stanza_free(st);
+		return;
+	}
+	s = session_find(acc, jid_resource(st->to));
+	if (s == NULL) {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	session_write(s, st);
+	stanza_free(st);
+}
+
+/* --- the class ---------------------------------------------------------------------- */
+
+void
+account_deliver(struct account *acc, struct stanza *st)
+{
+	ASSERT_OWNER(&acc->e);
+	switch (st->kind) {
+	case STANZA_MESSAGE:
+		deliver_message(acc, st);
+		break;
+	case STANZA_PRESENCE:
+		deliver_presence(acc, st);
+		break;
+	case STANZA_IQ:
+		deliver_iq(acc, st);
+		break;
+	}
+}
+
+void
+account_receive(struct entity *e, struct stanza *st)
+{
+	struct account *acc = account_of(e);
+	struct account_stanza arg = { acc, st };
+
+	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
+		HOOK_PASS)
+		account_deliver(acc, st);
+	entity_check_idle(e);
+}
+
+void
+account_receive_shared(struct entity *e, struct stanza *st,
+	struct wire **wire_io)
+{
+	struct account *acc = account_of(e);
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (session_is_available(s))
+			session_write_shared(s, st, wire_io, jid_str(e->jid));
+	}
+}

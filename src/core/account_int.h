@@ -1,0 +1,20 @@
+/*
+ * account_int.h - between the files of accounts and sessions.
+ */
+#ifndef CORE_ACCOUNT_INT_H
+#define CORE_ACCOUNT_INT_H
+
+#include "core/account.h"
+
+struct session;
+struct wire;
+
+/* account_deliver.c: the class's functions. */
+void account_receive(struct entity *e, struct stanza *st);
+void account_receive_shared(struct entity *e, struct stanza *st,
+	struct wire **wire_io);
+
+/* session.c: takes s out of its account and frees it, without a word. */
+void session_free(struct session *s);
+
+#endif

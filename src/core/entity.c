@@ -1,0 +1,216 @@
+/*
+ * entity.c - the entities of a shard: found, loaded, given what waited, dropped.
+ *
+ *   (absent) --entity_get--> LOADING --entity_loaded--> LOADED --idle--> (absent)
+ *                               `--entity_failed--> (absent)
+ */
+#include "config.h"
+
+#include "core/entity.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/conf.h"
+#include "core/router.h"
+
+struct entity_waiter {
+	struct entity_waiter *next;
+	void (*fn)(struct entity *e, void *arg);
+	void *arg;
+};
+
+static void
+entity_describe(const void *obj, char *out, size_t n)
+{
+	const struct entity *e = obj;
+
+	snprintf(out, n, "s%u %s %.*s", e->shard->index, e->class->name,
+		STR_ARG(jid_str(e->jid)));
+}
+
+static unsigned
+entity_hash(const struct shard *sh, struct str bare)
+{
+	return (unsigned)hash_bytes(&sh->server->hash_key, bare.p, bare.n);
+}
+
+struct entity *
+entity_find(struct shard *sh, struct str bare)
+{
+	struct entity *e;
+
+	HASH_FIND_BYHASHVALUE(hh, sh->entities, bare.p, (unsigned)bare.n,
+		entity_hash(sh, bare), e);
+	return e;
+}
+
+static struct entity *
+entity_new(struct shard *sh, const struct entity_class *class, struct jid bare)
+{
+	char *mem = xcalloc(1, class->size + bare.bare_len);
+	struct entity *e = (struct entity *)(void *)mem;
+
+	memcpy(mem + class->size, bare.text, bare.bare_len);
+	e->class = class;
+	e->shard = sh;
+	e->jid = jid_bare(bare);
+	e->jid.text = mem + class->size;
+	e->state = ENTITY_LOADING;
+	STAILQ_INIT(&e->inbox);
+	HASH_ADD_KEYPTR_BYHASHVALUE(hh, sh->entities, e->jid.text, e->jid.len,
+		entity_hash(sh, jid_str(e->jid)), e);
+	sh->stats.entities++;
+	return e;
+}
+
+struct entity *
+entity_get(struct shard *sh, const struct entity_class *class, struct jid bare)
+{
+	struct entity *e = entity_find(sh, jid_bare_str(bare));
+
+	ASSERT_ON(sh);
+	if (e != NULL)
+		return e;
+	e = entity_new(sh, class, bare);
+	class->load(e);
+	return e;
+}
+
+void
+entity_deliver(struct entity *e, struct stanza *st)
+{
+	size_t bytes = stanza_bytes(st);
+
+	ASSERT_OWNER(e);
+	if (e->state == ENTITY_LOADED) {
+		e->class->receive(e, st);
+		return;
+	}
+	if (e->inbox_bytes + bytes > e->shard->snap->config->limits.inbox_bytes) {
+		e->shard->stats.refused++;
+		router_bounce(e->shard, st, COND_RESOURCE_CONSTRAINT,
+			"Too much is waiting for this address");
+		return;
+	}
+	e->inbox_bytes += (uint32_t)bytes;
+	STAILQ_INSERT_TAIL(&e->inbox, st, link);
+}
+
+void
+entity_when_loaded(struct entity *e, void (*fn)(struct entity *e, void *arg),
+	void *arg)
+{
+	struct entity_waiter **end = &e->waiters;
+	struct entity_waiter *w;
+
+	ASSERT_OWNER(e);
+	if (e->state == ENTITY_LOADED) {
+		fn(e, arg);
+		return;
+	}
+	w = xmalloc(sizeof(*w));
+	*w = (struct entity_waiter){ NULL, fn, arg };
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = w;
+}
+
+static void
+entity_call_waiters(struct entity *e, bool ok)
+{
+	struct entity_waiter *w = e->waiters;
+
+	e->waiters = NULL;
+	while (w != NULL) {
+		struct entity_waiter *next = w->next;
+
+		w->fn(ok ? e : NULL, w->arg);
+		free(w);
+		w = next;
+	}
+}
+
+void
+entity_loaded(struct entity *e)
+{
+	struct stanza *st;
+
+	e->state = ENTITY_LOADED;
+	entity_call_waiters(e, true);
+	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
+		STAILQ_REMOVE_HEAD(&e->inbox, link);
+		e->class->receive(e, st);
+	}
+	e->inbox_bytes = 0;
+	entity_check_idle(e);
+}
+
+static void
+entity_free(struct entity *e)
+{
+	struct shard *sh = e->shard;
+
+	shard_timer_cancel(sh, &e->idle);
+	HASH_DEL(sh->entities, e);
+	sh->stats.entities--;
+	if (e->state == ENTITY_LOADED)
+		e->class->unload(e);
+	free(e);
+}
+
+void
+entity_failed(struct entity *e, const struct err *why)
+{
+	struct shard *sh = e->shard;
+	struct stanza *st;
+
+	log_error(LOG_ROUTER, ((struct log_who){ entity_describe, e }),
+		"cannot be loaded, what waited for it is refused reason=\"%s\"",
+		why->text);
+	entity_call_waiters(e, false);
+	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
+		STAILQ_REMOVE_HEAD(&e->inbox, link);
+		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
+			"The server cannot read its storage");
+	}
+	entity_free(e);
+}
+
+static void
+on_entity_idle(struct timer *t)
+{
+	struct entity *e = CONTAINER_OF(t, struct entity, idle);
+
+	if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+		entity_free(e);
+}
+
+void
+entity_check_idle(struct entity *e)
+{
+	if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+		shard_timer(e->shard, &e->idle,
+			e->shard->snap->config->limits.account_idle_us,
+			on_entity_idle);
+}
+
+void
+entity_drop_all(struct shard *sh)
+{
+	struct entity *e, *next;
+	struct stanza *st;
+
+	HASH_ITER (hh, sh->entities, e, next) {
+		entity_call_waiters(e, false);
+		while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
+			STAILQ_REMOVE_HEAD(&e->inbox, link);
+			stanza_free(st);
+		}
+		entity_free(e);
+	}
+	while ((st = STAILQ_FIRST(&sh->local)) != NULL) {
+		STAILQ_REMOVE_HEAD(&sh->local, link);
+		stanza_free(st);
+	}
+}

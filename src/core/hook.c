@@ -1,0 +1,38 @@
+/*
+ * hook.c - runs the handlers of one hook, in the order of their bands.
+ */
+#include "config.h"
+
+#include "core/hook.h"
+
+#include "core/host.h"
+
+static const char *const hook_names[HOOKS] = {
+#define HOOK(id, name, argument, runs_on, meaning) [HOOK_##id] = name,
+#include "core/hooks.def"
+#undef HOOK
+};
+
+enum hook_result
+hook_run(const struct host *host, enum hook_id hook, void *arg)
+{
+	const struct hook_list *list;
+
+	if (host == NULL)
+		return HOOK_PASS;
+	list = &host->hooks[hook];
+	for (size_t i = 0; i < list->n; i++) {
+		const struct hook_entry *e = &list->entries[i];
+
+		if (e->fn(e->ctx, arg) == HOOK_HANDLED &&
+			e->band != HOOK_WATCH)
+			return HOOK_HANDLED;
+	}
+	return HOOK_PASS;
+}
+
+const char *
+hook_name(enum hook_id hook)
+{
+	return hook_names[hook];
+}

@@ -1,0 +1,128 @@
+/*
+ * iq.c - finds who answers a request, and gives the answer.
+ *
+ * Invariant: each get or set is answered exactly once.
+ */
+#include "config.h"
+
+#include "core/iq.h"
+
+#include <assert.h>
+
+#include "base/arena.h"
+#include "core/account.h"
+#include "core/host.h"
+#include "core/iq_int.h"
+#include "core/module.h"
+#include "core/router.h"
+#include "core/session.h"
+#include "core/shard.h"
+#include "xml/elem.h"
+
+static void
+iq_finish(struct iq *iq, struct stanza *answer)
+{
+	struct shard *sh = iq->shard;
+	bool kept = iq->kept;
+	struct stanza *st = iq->st;
+
+	ASSERT_ON(sh);
+	assert(!iq->answered);
+	iq->answered = true;
+	router_send(sh, answer);
+	if (kept)
+		stanza_free(st); /* and iq with it */
+}
+
+void
+iq_result(struct iq *iq, struct elem *payload)
+{
+	struct stanza *answer = stanza_result(iq->st);
+
+	if (payload != NULL)
+		elem_append(answer->root, elem_copy(answer->arena, payload));
+	iq_finish(iq, answer);
+}
+
+void
+iq_error(struct iq *iq, enum stanza_cond cond, const char *text)
+{
+	iq_finish(iq, stanza_error(iq->st, cond, str_c(text)));
+}
+
+struct elem *
+iq_payload(struct iq *iq, const char *ns, const char *name)
+{
+	return elem_new(iq->st->arena, ns, name);
+}
+
+void
+iq_keep(struct iq *iq)
+{
+	iq->kept = true;
+	iq->host = NULL;
+	iq->account = NULL;
+	iq->session = NULL;
+}
+
+struct account *
+iq_account(struct iq *iq)
+{
+	struct entity *e = entity_find(iq->shard, jid_bare_str(iq->st->to));
+
+	if (e == NULL || e->state != ENTITY_LOADED)
+		return NULL;
+	return account_of(e);
+}
+
+/* --- finding ------------------------------------------------------------------ */
+
+static bool
+iq_handler_fits(const struct iq_handler *h, const struct iq *iq)
+{
+	if (iq->account == NULL)
+		return (h->where & AT_HOST) != 0;
+	if ((h->where & AT_ACCOUNT) != 0)
+		return true;
+	return (h->where & AT_OWN_ACCOUNT) != 0 && iq->session != NULL;
+}
+
+static bool
+iq_try(const struct iq_entry *entry, struct iq *iq)
+{
+	for (; entry != NULL; entry = entry->next) {
+		if (entry->handler->type != iq->st->type ||
+			!iq_handler_fits(entry->handler, iq))
+			continue;
+		if (entry->handler->fn(entry->ctx, iq) == HOOK_HANDLED) {
+			assert(iq->answered || iq->kept);
+			return true;
+		}
+	}
+	return false;
+}
+
+void
+iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
+	struct session *session, struct stanza *st)
+{
+	struct iq *iq = arena_zalloc(st->arena, sizeof(*iq));
+
+	*iq = (struct iq){
+		.shard = sh,
+		.host = host,
+		.account = acc,
+		.session = session,
+		.st = st,
+		.payload = stanza_payload(st),
+	};
+	/* an account that does not exist answers like one that lets nobody ask,
+	 * so that accounts cannot be found out (RFC 6121 §8.5.1) */
+	if ((acc != NULL && !acc->exists) ||
+		!iq_try(host_iq_find(host, iq->payload), iq)) {
+		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (!iq->kept)
+		stanza_free(st);
+}

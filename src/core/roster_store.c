@@ -1,0 +1,140 @@
+/*
+ * roster_store.c - a roster on disk: one map entry for each contact, its value
+ * the item as in a roster result, with what is not shown there in attributes of
+ * our own; the version under the empty key.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "core/account.h"
+#include "core/roster.h"
+#include "store/store.h"
+#include "xml/elem.h"
+#include "xml/parser.h"
+#include "xml/writer.h"
+#include "xmpp/subscription.h"
+
+#define NS_ROSTER "jabber:iq:roster"
+#define KEY_VERSION ""
+#define GROUPS_MAX 1024
+
+static const struct xml_limits item_limits = {
+	.stanza_bytes = 1u << 20,
+	.depth = 4,
+	.elements = GROUPS_MAX + 1,
+	.attrs = 16,
+	.name_bytes = 256,
+};
+
+static void
+save_item(const struct roster_item *it, struct store_place at, struct str bare,
+	struct store_tx *tx)
+{
+	struct arena *a = arena_new();
+	struct elem *parent = elem_new(a, NS_ROSTER, "query");
+	struct elem *item = roster_item_elem(a, parent, it);
+	struct buf out = BUF_INIT;
+
+	if ((it->state & SUB_PENDING_IN) != 0)
+		elem_set_attr(a, item, "pending-in", STR("true"));
+	if (!it->listed)
+		elem_set_attr(a, item, "listed", STR("false"));
+	xml_write(&out, item, STR_NONE);
+	store_tx_set(tx, at, bare, buf_str(&out));
+	buf_done(&out);
+	arena_free(a);
+}
+
+void
+roster_save(struct account *acc, struct str bare, struct store_tx *tx)
+{
+	struct store_place at = {
+		.host = account_domain(acc),
+		.owner = account_local(acc),
+		.name = STR(MAP_ROSTER),
+	};
+	const struct roster_item *it = roster_find(&acc->roster, bare);
+	char version[24];
+
+	acc->roster.version++;
+	if (acc->anonymous)
+		return;
+	if (it != NULL)
+		save_item(it, at, bare, tx);
+	else
+		store_tx_delete(tx, at, bare);
+	snprintf(version, sizeof(version), "%llu",
+		(unsigned long long)acc->roster.version);
+	store_tx_set(tx, at, STR(KEY_VERSION), str_c(version));
+}
+
+/* --- loading ------------------------------------------------------------------- */
+
+static uint8_t
+flag_if(const struct elem *item, const char *attr, const char *value,
+	uint8_t flags)
+{
+	struct str s = elem_attr(item, attr);
+
+	return s.p != NULL && str_is(s, value) ? flags : 0;
+}
+
+static uint8_t
+item_state(const struct elem *item)
+{
+	uint8_t state = 0;
+
+	state |= flag_if(item, "subscription", "to", SUB_TO);
+	state |= flag_if(item, "subscription", "from", SUB_FROM);
+	state |= flag_if(item, "subscription", "both", SUB_TO | SUB_FROM);
+	state |= flag_if(item, "ask", "subscribe", SUB_PENDING_OUT);
+	state |= flag_if(item, "pending-in", "true", SUB_PENDING_IN);
+	state |= flag_if(item, "approved", "true", SUB_APPROVED);
+	return state;
+}
+
+static bool
+load_item(struct roster *r, struct arena *a, const struct store_entry *entry)
+{
+	struct elem *item = xml_parse(a, entry->value, &item_limits, NULL);
+	struct str name, groups[GROUPS_MAX];
+	struct roster_item *it;
+	size_t n = 0;
+	uint8_t state;
+
+	if (item == NULL || !elem_is(item, NS_ROSTER, "item"))
+		return false;
+	state = item_state(item);
+	if (!subscription_is_legal(state))
+		return false;
+	elem_each_child(item, group) {
+		if (elem_is(group, NS_ROSTER, "group") && n < GROUPS_MAX)
+			groups[n++] = elem_text(a, group);
+	}
+	name = elem_attr(item, "name");
+	it = roster_set(r, jid_trusted(entry->key), name, groups, n);
+	it->state = state;
+	it->listed = flag_if(item, "listed", "false", 1) == 0;
+	return true;
+}
+
+bool
+roster_load(struct roster *r, const struct store_entry *entry)
+{
+	struct arena *a;
+	long long version;
+	bool ok;
+
+	if (entry->key.n == 0) {
+		ok = str_to_int(entry->value, 0, INT64_MAX, &version);
+		r->version = ok ? (uint64_t)version : 0;
+		return ok;
+	}
+	a = arena_new();
+	ok = load_item(r, a, entry);
+	arena_free(a);
+	return ok;
+}

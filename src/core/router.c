@@ -1,0 +1,234 @@
+/*
+ * router.c - which shard owns the recipient, and how the stanza gets there.
+ */
+#include "config.h"
+
+#include "core/router.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/account.h"
+#include "core/conf.h"
+#include "core/entity.h"
+#include "core/iq.h"
+#include "core/shard.h"
+#include "core/wire.h"
+#include "xml/elem.h"
+
+/* Stanzas delivered in one turn, before the network is looked at again. */
+#define STANZAS_A_TURN 8192
+/* Senders slow down at the bound of a mailbox; what comes all the same, because
+ * it was in flight or is an amplification, is refused at so many times that. */
+#define MAILBOX_HARD_FACTOR 4
+
+/* The recipients of a fan-out at one shard; in the arena of the stanza. */
+struct recipients {
+	size_t n;
+	struct jid to[];
+};
+
+struct stanza_mail {
+	struct mail mail;
+	struct stanza *st;
+};
+
+static void
+on_stanza_mail(struct mail *m, void *owner)
+{
+	struct stanza_mail *sm = CONTAINER_OF(m, struct stanza_mail, mail);
+	struct shard *sh = owner;
+
+	STAILQ_INSERT_TAIL(&sh->local, sm->st, link);
+}
+
+/* st is taken; its mail lies in its own arena. */
+static void
+router_post(struct shard *sh, struct shard *owner, struct stanza *st)
+{
+	size_t bound = sh->snap->config->limits.mailbox_bytes;
+	size_t full = mailbox_bytes(&owner->mailbox);
+	struct stanza_mail *sm;
+
+	if (full > bound)
+		sh->congested = true;
+	if (full > MAILBOX_HARD_FACTOR * bound) {
+		sh->stats.refused++;
+		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+			"The server is overloaded");
+		return;
+	}
+	sm = arena_alloc(st->arena, sizeof(*sm));
+	sm->mail.run = on_stanza_mail;
+	sm->mail.bytes = (uint32_t)stanza_bytes(st);
+	sm->st = st;
+	sh->stats.routed_away++;
+	mailbox_post(&owner->mailbox, &sm->mail);
+}
+
+void
+router_send(struct shard *sh, struct stanza *st)
+{
+	struct shard *owner = sh;
+
+	ASSERT_ON(sh);
+	if (shard_host(sh, jid_domain(st->to)) == NULL) {
+		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
+			"This server does not talk to other servers");
+		return;
+	}
+	/* a host has no state of its own: it answers on any shard */
+	if (jid_local(st->to).n != 0)
+		owner = server_owner(sh->server, jid_bare_str(st->to));
+	if (owner != sh) {
+		router_post(sh, owner, st);
+		return;
+	}
+	sh->stats.routed_local++;
+	STAILQ_INSERT_TAIL(&sh->local, st, link);
+}
+
+void
+router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
+	const char *text)
+{
+	struct stanza *answer = NULL;
+
+	if (jid_is_set(st->from) && jid_is_set(st->to))
+		answer = stanza_error(st, cond, str_c(text));
+	stanza_free(st);
+	/* an address that is not ours would come back here for ever */
+	if (answer != NULL && shard_host(sh, jid_domain(answer->to)) != NULL)
+		router_send(sh, answer);
+	else
+		stanza_free(answer);
+}
+
+/* --- fan-out ----------------------------------------------------------------- */
+
+static void
+fanout_give(struct shard *sh, struct shard *owner, struct stanza *st,
+	const struct jid *to, const unsigned *owners, size_t n, size_t count)
+{
+	struct recipients *r = arena_alloc(st->arena,
+		sizeof(*r) + count * sizeof(r->to[0]));
+
+	r->n = 0;
+	for (size_t i = 0; i < n; i++) {
+		if (owners[i] == owner->index)
+			r->to[r->n++] = jid_copy(st->arena, to[i]);
+	}
+	st->many = r;
+	if (owner == sh)
+		STAILQ_INSERT_TAIL(&sh->local, st, link);
+	else
+		router_post(sh, owner, st);
+}
+
+void
+router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t n)
+{
+	struct server *srv = sh->server;
+	unsigned *owners = xmalloc(n * sizeof(*owners));
+	size_t *counts = xcalloc(srv->n_shards, sizeof(*counts));
+	struct shard *last = NULL;
+
+	ASSERT_ON(sh);
+	for (size_t i = 0; i < n; i++) {
+		owners[i] = srv->n_shards;
+		if (shard_host(sh, jid_domain(to[i])) == NULL)
+			continue;
+		last = server_owner(srv, jid_str(jid_bare(to[i])));
+		owners[i] = last->index;
+		counts[last->index]++;
+	}
+	for (unsigned i = 0; last != NULL && i < srv->n_shards; i++) {
+		if (counts[i] != 0 && i != last->index)
+			fanout_give(sh, srv->shards[i], stanza_copy(st), to,
+				owners, n, counts[i]);
+	}
+	if (last != NULL)
+		fanout_give(sh, last, st, to, owners, n, counts[last->index]);
+	else
+		stanza_free(st);
+	sh->stats.fanouts++;
+	free(owners);
+	free(counts);
+}
+
+/* For an entity that is still loading. */
+static struct stanza *
+stanza_copy_for(const struct stanza *st, struct jid to)
+{
+	struct stanza *copy = stanza_copy(st);
+
+	copy->many = NULL;
+	stanza_set_to(copy, to);
+	return copy;
+}
+
+static void
+fanout_deliver(struct shard *sh, struct stanza *st)
+{
+	struct wire *wire = NULL;
+
+	for (size_t i = 0; i < st->many->n; i++) {
+		struct entity *e =
+			entity_find(sh, jid_bare_str(st->many->to[i]));
+
+		if (e != NULL && e->state == ENTITY_LOADED)
+			e->class->receive_shared(e, st, &wire);
+		else if (e != NULL)
+			entity_deliver(e, stanza_copy_for(st, e->jid));
+	}
+	wire_unref(wire);
+	stanza_free(st);
+}
+
+/* --- delivery ---------------------------------------------------------------- */
+
+/* What is addressed to a domain of ours (RFC 6120 §10.5.2). */
+static void
+host_receive(struct shard *sh, struct host *host, struct stanza *st)
+{
+	if (st->type == IQ_GET || st->type == IQ_SET)
+		iq_dispatch(sh, host, NULL, NULL, st);
+	else if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_HEADLINE)
+		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE,
+			"This address takes no messages");
+	else
+		stanza_free(st);
+}
+
+static void
+router_deliver(struct shard *sh, struct stanza *st)
+{
+	struct host *host;
+
+	if (st->many != NULL) {
+		fanout_deliver(sh, st);
+		return;
+	}
+	host = shard_host(sh, jid_domain(st->to));
+	if (host == NULL)
+		router_bounce(sh, st, COND_ITEM_NOT_FOUND,
+			"This domain is no longer served here");
+	else if (jid_local(st->to).n == 0)
+		host_receive(sh, host, st);
+	else
+		entity_deliver(entity_get(sh, &account_class, jid_bare(st->to)),
+			st);
+}
+
+void
+router_run(struct shard *sh)
+{
+	struct stanza *st;
+
+	for (int i = 0; i < STANZAS_A_TURN; i++) {
+		st = STAILQ_FIRST(&sh->local);
+		if (st == NULL)
+			return;
+		STAILQ_REMOVE_HEAD(&sh->local, link);
+		router_deliver(sh, st);
+	}
+}

@@ -1,0 +1,306 @@
+/*
+ * shard.c - one thread, one loop: what a turn consists of, and how other threads
+ * hand work to it.
+ *
+ * Invariant: everything that a shard owns is touched by its own thread only; the
+ * mailbox is the one way in.
+ */
+#include "config.h"
+
+#include "core/shard.h"
+
+#include <signal.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/conf.h"
+#include "core/entity.h"
+#include "core/module_int.h"
+#include "core/router.h"
+#include "net/net.h"
+#include "xml/parser.h"
+
+/* What one turn takes from the mailbox before it looks at the network again. */
+#define MAILS_A_TURN 4096
+
+static _Thread_local struct shard *current_shard;
+
+struct shard *
+shard_current(void)
+{
+	return current_shard;
+}
+
+/* --- a turn ------------------------------------------------------------------ */
+
+static bool
+shard_work(struct shard *sh)
+{
+	bool busy;
+	size_t mails;
+
+	sh->now_us = clock_mono_us(sh->server->clock);
+	mails = mailbox_drain(&sh->mailbox, sh, MAILS_A_TURN);
+	sh->stats.mails += mails;
+	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
+	timer_queue_run(&sh->timers, sh->now_us);
+	busy = busy || !STAILQ_EMPTY(&sh->local);
+	router_run(sh);
+	net_flush(sh->net);
+	sh->stats.turns++;
+	return busy;
+}
+
+bool
+shard_turn(struct shard *sh)
+{
+	struct shard *outer = current_shard;
+	bool busy;
+
+	current_shard = sh;
+	busy = shard_work(sh);
+	current_shard = outer;
+	return busy;
+}
+
+int64_t
+shard_next_us(const struct shard *sh)
+{
+	return timer_queue_next(&sh->timers);
+}
+
+/* --- the loop ---------------------------------------------------------------- */
+
+static void
+on_shard_mail(evutil_socket_t fd, short what, void *arg)
+{
+	/* only ends the wait: the turn drains the mailbox */
+	(void)fd;
+	(void)what;
+	(void)arg;
+}
+
+static void
+shard_arm(struct shard *sh)
+{
+	int64_t next = timer_queue_next(&sh->timers);
+	int64_t wait = MAX(next - clock_mono_us(sh->server->clock), 0);
+	struct timeval tv = {
+		.tv_sec = wait / US_PER_S,
+		.tv_usec = wait % US_PER_S,
+	};
+
+	if (mailbox_bytes(&sh->mailbox) != 0 || !STAILQ_EMPTY(&sh->local))
+		event_active(sh->mail_event, EV_READ, 0);
+	if (next == INT64_MAX)
+		event_del(sh->timer_event);
+	else
+		event_add(sh->timer_event, &tv);
+}
+
+static void *
+shard_main(void *arg)
+{
+	struct shard *sh = arg;
+
+	current_shard = sh;
+	while (!sh->stop) {
+		shard_arm(sh);
+		event_base_loop(sh->base, EVLOOP_ONCE);
+		shard_work(sh);
+	}
+	return NULL;
+}
+
+void
+shard_start(struct shard *sh)
+{
+	sigset_t all, before;
+
+	/* signals are the main thread's */
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	if (pthread_create(&sh->thread, NULL, shard_main, sh) != 0)
+		abort();
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	sh->running = true;
+}
+
+static void
+on_stop(struct shard *sh, void *arg)
+{
+	(void)arg;
+	sh->stop = true;
+}
+
+void
+shard_join(struct shard *sh)
+{
+	if (!sh->running)
+		return;
+	shard_post(sh, on_stop, NULL, 0);
+	pthread_join(sh->thread, NULL);
+	sh->running = false;
+}
+
+/* --- life -------------------------------------------------------------------- */
+
+static bool
+shard_open_loop(struct shard *sh, struct err *err)
+{
+	sh->base = event_base_new();
+	if (sh->base == NULL)
+		return err_set(err, ERR_SYSTEM, "cannot make an event loop");
+	sh->mail_event = event_new(sh->base, sh->mailbox.fd,
+		EV_READ | EV_PERSIST, on_shard_mail, sh);
+	sh->timer_event = event_new(sh->base, -1, 0, on_shard_mail, sh);
+	event_add(sh->mail_event, NULL);
+	return true;
+}
+
+struct shard *
+shard_new(struct server *srv, unsigned index, struct err *err)
+{
+	struct shard *sh = xcalloc(1, sizeof(*sh));
+
+	sh->server = srv;
+	sh->index = index;
+	sh->rand = srv->rand;
+	sh->now_us = clock_mono_us(srv->clock);
+	sh->snap = snapshot_ref(srv->newest);
+	STAILQ_INIT(&sh->local);
+	if (!mailbox_init(&sh->mailbox, err)) {
+		snapshot_unref(sh->snap);
+		free(sh);
+		return NULL;
+	}
+	if (srv->threaded && !shard_open_loop(sh, err)) {
+		mailbox_done(&sh->mailbox);
+		snapshot_unref(sh->snap);
+		free(sh);
+		return NULL;
+	}
+	sh->net = net_new(sh->base);
+	sh->xml = xml_pool_new();
+	return sh;
+}
+
+void
+shard_free(struct shard *sh)
+{
+	if (sh == NULL)
+		return;
+	entity_drop_all(sh);
+	module_shard_slots_free(sh);
+	net_free(sh->net);
+	xml_pool_free(sh->xml);
+	timer_queue_done(&sh->timers);
+	if (sh->base != NULL) {
+		event_free(sh->mail_event);
+		event_free(sh->timer_event);
+		event_base_free(sh->base);
+	}
+	mailbox_done(&sh->mailbox);
+	snapshot_unref(sh->snap);
+	free(sh);
+}
+
+/* --- any thread -------------------------------------------------------------- */
+
+struct post {
+	struct mail mail;
+	void (*fn)(struct shard *sh, void *arg);
+	void *arg;
+};
+
+static void
+post_run(struct mail *m, void *owner)
+{
+	struct post *p = CONTAINER_OF(m, struct post, mail);
+	struct post copy = *p;
+
+	free(p);
+	copy.fn(owner, copy.arg);
+}
+
+void
+shard_post(struct shard *sh, void (*fn)(struct shard *sh, void *arg), void *arg,
+	size_t bytes)
+{
+	struct post *p = xmalloc(sizeof(*p));
+
+	p->mail.run = post_run;
+	p->mail.bytes = (uint32_t)MIN(bytes + sizeof(*p), UINT32_MAX);
+	p->fn = fn;
+	p->arg = arg;
+	mailbox_post(&sh->mailbox, &p->mail);
+}
+
+struct tour {
+	struct shard *from;
+	void (*each)(struct shard *sh, void *arg);
+	void (*done)(struct shard *from, void *arg);
+	void *arg;
+};
+
+static void
+tour_end(struct shard *from, void *arg)
+{
+	struct tour tour = *(struct tour *)arg;
+
+	free(arg);
+	tour.done(from, tour.arg);
+}
+
+static void
+tour_visit(struct shard *sh, void *arg)
+{
+	struct tour *t = arg;
+	unsigned next = sh->index + 1;
+
+	t->each(sh, t->arg);
+	if (next == sh->server->n_shards)
+		shard_post(t->from, tour_end, t, 0);
+	else
+		shard_post(sh->server->shards[next], tour_visit, t, 0);
+}
+
+void
+shard_tour(struct shard *from, void (*each)(struct shard *sh, void *arg),
+	void (*done)(struct shard *from, void *arg), void *arg)
+{
+	struct tour *t = xmalloc(sizeof(*t));
+
+	*t = (struct tour){ from, each, done, arg };
+	shard_post(from->server->shards[0], tour_visit, t, 0);
+}
+
+/* --- owner shard ------------------------------------------------------------- */
+
+struct host *
+shard_host(struct shard *sh, struct str domain)
+{
+	return snapshot_host(sh->snap, domain);
+}
+
+void
+shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
+	void (*fire)(struct timer *t))
+{
+	timer_set(&sh->timers, t, sh->now_us + in_us, fire);
+}
+
+void
+shard_timer_cancel(struct shard *sh, struct timer *t)
+{
+	timer_cancel(&sh->timers, t);
+}
+
+int64_t
+shard_wall_us(const struct shard *sh)
+{
+	return clock_wall_us(sh->server->clock);
+}

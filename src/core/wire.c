@@ -1,0 +1,88 @@
+/*
+ * wire.c - a stanza as bytes, shared by many recipients of one shard.
+ */
+#include "config.h"
+
+#include "core/wire.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xml/parser.h"
+#include "xml/writer.h"
+#include "xmpp/stanza.h"
+
+/* What we have written ourselves was within limits when it came in. */
+static const struct xml_limits own_limits = {
+	.stanza_bytes = 1u << 26,
+	.depth = 1024,
+	.elements = 1u << 20,
+	.attrs = 1u << 16,
+	.name_bytes = 1u << 16,
+};
+
+struct wire *
+wire_new(const struct stanza *st)
+{
+	struct buf out = BUF_INIT;
+	size_t to_at = xml_write_without_to(&out, st->root, STR(NS_CLIENT));
+	struct wire *w = xmalloc(sizeof(*w) + out.n);
+
+	w->refs = 1;
+	w->to_at = (uint32_t)to_at;
+	w->n = (uint32_t)out.n;
+	memcpy(w->bytes, out.p, out.n);
+	buf_done(&out);
+	return w;
+}
+
+struct wire *
+wire_ref(struct wire *w)
+{
+	w->refs++;
+	return w;
+}
+
+void
+wire_unref(struct wire *w)
+{
+	if (w != NULL && --w->refs == 0)
+		free(w);
+}
+
+void
+wire_write(const struct wire *w, struct str to, struct buf *out)
+{
+	buf_reserve(out, w->n + to.n + sizeof(" to=\"\""));
+	buf_add(out, w->bytes, w->to_at);
+	if (to.p != NULL) {
+		buf_add_str(out, STR(" to=\""));
+		xml_escape(out, to, true);
+		buf_add_str(out, STR("\""));
+	}
+	buf_add(out, w->bytes + w->to_at, w->n - w->to_at);
+}
+
+struct stanza *
+wire_stanza(const struct wire *w)
+{
+	struct arena *a = arena_new();
+	struct buf doc = BUF_INIT;
+	enum stanza_cond cond;
+	struct elem *root;
+	struct stanza *st;
+
+	buf_add_str(&doc, STR("<w xmlns=\"" NS_CLIENT "\">"));
+	buf_add(&doc, w->bytes, w->n);
+	buf_add_str(&doc, STR("</w>"));
+	root = xml_parse(a, buf_str(&doc), &own_limits, NULL);
+	buf_done(&doc);
+	assert(root != NULL);
+	st = stanza_from_elem(a, elem_first_child(root), &cond);
+	assert(st != NULL);
+	return st;
+}
