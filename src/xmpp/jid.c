@@ -183,12 +183,30 @@ label_is_plain(struct str label)
 	return label.n < 4 || label.p[2] != '-' || label.p[3] != '-';
 }
 
-/* Nothing but NR-LDH labels, or, where wide is true, labels beyond ASCII too,
- * which somebody else has checked. */
+/* Nothing but NR-LDH labels, within the limits of the DNS? */
 static bool
-labels_are_plain(struct str s, bool wide)
+domain_is_plain(struct str s)
 {
 	struct str label, rest = s;
+	bool more;
+
+	if (s.n > DOMAIN_MAX)
+		return false;
+	do {
+		more = str_cut(rest, '.', &label, &rest);
+		if (!is_all(label, IN_DOMAIN) || !label_is_plain(label))
+			return false;
+	} while (more);
+	return true;
+}
+
+/* What libidn2 made of a domain: it checks what IDNA2008 asks at lookup, which
+ * leaves out the contextual rules of RFC 5892 §A.3 to §A.9.  A U-label obeys
+ * them (RFC 5890 §2.3.2.1), and PRECIS has them. */
+static bool
+labels_are_prepared(struct str s, struct arena *a)
+{
+	struct str label, same, rest = s;
 	bool more;
 
 	do {
@@ -196,8 +214,9 @@ labels_are_plain(struct str s, bool wide)
 		if (is_all(label, IN_DOMAIN)) {
 			if (!label_is_plain(label))
 				return false;
-		} else if (!wide || label.n == 0 ||
-			!is_all(label, IN_DOMAIN | IS_WIDE)) {
+		} else if (!is_all(label, IN_DOMAIN | IS_WIDE) ||
+			!precis_username(&same, a, label, NULL) ||
+			!str_eq(same, label)) {
 			return false;
 		}
 	} while (more);
@@ -236,12 +255,17 @@ prep_ipv6(struct str *out, struct arena *a, struct str in, struct err *err)
  * IDNA2008 after the mapping of UTS #46 (RFC 5895 leaves the choice of one to
  * us), then A-labels to U-labels (RFC 7622 §3.2).  The way through the
  * A-labels and back makes one spelling of all that mean the same domain.
+ *
+ * libidn2 2.3 does not refuse what the STD3 rules exclude, but drops it: "a@b"
+ * and a fullwidth "@" would vanish.  So the first way is gone without these
+ * rules, what is left of ASCII is checked here, and on the second way that
+ * which was dropped shows as a difference.
  */
 static bool
 prep_idna(struct str *out, struct arena *a, struct str in, struct err *err)
 {
-	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL |
-		IDN2_USE_STD3_ASCII_RULES;
+	const int flags = IDN2_NFC_INPUT | IDN2_NONTRANSITIONAL;
+	const int strict = flags | IDN2_USE_STD3_ASCII_RULES;
 	char *ascii = NULL, *wide = NULL, *again = NULL;
 	bool ok = false;
 	struct str s;
@@ -252,14 +276,14 @@ prep_idna(struct str *out, struct arena *a, struct str in, struct err *err)
 	if (rc == IDN2_OK)
 		rc = idn2_to_unicode_8z8z(ascii, &wide, 0);
 	if (rc == IDN2_OK)
-		rc = idn2_to_ascii_8z(wide, &again, flags);
+		rc = idn2_to_ascii_8z(wide, &again, strict);
 	if (rc != IDN2_OK) {
 		err_set(err, ERR_INVALID, "domainpart: %s", idn2_strerror(rc));
 		goto out;
 	}
-	s = without_root(str_c(wide));
+	s = str_c(wide);
 	if (strcmp(ascii, again) != 0 || strlen(ascii) > DOMAIN_MAX ||
-		!labels_are_plain(s, true)) {
+		!labels_are_prepared(s, a)) {
 		err_set(err, ERR_INVALID,
 			"domainpart has a label that IDNA2008 excludes");
 		goto out;
@@ -280,15 +304,15 @@ jid_prep_domain(struct str *out, struct arena *a, struct str in, struct err *err
 
 	if (s.n != 0 && s.p[0] == '[')
 		return prep_ipv6(out, a, s, err);
-	if (s.n <= DOMAIN_MAX && labels_are_plain(s, false)) {
+	if (domain_is_plain(s)) {
 		*out = s;
 		return true;
 	}
 	if (!part_is_sane(s, "domainpart", err))
 		return false;
-	if (s.n <= DOMAIN_MAX && is_all(s, IN_DOMAIN | IS_UPPER)) {
+	if (is_all(s, IN_DOMAIN | IS_UPPER)) {
 		s = ascii_lower(a, s);
-		if (labels_are_plain(s, false)) {
+		if (domain_is_plain(s)) {
 			*out = s;
 			return true;
 		}
