@@ -32,7 +32,8 @@ struct conn_events {
 	void (*data)(void *arg, const char *p, size_t n);
 	/* The TLS handshake is complete.  May be NULL. */
 	void (*secured)(void *arg);
-	/* The output queue, above its mark before, is empty.  May be NULL. */
+	/* The output queue is empty, after a turn that ended with the kernel
+	 * refusing some of it.  May be NULL. */
 	void (*drained)(void *arg);
 	/* The last call: the connection is gone, c is freed after it.  why is
 	 * NULL when conn_close() asked for it, else borrowed. */
@@ -62,7 +63,8 @@ void conn_mem_hangup(struct conn *c);
 /* Pretends TLS, without its bytes: conn_is_secure() holds from now on. */
 void conn_mem_secure(struct conn *c);
 
-/* events is borrowed for the life of c (a static table). */
+/* events is borrowed for the life of c (a static table); NULL: nobody is told
+ * any more, and nothing is read. */
 void conn_set_owner(struct conn *c, const struct conn_events *events, void *arg);
 
 /* --- bytes ---------------------------------------------------------------- */
@@ -81,8 +83,11 @@ void conn_resume(struct conn *c);
 
 /* --- the end --------------------------------------------------------------- */
 
-/* Writes what is queued, for at most linger_us, then closes; nothing is read
- * any more.  Calling it again does nothing. */
+/*
+ * Writes what is queued, says goodbye and waits until the peer closes too, for
+ * at most linger_us; then closed() is called.  Nothing is reported any more, and
+ * what is written from here on is dropped.  Calling it again does nothing.
+ */
 void conn_close(struct conn *c, int64_t linger_us);
 /* At the end of the turn, whatever is queued. */
 void conn_abort(struct conn *c);
@@ -118,7 +123,7 @@ const char *conn_peer(const struct conn *c);
 /* The key for limits by address: 4 bytes for IPv4, the first 8 (a /64) for
  * IPv6, none for in-memory connections. */
 struct str conn_peer_key(const struct conn *c);
-/* When bytes last came in, monotonic. */
+/* For log lines about c itself: "conn 192.0.2.1:40000". */
 struct log_who conn_who(const struct conn *c);
 
 #endif

@@ -8,23 +8,31 @@
 #ifndef NET_NET_H
 #define NET_NET_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 struct event_base;
 struct net;
 
-/* base is borrowed, and NULL when there are only in-memory connections. */
+/* base is borrowed, and NULL when there are only in-memory connections.
+ * SIGPIPE is ignored in the process from here on. */
 struct net *net_new(struct event_base *base);
-/* All connections must have been closed. */
+/* All connections must have been closed.  Those which still wait for their
+ * peer are cut, and closed() is called for them. */
 void net_free(struct net *net);
 struct event_base *net_base(const struct net *net);
 
 /*
  * The end of a turn: writes out what the turn produced, one system call and as
  * few TLS records as possible for each connection, and frees the connections
- * that were closed.  Called by the shard between two turns of its loop.
+ * that were closed.  Called by the shard between two turns of its loop, which
+ * are made by event_base_loop(EVLOOP_ONCE): events are level-triggered, and stay
+ * active until the flush.
  */
 void net_flush(struct net *net);
+
+/* Whether a flush has something to do: for who turns a net without a base. */
+bool net_is_busy(const struct net *net);
 
 /* How many connections are attached. */
 size_t net_count(const struct net *net);

@@ -1,0 +1,512 @@
+/*
+ * conn.c - bytes in and out of a connection: reading through the net's scratch
+ * buffer, writing at the end of the turn.
+ *
+ * Owner shard.  Invariant: ev waits for exactly what conn_is_reading() and
+ * blocked ask for, and a connection with queued bytes is either on the work
+ * list or blocked.
+ */
+#include "config.h"
+
+#include "net/conn.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "base/mem.h"
+#include "net/net_int.h"
+
+/* --- making --------------------------------------------------------------- */
+
+struct conn *
+conn_new(struct net *net)
+{
+	struct conn *c = xcalloc(1, sizeof(*c));
+
+	c->tag = CONN_TAG;
+	c->fd = -1;
+	c->net = net;
+	net->count++;
+	return c;
+}
+
+/* Takes the address apart once; a dual-stack socket shows IPv4 as
+ * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
+ * is. */
+static void
+conn_set_peer(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	snprintf(c->peer, sizeof(c->peer), "unknown");
+	if (peer == NULL)
+		return;
+	if (peer->sa_family == AF_INET &&
+		peer_len >= sizeof(struct sockaddr_in)) {
+		struct sockaddr_in in;
+
+		memcpy(&in, peer, sizeof(in));
+		inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
+		snprintf(c->peer, sizeof(c->peer), "%.15s:%u", text,
+			ntohs(in.sin_port));
+		c->n_key = 4;
+		memcpy(c->key, &in.sin_addr, c->n_key);
+	} else if (peer->sa_family == AF_INET6 &&
+		peer_len >= sizeof(struct sockaddr_in6)) {
+		struct sockaddr_in6 in6;
+		bool mapped;
+
+		memcpy(&in6, peer, sizeof(in6));
+		mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+		inet_ntop(mapped ? AF_INET : AF_INET6,
+			in6.sin6_addr.s6_addr + (mapped ? 12 : 0), text,
+			sizeof(text));
+		snprintf(c->peer, sizeof(c->peer),
+			mapped ? "%.45s:%u" : "[%.45s]:%u", text,
+			ntohs(in6.sin6_port));
+		c->n_key = mapped ? 4 : 8;
+		memcpy(c->key, in6.sin6_addr.s6_addr + (mapped ? 12 : 0),
+			c->n_key);
+	}
+}
+
+struct conn *
+conn_new_tcp(
+	struct net *net, int fd, const struct sockaddr *peer, unsigned peer_len)
+{
+	struct conn *c = conn_new(net);
+	int on = 1;
+
+	assert(net->base != NULL);
+	c->fd = fd;
+	conn_set_peer(c, peer, peer_len);
+	/* a turn's output is gathered already; fails on what is not TCP */
+	(void)setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof(on));
+	return c;
+}
+
+/* --- the loop ---------------------------------------------------------------
+ */
+
+void
+conn_touch(struct conn *c)
+{
+	if (c->place != PLACE_WORK)
+		conn_move(c, PLACE_WORK);
+}
+
+bool
+conn_is_reading(const struct conn *c)
+{
+	return c->events != NULL && !c->paused && !c->closing && !c->dead &&
+		c->clear == 0;
+}
+
+static struct conn *
+conn_arg(void *arg)
+{
+	struct conn *c = arg;
+
+	assert(c->tag == CONN_TAG);
+	return c;
+}
+
+/* The callbacks of the owner, who may detach c inside: false when c must not be
+ * touched any more. */
+static bool
+conn_tell(struct conn *c, void (*fn)(void *arg))
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+
+	if (fn == NULL)
+		return true;
+	net->calls = &call;
+	fn(c->arg);
+	net->calls = call.up;
+	return call.c != NULL;
+}
+
+bool
+conn_tell_secured(struct conn *c)
+{
+	return conn_tell(c, c->events->secured) && conn_is_reading(c);
+}
+
+bool
+conn_tell_data(struct conn *c, const char *p, size_t n)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+
+	net->calls = &call;
+	c->events->data(c->arg, p, n);
+	net->calls = call.up;
+	return call.c != NULL && conn_is_reading(c);
+}
+
+void
+conn_fail(struct conn *c, const struct err *why)
+{
+	if (c->dead)
+		return;
+	if (!c->closing) {
+		c->why = xmalloc(sizeof(*c->why));
+		*c->why = *why;
+	}
+	c->dead = true;
+	conn_touch(c);
+}
+
+static enum io
+conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
+{
+	ssize_t got;
+
+	if (c->secure)
+		return conn_tls_read(c, p, n, got_out, err);
+	do
+		got = recv(c->fd, p, n, 0);
+	while (got == -1 && errno == EINTR);
+	if (got > 0) {
+		*got_out = (size_t)got;
+		return IO_OK;
+	}
+	if (got == 0) {
+		err_set(err, ERR_CLOSED, "the peer closed the connection");
+		return IO_CLOSED;
+	}
+	if (errno == EAGAIN || errno == EWOULDBLOCK)
+		return IO_AGAIN;
+	err_errno(err, "read");
+	return IO_BROKEN;
+}
+
+/* Reads until there is nothing, or this conn had its share.  The loop announces
+ * again what is left in the socket, but not what TLS holds already. */
+static void
+conn_read(struct conn *c)
+{
+	struct net *net = c->net;
+	struct err err = ERR_INIT;
+	size_t got;
+
+	c->more = false;
+	for (int i = 0; i < READS_A_WAKEUP; i++) {
+		switch (conn_recv(c, net->scratch, SCRATCH_BYTES, &got, &err)) {
+		case IO_OK:
+			if (!conn_tell_data(c, net->scratch, got))
+				return;
+			if (c->ssl != NULL && !c->secure)
+				return; /* TLS begins here */
+			break;
+		case IO_AGAIN:
+			return;
+		case IO_CLOSED:
+		case IO_BROKEN:
+			conn_fail(c, &err);
+			return;
+		}
+		if (!c->secure && got < SCRATCH_BYTES)
+			return; /* spares the call that finds nothing */
+	}
+	if (c->secure && conn_tls_has_pending(c)) {
+		c->more = true;
+		conn_touch(c);
+	}
+}
+
+/* Loop of the shard which holds c. */
+static void
+on_conn_event(evutil_socket_t fd, short what, void *arg)
+{
+	struct conn *c = conn_arg(arg);
+
+	(void)fd;
+	if (c->dead)
+		return;
+	if (what & EV_WRITE) {
+		c->blocked = false;
+		c->read_blocked = false;
+		conn_touch(c);
+	}
+	if (c->shut) {
+		conn_discard(c);
+		return;
+	}
+	if (!conn_is_reading(c))
+		return;
+	if (c->hello != NULL && !conn_tls_accept(c))
+		return;
+	conn_read(c);
+}
+
+void
+conn_arm(struct conn *c)
+{
+	short want = 0;
+
+	if (c->mem != NULL || c->net == NULL)
+		return;
+	if (c->shut || conn_is_reading(c))
+		want |= EV_READ;
+	if ((c->blocked || c->read_blocked) && !c->dead && !c->shut)
+		want |= EV_WRITE;
+	if (c->dead)
+		want = 0;
+	if (want == c->armed)
+		return;
+	if (c->armed != 0)
+		event_del(&c->ev);
+	c->armed = (uint8_t)want;
+	if (want == 0)
+		return;
+	event_assign(&c->ev, c->net->base, c->fd, (short)(want | EV_PERSIST),
+		on_conn_event, c);
+	event_add(&c->ev, NULL);
+}
+
+/* --- writing ----------------------------------------------------------------
+ */
+
+struct buf *
+conn_out(struct conn *c)
+{
+	if (c->closing || c->dead) {
+		c->net->trash.n = 0;
+		return &c->net->trash;
+	}
+	if (c->out.p == NULL && c->net != NULL)
+		net_spare_get(c->net, &c->out);
+	return &c->out;
+}
+
+void
+conn_wrote(struct conn *c)
+{
+	if (c->net != NULL && c->out.n > 0 && !c->blocked && !c->closing)
+		conn_touch(c);
+}
+
+void
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	if (c->closing || c->dead)
+		return;
+	buf_add(conn_out(c), p, n);
+	conn_wrote(c);
+}
+
+size_t
+conn_queued(const struct conn *c)
+{
+	return c->out.n;
+}
+
+static enum io
+conn_send(struct conn *c, const char *p, size_t n, size_t *done_out,
+	struct err *err)
+{
+	ssize_t done;
+
+	if (c->clear > 0)
+		n = MIN(n, c->clear); /* what comes behind waits for TLS */
+	else if (c->ssl != NULL)
+		return conn_tls_write(c, p, n, done_out, err);
+	do
+		done = send(c->fd, p, n, MSG_NOSIGNAL);
+	while (done == -1 && errno == EINTR);
+	if (done >= 0) {
+		*done_out = (size_t)done;
+		c->clear -= MIN(c->clear, (uint32_t)done);
+		return IO_OK;
+	}
+	if (errno == EAGAIN || errno == EWOULDBLOCK) {
+		c->blocked = true;
+		return IO_AGAIN;
+	}
+	err_errno(err, "write");
+	return IO_BROKEN;
+}
+
+/* True when nothing is left that can be sent, now or later. */
+static bool
+conn_push(struct conn *c)
+{
+	struct err err = ERR_INIT;
+	enum io io = IO_OK;
+	size_t at = 0, done = 0;
+
+	while (at < c->out.n && io == IO_OK) {
+		if (c->clear == 0 && c->hello != NULL)
+			break; /* the handshake comes first */
+		io = conn_send(c, c->out.p + at, c->out.n - at, &done, &err);
+		if (io == IO_OK)
+			at += done;
+	}
+	buf_consume(&c->out, at);
+	if (io == IO_BROKEN || io == IO_CLOSED)
+		conn_fail(c, &err);
+	return c->out.n == 0 ||
+		(c->closing && c->hello != NULL && c->clear == 0);
+}
+
+/* The end of the turn for a socket. */
+static void
+conn_turn_tcp(struct conn *c)
+{
+	bool waited = c->waited;
+
+	if (c->blocked || c->shut || !conn_push(c) || c->dead) {
+		c->waited = c->blocked;
+	} else {
+		c->waited = false;
+		net_spare_put(c->net, &c->out);
+		if (c->closing)
+			conn_shut(c);
+		else if (waited && c->events != NULL &&
+			!conn_tell(c, c->events->drained))
+			return;
+	}
+	conn_arm(c);
+	if (c->more && conn_is_reading(c))
+		event_active(&c->ev, EV_READ, 0);
+}
+
+void
+conn_turn(struct conn *c)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+
+	if (!c->dead) {
+		net->calls = &call;
+		if (c->mem != NULL)
+			conn_mem_turn(c);
+		else
+			conn_turn_tcp(c);
+		net->calls = call.up;
+		if (call.c == NULL)
+			return;
+		if (c->closing && c->timer == NULL)
+			c->dead = true; /* without linger there is one try */
+	}
+	if (c->dead) {
+		conn_destroy(c);
+		return;
+	}
+	if (c->closing && c->place == PLACE_NONE)
+		conn_move(c, PLACE_LINGERING);
+}
+
+/* c may have begun to read: there may be something that TLS, or the peer in
+ * memory, holds already, and that no socket will announce. */
+static void
+conn_wake(struct conn *c)
+{
+	if (c->net == NULL)
+		return;
+	conn_arm(c);
+	if (c->mem != NULL || conn_tls_has_pending(c)) {
+		c->more = true;
+		conn_touch(c);
+	}
+}
+
+void
+conn_set_owner(struct conn *c, const struct conn_events *events, void *arg)
+{
+	c->events = events;
+	c->arg = arg;
+	conn_wake(c);
+}
+
+void
+conn_pause(struct conn *c)
+{
+	c->paused = true;
+	conn_arm(c);
+}
+
+void
+conn_resume(struct conn *c)
+{
+	if (!c->paused)
+		return;
+	c->paused = false;
+	conn_wake(c);
+}
+
+/* --- moving to another shard ------------------------------------------------
+ */
+
+void
+conn_detach(struct conn *c)
+{
+	struct net *net = c->net;
+
+	/* it may be dead: the peer decides that, and closed() follows it */
+	assert(net != NULL && !c->closing);
+	for (struct net_call *call = net->calls; call != NULL; call = call->up)
+		if (call->c == c)
+			call->c = NULL;
+	if (c->armed != 0)
+		event_del(&c->ev);
+	c->armed = 0;
+	conn_move(c, PLACE_NONE);
+	net->count--;
+	c->net = NULL;
+}
+
+void
+conn_attach(struct conn *c, struct net *net)
+{
+	assert(c->net == NULL);
+	c->net = net;
+	net->count++;
+	/* the new kernel queue is the old one, but asking again is harmless */
+	c->blocked = false;
+	conn_wake(c);
+	conn_touch(c);
+	if (c->more && c->mem == NULL && conn_is_reading(c))
+		event_active(&c->ev, EV_READ, 0);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+enum conn_kind
+conn_kind(const struct conn *c)
+{
+	return c->mem != NULL ? CONN_MEM : CONN_TCP;
+}
+
+const char *
+conn_peer(const struct conn *c)
+{
+	return c->peer;
+}
+
+struct str
+conn_peer_key(const struct conn *c)
+{
+	return (struct str){ (const char *)c->key, c->n_key };
+}
+
+static void
+conn_describe(const void *obj, char *out, size_t n)
+{
+	const struct conn *c = obj;
+
+	snprintf(out, n, "conn %s", c->peer);
+}
+
+struct log_who
+conn_who(const struct conn *c)
+{
+	return (struct log_who){ conn_describe, c };
+}

@@ -1,0 +1,108 @@
+/*
+ * conn_mem.c - connections without a socket, for simulations and benchmarks.
+ *
+ * Owner shard; the other side feeds from the same thread.  Input is reported at
+ * once when the owner reads, else kept until he does.
+ */
+#include "config.h"
+
+#include "net/conn.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "net/net_int.h"
+
+struct conn *
+conn_new_mem(struct net *net, const struct conn_mem_sink *sink)
+{
+	struct conn *c = conn_new(net);
+
+	c->mem = xcalloc(1, sizeof(*c->mem));
+	c->mem->sink = *sink;
+	snprintf(c->peer, sizeof(c->peer), "memory");
+	return c;
+}
+
+void
+conn_mem_feed(struct conn *c, const char *p, size_t n)
+{
+	assert(c->mem != NULL);
+	if (n == 0 || c->hung_up || c->closing || c->dead)
+		return;
+	if (c->net != NULL && conn_is_reading(c) && c->mem->in.n == 0) {
+		(void)conn_tell_data(c, p, n);
+		return;
+	}
+	buf_add(&c->mem->in, p, n);
+}
+
+void
+conn_mem_hangup(struct conn *c)
+{
+	assert(c->mem != NULL);
+	c->hung_up = true;
+	if (c->net != NULL)
+		conn_touch(c);
+}
+
+void
+conn_mem_secure(struct conn *c)
+{
+	assert(c->mem != NULL);
+	c->secure = true;
+}
+
+/* Reports what was fed while nobody read.  False when c must not be touched. */
+static bool
+conn_mem_report(struct conn *c)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+	struct buf in = c->mem->in;
+
+	c->mem->in = (struct buf)BUF_INIT; /* may be fed meanwhile */
+	net->calls = &call;
+	(void)conn_tell_data(c, in.p, in.n);
+	net->calls = call.up;
+	buf_done(&in);
+	return call.c != NULL;
+}
+
+static void
+conn_mem_write(struct conn *c)
+{
+	struct buf out = c->out;
+
+	/* the sink may feed us, and the owner write, before it returns */
+	c->out = (struct buf)BUF_INIT;
+	c->mem->sink.write(c->mem->sink.arg, out.p, out.n);
+	net_spare_put(c->net, &out);
+}
+
+void
+conn_mem_turn(struct conn *c)
+{
+	struct err err = ERR_INIT;
+
+	while (c->mem->in.n > 0 && conn_is_reading(c))
+		if (!conn_mem_report(c))
+			return;
+	if (c->out.n > 0)
+		conn_mem_write(c);
+	if (c->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {
+		err_set(&err, ERR_CLOSED, "the peer closed the connection");
+		conn_fail(c, &err);
+	}
+}
+
+void
+conn_mem_free(struct conn *c)
+{
+	if (!c->hung_up && c->mem->sink.closed != NULL)
+		c->mem->sink.closed(c->mem->sink.arg);
+	buf_done(&c->mem->in);
+	free(c->mem);
+	c->mem = NULL;
+}

@@ -1,0 +1,215 @@
+/*
+ * conn_tls.c - TLS on a connection: OpenSSL directly on the socket.
+ *
+ * Owner shard.  OpenSSL reads ahead, so that a record costs one system call
+ * instead of two; what it holds then is not announced by the socket, which
+ * conn.c knows (`more`).
+ */
+#include "config.h"
+
+#include <assert.h>
+
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/net_int.h"
+#include "net/tls.h"
+
+/* Key updates, refused renegotiations and the like that a peer may send in a
+ * minute; nobody has reason for more than one in an hour (hostile 20). */
+#define NOISE_A_MINUTE 64
+
+bool
+conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
+	struct str alpn, struct err *err)
+{
+	assert(c->ssl == NULL && c->mem == NULL);
+	assert(alpn.n < sizeof(c->hello->alpn));
+	c->ssl = tls_session_new(tls, host, c, err);
+	if (c->ssl == NULL)
+		return false;
+	if (SSL_set_fd(c->ssl, c->fd) != 1) {
+		tls_err(err, "socket for TLS");
+		SSL_free(c->ssl);
+		c->ssl = NULL;
+		return false;
+	}
+	c->hello = xcalloc(1, sizeof(*c->hello));
+	c->hello->set = tls_set_ref((struct tls_set *)(uintptr_t)tls);
+	if (alpn.n > 0)
+		memcpy(c->hello->alpn, alpn.p, alpn.n);
+	/* what is queued asked the peer to begin: it leaves in the clear */
+	c->clear = (uint32_t)c->out.n;
+	if (c->net != NULL) {
+		conn_arm(c);
+		conn_touch(c);
+	}
+	return true;
+}
+
+bool
+conn_is_secure(const struct conn *c)
+{
+	return c->secure;
+}
+
+struct ssl_st *
+conn_ssl(const struct conn *c)
+{
+	return c->ssl;
+}
+
+static void
+conn_hello_free(struct conn *c)
+{
+	if (c->hello == NULL)
+		return;
+	tls_set_unref(c->hello->set);
+	free(c->hello);
+	c->hello = NULL;
+}
+
+/* After SSL_read and the like returned ret: the reason in our words. */
+static enum io
+conn_tls_result(struct conn *c, int ret, const char *what, struct err *err)
+{
+	unsigned long code = ERR_peek_error();
+
+	switch (SSL_get_error(c->ssl, ret)) {
+	case SSL_ERROR_WANT_READ:
+	case SSL_ERROR_WANT_WRITE:
+		return IO_AGAIN;
+	case SSL_ERROR_ZERO_RETURN:
+		err_set(err, ERR_CLOSED, "the peer closed the connection");
+		return IO_CLOSED;
+	case SSL_ERROR_SYSCALL:
+		c->tls_broken = true;
+		err_errno(err, "%s", what);
+		return IO_BROKEN;
+	default:
+		break;
+	}
+	c->tls_broken = true;
+	if (c->flooded) {
+		ERR_clear_error();
+		err_set(err, ERR_LIMIT,
+			"more than %d TLS key updates in a minute",
+			NOISE_A_MINUTE);
+	} else if (ERR_GET_REASON(code) == SSL_R_UNEXPECTED_EOF_WHILE_READING) {
+		ERR_clear_error();
+		err_set(err, ERR_CLOSED,
+			"the peer closed the connection without a TLS goodbye");
+		return IO_CLOSED;
+	} else {
+		tls_err(err, what);
+	}
+	return IO_BROKEN;
+}
+
+bool
+conn_tls_accept(struct conn *c)
+{
+	struct err err = ERR_INIT;
+	int ret;
+
+	ERR_clear_error();
+	ret = SSL_accept(c->ssl);
+	if (ret == 1) {
+		conn_hello_free(c);
+		c->secure = true;
+		if (c->out.n > 0)
+			conn_touch(c);
+		return conn_tell_secured(c);
+	}
+	if (SSL_get_error(c->ssl, ret) == SSL_ERROR_WANT_WRITE) {
+		c->read_blocked = true;
+		conn_touch(c);
+	}
+	switch (conn_tls_result(c, ret, "TLS handshake", &err)) {
+	case IO_OK:
+	case IO_AGAIN:
+		break;
+	case IO_CLOSED:
+	case IO_BROKEN:
+		conn_fail(c, &err);
+	}
+	return false;
+}
+
+enum io
+conn_tls_read(
+	struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
+{
+	enum io io;
+
+	ERR_clear_error();
+	if (SSL_read_ex(c->ssl, p, n, got_out) == 1)
+		return IO_OK;
+	if (SSL_want_write(c->ssl)) {
+		c->read_blocked = true;
+		conn_touch(c);
+	}
+	io = conn_tls_result(c, 0, "TLS read", err);
+	return io;
+}
+
+enum io
+conn_tls_write(struct conn *c, const char *p, size_t n, size_t *done_out,
+	struct err *err)
+{
+	enum io io;
+
+	ERR_clear_error();
+	if (SSL_write_ex(c->ssl, p, n, done_out) == 1)
+		return IO_OK;
+	io = conn_tls_result(c, 0, "TLS write", err);
+	if (io == IO_AGAIN)
+		c->blocked = true;
+	return io;
+}
+
+bool
+conn_tls_has_pending(const struct conn *c)
+{
+	return c->ssl != NULL && SSL_has_pending(c->ssl) == 1;
+}
+
+void
+conn_tls_noise(struct conn *c)
+{
+	uint32_t minute =
+		(uint32_t)(clock_mono_us(&clock_system) / (60 * US_PER_S));
+
+	if (minute != c->minute) {
+		c->minute = minute;
+		c->noise = 0;
+	}
+	if (c->flooded || c->noise++ < NOISE_A_MINUTE)
+		return;
+	/* SSL_read would go on as long as such messages come: there are no
+	 * more, from the next one on */
+	c->flooded = true;
+	SSL_set0_rbio(c->ssl, NULL);
+}
+
+void
+conn_tls_bye(struct conn *c)
+{
+	if (!c->secure || c->tls_broken)
+		return;
+	ERR_clear_error();
+	(void)SSL_shutdown(c->ssl);
+	ERR_clear_error();
+	c->tls_broken = true; /* once is enough */
+}
+
+void
+conn_tls_free(struct conn *c)
+{
+	conn_hello_free(c);
+	SSL_free(c->ssl);
+	c->ssl = NULL;
+}

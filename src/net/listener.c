@@ -1,0 +1,301 @@
+/*
+ * listener.c - sockets that accept.
+ *
+ * Owner shard, but for listener_bind().
+ */
+#include "config.h"
+
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <assert.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/net.h"
+
+/* New connections in one wake-up; the others have their turn in between. */
+#define ACCEPTS_A_WAKEUP 64
+#define REST_S 1
+#define LISTENER_TAG 0x6c73746eu /* "lstn" */
+
+struct listener {
+	uint32_t tag;
+	int fd;
+	listener_accept_fn fn;
+	void *arg;
+	bool resting; /* from the first failure until an accept works */
+	bool running; /* fn may be on the stack */
+	bool stopped; /* by fn: to be freed behind it */
+	struct log_limit limit;
+	struct event readable;
+	struct event rest;
+};
+
+struct endpoint {
+	struct sockaddr_storage sa;
+	socklen_t n;
+	bool dual; /* IPv6 socket that takes IPv4 too */
+};
+
+/* --- start-up, before threads --------------------------------------------- */
+
+static void
+endpoint_set(struct endpoint *ep, const struct in6_addr *in6,
+	const struct in_addr *in, uint16_t port)
+{
+	*ep = (struct endpoint){ .n = 0 };
+	if (in6 != NULL) {
+		struct sockaddr_in6 *sa = (struct sockaddr_in6 *)&ep->sa;
+
+		sa->sin6_family = AF_INET6;
+		sa->sin6_addr = *in6;
+		sa->sin6_port = htons(port);
+		ep->n = sizeof(*sa);
+	} else {
+		struct sockaddr_in *sa = (struct sockaddr_in *)&ep->sa;
+
+		sa->sin_family = AF_INET;
+		sa->sin_addr = *in;
+		sa->sin_port = htons(port);
+		ep->n = sizeof(*sa);
+	}
+}
+
+static bool
+endpoint_parse(struct endpoint *ep, const char *address, uint16_t port,
+	struct err *err)
+{
+	struct in6_addr in6;
+	struct in_addr in;
+
+	if (strcmp(address, "*") == 0) {
+		endpoint_set(ep, &in6addr_any, NULL, port);
+		ep->dual = true;
+	} else if (strcmp(address, "localhost") == 0) {
+		in.s_addr = htonl(INADDR_LOOPBACK);
+		endpoint_set(ep, NULL, &in, port);
+	} else if (inet_pton(AF_INET6, address, &in6) == 1) {
+		endpoint_set(ep, &in6, NULL, port);
+	} else if (inet_pton(AF_INET, address, &in) == 1) {
+		endpoint_set(ep, NULL, &in, port);
+	} else {
+		return err_set(err, ERR_INVALID,
+			"\"%.60s\" is no address to listen on; use an IPv4 or "
+			"IPv6 address, \"*\" or \"localhost\"",
+			address);
+	}
+	return true;
+}
+
+static int
+endpoint_open(const struct endpoint *ep, int backlog)
+{
+	int on = 1, v6only = !ep->dual;
+	int fd = socket(ep->sa.ss_family,
+		SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+
+	if (fd == -1)
+		return -1;
+	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
+		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ==
+			-1 ||
+		(ep->sa.ss_family == AF_INET6 &&
+			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
+				sizeof(v6only)) == -1) ||
+		bind(fd, (const struct sockaddr *)&ep->sa, ep->n) == -1 ||
+		listen(fd, backlog) == -1) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+		return -1;
+	}
+	return fd;
+}
+
+/* The port that the kernel chose is in the same place for both families. */
+static bool
+endpoint_learn_port(struct endpoint *ep, int fd, uint16_t *port_out)
+{
+	struct sockaddr_storage sa;
+	socklen_t n = sizeof(sa);
+	in_port_t port;
+
+	if (getsockname(fd, (struct sockaddr *)&sa, &n) == -1)
+		return false;
+	if (sa.ss_family == AF_INET6) {
+		port = ((struct sockaddr_in6 *)&sa)->sin6_port;
+		((struct sockaddr_in6 *)&ep->sa)->sin6_port = port;
+	} else {
+		port = ((struct sockaddr_in *)&sa)->sin_port;
+		((struct sockaddr_in *)&ep->sa)->sin_port = port;
+	}
+	*port_out = ntohs(port);
+	return true;
+}
+
+bool
+listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
+	size_t n, uint16_t *port_out, struct err *err)
+{
+	struct endpoint ep;
+	uint16_t bound = port;
+	size_t i;
+
+	if (!endpoint_parse(&ep, address, port, err))
+		return false;
+	for (i = 0; i < n; i++) {
+		fds_out[i] = endpoint_open(&ep, backlog);
+		if (fds_out[i] == -1 && i == 0 && ep.dual &&
+			(errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
+			/* a machine without IPv6 */
+			endpoint_set(&ep, NULL,
+				&(struct in_addr){ htonl(INADDR_ANY) }, port);
+			fds_out[i] = endpoint_open(&ep, backlog);
+		}
+		if (fds_out[i] == -1)
+			break;
+		if (i == 0 && !endpoint_learn_port(&ep, fds_out[i], &bound)) {
+			i++; /* it is open */
+			break;
+		}
+	}
+	if (i == n && n > 0) {
+		*port_out = bound;
+		return true;
+	}
+	err_errno(err, "listen on %s port %u", address, port);
+	while (i > 0)
+		close(fds_out[--i]);
+	return false;
+}
+
+/* --- owner shard -----------------------------------------------------------
+ */
+
+static struct listener *
+listener_arg(void *arg)
+{
+	struct listener *l = arg;
+
+	assert(l->tag == LISTENER_TAG);
+	return l;
+}
+
+static void
+on_listener_rested(evutil_socket_t fd, short what, void *arg)
+{
+	(void)fd;
+	(void)what;
+	event_add(&listener_arg(arg)->readable, NULL);
+}
+
+/* Without descriptors or memory the queue of the kernel would wake us again and
+ * again for nothing. */
+static void
+listener_rest(struct listener *l)
+{
+	struct err err = ERR_INIT;
+
+	err_errno(&err, "accept");
+	if (!l->resting && log_limit_ok(&l->limit, LOG_NET))
+		log_warn(LOG_NET, LOG_NOBODY,
+			"new connections wait, trying again every second: %s",
+			err.text);
+	l->resting = true;
+	event_del(&l->readable);
+	evtimer_add(&l->rest, &(struct timeval){ .tv_sec = REST_S });
+}
+
+/* False when nothing more can be accepted now. */
+static bool
+listener_accept(struct listener *l)
+{
+	struct sockaddr_storage peer;
+	socklen_t peer_len = sizeof(peer);
+	int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
+		SOCK_NONBLOCK | SOCK_CLOEXEC);
+
+	if (fd != -1) {
+		l->resting = false;
+		l->fn(l->arg, fd, (const struct sockaddr *)&peer, peer_len);
+		return true;
+	}
+	switch (errno) {
+	case EAGAIN:
+		return false;
+	case EMFILE:
+	case ENFILE:
+	case ENOBUFS:
+	case ENOMEM:
+		listener_rest(l);
+		return false;
+	default:
+		/* accept(2): errors of the network, for this one connection;
+		 * the number of tries is bounded */
+		return true;
+	}
+}
+
+static void
+listener_free(struct listener *l)
+{
+	event_del(&l->readable);
+	evtimer_del(&l->rest);
+	close(l->fd);
+	l->tag = 0;
+	free(l);
+}
+
+/* Loop of the shard which holds l. */
+static void
+on_listener_readable(evutil_socket_t fd, short what, void *arg)
+{
+	struct listener *l = listener_arg(arg);
+
+	(void)fd;
+	(void)what;
+	l->running = true;
+	for (int i = 0; i < ACCEPTS_A_WAKEUP; i++)
+		if (!listener_accept(l) || l->stopped)
+			break;
+	l->running = false;
+	if (l->stopped)
+		listener_free(l);
+}
+
+struct listener *
+listener_start(struct net *net, int fd, listener_accept_fn fn, void *arg)
+{
+	struct listener *l = xcalloc(1, sizeof(*l));
+
+	l->tag = LISTENER_TAG;
+	l->fd = fd;
+	l->fn = fn;
+	l->arg = arg;
+	event_assign(&l->readable, net_base(net), fd, EV_READ | EV_PERSIST,
+		on_listener_readable, l);
+	evtimer_assign(&l->rest, net_base(net), on_listener_rested, l);
+	event_add(&l->readable, NULL);
+	return l;
+}
+
+void
+listener_stop(struct listener *l)
+{
+	if (l == NULL)
+		return;
+	l->stopped = true;
+	if (!l->running)
+		listener_free(l);
+}

@@ -1,0 +1,176 @@
+/*
+ * net_int.h - what the files of this folder share: the insides of a net and of
+ * a connection.
+ *
+ * Owner shard.  A connection that has something to do at the end of the turn
+ * (to write, to read on, to die) is on its net's work list; one that was closed
+ * and waits for its peer is on the lingering list; an idle one is on neither.
+ */
+#ifndef NET_NET_INT_H
+#define NET_NET_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <event2/event.h>
+#include <event2/event_struct.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/conn.h"
+#include "net/net.h"
+
+/* Two TLS records: what one system call can bring. */
+#define SCRATCH_BYTES 32768
+/* Output buffers kept for the next busy connection, and how large at most. */
+#define SPARE_BUFS 64
+#define SPARE_BYTES 65536
+/* Reads of one connection in one wake-up, so that the others have their turn.
+ */
+#define READS_A_WAKEUP 4
+#define CONN_TAG 0x636f6e6eu /* "conn" */
+
+TAILQ_HEAD(conn_list, conn);
+
+/* A callback of c that is running: c is NULL once c was detached inside, and
+ * may then live, or be freed, on another thread. */
+struct net_call {
+	struct conn *c;
+	struct net_call *up;
+};
+
+struct net {
+	struct event_base *base;
+	struct conn_list work;
+	struct conn_list lingering;
+	struct net_call *calls;
+	struct event
+		*again; /* makes the loop turn once more; NULL without base */
+	size_t count;
+	size_t n_work;
+	size_t n_spare;
+	bool flushing;
+	struct buf spare[SPARE_BUFS];
+	struct buf trash; /* what is written to a closing connection */
+	char scratch[SCRATCH_BYTES];
+};
+
+enum conn_place { PLACE_NONE, PLACE_WORK, PLACE_LINGERING };
+
+enum io { IO_OK, IO_AGAIN, IO_CLOSED, IO_BROKEN };
+
+/* What only a handshake needs. */
+struct conn_hello {
+	struct tls_set *set; /* reference */
+	char alpn[32];
+};
+
+/* What only a connection in memory needs. */
+struct conn_mem {
+	struct conn_mem_sink sink;
+	struct buf in; /* fed while nobody read */
+};
+
+struct conn {
+	uint32_t tag;
+	int fd;		 /* -1 in memory */
+	struct net *net; /* NULL while detached */
+	TAILQ_ENTRY(conn) link;
+	const struct conn_events *events;
+	void *arg;
+	struct ssl_st *ssl;
+	struct conn_hello *hello; /* NULL but during a handshake */
+	struct conn_mem *mem;	  /* NULL but in memory */
+	struct buf out;		  /* empty, without memory, when idle */
+	struct event *timer;	  /* NULL but while lingering */
+	struct err *why;	  /* NULL but when broken */
+	uint32_t clear;		  /* bytes of out that precede TLS */
+	uint32_t minute;	  /* in which noise was counted */
+	uint8_t noise;		  /* TLS messages that carry no data */
+	uint8_t key[8];
+	uint8_t n_key;
+	uint8_t place; /* enum conn_place */
+	uint8_t armed; /* EV_READ, EV_WRITE: what ev waits for */
+	bool paused : 1;
+	bool secure : 1;
+	bool blocked : 1;      /* waits until the kernel takes more */
+	bool waited : 1;       /* drained() is due when out is empty */
+	bool read_blocked : 1; /* so does TLS, before it reads on */
+	bool more : 1;	       /* input that no socket event announces */
+	bool closing : 1;      /* conn_close() was called */
+	bool shut : 1;	       /* all is said; waits for the peer to close */
+	bool dead : 1;	       /* to be freed at the end of the turn */
+	bool tls_broken : 1;   /* OpenSSL must not be called again */
+	bool flooded : 1;      /* too much noise */
+	bool hung_up : 1;      /* in memory: the peer is gone */
+	char peer[56];
+	struct event ev;
+};
+
+/* --- net.c ---------------------------------------------------------------- */
+
+void net_spare_put(struct net *net, struct buf *b);
+/* b holds no memory; it gets some that was in use before, if there is any. */
+void net_spare_get(struct net *net, struct buf *b);
+void conn_move(struct conn *c, enum conn_place place);
+
+/* --- conn.c --------------------------------------------------------------- */
+
+struct conn *conn_new(struct net *net);
+/* Puts c on the work list. */
+void conn_touch(struct conn *c);
+/* The connection is broken: closed() at the end of the turn.  why borrowed. */
+void conn_fail(struct conn *c, const struct err *why);
+/* What c has to do at the end of a turn; may free it. */
+void conn_turn(struct conn *c);
+/* Waits for what c is interested in now, and for nothing else. */
+void conn_arm(struct conn *c);
+bool conn_is_reading(const struct conn *c);
+/* Reports n > 0 bytes.  False when c must not be touched any more, or must not
+ * be read on. */
+bool conn_tell_data(struct conn *c, const char *p, size_t n);
+bool conn_tell_secured(struct conn *c);
+
+/* --- conn_end.c ----------------------------------------------------------- */
+
+/* All is written: says goodbye and waits for the peer. */
+void conn_shut(struct conn *c);
+void conn_discard(struct conn *c);
+/* Calls closed() and frees c. */
+void conn_destroy(struct conn *c);
+
+/* --- conn_mem.c ----------------------------------------------------------- */
+
+void conn_mem_turn(struct conn *c);
+void conn_mem_free(struct conn *c);
+
+/* --- conn_tls.c ----------------------------------------------------------- */
+
+/* Goes on with the handshake; false when c must not be read now. */
+bool conn_tls_accept(struct conn *c);
+enum io conn_tls_read(
+	struct conn *c, char *p, size_t n, size_t *got_out, struct err *err);
+enum io conn_tls_write(struct conn *c, const char *p, size_t n,
+	size_t *done_out, struct err *err);
+bool conn_tls_has_pending(const struct conn *c);
+void conn_tls_bye(struct conn *c);
+void conn_tls_free(struct conn *c);
+/* A TLS message came or went that carries no data (hostile 20). */
+void conn_tls_noise(struct conn *c);
+
+/* --- tls.c ---------------------------------------------------------------- */
+
+/* A session for c, not yet connected to its socket; NULL with err. */
+struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
+	struct conn *c, struct err *err);
+/* ERR_TLS, with what OpenSSL says; empties its queue.  Returns false. */
+bool tls_err(struct err *err, const char *what);
+
+/* --- tls_names.c ---------------------------------------------------------- */
+
+struct x509_st;
+bool tls_names_host(struct x509_st *cert, const char *host, const char *ascii);
+
+#endif

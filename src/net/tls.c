@@ -1,0 +1,356 @@
+/*
+ * tls.c - TLS contexts: one for each host, chosen by SNI.
+ *
+ * A tls_set is built by one thread and then only read, by all; its count of
+ * references is the one thing that changes.  The callbacks of OpenSSL run on
+ * the shard of the connection whose handshake they serve.
+ */
+#include "config.h"
+
+#include "net/tls.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include <idn2.h>
+#include <openssl/err.h>
+#include <openssl/ssl.h>
+#include <openssl/x509v3.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "net/conn.h"
+#include "net/net_int.h"
+
+/* RFC 9325 §4.2: forward secrecy and AEAD, nothing else. */
+#define CIPHERS                                                                \
+	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:"                 \
+	"!aNULL:!PSK:!SRP"
+#define WARN_DAYS 14
+#define DAY_S (24 * 60 * 60)
+
+struct tls_host {
+	char *name;  /* as configured */
+	char *ascii; /* as in SNI (RFC 6066 §3): A-labels */
+	SSL_CTX *ctx;
+};
+
+struct tls_set {
+	atomic_uint refs;
+	size_t n_hosts;
+	struct tls_host *hosts;
+};
+
+/* Where the findings of tls_set_new() go. */
+struct tls_report {
+	void (*warn)(void *arg, const char *text);
+	void *arg;
+};
+
+bool
+tls_err(struct err *err, const char *what)
+{
+	unsigned long code = ERR_peek_error();
+	const char *reason = ERR_reason_error_string(code);
+	char number[24];
+
+	snprintf(number, sizeof(number), "error %lx", code);
+	ERR_clear_error();
+	return err_set(
+		err, ERR_TLS, "%s: %s", what, reason != NULL ? reason : number);
+}
+
+/* --- callbacks of a handshake -----------------------------------------------
+ */
+
+static int
+on_tls_server_name(SSL *ssl, int *alert, void *arg)
+{
+	const struct conn *c = SSL_get_app_data(ssl);
+	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+
+	(void)alert;
+	(void)arg;
+	if (name == NULL || c->hello == NULL)
+		return SSL_TLSEXT_ERR_NOACK;
+	for (size_t i = 0; i < c->hello->set->n_hosts; i++) {
+		const struct tls_host *h = &c->hello->set->hosts[i];
+
+		if (strcasecmp(h->ascii, name) == 0) {
+			SSL_set_SSL_CTX(ssl, h->ctx);
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_NOACK; /* goes on with the default host */
+}
+
+/* RFC 7301 §3.2: whoever offers protocols, and not ours, talks to the wrong
+ * server (or is made to: cross-protocol attacks). */
+static int
+on_tls_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
+	const unsigned char *in, unsigned in_n, void *arg)
+{
+	const struct conn *c = SSL_get_app_data(ssl);
+	size_t want_n;
+
+	(void)arg;
+	if (c->hello == NULL || c->hello->alpn[0] == '\0')
+		return SSL_TLSEXT_ERR_NOACK;
+	want_n = strlen(c->hello->alpn);
+	for (unsigned i = 0; i + 1 + want_n <= in_n; i += 1u + in[i]) {
+		if (in[i] == want_n &&
+			memcmp(in + i + 1, c->hello->alpn, want_n) == 0) {
+			*out = in + i + 1;
+			*out_n = in[i];
+			return SSL_TLSEXT_ERR_OK;
+		}
+	}
+	return SSL_TLSEXT_ERR_ALERT_FATAL;
+}
+
+/* A certificate that fails is no reason to end the handshake: it is just not
+ * believed later.  OpenSSL remembers the error. */
+static int
+on_tls_verify(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+/* Counts what costs work and carries no data: messages that come after the
+ * handshake, and alerts that we answer them with (a refused renegotiation). */
+static void
+on_tls_message(int sent, int version, int type, const void *p, size_t n,
+	SSL *ssl, void *arg)
+{
+	struct conn *c = SSL_get_app_data(ssl);
+
+	(void)version;
+	(void)p;
+	(void)n;
+	(void)arg;
+	if (c == NULL || !c->secure || c->tls_broken)
+		return;
+	if ((type == SSL3_RT_HANDSHAKE && !sent) || type == SSL3_RT_ALERT)
+		conn_tls_noise(c);
+}
+
+struct ssl_st *
+tls_session_new(const struct tls_set *set, struct str host, struct conn *c,
+	struct err *err)
+{
+	const struct tls_host *h = NULL;
+	SSL *ssl;
+
+	for (size_t i = 0; i < set->n_hosts && h == NULL; i++)
+		if (host.n == 0 || str_is(host, set->hosts[i].name))
+			h = &set->hosts[i];
+	if (h == NULL) {
+		err_set(err, ERR_MISSING,
+			"no certificate is configured for %.*s", STR_ARG(host));
+		return NULL;
+	}
+	ERR_clear_error();
+	ssl = SSL_new(h->ctx);
+	if (ssl == NULL) {
+		tls_err(err, "new TLS session");
+		return NULL;
+	}
+	SSL_set_app_data(ssl, c);
+	SSL_set_accept_state(ssl);
+	return ssl;
+}
+
+/* --- building
+ * ----------------------------------------------------------------- */
+
+static bool
+tls_file_err(struct err *err, const char *what, const char *path)
+{
+	tls_err(err, what);
+	return err_prefix(err, "%s", path);
+}
+
+/* Everything that is the same for all hosts and needs no file. */
+static bool
+tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
+{
+	int min = TLS1_2_VERSION;
+
+	if (conf->min_version != NULL && strcmp(conf->min_version, "1.3") == 0)
+		min = TLS1_3_VERSION;
+	else if (conf->min_version != NULL &&
+		strcmp(conf->min_version, "1.2") != 0)
+		return err_set(err, ERR_INVALID,
+			"TLS version %s is not supported, use 1.2 or 1.3",
+			conf->min_version);
+	SSL_CTX_set_min_proto_version(ctx, min);
+	if (SSL_CTX_set_cipher_list(
+		    ctx, conf->ciphers != NULL ? conf->ciphers : CIPHERS) != 1)
+		return tls_err(err, "cipher list for TLS 1.2");
+	if (conf->ciphersuites != NULL &&
+		SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites) != 1)
+		return tls_err(err, "cipher suites for TLS 1.3");
+	SSL_CTX_set_options(ctx,
+		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
+			SSL_OP_CIPHER_SERVER_PREFERENCE |
+			SSL_OP_PRIORITIZE_CHACHA);
+	SSL_CTX_set_mode(ctx,
+		SSL_MODE_ENABLE_PARTIAL_WRITE |
+			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
+			SSL_MODE_RELEASE_BUFFERS);
+	SSL_CTX_set_read_ahead(ctx, 1);
+	SSL_CTX_set_dh_auto(ctx, 1);
+	/* tickets only: nothing is kept here for a session that ended */
+	SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
+	SSL_CTX_set_num_tickets(ctx, 1);
+	SSL_CTX_set_session_id_context(
+		ctx, (const unsigned char *)"antiphon", 8);
+	SSL_CTX_set_tlsext_servername_callback(ctx, on_tls_server_name);
+	SSL_CTX_set_alpn_select_cb(ctx, on_tls_alpn, NULL);
+	SSL_CTX_set_msg_callback(ctx, on_tls_message);
+	return true;
+}
+
+static bool
+tls_ctx_ask_client(SSL_CTX *ctx, const char *ca, struct err *err)
+{
+	struct stat st;
+	STACK_OF(X509_NAME) * names;
+
+	if (stat(ca, &st) == -1)
+		return err_errno(err, "%s", ca);
+	if (S_ISDIR(st.st_mode)) {
+		/* not named in the handshake: they may be hundreds */
+		if (SSL_CTX_load_verify_dir(ctx, ca) != 1)
+			return tls_file_err(err, "folder of CAs", ca);
+	} else {
+		if (SSL_CTX_load_verify_file(ctx, ca) != 1)
+			return tls_file_err(err, "CA certificates", ca);
+		names = SSL_load_client_CA_file(ca);
+		if (names == NULL)
+			return tls_file_err(err, "CA certificates", ca);
+		SSL_CTX_set_client_CA_list(ctx, names);
+	}
+	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_tls_verify);
+	return true;
+}
+
+static bool
+tls_ctx_load(SSL_CTX *ctx, const struct tls_host_conf *hc, struct err *err)
+{
+	const char *key = hc->key != NULL ? hc->key : hc->certificate;
+
+	if (SSL_CTX_use_certificate_chain_file(ctx, hc->certificate) != 1)
+		return tls_file_err(err, "certificate", hc->certificate);
+	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
+		return tls_file_err(err, "private key", key);
+	if (SSL_CTX_check_private_key(ctx) != 1)
+		return tls_file_err(err, "private key", key);
+	return true;
+}
+
+static void
+tls_warn(const struct tls_report *to, const struct tls_host_conf *hc,
+	const char *what)
+{
+	char text[512];
+
+	if (to->warn == NULL)
+		return;
+	snprintf(text, sizeof(text), "%s: the certificate for %s %s",
+		hc->certificate, hc->host, what);
+	to->warn(to->arg, text);
+}
+
+static void
+tls_host_check(const struct tls_host *h, const struct tls_host_conf *hc,
+	const struct tls_report *to)
+{
+	X509 *cert = SSL_CTX_get0_certificate(h->ctx);
+	int days = 0, seconds = 0;
+	char text[64];
+
+	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) ||
+		days < 0 || seconds < 0) {
+		tls_warn(to, hc, "has expired");
+	} else if (days < WARN_DAYS) {
+		snprintf(text, sizeof(text), "expires in %d days", days);
+		tls_warn(to, hc, text);
+	}
+	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
+		tls_warn(to, hc, "is not valid yet");
+	if (!tls_names_host(cert, h->name, h->ascii))
+		tls_warn(to, hc, "does not name it in subjectAltName");
+}
+
+static bool
+tls_host_init(struct tls_host *h, const struct tls_conf *conf,
+	const struct tls_host_conf *hc, struct err *err)
+{
+	char *ascii = NULL;
+
+	h->name = xstrdup(hc->host);
+	if (idn2_to_ascii_8z(hc->host, &ascii, IDN2_NONTRANSITIONAL) ==
+		IDN2_OK) {
+		h->ascii = xstrdup(ascii);
+		idn2_free(ascii);
+	} else {
+		h->ascii = xstrdup(hc->host); /* an address, perhaps */
+	}
+	ERR_clear_error();
+	h->ctx = SSL_CTX_new(TLS_server_method());
+	if (h->ctx == NULL)
+		return tls_err(err, "new TLS context");
+	return tls_ctx_tune(h->ctx, conf, err) &&
+		tls_ctx_load(h->ctx, hc, err) &&
+		(conf->client_ca == NULL ||
+			tls_ctx_ask_client(h->ctx, conf->client_ca, err));
+}
+
+struct tls_set *
+tls_set_new(const struct tls_conf *conf,
+	void (*warn)(void *arg, const char *text), void *arg, struct err *err)
+{
+	struct tls_report to = { warn, arg };
+	struct tls_set *set = xcalloc(1, sizeof(*set));
+
+	atomic_init(&set->refs, 1);
+	set->hosts = xcalloc(conf->n_hosts + 1, sizeof(*set->hosts));
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		struct tls_host *h = &set->hosts[set->n_hosts++];
+
+		if (!tls_host_init(h, conf, &conf->hosts[i], err)) {
+			err_prefix(err, "TLS for %s", conf->hosts[i].host);
+			tls_set_unref(set);
+			return NULL;
+		}
+		tls_host_check(h, &conf->hosts[i], &to);
+	}
+	return set;
+}
+
+struct tls_set *
+tls_set_ref(struct tls_set *set)
+{
+	atomic_fetch_add_explicit(&set->refs, 1, memory_order_relaxed);
+	return set;
+}
+
+void
+tls_set_unref(struct tls_set *set)
+{
+	if (set == NULL ||
+		atomic_fetch_sub_explicit(
+			&set->refs, 1, memory_order_acq_rel) != 1)
+		return;
+	for (size_t i = 0; i < set->n_hosts; i++) {
+		free(set->hosts[i].name);
+		free(set->hosts[i].ascii);
+		SSL_CTX_free(set->hosts[i].ctx);
+	}
+	free(set->hosts);
+	free(set);
+}

@@ -1,0 +1,230 @@
+/*
+ * test_conn_mem.c - connections in memory.
+ */
+#include "config.h"
+
+#include "net/conn.h"
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "net/net.h"
+#include "test.h"
+
+struct side {
+	struct conn *c;
+	struct buf in, out;
+	int closed, sink_closed;
+	bool broken, echo;
+};
+
+static void
+on_side_data(void *arg, const char *p, size_t n)
+{
+	struct side *s = arg;
+
+	buf_add(&s->in, p, n);
+	if (s->echo)
+		conn_write(s->c, p, n);
+}
+
+static void
+on_side_closed(void *arg, const struct err *why)
+{
+	struct side *s = arg;
+
+	s->closed++;
+	s->broken = why != NULL;
+}
+
+static const struct conn_events side_events = {
+	.data = on_side_data,
+	.closed = on_side_closed,
+};
+
+static void
+on_sink_write(void *arg, const char *p, size_t n)
+{
+	buf_add(&((struct side *)arg)->out, p, n);
+}
+
+static void
+on_sink_closed(void *arg)
+{
+	((struct side *)arg)->sink_closed++;
+}
+
+static struct net *
+side_open(struct side *s)
+{
+	struct net *net = net_new(NULL);
+	struct conn_mem_sink sink = { on_sink_write, on_sink_closed, s };
+
+	*s = (struct side){ .c = conn_new_mem(net, &sink) };
+	conn_set_owner(s->c, &side_events, s);
+	return net;
+}
+
+static void
+side_done(struct side *s, struct net *net)
+{
+	if (!s->closed)
+		conn_abort(s->c);
+	net_free(net);
+	buf_done(&s->in);
+	buf_done(&s->out);
+}
+
+TEST(what_is_written_leaves_at_the_end_of_the_turn)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_write(s.c, "one ", 4);
+	buf_add_c(conn_out(s.c), "two");
+	conn_wrote(s.c);
+	CHECK_INT(s.out.n, 0);
+	CHECK_INT(conn_queued(s.c), 7);
+	CHECK(net_is_busy(net));
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "one two");
+	CHECK_INT(conn_queued(s.c), 0);
+	CHECK(!net_is_busy(net));
+	side_done(&s, net);
+}
+
+TEST(what_is_fed_is_reported_at_once)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	s.echo = true;
+	conn_mem_feed(s.c, "hello", 5);
+	CHECK_STR(buf_str(&s.in), "hello");
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "hello");
+	side_done(&s, net);
+}
+
+TEST(a_paused_owner_gets_everything_later_in_order)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_pause(s.c);
+	conn_mem_feed(s.c, "one ", 4);
+	conn_mem_feed(s.c, "two ", 4);
+	net_flush(net);
+	CHECK_INT(s.in.n, 0);
+	conn_resume(s.c);
+	conn_mem_feed(s.c, "three", 5);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.in), "one two three");
+	side_done(&s, net);
+}
+
+TEST(a_hangup_is_noticed_after_what_was_fed)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_pause(s.c);
+	conn_mem_feed(s.c, "last words", 10);
+	conn_mem_hangup(s.c);
+	net_flush(net);
+	CHECK_INT(s.closed, 0);
+	conn_resume(s.c);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.in), "last words");
+	CHECK_INT(s.closed, 1);
+	CHECK(s.broken);
+	CHECK_INT(s.sink_closed, 0);
+	side_done(&s, net);
+}
+
+TEST(closing_writes_the_rest_and_tells_both_sides)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_write(s.c, "bye", 3);
+	conn_close(s.c, 1000000);
+	conn_write(s.c, "too late", 8);
+	conn_mem_feed(s.c, "not read", 8);
+	CHECK_INT(s.closed, 0);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "bye");
+	CHECK_INT(s.in.n, 0);
+	CHECK_INT(s.closed, 1);
+	CHECK_INT(s.sink_closed, 1);
+	CHECK(!s.broken);
+	CHECK_INT(net_count(net), 0);
+	side_done(&s, net);
+}
+
+TEST(moving_to_another_net_loses_nothing)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+	struct net *other = net_new(NULL);
+
+	conn_write(s.c, "queued ", 7);
+	conn_detach(s.c);
+	CHECK_INT(net_count(net), 0);
+	CHECK(!net_is_busy(net));
+	conn_write(s.c, "between ", 8);
+	conn_mem_feed(s.c, "one ", 4);
+	conn_attach(s.c, other);
+	conn_mem_feed(s.c, "two", 3);
+	net_flush(other);
+	CHECK_STR(buf_str(&s.in), "one two");
+	CHECK_STR(buf_str(&s.out), "queued between ");
+	side_done(&s, other);
+	net_free(net);
+}
+
+TEST(it_has_no_address_to_limit_and_can_pretend_tls)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	CHECK_CSTR(conn_peer(s.c), "memory");
+	CHECK_INT(conn_peer_key(s.c).n, 0);
+	CHECK(conn_kind(s.c) == CONN_MEM);
+	CHECK(!conn_is_secure(s.c));
+	conn_mem_secure(s.c);
+	CHECK(conn_is_secure(s.c));
+	CHECK(conn_ssl(s.c) == NULL);
+	side_done(&s, net);
+}
+
+/* Two connections that answer each other for ever. */
+static void
+on_sink_pong(void *arg, const char *p, size_t n)
+{
+	struct side *other = arg;
+
+	conn_mem_feed(other->c, p, n);
+}
+
+TEST(a_flush_ends_although_two_connections_never_stop_talking)
+{
+	struct side a = { .echo = true }, b = { .echo = true };
+	struct net *net = net_new(NULL);
+	struct conn_mem_sink to_a = { on_sink_pong, NULL, &a };
+	struct conn_mem_sink to_b = { on_sink_pong, NULL, &b };
+
+	a.c = conn_new_mem(net, &to_b);
+	b.c = conn_new_mem(net, &to_a);
+	conn_set_owner(a.c, &side_events, &a);
+	conn_set_owner(b.c, &side_events, &b);
+	conn_write(a.c, "ping", 4);
+	net_flush(net);
+	CHECK(net_is_busy(net));
+	conn_abort(a.c);
+	conn_abort(b.c);
+	net_free(net);
+	buf_done(&a.in);
+	buf_done(&b.in);
+}
+
+TEST_MAIN
