@@ -22,7 +22,7 @@ buf_done(struct buf *b)
 char *
 buf_reserve(struct buf *b, size_t n)
 {
-	if (b->cap - b->n < n) {
+	if (b->p == NULL || b->cap - b->n < n) {
 		b->cap = MAX(MAX(b->cap * 2, b->n + n), SMALLEST);
 		b->p = xrealloc(b->p, b->cap);
 	}
