@@ -1,0 +1,54 @@
+/*
+ * conf_int.h - what the files of conf.h share while a configuration is built.
+ */
+#ifndef CORE_CONF_INT_H
+#define CORE_CONF_INT_H
+
+#include <stdatomic.h>
+
+#include "core/conf.h"
+
+struct arena;
+struct yaml_node;
+
+/* struct config and what only this folder sees of it. */
+struct config_whole {
+	struct config c;
+	atomic_uint refs;
+	struct arena *arena;
+	const struct config_modules *modules; /* borrowed while reading */
+	/* Where each listener and host stands, and modules for hosts that say
+	 * nothing of their own; while reading. */
+	const struct yaml_node *general_modules;
+	const struct config_module *general;
+	size_t n_general;
+};
+
+/* In conf_options.c; each ends with a name of NULL. */
+extern const struct option config_server_options[];
+extern const struct option config_control_options[];
+extern const struct option config_log_options[];
+extern const struct option config_listen_options[];
+extern const struct option config_storage_options[];
+extern const struct option config_tls_options[];
+extern const struct option config_limits_options[];
+extern const struct option config_auth_options[];
+extern const struct option config_host_options[];
+
+/* A map like map (may be NULL) without the keys in names, in the arena of a;
+ * map itself when it is no map. */
+const struct yaml_node *config_without(struct arena *a,
+	const struct yaml_node *map, const char *const *names, size_t n_names);
+
+/* conf_hosts.c: `modules` and `hosts` of the whole file. */
+bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
+	struct mistakes *m);
+
+/* conf_modules.c: `modules` of the whole file (may be NULL), then of one host
+ * (domain, may be NULL).  conf_modules_general comes first. */
+bool config_modules_general(struct config_whole *w,
+	const struct yaml_node *node, struct mistakes *m);
+bool config_modules_host(struct config_whole *w, struct config_host *h,
+	const struct yaml_node *host, struct mistakes *m);
+
+#endif

@@ -1,0 +1,349 @@
+/*
+ * conf_options.c - the options of the house itself: what they are called, what
+ * they may be, and what they are when nobody says.
+ *
+ * Tables only.  Defaults are the safe ones.
+ */
+#include "config.h"
+
+#include "core/conf.h"
+
+#include <stddef.h>
+
+#include "core/conf_int.h"
+
+/* clang-format off */
+
+/* --- the process ------------------------------------------------------------- */
+
+const struct option config_server_options[] = {
+	{ .name = "shards", .type = OPT_INT, .dflt = "0", .min = "0",
+		.max = "256", .off = offsetof(struct config_server, shards),
+		.help = "threads that carry streams and accounts; 0 is one for "
+			"each processor core" },
+	{ .name = "user", .type = OPT_TEXT,
+		.off = offsetof(struct config_server, user),
+		.help = "the user to become, once ports are bound and keys are "
+			"read, when started as root", .example = "antiphon" },
+	{ .name = "group", .type = OPT_TEXT,
+		.off = offsetof(struct config_server, group),
+		.help = "the group to become; without it, the user's own",
+		.example = "antiphon" },
+	{ .name = "pid_file", .type = OPT_PATH,
+		.off = offsetof(struct config_server, pid_file),
+		.help = "where the number of the process is written",
+		.example = RUN_DIR "/antiphon/antiphond.pid" },
+	{ .name = NULL },
+};
+
+const struct option config_control_options[] = {
+	{ .name = "socket", .type = OPT_PATH,
+		.dflt = RUN_DIR "/antiphon/control",
+		.off = offsetof(struct config_server, control_socket),
+		.help = "the socket on which antiphonctl(8) is answered; its "
+			"folder must belong to the server alone" },
+	{ .name = "group", .type = OPT_TEXT,
+		.off = offsetof(struct config_server, control_group),
+		.help = "a group whose members may use the socket too",
+		.example = "adm" },
+	{ .name = NULL },
+};
+
+static const char *const log_targets[] = { /* enum log_target */
+	"stderr", "file", "syslog", NULL };
+static const char *const log_levels_known[] = { /* enum log_level */
+	"error", "warn", "info", "debug", NULL };
+
+const struct option config_log_options[] = {
+	{ .name = "to", .type = OPT_CHOICE, .dflt = "stderr",
+		.choices = log_targets, .off = offsetof(struct config_log, to),
+		.help = "where log lines go" },
+	{ .name = "file", .type = OPT_PATH,
+		.off = offsetof(struct config_log, file),
+		.help = "the file for `to: file'",
+		.example = "/var/log/antiphon.log" },
+	{ .name = "level", .type = OPT_CHOICE, .dflt = "info",
+		.choices = log_levels_known,
+		.off = offsetof(struct config_log, level),
+		.help = "how much is logged; what is less urgent is left out" },
+	{ .name = NULL },
+};
+
+static const char *const listen_kinds[] = { "c2s", NULL };
+static const char *const listen_tls[] = { /* enum listen_tls */
+	"starttls", "direct", "none", NULL };
+
+const struct option config_listen_options[] = {
+	{ .name = "kind", .type = OPT_CHOICE, .dflt = "c2s",
+		.choices = listen_kinds,
+		.off = offsetof(struct config_listen, kind),
+		.help = "who connects here; c2s is for clients" },
+	{ .name = "address", .type = OPT_TEXT, .dflt = "*", .max = "255",
+		.off = offsetof(struct config_listen, address),
+		.help = "the address to listen on; * is every address of the "
+			"machine, IPv6 and IPv4", .example = "192.0.2.1" },
+	{ .name = "port", .type = OPT_INT, .required = true, .min = "0",
+		.max = "65535", .off = offsetof(struct config_listen, port),
+		.help = "the TCP port; 0 lets the system choose one",
+		.example = "5222" },
+	{ .name = "tls", .type = OPT_CHOICE, .dflt = "starttls",
+		.choices = listen_tls,
+		.off = offsetof(struct config_listen, tls),
+		.help = "whether TLS begins when the client asks for it, with "
+			"the first byte, or never; the last needs a host with "
+			"`tls_required: no'" },
+	{ .name = "backlog", .type = OPT_INT, .dflt = "1024", .min = "1",
+		.max = "65535", .off = offsetof(struct config_listen, backlog),
+		.help = "connections that the system keeps waiting" },
+	{ .name = NULL },
+};
+
+const char *const config_storage_drivers[] = { "sqlite", "memory", NULL };
+
+const struct option config_storage_options[] = {
+	{ .name = "driver", .type = OPT_CHOICE, .dflt = "sqlite",
+		.choices = config_storage_drivers,
+		.off = offsetof(struct config_storage, driver),
+		.help = "how data is kept; memory forgets everything when the "
+			"server stops" },
+	{ .name = "path", .type = OPT_PATH,
+		.dflt = STATE_DIR "/antiphon/antiphon.db",
+		.off = offsetof(struct config_storage, path),
+		.help = "the file of the database" },
+	{ .name = "readers", .type = OPT_INT, .dflt = "2", .min = "1",
+		.max = "64", .off = offsetof(struct config_storage, readers),
+		.help = "threads that read from the database" },
+	{ .name = NULL },
+};
+
+const char *const config_tls_versions[] = { "1.2", "1.3", NULL };
+
+const struct option config_tls_options[] = {
+	{ .name = "min_version", .type = OPT_CHOICE, .dflt = "1.2",
+		.choices = config_tls_versions,
+		.off = offsetof(struct config_tls, min_version),
+		.help = "the oldest version of TLS that is accepted" },
+	{ .name = "ciphers", .type = OPT_TEXT,
+		.off = offsetof(struct config_tls, ciphers),
+		.help = "cipher list for TLS 1.2, in the words of OpenSSL; "
+			"without it, AEAD ciphers with forward secrecy",
+		.example = "ECDHE+AESGCM:ECDHE+CHACHA20" },
+	{ .name = "ciphersuites", .type = OPT_TEXT,
+		.off = offsetof(struct config_tls, ciphersuites),
+		.help = "cipher suites for TLS 1.3; without it, those of "
+			"OpenSSL", .example = "TLS_AES_256_GCM_SHA384" },
+	{ .name = "client_ca", .type = OPT_PATH,
+		.off = offsetof(struct config_tls, client_ca),
+		.help = "file or folder of the authorities whose client "
+			"certificates may log in; without it, clients are not "
+			"asked for one", .example = "/etc/antiphon/clients.pem" },
+	{ .name = NULL },
+};
+
+/* --- logging in ---------------------------------------------------------------- */
+
+static const char *const mechanisms[] = { "EXTERNAL", "SCRAM-SHA-512-PLUS",
+	"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512",
+	"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", NULL };
+
+const struct option config_auth_options[] = {
+	{ .name = "mechanisms", .type = OPT_LIST, .item = OPT_CHOICE,
+		.dflt = "EXTERNAL, SCRAM-SHA-512-PLUS, SCRAM-SHA-256-PLUS, "
+			"SCRAM-SHA-1-PLUS, SCRAM-SHA-512, SCRAM-SHA-256, "
+			"SCRAM-SHA-1, PLAIN",
+		.min = "1", .choices = mechanisms,
+		.off = offsetof(struct config_auth, mechanisms),
+		.help = "the SASL mechanisms that are offered where they can "
+			"work", .example = "[ SCRAM-SHA-256-PLUS, SCRAM-SHA-256 ]" },
+	{ .name = "scram_iterations", .type = OPT_INT, .dflt = "10000",
+		.min = "4096", .max = "1000000", /* RFC 5802 §5.1 */
+		.off = offsetof(struct config_auth, scram_iterations),
+		.help = "rounds of hashing for a new password; more make a "
+			"stolen database, and each login, more expensive" },
+	{ .name = "password_min_bytes", .type = OPT_INT, .dflt = "8",
+		.min = "1", .max = "255",
+		.off = offsetof(struct config_auth, password_min_bytes),
+		.help = "the shortest password that a user may choose" },
+	{ .name = "tls_required", .type = OPT_SWITCH, .dflt = "yes",
+		.off = offsetof(struct config_auth, tls_required),
+		.help = "nobody logs in without TLS" },
+	{ .name = "anonymous", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct config_auth, anonymous),
+		.help = "let guests in without a password, each with an "
+			"account that ends with the session (XEP-0175)" },
+	{ .name = NULL },
+};
+
+const struct option config_host_options[] = {
+	{ .name = "certificate", .type = OPT_PATH,
+		.off = offsetof(struct config_host, certificate),
+		.help = "certificate of the host in PEM, then those that lead "
+			"to its authority; without it, the host has no TLS",
+		.example = "/etc/antiphon/example.org.pem" },
+	{ .name = "key", .type = OPT_PATH,
+		.off = offsetof(struct config_host, key),
+		.help = "private key in PEM; without it, it is in the file of "
+			"the certificate",
+		.example = "/etc/antiphon/example.org.key" },
+	{ .name = "admins", .type = OPT_LIST, .item = OPT_JID,
+		.off = offsetof(struct config_host, admins),
+		.help = "addresses that may administer this host, and no other",
+		.example = "[ anna@example.org ]" },
+	{ .name = NULL },
+};
+
+/* --- limits -------------------------------------------------------------------- */
+
+static const char *const conflict_policies[] = { /* enum resource_conflict */
+	"replace", "refuse", "rename", NULL };
+
+#define LIMIT(field, ...)                                                      \
+	{ .off = offsetof(struct config_limits, field), __VA_ARGS__ }
+
+const struct option config_limits_options[] = {
+	LIMIT(stanza_bytes_unauthenticated,
+		.name = "stanza_bytes_unauthenticated", .type = OPT_SIZE,
+		.dflt = "10KiB", .min = "10000", .max = "1MiB",
+		.help = "the largest element before login; larger ones end the "
+			"stream with <policy-violation/>"),
+	LIMIT(stanza_bytes, .name = "stanza_bytes", .type = OPT_SIZE,
+		.dflt = "256KiB", .min = "10000", .max = "16MiB",
+		.help = "the largest stanza; larger ones end the stream with "
+			"<policy-violation/> (RFC 6120 section 13.12)"),
+	LIMIT(depth, .name = "depth", .type = OPT_INT, .dflt = "64",
+		.min = "16", .max = "1000",
+		.help = "how deep elements may be nested in a stanza"),
+	LIMIT(elements, .name = "elements", .type = OPT_INT, .dflt = "4096",
+		.min = "64", .max = "1000000",
+		.help = "elements in one stanza"),
+	LIMIT(attributes, .name = "attributes", .type = OPT_INT,
+		.dflt = "64", .min = "16", .max = "1000",
+		.help = "attributes of one element, namespaces included"),
+	LIMIT(name_bytes, .name = "name_bytes", .type = OPT_SIZE,
+		.dflt = "1KiB", .min = "256", .max = "16KiB",
+		.help = "the longest name of an element, attribute or "
+			"namespace"),
+	LIMIT(bytes_per_second, .name = "bytes_per_second", .type = OPT_SIZE,
+		.dflt = "64KiB", .min = "1KiB", .max = "1GiB",
+		.help = "what one connection may send for long; who sends more "
+			"is slowed down"),
+	LIMIT(bytes_burst, .name = "bytes_burst", .type = OPT_SIZE,
+		.dflt = "512KiB", .min = "10000", .max = "1GiB",
+		.help = "what one connection may send at once"),
+	LIMIT(stanzas_per_second, .name = "stanzas_per_second",
+		.type = OPT_INT, .dflt = "100", .min = "1", .max = "1000000",
+		.help = "stanzas that one connection may send for long; who "
+			"sends more is slowed down"),
+	LIMIT(stanzas_burst, .name = "stanzas_burst", .type = OPT_INT,
+		.dflt = "500", .min = "10", .max = "1000000",
+		.help = "stanzas that one connection may send at once"),
+	LIMIT(connections, .name = "connections", .type = OPT_INT,
+		.dflt = "1000000", .min = "10", .max = "10000000",
+		.help = "connections in all; further ones are closed"),
+	LIMIT(unauthenticated_connections,
+		.name = "unauthenticated_connections", .type = OPT_INT,
+		.dflt = "10000", .min = "10", .max = "1000000",
+		.help = "connections that have not logged in; further ones are "
+			"closed"),
+	LIMIT(connections_per_address, .name = "connections_per_address",
+		.type = OPT_INT, .dflt = "100", .min = "1", .max = "1000000",
+		.help = "connections from one IPv4 address, or one IPv6 "
+			"network of 64 bits; further ones are closed"),
+	LIMIT(login_timeout_us, .name = "login_timeout",
+		.type = OPT_DURATION, .dflt = "30s", .min = "1s", .max = "10m",
+		.help = "time from the connection until a resource is bound"),
+	LIMIT(close_timeout_us, .name = "close_timeout",
+		.type = OPT_DURATION, .dflt = "5s", .min = "100ms",
+		.max = "1m",
+		.help = "how long we wait for the other side to close a stream "
+			"that we have closed"),
+	LIMIT(idle_before_ping_us, .name = "idle_before_ping",
+		.type = OPT_DURATION, .dflt = "5m", .min = "10s",
+		.max = "never",
+		.help = "silence after which a client is asked for a sign of "
+			"life"),
+	LIMIT(ping_timeout_us, .name = "ping_timeout", .type = OPT_DURATION,
+		.dflt = "1m", .min = "1s", .max = "1h",
+		.help = "how long we wait for that sign before the connection "
+			"counts as dead"),
+	LIMIT(parser_rest_us, .name = "parser_rest", .type = OPT_DURATION,
+		.dflt = "5s", .min = "100ms", .max = "never",
+		.help = "silence after which a stream gives its parser back, to "
+			"save memory"),
+	LIMIT(auth_attempts, .name = "auth_attempts", .type = OPT_INT,
+		.dflt = "5", .min = "1", .max = "100",
+		.help = "failed logins on one connection, before it is closed "
+			"(RFC 6120 section 6.4.5)"),
+	LIMIT(auth_failures_per_address,
+		.name = "auth_failures_per_address", .type = OPT_INT,
+		.dflt = "30", .min = "1", .max = "1000000",
+		.help = "failed logins in a minute from one address; further "
+			"ones are refused unseen"),
+	LIMIT(auth_failures_per_account,
+		.name = "auth_failures_per_account", .type = OPT_INT,
+		.dflt = "10", .min = "1", .max = "1000000",
+		.help = "failed logins in a minute to one account; further ones "
+			"are refused unseen"),
+	LIMIT(write_queue_bytes, .name = "write_queue_bytes",
+		.type = OPT_SIZE, .dflt = "1MiB", .min = "64KiB",
+		.max = "1GiB",
+		.help = "what waits for a client that does not read; beyond it "
+			"the connection is closed"),
+	LIMIT(mailbox_bytes, .name = "mailbox_bytes", .type = OPT_SIZE,
+		.dflt = "64MiB", .min = "1MiB", .max = "16GiB",
+		.help = "what waits for one shard; beyond it those who send are "
+			"slowed down"),
+	LIMIT(inbox_bytes, .name = "inbox_bytes", .type = OPT_SIZE,
+		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
+		.help = "what waits for one account while it is loaded; beyond "
+			"it stanzas come back with <resource-constraint/>"),
+	LIMIT(sessions_per_account, .name = "sessions_per_account",
+		.type = OPT_INT, .dflt = "20", .min = "1", .max = "1000",
+		.help = "resources that one account may bind; further ones are "
+			"refused with <resource-constraint/>"),
+	LIMIT(resource_conflict, .name = "resource_conflict",
+		.type = OPT_CHOICE, .dflt = "replace",
+		.choices = conflict_policies,
+		.help = "what happens when a client asks for a resource that is "
+			"in use: the old session ends, the new one is refused, "
+			"or the new one gets another name"),
+	LIMIT(account_idle_us, .name = "account_idle", .type = OPT_DURATION,
+		.dflt = "1m", .min = "1s", .max = "never",
+		.help = "how long an account without sessions stays in memory"),
+	LIMIT(roster_items, .name = "roster_items", .type = OPT_INT,
+		.dflt = "1000", .min = "10", .max = "100000",
+		.help = "contacts in one roster; further ones are refused with "
+			"<resource-constraint/>"),
+	LIMIT(roster_groups, .name = "roster_groups", .type = OPT_INT,
+		.dflt = "32", .min = "1", .max = "1000",
+		.help = "groups of one contact"),
+	LIMIT(roster_name_bytes, .name = "roster_name_bytes",
+		.type = OPT_SIZE, .dflt = "1023", .min = "64", .max = "4KiB",
+		.help = "the longest name of a contact, or of a group"),
+	LIMIT(pending_subscriptions, .name = "pending_subscriptions",
+		.type = OPT_INT, .dflt = "200", .min = "1", .max = "100000",
+		.help = "requests for subscription that wait for the user's "
+			"answer; further ones are dropped"),
+	LIMIT(directed_presences, .name = "directed_presences",
+		.type = OPT_INT, .dflt = "500", .min = "10", .max = "100000",
+		.help = "addresses outside of the roster to which one session "
+			"has sent presence"),
+	{ .name = NULL },
+};
+
+/* clang-format on */
+
+const struct config_section config_sections[] = {
+	{ "", "the server as a process", config_server_options },
+	{ "log", "what is logged, and where", config_log_options },
+	{ "control", "the socket of antiphonctl(8)", config_control_options },
+	{ "listen", "a list of ports", config_listen_options },
+	{ "storage", "the database", config_storage_options },
+	{ "tls", "transport security, for every host", config_tls_options },
+	{ "limits", "bounds on what others can make grow",
+		config_limits_options },
+	{ "auth", "how users log in; each host may override it",
+		config_auth_options },
+	{ "hosts", "the domains that are served", config_host_options },
+	{ NULL, NULL, NULL },
+};
