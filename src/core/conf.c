@@ -19,7 +19,7 @@
 
 #define LISTENERS_MAX 64
 
-/* --- sections ------------------------------------------------------------------ */
+/* --- sections ------------------------------------------------------------ */
 
 static bool
 is_among(struct str name, const char *const *names, size_t n_names)
@@ -101,7 +101,7 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 		m);
 }
 
-/* --- log ------------------------------------------------------------------------- */
+/* --- log ----------------------------------------------------------------- */
 
 static void
 log_level_apply(struct config_log *log, const struct yaml_node *node,
@@ -152,7 +152,7 @@ log_apply(struct config_whole *w, const struct yaml_node *root,
 			"/var/log/antiphon.log");
 }
 
-/* --- listen ---------------------------------------------------------------------- */
+/* --- listen -------------------------------------------------------------- */
 
 static void
 listen_default(struct config_whole *w)
@@ -210,7 +210,7 @@ listen_apply(struct config_whole *w, const struct yaml_node *root,
 	w->c.n_listen = i;
 }
 
-/* --- what goes with what ----------------------------------------------------------- */
+/* --- what goes with what ------------------------------------------------- */
 
 static bool
 some_host_allows_plain(const struct config *c)
@@ -267,7 +267,7 @@ limits_check(const struct config_limits *l, const struct yaml_node *root,
 				(unsigned long long)pairs[i].high);
 }
 
-/* --- the whole ----------------------------------------------------------------------- */
+/* --- the whole ----------------------------------------------------------- */
 
 static struct config_whole *
 whole_new(const char *path, const struct config_modules *modules)

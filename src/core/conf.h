@@ -171,7 +171,7 @@ struct config_modules {
 	size_t n_names;
 };
 
-/* --- start-up, reload: any thread -------------------------------------------- */
+/* --- start-up, reload: any thread ---------------------------------------- */
 
 /*
  * Reads and checks the file at path.  A reference, owned by the caller; NULL
@@ -184,7 +184,7 @@ struct config *config_load(const char *path,
 struct config *config_parse(const char *file, struct str text,
 	const struct config_modules *modules, struct mistakes *m);
 
-/* --- any thread ---------------------------------------------------------------- */
+/* --- any thread ---------------------------------------------------------- */
 
 struct config *config_ref(struct config *c);
 void config_unref(struct config *c);

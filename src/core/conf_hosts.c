@@ -145,7 +145,7 @@ config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
 	return m->n == before;
 }
 
-/* --- looking up -------------------------------------------------------------- */
+/* --- looking up ---------------------------------------------------------- */
 
 static int
 domain_cmp(const void *key, const void *element)

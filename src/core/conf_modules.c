@@ -229,7 +229,7 @@ config_modules_host(struct config_whole *w, struct config_host *h,
 	return m->n == before;
 }
 
-/* --- looking up -------------------------------------------------------------- */
+/* --- looking up ---------------------------------------------------------- */
 
 const struct config_module *
 config_host_module(const struct config_host *h, const char *name)

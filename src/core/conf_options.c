@@ -14,7 +14,7 @@
 
 /* clang-format off */
 
-/* --- the process ------------------------------------------------------------- */
+/* --- the process --------------------------------------------------------- */
 
 const struct option config_server_options[] = {
 	{ .name = "shards", .type = OPT_INT, .dflt = "0", .min = "0",
@@ -136,11 +136,12 @@ const struct option config_tls_options[] = {
 		.off = offsetof(struct config_tls, client_ca),
 		.help = "file or folder of the authorities whose client "
 			"certificates may log in; without it, clients are not "
-			"asked for one", .example = "/etc/antiphon/clients.pem" },
+			"asked for one",
+		.example = "/etc/antiphon/clients.pem" },
 	{ .name = NULL },
 };
 
-/* --- logging in ---------------------------------------------------------------- */
+/* --- logging in ---------------------------------------------------------- */
 
 static const char *const mechanisms[] = { "EXTERNAL", "SCRAM-SHA-512-PLUS",
 	"SCRAM-SHA-256-PLUS", "SCRAM-SHA-1-PLUS", "SCRAM-SHA-512",
@@ -192,7 +193,7 @@ const struct option config_host_options[] = {
 	{ .name = NULL },
 };
 
-/* --- limits -------------------------------------------------------------------- */
+/* --- limits -------------------------------------------------------------- */
 
 static const char *const conflict_policies[] = { /* enum resource_conflict */
 	"replace", "refuse", "rename", NULL };

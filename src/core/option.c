@@ -76,7 +76,7 @@ item_parse(const struct option *o, struct str text, const char *file,
 	return o->item == OPT_CHOICE ? o->choices[v.choice] : v.text;
 }
 
-/* --- defaults ------------------------------------------------------------------ */
+/* --- defaults ------------------------------------------------------------ */
 
 static void
 list_default(const struct option *o, void *base, struct arena *a)
@@ -128,7 +128,7 @@ option_defaults(const struct option *table, void *base, struct arena *a)
 		option_default(o, base, a);
 }
 
-/* --- from the file ----------------------------------------------------------- */
+/* --- from the file ------------------------------------------------------- */
 
 /* "modules: ping: interval" */
 static const char *

@@ -99,7 +99,7 @@ void option_value(const struct option *o, const void *base, struct buf *out);
 /* Text as a YAML scalar, quoted if it has to be.  Appends to out. */
 void option_quote(struct buf *out, struct str text);
 
-/* --- single values ----------------------------------------------------------- */
+/* --- single values ------------------------------------------------------- */
 
 /* "30s"; false for anything that is not a duration. */
 bool duration_parse(struct str text, int64_t *us_out);

@@ -13,7 +13,7 @@
 
 #include "base/buf.h"
 
-/* --- YAML ---------------------------------------------------------------------- */
+/* --- YAML ---------------------------------------------------------------- */
 
 static bool
 char_is_plain(unsigned char c)
@@ -174,7 +174,7 @@ option_show(const struct option *table, const void *base, struct buf *out,
 	}
 }
 
-/* --- mdoc(7) --------------------------------------------------------------------- */
+/* --- mdoc(7) ------------------------------------------------------------- */
 
 /* Text inside a line of the manual; quoted, it is one argument of a macro. */
 static void

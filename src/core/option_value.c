@@ -125,7 +125,7 @@ size_show(struct buf *out, uint64_t bytes)
 	number_show(out, bytes, size_units, COUNT(size_units));
 }
 
-/* --- what would do ------------------------------------------------------------- */
+/* --- what would do ------------------------------------------------------- */
 
 static const char *
 choices_join(const struct option *o, char *out, size_t n)
@@ -169,7 +169,7 @@ option_expected(const struct option *o, enum option_type type, char *out,
 	return out;
 }
 
-/* --- from text --------------------------------------------------------------- */
+/* --- from text ----------------------------------------------------------- */
 
 static bool
 found_instead(const struct option *o, enum option_type type, struct str text,

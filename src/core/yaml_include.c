@@ -40,7 +40,7 @@ struct place {
 static struct yaml_node *file_read(struct yaml_reading *r, const char *path,
 	struct place at, const struct open_file *parent);
 
-/* --- keys that are given twice --------------------------------------------- */
+/* --- keys that are given twice ------------------------------------------- */
 
 struct entry {
 	struct yaml_node *node;
@@ -141,7 +141,7 @@ tree_settle(struct yaml_reading *r, struct yaml_node *node)
 		tree_settle(r, c);
 }
 
-/* --- files ------------------------------------------------------------------- */
+/* --- files --------------------------------------------------------------- */
 
 static bool
 file_refuse(struct yaml_reading *r, struct place at, const char *path,

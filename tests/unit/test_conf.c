@@ -1,0 +1,370 @@
+/*
+ * test_conf.c - the configuration as a whole.
+ */
+#include "config.h"
+
+#include "core/conf.h"
+
+#include "base/buf.h"
+#include "core/mistake.h"
+
+#include "test.h"
+
+struct ping_conf {
+	int64_t interval_us;
+};
+
+struct contact_conf {
+	const char *address;
+	const char *token;
+};
+
+static const struct option ping_options[] = {
+	{ .name = "interval", .type = OPT_DURATION, .dflt = "60s", .min = "5s",
+		.max = "1h", .off = offsetof(struct ping_conf, interval_us),
+		.help = "silence before a ping" },
+	{ .name = NULL },
+};
+
+static const struct option contact_options[] = {
+	{ .name = "address", .type = OPT_JID, .required = true,
+		.off = offsetof(struct contact_conf, address),
+		.help = "whom to ask" },
+	{ .name = "token", .type = OPT_TEXT, .secret = true,
+		.off = offsetof(struct contact_conf, token), .help = "secret" },
+	{ .name = NULL },
+};
+
+static bool
+module_find(void *arg, const char *name, const struct option **options_out,
+	size_t *conf_size_out)
+{
+	(void)arg;
+	*options_out = NULL;
+	*conf_size_out = 0;
+	if (strcmp(name, "ping") == 0) {
+		*options_out = ping_options;
+		*conf_size_out = sizeof(struct ping_conf);
+		return true;
+	}
+	if (strcmp(name, "contact") == 0) {
+		*options_out = contact_options;
+		*conf_size_out = sizeof(struct contact_conf);
+		return true;
+	}
+	return strcmp(name, "roster") == 0;
+}
+
+static const char *const all_modules[] = { "contact", "ping", "roster" };
+static const char *const default_modules[] = { "roster", "ping" };
+static const struct config_modules modules = {
+	.find = module_find,
+	.defaults = default_modules,
+	.n_defaults = COUNT(default_modules),
+	.names = all_modules,
+	.n_names = COUNT(all_modules),
+};
+
+static struct config *
+parse(const char *text)
+{
+	struct mistakes m;
+	struct config *c;
+
+	mistakes_init(&m);
+	c = config_parse("antiphond.yml", str_c(text), &modules, &m);
+	CHECK_CSTR(m.n_kept > 0 ? m.texts[0] : NULL, NULL);
+	CHECK(c != NULL);
+	mistakes_done(&m);
+	return c;
+}
+
+TEST(one_host_is_all_that_has_to_be_said)
+{
+	struct config *c = parse("hosts: { Example.ORG: {} }");
+	const struct config_host *h = config_host(c, STR("example.org"));
+
+	CHECK(h != NULL);
+	CHECK(config_host(c, STR("example.com")) == NULL);
+	CHECK_CSTR(h->certificate, NULL);
+	CHECK(h->auth.tls_required);
+	CHECK(!h->auth.anonymous);
+	CHECK_INT(h->auth.mechanisms.n, 8);
+	CHECK_INT(h->auth.scram_iterations, 10000);
+	CHECK_INT(c->n_listen, 2);
+	CHECK_INT(c->listen[0].port, 5222);
+	CHECK_INT(c->listen[1].tls, LISTEN_DIRECT);
+	CHECK_INT(c->limits.stanza_bytes, 262144);
+	CHECK_INT(c->limits.login_timeout_us, 30000000);
+	CHECK_INT(c->server.shards, 0);
+	CHECK_INT(h->n_modules, 2);
+	CHECK_CSTR(h->modules[0].name, "roster");
+	CHECK(config_module_conf(h, "roster") == NULL);
+	CHECK(config_host_module(h, "contact") == NULL);
+	config_unref(c);
+}
+
+TEST(a_host_overrides_what_is_said_for_all)
+{
+	struct config *c = parse("auth: { scram_iterations: 5000 }\n"
+		"modules:\n  ping: { interval: 30s }\n"
+		"hosts:\n"
+		"  b.example:\n"
+		"    auth: { anonymous: yes }\n"
+		"    modules: { ping: { interval: 10s }, roster: no,\n"
+		"      contact: { address: anna@b.example } }\n"
+		"  a.example: {}\n");
+	const struct config_host *a = config_host(c, STR("a.example"));
+	const struct config_host *b = config_host(c, STR("b.example"));
+	const struct ping_conf *ping = config_module_conf(a, "ping");
+	const struct contact_conf *contact = config_module_conf(b, "contact");
+
+	CHECK_INT(ping->interval_us, 30000000);
+	ping = config_module_conf(b, "ping");
+	CHECK_INT(ping->interval_us, 10000000);
+	CHECK_CSTR(contact->address, "anna@b.example");
+	CHECK_INT(b->n_modules, 2);
+	CHECK(config_host_module(b, "roster") == NULL);
+	CHECK_INT(b->auth.scram_iterations, 5000);
+	CHECK(b->auth.anonymous);
+	CHECK(!a->auth.anonymous);
+	CHECK_CSTR(c->host_order[0], "b.example");
+	config_unref(c);
+}
+
+TEST(hosts_that_say_nothing_share_the_options_of_a_module)
+{
+	struct config *c = parse("hosts: { a.example: {}, b.example: {} }");
+
+	CHECK(config_module_conf(&c->hosts[0], "ping") ==
+		config_module_conf(&c->hosts[1], "ping"));
+	config_unref(c);
+}
+
+TEST(without_defaults_the_order_is_that_of_the_file)
+{
+	struct config *c = parse("modules:\n  defaults: no\n  ping:\n"
+		"  roster: yes\nhosts: { a.example: {} }\n");
+	const struct config_host *h = &c->hosts[0];
+
+	CHECK_INT(h->n_modules, 2);
+	CHECK_CSTR(h->modules[0].name, "ping");
+	CHECK_CSTR(h->modules[1].name, "roster");
+	config_unref(c);
+}
+
+TEST(an_admin_is_one_at_his_host_only)
+{
+	struct config *c = parse("hosts:\n"
+		"  a.example: { admins: [ Anna@a.example ] }\n"
+		"  b.example: { admins: [ bert@a.example ] }\n");
+	const struct config_host *a = config_host(c, STR("a.example"));
+	const struct config_host *b = config_host(c, STR("b.example"));
+
+	CHECK(config_is_admin(a, STR("anna@a.example")));
+	CHECK(!config_is_admin(b, STR("anna@a.example")));
+	CHECK(!config_is_admin(a, STR("bert@a.example")));
+	CHECK(config_is_admin(b, STR("bert@a.example")));
+	CHECK(!config_is_admin(a, STR("anna@b.example")));
+	config_unref(c);
+}
+
+TEST(levels_are_set_by_area)
+{
+	struct config *c = parse("log: { level: warn, levels: { auth: debug } }\n"
+		"hosts: { a.example: {} }\n");
+
+	CHECK_INT(c->log.levels[LOG_AUTH], LEVEL_DEBUG);
+	CHECK_INT(c->log.levels[LOG_NET], LEVEL_WARN);
+	config_unref(c);
+}
+
+TEST(a_reference_keeps_it_alive)
+{
+	struct config *c = parse("hosts: { a.example: {} }");
+
+	CHECK(config_ref(c) == c);
+	config_unref(c);
+	CHECK_CSTR(c->hosts[0].domain, "a.example");
+	config_unref(c);
+	config_unref(NULL);
+}
+
+#define HOST "hosts: { a.example: {} }\n"
+
+static const struct {
+	const char *text, *mistake;
+} wrong[] = {
+	{ "", "antiphond.yml:1: hosts: no host is given; expected a map of "
+	      "domains, such as { example.org: {} }" },
+	{ "hosts:\n", "antiphond.yml:1: hosts: no host is given; expected a "
+		      "map of domains, such as { example.org: {} }" },
+	{ HOST "limit: {}", "antiphond.yml:2: unknown option \"limit\"; did "
+			    "you mean \"limits\"?" },
+	{ HOST "shards: 1000",
+		"antiphond.yml:2: shards: 1000 is above the maximum, 256" },
+	{ "hosts:\n  example.org:\n    certifcate: x\n",
+		"antiphond.yml:3: hosts: example.org: unknown option "
+		"\"certifcate\"; did you mean \"certificate\"?" },
+	{ "hosts:\n  example.org:\n    key: x\n",
+		"antiphond.yml:2: hosts: example.org: \"key\" is of no use "
+		"without \"certificate\"" },
+	{ "hosts:\n  example.org:\n    admins: [ anna@example.org/x ]\n",
+		"antiphond.yml:2: hosts: example.org: admins: "
+		"\"anna@example.org/x\" has a resource; expected an address "
+		"such as anna@example.org" },
+	{ "hosts:\n  example.org:\n    admins: [ example.org ]\n",
+		"antiphond.yml:2: hosts: example.org: admins: \"example.org\" "
+		"is a domain; expected an address such as anna@example.org" },
+	{ "hosts:\n  example.org:\n  EXAMPLE.org:\n",
+		"antiphond.yml:3: hosts: example.org is given twice; the other "
+		"one is in antiphond.yml:2" },
+	{ HOST "modules:\n  ping: { interval: 2h }\n",
+		"antiphond.yml:3: modules: ping: interval: 2h is above the "
+		"maximum, 1h" },
+	{ HOST "modules:\n  pong: {}\n",
+		"antiphond.yml:3: modules: unknown module \"pong\"; did you "
+		"mean \"ping\"?" },
+	{ HOST "modules:\n  roster: { x: 1 }\n",
+		"antiphond.yml:3: modules: roster: unknown option \"x\"" },
+	{ HOST "modules:\n  ping: maybe\n",
+		"antiphond.yml:3: modules: ping: found \"maybe\", expected yes, "
+		"no, or a map of options" },
+	{ "hosts:\n  a.example:\n    modules:\n      contact:\n",
+		"antiphond.yml:4: hosts: a.example: modules: contact: the "
+		"option \"address\" is missing: whom to ask" },
+	{ HOST "listen: []\n",
+		"antiphond.yml:2: listen: expected a list of 1 to 64 ports, "
+		"such as [ { kind: c2s, port: 5222 } ]" },
+	{ HOST "listen: [ { kind: c2s } ]\n",
+		"antiphond.yml:2: listen: the option \"port\" is missing: the "
+		"TCP port; 0 lets the system choose one; expected a whole "
+		"number, such as 5222" },
+	{ HOST "listen:\n  - { port: 1 }\n  - { port: 1 }\n",
+		"antiphond.yml:4: listen: address * and port 1 are given "
+		"twice" },
+	{ HOST "listen: [ { port: 1, tls: none } ]\n",
+		"antiphond.yml:2: listen: port 1: with `tls: none` nobody "
+		"could log in, because no host has "
+		"`auth: { tls_required: no }`" },
+	{ HOST "log: { levels: { auht: debug } }\n",
+		"antiphond.yml:2: log: levels: unknown area \"auht\"; did you "
+		"mean \"auth\"?" },
+	{ HOST "log: { levels: { auth: loud } }\n",
+		"antiphond.yml:2: log: levels: auth: expected one of: error, "
+		"warn, info, debug" },
+	{ HOST "log: { to: file }\n",
+		"antiphond.yml:2: log: `to: file` needs the option \"file\", "
+		"such as /var/log/antiphon.log" },
+	{ HOST "limits: { write_queue_bytes: 64KiB }\n",
+		"antiphond.yml:2: limits: stanza_bytes (262144) is above "
+		"write_queue_bytes (65536)" },
+};
+
+TEST(a_mistake_names_place_and_remedy)
+{
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct mistakes m;
+
+		TEST_CASE(wrong[i].text);
+		mistakes_init(&m);
+		CHECK(config_parse("antiphond.yml", str_c(wrong[i].text),
+			&modules, &m) == NULL);
+		CHECK_CSTR(m.texts[0], wrong[i].mistake);
+		CHECK_INT(m.n, 1);
+		mistakes_done(&m);
+	}
+}
+
+TEST(all_mistakes_come_at_once)
+{
+	struct mistakes m;
+
+	mistakes_init(&m);
+	CHECK(config_parse("a.yml", STR("shards: x\nlog: { level: x }\n"
+		"limits: { depth: 1, elements: 1 }\nhosts: { a.example: { x: 1 },"
+		" \"\": {} }\n"), &modules, &m) == NULL);
+	CHECK_INT(m.n, 6);
+	mistakes_done(&m);
+}
+
+static void
+check_round_trip(struct config *c)
+{
+	struct buf first = BUF_INIT, second = BUF_INIT;
+	struct config *again;
+
+	config_show(c, &first);
+	again = parse(buf_c(&first));
+	config_show(again, &second);
+	CHECK_CSTR(buf_c(&second), buf_c(&first));
+	config_unref(again);
+	buf_done(&first);
+	buf_done(&second);
+}
+
+TEST(what_is_shown_reads_back_as_the_same)
+{
+	struct config *c = parse("user: \"a b\"\nshards: 3\n"
+		"listen: [ { port: 0, tls: none, address: \"::1\" } ]\n"
+		"log: { to: file, file: /x, levels: { net: error } }\n"
+		"hosts:\n  b.example: { modules: { ping: no } }\n"
+		"  a.example: { auth: { tls_required: no },\n"
+		"    admins: [ \"\xc3\xa4nna@a.example\" ] }\n");
+
+	check_round_trip(c);
+	config_unref(c);
+}
+
+TEST(secrets_are_not_shown)
+{
+	struct config *c = parse("hosts:\n  a.example:\n    modules:\n"
+		"      contact: { address: a@b.example, token: hunter2 }\n");
+	struct buf out = BUF_INIT;
+
+	config_show(c, &out);
+	CHECK(strstr(buf_c(&out), "address: \"a@b.example\"") != NULL ||
+		strstr(buf_c(&out), "address: a@b.example") != NULL);
+	CHECK(strstr(buf_c(&out), "hunter2") == NULL);
+	buf_done(&out);
+	config_unref(c);
+}
+
+static const char *const files[] = {
+	EXAMPLES_DIR "/one-host.yml",
+	EXAMPLES_DIR "/several-hosts.yml",
+	CONF_BUILT_DIR "/antiphond.yml",
+};
+
+TEST(every_file_we_ship_loads_cleanly)
+{
+	for (size_t i = 0; i < COUNT(files); i++) {
+		struct mistakes m;
+		struct config *c;
+
+		TEST_CASE(files[i]);
+		mistakes_init(&m);
+		c = config_load(files[i], &modules, &m);
+		CHECK_CSTR(m.n_kept > 0 ? m.texts[0] : NULL, NULL);
+		CHECK(c != NULL);
+		CHECK_CSTR(c->path, files[i]);
+		check_round_trip(c);
+		config_unref(c);
+		mistakes_done(&m);
+	}
+}
+
+TEST(every_section_has_its_part_of_the_manual)
+{
+	for (const struct config_section *s = config_sections; s->name != NULL;
+		s++) {
+		struct buf out = BUF_INIT;
+
+		TEST_CASE(s->name);
+		option_mdoc(s->options, &out);
+		CHECK(out.n > 0);
+		buf_done(&out);
+	}
+}
+
+TEST_MAIN
