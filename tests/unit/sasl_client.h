@@ -45,7 +45,8 @@ client_attr(struct str message, char x)
 
 /*
  * Answers server_first with a whole client-final-message in out, and gives the
- * "v=" that has to come back in verify.  extra is put before the proof.
+ * "v=" that has to come back in verify.  extra is put before the proof, where
+ * it may also lengthen the nonce.
  */
 static inline void
 client_final(enum scram_hash hash, const char *password, const char *first_bare,

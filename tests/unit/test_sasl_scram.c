@@ -28,13 +28,15 @@ static struct rand_source counting = { .bytes = count_bytes };
 static const char *const types[] = { "tls-server-end-point", "tls-exporter",
 	"tls-unique" };
 
+enum binding_fault { GIVES, GIVES_NOTHING, REFUSES };
+
 static bool
 give_binding(void *arg, const char *type, struct buf *out)
 {
-	const bool *broken = arg;
+	const enum binding_fault *fault = arg;
 
-	if (broken != NULL && *broken)
-		return false;
+	if (fault != NULL && *fault != GIVES)
+		return *fault == GIVES_NOTHING;
 	buf_printf(out, "data of %s", type);
 	return true;
 }
@@ -526,29 +528,51 @@ TEST(another_channel_is_not_authorized)
 {
 	struct sasl_offer o = plus_offer();
 	struct credentials c = pencil(&rand_system);
-	bool broken = false;
-	static const struct str channels[] = {
-		S("p=tls-exporter,,data of tls-unique"),
-		S("p=tls-unique,,data of tls-exporter"),
-		S("p=tls-exporter,,"),
-		S("n,,"),
-		S(""),
+	enum binding_fault fault = GIVES;
+	static const struct {
+		struct str channel;
+		enum binding_fault fault;
+		enum sasl_cond cond;
+	} cases[] = {
+		{ S("p=tls-exporter,,data of tls-unique"), GIVES,
+			SASL_NOT_AUTHORIZED },
+		{ S("p=tls-unique,,data of tls-exporter"), GIVES,
+			SASL_NOT_AUTHORIZED },
+		{ S("p=tls-exporter,,"), GIVES, SASL_NOT_AUTHORIZED },
+		/* no data must not mean: matches no data */
+		{ S("p=tls-exporter,,"), GIVES_NOTHING, SASL_NOT_AUTHORIZED },
+		{ S("p=tls-exporter,,"), REFUSES, SASL_NOT_AUTHORIZED },
+		{ S("n,,"), GIVES, SASL_NOT_AUTHORIZED },
+		{ S(""), GIVES, SASL_MALFORMED_REQUEST },
 	};
 
-	o.binding_arg = &broken;
-	for (size_t i = 0; i < COUNT(channels); i++) {
+	o.binding_arg = &fault;
+	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct login l = { 0 };
 
-		TEST_CASE(channels[i].p);
+		TEST_CASE(cases[i].channel.p);
+		fault = cases[i].fault;
 		login_begin(&l, &o, "SCRAM-SHA-256-PLUS",
 			"p=tls-exporter,," BARE, &c);
-		broken = i == 2; /* no data must not mean: matches no data */
 		check_failure(&l, login_answer(&l, SCRAM_SHA_256, "pencil",
-			BARE, channels[i]), i == 4 ? SASL_MALFORMED_REQUEST :
-			SASL_NOT_AUTHORIZED);
-		broken = false;
+			BARE, cases[i].channel), cases[i].cond);
 		login_done(&l);
 	}
+}
+
+/* The proof is right for what was sent: only the nonce gives it away. */
+TEST(a_right_proof_over_another_nonce_is_not_authorized)
+{
+	struct sasl_offer o = simple_offer();
+	struct credentials c = pencil(&rand_system);
+	struct login l = { 0 };
+
+	login_begin(&l, &o, "SCRAM-SHA-1", "n,," BARE, &c);
+	client_final(SCRAM_SHA_1, "pencil", BARE, buf_str(&l.first),
+		STR("n,,"), "x", &l.final, &l.verify);
+	check_failure(&l, sasl_step(l.s, buf_str(&l.final), &l.out),
+		SASL_NOT_AUTHORIZED);
+	login_done(&l);
 }
 
 /* --- accounts that do not exist (hostile 28) ----------------------------- */
