@@ -12,6 +12,7 @@ import socket
 import ssl
 import struct
 import time
+from xml.parsers import expat
 from xml.sax.saxutils import quoteattr
 
 import sasl
@@ -99,7 +100,11 @@ class Client:
         elif self.reader is None:
             raise Mismatch("%s: unasked-for bytes %r" % (self.name, data))
         else:
-            self.reader.feed(data)
+            try:
+                self.reader.feed(data)
+            except expat.ExpatError as e:
+                raise Mismatch("%s: not well-formed (%s): %r"
+                               % (self.name, e, data[-500:])) from None
 
     # --- stream -----------------------------------------------------------
 
@@ -180,18 +185,27 @@ class Client:
             pass # the server need not wait for it after an error
 
     def expect_error(self, cond):
-        """A stream error, then the end (RFC 6120 §4.9.1.1)."""
+        """A stream error, then the end (RFC 6120 §4.9.1.1).  cond may name
+        several, "a|b", where the specification leaves the choice."""
         got = self.next("the stream error " + cond)
         if not got.is_("error", STREAM):
             raise Mismatch("%s: expected the stream error %s, got %s"
                            % (self.name, cond, got))
         conds = [c.name for c in got.elems()
                  if c.ns == STREAMS and c.name != "text"]
-        if conds != [cond]:
+        if len(conds) != 1 or conds[0] not in cond.split("|"):
             raise Mismatch("%s: expected the stream error %s, got %s"
                            % (self.name, cond, conds))
         self.expect_closed()
         return got
+
+    def wait_end(self):
+        """Reads until the connection ends; what came is in the inbox."""
+        deadline = time.monotonic() + PATIENCE
+        while not self.eof:
+            self._fill(deadline, "the end of the connection")
+        self.drop()
+        return self.inbox
 
     def close(self):
         """The closing handshake (RFC 6120 §4.4)."""

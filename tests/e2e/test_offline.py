@@ -1,0 +1,174 @@
+"""Messages for one who is not there (RFC 6121 §8.5.2.2, XEP-0160, XEP-0203,
+XEP-0334)."""
+
+import re
+
+import pytest
+
+import scene as scenes
+
+HINTS = "urn:xmpp:hints"
+STATES = "http://jabber.org/protocol/chatstates"
+STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"
+
+
+@pytest.fixture
+def romeo(scene):
+    scene.add_accounts("romeo", "juliet")
+    return scene.online("romeo/a")
+
+
+def late(scene, name="juliet/b"):
+    """What juliet finds when she comes."""
+    c = scene.online(name)
+    scene.flush()
+    got = [e for e in c.inbox if e.is_("message")]
+    c.close()
+    return got
+
+
+STORED = {
+    "chat": ("type='chat'", "<body>x</body>", True),
+    "normal": ("", "<body>x</body>", True),
+    "without type but a payload": ("", "<x xmlns='jabber:x:conference' "
+                                   "jid='room@x.test'/>", True),
+    "unknown type": ("type='strange'", "<body>x</body>", True),
+    "encrypted": ("type='chat'", "<encrypted xmlns='urn:x'/>"
+                  "<store xmlns='%s'/>" % HINTS, True),
+    "groupchat": ("type='groupchat'", "<body>x</body>", False),
+    "headline": ("type='headline'", "<body>x</body>", False),
+    "error": ("type='error'", "<body>x</body>", False),
+    "a chat state alone": ("type='chat'", "<composing xmlns='%s'/>" % STATES,
+                           False),
+    "a chat state with its thread": ("type='chat'", "<active xmlns='%s'/>"
+                                     "<thread>t</thread>" % STATES, False),
+    "a chat state beside a body": ("type='chat'", "<body>x</body>"
+                                   "<active xmlns='%s'/>" % STATES, True),
+    "no-store": ("type='chat'", "<body>x</body><no-store xmlns='%s'/>"
+                 % HINTS, False),
+    "store with a chat state": ("type='chat'", "<active xmlns='%s'/>"
+                                "<store xmlns='%s'/>" % (STATES, HINTS),
+                                True),
+}
+
+
+@pytest.mark.parametrize("case", STORED)
+def test_what_is_stored(scene, romeo, case):
+    """XEP-0160 §3, XEP-0334 §4"""
+    attrs, inner, stored = STORED[case]
+    scene.send("romeo/a", "<message to='{juliet}' id='m' %s>%s</message>"
+               % (attrs, inner))
+    romeo.ping()
+    assert [e.get("id") for e in late(scene)] == ["m"] * stored
+
+
+def test_delay(scene, romeo):
+    """XEP-0160 §3, XEP-0203: from the host, the time in UTC; what the sender
+    claims stays beside it."""
+    scene.send("romeo/a", "<message to='{juliet}'><body>x</body></message>")
+    romeo.ping()
+    got = late(scene)[0].child("delay", "urn:xmpp:delay")
+    assert got.get("from") == scene.server.domain
+    assert re.fullmatch(STAMP, got.get("stamp"))
+
+
+def test_order(scene, romeo):
+    for i in range(50):
+        scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>x</body>"
+                   "</message>" % i)
+    romeo.ping()
+    assert [e.get("id") for e in late(scene)] == [str(i) for i in range(50)]
+
+
+def test_delivered_once(scene, romeo):
+    scene.send("romeo/a", "<message to='{juliet}' id='1'><body>x</body>"
+               "</message>")
+    romeo.ping()
+    assert len(late(scene)) == 1
+    assert late(scene) == []
+    assert late(scene, "juliet/c") == []
+
+
+def test_only_to_the_resource_that_comes_first(scene, romeo):
+    scene.send("romeo/a", "<message to='{juliet}' id='1'><body>x</body>"
+               "</message>")
+    romeo.ping()
+    first = scene.online("juliet/b")
+    second = scene.online("juliet/c")
+    scene.flush()
+    assert len([e for e in first.inbox if e.is_("message")]) == 1
+    assert [e for e in second.inbox if e.is_("message")] == []
+
+
+def test_a_negative_resource_does_not_get_them(scene, romeo):
+    """RFC 6121 §8.5.2.2.1; they come when it becomes non-negative."""
+    scene.online("juliet/b", -1)
+    scene.send("romeo/a", "<message to='{juliet}' id='1'><body>x</body>"
+               "</message>")
+    scene.quiet("juliet/b")
+    scene.send("juliet/b", "<presence><priority>0</priority></presence>")
+    got = scene["juliet/b"].take(lambda e: e.is_("message"), "the message")
+    assert got.get("id") == "1"
+
+
+def test_the_payload_survives(scene, romeo):
+    inner = ("<body xml:lang='it'>ciao &amp; \u00e9\U0001f339</body>"
+             "<subject>s</subject><x xmlns='urn:x'><y z='&lt;'/></x>")
+    scene.send("romeo/a", "<message to='{juliet}' type='chat' id='1'>%s"
+               "</message>" % inner)
+    romeo.ping()
+    scene.online("juliet/b")
+    scene.expect("juliet/b", "<message from='{romeo/a}' to='{juliet}' "
+                 "type='chat' id='1'>%s<delay xmlns='urn:xmpp:delay' "
+                 "from='{HOST}' stamp='*'/></message>" % inner)
+
+
+@pytest.mark.only("antiphon")
+def test_quota(own_server):
+    """XEP-0160 §3: what does not fit is refused with service-unavailable, and
+    what was there stays."""
+    server = own_server({"modules": {"offline": {"messages": "3"}}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    for i in range(5):
+        scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>x</body>"
+                   "</message>" % i)
+    romeo.ping()
+    refused = [romeo.next(), romeo.next()]
+    assert [e.get("id") for e in refused] == ["3", "4"]
+    assert all(e.find("error", "service-unavailable") for e in refused)
+    assert [e.get("id") for e in late(scene)] == ["0", "1", "2"]
+    scene.end()
+
+
+@pytest.mark.only("antiphon")
+def test_stored_means_durable(own_server):
+    """A ping that is answered after the message says that it is on disk."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    romeo.iq("set", scene.fill("<query xmlns='jabber:iq:roster'>"
+                               "<item jid='{juliet}' name='J'/></query>"))
+    for i in range(20):
+        scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>x</body>"
+                   "</message>" % i)
+    # a roster set is answered when it is durable, and so is what was before
+    romeo.iq("set", scene.fill("<query xmlns='jabber:iq:roster'>"
+                               "<item jid='{juliet}' name='K'/></query>"))
+    scene.end()
+    server.kill9()
+    server.start()
+    roster = scene.login("romeo/b").roster()
+    assert roster[scene.binds["juliet"]].get("name") == "K"
+    assert [e.get("id") for e in late(scene)] == [str(i) for i in range(20)]
+    scene.end()
+
+
+@pytest.mark.only("antiphon")
+def test_a_message_of_the_largest_size_survives(scene, romeo):
+    """hostile-18"""
+    body = "x" * 200000
+    scene.send("romeo/a", "<message to='{juliet}'><body>%s</body></message>"
+               % body)
+    romeo.ping()
+    assert late(scene)[0].child("body").text() == body
