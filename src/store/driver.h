@@ -1,10 +1,11 @@
 /*
  * driver.h - what a store driver does: plain, blocking functions on one handle.
- * Threads, batches and mailboxes are store.c's business, so that a driver is
- * small.
+ * Threads, batches, sizes and mailboxes are the business of store*.c, so that a
+ * driver is small: what it is given is well-formed and within its bounds.
  *
  * Store threads: one handle (struct store_db) for each thread; the writer's is
- * the only one that is written through.
+ * the only one that is written through.  Everything but open, close and backup
+ * is called between begin and commit or rollback.
  */
 #ifndef STORE_DRIVER_H
 #define STORE_DRIVER_H
@@ -13,21 +14,25 @@
 
 struct store_db;
 
-/* Called for each entry found, which is borrowed. */
-typedef void (*store_entry_fn)(void *arg, const struct store_entry *entry);
+/* Called for each entry found, which is borrowed.  False: no more of them. */
+typedef bool (*store_entry_fn)(void *arg, const struct store_entry *entry);
 
 /* Functions that return bool fill in err when they return false. */
 struct store_driver {
 	const char *name;
 
-	/* The writer's handle is opened first (writer = true): it creates or
-	 * migrates the database. */
-	struct store_db *(*open)(const struct store_conf *conf, bool writer,
-		struct err *err);
+	/* The writer's handle is opened first (writer is NULL): it creates or
+	 * migrates the database.  The others are opened beside it, and closed
+	 * before it. */
+	struct store_db *(*open)(const struct store_conf *conf,
+		struct store_db *writer, struct err *err);
 	void (*close)(struct store_db *db);
 
 	/* writer: a transaction around a batch, and inside it a savepoint
-	 * around each store_tx, so that one may fail alone. */
+	 * around each store_tx, so that one may fail alone.  ERR_STORAGE means
+	 * that the whole batch is lost, any other code the one savepoint.
+	 * Others: begin to rollback is one view of the database, in which no
+	 * write of another handle appears. */
 	bool (*begin)(struct store_db *db, struct err *err);
 	bool (*commit)(struct store_db *db, struct err *err); /* durable */
 	void (*rollback)(struct store_db *db);
@@ -62,9 +67,12 @@ struct store_driver {
 		struct err *err);
 	bool (*count_owners)(struct store_db *db, struct str host,
 		struct str name, uint64_t *out, struct err *err);
+	/* backwards: the newest comes first; the caller turns them round.
+	 * complete is false when fn stopped it, or max did before the end. */
 	bool (*range)(struct store_db *db, struct store_place at,
 		const struct store_range *range, store_entry_fn fn, void *arg,
 		uint64_t *total_out, bool *complete_out, struct err *err);
+	/* outside of begin and rollback, on a handle of its own */
 	bool (*backup)(struct store_db *db, const char *path, struct err *err);
 };
 

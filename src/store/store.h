@@ -28,7 +28,14 @@ struct clock;
 struct mailbox;
 struct store;
 
+#define STORE_KEY_MAX 3071u
 #define STORE_VALUE_MAX (16u << 20)
+/* What may wait: above it requests are refused with ERR_BUSY. */
+#define STORE_QUEUE_MAX ((size_t)64 << 20)
+/* A whole map that is larger fails with ERR_LIMIT. */
+#define STORE_ANSWER_MAX ((size_t)256 << 20)
+/* A range ends with the entry that reaches this; complete is then false. */
+#define STORE_RANGE_MAX ((size_t)32 << 20)
 
 struct store_conf {
 	const char *driver; /* "sqlite", "memory" */
@@ -81,8 +88,8 @@ void store_tx_clear(struct store_tx *tx, struct store_place at);
 /* Every map and log of (host, owner): an account is removed. */
 void store_tx_clear_owner(struct store_tx *tx, struct str host, struct str owner);
 
-/* Behind the last entry of the log.  id must be new in this log; with is the
- * address of the other side, or empty. */
+/* Behind the last entry of the log.  id must be new in this log (else
+ * ERR_CONFLICT); with is the address of the other side, or empty. */
 void store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value);
 void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
@@ -94,7 +101,13 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
 
-/* ok, or why nothing of it was done. */
+/*
+ * ok, or why nothing of it was done (err; NULL when ok):
+ * ERR_CONFLICT, ERR_MISSING  as the operations say
+ * ERR_INVALID, ERR_LIMIT     a string that breaks the rules or sizes above
+ * ERR_BUSY, ERR_CLOSED       too much is waiting; the store is being closed
+ * ERR_STORAGE                the text is for the log
+ */
 typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
 
 /* tx is taken.  done (may be NULL, and reply with it) is called when the
@@ -115,7 +128,10 @@ struct store_entry {
 struct store_answer {
 	const struct store_entry *entries;
 	size_t n;
-	uint64_t total;  /* logs with count, and store_count: how many match */
+	/* store_range with count: how many there are with, since and until,
+	 * whatever after_id, before_id and max are (XEP-0059 §2.7); and
+	 * store_count_owners */
+	uint64_t total;
 	bool complete;   /* no more in the direction that was asked */
 };
 
@@ -146,8 +162,8 @@ void store_count_owners(struct store *s, struct str host, struct str name,
 
 struct store_range {
 	struct str with;     /* STR_NONE: any */
-	int64_t since_us;    /* 0: no bound */
-	int64_t until_us;    /* 0: no bound */
+	int64_t since_us;    /* at or after; 0: no bound */
+	int64_t until_us;    /* at or before; 0: no bound */
 	struct str after_id; /* STR_NONE: no bound; unknown: ERR_MISSING */
 	struct str before_id;
 	uint32_t max;        /* entries in the answer; 0: none, for counting */
@@ -162,7 +178,11 @@ void store_range(struct store *s, struct store_place at,
 
 /* --- any thread: the whole ---------------------------------------------------- */
 
-/* Makes a consistent copy of the database in a new file, while running. */
+/*
+ * Makes a consistent copy of the database in a new file, while running; it
+ * holds all that was asked to be written before, and is durable when done is
+ * called.  ERR_CONFLICT if path exists, ERR_REFUSED if the driver has no files.
+ */
 void store_backup(struct store *s, const char *path, struct mailbox *reply,
 	store_done_fn done, void *arg);
 
@@ -172,6 +192,7 @@ struct store_stats {
 	uint64_t commit_us_total;   /* time inside commits */
 	uint64_t commit_us_longest;
 	uint64_t queued;            /* transactions waiting now */
+	uint64_t queued_bytes;      /* of all requests that wait now */
 };
 void store_stats(struct store *s, struct store_stats *out);
 

@@ -1,0 +1,139 @@
+/*
+ * sqlite_int.h - what the files of the SQLite driver share: the handle, its
+ * prepared statements, and the way to run one.
+ *
+ * Statements are the only way in: no text of SQL is ever put together.
+ */
+#ifndef STORE_SQLITE_INT_H
+#define STORE_SQLITE_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <sqlite3.h>
+
+#include "base/str.h"
+#include "store/driver.h"
+
+struct err;
+
+enum sqlite_sql {
+	SQL_BEGIN_WRITE,
+	SQL_BEGIN_READ,
+	SQL_COMMIT,
+	SQL_ROLLBACK,
+	SQL_SAVEPOINT,
+	SQL_RELEASE,
+	SQL_REVERT,
+	SQL_BACKUP,
+
+	SQL_MAP_GET,
+	SQL_MAP_LIST,
+	SQL_MAP_ANY,
+	SQL_MAP_SET,
+	SQL_MAP_CREATE,
+	SQL_MAP_DEL,
+	SQL_MAP_CLEAR,
+	SQL_MAP_CLEAR_OWNER,
+	SQL_HOLDER_ADD,
+	SQL_HOLDER_DEL,
+	SQL_HOLDER_LIST,
+	SQL_HOLDER_LIST_ALL,
+	SQL_HOLDER_COUNT,
+	SQL_OWNER_MAPS,
+
+	SQL_LOG_FIND,
+	SQL_LOG_NEW,
+	SQL_LOG_DEL,
+	SQL_LOG_OWNED,
+	SQL_ENTRY_ADD,
+	SQL_ENTRY_POS,
+	SQL_ENTRY_DEL,
+	SQL_ENTRY_TRIM_AGE,
+	SQL_ENTRY_NTH,
+	SQL_ENTRY_TRIM_POS,
+
+	/* SQL_RANGE + bits */
+	SQL_RANGE,
+	SQL_RANGE_END = SQL_RANGE + 7,
+	/* SQL_TOTAL + bits, without SQL_BIT_BACKWARDS */
+	SQL_TOTAL,
+	SQL_TOTAL_END = SQL_TOTAL + 3,
+	SQL_COUNT,
+};
+
+#define SQL_BIT_WITH 1
+#define SQL_BIT_TIME 2
+#define SQL_BIT_BACKWARDS 4
+
+struct store_db {
+	sqlite3 *sql;
+	char *path;
+	bool writes;
+	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */
+};
+
+/* The statement, reset and without values; NULL with err. */
+sqlite3_stmt *sqlite_stmt(struct store_db *db, enum sqlite_sql which,
+	struct err *err);
+void sqlite_bind_str(sqlite3_stmt *st, int i, struct str s);
+/* host, owner, name as ?1, ?2, ?3. */
+void sqlite_bind_place(sqlite3_stmt *st, struct store_place at);
+/* The text is borrowed until the next step; never NULL. */
+struct str sqlite_text(sqlite3_stmt *st, int column);
+/* One step: *row_out tells whether there is a row.  Without a row, or with an
+ * error, the statement is reset. */
+bool sqlite_step(struct store_db *db, sqlite3_stmt *st, bool *row_out,
+	struct err *err);
+/* The one step of a statement without rows. */
+bool sqlite_run(struct store_db *db, sqlite3_stmt *st, struct err *err);
+/* The same by name, for one without values. */
+bool sqlite_run_plain(struct store_db *db, enum sqlite_sql which,
+	struct err *err);
+/* Fills in err from what SQLite says; false. */
+bool sqlite_fail(sqlite3 *sql, const char *path, struct err *err);
+
+/* ERR_REFUSED when the database is not ours, or newer than we are. */
+bool sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err);
+/* Creates what is missing and brings what is old up to date. */
+bool sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err);
+
+/* --- store_sqlite_map.c -------------------------------------------------------- */
+
+bool sqlite_set(struct store_db *db, struct store_place at, struct str key,
+	struct str value, bool must_be_new, struct err *err);
+bool sqlite_del(struct store_db *db, struct store_place at, struct str key,
+	struct err *err);
+bool sqlite_map_clear(struct store_db *db, struct store_place at,
+	struct err *err);
+bool sqlite_map_clear_owner(struct store_db *db, struct str host,
+	struct str owner, struct err *err);
+bool sqlite_get(struct store_db *db, struct store_place at, struct str key,
+	store_entry_fn fn, void *arg, struct err *err);
+bool sqlite_list(struct store_db *db, struct store_place at, store_entry_fn fn,
+	void *arg, struct err *err);
+bool sqlite_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err);
+bool sqlite_count_owners(struct store_db *db, struct str host, struct str name,
+	uint64_t *out, struct err *err);
+
+/* --- store_sqlite_log.c -------------------------------------------------------- */
+
+bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
+	int64_t wall_us, struct str with, struct str value, struct err *err);
+bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
+	struct err *err);
+bool sqlite_trim_age(struct store_db *db, struct store_place at,
+	int64_t wall_us, struct err *err);
+bool sqlite_trim_count(struct store_db *db, struct store_place at,
+	uint64_t keep, struct err *err);
+bool sqlite_log_clear(struct store_db *db, struct store_place at,
+	struct err *err);
+bool sqlite_log_clear_owner(struct store_db *db, struct str host,
+	struct str owner, struct err *err);
+bool sqlite_range(struct store_db *db, struct store_place at,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err);
+
+#endif

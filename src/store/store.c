@@ -1,0 +1,446 @@
+/*
+ * store.c - the store as a whole: its queues, its threads, its opening and
+ * closing.
+ *
+ * One writer thread takes whatever has gathered and commits it as one
+ * transaction; reader threads work beside it; one more thread makes backups,
+ * so that a long copy keeps no reader busy.  Invariant: a read is in a queue
+ * only when every write to its (host, owner) that was asked for before it is
+ * committed; else it is parked.  The lock is held for a few pointer operations
+ * at a time, never across a call of the driver.
+ */
+#include "config.h"
+
+#include "store/store.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/hash.h"
+#include "base/mem.h"
+#include "store/store_int.h"
+
+/* --- requests, on the asker's thread ------------------------------------------ */
+
+/* Whoever finds names that share a slot makes reads wait for one more commit,
+ * which gains nothing: the key needs no secret. */
+unsigned
+store_slot(struct str host, struct str owner)
+{
+	static const struct hash_key key = { 0, 0 };
+	uint64_t h = hash_bytes(&key, host.p, host.n) * 31 +
+		hash_bytes(&key, owner.p, owner.n);
+
+	return (unsigned)(h % STORE_SLOTS);
+}
+
+void
+store_req_answer(struct store_req *req)
+{
+	size_t bytes = arena_bytes(req->arena);
+
+	req->mail.bytes = (uint32_t)MIN(bytes, UINT32_MAX);
+	if (req->reply != NULL)
+		mailbox_post(req->reply, &req->mail);
+	else
+		arena_free(req->arena);
+}
+
+/* With the lock. */
+static bool
+req_accept(struct store *s, struct store_req *req)
+{
+	if (req->failed)
+		return false;
+	if (s->closing)
+		return err_set(&req->err, ERR_CLOSED,
+			"the store is being closed");
+	if (s->stats.queued_bytes > STORE_QUEUE_MAX)
+		return err_set(&req->err, ERR_BUSY,
+			"the store is behind: %llu bytes are waiting",
+			(unsigned long long)s->stats.queued_bytes);
+	s->stats.queued_bytes += req->bytes;
+	return true;
+}
+
+static void
+req_refuse(struct store *s, struct store_req *req)
+{
+	s->stats.failures++;
+	pthread_mutex_unlock(&s->lock);
+	req->failed = true;
+	store_req_answer(req);
+}
+
+void
+store_submit_tx(struct store *s, struct store_tx *tx)
+{
+	struct store_req *req = &tx->req;
+	const struct store_op *op;
+
+	req->bytes = arena_bytes(req->arena);
+	pthread_mutex_lock(&s->lock);
+	if (!req_accept(s, req)) {
+		req_refuse(s, req);
+		return;
+	}
+	req->ticket = ++s->asked;
+	STAILQ_FOREACH (op, &tx->ops, link)
+		s->slots[op->slot] = req->ticket;
+	STAILQ_INSERT_TAIL(&s->writes, req, link);
+	s->stats.queued++;
+	pthread_cond_signal(&s->writes_changed);
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* With the lock. */
+static uint64_t
+read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
+{
+	switch (rd->kind) {
+	case STORE_READ_GET:
+	case STORE_READ_LIST:
+	case STORE_READ_RANGE:
+		return s->slots[slot];
+	case STORE_READ_OWNERS:
+	case STORE_READ_COUNT_OWNERS:
+	case STORE_READ_BACKUP:
+		break; /* of all owners */
+	}
+	return s->asked;
+}
+
+void
+store_submit_read(struct store *s, struct store_read *rd)
+{
+	struct store_req *req = &rd->req;
+	unsigned slot = store_slot(rd->at.host, rd->at.owner);
+
+	req->bytes = arena_bytes(req->arena);
+	pthread_mutex_lock(&s->lock);
+	if (!req_accept(s, req)) {
+		req_refuse(s, req);
+		return;
+	}
+	req->ticket = read_ticket(s, rd, slot);
+	if (req->ticket > s->committed) {
+		STAILQ_INSERT_TAIL(&s->parked, req, link);
+	} else if (rd->kind == STORE_READ_BACKUP) {
+		STAILQ_INSERT_TAIL(&s->copies, req, link);
+		pthread_cond_signal(&s->copies_changed);
+	} else {
+		STAILQ_INSERT_TAIL(&s->reads, req, link);
+		pthread_cond_signal(&s->reads_changed);
+	}
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+store_finished(struct store *s, const struct store_req *req)
+{
+	pthread_mutex_lock(&s->lock);
+	s->stats.queued_bytes -= req->bytes;
+	if (req->failed)
+		s->stats.failures++;
+	else
+		s->stats.reads++;
+	pthread_mutex_unlock(&s->lock);
+}
+
+void
+store_stats(struct store *s, struct store_stats *out)
+{
+	pthread_mutex_lock(&s->lock);
+	*out = s->stats;
+	pthread_mutex_unlock(&s->lock);
+}
+
+/* --- the threads ---------------------------------------------------------------- */
+
+static void *
+writer_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_req_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+	for (;;) {
+		pthread_mutex_lock(&s->lock);
+		while (STAILQ_EMPTY(&waiting) && STAILQ_EMPTY(&s->writes) &&
+			!s->closing)
+			pthread_cond_wait(&s->writes_changed, &s->lock);
+		STAILQ_CONCAT(&waiting, &s->writes);
+		pthread_mutex_unlock(&s->lock);
+		if (STAILQ_EMPTY(&waiting))
+			return NULL;
+		store_write_batch(s, &waiting);
+	}
+}
+
+/* NULL when the store is closed and nothing waits any more. */
+static struct store_read *
+read_take(struct store *s, struct store_req_list *from, pthread_cond_t *changed)
+{
+	struct store_req *req;
+
+	pthread_mutex_lock(&s->lock);
+	while (STAILQ_EMPTY(from) && !s->writer_is_done)
+		pthread_cond_wait(changed, &s->lock);
+	req = STAILQ_FIRST(from);
+	if (req != NULL)
+		STAILQ_REMOVE_HEAD(from, link);
+	pthread_mutex_unlock(&s->lock);
+	return req != NULL ? CONTAINER_OF(req, struct store_read, req) : NULL;
+}
+
+static void *
+reader_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_read *rd;
+
+	while ((rd = read_take(s, &s->reads, &s->reads_changed)) != NULL)
+		store_read_run(s, t->db, rd);
+	return NULL;
+}
+
+/* Backups are rare: their handle, and the memory it takes, goes each time. */
+static void
+backup_run(struct store *s, struct store_read *rd)
+{
+	struct store_db *db =
+		s->driver->open(&s->conf, s->writer.db, &rd->req.err);
+
+	if (db == NULL)
+		rd->req.failed = true;
+	store_read_run(s, db, rd);
+	if (db != NULL)
+		s->driver->close(db);
+}
+
+static void *
+copier_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_read *rd;
+
+	while ((rd = read_take(s, &s->copies, &s->copies_changed)) != NULL)
+		backup_run(s, rd);
+	return NULL;
+}
+
+static bool
+thread_start(struct store *s, struct store_thread *t, const char *name,
+	void *(*run)(void *), struct err *err)
+{
+	int rc;
+
+	t->store = s;
+	rc = pthread_create(&t->id, NULL, run, t);
+	if (rc != 0) {
+		errno = rc;
+		return err_errno(err, "cannot start the thread %s", name);
+	}
+	t->started = true;
+	pthread_setname_np(t->id, name);
+	return true;
+}
+
+/* Signals are for the main thread: these start with all of them blocked. */
+static bool
+threads_start(struct store *s, struct err *err)
+{
+	sigset_t all, before;
+	bool ok;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ok = thread_start(s, &s->writer, "store-write", writer_main, err) &&
+		thread_start(s, &s->copier, "store-copy", copier_main, err);
+	for (unsigned i = 0; ok && i < s->n_readers; i++)
+		ok = thread_start(s, &s->readers[i], "store-read", reader_main,
+			err);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void
+thread_join(struct store_thread *t)
+{
+	if (t->started)
+		pthread_join(t->id, NULL);
+	t->started = false;
+}
+
+/* The writer first: its last commit releases the last parked reads. */
+static void
+threads_stop(struct store *s)
+{
+	thread_join(&s->writer);
+	pthread_mutex_lock(&s->lock);
+	s->writer_is_done = true;
+	pthread_cond_broadcast(&s->reads_changed);
+	pthread_cond_broadcast(&s->copies_changed);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->n_readers; i++)
+		thread_join(&s->readers[i]);
+	thread_join(&s->copier);
+}
+
+/* --- no threads ------------------------------------------------------------------ */
+
+static bool
+turn_reads(struct store *s)
+{
+	struct store_req_list reads = STAILQ_HEAD_INITIALIZER(reads);
+	struct store_req *req;
+	bool any = false;
+
+	pthread_mutex_lock(&s->lock);
+	STAILQ_CONCAT(&reads, &s->reads);
+	STAILQ_CONCAT(&reads, &s->copies);
+	pthread_mutex_unlock(&s->lock);
+	while ((req = STAILQ_FIRST(&reads)) != NULL) {
+		STAILQ_REMOVE_HEAD(&reads, link);
+		store_read_run(s, s->writer.db,
+			CONTAINER_OF(req, struct store_read, req));
+		any = true;
+	}
+	return any;
+}
+
+bool
+store_turn(struct store *s)
+{
+	struct store_req_list writes = STAILQ_HEAD_INITIALIZER(writes);
+	bool any;
+
+	assert(s->conf.inline_work);
+	/* these are ready because no write before them is left */
+	any = turn_reads(s);
+	pthread_mutex_lock(&s->lock);
+	STAILQ_CONCAT(&writes, &s->writes);
+	pthread_mutex_unlock(&s->lock);
+	while (!STAILQ_EMPTY(&writes)) {
+		store_write_batch(s, &writes);
+		any = true;
+	}
+	return turn_reads(s) || any;
+}
+
+/* --- opening and closing ------------------------------------------------------ */
+
+static const struct store_driver *
+driver_find(const char *name, struct err *err)
+{
+	static const struct store_driver *const drivers[] = {
+		&store_sqlite,
+		&store_mem,
+	};
+
+	for (size_t i = 0; i < COUNT(drivers); i++) {
+		if (strcmp(drivers[i]->name, name) == 0)
+			return drivers[i];
+	}
+	err_set(err, ERR_INVALID,
+		"unknown storage driver \"%.80s\": use sqlite or memory", name);
+	return NULL;
+}
+
+static bool
+handles_open(struct store *s, struct err *err)
+{
+	s->writer.db = s->driver->open(&s->conf, NULL, err);
+	if (s->writer.db == NULL)
+		return false;
+	for (unsigned i = 0; i < s->n_readers; i++) {
+		s->readers[i].db = s->driver->open(&s->conf, s->writer.db, err);
+		if (s->readers[i].db == NULL)
+			return false;
+	}
+	return true;
+}
+
+static void
+store_free(struct store *s)
+{
+	for (unsigned i = 0; i < s->n_readers; i++) {
+		if (s->readers[i].db != NULL)
+			s->driver->close(s->readers[i].db);
+	}
+	if (s->writer.db != NULL)
+		s->driver->close(s->writer.db);
+	pthread_cond_destroy(&s->copies_changed);
+	pthread_cond_destroy(&s->reads_changed);
+	pthread_cond_destroy(&s->writes_changed);
+	pthread_mutex_destroy(&s->lock);
+	free(s->readers);
+	free((char *)s->conf.path);
+	free(s);
+}
+
+static struct store *
+store_new(const struct store_conf *conf, const struct store_driver *driver)
+{
+	struct store *s = xcalloc(1, sizeof(*s));
+
+	s->driver = driver;
+	s->conf = *conf;
+	s->conf.driver = driver->name;
+	s->conf.path = conf->path != NULL ? xstrdup(conf->path) : NULL;
+	s->n_readers = conf->inline_work ? 0 : MAX(conf->readers, 1);
+	s->readers = xcalloc(MAX(s->n_readers, 1), sizeof(*s->readers));
+	pthread_mutex_init(&s->lock, NULL);
+	pthread_cond_init(&s->writes_changed, NULL);
+	pthread_cond_init(&s->reads_changed, NULL);
+	pthread_cond_init(&s->copies_changed, NULL);
+	STAILQ_INIT(&s->writes);
+	STAILQ_INIT(&s->reads);
+	STAILQ_INIT(&s->copies);
+	STAILQ_INIT(&s->parked);
+	return s;
+}
+
+struct store *
+store_open(const struct store_conf *conf, struct err *err)
+{
+	const struct store_driver *driver = driver_find(conf->driver, err);
+	struct store *s;
+
+	if (driver == NULL)
+		return NULL;
+	s = store_new(conf, driver);
+	if (!handles_open(s, err)) {
+		store_free(s);
+		return NULL;
+	}
+	if (!conf->inline_work && !threads_start(s, err)) {
+		store_close(s);
+		return NULL;
+	}
+	return s;
+}
+
+void
+store_close(struct store *s)
+{
+	if (s == NULL)
+		return;
+	pthread_mutex_lock(&s->lock);
+	s->closing = true;
+	pthread_cond_signal(&s->writes_changed);
+	pthread_mutex_unlock(&s->lock);
+	if (s->conf.inline_work) {
+		while (store_turn(s))
+			continue;
+	} else {
+		threads_stop(s);
+	}
+	store_free(s);
+}

@@ -1,0 +1,168 @@
+/*
+ * store_int.h - what the files of the store share: requests, queues, and the
+ * store itself.
+ *
+ * A request and all that belongs to it, its answer included, is one arena,
+ * which travels: asker, queue, store thread, mailbox, asker; there it ends.
+ */
+#ifndef STORE_STORE_INT_H
+#define STORE_STORE_INT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "store/driver.h"
+#include "store/store.h"
+
+struct arena;
+
+/* What a commit takes together, at most. */
+#define STORE_BATCH_TX 4096
+#define STORE_BATCH_BYTES ((size_t)8 << 20)
+/* Slots of last-write tickets, by hash of (host, owner).  A collision costs a
+ * read the wait for one commit. */
+#define STORE_SLOTS 1024
+
+struct store_req {
+	STAILQ_ENTRY(store_req) link;
+	struct mail mail;
+	struct arena *arena; /* in which the request lies */
+	struct mailbox *reply;
+	void *arg;
+	size_t bytes; /* counted while it waits */
+	/* Writes: their own.  Reads: what has to be committed before. */
+	uint64_t ticket;
+	bool failed; /* err tells why */
+	struct err err;
+};
+
+STAILQ_HEAD(store_req_list, store_req);
+
+/* --- writing ----------------------------------------------------------------- */
+
+enum store_op_kind {
+	STORE_OP_SET,
+	STORE_OP_CREATE,
+	STORE_OP_REQUIRE,
+	STORE_OP_DELETE,
+	STORE_OP_CLEAR,
+	STORE_OP_CLEAR_OWNER,
+	STORE_OP_APPEND,
+	STORE_OP_DELETE_ENTRY,
+	STORE_OP_TRIM_AGE,
+	STORE_OP_TRIM_COUNT,
+};
+
+struct store_op {
+	STAILQ_ENTRY(store_op) link;
+	enum store_op_kind kind;
+	unsigned slot;
+	struct store_place at;
+	struct str key; /* or the id */
+	struct str value;
+	struct str with;
+	int64_t wall_us;
+	uint64_t keep;
+};
+
+struct store_tx {
+	struct store_req req;
+	STAILQ_HEAD(, store_op) ops;
+	struct store_op *last;
+	store_done_fn done;
+};
+
+/* --- reading ----------------------------------------------------------------- */
+
+enum store_read_kind {
+	STORE_READ_GET,
+	STORE_READ_LIST,
+	STORE_READ_OWNERS,
+	STORE_READ_COUNT_OWNERS,
+	STORE_READ_RANGE,
+	STORE_READ_BACKUP,
+};
+
+struct store_read {
+	struct store_req req;
+	enum store_read_kind kind;
+	struct store_place at;
+	struct str *names; /* of the maps to list */
+	size_t n_names;
+	struct str key; /* or after which owner, or the path of a backup */
+	uint32_t max;
+	struct store_range range;
+	store_read_fn fn;
+	store_done_fn done; /* backups */
+
+	/* the answer */
+	struct store_entry *entries;
+	size_t n, room, bytes;
+	uint64_t total;
+	bool complete;
+};
+
+/* --- the whole --------------------------------------------------------------- */
+
+struct store_thread {
+	struct store *store;
+	struct store_db *db;
+	pthread_t id;
+	bool started;
+};
+
+struct store {
+	const struct store_driver *driver;
+	struct store_conf conf; /* path is owned */
+	struct store_thread writer;
+	struct store_thread copier; /* makes backups; opens a handle for each */
+	struct store_thread *readers;
+	unsigned n_readers;
+
+	pthread_mutex_t lock; /* of everything below */
+	pthread_cond_t writes_changed, reads_changed, copies_changed;
+	struct store_req_list writes, reads, copies;
+	struct store_req_list parked; /* reads before whose ticket is committed */
+	uint64_t asked;               /* the last ticket given out */
+	uint64_t committed;           /* all up to this one are answered for */
+	uint64_t slots[STORE_SLOTS];
+	bool closing;        /* takes no more requests */
+	bool writer_is_done; /* and so will the readers, when nothing waits */
+	struct store_stats stats;
+};
+
+/* --- store.c ------------------------------------------------------------------ */
+
+unsigned store_slot(struct str host, struct str owner);
+/* Both are taken. */
+void store_submit_tx(struct store *s, struct store_tx *tx);
+void store_submit_read(struct store *s, struct store_read *rd);
+/* Counts req out. */
+void store_finished(struct store *s, const struct store_req *req);
+/* Posts the answer; req is taken. */
+void store_req_answer(struct store_req *req);
+
+/* --- store_tx.c --------------------------------------------------------------- */
+
+/* ERR_INVALID or ERR_LIMIT for what may not be a key. */
+bool store_key_check(struct str key, struct err *err);
+bool store_place_check(struct store_place at, struct err *err);
+
+/* --- store_write.c ------------------------------------------------------------ */
+
+/* Writer thread: commits the front of waiting as one transaction, releases the
+ * reads that waited for it, and answers. */
+void store_write_batch(struct store *s, struct store_req_list *waiting);
+
+/* --- store_read.c ------------------------------------------------------------- */
+
+/* A store thread, with its own handle; rd is taken. */
+void store_read_run(struct store *s, struct store_db *db,
+	struct store_read *rd);
+
+#endif

@@ -1,0 +1,340 @@
+/*
+ * store_read.c - questions, from being asked to being answered.
+ *
+ * The first half runs on the asker's thread, store_read_run() on a thread of
+ * the store with its own handle, the callback on the asker's thread again.
+ */
+#include "config.h"
+
+#include "store/store_int.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+
+/* --- asking ------------------------------------------------------------------ */
+
+static struct str
+copy(struct arena *a, struct str s)
+{
+	return s.p != NULL ? arena_str(a, s) : STR("");
+}
+
+/* Mailbox owner's thread. */
+static void
+on_read_answered(struct mail *m, void *owner)
+{
+	struct store_req *req = CONTAINER_OF(m, struct store_req, mail);
+	struct store_read *rd = CONTAINER_OF(req, struct store_read, req);
+	struct store_answer answer = {
+		.entries = rd->entries,
+		.n = rd->n,
+		.total = rd->total,
+		.complete = rd->complete,
+	};
+
+	(void)owner;
+	if (req->failed)
+		answer = (struct store_answer){ .n = 0 };
+	if (rd->kind != STORE_READ_BACKUP)
+		rd->fn(req->arg, &answer, req->failed ? &req->err : NULL);
+	else if (rd->done != NULL)
+		rd->done(req->arg, !req->failed, req->failed ? &req->err : NULL);
+	arena_free(req->arena);
+}
+
+static struct store_read *
+read_new(enum store_read_kind kind, struct store_place at, struct str key,
+	struct mailbox *reply, void *arg)
+{
+	struct arena *a = arena_new();
+	struct store_read *rd = arena_zalloc(a, sizeof(*rd));
+
+	rd->kind = kind;
+	rd->complete = true;
+	rd->req.arena = a;
+	rd->req.mail.run = on_read_answered;
+	rd->req.reply = reply;
+	rd->req.arg = arg;
+	if (!store_place_check(at, &rd->req.err) ||
+		!store_key_check(key, &rd->req.err)) {
+		rd->req.failed = true;
+		return rd;
+	}
+	rd->at.host = copy(a, at.host);
+	rd->at.owner = copy(a, at.owner);
+	rd->at.name = copy(a, at.name);
+	rd->key = arena_str(a, key);
+	return rd;
+}
+
+void
+store_get(struct store *s, struct store_place at, struct str key,
+	struct mailbox *reply, store_read_fn fn, void *arg)
+{
+	struct store_read *rd = read_new(STORE_READ_GET, at, key, reply, arg);
+
+	if (rd->key.p == NULL)
+		rd->key = STR("");
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+void
+store_list(struct store *s, struct store_place at, struct mailbox *reply,
+	store_read_fn fn, void *arg)
+{
+	struct store_read *rd =
+		read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
+
+	rd->names = &rd->at.name;
+	rd->n_names = 1;
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+void
+store_list_many(struct store *s, struct str host, struct str owner,
+	const struct str *names, size_t n_names, struct mailbox *reply,
+	store_read_fn fn, void *arg)
+{
+	struct store_place at = { host, owner, STR_NONE };
+	struct store_read *rd =
+		read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
+	struct arena *a = rd->req.arena;
+
+	rd->names = arena_alloc(a, n_names * sizeof(*rd->names));
+	rd->n_names = n_names;
+	for (size_t i = 0; i < n_names; i++) {
+		if (!store_key_check(names[i], &rd->req.err))
+			rd->req.failed = true;
+		rd->names[i] = copy(a, names[i]);
+	}
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+void
+store_owners(struct store *s, struct str host, struct str name,
+	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
+	void *arg)
+{
+	struct store_place at = { host, STR_NONE, name };
+	struct store_read *rd =
+		read_new(STORE_READ_OWNERS, at, after, reply, arg);
+
+	rd->max = max;
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+void
+store_count_owners(struct store *s, struct str host, struct str name,
+	struct mailbox *reply, store_read_fn fn, void *arg)
+{
+	struct store_place at = { host, STR_NONE, name };
+	struct store_read *rd =
+		read_new(STORE_READ_COUNT_OWNERS, at, STR_NONE, reply, arg);
+
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+/* An id that cannot be stored is unknown; one who pages with it must learn the
+ * same as with any other unknown id. */
+static void
+id_check(struct store_read *rd, struct str id)
+{
+	if (!rd->req.failed && !store_key_check(id, &rd->req.err)) {
+		rd->req.failed = true;
+		rd->req.err.code = ERR_MISSING;
+	}
+}
+
+void
+store_range(struct store *s, struct store_place at,
+	const struct store_range *range, struct mailbox *reply, store_read_fn fn,
+	void *arg)
+{
+	struct store_read *rd =
+		read_new(STORE_READ_RANGE, at, range->with, reply, arg);
+	struct arena *a = rd->req.arena;
+
+	id_check(rd, range->after_id);
+	id_check(rd, range->before_id);
+	if (!rd->req.failed) {
+		rd->range = *range;
+		rd->range.with = rd->key;
+		rd->range.after_id = arena_str(a, range->after_id);
+		rd->range.before_id = arena_str(a, range->before_id);
+	}
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+void
+store_backup(struct store *s, const char *path, struct mailbox *reply,
+	store_done_fn done, void *arg)
+{
+	struct store_place at = { .name = STR_NONE };
+	struct store_read *rd =
+		read_new(STORE_READ_BACKUP, at, STR_NONE, reply, arg);
+
+	rd->key = arena_str(rd->req.arena, str_c(path));
+	rd->done = done;
+	store_submit_read(s, rd);
+}
+
+/* --- finding ----------------------------------------------------------------- */
+
+struct finder {
+	struct store_read *rd;
+	struct str with; /* of maps: the name */
+	bool too_much;
+};
+
+static void
+entries_grow(struct store_read *rd)
+{
+	size_t room = rd->room != 0 ? 2 * rd->room : 4;
+	struct store_entry *more =
+		arena_alloc(rd->req.arena, room * sizeof(*more));
+
+	if (rd->n != 0)
+		memcpy(more, rd->entries, rd->n * sizeof(*more));
+	rd->entries = more;
+	rd->room = room;
+}
+
+static bool
+on_entry_found(void *arg, const struct store_entry *found)
+{
+	struct finder *f = arg;
+	struct store_read *rd = f->rd;
+	struct arena *a = rd->req.arena;
+	struct store_entry *e;
+
+	rd->bytes += sizeof(*e) + found->key.n + found->value.n + found->with.n;
+	if (rd->kind == STORE_READ_LIST && rd->bytes > STORE_ANSWER_MAX) {
+		f->too_much = true;
+		return false;
+	}
+	if (rd->n == rd->room)
+		entries_grow(rd);
+	e = &rd->entries[rd->n++];
+	e->key = arena_str(a, found->key);
+	e->value = arena_str(a, found->value);
+	e->with = f->with.p != NULL ? f->with : arena_str(a, found->with);
+	e->wall_us = found->wall_us;
+	return rd->kind != STORE_READ_RANGE || rd->bytes < STORE_RANGE_MAX;
+}
+
+static bool
+maps_list(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, struct err *err)
+{
+	struct finder f = { .rd = rd };
+	struct store_place at = rd->at;
+
+	for (size_t i = 0; i < rd->n_names; i++) {
+		at.name = f.with = rd->names[i];
+		if (!d->list(db, at, on_entry_found, &f, err))
+			return false;
+		if (f.too_much)
+			return err_set(err, ERR_LIMIT,
+				"the map %.200s is too large to be read whole",
+				at.name.p);
+	}
+	return true;
+}
+
+static void
+entries_turn_round(struct store_read *rd)
+{
+	for (size_t i = 0, j = rd->n; i + 1 < j; i++) {
+		struct store_entry e = rd->entries[i];
+
+		rd->entries[i] = rd->entries[--j];
+		rd->entries[j] = e;
+	}
+}
+
+static bool
+log_range(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, struct err *err)
+{
+	struct finder f = { .rd = rd };
+
+	if (!d->range(db, rd->at, &rd->range, on_entry_found, &f, &rd->total,
+		    &rd->complete, err))
+		return false;
+	if (rd->range.backwards)
+		entries_turn_round(rd);
+	return true;
+}
+
+/* One more than asked for tells whether there are more. */
+static bool
+owners_list(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, struct err *err)
+{
+	struct finder f = { .rd = rd };
+	uint32_t max = MIN(rd->max, UINT32_MAX - 1);
+
+	if (!d->owners(db, rd->at.host, rd->at.name, rd->key, max + 1,
+		    on_entry_found, &f, err))
+		return false;
+	rd->complete = rd->n <= max;
+	rd->n = MIN(rd->n, max);
+	return true;
+}
+
+static bool
+read_find(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, struct err *err)
+{
+	struct finder f = { .rd = rd };
+
+	switch (rd->kind) {
+	case STORE_READ_GET:
+		return d->get(db, rd->at, rd->key, on_entry_found, &f, err);
+	case STORE_READ_LIST:
+		return maps_list(d, db, rd, err);
+	case STORE_READ_OWNERS:
+		return owners_list(d, db, rd, err);
+	case STORE_READ_COUNT_OWNERS:
+		return d->count_owners(db, rd->at.host, rd->at.name, &rd->total,
+			err);
+	case STORE_READ_RANGE:
+		return log_range(d, db, rd, err);
+	case STORE_READ_BACKUP:
+		break;
+	}
+	return err_set(err, ERR_INVALID, "not a read");
+}
+
+static bool
+read_run(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd)
+{
+	struct err *err = &rd->req.err;
+	bool ok;
+
+	if (rd->kind == STORE_READ_BACKUP)
+		return d->backup(db, rd->key.p, err);
+	if (!d->begin(db, err))
+		return false;
+	ok = read_find(d, db, rd, err);
+	d->rollback(db);
+	return ok;
+}
+
+void
+store_read_run(struct store *s, struct store_db *db, struct store_read *rd)
+{
+	if (!rd->req.failed && !read_run(s->driver, db, rd))
+		rd->req.failed = true;
+	store_finished(s, &rd->req);
+	store_req_answer(&rd->req);
+}

@@ -1,0 +1,149 @@
+/*
+ * store_sqlite_schema.c - the tables, and how an older database becomes a
+ * present one.
+ *
+ * The steps are numbered, only ever added, and never changed once released:
+ * PRAGMA user_version is the number of the last one that was done, each in one
+ * transaction.  A database with a higher number than we know is refused.
+ *
+ * Why these tables.  An entity is loaded by reading its maps, so they lie
+ * together: one b-tree with host, owner, name and key in front of the value,
+ * and a new account touches one page of it.  Interning the texts would make it
+ * some tenths smaller, but cost two more pages a new account, and the database
+ * would no longer be read with the naked eye.  "holder" has a row for each map
+ * that is not empty, in the order in which owners are listed and counted.
+ * Entries of logs are many for one log, and have three indexes, so there the
+ * place is a number.  pos is (place << 36 | number): the entries of a log lie
+ * together and in order in a table whose keys are nothing but integers, which
+ * big values would spoil in one WITHOUT ROWID.
+ */
+#include "config.h"
+
+#include "store/sqlite_int.h"
+
+#include "base/err.h"
+#include "base/mem.h"
+
+/* "Antp", in the file's header (PRAGMA application_id). */
+#define APPLICATION_ID 0x416e7470
+
+static const char *const steps[] = {
+	/* 1 */
+	"PRAGMA application_id = 0x416e7470;"
+	"CREATE TABLE map ("
+	" host TEXT NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" key TEXT NOT NULL,"
+	" value TEXT NOT NULL,"
+	" PRIMARY KEY (host, owner, name, key)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE holder ("
+	" host TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" PRIMARY KEY (host, name, owner)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE log ("
+	" place INTEGER PRIMARY KEY,"
+	" host TEXT NOT NULL,"
+	" owner TEXT NOT NULL,"
+	" name TEXT NOT NULL,"
+	" UNIQUE (host, owner, name),"
+	" CHECK (place < 134217728)" /* 2^27: 63 bits less 36 */
+	") STRICT;"
+	"CREATE TABLE entry ("
+	" pos INTEGER PRIMARY KEY,"
+	" place INTEGER NOT NULL,"
+	" id TEXT NOT NULL,"
+	" time INTEGER NOT NULL," /* microseconds since 1970 */
+	" peer TEXT NOT NULL,"
+	" value TEXT NOT NULL,"
+	" CHECK (pos >> 36 = place)"
+	") STRICT;"
+	"CREATE UNIQUE INDEX entry_id ON entry (place, id);"
+	"CREATE INDEX entry_time ON entry (place, time);"
+	"CREATE INDEX entry_peer ON entry (place, peer);"
+	"PRAGMA user_version = 1;",
+};
+
+static bool
+number_get(sqlite3 *sql, const char *path, const char *text, int64_t *out,
+	struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool ok = sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK &&
+		sqlite3_step(st) == SQLITE_ROW;
+
+	if (ok)
+		*out = sqlite3_column_int64(st, 0);
+	else
+		sqlite_fail(sql, path, err);
+	sqlite3_finalize(st);
+	return ok;
+}
+
+static bool
+step_run(sqlite3 *sql, const char *path, const char *text, struct err *err)
+{
+	if (sqlite3_exec(sql, text, NULL, NULL, NULL) == SQLITE_OK &&
+		sqlite3_exec(sql, "COMMIT", NULL, NULL, NULL) == SQLITE_OK)
+		return true;
+	sqlite_fail(sql, path, err);
+	sqlite3_exec(sql, "ROLLBACK", NULL, NULL, NULL);
+	return false;
+}
+
+/* A database that holds tables of somebody else is left alone. */
+static bool
+owner_check(sqlite3 *sql, const char *path, struct err *err)
+{
+	int64_t id, n_tables;
+
+	if (!number_get(sql, path, "PRAGMA application_id", &id, err) ||
+		!number_get(sql, path, "SELECT count(*) FROM sqlite_schema",
+			&n_tables, err))
+		return false;
+	if (id != APPLICATION_ID && (id != 0 || n_tables != 0))
+		return err_set(err, ERR_REFUSED,
+			"%.120s is a database of another program; name another "
+			"file for the storage",
+			path);
+	return true;
+}
+
+/* Everything that can be refused is, before anything is changed. */
+bool
+sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err)
+{
+	const int64_t newest = COUNT(steps);
+	int64_t version;
+
+	if (!owner_check(sql, path, err) ||
+		!number_get(sql, path, "PRAGMA user_version", &version, err))
+		return false;
+	if (version < 0 || version > newest)
+		return err_set(err, ERR_REFUSED,
+			"%.100s has schema %lld, and this version knows %lld "
+			"at most; install the newer version again, or restore "
+			"a backup",
+			path, (long long)version, (long long)newest);
+	return true;
+}
+
+bool
+sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err)
+{
+	int64_t version;
+
+	if (!number_get(sql, path, "PRAGMA user_version", &version, err))
+		return false;
+	for (; version < (int64_t)COUNT(steps); version++) {
+		if (sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
+			SQLITE_OK)
+			return sqlite_fail(sql, path, err);
+		if (!step_run(sql, path, steps[version], err))
+			return false;
+	}
+	return true;
+}
