@@ -1,0 +1,110 @@
+/*
+ * store_suite.h - the behaviours that every storage driver shows, with threads
+ * and without, and what the tests of the store use to ask it.
+ */
+#ifndef TESTS_UNIT_STORE_SUITE_H
+#define TESTS_UNIT_STORE_SUITE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "base/str.h"
+#include "store/store.h"
+
+struct suite_kind {
+	const char *label;
+	const char *driver;
+	bool inline_work;
+};
+
+/* An open store in a folder of its own, and a mailbox for its answers. */
+struct suite {
+	const struct suite_kind *kind;
+	char folder[64];
+	char path[96];
+	struct store *store;
+	struct mailbox mailbox;
+	size_t waiting; /* answers still to come */
+};
+
+/* What came back; text is owned and lists the keys, with "=value" if asked. */
+struct suite_result {
+	struct suite *suite;
+	bool came;
+	bool with_values;
+	enum err_code code;
+	char err[240];
+	size_t n;
+	uint64_t total;
+	bool complete;
+	char *text;
+};
+
+void suite_open(struct suite *su, const struct suite_kind *kind);
+/* Closes, deletes the folder. */
+void suite_close(struct suite *su);
+/* Closes and opens the store again, on the same files. */
+void suite_reopen(struct suite *su);
+/* Until every answer has come. */
+void suite_wait(struct suite *su);
+
+/* Callbacks whose arg is a result that lives until suite_wait() returns. */
+void suite_result_init(struct suite *su, struct suite_result *r);
+void suite_result_done(struct suite_result *r);
+void suite_on_done(void *arg, bool ok, const struct err *err);
+void suite_on_read(void *arg, const struct store_answer *a,
+	const struct err *err);
+
+/* Ask and wait.  tx is taken. */
+enum err_code suite_commit(struct suite *su, struct store_tx *tx);
+enum err_code suite_set(struct suite *su, struct store_place at,
+	const char *key, const char *value);
+/* The texts are valid until the next of these calls with the same buffer. */
+const char *suite_get(struct suite *su, struct store_place at, const char *key,
+	char *out, size_t room);
+const char *suite_list(struct suite *su, struct store_place at, char *out,
+	size_t room);
+const char *suite_range(struct suite *su, struct store_place at,
+	const struct store_range *range, char *out, size_t room);
+
+#define PLACE(o, n)                                                            \
+	((struct store_place){ STR("example.org"), str_c(o), str_c(n) })
+
+#define STORE_SUITE(X)                                                         \
+	X(a_key_is_found_until_it_is_deleted)                                  \
+	X(a_map_is_listed_in_byte_order)                                       \
+	X(several_maps_come_as_one_answer)                                     \
+	X(maps_and_logs_of_one_name_are_two_things)                            \
+	X(a_failed_transaction_leaves_nothing)                                 \
+	X(a_failure_spares_the_others_of_its_batch)                            \
+	X(operations_of_a_transaction_see_those_before)                        \
+	X(create_refuses_a_key_that_exists)                                    \
+	X(require_refuses_a_key_that_does_not)                                 \
+	X(an_owner_is_cleared_alone)                                           \
+	X(owners_are_listed_in_pages_and_counted)                              \
+	X(a_log_refuses_an_id_twice)                                           \
+	X(ranges_of_a_log_are_paged)                                           \
+	X(an_unknown_id_is_missing)                                            \
+	X(times_may_go_back_in_a_log)                                          \
+	X(logs_are_trimmed_by_age)                                             \
+	X(logs_are_trimmed_by_count)                                           \
+	X(entries_are_deleted_one_by_one)                                      \
+	X(maximum_sizes_come_back_unchanged)                                   \
+	X(odd_texts_come_back_unchanged)                                       \
+	X(what_breaks_the_rules_is_refused)                                    \
+	X(large_ranges_end_early)                                              \
+	X(reads_see_every_write_before_them)                                   \
+	X(threads_read_what_they_wrote)                                        \
+	X(writes_that_gather_are_one_commit)                                   \
+	X(writes_are_answered_in_order)                                        \
+	X(what_waits_is_bounded)                                               \
+	X(closing_answers_everything)
+
+#define STORE_SUITE_DECLARE(name) void suite_##name(const struct suite_kind *k);
+STORE_SUITE(STORE_SUITE_DECLARE)
+#undef STORE_SUITE_DECLARE
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * store_suite_ask.c - how the tests of the store open it, ask it and wait.
+ */
+#include "config.h"
+
+#include "store_suite.h"
+
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "test.h"
+
+static void
+store_up(struct suite *su)
+{
+	struct store_conf conf = {
+		.driver = su->kind->driver,
+		.path = su->path,
+		.readers = su->kind->inline_work ? 0 : 2,
+		.inline_work = su->kind->inline_work,
+	};
+	struct err err = ERR_INIT;
+
+	su->store = store_open(&conf, &err);
+	if (su->store == NULL)
+		test_fail(__FILE__, __LINE__, "store_open: %s", err.text);
+}
+
+void
+suite_open(struct suite *su, const struct suite_kind *kind)
+{
+	struct err err = ERR_INIT;
+
+	TEST_CASE(kind->label);
+	memset(su, 0, sizeof(*su));
+	su->kind = kind;
+	snprintf(su->folder, sizeof(su->folder), "/tmp/store-test-XXXXXX");
+	CHECK(mkdtemp(su->folder) != NULL);
+	snprintf(su->path, sizeof(su->path), "%s/store.db", su->folder);
+	CHECK(mailbox_init(&su->mailbox, &err));
+	store_up(su);
+}
+
+void
+suite_reopen(struct suite *su)
+{
+	store_close(su->store);
+	mailbox_drain(&su->mailbox, NULL, SIZE_MAX);
+	store_up(su);
+}
+
+void
+suite_close(struct suite *su)
+{
+	static const char *const ends[] = { "", "-wal", "-shm", ".copy" };
+	char path[128];
+
+	store_close(su->store);
+	mailbox_drain(&su->mailbox, NULL, SIZE_MAX);
+	mailbox_done(&su->mailbox);
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(path, sizeof(path), "%s%s", su->path, ends[i]);
+		unlink(path);
+	}
+	CHECK(rmdir(su->folder) == 0);
+}
+
+void
+suite_wait(struct suite *su)
+{
+	struct pollfd pfd = { .fd = su->mailbox.fd, .events = POLLIN };
+
+	while (su->waiting != 0) {
+		bool any = su->kind->inline_work ? store_turn(su->store) :
+						   poll(&pfd, 1, 60000) == 1;
+
+		any |= mailbox_drain(&su->mailbox, NULL, SIZE_MAX) != 0;
+		CHECK(any);
+	}
+}
+
+void
+suite_result_init(struct suite *su, struct suite_result *r)
+{
+	*r = (struct suite_result){ .suite = su };
+	su->waiting++;
+}
+
+void
+suite_result_done(struct suite_result *r)
+{
+	free(r->text);
+	r->text = NULL;
+}
+
+static void
+result_came(struct suite_result *r, const struct err *err)
+{
+	CHECK(!r->came);
+	r->came = true;
+	r->code = err != NULL ? err->code : ERR_NONE;
+	if (err != NULL)
+		snprintf(r->err, sizeof(r->err), "%s", err->text);
+	r->suite->waiting--;
+}
+
+void
+suite_on_done(void *arg, bool ok, const struct err *err)
+{
+	CHECK(ok == (err == NULL));
+	result_came(arg, err);
+}
+
+void
+suite_on_read(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+	size_t size;
+	FILE *out = open_memstream(&r->text, &size);
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct store_entry *e = &a->entries[i];
+
+		fprintf(out, "%s%.*s", i != 0 ? " " : "", STR_ARG(e->key));
+		if (r->with_values)
+			fprintf(out, "=%.*s", STR_ARG(e->value));
+	}
+	fclose(out);
+	r->n = a->n;
+	r->total = a->total;
+	r->complete = a->complete;
+	result_came(r, err);
+}
+
+enum err_code
+suite_commit(struct suite *su, struct store_tx *tx)
+{
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	store_commit(su->store, tx, &su->mailbox, suite_on_done, &r);
+	suite_wait(su);
+	return r.code;
+}
+
+enum err_code
+suite_set(struct suite *su, struct store_place at, const char *key,
+	const char *value)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_set(tx, at, str_c(key), str_c(value));
+	return suite_commit(su, tx);
+}
+
+static const char *
+result_text(struct suite *su, struct suite_result *r, char *out, size_t room)
+{
+	suite_wait(su);
+	if (r->code != ERR_NONE)
+		snprintf(out, room, "error %d", (int)r->code);
+	else
+		snprintf(out, room, "%s", r->text);
+	suite_result_done(r);
+	return out;
+}
+
+const char *
+suite_get(struct suite *su, struct store_place at, const char *key, char *out,
+	size_t room)
+{
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	r.with_values = true;
+	store_get(su->store, at, str_c(key), &su->mailbox, suite_on_read, &r);
+	return result_text(su, &r, out, room);
+}
+
+const char *
+suite_list(struct suite *su, struct store_place at, char *out, size_t room)
+{
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	r.with_values = true;
+	store_list(su->store, at, &su->mailbox, suite_on_read, &r);
+	return result_text(su, &r, out, room);
+}
+
+/* "ids | total", and " more" when it is not complete. */
+const char *
+suite_range(struct suite *su, struct store_place at,
+	const struct store_range *range, char *out, size_t room)
+{
+	struct suite_result r;
+	size_t n;
+
+	suite_result_init(su, &r);
+	store_range(su->store, at, range, &su->mailbox, suite_on_read, &r);
+	result_text(su, &r, out, room);
+	n = strlen(out);
+	if (r.code == ERR_NONE && range->count)
+		n += (size_t)snprintf(out + n, room - n, " | %d", (int)r.total);
+	if (r.code == ERR_NONE && !r.complete)
+		snprintf(out + n, room - n, " more");
+	return out;
+}
