@@ -190,7 +190,8 @@ struct config *config_ref(struct config *c);
 void config_unref(struct config *c);
 
 /* NULL: not a host of ours.  domain is prepared. */
-const struct config_host *config_host(const struct config *c, struct str domain);
+const struct config_host *config_host(const struct config *c,
+	struct str domain);
 /* NULL: the host does not use the module. */
 const struct config_module *config_host_module(const struct config_host *h,
 	const char *name);

@@ -155,7 +155,8 @@ const struct option config_auth_options[] = {
 		.min = "1", .choices = mechanisms,
 		.off = offsetof(struct config_auth, mechanisms),
 		.help = "the SASL mechanisms that are offered where they can "
-			"work", .example = "[ SCRAM-SHA-256-PLUS, SCRAM-SHA-256 ]" },
+			"work",
+		.example = "[ SCRAM-SHA-256-PLUS, SCRAM-SHA-256 ]" },
 	{ .name = "scram_iterations", .type = OPT_INT, .dflt = "10000",
 		.min = "4096", .max = "1000000", /* RFC 5802 §5.1 */
 		.off = offsetof(struct config_auth, scram_iterations),
@@ -269,8 +270,8 @@ const struct option config_limits_options[] = {
 			"counts as dead"),
 	LIMIT(parser_rest_us, .name = "parser_rest", .type = OPT_DURATION,
 		.dflt = "5s", .min = "100ms", .max = "never",
-		.help = "silence after which a stream gives its parser back, to "
-			"save memory"),
+		.help = "silence after which a stream gives its parser back, "
+			"to save memory"),
 	LIMIT(auth_attempts, .name = "auth_attempts", .type = OPT_INT,
 		.dflt = "5", .min = "1", .max = "100",
 		.help = "failed logins on one connection, before it is closed "
@@ -283,8 +284,8 @@ const struct option config_limits_options[] = {
 	LIMIT(auth_failures_per_account,
 		.name = "auth_failures_per_account", .type = OPT_INT,
 		.dflt = "10", .min = "1", .max = "1000000",
-		.help = "failed logins in a minute to one account; further ones "
-			"are refused unseen"),
+		.help = "failed logins in a minute to one account; further "
+			"ones are refused unseen"),
 	LIMIT(write_queue_bytes, .name = "write_queue_bytes",
 		.type = OPT_SIZE, .dflt = "1MiB", .min = "64KiB",
 		.max = "1GiB",
@@ -292,8 +293,8 @@ const struct option config_limits_options[] = {
 			"the connection is closed"),
 	LIMIT(mailbox_bytes, .name = "mailbox_bytes", .type = OPT_SIZE,
 		.dflt = "64MiB", .min = "1MiB", .max = "16GiB",
-		.help = "what waits for one shard; beyond it those who send are "
-			"slowed down"),
+		.help = "what waits for one shard; beyond it those who send "
+			"are slowed down"),
 	LIMIT(inbox_bytes, .name = "inbox_bytes", .type = OPT_SIZE,
 		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
 		.help = "what waits for one account while it is loaded; beyond "
@@ -305,9 +306,9 @@ const struct option config_limits_options[] = {
 	LIMIT(resource_conflict, .name = "resource_conflict",
 		.type = OPT_CHOICE, .dflt = "replace",
 		.choices = conflict_policies,
-		.help = "what happens when a client asks for a resource that is "
-			"in use: the old session ends, the new one is refused, "
-			"or the new one gets another name"),
+		.help = "what happens when a client asks for a resource that "
+			"is in use: the old session ends, the new one is "
+			"refused, or the new one gets another name"),
 	LIMIT(account_idle_us, .name = "account_idle", .type = OPT_DURATION,
 		.dflt = "1m", .min = "1s", .max = "never",
 		.help = "how long an account without sessions stays in memory"),

@@ -58,7 +58,8 @@ mistake_vadd(struct mistakes *m, const char *file, int line, const char *path,
 		snprintf(place, sizeof(place), ":%d", line);
 	m->texts[m->n_kept++] = arena_printf(m->arena, "%s%s%s%s%s%s",
 		file != NULL ? file : "", file != NULL ? place : "",
-		file != NULL ? ": " : "", path, *path != '\0' ? ": " : "", text).p;
+		file != NULL ? ": " : "", path,
+		*path != '\0' ? ": " : "", text).p;
 	return false;
 }
 

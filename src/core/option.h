@@ -56,7 +56,7 @@ struct option {
 	const char *name;
 	enum option_type type;
 	enum option_type item; /* OPT_LIST: TEXT, PATH, JID, DOMAIN or CHOICE */
-	const char *dflt;      /* as in the file; NULL: NULL, empty list, zero */
+	const char *dflt;      /* as in the file; NULL: NULL, none, zero */
 	const char *min;       /* INT, SIZE, DURATION; LIST: number of items */
 	const char *max;       /* the same; TEXT: bytes (default 4096) */
 	const char *const *choices; /* NULL-terminated */
@@ -64,7 +64,7 @@ struct option {
 	bool required; /* it has to stand in the file */
 	bool secret;   /* its value is never shown */
 	const char *help;    /* what it does, one phrase, no full stop */
-	const char *example; /* a value that would do; for messages, the manual */
+	const char *example; /* a value that would do */
 };
 
 /* Fills base with what the table says when the file says nothing.  The table's

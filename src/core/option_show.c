@@ -19,17 +19,18 @@ static bool
 char_is_plain(unsigned char c)
 {
 	return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') ||
-		(c >= 'a' && c <= 'z') || strchr("_./@+-", c) != NULL;
+		(c >= 'a' && c <= 'z') ||
+		(c != '\0' && strchr("_./@+-", c) != NULL);
 }
 
 /* Text that needs no quotes, wherever it stands. */
 static bool
 text_is_plain(struct str text)
 {
-	if (text.n == 0 || strchr("./@+-", text.p[0]) != NULL)
-		return text.n > 1 && text.p[0] == '/';
+	if (text.n == 0 || strchr(".@+-", text.p[0]) != NULL)
+		return false;
 	for (size_t i = 0; i < text.n; i++)
-		if (text.p[i] == '\0' || !char_is_plain((unsigned char)text.p[i]))
+		if (!char_is_plain((unsigned char)text.p[i]))
 			return false;
 	return true;
 }
@@ -157,7 +158,9 @@ void
 option_show(const struct option *table, const void *base, struct buf *out,
 	int indent)
 {
-	for (const struct option *o = table; o != NULL && o->name != NULL; o++) {
+	const struct option *o;
+
+	for (o = table; o != NULL && o->name != NULL; o++) {
 		bool unset = value_is_unset(o, base);
 
 		buf_printf(out, "%*s%s%s:", indent, "",
@@ -246,7 +249,9 @@ mdoc_range(const struct option *o, struct buf *out)
 	if (o->min == NULL && o->max == NULL)
 		return;
 	snprintf(head, sizeof(head), "%s: %s", what,
-		o->min == NULL ? "at most" : o->max == NULL ? "at least" : "from");
+		o->min == NULL	       ? "at most" :
+			o->max == NULL ? "at least" :
+					 "from");
 	mdoc_literal(out, head, o->min != NULL ? o->min : o->max,
 		o->min != NULL && o->max != NULL ? "" : " .");
 	if (o->min != NULL && o->max != NULL)

@@ -19,14 +19,14 @@ struct mistakes;
 
 #define YAML_BYTES_MAX (4u << 20) /* of one file */
 #define YAML_FILES_MAX 1000       /* read through `include` */
-#define YAML_DEPTH_MAX 16         /* of nodes, and of files that include files */
+#define YAML_DEPTH_MAX 16         /* of nodes; of files in files */
 #define YAML_NODES_MAX 200000     /* in all files together */
 
 enum yaml_kind { YAML_SCALAR, YAML_LIST, YAML_MAP };
 
 struct yaml_node {
 	enum yaml_kind kind;
-	bool quoted;            /* a scalar that stands in quotes, or is a block */
+	bool quoted;            /* a scalar in quotes, or a block */
 	const char *file;
 	int line;               /* from 1; in a map: the line of the key */
 	struct str key;         /* in a map; else STR_NONE */

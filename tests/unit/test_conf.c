@@ -171,7 +171,8 @@ TEST(an_admin_is_one_at_his_host_only)
 
 TEST(levels_are_set_by_area)
 {
-	struct config *c = parse("log: { level: warn, levels: { auth: debug } }\n"
+	struct config *c = parse(
+		"log: { level: warn, levels: { auth: debug } }\n"
 		"hosts: { a.example: {} }\n");
 
 	CHECK_INT(c->log.levels[LOG_AUTH], LEVEL_DEBUG);
@@ -228,8 +229,8 @@ static const struct {
 	{ HOST "modules:\n  roster: { x: 1 }\n",
 		"antiphond.yml:3: modules: roster: unknown option \"x\"" },
 	{ HOST "modules:\n  ping: maybe\n",
-		"antiphond.yml:3: modules: ping: found \"maybe\", expected yes, "
-		"no, or a map of options" },
+		"antiphond.yml:3: modules: ping: found \"maybe\", expected "
+		"yes, no, or a map of options" },
 	{ "hosts:\n  a.example:\n    modules:\n      contact:\n",
 		"antiphond.yml:4: hosts: a.example: modules: contact: the "
 		"option \"address\" is missing: whom to ask" },
@@ -282,8 +283,9 @@ TEST(all_mistakes_come_at_once)
 
 	mistakes_init(&m);
 	CHECK(config_parse("a.yml", STR("shards: x\nlog: { level: x }\n"
-		"limits: { depth: 1, elements: 1 }\nhosts: { a.example: { x: 1 },"
-		" \"\": {} }\n"), &modules, &m) == NULL);
+		"limits: { depth: 1, elements: 1 }\n"
+		"hosts: { a.example: { x: 1 }"
+		", \"\": {} }\n"), &modules, &m) == NULL);
 	CHECK_INT(m.n, 6);
 	mistakes_done(&m);
 }

@@ -202,8 +202,8 @@ TEST(a_bad_address_says_why)
 
 	fixture_apply(&f, "jid: \"@b.example\"\ndomain: \"\"\n");
 	CHECK_INT(f.m.n, 2);
-	CHECK(strstr(f.m.texts[0], "jid: found \"@b.example\", expected an address, "
-		"such as anna@example.org (") != NULL);
+	CHECK(strstr(f.m.texts[0], "jid: found \"@b.example\", expected an "
+		"address, such as anna@example.org (") != NULL);
 	CHECK(strstr(f.m.texts[1], "domain: found \"\", expected a domain, "
 		"such as example.org (") != NULL);
 	fixture_done(&f);
@@ -261,7 +261,7 @@ TEST(what_is_shown_reads_back_as_the_same)
 	struct fixture f, g;
 
 	fixture_apply(&f, "text: \"a: \\\"\\n\\u2028\"\ninterval: 90s\n"
-		"path: /a b\njids: [ a@b.example/\\u00A0 ]\nbytes: 1025\n");
+		"path: \"/a: b, c\"\njids: [ a@b.example/\\u00A0 ]\nbytes: 1025\n");
 	option_show(sample_options, &f.s, &first, 0);
 	fixture_apply(&g, buf_c(&first));
 	CHECK_INT(g.m.n, 0);

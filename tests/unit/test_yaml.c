@@ -42,7 +42,8 @@ TEST(yaml_keeps_text_as_it_is_and_its_line)
 	struct fixture f;
 	const struct yaml_node *n;
 
-	fixture_parse(&f, STR("a: no\nb:\n  - 1.0\n  - \"x y\"\nc: { d: ~ }\n"));
+	fixture_parse(&f,
+		STR("a: no\nb:\n  - 1.0\n  - \"x y\"\nc: { d: ~ }\n"));
 	CHECK(f.root != NULL);
 	n = yaml_get(f.root, "a");
 	CHECK_STR(n->text, "no");
