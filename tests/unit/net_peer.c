@@ -131,6 +131,9 @@ pair_done(struct pair *p)
 	net_flush(p->net);
 	net_free(p->net);
 	event_base_free(p->base);
+	if (p->ssl != NULL) /* so that its session can be resumed */
+		SSL_set_shutdown(
+			p->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(p->ssl);
 	if (p->fd != -1)
 		close(p->fd);

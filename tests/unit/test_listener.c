@@ -1,0 +1,215 @@
+/*
+ * test_listener.c - accepting connections.
+ */
+#include "config.h"
+
+#include "net/listener.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <event2/event.h>
+
+#include "base/err.h"
+#include "net/net.h"
+#include "test.h"
+
+struct door {
+	struct listener *l;
+	int accepted;
+	int fd; /* the last one */
+	struct sockaddr_storage peer;
+	bool stop;
+};
+
+static void
+on_door_accept(
+	void *arg, int fd, const struct sockaddr *peer, unsigned peer_len)
+{
+	struct door *d = arg;
+
+	memcpy(&d->peer, peer, peer_len);
+	if (d->fd != -1)
+		close(d->fd);
+	d->fd = fd;
+	d->accepted++;
+	if (d->stop)
+		listener_stop(d->l);
+}
+
+/* A client's socket, connected, or -1. */
+static int
+knock(int family, uint16_t port)
+{
+	struct sockaddr_in in = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct sockaddr_in6 in6 = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+		.sin6_addr = IN6ADDR_LOOPBACK_INIT,
+	};
+	int fd = socket(family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	int ret = family == AF_INET
+		? connect(fd, (struct sockaddr *)&in, sizeof(in))
+		: connect(fd, (struct sockaddr *)&in6, sizeof(in6));
+
+	if (fd != -1 && ret == -1) {
+		close(fd);
+		return -1;
+	}
+	return fd;
+}
+
+/* Waits for an event; the base has a timer that ends the test should none
+ * come. */
+static void
+door_wait(struct event_base *base, const struct door *d, int accepted)
+{
+	while (d->accepted < accepted)
+		CHECK_INT(event_base_loop(base, EVLOOP_ONCE), 0);
+}
+
+static const struct {
+	const char *address;
+	int family;
+} bind_cases[] = {
+	{ "127.0.0.1", AF_INET },
+	{ "localhost", AF_INET },
+	{ "*", AF_INET },
+	{ "*", AF_INET6 },
+	{ "::1", AF_INET6 },
+};
+
+static bool
+has_ipv6(void)
+{
+	uint16_t port;
+	int fd;
+
+	if (!listener_bind("::1", 0, 1, &fd, 1, &port, NULL))
+		return false;
+	close(fd);
+	return true;
+}
+
+TEST(each_kind_of_address_accepts)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+
+	for (size_t i = 0; i < COUNT(bind_cases); i++) {
+		struct door d = { .fd = -1 };
+		struct err err = ERR_INIT;
+		uint16_t port = 0;
+		int fd, client;
+
+		if (bind_cases[i].family == AF_INET6 && !has_ipv6())
+			continue;
+		TEST_CASE(bind_cases[i].address);
+		CHECK(listener_bind(
+			bind_cases[i].address, 0, 8, &fd, 1, &port, &err));
+		CHECK(port != 0);
+		d.l = listener_start(net, fd, on_door_accept, &d);
+		client = knock(bind_cases[i].family, port);
+		CHECK(client != -1);
+		door_wait(base, &d, 1);
+		CHECK(fcntl(d.fd, F_GETFL) & O_NONBLOCK);
+		CHECK(fcntl(d.fd, F_GETFD) & FD_CLOEXEC);
+		close(d.fd);
+		close(client);
+		listener_stop(d.l);
+	}
+	net_free(net);
+	event_base_free(base);
+}
+
+TEST(several_sockets_share_one_port)
+{
+	int fds[4];
+	uint16_t port = 0;
+
+	CHECK(listener_bind("127.0.0.1", 0, 8, fds, COUNT(fds), &port, NULL));
+	for (size_t i = 0; i < COUNT(fds); i++) {
+		struct sockaddr_in sa;
+		socklen_t n = sizeof(sa);
+
+		CHECK_INT(getsockname(fds[i], (struct sockaddr *)&sa, &n), 0);
+		CHECK_INT(ntohs(sa.sin_port), port);
+		close(fds[i]);
+	}
+}
+
+TEST(what_cannot_be_bound_is_named)
+{
+	struct err err = ERR_INIT;
+	uint16_t port = 7;
+	int fd;
+
+	CHECK(!listener_bind("example.org", 0, 8, &fd, 1, &port, &err));
+	CHECK_INT(err.code, ERR_INVALID);
+	CHECK(strstr(err.text, "example.org") != NULL);
+	/* TEST-NET-1 (RFC 5737) is no address of this machine */
+	CHECK(!listener_bind("192.0.2.1", 0, 8, &fd, 1, &port, &err));
+	CHECK_INT(err.code, ERR_SYSTEM);
+	CHECK(strstr(err.text, "192.0.2.1") != NULL);
+	CHECK_INT(port, 7);
+}
+
+TEST(a_listener_may_be_stopped_by_its_own_callback)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+	struct door d = { .fd = -1, .stop = true };
+	uint16_t port;
+	int fd, a, b;
+
+	CHECK(listener_bind("127.0.0.1", 0, 8, &fd, 1, &port, NULL));
+	d.l = listener_start(net, fd, on_door_accept, &d);
+	a = knock(AF_INET, port);
+	b = knock(AF_INET, port);
+	door_wait(base, &d, 1);
+	CHECK_INT(d.accepted, 1);
+	CHECK_INT(knock(AF_INET, port), -1);
+	close(a);
+	close(b);
+	close(d.fd);
+	net_free(net);
+	event_base_free(base);
+}
+
+TEST(without_descriptors_accepting_rests_and_goes_on)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+	struct door d = { .fd = -1 };
+	struct rlimit before, none;
+	uint16_t port;
+	int fd, client;
+
+	CHECK(listener_bind("127.0.0.1", 0, 8, &fd, 1, &port, NULL));
+	d.l = listener_start(net, fd, on_door_accept, &d);
+	client = knock(AF_INET, port);
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	none = before;
+	none.rlim_cur = 3;
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &none), 0);
+	event_base_loop(base, EVLOOP_ONCE); /* fails: no descriptor */
+	event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+	CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+	CHECK_INT(d.accepted, 0);
+	door_wait(base, &d, 1); /* a second later */
+	close(d.fd);
+	close(client);
+	listener_stop(d.l);
+	net_free(net);
+	event_base_free(base);
+}
+
+TEST_MAIN
