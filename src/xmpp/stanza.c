@@ -233,18 +233,28 @@ stanza_free(struct stanza *st)
 		arena_free(st->arena);
 }
 
+/* The field points at the attribute's copy of the address. */
+static void
+set_address(struct stanza *st, const char *name, struct jid *field,
+	struct jid j)
+{
+	if (jid_is_set(j) && jid_eq(j, *field))
+		return;
+	set_attr(st, name, jid_is_set(j) ? jid_str(j) : STR_NONE);
+	*field = j;
+	field->text = elem_attr(st->root, name).p;
+}
+
 void
 stanza_set_from(struct stanza *st, struct jid from)
 {
-	st->from = jid_copy(st->arena, from);
-	set_attr(st, "from", jid_is_set(from) ? jid_str(st->from) : STR_NONE);
+	set_address(st, "from", &st->from, from);
 }
 
 void
 stanza_set_to(struct stanza *st, struct jid to)
 {
-	st->to = jid_copy(st->arena, to);
-	set_attr(st, "to", jid_is_set(to) ? jid_str(st->to) : STR_NONE);
+	set_address(st, "to", &st->to, to);
 }
 
 void
@@ -331,7 +341,7 @@ struct stanza *
 stanza_error_of_elem(const struct elem *e, enum stanza_cond cond,
 	struct str text)
 {
-	struct str type = elem_attr(e, "type");
+	struct str type = elem_attr(e, "type"), id = elem_attr(e, "id");
 	struct jid none = { 0 }, from = none, to = none;
 	struct stanza *answer;
 	enum stanza_kind kind;
@@ -339,7 +349,9 @@ stanza_error_of_elem(const struct elem *e, enum stanza_cond cond,
 	if (!kind_of_elem(e, &kind) || str_is(type, "error") ||
 		(kind == STANZA_IQ && str_is(type, "result")))
 		return NULL;
-	answer = stanza_new(error_types[kind], none, none, elem_attr(e, "id"));
+	if (kind == STANZA_IQ && id.p == NULL)
+		id = STR(""); /* RFC 6120 §8.3.1, rule 3 */
+	answer = stanza_new(error_types[kind], none, none, id);
 	/* RFC 6120 §8.3.1, rule 2: an address that is malformed is left out */
 	if (jid_parse(&to, answer->arena, elem_attr(e, "from"), NULL))
 		stanza_set_to(answer, to);
