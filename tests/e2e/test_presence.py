@@ -2,6 +2,8 @@
 
 import pytest
 
+import scene as scenes
+
 
 @pytest.fixture
 def pair(scene):
@@ -219,16 +221,12 @@ def test_directed_presence_without_being_available(scene):
 @pytest.mark.only("antiphon")
 def test_directed_presences_are_limited(own_server):
     """limits: directed_presences"""
-    import scene as scenes
-    scene = scenes.Scene(own_server(
-        {"limits": {"directed_presences": "2"}}), ("romeo", "a", "b", "c"))
+    scene = scenes.Scene(own_server({"limits": {"directed_presences": "10"}}),
+                         ("romeo",))
     romeo = scene.online("romeo/r")
-    for name in ("a", "b", "c"):
-        scene.online(name + "/x")
-    for name in ("a", "b", "c"):
-        scene.send("romeo/r", "<presence to='{%s}' id='to-%s'/>"
-                   % (name, name))
+    for i in range(11):
+        scene.send("romeo/r", "<presence to='n%d@{HOST}' id='%d'/>" % (i, i))
     romeo.ping()
     refused = [e for e in romeo.inbox if e.get("type") == "error"]
-    assert [e.get("id") for e in refused] == ["to-c"]
+    assert [e.get("id") for e in refused] == ["10"]
     scene.end()
