@@ -12,7 +12,6 @@
 #include "core/module.h"
 #include "core/module_int.h"
 #include "core/session.h"
-#include "store/store.h"
 
 #define MAPS_MAX 64
 

@@ -16,11 +16,11 @@
 #include "base/str.h"
 #include "core/entity.h"
 #include "core/roster.h"
+#include "store/store.h"
 #include "xmpp/error.h"
 
 struct err;
 struct session;
-struct store_entry;
 
 /* Maps that the house itself keeps with an account. */
 #define MAP_ACCOUNT "account" /* keys: KEY_CREDENTIALS, KEY_CREATED */
@@ -66,12 +66,14 @@ account_of(struct entity *e)
 
 struct str account_local(const struct account *acc);
 struct str account_domain(const struct account *acc);
+/* The map or log of acc called name; borrows from both. */
+struct store_place account_place(const struct account *acc, const char *name);
 /* Valid for this turn; NULL when a reload has removed the host. */
 struct host *account_host(const struct account *acc);
 
 /* Delivers st (taken) to the sessions that RFC 6121 §8.5 names, or does for
- * them what it says, after HOOK_ACCOUNT_RECEIVE.  A module that has held a
- * stanza back gives it here. */
+ * them what it says: what happens after HOOK_ACCOUNT_RECEIVE.  A module that has
+ * held a stanza back gives it here. */
 void account_deliver(struct account *acc, struct stanza *st);
 
 /* Is who (bare or full) entitled to the presence of acc: subscription from or

@@ -5,8 +5,6 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/account_int.h"
@@ -15,7 +13,6 @@
 #include "core/router.h"
 #include "core/server.h"
 #include "core/session.h"
-#include "store/store.h"
 #include "xmpp/datetime.h"
 
 struct account_op {

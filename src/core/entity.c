@@ -8,6 +8,8 @@
 
 #include "core/entity.h"
 
+#include <stdio.h>
+
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"

@@ -18,6 +18,7 @@
 #include "base/str.h"
 #include "core/hook.h"
 
+struct arena;
 struct config;
 struct config_host;
 struct err;
@@ -42,6 +43,7 @@ struct snapshot {
 	struct config *config; /* a reference */
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */
 	struct host *hosts;    /* uthash */
+	struct arena *arena;   /* what lives as long */
 };
 
 /* --- shard 0, or start-up --------------------------------------------------- */

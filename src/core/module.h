@@ -113,8 +113,6 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 /* tx is taken; fn may be NULL. */
 void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg);
-/* The map or log called name of acc. */
-struct store_place account_place(const struct account *acc, const char *name);
 
 /* --- stanzas that a module makes ---------------------------------------------------- */
 

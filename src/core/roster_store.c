@@ -11,7 +11,6 @@
 #include "base/buf.h"
 #include "core/account.h"
 #include "core/roster.h"
-#include "store/store.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"

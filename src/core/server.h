@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 
+struct command_registry;
 struct config;
 struct err;
 struct module_registry;
@@ -31,9 +32,11 @@ struct server {
 	struct shard **shards;
 	unsigned n_shards;
 	bool threaded;            /* false: the caller turns the shards */
+	bool store_in_memory;
 	struct hash_key hash_key; /* of owner() */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct module_registry *modules;
+	struct command_registry *commands; /* the house's own; may be NULL */
 	const char *config_path;
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
@@ -42,6 +45,8 @@ struct server {
 };
 
 struct server_env {
+	const char *config_path; /* for reloads; borrowed */
+	struct module_registry *modules; /* taken */
 	const struct clock *clock;
 	struct rand_source *rand;
 	bool threaded;
@@ -51,14 +56,18 @@ struct server_env {
 /* --- start-up, before threads --------------------------------------------- */
 
 /*
- * Opens the store, loads modules and certificates, and makes the shards as conf
- * (a reference, taken) says.  No thread of a shard runs yet, nothing listens.
- * NULL with err.
+ * First step, with whatever privileges there are: starts the modules and reads
+ * the certificates that conf (a reference, taken) names.  NULL with err.
  */
 struct server *server_new(struct config *conf, const struct server_env *env,
 	struct err *err);
+/* Second step, as the user that it will be: opens the store, makes the shards.
+ * After false, with err, only server_free() is left to do. */
+bool server_open(struct server *srv, struct err *err);
 /* Starts the shards' threads. */
 void server_start(struct server *srv);
+/* For one that was not started. */
+void server_free(struct server *srv);
 
 /* --- any thread ---------------------------------------------------------- */
 

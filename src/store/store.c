@@ -39,7 +39,7 @@ store_slot(struct str host, struct str owner)
 }
 
 void
-store_req_answer(struct store_req *req)
+store_req_answer(struct store *s, struct store_req *req)
 {
 	size_t bytes = arena_bytes(req->arena);
 
@@ -48,6 +48,13 @@ store_req_answer(struct store_req *req)
 		mailbox_post(req->reply, &req->mail);
 	else
 		arena_free(req->arena);
+	atomic_fetch_sub(&s->unanswered, 1);
+}
+
+bool
+store_is_idle(struct store *s)
+{
+	return atomic_load(&s->unanswered) == 0;
 }
 
 /* With the lock. */
@@ -73,7 +80,7 @@ req_refuse(struct store *s, struct store_req *req)
 	s->stats.failures++;
 	pthread_mutex_unlock(&s->lock);
 	req->failed = true;
-	store_req_answer(req);
+	store_req_answer(s, req);
 }
 
 void
@@ -83,6 +90,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 	const struct store_op *op;
 
 	req->bytes = arena_bytes(req->arena);
+	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
 	if (!req_accept(s, req)) {
 		req_refuse(s, req);
@@ -121,6 +129,7 @@ store_submit_read(struct store *s, struct store_read *rd)
 	unsigned slot = store_slot(rd->at.host, rd->at.owner);
 
 	req->bytes = arena_bytes(req->arena);
+	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
 	if (!req_accept(s, req)) {
 		req_refuse(s, req);

@@ -62,6 +62,9 @@ struct store *store_open(const struct store_conf *conf, struct err *err);
 /* Waits until everything asked for is done, then closes.  Answers that are
  * posted during the wait go to their mailboxes as always. */
 void store_close(struct store *s);
+/* Any thread: has everything that was asked for been answered (the answers may
+ * still wait in their mailboxes)? */
+bool store_is_idle(struct store *s);
 /* inline_work: does what has been asked for; true if there was anything. */
 bool store_turn(struct store *s);
 

@@ -9,6 +9,7 @@
 #define STORE_STORE_INT_H
 
 #include <pthread.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -134,6 +135,8 @@ struct store {
 	bool closing;        /* takes no more requests */
 	bool writer_is_done; /* and so will the readers, when nothing waits */
 	struct store_stats stats;
+
+	atomic_size_t unanswered; /* asked, and the answer not yet posted */
 };
 
 /* --- store.c ------------------------------------------------------------------ */
@@ -145,7 +148,7 @@ void store_submit_read(struct store *s, struct store_read *rd);
 /* Counts req out. */
 void store_finished(struct store *s, const struct store_req *req);
 /* Posts the answer; req is taken. */
-void store_req_answer(struct store_req *req);
+void store_req_answer(struct store *s, struct store_req *req);
 
 /* --- store_tx.c --------------------------------------------------------------- */
 

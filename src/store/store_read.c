@@ -336,5 +336,5 @@ store_read_run(struct store *s, struct store_db *db, struct store_read *rd)
 	if (!rd->req.failed && !read_run(s->driver, db, rd))
 		rd->req.failed = true;
 	store_finished(s, &rd->req);
-	store_req_answer(&rd->req);
+	store_req_answer(s, &rd->req);
 }

@@ -224,6 +224,6 @@ store_write_batch(struct store *s, struct store_req_list *waiting)
 		parked_release(s, &parked, last);
 	while ((req = STAILQ_FIRST(&batch)) != NULL) {
 		STAILQ_REMOVE_HEAD(&batch, link);
-		store_req_answer(req);
+		store_req_answer(s, req);
 	}
 }

@@ -2,8 +2,6 @@
 
 import pytest
 
-import scene as scenes
-
 
 @pytest.fixture
 def pair(scene):
@@ -221,12 +219,16 @@ def test_directed_presence_without_being_available(scene):
 @pytest.mark.only("antiphon")
 def test_directed_presences_are_limited(own_server):
     """limits: directed_presences"""
-    scene = scenes.Scene(own_server({"limits": {"directed_presences": "10"}}),
-                         ("romeo",))
+    import scene as scenes
+    scene = scenes.Scene(own_server(
+        {"limits": {"directed_presences": "2"}}), ("romeo", "a", "b", "c"))
     romeo = scene.online("romeo/r")
-    for i in range(11):
-        scene.send("romeo/r", "<presence to='n%d@{HOST}' id='%d'/>" % (i, i))
+    for name in ("a", "b", "c"):
+        scene.online(name + "/x")
+    for name in ("a", "b", "c"):
+        scene.send("romeo/r", "<presence to='{%s}' id='to-%s'/>"
+                   % (name, name))
     romeo.ping()
     refused = [e for e in romeo.inbox if e.get("type") == "error"]
-    assert [e.get("id") for e in refused] == ["10"]
+    assert [e.get("id") for e in refused] == ["to-c"]
     scene.end()

@@ -1,0 +1,242 @@
+/*
+ * command.c - finds commands, checks what they are given, runs them.
+ *
+ * Shard 0.
+ */
+#include "config.h"
+
+#include "core/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/command_int.h"
+#include "core/module.h"
+#include "core/module_int.h"
+#include "core/server.h"
+#include "xmpp/jid.h"
+
+#define NUMBER_TEXT 24
+
+/* --- answering ------------------------------------------------------------------- */
+
+void
+command_row(struct command_call *call)
+{
+	call->row(call);
+}
+
+void
+command_field(struct command_call *call, const char *name, struct str text)
+{
+	call->field(call, name, text, false);
+}
+
+void
+command_number(struct command_call *call, const char *name, int64_t value)
+{
+	char text[NUMBER_TEXT];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	call->field(call, name, str_c(text), true);
+}
+
+void
+command_text(struct command_call *call, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n == -1)
+		abort();
+	call->text(call, (struct str){ text, (size_t)n });
+	free(text);
+}
+
+void
+command_done(struct command_call *call)
+{
+	call->finish(call, NULL);
+}
+
+void
+command_fail(struct command_call *call, const struct err *err)
+{
+	call->finish(call, err);
+}
+
+/* --- what was given ----------------------------------------------------------------- */
+
+struct str
+command_value(const struct command_call *call, const char *name)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (strcmp(arg[i].name, name) == 0)
+			return call->values[i];
+	}
+	return STR_NONE;
+}
+
+bool
+command_switch(const struct command_call *call, const char *name)
+{
+	return command_value(call, name).p != NULL;
+}
+
+static bool
+command_prepare(struct command_call *call, const struct command_arg *arg,
+	struct str *value_io, struct err *err)
+{
+	struct jid jid;
+	long long number;
+
+	switch (arg->type) {
+	case ARG_JID:
+		if (!jid_parse(&jid, call->arena, *value_io, err))
+			return err_prefix(err, "%s", arg->name);
+		*value_io = jid_str(jid);
+		return true;
+	case ARG_DOMAIN:
+		if (!jid_prep_domain(value_io, call->arena, *value_io, err))
+			return err_prefix(err, "%s", arg->name);
+		return true;
+	case ARG_INT:
+		if (!str_to_int(*value_io, INT64_MIN, INT64_MAX, &number))
+			return err_set(err, ERR_INVALID,
+				"%s: \"%.*s\" is not a number", arg->name,
+				STR_ARG(*value_io));
+		return true;
+	case ARG_TEXT:
+	case ARG_SWITCH:
+	case ARG_SECRET:
+	case ARG_PATH:
+	case ARG_FILE:
+		return true;
+	}
+	return true;
+}
+
+void
+command_run(struct command_call *call)
+{
+	const struct command_arg *arg = call->command->args;
+	struct err err = ERR_INIT;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (call->values[i].p == NULL && arg[i].optional)
+			continue;
+		if (call->values[i].p == NULL) {
+			err_set(&err, ERR_INVALID, "%s is missing", arg[i].name);
+			command_fail(call, &err);
+			return;
+		}
+		if (!command_prepare(call, &arg[i], &call->values[i], &err)) {
+			command_fail(call, &err);
+			return;
+		}
+	}
+	call->command->run(call);
+}
+
+/* --- the registry --------------------------------------------------------------------- */
+
+struct command_registry {
+	const struct command **tables;
+	size_t n;
+};
+
+void
+command_register(struct server *srv, const struct command *table)
+{
+	struct command_registry *r = srv->commands;
+
+	if (r == NULL)
+		r = srv->commands = xcalloc(1, sizeof(*r));
+	r->tables = xrealloc(r->tables, (r->n + 1) * sizeof(r->tables[0]));
+	r->tables[r->n++] = table;
+}
+
+void
+command_registry_free(struct command_registry *r)
+{
+	if (r == NULL)
+		return;
+	free(r->tables);
+	free(r);
+}
+
+struct listing {
+	const struct command **all;
+	size_t n;
+};
+
+static void
+listing_add(struct listing *l, const struct command *table)
+{
+	for (; table != NULL && table->name != NULL; table++) {
+		l->all = xrealloc(l->all, (l->n + 1) * sizeof(l->all[0]));
+		l->all[l->n++] = table;
+	}
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct command *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The house's own, and those of modules that a snapshot names. */
+static struct listing
+command_list(struct server *srv)
+{
+	struct listing l = { NULL, 0 };
+
+	for (size_t i = 0; srv->commands != NULL && i < srv->commands->n; i++)
+		listing_add(&l, srv->commands->tables[i]);
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		const struct module_entry *e = &srv->modules->entries[i];
+
+		if (e->module != NULL && atomic_load(&e->refs) != 0)
+			listing_add(&l, e->module->commands);
+	}
+	if (l.n != 0)
+		qsort(l.all, l.n, sizeof(l.all[0]), by_name);
+	return l;
+}
+
+const struct command *
+command_find(struct server *srv, struct str name)
+{
+	struct listing l = command_list(srv);
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < l.n && found == NULL; i++) {
+		if (str_is(name, l.all[i]->name))
+			found = l.all[i];
+	}
+	free(l.all);
+	return found;
+}
+
+void
+command_each(struct server *srv,
+	void (*fn)(void *arg, const struct command *c), void *arg)
+{
+	struct listing l = command_list(srv);
+
+	for (size_t i = 0; i < l.n; i++)
+		fn(arg, l.all[i]);
+	free(l.all);
+}

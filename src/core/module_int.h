@@ -1,0 +1,78 @@
+/*
+ * module_int.h - the registry of modules, for the core only.
+ */
+#ifndef CORE_MODULE_INT_H
+#define CORE_MODULE_INT_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/err.h"
+#include "base/str.h"
+
+struct account;
+struct config_modules;
+struct module;
+struct server;
+struct session;
+struct shard;
+
+#define MODULES_MAX 64
+
+/* One module that is in memory.  Its place in the registry is that of its state
+ * in the slots of objects. */
+struct module_entry {
+	const struct module *module; /* NULL: the place is free */
+	void *object;                /* of dlopen; NULL: built in */
+	atomic_uint pending;         /* callbacks that will run its code */
+	atomic_uint refs;            /* snapshots that name it */
+	unsigned slot;
+	bool loaded;                 /* its load function was called */
+};
+
+struct module_registry {
+	struct server *server;
+	char *dir;
+	struct module_entry entries[MODULES_MAX];
+	/* What the administrator switched since the last reload, for every
+	 * host. */
+	char *forced_on[MODULES_MAX];
+	char *forced_off[MODULES_MAX];
+};
+
+/* --- start-up; shard 0 ----------------------------------------------------------- */
+
+/* dir (borrowed) is where loadable modules lie. */
+struct module_registry *module_registry_new(const char *dir);
+void module_registry_free(struct module_registry *r);
+
+/* The module called name, opened now if it was not: NULL with err. */
+struct module_entry *module_open(struct module_registry *r, struct str name,
+	struct err *err);
+/* Calls its load function, once. */
+bool module_start(struct module_registry *r, struct module_entry *entry,
+	struct server *srv, struct err *err);
+/* Unloads what no snapshot names any more and nothing is pending of; state in
+ * slots is freed first, on every shard. */
+void module_prune(struct server *srv);
+
+/* What the configuration has to know of modules; valid as long as r. */
+void module_config(struct module_registry *r, struct config_modules *out);
+
+/* Switches a module on or off for every host until the next reload of the
+ * configuration; takes effect with the next server_publish(). */
+bool module_force(struct module_registry *r, struct str name, bool on,
+	struct err *err);
+bool module_is_forced(const struct module_registry *r, const char *name, bool on);
+void module_unforce_all(struct module_registry *r);
+
+/* --- owner shard --------------------------------------------------------------------- */
+
+void module_shard_slots_free(struct shard *sh);
+void module_account_slots_free(struct account *acc);
+void module_session_slots_free(struct session *s);
+/* The state of one module, out of every object of sh. */
+void module_slots_drop(struct shard *sh, const struct module_entry *entry);
+
+#endif

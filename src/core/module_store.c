@@ -1,0 +1,81 @@
+/*
+ * module_store.c - the store as modules use it: each question counts as pending
+ * of its module until it is answered, so that no answer meets code that is gone.
+ */
+#include "config.h"
+
+#include "core/module.h"
+#include "core/module_int.h"
+
+struct question {
+	struct module_entry *entry;
+	store_read_fn read;
+	store_done_fn done;
+	void *arg;
+};
+
+static struct question *
+question_new(struct module_ctx *m, store_read_fn read, store_done_fn done,
+	void *arg)
+{
+	struct question *q = xmalloc(sizeof(*q));
+
+	*q = (struct question){ m->entry, read, done, arg };
+	atomic_fetch_add(&m->entry->pending, 1);
+	return q;
+}
+
+static void
+on_read(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct question q = *(struct question *)arg;
+
+	free(arg);
+	q.read(q.arg, answer, err);
+	atomic_fetch_sub(&q.entry->pending, 1);
+}
+
+static void
+on_done(void *arg, bool ok, const struct err *err)
+{
+	struct question q = *(struct question *)arg;
+
+	free(arg);
+	q.done(q.arg, ok, err);
+	atomic_fetch_sub(&q.entry->pending, 1);
+}
+
+void
+module_get(struct module_ctx *m, struct shard *sh, struct store_place at,
+	struct str key, store_read_fn fn, void *arg)
+{
+	store_get(sh->server->store, at, key, &sh->mailbox, on_read,
+		question_new(m, fn, NULL, arg));
+}
+
+void
+module_list(struct module_ctx *m, struct shard *sh, struct store_place at,
+	store_read_fn fn, void *arg)
+{
+	store_list(sh->server->store, at, &sh->mailbox, on_read,
+		question_new(m, fn, NULL, arg));
+}
+
+void
+module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
+	const struct store_range *range, store_read_fn fn, void *arg)
+{
+	store_range(sh->server->store, at, range, &sh->mailbox, on_read,
+		question_new(m, fn, NULL, arg));
+}
+
+void
+module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
+	store_done_fn fn, void *arg)
+{
+	if (fn == NULL)
+		store_commit(sh->server->store, tx, NULL, NULL, NULL);
+	else
+		store_commit(sh->server->store, tx, &sh->mailbox, on_done,
+			question_new(m, NULL, fn, arg));
+}

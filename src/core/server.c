@@ -1,0 +1,367 @@
+/*
+ * server.c - makes the whole and takes it apart again, and puts a new
+ * configuration in force.
+ *
+ * A reload builds a snapshot on shard 0 and visits every shard to swap it, so
+ * that each shard changes between two of its turns.
+ */
+#include "config.h"
+
+#include "core/server.h"
+
+#include <poll.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "core/command_int.h"
+#include "core/conf.h"
+#include "core/host.h"
+#include "core/mistake.h"
+#include "core/module_int.h"
+#include "core/shard.h"
+#include "store/store.h"
+
+#define SHARDS_MAX 256
+#define SETTLE_WAIT_US 1000
+
+/* The secret lies in the store, so that salts of users that do not exist stay
+ * the same after a restart. */
+#define MAP_SERVER "server"
+#define KEY_SECRET "secret"
+
+/* --- start-up ------------------------------------------------------------------- */
+
+static unsigned
+shards_wanted(const struct config *conf)
+{
+	long cores = sysconf(_SC_NPROCESSORS_ONLN);
+	int64_t n = conf->server.shards;
+
+	if (n == 0)
+		n = cores > 0 ? cores : 1;
+	return (unsigned)MIN(n, SHARDS_MAX);
+}
+
+static bool
+server_open_store(struct server *srv, struct err *err)
+{
+	const struct config *conf = srv->newest->config;
+	struct store_conf sc = {
+		.driver = srv->store_in_memory ?
+			"memory" :
+			config_storage_drivers[conf->storage.driver],
+		.path = conf->storage.path,
+		.readers = (unsigned)conf->storage.readers,
+		.inline_work = !srv->threaded,
+	};
+
+	srv->store = store_open(&sc, err);
+	return srv->store != NULL;
+}
+
+static bool
+server_make_shards(struct server *srv, unsigned n, struct err *err)
+{
+	srv->shards = xcalloc(n, sizeof(srv->shards[0]));
+	for (unsigned i = 0; i < n; i++) {
+		srv->shards[i] = shard_new(srv, i, err);
+		if (srv->shards[i] == NULL)
+			return false;
+		srv->n_shards++;
+	}
+	return true;
+}
+
+void
+server_free(struct server *srv)
+{
+	if (srv == NULL)
+		return;
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_free(srv->shards[i]);
+	free(srv->shards);
+	snapshot_unref(srv->newest);
+	module_registry_free(srv->modules);
+	command_registry_free(srv->commands);
+	if (srv->store != NULL)
+		store_close(srv->store);
+	explicit_bzero(srv->secret, sizeof(srv->secret));
+	free(srv);
+}
+
+/* --- the secret -------------------------------------------------------------------- */
+
+struct secret_read {
+	struct server *server;
+	struct mailbox mailbox;
+	bool done;
+	struct err err;
+};
+
+static struct store_place
+secret_place(void)
+{
+	return (struct store_place){ STR("."), STR(""), STR(MAP_SERVER) };
+}
+
+static void
+on_secret_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct secret_read *read = arg;
+	struct server *srv = read->server;
+	struct buf raw = BUF_INIT;
+
+	read->done = true;
+	if (err != NULL)
+		read->err = *err;
+	else if (answer->n == 1 &&
+		base64_decode(&raw, answer->entries[0].value) &&
+		raw.n == sizeof(srv->secret))
+		memcpy(srv->secret, raw.p, raw.n);
+	else
+		rand_bytes(srv->rand, srv->secret, sizeof(srv->secret));
+	buf_done(&raw);
+}
+
+static void
+on_secret_written(void *arg, bool ok, const struct err *err)
+{
+	struct secret_read *read = arg;
+
+	read->done = true;
+	if (!ok)
+		read->err = *err;
+}
+
+static void
+secret_wait(struct secret_read *read)
+{
+	struct pollfd pfd = { .fd = read->mailbox.fd, .events = POLLIN };
+
+	while (!read->done) {
+		if (!read->server->threaded)
+			store_turn(read->server->store);
+		else
+			poll(&pfd, 1, -1);
+		mailbox_drain(&read->mailbox, read, 1);
+	}
+	read->done = false;
+}
+
+/* Reads the secret, or makes it; the one place that waits for the store, before
+ * there are threads that could not. */
+static bool
+server_find_secret(struct server *srv, struct err *err)
+{
+	struct secret_read read = { .server = srv };
+	struct store_tx *tx = store_tx_new();
+	struct buf text = BUF_INIT;
+
+	if (!mailbox_init(&read.mailbox, err)) {
+		store_tx_free(tx);
+		return false;
+	}
+	store_get(srv->store, secret_place(), STR(KEY_SECRET), &read.mailbox,
+		on_secret_read, &read);
+	secret_wait(&read);
+	if (read.err.code == ERR_NONE) {
+		base64_encode(&text, srv->secret, sizeof(srv->secret));
+		store_tx_set(tx, secret_place(), STR(KEY_SECRET),
+			buf_str(&text));
+		buf_done(&text);
+		store_commit(srv->store, tx, &read.mailbox, on_secret_written,
+			&read);
+		secret_wait(&read);
+	} else {
+		store_tx_free(tx);
+	}
+	mailbox_done(&read.mailbox);
+	if (read.err.code != ERR_NONE)
+		*err = read.err;
+	return read.err.code == ERR_NONE;
+}
+
+/* --- the whole ------------------------------------------------------------------------ */
+
+struct server *
+server_new(struct config *conf, const struct server_env *env, struct err *err)
+{
+	struct server *srv = xcalloc(1, sizeof(*srv));
+
+	srv->clock = env->clock;
+	srv->rand = env->rand;
+	srv->threaded = env->threaded;
+	srv->store_in_memory = env->store_in_memory;
+	srv->config_path = env->config_path;
+	srv->modules = env->modules;
+	srv->started_us = clock_mono_us(srv->clock);
+	rand_bytes(srv->rand, &srv->hash_key, sizeof(srv->hash_key));
+	srv->newest = snapshot_new(srv, conf, err);
+	if (srv->newest == NULL) {
+		server_free(srv);
+		return NULL;
+	}
+	return srv;
+}
+
+bool
+server_open(struct server *srv, struct err *err)
+{
+	return server_open_store(srv, err) && server_find_secret(srv, err) &&
+		server_make_shards(srv, shards_wanted(srv->newest->config),
+			err);
+}
+
+void
+server_start(struct server *srv)
+{
+	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
+		shard_start(srv->shards[i]);
+}
+
+struct shard *
+server_owner(const struct server *srv, struct str bare)
+{
+	uint64_t hash = hash_bytes(&srv->hash_key, bare.p, bare.n);
+
+	/* the upper half: the lower one orders the shard's own table */
+	return srv->shards[(hash >> 32) % srv->n_shards];
+}
+
+/* After the loops have ended: what is in the mailboxes is settled, and what that
+ * asks of the store, so that no write of the last turn is lost. */
+static void
+server_settle(struct server *srv)
+{
+	bool busy = true;
+
+	while (busy) {
+		busy = !store_is_idle(srv->store);
+		if (busy && srv->threaded)
+			usleep(SETTLE_WAIT_US);
+		for (unsigned i = 0; i < srv->n_shards; i++)
+			busy = shard_turn(srv->shards[i]) || busy;
+		if (!srv->threaded)
+			busy = store_turn(srv->store) || busy;
+	}
+}
+
+void
+server_stop(struct server *srv)
+{
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_join(srv->shards[i]);
+	server_settle(srv);
+	server_free(srv);
+}
+
+/* --- a new configuration ---------------------------------------------------------------- */
+
+struct publishing {
+	struct server *server;
+	struct snapshot *snap;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void
+publish_visit(struct shard *sh, void *arg)
+{
+	struct publishing *p = arg;
+
+	snapshot_unref(sh->snap);
+	sh->snap = snapshot_ref(p->snap);
+}
+
+static void
+publish_end(struct shard *from, void *arg)
+{
+	struct publishing *p = arg;
+
+	(void)from;
+	snapshot_unref(p->snap);
+	module_prune(p->server);
+	if (p->done != NULL)
+		p->done(p->arg);
+	free(p);
+}
+
+bool
+server_publish(struct server *srv, struct config *conf,
+	void (*done)(void *arg), void *arg, struct err *err)
+{
+	struct snapshot *snap = snapshot_new(srv, conf, err);
+	struct publishing *p;
+
+	ASSERT_ON(srv->shards[0]);
+	if (snap == NULL)
+		return false;
+	snapshot_unref(srv->newest);
+	srv->newest = snap;
+	p = xmalloc(sizeof(*p));
+	*p = (struct publishing){ srv, snapshot_ref(snap), done, arg };
+	shard_tour(srv->shards[0], publish_visit, publish_end, p);
+	return true;
+}
+
+struct reloading {
+	void (*done)(void *arg, bool ok, struct str text);
+	void *arg;
+};
+
+static void
+reload_end(void *arg)
+{
+	struct reloading r = *(struct reloading *)arg;
+
+	free(arg);
+	log_info(LOG_CONFIG, LOG_NOBODY, "the configuration is in force");
+	r.done(r.arg, true, STR(""));
+}
+
+static void
+reload_refuse(struct reloading *r, const struct mistakes *m,
+	const struct err *err)
+{
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < m->n_kept; i++) {
+		buf_printf(&text, "%s\n", m->texts[i]);
+		log_error(LOG_CONFIG, LOG_NOBODY, "%s", m->texts[i]);
+	}
+	if (err->code != ERR_NONE) {
+		buf_printf(&text, "%s\n", err->text);
+		log_error(LOG_CONFIG, LOG_NOBODY, "%s", err->text);
+	}
+	log_error(LOG_CONFIG, LOG_NOBODY,
+		"not reloaded, the configuration before stays in force");
+	r->done(r->arg, false, buf_str(&text));
+	buf_done(&text);
+	free(r);
+}
+
+void
+server_reload(struct server *srv,
+	void (*done)(void *arg, bool ok, struct str text), void *arg)
+{
+	struct reloading *r = xmalloc(sizeof(*r));
+	struct err err = ERR_INIT;
+	struct config_modules modules;
+	struct mistakes mistakes;
+	struct config *conf;
+
+	*r = (struct reloading){ done, arg };
+	mistakes_init(&mistakes);
+	module_unforce_all(srv->modules);
+	module_config(srv->modules, &modules);
+	conf = config_load(srv->config_path, &modules, &mistakes);
+	if (conf == NULL || !server_publish(srv, conf, reload_end, r, &err))
+		reload_refuse(r, &mistakes, &err);
+	mistakes_done(&mistakes);
+}

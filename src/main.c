@@ -1,0 +1,309 @@
+/*
+ * main.c - antiphond: start, signals, stop.
+ *
+ * The main thread waits for signals and does nothing else.  What needs
+ * privileges comes first (ports, keys, the file limit); they are dropped for
+ * good before the store is opened and before a byte is read from the network.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/notify.h"
+#include "base/privileges.h"
+#include "core/conf.h"
+#include "core/mistake.h"
+#include "core/module_int.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "ctl/ctl.h"
+#include "main_args.h"
+#include "stream/c2s.h"
+
+#define STOP_TEXT "antiphond: cannot start: "
+
+/* --- the configuration ---------------------------------------------------------- */
+
+static struct config *
+main_load(const struct main_args *args, struct module_registry *modules)
+{
+	struct config_modules known;
+	struct mistakes mistakes;
+	struct config *conf;
+
+	mistakes_init(&mistakes);
+	module_config(modules, &known);
+	conf = config_load(args->config, &known, &mistakes);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		fprintf(stderr, "%s\n", mistakes.texts[i]);
+	if (mistakes.n > mistakes.n_kept)
+		fprintf(stderr, "... and %zu more\n",
+			mistakes.n - mistakes.n_kept);
+	mistakes_done(&mistakes);
+	return conf;
+}
+
+static void
+main_show(const struct config *conf)
+{
+	struct buf out = BUF_INIT;
+
+	config_show(conf, &out);
+	fwrite(out.p, 1, out.n, stdout);
+	buf_done(&out);
+}
+
+static bool
+main_open_log(const struct config *conf, struct err *err)
+{
+	for (int i = 0; i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, conf->log.levels[i]);
+	return log_open((enum log_target)conf->log.to, conf->log.file, err);
+}
+
+/* --- going into the background ------------------------------------------------------- */
+
+/*
+ * The parent waits until the child has said that it is ready, so that whoever
+ * started us can go on as soon as clients can log in.  Returns the descriptor to
+ * say it through; the parent does not return.
+ */
+static int
+main_detach(void)
+{
+	int fds[2];
+	char byte;
+
+	if (pipe2(fds, O_CLOEXEC) == -1)
+		return -1;
+	switch (fork()) {
+	case -1:
+		return -1;
+	case 0:
+		close(fds[0]);
+		setsid();
+		return fds[1];
+	default:
+		close(fds[1]);
+		_exit(read(fds[0], &byte, 1) == 1 ? 0 : 1);
+	}
+}
+
+static void
+main_ready(int fd)
+{
+	int null_fd;
+
+	log_info(LOG_SERVER, LOG_NOBODY, "ready");
+	notify_send("READY=1");
+	if (fd == -1)
+		return;
+	if (write(fd, "", 1) == -1)
+		log_warn(LOG_SERVER, LOG_NOBODY, "who started us is gone");
+	close(fd);
+	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+	if (null_fd == -1)
+		return;
+	dup2(null_fd, STDIN_FILENO);
+	dup2(null_fd, STDOUT_FILENO);
+	close(null_fd);
+}
+
+static bool
+main_write_pid(const char *path, struct err *err)
+{
+	FILE *f;
+
+	if (path == NULL)
+		return true;
+	f = fopen(path, "we");
+	if (f == NULL)
+		return err_errno(err, "pid file %s", path);
+	fprintf(f, "%ld\n", (long)getpid());
+	if (fclose(f) != 0)
+		return err_errno(err, "pid file %s", path);
+	return true;
+}
+
+/* --- signals ------------------------------------------------------------------------------ */
+
+static void
+on_reloaded(void *arg, bool ok, struct str text)
+{
+	(void)arg;
+	(void)ok; /* told in the log */
+	(void)text;
+	notify_send("READY=1");
+}
+
+static void
+reload_on_shard(struct shard *sh, void *arg)
+{
+	(void)arg;
+	server_reload(sh->server, on_reloaded, NULL);
+}
+
+static void
+main_reload(struct server *srv)
+{
+	struct err err = ERR_INIT;
+	struct timespec now;
+	char state[80];
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
+		(long long)now.tv_sec * US_PER_S + now.tv_nsec / 1000);
+	notify_send(state);
+	if (!log_reopen(&err))
+		log_error(LOG_SERVER, LOG_NOBODY,
+			"the log cannot be opened again, keeping the old one reason=\"%s\"",
+			err.text);
+	shard_post(srv->shards[0], reload_on_shard, NULL, 0);
+}
+
+static void
+main_request_stop(struct server *srv)
+{
+	(void)srv;
+	kill(getpid(), SIGTERM);
+}
+
+/* The signals that the main thread takes by sigwait; no other thread gets them. */
+static void
+main_block_signals(sigset_t *set)
+{
+	sigemptyset(set);
+	sigaddset(set, SIGTERM);
+	sigaddset(set, SIGINT);
+	sigaddset(set, SIGHUP);
+	sigaddset(set, SIGUSR2);
+	pthread_sigmask(SIG_BLOCK, set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+}
+
+static void
+on_streams_closed(void *arg)
+{
+	(void)arg;
+	kill(getpid(), SIGUSR2); /* wakes main_wait */
+}
+
+static void
+main_wait(struct server *srv, const sigset_t *set)
+{
+	bool stopping = false;
+	int sig;
+
+	while (sigwait(set, &sig) == 0) {
+		if (sig == SIGUSR2 && stopping)
+			return;
+		if (sig == SIGHUP && !stopping)
+			main_reload(srv);
+		if ((sig != SIGTERM && sig != SIGINT) || stopping)
+			continue;
+		stopping = true;
+		log_info(LOG_SERVER, LOG_NOBODY, "stopping");
+		notify_send("STOPPING=1");
+		c2s_close_all(srv, STREAM_SYSTEM_SHUTDOWN, on_streams_closed,
+			NULL);
+	}
+}
+
+/* --- the whole --------------------------------------------------------------------------- */
+
+/* Everything up to the moment when clients may come. */
+static bool
+main_start(struct server *srv, struct err *err)
+{
+	const struct config_server *conf = &srv->newest->config->server;
+
+	return c2s_listen(srv, err) && ctl_open(srv, err) &&
+		main_write_pid(conf->pid_file, err) &&
+		privileges_drop(conf->user, conf->group, err) &&
+		server_open(srv, err);
+}
+
+static int
+main_serve(const struct main_args *args, struct config *conf,
+	struct module_registry *modules)
+{
+	struct server_env env = {
+		.clock = &clock_system,
+		.rand = &rand_system,
+		.config_path = args->config,
+		.modules = modules,
+		.threaded = true,
+	};
+	int ready_fd = args->daemon ? main_detach() : -1;
+	struct err err = ERR_INIT;
+	struct server *srv;
+	char *pid_file = NULL;
+	sigset_t signals;
+
+	if (conf->server.pid_file != NULL)
+		pid_file = xstrdup(conf->server.pid_file);
+	main_block_signals(&signals);
+	privileges_raise_files();
+	srv = server_new(conf, &env, &err);
+	if (srv == NULL || !main_start(srv, &err)) {
+		fprintf(stderr, STOP_TEXT "%s\n", err.text);
+		server_free(srv);
+		return 1;
+	}
+	srv->request_stop = main_request_stop;
+	server_start(srv);
+	c2s_start(srv);
+	ctl_start(srv);
+	main_ready(ready_fd);
+	main_wait(srv, &signals);
+	ctl_stop(srv);
+	server_stop(srv);
+	if (pid_file != NULL)
+		unlink(pid_file);
+	free(pid_file);
+	log_info(LOG_SERVER, LOG_NOBODY, "stopped");
+	return 0;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct main_args args;
+	struct module_registry *modules;
+	struct config *conf;
+	struct err err = ERR_INIT;
+	int rc;
+
+	main_args_parse(&args, argc, argv);
+	modules = module_registry_new(args.module_dir);
+	conf = main_load(&args, modules);
+	if (conf == NULL || args.check_config || args.show_config) {
+		if (conf != NULL && args.show_config)
+			main_show(conf);
+		rc = conf != NULL ? 0 : 1;
+		if (conf != NULL)
+			config_unref(conf);
+		module_registry_free(modules);
+		return rc;
+	}
+	if (!main_open_log(conf, &err)) {
+		fprintf(stderr, STOP_TEXT "%s\n", err.text);
+		config_unref(conf);
+		module_registry_free(modules);
+		return 1;
+	}
+	rc = main_serve(&args, conf, modules);
+	log_close();
+	return rc;
+}
