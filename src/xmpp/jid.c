@@ -127,7 +127,8 @@ part_fits(struct str out, const char *part, struct err *err)
 }
 
 bool
-jid_prep_local(struct str *out, struct arena *a, struct str in, struct err *err)
+jid_prep_local(struct str *out, struct arena *a, struct str in,
+	struct err *err)
 {
 	struct str s = in;
 
@@ -298,7 +299,8 @@ out:
 }
 
 bool
-jid_prep_domain(struct str *out, struct arena *a, struct str in, struct err *err)
+jid_prep_domain(struct str *out, struct arena *a, struct str in,
+	struct err *err)
 {
 	struct str s = without_root(in);
 

@@ -104,7 +104,8 @@ jid_eq_bare(struct jid a, struct jid b)
  * mapping) borrows from in, anything else lies in the arena of a.
  * False (ERR_INVALID) for an address that RFC 7622 does not allow.
  */
-bool jid_parse(struct jid *out, struct arena *a, struct str in, struct err *err);
+bool jid_parse(struct jid *out, struct arena *a, struct str in,
+	struct err *err);
 
 /* From parts that are prepared already; local and resource may be STR_NONE.
  * In the arena of a. */
@@ -116,8 +117,11 @@ struct jid jid_copy(struct arena *a, struct jid j);
 struct jid jid_trusted(struct str text);
 
 /* One part alone; the result borrows from in or lies in the arena of a. */
-bool jid_prep_local(struct str *out, struct arena *a, struct str in, struct err *err);
-bool jid_prep_domain(struct str *out, struct arena *a, struct str in, struct err *err);
-bool jid_prep_resource(struct str *out, struct arena *a, struct str in, struct err *err);
+bool jid_prep_local(struct str *out, struct arena *a, struct str in,
+	struct err *err);
+bool jid_prep_domain(struct str *out, struct arena *a, struct str in,
+	struct err *err);
+bool jid_prep_resource(struct str *out, struct arena *a, struct str in,
+	struct err *err);
 
 #endif
