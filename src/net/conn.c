@@ -90,8 +90,7 @@ conn_new_tcp(
 	return c;
 }
 
-/* --- the loop ---------------------------------------------------------------
- */
+/* --- the loop ------------------------------------------------------------- */
 
 void
 conn_touch(struct conn *c)
@@ -163,6 +162,18 @@ conn_fail(struct conn *c, const struct err *why)
 	conn_touch(c);
 }
 
+bool
+conn_errno(struct err *err, const char *what)
+{
+	int saved = errno;
+
+	err_errno(err, "%s", what);
+	if (err != NULL &&
+		(saved == ECONNRESET || saved == EPIPE || saved == ETIMEDOUT))
+		err->code = ERR_CLOSED;
+	return false;
+}
+
 static enum io
 conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 {
@@ -183,7 +194,7 @@ conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK)
 		return IO_AGAIN;
-	err_errno(err, "read");
+	conn_errno(err, "read");
 	return IO_BROKEN;
 }
 
@@ -271,8 +282,7 @@ conn_arm(struct conn *c)
 	event_add(&c->ev, NULL);
 }
 
-/* --- writing ----------------------------------------------------------------
- */
+/* --- writing -------------------------------------------------------------- */
 
 struct buf *
 conn_out(struct conn *c)
@@ -330,7 +340,7 @@ conn_send(struct conn *c, const char *p, size_t n, size_t *done_out,
 		c->blocked = true;
 		return IO_AGAIN;
 	}
-	err_errno(err, "write");
+	conn_errno(err, "write");
 	return IO_BROKEN;
 }
 
@@ -442,8 +452,7 @@ conn_resume(struct conn *c)
 	conn_wake(c);
 }
 
-/* --- moving to another shard ------------------------------------------------
- */
+/* --- moving to another shard ---------------------------------------------- */
 
 void
 conn_detach(struct conn *c)

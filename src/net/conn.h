@@ -81,7 +81,7 @@ size_t conn_queued(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
-/* --- the end --------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 /*
  * Writes what is queued, says goodbye and waits until the peer closes too, for
@@ -96,8 +96,10 @@ void conn_abort(struct conn *c);
 
 /*
  * Starts a handshake as a server, with the certificate that SNI asks for, or
- * that of host when the client names none.  Bytes that came in the clear behind
- * what asked for TLS must not exist (hostile 19): the caller has checked.
+ * that of host (STR_NONE: the first one) when the client names none we have.
+ * What is queued leaves in the clear before, what is written later under TLS.
+ * Bytes that came in the clear behind what asked for TLS must not exist (hostile
+ * 19): the caller has checked.
  * alpn is the protocol to require if the client offers any ("xmpp-client").
  * False, with err, when there is no certificate to offer.
  */
@@ -107,10 +109,12 @@ bool conn_is_secure(const struct conn *c);
 /* Borrowed; NULL without TLS.  For tls.h only. */
 struct ssl_st *conn_ssl(const struct conn *c);
 
-/* --- moving to another shard ------------------------------------------------ */
+/* --- moving to another shard ---------------------------------------------- */
 
 /* c leaves its loop: from here until conn_attach() nobody knows it but the
- * caller, who posts it.  Pending input travels in the socket and in TLS. */
+ * caller, who posts it.  Pending input travels in the socket and in TLS.  Not
+ * after conn_close(); a connection that has just broken may move, and reports
+ * that from where it arrives. */
 void conn_detach(struct conn *c);
 /* Owner shard of net.  Input that is pending already is reported in this turn. */
 void conn_attach(struct conn *c, struct net *net);

@@ -87,7 +87,7 @@ conn_tls_result(struct conn *c, int ret, const char *what, struct err *err)
 		return IO_CLOSED;
 	case SSL_ERROR_SYSCALL:
 		c->tls_broken = true;
-		err_errno(err, "%s", what);
+		conn_errno(err, what);
 		return IO_BROKEN;
 	default:
 		break;
@@ -143,8 +143,6 @@ enum io
 conn_tls_read(
 	struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 {
-	enum io io;
-
 	ERR_clear_error();
 	if (SSL_read_ex(c->ssl, p, n, got_out) == 1)
 		return IO_OK;
@@ -152,8 +150,7 @@ conn_tls_read(
 		c->read_blocked = true;
 		conn_touch(c);
 	}
-	io = conn_tls_result(c, 0, "TLS read", err);
-	return io;
+	return conn_tls_result(c, 0, "TLS read", err);
 }
 
 enum io

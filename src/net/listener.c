@@ -180,8 +180,7 @@ listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	return false;
 }
 
-/* --- owner shard -----------------------------------------------------------
- */
+/* --- owner shard ---------------------------------------------------------- */
 
 static struct listener *
 listener_arg(void *arg)

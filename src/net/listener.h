@@ -31,7 +31,7 @@ typedef void (*listener_accept_fn)(void *arg, int fd,
 bool listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	size_t n, uint16_t *port_out, struct err *err);
 
-/* --- owner shard ----------------------------------------------------------- */
+/* --- owner shard ---------------------------------------------------------- */
 
 /* Starts accepting on fd, which is taken.  When the process has no descriptors
  * left, accepting rests for a second, with one log line. */

@@ -98,10 +98,10 @@ struct conn {
 	bool blocked : 1;      /* waits until the kernel takes more */
 	bool waited : 1;       /* drained() is due when out is empty */
 	bool read_blocked : 1; /* so does TLS, before it reads on */
-	bool more : 1;	       /* input that no socket event announces */
+	bool more : 1;      /* input that no socket event announces */
 	bool closing : 1;      /* conn_close() was called */
-	bool shut : 1;	       /* all is said; waits for the peer to close */
-	bool dead : 1;	       /* to be freed at the end of the turn */
+	bool shut : 1;      /* all is said; waits for the peer to close */
+	bool dead : 1;      /* to be freed at the end of the turn */
 	bool tls_broken : 1;   /* OpenSSL must not be called again */
 	bool flooded : 1;      /* too much noise */
 	bool hung_up : 1;      /* in memory: the peer is gone */
@@ -123,6 +123,8 @@ struct conn *conn_new(struct net *net);
 void conn_touch(struct conn *c);
 /* The connection is broken: closed() at the end of the turn.  why borrowed. */
 void conn_fail(struct conn *c, const struct err *why);
+/* errno after what; ERR_CLOSED when it says that the peer is gone.  False. */
+bool conn_errno(struct err *err, const char *what);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
 /* Waits for what c is interested in now, and for nothing else. */

@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <stdio.h>
+#include <strings.h>
 #include <sys/stat.h>
 
 #include <idn2.h>
@@ -28,7 +29,6 @@
 	"ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20:"                 \
 	"!aNULL:!PSK:!SRP"
 #define WARN_DAYS 14
-#define DAY_S (24 * 60 * 60)
 
 struct tls_host {
 	char *name;  /* as configured */
@@ -61,8 +61,7 @@ tls_err(struct err *err, const char *what)
 		err, ERR_TLS, "%s: %s", what, reason != NULL ? reason : number);
 }
 
-/* --- callbacks of a handshake -----------------------------------------------
- */
+/* --- callbacks of a handshake --------------------------------------------- */
 
 static int
 on_tls_server_name(SSL *ssl, int *alert, void *arg)
@@ -163,8 +162,7 @@ tls_session_new(const struct tls_set *set, struct str host, struct conn *c,
 	return ssl;
 }
 
-/* --- building
- * ----------------------------------------------------------------- */
+/* --- building ------------------------------------------------------------- */
 
 static bool
 tls_file_err(struct err *err, const char *what, const char *path)

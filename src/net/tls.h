@@ -37,7 +37,7 @@ struct tls_conf {
 				   * NULL: none are asked for */
 };
 
-/* --- start-up or reload, any thread ---------------------------------------- */
+/* --- start-up or reload, any thread --------------------------------------- */
 
 /* Reads every certificate and key, and checks that they belong together, are
  * for the host (subjectAltName) and have not expired; the last two are only
@@ -47,13 +47,15 @@ struct tls_set *tls_set_new(const struct tls_conf *conf,
 struct tls_set *tls_set_ref(struct tls_set *set);
 void tls_set_unref(struct tls_set *set);
 
-/* --- owner shard of c --------------------------------------------------------- */
+/* --- owner shard of c ----------------------------------------------------- */
 
 enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT, TLS_UNIQUE };
 /* "tls-exporter", "tls-server-end-point", "tls-unique". */
 const char *tls_binding_name(enum tls_binding type);
 /* Appends the channel binding data (RFC 5929, RFC 9266); false when this
- * connection cannot give it: tls-unique on TLS 1.3, no TLS. */
+ * connection cannot give it: tls-unique on TLS 1.3, no TLS, TLS 1.2 without
+ * extended master secret (but for tls-server-end-point), or a certificate whose
+ * signature names no hash (tls-server-end-point). */
 bool tls_binding_data(const struct conn *c, enum tls_binding type,
 	struct buf *out);
 /* "TLSv1.3", or NULL without TLS. */

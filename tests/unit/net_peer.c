@@ -15,6 +15,9 @@
 
 #include <openssl/err.h>
 
+#include "certs.h"
+#include "test.h"
+
 #define NEED(expr)                                                             \
 	do {                                                                   \
 		if (!(expr)) {                                                 \
@@ -23,8 +26,7 @@
 		}                                                              \
 	} while (0)
 
-/* --- the owner of a conn ----------------------------------------------------
- */
+/* --- the owner of a conn -------------------------------------------------- */
 
 static void
 on_seen_data(void *arg, const char *p, size_t n)
@@ -70,8 +72,7 @@ const struct conn_events seen_events = {
 	.closed = on_seen_closed,
 };
 
-/* --- the pair
- * ----------------------------------------------------------------- */
+/* --- the pair ------------------------------------------------------------- */
 
 static int
 pair_listen(struct sockaddr_in *sa, int small)
@@ -231,4 +232,86 @@ pair_say(struct pair *p, const char *text, size_t n)
 		}
 	}
 	NEED(n == 0);
+}
+
+/* --- in the clear and under TLS ------------------------------------------- */
+
+char *
+big_text(void)
+{
+	char *text = xmalloc(BIG);
+
+	for (size_t i = 0; i < BIG; i++)
+		text[i] = (char)(i * 31 + (i >> 8) * 7 + (i >> 16));
+	return text;
+}
+
+void
+check_big(const struct buf *got)
+{
+	char *want = big_text();
+	size_t n = 0;
+
+	while (n < got->n && n < BIG && got->p[n] == want[n])
+		n++;
+	free(want);
+	CHECK_INT(n, BIG);
+	CHECK_INT(got->n, BIG);
+}
+
+void
+tls_both_init(struct tls_both *t)
+{
+	struct cert cert;
+	struct err err = ERR_INIT;
+	char path[128];
+	struct tls_host_conf host = { .host = "example.org" };
+	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+
+	certs_dir_init(&t->dir);
+	certs_dir_file(&t->dir, "host.pem", path);
+	cert_make(&cert,
+		&(struct cert_want){
+			.cn = "example.org",
+			.names = { { CERT_DNS, STR("example.org") } },
+		},
+		NULL);
+	cert_write(&cert, path);
+	cert_done(&cert);
+	host.certificate = path;
+	t->set = tls_set_new(&conf, NULL, NULL, &err);
+	CHECK_CSTR(err.text, "");
+	CHECK(t->set != NULL);
+	t->client = SSL_CTX_new(TLS_client_method());
+	SSL_CTX_set_mode(t->client,
+		SSL_MODE_ENABLE_PARTIAL_WRITE |
+			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+}
+
+void
+tls_both_done(struct tls_both *t)
+{
+	tls_set_unref(t->set);
+	SSL_CTX_free(t->client);
+	certs_dir_done(&t->dir);
+}
+
+void
+with_and_without_tls(void (*fn)(struct pair *p), bool small)
+{
+	struct tls_both t;
+	struct pair p;
+
+	TEST_CASE("in the clear");
+	small ? pair_init_small(&p) : pair_init(&p);
+	fn(&p);
+	pair_done(&p);
+	TEST_CASE("TLS");
+	tls_both_init(&t);
+	small ? pair_init_small(&p) : pair_init(&p);
+	pair_tls(&p, t.set, t.client, "example.org", NULL);
+	PAIR_UNTIL(&p, p.server.secured && SSL_is_init_finished(p.ssl));
+	fn(&p);
+	pair_done(&p);
+	tls_both_done(&t);
 }

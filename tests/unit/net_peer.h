@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "certs.h"
 #include "net/conn.h"
 #include "net/net.h"
 #include "net/tls.h"
@@ -63,5 +64,24 @@ void pair_tls(struct pair *p, const struct tls_set *set, SSL_CTX *ctx,
 void pair_say(struct pair *p, const char *text, size_t n);
 /* The client reads what there is. */
 void pair_hear(struct pair *p);
+
+#define BIG (3u << 20)
+/* BIG recognisable bytes, owned by the caller: what is lost, doubled or moved
+ * shows in check_big(). */
+char *big_text(void);
+void check_big(const struct buf *got);
+
+/* A server's certificate for example.org, and a client that accepts it. */
+struct tls_both {
+	struct certs_dir dir;
+	struct tls_set *set;
+	SSL_CTX *client;
+};
+
+void tls_both_init(struct tls_both *t);
+void tls_both_done(struct tls_both *t);
+
+/* Runs fn on a fresh connection in the clear, then on one under TLS. */
+void with_and_without_tls(void (*fn)(struct pair *p), bool small);
 
 #endif

@@ -11,102 +11,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "certs.h"
 #include "net_peer.h"
 #include "test.h"
 
-#define BIG (3u << 20)
 #define LINGER INT64_C(5000000)
-
-/* Recognisable bytes: what is lost, doubled or moved shows. */
-static char *
-big_text(void)
-{
-	char *text = xmalloc(BIG);
-
-	for (size_t i = 0; i < BIG; i++)
-		text[i] = (char)(i * 31 + (i >> 8) * 7 + (i >> 16));
-	return text;
-}
-
-static void
-check_big(const struct buf *got)
-{
-	char *want = big_text();
-	size_t n = 0;
-
-	while (n < got->n && n < BIG && got->p[n] == want[n])
-		n++;
-	free(want);
-	CHECK_INT(n, BIG);
-	CHECK_INT(got->n, BIG);
-}
-
-/* --- TLS for both sides --------------------------------------------------- */
-
-struct tls_both {
-	struct certs_dir dir;
-	struct tls_set *set;
-	SSL_CTX *client;
-};
-
-static void
-tls_both_init(struct tls_both *t)
-{
-	struct cert cert;
-	struct err err = ERR_INIT;
-	char path[128];
-	struct tls_host_conf host = { .host = "example.org" };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
-
-	certs_dir_init(&t->dir);
-	certs_dir_file(&t->dir, "host.pem", path);
-	cert_make(&cert,
-		&(struct cert_want){
-			.cn = "example.org",
-			.names = { { CERT_DNS, STR("example.org") } },
-		},
-		NULL);
-	cert_write(&cert, path);
-	cert_done(&cert);
-	host.certificate = path;
-	t->set = tls_set_new(&conf, NULL, NULL, &err);
-	CHECK_CSTR(err.text, "");
-	CHECK(t->set != NULL);
-	t->client = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_mode(t->client,
-		SSL_MODE_ENABLE_PARTIAL_WRITE |
-			SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
-}
-
-static void
-tls_both_done(struct tls_both *t)
-{
-	tls_set_unref(t->set);
-	SSL_CTX_free(t->client);
-	certs_dir_done(&t->dir);
-}
-
-/* Runs fn in the clear and under TLS. */
-static void
-with_and_without_tls(void (*fn)(struct pair *p), bool small)
-{
-	struct tls_both t;
-	struct pair p;
-
-	TEST_CASE("in the clear");
-	small ? pair_init_small(&p) : pair_init(&p);
-	fn(&p);
-	pair_done(&p);
-	TEST_CASE("TLS");
-	tls_both_init(&t);
-	small ? pair_init_small(&p) : pair_init(&p);
-	pair_tls(&p, t.set, t.client, "example.org", NULL);
-	PAIR_UNTIL(&p, p.server.secured && SSL_is_init_finished(p.ssl));
-	fn(&p);
-	pair_done(&p);
-	tls_both_done(&t);
-}
 
 /* --- bytes ---------------------------------------------------------------- */
 
@@ -258,8 +166,7 @@ TEST(bytes_before_tls_leave_in_the_clear_and_later_ones_do_not)
 	tls_both_done(&t);
 }
 
-/* --- the end ---------------------------------------------------------------
- */
+/* --- the end -------------------------------------------------------------- */
 
 static void
 close_politely(struct pair *p)
@@ -355,6 +262,7 @@ reset(struct pair *p)
 	conn_write(p->server.c, "to nobody", 9);
 	PAIR_UNTIL(p, p->server.closed);
 	CHECK(p->server.broken);
+	CHECK_INT(p->server.why.code, ERR_CLOSED);
 	CHECK(strlen(p->server.why.text) > 0);
 }
 
@@ -400,8 +308,7 @@ TEST(lingering_connections_are_cut_with_their_net)
 	pair_done(&p);
 }
 
-/* --- moving -----------------------------------------------------------------
- */
+/* --- moving --------------------------------------------------------------- */
 
 static void
 detach_once(struct seen *seen)
@@ -442,6 +349,37 @@ move_in_data(struct pair *p)
 TEST(a_connection_moves_with_input_in_flight)
 {
 	with_and_without_tls(move_in_data, false);
+}
+
+/* The kernel was full when it left; the rest goes out from the new loop. */
+static void
+move_while_blocked(struct pair *p)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+	char *text = big_text();
+
+	conn_write(p->server.c, text, BIG);
+	free(text);
+	pair_turn(p);
+	CHECK(conn_queued(p->server.c) > 0);
+	conn_detach(p->server.c);
+	conn_attach(p->server.c, net);
+	for (int i = 0; i < 200000 && p->in.n < BIG; i++) {
+		event_base_loop(base, EVLOOP_ONCE | EVLOOP_NONBLOCK);
+		net_flush(net);
+		pair_hear(p);
+	}
+	check_big(&p->in);
+	conn_abort(p->server.c);
+	net_free(net);
+	event_base_free(base);
+	p->server.c = NULL;
+}
+
+TEST(a_connection_moves_with_output_that_the_kernel_refused)
+{
+	with_and_without_tls(move_while_blocked, true);
 }
 
 /* One byte under TLS 1.3: header, byte, type and tag. */

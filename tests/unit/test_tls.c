@@ -8,146 +8,13 @@
 
 #include <openssl/err.h>
 
-#include "certs.h"
-#include "net_peer.h"
 #include "test.h"
+#include "tls_world.h"
 
 #define ALPN_XMPP "\x0bxmpp-client"
 #define ALPN_HTTP "\x08http/1.1"
 
-/* --- a server with two hosts, and a client -------------------------------- */
-
-struct world {
-	struct certs_dir dir;
-	struct cert a, b, ca;
-	struct tls_host_conf hosts[2];
-	struct tls_conf conf;
-	char paths[3][128];
-	struct tls_set *set;
-	SSL_CTX *client;
-	SSL_SESSION *ticket; /* the last one that the server gave */
-	bool resume;	     /* use it */
-	struct pair p;
-};
-
-static void
-world_cert(struct world *w, struct cert *cert, const char *host,
-	const char *file, char *path)
-{
-	struct cert_want want = {
-		.cn = host,
-		.names = { { CERT_DNS, str_c(host) } },
-	};
-
-	cert_done(cert);
-	cert_make(cert, &want, NULL);
-	certs_dir_file(&w->dir, file, path);
-	cert_write(cert, path);
-}
-
-static int
-on_client_session(SSL *ssl, SSL_SESSION *session)
-{
-	struct world *w = SSL_CTX_get_app_data(SSL_get_SSL_CTX(ssl));
-
-	SSL_SESSION_free(w->ticket);
-	w->ticket = session;
-	return 1;
-}
-
-static void
-world_load(struct world *w)
-{
-	struct err err = ERR_INIT;
-
-	w->set = tls_set_new(&w->conf, NULL, NULL, &err);
-	CHECK_CSTR(err.text, "");
-	CHECK(w->set != NULL);
-}
-
-static void
-world_init(struct world *w)
-{
-	*w = (struct world){ .conf = { .n_hosts = 2 } };
-	certs_dir_init(&w->dir);
-	world_cert(w, &w->a, "a.example", "a.pem", w->paths[0]);
-	world_cert(w, &w->b, "b.example", "b.pem", w->paths[1]);
-	w->hosts[0] = (struct tls_host_conf){ "a.example", w->paths[0], NULL };
-	w->hosts[1] = (struct tls_host_conf){ "b.example", w->paths[1], NULL };
-	w->conf.hosts = w->hosts;
-	world_load(w);
-	w->client = SSL_CTX_new(TLS_client_method());
-	SSL_CTX_set_app_data(w->client, w);
-	SSL_CTX_set_session_cache_mode(
-		w->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
-	SSL_CTX_sess_set_new_cb(w->client, on_client_session);
-	pair_init(&w->p);
-}
-
-/* A fresh connection to the same server. */
-static void
-world_again(struct world *w)
-{
-	pair_done(&w->p);
-	pair_init(&w->p);
-}
-
-static void
-world_done(struct world *w)
-{
-	pair_done(&w->p);
-	SSL_SESSION_free(w->ticket);
-	SSL_CTX_free(w->client);
-	tls_set_unref(w->set);
-	cert_done(&w->a);
-	cert_done(&w->b);
-	cert_done(&w->ca);
-	certs_dir_done(&w->dir);
-}
-
-/* The handshake succeeds, and one byte goes each way. */
-static void
-world_meet(struct world *w, const char *sni)
-{
-	struct pair *p = &w->p;
-
-	pair_tls(p, w->set, w->client, "a.example", sni);
-	if (w->resume)
-		SSL_set_session(p->ssl, w->ticket);
-	PAIR_UNTIL(p, p->server.secured && SSL_is_init_finished(p->ssl));
-	conn_write(p->server.c, "!", 1);
-	PAIR_UNTIL(p, p->in.n == 1);
-}
-
-/* The handshake fails, and the server says why. */
-static void
-world_fail(struct world *w)
-{
-	struct pair *p = &w->p;
-
-	pair_tls(p, w->set, w->client, "a.example", NULL);
-	PAIR_UNTIL(p, p->server.closed);
-	CHECK(p->server.broken);
-	CHECK_INT(p->server.secured, 0);
-	CHECK(strncmp(p->server.why.text, "TLS handshake: ", 15) == 0);
-	PAIR_UNTIL(p, p->client_broken);
-}
-
-static void
-set_version(SSL_CTX *ctx, int version)
-{
-	SSL_CTX_set_min_proto_version(ctx, version);
-	SSL_CTX_set_max_proto_version(ctx, version);
-}
-
-static bool
-client_saw(const struct world *w, const struct cert *cert)
-{
-	return X509_cmp(SSL_get0_peer_certificate(w->p.ssl), cert->x509) == 0;
-}
-
-/* --- handshakes -------------------------------------------------------------
- */
+/* --- handshakes ----------------------------------------------------------- */
 
 static const struct {
 	int version;
@@ -304,8 +171,7 @@ TEST(a_host_without_certificate_is_an_error)
 	world_done(&w);
 }
 
-/* --- bindings ---------------------------------------------------------------
- */
+/* --- bindings ------------------------------------------------------------- */
 
 static void
 client_binding(SSL *ssl, enum tls_binding type, struct buf *out)
@@ -445,8 +311,7 @@ TEST(the_end_point_is_hashed_as_the_certificate_was)
 	}
 }
 
-/* --- hostile 20
- * --------------------------------------------------------------- */
+/* --- hostile 20 ----------------------------------------------------------- */
 
 TEST(renegotiation_is_refused)
 {
@@ -497,8 +362,7 @@ TEST(a_flood_of_key_updates_ends_the_connection)
 	world_done(&w);
 }
 
-/* --- reload
- * ------------------------------------------------------------------- */
+/* --- reload --------------------------------------------------------------- */
 
 TEST(a_reload_changes_new_connections_and_leaves_old_ones_alone)
 {
@@ -537,231 +401,6 @@ TEST(a_handshake_that_began_before_a_reload_ends_well)
 	w.set = NULL;
 	PAIR_UNTIL(&w.p, w.p.server.secured && SSL_is_init_finished(w.p.ssl));
 	CHECK(client_saw(&w, &w.b));
-	world_done(&w);
-}
-
-/* --- loading
- * ------------------------------------------------------------------ */
-
-static void
-on_warning(void *arg, const char *text)
-{
-	struct buf *all = arg;
-
-	buf_add_c(all, text);
-	buf_add_c(all, "\n");
-}
-
-static const struct {
-	const char *name;
-	struct cert_want want;
-	const char *warning; /* NULL: none */
-} warning_cases[] = {
-	{ "fine", { .names = { { CERT_DNS, STR("a.example") } } }, NULL },
-	{ "xmppAddr", { .names = { { CERT_XMPP, STR("a.example") } } }, NULL },
-	{ "SRVName",
-		{ .names = { { CERT_SRV, STR("_xmpp-client.a.example") } } },
-		NULL },
-	{ "expired",
-		{ .names = { { CERT_DNS, STR("a.example") } },
-			.from_days = -20,
-			.to_days = -1 },
-		"has expired" },
-	{ "expires soon",
-		{ .names = { { CERT_DNS, STR("a.example") } }, .to_days = 5 },
-		"expires in " },
-	{ "not yet",
-		{ .names = { { CERT_DNS, STR("a.example") } }, .from_days = 9 },
-		"not valid yet" },
-	{ "another host", { .names = { { CERT_DNS, STR("b.example") } } },
-		"does not name it" },
-	{ "only the CN", { .cn = "a.example" }, "does not name it" },
-	{ "NUL", { .names = { { CERT_DNS, STR("a.example\0.evil") } } },
-		"does not name it" },
-	{ "SRVName of another service",
-		{ .names = { { CERT_SRV, STR("_http.a.example") } } },
-		"does not name it" },
-};
-
-TEST(a_certificate_that_clients_will_refuse_is_reported)
-{
-	struct certs_dir dir;
-	char path[128];
-	struct tls_host_conf host = { .host = "a.example",
-		.certificate = path };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
-
-	certs_dir_init(&dir);
-	certs_dir_file(&dir, "host.pem", path);
-	for (size_t i = 0; i < COUNT(warning_cases); i++) {
-		struct buf said = BUF_INIT;
-		struct cert cert;
-		struct tls_set *set;
-
-		TEST_CASE(warning_cases[i].name);
-		cert_make(&cert, &warning_cases[i].want, NULL);
-		cert_write(&cert, path);
-		cert_done(&cert);
-		set = tls_set_new(&conf, on_warning, &said, NULL);
-		CHECK(set != NULL);
-		tls_set_unref(set);
-		if (warning_cases[i].warning == NULL)
-			CHECK_STR(buf_str(&said), "");
-		else
-			CHECK(strstr(buf_c(&said), warning_cases[i].warning) !=
-				NULL);
-		buf_done(&said);
-	}
-	certs_dir_done(&dir);
-}
-
-TEST(what_cannot_be_loaded_is_named)
-{
-	struct world w;
-	struct err err = ERR_INIT;
-
-	world_init(&w);
-	w.hosts[1].key = w.paths[0];
-	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
-	CHECK(strstr(err.text, "b.example") != NULL);
-	CHECK(strstr(err.text, "key values mismatch") != NULL);
-	w.hosts[1].key = "/nonexistent/key.pem";
-	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
-	CHECK(strstr(err.text, "/nonexistent/key.pem") != NULL);
-	w.hosts[1].key = NULL;
-	w.conf.min_version = "1.1";
-	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
-	CHECK_INT(err.code, ERR_INVALID);
-	w.conf.min_version = NULL;
-	w.conf.ciphers = "NO-SUCH-CIPHER";
-	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
-	w.conf.ciphers = NULL;
-	w.conf.client_ca = "/nonexistent/ca.pem";
-	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
-	CHECK(strstr(err.text, "/nonexistent/ca.pem") != NULL);
-	world_done(&w);
-}
-
-/* --- client certificates
- * ------------------------------------------------------ */
-
-/* hostile 23 */
-static const struct {
-	const char *name;
-	struct cert_want want;
-	bool stranger; /* signed by a CA that we do not know */
-	bool verified;
-	const char *addresses;
-} client_cases[] = {
-	{ "one address", { .names = { { CERT_XMPP, STR("romeo@a.example") } } },
-		false, true, "romeo@a.example;" },
-	{ "two addresses",
-		{ .names = { { CERT_XMPP, STR("romeo@a.example") },
-			  { CERT_DNS, STR("a.example") },
-			  { CERT_XMPP, STR("juliet@a.example") } } },
-		false, true, "romeo@a.example;juliet@a.example;" },
-	{ "only the CN", { .cn = "romeo@a.example" }, false, true, "" },
-	{ "CN with another RDN inside",
-		{ .cn = "x,CN=admin@a.example",
-			.names = { { CERT_XMPP, STR("romeo@a.example") } } },
-		false, true, "romeo@a.example;" },
-	{ "comma",
-		{ .names = { { CERT_XMPP, STR("a@a.example,b@a.example") } } },
-		false, true, "a@a.example,b@a.example;" },
-	{ "NUL",
-		{ .names = { { CERT_XMPP, STR("admin@a.example\0.evil") },
-			  { CERT_XMPP, STR("romeo@a.example") } } },
-		false, true, "romeo@a.example;" },
-	{ "bad UTF-8", { .names = { { CERT_XMPP, STR("rom\xff@a.example") } } },
-		false, true, "" },
-	{ "wrong string type",
-		{ .names = { { CERT_XMPP_IA5, STR("romeo@a.example") } } },
-		false, true, "" },
-	{ "empty", { .names = { { CERT_XMPP, STR("") } } }, false, true, "" },
-	{ "unknown CA", { .names = { { CERT_XMPP, STR("romeo@a.example") } } },
-		true, false, "" },
-	{ "expired",
-		{ .names = { { CERT_XMPP, STR("romeo@a.example") } },
-			.from_days = -9,
-			.to_days = -1 },
-		false, false, "" },
-};
-
-static void
-on_address(void *arg, struct str addr)
-{
-	buf_add_str(arg, addr);
-	buf_add_c(arg, ";");
-}
-
-static void
-world_ask_client(struct world *w)
-{
-	struct cert_want want = { .cn = "Test CA", .ca = true };
-
-	tls_set_unref(w->set);
-	cert_make(&w->ca, &want, NULL);
-	certs_dir_file(&w->dir, "ca.pem", w->paths[2]);
-	cert_write(&w->ca, w->paths[2]);
-	w->conf.client_ca = w->paths[2];
-	world_load(w);
-}
-
-static void
-check_addresses(struct world *w, bool verified, const char *want)
-{
-	struct buf got = BUF_INIT;
-
-	CHECK(tls_client_addresses(w->p.server.c, on_address, &got) ==
-		verified);
-	CHECK_STR(buf_str(&got), want);
-	buf_done(&got);
-}
-
-TEST(addresses_come_from_verified_alternative_names_only)
-{
-	struct cert_want evil = { .cn = "Other CA", .ca = true };
-
-	for (size_t i = 0; i < COUNT(client_cases); i++) {
-		struct world w;
-		struct cert other, cert;
-
-		TEST_CASE(client_cases[i].name);
-		world_init(&w);
-		world_ask_client(&w);
-		cert_make(&other, &evil, NULL);
-		cert_make(&cert, &client_cases[i].want,
-			client_cases[i].stranger ? &other : &w.ca);
-		SSL_CTX_use_certificate(w.client, cert.x509);
-		SSL_CTX_use_PrivateKey(w.client, cert.key);
-		world_meet(&w, NULL);
-		check_addresses(&w, client_cases[i].verified,
-			client_cases[i].addresses);
-		/* a resumed session carries the same certificate */
-		world_again(&w);
-		w.resume = true;
-		world_meet(&w, NULL);
-		CHECK(SSL_session_reused(w.p.ssl));
-		check_addresses(&w, client_cases[i].verified,
-			client_cases[i].addresses);
-		cert_done(&cert);
-		cert_done(&other);
-		world_done(&w);
-	}
-}
-
-TEST(a_client_without_certificate_has_no_addresses)
-{
-	struct world w;
-
-	world_init(&w);
-	check_addresses(&w, false, "");
-	world_meet(&w, NULL);
-	check_addresses(&w, false, "");
-	world_again(&w);
-	world_ask_client(&w);
-	world_meet(&w, NULL);
-	check_addresses(&w, false, "");
 	world_done(&w);
 }
 
