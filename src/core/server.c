@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "core/command_int.h"
 #include "core/conf.h"
 #include "core/host.h"
@@ -82,6 +83,7 @@ server_free(struct server *srv)
 {
 	if (srv == NULL)
 		return;
+	worker_free(srv->worker);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_free(srv->shards[i]);
 	free(srv->shards);
@@ -213,7 +215,10 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 bool
 server_open(struct server *srv, struct err *err)
 {
-	return server_open_store(srv, err) && server_find_secret(srv, err) &&
+	if (!server_open_store(srv, err) || !server_find_secret(srv, err))
+		return false;
+	srv->worker = worker_new(srv->threaded, err);
+	return srv->worker != NULL &&
 		server_make_shards(srv, shards_wanted(srv->newest->config),
 			err);
 }
@@ -235,14 +240,16 @@ server_owner(const struct server *srv, struct str bare)
 }
 
 /* After the loops have ended: what is in the mailboxes is settled, and what that
- * asks of the store, so that no write of the last turn is lost. */
+ * asks of the worker and the store, so that no write of the last turn is
+ * lost. */
 static void
 server_settle(struct server *srv)
 {
 	bool busy = true;
 
 	while (busy) {
-		busy = !store_is_idle(srv->store);
+		busy = !store_is_idle(srv->store) ||
+			worker_waiting(srv->worker) != 0;
 		if (busy && srv->threaded)
 			usleep(SETTLE_WAIT_US);
 		for (unsigned i = 0; i < srv->n_shards; i++)

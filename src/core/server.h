@@ -24,11 +24,13 @@ struct module_registry;
 struct shard;
 struct snapshot;
 struct store;
+struct worker;
 
 struct server {
 	const struct clock *clock;
 	struct rand_source *rand; /* seeded in a simulation; else the CSPRNG */
 	struct store *store;
+	struct worker *worker;    /* slow work, such as deriving keys */
 	struct shard **shards;
 	unsigned n_shards;
 	bool threaded;            /* false: the caller turns the shards */
