@@ -10,7 +10,7 @@ from xmltree import Mismatch, match_value
 HEADER = re.compile(r"(accounts|contacts|subscribed|conf|only|not):\s*(.*)$")
 STEP = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(:|>>|>|<\||<!|<)(?:\s+(.*))?$",
                   re.S)
-GLOBAL = ("advance", "settle", "quiet", "ctl", "restart", "kill")
+GLOBAL = ("advance", "settle", "quiet", "check", "ctl", "restart", "kill")
 
 
 class BadScript(Exception):
@@ -105,6 +105,10 @@ class Player:
     def all_quiet(self, _rest):
         self.scene.quiet()
 
+    def all_check(self, rest):
+        if not eval(rest, {"int": int, "len": len}, dict(self.scene.binds)):
+            raise Mismatch("not true with %s" % self.scene.binds)
+
     def all_ctl(self, rest):
         self.server.ctl(*self.scene.fill(rest).split())
 
@@ -136,7 +140,15 @@ class Player:
             return self.scene[name].expect_error(more)
         if what == "closed":
             return self.scene[name].expect_closed(tag=more != "abruptly")
+        if what == "refused":
+            return self.on_refused(name)
         raise BadScript("cannot expect " + rest)
+
+    def on_refused(self, name):
+        """Whatever the words, it is the end."""
+        for e in self.scene[name].wait_end():
+            if e.name not in ("error", "failure", "proceed"):
+                raise Mismatch("%s: expected a refusal, got %s" % (name, e))
 
     def on_header(self, name, rest):
         got = self.scene[name].wait_header()

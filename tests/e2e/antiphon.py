@@ -73,6 +73,13 @@ class Server:
         return {
             "log": {"level": "debug"},
             "shards": int(os.environ.get("ANTIPHON_SHARDS", "4")),
+            # all tests come from one address, and know their passwords
+            "auth": {"scram_iterations": "4096"},
+            "limits": {name: "1000000" for name in (
+                "connections_per_address", "auth_failures_per_address",
+                "auth_failures_per_account", "stanzas_per_second",
+                "stanzas_burst")} | {"bytes_per_second": "1GiB",
+                                     "bytes_burst": "1GiB"},
             "listen": listen,
             "storage": {"driver": "sqlite",
                         "path": os.path.join(self.folder, "data.sqlite")},

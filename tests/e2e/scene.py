@@ -12,6 +12,8 @@ from client import Client, Closed
 from xmltree import CLIENT, Mismatch, match, parse
 
 MARK = "<mark xmlns='urn:antiphon:test'/>"
+# the answer to a set comes when it, and all before it, is durable
+BARRIER = "<query xmlns='jabber:iq:private'>%s</query>" % MARK
 ROSTER = "<query xmlns='jabber:iq:roster'/>"
 
 
@@ -117,12 +119,13 @@ class Scene:
             raise Mismatch("%s: mark refused: %s" % (a.name, got))
 
     def flush(self):
-        """Everything under way between live sessions has arrived: each sends
-        every other one a mark, twice, since an arrival may cause an answer."""
+        """Everything under way between live sessions has arrived: each waits
+        until what it caused is on disk, and sends every other one a mark;
+        twice, since an arrival may cause an answer."""
         live = self.live()
         for _ in range(2):
             for a in live:
-                a.ping()
+                a.iq("set", BARRIER)
                 for b in live:
                     if a is not b:
                         self.mark(a, b)

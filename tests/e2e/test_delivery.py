@@ -170,7 +170,7 @@ def test_a_stranger_learns_nothing(scene, to, payload):
             if e.name != "text"] == ["service-unavailable"]
 
 
-# --- before the table -----------------------------------------------------------
+# --- before the table --------------------------------------------------------
 
 def test_message_without_to_is_for_oneself(scene):
     """RFC 6120 §10.3.1"""

@@ -127,7 +127,7 @@ def test_the_payload_survives(scene, romeo):
 def test_quota(own_server):
     """XEP-0160 §3: what does not fit is refused with service-unavailable, and
     what was there stays."""
-    server = own_server({"modules": {"offline": {"messages": "3"}}})
+    server = own_server({"modules": {"offline": {"max_messages": "3"}}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.online("romeo/a")
     for i in range(5):

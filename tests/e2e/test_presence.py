@@ -2,6 +2,8 @@
 
 import pytest
 
+import scene as scenes
+
 
 @pytest.fixture
 def pair(scene):
@@ -146,7 +148,7 @@ def test_back_after_unavailable(pair):
     assert len(presences(pair, "juliet/j")) == 1
 
 
-# --- probes (§4.3) --------------------------------------------------------------
+# --- probes (§4.3) -----------------------------------------------------------
 
 def test_probe_by_a_subscriber(pair):
     romeo = pair.online("romeo/r")
@@ -181,7 +183,7 @@ def test_probe_by_a_stranger(scene, to):
     scene.quiet("juliet/j")
 
 
-# --- directed presence (§4.6) ------------------------------------------------------
+# --- directed presence (§4.6) ------------------------------------------------
 
 def test_directed_presence_to_a_contact_is_not_told_twice(pair):
     romeo = pair.online("romeo/r")
@@ -219,16 +221,12 @@ def test_directed_presence_without_being_available(scene):
 @pytest.mark.only("antiphon")
 def test_directed_presences_are_limited(own_server):
     """limits: directed_presences"""
-    import scene as scenes
-    scene = scenes.Scene(own_server(
-        {"limits": {"directed_presences": "2"}}), ("romeo", "a", "b", "c"))
+    scene = scenes.Scene(own_server({"limits": {"directed_presences": "10"}}),
+                         ("romeo",))
     romeo = scene.online("romeo/r")
-    for name in ("a", "b", "c"):
-        scene.online(name + "/x")
-    for name in ("a", "b", "c"):
-        scene.send("romeo/r", "<presence to='{%s}' id='to-%s'/>"
-                   % (name, name))
+    for i in range(11):
+        scene.send("romeo/r", "<presence to='n%d@{HOST}' id='%d'/>" % (i, i))
     romeo.ping()
     refused = [e for e in romeo.inbox if e.get("type") == "error"]
-    assert [e.get("id") for e in refused] == ["to-c"]
+    assert [e.get("id") for e in refused] == ["10"]
     scene.end()

@@ -140,13 +140,13 @@ def test_items_survive_a_login(scene, romeo):
 def test_size_is_limited(own_server):
     """limits: roster_items"""
     import scene as scenes
-    scene = scenes.Scene(own_server({"limits": {"roster_items": "3"}}),
+    scene = scenes.Scene(own_server({"limits": {"roster_items": "10"}}),
                          ("romeo",))
     c = scene.login("romeo/a")
     got = [c.iq("set", item("<item jid='c%d@x.test'/>" % i)).get("type")
-           for i in range(4)]
-    assert got == ["result"] * 3 + ["error"]
-    assert len(c.roster()) == 3
+           for i in range(11)]
+    assert got == ["result"] * 10 + ["error"]
+    assert len(c.roster()) == 10
     scene.end()
 
 

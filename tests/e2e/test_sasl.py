@@ -29,7 +29,7 @@ def condition(got):
     return [e.name for e in got.elems() if e.name != "text"][0]
 
 
-# --- what works ---------------------------------------------------------------
+# --- what works --------------------------------------------------------------
 
 @pytest.mark.only("antiphon")
 def test_mechanisms_offered(c):
@@ -118,7 +118,7 @@ def test_a_second_try_may_succeed(c, romeo):
     c.bind()
 
 
-# --- what fails -----------------------------------------------------------------
+# --- what fails --------------------------------------------------------------
 
 FAILURES = {
     "a wrong password": ("PLAIN", "{name}\0wrong", "not-authorized"),
@@ -338,7 +338,7 @@ def test_a_client_that_skips_the_new_stream(c, romeo):
         pass
 
 
-# --- binding ----------------------------------------------------------------------
+# --- binding -----------------------------------------------------------------
 
 @pytest.fixture
 def ready(c, romeo):

@@ -424,7 +424,7 @@ def test_garbage_instead_of_a_handshake(server):
     sock.close()
 
 
-# --- the end -------------------------------------------------------------------
+# --- the end -----------------------------------------------------------------
 
 @pytest.mark.parametrize("stage", ["connect", "header", "proceed", "tls",
                                    "auth", "bound"])
@@ -497,7 +497,7 @@ def test_half_closed_connection_ends(scene):
 
 @pytest.mark.only("antiphon")
 def test_a_stranger_who_does_not_log_in_is_sent_away(own_server):
-    """limits: login_timeout; hostile-39"""
+    """limits: login_timeout; hostile-04"""
     server = own_server({"limits": {"login_timeout": "30s"}})
     quiet = Client(server).connect()
     asked = Client(server).connect()

@@ -1,0 +1,62 @@
+"""Somebody else's client library, so that our own client and our server cannot
+be wrong in the same way."""
+
+import asyncio
+
+import pytest
+
+from client import PATIENCE
+
+slixmpp = pytest.importorskip("slixmpp")
+
+
+class Peer(slixmpp.ClientXMPP):
+    def __init__(self, account, server):
+        super().__init__(account.jid, account.password)
+        self.ca_certs = server.ca_file
+        self.messages = asyncio.Queue()
+        self.ready = asyncio.get_event_loop().create_future()
+        self.register_plugin("xep_0030")
+        self.register_plugin("xep_0199")
+        self.add_event_handler("session_start", self.on_start)
+        self.add_event_handler("failed_all_auth", self.on_failed)
+        self.add_event_handler("message", self.messages.put_nowait)
+
+    async def on_start(self, _event):
+        await self.get_roster()
+        self.send_presence()
+        self.ready.set_result(None)
+
+    def on_failed(self, _event):
+        self.ready.set_exception(AssertionError("no login"))
+
+
+async def talk(scene):
+    peers = []
+    for name in ("romeo", "juliet"):
+        peer = Peer(scene.accounts[name], scene.server)
+        peer.connect(("127.0.0.1", scene.server.port("starttls")))
+        await asyncio.wait_for(peer.ready, PATIENCE)
+        peers.append(peer)
+    romeo, juliet = peers
+    romeo.send_message(mto=juliet.boundjid, mbody="hello", mtype="chat")
+    got = await asyncio.wait_for(juliet.messages.get(), PATIENCE)
+    assert got["body"] == "hello" and got["from"] == romeo.boundjid
+    info = await romeo["xep_0030"].get_info(jid=scene.server.domain,
+                                            timeout=PATIENCE)
+    assert ("server", "im") in {i[:2] for i in
+                                info["disco_info"]["identities"]}
+    await romeo["xep_0199"].ping(scene.server.domain, timeout=PATIENCE)
+    for peer in peers:
+        await asyncio.wait_for(peer.disconnect(), PATIENCE)
+
+
+def test_slixmpp_talks(scene):
+    scene.add_accounts("romeo", "juliet")
+    loop = asyncio.new_event_loop()
+    asyncio.set_event_loop(loop)
+    loop.run_until_complete(talk(scene))
+    for task in asyncio.all_tasks(loop): # slixmpp leaves some behind
+        task.cancel()
+    loop.run_until_complete(asyncio.sleep(0))
+    loop.close()
