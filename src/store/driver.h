@@ -44,11 +44,12 @@ struct store_driver {
 		struct str value, bool must_be_new, struct err *err);
 	bool (*del)(struct store_db *db, struct store_place at, struct str key,
 		struct err *err);
-	bool (*clear)(struct store_db *db, struct store_place at, struct err *err);
+	bool (*clear)(struct store_db *db, struct store_place at,
+		struct err *err);
 	bool (*clear_owner)(struct store_db *db, struct str host,
 		struct str owner, struct err *err);
-	bool (*append)(struct store_db *db, struct store_place at, struct str id,
-		int64_t wall_us, struct str with, struct str value,
+	bool (*append)(struct store_db *db, struct store_place at,
+		struct str id, int64_t wall_us, struct str with, struct str value,
 		struct err *err);
 	bool (*del_entry)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);

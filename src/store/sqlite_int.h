@@ -98,7 +98,7 @@ bool sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err);
 /* Creates what is missing and brings what is old up to date. */
 bool sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err);
 
-/* --- store_sqlite_map.c -------------------------------------------------------- */
+/* --- store_sqlite_map.c ------------------------------------------------- */
 
 bool sqlite_set(struct store_db *db, struct store_place at, struct str key,
 	struct str value, bool must_be_new, struct err *err);
@@ -118,7 +118,7 @@ bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 bool sqlite_count_owners(struct store_db *db, struct str host, struct str name,
 	uint64_t *out, struct err *err);
 
-/* --- store_sqlite_log.c -------------------------------------------------------- */
+/* --- store_sqlite_log.c ------------------------------------------------- */
 
 bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err);

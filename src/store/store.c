@@ -24,7 +24,7 @@
 #include "base/mem.h"
 #include "store/store_int.h"
 
-/* --- requests, on the asker's thread ------------------------------------------ */
+/* --- requests, on the asker's thread ------------------------------------ */
 
 /* Whoever finds names that share a slot makes reads wait for one more commit,
  * which gains nothing: the key needs no secret. */
@@ -64,8 +64,8 @@ req_accept(struct store *s, struct store_req *req)
 	if (req->failed)
 		return false;
 	if (s->closing)
-		return err_set(&req->err, ERR_CLOSED,
-			"the store is being closed");
+		return err_set(
+			&req->err, ERR_CLOSED, "the store is being closed");
 	if (s->stats.queued_bytes > STORE_QUEUE_MAX)
 		return err_set(&req->err, ERR_BUSY,
 			"the store is behind: %llu bytes are waiting",
@@ -168,7 +168,7 @@ store_stats(struct store *s, struct store_stats *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- the threads ---------------------------------------------------------------- */
+/* --- the threads -------------------------------------------------------- */
 
 static void *
 writer_main(void *arg)
@@ -273,8 +273,8 @@ threads_start(struct store *s, struct err *err)
 	ok = thread_start(s, &s->writer, "store-write", writer_main, err) &&
 		thread_start(s, &s->copier, "store-copy", copier_main, err);
 	for (unsigned i = 0; ok && i < s->n_readers; i++)
-		ok = thread_start(s, &s->readers[i], "store-read", reader_main,
-			err);
+		ok = thread_start(
+			s, &s->readers[i], "store-read", reader_main, err);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
@@ -302,7 +302,7 @@ threads_stop(struct store *s)
 	thread_join(&s->copier);
 }
 
-/* --- no threads ------------------------------------------------------------------ */
+/* --- no threads --------------------------------------------------------- */
 
 static bool
 turn_reads(struct store *s)
@@ -343,7 +343,7 @@ store_turn(struct store *s)
 	return turn_reads(s) || any;
 }
 
-/* --- opening and closing ------------------------------------------------------ */
+/* --- opening and closing ------------------------------------------------ */
 
 static const struct store_driver *
 driver_find(const char *name, struct err *err)

@@ -52,7 +52,7 @@ struct store_place {
 	struct str name;  /* "roster", "offline", ... */
 };
 
-/* --- start-up, before threads --------------------------------------------- */
+/* --- start-up, before threads ------------------------------------------- */
 
 /*
  * Opens the database, creates or migrates it (forwards only; a newer one is
@@ -68,7 +68,7 @@ bool store_is_idle(struct store *s);
 /* inline_work: does what has been asked for; true if there was anything. */
 bool store_turn(struct store *s);
 
-/* --- any thread: writing ----------------------------------------------------- */
+/* --- any thread: writing ------------------------------------------------ */
 
 /* A list of operations that is applied as one: all or nothing, in order. */
 struct store_tx;
@@ -83,13 +83,16 @@ void store_tx_set(struct store_tx *tx, struct store_place at, struct str key,
 void store_tx_create(struct store_tx *tx, struct store_place at, struct str key,
 	struct str value);
 /* Fails the whole transaction with ERR_MISSING if the key does not exist. */
-void store_tx_require(struct store_tx *tx, struct store_place at, struct str key);
+void store_tx_require(struct store_tx *tx, struct store_place at,
+	struct str key);
 /* No error if there is none. */
-void store_tx_delete(struct store_tx *tx, struct store_place at, struct str key);
+void store_tx_delete(struct store_tx *tx, struct store_place at,
+	struct str key);
 /* The whole map, or the whole log. */
 void store_tx_clear(struct store_tx *tx, struct store_place at);
 /* Every map and log of (host, owner): an account is removed. */
-void store_tx_clear_owner(struct store_tx *tx, struct str host, struct str owner);
+void store_tx_clear_owner(struct store_tx *tx, struct str host,
+	struct str owner);
 
 /* Behind the last entry of the log.  id must be new in this log (else
  * ERR_CONFLICT); with is the address of the other side, or empty. */
@@ -118,7 +121,7 @@ typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
 void store_commit(struct store *s, struct store_tx *tx, struct mailbox *reply,
 	store_done_fn done, void *arg);
 
-/* --- any thread: reading ------------------------------------------------------- */
+/* --- any thread: reading ------------------------------------------------ */
 
 struct store_entry {
 	struct str key;   /* maps: the key; logs: the id; owners: the owner */
@@ -176,10 +179,10 @@ struct store_range {
 
 /* Part of a log, oldest first. */
 void store_range(struct store *s, struct store_place at,
-	const struct store_range *range, struct mailbox *reply, store_read_fn fn,
-	void *arg);
+	const struct store_range *range, struct mailbox *reply,
+	store_read_fn fn, void *arg);
 
-/* --- any thread: the whole ---------------------------------------------------- */
+/* --- any thread: the whole ---------------------------------------------- */
 
 /*
  * Makes a consistent copy of the database in a new file, while running; it

@@ -44,7 +44,7 @@ struct store_req {
 
 STAILQ_HEAD(store_req_list, store_req);
 
-/* --- writing ----------------------------------------------------------------- */
+/* --- writing ------------------------------------------------------------ */
 
 enum store_op_kind {
 	STORE_OP_SET,
@@ -78,7 +78,7 @@ struct store_tx {
 	store_done_fn done;
 };
 
-/* --- reading ----------------------------------------------------------------- */
+/* --- reading ------------------------------------------------------------ */
 
 enum store_read_kind {
 	STORE_READ_GET,
@@ -108,7 +108,7 @@ struct store_read {
 	bool complete;
 };
 
-/* --- the whole --------------------------------------------------------------- */
+/* --- the whole ---------------------------------------------------------- */
 
 struct store_thread {
 	struct store *store;
@@ -128,7 +128,7 @@ struct store {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t writes_changed, reads_changed, copies_changed;
 	struct store_req_list writes, reads, copies;
-	struct store_req_list parked; /* reads before whose ticket is committed */
+	struct store_req_list parked; /* reads whose ticket is not committed */
 	uint64_t asked;               /* the last ticket given out */
 	uint64_t committed;           /* all up to this one are answered for */
 	uint64_t slots[STORE_SLOTS];
@@ -139,7 +139,7 @@ struct store {
 	atomic_size_t unanswered; /* asked, and the answer not yet posted */
 };
 
-/* --- store.c ------------------------------------------------------------------ */
+/* --- store.c ------------------------------------------------------------ */
 
 unsigned store_slot(struct str host, struct str owner);
 /* Both are taken. */
@@ -150,19 +150,19 @@ void store_finished(struct store *s, const struct store_req *req);
 /* Posts the answer; req is taken. */
 void store_req_answer(struct store *s, struct store_req *req);
 
-/* --- store_tx.c --------------------------------------------------------------- */
+/* --- store_tx.c --------------------------------------------------------- */
 
 /* ERR_INVALID or ERR_LIMIT for what may not be a key. */
 bool store_key_check(struct str key, struct err *err);
 bool store_place_check(struct store_place at, struct err *err);
 
-/* --- store_write.c ------------------------------------------------------------ */
+/* --- store_write.c ------------------------------------------------------ */
 
 /* Writer thread: commits the front of waiting as one transaction, releases the
  * reads that waited for it, and answers. */
 void store_write_batch(struct store *s, struct store_req_list *waiting);
 
-/* --- store_read.c ------------------------------------------------------------- */
+/* --- store_read.c ------------------------------------------------------- */
 
 /* A store thread, with its own handle; rd is taken. */
 void store_read_run(struct store *s, struct store_db *db,

@@ -2,71 +2,21 @@
  * store_mem.c - the store in memory, for tests and simulations: the same
  * answers as the database gives, and nothing lasts.
  *
- * All handles share one struct mem_data, whose lock is held from begin to
- * commit or rollback.  Every change is one of two, an item put in or taken out,
- * and is written down in the journal, so that going back is the same for all.
+ * Every change is one of two, an item put in or taken out, and is written down
+ * in the journal, so that going back is the same for all.
  */
 #include "config.h"
 
 #include "store/driver.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include <uthash.h>
-
 #include "base/err.h"
 #include "base/mem.h"
+#include "store/mem_int.h"
 
-struct mem_item {
-	uint64_t seq;
-	int64_t wall_us;
-	struct str key; /* or the id */
-	struct str value;
-	struct str with;
-	UT_hash_handle hh; /* logs: by id */
-	char bytes[];
-};
-
-/* Of a map in the order of the keys, of a log in the order of seq. */
-struct mem_list {
-	struct mem_item **items;
-	size_t n, room;
-};
-
-struct mem_place {
-	struct str host, owner, name;
-	struct mem_list map;
-	struct mem_list log;
-	struct mem_item *by_id;
-	uint64_t last_seq;
-	size_t changes; /* in the journal */
-	UT_hash_handle hh;
-	size_t label_n;
-	char label[]; /* host NUL owner NUL name */
-};
-
-struct mem_change {
-	struct mem_place *place;
-	struct mem_item *item;
-	bool is_log, put_in;
-};
-
-struct mem_data {
-	pthread_mutex_t lock;
-	struct mem_place *places;
-	struct mem_change *journal;
-	size_t n, room;
-	size_t savepoint; /* length of the journal then */
-};
-
-struct store_db {
-	struct mem_data *data;
-	bool writes;
-};
-
-/* --- items ---------------------------------------------------------------------- */
+/* --- items -------------------------------------------------------------- */
 
 static struct str
 put_str(char **at, struct str s)
@@ -80,8 +30,8 @@ put_str(char **at, struct str s)
 	return out;
 }
 
-static struct mem_item *
-item_new(struct str key, struct str with, struct str value)
+struct mem_item *
+mem_item_new(struct str key, struct str with, struct str value)
 {
 	struct mem_item *it =
 		xmalloc(sizeof(*it) + key.n + with.n + value.n + 3);
@@ -95,9 +45,9 @@ item_new(struct str key, struct str with, struct str value)
 	return it;
 }
 
-/* The first that is not before key, in maps, or seq, in logs. */
-static size_t
-list_search(const struct mem_list *l, bool is_log, struct str key, uint64_t seq)
+size_t
+mem_list_search(
+	const struct mem_list *l, bool is_log, struct str key, uint64_t seq)
 {
 	size_t lo = 0, hi = l->n;
 
@@ -118,7 +68,8 @@ list_put(struct mem_list *l, size_t at, struct mem_item *it)
 {
 	if (l->n == l->room) {
 		l->room = MAX(2 * l->room, 4);
-		l->items = xrealloc(l->items, l->room * sizeof(struct mem_item *));
+		l->items =
+			xrealloc(l->items, l->room * sizeof(struct mem_item *));
 	}
 	memmove(l->items + at + 1, l->items + at,
 		(l->n - at) * sizeof(struct mem_item *));
@@ -134,7 +85,7 @@ list_take(struct mem_list *l, size_t at)
 		(l->n - at) * sizeof(struct mem_item *));
 }
 
-/* --- places ---------------------------------------------------------------------- */
+/* --- places ------------------------------------------------------------- */
 
 static size_t
 label_make(char *label, struct store_place at)
@@ -147,8 +98,8 @@ label_make(char *label, struct store_place at)
 	return (size_t)(p - label);
 }
 
-static struct mem_place *
-place_find(struct mem_data *d, struct store_place at)
+struct mem_place *
+mem_place_find(struct mem_data *d, struct store_place at)
 {
 	char label[3 * (STORE_KEY_MAX + 1)];
 	size_t n = label_make(label, at);
@@ -158,10 +109,10 @@ place_find(struct mem_data *d, struct store_place at)
 	return pl;
 }
 
-static struct mem_place *
-place_make(struct mem_data *d, struct store_place at)
+struct mem_place *
+mem_place_make(struct mem_data *d, struct store_place at)
 {
-	struct mem_place *pl = place_find(d, at);
+	struct mem_place *pl = mem_place_find(d, at);
 	char *p;
 
 	if (pl != NULL)
@@ -190,14 +141,33 @@ place_free(struct mem_data *d, struct mem_place *pl)
 	free(pl);
 }
 
-/* --- the two changes, and back ------------------------------------------------------ */
+struct mem_item *
+mem_map_find(const struct mem_place *pl, struct str key)
+{
+	size_t i = mem_list_search(&pl->map, false, key, 0);
+
+	if (i == pl->map.n || !str_eq(pl->map.items[i]->key, key))
+		return NULL;
+	return pl->map.items[i];
+}
+
+struct mem_item *
+mem_log_find(const struct mem_place *pl, struct str id)
+{
+	struct mem_item *it;
+
+	HASH_FIND(hh, pl->by_id, id.p, id.n, it);
+	return it;
+}
+
+/* --- the two changes, and back ------------------------------------------ */
 
 static void
-change_do(const struct mem_change *c, bool put_in)
+change_play(const struct mem_change *c, bool put_in)
 {
 	struct mem_place *pl = c->place;
 	struct mem_list *l = c->is_log ? &pl->log : &pl->map;
-	size_t at = list_search(l, c->is_log, c->item->key, c->item->seq);
+	size_t at = mem_list_search(l, c->is_log, c->item->key, c->item->seq);
 
 	if (put_in)
 		list_put(l, at, c->item);
@@ -206,14 +176,14 @@ change_do(const struct mem_change *c, bool put_in)
 	if (!c->is_log)
 		return;
 	if (put_in)
-		HASH_ADD_KEYPTR(hh, pl->by_id, c->item->key.p, c->item->key.n,
-			c->item);
+		HASH_ADD_KEYPTR(
+			hh, pl->by_id, c->item->key.p, c->item->key.n, c->item);
 	else
 		HASH_DEL(pl->by_id, c->item);
 }
 
-static void
-change(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
+void
+mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 	bool is_log, bool put_in)
 {
 	struct mem_change c = { pl, it, is_log, put_in };
@@ -224,7 +194,7 @@ change(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 	}
 	d->journal[d->n++] = c;
 	pl->changes++;
-	change_do(&c, put_in);
+	change_play(&c, put_in);
 }
 
 /* A place goes with the last that is known of it. */
@@ -245,7 +215,7 @@ journal_undo(struct mem_data *d, size_t down_to)
 	while (d->n > down_to) {
 		struct mem_change *c = &d->journal[--d->n];
 
-		change_do(c, !c->put_in);
+		change_play(c, !c->put_in);
 		change_forget(d, c, c->put_in);
 	}
 }
@@ -301,41 +271,23 @@ mem_revert(struct store_db *db)
 	journal_undo(db->data, db->data->savepoint);
 }
 
-/* --- writing ---------------------------------------------------------------------- */
-
-static struct mem_item *
-map_find(const struct mem_place *pl, struct str key)
-{
-	size_t i = list_search(&pl->map, false, key, 0);
-
-	if (i == pl->map.n || !str_eq(pl->map.items[i]->key, key))
-		return NULL;
-	return pl->map.items[i];
-}
-
-static struct mem_item *
-log_find(const struct mem_place *pl, struct str id)
-{
-	struct mem_item *it;
-
-	HASH_FIND(hh, pl->by_id, id.p, id.n, it);
-	return it;
-}
+/* --- writing ------------------------------------------------------------ */
 
 static bool
 mem_set(struct store_db *db, struct store_place at, struct str key,
 	struct str value, bool must_be_new, struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
-	struct mem_item *old = pl != NULL ? map_find(pl, key) : NULL;
+	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_item *old = pl != NULL ? mem_map_find(pl, key) : NULL;
 
 	if (old != NULL && must_be_new)
 		return err_set(err, ERR_CONFLICT, "it exists already");
 	if (old != NULL)
-		change(db->data, pl, old, false, false);
+		mem_change_do(db->data, pl, old, false, false);
 	if (pl == NULL)
-		pl = place_make(db->data, at);
-	change(db->data, pl, item_new(key, STR_NONE, value), false, true);
+		pl = mem_place_make(db->data, at);
+	mem_change_do(
+		db->data, pl, mem_item_new(key, STR_NONE, value), false, true);
 	return true;
 }
 
@@ -343,12 +295,12 @@ static bool
 mem_del(struct store_db *db, struct store_place at, struct str key,
 	struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
-	struct mem_item *old = pl != NULL ? map_find(pl, key) : NULL;
+	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_item *old = pl != NULL ? mem_map_find(pl, key) : NULL;
 
 	(void)err;
 	if (old != NULL)
-		change(db->data, pl, old, false, false);
+		mem_change_do(db->data, pl, old, false, false);
 	return true;
 }
 
@@ -356,15 +308,16 @@ static void
 place_clear(struct mem_data *d, struct mem_place *pl)
 {
 	while (pl->map.n != 0)
-		change(d, pl, pl->map.items[pl->map.n - 1], false, false);
+		mem_change_do(
+			d, pl, pl->map.items[pl->map.n - 1], false, false);
 	while (pl->log.n != 0)
-		change(d, pl, pl->log.items[pl->log.n - 1], true, false);
+		mem_change_do(d, pl, pl->log.items[pl->log.n - 1], true, false);
 }
 
 static bool
 mem_clear(struct store_db *db, struct store_place at, struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
+	struct mem_place *pl = mem_place_find(db->data, at);
 
 	(void)err;
 	if (pl != NULL)
@@ -373,8 +326,8 @@ mem_clear(struct store_db *db, struct store_place at, struct err *err)
 }
 
 static bool
-mem_clear_owner(struct store_db *db, struct str host, struct str owner,
-	struct err *err)
+mem_clear_owner(
+	struct store_db *db, struct str host, struct str owner, struct err *err)
 {
 	struct mem_place *pl, *next;
 
@@ -390,17 +343,17 @@ static bool
 mem_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
+	struct mem_place *pl = mem_place_find(db->data, at);
 	struct mem_item *it;
 
-	if (pl != NULL && log_find(pl, id) != NULL)
+	if (pl != NULL && mem_log_find(pl, id) != NULL)
 		return err_set(err, ERR_CONFLICT, "it exists already");
 	if (pl == NULL)
-		pl = place_make(db->data, at);
-	it = item_new(id, with, value);
+		pl = mem_place_make(db->data, at);
+	it = mem_item_new(id, with, value);
 	it->seq = ++pl->last_seq;
 	it->wall_us = wall_us;
-	change(db->data, pl, it, true, true);
+	mem_change_do(db->data, pl, it, true, true);
 	return true;
 }
 
@@ -408,12 +361,12 @@ static bool
 mem_del_entry(struct store_db *db, struct store_place at, struct str id,
 	struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
-	struct mem_item *it = pl != NULL ? log_find(pl, id) : NULL;
+	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_item *it = pl != NULL ? mem_log_find(pl, id) : NULL;
 
 	(void)err;
 	if (it != NULL)
-		change(db->data, pl, it, true, false);
+		mem_change_do(db->data, pl, it, true, false);
 	return true;
 }
 
@@ -421,12 +374,13 @@ static bool
 mem_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
 	struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
+	struct mem_place *pl = mem_place_find(db->data, at);
 
 	(void)err;
 	for (size_t i = pl != NULL ? pl->log.n : 0; i-- > 0;) {
 		if (pl->log.items[i]->wall_us < wall_us)
-			change(db->data, pl, pl->log.items[i], true, false);
+			mem_change_do(
+				db->data, pl, pl->log.items[i], true, false);
 	}
 	return true;
 }
@@ -435,179 +389,11 @@ static bool
 mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 	struct err *err)
 {
-	struct mem_place *pl = place_find(db->data, at);
+	struct mem_place *pl = mem_place_find(db->data, at);
 
 	(void)err;
 	while (pl != NULL && pl->log.n > keep)
-		change(db->data, pl, pl->log.items[0], true, false);
-	return true;
-}
-
-/* --- reading ---------------------------------------------------------------------- */
-
-static bool
-mem_get(struct store_db *db, struct store_place at, struct str key,
-	store_entry_fn fn, void *arg, struct err *err)
-{
-	const struct mem_place *pl = place_find(db->data, at);
-	const struct mem_item *it = pl != NULL ? map_find(pl, key) : NULL;
-
-	(void)err;
-	if (it != NULL) {
-		struct store_entry e = { .key = it->key, .value = it->value };
-
-		fn(arg, &e);
-	}
-	return true;
-}
-
-static bool
-mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
-	void *arg, struct err *err)
-{
-	const struct mem_place *pl = place_find(db->data, at);
-
-	(void)err;
-	for (size_t i = 0; pl != NULL && i < pl->map.n; i++) {
-		const struct mem_item *it = pl->map.items[i];
-		struct store_entry e = { .key = it->key, .value = it->value };
-
-		if (!fn(arg, &e))
-			break;
-	}
-	return true;
-}
-
-static bool
-place_is_held(const struct mem_place *pl, struct str host, struct str name)
-{
-	return pl->map.n != 0 && str_eq(pl->host, host) &&
-		str_eq(pl->name, name);
-}
-
-static bool
-mem_count_owners(struct store_db *db, struct str host, struct str name,
-	uint64_t *out, struct err *err)
-{
-	struct mem_place *pl, *next;
-	uint64_t n = 0;
-
-	(void)err;
-	HASH_ITER (hh, db->data->places, pl, next)
-		n += place_is_held(pl, host, name);
-	*out = n;
-	return true;
-}
-
-static int
-str_compare(const void *a, const void *b)
-{
-	const struct str *left = a, *right = b;
-
-	return str_cmp(*left, *right);
-}
-
-static bool
-mem_owners(struct store_db *db, struct str host, struct str name,
-	struct str after, uint32_t max, store_entry_fn fn, void *arg,
-	struct err *err)
-{
-	struct mem_place *pl, *next;
-	struct str *found;
-	uint64_t n;
-
-	mem_count_owners(db, host, name, &n, err);
-	found = xmalloc((n + 1) * sizeof(*found));
-	n = 0;
-	HASH_ITER (hh, db->data->places, pl, next) {
-		if (place_is_held(pl, host, name) &&
-			(after.p == NULL || str_cmp(pl->owner, after) > 0))
-			found[n++] = pl->owner;
-	}
-	qsort(found, n, sizeof(*found), str_compare);
-	for (size_t i = 0; i < MIN(n, max); i++) {
-		struct store_entry e = { .key = found[i] };
-
-		if (!fn(arg, &e))
-			break;
-	}
-	free(found);
-	return true;
-}
-
-static bool
-item_matches(const struct mem_item *it, const struct store_range *range)
-{
-	return (range->with.p == NULL || str_eq(it->with, range->with)) &&
-		(range->since_us == 0 || it->wall_us >= range->since_us) &&
-		(range->until_us == 0 || it->wall_us <= range->until_us);
-}
-
-/* The items [*lo, *hi) of the log; false when an id is unknown. */
-static bool
-range_narrow(const struct mem_place *pl, const struct store_range *range,
-	size_t *lo, size_t *hi)
-{
-	const struct mem_item *it;
-
-	*lo = 0;
-	*hi = pl->log.n;
-	if (range->after_id.p != NULL) {
-		it = log_find(pl, range->after_id);
-		if (it == NULL)
-			return false;
-		*lo = list_search(&pl->log, true, STR_NONE, it->seq + 1);
-	}
-	if (range->before_id.p != NULL) {
-		it = log_find(pl, range->before_id);
-		if (it == NULL)
-			return false;
-		*hi = list_search(&pl->log, true, STR_NONE, it->seq);
-	}
-	return true;
-}
-
-/* Whether there are no more. */
-static bool
-range_pass(const struct mem_place *pl, const struct store_range *range,
-	size_t lo, size_t hi, store_entry_fn fn, void *arg)
-{
-	uint32_t n = 0;
-
-	while (lo < hi) {
-		const struct mem_item *it =
-			pl->log.items[range->backwards ? --hi : lo++];
-		struct store_entry e = {
-			.key = it->key,
-			.value = it->value,
-			.with = it->with,
-			.wall_us = it->wall_us,
-		};
-
-		if (!item_matches(it, range))
-			continue;
-		if (n++ == range->max || !fn(arg, &e))
-			return false;
-	}
-	return true;
-}
-
-static bool
-mem_range(struct store_db *db, struct store_place at,
-	const struct store_range *range, store_entry_fn fn, void *arg,
-	uint64_t *total_out, bool *complete_out, struct err *err)
-{
-	static const struct mem_place none = { .label_n = 0 };
-	const struct mem_place *pl = place_find(db->data, at);
-	size_t lo, hi;
-
-	if (pl == NULL)
-		pl = &none;
-	if (!range_narrow(pl, range, &lo, &hi))
-		return err_set(err, ERR_MISSING, "no such entry in the log");
-	for (size_t i = 0; range->count && i < pl->log.n; i++)
-		*total_out += item_matches(pl->log.items[i], range);
-	*complete_out = range_pass(pl, range, lo, hi, fn, arg);
+		mem_change_do(db->data, pl, pl->log.items[0], true, false);
 	return true;
 }
 
@@ -621,11 +407,11 @@ mem_backup(struct store_db *db, const char *path, struct err *err)
 		path);
 }
 
-/* --- handles ---------------------------------------------------------------------- */
+/* --- handles ------------------------------------------------------------ */
 
 static struct store_db *
-mem_open(const struct store_conf *conf, struct store_db *writer,
-	struct err *err)
+mem_open(
+	const struct store_conf *conf, struct store_db *writer, struct err *err)
 {
 	struct store_db *db = xcalloc(1, sizeof(*db));
 

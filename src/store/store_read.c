@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 
-/* --- asking ------------------------------------------------------------------ */
+/* --- asking ------------------------------------------------------------- */
 
 static struct str
 copy(struct arena *a, struct str s)
@@ -40,7 +40,8 @@ on_read_answered(struct mail *m, void *owner)
 	if (rd->kind != STORE_READ_BACKUP)
 		rd->fn(req->arg, &answer, req->failed ? &req->err : NULL);
 	else if (rd->done != NULL)
-		rd->done(req->arg, !req->failed, req->failed ? &req->err : NULL);
+		rd->done(
+			req->arg, !req->failed, req->failed ? &req->err : NULL);
 	arena_free(req->arena);
 }
 
@@ -154,8 +155,8 @@ id_check(struct store_read *rd, struct str id)
 
 void
 store_range(struct store *s, struct store_place at,
-	const struct store_range *range, struct mailbox *reply, store_read_fn fn,
-	void *arg)
+	const struct store_range *range, struct mailbox *reply,
+	store_read_fn fn, void *arg)
 {
 	struct store_read *rd =
 		read_new(STORE_READ_RANGE, at, range->with, reply, arg);
@@ -186,7 +187,7 @@ store_backup(struct store *s, const char *path, struct mailbox *reply,
 	store_submit_read(s, rd);
 }
 
-/* --- finding ----------------------------------------------------------------- */
+/* --- finding ------------------------------------------------------------ */
 
 struct finder {
 	struct store_read *rd;
@@ -304,8 +305,8 @@ read_find(const struct store_driver *d, struct store_db *db,
 	case STORE_READ_OWNERS:
 		return owners_list(d, db, rd, err);
 	case STORE_READ_COUNT_OWNERS:
-		return d->count_owners(db, rd->at.host, rd->at.name, &rd->total,
-			err);
+		return d->count_owners(
+			db, rd->at.host, rd->at.name, &rd->total, err);
 	case STORE_READ_RANGE:
 		return log_range(d, db, rd, err);
 	case STORE_READ_BACKUP:

@@ -37,12 +37,12 @@
 	      "ORDER BY pos " order " LIMIT ?3) ORDER BY pos " order
 #define RANGE_PEER(time, order)                                                \
 	ENTRY BY_PEER time "AND " SPAN "ORDER BY pos " order " LIMIT ?3"
-#define RANGE_ALL(order)                                                       \
-	ENTRY "WHERE " SPAN "ORDER BY pos " order " LIMIT ?3"
+#define RANGE_ALL(order) ENTRY "WHERE " SPAN "ORDER BY pos " order " LIMIT ?3"
 
 #define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
 
 /* ?1, ?2, ?3 are host, owner, name, but for entries. */
+/* clang-format off */
 static const char *const texts[SQL_COUNT] = {
 	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
 	[SQL_BEGIN_READ] = "BEGIN",
@@ -64,7 +64,8 @@ static const char *const texts[SQL_COUNT] = {
 			   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[SQL_MAP_DEL] = "DELETE FROM map WHERE " MAP_AT " AND key = ?4",
 	[SQL_MAP_CLEAR] = "DELETE FROM map WHERE " MAP_AT,
-	[SQL_MAP_CLEAR_OWNER] = "DELETE FROM map WHERE host = ?1 AND owner = ?2",
+	[SQL_MAP_CLEAR_OWNER] = "DELETE FROM map WHERE host = ?1"
+				" AND owner = ?2",
 	[SQL_HOLDER_ADD] = "INSERT OR IGNORE INTO holder (host, owner, name)"
 			   " VALUES (?1, ?2, ?3)",
 	[SQL_HOLDER_DEL] = "DELETE FROM holder WHERE " MAP_AT,
@@ -91,7 +92,8 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
 	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
 			  " LIMIT 1",
-	[SQL_ENTRY_ADD] = "INSERT INTO entry (pos, place, id, time, peer, value)"
+	[SQL_ENTRY_ADD] = "INSERT INTO entry"
+			  " (pos, place, id, time, peer, value)"
 			  " VALUES ((SELECT coalesce(max(pos), ?1) + 1"
 			  "  FROM entry WHERE " SPAN "),"
 			  " ?3, ?4, ?5, ?6, ?7)",
@@ -116,8 +118,9 @@ static const char *const texts[SQL_COUNT] = {
 	[SQL_TOTAL + 2] = "SELECT count(*) FROM entry " BY_TIME TIME,
 	[SQL_TOTAL + 3] = "SELECT count(*) FROM entry " BY_PEER TIME,
 };
+/* clang-format on */
 
-/* --- errors ---------------------------------------------------------------------- */
+/* --- errors ------------------------------------------------------------- */
 
 static bool
 fail_io(sqlite3 *sql, const char *path, struct err *err)
@@ -126,10 +129,9 @@ fail_io(sqlite3 *sql, const char *path, struct err *err)
 	int saved = sqlite3_system_errno(sql);
 
 	return err_set(err, ERR_STORAGE,
-		"%.120s: reading or writing failed: %s; see to the disk",
-		path,
-		saved != 0 ? strerror_r(saved, reason, sizeof(reason)) :
-			     sqlite3_errmsg(sql));
+		"%.120s: reading or writing failed: %s; see to the disk", path,
+		saved != 0 ? strerror_r(saved, reason, sizeof(reason))
+			   : sqlite3_errmsg(sql));
 }
 
 bool
@@ -173,7 +175,7 @@ sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 	}
 }
 
-/* --- statements ------------------------------------------------------------------- */
+/* --- statements --------------------------------------------------------- */
 
 sqlite3_stmt *
 sqlite_stmt(struct store_db *db, enum sqlite_sql which, struct err *err)
@@ -194,8 +196,8 @@ sqlite_stmt(struct store_db *db, enum sqlite_sql which, struct err *err)
 void
 sqlite_bind_str(sqlite3_stmt *st, int i, struct str s)
 {
-	sqlite3_bind_text64(st, i, s.p != NULL ? s.p : "", s.n, SQLITE_STATIC,
-		SQLITE_UTF8);
+	sqlite3_bind_text64(
+		st, i, s.p != NULL ? s.p : "", s.n, SQLITE_STATIC, SQLITE_UTF8);
 }
 
 void
@@ -218,8 +220,8 @@ sqlite_text(sqlite3_stmt *st, int column)
 }
 
 bool
-sqlite_step(struct store_db *db, sqlite3_stmt *st, bool *row_out,
-	struct err *err)
+sqlite_step(
+	struct store_db *db, sqlite3_stmt *st, bool *row_out, struct err *err)
 {
 	int rc = sqlite3_step(st);
 
@@ -255,7 +257,7 @@ sqlite_run_plain(struct store_db *db, enum sqlite_sql which, struct err *err)
 	return st != NULL && sqlite_run(db, st, err);
 }
 
-/* --- opening ------------------------------------------------------------------------ */
+/* --- opening ------------------------------------------------------------ */
 
 /* A new name lasts when its folder is synced. */
 static bool
@@ -287,8 +289,8 @@ file_create(const char *path, struct err *err)
 
 	if (fd == -1) {
 		if (errno == EEXIST)
-			return err_set(err, ERR_CONFLICT, "%.120s exists",
-				path);
+			return err_set(
+				err, ERR_CONFLICT, "%.120s exists", path);
 		err_errno(err, "cannot create %.120s", path);
 		return false;
 	}
@@ -299,37 +301,33 @@ file_create(const char *path, struct err *err)
 static bool
 file_ready(const char *path, struct err *err)
 {
+	struct err why = ERR_INIT;
+
 	if (path == NULL || path[0] == '\0' || path[0] == ':')
 		return err_set(err, ERR_INVALID,
 			"the storage needs the path of a database file");
-	if (access(path, F_OK) == 0)
+	if (access(path, F_OK) == 0 || file_create(path, &why))
 		return true;
-	if (file_create(path, err))
-		return true;
-	if (err->code == ERR_CONFLICT)
+	if (why.code == ERR_CONFLICT)
 		return true; /* created by somebody in between */
-	if (err->code == ERR_SYSTEM)
-		err_set(err, ERR_STORAGE,
-			"%.140s; create the folder and give it to the user the "
-			"server runs as",
-			err->text);
-	return false;
+	return err_set(err, ERR_STORAGE,
+		"%.160s; create the folder and give it to the user the server "
+		"runs as",
+		why.text);
 }
 
 static bool
 settings_apply(struct store_db *db, struct err *err)
 {
-	static const char common[] =
-		"PRAGMA trusted_schema = OFF;"
-		"PRAGMA cell_size_check = ON;"
-		"PRAGMA mmap_size = 0;"
-		"PRAGMA temp_store = MEMORY;"
-		"PRAGMA cache_size = -512;"; /* KiB */
-	static const char writing[] =
-		"PRAGMA journal_mode = WAL;"
-		"PRAGMA synchronous = FULL;"
-		"PRAGMA journal_size_limit = 16777216;"
-		"PRAGMA cache_size = -2048;";
+	static const char common[] = "PRAGMA trusted_schema = OFF;"
+				     "PRAGMA cell_size_check = ON;"
+				     "PRAGMA mmap_size = 0;"
+				     "PRAGMA temp_store = MEMORY;"
+				     "PRAGMA cache_size = -512;"; /* KiB */
+	static const char writing[] = "PRAGMA journal_mode = WAL;"
+				      "PRAGMA synchronous = FULL;"
+				      "PRAGMA journal_size_limit = 16777216;"
+				      "PRAGMA cache_size = -2048;";
 
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 	sqlite3_busy_timeout(db->sql, BUSY_MS);
@@ -364,8 +362,8 @@ handle_ready(struct store_db *db, struct err *err)
 }
 
 static struct store_db *
-sqlite_open(const struct store_conf *conf, struct store_db *writer,
-	struct err *err)
+sqlite_open(
+	const struct store_conf *conf, struct store_db *writer, struct err *err)
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		(writer == NULL ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
@@ -387,13 +385,13 @@ failed:
 	return NULL;
 }
 
-/* --- transactions ------------------------------------------------------------------ */
+/* --- transactions ------------------------------------------------------- */
 
 static bool
 sqlite_begin(struct store_db *db, struct err *err)
 {
-	return sqlite_run_plain(db,
-		db->writes ? SQL_BEGIN_WRITE : SQL_BEGIN_READ, err);
+	return sqlite_run_plain(
+		db, db->writes ? SQL_BEGIN_WRITE : SQL_BEGIN_READ, err);
 }
 
 static bool
@@ -431,7 +429,7 @@ sqlite_revert(struct store_db *db)
 	sqlite_run_plain(db, SQL_RELEASE, NULL);
 }
 
-/* --- both shapes, and the whole ------------------------------------------------------ */
+/* --- both shapes, and the whole ----------------------------------------- */
 
 static bool
 sqlite_clear(struct store_db *db, struct store_place at, struct err *err)
@@ -440,8 +438,8 @@ sqlite_clear(struct store_db *db, struct store_place at, struct err *err)
 }
 
 static bool
-sqlite_clear_owner(struct store_db *db, struct str host, struct str owner,
-	struct err *err)
+sqlite_clear_owner(
+	struct store_db *db, struct str host, struct str owner, struct err *err)
 {
 	return sqlite_map_clear_owner(db, host, owner, err) &&
 		sqlite_log_clear_owner(db, host, owner, err);

@@ -229,8 +229,8 @@ sqlite_log_clear(struct store_db *db, struct store_place at, struct err *err)
 }
 
 bool
-sqlite_log_clear_owner(struct store_db *db, struct str host, struct str owner,
-	struct err *err)
+sqlite_log_clear_owner(
+	struct store_db *db, struct str host, struct str owner, struct err *err)
 {
 	struct store_place at = { host, owner, STR_NONE };
 
@@ -247,13 +247,12 @@ sqlite_log_clear_owner(struct store_db *db, struct str host, struct str owner,
 			return false;
 		if (!found)
 			return true;
-		if (!span_set(db, &sp, place, err) ||
-			!log_delete(db, &sp, err))
+		if (!span_set(db, &sp, place, err) || !log_delete(db, &sp, err))
 			return false;
 	}
 }
 
-/* --- ranges -------------------------------------------------------------------- */
+/* --- ranges ------------------------------------------------------------- */
 
 /* Where the entry lies; ERR_MISSING if there is none. */
 static bool
@@ -298,8 +297,8 @@ static int
 range_bits(const struct store_range *range)
 {
 	return (range->with.p != NULL ? SQL_BIT_WITH : 0) |
-		(range->since_us != 0 || range->until_us != 0 ? SQL_BIT_TIME :
-								0);
+		(range->since_us != 0 || range->until_us != 0 ? SQL_BIT_TIME
+							      : 0);
 }
 
 static sqlite3_stmt *
@@ -313,10 +312,10 @@ range_stmt(struct store_db *db, int which, const struct span *sp,
 	sqlite3_bind_int64(st, 3, (int64_t)range->max + 1);
 	sqlite3_bind_int64(st, 4, sp->place);
 	sqlite_bind_str(st, 5, range->with);
-	sqlite3_bind_int64(st, 6,
-		range->since_us != 0 ? range->since_us : INT64_MIN);
-	sqlite3_bind_int64(st, 7,
-		range->until_us != 0 ? range->until_us : INT64_MAX);
+	sqlite3_bind_int64(
+		st, 6, range->since_us != 0 ? range->since_us : INT64_MIN);
+	sqlite3_bind_int64(
+		st, 7, range->until_us != 0 ? range->until_us : INT64_MAX);
 	return st;
 }
 
@@ -324,8 +323,8 @@ static bool
 range_total(struct store_db *db, const struct span *sp,
 	const struct store_range *range, uint64_t *out, struct err *err)
 {
-	sqlite3_stmt *st = range_stmt(db, SQL_TOTAL + range_bits(range), sp,
-		range, err);
+	sqlite3_stmt *st =
+		range_stmt(db, SQL_TOTAL + range_bits(range), sp, range, err);
 	int64_t n = 0;
 	bool found;
 

@@ -27,8 +27,8 @@ bool
 sqlite_set(struct store_db *db, struct store_place at, struct str key,
 	struct str value, bool must_be_new, struct err *err)
 {
-	sqlite3_stmt *st = sqlite_stmt(db,
-		must_be_new ? SQL_MAP_CREATE : SQL_MAP_SET, err);
+	sqlite3_stmt *st = sqlite_stmt(
+		db, must_be_new ? SQL_MAP_CREATE : SQL_MAP_SET, err);
 
 	if (st == NULL)
 		return false;
@@ -73,8 +73,8 @@ sqlite_map_clear(struct store_db *db, struct store_place at, struct err *err)
 
 /* The names of the owner's maps are found by jumping from one to the next. */
 static bool
-holders_del(struct store_db *db, struct str host, struct str owner,
-	struct err *err)
+holders_del(
+	struct store_db *db, struct str host, struct str owner, struct err *err)
 {
 	sqlite3_stmt *st = sqlite_stmt(db, SQL_OWNER_MAPS, err);
 	struct store_place at = { host, owner, STR_NONE };
@@ -96,8 +96,8 @@ holders_del(struct store_db *db, struct str host, struct str owner,
 }
 
 bool
-sqlite_map_clear_owner(struct store_db *db, struct str host, struct str owner,
-	struct err *err)
+sqlite_map_clear_owner(
+	struct store_db *db, struct str host, struct str owner, struct err *err)
 {
 	struct store_place at = { host, owner, STR_NONE };
 

@@ -62,8 +62,8 @@ value_check(struct str value, struct err *err)
 			"at most %u",
 			value.n, STORE_VALUE_MAX);
 	if (value.n != 0 && memchr(value.p, '\0', value.n) != NULL)
-		return err_set(err, ERR_INVALID,
-			"a value for the store holds a NUL");
+		return err_set(
+			err, ERR_INVALID, "a value for the store holds a NUL");
 	return true;
 }
 
@@ -167,8 +167,7 @@ store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 }
 
 void
-store_tx_delete_entry(struct store_tx *tx, struct store_place at,
-	struct str id)
+store_tx_delete_entry(struct store_tx *tx, struct store_place at, struct str id)
 {
 	op_new(tx, STORE_OP_DELETE_ENTRY, at, id, STR_NONE);
 }
@@ -176,7 +175,8 @@ store_tx_delete_entry(struct store_tx *tx, struct store_place at,
 void
 store_tx_trim_age(struct store_tx *tx, struct store_place at, int64_t wall_us)
 {
-	op_new(tx, STORE_OP_TRIM_AGE, at, STR_NONE, STR_NONE)->wall_us = wall_us;
+	op_new(tx, STORE_OP_TRIM_AGE, at, STR_NONE, STR_NONE)->wall_us =
+		wall_us;
 }
 
 void
@@ -194,7 +194,8 @@ on_tx_answered(struct mail *m, void *owner)
 
 	(void)owner;
 	if (tx->done != NULL)
-		tx->done(req->arg, !req->failed, req->failed ? &req->err : NULL);
+		tx->done(
+			req->arg, !req->failed, req->failed ? &req->err : NULL);
 	store_tx_free(tx);
 }
 

@@ -173,8 +173,8 @@ batch_count(struct store_stats *st, const struct store_req_list *batch,
 /* What waits for a ticket after committed stays parked.  It is sorted without
  * the lock: only this thread takes from the parked ones. */
 static void
-parked_release(struct store *s, struct store_req_list *parked,
-	uint64_t committed)
+parked_release(
+	struct store *s, struct store_req_list *parked, uint64_t committed)
 {
 	struct store_req_list later = STAILQ_HEAD_INITIALIZER(later);
 	struct store_req_list reads = STAILQ_HEAD_INITIALIZER(reads);

@@ -1,0 +1,98 @@
+/*
+ * mem_int.h - what the files of the driver in memory share.
+ *
+ * All handles share one struct mem_data, whose lock is held from begin to
+ * commit or rollback.
+ */
+#ifndef STORE_MEM_INT_H
+#define STORE_MEM_INT_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <uthash.h>
+
+#include "base/str.h"
+#include "store/driver.h"
+
+struct err;
+
+struct mem_item {
+	uint64_t seq;
+	int64_t wall_us;
+	struct str key; /* or the id */
+	struct str value;
+	struct str with;
+	UT_hash_handle hh; /* logs: by id */
+	char bytes[];
+};
+
+/* Of a map in the order of the keys, of a log in the order of seq. */
+struct mem_list {
+	struct mem_item **items;
+	size_t n, room;
+};
+
+struct mem_place {
+	struct str host, owner, name;
+	struct mem_list map;
+	struct mem_list log;
+	struct mem_item *by_id;
+	uint64_t last_seq;
+	size_t changes; /* in the journal */
+	UT_hash_handle hh;
+	size_t label_n;
+	char label[]; /* host NUL owner NUL name */
+};
+
+struct mem_change {
+	struct mem_place *place;
+	struct mem_item *item;
+	bool is_log, put_in;
+};
+
+struct mem_data {
+	pthread_mutex_t lock;
+	struct mem_place *places;
+	struct mem_change *journal;
+	size_t n, room;
+	size_t savepoint; /* length of the journal then */
+};
+
+struct store_db {
+	struct mem_data *data;
+	bool writes;
+};
+
+/* The first that is not before key, in maps, or seq, in logs. */
+size_t mem_list_search(
+	const struct mem_list *l, bool is_log, struct str key, uint64_t seq);
+/* NULL if there is none. */
+struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
+struct mem_place *mem_place_make(struct mem_data *d, struct store_place at);
+struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
+struct mem_item *mem_log_find(const struct mem_place *pl, struct str id);
+struct mem_item *mem_item_new(
+	struct str key, struct str with, struct str value);
+/* Puts it into its list or takes it out, and writes that down. */
+void mem_change_do(struct mem_data *d, struct mem_place *pl,
+	struct mem_item *it, bool is_log, bool put_in);
+
+/* --- store_mem_read.c --------------------------------------------------- */
+
+bool mem_get(struct store_db *db, struct store_place at, struct str key,
+	store_entry_fn fn, void *arg, struct err *err);
+bool mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
+	void *arg, struct err *err);
+bool mem_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err);
+bool mem_count_owners(struct store_db *db, struct str host, struct str name,
+	uint64_t *out, struct err *err);
+bool mem_range(struct store_db *db, struct store_place at,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err);
+
+#endif

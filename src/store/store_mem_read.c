@@ -1,0 +1,179 @@
+/*
+ * store_mem_read.c - questions to the store in memory.
+ *
+ * Called by the table in store_mem.c, with the lock of the data.
+ */
+#include "config.h"
+
+#include "store/mem_int.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+
+bool
+mem_get(struct store_db *db, struct store_place at, struct str key,
+	store_entry_fn fn, void *arg, struct err *err)
+{
+	const struct mem_place *pl = mem_place_find(db->data, at);
+	const struct mem_item *it = pl != NULL ? mem_map_find(pl, key) : NULL;
+
+	(void)err;
+	if (it != NULL) {
+		struct store_entry e = { .key = it->key, .value = it->value };
+
+		fn(arg, &e);
+	}
+	return true;
+}
+
+bool
+mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
+	void *arg, struct err *err)
+{
+	const struct mem_place *pl = mem_place_find(db->data, at);
+
+	(void)err;
+	for (size_t i = 0; pl != NULL && i < pl->map.n; i++) {
+		const struct mem_item *it = pl->map.items[i];
+		struct store_entry e = { .key = it->key, .value = it->value };
+
+		if (!fn(arg, &e))
+			break;
+	}
+	return true;
+}
+
+static bool
+place_is_held(const struct mem_place *pl, struct str host, struct str name)
+{
+	return pl->map.n != 0 && str_eq(pl->host, host) &&
+		str_eq(pl->name, name);
+}
+
+bool
+mem_count_owners(struct store_db *db, struct str host, struct str name,
+	uint64_t *out, struct err *err)
+{
+	struct mem_place *pl, *next;
+	uint64_t n = 0;
+
+	(void)err;
+	HASH_ITER (hh, db->data->places, pl, next)
+		n += place_is_held(pl, host, name);
+	*out = n;
+	return true;
+}
+
+static int
+str_compare(const void *a, const void *b)
+{
+	const struct str *left = a, *right = b;
+
+	return str_cmp(*left, *right);
+}
+
+bool
+mem_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err)
+{
+	struct mem_place *pl, *next;
+	struct str *found;
+	uint64_t n;
+
+	mem_count_owners(db, host, name, &n, err);
+	found = xmalloc((n + 1) * sizeof(*found));
+	n = 0;
+	HASH_ITER (hh, db->data->places, pl, next) {
+		if (place_is_held(pl, host, name) &&
+			(after.p == NULL || str_cmp(pl->owner, after) > 0))
+			found[n++] = pl->owner;
+	}
+	qsort(found, n, sizeof(*found), str_compare);
+	for (size_t i = 0; i < MIN(n, max); i++) {
+		struct store_entry e = { .key = found[i] };
+
+		if (!fn(arg, &e))
+			break;
+	}
+	free(found);
+	return true;
+}
+
+static bool
+item_matches(const struct mem_item *it, const struct store_range *range)
+{
+	return (range->with.p == NULL || str_eq(it->with, range->with)) &&
+		(range->since_us == 0 || it->wall_us >= range->since_us) &&
+		(range->until_us == 0 || it->wall_us <= range->until_us);
+}
+
+/* The items [*lo, *hi) of the log; false when an id is unknown. */
+static bool
+range_narrow(const struct mem_place *pl, const struct store_range *range,
+	size_t *lo, size_t *hi)
+{
+	const struct mem_item *it;
+
+	*lo = 0;
+	*hi = pl->log.n;
+	if (range->after_id.p != NULL) {
+		it = mem_log_find(pl, range->after_id);
+		if (it == NULL)
+			return false;
+		*lo = mem_list_search(&pl->log, true, STR_NONE, it->seq + 1);
+	}
+	if (range->before_id.p != NULL) {
+		it = mem_log_find(pl, range->before_id);
+		if (it == NULL)
+			return false;
+		*hi = mem_list_search(&pl->log, true, STR_NONE, it->seq);
+	}
+	return true;
+}
+
+/* Whether there are no more. */
+static bool
+range_pass(const struct mem_place *pl, const struct store_range *range,
+	size_t lo, size_t hi, store_entry_fn fn, void *arg)
+{
+	uint32_t n = 0;
+
+	while (lo < hi) {
+		const struct mem_item *it =
+			pl->log.items[range->backwards ? --hi : lo++];
+		struct store_entry e = {
+			.key = it->key,
+			.value = it->value,
+			.with = it->with,
+			.wall_us = it->wall_us,
+		};
+
+		if (!item_matches(it, range))
+			continue;
+		if (n++ == range->max || !fn(arg, &e))
+			return false;
+	}
+	return true;
+}
+
+bool
+mem_range(struct store_db *db, struct store_place at,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err)
+{
+	static const struct mem_place none = { .label_n = 0 };
+	const struct mem_place *pl = mem_place_find(db->data, at);
+	size_t lo, hi;
+
+	if (pl == NULL)
+		pl = &none;
+	if (!range_narrow(pl, range, &lo, &hi))
+		return err_set(err, ERR_MISSING, "no such entry in the log");
+	for (size_t i = 0; range->count && i < pl->log.n; i++)
+		*total_out += item_matches(pl->log.items[i], range);
+	*complete_out = range_pass(pl, range, lo, hi, fn, arg);
+	return true;
+}
