@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/err.h"
 #include "base/mailbox.h"
@@ -48,6 +49,11 @@ void suite_open(struct suite *su, const struct suite_kind *kind);
 void suite_close(struct suite *su);
 /* Closes and opens the store again, on the same files. */
 void suite_reopen(struct suite *su);
+/* The two halves of it. */
+void suite_shut(struct suite *su);
+bool suite_try_open(struct suite *su, struct err *err);
+/* The exit code, or the signal as a negative number. */
+int suite_child_wait(pid_t pid);
 /* Until every answer has come. */
 void suite_wait(struct suite *su);
 

@@ -8,12 +8,13 @@
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "test.h"
 
-static void
-store_up(struct suite *su)
+bool
+suite_try_open(struct suite *su, struct err *err)
 {
 	struct store_conf conf = {
 		.driver = su->kind->driver,
@@ -21,10 +22,18 @@ store_up(struct suite *su)
 		.readers = su->kind->inline_work ? 0 : 2,
 		.inline_work = su->kind->inline_work,
 	};
-	struct err err = ERR_INIT;
 
-	su->store = store_open(&conf, &err);
-	if (su->store == NULL)
+	*err = (struct err)ERR_INIT;
+	su->store = store_open(&conf, err);
+	return su->store != NULL;
+}
+
+static void
+store_up(struct suite *su)
+{
+	struct err err;
+
+	if (!suite_try_open(su, &err))
 		test_fail(__FILE__, __LINE__, "store_open: %s", err.text);
 }
 
@@ -68,13 +77,29 @@ suite_close(struct suite *su)
 }
 
 void
+suite_shut(struct suite *su)
+{
+	store_close(su->store);
+	su->store = NULL;
+}
+
+int
+suite_child_wait(pid_t pid)
+{
+	int status;
+
+	CHECK(waitpid(pid, &status, 0) == pid);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : -WTERMSIG(status);
+}
+
+void
 suite_wait(struct suite *su)
 {
 	struct pollfd pfd = { .fd = su->mailbox.fd, .events = POLLIN };
 
 	while (su->waiting != 0) {
-		bool any = su->kind->inline_work ? store_turn(su->store) :
-						   poll(&pfd, 1, 60000) == 1;
+		bool any = su->kind->inline_work ? store_turn(su->store)
+						 : poll(&pfd, 1, 60000) == 1;
 
 		any |= mailbox_drain(&su->mailbox, NULL, SIZE_MAX) != 0;
 		CHECK(any);

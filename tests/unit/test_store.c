@@ -52,7 +52,7 @@ TEST(a_store_in_memory_cannot_be_copied)
 	}
 }
 
-/* --- the same answers from both, for whatever is done --------------------------------- */
+/* --- the same answers from both, for whatever is done ------------------- */
 
 #define SEEDS 12
 #define STEPS 250

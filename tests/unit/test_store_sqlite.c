@@ -1,0 +1,464 @@
+/*
+ * test_store_sqlite.c - what the database survives: restarts, full disks,
+ * damage, and files that are not ours.
+ */
+#include "config.h"
+
+#include "store/driver.h"
+
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <sqlite3.h>
+
+#include "store_suite.h"
+#include "test.h"
+
+static const struct suite_kind inline_kind = { "inline", "sqlite", true };
+static const struct suite_kind threads_kind = { "threads", "sqlite", false };
+
+#define MAP PLACE("romeo", "map")
+
+static void
+sql_run(const char *path, const char *text)
+{
+	sqlite3 *sql;
+
+	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
+	CHECK(sqlite3_exec(sql, text, NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(sqlite3_close(sql) == SQLITE_OK);
+}
+
+static int64_t
+sql_number(const char *path, const char *text)
+{
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+	int64_t n;
+
+	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
+	CHECK(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
+	CHECK(sqlite3_step(st) == SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(sql);
+	return n;
+}
+
+/* --- files -------------------------------------------------------------- */
+
+TEST(what_was_written_is_there_after_a_restart)
+{
+	const struct store_range all = { .max = 9, .count = true };
+	struct store_tx *tx;
+	struct suite su;
+	char out[100];
+
+	suite_open(&su, &threads_kind);
+	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
+	tx = store_tx_new();
+	store_tx_append(tx, MAP, STR("x"), 1, STR_NONE, STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	suite_reopen(&su);
+	CHECK_CSTR(suite_list(&su, MAP, out, sizeof(out)), "a=1");
+	CHECK_CSTR(suite_range(&su, MAP, &all, out, sizeof(out)), "x | 1");
+	suite_close(&su);
+}
+
+TEST(only_its_owner_can_read_the_file)
+{
+	static const char *const ends[] = { "", "-wal", "-shm" };
+	mode_t before = umask(0);
+	struct suite su;
+	struct stat st;
+	char path[120];
+
+	suite_open(&su, &threads_kind);
+	umask(before);
+	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		snprintf(path, sizeof(path), "%s%s", su.path, ends[i]);
+		CHECK(stat(path, &st) == 0);
+		CHECK_INT(st.st_mode & 0777, 0600);
+	}
+	suite_close(&su);
+}
+
+TEST(an_empty_file_becomes_a_database)
+{
+	struct suite su;
+	struct err err;
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	CHECK(truncate(su.path, 0) == 0);
+	CHECK(suite_try_open(&su, &err));
+	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
+	suite_shut(&su);
+	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 1);
+	CHECK_INT(sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
+	suite_close(&su);
+}
+
+static const struct {
+	const char *label, *sql, *hint;
+	int64_t version;
+} foreign_cases[] = {
+	{ "newer", "PRAGMA user_version = 99", "newer version", 99 },
+	{ "negative", "PRAGMA user_version = -1", "schema", -1 },
+	{ "other program's", "PRAGMA application_id = 77", "another program",
+		1 },
+	{ "nobody's, with tables", "PRAGMA application_id = 0",
+		"another program", 1 },
+};
+
+TEST(databases_that_are_not_ours_are_left_alone)
+{
+	for (size_t i = 0; i < COUNT(foreign_cases); i++) {
+		struct suite su;
+		struct err err;
+
+		suite_open(&su, &inline_kind);
+		TEST_CASE(foreign_cases[i].label);
+		suite_shut(&su);
+		sql_run(su.path, foreign_cases[i].sql);
+		CHECK(!suite_try_open(&su, &err));
+		CHECK_INT(err.code, ERR_REFUSED);
+		CHECK(strstr(err.text, su.path) != NULL);
+		CHECK(strstr(err.text, foreign_cases[i].hint) != NULL);
+		CHECK_INT(sql_number(su.path, "PRAGMA user_version"),
+			foreign_cases[i].version);
+		suite_close(&su);
+	}
+}
+
+TEST(a_missing_folder_is_named)
+{
+	struct store_conf conf = {
+		.driver = "sqlite",
+		.path = "/nonexistent/folder/store.db",
+		.readers = 1,
+	};
+	struct err err = ERR_INIT;
+
+	CHECK(store_open(&conf, &err) == NULL);
+	CHECK_INT(err.code, ERR_STORAGE);
+	CHECK(strstr(err.text, conf.path) != NULL);
+	CHECK(strstr(err.text, "create the folder") != NULL);
+	conf.path = NULL;
+	CHECK(store_open(&conf, &err) == NULL);
+	CHECK_INT(err.code, ERR_INVALID);
+}
+
+/* In a child that is not root, whom no mode of a folder stops. */
+static int
+read_only_child(struct suite *su)
+{
+	struct err err;
+
+	if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0)
+		return 2;
+	if (suite_try_open(su, &err))
+		return 3;
+	if (err.code != ERR_STORAGE || strstr(err.text, su->path) == NULL)
+		return 4;
+	return strstr(err.text, "give") != NULL ? 0 : 5;
+}
+
+TEST(a_read_only_folder_is_named)
+{
+	for (int i = 0; i < 2; i++) {
+		struct suite su;
+		pid_t pid;
+
+		suite_open(&su, &inline_kind);
+		suite_shut(&su);
+		if (i == 1)
+			CHECK(unlink(su.path) == 0);
+		CHECK(chmod(su.folder, 0555) == 0);
+		pid = fork();
+		if (pid == 0)
+			_exit(read_only_child(&su));
+		CHECK_INT(suite_child_wait(pid), 0);
+		CHECK(chmod(su.folder, 0700) == 0);
+		suite_close(&su);
+	}
+}
+
+/* --- damage ------------------------------------------------------------- */
+
+static void
+file_write(const char *path, off_t at, const void *p, size_t n)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+	CHECK(fd != -1);
+	CHECK(pwrite(fd, p, n, at) == (ssize_t)n);
+	CHECK(close(fd) == 0);
+}
+
+TEST(a_file_that_is_no_database_is_named)
+{
+	struct suite su;
+	struct err err;
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	file_write(su.path, 0, "This is not a database.", 23);
+	CHECK(!suite_try_open(&su, &err));
+	CHECK_INT(err.code, ERR_STORAGE);
+	CHECK(strstr(err.text, su.path) != NULL);
+	CHECK(strstr(err.text, "not a database") != NULL);
+	suite_close(&su);
+}
+
+static void
+database_fill(struct suite *su)
+{
+	struct store_tx *tx = store_tx_new();
+	char key[16];
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "key-%04d", i);
+		store_tx_set(tx, MAP, str_c(key), STR("<item>value</item>"));
+		store_tx_append(tx, MAP, str_c(key), i + 1, STR("juliet"),
+			STR("<message>hello</message>"));
+	}
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+}
+
+TEST(a_damaged_database_says_so)
+{
+	static const char rubbish[4096] = { 1, 2, 3 };
+	struct suite_result r;
+	struct suite su;
+	struct err err;
+	struct stat st;
+
+	suite_open(&su, &inline_kind);
+	database_fill(&su);
+	suite_shut(&su);
+	CHECK(stat(su.path, &st) == 0);
+	for (off_t at = 4096; at < st.st_size; at += 4096)
+		file_write(su.path, at, rubbish, sizeof(rubbish));
+	CHECK(suite_try_open(&su, &err));
+	suite_result_init(&su, &r);
+	store_list(su.store, MAP, &su.mailbox, suite_on_read, &r);
+	suite_wait(&su);
+	CHECK_INT(r.code, ERR_STORAGE);
+	CHECK(strstr(r.err, su.path) != NULL);
+	CHECK(strstr(r.err, "damaged") != NULL);
+	suite_result_done(&r);
+	CHECK_INT(suite_set(&su, MAP, "key", "v"), ERR_STORAGE);
+	suite_close(&su);
+}
+
+/* Whatever stands in the file: an answer or an error, never a crash. */
+static void
+damaged_use(struct suite *su)
+{
+	const struct store_range range = { .max = 500,
+		.count = true,
+		.since_us = 1,
+		.after_id = STR("key-0001") };
+	static char out[100000];
+	struct store_tx *tx = store_tx_new();
+	struct err err;
+
+	if (!suite_try_open(su, &err)) {
+		store_tx_free(tx);
+		return;
+	}
+	suite_list(su, MAP, out, sizeof(out));
+	suite_range(su, MAP, &range, out, sizeof(out));
+	store_tx_append(tx, MAP, STR("new"), 1, STR_NONE, STR("v"));
+	store_tx_trim_count(tx, MAP, 3);
+	store_tx_delete(tx, MAP, STR("key-0100"));
+	store_tx_clear_owner(tx, MAP.host, MAP.owner);
+	suite_commit(su, tx);
+	suite_shut(su);
+}
+
+TEST(random_damage_crashes_nothing)
+{
+	uint64_t state = 1;
+	struct suite su;
+
+	suite_open(&su, &inline_kind);
+	for (int round = 0; round < 40; round++) {
+		struct stat st;
+		struct err err;
+
+		if (su.store == NULL) {
+			unlink(su.path);
+			CHECK(suite_try_open(&su, &err));
+		}
+		database_fill(&su);
+		suite_shut(&su);
+		CHECK(stat(su.path, &st) == 0);
+		for (int i = 0; i < 60; i++) {
+			unsigned char byte;
+			off_t at;
+
+			state = state * UINT64_C(6364136223846793005) + 1;
+			byte = (unsigned char)(state >> 56);
+			at = (off_t)((state >> 20) % (uint64_t)st.st_size);
+			file_write(su.path, at, &byte, 1);
+		}
+		damaged_use(&su);
+	}
+	suite_close(&su);
+}
+
+/* --- the disk is full --------------------------------------------------- */
+
+#define BIG 65536
+
+static enum err_code
+big_write(struct suite *su, int i, struct suite_result *r)
+{
+	static char value[BIG];
+	struct store_tx *tx = store_tx_new();
+	char key[16];
+
+	memset(value, 'x', sizeof(value));
+	snprintf(key, sizeof(key), "%d", i);
+	store_tx_set(tx, MAP, str_c(key), (struct str){ value, BIG });
+	suite_result_init(su, r);
+	store_commit(su->store, tx, &su->mailbox, suite_on_done, r);
+	suite_wait(su);
+	return r->code;
+}
+
+/* A limit on the size of files stands in for the full disk. */
+static int
+full_disk_child(struct suite *su)
+{
+	const struct rlimit small = { 40 * BIG, RLIM_INFINITY };
+	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
+	struct suite_result r;
+	static char out[100 * BIG];
+	int n = 0;
+
+	signal(SIGXFSZ, SIG_IGN);
+	if (setrlimit(RLIMIT_FSIZE, &small) != 0)
+		return 2;
+	while (big_write(su, n, &r) == ERR_NONE) {
+		if (n++ > 60)
+			return 3;
+	}
+	if (r.code != ERR_STORAGE || strstr(r.err, su->path) == NULL)
+		return 4;
+	if (setrlimit(RLIMIT_FSIZE, &none) != 0)
+		return 5;
+	suite_list(su, MAP, out, sizeof(out));
+	if (strlen(out) < (size_t)n * BIG ||
+		strlen(out) > (size_t)n * (BIG + 8))
+		return 6;
+	return big_write(su, n, &r) == ERR_NONE ? 0 : 7;
+}
+
+TEST(a_full_disk_fails_writes_until_there_is_room)
+{
+	const struct suite_kind *kinds[] = { &inline_kind, &threads_kind };
+
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct suite su;
+		pid_t pid;
+
+		suite_open(&su, &inline_kind);
+		TEST_CASE(kinds[i]->label);
+		suite_shut(&su);
+		pid = fork();
+		if (pid == 0) {
+			su.kind = kinds[i];
+			suite_reopen(&su);
+			_exit(full_disk_child(&su));
+		}
+		CHECK_INT(suite_child_wait(pid), 0);
+		suite_close(&su);
+	}
+}
+
+/* --- backups ------------------------------------------------------------ */
+
+static void
+backup_check(struct suite *su, const char *copy, int n)
+{
+	struct stat st;
+	char want[200];
+
+	CHECK(stat(copy, &st) == 0);
+	CHECK_INT(st.st_mode & 0777, 0600);
+	snprintf(want, sizeof(want),
+		"SELECT count(*) >= %d FROM map WHERE key < 'm'", n);
+	CHECK_INT(sql_number(copy, want), 1);
+	CHECK_INT(sql_number(copy, "PRAGMA application_id"), 0x416e7470);
+	CHECK(rename(copy, su->path) == 0);
+}
+
+TEST(a_backup_holds_what_was_written_before)
+{
+	const struct suite_kind *kinds[] = { &inline_kind, &threads_kind };
+
+	for (size_t k = 0; k < COUNT(kinds); k++) {
+		struct suite_result r[100], copied, again;
+		struct suite su;
+		char copy[120], out[200];
+
+		suite_open(&su, kinds[k]);
+		snprintf(copy, sizeof(copy), "%s.copy", su.path);
+		database_fill(&su);
+		for (size_t i = 0; i < COUNT(r); i++) {
+			struct store_tx *tx = store_tx_new();
+			char key[16];
+
+			snprintf(key, sizeof(key), "%c%zu", i < 50 ? 'a' : 'z',
+				i);
+			store_tx_set(tx, MAP, str_c(key), STR("v"));
+			suite_result_init(&su, &r[i]);
+			store_commit(su.store, tx, &su.mailbox, suite_on_done,
+				&r[i]);
+			if (i != 49)
+				continue;
+			suite_result_init(&su, &copied);
+			store_backup(su.store, copy, &su.mailbox, suite_on_done,
+				&copied);
+		}
+		suite_wait(&su);
+		CHECK_INT(copied.code, ERR_NONE);
+		suite_result_init(&su, &again);
+		store_backup(
+			su.store, copy, &su.mailbox, suite_on_done, &again);
+		suite_wait(&su);
+		CHECK_INT(again.code, ERR_CONFLICT);
+		CHECK(strstr(again.err, copy) != NULL);
+		suite_shut(&su);
+		backup_check(&su, copy, 450);
+		suite_reopen(&su);
+		CHECK_CSTR(
+			suite_get(&su, MAP, "a49", out, sizeof(out)), "a49=v");
+		suite_close(&su);
+	}
+}
+
+TEST(a_backup_without_a_folder_is_refused)
+{
+	struct suite_result r;
+	struct suite su;
+
+	suite_open(&su, &threads_kind);
+	suite_result_init(&su, &r);
+	store_backup(su.store, "/nonexistent/copy.db", &su.mailbox,
+		suite_on_done, &r);
+	suite_wait(&su);
+	CHECK_INT(r.code, ERR_SYSTEM);
+	CHECK(strstr(r.err, "/nonexistent/copy.db") != NULL);
+	suite_close(&su);
+}
+
+TEST_MAIN
