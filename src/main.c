@@ -238,8 +238,10 @@ static int
 main_serve(const struct main_args *args, struct config *conf,
 	struct module_registry *modules)
 {
+	struct clock_shifted clock;
 	struct server_env env = {
-		.clock = &clock_system,
+		.clock = &clock.clock,
+		.clock_shift = &clock,
 		.rand = &rand_system,
 		.config_path = args->config,
 		.modules = modules,
@@ -251,6 +253,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	char *pid_file = NULL;
 	sigset_t signals;
 
+	clock_shifted_init(&clock);
 	if (conf->server.pid_file != NULL)
 		pid_file = xstrdup(conf->server.pid_file);
 	main_block_signals(&signals);

@@ -73,3 +73,34 @@ clock_manual_advance(struct clock_manual *c, int64_t us)
 	c->mono_us += us;
 	c->wall_us += us;
 }
+
+/* --- ahead of the machine ------------------------------------------------- */
+
+static int64_t
+shifted_mono_us(const struct clock *c)
+{
+	const struct clock_shifted *s = (const void *)c;
+
+	return clock_mono_us(&clock_system) + atomic_load(&s->ahead_us);
+}
+
+static int64_t
+shifted_wall_us(const struct clock *c)
+{
+	const struct clock_shifted *s = (const void *)c;
+
+	return clock_wall_us(&clock_system) + atomic_load(&s->ahead_us);
+}
+
+void
+clock_shifted_init(struct clock_shifted *c)
+{
+	c->clock = (struct clock){ shifted_mono_us, shifted_wall_us };
+	atomic_init(&c->ahead_us, 0);
+}
+
+void
+clock_shifted_advance(struct clock_shifted *c, int64_t us)
+{
+	atomic_fetch_add(&c->ahead_us, us);
+}

@@ -6,6 +6,7 @@
 #ifndef BASE_CLOCK_H
 #define BASE_CLOCK_H
 
+#include <stdatomic.h>
 #include <stdint.h>
 
 #define US_PER_S INT64_C(1000000)
@@ -30,6 +31,15 @@ clock_wall_us(const struct clock *c)
 {
 	return c->wall_us(c);
 }
+
+/* The machine's clocks and an offset, which a test adds to from any thread. */
+struct clock_shifted {
+	struct clock clock;
+	atomic_int_fast64_t ahead_us;
+};
+
+void clock_shifted_init(struct clock_shifted *c);
+void clock_shifted_advance(struct clock_shifted *c, int64_t us);
 
 /* A clock that stands still until it is moved: both times advance together. */
 struct clock_manual {

@@ -197,6 +197,7 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	struct server *srv = xcalloc(1, sizeof(*srv));
 
 	srv->clock = env->clock;
+	srv->clock_shift = env->clock_shift;
 	srv->rand = env->rand;
 	srv->threaded = env->threaded;
 	srv->store_in_memory = env->store_in_memory;

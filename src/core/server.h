@@ -28,6 +28,7 @@ struct worker;
 
 struct server {
 	const struct clock *clock;
+	struct clock_shifted *clock_shift; /* how a test moves clock; or NULL */
 	struct rand_source *rand; /* seeded in a simulation; else the CSPRNG */
 	struct store *store;
 	struct worker *worker;    /* slow work, such as deriving keys */
@@ -50,6 +51,7 @@ struct server_env {
 	const char *config_path; /* for reloads; borrowed */
 	struct module_registry *modules; /* taken */
 	const struct clock *clock;
+	struct clock_shifted *clock_shift; /* clock, or NULL */
 	struct rand_source *rand;
 	bool threaded;
 	bool store_in_memory; /* whatever the configuration says */

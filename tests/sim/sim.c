@@ -1,0 +1,524 @@
+/*
+ * sim.c - random users log in, subscribe, talk, drop and return, on a server of
+ * several shards in one thread.
+ *
+ *   sim [--seeds N] [--first SEED] [--steps N] [--module-dir DIR] [--verbose]
+ *
+ * What must hold for every seed: no message between two users is lost, doubled
+ * or reordered; every subscription is legal and the same on both sides; everyone
+ * sees of everyone else what the subscription says.  A seed that fails is
+ * printed, and replays exactly.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/account.h"
+#include "core/entity.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "world.h"
+#include "xml/elem.h"
+#include "xmpp/jid.h"
+#include "xmpp/subscription.h"
+
+#define USERS 6
+#define CLIENTS 2 /* of each user */
+#define MESSAGES_MAX 512
+
+struct pair {
+	unsigned sent;                       /* from one user to another */
+	bool arrived[MESSAGES_MAX];          /* at any client */
+	bool excused[MESSAGES_MAX];          /* lost with a connection that broke */
+};
+
+struct sim_client {
+	struct client c;
+	unsigned user, index;
+	int last[USERS][CLIENTS]; /* number of the last message, by sender */
+	bool sees[USERS][CLIENTS];
+};
+
+struct sim {
+	struct world *w;
+	uint64_t seed;
+	unsigned steps;
+	bool failed;
+	struct sim_client clients[USERS][CLIENTS];
+	struct pair pairs[USERS][USERS];
+	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
+};
+
+static bool verbose;
+
+static void
+sim_fail(struct sim *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void
+sim_fail(struct sim *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	s->failed = true;
+	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+static void
+sim_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!verbose)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+/* --- what arrives -------------------------------------------------------------------- */
+
+static bool
+parse_who(struct str from, unsigned *user_out, unsigned *index_out)
+{
+	/* "u3@sim.example/r1" */
+	if (from.n < 4 || from.p[0] != 'u')
+		return false;
+	*user_out = (unsigned)(from.p[1] - '0');
+	*index_out = (unsigned)(from.p[from.n - 1] - '0');
+	return *user_out < USERS && *index_out < CLIENTS;
+}
+
+/* The body is "USER INDEX NUMBER SERIAL": number counts what this client sent to
+ * this user, serial what the whole user sent to it. */
+static void
+sim_message(struct sim *s, struct sim_client *to, struct arena *a,
+	const struct elem *e)
+{
+	const struct elem *body = elem_child(e, NULL, "body");
+	unsigned user, index, number, serial;
+	struct str text;
+
+	if (str_eq(elem_attr(e, "type"), STR("error"))) {
+		sim_fail(s, "%s got an error", to->c.local);
+		return;
+	}
+	if (body == NULL)
+		return;
+	text = elem_text(a, body);
+	if (sscanf(arena_str(a, text).p, "%u %u %u %u", &user, &index, &number,
+		&serial) != 4) {
+		sim_fail(s, "a body of another form");
+		return;
+	}
+	sim_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
+		index, number, serial);
+	if ((int)number <= to->last[user][index])
+		sim_fail(s, "u%u/r%u: message %u of u%u/r%u came after %d",
+			to->user, to->index, number, user, index,
+			to->last[user][index]);
+	to->last[user][index] = (int)number;
+	s->pairs[user][to->user].arrived[serial] = true;
+}
+
+static void
+sim_presence(struct sim_client *at, const struct elem *e)
+{
+	struct str type = elem_attr(e, "type");
+	unsigned user, index;
+
+	if (type.p == NULL || str_is(type, "unavailable")) {
+		if (memchr(elem_attr(e, "from").p, '/',
+			elem_attr(e, "from").n) == NULL)
+			return; /* of the account as a whole: a probe's answer */
+		if (parse_who(elem_attr(e, "from"), &user, &index))
+			at->sees[user][index] = type.p == NULL;
+		return;
+	}
+	if (str_is(type, "subscribe"))
+		client_send(&at->c, "<presence type='%s' to='%.*s'/>",
+			world_draw(at->c.world, 4) != 0 ? "subscribed" :
+							  "unsubscribed",
+			STR_ARG(elem_attr(e, "from")));
+}
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct sim_client *sc = CONTAINER_OF(c, struct sim_client, c);
+
+	if (str_is(e->name, "message"))
+		sim_message(c->user, sc, a, e);
+	else if (str_is(e->name, "presence"))
+		sim_presence(sc, e);
+	else if (str_eq(elem_attr(e, "type"), STR("set")))
+		client_send(c, "<iq type='result' id='%.*s'/>",
+			STR_ARG(elem_attr(e, "id")));
+	arena_free(a);
+}
+
+/* --- what users do ------------------------------------------------------------------- */
+
+static void
+do_connect(struct sim_client *sc)
+{
+	sim_say("u%u/r%u connects", sc->user, sc->index);
+	memset(sc->sees, 0, sizeof(sc->sees));
+	sc->c.priority = (int)world_draw(sc->c.world, 5);
+	client_connect(&sc->c);
+}
+
+/* What was on the way to a connection when it broke may be lost: nobody without
+ * stream management could know. */
+static void
+excuse_all(struct sim *s, unsigned user)
+{
+	for (unsigned from = 0; from < USERS; from++) {
+		struct pair *p = &s->pairs[from][user];
+
+		for (unsigned i = 0; i < p->sent; i++)
+			p->excused[i] = true;
+	}
+}
+
+static void
+do_end(struct sim *s, struct sim_client *sc, bool broken)
+{
+	sim_say("u%u/r%u %s", sc->user, sc->index,
+		broken ? "breaks" : "leaves");
+	if (broken)
+		excuse_all(s, sc->user);
+	/* what it sent before may be cut off as well */
+	for (unsigned to = 0; broken && to < USERS; to++) {
+		struct pair *p = &s->pairs[sc->user][to];
+
+		for (unsigned i = 0; i < p->sent; i++)
+			p->excused[i] = true;
+	}
+	if (broken)
+		client_break(&sc->c);
+	else
+		client_leave(&sc->c);
+}
+
+static void
+do_message(struct sim *s, struct sim_client *sc, unsigned to)
+{
+	struct pair *p = &s->pairs[sc->user][to];
+
+	if (p->sent == MESSAGES_MAX)
+		return;
+	sim_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index,
+		s->next[sc->user][sc->index][to], p->sent, to);
+	client_send(&sc->c,
+		"<message type='chat' to='u%u@" WORLD_HOST
+		"'><body>%u %u %u %u</body></message>",
+		to, sc->user, sc->index,
+		s->next[sc->user][sc->index][to]++, p->sent);
+	p->sent++;
+}
+
+static const char *const subscription_acts[] = { "subscribe", "subscribe",
+	"subscribe", "subscribed", "unsubscribe", "unsubscribed" };
+
+static void
+do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
+{
+	const char *act = subscription_acts[world_draw(s->w,
+		COUNT(subscription_acts))];
+
+	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
+	client_send(&sc->c, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act,
+		to);
+}
+
+static void
+do_roster(struct sim *s, struct sim_client *sc, unsigned to)
+{
+	bool remove = world_draw(s->w, 3) == 0;
+
+	sim_say("u%u/r%u %s u%u", sc->user, sc->index,
+		remove ? "removes" : "names", to);
+	client_send(&sc->c,
+		"<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item "
+		"jid='u%u@" WORLD_HOST "' %s/></query></iq>",
+		to, remove ? "subscription='remove'" : "name='somebody'");
+}
+
+static void
+do_presence(struct sim *s, struct sim_client *sc)
+{
+	client_send(&sc->c,
+		"<presence><show>%s</show><priority>%u</priority></presence>",
+		world_draw(s->w, 2) == 0 ? "away" : "dnd",
+		(unsigned)world_draw(s->w, 3));
+}
+
+static void
+sim_act(struct sim *s)
+{
+	struct sim_client *sc = &s->clients[world_draw(s->w, USERS)]
+					   [world_draw(s->w, CLIENTS)];
+	unsigned to = (unsigned)world_draw(s->w, USERS);
+
+	if (sc->c.state == CLIENT_OFF || sc->c.closed) {
+		if (sc->c.conn == NULL)
+			do_connect(sc);
+		return;
+	}
+	if (sc->c.state != CLIENT_ONLINE || to == sc->user)
+		return;
+	switch (world_draw(s->w, 16)) {
+	case 0:
+		do_end(s, sc, true);
+		break;
+	case 1:
+		do_end(s, sc, false);
+		break;
+	case 2:
+	case 3:
+	case 4:
+		do_subscription(s, sc, to);
+		break;
+	case 5:
+		do_roster(s, sc, to);
+		break;
+	case 6:
+		do_presence(s, sc);
+		break;
+	default:
+		do_message(s, sc, to);
+	}
+}
+
+/* --- turning --------------------------------------------------------------------------- */
+
+static void
+sim_read_all(struct sim *s)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++)
+			client_read(&s->clients[u][i].c);
+	}
+}
+
+static void
+sim_settle(struct sim *s)
+{
+	for (int i = 0; i < 40; i++) {
+		world_settle(s->w);
+		sim_read_all(s);
+	}
+}
+
+static void
+sim_step(struct sim *s)
+{
+	sim_act(s);
+	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
+		world_turn(s->w);
+		sim_read_all(s);
+	}
+	if (world_draw(s->w, 64) == 0)
+		world_sleep(s->w, 30 * US_PER_S);
+}
+
+/* --- what must hold in the end ----------------------------------------------------------- */
+
+static void
+come_online(struct sim *s, bool second_too)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++) {
+			struct sim_client *sc = &s->clients[u][i];
+
+			if (sc->c.conn == NULL && (i == 0 || second_too))
+				do_connect(sc);
+		}
+	}
+	sim_settle(s);
+}
+
+static const struct roster *
+roster_of(struct sim *s, unsigned u)
+{
+	struct arena *a = arena_new();
+	struct str bare = arena_printf(a, "u%u@" WORLD_HOST, u);
+	struct entity *e = entity_find(server_owner(s->w->server, bare), bare);
+
+	arena_free(a);
+	if (e == NULL || e->state != ENTITY_LOADED) {
+		sim_fail(s, "u%u is not loaded though it is online", u);
+		return NULL;
+	}
+	return &account_of(e)->roster;
+}
+
+static uint8_t
+state_of(struct sim *s, unsigned u, unsigned v)
+{
+	const struct roster *r = roster_of(s, u);
+	char bare[64];
+
+	snprintf(bare, sizeof(bare), "u%u@" WORLD_HOST, v);
+	return r != NULL ? roster_state(r, str_c(bare)) : 0;
+}
+
+static void
+check_subscriptions(struct sim *s, unsigned u, unsigned v)
+{
+	uint8_t mine = state_of(s, u, v), theirs = state_of(s, v, u);
+
+	if (!subscription_is_legal(mine))
+		sim_fail(s, "u%u has an illegal state with u%u: %u", u, v, mine);
+	if (((mine & SUB_TO) != 0) != ((theirs & SUB_FROM) != 0) ||
+		((mine & SUB_PENDING_OUT) != 0) !=
+			((theirs & SUB_PENDING_IN) != 0))
+		sim_fail(s, "u%u has %u with u%u, who has %u", u, mine, v,
+			theirs);
+}
+
+static void
+check_presence(struct sim *s, unsigned u, unsigned v)
+{
+	bool entitled = (state_of(s, u, v) & SUB_TO) != 0;
+
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		const struct sim_client *at = &s->clients[u][i];
+
+		for (unsigned j = 0; j < CLIENTS; j++) {
+			bool online =
+				s->clients[v][j].c.state == CLIENT_ONLINE;
+
+			if (at->c.state == CLIENT_ONLINE &&
+				at->sees[v][j] != (entitled && online))
+				sim_fail(s,
+					"u%u/r%u %s u%u/r%u, who is %s, subscription %s",
+					u, i,
+					at->sees[v][j] ? "sees" :
+							 "does not see",
+					v, j, online ? "online" : "offline",
+					entitled ? "to" : "none");
+		}
+	}
+}
+
+static void
+check_messages(struct sim *s, unsigned u, unsigned v)
+{
+	const struct pair *p = &s->pairs[u][v];
+
+	for (unsigned i = 0; i < p->sent; i++) {
+		if (!p->arrived[i] && !p->excused[i])
+			sim_fail(s, "message %u of u%u never reached u%u", i, u,
+				v);
+	}
+}
+
+static void
+sim_check(struct sim *s)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned v = 0; v < USERS; v++) {
+			if (u == v)
+				continue;
+			check_subscriptions(s, u, v);
+			check_presence(s, u, v);
+			check_messages(s, u, v);
+		}
+	}
+}
+
+/* --- one seed -------------------------------------------------------------------------------- */
+
+static void
+sim_open(struct sim *s, const char *module_dir)
+{
+	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, "");
+	for (unsigned u = 0; u < USERS; u++) {
+		char local[8];
+
+		snprintf(local, sizeof(local), "u%u", u);
+		world_add_account(s->w, local);
+		for (unsigned i = 0; i < CLIENTS; i++) {
+			struct sim_client *sc = &s->clients[u][i];
+			char resource[8];
+
+			snprintf(resource, sizeof(resource), "r%u", i);
+			client_init(&sc->c, s->w, local, resource);
+			sc->c.on_stanza = on_stanza;
+			sc->c.user = s;
+			sc->user = u;
+			sc->index = i;
+			memset(sc->last, -1, sizeof(sc->last));
+		}
+	}
+}
+
+static bool
+sim_run(uint64_t seed, unsigned steps, const char *module_dir)
+{
+	struct sim *s = xcalloc(1, sizeof(*s));
+	bool ok;
+
+	s->seed = seed;
+	sim_open(s, module_dir);
+	for (unsigned i = 0; i < steps && !s->failed; i++)
+		sim_step(s);
+	sim_settle(s);
+	come_online(s, world_draw(s->w, 2) == 0);
+	sim_check(s);
+	ok = !s->failed;
+	world_free(s->w);
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++)
+			buf_done(&s->clients[u][i].c.in);
+	}
+	free(s);
+	return ok;
+}
+
+int
+main(int argc, char **argv)
+{
+	uint64_t first = 1, seeds = 20;
+	unsigned steps = 300, failed = 0;
+	const char *module_dir = "modules/.libs";
+
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--verbose") == 0)
+			verbose = true;
+		else if (i + 1 == argc)
+			return 2;
+		else if (strcmp(argv[i], "--seeds") == 0)
+			seeds = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--first") == 0)
+			first = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--steps") == 0)
+			steps = (unsigned)strtoul(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--module-dir") == 0)
+			module_dir = argv[++i];
+		else
+			return 2;
+	}
+	for (uint64_t seed = first; seed < first + seeds; seed++) {
+		if (!sim_run(seed, steps, module_dir)) {
+			fprintf(stderr, "seed %llu failed: sim --first %llu --seeds 1 --steps %u\n",
+				(unsigned long long)seed,
+				(unsigned long long)seed, steps);
+			failed++;
+		}
+	}
+	printf("%llu seeds, %u failed\n", (unsigned long long)seeds, failed);
+	return failed != 0;
+}

@@ -1,0 +1,207 @@
+/*
+ * world.c - a whole server in one thread.
+ */
+#include "config.h"
+
+#include "world.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/account.h"
+#include "core/conf.h"
+#include "core/credentials.h"
+#include "core/mistake.h"
+#include "core/module_int.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "net/conn.h"
+#include "store/store.h"
+#include "stream/c2s.h"
+#include "xml/parser.h"
+
+/* 2026-11-21T00:00:00Z */
+#define START_US (INT64_C(1795219200) * US_PER_S)
+
+static const char conf_text[] =
+	"log: { level: error }\n"
+	"server: { shards: %u, control_socket: /nonexistent }\n"
+	"storage: { driver: memory }\n"
+	"auth: { scram_iterations: 4096 }\n"
+	"hosts:\n"
+	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"
+	"%s";
+
+static _Noreturn void
+die(const char *what, const char *why)
+{
+	fprintf(stderr, "%s: %s\n", what, why);
+	exit(2);
+}
+
+static struct config *
+world_config(struct module_registry *modules, unsigned n_shards,
+	const char *more)
+{
+	struct config_modules known;
+	struct mistakes mistakes;
+	struct config *conf;
+	struct buf text = BUF_INIT;
+
+	mistakes_init(&mistakes);
+	module_config(modules, &known);
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	buf_printf(&text, conf_text, n_shards, more);
+#pragma GCC diagnostic pop
+	conf = config_parse("world.yml", buf_str(&text), &known, &mistakes);
+	if (conf == NULL)
+		die("configuration", mistakes.texts[0]);
+	mistakes_done(&mistakes);
+	buf_done(&text);
+	return conf;
+}
+
+struct world *
+world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
+	const char *more_conf)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+	struct module_registry *modules = module_registry_new(module_dir);
+	struct config *conf = world_config(modules, n_shards, more_conf);
+	struct err err = ERR_INIT;
+	struct server_env env = {
+		.clock = &w->clock.clock,
+		.rand = &w->rand.source,
+		.modules = modules,
+		.store_in_memory = true,
+	};
+
+	clock_manual_init(&w->clock, START_US);
+	rand_seeded_init(&w->rand, seed);
+	rand_seeded_init(&w->turns, ~seed);
+	w->n_shards = n_shards;
+	w->xml = xml_pool_new();
+	w->server = server_new(conf, &env, &err);
+	if (w->server == NULL || !server_open(w->server, &err))
+		die("server", err.text);
+	server_start(w->server);
+	c2s_start(w->server);
+	return w;
+}
+
+static void
+on_all_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void
+world_free(struct world *w)
+{
+	bool closed = false;
+
+	c2s_close_all(w->server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
+		&closed);
+	for (int i = 0; i < 1000 && !closed; i++) {
+		world_settle(w);
+		clock_manual_advance(&w->clock, US_PER_S);
+	}
+	if (!closed)
+		die("shutdown", "streams do not end");
+	server_stop(w->server);
+	xml_pool_free(w->xml);
+	free(w);
+}
+
+/* --- turns ------------------------------------------------------------------------ */
+
+static bool
+turn_one(struct world *w, unsigned who)
+{
+	w->n_turns++;
+	if (who == w->n_shards)
+		return store_turn(w->server->store);
+	return shard_turn(w->server->shards[who]);
+}
+
+void
+world_turn(struct world *w)
+{
+	turn_one(w, (unsigned)world_draw(w, w->n_shards + 1));
+}
+
+void
+world_settle(struct world *w)
+{
+	unsigned idle = 0;
+
+	/* a round in which nobody had anything to do, twice: what one says in
+	 * its turn, another may answer in the next */
+	while (idle < 2 * (w->n_shards + 1)) {
+		bool busy = false;
+
+		for (unsigned i = 0; i < 4 * (w->n_shards + 1); i++)
+			busy = turn_one(w, (unsigned)world_draw(w,
+						w->n_shards + 1)) || busy;
+		for (unsigned i = 0; i <= w->n_shards; i++)
+			busy = turn_one(w, i) || busy;
+		idle = busy ? 0 : idle + w->n_shards + 1;
+	}
+}
+
+void
+world_sleep(struct world *w, int64_t us)
+{
+	int64_t next = INT64_MAX, now = w->clock.mono_us;
+
+	world_settle(w);
+	for (unsigned i = 0; i < w->n_shards; i++)
+		next = MIN(next, shard_next_us(w->server->shards[i]));
+	clock_manual_advance(&w->clock,
+		next > now && next - now < us ? next - now : us);
+	world_settle(w);
+}
+
+/* --- accounts ---------------------------------------------------------------------- */
+
+struct waiting {
+	bool done, ok;
+};
+
+static void
+on_account(void *arg, bool ok, const struct err *err)
+{
+	struct waiting *wait = arg;
+
+	wait->done = true;
+	wait->ok = ok;
+	if (!ok)
+		fprintf(stderr, "%s\n", err->text);
+}
+
+void
+world_add_account(struct world *w, const char *local)
+{
+	struct arena *a = arena_new();
+	struct credentials creds = { 0 };
+	struct buf text = BUF_INIT;
+	struct waiting wait = { false, false };
+	struct jid jid = jid_make(a, str_c(local), STR(WORLD_HOST), STR_NONE);
+
+	/* one hash is enough for PLAIN, and cheap */
+	if (!credentials_derive(&creds, STR(WORLD_PASSWORD),
+		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN, &w->rand.source,
+		NULL))
+		die("account", "the password is refused");
+	credentials_format(&text, &creds);
+	account_create(w->server->shards[0], jid, buf_str(&text), on_account,
+		&wait);
+	world_settle(w);
+	if (!wait.done || !wait.ok)
+		die("account", local);
+	buf_done(&text);
+	arena_free(a);
+}

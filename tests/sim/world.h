@@ -1,0 +1,106 @@
+/*
+ * world.h - a whole server in one thread, and clients that talk to it through
+ * memory: scripted clock, seeded randomness, store in memory, and shards that
+ * take their turns in an order drawn from the seed.  What fails once can be
+ * replayed from its seed.
+ */
+#ifndef SIM_WORLD_H
+#define SIM_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/rand.h"
+#include "base/str.h"
+
+struct arena;
+struct client;
+struct conn;
+struct elem;
+struct server;
+struct world;
+struct xml_parser;
+struct xml_pool;
+
+#define WORLD_HOST "sim.example"
+#define WORLD_PASSWORD "secret"
+
+struct world {
+	struct server *server;
+	struct clock_manual clock;
+	struct rand_seeded rand;  /* the server's */
+	struct rand_seeded turns; /* the order of turns, and what users do */
+	struct xml_pool *xml;     /* of the clients' parsers */
+	unsigned n_shards;
+	uint64_t n_turns;
+	void *user; /* the test's own */
+};
+
+/* limits: lines of YAML for the configuration, or ""; module_dir is where
+ * loadable modules lie.  Ends the process when it cannot be made. */
+struct world *world_new(uint64_t seed, unsigned n_shards,
+	const char *module_dir, const char *more_conf);
+void world_free(struct world *w);
+
+/* Makes an account with WORLD_PASSWORD, durable when it returns. */
+void world_add_account(struct world *w, const char *local);
+
+/* One turn of a shard, or of the store, drawn by the seed. */
+void world_turn(struct world *w);
+/* Until nothing moves any more, without moving the clock. */
+void world_settle(struct world *w);
+/* Moves the clock to wherever the next timer is due, but not by more than us;
+ * settles before and after. */
+void world_sleep(struct world *w, int64_t us);
+
+static inline uint64_t
+world_draw(struct world *w, uint64_t below)
+{
+	return rand_below(&w->turns.source, below);
+}
+
+/* --- clients ----------------------------------------------------------------- */
+
+enum client_state {
+	CLIENT_OFF,
+	CLIENT_GREETING,  /* has sent a stream header, before login */
+	CLIENT_AUTH,
+	CLIENT_BIND,
+	CLIENT_ONLINE,    /* has a session, the roster, and sent presence */
+	CLIENT_FAILED,
+};
+
+struct client {
+	struct world *world;
+	char local[32];
+	char resource[32];
+	enum client_state state;
+	struct conn *conn;
+	struct xml_parser *parser;
+	struct buf in; /* what the server has written, and is not read yet */
+	bool closed;   /* the server's side is gone */
+	int priority;
+	/* Every stanza that comes once it is online, in its own arena, which the
+	 * callee frees. */
+	void (*on_stanza)(struct client *c, struct arena *a, struct elem *e);
+	void *user;
+};
+
+void client_init(struct client *c, struct world *w, const char *local,
+	const char *resource);
+/* Opens a connection to a shard drawn by the seed, and starts to log in. */
+void client_connect(struct client *c);
+/* Reads what has come; called by world_turn for clients that were connected. */
+void client_read(struct client *c);
+void client_send(struct client *c, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+/* Says goodbye; what is on the way still comes. */
+void client_leave(struct client *c);
+/* The connection breaks; what is on the way is lost. */
+void client_break(struct client *c);
+void client_done(struct client *c);
+
+#endif
