@@ -10,6 +10,7 @@ ANTIPHON_BUILD_DIR names the build tree (default: build/ beside tests/),
 ANTIPHON_SHARDS the number of shards (default 4).
 """
 
+import glob
 import json
 import os
 import re
@@ -98,18 +99,25 @@ class Server:
 
     def start(self):
         self.write_conf()
-        env = dict(os.environ)
-        env.setdefault("ANTIPHON_MODULE_DIR", self.module_dir())
         self.process = Process(
-            [os.path.join(self.build, "antiphond"), "--foreground",
-             "--config", self.conf_path],
-            os.path.join(self.folder, "log"), env)
-        self.process.wait_line(r"\bready\b")
+            [os.path.join(self.build, "antiphond"), "--config",
+             self.conf_path, "--module-dir", self.module_dir()],
+            os.path.join(self.folder, "log"))
+        self.process.wait_line(r"\bready$")
         self._read_ports()
         return self
 
     def module_dir(self):
-        return os.path.join(self.build, "modules", ".libs")
+        """A folder with what the build made, the test modules among it."""
+        folder = os.path.join(self.folder, "modules")
+        os.makedirs(folder, exist_ok=True)
+        for made in ("modules", os.path.join("tests", "modules")):
+            for path in glob.glob(os.path.join(self.build, made, ".libs",
+                                               "mod_*.so")):
+                link = os.path.join(folder, os.path.basename(path))
+                if not os.path.lexists(link):
+                    os.symlink(path, link)
+        return folder
 
     def _read_ports(self):
         """listening lines come in the order of the configuration."""
