@@ -45,15 +45,26 @@ parser_fail(struct xml_parser *p, enum xml_fault fault, const char *reason)
 	parser_halt(p);
 }
 
+/* Expat stops behind "<!" when no comment or CDATA section follows there. */
+static bool
+is_misplaced_declaration(struct xml_parser *p, const char *data, size_t n)
+{
+	size_t at = (size_t)XML_GetCurrentByteIndex(p->expat) - (p->fed - n);
+
+	return at >= 2 && at < n && memcmp(data + at - 2, "<!", 2) == 0;
+}
+
+/* data: the n bytes that expat read last. */
 static void
-fail_as_expat(struct xml_parser *p)
+fail_as_expat(struct xml_parser *p, const char *data, size_t n)
 {
 	enum XML_Error code = XML_GetErrorCode(p->expat);
 	enum xml_fault fault = XML_FAULT_NOT_WELL_FORMED;
 
-	/* RFC 6120 §11.1: references to entities, and instructions */
+	/* RFC 6120 §11.1: declarations, references to entities, instructions */
 	if (code == XML_ERROR_UNDEFINED_ENTITY ||
-		code == XML_ERROR_MISPLACED_XML_PI)
+		code == XML_ERROR_MISPLACED_XML_PI ||
+		is_misplaced_declaration(p, data, n))
 		fault = XML_FAULT_RESTRICTED;
 	else if (code == XML_ERROR_UNKNOWN_ENCODING ||
 		code == XML_ERROR_INCORRECT_ENCODING)
@@ -67,7 +78,7 @@ expat_read(struct xml_parser *p, const char *data, size_t n)
 	p->fed += n;
 	if (XML_Parse(p->expat, data, (int)n, XML_FALSE) == XML_STATUS_ERROR &&
 		!p->halted)
-		fail_as_expat(p);
+		fail_as_expat(p, data, n);
 }
 
 void
@@ -135,7 +146,7 @@ slice_left_over(struct xml_parser *p, const char *data, size_t before)
 		return;
 	if (at >= before)
 		parser_lex_begin(p, data + (at - before), left);
-	else if (left > UNFINISHED_MAX && p->depth != 0)
+	if (p->lex == LEX_NONE && left > UNFINISHED_MAX && p->depth != 0)
 		parser_fail(p, XML_FAULT_NOT_WELL_FORMED,
 			"unfinished reference");
 }
@@ -150,7 +161,7 @@ slice_read(struct xml_parser *p, const char *data, size_t n)
 		return n;
 	if (p->depth == 0) {
 		buf_add(&p->header, data, n);
-		parser_check_prolog(p);
+		parser_check_prolog(p, n);
 	}
 	if (p->lex != LEX_NONE && !parser_lex_more(p, data, n)) {
 		buf_add(&p->held, data, n);
@@ -257,7 +268,7 @@ document_read(struct xml_parser *p, struct str text)
 		parser_fail(p, XML_FAULT_NOT_WELL_FORMED, "unfinished tag");
 	if (!p->halted && XML_Parse(p->expat, "", 0, XML_TRUE) ==
 		XML_STATUS_ERROR && !p->halted)
-		fail_as_expat(p);
+		fail_as_expat(p, "", 0);
 }
 
 struct elem *

@@ -100,8 +100,9 @@ void parser_prime(struct xml_parser *p);
 
 /* --- parser_lex.c --------------------------------------------------------- */
 
-/* Looks over the bytes before the root, in header; may fail. */
-void parser_check_prolog(struct xml_parser *p);
+/* Looks over the bytes before the root, in header, of which the last n are
+ * new; may fail. */
+void parser_check_prolog(struct xml_parser *p, size_t n);
 /* A token begins at data and is unfinished after n bytes. */
 void parser_lex_begin(struct xml_parser *p, const char *data, size_t n);
 /* More bytes of it: true when expat has to see them, since the token ends in

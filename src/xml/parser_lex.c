@@ -44,9 +44,9 @@ prolog_byte_ok(const struct xml_parser *p, char c)
 }
 
 void
-parser_check_prolog(struct xml_parser *p)
+parser_check_prolog(struct xml_parser *p, size_t n)
 {
-	while (p->prolog_at < p->header.n) {
+	while (!p->root_begun && p->prolog_at < p->header.n) {
 		const char *at = p->header.p + p->prolog_at;
 
 		if (*at != '<' && prolog_byte_ok(p, *at)) {
@@ -67,6 +67,9 @@ parser_check_prolog(struct xml_parser *p)
 		}
 		if (at[1] != '?') {
 			p->root_begun = true;
+			/* expat has got the "<" before we knew */
+			if (p->prolog_at < p->header.n - n)
+				p->lex = LEX_LESS;
 			return;
 		}
 		if (!prolog_declaration(p))
