@@ -93,7 +93,7 @@ struct elem *elem_first_child(const struct elem *e);
 /* How many child elements. */
 size_t elem_count(const struct elem *e);
 /* The character data directly inside e, joined; in the arena of a when it
- * comes in several runs, else borrowed.  Never absent: empty if there is none. */
+ * comes in several runs, else borrowed.  Empty if there is none. */
 struct str elem_text(struct arena *a, const struct elem *e);
 
 #endif

@@ -22,14 +22,14 @@ struct err;
 
 /* All are upper bounds, and all must be set. */
 struct xml_limits {
-	uint32_t stanza_bytes; /* from the first byte of a depth-1 element to its
-				* last; also of white space between two, and of
-				* the stream header */
+	/* from the first byte of a depth-1 element to its last; also of white
+	 * space between two, and of the stream header */
+	uint32_t stanza_bytes;
 	uint32_t depth;        /* below the stream's root */
 	uint32_t elements;     /* in one stanza */
-	uint32_t attrs;        /* of one element, namespace declarations included */
-	uint32_t name_bytes;   /* of one element or attribute name, of one
-				* namespace name */
+	uint32_t attrs;        /* of one element, with namespace declarations */
+	/* of one element or attribute name, prefix, or namespace name */
+	uint32_t name_bytes;
 };
 
 /* Why a parser stopped for good. */
@@ -49,8 +49,8 @@ enum xml_verdict {
 /* What happens at the edge of a stream.  arg is the owner of the parser, who
  * must not free the parser in here. */
 struct xml_events {
-	/* The root's start tag.  root (borrowed) has its name and attributes, no
-	 * children; content_ns is the default namespace that it declares. */
+	/* The root's start tag.  root (borrowed) has its name and attributes,
+	 * no children; content_ns is the default namespace that it declares. */
 	enum xml_verdict (*opened)(void *arg, const struct elem *root,
 		struct str content_ns);
 	/* A whole element at depth 1: e in the arena of a, which is taken. */
@@ -96,7 +96,8 @@ const char *xml_parser_reason(const struct xml_parser *p);
  * would not know: p can be given back until more bytes come. */
 bool xml_parser_can_rest(const struct xml_parser *p);
 /* Takes effect with the next element. */
-void xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits);
+void xml_parser_set_limits(struct xml_parser *p,
+	const struct xml_limits *limits);
 
 /* --- any thread ---------------------------------------------------------- */
 

@@ -60,7 +60,7 @@ struct xml_parser {
 
 	bool document;       /* one whole document, not a stream */
 	bool priming;        /* reading a header that was reported before */
-	bool plain;          /* the header declared only what a primed one does */
+	bool plain;          /* the header declared only what primed ones do */
 	bool root_begun;     /* the prolog is over */
 	bool halted;         /* expat is stopped, and to be renewed */
 	bool stopped;        /* an event answered XML_STOP */

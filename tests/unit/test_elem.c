@@ -32,7 +32,8 @@ TEST(every_known_name_is_interned)
 TEST(an_unknown_name_stays_where_it_is)
 {
 	static const char *const unknown[] = { "zz", "z", "iq ", "messagE",
-		"jabber:clienx", "\xff\xfe", "urn:xmpp:mam:9", "xxxxxxxxxxxxx" };
+		"jabber:clienx", "\xff\xfe", "urn:xmpp:mam:9",
+		"xxxxxxxxxxxxx" };
 
 	for (size_t i = 0; i < COUNT(unknown); i++) {
 		TEST_CASE(unknown[i]);

@@ -118,7 +118,8 @@ static const struct {
 } tree_cases[] = {
 	{ "<iq/>", "{jabber:client}iq()\n" },
 	{ "<iq></iq >", "{jabber:client}iq()\n" },
-	{ " \t\r\n<iq/>\n<iq/>  ", "{jabber:client}iq()\n{jabber:client}iq()\n" },
+	{ " \t\r\n<iq/>\n<iq/>  ",
+		"{jabber:client}iq()\n{jabber:client}iq()\n" },
 	{ "<iq type='get' id=\"a'b\"/>",
 		"{jabber:client}iq @type='get' @id='a'b'()\n" },
 	{ "<iq><q xmlns='urn:x' k='v'><r/></q></iq>",
@@ -136,7 +137,8 @@ static const struct {
 		"{jabber:client}a @k=' x y \n\t<>'()\n" },
 	{ "<a k='\xC3\xA4>\"'>\xF0\x9F\x98\x80</a>",
 		"{jabber:client}a @k='\xC3\xA4>\"'(\"\xF0\x9F\x98\x80\")\n" },
-	{ "<\xC3\xA4 \xC3\xB6='1'/>", "{jabber:client}\xC3\xA4 @\xC3\xB6='1'()\n" },
+	{ "<\xC3\xA4 \xC3\xB6='1'/>",
+		"{jabber:client}\xC3\xA4 @\xC3\xB6='1'()\n" },
 	{ "<a xml:lang='de'/>",
 		"{jabber:client}a @{http://www.w3.org/XML/1998/namespace}"
 		"lang='de'()\n" },
@@ -211,6 +213,11 @@ TEST(bytes_one_by_one_change_nothing)
 #define PIPELINE                                                               \
 	"<a k='1'><b/></a>", "<c/>", " <d>x</d>", "</stream:stream>"
 
+#define PIPELINE_SEEN                                                          \
+	ROOT_SEEN                                                              \
+	"{jabber:client}a @k='1'({jabber:client}b())\n{jabber:client}c()\n"    \
+	"{jabber:client}d(\"x\")\nclosed\n"
+
 static const char *const pipeline[] = { HEADER, PIPELINE };
 
 TEST(nothing_behind_the_stop_is_read)
@@ -234,8 +241,7 @@ TEST(nothing_behind_the_stop_is_read)
 		CHECK_INT(f.owner.events, stop);
 		CHECK_INT(feed(&f, (struct str){ in.p + used, in.n - used }),
 			XML_FAULT_NONE);
-		SEEN(&f, ROOT_SEEN "{jabber:client}a @k='1'({jabber:client}b())\n"
-			"{jabber:client}c()\n{jabber:client}d(\"x\")\nclosed\n");
+		SEEN(&f, PIPELINE_SEEN);
 		buf_done(&in);
 		fixture_done(&f);
 	}
@@ -258,8 +264,7 @@ TEST(a_stop_at_every_event_loses_nothing_wherever_the_bytes_are_cut)
 				XML_FAULT_NONE);
 			at += used;
 		}
-		SEEN(&f, ROOT_SEEN "{jabber:client}a @k='1'({jabber:client}b())\n"
-			"{jabber:client}c()\n{jabber:client}d(\"x\")\nclosed\n");
+		SEEN(&f, PIPELINE_SEEN);
 		fixture_done(&f);
 	}
 }

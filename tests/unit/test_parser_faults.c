@@ -245,7 +245,7 @@ static const struct {
 	{ "stanzas", HEADER, "<a>xxxxxxxxxxxxxxxxxxxxx</a>", "", 5000, 0 },
 	{ "white space", HEADER "<a/>", " ", "<a/>", 200, 0 },
 	{ "white space, then a large stanza", HEADER "<a/>", " ",
-		"<a b='xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"<a b='xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
 		"'/>", 200, 0 },
 	{ "white space before the root", "", " ", HEADER,
