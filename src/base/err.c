@@ -43,21 +43,29 @@ err_errno(struct err *err, const char *fmt, ...)
 		strerror_r(saved, reason, sizeof(reason)));
 }
 
+/* Appends as much of s as there is room for behind the first n bytes. */
+static void
+err_append(struct err *err, size_t n, const char *s)
+{
+	size_t len = strnlen(s, sizeof(err->text) - n - 1);
+
+	memcpy(err->text + n, s, len);
+	err->text[n + len] = '\0';
+}
+
 bool
 err_prefix(struct err *err, const char *fmt, ...)
 {
 	char rest[sizeof(err->text)];
 	va_list ap;
-	int n;
 
 	if (err == NULL)
 		return false;
 	memcpy(rest, err->text, sizeof(rest));
 	va_start(ap, fmt);
-	n = vsnprintf(err->text, sizeof(err->text), fmt, ap);
+	vsnprintf(err->text, sizeof(err->text), fmt, ap);
 	va_end(ap);
-	if (n >= 0 && (size_t)n < sizeof(err->text))
-		snprintf(err->text + n, sizeof(err->text) - (size_t)n, ": %s",
-			rest);
+	err_append(err, strlen(err->text), ": ");
+	err_append(err, strlen(err->text), rest);
 	return false;
 }

@@ -1,0 +1,96 @@
+/*
+ * test_wire.c - stanzas serialised once for many.
+ */
+#include "config.h"
+
+#include "core/wire.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "test.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+
+static struct stanza *
+presence(void)
+{
+	struct stanza *st = stanza_new(PRESENCE_AVAILABLE,
+		jid_trusted(STR("romeo@example.net/orchard")),
+		jid_trusted(STR("nurse@example.com")), STR("p1"));
+
+	elem_add_with_text(st->arena, st->root, NS_CLIENT, "status",
+		STR("a < b"));
+	return st;
+}
+
+static void
+check_written(const struct wire *w, struct str to, const char *xml)
+{
+	struct buf out = BUF_INIT;
+
+	wire_write(w, to, &out);
+	CHECK_STR(buf_str(&out), xml);
+	buf_done(&out);
+}
+
+TEST(wire_write_splices_the_address_in)
+{
+	struct stanza *st = presence();
+	struct wire *w = wire_new(st);
+
+	stanza_free(st);
+	check_written(w, STR("juliet@example.com"),
+		"<presence to=\"juliet@example.com\" from=\"romeo@example.net/orchard\" id=\"p1\">"
+		"<status>a &lt; b</status></presence>");
+	check_written(w, STR_NONE,
+		"<presence from=\"romeo@example.net/orchard\" id=\"p1\">"
+		"<status>a &lt; b</status></presence>");
+	wire_unref(w);
+}
+
+TEST(wire_write_escapes_the_address)
+{
+	struct stanza *st = presence();
+	struct wire *w = wire_new(st);
+	struct buf out = BUF_INIT;
+
+	stanza_free(st);
+	wire_write(w, STR("a@b/\"<&"), &out);
+	CHECK(memmem(out.p, out.n, "\"a@b/&quot;&lt;&amp;\"", 21) != NULL);
+	buf_done(&out);
+	wire_unref(w);
+}
+
+TEST(wire_stanza_gives_the_stanza_back)
+{
+	struct stanza *st = presence(), *again;
+	struct wire *w = wire_new(st);
+
+	stanza_free(st);
+	again = wire_stanza(w);
+	CHECK_INT(again->type, PRESENCE_AVAILABLE);
+	CHECK_STR(jid_str(again->from), "romeo@example.net/orchard");
+	CHECK(!jid_is_set(again->to));
+	CHECK_STR(elem_text(again->arena,
+			  stanza_child(again, NS_CLIENT, "status")),
+		"a < b");
+	stanza_free(again);
+	wire_unref(w);
+}
+
+TEST(wire_lives_until_the_last_reference_is_given_back)
+{
+	struct stanza *st = presence();
+	struct wire *w = wire_new(st);
+
+	stanza_free(st);
+	CHECK(wire_ref(w) == w);
+	wire_unref(w);
+	check_written(w, STR_NONE,
+		"<presence from=\"romeo@example.net/orchard\" id=\"p1\">"
+		"<status>a &lt; b</status></presence>");
+	wire_unref(w);
+	wire_unref(NULL);
+}
+
+TEST_MAIN
