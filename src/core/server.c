@@ -37,8 +37,8 @@
 
 /* --- start-up ------------------------------------------------------------------- */
 
-static unsigned
-shards_wanted(const struct config *conf)
+unsigned
+server_shards_wanted(const struct config *conf)
 {
 	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t n = conf->server.shards;
@@ -220,7 +220,7 @@ server_open(struct server *srv, struct err *err)
 		return false;
 	srv->worker = worker_new(srv->threaded, err);
 	return srv->worker != NULL &&
-		server_make_shards(srv, shards_wanted(srv->newest->config),
+		server_make_shards(srv, server_shards_wanted(srv->newest->config),
 			err);
 }
 
@@ -295,6 +295,8 @@ publish_end(struct shard *from, void *arg)
 	(void)from;
 	snapshot_unref(p->snap);
 	module_prune(p->server);
+	if (p->server->on_reloaded != NULL)
+		p->server->on_reloaded(p->server);
 	if (p->done != NULL)
 		p->done(p->arg);
 	free(p);
