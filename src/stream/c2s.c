@@ -1,0 +1,525 @@
+/*
+ * c2s.c - the stream of a client: its stages, its bytes, its timer, its way from
+ * one shard to another.
+ *
+ *   accepted --direct TLS--> HANDSHAKE --c2s_secured()--> HEADER
+ *   accepted --starttls----> HEADER --c2s_opened()--> OPEN
+ *   OPEN   --<starttls/>, c2s_tls_start()--> HANDSHAKE --> HEADER
+ *   OPEN   --<success/>, c2s_restart()----> HEADER (authenticated) --> OPEN
+ *   OPEN   --bind, on_account_loaded()----> BOUND
+ *   any    --c2s_end()--> CLOSED --on_conn_closed()--> freed
+ *
+ * Owner shard.  Invariant: login is there until a session is, and the parser is
+ * never given back while it is on the stack (feeding).
+ */
+#include "config.h"
+
+#include "stream/c2s.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/host.h"
+#include "net/conn.h"
+#include "stream/c2s_int.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+
+static void on_c2s_timer(struct timer *t);
+
+struct c2s_shard *
+c2s_shard(struct shard *sh)
+{
+	struct c2s_shard *cs = sh->streams;
+
+	if (cs == NULL) {
+		cs = xcalloc(1, sizeof(*cs));
+		TAILQ_INIT(&cs->streams);
+		sh->streams = cs;
+	}
+	return cs;
+}
+
+static struct c2s *
+c2s_arg(void *arg)
+{
+	struct c2s *c = arg;
+
+	assert(c->tag == C2S_TAG);
+	ASSERT_ON(c->shard);
+	/* the loop calls us before the turn has read the clock */
+	c->shard->now_us = clock_mono_us(c->shard->server->clock);
+	return c;
+}
+
+static void
+c2s_describe(const void *obj, char *out, size_t n)
+{
+	const struct c2s *c = obj;
+	const char *account = "-";
+
+	if (c->session != NULL) {
+		struct log_who who = session_who(c->session);
+
+		who.describe(who.obj, out, n);
+		return;
+	}
+	if (c->login != NULL && c->login->account != NULL)
+		account = c->login->account;
+	snprintf(out, n, "s%u c2s %s %s", c->shard->index, conn_peer(c->conn),
+		account);
+}
+
+struct log_who
+c2s_who(const struct c2s *c)
+{
+	return (struct log_who){ c2s_describe, c };
+}
+
+struct host *
+c2s_host(const struct c2s *c)
+{
+	if (c->session != NULL)
+		return account_host(c->session->account);
+	if (c->login->host == NULL)
+		return NULL;
+	return shard_host(c->shard, str_c(c->login->host));
+}
+
+/* --- the login that is under way ------------------------------------------------- */
+
+static void
+login_enter(struct c2s_login *l, struct c2s_shard *cs)
+{
+	l->token = ++cs->last_token;
+	HASH_ADD(hh, cs->logins, token, sizeof(l->token), l);
+}
+
+static void
+login_leave(struct c2s_login *l, struct c2s_shard *cs)
+{
+	HASH_DEL(cs->logins, l);
+}
+
+struct c2s *
+c2s_find(struct shard *sh, uint64_t token)
+{
+	struct c2s_shard *cs = sh->streams;
+	struct c2s_login *l = NULL;
+
+	if (cs != NULL)
+		HASH_FIND(hh, cs->logins, &token, sizeof(token), l);
+	if (l == NULL || l->stream->stage == C2S_CLOSED)
+		return NULL;
+	return l->stream;
+}
+
+void
+c2s_login_free(struct c2s *c)
+{
+	struct c2s_login *l = c->login;
+
+	if (l == NULL)
+		return;
+	login_leave(l, c2s_shard(c->shard));
+	c2s_auth_free(l);
+	stanza_free(l->bind);
+	buf_done(&l->input);
+	free(l->host);
+	free(l->from);
+	free(l->account);
+	free(l);
+	c->login = NULL;
+}
+
+/* --- parsers ----------------------------------------------------------------------- */
+
+static enum xml_verdict
+c2s_verdict(const struct c2s *c)
+{
+	bool held = c->login != NULL && c->login->held;
+
+	return c->stage == C2S_CLOSED || c->next != NEXT_NONE || held ?
+		XML_STOP :
+		XML_GO_ON;
+}
+
+/* RFC 6120 §6.3.5 and §4.9.3.12: before there is an identity, only what leads
+ * to one. */
+static void
+c2s_stranger_element(struct c2s *c, struct arena *a, struct elem *e)
+{
+	if (elem_is(e, NS_TLS, "starttls") && c2s_offers_tls(c))
+		c->next = NEXT_TLS;
+	else if (elem_is(e, NS_CLIENT, "iq") && c2s_may_log_in(c)) {
+		c2s_stranger_iq(c, a, e);
+		return;
+	} else if (!str_is(e->ns, NS_SASL) || !c2s_auth_element(c, e))
+		c2s_end(c, STREAM_NOT_AUTHORIZED, "Log in first");
+	arena_free(a);
+}
+
+static enum xml_verdict
+c2s_element(void *arg, struct arena *a, struct elem *e)
+{
+	struct c2s *c = arg;
+
+	c2s_count_stanza(c);
+	if (c->stage == C2S_BOUND)
+		c2s_bound_element(c, a, e);
+	else if (c->stage == C2S_OPEN && c->authenticated)
+		c2s_unbound_element(c, a, e);
+	else if (c->stage == C2S_OPEN)
+		c2s_stranger_element(c, a, e);
+	else
+		arena_free(a);
+	return c2s_verdict(c);
+}
+
+/* RFC 6120 §4.4 */
+static enum xml_verdict
+c2s_root_closed(void *arg)
+{
+	c2s_end(arg, STREAM_COND_NONE, NULL);
+	return XML_STOP;
+}
+
+static const struct xml_events c2s_xml_events = { c2s_opened, c2s_element,
+	c2s_root_closed };
+
+static void
+c2s_take_parser(struct c2s *c)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+	struct xml_limits *limits =
+		c->authenticated ? &cs->after : &cs->before;
+
+	c2s_limits_set(c->shard, cs);
+	if (c->stage == C2S_HEADER)
+		c->parser = xml_parser_get(c->shard->xml, limits,
+			&c2s_xml_events, c);
+	else
+		c->parser = xml_parser_get_primed(c->shard->xml,
+			STR(NS_CLIENT), limits, &c2s_xml_events, c);
+}
+
+static void
+c2s_put_parser(struct c2s *c)
+{
+	xml_parser_put(c->shard->xml, c->parser);
+	c->parser = NULL;
+}
+
+/* --- moving to the shard of the account ----------------------------------------------- */
+
+static void
+c2s_enter(struct c2s *c, struct shard *sh)
+{
+	struct c2s_shard *cs = c2s_shard(sh);
+
+	c->shard = sh;
+	TAILQ_INSERT_TAIL(&cs->streams, c, link);
+	sh->stats.streams++;
+	login_enter(c->login, cs);
+}
+
+static void
+c2s_leave(struct c2s *c)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+
+	shard_timer_cancel(c->shard, &c->timer);
+	TAILQ_REMOVE(&cs->streams, c, link);
+	c->shard->stats.streams--;
+	if (c->login != NULL)
+		login_leave(c->login, cs);
+}
+
+static void
+on_c2s_arrived(struct shard *sh, void *arg)
+{
+	struct c2s *c = arg;
+
+	c2s_enter(c, sh);
+	conn_attach(c->conn, sh->net);
+	if (c2s_shard(sh)->closing) {
+		c2s_end(c, c2s_shard(sh)->closing_cond, NULL);
+		return;
+	}
+	/* one that has got a stream of its own already does not move again */
+	(void)c2s_release(c);
+}
+
+/* From here on c belongs to another thread. */
+static void
+c2s_move(struct c2s *c, struct shard *owner)
+{
+	size_t bytes = sizeof(*c) + sizeof(*c->login) + c->login->input.n;
+
+	c2s_leave(c);
+	conn_detach(c->conn);
+	shard_post(owner, on_c2s_arrived, c, bytes);
+}
+
+/* RFC 6120 §6.4.6: a new stream, with nothing of the old one but who the client
+ * is.  False when c has moved, and p with it. */
+static bool
+c2s_restart(struct c2s *c, const char *p, size_t n)
+{
+	struct shard *owner = server_owner(c->shard->server,
+		str_c(c->login->account));
+
+	c->next = NEXT_NONE;
+	c2s_put_parser(c);
+	c->stage = C2S_HEADER;
+	c->headed = false;
+	if (owner == c->shard)
+		return true;
+	c2s_hold(c);
+	buf_add(&c->login->input, p, n);
+	c2s_move(c, owner);
+	return false;
+}
+
+/* --- bytes ----------------------------------------------------------------------------- */
+
+/* What the last element has asked for; false when c has moved. */
+static bool
+c2s_do_next(struct c2s *c, const char *p, size_t n)
+{
+	switch ((enum c2s_next)c->next) {
+	case NEXT_NONE:
+		return true;
+	case NEXT_TLS:
+		c->next = NEXT_NONE;
+		c2s_put_parser(c);
+		c2s_tls_start(c, n);
+		return true;
+	case NEXT_RESTART:
+		return c2s_restart(c, p, n);
+	}
+	return true;
+}
+
+/* False when c has moved to another shard. */
+static bool
+c2s_feed(struct c2s *c, const char *p, size_t n)
+{
+	enum xml_fault fault;
+	size_t used;
+
+	while (n > 0 && c->stage != C2S_CLOSED) {
+		if (c->login != NULL && c->login->held) {
+			buf_add(&c->login->input, p, n);
+			return true;
+		}
+		if (c->parser == NULL)
+			c2s_take_parser(c);
+		c->feeding = true;
+		fault = xml_parser_feed(c->parser, p, n, &used);
+		c->feeding = false;
+		p += used;
+		n -= used;
+		if (c->stage == C2S_CLOSED)
+			break;
+		if (fault != XML_FAULT_NONE)
+			c2s_fault(c, fault);
+		else if (!c2s_do_next(c, p, n))
+			return false;
+	}
+	if (c->stage == C2S_CLOSED && !c->feeding)
+		c2s_put_parser(c);
+	return true;
+}
+
+void
+c2s_set_reading(struct c2s *c)
+{
+	bool held = c->login != NULL && c->login->held;
+
+	if (c->stage == C2S_CLOSED)
+		return;
+	if (held || c->resume_us != 0)
+		conn_pause(c->conn);
+	else
+		conn_resume(c->conn);
+}
+
+void
+c2s_hold(struct c2s *c)
+{
+	c->login->held = true;
+	c2s_set_reading(c);
+}
+
+bool
+c2s_release(struct c2s *c)
+{
+	struct buf input = c->login->input;
+	bool here = true;
+
+	c->login->input = (struct buf)BUF_INIT;
+	c->login->held = false;
+	if (c->stage == C2S_BOUND)
+		c2s_login_free(c);
+	/* a call that is on the stack goes on by itself */
+	if (!c->feeding)
+		here = c2s_do_next(c, input.p, input.n) &&
+			c2s_feed(c, input.p, input.n);
+	buf_done(&input);
+	if (!here)
+		return false;
+	c2s_set_reading(c);
+	c2s_arm(c);
+	return true;
+}
+
+static void
+on_conn_data(void *arg, const char *p, size_t n)
+{
+	struct c2s *c = c2s_arg(arg);
+
+	if (c->stage == C2S_CLOSED)
+		return;
+	c->seen_us = c->shard->now_us;
+	c->ping_us = 0;
+	if (!c2s_feed(c, p, n))
+		return;
+	c2s_count_bytes(c, n);
+	c2s_arm(c);
+}
+
+/* --- the timer ----------------------------------------------------------------------------- */
+
+static int64_t
+c2s_rest_due(const struct c2s *c)
+{
+	if (c->stage != C2S_BOUND || c->parser == NULL ||
+		!xml_parser_can_rest(c->parser))
+		return INT64_MAX;
+	return c->seen_us + c->shard->snap->config->limits.parser_rest_us;
+}
+
+static int64_t
+c2s_due(const struct c2s *c)
+{
+	int64_t due = MIN(c2s_rest_due(c), c2s_ping_due(c));
+
+	if (c->resume_us != 0)
+		due = MIN(due, c->resume_us);
+	if (c->login != NULL)
+		due = MIN(due, c->login->deadline_us);
+	if (c->login != NULL && c->login->answer_us != 0)
+		due = MIN(due, c->login->answer_us);
+	return due;
+}
+
+void
+c2s_arm(struct c2s *c)
+{
+	int64_t due;
+
+	if (c->stage == C2S_CLOSED)
+		return;
+	due = c2s_due(c);
+	/* a timer that fires too early finds nothing to do and is set again:
+	 * that costs less than moving it with everything that comes */
+	if (due < OPTION_NEVER &&
+		(!timer_is_set(&c->timer) || c->timer.at_us > due))
+		timer_set(&c->shard->timers, &c->timer, due, on_c2s_timer);
+}
+
+static void
+on_c2s_timer(struct timer *t)
+{
+	struct c2s *c = CONTAINER_OF(t, struct c2s, timer);
+	int64_t now = c->shard->now_us;
+
+	if (c->login != NULL && c->login->deadline_us <= now) {
+		c2s_end(c, STREAM_CONNECTION_TIMEOUT,
+			"You did not log in in time");
+		return;
+	}
+	if (c->login != NULL && c->login->answer_us != 0 &&
+		c->login->answer_us <= now && !c2s_auth_answer(c))
+		return;
+	if (c->resume_us != 0 && c->resume_us <= now) {
+		c->resume_us = 0;
+		c2s_set_reading(c);
+	}
+	if (c2s_rest_due(c) <= now)
+		c2s_put_parser(c);
+	if (c2s_ping_due(c) <= now)
+		c2s_ping(c);
+	c2s_arm(c);
+}
+
+/* --- life -------------------------------------------------------------------------------------- */
+
+/* Called at the end of a turn, when nobody holds c. */
+static void
+on_conn_closed(void *arg, const struct err *why)
+{
+	struct c2s *c = c2s_arg(arg);
+	struct session *s = c->session;
+
+	log_debug(LOG_STREAM, c2s_who(c), "connection closed reason=\"%s\"",
+		why != NULL ? why->text : "the stream had ended");
+	c->stage = C2S_CLOSED;
+	c->session = NULL;
+	if (s != NULL)
+		session_lost(s);
+	c2s_count_out(c);
+	c2s_put_parser(c);
+	shard_timer_cancel(c->shard, &c->timer);
+	TAILQ_REMOVE(&c2s_shard(c->shard)->streams, c, link);
+	c->shard->stats.streams--;
+	c2s_login_free(c);
+	free(c->lang);
+	c->tag = 0;
+	free(c);
+}
+
+static const struct conn_events c2s_conn_events = {
+	.data = on_conn_data,
+	.secured = c2s_secured,
+	.closed = on_conn_closed,
+};
+
+void
+c2s_new(struct shard *sh, struct conn *conn, int tls)
+{
+	struct c2s *c = xcalloc(1, sizeof(*c));
+
+	sh->now_us = clock_mono_us(sh->server->clock);
+	c->tag = C2S_TAG;
+	c->conn = conn;
+	c->stage = C2S_HEADER;
+	c->seen_us = sh->now_us;
+	c->login = xcalloc(1, sizeof(*c->login));
+	c->login->stream = c;
+	c->login->tls = (uint8_t)tls;
+	c->login->deadline_us =
+		sh->now_us + sh->snap->config->limits.login_timeout_us;
+	c2s_enter(c, sh);
+	conn_set_owner(conn, &c2s_conn_events, c);
+	if (!c2s_count_in(c)) {
+		c->stage = C2S_CLOSED;
+		conn_abort(conn);
+		return;
+	}
+	log_debug(LOG_STREAM, c2s_who(c), "accepted");
+	if (tls == LISTEN_DIRECT && !conn_is_secure(conn))
+		c2s_tls_direct(c);
+	c2s_arm(c);
+}
+
+void
+c2s_accept_mem(struct shard *sh, struct conn *c, bool secure)
+{
+	if (secure)
+		conn_mem_secure(c);
+	c2s_new(sh, c, secure ? LISTEN_DIRECT : LISTEN_STARTTLS);
+}

@@ -1,0 +1,53 @@
+/*
+ * c2s.h - streams of clients (RFC 6120 §4 to §7): from the accepted connection
+ * to the bound session, and back to nothing.
+ *
+ * A stream lives on the shard that accepted it until it has authenticated, and
+ * then on the shard of its account.
+ */
+#ifndef STREAM_C2S_H
+#define STREAM_C2S_H
+
+#include <stdbool.h>
+
+#include "xmpp/error.h"
+
+struct conn;
+struct err;
+struct server;
+struct shard;
+
+/* --- start-up, before threads ---------------------------------------------- */
+
+/* Binds every listener of the configuration: before privileges are dropped.
+ * False with err, and nothing is bound. */
+bool c2s_listen(struct server *srv, struct err *err);
+/* Gives back what c2s_listen() opened, when c2s_start() will not be called. */
+void c2s_unlisten(struct server *srv);
+
+/* --- the main thread, after server_start() --------------------------------- */
+
+/* Hands the listeners to the shards, which accept from now on.  A simulation
+ * calls it without c2s_listen(). */
+void c2s_start(struct server *srv);
+
+/* --- any thread ----------------------------------------------------------- */
+
+/* Stops accepting, and closes every stream with cond; within close_timeout all
+ * are gone, and done runs on shard 0.  Then the stream layer holds nothing any
+ * more, until c2s_start(). */
+void c2s_close_all(struct server *srv, enum stream_cond cond,
+	void (*done)(void *arg), void *arg);
+/* Sends every authenticated stream to host_port, "host" or "host:port" (RFC 6120
+ * §4.9.3.19); copied.  New ones are accepted as before.  done (may be NULL) runs
+ * on shard 0 when all have been told. */
+void c2s_drain(struct server *srv, const char *host_port,
+	void (*done)(void *arg), void *arg);
+
+/* --- owner shard ----------------------------------------------------------- */
+
+/* Starts a stream on c (taken), an in-memory connection, as if a listener had
+ * accepted it; secure: as if with direct TLS. */
+void c2s_accept_mem(struct shard *sh, struct conn *c, bool secure);
+
+#endif

@@ -1,0 +1,495 @@
+/*
+ * c2s_auth.c - drives the SASL exchange of a stream (RFC 6120 §6): base64, the
+ * look-up of credentials, failures and what they cost.
+ *
+ *   <auth/> --> sasl --NEED_CREDENTIALS--> held, on_credentials() --> sasl
+ *   sasl --CHALLENGE--> <challenge/> --<response/>--> sasl
+ *   sasl --SUCCESS--> <success/>, NEXT_RESTART
+ *   sasl --FAILURE--> held for a while, c2s_auth_answer() --> <failure/>
+ *
+ * Owner shard.  What authenticates is never logged, and is wiped after use.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/text.h"
+#include "core/credentials.h"
+#include "core/host.h"
+#include "core/module.h"
+#include "net/conn.h"
+#include "net/tls.h"
+#include "xml/elem.h"
+
+/* Who guesses waits: this long for the first answer, twice as long for each
+ * further one, up to so many times. */
+#define FAILURE_DELAY_US (100 * US_PER_MS)
+#define FAILURE_DOUBLINGS 4
+
+/* The longest base64 that can be a message. */
+#define BASE64_MAX ((SASL_INPUT_MAX + 2) / 3 * 4)
+
+/* --- what is offered ------------------------------------------------------------ */
+
+static bool
+on_binding_wanted(void *arg, const char *type, struct buf *out)
+{
+	const struct c2s *c = arg;
+
+	for (enum tls_binding b = TLS_EXPORTER; b <= TLS_UNIQUE; b++) {
+		if (strcmp(tls_binding_name(b), type) == 0)
+			return tls_binding_data(c->conn, b, out);
+	}
+	return false;
+}
+
+static void
+on_address_found(void *arg, struct str address)
+{
+	struct c2s_auth *auth = arg;
+	size_t n = auth->offer.n_addresses + 1;
+
+	auth->addresses = xrealloc(auth->addresses, n * sizeof(struct str));
+	auth->addresses[n - 1] = (struct str){ str_dup(address), address.n };
+	auth->offer.addresses = auth->addresses;
+	auth->offer.n_addresses = n;
+}
+
+static void
+auth_find_bindings(struct c2s_auth *auth, struct c2s *c)
+{
+	struct sasl_offer *o = &auth->offer;
+	struct buf data = BUF_INIT;
+
+	o->binding = on_binding_wanted;
+	o->binding_arg = c;
+	o->bindings = auth->bindings;
+	o->bindings_announced = true;
+	for (enum tls_binding b = TLS_EXPORTER;
+		conn_ssl(c->conn) != NULL && b <= TLS_UNIQUE; b++) {
+		if (tls_binding_data(c->conn, b, &data))
+			auth->bindings[o->n_bindings++] = tls_binding_name(b);
+	}
+	buf_done(&data);
+}
+
+static unsigned
+mechanisms_enabled(const struct config_auth *conf)
+{
+	unsigned set = conf->anonymous ? SASL_BIT(SASL_ANONYMOUS) : 0;
+	enum sasl_mech mech;
+
+	for (size_t i = 0; i < conf->mechanisms.n; i++) {
+		if (sasl_mech_parse(str_c(conf->mechanisms.items[i]), &mech))
+			set |= SASL_BIT(mech);
+	}
+	return set;
+}
+
+/* As TLS writes it on the wire; XEP-0515. */
+static const char *
+tls_version_hex(const struct conn *conn)
+{
+	const char *version = tls_version(conn);
+
+	if (version == NULL)
+		return NULL;
+	if (strcmp(version, "TLSv1.3") == 0)
+		return "0304";
+	return strcmp(version, "TLSv1.2") == 0 ? "0303" : NULL;
+}
+
+void
+c2s_auth_init(struct c2s *c)
+{
+	const struct config_auth *conf = &c2s_host(c)->conf->auth;
+	struct server *srv = c->shard->server;
+	struct c2s_auth *auth = xcalloc(1, sizeof(*auth));
+
+	c2s_auth_free(c->login);
+	c->login->auth = auth;
+	auth->offer = (struct sasl_offer){
+		.host = str_c(c->login->host),
+		.enabled = mechanisms_enabled(conf),
+		.tls = conn_is_secure(c->conn),
+		.iterations = (uint32_t)conf->scram_iterations,
+		.secret = { (const char *)srv->secret, sizeof(srv->secret) },
+		.rand = c->shard->rand,
+	};
+	if (conn_ssl(c->conn) == NULL)
+		return;
+	auth->offer.tls_version = tls_version_hex(c->conn);
+	auth_find_bindings(auth, c);
+	tls_client_addresses(c->conn, on_address_found, auth);
+}
+
+void
+c2s_auth_free(struct c2s_login *l)
+{
+	struct c2s_auth *auth = l->auth;
+
+	if (auth == NULL)
+		return;
+	sasl_free(auth->sasl);
+	for (size_t i = 0; i < auth->offer.n_addresses; i++)
+		free((char *)(uintptr_t)auth->addresses[i].p);
+	free(auth->addresses);
+	free(auth);
+	l->auth = NULL;
+}
+
+/* --- telling ----------------------------------------------------------------------- */
+
+static void
+auth_tell(struct c2s *c, struct str account, const char *mechanism, bool ok)
+{
+	struct auth_event event = {
+		.shard = c->shard,
+		.host = c2s_host(c),
+		.account = account,
+		.mechanism = mechanism,
+		.peer = conn_peer(c->conn),
+		.ok = ok,
+	};
+
+	hook_run(event.host, HOOK_AUTH_DONE, &event);
+}
+
+static void
+auth_write(struct c2s *c, const char *name, const struct buf *raw)
+{
+	struct buf *out = conn_out(c->conn);
+
+	buf_printf(out, "<%s xmlns='" NS_SASL "'>", name);
+	base64_encode(out, raw->p, raw->n);
+	buf_printf(out, "</%s>", name);
+	conn_wrote(c->conn);
+}
+
+/* --- failure ------------------------------------------------------------------------- */
+
+/* Does it mean that somebody has guessed wrong? */
+static bool
+cond_is_a_guess(enum sasl_cond cond)
+{
+	switch (cond) {
+	case SASL_ACCOUNT_DISABLED:
+	case SASL_CREDENTIALS_EXPIRED:
+	case SASL_INVALID_AUTHZID:
+	case SASL_NOT_AUTHORIZED:
+		return true;
+	case SASL_ABORTED:
+	case SASL_ENCRYPTION_REQUIRED:
+	case SASL_INCORRECT_ENCODING:
+	case SASL_INVALID_MECHANISM:
+	case SASL_MALFORMED_REQUEST:
+	case SASL_MECHANISM_TOO_WEAK:
+	case SASL_TEMPORARY_AUTH_FAILURE:
+	case SASL_CONDS:
+		break;
+	}
+	return false;
+}
+
+static void
+auth_write_failure(struct c2s *c, enum sasl_cond cond)
+{
+	buf_printf(conn_out(c->conn), "<failure xmlns='" NS_SASL "'><%s/>"
+		"</failure>", sasl_cond_name(cond));
+	conn_wrote(c->conn);
+	/* RFC 6120 §6.4.5 */
+	if (c->login->failures >=
+		(uint64_t)c->shard->snap->config->limits.auth_attempts)
+		c2s_end(c, STREAM_POLICY_VIOLATION, "Too many failed logins");
+}
+
+bool
+c2s_auth_answer(struct c2s *c)
+{
+	c->login->answer_us = 0;
+	auth_write_failure(c, (enum sasl_cond)c->login->answer);
+	if (c->stage == C2S_CLOSED)
+		return true;
+	return c2s_release(c);
+}
+
+static void
+auth_note_guess(struct c2s *c, struct str local, const char *mechanism,
+	const char *reason)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+	struct arena *a = arena_new();
+	struct str account = STR_NONE;
+
+	if (local.n != 0)
+		account = jid_str(jid_make(a, local, str_c(c->login->host),
+				STR_NONE));
+	c2s_throttle_failure(c, account);
+	c->shard->stats.login_failures++;
+	if (log_limit_ok(&cs->failed, LOG_AUTH))
+		log_info(LOG_AUTH, c2s_who(c),
+			"login failed account=%.*s mechanism=%s reason=\"%s\" failures=%u",
+			STR_ARG(account), mechanism, reason,
+			c->login->failures);
+	auth_tell(c, local, mechanism, false);
+	arena_free(a);
+}
+
+static void
+auth_refuse(struct c2s *c, enum sasl_cond cond)
+{
+	c->login->failures++;
+	auth_write_failure(c, cond);
+}
+
+/* The exchange is over, and what sasl says of it is gone after this. */
+static void
+auth_fail(struct c2s *c)
+{
+	struct c2s_login *l = c->login;
+	struct sasl *s = l->auth->sasl;
+	enum sasl_cond cond = sasl_failure(s);
+
+	l->auth->sasl = NULL;
+	if (!cond_is_a_guess(cond)) {
+		log_debug(LOG_AUTH, c2s_who(c),
+			"login refused condition=%s reason=\"%s\"",
+			sasl_cond_name(cond), sasl_reason(s));
+		auth_refuse(c, cond);
+	} else {
+		unsigned doublings = MIN(l->failures, FAILURE_DOUBLINGS);
+
+		l->failures++;
+		auth_note_guess(c, sasl_account(s), sasl_mech_name(sasl_mech(s)),
+			sasl_reason(s));
+		l->answer = (uint8_t)cond;
+		l->answer_us = c->shard->now_us +
+			(FAILURE_DELAY_US << doublings);
+		c2s_hold(c);
+	}
+	sasl_free(s);
+}
+
+/* The store, or a limit, keeps us from finding out. */
+static void
+auth_give_up(struct c2s *c)
+{
+	sasl_free(c->login->auth->sasl);
+	c->login->auth->sasl = NULL;
+	auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+}
+
+/* --- success ---------------------------------------------------------------------------- */
+
+static void
+auth_succeed(struct c2s *c, const struct buf *out)
+{
+	struct c2s_login *l = c->login;
+	struct sasl *s = l->auth->sasl;
+	struct str local = sasl_account(s);
+	struct arena *a = arena_new();
+	const char *mechanism = sasl_mech_name(sasl_mech(s));
+	const char *tls = tls_version(c->conn);
+	const char *cipher = tls_cipher(c->conn);
+
+	l->account = str_dup(
+		jid_str(jid_make(a, local, str_c(l->host), STR_NONE)));
+	c->mech = (uint8_t)sasl_mech(s);
+	c->authenticated = true;
+	c->next = NEXT_RESTART;
+	c->shard->stats.logins++;
+	c2s_count_known(c);
+	log_info(LOG_AUTH, c2s_who(c), "logged in mechanism=%s tls=%s cipher=%s",
+		mechanism, tls != NULL ? tls : "none",
+		cipher != NULL ? cipher : "none");
+	auth_write(c, "success", out);
+	auth_tell(c, local, mechanism, true);
+	arena_free(a);
+	c2s_auth_free(l);
+}
+
+/* --- the exchange ------------------------------------------------------------------------- */
+
+static void auth_go_on(struct c2s *c, enum sasl_result result,
+	const struct buf *out);
+
+/* Finds its stream again, or finds it gone. */
+struct lookup {
+	struct shard *shard;
+	uint64_t token;
+};
+
+static void
+lookup_end(struct c2s *c, struct str text, const struct err *err)
+{
+	struct sasl *s = c->login->auth->sasl;
+	struct credentials creds = { 0 };
+	struct buf out = BUF_INIT;
+	struct err bad = ERR_INIT;
+
+	c->login->held = false; /* until something else holds it */
+	if (err == NULL && text.p != NULL &&
+		!credentials_parse(&creds, text, &bad))
+		err = &bad;
+	if (err != NULL) {
+		log_error(LOG_AUTH, c2s_who(c),
+			"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
+			STR_ARG(sasl_account(s)), c->login->host, err->text);
+		auth_give_up(c);
+	} else {
+		auth_go_on(c, sasl_credentials(s, text.p != NULL ? &creds : NULL,
+				&out), &out);
+	}
+	credentials_wipe(&creds);
+	buf_done(&out);
+}
+
+static void
+on_credentials(void *arg, struct str text, const struct err *err)
+{
+	struct lookup lookup = *(struct lookup *)arg;
+	struct c2s *c = c2s_find(lookup.shard, lookup.token);
+
+	free(arg);
+	if (c == NULL)
+		return;
+	lookup_end(c, text, err);
+	if (c->stage == C2S_CLOSED)
+		return;
+	if (c->login->held)
+		c2s_arm(c);
+	else
+		(void)c2s_release(c);
+}
+
+static void
+auth_look_up(struct c2s *c)
+{
+	struct str local = sasl_account(c->login->auth->sasl);
+	struct arena *a = arena_new();
+	struct jid jid = jid_make(a, local, str_c(c->login->host), STR_NONE);
+	struct lookup *lookup;
+
+	if (c2s_throttled_account(c, jid_str(jid))) {
+		auth_give_up(c);
+	} else {
+		lookup = xmalloc(sizeof(*lookup));
+		*lookup = (struct lookup){ c->shard, c->login->token };
+		c2s_hold(c);
+		account_credentials(c->shard, jid, on_credentials, lookup);
+	}
+	arena_free(a);
+}
+
+static void
+auth_go_on(struct c2s *c, enum sasl_result result, const struct buf *out)
+{
+	switch (result) {
+	case SASL_CHALLENGE:
+		auth_write(c, "challenge", out);
+		break;
+	case SASL_NEED_CREDENTIALS:
+		auth_look_up(c);
+		break;
+	case SASL_SUCCESS:
+		auth_succeed(c, out);
+		break;
+	case SASL_FAILURE:
+		auth_fail(c);
+		break;
+	}
+}
+
+/* --- elements -------------------------------------------------------------------------------- */
+
+/* RFC 6120 §6.4.2: no text is no data, "=" is data of zero length.  False when
+ * it is not base64. */
+static bool
+auth_decode(const struct elem *e, struct buf *raw, struct str *data_out)
+{
+	struct arena *a = arena_new();
+	struct str text = elem_text(a, e);
+	bool ok = true;
+
+	if (text.n == 0)
+		*data_out = STR_NONE;
+	else if (str_is(text, "="))
+		*data_out = STR("");
+	else if (text.n <= BASE64_MAX && base64_decode(raw, text))
+		*data_out = buf_str(raw);
+	else
+		ok = false;
+	arena_free(a);
+	return ok;
+}
+
+static void
+auth_take(struct c2s *c, const struct elem *e, bool first)
+{
+	struct c2s_auth *auth = c->login->auth;
+	struct buf raw = BUF_INIT, out = BUF_INIT;
+	enum sasl_result result;
+	struct str data;
+
+	if (!auth_decode(e, &raw, &data)) {
+		sasl_free(auth->sasl);
+		auth->sasl = NULL;
+		auth_refuse(c, SASL_INCORRECT_ENCODING);
+	} else {
+		result = first ?
+			sasl_start(auth->sasl, elem_attr(e, "mechanism"), data,
+				&out) :
+			sasl_step(auth->sasl, data, &out);
+		auth_go_on(c, result, &out);
+	}
+	if (raw.p != NULL)
+		explicit_bzero(raw.p, raw.n);
+	buf_done(&raw);
+	buf_done(&out);
+}
+
+static void
+auth_begin(struct c2s *c, const struct elem *e)
+{
+	struct c2s_auth *auth = c->login->auth;
+
+	if (auth->sasl != NULL) { /* hostile 31 */
+		sasl_free(auth->sasl);
+		auth->sasl = NULL;
+		auth_refuse(c, SASL_MALFORMED_REQUEST);
+	} else if (c2s_throttled_address(c)) {
+		auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+	} else {
+		auth->sasl = sasl_new(&auth->offer);
+		auth_take(c, e, true);
+	}
+}
+
+bool
+c2s_auth_element(struct c2s *c, const struct elem *e)
+{
+	struct c2s_auth *auth = c->login->auth;
+	bool begins = elem_is(e, NS_SASL, "auth");
+
+	if (!begins && !elem_is(e, NS_SASL, "response") &&
+		!elem_is(e, NS_SASL, "abort"))
+		return false;
+	if (auth == NULL) {
+		/* what was not offered is not to be had (hostile 10) */
+		auth_refuse(c, SASL_ENCRYPTION_REQUIRED);
+	} else if (begins) {
+		auth_begin(c, e);
+	} else if (auth->sasl == NULL) {
+		auth_refuse(c, SASL_MALFORMED_REQUEST);
+	} else if (elem_is(e, NS_SASL, "abort")) {
+		sasl_free(auth->sasl);
+		auth->sasl = NULL;
+		auth_refuse(c, SASL_ABORTED);
+	} else {
+		auth_take(c, e, false);
+	}
+	return true;
+}

@@ -1,0 +1,238 @@
+/*
+ * c2s_bind.c - requests on a stream that is not bound yet: those of strangers,
+ * which modules answer, and the binding of a resource (RFC 6120 §7).
+ *
+ * Owner shard; after authentication, that of the account.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/host.h"
+#include "core/module.h"
+#include "net/conn.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+
+/* --- strangers ---------------------------------------------------------------------- */
+
+/* reply is taken. */
+static void
+on_stranger_reply(struct shard *sh, uint64_t token, struct stanza *reply)
+{
+	struct c2s *c = c2s_find(sh, token);
+
+	if (c != NULL)
+		c2s_write(c, reply->root);
+	stanza_free(reply);
+}
+
+/* A module that answers HOOK_HANDLED has taken st. */
+static bool
+stranger_ask_modules(struct c2s *c, struct stanza *st)
+{
+	struct stream_iq arg = {
+		.shard = c->shard,
+		.host = c2s_host(c),
+		.st = st,
+		.secure = conn_is_secure(c->conn),
+		.peer = conn_peer(c->conn),
+		.peer_key = conn_peer_key(c->conn),
+		.stream = c,
+		.token = c->login->token,
+		.reply = on_stranger_reply,
+	};
+
+	return hook_run(arg.host, HOOK_STREAM_IQ, &arg) == HOOK_HANDLED;
+}
+
+void
+c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e)
+{
+	enum stanza_cond cond;
+	struct stanza *st = stanza_from_elem(a, e, &cond);
+
+	if (st != NULL && stranger_ask_modules(c, st))
+		return;
+	if (st != NULL)
+		stanza_free(st);
+	else
+		arena_free(a);
+	c2s_end(c, STREAM_NOT_AUTHORIZED, "Log in first");
+}
+
+/* --- binding ---------------------------------------------------------------------------- */
+
+static void
+iq_refuse(struct c2s *c, const struct stanza *iq, enum stanza_cond cond,
+	const char *text)
+{
+	struct stanza *error = stanza_error(iq, cond, str_c(text));
+
+	if (error != NULL)
+		c2s_write(c, error->root);
+	stanza_free(error);
+}
+
+static void
+bind_write_result(struct c2s *c, const struct stanza *iq)
+{
+	struct stanza *result = stanza_result(iq);
+	struct elem *bind =
+		elem_add(result->arena, result->root, NS_BIND, "bind");
+
+	elem_add_with_text(result->arena, bind, NS_BIND, "jid",
+		jid_str(session_jid(c->session)));
+	c2s_write(c, result->root);
+	stanza_free(result);
+}
+
+/* Whether acc is (still) somebody's to bind. */
+static bool
+bind_may(const struct c2s *c, struct account *acc)
+{
+	if (c->mech != SASL_ANONYMOUS)
+		return acc->exists && !acc->anonymous;
+	if (acc->exists && !acc->anonymous)
+		return false; /* a name drawn by lot hits an account: never */
+	acc->exists = true; /* XEP-0175: as long as the session */
+	acc->anonymous = true;
+	return true;
+}
+
+/* §7.6.1, §7.7.1: prepared, in a, or STR_NONE for us to choose; false when
+ * there cannot be such a resource. */
+static bool
+bind_resource(struct arena *a, const struct stanza *iq, struct str *out)
+{
+	const struct elem *e =
+		elem_child(stanza_payload(iq), NS_BIND, "resource");
+	struct str text = e != NULL ? elem_text(a, e) : STR("");
+
+	*out = STR_NONE;
+	return text.n == 0 || jid_prep_resource(out, a, text, NULL);
+}
+
+static void
+bind_try(struct c2s *c, struct account *acc, const struct stanza *iq)
+{
+	enum stanza_cond cond = COND_NONE;
+	struct arena *a = arena_new();
+	struct str resource;
+
+	if (!bind_resource(a, iq, &resource)) {
+		iq_refuse(c, iq, COND_BAD_REQUEST, "No such resource can be");
+	} else {
+		c->session = session_bind(acc, resource, &c2s_session_stream, c,
+			&cond);
+		if (c->session == NULL)
+			iq_refuse(c, iq, cond, NULL);
+	}
+	if (c->session != NULL) {
+		c->stage = C2S_BOUND;
+		bind_write_result(c, iq);
+	}
+	arena_free(a);
+}
+
+/* Finds its stream again, or finds it gone. */
+struct binding {
+	struct shard *shard;
+	uint64_t token;
+};
+
+static void
+on_account_loaded(struct entity *e, void *arg)
+{
+	struct binding binding = *(struct binding *)arg;
+	struct c2s *c = c2s_find(binding.shard, binding.token);
+	struct stanza *iq;
+
+	free(arg);
+	if (c == NULL)
+		return;
+	iq = c->login->bind;
+	c->login->bind = NULL;
+	if (e == NULL)
+		iq_refuse(c, iq, COND_INTERNAL_SERVER_ERROR,
+			"The account cannot be read");
+	else if (!bind_may(c, account_of(e)))
+		c2s_end(c, STREAM_NOT_AUTHORIZED, "The account was removed");
+	else
+		bind_try(c, account_of(e), iq);
+	stanza_free(iq);
+	if (c->stage != C2S_CLOSED)
+		(void)c2s_release(c);
+}
+
+/* iq is taken. */
+static void
+bind_begin(struct c2s *c, struct stanza *iq)
+{
+	struct jid jid = jid_trusted(str_c(c->login->account));
+	struct binding *binding;
+
+	if (c2s_host(c) == NULL) {
+		stanza_free(iq);
+		c2s_end(c, STREAM_HOST_GONE, NULL);
+		return;
+	}
+	binding = xmalloc(sizeof(*binding));
+	*binding = (struct binding){ c->shard, c->login->token };
+	c->login->bind = iq;
+	c2s_hold(c);
+	entity_when_loaded(entity_get(c->shard, &account_class, jid),
+		on_account_loaded, binding);
+}
+
+void
+c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
+{
+	enum stanza_cond cond;
+	struct stanza *st;
+
+	if (!elem_is_stanza(e)) {
+		arena_free(a);
+		c2s_end(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		return;
+	}
+	st = stanza_from_elem(a, e, &cond);
+	if (st == NULL) {
+		c2s_refuse_elem(c, e, cond);
+		arena_free(a);
+	} else if (st->type == IQ_SET && stanza_child(st, NS_BIND, "bind")) {
+		bind_begin(c, st);
+	} else {
+		/* §7.1 */
+		stanza_free(st);
+		c2s_end(c, STREAM_NOT_AUTHORIZED, "Bind a resource first");
+	}
+}
+
+/* --- with a session ------------------------------------------------------------------------ */
+
+bool
+c2s_bound_iq(struct c2s *c, struct stanza *st)
+{
+	struct jid self = session_jid(c->session);
+	struct stanza *result;
+
+	if (st->type != IQ_SET || (jid_is_set(st->to) &&
+		!str_eq(jid_str(st->to), jid_domain(self))))
+		return false;
+	if (stanza_child(st, NS_BIND, "bind") != NULL) {
+		/* one stream, one resource: §7.1 of RFC 6120 knows no more */
+		iq_refuse(c, st, COND_NOT_ALLOWED,
+			"A resource is bound already");
+	} else if (stanza_child(st, NS_SESSION, "session") != NULL) {
+		result = stanza_result(st); /* RFC 3921 §3 */
+		c2s_write(c, result->root);
+		stanza_free(result);
+	} else {
+		return false;
+	}
+	stanza_free(st);
+	return true;
+}

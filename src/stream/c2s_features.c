@@ -1,0 +1,162 @@
+/*
+ * c2s_features.c - what a stream offers at each stage (RFC 6120 §4.3.2), and
+ * therefore what may be used on it.
+ *
+ * Owner shard.  Before TLS, where TLS is required, <starttls/> stands alone
+ * (§5.3.1) and nothing else is acted on (hostile 10).
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "core/host.h"
+#include "core/module.h"
+#include "net/conn.h"
+#include "xml/elem.h"
+#include "xml/writer.h"
+
+#define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"
+#define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
+
+bool
+c2s_offers_tls(const struct c2s *c)
+{
+	const struct host *host = c2s_host(c);
+
+	return host != NULL && host->conf->certificate != NULL &&
+		c->shard->snap->tls != NULL && !conn_is_secure(c->conn) &&
+		c->login->tls == LISTEN_STARTTLS;
+}
+
+bool
+c2s_may_log_in(const struct c2s *c)
+{
+	const struct host *host = c2s_host(c);
+
+	return host != NULL &&
+		(conn_is_secure(c->conn) || !host->conf->auth.tls_required);
+}
+
+static void
+add_starttls(struct c2s *c, struct arena *a, struct elem *features)
+{
+	struct elem *tls = elem_add(a, features, NS_TLS, "starttls");
+
+	if (!c2s_may_log_in(c))
+		elem_add(a, tls, NS_TLS, "required");
+}
+
+static void
+add_mechanisms(struct c2s *c, struct arena *a, struct elem *features)
+{
+	const struct sasl_offer *offer = &c->login->auth->offer;
+	unsigned set = sasl_mechanisms(offer);
+	struct elem *list = elem_add(a, features, NS_SASL, "mechanisms");
+
+	for (unsigned mech = 0; mech < SASL_MECHS; mech++) {
+		if ((set & SASL_BIT(mech)) != 0)
+			elem_add_with_text(a, list, NS_SASL, "mechanism",
+				str_c(sasl_mech_name(mech)));
+	}
+	if (offer->n_bindings == 0)
+		return;
+	list = elem_add(a, features, NS_CHANNEL_BINDING,
+		"sasl-channel-binding");
+	for (size_t i = 0; i < offer->n_bindings; i++)
+		elem_set_attr(a,
+			elem_add(a, list, NS_CHANNEL_BINDING,
+				"channel-binding"),
+			"type", str_c(offer->bindings[i]));
+}
+
+static void
+add_bind(struct arena *a, struct elem *features)
+{
+	struct elem *e = elem_add(a, features, NS_BIND, "bind");
+
+	elem_add(a, e, NS_BIND, "required");
+	/* COMPAT: clients of RFC 3921 ask for a session when it is offered, and
+	 * some stop when it is not */
+	e = elem_add(a, features, NS_SESSION, "session");
+	elem_add(a, e, NS_SESSION, "optional");
+}
+
+/* XEP-0478 §3.1 */
+static void
+add_limits(struct c2s *c, struct arena *a, struct elem *features)
+{
+	const struct config_limits *l = &c->shard->snap->config->limits;
+	struct elem *e = elem_add(a, features, NS_STREAM_LIMITS, "limits");
+	uint64_t bytes = c->authenticated ? l->stanza_bytes :
+					    l->stanza_bytes_unauthenticated;
+
+	elem_add_with_text(a, e, NS_STREAM_LIMITS, "max-bytes",
+		arena_printf(a, "%llu", (unsigned long long)bytes));
+	if (c->authenticated && l->idle_before_ping_us < OPTION_NEVER)
+		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
+			arena_printf(a, "%lld",
+				(long long)(l->idle_before_ping_us /
+					US_PER_S)));
+}
+
+static void
+add_of_modules(struct c2s *c, struct host *host, struct arena *a,
+	struct elem *features)
+{
+	struct stream_features arg = {
+		.shard = c->shard,
+		.host = host,
+		.arena = a,
+		.features = features,
+		.secure = conn_is_secure(c->conn),
+		.authenticated = c->authenticated,
+	};
+
+	hook_run(host, HOOK_STREAM_FEATURES, &arg);
+}
+
+static void
+c2s_write_features(struct c2s *c, const struct elem *features)
+{
+	struct buf *out = conn_out(c->conn);
+
+	/* written by hand for its prefix alone (RFC 6120 §4.8.5) */
+	buf_add_c(out, "<stream:features>");
+	elem_each_child(features, e)
+		xml_write(out, e, STR(NS_CLIENT));
+	buf_add_c(out, "</stream:features>");
+	conn_wrote(c->conn);
+}
+
+void
+c2s_features(struct c2s *c)
+{
+	struct host *host = c2s_host(c);
+	struct arena *a;
+	struct elem *features;
+
+	if (!c2s_may_log_in(c) && !c2s_offers_tls(c)) {
+		c2s_end(c, STREAM_POLICY_VIOLATION,
+			"This domain requires TLS, which is not to be had here");
+		return;
+	}
+	a = arena_new();
+	features = elem_new(a, NS_STREAM, "features");
+	if (c2s_offers_tls(c))
+		add_starttls(c, a, features);
+	if (c2s_may_log_in(c)) {
+		if (c->authenticated) {
+			add_bind(a, features);
+		} else {
+			c2s_auth_init(c);
+			add_mechanisms(c, a, features);
+		}
+		add_limits(c, a, features);
+		add_of_modules(c, host, a, features);
+	}
+	c2s_write_features(c, features);
+	arena_free(a);
+}

@@ -1,0 +1,241 @@
+/*
+ * c2s_int.h - what the files of a client's stream share.
+ *
+ * Owner shard, but for c2s_server, of which the tally and the throttle may be
+ * used on any thread, and the rest on shard 0.
+ */
+#ifndef STREAM_C2S_INT_H
+#define STREAM_C2S_INT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/timer.h"
+#include "core/conf.h"
+#include "core/session.h"
+#include "core/shard.h"
+#include "stream/sasl.h"
+#include "xml/parser.h"
+#include "xmpp/error.h"
+
+struct arena;
+struct conn;
+struct elem;
+struct stanza;
+struct tally;
+struct throttle;
+
+#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
+#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
+
+#define C2S_TAG 0x63327374u /* "c2st" */
+#define C2S_BINDINGS 3
+
+enum c2s_stage {
+	C2S_HANDSHAKE, /* TLS is being agreed on */
+	C2S_HEADER,    /* the client has to open a stream */
+	C2S_OPEN,      /* features were sent */
+	C2S_BOUND,     /* there is a session */
+	C2S_CLOSED,    /* all is said; waits for the end of the connection */
+};
+
+/* What an element asked for that cannot be done while its parser runs. */
+enum c2s_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
+
+/* One exchange after the other, on one pair of features. */
+struct c2s_auth {
+	struct sasl_offer offer;
+	struct sasl *sasl; /* NULL between two exchanges */
+	const char *bindings[C2S_BINDINGS];
+	struct str *addresses;
+};
+
+/* What only a stream without a session needs. */
+struct c2s_login {
+	UT_hash_handle hh; /* by token, of the shard */
+	struct c2s *stream;
+	uint64_t token;
+	int64_t deadline_us;
+	int64_t answer_us;     /* a failure is kept back until then; 0: none */
+	char *host;            /* pinned by the first header (hostile 25) */
+	char *from;            /* bare, the same; NULL: not said */
+	char *account;         /* bare; NULL until authenticated */
+	struct c2s_auth *auth; /* NULL but while mechanisms are offered */
+	struct stanza *bind;   /* the iq that waits for the account */
+	struct buf input;      /* came while held */
+	unsigned failures;
+	uint8_t answer;        /* enum sasl_cond, with answer_us */
+	uint8_t tls;           /* enum listen_tls, of the listener */
+	bool held;             /* nothing is read until something else is done */
+	bool counted;          /* as unauthenticated */
+};
+
+struct c2s {
+	uint32_t tag;
+	uint8_t stage; /* enum c2s_stage */
+	uint8_t next;  /* enum c2s_next */
+	uint8_t mech;  /* enum sasl_mech, once authenticated */
+	bool feeding : 1;       /* its parser is on the stack */
+	bool headed : 1;        /* our header was sent */
+	bool authenticated : 1;
+	bool counted : 1;       /* among the connections */
+	TAILQ_ENTRY(c2s) link;  /* of the shard's */
+	struct shard *shard;
+	struct conn *conn;
+	struct xml_parser *parser; /* NULL at rest */
+	struct session *session;   /* NULL until bound */
+	struct c2s_login *login;   /* NULL from then on */
+	char *lang;                /* of the header (RFC 6120 §4.7.4); or NULL */
+	struct timer timer;        /* the one of all that c2s_due() lists */
+	int64_t seen_us;           /* the last bytes came */
+	int64_t ping_us;           /* a ping was sent; 0: none is out */
+	int64_t resume_us;         /* reading rests until then; 0: it does not */
+	int64_t bytes_us;          /* when what came so far would have been */
+	int64_t stanzas_us;        /* due at the permitted rate */
+};
+
+TAILQ_HEAD(c2s_list, c2s);
+
+struct listener;
+
+/* Of one shard. */
+struct c2s_shard {
+	struct c2s_list streams;
+	struct c2s_login *logins; /* uthash by token */
+	uint64_t last_token;
+	struct xml_limits before; /* authentication */
+	struct xml_limits after;
+	struct log_limit refused;
+	struct log_limit failed;
+	struct listener **listeners;
+	struct c2s_accept *accepts; /* their arguments */
+	size_t n_listeners;
+	bool closing;
+	enum stream_cond closing_cond;
+};
+
+/* Argument of a listener. */
+struct c2s_accept {
+	struct shard *shard;
+	int tls; /* enum listen_tls */
+};
+
+/* Of the server. */
+struct c2s_server {
+	struct tally *tally;       /* KEY_ALL, KEY_STRANGERS, addresses */
+	struct throttle *failures; /* of addresses and accounts */
+	struct config *listened;   /* a reference: what was bound; or NULL */
+	int *fds;                  /* listener by listener, shard by shard */
+	unsigned n_shards;
+};
+
+/* --- c2s.c: life ------------------------------------------------------------- */
+
+struct c2s_shard *c2s_shard(struct shard *sh);
+/* A stream on conn (taken). */
+void c2s_new(struct shard *sh, struct conn *conn, int tls);
+/* By the token of its login; NULL when it has gone, or is closed. */
+struct c2s *c2s_find(struct shard *sh, uint64_t token);
+struct log_who c2s_who(const struct c2s *c);
+/* Reading rests, or goes on, as held and resume_us say. */
+void c2s_set_reading(struct c2s *c);
+/* Nothing more is read of c until c2s_release(); bytes are kept. */
+void c2s_hold(struct c2s *c);
+/* False when c has moved to another shard, and must not be touched. */
+bool c2s_release(struct c2s *c);
+void c2s_login_free(struct c2s *c);
+/* The host that the client has named; NULL: a reload has removed it. */
+struct host *c2s_host(const struct c2s *c);
+/* Sets the timer for what is due first. */
+void c2s_arm(struct c2s *c);
+
+/* --- c2s_header.c: how a stream begins and ends ------------------------------- */
+
+enum xml_verdict c2s_opened(void *arg, const struct elem *root,
+	struct str content_ns);
+/* Writes e, which stands in the stream. */
+void c2s_write(struct c2s *c, const struct elem *e);
+/* Error (cond STREAM_COND_NONE: without), end tag, end of the session.  text is
+ * for people, and may be NULL.  Does nothing for a closed stream. */
+void c2s_end(struct c2s *c, enum stream_cond cond, const char *text);
+/* c2s_end with a condition that has a content: see-other-host. */
+void c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
+	const char *text);
+void c2s_fault(struct c2s *c, enum xml_fault fault);
+
+/* --- c2s_features.c ------------------------------------------------------------ */
+
+/* Sends them; ends the stream when there is nothing to offer. */
+void c2s_features(struct c2s *c);
+/* May the client log in as it is, or is TLS missing? */
+bool c2s_may_log_in(const struct c2s *c);
+bool c2s_offers_tls(const struct c2s *c);
+
+/* --- c2s_tls.c ------------------------------------------------------------------ */
+
+/* rest: bytes that came behind <starttls/>. */
+void c2s_tls_start(struct c2s *c, size_t rest);
+void c2s_tls_direct(struct c2s *c);
+void c2s_secured(void *arg);
+
+/* --- c2s_auth.c ------------------------------------------------------------------ */
+
+void c2s_auth_init(struct c2s *c);
+void c2s_auth_free(struct c2s_login *l);
+/* An element in NS_SASL (borrowed); false when it is none of the client's. */
+bool c2s_auth_element(struct c2s *c, const struct elem *e);
+/* The failure that was kept back is due.  False when c has moved. */
+bool c2s_auth_answer(struct c2s *c);
+
+/* --- c2s_bind.c ------------------------------------------------------------------- */
+
+/* a is taken, e lies in it. */
+void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
+void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
+/* A bind or session iq on a stream that has a session; true: st was taken. */
+bool c2s_bound_iq(struct c2s *c, struct stanza *st);
+
+/* --- c2s_session.c ------------------------------------------------------------------ */
+
+extern const struct session_stream c2s_session_stream;
+void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
+/* Answers an element (borrowed) that stanza_from_elem() has refused. */
+void c2s_refuse_elem(struct c2s *c, const struct elem *e,
+	enum stanza_cond cond);
+
+/* --- c2s_limits.c -------------------------------------------------------------------- */
+
+/* False: refused, by one of the bounds on connections. */
+bool c2s_count_in(struct c2s *c);
+void c2s_count_out(struct c2s *c);
+/* It is no stranger any more. */
+void c2s_count_known(struct c2s *c);
+void c2s_count_stanza(struct c2s *c);
+/* n bytes were read: rests when there was too much. */
+void c2s_count_bytes(struct c2s *c, size_t n);
+void c2s_limits_set(struct shard *sh, struct c2s_shard *cs);
+/* Failed logins: have there been too many?  account is bare. */
+bool c2s_throttled_address(struct c2s *c);
+bool c2s_throttled_account(struct c2s *c, struct str account);
+void c2s_throttle_failure(struct c2s *c, struct str account);
+uint64_t c2s_streams_left(const struct server *srv);
+
+/* --- c2s_ping.c ------------------------------------------------------------------------ */
+
+int64_t c2s_ping_due(const struct c2s *c);
+void c2s_ping(struct c2s *c);
+
+/* --- c2s_listen.c ------------------------------------------------------------------------ */
+
+void c2s_listeners_stop(struct c2s_shard *cs);
+
+#endif

@@ -1,0 +1,235 @@
+/*
+ * c2s_limits.c - what one client, one address and all strangers together may
+ * take from us.
+ *
+ * Owner shard of the stream; the counters behind it are shared by all shards.
+ * Who sends too fast is read more slowly, and TCP tells him; nothing is dropped.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include <assert.h>
+
+#include "base/mem.h"
+#include "base/tally.h"
+#include "base/throttle.h"
+#include "core/host.h"
+#include "net/conn.h"
+
+#define KEY_ALL STR("connections")
+#define KEY_STRANGERS STR("strangers")
+
+/* The longest key: a letter, and an address of the network or of an account. */
+#define KEY_MAX (1 + JID_MAX)
+
+static struct c2s_server *
+c2s_server(const struct server *srv)
+{
+	return srv->streams;
+}
+
+static const struct config_limits *
+c2s_limits(const struct c2s *c)
+{
+	return &c->shard->snap->config->limits;
+}
+
+/* --- elements ------------------------------------------------------------------------ */
+
+void
+c2s_limits_set(struct shard *sh, struct c2s_shard *cs)
+{
+	const struct config_limits *l = &sh->snap->config->limits;
+
+	cs->after = (struct xml_limits){
+		.stanza_bytes = (uint32_t)l->stanza_bytes,
+		.depth = (uint32_t)l->depth,
+		.elements = (uint32_t)l->elements,
+		.attrs = (uint32_t)l->attributes,
+		.name_bytes = (uint32_t)l->name_bytes,
+	};
+	cs->before = cs->after;
+	cs->before.stanza_bytes = (uint32_t)l->stanza_bytes_unauthenticated;
+}
+
+/* --- connections ------------------------------------------------------------------------ */
+
+/* None for a connection in memory, which has no address. */
+static struct str
+key_make(char *out, char kind, struct str of)
+{
+	assert(of.n < KEY_MAX);
+	if (of.n == 0)
+		return STR_NONE;
+	out[0] = kind;
+	memcpy(out + 1, of.p, of.n);
+	return (struct str){ out, of.n + 1 };
+}
+
+static bool
+c2s_refused(struct c2s *c, const char *why)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+
+	c->shard->stats.refused++;
+	if (log_limit_ok(&cs->refused, LOG_STREAM))
+		log_warn(LOG_STREAM, c2s_who(c),
+			"connection refused reason=\"%s\"", why);
+	return false;
+}
+
+bool
+c2s_count_in(struct c2s *c)
+{
+	const struct config_limits *l = c2s_limits(c);
+	struct tally *t = c2s_server(c->shard->server)->tally;
+	char mem[KEY_MAX];
+	struct str address = key_make(mem, 'a', conn_peer_key(c->conn));
+
+	if (!tally_add(t, KEY_ALL, (uint64_t)l->connections))
+		return c2s_refused(c, "limits: connections");
+	if (!tally_add(t, KEY_STRANGERS,
+		    (uint64_t)l->unauthenticated_connections)) {
+		tally_remove(t, KEY_ALL);
+		return c2s_refused(c, "limits: unauthenticated_connections");
+	}
+	if (address.p != NULL &&
+		!tally_add(t, address, (uint64_t)l->connections_per_address)) {
+		tally_remove(t, KEY_ALL);
+		tally_remove(t, KEY_STRANGERS);
+		return c2s_refused(c, "limits: connections_per_address");
+	}
+	c->counted = true;
+	c->login->counted = true;
+	return true;
+}
+
+void
+c2s_count_known(struct c2s *c)
+{
+	if (c->login == NULL || !c->login->counted)
+		return;
+	c->login->counted = false;
+	tally_remove(c2s_server(c->shard->server)->tally, KEY_STRANGERS);
+}
+
+void
+c2s_count_out(struct c2s *c)
+{
+	struct tally *t = c2s_server(c->shard->server)->tally;
+	char mem[KEY_MAX];
+	struct str address = key_make(mem, 'a', conn_peer_key(c->conn));
+
+	if (!c->counted)
+		return;
+	c2s_count_known(c);
+	if (address.p != NULL)
+		tally_remove(t, address);
+	tally_remove(t, KEY_ALL);
+}
+
+uint64_t
+c2s_streams_left(const struct server *srv)
+{
+	return tally_count(c2s_server(srv)->tally, KEY_ALL);
+}
+
+/* --- rates ---------------------------------------------------------------------------------- */
+
+/*
+ * A token bucket in one number: the time at which all that came would have come
+ * at the permitted rate.  It is ahead of the clock by what was taken from the
+ * burst.
+ */
+static void
+bucket_take(int64_t *full_us, int64_t now_us, uint64_t n, uint64_t rate)
+{
+	*full_us = MAX(*full_us, now_us) +
+		(int64_t)(n * (uint64_t)US_PER_S / rate);
+}
+
+/* When the bucket has room again; not later than now when it has. */
+static int64_t
+bucket_ready(int64_t full_us, uint64_t rate, uint64_t burst)
+{
+	return full_us - (int64_t)(burst * (uint64_t)US_PER_S / rate);
+}
+
+void
+c2s_count_stanza(struct c2s *c)
+{
+	bucket_take(&c->stanzas_us, c->shard->now_us, 1,
+		(uint64_t)c2s_limits(c)->stanzas_per_second);
+}
+
+void
+c2s_count_bytes(struct c2s *c, size_t n)
+{
+	const struct config_limits *l = c2s_limits(c);
+	int64_t now = c->shard->now_us, ready;
+
+	if (c->stage == C2S_CLOSED)
+		return;
+	bucket_take(&c->bytes_us, now, n, l->bytes_per_second);
+	ready = MAX(bucket_ready(c->bytes_us, l->bytes_per_second,
+			l->bytes_burst),
+		bucket_ready(c->stanzas_us, (uint64_t)l->stanzas_per_second,
+			(uint64_t)l->stanzas_burst));
+	if (ready <= now)
+		return;
+	c->resume_us = MAX(c->resume_us, ready);
+	c2s_set_reading(c);
+}
+
+/* --- failed logins ------------------------------------------------------------------------------ */
+
+static uint32_t
+failures_of(const struct c2s *c, char kind, struct str of)
+{
+	char mem[KEY_MAX];
+	struct str key = key_make(mem, kind, of);
+
+	if (key.p == NULL)
+		return 0;
+	return throttle_count(c2s_server(c->shard->server)->failures, key,
+		c->shard->now_us);
+}
+
+bool
+c2s_throttled_address(struct c2s *c)
+{
+	if (failures_of(c, 'a', conn_peer_key(c->conn)) <
+		c2s_limits(c)->auth_failures_per_address)
+		return false;
+	c->shard->stats.refused++;
+	return true;
+}
+
+bool
+c2s_throttled_account(struct c2s *c, struct str account)
+{
+	if (failures_of(c, 'u', account) <
+		c2s_limits(c)->auth_failures_per_account)
+		return false;
+	c->shard->stats.refused++;
+	return true;
+}
+
+static void
+failure_note(struct c2s *c, char kind, struct str of)
+{
+	char mem[KEY_MAX];
+	struct str key = key_make(mem, kind, of);
+
+	if (key.p != NULL)
+		throttle_add(c2s_server(c->shard->server)->failures, key,
+			c->shard->now_us);
+}
+
+void
+c2s_throttle_failure(struct c2s *c, struct str account)
+{
+	failure_note(c, 'a', conn_peer_key(c->conn));
+	failure_note(c, 'u', account);
+}

@@ -1,0 +1,60 @@
+/*
+ * c2s_ping.c - finds out which silent clients are gone: after a while each is
+ * asked for a sign of life (XEP-0199 §4.1), and any byte is one (RFC 6120
+ * §4.6.1).
+ *
+ * Owner shard.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/host.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+
+#define NS_PING "urn:xmpp:ping"
+
+int64_t
+c2s_ping_due(const struct c2s *c)
+{
+	const struct config_limits *l = &c->shard->snap->config->limits;
+
+	if (c->stage != C2S_BOUND)
+		return INT64_MAX;
+	if (c->ping_us != 0)
+		return c->ping_us + l->ping_timeout_us;
+	return c->seen_us + l->idle_before_ping_us;
+}
+
+static void
+ping_send(struct c2s *c)
+{
+	struct jid self = session_jid(c->session);
+	struct str domain = jid_domain(self);
+	struct jid host = {
+		.text = domain.p,
+		.bare_len = (uint16_t)domain.n,
+		.len = (uint16_t)domain.n,
+	};
+	char id[RAND_ID_SIZE];
+	struct stanza *st = stanza_new(IQ_GET, host, self,
+		rand_id(c->shard->rand, id));
+
+	elem_add(st->arena, st->root, NS_PING, "ping");
+	c2s_write(c, st->root);
+	stanza_free(st);
+}
+
+void
+c2s_ping(struct c2s *c)
+{
+	if (c->ping_us != 0) {
+		c2s_end(c, STREAM_CONNECTION_TIMEOUT, NULL);
+		return;
+	}
+	c->ping_us = c->shard->now_us;
+	ping_send(c);
+}

@@ -1,0 +1,168 @@
+/*
+ * c2s_session.c - a stream with a session: stanzas in, stanzas out.
+ *
+ * Owner shard of the account.  Nothing here ends the session while the session
+ * is on the stack: who does not read is cut off at the end of the turn.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/wire.h"
+#include "net/conn.h"
+#include "net/tls.h"
+#include "xml/elem.h"
+#include "xml/writer.h"
+#include "xmpp/stanza.h"
+
+/* How long a sender rests when a mailbox is above its bound. */
+#define CONGESTED_US (10 * US_PER_MS)
+
+/* --- in ---------------------------------------------------------------------------- */
+
+void
+c2s_refuse_elem(struct c2s *c, const struct elem *e, enum stanza_cond cond)
+{
+	struct stanza *error = stanza_error_of_elem(e, cond, STR_NONE);
+
+	if (error != NULL)
+		c2s_write(c, error->root);
+	stanza_free(error);
+}
+
+/* RFC 6120 §4.9.3.9: an address that is none is not the session's either. */
+static bool
+from_is_an_address(const struct elem *e)
+{
+	struct arena *a = arena_new();
+	struct str from = elem_attr(e, "from");
+	struct jid jid;
+	bool ok = from.p == NULL || jid_parse(&jid, a, from, NULL);
+
+	arena_free(a);
+	return ok;
+}
+
+/* RFC 6120 §4.7.4 */
+static void
+stamp_lang(const struct c2s *c, struct arena *a, struct elem *e)
+{
+	if (c->lang != NULL && elem_attr_ns(e, NS_XML, "lang").p == NULL)
+		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(c->lang));
+}
+
+/* st is taken. */
+static void
+c2s_stanza(struct c2s *c, struct stanza *st)
+{
+	struct shard *sh = c->shard;
+
+	if (c2s_bound_iq(c, st))
+		return;
+	if (!session_receive(c->session, st)) {
+		c2s_end(c, STREAM_INVALID_FROM,
+			"\"from\" is not your address");
+		return;
+	}
+	if (!sh->congested)
+		return;
+	sh->congested = false;
+	c->resume_us = MAX(c->resume_us, sh->now_us + CONGESTED_US);
+	c2s_set_reading(c);
+}
+
+void
+c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
+{
+	enum stanza_cond cond;
+	struct stanza *st;
+
+	if (!elem_is_stanza(e)) {
+		arena_free(a);
+		c2s_end(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+		return;
+	}
+	stamp_lang(c, a, e);
+	st = stanza_from_elem(a, e, &cond);
+	if (st != NULL) {
+		c2s_stanza(c, st);
+		return;
+	}
+	if (from_is_an_address(e))
+		c2s_refuse_elem(c, e, cond);
+	else
+		c2s_end(c, STREAM_INVALID_FROM, "\"from\" is no address");
+	arena_free(a);
+}
+
+/* --- out ----------------------------------------------------------------------------- */
+
+/* The queue has grown; on_conn_closed() ends the session. */
+static void
+c2s_check_queue(struct c2s *c)
+{
+	size_t max = c->shard->snap->config->limits.write_queue_bytes;
+
+	conn_wrote(c->conn);
+	if (c->stage == C2S_CLOSED || conn_queued(c->conn) <= max)
+		return;
+	log_info(LOG_STREAM, c2s_who(c),
+		"does not read what is sent, cut off queued=%zu",
+		conn_queued(c->conn));
+	c->shard->stats.refused++;
+	c->stage = C2S_CLOSED;
+	shard_timer_cancel(c->shard, &c->timer);
+	conn_abort(c->conn);
+}
+
+static void
+on_send(void *stream, const struct stanza *st)
+{
+	struct c2s *c = stream;
+
+	xml_write(conn_out(c->conn), st->root, STR(NS_CLIENT));
+	c2s_check_queue(c);
+}
+
+static void
+on_send_wire(void *stream, const struct wire *w, struct str to)
+{
+	struct c2s *c = stream;
+
+	wire_write(w, to, conn_out(c->conn));
+	c2s_check_queue(c);
+}
+
+static void
+on_close(void *stream, enum stream_cond cond, const char *text)
+{
+	struct c2s *c = stream;
+
+	c->session = NULL; /* it ends by itself */
+	c2s_end(c, cond, text);
+}
+
+static const char *
+on_describe(void *stream, const char *what)
+{
+	const struct c2s *c = stream;
+
+	if (strcmp(what, "peer") == 0)
+		return conn_peer(c->conn);
+	if (strcmp(what, "tls") == 0)
+		return tls_version(c->conn);
+	if (strcmp(what, "cipher") == 0)
+		return tls_cipher(c->conn);
+	if (strcmp(what, "mechanism") == 0)
+		return sasl_mech_name((enum sasl_mech)c->mech);
+	return NULL;
+}
+
+const struct session_stream c2s_session_stream = {
+	.send = on_send,
+	.send_wire = on_send_wire,
+	.close = on_close,
+	.describe = on_describe,
+};

@@ -1,0 +1,279 @@
+/*
+ * c2s_world.c - a server in one thread, for tests of streams.
+ */
+#include "config.h"
+
+#include "c2s_world.h"
+
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "core/account.h"
+#include "core/conf.h"
+#include "core/credentials.h"
+#include "core/host.h"
+#include "core/mistake.h"
+#include "core/module_int.h"
+#include "core/server.h"
+#include "net/conn.h"
+#include "store/store.h"
+#include "stream/c2s.h"
+#include "test.h"
+
+/* The clock moves in steps, so that timers which set timers get their turn. */
+#define STEP_US (100 * US_PER_MS)
+
+static bool
+no_module(void *arg, const char *name, const struct option **options_out,
+	size_t *conf_size_out)
+{
+	(void)arg;
+	(void)name;
+	(void)options_out;
+	(void)conf_size_out;
+	return false;
+}
+
+static struct config *
+world_config(const struct world *w, unsigned n_shards, const char *more,
+	const char *host)
+{
+	struct config_modules modules = { .find = no_module };
+	struct buf text = BUF_INIT;
+	struct mistakes mistakes;
+	struct config *conf;
+	char cert[128];
+
+	certs_dir_file(&w->dir, "host.pem", cert);
+	buf_printf(&text,
+		"shards: %u\n%s\nstorage: { driver: memory }\n"
+		"hosts:\n  example.org: { certificate: %s%s }\n"
+		"  example.net: {}\n",
+		n_shards, more, cert, host);
+	mistakes_init(&mistakes);
+	conf = config_parse("test.yml", buf_str(&text), &modules, &mistakes);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		print_error("%s\n", mistakes.texts[i]);
+	mistakes_done(&mistakes);
+	buf_done(&text);
+	CHECK(conf != NULL);
+	return conf;
+}
+
+static void
+world_cert(struct world *w)
+{
+	struct cert_want want = {
+		.cn = "example.org",
+		.names = { { CERT_DNS, STR("example.org") } },
+	};
+	struct cert cert;
+	char path[128];
+
+	certs_dir_init(&w->dir);
+	certs_dir_file(&w->dir, "host.pem", path);
+	cert_make(&cert, &want, NULL);
+	cert_write(&cert, path);
+	cert_done(&cert);
+}
+
+void
+world_init(struct world *w, unsigned n_shards, const char *more,
+	const char *host)
+{
+	struct server_env env = {
+		.clock = &w->clock.clock,
+		.rand = &w->rand.source,
+		.modules = module_registry_new("/nonexistent"),
+		.store_in_memory = true,
+	};
+	struct err err = ERR_INIT;
+
+	world_cert(w);
+	clock_manual_init(&w->clock, 1000000 * US_PER_S);
+	rand_seeded_init(&w->rand, 1);
+	w->server = server_new(world_config(w, n_shards, more, host), &env,
+		&err);
+	if (w->server == NULL || !server_open(w->server, &err))
+		print_error("%s\n", err.text);
+	CHECK(err.code == ERR_NONE);
+	server_start(w->server);
+	c2s_start(w->server);
+	world_settle(w);
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+}
+
+static void
+on_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void
+world_done(struct world *w)
+{
+	bool closed = false;
+
+	c2s_close_all(w->server, STREAM_SYSTEM_SHUTDOWN, on_closed, &closed);
+	world_settle(w);
+	for (int i = 0; !closed && i < 100; i++)
+		world_advance(w, STEP_US);
+	CHECK(closed);
+	server_stop(w->server);
+	certs_dir_done(&w->dir);
+}
+
+void
+world_settle(struct world *w)
+{
+	bool busy = true;
+
+	while (busy) {
+		busy = false;
+		for (unsigned i = 0; i < w->server->n_shards; i++)
+			busy = shard_turn(w->server->shards[i]) || busy;
+		busy = store_turn(w->server->store) || busy;
+	}
+	/* once more, for what the last flush has closed */
+	for (unsigned i = 0; i < w->server->n_shards; i++)
+		shard_turn(w->server->shards[i]);
+}
+
+void
+world_advance(struct world *w, int64_t us)
+{
+	for (; us > 0; us -= STEP_US) {
+		clock_manual_advance(&w->clock, MIN(us, STEP_US));
+		world_settle(w);
+	}
+}
+
+static void
+on_created(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(bool *)arg = ok;
+}
+
+void
+world_add_account(struct world *w, const char *name)
+{
+	struct credentials creds = { 0 };
+	struct arena *a = arena_new();
+	struct buf text = BUF_INIT;
+	bool ok = false;
+
+	CHECK(credentials_derive(&creds, STR("secret-one"),
+		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN,
+		&w->rand.source, NULL));
+	credentials_format(&text, &creds);
+	account_create(w->server->shards[0],
+		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
+		buf_str(&text), on_created, &ok);
+	world_settle(w);
+	CHECK(ok);
+	buf_done(&text);
+	arena_free(a);
+}
+
+struct shard *
+world_owner(struct world *w, const char *name)
+{
+	struct arena *a = arena_new();
+	struct shard *sh = server_owner(w->server,
+		jid_str(jid_make(a, str_c(name), STR("example.org"),
+			STR_NONE)));
+
+	arena_free(a);
+	return sh;
+}
+
+/* --- the other side --------------------------------------------------------------- */
+
+static void
+on_sink_write(void *arg, const char *p, size_t n)
+{
+	struct peer *peer = arg;
+
+	buf_add(&peer->got, p, n);
+}
+
+static void
+on_sink_closed(void *arg)
+{
+	struct peer *peer = arg;
+
+	peer->closed = true;
+	peer->conn = NULL;
+}
+
+void
+peer_open(struct peer *p, struct world *w, unsigned shard, bool secure)
+{
+	struct shard *sh = w->server->shards[shard];
+	struct conn_mem_sink sink = { on_sink_write, on_sink_closed, p };
+
+	*p = (struct peer){ .world = w };
+	p->conn = conn_new_mem(sh->net, &sink);
+	c2s_accept_mem(sh, p->conn, secure);
+	world_settle(w);
+}
+
+void
+peer_done(struct peer *p)
+{
+	if (p->conn != NULL)
+		conn_mem_hangup(p->conn);
+	world_settle(p->world);
+	buf_done(&p->got);
+}
+
+void
+peer_say_n(struct peer *p, const char *text, size_t n)
+{
+	p->got.n = 0;
+	if (p->conn != NULL)
+		conn_mem_feed(p->conn, text, n);
+	world_settle(p->world);
+}
+
+void
+peer_say(struct peer *p, const char *text)
+{
+	peer_say_n(p, text, strlen(text));
+}
+
+bool
+peer_has(struct peer *p, const char *text)
+{
+	return strstr(buf_c(&p->got), text) != NULL;
+}
+
+void
+peer_check(struct peer *p, const char *file, int line, const char *const *texts)
+{
+	const char *at = buf_c(&p->got);
+
+	for (; *texts != NULL; texts++) {
+		at = strstr(at, *texts);
+		if (at == NULL)
+			test_fail(file, line, "\"%s\" is not (in this place) in: %s",
+				*texts, buf_c(&p->got));
+		at += strlen(*texts);
+	}
+}
+
+void
+peer_login(struct peer *p, const char *auth, const char *bind)
+{
+	peer_say(p, HEADER);
+	CHECK_GOT(p, "<stream:features>", "PLAIN");
+	peer_say(p, auth);
+	CHECK_GOT(p, "<success ");
+	peer_say(p, HEADER);
+	CHECK_GOT(p, "<stream:features>", "<bind ");
+	peer_say(p, bind);
+	CHECK_GOT(p, "<jid>");
+}

@@ -1,0 +1,79 @@
+/*
+ * c2s_world.h - a whole server in one thread, and clients whose bytes never
+ * leave the process; for tests of streams.
+ */
+#ifndef TESTS_UNIT_C2S_WORLD_H
+#define TESTS_UNIT_C2S_WORLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/rand.h"
+#include "certs.h"
+#include "core/shard.h"
+
+#define HEADER                                                                 \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:client' "           \
+	"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "       \
+	"to='example.org'>"
+#define SASL(name, text)                                                       \
+	"<" name " xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" text "</" name ">"
+#define AUTH(mechanism, text)                                                  \
+	"<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl' mechanism='" mechanism \
+	"'>" text "</auth>"
+/* \0romeo\0secret-one, and with a wrong password */
+#define AUTH_ROMEO AUTH("PLAIN", "AHJvbWVvAHNlY3JldC1vbmU=")
+#define AUTH_WRONG AUTH("PLAIN", "AHJvbWVvAHdyb25n")
+#define BIND(resource)                                                         \
+	"<iq type='set' id='bind1'><bind "                                     \
+	"xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" resource         \
+	"</resource></bind></iq>"
+
+struct world {
+	struct clock_manual clock;
+	struct rand_seeded rand;
+	struct server *server;
+	struct certs_dir dir;
+};
+
+/* The other side of a stream. */
+struct peer {
+	struct world *world;
+	struct conn *conn; /* NULL when closed */
+	struct buf got;    /* what came since it was last looked at */
+	bool closed;
+};
+
+/* more is YAML of top-level sections, or ""; host is that of the options of
+ * example.org.  Accounts: romeo, juliet (secret-one). */
+void world_init(struct world *w, unsigned n_shards, const char *more,
+	const char *host);
+/* Closes all streams, and stops. */
+void world_done(struct world *w);
+/* Until nothing is left to do. */
+void world_settle(struct world *w);
+/* Moves the clock, in steps. */
+void world_advance(struct world *w, int64_t us);
+void world_add_account(struct world *w, const char *name);
+/* The shard that owns name@example.org. */
+struct shard *world_owner(struct world *w, const char *name);
+
+void peer_open(struct peer *p, struct world *w, unsigned shard, bool secure);
+void peer_done(struct peer *p);
+/* Sends text; what came back is in got, instead of what was there. */
+void peer_say(struct peer *p, const char *text);
+void peer_say_n(struct peer *p, const char *text, size_t n);
+bool peer_has(struct peer *p, const char *text);
+/* Logs in and binds; resource as in BIND. */
+void peer_login(struct peer *p, const char *auth, const char *bind);
+
+/* Every one of the texts, in this order; ends with NULL. */
+#define CHECK_GOT(p, ...)                                                      \
+	peer_check(p, __FILE__, __LINE__,                                      \
+		(const char *const[]){ __VA_ARGS__, NULL })
+void peer_check(struct peer *p, const char *file, int line,
+	const char *const *texts);
+
+#endif
