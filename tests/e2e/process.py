@@ -61,7 +61,7 @@ class Process:
     """Keeps what the process writes to standard error, and lets others wait
     for a line of it."""
 
-    def __init__(self, argv, log_path, env=None):
+    def __init__(self, argv, log_path, who=None):
         self.log_path = log_path
         self.lines = []
         self.more = threading.Condition()
@@ -69,7 +69,7 @@ class Process:
         self.alarms = collections.deque()
         self.proc = subprocess.Popen(
             argv, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL,
-            stderr=subprocess.PIPE, env=env, start_new_session=True)
+            stderr=subprocess.PIPE, start_new_session=True, **(who or {}))
         self.reader = threading.Thread(target=self._read, daemon=True)
         self.reader.start()
 

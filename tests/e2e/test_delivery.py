@@ -20,7 +20,7 @@ TABLE = {
     "no account, bare": ((), "nobody@{HOST}",
                          "S S E S S S S H H S S"),
     "no account, full": ((), "nobody@{HOST}/x",
-                         "S S E S S S S E E S S"),
+                         "? S E S S S S E E S S"),
     "bare, no resource": ((), "{juliet}",
                           "O O E S S S S H H S S"),
     "bare, one without presence": ((("a", None),), "{juliet}",
@@ -38,7 +38,7 @@ TABLE = {
     "full, it is negative": ((("n", -1), ("b", 0)), "{juliet}/n",
                              "n n n n n n n n n n n"),
     "full, it has no presence": ((("a", None),), "{juliet}/a",
-                                 "a a a a a a a E E a a"),
+                                 "a a a a a a a a a a a"),
     "full, nobody is there": ((), "{juliet}/x",
                               "? O E S S S S E E S S"),
     "full, a negative one is there": ((("n", -1),), "{juliet}/x",
@@ -293,3 +293,18 @@ def test_forged_roster_pushes_do_not_pass(scene):
         got = romeo.iq("set", scene.fill(push), scene.fill(to))
         assert got.get("type") == "error"
     scene.quiet()
+
+
+@pytest.mark.parametrize("kind", ["", "type='chat'", "type='groupchat'",
+                                  "type='headline'"])
+@pytest.mark.parametrize("resource", ["", "/x"])
+def test_messages_do_not_tell_who_exists(scene, kind, resource):
+    """hostile-53: an account that nobody uses, and none at all."""
+    scene.add_accounts("romeo", "juliet")
+    romeo = scene.online("romeo/r")
+    for i, to in enumerate(("{juliet}", "nobody@{HOST}")):
+        romeo.send(scene.fill("<message to='%s%s' id='%d' %s><body>x</body>"
+                              "</message>" % (to, resource, i, kind)))
+    scene.flush()
+    told = {e.get("id"): str(e.child("error")) for e in romeo.inbox}
+    assert told.get("0") == told.get("1")

@@ -18,12 +18,12 @@ BOMB = ("<!DOCTYPE x [<!ENTITY a 'aaaaaaaaaa'><!ENTITY b '&a;&a;&a;&a;'>"
 
 
 def with_head(**change):
-    out = HEAD
+    decl, out = HEAD[:21], HEAD[21:]
     for key, value in change.items():
         key = {"sns": "xmlns:stream", "ns": "xmlns"}.get(key, key)
         new = "" if value is None else " %s='%s'" % (key, value)
         out = re.sub(" %s='[^']*'" % re.escape(key), new, out, 1)
-    return out
+    return decl + out
 
 
 # what a stranger sends; what he gets
