@@ -51,7 +51,7 @@ shard_work(struct shard *sh)
 	router_run(sh);
 	net_flush(sh->net);
 	sh->stats.turns++;
-	return busy;
+	return busy || net_is_busy(sh->net);
 }
 
 bool

@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/arena.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "core/account.h"
 #include "core/conf.h"
@@ -26,8 +28,7 @@
 #define START_US (INT64_C(1795219200) * US_PER_S)
 
 static const char conf_text[] =
-	"log: { level: error }\n"
-	"server: { shards: %u, control_socket: /nonexistent }\n"
+	"shards: %u\n"
 	"storage: { driver: memory }\n"
 	"auth: { scram_iterations: 4096 }\n"
 	"hosts:\n"
@@ -79,6 +80,8 @@ world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 		.store_in_memory = true,
 	};
 
+	for (int i = 0; i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, LEVEL_ERROR);
 	clock_manual_init(&w->clock, START_US);
 	rand_seeded_init(&w->rand, seed);
 	rand_seeded_init(&w->turns, ~seed);
