@@ -72,7 +72,7 @@ def test_guessing_is_slowed(own_server):
 
 def test_a_client_that_does_not_read(own_server):
     """limits: write_queue_bytes; hostile-12: it costs only itself."""
-    server = own_server({"limits": {"write_queue_bytes": "64KiB"}})
+    server = own_server({"limits": {"write_queue_bytes": "256KiB"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     scene.subscribe("romeo", "juliet")
     romeo = scene.online("romeo/r")
