@@ -2,8 +2,9 @@
  * mod_ping.c - answers XMPP pings (XEP-0199).
  *
  * Keeps no state.  on_ping() is called on the shard of the addressed entity for
- * each ping to a host, or to a bare address of ours, for which the server
- * answers.
+ * each ping to a host, or of a client to its own account, for which the server
+ * answers.  Who else pings an account is refused as if there were none, so that
+ * accounts cannot be found out (hostile 53).
  */
 #include "config.h"
 
@@ -22,7 +23,7 @@ on_ping(struct module_ctx *m, struct iq *iq)
 }
 
 static const struct iq_handler ping_iqs[] = {
-	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_PING, "ping", on_ping },
+	{ IQ_GET, AT_HOST | AT_OWN_ACCOUNT, NS_PING, "ping", on_ping },
 	{ .fn = NULL },
 };
 
