@@ -75,6 +75,24 @@ iq_account(struct iq *iq)
 	return account_of(e);
 }
 
+struct session *
+iq_sender(const struct iq *iq)
+{
+	struct jid from = iq->st->from;
+	struct entity *e;
+
+	if (iq->session != NULL || iq->account != NULL)
+		return iq->session;
+	/* a host's requests are handled on the shard of whoever sent them */
+	if (jid_local(from).n == 0 ||
+		!str_eq(jid_domain(from), iq->host->domain))
+		return NULL;
+	e = entity_find(iq->shard, jid_bare_str(from));
+	if (e == NULL || e->state != ENTITY_LOADED || e->class != &account_class)
+		return NULL;
+	return session_find(account_of(e), jid_resource(from));
+}
+
 /* --- finding ------------------------------------------------------------------ */
 
 static bool

@@ -62,6 +62,10 @@ void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
 /* A new element in the arena of iq->st, for iq_result. */
 struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
 
+/* The session that sent iq to the host of its account, or to the account itself;
+ * NULL for anyone else.  Before iq_keep() only. */
+struct session *iq_sender(const struct iq *iq);
+
 /*
  * The answer comes later: iq stays alive after the handler has returned
  * HOOK_HANDLED, until iq_result or iq_error, which must be called on the same

@@ -19,10 +19,15 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/rand.h"
+#include "base/rate.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "base/worker.h"
 #include "core/account.h"
 #include "core/command.h"
+#include "core/conf.h"
+#include "core/credentials.h"
 #include "core/entity.h"
 #include "core/hook.h"
 #include "core/host.h"
@@ -32,11 +37,14 @@
 #include "core/server.h"
 #include "core/session.h"
 #include "core/shard.h"
+#include "core/stored.h"
 #include "core/wire.h"
 #include "store/store.h"
 #include "xml/elem.h"
+#include "xmpp/caps.h"
 #include "xmpp/datetime.h"
 #include "xmpp/error.h"
+#include "xmpp/form.h"
 #include "xmpp/jid.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
@@ -113,6 +121,19 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 /* tx is taken; fn may be NULL. */
 void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg);
+
+/* --- any shard: other answers that come later -------------------------------------- */
+
+/*
+ * Keeps the module loaded until module_release(), which whoever waits for an
+ * answer of another part of the house calls as the last thing in its callback,
+ * on any shard.
+ */
+struct module_entry *module_hold(struct module_ctx *m);
+void module_release(struct module_entry *entry);
+/* The module as host uses it now; NULL when it does not, any more. */
+struct module_ctx *module_at_host(const struct host *host,
+	const struct module_entry *entry);
 
 /* --- stanzas that a module makes ---------------------------------------------------- */
 

@@ -8,6 +8,8 @@
 
 #include "xml/elem.h"
 
+#include <stdint.h>
+
 #include "base/arena.h"
 #include "xml/names.h"
 
@@ -146,6 +148,18 @@ elem_set_attr(struct arena *a, struct elem *e, const char *name,
 	struct str value)
 {
 	elem_set_attr_ns(a, e, NULL, name, value);
+}
+
+void
+elem_wipe(struct elem *e)
+{
+	elem_each(e, child) {
+		if (!elem_is_text(child))
+			elem_wipe(child);
+		else if (child->text.n != 0)
+			explicit_bzero((void *)(uintptr_t)child->text.p,
+				child->text.n);
+	}
 }
 
 bool

@@ -81,6 +81,9 @@ void elem_set_attr_ns(struct arena *a, struct elem *e, const char *ns,
 /* Takes child out of parent; false if it is not there. */
 bool elem_remove(struct elem *parent, struct elem *child);
 
+/* Overwrites the character data in e and all below it: for secrets. */
+void elem_wipe(struct elem *e);
+
 /* --- reading ------------------------------------------------------------- */
 
 /* STR_NONE when absent. */

@@ -1,0 +1,31 @@
+/*
+ * form.h - data forms (XEP-0004), as much as we show and read.
+ *
+ * Any thread; pure functions.
+ */
+#ifndef XMPP_FORM_H
+#define XMPP_FORM_H
+
+#include "base/str.h"
+
+struct arena;
+struct elem;
+
+#define NS_FORM "jabber:x:data"
+
+/* Adds a form of the given type ("form", "result") to parent, with its
+ * FORM_TYPE (XEP-0068); all in the arena of a. */
+struct elem *form_add(struct arena *a, struct elem *parent, const char *type,
+	const char *form_type);
+/* Adds a field to form; type and label may be NULL. */
+struct elem *form_add_field(struct arena *a, struct elem *form,
+	const char *var, const char *type, const char *label);
+void form_add_value(struct arena *a, struct elem *field, struct str value);
+
+/* The form inside e that was filled in, or NULL. */
+const struct elem *form_submitted(const struct elem *e);
+/* The first value of a field: empty when it has none.  Borrowed from field, or
+ * in the arena of a. */
+struct str form_value(struct arena *a, const struct elem *field);
+
+#endif
