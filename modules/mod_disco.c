@@ -1,0 +1,281 @@
+/*
+ * mod_disco.c - tells what hosts and accounts are, can do, and hold (XEP-0030),
+ * and sums it up in the stream features (XEP-0115).
+ *
+ * Features come from the tables of the modules in force, everything else from
+ * the disco hooks.  Owner shard of the account; any shard for a host.
+ *
+ * The summary is computed for each stream anew: that takes some microseconds,
+ * next to a handshake of a thousand, and cannot be out of date after a reload.
+ */
+#include "config.h"
+
+#include "core/module.h"
+
+#define NS_INFO "http://jabber.org/protocol/disco#info"
+#define NS_ITEMS "http://jabber.org/protocol/disco#items"
+#define NS_CAPS "http://jabber.org/protocol/caps"
+#define CAPS_NODE "urn:antiphon:server"
+
+/* --- features ------------------------------------------------------------------- */
+
+struct features {
+	struct str *vars;
+	size_t n, cap;
+};
+
+static void
+features_add(struct features *f, struct arena *a, struct str var)
+{
+	struct str *more;
+
+	if (f->n == f->cap) {
+		f->cap = MAX(f->cap * 2, 64);
+		more = arena_alloc(a, f->cap * sizeof(more[0]));
+		if (f->n != 0)
+			memcpy(more, f->vars, f->n * sizeof(more[0]));
+		f->vars = more;
+	}
+	f->vars[f->n++] = var;
+}
+
+static void
+features_of_modules(struct features *f, const struct disco_query *q)
+{
+	for (size_t i = 0; i < q->host->n_modules; i++) {
+		const struct module *m = q->host->modules[i].module;
+		const char *const *vars = q->account != NULL ?
+			m->account_features :
+			m->features;
+
+		for (; vars != NULL && *vars != NULL; vars++)
+			features_add(f, q->arena, str_c(*vars));
+	}
+}
+
+static int
+var_cmp(const void *a, const void *b)
+{
+	return str_cmp(*(const struct str *)a, *(const struct str *)b);
+}
+
+static void
+features_write(struct features *f, struct arena *a, struct elem *query)
+{
+	if (f->n != 0)
+		qsort(f->vars, f->n, sizeof(f->vars[0]), var_cmp);
+	for (size_t i = 0; i < f->n; i++) {
+		if (i == 0 || !str_eq(f->vars[i], f->vars[i - 1]))
+			elem_set_attr(a, elem_add(a, query, NS_INFO, "feature"),
+				"var", f->vars[i]);
+	}
+}
+
+/* --- disco#info ------------------------------------------------------------------- */
+
+static void
+info_add_identity(const struct disco_query *q)
+{
+	struct elem *e = elem_add(q->arena, q->query, NS_INFO, "identity");
+	const char *type = "im";
+
+	if (q->account != NULL)
+		type = q->account->anonymous ? "anonymous" : "registered";
+	elem_set_attr(q->arena, e, "category",
+		q->account != NULL ? STR("account") : STR("server"));
+	elem_set_attr(q->arena, e, "type", str_c(type));
+	if (q->account == NULL)
+		elem_set_attr(q->arena, e, "name", STR(PACKAGE_NAME));
+}
+
+/* Fills q->query for the entity itself: identities, features sorted and each
+ * once, then forms.  Handlers may add any of them in any order. */
+static void
+info_fill(struct disco_query *q)
+{
+	struct elem *query = q->query;
+	struct elem *found = elem_new(q->arena, NS_INFO, "query");
+	struct features features = { .n = 0 };
+
+	info_add_identity(q);
+	features_of_modules(&features, q);
+	q->node = STR_NONE;
+	q->query = found;
+	hook_run(q->host, HOOK_DISCO_INFO, q);
+	q->query = query;
+	elem_each_child(found, e) {
+		if (elem_is(e, NS_INFO, "feature"))
+			features_add(&features, q->arena, elem_attr(e, "var"));
+		else if (elem_is(e, NS_INFO, "identity"))
+			elem_append(query, elem_copy(q->arena, e));
+	}
+	features_write(&features, q->arena, query);
+	elem_each_child(found, e) {
+		if (!elem_is(e, NS_INFO, "feature") &&
+			!elem_is(e, NS_INFO, "identity"))
+			elem_append(query, elem_copy(q->arena, e));
+	}
+}
+
+/* XEP-0115 §5.1, in the arena of a. */
+static struct str
+caps_ver(struct shard *sh, struct host *host, struct arena *a)
+{
+	struct disco_query q = {
+		.shard = sh,
+		.host = host,
+		.arena = a,
+		.query = elem_new(a, NS_INFO, "query"),
+	};
+	uint8_t digest[SCRAM_DIGEST_MAX];
+	struct buf text = BUF_INIT, ver = BUF_INIT;
+	struct str out;
+
+	info_fill(&q);
+	caps_string(&text, a, q.query);
+	scram_digest(SCRAM_SHA_1, buf_str(&text), digest);
+	base64_encode(&ver, digest, scram_digest_size(SCRAM_SHA_1));
+	out = arena_str(a, buf_str(&ver));
+	buf_done(&text);
+	buf_done(&ver);
+	return out;
+}
+
+/* XEP-0115 §6.2: the node of the summary stands for the host itself. */
+static bool
+node_is_caps(const struct disco_query *q)
+{
+	struct str prefix = STR(CAPS_NODE "#");
+	struct str node = q->node;
+
+	if (q->account != NULL || !str_starts(node, prefix))
+		return false;
+	node.p += prefix.n;
+	node.n -= prefix.n;
+	return str_eq(node, caps_ver(q->shard, q->host, q->arena));
+}
+
+/* --- answering -------------------------------------------------------------------- */
+
+static struct disco_query
+disco_query_of(struct iq *iq, const char *ns)
+{
+	struct disco_query q = {
+		.shard = iq->shard,
+		.host = iq->host,
+		.account = iq->account,
+		.from = iq->st->from,
+		.node = elem_attr(iq->payload, "node"),
+		.arena = iq->st->arena,
+		.query = iq_payload(iq, ns, "query"),
+	};
+
+	if (q.node.p != NULL)
+		elem_set_attr(q.arena, q.query, "node", q.node);
+	return q;
+}
+
+/* RFC 6121 §8.5.1: others are told what they would be told if there were no such
+ * account (XEP-0030 §8). */
+static bool
+disco_may_ask(const struct iq *iq)
+{
+	return iq->account == NULL ||
+		account_shows_presence_to(iq->account, iq->st->from);
+}
+
+static enum hook_result
+on_disco_info(struct module_ctx *m, struct iq *iq)
+{
+	struct disco_query q;
+
+	(void)m;
+	if (!disco_may_ask(iq))
+		return HOOK_PASS;
+	q = disco_query_of(iq, NS_INFO);
+	if (q.node.p == NULL || node_is_caps(&q)) {
+		info_fill(&q);
+		q.node_known = true;
+	} else {
+		hook_run(iq->host, HOOK_DISCO_INFO, &q);
+	}
+	if (q.node_known)
+		iq_result(iq, q.query);
+	else
+		iq_error(iq, COND_ITEM_NOT_FOUND, NULL);
+	return HOOK_HANDLED;
+}
+
+/* XEP-0030 §4.1: the resources, for those who see them anyway. */
+static void
+items_add_resources(struct disco_query *q)
+{
+	const struct session *s = q->account->sessions;
+
+	for (; s != NULL; s = s->next) {
+		if (session_is_available(s))
+			elem_set_attr(q->arena,
+				elem_add(q->arena, q->query, NS_ITEMS, "item"),
+				"jid", jid_str(session_jid(s)));
+	}
+}
+
+static enum hook_result
+on_disco_items(struct module_ctx *m, struct iq *iq)
+{
+	struct disco_query q;
+
+	(void)m;
+	if (!disco_may_ask(iq))
+		return HOOK_PASS;
+	q = disco_query_of(iq, NS_ITEMS);
+	q.node_known = q.node.p == NULL;
+	if (q.node_known && q.account != NULL)
+		items_add_resources(&q);
+	hook_run(iq->host, HOOK_DISCO_ITEMS, &q);
+	if (q.node_known)
+		iq_result(iq, q.query);
+	else
+		iq_error(iq, COND_ITEM_NOT_FOUND, NULL);
+	return HOOK_HANDLED;
+}
+
+/* XEP-0115 §6.3.  Nothing but STARTTLS is offered before TLS. */
+static enum hook_result
+on_stream_features(struct module_ctx *m, void *arg)
+{
+	struct stream_features *f = arg;
+	struct elem *c;
+
+	(void)m;
+	if (!f->secure && !f->authenticated)
+		return HOOK_PASS;
+	c = elem_add(f->arena, f->features, NS_CAPS, "c");
+	elem_set_attr(f->arena, c, "hash", STR("sha-1"));
+	elem_set_attr(f->arena, c, "node", STR(CAPS_NODE));
+	elem_set_attr(f->arena, c, "ver",
+		caps_ver(f->shard, f->host, f->arena));
+	return HOOK_PASS;
+}
+
+static const struct iq_handler disco_iqs[] = {
+	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_INFO, "query", on_disco_info },
+	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_ITEMS, "query", on_disco_items },
+	{ .fn = NULL },
+};
+
+static const struct hook_handler disco_hooks[] = {
+	{ HOOK_STREAM_FEATURES, HOOK_CHANGE, on_stream_features },
+	{ .fn = NULL },
+};
+
+MODULE(disco) = {
+	.api = MODULE_API,
+	.name = "disco",
+	.summary = "tell what hosts and accounts are and can do",
+	.specs = "XEP-0030 2.5.0, XEP-0115 1.6.0, XEP-0128 1.0.1",
+	.features = (const char *const[]){ NS_INFO, NS_ITEMS, NS_CAPS, NULL },
+	.account_features = (const char *const[]){ NS_INFO, NS_ITEMS, NULL },
+	.hooks = disco_hooks,
+	.iqs = disco_iqs,
+};
