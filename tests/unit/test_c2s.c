@@ -35,4 +35,622 @@ TEST(a_client_logs_in_and_binds_over_starttls)
 	world_done(&w);
 }
 
+
+/* --- headers and errors before login ---------------------------------------------- */
+
+#define HEAD(ns, sns, rest)                                                    \
+	"<?xml version='1.0'?><stream:stream xmlns='" ns "' xmlns:stream='" sns \
+	"' " rest ">"
+#define C "jabber:client"
+#define S "http://etherx.jabber.org/streams"
+#define TO "to='example.org' version='1.0'"
+#define TLS "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
+
+static const struct {
+	const char *label, *say, *cond;
+} error_cases[] = {
+	{ "no XML", "hello", "not-well-formed" },
+	{ "another namespace of streams", HEAD(C, "urn:x", TO),
+		"invalid-namespace" },
+	{ "another default namespace", HEAD("urn:x", S, TO),
+		"invalid-namespace" },
+	{ "servers speak elsewhere", HEAD("jabber:server", S, TO),
+		"invalid-namespace" },
+	{ "no prefix", "<stream xmlns='" S "' " TO ">",
+		"bad-namespace-prefix" },
+	{ "another root", "<stream:features xmlns='" C "' xmlns:stream='" S
+		"' " TO ">", "bad-format" },
+	{ "another host", HEAD(C, S, "to='x.example' version='1.0'"),
+		"host-unknown" },
+	{ "a host that cannot be", HEAD(C, S, "to='@@' version='1.0'"),
+		"host-unknown" },
+	{ "no host", HEAD(C, S, "version='1.0'"), "host-unknown" },
+	{ "no version", HEAD(C, S, "to='example.org'"),
+		"unsupported-version" },
+	{ "an old version", HEAD(C, S, "to='example.org' version='0.9'"),
+		"unsupported-version" },
+	{ "a version of letters", HEAD(C, S, "to='example.org' version='a.b'"),
+		"unsupported-version" },
+	{ "a negative version", HEAD(C, S, "to='example.org' version='-1.0'"),
+		"unsupported-version" },
+	{ "a broken from", HEAD(C, S, TO " from='@@'"), "invalid-from" },
+	{ "Latin 1", "<?xml version='1.0' encoding='ISO-8859-1'?>",
+		"unsupported-encoding" },
+	{ "hostile-01: a DOCTYPE", "<!DOCTYPE x []>" HEADER,
+		"restricted-xml" },
+	{ "a comment", HEADER "<!-- x -->", "restricted-xml" },
+	{ "mismatched tags", HEADER "<a></b>", "not-well-formed" },
+	{ "a message", HEADER "<message/>", "not-authorized" },
+	{ "an iq", HEADER "<iq type='get' id='1'><q xmlns='urn:x'/></iq>",
+		"not-authorized" },
+	{ "bind", HEADER BIND("x"), "not-authorized" },
+	{ "something unknown", HEADER "<a xmlns='urn:x'/>", "not-authorized" },
+	{ "hostile-09: compression", HEADER
+		"<compress xmlns='http://jabber.org/protocol/compress'/>",
+		"not-authorized" },
+	{ "hostile-19: behind starttls", HEADER "<starttls " TLS "/>" HEADER,
+		"policy-violation" },
+	{ "hostile-19: white space behind starttls", HEADER
+		"<starttls " TLS "/>\n", "policy-violation" },
+};
+
+TEST(errors_before_login_come_inside_a_stream_and_end_it)
+{
+	struct world w;
+	struct peer p;
+	char want[80];
+
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(error_cases); i++) {
+		TEST_CASE(error_cases[i].label);
+		snprintf(want, sizeof(want), "<stream:error><%s xmlns=",
+			error_cases[i].cond);
+		peer_open(&p, &w, 0, false);
+		peer_say(&p, error_cases[i].say);
+		CHECK_GOT(&p, "<?xml version='1.0'?><stream:stream ", " id='",
+			" from='example.org'", want,
+			"</stream:error></stream:stream>");
+		CHECK(p.closed);
+		peer_done(&p);
+	}
+	TEST_CASE(NULL);
+	CHECK_INT(w.server->shards[0]->stats.streams, 0);
+	world_done(&w);
+}
+
+TEST(our_header_answers_the_clients)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEAD(C, S, "to='EXAMPLE.org' from='Romeo@example.org/x' "
+			"version='1.7' id='mine' xml:lang='de'"));
+	CHECK_GOT(&p, "xmlns='jabber:client'", "id='", "from='example.org'",
+		"to='romeo@example.org'", "version='1.0'", "xml:lang='en'>",
+		"<stream:features>");
+	CHECK(!peer_has(&p, "mine"));
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(a_header_may_come_byte_by_byte)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	for (size_t i = 0; i < strlen(HEADER); i++)
+		peer_say_n(&p, &HEADER[i], 1);
+	CHECK_GOT(&p, "<stream:features>");
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- features ------------------------------------------------------------------------ */
+
+TEST(features_follow_the_stage)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER);
+	CHECK(!peer_has(&p, "starttls"));
+	CHECK_GOT(&p, "<mechanisms xmlns=", "SCRAM-SHA-256</mechanism>",
+		"PLAIN</mechanism>", "<max-bytes>10240</max-bytes>");
+	CHECK(!peer_has(&p, "<bind"));
+	CHECK(!peer_has(&p, "ANONYMOUS"));
+	peer_say(&p, AUTH_ROMEO);
+	peer_say(&p, HEADER);
+	CHECK(!peer_has(&p, "<mechanisms"));
+	CHECK_GOT(&p, "<bind xmlns=\"urn:ietf:params:xml:ns:xmpp-bind\">",
+		"<session ", "<optional/>", "<max-bytes>262144</max-bytes>",
+		"<idle-seconds>300</idle-seconds>");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(where_tls_may_be_left_out_it_is_offered_beside_the_rest)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", ", auth: { tls_required: no }");
+	peer_open(&p, &w, 0, false);
+	peer_say(&p, HEADER);
+	CHECK_GOT(&p, "<starttls xmlns=\"urn:ietf:params:xml:ns:xmpp-tls\"/>",
+		"<mechanisms");
+	CHECK(!peer_has(&p, "PLAIN"));
+	peer_say(&p, "<starttls " TLS "/>");
+	CHECK_GOT(&p, "<proceed");
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(a_domain_that_requires_tls_and_has_none_says_so)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, false);
+	peer_say(&p, HEAD(C, S, "to='example.net' version='1.0'"));
+	CHECK_GOT(&p, "<policy-violation", "requires TLS");
+	CHECK(p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(nothing_of_sasl_is_acted_on_before_required_tls)
+{
+	struct world w;
+	struct peer p;
+
+	/* hostile-10, -24 */
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, false);
+	peer_say(&p, HEADER AUTH_ROMEO);
+	CHECK_GOT(&p, "<encryption-required/>");
+	CHECK_INT(w.server->shards[0]->stats.logins, 0);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- authentication ---------------------------------------------------------------------- */
+
+static const struct {
+	const char *label, *say, *cond;
+} auth_cases[] = {
+	{ "a wrong password", AUTH_WRONG, "not-authorized" },
+	{ "no such account", AUTH("PLAIN", "AG5vYm9keQBzZWNyZXQtb25l"),
+		"not-authorized" },
+	{ "no base64", AUTH("PLAIN", "%%%"), "incorrect-encoding" },
+	{ "unpadded base64", AUTH("PLAIN", "abc"), "incorrect-encoding" },
+	{ "bytes that mean nothing", AUTH("PLAIN", "YWJj"),
+		"malformed-request" },
+	{ "no mechanism", "<auth xmlns='urn:ietf:params:xml:ns:xmpp-sasl'/>",
+		"invalid-mechanism" },
+	{ "a mechanism that was not offered", AUTH("ANONYMOUS", "="),
+		"invalid-mechanism" },
+	{ "without channel binding", AUTH("SCRAM-SHA-1-PLUS", "="),
+		"invalid-mechanism" },
+	{ "a response to nothing", SASL("response", "YQ=="),
+		"malformed-request" },
+	{ "an end of nothing", SASL("abort", ""), "malformed-request" },
+};
+
+TEST(failures_say_why_and_another_try_may_succeed)
+{
+	struct world w;
+	struct peer p;
+	char want[64];
+
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(auth_cases); i++) {
+		TEST_CASE(auth_cases[i].label);
+		snprintf(want, sizeof(want), "><%s/></failure>",
+			auth_cases[i].cond);
+		peer_open(&p, &w, 0, true);
+		peer_say(&p, HEADER);
+		peer_say(&p, auth_cases[i].say);
+		world_advance(&w, US_PER_S);
+		CHECK_GOT(&p, "<failure xmlns='urn:ietf:params:xml:ns:xmpp-sasl'",
+			want);
+		peer_say(&p, AUTH_ROMEO);
+		CHECK_GOT(&p, "<success ");
+		peer_done(&p);
+	}
+	world_done(&w);
+}
+
+TEST(elements_of_sasl_that_are_the_servers_end_the_stream)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER SASL("success", ""));
+	CHECK_GOT(&p, "<not-authorized ", "</stream:stream>");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(an_exchange_ends_with_abort_or_with_another_auth)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	/* n,,n=romeo,r=abc */
+	peer_say(&p, HEADER AUTH("SCRAM-SHA-256", "biwsbj1yb21lbyxyPWFiYw=="));
+	CHECK_GOT(&p, "<challenge ");
+	peer_say(&p, SASL("abort", ""));
+	CHECK_GOT(&p, "<aborted/>");
+	peer_say(&p, AUTH("SCRAM-SHA-256", "biwsbj1yb21lbyxyPWFiYw=="));
+	CHECK_GOT(&p, "<challenge ");
+	peer_say(&p, AUTH_ROMEO);
+	CHECK_GOT(&p, "<malformed-request/>");
+	peer_say(&p, AUTH_ROMEO);
+	CHECK_GOT(&p, "<success ");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(an_initial_response_may_come_after_an_empty_challenge)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER AUTH("PLAIN", ""));
+	CHECK_GOT(&p, "<challenge xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>"
+		"</challenge>");
+	peer_say(&p, SASL("response", "AHJvbWVvAHNlY3JldC1vbmU="));
+	CHECK_GOT(&p, "<success ");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(failed_logins_are_answered_late_and_end_the_stream)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "limits: { auth_attempts: 3 }", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER);
+	for (int i = 0; i < 3; i++) {
+		CHECK(!p.closed);
+		peer_say(&p, AUTH_WRONG AUTH_WRONG);
+		if (i == 0)
+			CHECK(!peer_has(&p, "<failure"));
+		world_advance(&w, US_PER_S);
+		CHECK_GOT(&p, "<failure ");
+		if (p.closed)
+			break;
+	}
+	CHECK_GOT(&p, "<policy-violation ", "Too many failed logins",
+		"</stream:stream>");
+	CHECK_INT(w.server->shards[0]->stats.login_failures, 3);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(failed_logins_to_one_account_are_limited_across_connections)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 2, "limits: { auth_failures_per_account: 2 }", "");
+	for (unsigned i = 0; i < 3; i++) {
+		peer_open(&p, &w, i % 2, true);
+		peer_say(&p, HEADER);
+		peer_say(&p, AUTH_WRONG);
+		world_advance(&w, US_PER_S);
+		CHECK_GOT(&p, i < 2 ? "<not-authorized/>" :
+				      "<temporary-auth-failure/>");
+		peer_done(&p);
+	}
+	world_advance(&w, 61 * US_PER_S);
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(guests_get_an_account_that_ends_with_their_session)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 3, "", ", auth: { anonymous: yes }");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH("ANONYMOUS", "="), BIND("a"));
+	CHECK_GOT(&p, "@example.org/a</jid>");
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- identity is pinned --------------------------------------------------------------------- */
+
+TEST(to_and_from_hold_for_the_whole_connection)
+{
+	static const char *const again[] = {
+		HEAD(C, S, "to='example.net' version='1.0'"),
+		HEAD(C, S, TO " from='juliet@example.org'"),
+	};
+	struct world w;
+	struct peer p;
+
+	/* hostile-25 */
+	world_init(&w, 2, "", "");
+	for (size_t i = 0; i < COUNT(again); i++) {
+		peer_open(&p, &w, 0, true);
+		peer_say(&p, HEADER);
+		peer_say(&p, AUTH_ROMEO);
+		peer_say(&p, again[i]);
+		CHECK_GOT(&p, "<stream:error>",
+			i == 0 ? "<policy-violation" : "<invalid-from");
+		CHECK(p.closed);
+		peer_done(&p);
+	}
+	peer_open(&p, &w, 0, false);
+	peer_say(&p, HEAD(C, S, TO " from='juliet@example.org'"));
+	peer_say(&p, "<starttls " TLS "/>");
+	peer_say(&p, HEAD(C, S, TO " from='romeo@example.org'"));
+	CHECK_GOT(&p, "<invalid-from");
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- moving ------------------------------------------------------------------------------------ */
+
+TEST(a_stream_goes_on_at_the_shard_of_its_account)
+{
+	struct world w;
+	struct peer p;
+	struct shard *owner;
+
+	world_init(&w, 4, "", "");
+	owner = world_owner(&w, "romeo");
+	for (unsigned i = 0; i < 4; i++) {
+		peer_open(&p, &w, i, true);
+		CHECK_INT(w.server->shards[i]->stats.streams, 1);
+		peer_login(&p, AUTH_ROMEO, BIND("a"));
+		CHECK_INT(owner->stats.streams, 1);
+		CHECK_INT(owner->stats.sessions, 1);
+		CHECK_INT(w.server->shards[i]->stats.streams, owner->index == i);
+		peer_done(&p);
+		CHECK_INT(owner->stats.streams, 0);
+	}
+	world_done(&w);
+}
+
+TEST(what_is_pipelined_behind_auth_moves_along)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 4, "", "");
+	for (unsigned i = 0; i < 4; i++) {
+		peer_open(&p, &w, i, true);
+		peer_say(&p, HEADER AUTH_ROMEO HEADER BIND("a")
+			"<iq type='set' id='s1'><session "
+			"xmlns='urn:ietf:params:xml:ns:xmpp-session'/></iq>"
+			"</stream:stream>");
+		CHECK_GOT(&p, "<stream:features>", "<success", "<stream:stream",
+			"<stream:features>", "romeo@example.org/a</jid>",
+			"\"s1\"/>", "</stream:stream>");
+		CHECK(p.closed);
+		peer_done(&p);
+	}
+	world_done(&w);
+}
+
+TEST(one_who_hangs_up_while_the_stream_moves_is_forgotten)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 4, "", "");
+	for (unsigned i = 0; i < 4; i++) {
+		peer_open(&p, &w, i, true);
+		peer_say(&p, HEADER);
+		conn_mem_feed(p.conn, AUTH_ROMEO, strlen(AUTH_ROMEO));
+		conn_mem_hangup(p.conn);
+		p.conn = NULL;
+		world_settle(&w);
+		peer_done(&p);
+	}
+	for (unsigned i = 0; i < 4; i++)
+		CHECK_INT(w.server->shards[i]->stats.streams, 0);
+	world_done(&w);
+}
+
+TEST(without_a_new_header_there_is_no_new_stream)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER);
+	peer_say(&p, AUTH_ROMEO);
+	peer_say(&p, BIND("a"));
+	CHECK_GOT(&p, "<stream:stream", "<stream:error>");
+	CHECK(p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- binding ------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *label, *say, *got;
+} bind_cases[] = {
+	{ "presence", "<presence/>", "<stream:error><not-authorized" },
+	{ "another request", "<iq type='get' id='1'><q xmlns='urn:x'/></iq>",
+		"<stream:error><not-authorized" },
+	{ "auth again", AUTH_ROMEO, "<unsupported-stanza-type" },
+	{ "a resource that cannot be", BIND("&#x202e;&#x85;"),
+		"<bad-request" },
+	{ "a request without id", "<iq type='set'><bind "
+		"xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>",
+		"<bad-request" },
+};
+
+TEST(before_binding_nothing_else_is_done)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(bind_cases); i++) {
+		TEST_CASE(bind_cases[i].label);
+		peer_open(&p, &w, 0, true);
+		peer_say(&p, HEADER);
+		peer_say(&p, AUTH_ROMEO);
+		peer_say(&p, HEADER);
+		peer_say(&p, bind_cases[i].say);
+		CHECK_GOT(&p, bind_cases[i].got);
+		peer_done(&p);
+	}
+	world_done(&w);
+}
+
+TEST(a_resource_is_made_for_who_asks_for_none)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, "<iq type='set' id='1'><bind "
+		"xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>");
+	CHECK_GOT(&p, "<jid>romeo@example.org/");
+	peer_say(&p, BIND("b"));
+	CHECK_GOT(&p, "type=\"error\"", "<not-allowed");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(a_new_connection_replaces_the_old_one)
+{
+	struct world w;
+	struct peer p, q;
+
+	world_init(&w, 4, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_open(&q, &w, 1, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_login(&q, AUTH_ROMEO, BIND("a"));
+	CHECK_GOT(&p, "<stream:error><conflict ", "</stream:stream>");
+	CHECK(p.closed && !q.closed);
+	CHECK_INT(world_owner(&w, "romeo")->stats.sessions, 1);
+	peer_done(&p);
+	peer_done(&q);
+	world_done(&w);
+}
+
+static void
+on_done(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(bool *)arg = ok;
+}
+
+TEST(an_account_that_was_removed_cannot_be_bound)
+{
+	struct world w;
+	struct peer p;
+	bool ok = false;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER);
+	peer_say(&p, AUTH_ROMEO);
+	peer_say(&p, HEADER);
+	account_remove(w.server->shards[0],
+		jid_trusted(STR("romeo@example.org")), on_done, &ok);
+	world_settle(&w);
+	peer_say(&p, BIND("a"));
+	CHECK_GOT(&p, "<stream:error><not-authorized");
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- stanzas -------------------------------------------------------------------------------------- */
+
+static const struct {
+	const char *label, *say, *got;
+} bound_cases[] = {
+	{ "another sender", "<message from='juliet@example.org'/>",
+		"<stream:error><invalid-from" },
+	{ "a sender that is none", "<message from='@@'/>",
+		"<stream:error><invalid-from" },
+	{ "no stanza", "<a xmlns='urn:x'/>",
+		"<stream:error><unsupported-stanza-type" },
+	{ "no stanza of ours", "<foo/>",
+		"<stream:error><unsupported-stanza-type" },
+	{ "starttls", "<starttls " TLS "/>",
+		"<stream:error><unsupported-stanza-type" },
+	{ "no XML", "<message></presence>", "<stream:error><not-well-formed" },
+	{ "an address that is none", "<iq type='get' id='1' to='@@'>"
+		"<q xmlns='urn:x'/></iq>", "<jid-malformed" },
+	{ "a request without id", "<iq type='get'><q xmlns='urn:x'/></iq>",
+		"<bad-request" },
+};
+
+TEST(what_is_wrong_with_a_stanza_is_told)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(bound_cases); i++) {
+		TEST_CASE(bound_cases[i].label);
+		peer_open(&p, &w, 0, true);
+		peer_login(&p, AUTH_ROMEO, BIND("a"));
+		peer_say(&p, bound_cases[i].say);
+		CHECK_GOT(&p, bound_cases[i].got);
+		CHECK(p.closed == (strncmp(bound_cases[i].got, "<stream", 7) ==
+			0));
+		peer_done(&p);
+	}
+	world_done(&w);
+}
+
+TEST(messages_reach_the_other_with_the_language_of_the_stream)
+{
+	struct world w;
+	struct peer p, q;
+
+	world_init(&w, 4, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_open(&q, &w, 1, true);
+	/* juliet, secret-one */
+	peer_login(&q, AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l"), BIND("b"));
+	peer_say(&p, HEADER);
+	peer_say(&p, AUTH_ROMEO);
+	peer_say(&p, HEAD(C, S, TO " xml:lang='de'"));
+	peer_say(&p, BIND("a"));
+	q.got.n = 0;
+	peer_say(&p, "<message to='juliet@example.org/b' type='chat'>"
+		"<body>Hallo</body></message>");
+	CHECK_GOT(&q, "<message ", "<body>Hallo</body></message>");
+	CHECK(peer_has(&q, "xml:lang=\"de\""));
+	CHECK(peer_has(&q, "from=\"romeo@example.org/a\""));
+	peer_done(&p);
+	peer_done(&q);
+	world_done(&w);
+}
+
 TEST_MAIN

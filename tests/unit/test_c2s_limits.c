@@ -1,0 +1,339 @@
+/*
+ * test_c2s_limits.c - streams against time and bounds: rates, queues, silence,
+ * the end of all.
+ */
+#include "config.h"
+
+#include "stream/c2s.h"
+
+#include "c2s_world.h"
+#include "core/account.h"
+#include "core/entity.h"
+#include "net/conn.h"
+#include "stream/c2s_int.h"
+#include "test.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+
+#define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")
+#define PING                                                                   \
+	"<iq type='get' id='p' to='example.org'><x xmlns='urn:x'/></iq>"
+
+/* The only stream of a shard. */
+static struct c2s *
+only_stream(struct world *w, unsigned shard)
+{
+	struct c2s_shard *cs = w->server->shards[shard]->streams;
+	struct c2s *c = TAILQ_FIRST(&cs->streams);
+
+	CHECK(c != NULL && TAILQ_NEXT(c, link) == NULL);
+	return c;
+}
+
+static size_t
+count(struct peer *p, const char *text)
+{
+	const char *at = buf_c(&p->got);
+	size_t n = 0;
+
+	for (; (at = strstr(at, text)) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* --- silence ---------------------------------------------------------------------- */
+
+TEST(who_does_not_log_in_in_time_is_sent_away)
+{
+	static const char *const stages[] = { "", HEADER, HEADER AUTH_ROMEO,
+		HEADER AUTH_ROMEO HEADER };
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 2, "limits: { login_timeout: 10s }", "");
+	for (size_t i = 0; i < COUNT(stages); i++) {
+		peer_open(&p, &w, 0, true);
+		peer_say(&p, stages[i]);
+		world_advance(&w, 9 * US_PER_S);
+		CHECK(!p.closed);
+		world_advance(&w, 2 * US_PER_S);
+		CHECK_GOT(&p, "<stream:stream",
+			"<stream:error><connection-timeout");
+		CHECK(p.closed);
+		peer_done(&p);
+	}
+	world_done(&w);
+}
+
+TEST(a_bound_stream_outlives_the_login_timeout)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "limits: { login_timeout: 10s }", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	world_advance(&w, 20 * US_PER_S);
+	CHECK(!p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(a_silent_stream_gives_its_parser_back)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	CHECK(only_stream(&w, 0)->parser != NULL);
+	world_advance(&w, 6 * US_PER_S);
+	CHECK(only_stream(&w, 0)->parser == NULL);
+	CHECK(only_stream(&w, 0)->login == NULL);
+	peer_say(&p, PING);
+	CHECK_GOT(&p, "id=\"p\"");
+	/* not in the middle of a stanza */
+	peer_say(&p, "<iq type='get' id='q' ");
+	world_advance(&w, 20 * US_PER_S);
+	CHECK(only_stream(&w, 0)->parser != NULL);
+	peer_say(&p, "to='example.org'><x xmlns='urn:x'/></iq>");
+	CHECK_GOT(&p, "id=\"q\"");
+	world_advance(&w, 6 * US_PER_S);
+	CHECK(only_stream(&w, 0)->parser == NULL);
+	peer_say(&p, "</stream:stream>");
+	CHECK_GOT(&p, "</stream:stream>");
+	CHECK(p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(a_silent_client_is_asked_for_a_sign_of_life)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	p.got.n = 0;
+	world_advance(&w, 299 * US_PER_S);
+	CHECK_INT(p.got.n, 0);
+	world_advance(&w, 2 * US_PER_S);
+	CHECK(peer_has(&p, "from=\"example.org\""));
+	CHECK(peer_has(&p, "to=\"romeo@example.org/a\""));
+	CHECK_GOT(&p, "<ping xmlns=\"urn:xmpp:ping\"/></iq>");
+	/* white space will do */
+	peer_say(&p, " ");
+	world_advance(&w, 70 * US_PER_S);
+	CHECK(!p.closed);
+	world_advance(&w, 230 * US_PER_S);
+	CHECK_GOT(&p, "<ping xmlns=");
+	world_advance(&w, 61 * US_PER_S);
+	CHECK_GOT(&p, "<stream:error><connection-timeout ", "</stream:stream>");
+	CHECK(p.closed);
+	CHECK_INT(w.server->shards[0]->stats.sessions, 0);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- bounds on what comes ----------------------------------------------------------- */
+
+static void
+say_many(struct peer *p, const char *text, size_t n)
+{
+	struct buf all = BUF_INIT;
+
+	for (size_t i = 0; i < n; i++)
+		buf_add_c(&all, text);
+	peer_say_n(p, all.p, all.n);
+	buf_done(&all);
+}
+
+TEST(too_many_stanzas_are_read_later_and_none_is_lost)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1,
+		"limits: { stanzas_per_second: 10, stanzas_burst: 20 }", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	say_many(&p, PING, 50);
+	CHECK_INT(count(&p, "id=\"p\""), 50); /* one read */
+	peer_say(&p, PING);
+	CHECK_INT(count(&p, "id=\"p\""), 0);
+	world_advance(&w, 2 * US_PER_S);
+	CHECK_INT(count(&p, "id=\"p\""), 0);
+	world_advance(&w, 3 * US_PER_S);
+	CHECK_INT(count(&p, "id=\"p\""), 1);
+	CHECK(!p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(too_many_bytes_are_read_later_and_none_is_lost)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1,
+		"limits: { bytes_per_second: 1KiB, bytes_burst: 10000 }", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	say_many(&p, " ", 20000);
+	peer_say(&p, PING);
+	CHECK_INT(p.got.n, 0);
+	world_advance(&w, 8 * US_PER_S);
+	CHECK_INT(p.got.n, 0);
+	world_advance(&w, 4 * US_PER_S);
+	CHECK_INT(count(&p, "id=\"p\""), 1);
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(an_element_may_be_larger_after_login_than_before)
+{
+	struct world w;
+	struct peer p;
+
+	/* hostile-03, -05 */
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_say(&p, HEADER "<a>");
+	say_many(&p, "0123456789", 1100);
+	CHECK_GOT(&p, "<stream:error><policy-violation");
+	peer_done(&p);
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_say(&p, "<iq type='get' id='p' to='example.org'>"
+		"<x xmlns='urn:x'>");
+	say_many(&p, "0123456789", 1100);
+	CHECK(!p.closed);
+	peer_say(&p, "</x></iq>");
+	CHECK_GOT(&p, "id=\"p\"");
+	say_many(&p, "<message>", 70);
+	CHECK_GOT(&p, "<stream:error><policy-violation");
+	peer_done(&p);
+	world_done(&w);
+}
+
+TEST(strangers_are_counted_until_they_log_in)
+{
+	struct world w;
+	struct peer p[12];
+
+	world_init(&w, 3, "limits: { unauthenticated_connections: 10 }", "");
+	for (unsigned i = 0; i < 11; i++) {
+		peer_open(&p[i], &w, i % 3, true);
+		CHECK(p[i].closed == (i == 10));
+	}
+	peer_login(&p[0], AUTH_ROMEO, BIND("a"));
+	peer_open(&p[11], &w, 0, true);
+	CHECK(!p[11].closed);
+	for (unsigned i = 0; i < 12; i++)
+		peer_done(&p[i]);
+	CHECK_INT(c2s_streams_left(w.server), 0);
+	world_done(&w);
+}
+
+TEST(a_client_that_does_not_read_is_cut_off)
+{
+	struct world w;
+	struct peer p;
+	struct shard *sh;
+	struct stanza *st;
+	struct account *acc;
+	struct elem *body;
+	char text[1024];
+
+	world_init(&w, 1, "limits: { write_queue_bytes: 256KiB }", "");
+	sh = w.server->shards[0];
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	acc = account_of(entity_find(sh, STR("romeo@example.org")));
+	memset(text, 'x', sizeof(text));
+	st = stanza_new(MESSAGE_CHAT, acc->e.jid, session_jid(acc->sessions),
+		STR_NONE);
+	body = elem_add(st->arena, st->root, NS_CLIENT, "body");
+	elem_add_text(st->arena, body, (struct str){ text, sizeof(text) });
+	/* all in one turn: nothing leaves meanwhile */
+	for (int i = 0; i < 300; i++)
+		session_write(acc->sessions, st);
+	stanza_free(st);
+	CHECK(acc->sessions != NULL);
+	world_settle(&w);
+	CHECK(p.closed);
+	CHECK_INT(sh->stats.sessions, 0);
+	CHECK_INT(sh->stats.streams, 0);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- the end of all ------------------------------------------------------------------ */
+
+static void
+on_told(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+TEST(all_streams_are_closed_at_a_shutdown)
+{
+	struct world w;
+	struct peer p[4];
+	bool closed = false;
+
+	world_init(&w, 4, "", "");
+	for (unsigned i = 0; i < 4; i++)
+		peer_open(&p[i], &w, i, i != 1);
+	peer_say(&p[1], HEADER);
+	peer_login(&p[2], AUTH_ROMEO, BIND("a"));
+	peer_login(&p[3], AUTH_JULIET, BIND("b"));
+	/* one is between two shards */
+	conn_mem_feed(p[0].conn, HEADER AUTH_ROMEO,
+		strlen(HEADER AUTH_ROMEO));
+	c2s_close_all(w.server, STREAM_SYSTEM_SHUTDOWN, on_told, &closed);
+	for (unsigned i = 0; i < 20 && !closed; i++) {
+		world_settle(&w);
+		world_advance(&w, 100 * US_PER_MS);
+	}
+	CHECK(closed);
+	for (unsigned i = 0; i < 4; i++) {
+		CHECK_GOT(&p[i], "<stream:error><system-shutdown ",
+			"</stream:stream>");
+		CHECK(p[i].closed);
+		peer_done(&p[i]);
+	}
+	CHECK(w.server->streams == NULL);
+	c2s_start(w.server);
+	world_done(&w);
+}
+
+TEST(those_who_have_logged_in_can_be_sent_elsewhere)
+{
+	struct world w;
+	struct peer p, q;
+	bool told = false;
+
+	world_init(&w, 4, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_open(&q, &w, 1, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_say(&q, HEADER);
+	c2s_drain(w.server, "other.example.org:5222", on_told, &told);
+	world_settle(&w);
+	CHECK(told);
+	CHECK_GOT(&p, "<stream:error><see-other-host xmlns="
+		"\"urn:ietf:params:xml:ns:xmpp-streams\">"
+		"other.example.org:5222</see-other-host></stream:error>"
+		"</stream:stream>");
+	CHECK(p.closed && !q.closed);
+	peer_say(&q, AUTH_JULIET);
+	CHECK_GOT(&q, "<success");
+	peer_done(&p);
+	peer_done(&q);
+	world_done(&w);
+}
+
+TEST_MAIN
