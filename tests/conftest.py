@@ -6,6 +6,7 @@ configuration starts a server of its own.
 """
 
 import os
+import shutil
 import sys
 import tempfile
 
@@ -71,6 +72,8 @@ def pytest_sessionfinish(session):
     pool = session.config.pool
     pool.close()
     if hasattr(session.config, "workerinput"):
+        if not session.testsfailed:
+            shutil.rmtree(pool.folder, ignore_errors=True)
         return
     for name in os.listdir(pool.reports):
         path = os.path.join(pool.reports, name)
@@ -78,6 +81,10 @@ def pytest_sessionfinish(session):
             with open(path) as f:
                 sys.stderr.write("\nat the end: %s\n" % f.read())
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
+    # what failed leaves its configuration, log and database
+    if session.exitstatus in (pytest.ExitCode.OK,
+                              pytest.ExitCode.NO_TESTS_COLLECTED):
+        shutil.rmtree(pool.folder, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
