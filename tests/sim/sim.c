@@ -73,7 +73,7 @@ sim_fail(struct sim *s, const char *fmt, ...)
 	fputc('\n', stderr);
 }
 
-static void
+__attribute__((format(printf, 1, 2))) static void
 sim_say(const char *fmt, ...)
 {
 	va_list ap;
