@@ -1,0 +1,416 @@
+#!/bin/sh
+# quickstart.sh - from this folder to a running server, for trying it out.
+#
+# Builds, makes certificates, and starts antiphond on this machine only, with a
+# database in a folder of its own and without touching what is installed.  The
+# server never runs as root: started by root, it runs as the owner of this
+# folder, as who called sudo, or as nobody.  What it writes is in DIR/data; the
+# rest of DIR belongs to whoever runs this, who trusts nothing in DIR/data.
+set -eu
+
+usage() {
+	cat <<-X
+	usage: sh contrib/quickstart.sh [options]
+	       sh contrib/quickstart.sh [--dir DIR] --stop
+
+	  --dir DIR        where the server lives (build-quickstart/server)
+	  --build DIR      where it is built (build-quickstart)
+	  --host NAME      the domain to serve (localhost)
+	  --port-base N    ports N+22 with STARTTLS and N+23 with TLS from the
+	                   start (5200, or the next that is free)
+	  --shards N       threads (one for each core)
+	  --cert FILE --key FILE [--ca-cert FILE]
+	                   a certificate with its chain, its key, and who signed
+	                   it; without them, a test authority is made
+	  --no-install     install no packages
+	  --stop           stop the server; its accounts stay in DIR
+	X
+}
+
+say() { printf '%s\n' "$*"; }
+die() {
+	printf 'quickstart: %s\n' "$*" >&2
+	exit 1
+}
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+# shellcheck source=contrib/deps.sh
+. "$top/contrib/deps.sh"
+
+# --- what is wanted ---------------------------------------------------------
+
+parse() {
+	dir='' build='' host='' base='' shards='' cert='' key='' ca=''
+	install=yes action=start
+	while [ $# -gt 0 ]; do
+		case $1 in
+		--no-install) install=no ;;
+		--stop) action=stop ;;
+		--help | -h)
+			usage
+			exit 0
+			;;
+		--dir | --build | --host | --port-base | --shards | --cert | --key | \
+			--ca-cert)
+			[ $# -ge 2 ] || die "$1 needs a value; see --help"
+			case $1 in
+			--dir) dir=$2 ;;
+			--build) build=$2 ;;
+			--host) host=$2 ;;
+			--port-base) base=$2 ;;
+			--shards) shards=$2 ;;
+			--cert) cert=$2 ;;
+			--key) key=$2 ;;
+			--ca-cert) ca=$2 ;;
+			esac
+			shift
+			;;
+		*)
+			usage >&2
+			exit 2
+			;;
+		esac
+		shift
+	done
+	check_values
+}
+
+check_values() {
+	case $host in
+	*[!A-Za-z0-9.-]*) die "--host $host: a domain name is wanted" ;;
+	esac
+	case $base$shards in
+	*[!0-9]*) die "--port-base and --shards take numbers" ;;
+	esac
+	[ -z "$base" ] || [ "$base" -le 65512 ] ||
+		die "--port-base $base: at most 65512"
+	case $cert:$key in
+	: | ?*:?*) ;;
+	*) die "--cert and --key go together" ;;
+	esac
+	[ -z "$ca" ] || [ -n "$cert" ] || die "--ca-cert needs --cert and --key"
+	for given in "$cert" "$key" "$ca"; do
+		[ -z "$given" ] || [ -r "$given" ] || die "cannot read $given"
+	done
+}
+
+# --- who, and where -------------------------------------------------------------
+
+# Sets user: who the server runs as.
+choose_user() {
+	user=$(id -un)
+	[ "$(id -u)" -eq 0 ] || return 0
+	for user in "$(stat -c %U "$top")" "${SUDO_USER:-}" nobody; do
+		[ -n "$user" ] && [ "$user" != root ] &&
+			id -u "$user" >/dev/null 2>&1 && return 0
+	done
+	die "there is no ordinary user to run the server as"
+}
+
+as_user() {
+	if [ "$(id -u)" -eq 0 ]; then
+		setpriv --reuid "$user" --regid "$(id -g "$user")" --init-groups \
+			env HOME=/nonexistent "$@"
+	else
+		"$@"
+	fi
+}
+
+# Who builds: the owner of this folder, so that none of it becomes root's.
+as_builder() {
+	if [ "$(stat -c %U "$top")" = "$user" ]; then as_user "$@"; else "$@"; fi
+}
+
+# Sets source, build and dir.  A folder that is not ours is copied before it is
+# built; a server that cannot reach our folder lives in /var/lib.
+choose_folders() {
+	source=$top
+	if [ -z "$build" ]; then
+		build=$top/build-quickstart
+		[ -w "$top" ] || build=${XDG_CACHE_HOME:-${HOME:-}/.cache}/antiphon
+	fi
+	if [ ! -d "$build" ]; then
+		mkdir -p "$build" || die "cannot make a folder to build in; use --build"
+		[ "$(id -u)" -ne 0 ] || chown --reference="$top" "$build"
+	fi
+	build=$(cd "$build" && pwd)
+	[ -w "$top" ] || source=$build/source
+	if [ -z "$dir" ]; then
+		dir=$build/server
+		as_user test -x "$build" || dir=/var/lib/antiphon-quickstart
+	fi
+	case $dir in
+	/*) ;;
+	*) dir=$PWD/$dir ;;
+	esac
+	case $dir in
+	*[!A-Za-z0-9._/+@=-]*) die "$dir: blanks and signs in its name; use --dir" ;;
+	esac
+	# the address of a socket has room for 107 bytes
+	[ ${#dir} -le 90 ] || die "$dir: too long a name; use --dir"
+	data=$dir/data
+}
+
+# --- building -------------------------------------------------------------------
+
+copy_source() {
+	[ "$source" != "$top" ] || return 0
+	rm -rf "$source"
+	mkdir -p "$source"
+	(cd "$top" && tar -cf - --exclude=./.git --exclude='./build*' \
+		--exclude=./autom4te.cache --exclude=./config.status .) |
+		(cd "$source" && tar -xf -)
+}
+
+build_steps() {
+	deps_configure_script "$source" as_builder || return 1
+	cd "$build" || return 1
+	[ -f Makefile ] || as_builder "$source/configure" || return 1
+	as_builder make -j"$(nproc)" || return 1
+}
+
+build() {
+	say "building in $build"
+	copy_source
+	log=$build/quickstart-build.log
+	if ! (build_steps) >"$log" 2>&1 </dev/null; then
+		tail -n 30 "$log" >&2
+		die "building failed; all of it is in $log"
+	fi
+}
+
+# Copies, so that the next build does not pull them from under the server, and
+# so that a server without access to the build tree can load its modules.
+install_programs() {
+	mkdir -p "$dir/bin" "$dir/modules"
+	for program in antiphond antiphonctl; do
+		install -m 755 "$build/$program" "$dir/bin/$program.new"
+		mv "$dir/bin/$program.new" "$dir/bin/$program"
+	done
+	rm -f "$dir"/modules/*.so
+	for module in "$build"/modules/.libs/mod_*.so; do
+		[ ! -e "$module" ] || install -m 644 "$module" "$dir/modules/"
+	done
+}
+
+# --- certificates -----------------------------------------------------------------
+
+openssl_quietly() {
+	openssl "$@" >"$dir/openssl.log" 2>&1 || {
+		cat "$dir/openssl.log" >&2
+		die "openssl $1 failed"
+	}
+	rm -f "$dir/openssl.log"
+}
+
+make_certificates() (
+	mkdir -p "$dir/certs"
+	cd "$dir/certs"
+	[ ! -s server.crt ] || [ "$(cat host 2>/dev/null)" != "$host" ] ||
+		! openssl x509 -checkend 86400 -noout -in server.crt >/dev/null ||
+		exit 0
+	umask 077
+	openssl_quietly req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 \
+		-nodes -keyout ca.key -out ca.crt -sha256 -days 3650 \
+		-subj "/CN=Antiphon test authority" \
+		-addext basicConstraints=critical,CA:TRUE \
+		-addext keyUsage=critical,keyCertSign,cRLSign
+	openssl_quietly req -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes \
+		-keyout server.key -out server.csr -subj "/CN=antiphon"
+	cat >extensions <<-X
+	basicConstraints=CA:FALSE
+	keyUsage=digitalSignature
+	extendedKeyUsage=serverAuth
+	subjectKeyIdentifier=hash
+	authorityKeyIdentifier=keyid
+	subjectAltName=DNS:$host,DNS:*.$host,DNS:localhost,IP:127.0.0.1
+	X
+	openssl_quietly x509 -req -in server.csr -CA ca.crt -CAkey ca.key \
+		-CAcreateserial -days 800 -sha256 -extfile extensions -out leaf.crt
+	cat leaf.crt ca.crt >server.crt
+	rm -f server.csr extensions leaf.crt
+	chmod 644 ca.crt server.crt
+)
+
+take_certificates() {
+	mkdir -p "$dir/certs"
+	install -m 644 "$cert" "$dir/certs/server.crt"
+	install -m 600 "$key" "$dir/certs/server.key"
+	install -m 644 "${ca:-$cert}" "$dir/certs/ca.crt"
+}
+
+certificates() {
+	if [ -n "$cert" ]; then take_certificates; else make_certificates; fi
+	echo "$host" >"$dir/certs/host"
+	[ "$(id -u)" -ne 0 ] || chown "$user" "$dir/certs/server.key"
+}
+
+# --- the server ---------------------------------------------------------------------
+
+# A value that an earlier run left; read, not run.
+remembered() {
+	sed -n "s/^export $1=\([A-Za-z0-9.-]*\)\$/\1/p" "$dir/env.sh" 2>/dev/null
+}
+
+# Sets pid if the server is running: what the file says is believed only of a
+# process of that user and that name.
+running() {
+	pid=$(as_user cat "$data/antiphond.pid" 2>/dev/null | head -n 1) || return 1
+	case $pid in
+	'' | *[!0-9]*) return 1 ;;
+	esac
+	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = antiphond ] &&
+		as_user kill -0 "$pid" 2>/dev/null
+}
+
+stop() {
+	running || return 1
+	as_user kill "$pid"
+	tries=0
+	while as_user kill -0 "$pid" 2>/dev/null; do
+		tries=$((tries + 1))
+		[ $tries -lt 300 ] || die "process $pid does not end; see $data/antiphond.log"
+		sleep 0.1
+	done
+}
+
+# Somebody listens there.  Asked of the kernel, because two servers of one user
+# may share a port without either of them being told.
+port_taken() {
+	cat /proc/net/tcp /proc/net/tcp6 2>/dev/null |
+		awk -v port="$(printf ':%04X' "$1")" '
+			$4 == "0A" && substr($2, length($2) - 4) == port { taken = 1 }
+			END { exit !taken }'
+}
+
+choose_ports() {
+	if [ -n "$base" ]; then
+		bases=$base
+	else
+		before=$(remembered PORT_C2S)
+		bases="${before:+$((before - 22))} 5200 15200 25200 35200"
+	fi
+	for base in $bases; do
+		c2s=$((base + 22)) direct=$((base + 23))
+		port_taken "$c2s" || port_taken "$direct" || return 0
+		say "somebody listens on port $c2s or $direct already"
+	done
+	die "no free ports; choose others with --port-base"
+}
+
+write_listeners() {
+	for address in 127.0.0.1 ::1; do
+		[ "$address" != ::1 ] || grep -q ' lo$' /proc/net/if_inet6 2>/dev/null ||
+			continue
+		say "  - { kind: c2s, address: \"$address\", port: $c2s, tls: starttls }"
+		say "  - { kind: c2s, address: \"$address\", port: $direct, tls: direct }"
+	done
+}
+
+write_configuration() {
+	{
+		say "# written by contrib/quickstart.sh, and written again by its next run"
+		[ -z "$shards" ] || say "shards: $shards"
+		cat <<-X
+		pid_file: $data/antiphond.pid
+		log:
+		  to: file
+		  file: $data/antiphond.log
+		storage:
+		  path: $data/antiphon.db
+		control:
+		  socket: $data/control
+		listen:
+		$(write_listeners)
+		hosts:
+		  $host:
+		    certificate: $dir/certs/server.crt
+		    key: $dir/certs/server.key
+		X
+	} >"$dir/antiphond.yml"
+}
+
+write_env() {
+	ctl="$dir/bin/antiphonctl --socket $data/control"
+	cat >"$dir/env.sh" <<-X
+	export HOST=127.0.0.1
+	export DOMAIN=$host
+	export PORT_C2S=$c2s
+	export PORT_DIRECT_TLS=$direct
+	export CA_FILE=$dir/certs/ca.crt
+	export CTL='$ctl'
+	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"
+	export DELUSER="$ctl deluser {user}@{domain}"
+	export PIDFILE=$data/antiphond.pid
+	X
+}
+
+prepare_data() {
+	mkdir -p "$data"
+	chmod 700 "$data"
+	[ "$(id -u)" -ne 0 ] || chown "$user:" "$data"
+	as_user test -x "$dir/bin/antiphond" ||
+		die "user $user cannot reach $dir; use --dir, such as --dir /var/lib/antiphon-quickstart"
+}
+
+launch() {
+	if ! as_user "$dir/bin/antiphond" --config "$dir/antiphond.yml" \
+		--module-dir "$dir/modules" --daemon \
+		</dev/null >"$dir/start.log" 2>&1; then
+		cat "$dir/start.log" >&2
+		as_user tail -n 20 "$data/antiphond.log" >&2 || :
+		die "the server did not start"
+	fi
+	running || die "the server has ended already; see $data/antiphond.log"
+}
+
+tell() {
+	cat <<-X
+
+	antiphond serves $host on ports $c2s and $direct of this machine
+	(pid $pid, user $user, everything in $dir).
+
+	Create an account; this asks for its password:
+	    $ctl adduser romeo@$host
+
+	To log in with a client:
+	 1. Add the account romeo@$host with that password.
+	 2. Set its server to 127.0.0.1, port $c2s with STARTTLS, or port $direct with TLS.
+	 3. Let it trust $dir/certs/ca.crt, or accept the certificate when it asks.
+	 4. Profanity, for one: /connect romeo@$host server 127.0.0.1 port $c2s tls trust
+	 5. Scripts find all of this in $dir/env.sh; "sh contrib/quickstart.sh --stop" ends it.
+	X
+}
+
+start() {
+	if [ "$install" = yes ]; then
+		# shellcheck disable=SC2086 # words, each a package
+		deps_install $deps_build $deps_run ||
+			die "install what is missing, or use --no-install"
+	fi
+	build
+	[ -d "$dir" ] || mkdir -p "$dir"
+	if stop; then say "stopped the server that ran before (pid $pid)"; fi
+	[ -n "$host" ] || host=$(remembered DOMAIN)
+	host=${host:-localhost}
+	choose_ports
+	install_programs
+	certificates
+	write_configuration
+	write_env
+	prepare_data
+	launch
+	tell
+}
+
+umask 022
+parse "$@"
+choose_user
+choose_folders
+if [ "$action" = start ]; then
+	start
+elif stop; then
+	say "stopped (pid $pid)"
+else
+	say "no server runs in $dir"
+fi
