@@ -1,0 +1,289 @@
+#!/bin/sh
+# check.sh - builds in every way that is supported, and runs every test.
+#
+#   sh tests/check.sh [--quick] [--no-install]
+#
+# Works in build-check/, a folder for each build.  The last line of the output is
+# "N passed, N failed": all tests of all runners, and one for each step that has
+# no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5).
+# shellcheck disable=SC2317 # step() calls them by their names
+set -u
+
+top=$(cd "$(dirname "$0")/.." && pwd)
+out=$top/build-check
+jobs=$(nproc)
+passed=0 failed=0 skipped=0
+quick=no install=yes
+
+# shellcheck source=contrib/deps.sh
+. "$top/contrib/deps.sh"
+
+for option in "$@"; do
+	case $option in
+	--quick) quick=yes ;;
+	--no-install) install=no ;;
+	*)
+		echo "usage: sh tests/check.sh [--quick] [--no-install]" >&2
+		exit 2
+		;;
+	esac
+done
+
+# --- counting -------------------------------------------------------------------
+
+count() {
+	passed=$((passed + $1))
+	failed=$((failed + $2))
+	step_counted=yes
+	[ "$2" -eq 0 ] || step_ok=no
+}
+
+# Runs a step, and says how long it took; what it prints goes to a file.  The
+# step is a test itself, unless it has counted some, or one of them failed.
+step() {
+	step_name=$1
+	step_log=$out/$(echo "$1" | tr ' ' -).log
+	step_ok=yes step_counted=no
+	shift
+	step_begun=$(date +%s)
+	before=$passed
+	"$@" >"$step_log" 2>&1 </dev/null || {
+		[ "$step_ok" = no ] || failed=$((failed + 1))
+		step_ok=no
+	}
+	[ "$step_counted" = yes ] || [ "$step_ok" = no ] || passed=$((passed + 1))
+	seconds=$(($(date +%s) - step_begun))
+	if [ "$step_ok" = yes ]; then
+		printf '%-26s ok %6d s %6d\n' "$step_name" "$seconds" \
+			$((passed - before))
+	else
+		printf '%-26s FAILED %2d s, see %s\n' "$step_name" "$seconds" \
+			"$step_log"
+		grep -E 'error:|warning:|^FAIL|^ERROR|\[  FAILED|Sanitizer:' \
+			"$step_log" | sort -u | head -n 20
+		tail -n 5 "$step_log"
+	fi
+	[ "$step_ok" = yes ]
+}
+
+# The tests inside the programs that make check ran in the build folder $1:
+# those that cmocka counted, and each program that does not count.
+count_programs() {
+	# shellcheck disable=SC2046 # two numbers
+	count $(find "$1/tests" -name '*.trs' -newer "$1/.begun" | sort |
+		while read -r trs; do
+			awk '
+			FILENAME ~ /trs$/ && /^:test-result: PASS/ { good = 1 }
+			FILENAME ~ /log$/ && /^\[       OK \]/ { ok++ }
+			FILENAME ~ /log$/ && /^\[  FAILED  \] [A-Za-z0-9_]+$/ { bad[$4] }
+			END {
+				n = length(bad)
+				if (!good && !n) n = 1
+				if (good && !ok) ok = 1
+				print ok + 0, n
+			}' "$trs" "${trs%.trs}.log"
+		done | awk '{ p += $1; f += $2 } END { print p + 0, f + 0 }')
+}
+
+# What pytest wrote to $1.
+count_pytest() {
+	[ -s "$1" ] || return 1
+	# shellcheck disable=SC2046 # three numbers
+	set -- $(python3 - "$1" <<-'X'
+	import sys, xml.etree.ElementTree as tree
+	sums = dict(tests=0, failures=0, errors=0, skipped=0)
+	for suite in tree.parse(sys.argv[1]).iter("testsuite"):
+	    for name in sums:
+	        sums[name] += int(suite.get(name, 0))
+	bad = sums["failures"] + sums["errors"]
+	print(sums["tests"] - bad - sums["skipped"], bad, sums["skipped"])
+	X
+	)
+	skipped=$((skipped + $3))
+	count "$1" "$2"
+}
+
+# --- what is built --------------------------------------------------------------
+
+configure_in() { # folder, arguments of configure
+	mkdir -p "$out/$1" && cd "$out/$1" || return 1
+	shift
+	"$top/configure" --enable-werror "$@" && make -j"$jobs"
+}
+
+make_check() { # folder, arguments of make
+	cd "$out/$1" || return 1
+	folder=$1
+	shift
+	touch .begun
+	make -j"$jobs" -k check "$@"
+	status=$?
+	count_programs "$out/$folder"
+	return "$status"
+}
+
+run_pytest() { # folder, what else to give to pytest
+	xml=$out/pytest.xml
+	rm -f "$xml"
+	folder=$1
+	shift
+	workers=
+	python3 -c 'import xdist' 2>/dev/null && workers="-n $jobs"
+	# shellcheck disable=SC2086 # no word, or two
+	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder $unshuffled python3 -B \
+		-m pytest -q $workers --junitxml="$xml" "$@")
+	status=$?
+	count_pytest "$xml"
+	return "$status"
+}
+
+# --- the steps ------------------------------------------------------------------
+
+get_ready() {
+	mkdir -p "$out"
+	if [ "$install" = yes ]; then
+		# shellcheck disable=SC2086 # words, each a package
+		deps_install $deps_build $deps_run $deps_test || exit 1
+	fi
+	deps_configure_script "$top" >"$out/autoreconf.log" 2>&1 || {
+		cat "$out/autoreconf.log"
+		exit 1
+	}
+	# sanitizers want their addresses where kernels of today may put others
+	unshuffled="setarch $(uname -m) -R"
+	$unshuffled true 2>/dev/null || unshuffled=
+}
+
+simulate() {
+	"$out/gcc/tests/sim/sim" --seeds 1000 \
+		--module-dir "$out/gcc/modules/.libs"
+}
+
+# Those that have threads of their own.
+threaded='test_log test_mailbox test_store test_store_kill test_store_sqlite
+	test_tally test_throttle test_worker'
+
+check_threads() {
+	programs=
+	for name in $threaded; do
+		programs="$programs tests/unit/$name"
+	done
+	make_check tsan LOG_COMPILER="$unshuffled" TESTS="$programs" \
+		check_PROGRAMS="$programs"
+}
+
+build_fuzz() {
+	configure_in fuzz CC=clang CFLAGS='-g -O1' --enable-fuzzing || return 1
+	for corpus in "$top"/tests/fuzz/corpus/*; do
+		set -- "$@" "tests/fuzz/fuzz_${corpus##*/}"
+	done
+	make -j"$jobs" "$@"
+}
+
+fuzz_one() {
+	mkdir -p "corpus/$1"
+	$unshuffled "tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_SECONDS:-5}" \
+		-rss_limit_mb=1024 -timeout=10 -print_final_stats=1 \
+		-artifact_prefix="$out/fuzz/found-$1-" \
+		"corpus/$1" "$top/tests/fuzz/corpus/$1" >"$1.log" 2>&1
+}
+
+# As many at once as there are cores.
+fuzz() {
+	cd "$out/fuzz" || return 1
+	good=0 bad=0
+	set -- "$top"/tests/fuzz/corpus/*
+	while [ $# -gt 0 ]; do
+		started=
+		for _ in $(seq "$jobs"); do
+			[ $# -gt 0 ] || break
+			name=${1##*/}
+			shift
+			fuzz_one "$name" &
+			started="$started $name:$!"
+		done
+		for one in $started; do
+			if wait "${one#*:}"; then
+				good=$((good + 1))
+			else
+				bad=$((bad + 1))
+				echo "FAILED: ${one%:*}"
+				tail -n 30 "${one%:*}.log"
+			fi
+		done
+	done
+	count "$good" "$bad"
+}
+
+lint_scripts() {
+	cd "$top" && shellcheck -x contrib/*.sh tests/check.sh \
+		tests/fuzz/run-seeds .ci/run
+}
+
+lint_manual() {
+	mandoc -Tlint -Wstyle "$out"/gcc/man/*.[578]
+}
+
+# README says of each module what it carries out, in the module's own words.
+lint_readme() {
+	cd "$top" || return 1
+	awk -f tests/specs.awk modules/mod_*.c >"$out/specs.modules"
+	sed -n 's/^    \([a-z]* *\(XEP\|RFC\).*\)/\1/p' README >"$out/specs.readme"
+	diff -u "$out/specs.readme" "$out/specs.modules"
+}
+
+# From the archive: build, install, uninstall, clean.  Its tests are those that
+# ran already.
+distribute() {
+	cd "$out/gcc" && make -j"$jobs" distcheck TESTS='' check_PROGRAMS='' \
+		check_LTLIBRARIES=''
+}
+
+check_quick() {
+	step "gcc build" configure_in gcc CC=gcc || return
+	step "gcc make check" make_check gcc
+	step "dialogs" run_pytest gcc tests/dialog
+}
+
+check_rest() {
+	if [ -x "$out/gcc/antiphond" ]; then
+		step "simulation" simulate
+		step "end to end" run_pytest gcc tests/e2e
+	fi
+	if step "clang asan ubsan build" configure_in asan CC=clang \
+		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
+		step "asan make check" make_check asan LOG_COMPILER="$unshuffled"
+		step "asan dialogs" run_pytest asan tests/dialog
+	fi
+	if step "clang tsan build" configure_in tsan CC=clang CFLAGS='-g -O1' \
+		--enable-sanitizers=thread; then
+		step "tsan threaded units" check_threads
+		step "tsan end to end" run_pytest tsan \
+			tests/e2e/test_delivery.py tests/e2e/test_presence.py
+	fi
+	if step "static modules build" configure_in static CC=gcc \
+		--enable-static-modules; then
+		step "static modules" run_pytest static tests/e2e/test_xeps.py
+	fi
+	if step "fuzz build" build_fuzz; then
+		step "fuzz" fuzz
+	fi
+	step "scripts" lint_scripts
+	step "manual" lint_manual
+	step "readme" lint_readme
+	step "make distcheck" distribute
+}
+
+# Read as a whole before it runs: who edits this file does not disturb a run.
+main() {
+	get_ready
+	began=$(date +%s)
+	check_quick
+	[ "$quick" = yes ] || check_rest
+	echo "$(($(date +%s) - began)) s, $skipped skipped"
+	echo "$passed passed, $failed failed"
+	[ "$failed" -eq 0 ]
+	exit
+}
+
+main
