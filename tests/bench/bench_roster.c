@@ -1,0 +1,282 @@
+/*
+ * bench_roster.c - groups of clients in which everybody has everybody else as
+ * a contact: how they come about, what a contact costs in memory, and what a
+ * change of presence costs.
+ *
+ * A group is contacts + 1 accounts that follow each other.
+ */
+#include "config.h"
+
+#include "bench.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+
+#define NS_CLIENT "jabber:client"
+#define NS_ROSTER "jabber:iq:roster"
+
+struct group_run {
+	uint8_t *both;        /* clients x (contacts + 1): subscribed both ways */
+	unsigned n_both;
+	struct order *orders; /* sender x place of the recipient in the group */
+	unsigned *seen;       /* by sender: arrivals of its newest presence */
+	uint64_t arrived, all;
+	bool preparing;
+};
+
+static unsigned
+group_size(const struct bench *b)
+{
+	return b->conf->contacts + 1;
+}
+
+/* The client behind an address, if it is one of c's group; else c->index. */
+static unsigned
+group_member(struct client *c, struct str jid)
+{
+	struct str local, rest;
+	long long i;
+
+	if (!str_cut(jid, '@', &local, &rest) || local.n < 2 ||
+		!str_to_int((struct str){ local.p + 1, local.n - 1 }, 0,
+			c->b->conf->clients - 1, &i) ||
+		(unsigned)i / group_size(c->b) != c->index / group_size(c->b))
+		return c->index;
+	return (unsigned)i;
+}
+
+/* --- making contacts -------------------------------------------------------- */
+
+static void
+group_items(struct client *c, struct elem *query)
+{
+	struct group_run *g = c->b->data;
+	unsigned size = group_size(c->b);
+
+	elem_each_child(query, item) {
+		unsigned i = group_member(c, elem_attr(item, "jid"));
+		uint8_t *both = &g->both[c->index * size + i % size];
+
+		if (i == c->index || *both ||
+			!str_is(elem_attr(item, "subscription"), "both"))
+			continue;
+		*both = 1;
+		g->n_both++;
+		bench_progress(c->b);
+	}
+}
+
+static void
+group_ask(struct client *c)
+{
+	struct group_run *g = c->b->data;
+	unsigned size = group_size(c->b);
+	unsigned first = c->index / size * size;
+
+	for (unsigned i = first; i < first + size; i++)
+		if (i != c->index && !g->both[c->index * size + i % size])
+			client_send(c, "<presence type='subscribe' "
+				"to='b%u@%s'/>", i, c->b->conf->domain);
+}
+
+static void
+group_iq(struct client *c, struct elem *e)
+{
+	struct elem *query = elem_child(e, NS_ROSTER, "query");
+	struct str type = elem_attr(e, "type");
+
+	if (query != NULL)
+		group_items(c, query);
+	if (str_is(type, "set"))
+		client_send(c, "<iq type='result' id='%.*s'/>",
+			STR_ARG(elem_attr(e, "id")));
+	else if (str_is(elem_attr(e, "id"), "roster"))
+		group_ask(c);
+}
+
+static void
+group_presence(struct client *c, struct elem *e)
+{
+	struct group_run *g = c->b->data;
+	unsigned size = group_size(c->b);
+	unsigned from = group_member(c, elem_attr(e, "from"));
+	struct elem *status = elem_child(e, NS_CLIENT, "status");
+	struct elem *text = status != NULL ? status->first : NULL;
+	long long n;
+
+	if (str_is(elem_attr(e, "type"), "subscribe")) {
+		client_send(c, "<presence type='subscribed' to='%.*s'/>",
+			STR_ARG(elem_attr(e, "from")));
+		return;
+	}
+	if (g->preparing || from == c->index || text == NULL ||
+		!str_to_int(text->text, 1, UINT32_MAX, &n))
+		return;
+	order_arrived(c->b, &g->orders[from * size + c->index % size],
+		(uint32_t)n);
+	g->arrived++;
+	g->seen[from]++;
+	bench_progress(c->b);
+}
+
+static void
+group_ready(struct client *c)
+{
+	client_send_str(c, STR("<iq type='get' id='roster'><query "
+		"xmlns='" NS_ROSTER "'/></iq><presence/>"));
+}
+
+static bool
+group_is_made(struct bench *b)
+{
+	struct group_run *g = b->data;
+
+	return g->n_both == b->conf->clients * b->conf->contacts;
+}
+
+/* --- presence ------------------------------------------------------------------ */
+
+static void
+group_announce(struct client *c)
+{
+	struct bench *b = c->b;
+	struct group_run *g = b->data;
+	unsigned size = group_size(b);
+	uint32_t n = 0;
+
+	for (unsigned i = 0; i < size; i++)
+		if (i != c->index % size)
+			n = ++g->orders[c->index * size + i].sent;
+	if (n == 0)
+		return;
+	g->seen[c->index] = 0;
+	client_send(c, "<presence><show>%s</show><status>%" PRIu32
+		"</status></presence>", n % 2 ? "away" : "dnd", n);
+}
+
+static void
+presence_stanza(struct client *c, struct elem *e)
+{
+	struct group_run *g = c->b->data;
+	unsigned size = group_size(c->b);
+	unsigned from = group_member(c, elem_attr(e, "from"));
+
+	if (elem_is(e, NS_CLIENT, "iq")) {
+		group_iq(c, e);
+		return;
+	}
+	if (!elem_is(e, NS_CLIENT, "presence"))
+		return;
+	group_presence(c, e);
+	if (g->preparing || g->seen[from] < c->b->conf->contacts)
+		return;
+	/* the next one leaves when all have seen this one */
+	if (g->orders[from * size + c->index % size].sent < c->b->conf->count)
+		group_announce(&c->b->clients[from]);
+}
+
+static bool
+presence_is_over(struct bench *b)
+{
+	struct group_run *g = b->data;
+
+	return g->arrived >= g->all;
+}
+
+static void
+group_init(struct bench *b, struct group_run *g)
+{
+	size_t cells = (size_t)b->conf->clients * group_size(b);
+
+	*g = (struct group_run){ .preparing = true };
+	g->both = xcalloc(cells, 1);
+	g->orders = xcalloc(cells, sizeof(*g->orders));
+	g->seen = xcalloc(b->conf->clients, sizeof(*g->seen));
+	g->all = (uint64_t)b->conf->clients * b->conf->contacts *
+		b->conf->count;
+	b->data = g;
+	b->on_ready = group_ready;
+	b->on_stanza = presence_stanza;
+}
+
+static void
+group_done(struct bench *b, struct group_run *g)
+{
+	size_t cells = (size_t)b->conf->clients * group_size(b);
+
+	for (size_t i = 0; i < cells; i++)
+		order_end(b, &g->orders[i]);
+	free(g->both);
+	free(g->orders);
+	free(g->seen);
+}
+
+/* Everybody is everybody's contact, and the server at rest. */
+static bool
+group_make(struct bench *b, struct group_run *g)
+{
+	if (b->conf->clients % group_size(b) != 0) {
+		bench_error(b, "--clients must be a multiple of %u",
+			group_size(b));
+		return false;
+	}
+	if (!bench_login(b, 0, b->conf->clients) ||
+		!bench_wait(b, group_is_made))
+		return false;
+	usage_settle(b);
+	g->preparing = false;
+	return true;
+}
+
+bool
+mode_presence(struct bench *b)
+{
+	struct group_run g;
+	struct usage start;
+	bool ok;
+
+	group_init(b, &g);
+	ok = group_make(b, &g);
+	usage_now(b, &start);
+	for (unsigned i = 0; ok && i < b->conf->clients; i++)
+		group_announce(&b->clients[i]);
+	ok = ok && bench_wait(b, presence_is_over);
+	usage_result(b, &start, g.arrived);
+	group_done(b, &g);
+	return ok;
+}
+
+/* --- roster: memory of a contact ------------------------------------------------ */
+
+/* To be run with other accounts than the last time: memory that was freed
+ * before would hide what is used now. */
+bool
+mode_roster(struct bench *b)
+{
+	struct group_run g;
+	struct usage start;
+	uint64_t before, after;
+	bool ok;
+
+	group_init(b, &g);
+	usage_settle(b);
+	b->on_ready = NULL;
+	ok = bench_login(b, 0, b->conf->clients);
+	usage_settle(b);
+	before = usage_bytes(b);
+	usage_now(b, &start);
+	for (unsigned i = 0; ok && i < b->conf->clients; i++)
+		group_ready(&b->clients[i]);
+	ok = ok && bench_wait(b, group_is_made);
+	usage_result(b, &start, g.n_both);
+	usage_settle(b);
+	after = usage_bytes(b);
+	result_add(b, "server_bytes_per_item", "%.0f",
+		((double)after - (double)before) /
+			((double)b->conf->clients * b->conf->contacts));
+	group_done(b, &g);
+	return ok;
+}

@@ -1,0 +1,110 @@
+# lib.sh - a server for benchmarks, in a folder of its own; to be sourced.
+#
+# BUILD names the build tree (default: build/ beside tests/).
+#   server_start SHARDS ACCOUNTS [LOG_LEVEL]   sets pid, and port_<tls>
+#   server_stop                                false if it did not end well
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+BUILD=${BUILD:-$top/build}
+bench=$BUILD/tests/bench/antiphon-bench
+domain=bench.test
+folder=
+pid=
+
+die() {
+	echo "$0: $*" >&2
+	exit 2
+}
+
+for built in "$BUILD/antiphond" "$BUILD/antiphonctl" "$bench"; do
+	test -x "$built" || die "$built is missing; in the build tree," \
+		"run: make all tests/bench/antiphon-bench"
+done
+
+cleanup() {
+	if test -n "$pid"; then kill -KILL "$pid"; fi
+	if test -n "$folder"; then rm -rf "$folder"; fi
+}
+trap cleanup EXIT
+trap 'exit 130' INT TERM
+
+server_conf() {
+	if test "$(id -u)" = 0; then echo "user: nobody"; fi
+	cat <<-END
+	shards: $1
+	log: { level: $2 }
+	control: { socket: $folder/control }
+	storage: { path: $folder/data.sqlite }
+	auth: { tls_required: no }
+	limits:
+	  stanzas_per_second: 1000000
+	  stanzas_burst: 1000000
+	  bytes_per_second: 1GiB
+	  bytes_burst: 1GiB
+	  connections_per_address: 1000000
+	  unauthenticated_connections: 100000
+	  write_queue_bytes: 64MiB
+	  auth_failures_per_address: 1000000
+	  login_timeout: 5m
+	listen:
+	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
+	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }
+	  - { address: 127.0.0.1, port: 0, tls: none, backlog: 4096 }
+	hosts:
+	  $domain:
+	    certificate: $folder/cert.pem
+	    key: $folder/key.pem
+	END
+}
+
+# The modules of the build tree, in one folder.
+server_modules() {
+	mkdir "$folder/modules"
+	for module in "$BUILD"/modules/.libs/mod_*.so; do
+		test -e "$module" || continue
+		ln -s "$module" "$folder/modules/"
+	done
+}
+
+server_launch() {
+	"$BUILD/antiphond" --config "$folder/antiphond.yml" \
+		--module-dir "$folder/modules" 2>>"$folder/log" &
+	pid=$!
+	until grep -q ' ready$' "$folder/log"; do
+		kill -0 "$pid" 2>/dev/null || {
+			cat "$folder/log" >&2
+			pid=
+			die "the server did not start"
+		}
+		sleep 0.1
+	done
+	set -- $(sed -n 's/.*listening kind=c2s .*port=\([0-9]*\).*/\1/p' \
+		"$folder/log" | tail -n 3)
+	port_starttls=$1 port_direct=$2 port_none=$3
+}
+
+server_start() {
+	folder=$(mktemp -d)
+	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
+		-nodes -keyout "$folder/key.pem" -out "$folder/cert.pem" \
+		-days 30 -subj "/CN=$domain" \
+		-addext "subjectAltName=DNS:$domain" 2>/dev/null
+	server_conf "$1" "${3:-info}" >"$folder/antiphond.yml"
+	server_modules
+	: >"$folder/log"
+	if test "$(id -u)" = 0; then chown -R nobody "$folder"; fi
+	server_launch
+	"$bench" accounts --clients "$2" --domain "$domain" >"$folder/accounts"
+	"$BUILD/antiphonctl" --socket "$folder/control" adduser \
+		--batch "$folder/accounts" >"$folder/adduser.log" 2>&1 || {
+		cat "$folder/adduser.log" >&2
+		die "the accounts could not be made"
+	}
+}
+
+server_stop() {
+	kill -TERM "$pid"
+	wait "$pid" && code=0 || code=$?
+	pid=
+	return "$code"
+}
