@@ -100,7 +100,7 @@ server_free(struct server *srv)
 
 struct secret_read {
 	struct server *server;
-	struct mailbox mailbox;
+	struct mailbox *mailbox; /* of shard 0: it outlives whoever posts to it */
 	bool done;
 	struct err err;
 };
@@ -144,14 +144,14 @@ on_secret_written(void *arg, bool ok, const struct err *err)
 static void
 secret_wait(struct secret_read *read)
 {
-	struct pollfd pfd = { .fd = read->mailbox.fd, .events = POLLIN };
+	struct pollfd pfd = { .fd = read->mailbox->fd, .events = POLLIN };
 
 	while (!read->done) {
 		if (!read->server->threaded)
 			store_turn(read->server->store);
 		else
 			poll(&pfd, 1, -1);
-		mailbox_drain(&read->mailbox, read, 1);
+		mailbox_drain(read->mailbox, read->server->shards[0], 1);
 	}
 	read->done = false;
 }
@@ -161,15 +161,14 @@ secret_wait(struct secret_read *read)
 static bool
 server_find_secret(struct server *srv, struct err *err)
 {
-	struct secret_read read = { .server = srv };
+	struct secret_read read = {
+		.server = srv,
+		.mailbox = &srv->shards[0]->mailbox,
+	};
 	struct store_tx *tx = store_tx_new();
 	struct buf text = BUF_INIT;
 
-	if (!mailbox_init(&read.mailbox, err)) {
-		store_tx_free(tx);
-		return false;
-	}
-	store_get(srv->store, secret_place(), STR(KEY_SECRET), &read.mailbox,
+	store_get(srv->store, secret_place(), STR(KEY_SECRET), read.mailbox,
 		on_secret_read, &read);
 	secret_wait(&read);
 	if (read.err.code == ERR_NONE) {
@@ -177,13 +176,12 @@ server_find_secret(struct server *srv, struct err *err)
 		store_tx_set(tx, secret_place(), STR(KEY_SECRET),
 			buf_str(&text));
 		buf_done(&text);
-		store_commit(srv->store, tx, &read.mailbox, on_secret_written,
+		store_commit(srv->store, tx, read.mailbox, on_secret_written,
 			&read);
 		secret_wait(&read);
 	} else {
 		store_tx_free(tx);
 	}
-	mailbox_done(&read.mailbox);
 	if (read.err.code != ERR_NONE)
 		*err = read.err;
 	return read.err.code == ERR_NONE;
@@ -216,12 +214,13 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 bool
 server_open(struct server *srv, struct err *err)
 {
-	if (!server_open_store(srv, err) || !server_find_secret(srv, err))
+	if (!server_open_store(srv, err))
 		return false;
 	srv->worker = worker_new(srv->threaded, err);
 	return srv->worker != NULL &&
-		server_make_shards(srv, server_shards_wanted(srv->newest->config),
-			err);
+		server_make_shards(srv,
+			server_shards_wanted(srv->newest->config), err) &&
+		server_find_secret(srv, err);
 }
 
 void
