@@ -261,6 +261,8 @@ main_serve(const struct main_args *args, struct config *conf,
 	srv = server_new(conf, &env, &err);
 	if (srv == NULL || !main_start(srv, &err)) {
 		fprintf(stderr, STOP_TEXT "%s\n", err.text);
+		if (srv != NULL)
+			c2s_unlisten(srv);
 		server_free(srv);
 		return 1;
 	}
