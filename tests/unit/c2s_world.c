@@ -5,7 +5,7 @@
 
 #include "c2s_world.h"
 
-#include <unistd.h>
+#include <semaphore.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -19,6 +19,7 @@
 #include "net/conn.h"
 #include "store/store.h"
 #include "stream/c2s.h"
+#include "stream/c2s_int.h"
 #include "test.h"
 
 /* The clock moves in steps, so that timers which set timers get their turn. */
@@ -150,34 +151,6 @@ world_advance(struct world *w, int64_t us)
 	}
 }
 
-static void
-on_created(void *arg, bool ok, const struct err *err)
-{
-	(void)err;
-	*(bool *)arg = ok;
-}
-
-void
-world_add_account(struct world *w, const char *name)
-{
-	struct credentials creds = { 0 };
-	struct arena *a = arena_new();
-	struct buf text = BUF_INIT;
-	bool ok = false;
-
-	CHECK(credentials_derive(&creds, STR("secret-one"),
-		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN,
-		&w->rand.source, NULL));
-	credentials_format(&text, &creds);
-	account_create(w->server->shards[0],
-		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
-		buf_str(&text), on_created, &ok);
-	world_settle(w);
-	CHECK(ok);
-	buf_done(&text);
-	arena_free(a);
-}
-
 struct shard *
 world_owner(struct world *w, const char *name)
 {
@@ -188,6 +161,95 @@ world_owner(struct world *w, const char *name)
 
 	arena_free(a);
 	return sh;
+}
+
+/* --- accounts ------------------------------------------------------------------------ */
+
+static void
+world_credentials(struct buf *text)
+{
+	struct credentials creds = { 0 };
+
+	CHECK(credentials_derive(&creds, STR("secret-one"),
+		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN, &rand_system,
+		NULL));
+	credentials_format(text, &creds);
+}
+
+static void
+on_created(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(bool *)arg = ok;
+}
+
+void
+world_add_account(struct world *w, const char *name)
+{
+	struct arena *a = arena_new();
+	struct buf text = BUF_INIT;
+	bool ok = false;
+
+	world_credentials(&text);
+	account_create(w->server->shards[0],
+		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
+		buf_str(&text), on_created, &ok);
+	world_settle(w);
+	CHECK(ok);
+	buf_done(&text);
+	arena_free(a);
+}
+
+/* --- with threads ---------------------------------------------------------------------- */
+
+static void
+on_created_in_thread(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	if (ok)
+		sem_post(arg);
+}
+
+static void
+on_make_account(struct shard *sh, void *arg)
+{
+	struct buf text = BUF_INIT;
+
+	world_credentials(&text);
+	account_create(sh, jid_trusted(STR("romeo@example.org")),
+		buf_str(&text), on_created_in_thread, arg);
+	buf_done(&text);
+}
+
+void
+world_init_threaded(struct world *w, unsigned n_shards, const char *more,
+	uint16_t *ports, uint16_t (*port_of)(int fd))
+{
+	struct server_env env = {
+		.clock = &clock_system,
+		.rand = &rand_system,
+		.modules = module_registry_new("/nonexistent"),
+		.store_in_memory = true,
+		.threaded = true,
+	};
+	struct err err = ERR_INIT;
+	struct c2s_server *s;
+	sem_t made;
+
+	world_cert(w);
+	w->server = server_new(world_config(w, n_shards, more, ""), &env, &err);
+	CHECK(w->server != NULL && c2s_listen(w->server, &err));
+	s = w->server->streams;
+	for (size_t i = 0; i < s->listened->n_listen; i++)
+		ports[i] = port_of(s->fds[i * n_shards]);
+	CHECK(server_open(w->server, &err));
+	server_start(w->server);
+	sem_init(&made, 0, 0);
+	shard_post(w->server->shards[1], on_make_account, &made, 0);
+	while (sem_wait(&made) != 0)
+		;
+	sem_destroy(&made);
+	c2s_start(w->server);
 }
 
 /* --- the other side --------------------------------------------------------------- */
