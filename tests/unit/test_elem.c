@@ -179,6 +179,20 @@ TEST(text_is_joined_over_all_runs)
 	arena_free(a);
 }
 
+TEST(wiping_leaves_no_character_data)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, "urn:a", "a");
+	struct elem *b = elem_add(a, e, "urn:a", "b");
+
+	elem_add_text(a, e, STR("one"));
+	elem_add_text(a, b, STR("two"));
+	elem_wipe(e);
+	CHECK(str_eq(elem_text(a, e), STR("\0\0\0")));
+	CHECK(str_eq(elem_text(a, b), STR("\0\0\0")));
+	arena_free(a);
+}
+
 TEST(a_copy_shares_nothing_with_the_original)
 {
 	struct arena *a = arena_new(), *b = arena_new();
