@@ -128,7 +128,8 @@ account_is_idle(const struct entity *e)
 {
 	const struct account *acc = (const struct account *)(const void *)e;
 
-	return acc->sessions == NULL && !acc->removing;
+	return acc->sessions == NULL && !acc->removing &&
+		account_line_is_empty(acc);
 }
 
 static void
@@ -138,6 +139,7 @@ account_unload(struct entity *e)
 
 	while (acc->sessions != NULL)
 		session_free(acc->sessions);
+	account_line_done(acc);
 	module_account_slots_free(acc);
 	roster_done(&acc->roster);
 }

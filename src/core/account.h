@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "core/account_line.h"
 #include "core/entity.h"
 #include "core/roster.h"
 #include "store/store.h"
@@ -32,6 +33,7 @@ struct account {
 	struct entity e; /* first */
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
+	struct account_line line; /* what it does, in order */
 	void **slots;    /* of modules; NULL until the first is asked for */
 	uint16_t n_sessions;
 	bool exists;
@@ -71,9 +73,9 @@ struct store_place account_place(const struct account *acc, const char *name);
 /* Valid for this turn; NULL when a reload has removed the host. */
 struct host *account_host(const struct account *acc);
 
-/* Delivers st (taken) to the sessions that RFC 6121 §8.5 names, or does for
- * them what it says: what happens after HOOK_ACCOUNT_RECEIVE.  A module that has
- * held a stanza back gives it here. */
+/* Delivers st (taken), in its turn, to the sessions that RFC 6121 §8.5 names, or
+ * does for them what it says: what happens after HOOK_ACCOUNT_RECEIVE.  A module
+ * that has held a stanza back gives it here. */
 void account_deliver(struct account *acc, struct stanza *st);
 
 /* Is who (bare or full) entitled to the presence of acc: subscription from or

@@ -149,9 +149,8 @@ deliver_iq(struct account *acc, struct stanza *st)
 /* --- the class ---------------------------------------------------------------------- */
 
 void
-account_deliver(struct account *acc, struct stanza *st)
+account_deliver_now(struct account *acc, struct stanza *st)
 {
-	ASSERT_OWNER(&acc->e);
 	switch (st->kind) {
 	case STANZA_MESSAGE:
 		deliver_message(acc, st);
@@ -166,6 +165,14 @@ account_deliver(struct account *acc, struct stanza *st)
 }
 
 void
+account_deliver(struct account *acc, struct stanza *st)
+{
+	ASSERT_OWNER(&acc->e);
+	if (!account_line_keeps(acc, st))
+		account_deliver_now(acc, st);
+}
+
+void
 account_receive(struct entity *e, struct stanza *st)
 {
 	struct account *acc = account_of(e);
@@ -177,13 +184,39 @@ account_receive(struct entity *e, struct stanza *st)
 	entity_check_idle(e);
 }
 
+/* The same for one of many recipients, when the short way will not do. */
+static void
+account_receive_copy(struct account *acc, const struct stanza *st)
+{
+	struct stanza *copy = stanza_copy(st);
+
+	copy->many = NULL;
+	stanza_set_to(copy, acc->e.jid);
+	if (st->type == PRESENCE_PROBE)
+		account_receive(&acc->e, copy);
+	else
+		account_deliver(acc, copy);
+}
+
+/*
+ * Presence of a contact, or a probe.  The server knows both sides, so of probes
+ * it sends those only that will be answered (RFC 6121 §4.3.1).
+ */
 void
 account_receive_shared(struct entity *e, struct stanza *st,
 	struct wire **wire_io)
 {
 	struct account *acc = account_of(e);
+	bool probe = st->type == PRESENCE_PROBE;
 	struct session *s, *next;
 
+	if (probe && (acc->sessions == NULL ||
+			!account_shows_presence_to(acc, st->from)))
+		return;
+	if (probe || !account_line_is_empty(acc)) {
+		account_receive_copy(acc, st);
+		return;
+	}
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
 		if (session_is_available(s))

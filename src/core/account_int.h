@@ -13,6 +13,8 @@ struct wire;
 void account_receive(struct entity *e, struct stanza *st);
 void account_receive_shared(struct entity *e, struct stanza *st,
 	struct wire **wire_io);
+/* account_deliver, when its turn has come. */
+void account_deliver_now(struct account *acc, struct stanza *st);
 
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);

@@ -33,6 +33,7 @@
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/option.h"
+#include "core/roster_change.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/session.h"
@@ -134,6 +135,26 @@ void module_release(struct module_entry *entry);
 /* The module as host uses it now; NULL when it does not, any more. */
 struct module_ctx *module_at_host(const struct host *host,
 	const struct module_entry *entry);
+
+/* --- owner shard: effects in order, see account_line.h --------------------------- */
+
+/* err is NULL when it worked.  m is NULL when the module is not in force any
+ * more, acc when the account has left memory: then only arg is ended. */
+typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
+	const struct err *err, void *arg);
+
+/*
+ * Commits tx (taken; NULL, or an anonymous account: there is nothing to store),
+ * and calls fn when it is durable and all that acc did before has happened;
+ * never before this call has returned.
+ */
+void module_commit_in_turn(struct module_ctx *m, struct account *acc,
+	struct store_tx *tx, module_turn_fn fn, void *arg);
+
+/* Nothing more happens to acc, not even what waits in line already, until
+ * module_go_on(), on the same shard, which is due exactly once. */
+struct account_step *module_halt(struct module_ctx *m, struct account *acc);
+void module_go_on(struct account_step *halt);
 
 /* --- stanzas that a module makes ---------------------------------------------------- */
 

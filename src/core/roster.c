@@ -196,8 +196,9 @@ roster_set_state(struct roster *r, struct jid bare, uint8_t state)
 	if (!found)
 		roster_insert(r, i, item_new(bare, STR_NONE, NULL, 0));
 	r->items[i]->state = state;
-	/* a mere request, and a mere pre-approval, make no contact yet */
-	if ((state & (SUB_TO | SUB_FROM | SUB_PENDING_OUT)) != 0)
+	/* a mere request makes no contact yet (RFC 6121 §3.1.3), a pre-approval
+	 * does (§3.4.2) */
+	if ((state & ~SUB_PENDING_IN) != 0)
 		r->items[i]->listed = true;
 	if (state == 0 && !r->items[i]->listed) {
 		roster_remove(r, jid_bare_str(bare));

@@ -61,9 +61,9 @@ struct elem *roster_item_elem(struct arena *a, struct elem *parent,
  * returned item replaces any earlier pointer to it. */
 struct roster_item *roster_set(struct roster *r, struct jid bare, struct str name,
 	const struct str *groups, size_t n_groups);
-/* Sets the subscription flags.  Creates the item if need be, listed unless the
- * flags are SUB_PENDING_IN alone or SUB_APPROVED is missing too; removes one
- * that is not listed and has no flags left (NULL then). */
+/* Sets the subscription flags.  Creates the item if need be, and lists it unless
+ * the flags are SUB_PENDING_IN alone; removes one that is not listed and has no
+ * flags left (NULL then). */
 struct roster_item *roster_set_state(struct roster *r, struct jid bare,
 	uint8_t state);
 /* False when there was none. */

@@ -9,6 +9,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
 #include "core/account.h"
 #include "core/roster.h"
 #include "xml/elem.h"
@@ -58,7 +60,10 @@ roster_save(struct account *acc, struct str bare, struct store_tx *tx)
 	const struct roster_item *it = roster_find(&acc->roster, bare);
 	char version[24];
 
-	acc->roster.version++;
+	/* one of an earlier account of the same name, which a client may still
+	 * have, must not come again */
+	acc->roster.version = MAX(acc->roster.version + 1,
+		(uint64_t)(shard_wall_us(acc->e.shard) / US_PER_S));
 	if (acc->anonymous)
 		return;
 	if (it != NULL)

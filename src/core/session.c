@@ -219,7 +219,7 @@ session_emit(struct session *s, struct stanza *st)
 	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
 		stanza_set_to(st, acc->e.jid);
 	if (jid_is_set(st->to))
-		router_send(session_shard(s), st);
+		account_send(acc, st);
 	else
 		stanza_free(st);
 }

@@ -1,0 +1,59 @@
+/*
+ * account_line.h - keeps the order of what an account does and of what happens
+ * to it, while some of it waits to be durable.
+ *
+ * A change is in force in memory at once, so that the next handler sees it; what
+ * it lets others see (answers, pushes, the stanza to the contact) happens when it
+ * is durable.  Whatever else the account sends in that time, or is to be
+ * delivered to its sessions, waits in line behind it: so order between two
+ * entities is kept (RFC 6120 §10.1), though only some of it waits for the disk.
+ * Commits do not wait for each other: only their effects do.
+ *
+ * Not in line: iqs of the account to itself, whose answers are ordered by the
+ * handlers that change something; and probes and subscriptions that arrive,
+ * which handlers take at once.
+ *
+ * Owner shard.
+ */
+#ifndef CORE_ACCOUNT_LINE_H
+#define CORE_ACCOUNT_LINE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "xmpp/jid.h"
+
+struct account;
+struct account_step;
+struct stanza;
+
+STAILQ_HEAD(account_steps, account_step);
+
+/* Zeroed memory is an empty line. */
+struct account_line {
+	struct account_steps steps;
+	struct account_step *running; /* its effects are not in line again */
+	size_t bytes; /* of the stanzas that wait; bounded by inbox_bytes */
+};
+
+/* --- owner shard ------------------------------------------------------------ */
+
+bool account_line_is_empty(const struct account *acc);
+
+/* Sends st (taken), whose from and to are set, on behalf of acc: by the router,
+ * in its turn.  An effect of a step goes to the router directly. */
+void account_send(struct account *acc, struct stanza *st);
+/* router_fanout, in its turn; to is copied. */
+void account_fanout(struct account *acc, struct stanza *st,
+	const struct jid *to, size_t n);
+
+/* --- for account_deliver.c and account.c ------------------------------------- */
+
+/* True, and st is taken, when it has to wait before it is delivered. */
+bool account_line_keeps(struct account *acc, struct stanza *st);
+/* acc leaves memory: what waits is dropped. */
+void account_line_done(struct account *acc);
+
+#endif
