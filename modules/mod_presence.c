@@ -1,0 +1,538 @@
+/*
+ * mod_presence.c - presence: broadcast to contacts and to the own resources,
+ * probes, directed presence, and when somebody was last there (RFC 6121 §4).
+ *
+ * Owner shard of the account.  What a session sends leaves in order with all
+ * else of its account (core/account_line.h).  A session that ends says goodbye
+ * through HOOK_SESSION_SEND like one that is polite, so there is one way out.
+ *
+ * Contacts of this server are told, and asked, by fan-outs, which reach only
+ * accounts that are in memory: without a session nobody is there to listen, or
+ * to be shown.
+ */
+#include "config.h"
+
+#include "core/module.h"
+
+#define MAP_LAST "last"
+#define KEY_SEEN "seen"
+#define NS_SEEN "urn:antiphon:last:1"
+#define PRIORITY_MIN (-128)
+#define PRIORITY_MAX 127
+
+/* Somebody to whom presence was sent directly (RFC 6121 §4.6). */
+struct target {
+	struct target *next;
+	struct jid jid;
+	char text[];
+};
+
+/* In the slot of a session. */
+struct directed {
+	struct target *first;
+	int64_t n;
+};
+
+/* --- directed presence: the list -------------------------------------------------- */
+
+static struct target **
+directed_find(struct directed *d, struct jid jid)
+{
+	struct target **at = &d->first;
+
+	while (*at != NULL && !jid_eq((*at)->jid, jid))
+		at = &(*at)->next;
+	return at;
+}
+
+static void
+directed_remove(struct directed *d, struct jid jid)
+{
+	struct target **at = directed_find(d, jid);
+	struct target *t = *at;
+
+	if (t == NULL)
+		return;
+	*at = t->next;
+	d->n--;
+	free(t);
+}
+
+static bool
+directed_add(struct directed *d, struct jid jid, int64_t max)
+{
+	struct target **at = directed_find(d, jid);
+	struct target *t;
+
+	if (*at != NULL)
+		return true;
+	if (d->n >= max)
+		return false;
+	t = xmalloc(sizeof(*t) + jid.len);
+	t->jid = jid;
+	t->jid.text = memcpy(t->text, jid.text, jid.len);
+	t->next = NULL;
+	*at = t;
+	d->n++;
+	return true;
+}
+
+static void
+directed_clear(struct directed *d)
+{
+	while (d->first != NULL)
+		directed_remove(d, d->first->jid);
+}
+
+static void
+session_done(struct session *s, void *state)
+{
+	(void)s;
+	directed_clear(state);
+}
+
+/* Has s sent its presence to who, or to the bare address of who? */
+static bool
+directed_to(struct module_ctx *m, struct session *s, struct jid who)
+{
+	struct directed *d;
+
+	if (s->slots == NULL)
+		return false;
+	d = module_session_state(m, s);
+	return *directed_find(d, who) != NULL ||
+		*directed_find(d, jid_bare(who)) != NULL;
+}
+
+/* --- who gets what -------------------------------------------------------------------- */
+
+/* st (borrowed) to the available resources of acc, the sender among them
+ * (RFC 6121 §4.2.2, §4.4.2, §4.5.2). */
+static void
+tell_own_resources(struct account *acc, struct stanza *st)
+{
+	struct wire *wire = NULL;
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (session_is_available(s))
+			session_write_shared(s, st, &wire,
+				jid_str(acc->e.jid));
+	}
+	wire_unref(wire);
+}
+
+/* st (taken) to the contacts whose subscription has flag. */
+static void
+tell_contacts(struct account *acc, struct stanza *st, uint8_t flag)
+{
+	const struct roster *r = &acc->roster;
+	struct jid *to = arena_alloc(st->arena, (r->n + 1) * sizeof(*to));
+	size_t n = 0;
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		if ((r->items[i]->state & flag) != 0)
+			to[n++] = roster_item_jid(r->items[i]);
+	}
+	if (n != 0)
+		account_fanout(acc, st, to, n);
+	else
+		stanza_free(st);
+}
+
+/* RFC 6121 §4.3.1.  From the full address, so that the answers reach this
+ * session alone: the others know already. */
+static void
+probe_contacts(struct session *s)
+{
+	struct jid nobody = { .text = NULL };
+
+	tell_contacts(s->account,
+		stanza_new(PRESENCE_PROBE, session_jid(s), nobody, STR_NONE),
+		SUB_TO);
+}
+
+/* What the other resources have sent, to the one that has just come. */
+static void
+show_own_resources(struct session *newcomer)
+{
+	struct session *s, *next;
+
+	for (s = newcomer->account->sessions; s != NULL; s = next) {
+		struct stanza *st;
+
+		next = s->next;
+		if (s == newcomer || !session_is_available(s))
+			continue;
+		st = wire_stanza(s->presence);
+		stanza_set_to(st, session_jid(newcomer));
+		session_write(newcomer, st);
+		stanza_free(st);
+	}
+}
+
+/* --- available (RFC 6121 §4.2, §4.4) ----------------------------------------------------- */
+
+/* RFC 6121 §4.7.2.3; false when it is none. */
+static bool
+read_priority(struct stanza *st, int8_t *priority_out)
+{
+	const struct elem *e = stanza_child(st, NS_CLIENT, "priority");
+	long long value;
+
+	*priority_out = 0;
+	if (e == NULL)
+		return true;
+	if (!str_to_int(str_trim(elem_text(st->arena, e)), PRIORITY_MIN,
+		    PRIORITY_MAX, &value))
+		return false;
+	*priority_out = (int8_t)value;
+	return true;
+}
+
+static void
+refuse(struct session *s, struct stanza *st, enum stanza_cond cond,
+	const char *text)
+{
+	if (!jid_is_set(st->to))
+		stanza_set_to(st, s->account->e.jid);
+	router_bounce(session_shard(s), st, cond, text);
+}
+
+/* st is taken. */
+static void
+become_available(struct session *s, struct stanza *st)
+{
+	bool initial = !session_is_available(s);
+	int8_t priority;
+
+	if (!read_priority(st, &priority)) {
+		refuse(s, st, COND_BAD_REQUEST,
+			"The priority is a number from -128 to 127");
+		return;
+	}
+	session_set_presence(s, st, priority);
+	tell_own_resources(s->account, st);
+	if (initial)
+		show_own_resources(s);
+	tell_contacts(s->account, st, SUB_FROM);
+	if (initial)
+		probe_contacts(s);
+}
+
+/* --- unavailable (RFC 6121 §4.5) ----------------------------------------------------------- */
+
+static bool
+account_is_available(const struct account *acc)
+{
+	const struct session *s = acc->sessions;
+
+	while (s != NULL && !session_is_available(s))
+		s = s->next;
+	return s != NULL;
+}
+
+/* When the last resource goes, that is noted for probes (§4.3.2, 3) and for
+ * XEP-0012.  Not waited for: nobody is told that it was. */
+static void
+note_last_seen(struct module_ctx *m, struct account *acc, struct stanza *st)
+{
+	struct arena *a = st->arena;
+	const struct elem *status = stanza_child(st, NS_CLIENT, "status");
+	struct elem *seen = elem_new(a, NS_SEEN, "seen");
+	char now[DATETIME_SIZE];
+	struct buf out = BUF_INIT;
+	struct store_tx *tx;
+
+	if (!acc->exists || acc->removing || acc->anonymous)
+		return;
+	elem_set_attr(a, seen, "at",
+		datetime_format(now, shard_wall_us(acc->e.shard)));
+	if (status != NULL)
+		elem_add_text(a, seen, elem_text(a, status));
+	stored_write(&out, seen);
+	tx = store_tx_new();
+	store_tx_set(tx, account_place(acc, MAP_LAST), STR(KEY_SEEN),
+		buf_str(&out));
+	module_commit(m, acc->e.shard, tx, NULL, NULL);
+	buf_done(&out);
+}
+
+/* To those who were told directly that it is here, but for contacts, whom the
+ * broadcast reaches (§4.6.3). */
+static void
+tell_directed(struct module_ctx *m, struct session *s, const struct stanza *st,
+	bool broadcast)
+{
+	struct account *acc = s->account;
+	struct directed *d;
+
+	if (s->slots == NULL)
+		return;
+	d = module_session_state(m, s);
+	for (const struct target *t = d->first; t != NULL; t = t->next) {
+		struct stanza *copy;
+
+		if (broadcast && account_shows_presence_to(acc, t->jid))
+			continue;
+		copy = stanza_copy(st);
+		stanza_set_to(copy, t->jid);
+		account_send(acc, copy);
+	}
+	directed_clear(d);
+}
+
+/* st is taken. */
+static void
+become_unavailable(struct module_ctx *m, struct session *s, struct stanza *st)
+{
+	struct account *acc = s->account;
+	bool was_available = session_is_available(s);
+
+	tell_directed(m, s, st, was_available);
+	if (!was_available) {
+		stanza_free(st);
+		return;
+	}
+	tell_own_resources(acc, st);
+	session_set_presence(s, NULL, 0);
+	if (!account_is_available(acc))
+		note_last_seen(m, acc, st);
+	tell_contacts(acc, st, SUB_FROM);
+}
+
+/* --- what sessions send ----------------------------------------------------------------------- */
+
+/* st is taken. */
+static void
+send_directed(struct module_ctx *m, struct session *s, struct stanza *st)
+{
+	int64_t max =
+		session_shard(s)->snap->config->limits.directed_presences;
+	struct directed *d = module_session_state(m, s);
+
+	if (st->type == PRESENCE_UNAVAILABLE) {
+		directed_remove(d, st->to);
+	} else if (!directed_add(d, st->to, max)) {
+		session_shard(s)->stats.refused++;
+		refuse(s, st, COND_RESOURCE_CONSTRAINT,
+			"Presence was sent to too many addresses");
+		return;
+	}
+	account_send(s->account, st);
+}
+
+static enum hook_result
+on_send(struct module_ctx *m, void *arg)
+{
+	struct session_stanza *out = arg;
+	struct stanza *st = out->st;
+	bool to = jid_is_set(st->to);
+
+	if (st->type != PRESENCE_AVAILABLE && st->type != PRESENCE_UNAVAILABLE)
+		return HOOK_PASS;
+	if (to)
+		send_directed(m, out->session, st);
+	else if (st->type == PRESENCE_AVAILABLE)
+		become_available(out->session, st);
+	else
+		become_unavailable(m, out->session, st);
+	return HOOK_HANDLED;
+}
+
+/* --- probes (RFC 6121 §4.3.2, §4.6.6) ------------------------------------------------------------ */
+
+static void
+answer(struct account *acc, struct jid from, enum stanza_type type, struct jid to)
+{
+	account_send(acc, stanza_new(type, from, to, STR_NONE));
+}
+
+/* A probe that waits for the time of the last presence. */
+struct absence {
+	struct shard *shard;
+	struct jid account, to;
+	char text[];
+};
+
+static int64_t
+seen_at(struct arena *a, const struct store_answer *found)
+{
+	struct elem *seen =
+		found->n != 0 ? stored_read(a, found->entries[0].value) : NULL;
+	int64_t at_us;
+
+	if (seen == NULL || !datetime_parse(elem_attr(seen, "at"), &at_us))
+		return 0;
+	return at_us;
+}
+
+static void
+on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
+{
+	struct absence *absence = arg;
+	struct entity *e =
+		entity_find(absence->shard, jid_str(absence->account));
+	struct stanza *st;
+	int64_t at_us;
+
+	if (e != NULL && e->state == ENTITY_LOADED &&
+		!account_is_available(account_of(e))) {
+		st = stanza_new(PRESENCE_UNAVAILABLE, absence->account,
+			absence->to, STR_NONE);
+		at_us = err == NULL ? seen_at(st->arena, found) : 0;
+		if (at_us != 0)
+			stanza_add_delay(st, STR_NONE, at_us);
+		account_send(account_of(e), st);
+	}
+	free(absence);
+}
+
+/* §4.3.2, 3 */
+static void
+answer_absent(struct module_ctx *m, struct account *acc, struct jid to)
+{
+	struct jid self = acc->e.jid;
+	struct absence *absence =
+		xmalloc(sizeof(*absence) + self.len + to.len);
+
+	*absence = (struct absence){ acc->e.shard, self, to };
+	absence->account.text = memcpy(absence->text, self.text, self.len);
+	absence->to.text =
+		memcpy(absence->text + self.len, to.text, to.len);
+	module_get(m, acc->e.shard, account_place(acc, MAP_LAST),
+		STR(KEY_SEEN), on_last_seen, absence);
+}
+
+/* §4.3.2, 4: of a resource that was named, only that it is there. */
+static void
+answer_present(struct account *acc, struct session *s, struct jid to, bool whole)
+{
+	struct stanza *st;
+
+	if (!whole) {
+		answer(acc, session_jid(s), PRESENCE_AVAILABLE, to);
+		return;
+	}
+	st = wire_stanza(s->presence);
+	stanza_set_to(st, to);
+	account_send(acc, st);
+}
+
+static void
+answer_all(struct module_ctx *m, struct account *acc, struct jid to)
+{
+	struct session *s;
+
+	if (!account_is_available(acc)) {
+		answer_absent(m, acc, to);
+		return;
+	}
+	for (s = acc->sessions; s != NULL; s = s->next) {
+		if (session_is_available(s))
+			answer_present(acc, s, to, true);
+	}
+}
+
+/* To one who asks and may not know: the same whether there is such an account
+ * or not (§4.3.2, 1; hostile 53). */
+static void
+answer_stranger(struct module_ctx *m, struct account *acc, struct session *s,
+	struct jid to)
+{
+	if (s != NULL && directed_to(m, s, to))
+		answer_present(acc, s, to, false);
+	else
+		answer(acc, acc->e.jid, PRESENCE_UNSUBSCRIBED, jid_bare(to));
+}
+
+/* st is taken. */
+static void
+on_probe(struct module_ctx *m, struct account *acc, struct stanza *st)
+{
+	struct jid from = st->from;
+	bool whole = jid_is_bare(st->to);
+	struct session *s =
+		whole ? NULL : session_find(acc, jid_resource(st->to));
+
+	if (!acc->exists || !account_shows_presence_to(acc, from))
+		answer_stranger(m, acc, s, from);
+	else if (whole)
+		answer_all(m, acc, from);
+	else if (s != NULL && session_is_available(s))
+		answer_present(acc, s, from, false);
+	stanza_free(st);
+}
+
+/* --- what arrives --------------------------------------------------------------------------------- */
+
+/* RFC 6121 §8.5.3.1: an answer, or none, would tell a stranger that the resource
+ * is there. */
+static bool
+iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
+{
+	struct session *s;
+
+	if ((st->type != IQ_GET && st->type != IQ_SET) ||
+		jid_is_bare(st->to) || jid_local(st->from).n == 0 ||
+		account_shows_presence_to(acc, st->from))
+		return true;
+	s = session_find(acc, jid_resource(st->to));
+	return s != NULL && directed_to(m, s, st->from);
+}
+
+/* §4.6.1: one who has left need not be told when we do. */
+static void
+forget_target(struct module_ctx *m, struct account *acc, const struct stanza *st)
+{
+	struct session *s;
+
+	if (st->type != PRESENCE_UNAVAILABLE || jid_is_bare(st->to))
+		return;
+	s = session_find(acc, jid_resource(st->to));
+	if (s != NULL && s->slots != NULL)
+		directed_remove(module_session_state(m, s), st->from);
+}
+
+static enum hook_result
+on_receive(struct module_ctx *m, void *arg)
+{
+	struct account_stanza *in = arg;
+
+	if (in->st->type == PRESENCE_PROBE) {
+		on_probe(m, in->account, in->st);
+		return HOOK_HANDLED;
+	}
+	forget_target(m, in->account, in->st);
+	return HOOK_PASS;
+}
+
+static enum hook_result
+on_receive_guard(struct module_ctx *m, void *arg)
+{
+	struct account_stanza *in = arg;
+
+	if (iq_may_pass(m, in->account, in->st))
+		return HOOK_PASS;
+	router_bounce(in->account->e.shard, in->st, COND_SERVICE_UNAVAILABLE,
+		NULL);
+	return HOOK_HANDLED;
+}
+
+static const struct hook_handler presence_hooks[] = {
+	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
+	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
+	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
+	{ .fn = NULL },
+};
+
+MODULE(presence) = {
+	.api = MODULE_API,
+	.name = "presence",
+	.summary = "who is there, and who may know",
+	.specs = "RFC 6121 §4",
+	.hooks = presence_hooks,
+	.session_state = sizeof(struct directed),
+	.session_done = session_done,
+};

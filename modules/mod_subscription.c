@@ -1,0 +1,410 @@
+/*
+ * mod_subscription.c - asks for, grants, and ends presence subscriptions
+ * (RFC 6121 §3, appendix A).
+ *
+ * Owner shard of the account.  Each stanza is one step of the state machine in
+ * xmpp/subscription.h, and at most one change of the roster: in force at once,
+ * and told to anybody only when it is durable, in order with all else that the
+ * account sends (core/roster_change.h).
+ *
+ * A request that waits for an answer is kept as it came in the map "pending",
+ * under the address of who asks; the roster, which is in memory, knows that
+ * there is one.  So a second request costs no more than looking that up
+ * (hostile 16), and the map is read only when a resource becomes available and
+ * something is pending.
+ */
+#include "config.h"
+
+#include "core/module.h"
+
+#define MAP_PENDING "pending"
+/* What is kept of a request; one that is larger loses its extensions. */
+#define PENDING_BYTES_MAX 8192
+
+static bool
+is_subscription(enum stanza_type type)
+{
+	return type == PRESENCE_SUBSCRIBE || type == PRESENCE_SUBSCRIBED ||
+		type == PRESENCE_UNSUBSCRIBE || type == PRESENCE_UNSUBSCRIBED;
+}
+
+static const struct config_limits *
+limits_of(const struct account *acc)
+{
+	return &acc->e.shard->snap->config->limits;
+}
+
+/* --- requests that wait ----------------------------------------------------------- */
+
+static struct elem *
+pending_bare(struct arena *a, const struct stanza *st)
+{
+	struct elem *e = elem_new(a, NS_CLIENT, "presence");
+
+	elem_set_attr(a, e, "from", jid_str(st->from));
+	elem_set_attr(a, e, "to", jid_str(st->to));
+	elem_set_attr(a, e, "type", STR("subscribe"));
+	return e;
+}
+
+static void
+pending_keep(struct roster_change *ch, const struct account *acc,
+	const struct stanza *st)
+{
+	struct buf out = BUF_INIT;
+
+	stored_write(&out, st->root);
+	if (out.n > PENDING_BYTES_MAX) {
+		buf_consume(&out, out.n);
+		stored_write(&out, pending_bare(st->arena, st));
+	}
+	store_tx_set(roster_change_tx(ch), account_place(acc, MAP_PENDING),
+		jid_bare_str(st->from), buf_str(&out));
+	buf_done(&out);
+}
+
+/* The stored request follows the state of the roster item. */
+static void
+pending_follow(struct roster_change *ch, const struct account *acc,
+	const struct stanza *st, struct jid contact, uint8_t before,
+	uint8_t after)
+{
+	uint8_t changed = (before ^ after) & SUB_PENDING_IN;
+
+	if (changed == 0)
+		return;
+	if ((after & SUB_PENDING_IN) != 0)
+		pending_keep(ch, acc, st);
+	else
+		store_tx_delete(roster_change_tx(ch),
+			account_place(acc, MAP_PENDING), jid_str(contact));
+}
+
+/* The list as it was when it was read; memory knows what was answered since. */
+struct pending_list {
+	struct shard *shard;
+	uint32_t session_id;
+	struct jid full;
+	char text[];
+};
+
+static struct session *
+pending_session(const struct pending_list *list)
+{
+	struct entity *e =
+		entity_find(list->shard, jid_bare_str(list->full));
+	struct session *s;
+
+	if (e == NULL || e->state != ENTITY_LOADED)
+		return NULL;
+	s = session_find(account_of(e), jid_resource(list->full));
+	return s != NULL && s->id == list->session_id ? s : NULL;
+}
+
+static struct stanza *
+pending_read(struct str value)
+{
+	struct arena *a = arena_new();
+	struct elem *e = stored_read(a, value);
+	enum stanza_cond cond;
+	struct stanza *st =
+		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
+
+	if (st == NULL)
+		arena_free(a);
+	return st;
+}
+
+static void
+pending_show(const struct pending_list *list, const struct store_entry *entry)
+{
+	struct session *s = pending_session(list);
+	struct stanza *st;
+
+	if (s == NULL || !session_is_available(s) ||
+		(roster_state(&s->account->roster, entry->key) &
+			SUB_PENDING_IN) == 0)
+		return;
+	st = pending_read(entry->value);
+	if (st == NULL) {
+		log_error(LOG_ROSTER, session_who(s),
+			"a stored request cannot be read contact=%.*s",
+			STR_ARG(entry->key));
+		return;
+	}
+	session_write(s, st);
+	stanza_free(st);
+}
+
+static void
+on_pending(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct pending_list *list = arg;
+
+	if (err != NULL)
+		log_error(LOG_ROSTER, LOG_NOBODY,
+			"requests that wait cannot be read account=%.*s reason=\"%s\"",
+			STR_ARG(jid_bare_str(list->full)), err->text);
+	for (size_t i = 0; err == NULL && i < answer->n; i++)
+		pending_show(list, &answer->entries[i]);
+	free(list);
+}
+
+static int64_t
+pending_count(const struct account *acc)
+{
+	int64_t n = 0;
+
+	for (uint32_t i = 0; i < acc->roster.n; i++)
+		n += (acc->roster.items[i]->state & SUB_PENDING_IN) != 0;
+	return n;
+}
+
+/* RFC 6121 §3.1.3, 4: to each resource that becomes available, until there is
+ * an answer. */
+static enum hook_result
+on_available(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct jid full = session_jid(s);
+	struct pending_list *list;
+
+	if (pending_count(s->account) == 0)
+		return HOOK_PASS;
+	list = xmalloc(sizeof(*list) + full.len);
+	list->shard = session_shard(s);
+	list->session_id = s->id;
+	list->full = full;
+	list->full.text = memcpy(list->text, full.text, full.len);
+	module_list(m, list->shard, account_place(s->account, MAP_PENDING),
+		on_pending, list);
+	return HOOK_PASS;
+}
+
+/* --- from our user (RFC 6121 §A.2) ------------------------------------------------------ */
+
+static bool
+roster_has_room(const struct account *acc, struct jid contact)
+{
+	const struct roster_item *it =
+		roster_find(&acc->roster, jid_str(contact));
+
+	return (it != NULL && it->listed) ||
+		(int64_t)acc->roster.n - pending_count(acc) <
+			limits_of(acc)->roster_items;
+}
+
+/* Presence is sent while the contact is subscribed: after the approval, and
+ * before the cancellation (§3.1.5, §3.2.2). */
+static void
+change_send_out(struct roster_change *ch, struct stanza *st, uint8_t before,
+	uint8_t after)
+{
+	bool loses = (before & ~after & SUB_FROM) != 0;
+	bool gains = (after & ~before & SUB_FROM) != 0;
+
+	if (loses)
+		roster_change_presence(ch, false);
+	roster_change_send(ch, st);
+	if (gains)
+		roster_change_presence(ch, true);
+}
+
+/* st is taken. */
+static void
+send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
+{
+	struct jid contact = st->to;
+	uint8_t before = roster_state(&acc->roster, jid_str(contact));
+	struct subscription_step step = subscription_out(before, st->type);
+	struct roster_change *ch;
+
+	if (step.state == before && !step.pass) {
+		stanza_free(st);
+		return;
+	}
+	if ((step.state & ~SUB_PENDING_IN) != 0 &&
+		!roster_has_room(acc, contact)) {
+		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
+			"The roster is full");
+		return;
+	}
+	ch = roster_change_new(acc, contact);
+	pending_follow(ch, acc, st, contact, before, step.state);
+	roster_change_state(ch, step.state);
+	if (step.pass)
+		change_send_out(ch, st, before, step.state);
+	else
+		stanza_free(st);
+	roster_change_commit(m, ch, NULL);
+}
+
+/* Presence without an address that needs one; to is set so that it can be
+ * answered. */
+static void
+send_refuse(struct account *acc, struct stanza *st, enum stanza_cond cond,
+	const char *text)
+{
+	if (!jid_is_set(st->to))
+		stanza_set_to(st, acc->e.jid);
+	router_bounce(acc->e.shard, st, cond, text);
+}
+
+static enum hook_result
+on_send(struct module_ctx *m, void *arg)
+{
+	struct session_stanza *out = arg;
+	struct account *acc = out->session->account;
+	struct stanza *st = out->st;
+
+	if (!is_subscription(st->type))
+		return HOOK_PASS;
+	if (!jid_is_set(st->to) || jid_eq_bare(st->to, acc->e.jid)) {
+		send_refuse(acc, st, COND_BAD_REQUEST,
+			"A subscription needs the address of a contact");
+		return HOOK_HANDLED;
+	}
+	if (acc->removing || !acc->exists) {
+		send_refuse(acc, st, COND_NOT_ALLOWED, NULL);
+		return HOOK_HANDLED;
+	}
+	/* an address that cannot be reached makes no contact (§3.1.2) */
+	if (shard_host(acc->e.shard, jid_domain(st->to)) == NULL &&
+		roster_state(&acc->roster, jid_bare_str(st->to)) == 0) {
+		router_bounce(acc->e.shard, st, COND_REMOTE_SERVER_NOT_FOUND,
+			NULL);
+		return HOOK_HANDLED;
+	}
+	/* §3.1.2: from and to are bare addresses */
+	stanza_set_to(st, jid_copy(st->arena, jid_bare(st->to)));
+	stanza_set_from(st, acc->e.jid);
+	send_step(m, acc, st);
+	return HOOK_HANDLED;
+}
+
+/* --- from a contact (RFC 6121 §A.3) ------------------------------------------------------- */
+
+/* st is taken. */
+static void
+receive_effects(struct roster_change *ch, struct stanza *st,
+	const struct subscription_step *step, uint8_t before)
+{
+	enum stanza_type type = st->type;
+
+	if (step->pass)
+		roster_change_deliver(ch, st,
+			type == PRESENCE_SUBSCRIBE ? AUDIENCE_AVAILABLE :
+						     AUDIENCE_INTERESTED);
+	else
+		stanza_free(st);
+	if ((before & ~step->state & SUB_FROM) != 0)
+		roster_change_presence(ch, false); /* §3.3.3 */
+	if (step->reply != PRESENCE_AVAILABLE)
+		roster_change_tell(ch, step->reply);
+	if ((step->state & ~before & SUB_FROM) != 0)
+		roster_change_presence(ch, true); /* pre-approved */
+}
+
+/* st is taken. */
+static void
+receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
+{
+	struct arena *a = arena_new();
+	struct jid contact = jid_copy(a, st->from);
+	uint8_t before = roster_state(&acc->roster, jid_str(contact));
+	struct subscription_step step = subscription_in(before, st->type);
+	bool asks = (step.state & ~before & SUB_PENDING_IN) != 0;
+	struct roster_change *ch;
+
+	if ((step.state == before && !step.pass &&
+			step.reply == PRESENCE_AVAILABLE) ||
+		(asks && pending_count(acc) >=
+				limits_of(acc)->pending_subscriptions)) {
+		acc->e.shard->stats.refused += asks;
+		stanza_free(st);
+		arena_free(a);
+		return;
+	}
+	ch = roster_change_new(acc, contact);
+	pending_follow(ch, acc, st, contact, before, step.state);
+	roster_change_state(ch, step.state);
+	receive_effects(ch, st, &step, before);
+	roster_change_commit(m, ch, NULL);
+	arena_free(a);
+}
+
+/* Of an account that does not exist, or will not in a moment, nobody learns
+ * more than of one that does not answer (RFC 6121 §8.5.1). */
+static enum hook_result
+on_receive(struct module_ctx *m, void *arg)
+{
+	struct account_stanza *in = arg;
+	struct account *acc = in->account;
+	struct stanza *st = in->st;
+
+	if (!is_subscription(st->type))
+		return HOOK_PASS;
+	if (!acc->exists || acc->removing ||
+		jid_eq_bare(st->from, acc->e.jid)) {
+		stanza_free(st);
+		return HOOK_HANDLED;
+	}
+	stanza_set_to(st, acc->e.jid); /* §3.1.3 */
+	stanza_set_from(st, jid_copy(st->arena, jid_bare(st->from)));
+	receive_step(m, acc, st);
+	return HOOK_HANDLED;
+}
+
+/* --- the end of an account (XEP-0077 §3.2) --------------------------------------------------- */
+
+static void
+tell(struct account *acc, struct jid contact, enum stanza_type type)
+{
+	account_send(acc, stanza_new(type, acc->e.jid, contact, STR_NONE));
+}
+
+static void
+tell_contact(struct account *acc, const struct roster_item *it)
+{
+	struct jid contact = roster_item_jid(it);
+
+	if ((it->state & (SUB_TO | SUB_PENDING_OUT)) != 0)
+		tell(acc, contact, PRESENCE_UNSUBSCRIBE);
+	if ((it->state & SUB_FROM) != 0) {
+		for (struct session *s = acc->sessions; s != NULL; s = s->next)
+			if (session_is_available(s))
+				account_send(acc,
+					stanza_new(PRESENCE_UNAVAILABLE,
+						session_jid(s), contact,
+						STR_NONE));
+	}
+	if ((it->state & (SUB_FROM | SUB_PENDING_IN)) != 0)
+		tell(acc, contact, PRESENCE_UNSUBSCRIBED);
+}
+
+static enum hook_result
+on_removing(struct module_ctx *m, void *arg)
+{
+	struct account *acc = arg;
+
+	(void)m;
+	for (uint32_t i = 0; i < acc->roster.n; i++)
+		tell_contact(acc, acc->roster.items[i]);
+	return HOOK_PASS;
+}
+
+static const struct hook_handler subscription_hooks[] = {
+	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
+	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
+	{ HOOK_SESSION_AVAILABLE, HOOK_DELIVER, on_available },
+	{ HOOK_ACCOUNT_REMOVING, HOOK_DELIVER, on_removing },
+	{ .fn = NULL },
+};
+
+MODULE(subscription) = {
+	.api = MODULE_API,
+	.name = "subscription",
+	.summary = "presence subscriptions between users",
+	.specs = "RFC 6121 §3",
+	.hooks = subscription_hooks,
+};
