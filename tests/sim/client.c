@@ -249,8 +249,10 @@ client_leave(struct client *c)
 void
 client_break(struct client *c)
 {
-	if (c->conn != NULL)
-		conn_mem_hangup(c->conn);
+	if (c->conn == NULL)
+		return;
+	conn_mem_hangup(c->conn); /* closed() is not called after that */
+	on_closed(c);
 }
 
 void

@@ -271,9 +271,8 @@ sim_act(struct sim *s)
 					   [world_draw(s->w, CLIENTS)];
 	unsigned to = (unsigned)world_draw(s->w, USERS);
 
-	if (sc->c.state == CLIENT_OFF || sc->c.closed) {
-		if (sc->c.conn == NULL)
-			do_connect(sc);
+	if (sc->c.conn == NULL) {
+		do_connect(sc);
 		return;
 	}
 	if (sc->c.state != CLIENT_ONLINE || to == sc->user)
@@ -388,6 +387,12 @@ check_subscriptions(struct sim *s, unsigned u, unsigned v)
 			theirs);
 }
 
+static bool
+is_online(const struct sim_client *sc)
+{
+	return sc->c.conn != NULL && sc->c.state == CLIENT_ONLINE;
+}
+
 static void
 check_presence(struct sim *s, unsigned u, unsigned v)
 {
@@ -397,10 +402,9 @@ check_presence(struct sim *s, unsigned u, unsigned v)
 		const struct sim_client *at = &s->clients[u][i];
 
 		for (unsigned j = 0; j < CLIENTS; j++) {
-			bool online =
-				s->clients[v][j].c.state == CLIENT_ONLINE;
+			bool online = is_online(&s->clients[v][j]);
 
-			if (at->c.state == CLIENT_ONLINE &&
+			if (is_online(at) &&
 				at->sees[v][j] != (entitled && online))
 				sim_fail(s,
 					"u%u/r%u %s u%u/r%u, who is %s, subscription %s",
