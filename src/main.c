@@ -22,6 +22,7 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "base/privileges.h"
+#include "core/commands.h"
 #include "core/conf.h"
 #include "core/mistake.h"
 #include "core/module_int.h"
@@ -228,10 +229,23 @@ main_start(struct server *srv, struct err *err)
 {
 	const struct config_server *conf = &srv->newest->config->server;
 
+	commands_register(srv);
 	return c2s_listen(srv, err) && ctl_open(srv, err) &&
 		main_write_pid(conf->pid_file, err) &&
 		privileges_drop(conf->user, conf->group, err) &&
 		server_open(srv, err);
+}
+
+static int
+main_give_up(struct server *srv, const struct err *err)
+{
+	fprintf(stderr, STOP_TEXT "%s\n", err->text);
+	if (srv != NULL) {
+		ctl_stop(srv);
+		c2s_unlisten(srv);
+	}
+	server_free(srv);
+	return 1;
 }
 
 static int
@@ -260,11 +274,8 @@ main_serve(const struct main_args *args, struct config *conf,
 	privileges_raise_files();
 	srv = server_new(conf, &env, &err);
 	if (srv == NULL || !main_start(srv, &err)) {
-		fprintf(stderr, STOP_TEXT "%s\n", err.text);
-		if (srv != NULL)
-			c2s_unlisten(srv);
-		server_free(srv);
-		return 1;
+		free(pid_file);
+		return main_give_up(srv, &err);
 	}
 	srv->request_stop = main_request_stop;
 	server_start(srv);

@@ -44,6 +44,7 @@ struct server {
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
 	void *streams;            /* the stream layer's own, for all shards */
+	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */
 	/* Shard 0: a new configuration is in force; set by the stream layer. */
 	void (*on_reloaded)(struct server *srv);

@@ -1,0 +1,107 @@
+/*
+ * cli.h - antiphonctl: the commands of a running server, on the command line.
+ *
+ * One thread.  What a command is called and what it takes comes from the server
+ * (ctl_json.h), so antiphonctl knows nothing of its own but how to ask.
+ */
+#ifndef CTL_CLI_H
+#define CTL_CLI_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdio.h>
+
+#include <jansson.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/str.h"
+#include "core/command.h"
+
+#define CONFIG_DEFAULT SYSCONF_DIR "/antiphon/antiphond.yml"
+
+/* Exit codes. */
+enum { CLI_OK, CLI_FAILED, CLI_USAGE, CLI_NO_SERVER };
+
+struct cli {
+	const char *program; /* argv[0] */
+	const char *config;  /* --config; NULL: the default file */
+	const char *socket;  /* NULL: as the configuration says */
+	bool json;
+	bool help;
+	int fd;              /* of the connection; -1: none */
+	struct buf in;       /* what was received and not yet used */
+	json_t *commands;    /* the answer to "help": an array of rows */
+	json_t *rows;        /* of the call that runs, for the table */
+};
+
+/* --- cli_client.c: the connection ------------------------------------------ */
+
+/* Finds out cli->socket.  False for a --config that cannot be read. */
+bool cli_find_socket(struct cli *cli, struct err *err);
+bool cli_connect(struct cli *cli, struct err *err);
+void cli_close(struct cli *cli);
+/* Sends o (taken). */
+bool cli_send(struct cli *cli, json_t *o, struct err *err);
+/* The next answer, owned by the caller; NULL with err when the server is
+ * gone. */
+json_t *cli_receive(struct cli *cli, struct err *err);
+/* Fills cli->commands. */
+bool cli_fetch_commands(struct cli *cli, struct err *err);
+/* A descriptor that tells when the server's process has ended; -1: unknown. */
+int cli_server_process(const struct cli *cli);
+
+/* --- cli_args.c: what was typed ---------------------------------------------- */
+
+/* The command that the first words name, "modules list" before "modules"; NULL
+ * when there is none.  used_out: how many words that were. */
+json_t *cli_command_find(const struct cli *cli, int argc, char **argv,
+	int *used_out);
+/*
+ * Turns words into the "args" object of a request; secrets are asked for, files
+ * are read.  A file's text is left out and handed over in file_io, the name of
+ * its argument in *file_arg_out (NULL: none).  NULL with err.
+ */
+json_t *cli_args_parse(json_t *command, int argc, char **argv,
+	struct buf *file, const char **file_arg_out, struct err *err);
+/* The first part of text that fits one request, cut behind the end of a
+ * line. */
+struct str cli_chunk(struct str text);
+
+/* --- cli_secret.c ------------------------------------------------------------- */
+
+/* From the terminal, twice and unseen, or one line of standard input.  Appends
+ * to out. */
+bool cli_secret_read(const char *what, struct buf *out, struct err *err);
+
+/* --- cli_table.c --------------------------------------------------------------- */
+
+/* rows: an array of objects, whose values are texts and numbers. */
+void cli_table_print(FILE *out, json_t *rows);
+/* Without control characters, for a terminal. */
+void cli_text_print(FILE *out, const char *text);
+
+/* --- cli_help.c ------------------------------------------------------------------ */
+
+void cli_usage(FILE *out);
+void cli_help_all(FILE *out, const struct cli *cli);
+void cli_help_command(FILE *out, json_t *command);
+/* The commands as list items of the manual. */
+void cli_help_mdoc(FILE *out, const struct cli *cli);
+/* For the shell: words that can follow argv, one a line. */
+void cli_complete(FILE *out, const struct cli *cli, int argc, char **argv);
+
+/* --- cli_local.c: what needs no server --------------------------------------------- */
+
+/* True when the first words name such a command; *rc_out is its exit code. */
+bool cli_local(struct cli *cli, int argc, char **argv, int *rc_out);
+/* The rows of cli->commands for them are added. */
+void cli_local_describe(json_t *commands);
+
+/* --- cli_cert.c, cli_cert_check.c ---------------------------------------------------- */
+
+int cli_cert_make(struct cli *cli, json_t *args);
+int cli_cert_show(struct cli *cli, json_t *args);
+int cli_cert_check(struct cli *cli, json_t *args);
+
+#endif

@@ -1,0 +1,209 @@
+/*
+ * cli_cert.c - makes certificates that sign themselves.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <idn2.h>
+#include <openssl/evp.h>
+#include <openssl/pem.h>
+#include <openssl/rand.h>
+#include <openssl/x509v3.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "ctl/cli.h"
+#include "xmpp/jid.h"
+
+#define DAYS_DEFAULT 365
+#define DAYS_MAX 36500
+#define SERIAL_BYTES 16 /* CA/Browser Forum: 64 random bits at least */
+#define S_PER_DAY (24 * 60 * 60L)
+
+static const char *
+text_arg(const json_t *args, const char *name)
+{
+	return json_string_value(json_object_get(args, name));
+}
+
+static int
+complain(const struct err *err)
+{
+	fprintf(stderr, "antiphonctl: %s\n", err->text);
+	return CLI_FAILED;
+}
+
+/* --- make ---------------------------------------------------------------------- */
+
+static bool
+cert_extend(X509 *cert, int nid, const char *value)
+{
+	X509V3_CTX ctx;
+	X509_EXTENSION *ext;
+	bool ok;
+
+	X509V3_set_ctx_nodb(&ctx);
+	X509V3_set_ctx(&ctx, cert, cert, NULL, NULL, 0);
+	ext = X509V3_EXT_conf_nid(NULL, &ctx, nid, value);
+	ok = ext != NULL && X509_add_ext(cert, ext, -1) == 1;
+	X509_EXTENSION_free(ext);
+	return ok;
+}
+
+/* A random number, positive and not zero (RFC 5280 §4.1.2.2). */
+static bool
+cert_number(X509 *cert)
+{
+	unsigned char raw[SERIAL_BYTES];
+	BIGNUM *n;
+	bool ok;
+
+	if (RAND_bytes(raw, sizeof(raw)) != 1)
+		return false;
+	raw[0] = (raw[0] & 0x7f) | 0x40;
+	n = BN_bin2bn(raw, sizeof(raw), NULL);
+	ok = n != NULL &&
+		BN_to_ASN1_INTEGER(n, X509_get_serialNumber(cert)) != NULL;
+	BN_free(n);
+	return ok;
+}
+
+/* domain in ASCII, as it stands in certificates (RFC 6120 §13.7.1.2). */
+static bool
+cert_fill(X509 *cert, EVP_PKEY *key, const char *domain, long days)
+{
+	X509_NAME *name = X509_get_subject_name(cert);
+	char san[300];
+
+	snprintf(san, sizeof(san), "DNS:%s", domain);
+	/* the common name is at most 64 bytes, and nobody looks at it */
+	return X509_set_version(cert, X509_VERSION_3) == 1 &&
+		cert_number(cert) &&
+		X509_gmtime_adj(X509_getm_notBefore(cert), -60) != NULL &&
+		X509_gmtime_adj(X509_getm_notAfter(cert), days * S_PER_DAY) !=
+		NULL &&
+		X509_NAME_add_entry_by_txt(name, "CN", MBSTRING_UTF8,
+			(const unsigned char *)"Antiphon", -1, -1, 0) == 1 &&
+		X509_set_issuer_name(cert, name) == 1 &&
+		X509_set_pubkey(cert, key) == 1 &&
+		cert_extend(cert, NID_basic_constraints, "critical,CA:FALSE") &&
+		cert_extend(cert, NID_key_usage, "critical,digitalSignature") &&
+		cert_extend(cert, NID_ext_key_usage, "serverAuth,clientAuth") &&
+		cert_extend(cert, NID_subject_key_identifier, "hash") &&
+		cert_extend(cert, NID_subject_alt_name, san) &&
+		X509_sign(cert, key, EVP_sha256()) != 0;
+}
+
+/* A new file; what is there stays. */
+static FILE *
+file_new(const char *path, mode_t mode, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+
+	if (fd == -1) {
+		err_errno(err, "%s", path);
+		return NULL;
+	}
+	return fdopen(fd, "w");
+}
+
+static bool
+cert_write(const char *base, X509 *cert, EVP_PKEY *key, struct err *err)
+{
+	struct buf path = BUF_INIT;
+	FILE *f;
+	bool ok;
+
+	buf_printf(&path, "%s.key", base);
+	f = file_new(buf_c(&path), 0600, err);
+	ok = f != NULL;
+	if (ok) {
+		ok = PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+		ok = fclose(f) == 0 && ok;
+	}
+	buf_done(&path);
+	buf_printf(&path, "%s.pem", base);
+	f = ok ? file_new(buf_c(&path), 0644, err) : NULL;
+	ok = f != NULL;
+	if (ok) {
+		ok = PEM_write_X509(f, cert);
+		ok = fclose(f) == 0 && ok;
+	}
+	buf_done(&path);
+	if (!ok && err->code == ERR_NONE)
+		err_set(err, ERR_SYSTEM, "%s: cannot be written", base);
+	return ok;
+}
+
+/* The domain as DNS has it, in the arena of a. */
+static bool
+domain_ascii(struct arena *a, const char *domain, const char **out,
+	struct err *err)
+{
+	struct str prepared;
+	char *ascii = NULL;
+	int rc;
+
+	if (!jid_prep_domain(&prepared, a, str_c(domain), err))
+		return false;
+	rc = idn2_to_ascii_8z(arena_str(a, prepared).p, &ascii,
+		IDN2_NONTRANSITIONAL);
+	if (rc != IDN2_OK)
+		return err_set(err, ERR_INVALID, "%s: %s", domain,
+			idn2_strerror(rc));
+	*out = arena_str(a, str_c(ascii)).p;
+	idn2_free(ascii);
+	/* commas and colons would say more than a name in an extension */
+	if (strspn(*out, "abcdefghijklmnopqrstuvwxyz0123456789-._") !=
+		strlen(*out))
+		return err_set(err, ERR_INVALID, "%s is not the name of a host",
+			domain);
+	return true;
+}
+
+static bool
+cert_make(const char *domain, const char *base, long days, struct err *err)
+{
+	EVP_PKEY *key = EVP_EC_gen("P-256");
+	X509 *cert = X509_new();
+	bool ok;
+
+	if (key == NULL || cert == NULL || !cert_fill(cert, key, domain, days))
+		ok = err_set(err, ERR_TLS, "the certificate cannot be made");
+	else
+		ok = cert_write(base, cert, key, err);
+	X509_free(cert);
+	EVP_PKEY_free(key);
+	return ok;
+}
+
+int
+cli_cert_make(struct cli *cli, json_t *args)
+{
+	const char *dir = text_arg(args, "dir");
+	const char *days_text = text_arg(args, "days");
+	struct arena *a = arena_new();
+	struct err err = ERR_INIT;
+	long long days = DAYS_DEFAULT;
+	const char *domain = NULL, *base;
+	bool ok = true;
+
+	(void)cli;
+	if (days_text != NULL &&
+		!str_to_int(str_c(days_text), 1, DAYS_MAX, &days))
+		ok = err_set(&err, ERR_INVALID, "days: from 1 to %d", DAYS_MAX);
+	ok = ok && domain_ascii(a, text_arg(args, "host"), &domain, &err);
+	if (ok) {
+		base = arena_printf(a, "%s%s%s", dir != NULL ? dir : "",
+			dir != NULL ? "/" : "", domain).p;
+		ok = cert_make(domain, base, (long)days, &err);
+	}
+	if (ok)
+		printf("certificate: %s.pem\nkey: %s.key\n", base, base);
+	arena_free(a);
+	return ok ? CLI_OK : complain(&err);
+}

@@ -1,0 +1,194 @@
+/*
+ * ctl_call.c - one command that a client of the control socket has called.
+ *
+ * Shard 0.  The call belongs to the command from command_run() until
+ * command_done() or command_fail(); a client that goes away meanwhile is
+ * forgotten by its call, which ends in its own time.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/shard.h"
+#include "ctl/ctl_int.h"
+#include "ctl/ctl_json.h"
+
+struct ctl_call {
+	struct command_call call; /* first */
+	struct ctl_client *client; /* NULL: gone */
+	json_t *row;               /* the one that is being filled */
+	size_t n_values;
+};
+
+static struct ctl_call *
+call_of(struct command_call *call)
+{
+	return (struct ctl_call *)(void *)call;
+}
+
+/* --- what the command answers ------------------------------------------------- */
+
+static void
+call_flush(struct ctl_call *cc)
+{
+	json_t *row = cc->row;
+
+	cc->row = NULL;
+	if (row == NULL)
+		return;
+	if (cc->client != NULL)
+		ctl_client_send(cc->client, json_pack("{s:o}", "row", row));
+	else
+		json_decref(row);
+}
+
+static void
+on_call_row(struct command_call *call)
+{
+	call_flush(call_of(call));
+	call_of(call)->row = json_object();
+}
+
+static void
+on_call_field(struct command_call *call, const char *name, struct str text,
+	bool is_number)
+{
+	if (call_of(call)->row == NULL)
+		on_call_row(call);
+	ctl_json_field(call_of(call)->row, name, text, is_number);
+}
+
+static void
+on_call_text(struct command_call *call, struct str text)
+{
+	struct ctl_call *cc = call_of(call);
+
+	call_flush(cc);
+	if (cc->client != NULL)
+		ctl_client_send(cc->client,
+			json_pack("{s:o}", "text", ctl_json_text(text)));
+}
+
+/* Texts of the request lie in the call's arena: files may hold secrets too. */
+static void
+call_free(struct ctl_call *cc)
+{
+	const struct command_arg *arg = cc->call.command->args;
+
+	for (size_t i = 0; i < cc->n_values; i++) {
+		enum command_arg_type type = arg[i].type;
+
+		if (cc->call.values[i].p != NULL &&
+			(type == ARG_SECRET || type == ARG_FILE))
+			explicit_bzero((void *)(uintptr_t)cc->call.values[i].p,
+				cc->call.values[i].n);
+	}
+	arena_free(cc->call.arena);
+	free(cc);
+}
+
+static void
+on_call_finish(struct command_call *call, const struct err *err)
+{
+	struct ctl_call *cc = call_of(call);
+	struct ctl_client *client = cc->client;
+
+	call_flush(cc);
+	if (err != NULL)
+		log_info(LOG_CTL, LOG_NOBODY,
+			"command failed command=\"%s\" reason=\"%s\"",
+			call->command->name, err->text);
+	call_free(cc);
+	if (client == NULL)
+		return;
+	ctl_client_send(client, ctl_json_end(err));
+	client->call = NULL;
+	ctl_client_pump(client);
+}
+
+/* --- starting ------------------------------------------------------------------ */
+
+static void
+on_help(void *arg, const struct command *command)
+{
+	ctl_client_send(arg,
+		json_pack("{s:o}", "row", ctl_json_help(command)));
+}
+
+static struct ctl_call *
+call_new(struct ctl_client *c, const struct command *command)
+{
+	struct ctl_call *cc = xcalloc(1, sizeof(*cc));
+	const struct command_arg *arg = command->args;
+
+	for (; arg != NULL && arg->name != NULL; arg++)
+		cc->n_values++;
+	cc->client = c;
+	cc->call = (struct command_call){
+		.server = c->ctl->server,
+		.shard = c->ctl->server->shards[0],
+		.command = command,
+		.arena = arena_new(),
+		.row = on_call_row,
+		.field = on_call_field,
+		.text = on_call_text,
+		.finish = on_call_finish,
+	};
+	cc->call.values = arena_zalloc(cc->call.arena,
+		(cc->n_values + 1) * sizeof(struct str));
+	return cc;
+}
+
+static void
+call_run(struct ctl_client *c, const struct command *command, json_t *args)
+{
+	struct ctl_call *cc = call_new(c, command);
+	struct err err = ERR_INIT;
+
+	c->call = cc;
+	log_info(LOG_CTL, LOG_NOBODY, "command command=\"%s\" uid=%u",
+		command->name, (unsigned)c->uid);
+	if (ctl_json_values(args, command, cc->call.arena, cc->call.values,
+		    &err))
+		command_run(&cc->call);
+	else
+		command_fail(&cc->call, &err);
+}
+
+void
+ctl_call_start(struct ctl_client *c, struct str line)
+{
+	struct err err = ERR_INIT;
+	json_t *o = ctl_json_request(line, &err);
+	const struct command *command;
+	struct str name;
+
+	if (o == NULL) {
+		ctl_client_send(c, ctl_json_end(&err));
+		return;
+	}
+	name = str_c(json_string_value(json_object_get(o, "command")));
+	command = command_find(c->ctl->server, name);
+	if (str_is(name, "help")) {
+		command_each(c->ctl->server, on_help, c);
+		ctl_client_send(c, ctl_json_end(NULL));
+	} else if (command == NULL) {
+		err_set(&err, ERR_MISSING, "there is no command \"%.*s\"",
+			STR_ARG(name));
+		ctl_client_send(c, ctl_json_end(&err));
+	} else {
+		call_run(c, command, json_object_get(o, "args"));
+	}
+	ctl_json_wipe(o);
+	json_decref(o);
+}
+
+void
+ctl_call_detach(struct ctl_call *call)
+{
+	call->client = NULL;
+}
