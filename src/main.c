@@ -201,6 +201,14 @@ on_streams_closed(void *arg)
 }
 
 static void
+stop_on_shard(struct shard *sh, void *arg)
+{
+	(void)arg;
+	c2s_close_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_closed,
+		NULL);
+}
+
+static void
 main_wait(struct server *srv, const sigset_t *set)
 {
 	bool stopping = false;
@@ -216,8 +224,7 @@ main_wait(struct server *srv, const sigset_t *set)
 		stopping = true;
 		log_info(LOG_SERVER, LOG_NOBODY, "stopping");
 		notify_send("STOPPING=1");
-		c2s_close_all(srv, STREAM_SYSTEM_SHUTDOWN, on_streams_closed,
-			NULL);
+		shard_post(srv->shards[0], stop_on_shard, NULL, 0);
 	}
 }
 

@@ -61,7 +61,7 @@ privileges_drop(const char *user, const char *group, struct err *err)
 		return true;
 	if (user == NULL)
 		return err_set(err, ERR_REFUSED,
-			"started as root, and no user to become is named: set server: user");
+			"started as root, and no user to become is named: set `user` in the configuration");
 	pw = getpwnam(user);
 	if (pw == NULL)
 		return err_set(err, ERR_MISSING, "there is no user \"%s\"",

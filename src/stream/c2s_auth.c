@@ -245,6 +245,21 @@ auth_refuse(struct c2s *c, enum sasl_cond cond)
 	auth_write_failure(c, cond);
 }
 
+/*
+ * The client's idea of the channel is not ours, and no password was guessed: a
+ * client that goes through the mechanisms from the top may meet this for each
+ * of them, and neither waits for its next try nor loses it.
+ */
+static void
+auth_mismatch(struct c2s *c, enum sasl_cond cond)
+{
+	c->login->mismatches++;
+	if (c->login->mismatches > SASL_MECHS)
+		auth_refuse(c, cond);
+	else
+		auth_write_failure(c, cond);
+}
+
 /* The exchange is over, and what sasl says of it is gone after this. */
 static void
 auth_fail(struct c2s *c)
@@ -259,6 +274,8 @@ auth_fail(struct c2s *c)
 			"login refused condition=%s reason=\"%s\"",
 			sasl_cond_name(cond), sasl_reason(s));
 		auth_refuse(c, cond);
+	} else if (sasl_account(s).n == 0) {
+		auth_mismatch(c, cond);
 	} else {
 		unsigned doublings = MIN(l->failures, FAILURE_DOUBLINGS);
 

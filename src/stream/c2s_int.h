@@ -73,6 +73,7 @@ struct c2s_login {
 	struct stanza *bind;   /* the iq that waits for the account */
 	struct buf input;      /* came while held */
 	unsigned failures;
+	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
 	bool held;             /* nothing is read until something else is done */
