@@ -249,7 +249,8 @@ certificates() {
 
 # A value that an earlier run left; read, not run.
 remembered() {
-	sed -n "s/^export $1=\([A-Za-z0-9.-]*\)\$/\1/p" "$dir/env.sh" 2>/dev/null
+	[ ! -r "$dir/env.sh" ] ||
+		sed -n "s/^export $1=\([A-Za-z0-9.-]*\)\$/\1/p" "$dir/env.sh"
 }
 
 # Sets pid if the server is running: what the file says is believed only of a
