@@ -58,6 +58,11 @@ const char *tls_binding_name(enum tls_binding type);
  * signature names no hash (tls-server-end-point). */
 bool tls_binding_data(const struct conn *c, enum tls_binding type,
 	struct buf *out);
+/* The same for tls-unique on TLS 1.3, where it is not defined (RFC 9266 §3):
+ * the client's Finished message (the server's after a resumption).  Never
+ * announced; it is as hard to forge as the handshake, and different on two
+ * connections that a man in the middle has joined. */
+bool tls_binding_finished(const struct conn *c, struct buf *out);
 /* "TLSv1.3", or NULL without TLS. */
 const char *tls_version(const struct conn *c);
 const char *tls_cipher(const struct conn *c);

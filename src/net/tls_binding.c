@@ -92,12 +92,12 @@ binding_end_point(SSL *ssl, struct buf *out)
 /* RFC 5929 §3.1: the first Finished message of the handshake, which is the
  * client's in a full one and the server's in a resumed one (RFC 5246 §7.3). */
 static bool
-binding_unique(SSL *ssl, struct buf *out)
+binding_finished(SSL *ssl, struct buf *out)
 {
 	char *p;
 	size_t n;
 
-	if (SSL_version(ssl) >= TLS1_3_VERSION || !binding_is_unique(ssl))
+	if (!binding_is_unique(ssl))
 		return false;
 	p = buf_reserve(out, EVP_MAX_MD_SIZE);
 	if (SSL_session_reused(ssl))
@@ -123,9 +123,20 @@ tls_binding_data(const struct conn *c, enum tls_binding type, struct buf *out)
 	case TLS_SERVER_END_POINT:
 		return binding_end_point(ssl, out);
 	case TLS_UNIQUE:
-		return binding_unique(ssl, out);
+		return SSL_version(ssl) < TLS1_3_VERSION &&
+			binding_finished(ssl, out);
 	}
 	return false;
+}
+
+bool
+tls_binding_finished(const struct conn *c, struct buf *out)
+{
+	SSL *ssl = conn_ssl(c);
+
+	return ssl != NULL && conn_is_secure(c) &&
+		SSL_version(ssl) >= TLS1_3_VERSION &&
+		binding_finished(ssl, out);
 }
 
 const char *

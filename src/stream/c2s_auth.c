@@ -40,10 +40,12 @@ on_binding_wanted(void *arg, const char *type, struct buf *out)
 	const struct c2s *c = arg;
 
 	for (enum tls_binding b = TLS_EXPORTER; b <= TLS_UNIQUE; b++) {
-		if (strcmp(tls_binding_name(b), type) == 0)
-			return tls_binding_data(c->conn, b, out);
+		if (strcmp(tls_binding_name(b), type) == 0 &&
+			tls_binding_data(c->conn, b, out))
+			return true;
 	}
-	return false;
+	return strcmp(type, tls_binding_name(TLS_UNIQUE)) == 0 &&
+		tls_binding_finished(c->conn, out);
 }
 
 static void
@@ -73,6 +75,11 @@ auth_find_bindings(struct c2s_auth *auth, struct c2s *c)
 		if (tls_binding_data(c->conn, b, &data))
 			auth->bindings[o->n_bindings++] = tls_binding_name(b);
 	}
+	/* COMPAT: slixmpp 1.8 (Debian 12) asks for tls-unique on TLS 1.3 too,
+	 * whatever is announced, and does not get in without it; drop when
+	 * Debian 13 is the oldest in use. */
+	if (tls_binding_finished(c->conn, &data))
+		o->binding_quiet = tls_binding_name(TLS_UNIQUE);
 	buf_done(&data);
 }
 

@@ -61,6 +61,7 @@ struct sasl_offer {
 	const char *const *bindings;
 	size_t n_bindings;
 	bool bindings_announced;
+	const char *binding_quiet; /* taken, and never announced; or NULL */
 	/* Appends the data for one of the bindings; false: not available. */
 	bool (*binding)(void *arg, const char *type, struct buf *out);
 	void *binding_arg;

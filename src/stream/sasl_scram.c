@@ -117,7 +117,9 @@ find_binding(const struct sasl_offer *o, struct str type)
 		if (str_is(type, o->bindings[i]))
 			return o->bindings[i];
 	}
-	return NULL;
+	return o->binding_quiet != NULL && str_is(type, o->binding_quiet)
+		? o->binding_quiet
+		: NULL;
 }
 
 /* gs2-cbind-flag, judged as RFC 5802 §6 says; SASL_CHALLENGE: go on. */

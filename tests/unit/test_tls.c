@@ -215,6 +215,10 @@ check_binding(const struct world *w, enum tls_binding type)
 		CHECK(str_eq(buf_str(&ours), buf_str(&theirs)));
 	} else {
 		CHECK_INT(ours.n, 0);
+		CHECK(tls_binding_finished(w->p.server.c, &ours));
+		client_binding(w->p.ssl, type, &theirs);
+		CHECK(ours.n > 0);
+		CHECK(str_eq(buf_str(&ours), buf_str(&theirs)));
 	}
 	buf_done(&ours);
 	buf_done(&theirs);
