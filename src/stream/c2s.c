@@ -465,8 +465,8 @@ on_conn_closed(void *arg, const struct err *why)
 	struct c2s *c = c2s_arg(arg);
 	struct session *s = c->session;
 
-	log_debug(LOG_STREAM, c2s_who(c), "connection closed reason=\"%s\"",
-		why != NULL ? why->text : "the stream had ended");
+	if (why != NULL)
+		c2s_log_end(c, "connection lost", why->text);
 	c->stage = C2S_CLOSED;
 	c->session = NULL;
 	if (s != NULL)

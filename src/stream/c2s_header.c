@@ -100,6 +100,17 @@ c2s_write_error(struct c2s *c, enum stream_cond cond, struct str content,
 	arena_free(a);
 }
 
+/* Strangers come and go at will: theirs is for debugging only. */
+void
+c2s_log_end(const struct c2s *c, const char *what, const char *why)
+{
+	if (c->session != NULL)
+		log_info(LOG_STREAM, c2s_who(c), "%s reason=\"%s\"", what, why);
+	else
+		log_debug(LOG_STREAM, c2s_who(c), "%s reason=\"%s\"", what,
+			why);
+}
+
 void
 c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 	const char *text)
@@ -108,8 +119,8 @@ c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 
 	if (c->stage == C2S_CLOSED)
 		return;
-	log_debug(LOG_STREAM, c2s_who(c), "stream closed condition=%s",
-		cond != STREAM_COND_NONE ? stream_cond_name(cond) : "none");
+	c2s_log_end(c, "stream closed",
+		cond != STREAM_COND_NONE ? stream_cond_name(cond) : "goodbye");
 	if (c->stage != C2S_HANDSHAKE) {
 		if (!c->headed)
 			c2s_write_header(c, c2s_any_host(c), STR_NONE, true);

@@ -172,6 +172,7 @@ void c2s_end(struct c2s *c, enum stream_cond cond, const char *text);
 void c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 	const char *text);
 void c2s_fault(struct c2s *c, enum xml_fault fault);
+void c2s_log_end(const struct c2s *c, const char *what, const char *why);
 
 /* --- c2s_features.c ------------------------------------------------------------ */
 

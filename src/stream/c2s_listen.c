@@ -120,15 +120,39 @@ listen_eq(const struct config_listen *a, const struct config_listen *b)
 		strcmp(a->address, b->address) == 0;
 }
 
+/* RFC 6120 §4.9.3.5 */
+static void
+gone_visit(struct shard *sh, void *arg)
+{
+	struct c2s_shard *cs = sh->streams;
+	struct c2s *c;
+
+	(void)arg;
+	if (cs == NULL)
+		return;
+	TAILQ_FOREACH (c, &cs->streams, link) {
+		if (c->stage != C2S_CLOSED && c->headed && c2s_host(c) == NULL)
+			c2s_end(c, STREAM_HOST_GONE, NULL);
+	}
+}
+
+static void
+gone_done(struct shard *from, void *arg)
+{
+	(void)from;
+	(void)arg;
+}
+
 /* Other ports would need privileges that are gone. */
 static void
 on_reloaded(struct server *srv)
 {
 	struct c2s_server *s = srv->streams;
 	const struct config *now = srv->newest->config;
-	const struct config *was = s != NULL ? s->listened : NULL;
+	const struct config *was = s->listened;
 	bool same;
 
+	shard_tour(srv->shards[0], gone_visit, gone_done, NULL);
 	if (was == NULL)
 		return;
 	same = was->n_listen == now->n_listen;
@@ -286,9 +310,12 @@ static void
 draining_visit(struct shard *sh, void *arg)
 {
 	const struct c2s_draining *d = arg;
+	struct c2s_shard *cs = sh->streams;
 	struct c2s *c;
 
-	TAILQ_FOREACH (c, &c2s_shard(sh)->streams, link) {
+	if (cs == NULL)
+		return;
+	TAILQ_FOREACH (c, &cs->streams, link) {
 		if (c->authenticated)
 			c2s_end_with(c, STREAM_SEE_OTHER_HOST,
 				str_c(d->host_port), NULL);

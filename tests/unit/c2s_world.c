@@ -37,12 +37,26 @@ no_module(void *arg, const char *name, const struct option **options_out,
 }
 
 static struct config *
+world_parse(struct str yaml)
+{
+	struct config_modules modules = { .find = no_module };
+	struct mistakes mistakes;
+	struct config *conf;
+
+	mistakes_init(&mistakes);
+	conf = config_parse("test.yml", yaml, &modules, &mistakes);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		print_error("%s\n", mistakes.texts[i]);
+	mistakes_done(&mistakes);
+	CHECK(conf != NULL);
+	return conf;
+}
+
+static struct config *
 world_config(const struct world *w, unsigned n_shards, const char *more,
 	const char *host)
 {
-	struct config_modules modules = { .find = no_module };
 	struct buf text = BUF_INIT;
-	struct mistakes mistakes;
 	struct config *conf;
 	char cert[128];
 
@@ -52,14 +66,17 @@ world_config(const struct world *w, unsigned n_shards, const char *more,
 		"hosts:\n  example.org: { certificate: %s%s }\n"
 		"  example.net: {}\n",
 		n_shards, more, cert, host);
-	mistakes_init(&mistakes);
-	conf = config_parse("test.yml", buf_str(&text), &modules, &mistakes);
-	for (size_t i = 0; i < mistakes.n_kept; i++)
-		print_error("%s\n", mistakes.texts[i]);
-	mistakes_done(&mistakes);
+	conf = world_parse(buf_str(&text));
 	buf_done(&text);
-	CHECK(conf != NULL);
 	return conf;
+}
+
+void
+world_reload(struct world *w, const char *yaml)
+{
+	CHECK(server_publish(w->server, world_parse(str_c(yaml)), NULL, NULL,
+		NULL));
+	world_settle(w);
 }
 
 static void

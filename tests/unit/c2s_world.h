@@ -57,6 +57,8 @@ void world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 	uint16_t *ports, uint16_t (*port_of)(int fd));
 /* Closes all streams, and stops. */
 void world_done(struct world *w);
+/* Puts a configuration (YAML) in force. */
+void world_reload(struct world *w, const char *yaml);
 /* Until nothing is left to do. */
 void world_settle(struct world *w);
 /* Moves the clock, in steps. */

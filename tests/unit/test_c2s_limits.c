@@ -310,6 +310,46 @@ TEST(all_streams_are_closed_at_a_shutdown)
 	world_done(&w);
 }
 
+TEST(a_host_that_a_reload_takes_away_takes_its_streams_along)
+{
+	struct world w;
+	struct peer p, q, r;
+
+	world_init(&w, 2, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_open(&q, &w, 1, true);
+	peer_open(&r, &w, 1, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	peer_say(&q, HEADER);
+	world_reload(&w, "shards: 2\nhosts: { example.net: {} }");
+	CHECK_GOT(&p, "<stream:error><host-gone ", "</stream:stream>");
+	CHECK_GOT(&q, "<stream:error><host-gone ", "</stream:stream>");
+	CHECK(p.closed && q.closed && !r.closed);
+	peer_say(&r, HEADER);
+	CHECK_GOT(&r, "from='example.net'", "<stream:error><host-unknown ");
+	peer_done(&p);
+	peer_done(&q);
+	peer_done(&r);
+	world_done(&w);
+}
+
+TEST(limits_of_a_reload_hold_for_streams_that_are_open)
+{
+	struct world w;
+	struct peer p;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	world_reload(&w, "shards: 1\nlimits: { idle_before_ping: 10s }\n"
+			 "hosts: { example.org: {} }");
+	peer_say(&p, " ");
+	world_advance(&w, 12 * US_PER_S);
+	CHECK_GOT(&p, "<ping ");
+	peer_done(&p);
+	world_done(&w);
+}
+
 TEST(those_who_have_logged_in_can_be_sent_elsewhere)
 {
 	struct world w;
