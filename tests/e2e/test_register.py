@@ -8,6 +8,7 @@ import scene as scenes
 from client import Client
 
 NS = "jabber:iq:register"
+FORM = "jabber:x:data"
 pytestmark = pytest.mark.only("antiphon")
 
 
@@ -92,6 +93,50 @@ def test_refused(c, open_server, values, cond):
     assert error(c.iq("set", fields(**values))) in cond.split("|")
 
 
+def test_registration_by_form(c, open_server):
+    """XEP-0077 §4, §6: a form that is filled in takes precedence."""
+    form = c.iq("get", query()).child("query", NS).child("x", FORM)
+    assert form.get("type") == "form"
+    got = {f.get("var"): f.get("type") for f in form.elems()
+           if f.name == "field"}
+    assert got == {"FORM_TYPE": "hidden", "username": "text-single",
+                   "password": "text-private"}
+    filled = ("<x xmlns='%s' type='submit'>"
+              "<field var='FORM_TYPE'><value>%s</value></field>"
+              "<field var='username'><value>romeo</value></field>"
+              "<field var='password'><value>secret-one</value></field></x>"
+              % (FORM, NS))
+    got = c.iq("set", query("<username>tybalt</username>" + filled))
+    assert got.get("type") == "result"
+    c.auth("romeo", "secret-one")
+
+
+@pytest.mark.parametrize("name", ["admin", "Administrator", "postmaster",
+                                  "ROOT", "a-b"])
+def test_reserved_names(own_server, name):
+    """modules: register: blocked_names"""
+    server = own_server({"modules": {"register": {
+        "allow": "yes",
+        "blocked_names": ["admin*", "postmaster", "root", "?-?"]}}})
+    c = Client(server).secure()
+    got = c.iq("set", fields(username=name, password="secret-one"))
+    assert error(got) == "not-acceptable"
+    c.drop()
+
+
+def test_many_at_once_make_one_account(open_server):
+    """Who asks for a name that another is just getting is told conflict."""
+    clients = [Client(open_server).secure() for _ in range(4)]
+    for c in clients:
+        c.send("<iq type='set' id='r'>%s</iq>" % fields(
+            username="romeo", password="secret-one"))
+    got = [c.next("an answer") for c in clients]
+    assert sorted(g.get("type") for g in got) == ["error"] * 3 + ["result"]
+    assert {error(g) for g in got if g.get("type") == "error"} == {"conflict"}
+    for c in clients:
+        c.drop()
+
+
 def test_how_many_in_an_hour(own_server):
     """modules: register: per_hour; the clock gives room again."""
     server = own_server({"modules": {"register": {"allow": "yes",
@@ -125,13 +170,15 @@ def test_registered(scene):
     assert got.child("username").text() == scene.accounts["romeo"].name
 
 
-def test_password_change(scene):
+@pytest.mark.parametrize("to", [None, "{HOST}", "{romeo}"])
+def test_password_change(scene, to):
     """XEP-0077 §3.3; hostile-33: other sessions end, and the old password
     is no use any more."""
     a = scene.accounts["romeo"]
     romeo = scene.login("romeo/a")
     other = scene.login("romeo/b")
-    got = romeo.iq("set", fields(username=a.name, password="another-one"))
+    got = romeo.iq("set", fields(username=a.name, password="another-one"),
+                   to and scene.fill(to))
     assert got.get("type") == "result"
     other.expect_error("not-authorized|reset|policy-violation|conflict")
     romeo.ping()
@@ -159,6 +206,59 @@ def test_weak_password(scene):
     got = romeo.iq("set", fields(username=a.name, password="x"))
     assert error(got) == "not-acceptable"
     scene.login("romeo/b")
+
+
+@pytest.mark.parametrize("values", [
+    {"username": "{romeo}"}, {"password": "another-one"}, {},
+    {"username": "{romeo}", "password": ""},
+])
+def test_password_change_is_complete(scene, values):
+    """XEP-0077 §3.3: and an empty password changes nothing."""
+    name = scene.accounts["romeo"].name
+    values = {k: v.replace("{romeo}", name) for k, v in values.items()}
+    romeo = scene.login("romeo/a")
+    assert error(romeo.iq("set", fields(**values))) == "bad-request"
+    scene.login("romeo/b")
+
+
+@pytest.mark.parametrize("conf, payload", [
+    ({"password_change": "no"}, "<username>{romeo}</username>"
+     "<password>another-one</password>"),
+    ({"removal": "no"}, "<remove/>"),
+])
+def test_what_may_be_switched_off(own_server, conf, payload):
+    """modules: register: password_change, removal"""
+    server = own_server({"modules": {"register": conf}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    name = scene.accounts["romeo"].name
+    got = romeo.iq("set", query(payload.replace("{romeo}", name)))
+    assert error(got) == "not-allowed"
+    scene.login("romeo/b")
+    scene.end()
+
+
+def test_removal_by_way_of_the_host(scene):
+    """XEP-0077 §3.2: the account is that of the sender."""
+    romeo = scene.login("romeo/a")
+    romeo.send("<iq type='set' id='bye' to='%s'>%s</iq>" % (
+        scene.server.domain, query("<remove/>")))
+    got = romeo.next("the answer")
+    assert got.get("id") == "bye" and got.get("type") == "result"
+    romeo.expect_error("not-authorized")
+    a = scene.accounts["romeo"]
+    c = Client(scene.server).secure()
+    assert c.auth_step("PLAIN", a.name, a.password).name == "failure"
+    c.drop()
+    scene.login("juliet/j")
+
+
+def test_removal_stands_alone(scene):
+    """XEP-0077 §3.2, table 1"""
+    romeo = scene.login("romeo/a")
+    for inner in ("<remove/><username>x</username>", "<remove/><remove/>"):
+        assert error(romeo.iq("set", query(inner))) == "bad-request"
+    romeo.ping()
 
 
 def test_removal(scene):

@@ -190,6 +190,53 @@ def test_caps_of_the_server(scene, romeo):
 
 
 @pytest.mark.only("antiphon")
+def test_features_are_sorted_and_each_once(scene, romeo):
+    for to in (scene.server.domain, scene.binds["romeo"]):
+        got = ok(info(romeo, to)).child("query").elems()
+        found = [f.get("var") for f in got if f.name == "feature"]
+        assert found == sorted(set(found)) and found
+
+
+@pytest.mark.only("antiphon")
+def test_caps_follow_the_modules(own_server):
+    """The summary in the features is that of the modules in force now."""
+    import scene as scenes
+    from client import Client
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.online("romeo/a")
+    before = romeo.features.child("c", CAPS)
+    assert before.get("ver") == Client(server).secure().features.child(
+        "c", CAPS).get("ver")
+    server.ctl("modules", "unload", "time")
+    now = Client(server).secure().features.child("c", CAPS)
+    assert now.get("ver") != before.get("ver")
+    query = ok(info(romeo, server.domain)).child("query")
+    assert "urn:xmpp:time" not in features(ok(info(romeo, server.domain)))
+    digest = hashlib.sha1(caps_string(query).encode()).digest()
+    assert base64.b64encode(digest).decode() == now.get("ver")
+    old = "%s#%s" % (before.get("node"), before.get("ver"))
+    assert error(info(romeo, server.domain, old)) == "item-not-found"
+    server.ctl("modules", "load", "time")
+    again = Client(server).secure().features.child("c", CAPS)
+    assert again.get("ver") == before.get("ver")
+    scene.end()
+
+
+def test_resources_are_items_of_an_account(scene, romeo):
+    """XEP-0030 §4.1: for those who see them, available ones only."""
+    romeo.close()
+    scene.subscribe("romeo", "juliet")
+    romeo = scene.online("romeo/a")
+    scene.online("juliet/balcony")
+    scene.login("juliet/hidden")
+    got = ok(romeo.iq("get", "<query xmlns='%s'/>" % ITEMS,
+                      scene.binds["juliet"])).child("query")
+    assert [i.get("jid") for i in got.elems()] == [
+        scene["juliet/balcony"].jid]
+
+
+@pytest.mark.only("antiphon")
 def test_contact_addresses(own_server):
     """XEP-0157"""
     import scene as scenes
@@ -255,6 +302,21 @@ def test_version(scene, romeo):
     assert got.child("name").text() and got.child("version").text()
 
 
+@pytest.mark.only("antiphon")
+def test_the_system_is_told_when_that_is_switched_on(own_server):
+    """modules: version: show_os"""
+    import os
+    import scene as scenes
+    ask = "<query xmlns='jabber:iq:version'/>"
+    for conf, want in (({}, None), ({"show_os": "yes"}, os.uname().release)):
+        server = own_server({"modules": {"version": conf}})
+        scene = scenes.Scene(server, ("romeo",))
+        got = ok(scene.login("romeo/a").iq("get", ask, server.domain))
+        found = got.child("query").child("os")
+        assert found is None if want is None else want in found.text()
+        scene.end()
+
+
 def test_time(scene, romeo):
     """XEP-0202"""
     got = ok(romeo.iq("get", "<time xmlns='urn:xmpp:time'/>",
@@ -307,6 +369,33 @@ def test_private_storage_of_others(scene, romeo, kind):
     assert error(got) in ("forbidden", "service-unavailable")
 
 
+@pytest.mark.only("antiphon")
+def test_private_storage_is_limited_and_lasts(own_server):
+    """modules: private: max_bytes, max_namespaces; what was refused has
+    changed nothing."""
+    import scene as scenes
+    server = own_server({"modules": {"private": {
+        "max_bytes": "2KiB", "max_namespaces": "3"}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    for ns in "abc":
+        ok(romeo.iq("set", private("<n xmlns='urn:%s'>1</n>" % ns)))
+    got = romeo.iq("set", private("<n xmlns='urn:d'>1</n>"))
+    assert error(got) == "resource-constraint"
+    got = romeo.iq("set", private("<n xmlns='urn:a'>%s</n>" % ("x" * 3000)))
+    assert error(got) == "resource-constraint"
+    # an empty element makes room
+    ok(romeo.iq("set", private("<n xmlns='urn:b'/>")))
+    ok(romeo.iq("set", private("<n xmlns='urn:d'>1</n>")))
+    scene.end()
+    server.restart()
+    romeo = scene.login("romeo/b")
+    for ns, want in (("a", "1"), ("b", ""), ("c", "1"), ("d", "1")):
+        got = ok(romeo.iq("get", private("<n xmlns='urn:%s'/>" % ns)))
+        assert got.child("query").elems()[0].text() == want
+    scene.end()
+
+
 # --- XEP-0054 vcard-temp -----------------------------------------------------
 
 CARD = ("<vCard xmlns='vcard-temp'><FN>Romeo Montague</FN><N><FAMILY>Montague"
@@ -334,6 +423,27 @@ def test_vcard_of_another(scene, romeo):
     assert got.child("vCard").child("FN").text() == "Romeo Montague"
     got = juliet.iq("set", CARD, scene.binds["romeo"])
     assert error(got) in ("forbidden", "not-allowed", "service-unavailable")
+
+
+@pytest.mark.only("antiphon")
+def test_vcard_of_the_host_and_limit(own_server):
+    """modules: vcard: name, url, description, max_bytes"""
+    import scene as scenes
+    server = own_server({"modules": {"vcard": {
+        "name": "Capulet", "url": "https://capulet.example/",
+        "max_bytes": "1KiB"}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    got = ok(romeo.iq("get", ASK, server.domain)).child("vCard")
+    assert [(e.name, e.text()) for e in got.elems()] == [
+        ("FN", "Capulet"), ("URL", "https://capulet.example/")]
+    ok(romeo.iq("set", CARD))
+    got = romeo.iq("set", "<vCard xmlns='vcard-temp'><FN>%s</FN></vCard>"
+                   % ("x" * 1100))
+    assert error(got) == "not-acceptable"
+    got = ok(romeo.iq("get", ASK)).child("vCard")
+    assert got.child("FN").text() == "Romeo Montague"
+    scene.end()
 
 
 def test_vcard_does_not_tell_who_exists(scene, romeo):
