@@ -1,6 +1,6 @@
 /*
- * c2s.c - the stream of a client: its stages, its bytes, its timer, its way from
- * one shard to another.
+ * c2s.c - the stream of a client: its stages, its bytes, its timer, its way
+ * from one shard to another.
  *
  *   accepted --direct TLS--> HANDSHAKE --c2s_secured()--> HEADER
  *   accepted --starttls----> HEADER --c2s_opened()--> OPEN
@@ -88,7 +88,7 @@ c2s_host(const struct c2s *c)
 	return shard_host(c->shard, str_c(c->login->host));
 }
 
-/* --- the login that is under way ------------------------------------------------- */
+/* --- the login that is under way ------------------------------------------ */
 
 static void
 login_enter(struct c2s_login *l, struct c2s_shard *cs)
@@ -134,7 +134,7 @@ c2s_login_free(struct c2s *c)
 	c->login = NULL;
 }
 
-/* --- parsers ----------------------------------------------------------------------- */
+/* --- parsers -------------------------------------------------------------- */
 
 static enum xml_verdict
 c2s_verdict(const struct c2s *c)
@@ -212,7 +212,7 @@ c2s_put_parser(struct c2s *c)
 	c->parser = NULL;
 }
 
-/* --- moving to the shard of the account ----------------------------------------------- */
+/* --- moving to the shard of the account ----------------------------------- */
 
 static void
 c2s_enter(struct c2s *c, struct shard *sh)
@@ -283,7 +283,7 @@ c2s_restart(struct c2s *c, const char *p, size_t n)
 	return false;
 }
 
-/* --- bytes ----------------------------------------------------------------------------- */
+/* --- bytes ---------------------------------------------------------------- */
 
 /* What the last element has asked for; false when c has moved. */
 static bool
@@ -391,7 +391,7 @@ on_conn_data(void *arg, const char *p, size_t n)
 	c2s_arm(c);
 }
 
-/* --- the timer ----------------------------------------------------------------------------- */
+/* --- the timer ------------------------------------------------------------ */
 
 static int64_t
 c2s_rest_due(const struct c2s *c)
@@ -456,7 +456,7 @@ on_c2s_timer(struct timer *t)
 	c2s_arm(c);
 }
 
-/* --- life -------------------------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 /* Called at the end of a turn, when nobody holds c. */
 static void

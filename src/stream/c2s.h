@@ -17,7 +17,7 @@ struct err;
 struct server;
 struct shard;
 
-/* --- start-up, before threads ---------------------------------------------- */
+/* --- start-up, before threads --------------------------------------------- */
 
 /* Binds every listener of the configuration: before privileges are dropped.
  * False with err, and nothing is bound. */
@@ -25,7 +25,7 @@ bool c2s_listen(struct server *srv, struct err *err);
 /* Gives back what c2s_listen() opened, when c2s_start() will not be called. */
 void c2s_unlisten(struct server *srv);
 
-/* --- the main thread, after server_start() --------------------------------- */
+/* --- the main thread, after server_start() -------------------------------- */
 
 /* Hands the listeners to the shards, which accept from now on.  A simulation
  * calls it without c2s_listen(). */
@@ -39,12 +39,12 @@ void c2s_start(struct server *srv);
 void c2s_close_all(struct server *srv, enum stream_cond cond,
 	void (*done)(void *arg), void *arg);
 /* Sends every authenticated stream to host_port, "host" or "host:port" (RFC 6120
- * §4.9.3.19); copied.  New ones are accepted as before.  done (may be NULL) runs
- * on shard 0 when all have been told. */
+ * §4.9.3.19); copied.  New ones are accepted as before.  done (may be NULL)
+ * runs on shard 0 when all have been told. */
 void c2s_drain(struct server *srv, const char *host_port,
 	void (*done)(void *arg), void *arg);
 
-/* --- owner shard ----------------------------------------------------------- */
+/* --- owner shard ---------------------------------------------------------- */
 
 /* Starts a stream on c (taken), an in-memory connection, as if a listener had
  * accepted it; secure: as if with direct TLS. */

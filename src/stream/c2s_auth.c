@@ -32,7 +32,7 @@
 /* The longest base64 that can be a message. */
 #define BASE64_MAX ((SASL_INPUT_MAX + 2) / 3 * 4)
 
-/* --- what is offered ------------------------------------------------------------ */
+/* --- what is offered ------------------------------------------------------ */
 
 static bool
 on_binding_wanted(void *arg, const char *type, struct buf *out)
@@ -148,7 +148,7 @@ c2s_auth_free(struct c2s_login *l)
 	l->auth = NULL;
 }
 
-/* --- telling ----------------------------------------------------------------------- */
+/* --- telling -------------------------------------------------------------- */
 
 static void
 auth_tell(struct c2s *c, struct str account, const char *mechanism, bool ok)
@@ -176,7 +176,7 @@ auth_write(struct c2s *c, const char *name, const struct buf *raw)
 	conn_wrote(c->conn);
 }
 
-/* --- failure ------------------------------------------------------------------------- */
+/* --- failure -------------------------------------------------------------- */
 
 /* Does it mean that somebody has guessed wrong? */
 static bool
@@ -287,8 +287,8 @@ auth_fail(struct c2s *c)
 		unsigned doublings = MIN(l->failures, FAILURE_DOUBLINGS);
 
 		l->failures++;
-		auth_note_guess(c, sasl_account(s), sasl_mech_name(sasl_mech(s)),
-			sasl_reason(s));
+		auth_note_guess(c, sasl_account(s),
+			sasl_mech_name(sasl_mech(s)), sasl_reason(s));
 		l->answer = (uint8_t)cond;
 		l->answer_us = c->shard->now_us +
 			(FAILURE_DELAY_US << doublings);
@@ -306,7 +306,7 @@ auth_give_up(struct c2s *c)
 	auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 }
 
-/* --- success ---------------------------------------------------------------------------- */
+/* --- success -------------------------------------------------------------- */
 
 static void
 auth_succeed(struct c2s *c, const struct buf *out)
@@ -335,7 +335,7 @@ auth_succeed(struct c2s *c, const struct buf *out)
 	c2s_auth_free(l);
 }
 
-/* --- the exchange ------------------------------------------------------------------------- */
+/* --- the exchange --------------------------------------------------------- */
 
 static void auth_go_on(struct c2s *c, enum sasl_result result,
 	const struct buf *out);
@@ -350,7 +350,7 @@ static void
 lookup_end(struct c2s *c, struct str text, const struct err *err)
 {
 	struct sasl *s = c->login->auth->sasl;
-	struct credentials creds = { 0 };
+	struct credentials creds = { 0 }, *known;
 	struct buf out = BUF_INIT;
 	struct err bad = ERR_INIT;
 
@@ -364,8 +364,8 @@ lookup_end(struct c2s *c, struct str text, const struct err *err)
 			STR_ARG(sasl_account(s)), c->login->host, err->text);
 		auth_give_up(c);
 	} else {
-		auth_go_on(c, sasl_credentials(s, text.p != NULL ? &creds : NULL,
-				&out), &out);
+		known = text.p != NULL ? &creds : NULL;
+		auth_go_on(c, sasl_credentials(s, known, &out), &out);
 	}
 	credentials_wipe(&creds);
 	buf_done(&out);
@@ -427,7 +427,7 @@ auth_go_on(struct c2s *c, enum sasl_result result, const struct buf *out)
 	}
 }
 
-/* --- elements -------------------------------------------------------------------------------- */
+/* --- elements ------------------------------------------------------------- */
 
 /* RFC 6120 §6.4.2: no text is no data, "=" is data of zero length.  False when
  * it is not base64. */

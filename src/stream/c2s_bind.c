@@ -16,7 +16,7 @@
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
 
-/* --- strangers ---------------------------------------------------------------------- */
+/* --- strangers ------------------------------------------------------------ */
 
 /* reply is taken. */
 static void
@@ -63,7 +63,7 @@ c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e)
 	c2s_end(c, STREAM_NOT_AUTHORIZED, "Log in first");
 }
 
-/* --- binding ---------------------------------------------------------------------------- */
+/* --- binding -------------------------------------------------------------- */
 
 static void
 iq_refuse(struct c2s *c, const struct stanza *iq, enum stanza_cond cond,
@@ -211,7 +211,7 @@ c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
 	}
 }
 
-/* --- with a session ------------------------------------------------------------------------ */
+/* --- with a session ------------------------------------------------------- */
 
 bool
 c2s_bound_iq(struct c2s *c, struct stanza *st)

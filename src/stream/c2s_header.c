@@ -1,6 +1,6 @@
 /*
- * c2s_header.c - how a stream begins and ends: the headers of both sides, stream
- * errors, the closing handshake (RFC 6120 §4.2 to §4.9).
+ * c2s_header.c - how a stream begins and ends: the headers of both sides,
+ * stream errors, the closing handshake (RFC 6120 §4.2 to §4.9).
  *
  * Owner shard.  Invariant: nothing is written into a stream before our header,
  * nor behind its end tag.
@@ -30,7 +30,7 @@ struct header {
 	const char *text;
 };
 
-/* --- writing ---------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 void
 c2s_write(struct c2s *c, const struct elem *e)
@@ -73,7 +73,7 @@ c2s_any_host(const struct c2s *c)
 	return str_c(conf->n_hosts != 0 ? conf->host_order[0] : "");
 }
 
-/* --- the end -------------------------------------------------------------------------- */
+/* --- the end -------------------------------------------------------------- */
 
 static void
 c2s_write_error(struct c2s *c, enum stream_cond cond, struct str content,
@@ -181,7 +181,7 @@ c2s_fault(struct c2s *c, enum xml_fault fault)
 	}
 }
 
-/* --- the client's header ------------------------------------------------------------------ */
+/* --- the client's header -------------------------------------------------- */
 
 static void
 header_refuse(struct header *h, enum stream_cond cond, const char *text)

@@ -76,7 +76,7 @@ struct c2s_login {
 	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
-	bool held;             /* nothing is read until something else is done */
+	bool held;             /* nothing is read until something is done */
 	bool counted;          /* as unauthenticated */
 };
 
@@ -95,11 +95,11 @@ struct c2s {
 	struct xml_parser *parser; /* NULL at rest */
 	struct session *session;   /* NULL until bound */
 	struct c2s_login *login;   /* NULL from then on */
-	char *lang;                /* of the header (RFC 6120 §4.7.4); or NULL */
+	char *lang;                /* RFC 6120 §4.7.4; NULL: not said */
 	struct timer timer;        /* the one of all that c2s_due() lists */
 	int64_t seen_us;           /* the last bytes came */
 	int64_t ping_us;           /* a ping was sent; 0: none is out */
-	int64_t resume_us;         /* reading rests until then; 0: it does not */
+	int64_t resume_us;         /* reading rests until then; 0: no */
 	int64_t bytes_us;          /* when what came so far would have been */
 	int64_t stanzas_us;        /* due at the permitted rate */
 };
@@ -139,7 +139,7 @@ struct c2s_server {
 	unsigned n_shards;
 };
 
-/* --- c2s.c: life ------------------------------------------------------------- */
+/* --- c2s.c: life ---------------------------------------------------------- */
 
 struct c2s_shard *c2s_shard(struct shard *sh);
 /* A stream on conn (taken). */
@@ -159,7 +159,7 @@ struct host *c2s_host(const struct c2s *c);
 /* Sets the timer for what is due first. */
 void c2s_arm(struct c2s *c);
 
-/* --- c2s_header.c: how a stream begins and ends ------------------------------- */
+/* --- c2s_header.c: how a stream begins and ends --------------------------- */
 
 enum xml_verdict c2s_opened(void *arg, const struct elem *root,
 	struct str content_ns);
@@ -174,7 +174,7 @@ void c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 void c2s_fault(struct c2s *c, enum xml_fault fault);
 void c2s_log_end(const struct c2s *c, const char *what, const char *why);
 
-/* --- c2s_features.c ------------------------------------------------------------ */
+/* --- c2s_features.c ------------------------------------------------------- */
 
 /* Sends them; ends the stream when there is nothing to offer. */
 void c2s_features(struct c2s *c);
@@ -182,14 +182,14 @@ void c2s_features(struct c2s *c);
 bool c2s_may_log_in(const struct c2s *c);
 bool c2s_offers_tls(const struct c2s *c);
 
-/* --- c2s_tls.c ------------------------------------------------------------------ */
+/* --- c2s_tls.c ------------------------------------------------------------ */
 
 /* rest: bytes that came behind <starttls/>. */
 void c2s_tls_start(struct c2s *c, size_t rest);
 void c2s_tls_direct(struct c2s *c);
 void c2s_secured(void *arg);
 
-/* --- c2s_auth.c ------------------------------------------------------------------ */
+/* --- c2s_auth.c ----------------------------------------------------------- */
 
 void c2s_auth_init(struct c2s *c);
 void c2s_auth_free(struct c2s_login *l);
@@ -198,7 +198,7 @@ bool c2s_auth_element(struct c2s *c, const struct elem *e);
 /* The failure that was kept back is due.  False when c has moved. */
 bool c2s_auth_answer(struct c2s *c);
 
-/* --- c2s_bind.c ------------------------------------------------------------------- */
+/* --- c2s_bind.c ----------------------------------------------------------- */
 
 /* a is taken, e lies in it. */
 void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
@@ -206,7 +206,7 @@ void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* A bind or session iq on a stream that has a session; true: st was taken. */
 bool c2s_bound_iq(struct c2s *c, struct stanza *st);
 
-/* --- c2s_session.c ------------------------------------------------------------------ */
+/* --- c2s_session.c -------------------------------------------------------- */
 
 extern const struct session_stream c2s_session_stream;
 void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
@@ -214,7 +214,7 @@ void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
 void c2s_refuse_elem(struct c2s *c, const struct elem *e,
 	enum stanza_cond cond);
 
-/* --- c2s_limits.c -------------------------------------------------------------------- */
+/* --- c2s_limits.c --------------------------------------------------------- */
 
 /* False: refused, by one of the bounds on connections. */
 bool c2s_count_in(struct c2s *c);
@@ -231,12 +231,12 @@ bool c2s_throttled_account(struct c2s *c, struct str account);
 void c2s_throttle_failure(struct c2s *c, struct str account);
 uint64_t c2s_streams_left(const struct server *srv);
 
-/* --- c2s_ping.c ------------------------------------------------------------------------ */
+/* --- c2s_ping.c ----------------------------------------------------------- */
 
 int64_t c2s_ping_due(const struct c2s *c);
 void c2s_ping(struct c2s *c);
 
-/* --- c2s_listen.c ------------------------------------------------------------------------ */
+/* --- c2s_listen.c --------------------------------------------------------- */
 
 void c2s_listeners_stop(struct c2s_shard *cs);
 

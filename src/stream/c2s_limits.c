@@ -3,7 +3,8 @@
  * take from us.
  *
  * Owner shard of the stream; the counters behind it are shared by all shards.
- * Who sends too fast is read more slowly, and TCP tells him; nothing is dropped.
+ * Who sends too fast is read more slowly, and TCP tells him; nothing is
+ * dropped.
  */
 #include "config.h"
 
@@ -35,7 +36,7 @@ c2s_limits(const struct c2s *c)
 	return &c->shard->snap->config->limits;
 }
 
-/* --- elements ------------------------------------------------------------------------ */
+/* --- elements ------------------------------------------------------------- */
 
 void
 c2s_limits_set(struct shard *sh, struct c2s_shard *cs)
@@ -53,7 +54,7 @@ c2s_limits_set(struct shard *sh, struct c2s_shard *cs)
 	cs->before.stanza_bytes = (uint32_t)l->stanza_bytes_unauthenticated;
 }
 
-/* --- connections ------------------------------------------------------------------------ */
+/* --- connections ---------------------------------------------------------- */
 
 /* None for a connection in memory, which has no address. */
 static struct str
@@ -135,7 +136,7 @@ c2s_streams_left(const struct server *srv)
 	return tally_count(c2s_server(srv)->tally, KEY_ALL);
 }
 
-/* --- rates ---------------------------------------------------------------------------------- */
+/* --- rates ---------------------------------------------------------------- */
 
 /*
  * A token bucket in one number: the time at which all that came would have come
@@ -182,7 +183,7 @@ c2s_count_bytes(struct c2s *c, size_t n)
 	c2s_set_reading(c);
 }
 
-/* --- failed logins ------------------------------------------------------------------------------ */
+/* --- failed logins -------------------------------------------------------- */
 
 static uint32_t
 failures_of(const struct c2s *c, char kind, struct str of)

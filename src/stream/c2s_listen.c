@@ -62,7 +62,7 @@ c2s_server_free(struct server *srv)
 	srv->on_reloaded = NULL;
 }
 
-/* --- binding ------------------------------------------------------------------------ */
+/* --- binding -------------------------------------------------------------- */
 
 static void
 fds_close(int *fds, size_t n)
@@ -110,7 +110,7 @@ c2s_unlisten(struct server *srv)
 	c2s_server_free(srv);
 }
 
-/* --- a new configuration ---------------------------------------------------------- */
+/* --- a new configuration -------------------------------------------------- */
 
 static bool
 listen_eq(const struct config_listen *a, const struct config_listen *b)
@@ -163,7 +163,7 @@ on_reloaded(struct server *srv)
 			"listeners are as they were, a change of \"listen\" needs a restart");
 }
 
-/* --- accepting ------------------------------------------------------------------------ */
+/* --- accepting ------------------------------------------------------------ */
 
 static void
 on_c2s_accept(void *arg, int fd, const struct sockaddr *peer, unsigned peer_len)
@@ -212,7 +212,7 @@ c2s_start(struct server *srv)
 		shard_post(srv->shards[i], on_c2s_start, s, 0);
 }
 
-/* --- sending all away --------------------------------------------------------------------- */
+/* --- sending all away ----------------------------------------------------- */
 
 struct c2s_closing {
 	struct server *server;
@@ -265,7 +265,8 @@ closing_end(struct shard *from, void *arg)
 static void
 on_closing_look(struct timer *t)
 {
-	struct c2s_closing *closing = CONTAINER_OF(t, struct c2s_closing, timer);
+	struct c2s_closing *closing =
+		CONTAINER_OF(t, struct c2s_closing, timer);
 	struct shard *first = closing->server->shards[0];
 
 	if (c2s_streams_left(closing->server) != 0)
@@ -298,7 +299,7 @@ c2s_close_all(struct server *srv, enum stream_cond cond,
 	shard_tour(srv->shards[0], closing_visit, closing_wait, closing);
 }
 
-/* --- sending all elsewhere ------------------------------------------------------------------ */
+/* --- sending all elsewhere ------------------------------------------------ */
 
 struct c2s_draining {
 	char *host_port;

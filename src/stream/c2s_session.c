@@ -20,7 +20,7 @@
 /* How long a sender rests when a mailbox is above its bound. */
 #define CONGESTED_US (10 * US_PER_MS)
 
-/* --- in ---------------------------------------------------------------------------- */
+/* --- in ------------------------------------------------------------------- */
 
 void
 c2s_refuse_elem(struct c2s *c, const struct elem *e, enum stanza_cond cond)
@@ -97,7 +97,7 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 	arena_free(a);
 }
 
-/* --- out ----------------------------------------------------------------------------- */
+/* --- out ------------------------------------------------------------------ */
 
 /* The queue has grown; on_conn_closed() ends the session. */
 static void

@@ -1,9 +1,10 @@
 /*
- * fuzz_stream.c - any bytes into the stream of a client: nothing breaks, nothing
- * is left, and a stranger stays one.
+ * fuzz_stream.c - any bytes into the stream of a client: nothing breaks,
+ * nothing is left, and a stranger stays one.
  *
  * The first byte of the input chooses: 1: the stream is bound already, 2: no
- * TLS, 4: TLS is not required; the rest, into how large pieces the input is cut.
+ * TLS, 4: TLS is not required; the rest, into how large pieces the input is
+ * cut.
  */
 #include "config.h"
 

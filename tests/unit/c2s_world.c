@@ -180,7 +180,7 @@ world_owner(struct world *w, const char *name)
 	return sh;
 }
 
-/* --- accounts ------------------------------------------------------------------------ */
+/* --- accounts ------------------------------------------------------------- */
 
 static void
 world_credentials(struct buf *text)
@@ -217,7 +217,7 @@ world_add_account(struct world *w, const char *name)
 	arena_free(a);
 }
 
-/* --- with threads ---------------------------------------------------------------------- */
+/* --- with threads --------------------------------------------------------- */
 
 static void
 on_created_in_thread(void *arg, bool ok, const struct err *err)
@@ -269,7 +269,7 @@ world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 	c2s_start(w->server);
 }
 
-/* --- the other side --------------------------------------------------------------- */
+/* --- the other side ------------------------------------------------------- */
 
 static void
 on_sink_write(void *arg, const char *p, size_t n)

@@ -18,6 +18,14 @@
 	"<?xml version='1.0'?><stream:stream xmlns='jabber:client' "           \
 	"xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "       \
 	"to='example.org'>"
+/* A header with namespaces of choice. */
+#define HEAD(ns, sns, rest)                                                    \
+	"<?xml version='1.0'?><stream:stream xmlns='" ns "' xmlns:stream='" sns \
+	"' " rest ">"
+#define C "jabber:client"
+#define S "http://etherx.jabber.org/streams"
+#define TO "to='example.org' version='1.0'"
+#define TLS "xmlns='urn:ietf:params:xml:ns:xmpp-tls'"
 #define SASL(name, text)                                                       \
 	"<" name " xmlns='urn:ietf:params:xml:ns:xmpp-sasl'>" text "</" name ">"
 #define AUTH(mechanism, text)                                                  \

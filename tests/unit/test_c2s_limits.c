@@ -41,7 +41,7 @@ count(struct peer *p, const char *text)
 	return n;
 }
 
-/* --- silence ---------------------------------------------------------------------- */
+/* --- silence -------------------------------------------------------------- */
 
 TEST(who_does_not_log_in_in_time_is_sent_away)
 {
@@ -151,7 +151,7 @@ TEST(a_silent_client_is_asked_for_a_sign_of_life)
 	world_done(&w);
 }
 
-/* --- bounds on what comes ----------------------------------------------------------- */
+/* --- bounds on what comes ------------------------------------------------- */
 
 static void
 say_many(struct peer *p, const char *text, size_t n)
@@ -284,7 +284,7 @@ TEST(a_client_that_does_not_read_is_cut_off)
 	world_done(&w);
 }
 
-/* --- the end of all ------------------------------------------------------------------ */
+/* --- the end of all ------------------------------------------------------- */
 
 static void
 on_told(void *arg)

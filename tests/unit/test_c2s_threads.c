@@ -1,6 +1,6 @@
 /*
- * test_c2s_threads.c - a threaded server, and clients that come over TCP and TLS
- * from threads of their own: listeners, handshakes, moving, shutdown.
+ * test_c2s_threads.c - a threaded server, and clients that come over TCP and
+ * TLS from threads of their own: listeners, handshakes, moving, shutdown.
  */
 #include "config.h"
 
