@@ -543,15 +543,11 @@ user_remove(struct module_ctx *m, const struct session *s, struct iq *iq)
 {
 	const struct register_conf *conf = m->conf;
 	struct shard *sh = iq->shard;
+	bool alone = elem_count(iq->payload) == 1;
 	struct removal *r;
 
-	if (elem_count(iq->payload) != 1) {
-		iq_error(iq, COND_BAD_REQUEST,
-			"Remove stands for itself alone");
-		return;
-	}
-	if (!conf->removal || s->account->anonymous) {
-		iq_error(iq, COND_NOT_ALLOWED, NULL);
+	if (!alone || !conf->removal || s->account->anonymous) {
+		iq_error(iq, alone ? COND_NOT_ALLOWED : COND_BAD_REQUEST, NULL);
 		return;
 	}
 	r = xmalloc(sizeof(*r));
