@@ -130,8 +130,9 @@ run_pytest() { # folder, what else to give to pytest
 	workers=
 	python3 -c 'import xdist' 2>/dev/null && workers="-n $jobs"
 	# shellcheck disable=SC2086 # no word, or two
-	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder $unshuffled python3 -B \
-		-m pytest -q $workers --junitxml="$xml" "$@")
+	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder ANTIPHON_TEST_PATIENCE=20 \
+		$unshuffled python3 -B -m pytest -q $workers \
+		--junitxml="$xml" "$@")
 	status=$?
 	count_pytest "$xml"
 	return "$status"
@@ -160,8 +161,8 @@ simulate() {
 }
 
 # Those that have threads of their own.
-threaded='test_log test_mailbox test_store test_store_kill test_store_sqlite
-	test_tally test_throttle test_worker'
+threaded='test_c2s_threads test_log test_mailbox test_store test_store_kill
+	test_store_sqlite test_tally test_throttle test_worker'
 
 check_threads() {
 	programs=
@@ -216,12 +217,8 @@ fuzz() {
 }
 
 lint_scripts() {
-	cd "$top" && shellcheck -x contrib/*.sh tests/check.sh \
-		tests/fuzz/run-seeds .ci/run
-}
-
-lint_manual() {
-	mandoc -Tlint -Wstyle "$out"/gcc/man/*.[578]
+	cd "$top" && find contrib man tests -name '*.sh' -print0 |
+		xargs -0 shellcheck -x tests/fuzz/run-seeds .ci/run
 }
 
 # README says of each module what it carries out, in the module's own words.
@@ -253,13 +250,14 @@ check_rest() {
 	if step "clang asan ubsan build" configure_in asan CC=clang \
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
 		step "asan make check" make_check asan LOG_COMPILER="$unshuffled"
-		step "asan dialogs" run_pytest asan tests/dialog
+		step "asan end to end" run_pytest asan tests/dialog tests/e2e
 	fi
 	if step "clang tsan build" configure_in tsan CC=clang CFLAGS='-g -O1' \
 		--enable-sanitizers=thread; then
 		step "tsan threaded units" check_threads
-		step "tsan end to end" run_pytest tsan \
-			tests/e2e/test_delivery.py tests/e2e/test_presence.py
+		step "tsan end to end" run_pytest tsan tests/dialog \
+			tests/e2e/test_delivery.py tests/e2e/test_presence.py \
+			tests/e2e/test_subscriptions.py tests/e2e/test_server.py
 	fi
 	if step "static modules build" configure_in static CC=gcc \
 		--enable-static-modules; then
@@ -269,7 +267,6 @@ check_rest() {
 		step "fuzz" fuzz
 	fi
 	step "scripts" lint_scripts
-	step "manual" lint_manual
 	step "readme" lint_readme
 	step "make distcheck" distribute
 }
