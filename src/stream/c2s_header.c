@@ -100,16 +100,6 @@ c2s_write_error(struct c2s *c, enum stream_cond cond, struct str content,
 	arena_free(a);
 }
 
-/* Nothing is said during a handshake, nor to one who has said nothing himself:
- * he may speak another protocol, or none. */
-static bool
-c2s_is_spoken(const struct c2s *c)
-{
-	return c->stage != C2S_HANDSHAKE &&
-		(c->stage != C2S_HEADER || c->authenticated ||
-			c->parser != NULL);
-}
-
 /* Strangers come and go at will: theirs is for debugging only. */
 void
 c2s_log_end(const struct c2s *c, const char *what, const char *why)
@@ -131,7 +121,8 @@ c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 		return;
 	c2s_log_end(c, "stream closed",
 		cond != STREAM_COND_NONE ? stream_cond_name(cond) : "goodbye");
-	if (c2s_is_spoken(c)) {
+	/* during a handshake there is nobody to read it */
+	if (c->stage != C2S_HANDSHAKE) {
 		if (!c->headed)
 			c2s_write_header(c, c2s_any_host(c), STR_NONE, true);
 		if (cond != STREAM_COND_NONE)
