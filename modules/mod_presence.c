@@ -200,7 +200,8 @@ refuse(struct session *s, struct stanza *st, enum stanza_cond cond,
 	router_bounce(session_shard(s), st, cond, text);
 }
 
-/* st is taken. */
+/* Contacts come first: whoever makes the account wait because the session takes
+ * messages now (HOOK_SESSION_MESSAGES) does not make them wait.  st is taken. */
 static void
 become_available(struct session *s, struct stanza *st)
 {
@@ -212,13 +213,14 @@ become_available(struct session *s, struct stanza *st)
 			"The priority is a number from -128 to 127");
 		return;
 	}
+	tell_contacts(s->account, stanza_copy(st), SUB_FROM);
+	if (initial)
+		probe_contacts(s);
 	session_set_presence(s, st, priority);
 	tell_own_resources(s->account, st);
 	if (initial)
 		show_own_resources(s);
-	tell_contacts(s->account, st, SUB_FROM);
-	if (initial)
-		probe_contacts(s);
+	stanza_free(st);
 }
 
 /* --- unavailable (RFC 6121 §4.5) ----------------------------------------------------------- */

@@ -275,6 +275,14 @@ session_write_shared(struct session *s, struct stanza *st,
 	s->ops->send_wire(s->stream, *wire_io, to);
 }
 
+size_t
+session_queued(const struct session *s)
+{
+	if (s->stream == NULL || s->ops->queued == NULL)
+		return 0;
+	return s->ops->queued(s->stream);
+}
+
 /* --- presence --------------------------------------------------------------------- */
 
 void

@@ -33,6 +33,9 @@ struct session_stream {
 	/* For the log and for lists: "tls", "cipher", "peer", "mechanism"; NULL
 	 * when there is no such thing. */
 	const char *(*describe)(void *stream, const char *what);
+	/* Bytes that the client has yet to take; NULL: the stream does not
+	 * know. */
+	size_t (*queued)(void *stream);
 };
 
 struct session {
@@ -122,6 +125,9 @@ void session_write(struct session *s, struct stanza *st);
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to);
+/* Bytes that were written and wait for the client to take them: who has much to
+ * write pauses, because the stream cuts off who does not read. */
+size_t session_queued(const struct session *s);
 /* Closes its stream with an error, and ends the session: s is freed. */
 void session_close(struct session *s, enum stream_cond cond, const char *text);
 

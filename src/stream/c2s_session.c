@@ -160,9 +160,18 @@ on_describe(void *stream, const char *what)
 	return NULL;
 }
 
+static size_t
+on_queued(void *stream)
+{
+	const struct c2s *c = stream;
+
+	return conn_queued(c->conn);
+}
+
 const struct session_stream c2s_session_stream = {
 	.send = on_send,
 	.send_wire = on_send_wire,
 	.close = on_close,
 	.describe = on_describe,
+	.queued = on_queued,
 };

@@ -1,0 +1,509 @@
+/*
+ * mod_offline.c - keeps messages for one who is not there (XEP-0160), and
+ * delivers them, with the time at which they came (XEP-0203).
+ *
+ * Owner shard of the account.  Messages are entries of the log "offline", oldest
+ * first; how much there is stands in the map "offline_quota", is written with
+ * every change, and is in memory with the account, so that one who has nothing
+ * waiting costs nothing.
+ *
+ *   a session takes messages --halt--> read --> written, deleted --> read ...
+ *       --(no more, or nobody takes them)--> go on
+ *
+ * From the moment at which a session takes messages until it has all of them,
+ * the account's line is halted (core/account_line.h): what comes meanwhile does
+ * not overtake, and a second session finds nothing left.  An entry is deleted
+ * when it has been given to the stream; a crash between the two delivers it
+ * again, and loses nothing.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "core/module.h"
+
+#define LOG_OFFLINE "offline"
+#define MAP_QUOTA "offline_quota"
+#define KEY_USED "used"
+#define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
+#define NS_HINTS "urn:xmpp:hints"
+#define NS_RECEIPTS "urn:xmpp:receipts"
+#define NS_SID "urn:xmpp:sid:0"
+#define NS_DELAY "urn:xmpp:delay"
+
+#define BATCH 32
+/* A client that does not read is left alone with the rest after that. */
+#define PACE_US (20 * US_PER_MS)
+#define PATIENCE_US (5 * US_PER_S)
+
+struct offline_conf {
+	int64_t messages;
+	uint64_t bytes;
+};
+
+struct flood;
+
+/* In the slot of an account. */
+struct backlog {
+	uint64_t n;
+	uint64_t bytes;
+	struct flood *flood; /* NULL: none is going on */
+};
+
+/* One delivery of what waits. */
+struct flood {
+	struct timer timer;
+	struct backlog *backlog; /* NULL: the account has forgotten it */
+	struct account_step *halt;
+	struct module_entry *entry;
+	struct shard *shard;
+	int64_t stuck_us; /* monotonic, since when the client does not read; 0 */
+	struct jid bare;
+	char text[];
+};
+
+/* --- how much there is ------------------------------------------------------------- */
+
+static void
+quota_write(struct store_tx *tx, const struct account *acc,
+	const struct backlog *b)
+{
+	char text[48];
+
+	if (b->n == 0) {
+		store_tx_delete(tx, account_place(acc, MAP_QUOTA),
+			STR(KEY_USED));
+		return;
+	}
+	snprintf(text, sizeof(text), "%llu %llu", (unsigned long long)b->n,
+		(unsigned long long)b->bytes);
+	store_tx_set(tx, account_place(acc, MAP_QUOTA), STR(KEY_USED),
+		str_c(text));
+}
+
+/* One whose text is damaged counts as one message, so that a delivery looks what
+ * there is. */
+static void
+quota_read(struct backlog *b, struct str text)
+{
+	struct str n, bytes;
+	long long value;
+
+	b->n = 1;
+	b->bytes = 0;
+	if (!str_cut(text, ' ', &n, &bytes))
+		return;
+	if (str_to_int(n, 0, INT64_MAX, &value))
+		b->n = (uint64_t)value;
+	if (str_to_int(bytes, 0, INT64_MAX, &value))
+		b->bytes = (uint64_t)value;
+}
+
+static enum hook_result
+on_load(struct module_ctx *m, void *arg)
+{
+	const struct account_load *load = arg;
+
+	for (size_t i = 0; i < load->n; i++) {
+		const struct store_entry *e = &load->entries[i];
+
+		if (str_is(e->with, MAP_QUOTA) && str_is(e->key, KEY_USED))
+			quota_read(module_account_state(m, load->account),
+				e->value);
+	}
+	return HOOK_PASS;
+}
+
+static void
+backlog_less(struct backlog *b, uint64_t bytes)
+{
+	b->n -= MIN(b->n, 1);
+	b->bytes -= MIN(b->bytes, bytes);
+}
+
+/* --- what is kept (XEP-0160 §3, XEP-0334) ---------------------------------------------- */
+
+/* Says something of the message, but is none. */
+static bool
+is_accessory(const struct elem *e)
+{
+	return str_is(e->ns, NS_CHATSTATES) || str_is(e->ns, NS_HINTS) ||
+		str_is(e->ns, NS_SID) || str_is(e->ns, NS_DELAY) ||
+		elem_is(e, NS_RECEIPTS, "request") ||
+		elem_is(e, NS_CLIENT, "thread");
+}
+
+static bool
+is_worth_keeping(const struct stanza *st)
+{
+	if (stanza_has_hint(st, "no-store") ||
+		stanza_has_hint(st, "no-permanent-store"))
+		return false;
+	if (stanza_has_hint(st, "store"))
+		return true;
+	elem_each_child(st->root, e) {
+		if (!is_accessory(e))
+			return true;
+	}
+	return false;
+}
+
+/* Only we say what we have delayed (hostile 48). */
+static void
+stamp_delay(struct stanza *st, struct str host, int64_t wall_us)
+{
+	struct elem *next;
+
+	for (struct elem *e = st->root->first; e != NULL; e = next) {
+		next = e->next;
+		if (!elem_is_text(e) && elem_is(e, NS_DELAY, "delay") &&
+			str_eq(elem_attr(e, "from"), host))
+			elem_remove(st->root, e);
+	}
+	stanza_add_delay(st, host, wall_us);
+}
+
+/* --- keeping it --------------------------------------------------------------------------- */
+
+/* A message on its way to the disk. */
+struct keeping {
+	struct module_entry *entry;
+	struct shard *shard;
+	struct stanza *st;
+	uint64_t bytes;
+};
+
+/* Nobody was told anything yet; now the sender learns that it failed. */
+static void
+keeping_failed(const struct keeping *k, const struct err *err)
+{
+	struct entity *e = entity_find(k->shard, jid_bare_str(k->st->to));
+	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
+		account_of(e) :
+		NULL;
+	struct host *host = acc != NULL ? account_host(acc) : NULL;
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, k->entry) : NULL;
+
+	log_error(LOG_STORE, LOG_NOBODY,
+		"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
+		STR_ARG(jid_bare_str(k->st->to)), err->text);
+	if (m != NULL)
+		backlog_less(module_account_state(m, acc), k->bytes);
+	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
+}
+
+static void
+on_kept(void *arg, bool ok, const struct err *err)
+{
+	struct keeping *k = arg;
+
+	if (ok)
+		stanza_free(k->st);
+	else
+		keeping_failed(k, err);
+	free(k);
+}
+
+/* st is taken; value is what is stored of it. */
+static void
+keep(struct module_ctx *m, struct account *acc, struct stanza *st,
+	struct str value)
+{
+	struct shard *sh = acc->e.shard;
+	struct backlog *b = module_account_state(m, acc);
+	struct keeping *k = xmalloc(sizeof(*k));
+	struct store_tx *tx = store_tx_new();
+	char id[RAND_ID_SIZE];
+
+	*k = (struct keeping){ m->entry, sh, st, value.n };
+	b->n++;
+	b->bytes += value.n;
+	store_tx_append(tx, account_place(acc, LOG_OFFLINE),
+		rand_id(sh->rand, id), shard_wall_us(sh), jid_str(st->from),
+		value);
+	quota_write(tx, acc, b);
+	module_commit(m, sh, tx, on_kept, k);
+}
+
+static bool
+backlog_has_room(const struct backlog *b, const struct offline_conf *conf,
+	size_t bytes)
+{
+	return b->n < (uint64_t)conf->messages &&
+		b->bytes + bytes <= conf->bytes;
+}
+
+/* An account that does not exist seems to keep it, too (RFC 6121 §8.5.1).  When
+ * the quota is reached the sender gets service-unavailable (XEP-0160 §2). */
+static enum hook_result
+on_offline(struct module_ctx *m, void *arg)
+{
+	struct account_stanza *in = arg;
+	struct account *acc = in->account;
+	struct stanza *st = in->st;
+	struct buf value = BUF_INIT;
+	bool room;
+
+	if (!acc->exists || acc->removing || !is_worth_keeping(st)) {
+		stanza_free(st);
+		return HOOK_HANDLED;
+	}
+	if (acc->anonymous)
+		return HOOK_PASS;
+	stamp_delay(st, account_domain(acc), shard_wall_us(acc->e.shard));
+	stored_write(&value, st->root);
+	room = backlog_has_room(module_account_state(m, acc), m->conf,
+		value.n);
+	if (room)
+		keep(m, acc, st, buf_str(&value));
+	else
+		acc->e.shard->stats.refused++;
+	buf_done(&value);
+	return room ? HOOK_HANDLED : HOOK_PASS;
+}
+
+/* --- delivering it -------------------------------------------------------------------------- */
+
+static void flood_read(struct module_ctx *m, struct account *acc,
+	struct flood *f);
+
+static void
+flood_end(struct flood *f)
+{
+	struct account_step *halt = f->halt;
+
+	if (f->backlog != NULL)
+		f->backlog->flood = NULL;
+	free(f);
+	module_go_on(halt);
+}
+
+/* NULL, and f has ended, when the account or the module is not there any
+ * more. */
+static struct module_ctx *
+flood_find(struct flood *f, struct account **acc_out)
+{
+	struct entity *e = entity_find(f->shard, jid_str(f->bare));
+	struct host *host;
+	struct module_ctx *m = NULL;
+
+	if (f->backlog != NULL && e != NULL && e->state == ENTITY_LOADED) {
+		*acc_out = account_of(e);
+		host = account_host(*acc_out);
+		m = host != NULL ? module_at_host(host, f->entry) : NULL;
+	}
+	if (m == NULL)
+		flood_end(f);
+	return m;
+}
+
+static void
+on_pace(struct timer *t)
+{
+	struct flood *f = CONTAINER_OF(t, struct flood, timer);
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (m != NULL)
+		flood_read(m, acc, f);
+}
+
+static struct session *
+flood_taker(const struct account *acc)
+{
+	struct session *s = acc->sessions;
+
+	while (s != NULL && !session_takes_messages(s))
+		s = s->next;
+	return s;
+}
+
+static bool
+is_full(const struct session *s)
+{
+	return session_queued(s) >
+		session_shard(s)->snap->config->limits.write_queue_bytes / 2;
+}
+
+static void
+flood_write(struct session *s, const struct store_entry *entry)
+{
+	struct arena *a = arena_new();
+	struct elem *e = stored_read(a, entry->value);
+	enum stanza_cond cond;
+	struct stanza *st =
+		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
+
+	if (st == NULL) {
+		log_error(LOG_STORE, session_who(s),
+			"a kept message cannot be read, it is dropped id=%.*s",
+			STR_ARG(entry->key));
+		arena_free(a);
+		return;
+	}
+	session_write(s, st);
+	stanza_free(st);
+}
+
+static void
+on_deleted(void *arg, bool ok, const struct err *err)
+{
+	(void)arg;
+	if (!ok)
+		log_error(LOG_STORE, LOG_NOBODY,
+			"delivered messages cannot be deleted, they will come again reason=\"%s\"",
+			err->text);
+}
+
+/* Returns how many of the entries were delivered. */
+static size_t
+flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
+	const struct store_answer *answer)
+{
+	struct store_tx *tx = store_tx_new();
+	size_t i;
+
+	for (i = 0; i < answer->n; i++) {
+		const struct store_entry *entry = &answer->entries[i];
+		struct session *s = flood_taker(acc);
+
+		if (s == NULL || is_full(s))
+			break;
+		flood_write(s, entry);
+		store_tx_delete_entry(tx, account_place(acc, LOG_OFFLINE),
+			entry->key);
+		backlog_less(b, entry->value.n);
+	}
+	if (i == answer->n && answer->complete)
+		b->n = b->bytes = 0; /* whatever was counted */
+	quota_write(tx, acc, b);
+	module_commit(m, acc->e.shard, tx, on_deleted, NULL);
+	return i;
+}
+
+/* The client has to read before there is more. */
+static void
+flood_pause(struct flood *f, bool progress)
+{
+	int64_t now = f->shard->now_us;
+
+	if (progress || f->stuck_us == 0)
+		f->stuck_us = now;
+	if (now - f->stuck_us > PATIENCE_US)
+		flood_end(f);
+	else
+		shard_timer(f->shard, &f->timer, PACE_US, on_pace);
+}
+
+static void
+on_batch(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+	size_t done;
+
+	if (m == NULL)
+		return;
+	if (err != NULL) {
+		log_error(LOG_STORE, LOG_NOBODY,
+			"kept messages cannot be read account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(f->bare)), err->text);
+		flood_end(f);
+		return;
+	}
+	done = flood_deliver(m, acc, f->backlog, answer);
+	if (flood_taker(acc) == NULL ||
+		(done == answer->n && answer->complete))
+		flood_end(f);
+	else if (done < answer->n)
+		flood_pause(f, done != 0);
+	else
+		flood_read(m, acc, f);
+}
+
+static void
+flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
+{
+	struct store_range range = { .max = BATCH };
+
+	module_range(m, f->shard, account_place(acc, LOG_OFFLINE), &range,
+		on_batch, f);
+}
+
+static enum hook_result
+on_messages(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct account *acc = s->account;
+	struct backlog *b = module_account_state(m, acc);
+	struct jid bare = acc->e.jid;
+	struct flood *f;
+
+	if (b->n == 0 || b->flood != NULL)
+		return HOOK_PASS;
+	f = xcalloc(1, sizeof(*f) + bare.len);
+	f->backlog = b;
+	f->halt = module_halt(m, acc);
+	f->entry = m->entry;
+	f->shard = acc->e.shard;
+	f->bare = bare;
+	f->bare.text = memcpy(f->text, bare.text, bare.len);
+	b->flood = f;
+	flood_read(m, acc, f);
+	return HOOK_PASS;
+}
+
+/* A read that is under way ends the flood when it is answered. */
+static void
+account_done(struct account *acc, void *state)
+{
+	struct backlog *b = state;
+	struct flood *f = b->flood;
+
+	(void)acc;
+	if (f == NULL)
+		return;
+	f->backlog = NULL;
+	if (!timer_is_set(&f->timer))
+		return;
+	shard_timer_cancel(f->shard, &f->timer);
+	flood_end(f);
+}
+
+/* clang-format off */
+
+static const struct option offline_options[] = {
+	{ .name = "messages", .type = OPT_INT, .dflt = "1000", .min = "1",
+		.max = "1000000", .off = offsetof(struct offline_conf, messages),
+		.help = "how many messages wait for one account; further ones "
+			"are refused with <service-unavailable/>" },
+	{ .name = "bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
+		.max = "16GiB", .off = offsetof(struct offline_conf, bytes),
+		.help = "how large they may be together" },
+	{ .name = NULL },
+};
+
+/* clang-format on */
+
+static const struct hook_handler offline_hooks[] = {
+	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
+	{ HOOK_ACCOUNT_OFFLINE, HOOK_KEEP, on_offline },
+	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
+	{ .fn = NULL },
+};
+
+MODULE(offline) = {
+	.api = MODULE_API,
+	.name = "offline",
+	.summary = "keep messages for users who are away",
+	.specs = "XEP-0160 1.0.1, XEP-0203 2.0, XEP-0334 1.0.0",
+	.features = (const char *const[]){ "msgoffline", NULL },
+	.options = offline_options,
+	.conf_size = sizeof(struct offline_conf),
+	.hooks = offline_hooks,
+	.account_maps = (const char *const[]){ MAP_QUOTA, NULL },
+	.account_state = sizeof(struct backlog),
+	.account_done = account_done,
+};
