@@ -284,10 +284,25 @@ on_send(struct module_ctx *m, void *arg)
 
 /* --- from a contact (RFC 6121 §A.3) ------------------------------------------------------- */
 
+/*
+ * To an unsubscribe, §A.3.2 has the server answer with unsubscribed, in case the
+ * other one has lost track.  Between two accounts of this server nothing is lost,
+ * and the answer could meet a new request that is under way already, and pass for
+ * its denial.
+ */
+static bool
+wants_reply(const struct account *acc, struct jid contact,
+	const struct subscription_step *step)
+{
+	if (step->reply == PRESENCE_UNSUBSCRIBED)
+		return shard_host(acc->e.shard, jid_domain(contact)) == NULL;
+	return step->reply != PRESENCE_AVAILABLE;
+}
+
 /* st is taken. */
 static void
 receive_effects(struct roster_change *ch, struct stanza *st,
-	const struct subscription_step *step, uint8_t before)
+	const struct subscription_step *step, uint8_t before, bool reply)
 {
 	enum stanza_type type = st->type;
 
@@ -299,7 +314,7 @@ receive_effects(struct roster_change *ch, struct stanza *st,
 		stanza_free(st);
 	if ((before & ~step->state & SUB_FROM) != 0)
 		roster_change_presence(ch, false); /* §3.3.3 */
-	if (step->reply != PRESENCE_AVAILABLE)
+	if (reply)
 		roster_change_tell(ch, step->reply);
 	if ((step->state & ~before & SUB_FROM) != 0)
 		roster_change_presence(ch, true); /* pre-approved */
@@ -314,10 +329,10 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	uint8_t before = roster_state(&acc->roster, jid_str(contact));
 	struct subscription_step step = subscription_in(before, st->type);
 	bool asks = (step.state & ~before & SUB_PENDING_IN) != 0;
+	bool reply = wants_reply(acc, contact, &step);
 	struct roster_change *ch;
 
-	if ((step.state == before && !step.pass &&
-			step.reply == PRESENCE_AVAILABLE) ||
+	if ((step.state == before && !step.pass && !reply) ||
 		(asks && pending_count(acc) >=
 				limits_of(acc)->pending_subscriptions)) {
 		acc->e.shard->stats.refused += asks;
@@ -328,7 +343,7 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	ch = roster_change_new(acc, contact);
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
-	receive_effects(ch, st, &step, before);
+	receive_effects(ch, st, &step, before, reply);
 	roster_change_commit(m, ch, NULL);
 	arena_free(a);
 }
