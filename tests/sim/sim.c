@@ -40,6 +40,7 @@ struct pair {
 struct sim_client {
 	struct client c;
 	unsigned user, index;
+	bool leaving; /* has said goodbye: what it says now is not heard */
 	int last[USERS][CLIENTS]; /* number of the last message, by sender */
 	bool sees[USERS][CLIENTS];
 };
@@ -173,6 +174,7 @@ static void
 do_connect(struct sim_client *sc)
 {
 	sim_say("u%u/r%u connects", sc->user, sc->index);
+	sc->leaving = false;
 	memset(sc->sees, 0, sizeof(sc->sees));
 	sc->c.priority = (int)world_draw(sc->c.world, 5);
 	client_connect(&sc->c);
@@ -196,6 +198,7 @@ do_end(struct sim *s, struct sim_client *sc, bool broken)
 {
 	sim_say("u%u/r%u %s", sc->user, sc->index,
 		broken ? "breaks" : "leaves");
+	sc->leaving = true;
 	if (broken)
 		excuse_all(s, sc->user);
 	/* what it sent before may be cut off as well */
@@ -275,7 +278,7 @@ sim_act(struct sim *s)
 		do_connect(sc);
 		return;
 	}
-	if (sc->c.state != CLIENT_ONLINE || to == sc->user)
+	if (sc->c.state != CLIENT_ONLINE || sc->leaving || to == sc->user)
 		return;
 	switch (world_draw(s->w, 16)) {
 	case 0:
