@@ -210,6 +210,21 @@ change_send_out(struct roster_change *ch, struct stanza *st, uint8_t before,
 		roster_change_presence(ch, true);
 }
 
+/*
+ * §A.2.1 routes a request also when there is a subscription, in case the contact
+ * has lost track.  Between two accounts of this server it would only be answered
+ * with what is known; or, when it meets a cancellation on its way, be taken for a
+ * new request, which nobody has made.
+ */
+static bool
+wants_routing(const struct account *acc, const struct stanza *st,
+	const struct subscription_step *step)
+{
+	if (st->type == PRESENCE_SUBSCRIBE && (step->state & SUB_TO) != 0)
+		return shard_host(acc->e.shard, jid_domain(st->to)) == NULL;
+	return step->pass;
+}
+
 /* st is taken. */
 static void
 send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
@@ -217,9 +232,10 @@ send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	struct jid contact = st->to;
 	uint8_t before = roster_state(&acc->roster, jid_str(contact));
 	struct subscription_step step = subscription_out(before, st->type);
+	bool pass = wants_routing(acc, st, &step);
 	struct roster_change *ch;
 
-	if (step.state == before && !step.pass) {
+	if (step.state == before && !pass) {
 		stanza_free(st);
 		return;
 	}
@@ -232,7 +248,7 @@ send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	ch = roster_change_new(acc, contact);
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
-	if (step.pass)
+	if (pass)
 		change_send_out(ch, st, before, step.state);
 	else
 		stanza_free(st);
