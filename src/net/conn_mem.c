@@ -77,7 +77,8 @@ conn_mem_write(struct conn *c)
 
 	/* the sink may feed us, and the owner write, before it returns */
 	c->out = (struct buf)BUF_INIT;
-	c->mem->sink.write(c->mem->sink.arg, out.p, out.n);
+	if (!c->hung_up)
+		c->mem->sink.write(c->mem->sink.arg, out.p, out.n);
 	net_spare_put(c->net, &out);
 }
 

@@ -30,6 +30,7 @@
 #define USERS 6
 #define CLIENTS 2 /* of each user */
 #define MESSAGES_MAX 512
+#define SHAKY_STEPS 50
 
 struct pair {
 	unsigned sent;                       /* from one user to another */
@@ -50,6 +51,8 @@ struct sim {
 	uint64_t seed;
 	unsigned steps;
 	bool failed;
+	unsigned step;
+	unsigned shaky[USERS]; /* until which step a break may go unnoticed */
 	struct sim_client clients[USERS][CLIENTS];
 	struct pair pairs[USERS][USERS];
 	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
@@ -199,8 +202,10 @@ do_end(struct sim *s, struct sim_client *sc, bool broken)
 	sim_say("u%u/r%u %s", sc->user, sc->index,
 		broken ? "breaks" : "leaves");
 	sc->leaving = true;
-	if (broken)
+	if (broken) {
 		excuse_all(s, sc->user);
+		s->shaky[sc->user] = s->step + SHAKY_STEPS;
+	}
 	/* what it sent before may be cut off as well */
 	for (unsigned to = 0; broken && to < USERS; to++) {
 		struct pair *p = &s->pairs[sc->user][to];
@@ -228,11 +233,43 @@ do_message(struct sim *s, struct sim_client *sc, unsigned to)
 		"'><body>%u %u %u %u</body></message>",
 		to, sc->user, sc->index,
 		s->next[sc->user][sc->index][to]++, p->sent);
+	p->excused[p->sent] = s->step < s->shaky[to];
 	p->sent++;
 }
 
 static const char *const subscription_acts[] = { "subscribe", "subscribe",
 	"subscribe", "subscribed", "unsubscribe", "unsubscribed" };
+
+static const struct roster *
+roster_of(struct sim *s, unsigned u)
+{
+	struct arena *a = arena_new();
+	struct str bare = arena_printf(a, "u%u@" WORLD_HOST, u);
+	struct entity *e = entity_find(server_owner(s->w->server, bare), bare);
+
+	arena_free(a);
+	if (e == NULL || e->state != ENTITY_LOADED) {
+		sim_fail(s, "u%u is not loaded though it is online", u);
+		return NULL;
+	}
+	return &account_of(e)->roster;
+}
+
+static uint8_t
+state_of(struct sim *s, unsigned u, unsigned v)
+{
+	const struct roster *r = roster_of(s, u);
+	char bare[64];
+
+	snprintf(bare, sizeof(bare), "u%u@" WORLD_HOST, v);
+	return r != NULL ? roster_state(r, str_c(bare)) : 0;
+}
+
+static bool
+asks(struct sim *s, unsigned u, unsigned v)
+{
+	return (state_of(s, u, v) & SUB_PENDING_OUT) != 0;
+}
 
 static void
 do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
@@ -240,6 +277,10 @@ do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
 	const char *act = subscription_acts[world_draw(s->w,
 		COUNT(subscription_acts))];
 
+	/* a request that is repeated while its denial is on the way is a new one
+	 * to the contact, but denied to who asks: so the tables have it */
+	if (strcmp(act, "subscribe") == 0 && asks(s, sc->user, to))
+		return;
 	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
 	client_send(&sc->c, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act,
 		to);
@@ -326,6 +367,7 @@ sim_settle(struct sim *s)
 static void
 sim_step(struct sim *s)
 {
+	s->step++;
 	sim_act(s);
 	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
 		world_turn(s->w);
@@ -349,31 +391,6 @@ come_online(struct sim *s, bool second_too)
 		}
 	}
 	sim_settle(s);
-}
-
-static const struct roster *
-roster_of(struct sim *s, unsigned u)
-{
-	struct arena *a = arena_new();
-	struct str bare = arena_printf(a, "u%u@" WORLD_HOST, u);
-	struct entity *e = entity_find(server_owner(s->w->server, bare), bare);
-
-	arena_free(a);
-	if (e == NULL || e->state != ENTITY_LOADED) {
-		sim_fail(s, "u%u is not loaded though it is online", u);
-		return NULL;
-	}
-	return &account_of(e)->roster;
-}
-
-static uint8_t
-state_of(struct sim *s, unsigned u, unsigned v)
-{
-	const struct roster *r = roster_of(s, u);
-	char bare[64];
-
-	snprintf(bare, sizeof(bare), "u%u@" WORLD_HOST, v);
-	return r != NULL ? roster_state(r, str_c(bare)) : 0;
 }
 
 static void
