@@ -475,11 +475,11 @@ account_done(struct account *acc, void *state)
 /* clang-format off */
 
 static const struct option offline_options[] = {
-	{ .name = "messages", .type = OPT_INT, .dflt = "1000", .min = "1",
+	{ .name = "max_messages", .type = OPT_INT, .dflt = "1000", .min = "1",
 		.max = "1000000", .off = offsetof(struct offline_conf, messages),
 		.help = "how many messages wait for one account; further ones "
 			"are refused with <service-unavailable/>" },
-	{ .name = "bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
+	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
 		.max = "16GiB", .off = offsetof(struct offline_conf, bytes),
 		.help = "how large they may be together" },
 	{ .name = NULL },
