@@ -15,6 +15,7 @@ import json
 import os
 import pwd
 import re
+import shutil
 import signal
 import subprocess
 
@@ -101,8 +102,8 @@ class Server:
     def start(self):
         self.write_conf()
         self.process = Process(
-            [os.path.join(self.build, "antiphond"), "--config",
-             self.conf_path, "--module-dir", self.module_dir()],
+            [self.program(), "--config", self.conf_path,
+             "--module-dir", self.module_dir()],
             os.path.join(self.folder, "log"), self.unprivileged())
         self.process.wait_line(r"\bready$")
         self._read_ports()
@@ -122,6 +123,22 @@ class Server:
         return {"user": nobody.pw_uid, "group": nobody.pw_gid,
                 "extra_groups": []}
 
+    def place(self, path, folder):
+        """What was built, in folder: a link, or a copy for nobody, who may not
+        reach a build tree of root."""
+        there = os.path.join(folder, os.path.basename(path))
+        if os.path.lexists(there):
+            return there
+        if os.getuid() == 0:
+            shutil.copy(path, there)
+        else:
+            os.symlink(path, there)
+        return there
+
+    def program(self):
+        return self.place(os.path.join(self.build, "antiphond"),
+                          os.path.dirname(self.folder))
+
     def module_dir(self):
         """A folder with what the build made, the test modules among it."""
         folder = os.path.join(self.folder, "modules")
@@ -129,9 +146,7 @@ class Server:
         for made in ("modules", os.path.join("tests", "modules")):
             for path in glob.glob(os.path.join(self.build, made, ".libs",
                                                "mod_*.so")):
-                link = os.path.join(folder, os.path.basename(path))
-                if not os.path.lexists(link):
-                    os.symlink(path, link)
+                self.place(path, folder)
         return folder
 
     def _read_ports(self):
