@@ -4,8 +4,8 @@
 # Builds, makes certificates, and starts antiphond on this machine only, with a
 # database in a folder of its own and without touching what is installed.  The
 # server never runs as root: started by root, it runs as the owner of this
-# folder, as who called sudo, or as nobody.  What it writes is in DIR/data; the
-# rest of DIR belongs to whoever runs this, who trusts nothing in DIR/data.
+# folder, as who called sudo, or as nobody.  What it writes is in data/; the rest
+# belongs to whoever runs this, who trusts nothing in data/.
 set -eu
 
 usage() {
@@ -122,7 +122,7 @@ as_builder() {
 }
 
 # Sets source, build and dir.  A folder that is not ours is copied before it is
-# built; a server that cannot reach our folder lives in /var/lib.
+# built.
 choose_folders() {
 	source=$top
 	if [ -z "$build" ]; then
@@ -135,20 +135,36 @@ choose_folders() {
 	fi
 	build=$(cd "$build" && pwd)
 	[ -w "$top" ] || source=$build/source
-	if [ -z "$dir" ]; then
-		dir=$build/server
-		as_user test -x "$build" || dir=/var/lib/antiphon-quickstart
-	fi
+	dir=${dir:-$build/server}
 	case $dir in
 	/*) ;;
 	*) dir=$PWD/$dir ;;
 	esac
+}
+
+# The server can live in $dir: its user gets there, the address of a socket,
+# which has room for 107 bytes, can name it, and so can a shell without quoting.
+dir_fits() {
+	[ ${#dir} -le 90 ] || return 1
 	case $dir in
-	*[!A-Za-z0-9._/+@=-]*) die "$dir: blanks and signs in its name; use --dir" ;;
+	*[!A-Za-z0-9._/+@=-]*) return 1 ;;
 	esac
-	# the address of a socket has room for 107 bytes
-	[ ${#dir} -le 90 ] || die "$dir: too long a name; use --dir"
-	data=$dir/data
+	as_user test -x "$dir"
+}
+
+# Sets home, where the server lives: $dir, or a folder that $dir/home names.
+choose_home() {
+	home=$dir
+	if [ -L "$dir/home" ]; then
+		home=$(readlink "$dir/home")
+	elif [ -d "$dir" ] && ! dir_fits; then
+		parent=/tmp
+		[ "$(id -u)" -ne 0 ] || parent=/var/lib
+		home=$(mktemp -d "$parent/antiphon-quickstart.XXXXXX")
+		chmod 755 "$home"
+		ln -s "$home" "$dir/home"
+	fi
+	data=$home/data
 }
 
 # --- building -------------------------------------------------------------------
@@ -182,30 +198,30 @@ build() {
 # Copies, so that the next build does not pull them from under the server, and
 # so that a server without access to the build tree can load its modules.
 install_programs() {
-	mkdir -p "$dir/bin" "$dir/modules"
+	mkdir -p "$home/bin" "$home/modules"
 	for program in antiphond antiphonctl; do
-		install -m 755 "$build/$program" "$dir/bin/$program.new"
-		mv "$dir/bin/$program.new" "$dir/bin/$program"
+		install -m 755 "$build/$program" "$home/bin/$program.new"
+		mv "$home/bin/$program.new" "$home/bin/$program"
 	done
-	rm -f "$dir"/modules/*.so
+	rm -f "$home"/modules/*.so
 	for module in "$build"/modules/.libs/mod_*.so; do
-		[ ! -e "$module" ] || install -m 644 "$module" "$dir/modules/"
+		[ ! -e "$module" ] || install -m 644 "$module" "$home/modules/"
 	done
 }
 
 # --- certificates -----------------------------------------------------------------
 
 openssl_quietly() {
-	openssl "$@" >"$dir/openssl.log" 2>&1 || {
-		cat "$dir/openssl.log" >&2
+	openssl "$@" >"$home/openssl.log" 2>&1 || {
+		cat "$home/openssl.log" >&2
 		die "openssl $1 failed"
 	}
-	rm -f "$dir/openssl.log"
+	rm -f "$home/openssl.log"
 }
 
 make_certificates() (
-	mkdir -p "$dir/certs"
-	cd "$dir/certs"
+	mkdir -p "$home/certs"
+	cd "$home/certs"
 	[ ! -s server.crt ] || [ "$(cat host 2>/dev/null)" != "$host" ] ||
 		! openssl x509 -checkend 86400 -noout -in server.crt >/dev/null ||
 		exit 0
@@ -233,16 +249,16 @@ make_certificates() (
 )
 
 take_certificates() {
-	mkdir -p "$dir/certs"
-	install -m 644 "$cert" "$dir/certs/server.crt"
-	install -m 600 "$key" "$dir/certs/server.key"
-	install -m 644 "${ca:-$cert}" "$dir/certs/ca.crt"
+	mkdir -p "$home/certs"
+	install -m 644 "$cert" "$home/certs/server.crt"
+	install -m 600 "$key" "$home/certs/server.key"
+	install -m 644 "${ca:-$cert}" "$home/certs/ca.crt"
 }
 
 certificates() {
 	if [ -n "$cert" ]; then take_certificates; else make_certificates; fi
-	echo "$host" >"$dir/certs/host"
-	[ "$(id -u)" -ne 0 ] || chown "$user" "$dir/certs/server.key"
+	echo "$host" >"$home/certs/host"
+	[ "$(id -u)" -ne 0 ] || chown "$user" "$home/certs/server.key"
 }
 
 # --- the server ---------------------------------------------------------------------
@@ -325,20 +341,20 @@ write_configuration() {
 		$(write_listeners)
 		hosts:
 		  $host:
-		    certificate: $dir/certs/server.crt
-		    key: $dir/certs/server.key
+		    certificate: $home/certs/server.crt
+		    key: $home/certs/server.key
 		X
-	} >"$dir/antiphond.yml"
+	} >"$home/antiphond.yml"
 }
 
 write_env() {
-	ctl="$dir/bin/antiphonctl --socket $data/control"
+	ctl="$home/bin/antiphonctl --socket $data/control"
 	cat >"$dir/env.sh" <<-X
 	export HOST=127.0.0.1
 	export DOMAIN=$host
 	export PORT_C2S=$c2s
 	export PORT_DIRECT_TLS=$direct
-	export CA_FILE=$dir/certs/ca.crt
+	export CA_FILE=$home/certs/ca.crt
 	export CTL='$ctl'
 	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"
 	export DELUSER="$ctl deluser {user}@{domain}"
@@ -350,15 +366,13 @@ prepare_data() {
 	mkdir -p "$data"
 	chmod 700 "$data"
 	[ "$(id -u)" -ne 0 ] || chown "$user:" "$data"
-	as_user test -x "$dir/bin/antiphond" ||
-		die "user $user cannot reach $dir; use --dir, such as --dir /var/lib/antiphon-quickstart"
 }
 
 launch() {
-	if ! as_user "$dir/bin/antiphond" --config "$dir/antiphond.yml" \
-		--module-dir "$dir/modules" --daemon \
-		</dev/null >"$dir/start.log" 2>&1; then
-		cat "$dir/start.log" >&2
+	if ! as_user "$home/bin/antiphond" --config "$home/antiphond.yml" \
+		--module-dir "$home/modules" --daemon \
+		</dev/null >"$home/start.log" 2>&1; then
+		cat "$home/start.log" >&2
 		as_user tail -n 20 "$data/antiphond.log" >&2 || :
 		die "the server did not start"
 	fi
@@ -369,7 +383,7 @@ tell() {
 	cat <<-X
 
 	antiphond serves $host on ports $c2s and $direct of this machine
-	(pid $pid, user $user, everything in $dir).
+	(pid $pid, user $user, everything in $home).
 
 	Create an account; this asks for its password:
 	    $ctl adduser romeo@$host
@@ -377,7 +391,7 @@ tell() {
 	To log in with a client:
 	 1. Add the account romeo@$host with that password.
 	 2. Set its server to 127.0.0.1, port $c2s with STARTTLS, or port $direct with TLS.
-	 3. Let it trust $dir/certs/ca.crt, or accept the certificate when it asks.
+	 3. Let it trust $home/certs/ca.crt, or accept the certificate when it asks.
 	 4. Profanity, for one: /connect romeo@$host server 127.0.0.1 port $c2s tls trust
 	 5. Scripts find all of this in $dir/env.sh; "sh contrib/quickstart.sh --stop" ends it.
 	X
@@ -390,7 +404,8 @@ start() {
 			die "install what is missing, or use --no-install"
 	fi
 	build
-	[ -d "$dir" ] || mkdir -p "$dir"
+	mkdir -p "$dir"
+	choose_home
 	if stop; then say "stopped the server that ran before (pid $pid)"; fi
 	[ -n "$host" ] || host=$(remembered DOMAIN)
 	host=${host:-localhost}
@@ -410,8 +425,11 @@ choose_user
 choose_folders
 if [ "$action" = start ]; then
 	start
-elif stop; then
+	exit
+fi
+choose_home
+if stop; then
 	say "stopped (pid $pid)"
 else
-	say "no server runs in $dir"
+	say "no server runs in $home"
 fi
