@@ -13,6 +13,7 @@
 #include "core/commands.h"
 #include "core/conf.h"
 #include "core/host.h"
+#include "core/mistake.h"
 #include "core/module.h"
 #include "core/module_int.h"
 
@@ -100,48 +101,121 @@ on_published(void *arg)
 	command_done(arg);
 }
 
-/* False, and the call has failed, when it cannot be. */
 static bool
-modules_switch(struct command_call *call, bool on, void (*done)(void *arg))
+module_in_memory(const struct module_registry *r, struct str name)
+{
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		if (r->entries[i].module != NULL &&
+			str_is(name, r->entries[i].module->name))
+			return true;
+	}
+	return false;
+}
+
+/* Mistakes go to the call as texts. */
+static struct config *
+config_again(struct command_call *call, struct err *err)
+{
+	struct config_modules known;
+	struct mistakes mistakes;
+	struct config *conf;
+
+	mistakes_init(&mistakes);
+	module_config(call->server->modules, &known);
+	conf = config_load(call->server->config_path, &known, &mistakes);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		command_text(call, "%s", mistakes.texts[i]);
+	if (conf == NULL)
+		err_set(err, ERR_INVALID,
+			"the configuration has mistakes, the module stays off");
+	mistakes_done(&mistakes);
+	return conf;
+}
+
+/* Code that was not in memory may have other options than those that were read
+ * last, so they are read again. */
+static void
+modules_load_run(struct command_call *call)
 {
 	struct server *srv = call->server;
-	struct err err = ERR_INIT;
 	struct str name = command_value(call, "name");
+	bool known = module_in_memory(srv->modules, name);
+	struct err err = ERR_INIT;
+	struct config *conf = NULL;
 
-	if (module_force(srv->modules, name, on, &err)) {
+	if (module_force(srv->modules, name, true, &err))
+		conf = known ? config_ref(srv->newest->config) :
+			       config_again(call, &err);
+	if (conf != NULL && server_publish(srv, conf, on_published, call, &err))
+		return;
+	module_force(srv->modules, name, false, NULL);
+	command_fail(call, &err);
+}
+
+/* False, and the call has failed. */
+static bool
+modules_off(struct command_call *call, void (*done)(void *arg))
+{
+	struct server *srv = call->server;
+	struct str name = command_value(call, "name");
+	struct err err = ERR_INIT;
+
+	if (!module_in_memory(srv->modules, name)) {
+		err_set(&err, ERR_MISSING, "no module \"%.*s\" is loaded",
+			STR_ARG(name));
+	} else if (module_force(srv->modules, name, false, &err)) {
 		if (server_publish(srv, config_ref(srv->newest->config), done,
 			    call, &err))
 			return true;
-		/* it stays as it was */
-		module_force(srv->modules, name, !on, NULL);
+		module_force(srv->modules, name, true, NULL);
 	}
 	command_fail(call, &err);
 	return false;
 }
 
 static void
-modules_load_run(struct command_call *call)
-{
-	modules_switch(call, true, on_published);
-}
-
-static void
 modules_unload_run(struct command_call *call)
 {
-	modules_switch(call, false, on_published);
+	modules_off(call, on_published);
 }
 
-/* Its code is closed once every shard has let go of it, and opened anew. */
+/* Behind the tour that freed the module's state everywhere, and closed it. */
 static void
-on_reload_unloaded(void *arg)
+reload_again(struct shard *from, void *arg)
 {
-	modules_switch(arg, true, on_published);
+	struct command_call *call = arg;
+	struct str name = command_value(call, "name");
+	struct err err = ERR_INIT;
+
+	if (!module_in_memory(from->server->modules, name)) {
+		modules_load_run(call);
+		return;
+	}
+	err_set(&err, ERR_BUSY,
+		"%.*s is off, but still in use: load it in a moment",
+		STR_ARG(name));
+	command_fail(call, &err);
+}
+
+static void
+reload_pass(struct shard *sh, void *arg)
+{
+	(void)sh;
+	(void)arg;
+}
+
+static void
+on_reload_off(void *arg)
+{
+	struct command_call *call = arg;
+
+	shard_tour(call->shard, reload_pass, reload_again, call);
 }
 
 static void
 modules_reload_run(struct command_call *call)
 {
-	modules_switch(call, false, on_reload_unloaded);
+	modules_off(call, on_reload_off);
 }
 
 /* --- the table --------------------------------------------------------------------- */
@@ -157,10 +231,12 @@ const struct command command_modules[] = {
 	{ "modules list", "list the modules in memory", NULL, NULL,
 		modules_list_run },
 	{ "modules load", "switch a module on at every host",
-		"It holds until the configuration is read again.", name_args,
+		"If it is not in memory, its options are read from the configuration. It holds until all of the configuration is read again.",
+		name_args,
 		modules_load_run },
 	{ "modules reload", "switch a module off, and on again from its file",
-		"It holds until the configuration is read again.", name_args,
+		"Its options are read from the configuration. It holds until all of the configuration is read again.",
+		name_args,
 		modules_reload_run },
 	{ "modules unload", "switch a module off at every host",
 		"It holds until the configuration is read again.", name_args,

@@ -119,7 +119,7 @@ struct config_module {
 	const char *name;
 	void *conf; /* const from now on; NULL: the module has no options */
 	size_t conf_size;
-	const struct option *options; /* borrowed from the module; or NULL */
+	const struct option *options; /* a copy of the module's; or NULL */
 };
 
 struct config_host {
@@ -175,8 +175,7 @@ struct config_modules {
 
 /*
  * Reads and checks the file at path.  A reference, owned by the caller; NULL
- * when there are mistakes, all of which are in m.  modules is borrowed, but the
- * option tables have to live as long as the result.
+ * when there are mistakes, all of which are in m.  modules is borrowed.
  */
 struct config *config_load(const char *path,
 	const struct config_modules *modules, struct mistakes *m);

@@ -46,6 +46,47 @@ gathering_remove(struct gathering *g, struct config_module *mod)
 	g->n--;
 }
 
+static const char *
+text_copy(struct arena *a, const char *text)
+{
+	return arena_str(a, str_c(text)).p;
+}
+
+/* A module may be unloaded while the configuration that names it is in force:
+ * its table is copied with all texts. */
+static const struct option *
+options_copy(struct arena *a, const struct option *table)
+{
+	struct option *copy;
+	size_t n = 0, choices;
+
+	if (table == NULL)
+		return NULL;
+	while (table[n].name != NULL)
+		n++;
+	copy = arena_zalloc(a, (n + 1) * sizeof(*copy));
+	for (size_t i = 0; i < n; i++) {
+		const char **list;
+
+		copy[i] = table[i];
+		copy[i].name = text_copy(a, table[i].name);
+		copy[i].dflt = text_copy(a, table[i].dflt);
+		copy[i].min = text_copy(a, table[i].min);
+		copy[i].max = text_copy(a, table[i].max);
+		copy[i].help = text_copy(a, table[i].help);
+		copy[i].example = text_copy(a, table[i].example);
+		if (table[i].choices == NULL)
+			continue;
+		for (choices = 0; table[i].choices[choices] != NULL;)
+			choices++;
+		list = arena_zalloc(a, (choices + 1) * sizeof(*list));
+		for (size_t k = 0; k < choices; k++)
+			list[k] = text_copy(a, table[i].choices[k]);
+		copy[i].choices = list;
+	}
+	return copy;
+}
+
 /* With its default options.  NULL: there is no such module, or no room. */
 static struct config_module *
 gathering_add(struct gathering *g, const char *name)
@@ -56,6 +97,7 @@ gathering_add(struct gathering *g, const char *name)
 	if (g->n == MODULES_MAX ||
 		!known->find(known->arg, name, &mod.options, &mod.conf_size))
 		return NULL;
+	mod.options = options_copy(g->w->arena, mod.options);
 	if (mod.options != NULL && mod.conf_size > 0) {
 		mod.conf = arena_zalloc(g->w->arena, mod.conf_size);
 		option_defaults(mod.options, mod.conf, g->w->arena);

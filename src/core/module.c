@@ -58,8 +58,9 @@ module_close(struct module_registry *r, struct module_entry *entry)
 {
 	if (entry->loaded && entry->module->unload != NULL)
 		entry->module->unload(r->server);
-	log_info(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
-		entry->module->name);
+	if (entry->loaded)
+		log_info(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
+			entry->module->name);
 	entry->module = NULL;
 	entry->loaded = false;
 #ifndef __SANITIZE_ADDRESS__
