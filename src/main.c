@@ -30,7 +30,9 @@
 #include "core/shard.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
+#include "main_mdoc.h"
 #include "stream/c2s.h"
+#include "stream/c2s_command.h"
 
 #define STOP_TEXT "antiphond: cannot start: "
 
@@ -237,6 +239,7 @@ main_start(struct server *srv, struct err *err)
 	const struct config_server *conf = &srv->newest->config->server;
 
 	commands_register(srv);
+	command_register(srv, c2s_commands);
 	return c2s_listen(srv, err) && ctl_open(srv, err) &&
 		main_write_pid(conf->pid_file, err) &&
 		privileges_drop(conf->user, conf->group, err) &&
@@ -310,6 +313,11 @@ main(int argc, char **argv)
 
 	main_args_parse(&args, argc, argv);
 	modules = module_registry_new(args.module_dir);
+	if (args.show_mdoc) {
+		main_mdoc(modules);
+		module_registry_free(modules);
+		return 0;
+	}
 	conf = main_load(&args, modules);
 	if (conf == NULL || args.check_config || args.show_config) {
 		if (conf != NULL && args.show_config)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <idn2.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
@@ -276,6 +277,19 @@ path_of(struct arena *a, const struct yaml_node *node)
 		node->file, node->text.p).p;
 }
 
+/* As it stands in certificates; domain itself when it cannot be. */
+static const char *
+domain_ascii(struct arena *a, const char *domain)
+{
+	char *ascii = NULL;
+	const char *out = domain;
+
+	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NONTRANSITIONAL) == IDN2_OK)
+		out = arena_str(a, str_c(ascii)).p;
+	idn2_free(ascii);
+	return out;
+}
+
 static int
 host_check(struct arena *a, const struct yaml_node *host, json_t *rows)
 {
@@ -299,7 +313,7 @@ host_check(struct arena *a, const struct yaml_node *host, json_t *rows)
 	if (!chain_read(&chain, path_of(a, cert), &err))
 		rc = CLI_FAILED;
 	else
-		rc = chain_judge(&chain, domain,
+		rc = chain_judge(&chain, domain_ascii(a, domain),
 			path_of(a, key != NULL && key->kind == YAML_SCALAR ?
 					key :
 					cert),

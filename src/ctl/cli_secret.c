@@ -72,8 +72,9 @@ prompt(int fd, const char *text, struct buf *out)
 	hidden = before;
 	hidden.c_lflag &= ~(tcflag_t)ECHO;
 	hidden.c_lflag |= ECHONL;
-	dprintf(fd, "%s: ", text);
+	/* in this order: what is typed after the prompt is never shown */
 	tcsetattr(fd, TCSAFLUSH, &hidden);
+	dprintf(fd, "%s: ", text);
 	ok = line_ask(fd, out);
 	tcsetattr(fd, TCSAFLUSH, &before);
 	return ok;

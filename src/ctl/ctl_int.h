@@ -39,6 +39,8 @@ struct ctl_client {
 	int fd;
 	bool pumping;  /* requests are being taken from in */
 	bool ending;   /* is closed when out is written */
+	bool lingering; /* out is written: input is dropped until its end */
+	size_t dropped; /* bytes of it */
 	bool broken;   /* is closed as soon as the loop comes by */
 };
 

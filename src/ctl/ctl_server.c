@@ -38,6 +38,9 @@
 #define OUT_MAX ((size_t)256 << 20)
 #define IDLE_S 600 /* without a request */
 #define STUCK_S 60 /* without reading the answer */
+/* Closing while input is unread would take back what the peer has not read. */
+#define LINGER_S 5
+#define LINGER_MAX ((size_t)64 << 20)
 #define ACCEPT_PAUSE_US (1 * US_PER_S)
 
 /* --- clients ------------------------------------------------------------------- */
@@ -139,6 +142,32 @@ ctl_client_pump(struct ctl_client *c)
 
 /* --- reading and writing -------------------------------------------------------- */
 
+/* All is said; the peer may not have finished.  False when it is to be closed
+ * now. */
+static bool
+client_linger(struct ctl_client *c)
+{
+	static const struct timeval linger = { .tv_sec = LINGER_S };
+
+	if (c->lingering || shutdown(c->fd, SHUT_WR) == -1)
+		return false;
+	c->lingering = true;
+	event_add(c->read_event, &linger);
+	return true;
+}
+
+static bool
+client_drop(struct ctl_client *c)
+{
+	char waste[4096];
+	ssize_t n = recv(c->fd, waste, sizeof(waste), 0);
+
+	if (n == -1)
+		return errno == EAGAIN || errno == EINTR;
+	c->dropped += (size_t)n;
+	return n != 0 && c->dropped < LINGER_MAX;
+}
+
 /* False when the client is to be closed now. */
 static bool
 client_read(struct ctl_client *c)
@@ -164,7 +193,8 @@ on_client_readable(evutil_socket_t fd, short what, void *arg)
 	struct ctl_client *c = arg;
 
 	(void)fd;
-	if ((what & EV_TIMEOUT) != 0 || !client_read(c))
+	if ((what & EV_TIMEOUT) != 0 ||
+		!(c->lingering ? client_drop(c) : client_read(c)))
 		client_free(c);
 }
 
@@ -183,7 +213,7 @@ client_write(struct ctl_client *c)
 		return true;
 	buf_done(&c->out);
 	event_del(c->write_event);
-	return !c->ending;
+	return !c->ending || client_linger(c);
 }
 
 static void

@@ -24,7 +24,7 @@
 #include "core/server.h"
 #include "ctl/ctl_int.h"
 
-#define BACKLOG 16
+#define BACKLOG 128
 
 static bool
 socket_address(const char *path, struct sockaddr_un *out, struct err *err)

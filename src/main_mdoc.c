@@ -1,0 +1,96 @@
+/*
+ * main_mdoc.c - every option as text of antiphond.yml(5), from the tables that
+ * the parser reads: the page in man/ is held against it.
+ */
+#include "config.h"
+
+#include "main_mdoc.h"
+
+#include <ctype.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "core/conf.h"
+#include "core/module.h"
+#include "core/module_int.h"
+
+static void
+mdoc_options(const struct option *options, struct buf *out)
+{
+	buf_add_c(out, ".Bl -tag -width Ds\n");
+	option_mdoc(options, out);
+	buf_add_c(out, ".El\n");
+}
+
+static void
+mdoc_sentence(const char *text, struct buf *out)
+{
+	buf_printf(out, "%c%s.\n", toupper((unsigned char)text[0]), text + 1);
+}
+
+/* "RFC 6121 §4", with the sign as the manual writes it. */
+static void
+mdoc_specs(const char *specs, struct buf *out)
+{
+	for (; *specs != '\0'; specs++) {
+		if (strncmp(specs, "\xc2\xa7", 2) == 0) {
+			buf_add_c(out, "\\(sc");
+			specs++;
+		} else {
+			buf_add(out, specs, 1);
+		}
+	}
+	buf_add_c(out, ".\n");
+}
+
+static void
+mdoc_section(const struct config_section *section, struct buf *out)
+{
+	if (*section->name != '\0')
+		buf_printf(out, ".Ss %s\n", section->name);
+	else
+		buf_add_c(out, ".Ss Top level\n");
+	mdoc_sentence(section->help, out);
+	mdoc_options(section->options, out);
+}
+
+static void
+mdoc_module(const struct module *module, bool is_default, struct buf *out)
+{
+	buf_printf(out, ".Ss modules: %s\n", module->name);
+	mdoc_sentence(module->summary, out);
+	if (module->specs != NULL)
+		mdoc_specs(module->specs, out);
+	buf_printf(out, "It is %s unless a file says otherwise.\n",
+		is_default ? "on" : "off");
+	if (module->options != NULL && module->options->name != NULL)
+		mdoc_options(module->options, out);
+	else
+		buf_add_c(out, "It has no options.\n");
+}
+
+void
+main_mdoc(struct module_registry *modules)
+{
+	struct config_modules known;
+	struct buf out = BUF_INIT;
+	struct err err = ERR_INIT;
+
+	for (const struct config_section *s = config_sections; s->name != NULL;
+		s++)
+		mdoc_section(s, &out);
+	module_config(modules, &known);
+	for (size_t i = 0; i < known.n_names; i++) {
+		const struct module_entry *e =
+			module_open(modules, str_c(known.names[i]), &err);
+
+		if (e != NULL)
+			mdoc_module(e->module, known.defaults[i] != NULL, &out);
+		else
+			fprintf(stderr, "antiphond: %s\n", err.text);
+	}
+	fwrite(out.p, 1, out.n, stdout);
+	buf_done(&out);
+}

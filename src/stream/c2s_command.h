@@ -1,0 +1,12 @@
+/*
+ * c2s_command.h - the commands about streams of clients.
+ */
+#ifndef STREAM_C2S_COMMAND_H
+#define STREAM_C2S_COMMAND_H
+
+#include "core/command.h"
+
+/* Ends with a name of NULL. */
+extern const struct command c2s_commands[];
+
+#endif
