@@ -5,6 +5,7 @@
 
 #include "core/account.h"
 
+#include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/account_int.h"
@@ -43,6 +44,14 @@ account_place(const struct account *acc, const char *name)
 	};
 }
 
+uint64_t
+account_credentials_mark(const struct server *srv, struct str text)
+{
+	uint64_t hash = hash_bytes(&srv->hash_key, text.p, text.n);
+
+	return hash != 0 ? hash : 1;
+}
+
 bool
 account_shows_presence_to(const struct account *acc, struct jid who)
 {
@@ -67,8 +76,12 @@ account_take_entry(struct account *acc, const struct store_entry *entry)
 		if (str_is(entry->key, KEY_CREATED) ||
 			str_is(entry->key, KEY_CREDENTIALS))
 			acc->exists = true;
+		if (str_is(entry->key, KEY_CREDENTIALS))
+			acc->credentials_mark = account_credentials_mark(
+				acc->e.shard->server, entry->value);
 	} else if (str_is(entry->with, MAP_ROSTER)) {
-		if (!roster_load(&acc->roster, entry))
+		if (!roster_load(&acc->roster, entry) &&
+			log_limit_ok(&acc->e.shard->unreadable, LOG_ROSTER))
 			log_error(LOG_ROSTER, LOG_NOBODY,
 				"a stored contact cannot be read, it is left out account=%.*s contact=%.*s",
 				STR_ARG(jid_str(acc->e.jid)),

@@ -35,6 +35,7 @@ struct account {
 	struct roster roster;
 	struct account_line line; /* what it does, in order */
 	void **slots;    /* of modules; NULL until the first is asked for */
+	uint64_t credentials_mark; /* of what is stored; 0: not known */
 	uint16_t n_sessions;
 	bool exists;
 	bool anonymous;  /* exists only while its session does, nothing is kept */
@@ -81,6 +82,13 @@ void account_deliver(struct account *acc, struct stanza *st);
 /* Is who (bare or full) entitled to the presence of acc: subscription from or
  * both, or the account itself? */
 bool account_shows_presence_to(const struct account *acc, struct jid who);
+
+/*
+ * Tells two texts of credentials apart.  A client logs in before its account is
+ * asked for a session, and perhaps on another shard: what it has shown then
+ * still has to be what is asked for (hostile 33).  Never 0; any thread.
+ */
+uint64_t account_credentials_mark(const struct server *srv, struct str text);
 
 /* --- any shard: the answer comes back to from -------------------------------- */
 

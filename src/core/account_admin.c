@@ -24,6 +24,7 @@ struct account_op {
 	account_done_fn done;
 	account_credentials_fn credentials_done;
 	void *arg;
+	bool removes;
 	struct err err; /* code ERR_NONE: it worked */
 	struct jid jid; /* bare */
 	char *jid_text;
@@ -128,25 +129,41 @@ op_start(struct account_op *op)
 }
 
 static void
+op_take_effect(struct entity *e, void *arg)
+{
+	struct account_op *op = arg;
+
+	if (e != NULL)
+		op->took_effect(account_of(e), op);
+	else
+		op_finish(op);
+}
+
+static void
+op_undo(struct account_op *op, struct entity *e)
+{
+	if (e != NULL && op->removes) {
+		account_of(e)->removing = false;
+		entity_check_idle(e);
+	}
+	op_finish(op);
+}
+
+static void
 on_op_durable(void *arg, bool ok, const struct err *err)
 {
 	struct account_op *op = arg;
 	struct entity *e = entity_find(op->owner, jid_str(op->jid));
-	struct account *acc = NULL;
 
-	if (e != NULL && e->state == ENTITY_LOADED)
-		acc = account_of(e);
 	if (!ok) {
 		op->err = *err;
-		if (acc != NULL)
-			acc->removing = false;
+		op_undo(op, e);
+	} else if (e != NULL) {
+		/* one that is being read anew may read what was before */
+		entity_when_loaded(e, op_take_effect, op);
+	} else {
 		op_finish(op);
-		return;
 	}
-	if (acc != NULL)
-		op->took_effect(acc, op);
-	else
-		op_finish(op);
 }
 
 static void
@@ -156,8 +173,8 @@ op_commit(struct account_op *op, struct store_tx *tx)
 		on_op_durable, op);
 }
 
-static void
-close_sessions(struct account *acc, struct str keep, enum stream_cond cond,
+void
+account_close_sessions(struct account *acc, struct str keep, enum stream_cond cond,
 	const char *text)
 {
 	struct session *s, *next;
@@ -175,6 +192,10 @@ static void
 create_took_effect(struct account *acc, struct account_op *op)
 {
 	acc->exists = true;
+	/* the name may have been that of a temporary one (XEP-0175) */
+	acc->anonymous = false;
+	acc->credentials_mark = account_credentials_mark(op->owner->server,
+		str_c(op->text));
 	hook_run(account_host(acc), HOOK_ACCOUNT_CREATED, acc);
 	op_finish(op);
 	entity_check_idle(&acc->e);
@@ -215,7 +236,9 @@ account_create(struct shard *from, struct jid bare, struct str creds_text,
 static void
 credentials_took_effect(struct account *acc, struct account_op *op)
 {
-	close_sessions(acc, str_c(op->resource), STREAM_NOT_AUTHORIZED,
+	acc->credentials_mark = account_credentials_mark(op->owner->server,
+		str_c(op->text));
+	account_close_sessions(acc, str_c(op->resource), STREAM_NOT_AUTHORIZED,
 		"The password was changed");
 	op_finish(op);
 }
@@ -260,6 +283,7 @@ remove_took_effect(struct account *acc, struct account_op *op)
 
 	acc->exists = false;
 	acc->removing = false;
+	acc->credentials_mark = 0;
 	roster_done(&acc->roster);
 	op_finish(op);
 	/* whoever asked may be one of the sessions: its answer goes first */
@@ -269,7 +293,7 @@ remove_took_effect(struct account *acc, struct account_op *op)
 	if (e == NULL)
 		return;
 	acc = account_of(e);
-	close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
+	account_close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
 		"The account was removed");
 	module_account_slots_free(acc);
 	entity_check_idle(e);
@@ -289,6 +313,7 @@ remove_perform(struct account *acc, struct account_op *op)
 	tx = store_tx_new();
 	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
 	op->took_effect = remove_took_effect;
+	op->removes = true;
 	op_commit(op, tx);
 }
 
@@ -319,7 +344,7 @@ kick_perform(struct account *acc, struct account_op *op)
 	if (op->resource != NULL)
 		session_close(s, STREAM_POLICY_VIOLATION, op->text);
 	else
-		close_sessions(acc, STR_NONE, STREAM_POLICY_VIOLATION,
+		account_close_sessions(acc, STR_NONE, STREAM_POLICY_VIOLATION,
 			op->text);
 	op_finish(op);
 }

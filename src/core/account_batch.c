@@ -124,6 +124,7 @@ told_loaded(struct entity *e, void *arg)
 		return;
 	acc = account_of(e);
 	acc->exists = true;
+	acc->anonymous = false;
 	hook_run(account_host(acc), HOOK_ACCOUNT_CREATED, acc);
 	entity_check_idle(e);
 }

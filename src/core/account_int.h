@@ -16,6 +16,10 @@ void account_receive_shared(struct entity *e, struct stanza *st,
 /* account_deliver, when its turn has come. */
 void account_deliver_now(struct account *acc, struct stanza *st);
 
+/* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
+void account_close_sessions(struct account *acc, struct str keep,
+	enum stream_cond cond, const char *text);
+
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
 

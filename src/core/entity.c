@@ -148,14 +148,19 @@ entity_loaded(struct entity *e)
 	entity_check_idle(e);
 }
 
+/* It is not found any more. */
+static void
+entity_leave(struct entity *e)
+{
+	shard_timer_cancel(e->shard, &e->idle);
+	HASH_DEL(e->shard->entities, e);
+	e->shard->stats.entities--;
+}
+
 static void
 entity_free(struct entity *e)
 {
-	struct shard *sh = e->shard;
-
-	shard_timer_cancel(sh, &e->idle);
-	HASH_DEL(sh->entities, e);
-	sh->stats.entities--;
+	entity_leave(e);
 	if (e->state == ENTITY_LOADED)
 		e->class->unload(e);
 	free(e);
@@ -167,16 +172,19 @@ entity_failed(struct entity *e, const struct err *why)
 	struct shard *sh = e->shard;
 	struct stanza *st;
 
-	log_error(LOG_ROUTER, ((struct log_who){ entity_describe, e }),
-		"cannot be loaded, what waited for it is refused reason=\"%s\"",
-		why->text);
+	/* who is told may ask again at once, and gets another one */
+	entity_leave(e);
+	if (log_limit_ok(&sh->unreadable, LOG_ROUTER))
+		log_error(LOG_ROUTER, ((struct log_who){ entity_describe, e }),
+			"cannot be loaded, what waited for it is refused reason=\"%s\"",
+			why->text);
 	entity_call_waiters(e, false);
 	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->inbox, link);
 		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
 			"The server cannot read its storage");
 	}
-	entity_free(e);
+	free(e);
 }
 
 static void

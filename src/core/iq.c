@@ -134,9 +134,10 @@ iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
 		.st = st,
 		.payload = stanza_payload(st),
 	};
-	/* an account that does not exist answers like one that lets nobody ask,
-	 * so that accounts cannot be found out (RFC 6121 §8.5.1) */
-	if ((acc != NULL && !acc->exists) ||
+	/* a reload may have taken the host away while st was waiting; and an
+	 * account that does not exist answers like one that lets nobody ask, so
+	 * that accounts cannot be found out (RFC 6121 §8.5.1) */
+	if (host == NULL || (acc != NULL && !acc->exists) ||
 		!iq_try(host_iq_find(host, iq->payload), iq)) {
 		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;

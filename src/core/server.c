@@ -19,6 +19,7 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/worker.h"
+#include "core/account_int.h"
 #include "core/command_int.h"
 #include "core/conf.h"
 #include "core/host.h"
@@ -277,11 +278,27 @@ struct publishing {
 	void *arg;
 };
 
+/* Of hosts that are not served any more: while their modules are still there to
+ * say goodbye to the contacts at others. */
+static void
+publish_close(struct shard *sh, const struct snapshot *next)
+{
+	struct entity *e, *after;
+
+	HASH_ITER (hh, sh->entities, e, after) {
+		if (e->class == &account_class && e->state == ENTITY_LOADED &&
+			snapshot_host(next, jid_domain(e->jid)) == NULL)
+			account_close_sessions(account_of(e), STR_NONE,
+				STREAM_HOST_GONE, NULL);
+	}
+}
+
 static void
 publish_visit(struct shard *sh, void *arg)
 {
 	struct publishing *p = arg;
 
+	publish_close(sh, p->snap);
 	snapshot_unref(sh->snap);
 	sh->snap = snapshot_ref(p->snap);
 }

@@ -181,6 +181,7 @@ session_bind(struct account *acc, struct str resource,
 	rand_bytes(sh->rand, &s->id, sizeof(s->id));
 	if (hook_run(account_host(acc), HOOK_SESSION_BIND, s) == HOOK_HANDLED) {
 		session_free(s);
+		entity_check_idle(&acc->e);
 		*cond_out = COND_NOT_ALLOWED;
 		return NULL;
 	}

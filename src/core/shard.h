@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/log.h"
 #include "base/mailbox.h"
 #include "base/timer.h"
 #include "core/host.h"
@@ -61,6 +62,7 @@ struct shard {
 	struct shard_stats stats;
 	int64_t now_us;            /* monotonic, read once a turn */
 	void **slots;              /* of modules */
+	struct log_limit unreadable; /* stored accounts */
 	void *streams;             /* the stream layer's own, for this shard */
 	struct event *mail_event;
 	struct event *timer_event;
