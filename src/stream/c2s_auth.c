@@ -355,13 +355,18 @@ lookup_end(struct c2s *c, struct str text, const struct err *err)
 	struct err bad = ERR_INIT;
 
 	c->login->held = false; /* until something else holds it */
+	c->login->credentials = text.p != NULL ?
+		account_credentials_mark(c->shard->server, text) :
+		0;
 	if (err == NULL && text.p != NULL &&
 		!credentials_parse(&creds, text, &bad))
 		err = &bad;
 	if (err != NULL) {
-		log_error(LOG_AUTH, c2s_who(c),
-			"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
-			STR_ARG(sasl_account(s)), c->login->host, err->text);
+		if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_AUTH))
+			log_error(LOG_AUTH, c2s_who(c),
+				"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
+				STR_ARG(sasl_account(s)), c->login->host,
+				err->text);
 		auth_give_up(c);
 	} else {
 		known = text.p != NULL ? &creds : NULL;
@@ -487,6 +492,7 @@ auth_begin(struct c2s *c, const struct elem *e)
 	} else if (c2s_throttled_address(c)) {
 		auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
 	} else {
+		c->login->credentials = 0;
 		auth->sasl = sasl_new(&auth->offer);
 		auth_take(c, e, true);
 	}

@@ -18,13 +18,14 @@
 
 /* --- strangers ------------------------------------------------------------ */
 
-/* reply is taken. */
+/* reply is taken.  The stream in which it was asked may have ended: nothing is
+ * written before the header of the next one. */
 static void
 on_stranger_reply(struct shard *sh, uint64_t token, struct stanza *reply)
 {
 	struct c2s *c = c2s_find(sh, token);
 
-	if (c != NULL)
+	if (c != NULL && c->stage == C2S_OPEN && !c->authenticated)
 		c2s_write(c, reply->root);
 	stanza_free(reply);
 }
@@ -94,7 +95,9 @@ static bool
 bind_may(const struct c2s *c, struct account *acc)
 {
 	if (c->mech != SASL_ANONYMOUS)
-		return acc->exists && !acc->anonymous;
+		return acc->exists && !acc->anonymous &&
+			(acc->credentials_mark == 0 ||
+				acc->credentials_mark == c->login->credentials);
 	if (acc->exists && !acc->anonymous)
 		return false; /* a name drawn by lot hits an account: never */
 	acc->exists = true; /* XEP-0175: as long as the session */
@@ -159,7 +162,8 @@ on_account_loaded(struct entity *e, void *arg)
 		iq_refuse(c, iq, COND_INTERNAL_SERVER_ERROR,
 			"The account cannot be read");
 	else if (!bind_may(c, account_of(e)))
-		c2s_end(c, STREAM_NOT_AUTHORIZED, "The account was removed");
+		c2s_end(c, STREAM_NOT_AUTHORIZED,
+			"The password was changed, or the account removed");
 	else
 		bind_try(c, account_of(e), iq);
 	stanza_free(iq);

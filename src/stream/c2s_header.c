@@ -36,7 +36,7 @@ void
 c2s_write(struct c2s *c, const struct elem *e)
 {
 	xml_write(conn_out(c->conn), e, STR(NS_CLIENT));
-	conn_wrote(c->conn);
+	c2s_wrote(c);
 }
 
 /* RFC 6120 §4.7; to is the bare address that the client gave, or STR_NONE. */

@@ -64,6 +64,7 @@ struct c2s_login {
 	UT_hash_handle hh; /* by token, of the shard */
 	struct c2s *stream;
 	uint64_t token;
+	uint64_t credentials;  /* mark of those that were shown; 0: none */
 	int64_t deadline_us;
 	int64_t answer_us;     /* a failure is kept back until then; 0: none */
 	char *host;            /* pinned by the first header (hostile 25) */
@@ -117,6 +118,8 @@ struct c2s_shard {
 	struct xml_limits after;
 	struct log_limit refused;
 	struct log_limit failed;
+	struct log_limit unread;
+	struct log_limit broken; /* credentials, certificates */
 	struct listener **listeners;
 	struct c2s_accept *accepts; /* their arguments */
 	size_t n_listeners;
@@ -225,6 +228,9 @@ void c2s_count_stanza(struct c2s *c);
 /* n bytes were read: rests when there was too much. */
 void c2s_count_bytes(struct c2s *c, size_t n);
 void c2s_limits_set(struct shard *sh, struct c2s_shard *cs);
+/* Something was written: who does not read is cut off when too much waits
+ * (hostile 12).  on_conn_closed() ends the session. */
+void c2s_wrote(struct c2s *c);
 /* Failed logins: have there been too many?  account is bare. */
 bool c2s_throttled_address(struct c2s *c);
 bool c2s_throttled_account(struct c2s *c, struct str account);

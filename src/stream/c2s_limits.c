@@ -18,6 +18,10 @@
 #include "core/host.h"
 #include "net/conn.h"
 
+/* Of answers to a client that has not logged in; all there are before that
+ * together are much smaller. */
+#define STRANGER_QUEUE_BYTES (64 * 1024)
+
 #define KEY_ALL STR("connections")
 #define KEY_STRANGERS STR("strangers")
 
@@ -181,6 +185,29 @@ c2s_count_bytes(struct c2s *c, size_t n)
 		return;
 	c->resume_us = MAX(c->resume_us, ready);
 	c2s_set_reading(c);
+}
+
+/* --- what waits to be read by the client ----------------------------- */
+
+void
+c2s_wrote(struct c2s *c)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+	uint64_t max = c2s_limits(c)->write_queue_bytes;
+
+	conn_wrote(c->conn);
+	if (!c->authenticated)
+		max = MIN(max, STRANGER_QUEUE_BYTES);
+	if (c->stage == C2S_CLOSED || conn_queued(c->conn) <= max)
+		return;
+	if (log_limit_ok(&cs->unread, LOG_STREAM))
+		log_info(LOG_STREAM, c2s_who(c),
+			"does not read what is sent, cut off queued=%zu",
+			conn_queued(c->conn));
+	c->shard->stats.refused++;
+	c->stage = C2S_CLOSED;
+	shard_timer_cancel(c->shard, &c->timer);
+	conn_abort(c->conn);
 }
 
 /* --- failed logins -------------------------------------------------------- */

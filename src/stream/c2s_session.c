@@ -99,31 +99,13 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 
 /* --- out ------------------------------------------------------------------ */
 
-/* The queue has grown; on_conn_closed() ends the session. */
-static void
-c2s_check_queue(struct c2s *c)
-{
-	size_t max = c->shard->snap->config->limits.write_queue_bytes;
-
-	conn_wrote(c->conn);
-	if (c->stage == C2S_CLOSED || conn_queued(c->conn) <= max)
-		return;
-	log_info(LOG_STREAM, c2s_who(c),
-		"does not read what is sent, cut off queued=%zu",
-		conn_queued(c->conn));
-	c->shard->stats.refused++;
-	c->stage = C2S_CLOSED;
-	shard_timer_cancel(c->shard, &c->timer);
-	conn_abort(c->conn);
-}
-
 static void
 on_send(void *stream, const struct stanza *st)
 {
 	struct c2s *c = stream;
 
 	xml_write(conn_out(c->conn), st->root, STR(NS_CLIENT));
-	c2s_check_queue(c);
+	c2s_wrote(c);
 }
 
 static void
@@ -132,7 +114,7 @@ on_send_wire(void *stream, const struct wire *w, struct str to)
 	struct c2s *c = stream;
 
 	wire_write(w, to, conn_out(c->conn));
-	c2s_check_queue(c);
+	c2s_wrote(c);
 }
 
 static void

@@ -32,8 +32,9 @@ c2s_handshake(struct c2s *c, struct str host, struct str alpn)
 	}
 	if (conn_start_tls(c->conn, c->shard->snap->tls, host, alpn, &err))
 		return true;
-	log_error(LOG_TLS, c2s_who(c), "TLS cannot begin reason=\"%s\"",
-		err.text);
+	if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_TLS))
+		log_error(LOG_TLS, c2s_who(c), "TLS cannot begin reason=\"%s\"",
+			err.text);
 	return false;
 }
 

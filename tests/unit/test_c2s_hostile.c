@@ -1,0 +1,335 @@
+/*
+ * test_c2s_hostile.c - streams at awkward moments: logins that are overtaken by
+ * an administrator, hosts that go, clients that come and go without end.
+ */
+#include "config.h"
+
+#include <malloc.h>
+
+#include "c2s_world.h"
+#include "core/account.h"
+#include "core/entity.h"
+#include "core/host.h"
+#include "net/conn.h"
+#include "store/store.h"
+#include "stream/c2s.h"
+#include "stream/c2s_int.h"
+#include "test.h"
+
+#define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")
+#define ROMEO jid_trusted(STR("romeo@example.org"))
+
+static void
+on_account(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(bool *)arg = ok;
+}
+
+/* To what the text "other" says; any text will do for credentials that nobody
+ * logs in with. */
+static void
+change_password(struct world *w)
+{
+	bool ok = false;
+
+	account_set_credentials(w->server->shards[0], ROMEO, STR("other"),
+		STR_NONE, on_account, &ok);
+	world_settle(w);
+	CHECK(ok);
+}
+
+static void
+make_anew(struct world *w)
+{
+	bool ok = false;
+
+	account_remove(w->server->shards[0], ROMEO, on_account, &ok);
+	world_settle(w);
+	CHECK(ok);
+	account_create(w->server->shards[0], ROMEO, STR("other"), on_account,
+		&ok);
+	world_settle(w);
+	CHECK(ok);
+}
+
+/* hostile 33 */
+TEST(a_login_is_worth_nothing_once_the_credentials_have_changed)
+{
+	static void (*const changes[])(struct world *w) = { change_password,
+		make_anew };
+
+	for (size_t i = 0; i < COUNT(changes); i++) {
+		for (unsigned shards = 1; shards <= 3; shards += 2) {
+			struct world w;
+			struct peer p;
+
+			world_init(&w, shards, "", "");
+			peer_open(&p, &w, 0, true);
+			peer_say(&p, HEADER AUTH_ROMEO);
+			peer_say(&p, HEADER);
+			CHECK_GOT(&p, "<bind ");
+			changes[i](&w);
+			peer_say(&p, BIND("a"));
+			CHECK_GOT(&p, "<not-authorized ");
+			CHECK(p.closed);
+			peer_done(&p);
+			world_done(&w);
+		}
+	}
+}
+
+TEST(a_login_after_the_password_was_changed_is_as_good_as_any)
+{
+	struct world w;
+	struct peer p;
+	bool ok = false;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	account_remove(w.server->shards[0], ROMEO, on_account, &ok);
+	world_settle(&w);
+	CHECK(ok && p.closed);
+	peer_done(&p);
+	world_add_account(&w, "romeo");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	CHECK(!p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- what waits for a host that goes ------------------------------------------------ */
+
+TEST(a_request_that_waits_when_its_host_goes_is_answered)
+{
+	struct str ask = STR("<iq type='get' id='q' to='x@example.net'>"
+			     "<a xmlns='b'/></iq>");
+	struct world w;
+	struct peer p;
+	struct shard *sh;
+
+	world_init(&w, 1, "", "");
+	sh = w.server->shards[0];
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_JULIET, BIND("a"));
+	p.got.n = 0;
+	conn_mem_feed(p.conn, ask.p, ask.n);
+	/* the account is being read, and the store does not answer yet */
+	for (int i = 0; i < 3; i++)
+		shard_turn(sh);
+	CHECK(entity_find(sh, STR("x@example.net"))->state == ENTITY_LOADING);
+	world_reload(&w, "shards: 1\nhosts: { example.org: {} }");
+	CHECK_GOT(&p, "type=\"error\" id=\"q\"", "<service-unavailable ");
+	CHECK(!p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
+/* --- entities that cannot be loaded ------------------------------------------------ */
+
+static void
+entity_load_later(struct entity *e)
+{
+	(void)e;
+}
+
+static bool
+entity_never_idle(const struct entity *e)
+{
+	(void)e;
+	return false;
+}
+
+static void
+entity_unload(struct entity *e)
+{
+	(void)e;
+}
+
+static const struct entity_class slow_class = {
+	.name = "slow",
+	.size = sizeof(struct entity),
+	.load = entity_load_later,
+	.is_idle = entity_never_idle,
+	.unload = entity_unload,
+};
+
+struct asking {
+	struct shard *shard;
+	struct entity *again;
+	unsigned n_told;
+};
+
+static void
+on_told_again(struct entity *e, void *arg)
+{
+	struct asking *asking = arg;
+
+	CHECK(e == asking->again);
+	asking->n_told++;
+}
+
+static void
+on_told(struct entity *e, void *arg)
+{
+	struct asking *asking = arg;
+
+	CHECK(e == NULL);
+	asking->n_told++;
+	asking->again = entity_get(asking->shard, &slow_class, ROMEO);
+	entity_when_loaded(asking->again, on_told_again, asking);
+}
+
+TEST(who_asks_again_when_loading_has_failed_is_told_again)
+{
+	struct asking asking = { .n_told = 0 };
+	struct err err = ERR_INIT;
+	struct entity *e;
+	struct world w;
+
+	world_init(&w, 1, "", "");
+	asking.shard = w.server->shards[0];
+	world_advance(&w, 3600 * US_PER_S); /* it leaves memory */
+	e = entity_get(asking.shard, &slow_class, ROMEO);
+	entity_when_loaded(e, on_told, &asking);
+	err_set(&err, ERR_STORAGE, "as a test wants it");
+	entity_failed(e, &err);
+	CHECK_INT(asking.n_told, 1);
+	CHECK(entity_find(asking.shard, STR("romeo@example.org")) ==
+		asking.again);
+	entity_loaded(asking.again);
+	CHECK_INT(asking.n_told, 2);
+	world_done(&w);
+}
+
+/* --- what a client can make grow ---------------------------------------------------- */
+
+/* hostile 12: answers that the stream gives by itself count too. */
+TEST(errors_that_are_not_read_are_bounded)
+{
+	struct world w;
+	struct peer p;
+	struct buf text = BUF_INIT;
+
+	world_init(&w, 1, 
+		"limits: { stanza_bytes: 64KiB, write_queue_bytes: 64KiB }", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	/* all in one turn: nothing leaves meanwhile */
+	for (int i = 0; i < 3000; i++)
+		buf_add_c(&text, "<message to='@'/>");
+	peer_say_n(&p, text.p, text.n);
+	CHECK(p.closed);
+	CHECK(p.got.n < 80 * 1024);
+	CHECK_INT(w.server->shards[0]->stats.sessions, 0);
+	buf_done(&text);
+	peer_done(&p);
+	world_done(&w);
+}
+
+#define GROWTH_MAX (64 * 1024)
+
+static size_t
+bytes_in_use(void)
+{
+#ifdef __SANITIZE_ADDRESS__
+	return 0; /* it looks for leaks itself */
+#else
+	return mallinfo2().uordblks;
+#endif
+}
+
+/* Those that make keys be derived come less often. */
+static const struct {
+	const char *text;
+	int rounds;
+} strangers[] = {
+	{ "", 20000 },
+	{ "<", 20000 },
+	{ HEADER, 20000 },
+	{ HEADER "<a", 20000 },
+	{ HEADER "<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>", 20000 },
+	{ HEADER "<iq type='get' id='a'><b xmlns='c'/></iq>", 20000 },
+	{ HEADER AUTH("SCRAM-SHA-256", "biwsbj1yb21lbyxyPWFiYw=="), 5000 },
+	{ HEADER AUTH_WRONG, 1000 },
+	{ HEADER AUTH_ROMEO, 1000 },
+	{ HEADER AUTH_ROMEO HEADER, 1000 },
+	{ HEADER AUTH_ROMEO HEADER BIND("a"), 1000 },
+	{ HEADER "</stream:stream>", 20000 },
+	{ "<!DOCTYPE a>", 20000 },
+};
+
+static void
+on_guest_write(void *arg, const char *p, size_t n)
+{
+	/* arg is gone when the guest has left */
+	(void)arg;
+	(void)p;
+	(void)n;
+}
+
+static void
+on_guest_closed(void *arg)
+{
+	*(struct conn **)arg = NULL;
+}
+
+/* Goes without waiting for what comes of it, unless patient. */
+static void
+come_and_go(struct world *w, const char *text, bool patient)
+{
+	struct shard *sh = w->server->shards[0];
+	struct conn *conn;
+	struct conn_mem_sink sink = { on_guest_write, on_guest_closed, &conn };
+
+	conn = conn_new_mem(sh->net, &sink);
+	c2s_accept_mem(sh, conn, true);
+	shard_turn(sh);
+	if (*text != '\0')
+		conn_mem_feed(conn, text, strlen(text));
+	shard_turn(sh);
+	if (patient)
+		world_settle(w);
+	if (conn != NULL)
+		conn_mem_hangup(conn);
+	world_settle(w);
+}
+
+static void
+come_many(struct world *w, const char *text, int n)
+{
+	while (n-- > 0)
+		come_and_go(w, text, n % 2);
+	/* failures are forgotten, and accounts leave memory */
+	world_advance(w, 61 * US_PER_S);
+}
+
+/* hostile 4 */
+TEST(connections_that_come_and_go_leave_nothing)
+{
+	const char *text;
+	struct world w;
+	size_t before;
+
+	log_set_level(LOG_AUTH, LEVEL_ERROR);
+	log_set_level(LOG_SESSION, LEVEL_ERROR);
+	log_set_level(LOG_STREAM, LEVEL_ERROR);
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(strangers); i++) {
+		/* the header is the same for most */
+		text = strangers[i].text;
+		TEST_CASE(text + MIN(strlen(text), strlen(HEADER)));
+		come_many(&w, text, strangers[i].rounds / 10);
+		before = bytes_in_use();
+		come_many(&w, text, strangers[i].rounds);
+		CHECK_INT(MAX(bytes_in_use(), before + GROWTH_MAX),
+			before + GROWTH_MAX);
+		CHECK_INT(w.server->shards[0]->stats.streams, 0);
+		CHECK_INT(w.server->shards[0]->stats.sessions, 0);
+	}
+	world_done(&w);
+}
+
+TEST_MAIN
