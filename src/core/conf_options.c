@@ -273,17 +273,20 @@ const struct option config_limits_options[] = {
 		.help = "silence after which a stream gives its parser back, "
 			"to save memory"),
 	LIMIT(auth_attempts, .name = "auth_attempts", .type = OPT_INT,
-		.dflt = "5", .min = "1", .max = "100",
+		/* COMPAT: RFC 6120 §6.4.5 would have 2 to 5; libpurple 2.14 sends
+		 * one wrong password up to eight times, twice by each
+		 * mechanism, and calls it wrong only after the last */
+		.dflt = "10", .min = "1", .max = "100",
 		.help = "failed logins on one connection, before it is closed "
 			"(RFC 6120 section 6.4.5)"),
 	LIMIT(auth_failures_per_address,
 		.name = "auth_failures_per_address", .type = OPT_INT,
-		.dflt = "30", .min = "1", .max = "1000000",
+		.dflt = "60", .min = "1", .max = "1000000",
 		.help = "failed logins in a minute from one address; further "
 			"ones are refused unseen"),
 	LIMIT(auth_failures_per_account,
 		.name = "auth_failures_per_account", .type = OPT_INT,
-		.dflt = "10", .min = "1", .max = "1000000",
+		.dflt = "30", .min = "1", .max = "1000000",
 		.help = "failed logins in a minute to one account; further "
 			"ones are refused unseen"),
 	LIMIT(write_queue_bytes, .name = "write_queue_bytes",

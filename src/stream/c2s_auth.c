@@ -27,7 +27,7 @@
 /* Who guesses waits: this long for the first answer, twice as long for each
  * further one, up to so many times. */
 #define FAILURE_DELAY_US (100 * US_PER_MS)
-#define FAILURE_DOUBLINGS 4
+#define FAILURE_DOUBLINGS 3
 
 /* The longest base64 that can be a message. */
 #define BASE64_MAX ((SASL_INPUT_MAX + 2) / 3 * 4)
