@@ -503,6 +503,10 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	come_online(s, world_draw(s->w, 2) == 0);
 	sim_check(s);
 	ok = !s->failed;
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++)
+			client_done(&s->clients[u][i].c);
+	}
 	world_free(s->w);
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
