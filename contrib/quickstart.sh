@@ -37,7 +37,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # shellcheck source=contrib/deps.sh
 . "$top/contrib/deps.sh"
 
-# --- what is wanted ---------------------------------------------------------
+# --- what is wanted -----------------------------------------------------------
 
 parse() {
 	dir='' build='' host='' base='' shards='' cert='' key='' ca=''
@@ -94,7 +94,7 @@ check_values() {
 	done
 }
 
-# --- who, and where -------------------------------------------------------------
+# --- who, and where -----------------------------------------------------------
 
 # Sets user: who the server runs as.
 choose_user() {
@@ -167,7 +167,7 @@ choose_home() {
 	data=$home/data
 }
 
-# --- building -------------------------------------------------------------------
+# --- building -----------------------------------------------------------------
 
 copy_source() {
 	[ "$source" != "$top" ] || return 0
@@ -209,7 +209,7 @@ install_programs() {
 	done
 }
 
-# --- certificates -----------------------------------------------------------------
+# --- certificates -------------------------------------------------------------
 
 openssl_quietly() {
 	openssl "$@" >"$home/openssl.log" 2>&1 || {
@@ -261,7 +261,7 @@ certificates() {
 	[ "$(id -u)" -ne 0 ] || chown "$user" "$home/certs/server.key"
 }
 
-# --- the server ---------------------------------------------------------------------
+# --- the server ---------------------------------------------------------------
 
 # A value that an earlier run left; read, not run.
 remembered() {

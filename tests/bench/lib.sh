@@ -3,6 +3,7 @@
 # BUILD names the build tree (default: build/ beside tests/).
 #   server_start SHARDS ACCOUNTS [LOG_LEVEL]   sets pid, and port_<tls>
 #   server_stop                                false if it did not end well
+# shellcheck shell=sh disable=SC2034,SC2046,SC2154
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 BUILD=${BUILD:-$top/build}

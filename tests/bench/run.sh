@@ -2,6 +2,7 @@
 # run.sh - every mode of antiphon-bench against a server of its own, with TLS
 # and without, as one table.  BUILD names the build tree; SCALE (1) multiplies
 # the number of clients; SHARDS (1) are the server's.
+# shellcheck disable=SC2154 # set by lib.sh
 set -eu
 . "$(dirname "$0")/lib.sh"
 
