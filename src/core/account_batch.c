@@ -21,7 +21,7 @@
 #include "store/store.h"
 #include "xmpp/datetime.h"
 
-/* --- lines ----------------------------------------------------------------------- */
+/* --- lines -------------------------------------------------------------- */
 
 static bool
 line_verifiers(struct batch_line *l, struct str rest)
@@ -112,7 +112,7 @@ account_batch_done(struct account_batch *b)
 	b->n = 0;
 }
 
-/* --- telling entities ------------------------------------------------------------- */
+/* --- telling entities --------------------------------------------------- */
 
 static void
 told_loaded(struct entity *e, void *arg)
@@ -156,7 +156,7 @@ line_tell(const struct batch_line *l)
 	shard_post(owner, told_arrive, str_dup(jid_str(l->jid)), l->jid.len);
 }
 
-/* --- committing -------------------------------------------------------------------- */
+/* --- committing --------------------------------------------------------- */
 
 static void
 line_write(const struct batch_line *l, struct store_tx *tx)
@@ -249,7 +249,7 @@ batch_commit(struct account_batch *b)
 		on_batch_durable, b);
 }
 
-/* --- deriving ---------------------------------------------------------------------- */
+/* --- deriving ----------------------------------------------------------- */
 
 static void
 line_derive(void *arg)

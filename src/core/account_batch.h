@@ -45,7 +45,7 @@ struct account_batch {
 	void *arg;
 };
 
-/* --- any thread: pure ------------------------------------------------------ */
+/* --- any thread: pure --------------------------------------------------- */
 
 /*
  * Splits text into lines; both are borrowed as long as out.  A line with a
@@ -57,7 +57,7 @@ bool account_batch_parse(struct account_batch *out, struct str text,
 /* Overwrites what is secret and frees the lines. */
 void account_batch_done(struct account_batch *b);
 
-/* --- any shard ------------------------------------------------------------- */
+/* --- any shard ---------------------------------------------------------- */
 
 /*
  * Creates all accounts of b that have no err, in one transaction; when that

@@ -22,7 +22,7 @@
 
 #define NUMBER_TEXT 24
 
-/* --- answering ------------------------------------------------------------------- */
+/* --- answering ---------------------------------------------------------- */
 
 void
 command_row(struct command_call *call)
@@ -73,7 +73,7 @@ command_fail(struct command_call *call, const struct err *err)
 	call->finish(call, err);
 }
 
-/* --- what was given ----------------------------------------------------------------- */
+/* --- what was given ----------------------------------------------------- */
 
 struct str
 command_value(const struct command_call *call, const char *name)
@@ -148,7 +148,7 @@ command_run(struct command_call *call)
 	call->command->run(call);
 }
 
-/* --- the registry --------------------------------------------------------------------- */
+/* --- the registry ------------------------------------------------------- */
 
 struct command_registry {
 	const struct command **tables;

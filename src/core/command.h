@@ -66,7 +66,7 @@ struct command_call {
 	void (*finish)(struct command_call *call, const struct err *err);
 };
 
-/* --- shard 0: for commands ------------------------------------------------------ */
+/* --- shard 0: for commands ---------------------------------------------- */
 
 /* STR_NONE when it was not given. */
 struct str command_value(const struct command_call *call, const char *name);
@@ -82,7 +82,7 @@ void command_text(struct command_call *call, const char *fmt, ...)
 void command_done(struct command_call *call);
 void command_fail(struct command_call *call, const struct err *err);
 
-/* --- shard 0: for surfaces ------------------------------------------------------ */
+/* --- shard 0: for surfaces ---------------------------------------------- */
 
 /* Adds a table (static, kept) of the house's own commands; start-up. */
 void command_register(struct server *srv, const struct command *table);

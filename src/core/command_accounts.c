@@ -56,7 +56,7 @@ account_arg(struct command_call *call, struct jid *out)
 	return false;
 }
 
-/* --- passwords ------------------------------------------------------------------- */
+/* --- passwords ---------------------------------------------------------- */
 
 /* Derives keys on the worker, then calls account_create() or
  * account_set_credentials(). */
@@ -123,7 +123,7 @@ password_run(struct command_call *call, bool creates)
 		&call->shard->mailbox, derivation_done, d);
 }
 
-/* --- adduser ----------------------------------------------------------------------- */
+/* --- adduser ------------------------------------------------------------ */
 
 static void
 on_batch_created(void *arg)
@@ -190,7 +190,7 @@ adduser_run(struct command_call *call)
 		password_run(call, true);
 }
 
-/* --- passwd, deluser ----------------------------------------------------------------- */
+/* --- passwd, deluser ---------------------------------------------------- */
 
 static void
 passwd_run(struct command_call *call)
@@ -207,7 +207,7 @@ deluser_run(struct command_call *call)
 		account_remove(call->shard, jid, on_account_done, call);
 }
 
-/* --- users ---------------------------------------------------------------------------- */
+/* --- users -------------------------------------------------------------- */
 
 /* Goes through the hosts, and in each through pages of accounts. */
 struct users {
@@ -295,7 +295,7 @@ users_run(struct command_call *call)
 	users_page(u);
 }
 
-/* --- the table -------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static const struct command_arg adduser_args[] = {
 	{ "jid", ARG_JID, .optional = true, .help = "the new address" },

@@ -17,7 +17,7 @@
 #include "core/module.h"
 #include "core/module_int.h"
 
-/* --- list ---------------------------------------------------------------------- */
+/* --- list --------------------------------------------------------------- */
 
 static void
 list_hosts(struct command_call *call, const struct module *module)
@@ -55,7 +55,7 @@ modules_list_run(struct command_call *call)
 	command_done(call);
 }
 
-/* --- hooks --------------------------------------------------------------------- */
+/* --- hooks -------------------------------------------------------------- */
 
 static const char *
 band_name(enum hook_band band)
@@ -93,7 +93,7 @@ modules_hooks_run(struct command_call *call)
 	command_done(call);
 }
 
-/* --- load, unload, reload ---------------------------------------------------------- */
+/* --- load, unload, reload ----------------------------------------------- */
 
 static void
 on_published(void *arg)
@@ -218,7 +218,7 @@ modules_reload_run(struct command_call *call)
 	modules_off(call, on_reload_off);
 }
 
-/* --- the table --------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static const struct command_arg name_args[] = {
 	{ "name", ARG_TEXT, .help = "the name of the module, such as ping" },

@@ -18,7 +18,7 @@
 #include "core/shard.h"
 #include "store/store.h"
 
-/* --- reload, show-config ----------------------------------------------------------- */
+/* --- reload, show-config ------------------------------------------------ */
 
 static void
 on_reloaded(void *arg, bool ok, struct str text)
@@ -64,7 +64,7 @@ show_config_run(struct command_call *call)
 	command_done(call);
 }
 
-/* --- backup -------------------------------------------------------------------------- */
+/* --- backup ------------------------------------------------------------- */
 
 static void
 on_backup(void *arg, bool ok, const struct err *err)
@@ -83,7 +83,7 @@ backup_run(struct command_call *call)
 		&call->shard->mailbox, on_backup, call);
 }
 
-/* --- loglevel ------------------------------------------------------------------------ */
+/* --- loglevel ----------------------------------------------------------- */
 
 static void
 loglevel_show(struct command_call *call)
@@ -130,7 +130,7 @@ loglevel_run(struct command_call *call)
 	command_done(call);
 }
 
-/* --- stop ------------------------------------------------------------------------------ */
+/* --- stop --------------------------------------------------------------- */
 
 static void
 stop_run(struct command_call *call)
@@ -147,7 +147,7 @@ stop_run(struct command_call *call)
 	srv->request_stop(srv);
 }
 
-/* --- the table ------------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static const struct command_arg backup_args[] = {
 	{ "file", ARG_PATH,

@@ -20,7 +20,7 @@
 
 #define KICK_TEXT "Closed by an administrator"
 
-/* --- sessions ------------------------------------------------------------------ */
+/* --- sessions ----------------------------------------------------------- */
 
 /* One session, as it was when the tour came by. */
 struct session_entry {
@@ -155,7 +155,7 @@ sessions_run(struct command_call *call)
 	shard_tour(call->shard, list_visit, list_end, l);
 }
 
-/* --- kick ------------------------------------------------------------------------ */
+/* --- kick --------------------------------------------------------------- */
 
 static void
 on_kicked(void *arg, bool ok, const struct err *err)
@@ -177,7 +177,7 @@ kick_run(struct command_call *call)
 		text.p != NULL ? text.p : KICK_TEXT, on_kicked, call);
 }
 
-/* --- trace ----------------------------------------------------------------------- */
+/* --- trace -------------------------------------------------------------- */
 
 struct tracing {
 	struct command_call *call;
@@ -250,7 +250,7 @@ trace_run(struct command_call *call)
 		0);
 }
 
-/* --- the table --------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static const struct command_arg sessions_args[] = {
 	{ "jid", ARG_JID, .optional = true,

@@ -91,7 +91,7 @@ count_free(struct counting *c)
 	free(c);
 }
 
-/* --- status ------------------------------------------------------------------------- */
+/* --- status ------------------------------------------------------------- */
 
 static void
 status_uptime(struct command_call *call)
@@ -147,7 +147,7 @@ status_run(struct command_call *call)
 	count_start(call, status_end);
 }
 
-/* --- stats ---------------------------------------------------------------------------- */
+/* --- stats -------------------------------------------------------------- */
 
 /* The worker: "Pss:   1234 kB" in a file of /proc. */
 static int64_t

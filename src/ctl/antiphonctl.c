@@ -37,7 +37,7 @@ complain(const struct err *err, int rc)
 	return rc;
 }
 
-/* --- answers ------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 static void
 answer_json(json_t *o)
@@ -171,7 +171,7 @@ call(struct cli *cli, json_t *command, int argc, char **argv)
 	return rc;
 }
 
-/* --- the command line ------------------------------------------------------------ */
+/* --- the command line --------------------------------------------------- */
 
 enum action { RUN, COMPLETE, MDOC };
 
@@ -302,6 +302,7 @@ main(int argc, char **argv)
 	else
 		rc = with_command(&cli, argc - at, argv + at);
 	cli_close(&cli);
+	free(cli.found);
 	json_decref(cli.commands);
 	buf_done(&cli.in);
 	if (fflush(stdout) != 0 && rc == CLI_OK)

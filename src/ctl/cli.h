@@ -27,6 +27,7 @@ struct cli {
 	const char *program; /* argv[0] */
 	const char *config;  /* --config; NULL: the default file */
 	const char *socket;  /* NULL: as the configuration says */
+	char *found;         /* what it says; owned */
 	bool json;
 	bool help;
 	int fd;              /* of the connection; -1: none */
@@ -35,7 +36,7 @@ struct cli {
 	json_t *rows;        /* of the call that runs, for the table */
 };
 
-/* --- cli_client.c: the connection ------------------------------------------ */
+/* --- cli_client.c: the connection --------------------------------------- */
 
 /* Finds out cli->socket.  False for a --config that cannot be read. */
 bool cli_find_socket(struct cli *cli, struct err *err);
@@ -51,7 +52,7 @@ bool cli_fetch_commands(struct cli *cli, struct err *err);
 /* A descriptor that tells when the server's process has ended; -1: unknown. */
 int cli_server_process(const struct cli *cli);
 
-/* --- cli_args.c: what was typed ---------------------------------------------- */
+/* --- cli_args.c: what was typed ----------------------------------------- */
 
 /* The command that the first words name, "modules list" before "modules"; NULL
  * when there is none.  used_out: how many words that were. */
@@ -68,20 +69,20 @@ json_t *cli_args_parse(json_t *command, int argc, char **argv,
  * line. */
 struct str cli_chunk(struct str text);
 
-/* --- cli_secret.c ------------------------------------------------------------- */
+/* --- cli_secret.c ------------------------------------------------------- */
 
 /* From the terminal, twice and unseen, or one line of standard input.  Appends
  * to out. */
 bool cli_secret_read(const char *what, struct buf *out, struct err *err);
 
-/* --- cli_table.c --------------------------------------------------------------- */
+/* --- cli_table.c -------------------------------------------------------- */
 
 /* rows: an array of objects, whose values are texts and numbers. */
 void cli_table_print(FILE *out, json_t *rows);
 /* Without control characters, for a terminal. */
 void cli_text_print(FILE *out, const char *text);
 
-/* --- cli_help.c ------------------------------------------------------------------ */
+/* --- cli_help.c --------------------------------------------------------- */
 
 void cli_usage(FILE *out);
 void cli_help_all(FILE *out, const struct cli *cli);
@@ -91,14 +92,14 @@ void cli_help_mdoc(FILE *out, const struct cli *cli);
 /* For the shell: words that can follow argv, one a line. */
 void cli_complete(FILE *out, const struct cli *cli, int argc, char **argv);
 
-/* --- cli_local.c: what needs no server --------------------------------------------- */
+/* --- cli_local.c: what needs no server ---------------------------------- */
 
 /* True when the first words name such a command; *rc_out is its exit code. */
 bool cli_local(struct cli *cli, int argc, char **argv, int *rc_out);
 /* The rows of cli->commands for them are added. */
 void cli_local_describe(json_t *commands);
 
-/* --- cli_cert.c, cli_cert_check.c ---------------------------------------------------- */
+/* --- cli_cert.c, cli_cert_check.c --------------------------------------- */
 
 int cli_cert_make(struct cli *cli, json_t *args);
 int cli_cert_show(struct cli *cli, json_t *args);

@@ -18,7 +18,7 @@
 #define CHUNK_LINES 500
 #define CHUNK_BYTES ((size_t)2 << 20)
 
-/* --- commands ------------------------------------------------------------------ */
+/* --- commands ----------------------------------------------------------- */
 
 /* How many of the words name is made of stand in argv; 0: it is another. */
 static int
@@ -61,7 +61,7 @@ cli_command_find(const struct cli *cli, int argc, char **argv, int *used_out)
 	return found;
 }
 
-/* --- rows of an argument table --------------------------------------------------- */
+/* --- rows of an argument table ------------------------------------------ */
 
 static const char *
 arg_name(const json_t *arg)
@@ -112,7 +112,7 @@ arg_position(json_t *args, int n)
 	return NULL;
 }
 
-/* --- values ------------------------------------------------------------------------ */
+/* --- values ------------------------------------------------------------- */
 
 static bool
 file_fill(int fd, struct buf *out, const char *path, struct err *err)

@@ -37,7 +37,7 @@ complain(const struct err *err)
 	return CLI_FAILED;
 }
 
-/* --- make ---------------------------------------------------------------------- */
+/* --- make --------------------------------------------------------------- */
 
 static bool
 cert_extend(X509 *cert, int nid, const char *value)

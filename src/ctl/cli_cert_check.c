@@ -36,7 +36,7 @@ text_arg(const json_t *args, const char *name)
 	return json_string_value(json_object_get(args, name));
 }
 
-/* --- files ---------------------------------------------------------------------- */
+/* --- files -------------------------------------------------------------- */
 
 static bool
 chain_read(struct chain *out, const char *path, struct err *err)
@@ -89,7 +89,7 @@ key_belongs(const char *path, X509 *cert, struct err *err)
 	return ok;
 }
 
-/* --- what is in them --------------------------------------------------------------- */
+/* --- what is in them ---------------------------------------------------- */
 
 static long
 cert_days_left(const X509 *cert)
@@ -179,7 +179,7 @@ cert_row(const X509 *cert)
 	return row;
 }
 
-/* --- answers ---------------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 /* rows is taken. */
 static void
@@ -225,7 +225,7 @@ cli_cert_show(struct cli *cli, json_t *args)
 	return CLI_OK;
 }
 
-/* --- check ------------------------------------------------------------------------ */
+/* --- check -------------------------------------------------------------- */
 
 static bool
 chain_in_order(const struct chain *chain)
@@ -336,7 +336,7 @@ cli_cert_check(struct cli *cli, json_t *args)
 	struct arena *a = arena_new();
 	json_t *rows = json_array();
 	struct mistakes mistakes;
-	const struct yaml_node *hosts;
+	const struct yaml_node *hosts, *host = NULL;
 	int rc = CLI_OK;
 
 	mistakes_init(&mistakes);
@@ -345,10 +345,9 @@ cli_cert_check(struct cli *cli, json_t *args)
 		fprintf(stderr, "antiphonctl: %s\n", mistakes.texts[0]);
 		rc = CLI_FAILED;
 	}
-	for (const struct yaml_node *h =
-			hosts != NULL && hosts->kind == YAML_MAP ? hosts->first :
-								   NULL;
-		h != NULL; h = h->next) {
+	if (hosts != NULL && hosts->kind == YAML_MAP)
+		host = hosts->first;
+	for (const struct yaml_node *h = host; h != NULL; h = h->next) {
 		if ((wanted == NULL || str_is(h->key, wanted)) &&
 			host_check(a, h, rows) != CLI_OK)
 			rc = CLI_FAILED;

@@ -21,7 +21,7 @@
 #define SOCKET_DEFAULT RUN_DIR "/antiphon/control"
 #define READ_BYTES ((size_t)64 << 10)
 
-/* --- where ------------------------------------------------------------------- */
+/* --- where -------------------------------------------------------------- */
 
 /* As the server reads it: relative to the file it stands in. */
 static char *
@@ -57,9 +57,10 @@ cli_find_socket(struct cli *cli, struct err *err)
 	else
 		node = NULL;
 	if (node != NULL && node->kind == YAML_SCALAR && node->text.n != 0)
-		cli->socket = socket_of(node);
+		cli->found = socket_of(node);
 	else
-		cli->socket = xstrdup(SOCKET_DEFAULT);
+		cli->found = xstrdup(SOCKET_DEFAULT);
+	cli->socket = cli->found;
 	if (root == NULL && cli->config != NULL)
 		ok = err_set(err, ERR_INVALID, "%s",
 			mistakes.n != 0 ? mistakes.texts[0] : config);
@@ -68,7 +69,7 @@ cli_find_socket(struct cli *cli, struct err *err)
 	return ok;
 }
 
-/* --- talking ------------------------------------------------------------------ */
+/* --- talking ------------------------------------------------------------ */
 
 bool
 cli_connect(struct cli *cli, struct err *err)

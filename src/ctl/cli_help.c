@@ -41,7 +41,7 @@ is(const json_t *o, const char *name)
 	return json_is_true(json_object_get(o, name));
 }
 
-/* --- for people ---------------------------------------------------------------- */
+/* --- for people --------------------------------------------------------- */
 
 void
 cli_help_all(FILE *out, const struct cli *cli)
@@ -127,7 +127,7 @@ cli_help_command(FILE *out, json_t *command)
 	}
 }
 
-/* --- for the manual ------------------------------------------------------------- */
+/* --- for the manual ----------------------------------------------------- */
 
 static void
 mdoc_arg(FILE *out, const json_t *arg)
@@ -186,7 +186,7 @@ cli_help_mdoc(FILE *out, const struct cli *cli)
 	}
 }
 
-/* --- for the shell ----------------------------------------------------------------- */
+/* --- for the shell ------------------------------------------------------ */
 
 static void
 complete_options(FILE *out, json_t *command, const char *word)

@@ -14,7 +14,7 @@
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
 
-/* --- check-config ---------------------------------------------------------------- */
+/* --- check-config ------------------------------------------------------- */
 
 /* Beside antiphonctl, as in a build tree, or in ../sbin, as installed. */
 static bool
@@ -63,7 +63,7 @@ check_config(struct cli *cli, json_t *args)
 	return CLI_FAILED;
 }
 
-/* --- the table --------------------------------------------------------------------- */
+/* --- the table ---------------------------------------------------------- */
 
 static const struct command_arg check_config_args[] = {
 	{ "file", ARG_PATH, .optional = true,

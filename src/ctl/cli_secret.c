@@ -36,8 +36,8 @@ line_read(int fd, struct buf *out)
 	return out->n != 0;
 }
 
-/* Signals that would end us, and leave the terminal without echo, are taken as a
- * line that is not there. */
+/* Signals that would end us, and leave the terminal without echo, are taken as
+ * a line that is not there. */
 static bool
 line_ask(int fd, struct buf *out)
 {

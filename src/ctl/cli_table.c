@@ -24,7 +24,7 @@ struct table {
 	size_t n;
 };
 
-/* --- texts --------------------------------------------------------------------- */
+/* --- texts -------------------------------------------------------------- */
 
 /* Characters, which is close enough to columns of the terminal. */
 static int
@@ -69,7 +69,7 @@ value_text(const json_t *value, char number[NUMBER_TEXT])
 	return number;
 }
 
-/* --- columns --------------------------------------------------------------------- */
+/* --- columns ------------------------------------------------------------ */
 
 static struct column *
 table_column(struct table *t, const char *name)

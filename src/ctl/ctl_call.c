@@ -30,7 +30,7 @@ call_of(struct command_call *call)
 	return (struct ctl_call *)(void *)call;
 }
 
-/* --- what the command answers ------------------------------------------------- */
+/* --- what the command answers ------------------------------------------- */
 
 static void
 call_flush(struct ctl_call *cc)
@@ -110,7 +110,7 @@ on_call_finish(struct command_call *call, const struct err *err)
 	ctl_client_pump(client);
 }
 
-/* --- starting ------------------------------------------------------------------ */
+/* --- starting ----------------------------------------------------------- */
 
 static void
 on_help(void *arg, const struct command *command)

@@ -59,14 +59,14 @@ struct ctl {
 	bool has_group;
 };
 
-/* --- ctl_server.c --------------------------------------------------------- */
+/* --- ctl_server.c ------------------------------------------------------- */
 
 /* Queues o (taken) as one line. */
 void ctl_client_send(struct ctl_client *c, json_t *o);
 /* The call that ran is over: takes the next request. */
 void ctl_client_pump(struct ctl_client *c);
 
-/* --- ctl_call.c ----------------------------------------------------------- */
+/* --- ctl_call.c --------------------------------------------------------- */
 
 /* Runs what line asks for.  The client's call is set until it is over, which
  * may be when this returns. */

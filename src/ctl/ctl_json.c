@@ -12,7 +12,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 
-/* --- names ------------------------------------------------------------------ */
+/* --- names -------------------------------------------------------------- */
 
 static const char *const code_names[] = {
 	[ERR_NONE] = "none",
@@ -63,7 +63,7 @@ ctl_arg_parse(const char *name, enum command_arg_type *out)
 	return false;
 }
 
-/* --- requests --------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 json_t *
 ctl_json_request(struct str line, struct err *err)
@@ -166,7 +166,7 @@ ctl_json_wipe(json_t *o)
 		ctl_json_wipe(value);
 }
 
-/* --- answers ---------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 json_t *
 ctl_json_text(struct str text)

@@ -23,7 +23,7 @@
 struct arena;
 struct buf;
 
-/* --- values --------------------------------------------------------------- */
+/* --- values ------------------------------------------------------------- */
 
 /* "missing"; for every code one word. */
 const char *ctl_code_name(enum err_code code);
@@ -32,7 +32,7 @@ const char *ctl_arg_name(enum command_arg_type type);
 /* False for an unknown name. */
 bool ctl_arg_parse(const char *name, enum command_arg_type *out);
 
-/* --- requests ------------------------------------------------------------- */
+/* --- requests ----------------------------------------------------------- */
 
 /* The request in line, with a "command" that is a string, and "args" that are
  * an object or left out.  A reference, owned by the caller; NULL with err. */
@@ -45,7 +45,7 @@ bool ctl_json_values(json_t *args, const struct command *command,
 /* Overwrites every text in o. */
 void ctl_json_wipe(json_t *o);
 
-/* --- answers -------------------------------------------------------------- */
+/* --- answers ------------------------------------------------------------ */
 
 /* Bytes that are not UTF-8 become '?'. */
 json_t *ctl_json_text(struct str text);

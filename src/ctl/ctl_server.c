@@ -43,7 +43,7 @@
 #define LINGER_MAX ((size_t)64 << 20)
 #define ACCEPT_PAUSE_US (1 * US_PER_S)
 
-/* --- clients ------------------------------------------------------------------- */
+/* --- clients ------------------------------------------------------------ */
 
 static void
 client_free(struct ctl_client *c)
@@ -140,7 +140,7 @@ ctl_client_pump(struct ctl_client *c)
 	client_want_read(c);
 }
 
-/* --- reading and writing -------------------------------------------------------- */
+/* --- reading and writing ------------------------------------------------ */
 
 /* All is said; the peer may not have finished.  False when it is to be closed
  * now. */
@@ -226,7 +226,7 @@ on_client_writable(evutil_socket_t fd, short what, void *arg)
 		client_free(c);
 }
 
-/* --- accepting ------------------------------------------------------------------- */
+/* --- accepting ---------------------------------------------------------- */
 
 /* Supplementary groups are asked of the kernel: looking them up could wait for
  * the network. */
@@ -269,8 +269,8 @@ client_new(struct ctl *ctl, int fd)
 	c->ctl = ctl;
 	c->fd = fd;
 	c->uid = peer.uid;
-	c->read_event =
-		event_new(base, fd, EV_READ | EV_PERSIST, on_client_readable, c);
+	c->read_event = event_new(base, fd, EV_READ | EV_PERSIST,
+		on_client_readable, c);
 	c->write_event = event_new(base, fd, EV_WRITE | EV_PERSIST,
 		on_client_writable, c);
 	LIST_INSERT_HEAD(&ctl->clients, c, entry);
@@ -315,7 +315,7 @@ on_ctl_acceptable(evutil_socket_t fd, short what, void *arg)
 		ACCEPT_PAUSE_US, on_accept_again);
 }
 
-/* --- life -------------------------------------------------------------------------- */
+/* --- life --------------------------------------------------------------- */
 
 static void
 start_on_shard(struct shard *sh, void *arg)

@@ -133,7 +133,8 @@ ctl_socket_open(struct ctl *ctl, struct err *err)
 		!socket_group(ctl, conf->control_group, err) ||
 		!socket_clear(&sa, err))
 		return false;
-	ctl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	ctl->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK,
+		0);
 	if (ctl->fd == -1)
 		return err_errno(err, "control socket");
 	ctl->path = xstrdup(conf->control_socket);
