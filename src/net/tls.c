@@ -53,12 +53,14 @@ tls_err(struct err *err, const char *what)
 {
 	unsigned long code = ERR_peek_error();
 	const char *reason = ERR_reason_error_string(code);
-	char number[24];
+	char text[80];
 
-	snprintf(number, sizeof(number), "error %lx", code);
+	/* a file that is not there, for one: the library has no words for it */
+	if (reason == NULL && ERR_SYSTEM_ERROR(code))
+		reason = strerror_r(ERR_GET_REASON(code), text, sizeof(text));
 	ERR_clear_error();
-	return err_set(
-		err, ERR_TLS, "%s: %s", what, reason != NULL ? reason : number);
+	return err_set(err, ERR_TLS, "%s: %s", what,
+		reason != NULL ? reason : "the TLS library gives no reason");
 }
 
 /* --- callbacks of a handshake --------------------------------------------- */
