@@ -23,7 +23,7 @@ notify_send(const char *state)
 	if (path == NULL || strlen(path) >= sizeof(to.sun_path) ||
 		(path[0] != '/' && path[0] != '@'))
 		return;
-	strcpy(to.sun_path, path);
+	memcpy(to.sun_path, path, strlen(path));
 	n = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + strlen(path));
 	if (path[0] == '@')
 		to.sun_path[0] = '\0'; /* an abstract address */

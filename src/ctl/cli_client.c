@@ -79,7 +79,7 @@ cli_connect(struct cli *cli, struct err *err)
 	if (strlen(cli->socket) >= sizeof(sa.sun_path))
 		return err_set(err, ERR_LIMIT, "%s: the name is too long",
 			cli->socket);
-	strcpy(sa.sun_path, cli->socket);
+	memcpy(sa.sun_path, cli->socket, strlen(cli->socket));
 	cli->fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (cli->fd == -1)
 		return err_errno(err, "socket");

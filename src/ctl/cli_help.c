@@ -224,7 +224,7 @@ complete_command(FILE *out, const struct cli *cli, const char *typed)
 			(int)strcspn(name + skip, " "), name + skip);
 		if (strcmp(word, last) != 0)
 			fprintf(out, "%s\n", word);
-		strcpy(last, word);
+		snprintf(last, sizeof(last), "%s", word);
 	}
 }
 

@@ -34,7 +34,7 @@ socket_address(const char *path, struct sockaddr_un *out, struct err *err)
 		return err_set(err, ERR_LIMIT,
 			"control socket %s: the name is longer than %zu bytes",
 			path, sizeof(out->sun_path) - 1);
-	strcpy(out->sun_path, path);
+	memcpy(out->sun_path, path, strlen(path));
 	return true;
 }
 

@@ -1,0 +1,121 @@
+#!/bin/sh
+# lint.sh - what no compiler says about the source; each finding is a line.
+# Run by make check.
+set -u
+
+cd "${srcdir:-.}" || exit 1
+findings=0
+
+# Sources and headers of the program, but for what awk makes.
+sources() {
+	find src modules -name '*.[ch]' | LC_ALL=C sort
+}
+
+# Shows what comes in, under a heading.
+report() {
+	found=$(cat)
+	[ -n "$found" ] || return 0
+	printf '%s:\n%s\n' "$1" "$found"
+	findings=$((findings + 1))
+}
+
+# Lines with a pattern, comments apart.
+lines() {
+	# shellcheck disable=SC2046 # names without blanks
+	grep -nE "$1" $(sources) | grep -vE '^[^:]*:[0-9]*:[[:space:]]*/?\*'
+}
+
+# hostile 27: what is secret is compared by secret_eq() alone, that is by
+# CRYPTO_memcmp().  Each file that compares bytes all the same is named here,
+# with what they are.
+#   src/net/tls.c             protocol names (ALPN)
+#   src/stream/sasl_scram.c   finds ",p=", no comparison of proofs
+memcmps='src/(net/tls|stream/sasl_scram|xml/[a-z_]*|xmpp/[a-z_]*|base/(str|text)|ctl/cli_args)\.[ch]:'
+lines '\b(memcmp|bcmp)\(' | grep -v CRYPTO_memcmp | grep -vE "^$memcmps" |
+	report 'hostile 27: bytes compared in variable time'
+lines '(strn?cmp|str_eq|str_is|==)' |
+	grep -E '(strn?cmp|str_eq|str_is)\([^)]*[a-z>._](password|proof|stored_key|server_key|digest|secret)\b' |
+	report 'hostile 27: a secret compared in variable time'
+
+# hostile 34: identifiers come from base/rand.h
+lines '\b(s?rand|s?random|rand_r|[dlm]rand48|srand48)\(' |
+	report 'hostile 34: a generator that can be predicted'
+
+# hostile 37: TLS, digests and random bytes are the library's, and that is all
+lines '\b(EVP_(Encrypt|Decrypt|Cipher)|AES_|DES_|RC4)' |
+	report 'hostile 37: cryptography of our own'
+
+# hostile 2, 63, 69
+lines '\bXML_ParserCreate' | grep -v '^src/xml/parser_pool\.c:' |
+	report 'hostile 2: a second parser'
+lines '\bsqlite3_v?s?n?(mprintf|get_table)\b' |
+	report 'hostile 63: statements made of text'
+lines '"/tmp|\b(tmpnam|mktemp|tempnam)\(' |
+	report 'hostile 69: a place that can be guessed'
+
+lines '\b(v?sprintf|strcpy|stpcpy|strcat|strncpy|strncat|gets|strtok|alloca|system|popen)\(' |
+	report 'functions without a bound'
+
+# Each folder includes those above it, never those below.
+# shellcheck disable=SC2046
+awk -F'"' '
+BEGIN {
+	n = split("base xml xmpp net store core stream ctl", order, " ")
+	for (i = 1; i <= n; i++)
+		rank[order[i]] = i
+}
+/^#[ \t]*include "/ {
+	split(FILENAME, from, "/")
+	split($2, to, "/")
+	if (from[1] == "modules") {
+		if ($2 != "config.h" && $2 != "module.h" && $2 != "core/module.h")
+			print FILENAME ":" FNR ": includes " $2
+	} else if (from[2] in rank && to[1] in rank &&
+		rank[to[1]] > rank[from[2]])
+		print FILENAME ":" FNR ": includes " $2
+}' $(sources) | report 'layers'
+
+# shellcheck disable=SC2046
+awk '
+FNR == 1 { begun = 0 }
+FNR == 601 { print FILENAME ": more than 600 lines" }
+/^{/ { begun = FNR }
+/^}/ {
+	if (begun && FNR - begun - 1 > 60)
+		print FILENAME ":" begun ": a function of " \
+			FNR - begun - 1 " lines"
+	begun = 0
+}' $(sources) | report 'too long'
+
+# One grep finds everything that carries out a paragraph; text for people is
+# written out.
+# shellcheck disable=SC2046
+grep -nE 'RFC[0-9]|RFC-[0-9]|XEP[0-9]|XEP [0-9]|(RFC [0-9]+|XEP-[0-9]+),? *([Ss]ection|[Ss]ec\.|[Cc]hapter)|[Ss]ection [0-9]+(\.[0-9]+)* of (RFC|XEP)' \
+	$(sources) | grep -v '"' | report 'sources are cited as RFC 6120 §4.9.3 or XEP-0198 §5'
+
+# shellcheck disable=SC2046
+LC_ALL=C awk '
+{ line = $0; gsub(/\302\247/, "", line) }
+line ~ /[\200-\377]/ { print FILENAME ":" FNR ": not ASCII" }
+line ~ /(^|[ \t;{}])\/\/ / { print FILENAME ":" FNR ": a comment with //" }
+line ~ /[ \t]$/ { print FILENAME ":" FNR ": blanks at the end" }' \
+	$(sources) | report 'style'
+
+# Every area of the log that can be set is used.
+sed -n 's/^LOG_AREA(\([A-Z0-9]*\),.*/\1/p' src/base/log.def |
+	while read -r area; do
+		# shellcheck disable=SC2046
+		grep -qE "\bLOG_$area\b" $(sources) || echo "LOG_$area"
+	done | report 'areas of the log that nobody uses'
+
+# tests/HOSTILE: what it names exists.
+tr '\t ' '\n\n' <tests/HOSTILE | sed -n \
+	-e 's,^d/\(.*\.dlg\)$,tests/dialog/\1,p' \
+	-e 's,^e/\([a-z_]*\.py\).*,tests/e2e/\1,p' \
+	-e 's,^s/\([a-z_]*\.c\).*,tests/sim/\1,p' \
+	-e 's,^u/\([a-z0-9_]*\.c\).*,tests/unit/\1,p' | sort -u |
+	while read -r file; do
+		[ -e "$file" ] || echo "$file"
+	done | report 'tests/HOSTILE names what is not there'
+
+[ "$findings" -eq 0 ]
