@@ -330,4 +330,33 @@ TEST(connections_that_come_and_go_leave_nothing)
 	world_done(&w);
 }
 
+/* hostile 15 */
+TEST(names_that_nobody_knows_are_not_kept)
+{
+	struct world w;
+	struct peer p;
+	char text[200];
+	size_t before = 0;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	for (int i = 0; i < 20000; i++) {
+		if (i == 1000)
+			before = bytes_in_use();
+		snprintf(text, sizeof(text),
+			"<message type='headline' to='romeo@example.org/b'>"
+			"<n%d xmlns='urn:n%d' a%d='' xmlns:p='urn:p%d'/>"
+			"</message>", i, i, i, i);
+		peer_say(&p, text);
+		/* at the rate that is permitted */
+		clock_manual_advance(&w.clock, US_PER_S);
+	}
+	CHECK(!p.closed);
+	world_settle(&w);
+	CHECK(bytes_in_use() <= before + GROWTH_MAX);
+	peer_done(&p);
+	world_done(&w);
+}
+
 TEST_MAIN
