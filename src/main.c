@@ -103,24 +103,33 @@ main_detach(void)
 	}
 }
 
+/* Lets go of the terminal, or of who reads what we say; a log that goes to
+ * standard error still does. */
 static void
-main_ready(int fd)
+main_let_go(bool keep_stderr)
 {
-	int null_fd;
+	int fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 
+	if (fd == -1)
+		return;
+	dup2(fd, STDIN_FILENO);
+	dup2(fd, STDOUT_FILENO);
+	if (!keep_stderr)
+		dup2(fd, STDERR_FILENO);
+	close(fd);
+}
+
+static void
+main_ready(int fd, bool keep_stderr)
+{
 	log_info(LOG_SERVER, LOG_NOBODY, "ready");
 	notify_send("READY=1");
 	if (fd == -1)
 		return;
+	main_let_go(keep_stderr);
 	if (write(fd, "", 1) == -1)
 		log_warn(LOG_SERVER, LOG_NOBODY, "who started us is gone");
 	close(fd);
-	null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
-	if (null_fd == -1)
-		return;
-	dup2(null_fd, STDIN_FILENO);
-	dup2(null_fd, STDOUT_FILENO);
-	close(null_fd);
 }
 
 static bool
@@ -272,6 +281,7 @@ main_serve(const struct main_args *args, struct config *conf,
 		.threaded = true,
 	};
 	int ready_fd = args->daemon ? main_detach() : -1;
+	bool keep_stderr = conf->log.to == LOG_TO_STDERR;
 	struct err err = ERR_INIT;
 	struct server *srv;
 	char *pid_file = NULL;
@@ -291,7 +301,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	server_start(srv);
 	c2s_start(srv);
 	ctl_start(srv);
-	main_ready(ready_fd);
+	main_ready(ready_fd, keep_stderr);
 	main_wait(srv, &signals);
 	ctl_stop(srv);
 	server_stop(srv);

@@ -324,6 +324,14 @@ log_open(enum log_target target, const char *path, struct err *err)
 }
 
 bool
+log_give(uid_t uid, gid_t gid, struct err *err)
+{
+	if (sink.target == LOG_TO_FILE && fchown(sink.fd, uid, gid) == -1)
+		return err_errno(err, "give log file %s away", sink.path);
+	return true;
+}
+
+bool
 log_reopen(struct err *err)
 {
 	bool ok;

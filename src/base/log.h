@@ -12,6 +12,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
 
@@ -95,6 +96,9 @@ enum log_target { LOG_TO_STDERR, LOG_TO_FILE, LOG_TO_SYSLOG };
 bool log_open(enum log_target target, const char *path, struct err *err);
 /* The file is opened anew under its name, after logrotate moved the old one. */
 bool log_reopen(struct err *err);
+/* A log file belongs to uid and gid from now on, who will have to open it anew.
+ * False when the system refuses. */
+bool log_give(uid_t uid, gid_t gid, struct err *err);
 void log_close(void);
 
 #endif

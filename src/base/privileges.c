@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/err.h"
+#include "base/log.h"
 
 /* Beyond this the kernel's own limit (nr_open) refuses on most machines. */
 #define FILES_WANTED (1ul << 20)
@@ -68,7 +69,8 @@ privileges_drop(const char *user, const char *group, struct err *err)
 			user);
 	if (pw->pw_uid == 0)
 		return err_set(err, ERR_REFUSED, "user \"%s\" is root", user);
-	if (!group_of(group, pw, &gid, err))
+	if (!group_of(group, pw, &gid, err) ||
+		!log_give(pw->pw_uid, gid, err))
 		return false;
 	if (initgroups(user, gid) == -1 || setresgid(gid, gid, gid) == -1 ||
 		setresuid(pw->pw_uid, pw->pw_uid, pw->pw_uid) == -1)

@@ -15,8 +15,8 @@ unsigned long privileges_raise_files(void);
 
 /*
  * Becomes user and group (NULL: the user's own) for good; it is checked that
- * there is no way back.  Does nothing for an ordinary user.  Root without user
- * is refused.
+ * there is no way back.  The log file goes along.  Does nothing for an ordinary
+ * user.  Root without user is refused.
  */
 bool privileges_drop(const char *user, const char *group, struct err *err);
 

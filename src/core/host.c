@@ -251,6 +251,10 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 		if (h->certificate != NULL)
 			hosts[tls.n_hosts++] = (struct tls_host_conf){
 				h->domain, h->certificate, h->key };
+		else if (h->auth.tls_required)
+			log_warn(LOG_TLS, LOG_NOBODY,
+				"nobody can log in at %s: it has no certificate; set `certificate` there, see antiphonctl cert make",
+				h->domain);
 	}
 	if (tls.n_hosts != 0)
 		snap->tls = tls_set_new(&tls, on_tls_warning, NULL, err);
