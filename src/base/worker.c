@@ -1,9 +1,11 @@
 /*
- * worker.c - a mailbox whose owner is a thread that does what it finds there.
+ * worker.c - hands: each a mailbox whose owner is a thread that does what it
+ * finds there.
  *
- * A job travels as a mail to the worker, and the same mail travels on as the
- * answer.  Invariant: a job counts as waiting until its answer is in a mailbox,
- * so whoever sees none waiting and then drains its mailbox has seen them all.
+ * A job travels as a mail to the hand that has least to do, and the same mail
+ * travels on as the answer.  Invariant: a job counts as waiting until its answer
+ * is in a mailbox, so whoever sees none waiting and then drains its mailbox has
+ * seen them all.
  */
 #include "config.h"
 
@@ -14,6 +16,8 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
+#include <stdbool.h>
+#include <stdlib.h>
 
 #include "base/err.h"
 #include "base/mailbox.h"
@@ -21,12 +25,18 @@
 
 #define JOBS_A_TURN 64
 
-struct worker {
+struct hand {
 	struct mailbox mailbox;
+	struct worker *worker;
 	pthread_t thread;
-	atomic_size_t waiting;
-	bool threaded;
-	bool stop; /* the worker's thread only */
+	atomic_size_t n_jobs;
+	bool stop; /* its thread only */
+};
+
+struct worker {
+	atomic_size_t waiting; /* at all hands */
+	unsigned n_hands;
+	struct hand **hands;
 };
 
 struct job {
@@ -48,11 +58,8 @@ job_answer(struct mail *m, void *owner)
 }
 
 static void
-job_work(struct mail *m, void *owner)
+job_work(struct worker *w, struct job *job)
 {
-	struct job *job = CONTAINER_OF(m, struct job, mail);
-	struct worker *w = owner;
-
 	job->work(job->arg);
 	job->mail.run = job_answer;
 	mailbox_post(job->reply, &job->mail);
@@ -60,33 +67,44 @@ job_work(struct mail *m, void *owner)
 	atomic_fetch_sub(&w->waiting, 1);
 }
 
+/* --- hands ----------------------------------------------------------------- */
+
 static void
-worker_end(struct mail *m, void *owner)
+hand_work(struct mail *m, void *owner)
 {
-	struct worker *w = owner;
+	struct hand *h = owner;
+
+	job_work(h->worker, CONTAINER_OF(m, struct job, mail));
+	atomic_fetch_sub(&h->n_jobs, 1);
+}
+
+static void
+hand_end(struct mail *m, void *owner)
+{
+	struct hand *h = owner;
 
 	free(m);
-	w->stop = true;
+	h->stop = true;
 }
 
 static void *
-worker_main(void *arg)
+hand_main(void *arg)
 {
-	struct worker *w = arg;
-	struct pollfd pfd = { .fd = w->mailbox.fd, .events = POLLIN };
+	struct hand *h = arg;
+	struct pollfd pfd = { .fd = h->mailbox.fd, .events = POLLIN };
 
-	while (!w->stop) {
+	while (!h->stop) {
 		/* a full turn leaves the mailbox awake: its eventfd says
 		 * nothing then */
-		if (mailbox_drain(&w->mailbox, w, JOBS_A_TURN) < JOBS_A_TURN &&
-			!w->stop)
+		if (mailbox_drain(&h->mailbox, h, JOBS_A_TURN) < JOBS_A_TURN &&
+			!h->stop)
 			poll(&pfd, 1, -1);
 	}
 	return NULL;
 }
 
 static bool
-worker_start(struct worker *w, struct err *err)
+hand_start(struct hand *h, struct err *err)
 {
 	sigset_t all, before;
 	int code;
@@ -94,27 +112,66 @@ worker_start(struct worker *w, struct err *err)
 	/* signals are the main thread's */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&w->thread, NULL, worker_main, w);
+	code = pthread_create(&h->thread, NULL, hand_main, h);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = code;
 	return code == 0 || err_errno(err, "thread for slow work");
 }
 
-struct worker *
-worker_new(bool threaded, struct err *err)
+/* NULL with err. */
+static struct hand *
+hand_new(struct worker *w, struct err *err)
 {
-	struct worker *w = xcalloc(1, sizeof(*w));
+	struct hand *h = xcalloc(1, sizeof(*h));
 
-	w->threaded = threaded;
-	atomic_init(&w->waiting, 0);
-	if (!mailbox_init(&w->mailbox, err)) {
-		free(w);
+	h->worker = w;
+	atomic_init(&h->n_jobs, 0);
+	if (!mailbox_init(&h->mailbox, err)) {
+		free(h);
 		return NULL;
 	}
-	if (threaded && !worker_start(w, err)) {
-		mailbox_done(&w->mailbox);
-		free(w);
+	if (!hand_start(h, err)) {
+		mailbox_done(&h->mailbox);
+		free(h);
 		return NULL;
+	}
+	return h;
+}
+
+static void
+hand_tell_end(struct hand *h)
+{
+	struct mail *end = xcalloc(1, sizeof(*end));
+
+	end->run = hand_end;
+	mailbox_post(&h->mailbox, end);
+}
+
+static void
+hand_free(struct hand *h)
+{
+	pthread_join(h->thread, NULL);
+	mailbox_done(&h->mailbox);
+	free(h);
+}
+
+/* --- the whole ------------------------------------------------------------- */
+
+struct worker *
+worker_new(unsigned n_threads, struct err *err)
+{
+	struct worker *w = xcalloc(1, sizeof(*w));
+	struct hand *h;
+
+	atomic_init(&w->waiting, 0);
+	w->hands = xcalloc(MAX(n_threads, 1), sizeof(struct hand *));
+	while (w->n_hands < n_threads) {
+		h = hand_new(w, err);
+		if (h == NULL) {
+			worker_free(w);
+			return NULL;
+		}
+		w->hands[w->n_hands++] = h;
 	}
 	return w;
 }
@@ -122,18 +179,28 @@ worker_new(bool threaded, struct err *err)
 void
 worker_free(struct worker *w)
 {
-	struct mail *end;
-
 	if (w == NULL)
 		return;
-	if (w->threaded) {
-		end = xcalloc(1, sizeof(*end));
-		end->run = worker_end;
-		mailbox_post(&w->mailbox, end);
-		pthread_join(w->thread, NULL);
-	}
-	mailbox_done(&w->mailbox);
+	for (unsigned i = 0; i < w->n_hands; i++)
+		hand_tell_end(w->hands[i]);
+	for (unsigned i = 0; i < w->n_hands; i++)
+		hand_free(w->hands[i]);
+	free(w->hands);
 	free(w);
+}
+
+/* Two who ask at the same time may take the same: that costs a little time. */
+static struct hand *
+worker_idlest(const struct worker *w)
+{
+	struct hand *best = w->hands[0];
+
+	for (unsigned i = 1; i < w->n_hands; i++) {
+		if (atomic_load(&w->hands[i]->n_jobs) <
+			atomic_load(&best->n_jobs))
+			best = w->hands[i];
+	}
+	return best;
 }
 
 void
@@ -141,19 +208,23 @@ worker_run(struct worker *w, void (*work)(void *arg), struct mailbox *reply,
 	void (*done)(void *arg), void *arg)
 {
 	struct job *job = xmalloc(sizeof(*job));
+	struct hand *h;
 
 	*job = (struct job){
-		.mail = { .bytes = sizeof(*job), .run = job_work },
+		.mail = { .bytes = sizeof(*job), .run = hand_work },
 		.work = work,
 		.done = done,
 		.arg = arg,
 		.reply = reply,
 	};
 	atomic_fetch_add(&w->waiting, 1);
-	if (w->threaded)
-		mailbox_post(&w->mailbox, &job->mail);
-	else
-		job_work(&job->mail, w);
+	if (w->n_hands == 0) {
+		job_work(w, job);
+		return;
+	}
+	h = worker_idlest(w);
+	atomic_fetch_add(&h->n_jobs, 1);
+	mailbox_post(&h->mailbox, &job->mail);
 }
 
 size_t

@@ -29,6 +29,7 @@
 #include "store/store.h"
 
 #define SHARDS_MAX 256
+#define WORKERS_MAX 4
 #define SETTLE_WAIT_US 1000
 
 /* The secret lies in the store, so that salts of users that do not exist stay
@@ -38,15 +39,27 @@
 
 /* --- start-up ------------------------------------------------------------------- */
 
+static unsigned
+cores_found(void)
+{
+	long n = sysconf(_SC_NPROCESSORS_ONLN);
+
+	return n > 0 ? (unsigned)MIN(n, SHARDS_MAX) : 1;
+}
+
 unsigned
 server_shards_wanted(const struct config *conf)
 {
-	long cores = sysconf(_SC_NPROCESSORS_ONLN);
 	int64_t n = conf->server.shards;
 
-	if (n == 0)
-		n = cores > 0 ? cores : 1;
-	return (unsigned)MIN(n, SHARDS_MAX);
+	return n == 0 ? cores_found() : (unsigned)MIN(n, SHARDS_MAX);
+}
+
+/* Threads for slow work. */
+static unsigned
+server_workers(const struct server *srv)
+{
+	return srv->threaded ? MIN(cores_found(), WORKERS_MAX) : 0;
 }
 
 static bool
@@ -217,7 +230,7 @@ server_open(struct server *srv, struct err *err)
 {
 	if (!server_open_store(srv, err))
 		return false;
-	srv->worker = worker_new(srv->threaded, err);
+	srv->worker = worker_new(server_workers(srv), err);
 	return srv->worker != NULL &&
 		server_make_shards(srv,
 			server_shards_wanted(srv->newest->config), err) &&
