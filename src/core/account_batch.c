@@ -21,6 +21,10 @@
 #include "store/store.h"
 #include "xmpp/datetime.h"
 
+/* At the worker at one time, so that logins and registrations get their turn
+ * between the lines. */
+#define DERIVING_MAX 8
+
 /* --- lines -------------------------------------------------------------- */
 
 static bool
@@ -260,13 +264,33 @@ line_derive(void *arg)
 		l->batch->shard->server->rand, &l->err);
 }
 
+static void on_line_derived(void *arg);
+
+/* Hands out lines until as many as may be are at the worker; commits when there
+ * is none left. */
+static void
+batch_derive(struct account_batch *b)
+{
+	while (b->pending < DERIVING_MAX && b->next < b->n) {
+		struct batch_line *l = &b->lines[b->next++];
+
+		if (l->err.code != ERR_NONE || l->password.p == NULL)
+			continue;
+		b->pending++;
+		worker_run(b->shard->server->worker, line_derive,
+			&b->shard->mailbox, on_line_derived, l);
+	}
+	if (b->pending == 0)
+		batch_commit(b);
+}
+
 static void
 on_line_derived(void *arg)
 {
 	struct batch_line *l = arg;
 
-	if (--l->batch->pending == 0)
-		batch_commit(l->batch);
+	l->batch->pending--;
+	batch_derive(l->batch);
 }
 
 void
@@ -276,7 +300,8 @@ account_batch_create(struct shard *sh, struct account_batch *b,
 	b->shard = sh;
 	b->done = done;
 	b->arg = arg;
-	b->pending = 1;
+	b->pending = 0;
+	b->next = 0;
 	for (size_t i = 0; i < b->n; i++) {
 		struct batch_line *l = &b->lines[i];
 		struct host *host;
@@ -284,18 +309,12 @@ account_batch_create(struct shard *sh, struct account_batch *b,
 		if (l->err.code != ERR_NONE)
 			continue;
 		host = shard_host(sh, jid_domain(l->jid));
-		if (host == NULL) {
+		if (host == NULL)
 			err_set(&l->err, ERR_MISSING,
 				"this domain is not served here");
-			continue;
-		}
-		l->iterations = (uint32_t)host->conf->auth.scram_iterations;
-		if (l->password.p == NULL)
-			continue;
-		b->pending++;
-		worker_run(sh->server->worker, line_derive, &sh->mailbox,
-			on_line_derived, l);
+		else
+			l->iterations =
+				(uint32_t)host->conf->auth.scram_iterations;
 	}
-	if (--b->pending == 0)
-		batch_commit(b);
+	batch_derive(b);
 }

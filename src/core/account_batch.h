@@ -41,6 +41,7 @@ struct account_batch {
 	/* account_batch_create's own */
 	struct shard *shard;
 	size_t pending;
+	size_t next; /* the line whose keys are derived next */
 	void (*done)(void *arg);
 	void *arg;
 };
