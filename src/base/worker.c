@@ -3,9 +3,9 @@
  * finds there.
  *
  * A job travels as a mail to the hand that has least to do, and the same mail
- * travels on as the answer.  Invariant: a job counts as waiting until its answer
- * is in a mailbox, so whoever sees none waiting and then drains its mailbox has
- * seen them all.
+ * travels on as the answer.  Invariant: a job counts as waiting until its
+ * answer is in a mailbox, so whoever sees none waiting and then drains its
+ * mailbox has seen them all.
  */
 #include "config.h"
 
@@ -67,7 +67,7 @@ job_work(struct worker *w, struct job *job)
 	atomic_fetch_sub(&w->waiting, 1);
 }
 
-/* --- hands ----------------------------------------------------------------- */
+/* --- hands ---------------------------------------------------------------- */
 
 static void
 hand_work(struct mail *m, void *owner)
@@ -155,7 +155,7 @@ hand_free(struct hand *h)
 	free(h);
 }
 
-/* --- the whole ------------------------------------------------------------- */
+/* --- the whole ------------------------------------------------------------ */
 
 struct worker *
 worker_new(unsigned n_threads, struct err *err)

@@ -2,10 +2,10 @@
  * worker.h - threads for slow, pure work, such as deriving keys from passwords,
  * with the answer by mailbox.
  *
- * A piece of work sees nothing but its argument.  Between two pieces no order is
- * kept: who needs one asks for the second when the first is answered.  Without
- * threads (in a simulation) work is done while worker_run() is called, and
- * answered by mailbox all the same.
+ * A piece of work sees nothing but its argument.  Between two pieces no order
+ * is kept: who needs one asks for the second when the first is answered.
+ * Without threads (in a simulation) work is done while worker_run() is called,
+ * and answered by mailbox all the same.
  */
 #ifndef BASE_WORKER_H
 #define BASE_WORKER_H

@@ -29,7 +29,7 @@ enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512, SCRAM_HASHES };
 #define SCRAM_SALT_BYTES 16 /* of a new verifier */
 #define SCRAM_SALT_MAX 64   /* of an imported one */
 /* RFC 5802 §5.1 asks for 4096 at least; the maximum keeps a login with PLAIN
- * from holding up a shard. */
+ * from holding up all others. */
 #define SCRAM_ITERATIONS_MIN 4096
 #define SCRAM_ITERATIONS_MAX 1000000
 #define SCRAM_ITERATIONS_DEFAULT 10000

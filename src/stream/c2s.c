@@ -124,7 +124,7 @@ c2s_login_free(struct c2s *c)
 	if (l == NULL)
 		return;
 	login_leave(l, c2s_shard(c->shard));
-	c2s_auth_free(l);
+	c2s_auth_free(l->auth);
 	stanza_free(l->bind);
 	buf_done(&l->input);
 	free(l->host);

@@ -1,8 +1,8 @@
 /*
- * c2s_auth.c - drives the SASL exchange of a stream (RFC 6120 §6): base64, the
- * look-up of credentials, failures and what they cost.
+ * c2s_auth.c - drives the SASL exchange of a stream (RFC 6120 §6): base64,
+ * failures and what they cost.
  *
- *   <auth/> --> sasl --NEED_CREDENTIALS--> held, on_credentials() --> sasl
+ *   <auth/> --> sasl --NEED_CREDENTIALS--> held, c2s_credentials.c --> sasl
  *   sasl --CHALLENGE--> <challenge/> --<response/>--> sasl
  *   sasl --SUCCESS--> <success/>, NEXT_RESTART
  *   sasl --FAILURE--> held for a while, c2s_auth_answer() --> <failure/>
@@ -17,7 +17,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "core/credentials.h"
 #include "core/host.h"
 #include "core/module.h"
 #include "net/conn.h"
@@ -116,10 +115,11 @@ c2s_auth_init(struct c2s *c)
 	struct server *srv = c->shard->server;
 	struct c2s_auth *auth = xcalloc(1, sizeof(*auth));
 
-	c2s_auth_free(c->login);
+	c2s_auth_free(c->login->auth);
 	c->login->auth = auth;
+	auth->host = xstrdup(c->login->host);
 	auth->offer = (struct sasl_offer){
-		.host = str_c(c->login->host),
+		.host = str_c(auth->host),
 		.enabled = mechanisms_enabled(conf),
 		.tls = conn_is_secure(c->conn),
 		.iterations = (uint32_t)conf->scram_iterations,
@@ -134,18 +134,16 @@ c2s_auth_init(struct c2s *c)
 }
 
 void
-c2s_auth_free(struct c2s_login *l)
+c2s_auth_free(struct c2s_auth *auth)
 {
-	struct c2s_auth *auth = l->auth;
-
 	if (auth == NULL)
 		return;
 	sasl_free(auth->sasl);
 	for (size_t i = 0; i < auth->offer.n_addresses; i++)
 		free((char *)(uintptr_t)auth->addresses[i].p);
 	free(auth->addresses);
+	free(auth->host);
 	free(auth);
-	l->auth = NULL;
 }
 
 /* --- telling -------------------------------------------------------------- */
@@ -297,9 +295,8 @@ auth_fail(struct c2s *c)
 	sasl_free(s);
 }
 
-/* The store, or a limit, keeps us from finding out. */
-static void
-auth_give_up(struct c2s *c)
+void
+c2s_auth_give_up(struct c2s *c)
 {
 	sasl_free(c->login->auth->sasl);
 	c->login->auth->sasl = NULL;
@@ -332,96 +329,21 @@ auth_succeed(struct c2s *c, const struct buf *out)
 	auth_write(c, "success", out);
 	auth_tell(c, local, mechanism, true);
 	arena_free(a);
-	c2s_auth_free(l);
+	c2s_auth_free(l->auth);
+	l->auth = NULL;
 }
 
 /* --- the exchange --------------------------------------------------------- */
 
-static void auth_go_on(struct c2s *c, enum sasl_result result,
-	const struct buf *out);
-
-/* Finds its stream again, or finds it gone. */
-struct lookup {
-	struct shard *shard;
-	uint64_t token;
-};
-
-static void
-lookup_end(struct c2s *c, struct str text, const struct err *err)
-{
-	struct sasl *s = c->login->auth->sasl;
-	struct credentials creds = { 0 }, *known;
-	struct buf out = BUF_INIT;
-	struct err bad = ERR_INIT;
-
-	c->login->held = false; /* until something else holds it */
-	c->login->credentials = text.p != NULL ?
-		account_credentials_mark(c->shard->server, text) :
-		0;
-	if (err == NULL && text.p != NULL &&
-		!credentials_parse(&creds, text, &bad))
-		err = &bad;
-	if (err != NULL) {
-		if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_AUTH))
-			log_error(LOG_AUTH, c2s_who(c),
-				"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
-				STR_ARG(sasl_account(s)), c->login->host,
-				err->text);
-		auth_give_up(c);
-	} else {
-		known = text.p != NULL ? &creds : NULL;
-		auth_go_on(c, sasl_credentials(s, known, &out), &out);
-	}
-	credentials_wipe(&creds);
-	buf_done(&out);
-}
-
-static void
-on_credentials(void *arg, struct str text, const struct err *err)
-{
-	struct lookup lookup = *(struct lookup *)arg;
-	struct c2s *c = c2s_find(lookup.shard, lookup.token);
-
-	free(arg);
-	if (c == NULL)
-		return;
-	lookup_end(c, text, err);
-	if (c->stage == C2S_CLOSED)
-		return;
-	if (c->login->held)
-		c2s_arm(c);
-	else
-		(void)c2s_release(c);
-}
-
-static void
-auth_look_up(struct c2s *c)
-{
-	struct str local = sasl_account(c->login->auth->sasl);
-	struct arena *a = arena_new();
-	struct jid jid = jid_make(a, local, str_c(c->login->host), STR_NONE);
-	struct lookup *lookup;
-
-	if (c2s_throttled_account(c, jid_str(jid))) {
-		auth_give_up(c);
-	} else {
-		lookup = xmalloc(sizeof(*lookup));
-		*lookup = (struct lookup){ c->shard, c->login->token };
-		c2s_hold(c);
-		account_credentials(c->shard, jid, on_credentials, lookup);
-	}
-	arena_free(a);
-}
-
-static void
-auth_go_on(struct c2s *c, enum sasl_result result, const struct buf *out)
+void
+c2s_auth_go_on(struct c2s *c, enum sasl_result result, const struct buf *out)
 {
 	switch (result) {
 	case SASL_CHALLENGE:
 		auth_write(c, "challenge", out);
 		break;
 	case SASL_NEED_CREDENTIALS:
-		auth_look_up(c);
+		c2s_credentials_find(c);
 		break;
 	case SASL_SUCCESS:
 		auth_succeed(c, out);
@@ -472,7 +394,7 @@ auth_take(struct c2s *c, const struct elem *e, bool first)
 			sasl_start(auth->sasl, elem_attr(e, "mechanism"), data,
 				&out) :
 			sasl_step(auth->sasl, data, &out);
-		auth_go_on(c, result, &out);
+		c2s_auth_go_on(c, result, &out);
 	}
 	if (raw.p != NULL)
 		explicit_bzero(raw.p, raw.n);

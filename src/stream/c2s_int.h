@@ -51,9 +51,11 @@ enum c2s_stage {
 /* What an element asked for that cannot be done while its parser runs. */
 enum c2s_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
 
-/* One exchange after the other, on one pair of features. */
+/* One exchange after the other, on one pair of features.  Borrows nothing of
+ * its stream but what channel bindings need. */
 struct c2s_auth {
 	struct sasl_offer offer;
+	char *host;
 	struct sasl *sasl; /* NULL between two exchanges */
 	const char *bindings[C2S_BINDINGS];
 	struct str *addresses;
@@ -70,7 +72,8 @@ struct c2s_login {
 	char *host;            /* pinned by the first header (hostile 25) */
 	char *from;            /* bare, the same; NULL: not said */
 	char *account;         /* bare; NULL until authenticated */
-	struct c2s_auth *auth; /* NULL but while mechanisms are offered */
+	struct c2s_auth *auth; /* NULL but while mechanisms are offered, and
+				* while the worker has it */
 	struct stanza *bind;   /* the iq that waits for the account */
 	struct buf input;      /* came while held */
 	unsigned failures;
@@ -195,11 +198,22 @@ void c2s_secured(void *arg);
 /* --- c2s_auth.c ----------------------------------------------------------- */
 
 void c2s_auth_init(struct c2s *c);
-void c2s_auth_free(struct c2s_login *l);
+/* NULL is accepted. */
+void c2s_auth_free(struct c2s_auth *auth);
+/* Acts on the result of a step of sasl; out is what sasl has to say. */
+void c2s_auth_go_on(struct c2s *c, enum sasl_result result,
+	const struct buf *out);
+/* The store, or a limit, keeps us from finding out. */
+void c2s_auth_give_up(struct c2s *c);
 /* An element in NS_SASL (borrowed); false when it is none of the client's. */
 bool c2s_auth_element(struct c2s *c, const struct elem *e);
 /* The failure that was kept back is due.  False when c has moved. */
 bool c2s_auth_answer(struct c2s *c);
+
+/* --- c2s_credentials.c ---------------------------------------------------- */
+
+/* Holds c while it looks up what sasl needs, and goes on then. */
+void c2s_credentials_find(struct c2s *c);
 
 /* --- c2s_bind.c ----------------------------------------------------------- */
 

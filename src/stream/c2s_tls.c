@@ -47,7 +47,8 @@ c2s_tls_start(struct c2s *c, size_t rest)
 			"Wait for <proceed/> before you go on");
 		return;
 	}
-	c2s_auth_free(c->login);
+	c2s_auth_free(c->login->auth);
+	c->login->auth = NULL;
 	conn_write(c->conn, STR("<proceed xmlns='" NS_TLS "'/>").p,
 		STR("<proceed xmlns='" NS_TLS "'/>").n);
 	if (!c2s_handshake(c, str_c(c->login->host), STR("")))

@@ -139,8 +139,9 @@ enum sasl_result sasl_step(struct sasl *s, struct str response,
 	struct buf *out);
 /*
  * What the store knows of sasl_account; c (borrowed) is NULL when there is no
- * such account, and an account without a password has zeroed credentials.  May
- * take as long as one PBKDF2 (PLAIN).  When the store cannot tell, the caller
+ * such account, and an account without a password has zeroed credentials.  With
+ * PLAIN it takes as long as one PBKDF2, and may be called on any thread, while
+ * nobody else touches s and its offer.  When the store cannot tell, the caller
  * sends temporary-auth-failure by itself, and frees the session.
  */
 enum sasl_result sasl_credentials(struct sasl *s, const struct credentials *c,

@@ -2,8 +2,9 @@
  * sasl_plain.c - PLAIN (RFC 4616): the password itself, checked against a SCRAM
  * verifier.
  *
- * Called by sasl.c.  It costs one PBKDF2 on the stream's shard, the same for an
- * account that does not exist (hostile 28).
+ * Called by sasl.c.  The check costs one PBKDF2, the same for an account that
+ * does not exist (hostile 28), and touches nothing but the session and what the
+ * offer names, so that it may be done on another thread.
  */
 #include "config.h"
 

@@ -1,0 +1,206 @@
+/*
+ * c2s_credentials.c - finds what the store knows of who logs in, and lets sasl
+ * judge: on the shard, or on the worker where it takes a PBKDF2 (PLAIN).
+ *
+ *   c2s_credentials_find() --> store --> on_credentials()
+ *   on_credentials() --SCRAM--> c2s_auth_go_on()
+ *   on_credentials() --PLAIN--> worker, check_work() --> check_done()
+ *
+ * Owner shard, but for check_work().  The stream is held all the while, so it
+ * stays on its shard, but it may end: each answer finds it again by its token.
+ * Invariant: what check_work() uses belongs to the check, and goes back to the
+ * stream, or with the check.
+ */
+#include "config.h"
+
+#include "stream/c2s_int.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/worker.h"
+#include "core/account.h"
+#include "core/credentials.h"
+#include "core/server.h"
+
+/* At 2 to 6 ms each, who comes last waits some seconds. */
+#define WAITING_MAX 1000
+
+struct lookup {
+	struct shard *shard;
+	uint64_t token;
+};
+
+struct check {
+	struct lookup from;
+	struct c2s_auth *auth; /* its stream's, until the answer */
+	struct credentials creds;
+	bool known; /* there is such an account */
+	struct buf out;
+	enum sasl_result result;
+};
+
+static bool
+account_throttled(struct c2s *c)
+{
+	struct str local = sasl_account(c->login->auth->sasl);
+	struct arena *a = arena_new();
+	bool throttled = c2s_throttled_account(c,
+		jid_str(jid_make(a, local, str_c(c->login->host), STR_NONE)));
+
+	arena_free(a);
+	return throttled;
+}
+
+/* An answer has been dealt with: c goes on, unless something else holds it. */
+static void
+credentials_end(struct c2s *c)
+{
+	if (c->stage == C2S_CLOSED)
+		return;
+	if (c->login->held)
+		c2s_arm(c);
+	else
+		(void)c2s_release(c);
+}
+
+/* --- on the worker -------------------------------------------------------- */
+
+static void
+check_free(struct check *check)
+{
+	c2s_auth_free(check->auth);
+	buf_done(&check->out);
+	mem_wipe_free(check, sizeof(*check));
+}
+
+/* Any thread. */
+static void
+check_work(void *arg)
+{
+	struct check *check = arg;
+
+	check->result = sasl_credentials(check->auth->sasl,
+		check->known ? &check->creds : NULL, &check->out);
+}
+
+static void
+check_done(void *arg)
+{
+	struct check *check = arg;
+	struct c2s *c = c2s_find(check->from.shard, check->from.token);
+
+	if (c == NULL) {
+		check_free(check);
+		return;
+	}
+	c->login->auth = check->auth;
+	check->auth = NULL;
+	c->login->held = false; /* until something else holds it */
+	/* of those who wait together, no more get an answer than if they had
+	 * come one after the other */
+	if (account_throttled(c))
+		c2s_auth_give_up(c);
+	else
+		c2s_auth_go_on(c, check->result, &check->out);
+	check_free(check);
+	credentials_end(c);
+}
+
+static void
+check_start(struct c2s *c, const struct credentials *known)
+{
+	struct worker *worker = c->shard->server->worker;
+	struct check *check;
+
+	if (worker_waiting(worker) >= WAITING_MAX) {
+		c->shard->stats.refused++;
+		c2s_auth_give_up(c);
+		return;
+	}
+	check = xcalloc(1, sizeof(*check));
+	check->from = (struct lookup){ c->shard, c->login->token };
+	check->auth = c->login->auth;
+	c->login->auth = NULL;
+	check->known = known != NULL;
+	if (known != NULL)
+		check->creds = *known;
+	c2s_hold(c);
+	worker_run(worker, check_work, &c->shard->mailbox, check_done, check);
+}
+
+/* --- from the store ------------------------------------------------------- */
+
+static void
+credentials_judge(struct c2s *c, const struct credentials *known)
+{
+	struct sasl *s = c->login->auth->sasl;
+	struct buf out = BUF_INIT;
+
+	if (sasl_mech(s) == SASL_PLAIN) {
+		check_start(c, known);
+		return;
+	}
+	c2s_auth_go_on(c, sasl_credentials(s, known, &out), &out);
+	buf_done(&out);
+}
+
+static void
+lookup_end(struct c2s *c, struct str text, const struct err *err)
+{
+	struct credentials creds = { 0 };
+	struct err bad = ERR_INIT;
+
+	c->login->held = false; /* until something else holds it */
+	c->login->credentials = text.p != NULL ?
+		account_credentials_mark(c->shard->server, text) :
+		0;
+	if (err == NULL && text.p != NULL &&
+		!credentials_parse(&creds, text, &bad))
+		err = &bad;
+	if (err != NULL) {
+		if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_AUTH))
+			log_error(LOG_AUTH, c2s_who(c),
+				"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
+				STR_ARG(sasl_account(c->login->auth->sasl)),
+				c->login->host, err->text);
+		c2s_auth_give_up(c);
+	} else {
+		credentials_judge(c, text.p != NULL ? &creds : NULL);
+	}
+	credentials_wipe(&creds);
+}
+
+static void
+on_credentials(void *arg, struct str text, const struct err *err)
+{
+	struct lookup lookup = *(struct lookup *)arg;
+	struct c2s *c = c2s_find(lookup.shard, lookup.token);
+
+	free(arg);
+	if (c == NULL)
+		return;
+	lookup_end(c, text, err);
+	credentials_end(c);
+}
+
+void
+c2s_credentials_find(struct c2s *c)
+{
+	struct str local = sasl_account(c->login->auth->sasl);
+	struct lookup *lookup;
+	struct arena *a;
+
+	if (account_throttled(c)) {
+		c2s_auth_give_up(c);
+		return;
+	}
+	a = arena_new();
+	lookup = xmalloc(sizeof(*lookup));
+	*lookup = (struct lookup){ c->shard, c->login->token };
+	c2s_hold(c);
+	account_credentials(c->shard,
+		jid_make(a, local, str_c(c->login->host), STR_NONE),
+		on_credentials, lookup);
+	arena_free(a);
+}
