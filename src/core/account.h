@@ -21,6 +21,7 @@
 #include "xmpp/error.h"
 
 struct err;
+struct module_slot;
 struct session;
 
 /* Maps that the house itself keeps with an account. */
@@ -34,7 +35,7 @@ struct account {
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
 	struct account_line line; /* what it does, in order */
-	void **slots;    /* of modules; NULL until the first is asked for */
+	struct module_slot *slots; /* what modules keep with it */
 	uint64_t credentials_mark; /* of what is stored; 0: not known */
 	uint16_t n_sessions;
 	bool exists;

@@ -48,8 +48,6 @@ module_registry_new(const char *dir)
 	struct module_registry *r = xcalloc(1, sizeof(*r));
 
 	r->dir = xstrdup(dir);
-	for (unsigned i = 0; i < MODULES_MAX; i++)
-		r->entries[i].slot = i;
 	return r;
 }
 

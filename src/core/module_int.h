@@ -20,14 +20,13 @@ struct shard;
 
 #define MODULES_MAX 64
 
-/* One module that is in memory.  Its place in the registry is that of its state
+/* One module that is in memory.  The address of its entry is the key of its state
  * in the slots of objects. */
 struct module_entry {
 	const struct module *module; /* NULL: the place is free */
 	void *object;                /* of dlopen; NULL: built in */
 	atomic_uint pending;         /* callbacks that will run its code */
 	atomic_uint refs;            /* snapshots that name it */
-	unsigned slot;
 	bool loaded;                 /* its load function was called */
 };
 

@@ -1,114 +1,120 @@
 /*
- * module_slots.c - what modules keep with shards, accounts and sessions: one slot
- * for each module in an array that an object gets when the first is asked for.
+ * module_slots.c - what modules keep with shards, accounts and sessions: a short
+ * list of states, each made when its module first asks for it.
  *
- * Owner shard of the object.
+ * Owner shard of the object.  Few modules keep anything with one object, so a
+ * list costs less memory than a place for each module, and finds as fast.
  */
 #include "config.h"
 
 #include "core/module.h"
+
+#include <stdalign.h>
+
 #include "core/module_int.h"
 
+struct module_slot {
+	struct module_slot *next;
+	const struct module_entry *entry;
+	alignas(max_align_t) char state[];
+};
+
 static void *
-slot_get(void ***slots, unsigned slot, size_t size)
+slot_get(struct module_slot **list, const struct module_entry *entry,
+	size_t size)
 {
-	if (*slots == NULL)
-		*slots = xcalloc(MODULES_MAX, sizeof(**slots));
-	if ((*slots)[slot] == NULL)
-		(*slots)[slot] = xcalloc(1, size);
-	return (*slots)[slot];
+	struct module_slot *slot = *list;
+
+	while (slot != NULL && slot->entry != entry)
+		slot = slot->next;
+	if (slot == NULL) {
+		slot = xcalloc(1, sizeof(*slot) + size);
+		slot->entry = entry;
+		slot->next = *list;
+		*list = slot;
+	}
+	return slot->state;
 }
 
 void *
 module_shard_state(struct module_ctx *m, struct shard *sh)
 {
-	return slot_get(&sh->slots, m->entry->slot, m->module->shard_state);
+	return slot_get(&sh->slots, m->entry, m->module->shard_state);
 }
 
 void *
 module_account_state(struct module_ctx *m, struct account *acc)
 {
-	return slot_get(&acc->slots, m->entry->slot, m->module->account_state);
+	return slot_get(&acc->slots, m->entry, m->module->account_state);
 }
 
 void *
 module_session_state(struct module_ctx *m, struct session *s)
 {
-	return slot_get(&s->slots, m->entry->slot, m->module->session_state);
+	return slot_get(&s->slots, m->entry, m->module->session_state);
 }
 
 /* --- freeing ------------------------------------------------------------------------- */
 
-static void
-shard_slot_free(struct shard *sh, const struct module_entry *e)
-{
-	void *state = sh->slots != NULL ? sh->slots[e->slot] : NULL;
+/* Tells the module that keeps state with owner that it ends. */
+typedef void (*slot_done_fn)(void *owner, const struct module *module,
+	void *state);
 
-	if (state == NULL)
-		return;
-	if (e->module->shard_done != NULL)
-		e->module->shard_done(sh, state);
-	free(state);
-	sh->slots[e->slot] = NULL;
+/* The state of one module, or of all (NULL). */
+static void
+slots_free(struct module_slot **list, const struct module_entry *entry,
+	slot_done_fn done, void *owner)
+{
+	while (*list != NULL) {
+		struct module_slot *slot = *list;
+
+		if (entry != NULL && slot->entry != entry) {
+			list = &slot->next;
+			continue;
+		}
+		*list = slot->next;
+		done(owner, slot->entry->module, slot->state);
+		free(slot);
+	}
 }
 
 static void
-account_slot_free(struct account *acc, const struct module_entry *e)
+shard_state_done(void *owner, const struct module *module, void *state)
 {
-	void *state = acc->slots != NULL ? acc->slots[e->slot] : NULL;
-
-	if (state == NULL)
-		return;
-	if (e->module->account_done != NULL)
-		e->module->account_done(acc, state);
-	free(state);
-	acc->slots[e->slot] = NULL;
+	if (module->shard_done != NULL)
+		module->shard_done(owner, state);
 }
 
 static void
-session_slot_free(struct session *s, const struct module_entry *e)
+account_state_done(void *owner, const struct module *module, void *state)
 {
-	void *state = s->slots != NULL ? s->slots[e->slot] : NULL;
-
-	if (state == NULL)
-		return;
-	if (e->module->session_done != NULL)
-		e->module->session_done(s, state);
-	free(state);
-	s->slots[e->slot] = NULL;
+	if (module->account_done != NULL)
+		module->account_done(owner, state);
 }
 
-static const struct module_entry *
-entry_at(const struct shard *sh, unsigned slot)
+static void
+session_state_done(void *owner, const struct module *module, void *state)
 {
-	return &sh->server->modules->entries[slot];
+	if (module->session_done != NULL)
+		module->session_done(owner, state);
 }
 
 void
 module_shard_slots_free(struct shard *sh)
 {
-	for (unsigned i = 0; sh->slots != NULL && i < MODULES_MAX; i++)
-		shard_slot_free(sh, entry_at(sh, i));
-	free(sh->slots);
-	sh->slots = NULL;
+	slots_free(&sh->slots, NULL, shard_state_done, sh);
 }
 
 void
 module_account_slots_free(struct account *acc)
 {
-	for (unsigned i = 0; acc->slots != NULL && i < MODULES_MAX; i++)
-		account_slot_free(acc, entry_at(acc->e.shard, i));
-	free(acc->slots);
-	acc->slots = NULL;
+	slots_free(&acc->slots, NULL, account_state_done, acc);
 }
 
 void
 module_session_slots_free(struct session *s)
 {
-	for (unsigned i = 0; s->slots != NULL && i < MODULES_MAX; i++)
-		session_slot_free(s, entry_at(session_shard(s), i));
-	free(s->slots);
-	s->slots = NULL;
+	slots_free(&s->slots, NULL, session_state_done, s);
 }
 
 void
@@ -117,12 +123,14 @@ module_slots_drop(struct shard *sh, const struct module_entry *entry)
 	struct entity *e, *next;
 
 	HASH_ITER (hh, sh->entities, e, next) {
+		struct account *acc;
+
 		if (e->class != &account_class)
 			continue;
-		for (struct session *s = account_of(e)->sessions; s != NULL;
-			s = s->next)
-			session_slot_free(s, entry);
-		account_slot_free(account_of(e), entry);
+		acc = account_of(e);
+		for (struct session *s = acc->sessions; s != NULL; s = s->next)
+			slots_free(&s->slots, entry, session_state_done, s);
+		slots_free(&acc->slots, entry, account_state_done, acc);
 	}
-	shard_slot_free(sh, entry);
+	slots_free(&sh->slots, entry, shard_state_done, sh);
 }

@@ -44,7 +44,7 @@ struct session {
 	const struct session_stream *ops;
 	void *stream;          /* NULL while it has none */
 	struct wire *presence; /* the last one broadcast; NULL: not available */
-	void **slots;          /* of modules; NULL until the first is asked for */
+	struct module_slot *slots; /* what modules keep with it */
 	int64_t presence_us;   /* when presence came, wall clock */
 	int64_t bound_us;      /* wall clock */
 	uint32_t id;           /* for the log */

@@ -26,6 +26,7 @@
 struct entity;
 struct event;
 struct event_base;
+struct module_slot;
 struct net;
 struct xml_pool;
 
@@ -61,7 +62,7 @@ struct shard {
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct shard_stats stats;
 	int64_t now_us;            /* monotonic, read once a turn */
-	void **slots;              /* of modules */
+	struct module_slot *slots; /* what modules keep with it */
 	struct log_limit unreadable; /* stored accounts */
 	void *streams;             /* the stream layer's own, for this shard */
 	struct event *mail_event;
