@@ -269,7 +269,7 @@ const struct option config_limits_options[] = {
 		.help = "how long we wait for that sign before the connection "
 			"counts as dead"),
 	LIMIT(parser_rest_us, .name = "parser_rest", .type = OPT_DURATION,
-		.dflt = "5s", .min = "100ms", .max = "never",
+		.dflt = "100ms", .min = "100ms", .max = "never",
 		.help = "silence after which a stream gives its parser back, "
 			"to save memory"),
 	LIMIT(auth_attempts, .name = "auth_attempts", .type = OPT_INT,
