@@ -45,6 +45,7 @@ struct bench_conf {
 	unsigned seconds;
 	unsigned patience; /* seconds without progress that end a run */
 	unsigned seed;
+	unsigned pace;     /* ms between two actions of one client */
 	pid_t pid;        /* of the server, or 0 */
 	bool bare;        /* chat with bare addresses */
 	bool table;

@@ -20,8 +20,11 @@ static const struct bench_mode modes[] = {
 	{ "chat", "messages in pairs", mode_chat },
 	{ "presence", "changes of presence, in groups of contacts",
 		mode_presence },
-	{ "roster", "memory of a contact, with fresh accounts", mode_roster },
+	{ "roster", "all become contacts, in groups", mode_roster },
 	{ "offline", "messages for users who are away", mode_offline },
+	{ "soak", "log in, chat, change presence, drop, return", mode_soak },
+	{ "kill", "changes until the server dies; checks the last run's",
+		mode_kill },
 };
 
 static const struct {
@@ -41,6 +44,7 @@ static const struct {
 	{ "seconds", "N", "how long (10)" },
 	{ "patience", "N", "seconds without progress that end a run (30)" },
 	{ "seed", "N", "of what is random (1)" },
+	{ "pace", "MS", "between two actions of one client (1000)" },
 	{ "pid", "N", "of the server, to read what it uses" },
 	{ "state", "FILE", "what the mode kill has seen acknowledged" },
 	{ "bare", NULL, "chat with bare addresses" },
@@ -92,7 +96,7 @@ set_number(struct bench_conf *conf, const char *name, const char *text)
 		{ "window", &conf->window }, { "count", &conf->count },
 		{ "contacts", &conf->contacts }, { "bytes", &conf->bytes },
 		{ "seconds", &conf->seconds }, { "seed", &conf->seed },
-		{ "patience", &conf->patience },
+		{ "patience", &conf->patience }, { "pace", &conf->pace },
 	};
 
 	for (size_t i = 0; i < COUNT(numbers); i++)
@@ -217,6 +221,7 @@ main(int argc, char **argv)
 		.password = "bench-password", .mechanism = "SCRAM-SHA-1",
 		.clients = 100, .window = 20, .count = 100, .contacts = 10,
 		.bytes = 100, .seconds = 10, .patience = 30, .seed = 1,
+		.pace = 1000,
 	};
 
 	parse(&conf, argc, argv);

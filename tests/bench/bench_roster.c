@@ -1,7 +1,6 @@
 /*
  * bench_roster.c - groups of clients in which everybody has everybody else as
- * a contact: how they come about, what a contact costs in memory, and what a
- * change of presence costs.
+ * a contact: how they come about, and what a change of presence costs.
  *
  * A group is contacts + 1 accounts that follow each other.
  */
@@ -171,7 +170,8 @@ presence_stanza(struct client *c, struct elem *e)
 	if (!elem_is(e, NS_CLIENT, "presence"))
 		return;
 	group_presence(c, e);
-	if (g->preparing || g->seen[from] < c->b->conf->contacts)
+	if (g->preparing || from == c->index ||
+		g->seen[from] < c->b->conf->contacts)
 		return;
 	/* the next one leaves when all have seen this one */
 	if (g->orders[from * size + c->index % size].sent < c->b->conf->count)
@@ -249,34 +249,20 @@ mode_presence(struct bench *b)
 	return ok;
 }
 
-/* --- roster: memory of a contact ------------------------------------------------ */
+/* --- roster: how contacts come about -------------------------------------------- */
 
-/* To be run with other accounts than the last time: memory that was freed
- * before would hide what is used now. */
 bool
 mode_roster(struct bench *b)
 {
 	struct group_run g;
 	struct usage start;
-	uint64_t before, after;
 	bool ok;
 
 	group_init(b, &g);
 	usage_settle(b);
-	b->on_ready = NULL;
-	ok = bench_login(b, 0, b->conf->clients);
-	usage_settle(b);
-	before = usage_bytes(b);
 	usage_now(b, &start);
-	for (unsigned i = 0; ok && i < b->conf->clients; i++)
-		group_ready(&b->clients[i]);
-	ok = ok && bench_wait(b, group_is_made);
+	ok = group_make(b, &g);
 	usage_result(b, &start, g.n_both);
-	usage_settle(b);
-	after = usage_bytes(b);
-	result_add(b, "server_bytes_per_item", "%.0f",
-		((double)after - (double)before) /
-			((double)b->conf->clients * b->conf->contacts));
 	group_done(b, &g);
 	return ok;
 }

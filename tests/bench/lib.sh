@@ -1,8 +1,9 @@
 # lib.sh - a server for benchmarks, in a folder of its own; to be sourced.
 #
-# BUILD names the build tree (default: build/ beside tests/).
-#   server_start SHARDS ACCOUNTS [LOG_LEVEL]   sets pid, and port_<tls>
-#   server_stop                                false if it did not end well
+# BUILD names the build tree (default: build/ beside tests/); WRAP is put
+# before the server, such as "valgrind --tool=massif".
+#   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>
+#   server_stop                    false if it did not end well
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -33,7 +34,7 @@ server_conf() {
 	if test "$(id -u)" = 0; then echo "user: nobody"; fi
 	cat <<-END
 	shards: $1
-	log: { level: $2 }
+	log: { level: info }
 	control: { socket: $folder/control }
 	storage: { path: $folder/data.sqlite }
 	auth: { tls_required: no }
@@ -68,7 +69,7 @@ server_modules() {
 }
 
 server_launch() {
-	"$BUILD/antiphond" --config "$folder/antiphond.yml" \
+	${WRAP:-} "$BUILD/antiphond" --config "$folder/antiphond.yml" \
 		--module-dir "$folder/modules" 2>>"$folder/log" &
 	pid=$!
 	until grep -q ' ready$' "$folder/log"; do
@@ -90,7 +91,7 @@ server_start() {
 		-nodes -keyout "$folder/key.pem" -out "$folder/cert.pem" \
 		-days 30 -subj "/CN=$domain" \
 		-addext "subjectAltName=DNS:$domain" 2>/dev/null
-	server_conf "$1" "${3:-info}" >"$folder/antiphond.yml"
+	server_conf "$1" >"$folder/antiphond.yml"
 	server_modules
 	: >"$folder/log"
 	if test "$(id -u)" = 0; then chown -R nobody "$folder"; fi
@@ -108,4 +109,11 @@ server_stop() {
 	wait "$pid" && code=0 || code=$?
 	pid=
 	return "$code"
+}
+
+# A fresh process, with the accounts there are.
+server_restart() {
+	server_stop || die "the server did not end well"
+	: >"$folder/log"
+	server_launch
 }
