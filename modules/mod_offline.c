@@ -185,9 +185,10 @@ keeping_failed(const struct keeping *k, const struct err *err)
 	struct module_ctx *m =
 		host != NULL ? module_at_host(host, k->entry) : NULL;
 
-	log_error(LOG_STORE, LOG_NOBODY,
-		"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
-		STR_ARG(jid_bare_str(k->st->to)), err->text);
+	if (log_limit_ok(&k->shard->storage, LOG_STORE))
+		log_error(LOG_STORE, LOG_NOBODY,
+			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
+			STR_ARG(jid_bare_str(k->st->to)), err->text);
 	if (m != NULL)
 		backlog_less(module_account_state(m, acc), k->bytes);
 	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
@@ -336,9 +337,10 @@ flood_write(struct session *s, const struct store_entry *entry)
 		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
 
 	if (st == NULL) {
-		log_error(LOG_STORE, session_who(s),
-			"a kept message cannot be read, it is dropped id=%.*s",
-			STR_ARG(entry->key));
+		if (log_limit_ok(&session_shard(s)->storage, LOG_STORE))
+			log_error(LOG_STORE, session_who(s),
+				"a kept message cannot be read, it is dropped id=%.*s",
+				STR_ARG(entry->key));
 		arena_free(a);
 		return;
 	}
@@ -407,9 +409,10 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 	if (m == NULL)
 		return;
 	if (err != NULL) {
-		log_error(LOG_STORE, LOG_NOBODY,
-			"kept messages cannot be read account=%.*s reason=\"%s\"",
-			STR_ARG(jid_str(f->bare)), err->text);
+		if (log_limit_ok(&f->shard->storage, LOG_STORE))
+			log_error(LOG_STORE, LOG_NOBODY,
+				"kept messages cannot be read account=%.*s reason=\"%s\"",
+				STR_ARG(jid_str(f->bare)), err->text);
 		flood_end(f);
 		return;
 	}

@@ -127,9 +127,10 @@ pending_show(const struct pending_list *list, const struct store_entry *entry)
 		return;
 	st = pending_read(entry->value);
 	if (st == NULL) {
-		log_error(LOG_ROSTER, session_who(s),
-			"a stored request cannot be read contact=%.*s",
-			STR_ARG(entry->key));
+		if (log_limit_ok(&list->shard->storage, LOG_ROSTER))
+			log_error(LOG_ROSTER, session_who(s),
+				"a stored request cannot be read contact=%.*s",
+				STR_ARG(entry->key));
 		return;
 	}
 	session_write(s, st);
@@ -141,7 +142,7 @@ on_pending(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct pending_list *list = arg;
 
-	if (err != NULL)
+	if (err != NULL && log_limit_ok(&list->shard->storage, LOG_ROSTER))
 		log_error(LOG_ROSTER, LOG_NOBODY,
 			"requests that wait cannot be read account=%.*s reason=\"%s\"",
 			STR_ARG(jid_bare_str(list->full)), err->text);

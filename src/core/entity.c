@@ -174,7 +174,7 @@ entity_failed(struct entity *e, const struct err *why)
 
 	/* who is told may ask again at once, and gets another one */
 	entity_leave(e);
-	if (log_limit_ok(&sh->unreadable, LOG_ROUTER))
+	if (log_limit_ok(&sh->storage, LOG_ROUTER))
 		log_error(LOG_ROUTER, ((struct log_who){ entity_describe, e }),
 			"cannot be loaded, what waited for it is refused reason=\"%s\"",
 			why->text);

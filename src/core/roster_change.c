@@ -245,10 +245,11 @@ static void
 change_failed(struct account *acc, const struct roster_change *ch,
 	const struct err *err)
 {
-	log_error(LOG_ROSTER, LOG_NOBODY,
-		"a change of a roster cannot be stored account=%.*s contact=%.*s reason=\"%s\"",
-		STR_ARG(jid_str(acc->e.jid)), STR_ARG(jid_str(ch->contact)),
-		err->text);
+	if (log_limit_ok(&ch->shard->storage, LOG_ROSTER))
+		log_error(LOG_ROSTER, LOG_NOBODY,
+			"a change of a roster cannot be stored account=%.*s contact=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(acc->e.jid)),
+			STR_ARG(jid_str(ch->contact)), err->text);
 }
 
 static void

@@ -63,7 +63,7 @@ struct shard {
 	struct shard_stats stats;
 	int64_t now_us;            /* monotonic, read once a turn */
 	struct module_slot *slots; /* what modules keep with it */
-	struct log_limit unreadable; /* stored accounts */
+	struct log_limit storage; /* lines about a store that fails */
 	void *streams;             /* the stream layer's own, for this shard */
 	struct event *mail_event;
 	struct event *timer_event;
