@@ -206,6 +206,17 @@ entity_check_idle(struct entity *e)
 }
 
 void
+entity_drop_idle(struct shard *sh)
+{
+	struct entity *e, *next;
+
+	HASH_ITER (hh, sh->entities, e, next) {
+		if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+			entity_free(e);
+	}
+}
+
+void
 entity_drop_all(struct shard *sh)
 {
 	struct entity *e, *next;

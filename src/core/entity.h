@@ -83,6 +83,9 @@ void entity_loaded(struct entity *e);
 void entity_failed(struct entity *e, const struct err *why);
 /* Something ended: if is_idle(e), it is dropped after a while. */
 void entity_check_idle(struct entity *e);
+/* What is idle leaves memory at once: when it is needed again it is loaded by
+ * the modules that are in force then. */
+void entity_drop_idle(struct shard *sh);
 /* All that are in memory, idle or not; at the end of the shard. */
 void entity_drop_all(struct shard *sh);
 

@@ -312,6 +312,7 @@ publish_visit(struct shard *sh, void *arg)
 	struct publishing *p = arg;
 
 	publish_close(sh, p->snap);
+	entity_drop_idle(sh);
 	snapshot_unref(sh->snap);
 	sh->snap = snapshot_ref(p->snap);
 }

@@ -127,6 +127,25 @@ TEST(a_request_that_waits_when_its_host_goes_is_answered)
 	world_done(&w);
 }
 
+TEST(idle_accounts_are_loaded_anew_after_a_reload)
+{
+	struct world w;
+	struct peer p;
+	struct shard *sh;
+
+	world_init(&w, 1, "", "");
+	sh = w.server->shards[0];
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_JULIET, BIND("a"));
+	CHECK(entity_find(sh, STR("romeo@example.org")) != NULL);
+	world_reload(&w, "shards: 1\nhosts: { example.org: {} }");
+	CHECK(entity_find(sh, STR("romeo@example.org")) == NULL);
+	CHECK(entity_find(sh, STR("juliet@example.org")) != NULL);
+	CHECK(!p.closed);
+	peer_done(&p);
+	world_done(&w);
+}
+
 /* --- entities that cannot be loaded ------------------------------------------------ */
 
 static void
