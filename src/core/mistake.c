@@ -118,10 +118,8 @@ distance(const char *a, const char *b)
 	return above[nb];
 }
 
-bool
-mistake_unknown(struct mistakes *m, const struct yaml_node *at,
-	const char *path, const char *what, const char *found,
-	const char *const *names, size_t n_names)
+const char *
+mistake_nearest(const char *found, const char *const *names, size_t n_names)
 {
 	const char *nearest = NULL;
 	size_t best = MAX(strlen(found) / 3, 1) + 1; /* farther is no typo */
@@ -134,6 +132,16 @@ mistake_unknown(struct mistakes *m, const struct yaml_node *at,
 			nearest = names[i];
 		}
 	}
+	return nearest;
+}
+
+bool
+mistake_unknown(struct mistakes *m, const struct yaml_node *at,
+	const char *path, const char *what, const char *found,
+	const char *const *names, size_t n_names)
+{
+	const char *nearest = mistake_nearest(found, names, n_names);
+
 	if (nearest == NULL)
 		return mistake_add(m, at, path, "unknown %s \"%.64s\"", what,
 			found);

@@ -44,4 +44,11 @@ bool mistake_unknown(struct mistakes *m, const struct yaml_node *at,
 	const char *path, const char *what, const char *found,
 	const char *const *names, size_t n_names);
 
+/* --- any thread: pure ----------------------------------------------------- */
+
+/* The one of names (NULL entries are skipped) that found may have been meant to
+ * be; NULL when none is near. */
+const char *mistake_nearest(const char *found, const char *const *names,
+	size_t n_names);
+
 #endif

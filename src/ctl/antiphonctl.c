@@ -147,7 +147,7 @@ call(struct cli *cli, json_t *command, int argc, char **argv)
 	json_t *args;
 	int process = -1, rc;
 
-	args = cli_args_parse(command, argc, argv, &file, &file_arg, &err);
+	args = cli_args_parse(cli, command, argc, argv, &file, &file_arg, &err);
 	if (args == NULL) {
 		err_prefix(&err, "%s", text_of(command, "name"));
 		return complain(&err, CLI_USAGE);
@@ -242,6 +242,26 @@ without_command(struct cli *cli)
 }
 
 static int
+unknown_command(struct cli *cli, int argc, char **argv)
+{
+	struct err err = ERR_INIT;
+	const char *nearest;
+	int used;
+
+	nearest = cli_command_nearest(cli, argc, argv, &used);
+	if (nearest == NULL)
+		err_set(&err, ERR_MISSING,
+			"there is no command \"%s\", see antiphonctl --help",
+			argv[0]);
+	else
+		err_set(&err, ERR_MISSING,
+			"there is no command \"%s%s%s\"; did you mean \"%s\"?",
+			argv[0], used > 1 ? " " : "", used > 1 ? argv[1] : "",
+			nearest);
+	return complain(&err, CLI_USAGE);
+}
+
+static int
 with_command(struct cli *cli, int argc, char **argv)
 {
 	bool help = cli->help || strcmp(argv[argc - 1], "--help") == 0;
@@ -256,12 +276,8 @@ with_command(struct cli *cli, int argc, char **argv)
 		return complain(&err,
 			err.code == ERR_INVALID ? CLI_USAGE : CLI_NO_SERVER);
 	command = cli_command_find(cli, argc, argv, &used);
-	if (command == NULL) {
-		err_set(&err, ERR_MISSING,
-			"there is no command \"%s\", see antiphonctl --help",
-			argv[0]);
-		return complain(&err, CLI_USAGE);
-	}
+	if (command == NULL)
+		return unknown_command(cli, argc, argv);
 	if (!help)
 		return call(cli, command, argc - used, argv + used);
 	cli_help_command(stdout, command);

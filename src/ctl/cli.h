@@ -58,12 +58,17 @@ int cli_server_process(const struct cli *cli);
  * when there is none.  used_out: how many words that were. */
 json_t *cli_command_find(const struct cli *cli, int argc, char **argv,
 	int *used_out);
+/* The name of the command that the first words may have been meant to be, with
+ * *used_out words; NULL when none is near.  Borrowed from cli->commands. */
+const char *cli_command_nearest(const struct cli *cli, int argc, char **argv,
+	int *used_out);
 /*
  * Turns words into the "args" object of a request; secrets are asked for, files
  * are read.  A file's text is left out and handed over in file_io, the name of
- * its argument in *file_arg_out (NULL: none).  NULL with err.
+ * its argument in *file_arg_out (NULL: none).  --json may stand among the words
+ * too, and is noted in cli.  NULL with err.
  */
-json_t *cli_args_parse(json_t *command, int argc, char **argv,
+json_t *cli_args_parse(struct cli *cli, json_t *command, int argc, char **argv,
 	struct buf *file, const char **file_arg_out, struct err *err);
 /* The first part of text that fits one request, cut behind the end of a
  * line. */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "core/mistake.h"
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
 
@@ -17,6 +18,8 @@
 /* Of a file that is sent in parts: small enough for answers to come soon. */
 #define CHUNK_LINES 500
 #define CHUNK_BYTES ((size_t)2 << 20)
+/* The most words that a command's name has. */
+#define NAME_WORDS 2
 
 /* --- commands ----------------------------------------------------------- */
 
@@ -59,6 +62,31 @@ cli_command_find(const struct cli *cli, int argc, char **argv, int *used_out)
 	if (found != NULL)
 		*used_out = best;
 	return found;
+}
+
+const char *
+cli_command_nearest(const struct cli *cli, int argc, char **argv,
+	int *used_out)
+{
+	size_t n = json_array_size(cli->commands);
+	const char **names = xcalloc(MAX(n, 1), sizeof(*names));
+	const char *nearest = NULL;
+
+	for (size_t i = 0; i < n; i++)
+		names[i] = json_string_value(json_object_get(
+			json_array_get(cli->commands, i), "name"));
+	for (int used = MIN(argc, NAME_WORDS); used > 0 && nearest == NULL;
+		used--) {
+		struct buf typed = BUF_INIT;
+
+		for (int i = 0; i < used; i++)
+			buf_printf(&typed, "%s%s", i != 0 ? " " : "", argv[i]);
+		nearest = mistake_nearest(buf_c(&typed), names, n);
+		*used_out = used;
+		buf_done(&typed);
+	}
+	free(names);
+	return nearest;
 }
 
 /* --- rows of an argument table ------------------------------------------ */
@@ -163,6 +191,7 @@ path_absolute(const char *path)
 }
 
 struct parsing {
+	struct cli *cli;
 	json_t *out;
 	struct buf *file;
 	const char *file_arg;
@@ -231,6 +260,16 @@ option_take(struct parsing *p, json_t *args, int argc, char **argv)
 	return used;
 }
 
+/* It is antiphonctl's own, unless the command has one of that name. */
+static bool
+json_take(struct parsing *p, json_t *args, const char *word)
+{
+	if (strcmp(word, "--json") != 0 || arg_option(args, "json") != NULL)
+		return false;
+	p->cli->json = true;
+	return true;
+}
+
 static bool
 words_take(struct parsing *p, json_t *args, int argc, char **argv)
 {
@@ -244,6 +283,8 @@ words_take(struct parsing *p, json_t *args, int argc, char **argv)
 			options = false;
 			continue;
 		}
+		if (options && json_take(p, args, argv[i]))
+			continue;
 		if (options && strncmp(argv[i], "--", 2) == 0) {
 			used = option_take(p, args, argc - i, argv + i);
 			if (used == 0)
@@ -305,11 +346,16 @@ rest_take(struct parsing *p, json_t *args)
 }
 
 json_t *
-cli_args_parse(json_t *command, int argc, char **argv, struct buf *file,
-	const char **file_arg_out, struct err *err)
+cli_args_parse(struct cli *cli, json_t *command, int argc, char **argv,
+	struct buf *file, const char **file_arg_out, struct err *err)
 {
 	json_t *args = json_object_get(command, "args");
-	struct parsing p = { .out = json_object(), .file = file, .err = err };
+	struct parsing p = {
+		.cli = cli,
+		.out = json_object(),
+		.file = file,
+		.err = err,
+	};
 
 	if (!words_take(&p, args, argc, argv) || !rest_take(&p, args)) {
 		json_decref(p.out);

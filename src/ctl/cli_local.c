@@ -135,7 +135,7 @@ local_run(struct cli *cli, size_t which, json_t *command, int argc,
 		cli_help_command(stdout, command);
 		return CLI_OK;
 	}
-	args = cli_args_parse(command, argc, argv, &file, &file_arg, &err);
+	args = cli_args_parse(cli, command, argc, argv, &file, &file_arg, &err);
 	if (args == NULL) {
 		fprintf(stderr, "antiphonctl: %s: %s\n", table[which].name,
 			err.text);

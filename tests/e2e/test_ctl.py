@@ -271,6 +271,18 @@ def test_a_session_is_listed_and_closed(server, scene):
     assert server.ctl("kick", romeo, ok=False).returncode == 1
 
 
+def test_clients_can_be_sent_to_another_server(own_server):
+    server = own_server()
+    scene = scenes.Scene(server, ["romeo"])
+    scene.login("romeo/orchard")
+    server.ctl("drain", "b.antiphon.test:5269")
+    error = scene["romeo/orchard"].expect_error("see-other-host")
+    assert "b.antiphon.test:5269" in str(error)
+    # it is not for the server to keep out who comes all the same
+    scene.login("romeo/orchard")
+    scene.end()
+
+
 # --- the protocol ------------------------------------------------------------------
 
 @pytest.mark.parametrize("line", [
@@ -389,6 +401,29 @@ def test_wrong_words_are_a_usage_error(server):
         done = server.ctl(*args, ok=False, stdin="")
         assert done.returncode == 2, args
         assert done.stderr and not done.stdout
+
+
+@pytest.mark.parametrize("typed,meant", [
+    ("addusr x@y", "adduser"), ("modules lst", "modules list"),
+    ("Drain", "drain"), ("cert-show a", "cert show"), ("tea", None)])
+def test_an_unknown_command_is_told_which_one_is_near(server, typed, meant):
+    done = server.ctl(*typed.split(), ok=False, stdin="")
+    assert done.returncode == 2 and not done.stdout
+    if meant:
+        assert 'did you mean "%s"?' % meant in done.stderr
+    else:
+        assert "--help" in done.stderr and "did you" not in done.stderr
+
+
+def test_json_may_be_asked_for_behind_the_command(server):
+    assert rows(server.ctl("status", "--json"))[0].get("pid")
+    each = rows(server.ctl("stats", "--json", "--shard"))
+    assert [r["shard"] for r in each] == list(range(len(each)))
+    # it is a value, or an argument, where one has to be
+    for args in (["kick", "nobody@" + server.domain, "--text", "--json"],
+                 ["kick", "--", "--json"]):
+        assert server.ctl(*args, ok=False).returncode == 1
+    assert server.ctl("status", "--json=yes", ok=False).returncode == 2
 
 
 def test_each_command_explains_itself(server):
