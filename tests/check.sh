@@ -226,6 +226,13 @@ fuzz() {
 	count "$good" "$bad"
 }
 
+# Half a minute of coming and going, in the build folder $1.
+soak() {
+	make -C "$out/$1" tests/bench/antiphon-bench &&
+		BUILD=$out/$1 SOAK_SECONDS=${SOAK_SECONDS:-30} \
+		SOAK_CLIENTS=${SOAK_CLIENTS:-500} sh "$top/tests/bench/soak.sh"
+}
+
 lint_scripts() {
 	cd "$top" && find contrib man tests -name '*.sh' -print0 |
 		xargs -0 shellcheck -x -P SCRIPTDIR -S warning tests/fuzz/run-seeds .ci/run
@@ -261,6 +268,7 @@ check_rest() {
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
 		step "asan make check" make_check asan LOG_COMPILER="$unshuffled"
 		step "asan end to end" run_pytest asan tests/dialog tests/e2e
+		step "asan soak" soak asan
 	fi
 	if step "clang tsan build" configure_in tsan CC=clang CFLAGS='-g -O1' \
 		--enable-sanitizers=thread; then
@@ -268,6 +276,7 @@ check_rest() {
 		step "tsan end to end" run_pytest tsan tests/dialog \
 			tests/e2e/test_delivery.py tests/e2e/test_presence.py \
 			tests/e2e/test_subscriptions.py tests/e2e/test_server.py
+		step "tsan soak" soak tsan
 	fi
 	if step "static modules build" configure_in static CC=gcc \
 		--enable-static-modules; then
