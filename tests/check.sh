@@ -229,8 +229,9 @@ fuzz() {
 # Half a minute of coming and going, in the build folder $1.
 soak() {
 	make -C "$out/$1" tests/bench/antiphon-bench &&
-		BUILD=$out/$1 SOAK_SECONDS=${SOAK_SECONDS:-30} \
-		SOAK_CLIENTS=${SOAK_CLIENTS:-500} sh "$top/tests/bench/soak.sh"
+		$unshuffled env BUILD="$out/$1" \
+		SOAK_SECONDS="${SOAK_SECONDS:-30}" \
+		SOAK_CLIENTS="${SOAK_CLIENTS:-500}" sh "$top/tests/bench/soak.sh"
 }
 
 lint_scripts() {
