@@ -64,13 +64,17 @@ command_text(struct command_call *call, const char *fmt, ...)
 void
 command_done(struct command_call *call)
 {
-	call->finish(call, NULL);
+	command_fail(call, NULL);
 }
 
 void
 command_fail(struct command_call *call, const struct err *err)
 {
+	struct module_entry *entry = call->entry;
+
 	call->finish(call, err);
+	if (entry != NULL)
+		atomic_fetch_sub(&entry->pending, 1);
 }
 
 /* --- what was given ----------------------------------------------------- */
@@ -126,12 +130,32 @@ command_prepare(struct command_call *call, const struct command_arg *arg,
 	return true;
 }
 
+/* The module that brings the command; NULL: it is one of the house's own. */
+static struct module_entry *
+command_entry(struct server *srv, const struct command *c)
+{
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		struct module_entry *e = &srv->modules->entries[i];
+		const struct command *row =
+			e->module != NULL ? e->module->commands : NULL;
+
+		for (; row != NULL && row->name != NULL; row++) {
+			if (row == c)
+				return e;
+		}
+	}
+	return NULL;
+}
+
 void
 command_run(struct command_call *call)
 {
 	const struct command_arg *arg = call->command->args;
 	struct err err = ERR_INIT;
 
+	call->entry = command_entry(call->server, call->command);
+	if (call->entry != NULL)
+		atomic_fetch_add(&call->entry->pending, 1);
 	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
 		if (call->values[i].p == NULL && arg[i].optional)
 			continue;

@@ -17,6 +17,7 @@
 struct arena;
 struct command_call;
 struct err;
+struct module_entry;
 struct server;
 struct shard;
 
@@ -58,6 +59,7 @@ struct command_call {
 	struct str *values; /* one for each row of command->args; STR_NONE: not
 			     * given */
 	void *state;        /* the command's own, while it runs */
+	struct module_entry *entry; /* keeps its module loaded, while it runs */
 	/* the surface's */
 	void (*row)(struct command_call *call);
 	void (*field)(struct command_call *call, const char *name,
