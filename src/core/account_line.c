@@ -274,8 +274,7 @@ module_commit_in_turn(struct module_ctx *m, struct account *acc,
 	else if (tx == NULL)
 		step->ready = true;
 	else
-		store_commit(sh->server->store, tx, &sh->mailbox,
-			on_step_durable, step);
+		shard_commit(sh, tx, on_step_durable, step);
 }
 
 struct account_step *

@@ -150,6 +150,24 @@ options_apply(struct gathering *g, struct config_module *mod,
 		mod->conf, g->w->arena, g->m);
 }
 
+/* One of ours that is not there is not a slip of the pen. */
+static void
+module_missing(struct gathering *g, const struct yaml_node *node)
+{
+	const struct config_modules *known = g->w->modules;
+
+	for (size_t i = 0; i < known->n_names; i++) {
+		if (str_is(node->key, known->names[i])) {
+			mistake_add(g->m, node, g->path,
+				"module \"%s\" cannot be opened; is it in the folder of modules (antiphond --module-dir)?",
+				known->names[i]);
+			return;
+		}
+	}
+	mistake_unknown(g->m, node, g->path, "module", node->key.p,
+		known->names, known->n_names);
+}
+
 static void
 module_apply(struct gathering *g, const struct yaml_node *node)
 {
@@ -160,8 +178,7 @@ module_apply(struct gathering *g, const struct yaml_node *node)
 	bool on;
 
 	if (!known->find(known->arg, node->key.p, &options, &size)) {
-		mistake_unknown(g->m, node, g->path, "module", node->key.p,
-			known->names, known->n_names);
+		module_missing(g, node);
 		return;
 	}
 	if (!wants_module(g, node, &on))

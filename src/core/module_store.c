@@ -75,9 +75,9 @@ module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg)
 {
 	if (fn == NULL)
-		store_commit(sh->server->store, tx, NULL, NULL, NULL);
+		shard_commit(sh, tx, NULL, NULL);
 	else
-		store_commit(sh->server->store, tx, &sh->mailbox, on_done,
+		shard_commit(sh, tx, on_done,
 			question_new(m, NULL, fn, arg));
 }
 

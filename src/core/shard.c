@@ -304,3 +304,15 @@ shard_wall_us(const struct shard *sh)
 {
 	return clock_wall_us(sh->server->clock);
 }
+
+void
+shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
+	void *arg)
+{
+	struct store *store = sh->server->store;
+
+	ASSERT_ON(sh);
+	store_commit(store, tx, done != NULL ? &sh->mailbox : NULL, done, arg);
+	if (store_is_behind(store))
+		sh->congested = true;
+}

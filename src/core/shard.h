@@ -21,6 +21,7 @@
 #include "base/timer.h"
 #include "core/host.h"
 #include "core/server.h"
+#include "store/store.h"
 #include "xmpp/stanza.h"
 
 struct entity;
@@ -70,7 +71,7 @@ struct shard {
 	pthread_t thread;
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */
-	bool congested; /* the router has posted to a mailbox that is too full */
+	bool congested; /* a mailbox or the store is too full: who sends rests */
 };
 
 /* --- start-up, before threads --------------------------------------------- */
@@ -113,6 +114,9 @@ void shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
 	void (*fire)(struct timer *t));
 void shard_timer_cancel(struct shard *sh, struct timer *t);
 int64_t shard_wall_us(const struct shard *sh);
+/* store_commit, answered here; sets congested when the store is behind. */
+void shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
+	void *arg);
 
 #define ASSERT_ON(sh)                                                          \
 	assert(shard_current() == NULL || shard_current() == (sh))

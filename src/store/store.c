@@ -57,6 +57,17 @@ store_is_idle(struct store *s)
 	return atomic_load(&s->unanswered) == 0;
 }
 
+bool
+store_is_behind(struct store *s)
+{
+	bool behind;
+
+	pthread_mutex_lock(&s->lock);
+	behind = s->stats.queued_bytes > STORE_QUEUE_MAX / 2;
+	pthread_mutex_unlock(&s->lock);
+	return behind;
+}
+
 /* With the lock. */
 static bool
 req_accept(struct store *s, struct store_req *req)

@@ -65,6 +65,9 @@ void store_close(struct store *s);
 /* Any thread: has everything that was asked for been answered (the answers may
  * still wait in their mailboxes)? */
 bool store_is_idle(struct store *s);
+/* Any thread: is more than half of STORE_QUEUE_MAX waiting?  Then who asks for
+ * more should rest, before requests are refused. */
+bool store_is_behind(struct store *s);
 /* inline_work: does what has been asked for; true if there was anything. */
 bool store_turn(struct store *s);
 

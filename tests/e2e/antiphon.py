@@ -135,6 +135,11 @@ class Server:
             os.symlink(path, there)
         return there
 
+    def sanitized(self):
+        """Was it built with a sanitizer?"""
+        with open(os.path.join(self.build, "antiphond"), "rb") as f:
+            return re.search(rb"__[at]san_init", f.read()) is not None
+
     def program(self):
         return self.place(os.path.join(self.build, "antiphond"),
                           os.path.dirname(self.folder))
