@@ -143,7 +143,8 @@ def test_quota(own_server):
 
 @pytest.mark.only("antiphon")
 def test_stored_means_durable(own_server):
-    """A ping that is answered after the message says that it is on disk."""
+    """What was stored before a change that is known to be durable is so too:
+    there is one writer, and it works in order."""
     server = own_server()
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.online("romeo/a")
@@ -152,6 +153,9 @@ def test_stored_means_durable(own_server):
     for i in range(20):
         scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>x</body>"
                    "</message>" % i)
+    # her account has dealt with all of them when it has answered this
+    romeo.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+             to=scene.binds["juliet"])
     # a roster set is answered when it is durable, and so is what was before
     romeo.iq("set", scene.fill("<query xmlns='jabber:iq:roster'>"
                                "<item jid='{juliet}' name='K'/></query>"))
