@@ -73,6 +73,17 @@ features_write(struct features *f, struct arena *a, struct elem *query)
 
 /* --- disco#info ------------------------------------------------------------------- */
 
+/* XEP-0030 §3.1, of the category "account". */
+static const char *
+account_type(const struct disco_query *q)
+{
+	if (q->account->anonymous)
+		return "anonymous";
+	return host_is_admin(q->host, jid_str(q->account->e.jid)) ?
+		"admin" :
+		"registered";
+}
+
 static void
 info_add_identity(const struct disco_query *q)
 {
@@ -80,7 +91,7 @@ info_add_identity(const struct disco_query *q)
 	const char *type = "im";
 
 	if (q->account != NULL)
-		type = q->account->anonymous ? "anonymous" : "registered";
+		type = account_type(q);
 	elem_set_attr(q->arena, e, "category",
 		q->account != NULL ? STR("account") : STR("server"));
 	elem_set_attr(q->arena, e, "type", str_c(type));

@@ -189,7 +189,8 @@ const struct option config_host_options[] = {
 		.example = "/etc/antiphon/example.org.key" },
 	{ .name = "admins", .type = OPT_LIST, .item = OPT_JID,
 		.off = offsetof(struct config_host, admins),
-		.help = "addresses that may administer this host, and no other",
+		.help = "accounts of this host that are shown to be its "
+			"administrators in service discovery (XEP-0030)",
 		.example = "[ anna@example.org ]" },
 	{ .name = NULL },
 };

@@ -7,6 +7,8 @@ import re
 
 import pytest
 
+from client import Client
+
 DISCO = "http://jabber.org/protocol/disco#info"
 ITEMS = "http://jabber.org/protocol/disco#items"
 CAPS = "http://jabber.org/protocol/caps"
@@ -135,6 +137,21 @@ def test_account_info_for_the_owner(scene, romeo):
                       for i in got.child("query").elems()
                       if i.name == "identity"]
         assert ("account", "registered") in identities
+
+
+@pytest.mark.only("antiphon")
+def test_admins_are_shown_as_such_at_their_own_host(own_server):
+    """hosts: admins; hostile-30: by the whole address, not its local part."""
+    server = own_server({"hosts": {"antiphon.test": {
+        "admins": ["romeo@antiphon.test"]}}})
+    for domain, type_ in ((server.domain, "admin"),
+                          (server.other_domain, "registered")):
+        server.adduser("romeo", "secret-one", domain)
+        c = Client(server, domain=domain).login("romeo", "secret-one")
+        identities = [(i.get("category"), i.get("type"))
+                      for i in ok(info(c, None)).child("query").elems()
+                      if i.name == "identity"]
+        assert ("account", type_) in identities
 
 
 def test_account_items_are_for_those_who_may_know(scene, romeo):
