@@ -25,6 +25,9 @@
 struct bench;
 struct client;
 
+/* Processes that one server may consist of. */
+#define PIDS_MAX 8
+
 enum bench_tls { BENCH_STARTTLS, BENCH_DIRECT, BENCH_PLAIN };
 
 /* What the command line says; see the table in bench_main.c. */
@@ -46,7 +49,8 @@ struct bench_conf {
 	unsigned patience; /* seconds without progress that end a run */
 	unsigned seed;
 	unsigned pace;     /* ms between two actions of one client */
-	pid_t pid;        /* of the server, or 0 */
+	pid_t pids[PIDS_MAX]; /* of the server; none: 0 of them */
+	unsigned n_pids;
 	bool bare;        /* chat with bare addresses */
 	bool table;
 	bool verbose;
@@ -172,7 +176,7 @@ struct usage {
 };
 
 void usage_now(const struct bench *b, struct usage *out);
-/* Bytes of memory that only this process has, its share of the rest, and 0
+/* Bytes of memory that only its processes have, their share of the rest, and 0
  * when there is no pid. */
 uint64_t usage_bytes(const struct bench *b);
 /* Waits until the server has nothing to do: under 1 ms of CPU in 50 ms. */

@@ -45,7 +45,7 @@ static const struct {
 	{ "patience", "N", "seconds without progress that end a run (30)" },
 	{ "seed", "N", "of what is random (1)" },
 	{ "pace", "MS", "between two actions of one client (1000)" },
-	{ "pid", "N", "of the server, to read what it uses" },
+	{ "pid", "N,...", "of the server, to read what it uses" },
 	{ "state", "FILE", "what the mode kill has seen acknowledged" },
 	{ "bare", NULL, "chat with bare addresses" },
 	{ "table", NULL, "print a table instead of one line" },
@@ -102,8 +102,25 @@ set_number(struct bench_conf *conf, const char *name, const char *text)
 	for (size_t i = 0; i < COUNT(numbers); i++)
 		if (strcmp(name, numbers[i].name) == 0)
 			*numbers[i].to = number(name, text);
-	if (strcmp(name, "pid") == 0)
-		conf->pid = (pid_t)number(name, text);
+}
+
+/* The processes of the server, with commas between them. */
+static void
+set_pids(struct bench_conf *conf, const char *text)
+{
+	char *end;
+	long pid;
+
+	conf->n_pids = 0;
+	do {
+		pid = strtol(text, &end, 10);
+		if (end == text || pid < 1 || conf->n_pids == PIDS_MAX)
+			wrong("pid", text);
+		conf->pids[conf->n_pids++] = (pid_t)pid;
+		text = end + 1;
+	} while (*end == ',');
+	if (*end != '\0')
+		wrong("pid", end);
 }
 
 static void
@@ -149,6 +166,8 @@ set_option(struct bench_conf *conf, const char *name, const char *value)
 		set_tls(conf, value);
 	else if (strcmp(name, "mechanism") == 0)
 		set_mechanism(conf, value);
+	else if (strcmp(name, "pid") == 0)
+		set_pids(conf, value);
 	else if (strcmp(name, "bare") == 0)
 		conf->bare = true;
 	else if (strcmp(name, "table") == 0)

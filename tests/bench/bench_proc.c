@@ -20,24 +20,23 @@ usage_now(const struct bench *b, struct usage *out)
 
 	out->wall_us = clock_mono_us(&clock_system);
 	out->cpu_us = 0;
-	/* user and system time of all its threads: the same as in
+	/* user and system time of all their threads: the same as in
 	 * /proc/PID/stat, but exact */
-	if (b->conf->pid != 0 && clock_getcpuclockid(b->conf->pid, &clock) == 0 &&
-		clock_gettime(clock, &ts) == 0)
-		out->cpu_us = ts.tv_sec * US_PER_S + ts.tv_nsec / 1000;
+	for (unsigned i = 0; i < b->conf->n_pids; i++)
+		if (clock_getcpuclockid(b->conf->pids[i], &clock) == 0 &&
+			clock_gettime(clock, &ts) == 0)
+			out->cpu_us += ts.tv_sec * US_PER_S +
+				ts.tv_nsec / 1000;
 }
 
-uint64_t
-usage_bytes(const struct bench *b)
+static uint64_t
+process_bytes(pid_t pid)
 {
 	char path[64], line[256];
 	uint64_t kib = 0;
 	FILE *f;
 
-	if (b->conf->pid == 0)
-		return 0;
-	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup",
-		(long)b->conf->pid);
+	snprintf(path, sizeof(path), "/proc/%ld/smaps_rollup", (long)pid);
 	f = fopen(path, "re");
 	if (f == NULL)
 		return 0;
@@ -46,6 +45,16 @@ usage_bytes(const struct bench *b)
 			break;
 	fclose(f);
 	return kib * 1024;
+}
+
+uint64_t
+usage_bytes(const struct bench *b)
+{
+	uint64_t bytes = 0;
+
+	for (unsigned i = 0; i < b->conf->n_pids; i++)
+		bytes += process_bytes(b->conf->pids[i]);
+	return bytes;
 }
 
 void
@@ -93,7 +102,7 @@ usage_result(struct bench *b, const struct usage *start, uint64_t n)
 	if (n == 0)
 		return;
 	result_add(b, "per_second", "%.0f", (double)n / seconds);
-	if (b->conf->pid != 0)
+	if (b->conf->n_pids != 0)
 		result_add(b, "server_cpu_ms_per_1000", "%.2f",
 			(double)(now.cpu_us - start->cpu_us) / (double)n);
 }
