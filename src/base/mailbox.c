@@ -8,10 +8,12 @@
  * The queue is used through the functions of liburcu-common.so, not through
  * its inlines: those are plain and volatile accesses with barriers in assembly,
  * which ThreadSanitizer takes for races.  What orders the contents of a mail
- * is therefore stated in C11, by the counter of bytes: mailbox_post() adds to
- * it (release) before it enqueues, mailbox_drain() reads it (acquire) after it
- * has dequeued.  All changes in between are read-modify-writes, so that they
+ * is therefore stated in C11, by the counter of what waits: mailbox_post() adds
+ * to it (release) before it enqueues, mailbox_drain() reads it (acquire) after
+ * it has dequeued.  All changes in between are read-modify-writes, so that they
  * belong to the release sequence of that post.
+ *
+ * The lower 40 bits of the counter are bytes, what is above counts mails.
  */
 #include "config.h"
 
@@ -24,6 +26,10 @@
 #include <urcu/arch.h>
 
 #include "base/err.h"
+#include "base/mem.h"
+
+#define BYTES_BITS 40
+#define ONE_MAIL (UINT64_C(1) << BYTES_BITS)
 
 bool
 mailbox_init(struct mailbox *mb, struct err *err)
@@ -32,7 +38,8 @@ mailbox_init(struct mailbox *mb, struct err *err)
 	if (mb->fd == -1)
 		return err_errno(err, "eventfd for a mailbox");
 	__cds_wfcq_init(&mb->head, &mb->tail);
-	atomic_init(&mb->bytes, 0);
+	atomic_init(&mb->waiting, 0);
+	mb->highest = (struct mailbox_depth){ 0 };
 	atomic_init(&mb->awake, false);
 	return true;
 }
@@ -58,7 +65,8 @@ wake(struct mailbox *mb)
 void
 mailbox_post(struct mailbox *mb, struct mail *m)
 {
-	atomic_fetch_add_explicit(&mb->bytes, m->bytes, memory_order_release);
+	atomic_fetch_add_explicit(
+		&mb->waiting, ONE_MAIL + m->bytes, memory_order_release);
 	cds_wfcq_node_init(&m->node);
 	cds_wfcq_enqueue(&mb->head, &mb->tail, &m->node);
 	/* m may be gone by now.  It is in the queue before awake is read;
@@ -69,10 +77,32 @@ mailbox_post(struct mailbox *mb, struct mail *m)
 		wake(mb);
 }
 
+static struct mailbox_depth
+depth_of(uint64_t waiting)
+{
+	return (struct mailbox_depth){
+		.mails = waiting >> BYTES_BITS,
+		.bytes = waiting & (ONE_MAIL - 1),
+	};
+}
+
+struct mailbox_depth
+mailbox_depth(const struct mailbox *mb)
+{
+	return depth_of(
+		atomic_load_explicit(&mb->waiting, memory_order_relaxed));
+}
+
 size_t
 mailbox_bytes(const struct mailbox *mb)
 {
-	return atomic_load_explicit(&mb->bytes, memory_order_relaxed);
+	return mailbox_depth(mb).bytes;
+}
+
+struct mailbox_depth
+mailbox_highest(const struct mailbox *mb)
+{
+	return mb->highest;
 }
 
 /* NULL when there is none, or when the next one is still being enqueued: its
@@ -81,11 +111,15 @@ static struct mail *
 take(struct mailbox *mb)
 {
 	struct cds_wfcq_node *node;
+	struct mailbox_depth depth;
 
 	node = __cds_wfcq_dequeue_nonblocking(&mb->head, &mb->tail);
 	if (node == NULL || node == CDS_WFCQ_WOULDBLOCK)
 		return NULL;
-	(void)atomic_load_explicit(&mb->bytes, memory_order_acquire);
+	depth = depth_of(
+		atomic_load_explicit(&mb->waiting, memory_order_acquire));
+	mb->highest.mails = MAX(mb->highest.mails, depth.mails);
+	mb->highest.bytes = MAX(mb->highest.bytes, depth.bytes);
 	return (struct mail *)(void *)node;
 }
 
@@ -120,8 +154,8 @@ mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 			m = fall_asleep(mb);
 		if (m == NULL)
 			break;
-		atomic_fetch_sub_explicit(
-			&mb->bytes, m->bytes, memory_order_relaxed);
+		atomic_fetch_sub_explicit(&mb->waiting, ONE_MAIL + m->bytes,
+			memory_order_relaxed);
 		m->run(m, owner);
 		n++;
 	}

@@ -4,7 +4,8 @@
  *
  * Any thread posts; the owner's thread drains.  Between one sender and one
  * mailbox order is kept.  Wake-ups are coalesced: the eventfd is written only
- * by the post that finds the mailbox asleep.
+ * by the post that finds the mailbox asleep.  What waits is counted in mails
+ * and in bytes, by one word, so that it costs one atomic operation.
  */
 #ifndef BASE_MAILBOX_H
 #define BASE_MAILBOX_H
@@ -26,12 +27,18 @@ struct mail {
 	void (*run)(struct mail *m, void *owner);
 };
 
+struct mailbox_depth {
+	uint64_t mails;
+	uint64_t bytes;
+};
+
 struct mailbox {
 	struct cds_wfcq_tail tail __attribute__((aligned(64)));
-	atomic_size_t bytes; /* posted and not yet run */
-	atomic_bool awake;   /* the owner will look again without a wake-up */
+	_Atomic uint64_t waiting; /* posted and not yet run, see mailbox.c */
+	atomic_bool awake; /* the owner will look again without a wake-up */
 	struct __cds_wfcq_head head __attribute__((aligned(64)));
-	int fd;              /* eventfd, readable when there may be mail */
+	int fd;            /* eventfd, readable when there may be mail */
+	struct mailbox_depth highest; /* the owner's */
 };
 
 bool mailbox_init(struct mailbox *mb, struct err *err);
@@ -51,5 +58,9 @@ size_t mailbox_bytes(const struct mailbox *mb);
  * When fewer than max were run, the mailbox is asleep and will write its
  * eventfd for the next post; else the caller has to come again. */
 size_t mailbox_drain(struct mailbox *mb, void *owner, size_t max);
+/* What waits now. */
+struct mailbox_depth mailbox_depth(const struct mailbox *mb);
+/* The most that the owner has found waiting, ever. */
+struct mailbox_depth mailbox_highest(const struct mailbox *mb);
 
 #endif

@@ -117,6 +117,26 @@ TEST(mailbox_counts_the_bytes_of_what_waits)
 	mailbox_done(&r.box);
 }
 
+TEST(mailbox_remembers_how_full_it_has_been)
+{
+	struct reader r;
+
+	reader_init(&r);
+	CHECK_INT(mailbox_highest(&r.box).mails, 0);
+	post_letter(&r, 0, 0, UINT32_MAX);
+	mailbox_drain(&r.box, &r, 1);
+	for (unsigned i = 1; i < 4; i++)
+		post_letter(&r, 0, i, 5);
+	CHECK_INT(mailbox_depth(&r.box).mails, 3);
+	CHECK_INT(mailbox_depth(&r.box).bytes, 15);
+	mailbox_drain(&r.box, &r, 10);
+	CHECK_INT(mailbox_depth(&r.box).mails, 0);
+	/* each at its own time */
+	CHECK_INT(mailbox_highest(&r.box).mails, 3);
+	CHECK_INT(mailbox_highest(&r.box).bytes, UINT32_MAX);
+	mailbox_done(&r.box);
+}
+
 TEST(mailbox_writes_the_eventfd_once_until_it_is_drained)
 {
 	struct reader r;
