@@ -22,6 +22,8 @@
 #include "core/shard.h"
 #include "store/store.h"
 
+#define NAME_TEXT 64
+
 /* Columns of shard_stats, in the order in which they are shown. */
 static const struct {
 	const char *name;
@@ -188,6 +190,35 @@ stat_show(struct command_call *call, const char *name, int64_t value)
 }
 
 static void
+stats_gauge(struct command_call *call, const char *name, struct gauge g)
+{
+	char highest[NAME_TEXT];
+
+	snprintf(highest, sizeof(highest), "%s_highest", name);
+	stat_show(call, name, (int64_t)g.now);
+	stat_show(call, highest, (int64_t)g.highest);
+}
+
+static void
+stats_hist(struct command_call *call, const char *prefix, const struct hist *h)
+{
+	const struct {
+		const char *what;
+		uint64_t value;
+	} figures[] = {
+		{ "mean", hist_mean(h) },
+		{ "p99", hist_quantile(h, 990) },
+		{ "max", h->max },
+	};
+	char name[NAME_TEXT];
+
+	for (size_t i = 0; i < COUNT(figures); i++) {
+		snprintf(name, sizeof(name), "%s_%s", prefix, figures[i].what);
+		stat_show(call, name, (int64_t)figures[i].value);
+	}
+}
+
+static void
 stats_store(struct command_call *call)
 {
 	struct store_stats s;
@@ -195,14 +226,14 @@ stats_store(struct command_call *call)
 	store_stats(call->server->store, &s);
 	stat_show(call, "store_reads", (int64_t)s.reads);
 	stat_show(call, "store_writes", (int64_t)s.writes);
-	stat_show(call, "store_commits", (int64_t)s.commits);
 	stat_show(call, "store_failures", (int64_t)s.failures);
-	stat_show(call, "store_largest_batch", (int64_t)s.largest_batch);
-	stat_show(call, "store_commit_us_total", (int64_t)s.commit_us_total);
-	stat_show(call, "store_commit_us_longest",
-		(int64_t)s.commit_us_longest);
-	stat_show(call, "store_queued", (int64_t)s.queued);
-	stat_show(call, "store_queued_bytes", (int64_t)s.queued_bytes);
+	stat_show(call, "store_commits", (int64_t)s.batches.n);
+	stats_hist(call, "store_batch", &s.batches);
+	stats_hist(call, "store_batch_minute", &s.late_batches);
+	stats_hist(call, "store_commit_us", &s.commit_us);
+	stats_hist(call, "store_commit_us_minute", &s.late_commit_us);
+	stats_gauge(call, "store_queued", s.queued);
+	stats_gauge(call, "store_queued_bytes", s.queued_bytes);
 }
 
 static int64_t

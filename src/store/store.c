@@ -20,9 +20,13 @@
 #include <string.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/hash.h"
 #include "base/mem.h"
 #include "store/store_int.h"
+
+/* What the late_ figures cover. */
+#define LATE_US (60 * US_PER_S)
 
 /* --- requests, on the asker's thread ------------------------------------ */
 
@@ -63,7 +67,7 @@ store_is_behind(struct store *s)
 	bool behind;
 
 	pthread_mutex_lock(&s->lock);
-	behind = s->stats.queued_bytes > STORE_QUEUE_MAX / 2;
+	behind = s->stats.queued_bytes.now > STORE_QUEUE_MAX / 2;
 	pthread_mutex_unlock(&s->lock);
 	return behind;
 }
@@ -77,11 +81,11 @@ req_accept(struct store *s, struct store_req *req)
 	if (s->closing)
 		return err_set(
 			&req->err, ERR_CLOSED, "the store is being closed");
-	if (s->stats.queued_bytes > STORE_QUEUE_MAX)
+	if (s->stats.queued_bytes.now > STORE_QUEUE_MAX)
 		return err_set(&req->err, ERR_BUSY,
 			"the store is behind: %llu bytes are waiting",
-			(unsigned long long)s->stats.queued_bytes);
-	s->stats.queued_bytes += req->bytes;
+			(unsigned long long)s->stats.queued_bytes.now);
+	gauge_add(&s->stats.queued_bytes, req->bytes);
 	return true;
 }
 
@@ -111,7 +115,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 	STAILQ_FOREACH (op, &tx->ops, link)
 		s->slots[op->slot] = req->ticket;
 	STAILQ_INSERT_TAIL(&s->writes, req, link);
-	s->stats.queued++;
+	gauge_add(&s->stats.queued, 1);
 	pthread_cond_signal(&s->writes_changed);
 	pthread_mutex_unlock(&s->lock);
 }
@@ -163,7 +167,7 @@ void
 store_finished(struct store *s, const struct store_req *req)
 {
 	pthread_mutex_lock(&s->lock);
-	s->stats.queued_bytes -= req->bytes;
+	gauge_remove(&s->stats.queued_bytes, req->bytes);
 	if (req->failed)
 		s->stats.failures++;
 	else
@@ -174,8 +178,12 @@ store_finished(struct store *s, const struct store_req *req)
 void
 store_stats(struct store *s, struct store_stats *out)
 {
+	int64_t now_us = clock_mono_us(&clock_system);
+
 	pthread_mutex_lock(&s->lock);
 	*out = s->stats;
+	hist_window_sum(&s->late_batches, now_us, &out->late_batches);
+	hist_window_sum(&s->late_commit_us, now_us, &out->late_commit_us);
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -420,6 +428,8 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	pthread_cond_init(&s->writes_changed, NULL);
 	pthread_cond_init(&s->reads_changed, NULL);
 	pthread_cond_init(&s->copies_changed, NULL);
+	hist_window_init(&s->late_batches, LATE_US);
+	hist_window_init(&s->late_commit_us, LATE_US);
 	STAILQ_INIT(&s->writes);
 	STAILQ_INIT(&s->reads);
 	STAILQ_INIT(&s->copies);

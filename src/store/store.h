@@ -22,6 +22,8 @@
 #include <stdint.h>
 
 #include "base/err.h"
+#include "base/gauge.h"
+#include "base/hist.h"
 #include "base/str.h"
 
 struct clock;
@@ -196,12 +198,12 @@ void store_backup(struct store *s, const char *path, struct mailbox *reply,
 	store_done_fn done, void *arg);
 
 struct store_stats {
-	uint64_t reads, writes, commits, failures;
-	uint64_t largest_batch;     /* transactions in one commit */
-	uint64_t commit_us_total;   /* time inside commits */
-	uint64_t commit_us_longest;
-	uint64_t queued;            /* transactions waiting now */
-	uint64_t queued_bytes;      /* of all requests that wait now */
+	uint64_t reads, writes, failures;
+	struct gauge queued;       /* transactions that wait */
+	struct gauge queued_bytes; /* of all requests that wait */
+	/* One value for each commit, since the start and in the last minute. */
+	struct hist batches, late_batches; /* transactions in it */
+	struct hist commit_us, late_commit_us; /* how long it took */
 };
 void store_stats(struct store *s, struct store_stats *out);
 

@@ -134,7 +134,8 @@ struct store {
 	uint64_t slots[STORE_SLOTS];
 	bool closing;        /* takes no more requests */
 	bool writer_is_done; /* and so will the readers, when nothing waits */
-	struct store_stats stats;
+	struct store_stats stats;     /* those of the last minute: */
+	struct hist_window late_batches, late_commit_us;
 
 	atomic_size_t unanswered; /* asked, and the answer not yet posted */
 };

@@ -151,23 +151,24 @@ batch_take(struct store_req_list *waiting, struct store_req_list *batch,
 
 /* With the lock. */
 static void
-batch_count(struct store_stats *st, const struct store_req_list *batch,
-	size_t n, int64_t took_us)
+batch_count(struct store *s, const struct store_req_list *batch, size_t n,
+	int64_t now_us, int64_t took_us)
 {
+	struct store_stats *st = &s->stats;
 	const struct store_req *req;
 
 	STAILQ_FOREACH (req, batch, link) {
-		st->queued_bytes -= req->bytes;
+		gauge_remove(&st->queued_bytes, req->bytes);
 		if (req->failed)
 			st->failures++;
 		else
 			st->writes++;
 	}
-	st->queued -= n;
-	st->commits++;
-	st->largest_batch = MAX(st->largest_batch, n);
-	st->commit_us_total += (uint64_t)took_us;
-	st->commit_us_longest = MAX(st->commit_us_longest, (uint64_t)took_us);
+	gauge_remove(&st->queued, n);
+	hist_add(&st->batches, n);
+	hist_add(&st->commit_us, (uint64_t)took_us);
+	hist_window_add(&s->late_batches, now_us, n);
+	hist_window_add(&s->late_commit_us, now_us, (uint64_t)took_us);
 }
 
 /* What waits for a ticket after committed stays parked.  It is sorted without
@@ -208,16 +209,16 @@ store_write_batch(struct store *s, struct store_req_list *waiting)
 	struct store_req_list parked = STAILQ_HEAD_INITIALIZER(parked);
 	size_t n;
 	uint64_t last = batch_take(waiting, &batch, &n);
-	int64_t start_us = clock_mono_us(&clock_system);
+	int64_t start_us = clock_mono_us(&clock_system), end_us;
 	struct err err = ERR_INIT;
 	struct store_req *req;
 
 	if (!batch_commit(s, &batch, &err))
 		batch_fail(&batch, &err);
-	start_us = clock_mono_us(&clock_system) - start_us;
+	end_us = clock_mono_us(&clock_system);
 	pthread_mutex_lock(&s->lock);
 	s->committed = last;
-	batch_count(&s->stats, &batch, n, start_us);
+	batch_count(s, &batch, n, end_us, end_us - start_us);
 	STAILQ_CONCAT(&parked, &s->parked);
 	pthread_mutex_unlock(&s->lock);
 	if (!STAILQ_EMPTY(&parked))

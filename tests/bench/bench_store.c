@@ -85,7 +85,7 @@ round_run(struct bench *b, unsigned outstanding, int64_t length_us)
 	       "%5.1f in one commit\n",
 		outstanding, (double)st.writes * 1e6 / (double)took,
 		(double)(cpu_us() - cpu) / (double)MAX(st.writes, 1),
-		(double)st.writes / (double)(st.commits - before.commits));
+		(double)st.writes / (double)(st.batches.n - before.batches.n));
 }
 
 int

@@ -324,9 +324,12 @@ suite_writes_that_gather_are_one_commit(const struct suite_kind *k)
 		suite_result_done(&r[i]);
 	store_stats(su.store, &st);
 	CHECK_INT(st.writes, N_MANY);
-	CHECK_INT(st.queued, 0);
-	CHECK(st.largest_batch > 1);
-	CHECK(st.commits < N_MANY);
+	CHECK_INT(st.queued.now, 0);
+	CHECK(st.queued.highest >= st.batches.max);
+	CHECK(st.batches.max > 1);
+	CHECK(st.batches.n < N_MANY);
+	CHECK_INT(st.batches.sum, N_MANY);
+	CHECK_INT(st.commit_us.n, st.batches.n);
 	suite_close(&su);
 }
 
@@ -392,14 +395,15 @@ suite_what_waits_is_bounded(const struct suite_kind *k)
 		store_commit(su.store, tx, &su.mailbox, suite_on_done, &r[i]);
 	}
 	store_stats(su.store, &st);
-	CHECK(st.queued_bytes > STORE_QUEUE_MAX);
-	CHECK_INT(st.queued, 4);
+	CHECK(st.queued_bytes.now > STORE_QUEUE_MAX);
+	CHECK_INT(st.queued.now, 4);
 	suite_wait(&su);
 	CHECK_INT(r[3].code, ERR_NONE);
 	CHECK_INT(r[4].code, ERR_BUSY);
 	CHECK_INT(r[5].code, ERR_BUSY);
 	store_stats(su.store, &st);
-	CHECK_INT(st.queued_bytes, 0);
+	CHECK_INT(st.queued_bytes.now, 0);
+	CHECK(st.queued_bytes.highest > STORE_QUEUE_MAX);
 	CHECK_INT(suite_set(&su, ROSTER, "a", "v"), ERR_NONE);
 	suite_close(&su);
 	free(value);
