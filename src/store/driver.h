@@ -29,8 +29,9 @@ struct store_driver {
 	void (*close)(struct store_db *db);
 
 	/* writer: a transaction around a batch, and inside it a savepoint
-	 * around each store_tx, so that one may fail alone.  ERR_STORAGE means
-	 * that the whole batch is lost, any other code the one savepoint.
+	 * around each store_tx that has changed something before it fails.  An
+	 * operation that fails changes nothing.  ERR_STORAGE means that the
+	 * whole batch is lost, any other code the one store_tx.
 	 * Others: begin to rollback is one view of the database, in which no
 	 * write of another handle appears. */
 	bool (*begin)(struct store_db *db, struct err *err);

@@ -326,6 +326,7 @@ settings_apply(struct store_db *db, struct err *err)
 				     "PRAGMA cache_size = -512;"; /* KiB */
 	static const char writing[] = "PRAGMA journal_mode = WAL;"
 				      "PRAGMA synchronous = FULL;"
+				      "PRAGMA wal_autocheckpoint = 4000;"
 				      "PRAGMA journal_size_limit = 16777216;"
 				      "PRAGMA cache_size = -2048;";
 
@@ -371,6 +372,9 @@ sqlite_open(
 
 	if (writer == NULL && !file_ready(conf->path, err))
 		return NULL;
+	/* Else each piece of memory is counted under a lock that all handles
+	 * share.  Without effect when one is open already. */
+	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	db = xcalloc(1, sizeof(*db));
 	db->path = xstrdup(conf->path);
 	db->writes = writer == NULL;

@@ -175,6 +175,42 @@ suite_a_failure_spares_the_others_of_its_batch(const struct suite_kind *k)
 	suite_close(&su);
 }
 
+/* What fails before it has changed anything is not taken back. */
+void
+suite_a_failure_at_once_spares_the_others_too(const struct suite_kind *k)
+{
+	const struct store_range all = { .max = 10, .count = true };
+	struct suite_result r[12];
+	struct suite su;
+	char key[8], out[200];
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < COUNT(r); i++) {
+		struct store_tx *tx = store_tx_new();
+
+		snprintf(key, sizeof(key), "%zu", i);
+		if (i % 4 == 1)
+			store_tx_require(tx, ROSTER, STR("none"));
+		if (i % 4 == 2)
+			store_tx_create(tx, ROSTER, STR("0"), STR("v"));
+		store_tx_append(tx, ARCHIVE, str_c(i % 4 == 3 ? "0" : key), 1,
+			STR_NONE, STR("v"));
+		store_tx_set(tx, ROSTER, str_c(key), STR("v"));
+		suite_result_init(&su, &r[i]);
+		store_commit(su.store, tx, &su.mailbox, suite_on_done, &r[i]);
+	}
+	suite_wait(&su);
+	for (size_t i = 0; i < COUNT(r); i++)
+		CHECK_INT(r[i].code,
+			i % 4 == 0	     ? ERR_NONE
+				: i % 4 == 1 ? ERR_MISSING
+					     : ERR_CONFLICT);
+	CHECK_CSTR(suite_list(&su, ROSTER, out, sizeof(out)), "0=v 4=v 8=v");
+	CHECK_CSTR(
+		suite_range(&su, ARCHIVE, &all, out, sizeof(out)), "0 4 8 | 3");
+	suite_close(&su);
+}
+
 void
 suite_operations_of_a_transaction_see_those_before(const struct suite_kind *k)
 {
