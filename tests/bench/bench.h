@@ -37,7 +37,7 @@ struct bench_conf {
 	enum bench_tls tls;
 	const char *domain;
 	const char *password;  /* of every account */
-	const char *mechanism; /* PLAIN or SCRAM-SHA-n */
+	const char *mechanism; /* PLAIN or SCRAM-SHA-n; NULL: what there is */
 	enum scram_hash hash;
 	const char *state;     /* file of the mode kill */
 	unsigned clients;
@@ -49,9 +49,14 @@ struct bench_conf {
 	unsigned patience; /* seconds without progress that end a run */
 	unsigned seed;
 	unsigned pace;     /* ms between two actions of one client */
+	unsigned rate;     /* messages a second, of all clients */
+	unsigned warm;     /* percent of a run that goes before the measure */
 	pid_t pids[PIDS_MAX]; /* of the server; none: 0 of them */
 	unsigned n_pids;
 	bool bare;        /* chat with bare addresses */
+	bool floor;       /* the server is antiphon-floor */
+	bool one_way;     /* of a pair, only one sends */
+	bool paced;       /* no more than window changes of presence */
 	bool table;
 	bool verbose;
 };
@@ -65,6 +70,8 @@ enum client_state {
 	CLIENT_STARTTLS,   /* asked for; then the handshake */
 	CLIENT_AUTH,
 	CLIENT_BIND,
+	CLIENT_SESSION,    /* only where the server wants RFC 3921 */
+	CLIENT_ENTERING,   /* the roster, and its own presence */
 	CLIENT_READY,
 	CLIENT_CLOSING,    /* we have closed the stream, and wait for the peer */
 };
@@ -82,11 +89,15 @@ struct client {
 	struct buf out;
 	struct client *next_dirty;
 	bool dirty, want_write, handshake, restart, authenticated, in_feed;
+	bool wants_session, got_roster, got_presence;
+	uint8_t fences;         /* while entering: answers to come */
+	uint8_t intro;          /* bytes of it that the floor has sent back */
 	struct buf first_bare; /* SCRAM: our first message without its header */
 	void *data;            /* the mode's own */
 };
 
-/* Connects, logs in and binds the resource "bench". */
+/* Connects, logs in, binds the resource "bench", and enters, unless the run
+ * does that itself (b->bind_only). */
 void client_start(struct client *c);
 /* Closes the stream, and the connection when the server has closed it too. */
 void client_close(struct client *c);
@@ -103,10 +114,37 @@ void client_free(struct client *c);
 
 /* --- bench_login.c: from the first byte to the bound resource ------------ */
 
+#define NS_CLIENT "jabber:client"
+#define NS_ROSTER "jabber:iq:roster"
+
 extern const struct xml_events login_events;
 extern const struct xml_limits login_limits;
 /* The connection is there, or TLS is, or the user is known. */
 void login_open_stream(struct client *c);
+
+/* For the callbacks of the parser: what came was wrong, and ends it. */
+void login_broken(struct client *c, const char *why);
+
+/* --- bench_enter.c: from there to the first presence --------------------- */
+
+/* Asks for the roster and says presence; ready when both have come back. */
+void enter_start(struct client *c);
+/* What comes meanwhile; true when it was an answer to enter_start. */
+bool enter_stanza(struct client *c, struct elem *e);
+/* It is ready, and the mode hears of it. */
+void enter_done(struct client *c);
+
+/* --- bench_floor.c: what is there instead, with antiphon-floor ------------ */
+
+/* What the floor does with what a client sends. */
+enum floor_kind { FLOOR_ECHO, FLOOR_PAIRS, FLOOR_GROUPS };
+
+/* The connection is there, and TLS. */
+void floor_introduce(struct client *c);
+/* What came before the client was ready. */
+void floor_answer(struct client *c, const char *p, size_t n);
+/* The end of the stream. */
+void floor_close(struct client *c);
 
 /* --- bench_scram.c -------------------------------------------------------- */
 
@@ -125,9 +163,12 @@ int accounts_print(const struct bench_conf *conf);
 
 /* --- bench_loop.c: all clients -------------------------------------------- */
 
+/* Does the server send a client its own presence (RFC 6121 §4.2.2)? */
+enum bench_echo { ECHO_UNKNOWN, ECHO_YES, ECHO_NO };
+
 struct bench {
 	const struct bench_conf *conf;
-	int epoll;
+	int epoll, timer; /* timer: -1 without on_timer */
 	SSL_CTX *tls;
 	struct xml_pool *xml;
 	struct scram_cache scram;
@@ -140,10 +181,18 @@ struct bench {
 	uint64_t random;
 	unsigned starting; /* neither off nor ready */
 	unsigned ready;
+	unsigned closing;
+	enum bench_echo echo;
+	const char *mechanism; /* what the first login has chosen */
+	/* what the mode sets before the first login */
+	bool bind_only;            /* it enters by itself */
+	enum floor_kind floor_kind;
+	unsigned floor_group;      /* clients in each */
 	/* what the mode wants to know; each may be NULL */
 	void (*on_ready)(struct client *c);
 	void (*on_stanza)(struct client *c, struct elem *e);
 	void (*on_lost)(struct client *c, enum client_end how);
+	void (*on_timer)(struct bench *b); /* see bench_tick */
 	void *data; /* the mode's own */
 	uint64_t lost, doubled, reordered, errors;
 	struct buf results;
@@ -160,10 +209,15 @@ void bench_turn(struct bench *b, int ms);
 bool bench_wait(struct bench *b, bool (*done)(struct bench *b));
 /* Something moved. */
 void bench_progress(struct bench *b);
+/* Calls on_timer each period_us from now on; 0: no more. */
+void bench_tick(struct bench *b, int64_t period_us);
 void bench_error(struct bench *b, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 unsigned bench_random(struct bench *b, unsigned below);
-/* Clients first to first + n - 1 log in, conf->window at a time. */
+/* How much of count goes before the measure, to warm the server up. */
+unsigned bench_warm(const struct bench *b, unsigned count);
+/* Clients first to first + n - 1 log in, conf->window at a time; the very first
+ * one alone, to learn what the server does. */
 bool bench_login(struct bench *b, unsigned first, unsigned n);
 /* All streams are closed, at once. */
 bool bench_logout(struct bench *b);
@@ -187,6 +241,22 @@ void result_add(struct bench *b, const char *name, const char *fmt, ...)
 	__attribute__((format(printf, 3, 4)));
 void result_print(struct bench *b, const char *mode);
 
+/* --- bench_hist.c: how long things took ----------------------------------- */
+
+#define HIST_CELLS 1920
+
+/* Up to 64 us exactly, then 32 cells for each doubling: 3 % at most. */
+struct hist {
+	uint64_t n, max_us;
+	uint64_t cells[HIST_CELLS];
+};
+
+void hist_add(struct hist *h, int64_t us);
+/* What a share of permyriad / 10000 did not exceed. */
+uint64_t hist_at(const struct hist *h, unsigned permyriad);
+/* Adds "<name>_p50_ms", p90, p99, p999 and "<name>_max_ms". */
+void hist_result(struct bench *b, const char *name, const struct hist *h);
+
 /* --- bench_order.c: from one sender to one recipient ----------------------- */
 
 struct order {
@@ -208,12 +278,14 @@ void order_end(struct bench *b, struct order *o);
 struct bench_mode {
 	const char *name, *help;
 	bool (*run)(struct bench *b); /* false: it could not be finished */
+	bool floor; /* makes sense against antiphon-floor */
 };
 
 bool mode_login(struct bench *b);
 bool mode_idle(struct bench *b);
 bool mode_ping(struct bench *b);
 bool mode_chat(struct bench *b);
+bool mode_open(struct bench *b);
 bool mode_presence(struct bench *b);
 bool mode_roster(struct bench *b);
 bool mode_offline(struct bench *b);

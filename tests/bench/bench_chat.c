@@ -1,6 +1,7 @@
 /*
- * bench_chat.c - pairs of clients that chat: each has a number of messages on
- * their way to the other, and sends the next when one has arrived.
+ * bench_chat.c - pairs of clients that chat: each has --window messages on
+ * their way to the other, and sends the next when one has arrived; --one-way
+ * has only one of each pair send.
  *
  * The id of a message is "<sender>.<number>"; its partner checks the order.
  */
@@ -14,8 +15,10 @@
 #include "base/mem.h"
 
 struct chat {
-	struct order *orders; /* by sender */
-	uint64_t arrived, all;
+	struct order *orders;   /* by sender */
+	unsigned n, step;       /* senders are 0, step, 2 * step... below n */
+	uint32_t limit;         /* of each sender */
+	uint64_t arrived, all;  /* in this phase */
 };
 
 static void
@@ -25,7 +28,7 @@ chat_say(struct client *c)
 	struct chat *chat = b->data;
 	struct order *o = &chat->orders[c->index];
 
-	if (o->sent == b->conf->count)
+	if (o->sent == chat->limit)
 		return;
 	o->sent++;
 	client_send(c, "<message type='chat' id='%u.%" PRIu32 "' to='b%u@%s%s'>"
@@ -41,7 +44,7 @@ chat_stanza(struct client *c, struct elem *e)
 	struct str from, number;
 	long long sender, n;
 
-	if (!elem_is(e, "jabber:client", "message"))
+	if (!elem_is(e, NS_CLIENT, "message"))
 		return;
 	if (!str_cut(elem_attr(e, "id"), '.', &from, &number) ||
 		!str_to_int(from, 0, b->conf->clients - 1, &sender) ||
@@ -65,35 +68,38 @@ chat_is_over(struct bench *b)
 	return chat->arrived >= chat->all;
 }
 
-static void
-chat_ready(struct client *c)
+/* Each sender gets count messages more to its partner. */
+static bool
+chat_phase(struct bench *b, struct chat *chat, uint32_t count)
 {
-	client_send_str(c, STR("<presence/>"));
+	chat->limit += count;
+	chat->arrived = 0;
+	chat->all = (uint64_t)count * (chat->n / chat->step);
+	for (unsigned w = 0; w < b->conf->window; w++)
+		for (unsigned i = 0; i < chat->n; i += chat->step)
+			chat_say(&b->clients[i]);
+	return bench_wait(b, chat_is_over);
 }
 
 bool
 mode_chat(struct bench *b)
 {
-	struct chat chat = { 0 };
+	struct chat chat = { .n = b->conf->clients & ~1u,
+		.step = b->conf->one_way ? 2 : 1 };
 	struct usage start;
-	unsigned n = b->conf->clients & ~1u;
 	bool ok;
 
 	b->data = &chat;
-	chat.all = (uint64_t)n * b->conf->count;
-	chat.orders = xcalloc(n + 1, sizeof(*chat.orders));
-	if (b->conf->bare)
-		b->on_ready = chat_ready;
-	ok = bench_login(b, 0, n);
-	usage_settle(b);
+	b->floor_kind = FLOOR_PAIRS;
+	chat.orders = xcalloc(chat.n + 1, sizeof(*chat.orders));
+	ok = bench_login(b, 0, chat.n);
 	b->on_stanza = chat_stanza;
+	ok = ok && chat_phase(b, &chat, bench_warm(b, b->conf->count));
+	usage_settle(b);
 	usage_now(b, &start);
-	for (unsigned w = 0; ok && w < b->conf->window; w++)
-		for (unsigned i = 0; i < n; i++)
-			chat_say(&b->clients[i]);
-	ok = ok && bench_wait(b, chat_is_over);
+	ok = ok && chat_phase(b, &chat, b->conf->count);
 	usage_result(b, &start, chat.arrived);
-	for (unsigned i = 0; i < n; i++)
+	for (unsigned i = 0; i < chat.n; i++)
 		order_end(b, &chat.orders[i]);
 	free(chat.orders);
 	return ok;

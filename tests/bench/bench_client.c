@@ -2,7 +2,9 @@
  * bench_client.c - one connection: socket, TLS, and the parser behind it.
  *
  *   OFF -> CONNECTING -> OPENING [-> STARTTLS -> OPENING] -> AUTH -> OPENING
- *       -> BIND -> READY -> CLOSING -> OFF
+ *       -> BIND [-> SESSION] -> ENTERING -> READY -> CLOSING -> OFF
+ *
+ * With antiphon-floor: OFF -> CONNECTING -> OPENING -> READY -> CLOSING -> OFF.
  *
  * Invariant: nothing is freed while the parser runs; callbacks only say how
  * the connection shall end (c->end), and client_read carries it out.
@@ -86,6 +88,7 @@ client_start(struct client *c)
 	c->end = END_NONE;
 	c->want_write = true;
 	c->authenticated = c->handshake = c->restart = false;
+	c->wants_session = false;
 	b->starting++;
 	client_watch(c, EPOLL_CTL_ADD);
 }
@@ -127,7 +130,9 @@ client_end(struct client *c, enum client_end how, const char *why)
 	}
 	if (c->state == CLIENT_READY)
 		b->ready--;
-	else if (c->state != CLIENT_CLOSING)
+	else if (c->state == CLIENT_CLOSING)
+		b->closing--;
+	else
 		b->starting--;
 	if (how == END_BROKEN)
 		bench_error(b, "b%u in state %d: %s", c->index, (int)c->state,
@@ -152,8 +157,12 @@ client_close(struct client *c)
 		client_end(c, END_RESET, "");
 		return;
 	}
-	client_send_str(c, STR("</stream:stream>"));
+	if (c->b->conf->floor)
+		floor_close(c);
+	else
+		client_send_str(c, STR("</stream:stream>"));
 	c->b->ready--;
+	c->b->closing++;
 	c->state = CLIENT_CLOSING;
 }
 
@@ -249,6 +258,16 @@ client_flush(struct client *c)
 
 /* --- TLS --------------------------------------------------------------------- */
 
+/* The connection is as it has to be for the first word. */
+static void
+client_begin(struct client *c)
+{
+	if (c->b->conf->floor)
+		floor_introduce(c);
+	else
+		login_open_stream(c);
+}
+
 static void
 client_handshake(struct client *c)
 {
@@ -264,7 +283,7 @@ client_handshake(struct client *c)
 	if (rc == 1) {
 		c->handshake = false;
 		client_want_write(c, false);
-		login_open_stream(c);
+		client_begin(c);
 		return;
 	}
 	switch (SSL_get_error(c->ssl, rc)) {
@@ -312,9 +331,13 @@ client_feed(struct client *c, const char *p, size_t n)
 	enum xml_fault fault;
 	size_t used;
 
+	if (c->b->conf->floor && c->state == CLIENT_OPENING) {
+		floor_answer(c, p, n);
+		return;
+	}
 	if (c->parser == NULL)
 		c->parser = xml_parser_get_primed(c->b->xml,
-			STR("jabber:client"), &login_limits, &login_events, c);
+			STR(NS_CLIENT), &login_limits, &login_events, c);
 	c->in_feed = true;
 	fault = xml_parser_feed(c->parser, p, n, &used);
 	c->in_feed = false;
@@ -369,7 +392,7 @@ client_read(struct client *c)
 			return;
 		}
 		client_feed(c, c->b->scratch, (size_t)n);
-	} while (c->fd != -1 && c->ssl != NULL && SSL_pending(c->ssl) > 0);
+	} while (c->fd != -1 && c->ssl != NULL && SSL_has_pending(c->ssl));
 }
 
 /* --- the loop ----------------------------------------------------------------- */
@@ -391,7 +414,7 @@ client_connected(struct client *c)
 		client_handshake(c);
 	} else {
 		client_want_write(c, false);
-		login_open_stream(c);
+		client_begin(c);
 	}
 }
 

@@ -29,7 +29,6 @@
 #include "base/arena.h"
 #include "base/mem.h"
 
-#define NS_ROSTER "jabber:iq:roster"
 #define ITEMS 8
 
 struct kill_item {
@@ -346,6 +345,7 @@ mode_kill(struct bench *b)
 	}
 	s.pairs = xcalloc(s.half, sizeof(*s.pairs));
 	b->data = &s;
+	b->bind_only = true;
 	b->on_ready = kill_ready;
 	b->on_stanza = kill_stanza;
 	ok = kill_read(b, &s) && kill_check(b, &s) && kill_load(b, &s) &&

@@ -2,6 +2,9 @@
  * bench_login.c - what a client says until its resource is bound (RFC 6120
  * §5 to §7), and the way of everything after that to the mode.
  *
+ * It must work with any server, so it looks at what is offered, and takes
+ * nothing for granted that a specification leaves open.
+ *
  * Called by the parser.  Nothing ends or starts anew in here: see client_feed.
  */
 #include "config.h"
@@ -9,11 +12,14 @@
 #include "bench.h"
 
 #include "base/arena.h"
+#include "base/mem.h"
 
 #define NS_STREAMS "http://etherx.jabber.org/streams"
 #define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
 #define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
+#define NS_PING "urn:xmpp:ping"
 
 const struct xml_limits login_limits = {
 	.stanza_bytes = 16 << 20,
@@ -33,18 +39,55 @@ login_open_stream(struct client *c)
 		"xmlns:stream='" NS_STREAMS "'>", c->b->conf->domain);
 }
 
-static void
+void
 login_broken(struct client *c, const char *why)
 {
 	bench_error(c->b, "b%u: %s", c->index, why);
 	c->end = END_BROKEN;
 }
 
-static void
-login_auth(struct client *c)
+/* --- authentication ------------------------------------------------------------ */
+
+static bool
+login_offers(struct arena *a, struct elem *mechanisms, const char *name)
 {
-	const char *mechanism = c->b->conf->mechanism;
+	elem_each_child(mechanisms, m)
+		if (elem_is(m, NS_SASL, "mechanism") &&
+			str_is(str_trim(elem_text(a, m)), name))
+			return true;
+	return false;
+}
+
+/* The one that was asked for, or what every server has one of; NULL when it is
+ * not offered. */
+static const char *
+login_choose(struct client *c, struct arena *a, struct elem *features)
+{
+	static const char *const usual[] = { "SCRAM-SHA-1", "PLAIN" };
+	struct elem *offered = elem_child(features, NS_SASL, "mechanisms");
+	const char *wanted = c->b->conf->mechanism;
+
+	if (offered == NULL)
+		return NULL;
+	if (wanted != NULL)
+		return login_offers(a, offered, wanted) ? wanted : NULL;
+	for (size_t i = 0; i < COUNT(usual); i++)
+		if (login_offers(a, offered, usual[i]))
+			return usual[i];
+	return NULL;
+}
+
+static void
+login_auth(struct client *c, struct arena *a, struct elem *features)
+{
+	const char *mechanism = login_choose(c, a, features);
 	struct buf text = BUF_INIT;
+
+	if (mechanism == NULL) {
+		login_broken(c, "no mechanism that suits is offered");
+		return;
+	}
+	c->b->mechanism = mechanism;
 
 	if (mechanism[0] == 'P')
 		plain_first(c, &text);
@@ -56,22 +99,39 @@ login_auth(struct client *c)
 	buf_done(&text);
 }
 
-static enum xml_verdict
-login_features(struct client *c, struct elem *e)
+/* --- from features to features -------------------------------------------------- */
+
+static void
+login_bind(struct client *c, struct elem *features)
 {
+	struct elem *session = elem_child(features, NS_SESSION, "session");
+
+	/* servers that know RFC 6121 say that it is optional, or nothing */
+	c->wants_session = session != NULL &&
+		elem_child(session, NS_SESSION, "optional") == NULL;
+	c->state = CLIENT_BIND;
+	client_send_str(c, STR("<iq type='set' id='bind'><bind xmlns='" NS_BIND
+		"'><resource>bench</resource></bind></iq>"));
+}
+
+static enum xml_verdict
+login_features(struct client *c, struct arena *a, struct elem *e)
+{
+	bool tls = c->ssl == NULL && c->b->conf->tls == BENCH_STARTTLS;
+
 	if (!elem_is(e, NS_STREAMS, "features")) {
 		login_broken(c, "no features");
 	} else if (c->authenticated) {
-		c->state = CLIENT_BIND;
-		client_send(c, "<iq type='set' id='bind'><bind xmlns='" NS_BIND
-			"'><resource>bench</resource></bind></iq>");
-	} else if (c->ssl == NULL && c->b->conf->tls == BENCH_STARTTLS) {
+		login_bind(c, e);
+	} else if (tls && elem_child(e, NS_TLS, "starttls") == NULL) {
+		login_broken(c, "STARTTLS is not offered");
+	} else if (tls) {
 		c->state = CLIENT_STARTTLS;
-		client_send(c, "<starttls xmlns='" NS_TLS "'/>");
+		client_send_str(c, STR("<starttls xmlns='" NS_TLS "'/>"));
 	} else {
-		login_auth(c);
+		login_auth(c, a, e);
 	}
-	return XML_GO_ON;
+	return c->end == END_NONE ? XML_GO_ON : XML_STOP;
 }
 
 static enum xml_verdict
@@ -106,22 +166,58 @@ login_sasl(struct client *c, struct arena *a, struct elem *e)
 	return XML_GO_ON;
 }
 
-static enum xml_verdict
-login_bound(struct client *c, struct elem *e)
-{
-	struct bench *b = c->b;
+/* --- binding ---------------------------------------------------------------------- */
 
-	if (!str_is(elem_attr(e, "type"), "result")) {
+/* Others send to "b<index>@<domain>/bench". */
+static bool
+login_is_bound(struct arena *a, struct elem *e)
+{
+	struct elem *bind = elem_child(e, NS_BIND, "bind");
+	struct elem *jid = bind != NULL ? elem_child(bind, NS_BIND, "jid") :
+		NULL;
+	struct str bare, resource;
+
+	return str_is(elem_attr(e, "type"), "result") && jid != NULL &&
+		str_cut(elem_text(a, jid), '/', &bare, &resource) &&
+		str_is(resource, "bench");
+}
+
+static enum xml_verdict
+login_bound(struct client *c, struct arena *a, struct elem *e)
+{
+	if (c->state == CLIENT_BIND && !login_is_bound(a, e)) {
 		login_broken(c, "binding failed");
 		return XML_STOP;
 	}
-	c->state = CLIENT_READY;
-	b->starting--;
-	b->ready++;
-	bench_progress(b);
-	if (b->on_ready != NULL)
-		b->on_ready(c);
-	return XML_GO_ON;
+	if (c->wants_session) {
+		c->wants_session = false;
+		c->state = CLIENT_SESSION;
+		client_send_str(c, STR("<iq type='set' id='session'><session "
+			"xmlns='" NS_SESSION "'/></iq>"));
+	} else if (c->b->bind_only) {
+		enter_done(c);
+	} else {
+		enter_start(c);
+	}
+	return c->end == END_NONE ? XML_GO_ON : XML_STOP;
+}
+
+/* --- what comes then ---------------------------------------------------------------- */
+
+/* A server may want to know whether we live (XEP-0199). */
+static bool
+login_pong(struct client *c, struct elem *e)
+{
+	if (!elem_is(e, NS_CLIENT, "iq") || c->b->conf->floor ||
+		!str_is(elem_attr(e, "type"), "get") ||
+		elem_child(e, NS_PING, "ping") == NULL)
+		return false;
+	client_send(c, "<iq type='result' id='%.*s'",
+		STR_ARG(elem_attr(e, "id")));
+	if (elem_attr(e, "from").n > 0)
+		client_send(c, " to='%.*s'", STR_ARG(elem_attr(e, "from")));
+	client_send_str(c, STR("/>"));
+	return true;
 }
 
 static enum xml_verdict
@@ -137,7 +233,9 @@ login_stanza(struct client *c, struct elem *e)
 				STR_ARG(why->name));
 		return XML_STOP;
 	}
-	if (c->b->on_stanza != NULL)
+	if (c->state == CLIENT_ENTERING && enter_stanza(c, e))
+		return c->end == END_NONE ? XML_GO_ON : XML_STOP;
+	if (!login_pong(c, e) && c->b->on_stanza != NULL)
 		c->b->on_stanza(c, e);
 	return c->end == END_NONE ? XML_GO_ON : XML_STOP;
 }
@@ -147,13 +245,15 @@ login_step(struct client *c, struct arena *a, struct elem *e)
 {
 	switch (c->state) {
 	case CLIENT_OPENING:
-		return login_features(c, e);
+		return login_features(c, a, e);
 	case CLIENT_STARTTLS:
 		return login_starttls(c, e);
 	case CLIENT_AUTH:
 		return login_sasl(c, a, e);
 	case CLIENT_BIND:
-		return login_bound(c, e);
+	case CLIENT_SESSION:
+		return login_bound(c, a, e);
+	case CLIENT_ENTERING:
 	case CLIENT_READY:
 	case CLIENT_CLOSING:
 		return login_stanza(c, e);

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/timerfd.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -31,6 +32,8 @@ bench_tls_context(void)
 	SSL_CTX_set_mode(tls, SSL_MODE_RELEASE_BUFFERS |
 		SSL_MODE_ENABLE_PARTIAL_WRITE |
 		SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER);
+	/* half as many calls: a record's head and its body come in one */
+	SSL_CTX_set_read_ahead(tls, 1);
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
 	return tls;
 }
@@ -41,6 +44,9 @@ bench_init(struct bench *b, const struct bench_conf *conf)
 	memset(b, 0, sizeof(*b));
 	b->conf = conf;
 	b->epoll = epoll_create1(EPOLL_CLOEXEC);
+	b->timer = -1;
+	if (conf->floor)
+		b->echo = ECHO_YES; /* there is nothing to find out */
 	b->tls = bench_tls_context();
 	b->xml = xml_pool_new();
 	b->scratch = xmalloc(SCRATCH_BYTES);
@@ -67,6 +73,7 @@ bench_done(struct bench *b)
 	free(b->body);
 	xml_pool_free(b->xml);
 	SSL_CTX_free(b->tls);
+	bench_tick(b, 0);
 	close(b->epoll);
 	buf_done(&b->scram.salt);
 	buf_done(&b->results);
@@ -85,6 +92,17 @@ bench_flush(struct bench *b)
 	}
 }
 
+static void
+bench_event(struct bench *b, struct epoll_event *ev)
+{
+	uint64_t times;
+
+	if (ev->data.ptr != b)
+		client_event(ev->data.ptr, ev->events);
+	else if (read(b->timer, &times, sizeof(times)) > 0)
+		b->on_timer(b);
+}
+
 void
 bench_turn(struct bench *b, int ms)
 {
@@ -95,8 +113,26 @@ bench_turn(struct bench *b, int ms)
 	n = epoll_wait(b->epoll, events, EVENTS_MAX, ms);
 	b->now_us = clock_mono_us(&clock_system);
 	for (int i = 0; i < n; i++)
-		client_event(events[i].data.ptr, events[i].events);
+		bench_event(b, &events[i]);
 	bench_flush(b);
+}
+
+void
+bench_tick(struct bench *b, int64_t period_us)
+{
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = b };
+	struct timespec period = { .tv_sec = period_us / US_PER_S,
+		.tv_nsec = period_us % US_PER_S * 1000 };
+	struct itimerspec times = { period, period };
+
+	if (b->timer != -1)
+		close(b->timer);
+	b->timer = -1;
+	if (period_us == 0)
+		return;
+	b->timer = timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	timerfd_settime(b->timer, 0, &times, NULL);
+	epoll_ctl(b->epoll, EPOLL_CTL_ADD, b->timer, &ev);
 }
 
 void
@@ -145,10 +181,23 @@ bench_random(struct bench *b, unsigned below)
 	return (unsigned)((b->random >> 32) * below >> 32);
 }
 
+unsigned
+bench_warm(const struct bench *b, unsigned count)
+{
+	return (unsigned)(((uint64_t)count * b->conf->warm + 99) / 100);
+}
+
 static bool
 login_is_over(struct bench *b)
 {
 	return b->starting == 0;
+}
+
+static unsigned
+login_window(const struct bench *b)
+{
+	return b->echo == ECHO_UNKNOWN && !b->bind_only ? 1 :
+		b->conf->window;
 }
 
 bool
@@ -158,7 +207,7 @@ bench_login(struct bench *b, unsigned first, unsigned n)
 
 	bench_progress(b);
 	while (next < first + n) {
-		while (next < first + n && b->starting < b->conf->window)
+		while (next < first + n && b->starting < login_window(b))
 			client_start(&b->clients[next++]);
 		bench_turn(b, 100);
 		if (b->now_us - b->progress_us >
@@ -176,10 +225,7 @@ bench_login(struct bench *b, unsigned first, unsigned n)
 static bool
 logout_is_over(struct bench *b)
 {
-	for (unsigned i = 0; i < b->conf->clients; i++)
-		if (b->clients[i].state != CLIENT_OFF)
-			return false;
-	return true;
+	return b->starting == 0 && b->ready == 0 && b->closing == 0;
 }
 
 bool

@@ -14,58 +14,102 @@
 #include "base/mem.h"
 
 static const struct bench_mode modes[] = {
-	{ "login", "all log in, then all log out at once", mode_login },
-	{ "idle", "memory of a session that does nothing", mode_idle },
-	{ "ping", "questions to the server", mode_ping },
-	{ "chat", "messages in pairs", mode_chat },
-	{ "presence", "changes of presence, in groups of contacts",
-		mode_presence },
-	{ "roster", "all become contacts, in groups", mode_roster },
-	{ "offline", "messages for users who are away", mode_offline },
-	{ "soak", "log in, chat, change presence, drop, return", mode_soak },
+	{ "login", "all log in, then all log out at once", mode_login, true },
+	{ "idle", "memory of a session that does nothing (--seconds)",
+		mode_idle, true },
+	{ "ping", "questions to the server, --window on their way for each",
+		mode_ping, true },
+	{ "chat", "messages in pairs, --window on their way from each",
+		mode_chat, true },
+	{ "open", "messages in pairs, at a fixed --rate for --seconds",
+		mode_open, true },
+	{ "presence", "changes of presence, in groups of --contacts + 1",
+		mode_presence, true },
+	{ "roster", "all become contacts, in groups of --contacts + 1",
+		mode_roster, false },
+	{ "offline", "messages for users who are away, then for them to fetch",
+		mode_offline, false },
+	{ "soak", "log in, chat, change presence, drop, return", mode_soak,
+		false },
 	{ "kill", "changes until the server dies; checks the last run's",
-		mode_kill },
+		mode_kill, false },
 };
 
-static const struct {
+/* --- options ------------------------------------------------------------------- */
+
+typedef void option_set(struct bench_conf *conf, const char *name,
+	const char *text);
+
+static option_set set_flag, set_mechanism, set_number, set_pids, set_text,
+	set_tls;
+
+/* Where set_number, set_text and set_flag put what they find. */
+#define AT(field) offsetof(struct bench_conf, field)
+
+static const struct option_def {
 	const char *name, *arg, *help;
+	option_set *set; /* NULL: --help */
+	size_t at;
 } options[] = {
-	{ "address", "IP", "of the server (127.0.0.1)" },
-	{ "port", "N", "of the server (5222)" },
-	{ "tls", "HOW", "starttls (the default), direct or none" },
-	{ "domain", "NAME", "of the accounts (bench.test)" },
-	{ "password", "TEXT", "of all accounts (bench-password)" },
-	{ "mechanism", "NAME", "PLAIN or SCRAM-SHA-1 (the default), -256, -512" },
-	{ "clients", "N", "how many (100)" },
-	{ "window", "N", "logins, messages or questions on their way (20)" },
-	{ "count", "N", "messages, questions or rounds of each client (100)" },
-	{ "contacts", "N", "of each client (10)" },
-	{ "bytes", "N", "of a message's text (100)" },
-	{ "seconds", "N", "how long (10)" },
-	{ "patience", "N", "seconds without progress that end a run (30)" },
-	{ "seed", "N", "of what is random (1)" },
-	{ "pace", "MS", "between two actions of one client (1000)" },
-	{ "pid", "N,...", "of the server, to read what it uses" },
-	{ "state", "FILE", "what the mode kill has seen acknowledged" },
-	{ "bare", NULL, "chat with bare addresses" },
-	{ "table", NULL, "print a table instead of one line" },
-	{ "verbose", NULL, "print every error" },
-	{ "help", NULL, "print this" },
+	{ "address", "IP", "of the server (127.0.0.1)", set_text,
+		AT(address) },
+	{ "port", "N", "of the server (5222)", set_number, AT(port) },
+	{ "tls", "HOW", "starttls (the default), direct or none", set_tls, 0 },
+	{ "pid", "N,...", "of the server, to read what it uses", set_pids, 0 },
+	{ "floor", NULL, "the server is antiphon-floor; TLS is direct or none",
+		set_flag, AT(floor) },
+	{ "domain", "NAME", "of the accounts (bench.test)", set_text,
+		AT(domain) },
+	{ "password", "TEXT", "of all accounts (bench-password)", set_text,
+		AT(password) },
+	{ "mechanism", "NAME",
+		"PLAIN or SCRAM-SHA-1, -256, -512 (SCRAM-SHA-1, else PLAIN)",
+		set_mechanism, 0 },
+	{ "clients", "N", "how many (100)", set_number, AT(clients) },
+	{ "window", "N", "logins, messages, questions or changes on their way "
+		"(20)", set_number, AT(window) },
+	{ "count", "N", "messages, questions or changes of each client (100)",
+		set_number, AT(count) },
+	{ "rate", "N", "messages a second, of all together (1000)",
+		set_number, AT(rate) },
+	{ "seconds", "N", "how long (10)", set_number, AT(seconds) },
+	{ "warm", "PERCENT", "of that goes before the measure (10)",
+		set_number, AT(warm) },
+	{ "contacts", "N", "of each client (10)", set_number, AT(contacts) },
+	{ "bytes", "N", "of a message's text (100)", set_number, AT(bytes) },
+	{ "bare", NULL, "chat with bare addresses", set_flag, AT(bare) },
+	{ "one-way", NULL, "of a pair that chats, only one sends", set_flag,
+		AT(one_way) },
+	{ "paced", NULL, "only --window clients change presence at a time",
+		set_flag, AT(paced) },
+	{ "pace", "MS", "between two actions of one client that soaks (1000)",
+		set_number, AT(pace) },
+	{ "seed", "N", "of what is random (1)", set_number, AT(seed) },
+	{ "patience", "N", "seconds without progress that end a run (30)",
+		set_number, AT(patience) },
+	{ "state", "FILE", "what the mode kill has seen acknowledged",
+		set_text, AT(state) },
+	{ "table", NULL, "print a table instead of one line", set_flag,
+		AT(table) },
+	{ "verbose", NULL, "print every error", set_flag, AT(verbose) },
+	{ "help", NULL, "print this", NULL, 0 },
 };
 
 static void
 usage(FILE *out)
 {
 	fputs("usage: antiphon-bench MODE [--OPTION VALUE]...\nmodes:\n", out);
-	fputs("  accounts    print accounts for `antiphonctl adduser --batch'\n",
+	fputs("  accounts   print accounts for `antiphonctl adduser --batch'\n",
 		out);
 	for (size_t i = 0; i < COUNT(modes); i++)
-		fprintf(out, "  %-10s  %s\n", modes[i].name, modes[i].help);
+		fprintf(out, "  %-9s  %s\n", modes[i].name, modes[i].help);
 	fputs("options:\n", out);
 	for (size_t i = 0; i < COUNT(options); i++)
-		fprintf(out, "  --%-10s %-5s %s\n", options[i].name,
+		fprintf(out, "  --%-9s %-7s  %s\n", options[i].name,
 			options[i].arg != NULL ? options[i].arg : "",
 			options[i].help);
+	fputs("clients are b0, b1, ... of the domain; with --floor, all modes\n"
+	      "but roster, offline, soak and kill\n", out);
 }
 
 static void
@@ -75,38 +119,46 @@ wrong(const char *what, const char *found)
 	exit(2);
 }
 
-static unsigned
-number(const char *option, const char *text)
+static void *
+field(struct bench_conf *conf, const char *name)
 {
-	long long n;
-
-	if (!str_to_int(str_c(text), 0, 100000000, &n))
-		wrong(option, text);
-	return (unsigned)n;
+	for (size_t i = 0; i < COUNT(options); i++)
+		if (strcmp(name, options[i].name) == 0)
+			return (char *)conf + options[i].at;
+	abort();
 }
 
 static void
 set_number(struct bench_conf *conf, const char *name, const char *text)
 {
-	const struct {
-		const char *name;
-		unsigned *to;
-	} numbers[] = {
-		{ "port", &conf->port }, { "clients", &conf->clients },
-		{ "window", &conf->window }, { "count", &conf->count },
-		{ "contacts", &conf->contacts }, { "bytes", &conf->bytes },
-		{ "seconds", &conf->seconds }, { "seed", &conf->seed },
-		{ "patience", &conf->patience }, { "pace", &conf->pace },
-	};
+	unsigned *to = field(conf, name);
+	long long n;
 
-	for (size_t i = 0; i < COUNT(numbers); i++)
-		if (strcmp(name, numbers[i].name) == 0)
-			*numbers[i].to = number(name, text);
+	if (!str_to_int(str_c(text), 0, 100000000, &n))
+		wrong(name, text);
+	*to = (unsigned)n;
+}
+
+static void
+set_text(struct bench_conf *conf, const char *name, const char *text)
+{
+	const char **to = field(conf, name);
+
+	*to = text;
+}
+
+static void
+set_flag(struct bench_conf *conf, const char *name, const char *text)
+{
+	bool *to = field(conf, name);
+
+	(void)text;
+	*to = true;
 }
 
 /* The processes of the server, with commas between them. */
 static void
-set_pids(struct bench_conf *conf, const char *text)
+set_pids(struct bench_conf *conf, const char *name, const char *text)
 {
 	char *end;
 	long pid;
@@ -115,16 +167,16 @@ set_pids(struct bench_conf *conf, const char *text)
 	do {
 		pid = strtol(text, &end, 10);
 		if (end == text || pid < 1 || conf->n_pids == PIDS_MAX)
-			wrong("pid", text);
+			wrong(name, text);
 		conf->pids[conf->n_pids++] = (pid_t)pid;
 		text = end + 1;
 	} while (*end == ',');
 	if (*end != '\0')
-		wrong("pid", end);
+		wrong(name, end);
 }
 
 static void
-set_tls(struct bench_conf *conf, const char *text)
+set_tls(struct bench_conf *conf, const char *name, const char *text)
 {
 	static const char *const names[] = { "starttls", "direct", "none" };
 
@@ -134,48 +186,18 @@ set_tls(struct bench_conf *conf, const char *text)
 			return;
 		}
 	}
-	wrong("tls", text);
+	wrong(name, text);
 }
 
 static void
-set_mechanism(struct bench_conf *conf, const char *text)
+set_mechanism(struct bench_conf *conf, const char *name, const char *text)
 {
 	conf->mechanism = text;
 	if (strcmp(text, "PLAIN") == 0)
 		return;
 	if (strncmp(text, "SCRAM-", 6) != 0 ||
 		!scram_hash_parse(str_c(text + 6), &conf->hash))
-		wrong("mechanism", text);
-}
-
-static void
-set_option(struct bench_conf *conf, const char *name, const char *value)
-{
-	const struct {
-		const char *name;
-		const char **to;
-	} texts[] = {
-		{ "address", &conf->address }, { "domain", &conf->domain },
-		{ "password", &conf->password }, { "state", &conf->state },
-	};
-
-	for (size_t i = 0; i < COUNT(texts); i++)
-		if (strcmp(name, texts[i].name) == 0)
-			*texts[i].to = value;
-	if (strcmp(name, "tls") == 0)
-		set_tls(conf, value);
-	else if (strcmp(name, "mechanism") == 0)
-		set_mechanism(conf, value);
-	else if (strcmp(name, "pid") == 0)
-		set_pids(conf, value);
-	else if (strcmp(name, "bare") == 0)
-		conf->bare = true;
-	else if (strcmp(name, "table") == 0)
-		conf->table = true;
-	else if (strcmp(name, "verbose") == 0)
-		conf->verbose = true;
-	else
-		set_number(conf, name, value);
+		wrong(name, text);
 }
 
 static void
@@ -194,17 +216,24 @@ parse(struct bench_conf *conf, int argc, char **argv)
 			usage(stderr);
 			exit(2);
 		}
-		if (strcmp(longs[i].name, "help") == 0) {
+		if (options[i].set == NULL) {
 			usage(stdout);
 			exit(0);
 		}
-		set_option(conf, longs[i].name, optarg);
+		options[i].set(conf, options[i].name, optarg);
 	}
 	if (optind != argc - 1) {
 		usage(stderr);
 		exit(2);
 	}
+	if (conf->floor && conf->tls == BENCH_STARTTLS)
+		conf->tls = BENCH_DIRECT;
+	if (conf->bytes > 4000 || conf->clients == 0 || conf->window == 0)
+		wrong("out of range", "--bytes is at most 4000, --clients and "
+			"--window at least 1");
 }
+
+/* --- the run ----------------------------------------------------------------------- */
 
 static void
 raise_files(void)
@@ -223,6 +252,8 @@ run(const struct bench_mode *mode, const struct bench_conf *conf)
 	struct bench b;
 	bool ok;
 
+	if (conf->floor && !mode->floor)
+		wrong("the floor cannot do", mode->name);
 	bench_init(&b, conf);
 	ok = mode->run(&b);
 	result_print(&b, mode->name);
@@ -237,17 +268,15 @@ main(int argc, char **argv)
 {
 	struct bench_conf conf = {
 		.address = "127.0.0.1", .port = 5222, .domain = "bench.test",
-		.password = "bench-password", .mechanism = "SCRAM-SHA-1",
+		.password = "bench-password", .hash = SCRAM_SHA_1,
 		.clients = 100, .window = 20, .count = 100, .contacts = 10,
 		.bytes = 100, .seconds = 10, .patience = 30, .seed = 1,
-		.pace = 1000,
+		.pace = 1000, .rate = 1000, .warm = 10,
 	};
 
 	parse(&conf, argc, argv);
 	signal(SIGPIPE, SIG_IGN);
 	raise_files();
-	if (conf.bytes > 4000 || conf.clients == 0)
-		wrong("out of range", "--bytes is at most 4000, --clients at least 1");
 	if (strcmp(argv[optind], "accounts") == 0)
 		return accounts_print(&conf);
 	for (size_t i = 0; i < COUNT(modes); i++)

@@ -13,6 +13,16 @@
 
 /* --- login: N logins, then all streams close at once -------------------------- */
 
+/* A part of them comes and goes, so that what is measured is not the first of
+ * anything. */
+static bool
+login_warm(struct bench *b)
+{
+	unsigned n = bench_warm(b, b->conf->clients);
+
+	return n == 0 || (bench_login(b, 0, n) && bench_logout(b));
+}
+
 bool
 mode_login(struct bench *b)
 {
@@ -20,6 +30,8 @@ mode_login(struct bench *b)
 	struct usage start;
 	bool ok;
 
+	if (!login_warm(b))
+		return false;
 	usage_settle(b);
 	usage_now(b, &start);
 	if (!bench_login(b, 0, n))
@@ -35,12 +47,6 @@ mode_login(struct bench *b)
 
 /* --- idle: what a session costs that does nothing ------------------------------ */
 
-static void
-idle_ready(struct client *c)
-{
-	client_send_str(c, STR("<presence/>"));
-}
-
 bool
 mode_idle(struct bench *b)
 {
@@ -48,7 +54,6 @@ mode_idle(struct bench *b)
 	struct usage start, end;
 	uint64_t before, after;
 
-	b->on_ready = idle_ready;
 	usage_settle(b);
 	before = usage_bytes(b);
 	if (!bench_login(b, 0, n))
@@ -76,16 +81,15 @@ mode_idle(struct bench *b)
 /* --- ping: questions to the server --------------------------------------------- */
 
 struct ping {
-	uint64_t sent, answered;
+	uint64_t sent, answered, all;
 };
 
 static void
 ping_ask(struct client *c)
 {
 	struct ping *p = c->b->data;
-	uint64_t all = (uint64_t)c->b->conf->clients * c->b->conf->count;
 
-	if (p->sent == all)
+	if (p->sent == p->all)
 		return;
 	client_send(c, "<iq type='get' id='p%" PRIu64 "' to='%s'>"
 		"<ping xmlns='urn:xmpp:ping'/></iq>", p->sent++,
@@ -97,9 +101,10 @@ ping_stanza(struct client *c, struct elem *e)
 {
 	struct ping *p = c->b->data;
 
-	if (!elem_is(e, "jabber:client", "iq"))
+	if (!elem_is(e, NS_CLIENT, "iq") ||
+		!str_starts(elem_attr(e, "id"), STR("p")))
 		return;
-	if (!str_is(elem_attr(e, "type"), "result"))
+	if (!str_is(elem_attr(e, "type"), "result") && !c->b->conf->floor)
 		bench_error(c->b, "a ping was answered by an error");
 	p->answered++;
 	bench_progress(c->b);
@@ -111,26 +116,34 @@ ping_is_over(struct bench *b)
 {
 	struct ping *p = b->data;
 
-	return p->answered == (uint64_t)b->conf->clients * b->conf->count;
+	return p->answered == p->all;
+}
+
+static bool
+ping_phase(struct bench *b, struct ping *p, unsigned count)
+{
+	*p = (struct ping){ .all = (uint64_t)b->conf->clients * count };
+	for (unsigned w = 0; w < b->conf->window; w++)
+		for (unsigned i = 0; i < b->conf->clients; i++)
+			ping_ask(&b->clients[i]);
+	return bench_wait(b, ping_is_over);
 }
 
 bool
 mode_ping(struct bench *b)
 {
-	struct ping p = { 0, 0 };
+	struct ping p = { 0 };
 	struct usage start;
 	bool ok;
 
 	b->data = &p;
-	if (!bench_login(b, 0, b->conf->clients))
+	b->on_stanza = ping_stanza;
+	if (!bench_login(b, 0, b->conf->clients) ||
+		!ping_phase(b, &p, bench_warm(b, b->conf->count)))
 		return false;
 	usage_settle(b);
-	b->on_stanza = ping_stanza;
 	usage_now(b, &start);
-	for (unsigned w = 0; w < b->conf->window; w++)
-		for (unsigned i = 0; i < b->conf->clients; i++)
-			ping_ask(&b->clients[i]);
-	ok = bench_wait(b, ping_is_over);
+	ok = ping_phase(b, &p, b->conf->count);
 	usage_result(b, &start, p.answered);
 	b->lost = p.sent - p.answered;
 	return ok;

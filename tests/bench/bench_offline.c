@@ -74,15 +74,6 @@ offline_stanza(struct client *c, struct elem *e)
 	bench_progress(b);
 }
 
-static void
-offline_ready(struct client *c)
-{
-	struct offline *off = c->b->data;
-
-	if (c->index < off->half)
-		client_send_str(c, STR("<presence/>"));
-}
-
 static bool
 offline_is_stored(struct bench *b)
 {
@@ -126,7 +117,6 @@ mode_offline(struct bench *b)
 	off.all = (uint64_t)off.half * b->conf->count;
 	off.orders = xcalloc(off.half + 1, sizeof(*off.orders));
 	b->data = &off;
-	b->on_ready = offline_ready;
 	b->on_stanza = offline_stanza;
 	ok = offline_store(b, &off);
 	usage_now(b, &start);

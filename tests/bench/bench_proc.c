@@ -112,15 +112,19 @@ result_print(struct bench *b, const char *mode)
 {
 	static const char *const tls[] = { "starttls", "direct", "none" };
 
+	if (b->mechanism != NULL)
+		result_add(b, "mechanism", "%s", b->mechanism);
 	result_add(b, "lost", "%" PRIu64, b->lost);
 	result_add(b, "doubled", "%" PRIu64, b->doubled);
 	result_add(b, "reordered", "%" PRIu64, b->reordered);
 	result_add(b, "errors", "%" PRIu64, b->errors);
 	if (b->conf->table)
-		printf("%s, TLS: %s\n%.*s", mode, tls[b->conf->tls],
-			STR_ARG(buf_str(&b->results)));
+		printf("%s%s, TLS: %s\n%.*s", mode,
+			b->conf->floor ? " of the floor" : "",
+			tls[b->conf->tls], STR_ARG(buf_str(&b->results)));
 	else
-		printf("mode=%s tls=%s%.*s\n", mode, tls[b->conf->tls],
-			STR_ARG(buf_str(&b->results)));
+		printf("mode=%s%s tls=%s%.*s\n", mode,
+			b->conf->floor ? " floor=yes" : "",
+			tls[b->conf->tls], STR_ARG(buf_str(&b->results)));
 	fflush(stdout);
 }

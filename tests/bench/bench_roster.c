@@ -2,7 +2,11 @@
  * bench_roster.c - groups of clients in which everybody has everybody else as
  * a contact: how they come about, and what a change of presence costs.
  *
- * A group is contacts + 1 accounts that follow each other.
+ * A group is contacts + 1 accounts that follow each other.  A client changes
+ * its presence again when all have seen the last one: all at once, or, with
+ * --paced, as many as --window says, each the next one's turn when its own is
+ * over.  In the order of turns, neighbours are of different groups, so that the
+ * server finds as little as possible to gather.
  */
 #include "config.h"
 
@@ -14,15 +18,18 @@
 #include "base/arena.h"
 #include "base/mem.h"
 
-#define NS_CLIENT "jabber:client"
-#define NS_ROSTER "jabber:iq:roster"
+struct group_sender {
+	uint32_t sent; /* changes of presence */
+	unsigned seen; /* arrivals of the newest */
+};
 
 struct group_run {
 	uint8_t *both;        /* clients x (contacts + 1): subscribed both ways */
 	unsigned n_both;
 	struct order *orders; /* sender x place of the recipient in the group */
-	unsigned *seen;       /* by sender: arrivals of its newest presence */
-	uint64_t arrived, all;
+	struct group_sender *senders;
+	uint32_t limit;        /* changes of each */
+	uint64_t arrived, all; /* in this phase */
 	bool preparing;
 };
 
@@ -117,7 +124,7 @@ group_presence(struct client *c, struct elem *e)
 	order_arrived(c->b, &g->orders[from * size + c->index % size],
 		(uint32_t)n);
 	g->arrived++;
-	g->seen[from]++;
+	g->senders[from].seen++;
 	bench_progress(c->b);
 }
 
@@ -144,23 +151,56 @@ group_announce(struct client *c)
 	struct bench *b = c->b;
 	struct group_run *g = b->data;
 	unsigned size = group_size(b);
-	uint32_t n = 0;
+	struct group_sender *me = &g->senders[c->index];
 
+	if (me->sent == g->limit)
+		return;
+	me->sent++;
+	me->seen = 0;
 	for (unsigned i = 0; i < size; i++)
 		if (i != c->index % size)
-			n = ++g->orders[c->index * size + i].sent;
-	if (n == 0)
+			g->orders[c->index * size + i].sent++;
+	client_send_str(c, STR("<presence"));
+	if (b->conf->floor) /* which does not say who it was */
+		client_send(c, " from='b%u@%s/bench'", c->index,
+			b->conf->domain);
+	client_send(c, "><show>%s</show><status>%" PRIu32
+		"</status></presence>", me->sent % 2 ? "away" : "dnd",
+		me->sent);
+}
+
+/* The client whose turn is the turn-th: the first of each group, then the
+ * second of each, and so on. */
+static struct client *
+group_at(struct bench *b, unsigned turn)
+{
+	unsigned groups = b->conf->clients / group_size(b);
+
+	return &b->clients[turn % groups * group_size(b) + turn / groups];
+}
+
+/* All contacts have seen what c has announced. */
+static void
+group_seen(struct client *c)
+{
+	struct bench *b = c->b;
+	unsigned size = group_size(b), groups = b->conf->clients / size;
+	unsigned turn = c->index % size * groups + c->index / size;
+
+	if (!b->conf->paced) {
+		group_announce(c);
 		return;
-	g->seen[c->index] = 0;
-	client_send(c, "<presence><show>%s</show><status>%" PRIu32
-		"</status></presence>", n % 2 ? "away" : "dnd", n);
+	}
+	turn += b->conf->window;
+	if (turn >= b->conf->clients)
+		turn %= b->conf->window;
+	group_announce(group_at(b, turn));
 }
 
 static void
 presence_stanza(struct client *c, struct elem *e)
 {
 	struct group_run *g = c->b->data;
-	unsigned size = group_size(c->b);
 	unsigned from = group_member(c, elem_attr(e, "from"));
 
 	if (elem_is(e, NS_CLIENT, "iq")) {
@@ -171,11 +211,9 @@ presence_stanza(struct client *c, struct elem *e)
 		return;
 	group_presence(c, e);
 	if (g->preparing || from == c->index ||
-		g->seen[from] < c->b->conf->contacts)
+		g->senders[from].seen < c->b->conf->contacts)
 		return;
-	/* the next one leaves when all have seen this one */
-	if (g->orders[from * size + c->index % size].sent < c->b->conf->count)
-		group_announce(&c->b->clients[from]);
+	group_seen(&c->b->clients[from]);
 }
 
 static bool
@@ -194,11 +232,13 @@ group_init(struct bench *b, struct group_run *g)
 	*g = (struct group_run){ .preparing = true };
 	g->both = xcalloc(cells, 1);
 	g->orders = xcalloc(cells, sizeof(*g->orders));
-	g->seen = xcalloc(b->conf->clients, sizeof(*g->seen));
-	g->all = (uint64_t)b->conf->clients * b->conf->contacts *
-		b->conf->count;
+	g->senders = xcalloc(b->conf->clients, sizeof(*g->senders));
 	b->data = g;
-	b->on_ready = group_ready;
+	b->bind_only = true;
+	b->floor_kind = FLOOR_GROUPS;
+	b->floor_group = group_size(b);
+	if (!b->conf->floor)
+		b->on_ready = group_ready;
 	b->on_stanza = presence_stanza;
 }
 
@@ -211,7 +251,7 @@ group_done(struct bench *b, struct group_run *g)
 		order_end(b, &g->orders[i]);
 	free(g->both);
 	free(g->orders);
-	free(g->seen);
+	free(g->senders);
 }
 
 /* Everybody is everybody's contact, and the server at rest. */
@@ -223,12 +263,29 @@ group_make(struct bench *b, struct group_run *g)
 			group_size(b));
 		return false;
 	}
-	if (!bench_login(b, 0, b->conf->clients) ||
-		!bench_wait(b, group_is_made))
+	if (!bench_login(b, 0, b->conf->clients))
+		return false;
+	if (!b->conf->floor && !bench_wait(b, group_is_made))
 		return false;
 	usage_settle(b);
 	g->preparing = false;
 	return true;
+}
+
+/* Everybody changes presence count times more. */
+static bool
+presence_phase(struct bench *b, struct group_run *g, unsigned count)
+{
+	unsigned n = b->conf->clients;
+
+	g->limit += count;
+	g->arrived = 0;
+	g->all = (uint64_t)n * b->conf->contacts * count;
+	if (b->conf->paced)
+		n = MIN(n, b->conf->window);
+	for (unsigned i = 0; i < n && b->conf->contacts > 0; i++)
+		group_announce(group_at(b, i));
+	return bench_wait(b, presence_is_over);
 }
 
 bool
@@ -239,11 +296,11 @@ mode_presence(struct bench *b)
 	bool ok;
 
 	group_init(b, &g);
-	ok = group_make(b, &g);
+	ok = group_make(b, &g) &&
+		presence_phase(b, &g, bench_warm(b, b->conf->count));
+	usage_settle(b);
 	usage_now(b, &start);
-	for (unsigned i = 0; ok && i < b->conf->clients; i++)
-		group_announce(&b->clients[i]);
-	ok = ok && bench_wait(b, presence_is_over);
+	ok = ok && presence_phase(b, &g, b->conf->count);
 	usage_result(b, &start, g.arrived);
 	group_done(b, &g);
 	return ok;

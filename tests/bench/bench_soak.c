@@ -266,6 +266,7 @@ soak_init(struct bench *b, struct soak *s)
 				bench_random(b, (n - 1) / PARTNERS)) % n;
 	}
 	b->data = s;
+	b->bind_only = true;
 	b->on_ready = soak_ready;
 	b->on_lost = soak_lost;
 	b->on_stanza = soak_stanza;
