@@ -86,7 +86,6 @@ struct config_limits {
 	int64_t close_timeout_us;
 	int64_t idle_before_ping_us; /* OPTION_NEVER: no pings */
 	int64_t ping_timeout_us;
-	int64_t parser_rest_us;
 	/* logins */
 	int64_t auth_attempts; /* on one connection */
 	int64_t auth_failures_per_address; /* in a minute */

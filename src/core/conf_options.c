@@ -269,10 +269,6 @@ const struct option config_limits_options[] = {
 		.dflt = "1m", .min = "1s", .max = "1h",
 		.help = "how long we wait for that sign before the connection "
 			"counts as dead"),
-	LIMIT(parser_rest_us, .name = "parser_rest", .type = OPT_DURATION,
-		.dflt = "100ms", .min = "100ms", .max = "never",
-		.help = "silence after which a stream gives its parser back, "
-			"to save memory"),
 	LIMIT(auth_attempts, .name = "auth_attempts", .type = OPT_INT,
 		/* COMPAT: RFC 6120 §6.4.5 would have 2 to 5; libpurple 2.14 sends
 		 * one wrong password up to eight times, twice by each

@@ -303,6 +303,17 @@ c2s_do_next(struct c2s *c, const char *p, size_t n)
 	return true;
 }
 
+/* Between two stanzas of a plain stream one parser is as good as another: given
+ * back at once, the few that a shard needs stay in the caches of the processor.
+ * Given back after 100 ms there were thousands, and with 100,000 sessions a
+ * message cost 7.5 us instead of 3.6 (tests/bench/bench_million). */
+static bool
+c2s_can_rest(const struct c2s *c)
+{
+	return c->stage == C2S_BOUND && c->parser != NULL &&
+		xml_parser_can_rest(c->parser);
+}
+
 /* False when c has moved to another shard. */
 static bool
 c2s_feed(struct c2s *c, const char *p, size_t n)
@@ -329,7 +340,7 @@ c2s_feed(struct c2s *c, const char *p, size_t n)
 		else if (!c2s_do_next(c, p, n))
 			return false;
 	}
-	if (c->stage == C2S_CLOSED && !c->feeding)
+	if (!c->feeding && (c->stage == C2S_CLOSED || c2s_can_rest(c)))
 		c2s_put_parser(c);
 	return true;
 }
@@ -394,18 +405,9 @@ on_conn_data(void *arg, const char *p, size_t n)
 /* --- the timer ------------------------------------------------------------ */
 
 static int64_t
-c2s_rest_due(const struct c2s *c)
-{
-	if (c->stage != C2S_BOUND || c->parser == NULL ||
-		!xml_parser_can_rest(c->parser))
-		return INT64_MAX;
-	return c->seen_us + c->shard->snap->config->limits.parser_rest_us;
-}
-
-static int64_t
 c2s_due(const struct c2s *c)
 {
-	int64_t due = MIN(c2s_rest_due(c), c2s_ping_due(c));
+	int64_t due = c2s_ping_due(c);
 
 	if (c->resume_us != 0)
 		due = MIN(due, c->resume_us);
@@ -449,8 +451,6 @@ on_c2s_timer(struct timer *t)
 		c->resume_us = 0;
 		c2s_set_reading(c);
 	}
-	if (c2s_rest_due(c) <= now)
-		c2s_put_parser(c);
 	if (c2s_ping_due(c) <= now)
 		c2s_ping(c);
 	c2s_arm(c);

@@ -59,7 +59,7 @@ mode_idle(struct bench *b)
 	if (!bench_login(b, 0, n))
 		return false;
 	usage_settle(b);
-	/* parsers rest after limits: parser_rest; buffers go with them */
+	/* what a login has left behind goes by and by */
 	for (unsigned i = 0; i <= b->conf->seconds; i++) {
 		usage_now(b, &start);
 		do {
