@@ -53,6 +53,8 @@ struct bench_conf {
 	unsigned warm;     /* percent of a run that goes before the measure */
 	pid_t pids[PIDS_MAX]; /* of the server; none: 0 of them */
 	unsigned n_pids;
+	const char *command; /* that restarts the server, or NULL */
+	bool resume;      /* TLS sessions */
 	bool bare;        /* chat with bare addresses */
 	bool floor;       /* the server is antiphon-floor */
 	bool one_way;     /* of a pair, only one sends */
@@ -84,7 +86,9 @@ struct client {
 	enum client_state state;
 	enum client_end end; /* wanted: carried out when the callback is over */
 	int fd;
+	int64_t started_us;   /* when it last began to connect */
 	SSL *ssl;
+	SSL_SESSION *session; /* with --resume: of the last connection */
 	struct xml_parser *parser;
 	struct buf out;
 	struct client *next_dirty;
@@ -167,7 +171,7 @@ int accounts_print(const struct bench_conf *conf);
 enum bench_echo { ECHO_UNKNOWN, ECHO_YES, ECHO_NO };
 
 struct bench {
-	const struct bench_conf *conf;
+	struct bench_conf *conf;
 	int epoll, timer; /* timer: -1 without on_timer */
 	SSL_CTX *tls;
 	struct xml_pool *xml;
@@ -182,6 +186,7 @@ struct bench {
 	unsigned starting; /* neither off nor ready */
 	unsigned ready;
 	unsigned closing;
+	bool forgiving;        /* connections that break are no errors */
 	enum bench_echo echo;
 	const char *mechanism; /* what the first login has chosen */
 	/* what the mode sets before the first login */
@@ -200,7 +205,8 @@ struct bench {
 
 #define SCRATCH_BYTES 65536
 
-void bench_init(struct bench *b, const struct bench_conf *conf);
+/* conf is borrowed until bench_done. */
+void bench_init(struct bench *b, struct bench_conf *conf);
 void bench_done(struct bench *b);
 /* One turn of the loop; waits for at most ms. */
 void bench_turn(struct bench *b, int ms);
@@ -229,6 +235,8 @@ struct usage {
 	int64_t cpu_us;
 };
 
+/* The processes of the server, with commas between them. */
+bool pids_parse(struct bench_conf *conf, const char *text);
 void usage_now(const struct bench *b, struct usage *out);
 /* Bytes of memory that only its processes have, their share of the rest, and 0
  * when there is no pid. */
@@ -289,6 +297,7 @@ bool mode_open(struct bench *b);
 bool mode_presence(struct bench *b);
 bool mode_roster(struct bench *b);
 bool mode_offline(struct bench *b);
+bool mode_return(struct bench *b);
 bool mode_soak(struct bench *b);
 bool mode_kill(struct bench *b);
 

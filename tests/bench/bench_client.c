@@ -84,6 +84,7 @@ client_start(struct client *c)
 		c->fd = -1;
 		return;
 	}
+	c->started_us = b->now_us;
 	c->state = CLIENT_CONNECTING;
 	c->end = END_NONE;
 	c->want_write = true;
@@ -103,6 +104,8 @@ client_drop(struct client *c, enum client_end how)
 	if (c->ssl != NULL) {
 		if (how == END_CLEAN)
 			SSL_shutdown(c->ssl);
+		else /* for OpenSSL, it could not be resumed otherwise */
+			SSL_set_shutdown(c->ssl, SSL_SENT_SHUTDOWN);
 		SSL_free(c->ssl);
 		c->ssl = NULL;
 		ERR_clear_error();
@@ -172,6 +175,7 @@ client_free(struct client *c)
 	if (c->state != CLIENT_OFF)
 		client_drop(c, END_RESET);
 	c->state = CLIENT_OFF;
+	SSL_SESSION_free(c->session);
 	buf_done(&c->out);
 	buf_done(&c->first_bare);
 }
@@ -278,6 +282,9 @@ client_handshake(struct client *c)
 		SSL_set_fd(c->ssl, c->fd);
 		SSL_set_tlsext_host_name(c->ssl, c->b->conf->domain);
 		SSL_set_connect_state(c->ssl);
+		SSL_set_app_data(c->ssl, c);
+		if (c->session != NULL)
+			SSL_set_session(c->ssl, c->session);
 	}
 	rc = SSL_do_handshake(c->ssl);
 	if (rc == 1) {

@@ -25,6 +25,8 @@ static const struct bench_mode modes[] = {
 		mode_open, true },
 	{ "presence", "changes of presence, in groups of --contacts + 1",
 		mode_presence, true },
+	{ "return", "all log in, lose their connections, and come back at once",
+		mode_return, true },
 	{ "roster", "all become contacts, in groups of --contacts + 1",
 		mode_roster, false },
 	{ "offline", "messages for users who are away, then for them to fetch",
@@ -87,6 +89,10 @@ static const struct option_def {
 	{ "seed", "N", "of what is random (1)", set_number, AT(seed) },
 	{ "patience", "N", "seconds without progress that end a run (30)",
 		set_number, AT(patience) },
+	{ "command", "TEXT", "restarts the server, before its clients return; "
+		"prints its --pid", set_text, AT(command) },
+	{ "resume", NULL, "TLS sessions, where the server lets clients",
+		set_flag, AT(resume) },
 	{ "state", "FILE", "what the mode kill has seen acknowledged",
 		set_text, AT(state) },
 	{ "table", NULL, "print a table instead of one line", set_flag,
@@ -156,23 +162,11 @@ set_flag(struct bench_conf *conf, const char *name, const char *text)
 	*to = true;
 }
 
-/* The processes of the server, with commas between them. */
 static void
 set_pids(struct bench_conf *conf, const char *name, const char *text)
 {
-	char *end;
-	long pid;
-
-	conf->n_pids = 0;
-	do {
-		pid = strtol(text, &end, 10);
-		if (end == text || pid < 1 || conf->n_pids == PIDS_MAX)
-			wrong(name, text);
-		conf->pids[conf->n_pids++] = (pid_t)pid;
-		text = end + 1;
-	} while (*end == ',');
-	if (*end != '\0')
-		wrong(name, end);
+	if (!pids_parse(conf, text))
+		wrong(name, text);
 }
 
 static void
@@ -247,7 +241,7 @@ raise_files(void)
 }
 
 static int
-run(const struct bench_mode *mode, const struct bench_conf *conf)
+run(const struct bench_mode *mode, struct bench_conf *conf)
 {
 	struct bench b;
 	bool ok;

@@ -12,6 +12,23 @@
 
 #include "base/clock.h"
 
+bool
+pids_parse(struct bench_conf *conf, const char *text)
+{
+	char *end;
+	long pid;
+
+	conf->n_pids = 0;
+	do {
+		pid = strtol(text, &end, 10);
+		if (end == text || pid < 1 || conf->n_pids == PIDS_MAX)
+			return false;
+		conf->pids[conf->n_pids++] = (pid_t)pid;
+		text = end + 1;
+	} while (*end == ',');
+	return *end == '\0';
+}
+
 void
 usage_now(const struct bench *b, struct usage *out)
 {

@@ -7,10 +7,12 @@ What it measures is not looked at; that it measures is.
 import os
 import re
 import subprocess
+import threading
 
 import pytest
 
 from process import PATIENCE, Failed
+from prosody import free_port
 
 CLIENTS = 12
 DOMAIN_OPTIONS = ("--clients", str(CLIENTS), "--seconds", "1")
@@ -28,6 +30,8 @@ MODES = {
                  {"n": CLIENTS * 3 * 5}),
     "presence --paced": (["--contacts", "5", "--count", "5",
                           "--window", "2"], {"n": CLIENTS * 5 * 5}),
+    "return": ([], {"n": CLIENTS, "resumed": 0}),
+    "return --resume": ([], {"n": CLIENTS}),
 }
 ALONE = {
     "offline": (["--count", "10"], {"n": CLIENTS * 10}),
@@ -65,6 +69,8 @@ def check(mode, want, got):
     if mode == "open":
         latency = [float(keys[key]) for key in LATENCY]
         assert latency == sorted(latency) and latency[0] > 0
+    if mode == "return --resume":
+        assert int(keys["resumed"]) == (keys["tls"] != "none") * CLIENTS
     for key, value in want.items():
         if key == "n":
             found = sum(int(v) for k, v in got if k == "n")
@@ -109,14 +115,18 @@ def test_the_floor_refuses_what_it_cannot_do(floor):
     assert "the floor cannot do: offline" in done.stderr
 
 
-@pytest.fixture(scope="module")
-def accounts(pool):
-    """The shared server, with the generator's accounts."""
-    server = pool.shared()
+def add_accounts(server):
     server.ctl("adduser", "--batch", "-", stdin=subprocess.run(
         [program("antiphon-bench"), "accounts", "--clients", "16",
          "--domain", server.domain], check=True, capture_output=True,
         text=True).stdout)
+
+
+@pytest.fixture(scope="module")
+def accounts(pool):
+    """The shared server, with the generator's accounts."""
+    server = pool.shared()
+    add_accounts(server)
     return server
 
 
@@ -130,6 +140,30 @@ def test_the_daemon_serves_every_mode(accounts, mode, tls):
         "--pid", str(accounts.process.proc.pid), "--domain",
         accounts.domain))
     accounts.check()
+
+
+@pytest.mark.only("antiphon")
+def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path):
+    server = own_server({"listen": [{
+        "kind": "c2s", "address": "127.0.0.1", "port": free_port(),
+        "tls": "starttls"}]})
+    add_accounts(server)
+    away, back = str(tmp_path / "away"), str(tmp_path / "back")
+    os.mkfifo(away)
+    os.mkfifo(back)
+    got = []
+    load = threading.Thread(target=lambda: got.append(bench(
+        "return", "--port", str(server.port("starttls")), "--domain",
+        server.domain, "--pid", str(server.process.proc.pid), "--command",
+        "echo go >%s; cat %s" % (away, back))), daemon=True)
+    load.start()
+    with open(away) as f:
+        assert f.read() == "go\n"
+    server.restart()
+    with open(back, "w") as f:
+        f.write("%d\n" % server.process.proc.pid)
+    load.join(PATIENCE * 12)
+    check("return", {"n": CLIENTS, "resumed": 0}, got[0])
 
 
 def test_help_names_every_mode():
