@@ -4,6 +4,7 @@
 # before the server, such as "valgrind --tool=massif".
 #   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>
 #   server_stop                    false if it did not end well
+# What other servers need (see peers/) is here too.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -23,8 +24,11 @@ for built in "$BUILD/antiphond" "$BUILD/antiphonctl" "$bench"; do
 		"run: make all tests/bench/antiphon-bench"
 done
 
+# pid is one process, or several with commas between them.
 cleanup() {
-	if test -n "$pid"; then kill -KILL "$pid"; fi
+	if test -n "$pid"; then
+		kill -KILL $(echo "$pid" | tr , ' ') 2>/dev/null || :
+	fi
 	if test -n "$folder"; then rm -rf "$folder"; fi
 }
 trap cleanup EXIT
@@ -85,12 +89,17 @@ server_launch() {
 	port_starttls=$1 port_direct=$2 port_none=$3
 }
 
-server_start() {
+# A folder for one server, with a certificate.
+folder_new() {
 	folder=$(mktemp -d)
 	openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 \
 		-nodes -keyout "$folder/key.pem" -out "$folder/cert.pem" \
 		-days 30 -subj "/CN=$domain" \
 		-addext "subjectAltName=DNS:$domain" 2>/dev/null
+}
+
+server_start() {
+	folder_new
 	server_conf "$1" >"$folder/antiphond.yml"
 	server_modules
 	: >"$folder/log"

@@ -1,0 +1,183 @@
+# compare.awk - the tables of compare.sh.  Reads a file of columns, server and
+# title with a tab between them, then one of runs: server, run, key=value...
+# Each figure is the median of its runs.  The status is not 0 if a run is
+# without a figure that it should have.
+
+# A row: where its figure is in a run (the nth value of this key), what it is
+# multiplied by, and what Antiphon must reach.
+function row(group, name, run, key, nth, scale, target) {
+	n_rows++
+	row_group[n_rows] = group
+	row_name[n_rows] = name
+	row_run[n_rows] = run
+	row_key[n_rows] = key
+	row_nth[n_rows] = nth
+	row_scale[n_rows] = scale
+	row_target[n_rows] = target
+}
+
+BEGIN {
+	cpu = "server_cpu_ms_per_1000"
+	pss = "server_bytes_per_session"
+	row("work", "login, STARTTLS and SCRAM, each", "login-tls", cpu, 1, .001, .45)
+	row("work", "login without TLS, each", "login", cpu, 1, .001, .15)
+	row("work", "chat, 100 pairs, window 2, no TLS", "chat", cpu, 1, 1, 5)
+	row("work", "same, TLS", "chat-tls", cpu, 1, 1, 9)
+	row("work", "500 pairs, window 8, TLS", "busy-tls", cpu, 1, 1, 6)
+	row("work", "presence to 20 contacts, per delivery", "presence", cpu, 1, 1, 5)
+	row("work", "offline store, durable, per message", "offline", cpu, 1, 1, 20)
+	row("work", "offline fetch on login, per message", "offline", cpu, 2, 1, 8)
+	row("work", "iq ping to the server, one session", "ping", cpu, 1, 1, 20)
+	row("memory", "idle, no TLS, empty roster", "idle", pss, 1, 1, 2500)
+	row("memory", "idle, TLS", "idle-tls", pss, 1, 1, 17500)
+	row("memory", "each further roster item, of 20", "contacts", pss, 1, 1 / 20, 110)
+	row("memory", "process with no session, KiB", "process",
+		"server_bytes_before", 1, 1 / 1024, 12000)
+	row("alone", "bytes per idle TLS session, 1,000", "idle-1000", pss, 1, 1, 17500)
+	row("alone", "same, 5,000", "idle-5000", pss, 1, 1, 17500)
+	row("alone", "same, as many as files allow", "idle-all", pss, 1, 1, 17500)
+	row("alone", "how many those are", "idle-all", "n", 1, 1, "")
+	row("alone", "chat, TLS, 1 shard", "shards-1", cpu, 1, 1, "")
+	row("alone", "same, 4 shards", "shards-4", cpu, 1, 1, "")
+	row("alone", "no session, before storms of 20,000 logins, KiB", "storm",
+		"before", 1, 1 / 1024, "")
+	row("alone", "same, after one", "storm", "after_1", 1, 1 / 1024, "")
+	row("alone", "same, after three", "storm", "after_3", 1, 1 / 1024, "")
+	row("alone", "that is, times what it was before", "storm", "grown", 1, 1,
+		1.1)
+}
+
+FILENAME == ARGV[1] {
+	split($0, part, "\t")
+	servers[++n_servers] = part[1]
+	title[part[1]] = part[2]
+	next
+}
+
+{
+	delete seen
+	runs[$1, $2]++
+	for (i = 3; i <= NF; i++) {
+		split($i, part, "=")
+		seen[part[1]]++
+		id = $1 SUBSEP $2 SUBSEP part[1] SUBSEP seen[part[1]]
+		values[id, ++n_values[id]] = part[2]
+	}
+}
+
+function median(id,   n, i, j, x, sorted) {
+	n = n_values[id]
+	for (i = 1; i <= n; i++) {
+		x = values[id, i] + 0
+		for (j = i - 1; j >= 1 && sorted[j] > x; j--)
+			sorted[j + 1] = sorted[j]
+		sorted[j + 1] = x
+	}
+	return (sorted[int((n + 1) / 2)] + sorted[int((n + 2) / 2)]) / 2
+}
+
+# "" where there is none.
+function figure(r, server,   id, less) {
+	if (!((server, row_run[r]) in runs))
+		return ""
+	id = server SUBSEP row_run[r] SUBSEP row_key[r] SUBSEP row_nth[r]
+	if (!(id in n_values)) {
+		print "compare.awk: " server ": no " row_key[r] " in " row_run[r] >"/dev/stderr"
+		missing = 1
+		return ""
+	}
+	if (row_run[r] != "contacts")
+		return median(id) * row_scale[r]
+	# what a session with contacts has more than one without
+	less = server SUBSEP "no-contacts" SUBSEP row_key[r] SUBSEP row_nth[r]
+	return less in n_values ? (median(id) - median(less)) * row_scale[r] : ""
+}
+
+function thousands(x,   s, out) {
+	s = sprintf("%.0f", x)
+	while (length(s) > 3 && s ~ /[0-9][0-9][0-9][0-9]$/) {
+		out = "," substr(s, length(s) - 2) out
+		s = substr(s, 1, length(s) - 3)
+	}
+	return s out
+}
+
+function shown(x) {
+	if (x == "")
+		return "-"
+	if (x >= 100 || x <= -100)
+		return thousands(x)
+	return sprintf(x >= 10 ? "%.1f" : "%.2f", x)
+}
+
+function goal(x) {
+	return x == "" ? "" : "<= " (x >= 1000 ? thousands(x) : x)
+}
+
+function ratio(a, b) {
+	return a == "" || b == "" || b <= 0 ? "-" : sprintf("%.1f", a / b)
+}
+
+function head(first,   i, text, rule) {
+	text = "| " first
+	rule = "| ---"
+	for (i = 1; i <= n_servers; i++) {
+		text = text " | " title[servers[i]]
+		rule = rule " | ---:"
+	}
+	print "\n" text " | must reach | | best peer / Antiphon | Antiphon / floor |"
+	print rule " | ---: | --- | ---: | ---: |"
+}
+
+function line(r,   i, server, x, best, ours, floor, text) {
+	best = ours = floor = ""
+	text = "| " row_name[r]
+	for (i = 1; i <= n_servers; i++) {
+		server = servers[i]
+		x = figure(r, server)
+		text = text " | " shown(x)
+		if (server == "floor")
+			floor = x
+		else if (server == "antiphon")
+			ours = x
+		else if (x != "" && (best == "" || x < best))
+			best = x
+	}
+	return text " | " goal(row_target[r]) " | " \
+		(ours == "" ? "" : ours <= row_target[r] ? "yes" : "**no**") " | " \
+		ratio(best, ours) " | " ratio(ours, floor) " |"
+}
+
+function line_alone(r) {
+	return "| " row_name[r] " | " shown(figure(r, "antiphon")) " | " \
+		goal(row_target[r]) " |"
+}
+
+# Did anybody run what this row is about?
+function row_was_run(r,   i) {
+	for (i = 1; i <= n_servers; i++)
+		if ((servers[i], row_run[r]) in runs)
+			return 1
+	return 0
+}
+
+function print_table(group, first,   r, begun) {
+	for (r = 1; r <= n_rows; r++) {
+		if (row_group[r] != group || !row_was_run(r))
+			continue
+		if (!begun++) {
+			if (group != "alone")
+				head(first)
+			else
+				print "\n| " first " | | must reach |\n| --- | ---: | ---: |"
+		}
+		print group == "alone" ? line_alone(r) : line(r)
+	}
+}
+
+END {
+	print_table("work", "CPU ms of the server per 1,000 (logins: per login)")
+	print_table("memory", "PSS growth per session, bytes")
+	print_table("alone", "Antiphon alone")
+	exit missing
+}

@@ -1,0 +1,343 @@
+#!/bin/sh
+# compare.sh - Antiphon, its peers, and the least that can be done, side by
+# side: the one command that prints tests/bench/RESULTS.md.
+#
+#   tests/bench/compare.sh [--tuned] [--warm] [--servers LIST] [--runs LIST]
+#
+# --tuned adds the peers with the settings that make them fast.  --warm lets a
+# run that does not count go before each one that does.  LIST is words in
+# quotes, of those in all_servers and all_runs below.
+#
+# BUILD is the build tree (build/ beside tests/), made if it is not there;
+# REPEAT is how often what takes time is measured (3), SHARDS how many Antiphon
+# has (1).  QUICK=1 tests all this: few clients, each peer started once, and
+# figures of no worth.  Progress and reasons go to stderr; the status is not 0
+# when Antiphon lost a message, or a figure could not be had.
+# shellcheck disable=SC2034,SC2154 # shared with lib.sh and peers/*.sh
+set -eu
+
+top=$(cd "$(dirname "$0")/../.." && pwd)
+here=$top/tests/bench
+BUILD=${BUILD:-$top/build}
+repeat=${REPEAT:-3} shards=${SHARDS:-1} quick=${QUICK:+1}
+command="${quick:+QUICK=1 }REPEAT=$repeat SHARDS=$shards tests/bench/compare.sh"
+
+all_servers='prosody antiphon'
+all_tuned='prosody-tuned'
+all_runs='login-tls login chat chat-tls busy-tls presence offline ping
+	idle idle-tls no-contacts contacts process
+	idle-1000 idle-5000 idle-all shards-1 shards-4 storm'
+servers='' runs='' tuned_too='' warm=''
+for word in "$@"; do
+	case $word in
+	*' '*) command="$command '$word'" ;;
+	*) command="$command $word" ;;
+	esac
+done
+while test $# -gt 0; do
+	case $1 in
+	--tuned) tuned_too=yes ;;
+	--warm) warm=yes ;;
+	--servers) servers=$2 && shift ;;
+	--runs) runs=$2 && shift ;;
+	*) sed -n '2,/^# shell/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
+	esac
+	shift
+done
+servers=${servers:-$all_servers${tuned_too:+ $all_tuned}}
+runs=${runs:-$all_runs}
+if test -n "$quick"; then repeat=1; fi
+
+# shellcheck source=contrib/deps.sh
+. "$top/contrib/deps.sh"
+
+# From a clean checkout to programs.
+build() {
+	if ! test -e "$BUILD/Makefile"; then
+		deps_configure_script "$top"
+		mkdir -p "$BUILD"
+		(cd "$BUILD" && "$top/configure" -q)
+	fi
+	make -s -j"$(nproc)" -C "$BUILD" all tests/bench/antiphon-bench
+}
+build >&2
+
+# shellcheck source=tests/bench/lib.sh
+. "$here/lib.sh"
+# shellcheck source=tests/bench/peers/lib.sh
+. "$here/peers/lib.sh"
+# shellcheck source=tests/bench/peers/prosody.sh
+. "$here/peers/prosody.sh"
+
+work=$(mktemp -d)
+trap 'cleanup; rm -rf "$work"' EXIT
+: >"$work/raw"
+failed=0
+# shellcheck disable=SC3045 # dash and bash know it
+files=$(ulimit -Hn)
+# shellcheck disable=SC3045
+ulimit -n "$files"
+
+note() {
+	echo "compare.sh: $*" >&2
+}
+
+# --- what is run ----------------------------------------------------------------
+
+# Sets clients, contacts, tls and mode for a run.  A test has a tenth of the
+# clients, or a hundredth.  Who is fast is given more to do, so that clocks and
+# timers weigh as little.
+run_define() { # run server
+	more=1 contacts=0 tls=starttls idle="idle --seconds 8"
+	case $2 in
+	antiphon | floor) more=5 ;;
+	esac
+	q=1 qq=1
+	if test -n "$quick"; then more=1 q=10 qq=100 idle="idle --seconds 0"; fi
+	case $1 in
+	login*) clients=$((1000 / q)) mode=login ;;
+	chat* | shards-*)
+		clients=$((200 / q))
+		mode="chat --window 2 --count $((100 * more / q))" ;;
+	busy-tls)
+		clients=$((1000 / q)) mode="chat --window 8 --count $((20 * more))" ;;
+	presence)
+		clients=$((420 / q)) contacts=20
+		mode="presence --contacts 20 --count $((2 * more))" ;;
+	offline)
+		clients=$((200 / q))
+		mode="offline --window 10 --count $((20 * more))" ;;
+	ping) clients=1 mode="ping --window 1 --count $((4000 * more / q))" ;;
+	process) clients=1 mode=$idle ;;
+	no-contacts) clients=$((2100 / qq)) mode=$idle ;;
+	contacts) clients=$((2100 / qq)) contacts=20 mode=$idle ;;
+	idle | idle-tls) clients=$((10000 / qq)) mode=$idle ;;
+	idle-all) clients=$(((files - 500) / qq)) mode=$idle ;;
+	idle-*) clients=$((${1#idle-} / qq)) mode=$idle ;;
+	storm) clients=$((5000 / qq)) mode=storm ;;
+	*) die "there is no run $1" ;;
+	esac
+	case $1 in
+	login | chat | presence | offline | ping | idle | *contacts | process)
+		tls=none ;;
+	esac
+	# connections, and whatever else a server has open
+	if test "$clients" -gt $((files - 500)); then clients=$((files - 500)); fi
+	accounts=$clients
+}
+
+# What is asked of Antiphon alone, or cannot be asked of a server.
+run_is_for() { # run server
+	case $2:$1 in
+	antiphon:*) ;;
+	*:idle-[1-9a]* | *:shards-* | *:storm) return 1 ;;
+	esac
+}
+
+# What takes time is measured several times, what takes memory once.
+run_repeats() {
+	case $1 in
+	idle* | *contacts | process | storm) echo 1 ;;
+	*) echo "$repeat" ;;
+	esac
+}
+
+# --- servers ----------------------------------------------------------------------
+
+server_title() {
+	case $1 in
+	floor) echo floor ;;
+	antiphon) echo Antiphon ;;
+	prosody) echo "Prosody $(prosody_version)" ;;
+	prosody-tuned) echo "Prosody, generational GC" ;;
+	esac
+}
+
+server_is_there() {
+	case $1 in
+	antiphon) ;;
+	*) "${1%-tuned}_version" >/dev/null ;;
+	esac
+}
+
+# Fresh, with accounts.
+server_up() { # server run
+	case $1 in
+	antiphon)
+		case $2 in
+		shards-*) server_start "${2#shards-}" "$accounts" ;;
+		*) server_start "$shards" "$accounts" ;;
+		esac
+		test "$contacts" != 0 || return 0
+		"$bench" roster --port "$port_none" --tls none \
+			--clients "$accounts" --contacts "$contacts" >/dev/null
+		server_restart ;;
+	*-tuned)
+		tuned=yes
+		"${1%-tuned}_start" ;;
+	*)
+		tuned=
+		"$1_start" ;;
+	esac
+}
+
+server_down() {
+	case $1 in
+	antiphon)
+		server_stop || failed=1
+		rm -rf "$folder"
+		folder= ;;
+	*) peer_stop ;;
+	esac
+}
+
+# --- measuring --------------------------------------------------------------------
+
+pss() {
+	awk '$1 == "Pss:" { sum += $2 } END { print sum * 1024 }' \
+		"/proc/$pid/smaps_rollup"
+}
+
+bench_once() { # mode
+	eval "port=\$port_$tls"
+	# shellcheck disable=SC2086 # words
+	"$bench" $1 --clients "$clients" --pid "$pid" --port "$port" \
+		--tls "$tls"
+}
+
+# What is left when the server has had time to give back.
+pss_at_rest() {
+	last=$(pss) waited=0 step=5
+	if test -n "$quick"; then step=0.1; fi
+	while test $waited -lt 60; do
+		sleep "$step"
+		waited=$((waited + 5))
+		now=$(pss)
+		test "$now" -lt $((last - last / 50)) || break
+		last=$now
+	done
+	echo "$now"
+}
+
+# Logins and logouts, 20,000 at a time, and what memory they leave.
+storm() {
+	before=$(pss)
+	echo "before=$before"
+	for round in 1 2 3; do
+		for _ in 1 2 3 4; do
+			bench_once login >>"$work/storm" || return 1
+		done
+		after=$(pss_at_rest)
+		echo "after_$round=$after"
+	done
+	awk -v a="$after" -v b="$before" 'BEGIN { print "grown=" a / b }'
+}
+
+# The figures of a run on the server that is there.
+run_figures() {
+	case $mode in
+	storm) storm | tr '\n' ' ' ;;
+	*) bench_once "$mode" ;;
+	esac
+}
+
+run_once() { # run server
+	if test -n "$warm"; then bench_once "$mode" >/dev/null 2>&1 || :; fi
+	if run_figures >"$work/line" 2>"$work/err"; then
+		echo "$2 $1 $(cat "$work/line")" | tee -a "$work/raw" >&2
+		return
+	fi
+	note "$2 $1: $(cat "$work/err" "$work/line")"
+	failed=1
+}
+
+run_fresh() { # run server
+	run_define "$1" "$2"
+	if server_up "$2" "$1"; then
+		run_once "$1" "$2"
+	else
+		note "$2 did not start"
+		failed=1
+	fi
+	server_down "$2"
+}
+
+# All of them in turn, so that what disturbs the machine disturbs all.
+measure() {
+	round=1
+	while test $round -le "$repeat"; do
+		for run in $runs; do
+			test $round -le "$(run_repeats "$run")" || continue
+			for server in $servers; do
+				run_is_for "$run" "$server" || continue
+				run_fresh "$run" "$server"
+			done
+		done
+		round=$((round + 1))
+	done
+}
+
+# One server after the other, each started once but for Antiphon.
+measure_quick() {
+	for server in $servers; do
+		if test "$server" != antiphon; then
+			accounts=210 contacts=20
+			server_up "$server" any || die "$server did not start"
+		fi
+		for run in $runs; do
+			run_is_for "$run" "$server" || continue
+			if test "$server" = antiphon; then
+				run_fresh "$run" "$server"
+			else
+				run_define "$run" "$server"
+				run_once "$run" "$server"
+			fi
+		done
+		if test "$server" != antiphon; then server_down "$server"; fi
+	done
+}
+
+# --- what is printed ----------------------------------------------------------------
+
+commit() {
+	git -C "$top" describe --always --dirty 2>/dev/null || echo unknown
+}
+
+compiler() {
+	cc=$(sed -n 's/^CC = //p' "$BUILD/Makefile")
+	echo "$($cc --version | head -n 1), $(sed -n 's/^CFLAGS = //p' \
+		"$BUILD/Makefile")"
+}
+
+describe() {
+	cat <<-END
+	# What Antiphon costs, beside others
+
+	Made by \`$command\` at commit $(commit), $(date -u +%Y-%m-%d).
+	tests/bench/README says what is measured, and how.
+
+	- Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB, $files files for each process
+	- System: $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r), $(openssl version | cut -d ' ' -f 1,2), glibc $(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
+	- Antiphon: $(compiler), $shards shard(s), SQLite, log level info
+	- Peers: Debian's packages in their default settings, but on the loopback alone, in a folder of their own, without limits of rates${warm:+; everything measured after a run that did not count}
+	END
+	for server in $servers; do
+		printf '%s\t%s\n' "$server" "$(server_title "$server")"
+	done >"$work/titles"
+}
+
+# Those that are not installed have no column.
+present=
+for server in $servers; do
+	if server_is_there "$server"; then
+		present="$present $server"
+	else
+		note "${server%-tuned} is not installed: no column for it"
+	fi
+done
+servers=$present
+
+if test -n "$quick"; then measure_quick; else measure; fi
+describe
+awk -f "$here/compare.awk" "$work/titles" "$work/raw" || failed=1
+exit $failed
