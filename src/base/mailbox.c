@@ -2,8 +2,9 @@
  * mailbox.c - a wait-free queue into one thread, and the eventfd that wakes it.
  *
  * Any thread posts, the owner's drains.  Invariant: whenever mail is waiting,
- * either awake is true and the owner will look, or a poster has yet to write
- * the eventfd.
+ * the owner will look (AWAKE), or a poster has written the eventfd or is about
+ * to (WOKEN).  To each change from ASLEEP to WOKEN belongs one write, and one
+ * read by the owner, who therefore makes no system call when nothing came.
  *
  * The queue is used through the functions of liburcu-common.so, not through
  * its inlines: those are plain and volatile accesses with barriers in assembly,
@@ -40,7 +41,7 @@ mailbox_init(struct mailbox *mb, struct err *err)
 	__cds_wfcq_init(&mb->head, &mb->tail);
 	atomic_init(&mb->waiting, 0);
 	mb->highest = (struct mailbox_depth){ 0 };
-	atomic_init(&mb->awake, false);
+	atomic_init(&mb->state, MAILBOX_ASLEEP);
 	return true;
 }
 
@@ -62,6 +63,15 @@ wake(struct mailbox *mb)
 		;
 }
 
+static bool
+change(struct mailbox *mb, int from, int to)
+{
+	int seen = from;
+
+	return atomic_load_explicit(&mb->state, memory_order_relaxed) == from &&
+		atomic_compare_exchange_strong(&mb->state, &seen, to);
+}
+
 void
 mailbox_post(struct mailbox *mb, struct mail *m)
 {
@@ -69,11 +79,10 @@ mailbox_post(struct mailbox *mb, struct mail *m)
 		&mb->waiting, ONE_MAIL + m->bytes, memory_order_release);
 	cds_wfcq_node_init(&m->node);
 	cds_wfcq_enqueue(&mb->head, &mb->tail, &m->node);
-	/* m may be gone by now.  It is in the queue before awake is read;
+	/* m may be gone by now.  It is in the queue before state is read;
 	 * fall_asleep() has the two the other way round. */
 	cmm_smp_mb();
-	if (!atomic_load_explicit(&mb->awake, memory_order_relaxed) &&
-		!atomic_exchange(&mb->awake, true))
+	if (change(mb, MAILBOX_ASLEEP, MAILBOX_WOKEN))
 		wake(mb);
 }
 
@@ -123,21 +132,35 @@ take(struct mailbox *mb)
 	return (struct mail *)(void *)node;
 }
 
+/* False when the write that woke us is still to come: it will do so again. */
+static bool
+answer_wakeup(struct mailbox *mb)
+{
+	uint64_t count;
+	ssize_t got;
+
+	if (atomic_load(&mb->state) != MAILBOX_WOKEN)
+		return true;
+	do
+		got = read(mb->fd, &count, sizeof(count));
+	while (got == -1 && errno == EINTR);
+	return got != -1;
+}
+
 /* Returns a mail that came in meanwhile: the mailbox is awake again. */
 static struct mail *
 fall_asleep(struct mailbox *mb)
 {
 	struct mail *m;
-	uint64_t count;
 
-	/* before awake is cleared: a wake-up after that must not be lost */
-	while (read(mb->fd, &count, sizeof(count)) == -1 && errno == EINTR)
-		;
-	atomic_store(&mb->awake, false);
+	/* before the state changes: a wake-up after that must not be lost */
+	if (!answer_wakeup(mb))
+		return NULL;
+	atomic_store(&mb->state, MAILBOX_ASLEEP);
 	cmm_smp_mb();
 	m = take(mb);
 	if (m != NULL)
-		atomic_store(&mb->awake, true);
+		change(mb, MAILBOX_ASLEEP, MAILBOX_AWAKE);
 	return m;
 }
 
@@ -146,7 +169,8 @@ mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 {
 	size_t n = 0;
 
-	atomic_store_explicit(&mb->awake, true, memory_order_relaxed);
+	if (atomic_load(&mb->state) == MAILBOX_ASLEEP)
+		return 0;
 	while (n < max) {
 		struct mail *m = take(mb);
 
@@ -160,4 +184,11 @@ mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 		n++;
 	}
 	return n;
+}
+
+bool
+mailbox_is_awake(const struct mailbox *mb)
+{
+	return atomic_load_explicit(&mb->state, memory_order_relaxed) !=
+		MAILBOX_ASLEEP;
 }

@@ -32,10 +32,16 @@ struct mailbox_depth {
 	uint64_t bytes;
 };
 
+enum mailbox_state {
+	MAILBOX_ASLEEP, /* the next post writes the eventfd */
+	MAILBOX_WOKEN,  /* a post has written it, or is about to */
+	MAILBOX_AWAKE,  /* the owner looks again without that */
+};
+
 struct mailbox {
 	struct cds_wfcq_tail tail __attribute__((aligned(64)));
 	_Atomic uint64_t waiting; /* posted and not yet run, see mailbox.c */
-	atomic_bool awake; /* the owner will look again without a wake-up */
+	atomic_int state;  /* enum mailbox_state */
 	struct __cds_wfcq_head head __attribute__((aligned(64)));
 	int fd;            /* eventfd, readable when there may be mail */
 	struct mailbox_depth highest; /* the owner's */
@@ -58,6 +64,8 @@ size_t mailbox_bytes(const struct mailbox *mb);
  * When fewer than max were run, the mailbox is asleep and will write its
  * eventfd for the next post; else the caller has to come again. */
 size_t mailbox_drain(struct mailbox *mb, void *owner, size_t max);
+/* The last drain has left something, or something came since: no waiting. */
+bool mailbox_is_awake(const struct mailbox *mb);
 /* What waits now. */
 struct mailbox_depth mailbox_depth(const struct mailbox *mb);
 /* The most that the owner has found waiting, ever. */

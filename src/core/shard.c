@@ -83,22 +83,26 @@ on_shard_mail(evutil_socket_t fd, short what, void *arg)
 	(void)arg;
 }
 
+/* The timer stays as it is while the next one due does: most turns. */
 static void
-shard_arm(struct shard *sh)
+shard_arm_timer(struct shard *sh)
 {
 	int64_t next = timer_queue_next(&sh->timers);
-	int64_t wait = MAX(next - clock_mono_us(sh->server->clock), 0);
-	struct timeval tv = {
-		.tv_sec = wait / US_PER_S,
-		.tv_usec = wait % US_PER_S,
-	};
+	int64_t wait;
+	struct timeval tv;
 
-	if (mailbox_bytes(&sh->mailbox) != 0 || !STAILQ_EMPTY(&sh->local))
-		event_active(sh->mail_event, EV_READ, 0);
-	if (next == INT64_MAX)
+	if (next == sh->armed_us &&
+		event_pending(sh->timer_event, EV_TIMEOUT, NULL))
+		return;
+	sh->armed_us = next;
+	if (next == INT64_MAX) {
 		event_del(sh->timer_event);
-	else
-		event_add(sh->timer_event, &tv);
+		return;
+	}
+	wait = MAX(next - clock_mono_us(sh->server->clock), 0);
+	tv.tv_sec = wait / US_PER_S;
+	tv.tv_usec = wait % US_PER_S;
+	event_add(sh->timer_event, &tv);
 }
 
 static void *
@@ -108,7 +112,9 @@ shard_main(void *arg)
 
 	current_shard = sh;
 	while (!sh->stop) {
-		shard_arm(sh);
+		shard_arm_timer(sh);
+		if (mailbox_is_awake(&sh->mailbox) || !STAILQ_EMPTY(&sh->local))
+			event_active(sh->mail_event, EV_READ, 0);
 		event_base_loop(sh->base, EVLOOP_ONCE);
 		shard_work(sh);
 	}

@@ -68,6 +68,7 @@ struct shard {
 	void *streams;             /* the stream layer's own, for this shard */
 	struct event *mail_event;
 	struct event *timer_event;
+	int64_t armed_us;          /* when timer_event fires */
 	pthread_t thread;
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */

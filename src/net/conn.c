@@ -223,10 +223,11 @@ conn_read(struct conn *c)
 			conn_fail(c, &err);
 			return;
 		}
-		if (!c->secure && got < SCRATCH_BYTES)
-			return; /* spares the call that finds nothing */
+		/* spares the call that finds nothing */
+		if (c->secure ? !conn_tls_has_pending(c) : got < SCRATCH_BYTES)
+			return;
 	}
-	if (c->secure && conn_tls_has_pending(c)) {
+	if (c->secure) {
 		c->more = true;
 		conn_touch(c);
 	}
