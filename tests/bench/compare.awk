@@ -24,6 +24,9 @@ BEGIN {
 	row("work", "chat, 100 pairs, window 2, no TLS", "chat", cpu, 1, 1, 5)
 	row("work", "same, TLS", "chat-tls", cpu, 1, 1, 9)
 	row("work", "500 pairs, window 8, TLS", "busy-tls", cpu, 1, 1, 6)
+	row("work", "open loop, 2,000 messages/s, TLS", "open-2000", cpu, 1, 1, 27)
+	row("work", "open loop, 10,000/s, TLS: p99 latency, ms", "open-10000",
+		"latency_p99_ms", 1, 1, 3)
 	row("work", "presence to 20 contacts, per delivery", "presence", cpu, 1, 1, 5)
 	row("work", "offline store, durable, per message", "offline", cpu, 1, 1, 20)
 	row("work", "offline fetch on login, per message", "offline", cpu, 2, 1, 8)

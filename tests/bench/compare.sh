@@ -22,9 +22,10 @@ BUILD=${BUILD:-$top/build}
 repeat=${REPEAT:-3} shards=${SHARDS:-1} quick=${QUICK:+1}
 command="${quick:+QUICK=1 }REPEAT=$repeat SHARDS=$shards tests/bench/compare.sh"
 
-all_servers='prosody antiphon'
+all_servers='floor prosody antiphon'
 all_tuned='prosody-tuned'
-all_runs='login-tls login chat chat-tls busy-tls presence offline ping
+all_runs='login-tls login chat chat-tls busy-tls open-2000 open-10000
+	presence offline ping
 	idle idle-tls no-contacts contacts process
 	idle-1000 idle-5000 idle-all shards-1 shards-4 storm'
 servers='' runs='' tuned_too='' warm=''
@@ -58,7 +59,8 @@ build() {
 		mkdir -p "$BUILD"
 		(cd "$BUILD" && "$top/configure" -q)
 	fi
-	make -s -j"$(nproc)" -C "$BUILD" all tests/bench/antiphon-bench
+	make -s -j"$(nproc)" -C "$BUILD" all tests/bench/antiphon-bench \
+		tests/bench/antiphon-floor
 }
 build >&2
 
@@ -66,6 +68,8 @@ build >&2
 . "$here/lib.sh"
 # shellcheck source=tests/bench/peers/lib.sh
 . "$here/peers/lib.sh"
+# shellcheck source=tests/bench/peers/floor.sh
+. "$here/peers/floor.sh"
 # shellcheck source=tests/bench/peers/prosody.sh
 . "$here/peers/prosody.sh"
 
@@ -92,18 +96,25 @@ run_define() { # run server
 	case $2 in
 	antiphon | floor) more=5 ;;
 	esac
-	q=1 qq=1
-	if test -n "$quick"; then more=1 q=10 qq=100 idle="idle --seconds 0"; fi
+	q=1 qq=1 qs=1
+	if test -n "$quick"; then
+		more=1 q=10 qq=100 qs=5 idle="idle --seconds 0"
+	fi
 	case $1 in
 	login*) clients=$((1000 / q)) mode=login ;;
 	chat* | shards-*)
 		clients=$((200 / q))
-		mode="chat --window 2 --count $((100 * more / q))" ;;
+		mode="chat --one-way --window 2 --count $((200 * more / q))" ;;
 	busy-tls)
-		clients=$((1000 / q)) mode="chat --window 8 --count $((20 * more))" ;;
+		clients=$((1000 / q))
+		mode="chat --one-way --window 8 --count $((40 * more))" ;;
+	open-*)
+		clients=200
+		mode="open --rate $((${1#open-} / q)) --seconds $((5 / qs))" ;;
 	presence)
 		clients=$((420 / q)) contacts=20
-		mode="presence --contacts 20 --count $((2 * more))" ;;
+		mode="presence --paced --window 10 --contacts 20
+			--count $((2 * more))" ;;
 	offline)
 		clients=$((200 / q))
 		mode="offline --window 10 --count $((20 * more))" ;;
@@ -121,6 +132,10 @@ run_define() { # run server
 	login | chat | presence | offline | ping | idle | *contacts | process)
 		tls=none ;;
 	esac
+	case $2:$tls in
+	floor:starttls) tls=direct mode="$mode --floor" ;;
+	floor:none) mode="$mode --floor" ;;
+	esac
 	# connections, and whatever else a server has open
 	if test "$clients" -gt $((files - 500)); then clients=$((files - 500)); fi
 	accounts=$clients
@@ -131,6 +146,7 @@ run_is_for() { # run server
 	case $2:$1 in
 	antiphon:*) ;;
 	*:idle-[1-9a]* | *:shards-* | *:storm) return 1 ;;
+	floor:offline | floor:*contacts) return 1 ;;
 	esac
 }
 
@@ -277,23 +293,26 @@ measure() {
 	done
 }
 
-# One server after the other, each started once but for Antiphon.
+# One server after the other.  Those of others take long to start, so that
+# each is started once.
 measure_quick() {
 	for server in $servers; do
-		if test "$server" != antiphon; then
-			accounts=210 contacts=20
-			server_up "$server" any || die "$server did not start"
-		fi
+		case $server in
+		antiphon | floor)
+			for run in $runs; do
+				run_is_for "$run" "$server" || continue
+				run_fresh "$run" "$server"
+			done
+			continue ;;
+		esac
+		accounts=210 contacts=20
+		server_up "$server" any || die "$server did not start"
 		for run in $runs; do
 			run_is_for "$run" "$server" || continue
-			if test "$server" = antiphon; then
-				run_fresh "$run" "$server"
-			else
-				run_define "$run" "$server"
-				run_once "$run" "$server"
-			fi
+			run_define "$run" "$server"
+			run_once "$run" "$server"
 		done
-		if test "$server" != antiphon; then server_down "$server"; fi
+		server_down "$server"
 	done
 }
 
