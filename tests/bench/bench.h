@@ -296,6 +296,7 @@ bool mode_chat(struct bench *b);
 bool mode_open(struct bench *b);
 bool mode_presence(struct bench *b);
 bool mode_roster(struct bench *b);
+bool mode_contacts(struct bench *b);
 bool mode_offline(struct bench *b);
 bool mode_return(struct bench *b);
 bool mode_soak(struct bench *b);

@@ -29,6 +29,8 @@ static const struct bench_mode modes[] = {
 		mode_return, true },
 	{ "roster", "all become contacts, in groups of --contacts + 1",
 		mode_roster, false },
+	{ "contacts", "each writes --contacts into its roster", mode_contacts,
+		false },
 	{ "offline", "messages for users who are away, then for them to fetch",
 		mode_offline, false },
 	{ "soak", "log in, chat, change presence, drop, return", mode_soak,
