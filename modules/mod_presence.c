@@ -132,8 +132,8 @@ tell_contacts(struct account *acc, struct stanza *st, uint8_t flag)
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < r->n; i++) {
-		if ((r->items[i]->state & flag) != 0)
-			to[n++] = roster_item_jid(r->items[i]);
+		if ((roster_at(r, i)->state & flag) != 0)
+			to[n++] = roster_item_jid(roster_at(r, i));
 	}
 	if (n != 0)
 		account_fanout(acc, st, to, n);

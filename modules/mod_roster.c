@@ -42,8 +42,8 @@ roster_payload(const struct account *acc, struct iq *iq)
 	if (known.p != NULL)
 		elem_set_attr(a, query, "ver", ver);
 	for (uint32_t i = 0; i < acc->roster.n; i++) {
-		if (acc->roster.items[i]->listed)
-			roster_item_elem(a, query, acc->roster.items[i]);
+		if (roster_at(&acc->roster, i)->listed)
+			roster_item_elem(a, query, roster_at(&acc->roster, i));
 	}
 	return query;
 }
@@ -168,10 +168,12 @@ roster_has_room(const struct account *acc, struct jid jid)
 		roster_find(&acc->roster, jid_str(jid));
 	int64_t listed = 0;
 
+	if (roster_is_full(&acc->roster))
+		return false;
 	if (it != NULL && it->listed)
 		return true;
 	for (uint32_t i = 0; i < acc->roster.n; i++)
-		listed += acc->roster.items[i]->listed;
+		listed += roster_at(&acc->roster, i)->listed;
 	return listed < limits_of(acc)->roster_items;
 }
 

@@ -157,7 +157,7 @@ pending_count(const struct account *acc)
 	int64_t n = 0;
 
 	for (uint32_t i = 0; i < acc->roster.n; i++)
-		n += (acc->roster.items[i]->state & SUB_PENDING_IN) != 0;
+		n += (roster_at(&acc->roster, i)->state & SUB_PENDING_IN) != 0;
 	return n;
 }
 
@@ -421,7 +421,7 @@ on_removing(struct module_ctx *m, void *arg)
 
 	(void)m;
 	for (uint32_t i = 0; i < acc->roster.n; i++)
-		tell_contact(acc, acc->roster.items[i]);
+		tell_contact(acc, roster_at(&acc->roster, i));
 	return HOOK_PASS;
 }
 

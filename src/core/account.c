@@ -109,6 +109,7 @@ on_account_read(void *arg, const struct store_answer *answer,
 		answer->n };
 	for (size_t i = 0; i < answer->n; i++)
 		account_take_entry(load.account, &answer->entries[i]);
+	roster_trim(&load.account->roster);
 	hook_run(account_host(load.account), HOOK_ACCOUNT_LOAD, &load);
 	entity_loaded(e);
 }

@@ -1,8 +1,9 @@
 /*
  * roster.h - the contacts of one account, in memory and on disk (RFC 6121 §2).
  *
- * Owner shard of the account.  Items are small and sorted by address: one
- * allocation each, rosters are read much more often than changed.
+ * Owner shard of the account.  There are as many items as all sessions have
+ * contacts, so a roster is one block of memory: rosters are read much more often
+ * than changed.
  */
 #ifndef CORE_ROSTER_H
 #define CORE_ROSTER_H
@@ -20,28 +21,33 @@ struct elem;
 struct store_entry;
 struct store_tx;
 
+#define ROSTER_TEXT_MAX UINT16_MAX
+
 /* One contact.  bytes: address, name, then each group with its length (two
  * bytes, host order) before it. */
 struct roster_item {
-	uint8_t state;     /* subscription flags, xmpp/subscription.h */
-	bool listed;       /* shown in the roster: not so a mere pending-in */
+	uint8_t state; /* subscription flags, xmpp/subscription.h */
+	bool listed;   /* shown in the roster: not so a mere pending-in */
 	uint16_t jid_len;
 	uint16_t jid_local_len;
 	uint16_t name_len; /* 0: no name */
-	uint16_t n_groups;
-	uint16_t groups_len;
+	uint32_t groups_len;
 	char bytes[];
 };
 
+/* Zeroed memory is an empty roster. */
 struct roster {
-	struct roster_item **items; /* sorted by address */
+	char *block;   /* items from its front; their places from its end */
 	uint32_t n;
-	uint32_t cap;
+	uint32_t used; /* bytes of the items */
+	uint32_t cap;  /* of the block */
 	uint64_t version; /* counts changes (RFC 6121 §2.6) */
 };
 
-/* --- reading ------------------------------------------------------------- */
+/* --- reading: borrowed until the roster changes ------------------------------- */
 
+/* The i-th in the order of addresses, i < r->n. */
+struct roster_item *roster_at(const struct roster *r, uint32_t i);
 struct roster_item *roster_find(const struct roster *r, struct str bare);
 struct jid roster_item_jid(const struct roster_item *it);
 /* STR_NONE when there is none. */
@@ -55,10 +61,12 @@ uint8_t roster_state(const struct roster *r, struct str bare);
 struct elem *roster_item_elem(struct arena *a, struct elem *parent,
 	const struct roster_item *it);
 
-/* --- changing, in memory ------------------------------------------------------- */
+/* --- changing, in memory: nothing that is given may lie in the roster ----------- */
 
-/* Name and groups as the user set them; creates the item, and lists it.  The
- * returned item replaces any earlier pointer to it. */
+/* No room for another item that a user makes; there is for those of requests. */
+bool roster_is_full(const struct roster *r);
+/* Name and groups as the user set them, each of at most ROSTER_TEXT_MAX bytes;
+ * creates the item, and lists it. */
 struct roster_item *roster_set(struct roster *r, struct jid bare, struct str name,
 	const struct str *groups, size_t n_groups);
 /* Sets the subscription flags.  Creates the item if need be, and lists it unless
@@ -68,6 +76,8 @@ struct roster_item *roster_set_state(struct roster *r, struct jid bare,
 	uint8_t state);
 /* False when there was none. */
 bool roster_remove(struct roster *r, struct str bare);
+/* It will not change for a while: gives back memory that it does not need. */
+void roster_trim(struct roster *r);
 void roster_done(struct roster *r);
 
 /* --- on disk: map MAP_ROSTER, key: address; the version under the empty key ----- */

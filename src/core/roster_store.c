@@ -100,6 +100,18 @@ item_state(const struct elem *item)
 	return state;
 }
 
+/* What was written by us is, and is not more than there is room for. */
+static bool
+item_fits(const struct roster *r, struct str name, const struct str *groups,
+	size_t n)
+{
+	for (size_t i = 0; i < n; i++) {
+		if (groups[i].n > ROSTER_TEXT_MAX)
+			return false;
+	}
+	return name.n <= ROSTER_TEXT_MAX && !roster_is_full(r);
+}
+
 static bool
 load_item(struct roster *r, struct arena *a, const struct store_entry *entry)
 {
@@ -119,6 +131,8 @@ load_item(struct roster *r, struct arena *a, const struct store_entry *entry)
 			groups[n++] = elem_text(a, group);
 	}
 	name = elem_attr(item, "name");
+	if (!item_fits(r, name, groups, n))
+		return false;
 	it = roster_set(r, jid_trusted(entry->key), name, groups, n);
 	it->state = state;
 	it->listed = flag_if(item, "listed", "false", 1) == 0;

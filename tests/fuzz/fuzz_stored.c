@@ -33,15 +33,15 @@ as_credentials(struct str value)
 static void
 as_contact(struct str value)
 {
-	struct roster r = { .items = NULL };
+	struct roster r = { .n = 0 };
 	struct store_entry entry = { .key = STR("a@b.example"), .value = value };
 	struct arena *a = arena_new();
 	struct elem *query = elem_new(a, "jabber:iq:roster", "query");
 
 	if (roster_load(&r, &entry)) {
 		FUZZ_CHECK(r.n == 1);
-		FUZZ_CHECK(subscription_is_legal(r.items[0]->state));
-		roster_item_elem(a, query, r.items[0]);
+		FUZZ_CHECK(subscription_is_legal(roster_at(&r, 0)->state));
+		roster_item_elem(a, query, roster_at(&r, 0));
 	}
 	roster_done(&r);
 	arena_free(a);

@@ -5,6 +5,8 @@
 
 #include "core/roster.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "store/store.h"
@@ -36,14 +38,14 @@ check_item(const struct roster_item *it, const char *xml)
 TEST(roster_keeps_items_sorted_by_address)
 {
 	static const char *const in[] = { "m@x", "a@x", "z@x", "b@x", "a@w" };
-	struct roster r = { .items = NULL };
+	struct roster r = { .n = 0 };
 
 	for (size_t i = 0; i < COUNT(in); i++)
 		roster_set(&r, addr(in[i]), STR_NONE, NULL, 0);
 	CHECK_INT(r.n, COUNT(in));
 	for (uint32_t i = 1; i < r.n; i++)
-		CHECK(str_cmp(jid_str(roster_item_jid(r.items[i - 1])),
-			      jid_str(roster_item_jid(r.items[i]))) < 0);
+		CHECK(str_cmp(jid_str(roster_item_jid(roster_at(&r, i - 1))),
+			      jid_str(roster_item_jid(roster_at(&r, i)))) < 0);
 	for (size_t i = 0; i < COUNT(in); i++)
 		CHECK(roster_find(&r, str_c(in[i])) != NULL);
 	CHECK(roster_find(&r, STR("a@y")) == NULL);
@@ -53,7 +55,7 @@ TEST(roster_keeps_items_sorted_by_address)
 TEST(roster_set_replaces_name_and_groups_and_keeps_the_subscription)
 {
 	struct str two[] = { STR("Friends"), STR("a \"b\" & <c>") };
-	struct roster r = { .items = NULL };
+	struct roster r = { .n = 0 };
 
 	roster_set_state(&r, addr("juliet@example.com"), SUB_TO);
 	roster_set(&r, addr("juliet@example.com"), STR("Julia"), two, 2);
@@ -65,6 +67,105 @@ TEST(roster_set_replaces_name_and_groups_and_keeps_the_subscription)
 		"<item jid=\"juliet@example.com\" subscription=\"to\"/>");
 	CHECK_INT(r.n, 1);
 	roster_done(&r);
+}
+
+/* What a roster should hold: of each address, the length of its name and how
+ * many groups it is in; -1 when it is no contact. */
+#define MODEL_N 40
+#define MODEL_STEPS 4000
+
+static void
+model_groups(void *arg, struct str group)
+{
+	int *n = arg;
+
+	CHECK_INT(group.n, 5 * (*n + 1));
+	(*n)++;
+}
+
+static void
+model_check(const struct roster *r, const int model[MODEL_N])
+{
+	uint32_t n = 0;
+
+	for (int i = 0; i < MODEL_N; i++) {
+		char bare[8];
+		struct roster_item *it;
+		int groups = 0;
+
+		snprintf(bare, sizeof(bare), "%02d@x", i);
+		it = roster_find(r, str_c(bare));
+		CHECK((it != NULL) == (model[i] >= 0));
+		if (it == NULL)
+			continue;
+		CHECK(it == roster_at(r, n));
+		CHECK_STR(jid_str(roster_item_jid(it)), bare);
+		CHECK_INT(roster_item_name(it).n, model[i] / 4);
+		roster_item_groups(it, model_groups, &groups);
+		CHECK_INT(groups, model[i] % 4);
+		CHECK_INT(it->state, model[i] % 3);
+		n++;
+	}
+	CHECK_INT(r->n, n);
+}
+
+TEST(roster_holds_what_was_set_last_whatever_came_between)
+{
+	struct str groups[] = { STR("group"), STR("groupgroup"),
+		STR("groupgroupgroup") };
+	struct str name = STR("a name of thirty bytes or more");
+	struct roster r = { .n = 0 };
+	int model[MODEL_N];
+	uint32_t random = 1;
+
+	for (int i = 0; i < MODEL_N; i++)
+		model[i] = -1;
+	for (int step = 0; step < MODEL_STEPS; step++) {
+		int i, value;
+		char bare[8];
+
+		random = random * 1103515245 + 12345;
+		i = (int)(random >> 16) % MODEL_N;
+		random = random * 1103515245 + 12345;
+		value = (int)(random >> 16) % 150 - 30;
+		snprintf(bare, sizeof(bare), "%02d@x", i);
+		if (value < 0) {
+			CHECK(roster_remove(&r, str_c(bare)) ==
+				(model[i] >= 0));
+			value = -1;
+		} else {
+			name.n = (size_t)value / 4;
+			roster_set(&r, addr(bare), name, groups,
+				(size_t)value % 4)
+				->state = (uint8_t)(value % 3);
+		}
+		model[i] = value;
+		if (step % 16 == 0)
+			roster_trim(&r);
+		model_check(&r, model);
+	}
+	roster_done(&r);
+}
+
+TEST(roster_trim_leaves_nothing_over)
+{
+	struct roster r = { .n = 0 };
+	uint32_t needs;
+
+	roster_trim(&r);
+	CHECK(r.block == NULL);
+	roster_set(&r, addr("a@x"), STR("A"), NULL, 0);
+	roster_set(&r, addr("b@x"), STR("B"), NULL, 0);
+	roster_trim(&r);
+	needs = r.cap;
+	CHECK_INT(needs, 2 * (sizeof(struct roster_item) + 4 + 4));
+	roster_remove(&r, STR("a@x"));
+	roster_trim(&r);
+	CHECK_INT(r.cap, needs / 2);
+	CHECK_STR(roster_item_name(roster_find(&r, STR("b@x"))), "B");
+	roster_remove(&r, STR("b@x"));
+	roster_trim(&r);
+	CHECK(r.block == NULL);
 }
 
 static const struct {
@@ -82,7 +183,7 @@ static const struct {
 TEST(roster_lists_what_is_more_than_a_request)
 {
 	for (size_t i = 0; i < COUNT(state_cases); i++) {
-		struct roster r = { .items = NULL };
+		struct roster r = { .n = 0 };
 		const struct roster_item *it;
 
 		TEST_CASE(state_cases[i].label);
@@ -97,7 +198,7 @@ TEST(roster_lists_what_is_more_than_a_request)
 
 TEST(roster_forgets_a_request_that_was_refused)
 {
-	struct roster r = { .items = NULL };
+	struct roster r = { .n = 0 };
 
 	roster_set_state(&r, addr("a@x"), SUB_PENDING_IN);
 	CHECK(roster_set_state(&r, addr("a@x"), 0) == NULL);
@@ -107,7 +208,7 @@ TEST(roster_forgets_a_request_that_was_refused)
 
 TEST(roster_keeps_a_contact_whose_subscription_ended)
 {
-	struct roster r = { .items = NULL };
+	struct roster r = { .n = 0 };
 
 	roster_set_state(&r, addr("a@x"), SUB_TO);
 	CHECK(roster_set_state(&r, addr("a@x"), 0) != NULL);
@@ -137,7 +238,7 @@ static const struct {
 TEST(roster_load_takes_what_was_saved_and_nothing_else)
 {
 	for (size_t i = 0; i < COUNT(load_cases); i++) {
-		struct roster r = { .items = NULL };
+		struct roster r = { .n = 0 };
 		struct store_entry entry = {
 			.key = str_c(load_cases[i].key),
 			.value = str_c(load_cases[i].value),
@@ -148,6 +249,39 @@ TEST(roster_load_takes_what_was_saved_and_nothing_else)
 		if (!load_cases[i].ok)
 			CHECK_INT(r.n, 0);
 		roster_done(&r);
+	}
+}
+
+TEST(roster_load_refuses_texts_that_no_item_can_hold)
+{
+	static const struct {
+		const char *label, *before, *after;
+		size_t n;
+		bool ok;
+	} cases[] = {
+		{ "a name as long as may be", "<item xmlns='jabber:iq:roster' name='",
+			"'/>", ROSTER_TEXT_MAX, true },
+		{ "a longer name", "<item xmlns='jabber:iq:roster' name='", "'/>",
+			ROSTER_TEXT_MAX + 1, false },
+		{ "a longer group", "<item xmlns='jabber:iq:roster'><group>",
+			"</group></item>", ROSTER_TEXT_MAX + 1, false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct roster r = { .n = 0 };
+		struct buf value = BUF_INIT;
+		struct store_entry entry = { .key = STR("a@x") };
+
+		TEST_CASE(cases[i].label);
+		buf_add_c(&value, cases[i].before);
+		memset(buf_reserve(&value, cases[i].n), 'x', cases[i].n);
+		value.n += cases[i].n;
+		buf_add_c(&value, cases[i].after);
+		entry.value = buf_str(&value);
+		CHECK(roster_load(&r, &entry) == cases[i].ok);
+		CHECK_INT(r.n, cases[i].ok);
+		roster_done(&r);
+		buf_done(&value);
 	}
 }
 
