@@ -2,10 +2,9 @@
  * mod_offline.c - keeps messages for one who is not there (XEP-0160), and
  * delivers them, with the time at which they came (XEP-0203).
  *
- * Owner shard of the account.  Messages are entries of the log "offline", oldest
- * first; how much there is stands in the map "offline_quota", is written with
- * every change, and is in memory with the account, so that one who has nothing
- * waiting costs nothing.
+ * Owner shard of the account.  Messages are numbered entries of the log
+ * "offline", oldest first; how much there is is in memory with the account, so
+ * that one who has nothing waiting costs nothing.
  *
  *   a session takes messages --halt--> read --> written, deleted --> read ...
  *       --(no more, or nobody takes them)--> go on
@@ -18,13 +17,9 @@
  */
 #include "config.h"
 
-#include <stdio.h>
-
 #include "core/module.h"
 
 #define LOG_OFFLINE "offline"
-#define MAP_QUOTA "offline_quota"
-#define KEY_USED "used"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_HINTS "urn:xmpp:hints"
 #define NS_RECEIPTS "urn:xmpp:receipts"
@@ -64,41 +59,6 @@ struct flood {
 
 /* --- how much there is ------------------------------------------------------------- */
 
-static void
-quota_write(struct store_tx *tx, const struct account *acc,
-	const struct backlog *b)
-{
-	char text[48];
-
-	if (b->n == 0) {
-		store_tx_delete(tx, account_place(acc, MAP_QUOTA),
-			STR(KEY_USED));
-		return;
-	}
-	snprintf(text, sizeof(text), "%llu %llu", (unsigned long long)b->n,
-		(unsigned long long)b->bytes);
-	store_tx_set(tx, account_place(acc, MAP_QUOTA), STR(KEY_USED),
-		str_c(text));
-}
-
-/* One whose text is damaged counts as one message, so that a delivery looks what
- * there is. */
-static void
-quota_read(struct backlog *b, struct str text)
-{
-	struct str n, bytes;
-	long long value;
-
-	b->n = 1;
-	b->bytes = 0;
-	if (!str_cut(text, ' ', &n, &bytes))
-		return;
-	if (str_to_int(n, 0, INT64_MAX, &value))
-		b->n = (uint64_t)value;
-	if (str_to_int(bytes, 0, INT64_MAX, &value))
-		b->bytes = (uint64_t)value;
-}
-
 static enum hook_result
 on_load(struct module_ctx *m, void *arg)
 {
@@ -106,10 +66,13 @@ on_load(struct module_ctx *m, void *arg)
 
 	for (size_t i = 0; i < load->n; i++) {
 		const struct store_entry *e = &load->entries[i];
+		struct backlog *b;
 
-		if (str_is(e->with, MAP_QUOTA) && str_is(e->key, KEY_USED))
-			quota_read(module_account_state(m, load->account),
-				e->value);
+		if (!str_is(e->with, LOG_OFFLINE) || e->key.p != NULL)
+			continue;
+		b = module_account_state(m, load->account);
+		b->n = e->total;
+		b->bytes = e->bytes;
 	}
 	return HOOK_PASS;
 }
@@ -215,15 +178,12 @@ keep(struct module_ctx *m, struct account *acc, struct stanza *st,
 	struct backlog *b = module_account_state(m, acc);
 	struct keeping *k = xmalloc(sizeof(*k));
 	struct store_tx *tx = store_tx_new();
-	char id[RAND_ID_SIZE];
 
 	*k = (struct keeping){ m->entry, sh, st, value.n };
 	b->n++;
 	b->bytes += value.n;
-	store_tx_append(tx, account_place(acc, LOG_OFFLINE),
-		rand_id(sh->rand, id), shard_wall_us(sh), jid_str(st->from),
-		value);
-	quota_write(tx, acc, b);
+	store_tx_append(tx, account_place(acc, LOG_OFFLINE), STR_NONE,
+		shard_wall_us(sh), STR_NONE, value);
 	module_commit(m, sh, tx, on_kept, k);
 }
 
@@ -363,23 +323,24 @@ static size_t
 flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 	const struct store_answer *answer)
 {
-	struct store_tx *tx = store_tx_new();
+	struct store_tx *tx;
 	size_t i;
 
 	for (i = 0; i < answer->n; i++) {
-		const struct store_entry *entry = &answer->entries[i];
 		struct session *s = flood_taker(acc);
 
 		if (s == NULL || is_full(s))
 			break;
-		flood_write(s, entry);
-		store_tx_delete_entry(tx, account_place(acc, LOG_OFFLINE),
-			entry->key);
-		backlog_less(b, entry->value.n);
+		flood_write(s, &answer->entries[i]);
+		backlog_less(b, answer->entries[i].value.n);
 	}
 	if (i == answer->n && answer->complete)
 		b->n = b->bytes = 0; /* whatever was counted */
-	quota_write(tx, acc, b);
+	if (i == 0)
+		return 0;
+	tx = store_tx_new();
+	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE),
+		answer->entries[i - 1].key);
 	module_commit(m, acc->e.shard, tx, on_deleted, NULL);
 	return i;
 }
@@ -506,7 +467,7 @@ MODULE(offline) = {
 	.options = offline_options,
 	.conf_size = sizeof(struct offline_conf),
 	.hooks = offline_hooks,
-	.account_maps = (const char *const[]){ MAP_QUOTA, NULL },
+	.account_maps = (const char *const[]){ LOG_OFFLINE, NULL },
 	.account_state = sizeof(struct backlog),
 	.account_done = account_done,
 };

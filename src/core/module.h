@@ -67,7 +67,8 @@ struct module {
 	const struct hook_handler *hooks;
 	const struct iq_handler *iqs;
 	const struct command *commands;
-	const char *const *account_maps; /* read with the account; see
+	const char *const *account_maps; /* read with the account, and the
+					  * sizes of logs of these names; see
 					  * HOOK_ACCOUNT_LOAD */
 
 	/* State: bytes in a slot of each object, zeroed when first asked for;

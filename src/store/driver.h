@@ -49,10 +49,13 @@ struct store_driver {
 		struct err *err);
 	bool (*clear_owner)(struct store_db *db, struct str host,
 		struct str owner, struct err *err);
+	/* id is STR_NONE: the entry is numbered */
 	bool (*append)(struct store_db *db, struct store_place at,
 		struct str id, int64_t wall_us, struct str with, struct str value,
 		struct err *err);
 	bool (*del_entry)(struct store_db *db, struct store_place at,
+		struct str id, struct err *err);
+	bool (*trim_to)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
 	bool (*trim_age)(struct store_db *db, struct store_place at,
 		int64_t wall_us, struct err *err);
@@ -74,6 +77,9 @@ struct store_driver {
 	bool (*range)(struct store_db *db, struct store_place at,
 		const struct store_range *range, store_entry_fn fn, void *arg,
 		uint64_t *total_out, bool *complete_out, struct err *err);
+	/* each log of the owner that is not empty: with is its name */
+	bool (*sizes)(struct store_db *db, struct str host, struct str owner,
+		store_entry_fn fn, void *arg, struct err *err);
 	/* outside of begin and rollback, on a handle of its own */
 	bool (*backup)(struct store_db *db, const char *path, struct err *err);
 };

@@ -20,7 +20,8 @@
 struct err;
 
 struct mem_item {
-	uint64_t seq;
+	uint64_t seq;  /* logs: its number */
+	bool numbered; /* and that is its id */
 	int64_t wall_us;
 	struct str key; /* or the id */
 	struct str value;
@@ -40,7 +41,6 @@ struct mem_place {
 	struct mem_list map;
 	struct mem_list log;
 	struct mem_item *by_id;
-	uint64_t last_seq;
 	size_t changes; /* in the journal */
 	UT_hash_handle hh;
 	size_t label_n;
@@ -91,6 +91,8 @@ bool mem_owners(struct store_db *db, struct str host, struct str name,
 	struct err *err);
 bool mem_count_owners(struct store_db *db, struct str host, struct str name,
 	uint64_t *out, struct err *err);
+bool mem_sizes(struct store_db *db, struct str host, struct str owner,
+	store_entry_fn fn, void *arg, struct err *err);
 bool mem_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err);

@@ -11,6 +11,7 @@
 #include <stdint.h>
 
 #include <sqlite3.h>
+#include <uthash.h>
 
 #include "base/str.h"
 #include "store/driver.h"
@@ -26,6 +27,7 @@ enum sqlite_sql {
 	SQL_RELEASE,
 	SQL_REVERT,
 	SQL_BACKUP,
+	SQL_DATA_VERSION,
 
 	SQL_MAP_GET,
 	SQL_MAP_LIST,
@@ -44,21 +46,31 @@ enum sqlite_sql {
 
 	SQL_LOG_FIND,
 	SQL_LOG_NEW,
+	SQL_LOG_SET,
 	SQL_LOG_DEL,
 	SQL_LOG_OWNED,
+	SQL_LOG_SIZES,
+	SQL_LOG_LAST,
 	SQL_ENTRY_ADD,
 	SQL_ENTRY_POS,
-	SQL_ENTRY_DEL,
-	SQL_ENTRY_TRIM_AGE,
+	SQL_ENTRY_AT,
 	SQL_ENTRY_NTH,
-	SQL_ENTRY_TRIM_POS,
+	SQL_SPAN_SUM,
+	SQL_SPAN_DEL,
+	SQL_AGE_SUM,
+	SQL_AGE_DEL,
+	SQL_AGE_SUM_SCAN,
+	SQL_AGE_DEL_SCAN,
 
 	/* SQL_RANGE + bits */
 	SQL_RANGE,
 	SQL_RANGE_END = SQL_RANGE + 7,
+	SQL_RANGE_SCAN,
+	SQL_RANGE_SCAN_DESC,
 	/* SQL_TOTAL + bits, without SQL_BIT_BACKWARDS */
 	SQL_TOTAL,
 	SQL_TOTAL_END = SQL_TOTAL + 3,
+	SQL_TOTAL_SCAN,
 	SQL_COUNT,
 };
 
@@ -66,10 +78,18 @@ enum sqlite_sql {
 #define SQL_BIT_TIME 2
 #define SQL_BIT_BACKWARDS 4
 
+extern const char *const sqlite_texts[SQL_COUNT];
+
+struct sqlite_known;
+
 struct store_db {
 	sqlite3 *sql;
 	char *path;
 	bool writes;
+	/* writer: the logs whose rows it knows, and those of them whose rows
+	 * are out of date; see store_sqlite_known.c */
+	struct sqlite_known *known, *changed;
+	int64_t data_version;
 	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */
 };
 
@@ -118,11 +138,55 @@ bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 bool sqlite_count_owners(struct store_db *db, struct str host, struct str name,
 	uint64_t *out, struct err *err);
 
+/* --- store_sqlite_known.c ----------------------------------------------- */
+
+/* The row of a log. */
+struct sqlite_log {
+	int64_t place; /* -1: there is no such log */
+	int64_t lo;    /* entries lie behind it, */
+	int64_t hi;    /* and up to this one */
+	int64_t n;     /* entries */
+	int64_t bytes; /* of their values */
+	bool numbered; /* they have no ids */
+};
+
+/* Any handle: reads the row. */
+bool sqlite_log_find(struct store_db *db, struct store_place at,
+	struct sqlite_log *out, struct err *err);
+/* Sets place, lo and hi; ERR_STORAGE if there can be no such place. */
+bool sqlite_log_at(struct store_db *db, int64_t place, struct sqlite_log *out,
+	struct err *err);
+
+/* What the writer knows of a log. */
+struct sqlite_known {
+	struct sqlite_log log;
+	int64_t last; /* the position of the last entry; -1: to be looked up */
+	struct sqlite_known *next_changed;
+	bool is_changed;
+	UT_hash_handle hh;
+	size_t label_n;
+	char label[]; /* host NUL owner NUL name */
+};
+
+/* The writer's handle, in a transaction.  The log, borrowed until the end of the
+ * transaction or sqlite_known_forget(); *out is NULL when there is none, unless
+ * it is to be made. */
+bool sqlite_known_get(struct store_db *db, struct store_place at, bool make,
+	struct sqlite_known **out, struct err *err);
+/* Its row has to be written. */
+void sqlite_known_changed(struct store_db *db, struct sqlite_known *k);
+bool sqlite_known_write(struct store_db *db, struct err *err);
+/* At the beginning of a transaction: has somebody else written? */
+bool sqlite_known_check(struct store_db *db, struct err *err);
+void sqlite_known_forget(struct store_db *db);
+
 /* --- store_sqlite_log.c ------------------------------------------------- */
 
 bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err);
 bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
+	struct err *err);
+bool sqlite_trim_to(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
 bool sqlite_trim_age(struct store_db *db, struct store_place at,
 	int64_t wall_us, struct err *err);
@@ -132,8 +196,25 @@ bool sqlite_log_clear(struct store_db *db, struct store_place at,
 	struct err *err);
 bool sqlite_log_clear_owner(struct store_db *db, struct str host,
 	struct str owner, struct err *err);
+
+/* --- store_sqlite_range.c ----------------------------------------------- */
+
+/* The statement with lo and hi as ?1 and ?2. */
+sqlite3_stmt *sqlite_span_stmt(struct store_db *db, enum sqlite_sql which,
+	int64_t lo, int64_t hi, struct err *err);
+/* One step of a statement that answers with one number, or with nothing. */
+bool sqlite_number(struct store_db *db, sqlite3_stmt *st, bool *found_out,
+	int64_t *out, struct err *err);
+/* How many entries there are. */
+bool sqlite_log_count(struct store_db *db, const struct sqlite_log *log,
+	int64_t *out, struct err *err);
+/* Where the entry lies, if there is one. */
+bool sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
+	struct str id, bool *found_out, int64_t *out, struct err *err);
 bool sqlite_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err);
+bool sqlite_sizes(struct store_db *db, struct str host, struct str owner,
+	store_entry_fn fn, void *arg, struct err *err);
 
 #endif

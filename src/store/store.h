@@ -99,12 +99,23 @@ void store_tx_clear(struct store_tx *tx, struct store_place at);
 void store_tx_clear_owner(struct store_tx *tx, struct str host,
 	struct str owner);
 
-/* Behind the last entry of the log.  id must be new in this log (else
- * ERR_CONFLICT); with is the address of the other side, or empty. */
+/*
+ * Behind the last entry of the log.  id must be new in this log (else
+ * ERR_CONFLICT); with is the address of the other side, or empty.
+ *
+ * Without id (STR_NONE) the entry is called by a number, written in decimal,
+ * that is larger than those of all entries there are.  Such a log costs a
+ * fraction of one with ids to write and to delete; but a range with with,
+ * since_us or until_us looks at every entry.  A log has either ids or numbers,
+ * else ERR_INVALID.
+ */
 void store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value);
 void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
 	struct str id);
+/* The entry id and all before it.  Nothing if there is no such entry; but with
+ * numbers, all up to this one. */
+void store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id);
 /* Entries older than wall_us. */
 void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 	int64_t wall_us);
@@ -115,7 +126,7 @@ void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 /*
  * ok, or why nothing of it was done (err; NULL when ok):
  * ERR_CONFLICT, ERR_MISSING  as the operations say
- * ERR_INVALID, ERR_LIMIT     a string that breaks the rules or sizes above
+ * ERR_INVALID, ERR_LIMIT     what breaks the rules or sizes above
  * ERR_BUSY, ERR_CLOSED       too much is waiting; the store is being closed
  * ERR_STORAGE                the text is for the log
  */
@@ -129,10 +140,12 @@ void store_commit(struct store *s, struct store_tx *tx, struct mailbox *reply,
 /* --- any thread: reading ------------------------------------------------ */
 
 struct store_entry {
-	struct str key;   /* maps: the key; logs: the id; owners: the owner */
+	struct str key;   /* maps: the key; logs: the id, or the number;
+			   * owners: the owner */
 	struct str value; /* owners: STR_NONE */
 	struct str with;  /* logs only */
 	int64_t wall_us;  /* logs only */
+	uint64_t total, bytes; /* store_list_many: of a log */
 };
 
 /* What a read found.  Borrowed until the callback returns. */
@@ -158,7 +171,10 @@ void store_list(struct store *s, struct store_place at, struct mailbox *reply,
 	store_read_fn fn, void *arg);
 /* Several whole maps of one (host, owner), as one read: what an entity needs to
  * be loaded.  fn is called once with the entries of all of them; entry.with is
- * the name of the map.  names are copied. */
+ * the name of the map.  A log of one of these names that is not empty has an
+ * entry too, behind those of the maps: its key is STR_NONE, total says how many
+ * entries it has, and bytes how large their values are together.  names are
+ * copied. */
 void store_list_many(struct store *s, struct str host, struct str owner,
 	const struct str *names, size_t n_names, struct mailbox *reply,
 	store_read_fn fn, void *arg);

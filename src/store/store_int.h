@@ -55,6 +55,7 @@ enum store_op_kind {
 	STORE_OP_CLEAR_OWNER,
 	STORE_OP_APPEND,
 	STORE_OP_DELETE_ENTRY,
+	STORE_OP_TRIM_TO,
 	STORE_OP_TRIM_AGE,
 	STORE_OP_TRIM_COUNT,
 };
@@ -95,6 +96,7 @@ struct store_read {
 	struct store_place at;
 	struct str *names; /* of the maps to list */
 	size_t n_names;
+	bool with_logs; /* and the sizes of the logs of these names */
 	struct str key; /* or after which owner, or the path of a backup */
 	uint32_t max;
 	struct store_range range;

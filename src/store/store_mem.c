@@ -9,6 +9,7 @@
 
 #include "store/driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -38,6 +39,7 @@ mem_item_new(struct str key, struct str with, struct str value)
 	char *at = it->bytes;
 
 	it->seq = 0;
+	it->numbered = false;
 	it->wall_us = 0;
 	it->key = put_str(&at, key);
 	it->with = put_str(&at, with);
@@ -339,19 +341,44 @@ mem_clear_owner(
 	return true;
 }
 
+static uint64_t
+next_seq(const struct mem_place *pl)
+{
+	return pl->log.n != 0 ? pl->log.items[pl->log.n - 1]->seq + 1 : 1;
+}
+
+static bool
+append_check(const struct mem_place *pl, struct str id, struct err *err)
+{
+	if (pl->log.n != 0 && pl->log.items[0]->numbered != (id.p == NULL))
+		return err_set(err, ERR_INVALID,
+			"a log has either ids or numbers");
+	if (id.p != NULL && mem_log_find(pl, id) != NULL)
+		return err_set(err, ERR_CONFLICT, "it exists already");
+	return true;
+}
+
 static bool
 mem_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err)
 {
 	struct mem_place *pl = mem_place_find(db->data, at);
+	bool numbered = id.p == NULL;
 	struct mem_item *it;
+	char number[24];
 
-	if (pl != NULL && mem_log_find(pl, id) != NULL)
-		return err_set(err, ERR_CONFLICT, "it exists already");
+	if (pl != NULL && !append_check(pl, id, err))
+		return false;
 	if (pl == NULL)
 		pl = mem_place_make(db->data, at);
+	if (numbered) {
+		id.p = number;
+		id.n = (size_t)snprintf(number, sizeof(number), "%llu",
+			(unsigned long long)next_seq(pl));
+	}
 	it = mem_item_new(id, with, value);
-	it->seq = ++pl->last_seq;
+	it->seq = next_seq(pl);
+	it->numbered = numbered;
 	it->wall_us = wall_us;
 	mem_change_do(db->data, pl, it, true, true);
 	return true;
@@ -367,6 +394,39 @@ mem_del_entry(struct store_db *db, struct store_place at, struct str id,
 	(void)err;
 	if (it != NULL)
 		mem_change_do(db->data, pl, it, true, false);
+	return true;
+}
+
+/* The first item that stays. */
+static size_t
+trim_end(const struct mem_place *pl, struct str id)
+{
+	const struct mem_item *it;
+	long long number;
+
+	if (pl->log.n == 0)
+		return 0;
+	if (pl->log.items[0]->numbered) {
+		if (!str_to_int(id, 0, INT64_MAX - 1, &number))
+			return 0;
+		return mem_list_search(
+			&pl->log, true, STR_NONE, (uint64_t)number + 1);
+	}
+	it = mem_log_find(pl, id);
+	return it != NULL ?
+		mem_list_search(&pl->log, true, STR_NONE, it->seq + 1) :
+		0;
+}
+
+static bool
+mem_trim_to(struct store_db *db, struct store_place at, struct str id,
+	struct err *err)
+{
+	struct mem_place *pl = mem_place_find(db->data, at);
+
+	(void)err;
+	for (size_t n = pl != NULL ? trim_end(pl, id) : 0; n > 0; n--)
+		mem_change_do(db->data, pl, pl->log.items[0], true, false);
 	return true;
 }
 
@@ -458,6 +518,7 @@ const struct store_driver store_mem = {
 	.clear_owner = mem_clear_owner,
 	.append = mem_append,
 	.del_entry = mem_del_entry,
+	.trim_to = mem_trim_to,
 	.trim_age = mem_trim_age,
 	.trim_count = mem_trim_count,
 	.get = mem_get,
@@ -465,5 +526,6 @@ const struct store_driver store_mem = {
 	.owners = mem_owners,
 	.count_owners = mem_count_owners,
 	.range = mem_range,
+	.sizes = mem_sizes,
 	.backup = mem_backup,
 };

@@ -160,6 +160,27 @@ range_pass(const struct mem_place *pl, const struct store_range *range,
 }
 
 bool
+mem_sizes(struct store_db *db, struct str host, struct str owner,
+	store_entry_fn fn, void *arg, struct err *err)
+{
+	struct mem_place *pl, *next;
+
+	(void)err;
+	HASH_ITER (hh, db->data->places, pl, next) {
+		struct store_entry e = { .with = pl->name, .total = pl->log.n };
+
+		if (pl->log.n == 0 || !str_eq(pl->host, host) ||
+			!str_eq(pl->owner, owner))
+			continue;
+		for (size_t i = 0; i < pl->log.n; i++)
+			e.bytes += pl->log.items[i]->value.n;
+		if (!fn(arg, &e))
+			break;
+	}
+	return true;
+}
+
+bool
 mem_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err)

@@ -107,6 +107,7 @@ store_list_many(struct store *s, struct str host, struct str owner,
 
 	rd->names = arena_alloc(a, n_names * sizeof(*rd->names));
 	rd->n_names = n_names;
+	rd->with_logs = true;
 	for (size_t i = 0; i < n_names; i++) {
 		if (!store_key_check(names[i], &rd->req.err))
 			rd->req.failed = true;
@@ -228,14 +229,27 @@ on_entry_found(void *arg, const struct store_entry *found)
 	e->value = arena_str(a, found->value);
 	e->with = f->with.p != NULL ? f->with : arena_str(a, found->with);
 	e->wall_us = found->wall_us;
+	e->total = found->total;
+	e->bytes = found->bytes;
 	return rd->kind != STORE_READ_RANGE || rd->bytes < STORE_RANGE_MAX;
+}
+
+static bool
+on_log_found(void *arg, const struct store_entry *found)
+{
+	const struct finder *f = arg;
+	bool wanted = false;
+
+	for (size_t i = 0; i < f->rd->n_names && !wanted; i++)
+		wanted = str_eq(f->rd->names[i], found->with);
+	return !wanted || on_entry_found(arg, found);
 }
 
 static bool
 maps_list(const struct store_driver *d, struct store_db *db,
 	struct store_read *rd, struct err *err)
 {
-	struct finder f = { .rd = rd };
+	struct finder f = { .rd = rd }, logs = { .rd = rd };
 	struct store_place at = rd->at;
 
 	for (size_t i = 0; i < rd->n_names; i++) {
@@ -247,7 +261,8 @@ maps_list(const struct store_driver *d, struct store_db *db,
 				"the map %.200s is too large to be read whole",
 				at.name.p);
 	}
-	return true;
+	return !rd->with_logs ||
+		d->sizes(db, at.host, at.owner, on_log_found, &logs, err);
 }
 
 static void

@@ -25,101 +25,6 @@
 /* Another program (a backup, sqlite3) may hold the database that long. */
 #define BUSY_MS 10000
 
-#define ENTRY "SELECT id, time, peer, value FROM entry "
-#define SPAN "pos > ?1 AND pos <= ?2 "
-#define BY_PEER "INDEXED BY entry_peer WHERE place = ?4 AND peer = ?5 "
-#define BY_TIME "INDEXED BY entry_time WHERE place = ?4 "
-#define TIME "AND time >= ?6 AND time <= ?7 "
-/* The index on time gives the positions; only what is wanted of the values is
- * read. */
-#define RANGE_TIME(order)                                                      \
-	ENTRY "WHERE pos IN (SELECT pos FROM entry " BY_TIME TIME "AND " SPAN  \
-	      "ORDER BY pos " order " LIMIT ?3) ORDER BY pos " order
-#define RANGE_PEER(time, order)                                                \
-	ENTRY BY_PEER time "AND " SPAN "ORDER BY pos " order " LIMIT ?3"
-#define RANGE_ALL(order) ENTRY "WHERE " SPAN "ORDER BY pos " order " LIMIT ?3"
-
-#define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
-
-/* ?1, ?2, ?3 are host, owner, name, but for entries. */
-/* clang-format off */
-static const char *const texts[SQL_COUNT] = {
-	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
-	[SQL_BEGIN_READ] = "BEGIN",
-	[SQL_COMMIT] = "COMMIT",
-	[SQL_ROLLBACK] = "ROLLBACK",
-	[SQL_SAVEPOINT] = "SAVEPOINT tx",
-	[SQL_RELEASE] = "RELEASE tx",
-	[SQL_REVERT] = "ROLLBACK TO tx",
-	[SQL_BACKUP] = "VACUUM INTO ?1",
-
-	[SQL_MAP_GET] = "SELECT value FROM map WHERE " MAP_AT " AND key = ?4",
-	[SQL_MAP_LIST] = "SELECT key, value FROM map WHERE " MAP_AT
-			 " ORDER BY key",
-	[SQL_MAP_ANY] = "SELECT 1 FROM map WHERE " MAP_AT " LIMIT 1",
-	[SQL_MAP_SET] = "INSERT INTO map (host, owner, name, key, value)"
-			" VALUES (?1, ?2, ?3, ?4, ?5)"
-			" ON CONFLICT DO UPDATE SET value = excluded.value",
-	[SQL_MAP_CREATE] = "INSERT INTO map (host, owner, name, key, value)"
-			   " VALUES (?1, ?2, ?3, ?4, ?5)",
-	[SQL_MAP_DEL] = "DELETE FROM map WHERE " MAP_AT " AND key = ?4",
-	[SQL_MAP_CLEAR] = "DELETE FROM map WHERE " MAP_AT,
-	[SQL_MAP_CLEAR_OWNER] = "DELETE FROM map WHERE host = ?1"
-				" AND owner = ?2",
-	[SQL_HOLDER_ADD] = "INSERT OR IGNORE INTO holder (host, owner, name)"
-			   " VALUES (?1, ?2, ?3)",
-	[SQL_HOLDER_DEL] = "DELETE FROM holder WHERE " MAP_AT,
-	[SQL_HOLDER_LIST] = "SELECT owner FROM holder WHERE host = ?1"
-			    " AND name = ?3 AND owner > ?2"
-			    " ORDER BY owner LIMIT ?4",
-	[SQL_HOLDER_LIST_ALL] = "SELECT owner FROM holder WHERE host = ?1"
-				" AND name = ?3 ORDER BY owner LIMIT ?4",
-	[SQL_HOLDER_COUNT] = "SELECT count(*) FROM holder WHERE host = ?1"
-			     " AND name = ?3",
-	[SQL_OWNER_MAPS] = "WITH RECURSIVE maps (name) AS ("
-			   " SELECT min(name) FROM map"
-			   "  WHERE host = ?1 AND owner = ?2"
-			   " UNION ALL"
-			   " SELECT (SELECT min(name) FROM map"
-			   "  WHERE host = ?1 AND owner = ?2"
-			   "  AND name > maps.name)"
-			   "  FROM maps WHERE maps.name IS NOT NULL"
-			   ") SELECT name FROM maps WHERE name IS NOT NULL",
-
-	[SQL_LOG_FIND] = "SELECT place FROM log WHERE " MAP_AT,
-	[SQL_LOG_NEW] = "INSERT INTO log (host, owner, name)"
-			" VALUES (?1, ?2, ?3)",
-	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
-	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
-			  " LIMIT 1",
-	[SQL_ENTRY_ADD] = "INSERT INTO entry"
-			  " (pos, place, id, time, peer, value)"
-			  " VALUES ((SELECT coalesce(max(pos), ?1) + 1"
-			  "  FROM entry WHERE " SPAN "),"
-			  " ?3, ?4, ?5, ?6, ?7)",
-	[SQL_ENTRY_POS] = "SELECT pos FROM entry WHERE place = ?1 AND id = ?2",
-	[SQL_ENTRY_DEL] = "DELETE FROM entry WHERE place = ?1 AND id = ?2",
-	[SQL_ENTRY_TRIM_AGE] = "DELETE FROM entry"
-			       " WHERE place = ?1 AND time < ?2",
-	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
-			  "ORDER BY pos LIMIT 1 OFFSET ?3",
-	[SQL_ENTRY_TRIM_POS] = "DELETE FROM entry WHERE " SPAN,
-
-	[SQL_RANGE] = RANGE_ALL("ASC"),
-	[SQL_RANGE + 1] = RANGE_PEER("", "ASC"),
-	[SQL_RANGE + 2] = RANGE_TIME("ASC"),
-	[SQL_RANGE + 3] = RANGE_PEER(TIME, "ASC"),
-	[SQL_RANGE + 4] = RANGE_ALL("DESC"),
-	[SQL_RANGE + 5] = RANGE_PEER("", "DESC"),
-	[SQL_RANGE + 6] = RANGE_TIME("DESC"),
-	[SQL_RANGE + 7] = RANGE_PEER(TIME, "DESC"),
-	[SQL_TOTAL] = "SELECT count(*) FROM entry " BY_TIME,
-	[SQL_TOTAL + 1] = "SELECT count(*) FROM entry " BY_PEER,
-	[SQL_TOTAL + 2] = "SELECT count(*) FROM entry " BY_TIME TIME,
-	[SQL_TOTAL + 3] = "SELECT count(*) FROM entry " BY_PEER TIME,
-};
-/* clang-format on */
-
 /* --- errors ------------------------------------------------------------- */
 
 static bool
@@ -183,7 +88,7 @@ sqlite_stmt(struct store_db *db, enum sqlite_sql which, struct err *err)
 	sqlite3_stmt **st = &db->stmts[which];
 
 	if (*st == NULL &&
-		sqlite3_prepare_v3(db->sql, texts[which], -1,
+		sqlite3_prepare_v3(db->sql, sqlite_texts[which], -1,
 			SQLITE_PREPARE_PERSISTENT, st, NULL) != SQLITE_OK) {
 		sqlite_fail(db->sql, db->path, err);
 		return NULL;
@@ -343,6 +248,7 @@ settings_apply(struct store_db *db, struct err *err)
 static void
 sqlite_close(struct store_db *db)
 {
+	sqlite_known_forget(db);
 	for (size_t i = 0; i < COUNT(db->stmts); i++)
 		sqlite3_finalize(db->stmts[i]);
 	sqlite3_close(db->sql);
@@ -394,28 +300,34 @@ failed:
 static bool
 sqlite_begin(struct store_db *db, struct err *err)
 {
-	return sqlite_run_plain(
-		db, db->writes ? SQL_BEGIN_WRITE : SQL_BEGIN_READ, err);
+	if (!db->writes)
+		return sqlite_run_plain(db, SQL_BEGIN_READ, err);
+	return sqlite_run_plain(db, SQL_BEGIN_WRITE, err) &&
+		sqlite_known_check(db, err);
 }
 
 static bool
 sqlite_commit(struct store_db *db, struct err *err)
 {
-	return sqlite_run_plain(db, SQL_COMMIT, err);
+	return sqlite_known_write(db, err) &&
+		sqlite_run_plain(db, SQL_COMMIT, err);
 }
 
 /* SQLite has rolled back by itself after some errors. */
 static void
 sqlite_rollback(struct store_db *db)
 {
+	sqlite_known_forget(db);
 	if (!sqlite3_get_autocommit(db->sql))
 		sqlite_run_plain(db, SQL_ROLLBACK, NULL);
 }
 
+/* What is to be forgotten by a revert is what came after this. */
 static bool
 sqlite_savepoint(struct store_db *db, struct err *err)
 {
-	return sqlite_run_plain(db, SQL_SAVEPOINT, err);
+	return sqlite_known_write(db, err) &&
+		sqlite_run_plain(db, SQL_SAVEPOINT, err);
 }
 
 static bool
@@ -427,6 +339,7 @@ sqlite_release(struct store_db *db, struct err *err)
 static void
 sqlite_revert(struct store_db *db)
 {
+	sqlite_known_forget(db);
 	if (sqlite3_get_autocommit(db->sql))
 		return;
 	sqlite_run_plain(db, SQL_REVERT, NULL);
@@ -502,6 +415,7 @@ const struct store_driver store_sqlite = {
 	.clear_owner = sqlite_clear_owner,
 	.append = sqlite_append,
 	.del_entry = sqlite_del_entry,
+	.trim_to = sqlite_trim_to,
 	.trim_age = sqlite_trim_age,
 	.trim_count = sqlite_trim_count,
 	.get = sqlite_get,
@@ -509,5 +423,6 @@ const struct store_driver store_sqlite = {
 	.owners = sqlite_owners,
 	.count_owners = sqlite_count_owners,
 	.range = sqlite_range,
+	.sizes = sqlite_sizes,
 	.backup = sqlite_backup,
 };

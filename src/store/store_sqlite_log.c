@@ -1,231 +1,279 @@
 /*
- * store_sqlite_log.c - logs in SQLite.
+ * store_sqlite_log.c - logs in SQLite: entries come, and go.
  *
- * Called by the table in store_sqlite.c, on the thread of the handle.  The
- * entries of a log are those with pos in (lo, hi]; what pos is made of stands
- * in store_sqlite_schema.c.
+ * Called by the table in store_sqlite.c, on the writer's thread.  The entries
+ * of a log are those with pos in (lo, hi]; what pos is made of stands in
+ * store_sqlite_schema.c.
  */
 #include "config.h"
 
 #include "store/sqlite_int.h"
 
 #include "base/err.h"
+#include "base/mem.h"
 
-#define POS_BITS 36
-#define PLACE_MAX ((INT64_C(1) << (63 - POS_BITS)) - 1)
+/* --- adding ------------------------------------------------------------- */
 
-struct span {
-	int64_t place; /* -1: there is no such log */
-	int64_t lo;    /* entries lie behind it, */
-	int64_t hi;    /* and up to this one */
-};
-
+/* The position of the last entry, or the one before the first. */
 static bool
-span_set(struct store_db *db, struct span *out, int64_t place, struct err *err)
+last_find(struct store_db *db, struct sqlite_known *k, struct err *err)
 {
-	if (place < 0 || place > PLACE_MAX)
-		return err_set(err, ERR_STORAGE,
-			"%.120s is damaged: a log has the number %lld; restore "
-			"a backup",
-			db->path, (long long)place);
-	out->place = place;
-	out->lo = place << POS_BITS;
-	out->hi = out->lo + ((INT64_C(1) << POS_BITS) - 1);
+	sqlite3_stmt *st;
+	bool found;
+
+	if (k->last != -1)
+		return true;
+	st = sqlite_span_stmt(db, SQL_LOG_LAST, k->log.lo, k->log.hi, err);
+	if (st == NULL || !sqlite_number(db, st, &found, &k->last, err))
+		return false;
+	k->last = MAX(k->last, k->log.lo); /* of none: NULL, which is 0 */
 	return true;
 }
 
 static bool
-span_find(struct store_db *db, struct store_place at, struct span *out,
-	struct err *err)
+kind_check(struct sqlite_known *k, bool numbered, struct err *err)
 {
-	sqlite3_stmt *st = sqlite_stmt(db, SQL_LOG_FIND, err);
-	bool found;
-
-	if (st == NULL)
-		return false;
-	sqlite_bind_place(st, at);
-	if (!sqlite_step(db, st, &found, err))
-		return false;
-	if (!found) {
-		*out = (struct span){ .place = -1 };
-		return true;
-	}
-	found = span_set(db, out, sqlite3_column_int64(st, 0), err);
-	sqlite3_reset(st);
-	return found;
+	if (k->log.n != 0 && k->log.numbered != numbered)
+		return err_set(
+			err, ERR_INVALID, "a log has either ids or numbers");
+	k->log.numbered = numbered;
+	return true;
 }
 
 static bool
-span_make(struct store_db *db, struct store_place at, struct span *out,
-	struct err *err)
+entry_add(struct store_db *db, const struct sqlite_known *k, struct str id,
+	int64_t wall_us, struct str with, struct str value, struct err *err)
 {
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_ADD, err);
 
-	if (!span_find(db, at, out, err))
-		return false;
-	if (out->place != -1)
-		return true;
-	st = sqlite_stmt(db, SQL_LOG_NEW, err);
 	if (st == NULL)
 		return false;
-	sqlite_bind_place(st, at);
-	return sqlite_run(db, st, err) &&
-		span_set(db, out, sqlite3_last_insert_rowid(db->sql), err);
-}
-
-/* The statement with lo and hi as ?1 and ?2. */
-static sqlite3_stmt *
-span_stmt(struct store_db *db, enum sqlite_sql which, const struct span *sp,
-	struct err *err)
-{
-	sqlite3_stmt *st = sqlite_stmt(db, which, err);
-
-	if (st != NULL) {
-		sqlite3_bind_int64(st, 1, sp->lo);
-		sqlite3_bind_int64(st, 2, sp->hi);
-	}
-	return st;
+	sqlite3_bind_int64(st, 1, k->last + 1);
+	sqlite3_bind_int64(st, 2, k->log.place);
+	if (id.p != NULL)
+		sqlite_bind_str(st, 3, id);
+	sqlite3_bind_int64(st, 4, wall_us);
+	sqlite_bind_str(st, 5, with);
+	sqlite_bind_str(st, 6, value);
+	return sqlite_run(db, st, err);
 }
 
 bool
 sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err)
 {
-	struct span sp;
+	struct sqlite_known *k;
+
+	if (!sqlite_known_get(db, at, true, &k, err) ||
+		!kind_check(k, id.p == NULL, err) || !last_find(db, k, err) ||
+		!entry_add(db, k, id, wall_us, with, value, err))
+		return false;
+	k->last++;
+	k->log.n++;
+	k->log.bytes += (int64_t)value.n;
+	sqlite_known_changed(db, k);
+	return true;
+}
+
+/* --- deleting ----------------------------------------------------------- */
+
+/* What st says is to go leaves the counts. */
+static bool
+counts_lower(struct store_db *db, struct sqlite_known *k, sqlite3_stmt *st,
+	struct err *err)
+{
+	bool row;
+
+	if (!sqlite_step(db, st, &row, err))
+		return false;
+	if (row) {
+		k->log.n -= sqlite3_column_int64(st, 0);
+		k->log.bytes -= sqlite3_column_int64(st, 1);
+		sqlite3_reset(st);
+	}
+	sqlite_known_changed(db, k);
+	return true;
+}
+
+/* Entries in (lo, hi].  Where all go nobody has to look what they were. */
+static bool
+span_delete(struct store_db *db, struct sqlite_known *k, int64_t lo, int64_t hi,
+	struct err *err)
+{
+	bool all = lo == k->log.lo && k->last != -1 && hi >= k->last;
 	sqlite3_stmt *st;
 
-	if (!span_make(db, at, &sp, err))
-		return false;
-	st = span_stmt(db, SQL_ENTRY_ADD, &sp, err);
-	if (st == NULL)
-		return false;
-	sqlite3_bind_int64(st, 3, sp.place);
-	sqlite_bind_str(st, 4, id);
-	sqlite3_bind_int64(st, 5, wall_us);
-	sqlite_bind_str(st, 6, with);
-	sqlite_bind_str(st, 7, value);
-	return sqlite_run(db, st, err);
+	if (all) {
+		k->log.n = k->log.bytes = 0;
+		k->last = lo;
+		sqlite_known_changed(db, k);
+	} else {
+		st = sqlite_span_stmt(db, SQL_SPAN_SUM, lo, hi, err);
+		if (st == NULL || !counts_lower(db, k, st, err))
+			return false;
+		if (hi >= k->last)
+			k->last = -1;
+	}
+	st = sqlite_span_stmt(db, SQL_SPAN_DEL, lo, hi, err);
+	return st != NULL && sqlite_run(db, st, err);
 }
 
 bool
 sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
 	struct err *err)
 {
-	struct span sp;
-	sqlite3_stmt *st;
+	struct sqlite_known *k;
+	int64_t pos;
+	bool found;
 
-	if (!span_find(db, at, &sp, err))
+	if (!sqlite_known_get(db, at, false, &k, err))
 		return false;
-	if (sp.place == -1)
+	if (k == NULL)
 		return true;
-	st = sqlite_stmt(db, SQL_ENTRY_DEL, err);
-	if (st == NULL)
+	if (!sqlite_entry_pos(db, &k->log, id, &found, &pos, err))
 		return false;
-	sqlite3_bind_int64(st, 1, sp.place);
-	sqlite_bind_str(st, 2, id);
-	return sqlite_run(db, st, err);
+	return !found || span_delete(db, k, pos - 1, pos, err);
+}
+
+/* All before a number are to go, whether or not there is an entry of it. */
+static bool
+end_find(struct store_db *db, const struct sqlite_log *log, struct str id,
+	int64_t *out, struct err *err)
+{
+	long long number;
+	bool found;
+
+	*out = log->lo;
+	if (!log->numbered)
+		return sqlite_entry_pos(db, log, id, &found, out, err);
+	if (str_to_int(id, 0, log->hi - log->lo, &number))
+		*out += number;
+	return true;
+}
+
+bool
+sqlite_trim_to(struct store_db *db, struct store_place at, struct str id,
+	struct err *err)
+{
+	struct sqlite_known *k;
+	int64_t end;
+
+	if (!sqlite_known_get(db, at, false, &k, err))
+		return false;
+	if (k == NULL)
+		return true;
+	return last_find(db, k, err) && end_find(db, &k->log, id, &end, err) &&
+		(end == k->log.lo || span_delete(db, k, k->log.lo, end, err));
+}
+
+static sqlite3_stmt *
+age_stmt(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, int64_t wall_us, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_span_stmt(db, which, log->lo, log->hi, err);
+
+	if (st != NULL) {
+		if (!log->numbered)
+			sqlite3_bind_int64(st, 3, log->place);
+		sqlite3_bind_int64(st, 4, wall_us);
+	}
+	return st;
 }
 
 bool
 sqlite_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
 	struct err *err)
 {
-	struct span sp;
+	struct sqlite_known *k;
 	sqlite3_stmt *st;
+	bool scan;
 
-	if (!span_find(db, at, &sp, err))
+	if (!sqlite_known_get(db, at, false, &k, err))
 		return false;
-	if (sp.place == -1)
+	if (k == NULL)
 		return true;
-	st = sqlite_stmt(db, SQL_ENTRY_TRIM_AGE, err);
-	if (st == NULL)
+	scan = k->log.numbered;
+	st = age_stmt(db, scan ? SQL_AGE_SUM_SCAN : SQL_AGE_SUM, &k->log,
+		wall_us, err);
+	if (st == NULL || !counts_lower(db, k, st, err))
 		return false;
-	sqlite3_bind_int64(st, 1, sp.place);
-	sqlite3_bind_int64(st, 2, wall_us);
-	return sqlite_run(db, st, err);
-}
-
-/* Deletes from the start of the log up to sp->hi. */
-static bool
-span_delete(struct store_db *db, const struct span *sp, struct err *err)
-{
-	sqlite3_stmt *st = span_stmt(db, SQL_ENTRY_TRIM_POS, sp, err);
-
+	k->last = -1;
+	st = age_stmt(db, scan ? SQL_AGE_DEL_SCAN : SQL_AGE_DEL, &k->log,
+		wall_us, err);
 	return st != NULL && sqlite_run(db, st, err);
 }
 
+/* The last of the first n entries. */
 static bool
-number_of(struct store_db *db, sqlite3_stmt *st, bool *found_out, int64_t *out,
-	struct err *err)
+nth_find(struct store_db *db, const struct sqlite_log *log, int64_t n,
+	int64_t *out, struct err *err)
 {
-	if (!sqlite_step(db, st, found_out, err))
-		return false;
-	if (*found_out)
-		*out = sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return true;
-}
-
-/* The entry that is the last of n, counted from the oldest, moves sp->hi. */
-static bool
-span_first_n(struct store_db *db, struct span *sp, int64_t n, struct err *err)
-{
-	sqlite3_stmt *st = span_stmt(db, SQL_ENTRY_NTH, sp, err);
+	sqlite3_stmt *st =
+		sqlite_span_stmt(db, SQL_ENTRY_NTH, log->lo, log->hi, err);
 	bool found;
 
+	*out = log->hi;
 	if (st == NULL)
 		return false;
 	sqlite3_bind_int64(st, 3, n - 1);
-	return number_of(db, st, &found, &sp->hi, err);
+	return sqlite_number(db, st, &found, out, err);
 }
 
 bool
 sqlite_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 	struct err *err)
 {
-	struct span sp;
-	sqlite3_stmt *st;
-	int64_t n = 0;
-	bool found;
+	struct sqlite_known *k;
+	int64_t n, end;
 
-	if (!span_find(db, at, &sp, err))
+	if (!sqlite_known_get(db, at, false, &k, err))
 		return false;
-	if (sp.place == -1)
+	if (k == NULL)
 		return true;
-	st = sqlite_stmt(db, SQL_TOTAL, err);
-	if (st == NULL)
-		return false;
-	sqlite3_bind_int64(st, 4, sp.place);
-	if (!number_of(db, st, &found, &n, err))
+	if (!sqlite_log_count(db, &k->log, &n, err))
 		return false;
 	if ((uint64_t)n <= keep)
 		return true;
-	return span_first_n(db, &sp, n - (int64_t)keep, err) &&
-		span_delete(db, &sp, err);
+	return last_find(db, k, err) &&
+		nth_find(db, &k->log, n - (int64_t)keep, &end, err) &&
+		span_delete(db, k, k->log.lo, end, err);
 }
 
-static bool
-log_delete(struct store_db *db, const struct span *sp, struct err *err)
-{
-	sqlite3_stmt *st;
+/* --- whole logs --------------------------------------------------------- */
 
-	if (!span_delete(db, sp, err))
+static bool
+log_delete(struct store_db *db, const struct sqlite_log *log, struct err *err)
+{
+	sqlite3_stmt *st =
+		sqlite_span_stmt(db, SQL_SPAN_DEL, log->lo, log->hi, err);
+
+	if (st == NULL || !sqlite_run(db, st, err))
 		return false;
 	st = sqlite_stmt(db, SQL_LOG_DEL, err);
 	if (st == NULL)
 		return false;
-	sqlite3_bind_int64(st, 1, sp->place);
+	sqlite3_bind_int64(st, 1, log->place);
 	return sqlite_run(db, st, err);
+}
+
+/* Logs are cleared so rarely that all are forgotten for it. */
+static bool
+known_end(struct store_db *db, struct err *err)
+{
+	if (!sqlite_known_write(db, err))
+		return false;
+	sqlite_known_forget(db);
+	return true;
 }
 
 bool
 sqlite_log_clear(struct store_db *db, struct store_place at, struct err *err)
 {
-	struct span sp;
+	struct sqlite_log log;
 
-	if (!span_find(db, at, &sp, err))
+	if (!known_end(db, err) || !sqlite_log_find(db, at, &log, err))
 		return false;
-	return sp.place == -1 || log_delete(db, &sp, err);
+	return log.place == -1 || log_delete(db, &log, err);
 }
 
 bool
@@ -234,150 +282,23 @@ sqlite_log_clear_owner(
 {
 	struct store_place at = { host, owner, STR_NONE };
 
+	if (!known_end(db, err))
+		return false;
 	for (;;) {
 		sqlite3_stmt *st = sqlite_stmt(db, SQL_LOG_OWNED, err);
-		struct span sp;
+		struct sqlite_log log;
 		int64_t place = -1;
 		bool found;
 
 		if (st == NULL)
 			return false;
 		sqlite_bind_place(st, at);
-		if (!number_of(db, st, &found, &place, err))
+		if (!sqlite_number(db, st, &found, &place, err))
 			return false;
 		if (!found)
 			return true;
-		if (!span_set(db, &sp, place, err) || !log_delete(db, &sp, err))
+		if (!sqlite_log_at(db, place, &log, err) ||
+			!log_delete(db, &log, err))
 			return false;
 	}
-}
-
-/* --- ranges ------------------------------------------------------------- */
-
-/* Where the entry lies; ERR_MISSING if there is none. */
-static bool
-entry_pos(struct store_db *db, const struct span *sp, struct str id,
-	int64_t *out, struct err *err)
-{
-	bool found = false;
-	sqlite3_stmt *st;
-
-	if (sp->place != -1) {
-		st = sqlite_stmt(db, SQL_ENTRY_POS, err);
-		if (st == NULL)
-			return false;
-		sqlite3_bind_int64(st, 1, sp->place);
-		sqlite_bind_str(st, 2, id);
-		if (!number_of(db, st, &found, out, err))
-			return false;
-	}
-	if (!found)
-		return err_set(err, ERR_MISSING, "no such entry in the log");
-	return true;
-}
-
-static bool
-span_narrow(struct store_db *db, struct span *sp,
-	const struct store_range *range, struct err *err)
-{
-	struct span whole = *sp;
-
-	if (range->after_id.p != NULL &&
-		!entry_pos(db, &whole, range->after_id, &sp->lo, err))
-		return false;
-	if (range->before_id.p == NULL)
-		return true;
-	if (!entry_pos(db, &whole, range->before_id, &sp->hi, err))
-		return false;
-	sp->hi -= sp->hi != INT64_MIN; /* in a damaged file */
-	return true;
-}
-
-static int
-range_bits(const struct store_range *range)
-{
-	return (range->with.p != NULL ? SQL_BIT_WITH : 0) |
-		(range->since_us != 0 || range->until_us != 0 ? SQL_BIT_TIME
-							      : 0);
-}
-
-static sqlite3_stmt *
-range_stmt(struct store_db *db, int which, const struct span *sp,
-	const struct store_range *range, struct err *err)
-{
-	sqlite3_stmt *st = span_stmt(db, (enum sqlite_sql)which, sp, err);
-
-	if (st == NULL)
-		return NULL;
-	sqlite3_bind_int64(st, 3, (int64_t)range->max + 1);
-	sqlite3_bind_int64(st, 4, sp->place);
-	sqlite_bind_str(st, 5, range->with);
-	sqlite3_bind_int64(
-		st, 6, range->since_us != 0 ? range->since_us : INT64_MIN);
-	sqlite3_bind_int64(
-		st, 7, range->until_us != 0 ? range->until_us : INT64_MAX);
-	return st;
-}
-
-static bool
-range_total(struct store_db *db, const struct span *sp,
-	const struct store_range *range, uint64_t *out, struct err *err)
-{
-	sqlite3_stmt *st =
-		range_stmt(db, SQL_TOTAL + range_bits(range), sp, range, err);
-	int64_t n = 0;
-	bool found;
-
-	if (st == NULL || !number_of(db, st, &found, &n, err))
-		return false;
-	*out = (uint64_t)n;
-	return true;
-}
-
-/* The row behind the last that was asked for tells that there are more. */
-static bool
-range_pass(struct store_db *db, sqlite3_stmt *st, uint32_t max,
-	store_entry_fn fn, void *arg, bool *complete_out, struct err *err)
-{
-	uint32_t n = 0;
-	bool row;
-
-	while (sqlite_step(db, st, &row, err)) {
-		struct store_entry e = { .wall_us = 0 };
-
-		*complete_out = !row;
-		if (!row)
-			return true;
-		e.key = sqlite_text(st, 0);
-		e.wall_us = sqlite3_column_int64(st, 1);
-		e.with = sqlite_text(st, 2);
-		e.value = sqlite_text(st, 3);
-		if (n++ == max || !fn(arg, &e)) {
-			sqlite3_reset(st);
-			return true;
-		}
-	}
-	return false;
-}
-
-bool
-sqlite_range(struct store_db *db, struct store_place at,
-	const struct store_range *range, store_entry_fn fn, void *arg,
-	uint64_t *total_out, bool *complete_out, struct err *err)
-{
-	int which = SQL_RANGE + range_bits(range) +
-		(range->backwards ? SQL_BIT_BACKWARDS : 0);
-	struct span sp;
-	sqlite3_stmt *st;
-
-	*complete_out = true;
-	if (!span_find(db, at, &sp, err) || !span_narrow(db, &sp, range, err))
-		return false;
-	if (sp.place == -1)
-		return true;
-	if (range->count && !range_total(db, &sp, range, total_out, err))
-		return false;
-	st = range_stmt(db, which, &sp, range, err);
-	return st != NULL &&
-		range_pass(db, st, range->max, fn, arg, complete_out, err);
 }

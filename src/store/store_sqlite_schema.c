@@ -12,10 +12,13 @@
  * some tenths smaller, but cost two more pages a new account, and the database
  * would no longer be read with the naked eye.  "holder" has a row for each map
  * that is not empty, in the order in which owners are listed and counted.
- * Entries of logs are many for one log, and have three indexes, so there the
+ * Entries of logs are many for one log, and may have three indexes, so there the
  * place is a number.  pos is (place << 36 | number): the entries of a log lie
  * together and in order in a table whose keys are nothing but integers, which
- * big values would spoil in one WITHOUT ROWID.
+ * big values would spoil in one WITHOUT ROWID.  An entry without an id is in no
+ * index, because each is one more page to write for every message; the row of
+ * the log counts its entries and the bytes of their values (step 2).  The view
+ * "entries" is for people.
  */
 #include "config.h"
 
@@ -65,6 +68,40 @@ static const char *const steps[] = {
 	"CREATE INDEX entry_time ON entry (place, time);"
 	"CREATE INDEX entry_peer ON entry (place, peer);"
 	"PRAGMA user_version = 1;",
+	/* 2 */
+	"ALTER TABLE log ADD COLUMN n INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE log ADD COLUMN bytes INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE log ADD COLUMN numbered INTEGER NOT NULL DEFAULT 0;"
+	"UPDATE log SET numbered = 1 WHERE name = 'offline';"
+	"CREATE TABLE entry2 ("
+	" pos INTEGER PRIMARY KEY,"
+	" place INTEGER NOT NULL,"
+	" id TEXT," /* NULL: the log is numbered */
+	" time INTEGER NOT NULL," /* microseconds since 1970 */
+	" peer TEXT NOT NULL,"
+	" value TEXT NOT NULL,"
+	" CHECK (pos >> 36 = place)"
+	") STRICT;"
+	"INSERT INTO entry2 SELECT pos, place,"
+	" CASE WHEN numbered THEN NULL ELSE id END, time, peer, value"
+	" FROM entry JOIN log USING (place);"
+	"DROP TABLE entry;"
+	"ALTER TABLE entry2 RENAME TO entry;"
+	"CREATE UNIQUE INDEX entry_id ON entry (place, id)"
+	" WHERE id IS NOT NULL;"
+	"CREATE INDEX entry_time ON entry (place, time) WHERE id IS NOT NULL;"
+	"CREATE INDEX entry_peer ON entry (place, peer) WHERE id IS NOT NULL;"
+	"UPDATE log SET (n, bytes) ="
+	" (SELECT count(*), coalesce(sum(length(CAST(value AS BLOB))), 0)"
+	"  FROM entry WHERE pos > log.place << 36"
+	"  AND pos < (log.place + 1) << 36);"
+	"DELETE FROM map WHERE name = 'offline_quota';"
+	"DELETE FROM holder WHERE name = 'offline_quota';"
+	"CREATE VIEW entries AS" /* for people */
+	" SELECT host, owner, name, pos & 68719476735 AS number, id,"
+	"  datetime(time / 1000000, 'unixepoch') AS time, peer, value"
+	" FROM log JOIN entry USING (place);"
+	"PRAGMA user_version = 2;",
 };
 
 static bool

@@ -162,6 +162,8 @@ store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 		tx->req.failed = true;
 		return;
 	}
+	if (id.p == NULL)
+		op->key = STR_NONE;
 	op->with = copy(tx->req.arena, with);
 	op->wall_us = wall_us;
 }
@@ -170,6 +172,12 @@ void
 store_tx_delete_entry(struct store_tx *tx, struct store_place at, struct str id)
 {
 	op_new(tx, STORE_OP_DELETE_ENTRY, at, id, STR_NONE);
+}
+
+void
+store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id)
+{
+	op_new(tx, STORE_OP_TRIM_TO, at, id, STR_NONE);
 }
 
 void

@@ -64,6 +64,8 @@ op_apply(const struct store_driver *d, struct store_db *db,
 			op->value, err);
 	case STORE_OP_DELETE_ENTRY:
 		return d->del_entry(db, op->at, op->key, err);
+	case STORE_OP_TRIM_TO:
+		return d->trim_to(db, op->at, op->key, err);
 	case STORE_OP_TRIM_AGE:
 		return d->trim_age(db, op->at, op->wall_us, err);
 	case STORE_OP_TRIM_COUNT:

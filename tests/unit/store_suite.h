@@ -99,6 +99,10 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(logs_are_trimmed_by_age)                                             \
 	X(logs_are_trimmed_by_count)                                           \
 	X(entries_are_deleted_one_by_one)                                      \
+	X(entries_without_ids_are_numbered)                                    \
+	X(a_log_has_either_ids_or_numbers)                                     \
+	X(logs_are_trimmed_to_an_entry)                                        \
+	X(sizes_of_logs_come_with_the_maps)                                    \
 	X(maximum_sizes_come_back_unchanged)                                   \
 	X(odd_texts_come_back_unchanged)                                       \
 	X(what_breaks_the_rules_is_refused)                                    \

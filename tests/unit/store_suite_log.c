@@ -282,3 +282,199 @@ suite_entries_are_deleted_one_by_one(const struct suite_kind *k)
 		"b c d f g h i a | 8");
 	suite_close(&su);
 }
+
+/* --- numbers instead of ids --------------------------------------------- */
+
+#define QUEUE PLACE("romeo", "queue")
+
+/* Times 10, 20, ...; odd ones with juliet, even ones with nurse. */
+static void
+queue_fill(struct suite *su, int n)
+{
+	struct store_tx *tx = store_tx_new();
+
+	for (int i = 1; i <= n; i++)
+		store_tx_append(tx, QUEUE, STR_NONE, 10 * i,
+			i % 2 != 0 ? STR("juliet") : STR("nurse"),
+			STR("12345"));
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+}
+
+static const struct {
+	struct store_range range;
+	const char *want;
+} number_cases[] = {
+	{ { .max = 9, .count = true }, "1 2 3 4 5 | 5" },
+	{ { .max = 2, .count = true, .backwards = true }, "4 5 | 5 more" },
+	{ { .max = 2, .after_id = S("2") }, "3 4 more" },
+	{ { .max = 9, .before_id = S("3"), .backwards = true }, "1 2" },
+	{ { .max = 9, .with = S("nurse"), .count = true }, "2 4 | 2" },
+	{ { .max = 1, .with = S("nurse"), .backwards = true }, "4 more" },
+	{ { .max = 9, .with = S("") }, "" },
+	{ { .max = 9, .since_us = 20, .until_us = 40, .count = true },
+		"2 3 4 | 3" },
+	{ { .max = 9, .with = S("juliet"), .since_us = 20 }, "3 5" },
+	{ { .max = 9, .after_id = S("6") }, "error" },
+	{ { .max = 9, .after_id = S("0") }, "error" },
+	{ { .max = 9, .before_id = S("-1") }, "error" },
+	{ { .max = 9, .after_id = S("a") }, "error" },
+	{ { .max = 9, .after_id = S("99999999999999") }, "error" },
+};
+
+void
+suite_entries_without_ids_are_numbered(const struct suite_kind *k)
+{
+	struct suite su;
+	char out[200], missing[20];
+
+	suite_open(&su, k);
+	snprintf(missing, sizeof(missing), "error %d", (int)ERR_MISSING);
+	queue_fill(&su, 5);
+	for (size_t i = 0; i < COUNT(number_cases); i++) {
+		const char *want = number_cases[i].want;
+
+		TEST_CASE(want);
+		CHECK_CSTR(suite_range(&su, QUEUE, &number_cases[i].range, out,
+				   sizeof(out)),
+			str_is(str_c(want), "error") ? missing : want);
+	}
+	suite_close(&su);
+}
+
+void
+suite_a_log_has_either_ids_or_numbers(const struct suite_kind *k)
+{
+	const struct store_range all = { .max = 9 };
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	queue_fill(&su, 2);
+	store_tx_append(tx, QUEUE, STR("a"), 1, STR_NONE, STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_INVALID);
+	archive_fill(&su);
+	tx = store_tx_new();
+	store_tx_append(tx, ARCHIVE, STR_NONE, 1, STR_NONE, STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_INVALID);
+	tx = store_tx_new();
+	store_tx_trim_count(tx, QUEUE, 0);
+	store_tx_append(tx, QUEUE, STR("a"), 1, STR_NONE, STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(suite_range(&su, QUEUE, &all, out, sizeof(out)), "a");
+	suite_close(&su);
+}
+
+static const struct {
+	const char *queue_to, *queue_left, *archive_to, *archive_left;
+} trim_cases[] = {
+	{ "0", "1 2 3 4 5", "none", "a b c d e f g h i j" },
+	{ "a", "1 2 3 4 5", "", "a b c d e f g h i j" },
+	{ "-1", "1 2 3 4 5", "a", "b c d e f g h i j" },
+	{ "3", "4 5", "i", "j" },
+	{ "3", "4 5", "i", "j" },
+	{ "2", "4 5", "a", "j" },
+	{ "99", "", "j", "" },
+	{ "99", "", "j", "" },
+};
+
+void
+suite_logs_are_trimmed_to_an_entry(const struct suite_kind *k)
+{
+	const struct store_range all = { .max = 20 };
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	queue_fill(&su, 5);
+	archive_fill(&su);
+	for (size_t i = 0; i < COUNT(trim_cases); i++) {
+		struct store_tx *tx = store_tx_new();
+
+		store_tx_trim_to(tx, QUEUE, str_c(trim_cases[i].queue_to));
+		store_tx_trim_to(tx, ARCHIVE, str_c(trim_cases[i].archive_to));
+		store_tx_trim_to(tx, PLACE("none", "log"), STR("1"));
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		CHECK_CSTR(suite_range(&su, QUEUE, &all, out, sizeof(out)),
+			trim_cases[i].queue_left);
+		CHECK_CSTR(suite_range(&su, ARCHIVE, &all, out, sizeof(out)),
+			trim_cases[i].archive_left);
+	}
+	queue_fill(&su, 2);
+	CHECK_CSTR(suite_range(&su, QUEUE, &all, out, sizeof(out)), "1 2");
+	suite_close(&su);
+}
+
+struct sizes {
+	struct suite *suite;
+	char text[200];
+};
+
+static void
+on_sizes(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct sizes *s = arg;
+	size_t n = 0;
+
+	CHECK(err == NULL);
+	s->text[0] = '\0';
+	for (size_t i = 0; i < a->n; i++) {
+		const struct store_entry *e = &a->entries[i];
+
+		if (e->key.p == NULL)
+			n += (size_t)snprintf(s->text + n, sizeof(s->text) - n,
+				"%.*s:%llu/%llu ", STR_ARG(e->with),
+				(unsigned long long)e->total,
+				(unsigned long long)e->bytes);
+	}
+	s->suite->waiting--;
+}
+
+static const char *
+sizes_of(struct suite *su, const char *name, struct sizes *out)
+{
+	const struct str names[] = { STR("map"), str_c(name) };
+
+	out->suite = su;
+	su->waiting++;
+	store_list_many(su->store, STR("example.org"), STR("romeo"), names,
+		COUNT(names), &su->mailbox, on_sizes, out);
+	suite_wait(su);
+	return out->text;
+}
+
+void
+suite_sizes_of_logs_come_with_the_maps(const struct suite_kind *k)
+{
+	struct store_tx *tx;
+	struct suite su;
+	struct sizes s;
+
+	suite_open(&su, k);
+	suite_set(&su, PLACE("romeo", "map"), "key", "value");
+	CHECK_CSTR(sizes_of(&su, "queue", &s), "");
+	queue_fill(&su, 5);
+	archive_fill(&su);
+	CHECK_CSTR(sizes_of(&su, "queue", &s), "queue:5/25 ");
+	CHECK_CSTR(sizes_of(&su, "archive", &s), "archive:10/10 ");
+	tx = store_tx_new();
+	store_tx_trim_to(tx, QUEUE, STR("2"));
+	store_tx_trim_age(tx, ARCHIVE, 30);
+	store_tx_delete_entry(tx, ARCHIVE, STR("e"));
+	store_tx_append(tx, ARCHIVE, STR("x"), 1, STR_NONE, STR("\xc3\xa9"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(sizes_of(&su, "queue", &s), "queue:3/15 ");
+	CHECK_CSTR(sizes_of(&su, "archive", &s), "archive:8/9 ");
+	tx = store_tx_new();
+	store_tx_append(tx, QUEUE, STR_NONE, 1, STR_NONE, STR("v"));
+	store_tx_append(tx, ARCHIVE, STR("x"), 1, STR_NONE, STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_CONFLICT);
+	CHECK_CSTR(sizes_of(&su, "queue", &s), "queue:3/15 ");
+	tx = store_tx_new();
+	store_tx_trim_to(tx, QUEUE, STR("9"));
+	store_tx_clear(tx, ARCHIVE);
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(sizes_of(&su, "queue", &s), "");
+	CHECK_CSTR(sizes_of(&su, "archive", &s), "");
+	suite_close(&su);
+}

@@ -77,9 +77,9 @@ pick(uint64_t *state)
 static struct store_place
 pick_place(uint64_t *state)
 {
-	static const char *const names[] = { "m", "n" };
+	static const char *const names[] = { "m", "n", "q" };
 
-	return PLACE(pick(state), names[draw(state, 2)]);
+	return PLACE(pick(state), names[draw(state, COUNT(names))]);
 }
 
 static void
@@ -90,7 +90,7 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 	struct str value = str_c(pick(rnd));
 	char id[16];
 
-	switch (draw(rnd, 14)) {
+	switch (draw(rnd, 17)) {
 	case 0:
 	case 1:
 		store_tx_set(tx, at, key, value);
@@ -122,6 +122,15 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 		snprintf(id, sizeof(id), "%u", draw(rnd, 30));
 		store_tx_delete_entry(tx, at, str_c(id));
 		break;
+	case 10:
+		snprintf(id, sizeof(id), "%u", draw(rnd, 12));
+		store_tx_trim_to(tx, at, str_c(id));
+		break;
+	case 11:
+	case 12:
+		at.name = STR("q");
+		store_tx_append(tx, at, STR_NONE, draw(rnd, 100), key, value);
+		break;
 	default:
 		snprintf(id, sizeof(id), "%u", draw(rnd, 30));
 		store_tx_append(tx, at, str_c(id), draw(rnd, 100), key, value);
@@ -149,6 +158,38 @@ range_draw(struct store_range *range, char ids[2][16], uint64_t *rnd)
 		range->before_id = str_c(ids[1]);
 }
 
+/* How large the logs of one owner are. */
+static void
+on_sizes(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+	uint64_t total = 0, bytes = 0;
+
+	CHECK(err == NULL);
+	for (size_t i = 0; i < a->n; i++) {
+		total += a->entries[i].total;
+		bytes += a->entries[i].bytes;
+	}
+	r->n = (size_t)total;
+	r->total = bytes;
+	r->suite->waiting--;
+}
+
+static void
+sizes_run(struct suite *su, struct str owner, char *out, size_t room)
+{
+	const struct str names[] = { STR("m"), STR("n"), STR("q") };
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	store_list_many(su->store, STR("example.org"), owner, names,
+		COUNT(names), &su->mailbox, on_sizes, &r);
+	suite_wait(su);
+	snprintf(
+		out, room, "%zu, %llu bytes", r.n, (unsigned long long)r.total);
+	suite_result_done(&r);
+}
+
 /* What one store says to the step that rnd draws. */
 static void
 step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
@@ -158,7 +199,10 @@ step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
 	struct suite_result r;
 	char ids[2][16];
 
-	switch (draw(&rnd, 6)) {
+	switch (draw(&rnd, 7)) {
+	case 4:
+		sizes_run(su, str_c(pick(&rnd)), out, room);
+		break;
 	case 0:
 		suite_list(su, pick_place(&rnd), out, room);
 		break;

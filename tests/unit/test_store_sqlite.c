@@ -99,8 +99,91 @@ TEST(an_empty_file_becomes_a_database)
 	CHECK(suite_try_open(&su, &err));
 	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 1);
+	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 2);
 	CHECK_INT(sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
+	suite_close(&su);
+}
+
+/* --- older databases ---------------------------------------------------- */
+
+/* The first schema, as it was released. */
+static const char schema_1[] =
+	"PRAGMA application_id = 0x416e7470;"
+	"CREATE TABLE map (host TEXT NOT NULL, owner TEXT NOT NULL,"
+	" name TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+	" PRIMARY KEY (host, owner, name, key)) STRICT, WITHOUT ROWID;"
+	"CREATE TABLE holder (host TEXT NOT NULL, name TEXT NOT NULL,"
+	" owner TEXT NOT NULL, PRIMARY KEY (host, name, owner)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE log (place INTEGER PRIMARY KEY, host TEXT NOT NULL,"
+	" owner TEXT NOT NULL, name TEXT NOT NULL, UNIQUE (host, owner, name),"
+	" CHECK (place < 134217728)) STRICT;"
+	"CREATE TABLE entry (pos INTEGER PRIMARY KEY, place INTEGER NOT NULL,"
+	" id TEXT NOT NULL, time INTEGER NOT NULL, peer TEXT NOT NULL,"
+	" value TEXT NOT NULL, CHECK (pos >> 36 = place)) STRICT;"
+	"CREATE UNIQUE INDEX entry_id ON entry (place, id);"
+	"CREATE INDEX entry_time ON entry (place, time);"
+	"CREATE INDEX entry_peer ON entry (place, peer);"
+	"INSERT INTO map VALUES"
+	" ('example.org', 'romeo', 'map', 'key', 'value'),"
+	" ('example.org', 'romeo', 'offline_quota', 'used', '2 8');"
+	"INSERT INTO holder VALUES ('example.org', 'map', 'romeo'),"
+	" ('example.org', 'offline_quota', 'romeo');"
+	"INSERT INTO log VALUES (1, 'example.org', 'romeo', 'archive'),"
+	" (2, 'example.org', 'romeo', 'offline'),"
+	" (3, 'example.org', 'juliet', 'offline');"
+	"INSERT INTO entry VALUES"
+	" ((1 << 36) + 1, 1, 'a', 10, 'juliet', 'one'),"
+	" ((1 << 36) + 2, 1, 'b', 20, 'nurse', 'two'),"
+	" ((2 << 36) + 7, 2, 'xyz', 10, 'juliet', 'three'),"
+	" ((2 << 36) + 8, 2, 'abc', 20, 'nurse', '\xc3\xa9');"
+	"PRAGMA user_version = 1;";
+
+TEST(a_database_of_the_first_schema_becomes_a_present_one)
+{
+	const struct store_range all = { .max = 9, .count = true };
+	const struct store_range by_id = { .max = 9, .after_id = STR("a") };
+	const struct store_range by_peer = { .max = 9, .with = STR("juliet") };
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+	struct err err;
+	char out[200];
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	CHECK(truncate(su.path, 0) == 0);
+	sql_run(su.path, schema_1);
+	CHECK(suite_try_open(&su, &err));
+	CHECK_CSTR(suite_list(&su, PLACE("romeo", "map"), out, sizeof(out)),
+		"key=value");
+	CHECK_CSTR(suite_list(&su, PLACE("romeo", "offline_quota"), out,
+			   sizeof(out)),
+		"");
+	CHECK_CSTR(suite_range(&su, PLACE("romeo", "archive"), &by_id, out,
+			   sizeof(out)),
+		"b");
+	CHECK_CSTR(suite_range(&su, PLACE("romeo", "archive"), &by_peer, out,
+			   sizeof(out)),
+		"a");
+	store_tx_append(
+		tx, PLACE("romeo", "offline"), STR_NONE, 1, STR_NONE, STR("v"));
+	store_tx_append(tx, PLACE("juliet", "offline"), STR_NONE, 1, STR_NONE,
+		STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(suite_range(&su, PLACE("romeo", "offline"), &all, out,
+			   sizeof(out)),
+		"7 8 9 | 3");
+	CHECK_CSTR(suite_range(&su, PLACE("juliet", "offline"), &all, out,
+			   sizeof(out)),
+		"1 | 1");
+	suite_shut(&su);
+	CHECK_INT(sql_number(su.path,
+			  "SELECT 100 * n + bytes FROM log WHERE place = 2"),
+		308);
+	CHECK_INT(sql_number(su.path,
+			  "SELECT 100 * n + bytes FROM log WHERE place = 1"),
+		206);
+	CHECK_INT(sql_number(su.path, "SELECT count(*) FROM entries"), 6);
 	suite_close(&su);
 }
 
@@ -111,9 +194,9 @@ static const struct {
 	{ "newer", "PRAGMA user_version = 99", "newer version", 99 },
 	{ "negative", "PRAGMA user_version = -1", "schema", -1 },
 	{ "other program's", "PRAGMA application_id = 77", "another program",
-		1 },
+		2 },
 	{ "nobody's, with tables", "PRAGMA application_id = 0",
-		"another program", 1 },
+		"another program", 2 },
 };
 
 TEST(databases_that_are_not_ours_are_left_alone)

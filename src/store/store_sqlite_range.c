@@ -1,0 +1,277 @@
+/*
+ * store_sqlite_range.c - questions about logs in SQLite.
+ *
+ * Called by the table in store_sqlite.c, on the thread of the handle, and by
+ * store_sqlite_log.c.
+ */
+#include "config.h"
+
+#include "store/sqlite_int.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+
+sqlite3_stmt *
+sqlite_span_stmt(struct store_db *db, enum sqlite_sql which, int64_t lo,
+	int64_t hi, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, which, err);
+
+	if (st != NULL) {
+		sqlite3_bind_int64(st, 1, lo);
+		sqlite3_bind_int64(st, 2, hi);
+	}
+	return st;
+}
+
+bool
+sqlite_number(struct store_db *db, sqlite3_stmt *st, bool *found_out,
+	int64_t *out, struct err *err)
+{
+	if (!sqlite_step(db, st, found_out, err))
+		return false;
+	if (*found_out) {
+		*out = sqlite3_column_int64(st, 0);
+		sqlite3_reset(st);
+	}
+	return true;
+}
+
+/* --- entries ------------------------------------------------------------ */
+
+static sqlite3_stmt *
+id_stmt(struct store_db *db, const struct sqlite_log *log, struct str id,
+	struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_POS, err);
+
+	if (st != NULL) {
+		sqlite3_bind_int64(st, 1, log->place);
+		sqlite_bind_str(st, 2, id);
+	}
+	return st;
+}
+
+static sqlite3_stmt *
+number_stmt(struct store_db *db, const struct sqlite_log *log, long long number,
+	struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_AT, err);
+
+	if (st != NULL)
+		sqlite3_bind_int64(st, 1, log->lo + number);
+	return st;
+}
+
+bool
+sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
+	struct str id, bool *found_out, int64_t *out, struct err *err)
+{
+	long long number;
+	sqlite3_stmt *st;
+
+	*found_out = false;
+	if (log->place == -1)
+		return true;
+	if (!log->numbered)
+		st = id_stmt(db, log, id, err);
+	else if (str_to_int(id, 1, log->hi - log->lo, &number))
+		st = number_stmt(db, log, number, err);
+	else
+		return true;
+	return st != NULL && sqlite_number(db, st, found_out, out, err);
+}
+
+/* ERR_MISSING if there is none. */
+static bool
+bound_find(struct store_db *db, const struct sqlite_log *log, struct str id,
+	int64_t *out, struct err *err)
+{
+	bool found;
+
+	if (!sqlite_entry_pos(db, log, id, &found, out, err))
+		return false;
+	if (!found)
+		return err_set(err, ERR_MISSING, "no such entry in the log");
+	return true;
+}
+
+static bool
+log_narrow(struct store_db *db, struct sqlite_log *log,
+	const struct store_range *range, struct err *err)
+{
+	struct sqlite_log whole = *log;
+
+	if (range->after_id.p != NULL &&
+		!bound_find(db, &whole, range->after_id, &log->lo, err))
+		return false;
+	if (range->before_id.p == NULL)
+		return true;
+	if (!bound_find(db, &whole, range->before_id, &log->hi, err))
+		return false;
+	log->hi -= log->hi != INT64_MIN; /* in a damaged file */
+	return true;
+}
+
+/* --- ranges ------------------------------------------------------------- */
+
+static int
+range_bits(const struct store_range *range)
+{
+	return (range->with.p != NULL ? SQL_BIT_WITH : 0) |
+		(range->since_us != 0 || range->until_us != 0 ? SQL_BIT_TIME
+							      : 0);
+}
+
+static enum sqlite_sql
+range_sql(const struct sqlite_log *log, const struct store_range *range)
+{
+	int bits = range_bits(range);
+
+	if (log->numbered && bits != 0)
+		return range->backwards ? SQL_RANGE_SCAN_DESC : SQL_RANGE_SCAN;
+	return (enum sqlite_sql)(
+		SQL_RANGE + bits + (range->backwards ? SQL_BIT_BACKWARDS : 0));
+}
+
+static sqlite3_stmt *
+range_stmt(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, const struct store_range *range,
+	struct err *err)
+{
+	sqlite3_stmt *st = sqlite_span_stmt(db, which, log->lo, log->hi, err);
+
+	if (st == NULL)
+		return NULL;
+	sqlite3_bind_int64(st, 3, (int64_t)range->max + 1);
+	if (which == SQL_RANGE || which == SQL_RANGE + SQL_BIT_BACKWARDS)
+		return st;
+	sqlite3_bind_int64(st, 4, log->place);
+	sqlite_bind_str(st, 5, range->with);
+	sqlite3_bind_int64(
+		st, 6, range->since_us != 0 ? range->since_us : INT64_MIN);
+	sqlite3_bind_int64(
+		st, 7, range->until_us != 0 ? range->until_us : INT64_MAX);
+	sqlite3_bind_int64(st, 8, range->with.p == NULL);
+	return st;
+}
+
+static bool
+range_total(struct store_db *db, const struct sqlite_log *log,
+	const struct store_range *range, int64_t *out, struct err *err)
+{
+	sqlite3_stmt *st = range_stmt(db,
+		log->numbered
+			? SQL_TOTAL_SCAN
+			: (enum sqlite_sql)(SQL_TOTAL + range_bits(range)),
+		log, range, err);
+	bool found;
+
+	*out = 0;
+	return st != NULL && sqlite_number(db, st, &found, out, err);
+}
+
+bool
+sqlite_log_count(struct store_db *db, const struct sqlite_log *log,
+	int64_t *out, struct err *err)
+{
+	static const struct store_range all = { .max = 0 };
+
+	return range_total(db, log, &all, out, err);
+}
+
+static bool
+entry_pass(sqlite3_stmt *st, const struct sqlite_log *whole, store_entry_fn fn,
+	void *arg)
+{
+	struct store_entry e = {
+		.wall_us = sqlite3_column_int64(st, 1),
+		.with = sqlite_text(st, 2),
+		.value = sqlite_text(st, 3),
+	};
+	char number[24];
+
+	if (sqlite3_column_type(st, 0) != SQLITE_NULL) {
+		e.key = sqlite_text(st, 0);
+	} else {
+		e.key.p = number;
+		e.key.n = (size_t)snprintf(number, sizeof(number), "%lld",
+			(long long)(sqlite3_column_int64(st, 4) - whole->lo));
+	}
+	return fn(arg, &e);
+}
+
+/* The row behind the last that was asked for tells that there are more. */
+static bool
+range_pass(struct store_db *db, sqlite3_stmt *st,
+	const struct sqlite_log *whole, uint32_t max, store_entry_fn fn,
+	void *arg, bool *complete_out, struct err *err)
+{
+	uint32_t n = 0;
+	bool row;
+
+	while (sqlite_step(db, st, &row, err)) {
+		*complete_out = !row;
+		if (!row)
+			return true;
+		if (n++ == max || !entry_pass(st, whole, fn, arg)) {
+			sqlite3_reset(st);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+sqlite_range(struct store_db *db, struct store_place at,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err)
+{
+	struct sqlite_log whole, log;
+	sqlite3_stmt *st;
+	int64_t total = 0;
+
+	*complete_out = true;
+	if (!sqlite_log_find(db, at, &whole, err))
+		return false;
+	log = whole;
+	if (!log_narrow(db, &log, range, err))
+		return false;
+	if (log.place == -1)
+		return true;
+	if (range->count && !range_total(db, &whole, range, &total, err))
+		return false;
+	*total_out = (uint64_t)total;
+	st = range_stmt(db, range_sql(&log, range), &log, range, err);
+	return st != NULL &&
+		range_pass(
+			db, st, &whole, range->max, fn, arg, complete_out, err);
+}
+
+bool
+sqlite_sizes(struct store_db *db, struct str host, struct str owner,
+	store_entry_fn fn, void *arg, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_LOG_SIZES, err);
+	struct store_place at = { host, owner, STR_NONE };
+	bool row;
+
+	if (st == NULL)
+		return false;
+	sqlite_bind_place(st, at);
+	while (sqlite_step(db, st, &row, err)) {
+		struct store_entry e = { .wall_us = 0 };
+
+		if (!row)
+			return true;
+		e.with = sqlite_text(st, 0);
+		e.total = (uint64_t)sqlite3_column_int64(st, 1);
+		e.bytes = (uint64_t)sqlite3_column_int64(st, 2);
+		if (!fn(arg, &e)) {
+			sqlite3_reset(st);
+			return true;
+		}
+	}
+	return false;
+}

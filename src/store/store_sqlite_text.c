@@ -1,0 +1,126 @@
+/*
+ * store_sqlite_text.c - the texts of all statements of the SQLite driver.
+ *
+ * Constant: values are bound, and no text is ever put together.
+ */
+#include "config.h"
+
+#include "store/sqlite_int.h"
+
+#define ENTRY "SELECT id, time, peer, value, pos FROM entry "
+#define SPAN "pos > ?1 AND pos <= ?2 "
+/* The indexes hold the entries that have an id: those of a log all have, or
+ * none has. */
+#define BY_ID "INDEXED BY entry_id WHERE place = ?1 AND id = ?2 "
+#define BY_PEER                                                                \
+	"INDEXED BY entry_peer WHERE place = ?4 AND peer = ?5 AND id IS NOT NULL "
+#define BY_TIME "INDEXED BY entry_time WHERE place = ?4 AND id IS NOT NULL "
+#define TIME "AND time >= ?6 AND time <= ?7 "
+#define OLDER                                                                  \
+	"INDEXED BY entry_time WHERE place = ?3 AND id IS NOT NULL AND time < ?4"
+#define OLDER_SCAN "WHERE " SPAN "AND time < ?4"
+#define SUMS                                                                   \
+	"count(*), coalesce(sum(length(CAST(value AS BLOB))), 0) FROM entry "
+/* The index on time gives the positions; only what is wanted of the values is
+ * read. */
+#define RANGE_TIME(order)                                                      \
+	ENTRY "WHERE pos IN (SELECT pos FROM entry " BY_TIME TIME "AND " SPAN  \
+	      "ORDER BY pos " order " LIMIT ?3) ORDER BY pos " order
+#define RANGE_PEER(time, order)                                                \
+	ENTRY BY_PEER time "AND " SPAN "ORDER BY pos " order " LIMIT ?3"
+#define RANGE_ALL(order) ENTRY "WHERE " SPAN "ORDER BY pos " order " LIMIT ?3"
+#define SCAN "AND (?8 OR peer = ?5) " TIME
+#define RANGE_SCAN(order)                                                      \
+	ENTRY "WHERE " SPAN SCAN "ORDER BY pos " order " LIMIT ?3"
+
+#define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
+
+/* ?1, ?2, ?3 are host, owner, name, but for entries. */
+/* clang-format off */
+const char *const sqlite_texts[SQL_COUNT] = {
+	[SQL_BEGIN_WRITE] = "BEGIN IMMEDIATE",
+	[SQL_BEGIN_READ] = "BEGIN",
+	[SQL_COMMIT] = "COMMIT",
+	[SQL_ROLLBACK] = "ROLLBACK",
+	[SQL_SAVEPOINT] = "SAVEPOINT tx",
+	[SQL_RELEASE] = "RELEASE tx",
+	[SQL_REVERT] = "ROLLBACK TO tx",
+	[SQL_BACKUP] = "VACUUM INTO ?1",
+	[SQL_DATA_VERSION] = "PRAGMA data_version",
+
+	[SQL_MAP_GET] = "SELECT value FROM map WHERE " MAP_AT " AND key = ?4",
+	[SQL_MAP_LIST] = "SELECT key, value FROM map WHERE " MAP_AT
+			 " ORDER BY key",
+	[SQL_MAP_ANY] = "SELECT 1 FROM map WHERE " MAP_AT " LIMIT 1",
+	[SQL_MAP_SET] = "INSERT INTO map (host, owner, name, key, value)"
+			" VALUES (?1, ?2, ?3, ?4, ?5)"
+			" ON CONFLICT DO UPDATE SET value = excluded.value",
+	[SQL_MAP_CREATE] = "INSERT INTO map (host, owner, name, key, value)"
+			   " VALUES (?1, ?2, ?3, ?4, ?5)",
+	[SQL_MAP_DEL] = "DELETE FROM map WHERE " MAP_AT " AND key = ?4",
+	[SQL_MAP_CLEAR] = "DELETE FROM map WHERE " MAP_AT,
+	[SQL_MAP_CLEAR_OWNER] = "DELETE FROM map WHERE host = ?1"
+				" AND owner = ?2",
+	[SQL_HOLDER_ADD] = "INSERT OR IGNORE INTO holder (host, owner, name)"
+			   " VALUES (?1, ?2, ?3)",
+	[SQL_HOLDER_DEL] = "DELETE FROM holder WHERE " MAP_AT,
+	[SQL_HOLDER_LIST] = "SELECT owner FROM holder WHERE host = ?1"
+			    " AND name = ?3 AND owner > ?2"
+			    " ORDER BY owner LIMIT ?4",
+	[SQL_HOLDER_LIST_ALL] = "SELECT owner FROM holder WHERE host = ?1"
+				" AND name = ?3 ORDER BY owner LIMIT ?4",
+	[SQL_HOLDER_COUNT] = "SELECT count(*) FROM holder WHERE host = ?1"
+			     " AND name = ?3",
+	[SQL_OWNER_MAPS] = "WITH RECURSIVE maps (name) AS ("
+			   " SELECT min(name) FROM map"
+			   "  WHERE host = ?1 AND owner = ?2"
+			   " UNION ALL"
+			   " SELECT (SELECT min(name) FROM map"
+			   "  WHERE host = ?1 AND owner = ?2"
+			   "  AND name > maps.name)"
+			   "  FROM maps WHERE maps.name IS NOT NULL"
+			   ") SELECT name FROM maps WHERE name IS NOT NULL",
+
+	[SQL_LOG_FIND] = "SELECT place, n, bytes, numbered FROM log"
+			 " WHERE " MAP_AT,
+	[SQL_LOG_NEW] = "INSERT INTO log (host, owner, name)"
+			" VALUES (?1, ?2, ?3)",
+	[SQL_LOG_SET] = "UPDATE log SET n = ?2, bytes = ?3, numbered = ?4"
+			" WHERE place = ?1",
+	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
+	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
+			  " LIMIT 1",
+	[SQL_LOG_SIZES] = "SELECT name, n, bytes FROM log WHERE host = ?1"
+			  " AND owner = ?2 AND n > 0",
+	[SQL_LOG_LAST] = "SELECT max(pos) FROM entry WHERE " SPAN,
+	[SQL_ENTRY_ADD] = "INSERT INTO entry"
+			  " (pos, place, id, time, peer, value)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+	[SQL_ENTRY_POS] = "SELECT pos FROM entry " BY_ID,
+	[SQL_ENTRY_AT] = "SELECT pos FROM entry WHERE pos = ?1",
+	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
+			  "ORDER BY pos LIMIT 1 OFFSET ?3",
+	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
+	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
+	[SQL_AGE_SUM] = "SELECT " SUMS OLDER,
+	[SQL_AGE_DEL] = "DELETE FROM entry " OLDER,
+	[SQL_AGE_SUM_SCAN] = "SELECT " SUMS OLDER_SCAN,
+	[SQL_AGE_DEL_SCAN] = "DELETE FROM entry " OLDER_SCAN,
+
+	[SQL_RANGE] = RANGE_ALL("ASC"),
+	[SQL_RANGE + 1] = RANGE_PEER("", "ASC"),
+	[SQL_RANGE + 2] = RANGE_TIME("ASC"),
+	[SQL_RANGE + 3] = RANGE_PEER(TIME, "ASC"),
+	[SQL_RANGE + 4] = RANGE_ALL("DESC"),
+	[SQL_RANGE + 5] = RANGE_PEER("", "DESC"),
+	[SQL_RANGE + 6] = RANGE_TIME("DESC"),
+	[SQL_RANGE + 7] = RANGE_PEER(TIME, "DESC"),
+	[SQL_RANGE_SCAN] = RANGE_SCAN("ASC"),
+	[SQL_RANGE_SCAN_DESC] = RANGE_SCAN("DESC"),
+	[SQL_TOTAL] = "SELECT count(*) FROM entry " BY_TIME,
+	[SQL_TOTAL + 1] = "SELECT count(*) FROM entry " BY_PEER,
+	[SQL_TOTAL + 2] = "SELECT count(*) FROM entry " BY_TIME TIME,
+	[SQL_TOTAL + 3] = "SELECT count(*) FROM entry " BY_PEER TIME,
+	[SQL_TOTAL_SCAN] = "SELECT count(*) FROM entry WHERE " SPAN SCAN,
+};
+/* clang-format on */
