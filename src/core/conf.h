@@ -52,7 +52,8 @@ extern const char *const config_storage_drivers[];
 struct config_tls {
 	int min_version; /* index into config_tls_versions */
 	const char *ciphers;      /* NULL: AEAD with forward secrecy */
-	const char *ciphersuites; /* NULL: the library's */
+	const char *ciphersuites; /* NULL: all, AES-128 first */
+	bool tickets;             /* on TLS 1.3 */
 	const char *client_ca;    /* NULL: no client certificates */
 };
 extern const char *const config_tls_versions[];

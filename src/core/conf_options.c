@@ -130,8 +130,15 @@ const struct option config_tls_options[] = {
 		.example = "ECDHE+AESGCM:ECDHE+CHACHA20" },
 	{ .name = "ciphersuites", .type = OPT_TEXT,
 		.off = offsetof(struct config_tls, ciphersuites),
-		.help = "cipher suites for TLS 1.3; without it, those of "
-			"OpenSSL", .example = "TLS_AES_256_GCM_SHA384" },
+		.help = "cipher suites for TLS 1.3, the preferred one first; "
+			"without it, all, with AES-128 first",
+		.example = "TLS_AES_256_GCM_SHA384" },
+	{ .name = "tickets", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct config_tls, tickets),
+		.help = "with TLS 1.3, give clients tickets to resume sessions "
+			"with; each handshake pays more for its ticket than "
+			"one that resumes saves, and there is no round trip "
+			"to gain (TLS 1.2 always has them)" },
 	{ .name = "client_ca", .type = OPT_PATH,
 		.off = offsetof(struct config_tls, client_ca),
 		.help = "file or folder of the authorities whose client "

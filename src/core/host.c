@@ -242,6 +242,7 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 		.min_version = config_tls_versions[conf->tls.min_version],
 		.ciphers = conf->tls.ciphers,
 		.ciphersuites = conf->tls.ciphersuites,
+		.tickets = conf->tls.tickets,
 		.client_ca = conf->tls.client_ca,
 	};
 

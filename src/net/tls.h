@@ -4,8 +4,8 @@
  *
  * A tls_set is a snapshot: built by a reload, shared by all shards, immutable;
  * connections that use an old one keep what they need of it alive.
- * TLS 1.2 and 1.3, AEAD only by default, tickets instead of a session cache,
- * no renegotiation, no compression, released buffers (RFC 7590, RFC 9325).
+ * TLS 1.2 and 1.3, AEAD only by default, no session cache, no renegotiation, no
+ * compression, released buffers (RFC 7590, RFC 9325).
  */
 #ifndef NET_TLS_H
 #define NET_TLS_H
@@ -32,7 +32,8 @@ struct tls_conf {
 	size_t n_hosts;
 	const char *min_version;  /* "1.2" or "1.3" */
 	const char *ciphers;      /* OpenSSL list for TLS 1.2; NULL: AEAD with (EC)DHE */
-	const char *ciphersuites; /* for TLS 1.3; NULL: the library's */
+	const char *ciphersuites; /* for TLS 1.3; NULL: all, AES-128 first */
+	bool tickets;             /* to resume sessions with, on TLS 1.3 */
 	const char *client_ca;    /* PEM or folder of CAs for client certificates;
 				   * NULL: none are asked for */
 };
@@ -58,6 +59,8 @@ const char *tls_binding_name(enum tls_binding type);
  * signature names no hash (tls-server-end-point). */
 bool tls_binding_data(const struct conn *c, enum tls_binding type,
 	struct buf *out);
+/* Whether it would, without the work: few clients use what is offered. */
+bool tls_binding_exists(const struct conn *c, enum tls_binding type);
 /* The same for tls-unique on TLS 1.3, where it is not defined (RFC 9266 §3):
  * the client's Finished message (the server's after a resumption).  Never
  * announced; it is as hard to forge as the handshake, and different on two

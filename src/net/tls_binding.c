@@ -61,27 +61,35 @@ binding_exporter(SSL *ssl, struct buf *out)
 	return true;
 }
 
-/* RFC 5929 §4.1 */
-static bool
-binding_end_point(SSL *ssl, struct buf *out)
+/* RFC 5929 §4.1; NULL for Ed25519 and the like, where it is not defined. */
+static const EVP_MD *
+end_point_hash(X509 *cert)
 {
-	X509 *cert = SSL_get_certificate(ssl);
-	const EVP_MD *md;
-	unsigned char *p;
-	unsigned n = 0;
 	int hash = NID_undef;
 
 	if (cert == NULL ||
 		X509_get_signature_info(cert, &hash, NULL, NULL, NULL) != 1 ||
 		hash == NID_undef) {
 		ERR_clear_error();
-		return false; /* Ed25519 and the like: not defined */
+		return NULL;
 	}
 	if (hash == NID_md5 || hash == NID_sha1 || hash == NID_md5_sha1)
 		hash = NID_sha256;
-	md = EVP_get_digestbynid(hash);
+	return EVP_get_digestbynid(hash);
+}
+
+static bool
+binding_end_point(SSL *ssl, struct buf *out)
+{
+	X509 *cert = SSL_get_certificate(ssl);
+	const EVP_MD *md = end_point_hash(cert);
+	unsigned char *p;
+	unsigned n = 0;
+
+	if (md == NULL)
+		return false;
 	p = (unsigned char *)buf_reserve(out, EVP_MAX_MD_SIZE);
-	if (md == NULL || X509_digest(cert, md, p, &n) != 1) {
+	if (X509_digest(cert, md, p, &n) != 1) {
 		ERR_clear_error();
 		return false;
 	}
@@ -125,6 +133,25 @@ tls_binding_data(const struct conn *c, enum tls_binding type, struct buf *out)
 	case TLS_UNIQUE:
 		return SSL_version(ssl) < TLS1_3_VERSION &&
 			binding_finished(ssl, out);
+	}
+	return false;
+}
+
+bool
+tls_binding_exists(const struct conn *c, enum tls_binding type)
+{
+	SSL *ssl = conn_ssl(c);
+
+	if (ssl == NULL || !conn_is_secure(c))
+		return false;
+	switch (type) {
+	case TLS_EXPORTER:
+		return binding_is_unique(ssl);
+	case TLS_SERVER_END_POINT:
+		return end_point_hash(SSL_get_certificate(ssl)) != NULL;
+	case TLS_UNIQUE:
+		return SSL_version(ssl) < TLS1_3_VERSION &&
+			binding_is_unique(ssl);
 	}
 	return false;
 }

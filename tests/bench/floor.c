@@ -400,7 +400,7 @@ tls_reason(void)
 	return why != NULL ? why : "unknown";
 }
 
-/* As antiphond sets it: one ticket, buffers given back, its ciphers first. */
+/* As antiphond sets it: no tickets, buffers given back, its ciphers first. */
 static SSL_CTX *
 floor_tls(const char *cert, const char *key)
 {
@@ -413,6 +413,8 @@ floor_tls(const char *cert, const char *key)
 	if (SSL_CTX_use_PrivateKey_file(tls, key, SSL_FILETYPE_PEM) != 1)
 		die(key, tls_reason());
 	SSL_CTX_set_min_proto_version(tls, TLS1_2_VERSION);
+	SSL_CTX_set_ciphersuites(tls, "TLS_AES_128_GCM_SHA256:"
+		"TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256");
 	SSL_CTX_set_options(tls, SSL_OP_NO_RENEGOTIATION |
 		SSL_OP_NO_COMPRESSION | SSL_OP_CIPHER_SERVER_PREFERENCE);
 	SSL_CTX_set_mode(tls, SSL_MODE_ENABLE_PARTIAL_WRITE |
@@ -420,7 +422,7 @@ floor_tls(const char *cert, const char *key)
 		SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_read_ahead(tls, 1);
 	SSL_CTX_set_session_cache_mode(tls, SSL_SESS_CACHE_OFF);
-	SSL_CTX_set_num_tickets(tls, 1);
+	SSL_CTX_set_num_tickets(tls, 0);
 	return tls;
 }
 

@@ -31,7 +31,6 @@ MODES = {
     "presence --paced": (["--contacts", "5", "--count", "5",
                           "--window", "2"], {"n": CLIENTS * 5 * 5}),
     "return": ([], {"n": CLIENTS, "resumed": 0}),
-    "return --resume": ([], {"n": CLIENTS}),
 }
 ALONE = {
     "offline": (["--count", "10"], {"n": CLIENTS * 10}),
@@ -69,8 +68,6 @@ def check(mode, want, got):
     if mode == "open":
         latency = [float(keys[key]) for key in LATENCY]
         assert latency == sorted(latency) and latency[0] > 0
-    if mode == "return --resume":
-        assert int(keys["resumed"]) == (keys["tls"] != "none") * CLIENTS
     for key, value in want.items():
         if key == "n":
             found = sum(int(v) for k, v in got if k == "n")
@@ -164,6 +161,18 @@ def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path):
         f.write("%d\n" % server.process.proc.pid)
     load.join(PATIENCE * 12)
     check("return", {"n": CLIENTS, "resumed": 0}, got[0])
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("tickets", ["yes", "no"])
+def test_clients_resume_tls_where_the_server_gives_tickets(
+        own_server, tickets):
+    server = own_server({"tls": {"tickets": tickets}})
+    add_accounts(server)
+    check("return", {"n": CLIENTS, "resumed": (tickets == "yes") * CLIENTS},
+          bench("return", "--resume", "--port", str(server.port("starttls")),
+                "--pid", str(server.process.proc.pid), "--domain",
+                server.domain))
 
 
 def test_help_names_every_mode():

@@ -87,6 +87,25 @@ TEST(min_version_1_3_refuses_1_2)
 	world_done(&w);
 }
 
+TEST(tls_1_3_gives_tickets_only_where_they_are_wanted)
+{
+	struct world w;
+
+	world_init(&w);
+	set_version(w.client, TLS1_3_VERSION);
+	world_meet(&w, NULL);
+	CHECK(w.ticket != NULL);
+	world_again(&w);
+	SSL_SESSION_free(w.ticket);
+	w.ticket = NULL;
+	tls_set_unref(w.set);
+	w.conf.tickets = false;
+	world_load(&w);
+	world_meet(&w, NULL);
+	CHECK(w.ticket == NULL);
+	world_done(&w);
+}
+
 TEST(sni_chooses_the_certificate)
 {
 	struct world w;
@@ -208,6 +227,7 @@ check_binding(const struct world *w, enum tls_binding type)
 		type != TLS_UNIQUE || SSL_version(w->p.ssl) == TLS1_2_VERSION;
 
 	TEST_CASE(tls_binding_name(type));
+	CHECK(tls_binding_exists(w->p.server.c, type) == has);
 	CHECK(tls_binding_data(w->p.server.c, type, &ours) == has);
 	if (has) {
 		client_binding(w->p.ssl, type, &theirs);
@@ -269,7 +289,10 @@ TEST(without_extended_master_secret_only_the_end_point_binds)
 	set_version(w.client, TLS1_2_VERSION);
 	SSL_CTX_set_options(w.client, SSL_OP_NO_EXTENDED_MASTER_SECRET);
 	CHECK(!tls_binding_data(w.p.server.c, TLS_SERVER_END_POINT, &out));
+	CHECK(!tls_binding_exists(w.p.server.c, TLS_SERVER_END_POINT));
 	world_meet(&w, NULL);
+	CHECK(!tls_binding_exists(w.p.server.c, TLS_EXPORTER));
+	CHECK(!tls_binding_exists(w.p.server.c, TLS_UNIQUE));
 	CHECK(!tls_binding_data(w.p.server.c, TLS_EXPORTER, &out));
 	CHECK(!tls_binding_data(w.p.server.c, TLS_UNIQUE, &out));
 	CHECK(tls_binding_data(w.p.server.c, TLS_SERVER_END_POINT, &out));
@@ -309,6 +332,8 @@ TEST(the_end_point_is_hashed_as_the_certificate_was)
 		world_meet(&w, NULL);
 		CHECK(tls_binding_data(w.p.server.c, TLS_SERVER_END_POINT,
 			      &out) == (end_point_cases[i].n != 0));
+		CHECK(tls_binding_exists(w.p.server.c, TLS_SERVER_END_POINT) ==
+			(end_point_cases[i].n != 0));
 		CHECK_INT(out.n, end_point_cases[i].n);
 		buf_done(&out);
 		world_done(&w);

@@ -45,7 +45,7 @@ world_load(struct world *w)
 void
 world_init(struct world *w)
 {
-	*w = (struct world){ .conf = { .n_hosts = 2 } };
+	*w = (struct world){ .conf = { .n_hosts = 2, .tickets = true } };
 	certs_dir_init(&w->dir);
 	world_cert(w, &w->a, "a.example", "a.pem", w->paths[0]);
 	world_cert(w, &w->b, "b.example", "b.pem", w->paths[1]);
