@@ -145,6 +145,18 @@ login_starttls(struct client *c, struct elem *e)
 	return XML_STOP;
 }
 
+/* What the server gives as its reason, if it does. */
+static void
+login_refused(struct client *c, const char *what, struct elem *e)
+{
+	struct elem *why = elem_first_child(e);
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s%s%.*s", what, why != NULL ? ": " : "",
+		STR_ARG(why != NULL ? why->name : STR_NONE));
+	login_broken(c, text);
+}
+
 static enum xml_verdict
 login_sasl(struct client *c, struct arena *a, struct elem *e)
 {
@@ -157,7 +169,7 @@ login_sasl(struct client *c, struct arena *a, struct elem *e)
 	}
 	if (!elem_is(e, NS_SASL, "challenge") ||
 		!scram_final(c, elem_text(a, e), &text)) {
-		login_broken(c, "the login failed");
+		login_refused(c, "the login failed", e);
 		return XML_STOP;
 	}
 	client_send(c, "<response xmlns='" NS_SASL "'>%.*s</response>",
@@ -224,13 +236,7 @@ static enum xml_verdict
 login_stanza(struct client *c, struct elem *e)
 {
 	if (elem_is(e, NS_STREAMS, "error")) {
-		struct elem *why = elem_first_child(e);
-
-		login_broken(c, why != NULL ? "a stream error" :
-			"an empty stream error");
-		if (why != NULL)
-			bench_error(c->b, "b%u: %.*s", c->index,
-				STR_ARG(why->name));
+		login_refused(c, "a stream error", e);
 		return XML_STOP;
 	}
 	if (c->state == CLIENT_ENTERING && enter_stanza(c, e))

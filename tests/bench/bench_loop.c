@@ -216,6 +216,14 @@ login_window(const struct bench *b)
 		b->conf->window;
 }
 
+/* The very first one has failed; the others would fail like it. */
+static bool
+login_is_hopeless(const struct bench *b)
+{
+	return b->echo == ECHO_UNKNOWN && !b->bind_only && b->starting == 0 &&
+		b->errors > 0;
+}
+
 bool
 bench_login(struct bench *b, unsigned first, unsigned n)
 {
@@ -226,6 +234,8 @@ bench_login(struct bench *b, unsigned first, unsigned n)
 		while (next < first + n && b->starting < login_window(b))
 			client_start(&b->clients[next++]);
 		bench_turn(b, 100);
+		if (login_is_hopeless(b))
+			return false;
 		if (b->now_us - b->progress_us >
 			b->conf->patience * US_PER_S)
 			break;

@@ -251,6 +251,8 @@ run(const struct bench_mode *mode, struct bench_conf *conf)
 	if (conf->floor && !mode->floor)
 		wrong("the floor cannot do", mode->name);
 	bench_init(&b, conf);
+	/* what the run before this one has left to do is not for us */
+	usage_settle(&b);
 	ok = mode->run(&b);
 	result_print(&b, mode->name);
 	ok = ok && b.lost == 0 && b.doubled == 0 && b.reordered == 0 &&

@@ -102,8 +102,24 @@ offline_store(struct bench *b, struct offline *off)
 		offline_send(&b->clients[off->half + i]);
 	ok = ok && bench_wait(b, offline_is_stored);
 	usage_settle(b);
+	if (!ok)
+		return false;
 	result_add(b, "phase", "store");
 	usage_result(b, &start, off->all);
+	return true;
+}
+
+/* Those who were away come, and find what is theirs. */
+static bool
+offline_fetch(struct bench *b, struct offline *off)
+{
+	struct usage start;
+	bool ok;
+
+	usage_now(b, &start);
+	ok = bench_login(b, 0, off->half) && bench_wait(b, offline_is_fetched);
+	result_add(b, "phase", "fetch");
+	usage_result(b, &start, off->arrived);
 	return ok;
 }
 
@@ -111,19 +127,13 @@ bool
 mode_offline(struct bench *b)
 {
 	struct offline off = { .half = b->conf->clients / 2 };
-	struct usage start;
 	bool ok;
 
 	off.all = (uint64_t)off.half * b->conf->count;
 	off.orders = xcalloc(off.half + 1, sizeof(*off.orders));
 	b->data = &off;
 	b->on_stanza = offline_stanza;
-	ok = offline_store(b, &off);
-	usage_now(b, &start);
-	ok = ok && bench_login(b, 0, off.half) &&
-		bench_wait(b, offline_is_fetched);
-	result_add(b, "phase", "fetch");
-	usage_result(b, &start, off.arrived);
+	ok = offline_store(b, &off) && offline_fetch(b, &off);
 	for (unsigned i = 0; i < off.half; i++)
 		order_end(b, &off.orders[i]);
 	free(off.orders);
