@@ -22,8 +22,8 @@ BUILD=${BUILD:-$top/build}
 repeat=${REPEAT:-3} shards=${SHARDS:-1} quick=${QUICK:+1}
 command="${quick:+QUICK=1 }REPEAT=$repeat SHARDS=$shards tests/bench/compare.sh"
 
-all_servers='floor prosody antiphon'
-all_tuned='prosody-tuned'
+all_servers='floor prosody ejabberd jabberd2 antiphon'
+all_tuned='floor prosody prosody-tuned ejabberd ejabberd-tuned jabberd2 antiphon'
 all_runs='login-tls login chat chat-tls busy-tls open-2000 open-10000
 	presence offline ping
 	idle idle-tls no-contacts contacts process
@@ -45,7 +45,8 @@ while test $# -gt 0; do
 	esac
 	shift
 done
-servers=${servers:-$all_servers${tuned_too:+ $all_tuned}}
+servers=${servers:-${tuned_too:+$all_tuned}}
+servers=${servers:-$all_servers}
 runs=${runs:-$all_runs}
 if test -n "$quick"; then repeat=1; fi
 
@@ -70,10 +71,15 @@ build >&2
 . "$here/peers/lib.sh"
 # shellcheck source=tests/bench/peers/floor.sh
 . "$here/peers/floor.sh"
+# shellcheck source=tests/bench/peers/ejabberd.sh
+. "$here/peers/ejabberd.sh"
+# shellcheck source=tests/bench/peers/jabberd2.sh
+. "$here/peers/jabberd2.sh"
 # shellcheck source=tests/bench/peers/prosody.sh
 . "$here/peers/prosody.sh"
 
 work=$(mktemp -d)
+stock=$work
 trap 'cleanup; rm -rf "$work"' EXIT
 : >"$work/raw"
 failed=0
@@ -88,9 +94,8 @@ note() {
 
 # --- what is run ----------------------------------------------------------------
 
-# Sets clients, contacts, tls and mode for a run.  A test has a tenth of the
-# clients, or a hundredth.  Who is fast is given more to do, so that clocks and
-# timers weigh as little.
+# Sets clients, contacts, tls and mode for a run; a test has far fewer clients.
+# Who is fast is given more to do, so that clocks and timers weigh as little.
 run_define() { # run server
 	more=1 contacts=0 tls=starttls idle="idle --seconds 8"
 	case $2 in
@@ -98,7 +103,7 @@ run_define() { # run server
 	esac
 	q=1 qq=1 qs=1
 	if test -n "$quick"; then
-		more=1 q=10 qq=100 qs=5 idle="idle --seconds 0"
+		more=1 q=20 qq=200 qs=5 idle="idle --seconds 0"
 	fi
 	case $1 in
 	login*) clients=$((1000 / q)) mode=login ;;
@@ -109,19 +114,19 @@ run_define() { # run server
 		clients=$((1000 / q))
 		mode="chat --one-way --window 8 --count $((40 * more))" ;;
 	open-*)
-		clients=200
+		clients=$((200 / q))
 		mode="open --rate $((${1#open-} / q)) --seconds $((5 / qs))" ;;
 	presence)
-		clients=$((420 / q)) contacts=20
+		clients=$((840 / q)) contacts=20
 		mode="presence --paced --window 10 --contacts 20
-			--count $((2 * more))" ;;
+			--count $more" ;;
 	offline)
 		clients=$((200 / q))
 		mode="offline --window 10 --count $((20 * more))" ;;
 	ping) clients=1 mode="ping --window 1 --count $((4000 * more / q))" ;;
 	process) clients=1 mode=$idle ;;
-	no-contacts) clients=$((2100 / qq)) mode=$idle ;;
-	contacts) clients=$((2100 / qq)) contacts=20 mode=$idle ;;
+	no-contacts) clients=$((2100 / q)) mode=$idle ;;
+	contacts) clients=$((2100 / q)) contacts=20 mode=$idle ;;
 	idle | idle-tls) clients=$((10000 / qq)) mode=$idle ;;
 	idle-all) clients=$(((files - 500) / qq)) mode=$idle ;;
 	idle-*) clients=$((${1#idle-} / qq)) mode=$idle ;;
@@ -166,6 +171,9 @@ server_title() {
 	antiphon) echo Antiphon ;;
 	prosody) echo "Prosody $(prosody_version)" ;;
 	prosody-tuned) echo "Prosody, generational GC" ;;
+	ejabberd) echo "ejabberd $(ejabberd_version)" ;;
+	ejabberd-tuned) echo "ejabberd, no spinning" ;;
+	jabberd2) echo "jabberd2 $(jabberd2_version)" ;;
 	esac
 }
 
@@ -338,7 +346,7 @@ describe() {
 	- Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB, $files files for each process
 	- System: $(. /etc/os-release && echo "$PRETTY_NAME"), Linux $(uname -r), $(openssl version | cut -d ' ' -f 1,2), glibc $(getconf GNU_LIBC_VERSION | cut -d ' ' -f 2)
 	- Antiphon: $(compiler), $shards shard(s), SQLite, log level info
-	- Peers: Debian's packages in their default settings, but on the loopback alone, in a folder of their own, without limits of rates${warm:+; everything measured after a run that did not count}
+	- Peers: Debian's packages in their default settings, but on the loopback alone, in a folder of their own, without limits of rates, and jabberd2 with SCRAM${warm:+; everything measured after a run that did not count}
 	END
 	for server in $servers; do
 		printf '%s\t%s\n' "$server" "$(server_title "$server")"

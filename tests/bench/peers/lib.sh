@@ -8,7 +8,8 @@
 #                  port_<tls>; false if it did not start.  It has $accounts
 #                  accounts, b0 and so on, each with $contacts contacts: in
 #                  groups of $contacts + 1 everybody knows everybody.  If
-#                  $tuned is not empty, it is as fast as its settings make it
+#                  $tuned is not empty, it is as fast as its settings make
+#                  it.  $stock is a folder for what a later start can use
 # and leaves every setting as Debian has it but for those that keep it to
 # itself, and those that limit what one client may do.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
