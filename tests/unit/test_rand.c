@@ -97,6 +97,67 @@ all_ones(struct rand_source *r, void *out, size_t n)
 	memset(out, 0xff, n);
 }
 
+/* 1, 2, 3 ... */
+static void
+count_on(struct rand_source *r, void *out, size_t n)
+{
+	struct rand_seeded *s = CONTAINER_OF(r, struct rand_seeded, source);
+	unsigned char *at = out;
+
+	s->state[1]++;
+	for (size_t i = 0; i < n; i++)
+		at[i] = (unsigned char)++s->state[0];
+}
+
+TEST(rand_buffered_gives_out_each_byte_of_its_source_once)
+{
+	struct rand_seeded s = { .source.bytes = count_on };
+	bool seen[RAND_BUFFERED] = { false };
+	struct rand_buffered r;
+	unsigned char got[16];
+
+	rand_buffered_init(&r, &s.source);
+	for (size_t i = 0; i < RAND_BUFFERED; i += sizeof(got)) {
+		rand_bytes(&r.source, got, sizeof(got));
+		for (size_t k = 0; k < sizeof(got); k++) {
+			size_t half = i < RAND_BUFFERED / 2 ? 256 : 0;
+
+			CHECK(!seen[half + got[k]]);
+			seen[half + got[k]] = true;
+		}
+	}
+	CHECK_INT(s.state[1], 1);
+	rand_bytes(&r.source, got, 1);
+	CHECK_INT(s.state[1], 2);
+}
+
+TEST(rand_buffered_keeps_nothing_that_it_gave_out)
+{
+	struct rand_source ones = { .bytes = all_ones };
+	unsigned char got[100], zeros[100] = { 0 };
+	struct rand_buffered r;
+
+	rand_buffered_init(&r, &ones);
+	rand_bytes(&r.source, got, sizeof(got));
+	CHECK_INT(got[99], 0xff);
+	CHECK(memcmp(r.bytes + RAND_BUFFERED - sizeof(got), zeros,
+		      sizeof(got)) == 0);
+	CHECK_INT(r.bytes[RAND_BUFFERED - sizeof(got) - 1], 0xff);
+}
+
+TEST(rand_buffered_passes_on_what_is_larger_than_its_buffer)
+{
+	struct rand_seeded s = { .source.bytes = count_on };
+	unsigned char got[RAND_BUFFERED + 1];
+	struct rand_buffered r;
+
+	rand_buffered_init(&r, &s.source);
+	rand_bytes(&r.source, got, sizeof(got));
+	CHECK_INT(s.state[0], sizeof(got));
+	CHECK_INT(got[RAND_BUFFERED], 1);
+	CHECK_INT(r.left, 0);
+}
+
 TEST(rand_id_holds_128_bits_in_22_letters)
 {
 	struct rand_source ones = { .bytes = all_ones };
