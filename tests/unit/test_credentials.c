@@ -41,6 +41,69 @@ count_bytes(struct rand_source *r, void *out, size_t n)
 
 static struct rand_source counting = { .bytes = count_bytes };
 
+/* RFC 2202 §3 and RFC 4231 §4.3, §4.7; what they do not have, a long key with
+ * SHA-1 and keys of no bytes, is Python's. */
+static const struct {
+	enum scram_hash hash;
+	const char *of_short, *of_long, *of_nothing;
+} hmac_cases[] = {
+	{ SCRAM_SHA_1, "effcdf6ae5eb2fa2d27416d5f184df9c259a7c79",
+		"90d0dace1c1bdc957339307803160335bde6df2b",
+		"fbdb1d1b18aa6c08324b7d64b71fb76370690e1d" },
+	{ SCRAM_SHA_256,
+		"5bdcc146bf60754e6a042426089575c7"
+		"5a003f089d2739839dec58b964ec3843",
+		"60e431591ee0b67f0d8a26aacbf5b77f"
+		"8e0bc6213728c5140546040f0ee37f54",
+		"b613679a0814d9ec772f95d778c35fc5"
+		"ff1697c493715653c6c712144292c5ad" },
+	{ SCRAM_SHA_512,
+		"164b7a7bfcf819e2e395fbe73b56e0a387bd64222e831fd610270cd7ea250"
+		"5549758bf75c05a994a6d034f65f8f0e6fdcaeab1a34d4a6b4b636e070a38"
+		"bce737",
+		"80b24263c7c1a3ebb71493c1dd7be8b49b46d1f41b4aeec1121b013783f8f"
+		"3526b56d037e05f2598bd0fd2215d6a1e5295e64f73f63f0aec8b915a985d"
+		"786598",
+		"b936cee86c9f87aa5d3c6f2e84cb5a4239a5fe50480a6ec66b70ab5b1f4ac"
+		"6730c6c515421b327ec1d69402e53dfb49ad7381eb067b338fd7b0cb22247"
+		"225d47" },
+};
+
+static void
+check_hmac(enum scram_hash hash, struct str key, struct str data,
+	const char *want)
+{
+	uint8_t mac[SCRAM_DIGEST_MAX];
+	struct buf hex = BUF_INIT;
+
+	scram_hmac(hash, key, data, mac);
+	for (size_t i = 0; i < scram_digest_size(hash); i++)
+		buf_printf(&hex, "%02x", mac[i]);
+	CHECK_STR(buf_str(&hex), want);
+	buf_done(&hex);
+}
+
+TEST(hmac_is_that_of_rfc_2104)
+{
+	char key[131];
+
+	memset(key, 0xaa, sizeof(key));
+	for (size_t i = 0; i < COUNT(hmac_cases); i++) {
+		enum scram_hash hash = hmac_cases[i].hash;
+
+		TEST_CASE(scram_hash_name(hash));
+		check_hmac(hash, STR("Jefe"),
+			STR("what do ya want for nothing?"),
+			hmac_cases[i].of_short);
+		check_hmac(hash, (struct str){ key, sizeof(key) },
+			STR("Test Using Larger Than Block-Size Key - "
+			    "Hash Key First"),
+			hmac_cases[i].of_long);
+		check_hmac(hash, STR_NONE, STR(""),
+			hmac_cases[i].of_nothing);
+	}
+}
+
 static struct credentials
 from_line(const char *line)
 {
