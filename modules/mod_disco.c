@@ -5,8 +5,8 @@
  * Features come from the tables of the modules in force, everything else from
  * the disco hooks.  Owner shard of the account; any shard for a host.
  *
- * The summary is computed for each stream anew: that takes some microseconds,
- * next to a handshake of a thousand, and cannot be out of date after a reload.
+ * The summary is computed whenever it is asked for: features are kept by those
+ * who send them, and for the rest it is not worth it.
  */
 #include "config.h"
 

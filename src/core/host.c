@@ -311,6 +311,7 @@ snapshot_new(struct server *srv, struct config *conf, struct err *err)
 	struct snapshot *snap = xcalloc(1, sizeof(*snap));
 
 	atomic_init(&snap->refs, 1);
+	snap->serial = ++srv->snapshots;
 	snap->server = srv;
 	snap->config = conf;
 	snap->arena = arena_new();

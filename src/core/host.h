@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include <uthash.h>
 
@@ -39,6 +40,7 @@ struct host {
 
 struct snapshot {
 	atomic_uint refs;
+	uint64_t serial;       /* of no other snapshot of this process; not 0 */
 	struct server *server;
 	struct config *config; /* a reference */
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */

@@ -159,7 +159,9 @@ void module_go_on(struct account_step *halt);
 
 /* --- stanzas that a module makes ---------------------------------------------------- */
 
-/* Argument of HOOK_STREAM_FEATURES: add children to features, in arena. */
+/* Argument of HOOK_STREAM_FEATURES: add children to features, in arena.  What is
+ * added depends on host, secure and authenticated alone, and goes to all streams
+ * of which these are the same, until the next reload. */
 struct stream_features {
 	struct shard *shard;
 	struct host *host;

@@ -43,6 +43,7 @@ struct server {
 	const char *config_path;
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
+	uint64_t snapshots;       /* shard 0 only: how many were made */
 	void *streams;            /* the stream layer's own, for all shards */
 	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */

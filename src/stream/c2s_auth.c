@@ -71,8 +71,10 @@ auth_find_bindings(struct c2s_auth *auth, struct c2s *c)
 	o->bindings_announced = true;
 	for (enum tls_binding b = TLS_EXPORTER;
 		conn_ssl(c->conn) != NULL && b <= TLS_UNIQUE; b++) {
-		if (tls_binding_exists(c->conn, b))
+		if (tls_binding_exists(c->conn, b)) {
 			auth->bindings[o->n_bindings++] = tls_binding_name(b);
+			auth->binding_set |= (uint8_t)(1u << b);
+		}
 	}
 	/* COMPAT: slixmpp 1.8 (Debian 12) asks for tls-unique on TLS 1.3 too,
 	 * whatever is announced, and does not get in without it; drop when

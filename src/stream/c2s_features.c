@@ -4,6 +4,10 @@
  *
  * Owner shard.  Before TLS, where TLS is required, <starttls/> stands alone
  * (§5.3.1) and nothing else is acted on (hostile 10).
+ *
+ * What was put together is kept until the next reload.  Invariant: whatever goes
+ * into features is in features_state(), or comes from the host or the
+ * configuration.
  */
 #include "config.h"
 
@@ -118,45 +122,94 @@ add_of_modules(struct c2s *c, struct host *host, struct arena *a,
 	hook_run(host, HOOK_STREAM_FEATURES, &arg);
 }
 
+/* Writes e, which is what <stream:features/> holds. */
 static void
-c2s_write_features(struct c2s *c, const struct elem *features)
+features_write(struct buf *out, const struct elem *features)
 {
-	struct buf *out = conn_out(c->conn);
-
-	/* written by hand for its prefix alone (RFC 6120 §4.8.5) */
+	/* by hand for its prefix alone (RFC 6120 §4.8.5) */
 	buf_add_c(out, "<stream:features>");
 	elem_each_child(features, e)
 		xml_write(out, e, STR(NS_CLIENT));
 	buf_add_c(out, "</stream:features>");
-	conn_wrote(c->conn);
+}
+
+static void
+features_make(struct c2s *c, struct host *host, struct buf *out)
+{
+	struct arena *a = arena_new();
+	struct elem *features = elem_new(a, NS_STREAM, "features");
+
+	if (c2s_offers_tls(c))
+		add_starttls(c, a, features);
+	if (c2s_may_log_in(c)) {
+		if (c->authenticated)
+			add_bind(a, features);
+		else
+			add_mechanisms(c, a, features);
+		add_limits(c, a, features);
+		add_of_modules(c, host, a, features);
+	}
+	features_write(out, features);
+	arena_free(a);
+}
+
+/* --- kept ----------------------------------------------------------------- */
+
+/* All that features depend on, but for the host and the configuration. */
+static uint32_t
+features_state(const struct c2s *c)
+{
+	const struct c2s_auth *auth = c->login->auth;
+	uint32_t state = 0;
+
+	state |= c->authenticated ? 1u : 0;
+	state |= conn_is_secure(c->conn) ? 2u : 0;
+	state |= c2s_offers_tls(c) ? 4u : 0;
+	if (auth != NULL)
+		state |= (uint32_t)auth->binding_set << 8 |
+			sasl_mechanisms(&auth->offer) << 16;
+	return state;
+}
+
+/* Two thirds of the work of a stream that begins, when done anew: 57000 of 87000
+ * instructions. */
+static struct str
+features_get(struct c2s *c, struct host *host)
+{
+	struct c2s_shard *cs = c2s_shard(c->shard);
+	uint64_t serial = c->shard->snap->serial;
+	uint32_t state = features_state(c);
+	size_t place = ((uintptr_t)host / sizeof(*host) + state * 31 +
+		(state >> 16)) % C2S_FEATURES;
+	struct c2s_features *f = &cs->features[place];
+
+	if (f->serial != serial || f->host != host || f->state != state) {
+		f->bytes.n = 0;
+		features_make(c, host, &f->bytes);
+		f->serial = serial;
+		f->host = host;
+		f->state = state;
+	}
+	return buf_str(&f->bytes);
+}
+
+void
+c2s_features_free(struct c2s_shard *cs)
+{
+	for (size_t i = 0; i < C2S_FEATURES; i++)
+		buf_done(&cs->features[i].bytes);
 }
 
 void
 c2s_features(struct c2s *c)
 {
-	struct host *host = c2s_host(c);
-	struct arena *a;
-	struct elem *features;
-
 	if (!c2s_may_log_in(c) && !c2s_offers_tls(c)) {
 		c2s_end(c, STREAM_POLICY_VIOLATION,
 			"This domain requires TLS, which is not to be had here");
 		return;
 	}
-	a = arena_new();
-	features = elem_new(a, NS_STREAM, "features");
-	if (c2s_offers_tls(c))
-		add_starttls(c, a, features);
-	if (c2s_may_log_in(c)) {
-		if (c->authenticated) {
-			add_bind(a, features);
-		} else {
-			c2s_auth_init(c);
-			add_mechanisms(c, a, features);
-		}
-		add_limits(c, a, features);
-		add_of_modules(c, host, a, features);
-	}
-	c2s_write_features(c, features);
-	arena_free(a);
+	if (c2s_may_log_in(c) && !c->authenticated)
+		c2s_auth_init(c);
+	buf_add_str(conn_out(c->conn), features_get(c, c2s_host(c)));
+	conn_wrote(c->conn);
 }

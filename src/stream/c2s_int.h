@@ -39,6 +39,8 @@ struct throttle;
 
 #define C2S_TAG 0x63327374u /* "c2st" */
 #define C2S_BINDINGS 3
+/* Features that a shard keeps.  A host has three kinds of them, as a rule. */
+#define C2S_FEATURES 64
 
 enum c2s_stage {
 	C2S_HANDSHAKE, /* TLS is being agreed on */
@@ -51,6 +53,14 @@ enum c2s_stage {
 /* What an element asked for that cannot be done while its parser runs. */
 enum c2s_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
 
+/* Features as they were sent, for all streams of which the rest is the same. */
+struct c2s_features {
+	uint64_t serial; /* of the snapshot; 0: the place is free */
+	const struct host *host;
+	uint32_t state;  /* features_state() */
+	struct buf bytes;
+};
+
 /* One exchange after the other, on one pair of features.  Borrows nothing of
  * its stream but what channel bindings need. */
 struct c2s_auth {
@@ -58,6 +68,7 @@ struct c2s_auth {
 	char *host;
 	struct sasl *sasl; /* NULL between two exchanges */
 	const char *bindings[C2S_BINDINGS];
+	uint8_t binding_set; /* 1 << enum tls_binding, the same */
 	struct str *addresses;
 };
 
@@ -123,6 +134,7 @@ struct c2s_shard {
 	struct log_limit failed;
 	struct log_limit unread;
 	struct log_limit broken; /* credentials, certificates */
+	struct c2s_features features[C2S_FEATURES];
 	struct listener **listeners;
 	struct c2s_accept *accepts; /* their arguments */
 	size_t n_listeners;
@@ -184,6 +196,7 @@ void c2s_log_end(const struct c2s *c, const char *what, const char *why);
 
 /* Sends them; ends the stream when there is nothing to offer. */
 void c2s_features(struct c2s *c);
+void c2s_features_free(struct c2s_shard *cs);
 /* May the client log in as it is, or is TLS missing? */
 bool c2s_may_log_in(const struct c2s *c);
 bool c2s_offers_tls(const struct c2s *c);

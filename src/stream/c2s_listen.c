@@ -245,6 +245,7 @@ forget_visit(struct shard *sh, void *arg)
 	(void)arg;
 	if (cs == NULL)
 		return;
+	c2s_features_free(cs);
 	free(cs->listeners);
 	free(cs->accepts);
 	free(cs);

@@ -58,6 +58,25 @@ def test_never_before_tls(open_server):
     assert not offered(c)
 
 
+def test_what_is_offered_changes_with_a_reload(open_server):
+    def summed_up(c):
+        return c.features.child("c", "http://jabber.org/protocol/caps")
+
+    first = Client(open_server).secure()
+    second = Client(open_server).secure()
+    assert offered(first) and offered(second)
+    ver = summed_up(first).get("ver")
+    assert summed_up(second).get("ver") == ver
+    open_server.conf["modules"]["register"]["allow"] = "no"
+    open_server.write_conf()
+    open_server.ctl("reload")
+    assert not offered(Client(open_server).secure())
+    open_server.ctl("modules", "unload", "version")
+    assert summed_up(Client(open_server).secure()).get("ver") != ver
+    open_server.ctl("modules", "unload", "disco")
+    assert summed_up(Client(open_server).secure()) is None
+
+
 def test_registration(c, open_server):
     """XEP-0077 §3.1"""
     assert offered(c)
