@@ -18,21 +18,27 @@ struct contacts_run {
 	uint64_t n;
 };
 
-static void
-contacts_set(struct client *c)
+void
+contact_send(struct client *c, unsigned i, unsigned n)
 {
 	static const char *const groups[] = { "Friends", "Family", "Work",
 		"Neighbours" };
-	const struct contacts_run *run = c->b->data;
-	unsigned n = run->set[c->index];
-	unsigned i = (c->index + n + 1) % c->b->conf->clients;
 
-	if (n == c->b->conf->contacts)
-		return;
 	client_send(c, "<iq type='set' id='set'>"
 		"<query xmlns='jabber:iq:roster'><item jid='b%u@%s' "
 		"name='Number %u'><group>%s</group></item></query></iq>",
 		i, c->b->conf->domain, i, groups[n % COUNT(groups)]);
+}
+
+static void
+contacts_set(struct client *c)
+{
+	const struct contacts_run *run = c->b->data;
+	unsigned n = run->set[c->index];
+	unsigned i = (c->index + n + 1) % c->b->conf->clients;
+
+	if (n != c->b->conf->contacts)
+		contact_send(c, i, n);
 }
 
 static void

@@ -82,10 +82,13 @@ group_ask(struct client *c)
 	unsigned size = group_size(c->b);
 	unsigned first = c->index / size * size;
 
-	for (unsigned i = first; i < first + size; i++)
-		if (i != c->index && !g->both[c->index * size + i % size])
-			client_send(c, "<presence type='subscribe' "
-				"to='b%u@%s'/>", i, c->b->conf->domain);
+	for (unsigned i = first; i < first + size; i++) {
+		if (i == c->index || g->both[c->index * size + i % size])
+			continue;
+		contact_send(c, i, i - first);
+		client_send(c, "<presence type='subscribe' to='b%u@%s'/>", i,
+			c->b->conf->domain);
+	}
 }
 
 static void
@@ -298,7 +301,8 @@ mode_presence(struct bench *b)
 	group_init(b, &g);
 	ok = group_make(b, &g) &&
 		presence_phase(b, &g, bench_warm(b, b->conf->count));
-	usage_begin(b, &start);
+	usage_settle(b);
+	usage_now(b, &start);
 	ok = ok && presence_phase(b, &g, b->conf->count);
 	usage_result(b, &start, g.arrived);
 	group_done(b, &g);
@@ -315,7 +319,8 @@ mode_roster(struct bench *b)
 	bool ok;
 
 	group_init(b, &g);
-	usage_begin(b, &start);
+	usage_settle(b);
+	usage_now(b, &start);
 	ok = group_make(b, &g);
 	usage_result(b, &start, g.n_both);
 	group_done(b, &g);

@@ -132,8 +132,11 @@ ejabberd_fill() {
 	  mnesia:table_info(roster, attributes),
 	Contact = fun(I, J) ->
 	  Jid = {User(J), Host, <<>>},
+	  Name = <<"Number ", (integer_to_binary(J))/binary>>,
+	  Group = element(J rem Size rem 4 + 1, {<<"Friends">>, <<"Family">>,
+	    <<"Work">>, <<"Neighbours">>}),
 	  mnesia:dirty_write({roster, {User(I), Host, Jid}, {User(I), Host},
-	    Jid, <<>>, both, none, [], <<>>, []}) end,
+	    Jid, Name, both, none, [Group], <<>>, []}) end,
 	[begin
 	  mnesia:dirty_write(setelement(2, First, {User(I), Host})),
 	  [Contact(I, J) || J <- lists:seq(I - I rem Size,

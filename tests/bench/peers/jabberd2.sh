@@ -176,13 +176,20 @@ jabberd2_database() {
 		SELECT 'b' || i, '$domain', 'bench-password' FROM users;
 		INSERT INTO "active" ("collection-owner", "time")
 		SELECT 'b' || i || '@$domain', 1 FROM users;
-		INSERT INTO "roster-items"
-			("collection-owner", "jid", "to", "from", "ask")
+		CREATE TEMP TABLE items AS
 		WITH RECURSIVE place (j) AS (SELECT 0 UNION ALL
 			SELECT j + 1 FROM place WHERE j < $contacts)
-		SELECT 'b' || i || '@$domain', 'b' || (first + j) || '@$domain',
-			1, 1, 0
+		SELECT 'b' || i || '@$domain' AS owner, first + j AS contact,
+			j % 4 AS n
 		FROM users, place WHERE first + j <> i;
+		INSERT INTO "roster-items"
+			("collection-owner", "jid", "name", "to", "from", "ask")
+		SELECT owner, 'b' || contact || '@$domain',
+			'Number ' || contact, 1, 1, 0 FROM items;
+		INSERT INTO "roster-groups" ("collection-owner", "jid", "group")
+		SELECT owner, 'b' || contact || '@$domain', CASE n
+			WHEN 0 THEN 'Friends' WHEN 1 THEN 'Family'
+			WHEN 2 THEN 'Work' ELSE 'Neighbours' END FROM items;
 		COMMIT;
 		END
 	} | sqlite3 "$folder/data.sqlite"

@@ -7,7 +7,8 @@
 #   NAME_start     starts it in a folder of its own, and sets pid and
 #                  port_<tls>; false if it did not start.  It has $accounts
 #                  accounts, b0 and so on, each with $contacts contacts: in
-#                  groups of $contacts + 1 everybody knows everybody.  If
+#                  groups of $contacts + 1 everybody knows everybody, by the
+#                  names and groups that contact_send() gives.  If
 #                  $tuned is not empty, it is as fast as its settings make
 #                  it.  $stock is a folder for what a later start can use
 # and leaves every setting as Debian has it but for those that keep it to

@@ -56,15 +56,17 @@ prosody_rosters() {
 	mkdir "$data/roster"
 	awk -v folder="$data/roster" -v n="$accounts" -v contacts="$contacts" \
 		-v domain="$domain" 'BEGIN {
+			split("Friends Family Work Neighbours", groups, " ")
+			item = "[\"b%d@%s\"] = { subscription = \"both\"; " \
+				"name = \"Number %d\"; groups = { [\"%s\"] = true } };\n"
 			size = contacts + 1
 			for (i = 0; i < n; i++) {
 				file = folder "/b" i ".dat"
 				print "return {\n[false] = { version = 1; };" >file
-				first = i - i % size
-				for (j = first; j < first + size; j++)
-					if (j != i)
-						printf "[\"b%d@%s\"] = { subscription = \"both\"; groups = {}; };\n",
-							j, domain >file
+				for (j = 0; j < size; j++)
+					if ((to = i - i % size + j) != i)
+						printf item, to, domain, to,
+							groups[j % 4 + 1] >file
 				print "};" >file
 				close(file)
 			}
