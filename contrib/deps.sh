@@ -7,7 +7,8 @@ deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 	libunistring-dev liburcu-dev libyaml-dev libjansson-dev uthash-dev'
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
-	clang mandoc shellcheck valgrind xz-utils'
+	clang mandoc shellcheck xz-utils'
+deps_peers='prosody ejabberd jabberd2 sqlite3 gzip'
 
 # Prints those of the packages named that are not installed.
 deps_missing() {
@@ -44,6 +45,20 @@ deps_install() {
 	{ $deps_sudo apt-get -q update &&
 		$deps_sudo env DEBIAN_FRONTEND=noninteractive apt-get -qy \
 			--no-install-recommends install $deps_wanted; } >&2
+}
+
+# The same for servers of others, which shall not start when they are there.
+deps_install_stopped() {
+	deps_policy=/usr/sbin/policy-rc.d
+	if [ "$(id -u)" -ne 0 ] || [ -e $deps_policy ]; then
+		deps_install "$@"
+		return
+	fi
+	printf '#!/bin/sh\nexit 101\n' >$deps_policy
+	chmod 755 $deps_policy
+	deps_install "$@" && deps_status=0 || deps_status=$?
+	rm -f $deps_policy
+	return $deps_status
 }
 
 # Makes configure in the source tree $1, unless it is there; from then on make

@@ -1,7 +1,10 @@
 #!/bin/sh
 # check.sh - builds in every way that is supported, and runs every test.
 #
-#   sh tests/check.sh [--quick] [--no-install]
+#   sh tests/check.sh [--quick] [--no-install] [--peers]
+#
+# --peers installs the servers too that tests/bench/compare.sh knows; it makes
+# do with those that are there.
 #
 # Works in build-check/, a folder for each build.  The last line of the output
 # is "N passed, N failed": all tests of all runners, and one for each step that
@@ -13,7 +16,7 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 out=$top/build-check
 jobs=$(nproc)
 passed=0 failed=0 skipped=0
-quick=no install=yes
+quick=no install=yes peers=no
 
 # shellcheck source=contrib/deps.sh
 . "$top/contrib/deps.sh"
@@ -22,8 +25,9 @@ for option in "$@"; do
 	case $option in
 	--quick) quick=yes ;;
 	--no-install) install=no ;;
+	--peers) peers=yes ;;
 	*)
-		echo "usage: sh tests/check.sh [--quick] [--no-install]" >&2
+		echo "usage: sh tests/check.sh [--quick] [--no-install] [--peers]" >&2
 		exit 2
 		;;
 	esac
@@ -59,7 +63,7 @@ step() {
 	else
 		printf '%-26s FAILED %2d s, see %s\n' "$step_name" "$seconds" \
 			"$step_log"
-		grep -E 'error:|warning:|^FAIL|^ERROR|BEYOND|\[  FAILED|Sanitizer:' \
+		grep -E 'error:|warning:|^FAIL|^ERROR|\[  FAILED|Sanitizer:' \
 			"$step_log" | sort -u | head -n 20
 		tail -n 5 "$step_log"
 	fi
@@ -145,6 +149,11 @@ get_ready() {
 	if [ "$install" = yes ]; then
 		# shellcheck disable=SC2086 # words, each a package
 		deps_install $deps_build $deps_run $deps_test || exit 1
+		if [ "$peers" = yes ] && [ "$quick" = no ]; then
+			# shellcheck disable=SC2086
+			deps_install_stopped $deps_peers ||
+				echo "without other servers to compare with"
+		fi
 	fi
 	deps_configure_script "$top" >"$out/autoreconf.log" 2>&1 || {
 		cat "$out/autoreconf.log"
@@ -234,19 +243,9 @@ soak() {
 		SOAK_CLIENTS="${SOAK_CLIENTS:-500}" sh "$top/tests/bench/soak.sh"
 }
 
-# The cost of a login, a message and so on, against what it was.
-count_instructions() {
-	make -C "$out/gcc" tests/bench/antiphon-bench || return 1
-	BUILD=$out/gcc sh "$top/tests/bench/instructions.sh"
-}
-
-check_instructions() {
-	if command -v valgrind >/dev/null && [ "$(uname -m)" = x86_64 ]; then
-		step "instructions" count_instructions
-		return
-	fi
-	skipped=$((skipped + 1))
-	printf '%-26s skipped: it needs valgrind, and an x86_64\n' instructions
+# That every figure can be had, and no message is lost on the way to it.
+compare() {
+	QUICK=1 BUILD="$out/gcc" sh "$top/tests/bench/compare.sh"
 }
 
 lint_scripts() {
@@ -279,7 +278,7 @@ check_rest() {
 	if [ -x "$out/gcc/antiphond" ]; then
 		step "simulation" simulate
 		step "end to end" run_pytest gcc tests/e2e
-		check_instructions
+		step "comparison" compare
 	fi
 	if step "clang asan ubsan build" configure_in asan CC=clang \
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then

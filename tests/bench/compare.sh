@@ -89,7 +89,7 @@ files=$(ulimit -Hn)
 ulimit -n "$files"
 
 note() {
-	echo "compare.sh: $*" >&2
+	echo "$(date +%T) $*" >&2
 }
 
 # --- what is run ----------------------------------------------------------------
@@ -268,7 +268,8 @@ run_figures() {
 run_once() { # run server
 	if test -n "$warm"; then bench_once "$mode" >/dev/null 2>&1 || :; fi
 	if run_figures >"$work/line" 2>"$work/err"; then
-		echo "$2 $1 $(cat "$work/line")" | tee -a "$work/raw" >&2
+		echo "$2 $1 $(cat "$work/line")" >>"$work/raw"
+		note "$2 $1: $(cat "$work/line")"
 		return
 	fi
 	note "$2 $1: $(cat "$work/err" "$work/line")"
@@ -359,7 +360,7 @@ for server in $servers; do
 	if server_is_there "$server"; then
 		present="$present $server"
 	else
-		note "${server%-tuned} is not installed: no column for it"
+		note "${server%-tuned} is not there: no column for it"
 	fi
 done
 servers=$present
