@@ -40,6 +40,7 @@ struct bench_conf {
 	const char *mechanism; /* PLAIN or SCRAM-SHA-n; NULL: what there is */
 	enum scram_hash hash;
 	const char *state;     /* file of the mode kill */
+	const char *mark;      /* command around what is measured, or NULL */
 	unsigned clients;
 	unsigned window;  /* logins, messages or questions on their way */
 	unsigned count;   /* messages, questions or rounds of each client */
@@ -243,6 +244,9 @@ void usage_now(const struct bench *b, struct usage *out);
 uint64_t usage_bytes(const struct bench *b);
 /* Waits until the server has nothing to do: under 1 ms of CPU in 50 ms. */
 void usage_settle(struct bench *b);
+/* The server comes to rest, and what is measured begins; it ends with
+ * usage_result.  The command of --mark runs at both ends. */
+void usage_begin(struct bench *b, struct usage *out);
 /* Adds "seconds", "per_second" and "server_cpu_ms_per_1000" of n things. */
 void usage_result(struct bench *b, const struct usage *start, uint64_t n);
 void result_add(struct bench *b, const char *name, const char *fmt, ...)

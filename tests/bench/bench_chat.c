@@ -95,8 +95,7 @@ mode_chat(struct bench *b)
 	ok = bench_login(b, 0, chat.n);
 	b->on_stanza = chat_stanza;
 	ok = ok && chat_phase(b, &chat, bench_warm(b, b->conf->count));
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = ok && chat_phase(b, &chat, b->conf->count);
 	usage_result(b, &start, chat.arrived);
 	for (unsigned i = 0; i < chat.n; i++)

@@ -95,6 +95,8 @@ static const struct option_def {
 		"prints its --pid", set_text, AT(command) },
 	{ "resume", NULL, "TLS sessions, where the server lets clients",
 		set_flag, AT(resume) },
+	{ "mark", "COMMAND", "run before and after what is measured",
+		set_text, AT(mark) },
 	{ "state", "FILE", "what the mode kill has seen acknowledged",
 		set_text, AT(state) },
 	{ "table", NULL, "print a table instead of one line", set_flag,

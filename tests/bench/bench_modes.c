@@ -32,13 +32,11 @@ mode_login(struct bench *b)
 
 	if (!login_warm(b))
 		return false;
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	if (!bench_login(b, 0, n))
 		return false;
 	usage_result(b, &start, n);
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = bench_logout(b);
 	result_add(b, "after", "logout");
 	usage_result(b, &start, n);
@@ -141,8 +139,7 @@ mode_ping(struct bench *b)
 	if (!bench_login(b, 0, b->conf->clients) ||
 		!ping_phase(b, &p, bench_warm(b, b->conf->count)))
 		return false;
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = ping_phase(b, &p, b->conf->count);
 	usage_result(b, &start, p.answered);
 	b->lost = p.sent - p.answered;

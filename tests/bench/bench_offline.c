@@ -96,8 +96,7 @@ offline_store(struct bench *b, struct offline *off)
 	struct usage start;
 	bool ok = bench_login(b, off->half, off->half);
 
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	for (unsigned i = 0; ok && i < off->half; i++)
 		offline_send(&b->clients[off->half + i]);
 	ok = ok && bench_wait(b, offline_is_stored);
@@ -116,7 +115,7 @@ offline_fetch(struct bench *b, struct offline *off)
 	struct usage start;
 	bool ok;
 
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = bench_login(b, 0, off->half) && bench_wait(b, offline_is_fetched);
 	result_add(b, "phase", "fetch");
 	usage_result(b, &start, off->arrived);

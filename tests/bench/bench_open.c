@@ -149,8 +149,7 @@ mode_open(struct bench *b)
 	o = xcalloc(1, sizeof(*o));
 	open_init(b, o);
 	ok = bench_login(b, 0, n);
-	usage_settle(b);
-	usage_now(b, &o->start);
+	usage_begin(b, &o->start);
 	ok = ok && open_load(b, o);
 	usage_result(b, &o->start, o->measured);
 	result_add(b, "rate", "%u", b->conf->rate);

@@ -91,6 +91,22 @@ usage_settle(struct bench *b)
 	}
 }
 
+/* The command waits for whatever it needs; no client moves meanwhile. */
+static void
+usage_mark(struct bench *b)
+{
+	if (b->conf->mark != NULL && system(b->conf->mark) != 0)
+		bench_error(b, "the command failed: %s", b->conf->mark);
+}
+
+void
+usage_begin(struct bench *b, struct usage *out)
+{
+	usage_settle(b);
+	usage_mark(b);
+	usage_now(b, out);
+}
+
 void
 result_add(struct bench *b, const char *name, const char *fmt, ...)
 {
@@ -113,6 +129,7 @@ usage_result(struct bench *b, const struct usage *start, uint64_t n)
 	double seconds;
 
 	usage_now(b, &now);
+	usage_mark(b);
 	seconds = (double)(now.wall_us - start->wall_us) / US_PER_S;
 	result_add(b, "n", "%" PRIu64, n);
 	result_add(b, "seconds", "%.3f", seconds);

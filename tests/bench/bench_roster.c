@@ -301,8 +301,7 @@ mode_presence(struct bench *b)
 	group_init(b, &g);
 	ok = group_make(b, &g) &&
 		presence_phase(b, &g, bench_warm(b, b->conf->count));
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = ok && presence_phase(b, &g, b->conf->count);
 	usage_result(b, &start, g.arrived);
 	group_done(b, &g);
@@ -319,8 +318,7 @@ mode_roster(struct bench *b)
 	bool ok;
 
 	group_init(b, &g);
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = group_make(b, &g);
 	usage_result(b, &start, g.n_both);
 	group_done(b, &g);

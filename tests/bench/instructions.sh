@@ -1,0 +1,232 @@
+#!/bin/sh
+# instructions.sh - how many instructions, allocations and system calls the
+# server needs for a login, a message and so on, counted by valgrind; the
+# machine's load and speed make no difference.
+#
+#	instructions.sh [ROW...]           against the baseline: 1 when beyond
+#	instructions.sh --update           makes a new baseline
+#	instructions.sh --profile ROW...   says where they are made
+#
+# BUILD names the build tree; it must be one with -O2 and no sanitizer.  The
+# status is 77 where there is nothing to count with, or to compare with.
+#
+# A row is the difference between a run of many units and one of few, so that
+# all that does not grow with them falls out.  There is one client, or one
+# pair, with one thing on its way.  Valgrind makes a dump when the server's
+# function status_run() is called: antiphonctl sees to that at both ends of what
+# is measured.  Instructions of the kernel are not counted.
+# shellcheck disable=SC2154 # set by lib.sh
+set -eu
+
+rows='login-none login-tls chat-none chat-tls presence-none ping-none store-none
+	fetch-none'
+here=$(dirname "$0")
+baseline=$here/instructions.baseline
+
+unable() {
+	echo "instructions.sh: $*" >&2
+	exit 77
+}
+
+command -v valgrind >/dev/null || unable "valgrind is not installed"
+test "$(uname -m)" = x86_64 || unable "the baseline is for x86_64"
+
+# What glibc and OpenSSL choose by the kind of CPU is fixed, so that all count
+# the same: SSE2, and for OpenSSL SSSE3, SSE4.1, AES and PCLMUL.
+export GLIBC_TUNABLES=glibc.cpu.hwcaps=-AVX2,-AVX,-AVX_Fast_Unaligned_Load,\
+-ERMS,-FSRM,-BMI1,-BMI2,-LZCNT,-MOVBE,-RTM,-SSE4_2,-SSE4_1,-SSSE3
+export OPENSSL_ia32cap=0x208020207800010:0
+# a disk would only make it take longer
+if test -w /dev/shm; then export TMPDIR="${TMPDIR:-/dev/shm}"; fi
+
+. "$here/lib.sh"
+work=$(mktemp -d)
+trap 'cleanup; rm -rf "$work"' EXIT
+
+# --- a server that counts -------------------------------------------------------
+
+ctl() {
+	"$BUILD/antiphonctl" --socket "$folder/control" "$@" >/dev/null
+}
+
+counting_start() {
+	chmod 777 "$work" # the server may have another user
+	: >"$work/dump"
+	chmod 666 "$work/dump"
+	WRAP="valgrind -q --vgdb=no --tool=callgrind --collect-systime=yes
+		--dump-before=status_run --callgrind-out-file=$work/dump"
+	server_start 1 100
+	ctl loglevel all warn
+	cat >"$work/mark" <<-END
+	# waits until the server is at rest, and has a dump made
+	before=
+	for i in \$(seq 100); do
+		now=\$(cat /proc/$pid/task/*/schedstat)
+		test "\$now" != "\$before" || break
+		before=\$now
+		sleep 0.1
+	done
+	exec "$BUILD/antiphonctl" --socket "$folder/control" status >/dev/null
+	END
+}
+
+# What is run for a row: $run with a number of counts, each of which makes
+# $each units; the row is its $part-th measured part.
+plan() {
+	case $1 in
+	*-none) tls=none ;;
+	*-tls) tls=starttls ;;
+	esac
+	part=1 each=1 few=100 many=300 window=1
+	case $1 in
+	login-*) run='login --warm 0 --clients' few=30 many=90 ;;
+	chat-*) run='chat --clients 2 --one-way --count' ;;
+	presence-*)
+		run='presence --clients 21 --contacts 20 --paced --count'
+		few=1 many=3 each=420
+		;;
+	ping-*) run='ping --clients 1 --count' ;;
+	store-* | fetch-*)
+		run='offline --clients 2 --count'
+		# all at once, or they would be committed in twos and threes as
+		# luck has it
+		many=500 window=500
+		test "${1%-*}" = store || part=2
+		;;
+	*) die "there is no row $1; there are:" $rows ;;
+	esac
+}
+
+# load COUNT OPTION...: accounts have to be loaded first.
+load() {
+	ctl reload
+	eval "port=\$port_$tls"
+	# shellcheck disable=SC2086 # words
+	"$bench" $run "$@" --window $window --tls "$tls" --port "$port" \
+		>"$work/bench" || {
+		cat "$work/bench" >&2
+		die "the run failed"
+	}
+}
+
+# dump COUNT FILE: each measured part has one, and what went before it.
+dump() {
+	before=$(find "$work" -name 'dump.*' | wc -l)
+	load "$1" --mark "sh $work/mark"
+	mv "$work/dump.$((before + 2 * part))" "$2" ||
+		die "valgrind made no dump: has status_run() gone?"
+	: >"$work/dump.$((before + 2 * part))"
+}
+
+# count ROW [OPTION]: what callgrind.awk makes of it.
+count() {
+	plan "$1"
+	load "$few" # nothing is measured that happens once only
+	dump "$few" "$work/few"
+	dump "$many" "$work/many"
+	awk ${2:+-v "$2"} -v units=$(((many - few) * each)) \
+		-f "$here/callgrind.awk" "$work/few" "$work/many"
+}
+
+# --- what is said about it --------------------------------------------------------
+
+versions() {
+	echo "# $("${CC:-gcc}" --version | head -n 1)"
+	for package in libc6 libexpat1 libevent-core-2.1-7 libsqlite3-0 libssl3; do
+		dpkg-query -W -f '# ${Package} ${Version}\n' $package 2>/dev/null ||
+			echo "# $package unknown"
+	done
+}
+
+measure() {
+	echo "row instructions allocations frees system_calls"
+	for row in "$@"; do
+		counts=$(count "$row")
+		# how often the store's threads wait is a matter of luck
+		case $row in
+		login-* | store-* | fetch-*) counts="${counts% *} -" ;;
+		esac
+		echo "$row $counts"
+	done
+}
+
+# Says what is beyond 10 %; of calls, 0.2 may always be.
+compare() {
+	awk '
+	function beyond(was, is, least,    by) {
+		if (was == "-")
+			return 0
+		by = was > is ? was - is : is - was
+		return by > was / 10 && by > least
+	}
+	BEGIN {
+		printf "%-14s %22s %6s %16s %16s %16s\n", "a unit of",
+			"instructions", "", "allocations", "frees",
+			"system calls"
+	}
+	/^#/ || /^row/ { next }
+	NR == FNR { for (i = 2; i <= 5; i++) was[$1, i] = $i; next }
+	{
+		is = was[$1, 2]
+		bad = beyond(is, $2, 0)
+		for (i = 3; i <= 5; i++)
+			bad = beyond(was[$1, i], $i, 0.2) || bad
+		printf "%-14s %10d %11d %+5.1f%%", $1, is, $2,
+			is ? 100 * ($2 - is) / is : 100
+		for (i = 3; i <= 5; i++)
+			printf " %8s%8s", was[$1, i], $i
+		print bad ? "  BEYOND" : ""
+		all = all || bad
+	}
+	END { exit all }' "$baseline" "$1"
+}
+
+check() {
+	measure "$@" >"$work/rows"
+	if compare "$work/rows"; then return 0; fi
+	versions >"$work/versions"
+	grep '^#' "$baseline" | diff - "$work/versions" >"$work/differ" || {
+		echo "The baseline (<) was made with others than these (>):"
+		grep '^[<>]' "$work/differ"
+	}
+	cat <<-END
+	Beyond 10 % of the baseline, up or down.  To see where they are made:
+	    BUILD=... tests/bench/instructions.sh --profile ROW
+	When it is meant to be so, make a new baseline and commit it with the
+	change, with the reason and both figures:
+	    BUILD=... tests/bench/instructions.sh --update
+	END
+	return 1
+}
+
+update() {
+	versions >"$work/baseline"
+	measure $rows >>"$work/baseline"
+	cat "$work/baseline"
+	cp "$work/baseline" "$baseline"
+}
+
+profile() {
+	for row in "$@"; do
+		echo "$row: instructions, allocations, frees, system calls"
+		count "$row" listing=1
+	done
+}
+
+how=check
+case ${1:-} in
+--update | --profile)
+	how=${1#--}
+	shift
+	;;
+-*) die "there is no option $1; see its first lines" ;;
+esac
+# shellcheck disable=SC2086 # words
+test $# != 0 || set -- $rows
+for row in "$@"; do plan "$row"; done
+
+counting_start
+status=0
+$how "$@" || status=$?
+server_stop || die "the server did not end well"
+exit $status
