@@ -67,6 +67,10 @@ struct store_driver {
 		store_entry_fn fn, void *arg, struct err *err);
 	bool (*list)(struct store_db *db, struct store_place at,
 		store_entry_fn fn, void *arg, struct err *err);
+	/* with is the name of the map, one of names; in any order of names */
+	bool (*list_many)(struct store_db *db, struct str host,
+		struct str owner, const struct str *names, size_t n,
+		store_entry_fn fn, void *arg, struct err *err);
 	bool (*owners)(struct store_db *db, struct str host, struct str name,
 		struct str after, uint32_t max, store_entry_fn fn, void *arg,
 		struct err *err);

@@ -31,6 +31,7 @@ enum sqlite_sql {
 
 	SQL_MAP_GET,
 	SQL_MAP_LIST,
+	SQL_MAP_WALK,
 	SQL_MAP_ANY,
 	SQL_MAP_SET,
 	SQL_MAP_CREATE,
@@ -112,6 +113,8 @@ bool sqlite_run_plain(struct store_db *db, enum sqlite_sql which,
 	struct err *err);
 /* Fills in err from what SQLite says; false. */
 bool sqlite_fail(sqlite3 *sql, const char *path, struct err *err);
+/* The same where it is us who have found damage. */
+bool sqlite_damaged(const struct store_db *db, struct err *err);
 
 /* ERR_REFUSED when the database is not ours, or newer than we are. */
 bool sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err);
@@ -132,6 +135,9 @@ bool sqlite_get(struct store_db *db, struct store_place at, struct str key,
 	store_entry_fn fn, void *arg, struct err *err);
 bool sqlite_list(struct store_db *db, struct store_place at, store_entry_fn fn,
 	void *arg, struct err *err);
+bool sqlite_list_many(struct store_db *db, struct str host, struct str owner,
+	const struct str *names, size_t n, store_entry_fn fn, void *arg,
+	struct err *err);
 bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err);

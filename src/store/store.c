@@ -1,13 +1,10 @@
 /*
- * store.c - the store as a whole: its queues, its threads, its opening and
- * closing.
+ * store.c - the store as a whole: its queues, its opening and closing.
  *
- * One writer thread takes whatever has gathered and commits it as one
- * transaction; reader threads work beside it; one more thread makes backups,
- * so that a long copy keeps no reader busy.  Invariant: a read is in a queue
- * only when every write to its (host, owner) that was asked for before it is
- * committed; else it is parked.  The lock is held for a few pointer operations
- * at a time, never across a call of the driver.
+ * Invariant: a read is in a queue only when every write to its (host, owner)
+ * that was asked for before it is committed; else it is parked.  The lock is
+ * held for a few pointer operations at a time, never across a call of the
+ * driver.
  */
 #include "config.h"
 
@@ -103,6 +100,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 {
 	struct store_req *req = &tx->req;
 	const struct store_op *op;
+	bool wake;
 
 	req->bytes = arena_bytes(req->arena);
 	atomic_fetch_add(&s->unanswered, 1);
@@ -116,8 +114,12 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 		s->slots[op->slot] = req->ticket;
 	STAILQ_INSERT_TAIL(&s->writes, req, link);
 	gauge_add(&s->stats.queued, 1);
-	pthread_cond_signal(&s->writes_changed);
+	wake = s->writer_asleep;
+	s->writer_asleep = false;
 	pthread_mutex_unlock(&s->lock);
+	/* behind the lock, else it is the first thing that he waits for */
+	if (wake)
+		pthread_cond_signal(&s->writes_changed);
 }
 
 /* With the lock. */
@@ -127,6 +129,7 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	switch (rd->kind) {
 	case STORE_READ_GET:
 	case STORE_READ_LIST:
+	case STORE_READ_LIST_MANY:
 	case STORE_READ_RANGE:
 		return s->slots[slot];
 	case STORE_READ_OWNERS:
@@ -142,6 +145,7 @@ store_submit_read(struct store *s, struct store_read *rd)
 {
 	struct store_req *req = &rd->req;
 	unsigned slot = store_slot(rd->at.host, rd->at.owner);
+	bool wake = false;
 
 	req->bytes = arena_bytes(req->arena);
 	atomic_fetch_add(&s->unanswered, 1);
@@ -158,20 +162,27 @@ store_submit_read(struct store *s, struct store_read *rd)
 		pthread_cond_signal(&s->copies_changed);
 	} else {
 		STAILQ_INSERT_TAIL(&s->reads, req, link);
-		pthread_cond_signal(&s->reads_changed);
+		s->n_reads++;
+		wake = store_wakes_reader(s);
 	}
 	pthread_mutex_unlock(&s->lock);
+	if (wake)
+		pthread_cond_signal(&s->reads_changed);
 }
 
 void
-store_finished(struct store *s, const struct store_req *req)
+store_finished(struct store *s, const struct store_req_list *reqs)
 {
+	const struct store_req *req;
+
 	pthread_mutex_lock(&s->lock);
-	gauge_remove(&s->stats.queued_bytes, req->bytes);
-	if (req->failed)
-		s->stats.failures++;
-	else
-		s->stats.reads++;
+	STAILQ_FOREACH (req, reqs, link) {
+		gauge_remove(&s->stats.queued_bytes, req->bytes);
+		if (req->failed)
+			s->stats.failures++;
+		else
+			s->stats.reads++;
+	}
 	pthread_mutex_unlock(&s->lock);
 }
 
@@ -187,158 +198,27 @@ store_stats(struct store *s, struct store_stats *out)
 	pthread_mutex_unlock(&s->lock);
 }
 
-/* --- the threads -------------------------------------------------------- */
-
-static void *
-writer_main(void *arg)
-{
-	struct store_thread *t = arg;
-	struct store *s = t->store;
-	struct store_req_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
-
-	for (;;) {
-		pthread_mutex_lock(&s->lock);
-		while (STAILQ_EMPTY(&waiting) && STAILQ_EMPTY(&s->writes) &&
-			!s->closing)
-			pthread_cond_wait(&s->writes_changed, &s->lock);
-		STAILQ_CONCAT(&waiting, &s->writes);
-		pthread_mutex_unlock(&s->lock);
-		if (STAILQ_EMPTY(&waiting))
-			return NULL;
-		store_write_batch(s, &waiting);
-	}
-}
-
-/* NULL when the store is closed and nothing waits any more. */
-static struct store_read *
-read_take(struct store *s, struct store_req_list *from, pthread_cond_t *changed)
-{
-	struct store_req *req;
-
-	pthread_mutex_lock(&s->lock);
-	while (STAILQ_EMPTY(from) && !s->writer_is_done)
-		pthread_cond_wait(changed, &s->lock);
-	req = STAILQ_FIRST(from);
-	if (req != NULL)
-		STAILQ_REMOVE_HEAD(from, link);
-	pthread_mutex_unlock(&s->lock);
-	return req != NULL ? CONTAINER_OF(req, struct store_read, req) : NULL;
-}
-
-static void *
-reader_main(void *arg)
-{
-	struct store_thread *t = arg;
-	struct store *s = t->store;
-	struct store_read *rd;
-
-	while ((rd = read_take(s, &s->reads, &s->reads_changed)) != NULL)
-		store_read_run(s, t->db, rd);
-	return NULL;
-}
-
-/* Backups are rare: their handle, and the memory it takes, goes each time. */
-static void
-backup_run(struct store *s, struct store_read *rd)
-{
-	struct store_db *db =
-		s->driver->open(&s->conf, s->writer.db, &rd->req.err);
-
-	if (db == NULL)
-		rd->req.failed = true;
-	store_read_run(s, db, rd);
-	if (db != NULL)
-		s->driver->close(db);
-}
-
-static void *
-copier_main(void *arg)
-{
-	struct store_thread *t = arg;
-	struct store *s = t->store;
-	struct store_read *rd;
-
-	while ((rd = read_take(s, &s->copies, &s->copies_changed)) != NULL)
-		backup_run(s, rd);
-	return NULL;
-}
-
-static bool
-thread_start(struct store *s, struct store_thread *t, const char *name,
-	void *(*run)(void *), struct err *err)
-{
-	int rc;
-
-	t->store = s;
-	rc = pthread_create(&t->id, NULL, run, t);
-	if (rc != 0) {
-		errno = rc;
-		return err_errno(err, "cannot start the thread %s", name);
-	}
-	t->started = true;
-	pthread_setname_np(t->id, name);
-	return true;
-}
-
-/* Signals are for the main thread: these start with all of them blocked. */
-static bool
-threads_start(struct store *s, struct err *err)
-{
-	sigset_t all, before;
-	bool ok;
-
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ok = thread_start(s, &s->writer, "store-write", writer_main, err) &&
-		thread_start(s, &s->copier, "store-copy", copier_main, err);
-	for (unsigned i = 0; ok && i < s->n_readers; i++)
-		ok = thread_start(
-			s, &s->readers[i], "store-read", reader_main, err);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	return ok;
-}
-
-static void
-thread_join(struct store_thread *t)
-{
-	if (t->started)
-		pthread_join(t->id, NULL);
-	t->started = false;
-}
-
-/* The writer first: its last commit releases the last parked reads. */
-static void
-threads_stop(struct store *s)
-{
-	thread_join(&s->writer);
-	pthread_mutex_lock(&s->lock);
-	s->writer_is_done = true;
-	pthread_cond_broadcast(&s->reads_changed);
-	pthread_cond_broadcast(&s->copies_changed);
-	pthread_mutex_unlock(&s->lock);
-	for (unsigned i = 0; i < s->n_readers; i++)
-		thread_join(&s->readers[i]);
-	thread_join(&s->copier);
-}
-
 /* --- no threads --------------------------------------------------------- */
 
 static bool
 turn_reads(struct store *s)
 {
 	struct store_req_list reads = STAILQ_HEAD_INITIALIZER(reads);
+	struct store_req_list copies = STAILQ_HEAD_INITIALIZER(copies);
 	struct store_req *req;
-	bool any = false;
+	bool any;
 
 	pthread_mutex_lock(&s->lock);
 	STAILQ_CONCAT(&reads, &s->reads);
-	STAILQ_CONCAT(&reads, &s->copies);
+	s->n_reads = 0;
+	STAILQ_CONCAT(&copies, &s->copies);
 	pthread_mutex_unlock(&s->lock);
-	while ((req = STAILQ_FIRST(&reads)) != NULL) {
-		STAILQ_REMOVE_HEAD(&reads, link);
-		store_read_run(s, s->writer.db,
+	any = !STAILQ_EMPTY(&reads) || !STAILQ_EMPTY(&copies);
+	store_read_batch(s, s->writer.db, &reads);
+	while ((req = STAILQ_FIRST(&copies)) != NULL) {
+		STAILQ_REMOVE_HEAD(&copies, link);
+		store_backup_run(s, s->writer.db,
 			CONTAINER_OF(req, struct store_read, req));
-		any = true;
 	}
 	return any;
 }
@@ -450,7 +330,7 @@ store_open(const struct store_conf *conf, struct err *err)
 		store_free(s);
 		return NULL;
 	}
-	if (!conf->inline_work && !threads_start(s, err)) {
+	if (!conf->inline_work && !store_threads_start(s, err)) {
 		store_close(s);
 		return NULL;
 	}
@@ -470,7 +350,7 @@ store_close(struct store *s)
 		while (store_turn(s))
 			continue;
 	} else {
-		threads_stop(s);
+		store_threads_stop(s);
 	}
 	store_free(s);
 }

@@ -194,6 +194,8 @@ struct store_range {
 	struct str after_id; /* STR_NONE: no bound; unknown: ERR_MISSING */
 	struct str before_id;
 	uint32_t max;        /* entries in the answer; 0: none, for counting */
+	size_t max_bytes;    /* it ends with the entry that reaches this; 0:
+			      * STORE_RANGE_MAX */
 	bool backwards;      /* the last max of the range, still oldest first */
 	bool count;          /* fill in total */
 };

@@ -22,6 +22,10 @@
 
 struct arena;
 
+/* What a reader takes together, at most, and how many reads have to wait for a
+ * second reader to be woken: each one that is costs two switches of threads. */
+#define STORE_BATCH_READS 64
+#define STORE_READS_EACH 8
 /* What a commit takes together, at most. */
 #define STORE_BATCH_TX 4096
 #define STORE_BATCH_BYTES ((size_t)8 << 20)
@@ -84,6 +88,7 @@ struct store_tx {
 enum store_read_kind {
 	STORE_READ_GET,
 	STORE_READ_LIST,
+	STORE_READ_LIST_MANY,
 	STORE_READ_OWNERS,
 	STORE_READ_COUNT_OWNERS,
 	STORE_READ_RANGE,
@@ -96,7 +101,6 @@ struct store_read {
 	struct store_place at;
 	struct str *names; /* of the maps to list */
 	size_t n_names;
-	bool with_logs; /* and the sizes of the logs of these names */
 	struct str key; /* or after which owner, or the path of a backup */
 	uint32_t max;
 	struct store_range range;
@@ -130,6 +134,11 @@ struct store {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t writes_changed, reads_changed, copies_changed;
 	struct store_req_list writes, reads, copies;
+	unsigned n_reads; /* in reads */
+	bool writer_asleep;
+	/* How many wait for reads_changed, and how many of these have been
+	 * signalled already. */
+	unsigned readers_asleep, readers_called;
 	struct store_req_list parked; /* reads whose ticket is not committed */
 	uint64_t asked;               /* the last ticket given out */
 	uint64_t committed;           /* all up to this one are answered for */
@@ -148,10 +157,19 @@ unsigned store_slot(struct str host, struct str owner);
 /* Both are taken. */
 void store_submit_tx(struct store *s, struct store_tx *tx);
 void store_submit_read(struct store *s, struct store_read *rd);
-/* Counts req out. */
-void store_finished(struct store *s, const struct store_req *req);
+/* Counts them out. */
+void store_finished(struct store *s, const struct store_req_list *reqs);
 /* Posts the answer; req is taken. */
 void store_req_answer(struct store *s, struct store_req *req);
+
+/* --- store_threads.c ---------------------------------------------------- */
+
+bool store_threads_start(struct store *s, struct err *err);
+/* When all that was asked for is answered. */
+void store_threads_stop(struct store *s);
+/* With the lock, after there is more in reads: is one to be woken?  Then signal
+ * reads_changed, without the lock. */
+bool store_wakes_reader(struct store *s);
 
 /* --- store_tx.c --------------------------------------------------------- */
 
@@ -167,8 +185,12 @@ void store_write_batch(struct store *s, struct store_req_list *waiting);
 
 /* --- store_read.c ------------------------------------------------------- */
 
-/* A store thread, with its own handle; rd is taken. */
-void store_read_run(struct store *s, struct store_db *db,
+/* A store thread, with its own handle: answers all of them, which are not
+ * backups, from one view of the database.  They are taken. */
+void store_read_batch(struct store *s, struct store_db *db,
+	struct store_req_list *batch);
+/* The same for one backup. */
+void store_backup_run(struct store *s, struct store_db *db,
 	struct store_read *rd);
 
 #endif

@@ -523,6 +523,7 @@ const struct store_driver store_mem = {
 	.trim_count = mem_trim_count,
 	.get = mem_get,
 	.list = mem_list_map,
+	.list_many = mem_list_many,
 	.owners = mem_owners,
 	.count_owners = mem_count_owners,
 	.range = mem_range,

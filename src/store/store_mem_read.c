@@ -45,6 +45,30 @@ mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
 	return true;
 }
 
+bool
+mem_list_many(struct store_db *db, struct str host, struct str owner,
+	const struct str *names, size_t n, store_entry_fn fn, void *arg,
+	struct err *err)
+{
+	(void)err;
+	for (size_t i = 0; i < n; i++) {
+		struct store_place at = { host, owner, names[i] };
+		const struct mem_place *pl = mem_place_find(db->data, at);
+
+		for (size_t j = 0; pl != NULL && j < pl->map.n; j++) {
+			struct store_entry e = {
+				.key = pl->map.items[j]->key,
+				.value = pl->map.items[j]->value,
+				.with = names[i],
+			};
+
+			if (!fn(arg, &e))
+				return true;
+		}
+	}
+	return true;
+}
+
 static bool
 place_is_held(const struct mem_place *pl, struct str host, struct str name)
 {

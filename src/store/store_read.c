@@ -1,7 +1,7 @@
 /*
  * store_read.c - questions, from being asked to being answered.
  *
- * The first half runs on the asker's thread, store_read_run() on a thread of
+ * The first half runs on the asker's thread, store_read_batch() on a thread of
  * the store with its own handle, the callback on the asker's thread again.
  */
 #include "config.h"
@@ -89,8 +89,6 @@ store_list(struct store *s, struct store_place at, struct mailbox *reply,
 	struct store_read *rd =
 		read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
 
-	rd->names = &rd->at.name;
-	rd->n_names = 1;
 	rd->fn = fn;
 	store_submit_read(s, rd);
 }
@@ -102,12 +100,11 @@ store_list_many(struct store *s, struct str host, struct str owner,
 {
 	struct store_place at = { host, owner, STR_NONE };
 	struct store_read *rd =
-		read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
+		read_new(STORE_READ_LIST_MANY, at, STR_NONE, reply, arg);
 	struct arena *a = rd->req.arena;
 
 	rd->names = arena_alloc(a, n_names * sizeof(*rd->names));
 	rd->n_names = n_names;
-	rd->with_logs = true;
 	for (size_t i = 0; i < n_names; i++) {
 		if (!store_key_check(names[i], &rd->req.err))
 			rd->req.failed = true;
@@ -167,6 +164,8 @@ store_range(struct store *s, struct store_place at,
 	id_check(rd, range->before_id);
 	if (!rd->req.failed) {
 		rd->range = *range;
+		if (range->max_bytes == 0 || range->max_bytes > STORE_RANGE_MAX)
+			rd->range.max_bytes = STORE_RANGE_MAX;
 		rd->range.with = rd->key;
 		rd->range.after_id = arena_str(a, range->after_id);
 		rd->range.before_id = arena_str(a, range->before_id);
@@ -192,7 +191,6 @@ store_backup(struct store *s, const char *path, struct mailbox *reply,
 
 struct finder {
 	struct store_read *rd;
-	struct str with; /* of maps: the name */
 	bool too_much;
 };
 
@@ -210,6 +208,12 @@ entries_grow(struct store_read *rd)
 }
 
 static bool
+is_list(const struct store_read *rd)
+{
+	return rd->kind == STORE_READ_LIST || rd->kind == STORE_READ_LIST_MANY;
+}
+
+static bool
 on_entry_found(void *arg, const struct store_entry *found)
 {
 	struct finder *f = arg;
@@ -218,7 +222,7 @@ on_entry_found(void *arg, const struct store_entry *found)
 	struct store_entry *e;
 
 	rd->bytes += sizeof(*e) + found->key.n + found->value.n + found->with.n;
-	if (rd->kind == STORE_READ_LIST && rd->bytes > STORE_ANSWER_MAX) {
+	if (is_list(rd) && rd->bytes > STORE_ANSWER_MAX) {
 		f->too_much = true;
 		return false;
 	}
@@ -227,42 +231,80 @@ on_entry_found(void *arg, const struct store_entry *found)
 	e = &rd->entries[rd->n++];
 	e->key = arena_str(a, found->key);
 	e->value = arena_str(a, found->value);
-	e->with = f->with.p != NULL ? f->with : arena_str(a, found->with);
+	/* the names of maps are the request's own */
+	e->with = rd->kind == STORE_READ_LIST_MANY ? found->with
+						   : arena_str(a, found->with);
 	e->wall_us = found->wall_us;
 	e->total = found->total;
 	e->bytes = found->bytes;
-	return rd->kind != STORE_READ_RANGE || rd->bytes < STORE_RANGE_MAX;
+	return rd->kind != STORE_READ_RANGE || rd->bytes < rd->range.max_bytes;
 }
 
 static bool
-on_log_found(void *arg, const struct store_entry *found)
+too_large(struct str name, struct err *err)
 {
-	const struct finder *f = arg;
-	bool wanted = false;
+	return err_set(err, ERR_LIMIT,
+		"the map %.200s is too large to be read whole", name.p);
+}
 
-	for (size_t i = 0; i < f->rd->n_names && !wanted; i++)
-		wanted = str_eq(f->rd->names[i], found->with);
-	return !wanted || on_entry_found(arg, found);
+static bool
+map_list(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, struct err *err)
+{
+	struct finder f = { .rd = rd };
+
+	if (!d->list(db, rd->at, on_entry_found, &f, err))
+		return false;
+	return !f.too_much || too_large(rd->at.name, err);
+}
+
+/* Drivers find the maps in an order of theirs. */
+static void
+entries_sort(struct store_read *rd)
+{
+	struct store_entry *sorted =
+		arena_alloc(rd->req.arena, rd->n * sizeof(*sorted));
+	size_t n = 0;
+
+	for (size_t i = 0; i < rd->n_names; i++) {
+		for (size_t j = 0; j < rd->n; j++) {
+			if (rd->entries[j].with.p == rd->names[i].p)
+				sorted[n++] = rd->entries[j];
+		}
+	}
+	rd->entries = sorted;
+	rd->n = n;
+}
+
+/* Of logs that were asked for. */
+static bool
+on_size_found(void *arg, const struct store_entry *found)
+{
+	struct finder *f = arg;
+	struct store_entry e = *found;
+
+	for (size_t i = 0; i < f->rd->n_names; i++) {
+		if (str_eq(f->rd->names[i], found->with)) {
+			e.with = f->rd->names[i];
+			return on_entry_found(f, &e);
+		}
+	}
+	return true;
 }
 
 static bool
 maps_list(const struct store_driver *d, struct store_db *db,
 	struct store_read *rd, struct err *err)
 {
-	struct finder f = { .rd = rd }, logs = { .rd = rd };
-	struct store_place at = rd->at;
+	struct finder f = { .rd = rd };
 
-	for (size_t i = 0; i < rd->n_names; i++) {
-		at.name = f.with = rd->names[i];
-		if (!d->list(db, at, on_entry_found, &f, err))
-			return false;
-		if (f.too_much)
-			return err_set(err, ERR_LIMIT,
-				"the map %.200s is too large to be read whole",
-				at.name.p);
-	}
-	return !rd->with_logs ||
-		d->sizes(db, at.host, at.owner, on_log_found, &logs, err);
+	if (!d->list_many(db, rd->at.host, rd->at.owner, rd->names, rd->n_names,
+		    on_entry_found, &f, err))
+		return false;
+	if (f.too_much)
+		return too_large(rd->entries[rd->n - 1].with, err);
+	entries_sort(rd);
+	return d->sizes(db, rd->at.host, rd->at.owner, on_size_found, &f, err);
 }
 
 static void
@@ -316,6 +358,8 @@ read_find(const struct store_driver *d, struct store_db *db,
 	case STORE_READ_GET:
 		return d->get(db, rd->at, rd->key, on_entry_found, &f, err);
 	case STORE_READ_LIST:
+		return map_list(d, db, rd, err);
+	case STORE_READ_LIST_MANY:
 		return maps_list(d, db, rd, err);
 	case STORE_READ_OWNERS:
 		return owners_list(d, db, rd, err);
@@ -330,27 +374,73 @@ read_find(const struct store_driver *d, struct store_db *db,
 	return err_set(err, ERR_INVALID, "not a read");
 }
 
-static bool
-read_run(const struct store_driver *d, struct store_db *db,
-	struct store_read *rd)
+static void
+read_failed(struct store_read *rd, const struct err *why)
 {
-	struct err *err = &rd->req.err;
-	bool ok;
+	rd->req.failed = true;
+	rd->req.err = *why;
+}
 
-	if (rd->kind == STORE_READ_BACKUP)
-		return d->backup(db, rd->key.p, err);
-	if (!d->begin(db, err))
-		return false;
-	ok = read_find(d, db, rd, err);
-	d->rollback(db);
-	return ok;
+/* Answers as many from one view as fit into memory; done gets them. */
+static void
+view_run(struct store *s, struct store_db *db, struct store_req_list *batch,
+	struct store_req_list *done)
+{
+	const struct store_driver *d = s->driver;
+	struct err why = ERR_INIT;
+	bool begun = d->begin(db, &why);
+	size_t bytes = 0;
+	struct store_req *req;
+
+	while ((req = STAILQ_FIRST(batch)) != NULL &&
+		bytes < STORE_BATCH_BYTES) {
+		struct store_read *rd =
+			CONTAINER_OF(req, struct store_read, req);
+
+		STAILQ_REMOVE_HEAD(batch, link);
+		STAILQ_INSERT_TAIL(done, req, link);
+		if (!begun)
+			read_failed(rd, &why);
+		else if (!read_find(d, db, rd, &req->err))
+			req->failed = true;
+		bytes += rd->bytes;
+	}
+	if (begun)
+		d->rollback(db);
+}
+
+static void
+answer_all(struct store *s, struct store_req_list *done)
+{
+	struct store_req *req;
+
+	store_finished(s, done);
+	while ((req = STAILQ_FIRST(done)) != NULL) {
+		STAILQ_REMOVE_HEAD(done, link);
+		store_req_answer(s, req);
+	}
 }
 
 void
-store_read_run(struct store *s, struct store_db *db, struct store_read *rd)
+store_read_batch(
+	struct store *s, struct store_db *db, struct store_req_list *batch)
 {
-	if (!rd->req.failed && !read_run(s->driver, db, rd))
+	struct store_req_list done = STAILQ_HEAD_INITIALIZER(done);
+
+	while (!STAILQ_EMPTY(batch)) {
+		view_run(s, db, batch, &done);
+		answer_all(s, &done);
+	}
+}
+
+void
+store_backup_run(struct store *s, struct store_db *db, struct store_read *rd)
+{
+	struct store_req_list done = STAILQ_HEAD_INITIALIZER(done);
+	struct err *err = &rd->req.err;
+
+	if (!rd->req.failed && !s->driver->backup(db, rd->key.p, err))
 		rd->req.failed = true;
-	store_finished(s, &rd->req);
-	store_req_answer(s, &rd->req);
+	STAILQ_INSERT_TAIL(&done, &rd->req, link);
+	answer_all(s, &done);
 }

@@ -39,6 +39,20 @@ fail_io(sqlite3 *sql, const char *path, struct err *err)
 			   : sqlite3_errmsg(sql));
 }
 
+static bool
+fail_damaged(const char *path, struct err *err)
+{
+	return err_set(err, ERR_STORAGE,
+		"%.120s is damaged; stop the server and restore a backup",
+		path);
+}
+
+bool
+sqlite_damaged(const struct store_db *db, struct err *err)
+{
+	return fail_damaged(db->path, err);
+}
+
 bool
 sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 {
@@ -55,10 +69,7 @@ sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 	case SQLITE_IOERR:
 		return fail_io(sql, path, err);
 	case SQLITE_CORRUPT:
-		return err_set(err, ERR_STORAGE,
-			"%.120s is damaged; stop the server and restore a "
-			"backup",
-			path);
+		return fail_damaged(path, err);
 	case SQLITE_NOTADB:
 		return err_set(err, ERR_STORAGE,
 			"%.120s is not a database; restore a backup, or name "
@@ -420,6 +431,7 @@ const struct store_driver store_sqlite = {
 	.trim_count = sqlite_trim_count,
 	.get = sqlite_get,
 	.list = sqlite_list,
+	.list_many = sqlite_list_many,
 	.owners = sqlite_owners,
 	.count_owners = sqlite_count_owners,
 	.range = sqlite_range,

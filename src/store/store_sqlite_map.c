@@ -163,6 +163,101 @@ sqlite_list(struct store_db *db, struct store_place at, store_entry_fn fn,
 	return rows_pass(db, st, fn, arg, err);
 }
 
+/* --- several maps at once ----------------------------------------------- */
+
+/* The first of the names, in byte order, that is not before from; NULL if there
+ * is none. */
+static const struct str *
+name_at_or_after(const struct str *names, size_t n, struct str from)
+{
+	const struct str *best = NULL;
+
+	for (size_t i = 0; i < n; i++) {
+		if (str_cmp(names[i], from) >= 0 &&
+			(best == NULL || str_cmp(names[i], *best) < 0))
+			best = &names[i];
+	}
+	return best;
+}
+
+struct walk {
+	const struct str *names;
+	size_t n;
+	const struct str *name; /* where we are; NULL: at the end */
+	store_entry_fn fn;
+	void *arg;
+};
+
+/* Is it in a map that is wanted?  Then that is where we are, else w->name is
+ * where to go on. */
+static bool
+walk_wants(struct walk *w, struct str found)
+{
+	if (!str_eq(found, *w->name))
+		w->name = name_at_or_after(w->names, w->n, found);
+	return w->name != NULL && str_eq(found, *w->name);
+}
+
+/* Rows up to the first that is not wanted. */
+static bool
+walk_rows(
+	struct store_db *db, sqlite3_stmt *st, struct walk *w, struct err *err)
+{
+	bool row;
+
+	while (sqlite_step(db, st, &row, err)) {
+		struct str found = row ? sqlite_text(st, 2) : STR("");
+		struct store_entry e = { .key = STR_NONE };
+
+		if (!row) {
+			w->name = NULL;
+			return true;
+		}
+		/* in a damaged file, where it would go on for ever */
+		if (str_cmp(found, *w->name) < 0)
+			return sqlite_damaged(db, err);
+		if (!walk_wants(w, found))
+			return true;
+		e.key = sqlite_text(st, 0);
+		e.value = sqlite_text(st, 1);
+		e.with = *w->name;
+		if (!w->fn(w->arg, &e)) {
+			w->name = NULL;
+			return true;
+		}
+	}
+	return false;
+}
+
+/*
+ * The maps of an owner lie one behind the other, and most of them are wanted
+ * when he is loaded: one statement walks over them, and jumps where one is not.
+ */
+bool
+sqlite_list_many(struct store_db *db, struct str host, struct str owner,
+	const struct str *names, size_t n, store_entry_fn fn, void *arg,
+	struct err *err)
+{
+	struct walk w = { names, n, name_at_or_after(names, n, STR("")), fn,
+		arg };
+	struct store_place at = { host, owner, STR_NONE };
+	sqlite3_stmt *st;
+	bool ok;
+
+	while (w.name != NULL) {
+		at.name = *w.name;
+		st = sqlite_stmt(db, SQL_MAP_WALK, err);
+		if (st == NULL)
+			return false;
+		sqlite_bind_place(st, at);
+		ok = walk_rows(db, st, &w, err);
+		sqlite3_reset(st);
+		if (!ok)
+			return false;
+	}
+	return true;
+}
+
 bool
 sqlite_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,

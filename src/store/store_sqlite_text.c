@@ -51,6 +51,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_MAP_GET] = "SELECT value FROM map WHERE " MAP_AT " AND key = ?4",
 	[SQL_MAP_LIST] = "SELECT key, value FROM map WHERE " MAP_AT
 			 " ORDER BY key",
+	[SQL_MAP_WALK] = "SELECT key, value, name FROM map WHERE host = ?1"
+			 " AND owner = ?2 AND name >= ?3 ORDER BY name, key",
 	[SQL_MAP_ANY] = "SELECT 1 FROM map WHERE " MAP_AT " LIMIT 1",
 	[SQL_MAP_SET] = "INSERT INTO map (host, owner, name, key, value)"
 			" VALUES (?1, ?2, ?3, ?4, ?5)"

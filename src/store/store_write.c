@@ -210,6 +210,8 @@ parked_release(
 	struct store_req_list reads = STAILQ_HEAD_INITIALIZER(reads);
 	struct store_req_list copies = STAILQ_HEAD_INITIALIZER(copies);
 	struct store_req *req;
+	unsigned n = 0;
+	bool wake;
 
 	while ((req = STAILQ_FIRST(parked)) != NULL) {
 		STAILQ_REMOVE_HEAD(parked, link);
@@ -218,17 +220,22 @@ parked_release(
 		else if (CONTAINER_OF(req, struct store_read, req)->kind ==
 			STORE_READ_BACKUP)
 			STAILQ_INSERT_TAIL(&copies, req, link);
-		else
+		else {
 			STAILQ_INSERT_TAIL(&reads, req, link);
+			n++;
+		}
 	}
 	pthread_mutex_lock(&s->lock);
 	STAILQ_CONCAT(&later, &s->parked);
 	STAILQ_CONCAT(&s->parked, &later);
 	STAILQ_CONCAT(&s->reads, &reads);
 	STAILQ_CONCAT(&s->copies, &copies);
-	pthread_cond_broadcast(&s->reads_changed);
+	s->n_reads += n;
+	wake = n != 0 && store_wakes_reader(s);
 	pthread_cond_signal(&s->copies_changed);
 	pthread_mutex_unlock(&s->lock);
+	if (wake)
+		pthread_cond_signal(&s->reads_changed);
 }
 
 void

@@ -73,6 +73,7 @@ on_many(void *arg, const struct store_answer *a, const struct err *err)
 	size_t n = 0;
 
 	CHECK(err == NULL);
+	m->text[0] = '\0';
 	for (size_t i = 0; i < a->n; i++)
 		n += (size_t)snprintf(m->text + n, sizeof(m->text) - n,
 			"%.*s/%.*s ", STR_ARG(a->entries[i].with),
@@ -96,6 +97,39 @@ suite_several_maps_come_as_one_answer(const struct suite_kind *k)
 		COUNT(names), &su.mailbox, on_many, &m);
 	suite_wait(&su);
 	CHECK_CSTR(m.text, "roster/benvolio roster/juliet block/tybalt ");
+	suite_close(&su);
+}
+
+/* Owners before and behind, and maps between, before and behind. */
+void
+suite_maps_that_were_not_asked_for_do_not_come(const struct suite_kind *k)
+{
+	static const char *const maps[] = { "", "a", "b", "bb", "c", "d", "e" };
+	const struct str names[] = { STR("d"), STR("c"), STR("b"), STR("d2"),
+		STR("") };
+	const struct str none[] = { STR("0"), STR("ab"), STR("z") };
+	struct suite su;
+	struct many m = { .suite = &su };
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < COUNT(maps); i++) {
+		suite_set(&su, PLACE("romeo", maps[i]), "1", "v");
+		suite_set(&su, PLACE("romeo", maps[i]), "2", "v");
+		suite_set(&su, PLACE("rome", maps[i]), "3", "v");
+		suite_set(&su, PLACE("romeo2", maps[i]), "4", "v");
+	}
+	su.waiting += 2;
+	store_list_many(su.store, STR("example.org"), STR("romeo"), none,
+		COUNT(none), &su.mailbox, on_many, &m);
+	store_list_many(su.store, STR("example.org"), STR("juliet"), names,
+		COUNT(names), &su.mailbox, on_many, &m);
+	suite_wait(&su);
+	CHECK_CSTR(m.text, "");
+	su.waiting++;
+	store_list_many(su.store, STR("example.org"), STR("romeo"), names,
+		COUNT(names), &su.mailbox, on_many, &m);
+	suite_wait(&su);
+	CHECK_CSTR(m.text, "d/1 d/2 c/1 c/2 b/1 b/2 /1 /2 ");
 	suite_close(&su);
 }
 

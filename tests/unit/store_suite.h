@@ -83,6 +83,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(a_key_is_found_until_it_is_deleted)                                  \
 	X(a_map_is_listed_in_byte_order)                                       \
 	X(several_maps_come_as_one_answer)                                     \
+	X(maps_that_were_not_asked_for_do_not_come)                            \
 	X(maps_and_logs_of_one_name_are_two_things)                            \
 	X(a_failed_transaction_leaves_nothing)                                 \
 	X(a_failure_spares_the_others_of_its_batch)                            \

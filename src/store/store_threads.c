@@ -1,0 +1,210 @@
+/*
+ * store_threads.c - the threads of the store.
+ *
+ * One writer takes whatever has gathered and commits it as one transaction;
+ * readers beside it take what waits and answer it from one view; one more
+ * thread makes backups, so that a long copy keeps no reader busy.  Who asks
+ * wakes a thread only when it sleeps.
+ */
+#include "config.h"
+
+#include "store/store_int.h"
+
+#include <errno.h>
+#include <signal.h>
+
+#include "base/mem.h"
+
+/* --- writing ------------------------------------------------------------ */
+
+static void *
+writer_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_req_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
+
+	for (;;) {
+		pthread_mutex_lock(&s->lock);
+		while (STAILQ_EMPTY(&waiting) && STAILQ_EMPTY(&s->writes) &&
+			!s->closing) {
+			s->writer_asleep = true;
+			pthread_cond_wait(&s->writes_changed, &s->lock);
+		}
+		s->writer_asleep = false;
+		STAILQ_CONCAT(&waiting, &s->writes);
+		pthread_mutex_unlock(&s->lock);
+		if (STAILQ_EMPTY(&waiting))
+			return NULL;
+		store_write_batch(s, &waiting);
+	}
+}
+
+/* --- reading ------------------------------------------------------------ */
+
+/* With the lock.  One reader takes what waits; another one is called when that
+ * is much. */
+bool
+store_wakes_reader(struct store *s)
+{
+	unsigned asleep = s->readers_asleep - s->readers_called;
+	bool wake = asleep == s->n_readers ||
+		(asleep != 0 && s->n_reads > STORE_READS_EACH);
+
+	if (s->n_readers == 0)
+		return false;
+	s->readers_called += wake;
+	return wake;
+}
+
+/* With the lock. */
+static void
+reader_sleep(struct store *s)
+{
+	s->readers_asleep++;
+	pthread_cond_wait(&s->reads_changed, &s->lock);
+	s->readers_asleep--;
+	s->readers_called -= s->readers_called != 0;
+}
+
+/* False when the store is closed and nothing waits any more. */
+static bool
+reads_take(struct store *s, struct store_req_list *batch)
+{
+	struct store_req *req;
+	bool wake;
+
+	STAILQ_INIT(batch);
+	pthread_mutex_lock(&s->lock);
+	while (STAILQ_EMPTY(&s->reads) && !s->writer_is_done)
+		reader_sleep(s);
+	for (unsigned n = 0; n < STORE_BATCH_READS; n++) {
+		req = STAILQ_FIRST(&s->reads);
+		if (req == NULL)
+			break;
+		STAILQ_REMOVE_HEAD(&s->reads, link);
+		STAILQ_INSERT_TAIL(batch, req, link);
+		s->n_reads--;
+	}
+	wake = s->n_reads != 0 && store_wakes_reader(s);
+	pthread_mutex_unlock(&s->lock);
+	if (wake)
+		pthread_cond_signal(&s->reads_changed);
+	return !STAILQ_EMPTY(batch);
+}
+
+static void *
+reader_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_req_list batch;
+
+	while (reads_take(s, &batch))
+		store_read_batch(s, t->db, &batch);
+	return NULL;
+}
+
+/* --- backups ------------------------------------------------------------ */
+
+/* NULL when the store is closed and nothing waits any more. */
+static struct store_read *
+copy_take(struct store *s)
+{
+	struct store_req *req;
+
+	pthread_mutex_lock(&s->lock);
+	while (STAILQ_EMPTY(&s->copies) && !s->writer_is_done)
+		pthread_cond_wait(&s->copies_changed, &s->lock);
+	req = STAILQ_FIRST(&s->copies);
+	if (req != NULL)
+		STAILQ_REMOVE_HEAD(&s->copies, link);
+	pthread_mutex_unlock(&s->lock);
+	return req != NULL ? CONTAINER_OF(req, struct store_read, req) : NULL;
+}
+
+/* Backups are rare: their handle, and the memory it takes, goes each time. */
+static void
+backup_run(struct store *s, struct store_read *rd)
+{
+	struct store_db *db =
+		s->driver->open(&s->conf, s->writer.db, &rd->req.err);
+
+	if (db == NULL)
+		rd->req.failed = true;
+	store_backup_run(s, db, rd);
+	if (db != NULL)
+		s->driver->close(db);
+}
+
+static void *
+copier_main(void *arg)
+{
+	struct store_thread *t = arg;
+	struct store *s = t->store;
+	struct store_read *rd;
+
+	while ((rd = copy_take(s)) != NULL)
+		backup_run(s, rd);
+	return NULL;
+}
+
+/* --- starting and stopping ---------------------------------------------- */
+
+static bool
+thread_start(struct store *s, struct store_thread *t, const char *name,
+	void *(*run)(void *), struct err *err)
+{
+	int rc;
+
+	t->store = s;
+	rc = pthread_create(&t->id, NULL, run, t);
+	if (rc != 0) {
+		errno = rc;
+		return err_errno(err, "cannot start the thread %s", name);
+	}
+	t->started = true;
+	pthread_setname_np(t->id, name);
+	return true;
+}
+
+/* Signals are for the main thread: these start with all of them blocked. */
+bool
+store_threads_start(struct store *s, struct err *err)
+{
+	sigset_t all, before;
+	bool ok;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &before);
+	ok = thread_start(s, &s->writer, "store-write", writer_main, err) &&
+		thread_start(s, &s->copier, "store-copy", copier_main, err);
+	for (unsigned i = 0; ok && i < s->n_readers; i++)
+		ok = thread_start(
+			s, &s->readers[i], "store-read", reader_main, err);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	return ok;
+}
+
+static void
+thread_join(struct store_thread *t)
+{
+	if (t->started)
+		pthread_join(t->id, NULL);
+	t->started = false;
+}
+
+/* The writer first: its last commit releases the last parked reads. */
+void
+store_threads_stop(struct store *s)
+{
+	thread_join(&s->writer);
+	pthread_mutex_lock(&s->lock);
+	s->writer_is_done = true;
+	pthread_cond_broadcast(&s->reads_changed);
+	pthread_cond_broadcast(&s->copies_changed);
+	pthread_mutex_unlock(&s->lock);
+	for (unsigned i = 0; i < s->n_readers; i++)
+		thread_join(&s->readers[i]);
+	thread_join(&s->copier);
+}
