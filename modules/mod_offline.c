@@ -26,7 +26,9 @@
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_DELAY "urn:xmpp:delay"
 
-#define BATCH 32
+/* What is read at once. */
+#define BATCH 512
+#define BATCH_BYTES ((size_t)128 * 1024)
 /* A client that does not read is left alone with the rest after that. */
 #define PACE_US (20 * US_PER_MS)
 #define PATIENCE_US (5 * US_PER_S)
@@ -290,8 +292,9 @@ is_full(const struct session *s)
 static void
 flood_write(struct session *s, const struct store_entry *entry)
 {
-	struct arena *a = arena_new();
-	struct elem *e = stored_read(a, entry->value);
+	struct arena *a = NULL;
+	struct elem *e =
+		stored_read_own(session_shard(s)->xml, entry->value, &a);
 	enum stanza_cond cond;
 	struct stanza *st =
 		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
@@ -390,7 +393,7 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 static void
 flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 {
-	struct store_range range = { .max = BATCH };
+	struct store_range range = { .max = BATCH, .max_bytes = BATCH_BYTES };
 
 	module_range(m, f->shard, account_place(acc, LOG_OFFLINE), &range,
 		on_batch, f);

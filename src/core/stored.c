@@ -5,6 +5,7 @@
 
 #include "core/stored.h"
 
+#include "base/arena.h"
 #include "store/store.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
@@ -30,4 +31,70 @@ struct elem *
 stored_read(struct arena *a, struct str value)
 {
 	return xml_parse(a, value, &stored_limits, NULL);
+}
+
+/* --- with a parser of the pool ------------------------------------------- */
+
+/* What stands for the one element that there must be. */
+struct reading {
+	struct arena *a;
+	struct elem *e;
+	bool odd; /* there was something else */
+};
+
+static enum xml_verdict
+on_opened(void *arg, const struct elem *root, struct str content_ns)
+{
+	struct reading *r = arg;
+
+	(void)root;
+	(void)content_ns;
+	r->odd = true;
+	return XML_STOP;
+}
+
+static enum xml_verdict
+on_element(void *arg, struct arena *a, struct elem *e)
+{
+	struct reading *r = arg;
+
+	if (r->e == NULL) {
+		r->a = a;
+		r->e = e;
+		return XML_GO_ON;
+	}
+	arena_free(a);
+	r->odd = true;
+	return XML_STOP;
+}
+
+static enum xml_verdict
+on_closed(void *arg)
+{
+	struct reading *r = arg;
+
+	r->odd = true;
+	return XML_STOP;
+}
+
+struct elem *
+stored_read_own(struct xml_pool *pool, struct str value, struct arena **a_out)
+{
+	static const struct xml_events events = { on_opened, on_element,
+		on_closed };
+	struct reading r = { .e = NULL };
+	struct xml_parser *p = xml_parser_get_primed(
+		pool, STR("jabber:client"), &stored_limits, &events, &r);
+	size_t used;
+	bool ok =
+		xml_parser_feed(p, value.p, value.n, &used) == XML_FAULT_NONE &&
+		used == value.n && xml_parser_can_rest(p) && !r.odd;
+
+	xml_parser_put(pool, p);
+	if (ok && r.e != NULL) {
+		*a_out = r.a;
+		return r.e;
+	}
+	arena_free(r.a);
+	return NULL;
 }

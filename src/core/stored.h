@@ -1,7 +1,7 @@
 /*
  * stored.h - XML elements as values of the store.
  *
- * Any thread; pure functions.
+ * Any thread; pure functions, but for the pool.
  */
 #ifndef CORE_STORED_H
 #define CORE_STORED_H
@@ -11,11 +11,17 @@
 struct arena;
 struct buf;
 struct elem;
+struct xml_pool;
 
 /* Appends e as a document of its own. */
 void stored_write(struct buf *out, const struct elem *e);
 /* The element, in the arena of a; NULL when value is nothing that
  * stored_write() has written: the database was damaged or edited. */
 struct elem *stored_read(struct arena *a, struct str value);
+/* The same in an arena of its own, owned by the caller, with a parser of the
+ * pool: a third of the time, for those who read many (1.7 instead of 5.3 us for
+ * a message).  The pool's thread. */
+struct elem *stored_read_own(struct xml_pool *pool, struct str value,
+	struct arena **a_out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "test.h"
 #include "xml/elem.h"
+#include "xml/parser.h"
 
 static const char *const documents[] = {
 	"<a xmlns=\"urn:a\"/>",
@@ -60,6 +61,50 @@ TEST(deep_values_can_be_read)
 	CHECK(stored_read(a, buf_str(&in)) != NULL);
 	buf_done(&in);
 	arena_free(a);
+}
+
+/* --- with a parser of the pool ------------------------------------------- */
+
+TEST(a_pool_reads_the_same)
+{
+	struct xml_pool *pool = xml_pool_new();
+
+	for (size_t i = 0; i < 3 * COUNT(documents); i++) {
+		const char *document = documents[i % COUNT(documents)];
+		struct arena *a;
+		struct elem *e = stored_read_own(pool, str_c(document), &a);
+		struct buf out = BUF_INIT;
+
+		TEST_CASE(document);
+		CHECK(e != NULL);
+		stored_write(&out, e);
+		CHECK_STR(buf_str(&out), document);
+		buf_done(&out);
+		arena_free(a);
+	}
+	xml_pool_free(pool);
+}
+
+/* Each is followed by one that is whole: the parser was not spoilt. */
+TEST(a_pool_refuses_what_is_damaged)
+{
+	static const char *const streams[] = {
+		"<a/><b/>", "</stream:stream>", "<a/></stream:stream>", " ",
+	};
+	struct xml_pool *pool = xml_pool_new();
+	struct arena *a;
+
+	for (size_t i = 0; i < COUNT(damaged) + COUNT(streams); i++) {
+		const char *text = i < COUNT(damaged) ?
+			damaged[i] :
+			streams[i - COUNT(damaged)];
+
+		TEST_CASE(text);
+		CHECK(stored_read_own(pool, str_c(text), &a) == NULL);
+		CHECK(stored_read_own(pool, STR("<a/>"), &a) != NULL);
+		arena_free(a);
+	}
+	xml_pool_free(pool);
 }
 
 TEST_MAIN
