@@ -67,7 +67,8 @@ arena_free(struct arena *a)
 static void
 arena_grow(struct arena *a, size_t n)
 {
-	size_t size = MAX(NEXT_CHUNK, ALIGNED(sizeof(struct chunk)) + n);
+	size_t size = MAX(
+		MIN(a->bytes, NEXT_CHUNK), ALIGNED(sizeof(struct chunk)) + n);
 	struct chunk *c = xmalloc(size);
 
 	*c = (struct chunk){ .next = a->chunks, .size = size };
