@@ -7,6 +7,7 @@
 
 #include "base/str.h"
 
+#include <stdint.h>
 #include <unistr.h>
 
 #include "base/mem.h"
@@ -79,6 +80,22 @@ str_to_int(struct str in, long long min, long long max, long long *out)
 		return false;
 	*out = value;
 	return true;
+}
+
+/* Eight bytes at a time: every text of every stanza comes here. */
+bool
+str_is_ascii(struct str in)
+{
+	uint64_t word, all = 0;
+	size_t i = 0;
+
+	for (; i + sizeof(word) <= in.n; i += sizeof(word)) {
+		memcpy(&word, in.p + i, sizeof(word));
+		all |= word;
+	}
+	for (; i < in.n; i++)
+		all |= (unsigned char)in.p[i];
+	return (all & UINT64_C(0x8080808080808080)) == 0;
 }
 
 bool

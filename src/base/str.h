@@ -65,6 +65,9 @@ struct str str_trim(struct str in);
 /* Decimal digits with an optional '-', nothing else, in [min, max]. */
 bool str_to_int(struct str in, long long min, long long max, long long *out);
 
+/* No byte above 127. */
+bool str_is_ascii(struct str in);
+
 /* Well-formed UTF-8 (RFC 3629) without NUL. */
 bool str_is_utf8(struct str in);
 

@@ -25,8 +25,12 @@
 struct host *
 snapshot_host(const struct snapshot *snap, struct str domain)
 {
-	struct host *host;
+	struct host *host = snap->hosts;
 
+	/* most servers have one: 130 of 170 instructions less, and each
+	 * message comes here four times */
+	if (host != NULL && str_eq(host->domain, domain))
+		return host;
 	HASH_FIND(hh, snap->hosts, domain.p, (unsigned)domain.n, host);
 	return host;
 }

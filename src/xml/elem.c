@@ -193,13 +193,10 @@ elem_attr_ns(const struct elem *e, const char *ns, const char *name)
 }
 
 struct str
-elem_attr(const struct elem *e, const char *name)
+elem_attr_str(const struct elem *e, struct str name)
 {
-	size_t n = strlen(name);
-
 	for (const struct attr *at = e->attrs; at != NULL; at = at->next) {
-		if (at->name.n == n && at->ns.p == NULL &&
-			memcmp(at->name.p, name, n) == 0)
+		if (at->ns.p == NULL && str_eq(at->name, name))
 			return at->value;
 	}
 	return STR_NONE;

@@ -87,7 +87,15 @@ void elem_wipe(struct elem *e);
 /* --- reading ------------------------------------------------------------- */
 
 /* STR_NONE when absent. */
-struct str elem_attr(const struct elem *e, const char *name);
+struct str elem_attr_str(const struct elem *e, struct str name);
+
+/* Inline, so that the length of a literal is known to the compiler. */
+static inline struct str
+elem_attr(const struct elem *e, const char *name)
+{
+	return elem_attr_str(e, str_c(name));
+}
+
 struct str elem_attr_ns(const struct elem *e, const char *ns, const char *name);
 /* The first such child element, or NULL.  A NULL ns or name matches any. */
 struct elem *elem_child(const struct elem *e, const char *ns, const char *name);

@@ -14,21 +14,11 @@
 #include "xml/names.h"
 #include "xml/parser_int.h"
 
-static bool
-has_high_byte(struct str s)
-{
-	unsigned char all = 0;
-
-	for (size_t i = 0; i < s.n; i++)
-		all |= (unsigned char)s.p[i];
-	return all >= 0x80;
-}
-
 /* Expat has let wrong bytes through once: CVE-2022-25235 (hostile 6). */
 static bool
 utf8_ok(struct xml_parser *p, struct str s)
 {
-	if (!has_high_byte(s) || str_is_utf8(s))
+	if (str_is_ascii(s) || str_is_utf8(s))
 		return true;
 	parser_fail(p, XML_FAULT_NOT_WELL_FORMED, "not UTF-8");
 	return false;
@@ -43,56 +33,66 @@ length_ok(struct xml_parser *p, size_t n)
 	return false;
 }
 
-/* Interned, or checked and copied; STR_NONE after a failure. */
+/* A copy of what is not known beforehand; STR_NONE after a failure. */
 static struct str
-name_keep(struct xml_parser *p, struct str s)
+unknown_keep(struct xml_parser *p, struct str s)
 {
-	struct str known;
-
-	if (names_find(s, &known))
-		return known;
-	if (!utf8_ok(p, s))
+	if (!length_ok(p, s.n) || !utf8_ok(p, s))
 		return STR_NONE;
 	return arena_str(p->arena, s);
 }
 
+static struct str
+ns_keep(struct xml_parser *p, struct str ns)
+{
+	struct str known;
+
+	return names_find(ns, &known) ? known : unknown_keep(p, ns);
+}
+
 /*
- * Splits what expat calls a name; *ns_out is absent when there is none.
  * A second separator could only come out of a namespace, and would move the
  * border between the two (CVE-2022-25236); a colon would become a prefix when
- * the tree is written.
+ * the tree is written.  The names we know have neither.
  */
-static bool
-name_split(struct xml_parser *p, const char *in, struct str *ns_out,
-	struct str *name_out)
+static struct str
+local_keep(struct xml_parser *p, struct str local)
 {
-	struct str all = str_c(in);
+	struct str known;
 
-	if (!str_cut(all, SEPARATOR, ns_out, name_out)) {
-		*name_out = all;
-		*ns_out = STR_NONE;
-	}
-	if (memchr(name_out->p, SEPARATOR, name_out->n) != NULL ||
-		memchr(name_out->p, ':', name_out->n) != NULL) {
+	if (names_find(local, &known))
+		return known;
+	if (memchr(local.p, SEPARATOR, local.n) != NULL ||
+		memchr(local.p, ':', local.n) != NULL) {
 		parser_fail(p, XML_FAULT_NOT_WELL_FORMED, "malformed name");
-		return false;
+		return STR_NONE;
 	}
-	return length_ok(p, name_out->n) && length_ok(p, ns_out->n);
+	return unknown_keep(p, local);
+}
+
+/* Splits what expat calls a name; *ns_out is absent when there is none. */
+static struct str
+name_split(const char *in, struct str *ns_out)
+{
+	struct str all = str_c(in), local;
+
+	if (str_cut(all, SEPARATOR, ns_out, &local))
+		return local;
+	*ns_out = STR_NONE;
+	return all;
 }
 
 static bool
 attr_fill(struct xml_parser *p, struct attr *at, const char *name,
 	const char *value)
 {
-	struct str ns, local, text = str_c(value);
+	struct str ns, local = name_split(name, &ns), text = str_c(value);
 
-	if (!name_split(p, name, &ns, &local) || !utf8_ok(p, text))
-		return false;
 	at->next = at + 1;
-	at->ns = ns.p != NULL ? name_keep(p, ns) : STR_NONE;
-	at->name = name_keep(p, local);
+	at->ns = ns.p != NULL ? ns_keep(p, ns) : STR_NONE;
+	at->name = local_keep(p, local);
 	at->value = text;
-	return p->fault == XML_FAULT_NONE;
+	return p->fault == XML_FAULT_NONE && utf8_ok(p, text);
 }
 
 /* The values of one element go into one piece of memory. */
@@ -140,17 +140,15 @@ elem_fill(struct xml_parser *p, const struct elem *parent, const char *name,
 	const char **atts)
 {
 	struct elem *e = arena_alloc(p->arena, sizeof(*e));
-	struct str ns, local;
+	struct str ns, local = name_split(name, &ns);
 
 	*e = (struct elem){ .ns = STR("") };
-	if (!name_split(p, name, &ns, &local))
-		return NULL;
 	if (parent != NULL && str_eq(parent->ns, ns.p != NULL ? ns : STR("")))
 		e->ns = parent->ns;
 	else if (ns.p != NULL)
-		e->ns = name_keep(p, ns);
-	e->name = name_keep(p, local);
-	if (!attrs_fill(p, e, atts) || p->fault != XML_FAULT_NONE)
+		e->ns = ns_keep(p, ns);
+	e->name = local_keep(p, local);
+	if (p->fault != XML_FAULT_NONE || !attrs_fill(p, e, atts))
 		return NULL;
 	return e;
 }
@@ -383,7 +381,7 @@ root_namespace(struct xml_parser *p, struct str prefix, struct str ns)
 	if (p->arena == NULL)
 		p->arena = arena_new();
 	if (prefix.n == 0) {
-		p->content_ns = name_keep(p, ns);
+		p->content_ns = ns_keep(p, ns);
 		/* only static names outlive the header */
 		p->default_known = names_find(ns, &known) &&
 			!str_is(ns, NS_STREAMS);

