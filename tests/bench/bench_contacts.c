@@ -78,8 +78,7 @@ mode_contacts(struct bench *b)
 	b->bind_only = true;
 	b->on_ready = contacts_set;
 	b->on_stanza = contacts_stanza;
-	usage_settle(b);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = bench_login(b, 0, b->conf->clients) &&
 		bench_wait(b, contacts_are_set);
 	usage_result(b, &start, run.n);

@@ -99,7 +99,6 @@ return_leave(struct bench *b)
 	for (unsigned i = 0; i < b->conf->clients; i++)
 		client_reset(&b->clients[i]);
 	b->forgiving = false;
-	usage_settle(b);
 	return ok;
 }
 
@@ -112,7 +111,7 @@ return_come(struct bench *b, struct comeback *r)
 	bool ok;
 
 	b->on_ready = return_ready;
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	r->start_us = start.wall_us;
 	ok = bench_login(b, 0, b->conf->clients);
 	usage_result(b, &start, b->ready);

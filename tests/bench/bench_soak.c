@@ -341,7 +341,7 @@ mode_soak(struct bench *b)
 		return false;
 	}
 	soak_init(b, &s);
-	usage_now(b, &start);
+	usage_begin(b, &start);
 	ok = bench_login(b, 0, b->conf->clients);
 	end_us = b->now_us + b->conf->seconds * US_PER_S;
 	while (ok && b->now_us < end_us) {
