@@ -232,6 +232,11 @@ file_ready(const char *path, struct err *err)
 		why.text);
 }
 
+/* secure_delete: Debian's SQLite writes zeros over all that is deleted, also in
+ * pages that are given up, which then have to be read and written: a third of the
+ * CPU time of messages that are delivered.  FAST leaves the zeros where they cost
+ * no page; what lies in free pages stays there until they are used again, as with
+ * any file that is deleted. */
 static bool
 settings_apply(struct store_db *db, struct err *err)
 {
@@ -242,6 +247,7 @@ settings_apply(struct store_db *db, struct err *err)
 				     "PRAGMA cache_size = -512;"; /* KiB */
 	static const char writing[] = "PRAGMA journal_mode = WAL;"
 				      "PRAGMA synchronous = FULL;"
+				      "PRAGMA secure_delete = FAST;"
 				      "PRAGMA wal_autocheckpoint = 4000;"
 				      "PRAGMA journal_size_limit = 16777216;"
 				      "PRAGMA cache_size = -2048;";
