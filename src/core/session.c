@@ -265,6 +265,31 @@ session_write(struct session *s, struct stanza *st)
 		s->ops->send(s->stream, st);
 }
 
+static bool
+has_watchers(const struct session *s)
+{
+	const struct host *host = account_host(s->account);
+
+	return s->account->traced ||
+		(host != NULL && host->hooks[HOOK_SESSION_DELIVER].n != 0);
+}
+
+bool
+session_write_stored(struct session *s, struct str text)
+{
+	struct wire *w;
+
+	if (s->stream == NULL || s->closing || has_watchers(s))
+		return false;
+	w = wire_of_stored(text);
+	if (w == NULL)
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	s->ops->send_wire(s->stream, w, STR_NONE);
+	wire_unref(w);
+	return true;
+}
+
 void
 session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to)

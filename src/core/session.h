@@ -121,6 +121,10 @@ void session_set_presence(struct session *s, const struct stanza *st,
 
 /* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
 void session_write(struct session *s, struct stanza *st);
+/* The same for text, a stanza of jabber:client that stored_write() has written,
+ * byte for byte: it need not be read for this.  False, and nothing is written,
+ * when somebody wants to look inside. */
+bool session_write_stored(struct session *s, struct str text);
 /* The same for one that many receive; wire_io as in entity.h, to: the address
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,

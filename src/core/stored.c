@@ -6,6 +6,7 @@
 #include "core/stored.h"
 
 #include "base/arena.h"
+#include "base/hash.h"
 #include "store/store.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
@@ -31,6 +32,27 @@ struct elem *
 stored_read(struct arena *a, struct str value)
 {
 	return xml_parse(a, value, &stored_limits, NULL);
+}
+
+/* --- seals ---------------------------------------------------------------- */
+
+struct str
+stored_seal(struct str value, char out[STORED_SEAL_SIZE])
+{
+	static const struct hash_key key = { 0, 0 };
+	uint64_t hash = hash_bytes(&key, value.p, value.n);
+
+	for (int i = 0; i < STORED_SEAL_SIZE; i++, hash >>= 4)
+		out[i] = "0123456789abcdef"[hash & 15];
+	return (struct str){ out, STORED_SEAL_SIZE };
+}
+
+bool
+stored_is_sealed(struct str value, struct str seal)
+{
+	char own[STORED_SEAL_SIZE];
+
+	return str_eq(stored_seal(value, own), seal);
 }
 
 /* --- with a parser of the pool ------------------------------------------- */

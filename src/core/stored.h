@@ -6,6 +6,8 @@
 #ifndef CORE_STORED_H
 #define CORE_STORED_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 
 struct arena;
@@ -23,5 +25,15 @@ struct elem *stored_read(struct arena *a, struct str value);
  * a message).  The pool's thread. */
 struct elem *stored_read_own(struct xml_pool *pool, struct str value,
 	struct arena **a_out);
+
+/*
+ * A mark to be stored beside a value, in out: who finds it there again knows that
+ * he has what stored_write() wrote, byte for byte, and may hand it on without
+ * reading it.  What was edited or damaged does not fit.  Against mistakes only:
+ * nobody but us can send what lies in the database.
+ */
+#define STORED_SEAL_SIZE 16
+struct str stored_seal(struct str value, char out[STORED_SEAL_SIZE]);
+bool stored_is_sealed(struct str value, struct str seal);
 
 #endif

@@ -41,6 +41,28 @@ wire_new(const struct stanza *st)
 }
 
 struct wire *
+wire_of_stored(struct str text)
+{
+	const struct str ns = STR(" xmlns=\"" NS_CLIENT "\"");
+	struct str name, rest;
+	struct wire *w;
+
+	if (!str_cut(text, ' ', &name, &rest))
+		return NULL;
+	rest = (struct str){ name.p + name.n, text.n - name.n };
+	if (!str_starts(rest, ns))
+		return NULL;
+	/* the stream's header has declared it */
+	w = xmalloc(sizeof(*w) + text.n - ns.n);
+	w->refs = 1;
+	w->to_at = (uint32_t)name.n;
+	w->n = (uint32_t)(text.n - ns.n);
+	memcpy(w->bytes, name.p, name.n);
+	memcpy(w->bytes + name.n, rest.p + ns.n, rest.n - ns.n);
+	return w;
+}
+
+struct wire *
 wire_ref(struct wire *w)
 {
 	w->refs++;

@@ -24,6 +24,9 @@ struct wire {
 
 /* One reference, owned by the caller.  The to of st is left out. */
 struct wire *wire_new(const struct stanza *st);
+/* The same of text, a stanza of jabber:client that stored_write() has written;
+ * NULL when it does not begin like one.  Its to, if it has one, stays. */
+struct wire *wire_of_stored(struct str text);
 struct wire *wire_ref(struct wire *w);
 /* Copes with NULL. */
 void wire_unref(struct wire *w);

@@ -1,7 +1,9 @@
 """Messages for one who is not there (RFC 6121 §8.5.2.2, XEP-0160, XEP-0203,
 XEP-0334)."""
 
+import os
 import re
+import sqlite3
 
 import pytest
 
@@ -176,3 +178,48 @@ def test_a_message_of_the_largest_size_survives(scene, romeo):
                % body)
     romeo.ping()
     assert late(scene)[0].child("body").text() == body
+
+
+def keep(scene, romeo, bodies):
+    for i, body in enumerate(bodies):
+        scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>%s</body>"
+                   "</message>" % (i, body))
+    romeo.ping()
+
+
+def test_many_bytes_come_in_order(scene, romeo):
+    """More than is read at once."""
+    keep(scene, romeo, [str(i % 10) * 15000 for i in range(40)])
+    got = late(scene)
+    assert [e.get("id") for e in got] == [str(i) for i in range(40)]
+    assert all(len(e.child("body").text()) == 15000 for e in got)
+
+
+@pytest.mark.only("antiphon")
+def test_what_was_edited_in_the_database(own_server):
+    """It is delivered as it is now, and what is damaged breaks no stream."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    keep(scene, scene.online("romeo/a"), ["x"] * 7)
+    scene.end()
+    server.stop()
+    db = sqlite3.connect(os.path.join(server.folder, "data.sqlite"))
+    changes = {
+        1: "value = replace(value, '<body>x', '<body>edited')",
+        2: "value = replace(value, '</body>', '<')",
+        3: "peer = ''",  # as it was before there were seals
+        4: "value = replace(value, '</message>', '</stream:stream>')",
+        5: "value = value || value",
+    }
+    for number, change in changes.items():
+        cursor = db.execute("UPDATE entry SET %s WHERE pos & 65535 = %d"
+                            % (change, number + 1))
+        assert cursor.rowcount == 1
+    db.commit()
+    db.close()
+    server.start()
+    got = late(scene)
+    assert [(e.get("id"), e.child("body").text()) for e in got] == [
+        ("0", "x"), ("1", "edited"), ("3", "x"), ("6", "x")]
+    assert late(scene) == []
+    scene.end()

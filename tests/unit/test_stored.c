@@ -107,4 +107,21 @@ TEST(a_pool_refuses_what_is_damaged)
 	xml_pool_free(pool);
 }
 
+TEST(a_seal_fits_its_value_alone)
+{
+	char mine[STORED_SEAL_SIZE], changed[] = "<a>hello</a>";
+	struct str seal = stored_seal(str_c(changed), mine);
+
+	CHECK_INT(seal.n, STORED_SEAL_SIZE);
+	CHECK(stored_is_sealed(str_c(changed), seal));
+	CHECK(!stored_is_sealed(str_c(changed), STR("")));
+	CHECK(!stored_is_sealed(STR(""), seal));
+	for (size_t i = 0; i < sizeof(changed) - 1; i++) {
+		changed[i] ^= 1;
+		CHECK(!stored_is_sealed(str_c(changed), seal));
+		changed[i] ^= 1;
+	}
+	CHECK(stored_is_sealed(str_c(changed), seal));
+}
+
 TEST_MAIN

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "core/stored.h"
 #include "test.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
@@ -91,6 +92,39 @@ TEST(wire_lives_until_the_last_reference_is_given_back)
 		"<status>a &lt; b</status></presence>");
 	wire_unref(w);
 	wire_unref(NULL);
+}
+
+/* As it would have been written to the stream. */
+TEST(a_stored_stanza_loses_the_namespace_of_the_stream)
+{
+	struct stanza *st = presence();
+	struct buf stored = BUF_INIT;
+	struct wire *w;
+
+	stored_write(&stored, st->root);
+	w = wire_of_stored(buf_str(&stored));
+	CHECK(w != NULL);
+	check_written(w, STR_NONE,
+		"<presence from=\"romeo@example.net/orchard\""
+		" to=\"nurse@example.com\" id=\"p1\">"
+		"<status>a &lt; b</status></presence>");
+	wire_unref(w);
+	buf_done(&stored);
+	stanza_free(st);
+}
+
+TEST(only_a_stanza_of_clients_becomes_a_wire)
+{
+	static const char *const texts[] = {
+		"", "<message/>", "<message from=\"a\"/>",
+		"<message xmlns=\"jabber:server\"/>",
+		"<message from=\"a\" xmlns=\"jabber:client\"/>",
+	};
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		TEST_CASE(texts[i]);
+		CHECK(wire_of_stored(str_c(texts[i])) == NULL);
+	}
 }
 
 TEST_MAIN
