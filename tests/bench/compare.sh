@@ -27,28 +27,44 @@ all_tuned='floor prosody prosody-tuned ejabberd ejabberd-tuned jabberd2 antiphon
 all_runs='login-tls login chat chat-tls busy-tls open-2000 open-10000
 	presence offline ping
 	idle idle-tls no-contacts contacts process
-	idle-1000 idle-5000 idle-all shards-1 shards-4 storm'
-servers='' runs='' tuned_too='' warm=''
-for word in "$@"; do
-	case $word in
-	*' '*) command="$command '$word'" ;;
-	*) command="$command $word" ;;
-	esac
-done
-while test $# -gt 0; do
-	case $1 in
-	--tuned) tuned_too=yes ;;
-	--warm) warm=yes ;;
-	--servers) servers=$2 && shift ;;
-	--runs) runs=$2 && shift ;;
-	*) sed -n '2,/^# shell/s/^# \{0,1\}//p' "$0" >&2 && exit 2 ;;
-	esac
-	shift
-done
-servers=${servers:-${tuned_too:+$all_tuned}}
-servers=${servers:-$all_servers}
-runs=${runs:-$all_runs}
-if test -n "$quick"; then repeat=1; fi
+	idle-1000 idle-5000 idle-all shards-1 shards-4 storm start'
+# those that show how the others would fare
+quick_runs='login-tls login chat busy-tls open-2000 presence offline ping
+	idle-tls no-contacts contacts process shards-4 storm start'
+tuned_too='' warm='' servers='' runs=''
+if test -n "$quick"; then
+	repeat=1
+	all_runs=$quick_runs
+fi
+
+usage() {
+	sed -n '2,/^# shell/s/^# \{0,1\}//p' "$0" | sed '$d' >&2
+	exit 2
+}
+
+options() {
+	for word in "$@"; do
+		case $word in
+		*' '*) command="$command '$word'" ;;
+		*) command="$command $word" ;;
+		esac
+	done
+	while test $# -gt 0; do
+		case $1 in
+		--tuned) tuned_too=yes ;;
+		--warm) warm=yes ;;
+		--servers | --runs)
+			test $# -gt 1 || usage
+			eval "${1#--}=\$2"
+			shift ;;
+		*) usage ;;
+		esac
+		shift
+	done
+	servers=${servers:-${tuned_too:+$all_tuned}}
+	servers=${servers:-$all_servers}
+	runs=${runs:-$all_runs}
+}
 
 # shellcheck source=contrib/deps.sh
 . "$top/contrib/deps.sh"
@@ -63,6 +79,7 @@ build() {
 	make -s -j"$(nproc)" -C "$BUILD" all tests/bench/antiphon-bench \
 		tests/bench/antiphon-floor
 }
+options "$@"
 build >&2
 
 # shellcheck source=tests/bench/lib.sh
@@ -131,6 +148,7 @@ run_define() { # run server
 	idle-all) clients=$(((files - 500) / qq)) mode=$idle ;;
 	idle-*) clients=$((${1#idle-} / qq)) mode=$idle ;;
 	storm) clients=$((5000 / qq)) mode=storm ;;
+	start) clients=$((1000000 / qq)) mode=start ;;
 	*) die "there is no run $1" ;;
 	esac
 	case $1 in
@@ -141,16 +159,16 @@ run_define() { # run server
 	floor:starttls) tls=direct mode="$mode --floor" ;;
 	floor:none) mode="$mode --floor" ;;
 	esac
+	accounts=$clients
 	# connections, and whatever else a server has open
 	if test "$clients" -gt $((files - 500)); then clients=$((files - 500)); fi
-	accounts=$clients
 }
 
 # What is asked of Antiphon alone, or cannot be asked of a server.
 run_is_for() { # run server
 	case $2:$1 in
 	antiphon:*) ;;
-	*:idle-[1-9a]* | *:shards-* | *:storm) return 1 ;;
+	*:idle-[1-9a]* | *:shards-* | *:storm | *:start) return 1 ;;
 	floor:offline | floor:*contacts) return 1 ;;
 	esac
 }
@@ -158,7 +176,7 @@ run_is_for() { # run server
 # What takes time is measured several times, what takes memory once.
 run_repeats() {
 	case $1 in
-	idle* | *contacts | process | storm) echo 1 ;;
+	idle* | *contacts | process | storm | start) echo 1 ;;
 	*) echo "$repeat" ;;
 	esac
 }
@@ -257,10 +275,23 @@ storm() {
 	awk -v a="$after" -v b="$before" 'BEGIN { print "grown=" a / b }'
 }
 
+# How long it takes until clients are served, from the clock before to what the
+# log says: the median of three.
+start_time() {
+	for round in 1 2 3; do
+		begun=$(date +%s%3N)
+		server_restart
+		ready=$(sed -n 's/ .* ready$//p' "$folder/log")
+		echo $(($(date -d "$ready" +%s%3N) - begun))
+	done >"$work/start"
+	sort -n "$work/start" | sed -n '2s/^/ms=/p'
+}
+
 # The figures of a run on the server that is there.
 run_figures() {
 	case $mode in
 	storm) storm | tr '\n' ' ' ;;
+	start) start_time ;;
 	*) bench_once "$mode" ;;
 	esac
 }
@@ -355,17 +386,25 @@ describe() {
 }
 
 # Those that are not installed have no column.
-present=
-for server in $servers; do
-	if server_is_there "$server"; then
-		present="$present $server"
-	else
-		note "${server%-tuned} is not there: no column for it"
-	fi
-done
-servers=$present
+present_only() {
+	present=
+	for server in $servers; do
+		if server_is_there "$server"; then
+			present="$present $server"
+		else
+			note "${server%-tuned} is not there: no column for it"
+		fi
+	done
+	servers=$present
+}
 
-if test -n "$quick"; then measure_quick; else measure; fi
-describe
-awk -f "$here/compare.awk" "$work/titles" "$work/raw" || failed=1
-exit $failed
+# Read as a whole before it runs: who edits this file does not disturb a run.
+main() {
+	present_only
+	if test -n "$quick"; then measure_quick; else measure; fi
+	describe
+	awk -f "$here/compare.awk" "$work/titles" "$work/raw" || failed=1
+	exit $failed
+}
+
+main
