@@ -3,8 +3,9 @@
  *
  * Any thread posts, the owner's drains.  Invariant: whenever mail is waiting,
  * the owner will look (AWAKE), or a poster has written the eventfd or is about
- * to (WOKEN).  To each change from ASLEEP to WOKEN belongs one write, and one
- * read by the owner, who therefore makes no system call when nothing came.
+ * to (WOKEN), or has put it in and will call mailbox_wake().  To each change
+ * from ASLEEP to WOKEN belongs one write, and one read by an owner who uses
+ * mailbox_drain(), who therefore makes no system call when nothing came.
  *
  * The queue is used through the functions of liburcu-common.so, not through
  * its inlines: those are plain and volatile accesses with barriers in assembly,
@@ -73,17 +74,30 @@ change(struct mailbox *mb, int from, int to)
 }
 
 void
-mailbox_post(struct mailbox *mb, struct mail *m)
+mailbox_put(struct mailbox *mb, struct mail *m)
 {
 	atomic_fetch_add_explicit(
 		&mb->waiting, ONE_MAIL + m->bytes, memory_order_release);
 	cds_wfcq_node_init(&m->node);
 	cds_wfcq_enqueue(&mb->head, &mb->tail, &m->node);
-	/* m may be gone by now.  It is in the queue before state is read;
-	 * fall_asleep() has the two the other way round. */
+}
+
+void
+mailbox_wake(struct mailbox *mb)
+{
+	/* what was put in is in the queue before state is read; who falls
+	 * asleep has the two the other way round */
 	cmm_smp_mb();
 	if (change(mb, MAILBOX_ASLEEP, MAILBOX_WOKEN))
 		wake(mb);
+}
+
+void
+mailbox_post(struct mailbox *mb, struct mail *m)
+{
+	mailbox_put(mb, m);
+	/* m may be gone by now */
+	mailbox_wake(mb);
 }
 
 static struct mailbox_depth
@@ -164,6 +178,14 @@ fall_asleep(struct mailbox *mb)
 	return m;
 }
 
+static void
+run(struct mailbox *mb, struct mail *m, void *owner)
+{
+	atomic_fetch_sub_explicit(
+		&mb->waiting, ONE_MAIL + m->bytes, memory_order_relaxed);
+	m->run(m, owner);
+}
+
 size_t
 mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 {
@@ -178,17 +200,38 @@ mailbox_drain(struct mailbox *mb, void *owner, size_t max)
 			m = fall_asleep(mb);
 		if (m == NULL)
 			break;
-		atomic_fetch_sub_explicit(&mb->waiting, ONE_MAIL + m->bytes,
-			memory_order_relaxed);
-		m->run(m, owner);
+		run(mb, m, owner);
+		n++;
+	}
+	return n;
+}
+
+size_t
+mailbox_run(struct mailbox *mb, void *owner, size_t max)
+{
+	size_t n = 0;
+	struct mail *m;
+
+	/* in whatever state it was: a write that is still to come wakes the
+	 * owner once for nothing */
+	atomic_store_explicit(
+		&mb->state, MAILBOX_AWAKE, memory_order_relaxed);
+	while (n < max && (m = take(mb)) != NULL) {
+		run(mb, m, owner);
 		n++;
 	}
 	return n;
 }
 
 bool
-mailbox_is_awake(const struct mailbox *mb)
+mailbox_rest(struct mailbox *mb)
 {
-	return atomic_load_explicit(&mb->state, memory_order_relaxed) !=
-		MAILBOX_ASLEEP;
+	atomic_store_explicit(
+		&mb->state, MAILBOX_ASLEEP, memory_order_relaxed);
+	cmm_smp_mb();
+	if (mailbox_depth(mb).mails == 0)
+		return true;
+	atomic_store_explicit(
+		&mb->state, MAILBOX_AWAKE, memory_order_relaxed);
+	return false;
 }

@@ -55,6 +55,10 @@ void mailbox_done(struct mailbox *mb);
 
 /* m is taken. */
 void mailbox_post(struct mailbox *mb, struct mail *m);
+/* The same in two steps: who puts several in wakes the owner once, behind the
+ * last one, and soon. */
+void mailbox_put(struct mailbox *mb, struct mail *m);
+void mailbox_wake(struct mailbox *mb);
 /* What is waiting, in bytes: senders slow down above their bound. */
 size_t mailbox_bytes(const struct mailbox *mb);
 
@@ -64,8 +68,19 @@ size_t mailbox_bytes(const struct mailbox *mb);
  * When fewer than max were run, the mailbox is asleep and will write its
  * eventfd for the next post; else the caller has to come again. */
 size_t mailbox_drain(struct mailbox *mb, void *owner, size_t max);
-/* The last drain has left something, or something came since: no waiting. */
-bool mailbox_is_awake(const struct mailbox *mb);
+
+/*
+ * For an owner who has more to do than mail, and who is told of each write to
+ * the eventfd (EPOLLET), so that it need not be read.  Runs at most max mails
+ * and stays awake: nobody writes the eventfd until mailbox_rest().
+ */
+size_t mailbox_run(struct mailbox *mb, void *owner, size_t max);
+/* Before waiting.  False when there is mail: run it first.  (Rarely, when its
+ * poster is not quite done yet; it takes some instructions.) */
+bool mailbox_rest(struct mailbox *mb);
+
+/* --- any thread ---------------------------------------------------------- */
+
 /* What waits now. */
 struct mailbox_depth mailbox_depth(const struct mailbox *mb);
 /* The most that the owner has found waiting, ever. */

@@ -62,7 +62,7 @@ router_post(struct shard *sh, struct shard *owner, struct stanza *st)
 	sm->mail.bytes = (uint32_t)stanza_bytes(st);
 	sm->st = st;
 	sh->stats.routed_away++;
-	mailbox_post(&owner->mailbox, &sm->mail);
+	shard_put(sh, owner, &sm->mail);
 }
 
 void

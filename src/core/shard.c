@@ -25,6 +25,8 @@
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096
+/* How often it looks for mail again before it looks at the network. */
+#define WORKS_A_TURN 8
 
 static _Thread_local struct shard *current_shard;
 
@@ -36,6 +38,29 @@ shard_current(void)
 
 /* --- a turn ------------------------------------------------------------------ */
 
+void
+shard_put(struct shard *sh, struct shard *to, struct mail *m)
+{
+	mailbox_put(&to->mailbox, m);
+	sh->to_wake[to->index / 64] |= UINT64_C(1) << to->index % 64;
+}
+
+/* One write for all that a turn has posted to a shard: waking a thread on
+ * another core costs more than most stanzas. */
+static void
+shard_wake_others(struct shard *sh)
+{
+	for (unsigned i = 0; i < COUNT(sh->to_wake); i++) {
+		while (sh->to_wake[i] != 0) {
+			int bit = __builtin_ctzll(sh->to_wake[i]);
+
+			sh->to_wake[i] &= sh->to_wake[i] - 1;
+			mailbox_wake(&sh->server->shards[i * 64 +
+				(unsigned)bit]->mailbox);
+		}
+	}
+}
+
 static bool
 shard_work(struct shard *sh)
 {
@@ -43,13 +68,15 @@ shard_work(struct shard *sh)
 	size_t mails;
 
 	sh->now_us = clock_mono_us(sh->server->clock);
-	mails = mailbox_drain(&sh->mailbox, sh, MAILS_A_TURN);
+	mails = mailbox_run(&sh->mailbox, sh, MAILS_A_TURN);
 	sh->stats.mails += mails;
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
 	timer_queue_run(&sh->timers, sh->now_us);
 	busy = busy || !STAILQ_EMPTY(&sh->local);
 	router_run(sh);
+	shard_wake_others(sh);
 	net_flush(sh->net);
+	shard_wake_others(sh);
 	sh->stats.turns++;
 	return busy || net_is_busy(sh->net);
 }
@@ -105,6 +132,18 @@ shard_arm_timer(struct shard *sh)
 	event_add(sh->timer_event, &tv);
 }
 
+/* Mail that came during a turn is dealt with at once, which spares a call that
+ * asks for more; but the network has its turn too. */
+static void
+shard_work_on(struct shard *sh)
+{
+	int i = 0;
+
+	do
+		shard_work(sh);
+	while (++i < WORKS_A_TURN && mailbox_depth(&sh->mailbox).mails != 0);
+}
+
 static void *
 shard_main(void *arg)
 {
@@ -113,10 +152,10 @@ shard_main(void *arg)
 	current_shard = sh;
 	while (!sh->stop) {
 		shard_arm_timer(sh);
-		if (mailbox_is_awake(&sh->mailbox) || !STAILQ_EMPTY(&sh->local))
+		if (!STAILQ_EMPTY(&sh->local) || !mailbox_rest(&sh->mailbox))
 			event_active(sh->mail_event, EV_READ, 0);
 		event_base_loop(sh->base, EVLOOP_ONCE);
-		shard_work(sh);
+		shard_work_on(sh);
 	}
 	return NULL;
 }
@@ -161,7 +200,7 @@ shard_open_loop(struct shard *sh, struct err *err)
 	if (sh->base == NULL)
 		return err_set(err, ERR_SYSTEM, "cannot make an event loop");
 	sh->mail_event = event_new(sh->base, sh->mailbox.fd,
-		EV_READ | EV_PERSIST, on_shard_mail, sh);
+		EV_READ | EV_PERSIST | EV_ET, on_shard_mail, sh);
 	sh->timer_event = event_new(sh->base, -1, 0, on_shard_mail, sh);
 	event_add(sh->mail_event, NULL);
 	return true;

@@ -62,6 +62,7 @@ struct shard {
 	struct rand_buffered buffered;
 	struct entity *entities;   /* uthash by bare address */
 	struct stanza_queue local; /* for entities of this shard, this turn */
+	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
 	int64_t now_us;            /* monotonic, read once a turn */
 	struct module_slot *slots; /* what modules keep with it */
@@ -116,6 +117,8 @@ void shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
 	void (*fire)(struct timer *t));
 void shard_timer_cancel(struct shard *sh, struct timer *t);
 int64_t shard_wall_us(const struct shard *sh);
+/* Posts m (taken) to another shard, which is woken at the end of the turn. */
+void shard_put(struct shard *sh, struct shard *to, struct mail *m);
 /* store_commit, answered here; sets congested when the store is behind. */
 void shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg);

@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <pthread.h>
+#include <sys/epoll.h>
 #include <unistd.h>
 
 #include "base/mem.h"
@@ -171,6 +172,44 @@ TEST(mailbox_leaves_the_eventfd_unreadable_once_it_is_empty)
 	mailbox_done(&r.box);
 }
 
+TEST(mailbox_of_an_owner_who_stays_awake_writes_no_eventfd)
+{
+	struct reader r;
+
+	reader_init(&r);
+	CHECK_INT(mailbox_run(&r.box, &r, 10), 0);
+	post_letter(&r, 0, 0, 1);
+	CHECK(!mailbox_rest(&r.box));
+	CHECK_INT(mailbox_run(&r.box, &r, 10), 1);
+	CHECK_INT(wakeups(&r), 0);
+	CHECK(mailbox_rest(&r.box));
+	post_letter(&r, 0, 1, 1);
+	CHECK_INT(wakeups(&r), 1);
+	CHECK_INT(mailbox_run(&r.box, &r, 10), 1);
+	CHECK(r.in_order);
+	mailbox_done(&r.box);
+}
+
+TEST(mailbox_is_woken_once_for_all_that_was_put_in)
+{
+	struct reader r;
+	struct letter *l;
+
+	reader_init(&r);
+	for (unsigned i = 0; i < 5; i++) {
+		l = xmalloc(sizeof(*l));
+		*l = (struct letter){ .mail.run = run_letter, .number = i };
+		mailbox_put(&r.box, &l->mail);
+	}
+	CHECK_INT(wakeups(&r), 0);
+	mailbox_wake(&r.box);
+	mailbox_wake(&r.box);
+	CHECK_INT(wakeups(&r), 1);
+	CHECK_INT(mailbox_run(&r.box, &r, 10), 5);
+	CHECK(r.in_order);
+	mailbox_done(&r.box);
+}
+
 static void
 run_chain(struct mail *m, void *owner)
 {
@@ -290,7 +329,28 @@ player_main(void *arg)
 	return NULL;
 }
 
-TEST(mailbox_wakes_its_owner_for_every_ball_of_a_rally)
+/* As a shard does it. */
+static void *
+edge_player_main(void *arg)
+{
+	struct player *p = arg;
+	struct epoll_event ev = { .events = EPOLLIN | EPOLLET };
+	int epoll = epoll_create1(EPOLL_CLOEXEC);
+
+	if (epoll_ctl(epoll, EPOLL_CTL_ADD, p->box.fd, &ev) == -1)
+		abort();
+	while (!p->over) {
+		if (mailbox_rest(&p->box) &&
+			epoll_wait(epoll, &ev, 1, 30000) != 1)
+			break;
+		mailbox_run(&p->box, p, 10);
+	}
+	close(epoll);
+	return NULL;
+}
+
+static void
+rally(void *(*play)(void *player))
 {
 	struct player a = { .rounds = 0 }, b = { .rounds = 0 };
 	struct letter ball = {
@@ -303,14 +363,24 @@ TEST(mailbox_wakes_its_owner_for_every_ball_of_a_rally)
 	b.other = &a;
 	CHECK(mailbox_init(&a.box, NULL));
 	CHECK(mailbox_init(&b.box, NULL));
-	CHECK_INT(pthread_create(&thread, NULL, player_main, &b), 0);
+	CHECK_INT(pthread_create(&thread, NULL, play, &b), 0);
 	mailbox_post(&a.box, &ball.mail);
-	player_main(&a);
+	play(&a);
 	pthread_join(thread, NULL);
 	CHECK_INT(a.rounds, 10001);
 	CHECK_INT(b.rounds, 10000);
 	mailbox_done(&a.box);
 	mailbox_done(&b.box);
+}
+
+TEST(mailbox_wakes_its_owner_for_every_ball_of_a_rally)
+{
+	rally(player_main);
+}
+
+TEST(mailbox_wakes_an_owner_who_is_told_of_edges_for_every_ball)
+{
+	rally(edge_player_main);
 }
 
 TEST_MAIN
