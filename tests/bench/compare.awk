@@ -4,8 +4,9 @@
 # without a figure that it should have.
 
 # A row: where its figure is in a run (the nth value of this key), what it is
-# multiplied by, and what Antiphon must reach.
-function row(group, name, run, key, nth, scale, target) {
+# multiplied by, and what Antiphon must reach; from which the figure of another
+# run is taken, or by which it is divided, as how says.
+function row(group, name, run, key, nth, scale, target, how, other) {
 	n_rows++
 	row_group[n_rows] = group
 	row_name[n_rows] = name
@@ -14,6 +15,8 @@ function row(group, name, run, key, nth, scale, target) {
 	row_nth[n_rows] = nth
 	row_scale[n_rows] = scale
 	row_target[n_rows] = target
+	row_how[n_rows] = how
+	row_other[n_rows] = other
 }
 
 BEGIN {
@@ -33,15 +36,22 @@ BEGIN {
 	row("work", "iq ping to the server, one session", "ping", cpu, 1, 1, 20)
 	row("memory", "idle, no TLS, empty roster", "idle", pss, 1, 1, 2500)
 	row("memory", "idle, TLS", "idle-tls", pss, 1, 1, 17500)
-	row("memory", "each further roster item, of 20", "contacts", pss, 1, 1 / 20, 110)
+	row("memory", "each further roster item, of 20", "contacts", pss, 1, 1 / 20, 110,
+		"less", "no-contacts")
 	row("memory", "process with no session, KiB", "process",
 		"server_bytes_before", 1, 1 / 1024, 12000)
 	row("alone", "bytes per idle TLS session, 1,000", "idle-1000", pss, 1, 1, 17500)
 	row("alone", "same, 5,000", "idle-5000", pss, 1, 1, 17500)
 	row("alone", "same, as many as files allow", "idle-all", pss, 1, 1, 17500)
 	row("alone", "how many those are", "idle-all", "n", 1, 1, "")
-	row("alone", "chat, TLS, 1 shard", "shards-1", cpu, 1, 1, "")
-	row("alone", "same, 4 shards", "shards-4", cpu, 1, 1, "")
+	row("alone", "chat, 100 pairs, window 2, TLS, 1 shard", "chat-shards-1", cpu,
+		1, 1, "")
+	row("alone", "4 shards, times that", "chat-shards-4", cpu, 1, 1, 1.1, "times",
+		"chat-shards-1")
+	row("alone", "open loop, 2,000 messages/s, TLS, 1 shard", "open-shards-1", cpu,
+		1, 1, "")
+	row("alone", "4 shards, times that", "open-shards-4", cpu, 1, 1, 1.1, "times",
+		"open-shards-1")
 	row("alone", "start to serving, 1,000,000 accounts, ms", "start", "ms", 1, 1,
 		150)
 	row("alone", "no session, before storms of 20,000 logins, KiB", "storm",
@@ -82,20 +92,27 @@ function median(id,   n, i, j, x, sorted) {
 }
 
 # "" where there is none.
-function figure(r, server,   id, less) {
-	if (!((server, row_run[r]) in runs))
+function figure_of(r, server, run,   id) {
+	if (!((server, run) in runs))
 		return ""
-	id = server SUBSEP row_run[r] SUBSEP row_key[r] SUBSEP row_nth[r]
-	if (!(id in n_values)) {
-		print "compare.awk: " server ": no " row_key[r] " in " row_run[r] >"/dev/stderr"
-		missing = 1
+	id = server SUBSEP run SUBSEP row_key[r] SUBSEP row_nth[r]
+	if (id in n_values)
+		return median(id)
+	print "compare.awk: " server ": no " row_key[r] " in " run >"/dev/stderr"
+	missing = 1
+	return ""
+}
+
+function figure(r, server,   x, y) {
+	x = figure_of(r, server, row_run[r])
+	if (x == "")
 		return ""
-	}
-	if (row_run[r] != "contacts")
-		return median(id) * row_scale[r]
-	# what a session with contacts has more than one without
-	less = server SUBSEP "no-contacts" SUBSEP row_key[r] SUBSEP row_nth[r]
-	return less in n_values ? (median(id) - median(less)) * row_scale[r] : ""
+	if (row_how[r] == "")
+		return x * row_scale[r]
+	y = figure_of(r, server, row_other[r])
+	if (y == "" || y == 0)
+		return ""
+	return row_how[r] == "less" ? (x - y) * row_scale[r] : x / y
 }
 
 function thousands(x,   s, out) {

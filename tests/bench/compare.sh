@@ -27,10 +27,12 @@ all_tuned='floor prosody prosody-tuned ejabberd ejabberd-tuned jabberd2 antiphon
 all_runs='login-tls login chat chat-tls busy-tls open-2000 open-10000
 	presence offline ping
 	idle idle-tls no-contacts contacts process
-	idle-1000 idle-5000 idle-all shards-1 shards-4 storm start'
+	idle-1000 idle-5000 idle-all
+	chat-shards-1 chat-shards-4 open-shards-1 open-shards-4 storm start'
 # those that show how the others would fare
 quick_runs='login-tls login chat busy-tls open-2000 presence offline ping
-	idle-tls no-contacts contacts process shards-4 storm start'
+	idle-tls no-contacts contacts process chat-shards-1 chat-shards-4
+	storm start'
 tuned_too='' warm='' servers='' runs=''
 if test -n "$quick"; then
 	repeat=1
@@ -120,28 +122,31 @@ run_define() { # run server
 	esac
 	q=1 qq=1 qs=1
 	if test -n "$quick"; then
-		more=1 q=20 qq=200 qs=5 idle="idle --seconds 0"
+		more=1 q=20 qq=200 qs=4 idle="idle --seconds 0"
 	fi
 	case $1 in
 	login*) clients=$((1000 / q)) mode=login ;;
-	chat* | shards-*)
+	chat*)
 		clients=$((200 / q))
 		mode="chat --one-way --window 2 --count $((200 * more / q))" ;;
 	busy-tls)
 		clients=$((1000 / q))
 		mode="chat --one-way --window 8 --count $((40 * more))" ;;
 	open-*)
+		rate=${1#open-}
+		case $rate in shards*) rate=2000 ;; esac
 		clients=$((200 / q))
-		mode="open --rate $((${1#open-} / q)) --seconds $((5 / qs))" ;;
+		mode="open --rate $((rate / q)) --seconds $((4 / qs))" ;;
 	presence)
-		clients=$((840 / q)) contacts=20
+		contacts=20
+		clients=$((420 / q / 21 * 21 + 21)) # whole groups
 		mode="presence --paced --window 10 --contacts 20
-			--count $more" ;;
+			--count $((2 * more))" ;;
 	offline)
 		clients=$((200 / q))
 		mode="offline --window 10 --count $((20 * more))" ;;
 	ping) clients=1 mode="ping --window 1 --count $((4000 * more / q))" ;;
-	process) clients=1 mode=$idle ;;
+	process) clients=1 mode="idle --seconds 1" ;;
 	no-contacts) clients=$((2100 / q)) mode=$idle ;;
 	contacts) clients=$((2100 / q)) contacts=20 mode=$idle ;;
 	idle | idle-tls) clients=$((10000 / qq)) mode=$idle ;;
@@ -168,7 +173,7 @@ run_define() { # run server
 run_is_for() { # run server
 	case $2:$1 in
 	antiphon:*) ;;
-	*:idle-[1-9a]* | *:shards-* | *:storm | *:start) return 1 ;;
+	*:idle-[1-9a]* | *-shards-* | *:storm | *:start) return 1 ;;
 	floor:offline | floor:*contacts) return 1 ;;
 	esac
 }
@@ -207,7 +212,7 @@ server_up() { # server run
 	case $1 in
 	antiphon)
 		case $2 in
-		shards-*) server_start "${2#shards-}" "$accounts" ;;
+		*-shards-*) server_start "${2##*-}" "$accounts" ;;
 		*) server_start "$shards" "$accounts" ;;
 		esac
 		test "$contacts" != 0 || return 0
