@@ -31,6 +31,7 @@
 #include "ctl/ctl.h"
 #include "main_args.h"
 #include "main_mdoc.h"
+#include "net/tls.h"
 #include "stream/c2s.h"
 #include "stream/c2s_command.h"
 
@@ -321,6 +322,7 @@ main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc;
 
+	(void)tls_count_memory();
 	main_args_parse(&args, argc, argv);
 	modules = module_registry_new(args.module_dir);
 	if (args.show_mdoc) {

@@ -14,6 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include "base/held.h"
 #include "base/mem.h"
 
 /* With malloc's header this stays within glibc's per-thread cache (1032). */
@@ -47,6 +48,7 @@ arena_new(void)
 	a->at = mem + ALIGNED(sizeof(*a));
 	a->end = mem + FIRST_CHUNK;
 	a->bytes = FIRST_CHUNK;
+	held_count(HELD_ARENA, 1, FIRST_CHUNK);
 	return a;
 }
 
@@ -57,6 +59,7 @@ arena_free(struct arena *a)
 
 	if (a == NULL)
 		return;
+	held_count(HELD_ARENA, -1, -(int64_t)a->bytes);
 	for (c = a->chunks; c != &a->first; c = next) {
 		next = c->next;
 		free(c);
@@ -76,6 +79,7 @@ arena_grow(struct arena *a, size_t n)
 	a->at = (char *)c + ALIGNED(sizeof(*c));
 	a->end = (char *)c + size;
 	a->bytes += size;
+	held_count(HELD_ARENA, 0, (int64_t)size);
 }
 
 void *

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/hash.h"
+#include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf.h"
@@ -63,6 +64,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare)
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, sh->entities, e->jid.text, e->jid.len,
 		entity_hash(sh, jid_str(e->jid)), e);
 	sh->stats.entities++;
+	held_add(HELD_ACCOUNT, mem);
 	return e;
 }
 
@@ -163,6 +165,7 @@ entity_free(struct entity *e)
 	entity_leave(e);
 	if (e->state == ENTITY_LOADED)
 		e->class->unload(e);
+	held_remove(HELD_ACCOUNT, e);
 	free(e);
 }
 
@@ -184,6 +187,7 @@ entity_failed(struct entity *e, const struct err *why)
 		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
 			"The server cannot read its storage");
 	}
+	held_remove(HELD_ACCOUNT, e);
 	free(e);
 }
 

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "core/account_int.h"
 #include "core/conf.h"
@@ -92,6 +93,7 @@ session_new(struct account *acc, struct str resource)
 	*end = s;
 	acc->n_sessions++;
 	acc->e.shard->stats.sessions++;
+	held_add(HELD_SESSION, s);
 	shard_timer_cancel(acc->e.shard, &acc->e.idle);
 	return s;
 }
@@ -109,6 +111,7 @@ session_free(struct session *s)
 	acc->e.shard->stats.sessions--;
 	module_session_slots_free(s);
 	wire_unref(s->presence);
+	held_remove(HELD_SESSION, s);
 	free(s);
 }
 

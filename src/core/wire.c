@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
@@ -32,6 +33,7 @@ wire_new(const struct stanza *st)
 	size_t to_at = xml_write_without_to(&out, st->root, STR(NS_CLIENT));
 	struct wire *w = xmalloc(sizeof(*w) + out.n);
 
+	held_add(HELD_WIRE, w);
 	w->refs = 1;
 	w->to_at = (uint32_t)to_at;
 	w->n = (uint32_t)out.n;
@@ -72,8 +74,10 @@ wire_ref(struct wire *w)
 void
 wire_unref(struct wire *w)
 {
-	if (w != NULL && --w->refs == 0)
-		free(w);
+	if (w == NULL || --w->refs != 0)
+		return;
+	held_remove(HELD_WIRE, w);
+	free(w);
 }
 
 void

@@ -18,6 +18,7 @@
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/held.h"
 #include "base/mem.h"
 #include "net/net_int.h"
 
@@ -32,6 +33,7 @@ conn_new(struct net *net)
 	c->fd = -1;
 	c->net = net;
 	net->count++;
+	held_add(HELD_CONN, c);
 	return c;
 }
 

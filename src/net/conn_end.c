@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "net/conn.h"
 #include "net/net_int.h"
@@ -122,5 +123,6 @@ conn_destroy(struct conn *c)
 	net->count--;
 	free(c->why);
 	c->tag = 0;
+	held_remove(HELD_CONN, c);
 	free(c);
 }

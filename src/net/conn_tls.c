@@ -28,13 +28,17 @@ conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 {
 	assert(c->ssl == NULL && c->mem == NULL);
 	assert(alpn.n < sizeof(c->hello->alpn));
+	tls_memory_begin(c);
+	tls_memory_watch(c);
 	c->ssl = tls_session_new(tls, host, c, err);
-	if (c->ssl == NULL)
-		return false;
-	if (SSL_set_fd(c->ssl, c->fd) != 1) {
+	if (c->ssl != NULL && SSL_set_fd(c->ssl, c->fd) != 1) {
 		tls_err(err, "socket for TLS");
 		SSL_free(c->ssl);
 		c->ssl = NULL;
+	}
+	tls_memory_watch(NULL);
+	if (c->ssl == NULL) {
+		tls_memory_end(c);
 		return false;
 	}
 	c->hello = xcalloc(1, sizeof(*c->hello));
@@ -126,7 +130,9 @@ conn_tls_accept(struct conn *c)
 	int ret;
 
 	errors_clear();
+	tls_memory_watch(c);
 	ret = SSL_accept(c->ssl);
+	tls_memory_watch(NULL);
 	if (ret == 1) {
 		conn_hello_free(c);
 		c->secure = true;
@@ -153,8 +159,13 @@ enum io
 conn_tls_read(
 	struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 {
+	int done;
+
 	errors_clear();
-	if (SSL_read_ex(c->ssl, p, n, got_out) == 1)
+	tls_memory_watch(c);
+	done = SSL_read_ex(c->ssl, p, n, got_out);
+	tls_memory_watch(NULL);
+	if (done == 1)
 		return IO_OK;
 	if (SSL_want_write(c->ssl)) {
 		c->read_blocked = true;
@@ -168,9 +179,13 @@ conn_tls_write(struct conn *c, const char *p, size_t n, size_t *done_out,
 	struct err *err)
 {
 	enum io io;
+	int done;
 
 	errors_clear();
-	if (SSL_write_ex(c->ssl, p, n, done_out) == 1)
+	tls_memory_watch(c);
+	done = SSL_write_ex(c->ssl, p, n, done_out);
+	tls_memory_watch(NULL);
+	if (done == 1)
 		return IO_OK;
 	io = conn_tls_result(c, 0, "TLS write", err);
 	if (io == IO_AGAIN)
@@ -208,7 +223,9 @@ conn_tls_bye(struct conn *c)
 	if (!c->secure || c->tls_broken)
 		return;
 	ERR_clear_error();
+	tls_memory_watch(c);
 	(void)SSL_shutdown(c->ssl);
+	tls_memory_watch(NULL);
 	ERR_clear_error();
 	c->tls_broken = true; /* once is enough */
 }
@@ -217,6 +234,11 @@ void
 conn_tls_free(struct conn *c)
 {
 	conn_hello_free(c);
+	if (c->ssl == NULL)
+		return;
+	tls_memory_watch(c);
 	SSL_free(c->ssl);
 	c->ssl = NULL;
+	tls_memory_watch(NULL);
+	tls_memory_end(c);
 }

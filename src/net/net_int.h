@@ -105,6 +105,7 @@ struct conn {
 	bool tls_broken : 1;   /* OpenSSL must not be called again */
 	bool flooded : 1;      /* too much noise */
 	bool hung_up : 1;      /* in memory: the peer is gone */
+	bool watched : 1;      /* what TLS takes for it is counted */
 	char peer[56];
 	struct event ev;
 };
@@ -169,6 +170,14 @@ struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
 	struct conn *c, struct err *err);
 /* ERR_TLS, with what OpenSSL says; empties its queue.  Returns false. */
 bool tls_err(struct err *err, const char *what);
+
+/* --- tls_memory.c --------------------------------------------------------- */
+
+/* Before its SSL is made, and after it was freed. */
+void tls_memory_begin(struct conn *c);
+void tls_memory_end(struct conn *c);
+/* What OpenSSL takes from here on is for c; NULL: for nobody. */
+void tls_memory_watch(const struct conn *c);
 
 /* --- tls_names.c ---------------------------------------------------------- */
 

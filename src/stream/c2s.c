@@ -20,6 +20,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "core/host.h"
 #include "net/conn.h"
@@ -130,6 +131,7 @@ c2s_login_free(struct c2s *c)
 	free(l->host);
 	free(l->from);
 	free(l->account);
+	held_remove_part(HELD_STREAM, l);
 	free(l);
 	c->login = NULL;
 }
@@ -477,8 +479,10 @@ on_conn_closed(void *arg, const struct err *why)
 	TAILQ_REMOVE(&c2s_shard(c->shard)->streams, c, link);
 	c->shard->stats.streams--;
 	c2s_login_free(c);
+	held_remove_part(HELD_STREAM, c->lang);
 	free(c->lang);
 	c->tag = 0;
+	held_remove(HELD_STREAM, c);
 	free(c);
 }
 
@@ -494,11 +498,13 @@ c2s_new(struct shard *sh, struct conn *conn, int tls)
 	struct c2s *c = xcalloc(1, sizeof(*c));
 
 	sh->now_us = clock_mono_us(sh->server->clock);
+	held_add(HELD_STREAM, c);
 	c->tag = C2S_TAG;
 	c->conn = conn;
 	c->stage = C2S_HEADER;
 	c->seen_us = sh->now_us;
 	c->login = xcalloc(1, sizeof(*c->login));
+	held_add_part(HELD_STREAM, c->login);
 	c->login->stream = c;
 	c->login->tls = (uint8_t)tls;
 	c->login->deadline_us =

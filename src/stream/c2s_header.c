@@ -10,6 +10,7 @@
 #include "stream/c2s_int.h"
 
 #include "base/arena.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "core/host.h"
 #include "net/conn.h"
@@ -266,6 +267,7 @@ header_check_from(struct header *h, struct c2s *c, struct arena *a,
 static void
 c2s_take_lang(struct c2s *c, struct str lang)
 {
+	held_remove_part(HELD_STREAM, c->lang);
 	free(c->lang);
 	c->lang = NULL;
 	if (lang.n == 0 || lang.n > LANG_MAX)
@@ -278,6 +280,7 @@ c2s_take_lang(struct c2s *c, struct str lang)
 			return;
 	}
 	c->lang = str_dup(lang);
+	held_add_part(HELD_STREAM, c->lang);
 }
 
 static void

@@ -283,7 +283,7 @@ xml_parse(struct arena *a, struct str text, const struct xml_limits *limits,
 			limits->stanza_bytes);
 		return NULL;
 	}
-	p = parser_new();
+	p = parser_new(false);
 	p->limits = limits;
 	p->document = true;
 	p->depth = 1;

@@ -58,6 +58,7 @@ struct xml_parser {
 	enum xml_fault fault;
 	const char *reason;
 
+	bool counted;        /* what expat takes for it */
 	bool document;       /* one whole document, not a stream */
 	bool priming;        /* reading a header that was reported before */
 	bool plain;          /* the header declared only what primed ones do */
@@ -115,7 +116,8 @@ void parser_handlers(struct xml_parser *p);
 
 /* --- parser_pool.c -------------------------------------------------------- */
 
-struct xml_parser *parser_new(void);
+/* counted: what expat takes for it is, in HELD_PARSER. */
+struct xml_parser *parser_new(bool counted);
 void parser_free(struct xml_parser *p);
 
 #endif

@@ -8,6 +8,7 @@
 #include "config.h"
 
 #include "base/arena.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "base/rand.h"
 #include "xml/names.h"
@@ -19,22 +20,48 @@
 /* A parser that held more than this has buffers to match. */
 #define KEEP_BYTES 16384
 #define KEEP_OPEN 1024
+/* What expat takes is counted for one parser in so many. */
+#define SAMPLE 8
 
 struct xml_pool {
 	struct xml_parser *fresh;
 	struct xml_parser *primed;
 	unsigned n_fresh;
 	unsigned n_primed;
+	unsigned made;
 };
 
-struct xml_parser *
-parser_new(void)
+static void *
+on_parser_malloc(size_t n)
 {
+	return held_malloc(HELD_PARSER, n);
+}
+
+static void *
+on_parser_realloc(void *p, size_t n)
+{
+	return held_realloc(HELD_PARSER, p, n);
+}
+
+static void
+on_parser_free(void *p)
+{
+	held_free(HELD_PARSER, p);
+}
+
+struct xml_parser *
+parser_new(bool counted)
+{
+	static const XML_Memory_Handling_Suite counting = { on_parser_malloc,
+		on_parser_realloc, on_parser_free };
+	static const XML_Char separator[] = { SEPARATOR, '\0' };
 	struct xml_parser *p = xcalloc(1, sizeof(*p));
 
-	p->expat = XML_ParserCreateNS("UTF-8", SEPARATOR);
+	p->expat = XML_ParserCreate_MM("UTF-8",
+		counted ? &counting : NULL, separator);
 	if (p->expat == NULL)
 		abort(); /* small allocations do not fail */
+	p->counted = counted;
 	rand_bytes(&rand_system, &p->salt, sizeof(p->salt));
 	parser_setup(p);
 	return p;
@@ -68,6 +95,7 @@ parser_clear(struct xml_parser *p)
 	*p = (struct xml_parser){
 		.expat = p->expat,
 		.salt = p->salt,
+		.counted = p->counted,
 		.held = emptied(p->held),
 		.header = emptied(p->header),
 		.text = emptied(p->text),
@@ -84,6 +112,31 @@ xml_pool_new(void)
 	return xcalloc(1, sizeof(struct xml_pool));
 }
 
+/* Expat asks for memory with each element: one parser stands for several. */
+static struct xml_parser *
+pool_make(struct xml_pool *pool)
+{
+	struct xml_parser *p = parser_new(pool->made++ % SAMPLE == 0);
+
+	held_count(HELD_PARSER, 1, 0);
+	if (p->counted) {
+		held_sample(HELD_PARSER, 1);
+		held_add_part(HELD_PARSER, p);
+	}
+	return p;
+}
+
+static void
+pool_drop(struct xml_parser *p)
+{
+	held_count(HELD_PARSER, -1, 0);
+	if (p->counted) {
+		held_sample(HELD_PARSER, -1);
+		held_remove_part(HELD_PARSER, p);
+	}
+	parser_free(p);
+}
+
 static void
 list_free(struct xml_parser *list)
 {
@@ -91,7 +144,7 @@ list_free(struct xml_parser *list)
 
 	for (; list != NULL; list = next) {
 		next = list->next;
-		parser_free(list);
+		pool_drop(list);
 	}
 }
 
@@ -125,7 +178,7 @@ xml_parser_get(struct xml_pool *pool, const struct xml_limits *limits,
 		pool->fresh = p->next;
 		pool->n_fresh--;
 	} else {
-		p = parser_new();
+		p = pool_make(pool);
 	}
 	parser_own(p, limits, events, arg);
 	return p;
@@ -171,7 +224,7 @@ xml_parser_put(struct xml_pool *pool, struct xml_parser *p)
 		return;
 	if (p->widest > KEEP_BYTES || p->text.cap > KEEP_BYTES ||
 		p->header.cap > KEEP_BYTES || p->open_cap > KEEP_OPEN) {
-		parser_free(p);
+		pool_drop(p);
 	} else if (xml_parser_can_rest(p) && !p->halted &&
 		pool->n_primed < POOL_MAX) {
 		p->stopped = false;
@@ -186,6 +239,6 @@ xml_parser_put(struct xml_pool *pool, struct xml_parser *p)
 		pool->fresh = p;
 		pool->n_fresh++;
 	} else {
-		parser_free(p);
+		pool_drop(p);
 	}
 }

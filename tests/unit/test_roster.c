@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/held.h"
 #include "store/store.h"
 #include "test.h"
 #include "xml/elem.h"
@@ -50,6 +51,25 @@ TEST(roster_keeps_items_sorted_by_address)
 		CHECK(roster_find(&r, str_c(in[i])) != NULL);
 	CHECK(roster_find(&r, STR("a@y")) == NULL);
 	roster_done(&r);
+}
+
+TEST(roster_memory_is_counted_until_it_is_done)
+{
+	struct held_sum before = held_sum(HELD_ROSTER), now;
+	struct roster r = { .n = 0 };
+
+	roster_set(&r, addr("a@x"), STR_NONE, NULL, 0);
+	roster_set(&r, addr("b@x"), STR("Bea"), NULL, 0);
+	roster_set(&r, addr("b@x"), STR("Beatrice"), NULL, 0);
+	roster_set_state(&r, addr("c@x"), SUB_TO);
+	CHECK(roster_remove(&r, STR("a@x")));
+	now = held_sum(HELD_ROSTER);
+	CHECK_INT(now.objects - before.objects, 2);
+	CHECK(now.bytes - before.bytes >= (int64_t)r.used);
+	roster_done(&r);
+	now = held_sum(HELD_ROSTER);
+	CHECK_INT(now.objects, before.objects);
+	CHECK_INT(now.bytes, before.bytes);
 }
 
 TEST(roster_set_replaces_name_and_groups_and_keeps_the_subscription)

@@ -1,0 +1,178 @@
+/*
+ * held.c - counters of memory, one row of them for each thread.
+ *
+ * A row is made when its thread first counts, and stays when the thread has
+ * ended: what it took may still be in use.  Invariant: only its own thread
+ * writes a row, so a load and a store do what elsewhere takes an atomic
+ * addition.
+ */
+#include "config.h"
+
+#include "base/held.h"
+
+#include <malloc.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/mem.h"
+
+struct held_row {
+	struct held_row *next;
+	struct {
+		_Atomic int64_t objects;
+		_Atomic int64_t samples;
+		_Atomic int64_t bytes;
+	} kinds[HELD_KINDS];
+} __attribute__((aligned(64)));
+
+static pthread_mutex_t rows_lock = PTHREAD_MUTEX_INITIALIZER;
+static struct held_row *rows;
+static _Thread_local struct held_row *own_row;
+
+static struct held_row *
+row_new(void)
+{
+	struct held_row *row = aligned_alloc(64, sizeof(*row));
+
+	if (row == NULL)
+		abort();
+	for (int i = 0; i < HELD_KINDS; i++) {
+		atomic_init(&row->kinds[i].objects, 0);
+		atomic_init(&row->kinds[i].samples, 0);
+		atomic_init(&row->kinds[i].bytes, 0);
+	}
+	pthread_mutex_lock(&rows_lock);
+	row->next = rows;
+	rows = row;
+	pthread_mutex_unlock(&rows_lock);
+	own_row = row;
+	return row;
+}
+
+static inline struct held_row *
+row_get(void)
+{
+	return own_row != NULL ? own_row : row_new();
+}
+
+static inline void
+add(_Atomic int64_t *counter, int64_t n)
+{
+	int64_t was = atomic_load_explicit(counter, memory_order_relaxed);
+
+	atomic_store_explicit(counter, was + n, memory_order_relaxed);
+}
+
+void
+held_count(enum held what, int64_t objects, int64_t bytes)
+{
+	struct held_row *row = row_get();
+
+	if (objects != 0)
+		add(&row->kinds[what].objects, objects);
+	add(&row->kinds[what].bytes, bytes);
+}
+
+void
+held_sample(enum held what, int64_t objects)
+{
+	add(&row_get()->kinds[what].samples, objects);
+}
+
+static inline int64_t
+block_bytes(const void *p)
+{
+	return (int64_t)malloc_usable_size((void *)(uintptr_t)p);
+}
+
+void
+held_add(enum held what, const void *p)
+{
+	if (p != NULL)
+		held_count(what, 1, block_bytes(p));
+}
+
+void
+held_remove(enum held what, const void *p)
+{
+	if (p != NULL)
+		held_count(what, -1, -block_bytes(p));
+}
+
+void
+held_add_part(enum held what, const void *p)
+{
+	if (p != NULL)
+		held_count(what, 0, block_bytes(p));
+}
+
+void
+held_remove_part(enum held what, const void *p)
+{
+	if (p != NULL)
+		held_count(what, 0, -block_bytes(p));
+}
+
+/* --- for libraries ------------------------------------------------------- */
+
+void *
+held_malloc(enum held what, size_t n)
+{
+	void *p = malloc(n);
+
+	held_add_part(what, p);
+	return p;
+}
+
+void *
+held_realloc(enum held what, void *p, size_t n)
+{
+	int64_t before = p != NULL ? block_bytes(p) : 0;
+	void *q = realloc(p, n);
+
+	if (q != NULL)
+		held_count(what, 0, block_bytes(q) - before);
+	return q;
+}
+
+void
+held_free(enum held what, void *p)
+{
+	held_remove_part(what, p);
+	free(p);
+}
+
+/* --- asking --------------------------------------------------------------- */
+
+const char *
+held_name(enum held what)
+{
+	static const char *const names[] = {
+#define HELD(id, name) name,
+#include "base/held.def"
+#undef HELD
+	};
+
+	return names[what];
+}
+
+struct held_sum
+held_sum(enum held what)
+{
+	struct held_sum sum = { 0, 0 };
+	int64_t samples = 0;
+
+	pthread_mutex_lock(&rows_lock);
+	for (const struct held_row *row = rows; row != NULL; row = row->next) {
+		sum.objects += atomic_load_explicit(
+			&row->kinds[what].objects, memory_order_relaxed);
+		sum.bytes += atomic_load_explicit(
+			&row->kinds[what].bytes, memory_order_relaxed);
+		samples += atomic_load_explicit(
+			&row->kinds[what].samples, memory_order_relaxed);
+	}
+	pthread_mutex_unlock(&rows_lock);
+	if (samples > 0)
+		sum.bytes = sum.bytes / samples * sum.objects;
+	return sum;
+}
