@@ -1,11 +1,12 @@
 /*
- * cli_table.c - answers for people: a table with a line for each row, or, for
- * one row that would be too wide, a line for each field.
+ * cli_table.c - answers for people: a table with a line for each row, or, where
+ * that would be too wide for one row, or for figures, a line for each field.
  */
 #include "config.h"
 
 #include <string.h>
 
+#include "base/mem.h"
 #include "ctl/cli.h"
 
 #define COLUMNS_MAX 64
@@ -141,26 +142,63 @@ table_lines(FILE *out, const struct table *t, json_t *rows)
 	}
 }
 
-static void
-table_upright(FILE *out, const struct table *t, json_t *row)
+/* The columns of a table that stands upright: one of names, one for each row,
+ * all as wide as the widest value.  Returns the width of the whole. */
+static int
+upright_measure(const struct table *t, json_t *rows, struct column *head,
+	struct column *cell)
 {
-	struct column head = { .width = 0 };
 	char number[NUMBER_TEXT];
+	json_t *row, *value;
+	const char *name;
+	size_t i;
 
-	for (size_t n = 0; n < t->n; n++) {
-		int width = text_width(t->columns[n].name);
-
-		if (width > head.width)
-			head.width = width;
+	*head = (struct column){ .width = 0 };
+	*cell = (struct column){ .is_number = json_array_size(rows) > 1 };
+	for (size_t n = 0; n < t->n; n++)
+		head->width = MAX(head->width, text_width(t->columns[n].name));
+	json_array_foreach (rows, i, row) {
+		json_object_foreach (row, name, value)
+			cell->width = MAX(cell->width,
+				text_width(value_text(value, number)));
 	}
+	return head->width + (int)json_array_size(rows) * (GAP + cell->width);
+}
+
+static void
+table_upright(FILE *out, const struct table *t, json_t *rows)
+{
+	struct column head, cell;
+	char number[NUMBER_TEXT];
+	json_t *row;
+	size_t i;
+
+	upright_measure(t, rows, &head, &cell);
 	for (size_t n = 0; n < t->n; n++) {
 		const char *name = t->columns[n].name;
 
 		cell_print(out, &head, name, false);
-		cli_text_print(out,
-			value_text(json_object_get(row, name), number));
+		json_array_foreach (rows, i, row)
+			cell_print(out, &cell,
+				value_text(json_object_get(row, name), number),
+				i + 1 == json_array_size(rows));
 		putc('\n', out);
 	}
+}
+
+/* One row, or figures that fit when each row becomes a column. */
+static bool
+table_stands_well(const struct table *t, json_t *rows)
+{
+	struct column head, cell;
+
+	if (json_array_size(rows) == 1)
+		return true;
+	for (size_t n = 0; n < t->n; n++) {
+		if (!t->columns[n].is_number)
+			return false;
+	}
+	return upright_measure(t, rows, &head, &cell) <= WIDTH_MAX;
 }
 
 void
@@ -174,8 +212,8 @@ cli_table_print(FILE *out, json_t *rows)
 	table_measure(&t, rows);
 	for (size_t n = 0; n < t.n; n++)
 		width += t.columns[n].width + GAP;
-	if (json_array_size(rows) == 1 && width > WIDTH_MAX)
-		table_upright(out, &t, json_array_get(rows, 0));
+	if (width > WIDTH_MAX && table_stands_well(&t, rows))
+		table_upright(out, &t, rows);
 	else
 		table_lines(out, &t, rows);
 }
