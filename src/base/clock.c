@@ -32,6 +32,12 @@ system_wall_us(const struct clock *c)
 	return system_us(CLOCK_REALTIME);
 }
 
+int64_t
+clock_thread_us(void)
+{
+	return system_us(CLOCK_THREAD_CPUTIME_ID);
+}
+
 const struct clock clock_system = {
 	.mono_us = system_mono_us,
 	.wall_us = system_wall_us,

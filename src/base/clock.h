@@ -32,6 +32,9 @@ clock_wall_us(const struct clock *c)
 	return c->wall_us(c);
 }
 
+/* The processor's time that the calling thread has used. */
+int64_t clock_thread_us(void);
+
 /* The machine's clocks and an offset, which a test adds to from any thread. */
 struct clock_shifted {
 	struct clock clock;

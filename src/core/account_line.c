@@ -69,6 +69,7 @@ static void
 line_append(struct account *acc, struct account_step *step)
 {
 	acc->line.bytes += step->bytes;
+	gauge_add(&acc->e.shard->stats.line_bytes, step->bytes);
 	STAILQ_INSERT_TAIL(line_steps(acc), step, link);
 }
 
@@ -194,6 +195,7 @@ line_run(struct account *acc)
 	while ((step = STAILQ_FIRST(&acc->line.steps)) != NULL && step->ready) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
 		acc->line.bytes -= step->bytes;
+		gauge_remove(&acc->e.shard->stats.line_bytes, step->bytes);
 		acc->line.running = step;
 		step_run(acc, step);
 		acc->line.running = NULL;
@@ -206,6 +208,8 @@ account_line_done(struct account *acc)
 {
 	struct account_step *step;
 
+	gauge_remove(&acc->e.shard->stats.line_bytes, acc->line.bytes);
+	acc->line.bytes = 0;
 	while ((step = STAILQ_FIRST(line_steps(acc))) != NULL) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
 		stanza_free(step->st);

@@ -14,51 +14,23 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/held.h"
 #include "base/mem.h"
 #include "base/worker.h"
 #include "core/commands.h"
 #include "core/conf.h"
 #include "core/host.h"
 #include "core/shard.h"
+#include "core/stats.h"
 #include "store/store.h"
 
 #define NAME_TEXT 64
-
-/* Columns of shard_stats, in the order in which they are shown. */
-static const struct {
-	const char *name;
-	size_t off;
-} columns[] = {
-#define COLUMN(field) { #field, offsetof(struct shard_stats, field) }
-	COLUMN(sessions),
-	COLUMN(streams),
-	COLUMN(entities),
-	COLUMN(stanzas_in),
-	COLUMN(stanzas_out),
-	COLUMN(routed_local),
-	COLUMN(routed_away),
-	COLUMN(fanouts),
-	COLUMN(logins),
-	COLUMN(login_failures),
-	COLUMN(refused),
-	COLUMN(turns),
-	COLUMN(mails),
-#undef COLUMN
-};
-
-static uint64_t
-column_value(const struct shard_stats *stats, size_t i)
-{
-	uint64_t value;
-
-	memcpy(&value, (const char *)stats + columns[i].off, sizeof(value));
-	return value;
-}
 
 struct counting {
 	struct command_call *call;
 	struct shard_stats sum;
 	struct shard_stats *each; /* one for each shard */
+	bool rates;
 	int64_t rss_kib, pss_kib; /* -1: not known */
 };
 
@@ -66,13 +38,12 @@ static void
 count_visit(struct shard *sh, void *arg)
 {
 	struct counting *c = arg;
-	uint64_t sum;
+	struct shard_stats *one = &c->each[sh->index];
 
-	c->each[sh->index] = sh->stats;
-	for (size_t i = 0; i < COUNT(columns); i++) {
-		sum = column_value(&c->sum, i) + column_value(&sh->stats, i);
-		memcpy((char *)&c->sum + columns[i].off, &sum, sizeof(sum));
-	}
+	*one = stats_take(sh);
+	if (c->rates)
+		*one = stats_rate(one, &sh->before);
+	stats_add(&c->sum, one);
 }
 
 static void
@@ -82,6 +53,7 @@ count_start(struct command_call *call,
 	struct counting *c = xcalloc(1, sizeof(*c));
 
 	c->call = call;
+	c->rates = command_switch(call, "rates");
 	c->each = xcalloc(call->server->n_shards, sizeof(c->each[0]));
 	shard_tour(call->shard, count_visit, done, c);
 }
@@ -91,6 +63,15 @@ count_free(struct counting *c)
 {
 	free(c->each);
 	free(c);
+}
+
+static void
+count_done(struct counting *c)
+{
+	struct command_call *call = c->call;
+
+	count_free(c);
+	command_done(call);
 }
 
 /* --- status ------------------------------------------------------------- */
@@ -139,8 +120,7 @@ status_end(struct shard *from, void *arg)
 					[srv->newest->config->storage.driver]));
 	command_field(call, "config", str_c(srv->config_path));
 	status_hosts(call);
-	count_free(c);
-	command_done(call);
+	count_done(c);
 }
 
 static void
@@ -256,64 +236,131 @@ stats_process(const struct counting *c)
 		(int64_t)worker_waiting(c->call->server->worker));
 }
 
+/* Calls fn for each column that is asked for. */
+static void
+stats_columns_show(const struct counting *c, const struct shard_stats *s,
+	void (*fn)(struct command_call *call, const char *name, int64_t value))
+{
+	for (const struct stats_column *col = stats_columns; col->name != NULL;
+		col++) {
+		if (!c->rates || col->kind == STATS_TOTAL)
+			fn(c->call, col->name, (int64_t)stats_value(s, col));
+	}
+}
+
 static void
 stats_shards(const struct counting *c)
 {
 	for (unsigned n = 0; n < c->call->server->n_shards; n++) {
 		command_row(c->call);
 		command_number(c->call, "shard", n);
-		for (size_t i = 0; i < COUNT(columns); i++)
-			command_number(c->call, columns[i].name,
-				(int64_t)column_value(&c->each[n], i));
+		stats_columns_show(c, &c->each[n], command_number);
 	}
 }
 
 static void
-on_memory(void *arg)
+on_memory_of_process(void *arg)
 {
 	struct counting *c = arg;
-	struct command_call *call = c->call;
 
-	for (size_t i = 0; i < COUNT(columns); i++)
-		stat_show(call, columns[i].name,
-			(int64_t)column_value(&c->sum, i));
-	stats_store(call);
+	stats_columns_show(c, &c->sum, stat_show);
+	stats_store(c->call);
 	stats_process(c);
-	count_free(c);
-	command_done(call);
+	count_done(c);
 }
+
+/* --- stats --memory ------------------------------------------------------ */
+
+static void
+memory_bytes(const struct counting *c, const char *owner, int64_t bytes)
+{
+	command_row(c->call);
+	command_field(c->call, "owner", str_c(owner));
+	command_number(c->call, "bytes", bytes);
+	if (c->sum.sessions > 0)
+		command_number(c->call, "per_session",
+			bytes / (int64_t)c->sum.sessions);
+}
+
+static void
+memory_held(const struct counting *c, const char *owner, struct held_sum sum)
+{
+	memory_bytes(c, owner, sum.bytes);
+	command_number(c->call, "objects", sum.objects);
+	command_number(c->call, "each", sum.bytes / MAX(sum.objects, 1));
+}
+
+static void
+on_memory_by_owner(void *arg)
+{
+	struct counting *c = arg;
+	int64_t total = c->pss_kib * 1024, known = 0;
+
+	for (int i = 0; i < HELD_KINDS; i++) {
+		struct held_sum sum = held_sum((enum held)i);
+
+		memory_held(c, held_name((enum held)i), sum);
+		known += sum.bytes;
+	}
+	if (c->pss_kib != -1) {
+		memory_bytes(c, "other", total - known);
+		memory_bytes(c, "total", total);
+	}
+	count_done(c);
+}
+
+/* --- the table ------------------------------------------------------------ */
 
 static void
 stats_end(struct shard *from, void *arg)
 {
 	struct counting *c = arg;
-	struct command_call *call = c->call;
+	struct worker *worker = from->server->worker;
 
-	if (!command_switch(call, "shard")) {
-		worker_run(from->server->worker, memory_work, &from->mailbox,
-			on_memory, c);
-		return;
+	if (command_switch(c->call, "memory")) {
+		worker_run(worker, memory_work, &from->mailbox,
+			on_memory_by_owner, c);
+	} else if (command_switch(c->call, "shard")) {
+		stats_shards(c);
+		count_done(c);
+	} else if (c->rates) {
+		stats_columns_show(c, &c->sum, stat_show);
+		count_done(c);
+	} else {
+		worker_run(worker, memory_work, &from->mailbox,
+			on_memory_of_process, c);
 	}
-	stats_shards(c);
-	count_free(c);
-	command_done(call);
 }
 
 static void
 stats_run(struct command_call *call)
 {
-	count_start(call, stats_end);
+	struct err err = ERR_INIT;
+
+	if (!command_switch(call, "memory") ||
+		(!command_switch(call, "shard") &&
+			!command_switch(call, "rates"))) {
+		count_start(call, stats_end);
+		return;
+	}
+	err_set(&err, ERR_INVALID,
+		"--memory is of the whole process and of this moment: it goes with nothing else");
+	command_fail(call, &err);
 }
 
 static const struct command_arg stats_args[] = {
 	{ "shard", ARG_SWITCH, .optional = true, .option = true,
 		.help = "the counters of each shard, not their sums" },
+	{ "rates", ARG_SWITCH, .optional = true, .option = true,
+		.help = "what was counted in the last seconds, per second" },
+	{ "memory", ARG_SWITCH, .optional = true, .option = true,
+		.help = "who holds how much memory, in bytes" },
 	{ .name = NULL },
 };
 
 const struct command command_stats[] = {
 	{ "stats", "show counters since the start",
-		"Stanzas, logins, storage, memory and processor time. sessions, streams, entities and what is queued or waiting are of this moment.",
+		"Stanzas, logins, queues, storage, memory and processor time. sessions, streams, entities and what is queued or waiting are of this moment; _highest is the most of it at once since the start, on one shard; _minute is of the last minute. cpu_ms is the processor time of shards: with --rates, 1000 keep one processor busy. write_bytes is what clients have yet to take at the end of a turn, line_bytes waits behind a change that is not on disk yet, inbox_bytes for an account that is being loaded. store_batch counts the transactions in one commit. Of memory, tls is estimated from one connection in eight; arenas are stanzas and other short-lived trees; other is all that has no row: programs and libraries, the database's cache, buffers, what is free.",
 		stats_args, stats_run },
 	{ "status", "show that the server runs, and since when", NULL, NULL,
 		status_run },

@@ -98,6 +98,7 @@ entity_deliver(struct entity *e, struct stanza *st)
 		return;
 	}
 	e->inbox_bytes += (uint32_t)bytes;
+	gauge_add(&e->shard->stats.inbox_bytes, bytes);
 	STAILQ_INSERT_TAIL(&e->inbox, st, link);
 }
 
@@ -118,6 +119,14 @@ entity_when_loaded(struct entity *e, void (*fn)(struct entity *e, void *arg),
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = w;
+}
+
+/* Nothing waits any more. */
+static void
+inbox_count_out(struct entity *e)
+{
+	gauge_remove(&e->shard->stats.inbox_bytes, e->inbox_bytes);
+	e->inbox_bytes = 0;
 }
 
 static void
@@ -146,7 +155,7 @@ entity_loaded(struct entity *e)
 		STAILQ_REMOVE_HEAD(&e->inbox, link);
 		e->class->receive(e, st);
 	}
-	e->inbox_bytes = 0;
+	inbox_count_out(e);
 	entity_check_idle(e);
 }
 
@@ -155,6 +164,7 @@ static void
 entity_leave(struct entity *e)
 {
 	shard_timer_cancel(e->shard, &e->idle);
+	inbox_count_out(e);
 	HASH_DEL(e->shard->entities, e);
 	e->shard->stats.entities--;
 }

@@ -20,6 +20,7 @@
 #include "core/entity.h"
 #include "core/module_int.h"
 #include "core/router.h"
+#include "core/stats.h"
 #include "net/net.h"
 #include "xml/parser.h"
 
@@ -68,6 +69,7 @@ shard_work(struct shard *sh)
 	size_t mails;
 
 	sh->now_us = clock_mono_us(sh->server->clock);
+	stats_keep(sh);
 	mails = mailbox_run(&sh->mailbox, sh, MAILS_A_TURN);
 	sh->stats.mails += mails;
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
@@ -229,6 +231,7 @@ shard_new(struct server *srv, unsigned index, struct err *err)
 		free(sh);
 		return NULL;
 	}
+	sh->before.at_us = sh->next_before.at_us = sh->now_us;
 	sh->net = net_new(sh->base);
 	sh->xml = xml_pool_new();
 	return sh;

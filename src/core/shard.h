@@ -16,6 +16,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/gauge.h"
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/timer.h"
@@ -31,7 +32,7 @@ struct module_slot;
 struct net;
 struct xml_pool;
 
-/* Written by the shard, read on it too (shard_tour), shown by `antiphonctl
+/* Written by the shard, read on it too (stats_take), shown by `antiphonctl
  * stats`. */
 struct shard_stats {
 	uint64_t turns;
@@ -47,6 +48,14 @@ struct shard_stats {
 	uint64_t logins;
 	uint64_t login_failures;
 	uint64_t refused;      /* because a bound was reached */
+	struct gauge inbox_bytes; /* wait until their entity is loaded */
+	struct gauge line_bytes;  /* wait for a change to be durable */
+	/* What others count: up to date after stats_take() only. */
+	int64_t at_us;
+	uint64_t cpu_ms;
+	struct gauge mailbox_mails;
+	struct gauge mailbox_bytes;
+	struct gauge write_bytes; /* wait until the network takes them */
 };
 
 struct shard {
@@ -64,6 +73,8 @@ struct shard {
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
+	struct shard_stats before; /* some seconds ago, see stats_rate() */
+	struct shard_stats next_before;
 	int64_t now_us;            /* monotonic, read once a turn */
 	struct module_slot *slots; /* what modules keep with it */
 	struct log_limit storage; /* lines about a store that fails */

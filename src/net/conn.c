@@ -300,8 +300,18 @@ conn_out(struct conn *c)
 }
 
 void
+conn_count_left(struct conn *c, size_t left)
+{
+	gauge_remove(&c->net->left, c->left);
+	c->left = (uint32_t)left;
+	gauge_add(&c->net->left, c->left);
+}
+
+void
 conn_wrote(struct conn *c)
 {
+	if (c->net != NULL && c->blocked)
+		conn_count_left(c, c->out.n);
 	if (c->net != NULL && c->out.n > 0 && !c->blocked && !c->closing)
 		conn_touch(c);
 }
@@ -406,6 +416,8 @@ conn_turn(struct conn *c)
 		net->calls = call.up;
 		if (call.c == NULL)
 			return;
+		if (c->left != c->out.n)
+			conn_count_left(c, c->out.n);
 		if (c->closing && c->timer == NULL)
 			c->dead = true; /* without linger there is one try */
 	}
@@ -471,6 +483,7 @@ conn_detach(struct conn *c)
 		event_del(&c->ev);
 	c->armed = 0;
 	conn_move(c, PLACE_NONE);
+	conn_count_left(c, 0);
 	net->count--;
 	c->net = NULL;
 }

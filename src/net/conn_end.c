@@ -119,6 +119,7 @@ conn_destroy(struct conn *c)
 		conn_mem_free(c);
 	else
 		conn_free_socket(c);
+	conn_count_left(c, 0);
 	net_spare_put(net, &c->out);
 	net->count--;
 	free(c->why);

@@ -75,6 +75,12 @@ net_count(const struct net *net)
 	return net->count;
 }
 
+struct gauge
+net_left(const struct net *net)
+{
+	return net->left;
+}
+
 bool
 net_is_busy(const struct net *net)
 {

@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/gauge.h"
+
 struct event_base;
 struct net;
 
@@ -36,5 +38,7 @@ bool net_is_busy(const struct net *net);
 
 /* How many connections are attached. */
 size_t net_count(const struct net *net);
+/* Bytes that the kernel did not take by the end of a turn. */
+struct gauge net_left(const struct net *net);
 
 #endif

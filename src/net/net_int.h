@@ -51,6 +51,7 @@ struct net {
 	size_t count;
 	size_t n_work;
 	size_t n_spare;
+	struct gauge left; /* what conns could not write, see conn.left */
 	bool flushing;
 	struct buf spare[SPARE_BUFS];
 	struct buf trash; /* what is written to a closing connection */
@@ -87,6 +88,7 @@ struct conn {
 	struct event *timer;	  /* NULL but while lingering */
 	struct err *why;	  /* NULL but when broken */
 	uint32_t clear;		  /* bytes of out that precede TLS */
+	uint32_t left;		  /* of out when it was counted last */
 	uint32_t minute;	  /* in which noise was counted */
 	uint8_t noise;		  /* TLS messages that carry no data */
 	uint8_t key[8];
@@ -126,6 +128,8 @@ void conn_touch(struct conn *c);
 void conn_fail(struct conn *c, const struct err *why);
 /* errno after what; ERR_CLOSED when it says that the peer is gone.  False. */
 bool conn_errno(struct err *err, const char *what);
+/* Brings net->left up to date with what c has yet to write. */
+void conn_count_left(struct conn *c, size_t left);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
 /* Waits for what c is interested in now, and for nothing else. */
