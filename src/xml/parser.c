@@ -3,7 +3,8 @@
  *
  * Called by the owner of the stream, on its thread.  Invariant: expat has seen
  * nothing behind the byte where an event stopped us; to make that sure, expat
- * is stopped for good, and renewed up to depth 1 before the next byte.
+ * is stopped for good where more lies behind, and renewed up to depth 1 before
+ * the next byte.
  */
 #include "config.h"
 
