@@ -80,7 +80,7 @@ account_take_entry(struct account *acc, const struct store_entry *entry)
 			acc->credentials_mark = account_credentials_mark(
 				acc->e.shard->server, entry->value);
 	} else if (str_is(entry->with, MAP_ROSTER)) {
-		if (!roster_load(&acc->roster, entry) &&
+		if (!roster_load(&acc->roster, acc->e.shard->xml, entry) &&
 			log_limit_ok(&acc->e.shard->storage, LOG_ROSTER))
 			log_error(LOG_ROSTER, LOG_NOBODY,
 				"a stored contact cannot be read, it is left out account=%.*s contact=%.*s",

@@ -18,6 +18,7 @@
 struct buf;
 struct err;
 struct rand_source;
+struct xml_pool;
 
 enum scram_hash { SCRAM_SHA_1, SCRAM_SHA_256, SCRAM_SHA_512, SCRAM_HASHES };
 
@@ -85,9 +86,9 @@ void credentials_wipe(struct credentials *c);
  */
 void credentials_format(struct buf *out, const struct credentials *c);
 /* Reads what credentials_format wrote; hashes unknown here are skipped.
- * False (ERR_INVALID), *out unchanged, for anything else. */
-bool credentials_parse(struct credentials *out, struct str text,
-	struct err *err);
+ * False (ERR_INVALID), *out unchanged, for anything else.  The pool's thread. */
+bool credentials_parse(struct credentials *out, struct xml_pool *pool,
+	struct str text, struct err *err);
 
 /* Appends one verifier, which must exist, in the form of RFC 5803 §2:
  * "SCRAM-SHA-256$10000:salt$stored-key:server-key". */

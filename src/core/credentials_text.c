@@ -16,20 +16,11 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "core/stored.h"
 #include "xml/elem.h"
-#include "xml/parser.h"
 
 #define NS_CREDENTIALS "urn:antiphon:credentials:1"
 #define LINE_PREFIX "SCRAM-"
-
-/* Three verifiers come to about 900 bytes. */
-static const struct xml_limits limits = {
-	.stanza_bytes = 8192,
-	.depth = 4,
-	.elements = 32,
-	.attrs = 16,
-	.name_bytes = 64,
-};
 
 /* The text of one verifier, not yet judged. */
 struct verifier_text {
@@ -129,16 +120,15 @@ read_scram(struct credentials *c, const struct elem *e, struct err *err)
 }
 
 bool
-credentials_parse(struct credentials *out, struct str text, struct err *err)
+credentials_parse(struct credentials *out, struct xml_pool *pool,
+	struct str text, struct err *err)
 {
 	struct credentials c = { 0 };
-	struct arena *a = arena_new();
-	struct elem *e = xml_parse(a, text, &limits, err);
+	struct arena *a = NULL;
+	struct elem *e = stored_read_own(pool, text, &a);
 	bool ok = false;
 
-	if (e == NULL)
-		goto out;
-	if (!elem_is(e, NS_CREDENTIALS, "credentials")) {
+	if (e == NULL || !elem_is(e, NS_CREDENTIALS, "credentials")) {
 		err_set(err, ERR_INVALID, "no <credentials/> of ours");
 		goto out;
 	}

@@ -20,6 +20,7 @@ struct arena;
 struct elem;
 struct store_entry;
 struct store_tx;
+struct xml_pool;
 
 #define ROSTER_TEXT_MAX UINT16_MAX
 
@@ -86,7 +87,8 @@ void roster_done(struct roster *r);
  * into tx. */
 void roster_save(struct account *acc, struct str bare, struct store_tx *tx);
 /* One entry of the map, when the account is loaded; false when the value cannot
- * be read. */
-bool roster_load(struct roster *r, const struct store_entry *entry);
+ * be read.  The pool is of the same shard. */
+bool roster_load(struct roster *r, struct xml_pool *pool,
+	const struct store_entry *entry);
 
 #endif

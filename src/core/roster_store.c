@@ -13,22 +13,14 @@
 #include "base/mem.h"
 #include "core/account.h"
 #include "core/roster.h"
+#include "core/stored.h"
 #include "xml/elem.h"
-#include "xml/parser.h"
 #include "xml/writer.h"
 #include "xmpp/subscription.h"
 
 #define NS_ROSTER "jabber:iq:roster"
 #define KEY_VERSION ""
 #define GROUPS_MAX 1024
-
-static const struct xml_limits item_limits = {
-	.stanza_bytes = 1u << 20,
-	.depth = 4,
-	.elements = GROUPS_MAX + 1,
-	.attrs = 16,
-	.name_bytes = 256,
-};
 
 static void
 save_item(const struct roster_item *it, struct store_place at, struct str bare,
@@ -113,36 +105,40 @@ item_fits(const struct roster *r, struct str name, const struct str *groups,
 }
 
 static bool
-load_item(struct roster *r, struct arena *a, const struct store_entry *entry)
+load_item(struct roster *r, struct arena *a, struct str bare,
+	const struct elem *item)
 {
-	struct elem *item = xml_parse(a, entry->value, &item_limits, NULL);
 	struct str name, groups[GROUPS_MAX];
 	struct roster_item *it;
 	size_t n = 0;
 	uint8_t state;
 
-	if (item == NULL || !elem_is(item, NS_ROSTER, "item"))
+	if (!elem_is(item, NS_ROSTER, "item"))
 		return false;
 	state = item_state(item);
 	if (!subscription_is_legal(state))
 		return false;
 	elem_each_child(item, group) {
-		if (elem_is(group, NS_ROSTER, "group") && n < GROUPS_MAX)
+		if (n == GROUPS_MAX)
+			return false;
+		if (elem_is(group, NS_ROSTER, "group"))
 			groups[n++] = elem_text(a, group);
 	}
 	name = elem_attr(item, "name");
 	if (!item_fits(r, name, groups, n))
 		return false;
-	it = roster_set(r, jid_trusted(entry->key), name, groups, n);
+	it = roster_set(r, jid_trusted(bare), name, groups, n);
 	it->state = state;
 	it->listed = flag_if(item, "listed", "false", 1) == 0;
 	return true;
 }
 
 bool
-roster_load(struct roster *r, const struct store_entry *entry)
+roster_load(struct roster *r, struct xml_pool *pool,
+	const struct store_entry *entry)
 {
 	struct arena *a;
+	struct elem *item;
 	long long version;
 	bool ok;
 
@@ -151,8 +147,10 @@ roster_load(struct roster *r, const struct store_entry *entry)
 		r->version = ok ? (uint64_t)version : 0;
 		return ok;
 	}
-	a = arena_new();
-	ok = load_item(r, a, entry);
+	item = stored_read_own(pool, entry->value, &a);
+	if (item == NULL)
+		return false;
+	ok = load_item(r, a, entry->key, item);
 	arena_free(a);
 	return ok;
 }

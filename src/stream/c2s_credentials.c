@@ -156,7 +156,7 @@ lookup_end(struct c2s *c, struct str text, const struct err *err)
 		account_credentials_mark(c->shard->server, text) :
 		0;
 	if (err == NULL && text.p != NULL &&
-		!credentials_parse(&creds, text, &bad))
+		!credentials_parse(&creds, c->shard->xml, text, &bad))
 		err = &bad;
 	if (err != NULL) {
 		if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_AUTH))

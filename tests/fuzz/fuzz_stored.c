@@ -13,38 +13,45 @@
 #include "core/stored.h"
 #include "store/store.h"
 #include "xml/elem.h"
+#include "xml/parser.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
 
 static void
 as_credentials(struct str value)
 {
+	struct xml_pool *pool = xml_pool_new();
 	struct credentials c, again;
 	struct buf out = BUF_INIT;
 
-	if (!credentials_parse(&c, value, NULL))
-		return;
-	credentials_format(&out, &c);
-	FUZZ_CHECK(credentials_parse(&again, buf_str(&out), NULL));
-	FUZZ_CHECK(credentials_hashes(&c) == credentials_hashes(&again));
+	if (credentials_parse(&c, pool, value, NULL)) {
+		credentials_format(&out, &c);
+		FUZZ_CHECK(credentials_parse(&again, pool, buf_str(&out),
+			NULL));
+		FUZZ_CHECK(credentials_hashes(&c) ==
+			credentials_hashes(&again));
+	}
 	buf_done(&out);
+	xml_pool_free(pool);
 }
 
 static void
 as_contact(struct str value)
 {
+	struct xml_pool *pool = xml_pool_new();
 	struct roster r = { .n = 0 };
 	struct store_entry entry = { .key = STR("a@b.example"), .value = value };
 	struct arena *a = arena_new();
 	struct elem *query = elem_new(a, "jabber:iq:roster", "query");
 
-	if (roster_load(&r, &entry)) {
+	if (roster_load(&r, pool, &entry)) {
 		FUZZ_CHECK(r.n == 1);
 		FUZZ_CHECK(subscription_is_legal(roster_at(&r, 0)->state));
 		roster_item_elem(a, query, roster_at(&r, 0));
 	}
 	roster_done(&r);
 	arena_free(a);
+	xml_pool_free(pool);
 }
 
 /* As what waits for somebody who is away. */

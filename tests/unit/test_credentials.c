@@ -13,6 +13,7 @@
 #include "base/rand.h"
 #include "base/text.h"
 #include "test.h"
+#include "xml/parser.h"
 
 /* The salts of RFC 5802 §5 and RFC 7677 §3; 00 01 .. 0f for SHA-512. */
 #define LINE_1                                                                 \
@@ -323,6 +324,7 @@ TEST(a_line_of_another_form_is_refused)
 
 TEST(stored_text_comes_back_as_it_was)
 {
+	struct xml_pool *pool = xml_pool_new();
 	struct credentials c = { 0 }, back = { 0 };
 	struct buf text = BUF_INIT;
 	struct err err = ERR_INIT;
@@ -331,17 +333,18 @@ TEST(stored_text_comes_back_as_it_was)
 	CHECK_STR(buf_str(&text),
 		"<credentials xmlns='urn:antiphon:credentials:1'>"
 		"</credentials>");
-	CHECK(credentials_parse(&back, buf_str(&text), &err));
+	CHECK(credentials_parse(&back, pool, buf_str(&text), &err));
 	CHECK_INT(credentials_hashes(&back), 0);
 
 	text.n = 0;
 	for (size_t i = 0; i < COUNT(lines); i++)
 		CHECK(credentials_add_line(&c, str_c(lines[i]), NULL));
 	credentials_format(&text, &c);
-	CHECK(credentials_parse(&back, buf_str(&text), &err));
+	CHECK(credentials_parse(&back, pool, buf_str(&text), &err));
 	for (size_t i = 0; i < COUNT(lines); i++)
 		check_line(&back, (enum scram_hash)i, lines[i]);
 	buf_done(&text);
+	xml_pool_free(pool);
 }
 
 #define OPEN "<credentials xmlns='urn:antiphon:credentials:1'>"
@@ -364,25 +367,30 @@ static const char *const bad_texts[] = {
 
 TEST(stored_text_of_another_form_is_refused)
 {
+	struct xml_pool *pool = xml_pool_new();
+
 	for (size_t i = 0; i < COUNT(bad_texts); i++) {
 		struct credentials c = from_line(LINE_1);
 		struct err err = ERR_INIT;
 
 		TEST_CASE(bad_texts[i]);
-		CHECK(!credentials_parse(&c, str_c(bad_texts[i]), &err));
+		CHECK(!credentials_parse(&c, pool, str_c(bad_texts[i]), &err));
 		CHECK(err.code != ERR_NONE);
 		check_line(&c, SCRAM_SHA_1, LINE_1);
 	}
+	xml_pool_free(pool);
 }
 
 TEST(hashes_of_a_later_version_are_skipped)
 {
+	struct xml_pool *pool = xml_pool_new();
 	struct credentials c = { 0 };
 
-	CHECK(credentials_parse(&c, STR(OPEN "<scram hash='SHA3-512'/>"
+	CHECK(credentials_parse(&c, pool, STR(OPEN "<scram hash='SHA3-512'/>"
 		"<scram hash='SHA-1' iterations='4096' salt='QSXC'" KEYS CLOSE),
 		NULL));
 	CHECK_INT(credentials_hashes(&c), SCRAM_BIT(SCRAM_SHA_1));
+	xml_pool_free(pool);
 }
 
 TEST_MAIN

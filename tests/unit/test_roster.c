@@ -13,6 +13,7 @@
 #include "store/store.h"
 #include "test.h"
 #include "xml/elem.h"
+#include "xml/parser.h"
 #include "xml/writer.h"
 #include "xmpp/subscription.h"
 
@@ -257,6 +258,8 @@ static const struct {
 
 TEST(roster_load_takes_what_was_saved_and_nothing_else)
 {
+	struct xml_pool *pool = xml_pool_new();
+
 	for (size_t i = 0; i < COUNT(load_cases); i++) {
 		struct roster r = { .n = 0 };
 		struct store_entry entry = {
@@ -265,11 +268,12 @@ TEST(roster_load_takes_what_was_saved_and_nothing_else)
 		};
 
 		TEST_CASE(load_cases[i].value);
-		CHECK(roster_load(&r, &entry) == load_cases[i].ok);
+		CHECK(roster_load(&r, pool, &entry) == load_cases[i].ok);
 		if (!load_cases[i].ok)
 			CHECK_INT(r.n, 0);
 		roster_done(&r);
 	}
+	xml_pool_free(pool);
 }
 
 TEST(roster_load_refuses_texts_that_no_item_can_hold)
@@ -286,6 +290,7 @@ TEST(roster_load_refuses_texts_that_no_item_can_hold)
 		{ "a longer group", "<item xmlns='jabber:iq:roster'><group>",
 			"</group></item>", ROSTER_TEXT_MAX + 1, false },
 	};
+	struct xml_pool *pool = xml_pool_new();
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct roster r = { .n = 0 };
@@ -298,11 +303,12 @@ TEST(roster_load_refuses_texts_that_no_item_can_hold)
 		value.n += cases[i].n;
 		buf_add_c(&value, cases[i].after);
 		entry.value = buf_str(&value);
-		CHECK(roster_load(&r, &entry) == cases[i].ok);
+		CHECK(roster_load(&r, pool, &entry) == cases[i].ok);
 		CHECK_INT(r.n, cases[i].ok);
 		roster_done(&r);
 		buf_done(&value);
 	}
+	xml_pool_free(pool);
 }
 
 TEST_MAIN
