@@ -2,9 +2,9 @@
  * conn.c - bytes in and out of a connection: reading through the net's scratch
  * buffer, writing at the end of the turn.
  *
- * Owner shard.  Invariant: ev waits for exactly what conn_is_reading() and
- * blocked ask for, and a connection with queued bytes is either on the work
- * list or blocked.
+ * Owner shard.  Invariant: ev waits for what conn_is_reading() and blocked ask
+ * for, and a connection with queued bytes is either on the work list or blocked.
+ * It may go on waiting for input that nobody wants now, until some comes.
  */
 #include "config.h"
 
@@ -235,6 +235,37 @@ conn_read(struct conn *c)
 	}
 }
 
+static short
+conn_wants(const struct conn *c)
+{
+	short want = 0;
+
+	if (c->dead)
+		return 0;
+	if (c->shut || conn_is_reading(c))
+		want |= EV_READ;
+	if ((c->blocked || c->read_blocked) && !c->shut)
+		want |= EV_WRITE;
+	return want;
+}
+
+static void on_conn_event(evutil_socket_t fd, short what, void *arg);
+
+static void
+conn_wait(struct conn *c, short want)
+{
+	if (c->armed == want)
+		return;
+	if (c->armed != 0)
+		event_del(&c->ev);
+	c->armed = (uint8_t)want;
+	if (want == 0)
+		return;
+	event_assign(&c->ev, c->net->base, c->fd, (short)(want | EV_PERSIST),
+		on_conn_event, c);
+	event_add(&c->ev, NULL);
+}
+
 /* Loop of the shard which holds c. */
 static void
 on_conn_event(evutil_socket_t fd, short what, void *arg)
@@ -253,36 +284,28 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		conn_discard(c);
 		return;
 	}
-	if (!conn_is_reading(c))
+	if (!conn_is_reading(c)) {
+		conn_wait(c, conn_wants(c));
 		return;
+	}
 	if (c->hello != NULL && !conn_tls_accept(c))
 		return;
 	conn_read(c);
 }
 
+/* Who reads no more for a while is seldom sent anything meanwhile: a login
+ * rests while the store is asked, and while TLS begins, and is spared six calls
+ * of epoll_ctl(). */
 void
 conn_arm(struct conn *c)
 {
-	short want = 0;
+	short want;
 
 	if (c->mem != NULL || c->net == NULL)
 		return;
-	if (c->shut || conn_is_reading(c))
-		want |= EV_READ;
-	if ((c->blocked || c->read_blocked) && !c->dead && !c->shut)
-		want |= EV_WRITE;
-	if (c->dead)
-		want = 0;
-	if (want == c->armed)
-		return;
-	if (c->armed != 0)
-		event_del(&c->ev);
-	c->armed = (uint8_t)want;
-	if (want == 0)
-		return;
-	event_assign(&c->ev, c->net->base, c->fd, (short)(want | EV_PERSIST),
-		on_conn_event, c);
-	event_add(&c->ev, NULL);
+	want = conn_wants(c);
+	if (c->armed != (want | EV_READ))
+		conn_wait(c, want);
 }
 
 /* --- writing -------------------------------------------------------------- */
