@@ -358,10 +358,7 @@ void
 shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg)
 {
-	struct store *store = sh->server->store;
-
 	ASSERT_ON(sh);
-	store_commit(store, tx, done != NULL ? &sh->mailbox : NULL, done, arg);
-	if (store_is_behind(store))
-		sh->congested = true;
+	store_commit(sh->server->store, tx,
+		done != NULL ? &sh->mailbox : NULL, done, arg);
 }

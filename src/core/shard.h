@@ -85,7 +85,7 @@ struct shard {
 	pthread_t thread;
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */
-	bool congested; /* a mailbox or the store is too full: who sends rests */
+	bool congested; /* a mailbox is too full: who sent rests */
 };
 
 /* --- start-up, before threads --------------------------------------------- */
@@ -130,7 +130,7 @@ void shard_timer_cancel(struct shard *sh, struct timer *t);
 int64_t shard_wall_us(const struct shard *sh);
 /* Posts m (taken) to another shard, which is woken at the end of the turn. */
 void shard_put(struct shard *sh, struct shard *to, struct mail *m);
-/* store_commit, answered here; sets congested when the store is behind. */
+/* store_commit, answered here. */
 void shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg);
 

@@ -61,12 +61,15 @@ store_is_idle(struct store *s)
 bool
 store_is_behind(struct store *s)
 {
-	bool behind;
+	return atomic_load_explicit(&s->is_behind, memory_order_relaxed);
+}
 
-	pthread_mutex_lock(&s->lock);
-	behind = s->stats.queued_bytes.now > STORE_QUEUE_MAX / 2;
-	pthread_mutex_unlock(&s->lock);
-	return behind;
+void
+store_note_queued(struct store *s)
+{
+	atomic_store_explicit(&s->is_behind,
+		s->stats.queued_bytes.now > STORE_QUEUE_MAX / 2,
+		memory_order_relaxed);
 }
 
 /* With the lock. */
@@ -83,6 +86,7 @@ req_accept(struct store *s, struct store_req *req)
 			"the store is behind: %llu bytes are waiting",
 			(unsigned long long)s->stats.queued_bytes.now);
 	gauge_add(&s->stats.queued_bytes, req->bytes);
+	store_note_queued(s);
 	return true;
 }
 
@@ -183,6 +187,7 @@ store_finished(struct store *s, const struct store_req_list *reqs)
 		else
 			s->stats.reads++;
 	}
+	store_note_queued(s);
 	pthread_mutex_unlock(&s->lock);
 }
 

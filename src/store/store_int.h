@@ -148,7 +148,9 @@ struct store {
 	struct store_stats stats;     /* those of the last minute: */
 	struct hist_window late_batches, late_commit_us;
 
+	/* without the lock */
 	atomic_size_t unanswered; /* asked, and the answer not yet posted */
+	atomic_bool is_behind;    /* follows stats.queued_bytes */
 };
 
 /* --- store.c ------------------------------------------------------------ */
@@ -157,6 +159,8 @@ unsigned store_slot(struct str host, struct str owner);
 /* Both are taken. */
 void store_submit_tx(struct store *s, struct store_tx *tx);
 void store_submit_read(struct store *s, struct store_read *rd);
+/* With the lock, after queued_bytes has changed. */
+void store_note_queued(struct store *s);
 /* Counts them out. */
 void store_finished(struct store *s, const struct store_req_list *reqs);
 /* Posts the answer; req is taken. */

@@ -193,6 +193,7 @@ batch_count(struct store *s, const struct store_req_list *batch, size_t n,
 		else
 			st->writes++;
 	}
+	store_note_queued(s);
 	gauge_remove(&st->queued, n);
 	hist_add(&st->batches, n);
 	hist_add(&st->commit_us, (uint64_t)took_us);

@@ -13,11 +13,13 @@
 #include "core/wire.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "store/store.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
 #include "xmpp/stanza.h"
 
-/* How long a sender rests when a mailbox is above its bound. */
+/* How long a sender rests when a mailbox is above its bound, or the store
+ * behind. */
 #define CONGESTED_US (10 * US_PER_MS)
 
 /* --- in ------------------------------------------------------------------- */
@@ -66,7 +68,8 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 			"\"from\" is not your address");
 		return;
 	}
-	if (!sh->congested)
+	/* the store is everybody's, and not only his who was the last to write */
+	if (!sh->congested && !store_is_behind(sh->server->store))
 		return;
 	sh->congested = false;
 	c->resume_us = MAX(c->resume_us, sh->now_us + CONGESTED_US);

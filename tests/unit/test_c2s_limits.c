@@ -10,6 +10,7 @@
 #include "core/account.h"
 #include "core/entity.h"
 #include "net/conn.h"
+#include "store/store.h"
 #include "stream/c2s_int.h"
 #include "test.h"
 #include "xml/elem.h"
@@ -186,6 +187,58 @@ TEST(too_many_bytes_are_read_later_and_none_is_lost)
 	world_advance(&w, 4 * US_PER_S);
 	CHECK_INT(count(&p, "id=\"p\""), 1);
 	peer_done(&p);
+	world_done(&w);
+}
+
+/* More than half of what may wait, and nothing of it done before the world
+ * settles. */
+static void
+store_fill(struct world *w)
+{
+	struct buf value = BUF_INIT;
+
+	memset(buf_reserve(&value, STORE_VALUE_MAX), 'x', STORE_VALUE_MAX);
+	value.n = STORE_VALUE_MAX;
+	for (int i = 0; i < 3; i++) {
+		struct store_tx *tx = store_tx_new();
+
+		store_tx_set(tx,
+			(struct store_place){
+				STR("example.org"), STR("romeo"), STR("m") },
+			STR("k"), buf_str(&value));
+		store_commit(w->server->store, tx, NULL, NULL, NULL);
+	}
+	buf_done(&value);
+}
+
+TEST(all_who_send_rest_while_the_store_is_behind)
+{
+	struct world w;
+	struct peer p[2];
+
+	world_init(&w, 1, "", "");
+	for (size_t i = 0; i < COUNT(p); i++) {
+		peer_open(&p[i], &w, 0, true);
+		peer_login(&p[i], i == 0 ? AUTH_ROMEO : AUTH_JULIET, BIND("a"));
+		p[i].got.n = 0;
+	}
+	store_fill(&w);
+	CHECK(store_is_behind(w.server->store));
+	for (int round = 0; round < 2; round++) {
+		for (size_t i = 0; i < COUNT(p); i++)
+			conn_mem_feed(p[i].conn, PING, sizeof(PING) - 1);
+		shard_turn(w.server->shards[0]);
+		shard_turn(w.server->shards[0]);
+	}
+	for (size_t i = 0; i < COUNT(p); i++)
+		CHECK_INT(count(&p[i], "id=\"p\""), 1);
+	world_settle(&w);
+	CHECK(!store_is_behind(w.server->store));
+	world_advance(&w, 20 * US_PER_MS);
+	for (size_t i = 0; i < COUNT(p); i++) {
+		CHECK_INT(count(&p[i], "id=\"p\""), 2);
+		peer_done(&p[i]);
+	}
 	world_done(&w);
 }
 
