@@ -8,7 +8,7 @@ deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
 	clang mandoc shellcheck valgrind xz-utils'
-deps_peers='prosody ejabberd jabberd2 sqlite3 gzip'
+deps_peers='prosody ejabberd jabberd2 sqlite3'
 
 # Prints those of the packages named that are not installed.
 deps_missing() {

@@ -25,8 +25,8 @@ BEGIN {
 	row("work", "login, STARTTLS and SCRAM, each", "login-tls", cpu, 1, .001, .45)
 	row("work", "login without TLS, each", "login", cpu, 1, .001, .15)
 	row("work", "chat, 100 pairs, window 2, no TLS", "chat", cpu, 1, 1, 5)
-	row("work", "same, TLS", "chat-tls", cpu, 1, 1, 9)
-	row("work", "500 pairs, window 8, TLS", "busy-tls", cpu, 1, 1, 6)
+	row("work", "chat, 100 pairs, window 2, TLS", "chat-tls", cpu, 1, 1, 9)
+	row("work", "chat, 500 pairs, window 8, TLS", "busy-tls", cpu, 1, 1, 6)
 	row("work", "open loop, 2,000 messages/s, TLS", "open-2000", cpu, 1, 1, 27)
 	row("work", "open loop, 10,000/s, TLS: p99 latency, ms", "open-10000",
 		"latency_p99_ms", 1, 1, 3)
@@ -41,24 +41,24 @@ BEGIN {
 	row("memory", "process with no session, KiB", "process",
 		"server_bytes_before", 1, 1 / 1024, 12000)
 	row("alone", "bytes per idle TLS session, 1,000", "idle-1000", pss, 1, 1, 17500)
-	row("alone", "same, 5,000", "idle-5000", pss, 1, 1, 17500)
-	row("alone", "same, as many as files allow", "idle-all", pss, 1, 1, 17500)
+	row("alone", "bytes per idle TLS session, 5,000", "idle-5000", pss, 1, 1, 17500)
+	row("alone", "bytes per idle TLS session, as many as files allow", "idle-all", pss, 1, 1, 17500)
 	row("alone", "how many those are", "idle-all", "n", 1, 1, "")
 	row("alone", "chat, 100 pairs, window 2, TLS, 1 shard", "chat-shards-1", cpu,
 		1, 1, "")
-	row("alone", "4 shards, times that", "chat-shards-4", cpu, 1, 1, 1.1, "times",
+	row("alone", "the same with 4 shards, times that", "chat-shards-4", cpu, 1, 1, 1.1, "times",
 		"chat-shards-1")
 	row("alone", "open loop, 2,000 messages/s, TLS, 1 shard", "open-shards-1", cpu,
 		1, 1, "")
-	row("alone", "4 shards, times that", "open-shards-4", cpu, 1, 1, 1.1, "times",
+	row("alone", "the same with 4 shards, times that", "open-shards-4", cpu, 1, 1, 1.1, "times",
 		"open-shards-1")
 	row("alone", "start to serving, 1,000,000 accounts, ms", "start", "ms", 1, 1,
 		150)
 	row("alone", "no session, before storms of 20,000 logins, KiB", "storm",
 		"before", 1, 1 / 1024, "")
-	row("alone", "same, after one", "storm", "after_1", 1, 1 / 1024, "")
-	row("alone", "same, after three", "storm", "after_3", 1, 1 / 1024, "")
-	row("alone", "that is, times what it was before", "storm", "grown", 1, 1,
+	row("alone", "after one storm, KiB", "storm", "after_1", 1, 1 / 1024, "")
+	row("alone", "after three, KiB", "storm", "after_3", 1, 1 / 1024, "")
+	row("alone", "after three, times what it was before", "storm", "grown", 1, 1,
 		1.1)
 }
 
