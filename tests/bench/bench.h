@@ -244,8 +244,10 @@ void usage_now(const struct bench *b, struct usage *out);
 uint64_t usage_bytes(const struct bench *b);
 /* Waits until the server has nothing to do: under 1 ms of CPU in 50 ms. */
 void usage_settle(struct bench *b);
+/* Runs the command of --mark, if there is one; no client moves meanwhile. */
+void usage_mark(struct bench *b);
 /* The server comes to rest, and what is measured begins; it ends with
- * usage_result.  The command of --mark runs at both ends. */
+ * usage_result.  Both are marked. */
 void usage_begin(struct bench *b, struct usage *out);
 /* Adds "seconds", "per_second" and "server_cpu_ms_per_1000" of n things. */
 void usage_result(struct bench *b, const struct usage *start, uint64_t n);

@@ -65,6 +65,7 @@ mode_idle(struct bench *b)
 			usage_now(b, &end);
 		} while (end.wall_us - start.wall_us < 1000000);
 	}
+	usage_mark(b);
 	after = usage_bytes(b);
 	result_add(b, "n", "%u", b->ready);
 	result_add(b, "server_bytes_before", "%" PRIu64, before);

@@ -91,8 +91,7 @@ usage_settle(struct bench *b)
 	}
 }
 
-/* The command waits for whatever it needs; no client moves meanwhile. */
-static void
+void
 usage_mark(struct bench *b)
 {
 	if (b->conf->mark != NULL && system(b->conf->mark) != 0)
