@@ -363,8 +363,11 @@ measure_quick() {
 
 # --- what is printed ----------------------------------------------------------------
 
+# What this prints into is no change of the source.
 commit() {
-	git -C "$top" describe --always --dirty 2>/dev/null || echo unknown
+	git -C "$top" describe --always 2>/dev/null || echo unknown
+	git -C "$top" diff --quiet HEAD -- . ':!tests/bench/RESULTS.md' \
+		2>/dev/null || echo "with changes"
 }
 
 compiler() {
@@ -377,7 +380,7 @@ describe() {
 	cat <<-END
 	# What Antiphon costs, beside others
 
-	Made by \`$command\` at commit $(commit), $(date -u +%Y-%m-%d).
+	Made by \`$command\` at commit $(commit | tr '\n' ' ' | sed 's/ $//'), $(date -u +%Y-%m-%d).
 	tests/bench/README says what is measured, and how.
 
 	- Machine: $(sed -n 's/^model name[^:]*: //p' /proc/cpuinfo | head -n 1), $(nproc) cores, $(awk '/^MemTotal/ { print int($2 / 1024) }' /proc/meminfo) MiB, $files files for each process
