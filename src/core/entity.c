@@ -10,7 +10,6 @@
 
 #include <stdio.h>
 
-#include "base/hash.h"
 #include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -32,24 +31,25 @@ entity_describe(const void *obj, char *out, size_t n)
 		STR_ARG(jid_str(e->jid)));
 }
 
-static unsigned
-entity_hash(const struct shard *sh, struct str bare)
+struct entity *
+entity_find_by_hash(struct shard *sh, struct str bare, uint64_t hash)
 {
-	return (unsigned)hash_bytes(&sh->server->hash_key, bare.p, bare.n);
+	struct entity *e;
+
+	HASH_FIND_BYHASHVALUE(hh, sh->entities, bare.p, (unsigned)bare.n,
+		(unsigned)hash, e);
+	return e;
 }
 
 struct entity *
 entity_find(struct shard *sh, struct str bare)
 {
-	struct entity *e;
-
-	HASH_FIND_BYHASHVALUE(hh, sh->entities, bare.p, (unsigned)bare.n,
-		entity_hash(sh, bare), e);
-	return e;
+	return entity_find_by_hash(sh, bare, server_hash(sh->server, bare));
 }
 
 static struct entity *
-entity_new(struct shard *sh, const struct entity_class *class, struct jid bare)
+entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
+	uint64_t hash)
 {
 	char *mem = xcalloc(1, class->size + bare.bare_len);
 	struct entity *e = (struct entity *)(void *)mem;
@@ -62,7 +62,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare)
 	e->state = ENTITY_LOADING;
 	STAILQ_INIT(&e->inbox);
 	HASH_ADD_KEYPTR_BYHASHVALUE(hh, sh->entities, e->jid.text, e->jid.len,
-		entity_hash(sh, jid_str(e->jid)), e);
+		(unsigned)hash, e);
 	sh->stats.entities++;
 	held_add(HELD_ACCOUNT, mem);
 	return e;
@@ -71,12 +71,20 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare)
 struct entity *
 entity_get(struct shard *sh, const struct entity_class *class, struct jid bare)
 {
-	struct entity *e = entity_find(sh, jid_bare_str(bare));
+	return entity_get_by_hash(sh, class, bare,
+		server_hash(sh->server, jid_bare_str(bare)));
+}
+
+struct entity *
+entity_get_by_hash(struct shard *sh, const struct entity_class *class,
+	struct jid bare, uint64_t hash)
+{
+	struct entity *e = entity_find_by_hash(sh, jid_bare_str(bare), hash);
 
 	ASSERT_ON(sh);
 	if (e != NULL)
 		return e;
-	e = entity_new(sh, class, bare);
+	e = entity_new(sh, class, bare, hash);
 	class->load(e);
 	return e;
 }

@@ -62,9 +62,14 @@ struct entity {
 
 /* In memory, loaded or loading; NULL otherwise. */
 struct entity *entity_find(struct shard *sh, struct str bare);
+/* hash is server_hash() of bare. */
+struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
+	uint64_t hash);
 /* In memory; starts to load it if it was not. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
 	struct jid bare);
+struct entity *entity_get_by_hash(struct shard *sh,
+	const struct entity_class *class, struct jid bare, uint64_t hash);
 /* st is taken: received now, or when e is loaded; refused with
  * resource-constraint when the inbox is full. */
 void entity_deliver(struct entity *e, struct stanza *st);

@@ -24,7 +24,10 @@
 /* The recipients of a fan-out at one shard; in the arena of the stanza. */
 struct recipients {
 	size_t n;
-	struct jid to[];
+	struct recipient {
+		struct jid to;
+		uint64_t hash; /* server_hash() of to */
+	} all[];
 };
 
 struct stanza_mail {
@@ -77,8 +80,10 @@ router_send(struct shard *sh, struct stanza *st)
 		return;
 	}
 	/* a host has no state of its own: it answers on any shard */
-	if (jid_local(st->to).n != 0)
-		owner = server_owner(sh->server, jid_bare_str(st->to));
+	if (jid_local(st->to).n != 0) {
+		st->to_hash = server_hash(sh->server, jid_bare_str(st->to));
+		owner = server_owner_by_hash(sh->server, st->to_hash);
+	}
 	if (owner != sh) {
 		router_post(sh, owner, st);
 		return;
@@ -107,15 +112,17 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 
 static void
 fanout_give(struct shard *sh, struct shard *owner, struct stanza *st,
-	const struct jid *to, const unsigned *owners, size_t n, size_t count)
+	const struct recipient *all, size_t n, size_t count)
 {
 	struct recipients *r = arena_alloc(st->arena,
-		sizeof(*r) + count * sizeof(r->to[0]));
+		sizeof(*r) + count * sizeof(r->all[0]));
 
 	r->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (owners[i] == owner->index)
-			r->to[r->n++] = jid_copy(st->arena, to[i]);
+		if (server_owner_by_hash(sh->server, all[i].hash) == owner)
+			r->all[r->n++] = (struct recipient){
+				jid_copy(st->arena, all[i].to), all[i].hash
+			};
 	}
 	st->many = r;
 	if (owner == sh)
@@ -128,30 +135,32 @@ void
 router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t n)
 {
 	struct server *srv = sh->server;
-	unsigned *owners = xmalloc(n * sizeof(*owners));
+	struct recipient *all = xmalloc(n * sizeof(*all));
 	size_t *counts = xcalloc(srv->n_shards, sizeof(*counts));
 	struct shard *last = NULL;
+	size_t served = 0;
+	uint64_t hash;
 
 	ASSERT_ON(sh);
 	for (size_t i = 0; i < n; i++) {
-		owners[i] = srv->n_shards;
 		if (shard_host(sh, jid_domain(to[i])) == NULL)
 			continue;
-		last = server_owner(srv, jid_str(jid_bare(to[i])));
-		owners[i] = last->index;
+		hash = server_hash(srv, jid_bare_str(to[i]));
+		all[served++] = (struct recipient){ to[i], hash };
+		last = server_owner_by_hash(srv, hash);
 		counts[last->index]++;
 	}
 	for (unsigned i = 0; last != NULL && i < srv->n_shards; i++) {
 		if (counts[i] != 0 && i != last->index)
-			fanout_give(sh, srv->shards[i], stanza_copy(st), to,
-				owners, n, counts[i]);
+			fanout_give(sh, srv->shards[i], stanza_copy(st), all,
+				served, counts[i]);
 	}
 	if (last != NULL)
-		fanout_give(sh, last, st, to, owners, n, counts[last->index]);
+		fanout_give(sh, last, st, all, served, counts[last->index]);
 	else
 		stanza_free(st);
 	sh->stats.fanouts++;
-	free(owners);
+	free(all);
 	free(counts);
 }
 
@@ -172,8 +181,9 @@ fanout_deliver(struct shard *sh, struct stanza *st)
 	struct wire *wire = NULL;
 
 	for (size_t i = 0; i < st->many->n; i++) {
+		const struct recipient *r = &st->many->all[i];
 		struct entity *e =
-			entity_find(sh, jid_bare_str(st->many->to[i]));
+			entity_find_by_hash(sh, jid_bare_str(r->to), r->hash);
 
 		if (e != NULL && e->state == ENTITY_LOADED)
 			e->class->receive_shared(e, st, &wire);
@@ -215,7 +225,8 @@ router_deliver(struct shard *sh, struct stanza *st)
 	else if (jid_local(st->to).n == 0)
 		host_receive(sh, host, st);
 	else
-		entity_deliver(entity_get(sh, &account_class, jid_bare(st->to)),
+		entity_deliver(entity_get_by_hash(sh, &account_class,
+				       jid_bare(st->to), st->to_hash),
 			st);
 }
 

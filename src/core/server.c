@@ -244,11 +244,21 @@ server_start(struct server *srv)
 		shard_start(srv->shards[i]);
 }
 
+uint64_t
+server_hash(const struct server *srv, struct str bare)
+{
+	return hash_bytes(&srv->hash_key, bare.p, bare.n);
+}
+
 struct shard *
 server_owner(const struct server *srv, struct str bare)
 {
-	uint64_t hash = hash_bytes(&srv->hash_key, bare.p, bare.n);
+	return server_owner_by_hash(srv, server_hash(srv, bare));
+}
 
+struct shard *
+server_owner_by_hash(const struct server *srv, uint64_t hash)
+{
 	/* the upper half: the lower one orders the shard's own table */
 	return srv->shards[(hash >> 32) % srv->n_shards];
 }

@@ -81,8 +81,11 @@ void server_free(struct server *srv);
 
 /* --- any thread ---------------------------------------------------------- */
 
+/* Of a bare address: what finds its shard, and its place there. */
+uint64_t server_hash(const struct server *srv, struct str bare);
 /* owner(): which shard has all state of the entity with this bare address. */
 struct shard *server_owner(const struct server *srv, struct str bare);
+struct shard *server_owner_by_hash(const struct server *srv, uint64_t hash);
 
 /* --- shard 0 --------------------------------------------------------------- */
 
