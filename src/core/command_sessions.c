@@ -100,7 +100,10 @@ list_visit(struct shard *sh, void *arg)
 {
 	struct session_list *l = arg;
 
-	for (struct entity *e = sh->entities; e != NULL; e = e->hh.next) {
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		if (e->class != &account_class)
 			continue;
 		for (const struct session *s = account_of(e)->sessions;

@@ -34,10 +34,12 @@ entity_describe(const void *obj, char *out, size_t n)
 struct entity *
 entity_find_by_hash(struct shard *sh, struct str bare, uint64_t hash)
 {
+	size_t at = table_start(&sh->entities, hash);
 	struct entity *e;
 
-	HASH_FIND_BYHASHVALUE(hh, sh->entities, bare.p, (unsigned)bare.n,
-		(unsigned)hash, e);
+	do
+		e = table_next(&sh->entities, hash, &at);
+	while (e != NULL && !str_eq(jid_str(e->jid), bare));
 	return e;
 }
 
@@ -61,8 +63,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	e->jid.text = mem + class->size;
 	e->state = ENTITY_LOADING;
 	STAILQ_INIT(&e->inbox);
-	HASH_ADD_KEYPTR_BYHASHVALUE(hh, sh->entities, e->jid.text, e->jid.len,
-		(unsigned)hash, e);
+	table_add(&sh->entities, hash, e);
 	sh->stats.entities++;
 	held_add(HELD_ACCOUNT, mem);
 	return e;
@@ -173,7 +174,8 @@ entity_leave(struct entity *e)
 {
 	shard_timer_cancel(e->shard, &e->idle);
 	inbox_count_out(e);
-	HASH_DEL(e->shard->entities, e);
+	table_remove(&e->shard->entities,
+		server_hash(e->shard->server, jid_str(e->jid)), e);
 	e->shard->stats.entities--;
 }
 
@@ -230,9 +232,10 @@ entity_check_idle(struct entity *e)
 void
 entity_drop_idle(struct shard *sh)
 {
-	struct entity *e, *next;
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
 
-	HASH_ITER (hh, sh->entities, e, next) {
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		if (e->state == ENTITY_LOADED && e->class->is_idle(e))
 			entity_free(e);
 	}
@@ -241,10 +244,11 @@ entity_drop_idle(struct shard *sh)
 void
 entity_drop_all(struct shard *sh)
 {
-	struct entity *e, *next;
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
 	struct stanza *st;
 
-	HASH_ITER (hh, sh->entities, e, next) {
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		entity_call_waiters(e, false);
 		while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
 			STAILQ_REMOVE_HEAD(&e->inbox, link);

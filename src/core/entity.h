@@ -13,8 +13,6 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <uthash.h>
-
 #include "base/timer.h"
 #include "core/shard.h"
 #include "xmpp/jid.h"
@@ -47,7 +45,6 @@ struct entity_class {
 enum entity_state { ENTITY_LOADING, ENTITY_LOADED };
 
 struct entity {
-	UT_hash_handle hh; /* by the bytes of jid */
 	const struct entity_class *class;
 	struct shard *shard;
 	struct jid jid; /* bare; the bytes lie behind the object */

@@ -123,9 +123,10 @@ module_session_slots_free(struct session *s)
 void
 module_slots_drop(struct shard *sh, const struct module_entry *entry)
 {
-	struct entity *e, *next;
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
 
-	HASH_ITER (hh, sh->entities, e, next) {
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		struct account *acc;
 
 		if (e->class != &account_class)

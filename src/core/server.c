@@ -306,9 +306,10 @@ struct publishing {
 static void
 publish_close(struct shard *sh, const struct snapshot *next)
 {
-	struct entity *e, *after;
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
 
-	HASH_ITER (hh, sh->entities, e, after) {
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		if (e->class == &account_class && e->state == ENTITY_LOADED &&
 			snapshot_host(next, jid_domain(e->jid)) == NULL)
 			account_close_sessions(account_of(e), STR_NONE,

@@ -19,6 +19,7 @@
 #include "base/gauge.h"
 #include "base/log.h"
 #include "base/mailbox.h"
+#include "base/table.h"
 #include "base/timer.h"
 #include "core/host.h"
 #include "core/server.h"
@@ -69,7 +70,7 @@ struct shard {
 	struct timer_queue timers;
 	struct rand_source *rand;  /* the buffered one */
 	struct rand_buffered buffered;
-	struct entity *entities;   /* uthash by bare address */
+	struct table entities;     /* struct entity, by bare address */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
