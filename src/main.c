@@ -18,6 +18,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/event_memory.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/notify.h"
@@ -293,6 +294,8 @@ main_serve(const struct main_args *args, struct config *conf,
 		pid_file = xstrdup(conf->server.pid_file);
 	main_block_signals(&signals);
 	privileges_raise_files();
+	mem_init();
+	event_memory_init();
 	srv = server_new(conf, &env, &err);
 	if (srv == NULL || !main_start(srv, &err)) {
 		free(pid_file);

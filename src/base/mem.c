@@ -7,6 +7,9 @@
 
 #include "base/mem.h"
 
+#ifdef HAVE_MALLOC_TRIM
+#include <malloc.h>
+#endif
 #include <stdio.h>
 #include <string.h>
 
@@ -50,4 +53,31 @@ mem_wipe_free(void *p, size_t n)
 	if (p != NULL)
 		explicit_bzero(p, n);
 	free(p);
+}
+
+/* What each thread may have free before free() gives any of it back, and what is
+ * so large that it is mapped and unmapped each time. */
+#define KEEP_FREE_BYTES (64 << 20)
+#define MAP_BYTES (1 << 20)
+
+/*
+ * By default 128 KiB for both: the buffers that OpenSSL lets go with every record
+ * lie at the end, so that a chat over TLS made a system call to shrink and grow
+ * it with every fourth message.
+ */
+void
+mem_init(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
+#endif
+}
+
+void
+mem_trim(void)
+{
+#ifdef HAVE_MALLOC_TRIM
+	malloc_trim(0);
+#endif
 }

@@ -25,4 +25,14 @@ char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 /* Frees p (may be NULL) after overwriting its n bytes: for secrets. */
 void mem_wipe_free(void *p, size_t n);
 
+/* Start-up, before threads: has malloc keep what is free at its end for the next
+ * who needs it, until mem_trim(). */
+void mem_init(void);
+/*
+ * Gives free memory back to the system where malloc leaves that to its user, as
+ * glibc's does: 0.4 ms for each MiB that goes, in which who asks for memory may
+ * have to wait.
+ */
+void mem_trim(void);
+
 #endif

@@ -15,6 +15,7 @@
 #include "base/mem.h"
 #include "core/conf.h"
 #include "core/router.h"
+#include "core/tidy.h"
 
 struct entity_waiter {
 	struct entity_waiter *next;
@@ -177,6 +178,7 @@ entity_leave(struct entity *e)
 	table_remove(&e->shard->entities,
 		server_hash(e->shard->server, jid_str(e->jid)), e);
 	e->shard->stats.entities--;
+	tidy_count(e->shard);
 }
 
 static void

@@ -83,6 +83,8 @@ struct shard {
 	struct event *mail_event;
 	struct event *timer_event;
 	int64_t armed_us;          /* when timer_event fires */
+	struct timer tidy;         /* see tidy.h */
+	unsigned gone;             /* streams and entities, since it fired */
 	pthread_t thread;
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */

@@ -109,6 +109,14 @@ net_spare_get(struct net *net, struct buf *b)
 }
 
 void
+net_tidy(struct net *net)
+{
+	while (net->n_spare > 0)
+		buf_done(&net->spare[--net->n_spare]);
+	buf_done(&net->trash);
+}
+
+void
 conn_move(struct conn *c, enum conn_place place)
 {
 	struct net *net = c->net;

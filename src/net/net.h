@@ -36,6 +36,9 @@ void net_flush(struct net *net);
 /* Whether a flush has something to do: for who turns a net without a base. */
 bool net_is_busy(const struct net *net);
 
+/* Gives back the buffers that are kept for busy connections. */
+void net_tidy(struct net *net);
+
 /* How many connections are attached. */
 size_t net_count(const struct net *net);
 /* Bytes that the kernel did not take by the end of a turn. */

@@ -149,12 +149,19 @@ list_free(struct xml_parser *list)
 }
 
 void
+xml_pool_tidy(struct xml_pool *pool)
+{
+	list_free(pool->fresh);
+	list_free(pool->primed);
+	*pool = (struct xml_pool){ .fresh = NULL };
+}
+
+void
 xml_pool_free(struct xml_pool *pool)
 {
 	if (pool == NULL)
 		return;
-	list_free(pool->fresh);
-	list_free(pool->primed);
+	xml_pool_tidy(pool);
 	free(pool);
 }
 
