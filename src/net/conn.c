@@ -288,7 +288,9 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		conn_wait(c, conn_wants(c));
 		return;
 	}
-	if (c->hello != NULL && !conn_tls_accept(c))
+	/* what came with the end of a handshake is held by TLS, or announced */
+	if (c->hello != NULL &&
+		(!conn_tls_accept(c) || !conn_tls_has_pending(c)))
 		return;
 	conn_read(c);
 }
