@@ -243,7 +243,6 @@ soak() {
 		SOAK_CLIENTS="${SOAK_CLIENTS:-500}" sh "$top/tests/bench/soak.sh"
 }
 
-<<<<<<< HEAD
 # The cost of a login, a message and so on, against what it was.
 count_instructions() {
 	make -C "$out/gcc" tests/bench/antiphon-bench || return 1
@@ -257,11 +256,11 @@ check_instructions() {
 	fi
 	skipped=$((skipped + 1))
 	printf '%-26s skipped: it needs valgrind, and an x86_64\n' instructions
-=======
+}
+
 # That every figure can be had, and no message is lost on the way to it.
 compare() {
 	QUICK=1 BUILD="$out/gcc" sh "$top/tests/bench/compare.sh"
->>>>>>> 4f8b466 (intended)
 }
 
 lint_scripts() {
@@ -294,11 +293,8 @@ check_rest() {
 	if [ -x "$out/gcc/antiphond" ]; then
 		step "simulation" simulate
 		step "end to end" run_pytest gcc tests/e2e
-<<<<<<< HEAD
 		check_instructions
-=======
 		step "comparison" compare
->>>>>>> 4f8b466 (intended)
 	fi
 	if step "clang asan ubsan build" configure_in asan CC=clang \
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
