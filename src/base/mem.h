@@ -22,6 +22,14 @@ void *xcalloc(size_t count, size_t size) __attribute__((malloc, returns_nonnull)
 void *xrealloc(void *p, size_t n) __attribute__((returns_nonnull));
 char *xstrdup(const char *s) __attribute__((malloc, returns_nonnull));
 
+/* n bytes at p will be read soon: tells the processor's caches. */
+static inline void
+mem_warm(const void *p, size_t n)
+{
+	for (size_t at = 0; at < n; at += 64)
+		__builtin_prefetch((const char *)p + at);
+}
+
 /* Frees p (may be NULL) after overwriting its n bytes: for secrets. */
 void mem_wipe_free(void *p, size_t n);
 

@@ -15,6 +15,8 @@
 #include "core/session.h"
 
 #define MAPS_MAX 64
+/* Of a session's full address, as most are. */
+#define SESSION_BYTES 48
 
 struct str
 account_local(const struct account *acc)
@@ -137,6 +139,19 @@ account_load(struct entity *e)
 		on_account_read, read);
 }
 
+/* The first session stands for all: few accounts have more. */
+static void
+account_warm(const struct entity *e, unsigned step)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+	const struct session *s = acc->sessions;
+
+	if (step == 0)
+		mem_warm(s, s != NULL ? sizeof(*s) + SESSION_BYTES : 0);
+	else if (s != NULL && s->stream != NULL && s->ops->warm != NULL)
+		s->ops->warm(s->stream, step - 1);
+}
+
 static bool
 account_is_idle(const struct entity *e)
 {
@@ -164,6 +179,7 @@ const struct entity_class account_class = {
 	.load = account_load,
 	.receive = account_receive,
 	.receive_shared = account_receive_shared,
+	.warm = account_warm,
 	.is_idle = account_is_idle,
 	.unload = account_unload,
 };

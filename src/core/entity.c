@@ -17,6 +17,9 @@
 #include "core/router.h"
 #include "core/tidy.h"
 
+/* Of an account, and of its address behind it. */
+#define WARM_BYTES 256
+
 struct entity_waiter {
 	struct entity_waiter *next;
 	void (*fn)(struct entity *e, void *arg);
@@ -41,6 +44,17 @@ entity_find_by_hash(struct shard *sh, struct str bare, uint64_t hash)
 	do
 		e = table_next(&sh->entities, hash, &at);
 	while (e != NULL && !str_eq(jid_str(e->jid), bare));
+	return e;
+}
+
+struct entity *
+entity_warm(struct shard *sh, uint64_t hash)
+{
+	size_t at = table_start(&sh->entities, hash);
+	struct entity *e = table_next(&sh->entities, hash, &at);
+
+	if (e != NULL)
+		mem_warm(e, WARM_BYTES);
 	return e;
 }
 

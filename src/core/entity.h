@@ -36,11 +36,17 @@ struct entity_class {
 	 * recipient, or to NULL. */
 	void (*receive_shared)(struct entity *e, struct stanza *st,
 		struct wire **wire_io);
+	/* Asks for what receive() will touch, a step further each time; touches
+	 * only what the steps before have asked for.  May be NULL. */
+	void (*warm)(const struct entity *e, unsigned step);
 	/* May it leave memory now? */
 	bool (*is_idle)(const struct entity *e);
 	/* Frees what belongs to it, not e itself. */
 	void (*unload)(struct entity *e);
 };
+
+/* The table, then the entity, then so many steps of its class. */
+#define WARM_STEPS 3
 
 enum entity_state { ENTITY_LOADING, ENTITY_LOADED };
 
@@ -62,6 +68,8 @@ struct entity *entity_find(struct shard *sh, struct str bare);
 /* hash is server_hash() of bare. */
 struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
 	uint64_t hash);
+/* Perhaps the one with this hash, of which the memory is asked for; or NULL. */
+struct entity *entity_warm(struct shard *sh, uint64_t hash);
 /* In memory; starts to load it if it was not. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
 	struct jid bare);

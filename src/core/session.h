@@ -36,6 +36,8 @@ struct session_stream {
 	/* Bytes that the client has yet to take; NULL: the stream does not
 	 * know. */
 	size_t (*queued)(void *stream);
+	/* As entity_class.warm, for send(): two steps.  May be NULL. */
+	void (*warm)(const void *stream, unsigned step);
 };
 
 struct session {

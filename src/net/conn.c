@@ -356,6 +356,12 @@ conn_queued(const struct conn *c)
 	return c->out.n;
 }
 
+void
+conn_warm(const struct conn *c)
+{
+	mem_warm(c, sizeof(*c));
+}
+
 static enum io
 conn_send(struct conn *c, const char *p, size_t n, size_t *done_out,
 	struct err *err)

@@ -77,6 +77,8 @@ struct buf *conn_out(struct conn *c);
 void conn_wrote(struct conn *c);
 /* Bytes queued and not yet taken by the kernel. */
 size_t conn_queued(const struct conn *c);
+/* Something will be written soon: asks for the memory of c. */
+void conn_warm(const struct conn *c);
 /* Stops and starts reading; a peer who is not read is slowed by TCP. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);

@@ -153,10 +153,22 @@ on_queued(void *stream)
 	return conn_queued(c->conn);
 }
 
+static void
+on_warm(const void *stream, unsigned step)
+{
+	const struct c2s *c = stream;
+
+	if (step == 0)
+		mem_warm(c, sizeof(*c));
+	else
+		conn_warm(c->conn);
+}
+
 const struct session_stream c2s_session_stream = {
 	.send = on_send,
 	.send_wire = on_send_wire,
 	.close = on_close,
 	.describe = on_describe,
 	.queued = on_queued,
+	.warm = on_warm,
 };
