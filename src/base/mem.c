@@ -57,19 +57,22 @@ mem_wipe_free(void *p, size_t n)
 
 /* What each thread may have free before free() gives any of it back, and what is
  * so large that it is mapped and unmapped each time. */
-#define KEEP_FREE_BYTES (64 << 20)
+#define KEEP_FREE_BYTES (1 << 20)
 #define MAP_BYTES (1 << 20)
 
 /*
- * By default 128 KiB for both: the buffers that OpenSSL lets go with every record
- * lie at the end, so that a chat over TLS made a system call to shrink and grow
- * it with every fourth message.
+ * By default a thread's memory shrinks when 128 KiB at its end are free, and
+ * grows by what is asked for: the buffers that OpenSSL lets go with every record
+ * lie there, so that a chat over TLS made a system call with every fourth
+ * message.  Between growing and shrinking there is half a mebibyte now.  More
+ * must not stay: malloc_trim() does not look at the end.
  */
 void
 mem_init(void)
 {
 #ifdef HAVE_MALLOC_TRIM
 	mallopt(M_TRIM_THRESHOLD, KEEP_FREE_BYTES);
+	mallopt(M_TOP_PAD, KEEP_FREE_BYTES / 2);
 	mallopt(M_MMAP_THRESHOLD, MAP_BYTES);
 #endif
 }
