@@ -308,6 +308,14 @@ run_figures() {
 	esac
 }
 
+# A peer that fails is no failure of ours when all this is only tried.
+failed_by() { # server
+	case $1 in
+	antiphon | floor) failed=1 ;;
+	*) test -n "$quick" || failed=1 ;;
+	esac
+}
+
 run_once() { # run server
 	if test -n "$warm"; then bench_once "$mode" >/dev/null 2>&1 || :; fi
 	if run_figures >"$work/line" 2>"$work/err"; then
@@ -316,7 +324,7 @@ run_once() { # run server
 		return
 	fi
 	note "$2 $1: $(cat "$work/err" "$work/line")"
-	failed=1
+	failed_by "$2"
 }
 
 run_fresh() { # run server
@@ -325,7 +333,7 @@ run_fresh() { # run server
 		run_once "$1" "$2"
 	else
 		note "$2 did not start"
-		failed=1
+		failed_by "$2"
 	fi
 	server_down "$2"
 }
@@ -358,12 +366,15 @@ measure_quick() {
 			continue ;;
 		esac
 		accounts=210 contacts=20
-		server_up "$server" any || die "$server did not start"
-		for run in $runs; do
-			run_is_for "$run" "$server" || continue
-			run_define "$run" "$server"
-			run_once "$run" "$server"
-		done
+		if server_up "$server" any; then
+			for run in $runs; do
+				run_is_for "$run" "$server" || continue
+				run_define "$run" "$server"
+				run_once "$run" "$server"
+			done
+		else
+			note "$server did not start"
+		fi
 		server_down "$server"
 	done
 }
