@@ -277,12 +277,12 @@ storm() {
 	clients=$many
 	before=$(pss_at_rest)
 	echo "before=$before"
-	for round in 1 2; do
+	for storm in 1 2; do
 		for _ in 1 2 3 4; do
 			bench_once login >>"$work/storm" || return 1
 		done
 		after=$(pss_at_rest)
-		echo "after_$round=$after"
+		echo "after_$storm=$after"
 	done
 	awk -v a="$after" -v b="$before" 'BEGIN { print "grown=" a / b }'
 }
@@ -290,7 +290,7 @@ storm() {
 # How long it takes until clients are served, from the clock before to what the
 # log says: the median of three.
 start_time() {
-	for round in 1 2 3; do
+	for _ in 1 2 3; do
 		begun=$(date +%s%3N)
 		server_restart
 		ready=$(sed -n 's/ .* ready$//p' "$folder/log")
