@@ -26,17 +26,25 @@ static const struct xml_limits own_limits = {
 	.name_bytes = 1u << 16,
 };
 
+static struct wire *
+wire_alloc(size_t n, size_t to_at)
+{
+	struct wire *w = xmalloc(sizeof(*w) + n);
+
+	held_add(HELD_WIRE, w);
+	w->refs = 1;
+	w->n = (uint32_t)n;
+	w->to_at = (uint32_t)to_at;
+	return w;
+}
+
 struct wire *
 wire_new(const struct stanza *st)
 {
 	struct buf out = BUF_INIT;
 	size_t to_at = xml_write_without_to(&out, st->root, STR(NS_CLIENT));
-	struct wire *w = xmalloc(sizeof(*w) + out.n);
+	struct wire *w = wire_alloc(out.n, to_at);
 
-	held_add(HELD_WIRE, w);
-	w->refs = 1;
-	w->to_at = (uint32_t)to_at;
-	w->n = (uint32_t)out.n;
 	memcpy(w->bytes, out.p, out.n);
 	buf_done(&out);
 	return w;
@@ -55,10 +63,7 @@ wire_of_stored(struct str text)
 	if (!str_starts(rest, ns))
 		return NULL;
 	/* the stream's header has declared it */
-	w = xmalloc(sizeof(*w) + text.n - ns.n);
-	w->refs = 1;
-	w->to_at = (uint32_t)name.n;
-	w->n = (uint32_t)(text.n - ns.n);
+	w = wire_alloc(text.n - ns.n, name.n);
 	memcpy(w->bytes, name.p, name.n);
 	memcpy(w->bytes + name.n, rest.p + ns.n, rest.n - ns.n);
 	return w;
