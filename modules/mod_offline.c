@@ -326,7 +326,8 @@ on_deleted(void *arg, bool ok, const struct err *err)
 static void
 flood_write(struct session *s, const struct store_entry *entry)
 {
-	if (!stored_is_sealed(entry->value, entry->with) || !session_write_stored(s, entry->value))
+	if (!stored_is_sealed(entry->value, entry->with) ||
+		!session_write_stored(s, entry->value))
 		flood_read_and_write(s, entry);
 }
 
