@@ -273,7 +273,7 @@ entries_sort(struct store_read *rd)
 		}
 	}
 	rd->entries = sorted;
-	rd->n = n;
+	rd->n = rd->room = n;
 }
 
 /* Of logs that were asked for. */

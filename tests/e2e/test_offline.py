@@ -223,3 +223,36 @@ def test_what_was_edited_in_the_database(own_server):
         ("0", "x"), ("1", "edited"), ("3", "x"), ("6", "x")]
     assert late(scene) == []
     scene.end()
+
+
+SOME_CONTACTS = (0, 1, 16, 17, 20, 21, 54, 55, 97, 130, 200, 300)
+
+
+@pytest.mark.only("antiphon")
+def test_any_number_of_contacts_beside_a_waiting_message(own_server):
+    """Contacts and the sizes of what waits are read together when an account
+    is loaded: at any number of them, and as often as it is."""
+    server = own_server()
+    scene = scenes.Scene(server)
+    names = ["romeo%d" % n for n in SOME_CONTACTS]
+    scene.add_accounts("juliet", *names)
+    juliet = scene.online("juliet/a")
+    for name, n in zip(names, SOME_CONTACTS):
+        c = scene.login(name + "/a")
+        for i in range(n):
+            c.send("<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+                   "<item jid='c%d@x.test' name='n%d'/></query></iq>" % (i, i))
+        c.iq("set", scenes.BARRIER)
+        c.close()
+        juliet.send("<message to='%s' type='chat'><body>x</body></message>"
+                    % scene.binds[name])
+    juliet.ping()
+    for _ in range(2):
+        server.ctl("reload") # nobody who is idle stays in memory
+        for name, n in zip(names, SOME_CONTACTS):
+            c = scene.login(name + "/a")
+            roster = c.iq("get", scenes.ROSTER).child("query")
+            assert len(list(roster.elems())) == n
+            c.close()
+    assert all(len(late(scene, name + "/b")) == 1 for name in names)
+    server.check()

@@ -104,6 +104,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(a_log_has_either_ids_or_numbers)                                     \
 	X(logs_are_trimmed_to_an_entry)                                        \
 	X(sizes_of_logs_come_with_the_maps)                                    \
+	X(sizes_come_with_any_number_of_entries)                               \
 	X(maximum_sizes_come_back_unchanged)                                   \
 	X(odd_texts_come_back_unchanged)                                       \
 	X(what_breaks_the_rules_is_refused)                                    \

@@ -478,3 +478,62 @@ suite_sizes_of_logs_come_with_the_maps(const struct suite_kind *k)
 	CHECK_CSTR(sizes_of(&su, "archive", &s), "");
 	suite_close(&su);
 }
+
+/* Of a map with keys 0000, 0001...; returns how many there are. */
+static size_t
+entries_check(const struct store_answer *a)
+{
+	size_t n = 0;
+	char key[8];
+
+	for (size_t i = 0; i < a->n; i++) {
+		const struct store_entry *e = &a->entries[i];
+
+		if (!str_is(e->with, "map"))
+			continue;
+		snprintf(key, sizeof(key), "%04zu", n++);
+		CHECK_STR(e->key, key);
+		CHECK_STR(e->value, key);
+	}
+	return n;
+}
+
+static void
+on_map_and_size(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+
+	CHECK(err == NULL);
+	r->n = entries_check(a);
+	CHECK_INT(a->n, r->n + 1);
+	CHECK_STR(a->entries[r->n].with, "queue");
+	CHECK_INT(a->entries[r->n].total, 3);
+	CHECK_INT(a->entries[r->n].bytes, 15);
+	r->suite->waiting--;
+}
+
+/* As when an account with contacts and waiting messages is loaded. */
+void
+suite_sizes_come_with_any_number_of_entries(const struct suite_kind *k)
+{
+	const struct str names[] = { STR("map"), STR("queue") };
+	struct suite_result r;
+	struct suite su;
+	char key[8];
+
+	suite_open(&su, k);
+	queue_fill(&su, 3);
+	for (size_t n = 0; n < 300; n++) {
+		struct store_tx *tx = store_tx_new();
+
+		suite_result_init(&su, &r);
+		store_list_many(su.store, STR("example.org"), STR("romeo"),
+			names, COUNT(names), &su.mailbox, on_map_and_size, &r);
+		suite_wait(&su);
+		CHECK_INT(r.n, n);
+		snprintf(key, sizeof(key), "%04zu", n);
+		store_tx_set(tx, PLACE("romeo", "map"), str_c(key), str_c(key));
+		suite_commit(&su, tx);
+	}
+	suite_close(&su);
+}
