@@ -19,25 +19,7 @@
 
 /* --- features ------------------------------------------------------------------- */
 
-struct features {
-	struct str *vars;
-	size_t n, cap;
-};
-
-static void
-features_add(struct features *f, struct arena *a, struct str var)
-{
-	struct str *more;
-
-	if (f->n == f->cap) {
-		f->cap = MAX(f->cap * 2, 64);
-		more = arena_alloc(a, f->cap * sizeof(more[0]));
-		if (f->n != 0)
-			memcpy(more, f->vars, f->n * sizeof(more[0]));
-		f->vars = more;
-	}
-	f->vars[f->n++] = var;
-}
+struct features VEC(struct str);
 
 static void
 features_of_modules(struct features *f, const struct disco_query *q)
@@ -49,7 +31,7 @@ features_of_modules(struct features *f, const struct disco_query *q)
 			m->features;
 
 		for (; vars != NULL && *vars != NULL; vars++)
-			features_add(f, q->arena, str_c(*vars));
+			*vec_push_in(q->arena, f) = str_c(*vars);
 	}
 }
 
@@ -63,11 +45,11 @@ static void
 features_write(struct features *f, struct arena *a, struct elem *query)
 {
 	if (f->n != 0)
-		qsort(f->vars, f->n, sizeof(f->vars[0]), var_cmp);
+		qsort(f->p, f->n, sizeof(f->p[0]), var_cmp);
 	for (size_t i = 0; i < f->n; i++) {
-		if (i == 0 || !str_eq(f->vars[i], f->vars[i - 1]))
+		if (i == 0 || !str_eq(f->p[i], f->p[i - 1]))
 			elem_set_attr(a, elem_add(a, query, NS_INFO, "feature"),
-				"var", f->vars[i]);
+				"var", f->p[i]);
 	}
 }
 
@@ -116,7 +98,7 @@ info_fill(struct disco_query *q)
 	q->query = query;
 	elem_each_child(found, e) {
 		if (elem_is(e, NS_INFO, "feature"))
-			features_add(&features, q->arena, elem_attr(e, "var"));
+			*vec_push_in(q->arena, &features) = elem_attr(e, "var");
 		else if (elem_is(e, NS_INFO, "identity"))
 			elem_append(query, elem_copy(q->arena, e));
 	}

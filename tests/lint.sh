@@ -56,6 +56,12 @@ lines '"/tmp|\b(tmpnam|mktemp|tempnam)\(' |
 lines '\b(v?sprintf|strcpy|stpcpy|strcat|strncpy|strncat|gets|strtok|alloca|system|popen)\(' |
 	report 'functions without a bound'
 
+# An array that grows is a struct VEC(): a length and a room of one's own come
+# apart.  What else grows is bytes: blocks of a roster, what libraries ask for.
+grows='src/(base/(mem|vec|buf|held|event_memory)|net/tls_memory|xml/parser_pool|core/roster)\.[ch]:'
+lines 'realloc(array)?\(' | grep -vE "^$grows" |
+	report 'an array that is none of base/vec.h'
+
 # Each folder includes those above it, never those below.
 # shellcheck disable=SC2046
 awk -F'"' '

@@ -12,19 +12,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/vec.h"
+
 struct timer {
 	int64_t at_us;
 	uint32_t index; /* where the queue keeps it; 0: not set */
 	void (*fire)(struct timer *t);
 };
 
+struct timers VEC(struct timer *);
+
 struct timer_queue {
-	struct timer **heap;
-	uint32_t n;
-	uint32_t cap;
-	struct timer **due; /* during a run: those that fire in it */
-	uint32_t n_due;
-	uint32_t cap_due;
+	struct timers heap;
+	struct timers due; /* during a run: those that fire in it */
 };
 
 /* Frees the queue's memory, not the timers. */

@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/vec.h"
 #include "core/command_int.h"
 #include "core/module.h"
 #include "core/module_int.h"
@@ -174,10 +175,7 @@ command_run(struct command_call *call)
 
 /* --- the registry ------------------------------------------------------- */
 
-struct command_registry {
-	const struct command **tables;
-	size_t n;
-};
+struct command_registry VEC(const struct command *);
 
 void
 command_register(struct server *srv, const struct command *table)
@@ -186,8 +184,7 @@ command_register(struct server *srv, const struct command *table)
 
 	if (r == NULL)
 		r = srv->commands = xcalloc(1, sizeof(*r));
-	r->tables = xrealloc(r->tables, (r->n + 1) * sizeof(r->tables[0]));
-	r->tables[r->n++] = table;
+	*vec_push(r) = table;
 }
 
 void
@@ -195,22 +192,17 @@ command_registry_free(struct command_registry *r)
 {
 	if (r == NULL)
 		return;
-	free(r->tables);
+	vec_done(r);
 	free(r);
 }
 
-struct listing {
-	const struct command **all;
-	size_t n;
-};
+struct listing VEC(const struct command *);
 
 static void
 listing_add(struct listing *l, const struct command *table)
 {
-	for (; table != NULL && table->name != NULL; table++) {
-		l->all = xrealloc(l->all, (l->n + 1) * sizeof(l->all[0]));
-		l->all[l->n++] = table;
-	}
+	for (; table != NULL && table->name != NULL; table++)
+		*vec_push(l) = table;
 }
 
 static int
@@ -225,10 +217,10 @@ by_name(const void *a, const void *b)
 static struct listing
 command_list(struct server *srv)
 {
-	struct listing l = { NULL, 0 };
+	struct listing l = { .n = 0 };
 
 	for (size_t i = 0; srv->commands != NULL && i < srv->commands->n; i++)
-		listing_add(&l, srv->commands->tables[i]);
+		listing_add(&l, srv->commands->p[i]);
 	for (size_t i = 0; i < MODULES_MAX; i++) {
 		const struct module_entry *e = &srv->modules->entries[i];
 
@@ -236,7 +228,7 @@ command_list(struct server *srv)
 			listing_add(&l, e->module->commands);
 	}
 	if (l.n != 0)
-		qsort(l.all, l.n, sizeof(l.all[0]), by_name);
+		qsort(l.p, l.n, sizeof(l.p[0]), by_name);
 	return l;
 }
 
@@ -247,10 +239,10 @@ command_find(struct server *srv, struct str name)
 	const struct command *found = NULL;
 
 	for (size_t i = 0; i < l.n && found == NULL; i++) {
-		if (str_is(name, l.all[i]->name))
-			found = l.all[i];
+		if (str_is(name, l.p[i]->name))
+			found = l.p[i];
 	}
-	free(l.all);
+	vec_done(&l);
 	return found;
 }
 
@@ -261,6 +253,6 @@ command_each(struct server *srv,
 	struct listing l = command_list(srv);
 
 	for (size_t i = 0; i < l.n; i++)
-		fn(arg, l.all[i]);
-	free(l.all);
+		fn(arg, l.p[i]);
+	vec_done(&l);
 }

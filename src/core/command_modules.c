@@ -76,7 +76,7 @@ modules_hooks_run(struct command_call *call)
 			const struct hook_list *list = &h->hooks[i];
 
 			for (size_t n = 0; n < list->n; n++) {
-				const struct hook_entry *e = &list->entries[n];
+				const struct hook_entry *e = &list->p[n];
 
 				command_row(call);
 				command_field(call, "host", h->domain);

@@ -22,7 +22,7 @@ hook_run(const struct host *host, enum hook_id hook, void *arg)
 		return HOOK_PASS;
 	list = &host->hooks[hook];
 	for (size_t i = 0; i < list->n; i++) {
-		const struct hook_entry *e = &list->entries[i];
+		const struct hook_entry *e = &list->p[i];
 
 		if (e->fn(e->ctx, arg) == HOOK_HANDLED &&
 			e->band != HOOK_WATCH)

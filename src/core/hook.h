@@ -10,6 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "base/vec.h"
+
 struct host;
 struct module_ctx;
 
@@ -52,10 +54,7 @@ struct hook_entry {
 	enum hook_band band;
 };
 
-struct hook_list {
-	struct hook_entry *entries;
-	size_t n;
-};
+struct hook_list VEC(struct hook_entry);
 
 /* Owner shard of arg. */
 enum hook_result hook_run(const struct host *host, enum hook_id hook, void *arg);

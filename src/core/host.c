@@ -107,15 +107,13 @@ hook_list_add(struct hook_list *list, struct module_ctx *ctx,
 {
 	size_t at = list->n;
 
-	list->entries = xrealloc(list->entries,
-		(list->n + 1) * sizeof(list->entries[0]));
+	vec_push(list);
 	/* behind all of the same band, before those of later ones */
-	while (at > 0 && list->entries[at - 1].band > h->band) {
-		list->entries[at] = list->entries[at - 1];
+	while (at > 0 && list->p[at - 1].band > h->band) {
+		list->p[at] = list->p[at - 1];
 		at--;
 	}
-	list->entries[at] = (struct hook_entry){ ctx, h->fn, h->band };
-	list->n++;
+	list->p[at] = (struct hook_entry){ ctx, h->fn, h->band };
 }
 
 static void
@@ -286,7 +284,7 @@ host_free(struct host *host)
 		}
 	}
 	for (size_t i = 0; i < HOOKS; i++)
-		free(host->hooks[i].entries);
+		vec_done(&host->hooks[i]);
 	for (size_t i = 0; i < host->n_modules; i++)
 		atomic_fetch_sub(&host->modules[i].entry->refs, 1);
 	free(host->modules);

@@ -23,6 +23,7 @@
 #include "base/rate.h"
 #include "base/str.h"
 #include "base/text.h"
+#include "base/vec.h"
 #include "base/worker.h"
 #include "core/account.h"
 #include "core/command.h"

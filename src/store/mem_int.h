@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "store/driver.h"
 
 struct err;
@@ -31,10 +32,7 @@ struct mem_item {
 };
 
 /* Of a map in the order of the keys, of a log in the order of seq. */
-struct mem_list {
-	struct mem_item **items;
-	size_t n, room;
-};
+struct mem_list VEC(struct mem_item *);
 
 struct mem_place {
 	struct str host, owner, name;
@@ -56,8 +54,7 @@ struct mem_change {
 struct mem_data {
 	pthread_mutex_t lock;
 	struct mem_place *places;
-	struct mem_change *journal;
-	size_t n, room;
+	struct VEC(struct mem_change) journal;
 	size_t savepoint; /* length of the journal then */
 };
 

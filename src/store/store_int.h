@@ -17,6 +17,7 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/vec.h"
 #include "store/driver.h"
 #include "store/store.h"
 
@@ -95,6 +96,8 @@ enum store_read_kind {
 	STORE_READ_BACKUP,
 };
 
+struct store_entries VEC(struct store_entry);
+
 struct store_read {
 	struct store_req req;
 	enum store_read_kind kind;
@@ -108,8 +111,8 @@ struct store_read {
 	store_done_fn done; /* backups */
 
 	/* the answer */
-	struct store_entry *entries;
-	size_t n, room, bytes;
+	struct store_entries found; /* in the arena of req */
+	size_t bytes;
 	uint64_t total;
 	bool complete;
 };

@@ -55,7 +55,7 @@ mem_list_search(
 
 	while (lo < hi) {
 		size_t mid = lo + (hi - lo) / 2;
-		const struct mem_item *it = l->items[mid];
+		const struct mem_item *it = l->p[mid];
 
 		if (is_log ? it->seq < seq : str_cmp(it->key, key) < 0)
 			lo = mid + 1;
@@ -68,23 +68,16 @@ mem_list_search(
 static void
 list_put(struct mem_list *l, size_t at, struct mem_item *it)
 {
-	if (l->n == l->room) {
-		l->room = MAX(2 * l->room, 4);
-		l->items =
-			xrealloc(l->items, l->room * sizeof(struct mem_item *));
-	}
-	memmove(l->items + at + 1, l->items + at,
-		(l->n - at) * sizeof(struct mem_item *));
-	l->items[at] = it;
-	l->n++;
+	vec_push(l);
+	memmove(l->p + at + 1, l->p + at, (l->n - 1 - at) * sizeof(l->p[0]));
+	l->p[at] = it;
 }
 
 static void
 list_take(struct mem_list *l, size_t at)
 {
 	l->n--;
-	memmove(l->items + at, l->items + at + 1,
-		(l->n - at) * sizeof(struct mem_item *));
+	memmove(l->p + at, l->p + at + 1, (l->n - at) * sizeof(l->p[0]));
 }
 
 /* --- places ------------------------------------------------------------- */
@@ -135,11 +128,11 @@ place_free(struct mem_data *d, struct mem_place *pl)
 	HASH_DEL(d->places, pl);
 	HASH_CLEAR(hh, pl->by_id);
 	for (size_t i = 0; i < pl->map.n; i++)
-		free(pl->map.items[i]);
+		free(pl->map.p[i]);
 	for (size_t i = 0; i < pl->log.n; i++)
-		free(pl->log.items[i]);
-	free(pl->map.items);
-	free(pl->log.items);
+		free(pl->log.p[i]);
+	vec_done(&pl->map);
+	vec_done(&pl->log);
 	free(pl);
 }
 
@@ -148,9 +141,9 @@ mem_map_find(const struct mem_place *pl, struct str key)
 {
 	size_t i = mem_list_search(&pl->map, false, key, 0);
 
-	if (i == pl->map.n || !str_eq(pl->map.items[i]->key, key))
+	if (i == pl->map.n || !str_eq(pl->map.p[i]->key, key))
 		return NULL;
-	return pl->map.items[i];
+	return pl->map.p[i];
 }
 
 struct mem_item *
@@ -190,11 +183,7 @@ mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 {
 	struct mem_change c = { pl, it, is_log, put_in };
 
-	if (d->n == d->room) {
-		d->room = MAX(2 * d->room, 64);
-		d->journal = xrealloc(d->journal, d->room * sizeof(c));
-	}
-	d->journal[d->n++] = c;
+	*vec_push(&d->journal) = c;
 	pl->changes++;
 	change_play(&c, put_in);
 }
@@ -214,8 +203,8 @@ change_forget(struct mem_data *d, const struct mem_change *c, bool item_too)
 static void
 journal_undo(struct mem_data *d, size_t down_to)
 {
-	while (d->n > down_to) {
-		struct mem_change *c = &d->journal[--d->n];
+	while (d->journal.n > down_to) {
+		struct mem_change *c = &d->journal.p[--d->journal.n];
 
 		change_play(c, !c->put_in);
 		change_forget(d, c, c->put_in);
@@ -236,9 +225,9 @@ mem_commit(struct store_db *db, struct err *err)
 	struct mem_data *d = db->data;
 
 	(void)err;
-	for (size_t i = 0; i < d->n; i++)
-		change_forget(d, &d->journal[i], !d->journal[i].put_in);
-	d->n = 0;
+	for (size_t i = 0; i < d->journal.n; i++)
+		change_forget(d, &d->journal.p[i], !d->journal.p[i].put_in);
+	d->journal.n = 0;
 	pthread_mutex_unlock(&d->lock);
 	return true;
 }
@@ -255,7 +244,7 @@ static bool
 mem_savepoint(struct store_db *db, struct err *err)
 {
 	(void)err;
-	db->data->savepoint = db->data->n;
+	db->data->savepoint = db->data->journal.n;
 	return true;
 }
 
@@ -311,9 +300,9 @@ place_clear(struct mem_data *d, struct mem_place *pl)
 {
 	while (pl->map.n != 0)
 		mem_change_do(
-			d, pl, pl->map.items[pl->map.n - 1], false, false);
+			d, pl, pl->map.p[pl->map.n - 1], false, false);
 	while (pl->log.n != 0)
-		mem_change_do(d, pl, pl->log.items[pl->log.n - 1], true, false);
+		mem_change_do(d, pl, pl->log.p[pl->log.n - 1], true, false);
 }
 
 static bool
@@ -344,13 +333,13 @@ mem_clear_owner(
 static uint64_t
 next_seq(const struct mem_place *pl)
 {
-	return pl->log.n != 0 ? pl->log.items[pl->log.n - 1]->seq + 1 : 1;
+	return pl->log.n != 0 ? pl->log.p[pl->log.n - 1]->seq + 1 : 1;
 }
 
 static bool
 append_check(const struct mem_place *pl, struct str id, struct err *err)
 {
-	if (pl->log.n != 0 && pl->log.items[0]->numbered != (id.p == NULL))
+	if (pl->log.n != 0 && pl->log.p[0]->numbered != (id.p == NULL))
 		return err_set(err, ERR_INVALID,
 			"a log has either ids or numbers");
 	if (id.p != NULL && mem_log_find(pl, id) != NULL)
@@ -406,7 +395,7 @@ trim_end(const struct mem_place *pl, struct str id)
 
 	if (pl->log.n == 0)
 		return 0;
-	if (pl->log.items[0]->numbered) {
+	if (pl->log.p[0]->numbered) {
 		if (!str_to_int(id, 0, INT64_MAX - 1, &number))
 			return 0;
 		return mem_list_search(
@@ -426,7 +415,7 @@ mem_trim_to(struct store_db *db, struct store_place at, struct str id,
 
 	(void)err;
 	for (size_t n = pl != NULL ? trim_end(pl, id) : 0; n > 0; n--)
-		mem_change_do(db->data, pl, pl->log.items[0], true, false);
+		mem_change_do(db->data, pl, pl->log.p[0], true, false);
 	return true;
 }
 
@@ -438,9 +427,9 @@ mem_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
 
 	(void)err;
 	for (size_t i = pl != NULL ? pl->log.n : 0; i-- > 0;) {
-		if (pl->log.items[i]->wall_us < wall_us)
+		if (pl->log.p[i]->wall_us < wall_us)
 			mem_change_do(
-				db->data, pl, pl->log.items[i], true, false);
+				db->data, pl, pl->log.p[i], true, false);
 	}
 	return true;
 }
@@ -453,7 +442,7 @@ mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 
 	(void)err;
 	while (pl != NULL && pl->log.n > keep)
-		mem_change_do(db->data, pl, pl->log.items[0], true, false);
+		mem_change_do(db->data, pl, pl->log.p[0], true, false);
 	return true;
 }
 
@@ -496,7 +485,7 @@ mem_close(struct store_db *db)
 		HASH_ITER (hh, db->data->places, pl, next)
 			place_free(db->data, pl);
 		pthread_mutex_destroy(&db->data->lock);
-		free(db->data->journal);
+		vec_done(&db->data->journal);
 		free(db->data);
 	}
 	free(db);

@@ -36,7 +36,7 @@ mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
 
 	(void)err;
 	for (size_t i = 0; pl != NULL && i < pl->map.n; i++) {
-		const struct mem_item *it = pl->map.items[i];
+		const struct mem_item *it = pl->map.p[i];
 		struct store_entry e = { .key = it->key, .value = it->value };
 
 		if (!fn(arg, &e))
@@ -57,8 +57,8 @@ mem_list_many(struct store_db *db, struct str host, struct str owner,
 
 		for (size_t j = 0; pl != NULL && j < pl->map.n; j++) {
 			struct store_entry e = {
-				.key = pl->map.items[j]->key,
-				.value = pl->map.items[j]->value,
+				.key = pl->map.p[j]->key,
+				.value = pl->map.p[j]->value,
 				.with = names[i],
 			};
 
@@ -167,7 +167,7 @@ range_pass(const struct mem_place *pl, const struct store_range *range,
 
 	while (lo < hi) {
 		const struct mem_item *it =
-			pl->log.items[range->backwards ? --hi : lo++];
+			pl->log.p[range->backwards ? --hi : lo++];
 		struct store_entry e = {
 			.key = it->key,
 			.value = it->value,
@@ -197,7 +197,7 @@ mem_sizes(struct store_db *db, struct str host, struct str owner,
 			!str_eq(pl->owner, owner))
 			continue;
 		for (size_t i = 0; i < pl->log.n; i++)
-			e.bytes += pl->log.items[i]->value.n;
+			e.bytes += pl->log.p[i]->value.n;
 		if (!fn(arg, &e))
 			break;
 	}
@@ -218,7 +218,7 @@ mem_range(struct store_db *db, struct store_place at,
 	if (!range_narrow(pl, range, &lo, &hi))
 		return err_set(err, ERR_MISSING, "no such entry in the log");
 	for (size_t i = 0; range->count && i < pl->log.n; i++)
-		*total_out += item_matches(pl->log.items[i], range);
+		*total_out += item_matches(pl->log.p[i], range);
 	*complete_out = range_pass(pl, range, lo, hi, fn, arg);
 	return true;
 }

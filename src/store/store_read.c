@@ -28,8 +28,8 @@ on_read_answered(struct mail *m, void *owner)
 	struct store_req *req = CONTAINER_OF(m, struct store_req, mail);
 	struct store_read *rd = CONTAINER_OF(req, struct store_read, req);
 	struct store_answer answer = {
-		.entries = rd->entries,
-		.n = rd->n,
+		.entries = rd->found.p,
+		.n = rd->found.n,
 		.total = rd->total,
 		.complete = rd->complete,
 	};
@@ -194,19 +194,6 @@ struct finder {
 	bool too_much;
 };
 
-static void
-entries_grow(struct store_read *rd)
-{
-	size_t room = rd->room != 0 ? 2 * rd->room : 4;
-	struct store_entry *more =
-		arena_alloc(rd->req.arena, room * sizeof(*more));
-
-	if (rd->n != 0)
-		memcpy(more, rd->entries, rd->n * sizeof(*more));
-	rd->entries = more;
-	rd->room = room;
-}
-
 static bool
 is_list(const struct store_read *rd)
 {
@@ -226,9 +213,7 @@ on_entry_found(void *arg, const struct store_entry *found)
 		f->too_much = true;
 		return false;
 	}
-	if (rd->n == rd->room)
-		entries_grow(rd);
-	e = &rd->entries[rd->n++];
+	e = vec_push_in(a, &rd->found);
 	e->key = arena_str(a, found->key);
 	e->value = arena_str(a, found->value);
 	/* the names of maps are the request's own */
@@ -262,18 +247,16 @@ map_list(const struct store_driver *d, struct store_db *db,
 static void
 entries_sort(struct store_read *rd)
 {
-	struct store_entry *sorted =
-		arena_alloc(rd->req.arena, rd->n * sizeof(*sorted));
-	size_t n = 0;
+	struct arena *a = rd->req.arena;
+	struct store_entries found = rd->found;
 
+	rd->found = (struct store_entries){ .n = 0 };
 	for (size_t i = 0; i < rd->n_names; i++) {
-		for (size_t j = 0; j < rd->n; j++) {
-			if (rd->entries[j].with.p == rd->names[i].p)
-				sorted[n++] = rd->entries[j];
+		for (size_t j = 0; j < found.n; j++) {
+			if (found.p[j].with.p == rd->names[i].p)
+				*vec_push_in(a, &rd->found) = found.p[j];
 		}
 	}
-	rd->entries = sorted;
-	rd->n = rd->room = n;
 }
 
 /* Of logs that were asked for. */
@@ -302,7 +285,7 @@ maps_list(const struct store_driver *d, struct store_db *db,
 		    on_entry_found, &f, err))
 		return false;
 	if (f.too_much)
-		return too_large(rd->entries[rd->n - 1].with, err);
+		return too_large(rd->found.p[rd->found.n - 1].with, err);
 	entries_sort(rd);
 	return d->sizes(db, rd->at.host, rd->at.owner, on_size_found, &f, err);
 }
@@ -310,11 +293,13 @@ maps_list(const struct store_driver *d, struct store_db *db,
 static void
 entries_turn_round(struct store_read *rd)
 {
-	for (size_t i = 0, j = rd->n; i + 1 < j; i++) {
-		struct store_entry e = rd->entries[i];
+	struct store_entry *entries = rd->found.p;
 
-		rd->entries[i] = rd->entries[--j];
-		rd->entries[j] = e;
+	for (size_t i = 0, j = rd->found.n; i + 1 < j; i++) {
+		struct store_entry e = entries[i];
+
+		entries[i] = entries[--j];
+		entries[j] = e;
 	}
 }
 
@@ -343,8 +328,8 @@ owners_list(const struct store_driver *d, struct store_db *db,
 	if (!d->owners(db, rd->at.host, rd->at.name, rd->key, max + 1,
 		    on_entry_found, &f, err))
 		return false;
-	rd->complete = rd->n <= max;
-	rd->n = MIN(rd->n, max);
+	rd->complete = rd->found.n <= max;
+	rd->found.n = MIN(rd->found.n, max);
 	return true;
 }
 

@@ -51,12 +51,9 @@ static void
 on_address_found(void *arg, struct str address)
 {
 	struct c2s_auth *auth = arg;
-	size_t n = auth->offer.n_addresses + 1;
 
-	auth->addresses = xrealloc(auth->addresses, n * sizeof(struct str));
-	auth->addresses[n - 1] = (struct str){ str_dup(address), address.n };
-	auth->offer.addresses = auth->addresses;
-	auth->offer.n_addresses = n;
+	*vec_push(&auth->addresses) =
+		(struct str){ str_dup(address), address.n };
 }
 
 static void
@@ -133,6 +130,8 @@ c2s_auth_init(struct c2s *c)
 	auth->offer.tls_version = tls_version_hex(c->conn);
 	auth_find_bindings(auth, c);
 	tls_client_addresses(c->conn, on_address_found, auth);
+	auth->offer.addresses = auth->addresses.p;
+	auth->offer.n_addresses = auth->addresses.n;
 }
 
 void
@@ -141,9 +140,9 @@ c2s_auth_free(struct c2s_auth *auth)
 	if (auth == NULL)
 		return;
 	sasl_free(auth->sasl);
-	for (size_t i = 0; i < auth->offer.n_addresses; i++)
-		free((char *)(uintptr_t)auth->addresses[i].p);
-	free(auth->addresses);
+	for (size_t i = 0; i < auth->addresses.n; i++)
+		free((char *)(uintptr_t)auth->addresses.p[i].p);
+	vec_done(&auth->addresses);
 	free(auth->host);
 	free(auth);
 }

@@ -18,6 +18,7 @@
 #include "base/log.h"
 #include "base/str.h"
 #include "base/timer.h"
+#include "base/vec.h"
 #include "core/conf.h"
 #include "core/session.h"
 #include "core/shard.h"
@@ -69,7 +70,7 @@ struct c2s_auth {
 	struct sasl *sasl; /* NULL between two exchanges */
 	const char *bindings[C2S_BINDINGS];
 	uint8_t binding_set; /* 1 << enum tls_binding, the same */
-	struct str *addresses;
+	struct VEC(struct str) addresses;
 };
 
 /* What only a stream without a session needs. */

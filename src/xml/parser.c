@@ -291,7 +291,7 @@ xml_parse(struct arena *a, struct str text, const struct xml_limits *limits,
 	p->arena = a;
 	document_read(p, text);
 	if (p->fault == XML_FAULT_NONE)
-		root = p->open[0];
+		root = p->open.p[0];
 	else
 		err_set(err, p->fault == XML_FAULT_TOO_BIG ? ERR_LIMIT :
 			ERR_INVALID, "XML: line %lu: %s",

@@ -12,6 +12,7 @@
 #include <expat.h>
 
 #include "base/buf.h"
+#include "base/vec.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 
@@ -78,8 +79,7 @@ struct xml_parser {
 
 	/* the element in the making */
 	struct arena *arena;
-	struct elem **open; /* from depth 1 to the innermost */
-	uint32_t open_cap;
+	struct VEC(struct elem *) open; /* from depth 1 to the innermost */
 	uint32_t depth;     /* open elements, the stream's root included */
 	uint32_t elements;
 	uint32_t decls;     /* namespace declarations of the next element */

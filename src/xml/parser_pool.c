@@ -77,7 +77,7 @@ parser_free(struct xml_parser *p)
 	buf_done(&p->held);
 	buf_done(&p->header);
 	buf_done(&p->text);
-	free(p->open);
+	vec_done(&p->open);
 	free(p);
 }
 
@@ -100,7 +100,6 @@ parser_clear(struct xml_parser *p)
 		.header = emptied(p->header),
 		.text = emptied(p->text),
 		.open = p->open,
-		.open_cap = p->open_cap,
 	};
 	XML_ParserReset(p->expat, "UTF-8");
 	parser_setup(p);
@@ -230,7 +229,7 @@ xml_parser_put(struct xml_pool *pool, struct xml_parser *p)
 	if (p == NULL)
 		return;
 	if (p->widest > KEEP_BYTES || p->text.cap > KEEP_BYTES ||
-		p->header.cap > KEEP_BYTES || p->open_cap > KEEP_OPEN) {
+		p->header.cap > KEEP_BYTES || p->open.room > KEEP_OPEN) {
 		pool_drop(p);
 	} else if (xml_parser_can_rest(p) && !p->halted &&
 		pool->n_primed < POOL_MAX) {

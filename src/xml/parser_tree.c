@@ -162,19 +162,14 @@ text_end(struct xml_parser *p)
 		return;
 	p->text.n = 0;
 	if (utf8_ok(p, text))
-		elem_add_text(p->arena, p->open[p->depth - 2], text);
+		elem_add_text(p->arena, p->open.p[p->depth - 2], text);
 }
 
 static void
 open_push(struct xml_parser *p, struct elem *e)
 {
-	uint32_t i = p->depth - 1;
-
-	if (i == p->open_cap) {
-		p->open_cap = MAX(p->open_cap * 2, 16);
-		p->open = xrealloc(p->open, p->open_cap * sizeof(*p->open));
-	}
-	p->open[i] = e;
+	p->open.n = p->depth - 1; /* those behind it have ended */
+	*vec_push(&p->open) = e;
 	p->depth++;
 }
 
@@ -267,7 +262,7 @@ stanza_end(struct xml_parser *p)
 	if (p->document || p->fault != XML_FAULT_NONE)
 		return;
 	p->arena = NULL;
-	if (p->events->element(p->arg, a, p->open[0]) == XML_STOP)
+	if (p->events->element(p->arg, a, p->open.p[0]) == XML_STOP)
 		p->stopped = true;
 	/* Where nothing lies behind it, expat has stopped by itself; to renew it
 	 * would take 17000 instructions, and each login stops three times. */
@@ -313,7 +308,7 @@ on_start(void *arg, const char *name, const char **atts)
 		text_end(p);
 	if (!start_allowed(p))
 		return;
-	parent = p->depth > 1 ? p->open[p->depth - 2] : NULL;
+	parent = p->depth > 1 ? p->open.p[p->depth - 2] : NULL;
 	e = elem_fill(p, parent, name, atts);
 	if (e == NULL)
 		return;
