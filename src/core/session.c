@@ -312,6 +312,32 @@ session_queued(const struct session *s)
 	return s->ops->queued(s->stream);
 }
 
+/* --- resting ------------------------------------------------------------------- */
+
+static void
+session_set_rest(struct session *s, uint8_t rest)
+{
+	bool rested = s->rest != 0;
+
+	s->rest = rest;
+	if ((rest != 0) != rested && s->stream != NULL && s->ops->rest != NULL)
+		s->ops->rest(s->stream, rest != 0);
+}
+
+void
+session_rest(struct session *s, enum session_rest why)
+{
+	ASSERT_ON(session_shard(s));
+	session_set_rest(s, s->rest | (uint8_t)why);
+}
+
+void
+session_go_on(struct session *s, enum session_rest why)
+{
+	ASSERT_ON(session_shard(s));
+	session_set_rest(s, s->rest & (uint8_t)~why);
+}
+
 /* --- presence --------------------------------------------------------------------- */
 
 void

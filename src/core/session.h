@@ -36,8 +36,17 @@ struct session_stream {
 	/* Bytes that the client has yet to take; NULL: the stream does not
 	 * know. */
 	size_t (*queued)(void *stream);
+	/* Takes nothing more from the client, or goes on with it; what was read
+	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
+	 * Never called twice with the same. */
+	void (*rest)(void *stream, bool rests);
 	/* As entity_class.warm, for send(): two steps.  May be NULL. */
 	void (*warm)(const void *stream, unsigned step);
+};
+
+/* Why its stream rests, for now: each reason goes by itself. */
+enum session_rest {
+	SESSION_REST_REQUESTS = 1 << 0, /* too many of its own wait */
 };
 
 struct session {
@@ -54,6 +63,7 @@ struct session {
 	int8_t priority;
 	bool interested;       /* asked for the roster (RFC 6121 §2.2) */
 	bool closing;
+	uint8_t rest;          /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };
 
@@ -134,6 +144,10 @@ void session_write_shared(struct session *s, struct stanza *st,
 /* Bytes that were written and wait for the client to take them: who has much to
  * write pauses, because the stream cuts off who does not read. */
 size_t session_queued(const struct session *s);
+/* The client is not read any more until no reason is left.  Either may be called
+ * again and again. */
+void session_rest(struct session *s, enum session_rest why);
+void session_go_on(struct session *s, enum session_rest why);
 /* Closes its stream with an error, and ends the session: s is freed. */
 void session_close(struct session *s, enum stream_cond cond, const char *text);
 

@@ -142,9 +142,8 @@ c2s_login_free(struct c2s *c)
 static enum xml_verdict
 c2s_verdict(const struct c2s *c)
 {
-	bool held = c->login != NULL && c->login->held;
-
-	return c->stage == C2S_CLOSED || c->next != NEXT_NONE || held ?
+	return c->stage == C2S_CLOSED || c->next != NEXT_NONE ||
+			(c->rest & C2S_REST_LOGIN) != 0 ?
 		XML_STOP :
 		XML_GO_ON;
 }
@@ -325,7 +324,7 @@ c2s_feed(struct c2s *c, const char *p, size_t n)
 	size_t used;
 
 	while (n > 0 && c->stage != C2S_CLOSED) {
-		if (c->login != NULL && c->login->held) {
+		if ((c->rest & C2S_REST_LOGIN) != 0) {
 			buf_add(&c->login->input, p, n);
 			return true;
 		}
@@ -348,24 +347,44 @@ c2s_feed(struct c2s *c, const char *p, size_t n)
 	return true;
 }
 
-void
+/* --- resting ------------------------------------------------------------------ */
+
+static void
 c2s_set_reading(struct c2s *c)
 {
-	bool held = c->login != NULL && c->login->held;
-
 	if (c->stage == C2S_CLOSED)
 		return;
-	if (held || c->resume_us != 0)
+	if (c->rest != 0)
 		conn_pause(c->conn);
 	else
 		conn_resume(c->conn);
 }
 
 void
+c2s_rest(struct c2s *c, enum c2s_rest why)
+{
+	c->rest |= (uint8_t)why;
+	c2s_set_reading(c);
+}
+
+void
+c2s_go_on(struct c2s *c, enum c2s_rest why)
+{
+	c->rest &= (uint8_t)~why;
+	c2s_set_reading(c);
+}
+
+void
+c2s_rest_until(struct c2s *c, int64_t us)
+{
+	c->resume_us = MAX(c->resume_us, us);
+	c2s_rest(c, C2S_REST_RATE);
+}
+
+void
 c2s_hold(struct c2s *c)
 {
-	c->login->held = true;
-	c2s_set_reading(c);
+	c2s_rest(c, C2S_REST_LOGIN);
 }
 
 bool
@@ -375,7 +394,7 @@ c2s_release(struct c2s *c)
 	bool here = true;
 
 	c->login->input = (struct buf)BUF_INIT;
-	c->login->held = false;
+	c->rest &= (uint8_t)~C2S_REST_LOGIN;
 	if (c->stage == C2S_BOUND)
 		c2s_login_free(c);
 	/* a call that is on the stack goes on by itself */
@@ -412,7 +431,7 @@ c2s_due(const struct c2s *c)
 {
 	int64_t due = c2s_ping_due(c);
 
-	if (c->resume_us != 0)
+	if ((c->rest & C2S_REST_RATE) != 0)
 		due = MIN(due, c->resume_us);
 	if (c->login != NULL)
 		due = MIN(due, c->login->deadline_us);
@@ -450,10 +469,8 @@ on_c2s_timer(struct timer *t)
 	if (c->login != NULL && c->login->answer_us != 0 &&
 		c->login->answer_us <= now && !c2s_auth_answer(c))
 		return;
-	if (c->resume_us != 0 && c->resume_us <= now) {
-		c->resume_us = 0;
-		c2s_set_reading(c);
-	}
+	if ((c->rest & C2S_REST_RATE) != 0 && c->resume_us <= now)
+		c2s_go_on(c, C2S_REST_RATE);
 	if (c2s_ping_due(c) <= now)
 		c2s_ping(c);
 	c2s_arm(c);

@@ -58,7 +58,7 @@ credentials_end(struct c2s *c)
 {
 	if (c->stage == C2S_CLOSED)
 		return;
-	if (c->login->held)
+	if ((c->rest & C2S_REST_LOGIN) != 0)
 		c2s_arm(c);
 	else
 		(void)c2s_release(c);
@@ -96,7 +96,7 @@ check_done(void *arg)
 	}
 	c->login->auth = check->auth;
 	check->auth = NULL;
-	c->login->held = false; /* until something else holds it */
+	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
 	/* of those who wait together, no more get an answer than if they had
 	 * come one after the other */
 	if (account_throttled(c))
@@ -151,7 +151,7 @@ lookup_end(struct c2s *c, struct str text, const struct err *err)
 	struct credentials creds = { 0 };
 	struct err bad = ERR_INIT;
 
-	c->login->held = false; /* until something else holds it */
+	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
 	c->login->credentials = text.p != NULL ?
 		account_credentials_mark(c->shard->server, text) :
 		0;

@@ -51,6 +51,13 @@ enum c2s_stage {
 	C2S_CLOSED,    /* all is said; waits for the end of the connection */
 };
 
+/* Why nothing is read, for now: each reason goes by itself. */
+enum c2s_rest {
+	C2S_REST_LOGIN = 1 << 0,   /* until something is done, c2s_hold() */
+	C2S_REST_RATE = 1 << 1,    /* until resume_us */
+	C2S_REST_SESSION = 1 << 2, /* until its session says so */
+};
+
 /* What an element asked for that cannot be done while its parser runs. */
 enum c2s_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
 
@@ -87,20 +94,20 @@ struct c2s_login {
 	struct c2s_auth *auth; /* NULL but while mechanisms are offered, and
 				* while the worker has it */
 	struct stanza *bind;   /* the iq that waits for the account */
-	struct buf input;      /* came while held */
+	struct buf input;      /* came while it rested for C2S_REST_LOGIN */
 	unsigned failures;
 	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
-	bool held;             /* nothing is read until something is done */
 	bool counted;          /* as unauthenticated */
 };
 
 struct c2s {
 	uint32_t tag;
-	uint8_t stage; /* enum c2s_stage */
-	uint8_t next;  /* enum c2s_next */
-	uint8_t mech;  /* enum sasl_mech, once authenticated */
+	uint8_t stage : 4; /* enum c2s_stage */
+	uint8_t next : 4;  /* enum c2s_next */
+	uint8_t rest;      /* enum c2s_rest, or-ed: nothing is read */
+	uint8_t mech;      /* enum sasl_mech, once authenticated */
 	bool feeding : 1;       /* its parser is on the stack */
 	bool headed : 1;        /* our header was sent */
 	bool authenticated : 1;
@@ -115,7 +122,7 @@ struct c2s {
 	struct timer timer;        /* the one of all that c2s_due() lists */
 	int64_t seen_us;           /* the last bytes came */
 	int64_t ping_us;           /* a ping was sent; 0: none is out */
-	int64_t resume_us;         /* reading rests until then; 0: no */
+	int64_t resume_us;         /* with C2S_REST_RATE */
 	int64_t bytes_us;          /* when what came so far would have been */
 	int64_t stanzas_us;        /* due at the permitted rate */
 };
@@ -166,8 +173,12 @@ void c2s_new(struct shard *sh, struct conn *conn, int tls);
 /* By the token of its login; NULL when it has gone, or is closed. */
 struct c2s *c2s_find(struct shard *sh, uint64_t token);
 struct log_who c2s_who(const struct c2s *c);
-/* Reading rests, or goes on, as held and resume_us say. */
-void c2s_set_reading(struct c2s *c);
+/* Nothing more is read of c until no reason to rest is left.  What was read
+ * already may still be handled: one piece, as large as the network's. */
+void c2s_rest(struct c2s *c, enum c2s_rest why);
+void c2s_go_on(struct c2s *c, enum c2s_rest why);
+/* The same for C2S_REST_RATE, which goes at that time. */
+void c2s_rest_until(struct c2s *c, int64_t us);
 /* Nothing more is read of c until c2s_release(); bytes are kept. */
 void c2s_hold(struct c2s *c);
 /* False when c has moved to another shard, and must not be touched. */

@@ -183,8 +183,7 @@ c2s_count_bytes(struct c2s *c, size_t n)
 			(uint64_t)l->stanzas_burst));
 	if (ready <= now)
 		return;
-	c->resume_us = MAX(c->resume_us, ready);
-	c2s_set_reading(c);
+	c2s_rest_until(c, ready);
 }
 
 /* --- what waits to be read by the client ----------------------------- */

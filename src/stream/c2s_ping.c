@@ -22,7 +22,8 @@ c2s_ping_due(const struct c2s *c)
 {
 	const struct config_limits *l = &c->shard->snap->config->limits;
 
-	if (c->stage != C2S_BOUND)
+	/* its answer would not be read */
+	if (c->stage != C2S_BOUND || (c->rest & C2S_REST_SESSION) != 0)
 		return INT64_MAX;
 	if (c->ping_us != 0)
 		return c->ping_us + l->ping_timeout_us;

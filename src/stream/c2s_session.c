@@ -72,8 +72,7 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 	if (!sh->congested && !store_is_behind(sh->server->store))
 		return;
 	sh->congested = false;
-	c->resume_us = MAX(c->resume_us, sh->now_us + CONGESTED_US);
-	c2s_set_reading(c);
+	c2s_rest_until(c, sh->now_us + CONGESTED_US);
 }
 
 void
@@ -153,6 +152,22 @@ on_queued(void *stream)
 	return conn_queued(c->conn);
 }
 
+/* A client that was not read is not silent. */
+static void
+on_rest(void *stream, bool rests)
+{
+	struct c2s *c = stream;
+
+	if (rests) {
+		c2s_rest(c, C2S_REST_SESSION);
+		return;
+	}
+	c->seen_us = c->shard->now_us;
+	c->ping_us = 0;
+	c2s_go_on(c, C2S_REST_SESSION);
+	c2s_arm(c);
+}
+
 static void
 on_warm(const void *stream, unsigned step)
 {
@@ -170,5 +185,6 @@ const struct session_stream c2s_session_stream = {
 	.close = on_close,
 	.describe = on_describe,
 	.queued = on_queued,
+	.rest = on_rest,
 	.warm = on_warm,
 };

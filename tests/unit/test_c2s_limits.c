@@ -190,6 +190,48 @@ TEST(too_many_bytes_are_read_later_and_none_is_lost)
 	world_done(&w);
 }
 
+/* In two pieces: what was read already is not taken back. */
+static size_t
+pings_answered(struct world *w, struct peer *p)
+{
+	peer_say(p, PING);
+	world_advance(w, 600 * US_PER_S);
+	CHECK(!p->closed);
+	return count(p, "id=\"p\"");
+}
+
+TEST(a_stream_that_rests_for_two_reasons_goes_on_when_neither_is_left)
+{
+	struct world w;
+	struct peer p;
+	struct session *s;
+	struct c2s *c;
+
+	world_init(&w, 1, "", "");
+	peer_open(&p, &w, 0, true);
+	peer_login(&p, AUTH_ROMEO, BIND("a"));
+	c = only_stream(&w, 0);
+	s = c->session;
+	session_rest(s, SESSION_REST_REQUESTS);
+	session_rest(s, SESSION_REST_REQUESTS);
+	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
+	/* nobody asks a client for a sign of life whom he does not read */
+	CHECK_INT(pings_answered(&w, &p), 0);
+	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
+	session_go_on(s, SESSION_REST_REQUESTS);
+	world_settle(&w);
+	CHECK_INT(count(&p, "id=\"p\""), 0);
+	world_advance(&w, 11 * US_PER_S);
+	CHECK_INT(count(&p, "id=\"p\""), 1);
+	session_go_on(s, SESSION_REST_REQUESTS);
+	peer_say(&p, PING);
+	CHECK_INT(count(&p, "id=\"p\""), 1);
+	world_advance(&w, 299 * US_PER_S);
+	CHECK_INT(count(&p, "<ping "), 0);
+	peer_done(&p);
+	world_done(&w);
+}
+
 /* More than half of what may wait, and nothing of it done before the world
  * settles. */
 static void
