@@ -116,6 +116,13 @@ as_user() {
 	fi
 }
 
+# To the process $2, with the rights of the server's user.  The shell's own kill:
+# the program is in a package (procps) that may not be there.
+signal() {
+	# shellcheck disable=SC2016 # that shell's
+	as_user sh -c 'kill -s "$0" "$1"' "$1" "$2" 2>/dev/null
+}
+
 # Who builds: the owner of this folder, so that none of it becomes root's.
 as_builder() {
 	if [ "$(stat -c %U "$top")" = "$user" ]; then as_user "$@"; else "$@"; fi
@@ -277,14 +284,14 @@ running() {
 	'' | *[!0-9]*) return 1 ;;
 	esac
 	[ "$(cat "/proc/$pid/comm" 2>/dev/null)" = antiphond ] &&
-		as_user kill -0 "$pid" 2>/dev/null
+		signal 0 "$pid"
 }
 
 stop() {
 	running || return 1
-	as_user kill "$pid"
+	signal TERM "$pid"
 	tries=0
-	while as_user kill -0 "$pid" 2>/dev/null; do
+	while signal 0 "$pid"; do
 		tries=$((tries + 1))
 		[ $tries -lt 300 ] || die "process $pid does not end; see $data/antiphond.log"
 		sleep 0.1
