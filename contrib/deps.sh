@@ -7,8 +7,14 @@ deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 	libunistring-dev liburcu-dev libyaml-dev libjansson-dev uthash-dev'
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
-	clang mandoc shellcheck valgrind xz-utils'
+	clang libclang-rt-dev mandoc shellcheck valgrind xz-utils'
 deps_peers='prosody ejabberd jabberd2 sqlite3'
+
+# Sanitizers and libFuzzer are in a package that clang only recommends.
+deps_clang_sanitizes() {
+	echo 'int main(void) { return 0; }' |
+		clang -fsanitize=address,undefined -x c -o /dev/null - 2>/dev/null
+}
 
 # Prints those of the packages named that are not installed.
 deps_missing() {
@@ -17,6 +23,7 @@ deps_missing() {
 		case $deps_name in
 		pkg-config) command -v pkg-config >/dev/null && continue ;;
 		gcc | make | clang) command -v "$deps_name" >/dev/null && continue ;;
+		libclang-rt-dev) deps_clang_sanitizes && continue ;;
 		esac
 		dpkg-query -W -f '${db:Status-Status}\n' "$deps_name" 2>/dev/null |
 			grep -qx installed || printf ' %s' "$deps_name"
