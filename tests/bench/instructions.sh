@@ -8,7 +8,8 @@
 #	instructions.sh --profile ROW...   says where they are made
 #
 # BUILD names the build tree; it must be one with -O2 and no sanitizer.  The
-# status is 77 where there is nothing to count with, or to compare with.
+# status is 77 where there is nothing to count with, or to compare with: with
+# another compiler, or other versions of the libraries, than the baseline's.
 #
 # A row is the difference between a run of many units and one of few, so that
 # all that does not grow with them falls out.  There is one client, or one
@@ -182,14 +183,20 @@ compare() {
 	END { exit all }' "$baseline" "$1"
 }
 
+# Most instructions are of libraries, which a security update changes as well.
+comparable() {
+	versions >"$work/versions"
+	if grep '^#' "$baseline" | diff - "$work/versions" >"$work/differ"; then
+		return 0
+	fi
+	echo "The baseline (<) was made with others than these (>):"
+	grep '^[<>]' "$work/differ"
+	unable "not compared, as compiler or libraries are not the baseline's"
+}
+
 check() {
 	measure "$@" >"$work/rows"
 	if compare "$work/rows"; then return 0; fi
-	versions >"$work/versions"
-	grep '^#' "$baseline" | diff - "$work/versions" >"$work/differ" || {
-		echo "The baseline (<) was made with others than these (>):"
-		grep '^[<>]' "$work/differ"
-	}
 	cat <<-END
 	Beyond 10 % of the baseline, up or down.  To see where they are made:
 	    BUILD=... tests/bench/instructions.sh --profile ROW
@@ -226,6 +233,7 @@ esac
 test $# != 0 || set -- $rows
 for row in "$@"; do plan "$row"; done
 
+test "$how" != check || comparable
 counting_start
 status=0
 $how "$@" || status=$?
