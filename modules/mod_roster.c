@@ -234,6 +234,15 @@ on_roster_set(struct module_ctx *m, struct iq *iq)
 
 /* --- what others may not do -------------------------------------------------------------- */
 
+/* §2.1.5, §2.3.3 */
+static enum hook_result
+on_roster_set_by_others(struct module_ctx *m, struct iq *iq)
+{
+	(void)m;
+	iq_error(iq, COND_FORBIDDEN, NULL);
+	return HOOK_HANDLED;
+}
+
 /* Pushes come from the server alone; a client that does not check who sends them
  * must not see another's (RFC 6121 §2.1.6, hostile 46). */
 static enum hook_result
@@ -245,8 +254,7 @@ on_receive(struct module_ctx *m, void *arg)
 	if (in->st->type != IQ_SET || jid_is_bare(in->st->to) ||
 		stanza_child(in->st, NS_ROSTER, NULL) == NULL)
 		return HOOK_PASS;
-	router_bounce(in->account->e.shard, in->st, COND_SERVICE_UNAVAILABLE,
-		NULL);
+	router_bounce(in->account->e.shard, in->st, COND_FORBIDDEN, NULL);
 	return HOOK_HANDLED;
 }
 
@@ -273,6 +281,7 @@ static const struct hook_handler roster_hooks[] = {
 static const struct iq_handler roster_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_ROSTER, "query", on_roster_get },
 	{ IQ_SET, AT_OWN_ACCOUNT, NS_ROSTER, "query", on_roster_set },
+	{ IQ_SET, AT_OTHERS, NS_ROSTER, "query", on_roster_set_by_others },
 	{ .fn = NULL },
 };
 

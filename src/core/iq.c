@@ -95,22 +95,32 @@ iq_sender(const struct iq *iq)
 
 /* --- finding ------------------------------------------------------------------ */
 
-static bool
-iq_handler_fits(const struct iq_handler *h, const struct iq *iq)
+/* An account that does not exist answers like one that lets nobody ask, so that
+ * accounts cannot be found out (RFC 6121 §8.5.1). */
+static unsigned
+iq_where(const struct iq *iq)
 {
+	unsigned where = 0;
+
 	if (iq->account == NULL)
-		return (h->where & AT_HOST) != 0;
-	if ((h->where & AT_ACCOUNT) != 0)
-		return true;
-	return (h->where & AT_OWN_ACCOUNT) != 0 && iq->session != NULL;
+		return AT_HOST;
+	if (iq->account->exists)
+		where |= AT_ACCOUNT;
+	if (iq->session == NULL)
+		where |= AT_OTHERS;
+	else if (iq->account->exists)
+		where |= AT_OWN_ACCOUNT;
+	return where;
 }
 
 static bool
 iq_try(const struct iq_entry *entry, struct iq *iq)
 {
+	unsigned where = iq_where(iq);
+
 	for (; entry != NULL; entry = entry->next) {
 		if (entry->handler->type != iq->st->type ||
-			!iq_handler_fits(entry->handler, iq))
+			(entry->handler->where & where) == 0)
 			continue;
 		if (entry->handler->fn(entry->ctx, iq) == HOOK_HANDLED) {
 			assert(iq->answered || iq->kept);
@@ -134,11 +144,8 @@ iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
 		.st = st,
 		.payload = stanza_payload(st),
 	};
-	/* a reload may have taken the host away while st was waiting; and an
-	 * account that does not exist answers like one that lets nobody ask, so
-	 * that accounts cannot be found out (RFC 6121 §8.5.1) */
-	if (host == NULL || (acc != NULL && !acc->exists) ||
-		!iq_try(host_iq_find(host, iq->payload), iq)) {
+	/* a reload may have taken the host away while st was waiting */
+	if (host == NULL || !iq_try(host_iq_find(host, iq->payload), iq)) {
 		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}

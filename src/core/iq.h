@@ -27,6 +27,9 @@ enum iq_where {
 			     * asked by anyone whom the module lets */
 	AT_OWN_ACCOUNT = 4, /* the same, but only by a session of that account;
 			     * others get service-unavailable */
+	AT_OTHERS = 8,      /* the bare address of somebody else, whether there
+			     * is such an account or not: the answer must not
+			     * depend on it (RFC 6121 §8.5.1) */
 };
 
 /* One request.  It lies in the arena of st. */
