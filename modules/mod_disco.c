@@ -169,7 +169,7 @@ disco_query_of(struct iq *iq, const char *ns)
 }
 
 /* RFC 6121 §8.5.1: others are told what they would be told if there were no such
- * account (XEP-0030 §8). */
+ * account (XEP-0030 §8): no items, and of all else that it is not available. */
 static bool
 disco_may_ask(const struct iq *iq)
 {
@@ -233,6 +233,16 @@ on_disco_items(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+/* XEP-0030 §8: whoever may not see the items, or asks where there is no account,
+ * learns that there are none. */
+static enum hook_result
+on_items_of_others(struct module_ctx *m, struct iq *iq)
+{
+	(void)m;
+	iq_result(iq, disco_query_of(iq, NS_ITEMS).query);
+	return HOOK_HANDLED;
+}
+
 /* XEP-0115 §6.3.  Nothing but STARTTLS is offered before TLS. */
 static enum hook_result
 on_stream_features(struct module_ctx *m, void *arg)
@@ -254,6 +264,7 @@ on_stream_features(struct module_ctx *m, void *arg)
 static const struct iq_handler disco_iqs[] = {
 	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_INFO, "query", on_disco_info },
 	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_ITEMS, "query", on_disco_items },
+	{ IQ_GET, AT_OTHERS, NS_ITEMS, "query", on_items_of_others },
 	{ .fn = NULL },
 };
 

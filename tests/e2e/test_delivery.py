@@ -154,7 +154,6 @@ def test_iq_by_directed_presence(scene):
 @pytest.mark.parametrize("to", ["{juliet}", "nobody@{HOST}"])
 @pytest.mark.parametrize("payload", [
     "<query xmlns='http://jabber.org/protocol/disco#info'/>",
-    "<query xmlns='http://jabber.org/protocol/disco#items'/>",
     "<query xmlns='jabber:iq:last'/>", "<ping xmlns='urn:xmpp:ping'/>",
     "<query xmlns='jabber:iq:roster'/>", "<query xmlns='jabber:iq:private'/>",
     "<query xmlns='jabber:iq:version'/>",

@@ -92,6 +92,8 @@ ask(struct peer *p, const char *type, const char *to, const char *payload)
 	"<query xmlns='http://jabber.org/protocol/disco#info'" rest "/>"
 #define ITEMS(rest)                                                            \
 	"<query xmlns='http://jabber.org/protocol/disco#items'" rest "/>"
+#define ITEMS_NONE(rest)                                                       \
+	"<query xmlns=\"http://jabber.org/protocol/disco#items\"" rest "/></iq>"
 #define LAST "<query xmlns='jabber:iq:last'/>"
 #define PRIVATE(inner) "<query xmlns='jabber:iq:private'>" inner "</query>"
 #define VCARD "<vCard xmlns='vcard-temp'/>"
@@ -116,7 +118,10 @@ static const struct {
 	{ "get", WORLD_HOST, ITEMS(""), "type=\"result\"" },
 	{ "get", WORLD_HOST, ITEMS(" node='x'"), "<item-not-found " },
 	{ "get", ME, ITEMS(""), "type=\"result\"" },
-	{ "get", OTHER, ITEMS(""), UNAVAILABLE },
+	{ "get", OTHER, ITEMS(""), ITEMS_NONE("") },
+	{ "get", OTHER, ITEMS(" node='x'"), ITEMS_NONE(" node=\"x\"") },
+	{ "get", NOBODY, ITEMS(""), ITEMS_NONE("") },
+	{ "get", NOBODY, ITEMS(" node='x'"), ITEMS_NONE(" node=\"x\"") },
 	{ "get", WORLD_HOST, "<query xmlns='jabber:iq:version'/>",
 		"<name>Antiphon</name><version>" PACKAGE_VERSION
 		"</version></query>" },
