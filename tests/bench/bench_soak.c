@@ -25,6 +25,8 @@
 
 #define PARTNERS 8
 #define CONTACTS 3 /* of them */
+#define CROWDED 32 /* one client in so many has other contacts, up to the */
+#define CROWD 1000 /* limit of a roster */
 
 enum soak_phase { SOAK_AWAY, SOAK_COMING, SOAK_HERE, SOAK_LEAVING };
 
@@ -176,6 +178,19 @@ soak_scan(struct bench *b)
 
 /* --- what happens to it -------------------------------------------------------- */
 
+/* What is read with the account each time that it comes back, together with
+ * the messages that wait for it. */
+static void
+soak_crowd(struct client *c)
+{
+	unsigned n = bench_random(c->b, CROWD + 1);
+
+	for (unsigned i = 0; i < n; i++)
+		client_send(c, "<iq type='set' id='c'><query "
+			"xmlns='jabber:iq:roster'><item jid='crowd%u@%s'/>"
+			"</query></iq>", i, c->b->conf->domain);
+}
+
 static void
 soak_ready(struct client *c)
 {
@@ -190,6 +205,8 @@ soak_ready(struct client *c)
 	for (unsigned k = 0; k < CONTACTS && !me->known; k++)
 		client_send(c, "<presence type='subscribe' to='b%u@%s'/>",
 			me->partners[k], c->b->conf->domain);
+	if (!me->known && c->index % CROWDED == 0)
+		soak_crowd(c);
 	me->known = true;
 	soak_plan(c);
 }

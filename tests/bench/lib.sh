@@ -2,7 +2,8 @@
 #
 # BUILD names the build tree (default: build/ beside tests/); WRAP is put
 # before the server, such as "valgrind --tool=massif".
-#   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>
+#   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>; server_limits is one
+#                                  more line of the section limits
 #   server_stop                    false if it did not end well
 # What other servers need (see peers/) is here too.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
@@ -52,6 +53,7 @@ server_conf() {
 	  write_queue_bytes: 64MiB
 	  auth_failures_per_address: 1000000
 	  login_timeout: 5m
+	  ${server_limits:-}
 	listen:
 	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }

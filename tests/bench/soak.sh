@@ -18,6 +18,8 @@ export TSAN_OPTIONS=halt_on_error=0:exitcode=99
 export UBSAN_OPTIONS=print_stacktrace=1
 
 failed=0
+# accounts are read again, with their contacts and what waits for them
+server_limits='account_idle: 1s'
 server_start 4 "$clients"
 "$bench" soak --pid "$pid" --port "$port_starttls" --clients "$clients" \
 	--seconds "$seconds" --pace "${SOAK_PACE:-1000}" --window 50 \

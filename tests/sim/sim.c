@@ -31,6 +31,7 @@
 #define CLIENTS 2 /* of each user */
 #define MESSAGES_MAX 512
 #define SHAKY_STEPS 50
+#define CROWD 400 /* contacts that are no users */
 
 struct pair {
 	unsigned sent;                       /* from one user to another */
@@ -56,6 +57,7 @@ struct sim {
 	struct sim_client clients[USERS][CLIENTS];
 	struct pair pairs[USERS][USERS];
 	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
+	bool asked[USERS][USERS]; /* for a subscription */
 };
 
 static bool verbose;
@@ -171,6 +173,26 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 	arena_free(a);
 }
 
+/* --- turning --------------------------------------------------------------------------- */
+
+static void
+sim_read_all(struct sim *s)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++)
+			client_read(&s->clients[u][i].c);
+	}
+}
+
+static void
+sim_settle(struct sim *s)
+{
+	for (int i = 0; i < 40; i++) {
+		world_settle(s->w);
+		sim_read_all(s);
+	}
+}
+
 /* --- what users do ------------------------------------------------------------------- */
 
 static void
@@ -278,9 +300,17 @@ do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
 		COUNT(subscription_acts))];
 
 	/* a request that is repeated while its denial is on the way is a new one
-	 * to the contact, but denied to who asks: so the tables have it */
-	if (strcmp(act, "subscribe") == 0 && asks(s, sc->user, to))
-		return;
+	 * to the contact, but denied to who asks: so the tables have it.  The
+	 * request before may have been withdrawn meanwhile */
+	if (strcmp(act, "subscribe") == 0) {
+		if (asks(s, sc->user, to))
+			return;
+		if (s->asked[sc->user][to])
+			sim_settle(s);
+		if (sc->c.state != CLIENT_ONLINE)
+			return;
+		s->asked[sc->user][to] = true;
+	}
 	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
 	client_send(&sc->c, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act,
 		to);
@@ -297,6 +327,25 @@ do_roster(struct sim *s, struct sim_client *sc, unsigned to)
 		"<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item "
 		"jid='u%u@" WORLD_HOST "' %s/></query></iq>",
 		to, remove ? "subscription='remove'" : "name='somebody'");
+}
+
+/* Contacts of whom nothing else is heard, up to what a roster may hold and
+ * beyond it. */
+static void
+do_crowd(struct sim *s, struct sim_client *sc)
+{
+	uint64_t first = world_draw(s->w, CROWD);
+	uint64_t n = world_draw(s->w, CROWD / 4);
+	bool remove = world_draw(s->w, 4) == 0;
+
+	sim_say("u%u/r%u %s %u contacts", sc->user, sc->index,
+		remove ? "removes" : "names", (unsigned)n);
+	for (uint64_t i = first; i < first + n; i++)
+		client_send(&sc->c,
+			"<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+			"<item jid='c%u@" WORLD_HOST "' %s/></query></iq>",
+			(unsigned)(i % CROWD),
+			remove ? "subscription='remove'" : "name='a contact'");
 }
 
 static void
@@ -339,30 +388,19 @@ sim_act(struct sim *s)
 	case 6:
 		do_presence(s, sc);
 		break;
+	case 7:
+		do_crowd(s, sc);
+		break;
+	case 8:
+		for (uint64_t n = world_draw(s->w, 20); n > 0; n--)
+			do_message(s, sc, to);
+		break;
 	default:
 		do_message(s, sc, to);
 	}
 }
 
-/* --- turning --------------------------------------------------------------------------- */
-
-static void
-sim_read_all(struct sim *s)
-{
-	for (unsigned u = 0; u < USERS; u++) {
-		for (unsigned i = 0; i < CLIENTS; i++)
-			client_read(&s->clients[u][i].c);
-	}
-}
-
-static void
-sim_settle(struct sim *s)
-{
-	for (int i = 0; i < 40; i++) {
-		world_settle(s->w);
-		sim_read_all(s);
-	}
-}
+/* --- a step ------------------------------------------------------------------------------ */
 
 static void
 sim_step(struct sim *s)
@@ -468,7 +506,16 @@ sim_check(struct sim *s)
 static void
 sim_open(struct sim *s, const char *module_dir)
 {
-	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, "");
+	char conf[160];
+
+	/* few in some seeds, so that the limit is met, and all of them in others;
+	 * accounts are read again often, with whatever waits for them; and who
+	 * sends much is not paused, or it would not be seen when he breaks off */
+	snprintf(conf, sizeof(conf),
+		"limits: { roster_items: %u, account_idle: 1s, "
+		"stanzas_burst: 100000, bytes_burst: 16MiB }\n",
+		10 + (unsigned)(s->seed * 7 % CROWD));
+	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	for (unsigned u = 0; u < USERS; u++) {
 		char local[8];
 
