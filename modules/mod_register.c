@@ -512,7 +512,7 @@ user_change(struct module_ctx *m, struct session *s, struct iq *iq,
 		return;
 	}
 	iq_keep(iq);
-	job_admit(job->shard, job);
+	shard_post(job->shard, job_admit, job, sizeof(*job));
 }
 
 struct removal {

@@ -91,7 +91,7 @@ bool account_shows_presence_to(const struct account *acc, struct jid who);
  */
 uint64_t account_credentials_mark(const struct server *srv, struct str text);
 
-/* --- any shard: the answer comes back to from -------------------------------- */
+/* --- any shard: the answer comes back to from, after the call has returned ---- */
 
 typedef void (*account_done_fn)(void *arg, bool ok, const struct err *err);
 

@@ -122,10 +122,8 @@ op_arrive(struct shard *sh, void *arg)
 static void
 op_start(struct account_op *op)
 {
-	if (op->owner == op->from)
-		op_arrive(op->owner, op);
-	else
-		shard_post(op->owner, op_arrive, op, 0);
+	/* even on its own shard: nobody is answered before he has asked */
+	shard_post(op->owner, op_arrive, op, 0);
 }
 
 static void

@@ -126,6 +126,8 @@ entity_deliver(struct entity *e, struct stanza *st)
 	STAILQ_INSERT_TAIL(&e->inbox, st, link);
 }
 
+static void on_entity_due(struct timer *t);
+
 void
 entity_when_loaded(struct entity *e, void (*fn)(struct entity *e, void *arg),
 	void *arg)
@@ -134,15 +136,13 @@ entity_when_loaded(struct entity *e, void (*fn)(struct entity *e, void *arg),
 	struct entity_waiter *w;
 
 	ASSERT_OWNER(e);
-	if (e->state == ENTITY_LOADED) {
-		fn(e, arg);
-		return;
-	}
 	w = xmalloc(sizeof(*w));
 	*w = (struct entity_waiter){ NULL, fn, arg };
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = w;
+	if (e->state == ENTITY_LOADED)
+		shard_timer(e->shard, &e->idle, 0, on_entity_due);
 }
 
 /* Nothing waits any more. */
@@ -227,22 +227,40 @@ entity_failed(struct entity *e, const struct err *why)
 	free(e);
 }
 
+static bool
+entity_is_idle(const struct entity *e)
+{
+	return e->state == ENTITY_LOADED && e->waiters == NULL &&
+		e->class->is_idle(e);
+}
+
 static void
-on_entity_idle(struct timer *t)
+on_entity_due(struct timer *t)
 {
 	struct entity *e = CONTAINER_OF(t, struct entity, idle);
 
-	if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+	if (e->waiters != NULL) {
+		entity_call_waiters(e, true);
+		entity_check_idle(e);
+	} else if (entity_is_idle(e)) {
 		entity_free(e);
+	}
 }
 
 void
 entity_check_idle(struct entity *e)
 {
-	if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+	if (entity_is_idle(e))
 		shard_timer(e->shard, &e->idle,
 			e->shard->snap->config->limits.account_idle_us,
-			on_entity_idle);
+			on_entity_due);
+}
+
+void
+entity_in_use(struct entity *e)
+{
+	if (e->waiters == NULL)
+		shard_timer_cancel(e->shard, &e->idle);
 }
 
 void
@@ -252,7 +270,7 @@ entity_drop_idle(struct shard *sh)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->state == ENTITY_LOADED && e->class->is_idle(e))
+		if (entity_is_idle(e))
 			entity_free(e);
 	}
 }

@@ -26,8 +26,8 @@ struct wire;
 struct entity_class {
 	const char *name;
 	size_t size; /* of the struct that begins with struct entity */
-	/* Starts to load e: ends in entity_loaded() or entity_failed(), now or
-	 * later. */
+	/* Starts to load e: ends in entity_loaded() or entity_failed(), after
+	 * this has returned. */
 	void (*load)(struct entity *e);
 	/* One stanza, taken. */
 	void (*receive)(struct entity *e, struct stanza *st);
@@ -56,7 +56,8 @@ struct entity {
 	struct jid jid; /* bare; the bytes lie behind the object */
 	struct stanza_queue inbox;
 	struct entity_waiter *waiters;
-	struct timer idle; /* set: it is dropped when this fires */
+	struct timer idle; /* when this fires, waiters are called, or else it is
+			    * dropped */
 	uint32_t inbox_bytes;
 	uint8_t state;
 };
@@ -79,8 +80,8 @@ struct entity *entity_get_by_hash(struct shard *sh,
  * resource-constraint when the inbox is full. */
 void entity_deliver(struct entity *e, struct stanza *st);
 
-/* Calls fn(e, arg) once e is loaded, at once if it is; e is NULL when loading
- * failed. */
+/* Calls fn(e, arg) once e is loaded, and never before this has returned; e is
+ * NULL when loading failed.  Until then e stays in memory. */
 void entity_when_loaded(struct entity *e,
 	void (*fn)(struct entity *e, void *arg), void *arg);
 
@@ -93,6 +94,8 @@ void entity_loaded(struct entity *e);
 void entity_failed(struct entity *e, const struct err *why);
 /* Something ended: if is_idle(e), it is dropped after a while. */
 void entity_check_idle(struct entity *e);
+/* Something began: it is not idle. */
+void entity_in_use(struct entity *e);
 /* What is idle leaves memory at once: when it is needed again it is loaded by
  * the modules that are in force then. */
 void entity_drop_idle(struct shard *sh);

@@ -23,14 +23,13 @@ static void
 iq_finish(struct iq *iq, struct stanza *answer)
 {
 	struct shard *sh = iq->shard;
-	bool kept = iq->kept;
 	struct stanza *st = iq->st;
 
 	ASSERT_ON(sh);
 	assert(!iq->answered);
 	iq->answered = true;
 	router_send(sh, answer);
-	if (kept)
+	if (iq->handled)
 		stanza_free(st); /* and iq with it */
 }
 
@@ -149,6 +148,7 @@ iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
 		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}
-	if (!iq->kept)
+	iq->handled = true;
+	if (iq->answered)
 		stanza_free(st);
 }

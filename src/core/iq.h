@@ -43,6 +43,7 @@ struct iq {
 	struct elem *payload;    /* the first child of st */
 	bool answered;
 	bool kept;
+	bool handled; /* its handler has returned */
 };
 
 typedef enum hook_result (*iq_fn)(struct module_ctx *m, struct iq *iq);
@@ -72,7 +73,8 @@ struct session *iq_sender(const struct iq *iq);
 /*
  * The answer comes later: iq stays alive after the handler has returned
  * HOOK_HANDLED, until iq_result or iq_error, which must be called on the same
- * shard.  Account, session and host may be gone by then; find them again.
+ * shard.  Account, session and host may be gone by then; find them again.  One
+ * that is answered before its handler has returned lives until then.
  */
 void iq_keep(struct iq *iq);
 /* The account that iq was for, if it is (still) in memory. */

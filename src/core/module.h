@@ -111,7 +111,7 @@ void *module_shard_state(struct module_ctx *m, struct shard *sh);
 void *module_account_state(struct module_ctx *m, struct account *acc);
 void *module_session_state(struct module_ctx *m, struct session *s);
 
-/* --- any shard: the store, answered on sh ----------------------------------------- */
+/* --- any shard: the store, answered on sh, after the call has returned ------------ */
 
 /* As in store/store.h; the callback runs on sh, and the module stays loaded
  * until it has. */

@@ -364,6 +364,7 @@ server_publish(struct server *srv, struct config *conf,
 struct reloading {
 	void (*done)(void *arg, bool ok, struct str text);
 	void *arg;
+	struct buf mistakes;
 };
 
 static void
@@ -377,24 +378,33 @@ reload_end(void *arg)
 }
 
 static void
-reload_refuse(struct reloading *r, const struct mistakes *m,
+reload_refused(struct shard *sh, void *arg)
+{
+	struct reloading *r = arg;
+
+	(void)sh;
+	r->done(r->arg, false, buf_str(&r->mistakes));
+	buf_done(&r->mistakes);
+	free(r);
+}
+
+static void
+reload_refuse(struct reloading *r, struct shard *sh, const struct mistakes *m,
 	const struct err *err)
 {
-	struct buf text = BUF_INIT;
+	struct buf *text = &r->mistakes;
 
 	for (size_t i = 0; i < m->n_kept; i++) {
-		buf_printf(&text, "%s\n", m->texts[i]);
+		buf_printf(text, "%s\n", m->texts[i]);
 		log_error(LOG_CONFIG, LOG_NOBODY, "%s", m->texts[i]);
 	}
 	if (err->code != ERR_NONE) {
-		buf_printf(&text, "%s\n", err->text);
+		buf_printf(text, "%s\n", err->text);
 		log_error(LOG_CONFIG, LOG_NOBODY, "%s", err->text);
 	}
 	log_error(LOG_CONFIG, LOG_NOBODY,
 		"not reloaded, the configuration before stays in force");
-	r->done(r->arg, false, buf_str(&text));
-	buf_done(&text);
-	free(r);
+	shard_post(sh, reload_refused, r, 0);
 }
 
 void
@@ -407,12 +417,12 @@ server_reload(struct server *srv,
 	struct mistakes mistakes;
 	struct config *conf;
 
-	*r = (struct reloading){ done, arg };
+	*r = (struct reloading){ done, arg, BUF_INIT };
 	mistakes_init(&mistakes);
 	module_unforce_all(srv->modules);
 	module_config(srv->modules, &modules);
 	conf = config_load(srv->config_path, &modules, &mistakes);
 	if (conf == NULL || !server_publish(srv, conf, reload_end, r, &err))
-		reload_refuse(r, &mistakes, &err);
+		reload_refuse(r, srv->shards[0], &mistakes, &err);
 	mistakes_done(&mistakes);
 }

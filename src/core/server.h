@@ -91,8 +91,8 @@ struct shard *server_owner_by_hash(const struct server *srv, uint64_t hash);
 
 /*
  * Reads the configuration file again and puts it in force, whole or not at all.
- * done is called on shard 0 when every shard has it, or at once with all
- * mistakes, one a line (borrowed).
+ * done is called on shard 0, after this has returned: when every shard has it, or
+ * with all mistakes, one a line (borrowed).
  */
 void server_reload(struct server *srv,
 	void (*done)(void *arg, bool ok, struct str text), void *arg);

@@ -94,7 +94,7 @@ session_new(struct account *acc, struct str resource)
 	acc->n_sessions++;
 	acc->e.shard->stats.sessions++;
 	held_add(HELD_SESSION, s);
-	shard_timer_cancel(acc->e.shard, &acc->e.idle);
+	entity_in_use(&acc->e);
 	return s;
 }
 

@@ -6,9 +6,10 @@
  *
  * Any thread asks; the work is done on the store's own threads, and the answer
  * comes back as a mail in the mailbox that the asker names, on whose thread the
- * callback runs.  A write is answered when it is durable: whatever gathered
- * while the last commit ran is committed as one transaction.  A read sees every
- * write to the same (host, owner) that was asked for before it.
+ * callback runs, never before the call has returned.  A write is answered when
+ * it is durable: whatever gathered while the last commit ran is committed as one
+ * transaction.  A read sees every write to the same (host, owner) that was asked
+ * for before it.
  *
  * host, owner, map, key, id are UTF-8 without NUL, at most 3071 bytes each
  * (an address); values are serialised XML elements or short text, at most

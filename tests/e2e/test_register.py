@@ -308,3 +308,16 @@ def test_removal(scene):
     assert again.roster() == {}
     got = again.iq("get", "<vCard xmlns='vcard-temp'/>")
     assert "<FN" not in str(got)
+
+
+def test_removals_in_one_packet(server, scene):
+    """The first removes the account; all are answered, and once."""
+    scene.add_accounts("romeo")
+    romeo = scene.online("romeo/a")
+    ids = ["r%d" % i for i in range(5)]
+    romeo.send("".join("<iq type='set' id='%s'>%s</iq>"
+                       % (i, query("<remove/>")) for i in ids))
+    got = [e for e in romeo.wait_end() if e.is_("iq")]
+    assert sorted(e.get("id") for e in got) == ids
+    assert [e.get("id") for e in got if e.get("type") == "result"] == ["r0"]
+    server.check()

@@ -158,3 +158,19 @@ def test_two_signals_end_it_once(own_server):
     process.signal(signal.SIGTERM)
     server.process = None
     assert process.wait() == 0
+
+
+@pytest.mark.parametrize("what", ("load", "kick", "create", "remove", "kept"))
+def test_no_answer_comes_before_its_call_has_returned(own_server, what):
+    """As long as an operation is being asked for, whoever asks stands on what
+    the answer would free.  A kept iq that is answered at once is safe."""
+    server = own_server({"modules": {"testearly": {}}, "shards": 1})
+    scene = scenes.Scene(server)
+    scene.add_accounts("romeo")
+    romeo = scene.online("romeo/a")
+    for _ in range(3):
+        got = romeo.iq("get", "<early xmlns='urn:antiphon:test:early' "
+                       "what='%s'/>" % what)
+        assert got.get("type") == "result", got
+    romeo.quiet()
+    server.check()
