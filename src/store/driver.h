@@ -32,6 +32,7 @@ struct store_driver {
 	 * around each store_tx that has changed something before it fails.  An
 	 * operation that fails changes nothing.  ERR_STORAGE means that the
 	 * whole batch is lost, any other code the one store_tx.
+	 * A begin that fails leaves nothing open.
 	 * Others: begin to rollback is one view of the database, in which no
 	 * write of another handle appears. */
 	bool (*begin)(struct store_db *db, struct err *err);

@@ -314,22 +314,6 @@ failed:
 
 /* --- transactions ------------------------------------------------------- */
 
-static bool
-sqlite_begin(struct store_db *db, struct err *err)
-{
-	if (!db->writes)
-		return sqlite_run_plain(db, SQL_BEGIN_READ, err);
-	return sqlite_run_plain(db, SQL_BEGIN_WRITE, err) &&
-		sqlite_known_check(db, err);
-}
-
-static bool
-sqlite_commit(struct store_db *db, struct err *err)
-{
-	return sqlite_known_write(db, err) &&
-		sqlite_run_plain(db, SQL_COMMIT, err);
-}
-
 /* SQLite has rolled back by itself after some errors. */
 static void
 sqlite_rollback(struct store_db *db)
@@ -337,6 +321,30 @@ sqlite_rollback(struct store_db *db)
 	sqlite_known_forget(db);
 	if (!sqlite3_get_autocommit(db->sql))
 		sqlite_run_plain(db, SQL_ROLLBACK, NULL);
+}
+
+/* What an earlier failure has left open, because the rollback failed too, would
+ * make every transaction from then on fail. */
+static bool
+sqlite_begin(struct store_db *db, struct err *err)
+{
+	if (!sqlite3_get_autocommit(db->sql))
+		sqlite_rollback(db);
+	if (!db->writes)
+		return sqlite_run_plain(db, SQL_BEGIN_READ, err);
+	if (!sqlite_run_plain(db, SQL_BEGIN_WRITE, err))
+		return false;
+	if (sqlite_known_check(db, err))
+		return true;
+	sqlite_rollback(db);
+	return false;
+}
+
+static bool
+sqlite_commit(struct store_db *db, struct err *err)
+{
+	return sqlite_known_write(db, err) &&
+		sqlite_run_plain(db, SQL_COMMIT, err);
 }
 
 /* What is to be forgotten by a revert is what came after this. */

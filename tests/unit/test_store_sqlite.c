@@ -15,6 +15,7 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite_int.h"
 #include "store_suite.h"
 #include "test.h"
 
@@ -465,6 +466,43 @@ TEST(a_full_disk_fails_writes_until_there_is_room)
 		CHECK_INT(suite_child_wait(pid), 0);
 		suite_close(&su);
 	}
+}
+
+static int
+refuse_data_version(void *arg, int action, const char *name, const char *value,
+	const char *schema, const char *trigger)
+{
+	(void)arg;
+	(void)value;
+	(void)schema;
+	(void)trigger;
+	return action == SQLITE_PRAGMA && strcmp(name, "data_version") == 0
+		? SQLITE_DENY
+		: SQLITE_OK;
+}
+
+/* The transaction is open when what comes behind it fails. */
+TEST(a_begin_that_fails_half_way_leaves_the_writer_usable)
+{
+	struct store_conf conf = { .driver = "sqlite" };
+	struct err err = ERR_INIT;
+	struct store_db *db;
+	struct suite su;
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	conf.path = su.path;
+	db = store_sqlite.open(&conf, NULL, &err);
+	CHECK(db != NULL);
+	sqlite3_set_authorizer(db->sql, refuse_data_version, NULL);
+	CHECK(!store_sqlite.begin(db, &err));
+	sqlite3_set_authorizer(db->sql, NULL, NULL);
+	CHECK(store_sqlite.begin(db, &err));
+	CHECK(store_sqlite.set(db, MAP, STR("a"), STR("1"), false, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	store_sqlite.close(db);
+	suite_reopen(&su);
+	suite_close(&su);
 }
 
 /* --- backups ------------------------------------------------------------ */
