@@ -97,8 +97,22 @@ endpoint_parse(struct endpoint *ep, const char *address, uint16_t port,
 	return true;
 }
 
+static bool
+socket_share(int fd)
+{
+	int on = 1;
+
+	return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) == 0;
+}
+
+/*
+ * SO_REUSEPORT would share the port with any process of the same user that asks
+ * for it too, a second server for one.  So the first socket is bound, and
+ * listens, without it: that fails where anybody listens.  Only then it lets the
+ * others in, which are ours; whoever comes later fails with his own first one.
+ */
 static int
-endpoint_open(const struct endpoint *ep, int backlog)
+endpoint_open(const struct endpoint *ep, int backlog, bool first)
 {
 	int on = 1, v6only = !ep->dual;
 	int fd = socket(ep->sa.ss_family,
@@ -107,13 +121,12 @@ endpoint_open(const struct endpoint *ep, int backlog)
 	if (fd == -1)
 		return -1;
 	if (setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1 ||
-		setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on)) ==
-			-1 ||
+		(!first && !socket_share(fd)) ||
 		(ep->sa.ss_family == AF_INET6 &&
 			setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &v6only,
 				sizeof(v6only)) == -1) ||
 		bind(fd, (const struct sockaddr *)&ep->sa, ep->n) == -1 ||
-		listen(fd, backlog) == -1) {
+		listen(fd, backlog) == -1 || (first && !socket_share(fd))) {
 		int saved = errno;
 
 		close(fd);
@@ -155,13 +168,13 @@ listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	if (!endpoint_parse(&ep, address, port, err))
 		return false;
 	for (i = 0; i < n; i++) {
-		fds_out[i] = endpoint_open(&ep, backlog);
+		fds_out[i] = endpoint_open(&ep, backlog, i == 0);
 		if (fds_out[i] == -1 && i == 0 && ep.dual &&
 			(errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
 			/* a machine without IPv6 */
 			endpoint_set(&ep, NULL,
 				&(struct in_addr){ htonl(INADDR_ANY) }, port);
-			fds_out[i] = endpoint_open(&ep, backlog);
+			fds_out[i] = endpoint_open(&ep, backlog, i == 0);
 		}
 		if (fds_out[i] == -1)
 			break;
@@ -174,7 +187,14 @@ listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 		*port_out = bound;
 		return true;
 	}
-	err_errno(err, "listen on %s port %u", address, port);
+	if (errno == EADDRINUSE)
+		err_set(err, ERR_CONFLICT,
+			"listen on %s port %u: another process listens there "
+			"already, and `ss -ltnp` names it; stop it, or choose "
+			"another port",
+			address, port);
+	else
+		err_errno(err, "listen on %s port %u", address, port);
 	while (i > 0)
 		close(fds_out[--i]);
 	return false;

@@ -146,6 +146,73 @@ TEST(several_sockets_share_one_port)
 	}
 }
 
+/* The first of them is bound in another way than the others. */
+TEST(sockets_of_one_port_share_what_comes)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+	struct door doors[4];
+	int fds[COUNT(doors)], clients[200], accepted = 0;
+	uint16_t port = 0;
+
+	CHECK(listener_bind("127.0.0.1", 0, 256, fds, COUNT(fds), &port, NULL));
+	for (size_t i = 0; i < COUNT(doors); i++) {
+		doors[i] = (struct door){ .fd = -1 };
+		doors[i].l = listener_start(net, fds[i], on_door_accept,
+			&doors[i]);
+	}
+	for (size_t i = 0; i < COUNT(clients); i++) {
+		clients[i] = knock(AF_INET, port);
+		CHECK(clients[i] != -1);
+	}
+	while (accepted < (int)COUNT(clients)) {
+		CHECK_INT(event_base_loop(base, EVLOOP_ONCE), 0);
+		accepted = 0;
+		for (size_t i = 0; i < COUNT(doors); i++)
+			accepted += doors[i].accepted;
+	}
+	for (size_t i = 0; i < COUNT(doors); i++) {
+		CHECK(doors[i].accepted >= 20);
+		listener_stop(doors[i].l);
+		close(doors[i].fd);
+	}
+	for (size_t i = 0; i < COUNT(clients); i++)
+		close(clients[i]);
+	net_free(net);
+	event_base_free(base);
+}
+
+/* Of the same user, and whoever came first: SO_REUSEPORT would let it in. */
+TEST(a_port_in_use_is_refused_in_words)
+{
+	static const size_t counts[][2] = { { 1, 1 }, { 1, 4 }, { 4, 1 },
+		{ 4, 4 } };
+
+	for (size_t i = 0; i < COUNT(counts); i++) {
+		struct err err = ERR_INIT;
+		int ours[4], theirs[4];
+		uint16_t port = 0, again;
+		char text[16];
+
+		CHECK(listener_bind("127.0.0.1", 0, 8, ours, counts[i][0],
+			&port, NULL));
+		CHECK(!listener_bind("127.0.0.1", port, 8, theirs, counts[i][1],
+			&again, &err));
+		CHECK_INT(err.code, ERR_CONFLICT);
+		snprintf(text, sizeof(text), "port %u", port);
+		CHECK(strstr(err.text, text) != NULL);
+		CHECK(!listener_bind("*", port, 8, theirs, counts[i][1], &again,
+			&err));
+		for (size_t k = 0; k < counts[i][0]; k++)
+			close(ours[k]);
+		/* nobody has it any more */
+		CHECK(listener_bind("127.0.0.1", port, 8, theirs, counts[i][1],
+			&again, NULL));
+		for (size_t k = 0; k < counts[i][1]; k++)
+			close(theirs[k]);
+	}
+}
+
 TEST(what_cannot_be_bound_is_named)
 {
 	struct err err = ERR_INIT;
