@@ -134,20 +134,25 @@ main_ready(int fd, bool keep_stderr)
 	close(fd);
 }
 
+/* Opened while there are privileges, written when the database is ours: it may
+ * be that of a server that runs. */
 static bool
-main_write_pid(const char *path, struct err *err)
+main_open_pid(const char *path, int *fd_out, struct err *err)
 {
-	FILE *f;
-
+	*fd_out = -1;
 	if (path == NULL)
 		return true;
-	f = fopen(path, "we");
-	if (f == NULL)
-		return err_errno(err, "pid file %s", path);
-	fprintf(f, "%ld\n", (long)getpid());
-	if (fclose(f) != 0)
-		return err_errno(err, "pid file %s", path);
-	return true;
+	*fd_out = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+	return *fd_out != -1 || err_errno(err, "pid file %s", path);
+}
+
+static bool
+main_write_pid(int fd, struct err *err)
+{
+	return fd == -1 ||
+		(ftruncate(fd, 0) == 0 &&
+			dprintf(fd, "%ld\n", (long)getpid()) > 0) ||
+		err_errno(err, "pid file");
 }
 
 /* --- signals ------------------------------------------------------------------------------ */
@@ -248,13 +253,19 @@ static bool
 main_start(struct server *srv, struct err *err)
 {
 	const struct config_server *conf = &srv->newest->config->server;
+	bool ok;
+	int fd;
 
 	commands_register(srv);
 	command_register(srv, c2s_commands);
-	return c2s_listen(srv, err) && ctl_open(srv, err) &&
-		main_write_pid(conf->pid_file, err) &&
-		privileges_drop(conf->user, conf->group, err) &&
-		server_open(srv, err);
+	if (!c2s_listen(srv, err) || !ctl_open(srv, err) ||
+		!main_open_pid(conf->pid_file, &fd, err))
+		return false;
+	ok = privileges_drop(conf->user, conf->group, err) &&
+		server_open(srv, err) && main_write_pid(fd, err);
+	if (fd != -1)
+		close(fd);
+	return ok;
 }
 
 static int
@@ -281,6 +292,7 @@ main_serve(const struct main_args *args, struct config *conf,
 		.config_path = args->config,
 		.modules = modules,
 		.threaded = true,
+		.may_be_new = args->may_be_new,
 	};
 	int ready_fd = args->daemon ? main_detach() : -1;
 	bool keep_stderr = conf->log.to == LOG_TO_STDERR;

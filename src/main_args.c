@@ -16,6 +16,7 @@ static const struct option long_options[] = {
 	{ "show-config", no_argument, NULL, 'S' },
 	{ "daemon", no_argument, NULL, 'd' },
 	{ "module-dir", required_argument, NULL, 'm' },
+	{ "new", no_argument, NULL, 'n' },
 	{ "options-mdoc", no_argument, NULL, 'M' },
 	{ "help", no_argument, NULL, 'h' },
 	{ "version", no_argument, NULL, 'V' },
@@ -23,7 +24,7 @@ static const struct option long_options[] = {
 };
 
 static const char usage[] =
-	"usage: antiphond [--config FILE] [--daemon] [--module-dir DIR]\n"
+	"usage: antiphond [--config FILE] [--daemon] [--module-dir DIR] [--new]\n"
 	"       antiphond --check-config | --show-config [--config FILE]\n"
 	"       antiphond --help | --version\n"
 	"\n"
@@ -33,6 +34,7 @@ static const char usage[] =
 	"      --check-config    say what is wrong with the configuration\n"
 	"      --show-config     print what would be in force, defaults included\n"
 	"      --module-dir DIR  where loadable modules are (" MODULE_DIR ")\n"
+	"      --new             begin without accounts where the database is lost\n"
 	"      --options-mdoc    print every option as an entry of the manual\n"
 	"\n"
 	"See antiphond(8), antiphond.yml(5), antiphonctl(8).\n";
@@ -55,6 +57,9 @@ main_args_take(struct main_args *out, int option)
 		break;
 	case 'm':
 		out->module_dir = optarg;
+		break;
+	case 'n':
+		out->may_be_new = true;
 		break;
 	case 'M':
 		out->show_mdoc = true;

@@ -12,6 +12,7 @@ struct main_args {
 	bool daemon;       /* go into the background when ready */
 	bool check_config; /* say what is wrong with it, and end */
 	bool show_config;  /* say what is in force, and end */
+	bool may_be_new;   /* the database, also where there was one */
 	bool show_mdoc;    /* the options as manual entries, and end */
 };
 

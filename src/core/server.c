@@ -73,6 +73,7 @@ server_open_store(struct server *srv, struct err *err)
 		.path = conf->storage.path,
 		.readers = (unsigned)conf->storage.readers,
 		.inline_work = !srv->threaded,
+		.may_be_new = srv->may_be_new,
 	};
 
 	srv->store = store_open(&sc, err);
@@ -213,6 +214,7 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->rand = env->rand;
 	srv->threaded = env->threaded;
 	srv->store_in_memory = env->store_in_memory;
+	srv->may_be_new = env->may_be_new;
 	srv->config_path = env->config_path;
 	srv->modules = env->modules;
 	srv->started_us = clock_mono_us(srv->clock);

@@ -36,6 +36,7 @@ struct server {
 	unsigned n_shards;
 	bool threaded;            /* false: the caller turns the shards */
 	bool store_in_memory;
+	bool may_be_new;
 	struct hash_key hash_key; /* of owner() */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct module_registry *modules;
@@ -59,6 +60,7 @@ struct server_env {
 	struct rand_source *rand;
 	bool threaded;
 	bool store_in_memory; /* whatever the configuration says */
+	bool may_be_new; /* the database, also where there was one */
 };
 
 /* --- start-up, before threads --------------------------------------------- */

@@ -87,6 +87,7 @@ struct store_db {
 	sqlite3 *sql;
 	char *path;
 	bool writes;
+	int lock; /* writer: its descriptor; else -1 */
 	/* writer: the logs whose rows it knows, and those of them whose rows
 	 * are out of date; see store_sqlite_known.c */
 	struct sqlite_known *known, *changed;
@@ -116,10 +117,26 @@ bool sqlite_fail(sqlite3 *sql, const char *path, struct err *err);
 /* The same where it is us who have found damage. */
 bool sqlite_damaged(const struct store_db *db, struct err *err);
 
-/* ERR_REFUSED when the database is not ours, or newer than we are. */
-bool sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err);
+/* ERR_REFUSED when the database is not ours, or newer than we are, or empty. */
+bool sqlite_schema_check(sqlite3 *sql, const char *path, bool may_be_empty,
+	struct err *err);
 /* Creates what is missing and brings what is old up to date. */
 bool sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err);
+
+/* --- store_sqlite_file.c ------------------------------------------------ */
+
+/* Takes the lock, and makes the file if there is none: *made_out.  ERR_REFUSED
+ * when somebody has the lock, or there was a file before.  *lock_out is the
+ * caller's to close, also after false, if it was set. */
+bool sqlite_file_ready(const struct store_conf *conf, int *lock_out,
+	bool *made_out, struct err *err);
+/* The database is complete: from now on it is missed when it is gone. */
+bool sqlite_file_mark(const char *path, int lock, struct err *err);
+/* Returns false: there was a database, and it is gone or empty. */
+bool sqlite_file_missed(const char *path, struct err *err);
+/* For the owner alone; ERR_CONFLICT if there is one. */
+bool sqlite_file_create(const char *path, struct err *err);
+bool sqlite_file_sync(const char *path, struct err *err);
 
 /* --- store_sqlite_map.c ------------------------------------------------- */
 

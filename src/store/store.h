@@ -44,6 +44,7 @@ struct store_conf {
 	const char *driver; /* "sqlite", "memory" */
 	const char *path;   /* of the database file; sqlite only */
 	unsigned readers;   /* threads; 0 with inline_work */
+	bool may_be_new;    /* even where there was a database before */
 	/* No threads: work is done by store_turn(), for simulations. */
 	bool inline_work;
 };
@@ -59,7 +60,8 @@ struct store_place {
 
 /*
  * Opens the database, creates or migrates it (forwards only; a newer one is
- * refused), and starts the threads.  NULL with err, whose text says what to do.
+ * refused), and starts the threads.  One process has it at a time.  NULL with
+ * err, whose text says what to do.
  */
 struct store *store_open(const struct store_conf *conf, struct err *err);
 /* Waits until everything asked for is done, then closes.  Answers that are

@@ -12,8 +12,6 @@
 
 #include "store/driver.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -175,63 +173,6 @@ sqlite_run_plain(struct store_db *db, enum sqlite_sql which, struct err *err)
 
 /* --- opening ------------------------------------------------------------ */
 
-/* A new name lasts when its folder is synced. */
-static bool
-folder_sync(const char *path, struct err *err)
-{
-	char *folder = xstrdup(path);
-	char *slash = strrchr(folder, '/');
-	bool ok;
-	int fd;
-
-	if (slash != NULL)
-		slash[slash == folder ? 1 : 0] = '\0';
-	fd = open(slash != NULL ? folder : ".",
-		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	ok = fd != -1 && fsync(fd) == 0;
-	if (!ok)
-		err_errno(err, "cannot sync the folder of %.120s", path);
-	if (fd != -1)
-		close(fd);
-	free(folder);
-	return ok;
-}
-
-/* SQLite would create it readable for all; verifiers of passwords are in it. */
-static bool
-file_create(const char *path, struct err *err)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-
-	if (fd == -1) {
-		if (errno == EEXIST)
-			return err_set(
-				err, ERR_CONFLICT, "%.120s exists", path);
-		err_errno(err, "cannot create %.120s", path);
-		return false;
-	}
-	close(fd);
-	return folder_sync(path, err);
-}
-
-static bool
-file_ready(const char *path, struct err *err)
-{
-	struct err why = ERR_INIT;
-
-	if (path == NULL || path[0] == '\0' || path[0] == ':')
-		return err_set(err, ERR_INVALID,
-			"the storage needs the path of a database file");
-	if (access(path, F_OK) == 0 || file_create(path, &why))
-		return true;
-	if (why.code == ERR_CONFLICT)
-		return true; /* created by somebody in between */
-	return err_set(err, ERR_STORAGE,
-		"%.160s; create the folder and give it to the user the server "
-		"runs as",
-		why.text);
-}
-
 /* secure_delete: Debian's SQLite writes zeros over all that is deleted, also in
  * pages that are given up, which then have to be read and written: a third of the
  * CPU time of messages that are delivered.  FAST leaves the zeros where they cost
@@ -269,20 +210,24 @@ sqlite_close(struct store_db *db)
 	for (size_t i = 0; i < COUNT(db->stmts); i++)
 		sqlite3_finalize(db->stmts[i]);
 	sqlite3_close(db->sql);
+	/* the last thing: another server may open it from now on */
+	if (db->lock != -1)
+		close(db->lock);
 	free(db->path);
 	free(db);
 }
 
 /* The application id is looked at before the file is touched in any way. */
 static bool
-handle_ready(struct store_db *db, struct err *err)
+handle_ready(struct store_db *db, bool may_be_empty, struct err *err)
 {
 	if (!db->writes)
 		return settings_apply(db, err);
 	sqlite3_busy_timeout(db->sql, BUSY_MS);
-	return sqlite_schema_check(db->sql, db->path, err) &&
+	return sqlite_schema_check(db->sql, db->path, may_be_empty, err) &&
 		settings_apply(db, err) &&
-		sqlite_schema_migrate(db->sql, db->path, err);
+		sqlite_schema_migrate(db->sql, db->path, err) &&
+		sqlite_file_mark(db->path, db->lock, err);
 }
 
 static struct store_db *
@@ -291,21 +236,23 @@ sqlite_open(
 {
 	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
 		(writer == NULL ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
+	bool made = false;
 	struct store_db *db;
 
-	if (writer == NULL && !file_ready(conf->path, err))
-		return NULL;
 	/* Else each piece of memory is counted under a lock that all handles
 	 * share.  Without effect when one is open already. */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
 	db = xcalloc(1, sizeof(*db));
-	db->path = xstrdup(conf->path);
+	db->path = conf->path != NULL ? xstrdup(conf->path) : NULL;
 	db->writes = writer == NULL;
+	db->lock = -1;
+	if (db->writes && !sqlite_file_ready(conf, &db->lock, &made, err))
+		goto failed;
 	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK) {
 		sqlite_fail(db->sql, db->path, err);
 		goto failed;
 	}
-	if (handle_ready(db, err))
+	if (handle_ready(db, made || conf->may_be_new, err))
 		return db;
 failed:
 	sqlite_close(db);
@@ -387,19 +334,6 @@ sqlite_clear_owner(
 		sqlite_log_clear_owner(db, host, owner, err);
 }
 
-static bool
-file_sync(const char *path, struct err *err)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	bool ok = fd != -1 && fsync(fd) == 0;
-
-	if (!ok)
-		err_errno(err, "cannot sync %.120s", path);
-	if (fd != -1)
-		close(fd);
-	return ok && folder_sync(path, err);
-}
-
 /* VACUUM INTO works in one view of the database, so that writes neither wait
  * for it nor make it begin again, as they would the backup interface; and the
  * copy has no holes. */
@@ -410,7 +344,7 @@ sqlite_backup(struct store_db *db, const char *path, struct err *err)
 
 	if (st == NULL)
 		return false;
-	if (!file_create(path, err)) {
+	if (!sqlite_file_create(path, err)) {
 		if (err->code == ERR_CONFLICT)
 			err_set(err, ERR_CONFLICT,
 				"%.120s exists; name a new file for the backup",
@@ -418,7 +352,7 @@ sqlite_backup(struct store_db *db, const char *path, struct err *err)
 		return false;
 	}
 	sqlite_bind_str(st, 1, str_c(path));
-	if (sqlite_run(db, st, err) && file_sync(path, err))
+	if (sqlite_run(db, st, err) && sqlite_file_sync(path, err))
 		return true;
 	unlink(path);
 	return err_prefix(err, "backup to %.80s", path);

@@ -151,7 +151,8 @@ owner_check(sqlite3 *sql, const char *path, struct err *err)
 
 /* Everything that can be refused is, before anything is changed. */
 bool
-sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err)
+sqlite_schema_check(sqlite3 *sql, const char *path, bool may_be_empty,
+	struct err *err)
 {
 	const int64_t newest = COUNT(steps);
 	int64_t version;
@@ -159,6 +160,8 @@ sqlite_schema_check(sqlite3 *sql, const char *path, struct err *err)
 	if (!owner_check(sql, path, err) ||
 		!number_get(sql, path, "PRAGMA user_version", &version, err))
 		return false;
+	if (version == 0 && !may_be_empty)
+		return sqlite_file_missed(path, err);
 	if (version < 0 || version > newest)
 		return err_set(err, ERR_REFUSED,
 			"%.100s has schema %lld, and this version knows %lld "

@@ -338,7 +338,8 @@ static void
 folder_remove(const char *folder)
 {
 	static const char *const files[] = { "million.sqlite",
-		"million.sqlite-wal", "million.sqlite-shm" };
+		"million.sqlite-wal", "million.sqlite-shm",
+		"million.sqlite.lock" };
 	struct buf path = BUF_INIT;
 
 	for (size_t i = 0; i < COUNT(files); i++) {

@@ -92,7 +92,8 @@ int
 main(int argc, char **argv)
 {
 	static const unsigned outstanding[] = { 1, 10, 100, 1000 };
-	struct store_conf conf = { .driver = "sqlite", .readers = 1 };
+	struct store_conf conf = { .driver = "sqlite", .readers = 1,
+		.may_be_new = true };
 	struct bench b = { .n = 0 };
 	struct err err = ERR_INIT;
 	char path[4096];
@@ -113,6 +114,8 @@ main(int argc, char **argv)
 			(argc > 2 ? atoi(argv[2]) : 3) * US_PER_S);
 	store_close(b.store);
 	mailbox_drain(&b.mailbox, NULL, SIZE_MAX);
+	unlink(path);
+	snprintf(path, sizeof(path), "%s/bench_store.db.lock", argv[1]);
 	unlink(path);
 	return 0;
 }

@@ -99,11 +99,11 @@ class Server:
 
     # --- life -------------------------------------------------------------
 
-    def start(self):
+    def start(self, *options):
         self.write_conf()
         self.process = Process(
             [self.program(), "--config", self.conf_path,
-             "--module-dir", self.module_dir()],
+             "--module-dir", self.module_dir(), *options],
             os.path.join(self.folder, "log"), self.unprivileged())
         self.process.wait_line(r"\bready$")
         self._read_ports()

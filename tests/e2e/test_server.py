@@ -8,6 +8,7 @@ import pytest
 
 import scene as scenes
 from client import Client, Closed
+from process import Failed
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -174,3 +175,47 @@ def test_no_answer_comes_before_its_call_has_returned(own_server, what):
         assert got.get("type") == "result", got
     romeo.quiet()
     server.check()
+
+
+def refused(pool, conf, *options):
+    """What one that does not start says."""
+    other = pool.new(conf)
+    other.write_conf()
+    done = subprocess.run(
+        [other.program(), "--config", other.conf_path, "--module-dir",
+         other.module_dir(), *options], capture_output=True, text=True,
+        timeout=60, **other.unprivileged())
+    assert done.returncode == 1
+    return done.stderr
+
+
+def test_a_second_server_does_not_start(own_server, pool):
+    server = own_server()
+    server.adduser("romeo", "secret")
+    path = server.conf["storage"]["path"]
+    pid_file = os.path.join(server.folder, "other.pid")
+    with open(pid_file, "w") as f:
+        f.write("1\n")
+    os.chmod(pid_file, 0o666)
+    said = refused(pool, {"storage": {"path": path}, "pid_file": pid_file})
+    assert "%s is in use by another antiphond (process %d)" % (
+        path, server.process.proc.pid) in said
+    assert open(pid_file).read() == "1\n"
+    listen = [dict(server.conf["listen"][0], port=server.port("starttls"))]
+    said = refused(pool, {"listen": listen})
+    assert "port %d" % server.port("starttls") in said
+    assert "another process listens there already" in said
+    server.restart()
+
+
+def test_a_database_that_is_lost_is_asked_for(own_server):
+    server = own_server()
+    server.adduser("romeo", "secret")
+    server.stop()
+    os.unlink(server.conf["storage"]["path"])
+    with pytest.raises(Failed, match="there was a database, and now it is gone"):
+        server.start()
+    server.process = None
+    server.start("--new")
+    server.adduser("romeo", "another")
+    server.restart()

@@ -29,6 +29,7 @@ struct suite {
 	struct store *store;
 	struct mailbox mailbox;
 	size_t waiting; /* answers still to come */
+	bool may_be_new; /* for suite_try_open() */
 };
 
 /* What came back; text is owned and lists the keys, with "=value" if asked. */

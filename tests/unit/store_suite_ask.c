@@ -21,6 +21,7 @@ suite_try_open(struct suite *su, struct err *err)
 		.path = su->path,
 		.readers = su->kind->inline_work ? 0 : 2,
 		.inline_work = su->kind->inline_work,
+		.may_be_new = su->may_be_new,
 	};
 
 	*err = (struct err)ERR_INIT;
@@ -63,7 +64,8 @@ suite_reopen(struct suite *su)
 void
 suite_close(struct suite *su)
 {
-	static const char *const ends[] = { "", "-wal", "-shm", ".copy" };
+	static const char *const ends[] = { "", "-wal", "-shm", ".copy",
+		".lock" };
 	char path[128];
 
 	store_close(su->store);

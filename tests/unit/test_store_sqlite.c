@@ -89,6 +89,90 @@ TEST(only_its_owner_can_read_the_file)
 	suite_close(&su);
 }
 
+static int
+cut_off(const char *path)
+{
+	return truncate(path, 0);
+}
+
+static int
+make_without_tables(const char *path)
+{
+	if (unlink(path) != 0)
+		return -1;
+	sql_run(path, "CREATE TABLE t (a); DROP TABLE t; VACUUM");
+	return 0;
+}
+
+/* Where a database was, an empty one is somebody's loss: a file that was cut off,
+ * or is gone, or was made anew by a hand that meant well. */
+static const struct {
+	const char *label;
+	int (*lose)(const char *path);
+} losses[] = {
+	{ "empty", cut_off },
+	{ "gone", unlink },
+	{ "no table", make_without_tables },
+};
+
+TEST(a_database_that_is_lost_is_missed)
+{
+	for (size_t i = 0; i < COUNT(losses); i++) {
+		struct suite su;
+		struct err err;
+
+		suite_open(&su, &inline_kind);
+		TEST_CASE(losses[i].label);
+		CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
+		suite_shut(&su);
+		CHECK(losses[i].lose(su.path) == 0);
+		for (int tries = 0; tries < 2; tries++) {
+			CHECK(!suite_try_open(&su, &err));
+			CHECK_INT(err.code, ERR_REFUSED);
+			CHECK(strstr(err.text, su.path) != NULL);
+			CHECK(strstr(err.text, "--new") != NULL);
+		}
+		su.may_be_new = true;
+		CHECK(suite_try_open(&su, &err));
+		su.may_be_new = false;
+		suite_reopen(&su);
+		suite_close(&su);
+	}
+}
+
+TEST(a_folder_without_a_trace_gets_a_database)
+{
+	struct suite su;
+	struct err err;
+	char path[120];
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	snprintf(path, sizeof(path), "%s.lock", su.path);
+	CHECK(unlink(su.path) == 0);
+	CHECK(unlink(path) == 0);
+	CHECK(suite_try_open(&su, &err));
+	suite_close(&su);
+}
+
+TEST(one_server_at_a_time_has_the_database)
+{
+	struct suite su, other;
+	struct err err;
+	char number[32];
+
+	suite_open(&su, &threads_kind);
+	other = su;
+	CHECK(!suite_try_open(&other, &err));
+	CHECK_INT(err.code, ERR_REFUSED);
+	CHECK(strstr(err.text, su.path) != NULL);
+	snprintf(number, sizeof(number), "(process %ld)", (long)getpid());
+	CHECK(strstr(err.text, number) != NULL);
+	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
+	suite_reopen(&su);
+	suite_close(&su);
+}
+
 TEST(an_empty_file_becomes_a_database)
 {
 	struct suite su;
@@ -97,6 +181,7 @@ TEST(an_empty_file_becomes_a_database)
 	suite_open(&su, &inline_kind);
 	suite_shut(&su);
 	CHECK(truncate(su.path, 0) == 0);
+	su.may_be_new = true;
 	CHECK(suite_try_open(&su, &err));
 	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
 	suite_shut(&su);
@@ -373,6 +458,7 @@ TEST(random_damage_crashes_nothing)
 	struct suite su;
 
 	suite_open(&su, &inline_kind);
+	su.may_be_new = true;
 	for (int round = 0; round < 40; round++) {
 		struct stat st;
 		struct err err;

@@ -1,0 +1,184 @@
+/*
+ * store_sqlite_file.c - the file of a database: made for its owner alone, held
+ * by one server at a time, missed when it is gone.
+ *
+ * Beside PATH lies PATH.lock, which the writer's handle keeps locked.  It never
+ * goes away, because two could lock two files of one name; its text, the number
+ * of the process, is written when the database is complete.  So a lock file
+ * with a text and no database say that there was one.  The lock is not on the
+ * database itself: whoever closes a descriptor of that lets go of SQLite's.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "store/sqlite_int.h"
+
+#define NUMBER_MAX 24
+
+/* --- on the disk -------------------------------------------------------- */
+
+/* A new name lasts when its folder is synced. */
+static bool
+folder_sync(const char *path, struct err *err)
+{
+	char *folder = xstrdup(path);
+	char *slash = strrchr(folder, '/');
+	bool ok;
+	int fd;
+
+	if (slash != NULL)
+		slash[slash == folder ? 1 : 0] = '\0';
+	fd = open(slash != NULL ? folder : ".",
+		O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	ok = fd != -1 && fsync(fd) == 0;
+	if (!ok)
+		err_errno(err, "cannot sync the folder of %.120s", path);
+	if (fd != -1)
+		close(fd);
+	free(folder);
+	return ok;
+}
+
+/* SQLite would create it readable for all; verifiers of passwords are in it. */
+bool
+sqlite_file_create(const char *path, struct err *err)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+
+	if (fd == -1) {
+		if (errno == EEXIST)
+			return err_set(
+				err, ERR_CONFLICT, "%.120s exists", path);
+		err_errno(err, "cannot create %.120s", path);
+		return false;
+	}
+	close(fd);
+	return folder_sync(path, err);
+}
+
+bool
+sqlite_file_sync(const char *path, struct err *err)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	bool ok = fd != -1 && fsync(fd) == 0;
+
+	if (!ok)
+		err_errno(err, "cannot sync %.120s", path);
+	if (fd != -1)
+		close(fd);
+	return ok && folder_sync(path, err);
+}
+
+/* --- the lock ----------------------------------------------------------- */
+
+/* As text; "" when it is not known. */
+static void
+lock_holder(int fd, char out[NUMBER_MAX])
+{
+	ssize_t n = pread(fd, out, NUMBER_MAX - 1, 0);
+
+	out[n > 0 ? n : 0] = '\0';
+	out[strspn(out, "0123456789")] = '\0';
+}
+
+static bool
+lock_take(const char *path, int *fd_out, struct err *err)
+{
+	char holder[NUMBER_MAX];
+	size_t room = strlen(path) + sizeof(".lock");
+	char *name = xmalloc(room);
+	int fd;
+
+	snprintf(name, room, "%s.lock", path);
+	fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd == -1)
+		err_errno(err, "cannot create %.120s", name);
+	free(name);
+	if (fd == -1) {
+		err->code = ERR_STORAGE;
+		return false;
+	}
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+		*fd_out = fd;
+		return true;
+	}
+	lock_holder(fd, holder);
+	close(fd);
+	return err_set(err, ERR_REFUSED,
+		"%.120s is in use by another antiphond%s%s%s; stop that one, or "
+		"name another file for the storage",
+		path, holder[0] != '\0' ? " (process " : "", holder,
+		holder[0] != '\0' ? ")" : "");
+}
+
+static bool
+lock_is_marked(int fd)
+{
+	struct stat st;
+
+	return fstat(fd, &st) == 0 && st.st_size > 0;
+}
+
+bool
+sqlite_file_mark(const char *path, int lock, struct err *err)
+{
+	char text[NUMBER_MAX];
+	int n = snprintf(text, sizeof(text), "%ld\n", (long)getpid());
+
+	if (pwrite(lock, text, (size_t)n, 0) == n && ftruncate(lock, n) == 0)
+		return true;
+	err_errno(err, "cannot write %.120s.lock", path);
+	return false;
+}
+
+/* --- opening ------------------------------------------------------------ */
+
+bool
+sqlite_file_missed(const char *path, struct err *err)
+{
+	return err_set(err, ERR_REFUSED,
+		"%.120s: there was a database, and now it is %s; restore a "
+		"backup, or start antiphond with --new to begin without any "
+		"account",
+		path, access(path, F_OK) == 0 ? "empty" : "gone");
+}
+
+bool
+sqlite_file_ready(const struct store_conf *conf, int *lock_out, bool *made_out,
+	struct err *err)
+{
+	const char *path = conf->path;
+	struct err why = ERR_INIT;
+
+	if (path == NULL || path[0] == '\0' || path[0] == ':')
+		return err_set(err, ERR_INVALID,
+			"the storage needs the path of a database file");
+	if (!lock_take(path, lock_out, &why))
+		goto failed;
+	*made_out = access(path, F_OK) != 0;
+	if (!*made_out)
+		return true;
+	if (lock_is_marked(*lock_out) && !conf->may_be_new)
+		return sqlite_file_missed(path, err);
+	if (sqlite_file_create(path, &why))
+		return true;
+failed:
+	if (why.code == ERR_REFUSED) {
+		*err = why;
+		return false;
+	}
+	return err_set(err, ERR_STORAGE,
+		"%.160s; create the folder and give it to the user the server "
+		"runs as",
+		why.text);
+}
