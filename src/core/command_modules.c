@@ -140,15 +140,21 @@ modules_load_run(struct command_call *call)
 	struct server *srv = call->server;
 	struct str name = command_value(call, "name");
 	bool known = module_in_memory(srv->modules, name);
+	struct module_switches *switches =
+		module_switches_save(srv->modules, false);
 	struct err err = ERR_INIT;
 	struct config *conf = NULL;
 
 	if (module_force(srv->modules, name, true, &err))
 		conf = known ? config_ref(srv->newest->config) :
 			       config_again(call, &err);
-	if (conf != NULL && server_publish(srv, conf, on_published, call, &err))
+	if (conf != NULL &&
+		server_publish(srv, conf, on_published, call, &err)) {
+		module_switches_free(switches);
 		return;
-	module_force(srv->modules, name, false, NULL);
+	}
+	module_switches_restore(srv->modules, switches);
+	module_prune(srv);
 	command_fail(call, &err);
 }
 
@@ -158,17 +164,23 @@ modules_off(struct command_call *call, void (*done)(void *arg))
 {
 	struct server *srv = call->server;
 	struct str name = command_value(call, "name");
+	struct module_switches *switches =
+		module_switches_save(srv->modules, false);
 	struct err err = ERR_INIT;
+	bool ok;
 
-	if (!module_in_memory(srv->modules, name)) {
-		err_set(&err, ERR_MISSING, "no module \"%.*s\" is loaded",
+	if (!module_in_memory(srv->modules, name))
+		ok = err_set(&err, ERR_MISSING, "no module \"%.*s\" is loaded",
 			STR_ARG(name));
-	} else if (module_force(srv->modules, name, false, &err)) {
-		if (server_publish(srv, config_ref(srv->newest->config), done,
-			    call, &err))
-			return true;
-		module_force(srv->modules, name, true, NULL);
+	else
+		ok = module_force(srv->modules, name, false, &err) &&
+			server_publish(srv, config_ref(srv->newest->config),
+				done, call, &err);
+	if (ok) {
+		module_switches_free(switches);
+		return true;
 	}
+	module_switches_restore(srv->modules, switches);
 	command_fail(call, &err);
 	return false;
 }

@@ -181,7 +181,7 @@ host_add_modules(struct host *host, struct snapshot *snap, struct err *err)
 			return false;
 	}
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		const char *name = srv->modules->forced_on[i];
+		const char *name = srv->modules->switches->on[i];
 
 		if (name != NULL && !host_has_module(host, name) &&
 			!host_add_module(host, srv, name,

@@ -48,6 +48,7 @@ module_registry_new(const char *dir)
 	struct module_registry *r = xcalloc(1, sizeof(*r));
 
 	r->dir = xstrdup(dir);
+	r->switches = xcalloc(1, sizeof(*r->switches));
 	return r;
 }
 
@@ -78,7 +79,7 @@ module_registry_free(struct module_registry *r)
 		if (r->entries[i].module != NULL)
 			module_close(r, &r->entries[i]);
 	}
-	module_unforce_all(r);
+	module_switches_free(r->switches);
 	free(r->dir);
 	free(r);
 }
@@ -329,11 +330,12 @@ module_force(struct module_registry *r, struct str name, bool on,
 	struct err *err)
 {
 	struct module_entry *e = module_open(r, name, err);
-	char **list = on ? r->forced_on : r->forced_off;
+	char **list = on ? r->switches->on : r->switches->off;
 
 	if (e == NULL)
 		return false;
-	forced_remove(on ? r->forced_off : r->forced_on, e->module->name);
+	forced_remove(on ? r->switches->off : r->switches->on,
+		e->module->name);
 	if (forced_find(list, e->module->name) != NULL)
 		return true;
 	for (size_t i = 0; i < MODULES_MAX; i++) {
@@ -348,7 +350,7 @@ module_force(struct module_registry *r, struct str name, bool on,
 bool
 module_is_forced(const struct module_registry *r, const char *name, bool on)
 {
-	char *const *list = on ? r->forced_on : r->forced_off;
+	char *const *list = on ? r->switches->on : r->switches->off;
 
 	for (size_t i = 0; i < MODULES_MAX; i++) {
 		if (list[i] != NULL && strcmp(list[i], name) == 0)
@@ -357,12 +359,36 @@ module_is_forced(const struct module_registry *r, const char *name, bool on)
 	return false;
 }
 
+struct module_switches *
+module_switches_save(struct module_registry *r, bool clear)
+{
+	struct module_switches *saved = r->switches;
+	struct module_switches *next = xcalloc(1, sizeof(*next));
+
+	for (size_t i = 0; !clear && i < MODULES_MAX; i++) {
+		if (saved->on[i] != NULL)
+			next->on[i] = xstrdup(saved->on[i]);
+		if (saved->off[i] != NULL)
+			next->off[i] = xstrdup(saved->off[i]);
+	}
+	r->switches = next;
+	return saved;
+}
+
 void
-module_unforce_all(struct module_registry *r)
+module_switches_restore(struct module_registry *r,
+	struct module_switches *saved)
+{
+	module_switches_free(r->switches);
+	r->switches = saved;
+}
+
+void
+module_switches_free(struct module_switches *sw)
 {
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		free(r->forced_on[i]);
-		free(r->forced_off[i]);
-		r->forced_on[i] = r->forced_off[i] = NULL;
+		free(sw->on[i]);
+		free(sw->off[i]);
 	}
+	free(sw);
 }

@@ -30,14 +30,17 @@ struct module_entry {
 	bool loaded;                 /* its load function was called */
 };
 
+/* What the administrator switched since the last reload, for every host. */
+struct module_switches {
+	char *on[MODULES_MAX];
+	char *off[MODULES_MAX];
+};
+
 struct module_registry {
 	struct server *server;
 	char *dir;
 	struct module_entry entries[MODULES_MAX];
-	/* What the administrator switched since the last reload, for every
-	 * host. */
-	char *forced_on[MODULES_MAX];
-	char *forced_off[MODULES_MAX];
+	struct module_switches *switches;
 };
 
 /* --- start-up; shard 0 ----------------------------------------------------------- */
@@ -64,7 +67,14 @@ void module_config(struct module_registry *r, struct config_modules *out);
 bool module_force(struct module_registry *r, struct str name, bool on,
 	struct err *err);
 bool module_is_forced(const struct module_registry *r, const char *name, bool on);
-void module_unforce_all(struct module_registry *r);
+/* What was switched, for one of the two below; owned.  All switches are as they
+ * were, or (clear) as the configuration has it. */
+struct module_switches *module_switches_save(struct module_registry *r,
+	bool clear);
+/* What was tried failed: they are as when they were saved; saved is taken. */
+void module_switches_restore(struct module_registry *r,
+	struct module_switches *saved);
+void module_switches_free(struct module_switches *sw);
 
 /* --- owner shard --------------------------------------------------------------------- */
 

@@ -417,14 +417,20 @@ server_reload(struct server *srv,
 	struct err err = ERR_INIT;
 	struct config_modules modules;
 	struct mistakes mistakes;
+	struct module_switches *switches;
 	struct config *conf;
 
 	*r = (struct reloading){ done, arg, BUF_INIT };
 	mistakes_init(&mistakes);
-	module_unforce_all(srv->modules);
+	switches = module_switches_save(srv->modules, true);
 	module_config(srv->modules, &modules);
 	conf = config_load(srv->config_path, &modules, &mistakes);
-	if (conf == NULL || !server_publish(srv, conf, reload_end, r, &err))
+	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
+		module_switches_free(switches);
+	} else {
+		module_switches_restore(srv->modules, switches);
+		module_prune(srv); /* what was opened for a look */
 		reload_refuse(r, srv->shards[0], &mistakes, &err);
+	}
 	mistakes_done(&mistakes);
 }

@@ -207,6 +207,39 @@ def test_a_reload_lists_all_mistakes_and_changes_nothing(own_server):
     assert server.ctl("show-config") == before
 
 
+def test_what_is_refused_leaves_modules_as_they_were_switched(own_server):
+    server = own_server()
+
+    def on():
+        return {r["name"] for r in
+                rows(server.ctl("--json", "modules", "list"))
+                if r["state"] == "on"}
+    server.ctl("modules", "unload", "ping")
+    with open(server.conf_path) as f:
+        good = f.read()
+    off = {"ping"}
+    for bad, one, other in (
+            (good + "nonsense\n", "time", "last"),
+            (good.replace("server.crt", "gone.crt"), "vcard", "private")):
+        with open(server.conf_path, "w") as f:
+            f.write(bad)
+        assert server.ctl("reload", ok=False).returncode == 1
+        # the next change shows what is remembered
+        server.ctl("modules", "unload", one)
+        assert not (off | {one}) & on()
+        # its options come from the file, as it is not in memory
+        assert server.ctl("modules", "load", one, ok=False).returncode == 1
+        server.ctl("modules", "unload", other)
+        off |= {one, other}
+        assert not off & on()
+    with open(server.conf_path, "w") as f:
+        f.write(good)
+    server.ctl("modules", "load", "time")
+    assert "ping" not in on() and "time" in on()
+    server.ctl("reload")
+    assert off <= on()
+
+
 def test_a_backup_is_a_new_file(own_server):
     server = own_server()
     path = os.path.join(os.path.dirname(server.conf["storage"]["path"]),
