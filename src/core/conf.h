@@ -19,6 +19,8 @@
 struct buf;
 struct config;
 struct mistakes;
+struct tls_conf;
+struct tls_host_conf;
 
 struct config_log {
 	int to;           /* enum log_target */
@@ -198,6 +200,11 @@ const struct config_module *config_host_module(const struct config_host *h,
 const void *config_module_conf(const struct config_host *h, const char *name);
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
+
+/* Fills out with what tls_set_new() takes; hosts has room for c->n_hosts, and is
+ * borrowed by out, as c is. */
+void config_tls_conf(const struct config *c, struct tls_host_conf *hosts,
+	struct tls_conf *out);
 
 /* Appends what is in force as YAML, defaults included, secrets left out.
  * Reading that again gives the same. */

@@ -228,10 +228,23 @@ snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
 /* --- certificates ----------------------------------------------------------------------- */
 
 static void
-on_tls_warning(void *arg, const char *text)
+on_tls_warning(void *arg, bool refused, const char *text)
 {
 	(void)arg;
+	(void)refused;
 	log_warn(LOG_TLS, LOG_NOBODY, "%s", text);
+}
+
+/* What was read, perhaps as root, is used on while no file of it changes: a
+ * module is switched without a key that root alone can read. */
+static struct tls_set *
+tls_set_get(const struct snapshot *before, const struct config *c,
+	const struct tls_conf *conf, struct err *err)
+{
+	if (before != NULL && before->tls != NULL &&
+		(before->config == c || tls_set_is_current(before->tls, conf)))
+		return tls_set_ref(before->tls);
+	return tls_set_new(conf, on_tls_warning, NULL, err);
 }
 
 static bool
@@ -239,28 +252,18 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 {
 	const struct config *conf = snap->config;
 	struct tls_host_conf *hosts = xcalloc(conf->n_hosts, sizeof(*hosts));
-	struct tls_conf tls = {
-		.hosts = hosts,
-		.min_version = config_tls_versions[conf->tls.min_version],
-		.ciphers = conf->tls.ciphers,
-		.ciphersuites = conf->tls.ciphersuites,
-		.tickets = conf->tls.tickets,
-		.client_ca = conf->tls.client_ca,
-	};
+	struct tls_conf tls;
 
-	for (size_t i = 0; i < conf->n_hosts; i++) {
-		const struct config_host *h = &conf->hosts[i];
-
-		if (h->certificate != NULL)
-			hosts[tls.n_hosts++] = (struct tls_host_conf){
-				h->domain, h->certificate, h->key };
-		else if (h->auth.tls_required)
+	for (size_t i = 0; i < conf->n_hosts; i++)
+		if (conf->hosts[i].certificate == NULL &&
+			conf->hosts[i].auth.tls_required)
 			log_warn(LOG_TLS, LOG_NOBODY,
 				"nobody can log in at %s: it has no certificate; set `certificate` there, see antiphonctl cert make",
-				h->domain);
-	}
+				conf->hosts[i].domain);
+	config_tls_conf(conf, hosts, &tls);
 	if (tls.n_hosts != 0)
-		snap->tls = tls_set_new(&tls, on_tls_warning, NULL, err);
+		snap->tls = tls_set_get(snap->server->newest, conf, &tls,
+			err);
 	free(hosts);
 	return tls.n_hosts == 0 || snap->tls != NULL;
 }

@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "net/conn.h"
 #include "net/net.h"
+#include "net/tls.h"
 
 /* Two TLS records: what one system call can bring. */
 #define SCRATCH_BYTES 32768
@@ -174,6 +175,23 @@ struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
 	struct conn *c, struct err *err);
 /* ERR_TLS, with what OpenSSL says; empties its queue.  Returns false. */
 bool tls_err(struct err *err, const char *what);
+
+/* --- tls_files.c ---------------------------------------------------------- */
+
+struct ssl_ctx_st;
+/* Certificate, chain and key into ctx. */
+bool tls_files_load(struct ssl_ctx_st *ctx, const struct tls_host_conf *hc,
+	struct err *err);
+/* The authorities of client certificates, from a file or a folder. */
+bool tls_files_load_cas(struct ssl_ctx_st *ctx, const char *path,
+	struct err *err);
+/* All that a set is made of: options, hosts, and of each file what changes with
+ * its content.  False when a file is not there. */
+bool tls_files_describe(const struct tls_conf *conf, struct buf *out);
+/* Reports what clients will not like about what was loaded; ascii is the host as
+ * certificates name it. */
+void tls_files_judge(struct ssl_ctx_st *ctx, const struct tls_host_conf *hc,
+	const char *ascii, tls_warn_fn warn, void *arg);
 
 /* --- tls_memory.c --------------------------------------------------------- */
 

@@ -10,9 +10,7 @@
 #include "net/tls.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <strings.h>
-#include <sys/stat.h>
 
 #include <idn2.h>
 #include <openssl/err.h>
@@ -34,7 +32,6 @@
 #define CIPHERSUITES                                                           \
 	"TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:"                       \
 	"TLS_CHACHA20_POLY1305_SHA256"
-#define WARN_DAYS 14
 
 struct tls_host {
 	char *name;  /* as configured */
@@ -46,12 +43,7 @@ struct tls_set {
 	atomic_uint refs;
 	size_t n_hosts;
 	struct tls_host *hosts;
-};
-
-/* Where the findings of tls_set_new() go. */
-struct tls_report {
-	void (*warn)(void *arg, const char *text);
-	void *arg;
+	struct buf sources; /* see tls_files_describe(); empty: not known */
 };
 
 bool
@@ -172,13 +164,6 @@ tls_session_new(const struct tls_set *set, struct str host, struct conn *c,
 
 /* --- building ------------------------------------------------------------- */
 
-static bool
-tls_file_err(struct err *err, const char *what, const char *path)
-{
-	tls_err(err, what);
-	return err_prefix(err, "%s", path);
-}
-
 /* Everything that is the same for all hosts and needs no file. */
 static bool
 tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
@@ -195,11 +180,11 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 	SSL_CTX_set_min_proto_version(ctx, min);
 	if (SSL_CTX_set_cipher_list(
 		    ctx, conf->ciphers != NULL ? conf->ciphers : CIPHERS) != 1)
-		return tls_err(err, "cipher list for TLS 1.2");
+		return tls_err(err, "tls: ciphers (for TLS 1.2)");
 	if (SSL_CTX_set_ciphersuites(ctx, conf->ciphersuites != NULL ?
 			conf->ciphersuites :
 			CIPHERSUITES) != 1)
-		return tls_err(err, "cipher suites for TLS 1.3");
+		return tls_err(err, "tls: ciphersuites (for TLS 1.3)");
 	SSL_CTX_set_options(ctx,
 		SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION |
 			SSL_OP_CIPHER_SERVER_PREFERENCE |
@@ -224,78 +209,6 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 }
 
 static bool
-tls_ctx_ask_client(SSL_CTX *ctx, const char *ca, struct err *err)
-{
-	struct stat st;
-	STACK_OF(X509_NAME) * names;
-
-	if (stat(ca, &st) == -1)
-		return err_errno(err, "%s", ca);
-	if (S_ISDIR(st.st_mode)) {
-		/* not named in the handshake: they may be hundreds */
-		if (SSL_CTX_load_verify_dir(ctx, ca) != 1)
-			return tls_file_err(err, "folder of CAs", ca);
-	} else {
-		if (SSL_CTX_load_verify_file(ctx, ca) != 1)
-			return tls_file_err(err, "CA certificates", ca);
-		names = SSL_load_client_CA_file(ca);
-		if (names == NULL)
-			return tls_file_err(err, "CA certificates", ca);
-		SSL_CTX_set_client_CA_list(ctx, names);
-	}
-	SSL_CTX_set_verify(ctx, SSL_VERIFY_PEER, on_tls_verify);
-	return true;
-}
-
-static bool
-tls_ctx_load(SSL_CTX *ctx, const struct tls_host_conf *hc, struct err *err)
-{
-	const char *key = hc->key != NULL ? hc->key : hc->certificate;
-
-	if (SSL_CTX_use_certificate_chain_file(ctx, hc->certificate) != 1)
-		return tls_file_err(err, "certificate", hc->certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1)
-		return tls_file_err(err, "private key", key);
-	if (SSL_CTX_check_private_key(ctx) != 1)
-		return tls_file_err(err, "private key", key);
-	return true;
-}
-
-static void
-tls_warn(const struct tls_report *to, const struct tls_host_conf *hc,
-	const char *what)
-{
-	char text[512];
-
-	if (to->warn == NULL)
-		return;
-	snprintf(text, sizeof(text), "%s: the certificate for %s %s",
-		hc->certificate, hc->host, what);
-	to->warn(to->arg, text);
-}
-
-static void
-tls_host_check(const struct tls_host *h, const struct tls_host_conf *hc,
-	const struct tls_report *to)
-{
-	X509 *cert = SSL_CTX_get0_certificate(h->ctx);
-	int days = 0, seconds = 0;
-	char text[64];
-
-	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) ||
-		days < 0 || seconds < 0) {
-		tls_warn(to, hc, "has expired");
-	} else if (days < WARN_DAYS) {
-		snprintf(text, sizeof(text), "expires in %d days", days);
-		tls_warn(to, hc, text);
-	}
-	if (X509_cmp_current_time(X509_get0_notBefore(cert)) > 0)
-		tls_warn(to, hc, "is not valid yet");
-	if (!tls_names_host(cert, h->name, h->ascii))
-		tls_warn(to, hc, "does not name it in subjectAltName");
-}
-
-static bool
 tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	const struct tls_host_conf *hc, struct err *err)
 {
@@ -313,20 +226,25 @@ tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	h->ctx = SSL_CTX_new(TLS_server_method());
 	if (h->ctx == NULL)
 		return tls_err(err, "new TLS context");
-	return tls_ctx_tune(h->ctx, conf, err) &&
-		tls_ctx_load(h->ctx, hc, err) &&
-		(conf->client_ca == NULL ||
-			tls_ctx_ask_client(h->ctx, conf->client_ca, err));
+	if (!tls_ctx_tune(h->ctx, conf, err) ||
+		!tls_files_load(h->ctx, hc, err))
+		return false;
+	if (conf->client_ca == NULL)
+		return true;
+	SSL_CTX_set_verify(h->ctx, SSL_VERIFY_PEER, on_tls_verify);
+	return tls_files_load_cas(h->ctx, conf->client_ca, err);
 }
 
 struct tls_set *
-tls_set_new(const struct tls_conf *conf,
-	void (*warn)(void *arg, const char *text), void *arg, struct err *err)
+tls_set_new(const struct tls_conf *conf, tls_warn_fn warn, void *arg,
+	struct err *err)
 {
-	struct tls_report to = { warn, arg };
 	struct tls_set *set = xcalloc(1, sizeof(*set));
 
 	atomic_init(&set->refs, 1);
+	/* before they are read: a change meanwhile is seen the next time */
+	if (!tls_files_describe(conf, &set->sources))
+		buf_done(&set->sources);
 	set->hosts = xcalloc(conf->n_hosts + 1, sizeof(*set->hosts));
 	for (size_t i = 0; i < conf->n_hosts; i++) {
 		struct tls_host *h = &set->hosts[set->n_hosts++];
@@ -336,9 +254,23 @@ tls_set_new(const struct tls_conf *conf,
 			tls_set_unref(set);
 			return NULL;
 		}
-		tls_host_check(h, &conf->hosts[i], &to);
+		if (warn != NULL)
+			tls_files_judge(h->ctx, &conf->hosts[i], h->ascii, warn,
+				arg);
 	}
 	return set;
+}
+
+bool
+tls_set_is_current(const struct tls_set *set, const struct tls_conf *conf)
+{
+	struct buf now = BUF_INIT;
+	bool same;
+
+	same = tls_files_describe(conf, &now) &&
+		str_eq(buf_str(&now), buf_str(&set->sources));
+	buf_done(&now);
+	return same;
 }
 
 struct tls_set *
@@ -361,5 +293,6 @@ tls_set_unref(struct tls_set *set)
 		SSL_CTX_free(set->hosts[i].ctx);
 	}
 	free(set->hosts);
+	buf_done(&set->sources);
 	free(set);
 }

@@ -50,11 +50,19 @@ bool tls_count_memory(void);
 
 /* --- start-up or reload, any thread --------------------------------------- */
 
-/* Reads every certificate and key, and checks that they belong together, are
- * for the host (subjectAltName) and have not expired; the last two are only
- * reported, through warn (may be NULL), one call each.  NULL with err. */
-struct tls_set *tls_set_new(const struct tls_conf *conf,
-	void (*warn)(void *arg, const char *text), void *arg, struct err *err);
+/* What is wrong with a certificate that can be used all the same; refused: by
+ * clients, already now.  text (borrowed) names the file and the host. */
+typedef void (*tls_warn_fn)(void *arg, bool refused, const char *text);
+
+/* Reads every certificate and key; nobody is asked for a pass phrase.  Checks
+ * that they belong together, are for the host (subjectAltName), have not expired
+ * and lead to an authority; the last three are only reported, through warn (may
+ * be NULL), one call each.  NULL with err. */
+struct tls_set *tls_set_new(const struct tls_conf *conf, tls_warn_fn warn,
+	void *arg, struct err *err);
+/* Would conf give the same set again?  Files are looked at, but not read: who
+ * may not read them any more can go on with what is there. */
+bool tls_set_is_current(const struct tls_set *set, const struct tls_conf *conf);
 struct tls_set *tls_set_ref(struct tls_set *set);
 void tls_set_unref(struct tls_set *set);
 

@@ -5,16 +5,19 @@
 
 #include "net/tls.h"
 
+#include <openssl/pem.h>
+
 #include "test.h"
 #include "tls_world.h"
 
 /* --- loading -------------------------------------------------------------- */
 
 static void
-on_warning(void *arg, const char *text)
+on_warning(void *arg, bool refused, const char *text)
 {
 	struct buf *all = arg;
 
+	buf_add_c(all, refused ? "refused: " : "");
 	buf_add_c(all, text);
 	buf_add_c(all, "\n");
 }
@@ -107,6 +110,93 @@ TEST(what_cannot_be_loaded_is_named)
 	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
 	CHECK(strstr(err.text, "/nonexistent/ca.pem") != NULL);
 	world_done(&w);
+}
+
+/* As openssl(1) writes it when it is asked for a pass phrase. */
+static void
+key_write_encrypted(const struct cert *cert, const char *path)
+{
+	FILE *f = fopen(path, "w");
+
+	CHECK(f != NULL);
+	CHECK_INT(PEM_write_PrivateKey(f, cert->key, EVP_aes_256_cbc(),
+			  (const unsigned char *)"words", 5, NULL, NULL),
+		1);
+	CHECK_INT(fclose(f), 0);
+}
+
+/* Wherever there is a terminal, the library would ask there, and wait. */
+TEST(an_encrypted_key_is_refused_by_its_name)
+{
+	struct world w;
+	struct err err = ERR_INIT;
+	char path[128];
+
+	world_init(&w);
+	certs_dir_file(&w.dir, "b.key", path);
+	key_write_encrypted(&w.b, path);
+	w.hosts[1].key = path;
+	CHECK(tls_set_new(&w.conf, NULL, NULL, &err) == NULL);
+	CHECK_INT(err.code, ERR_REFUSED);
+	CHECK(strstr(err.text, path) != NULL);
+	CHECK(strstr(err.text, "is encrypted") != NULL);
+	world_done(&w);
+}
+
+static void
+chain_write(const char *path, const struct cert *leaf, const struct cert *more)
+{
+	FILE *f;
+
+	cert_write(leaf, path);
+	f = fopen(path, "a");
+	CHECK(f != NULL);
+	if (more != NULL)
+		CHECK_INT(PEM_write_X509(f, more->x509), 1);
+	CHECK_INT(fclose(f), 0);
+}
+
+TEST(a_chain_that_leads_nowhere_is_reported)
+{
+	const struct cert_want want = { .cn = "leaf",
+		.names = { { CERT_DNS, STR("a.example") } } };
+	const struct cert_want ca_want = { .cn = "CA", .ca = true };
+	struct cert ca, stranger, leaf;
+	const struct {
+		const struct cert *more;
+		const char *warning;
+	} cases[] = {
+		{ &ca, NULL },
+		{ NULL, "refused: " },
+		{ NULL, "is an intermediate certificate missing?" },
+		{ &stranger, "out of order" },
+	};
+	struct certs_dir dir;
+	char path[128];
+	struct tls_host_conf host = { .host = "a.example",
+		.certificate = path };
+	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+
+	certs_dir_init(&dir);
+	certs_dir_file(&dir, "chain.pem", path);
+	cert_make(&ca, &ca_want, NULL);
+	cert_make(&stranger, &ca_want, NULL);
+	cert_make(&leaf, &want, &ca);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf said = BUF_INIT;
+
+		chain_write(path, &leaf, cases[i].more);
+		tls_set_unref(tls_set_new(&conf, on_warning, &said, NULL));
+		if (cases[i].warning == NULL)
+			CHECK_STR(buf_str(&said), "");
+		else
+			CHECK(strstr(buf_c(&said), cases[i].warning) != NULL);
+		buf_done(&said);
+	}
+	cert_done(&ca);
+	cert_done(&stranger);
+	cert_done(&leaf);
+	certs_dir_done(&dir);
 }
 
 /* --- client certificates -------------------------------------------------- */
