@@ -122,12 +122,15 @@ call_in_parts(struct cli *cli, json_t *command, json_t *args,
 	return rc;
 }
 
+/* The server has said that it will stop.  Without its process to wait for (it is
+ * in another namespace), the end of the connection has to do. */
 static int
-wait_for_end(int process)
+wait_for_end(const struct cli *cli, int process)
 {
-	struct pollfd pfd = { .fd = process, .events = POLLIN };
+	struct pollfd pfd = { .fd = process != -1 ? process : cli->fd,
+		.events = POLLIN };
 	struct err err = ERR_INIT;
-	int n = process != -1 ? poll(&pfd, 1, STOP_WAIT_MS) : 1;
+	int n = poll(&pfd, 1, STOP_WAIT_MS);
 
 	if (process != -1)
 		close(process);
@@ -162,7 +165,7 @@ call(struct cli *cli, json_t *command, int argc, char **argv)
 		rc = call_once(cli, command, json_incref(args));
 	cli_table_print(stdout, cli->rows);
 	if (stops && rc == CLI_OK)
-		rc = wait_for_end(process);
+		rc = wait_for_end(cli, process);
 	json_decref(cli->rows);
 	json_decref(args);
 	if (file.p != NULL)

@@ -327,6 +327,26 @@ start_on_shard(struct shard *sh, void *arg)
 	event_add(ctl->accept_event, NULL);
 }
 
+/* What was answered, to `stop' among others, is taken by the kernel before we
+ * close; a call that still runs is told why it has no answer. */
+static void
+client_end(struct ctl_client *c)
+{
+	ssize_t n = 1;
+
+	if (c->call != NULL) {
+		ctl_call_detach(c->call);
+		c->call = NULL;
+		client_refuse(c, ERR_CLOSED, "the server stops");
+	}
+	while (!c->broken && c->out.n != 0 && n > 0) {
+		n = send(c->fd, c->out.p, c->out.n, MSG_NOSIGNAL);
+		if (n > 0)
+			buf_consume(&c->out, (size_t)n);
+	}
+	client_free(c);
+}
+
 static void
 stop_on_shard(struct shard *sh, void *arg)
 {
@@ -336,7 +356,7 @@ stop_on_shard(struct shard *sh, void *arg)
 	shard_timer_cancel(sh, &ctl->accept_again);
 	event_free(ctl->accept_event);
 	while (!LIST_EMPTY(&ctl->clients))
-		client_free(LIST_FIRST(&ctl->clients));
+		client_end(LIST_FIRST(&ctl->clients));
 	/* ctl is freed as soon as this is read; ThreadSanitizer sees the order
 	 * in a byte, but not in the end of the pipe */
 	while (write(fd, "", 1) == -1 && errno == EINTR)

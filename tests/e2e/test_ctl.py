@@ -270,6 +270,34 @@ def test_stop_returns_when_the_server_has_ended(own_server):
     server.process = None
 
 
+def test_stop_is_answered_each_time(pool):
+    """With nobody to send away it takes less time than the answer did."""
+    server = pool.new({"shards": 1})
+    for _ in range(30):
+        server.start()
+        raw = Raw(server)
+        answer = raw.call("stop")
+        process, server.process = server.process, None
+        assert answer == [{"done": True}]
+        assert raw.ended() and process.wait() == 0
+        raw.close()
+
+
+def test_a_call_that_a_stop_cuts_off_is_told_so(own_server):
+    server = own_server({"shards": 1})
+    raw = Raw(server)
+    # the second is read when the first, which takes a while, is over
+    raw.send(b'{"command":"stats","args":{"memory":true}}\n'
+             b'{"command":"stop"}\n{"command":"stats"}\n')
+    assert raw.answer()[-1] == {"done": True}
+    assert raw.answer()[-1] == {"done": True}
+    last = raw.answer()[-1]
+    assert last == {"done": True} or last["error"] == "the server stops"
+    assert raw.ended() and server.process.wait() == 0
+    server.process = None
+    raw.close()
+
+
 def test_a_socket_that_was_left_behind_is_replaced(own_server):
     server = own_server()
     server.kill9()
