@@ -246,6 +246,30 @@ main_wait(struct server *srv, const sigset_t *set)
 	}
 }
 
+/* --- what a reload will need -------------------------------------------------------------- */
+
+/* What root could read to start with, its user may not. */
+static void
+main_check_readable(const char *path)
+{
+	if (path != NULL && access(path, R_OK) == -1)
+		log_warn(LOG_SERVER, LOG_NOBODY,
+			"reloads will fail: the server's user cannot read it file=%s reason=\"%s\"",
+			path, strerror(errno));
+}
+
+static void
+main_check_files(const struct server *srv)
+{
+	const struct config *conf = srv->newest->config;
+
+	main_check_readable(srv->config_path);
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		main_check_readable(conf->hosts[i].certificate);
+		main_check_readable(conf->hosts[i].key);
+	}
+}
+
 /* --- the whole --------------------------------------------------------------------------- */
 
 /* Everything up to the moment when clients may come. */
@@ -314,6 +338,7 @@ main_serve(const struct main_args *args, struct config *conf,
 		return main_give_up(srv, &err);
 	}
 	srv->request_stop = main_request_stop;
+	main_check_files(srv);
 	server_start(srv);
 	c2s_start(srv);
 	ctl_start(srv);

@@ -4,8 +4,11 @@
 #include "config.h"
 
 #include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <idn2.h>
@@ -16,6 +19,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "core/mistake.h"
+#include "core/yaml.h"
 #include "ctl/cli.h"
 #include "xmpp/jid.h"
 
@@ -23,6 +28,8 @@
 #define DAYS_MAX 36500
 #define SERIAL_BYTES 16 /* CA/Browser Forum: 64 random bits at least */
 #define S_PER_DAY (24 * 60 * 60L)
+#define USER_DEFAULT "antiphon" /* where the service file names it */
+#define NOBODY ((gid_t)-1)
 
 static const char *
 text_arg(const json_t *args, const char *name)
@@ -98,6 +105,64 @@ cert_fill(X509 *cert, EVP_PKEY *key, const char *domain, long days)
 		X509_sign(cert, key, EVP_sha256()) != 0;
 }
 
+/* --- whom the key is for ------------------------------------------------- */
+
+static gid_t
+group_named(const char *group, const char *user)
+{
+	const struct group *gr = group != NULL ? getgrnam(group) : NULL;
+	const struct passwd *pw = user != NULL ? getpwnam(user) : NULL;
+
+	if (gr != NULL)
+		return gr->gr_gid;
+	return pw != NULL ? pw->pw_gid : NOBODY;
+}
+
+static const char *
+yaml_text(const struct yaml_node *root, const char *name)
+{
+	const struct yaml_node *node = yaml_get(root, name);
+
+	return node != NULL && node->kind == YAML_SCALAR ? node->text.p : NULL;
+}
+
+/*
+ * The server reads keys as root when it starts, but as its own user when it
+ * reloads.  NOBODY when root does not ask, or nothing tells who that user is.
+ */
+static gid_t
+server_group(const struct cli *cli)
+{
+	const char *config =
+		cli->config != NULL ? cli->config : CONFIG_DEFAULT;
+	struct arena *a = arena_new();
+	struct mistakes mistakes;
+	const struct yaml_node *root;
+	gid_t group = NOBODY;
+
+	mistakes_init(&mistakes);
+	if (geteuid() == 0) {
+		root = yaml_load(a, config, &mistakes);
+		group = group_named(
+			yaml_text(root, "group"), yaml_text(root, "user"));
+		if (group == NOBODY)
+			group = group_named(NULL, USER_DEFAULT);
+	}
+	mistakes_done(&mistakes);
+	arena_free(a);
+	return group;
+}
+
+static bool
+key_give(FILE *f, gid_t group)
+{
+	return group == NOBODY ||
+		(fchown(fileno(f), (uid_t)-1, group) == 0 &&
+			fchmod(fileno(f), 0640) == 0);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
 /* A new file; what is there stays. */
 static FILE *
 file_new(const char *path, mode_t mode, struct err *err)
@@ -112,7 +177,8 @@ file_new(const char *path, mode_t mode, struct err *err)
 }
 
 static bool
-cert_write(const char *base, X509 *cert, EVP_PKEY *key, struct err *err)
+cert_write(const char *base, X509 *cert, EVP_PKEY *key, gid_t group,
+	struct err *err)
 {
 	struct buf path = BUF_INIT;
 	FILE *f;
@@ -122,7 +188,9 @@ cert_write(const char *base, X509 *cert, EVP_PKEY *key, struct err *err)
 	f = file_new(buf_c(&path), 0600, err);
 	ok = f != NULL;
 	if (ok) {
-		ok = PEM_write_PrivateKey(f, key, NULL, NULL, 0, NULL, NULL);
+		ok = key_give(f, group) &&
+			PEM_write_PrivateKey(
+				f, key, NULL, NULL, 0, NULL, NULL);
 		ok = fclose(f) == 0 && ok;
 	}
 	buf_done(&path);
@@ -166,7 +234,8 @@ domain_ascii(struct arena *a, const char *domain, const char **out,
 }
 
 static bool
-cert_make(const char *domain, const char *base, long days, struct err *err)
+cert_make(const char *domain, const char *base, long days, gid_t group,
+	struct err *err)
 {
 	EVP_PKEY *key = EVP_EC_gen("P-256");
 	X509 *cert = X509_new();
@@ -175,7 +244,7 @@ cert_make(const char *domain, const char *base, long days, struct err *err)
 	if (key == NULL || cert == NULL || !cert_fill(cert, key, domain, days))
 		ok = err_set(err, ERR_TLS, "the certificate cannot be made");
 	else
-		ok = cert_write(base, cert, key, err);
+		ok = cert_write(base, cert, key, group, err);
 	X509_free(cert);
 	EVP_PKEY_free(key);
 	return ok;
@@ -190,9 +259,9 @@ cli_cert_make(struct cli *cli, json_t *args)
 	struct err err = ERR_INIT;
 	long long days = DAYS_DEFAULT;
 	const char *domain = NULL, *base;
+	gid_t group = server_group(cli);
 	bool ok = true;
 
-	(void)cli;
 	if (days_text != NULL &&
 		!str_to_int(str_c(days_text), 1, DAYS_MAX, &days))
 		ok = err_set(&err, ERR_INVALID, "days: from 1 to %d", DAYS_MAX);
@@ -200,10 +269,14 @@ cli_cert_make(struct cli *cli, json_t *args)
 	if (ok) {
 		base = arena_printf(a, "%s%s%s", dir != NULL ? dir : "",
 			dir != NULL ? "/" : "", domain).p;
-		ok = cert_make(domain, base, (long)days, &err);
+		ok = cert_make(domain, base, (long)days, group, &err);
 	}
 	if (ok)
 		printf("certificate: %s.pem\nkey: %s.key\n", base, base);
+	if (ok && geteuid() == 0 && group == NOBODY)
+		fprintf(stderr,
+			"antiphonctl: only root can read %s.key, and a reload reads it as the server's user, whom no configuration names\n",
+			base);
 	arena_free(a);
 	return ok ? CLI_OK : complain(&err);
 }

@@ -96,7 +96,7 @@ static const struct command table[] = {
 		"For each host: days left, names, the order of the chain, and whether the key belongs to it. Fails when one of them cannot be used.",
 		cert_check_args, NULL },
 	{ "cert make", "make a certificate that signs itself",
-		"It is good for tests and for links between servers that know it; clients will ask their user. Existing files are kept.",
+		"It is good for tests and for links between servers that know it; clients will ask their user. Existing files are kept. Made by root, the key can be read by the group of the server's user, whom the configuration names (`user'), else antiphon.",
 		cert_make_args, NULL },
 	{ "cert show", "show what is in a certificate", NULL, cert_show_args,
 		NULL },

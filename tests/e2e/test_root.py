@@ -1,7 +1,9 @@
 """Started as root: ports and keys first, then root is given up for good."""
 
+import grp
 import os
 import pwd
+import stat
 import subprocess
 
 import pytest
@@ -78,3 +80,69 @@ def test_root_cannot_become_root(tmp_path):
     done = subprocess.run([program(), "--config", str(conf), "--module-dir",
                            modules()], text=True, capture_output=True)
     assert done.returncode == 1 and 'user "root" is root' in done.stderr
+
+
+def ctl(*args, **more):
+    return subprocess.run([os.path.join(build_dir(), "antiphonctl"), *args],
+                          text=True, capture_output=True, **more)
+
+
+def start(conf, log, **more):
+    server = Process([program(), "--config", str(conf), "--module-dir",
+                      modules(), "--daemon"], str(log), more)
+    return server.wait(), server.tail()
+
+
+def key_of(folder, conf):
+    done = ctl("--config", str(conf), "cert", "make", "localhost", "--dir",
+               str(folder))
+    assert done.returncode == 0, done.stderr
+    return done, folder / "localhost.key"
+
+
+def test_a_key_that_root_makes_is_there_for_reloads(tmp_path):
+    conf, data = configure(tmp_path, "nobody")
+    _, key = key_of(tmp_path, conf)
+    found = key.stat()
+    assert stat.S_IMODE(found.st_mode) == 0o640
+    assert found.st_uid == 0
+    assert found.st_gid == pwd.getpwnam("nobody").pw_gid
+    conf.write_text(conf.read_text().replace(
+        "{ localhost: }", "{ localhost: { certificate: localhost.pem,"
+        " key: localhost.key } }"))
+    conf.chmod(0o644)
+    assert start(conf, tmp_path / "start")[0] == 0
+    try:
+        done = ctl("--socket", str(data / "ctl"), "reload")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "reloads will fail" not in (data / "log").read_text()
+    finally:
+        ctl("--socket", str(data / "ctl"), "stop")
+
+
+def test_a_key_is_for_the_group_that_is_configured(tmp_path):
+    conf, _ = configure(tmp_path, "nobody")
+    conf.write_text("group: adm\n" + conf.read_text())
+    _, key = key_of(tmp_path, conf)
+    assert key.stat().st_gid == grp.getgrnam("adm").gr_gid
+
+
+def test_a_key_that_nobody_else_can_read_is_said_to_be_one(tmp_path):
+    try:
+        pwd.getpwnam("antiphon")
+        pytest.skip("there is a user antiphon")
+    except KeyError:
+        pass
+    conf, _ = configure(tmp_path, None)
+    done, key = key_of(tmp_path, conf)
+    assert stat.S_IMODE(key.stat().st_mode) == 0o600
+    assert "only root can read" in done.stderr
+
+
+def test_what_a_reload_could_not_read_is_told_at_the_start(tmp_path):
+    conf, data = configure(tmp_path, "nobody")
+    conf.chmod(0o600)
+    assert start(conf, tmp_path / "start")[0] == 0
+    ctl("--socket", str(data / "ctl"), "stop")
+    assert "reloads will fail: the server's user cannot read it file=%s" % (
+        conf) in (data / "log").read_text()
