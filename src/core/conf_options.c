@@ -44,7 +44,9 @@ const struct option config_control_options[] = {
 			"folder must belong to the server alone" },
 	{ .name = "group", .type = OPT_TEXT,
 		.off = offsetof(struct config_server, control_group),
-		.help = "a group whose members may use the socket too",
+		.help = "a group whose members may use the socket too; the "
+			"server's user must be one of them, unless root "
+			"starts it",
 		.example = "adm" },
 	{ .name = NULL },
 };

@@ -97,6 +97,11 @@ socket_protect(struct ctl *ctl, const struct config_server *conf,
 		pw = getpwnam(conf->user);
 	if (pw != NULL)
 		uid = pw->pw_uid;
+	if (lchown(ctl->path, uid, gid) == -1 && errno == EPERM &&
+		ctl->has_group)
+		return err_set(err, ERR_REFUSED,
+			"control: the server's user must be a member of group \"%s\" to give it the socket",
+			conf->control_group);
 	if (lchown(ctl->path, uid, gid) == -1 ||
 		chmod(ctl->path, ctl->has_group ? 0660 : 0600) == -1 ||
 		lstat(ctl->path, &st) == -1)

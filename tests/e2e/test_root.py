@@ -146,3 +146,36 @@ def test_what_a_reload_could_not_read_is_told_at_the_start(tmp_path):
     ctl("--socket", str(data / "ctl"), "stop")
     assert "reloads will fail: the server's user cannot read it file=%s" % (
         conf) in (data / "log").read_text()
+
+
+def test_the_control_group_reaches_the_socket(tmp_path):
+    conf, data = configure(tmp_path, "nobody")
+    conf.write_text(conf.read_text().replace(
+        "/ctl }", "/ctl, group: adm }"))
+    adm = grp.getgrnam("adm").gr_gid
+    stranger = {"user": 54321, "group": 54321, "extra_groups": []}
+    # its folder is the server's, and others may pass
+    assert stat.S_IMODE(data.stat().st_mode) == 0o755
+    assert start(conf, tmp_path / "start")[0] == 0
+    try:
+        socket = ("--socket", str(data / "ctl"))
+        member = stranger | {"extra_groups": [adm]}
+        assert ctl(*socket, "status", **member).returncode == 0
+        assert ctl(*socket, "status", **stranger).returncode == 3
+    finally:
+        ctl("--socket", str(data / "ctl"), "stop")
+
+
+def test_who_is_not_root_gives_the_socket_to_groups_of_its_own(tmp_path):
+    conf, data = configure(tmp_path, None)
+    conf.chmod(0o644)
+    conf.write_text(conf.read_text().replace(
+        "/ctl }", "/ctl, group: adm }"))
+    nobody = pwd.getpwnam("nobody")
+    who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+    code, said = start(conf, tmp_path / "start", **who)
+    assert code == 1
+    assert 'the server\'s user must be a member of group "adm"' in said
+    who["extra_groups"] = [grp.getgrnam("adm").gr_gid]
+    assert start(conf, tmp_path / "again", **who)[0] == 0
+    ctl("--socket", str(data / "ctl"), "stop")
