@@ -87,8 +87,10 @@ on_disco_info(struct module_ctx *m, void *arg)
 
 		if (list->n == 0)
 			continue;
+		/* §7.1: a reader that trusts the type takes one value of a
+		 * field without */
 		field = form_add_field(q->arena, form, contact_fields[i].var,
-			NULL, NULL);
+			"list-multi", NULL);
 		for (size_t j = 0; j < list->n; j++)
 			form_add_value(q->arena, field, str_c(list->items[j]));
 	}

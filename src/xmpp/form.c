@@ -5,6 +5,8 @@
 
 #include "xmpp/form.h"
 
+#include <assert.h>
+
 #include "xml/elem.h"
 
 struct elem *
@@ -13,6 +15,7 @@ form_add_field(struct arena *a, struct elem *form, const char *var,
 {
 	struct elem *field = elem_add(a, form, NS_FORM, "field");
 
+	assert(type != NULL);
 	elem_set_attr(a, field, "var", str_c(var));
 	elem_set_attr(a, field, "type", str_c(type));
 	elem_set_attr(a, field, "label", str_c(label));

@@ -17,7 +17,8 @@ struct elem;
  * FORM_TYPE (XEP-0068); all in the arena of a. */
 struct elem *form_add(struct arena *a, struct elem *parent, const char *type,
 	const char *form_type);
-/* Adds a field to form; type and label may be NULL. */
+/* Adds a field to form; label may be NULL.  A field without a type is one line
+ * of text (XEP-0004 §3.3), so the type is always said. */
 struct elem *form_add_field(struct arena *a, struct elem *form,
 	const char *var, const char *type, const char *label);
 void form_add_value(struct arena *a, struct elem *field, struct str value);

@@ -18,13 +18,14 @@ TEST(a_form_has_its_type_first_and_then_its_fields)
 	struct elem *form = form_add(a, e, "form", "urn:b");
 	struct buf out = BUF_INIT;
 
-	form_add_value(a, form_add_field(a, form, "v", NULL, "L"), STR("1"));
+	form_add_value(a, form_add_field(a, form, "v", "list-multi", "L"),
+		STR("1"));
 	stored_write(&out, e);
 	CHECK_STR(buf_str(&out),
 		"<a xmlns=\"urn:a\"><x xmlns=\"jabber:x:data\" type=\"form\">"
 		"<field var=\"FORM_TYPE\" type=\"hidden\"><value>urn:b</value>"
-		"</field><field var=\"v\" label=\"L\"><value>1</value></field>"
-		"</x></a>");
+		"</field><field var=\"v\" type=\"list-multi\" label=\"L\">"
+		"<value>1</value></field></x></a>");
 	buf_done(&out);
 	arena_free(a);
 }
