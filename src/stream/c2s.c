@@ -169,7 +169,11 @@ c2s_element(void *arg, struct arena *a, struct elem *e)
 	struct c2s *c = arg;
 
 	c2s_count_stanza(c);
-	if (c->stage == C2S_BOUND)
+	/* RFC 6120 §4.8.2: it is not the content namespace of this stream */
+	if (str_is(e->ns, NS_SERVER)) {
+		arena_free(a);
+		c2s_end(c, STREAM_INVALID_NAMESPACE, NULL);
+	} else if (c->stage == C2S_BOUND)
 		c2s_bound_element(c, a, e);
 	else if (c->stage == C2S_OPEN && c->authenticated)
 		c2s_unbound_element(c, a, e);
