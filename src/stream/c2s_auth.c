@@ -430,17 +430,20 @@ c2s_auth_element(struct c2s *c, const struct elem *e)
 	if (!begins && !elem_is(e, NS_SASL, "response") &&
 		!elem_is(e, NS_SASL, "abort"))
 		return false;
-	if (auth == NULL) {
+	if (elem_is(e, NS_SASL, "abort")) {
+		/* §6.5.1: acknowledged, whatever there was to abort */
+		if (auth != NULL) {
+			sasl_free(auth->sasl);
+			auth->sasl = NULL;
+		}
+		auth_refuse(c, SASL_ABORTED);
+	} else if (auth == NULL) {
 		/* what was not offered is not to be had (hostile 10) */
 		auth_refuse(c, SASL_ENCRYPTION_REQUIRED);
 	} else if (begins) {
 		auth_begin(c, e);
 	} else if (auth->sasl == NULL) {
 		auth_refuse(c, SASL_MALFORMED_REQUEST);
-	} else if (elem_is(e, NS_SASL, "abort")) {
-		sasl_free(auth->sasl);
-		auth->sasl = NULL;
-		auth_refuse(c, SASL_ABORTED);
 	} else {
 		auth_take(c, e, false);
 	}

@@ -56,7 +56,7 @@ static const struct {
 		"invalid-mechanism" },
 	{ "a response to nothing", SASL("response", "YQ=="),
 		"malformed-request" },
-	{ "an end of nothing", SASL("abort", ""), "malformed-request" },
+	{ "an end of nothing", SASL("abort", ""), "aborted" },
 };
 
 TEST(failures_say_why_and_another_try_may_succeed)
