@@ -20,6 +20,19 @@
 #define PRIORITY_MIN (-128)
 #define PRIORITY_MAX 127
 
+struct presence_conf {
+	bool iq_from_strangers;
+};
+
+static const struct option presence_options[] = {
+	{ .name = "iq_from_strangers", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct presence_conf, iq_from_strangers),
+		.help = "deliver an iq to a resource also from one who does "
+			"not see its presence; then whoever knows or guesses "
+			"the name of a resource can ask whether it is there" },
+	{ .name = NULL },
+};
+
 /* Somebody to whom presence was sent directly (RFC 6121 §4.6). */
 struct target {
 	struct target *next;
@@ -91,17 +104,19 @@ session_done(struct session *s, void *state)
 	directed_clear(state);
 }
 
-/* Has s sent its presence to who, or to the bare address of who? */
+/* Has s sent its presence to who, or to any other resource of who?  One who
+ * enters a room sends it to his own nick, and the others there ask, too. */
 static bool
 directed_to(struct module_ctx *m, struct session *s, struct jid who)
 {
-	struct directed *d;
+	const struct target *t;
 
 	if (s->slots == NULL)
 		return false;
-	d = module_session_state(m, s);
-	return *directed_find(d, who) != NULL ||
-		*directed_find(d, jid_bare(who)) != NULL;
+	t = ((struct directed *)module_session_state(m, s))->first;
+	while (t != NULL && !jid_eq_bare(t->jid, who))
+		t = t->next;
+	return t != NULL;
 }
 
 /* --- who gets what -------------------------------------------------------------------- */
@@ -474,9 +489,11 @@ on_probe(struct module_ctx *m, struct account *acc, struct stanza *st)
 static bool
 iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
 {
+	const struct presence_conf *conf = m->conf;
 	struct session *s;
 
 	if ((st->type != IQ_GET && st->type != IQ_SET) ||
+		conf->iq_from_strangers ||
 		jid_is_bare(st->to) || jid_local(st->from).n == 0 ||
 		account_shows_presence_to(acc, st->from))
 		return true;
@@ -534,6 +551,8 @@ MODULE(presence) = {
 	.name = "presence",
 	.summary = "who is there, and who may know",
 	.specs = "RFC 6121 §4",
+	.options = presence_options,
+	.conf_size = sizeof(struct presence_conf),
 	.hooks = presence_hooks,
 	.session_state = sizeof(struct directed),
 	.session_done = session_done,
