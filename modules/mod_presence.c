@@ -501,13 +501,15 @@ iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
 	return s != NULL && directed_to(m, s, st->from);
 }
 
-/* §4.6.1: one who has left need not be told when we do. */
+/* §4.6.1: one who has left need not be told when we do, and one whom our
+ * presence did not reach knows nothing of us. */
 static void
 forget_target(struct module_ctx *m, struct account *acc, const struct stanza *st)
 {
 	struct session *s;
 
-	if (st->type != PRESENCE_UNAVAILABLE || jid_is_bare(st->to))
+	if ((st->type != PRESENCE_UNAVAILABLE && st->type != PRESENCE_ERROR) ||
+		jid_is_bare(st->to))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	if (s != NULL && s->slots != NULL)
