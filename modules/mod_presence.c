@@ -189,18 +189,24 @@ show_own_resources(struct session *newcomer)
 
 /* --- available (RFC 6121 §4.2, §4.4) ----------------------------------------------------- */
 
-/* RFC 6121 §4.7.2.3; false when it is none. */
+/* RFC 6121 §4.7.2.3: an xs:byte, whose sign may be a plus; false when it is
+ * none. */
 static bool
 read_priority(struct stanza *st, int8_t *priority_out)
 {
 	const struct elem *e = stanza_child(st, NS_CLIENT, "priority");
 	long long value;
+	struct str text;
 
 	*priority_out = 0;
 	if (e == NULL)
 		return true;
-	if (!str_to_int(str_trim(elem_text(st->arena, e)), PRIORITY_MIN,
-		    PRIORITY_MAX, &value))
+	text = str_trim(elem_text(st->arena, e));
+	if (text.n > 1 && text.p[0] == '+' && text.p[1] != '-') {
+		text.p++;
+		text.n--;
+	}
+	if (!str_to_int(text, PRIORITY_MIN, PRIORITY_MAX, &value))
 		return false;
 	*priority_out = (int8_t)value;
 	return true;
