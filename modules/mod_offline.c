@@ -101,9 +101,6 @@ is_accessory(const struct elem *e)
 static bool
 is_worth_keeping(const struct stanza *st)
 {
-	if (stanza_has_hint(st, "no-store") ||
-		stanza_has_hint(st, "no-permanent-store"))
-		return false;
 	if (stanza_has_hint(st, "store"))
 		return true;
 	elem_each_child(st->root, e) {
@@ -198,8 +195,10 @@ backlog_has_room(const struct backlog *b, const struct offline_conf *conf,
 		b->bytes + bytes <= conf->bytes;
 }
 
-/* An account that does not exist seems to keep it, too (RFC 6121 §8.5.1).  When
- * the quota is reached the sender gets service-unavailable (XEP-0160 §2). */
+/* What is worth keeping and must not be kept (XEP-0334 §4.2) is refused, so that
+ * the sender knows (RFC 6121 §8.5.2.2.1).  An account that does not exist seems
+ * to do all this, too (§8.5.1).  When the quota is reached the sender gets
+ * service-unavailable (XEP-0160 §2). */
 static enum hook_result
 on_offline(struct module_ctx *m, void *arg)
 {
@@ -209,7 +208,13 @@ on_offline(struct module_ctx *m, void *arg)
 	struct buf value = BUF_INIT;
 	bool room;
 
-	if (!acc->exists || acc->removing || !is_worth_keeping(st)) {
+	if (!is_worth_keeping(st)) {
+		stanza_free(st);
+		return HOOK_HANDLED;
+	}
+	if (stanza_has_hint(st, "no-store"))
+		return HOOK_PASS;
+	if (!acc->exists || acc->removing) {
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}
