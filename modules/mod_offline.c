@@ -24,7 +24,6 @@
 #define NS_HINTS "urn:xmpp:hints"
 #define NS_RECEIPTS "urn:xmpp:receipts"
 #define NS_SID "urn:xmpp:sid:0"
-#define NS_DELAY "urn:xmpp:delay"
 
 /* What is read at once. */
 #define BATCH 512
@@ -108,21 +107,6 @@ is_worth_keeping(const struct stanza *st)
 			return true;
 	}
 	return false;
-}
-
-/* Only we say what we have delayed (hostile 48). */
-static void
-stamp_delay(struct stanza *st, struct str host, int64_t wall_us)
-{
-	struct elem *next;
-
-	for (struct elem *e = st->root->first; e != NULL; e = next) {
-		next = e->next;
-		if (!elem_is_text(e) && elem_is(e, NS_DELAY, "delay") &&
-			str_eq(elem_attr(e, "from"), host))
-			elem_remove(st->root, e);
-	}
-	stanza_add_delay(st, host, wall_us);
 }
 
 /* --- keeping it --------------------------------------------------------------------------- */
@@ -220,7 +204,8 @@ on_offline(struct module_ctx *m, void *arg)
 	}
 	if (acc->anonymous)
 		return HOOK_PASS;
-	stamp_delay(st, account_domain(acc), shard_wall_us(acc->e.shard));
+	stanza_add_delay(st, account_domain(acc),
+		shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
 	room = backlog_has_room(module_account_state(m, acc), m->conf,
 		value.n);

@@ -20,6 +20,8 @@
 #include "core/router.h"
 #include "core/trace.h"
 #include "core/wire.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
 
 #define RENAME_TRIES 8
 
@@ -209,6 +211,39 @@ session_stamp(struct session *s, struct stanza *st)
 	return true;
 }
 
+static bool
+is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
+{
+	struct jid from;
+
+	return elem_is(e, NS_DELAY, "delay") &&
+		jid_parse(&from, a, elem_attr(e, "from"), NULL) &&
+		jid_local(from).n == 0 &&
+		shard_host(sh, jid_domain(from)) != NULL;
+}
+
+/* XEP-0203 §5: what we have delayed, only we say (hostile 48).  An iq keeps its
+ * one payload.  Those that stay are chained anew, because to take out each by
+ * itself would be slow where there are many. */
+static void
+session_drop_claims(struct session *s, struct stanza *st)
+{
+	struct elem **at = &st->root->first;
+	struct elem *last = NULL;
+
+	if (st->kind == STANZA_IQ)
+		return;
+	for (struct elem *e = *at; e != NULL; e = e->next) {
+		if (!elem_is_text(e) &&
+			is_our_delay(session_shard(s), st->arena, e))
+			continue;
+		*at = last = e;
+		at = &e->next;
+	}
+	*at = NULL;
+	st->root->last = last;
+}
+
 /* Hooks, then the router; st is taken. */
 static void
 session_emit(struct session *s, struct stanza *st)
@@ -238,6 +273,7 @@ session_receive(struct session *s, struct stanza *st)
 		stanza_free(st);
 		return false;
 	}
+	session_drop_claims(s, st);
 	sh->stats.stanzas_in++;
 	trace_stanza(s, "in", st);
 	session_emit(s, st);

@@ -86,7 +86,8 @@ struct session *session_bind(struct account *acc, struct str resource,
 	enum stanza_cond *cond_out);
 /*
  * The client sent st (taken): its from is checked and stamped (RFC 6120
- * §8.1.2.1), and it goes to the hooks and the router.  False when from is not
+ * §8.1.2.1), what it says in our name is taken out, and it goes to the hooks and
+ * the router.  False when from is not
  * the session's own: st is freed, and the caller closes with invalid-from.
  */
 bool session_receive(struct session *s, struct stanza *st);

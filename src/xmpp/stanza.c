@@ -15,7 +15,6 @@
 #include "xml/elem.h"
 #include "xmpp/datetime.h"
 
-#define NS_DELAY "urn:xmpp:delay"
 #define NS_HINTS "urn:xmpp:hints"
 #define ERROR_TEXT_MAX 1024 /* bytes of the text of an error that we send */
 

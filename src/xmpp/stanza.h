@@ -23,6 +23,7 @@ struct recipients;
 
 #define NS_CLIENT "jabber:client"
 #define NS_SERVER "jabber:server"
+#define NS_DELAY "urn:xmpp:delay"
 
 enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 
