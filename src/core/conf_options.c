@@ -255,8 +255,9 @@ const struct option config_limits_options[] = {
 	LIMIT(unauthenticated_connections,
 		.name = "unauthenticated_connections", .type = OPT_INT,
 		.dflt = "10000", .min = "10", .max = "1000000",
-		.help = "connections that have not logged in; further ones are "
-			"closed"),
+		.help = "connections that have not logged in; for each further "
+			"one the oldest is closed of the address that has "
+			"most of them"),
 	LIMIT(connections_per_address, .name = "connections_per_address",
 		.type = OPT_INT, .dflt = "100", .min = "1", .max = "1000000",
 		.help = "connections from one IPv4 address, or one IPv6 "

@@ -40,7 +40,7 @@ conn_new(struct net *net)
 /* Takes the address apart once; a dual-stack socket shows IPv4 as
  * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
  * is. */
-static void
+void
 conn_set_peer(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
 {
 	char text[INET6_ADDRSTRLEN];

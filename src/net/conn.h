@@ -60,6 +60,9 @@ struct conn *conn_new_mem(struct net *net, const struct conn_mem_sink *sink);
 void conn_mem_feed(struct conn *c, const char *p, size_t n);
 /* The other side has hung up. */
 void conn_mem_hangup(struct conn *c);
+/* Pretends that the other side is at an address, before it has an owner. */
+void conn_mem_from(struct conn *c, const struct sockaddr *peer,
+	unsigned peer_len);
 /* Pretends TLS, without its bytes: conn_is_secure() holds from now on. */
 void conn_mem_secure(struct conn *c);
 

@@ -26,6 +26,13 @@ conn_new_mem(struct net *net, const struct conn_mem_sink *sink)
 }
 
 void
+conn_mem_from(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
+{
+	assert(c->mem != NULL);
+	conn_set_peer(c, peer, peer_len);
+}
+
+void
 conn_mem_feed(struct conn *c, const char *p, size_t n)
 {
 	assert(c->mem != NULL);

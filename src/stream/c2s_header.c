@@ -21,6 +21,8 @@
 /* What a language tag has at most (RFC 5646 §4.4.1); longer ones are not kept
  * (hostile 12). */
 #define LANG_MAX 35
+/* For the last words to one who makes room for others. */
+#define CROWDED_OUT_US (100 * US_PER_MS)
 
 /* What we make of the header of a client. */
 struct header {
@@ -112,6 +114,19 @@ c2s_log_end(const struct c2s *c, const char *what, const char *why)
 			why);
 }
 
+/* How long the client may take to close, too.  Who was crowded out gets no more
+ * than it takes to send him word, or those who go would fill what there is of
+ * descriptors instead of those who stay. */
+static int64_t
+c2s_linger_us(const struct c2s *c)
+{
+	int64_t us = c->shard->snap->config->limits.close_timeout_us;
+
+	return c->login != NULL && c->login->crowded_out
+		? MIN(us, CROWDED_OUT_US)
+		: us;
+}
+
 void
 c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 	const char *text)
@@ -133,7 +148,7 @@ c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 	}
 	c->stage = C2S_CLOSED;
 	shard_timer_cancel(c->shard, &c->timer);
-	conn_close(c->conn, c->shard->snap->config->limits.close_timeout_us);
+	conn_close(c->conn, c2s_linger_us(c));
 	if (!c->feeding) {
 		xml_parser_put(c->shard->xml, c->parser);
 		c->parser = NULL;

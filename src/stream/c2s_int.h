@@ -1,8 +1,8 @@
 /*
  * c2s_int.h - what the files of a client's stream share.
  *
- * Owner shard, but for c2s_server, of which the tally and the throttle may be
- * used on any thread, and the rest on shard 0.
+ * Owner shard, but for c2s_server, of which the tally, the crowd and the
+ * throttle may be used on any thread, and the rest on shard 0.
  */
 #ifndef STREAM_C2S_INT_H
 #define STREAM_C2S_INT_H
@@ -15,6 +15,7 @@
 #include <uthash.h>
 
 #include "base/buf.h"
+#include "base/crowd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/timer.h"
@@ -99,7 +100,8 @@ struct c2s_login {
 	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
-	bool counted;          /* as unauthenticated */
+	bool crowded_out;      /* by other strangers */
+	struct crowd_member stranger; /* until it has authenticated */
 };
 
 struct c2s {
@@ -158,7 +160,8 @@ struct c2s_accept {
 
 /* Of the server. */
 struct c2s_server {
-	struct tally *tally;       /* KEY_ALL, KEY_STRANGERS, addresses */
+	struct tally *tally;       /* KEY_ALL, addresses */
+	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses and accounts */
 	struct config *listened;   /* a reference: what was bound; or NULL */
 	int *fds;                  /* listener by listener, shard by shard */

@@ -12,6 +12,7 @@
 
 #include <assert.h>
 
+#include "base/crowd.h"
 #include "base/mem.h"
 #include "base/tally.h"
 #include "base/throttle.h"
@@ -23,7 +24,6 @@
 #define STRANGER_QUEUE_BYTES (64 * 1024)
 
 #define KEY_ALL STR("connections")
-#define KEY_STRANGERS STR("strangers")
 
 /* The longest key: a letter, and an address of the network or of an account. */
 #define KEY_MAX (1 + JID_MAX)
@@ -84,6 +84,45 @@ c2s_refused(struct c2s *c, const char *why)
 	return false;
 }
 
+/* Its shard.  Meanwhile it may have logged in, or ended by itself. */
+static void
+on_crowded_out(struct shard *sh, void *arg)
+{
+	uint64_t token = *(uint64_t *)arg;
+	struct c2s *c = c2s_find(sh, token);
+
+	free(arg);
+	if (c == NULL || c->authenticated)
+		return;
+	sh->stats.refused++;
+	if (log_limit_ok(&c2s_shard(sh)->refused, LOG_STREAM))
+		log_warn(LOG_STREAM, c2s_who(c),
+			"one that has not logged in makes room for another reason=\"limits: unauthenticated_connections\"");
+	c->login->crowded_out = true;
+	c2s_end(c, STREAM_RESOURCE_CONSTRAINT,
+		"Too many connections have not logged in");
+}
+
+/* While strangers have all the room that there is for them, each who comes sends
+ * away one of those who hold most of it: he may be a user. */
+static void
+c2s_enter_crowd(struct c2s *c)
+{
+	struct crowd_member *m = &c->login->stranger;
+	struct crowd_leaver gone;
+	uint64_t *token;
+
+	m->home = c->shard;
+	m->token = c->login->token;
+	if (!crowd_enter(c2s_server(c->shard->server)->strangers, m,
+		    conn_peer_key(c->conn),
+		    (size_t)c2s_limits(c)->unauthenticated_connections, &gone))
+		return;
+	token = xmalloc(sizeof(*token));
+	*token = gone.token;
+	shard_post(gone.home, on_crowded_out, token, sizeof(*token));
+}
+
 bool
 c2s_count_in(struct c2s *c)
 {
@@ -94,29 +133,22 @@ c2s_count_in(struct c2s *c)
 
 	if (!tally_add(t, KEY_ALL, (uint64_t)l->connections))
 		return c2s_refused(c, "limits: connections");
-	if (!tally_add(t, KEY_STRANGERS,
-		    (uint64_t)l->unauthenticated_connections)) {
-		tally_remove(t, KEY_ALL);
-		return c2s_refused(c, "limits: unauthenticated_connections");
-	}
 	if (address.p != NULL &&
 		!tally_add(t, address, (uint64_t)l->connections_per_address)) {
 		tally_remove(t, KEY_ALL);
-		tally_remove(t, KEY_STRANGERS);
 		return c2s_refused(c, "limits: connections_per_address");
 	}
 	c->counted = true;
-	c->login->counted = true;
+	c2s_enter_crowd(c);
 	return true;
 }
 
 void
 c2s_count_known(struct c2s *c)
 {
-	if (c->login == NULL || !c->login->counted)
-		return;
-	c->login->counted = false;
-	tally_remove(c2s_server(c->shard->server)->tally, KEY_STRANGERS);
+	if (c->login != NULL)
+		crowd_leave(c2s_server(c->shard->server)->strangers,
+			&c->login->stranger);
 }
 
 void

@@ -40,6 +40,7 @@ c2s_server_get(struct server *srv)
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));
 		s->tally = tally_new();
+		s->strangers = crowd_new();
 		s->failures = throttle_new(FAILURES_KEPT);
 		srv->streams = s;
 	}
@@ -54,6 +55,7 @@ c2s_server_free(struct server *srv)
 	if (s == NULL)
 		return;
 	tally_free(s->tally);
+	crowd_free(s->strangers);
 	throttle_free(s->failures);
 	config_unref(s->listened);
 	free(s->fds);

@@ -39,10 +39,12 @@ class Client:
 
     # --- bytes ------------------------------------------------------------
 
-    def connect(self, kind="starttls"):
-        """kind: the tls of the listener; a direct one is handshaken."""
+    def connect(self, kind="starttls", source=None):
+        """kind: the tls of the listener; a direct one is handshaken.  source:
+        which of our own addresses it comes from."""
         port = self.server.port("direct" if kind == "direct" else kind)
-        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+        self.sock = socket.create_connection(
+            ("127.0.0.1", port), PATIENCE, source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.eof = False
         if kind == "direct":
@@ -227,9 +229,9 @@ class Client:
         self.expect("<proceed xmlns='%s'/>" % TLS)
         self.tls(**tls)
 
-    def secure(self, kind="starttls"):
+    def secure(self, kind="starttls", source=None):
         """Connects, and opens a stream that is ready for SASL."""
-        self.connect(kind)
+        self.connect(kind, source)
         self.open()
         if kind == "starttls":
             self.starttls()

@@ -5,6 +5,7 @@
 
 #include "c2s_world.h"
 
+#include <arpa/inet.h>
 #include <semaphore.h>
 
 #include "base/arena.h"
@@ -288,15 +289,38 @@ on_sink_closed(void *arg)
 	peer->conn = NULL;
 }
 
-void
-peer_open(struct peer *p, struct world *w, unsigned shard, bool secure)
+static void
+peer_make(struct peer *p, struct world *w, unsigned shard)
 {
-	struct shard *sh = w->server->shards[shard];
 	struct conn_mem_sink sink = { on_sink_write, on_sink_closed, p };
 
 	*p = (struct peer){ .world = w };
-	p->conn = conn_new_mem(sh->net, &sink);
-	c2s_accept_mem(sh, p->conn, secure);
+	p->conn = conn_new_mem(w->server->shards[shard]->net, &sink);
+}
+
+void
+peer_open(struct peer *p, struct world *w, unsigned shard, bool secure)
+{
+	peer_make(p, w, shard);
+	c2s_accept_mem(w->server->shards[shard], p->conn, secure);
+	world_settle(w);
+}
+
+void
+peer_open_from(struct peer *p, struct world *w, unsigned shard,
+	const char *address)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
+	peer_make(p, w, shard);
+	if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
+		conn_mem_from(p->conn, (struct sockaddr *)&in, sizeof(in));
+	} else {
+		CHECK(inet_pton(AF_INET6, address, &in6.sin6_addr) == 1);
+		conn_mem_from(p->conn, (struct sockaddr *)&in6, sizeof(in6));
+	}
+	c2s_accept_mem(w->server->shards[shard], p->conn, true);
 	world_settle(w);
 }
 

@@ -76,6 +76,9 @@ void world_add_account(struct world *w, const char *name);
 struct shard *world_owner(struct world *w, const char *name);
 
 void peer_open(struct peer *p, struct world *w, unsigned shard, bool secure);
+/* Over TLS, from an IPv4 or IPv6 address. */
+void peer_open_from(struct peer *p, struct world *w, unsigned shard,
+	const char *address);
 void peer_done(struct peer *p);
 /* Sends text; what came back is in got, instead of what was there. */
 void peer_say(struct peer *p, const char *text);

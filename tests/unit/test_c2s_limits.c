@@ -6,6 +6,7 @@
 
 #include "stream/c2s.h"
 
+#include "base/mem.h"
 #include "c2s_world.h"
 #include "core/account.h"
 #include "core/entity.h"
@@ -316,17 +317,58 @@ TEST(strangers_are_counted_until_they_log_in)
 	struct peer p[12];
 
 	world_init(&w, 3, "limits: { unauthenticated_connections: 10 }", "");
-	for (unsigned i = 0; i < 11; i++) {
+	for (unsigned i = 0; i < 10; i++)
 		peer_open(&p[i], &w, i % 3, true);
-		CHECK(p[i].closed == (i == 10));
-	}
 	peer_login(&p[0], AUTH_ROMEO, BIND("a"));
-	peer_open(&p[11], &w, 0, true);
-	CHECK(!p[11].closed);
-	for (unsigned i = 0; i < 12; i++)
+	peer_open(&p[10], &w, 0, true);
+	for (unsigned i = 0; i < 11; i++)
+		CHECK(!p[i].closed);
+	peer_open(&p[11], &w, 1, true);
+	CHECK_GOT(&p[1], "<stream:stream", "<stream:error><resource-constraint ",
+		"</stream:stream>");
+	for (unsigned i = 0; i < 12; i++) {
+		CHECK(p[i].closed == (i == 1));
 		peer_done(&p[i]);
+	}
 	CHECK_INT(c2s_streams_left(w.server), 0);
 	world_done(&w);
+}
+
+/* As many as there may be, from ten addresses; then users, each from his own. */
+TEST(strangers_that_only_wait_do_not_keep_users_out)
+{
+	static const size_t sizes[] = { 10, 11, 100, 300 };
+	struct peer *p = xcalloc(300, sizeof(*p)), user;
+	char address[32], conf[80];
+	size_t closed;
+	struct world w;
+
+	for (size_t s = 0; s < COUNT(sizes); s++) {
+		snprintf(conf, sizeof(conf),
+			"limits: { unauthenticated_connections: %zu }",
+			sizes[s]);
+		world_init(&w, 3, conf, "");
+		for (unsigned i = 0; i < sizes[s]; i++) {
+			snprintf(address, sizeof(address), "192.0.2.%u",
+				i % 10);
+			peer_open_from(&p[i], &w, i % 3, address);
+		}
+		for (unsigned i = 0; i < 20; i++) {
+			snprintf(address, sizeof(address), "198.51.100.%u", i);
+			peer_open_from(&user, &w, i % 3, address);
+			peer_login(&user, AUTH_ROMEO, BIND("a"));
+			peer_done(&user);
+		}
+		closed = 0;
+		for (unsigned i = 0; i < sizes[s]; i++) {
+			closed += p[i].closed;
+			peer_done(&p[i]);
+		}
+		/* users log in, and leave the room to the next */
+		CHECK_INT(closed, 1);
+		world_done(&w);
+	}
+	free(p);
 }
 
 TEST(a_client_that_does_not_read_is_cut_off)
