@@ -55,8 +55,8 @@ struct roster_get {
 
 /* All that the answer shows is durable now. */
 static void
-on_get_turn(struct module_ctx *m, struct account *acc, const struct err *err,
-	void *arg)
+on_shown_durable(struct module_ctx *m, struct account *acc,
+	const struct err *err, void *arg)
 {
 	struct roster_get *get = arg;
 
@@ -67,22 +67,42 @@ on_get_turn(struct module_ctx *m, struct account *acc, const struct err *err,
 	free(get);
 }
 
+/* All that came before is durable now, but perhaps not what memory shows: a
+ * contact may have changed something since.  Only then is there a copy that
+ * waits. */
+static void
+on_get_turn(struct module_ctx *m, struct account *acc, const struct err *err,
+	void *arg)
+{
+	struct iq *iq = arg;
+	struct roster_get *get;
+
+	(void)err;
+	if (m == NULL || acc == NULL) {
+		iq_error(iq, COND_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (account_line_is_empty(acc)) {
+		iq_result(iq, roster_payload(acc, iq));
+		return;
+	}
+	get = xmalloc(sizeof(*get));
+	*get = (struct roster_get){ iq, roster_payload(acc, iq) };
+	module_commit_in_turn(m, acc, NULL, on_shown_durable, get);
+}
+
 static enum hook_result
 on_roster_get(struct module_ctx *m, struct iq *iq)
 {
 	struct account *acc = iq->account;
-	struct elem *payload = roster_payload(acc, iq);
-	struct roster_get *get;
 
 	iq->session->interested = true; /* §2.2 */
 	if (account_line_is_empty(acc)) {
-		iq_result(iq, payload);
+		iq_result(iq, roster_payload(acc, iq));
 		return HOOK_HANDLED;
 	}
-	get = xmalloc(sizeof(*get));
-	*get = (struct roster_get){ iq, payload };
 	iq_keep(iq);
-	module_commit_in_turn(m, acc, NULL, on_get_turn, get);
+	module_commit_in_turn(m, acc, NULL, on_get_turn, iq);
 	return HOOK_HANDLED;
 }
 

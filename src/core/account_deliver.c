@@ -11,6 +11,7 @@
 #include "core/account_int.h"
 #include "core/host.h"
 #include "core/iq.h"
+#include "core/requests.h"
 #include "core/router.h"
 #include "core/session.h"
 #include "core/wire.h"
@@ -178,6 +179,7 @@ account_receive(struct entity *e, struct stanza *st)
 	struct account *acc = account_of(e);
 	struct account_stanza arg = { acc, st };
 
+	requests_answered(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_PASS)
 		account_deliver(acc, st);

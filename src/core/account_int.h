@@ -20,6 +20,8 @@ void account_deliver_now(struct account *acc, struct stanza *st);
 void account_close_sessions(struct account *acc, struct str keep,
 	enum stream_cond cond, const char *text);
 
+/* session.c: s sends st (taken): hooks, then the router. */
+void session_emit(struct session *s, struct stanza *st);
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
 

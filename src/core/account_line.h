@@ -9,9 +9,29 @@
  * entities is kept (RFC 6120 §10.1), though only some of it waits for the disk.
  * Commits do not wait for each other: only their effects do.
  *
- * Not in line: iqs of the account to itself, whose answers are ordered by the
- * handlers that change something; and probes and subscriptions that arrive,
- * which handlers take at once.
+ * What a session asks of bare addresses, its own account and others, waits in
+ * lines of the session before (requests.h), so that a get shows what was set
+ * before it, and nothing else:
+ *
+ *   session_receive                   passes                what waits
+ *     |
+ *     v
+ *   lines of the session              messages, presence    gets behind sets,
+ *     |  own account | others          (*)                  sets behind gets,
+ *     v                                                     too many of either
+ *   hooks
+ *     |
+ *     v
+ *   line of the account <-- arrivals  iqs of the account    all else, behind
+ *     |                                to itself; probes,   commits and halts
+ *     v                                subscriptions
+ *   router, sessions, callbacks        that arrive
+ *
+ *   (*) But not a set to the own account that is not answered yet, nor what
+ *       waits for that.
+ *
+ * What waits counts with its real bytes; above a bound its stream rests.  A line
+ * holds up its own session, or its own account, and nobody else.
  *
  * Owner shard.
  */

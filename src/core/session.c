@@ -17,6 +17,7 @@
 #include "core/conf.h"
 #include "core/host.h"
 #include "core/module_int.h"
+#include "core/requests.h"
 #include "core/router.h"
 #include "core/trace.h"
 #include "core/wire.h"
@@ -111,6 +112,7 @@ session_free(struct session *s)
 	*at = s->next;
 	acc->n_sessions--;
 	acc->e.shard->stats.sessions--;
+	requests_done(s);
 	module_session_slots_free(s);
 	wire_unref(s->presence);
 	held_remove(HELD_SESSION, s);
@@ -244,8 +246,7 @@ session_drop_claims(struct session *s, struct stanza *st)
 	st->root->last = last;
 }
 
-/* Hooks, then the router; st is taken. */
-static void
+void
 session_emit(struct session *s, struct stanza *st)
 {
 	struct account *acc = s->account;
@@ -257,10 +258,12 @@ session_emit(struct session *s, struct stanza *st)
 	/* RFC 6120 §10.3: without an address it is for the own account */
 	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
 		stanza_set_to(st, acc->e.jid);
-	if (jid_is_set(st->to))
-		account_send(acc, st);
-	else
+	if (!jid_is_set(st->to)) {
 		stanza_free(st);
+		return;
+	}
+	requests_sent(s, st);
+	account_send(acc, st);
 }
 
 bool
@@ -276,7 +279,8 @@ session_receive(struct session *s, struct stanza *st)
 	session_drop_claims(s, st);
 	sh->stats.stanzas_in++;
 	trace_stanza(s, "in", st);
-	session_emit(s, st);
+	if (!requests_keep(s, st))
+		session_emit(s, st);
 	return true;
 }
 
@@ -416,6 +420,7 @@ session_lost(struct session *s)
 	ASSERT_OWNER(&acc->e);
 	s->stream = NULL;
 	s->closing = true;
+	requests_flush(s);
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");

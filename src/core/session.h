@@ -18,6 +18,7 @@
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
 
+struct requests;
 struct stanza;
 struct wire;
 
@@ -46,7 +47,8 @@ struct session_stream {
 
 /* Why its stream rests, for now: each reason goes by itself. */
 enum session_rest {
-	SESSION_REST_REQUESTS = 1 << 0, /* too many of its own wait */
+	SESSION_REST_OWN = 1 << 0,    /* too much waits, see requests.h: what */
+	SESSION_REST_OTHERS = 1 << 1, /* it asks its account, or others */
 };
 
 struct session {
@@ -56,6 +58,7 @@ struct session {
 	void *stream;          /* NULL while it has none */
 	struct wire *presence; /* the last one broadcast; NULL: not available */
 	struct module_slot *slots; /* what modules keep with it */
+	struct requests *requests; /* NULL: none is under way */
 	int64_t presence_us;   /* when presence came, wall clock */
 	int64_t bound_us;      /* wall clock */
 	uint32_t id;           /* for the log */

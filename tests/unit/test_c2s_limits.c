@@ -213,18 +213,18 @@ TEST(a_stream_that_rests_for_two_reasons_goes_on_when_neither_is_left)
 	peer_login(&p, AUTH_ROMEO, BIND("a"));
 	c = only_stream(&w, 0);
 	s = c->session;
-	session_rest(s, SESSION_REST_REQUESTS);
-	session_rest(s, SESSION_REST_REQUESTS);
+	session_rest(s, SESSION_REST_OWN);
+	session_rest(s, SESSION_REST_OWN);
 	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
 	/* nobody asks a client for a sign of life whom he does not read */
 	CHECK_INT(pings_answered(&w, &p), 0);
 	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
-	session_go_on(s, SESSION_REST_REQUESTS);
+	session_go_on(s, SESSION_REST_OWN);
 	world_settle(&w);
 	CHECK_INT(count(&p, "id=\"p\""), 0);
 	world_advance(&w, 11 * US_PER_S);
 	CHECK_INT(count(&p, "id=\"p\""), 1);
-	session_go_on(s, SESSION_REST_REQUESTS);
+	session_go_on(s, SESSION_REST_OWN);
 	peer_say(&p, PING);
 	CHECK_INT(count(&p, "id=\"p\""), 1);
 	world_advance(&w, 299 * US_PER_S);

@@ -1,0 +1,32 @@
+/*
+ * requests.h - what a session asks of bare addresses of ours: its own account,
+ * hosts, other accounts.  We answer all of it ourselves, so that it can be done
+ * in order (RFC 6120 §10.1), and so that no more is under way than is good.
+ *
+ * Owner shard of the account.  The drawing is in account_line.h.
+ */
+#ifndef CORE_REQUESTS_H
+#define CORE_REQUESTS_H
+
+#include <stdbool.h>
+
+struct account;
+struct session;
+struct stanza;
+
+/* --- for session.c and account_deliver.c, owner shard -------------------------- */
+
+/* True, and st is taken, when it has to wait before s may send it:
+ * session_emit() follows. */
+bool requests_keep(struct session *s, struct stanza *st);
+/* s sends st (borrowed), whose to is set, now. */
+void requests_sent(struct session *s, const struct stanza *st);
+/* st (borrowed) has come for acc: perhaps an answer. */
+void requests_answered(struct account *acc, const struct stanza *st);
+/* The client is gone: what waits of its messages and presence is sent, what it
+ * asked for is dropped. */
+void requests_flush(struct session *s);
+/* s ends: all that waits is dropped. */
+void requests_done(struct session *s);
+
+#endif
