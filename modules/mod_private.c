@@ -4,8 +4,7 @@
  * Owner shard of the account.  One value for each namespace, map "private":
  * <query xmlns='jabber:iq:private'/> around what was stored.  What an account
  * may keep is limited as a whole, so a set first reads all there is; sets of one
- * account are done one after the other, so that they cannot pass the limit
- * together.  Invariant: the first of the queue is the one under way.
+ * account are done one by one, so that they cannot pass the limit together.
  */
 #include "config.h"
 
@@ -14,7 +13,6 @@
 #define NS_PRIVATE "jabber:iq:private"
 #define MAP_PRIVATE "private"
 #define ELEMENTS_MAX 256 /* in one set */
-#define WAITING_MAX 32   /* sets of one account */
 
 struct private_conf {
 	uint64_t max_bytes;
@@ -33,17 +31,10 @@ static const struct option private_options[] = {
 	{ .name = NULL },
 };
 
+/* A set that is under way. */
 struct private_set {
-	struct private_set *next;
-	struct private_state *state; /* NULL: the account has left memory */
 	struct module_entry *entry;
 	struct iq *iq;
-};
-
-/* Of an account. */
-struct private_state {
-	struct private_set *first;
-	size_t n;
 };
 
 /* XEP-0049 §2.3: a child in a namespace of its own, which is the key. */
@@ -172,16 +163,7 @@ private_write(struct iq *iq, struct store_place at, struct store_tx *tx,
 	}
 }
 
-/* --- set: one after the other ------------------------------------------------------- */
-
-static struct module_ctx *
-private_ctx(const struct private_set *set)
-{
-	struct host *host =
-		shard_host(set->iq->shard, jid_domain(set->iq->st->to));
-
-	return host != NULL ? module_at_host(host, set->entry) : NULL;
-}
+/* --- set: storing them -------------------------------------------------------------- */
 
 static struct store_place
 private_place(const struct iq *iq, const char *map)
@@ -193,104 +175,78 @@ private_place(const struct iq *iq, const char *map)
 	};
 }
 
-static void private_start(struct private_set *set);
-
-/* Answers set, which is freed, and goes on with the next. */
-static void
-private_finish(struct private_set *set, enum stanza_cond cond, const char *text)
-{
-	struct private_state *state = set->state;
-
-	if (cond == COND_NONE)
-		iq_result(set->iq, NULL);
-	else
-		iq_error(set->iq, cond, text);
-	if (state != NULL) {
-		state->first = set->next;
-		state->n--;
-	}
-	free(set);
-	if (state != NULL && state->first != NULL)
-		private_start(state->first);
-}
-
 static void
 on_private_written(void *arg, bool ok, const struct err *err)
 {
-	private_finish(arg, ok ? COND_NONE : stanza_cond_of(err->code), NULL);
+	struct iq *iq = arg;
+
+	if (ok)
+		iq_result(iq, NULL);
+	else
+		iq_error(iq, stanza_cond_of(err->code), NULL);
 }
 
-/* Reads what there is: it counts, but for what is about to be replaced. */
-static void
-on_private_listed(void *arg, const struct store_answer *answer,
-	const struct err *err)
+/* What there is counts, but for what is about to be replaced. */
+static struct private_size
+private_rest(const struct iq *iq, const struct store_answer *answer)
 {
-	struct private_set *set = arg;
-	struct iq *iq = set->iq;
-	struct module_ctx *m = private_ctx(set);
-	const struct private_conf *conf;
 	struct private_size size = { .bytes = 0 };
-	struct store_tx *tx;
 
-	if (m == NULL || err != NULL) {
-		private_finish(set,
-			err != NULL ? stanza_cond_of(err->code) :
-				      COND_SERVICE_UNAVAILABLE,
-			NULL);
-		return;
-	}
-	conf = m->conf;
 	for (size_t i = 0; i < answer->n; i++) {
 		if (!payload_has_ns(iq->payload, answer->entries[i].key))
 			size_add(&size, answer->entries[i].key,
 				answer->entries[i].value);
 	}
-	tx = store_tx_new();
+	return size;
+}
+
+static void
+private_store(struct module_ctx *m, struct iq *iq, struct private_size size)
+{
+	const struct private_conf *conf = m->conf;
+	struct store_tx *tx = store_tx_new();
+
 	/* the account may have been removed meanwhile, and all it had */
 	store_tx_require(tx, private_place(iq, MAP_ACCOUNT), STR(KEY_CREATED));
 	private_write(iq, private_place(iq, MAP_PRIVATE), tx, &size);
 	if (size.bytes <= conf->max_bytes &&
 		size.namespaces <= conf->max_namespaces) {
-		module_commit(m, iq->shard, tx, on_private_written, set);
+		module_commit(m, iq->shard, tx, on_private_written, iq);
 		return;
 	}
 	store_tx_free(tx);
-	private_finish(set, COND_RESOURCE_CONSTRAINT,
+	iq_error(iq, COND_RESOURCE_CONSTRAINT,
 		"That is more than an account may keep");
 }
 
 static void
-private_start(struct private_set *set)
+on_private_listed(void *arg, const struct store_answer *answer,
+	const struct err *err)
 {
-	struct module_ctx *m = private_ctx(set);
+	struct private_set set = *(struct private_set *)arg;
+	struct host *host =
+		shard_host(set.iq->shard, jid_domain(set.iq->st->to));
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, set.entry) : NULL;
 
-	/* a reload has taken the module away, and each that waits is told */
-	if (m == NULL)
-		private_finish(set, COND_SERVICE_UNAVAILABLE, NULL);
+	free(arg);
+	if (err != NULL)
+		iq_error(set.iq, stanza_cond_of(err->code), NULL);
+	else if (m == NULL)
+		iq_error(set.iq, COND_SERVICE_UNAVAILABLE, NULL);
 	else
-		module_list(m, set->iq->shard,
-			private_place(set->iq, MAP_PRIVATE), on_private_listed,
-			set);
+		private_store(m, set.iq, private_rest(set.iq, answer));
 }
 
 static void
-private_queue(struct module_ctx *m, struct private_state *state, struct iq *iq)
+private_start(struct module_ctx *m, struct iq *iq)
 {
 	struct private_set *set = xmalloc(sizeof(*set));
-	struct private_set **at = &state->first;
 
-	*set = (struct private_set){
-		.state = state,
-		.entry = m->entry,
-		.iq = iq,
-	};
-	while (*at != NULL)
-		at = &(*at)->next;
-	*at = set;
-	state->n++;
+	*set = (struct private_set){ m->entry, iq };
 	iq_keep(iq);
-	if (state->first == set)
-		private_start(set);
+	module_list(m, iq->shard, private_place(iq, MAP_PRIVATE),
+		on_private_listed, set);
 }
 
 static const char *
@@ -312,7 +268,6 @@ private_mistake(const struct elem *payload)
 static enum hook_result
 on_private_set(struct module_ctx *m, struct iq *iq)
 {
-	struct private_state *state = module_account_state(m, iq->account);
 	const char *mistake = private_mistake(iq->payload);
 
 	if (mistake != NULL)
@@ -320,35 +275,15 @@ on_private_set(struct module_ctx *m, struct iq *iq)
 	else if (iq->account->anonymous)
 		iq_error(iq, COND_NOT_ALLOWED,
 			"Nothing is kept for temporary accounts");
-	else if (state->n >= WAITING_MAX)
-		iq_error(iq, COND_RESOURCE_CONSTRAINT,
-			"Wait until what was sent before is stored");
 	else
-		private_queue(m, state, iq);
+		private_start(m, iq);
 	return HOOK_HANDLED;
-}
-
-/* The one under way goes on without the account; the others are refused. */
-static void
-on_account_done(struct account *acc, void *arg)
-{
-	struct private_state *state = arg;
-	struct private_set *set = state->first, *next;
-
-	(void)acc;
-	if (set == NULL)
-		return;
-	set->state = NULL;
-	for (set = set->next; set != NULL; set = next) {
-		next = set->next;
-		iq_error(set->iq, COND_RESOURCE_CONSTRAINT, NULL);
-		free(set);
-	}
 }
 
 static const struct iq_handler private_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_PRIVATE, "query", on_private_get },
-	{ IQ_SET, AT_OWN_ACCOUNT, NS_PRIVATE, "query", on_private_set },
+	{ IQ_SET, AT_OWN_ACCOUNT | ONE_BY_ONE, NS_PRIVATE, "query",
+		on_private_set },
 	{ .fn = NULL },
 };
 
@@ -362,6 +297,4 @@ MODULE(private) = {
 	.options = private_options,
 	.conf_size = sizeof(struct private_conf),
 	.iqs = private_iqs,
-	.account_state = sizeof(struct private_state),
-	.account_done = on_account_done,
 };

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "core/account_int.h"
 #include "core/host.h"
+#include "core/iq_int.h"
 #include "core/module.h"
 #include "core/module_int.h"
 #include "core/session.h"
@@ -157,7 +158,7 @@ account_is_idle(const struct entity *e)
 {
 	const struct account *acc = (const struct account *)(const void *)e;
 
-	return acc->sessions == NULL && !acc->removing &&
+	return acc->sessions == NULL && !acc->removing && acc->alone == NULL &&
 		account_line_is_empty(acc);
 }
 
@@ -169,6 +170,7 @@ account_unload(struct entity *e)
 	while (acc->sessions != NULL)
 		session_free(acc->sessions);
 	account_line_done(acc);
+	iq_alone_done(acc);
 	module_account_slots_free(acc);
 	roster_done(&acc->roster);
 }

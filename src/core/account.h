@@ -21,6 +21,7 @@
 #include "xmpp/error.h"
 
 struct err;
+struct iq_alone;
 struct module_slot;
 struct session;
 
@@ -35,6 +36,7 @@ struct account {
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
 	struct account_line line; /* what it does, in order */
+	struct iq_alone *alone; /* requests one by one; NULL: none */
 	struct module_slot *slots; /* what modules keep with it */
 	uint64_t credentials_mark; /* of what is stored; 0: not known */
 	uint16_t n_sessions;

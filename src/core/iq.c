@@ -28,6 +28,8 @@ iq_finish(struct iq *iq, struct stanza *answer)
 	ASSERT_ON(sh);
 	assert(!iq->answered);
 	iq->answered = true;
+	if (iq->alone)
+		iq_alone_end(iq);
 	router_send(sh, answer);
 	if (iq->handled)
 		stanza_free(st); /* and iq with it */
@@ -112,19 +114,34 @@ iq_where(const struct iq *iq)
 	return where;
 }
 
+/* Is iq taken, answered or not? */
+static bool
+iq_call(const struct iq_entry *entry, struct iq *iq)
+{
+	if ((entry->handler->where & ONE_BY_ONE) != 0 && iq->account != NULL &&
+		!iq_alone_begin(iq)) {
+		iq->kept = true;
+		return true;
+	}
+	if (entry->handler->fn(entry->ctx, iq) == HOOK_HANDLED) {
+		assert(iq->answered || iq->kept);
+		return true;
+	}
+	if (iq->alone)
+		iq_alone_end(iq);
+	return false;
+}
+
 static bool
 iq_try(const struct iq_entry *entry, struct iq *iq)
 {
 	unsigned where = iq_where(iq);
 
 	for (; entry != NULL; entry = entry->next) {
-		if (entry->handler->type != iq->st->type ||
-			(entry->handler->where & where) == 0)
-			continue;
-		if (entry->handler->fn(entry->ctx, iq) == HOOK_HANDLED) {
-			assert(iq->answered || iq->kept);
+		if (entry->handler->type == iq->st->type &&
+			(entry->handler->where & where) != 0 &&
+			iq_call(entry, iq))
 			return true;
-		}
 	}
 	return false;
 }

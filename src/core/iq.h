@@ -30,6 +30,9 @@ enum iq_where {
 	AT_OTHERS = 8,      /* the bare address of somebody else, whether there
 			     * is such an account or not: the answer must not
 			     * depend on it (RFC 6121 §8.5.1) */
+	/* And how: */
+	ONE_BY_ONE = 16,    /* of one account, the next begins when this one is
+			     * answered, whoever asks; not at hosts */
 };
 
 /* One request.  It lies in the arena of st. */
@@ -43,7 +46,8 @@ struct iq {
 	struct elem *payload;    /* the first child of st */
 	bool answered;
 	bool kept;
-	bool handled; /* its handler has returned */
+	bool handled;            /* its handler has returned */
+	bool alone;              /* ONE_BY_ONE, and under way */
 };
 
 typedef enum hook_result (*iq_fn)(struct module_ctx *m, struct iq *iq);

@@ -1,5 +1,6 @@
 /*
- * iq_int.h - the table of iq handlers of a host, between host.c and iq.c.
+ * iq_int.h - the table of iq handlers of a host, between host.c and iq.c; and
+ * requests that are done one by one, between iq.c and iq_alone.c.
  */
 #ifndef CORE_IQ_INT_H
 #define CORE_IQ_INT_H
@@ -20,5 +21,15 @@ struct iq_entry {
 /* The chain for payload, or NULL. */
 const struct iq_entry *host_iq_find(const struct host *host,
 	const struct elem *payload);
+
+/* --- iq_alone.c ----------------------------------------------------------- */
+
+/* False when another one of iq->account is under way: its stanza is taken, and
+ * dispatched again. */
+bool iq_alone_begin(struct iq *iq);
+/* It is answered, or nobody wants to. */
+void iq_alone_end(struct iq *iq);
+/* acc leaves memory. */
+void iq_alone_done(struct account *acc);
 
 #endif
