@@ -4,7 +4,7 @@
  *
  * One value for each account, map "vcard", read when it is asked for.  Anyone
  * may read a card; a card that is not there is answered to others exactly like
- * an account that is not there (hostile 53).
+ * an account that is not there, and is looked for in both cases (hostile 53).
  */
 #include "config.h"
 
@@ -43,14 +43,15 @@ static const struct option vcard_options[] = {
 
 /* --- reading ---------------------------------------------------------------- */
 
+/* XEP-0054 §3.1 lets us choose between an empty card and item-not-found, which
+ * clients show to their user as a failure. */
 static void
 vcard_absent(struct iq *iq)
 {
-	bool own = jid_eq_bare(iq->st->from, iq->st->to);
-
-	/* XEP-0054 §3.1, §3.3 */
-	iq_error(iq, own ? COND_ITEM_NOT_FOUND : COND_SERVICE_UNAVAILABLE,
-		NULL);
+	if (jid_eq_bare(iq->st->from, iq->st->to))
+		iq_result(iq, iq_payload(iq, NS_VCARD, "vCard"));
+	else
+		iq_error(iq, COND_SERVICE_UNAVAILABLE, NULL); /* §3.3 */
 }
 
 static void
@@ -120,10 +121,7 @@ on_vcard_set(struct module_ctx *m, struct iq *iq)
 	/* not behind a removal that is under way */
 	store_tx_require(tx, account_place(iq->account, MAP_ACCOUNT),
 		STR(KEY_CREATED));
-	if (elem_count(iq->payload) == 0)
-		store_tx_delete(tx, at, STR(KEY_CARD));
-	else
-		store_tx_set(tx, at, STR(KEY_CARD), buf_str(&card));
+	store_tx_set(tx, at, STR(KEY_CARD), buf_str(&card));
 	buf_done(&card);
 	iq_keep(iq);
 	module_commit(m, sh, tx, on_card_written, iq);
@@ -158,7 +156,7 @@ on_host_vcard_get(struct module_ctx *m, struct iq *iq)
 }
 
 static const struct iq_handler vcard_iqs[] = {
-	{ IQ_GET, AT_ACCOUNT, NS_VCARD, "vCard", on_vcard_get },
+	{ IQ_GET, AT_OWN_ACCOUNT | AT_OTHERS, NS_VCARD, "vCard", on_vcard_get },
 	{ IQ_SET, AT_OWN_ACCOUNT, NS_VCARD, "vCard", on_vcard_set },
 	{ IQ_GET, AT_HOST, NS_VCARD, "vCard", on_host_vcard_get },
 	{ .fn = NULL },

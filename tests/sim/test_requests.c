@@ -410,4 +410,34 @@ TEST(a_stream_rests_while_too_many_of_its_requests_wait)
 	world_free(w);
 }
 
+/* --- what strangers see of cards ----------------------------------------------- */
+
+static uint64_t
+reads_for(struct asker *x, const char *to)
+{
+	struct store_stats before, after;
+
+	store_stats(x->c.world->server->store, &before);
+	client_send(&x->c, "<iq type='get' id='c' to='%s'>"
+		"<vCard xmlns='vcard-temp'/></iq>", to);
+	turn(x);
+	store_stats(x->c.world->server->store, &after);
+	return after.reads - before.reads;
+}
+
+TEST(a_card_is_looked_for_whether_there_is_an_account_or_not)
+{
+	struct world *w = world_of_two(13, FAST);
+	struct asker x;
+
+	asker_start(&x, w, "romeo", "r");
+	/* both addresses are in memory now */
+	reads_for(&x, "juliet@" WORLD_HOST);
+	reads_for(&x, "nobody@" WORLD_HOST);
+	CHECK_INT(reads_for(&x, "juliet@" WORLD_HOST), 1);
+	CHECK_INT(reads_for(&x, "nobody@" WORLD_HOST), 1);
+	asker_done(&x);
+	world_free(w);
+}
+
 TEST_MAIN
