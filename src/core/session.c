@@ -1,8 +1,9 @@
 /*
  * session.c - one bound resource: bound, fed by its stream, written to, ended.
  *
- * Invariant: a session is in its account's list from session_bind() until
- * session_free(), and in that time account->n_sessions counts it.
+ * Invariant: a session is in its account's list from session_bind(), when nothing
+ * can refuse it any more, until session_free(), and in that time
+ * account->n_sessions counts it.
  */
 #include "config.h"
 
@@ -84,21 +85,38 @@ session_new(struct account *acc, struct str resource)
 	struct session *s =
 		xcalloc(1, sizeof(*s) + bare.len + 1 + resource.n + 1);
 	char *at = mempcpy(s->bytes, bare.text, bare.len);
-	struct session **end = &acc->sessions;
 
 	*at++ = '/';
 	memcpy(at, resource.p, resource.n);
 	s->jid_len = (uint16_t)(bare.len + 1 + resource.n);
 	s->account = acc;
 	s->bound_us = shard_wall_us(acc->e.shard);
+	held_add(HELD_SESSION, s);
+	return s;
+}
+
+static void
+session_enter(struct session *s)
+{
+	struct account *acc = s->account;
+	struct session **end = &acc->sessions;
+
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = s;
 	acc->n_sessions++;
 	acc->e.shard->stats.sessions++;
-	held_add(HELD_SESSION, s);
 	entity_in_use(&acc->e);
-	return s;
+}
+
+/* One that has not entered, or has left. */
+static void
+session_discard(struct session *s)
+{
+	module_session_slots_free(s);
+	wire_unref(s->presence);
+	held_remove(HELD_SESSION, s);
+	free(s);
 }
 
 void
@@ -113,10 +131,7 @@ session_free(struct session *s)
 	acc->n_sessions--;
 	acc->e.shard->stats.sessions--;
 	requests_done(s);
-	module_session_slots_free(s);
-	wire_unref(s->presence);
-	held_remove(HELD_SESSION, s);
-	free(s);
+	session_discard(s);
 }
 
 /* A name of our own choice (§7.6), or one for a client whose own was taken. */
@@ -132,10 +147,11 @@ resource_make(struct account *acc, char out[RAND_ID_SIZE])
 	return id;
 }
 
-/* §7.7.2.2; false when the new one is refused. */
+/* §7.7.2.2; false when the new one is refused.  *old_out: the one that has to go
+ * for it, or NULL. */
 static bool
 resource_resolve(struct account *acc, struct str *resource_io,
-	char made[RAND_ID_SIZE])
+	char made[RAND_ID_SIZE], struct session **old_out)
 {
 	const struct config_limits *limits =
 		&acc->e.shard->snap->config->limits;
@@ -143,6 +159,7 @@ resource_resolve(struct account *acc, struct str *resource_io,
 		session_find(acc, *resource_io) :
 		NULL;
 
+	*old_out = NULL;
 	if (resource_io->p == NULL) {
 		*resource_io = resource_make(acc, made);
 		return true;
@@ -151,8 +168,7 @@ resource_resolve(struct account *acc, struct str *resource_io,
 		return true;
 	switch ((enum resource_conflict)limits->resource_conflict) {
 	case CONFLICT_REPLACE:
-		session_close(old, STREAM_CONFLICT,
-			"Replaced by a new connection");
+		*old_out = old;
 		return true;
 	case CONFLICT_REFUSE:
 		return false;
@@ -163,6 +179,7 @@ resource_resolve(struct account *acc, struct str *resource_io,
 	return false;
 }
 
+/* The old one goes when nothing can refuse the new one any more. */
 struct session *
 session_bind(struct account *acc, struct str resource,
 	const struct session_stream *ops, void *stream,
@@ -170,14 +187,15 @@ session_bind(struct account *acc, struct str resource,
 {
 	struct shard *sh = acc->e.shard;
 	char made[RAND_ID_SIZE];
-	struct session *s;
+	struct session *s, *old;
 
 	ASSERT_OWNER(&acc->e);
-	if (acc->removing || !resource_resolve(acc, &resource, made)) {
+	if (acc->removing || !resource_resolve(acc, &resource, made, &old)) {
 		*cond_out = acc->removing ? COND_NOT_ALLOWED : COND_CONFLICT;
 		return NULL;
 	}
-	if (acc->n_sessions >= sh->snap->config->limits.sessions_per_account) {
+	if (acc->n_sessions - (old != NULL) >=
+		sh->snap->config->limits.sessions_per_account) {
 		sh->stats.refused++;
 		*cond_out = COND_RESOURCE_CONSTRAINT;
 		return NULL;
@@ -187,11 +205,15 @@ session_bind(struct account *acc, struct str resource,
 	s->stream = stream;
 	rand_bytes(sh->rand, &s->id, sizeof(s->id));
 	if (hook_run(account_host(acc), HOOK_SESSION_BIND, s) == HOOK_HANDLED) {
-		session_free(s);
+		session_discard(s);
 		entity_check_idle(&acc->e);
 		*cond_out = COND_NOT_ALLOWED;
 		return NULL;
 	}
+	session_enter(s);
+	if (old != NULL)
+		session_close(old, STREAM_CONFLICT,
+			"Replaced by a new connection");
 	log_info(LOG_SESSION, session_who(s), "bound sessions=%u",
 		(unsigned)acc->n_sessions);
 	hook_run(account_host(acc), HOOK_SESSION_BOUND, s);

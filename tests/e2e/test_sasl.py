@@ -436,3 +436,43 @@ def test_conflict_refused_by_policy(own_server):
     got = c.iq("set", "<bind xmlns='%s'><resource>a</resource></bind>" % BIND)
     assert got.find("error", "conflict") is not None
     first.ping()
+
+
+def bind_once(server):
+    c = Client(server).secure().auth("romeo", "secret-one")
+    return c.iq("set", "<bind xmlns='%s'><resource>once</resource></bind>"
+                % BIND)
+
+
+@pytest.mark.only("antiphon")
+def test_nobody_goes_for_one_whom_a_module_refuses(own_server):
+    server = own_server({"modules": {"testbind": {}}})
+    server.adduser("romeo", "secret-one")
+    first = Client(server).login("romeo", "secret-one", "once")
+    got = bind_once(server)
+    assert got.find("error", "not-allowed") is not None
+    first.ping()
+    assert bind_once(server).get("type") == "result"
+    first.expect_error("conflict")
+
+
+@pytest.mark.only("antiphon")
+def test_nobody_goes_for_one_who_is_too_many(own_server):
+    server = own_server()
+    server.adduser("romeo", "secret-one")
+    held = [Client(server).login("romeo", "secret-one", resource)
+            for resource in ("once", "b", "c")]
+    server.conf["limits"]["sessions_per_account"] = "2"
+    server.write_conf()
+    server.ctl("reload")
+    assert bind_once(server).find("error", "resource-constraint") is not None
+    for c in held:
+        c.ping()
+    # one for one is not one more
+    server.conf["limits"]["sessions_per_account"] = "3"
+    server.write_conf()
+    server.ctl("reload")
+    assert bind_once(server).get("type") == "result"
+    held[0].expect_error("conflict")
+    for c in held[1:]:
+        c.ping()
