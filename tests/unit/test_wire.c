@@ -116,6 +116,27 @@ TEST(a_stored_stanza_loses_the_namespace_of_the_stream)
 	stanza_free(st);
 }
 
+/* The largest value of the option stanza_bytes, in bytes of which six times as
+ * many are written: it came in, so it can be read again. */
+TEST(the_largest_stanza_that_came_in_can_be_read_again)
+{
+	size_t n = (size_t)16 << 20;
+	char *quotes = xmalloc(n);
+	struct stanza *st = presence(), *again;
+	struct wire *w;
+
+	memset(quotes, '"', n);
+	elem_set_attr(st->arena, st->root, "a", (struct str){ quotes, n });
+	w = wire_new(st);
+	CHECK(w->n > 6 * n);
+	again = wire_stanza(w);
+	CHECK(str_eq(elem_attr(again->root, "a"), (struct str){ quotes, n }));
+	stanza_free(again);
+	wire_unref(w);
+	stanza_free(st);
+	free(quotes);
+}
+
 TEST(only_a_stanza_of_clients_becomes_a_wire)
 {
 	static const char *const texts[] = {
