@@ -220,8 +220,10 @@ const struct option config_limits_options[] = {
 			"stream with <policy-violation/>"),
 	LIMIT(stanza_bytes, .name = "stanza_bytes", .type = OPT_SIZE,
 		.dflt = "256KiB", .min = "10000", .max = "16MiB",
-		.help = "the largest stanza; larger ones end the stream with "
-			"<policy-violation/> (RFC 6120 section 13.12)"),
+		.help = "the largest stanza, and what its namespaces take "
+			"when each stands where it changes; larger ones end "
+			"the stream with <policy-violation/> (RFC 6120 section "
+			"13.12)"),
 	LIMIT(depth, .name = "depth", .type = OPT_INT, .dflt = "64",
 		.min = "16", .max = "1000",
 		.help = "how deep elements may be nested in a stanza"),

@@ -23,7 +23,9 @@ struct err;
 /* All are upper bounds, and all must be set. */
 struct xml_limits {
 	/* from the first byte of a depth-1 element to its last; also of white
-	 * space between two, and of the stream header */
+	 * space between two, and of the stream header; and of the namespaces
+	 * that are written with an element, so that what is written of it is
+	 * never more than twelve times as much */
 	uint32_t stanza_bytes;
 	uint32_t depth;        /* below the stream's root */
 	uint32_t elements;     /* in one stanza */

@@ -83,6 +83,7 @@ struct xml_parser {
 	uint32_t depth;     /* open elements, the stream's root included */
 	uint32_t elements;
 	uint32_t decls;     /* namespace declarations of the next element */
+	size_t ns_bytes;    /* what the writer will spend on them */
 };
 
 /* --- parser.c ------------------------------------------------------------- */

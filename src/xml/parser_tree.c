@@ -51,6 +51,24 @@ ns_keep(struct xml_parser *p, struct str ns)
 }
 
 /*
+ * One declaration can serve a thousand short names, but the writer makes one
+ * wherever the namespace changes: 256 KiB became 192 MiB.  So what it will write
+ * counts as if it had come that way.
+ */
+static struct str
+ns_keep_changed(struct xml_parser *p, struct str ns)
+{
+	struct str kept = ns_keep(p, ns);
+
+	if (!str_is(kept, NS_XML))
+		p->ns_bytes += ns.n + sizeof(" xmlns=\"\"");
+	if (p->ns_bytes > p->limits->stanza_bytes)
+		parser_fail(p, XML_FAULT_TOO_BIG,
+			"namespaces change too often");
+	return kept;
+}
+
+/*
  * A second separator could only come out of a namespace, and would move the
  * border between the two (CVE-2022-25236); a colon would become a prefix when
  * the tree is written.  The names we know have neither.
@@ -89,7 +107,7 @@ attr_fill(struct xml_parser *p, struct attr *at, const char *name,
 	struct str ns, local = name_split(name, &ns), text = str_c(value);
 
 	at->next = at + 1;
-	at->ns = ns.p != NULL ? ns_keep(p, ns) : STR_NONE;
+	at->ns = ns.p != NULL ? ns_keep_changed(p, ns) : STR_NONE;
 	at->name = local_keep(p, local);
 	at->value = text;
 	return p->fault == XML_FAULT_NONE && utf8_ok(p, text);
@@ -146,7 +164,7 @@ elem_fill(struct xml_parser *p, const struct elem *parent, const char *name,
 	if (parent != NULL && str_eq(parent->ns, ns.p != NULL ? ns : STR("")))
 		e->ns = parent->ns;
 	else if (ns.p != NULL)
-		e->ns = ns_keep(p, ns);
+		e->ns = ns_keep_changed(p, ns);
 	e->name = local_keep(p, local);
 	if (p->fault != XML_FAULT_NONE || !attrs_fill(p, e, atts))
 		return NULL;
@@ -244,6 +262,7 @@ stanza_start(struct xml_parser *p)
 	p->mark = (size_t)XML_GetCurrentByteIndex(p->expat);
 	p->blank_bytes = 0;
 	p->elements = 0;
+	p->ns_bytes = 0;
 	if (!p->document)
 		p->arena = arena_new();
 }

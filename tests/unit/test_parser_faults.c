@@ -266,6 +266,13 @@ static const struct {
 	{ "namespace", HEADER "<a xmlns='", "a", "'/>", 40, 0 },
 	{ "namespace of a prefix", HEADER "<a xmlns:b='", "a", "'/>", 40, 0 },
 	{ "prefix", HEADER "<a xmlns:", "b", "='urn:x'/>", 40, 0 },
+	/* 40 and 10 bytes for each, and 23 for the outer one */
+	{ "namespaces that elements change",
+		HEADER "<a xmlns:p='urn:1234567890:1234567890:12345678901234'>",
+		"<p:b/>", "</a>", 4, 250 },
+	{ "namespaces of attributes",
+		HEADER "<a xmlns:p='urn:1234567890:1234567890:12345678901234'>",
+		"<b p:c=''/>", "</a>", 4, 250 },
 	/* larger than what expat gets at once */
 	{ "large text", HEADER "<a>", "x", "</a>", 29993, 30000 },
 	{ "large attribute", HEADER "<a b='", ">", "'/>", 29991, 30000 },
