@@ -15,7 +15,8 @@
  * it has dequeued.  All changes in between are read-modify-writes, so that they
  * belong to the release sequence of that post.
  *
- * The lower 40 bits of the counter are bytes, what is above counts mails.
+ * The lower 37 bits of the counter are bytes, what is above counts mails: 64 GiB,
+ * four times the largest bound there is, and as much in mails of a kilobyte.
  */
 #include "config.h"
 
@@ -30,7 +31,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define BYTES_BITS 40
+#define BYTES_BITS 37
 #define ONE_MAIL (UINT64_C(1) << BYTES_BITS)
 
 bool

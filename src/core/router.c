@@ -65,7 +65,7 @@ router_post(struct shard *sh, struct shard *owner, struct stanza *st)
 	}
 	sm = arena_alloc(st->arena, sizeof(*sm));
 	sm->mail.run = on_stanza_mail;
-	sm->mail.bytes = (uint32_t)stanza_bytes(st);
+	sm->mail.bytes = (uint32_t)MIN(stanza_bytes(st), UINT32_MAX);
 	sm->st = st;
 	sh->stats.routed_away++;
 	shard_put(sh, owner, &sm->mail);

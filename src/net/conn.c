@@ -328,7 +328,7 @@ void
 conn_count_left(struct conn *c, size_t left)
 {
 	gauge_remove(&c->net->left, c->left);
-	c->left = (uint32_t)left;
+	c->left = (uint32_t)MIN(left, UINT32_MAX);
 	gauge_add(&c->net->left, c->left);
 }
 
