@@ -182,13 +182,16 @@ set_read(struct roster_set *set, const struct account *acc, struct iq *iq)
 /* --- set: doing it --------------------------------------------------------------------- */
 
 static bool
-roster_has_room(const struct account *acc, struct jid jid)
+roster_has_room(const struct account *acc, const struct roster_set *set)
 {
 	const struct roster_item *it =
-		roster_find(&acc->roster, jid_str(jid));
+		roster_find(&acc->roster, jid_str(set->jid));
 	int64_t listed = 0;
 
-	if (roster_is_full(&acc->roster))
+	if (roster_is_full(&acc->roster) ||
+		!roster_has_bytes(&acc->roster, set->jid, set->name,
+			set->groups, set->n_groups,
+			limits_of(acc)->roster_bytes))
 		return false;
 	if (it != NULL && it->listed)
 		return true;
@@ -220,7 +223,7 @@ set_apply(struct module_ctx *m, struct iq *iq, const struct roster_set *set)
 	struct account *acc = iq->account;
 	struct roster_change *ch;
 
-	if (!set->remove && !roster_has_room(acc, set->jid))
+	if (!set->remove && !roster_has_room(acc, set))
 		return COND_RESOURCE_CONSTRAINT;
 	ch = roster_change_new(acc, set->jid);
 	if (!set->remove) {
@@ -248,7 +251,9 @@ on_roster_set(struct module_ctx *m, struct iq *iq)
 	if (cond == COND_NONE)
 		cond = set_apply(m, iq, &set);
 	if (cond != COND_NONE)
-		iq_error(iq, cond, NULL);
+		iq_error(iq, cond,
+			cond == COND_RESOURCE_CONSTRAINT ? "The roster is full" :
+							   NULL);
 	return HOOK_HANDLED;
 }
 

@@ -190,9 +190,12 @@ roster_has_room(const struct account *acc, struct jid contact)
 	const struct roster_item *it =
 		roster_find(&acc->roster, jid_str(contact));
 
-	return (it != NULL && it->listed) ||
-		(int64_t)acc->roster.n - pending_count(acc) <
-			limits_of(acc)->roster_items;
+	if (it != NULL && it->listed)
+		return true;
+	return (int64_t)acc->roster.n - pending_count(acc) <
+			limits_of(acc)->roster_items &&
+		roster_has_bytes(&acc->roster, contact, STR_NONE, NULL, 0,
+			limits_of(acc)->roster_bytes);
 }
 
 /* Presence is sent while the contact is subscribed: after the approval, and

@@ -102,6 +102,7 @@ struct config_limits {
 	int resource_conflict; /* enum resource_conflict */
 	int64_t account_idle_us; /* until an account leaves memory */
 	int64_t roster_items;
+	uint64_t roster_bytes; /* of one, as it is written */
 	int64_t roster_groups; /* of one item */
 	uint64_t roster_name_bytes; /* of an item, or of a group */
 	int64_t pending_subscriptions;

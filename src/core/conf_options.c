@@ -328,6 +328,11 @@ const struct option config_limits_options[] = {
 		.dflt = "1000", .min = "10", .max = "100000",
 		.help = "contacts in one roster; further ones are refused with "
 			"<resource-constraint/>"),
+	LIMIT(roster_bytes, .name = "roster_bytes", .type = OPT_SIZE,
+		.dflt = "512KiB", .min = "64KiB", .max = "16MiB",
+		.help = "how large one roster may be when it is sent to a "
+			"client; what makes it larger is refused with "
+			"<resource-constraint/>"),
 	LIMIT(roster_groups, .name = "roster_groups", .type = OPT_INT,
 		.dflt = "32", .min = "1", .max = "1000",
 		.help = "groups of one contact"),

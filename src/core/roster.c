@@ -13,6 +13,7 @@
 #include "base/held.h"
 #include "base/mem.h"
 #include "xml/elem.h"
+#include "xml/writer.h"
 #include "xmpp/subscription.h"
 
 #define NS_ROSTER "jabber:iq:roster"
@@ -21,9 +22,16 @@
 #define SLACK_SHARE 4
 /* Where numbers may stand. */
 #define ROUND_UP(n) (((n) + sizeof(uint32_t) - 1) & ~(sizeof(uint32_t) - 1))
-/* The place of an item is a number of 32 bits: this leaves room for the largest
- * item there can be, and for all that are made by requests. */
-#define BYTES_MAX (UINT32_C(1) << 30)
+/* The place of an item is a number of 32 bits, and so is what all take when they
+ * are written, six times as much at worst: this leaves room for the largest item
+ * there can be, and for all that are made by requests. */
+#define BYTES_MAX (UINT32_C(1) << 29)
+/* Of an item as it is written, whatever its state. */
+#define ITEM_BYTES                                                             \
+	(sizeof("<item jid=\"\" name=\"\" subscription=\"both\" "              \
+		"ask=\"subscribe\" approved=\"true\"></item>") -               \
+		1)
+#define GROUP_BYTES (sizeof("<group></group>") - 1)
 
 /* Where the items begin, by address. */
 static uint32_t *
@@ -161,6 +169,51 @@ roster_item_elem(struct arena *a, struct elem *parent,
 	return item;
 }
 
+/* --- as it is written ------------------------------------------------------------ */
+
+static void
+count_group(void *arg, struct str group)
+{
+	size_t *bytes = arg;
+
+	*bytes += GROUP_BYTES + xml_written_bytes(group, false);
+}
+
+static uint32_t
+item_written(const struct roster_item *it)
+{
+	size_t bytes = ITEM_BYTES +
+		xml_written_bytes(jid_str(roster_item_jid(it)), true) +
+		xml_written_bytes(roster_item_name(it), true);
+
+	roster_item_groups(it, count_group, &bytes);
+	return (uint32_t)bytes;
+}
+
+bool
+roster_has_bytes(const struct roster *r, struct jid bare, struct str name,
+	const struct str *groups, size_t n_groups, uint64_t max)
+{
+	const struct roster_item *it = roster_find(r, jid_bare_str(bare));
+	size_t before = it != NULL && it->listed ? item_written(it) : 0;
+	size_t after = ITEM_BYTES + xml_written_bytes(name, true) +
+		xml_written_bytes(jid_bare_str(bare), true);
+
+	for (size_t i = 0; i < n_groups; i++)
+		count_group(&after, groups[i]);
+	return after <= before || r->listed_bytes - before + after <= max;
+}
+
+void
+roster_set_listed(struct roster *r, struct roster_item *it, bool listed)
+{
+	if (listed && !it->listed)
+		r->listed_bytes += item_written(it);
+	else if (!listed && it->listed)
+		r->listed_bytes -= item_written(it);
+	it->listed = listed;
+}
+
 /* --- the block ----------------------------------------------------------------- */
 
 /* Makes the block cap bytes long, which is enough for what is in it. */
@@ -229,6 +282,7 @@ roster_cut(struct roster *r, uint32_t i)
 	uint32_t at = places[i];
 	uint32_t n = item_size(roster_item_in(r, at));
 
+	roster_set_listed(r, roster_item_in(r, at), false);
 	r->used -= n;
 	memmove(r->block + at, r->block + at + n, r->used - at);
 	for (uint32_t j = 0; j < r->n; j++)
@@ -257,6 +311,8 @@ roster_put(struct roster *r, uint32_t i, const struct roster_item *head,
 	}
 	roster_places(r)[i] = r->used;
 	r->used += item_size(it);
+	it->listed = false;
+	roster_set_listed(r, it, head->listed);
 	return it;
 }
 
@@ -310,13 +366,13 @@ roster_set_state(struct roster *r, struct jid bare, uint8_t state)
 		return NULL;
 	if (it == NULL) {
 		it = roster_set(r, bare, STR_NONE, NULL, 0);
-		it->listed = false;
+		roster_set_listed(r, it, false);
 	}
 	it->state = state;
 	/* a mere request makes no contact yet (RFC 6121 §3.1.3), a pre-approval
 	 * does (§3.4.2) */
 	if ((state & ~SUB_PENDING_IN) != 0)
-		it->listed = true;
+		roster_set_listed(r, it, true);
 	if (state == 0 && !it->listed) {
 		roster_remove(r, jid_bare_str(bare));
 		return NULL;

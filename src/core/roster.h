@@ -42,6 +42,7 @@ struct roster {
 	uint32_t n;
 	uint32_t used; /* bytes of the items */
 	uint32_t cap;  /* of the block */
+	uint32_t listed_bytes; /* of those listed, as written in a result */
 	uint64_t version; /* counts changes (RFC 6121 §2.6) */
 };
 
@@ -64,6 +65,10 @@ struct elem *roster_item_elem(struct arena *a, struct elem *parent,
 
 /* --- changing, in memory: nothing that is given may lie in the roster ----------- */
 
+/* May the item be set so, with max bytes for all that is listed as it is written
+ * in a result?  Yes, if it takes no more than before. */
+bool roster_has_bytes(const struct roster *r, struct jid bare, struct str name,
+	const struct str *groups, size_t n_groups, uint64_t max);
 /* No room for another item that a user makes; there is for those of requests. */
 bool roster_is_full(const struct roster *r);
 /* Name and groups as the user set them, each of at most ROSTER_TEXT_MAX bytes;
@@ -75,6 +80,7 @@ struct roster_item *roster_set(struct roster *r, struct jid bare, struct str nam
  * flags left (NULL then). */
 struct roster_item *roster_set_state(struct roster *r, struct jid bare,
 	uint8_t state);
+void roster_set_listed(struct roster *r, struct roster_item *it, bool listed);
 /* False when there was none. */
 bool roster_remove(struct roster *r, struct str bare);
 /* It will not change for a while: gives back memory that it does not need. */

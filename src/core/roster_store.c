@@ -129,7 +129,7 @@ load_item(struct roster *r, struct arena *a, struct str bare,
 		return false;
 	it = roster_set(r, jid_trusted(bare), name, groups, n);
 	it->state = state;
-	it->listed = flag_if(item, "listed", "false", 1) == 0;
+	roster_set_listed(r, it, flag_if(item, "listed", "false", 1) == 0);
 	return true;
 }
 

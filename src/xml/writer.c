@@ -121,6 +121,18 @@ xml_escape(struct buf *out, struct str s, bool in_attr)
 	escape(out, s, in_attr ? IN_ATTR | IN_PUBLIC : IN_PUBLIC);
 }
 
+size_t
+xml_written_bytes(struct str s, bool in_attr)
+{
+	uint8_t where = in_attr ? IN_ATTR : IN_TEXT;
+	size_t bytes = s.n;
+
+	for (size_t at = find_special(s, 0, where); at < s.n;
+		at = find_special(s, at + 1, where))
+		bytes += byte_reference((unsigned char)s.p[at]).n - 1;
+	return bytes;
+}
+
 static inline void
 add(struct buf *out, struct str s)
 {

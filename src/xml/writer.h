@@ -23,6 +23,10 @@ void xml_write(struct buf *out, const struct elem *e, struct str ns);
  * carriage return too when in_attr, so that they survive the reader. */
 void xml_escape(struct buf *out, struct str s, bool in_attr);
 
+/* The bytes that xml_write() makes of s, as text or as the value of an
+ * attribute. */
+size_t xml_written_bytes(struct str s, bool in_attr);
+
 /*
  * As xml_write for a whole stanza, but leaves out the attribute "to" of e
  * itself, and returns the offset from the end of what was in out before, at

@@ -217,6 +217,79 @@ TEST(roster_lists_what_is_more_than_a_request)
 	}
 }
 
+static struct str
+listed_write(const struct roster *r, struct buf *out)
+{
+	struct arena *a = arena_new();
+	struct elem *query = elem_new(a, "jabber:iq:roster", "query");
+
+	for (uint32_t i = 0; i < r->n; i++) {
+		if (roster_at(r, i)->listed)
+			roster_item_elem(a, query, roster_at(r, i));
+	}
+	out->n = 0;
+	xml_write(out, query, STR("jabber:iq:roster"));
+	arena_free(a);
+	return buf_str(out);
+}
+
+/* Of each item up to 60 bytes are for what its state may come to say. */
+static void
+check_listed_bytes(const struct roster *r, struct buf *out)
+{
+	size_t query = sizeof("<query></query>") - 1;
+	size_t written = listed_write(r, out).n;
+
+	written -= r->listed_bytes != 0 ? query : sizeof("<query/>") - 1;
+	CHECK(written <= r->listed_bytes);
+	CHECK(r->listed_bytes <= written + 60 * r->n);
+}
+
+TEST(roster_knows_what_it_takes_when_it_is_written)
+{
+	static const struct str groups[] = { { "a\"<&>'", 6 }, { "\t\n\r", 3 } };
+	const uint8_t states[] = { 0, SUB_PENDING_IN, SUB_TO | SUB_FROM,
+		SUB_PENDING_OUT | SUB_APPROVED };
+	struct roster r = { .n = 0 };
+	struct buf out = BUF_INIT;
+	char jid[16];
+
+	check_listed_bytes(&r, &out);
+	for (unsigned i = 0; i < 1000; i++) {
+		unsigned what = i * 7919 % 11;
+
+		snprintf(jid, sizeof(jid), "c%u@x", i * 31 % 50);
+		if (what == 0)
+			roster_remove(&r, str_c(jid));
+		else if (what < 5)
+			roster_set_state(&r, addr(jid), states[what - 1]);
+		else
+			roster_set(&r, addr(jid),
+				(struct str){ "\"&\t'\n<>", what - 5 }, groups,
+				i % 3);
+		check_listed_bytes(&r, &out);
+	}
+	roster_done(&r);
+	CHECK_INT(r.listed_bytes, 0);
+	buf_done(&out);
+}
+
+TEST(roster_has_bytes_for_what_takes_no_more_than_before)
+{
+	struct roster r = { .n = 0 };
+	struct str name = STR("0123456789");
+
+	CHECK(!roster_has_bytes(&r, addr("a@x"), name, NULL, 0, 90));
+	CHECK(roster_has_bytes(&r, addr("a@x"), name, NULL, 0, 200));
+	roster_set(&r, addr("a@x"), name, NULL, 0);
+	CHECK(roster_has_bytes(&r, addr("a@x"), name, NULL, 0, 90));
+	CHECK(roster_has_bytes(&r, addr("a@x"), STR("012345678"), NULL, 0, 90));
+	CHECK(!roster_has_bytes(&r, addr("a@x"), STR("01234567890"), NULL, 0, 90));
+	CHECK(!roster_has_bytes(&r, addr("b@x"), STR_NONE, NULL, 0,
+		r.listed_bytes));
+	roster_done(&r);
+}
+
 TEST(roster_forgets_a_request_that_was_refused)
 {
 	struct roster r = { .n = 0 };
