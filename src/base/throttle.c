@@ -20,6 +20,7 @@
 struct throttle_slot {
 	uint64_t hash;
 	int64_t since_us;
+	int64_t turn_us; /* the last that was given; it may be long ago */
 	uint32_t count; /* 0: the slot is free */
 };
 
@@ -89,7 +90,7 @@ throttle_add(struct throttle *t, struct str key, int64_t now_us)
 	pthread_mutex_lock(&set->lock);
 	s = set_find(set, hash, now_us);
 	if (s->count == 0 || s->hash != hash)
-		*s = (struct throttle_slot){ hash, now_us, 0 };
+		*s = (struct throttle_slot){ hash, now_us, 0, 0 };
 	if (s->count != UINT32_MAX)
 		s->count++;
 	count = s->count;
@@ -110,4 +111,24 @@ throttle_count(struct throttle *t, struct str key, int64_t now_us)
 	count = s->hash == hash ? s->count : 0;
 	pthread_mutex_unlock(&set->lock);
 	return count;
+}
+
+int64_t
+throttle_turn(struct throttle *t, struct str key, int64_t gap_us,
+	int64_t max_us, int64_t now_us)
+{
+	uint64_t hash = hash_bytes(&t->hash_key, key.p, key.n);
+	struct throttle_set *set = &t->sets[hash % t->n_sets];
+	struct throttle_slot *s;
+	int64_t turn = now_us + gap_us;
+
+	pthread_mutex_lock(&set->lock);
+	s = set_find(set, hash, now_us);
+	if (s->hash == hash && s->count != 0) {
+		turn = MAX(turn, s->turn_us + gap_us);
+		if (turn - now_us <= max_us)
+			s->turn_us = turn;
+	}
+	pthread_mutex_unlock(&set->lock);
+	return turn - now_us <= max_us ? turn - now_us : -1;
 }

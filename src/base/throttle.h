@@ -30,4 +30,12 @@ void throttle_free(struct throttle *t);
 uint32_t throttle_add(struct throttle *t, struct str key, int64_t now_us);
 uint32_t throttle_count(struct throttle *t, struct str key, int64_t now_us);
 
+/*
+ * A turn for key, which has events: gap_us after the turn before, or after now.
+ * How long it is until then; or -1, and there is none, when that is more than
+ * max_us.  So what has happened too often goes on, but one at a time.
+ */
+int64_t throttle_turn(struct throttle *t, struct str key, int64_t gap_us,
+	int64_t max_us, int64_t now_us);
+
 #endif

@@ -92,7 +92,9 @@ struct config_limits {
 	/* logins */
 	int64_t auth_attempts; /* on one connection */
 	int64_t auth_failures_per_address; /* in a minute */
-	int64_t auth_failures_per_account; /* in a minute */
+	int64_t auth_failures_per_account; /* in a minute, from one address */
+	int64_t auth_failures_spread; /* in a minute, to one account */
+	int64_t known_address_age_us;
 	/* queues */
 	uint64_t write_queue_bytes;
 	uint64_t mailbox_bytes;

@@ -292,12 +292,27 @@ const struct option config_limits_options[] = {
 		.name = "auth_failures_per_address", .type = OPT_INT,
 		.dflt = "60", .min = "1", .max = "1000000",
 		.help = "failed logins in a minute from one address; further "
-			"ones are refused unseen"),
+			"ones are refused unseen, but to accounts that have "
+			"logged in from there before"),
 	LIMIT(auth_failures_per_account,
 		.name = "auth_failures_per_account", .type = OPT_INT,
 		.dflt = "30", .min = "1", .max = "1000000",
-		.help = "failed logins in a minute to one account; further "
-			"ones are refused unseen"),
+		.help = "failed logins in a minute from one address to one "
+			"account; further ones are refused unseen, or judged "
+			"one every two seconds if the account has logged in "
+			"from there before"),
+	LIMIT(auth_failures_spread,
+		.name = "auth_failures_spread", .type = OPT_INT,
+		.dflt = "30", .min = "1", .max = "1000000",
+		.help = "failed logins in a minute to one account from all "
+			"addresses; from those that the account has not used "
+			"before, each further one waits before it is judged, "
+			"longer the more there are, up to ten seconds"),
+	LIMIT(known_address_age_us, .name = "known_address_age",
+		.type = OPT_DURATION, .dflt = "30d", .min = "1m",
+		.max = "never",
+		.help = "how long after a login its address counts as used by "
+			"the account; a restart forgets all of them"),
 	LIMIT(write_queue_bytes, .name = "write_queue_bytes",
 		.type = OPT_SIZE, .dflt = "1MiB", .min = "64KiB",
 		.max = "1GiB",

@@ -441,6 +441,8 @@ c2s_due(const struct c2s *c)
 		due = MIN(due, c->login->deadline_us);
 	if (c->login != NULL && c->login->answer_us != 0)
 		due = MIN(due, c->login->answer_us);
+	if (c->login != NULL && c->login->slowed_us != 0)
+		due = MIN(due, c->login->slowed_us);
 	return due;
 }
 
@@ -473,6 +475,9 @@ on_c2s_timer(struct timer *t)
 	if (c->login != NULL && c->login->answer_us != 0 &&
 		c->login->answer_us <= now && !c2s_auth_answer(c))
 		return;
+	if (c->login != NULL && c->login->slowed_us != 0 &&
+		c->login->slowed_us <= now)
+		c2s_credentials_due(c);
 	if ((c->rest & C2S_REST_RATE) != 0 && c->resume_us <= now)
 		c2s_go_on(c, C2S_REST_RATE);
 	if (c2s_ping_due(c) <= now)
@@ -495,6 +500,7 @@ on_conn_closed(void *arg, const struct err *why)
 	c->session = NULL;
 	if (s != NULL)
 		session_lost(s);
+	c2s_auth_leave(c);
 	c2s_count_out(c);
 	c2s_put_parser(c);
 	shard_timer_cancel(c->shard, &c->timer);

@@ -266,16 +266,31 @@ auth_mismatch(struct c2s *c, enum sasl_cond cond)
 		auth_write_failure(c, cond);
 }
 
+/* A guess that was wrong; the answer waits. */
+static void
+auth_fail_guess(struct c2s *c, const struct sasl *s, enum sasl_cond cond,
+	const char *reason)
+{
+	struct c2s_login *l = c->login;
+	unsigned doublings = MIN(l->failures, FAILURE_DOUBLINGS);
+
+	l->failures++;
+	auth_note_guess(c, sasl_account(s), sasl_mech_name(sasl_mech(s)),
+		reason);
+	l->answer = (uint8_t)cond;
+	l->answer_us = c->shard->now_us + (FAILURE_DELAY_US << doublings);
+	c2s_hold(c);
+}
+
 /* The exchange is over, and what sasl says of it is gone after this. */
 static void
 auth_fail(struct c2s *c)
 {
-	struct c2s_login *l = c->login;
-	struct sasl *s = l->auth->sasl;
+	struct sasl *s = c->login->auth->sasl;
 	enum sasl_cond cond = sasl_failure(s);
 
-	l->auth->sasl = NULL;
-	if (!cond_is_a_guess(cond)) {
+	c->login->auth->sasl = NULL;
+	if (!cond_is_a_guess(cond) && !sasl_has_told(s)) {
 		log_debug(LOG_AUTH, c2s_who(c),
 			"login refused condition=%s reason=\"%s\"",
 			sasl_cond_name(cond), sasl_reason(s));
@@ -283,17 +298,36 @@ auth_fail(struct c2s *c)
 	} else if (sasl_account(s).n == 0) {
 		auth_mismatch(c, cond);
 	} else {
-		unsigned doublings = MIN(l->failures, FAILURE_DOUBLINGS);
-
-		l->failures++;
-		auth_note_guess(c, sasl_account(s),
-			sasl_mech_name(sasl_mech(s)), sasl_reason(s));
-		l->answer = (uint8_t)cond;
-		l->answer_us = c->shard->now_us +
-			(FAILURE_DELAY_US << doublings);
-		c2s_hold(c);
+		auth_fail_guess(c, s, cond, sasl_reason(s));
 	}
 	sasl_free(s);
+}
+
+/* The client leaves its exchange, if there is one.  What it was told has told it
+ * something, even if it has not shown a password: that counts as a guess. */
+static void
+auth_leave(struct c2s *c, enum sasl_cond cond)
+{
+	struct sasl *s = c->login->auth->sasl;
+
+	c->login->auth->sasl = NULL;
+	if (s != NULL && sasl_has_told(s))
+		auth_fail_guess(c, s, cond, "exchange left unfinished");
+	else
+		auth_refuse(c, cond);
+	sasl_free(s);
+}
+
+void
+c2s_auth_leave(struct c2s *c)
+{
+	struct c2s_auth *auth = c->login != NULL ? c->login->auth : NULL;
+
+	if (auth != NULL && auth->sasl != NULL && sasl_has_told(auth->sasl) &&
+		c2s_host(c) != NULL)
+		auth_note_guess(c, sasl_account(auth->sasl),
+			sasl_mech_name(sasl_mech(auth->sasl)),
+			"exchange left unfinished");
 }
 
 void
@@ -324,6 +358,8 @@ auth_succeed(struct c2s *c, const struct buf *out)
 	c->next = NEXT_RESTART;
 	c->shard->stats.logins++;
 	c2s_count_known(c);
+	if (sasl_mech(s) != SASL_ANONYMOUS)
+		c2s_throttle_success(c, str_c(l->account));
 	log_info(LOG_AUTH, c2s_who(c), "logged in mechanism=%s tls=%s cipher=%s",
 		mechanism, tls != NULL ? tls : "none",
 		cipher != NULL ? cipher : "none");
@@ -387,9 +423,12 @@ auth_take(struct c2s *c, const struct elem *e, bool first)
 	struct str data;
 
 	if (!auth_decode(e, &raw, &data)) {
-		sasl_free(auth->sasl);
-		auth->sasl = NULL;
-		auth_refuse(c, SASL_INCORRECT_ENCODING);
+		auth_leave(c, SASL_INCORRECT_ENCODING);
+	} else if (!first && sasl_has_told(auth->sasl) &&
+		c2s_credentials_throttled(c)) {
+		/* of those who ask together, no more are judged than if they
+		 * had come one after the other */
+		c2s_auth_give_up(c);
 	} else {
 		result = first ?
 			sasl_start(auth->sasl, elem_attr(e, "mechanism"), data,
@@ -409,11 +448,7 @@ auth_begin(struct c2s *c, const struct elem *e)
 	struct c2s_auth *auth = c->login->auth;
 
 	if (auth->sasl != NULL) { /* hostile 31 */
-		sasl_free(auth->sasl);
-		auth->sasl = NULL;
-		auth_refuse(c, SASL_MALFORMED_REQUEST);
-	} else if (c2s_throttled_address(c)) {
-		auth_refuse(c, SASL_TEMPORARY_AUTH_FAILURE);
+		auth_leave(c, SASL_MALFORMED_REQUEST);
 	} else {
 		c->login->credentials = 0;
 		auth->sasl = sasl_new(&auth->offer);
@@ -430,12 +465,10 @@ c2s_auth_element(struct c2s *c, const struct elem *e)
 	if (!begins && !elem_is(e, NS_SASL, "response") &&
 		!elem_is(e, NS_SASL, "abort"))
 		return false;
-	if (elem_is(e, NS_SASL, "abort")) {
+	if (auth != NULL && elem_is(e, NS_SASL, "abort")) {
 		/* §6.5.1: acknowledged, whatever there was to abort */
-		if (auth != NULL) {
-			sasl_free(auth->sasl);
-			auth->sasl = NULL;
-		}
+		auth_leave(c, SASL_ABORTED);
+	} else if (elem_is(e, NS_SASL, "abort")) {
 		auth_refuse(c, SASL_ABORTED);
 	} else if (auth == NULL) {
 		/* what was not offered is not to be had (hostile 10) */

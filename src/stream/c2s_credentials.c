@@ -2,7 +2,8 @@
  * c2s_credentials.c - finds what the store knows of who logs in, and lets sasl
  * judge: on the shard, or on the worker where it takes a PBKDF2 (PLAIN).
  *
- *   c2s_credentials_find() --> store --> on_credentials()
+ *   c2s_credentials_find() --slowed--> timer --> c2s_credentials_due()
+ *   c2s_credentials_find(), _due() --> store --> on_credentials()
  *   on_credentials() --SCRAM--> c2s_auth_go_on()
  *   on_credentials() --PLAIN--> worker, check_work() --> check_done()
  *
@@ -40,13 +41,19 @@ struct check {
 	enum sasl_result result;
 };
 
-static bool
-account_throttled(struct c2s *c)
+/* Whom c wants to be, as its failures are counted. */
+static struct str
+account_of_login(struct c2s *c, struct arena *a)
 {
-	struct str local = sasl_account(c->login->auth->sasl);
+	return jid_str(jid_make(a, sasl_account(c->login->auth->sasl),
+		str_c(c->login->host), STR_NONE));
+}
+
+bool
+c2s_credentials_throttled(struct c2s *c)
+{
 	struct arena *a = arena_new();
-	bool throttled = c2s_throttled_account(c,
-		jid_str(jid_make(a, local, str_c(c->login->host), STR_NONE)));
+	bool throttled = c2s_throttled(c, account_of_login(c, a));
 
 	arena_free(a);
 	return throttled;
@@ -99,7 +106,7 @@ check_done(void *arg)
 	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
 	/* of those who wait together, no more get an answer than if they had
 	 * come one after the other */
-	if (account_throttled(c))
+	if (c2s_credentials_throttled(c))
 		c2s_auth_give_up(c);
 	else
 		c2s_auth_go_on(c, check->result, &check->out);
@@ -184,23 +191,46 @@ on_credentials(void *arg, struct str text, const struct err *err)
 	credentials_end(c);
 }
 
-void
-c2s_credentials_find(struct c2s *c)
+static void
+credentials_look_up(struct c2s *c)
 {
-	struct str local = sasl_account(c->login->auth->sasl);
-	struct lookup *lookup;
-	struct arena *a;
+	struct lookup *lookup = xmalloc(sizeof(*lookup));
+	struct arena *a = arena_new();
 
-	if (account_throttled(c)) {
-		c2s_auth_give_up(c);
-		return;
-	}
-	a = arena_new();
-	lookup = xmalloc(sizeof(*lookup));
 	*lookup = (struct lookup){ c->shard, c->login->token };
 	c2s_hold(c);
 	account_credentials(c->shard,
-		jid_make(a, local, str_c(c->login->host), STR_NONE),
+		jid_make(a, sasl_account(c->login->auth->sasl),
+			str_c(c->login->host), STR_NONE),
 		on_credentials, lookup);
 	arena_free(a);
+}
+
+void
+c2s_credentials_find(struct c2s *c)
+{
+	struct arena *a = arena_new();
+	struct str account = account_of_login(c, a);
+	int64_t wait = c2s_throttle_wait(c, account);
+
+	if (wait > 0 && log_limit_ok(&c2s_shard(c->shard)->failed, LOG_AUTH))
+		log_info(LOG_AUTH, c2s_who(c),
+			"login slowed account=%.*s wait=%lldms",
+			STR_ARG(account), (long long)(wait / US_PER_MS));
+	arena_free(a);
+	if (wait < 0) {
+		c2s_auth_give_up(c);
+	} else if (wait > 0) {
+		c->login->slowed_us = c->shard->now_us + wait;
+		c2s_hold(c);
+	} else {
+		credentials_look_up(c);
+	}
+}
+
+void
+c2s_credentials_due(struct c2s *c)
+{
+	c->login->slowed_us = 0;
+	credentials_look_up(c);
 }

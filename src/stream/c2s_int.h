@@ -1,8 +1,8 @@
 /*
  * c2s_int.h - what the files of a client's stream share.
  *
- * Owner shard, but for c2s_server, of which the tally, the crowd and the
- * throttle may be used on any thread, and the rest on shard 0.
+ * Owner shard, but for c2s_server: fds and what was listened on are for shard 0,
+ * and the rest for any thread.
  */
 #ifndef STREAM_C2S_INT_H
 #define STREAM_C2S_INT_H
@@ -27,6 +27,7 @@
 #include "xml/parser.h"
 #include "xmpp/error.h"
 
+struct acquaint;
 struct arena;
 struct conn;
 struct elem;
@@ -89,6 +90,7 @@ struct c2s_login {
 	uint64_t credentials;  /* mark of those that were shown; 0: none */
 	int64_t deadline_us;
 	int64_t answer_us;     /* a failure is kept back until then; 0: none */
+	int64_t slowed_us;     /* credentials are looked up then; 0: at once */
 	char *host;            /* pinned by the first header (hostile 25) */
 	char *from;            /* bare, the same; NULL: not said */
 	char *account;         /* bare; NULL until authenticated */
@@ -163,6 +165,7 @@ struct c2s_server {
 	struct tally *tally;       /* KEY_ALL, addresses */
 	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses and accounts */
+	struct acquaint *known;    /* accounts, and addresses they have used */
 	struct config *listened;   /* a reference: what was bound; or NULL */
 	int *fds;                  /* listener by listener, shard by shard */
 	unsigned n_shards;
@@ -237,11 +240,17 @@ void c2s_auth_give_up(struct c2s *c);
 bool c2s_auth_element(struct c2s *c, const struct elem *e);
 /* The failure that was kept back is due.  False when c has moved. */
 bool c2s_auth_answer(struct c2s *c);
+/* c has ended: what it has left unfinished counts. */
+void c2s_auth_leave(struct c2s *c);
 
 /* --- c2s_credentials.c ---------------------------------------------------- */
 
 /* Holds c while it looks up what sasl needs, and goes on then. */
 void c2s_credentials_find(struct c2s *c);
+/* It was slowed, and is due. */
+void c2s_credentials_due(struct c2s *c);
+/* Has c failed too often from where it is, at the account that sasl names? */
+bool c2s_credentials_throttled(struct c2s *c);
 
 /* --- c2s_bind.c ----------------------------------------------------------- */
 
@@ -273,11 +282,17 @@ void c2s_limits_set(struct shard *sh, struct c2s_shard *cs);
 /* Something was written: who does not read is cut off when too much waits
  * (hostile 12).  on_conn_closed() ends the session. */
 void c2s_wrote(struct c2s *c);
-/* Failed logins: have there been too many?  account is bare. */
-bool c2s_throttled_address(struct c2s *c);
-bool c2s_throttled_account(struct c2s *c, struct str account);
-void c2s_throttle_failure(struct c2s *c, struct str account);
 uint64_t c2s_streams_left(const struct server *srv);
+
+/* --- c2s_throttle.c: failed logins; account is bare ----------------------- */
+
+/* Have there been so many from here that no more is judged? */
+bool c2s_throttled(struct c2s *c, struct str account);
+/* How long account is to wait before it is looked up; -1: it is refused. */
+int64_t c2s_throttle_wait(struct c2s *c, struct str account);
+void c2s_throttle_failure(struct c2s *c, struct str account);
+/* From here on the address of c is known to account. */
+void c2s_throttle_success(struct c2s *c, struct str account);
 
 /* --- c2s_ping.c ----------------------------------------------------------- */
 

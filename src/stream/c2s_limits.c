@@ -15,7 +15,6 @@
 #include "base/crowd.h"
 #include "base/mem.h"
 #include "base/tally.h"
-#include "base/throttle.h"
 #include "core/host.h"
 #include "net/conn.h"
 
@@ -239,56 +238,4 @@ c2s_wrote(struct c2s *c)
 	c->stage = C2S_CLOSED;
 	shard_timer_cancel(c->shard, &c->timer);
 	conn_abort(c->conn);
-}
-
-/* --- failed logins -------------------------------------------------------- */
-
-static uint32_t
-failures_of(const struct c2s *c, char kind, struct str of)
-{
-	char mem[KEY_MAX];
-	struct str key = key_make(mem, kind, of);
-
-	if (key.p == NULL)
-		return 0;
-	return throttle_count(c2s_server(c->shard->server)->failures, key,
-		c->shard->now_us);
-}
-
-bool
-c2s_throttled_address(struct c2s *c)
-{
-	if (failures_of(c, 'a', conn_peer_key(c->conn)) <
-		c2s_limits(c)->auth_failures_per_address)
-		return false;
-	c->shard->stats.refused++;
-	return true;
-}
-
-bool
-c2s_throttled_account(struct c2s *c, struct str account)
-{
-	if (failures_of(c, 'u', account) <
-		c2s_limits(c)->auth_failures_per_account)
-		return false;
-	c->shard->stats.refused++;
-	return true;
-}
-
-static void
-failure_note(struct c2s *c, char kind, struct str of)
-{
-	char mem[KEY_MAX];
-	struct str key = key_make(mem, kind, of);
-
-	if (key.p != NULL)
-		throttle_add(c2s_server(c->shard->server)->failures, key,
-			c->shard->now_us);
-}
-
-void
-c2s_throttle_failure(struct c2s *c, struct str account)
-{
-	failure_note(c, 'a', conn_peer_key(c->conn));
-	failure_note(c, 'u', account);
 }

@@ -12,6 +12,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/acquaint.h"
+#include "base/crowd.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/tally.h"
@@ -23,6 +25,8 @@
 
 /* Addresses and accounts whose failed logins are remembered. */
 #define FAILURES_KEPT 16384
+/* Addresses that are known to accounts, 16 bytes each. */
+#define KNOWN_KEPT 262144
 /* How often it is looked whether all streams are gone. */
 #define CLOSING_LOOK_US (10 * US_PER_MS)
 
@@ -42,6 +46,7 @@ c2s_server_get(struct server *srv)
 		s->tally = tally_new();
 		s->strangers = crowd_new();
 		s->failures = throttle_new(FAILURES_KEPT);
+		s->known = acquaint_new(KNOWN_KEPT);
 		srv->streams = s;
 	}
 	return s;
@@ -57,6 +62,7 @@ c2s_server_free(struct server *srv)
 	tally_free(s->tally);
 	crowd_free(s->strangers);
 	throttle_free(s->failures);
+	acquaint_free(s->known);
 	config_unref(s->listened);
 	free(s->fds);
 	free(s);

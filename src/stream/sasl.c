@@ -237,6 +237,7 @@ enter(struct sasl *s, enum sasl_result r)
 	switch (r) {
 	case SASL_CHALLENGE:
 		s->state = SASL_WANTS_RESPONSE;
+		s->told = s->account.n != 0;
 		break;
 	case SASL_NEED_CREDENTIALS:
 		s->state = SASL_WANTS_CREDENTIALS;
@@ -312,6 +313,12 @@ struct str
 sasl_account(const struct sasl *s)
 {
 	return s->account;
+}
+
+bool
+sasl_has_told(const struct sasl *s)
+{
+	return s->told;
 }
 
 enum sasl_mech

@@ -150,6 +150,9 @@ enum sasl_result sasl_credentials(struct sasl *s, const struct credentials *c,
 /* The prepared localpart, from SASL_NEED_CREDENTIALS on; STR_NONE before.
  * Borrowed from s. */
 struct str sasl_account(const struct sasl *s);
+/* Whether the peer was told something of that account: a salt.  To leave the
+ * exchange after this is to have failed. */
+bool sasl_has_told(const struct sasl *s);
 /* Valid once sasl_start has found the mechanism. */
 enum sasl_mech sasl_mech(const struct sasl *s);
 /* Whether the exchange was bound to the channel (SCRAM-*-PLUS). */

@@ -49,6 +49,7 @@ struct sasl {
 	struct arena *arena; /* addresses and names */
 	enum sasl_mech mech;
 	enum sasl_state state;
+	bool told;
 	enum sasl_cond cond;
 	const char *reason;
 	struct str account;

@@ -80,8 +80,8 @@ class Server:
             "auth": {"scram_iterations": "4096"},
             "limits": {name: "1000000" for name in (
                 "connections_per_address", "auth_failures_per_address",
-                "auth_failures_per_account", "stanzas_per_second",
-                "stanzas_burst")} | {"bytes_per_second": "1GiB",
+                "auth_failures_per_account", "auth_failures_spread",
+                "stanzas_per_second", "stanzas_burst")} | {"bytes_per_second": "1GiB",
                                      "bytes_burst": "1GiB"},
             "listen": listen,
             "storage": {"driver": "sqlite",

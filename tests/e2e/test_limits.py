@@ -2,8 +2,10 @@
 
 import pytest
 
+import sasl
 import scene as scenes
 from client import Client, Closed
+from xmltree import SASL
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -62,22 +64,41 @@ def test_strangers_do_not_keep_users_out(own_server):
         c.ping()
 
 
-def test_guessing_is_slowed(own_server):
+def attempt(server, password, source):
+    c = Client(server).secure(source=source)
+    got = c.auth_step("PLAIN", "romeo", password).name
+    c.drop()
+    return got
+
+
+def test_guessing_is_limited(own_server):
     """limits: auth_failures_per_account; the right password is no use until
-    the minute is over, so that guessing tells nothing."""
+    the minute is over, so that guessing tells nothing.  Elsewhere it is."""
     server = own_server({"limits": {"auth_failures_per_account": "3"}})
     server.adduser("romeo", "secret-one")
-
-    def attempt(password):
-        c = Client(server).secure()
-        got = c.auth_step("PLAIN", "romeo", password).name
-        c.drop()
-        return got
-
-    assert [attempt("wrong-%d" % i) for i in range(3)] == ["failure"] * 3
-    assert attempt("secret-one") == "failure"
+    here, elsewhere = "127.0.0.2", "127.0.0.3"
+    assert [attempt(server, "wrong-%d" % i, here) for i in range(3)] == \
+        ["failure"] * 3
+    assert attempt(server, "secret-one", here) == "failure"
+    assert attempt(server, "secret-one", elsewhere) == "success"
     server.advance(61)
-    assert attempt("secret-one") == "success"
+    assert attempt(server, "secret-one", here) == "success"
+
+
+def test_guessing_from_many_addresses_is_slowed(own_server):
+    """limits: auth_failures_spread; whoever has been here does not wait."""
+    server = own_server({"limits": {"auth_failures_spread": "5"}})
+    server.adduser("romeo", "secret-one")
+    assert attempt(server, "secret-one", "127.0.0.2") == "success"
+    for i in range(5):
+        assert attempt(server, "wrong", "127.0.1.%d" % (1 + i)) == "failure"
+    late = Client(server).secure(source="127.0.0.3")
+    late.send("<auth xmlns='%s' mechanism='PLAIN'>%s</auth>"
+              % (SASL, sasl.plain("romeo", "secret-one")))
+    assert attempt(server, "secret-one", "127.0.0.2") == "success"
+    server.process.wait_line(r"login slowed account=romeo@\S+ wait=1000ms")
+    server.advance(1)
+    assert late.next().name == "success"
 
 
 def test_a_client_that_does_not_read(own_server):

@@ -106,11 +106,15 @@ TEST(an_exchange_ends_with_abort_or_with_another_auth)
 	/* n,,n=romeo,r=abc */
 	peer_say(&p, HEADER AUTH("SCRAM-SHA-256", "biwsbj1yb21lbyxyPWFiYw=="));
 	CHECK_GOT(&p, "<challenge ");
+	/* as late as a wrong password, for what it was told */
 	peer_say(&p, SASL("abort", ""));
+	CHECK(!peer_has(&p, "<aborted/>"));
+	world_advance(&w, 100 * US_PER_MS);
 	CHECK_GOT(&p, "<aborted/>");
 	peer_say(&p, AUTH("SCRAM-SHA-256", "biwsbj1yb21lbyxyPWFiYw=="));
 	CHECK_GOT(&p, "<challenge ");
 	peer_say(&p, AUTH_ROMEO);
+	world_advance(&w, 200 * US_PER_MS);
 	CHECK_GOT(&p, "<malformed-request/>");
 	peer_say(&p, AUTH_ROMEO);
 	CHECK_GOT(&p, "<success ");

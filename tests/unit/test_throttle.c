@@ -55,6 +55,21 @@ TEST(throttle_remembers_who_fails_often_in_a_crowd)
 	throttle_free(t);
 }
 
+TEST(throttle_gives_turns_one_after_the_other)
+{
+	struct throttle *t = throttle_new(64);
+
+	throttle_add(t, STR("a"), 100);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 100), 10);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 100), 20);
+	CHECK_INT(throttle_turn(t, STR("b"), 10, 35, 100), 10);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 105), 25);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 104), -1);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 105), 35);
+	CHECK_INT(throttle_turn(t, STR("a"), 10, 35, 1000), 10);
+	throttle_free(t);
+}
+
 static void *
 many_times(void *arg)
 {
