@@ -58,9 +58,12 @@ rate_admit(struct rate *r, struct str key, int64_t max, int64_t window_us,
 
 	rate_expire(r, window_us, now_us);
 	HASH_FIND(hh, r->counters, key.p, (unsigned)key.n, c);
-	if (c == NULL && HASH_COUNT(r->counters) < RATE_KEYS_MAX)
+	/* a crowd of keys makes us forget some, but refuses nobody */
+	if (c == NULL && HASH_COUNT(r->counters) == RATE_KEYS_MAX)
+		rate_drop(r, r->counters);
+	if (c == NULL)
 		c = rate_add(r, key, now_us);
-	if (c == NULL || c->n >= max)
+	if (c->n >= max)
 		return false;
 	c->n++;
 	return true;

@@ -22,9 +22,10 @@ struct rate {
 
 /*
  * Counts one more of key, whose time began with the first that was counted;
- * false, and nothing is counted, when there were max within window_us already,
- * or when more keys than can be remembered are about.  window_us is always the
- * same for one rate; now_us never goes back.
+ * false, and nothing is counted, when there were max within window_us already.
+ * When more keys than can be remembered are about, the one that began first is
+ * forgotten.  window_us is always the same for one rate; now_us never goes
+ * back.
  */
 bool rate_admit(struct rate *r, struct str key, int64_t max, int64_t window_us,
 	int64_t now_us);

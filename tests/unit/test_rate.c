@@ -50,9 +50,12 @@ TEST(keys_are_bounded_and_forgotten_in_time)
 		snprintf(key, sizeof(key), "%d", i);
 		CHECK(rate_admit(&r, str_c(key), 1, WINDOW, i % 2));
 	}
+	/* who comes into a crowd is not refused, the oldest is forgotten */
+	CHECK(rate_admit(&r, STR("new"), 1, WINDOW, 2));
 	CHECK(!rate_admit(&r, STR("new"), 1, WINDOW, 2));
-	CHECK(rate_admit(&r, STR("0"), 2, WINDOW, 2));
-	CHECK(rate_admit(&r, STR("new"), 1, WINDOW, WINDOW + 1));
+	CHECK(!rate_admit(&r, STR("1"), 1, WINDOW, 2));
+	CHECK(rate_admit(&r, STR("0"), 1, WINDOW, 2));
+	CHECK(rate_admit(&r, STR("new"), 1, WINDOW, WINDOW + 2));
 	rate_done(&r);
 }
 
