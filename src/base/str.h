@@ -50,6 +50,16 @@ str_starts(struct str a, struct str prefix)
 		(prefix.n == 0 || memcmp(a.p, prefix.p, prefix.n) == 0);
 }
 
+/* Of a file: without the byte order mark that Windows puts in front of UTF-8, and
+ * that is no part of the text (RFC 3629 §6). */
+static inline struct str
+str_unmarked(struct str text)
+{
+	if (!str_starts(text, STR("\xef\xbb\xbf")))
+		return text;
+	return (struct str){ text.p + 3, text.n - 3 };
+}
+
 /* Byte order, shorter first among equal prefixes; for sorting and bsearch. */
 int str_cmp(struct str a, struct str b);
 

@@ -98,6 +98,7 @@ account_batch_parse(struct account_batch *out, struct str text,
 		return err_set(err, ERR_LIMIT,
 			"more than %d lines at once: split the file",
 			ACCOUNT_BATCH_MAX);
+	text = str_unmarked(text);
 	out->lines = xcalloc(lines_of(text), sizeof(out->lines[0]));
 	while (more) {
 		more = str_cut(text, '\n', &line, &text);

@@ -316,6 +316,7 @@ yaml_read_text(struct yaml_reading *r, const char *file, struct str text)
 		.file = arena_str(r->arena, str_c(file)).p };
 	struct yaml_node *root;
 
+	text = str_unmarked(text);
 	if (text.n > YAML_BYTES_MAX) {
 		mistake_add_at(r->mistakes, b.file, 0, "",
 			"the file is larger than 4 MiB");

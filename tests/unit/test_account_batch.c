@@ -22,6 +22,8 @@ static const struct {
 	{ "anna@example.org two words ", "anna@example.org", "two words ",
 		true },
 	{ "anna@example.org secret\r", "anna@example.org", "secret", true },
+	{ "\xef\xbb\xbf" "anna@example.org secret", "anna@example.org", "secret",
+		true },
 	{ "anna@example.org " VERIFIER, "anna@example.org", NULL, true },
 	{ "anna@example.org  x", "anna@example.org", " x", true },
 	{ "anna@example.org", NULL, NULL, false },

@@ -62,6 +62,20 @@ TEST(yaml_keeps_text_as_it_is_and_its_line)
 	fixture_done(&f);
 }
 
+TEST(yaml_reads_on_behind_a_byte_order_mark)
+{
+	struct fixture f;
+
+	fixture_parse(&f, STR("\xef\xbb\xbf" "a: no\n"));
+	CHECK_INT(f.m.n, 0);
+	CHECK_STR(yaml_get(f.root, "a")->text, "no");
+	CHECK_INT(yaml_get(f.root, "a")->line, 1);
+	fixture_done(&f);
+	fixture_parse(&f, STR("\xef\xbb\xbf"));
+	CHECK(f.root != NULL && f.root->n == 0);
+	fixture_done(&f);
+}
+
 TEST(yaml_takes_an_empty_file_for_an_empty_map)
 {
 	static const char *const empty[] = { "", "\n", "# nothing\n", "---\n",
