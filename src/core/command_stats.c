@@ -19,6 +19,7 @@
 #include "base/worker.h"
 #include "core/commands.h"
 #include "core/conf.h"
+#include "core/expiry.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "core/stats.h"
@@ -99,6 +100,19 @@ status_hosts(struct command_call *call)
 	buf_done(&out);
 }
 
+/* Of the certificates, the one that ends first. */
+static void
+status_expiry(struct command_call *call)
+{
+	struct str host;
+	int64_t days;
+
+	if (!expiry_first(call->server->newest, &host, &days))
+		return;
+	command_field(call, "expires_first", host);
+	command_number(call, "expires_days", days);
+}
+
 static void
 status_end(struct shard *from, void *arg)
 {
@@ -120,6 +134,7 @@ status_end(struct shard *from, void *arg)
 					[srv->newest->config->storage.driver]));
 	command_field(call, "config", str_c(srv->config_path));
 	status_hosts(call);
+	status_expiry(call);
 	count_done(c);
 }
 
@@ -362,7 +377,10 @@ const struct command command_stats[] = {
 	{ "stats", "show counters since the start",
 		"Stanzas, logins, queues, storage, memory and processor time. sessions, streams, entities and what is queued or waiting are of this moment; _highest is the most of it at once since the start, on one shard; _minute is of the last minute. cpu_ms is the processor time of shards: with --rates, 1000 keep one processor busy. write_bytes is what clients have yet to take at the end of a turn, line_bytes waits behind a change that is not on disk yet, inbox_bytes for an account that is being loaded. store_batch counts the transactions in one commit. Of memory, tls is estimated from one connection in eight; arenas are stanzas and other short-lived trees; other is all that has no row: programs and libraries, the database's cache, buffers, what is free.",
 		stats_args, stats_run },
-	{ "status", "show that the server runs, and since when", NULL, NULL,
+	{ "status", "show that the server runs, and since when",
+		"expires_first is the host whose certificate ends first, "
+		"expires_days the whole days until then.",
+		NULL,
 		status_run },
 	{ .name = NULL },
 };

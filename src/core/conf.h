@@ -57,6 +57,7 @@ struct config_tls {
 	const char *ciphersuites; /* NULL: all, AES-128 first */
 	bool tickets;             /* on TLS 1.3 */
 	const char *client_ca;    /* NULL: no client certificates */
+	int64_t expiry_warning_us; /* before a certificate ends */
 };
 extern const char *const config_tls_versions[];
 

@@ -147,6 +147,12 @@ const struct option config_tls_options[] = {
 			"certificates may log in; without it, clients are not "
 			"asked for one",
 		.example = "/etc/antiphon/clients.pem" },
+	{ .name = "expiry_warning", .type = OPT_DURATION, .dflt = "21d",
+		.min = "1d", .max = "365d",
+		.off = offsetof(struct config_tls, expiry_warning_us),
+		.help = "how long before a certificate, or one of its chain, "
+			"ends the log says so, at each reload and once a day; "
+			"when it has ended, that is an error" },
 	{ .name = NULL },
 };
 

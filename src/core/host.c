@@ -13,6 +13,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/conf.h"
+#include "core/expiry.h"
 #include "core/iq_int.h"
 #include "core/module.h"
 #include "core/module_int.h"
@@ -330,6 +331,7 @@ snapshot_new(struct server *srv, struct config *conf, struct err *err)
 		snapshot_free(snap);
 		return NULL;
 	}
+	expiry_report(snap);
 	return snap;
 }
 

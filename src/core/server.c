@@ -22,6 +22,7 @@
 #include "core/account_int.h"
 #include "core/command_int.h"
 #include "core/conf.h"
+#include "core/expiry.h"
 #include "core/host.h"
 #include "core/mistake.h"
 #include "core/module_int.h"
@@ -244,6 +245,7 @@ server_start(struct server *srv)
 {
 	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
 		shard_start(srv->shards[i]);
+	shard_post(srv->shards[0], expiry_watch, NULL, 0);
 }
 
 uint64_t

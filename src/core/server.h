@@ -16,6 +16,7 @@
 #include "base/hash.h"
 #include "base/rand.h"
 #include "base/str.h"
+#include "base/timer.h"
 
 struct command_registry;
 struct config;
@@ -45,6 +46,7 @@ struct server {
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
 	uint64_t snapshots;       /* shard 0 only: how many were made */
+	struct timer expiry;      /* shard 0 only: see expiry.h */
 	void *streams;            /* the stream layer's own, for all shards */
 	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */

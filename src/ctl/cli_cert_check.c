@@ -21,7 +21,7 @@
 #include "ctl/ctl_json.h"
 
 #define CHAIN_MAX 16
-#define DAYS_WARN 14
+#define DAYS_WARN 21
 #define S_PER_DAY (24 * 60 * 60)
 
 /* What a PEM file holds, leaf first. */

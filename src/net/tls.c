@@ -11,6 +11,7 @@
 
 #include <stdatomic.h>
 #include <strings.h>
+#include <time.h>
 
 #include <idn2.h>
 #include <openssl/err.h>
@@ -36,6 +37,8 @@
 struct tls_host {
 	char *name;  /* as configured */
 	char *ascii; /* as in SNI (RFC 6066 §3): A-labels */
+	char *file;  /* of the certificate and its chain */
+	int64_t ends_s;
 	SSL_CTX *ctx;
 };
 
@@ -208,6 +211,33 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 	return true;
 }
 
+/* 0 for what is no time at all: ended long ago. */
+static int64_t
+tls_cert_ends(const X509 *cert)
+{
+	struct tm tm;
+
+	return ASN1_TIME_to_tm(X509_get0_notAfter(cert), &tm) == 1 ?
+		(int64_t)timegm(&tm) :
+		0;
+}
+
+/* Clients refuse a leaf whose issuer has ended as well. */
+static int64_t
+tls_ctx_ends(SSL_CTX *ctx)
+{
+	STACK_OF(X509) *chain = NULL;
+	int64_t first = tls_cert_ends(SSL_CTX_get0_certificate(ctx));
+
+	SSL_CTX_get0_chain_certs(ctx, &chain);
+	for (int i = 0; i < sk_X509_num(chain); i++) {
+		int64_t ends = tls_cert_ends(sk_X509_value(chain, i));
+
+		first = MIN(first, ends);
+	}
+	return first;
+}
+
 static bool
 tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	const struct tls_host_conf *hc, struct err *err)
@@ -223,12 +253,14 @@ tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 		h->ascii = xstrdup(hc->host); /* an address, perhaps */
 	}
 	ERR_clear_error();
+	h->file = xstrdup(hc->certificate);
 	h->ctx = SSL_CTX_new(TLS_server_method());
 	if (h->ctx == NULL)
 		return tls_err(err, "new TLS context");
 	if (!tls_ctx_tune(h->ctx, conf, err) ||
 		!tls_files_load(h->ctx, hc, err))
 		return false;
+	h->ends_s = tls_ctx_ends(h->ctx);
 	if (conf->client_ca == NULL)
 		return true;
 	SSL_CTX_set_verify(h->ctx, SSL_VERIFY_PEER, on_tls_verify);
@@ -290,9 +322,21 @@ tls_set_unref(struct tls_set *set)
 	for (size_t i = 0; i < set->n_hosts; i++) {
 		free(set->hosts[i].name);
 		free(set->hosts[i].ascii);
+		free(set->hosts[i].file);
 		SSL_CTX_free(set->hosts[i].ctx);
 	}
 	free(set->hosts);
 	buf_done(&set->sources);
 	free(set);
+}
+
+void
+tls_set_expiry(const struct tls_set *set,
+	void (*found)(void *arg, const char *host, const char *certificate,
+		int64_t ends_s),
+	void *arg)
+{
+	for (size_t i = 0; i < set->n_hosts; i++)
+		found(arg, set->hosts[i].name, set->hosts[i].file,
+			set->hosts[i].ends_s);
 }

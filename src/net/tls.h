@@ -65,6 +65,12 @@ struct tls_set *tls_set_new(const struct tls_conf *conf, tls_warn_fn warn,
 bool tls_set_is_current(const struct tls_set *set, const struct tls_conf *conf);
 struct tls_set *tls_set_ref(struct tls_set *set);
 void tls_set_unref(struct tls_set *set);
+/* Calls found for each host, with its file of certificates and when the first of
+ * them ends, be it its own or one of the chain: seconds since 1970. */
+void tls_set_expiry(const struct tls_set *set,
+	void (*found)(void *arg, const char *host, const char *certificate,
+		int64_t ends_s),
+	void *arg);
 
 /* --- owner shard of c ----------------------------------------------------- */
 

@@ -5,6 +5,8 @@
 
 #include "net/tls.h"
 
+#include <time.h>
+
 #include <openssl/pem.h>
 
 #include "test.h"
@@ -32,14 +34,6 @@ static const struct {
 	{ "SRVName",
 		{ .names = { { CERT_SRV, STR("_xmpp-client.a.example") } } },
 		NULL },
-	{ "expired",
-		{ .names = { { CERT_DNS, STR("a.example") } },
-			.from_days = -20,
-			.to_days = -1 },
-		"has expired" },
-	{ "expires soon",
-		{ .names = { { CERT_DNS, STR("a.example") } }, .to_days = 5 },
-		"expires in " },
 	{ "not yet",
 		{ .names = { { CERT_DNS, STR("a.example") } }, .from_days = 9 },
 		"not valid yet" },
@@ -81,6 +75,72 @@ TEST(a_certificate_that_clients_will_refuse_is_reported)
 			CHECK(strstr(buf_c(&said), warning_cases[i].warning) !=
 				NULL);
 		buf_done(&said);
+	}
+	certs_dir_done(&dir);
+}
+
+static void
+cert_append(const struct cert *cert, const char *path)
+{
+	FILE *f = fopen(path, "a");
+
+	CHECK(f != NULL && PEM_write_X509(f, cert->x509) == 1);
+	CHECK(fclose(f) == 0);
+}
+
+static void
+on_ends(void *arg, const char *host, const char *file, int64_t ends_s)
+{
+	double days = (double)(ends_s - (int64_t)time(NULL)) / 86400;
+
+	CHECK(strstr(file, "host.pem") != NULL);
+	buf_printf(arg, "%s %.0f;", host, days);
+}
+
+/* Days until the leaf and its issuer end. */
+static const struct {
+	int leaf, issuer;
+	const char *ends;
+} ends_cases[] = {
+	{ 90, 900, "a.example 90;" },
+	{ 90, 5, "a.example 5;" },
+	{ -10, 900, "a.example -10;" },
+	{ 36500, 36500, "a.example 36500;" },
+};
+
+TEST(certificates_end_with_the_first_of_the_chain)
+{
+	struct certs_dir dir;
+	char path[128];
+	struct tls_host_conf host = { .host = "a.example",
+		.certificate = path };
+	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+
+	certs_dir_init(&dir);
+	certs_dir_file(&dir, "host.pem", path);
+	for (size_t i = 0; i < COUNT(ends_cases); i++) {
+		struct cert_want issuer = { .cn = "CA", .ca = true,
+			.from_days = -20, .to_days = ends_cases[i].issuer };
+		struct cert_want leaf = {
+			.names = { { CERT_DNS, STR("a.example") } },
+			.from_days = -20, .to_days = ends_cases[i].leaf };
+		struct buf said = BUF_INIT;
+		struct cert ca, cert;
+		struct tls_set *set;
+
+		TEST_CASE(ends_cases[i].ends);
+		cert_make(&ca, &issuer, NULL);
+		cert_make(&cert, &leaf, &ca);
+		cert_write(&cert, path);
+		cert_append(&ca, path);
+		set = tls_set_new(&conf, NULL, NULL, NULL);
+		CHECK(set != NULL);
+		tls_set_expiry(set, on_ends, &said);
+		CHECK_STR(buf_str(&said), ends_cases[i].ends);
+		tls_set_unref(set);
+		buf_done(&said);
+		cert_done(&cert);
+		cert_done(&ca);
 	}
 	certs_dir_done(&dir);
 }
