@@ -265,7 +265,8 @@ compare() {
 
 lint_scripts() {
 	cd "$top" && find contrib man tests -name '*.sh' -print0 |
-		xargs -0 shellcheck -x -P SCRIPTDIR -S warning tests/fuzz/run-seeds .ci/run
+		xargs -0 shellcheck -x -P SCRIPTDIR -S warning tests/fuzz/run-seeds .ci/run \
+		contrib/certbot-deploy.in
 }
 
 # README says of each module what it carries out, in the module's own words.

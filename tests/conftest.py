@@ -6,6 +6,7 @@ configuration starts a server of its own.
 """
 
 import os
+import pathlib
 import shutil
 import sys
 import tempfile
@@ -104,6 +105,15 @@ def scene(server):
     found = scenes.Scene(server)
     yield found
     found.end()
+
+
+@pytest.fixture
+def open_path(pool):
+    """A folder that users other than ours may enter, unlike pytest's own."""
+    os.chmod(pool.folder, 0o755)
+    folder = pathlib.Path(tempfile.mkdtemp(dir=pool.folder))
+    folder.chmod(0o755)
+    return folder
 
 
 @pytest.fixture

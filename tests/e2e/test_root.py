@@ -20,9 +20,6 @@ def configure(folder, user):
     data.mkdir()
     nobody = pwd.getpwnam("nobody")
     os.chown(data, nobody.pw_uid, nobody.pw_gid)
-    for above in (folder, *folder.parents):
-        if above.stat().st_uid == 0 and str(above) not in ("/", "/tmp"):
-            above.chmod(above.stat().st_mode | 0o711)
     conf = folder / "antiphond.yml"
     conf.write_text("""
 %s
@@ -44,10 +41,10 @@ def modules():
     return os.path.join(build_dir(), "modules", ".libs")
 
 
-def test_root_is_given_up(tmp_path):
-    conf, data = configure(tmp_path, "nobody")
+def test_root_is_given_up(open_path):
+    conf, data = configure(open_path, "nobody")
     server = Process([program(), "--config", str(conf), "--module-dir",
-                      modules(), "--daemon"], str(tmp_path / "start"))
+                      modules(), "--daemon"], str(open_path / "start"))
     assert server.wait() == 0
     ctl = [os.path.join(build_dir(), "antiphonctl"), "--socket",
            str(data / "ctl")]
@@ -68,15 +65,15 @@ def test_root_is_given_up(tmp_path):
         subprocess.run([*ctl, "stop"], check=True)
 
 
-def test_root_needs_somebody_to_become(tmp_path):
-    conf, _ = configure(tmp_path, None)
+def test_root_needs_somebody_to_become(open_path):
+    conf, _ = configure(open_path, None)
     done = subprocess.run([program(), "--config", str(conf), "--module-dir",
                            modules()], text=True, capture_output=True)
     assert done.returncode == 1 and "set `user`" in done.stderr
 
 
-def test_root_cannot_become_root(tmp_path):
-    conf, _ = configure(tmp_path, "root")
+def test_root_cannot_become_root(open_path):
+    conf, _ = configure(open_path, "root")
     done = subprocess.run([program(), "--config", str(conf), "--module-dir",
                            modules()], text=True, capture_output=True)
     assert done.returncode == 1 and 'user "root" is root' in done.stderr
@@ -100,9 +97,9 @@ def key_of(folder, conf):
     return done, folder / "localhost.key"
 
 
-def test_a_key_that_root_makes_is_there_for_reloads(tmp_path):
-    conf, data = configure(tmp_path, "nobody")
-    _, key = key_of(tmp_path, conf)
+def test_a_key_that_root_makes_is_there_for_reloads(open_path):
+    conf, data = configure(open_path, "nobody")
+    _, key = key_of(open_path, conf)
     found = key.stat()
     assert stat.S_IMODE(found.st_mode) == 0o640
     assert found.st_uid == 0
@@ -111,7 +108,7 @@ def test_a_key_that_root_makes_is_there_for_reloads(tmp_path):
         "{ localhost: }", "{ localhost: { certificate: localhost.pem,"
         " key: localhost.key } }"))
     conf.chmod(0o644)
-    assert start(conf, tmp_path / "start")[0] == 0
+    assert start(conf, open_path / "start")[0] == 0
     try:
         done = ctl("--socket", str(data / "ctl"), "reload")
         assert done.returncode == 0, done.stdout + done.stderr
@@ -120,43 +117,43 @@ def test_a_key_that_root_makes_is_there_for_reloads(tmp_path):
         ctl("--socket", str(data / "ctl"), "stop")
 
 
-def test_a_key_is_for_the_group_that_is_configured(tmp_path):
-    conf, _ = configure(tmp_path, "nobody")
+def test_a_key_is_for_the_group_that_is_configured(open_path):
+    conf, _ = configure(open_path, "nobody")
     conf.write_text("group: adm\n" + conf.read_text())
-    _, key = key_of(tmp_path, conf)
+    _, key = key_of(open_path, conf)
     assert key.stat().st_gid == grp.getgrnam("adm").gr_gid
 
 
-def test_a_key_that_nobody_else_can_read_is_said_to_be_one(tmp_path):
+def test_a_key_that_nobody_else_can_read_is_said_to_be_one(open_path):
     try:
         pwd.getpwnam("antiphon")
         pytest.skip("there is a user antiphon")
     except KeyError:
         pass
-    conf, _ = configure(tmp_path, None)
-    done, key = key_of(tmp_path, conf)
+    conf, _ = configure(open_path, None)
+    done, key = key_of(open_path, conf)
     assert stat.S_IMODE(key.stat().st_mode) == 0o600
     assert "only root can read" in done.stderr
 
 
-def test_what_a_reload_could_not_read_is_told_at_the_start(tmp_path):
-    conf, data = configure(tmp_path, "nobody")
+def test_what_a_reload_could_not_read_is_told_at_the_start(open_path):
+    conf, data = configure(open_path, "nobody")
     conf.chmod(0o600)
-    assert start(conf, tmp_path / "start")[0] == 0
+    assert start(conf, open_path / "start")[0] == 0
     ctl("--socket", str(data / "ctl"), "stop")
     assert "reloads will fail: the server's user cannot read it file=%s" % (
         conf) in (data / "log").read_text()
 
 
-def test_the_control_group_reaches_the_socket(tmp_path):
-    conf, data = configure(tmp_path, "nobody")
+def test_the_control_group_reaches_the_socket(open_path):
+    conf, data = configure(open_path, "nobody")
     conf.write_text(conf.read_text().replace(
         "/ctl }", "/ctl, group: adm }"))
     adm = grp.getgrnam("adm").gr_gid
     stranger = {"user": 54321, "group": 54321, "extra_groups": []}
     # its folder is the server's, and others may pass
     assert stat.S_IMODE(data.stat().st_mode) == 0o755
-    assert start(conf, tmp_path / "start")[0] == 0
+    assert start(conf, open_path / "start")[0] == 0
     try:
         socket = ("--socket", str(data / "ctl"))
         member = stranger | {"extra_groups": [adm]}
@@ -166,16 +163,16 @@ def test_the_control_group_reaches_the_socket(tmp_path):
         ctl("--socket", str(data / "ctl"), "stop")
 
 
-def test_who_is_not_root_gives_the_socket_to_groups_of_its_own(tmp_path):
-    conf, data = configure(tmp_path, None)
+def test_who_is_not_root_gives_the_socket_to_groups_of_its_own(open_path):
+    conf, data = configure(open_path, None)
     conf.chmod(0o644)
     conf.write_text(conf.read_text().replace(
         "/ctl }", "/ctl, group: adm }"))
     nobody = pwd.getpwnam("nobody")
     who = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-    code, said = start(conf, tmp_path / "start", **who)
+    code, said = start(conf, open_path / "start", **who)
     assert code == 1
     assert 'the server\'s user must be a member of group "adm"' in said
     who["extra_groups"] = [grp.getgrnam("adm").gr_gid]
-    assert start(conf, tmp_path / "again", **who)[0] == 0
+    assert start(conf, open_path / "again", **who)[0] == 0
     ctl("--socket", str(data / "ctl"), "stop")
