@@ -7,8 +7,9 @@
 # What is tried is the last commit, not what is not committed yet.  In the fresh
 # system, the first command has to build and start a server that clients can log
 # in to, and to stop it again: as root, and as an ordinary user, who is first told
-# what only root can install.  Then tests/check.sh runs, with --quick its short
-# way.  --keep leaves the folder; so does what fails.
+# what only root can install.  Then the server is installed as README says, and
+# tests/check.sh runs, with --quick its short way.  --keep leaves the folder; so
+# does what fails.
 #
 # It needs root, debootstrap, git, some 10 GB in TMPDIR (/var/tmp), and a mirror
 # of Debian: the one that apt uses here, in the way that apt reaches it.
@@ -78,6 +79,56 @@ try_without_root() {
 
 # --- inside: the whole ----------------------------------------------------------
 
+# A server that is installed as README says, and started as its service would.
+service() {
+	setpriv --reuid antiphon --regid antiphon --init-groups \
+		--bounding-set=-all --no-new-privs \
+		antiphond --config /etc/antiphon/antiphond.yml --daemon
+}
+
+# Somebody who is nothing but a member of the control group.
+as_admin() {
+	setpriv --reuid $user --regid $user \
+		--groups "$(getent group antiphon-admin | cut -d: -f3)" "$@"
+}
+
+install_all() {
+	mkdir "$top/build-install"
+	cd "$top/build-install"
+	../configure --prefix=/usr --sysconfdir=/etc --localstatedir=/var \
+		--runstatedir=/run
+	make -j"$(nproc)"
+	make install
+	apt-get -qy --no-install-recommends install systemd
+	systemd-sysusers
+	systemd-tmpfiles --create
+	systemd-analyze --man=no verify antiphon.service
+}
+
+try_install() {
+	install_all
+	conf=/etc/antiphon/antiphond.yml
+	antiphonctl cert make localhost --dir /etc/antiphon
+	antiphonctl check-config
+	sed -i -e 's,^  localhost:,&\n    certificate: /etc/antiphon/localhost.pem,' \
+		-e 's,^    certificate: .*,&\n    key: /etc/antiphon/localhost.key,' \
+		-e 's,# group: antiphon-admin,group: antiphon-admin,' $conf
+	antiphonctl check-config
+	service
+	antiphonctl reload
+	as_admin antiphonctl status
+	"$top/build-quickstart/tests/bench/antiphon-bench" accounts --clients 2 \
+		--domain localhost >/tmp/accounts
+	antiphonctl adduser --batch /tmp/accounts
+	"$top/build-quickstart/tests/bench/antiphon-bench" chat --clients 2 \
+		--count 5 --domain localhost --tls starttls --port 5222
+	antiphonctl stop
+	no_server_runs
+	antiphond --daemon # by root this time
+	antiphonctl reload
+	antiphonctl stop
+}
+
 as_user() {
 	setpriv --reuid $user --regid $user --init-groups \
 		env HOME=/home/$user "$@"
@@ -107,6 +158,7 @@ inside() {
 	cd /
 	try "quickstart, root" sh "$top/tests/fresh.sh" --try
 	try "quickstart, user" as_user sh "$theirs/tests/fresh.sh" --try
+	try "make install, root" sh "$top/tests/fresh.sh" --install
 	began=$(date +%s)
 	sh "$top/tests/check.sh" "$@" 2>/try.log ||
 		die "failed: check.sh $*: $(tail -n 20 /try.log)"
@@ -229,12 +281,13 @@ outside() {
 
 mode=${1:-}
 case $mode in
---inside | --enter | --try | --without-root) shift ;;
+--inside | --enter | --try | --install | --without-root) shift ;;
 esac
 case $mode in
 --inside) inside "$@" ;;
 --enter) enter "$@" ;;
 --try) try_quickstart ;;
+--install) try_install ;;
 --without-root) try_without_root ;;
 *) outside "$@" ;;
 esac
