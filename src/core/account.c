@@ -140,6 +140,14 @@ account_load(struct entity *e)
 		on_account_read, read);
 }
 
+static void
+account_load_absent(struct entity *e)
+{
+	struct account_load load = { .account = account_of(e) };
+
+	hook_run(account_host(load.account), HOOK_ACCOUNT_LOAD, &load);
+}
+
 /* The first session stands for all: few accounts have more. */
 static void
 account_warm(const struct entity *e, unsigned step)
@@ -158,8 +166,16 @@ account_is_idle(const struct entity *e)
 {
 	const struct account *acc = (const struct account *)(const void *)e;
 
-	return acc->sessions == NULL && !acc->removing && acc->alone == NULL &&
+	return acc->sessions == NULL && acc->n_ops == 0 && acc->alone == NULL &&
 		account_line_is_empty(acc);
+}
+
+static bool
+account_is_absent(const struct entity *e)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+
+	return !acc->exists;
 }
 
 static void
@@ -179,9 +195,11 @@ const struct entity_class account_class = {
 	.name = "account",
 	.size = sizeof(struct account),
 	.load = account_load,
+	.load_absent = account_load_absent,
 	.receive = account_receive,
 	.receive_shared = account_receive_shared,
 	.warm = account_warm,
 	.is_idle = account_is_idle,
+	.is_absent = account_is_absent,
 	.unload = account_unload,
 };

@@ -4,7 +4,7 @@
  *
  * Owner shard.  An address of one of our hosts that has no account behind it is
  * an account too, with exists = false, so that whoever asks cannot tell the
- * difference by time.
+ * difference by time; but it leaves memory with its answer.
  */
 #ifndef CORE_ACCOUNT_H
 #define CORE_ACCOUNT_H
@@ -40,6 +40,7 @@ struct account {
 	struct module_slot *slots; /* what modules keep with it */
 	uint64_t credentials_mark; /* of what is stored; 0: not known */
 	uint16_t n_sessions;
+	uint16_t n_ops;  /* changes by account_admin.c that are on their way */
 	bool exists;
 	bool anonymous;  /* exists only while its session does, nothing is kept */
 	bool removing;

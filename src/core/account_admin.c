@@ -110,13 +110,17 @@ static void
 op_arrive(struct shard *sh, void *arg)
 {
 	struct account_op *op = arg;
+	struct entity *e;
 
 	if (shard_host(sh, jid_domain(op->jid)) == NULL) {
 		op_refuse(op, ERR_MISSING, "this domain is not served here");
 		return;
 	}
-	entity_when_loaded(entity_get(sh, &account_class, op->jid), op_loaded,
-		op);
+	e = entity_get(sh, &account_class, op->jid);
+	if (e == NULL)
+		op_refuse(op, ERR_LIMIT, "too many accounts are in memory");
+	else
+		entity_when_loaded(e, op_loaded, op);
 }
 
 static void
@@ -153,6 +157,8 @@ on_op_durable(void *arg, bool ok, const struct err *err)
 	struct account_op *op = arg;
 	struct entity *e = entity_find(op->owner, jid_str(op->jid));
 
+	if (e != NULL)
+		account_of(e)->n_ops--;
 	if (!ok) {
 		op->err = *err;
 		op_undo(op, e);
@@ -164,9 +170,11 @@ on_op_durable(void *arg, bool ok, const struct err *err)
 	}
 }
 
+/* acc stays in memory until it is durable. */
 static void
-op_commit(struct account_op *op, struct store_tx *tx)
+op_commit(struct account *acc, struct account_op *op, struct store_tx *tx)
 {
+	acc->n_ops++;
 	store_commit(op->owner->server->store, tx, &op->owner->mailbox,
 		on_op_durable, op);
 }
@@ -215,7 +223,7 @@ create_perform(struct account *acc, struct account_op *op)
 		datetime_format(now, shard_wall_us(op->owner)));
 	store_tx_set(tx, at, STR(KEY_CREDENTIALS), str_c(op->text));
 	op->took_effect = create_took_effect;
-	op_commit(op, tx);
+	op_commit(acc, op, tx);
 }
 
 void
@@ -255,7 +263,7 @@ credentials_perform(struct account *acc, struct account_op *op)
 	store_tx_require(tx, at, STR(KEY_CREATED));
 	store_tx_set(tx, at, STR(KEY_CREDENTIALS), str_c(op->text));
 	op->took_effect = credentials_took_effect;
-	op_commit(op, tx);
+	op_commit(acc, op, tx);
 }
 
 void
@@ -312,7 +320,7 @@ remove_perform(struct account *acc, struct account_op *op)
 	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
 	op->took_effect = remove_took_effect;
 	op->removes = true;
-	op_commit(op, tx);
+	op_commit(acc, op, tx);
 }
 
 void

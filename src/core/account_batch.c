@@ -144,6 +144,7 @@ told_arrive(struct shard *sh, void *arg)
 	struct host *host = shard_host(sh, jid_domain(jid));
 	struct entity *e = entity_find(sh, jid_str(jid));
 
+	entity_created(sh, jid_str(jid));
 	if (e == NULL && host != NULL &&
 		host->hooks[HOOK_ACCOUNT_CREATED].n != 0)
 		e = entity_get(sh, &account_class, jid);

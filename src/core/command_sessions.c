@@ -225,12 +225,14 @@ static void
 trace_arrive(struct shard *sh, void *arg)
 {
 	struct tracing *t = arg;
+	struct entity *e = NULL;
 
-	if (shard_host(sh, jid_domain(t->jid)) == NULL)
-		shard_post(t->call->shard, trace_end, t, 0);
+	if (shard_host(sh, jid_domain(t->jid)) != NULL)
+		e = entity_get(sh, &account_class, t->jid);
+	if (e != NULL)
+		entity_when_loaded(e, trace_loaded, t);
 	else
-		entity_when_loaded(entity_get(sh, &account_class, t->jid),
-			trace_loaded, t);
+		shard_post(t->call->shard, trace_end, t, 0);
 }
 
 static void

@@ -101,6 +101,7 @@ struct config_limits {
 	uint64_t mailbox_bytes;
 	uint64_t inbox_bytes;
 	/* accounts */
+	int64_t entities; /* in memory */
 	int64_t sessions_per_account;
 	int resource_conflict; /* enum resource_conflict */
 	int64_t account_idle_us; /* until an account leaves memory */

@@ -332,6 +332,12 @@ const struct option config_limits_options[] = {
 		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
 		.help = "what waits for one account while it is loaded; beyond "
 			"it stanzas come back with <resource-constraint/>"),
+	LIMIT(entities, .name = "entities", .type = OPT_INT,
+		.dflt = "2000000", .min = "10", .max = "20000000",
+		.help = "accounts in memory, with or without a session; beyond "
+			"it those without one leave early, and if that is not "
+			"enough, what is for another one comes back with "
+			"<resource-constraint/>; each shard has its share"),
 	LIMIT(sessions_per_account, .name = "sessions_per_account",
 		.type = OPT_INT, .dflt = "20", .min = "1", .max = "1000",
 		.help = "resources that one account may bind; further ones are "

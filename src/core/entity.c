@@ -74,6 +74,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	memcpy(mem + class->size, bare.text, bare.bare_len);
 	e->class = class;
 	e->shard = sh;
+	e->hash = hash;
 	e->jid = jid_bare(bare);
 	e->jid.text = mem + class->size;
 	e->state = ENTITY_LOADING;
@@ -82,6 +83,32 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	sh->stats.entities++;
 	held_add(HELD_ACCOUNT, mem);
 	return e;
+}
+
+static void entity_free(struct entity *e);
+static bool entity_is_idle(const struct entity *e);
+
+/* Each shard has its share; where that is used up, those whom nobody needs leave
+ * before their time. */
+static bool
+entity_make_room(struct shard *sh)
+{
+	uint64_t max = (uint64_t)sh->snap->config->limits.entities /
+		sh->server->n_shards + 1;
+	struct entity *e;
+	uint64_t hash;
+
+	while (sh->stats.entities >= max) {
+		hash = idle_next(sh);
+		if (hash == 0)
+			return false;
+		e = entity_warm(sh, hash);
+		if (e != NULL && entity_is_idle(e))
+			entity_free(e);
+		else
+			idle_leave(sh, hash, false);
+	}
+	return true;
 }
 
 struct entity *
@@ -100,8 +127,18 @@ entity_get_by_hash(struct shard *sh, const struct entity_class *class,
 	ASSERT_ON(sh);
 	if (e != NULL)
 		return e;
+	if (!entity_make_room(sh)) {
+		sh->stats.refused++;
+		return NULL;
+	}
 	e = entity_new(sh, class, bare, hash);
-	class->load(e);
+	if (!idle_is_absent(sh, hash)) {
+		class->load(e);
+		return e;
+	}
+	class->load_absent(e);
+	e->state = ENTITY_LOADED;
+	entity_check_idle(e);
 	return e;
 }
 
@@ -189,8 +226,7 @@ entity_leave(struct entity *e)
 {
 	shard_timer_cancel(e->shard, &e->idle);
 	inbox_count_out(e);
-	table_remove(&e->shard->entities,
-		server_hash(e->shard->server, jid_str(e->jid)), e);
+	table_remove(&e->shard->entities, e->hash, e);
 	e->shard->stats.entities--;
 	tidy_count(e->shard);
 }
@@ -199,6 +235,7 @@ static void
 entity_free(struct entity *e)
 {
 	entity_leave(e);
+	idle_leave(e->shard, e->hash, e->class->is_absent(e));
 	if (e->state == ENTITY_LOADED)
 		e->class->unload(e);
 	held_remove(HELD_ACCOUNT, e);
@@ -250,10 +287,28 @@ on_entity_due(struct timer *t)
 void
 entity_check_idle(struct entity *e)
 {
-	if (entity_is_idle(e))
-		shard_timer(e->shard, &e->idle,
-			e->shard->snap->config->limits.account_idle_us,
-			on_entity_due);
+	struct shard *sh = e->shard;
+	struct entity *other;
+	uint64_t hash;
+
+	if (!entity_is_idle(e))
+		return;
+	shard_timer(sh, &e->idle,
+		e->class->is_absent(e) ?
+			0 :
+			sh->snap->config->limits.account_idle_us,
+		on_entity_due);
+	hash = idle_take(sh, e->hash);
+	other = hash != 0 ? entity_warm(sh, hash) : NULL;
+	/* soon: it may be what our caller has just left */
+	if (other != NULL && entity_is_idle(other))
+		shard_timer(sh, &other->idle, 0, on_entity_due);
+}
+
+void
+entity_created(struct shard *sh, struct str bare)
+{
+	idle_forget_absent(sh, server_hash(sh->server, bare));
 }
 
 void

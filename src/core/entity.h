@@ -39,8 +39,14 @@ struct entity_class {
 	/* Asks for what receive() will touch, a step further each time; touches
 	 * only what the steps before have asked for.  May be NULL. */
 	void (*warm)(const struct entity *e, unsigned step);
+	/* The same at once, for an address that is known to be nobody's; calls
+	 * nothing of the above. */
+	void (*load_absent)(struct entity *e);
 	/* May it leave memory now? */
 	bool (*is_idle)(const struct entity *e);
+	/* Is there nothing behind the address?  Then it leaves at once when it
+	 * is idle. */
+	bool (*is_absent)(const struct entity *e);
 	/* Frees what belongs to it, not e itself. */
 	void (*unload)(struct entity *e);
 };
@@ -54,6 +60,7 @@ struct entity {
 	const struct entity_class *class;
 	struct shard *shard;
 	struct jid jid; /* bare; the bytes lie behind the object */
+	uint64_t hash;  /* server_hash() of it */
 	struct stanza_queue inbox;
 	struct entity_waiter *waiters;
 	struct timer idle; /* when this fires, waiters are called, or else it is
@@ -71,7 +78,8 @@ struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
 	uint64_t hash);
 /* Perhaps the one with this hash, of which the memory is asked for; or NULL. */
 struct entity *entity_warm(struct shard *sh, uint64_t hash);
-/* In memory; starts to load it if it was not. */
+/* In memory; starts to load it if it was not.  NULL when there are as many as
+ * may be: refuse with resource-constraint, or ERR_LIMIT. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
 	struct jid bare);
 struct entity *entity_get_by_hash(struct shard *sh,
@@ -92,6 +100,8 @@ void entity_loaded(struct entity *e);
 /* It cannot be loaded; what waited is answered with internal-server-error, and
  * e is gone. */
 void entity_failed(struct entity *e, const struct err *why);
+/* An entity with this address was made in the store. */
+void entity_created(struct shard *sh, struct str bare);
 /* Something ended: if is_idle(e), it is dropped after a while. */
 void entity_check_idle(struct entity *e);
 /* Something began: it is not idle. */

@@ -254,6 +254,19 @@ host_receive(struct shard *sh, struct host *host, struct stanza *st)
 }
 
 static void
+router_deliver_to_account(struct shard *sh, struct stanza *st)
+{
+	struct entity *e = entity_get_by_hash(sh, &account_class,
+		jid_bare(st->to), st->to_hash);
+
+	if (e != NULL)
+		entity_deliver(e, st);
+	else
+		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+			"The server has too many accounts in memory");
+}
+
+static void
 router_deliver(struct shard *sh, struct stanza *st)
 {
 	struct host *host;
@@ -269,9 +282,7 @@ router_deliver(struct shard *sh, struct stanza *st)
 	else if (jid_local(st->to).n == 0)
 		host_receive(sh, host, st);
 	else
-		entity_deliver(entity_get_by_hash(sh, &account_class,
-				       jid_bare(st->to), st->to_hash),
-			st);
+		router_deliver_to_account(sh, st);
 }
 
 static void

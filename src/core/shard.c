@@ -243,6 +243,7 @@ shard_free(struct shard *sh)
 	if (sh == NULL)
 		return;
 	entity_drop_all(sh);
+	idle_done(&sh->idle);
 	module_shard_slots_free(sh);
 	net_free(sh->net);
 	xml_pool_free(sh->xml);

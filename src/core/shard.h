@@ -22,6 +22,7 @@
 #include "base/table.h"
 #include "base/timer.h"
 #include "core/host.h"
+#include "core/idle.h"
 #include "core/server.h"
 #include "store/store.h"
 #include "xmpp/stanza.h"
@@ -71,6 +72,7 @@ struct shard {
 	struct rand_source *rand;  /* the buffered one */
 	struct rand_buffered buffered;
 	struct table entities;     /* struct entity, by bare address */
+	struct idle_places idle;   /* those of them that nobody needs */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;

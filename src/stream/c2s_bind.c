@@ -177,18 +177,25 @@ bind_begin(struct c2s *c, struct stanza *iq)
 {
 	struct jid jid = jid_trusted(str_c(c->login->account));
 	struct binding *binding;
+	struct entity *e;
 
 	if (c2s_host(c) == NULL) {
 		stanza_free(iq);
 		c2s_end(c, STREAM_HOST_GONE, NULL);
 		return;
 	}
+	e = entity_get(c->shard, &account_class, jid);
+	if (e == NULL) {
+		iq_refuse(c, iq, COND_RESOURCE_CONSTRAINT,
+			"The server has too many accounts in memory");
+		stanza_free(iq);
+		return;
+	}
 	binding = xmalloc(sizeof(*binding));
 	*binding = (struct binding){ c->shard, c->login->token };
 	c->login->bind = iq;
 	c2s_hold(c);
-	entity_when_loaded(entity_get(c->shard, &account_class, jid),
-		on_account_loaded, binding);
+	entity_when_loaded(e, on_account_loaded, binding);
 }
 
 void

@@ -7,6 +7,9 @@ import scene as scenes
 from client import Client, Closed
 from xmltree import SASL
 
+
+from test_stats import stats
+
 pytestmark = pytest.mark.only("antiphon")
 
 
@@ -149,3 +152,106 @@ def test_stanza_rate_slows_and_loses_nothing(own_server):
         c.send("<iq type='get' id='%d'><ping xmlns='urn:xmpp:ping'/></iq>" % i)
     assert [c.next().get("id") for _ in range(200)] == \
         [str(i) for i in range(200)]
+
+
+# --- entities ---------------------------------------------------------------
+
+def store_reads(server):
+    return stats(server)["store_reads"]
+
+
+def message(to, inner="<body>x</body>"):
+    return "<message to='%s' type='chat' id='m'>%s</message>" % (to, inner)
+
+
+def test_addresses_that_do_not_exist_hold_no_memory(own_server):
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.online("romeo/a")
+    before = memory_kib(server)
+    for k in range(10):
+        romeo.send("".join(message("%s%d@%s" % ("x" * 900, 2000 * k + i,
+                                                server.domain))
+                           for i in range(2000)))
+        romeo.ping()
+    scene.flush()
+    # those of the last turn may be there still
+    assert stats(server)["entities"] < 200
+    assert memory_kib(server) - before < 40 * 1024
+
+
+def test_what_does_not_exist_is_read_once(own_server):
+    """And is found at once when it is made, one by one or many at once."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.online("romeo/a")
+    names = ["one", "many"]
+    for name in names:
+        romeo.send(message("%s@%s" % (name, server.domain)))
+    romeo.ping()
+    scene.flush()
+    before = store_reads(server)
+    for _ in range(50):
+        romeo.send("".join(message("%s@%s" % (name, server.domain))
+                           for name in names))
+        romeo.ping()
+    assert store_reads(server) == before
+    server.adduser("one", "secret-one")
+    server.ctl("adduser", "--batch", "-", stdin="many@%s secret-one\n"
+               % server.domain)
+    for name in names:
+        romeo.send(message("%s@%s" % (name, server.domain)))
+    scene.flush()
+    for name in names:
+        c = Client(server, name).login(name, "secret-one")
+        c.send("<presence/>")
+        c.take(lambda e: e.is_("message"), "what waited")
+
+
+def test_what_does_not_exist_is_read_again_after_a_while(own_server):
+    """limits: account_idle, as for an account that does exist."""
+    server = own_server({"limits": {"account_idle": "60s"}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    reads = []
+    for to in (scene.binds["juliet"], "nobody@" + server.domain):
+        for wait in (None, None, "61s"):
+            if wait:
+                server.ctl("clock", "advance", wait)
+            before = store_reads(server)
+            romeo.send(message(to, "<body/><no-store xmlns='urn:xmpp:hints'/>"))
+            romeo.ping()
+            scene.flush()
+            reads.append(store_reads(server) - before)
+    assert reads[:3] == reads[3:] and reads[1] < reads[0] == reads[2]
+
+
+def test_entities_in_memory(own_server):
+    """limits: entities; who has a session stays, who has none leaves."""
+    server = own_server({"shards": 1, "limits": {"entities": "10"}})
+    names = ["u%d" % i for i in range(30)]
+    scene = scenes.Scene(server, names)
+    first = scene.login("u0/a")
+    for name in names[1:]:
+        first.send(message(scene.binds[name]))
+        scene.flush() # one that is being read cannot leave
+    assert stats(server)["entities"] <= 11
+    assert first.inbox == []
+    held = [scene.login(name + "/a") for name in names[1:11]]
+    first.iq("get", scenes.ROSTER)
+    first.send(message(scene.binds["u20"]))
+    got = first.take(lambda e: e.get("type") == "error", "a refusal")
+    assert got.find("error", "resource-constraint") is not None
+    c = Client(server).secure()
+    a = scene.accounts["u21"]
+    c.auth(a.name, a.password)
+    got = c.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+    assert got.find("error", "resource-constraint") is not None
+    held.pop().close()
+    # there is room when the server has seen its end
+    for _ in range(100):
+        got = c.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+        if got.get("type") == "result":
+            break
+    assert got.get("type") == "result"
+    assert stats(server)["refused"] >= 2

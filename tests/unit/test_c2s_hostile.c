@@ -172,6 +172,7 @@ static const struct entity_class slow_class = {
 	.size = sizeof(struct entity),
 	.load = entity_load_later,
 	.is_idle = entity_never_idle,
+	.is_absent = entity_never_idle,
 	.unload = entity_unload,
 };
 
