@@ -110,6 +110,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
 	if (!req_accept(s, req)) {
+		store_chain_break(tx->chain, s->asked + 1);
 		req_refuse(s, req);
 		return;
 	}
@@ -204,6 +205,23 @@ store_stats(struct store *s, struct store_stats *out)
 }
 
 /* --- no threads --------------------------------------------------------- */
+
+void
+store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes), void *arg)
+{
+	assert(s->conf.inline_work);
+	s->fails = fn;
+	s->fails_arg = arg;
+}
+
+bool
+store_is_to_fail(const struct store *s, bool writes, struct err *err)
+{
+	if (s->fails == NULL || !s->fails(s->fails_arg, writes))
+		return false;
+	err_set(err, ERR_STORAGE, "the disk fails, as a test wants it");
+	return true;
+}
 
 static bool
 turn_reads(struct store *s)

@@ -18,6 +18,7 @@
 #ifndef STORE_STORE_H
 #define STORE_STORE_H
 
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -75,6 +76,11 @@ bool store_is_idle(struct store *s);
 bool store_is_behind(struct store *s);
 /* inline_work: does what has been asked for; true if there was anything. */
 bool store_turn(struct store *s);
+/* inline_work, for simulations of a bad disk: fn is asked before each commit, or
+ * each view for reading, and what it answers true to fails with ERR_STORAGE.
+ * NULL: nothing fails. */
+void store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes),
+	void *arg);
 
 /* --- any thread: writing ------------------------------------------------ */
 
@@ -125,6 +131,16 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 /* All but the newest keep. */
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
+
+/*
+ * Transactions of which each rests on those asked for before it: when one of a
+ * chain has failed, all behind it fail too, with ERR_STORAGE.  Zeroed memory is
+ * a chain; borrowed until the last of them is answered.
+ */
+struct store_chain {
+	atomic_uint_least64_t broken; /* from which ticket on; 0: it is not */
+};
+void store_tx_chain(struct store_tx *tx, struct store_chain *chain);
 
 /*
  * ok, or why nothing of it was done (err; NULL when ok):

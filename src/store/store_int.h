@@ -81,6 +81,7 @@ struct store_tx {
 	struct store_req req;
 	STAILQ_HEAD(, store_op) ops;
 	struct store_op *last;
+	struct store_chain *chain; /* or NULL */
 	store_done_fn done;
 };
 
@@ -151,6 +152,10 @@ struct store {
 	struct store_stats stats;     /* those of the last minute: */
 	struct hist_window late_batches, late_commit_us;
 
+	/* inline_work; may be NULL */
+	bool (*fails)(void *arg, bool writes);
+	void *fails_arg;
+
 	/* without the lock */
 	atomic_size_t unanswered; /* asked, and the answer not yet posted */
 	atomic_bool is_behind;    /* follows stats.queued_bytes */
@@ -168,6 +173,11 @@ void store_note_queued(struct store *s);
 void store_finished(struct store *s, const struct store_req_list *reqs);
 /* Posts the answer; req is taken. */
 void store_req_answer(struct store *s, struct store_req *req);
+
+/* Is the disk to fail now, for a test?  Then err says so. */
+bool store_is_to_fail(const struct store *s, bool writes, struct err *err);
+/* All of the chain (or NULL) from ticket on fail. */
+void store_chain_break(struct store_chain *chain, uint64_t ticket);
 
 /* --- store_threads.c ---------------------------------------------------- */
 

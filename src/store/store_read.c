@@ -373,7 +373,7 @@ view_run(struct store *s, struct store_db *db, struct store_req_list *batch,
 {
 	const struct store_driver *d = s->driver;
 	struct err why = ERR_INIT;
-	bool begun = d->begin(db, &why);
+	bool begun = !store_is_to_fail(s, false, &why) && d->begin(db, &why);
 	size_t bytes = 0;
 	struct store_req *req;
 

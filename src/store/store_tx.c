@@ -32,6 +32,25 @@ store_tx_free(struct store_tx *tx)
 		arena_free(tx->req.arena);
 }
 
+void
+store_tx_chain(struct store_tx *tx, struct store_chain *chain)
+{
+	tx->chain = chain;
+}
+
+void
+store_chain_break(struct store_chain *chain, uint64_t ticket)
+{
+	uint64_t now;
+
+	if (chain == NULL)
+		return;
+	now = atomic_load(&chain->broken);
+	while ((now == 0 || ticket < now) &&
+		!atomic_compare_exchange_weak(&chain->broken, &now, ticket))
+		continue;
+}
+
 bool
 store_key_check(struct str key, struct err *err)
 {

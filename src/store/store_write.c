@@ -99,6 +99,24 @@ tx_needs_savepoint(const struct store_tx *tx)
 	return false;
 }
 
+/* Has one failed that it rests on? */
+static bool
+tx_is_orphan(const struct store_tx *tx)
+{
+	uint64_t broken =
+		tx->chain != NULL ? atomic_load(&tx->chain->broken) : 0;
+
+	return broken != 0 && tx->req.ticket >= broken;
+}
+
+static void
+tx_fail(struct store_tx *tx, const struct err *why)
+{
+	tx->req.failed = true;
+	tx->req.err = *why;
+	store_chain_break(tx->chain, tx->req.ticket);
+}
+
 /* False when the whole batch is lost; a transaction that fails alone says so
  * in its request. */
 static bool
@@ -108,6 +126,12 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	bool savepoint = tx_needs_savepoint(tx);
 	const struct store_op *op;
 
+	if (tx_is_orphan(tx)) {
+		err_set(err, ERR_STORAGE,
+			"a change before it could not be stored");
+		tx_fail(tx, err);
+		return true;
+	}
 	if (savepoint && !d->savepoint(db, err))
 		return false;
 	STAILQ_FOREACH (op, &tx->ops, link) {
@@ -117,8 +141,7 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 			d->revert(db);
 		if (err->code == ERR_STORAGE)
 			return false;
-		tx->req.failed = true;
-		tx->req.err = *err;
+		tx_fail(tx, err);
 		return true;
 	}
 	return !savepoint || d->release(db, err);
@@ -137,7 +160,7 @@ batch_commit(struct store *s, struct store_req_list *batch, struct err *err)
 		if (!tx_apply(d, db, tx_of(req), err))
 			goto lost;
 	}
-	if (d->commit(db, err))
+	if (!store_is_to_fail(s, true, err) && d->commit(db, err))
 		return true;
 lost:
 	d->rollback(db);
@@ -145,15 +168,13 @@ lost:
 }
 
 static void
-batch_fail(struct store_req_list *batch, const struct err *why)
+batch_fail(struct store_req_list *batch, struct err *why)
 {
 	struct store_req *req;
 
-	STAILQ_FOREACH (req, batch, link) {
-		req->failed = true;
-		req->err = *why;
-		req->err.code = ERR_STORAGE;
-	}
+	why->code = ERR_STORAGE;
+	STAILQ_FOREACH (req, batch, link)
+		tx_fail(tx_of(req), why);
 }
 
 /* Takes at least one; the last ticket comes out. */

@@ -209,6 +209,47 @@ suite_a_failure_spares_the_others_of_its_batch(const struct suite_kind *k)
 	suite_close(&su);
 }
 
+/* Whether they are of one commit or of several; nobody else's are touched. */
+void
+suite_a_chain_breaks_where_one_of_it_fails(const struct suite_kind *k)
+{
+	struct store_chain chains[3] = { { 0 }, { 0 }, { 0 } };
+	struct suite_result r[300];
+	struct suite su;
+	char key[8], found[16], out[100];
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < COUNT(r); i++) {
+		struct store_tx *tx = store_tx_new();
+
+		snprintf(key, sizeof(key), "%zu", i);
+		store_tx_set(tx, ROSTER, str_c(key), STR("v"));
+		if (i % 3 == 1 && i >= 100)
+			store_tx_require(tx, ROSTER, STR("none"));
+		/* refused before it is in a queue */
+		if (i == 200)
+			store_tx_set(tx, ROSTER, STR("\xff"), STR("v"));
+		store_tx_chain(tx, i % 3 == 0 ? NULL : &chains[i % 3]);
+		suite_result_init(&su, &r[i]);
+		store_commit(su.store, tx, &su.mailbox, suite_on_done, &r[i]);
+	}
+	suite_wait(&su);
+	for (size_t i = 0; i < COUNT(r); i++) {
+		enum err_code want = ERR_NONE;
+
+		if (i % 3 == 1 && i >= 100)
+			want = i == 100 ? ERR_MISSING : ERR_STORAGE;
+		if (i % 3 == 2 && i >= 200)
+			want = i == 200 ? ERR_INVALID : ERR_STORAGE;
+		CHECK_INT(r[i].code, want);
+		snprintf(key, sizeof(key), "%zu", i);
+		snprintf(found, sizeof(found), "%s=v", key);
+		CHECK_CSTR(suite_get(&su, ROSTER, key, out, sizeof(out)),
+			want == ERR_NONE ? found : "");
+	}
+	suite_close(&su);
+}
+
 /* What fails before it has changed anything is not taken back. */
 void
 suite_a_failure_at_once_spares_the_others_too(const struct suite_kind *k)

@@ -89,6 +89,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(a_failed_transaction_leaves_nothing)                                 \
 	X(a_failure_spares_the_others_of_its_batch)                            \
 	X(a_failure_at_once_spares_the_others_too)                             \
+	X(a_chain_breaks_where_one_of_it_fails)                                \
 	X(operations_of_a_transaction_see_those_before)                        \
 	X(create_refuses_a_key_that_exists)                                    \
 	X(require_refuses_a_key_that_does_not)                                 \
