@@ -69,10 +69,7 @@ op_answer(struct shard *sh, void *arg)
 	bool ok = op->err.code == ERR_NONE;
 
 	(void)sh;
-	if (op->credentials_done != NULL)
-		op->credentials_done(op->arg, str_c(op->text),
-			ok ? NULL : &op->err);
-	else if (op->done != NULL)
+	if (op->done != NULL)
 		op->done(op->arg, ok, ok ? NULL : &op->err);
 	op_free(op);
 }
@@ -374,11 +371,12 @@ on_credentials(void *arg, const struct store_answer *answer,
 {
 	struct account_op *op = arg;
 
-	if (err != NULL)
-		op->err = *err;
-	else if (answer->n != 0)
-		op->text = str_dup(answer->entries[0].value);
-	op_answer(op->from, op);
+	/* no copy is made of it, which would take time for those who exist */
+	op->credentials_done(op->arg,
+		err == NULL && answer->n != 0 ? answer->entries[0].value :
+						STR_NONE,
+		err);
+	op_free(op);
 }
 
 void

@@ -121,7 +121,6 @@ c2s_auth_init(struct c2s *c)
 		.host = str_c(auth->host),
 		.enabled = mechanisms_enabled(conf),
 		.tls = conn_is_secure(c->conn),
-		.iterations = (uint32_t)conf->scram_iterations,
 		.secret = { (const char *)srv->secret, sizeof(srv->secret) },
 		.rand = c->shard->rand,
 	};

@@ -152,28 +152,58 @@ credentials_judge(struct c2s *c, const struct credentials *known)
 	buf_done(&out);
 }
 
+/* How this account would look if it did not exist; found out in any case, so
+ * that both take the same. */
+static void
+credentials_disguise(struct c2s *c, bool known, const struct credentials *creds)
+{
+	struct c2s_auth *auth = c->login->auth;
+	struct str host = str_c(c->login->host);
+	struct c2s_look look;
+
+	for (unsigned i = 0; i < SCRAM_HASHES; i++) {
+		const struct scram_verifier *v = &creds->verifiers[i];
+
+		if (known && v->iterations != 0)
+			c2s_looks_meet(c->shard, host,
+				(struct c2s_look){ v->iterations,
+					v->salt_len });
+	}
+	look = c2s_look_of(c->shard, host, sasl_account(auth->sasl),
+		(uint32_t)c2s_host(c)->conf->auth.scram_iterations);
+	auth->offer.iterations = look.iterations;
+	auth->offer.salt_bytes = look.salt_bytes;
+}
+
+/* text is STR_NONE when there is no such account.  What is done is the same:
+ * who asks must not be able to tell by the time (hostile 28). */
 static void
 lookup_end(struct c2s *c, struct str text, const struct err *err)
 {
+	struct c2s_shard *cs = c2s_shard(c->shard);
 	struct credentials creds = { 0 };
 	struct err bad = ERR_INIT;
+	bool known = text.p != NULL;
+	uint64_t mark;
 
 	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
-	c->login->credentials = text.p != NULL ?
-		account_credentials_mark(c->shard->server, text) :
-		0;
-	if (err == NULL && text.p != NULL &&
+	if (!known)
+		text = c2s_unknown_text(cs);
+	mark = account_credentials_mark(c->shard->server, text);
+	c->login->credentials = known ? mark : 0;
+	if (err == NULL &&
 		!credentials_parse(&creds, c->shard->xml, text, &bad))
 		err = &bad;
-	if (err != NULL) {
-		if (log_limit_ok(&c2s_shard(c->shard)->broken, LOG_AUTH))
+	if (err == NULL && c2s_host(c) != NULL) {
+		credentials_disguise(c, known, &creds);
+		credentials_judge(c, known ? &creds : NULL);
+	} else {
+		if (err != NULL && log_limit_ok(&cs->broken, LOG_AUTH))
 			log_error(LOG_AUTH, c2s_who(c),
 				"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
 				STR_ARG(sasl_account(c->login->auth->sasl)),
 				c->login->host, err->text);
 		c2s_auth_give_up(c);
-	} else {
-		credentials_judge(c, text.p != NULL ? &creds : NULL);
 	}
 	credentials_wipe(&creds);
 }
@@ -192,18 +222,35 @@ on_credentials(void *arg, struct str text, const struct err *err)
 }
 
 static void
-credentials_look_up(struct c2s *c)
+credentials_read(struct c2s *c)
 {
 	struct lookup *lookup = xmalloc(sizeof(*lookup));
 	struct arena *a = arena_new();
 
 	*lookup = (struct lookup){ c->shard, c->login->token };
-	c2s_hold(c);
 	account_credentials(c->shard,
 		jid_make(a, sasl_account(c->login->auth->sasl),
 			str_c(c->login->host), STR_NONE),
 		on_credentials, lookup);
 	arena_free(a);
+}
+
+static void
+on_looks_loaded(struct shard *sh, uint64_t token)
+{
+	struct c2s *c = c2s_find(sh, token);
+
+	if (c != NULL)
+		credentials_read(c);
+}
+
+static void
+credentials_look_up(struct c2s *c)
+{
+	c2s_hold(c);
+	if (c2s_looks_loaded(c->shard, str_c(c->login->host), on_looks_loaded,
+		    c->login->token))
+		credentials_read(c);
 }
 
 void

@@ -147,6 +147,8 @@ struct c2s_shard {
 	struct log_limit unread;
 	struct log_limit broken; /* credentials, certificates */
 	struct c2s_features features[C2S_FEATURES];
+	struct c2s_looks *looks; /* uthash by host */
+	struct buf unknown;      /* see c2s_unknown_text() */
 	struct listener **listeners;
 	struct c2s_accept *accepts; /* their arguments */
 	size_t n_listeners;
@@ -293,6 +295,28 @@ int64_t c2s_throttle_wait(struct c2s *c, struct str account);
 void c2s_throttle_failure(struct c2s *c, struct str account);
 /* From here on the address of c is known to account. */
 void c2s_throttle_success(struct c2s *c, struct str account);
+
+/* --- c2s_unknown.c -------------------------------------------------------- */
+
+/* What SCRAM shows of an account to whoever asks. */
+struct c2s_look {
+	uint32_t iterations;
+	uint32_t salt_bytes;
+};
+
+/* Are the looks in use at host at hand?  If not, then() is called when they
+ * are. */
+bool c2s_looks_loaded(struct shard *sh, struct str host,
+	void (*then)(struct shard *sh, uint64_t token), uint64_t token);
+/* An account of host looks so. */
+void c2s_looks_meet(struct shard *sh, struct str host, struct c2s_look seen);
+/* How account would look if it existed; iterations: where none does yet. */
+struct c2s_look c2s_look_of(struct shard *sh, struct str host,
+	struct str account, uint32_t iterations);
+/* Text of credentials as an account has it, which fit nothing: to be read in
+ * place of what is not there. */
+struct str c2s_unknown_text(struct c2s_shard *cs);
+void c2s_looks_free(struct c2s_shard *cs);
 
 /* --- c2s_ping.c ----------------------------------------------------------- */
 

@@ -254,6 +254,7 @@ forget_visit(struct shard *sh, void *arg)
 	if (cs == NULL)
 		return;
 	c2s_features_free(cs);
+	c2s_looks_free(cs);
 	free(cs->listeners);
 	free(cs->accepts);
 	free(cs);

@@ -169,18 +169,16 @@ sasl_fake_verifier(const struct sasl_offer *o, enum scram_hash hash,
 	buf_add_str(&text, account);
 	buf_add_c(&text, "@");
 	buf_add_str(&text, o->host);
+	_Static_assert(SCRAM_SALT_MAX <= sizeof(mac), "the longest salt");
 	scram_hmac(SCRAM_SHA_512, o->secret, buf_str(&text), mac);
 	buf_done(&text);
+	/* The keys are never shown.  They are nothing that a proof could fit,
+	 * and who has no account is refused whatever he proves. */
 	*v = (struct scram_verifier){
 		.iterations = o->iterations,
-		.salt_len = SCRAM_SALT_BYTES,
+		.salt_len = o->salt_bytes,
 	};
-	memcpy(v->salt, mac, SCRAM_SALT_BYTES);
-	/* The keys are never shown, so what they are does not matter, as long
-	 * as no proof can fit: nobody knows the rest of the code. */
-	memcpy(v->stored_key, mac + SCRAM_SALT_BYTES,
-		sizeof(mac) - SCRAM_SALT_BYTES);
-	memcpy(v->server_key, v->stored_key, sizeof(v->server_key));
+	memcpy(v->salt, mac, o->salt_bytes);
 	explicit_bzero(mac, sizeof(mac));
 }
 

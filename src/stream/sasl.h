@@ -75,11 +75,13 @@ struct sasl_offer {
 	const struct str *advertised;
 	size_t n_advertised;
 
-	/* For accounts that do not exist: the iterations of a new account, and
-	 * a secret (32 bytes or more) which is the same for every stream and
-	 * after a restart, so that salts stay the same (hostile 28). */
-	uint32_t iterations;
+	/* For accounts that do not exist: a secret (32 bytes or more) which is
+	 * the same for every stream and after a restart, so that salts stay the
+	 * same (hostile 28); and what theirs would look like, known before
+	 * sasl_credentials is called. */
 	struct str secret;
+	uint32_t iterations;
+	uint32_t salt_bytes; /* up to SCRAM_SALT_MAX */
 
 	struct rand_source *rand;
 };

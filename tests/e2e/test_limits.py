@@ -5,10 +5,8 @@ import pytest
 import sasl
 import scene as scenes
 from client import Client, Closed
-from xmltree import SASL
-
-
 from test_stats import stats
+from xmltree import SASL
 
 pytestmark = pytest.mark.only("antiphon")
 

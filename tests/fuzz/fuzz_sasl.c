@@ -53,6 +53,7 @@ offer(uint8_t choice)
 		.addresses = addresses,
 		.n_addresses = choice >> 3 & 3 ? COUNT(addresses) : 1,
 		.iterations = SCRAM_ITERATIONS_MIN,
+		.salt_bytes = SCRAM_SALT_BYTES,
 		.secret = STR("0123456789abcdef0123456789abcdef"),
 		.rand = &counting,
 	};

@@ -32,6 +32,7 @@ tls_offer(void)
 		.enabled = SASL_DEFAULT,
 		.tls = true,
 		.iterations = 4096,
+		.salt_bytes = SCRAM_SALT_BYTES,
 		.secret = STR("0123456789abcdef0123456789abcdef"),
 		.rand = &rand_system,
 	};

@@ -53,6 +53,7 @@ plus_offer(void)
 		.n_bindings = COUNT(types),
 		.binding = give_binding,
 		.iterations = 4096,
+		.salt_bytes = SCRAM_SALT_BYTES,
 		.secret = STR("0123456789abcdef0123456789abcdef"),
 		.rand = &rand_system,
 	};
