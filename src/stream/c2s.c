@@ -270,9 +270,9 @@ c2s_move(struct c2s *c, struct shard *owner)
 }
 
 /* RFC 6120 §6.4.6: a new stream, with nothing of the old one but who the client
- * is.  False when c has moved, and p with it. */
+ * is.  False when c has moved, and rest with it. */
 static bool
-c2s_restart(struct c2s *c, const char *p, size_t n)
+c2s_restart(struct c2s *c, struct str rest)
 {
 	struct shard *owner = server_owner(c->shard->server,
 		str_c(c->login->account));
@@ -284,27 +284,31 @@ c2s_restart(struct c2s *c, const char *p, size_t n)
 	if (owner == c->shard)
 		return true;
 	c2s_hold(c);
-	buf_add(&c->login->input, p, n);
+	buf_add(&c->login->input, rest.p, rest.n);
 	c2s_move(c, owner);
 	return false;
 }
 
 /* --- bytes ---------------------------------------------------------------- */
 
-/* What the last element has asked for; false when c has moved. */
+/* What the last element has asked for; rest_io: the bytes that came behind it,
+ * and what is left of them.  False when c has moved. */
 static bool
-c2s_do_next(struct c2s *c, const char *p, size_t n)
+c2s_do_next(struct c2s *c, struct str *rest_io)
 {
+	struct str rest = *rest_io;
+
 	switch ((enum c2s_next)c->next) {
 	case NEXT_NONE:
 		return true;
 	case NEXT_TLS:
 		c->next = NEXT_NONE;
 		c2s_put_parser(c);
-		c2s_tls_start(c, n);
+		rest_io->n = 0; /* nobody reads it (hostile 19) */
+		c2s_tls_start(c, rest);
 		return true;
 	case NEXT_RESTART:
-		return c2s_restart(c, p, n);
+		return c2s_restart(c, rest);
 	}
 	return true;
 }
@@ -320,30 +324,47 @@ c2s_can_rest(const struct c2s *c)
 		xml_parser_can_rest(c->parser);
 }
 
+/* How many of the bytes are white space between two streams.
+ * COMPAT: go-xmpp (go-sendxmpp 0.5, Debian 12) sends a line feed behind </auth>:
+ * it belongs to the stream that has ended, and none may stand before the header
+ * of the next. */
+static size_t
+c2s_blanks(const struct c2s *c, struct str in)
+{
+	if (c->parser != NULL || c->stage != C2S_HEADER || !c->authenticated)
+		return 0;
+	return (size_t)(str_trim(in).p - in.p);
+}
+
 /* False when c has moved to another shard. */
 static bool
-c2s_feed(struct c2s *c, const char *p, size_t n)
+c2s_feed(struct c2s *c, struct str in)
 {
 	enum xml_fault fault;
 	size_t used;
 
-	while (n > 0 && c->stage != C2S_CLOSED) {
+	while (in.n > 0 && c->stage != C2S_CLOSED) {
 		if ((c->rest & C2S_REST_LOGIN) != 0) {
-			buf_add(&c->login->input, p, n);
+			buf_add(&c->login->input, in.p, in.n);
 			return true;
 		}
+		used = c2s_blanks(c, in);
+		in.p += used;
+		in.n -= used;
+		if (in.n == 0)
+			break;
 		if (c->parser == NULL)
 			c2s_take_parser(c);
 		c->feeding = true;
-		fault = xml_parser_feed(c->parser, p, n, &used);
+		fault = xml_parser_feed(c->parser, in.p, in.n, &used);
 		c->feeding = false;
-		p += used;
-		n -= used;
+		in.p += used;
+		in.n -= used;
 		if (c->stage == C2S_CLOSED)
 			break;
 		if (fault != XML_FAULT_NONE)
 			c2s_fault(c, fault);
-		else if (!c2s_do_next(c, p, n))
+		else if (!c2s_do_next(c, &in))
 			return false;
 	}
 	if (!c->feeding && (c->stage == C2S_CLOSED || c2s_can_rest(c)))
@@ -395,6 +416,7 @@ bool
 c2s_release(struct c2s *c)
 {
 	struct buf input = c->login->input;
+	struct str in = buf_str(&input);
 	bool here = true;
 
 	c->login->input = (struct buf)BUF_INIT;
@@ -403,8 +425,7 @@ c2s_release(struct c2s *c)
 		c2s_login_free(c);
 	/* a call that is on the stack goes on by itself */
 	if (!c->feeding)
-		here = c2s_do_next(c, input.p, input.n) &&
-			c2s_feed(c, input.p, input.n);
+		here = c2s_do_next(c, &in) && c2s_feed(c, in);
 	buf_done(&input);
 	if (!here)
 		return false;
@@ -422,7 +443,7 @@ on_conn_data(void *arg, const char *p, size_t n)
 		return;
 	c->seen_us = c->shard->now_us;
 	c->ping_us = 0;
-	if (!c2s_feed(c, p, n))
+	if (!c2s_feed(c, (struct str){ p, n }))
 		return;
 	c2s_count_bytes(c, n);
 	c2s_arm(c);

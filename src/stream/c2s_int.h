@@ -223,8 +223,8 @@ bool c2s_offers_tls(const struct c2s *c);
 
 /* --- c2s_tls.c ------------------------------------------------------------ */
 
-/* rest: bytes that came behind <starttls/>. */
-void c2s_tls_start(struct c2s *c, size_t rest);
+/* rest (borrowed): the bytes that came behind <starttls/>. */
+void c2s_tls_start(struct c2s *c, struct str rest);
 void c2s_tls_direct(struct c2s *c);
 void c2s_secured(void *arg);
 

@@ -3,8 +3,8 @@
  * from the first byte (XEP-0368).
  *
  * Owner shard.  Invariant: no byte that came in the clear is used after the
- * handshake has begun (hostile 19): there must be none, and the parser is a new
- * one.
+ * handshake has begun (hostile 19): there must be none but white space, which is
+ * dropped, and the parser is a new one.
  */
 #include "config.h"
 
@@ -38,11 +38,13 @@ c2s_handshake(struct c2s *c, struct str host, struct str alpn)
 	return false;
 }
 
-/* RFC 6120 §5.4.2 */
+/* RFC 6120 §5.4.2.
+ * COMPAT: go-xmpp (go-sendxmpp 0.5, Debian 12) sends a line feed behind
+ * <starttls/>.  White space says nothing to anybody, and is dropped. */
 void
-c2s_tls_start(struct c2s *c, size_t rest)
+c2s_tls_start(struct c2s *c, struct str rest)
 {
-	if (rest != 0) {
+	if (str_trim(rest).n != 0) {
 		c2s_end(c, STREAM_POLICY_VIOLATION,
 			"Wait for <proceed/> before you go on");
 		return;

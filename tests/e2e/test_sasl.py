@@ -1,5 +1,7 @@
 """SASL and resource binding over the wire (RFC 6120 §6, §7; hostile input)."""
 
+import re
+
 import pytest
 
 import sasl
@@ -476,3 +478,62 @@ def test_nobody_goes_for_one_who_is_too_many(own_server):
     held[0].expect_error("conflict")
     for c in held[1:]:
         c.ping()
+
+
+# --- white space behind the last element (RFC 6120 §6.4.6) -------------------
+
+BLANKS = ("\n", " \r\n\t ", "\n" * 3000)
+
+
+def say(c, mech, account, behind):
+    """The exchange, with something behind its last element."""
+    if mech == "PLAIN":
+        last, text = "auth", sasl.plain(account.name, account.password)
+    else:
+        scram = sasl.Scram(mech, account.name, account.password)
+        last, text = "response", scram.final(
+            c.auth_send(mech, scram.first()).text())
+    c.send("<%s xmlns='%s' mechanism='%s'>%s</%s>%s"
+           % (last, SASL, mech, text, last, behind))
+    assert c.next("success").is_("success", SASL)
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("blanks", BLANKS, ids=("one", "some", "many"))
+@pytest.mark.parametrize("mech", ("PLAIN", "SCRAM-SHA-1"))
+def test_white_space_behind_a_login(server, scene, mech, blanks):
+    """Some clients send a line feed along; it is not part of the next stream,
+    on whichever shard that is."""
+    names = ["user%d" % i for i in range(6)]
+    scene.add_accounts(*names)
+    for name in names:
+        account = scene.accounts[name]
+        c = Client(server).secure()
+        say(c, mech, account, blanks)
+        c.open()
+        c.bind("a")
+        c.close()
+
+
+@pytest.mark.only("antiphon")
+def test_white_space_after_success(c, romeo):
+    say(c, "PLAIN", romeo, "")
+    c.send("\n")
+    c.send(" \n")
+    c.open()
+    c.bind("a")
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("rest", (
+    "x", "\n\0", "\n<iq type='get' id='1'/>", "\n</stream:stream>",
+    "<presence/>", "\u00a0", "\v"))
+def test_only_white_space_behind_a_login(c, romeo, rest):
+    """hostile-19: what was said to the old stream is not done in the new."""
+    c.send("<auth xmlns='%s' mechanism='PLAIN'>%s</auth>%s"
+           % (SASL, sasl.plain(romeo.name, romeo.password), rest))
+    got = b""
+    while more := c.sock.recv(4096):
+        got += more
+    assert re.search(b"<success .*<stream:error>.*</stream:stream>$", got)
+    assert b"<iq" not in got

@@ -324,8 +324,8 @@ def test_starttls_is_required(server):
 
 @pytest.mark.only("antiphon")
 @pytest.mark.parametrize("more", [
-    HEAD, "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>", "\n",
-    "\x16\x03\x01\x00\x05hello",
+    HEAD, "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
+    " \n" + HEAD, "\n\0", "\x16\x03\x01\x00\x05hello",
 ])
 def test_nothing_may_be_pipelined_after_starttls(server, more):
     """hostile-19: what came in the clear is never taken as protected."""

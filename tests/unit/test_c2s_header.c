@@ -56,8 +56,8 @@ static const struct {
 		"not-authorized" },
 	{ "hostile-19: behind starttls", HEADER "<starttls " TLS "/>" HEADER,
 		"policy-violation" },
-	{ "hostile-19: white space behind starttls", HEADER
-		"<starttls " TLS "/>\n", "policy-violation" },
+	{ "hostile-19: behind starttls and white space", HEADER
+		"<starttls " TLS "/> \n" HEADER, "policy-violation" },
 };
 
 TEST(errors_before_login_come_inside_a_stream_and_end_it)
