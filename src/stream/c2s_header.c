@@ -257,7 +257,9 @@ header_check_to(struct header *h, struct c2s *c, struct arena *a, struct str to)
 	h->host = host;
 }
 
-/* §4.7.1: not necessary, but then it holds. */
+/* §4.7.1: not necessary, but then it holds.
+ * COMPAT: Perl's Net::XMPP (1.05, Debian 12) gives the domain, which is nobody's
+ * account: it is answered as it came, and not compared with anything. */
 static void
 header_check_from(struct header *h, struct c2s *c, struct arena *a,
 	struct str from)
@@ -274,7 +276,8 @@ header_check_from(struct header *h, struct c2s *c, struct arena *a,
 		return;
 	}
 	h->from = jid_bare(jid);
-	if (known != NULL && !str_is(jid_str(h->from), known))
+	if (known != NULL && jid_local(h->from).n != 0 &&
+		!str_is(jid_str(h->from), known))
 		header_refuse(h, STREAM_INVALID_FROM,
 			"\"from\" is not who you were before");
 }
@@ -303,7 +306,8 @@ c2s_pin(struct c2s_login *l, const struct header *h)
 {
 	if (l->host == NULL)
 		l->host = str_dup(h->host);
-	if (l->from == NULL && jid_is_set(h->from))
+	if (l->from == NULL && jid_is_set(h->from) &&
+		jid_local(h->from).n != 0)
 		l->from = str_dup(jid_str(h->from));
 }
 

@@ -92,7 +92,7 @@ struct c2s_login {
 	int64_t answer_us;     /* a failure is kept back until then; 0: none */
 	int64_t slowed_us;     /* credentials are looked up then; 0: at once */
 	char *host;            /* pinned by the first header (hostile 25) */
-	char *from;            /* bare, the same; NULL: not said */
+	char *from;            /* bare, the same, with a local part; or NULL */
 	char *account;         /* bare; NULL until authenticated */
 	struct c2s_auth *auth; /* NULL but while mechanisms are offered, and
 				* while the worker has it */

@@ -323,6 +323,28 @@ def test_starttls_is_required(server):
 
 
 @pytest.mark.only("antiphon")
+def test_a_domain_in_from_is_nobodys_account(server, scene):
+    """RFC 6120 §4.7.1: some clients give no more; it is answered as it came
+    (§4.7.2), and does not keep them from an account."""
+    scene.add_accounts("romeo")
+    romeo = scene.accounts["romeo"]
+    c = Client(server).connect()
+    c.open(frm=server.domain)
+    c.starttls()
+    c.open(frm=server.other_domain)
+    c.auth_step("PLAIN", romeo.name, romeo.password)
+    c.open(frm=server.domain)
+    assert c.reader.header.get("to") == server.domain
+    c.bind("a")
+    c.close()
+    c = Client(server).connect()
+    c.open(frm=romeo.jid)
+    c.starttls()
+    c.restart().send(c.header(frm="other@" + server.domain))
+    c.expect_error("invalid-from")
+
+
+@pytest.mark.only("antiphon")
 @pytest.mark.parametrize("more", [
     HEAD, "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
     " \n" + HEAD, "\n\0", "\x16\x03\x01\x00\x05hello",
