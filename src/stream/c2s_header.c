@@ -103,11 +103,15 @@ c2s_write_error(struct c2s *c, enum stream_cond cond, struct str content,
 	arena_free(a);
 }
 
-/* Strangers come and go at will: theirs is for debugging only. */
+/* Strangers come and go at will: theirs is for debugging only.  Whoever has
+ * logged in and gets no further wants to know why. */
 void
 c2s_log_end(const struct c2s *c, const char *what, const char *why)
 {
-	if (c->session != NULL)
+	bool got_in = c->login != NULL && c->authenticated &&
+		c->stage != C2S_CLOSED;
+
+	if (c->session != NULL || got_in)
 		log_info(LOG_STREAM, c2s_who(c), "%s reason=\"%s\"", what, why);
 	else
 		log_debug(LOG_STREAM, c2s_who(c), "%s reason=\"%s\"", what,

@@ -345,6 +345,25 @@ def test_a_domain_in_from_is_nobodys_account(server, scene):
 
 
 @pytest.mark.only("antiphon")
+def test_the_log_says_why_a_stream_ended_after_a_login(own_server):
+    server = own_server({"log": {"level": "info"}})
+    server.adduser("romeo", "secret-one")
+    for i, (ends, why) in enumerate((
+            (lambda c: c.send(c.header(frm="juliet@" + server.domain)),
+             "stream closed reason=\"invalid-from\""),
+            (lambda c: c.send("<x/>"),
+             "stream closed reason=\"invalid-namespace\""),
+            (lambda c: c.reset(), "connection lost reason=\""))):
+        start = len(server.process.lines)
+        c = Client(server).secure()
+        c.auth_step("PLAIN", "romeo", "secret-one")
+        ends(c.restart())
+        server.process.wait_line("info stream .* romeo@antiphon.test: " + why,
+                                 start)
+        c.drop()
+
+
+@pytest.mark.only("antiphon")
 @pytest.mark.parametrize("more", [
     HEAD, "<iq type='get' id='1'><ping xmlns='urn:xmpp:ping'/></iq>",
     " \n" + HEAD, "\n\0", "\x16\x03\x01\x00\x05hello",
