@@ -21,7 +21,9 @@ config_tls_conf(const struct config *c, struct tls_host_conf *hosts,
 		.client_ca = c->tls.client_ca,
 	};
 	for (size_t i = 0; i < c->n_hosts; i++) {
-		const struct config_host *h = &c->hosts[i];
+		/* the first of the file is for who names none */
+		const struct config_host *h =
+			config_host(c, str_c(c->host_order[i]));
 
 		if (h->certificate != NULL)
 			hosts[out->n_hosts++] = (struct tls_host_conf){

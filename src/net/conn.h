@@ -100,8 +100,9 @@ void conn_abort(struct conn *c);
 /* --- TLS ------------------------------------------------------------------ */
 
 /*
- * Starts a handshake as a server, with the certificate that SNI asks for, or
- * that of host (STR_NONE: the first one) when the client names none we have.
+ * Starts a handshake as a server, with the certificate of host, which the client
+ * has named already (RFC 6120 §5.4.3.1); if host is empty, with the one that SNI
+ * asks for, or the first one when that is none of ours.
  * What is queued leaves in the clear before, what is written later under TLS.
  * Bytes that came in the clear behind what asked for TLS must not exist (hostile
  * 19): the caller has checked.

@@ -43,6 +43,7 @@ conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 	}
 	c->hello = xcalloc(1, sizeof(*c->hello));
 	c->hello->set = tls_set_ref((struct tls_set *)(uintptr_t)tls);
+	c->hello->named = host.n != 0;
 	if (alpn.n > 0)
 		memcpy(c->hello->alpn, alpn.p, alpn.n);
 	/* what is queued asked the peer to begin: it leaves in the clear */

@@ -67,6 +67,7 @@ enum io { IO_OK, IO_AGAIN, IO_CLOSED, IO_BROKEN };
 struct conn_hello {
 	struct tls_set *set; /* reference */
 	char alpn[32];
+	bool named; /* the host is known: SNI changes nothing */
 };
 
 /* What only a connection in memory needs. */

@@ -1,5 +1,5 @@
 /*
- * tls.c - TLS contexts: one for each host, chosen by SNI.
+ * tls.c - TLS contexts: one for each host, chosen by its name or by SNI.
  *
  * A tls_set is built by one thread and then only read, by all; its count of
  * references is the one thing that changes.  The callbacks of OpenSSL run on
@@ -74,7 +74,7 @@ on_tls_server_name(SSL *ssl, int *alert, void *arg)
 
 	(void)alert;
 	(void)arg;
-	if (name == NULL || c->hello == NULL)
+	if (name == NULL || c->hello == NULL || c->hello->named)
 		return SSL_TLSEXT_ERR_NOACK;
 	for (size_t i = 0; i < c->hello->set->n_hosts; i++) {
 		const struct tls_host *h = &c->hello->set->hosts[i];

@@ -1,6 +1,6 @@
 /*
  * tls.h - TLS as a server: contexts with certificates for each host, chosen by
- * SNI; channel bindings; identities in client certificates.
+ * its name or by SNI; channel bindings; identities in client certificates.
  *
  * A tls_set is a snapshot: built by a reload, shared by all shards, immutable;
  * connections that use an old one keep what they need of it alive.

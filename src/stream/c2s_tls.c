@@ -57,28 +57,12 @@ c2s_tls_start(struct c2s *c, struct str rest)
 		c2s_end(c, STREAM_COND_NONE, NULL);
 }
 
-/* The certificate for those who name no domain: that of the first host. */
-static struct str
-c2s_default_host(const struct c2s *c)
-{
-	const struct config *conf = c->shard->snap->config;
-
-	for (size_t i = 0; i < conf->n_hosts; i++) {
-		struct str domain = str_c(conf->host_order[i]);
-		const struct config_host *host = config_host(conf, domain);
-
-		if (host != NULL && host->certificate != NULL)
-			return domain;
-	}
-	return STR("");
-}
-
 void
 c2s_tls_direct(struct c2s *c)
 {
 	c->stage = C2S_HANDSHAKE; /* nothing is ever said in the clear */
 	if (c->shard->snap->tls == NULL ||
-		!c2s_handshake(c, c2s_default_host(c), ALPN))
+		!c2s_handshake(c, STR(""), ALPN))
 		c2s_end(c, STREAM_COND_NONE, NULL);
 }
 

@@ -1,5 +1,6 @@
 """Streams: headers, errors, TLS (RFC 6120 §4, §5, §11; hostile input)."""
 
+import os
 import re
 import socket
 import ssl
@@ -8,6 +9,7 @@ import pytest
 
 import client as clients
 from client import Client
+from process import certificates
 from xmltree import STREAM, TLS
 
 HEAD = ("<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
@@ -320,6 +322,48 @@ def test_starttls_is_required(server):
     assert features.find("starttls", "required") is not None
     assert c.mechanisms() == []
     c.close()
+
+
+def shown(server, kind, to, sni):
+    """The certificate that the server shows."""
+    c = Client(server, domain=to)
+    c.sock = socket.create_connection(("127.0.0.1", server.port(kind)))
+    c.eof = False
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    if kind == "starttls":
+        c.open()
+        c.send("<starttls xmlns='%s'/>" % TLS)
+        c.expect("<proceed xmlns='%s'/>" % TLS)
+    c.sock = context.wrap_socket(c.sock, server_hostname=sni)
+    der = c.sock.getpeercert(binary_form=True)
+    c.drop()
+    return ssl.DER_cert_to_PEM_cert(der)
+
+
+@pytest.mark.only("antiphon")
+def test_which_certificate(own_server):
+    """RFC 6120 §5.4.3.1: that of the header's to, whatever SNI says; where no
+    header was, that of SNI, or of the first host of the file."""
+    server = own_server()
+    one, other = server.other_domain, server.domain
+    paths = certificates(os.path.join(server.folder, "second"), (other,))
+    host = {"certificate": paths["server.crt"], "key": paths["server.key"]}
+    server.conf["hosts"] = {one: server.conf["hosts"][one], other: host}
+    server.write_conf()
+    server.restart()
+    certs = {}
+    for domain, file in ((one, server.certs["leaf.crt"]),
+                         (other, paths["leaf.crt"])):
+        with open(file) as f:
+            certs[domain] = f.read()
+    assert one > other # so that the order is that of the file, and no other
+    for sni in (None, one, other, "elsewhere.test"):
+        for to in (one, other):
+            assert shown(server, "starttls", to, sni) == certs[to]
+        assert shown(server, "direct", one, sni) == certs[
+            other if sni == other else one]
 
 
 @pytest.mark.only("antiphon")

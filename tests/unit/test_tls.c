@@ -125,6 +125,27 @@ TEST(sni_chooses_the_certificate)
 	world_done(&w);
 }
 
+TEST(a_host_that_was_named_before_is_not_changed_by_sni)
+{
+	static const char *const names[] = { NULL, "a.example", "b.example",
+		"c.example" };
+	struct world w;
+
+	world_init(&w);
+	for (size_t i = 0; i < COUNT(names); i++) {
+		TEST_CASE(names[i] != NULL ? names[i] : "none");
+		w.host = "a.example";
+		world_meet(&w, names[i]);
+		CHECK(client_saw(&w, &w.a));
+		world_again(&w);
+		w.host = "b.example";
+		world_meet(&w, names[i]);
+		CHECK(client_saw(&w, &w.b));
+		world_again(&w);
+	}
+	world_done(&w);
+}
+
 TEST(sni_finds_an_international_name_by_its_a_label)
 {
 	struct world w;
@@ -425,7 +446,7 @@ TEST(a_handshake_that_began_before_a_reload_ends_well)
 	struct world w;
 
 	world_init(&w);
-	pair_tls(&w.p, w.set, w.client, "a.example", "b.example");
+	pair_tls(&w.p, w.set, w.client, "", "b.example");
 	tls_set_unref(w.set);
 	w.set = NULL;
 	PAIR_UNTIL(&w.p, w.p.server.secured && SSL_is_init_finished(w.p.ssl));

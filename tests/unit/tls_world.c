@@ -45,7 +45,8 @@ world_load(struct world *w)
 void
 world_init(struct world *w)
 {
-	*w = (struct world){ .conf = { .n_hosts = 2, .tickets = true } };
+	*w = (struct world){ .conf = { .n_hosts = 2, .tickets = true },
+		.host = "" };
 	certs_dir_init(&w->dir);
 	world_cert(w, &w->a, "a.example", "a.pem", w->paths[0]);
 	world_cert(w, &w->b, "b.example", "b.pem", w->paths[1]);
@@ -86,7 +87,7 @@ world_meet(struct world *w, const char *sni)
 {
 	struct pair *p = &w->p;
 
-	pair_tls(p, w->set, w->client, "a.example", sni);
+	pair_tls(p, w->set, w->client, w->host, sni);
 	if (w->resume)
 		SSL_set_session(p->ssl, w->ticket);
 	PAIR_UNTIL(p, p->server.secured && SSL_is_init_finished(p->ssl));

@@ -20,6 +20,7 @@ struct world {
 	struct tls_conf conf;
 	char paths[3][128];
 	struct tls_set *set;
+	const char *host;    /* that the client named before; "": none */
 	SSL_CTX *client;
 	SSL_SESSION *ticket; /* the last one that the server gave */
 	bool resume;	     /* use it */
