@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/vec.h"
 #include "core/command_int.h"
+#include "core/host.h"
 #include "core/module.h"
 #include "core/module_int.h"
 #include "core/server.h"
@@ -126,9 +127,20 @@ command_prepare(struct command_call *call, const struct command_arg *arg,
 	case ARG_SECRET:
 	case ARG_PATH:
 	case ARG_FILE:
+	case ARG_CONFIRM:
 		return true;
 	}
 	return true;
+}
+
+bool
+command_serves(const struct command_call *call, struct str domain,
+	struct err *err)
+{
+	return snapshot_host(call->server->newest, domain) != NULL ||
+		err_set(err, ERR_MISSING,
+			"%.*s is not served here, see hosts: in antiphond.yml",
+			STR_ARG(domain));
 }
 
 /* The module that brings the command; NULL: it is one of the house's own. */
@@ -148,29 +160,48 @@ command_entry(struct server *srv, const struct command *c)
 	return NULL;
 }
 
+/* What was not given may be left out, or has not been asked for yet. */
+static bool
+command_may_lack(const struct command_call *call, const struct command_arg *arg)
+{
+	return arg->optional ||
+		(call->check_only &&
+			(arg->type == ARG_SECRET || arg->type == ARG_CONFIRM));
+}
+
+static bool
+command_check(struct command_call *call, struct err *err)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (call->values[i].p != NULL) {
+			if (!command_prepare(call, &arg[i], &call->values[i],
+				    err))
+				return false;
+		} else if (!command_may_lack(call, &arg[i])) {
+			return err_set(err, ERR_INVALID, "%s is missing",
+				arg[i].name);
+		}
+	}
+	return call->command->check == NULL ||
+		call->command->check(call, err);
+}
+
 void
 command_run(struct command_call *call)
 {
-	const struct command_arg *arg = call->command->args;
 	struct err err = ERR_INIT;
 
 	call->entry = command_entry(call->server, call->command);
 	if (call->entry != NULL)
 		atomic_fetch_add(&call->entry->pending, 1);
-	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
-		if (call->values[i].p == NULL && arg[i].optional)
-			continue;
-		if (call->values[i].p == NULL) {
-			err_set(&err, ERR_INVALID, "%s is missing", arg[i].name);
-			command_fail(call, &err);
-			return;
-		}
-		if (!command_prepare(call, &arg[i], &call->values[i], &err)) {
-			command_fail(call, &err);
-			return;
-		}
-	}
-	call->command->run(call);
+	if (!command_check(call, &err))
+		command_fail(call, &err);
+	else if (call->check_only)
+		command_done(call);
+	else
+		call->command->run(call);
 }
 
 /* --- the registry ------------------------------------------------------- */

@@ -31,6 +31,8 @@ enum command_arg_type {
 		     * for it, or reads it from standard input */
 	ARG_PATH,   /* made absolute by the surface */
 	ARG_FILE,   /* the surface reads the file; the command gets its content */
+	ARG_CONFIRM, /* a switch without which nothing is done: the surface asks
+		      * whoever sits there, and sets it */
 };
 
 struct command_arg {
@@ -48,6 +50,9 @@ struct command {
 	const char *help;    /* more, for --help and the manual; may be NULL */
 	const struct command_arg *args; /* ends with { .name = NULL }; or NULL */
 	void (*run)(struct command_call *call);
+	/* Whether it could run with what was given, secrets apart, so that
+	 * nobody is asked for one in vain.  False with err; may be NULL. */
+	bool (*check)(struct command_call *call, struct err *err);
 };
 
 /* One call, owned by the surface; valid until command_done or command_fail. */
@@ -59,6 +64,7 @@ struct command_call {
 	struct str *values; /* one for each row of command->args; STR_NONE: not
 			     * given */
 	void *state;        /* the command's own, while it runs */
+	bool check_only;    /* it is not run */
 	struct module_entry *entry; /* keeps its module loaded, while it runs */
 	/* the surface's */
 	void (*row)(struct command_call *call);
@@ -73,6 +79,10 @@ struct command_call {
 /* STR_NONE when it was not given. */
 struct str command_value(const struct command_call *call, const char *name);
 bool command_switch(const struct command_call *call, const char *name);
+
+/* Is domain (prepared) one of our hosts?  False with err. */
+bool command_serves(const struct command_call *call, struct str domain,
+	struct err *err);
 
 /* An answer is a list of rows of named fields, or a text. */
 void command_row(struct command_call *call);

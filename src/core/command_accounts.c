@@ -34,26 +34,23 @@ on_account_done(void *arg, bool ok, const struct err *err)
 		command_fail(arg, err);
 }
 
-/* The argument "jid" as the address of an account here; false, and the call has
- * failed, when it cannot be one. */
-static bool
-account_arg(struct command_call *call, struct jid *out)
+static struct jid
+account_arg(const struct command_call *call)
 {
-	struct err err = ERR_INIT;
+	return jid_trusted(command_value(call, "jid"));
+}
 
-	*out = jid_trusted(command_value(call, "jid"));
-	if (out->local_len == 0 || !jid_is_bare(*out))
-		err_set(&err, ERR_INVALID,
+/* The argument "jid" is the address of an account here, if there is one. */
+static bool
+account_check(struct command_call *call, struct err *err)
+{
+	struct jid jid = account_arg(call);
+
+	if (jid.local_len == 0 || !jid_is_bare(jid))
+		return err_set(err, ERR_INVALID,
 			"%.*s is not an address of the form user@domain",
-			STR_ARG(jid_str(*out)));
-	else if (shard_host(call->shard, jid_domain(*out)) == NULL)
-		err_set(&err, ERR_MISSING,
-			"%.*s is not served here, see hosts: in antiphond.yml",
-			STR_ARG(jid_domain(*out)));
-	else
-		return true;
-	command_fail(call, &err);
-	return false;
+			STR_ARG(jid_str(jid)));
+	return command_serves(call, jid_domain(jid), err);
 }
 
 /* --- passwords ---------------------------------------------------------- */
@@ -106,11 +103,9 @@ derivation_done(void *arg)
 static void
 password_run(struct command_call *call, bool creates)
 {
+	struct jid jid = account_arg(call);
 	struct derivation *d;
-	struct jid jid;
 
-	if (!account_arg(call, &jid))
-		return;
 	d = xcalloc(1, sizeof(*d));
 	d->call = call;
 	d->jid = jid;
@@ -170,21 +165,25 @@ adduser_batch(struct command_call *call)
 	account_batch_create(call->shard, b, on_batch_created, call);
 }
 
-static void
-adduser_run(struct command_call *call)
+static bool
+adduser_check(struct command_call *call, struct err *err)
 {
 	bool batch = command_value(call, "batch").p != NULL;
 	bool jid = command_value(call, "jid").p != NULL;
-	struct err err = ERR_INIT;
 
 	if (batch == jid)
-		err_set(&err, ERR_INVALID,
+		return err_set(err, ERR_INVALID,
 			"one of the two: an address, or --batch FILE");
-	else if (jid && command_value(call, "password").p == NULL)
-		err_set(&err, ERR_INVALID, "password is missing");
-	if (err.code != ERR_NONE)
-		command_fail(call, &err);
-	else if (batch)
+	if (jid && !call->check_only &&
+		command_value(call, "password").p == NULL)
+		return err_set(err, ERR_INVALID, "password is missing");
+	return batch || account_check(call, err);
+}
+
+static void
+adduser_run(struct command_call *call)
+{
+	if (command_value(call, "batch").p != NULL)
 		adduser_batch(call);
 	else
 		password_run(call, true);
@@ -201,10 +200,7 @@ passwd_run(struct command_call *call)
 static void
 deluser_run(struct command_call *call)
 {
-	struct jid jid;
-
-	if (account_arg(call, &jid))
-		account_remove(call->shard, jid, on_account_done, call);
+	account_remove(call->shard, account_arg(call), on_account_done, call);
 }
 
 /* --- users -------------------------------------------------------------- */
@@ -275,6 +271,14 @@ users_page(struct users *u)
 		&u->call->shard->mailbox, on_users_page, u);
 }
 
+static bool
+users_check(struct command_call *call, struct err *err)
+{
+	struct str domain = command_value(call, "domain");
+
+	return domain.p == NULL || command_serves(call, domain, err);
+}
+
 static void
 users_run(struct command_call *call)
 {
@@ -325,13 +329,13 @@ static const struct command_arg users_args[] = {
 const struct command command_accounts[] = {
 	{ "adduser", "create an account",
 		"Each line of a batch file is an address, a blank, and a password or SCRAM verifiers in the form SCRAM-SHA-256$iterations:salt$stored-key:server-key, several separated by blanks. Accounts that cannot be created are listed with the reason; the others are created all the same.",
-		adduser_args, adduser_run },
+		adduser_args, adduser_run, adduser_check },
 	{ "deluser", "remove an account and all that it stored",
 		"Its sessions are closed, and its contacts are told.", jid_args,
-		deluser_run },
+		deluser_run, account_check },
 	{ "passwd", "set the password of an account",
 		"All sessions of the account are closed.", passwd_args,
-		passwd_run },
-	{ "users", "list accounts", NULL, users_args, users_run },
+		passwd_run, account_check },
+	{ "users", "list accounts", NULL, users_args, users_run, users_check },
 	{ .name = NULL },
 };

@@ -86,9 +86,9 @@ backup_run(struct command_call *call)
 /* --- loglevel ----------------------------------------------------------- */
 
 static void
-loglevel_show(struct command_call *call)
+loglevel_show(struct command_call *call, int from, int to)
 {
-	for (int i = 0; i < LOG_AREAS; i++) {
+	for (int i = from; i < to; i++) {
 		command_row(call);
 		command_field(call, "area",
 			str_c(log_area_name((enum log_area)i)));
@@ -104,28 +104,30 @@ loglevel_run(struct command_call *call)
 {
 	struct str area_text = command_value(call, "area");
 	struct str level_text = command_value(call, "level");
-	bool all = str_is(area_text, "all");
+	bool all = area_text.p == NULL || str_is(area_text, "all");
 	enum log_area area = LOG_SERVER;
 	enum log_level level;
 	struct err err = ERR_INIT;
+	int from, to;
 
-	if (area_text.p == NULL) {
-		loglevel_show(call);
-		return;
-	}
 	if (!all && !log_area_parse(area_text, &area))
 		err_set(&err, ERR_MISSING,
 			"there is no area \"%.*s\"; without arguments, loglevel lists them",
 			STR_ARG(area_text));
-	else if (!log_level_parse(level_text, &level))
+	else if (level_text.p != NULL && !log_level_parse(level_text, &level))
 		err_set(&err, ERR_INVALID,
 			"the level is one of error, warn, info, debug");
 	if (err.code != ERR_NONE) {
 		command_fail(call, &err);
 		return;
 	}
-	for (int i = all ? 0 : (int)area; i < (all ? LOG_AREAS : (int)area + 1);
-		i++)
+	from = all ? 0 : (int)area;
+	to = all ? LOG_AREAS : (int)area + 1;
+	if (level_text.p == NULL) {
+		loglevel_show(call, from, to);
+		return;
+	}
+	for (int i = from; i < to; i++)
 		log_set_level((enum log_area)i, level);
 	command_done(call);
 }
@@ -157,25 +159,25 @@ static const struct command_arg backup_args[] = {
 
 static const struct command_arg loglevel_args[] = {
 	{ "area", ARG_TEXT, .optional = true,
-		.help = "what it is about, or all; without it, areas are listed" },
+		.help = "what it is about, or all" },
 	{ "level", ARG_TEXT, .optional = true,
-		.help = "error, warn, info or debug" },
+		.help = "error, warn, info or debug; without it, the level is shown" },
 	{ .name = NULL },
 };
 
 const struct command command_server[] = {
 	{ "backup", "copy the database to a new file while it is in use",
 		"The copy is consistent, and complete when the command returns.",
-		backup_args, backup_run },
+		backup_args, .run = backup_run },
 	{ "loglevel", "show or set how much is logged",
-		"It lasts until the next start.", loglevel_args, loglevel_run },
+		"An area without a level shows that area. It lasts until the configuration is read again.", loglevel_args, .run = loglevel_run },
 	{ "reload", "read the configuration again and put it in force",
 		"It takes effect whole, or not at all; mistakes are listed. Ports, storage and the number of shards change with the next start only.",
-		NULL, reload_run },
+		NULL, .run = reload_run },
 	{ "show-config", "print the configuration in force, defaults included",
-		"Secrets are left out.", NULL, show_config_run },
+		"Secrets are left out.", NULL, .run = show_config_run },
 	{ "stop", "stop the server",
 		"Streams are closed, and what was written is on disk, when the command returns.",
-		NULL, stop_run },
+		NULL, .run = stop_run },
 	{ .name = NULL },
 };

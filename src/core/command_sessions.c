@@ -20,6 +20,29 @@
 
 #define KICK_TEXT "Closed by an administrator"
 
+/* The argument "jid", if it is given, lies in a domain of ours. */
+static bool
+jid_check(struct command_call *call, struct err *err)
+{
+	struct str jid = command_value(call, "jid");
+
+	return jid.p == NULL ||
+		command_serves(call, jid_domain(jid_trusted(jid)), err);
+}
+
+/* Of an account, or of one session. */
+static bool
+account_check(struct command_call *call, struct err *err)
+{
+	struct jid jid = jid_trusted(command_value(call, "jid"));
+
+	if (jid.local_len == 0)
+		return err_set(err, ERR_INVALID,
+			"%.*s is not an address of the form user@domain",
+			STR_ARG(jid_str(jid)));
+	return command_serves(call, jid_domain(jid), err);
+}
+
 /* --- sessions ----------------------------------------------------------- */
 
 /* One session, as it was when the tour came by. */
@@ -235,19 +258,22 @@ trace_arrive(struct shard *sh, void *arg)
 		shard_post(t->call->shard, trace_end, t, 0);
 }
 
+static bool
+trace_check(struct command_call *call, struct err *err)
+{
+	struct str what = command_value(call, "state");
+
+	if (!str_is(what, "on") && !str_is(what, "off"))
+		return err_set(err, ERR_INVALID, "state is \"on\" or \"off\"");
+	return account_check(call, err);
+}
+
 static void
 trace_run(struct command_call *call)
 {
 	struct str what = command_value(call, "state");
-	struct err err = ERR_INIT;
-	struct tracing *t;
+	struct tracing *t = xcalloc(1, sizeof(*t));
 
-	if (!str_is(what, "on") && !str_is(what, "off")) {
-		err_set(&err, ERR_INVALID, "state is \"on\" or \"off\"");
-		command_fail(call, &err);
-		return;
-	}
-	t = xcalloc(1, sizeof(*t));
 	t->call = call;
 	t->jid = jid_bare(jid_trusted(command_value(call, "jid")));
 	t->on = str_is(what, "on");
@@ -280,11 +306,11 @@ static const struct command_arg trace_args[] = {
 const struct command command_sessions[] = {
 	{ "kick", "close the sessions of a user",
 		"The stream ends with <policy-violation/>; nothing keeps the user from coming back.",
-		kick_args, kick_run },
+		kick_args, kick_run, account_check },
 	{ "sessions", "list who is connected", NULL, sessions_args,
-		sessions_run },
+		sessions_run, jid_check },
 	{ "trace", "write the stanzas of an account to the log",
 		"All text in them is replaced by its length. It ends when the account leaves memory, some time after its last session.",
-		trace_args, trace_run },
+		trace_args, trace_run, trace_check },
 	{ .name = NULL },
 };

@@ -52,7 +52,7 @@
 #include "xmpp/subscription.h"
 
 /* Changes when a module has to be built anew. */
-#define MODULE_API 1
+#define MODULE_API 2
 
 struct module {
 	unsigned api; /* MODULE_API */

@@ -78,7 +78,7 @@ answer_take(struct cli *cli, json_t *o)
 
 /* args is taken. */
 static int
-call_once(struct cli *cli, json_t *command, json_t *args)
+call_once(struct cli *cli, json_t *command, json_t *args, bool check)
 {
 	struct err err = ERR_INIT;
 	int rc = -1;
@@ -86,6 +86,8 @@ call_once(struct cli *cli, json_t *command, json_t *args)
 
 	o = json_pack("{s:s, s:o}", "command", text_of(command, "name"), "args",
 		args);
+	if (check)
+		json_object_set_new(o, "check", json_true());
 	if (!cli_send(cli, o, &err))
 		return complain(&err, CLI_NO_SERVER);
 	while (rc == -1) {
@@ -112,7 +114,7 @@ call_in_parts(struct cli *cli, json_t *command, json_t *args,
 
 		json_object_set_new(copy, file_arg,
 			json_stringn(part.p, part.n));
-		one = call_once(cli, command, copy);
+		one = call_once(cli, command, copy, false);
 		if (one == CLI_NO_SERVER)
 			return one;
 		rc = MAX(rc, one);
@@ -140,6 +142,44 @@ wait_for_end(const struct cli *cli, int process)
 	return complain(&err, CLI_FAILED);
 }
 
+/* Asks for what is missing; what was given is checked before. */
+static int
+call_prepare(struct cli *cli, json_t *command, json_t *args,
+	const char *file_arg)
+{
+	struct err err = ERR_INIT;
+	int rc = CLI_OK;
+
+	if (!cli_args_will_ask(command, args, file_arg))
+		return CLI_OK;
+	if (json_is_true(json_object_get(command, "checks")))
+		/* texts are wiped once they are sent */
+		rc = call_once(cli, command, json_deep_copy(args), true);
+	if (rc == CLI_OK && !cli_args_ask(command, args, file_arg, &err)) {
+		err_prefix(&err, "%s", text_of(command, "name"));
+		rc = complain(&err,
+			err.code == ERR_REFUSED ? CLI_FAILED : CLI_USAGE);
+	}
+	return rc;
+}
+
+/* Returns the exit code. */
+static int
+call_whole(struct cli *cli, json_t *command, json_t *args,
+	const char *file_arg, struct str file)
+{
+	int rc;
+
+	cli->rows = json_array();
+	if (file_arg != NULL)
+		rc = call_in_parts(cli, command, args, file_arg, file);
+	else
+		rc = call_once(cli, command, json_incref(args), false);
+	cli_table_print(stdout, cli->rows);
+	json_decref(cli->rows);
+	return rc;
+}
+
 static int
 call(struct cli *cli, json_t *command, int argc, char **argv)
 {
@@ -157,16 +197,11 @@ call(struct cli *cli, json_t *command, int argc, char **argv)
 	}
 	if (stops)
 		process = cli_server_process(cli);
-	cli->rows = json_array();
-	if (file_arg != NULL)
-		rc = call_in_parts(cli, command, args, file_arg,
-			buf_str(&file));
-	else
-		rc = call_once(cli, command, json_incref(args));
-	cli_table_print(stdout, cli->rows);
+	rc = call_prepare(cli, command, args, file_arg);
+	if (rc == CLI_OK)
+		rc = call_whole(cli, command, args, file_arg, buf_str(&file));
 	if (stops && rc == CLI_OK)
 		rc = wait_for_end(cli, process);
-	json_decref(cli->rows);
 	json_decref(args);
 	if (file.p != NULL)
 		explicit_bzero(file.p, file.n);

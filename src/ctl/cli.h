@@ -63,13 +63,17 @@ json_t *cli_command_find(const struct cli *cli, int argc, char **argv,
 const char *cli_command_nearest(const struct cli *cli, int argc, char **argv,
 	int *used_out);
 /*
- * Turns words into the "args" object of a request; secrets are asked for, files
- * are read.  A file's text is left out and handed over in file_io, the name of
+ * Turns words into the "args" object of a request; files are read.  A file's text is left out and handed over in file_io, the name of
  * its argument in *file_arg_out (NULL: none).  --json may stand among the words
  * too, and is noted in cli.  NULL with err.
  */
 json_t *cli_args_parse(struct cli *cli, json_t *command, int argc, char **argv,
 	struct buf *file, const char **file_arg_out, struct err *err);
+/* What is still to be asked for before command can run: secrets, and whether it
+ * is meant.  Adds to args.  file_arg as above. */
+bool cli_args_ask(json_t *command, json_t *args, const char *file_arg,
+	struct err *err);
+bool cli_args_will_ask(json_t *command, json_t *args, const char *file_arg);
 /* The first part of text that fits one request, cut behind the end of a
  * line. */
 struct str cli_chunk(struct str text);
@@ -79,6 +83,10 @@ struct str cli_chunk(struct str text);
 /* From the terminal, twice and unseen, or one line of standard input.  Appends
  * to out. */
 bool cli_secret_read(const char *what, struct buf *out, struct err *err);
+
+/* Whether question is answered by yes, at a terminal; else err says which
+ * option (--name) would do. */
+bool cli_confirm(const char *question, const char *option, struct err *err);
 
 /* --- cli_table.c -------------------------------------------------------- */
 

@@ -217,6 +217,7 @@ value_set(struct parsing *p, const json_t *arg, const char *text)
 		free(path);
 		return true;
 	case ARG_SWITCH:
+	case ARG_CONFIRM:
 		json_object_set_new(p->out, arg_name(arg), json_true());
 		return true;
 	case ARG_TEXT:
@@ -242,7 +243,8 @@ option_take(struct parsing *p, json_t *args, int argc, char **argv)
 	bool inlined = str_cut(name, '=', &name, &value);
 	char *copy = str_dup(name);
 	json_t *arg = arg_option(args, copy);
-	bool is_switch = arg != NULL && arg_type(arg) == ARG_SWITCH;
+	bool is_switch = arg != NULL &&
+		(arg_type(arg) == ARG_SWITCH || arg_type(arg) == ARG_CONFIRM);
 	int used = 0;
 
 	if (arg == NULL)
@@ -301,29 +303,9 @@ words_take(struct parsing *p, json_t *args, int argc, char **argv)
 	return true;
 }
 
-/* A secret that is optional is for when no file is given. */
+/* What is required and was not given. */
 static bool
-secret_take(struct parsing *p, const json_t *arg)
-{
-	struct buf secret = BUF_INIT;
-	bool ok;
-
-	if (arg_is(arg, "optional") && p->file_arg != NULL)
-		return true;
-	ok = cli_secret_read(arg_name(arg), &secret, p->err);
-	if (ok)
-		json_object_set_new(p->out, arg_name(arg),
-			json_stringn(secret.p, secret.n));
-	if (secret.p != NULL)
-		explicit_bzero(secret.p, secret.n);
-	buf_done(&secret);
-	return ok;
-}
-
-/* What is required and was not given; secrets come last, so that nobody types
- * one for nothing. */
-static bool
-rest_take(struct parsing *p, json_t *args)
+rest_check(const struct parsing *p, json_t *args)
 {
 	json_t *arg;
 	size_t i;
@@ -334,13 +316,10 @@ rest_take(struct parsing *p, json_t *args)
 			(p->file_arg != NULL && strcmp(p->file_arg, name) == 0);
 
 		if (!given && !arg_is(arg, "optional") &&
-			arg_type(arg) != ARG_SECRET)
+			arg_type(arg) != ARG_SECRET &&
+			arg_type(arg) != ARG_CONFIRM)
 			return err_set(p->err, ERR_INVALID, "%s is missing",
 				name);
-	}
-	json_array_foreach (args, i, arg) {
-		if (arg_type(arg) == ARG_SECRET && !secret_take(p, arg))
-			return false;
 	}
 	return true;
 }
@@ -357,12 +336,82 @@ cli_args_parse(struct cli *cli, json_t *command, int argc, char **argv,
 		.err = err,
 	};
 
-	if (!words_take(&p, args, argc, argv) || !rest_take(&p, args)) {
+	if (!words_take(&p, args, argc, argv) || !rest_check(&p, args)) {
 		json_decref(p.out);
 		return NULL;
 	}
 	*file_arg_out = p.file_arg;
 	return p.out;
+}
+
+/* --- asking ------------------------------------------------------------- */
+
+/* A secret that is optional is for when no file is given. */
+static bool
+arg_will_ask(const json_t *arg, json_t *out, const char *file_arg)
+{
+	if (json_object_get(out, arg_name(arg)) != NULL)
+		return false;
+	return arg_type(arg) == ARG_CONFIRM ||
+		(arg_type(arg) == ARG_SECRET &&
+			!(arg_is(arg, "optional") && file_arg != NULL));
+}
+
+static bool
+secret_take(const json_t *arg, json_t *out, struct err *err)
+{
+	struct buf secret = BUF_INIT;
+	bool ok = cli_secret_read(arg_name(arg), &secret, err);
+
+	if (ok)
+		json_object_set_new(out, arg_name(arg),
+			json_stringn(secret.p, secret.n));
+	if (secret.p != NULL)
+		explicit_bzero(secret.p, secret.n);
+	buf_done(&secret);
+	return ok;
+}
+
+static bool
+confirm_take(const json_t *command, const json_t *arg, json_t *out,
+	struct err *err)
+{
+	if (!cli_confirm(json_string_value(json_object_get(command, "summary")),
+		    arg_name(arg), err))
+		return false;
+	json_object_set_new(out, arg_name(arg), json_true());
+	return true;
+}
+
+bool
+cli_args_will_ask(json_t *command, json_t *out, const char *file_arg)
+{
+	json_t *arg;
+	size_t i;
+
+	json_array_foreach (json_object_get(command, "args"), i, arg) {
+		if (arg_will_ask(arg, out, file_arg))
+			return true;
+	}
+	return false;
+}
+
+bool
+cli_args_ask(json_t *command, json_t *out, const char *file_arg,
+	struct err *err)
+{
+	json_t *arg;
+	size_t i;
+
+	json_array_foreach (json_object_get(command, "args"), i, arg) {
+		if (!arg_will_ask(arg, out, file_arg))
+			continue;
+		if (arg_type(arg) == ARG_SECRET ?
+				!secret_take(arg, out, err) :
+				!confirm_take(command, arg, out, err))
+			return false;
+	}
+	return true;
 }
 
 struct str

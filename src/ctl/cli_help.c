@@ -56,6 +56,21 @@ cli_help_all(FILE *out, const struct cli *cli)
 			text_of(command, "summary"));
 }
 
+static bool
+is_switch(const json_t *arg)
+{
+	return strcmp(text_of(arg, "type"), "switch") == 0 ||
+		strcmp(text_of(arg, "type"), "confirm") == 0;
+}
+
+/* It may be left out: somebody is asked then. */
+static bool
+is_optional(const json_t *arg)
+{
+	return is(arg, "optional") ||
+		strcmp(text_of(arg, "type"), "confirm") == 0;
+}
+
 static void
 upper_print(FILE *out, const char *text)
 {
@@ -70,14 +85,14 @@ synopsis_arg(FILE *out, const json_t *arg)
 
 	if (strcmp(text_of(arg, "type"), "secret") == 0)
 		return;
-	fputs(is(arg, "optional") ? " [" : " ", out);
+	fputs(is_optional(arg) ? " [" : " ", out);
 	if (is(arg, "option"))
 		fprintf(out, "--%s", name);
-	if (is(arg, "option") && strcmp(text_of(arg, "type"), "switch") != 0)
+	if (is(arg, "option") && !is_switch(arg))
 		putc(' ', out);
-	if (strcmp(text_of(arg, "type"), "switch") != 0)
+	if (!is_switch(arg))
 		upper_print(out, is(arg, "option") ? text_of(arg, "type") : name);
-	if (is(arg, "optional"))
+	if (is_optional(arg))
 		putc(']', out);
 }
 
@@ -138,13 +153,13 @@ mdoc_arg(FILE *out, const json_t *arg)
 
 	if (strcmp(type, "secret") == 0)
 		return;
-	if (is(arg, "optional"))
+	if (is_optional(arg))
 		fputs(" Oo", out);
 	if (option)
 		fprintf(out, " Fl -%s", name);
-	if (strcmp(type, "switch") != 0)
+	if (!is_switch(arg))
 		fprintf(out, " Ar %s", option ? type : name);
-	if (is(arg, "optional"))
+	if (is_optional(arg))
 		fputs(" Oc", out);
 }
 

@@ -94,15 +94,15 @@ static const struct command_arg cert_check_args[] = {
 static const struct command table[] = {
 	{ "cert check", "check the certificates of the configuration",
 		"For each host: days left, names, the order of the chain, and whether the key belongs to it. Fails when one of them cannot be used.",
-		cert_check_args, NULL },
+		cert_check_args, .run = NULL },
 	{ "cert make", "make a certificate that signs itself",
 		"It is good for tests and for links between servers that know it; clients will ask their user. Existing files are kept. Made by root, the key can be read by the group of the server's user, whom the configuration names (`user'), else antiphon.",
-		cert_make_args, NULL },
+		cert_make_args, .run = NULL },
 	{ "cert show", "show what is in a certificate", NULL, cert_show_args,
-		NULL },
+		.run = NULL },
 	{ "check-config", "say what is wrong with the configuration",
 		"Says nothing, and succeeds, when it is right.",
-		check_config_args, NULL },
+		check_config_args, .run = NULL },
 	{ .name = NULL },
 };
 

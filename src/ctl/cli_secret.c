@@ -1,5 +1,6 @@
 /*
- * cli_secret.c - passwords: from the terminal, unseen, or from standard input.
+ * cli_secret.c - what people are asked: passwords, from the terminal, unseen, or
+ * from standard input; and whether they mean it.
  */
 #include "config.h"
 
@@ -120,4 +121,20 @@ cli_secret_read(const char *what, struct buf *out, struct err *err)
 	ok = secret_ask(fd, what, out, err);
 	close(fd);
 	return ok;
+}
+
+bool
+cli_confirm(const char *question, const char *option, struct err *err)
+{
+	struct buf answer = BUF_INIT;
+	bool yes;
+
+	if (!isatty(STDIN_FILENO))
+		return err_set(err, ERR_INVALID,
+			"this needs --%s where nobody can be asked", option);
+	fprintf(stderr, "This will %s. Go on? [y/N] ", question);
+	yes = line_read(STDIN_FILENO, &answer) && answer.n != 0 &&
+		(answer.p[0] == 'y' || answer.p[0] == 'Y');
+	buf_done(&answer);
+	return yes || err_set(err, ERR_REFUSED, "nothing was done");
 }

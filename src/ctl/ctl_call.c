@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -22,7 +23,11 @@ struct ctl_call {
 	struct ctl_client *client; /* NULL: gone */
 	json_t *row;               /* the one that is being filled */
 	size_t n_values;
+	uid_t uid; /* of who called */
 };
+
+/* Bytes of a value that are shown in the log. */
+#define VALUE_LOGGED ((size_t)256)
 
 static struct ctl_call *
 call_of(struct command_call *call)
@@ -98,10 +103,10 @@ on_call_finish(struct command_call *call, const struct err *err)
 	struct ctl_client *client = cc->client;
 
 	call_flush(cc);
-	if (err != NULL)
+	if (err != NULL && !call->check_only)
 		log_info(LOG_CTL, LOG_NOBODY,
-			"command failed command=\"%s\" reason=\"%s\"",
-			call->command->name, err->text);
+			"command failed command=\"%s\" uid=%u reason=\"%s\"",
+			call->command->name, (unsigned)cc->uid, err->text);
 	call_free(cc);
 	if (client == NULL)
 		return;
@@ -128,6 +133,7 @@ call_new(struct ctl_client *c, const struct command *command)
 	for (; arg != NULL && arg->name != NULL; arg++)
 		cc->n_values++;
 	cc->client = c;
+	cc->uid = c->uid;
 	cc->call = (struct command_call){
 		.server = c->ctl->server,
 		.shard = c->ctl->server->shards[0],
@@ -143,17 +149,47 @@ call_new(struct ctl_client *c, const struct command *command)
 	return cc;
 }
 
+/* Who, what, on whom: values stand in the log, but for secrets and files, which
+ * may hold some. */
 static void
-call_run(struct ctl_client *c, const struct command *command, json_t *args)
+call_log(const struct ctl_call *cc)
+{
+	const struct command *command = cc->call.command;
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < cc->n_values; i++) {
+		const struct command_arg *arg = &command->args[i];
+		struct str value = cc->call.values[i];
+
+		if (value.p == NULL)
+			continue;
+		if (arg->type == ARG_SECRET || arg->type == ARG_FILE)
+			buf_printf(&text, " %s=...", arg->name);
+		else
+			buf_printf(&text, " %s=\"%.*s\"", arg->name,
+				(int)MIN(value.n, VALUE_LOGGED), value.p);
+	}
+	log_info(LOG_CTL, LOG_NOBODY, "command command=\"%s\" uid=%u%s",
+		command->name, (unsigned)cc->uid, buf_c(&text));
+	buf_done(&text);
+}
+
+static void
+call_run(struct ctl_client *c, const struct command *command,
+	const json_t *request)
 {
 	struct ctl_call *cc = call_new(c, command);
+	json_t *args = json_object_get(request, "args");
 	struct err err = ERR_INIT;
+	bool ok;
 
 	c->call = cc;
-	log_info(LOG_CTL, LOG_NOBODY, "command command=\"%s\" uid=%u",
-		command->name, (unsigned)c->uid);
-	if (ctl_json_values(args, command, cc->call.arena, cc->call.values,
-		    &err))
+	cc->call.check_only = json_is_true(json_object_get(request, "check"));
+	ok = ctl_json_values(args, command, cc->call.arena, cc->call.values,
+		&err);
+	if (!cc->call.check_only)
+		call_log(cc);
+	if (ok)
 		command_run(&cc->call);
 	else
 		command_fail(&cc->call, &err);
@@ -181,7 +217,7 @@ ctl_call_start(struct ctl_client *c, struct str line)
 			STR_ARG(name));
 		ctl_client_send(c, ctl_json_end(&err));
 	} else {
-		call_run(c, command, json_object_get(o, "args"));
+		call_run(c, command, o);
 	}
 	ctl_json_wipe(o);
 	json_decref(o);

@@ -37,6 +37,7 @@ static const char *const arg_names[] = {
 	[ARG_SECRET] = "secret",
 	[ARG_PATH] = "path",
 	[ARG_FILE] = "file",
+	[ARG_CONFIRM] = "confirm",
 };
 
 const char *
@@ -210,9 +211,10 @@ ctl_json_help(const struct command *command)
 				"optional", arg->optional, "option",
 				arg->option, "help",
 				arg->help != NULL ? arg->help : ""));
-	return json_pack("{s:s, s:s, s:s, s:o}", "name", command->name,
+	return json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", command->name,
 		"summary", command->summary, "help",
-		command->help != NULL ? command->help : "", "args", args);
+		command->help != NULL ? command->help : "", "checks",
+		command->check != NULL, "args", args);
 }
 
 json_t *

@@ -6,6 +6,9 @@
  *   < {"text": "..."}
  *   < {"done": true}          or {"error": "...", "code": "missing"}
  *
+ * With "check": true a command that "checks" is not run: the answer says whether
+ * it could be, with secrets still to come.
+ *
  * {"command": "help"} is answered with a row for each command, as ctl_json_help
  * makes it.  Any thread; pure functions.
  */
@@ -51,7 +54,7 @@ void ctl_json_wipe(json_t *o);
 json_t *ctl_json_text(struct str text);
 void ctl_json_field(json_t *row, const char *name, struct str text,
 	bool is_number);
-/* {"name": ..., "summary": ..., "help": ..., "args": [ ... ]} */
+/* {"name": ..., "summary": ..., "help": ..., "checks": ..., "args": [ ... ]} */
 json_t *ctl_json_help(const struct command *command);
 /* {"done": true}, or the error. */
 json_t *ctl_json_end(const struct err *err);

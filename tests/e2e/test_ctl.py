@@ -73,6 +73,24 @@ class Raw:
         self.sock.close()
 
 
+def raw_call(server, command, **args):
+    raw = Raw(server)
+    try:
+        return raw.call(command, **args)
+    finally:
+        raw.close()
+
+
+def until(fd, text):
+    """What is said at a terminal, until it ends with text."""
+    seen, deadline = b"", time.monotonic() + PATIENCE
+    while not seen.endswith(text):
+        assert time.monotonic() < deadline, seen
+        if select.select([fd], [], [], 0.1)[0]:
+            seen += os.read(fd, 1000)
+    return seen
+
+
 @pytest.fixture
 def raw(server):
     made = Raw(server)
@@ -256,7 +274,11 @@ def test_log_levels_are_shown_and_set(own_server):
     levels = {r["area"]: r["level"] for r in
               rows(server.ctl("--json", "loglevel"))}
     assert levels["auth"] == "error"
-    for args in ("nothing", "info"), ("auth", "loud"), ("auth",):
+    assert rows(server.ctl("--json", "loglevel", "auth")) == [
+        {"area": "auth", "level": "error"}]
+    assert rows(server.ctl("--json", "loglevel", "all")) == rows(
+        server.ctl("--json", "loglevel"))
+    for args in ("nothing", "info"), ("auth", "loud"), ("nothing",):
         assert server.ctl("loglevel", *args, ok=False).returncode == 1
 
 
@@ -336,12 +358,77 @@ def test_clients_can_be_sent_to_another_server(own_server):
     server = own_server()
     scene = scenes.Scene(server, ["romeo"])
     scene.login("romeo/orchard")
-    server.ctl("drain", "b.antiphon.test:5269")
+    done = server.ctl("drain", "b.antiphon.test", ok=False, stdin="y\n")
+    assert done.returncode == 2 and "--yes" in done.stderr
+    done = raw_call(server, "drain", host="b.antiphon.test")
+    assert done[-1]["error"] == "yes is missing"
+    scene["romeo/orchard"].ping()
+    server.ctl("drain", "b.antiphon.test:5269", "--yes")
     error = scene["romeo/orchard"].expect_error("see-other-host")
     assert "b.antiphon.test:5269" in str(error)
     # it is not for the server to keep out who comes all the same
     scene.login("romeo/orchard")
     scene.end()
+
+
+@pytest.mark.parametrize("host", [
+    "", ":", "a b", "x:", "x:0", "x:65536", "x:5222:1", "x:y", ":5222",
+    "2001:db8::1", "[2001:db8::1", "[2001:db8::1]5222", "[x]", "[]:1",
+    "a@x", "x/y"])
+def test_clients_are_not_sent_to_what_is_no_host(server, host):
+    done = server.ctl("drain", "--yes", "--", host, ok=False)
+    assert done.returncode == 1 and "no host" in done.stderr
+
+
+@pytest.mark.parametrize("host", [
+    "b.test", "b.test:1", "b.test:65535", "192.0.2.1:5222", "[2001:db8::1]",
+    "[2001:db8::1]:5222"])
+def test_clients_are_sent_to_a_host(own_server, host):
+    own_server({"shards": 1}).ctl("drain", "--yes", host)
+
+
+def test_who_sits_there_is_asked_before_all_are_sent_away(own_server):
+    server = own_server({"shards": 1})
+    for answer, code in (b"n\n", 1), (b"\n", 1), (b"y\n", 0):
+        pid, fd = pty.fork()
+        if pid == 0:
+            ctl = os.path.join(server.build, "antiphonctl")
+            os.execv(ctl, [ctl, "--socket", server.socket, "drain", "b.test"])
+        until(fd, b"[y/N] ")
+        os.write(fd, answer)
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
+        os.close(fd)
+    log = open(os.path.join(server.folder, "log")).read()
+    assert log.count('command="drain" uid=') == 1
+
+
+@pytest.mark.parametrize("command", [
+    ("users", "elsewhere.test"), ("sessions", "a@elsewhere.test"),
+    ("kick", "a@elsewhere.test"), ("trace", "a@elsewhere.test", "on"),
+    ("deluser", "a@elsewhere.test"), ("adduser", "a@elsewhere.test"),
+    ("passwd", "a@elsewhere.test")])
+def test_a_domain_that_is_not_ours_is_a_mistake(server, command):
+    done = server.ctl(*command, stdin="secret\n", ok=False)
+    assert done.returncode == 1 and "not served here" in done.stderr
+
+
+def test_commands_are_logged_with_who_and_on_whom(own_server, tmp_path):
+    server = own_server({"shards": 1})
+    jid = "romeo@" + server.domain
+    server.ctl("adduser", jid, stdin="open-sesame-1\n")
+    server.ctl("adduser", "--batch", "-",
+               stdin="juliet@%s open-sesame-2\n" % server.domain)
+    server.ctl("kick", jid, ok=False)
+    server.ctl("modules", "unload", "ping")
+    log = open(os.path.join(server.folder, "log")).read()
+    uid = os.getuid()
+    for line in ('command="adduser" uid=%d jid="%s" password=...' % (uid, jid),
+                 'command="adduser" uid=%d batch=...' % uid,
+                 'command="kick" uid=%d jid="%s"' % (uid, jid),
+                 'failed command="kick" uid=%d reason=' % uid,
+                 'command="modules unload" uid=%d name="ping"' % uid):
+        assert line in log, line
+    assert "open-sesame" not in log
 
 
 # --- the protocol ------------------------------------------------------------------
@@ -556,16 +643,25 @@ def test_a_password_is_asked_for_twice_and_not_shown(server, names):
         os.execv(ctl, [ctl, "--socket", server.socket, "adduser", jid])
     seen = b""
     for prompt in b"password: ", b"more: ":
-        deadline = time.monotonic() + PATIENCE
-        while not seen.endswith(prompt):
-            assert time.monotonic() < deadline, seen
-            if select.select([fd], [], [], 0.1)[0]:
-                seen += os.read(fd, 1000)
+        seen += until(fd, prompt)
         os.write(fd, b"very secret\n")
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
     assert b"secret" not in seen
     os.close(fd)
     assert {"jid": jid} in rows(server.ctl("--json", "users"))
+
+
+def test_no_password_is_asked_for_in_vain(server):
+    for words in (["adduser", "a@elsewhere.test"], ["passwd", "no address"],
+                  ["adduser"]):
+        pid, fd = pty.fork()
+        if pid == 0:
+            ctl = os.path.join(server.build, "antiphonctl")
+            os.execv(ctl, [ctl, "--socket", server.socket, *words])
+        seen = until(fd, b"\n")
+        assert b"password:" not in seen, words
+        assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 1
+        os.close(fd)
 
 
 def test_the_shell_is_told_what_can_follow(server):

@@ -50,7 +50,7 @@ static const struct command_arg clock_args[] = {
 
 static const struct command clock_commands[] = {
 	{ "clock", "move the clock of the server forwards", NULL, clock_args,
-		run_clock },
+		.run = run_clock },
 	{ .name = NULL },
 };
 

@@ -62,7 +62,8 @@ static const struct command_arg say_args[] = {
 	{ .name = NULL },
 };
 
-static const struct command say = { "say", "say a word", NULL, say_args, NULL };
+static const struct command say = { "say", "say a word", NULL, say_args,
+	.run = NULL };
 
 static const struct {
 	const char *args, *word, *loud, *times;
@@ -104,7 +105,8 @@ TEST(values_are_found_by_name_and_become_text)
 
 TEST(a_command_without_arguments_takes_none)
 {
-	static const struct command bare = { "bare", "", NULL, NULL, NULL };
+	static const struct command bare = { "bare", "", NULL, NULL,
+		.run = NULL };
 	struct arena *a = arena_new();
 	json_t *args = json_loads("{\"x\":1}", 0, NULL);
 	struct err err = ERR_INIT;
