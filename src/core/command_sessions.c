@@ -144,8 +144,8 @@ list_show(struct command_call *call, const struct session_entry *e)
 
 	command_row(call);
 	command_field(call, "jid", e->jid);
-	command_number(call, "priority", e->priority);
 	command_field(call, "show", e->show);
+	command_number(call, "priority", e->priority);
 	command_field(call, "peer", e->peer);
 	command_field(call, "tls", e->tls);
 	command_field(call, "cipher", e->cipher);

@@ -226,17 +226,18 @@ global_take(struct cli *cli, enum action *action, int argc, char **argv)
 {
 	const char *word = argv[0];
 
-	if (strncmp(word, "--", 2) != 0)
+	if (word[0] != '-')
 		return 0;
 	if (strcmp(word, "--json") == 0) {
 		cli->json = true;
-	} else if (strcmp(word, "--help") == 0) {
+	} else if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
 		cli->help = true;
 	} else if (strcmp(word, "--complete") == 0) {
 		*action = COMPLETE;
 	} else if (strcmp(word, "--list-mdoc") == 0) {
 		*action = MDOC;
-	} else if (strcmp(word, "--version") == 0) {
+	} else if (strcmp(word, "--version") == 0 ||
+		strcmp(word, "-V") == 0) {
 		puts(PACKAGE_STRING);
 		exit(CLI_OK);
 	} else if (strcmp(word, "--config") == 0 && argc > 1) {
@@ -245,6 +246,10 @@ global_take(struct cli *cli, enum action *action, int argc, char **argv)
 	} else if (strcmp(word, "--socket") == 0 && argc > 1) {
 		cli->socket = argv[1];
 		return 2;
+	} else if (strncmp(word, "--config=", 9) == 0) {
+		cli->config = word + 9;
+	} else if (strncmp(word, "--socket=", 9) == 0) {
+		cli->socket = word + 9;
 	} else {
 		fprintf(stderr, "antiphonctl: unexpected \"%s\"\n", word);
 		say_and_exit(stderr, CLI_USAGE);
@@ -286,6 +291,13 @@ unknown_command(struct cli *cli, int argc, char **argv)
 	const char *nearest;
 	int used;
 
+	/* a word that only begins one is explained by what can follow */
+	if ((argc == 1 || cli_wants_help(cli, argc, argv)) &&
+		cli_help_group(cli_wants_help(cli, argc, argv) ? stdout :
+								 stderr,
+			cli, argv[0]))
+		return cli_wants_help(cli, argc, argv) ? CLI_OK : CLI_USAGE;
+
 	nearest = cli_command_nearest(cli, argc, argv, &used);
 	if (nearest == NULL)
 		err_set(&err, ERR_MISSING,
@@ -302,7 +314,7 @@ unknown_command(struct cli *cli, int argc, char **argv)
 static int
 with_command(struct cli *cli, int argc, char **argv)
 {
-	bool help = cli->help || strcmp(argv[argc - 1], "--help") == 0;
+	bool help = cli_wants_help(cli, argc, argv);
 	struct err err = ERR_INIT;
 	json_t *command;
 	int used;
@@ -310,6 +322,9 @@ with_command(struct cli *cli, int argc, char **argv)
 
 	if (cli_local(cli, argc, argv, &rc))
 		return rc;
+	/* groups of local commands need no server to be explained */
+	if (help && cli_help_group(stdout, cli, argv[0]))
+		return CLI_OK;
 	if (!reach_server(cli, &err))
 		return complain(&err,
 			err.code == ERR_INVALID ? CLI_USAGE : CLI_NO_SERVER);
@@ -347,6 +362,10 @@ main(int argc, char **argv)
 	setlocale(LC_ALL, "");
 	for (; at < argc && used != 0; at += used)
 		used = global_take(&cli, &action, argc - at, argv + at);
+	if (at < argc && strcmp(argv[at], "help") == 0) {
+		cli.help = true;
+		at++;
+	}
 	cli.commands = json_array();
 	cli_local_describe(cli.commands);
 	if (action != RUN)

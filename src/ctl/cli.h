@@ -100,6 +100,10 @@ void cli_text_print(FILE *out, const char *text);
 void cli_usage(FILE *out);
 void cli_help_all(FILE *out, const struct cli *cli);
 void cli_help_command(FILE *out, json_t *command);
+/* The commands whose first word is group; false when there is none. */
+bool cli_help_group(FILE *out, const struct cli *cli, const char *group);
+/* Is help asked for, before the command or as its last word? */
+bool cli_wants_help(const struct cli *cli, int argc, char **argv);
 /* The commands as list items of the manual. */
 void cli_help_mdoc(FILE *out, const struct cli *cli);
 /* For the shell: words that can follow argv, one a line. */

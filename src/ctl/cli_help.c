@@ -13,8 +13,8 @@
 
 static const char usage[] =
 	"usage: antiphonctl [--config FILE | --socket PATH] [--json] COMMAND ...\n"
-	"       antiphonctl [COMMAND] --help\n"
-	"       antiphonctl --version\n"
+	"       antiphonctl help [COMMAND]\n"
+	"       antiphonctl -h | --help | -V | --version\n"
 	"\n"
 	"  --config FILE  the configuration that names the socket\n"
 	"                 (" SYSCONF_DIR "/antiphon/antiphond.yml)\n"
@@ -41,7 +41,35 @@ is(const json_t *o, const char *name)
 	return json_is_true(json_object_get(o, name));
 }
 
+/* Words, in lines that fit. */
+static void
+paragraph_print(FILE *out, const char *text, size_t indent)
+{
+	size_t at = indent;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+
+		if (at != indent && at + 1 + n > LINE_WIDTH) {
+			fprintf(out, "\n%*s", (int)indent, "");
+			at = indent;
+		}
+		at += (size_t)fprintf(out, "%s%.*s", at != indent ? " " : "",
+			(int)n, text);
+		text += n;
+		text += strspn(text, " ");
+	}
+	putc('\n', out);
+}
+
 /* --- for people --------------------------------------------------------- */
+
+static void
+command_line(FILE *out, const json_t *command)
+{
+	fprintf(out, "  %-16s ", text_of(command, "name"));
+	paragraph_print(out, text_of(command, "summary"), 19);
+}
 
 void
 cli_help_all(FILE *out, const struct cli *cli)
@@ -52,8 +80,7 @@ cli_help_all(FILE *out, const struct cli *cli)
 	cli_usage(out);
 	fputs("\ncommands:\n", out);
 	json_array_foreach (cli->commands, i, command)
-		fprintf(out, "  %-16s %s\n", text_of(command, "name"),
-			text_of(command, "summary"));
+		command_line(out, command);
 }
 
 static bool
@@ -96,27 +123,6 @@ synopsis_arg(FILE *out, const json_t *arg)
 		putc(']', out);
 }
 
-/* Words, in lines that fit. */
-static void
-paragraph_print(FILE *out, const char *text)
-{
-	size_t at = 0;
-
-	while (*text != '\0') {
-		size_t n = strcspn(text, " ");
-
-		if (at != 0 && at + 1 + n > LINE_WIDTH) {
-			putc('\n', out);
-			at = 0;
-		}
-		at += (size_t)fprintf(out, "%s%.*s", at != 0 ? " " : "",
-			(int)n, text);
-		text += n;
-		text += strspn(text, " ");
-	}
-	putc('\n', out);
-}
-
 void
 cli_help_command(FILE *out, json_t *command)
 {
@@ -129,17 +135,52 @@ cli_help_command(FILE *out, json_t *command)
 		synopsis_arg(out, arg);
 	fprintf(out, "\n\n%s\n", text_of(command, "summary"));
 	if (*text_of(command, "help") != '\0')
-		paragraph_print(out, text_of(command, "help"));
+		paragraph_print(out, text_of(command, "help"), 0);
 	if (json_array_size(args) != 0)
 		putc('\n', out);
 	json_array_foreach (args, i, arg) {
 		bool secret = strcmp(text_of(arg, "type"), "secret") == 0;
+		struct buf help = BUF_INIT;
 
-		fprintf(out, "  %s%-12s %s%s\n", is(arg, "option") ? "--" : "",
-			text_of(arg, "name"), text_of(arg, "help"),
+		fprintf(out, "  %s%-*s ", is(arg, "option") ? "--" : "",
+			is(arg, "option") ? 10 : 12, text_of(arg, "name"));
+		buf_printf(&help, "%s%s", text_of(arg, "help"),
 			secret ? " (asked for, or one line of standard input)" :
 				 "");
+		paragraph_print(out, buf_c(&help), 15);
+		buf_done(&help);
 	}
+}
+
+bool
+cli_help_group(FILE *out, const struct cli *cli, const char *group)
+{
+	size_t n = strlen(group), i;
+	const json_t *command;
+	bool any = false;
+
+	json_array_foreach (cli->commands, i, command) {
+		const char *name = text_of(command, "name");
+
+		if (strncmp(name, group, n) != 0 || name[n] != ' ')
+			continue;
+		if (!any)
+			fprintf(out,
+				"usage: antiphonctl %s COMMAND ...\n\ncommands:\n",
+				group);
+		any = true;
+		command_line(out, command);
+	}
+	return any;
+}
+
+bool
+cli_wants_help(const struct cli *cli, int argc, char **argv)
+{
+	const char *last = argc > 0 ? argv[argc - 1] : "";
+
+	return cli->help || strcmp(last, "--help") == 0 ||
+		strcmp(last, "-h") == 0;
 }
 
 /* --- for the manual ----------------------------------------------------- */

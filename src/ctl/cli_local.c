@@ -130,8 +130,7 @@ local_run(struct cli *cli, size_t which, json_t *command, int argc,
 	json_t *args;
 	int rc;
 
-	if (cli->help ||
-		(argc > 0 && strcmp(argv[argc - 1], "--help") == 0)) {
+	if (cli_wants_help(cli, argc, argv)) {
 		cli_help_command(stdout, command);
 		return CLI_OK;
 	}

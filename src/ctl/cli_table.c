@@ -1,9 +1,11 @@
 /*
- * cli_table.c - answers for people: a table with a line for each row, or, where
- * that would be too wide for one row, or for figures, a line for each field.
+ * cli_table.c - answers for people, in lines that fit a terminal of 80 columns: a
+ * table with a line for each row; where that would be too wide, a line for each
+ * field of a single row, or of figures, and else rows of several lines.
  */
 #include "config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/mem.h"
@@ -12,12 +14,15 @@
 #define COLUMNS_MAX 64
 #define WIDTH_MAX 80
 #define GAP 2
+#define INDENT 2 /* of the second line of a row, and those behind it */
 #define NUMBER_TEXT 24
 
 struct column {
 	const char *name; /* of the first row that has it */
 	int width;
+	int start; /* in its line */
 	bool is_number;
+	bool is_last; /* of its line */
 };
 
 struct table {
@@ -81,7 +86,8 @@ table_column(struct table *t, const char *name)
 	}
 	if (t->n == COLUMNS_MAX)
 		return NULL;
-	t->columns[t->n] = (struct column){ name, text_width(name), true };
+	t->columns[t->n] = (struct column){ .name = name,
+		.width = text_width(name), .is_number = true };
 	return &t->columns[t->n++];
 }
 
@@ -107,39 +113,104 @@ table_measure(struct table *t, json_t *rows)
 	}
 }
 
+/* The columns go on in a further line where the one before is full. */
 static void
-cell_print(FILE *out, const struct column *c, const char *text, bool last)
+table_fold(struct table *t)
+{
+	int at = 0;
+
+	for (size_t i = 0; i < t->n; i++) {
+		struct column *c = &t->columns[i];
+
+		if (i != 0 && at + c->width > WIDTH_MAX) {
+			t->columns[i - 1].is_last = true;
+			at = INDENT;
+		}
+		c->start = at;
+		at += c->width + GAP;
+	}
+	if (t->n != 0)
+		t->columns[t->n - 1].is_last = true;
+}
+
+/* --- printing ----------------------------------------------------------- */
+
+static void
+word_print(FILE *out, const char *text, size_t n)
+{
+	char *word = str_dup((struct str){ text, n });
+
+	cli_text_print(out, word);
+	free(word);
+}
+
+/* Words in lines that end before the edge and begin below the first. */
+static void
+words_print(FILE *out, const char *text, int start)
+{
+	int at = start;
+
+	while (*text != '\0') {
+		size_t n = strcspn(text, " ");
+		int width = text_width(text) - text_width(text + n);
+
+		if (at != start && at + 1 + width > WIDTH_MAX) {
+			fprintf(out, "\n%*s", start, "");
+			at = start;
+		} else if (at != start) {
+			putc(' ', out);
+			at++;
+		}
+		word_print(out, text, n);
+		at += width;
+		text += n;
+		text += strspn(text, " ");
+	}
+}
+
+static void
+cell_print(FILE *out, const struct column *c, const char *text)
 {
 	int fill = c->width - text_width(text);
 
 	if (c->is_number && fill > 0)
 		fprintf(out, "%*s", fill, "");
-	cli_text_print(out, text);
-	if (!last)
+	if (c->is_last && c->start + text_width(text) > WIDTH_MAX)
+		words_print(out, text, c->start);
+	else
+		cli_text_print(out, text);
+	if (!c->is_last)
 		fprintf(out, "%*s", (c->is_number ? 0 : fill) + GAP, "");
+}
+
+/* row NULL: the names of the columns. */
+static void
+row_print(FILE *out, const struct table *t, const json_t *row)
+{
+	char number[NUMBER_TEXT];
+
+	for (size_t n = 0; n < t->n; n++) {
+		const struct column *c = &t->columns[n];
+
+		if (n != 0 && t->columns[n - 1].is_last)
+			fprintf(out, "\n%*s", c->start, "");
+		cell_print(out, c,
+			row == NULL ? c->name :
+				      value_text(json_object_get(row, c->name),
+					      number));
+	}
+	putc('\n', out);
 }
 
 static void
 table_lines(FILE *out, const struct table *t, json_t *rows)
 {
-	char number[NUMBER_TEXT];
 	json_t *row;
 	size_t i;
 
-	for (size_t n = 0; n < t->n; n++)
-		cell_print(out, &t->columns[n], t->columns[n].name,
-			n + 1 == t->n);
-	putc('\n', out);
-	json_array_foreach (rows, i, row) {
-		for (size_t n = 0; n < t->n; n++) {
-			const json_t *value =
-				json_object_get(row, t->columns[n].name);
-
-			cell_print(out, &t->columns[n],
-				value_text(value, number), n + 1 == t->n);
-		}
-		putc('\n', out);
-	}
+	row_print(out, t, NULL);
+	json_array_foreach (rows, i, row)
+		row_print(out, t, row);
 }
 
 /* The columns of a table that stands upright: one of names, one for each row,
@@ -162,6 +233,7 @@ upright_measure(const struct table *t, json_t *rows, struct column *head,
 			cell->width = MAX(cell->width,
 				text_width(value_text(value, number)));
 	}
+	cell->start = head->width + GAP;
 	return head->width + (int)json_array_size(rows) * (GAP + cell->width);
 }
 
@@ -177,11 +249,12 @@ table_upright(FILE *out, const struct table *t, json_t *rows)
 	for (size_t n = 0; n < t->n; n++) {
 		const char *name = t->columns[n].name;
 
-		cell_print(out, &head, name, false);
-		json_array_foreach (rows, i, row)
+		cell_print(out, &head, name);
+		json_array_foreach (rows, i, row) {
+			cell.is_last = i + 1 == json_array_size(rows);
 			cell_print(out, &cell,
-				value_text(json_object_get(row, name), number),
-				i + 1 == json_array_size(rows));
+				value_text(json_object_get(row, name), number));
+		}
 		putc('\n', out);
 	}
 }
@@ -212,8 +285,10 @@ cli_table_print(FILE *out, json_t *rows)
 	table_measure(&t, rows);
 	for (size_t n = 0; n < t.n; n++)
 		width += t.columns[n].width + GAP;
-	if (width > WIDTH_MAX && table_stands_well(&t, rows))
+	if (width - GAP > WIDTH_MAX && table_stands_well(&t, rows)) {
 		table_upright(out, &t, rows);
-	else
+	} else {
+		table_fold(&t);
 		table_lines(out, &t, rows);
+	}
 }

@@ -398,8 +398,9 @@ def test_who_sits_there_is_asked_before_all_are_sent_away(own_server):
         os.write(fd, answer)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
         os.close(fd)
-    log = open(os.path.join(server.folder, "log")).read()
-    assert log.count('command="drain" uid=') == 1
+    server.process.wait_line('command="drain" uid=')
+    assert sum('command="drain"' in line
+               for line in server.process.lines) == 1
 
 
 @pytest.mark.parametrize("command", [
@@ -420,15 +421,14 @@ def test_commands_are_logged_with_who_and_on_whom(own_server, tmp_path):
                stdin="juliet@%s open-sesame-2\n" % server.domain)
     server.ctl("kick", jid, ok=False)
     server.ctl("modules", "unload", "ping")
-    log = open(os.path.join(server.folder, "log")).read()
     uid = os.getuid()
     for line in ('command="adduser" uid=%d jid="%s" password=...' % (uid, jid),
                  'command="adduser" uid=%d batch=...' % uid,
                  'command="kick" uid=%d jid="%s"' % (uid, jid),
                  'failed command="kick" uid=%d reason=' % uid,
                  'command="modules unload" uid=%d name="ping"' % uid):
-        assert line in log, line
-    assert "open-sesame" not in log
+        server.process.wait_line(re.escape(line))
+    assert "open-sesame" not in "".join(server.process.lines)
 
 
 # --- the protocol ------------------------------------------------------------------
@@ -580,6 +580,46 @@ def test_each_command_explains_itself(server):
     for words in ("adduser", "modules load", "cert check"):
         text = server.ctl(*words.split(), "--help")
         assert text.startswith("usage: antiphonctl " + words)
+
+
+def run_ctl(server, *words):
+    """Without a word of where the server is."""
+    env = {k: v for k, v in os.environ.items() if k != "ANTIPHON_SOCKET"}
+    return subprocess.run([os.path.join(server.build, "antiphonctl"), *words],
+                          capture_output=True, text=True, env=env,
+                          timeout=PATIENCE)
+
+
+def test_help_is_given_however_it_is_asked_for(server):
+    everything = server.ctl("--help")
+    assert server.ctl("-h") == server.ctl("help") == everything
+    kick = server.ctl("kick", "--help")
+    for words in ["help", "kick"], ["kick", "-h"], ["--help", "kick"]:
+        assert server.ctl(*words) == kick
+    group = server.ctl("modules", "--help")
+    assert "modules load" in group and "adduser" not in group
+    for words in ["modules", "-h"], ["help", "modules"]:
+        assert server.ctl(*words) == group
+    done = server.ctl("modules", ok=False)
+    assert done.returncode == 2 and "modules load" in done.stderr
+    assert run_ctl(server, "cert", "--help").stdout.count("cert ") > 3
+    assert run_ctl(server, "-V").stdout == run_ctl(server,
+                                                   "--version").stdout
+
+
+def test_answers_fit_a_terminal(server, scene):
+    scene.add_accounts("romeo", "juliet")
+    scene.login("romeo/a-resource-that-is-rather-long")
+    scene.login("juliet/j")
+    for words in (["status"], ["sessions"], ["sessions",
+                  scene.binds["romeo"]], ["stats", "--shard"], ["users"],
+                  ["stats", "--memory"], ["modules", "list"], ["loglevel"],
+                  ["modules", "hooks"], ["--help"], ["adduser", "--help"],
+                  ["stats", "--help"], ["cert", "check", "--help"]):
+        long = [line for line in server.ctl(*words).splitlines()
+                if len(line) > 80]
+        assert not long, words
+    assert scene.binds["romeo"] in server.ctl("sessions")
 
 
 def test_the_socket_is_found_through_the_configuration(server):
