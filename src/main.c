@@ -176,7 +176,6 @@ reload_on_shard(struct shard *sh, void *arg)
 static void
 main_reload(struct server *srv)
 {
-	struct err err = ERR_INIT;
 	struct timespec now;
 	char state[80];
 
@@ -184,10 +183,6 @@ main_reload(struct server *srv)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		(long long)now.tv_sec * US_PER_S + now.tv_nsec / 1000);
 	notify_send(state);
-	if (!log_reopen(&err))
-		log_error(LOG_SERVER, LOG_NOBODY,
-			"the log cannot be opened again, keeping the old one reason=\"%s\"",
-			err.text);
 	shard_post(srv->shards[0], reload_on_shard, NULL, 0);
 }
 
@@ -292,15 +287,18 @@ main_start(struct server *srv, struct err *err)
 	return ok;
 }
 
+/* The last that is said, in the log and to whoever has started us. */
 static int
-main_give_up(struct server *srv, const struct err *err)
+main_give_up(struct server *srv, bool to_stderr, const struct err *err)
 {
-	fprintf(stderr, STOP_TEXT "%s\n", err->text);
 	if (srv != NULL) {
 		ctl_stop(srv);
 		c2s_unlisten(srv);
 	}
 	server_free(srv);
+	log_error(LOG_SERVER, LOG_NOBODY, "cannot start: %s", err->text);
+	if (!to_stderr)
+		fprintf(stderr, STOP_TEXT "%s\n", err->text);
 	return 1;
 }
 
@@ -335,7 +333,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	srv = server_new(conf, &env, &err);
 	if (srv == NULL || !main_start(srv, &err)) {
 		free(pid_file);
-		return main_give_up(srv, &err);
+		return main_give_up(srv, keep_stderr, &err);
 	}
 	srv->request_stop = main_request_stop;
 	main_check_files(srv);
@@ -374,6 +372,9 @@ main(int argc, char **argv)
 	if (conf == NULL || args.check_config || args.show_config) {
 		if (conf != NULL && args.show_config)
 			main_show(conf);
+		if (conf == NULL && !args.check_config && !args.show_config)
+			fprintf(stderr,
+				STOP_TEXT "the configuration has mistakes\n");
 		rc = conf != NULL ? 0 : 1;
 		if (conf != NULL)
 			config_unref(conf);

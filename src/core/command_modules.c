@@ -116,13 +116,13 @@ module_in_memory(const struct module_registry *r, struct str name)
 static struct config *
 config_again(struct command_call *call, struct err *err)
 {
-	struct config_modules known;
+	struct buf kept = BUF_INIT; /* a reload tells of it */
 	struct mistakes mistakes;
 	struct config *conf;
 
 	mistakes_init(&mistakes);
-	module_config(call->server->modules, &known);
-	conf = config_load(call->server->config_path, &known, &mistakes);
+	conf = server_read_config(call->server, &mistakes, &kept);
+	buf_done(&kept);
 	for (size_t i = 0; i < mistakes.n_kept; i++)
 		command_text(call, "%s", mistakes.texts[i]);
 	if (conf == NULL)

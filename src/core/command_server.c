@@ -27,15 +27,15 @@ on_reloaded(void *arg, bool ok, struct str text)
 	struct err err = ERR_INIT;
 	struct str line;
 
-	if (ok) {
-		command_done(call);
-		return;
-	}
 	while (text.n != 0) {
 		if (!str_cut(text, '\n', &line, &text))
 			text = STR_NONE;
 		if (line.n != 0)
 			command_text(call, "%.*s", STR_ARG(line));
+	}
+	if (ok) {
+		command_done(call);
+		return;
 	}
 	err_set(&err, ERR_INVALID,
 		"not reloaded, the configuration before stays in force");
@@ -51,10 +51,15 @@ reload_run(struct command_call *call)
 static void
 show_config_run(struct command_call *call)
 {
+	struct config shown = *call->server->newest->config;
 	struct buf out = BUF_INIT;
 	struct str text;
 
-	config_show(call->server->newest->config, &out);
+	/* as `loglevel' may have set them */
+	for (int i = 0; i < LOG_AREAS; i++)
+		shown.log.levels[i] = (enum log_level)atomic_load(
+			&log_levels[i]);
+	config_show(&shown, &out);
 	text = buf_str(&out);
 	/* the end of the last line is the surface's */
 	if (text.n != 0 && text.p[text.n - 1] == '\n')
@@ -172,7 +177,7 @@ const struct command command_server[] = {
 	{ "loglevel", "show or set how much is logged",
 		"An area without a level shows that area. It lasts until the configuration is read again.", loglevel_args, .run = loglevel_run },
 	{ "reload", "read the configuration again and put it in force",
-		"It takes effect whole, or not at all; mistakes are listed. Ports, storage and the number of shards change with the next start only.",
+		"It takes effect whole, or not at all; mistakes are listed. The log file is opened again too; if it cannot be, nothing changes. What has to wait for the next start is listed: ports, storage, shards, the user, the control socket and the place of the log.",
 		NULL, .run = reload_run },
 	{ "show-config", "print the configuration in force, defaults included",
 		"Secrets are left out.", NULL, .run = show_config_run },

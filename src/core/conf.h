@@ -190,6 +190,14 @@ struct config *config_load(const char *path,
 struct config *config_parse(const char *file, struct str text,
 	const struct config_modules *modules, struct mistakes *m);
 
+/*
+ * What only a start can change is made as it is in was, and stays in force: the
+ * process, the control socket, the place of the log, listeners, storage.  c is
+ * as config_load() has given it, and nobody else has it yet.  A line for each
+ * thing that the file has otherwise is appended to out.
+ */
+void config_keep(struct config *c, const struct config *was, struct buf *out);
+
 /* --- any thread ---------------------------------------------------------- */
 
 struct config *config_ref(struct config *c);

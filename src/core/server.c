@@ -368,7 +368,7 @@ server_publish(struct server *srv, struct config *conf,
 struct reloading {
 	void (*done)(void *arg, bool ok, struct str text);
 	void *arg;
-	struct buf mistakes;
+	struct buf text; /* mistakes, or what was kept */
 };
 
 static void
@@ -378,7 +378,8 @@ reload_end(void *arg)
 
 	free(arg);
 	log_info(LOG_CONFIG, LOG_NOBODY, "the configuration is in force");
-	r.done(r.arg, true, STR(""));
+	r.done(r.arg, true, buf_str(&r.text));
+	buf_done(&r.text);
 }
 
 static void
@@ -387,8 +388,8 @@ reload_refused(struct shard *sh, void *arg)
 	struct reloading *r = arg;
 
 	(void)sh;
-	r->done(r->arg, false, buf_str(&r->mistakes));
-	buf_done(&r->mistakes);
+	r->done(r->arg, false, buf_str(&r->text));
+	buf_done(&r->text);
 	free(r);
 }
 
@@ -396,7 +397,9 @@ static void
 reload_refuse(struct reloading *r, struct shard *sh, const struct mistakes *m,
 	const struct err *err)
 {
-	struct buf *text = &r->mistakes;
+	struct buf *text = &r->text;
+
+	text->n = 0;
 
 	for (size_t i = 0; i < m->n_kept; i++) {
 		buf_printf(text, "%s\n", m->texts[i]);
@@ -411,24 +414,50 @@ reload_refuse(struct reloading *r, struct shard *sh, const struct mistakes *m,
 	shard_post(sh, reload_refused, r, 0);
 }
 
+struct config *
+server_read_config(struct server *srv, struct mistakes *m, struct buf *kept_io)
+{
+	struct config_modules modules;
+	struct config *conf;
+
+	module_config(srv->modules, &modules);
+	conf = config_load(srv->config_path, &modules, m);
+	if (conf != NULL)
+		config_keep(conf, srv->newest->config, kept_io);
+	return conf;
+}
+
+static void
+reload_log(const struct config *conf, struct str kept)
+{
+	struct str line;
+
+	for (int i = 0; i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, conf->log.levels[i]);
+	while (kept.n != 0) {
+		str_cut(kept, '\n', &line, &kept);
+		log_warn(LOG_CONFIG, LOG_NOBODY, "%.*s", STR_ARG(line));
+	}
+}
+
 void
 server_reload(struct server *srv,
 	void (*done)(void *arg, bool ok, struct str text), void *arg)
 {
 	struct reloading *r = xmalloc(sizeof(*r));
 	struct err err = ERR_INIT;
-	struct config_modules modules;
 	struct mistakes mistakes;
 	struct module_switches *switches;
-	struct config *conf;
+	struct config *conf = NULL;
 
 	*r = (struct reloading){ done, arg, BUF_INIT };
 	mistakes_init(&mistakes);
 	switches = module_switches_save(srv->modules, true);
-	module_config(srv->modules, &modules);
-	conf = config_load(srv->config_path, &modules, &mistakes);
+	if (log_reopen(&err))
+		conf = server_read_config(srv, &mistakes, &r->text);
 	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
 		module_switches_free(switches);
+		reload_log(srv->newest->config, buf_str(&r->text));
 	} else {
 		module_switches_restore(srv->modules, switches);
 		module_prune(srv); /* what was opened for a look */

@@ -18,9 +18,11 @@
 #include "base/str.h"
 #include "base/timer.h"
 
+struct buf;
 struct command_registry;
 struct config;
 struct err;
+struct mistakes;
 struct module_registry;
 struct shard;
 struct snapshot;
@@ -94,12 +96,18 @@ struct shard *server_owner_by_hash(const struct server *srv, uint64_t hash);
 /* --- shard 0 --------------------------------------------------------------- */
 
 /*
- * Reads the configuration file again and puts it in force, whole or not at all.
+ * Opens the log again, reads the configuration file again, and puts it in force,
+ * whole or not at all.  text says, a line each, what of it has to wait for the
+ * next start.
  * done is called on shard 0, after this has returned: when every shard has it, or
  * with all mistakes, one a line (borrowed).
  */
 void server_reload(struct server *srv,
 	void (*done)(void *arg, bool ok, struct str text), void *arg);
+/* The file, read again, with what only a start can change as it is in force:
+ * kept_io gets a line for each.  NULL with mistakes. */
+struct config *server_read_config(struct server *srv, struct mistakes *m,
+	struct buf *kept_io);
 /* Builds a snapshot of conf (a reference, taken) with the modules as they are
  * now, and posts it to every shard; done (may be NULL) runs on shard 0 when all
  * have swapped. */

@@ -120,14 +120,6 @@ c2s_unlisten(struct server *srv)
 
 /* --- a new configuration -------------------------------------------------- */
 
-static bool
-listen_eq(const struct config_listen *a, const struct config_listen *b)
-{
-	return a->kind == b->kind && a->tls == b->tls && a->port == b->port &&
-		a->backlog == b->backlog &&
-		strcmp(a->address, b->address) == 0;
-}
-
 /* RFC 6120 §4.9.3.5 */
 static void
 gone_visit(struct shard *sh, void *arg)
@@ -151,24 +143,10 @@ gone_done(struct shard *from, void *arg)
 	(void)arg;
 }
 
-/* Other ports would need privileges that are gone. */
 static void
 on_reloaded(struct server *srv)
 {
-	struct c2s_server *s = srv->streams;
-	const struct config *now = srv->newest->config;
-	const struct config *was = s->listened;
-	bool same;
-
 	shard_tour(srv->shards[0], gone_visit, gone_done, NULL);
-	if (was == NULL)
-		return;
-	same = was->n_listen == now->n_listen;
-	for (size_t i = 0; same && i < now->n_listen; i++)
-		same = listen_eq(&was->listen[i], &now->listen[i]);
-	if (!same)
-		log_warn(LOG_NET, LOG_NOBODY,
-			"listeners are as they were, a change of \"listen\" needs a restart");
 }
 
 /* --- accepting ------------------------------------------------------------ */

@@ -103,3 +103,94 @@ def test_switching_a_module_reads_no_key_again(pool):
         assert key in done.stdout and "uid %d" % nobody.pw_uid in done.stdout
     finally:
         server.stop()
+
+
+# --- what a reload can do ---------------------------------------------------
+
+def test_a_reload_tells_what_has_to_wait_and_shows_what_is_in_force(own_server):
+    server = own_server({"shards": 2})
+    before = server.ctl("show-config")
+    assert server.ctl("reload") == ""
+    server.conf["shards"] = 3
+    server.conf["user"] = "daemon"
+    server.conf["storage"]["path"] += ".other"
+    server.conf["control"]["socket"] += ".other"
+    server.conf["listen"].append({"port": 5299, "address": "127.0.0.1"})
+    server.conf["log"] = {"to": "file", "file": server.folder + "/other",
+                          "level": "debug"}
+    server.write_conf()
+    said = server.ctl("reload").splitlines()
+    starts = ["shards: 3 ", "user: daemon ", "log: to: ", "log: file: ",
+              "control: socket: ", "listen: ", "storage: path: "]
+    assert [line.startswith(start) for line, start in zip(said, starts)] \
+        == [True] * len(starts) and len(said) == len(starts), said
+    assert "2 stays in force" in said[0]
+    assert server.ctl("show-config") == before
+    assert server.ctl("reload").splitlines() == said, "told each time"
+
+
+def test_a_reload_sets_levels_and_show_config_has_those_in_force(own_server):
+    server = own_server()
+    server.ctl("loglevel", "auth", "error")
+    assert "    auth: error" in server.ctl("show-config")
+    server.conf["log"] = {"level": "debug", "levels": {"net": "warn"}}
+    server.write_conf()
+    server.ctl("reload")
+    shown = server.ctl("show-config")
+    assert "    auth: debug" in shown and "    net: warn" in shown
+    assert "net   warn" in server.ctl("loglevel", "net")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="needs another user")
+def test_a_log_that_cannot_be_opened_again_is_an_error(pool):
+    server = pool.new()
+    folder = os.path.join(server.folder, "logs")
+    os.mkdir(folder)
+    server.conf["log"] = {"to": "file", "file": folder + "/log",
+                          "level": "debug"}
+    server.write_conf()
+    argv = [server.program(), "--config", server.conf_path, "--module-dir",
+            server.module_dir(), "--daemon"]
+    subprocess.run(argv, check=True, stdin=subprocess.DEVNULL,
+                   **server.unprivileged())
+    try:
+        os.rename(folder + "/log", folder + "/log.1")
+        server.ctl("reload")
+        assert "command=" in open(folder + "/log").read() or \
+            "in force" in open(folder + "/log").read()
+        os.unlink(folder + "/log")
+        os.chown(folder, 0, 0)
+        server.conf["limits"]["depth"] = "77"
+        server.write_conf()
+        done = server.ctl("reload", ok=False)
+        assert done.returncode == 1 and folder + "/log" in done.stdout
+        assert "depth: 77" not in server.ctl("show-config")
+    finally:
+        server.ctl("stop")
+
+
+# --- the start ----------------------------------------------------------------
+
+def test_the_reason_is_the_last_line_and_in_the_log(pool):
+    server = pool.new()
+    log = os.path.join(server.folder, "the.log")
+    server.conf["log"] = {"to": "file", "file": log}
+    server.conf["storage"]["path"] = server.folder + "/none/db"
+    server.write_conf()
+    argv = [server.program(), "--config", server.conf_path, "--module-dir",
+            server.module_dir()]
+    for more in [], ["--daemon"]:
+        done = subprocess.run(argv + more, capture_output=True, text=True,
+                              timeout=PATIENCE, **server.unprivileged())
+        last = done.stderr.splitlines()[-1]
+        assert done.returncode == 1
+        assert last.startswith("antiphond: cannot start: ")
+        assert "none/db" in last
+        with open(log) as f:
+            assert f.read().splitlines()[-1].endswith(
+                last.replace("antiphond: ", "error server: "))
+    with open(server.conf_path, "w") as f:
+        f.write("nonsense: 1\n")
+    done = subprocess.run(argv, capture_output=True, text=True,
+                          timeout=PATIENCE, **server.unprivileged())
+    assert "cannot start" in done.stderr.splitlines()[-1]

@@ -1,0 +1,168 @@
+/*
+ * conf_keep.c - what a reload cannot change stays as it is, and is told.
+ *
+ * Shard 0, between the reading of a configuration and its publication.
+ * Invariant: what a struct config says is what is in force.
+ */
+#include "config.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "core/conf.h"
+#include "core/conf_int.h"
+
+/* One thing that is named by path and name, in c and in was. */
+static void
+kept_tell(struct buf *out, const char *path, const char *name,
+	const struct buf *wanted, const struct buf *is)
+{
+	buf_printf(out,
+		"%s%s%s: %.*s takes effect with the next start, %.*s stays in force\n",
+		path, *path != '\0' ? ": " : "", name, STR_ARG(buf_str(wanted)),
+		STR_ARG(buf_str(is)));
+}
+
+static void
+value_copy(const struct option *o, void *base, const void *was,
+	struct arena *a)
+{
+	char *to = (char *)base + o->off;
+	const char *from = (const char *)was + o->off;
+	const char *text;
+
+	switch (o->type) {
+	case OPT_SWITCH:
+		*(bool *)(void *)to = *(const bool *)from;
+		break;
+	case OPT_INT:
+	case OPT_DURATION:
+	case OPT_SIZE:
+		memcpy(to, from, sizeof(int64_t));
+		break;
+	case OPT_CHOICE:
+		memcpy(to, from, sizeof(int));
+		break;
+	case OPT_TEXT:
+	case OPT_PATH:
+	case OPT_JID:
+	case OPT_DOMAIN:
+		memcpy(&text, from, sizeof(text));
+		text = text != NULL ? arena_str(a, str_c(text)).p : NULL;
+		memcpy(to, &text, sizeof(text));
+		break;
+	case OPT_LIST:
+		assert(!"no list is kept");
+	}
+}
+
+static void
+value_show(const struct option *o, const void *base, struct buf *out)
+{
+	const char *text = NULL;
+
+	if (o->type == OPT_TEXT || o->type == OPT_PATH)
+		memcpy(&text, (const char *)base + o->off, sizeof(text));
+	if (text == NULL && (o->type == OPT_TEXT || o->type == OPT_PATH))
+		buf_add_c(out, "none");
+	else
+		option_value(o, base, out);
+}
+
+static void
+options_keep(const char *path, const struct option *o, void *base,
+	const void *was, struct arena *a, struct buf *out)
+{
+	for (; o->name != NULL; o++) {
+		struct buf wanted = BUF_INIT, is = BUF_INIT;
+
+		value_show(o, base, &wanted);
+		value_show(o, was, &is);
+		if (!str_eq(buf_str(&wanted), buf_str(&is))) {
+			kept_tell(out, path, o->name, &wanted, &is);
+			value_copy(o, base, was, a);
+		}
+		buf_done(&wanted);
+		buf_done(&is);
+	}
+}
+
+/* The level of the log changes at a reload, its place does not. */
+static void
+log_keep(struct config_log *log, const struct config_log *was,
+	struct arena *a, struct buf *out)
+{
+	for (const struct option *o = config_log_options; o->name != NULL; o++) {
+		struct option one[] = { *o, { .name = NULL } };
+
+		if (strcmp(o->name, "level") != 0)
+			options_keep("log", one, log, was, a, out);
+	}
+}
+
+static void
+listen_show(const struct config_listen *l, struct buf *out)
+{
+	for (const struct option *o = config_listen_options; o->name != NULL;
+		o++) {
+		if (o->off == offsetof(struct config_listen, kind))
+			continue;
+		buf_printf(out, "%s", out->n != 0 ? " " : "");
+		option_value(o, l, out);
+	}
+}
+
+static void
+listens_show(const struct config *c, struct buf *out)
+{
+	for (size_t i = 0; i < c->n_listen; i++) {
+		struct buf one = BUF_INIT;
+
+		listen_show(&c->listen[i], &one);
+		buf_printf(out, "%s[%.*s]", i != 0 ? " " : "",
+			STR_ARG(buf_str(&one)));
+		buf_done(&one);
+	}
+}
+
+static void
+listen_keep(struct config *c, const struct config *was, struct arena *a,
+	struct buf *out)
+{
+	struct buf wanted = BUF_INIT, is = BUF_INIT;
+	struct config_listen *all;
+
+	listens_show(c, &wanted);
+	listens_show(was, &is);
+	if (!str_eq(buf_str(&wanted), buf_str(&is))) {
+		kept_tell(out, "", "listen", &wanted, &is);
+		all = arena_zalloc(a, was->n_listen * sizeof(*all));
+		for (size_t i = 0; i < was->n_listen; i++) {
+			all[i] = was->listen[i];
+			all[i].address =
+				arena_str(a, str_c(was->listen[i].address)).p;
+		}
+		c->listen = all;
+		c->n_listen = was->n_listen;
+	}
+	buf_done(&wanted);
+	buf_done(&is);
+}
+
+void
+config_keep(struct config *c, const struct config *was, struct buf *out)
+{
+	struct arena *a = CONTAINER_OF(c, struct config_whole, c)->arena;
+
+	options_keep("", config_server_options, &c->server, &was->server, a,
+		out);
+	log_keep(&c->log, &was->log, a, out);
+	options_keep("control", config_control_options, &c->server,
+		&was->server, a, out);
+	listen_keep(c, was, a, out);
+	options_keep("storage", config_storage_options, &c->storage,
+		&was->storage, a, out);
+}
