@@ -16,7 +16,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/sockios.h>
 
 #include "base/held.h"
 #include "base/mem.h"
@@ -137,6 +140,13 @@ bool
 conn_tell_secured(struct conn *c)
 {
 	return conn_tell(c, c->events->secured) && conn_is_reading(c);
+}
+
+bool
+conn_tell_drained(struct conn *c)
+{
+	c->waited = false;
+	return c->events == NULL || conn_tell(c, c->events->drained);
 }
 
 bool
@@ -336,7 +346,7 @@ void
 conn_wrote(struct conn *c)
 {
 	if (c->net != NULL && c->blocked)
-		conn_count_left(c, c->out.n);
+		conn_count_left(c, conn_queued(c));
 	if (c->net != NULL && c->out.n > 0 && !c->blocked && !c->closing)
 		conn_touch(c);
 }
@@ -353,7 +363,7 @@ conn_write(struct conn *c, const void *p, size_t n)
 size_t
 conn_queued(const struct conn *c)
 {
-	return c->out.n;
+	return c->out.n - c->out_at;
 }
 
 void
@@ -388,13 +398,26 @@ conn_send(struct conn *c, const char *p, size_t n, size_t *done_out,
 	return IO_BROKEN;
 }
 
+/* What was sent is given up when it is half of the buffer, so that no byte of a
+ * long queue is moved often. */
+static void
+conn_sent(struct conn *c, size_t n)
+{
+	c->given += n;
+	c->out_at += n;
+	if (c->out_at < c->out.n / 2)
+		return;
+	buf_consume(&c->out, c->out_at);
+	c->out_at = 0;
+}
+
 /* True when nothing is left that can be sent, now or later. */
 static bool
 conn_push(struct conn *c)
 {
 	struct err err = ERR_INIT;
 	enum io io = IO_OK;
-	size_t at = 0, done = 0;
+	size_t at = c->out_at, done = 0;
 
 	while (at < c->out.n && io == IO_OK) {
 		if (c->clear == 0 && c->hello != NULL)
@@ -403,28 +426,46 @@ conn_push(struct conn *c)
 		if (io == IO_OK)
 			at += done;
 	}
-	buf_consume(&c->out, at);
+	conn_sent(c, at - c->out_at);
 	if (io == IO_BROKEN || io == IO_CLOSED)
 		conn_fail(c, &err);
 	return c->out.n == 0 ||
 		(c->closing && c->hello != NULL && c->clear == 0);
 }
 
+bool
+conn_flush(struct conn *c)
+{
+	/* in memory, what is written is taken at the end of the turn */
+	if (c->mem != NULL)
+		c->blocked = !conn_mem_has_room(c);
+	else if (!c->blocked && !c->closing && !c->dead)
+		(void)conn_push(c);
+	c->waited = c->waited || c->blocked;
+	return !c->blocked;
+}
+
+uint64_t
+conn_taken(const struct conn *c)
+{
+	int waiting = 0;
+
+	if (c->mem == NULL && ioctl(c->fd, SIOCOUTQ, &waiting) == -1)
+		waiting = 0;
+	return c->given - MIN(c->given, (uint64_t)waiting);
+}
+
 /* The end of the turn for a socket. */
 static void
 conn_turn_tcp(struct conn *c)
 {
-	bool waited = c->waited;
-
 	if (c->blocked || c->shut || !conn_push(c) || c->dead) {
 		c->waited = c->blocked;
 	} else {
-		c->waited = false;
 		net_spare_put(c->net, &c->out);
 		if (c->closing)
 			conn_shut(c);
-		else if (waited && c->events != NULL &&
-			!conn_tell(c, c->events->drained))
+		else if (c->waited && !conn_tell_drained(c))
 			return;
 	}
 	conn_arm(c);
@@ -447,8 +488,8 @@ conn_turn(struct conn *c)
 		net->calls = call.up;
 		if (call.c == NULL)
 			return;
-		if (c->left != c->out.n)
-			conn_count_left(c, c->out.n);
+		if (c->left != conn_queued(c))
+			conn_count_left(c, conn_queued(c));
 		if (c->closing && c->timer == NULL)
 			c->dead = true; /* without linger there is one try */
 	}

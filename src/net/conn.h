@@ -65,6 +65,8 @@ void conn_mem_from(struct conn *c, const struct sockaddr *peer,
 	unsigned peer_len);
 /* Pretends TLS, without its bytes: conn_is_secure() holds from now on. */
 void conn_mem_secure(struct conn *c);
+/* The other side takes so many bytes more; SIZE_MAX, as at first: all. */
+void conn_mem_take(struct conn *c, size_t n);
 
 /* events is borrowed for the life of c (a static table); NULL: nobody is told
  * any more, and nothing is read. */
@@ -80,6 +82,12 @@ struct buf *conn_out(struct conn *c);
 void conn_wrote(struct conn *c);
 /* Bytes queued and not yet taken by the kernel. */
 size_t conn_queued(const struct conn *c);
+/* Gives the kernel what is queued, ahead of the end of the turn.  False: it does
+ * not take all of it; drained() follows. */
+bool conn_flush(struct conn *c);
+/* Bytes that the peer's system has acknowledged since c was made: what the kernel
+ * takes comes in lumps as large as its buffer, and tells less. */
+uint64_t conn_taken(const struct conn *c);
 /* Something will be written soon: asks for the memory of c. */
 void conn_warm(const struct conn *c);
 /* Stops and starts reading; a peer who is not read is slowed by TCP. */

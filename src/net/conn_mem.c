@@ -21,6 +21,7 @@ conn_new_mem(struct net *net, const struct conn_mem_sink *sink)
 
 	c->mem = xcalloc(1, sizeof(*c->mem));
 	c->mem->sink = *sink;
+	c->mem->room = SIZE_MAX;
 	snprintf(c->peer, sizeof(c->peer), "memory");
 	return c;
 }
@@ -61,6 +62,15 @@ conn_mem_secure(struct conn *c)
 	c->secure = true;
 }
 
+void
+conn_mem_take(struct conn *c, size_t n)
+{
+	assert(c->mem != NULL);
+	c->mem->room = n;
+	if (c->net != NULL)
+		conn_touch(c);
+}
+
 /* Reports what was fed while nobody read.  False when c must not be touched. */
 static bool
 conn_mem_report(struct conn *c)
@@ -77,16 +87,39 @@ conn_mem_report(struct conn *c)
 	return call.c != NULL;
 }
 
+bool
+conn_mem_has_room(const struct conn *c)
+{
+	return c->mem->room >= conn_queued(c);
+}
+
 static void
 conn_mem_write(struct conn *c)
 {
 	struct buf out = c->out;
+	size_t n = MIN(conn_queued(c), c->mem->room);
 
 	/* the sink may feed us, and the owner write, before it returns */
 	c->out = (struct buf)BUF_INIT;
+	buf_add(&c->out, out.p + n, out.n - n);
+	c->given += n;
+	if (c->mem->room != SIZE_MAX)
+		c->mem->room -= n;
 	if (!c->hung_up)
-		c->mem->sink.write(c->mem->sink.arg, out.p, out.n);
+		c->mem->sink.write(c->mem->sink.arg, out.p, n);
 	net_spare_put(c->net, &out);
+}
+
+/* False when c must not be touched any more. */
+static bool
+conn_mem_write_some(struct conn *c)
+{
+	if (c->out.n > 0 && c->mem->room > 0)
+		conn_mem_write(c);
+	c->blocked = c->mem->room == 0;
+	if (c->blocked && c->out.n > 0)
+		c->waited = true;
+	return c->blocked || !c->waited || conn_tell_drained(c);
 }
 
 void
@@ -97,8 +130,8 @@ conn_mem_turn(struct conn *c)
 	while (c->mem->in.n > 0 && conn_is_reading(c))
 		if (!conn_mem_report(c))
 			return;
-	if (c->out.n > 0)
-		conn_mem_write(c);
+	if (!conn_mem_write_some(c))
+		return;
 	if (c->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {
 		err_set(&err, ERR_CLOSED, "the peer closed the connection");
 		conn_fail(c, &err);

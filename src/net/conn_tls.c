@@ -47,7 +47,7 @@ conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 	if (alpn.n > 0)
 		memcpy(c->hello->alpn, alpn.p, alpn.n);
 	/* what is queued asked the peer to begin: it leaves in the clear */
-	c->clear = (uint32_t)c->out.n;
+	c->clear = (uint32_t)conn_queued(c);
 	if (c->net != NULL) {
 		conn_arm(c);
 		conn_touch(c);

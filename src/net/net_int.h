@@ -74,6 +74,7 @@ struct conn_hello {
 struct conn_mem {
 	struct conn_mem_sink sink;
 	struct buf in; /* fed while nobody read */
+	size_t room;   /* what the other side takes yet; SIZE_MAX: all */
 };
 
 struct conn {
@@ -87,6 +88,8 @@ struct conn {
 	struct conn_hello *hello; /* NULL but during a handshake */
 	struct conn_mem *mem;	  /* NULL but in memory */
 	struct buf out;		  /* empty, without memory, when idle */
+	size_t out_at;		  /* of out, what the kernel has taken */
+	uint64_t given;		  /* what it has taken in all */
 	struct event *timer;	  /* NULL but while lingering */
 	struct err *why;	  /* NULL but when broken */
 	uint32_t clear;		  /* bytes of out that precede TLS */
@@ -144,6 +147,8 @@ bool conn_is_reading(const struct conn *c);
  * be read on. */
 bool conn_tell_data(struct conn *c, const char *p, size_t n);
 bool conn_tell_secured(struct conn *c);
+/* False when c must not be touched any more. */
+bool conn_tell_drained(struct conn *c);
 
 /* --- conn_end.c ----------------------------------------------------------- */
 
@@ -156,6 +161,7 @@ void conn_destroy(struct conn *c);
 /* --- conn_mem.c ----------------------------------------------------------- */
 
 void conn_mem_turn(struct conn *c);
+bool conn_mem_has_room(const struct conn *c);
 void conn_mem_free(struct conn *c);
 
 /* --- conn_tls.c ----------------------------------------------------------- */

@@ -64,6 +64,42 @@ TEST(more_than_the_kernel_takes_arrives_and_drains)
 	with_and_without_tls(write_big, true);
 }
 
+/* In the middle of a turn, as often as one likes. */
+static void
+flush_early(struct pair *p)
+{
+	struct conn *c = p->server.c;
+	char *text = big_text();
+	bool refused = false;
+	size_t before = conn_queued(c);
+
+	CHECK_INT(before, 0);
+	CHECK(conn_flush(c));
+	conn_write(c, text, 1000);
+	CHECK(conn_flush(c));
+	CHECK_INT(conn_queued(c), 0);
+	for (size_t at = 1000; at < BIG;) {
+		size_t n = MIN(BIG - at, 40001);
+
+		conn_write(c, text + at, n);
+		at += n;
+		refused = !conn_flush(c) || refused;
+		CHECK(refused || conn_queued(c) == 0);
+	}
+	free(text);
+	CHECK(refused);
+	CHECK(conn_taken(c) < BIG);
+	PAIR_UNTIL(p, p->server.drained > 0);
+	PAIR_UNTIL(p, p->in.n >= BIG);
+	PAIR_UNTIL(p, conn_taken(c) >= BIG);
+	check_big(&p->in);
+}
+
+TEST(what_is_queued_can_leave_before_the_end_of_the_turn)
+{
+	with_and_without_tls(flush_early, true);
+}
+
 /* Writing on while the kernel is full must neither reorder nor confuse TLS. */
 static void
 write_while_blocked(struct pair *p)

@@ -13,7 +13,7 @@
 struct side {
 	struct conn *c;
 	struct buf in, out;
-	int closed, sink_closed;
+	int closed, sink_closed, drained;
 	bool broken, echo;
 };
 
@@ -36,8 +36,15 @@ on_side_closed(void *arg, const struct err *why)
 	s->broken = why != NULL;
 }
 
+static void
+on_side_drained(void *arg)
+{
+	((struct side *)arg)->drained++;
+}
+
 static const struct conn_events side_events = {
 	.data = on_side_data,
+	.drained = on_side_drained,
 	.closed = on_side_closed,
 };
 
@@ -119,6 +126,36 @@ TEST(a_paused_owner_gets_everything_later_in_order)
 	conn_mem_feed(s.c, "three", 5);
 	net_flush(net);
 	CHECK_STR(buf_str(&s.in), "one two three");
+	side_done(&s, net);
+}
+
+TEST(a_peer_may_take_as_much_as_he_likes)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_mem_take(s.c, 5);
+	CHECK(conn_flush(s.c));
+	conn_write(s.c, "0123", 4);
+	CHECK(conn_flush(s.c));
+	conn_write(s.c, "456789", 6);
+	CHECK(!conn_flush(s.c));
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "01234");
+	CHECK_INT(conn_queued(s.c), 5);
+	CHECK_INT(conn_taken(s.c), 5);
+	conn_mem_take(s.c, 4);
+	net_flush(net);
+	CHECK_INT(s.drained, 0);
+	conn_write(s.c, "a", 1);
+	conn_mem_take(s.c, SIZE_MAX);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "0123456789a");
+	CHECK_INT(s.drained, 1);
+	CHECK_INT(conn_taken(s.c), 11);
+	conn_write(s.c, "b", 1);
+	net_flush(net);
+	CHECK_INT(s.drained, 1);
 	side_done(&s, net);
 }
 
