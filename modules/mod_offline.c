@@ -204,8 +204,9 @@ on_offline(struct module_ctx *m, void *arg)
 	}
 	if (acc->anonymous)
 		return HOOK_PASS;
-	stanza_add_delay(st, account_domain(acc),
-		shard_wall_us(acc->e.shard));
+	if (!in->stamped)
+		stanza_add_delay(st, account_domain(acc),
+			shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
 	room = backlog_has_room(module_account_state(m, acc), m->conf,
 		value.n);

@@ -58,6 +58,7 @@ struct account_load {
 struct account_stanza {
 	struct account *account;
 	struct stanza *st;
+	bool stamped; /* st says when it came (XEP-0203) */
 };
 
 extern const struct entity_class account_class;

@@ -21,24 +21,28 @@
 static bool
 deliver_to_takers(struct account *acc, struct stanza *st)
 {
-	bool any = false;
+	struct wire *copy = NULL;
+	bool any = false, taken = false;
 	struct session *s, *next;
 
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
 		if (session_takes_messages(s)) {
-			session_write(s, st);
+			taken |= session_write_copy(s, st, &copy);
 			any = true;
 		}
 	}
+	if (copy != NULL && taken)
+		copy->taken = true;
+	wire_unref(copy);
 	return any;
 }
 
 /* Nobody is there: a module may keep it, or the sender learns of it. */
 static void
-message_undelivered(struct account *acc, struct stanza *st)
+message_undelivered(struct account *acc, struct stanza *st, bool stamped)
 {
-	struct account_stanza arg = { acc, st };
+	struct account_stanza arg = { acc, st, stamped };
 
 	if (st->type == MESSAGE_ERROR || st->type == MESSAGE_HEADLINE) {
 		stanza_free(st);
@@ -53,7 +57,7 @@ message_undelivered(struct account *acc, struct stanza *st)
 }
 
 static void
-message_to_bare(struct account *acc, struct stanza *st)
+message_to_bare(struct account *acc, struct stanza *st, bool stamped)
 {
 	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
 		st->type == MESSAGE_HEADLINE;
@@ -61,7 +65,7 @@ message_to_bare(struct account *acc, struct stanza *st)
 	if (wanted && deliver_to_takers(acc, st))
 		stanza_free(st);
 	else
-		message_undelivered(acc, st);
+		message_undelivered(acc, st, stamped);
 }
 
 static void
@@ -70,7 +74,7 @@ deliver_message(struct account *acc, struct stanza *st)
 	struct session *s;
 
 	if (jid_is_bare(st->to)) {
-		message_to_bare(acc, st);
+		message_to_bare(acc, st, false);
 		return;
 	}
 	s = session_find(acc, jid_resource(st->to));
@@ -78,7 +82,7 @@ deliver_message(struct account *acc, struct stanza *st)
 		session_write(s, st);
 		stanza_free(st);
 	} else if (st->type == MESSAGE_CHAT) {
-		message_to_bare(acc, st); /* §8.5.3.2.1 */
+		message_to_bare(acc, st, false); /* §8.5.3.2.1 */
 	} else if (st->type == MESSAGE_NORMAL ||
 		st->type == MESSAGE_GROUPCHAT) {
 		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
@@ -166,6 +170,17 @@ account_deliver_now(struct account *acc, struct stanza *st)
 }
 
 void
+account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
+{
+	if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_GROUPCHAT) {
+		stanza_add_delay(st, account_domain(acc), wall_us);
+		message_to_bare(acc, st, true);
+	} else {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
+	}
+}
+
+void
 account_deliver(struct account *acc, struct stanza *st)
 {
 	ASSERT_OWNER(&acc->e);
@@ -177,7 +192,7 @@ void
 account_receive(struct entity *e, struct stanza *st)
 {
 	struct account *acc = account_of(e);
-	struct account_stanza arg = { acc, st };
+	struct account_stanza arg = { acc, st, false };
 
 	requests_answered(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==

@@ -15,6 +15,9 @@ void account_receive_shared(struct entity *e, struct stanza *st,
 	struct wire **wire_io);
 /* account_deliver, when its turn has come. */
 void account_deliver_now(struct account *acc, struct stanza *st);
+/* st (taken) has been delivered, but the session is gone before its client took
+ * it: it was to have it at wall_us. */
+void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);
 
 /* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
 void account_close_sessions(struct account *acc, struct str keep,

@@ -98,6 +98,8 @@ struct config_limits {
 	int64_t known_address_age_us;
 	/* queues */
 	uint64_t write_queue_bytes;
+	uint64_t write_queue_max_bytes;
+	uint64_t write_bytes_per_second;
 	uint64_t mailbox_bytes;
 	uint64_t inbox_bytes;
 	/* accounts */

@@ -322,8 +322,19 @@ const struct option config_limits_options[] = {
 	LIMIT(write_queue_bytes, .name = "write_queue_bytes",
 		.type = OPT_SIZE, .dflt = "1MiB", .min = "64KiB",
 		.max = "1GiB",
-		.help = "what waits for a client that does not read; beyond it "
-			"the connection is closed"),
+		.help = "while more than this waits for a client, it has to "
+			"take write_bytes_per_second, and those who send to it "
+			"are slowed down"),
+	LIMIT(write_bytes_per_second, .name = "write_bytes_per_second",
+		.type = OPT_SIZE, .dflt = "1KiB", .min = "1", .max = "1GiB",
+		.help = "what such a client takes at least, in the mean of a "
+			"minute; else its connection is closed, and messages "
+			"that it has not taken are delivered elsewhere"),
+	LIMIT(write_queue_max_bytes, .name = "write_queue_max_bytes",
+		.type = OPT_SIZE, .dflt = "16MiB", .min = "64KiB",
+		.max = "16GiB",
+		.help = "what waits for one client at most, beside the largest "
+			"stanza; beyond it the same is done at once"),
 	LIMIT(mailbox_bytes, .name = "mailbox_bytes", .type = OPT_SIZE,
 		.dflt = "64MiB", .min = "1MiB", .max = "16GiB",
 		.help = "what waits for one shard; beyond it those who send "

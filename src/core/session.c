@@ -20,6 +20,7 @@
 #include "core/module_int.h"
 #include "core/requests.h"
 #include "core/router.h"
+#include "core/session_flow.h"
 #include "core/trace.h"
 #include "core/wire.h"
 #include "xml/elem.h"
@@ -114,6 +115,7 @@ static void
 session_discard(struct session *s)
 {
 	module_session_slots_free(s);
+	session_flow_free(s->flow);
 	wire_unref(s->presence);
 	held_remove(HELD_SESSION, s);
 	free(s);
@@ -323,11 +325,45 @@ session_may_write(struct session *s, struct stanza *st)
 	return true;
 }
 
+static void
+session_keep(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (*copy_io == NULL)
+		*copy_io = wire_new(st);
+	session_flow_add(s, st, *copy_io, jid_str(st->to));
+}
+
 void
 session_write(struct session *s, struct stanza *st)
 {
 	if (session_may_write(s, st))
+		session_write_own(s, st);
+}
+
+void
+session_write_own(struct session *s, struct stanza *st)
+{
+	struct wire *copy = NULL;
+
+	if (!s->full) {
 		s->ops->send(s->stream, st);
+		return;
+	}
+	session_keep(s, st, &copy);
+	wire_unref(copy);
+}
+
+bool
+session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (!session_may_write(s, st))
+		return false;
+	if (s->full) {
+		session_keep(s, st, copy_io);
+		return false;
+	}
+	s->ops->send(s->stream, st);
+	return true;
 }
 
 static bool
@@ -344,7 +380,7 @@ session_write_stored(struct session *s, struct str text)
 {
 	struct wire *w;
 
-	if (s->stream == NULL || s->closing || has_watchers(s))
+	if (s->stream == NULL || s->closing || s->full || has_watchers(s))
 		return false;
 	w = wire_of_stored(text);
 	if (w == NULL)
@@ -363,15 +399,10 @@ session_write_shared(struct session *s, struct stanza *st,
 		return;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
-	s->ops->send_wire(s->stream, *wire_io, to);
-}
-
-size_t
-session_queued(const struct session *s)
-{
-	if (s->stream == NULL || s->ops->queued == NULL)
-		return 0;
-	return s->ops->queued(s->stream);
+	if (s->full)
+		session_flow_add(s, st, *wire_io, to);
+	else
+		s->ops->send_wire(s->stream, *wire_io, to);
 }
 
 /* --- resting ------------------------------------------------------------------- */
@@ -438,6 +469,7 @@ void
 session_lost(struct session *s)
 {
 	struct account *acc = s->account;
+	struct session_flow *flow;
 
 	ASSERT_OWNER(&acc->e);
 	s->stream = NULL;
@@ -446,7 +478,10 @@ session_lost(struct session *s)
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");
+	flow = s->flow;
+	s->flow = NULL;
 	session_free(s);
+	session_flow_return(flow, acc);
 	if (acc->anonymous && acc->sessions == NULL)
 		acc->exists = false;
 	entity_check_idle(&acc->e);

@@ -19,6 +19,7 @@
 #include "xmpp/jid.h"
 
 struct requests;
+struct session_flow;
 struct stanza;
 struct wire;
 
@@ -34,9 +35,15 @@ struct session_stream {
 	/* For the log and for lists: "tls", "cipher", "peer", "mechanism"; NULL
 	 * when there is no such thing. */
 	const char *(*describe)(void *stream, const char *what);
-	/* Bytes that the client has yet to take; NULL: the stream does not
+	/* Bytes that the kernel has yet to take; NULL: the stream does not
 	 * know. */
 	size_t (*queued)(void *stream);
+	/* Bytes that the client has taken since the stream began; with
+	 * queued. */
+	uint64_t (*taken)(void *stream);
+	/* Ends it without a word, at the end of the turn: session_lost() follows.
+	 * why is for the log. */
+	void (*cut)(void *stream, const char *why);
 	/* Takes nothing more from the client, or goes on with it; what was read
 	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
 	 * Never called twice with the same. */
@@ -49,6 +56,7 @@ struct session_stream {
 enum session_rest {
 	SESSION_REST_OWN = 1 << 0,    /* too much waits, see requests.h: what */
 	SESSION_REST_OTHERS = 1 << 1, /* it asks its account, or others */
+	SESSION_REST_READER = 1 << 2, /* whom it writes to reads slowly */
 };
 
 struct session {
@@ -59,6 +67,7 @@ struct session {
 	struct wire *presence; /* the last one broadcast; NULL: not available */
 	struct module_slot *slots; /* what modules keep with it */
 	struct requests *requests; /* NULL: none is under way */
+	struct session_flow *flow; /* NULL: the client keeps up */
 	int64_t presence_us;   /* when presence came, wall clock */
 	int64_t bound_us;      /* wall clock */
 	uint32_t id;           /* for the log */
@@ -66,6 +75,7 @@ struct session {
 	int8_t priority;
 	bool interested;       /* asked for the roster (RFC 6121 §2.2) */
 	bool closing;
+	bool full;             /* what is written waits in flow */
 	uint8_t rest;          /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };
@@ -95,8 +105,19 @@ struct session *session_bind(struct account *acc, struct str resource,
  */
 bool session_receive(struct session *s, struct stanza *st);
 /* The stream is gone, with or without goodbye: presence unavailable is sent on
- * its behalf, and s is freed. */
+ * its behalf, and s is freed.  What waits for the client finds another place. */
 void session_lost(struct session *s);
+/* The kernel has refused more than a little: until session_drained(), nothing is
+ * written to the stream, and waits with the session.  May be called by send() and
+ * send_wire(). */
+void session_full(struct session *s);
+/* The stream is empty again. */
+void session_drained(struct session *s);
+/* A client that does not keep up cannot answer what it has yet to read: has it
+ * taken anything since this was asked last? */
+bool session_takes_anything(struct session *s);
+/* Writes st (borrowed), in its turn: what the stream itself has to say. */
+void session_write_own(struct session *s, struct stanza *st);
 
 /* --- owner shard ------------------------------------------------------------ */
 
@@ -137,17 +158,28 @@ void session_set_presence(struct session *s, const struct stanza *st,
 
 /* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
 void session_write(struct session *s, struct stanza *st);
+/* The same for a message to several sessions: *copy_io, NULL at first, is what
+ * those share in which it has to wait, and is unref'd by the caller.  True when
+ * the stream has got it. */
+bool session_write_copy(struct session *s, struct stanza *st,
+	struct wire **copy_io);
 /* The same for text, a stanza of jabber:client that stored_write() has written,
  * byte for byte: it need not be read for this.  False, and nothing is written,
- * when somebody wants to look inside. */
+ * when somebody wants to look inside, or it would have to wait. */
 bool session_write_stored(struct session *s, struct str text);
 /* The same for one that many receive; wire_io as in entity.h, to: the address
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to);
-/* Bytes that were written and wait for the client to take them: who has much to
- * write pauses, because the stream cuts off who does not read. */
+/* Bytes that were written and wait for the client to take them. */
 size_t session_queued(const struct session *s);
+/* The client does not keep up: who has much to write goes on when
+ * HOOK_SESSION_DRAINED says that it has taken what there was. */
+static inline bool
+session_is_full(const struct session *s)
+{
+	return s->full;
+}
 /* The client is not read any more until no reason is left.  Either may be called
  * again and again. */
 void session_rest(struct session *s, enum session_rest why);

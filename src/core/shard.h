@@ -52,6 +52,7 @@ struct shard_stats {
 	uint64_t refused;      /* because a bound was reached */
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
+	struct gauge session_bytes; /* wait for clients that do not keep up */
 	/* What others count: up to date after stats_take() only. */
 	int64_t at_us;
 	uint64_t cpu_ms;

@@ -40,6 +40,7 @@ const struct stats_column stats_columns[] = {
 	GAUGE(mailbox_bytes),
 	GAUGE(inbox_bytes),
 	GAUGE(line_bytes),
+	GAUGE(session_bytes),
 	GAUGE(write_bytes),
 	{ .name = NULL },
 };

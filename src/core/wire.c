@@ -34,6 +34,7 @@ wire_alloc(size_t n, size_t to_at)
 
 	held_add(HELD_WIRE, w);
 	w->refs = 1;
+	w->taken = false;
 	w->n = (uint32_t)n;
 	w->to_at = (uint32_t)to_at;
 	return w;

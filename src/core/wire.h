@@ -16,7 +16,8 @@ struct buf;
 struct stanza;
 
 struct wire {
-	uint32_t refs;
+	uint32_t refs : 31;
+	uint32_t taken : 1; /* a message that one of several sessions has got */
 	uint32_t to_at; /* where ` to="..."` belongs */
 	uint32_t n;
 	char bytes[];

@@ -441,8 +441,7 @@ on_conn_data(void *arg, const char *p, size_t n)
 
 	if (c->stage == C2S_CLOSED)
 		return;
-	c->seen_us = c->shard->now_us;
-	c->ping_us = 0;
+	c2s_seen(c);
 	if (!c2s_feed(c, (struct str){ p, n }))
 		return;
 	c2s_count_bytes(c, n);
@@ -508,6 +507,17 @@ on_c2s_timer(struct timer *t)
 
 /* --- life ----------------------------------------------------------------- */
 
+static void
+on_conn_drained(void *arg)
+{
+	struct c2s *c = c2s_arg(arg);
+
+	if (c->session == NULL)
+		return;
+	c2s_seen(c);
+	session_drained(c->session);
+}
+
 /* Called at the end of a turn, when nobody holds c. */
 static void
 on_conn_closed(void *arg, const struct err *why)
@@ -539,6 +549,7 @@ on_conn_closed(void *arg, const struct err *why)
 static const struct conn_events c2s_conn_events = {
 	.data = on_conn_data,
 	.secured = c2s_secured,
+	.drained = on_conn_drained,
 	.closed = on_conn_closed,
 };
 

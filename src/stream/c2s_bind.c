@@ -73,7 +73,7 @@ iq_refuse(struct c2s *c, const struct stanza *iq, enum stanza_cond cond,
 	struct stanza *error = stanza_error(iq, cond, str_c(text));
 
 	if (error != NULL)
-		c2s_write(c, error->root);
+		c2s_write_stanza(c, error);
 	stanza_free(error);
 }
 
@@ -86,7 +86,7 @@ bind_write_result(struct c2s *c, const struct stanza *iq)
 
 	elem_add_with_text(result->arena, bind, NS_BIND, "jid",
 		jid_str(session_jid(c->session)));
-	c2s_write(c, result->root);
+	c2s_write_stanza(c, result);
 	stanza_free(result);
 }
 
@@ -239,7 +239,7 @@ c2s_bound_iq(struct c2s *c, struct stanza *st)
 			"A resource is bound already");
 	} else if (stanza_child(st, NS_SESSION, "session") != NULL) {
 		result = stanza_result(st); /* RFC 3921 §3 */
-		c2s_write(c, result->root);
+		c2s_write_stanza(c, result);
 		stanza_free(result);
 	} else {
 		return false;

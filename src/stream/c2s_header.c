@@ -42,6 +42,15 @@ c2s_write(struct c2s *c, const struct elem *e)
 	c2s_wrote(c);
 }
 
+void
+c2s_write_stanza(struct c2s *c, struct stanza *st)
+{
+	if (c->session != NULL)
+		session_write_own(c->session, st);
+	else
+		c2s_write(c, st->root);
+}
+
 /* RFC 6120 §4.7; to is the bare address that the client gave, or STR_NONE. */
 static void
 c2s_write_header(struct c2s *c, struct str host, struct str to, bool versioned)

@@ -203,6 +203,8 @@ enum xml_verdict c2s_opened(void *arg, const struct elem *root,
 	struct str content_ns);
 /* Writes e, which stands in the stream. */
 void c2s_write(struct c2s *c, const struct elem *e);
+/* The same for a stanza, in its turn with those of the session. */
+void c2s_write_stanza(struct c2s *c, struct stanza *st);
 /* Error (cond STREAM_COND_NONE: without), end tag, end of the session.  text is
  * for people, and may be NULL.  Does nothing for a closed stream. */
 void c2s_end(struct c2s *c, enum stream_cond cond, const char *text);
@@ -281,9 +283,11 @@ void c2s_count_stanza(struct c2s *c);
 /* n bytes were read: rests when there was too much. */
 void c2s_count_bytes(struct c2s *c, size_t n);
 void c2s_limits_set(struct shard *sh, struct c2s_shard *cs);
-/* Something was written: who does not read is cut off when too much waits
- * (hostile 12).  on_conn_closed() ends the session. */
+/* Something was written: the kernel is asked early when it is much, and a session
+ * told when it refuses.  Who has none is cut off (hostile 12). */
 void c2s_wrote(struct c2s *c);
+/* Ends c without a word; on_conn_closed() ends the session. */
+void c2s_cut(struct c2s *c, const char *why);
 uint64_t c2s_streams_left(const struct server *srv);
 
 /* --- c2s_throttle.c: failed logins; account is bare ----------------------- */
@@ -322,6 +326,13 @@ void c2s_looks_free(struct c2s_shard *cs);
 
 int64_t c2s_ping_due(const struct c2s *c);
 void c2s_ping(struct c2s *c);
+/* It has given a sign of life. */
+static inline void
+c2s_seen(struct c2s *c)
+{
+	c->seen_us = c->shard->now_us;
+	c->ping_us = 0;
+}
 
 /* --- c2s_listen.c --------------------------------------------------------- */
 

@@ -21,6 +21,9 @@
 /* Of answers to a client that has not logged in; all there are before that
  * together are much smaller. */
 #define STRANGER_QUEUE_BYTES (64 * 1024)
+/* The kernel is asked in the middle of a turn when so much waits; most turns write
+ * less, and are done with one call at their end. */
+#define EARLY_BYTES (64 * 1024)
 
 #define KEY_ALL STR("connections")
 
@@ -220,22 +223,40 @@ c2s_count_bytes(struct c2s *c, size_t n)
 /* --- what waits to be read by the client ----------------------------- */
 
 void
-c2s_wrote(struct c2s *c)
+c2s_cut(struct c2s *c, const char *why)
 {
-	struct c2s_shard *cs = c2s_shard(c->shard);
-	uint64_t max = c2s_limits(c)->write_queue_bytes;
-
-	conn_wrote(c->conn);
-	if (!c->authenticated)
-		max = MIN(max, STRANGER_QUEUE_BYTES);
-	if (c->stage == C2S_CLOSED || conn_queued(c->conn) <= max)
+	if (c->stage == C2S_CLOSED)
 		return;
-	if (log_limit_ok(&cs->unread, LOG_STREAM))
-		log_info(LOG_STREAM, c2s_who(c),
-			"does not read what is sent, cut off queued=%zu",
-			conn_queued(c->conn));
-	c->shard->stats.refused++;
+	if (log_limit_ok(&c2s_shard(c->shard)->unread, LOG_STREAM))
+		log_info(LOG_STREAM, c2s_who(c), "cut off reason=\"%s\" queued=%zu",
+			why, c->session != NULL ? session_queued(c->session) :
+						  conn_queued(c->conn));
 	c->stage = C2S_CLOSED;
 	shard_timer_cancel(c->shard, &c->timer);
 	conn_abort(c->conn);
+}
+
+/* Much was written in this turn. */
+static void
+c2s_write_early(struct c2s *c)
+{
+	bool taken = conn_flush(c->conn);
+
+	if (c->stage == C2S_CLOSED)
+		return;
+	if (c->session != NULL) {
+		if (!taken && conn_queued(c->conn) > EARLY_BYTES)
+			session_full(c->session);
+	} else if (conn_queued(c->conn) > STRANGER_QUEUE_BYTES) {
+		c->shard->stats.refused++;
+		c2s_cut(c, "does not read what it is sent");
+	}
+}
+
+void
+c2s_wrote(struct c2s *c)
+{
+	conn_wrote(c->conn);
+	if (conn_queued(c->conn) > EARLY_BYTES)
+		c2s_write_early(c);
 }

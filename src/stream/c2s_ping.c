@@ -45,13 +45,17 @@ ping_send(struct c2s *c)
 		rand_id(c->shard->rand, id));
 
 	elem_add(st->arena, st->root, NS_PING, "ping");
-	c2s_write(c, st->root);
+	c2s_write_stanza(c, st);
 	stanza_free(st);
 }
 
 void
 c2s_ping(struct c2s *c)
 {
+	if (session_takes_anything(c->session)) {
+		c2s_seen(c);
+		return;
+	}
 	if (c->ping_us != 0) {
 		c2s_end(c, STREAM_CONNECTION_TIMEOUT, NULL);
 		return;

@@ -2,7 +2,7 @@
  * c2s_session.c - a stream with a session: stanzas in, stanzas out.
  *
  * Owner shard of the account.  Nothing here ends the session while the session
- * is on the stack: who does not read is cut off at the end of the turn.
+ * is on the stack: who is cut off is so at the end of the turn.
  */
 #include "config.h"
 
@@ -30,7 +30,7 @@ c2s_refuse_elem(struct c2s *c, const struct elem *e, enum stanza_cond cond)
 	struct stanza *error = stanza_error_of_elem(e, cond, STR_NONE);
 
 	if (error != NULL)
-		c2s_write(c, error->root);
+		c2s_write_stanza(c, error);
 	stanza_free(error);
 }
 
@@ -152,6 +152,20 @@ on_queued(void *stream)
 	return conn_queued(c->conn);
 }
 
+static uint64_t
+on_taken(void *stream)
+{
+	const struct c2s *c = stream;
+
+	return conn_taken(c->conn);
+}
+
+static void
+on_cut(void *stream, const char *why)
+{
+	c2s_cut(stream, why);
+}
+
 /* A client that was not read is not silent. */
 static void
 on_rest(void *stream, bool rests)
@@ -162,8 +176,7 @@ on_rest(void *stream, bool rests)
 		c2s_rest(c, C2S_REST_SESSION);
 		return;
 	}
-	c->seen_us = c->shard->now_us;
-	c->ping_us = 0;
+	c2s_seen(c);
 	c2s_go_on(c, C2S_REST_SESSION);
 	c2s_arm(c);
 }
@@ -185,6 +198,8 @@ const struct session_stream c2s_session_stream = {
 	.close = on_close,
 	.describe = on_describe,
 	.queued = on_queued,
+	.taken = on_taken,
+	.cut = on_cut,
 	.rest = on_rest,
 	.warm = on_warm,
 };

@@ -51,6 +51,7 @@ server_conf() {
 	  connections_per_address: 1000000
 	  unauthenticated_connections: 100000
 	  write_queue_bytes: 64MiB
+	  write_queue_max_bytes: 64MiB
 	  auth_failures_per_address: 1000000
 	  login_timeout: 5m
 	  ${server_limits:-}

@@ -103,8 +103,10 @@ def test_guessing_from_many_addresses_is_slowed(own_server):
 
 
 def test_a_client_that_does_not_read(own_server):
-    """limits: write_queue_bytes; hostile-12: it costs only itself."""
-    server = own_server({"limits": {"write_queue_bytes": "256KiB"}})
+    """limits: write_queue_max_bytes; hostile-12: it costs only itself.  With a
+    bound that high, nobody is slowed before."""
+    server = own_server({"limits": {"write_queue_bytes": "2MiB",
+                                    "write_queue_max_bytes": "2MiB"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     scene.subscribe("romeo", "juliet")
     romeo = scene.online("romeo/r")
@@ -117,8 +119,8 @@ def test_a_client_that_does_not_read(own_server):
     for _ in range(300):
         romeo.send("<message to='%s' type='headline'><body>%s</body>"
                    "</message>" % (jid, body))
-    romeo.ping()
     romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
+    romeo.ping()
     assert memory_kib(server) < before + 64 * 1024
     scene.end()
 

@@ -171,7 +171,8 @@ def test_commits_are_measured(own_server):
 
 
 def test_a_queue_that_nobody_reads_is_seen(own_server):
-    server = own_server({"limits": {"write_queue_bytes": "64MiB"}})
+    server = own_server({"limits": {"write_queue_bytes": "64MiB",
+                                    "write_queue_max_bytes": "64MiB"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.online("romeo/r")
     scene.online("juliet/j")

@@ -226,29 +226,6 @@ TEST(who_asks_again_when_loading_has_failed_is_told_again)
 
 /* --- what a client can make grow ---------------------------------------------------- */
 
-/* hostile 12: answers that the stream gives by itself count too. */
-TEST(errors_that_are_not_read_are_bounded)
-{
-	struct world w;
-	struct peer p;
-	struct buf text = BUF_INIT;
-
-	world_init(&w, 1, 
-		"limits: { stanza_bytes: 64KiB, write_queue_bytes: 64KiB }", "");
-	peer_open(&p, &w, 0, true);
-	peer_login(&p, AUTH_ROMEO, BIND("a"));
-	/* all in one turn: nothing leaves meanwhile */
-	for (int i = 0; i < 3000; i++)
-		buf_add_c(&text, "<message to='@'/>");
-	peer_say_n(&p, text.p, text.n);
-	CHECK(p.closed);
-	CHECK(p.got.n < 80 * 1024);
-	CHECK_INT(w.server->shards[0]->stats.sessions, 0);
-	buf_done(&text);
-	peer_done(&p);
-	world_done(&w);
-}
-
 #define GROWTH_MAX (64 * 1024)
 
 /* A sanitizer looks for leaks itself; this is 0 then, and it is slow. */

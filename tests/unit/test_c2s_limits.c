@@ -371,39 +371,6 @@ TEST(strangers_that_only_wait_do_not_keep_users_out)
 	free(p);
 }
 
-TEST(a_client_that_does_not_read_is_cut_off)
-{
-	struct world w;
-	struct peer p;
-	struct shard *sh;
-	struct stanza *st;
-	struct account *acc;
-	struct elem *body;
-	char text[1024];
-
-	world_init(&w, 1, "limits: { write_queue_bytes: 256KiB }", "");
-	sh = w.server->shards[0];
-	peer_open(&p, &w, 0, true);
-	peer_login(&p, AUTH_ROMEO, BIND("a"));
-	acc = account_of(entity_find(sh, STR("romeo@example.org")));
-	memset(text, 'x', sizeof(text));
-	st = stanza_new(MESSAGE_CHAT, acc->e.jid, session_jid(acc->sessions),
-		STR_NONE);
-	body = elem_add(st->arena, st->root, NS_CLIENT, "body");
-	elem_add_text(st->arena, body, (struct str){ text, sizeof(text) });
-	/* all in one turn: nothing leaves meanwhile */
-	for (int i = 0; i < 300; i++)
-		session_write(acc->sessions, st);
-	stanza_free(st);
-	CHECK(acc->sessions != NULL);
-	world_settle(&w);
-	CHECK(p.closed);
-	CHECK_INT(sh->stats.sessions, 0);
-	CHECK_INT(sh->stats.streams, 0);
-	peer_done(&p);
-	world_done(&w);
-}
-
 /* --- the end of all ------------------------------------------------------- */
 
 static void

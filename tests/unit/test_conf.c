@@ -257,9 +257,9 @@ static const struct {
 	{ HOST "log: { to: file }\n",
 		"antiphond.yml:2: log: `to: file` needs the option \"file\", "
 		"such as /var/log/antiphon.log" },
-	{ HOST "limits: { write_queue_bytes: 64KiB }\n",
-		"antiphond.yml:2: limits: stanza_bytes (262144) is above "
-		"write_queue_bytes (65536)" },
+	{ HOST "limits: { write_queue_bytes: 32MiB }\n",
+		"antiphond.yml:2: limits: write_queue_bytes (33554432) is "
+		"above write_queue_max_bytes (16777216)" },
 };
 
 TEST(a_mistake_names_place_and_remedy)

@@ -1,0 +1,217 @@
+"""Clients that take less than they are sent: whatever is within the limits
+arrives, whoever makes no progress is cut off, and what he did not take is found
+again (limits: write_queue_bytes and those beside it)."""
+
+import json
+import socket
+import threading
+
+import pytest
+
+import scene as scenes
+from antiphon import DOMAIN
+
+pytestmark = pytest.mark.only("antiphon")
+
+BODY = "x" * 50000
+DEFAULTS = {"bytes_per_second": "64KiB", "bytes_burst": "512KiB",
+            "stanzas_per_second": "100", "stanzas_burst": "500"}
+
+
+def message(to, i, body=BODY, kind="chat"):
+    return ("<message to='%s' type='%s' id='%d'><body>%s</body></message>"
+            % (to, kind, i, body))
+
+
+def worst(to, size):
+    """A message of that size in bytes that are six times as long when they are
+    written."""
+    head = "<message to='%s' type='chat' id='0'><x xmlns='urn:x'>" % to
+    tail = "</x></message>"
+    room = size - len(head) - len(tail)
+    # in pieces: readers that begin a long attribute again with each piece of
+    # the network take very long
+    piece = "<y a='%s'/>" % ('"' * 2000)
+    return head + piece * (room // len(piece)) + tail
+
+
+def ids(elements):
+    return [int(e.get("id")) for e in elements if e.is_("message")]
+
+
+def small(client):
+    """As little as possible waits in its system."""
+    client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    return client
+
+
+def session_bytes(server):
+    rows = [json.loads(line) for line in
+            server.ctl("--json", "stats").splitlines()]
+    return next(r["value"] for r in rows if r["name"] == "session_bytes")
+
+
+def stuff(scene, sender, to):
+    """Sends until more waits in the server than the bound; how many.  Each is
+    there before the next is sent, since the sender is slowed then."""
+    n = 0
+    while session_bytes(scene.server) < 1100000:
+        sender.send(message(to, n))
+        n += 1
+        sender.ping()
+    return n
+
+
+@pytest.fixture
+def two(own_server):
+    server = own_server({"modules": {"offline": {"max_bytes": "64MiB"}}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.subscribe("romeo", "juliet")
+    scene.online("romeo/r")
+    yield scene
+    scene.end()
+
+
+# --- whatever is within the limits arrives --------------------------------------
+
+
+@pytest.mark.parametrize("online", (True, False))
+def test_the_largest_stanza_of_the_worst_bytes_arrives(own_server, online):
+    server = own_server({"limits": DEFAULTS})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/r")
+    size = 256 * 1024
+    if online:
+        scene.online("juliet/j")
+    romeo.send(worst(scene.binds["juliet"], size))
+    romeo.ping()
+    if not online:
+        scene.online("juliet/j")
+    juliet = scene["juliet/j"]
+    got = juliet.take(lambda e: e.is_("message"), "the message")
+    assert sum(len(y.get("a")) for y in got.child("x", "urn:x").elems()) > \
+        size - 4096
+    juliet.ping()
+    scene.end()
+
+
+def test_the_largest_roster_can_be_fetched(own_server):
+    """limits: roster_items, roster_name_bytes, here with the worst bytes."""
+    server = own_server({"limits": {"roster_items": "300"}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/r")
+    for i in range(300):
+        romeo.send("<iq type='set' id='s%d'><query xmlns='jabber:iq:roster'>"
+                   "<item jid='c%d@%s' name='%s'/></query></iq>"
+                   % (i, i, DOMAIN, "&quot;" * 1023))
+    for i in range(300):
+        got = romeo.take(lambda e: e.get("id") == "s%d" % i, "a result")
+        assert got.get("type") == "result"
+    for _ in range(2):
+        assert len(romeo.roster()) == 300
+        romeo.close()
+        romeo = scene.login("romeo/r")
+    scene.end()
+
+
+def test_presences_that_come_together_at_a_login_arrive(own_server):
+    server = own_server()
+    names = ["c%d" % i for i in range(8)]
+    scene = scenes.Scene(server, ["romeo"] + names)
+    for name in names:
+        scene.subscribe("romeo", name)
+        c = scene.online(name + "/r", settle=False)
+        c.send("<presence><status>%s</status></presence>" % ("x" * 200000))
+        c.ping()
+    romeo = scene.login("romeo/r")
+    romeo.send("<presence/>")
+    for name in names:
+        romeo.take(lambda e: e.is_("presence") and e.child("status") and
+                   e.get("from").startswith(scene.binds[name]), name)
+    romeo.ping()
+    scene.end()
+
+
+def test_who_reads_slowly_is_not_hurt_by_who_sends_fast(two):
+    """A sender without a bound, and a reader of what has come in the meantime:
+    all arrives, and the sender has waited."""
+    juliet = two.online("juliet/j")
+    romeo, n = two["romeo/r"], 400
+
+    def send():
+        for i in range(n):
+            romeo.send(message(two.full("juliet", "j"), i))
+    sender = threading.Thread(target=send)
+    sender.start()
+    got = []
+    while len(got) < n:
+        got += ids([juliet.next("a message")])
+    sender.join()
+    assert got == list(range(n))
+    romeo.ping()
+    juliet.quiet()
+
+
+def test_two_that_flood_each_other_and_do_not_read(two):
+    """Neither waits for the other for ever."""
+    juliet, romeo = two.online("juliet/j"), two["romeo/r"]
+    to = {romeo: two.full("juliet", "j"), juliet: two.full("romeo", "r")}
+    n = 200
+
+    def send(client):
+        for i in range(n):
+            client.send(message(to[client], i))
+    senders = [threading.Thread(target=send, args=(c,)) for c in to]
+    for t in senders:
+        t.start()
+    for t in senders:
+        t.join()
+    for c in to:
+        got = []
+        while len(got) < n:
+            got += ids([c.next("a message")])
+        assert got == list(range(n))
+
+
+# --- who makes no progress -------------------------------------------------------
+
+
+def found_again(scene, n):
+    """Numbers of the messages that juliet gets when she comes back."""
+    juliet = scene.online("juliet/k", settle=False)
+    got = [juliet.take(lambda e: e.is_("message"), "the first")]
+    while got[-1].get("id") != str(n - 1):
+        got.append(juliet.take(lambda e: e.is_("message"), "the next"))
+    juliet.ping()
+    assert not [e for e in juliet.inbox if e.is_("message")]
+    assert all(e.child("delay", "urn:xmpp:delay") for e in got)
+    return ids(got)
+
+
+@pytest.mark.parametrize("to", ("full", "bare"))
+@pytest.mark.parametrize("end", ("reset", "minute"))
+def test_what_was_not_taken_is_kept(two, to, end):
+    """In its order, and each once."""
+    juliet, romeo = small(two.online("juliet/j")), two["romeo/r"]
+    jid = two.full("juliet", "j") if to == "full" else two.binds["juliet"]
+    n = stuff(two, romeo, jid)
+    if end == "reset":
+        juliet.reset()
+    else:
+        two.server.advance(61)
+    romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
+    juliet.drop()
+    romeo.iq("set", scenes.BARRIER)
+    got = found_again(two, n)
+    assert len(got) >= 20
+    assert got == list(range(n - len(got), n))
+    assert not ids(romeo.inbox)
+
+
+def test_a_byte_now_and_then_is_no_progress(two):
+    juliet, romeo = small(two.online("juliet/j")), two["romeo/r"]
+    stuff(two, romeo, two.full("juliet", "j"))
+    for _ in range(3):
+        juliet.sock.recv(1)
+        two.server.advance(30)
+    romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
