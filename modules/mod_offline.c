@@ -7,6 +7,7 @@
  * with the account, so that one who has nothing waiting costs nothing.
  *
  *   a session takes messages --halt--> read --> written, deleted --> read ...
+ *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
  *       --(no more, or nobody takes them)--> go on
  *
  * From the moment at which a session takes messages until it has all of them,
@@ -28,9 +29,6 @@
 /* What is read at once. */
 #define BATCH 512
 #define BATCH_BYTES ((size_t)128 * 1024)
-/* A client that does not read is left alone with the rest after that. */
-#define PACE_US (20 * US_PER_MS)
-#define PATIENCE_US (5 * US_PER_S)
 
 struct offline_conf {
 	int64_t messages;
@@ -48,12 +46,11 @@ struct backlog {
 
 /* One delivery of what waits. */
 struct flood {
-	struct timer timer;
 	struct backlog *backlog; /* NULL: the account has forgotten it */
 	struct account_step *halt;
 	struct module_entry *entry;
 	struct shard *shard;
-	int64_t stuck_us; /* monotonic, since when the client does not read; 0 */
+	bool waiting; /* for a session; else for the store */
 	struct jid bare;
 	char text[];
 };
@@ -253,17 +250,6 @@ flood_find(struct flood *f, struct account **acc_out)
 	return m;
 }
 
-static void
-on_pace(struct timer *t)
-{
-	struct flood *f = CONTAINER_OF(t, struct flood, timer);
-	struct account *acc;
-	struct module_ctx *m = flood_find(f, &acc);
-
-	if (m != NULL)
-		flood_read(m, acc, f);
-}
-
 static struct session *
 flood_taker(const struct account *acc)
 {
@@ -272,13 +258,6 @@ flood_taker(const struct account *acc)
 	while (s != NULL && !session_takes_messages(s))
 		s = s->next;
 	return s;
-}
-
-static bool
-is_full(const struct session *s)
-{
-	return session_queued(s) >
-		session_shard(s)->snap->config->limits.write_queue_bytes / 2;
 }
 
 static void
@@ -333,7 +312,7 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 	for (i = 0; i < answer->n; i++) {
 		struct session *s = flood_taker(acc);
 
-		if (s == NULL || is_full(s))
+		if (s == NULL || session_is_full(s))
 			break;
 		flood_write(s, &answer->entries[i]);
 		backlog_less(b, answer->entries[i].value.n);
@@ -347,20 +326,6 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 		answer->entries[i - 1].key);
 	module_commit(m, acc->e.shard, tx, on_deleted, NULL);
 	return i;
-}
-
-/* The client has to read before there is more. */
-static void
-flood_pause(struct flood *f, bool progress)
-{
-	int64_t now = f->shard->now_us;
-
-	if (progress || f->stuck_us == 0)
-		f->stuck_us = now;
-	if (now - f->stuck_us > PATIENCE_US)
-		flood_end(f);
-	else
-		shard_timer(f->shard, &f->timer, PACE_US, on_pace);
 }
 
 static void
@@ -386,7 +351,7 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 		(done == answer->n && answer->complete))
 		flood_end(f);
 	else if (done < answer->n)
-		flood_pause(f, done != 0);
+		f->waiting = true; /* the client has to read before that */
 	else
 		flood_read(m, acc, f);
 }
@@ -423,6 +388,20 @@ on_messages(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+/* A session has room again, or is none to wait for any more. */
+static enum hook_result
+on_room(struct module_ctx *m, void *arg)
+{
+	const struct session *s = arg;
+	struct backlog *b = module_account_state(m, s->account);
+
+	if (b->flood != NULL && b->flood->waiting) {
+		b->flood->waiting = false;
+		flood_read(m, s->account, b->flood);
+	}
+	return HOOK_PASS;
+}
+
 /* A read that is under way ends the flood when it is answered. */
 static void
 account_done(struct account *acc, void *state)
@@ -434,10 +413,8 @@ account_done(struct account *acc, void *state)
 	if (f == NULL)
 		return;
 	f->backlog = NULL;
-	if (!timer_is_set(&f->timer))
-		return;
-	shard_timer_cancel(f->shard, &f->timer);
-	flood_end(f);
+	if (f->waiting)
+		flood_end(f);
 }
 
 /* clang-format off */
@@ -459,6 +436,8 @@ static const struct hook_handler offline_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_ACCOUNT_OFFLINE, HOOK_KEEP, on_offline },
 	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
+	{ HOOK_SESSION_DRAINED, HOOK_KEEP, on_room },
+	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },
 	{ .fn = NULL },
 };
 

@@ -215,3 +215,25 @@ def test_a_byte_now_and_then_is_no_progress(two):
         juliet.sock.recv(1)
         two.server.advance(30)
     romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
+
+
+def test_kept_messages_wait_for_a_slow_reader(two):
+    """XEP-0160: all of them, without polling and without an end of patience."""
+    romeo, n = two["romeo/r"], 200
+    for i in range(n):
+        romeo.send(message(two.binds["juliet"], i))
+    romeo.iq("set", scenes.BARRIER)
+    juliet = two.login("juliet/j")
+    juliet.send("<presence/>")
+    juliet.take(lambda e: e.is_("message") and e.get("id") == "0", "one")
+    two.server.advance(30)
+    two.server.advance(20)
+    got = [0]
+    while len(got) < n:
+        e = juliet.next("a kept message")
+        if e.is_("message"):
+            got.append(int(e.get("id")))
+    assert got == list(range(n))
+    juliet.close()
+    again = two.online("juliet/k")
+    assert not ids(again.inbox)
