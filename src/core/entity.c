@@ -152,7 +152,10 @@ entity_deliver(struct entity *e, struct stanza *st)
 		e->class->receive(e, st);
 		return;
 	}
-	if (e->inbox_bytes + bytes > e->shard->snap->config->limits.inbox_bytes) {
+	/* one alone may be larger: in memory it can be more than it was when it
+	 * was read */
+	if (e->inbox_bytes != 0 && e->inbox_bytes + bytes >
+			e->shard->snap->config->limits.inbox_bytes) {
 		e->shard->stats.refused++;
 		router_bounce(e->shard, st, COND_RESOURCE_CONSTRAINT,
 			"Too much is waiting for this address");

@@ -125,6 +125,25 @@ def test_a_client_that_does_not_read(own_server):
     scene.end()
 
 
+def test_the_largest_stanza_waits_while_its_account_is_loaded(own_server):
+    """limits: inbox_bytes; 200 KB that are some megabytes in memory."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/r")
+    scene.sessions["romeo/r"].close()
+    server.advance(61)  # no account is in memory
+    romeo = scene.login("romeo/r")
+    many = "<y a='' b='' c='' d='' e='' f='' g=''/>" * 4000
+    romeo.send("<message to='%s' id='m'><body>x</body><x xmlns='urn:x'>%s</x>"
+               "</message>" % (scene.binds["juliet"], many))
+    romeo.iq("set", scenes.BARRIER)
+    assert not romeo.inbox
+    juliet = scene.online("juliet/j")
+    got = juliet.take(lambda e: e.get("id") == "m", "the message")
+    assert len(list(got.child("x", "urn:x").elems())) == 4000
+    scene.end()
+
+
 def test_many_strangers_cost_little(own_server):
     """hostile-03, -05: what one stranger can pin is bounded."""
     server = own_server({"limits": {"unauthenticated_connections": "1000"}})
