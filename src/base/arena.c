@@ -16,6 +16,7 @@
 
 #include "base/held.h"
 #include "base/mem.h"
+#include "base/share.h"
 
 /* With malloc's header this stays within glibc's per-thread cache (1032). */
 #define FIRST_CHUNK 1008
@@ -31,6 +32,7 @@ struct arena {
 	char *at;
 	char *end;
 	size_t bytes;
+	struct share *share;
 	struct chunk first;
 };
 
@@ -48,7 +50,9 @@ arena_new(void)
 	a->at = mem + ALIGNED(sizeof(*a));
 	a->end = mem + FIRST_CHUNK;
 	a->bytes = FIRST_CHUNK;
+	a->share = share_current();
 	held_count(HELD_ARENA, 1, FIRST_CHUNK);
+	share_count(a->share, FIRST_CHUNK);
 	return a;
 }
 
@@ -60,6 +64,7 @@ arena_free(struct arena *a)
 	if (a == NULL)
 		return;
 	held_count(HELD_ARENA, -1, -(int64_t)a->bytes);
+	share_count(a->share, -(int64_t)a->bytes);
 	for (c = a->chunks; c != &a->first; c = next) {
 		next = c->next;
 		free(c);
@@ -80,6 +85,7 @@ arena_grow(struct arena *a, size_t n)
 	a->end = (char *)c + size;
 	a->bytes += size;
 	held_count(HELD_ARENA, 0, (int64_t)size);
+	share_count(a->share, (int64_t)size);
 }
 
 void *
@@ -135,4 +141,10 @@ size_t
 arena_bytes(const struct arena *a)
 {
 	return a->bytes;
+}
+
+struct share *
+arena_share(const struct arena *a)
+{
+	return a->share;
 }

@@ -12,6 +12,7 @@
 #include "base/str.h"
 
 struct arena;
+struct share;
 
 /* Owned by the caller.  arena_free copes with NULL. */
 struct arena *arena_new(void);
@@ -28,5 +29,7 @@ struct str arena_printf(struct arena *a, const char *fmt, ...)
 
 /* Bytes asked of malloc for a: what bounds on queues count. */
 size_t arena_bytes(const struct arena *a);
+/* In which they count: that of the thread when a was made.  NULL: in none. */
+struct share *arena_share(const struct arena *a);
 
 #endif

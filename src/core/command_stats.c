@@ -127,6 +127,8 @@ status_end(struct shard *from, void *arg)
 	command_number(call, "shards", srv->n_shards);
 	command_number(call, "sessions", (int64_t)c->sum.sessions);
 	command_number(call, "streams", (int64_t)c->sum.streams);
+	command_number(call, "waiting_bytes", budget_waiting());
+	command_number(call, "waiting_max", (int64_t)budget_max(from));
 	command_field(call, "storage",
 		str_c(srv->store_in_memory ?
 				"memory" :
@@ -244,6 +246,9 @@ stats_process(const struct counting *c)
 
 	stat_show(c->call, "memory_rss_kib", c->rss_kib);
 	stat_show(c->call, "memory_pss_kib", c->pss_kib);
+	stat_show(c->call, "memory_waiting_bytes", budget_waiting());
+	stat_show(c->call, "memory_waiting_max",
+		(int64_t)budget_max(c->call->shard));
 	getrusage(RUSAGE_SELF, &usage);
 	stat_show(c->call, "cpu_user_ms", timeval_ms(usage.ru_utime));
 	stat_show(c->call, "cpu_system_ms", timeval_ms(usage.ru_stime));

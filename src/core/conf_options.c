@@ -343,6 +343,16 @@ const struct option config_limits_options[] = {
 		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
 		.help = "what waits for one account while it is loaded; beyond "
 			"it stanzas come back with <resource-constraint/>"),
+	LIMIT(memory, .name = "memory", .type = OPT_SIZE,
+		.dflt = "0", .min = "0", .max = "16TiB",
+		.help = "what waits in the whole server, such as stanzas, "
+			"answers of the database, and what clients do not "
+			"read; above three quarters of it those who hold more "
+			"than others are slowed down, above it their requests "
+			"come back with <resource-constraint/>, and if that "
+			"does not help, who holds most is disconnected; 0: half "
+			"of the memory of the machine, or of the control "
+			"group"),
 	LIMIT(entities, .name = "entities", .type = OPT_INT,
 		.dflt = "2000000", .min = "10", .max = "20000000",
 		.help = "accounts in memory, with or without a session; beyond "

@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "core/account.h"
 #include "core/conf.h"
 #include "core/entity.h"
@@ -300,8 +301,8 @@ queue_warm(struct shard *sh)
 	router_warm(sh, hashes, n);
 }
 
-void
-router_run(struct shard *sh)
+static void
+router_run_all(struct shard *sh)
 {
 	struct stanza *st;
 
@@ -312,6 +313,17 @@ router_run(struct shard *sh)
 		if (st == NULL)
 			return;
 		STAILQ_REMOVE_HEAD(&sh->local, link);
+		/* what comes of it counts where it does itself */
+		share_set(arena_share(st->arena));
 		router_deliver(sh, st);
 	}
+}
+
+void
+router_run(struct shard *sh)
+{
+	struct share *outer = share_current();
+
+	router_run_all(sh);
+	share_set(outer);
 }

@@ -20,6 +20,7 @@
 #include "base/text.h"
 #include "base/worker.h"
 #include "core/account_int.h"
+#include "core/budget.h"
 #include "core/command_int.h"
 #include "core/conf.h"
 #include "core/expiry.h"
@@ -109,6 +110,7 @@ server_free(struct server *srv)
 	if (srv->store != NULL)
 		store_close(srv->store);
 	explicit_bzero(srv->secret, sizeof(srv->secret));
+	free(srv->shares);
 	free(srv);
 }
 
@@ -218,6 +220,8 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->may_be_new = env->may_be_new;
 	srv->config_path = env->config_path;
 	srv->modules = env->modules;
+	srv->shares = budget_shares_new();
+	srv->memory_default = budget_default();
 	srv->started_us = clock_mono_us(srv->clock);
 	rand_bytes(srv->rand, &srv->hash_key, sizeof(srv->hash_key));
 	srv->newest = snapshot_new(srv, conf, err);

@@ -25,6 +25,7 @@ struct err;
 struct mistakes;
 struct module_registry;
 struct shard;
+struct share;
 struct snapshot;
 struct store;
 struct worker;
@@ -41,6 +42,8 @@ struct server {
 	bool store_in_memory;
 	bool may_be_new;
 	struct hash_key hash_key; /* of owner() */
+	struct share *shares;     /* see budget.h */
+	uint64_t memory_default;  /* bytes that may wait */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct module_registry *modules;
 	struct command_registry *commands; /* the house's own; may be NULL */

@@ -21,6 +21,7 @@
 #include "base/mailbox.h"
 #include "base/table.h"
 #include "base/timer.h"
+#include "core/budget.h"
 #include "core/host.h"
 #include "core/idle.h"
 #include "core/server.h"
@@ -89,6 +90,7 @@ struct shard {
 	struct timer tidy;         /* see tidy.h */
 	unsigned gone;             /* streams and entities, since it fired */
 	pthread_t thread;
+	struct budget budget;      /* what waits in the process */
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */
 	bool congested; /* a mailbox is too full: who sent rests */

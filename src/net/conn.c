@@ -23,6 +23,7 @@
 
 #include "base/held.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "net/net_int.h"
 
 /* --- making --------------------------------------------------------------- */
@@ -337,9 +338,27 @@ conn_out(struct conn *c)
 void
 conn_count_left(struct conn *c, size_t left)
 {
+	int64_t before = c->left;
+
 	gauge_remove(&c->net->left, c->left);
 	c->left = (uint32_t)MIN(left, UINT32_MAX);
 	gauge_add(&c->net->left, c->left);
+	held_count(HELD_QUEUE, 0, c->left - before);
+	share_count(c->share, c->left - before);
+}
+
+void
+conn_set_share(struct conn *c, struct share *s)
+{
+	share_count(c->share, -(int64_t)c->left);
+	c->share = s;
+	share_count(c->share, c->left);
+}
+
+struct share *
+conn_share(const struct conn *c)
+{
+	return c->share;
 }
 
 void

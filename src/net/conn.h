@@ -21,6 +21,7 @@ struct buf;
 struct conn;
 struct err;
 struct net;
+struct share;
 struct sockaddr;
 struct ssl_st;
 struct tls_set;
@@ -93,6 +94,10 @@ void conn_warm(const struct conn *c);
 /* Stops and starts reading; a peer who is not read is slowed by TCP. */
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
+
+/* What is queued counts in s from now on (NULL: in none); it lives as long as c. */
+void conn_set_share(struct conn *c, struct share *s);
+struct share *conn_share(const struct conn *c);
 
 /* --- the end -------------------------------------------------------------- */
 

@@ -92,6 +92,7 @@ struct conn {
 	uint64_t given;		  /* what it has taken in all */
 	struct event *timer;	  /* NULL but while lingering */
 	struct err *why;	  /* NULL but when broken */
+	struct share *share;	  /* in which left counts; may be NULL */
 	uint32_t clear;		  /* bytes of out that precede TLS */
 	uint32_t left;		  /* of out when it was counted last */
 	uint32_t minute;	  /* in which noise was counted */

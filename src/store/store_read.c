@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/share.h"
 
 /* --- asking ------------------------------------------------------------- */
 
@@ -35,6 +36,8 @@ on_read_answered(struct mail *m, void *owner)
 	};
 
 	(void)owner;
+	/* and what is made of it */
+	share_set(arena_share(req->arena));
 	if (req->failed)
 		answer = (struct store_answer){ .n = 0 };
 	if (rd->kind != STORE_READ_BACKUP)
@@ -42,6 +45,7 @@ on_read_answered(struct mail *m, void *owner)
 	else if (rd->done != NULL)
 		rd->done(
 			req->arg, !req->failed, req->failed ? &req->err : NULL);
+	share_set(NULL);
 	arena_free(req->arena);
 }
 

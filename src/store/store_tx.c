@@ -13,6 +13,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/share.h"
 
 struct store_tx *
 store_tx_new(void)
@@ -220,9 +221,11 @@ on_tx_answered(struct mail *m, void *owner)
 	struct store_tx *tx = CONTAINER_OF(req, struct store_tx, req);
 
 	(void)owner;
+	share_set(arena_share(req->arena));
 	if (tx->done != NULL)
 		tx->done(
 			req->arg, !req->failed, req->failed ? &req->err : NULL);
+	share_set(NULL);
 	store_tx_free(tx);
 }
 

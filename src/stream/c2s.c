@@ -22,6 +22,7 @@
 #include "base/arena.h"
 #include "base/held.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "core/host.h"
 #include "core/tidy.h"
 #include "net/conn.h"
@@ -438,11 +439,15 @@ static void
 on_conn_data(void *arg, const char *p, size_t n)
 {
 	struct c2s *c = c2s_arg(arg);
+	bool here;
 
 	if (c->stage == C2S_CLOSED)
 		return;
 	c2s_seen(c);
-	if (!c2s_feed(c, (struct str){ p, n }))
+	share_set(conn_share(c->conn));
+	here = c2s_feed(c, (struct str){ p, n });
+	share_set(NULL);
+	if (!here)
 		return;
 	c2s_count_bytes(c, n);
 	c2s_arm(c);

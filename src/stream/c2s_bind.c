@@ -135,6 +135,8 @@ bind_try(struct c2s *c, struct account *acc, const struct stanza *iq)
 	}
 	if (c->session != NULL) {
 		c->stage = C2S_BOUND;
+		conn_set_share(c->conn,
+			budget_share(c->shard->server, acc->e.hash));
 		bind_write_result(c, iq);
 	}
 	arena_free(a);

@@ -18,11 +18,19 @@
 #include "xml/writer.h"
 #include "xmpp/stanza.h"
 
-/* How long a sender rests when a mailbox is above its bound, or the store
- * behind. */
+/* How long a sender rests when a mailbox is above its bound, the store behind,
+ * or its account's share of the memory too large. */
 #define CONGESTED_US (10 * US_PER_MS)
 
 /* --- in ------------------------------------------------------------------- */
+
+static enum budget_level
+c2s_budget(const struct c2s *c)
+{
+	if (c->shard->budget.level == BUDGET_FINE || c->session == NULL)
+		return BUDGET_FINE;
+	return budget_judge(c->shard, c->session->account->e.hash);
+}
 
 void
 c2s_refuse_elem(struct c2s *c, const struct elem *e, enum stanza_cond cond)
@@ -55,6 +63,26 @@ stamp_lang(const struct c2s *c, struct arena *a, struct elem *e)
 		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(c->lang));
 }
 
+/* Too much waits in the server, and much of it because of this account.  What
+ * asks for nothing passes. */
+static bool
+c2s_refuses(struct c2s *c, struct stanza *st)
+{
+	bool asks = st->type == IQ_GET || st->type == IQ_SET ||
+		(st->kind == STANZA_MESSAGE && st->type != MESSAGE_ERROR);
+	struct stanza *error;
+
+	if (!asks || c2s_budget(c) != BUDGET_OVER)
+		return false;
+	error = stanza_error(st, COND_RESOURCE_CONSTRAINT,
+		STR("The server is short of memory"));
+	c2s_write(c, error->root);
+	stanza_free(error);
+	stanza_free(st);
+	c->shard->stats.refused++;
+	return true;
+}
+
 /* st is taken. */
 static void
 c2s_stanza(struct c2s *c, struct stanza *st)
@@ -63,13 +91,14 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 
 	if (c2s_bound_iq(c, st))
 		return;
-	if (!session_receive(c->session, st)) {
+	if (!c2s_refuses(c, st) && !session_receive(c->session, st)) {
 		c2s_end(c, STREAM_INVALID_FROM,
 			"\"from\" is not your address");
 		return;
 	}
 	/* the store is everybody's, and not only his who was the last to write */
-	if (!sh->congested && !store_is_behind(sh->server->store))
+	if (!sh->congested && !store_is_behind(sh->server->store) &&
+		c2s_budget(c) == BUDGET_FINE)
 		return;
 	sh->congested = false;
 	c2s_rest_until(c, sh->now_us + CONGESTED_US);

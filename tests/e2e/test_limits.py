@@ -5,7 +5,7 @@ import pytest
 import sasl
 import scene as scenes
 from client import Client, Closed
-from test_stats import stats
+from test_stats import stats, until
 from xmltree import SASL
 
 pytestmark = pytest.mark.only("antiphon")
@@ -274,3 +274,54 @@ def test_entities_in_memory(own_server):
             break
     assert got.get("type") == "result"
     assert stats(server)["refused"] >= 2
+
+
+# --- the whole process --------------------------------------------------------
+
+BUDGET = 32 << 20
+
+
+def memory_cut(server):
+    return [line for line in server.process.lines
+            if "holds more of the memory than others" in line]
+
+
+def flood(c, to):
+    """Until the server reads no more, or has closed the connection."""
+    text = message(to, "<body>%s</body>" % ("x" * 200000)).encode()
+    c.sock.settimeout(0.2)
+    try:
+        for _ in range(40):
+            c.sock.sendall(text)
+    except (TimeoutError, OSError):
+        pass
+
+
+def test_memory_that_one_takes_costs_nobody_else(own_server):
+    """limits: memory.  One account sends to a session of its own that does not
+    read: it is slowed, refused, and at last closed; others notice nothing."""
+    server = own_server({"limits": {
+        "memory": str(BUDGET), "write_queue_bytes": "1GiB",
+        "mailbox_bytes": "1GiB", "inbox_bytes": "1GiB"}})
+    scene = scenes.Scene(server, ("hog", "romeo", "juliet"))
+    hog, deaf = scene.online("hog/a"), scene.online("hog/b")
+    romeo, juliet = scene.online("romeo/a"), scene.online("juliet/a")
+    highest = 0
+    for _ in range(100):
+        flood(hog, deaf.jid)
+        for a, b in ((romeo, juliet), (juliet, romeo)):
+            scene.mark(a, b)
+        highest = max(highest, stats(server)["memory_waiting_bytes"])
+        # he is closed a second after the bound was reached
+        server.ctl("clock", "advance", "2s")
+        if memory_cut(server):
+            break
+    assert len(memory_cut(server)) == 1 and "hog" in memory_cut(server)[0]
+    # what was on its way when the bound was reached comes on top
+    assert BUDGET / 2 < highest < 3 * BUDGET
+    for a, b in ((romeo, juliet), (juliet, romeo)):
+        scene.mark(a, b)
+    until(lambda: stats(server)["memory_waiting_bytes"],
+          lambda got: got < BUDGET / 4)
+    for c in hog, deaf:
+        c.drop()

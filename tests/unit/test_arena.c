@@ -8,6 +8,7 @@
 #include <stdalign.h>
 
 #include "base/mem.h"
+#include "base/share.h"
 #include "test.h"
 
 TEST(arena_pieces_are_aligned_and_do_not_overlap)
@@ -63,6 +64,26 @@ TEST(arena_printf_formats_any_length)
 TEST(arena_free_copes_with_null)
 {
 	arena_free(NULL);
+}
+
+TEST(what_it_holds_counts_in_the_share_it_was_made_in)
+{
+	struct share mine = { 0 }, other = { 0 };
+	struct share *before = share_set(&mine);
+	struct arena *a = arena_new();
+
+	CHECK(before == NULL);
+	CHECK(share_set(&other) == &mine);
+	arena_alloc(a, 100000);
+	CHECK_INT(share_bytes(&mine), arena_bytes(a));
+	CHECK(arena_share(a) == &mine);
+	CHECK_INT(share_bytes(&other), 0);
+	arena_free(a);
+	CHECK_INT(share_bytes(&mine), 0);
+	share_set(NULL);
+	a = arena_new();
+	CHECK(arena_share(a) == NULL);
+	arena_free(a);
 }
 
 TEST_MAIN
