@@ -15,7 +15,6 @@
 #include "base/mem.h"
 #include "core/conf.h"
 #include "core/router.h"
-#include "core/tidy.h"
 
 /* Of an account, and of its address behind it. */
 #define WARM_BYTES 256
@@ -231,7 +230,6 @@ entity_leave(struct entity *e)
 	inbox_count_out(e);
 	table_remove(&e->shard->entities, e->hash, e);
 	e->shard->stats.entities--;
-	tidy_count(e->shard);
 }
 
 static void

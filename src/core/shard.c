@@ -71,6 +71,7 @@ shard_work(struct shard *sh)
 	sh->now_us = clock_mono_us(sh->server->clock);
 	stats_keep(sh);
 	budget_look(sh);
+	tidy_look(sh);
 	mails = mailbox_run(&sh->mailbox, sh, MAILS_A_TURN);
 	sh->stats.mails += mails;
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;

@@ -25,6 +25,7 @@
 #include "core/host.h"
 #include "core/idle.h"
 #include "core/server.h"
+#include "core/tidy.h"
 #include "store/store.h"
 #include "xmpp/stanza.h"
 
@@ -87,8 +88,7 @@ struct shard {
 	struct event *mail_event;
 	struct event *timer_event;
 	int64_t armed_us;          /* when timer_event fires */
-	struct timer tidy;         /* see tidy.h */
-	unsigned gone;             /* streams and entities, since it fired */
+	struct tidy tidy;          /* what the process holds */
 	pthread_t thread;
 	struct budget budget;      /* what waits in the process */
 	bool running;   /* it has a thread */

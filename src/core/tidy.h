@@ -1,15 +1,27 @@
 /*
- * tidy.h - gives memory back after many have left: what a shard keeps at hand
- * for the next burst, and what malloc keeps.
+ * tidy.h - gives memory back after much of it was let go: what a shard keeps at
+ * hand for the next burst, and what malloc keeps.
  *
  * Owner shard.  A server that was flooded once shall not look so for ever after.
  */
 #ifndef CORE_TIDY_H
 #define CORE_TIDY_H
 
+#include <stdint.h>
+
+#include "base/timer.h"
+
 struct shard;
 
-/* A stream or an entity of sh has left memory. */
-void tidy_count(struct shard *sh);
+/* Bytes that the whole process holds, as a shard has seen them. */
+struct tidy {
+	struct timer timer;
+	int64_t looked_us;
+	int64_t most; /* since memory was given back */
+	int64_t seen; /* when the timer fired last */
+};
+
+/* Once a turn. */
+void tidy_look(struct shard *sh);
 
 #endif

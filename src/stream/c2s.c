@@ -24,7 +24,6 @@
 #include "base/mem.h"
 #include "base/share.h"
 #include "core/host.h"
-#include "core/tidy.h"
 #include "net/conn.h"
 #include "stream/c2s_int.h"
 #include "xml/elem.h"
@@ -542,7 +541,6 @@ on_conn_closed(void *arg, const struct err *why)
 	shard_timer_cancel(c->shard, &c->timer);
 	TAILQ_REMOVE(&c2s_shard(c->shard)->streams, c, link);
 	c->shard->stats.streams--;
-	tidy_count(c->shard);
 	c2s_login_free(c);
 	held_remove_part(HELD_STREAM, c->lang);
 	free(c->lang);

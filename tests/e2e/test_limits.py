@@ -325,3 +325,23 @@ def test_memory_that_one_takes_costs_nobody_else(own_server):
           lambda got: got < BUDGET / 4)
     for c in hog, deaf:
         c.drop()
+
+
+def test_memory_is_given_back_by_bytes(own_server):
+    """However few streams it belonged to."""
+    server = own_server({"limits": {"write_queue_bytes": "1GiB"}})
+    scene = scenes.Scene(server, ("hog", "romeo"))
+    hog, deaf = scene.online("hog/a"), scene.online("hog/b")
+    romeo = scene.online("romeo/a")
+    while stats(server)["memory_waiting_bytes"] < 32 << 20:
+        flood(hog, deaf.jid)
+        server.ctl("clock", "advance", "1s") # it is looked for now and then
+    start = len(server.process.lines)
+    for c in hog, deaf:
+        c.reset()
+    until(lambda: stats(server)["memory_waiting_bytes"],
+          lambda got: got < 4 << 20)
+    for _ in range(2):
+        server.ctl("clock", "advance", "6s")
+        romeo.ping()
+    server.process.wait_line("free memory is given back", start)
