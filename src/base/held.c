@@ -26,7 +26,7 @@ struct held_row {
 } __attribute__((aligned(64)));
 
 static pthread_mutex_t rows_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct held_row *rows;
+static struct held_row *_Atomic rows;
 static _Thread_local struct held_row *own_row;
 
 static struct held_row *
@@ -42,8 +42,8 @@ row_new(void)
 		atomic_init(&row->kinds[i].bytes, 0);
 	}
 	pthread_mutex_lock(&rows_lock);
-	row->next = rows;
-	rows = row;
+	row->next = atomic_load_explicit(&rows, memory_order_relaxed);
+	atomic_store_explicit(&rows, row, memory_order_release);
 	pthread_mutex_unlock(&rows_lock);
 	own_row = row;
 	return row;
@@ -156,14 +156,21 @@ held_name(enum held what)
 	return names[what];
 }
 
+/* Without the lock: rows come, and never go. */
+static const struct held_row *
+rows_all(void)
+{
+	return atomic_load_explicit(&rows, memory_order_acquire);
+}
+
 struct held_sum
 held_sum(enum held what)
 {
 	struct held_sum sum = { 0, 0 };
 	int64_t samples = 0;
 
-	pthread_mutex_lock(&rows_lock);
-	for (const struct held_row *row = rows; row != NULL; row = row->next) {
+	for (const struct held_row *row = rows_all(); row != NULL;
+		row = row->next) {
 		sum.objects += atomic_load_explicit(
 			&row->kinds[what].objects, memory_order_relaxed);
 		sum.bytes += atomic_load_explicit(
@@ -171,8 +178,22 @@ held_sum(enum held what)
 		samples += atomic_load_explicit(
 			&row->kinds[what].samples, memory_order_relaxed);
 	}
-	pthread_mutex_unlock(&rows_lock);
 	if (samples > 0)
 		sum.bytes = sum.bytes / samples * sum.objects;
+	return sum;
+}
+
+int64_t
+held_bytes(unsigned kinds)
+{
+	int64_t sum = 0;
+
+	for (const struct held_row *row = rows_all(); row != NULL;
+		row = row->next) {
+		for (unsigned set = kinds; set != 0; set &= set - 1)
+			sum += atomic_load_explicit(
+				&row->kinds[__builtin_ctz(set)].bytes,
+				memory_order_relaxed);
+	}
 	return sum;
 }

@@ -51,5 +51,8 @@ const char *held_name(enum held what);
 /* Over all threads.  Each counter is read once, while threads go on: a piece
  * that changes hands meanwhile may be counted twice, or not at all. */
 struct held_sum held_sum(enum held what);
+/* The bytes of several kinds (HELD_BIT, or-ed), none of which is sampled. */
+#define HELD_BIT(what) (1u << (what))
+int64_t held_bytes(unsigned kinds);
 
 #endif

@@ -98,8 +98,8 @@ budget_max(const struct shard *sh)
 int64_t
 budget_waiting(void)
 {
-	return held_sum(HELD_ARENA).bytes + held_sum(HELD_WIRE).bytes +
-		held_sum(HELD_PARSER).bytes + held_sum(HELD_QUEUE).bytes;
+	return held_bytes(HELD_BIT(HELD_ARENA) | HELD_BIT(HELD_WIRE) |
+		HELD_BIT(HELD_QUEUE));
 }
 
 /* --- who has most ----------------------------------------------------------- */

@@ -434,6 +434,22 @@ c2s_release(struct c2s *c)
 	return true;
 }
 
+/* A stanza that has begun and does not end waits too. */
+static void
+c2s_count_parser(struct c2s *c)
+{
+	size_t now = c->parser != NULL && c->stage == C2S_BOUND ?
+		xml_parser_bytes(c->parser) :
+		0;
+	int64_t more = (int64_t)now - c->parser_bytes;
+
+	if (more == 0)
+		return;
+	c->parser_bytes += (uint32_t)more;
+	held_count(HELD_QUEUE, 0, more);
+	share_count(conn_share(c->conn), more);
+}
+
 static void
 on_conn_data(void *arg, const char *p, size_t n)
 {
@@ -448,6 +464,7 @@ on_conn_data(void *arg, const char *p, size_t n)
 	share_set(NULL);
 	if (!here)
 		return;
+	c2s_count_parser(c);
 	c2s_count_bytes(c, n);
 	c2s_arm(c);
 }
@@ -538,6 +555,7 @@ on_conn_closed(void *arg, const struct err *why)
 	c2s_auth_leave(c);
 	c2s_count_out(c);
 	c2s_put_parser(c);
+	c2s_count_parser(c);
 	shard_timer_cancel(c->shard, &c->timer);
 	TAILQ_REMOVE(&c2s_shard(c->shard)->streams, c, link);
 	c->shard->stats.streams--;

@@ -120,6 +120,7 @@ struct c2s {
 	struct shard *shard;
 	struct conn *conn;
 	struct xml_parser *parser; /* NULL at rest */
+	uint32_t parser_bytes; /* of it, counted in the share of the account */
 	struct session *session;   /* NULL until bound */
 	struct c2s_login *login;   /* NULL from then on */
 	char *lang;                /* RFC 6120 §4.7.4; NULL: not said */

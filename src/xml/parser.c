@@ -257,6 +257,12 @@ xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits)
 	p->limits = limits;
 }
 
+size_t
+xml_parser_bytes(const struct xml_parser *p)
+{
+	return p->held.cap + p->text.cap;
+}
+
 /* --- documents ------------------------------------------------------------ */
 
 static void

@@ -94,6 +94,8 @@ void xml_parser_put(struct xml_pool *pool, struct xml_parser *p);
  */
 enum xml_fault xml_parser_feed(struct xml_parser *p, const char *data, size_t n,
 	size_t *used_out);
+/* What p holds of an unfinished stanza beside its arena. */
+size_t xml_parser_bytes(const struct xml_parser *p);
 /* A text for the log about the last fault; static or borrowed from p. */
 const char *xml_parser_reason(const struct xml_parser *p);
 /* Nothing is pending, and the header declared nothing that a primed parser
