@@ -13,8 +13,10 @@
 #include "base/clock.h"
 #include "base/held.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "base/timer.h"
 #include "core/account_int.h"
+#include "core/budget.h"
 #include "core/conf.h"
 #include "core/host.h"
 #include "core/session.h"
@@ -41,6 +43,7 @@ struct waiting {
 struct session_flow {
 	struct shard *shard;
 	struct session *session;
+	struct share *share; /* of the account, in which it counts */
 	STAILQ_HEAD(, waiting) queue;
 	size_t bytes;
 	size_t largest;       /* of what has waited */
@@ -64,6 +67,7 @@ flow_get(struct session *s)
 	held_add_part(HELD_SESSION, f);
 	f->shard = session_shard(s);
 	f->session = s;
+	f->share = budget_share(f->shard->server, s->account->e.hash);
 	STAILQ_INIT(&f->queue);
 	s->flow = f;
 	return f;
@@ -104,6 +108,7 @@ flow_pop(struct session_flow *f)
 		return NULL;
 	STAILQ_REMOVE_HEAD(&f->queue, link);
 	f->bytes -= waiting_bytes(w);
+	share_count(f->share, -(int64_t)waiting_bytes(w));
 	gauge_remove(&f->shard->stats.session_bytes, waiting_bytes(w));
 	return w;
 }
@@ -140,6 +145,7 @@ flow_push(struct session_flow *f, const struct stanza *st, struct wire *wire,
 	bytes = waiting_bytes(w);
 	f->bytes += bytes;
 	f->largest = MAX(f->largest, bytes);
+	share_count(f->share, (int64_t)bytes);
 	gauge_add(&f->shard->stats.session_bytes, bytes);
 }
 
