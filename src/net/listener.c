@@ -10,8 +10,10 @@
 #include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -26,6 +28,9 @@
 /* New connections in one wake-up; the others have their turn in between. */
 #define ACCEPTS_A_WAKEUP 64
 #define REST_S 1
+/* Descriptors that no connection gets: for the administrator, the store, files
+ * that are opened anew. */
+#define KEPT_FREE 32
 #define LISTENER_TAG 0x6c73746eu /* "lstn" */
 
 struct listener {
@@ -36,6 +41,7 @@ struct listener {
 	bool resting; /* from the first failure until an accept works */
 	bool running; /* fn may be on the stack */
 	bool stopped; /* by fn: to be freed behind it */
+	int fd_max;   /* the highest descriptor for a connection */
 	struct log_limit limit;
 	struct event readable;
 	struct event rest;
@@ -236,6 +242,20 @@ listener_rest(struct listener *l)
 	evtimer_add(&l->rest, &(struct timeval){ .tv_sec = REST_S });
 }
 
+/* The kernel gives the lowest number that is free, so one among the last says
+ * that there are no others: nothing has to be counted, nor kept open in reserve,
+ * where another thread could take it between closing and opening. */
+static int
+listener_fd_max(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) == -1 || limit.rlim_cur > INT_MAX)
+		return INT_MAX;
+	return (int)limit.rlim_cur - 1 -
+		MIN(KEPT_FREE, (int)limit.rlim_cur / 4);
+}
+
 /* False when nothing more can be accepted now. */
 static bool
 listener_accept(struct listener *l)
@@ -245,6 +265,12 @@ listener_accept(struct listener *l)
 	int fd = accept4(l->fd, (struct sockaddr *)&peer, &peer_len,
 		SOCK_NONBLOCK | SOCK_CLOEXEC);
 
+	if (fd > l->fd_max) {
+		close(fd);
+		errno = EMFILE;
+		listener_rest(l);
+		return false;
+	}
 	if (fd != -1) {
 		l->resting = false;
 		l->fn(l->arg, fd, (const struct sockaddr *)&peer, peer_len);
@@ -285,6 +311,7 @@ on_listener_readable(evutil_socket_t fd, short what, void *arg)
 	(void)fd;
 	(void)what;
 	l->running = true;
+	l->fd_max = listener_fd_max();
 	for (int i = 0; i < ACCEPTS_A_WAKEUP; i++)
 		if (!listener_accept(l) || l->stopped)
 			break;

@@ -34,7 +34,8 @@ bool listener_bind(const char *address, uint16_t port, int backlog, int *fds_out
 /* --- owner shard ---------------------------------------------------------- */
 
 /* Starts accepting on fd, which is taken.  When the process has no descriptors
- * left, accepting rests for a second, with one log line. */
+ * left but the last few, which are not for connections, accepting rests for a
+ * second, with one log line. */
 struct listener *listener_start(struct net *net, int fd, listener_accept_fn fn,
 	void *arg);
 void listener_stop(struct listener *l);

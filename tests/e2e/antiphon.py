@@ -66,6 +66,7 @@ class Server:
         self.socket = os.path.join(folder, "ctl.sock")
         self.conf = merge(self.default_conf(), conf or {})
         self.process = None
+        self.before = None # called in the process that becomes the server
         self.ports = {}
 
     def default_conf(self):
@@ -104,7 +105,8 @@ class Server:
         self.process = Process(
             [self.program(), "--config", self.conf_path,
              "--module-dir", self.module_dir(), *options],
-            os.path.join(self.folder, "log"), self.unprivileged())
+            os.path.join(self.folder, "log"),
+            {**self.unprivileged(), "preexec_fn": self.before})
         self.process.wait_line(r"\bready$")
         self._read_ports()
         return self

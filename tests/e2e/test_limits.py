@@ -1,5 +1,8 @@
 """What a peer may make grow, and what happens at the bound."""
 
+import os
+import resource
+
 import pytest
 
 import sasl
@@ -345,3 +348,25 @@ def test_memory_is_given_back_by_bytes(own_server):
         server.ctl("clock", "advance", "6s")
         romeo.ping()
     server.process.wait_line("free memory is given back", start)
+
+
+def test_the_administrator_gets_in_without_descriptors(own_server):
+    """Connections never take the last descriptors of the process."""
+    server = own_server()
+    most = len(os.listdir("/proc/%d/fd" % server.process.proc.pid)) + 80
+    server.before = lambda: resource.setrlimit(resource.RLIMIT_NOFILE,
+                                               (most, most))
+    server.restart()
+    server.adduser("romeo", "secret-one")
+    held = []
+    for _ in range(120):
+        try:
+            held.append(Client(server).connect())
+        except OSError:
+            break
+    server.process.wait_line(r"new connections wait")
+    for _ in range(10):
+        assert "streams" in server.ctl("stats")
+    for c in held:
+        c.drop()
+    Client(server).login("romeo", "secret-one").ping()

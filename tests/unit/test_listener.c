@@ -279,4 +279,55 @@ TEST(without_descriptors_accepting_rests_and_goes_on)
 	event_base_free(base);
 }
 
+/* With a bound of n descriptors, for each n. */
+TEST(the_last_descriptors_are_not_for_connections)
+{
+	static const int bounds[] = { 64, 100, 200, 500 };
+	struct rlimit before, low;
+	int clients[600], kept[600];
+
+	CHECK_INT(getrlimit(RLIMIT_NOFILE, &before), 0);
+	for (size_t i = 0; i < COUNT(bounds); i++) {
+		struct event_base *base = event_base_new();
+		struct net *net = net_new(base);
+		struct door d = { .fd = -1 };
+		int reserve = bounds[i] / 4 < 32 ? bounds[i] / 4 : 32;
+		uint16_t port;
+		int fd, n = 0, k = 0;
+
+		CHECK(listener_bind("127.0.0.1", 0, 600, &fd, 1, &port, NULL));
+		d.l = listener_start(net, fd, on_door_accept, &d);
+		low = before;
+		low.rlim_cur = (rlim_t)bounds[i];
+		CHECK_INT(setrlimit(RLIMIT_NOFILE, &low), 0);
+		/* what the process has open, up to the last but two */
+		do
+			kept[k++] = dup(fd);
+		while (kept[k - 1] < bounds[i] - reserve - 3);
+		clients[n] = knock(AF_INET, port);
+		CHECK_INT(clients[n++], bounds[i] - reserve - 2);
+		door_wait(base, &d, 1);
+		CHECK_INT(d.fd, bounds[i] - reserve - 1);
+		clients[n++] = knock(AF_INET, port);
+		event_base_loop(base, EVLOOP_ONCE);
+		CHECK_INT(d.accepted, 1);
+		/* the administrator gets in */
+		while ((clients[n] = dup(fd)) != -1)
+			n++;
+		CHECK_INT(n, 2 + reserve - 1);
+		CHECK_INT(setrlimit(RLIMIT_NOFILE, &before), 0);
+		while (n > 0)
+			close(clients[--n]);
+		while (k > 0)
+			close(kept[--k]);
+		clients[0] = knock(AF_INET, port);
+		door_wait(base, &d, 2); /* a second later */
+		close(clients[0]);
+		close(d.fd);
+		listener_stop(d.l);
+		net_free(net);
+		event_base_free(base);
+	}
+}
+
 TEST_MAIN
