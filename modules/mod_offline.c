@@ -3,8 +3,9 @@
  * delivers them, with the time at which they came (XEP-0203).
  *
  * Owner shard of the account.  Messages are numbered entries of the log
- * "offline", oldest first, whose "with" is a seal; how much there is is in memory
- * with the account, so that one who has nothing waiting costs nothing.
+ * "offline", oldest first, whose "with" is a seal and the sender; the map
+ * "offline_shares" says how much each sender has there.  How much there is is in
+ * memory with the account, and one who has nothing waiting costs nothing.
  *
  *   a session takes messages --halt--> read --> written, deleted --> read ...
  *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
@@ -21,6 +22,7 @@
 #include "core/module.h"
 
 #define LOG_OFFLINE "offline"
+#define MAP_SHARES "offline_shares"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
 #define NS_HINTS "urn:xmpp:hints"
 #define NS_RECEIPTS "urn:xmpp:receipts"
@@ -30,18 +32,25 @@
 #define BATCH 512
 #define BATCH_BYTES ((size_t)128 * 1024)
 
+/* What a message takes beside its text: two rows, their index, and the sender's
+ * address twice. */
+#define ENTRY_BYTES 256
+
 struct offline_conf {
 	int64_t messages;
 	uint64_t bytes;
+	int64_t sender_share;   /* percent of what there is for its kind */
+	int64_t stranger_share; /* percent of all */
 };
 
 struct flood;
 
 /* In the slot of an account. */
 struct backlog {
-	uint64_t n;
-	uint64_t bytes;
+	uint64_t n : 24;
+	uint64_t bytes : 40;
 	struct flood *flood; /* NULL: none is going on */
+	struct quotas *senders; /* by bare address; apart: no contacts */
 };
 
 /* One delivery of what waits. */
@@ -57,29 +66,59 @@ struct flood {
 
 /* --- how much there is ------------------------------------------------------------- */
 
+/* What sender has now. */
+static void
+share_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
+	struct str sender)
+{
+	struct quota quota = quotas_get(b->senders, sender);
+	struct store_place at = account_place(acc, MAP_SHARES);
+	struct buf value = BUF_INIT;
+
+	quota_format(&value, quota);
+	if (quota.n == 0)
+		store_tx_delete(tx, at, sender);
+	else
+		store_tx_set(tx, at, sender, buf_str(&value));
+	buf_done(&value);
+}
+
 static enum hook_result
 on_load(struct module_ctx *m, void *arg)
 {
 	const struct account_load *load = arg;
+	struct backlog *b;
 
 	for (size_t i = 0; i < load->n; i++) {
 		const struct store_entry *e = &load->entries[i];
-		struct backlog *b;
 
-		if (!str_is(e->with, LOG_OFFLINE) || e->key.p != NULL)
-			continue;
-		b = module_account_state(m, load->account);
-		b->n = e->total;
-		b->bytes = e->bytes;
+		if (str_is(e->with, LOG_OFFLINE) && e->key.p == NULL) {
+			b = module_account_state(m, load->account);
+			b->n = e->total;
+			b->bytes = e->bytes;
+		} else if (str_is(e->with, MAP_SHARES) && e->key.n != 0) {
+			b = module_account_state(m, load->account);
+			quotas_set(&b->senders, e->key, quota_parse(e->value));
+		}
 	}
 	return HOOK_PASS;
 }
 
 static void
-backlog_less(struct backlog *b, uint64_t bytes)
+backlog_less(struct backlog *b, struct str sender, uint64_t bytes)
 {
-	b->n -= MIN(b->n, 1);
-	b->bytes -= MIN(b->bytes, bytes);
+	b->n -= b->n != 0;
+	b->bytes -= b->bytes < bytes ? b->bytes : bytes;
+	quotas_less(&b->senders, sender, bytes + ENTRY_BYTES);
+}
+
+/* Behind the seal; none in entries of an earlier version. */
+static struct str
+entry_sender(const struct store_entry *e)
+{
+	size_t n = MIN(e->with.n, STORED_SEAL_SIZE);
+
+	return (struct str){ e->with.p + n, e->with.n - n };
 }
 
 /* --- what is kept (XEP-0160 §3, XEP-0334) ---------------------------------------------- */
@@ -133,7 +172,8 @@ keeping_failed(const struct keeping *k, const struct err *err)
 			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
 			STR_ARG(jid_bare_str(k->st->to)), err->text);
 	if (m != NULL)
-		backlog_less(module_account_state(m, acc), k->bytes);
+		backlog_less(module_account_state(m, acc),
+			jid_bare_str(k->st->from), k->bytes);
 	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
 }
 
@@ -152,28 +192,65 @@ on_kept(void *arg, bool ok, const struct err *err)
 /* st is taken; value is what is stored of it. */
 static void
 keep(struct module_ctx *m, struct account *acc, struct stanza *st,
-	struct str value)
+	struct str value, bool apart)
 {
 	struct shard *sh = acc->e.shard;
 	struct backlog *b = module_account_state(m, acc);
+	struct str sender = jid_bare_str(st->from);
 	struct keeping *k = xmalloc(sizeof(*k));
 	struct store_tx *tx = store_tx_new();
+	struct buf with = BUF_INIT;
 	char seal[STORED_SEAL_SIZE];
 
 	*k = (struct keeping){ m->entry, sh, st, value.n };
 	b->n++;
 	b->bytes += value.n;
+	quotas_more(&b->senders, sender, value.n + ENTRY_BYTES, apart);
+	buf_add_str(&with, stored_seal(value, seal));
+	buf_add_str(&with, sender);
 	store_tx_append(tx, account_place(acc, LOG_OFFLINE), STR_NONE,
-		shard_wall_us(sh), stored_seal(value, seal), value);
+		shard_wall_us(sh), buf_str(&with), value);
+	share_write(tx, acc, b, sender);
+	buf_done(&with);
 	module_commit(m, sh, tx, on_kept, k);
 }
 
+/* --- for whom there is room ----------------------------------------------------------------- */
+
+/* Has the owner never asked for him? */
+static bool
+is_stranger(const struct account *acc, struct jid from)
+{
+	const struct roster_item *it =
+		roster_find(&acc->roster, jid_bare_str(from));
+
+	if (str_eq(jid_domain(from), account_domain(acc)) &&
+		(jid_local(from).n == 0 || jid_eq_bare(from, acc->e.jid)))
+		return false; /* the host, or the owner himself */
+	return it == NULL || !it->listed;
+}
+
+/*
+ * Nobody may fill it for the others: strangers together have a part of it, and
+ * each sender a part of what there is for those of his kind.
+ */
 static bool
 backlog_has_room(const struct backlog *b, const struct offline_conf *conf,
-	size_t bytes)
+	struct str sender, bool apart, size_t more)
 {
-	return b->n < (uint64_t)conf->messages &&
-		b->bytes + bytes <= conf->bytes;
+	struct quota one = quotas_get(b->senders, sender);
+	uint64_t n = (uint64_t)conf->messages, bytes = conf->bytes;
+
+	if (b->n >= n || b->bytes + b->n * ENTRY_BYTES + more > bytes)
+		return false;
+	if (apart) {
+		n = n * (uint64_t)conf->stranger_share / 100;
+		bytes = bytes / 100 * (uint64_t)conf->stranger_share;
+		if (!quota_fits(quotas_apart(b->senders), n, bytes, more))
+			return false;
+	}
+	return quota_fits(one, n * (uint64_t)conf->sender_share / 100,
+		bytes / 100 * (uint64_t)conf->sender_share, more);
 }
 
 /* What is worth keeping and must not be kept (XEP-0334 §4.2) is refused, so that
@@ -187,7 +264,7 @@ on_offline(struct module_ctx *m, void *arg)
 	struct account *acc = in->account;
 	struct stanza *st = in->st;
 	struct buf value = BUF_INIT;
-	bool room;
+	bool apart, room;
 
 	if (!is_worth_keeping(st)) {
 		stanza_free(st);
@@ -205,10 +282,11 @@ on_offline(struct module_ctx *m, void *arg)
 		stanza_add_delay(st, account_domain(acc),
 			shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
+	apart = is_stranger(acc, st->from);
 	room = backlog_has_room(module_account_state(m, acc), m->conf,
-		value.n);
+		jid_bare_str(st->from), apart, value.n + ENTRY_BYTES);
 	if (room)
-		keep(m, acc, st, buf_str(&value));
+		keep(m, acc, st, buf_str(&value), apart);
 	else
 		acc->e.shard->stats.refused++;
 	buf_done(&value);
@@ -296,9 +374,29 @@ on_deleted(void *arg, bool ok, const struct err *err)
 static void
 flood_write(struct session *s, const struct store_entry *entry)
 {
-	if (!stored_is_sealed(entry->value, entry->with) ||
+	struct str seal = { entry->with.p,
+		MIN(entry->with.n, STORED_SEAL_SIZE) };
+
+	if (!stored_is_sealed(entry->value, seal) ||
 		!session_write_stored(s, entry->value))
 		flood_read_and_write(s, entry);
+}
+
+/* What the senders of n entries have left. */
+static void
+shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
+	const struct store_entry *entries, size_t n)
+{
+	if (b->n == 0) {
+		store_tx_clear(tx, account_place(acc, MAP_SHARES));
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct str sender = entry_sender(&entries[i]);
+
+		if (sender.n != 0)
+			share_write(tx, acc, b, sender);
+	}
 }
 
 /* Returns how many of the entries were delivered. */
@@ -315,13 +413,17 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 		if (s == NULL || session_is_full(s))
 			break;
 		flood_write(s, &answer->entries[i]);
-		backlog_less(b, answer->entries[i].value.n);
+		backlog_less(b, entry_sender(&answer->entries[i]),
+			answer->entries[i].value.n);
 	}
-	if (i == answer->n && answer->complete)
+	if (i == answer->n && answer->complete) {
 		b->n = b->bytes = 0; /* whatever was counted */
+		quotas_free(&b->senders);
+	}
 	if (i == 0)
 		return 0;
 	tx = store_tx_new();
+	shares_write(tx, acc, b, answer->entries, i);
 	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE),
 		answer->entries[i - 1].key);
 	module_commit(m, acc->e.shard, tx, on_deleted, NULL);
@@ -410,6 +512,7 @@ account_done(struct account *acc, void *state)
 	struct flood *f = b->flood;
 
 	(void)acc;
+	quotas_free(&b->senders);
 	if (f == NULL)
 		return;
 	f->backlog = NULL;
@@ -426,7 +529,17 @@ static const struct option offline_options[] = {
 			"are refused with <service-unavailable/>" },
 	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
 		.max = "16GiB", .off = offsetof(struct offline_conf, bytes),
-		.help = "how large they may be together" },
+		.help = "how large they may be together, with 256 bytes for "
+			"each beside its text" },
+	{ .name = "stranger_share", .type = OPT_INT, .dflt = "20", .min = "1",
+		.max = "100",
+		.off = offsetof(struct offline_conf, stranger_share),
+		.help = "percent of both that all senders together may take "
+			"who are not in the roster" },
+	{ .name = "sender_share", .type = OPT_INT, .dflt = "50", .min = "1",
+		.max = "100", .off = offsetof(struct offline_conf, sender_share),
+		.help = "percent that one sender may take of what there is for "
+			"contacts, or for strangers" },
 	{ .name = NULL },
 };
 
@@ -450,7 +563,8 @@ MODULE(offline) = {
 	.options = offline_options,
 	.conf_size = sizeof(struct offline_conf),
 	.hooks = offline_hooks,
-	.account_maps = (const char *const[]){ LOG_OFFLINE, NULL },
+	.account_maps = (const char *const[]){ LOG_OFFLINE, MAP_SHARES,
+		NULL },
 	.account_state = sizeof(struct backlog),
 	.account_done = account_done,
 };

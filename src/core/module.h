@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/rate.h"
+#include "base/quota.h"
 #include "base/str.h"
 #include "base/text.h"
 #include "base/vec.h"

@@ -125,12 +125,57 @@ def test_the_payload_survives(scene, romeo):
                  "from='{HOST}' stamp='*'/></message>" % inner)
 
 
+def leave(scene, who, n):
+    """How many of n messages to juliet are kept."""
+    c = scene.online(who)
+    for i in range(n):
+        scene.send(who, "<message to='{juliet}' id='%s%d'><body>x</body>"
+                   "</message>" % (who[0], i))
+    # her account answers in turn
+    scene.send(who, "<iq type='get' id='last' to='{juliet}'><x xmlns='urn:x'/>"
+               "</iq>")
+    c.take(lambda e: e.get("id") == "last", "her answer")
+    refused = [e for e in c.inbox if e.get("type") == "error"]
+    c.close()
+    return n - len(refused)
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("most", [1, 7, 20, 300])
+def test_nobody_fills_it_for_the_others(own_server, most):
+    """modules: offline: stranger_share, sender_share; also after a restart,
+    and until they are delivered."""
+    server = own_server({"modules": {"offline": {"max_messages": str(most)}}})
+    scene = scenes.Scene(server, ("romeo", "nurse", "paris", "tybalt",
+                                  "friar", "juliet"))
+    for friend in ("romeo", "nurse"):
+        scene.subscribe(friend, "juliet")
+    strangers = max(1, most // 5)
+    one = max(1, strangers // 2)
+    left = leave(scene, "paris/a", most)
+    assert left == one
+    server.restart()
+    assert leave(scene, "paris/a", most) == 0
+    left += leave(scene, "tybalt/a", most)
+    left += leave(scene, "friar/a", most)
+    assert left <= strangers
+    for friend in ("romeo/a", "nurse/a"):
+        want = min(max(1, most // 2), most - left)
+        assert leave(scene, friend, most) == want
+        left += want
+    assert len(late(scene)) == left
+    server.restart()
+    assert leave(scene, "paris/a", most) == one
+
+
 @pytest.mark.only("antiphon")
 def test_quota(own_server):
     """XEP-0160 §3: what does not fit is refused with service-unavailable, and
     what was there stays."""
-    server = own_server({"modules": {"offline": {"max_messages": "3"}}})
+    server = own_server({"modules": {"offline": {
+        "max_messages": "3", "sender_share": "100"}}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.subscribe("romeo", "juliet")
     romeo = scene.online("romeo/a")
     for i in range(5):
         scene.send("romeo/a", "<message to='{juliet}' id='%d'><body>x</body>"
@@ -189,6 +234,7 @@ def keep(scene, romeo, bodies):
 
 def test_many_bytes_come_in_order(scene, romeo):
     """More than is read at once."""
+    scene.subscribe("romeo", "juliet")
     keep(scene, romeo, [str(i % 10) * 15000 for i in range(40)])
     got = late(scene)
     assert [e.get("id") for e in got] == [str(i) for i in range(40)]
