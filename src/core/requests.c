@@ -117,13 +117,18 @@ line_takes_request(const struct line *l, const struct stanza *st, size_t room)
 static bool
 is_request(const struct session *s, const struct stanza *st)
 {
+	struct str domain;
+
 	if (st->kind != STANZA_IQ ||
 		(st->type != IQ_GET && st->type != IQ_SET))
 		return false;
-	return !jid_is_set(st->to) ||
-		(jid_is_bare(st->to) &&
-			shard_host(session_shard(s), jid_domain(st->to)) !=
-				NULL);
+	if (!jid_is_set(st->to))
+		return true;
+	domain = jid_domain(st->to);
+	/* the own one is most often meant, and need not be looked up */
+	return jid_is_bare(st->to) &&
+		(str_eq(domain, account_domain(s->account)) ||
+			shard_host(session_shard(s), domain) != NULL);
 }
 
 static struct line *
@@ -140,10 +145,16 @@ requests_get(struct session *s)
 {
 	struct requests *r = s->requests;
 
+	struct shard *sh = session_shard(s);
+
 	if (r != NULL)
 		return r;
-	r = xcalloc(1, sizeof(*r));
+	r = sh->spare_requests;
+	sh->spare_requests = NULL;
+	if (r == NULL)
+		r = xmalloc(sizeof(*r));
 	r->session = s;
+	r->timer = (struct timer){ .index = 0 };
 	line_init(&r->own);
 	line_init(&r->others);
 	s->requests = r;
@@ -235,10 +246,13 @@ bool
 requests_keep(struct session *s, struct stanza *st)
 {
 	struct requests *r = s->requests;
-	bool asks = is_request(s, st);
 	struct line *l;
+	bool asks;
 
-	if (r == NULL && (!asks || session_room(s) != 0))
+	if (r == NULL && (st->kind != STANZA_IQ || session_room(s) != 0))
+		return false;
+	asks = is_request(s, st);
+	if (r == NULL && !asks)
 		return false;
 	r = requests_get(s);
 	l = asks ? requests_line(r, st->to) : &r->own;
@@ -322,5 +336,8 @@ requests_done(struct session *s)
 	shard_timer_cancel(sh, &r->timer);
 	line_drop(sh, &r->own);
 	line_drop(sh, &r->others);
-	free(r);
+	if (sh->spare_requests == NULL)
+		sh->spare_requests = r;
+	else
+		free(r);
 }

@@ -249,6 +249,7 @@ shard_free(struct shard *sh)
 	module_shard_slots_free(sh);
 	net_free(sh->net);
 	xml_pool_free(sh->xml);
+	free(sh->spare_requests);
 	timer_queue_done(&sh->timers);
 	if (sh->base != NULL) {
 		event_free(sh->mail_event);

@@ -34,6 +34,7 @@ struct event;
 struct event_base;
 struct module_slot;
 struct net;
+struct requests;
 struct xml_pool;
 
 /* Written by the shard, read on it too (stats_take), shown by `antiphonctl
@@ -84,6 +85,7 @@ struct shard {
 	int64_t now_us;            /* monotonic, read once a turn */
 	struct module_slot *slots; /* what modules keep with it */
 	struct log_limit storage; /* lines about a store that fails */
+	struct requests *spare_requests; /* or NULL, see requests.c */
 	void *streams;             /* the stream layer's own, for this shard */
 	struct event *mail_event;
 	struct event *timer_event;
