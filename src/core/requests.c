@@ -163,12 +163,13 @@ requests_get(struct session *s)
 
 /* --- what may be sent ----------------------------------------------------------- */
 
-/* What may still be written to s before it has enough; 0: it has. */
+/* What may still be written to s before it has enough; 0: it has.  There is room
+ * for a large answer beyond that, and for what others send. */
 static size_t
 session_room(const struct session *s)
 {
 	size_t enough = MIN(UNDER_WAY_BYTES,
-		session_shard(s)->snap->config->limits.write_queue_bytes / 2);
+		session_shard(s)->snap->config->limits.write_queue_bytes / 4);
 	size_t queued = session_queued(s);
 
 	return queued < enough ? enough - queued : 0;
