@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/mem.h"
 #include "core/conf.h"
 #include "core/module.h"
 #include "core/module_int.h"
@@ -45,6 +46,31 @@ mdoc_specs(const char *specs, struct buf *out)
 	buf_add_c(out, ".\n");
 }
 
+/* What is no table: a map from areas. */
+static void
+mdoc_levels(struct buf *out)
+{
+	static const struct {
+		const char *name, *meaning;
+	} areas[] = {
+#define LOG_AREA(id, name, meaning) { name, meaning },
+#include "base/log.def"
+#undef LOG_AREA
+	};
+
+	buf_add_c(out,
+		".It Ic levels : Ar map\n"
+		"A level for each area that is to have one of its own, such as\n"
+		".Ql { auth: debug, net: warn } .\n"
+		"The areas are:\n"
+		".Bl -tag -width Ds -compact\n");
+	for (size_t i = 0; i < COUNT(areas); i++) {
+		buf_printf(out, ".It Cm %s\n", areas[i].name);
+		mdoc_sentence(areas[i].meaning, out);
+	}
+	buf_add_c(out, ".El\n");
+}
+
 static void
 mdoc_section(const struct config_section *section, struct buf *out)
 {
@@ -53,7 +79,11 @@ mdoc_section(const struct config_section *section, struct buf *out)
 	else
 		buf_add_c(out, ".Ss Top level\n");
 	mdoc_sentence(section->help, out);
-	mdoc_options(section->options, out);
+	buf_add_c(out, ".Bl -tag -width Ds\n");
+	option_mdoc(section->options, out);
+	if (strcmp(section->name, "log") == 0)
+		mdoc_levels(out);
+	buf_add_c(out, ".El\n");
 }
 
 static void
