@@ -31,6 +31,7 @@
 #include "core/shard.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
+#include "main_check.h"
 #include "main_mdoc.h"
 #include "net/tls.h"
 #include "stream/c2s.h"
@@ -375,7 +376,9 @@ main(int argc, char **argv)
 		if (conf == NULL && !args.check_config && !args.show_config)
 			fprintf(stderr,
 				STOP_TEXT "the configuration has mistakes\n");
-		rc = conf != NULL ? 0 : 1;
+		rc = conf != NULL && (!args.check_config || main_check(conf)) ?
+			0 :
+			1;
 		if (conf != NULL)
 			config_unref(conf);
 		module_registry_free(modules);

@@ -21,6 +21,7 @@
 #include "core/conf.h"
 #include "core/expiry.h"
 #include "core/host.h"
+#include "core/module_int.h"
 #include "core/shard.h"
 #include "core/stats.h"
 #include "store/store.h"
@@ -113,6 +114,16 @@ status_expiry(struct command_call *call)
 	command_number(call, "expires_days", days);
 }
 
+/* As somebody in another folder finds it. */
+static void
+status_path(struct command_call *call, const char *name, const char *path)
+{
+	char *whole = realpath(path, NULL);
+
+	command_field(call, name, str_c(whole != NULL ? whole : path));
+	free(whole);
+}
+
 static void
 status_end(struct shard *from, void *arg)
 {
@@ -134,7 +145,8 @@ status_end(struct shard *from, void *arg)
 				"memory" :
 				config_storage_drivers
 					[srv->newest->config->storage.driver]));
-	command_field(call, "config", str_c(srv->config_path));
+	status_path(call, "config", srv->config_path);
+	status_path(call, "modules", srv->modules->dir);
 	status_hosts(call);
 	status_expiry(call);
 	count_done(c);

@@ -185,7 +185,8 @@ struct config_modules {
 
 /*
  * Reads and checks the file at path.  A reference, owned by the caller; NULL
- * when there are mistakes, all of which are in m.  modules is borrowed.
+ * when there are mistakes, all of which are in m.  modules is borrowed; NULL:
+ * what the file says of modules is not looked at.
  */
 struct config *config_load(const char *path,
 	const struct config_modules *modules, struct mistakes *m);

@@ -254,6 +254,8 @@ config_modules_general(struct config_whole *w, const struct yaml_node *node,
 	size_t before = m->n;
 	bool on = true;
 
+	if (w->modules == NULL)
+		return true;
 	if (at != NULL) {
 		struct yaml_node only = *at, map = { .kind = YAML_MAP,
 			.first = &only };
@@ -279,6 +281,8 @@ config_modules_host(struct config_whole *w, struct config_host *h,
 			h->domain).p };
 	size_t before = m->n;
 
+	if (w->modules == NULL)
+		return true;
 	memcpy(g.list, w->general, w->n_general * sizeof(*g.list));
 	modules_apply(&g, yaml_get(host, "modules"));
 	for (size_t i = 0; i < g.n; i++)

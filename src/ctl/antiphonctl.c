@@ -376,6 +376,8 @@ main(int argc, char **argv)
 		rc = with_command(&cli, argc - at, argv + at);
 	cli_close(&cli);
 	free(cli.found);
+	free(cli.named);
+	free(cli.modules);
 	json_decref(cli.commands);
 	buf_done(&cli.in);
 	if (fflush(stdout) != 0 && rc == CLI_OK)

@@ -28,6 +28,8 @@ struct cli {
 	const char *config;  /* --config; NULL: the default file */
 	const char *socket;  /* NULL: as the configuration says */
 	char *found;         /* what it says; owned */
+	char *named;         /* config, as the server said; owned */
+	char *modules;       /* the server's folder of them; NULL: not known */
 	bool json;
 	bool help;
 	int fd;              /* of the connection; -1: none */
@@ -40,6 +42,10 @@ struct cli {
 
 /* Finds out cli->socket.  False for a --config that cannot be read. */
 bool cli_find_socket(struct cli *cli, struct err *err);
+/* For commands that need no server.  With a socket, and no configuration, its
+ * server says which one it has; its folder of modules is wanted in any case.
+ * False when a socket was given and nobody answers. */
+bool cli_ask_paths(struct cli *cli, struct err *err);
 bool cli_connect(struct cli *cli, struct err *err);
 void cli_close(struct cli *cli);
 /* Sends o (taken). */

@@ -8,20 +8,20 @@
 #include <string.h>
 #include <time.h>
 
-#include <idn2.h>
 #include <openssl/err.h>
 #include <openssl/pem.h>
 #include <openssl/x509v3.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "core/conf.h"
 #include "core/mistake.h"
-#include "core/yaml.h"
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "net/tls.h"
+#include "xmpp/jid.h"
 
 #define CHAIN_MAX 16
-#define DAYS_WARN 21
 #define S_PER_DAY (24 * 60 * 60)
 
 /* What a PEM file holds, leaf first. */
@@ -66,29 +66,6 @@ chain_done(struct chain *chain)
 	chain->n = 0;
 }
 
-static bool
-key_belongs(const char *path, X509 *cert, struct err *err)
-{
-	FILE *f = fopen(path, "re");
-	EVP_PKEY *key;
-	bool ok;
-
-	if (f == NULL)
-		return err_errno(err, "key %s", path);
-	key = PEM_read_PrivateKey(f, NULL, NULL, (void *)(uintptr_t) "");
-	fclose(f);
-	if (key == NULL)
-		ok = err_set(err, ERR_INVALID, "key %s: cannot be read", path);
-	else if (X509_check_private_key(cert, key) != 1)
-		ok = err_set(err, ERR_INVALID,
-			"key %s: does not belong to the certificate", path);
-	else
-		ok = true;
-	ERR_clear_error();
-	EVP_PKEY_free(key);
-	return ok;
-}
-
 /* --- what is in them ---------------------------------------------------- */
 
 static long
@@ -98,12 +75,6 @@ cert_days_left(const X509 *cert)
 
 	ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert));
 	return seconds < 0 ? days - 1 : days;
-}
-
-static bool
-cert_has_begun(const X509 *cert)
-{
-	return X509_cmp_current_time(X509_get0_notBefore(cert)) < 0;
 }
 
 /* Names in subjectAltName, with blanks between. */
@@ -227,138 +198,116 @@ cli_cert_show(struct cli *cli, json_t *args)
 
 /* --- check -------------------------------------------------------------- */
 
-static bool
-chain_in_order(const struct chain *chain)
+struct finding {
+	struct buf remark;
+	bool refused;
+};
+
+static void
+on_finding(void *arg, bool refused, const char *text)
 {
-	for (size_t i = 0; i + 1 < chain->n; i++) {
-		if (X509_check_issued(chain->certs[i + 1], chain->certs[i]) !=
-			X509_V_OK)
-			return false;
-	}
-	return true;
+	struct finding *f = arg;
+
+	buf_printf(&f->remark, "%s%s", f->remark.n != 0 ? "; " : "", text);
+	f->refused = f->refused || refused;
 }
 
-/* The remark goes to err; CLI_FAILED for what keeps clients from logging in. */
-static int
-chain_judge(const struct chain *chain, const char *host, const char *key,
-	struct err *err)
+/* As the server does it. */
+static void
+host_load(const struct config *c, const struct config_host *h,
+	struct finding *out)
 {
-	X509 *leaf = chain->certs[0];
-	long days = cert_days_left(leaf);
-
-	if (!key_belongs(key, leaf, err))
-		return CLI_FAILED;
-	if (days < 0)
-		err_set(err, ERR_TLS, "it has expired");
-	else if (!cert_has_begun(leaf))
-		err_set(err, ERR_TLS, "it is not valid yet");
-	else if (X509_check_host(leaf, host, strlen(host),
-			 X509_CHECK_FLAG_NEVER_CHECK_SUBJECT, NULL) != 1)
-		err_set(err, ERR_TLS, "it is not for this host");
-	else if (!chain_in_order(chain))
-		err_set(err, ERR_TLS,
-			"the chain is out of order: each certificate is followed by the one that signed it");
-	if (err->code != ERR_NONE)
-		return CLI_FAILED;
-	if (days < DAYS_WARN)
-		err_set(err, ERR_NONE, "it expires soon");
-	return CLI_OK;
-}
-
-/* A path as the server reads it: relative to the file it stands in. */
-static const char *
-path_of(struct arena *a, const struct yaml_node *node)
-{
-	const char *slash = strrchr(node->file, '/');
-
-	if (node->text.p[0] == '/' || slash == NULL)
-		return node->text.p;
-	return arena_printf(a, "%.*s%s", (int)(slash - node->file) + 1,
-		node->file, node->text.p).p;
-}
-
-/* As it stands in certificates; domain itself when it cannot be. */
-static const char *
-domain_ascii(struct arena *a, const char *domain)
-{
-	char *ascii = NULL;
-	const char *out = domain;
-
-	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NONTRANSITIONAL) == IDN2_OK)
-		out = arena_str(a, str_c(ascii)).p;
-	idn2_free(ascii);
-	return out;
-}
-
-static int
-host_check(struct arena *a, const struct yaml_node *host, json_t *rows)
-{
-	const struct yaml_node *cert = NULL, *key = NULL;
-	const char *domain = arena_str(a, host->key).p;
-	json_t *row = json_pack("{s:s}", "host", domain);
+	struct tls_host_conf *all = xcalloc(c->n_hosts + 1, sizeof(*all));
+	struct tls_host_conf own = { h->domain, h->certificate, h->key };
 	struct err err = ERR_INIT;
-	struct chain chain = { .n = 0 };
-	int rc = CLI_OK;
+	struct tls_conf conf;
+	struct tls_set *set;
 
-	if (host->kind == YAML_MAP) {
-		cert = yaml_get(host, "certificate");
-		key = yaml_get(host, "key");
-	}
+	config_tls_conf(c, all, &conf);
+	conf.hosts = &own;
+	conf.n_hosts = 1;
+	set = tls_set_new(&conf, on_finding, out, &err);
+	if (set == NULL)
+		on_finding(out, true, err.text);
+	tls_set_unref(set);
+	free(all);
+}
+
+static int
+host_check(const struct config *c, const struct config_host *h, json_t *rows)
+{
+	json_t *row = json_pack("{s:s}", "host", h->domain);
+	struct finding f = { .remark = BUF_INIT };
+	struct chain chain = { .n = 0 };
+
 	json_array_append_new(rows, row);
-	if (cert == NULL || cert->kind != YAML_SCALAR) {
+	if (h->certificate == NULL) {
 		json_object_set_new(row, "remark",
 			json_string("no certificate: nobody can log in"));
 		return CLI_FAILED;
 	}
-	if (!chain_read(&chain, path_of(a, cert), &err))
-		rc = CLI_FAILED;
-	else
-		rc = chain_judge(&chain, domain_ascii(a, domain),
-			path_of(a, key != NULL && key->kind == YAML_SCALAR ?
-					key :
-					cert),
-			&err);
-	if (chain.n != 0)
+	if (chain_read(&chain, h->certificate, NULL))
 		json_object_set_new(row, "days_left",
 			json_integer(cert_days_left(chain.certs[0])));
-	json_object_set_new(row, "remark",
-		ctl_json_text(err.text[0] != '\0' ? str_c(err.text) :
-						    STR("good")));
 	chain_done(&chain);
+	host_load(c, h, &f);
+	json_object_set_new(row, "remark",
+		f.remark.n != 0 ? ctl_json_text(buf_str(&f.remark)) :
+				  json_string("good"));
+	buf_done(&f.remark);
+	return f.refused ? CLI_FAILED : CLI_OK;
+}
+
+/* host NULL: all of them. */
+static int
+hosts_check(const struct config *c, const char *host, json_t *rows)
+{
+	struct arena *a = arena_new();
+	struct str wanted = STR_NONE;
+	int rc = CLI_OK;
+
+	if (host != NULL && !jid_prep_domain(&wanted, a, str_c(host), NULL))
+		wanted = str_c(host);
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		const struct config_host *h =
+			config_host(c, str_c(c->host_order[i]));
+
+		if ((host == NULL || str_is(wanted, h->domain)) &&
+			host_check(c, h, rows) != CLI_OK)
+			rc = CLI_FAILED;
+	}
+	if (json_array_size(rows) == 0) {
+		fprintf(stderr, "antiphonctl: %s: there is no such host\n",
+			c->path);
+		rc = CLI_FAILED;
+	}
+	arena_free(a);
 	return rc;
 }
 
 int
 cli_cert_check(struct cli *cli, json_t *args)
 {
-	const char *config = cli->config != NULL ? cli->config : CONFIG_DEFAULT;
-	const char *wanted = text_arg(args, "host");
-	struct arena *a = arena_new();
+	struct err err = ERR_INIT;
 	json_t *rows = json_array();
 	struct mistakes mistakes;
-	const struct yaml_node *hosts, *host = NULL;
-	int rc = CLI_OK;
+	struct config *c;
+	int rc = CLI_FAILED;
 
+	if (!cli_ask_paths(cli, &err)) {
+		fprintf(stderr, "antiphonctl: %s\n", err.text);
+		json_decref(rows);
+		return CLI_NO_SERVER;
+	}
 	mistakes_init(&mistakes);
-	hosts = yaml_get(yaml_load(a, config, &mistakes), "hosts");
-	if (mistakes.n != 0) {
-		fprintf(stderr, "antiphonctl: %s\n", mistakes.texts[0]);
-		rc = CLI_FAILED;
-	}
-	if (hosts != NULL && hosts->kind == YAML_MAP)
-		host = hosts->first;
-	for (const struct yaml_node *h = host; h != NULL; h = h->next) {
-		if ((wanted == NULL || str_is(h->key, wanted)) &&
-			host_check(a, h, rows) != CLI_OK)
-			rc = CLI_FAILED;
-	}
-	if (rc == CLI_OK && json_array_size(rows) == 0) {
-		fprintf(stderr, "antiphonctl: %s: there is no such host\n",
-			config);
-		rc = CLI_FAILED;
-	}
+	c = config_load(cli->config != NULL ? cli->config : CONFIG_DEFAULT,
+		NULL, &mistakes);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		fprintf(stderr, "antiphonctl: %s\n", mistakes.texts[i]);
+	if (c != NULL)
+		rc = hosts_check(c, text_arg(args, "host"), rows);
+	config_unref(c);
 	rows_print(cli, rows, false);
 	mistakes_done(&mistakes);
-	arena_free(a);
 	return rc;
 }

@@ -212,3 +212,52 @@ cli_server_process(const struct cli *cli)
 		return -1;
 	return (int)syscall(SYS_pidfd_open, peer.pid, 0);
 }
+
+/* --- asking for paths --------------------------------------------------- */
+
+static char *
+path_get(const json_t *row, const char *name)
+{
+	const char *path = json_string_value(json_object_get(row, name));
+
+	return path != NULL ? xstrdup(path) : NULL;
+}
+
+static bool
+paths_receive(struct cli *cli, bool wants_config, struct err *err)
+{
+	json_t *o = cli_receive(cli, err);
+	const json_t *row = json_object_get(o, "row");
+	bool ok = o != NULL;
+
+	if (ok && json_is_string(json_object_get(o, "error")))
+		ok = err_set(err, ERR_REFUSED, "%s",
+			json_string_value(json_object_get(o, "error")));
+	if (ok) {
+		cli->modules = path_get(row, "modules");
+		if (wants_config)
+			cli->config = cli->named = path_get(row, "config");
+	}
+	json_decref(o);
+	return ok;
+}
+
+bool
+cli_ask_paths(struct cli *cli, struct err *err)
+{
+	const char *env = getenv("ANTIPHON_SOCKET");
+	struct err unasked = ERR_INIT;
+	bool given, ok;
+
+	if (cli->socket == NULL && cli->config == NULL)
+		cli->socket = env;
+	given = cli->socket != NULL;
+	ok = (given || cli_find_socket(cli, &unasked)) &&
+		cli_connect(cli, given ? err : &unasked) &&
+		cli_send(cli, json_pack("{s:s}", "command", "status"),
+			given ? err : &unasked) &&
+		paths_receive(cli, given && cli->config == NULL,
+			given ? err : &unasked);
+	cli_close(cli);
+	return ok || !given;
+}

@@ -50,11 +50,24 @@ check_config(struct cli *cli, json_t *args)
 {
 	const char *file = text_arg(args, "file");
 	char path[PATH_MAX];
-	const char *argv[5] = { "antiphond", "--check-config", "--config" };
+	const char *argv[7] = { "antiphond", "--check-config" };
+	struct err err = ERR_INIT;
+	size_t n = 2;
 
-	argv[3] = file != NULL ? file : cli->config;
-	if (argv[3] == NULL)
-		argv[2] = NULL;
+	if (file != NULL)
+		cli->config = file;
+	if (!cli_ask_paths(cli, &err)) {
+		fprintf(stderr, "antiphonctl: %s\n", err.text);
+		return CLI_NO_SERVER;
+	}
+	if (cli->config != NULL) {
+		argv[n++] = "--config";
+		argv[n++] = cli->config;
+	}
+	if (cli->modules != NULL) {
+		argv[n++] = "--module-dir";
+		argv[n++] = cli->modules;
+	}
 	if (daemon_near(path, sizeof(path)))
 		execv(path, (char *const *)(uintptr_t)argv);
 	else
@@ -93,7 +106,7 @@ static const struct command_arg cert_check_args[] = {
 
 static const struct command table[] = {
 	{ "cert check", "check the certificates of the configuration",
-		"For each host: days left, names, the order of the chain, and whether the key belongs to it. Fails when one of them cannot be used.",
+		"They are loaded as the server loads them. For each host: days left, names, the chain, and whether the key belongs to it. Fails when one of them cannot be used, or clients will refuse it. With --socket, the configuration is that of the server.",
 		cert_check_args, .run = NULL },
 	{ "cert make", "make a certificate that signs itself",
 		"It is good for tests and for links between servers that know it; clients will ask their user. Existing files are kept. Made by root, the key can be read by the group of the server's user, whom the configuration names (`user'), else antiphon.",
@@ -101,7 +114,7 @@ static const struct command table[] = {
 	{ "cert show", "show what is in a certificate", NULL, cert_show_args,
 		.run = NULL },
 	{ "check-config", "say what is wrong with the configuration",
-		"Says nothing, and succeeds, when it is right.",
+		"Says nothing, and succeeds, when it is right and a start with it would not fail: certificates, addresses, users, folders and the database are looked at too, best as root. With --socket, the configuration is that of the server; where a server answers, so is the folder of modules.",
 		check_config_args, .run = NULL },
 	{ .name = NULL },
 };

@@ -1,5 +1,6 @@
 """What an administrator meets: mistakes are found, named, and survived."""
 
+import json
 import os
 import pty
 import pwd
@@ -194,3 +195,132 @@ def test_the_reason_is_the_last_line_and_in_the_log(pool):
     done = subprocess.run(argv, capture_output=True, text=True,
                           timeout=PATIENCE, **server.unprivileged())
     assert "cannot start" in done.stderr.splitlines()[-1]
+
+
+# --- check-config, cert check -------------------------------------------------
+
+def ctl(*words):
+    env = {k: v for k, v in os.environ.items() if k != "ANTIPHON_SOCKET"}
+    return subprocess.run([os.path.join(build_dir(), "antiphonctl"), *words],
+                          capture_output=True, text=True, env=env,
+                          timeout=PATIENCE)
+
+
+def checked(server):
+    server.write_conf()
+    return subprocess.run(
+        [server.program(), "--check-config", "--config", server.conf_path,
+         "--module-dir", server.module_dir()], capture_output=True, text=True,
+        timeout=PATIENCE, **server.unprivileged())
+
+
+def test_check_config_is_silent_about_what_starts(pool):
+    done = checked(pool.new())
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_check_config_finds_what_a_start_would_fail_of(pool):
+    server = pool.new()
+    key = os.path.join(server.folder, "other.key")
+    openssl("genpkey", "-algorithm", "ed25519", "-out", key)
+    conf = server.conf
+    conf["user"] = "no-such-user"
+    conf["group"] = "no-such-group"
+    conf["pid_file"] = server.folder + "/none/pid"
+    conf["log"] = {"to": "file", "file": server.folder + "/none/log"}
+    conf["control"] = {"socket": server.folder + "/none/ctl",
+                       "group": "no-such-group-either"}
+    conf["listen"].append({"port": 5299, "address": "192.0.2.1"})
+    conf["storage"]["path"] = server.folder + "/none/db"
+    hosts = conf["hosts"]
+    hosts["a.test"] = dict(hosts[server.domain], key=key)
+    hosts["b.test"] = {"certificate": server.folder + "/none.pem"}
+    done = checked(server)
+    assert done.returncode == 1
+    for words in ("TLS for a.test", "TLS for b.test", "none.pem",
+                  'no user "no-such-user"', 'no group "no-such-group"',
+                  'control: group: there is no group "no-such-group-either"',
+                  "pid_file: the folder", "log: file: the folder",
+                  "control: socket: the folder", "192.0.2.1",
+                  "storage: path: the folder"):
+        assert words in done.stderr, words
+
+
+def test_check_config_finds_ciphers_that_are_none(pool):
+    for option in "ciphers", "ciphersuites":
+        server = pool.new({"tls": {option: "NO-SUCH"}})
+        done = checked(server)
+        assert done.returncode == 1 and "tls: " + option in done.stderr
+
+
+def test_check_config_knows_a_database(pool):
+    server = pool.new()
+    with open(server.conf["storage"]["path"], "w") as f:
+        f.write("words, and many of them\n")
+    done = checked(server)
+    assert done.returncode == 1 and "is no database" in done.stderr
+
+
+def test_checks_ask_a_running_server_for_its_paths(own_server):
+    server = own_server()
+    socket = "--socket=" + server.socket
+    # its folder of modules has one that no other has
+    done = ctl(socket, "check-config")
+    if os.getuid() == 0:
+        assert done.returncode == 1 and "set `user`" in done.stderr
+    else:
+        assert done.returncode == 0
+    assert "module" not in done.stderr
+    done = ctl(socket, "cert", "check")
+    assert done.returncode == 0 and server.domain in done.stdout
+    for words in ["check-config"], ["cert", "check"]:
+        done = ctl(socket + ".none", *words)
+        assert done.returncode == 3 and "not running" in done.stderr
+
+
+CURVE = ["ec", "-pkeyopt", "ec_paramgen_curve:P-256"]
+
+
+def certificate(folder, name, *more, ca=None, key=CURVE):
+    """NAME.pem and NAME.key of a.test, signed by ca, or by itself."""
+    at = str(folder / name)
+    openssl("req", "-x509", "-newkey", *key, "-nodes", "-keyout", at + ".key",
+            "-out", at + ".pem", "-days", "90", "-subj", "/CN=" + name,
+            "-addext", "subjectAltName=DNS:a.test",
+            *(["-CA", str(folder / ca) + ".pem", "-CAkey",
+               str(folder / ca) + ".key"] if ca else []), *more)
+    return folder / (name + ".pem")
+
+
+def test_cert_check_loads_what_the_server_loads(tmp_path):
+    conf = tmp_path / "c.yml"
+    pem = tmp_path / "leaf.pem"
+    conf.write_text("hosts: { a.test: { certificate: leaf.pem, "
+                    "key: leaf.key } }\nmodules: { nonsense: yes }\n")
+
+    def remark():
+        done = ctl("--config", str(conf), "--json", "cert", "check")
+        return done.returncode, json.loads(done.stdout)["remark"]
+    certificate(tmp_path, "ca", "-addext", "basicConstraints=critical,CA:TRUE")
+    certificate(tmp_path, "leaf")
+    assert remark() == (0, "good")
+    certificate(tmp_path, "leaf", ca="ca")
+    code, text = remark()
+    assert code == 1 and "intermediate certificate missing" in text
+    whole = pem.read_text() + (tmp_path / "ca.pem").read_text()
+    pem.write_text(whole)
+    assert remark() == (0, "good")
+    pem.write_text(whole[:-200])
+    code, text = remark()
+    assert code == 1 and "leaf.pem" in text
+    certificate(tmp_path, "leaf", key=["rsa:1024"])
+    code, text = remark()
+    assert code == 1 and "too small" in text
+    certificate(tmp_path, "leaf", "-sha1", ca="ca")
+    code, text = remark()
+    assert code == 1 and "md too weak" in text
+    certificate(tmp_path, "leaf")
+    encrypt(str(tmp_path / "leaf.key"), str(tmp_path / "locked.key"))
+    os.rename(tmp_path / "locked.key", tmp_path / "leaf.key")
+    code, text = remark()
+    assert code == 1 and "is encrypted" in text

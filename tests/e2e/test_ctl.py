@@ -670,7 +670,7 @@ def test_certificates_are_made_shown_and_checked(server, tmp_path):
     done = run("--json", "--config", str(conf), "cert", "check")
     good, bad = rows(done.stdout)
     assert good["remark"] == "good" and done.returncode == 1
-    assert "not for this host" in bad["remark"]
+    assert "does not name it" in bad["remark"]
     assert run("--config", str(conf), "cert", "check",
                "m\u00fcller.test").returncode == 0
 

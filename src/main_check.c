@@ -1,0 +1,190 @@
+/*
+ * main_check.c - tries what a start does, as far as that leaves no trace: a server
+ * with this configuration may be running.
+ *
+ * In the order of a start: first what needs privileges, then, as the user that
+ * the configuration names, what the server does as that user.
+ */
+#include "config.h"
+
+#include "main_check.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <grp.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/privileges.h"
+#include "core/conf.h"
+#include "net/listener.h"
+#include "net/tls.h"
+
+#define SQLITE_MAGIC "SQLite format 3"
+
+struct checking {
+	const struct config *c;
+	size_t n; /* mistakes */
+};
+
+static void __attribute__((format(printf, 3, 4)))
+check_fail(struct checking *k, const char *path, const char *fmt, ...)
+{
+	va_list ap;
+
+	k->n++;
+	fprintf(stderr, "%s: %s: ", k->c->path, path);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	putc('\n', stderr);
+}
+
+/* --- files ---------------------------------------------------------------- */
+
+/* A file that is made there, or written to when it exists. */
+static void
+check_place(struct checking *k, const char *option, const char *file)
+{
+	const char *slash = strrchr(file, '/');
+	char *dir = slash == NULL || slash == file ?
+		xstrdup(slash == NULL ? "." : "/") :
+		str_dup((struct str){ file, (size_t)(slash - file) });
+
+	if (access(dir, W_OK | X_OK) == -1) {
+		/* made by the service manager for each start */
+		if (errno == ENOENT && strcmp(dir, RUN_DIR "/antiphon") == 0)
+			fprintf(stderr,
+				"%s: %s: note: the folder %s has to be made before a start\n",
+				k->c->path, option, dir);
+		else
+			check_fail(k, option, "the folder %s: %s (uid %u)", dir,
+				strerror(errno), (unsigned)geteuid());
+	} else if (access(file, W_OK) == -1 && errno != ENOENT) {
+		check_fail(k, option, "%s: %s (uid %u)", file, strerror(errno),
+			(unsigned)geteuid());
+	}
+	free(dir);
+}
+
+static void
+check_database(struct checking *k)
+{
+	const char *path = k->c->storage.path;
+	char head[sizeof(SQLITE_MAGIC)];
+	ssize_t n;
+	int fd;
+
+	if (strcmp(config_storage_drivers[k->c->storage.driver], "sqlite") != 0)
+		return;
+	check_place(k, "storage: path", path);
+	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (fd == -1)
+		return;
+	n = read(fd, head, sizeof(head));
+	close(fd);
+	if (n != 0 &&
+		(n < (ssize_t)sizeof(head) ||
+			memcmp(head, SQLITE_MAGIC, sizeof(head)) != 0))
+		check_fail(k, "storage: path", "%s is no database", path);
+}
+
+/* --- certificates --------------------------------------------------------- */
+
+static void
+on_warning(void *arg, bool refused, const char *text)
+{
+	const struct checking *k = arg;
+
+	(void)refused;
+	fprintf(stderr, "%s: note: %s\n", k->c->path, text);
+}
+
+/* One by one, so that all mistakes are told. */
+static void
+check_certificates(struct checking *k)
+{
+	struct tls_host_conf *hosts = xcalloc(k->c->n_hosts + 1,
+		sizeof(*hosts));
+	struct tls_conf all;
+
+	config_tls_conf(k->c, hosts, &all);
+	for (size_t i = 0; i < all.n_hosts; i++) {
+		struct tls_conf one = all;
+		struct err err = ERR_INIT;
+		struct tls_set *set;
+
+		one.hosts = &hosts[i];
+		one.n_hosts = 1;
+		set = tls_set_new(&one, on_warning, k, &err);
+		if (set == NULL)
+			check_fail(k, "hosts", "%s", err.text);
+		tls_set_unref(set);
+	}
+	free(hosts);
+}
+
+/* --- what a start asks of the system -------------------------------------- */
+
+/* Port 0 is free: this is about the address, for a server may be running. */
+static void
+check_addresses(struct checking *k)
+{
+	for (size_t i = 0; i < k->c->n_listen; i++) {
+		struct err err = ERR_INIT;
+		uint16_t port;
+		int fd;
+
+		if (listener_bind(k->c->listen[i].address, 0, 1, &fd, 1, &port,
+			    &err))
+			close(fd);
+		else
+			check_fail(k, "listen", "%s", err.text);
+	}
+}
+
+static void
+check_names(struct checking *k)
+{
+	const struct config_server *s = &k->c->server;
+
+	if (s->user != NULL && getpwnam(s->user) == NULL)
+		check_fail(k, "user", "there is no user \"%s\"", s->user);
+	if (s->group != NULL && getgrnam(s->group) == NULL)
+		check_fail(k, "group", "there is no group \"%s\"", s->group);
+	if (s->control_group != NULL && getgrnam(s->control_group) == NULL)
+		check_fail(k, "control: group", "there is no group \"%s\"",
+			s->control_group);
+}
+
+bool
+main_check(const struct config *c)
+{
+	const struct config_server *s = &c->server;
+	struct checking k = { .c = c };
+	struct err err = ERR_INIT;
+
+	check_certificates(&k);
+	check_addresses(&k);
+	check_names(&k);
+	if (strlen(s->control_socket) >=
+		sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		check_fail(&k, "control: socket", "the name is too long");
+	check_place(&k, "control: socket", s->control_socket);
+	if (s->pid_file != NULL)
+		check_place(&k, "pid_file", s->pid_file);
+	if (c->log.to == LOG_TO_FILE)
+		check_place(&k, "log: file", c->log.file);
+	if (k.n == 0 && !privileges_drop(s->user, s->group, &err))
+		check_fail(&k, "user", "%s", err.text);
+	if (k.n == 0 || geteuid() != 0)
+		check_database(&k);
+	return k.n == 0;
+}
