@@ -11,8 +11,9 @@
 # tests/check.sh runs, with --quick its short way.  --keep leaves the folder; so
 # does what fails.
 #
-# It needs root, debootstrap, git, some 10 GB in TMPDIR (/var/tmp), and a mirror
-# of Debian: the one that apt uses here, in the way that apt reaches it.
+# It needs root, debootstrap, git, some 10 GB in TMPDIR (/var/tmp), the ports of
+# XMPP (5222, 5223) free, and a mirror of Debian: the one that apt uses here, in
+# the way that apt reaches it.
 set -eu
 
 top=$(cd "$(dirname "$0")/.." && pwd)
@@ -110,8 +111,8 @@ try_install() {
 	conf=/etc/antiphon/antiphond.yml
 	antiphonctl cert make localhost --dir /etc/antiphon
 	antiphonctl check-config
-	sed -i -e 's,^  localhost:,&\n    certificate: /etc/antiphon/localhost.pem,' \
-		-e 's,^    certificate: .*,&\n    key: /etc/antiphon/localhost.key,' \
+	pair=/etc/antiphon/localhost
+	sed -i -e "s,^  localhost:,& { certificate: $pair.pem\, key: $pair.key }," \
 		-e 's,# group: antiphon-admin,group: antiphon-admin,' $conf
 	antiphonctl check-config
 	service
