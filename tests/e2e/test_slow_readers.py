@@ -96,8 +96,8 @@ def test_the_largest_stanza_of_the_worst_bytes_arrives(own_server, online):
 
 
 def test_the_largest_roster_can_be_fetched(own_server):
-    """limits: roster_items, roster_name_bytes, here with the worst bytes."""
-    server = own_server({"limits": {"roster_items": "300"}})
+    """limits: roster_items, roster_bytes, here with the worst bytes."""
+    server = own_server({"limits": {"roster_bytes": "16MiB"}})
     scene = scenes.Scene(server, ("romeo",))
     romeo = scene.login("romeo/r")
     for i in range(300):
@@ -115,7 +115,7 @@ def test_the_largest_roster_can_be_fetched(own_server):
 
 
 def test_presences_that_come_together_at_a_login_arrive(own_server):
-    server = own_server()
+    server = own_server({"shards": 1})
     names = ["c%d" % i for i in range(8)]
     scene = scenes.Scene(server, ["romeo"] + names)
     for name in names:
@@ -219,7 +219,7 @@ def test_a_byte_now_and_then_is_no_progress(two):
 
 def test_kept_messages_wait_for_a_slow_reader(two):
     """XEP-0160: all of them, without polling and without an end of patience."""
-    romeo, n = two["romeo/r"], 200
+    romeo, n = two["romeo/r"], 400
     for i in range(n):
         romeo.send(message(two.binds["juliet"], i))
     romeo.iq("set", scenes.BARRIER)
