@@ -83,11 +83,15 @@ share_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 	buf_done(&value);
 }
 
+static void flood_begin(struct module_ctx *m, struct account *acc);
+
+/* There are sessions already when the module was switched on, or the account is
+ * read anew. */
 static enum hook_result
 on_load(struct module_ctx *m, void *arg)
 {
 	const struct account_load *load = arg;
-	struct backlog *b;
+	struct backlog *b = NULL;
 
 	for (size_t i = 0; i < load->n; i++) {
 		const struct store_entry *e = &load->entries[i];
@@ -101,6 +105,8 @@ on_load(struct module_ctx *m, void *arg)
 			quotas_set(&b->senders, e->key, quota_parse(e->value));
 		}
 	}
+	if (b != NULL)
+		flood_begin(m, load->account);
 	return HOOK_PASS;
 }
 
@@ -149,31 +155,23 @@ is_worth_keeping(const struct stanza *st)
 
 /* A message on its way to the disk. */
 struct keeping {
-	struct module_entry *entry;
 	struct shard *shard;
 	struct stanza *st;
-	uint64_t bytes;
 };
 
-/* Nobody was told anything yet; now the sender learns that it failed. */
+/* Nobody was told anything yet; now the sender learns that it failed, and how
+ * much there is is counted again. */
 static void
 keeping_failed(const struct keeping *k, const struct err *err)
 {
 	struct entity *e = entity_find(k->shard, jid_bare_str(k->st->to));
-	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
-		account_of(e) :
-		NULL;
-	struct host *host = acc != NULL ? account_host(acc) : NULL;
-	struct module_ctx *m =
-		host != NULL ? module_at_host(host, k->entry) : NULL;
 
 	if (log_limit_ok(&k->shard->storage, LOG_STORE))
 		log_error(LOG_STORE, LOG_NOBODY,
 			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
 			STR_ARG(jid_bare_str(k->st->to)), err->text);
-	if (m != NULL)
-		backlog_less(module_account_state(m, acc),
-			jid_bare_str(k->st->from), k->bytes);
+	if (e != NULL && e->state == ENTITY_LOADED)
+		account_reload(account_of(e));
 	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
 }
 
@@ -202,7 +200,7 @@ keep(struct module_ctx *m, struct account *acc, struct stanza *st,
 	struct buf with = BUF_INIT;
 	char seal[STORED_SEAL_SIZE];
 
-	*k = (struct keeping){ m->entry, sh, st, value.n };
+	*k = (struct keeping){ sh, st };
 	b->n++;
 	b->bytes += value.n;
 	quotas_more(&b->senders, sender, value.n + ENTRY_BYTES, apart);
@@ -467,17 +465,16 @@ flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 		on_batch, f);
 }
 
-static enum hook_result
-on_messages(struct module_ctx *m, void *arg)
+/* Unless there is nothing, or nobody to take it. */
+static void
+flood_begin(struct module_ctx *m, struct account *acc)
 {
-	struct session *s = arg;
-	struct account *acc = s->account;
 	struct backlog *b = module_account_state(m, acc);
 	struct jid bare = acc->e.jid;
 	struct flood *f;
 
-	if (b->n == 0 || b->flood != NULL)
-		return HOOK_PASS;
+	if (b->n == 0 || b->flood != NULL || flood_taker(acc) == NULL)
+		return;
 	f = xcalloc(1, sizeof(*f) + bare.len);
 	f->backlog = b;
 	f->halt = module_halt(m, acc);
@@ -487,6 +484,14 @@ on_messages(struct module_ctx *m, void *arg)
 	f->bare.text = memcpy(f->text, bare.text, bare.len);
 	b->flood = f;
 	flood_read(m, acc, f);
+}
+
+static enum hook_result
+on_messages(struct module_ctx *m, void *arg)
+{
+	const struct session *s = arg;
+
+	flood_begin(m, s->account);
 	return HOOK_PASS;
 }
 

@@ -68,6 +68,7 @@ account_shows_presence_to(const struct account *acc, struct jid who)
  * when the answer comes. */
 struct account_read {
 	struct shard *shard;
+	uint64_t serial; /* of the snapshot that named the maps */
 	size_t n;
 	char bare[];
 };
@@ -92,35 +93,31 @@ account_take_entry(struct account *acc, const struct store_entry *entry)
 	}
 }
 
-static void
-on_account_read(void *arg, const struct store_answer *answer,
-	const struct err *err)
+void
+account_take(struct account *acc, const struct store_answer *answer)
 {
-	struct account_read *read = arg;
-	struct entity *e = entity_find(read->shard,
-		(struct str){ read->bare, read->n });
-	struct account_load load;
+	struct account_load load = { acc, answer->entries, answer->n };
 
-	free(read);
-	if (e == NULL || e->state != ENTITY_LOADING)
-		return;
-	if (err != NULL) {
-		entity_failed(e, err);
-		return;
-	}
-	load = (struct account_load){ account_of(e), answer->entries,
-		answer->n };
 	for (size_t i = 0; i < answer->n; i++)
-		account_take_entry(load.account, &answer->entries[i]);
-	roster_trim(&load.account->roster);
-	hook_run(account_host(load.account), HOOK_ACCOUNT_LOAD, &load);
-	entity_loaded(e);
+		account_take_entry(acc, &answer->entries[i]);
+	roster_trim(&acc->roster);
+	hook_run(account_host(acc), HOOK_ACCOUNT_LOAD, &load);
 }
 
-static void
-account_load(struct entity *e)
+void
+account_forget(struct account *acc)
 {
-	struct account *acc = account_of(e);
+	acc->exists = false;
+	acc->credentials_mark = 0;
+	roster_done(&acc->roster);
+	acc->roster.version = 0;
+	module_account_slots_free(acc);
+}
+
+struct account_read *
+account_read(struct account *acc, store_read_fn fn)
+{
+	struct entity *e = &acc->e;
 	const struct host *host = account_host(acc);
 	struct str maps[MAPS_MAX] = { STR(MAP_ACCOUNT), STR(MAP_ROSTER) };
 	struct account_read *read = xmalloc(sizeof(*read) + e->jid.len);
@@ -133,11 +130,59 @@ account_load(struct entity *e)
 			maps[n++] = str_c(*m);
 	}
 	read->shard = e->shard;
+	read->serial = e->shard->snap->serial;
 	read->n = e->jid.len;
 	memcpy(read->bare, e->jid.text, e->jid.len);
 	store_list_many(e->shard->server->store, account_domain(acc),
-		account_local(acc), maps, n, &e->shard->mailbox,
-		on_account_read, read);
+		account_local(acc), maps, n, &e->shard->mailbox, fn, read);
+	return read;
+}
+
+struct entity *
+account_read_entity(const struct account_read *read)
+{
+	return entity_find(read->shard, (struct str){ read->bare, read->n });
+}
+
+bool
+account_read_is_fresh(const struct account_read *read)
+{
+	return read->serial == read->shard->snap->serial;
+}
+
+void
+account_read_free(struct account_read *read)
+{
+	free(read);
+}
+
+static void account_load(struct entity *e);
+
+static void
+on_account_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct account_read *read = arg;
+	struct entity *e = account_read_entity(read);
+	bool fresh = account_read_is_fresh(read);
+
+	account_read_free(read);
+	if (e == NULL || e->state != ENTITY_LOADING)
+		return;
+	if (err != NULL) {
+		entity_failed(e, err);
+	} else if (!fresh) {
+		account_load(e);
+	} else {
+		account_take(account_of(e), answer);
+		entity_loaded(e);
+	}
+}
+
+static void
+account_load(struct entity *e)
+{
+	(void)account_read(account_of(e), on_account_read);
 }
 
 static void
@@ -167,6 +212,7 @@ account_is_idle(const struct entity *e)
 	const struct account *acc = (const struct account *)(const void *)e;
 
 	return acc->sessions == NULL && acc->n_ops == 0 && acc->alone == NULL &&
+		acc->hold == NULL &&
 		account_line_is_empty(acc);
 }
 
@@ -185,6 +231,7 @@ account_unload(struct entity *e)
 
 	while (acc->sessions != NULL)
 		session_free(acc->sessions);
+	account_hold_done(acc);
 	account_line_done(acc);
 	iq_alone_done(acc);
 	module_account_slots_free(acc);
@@ -199,6 +246,7 @@ const struct entity_class account_class = {
 	.receive = account_receive,
 	.receive_shared = account_receive_shared,
 	.warm = account_warm,
+	.is_held = account_is_held,
 	.is_idle = account_is_idle,
 	.is_absent = account_is_absent,
 	.unload = account_unload,

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "core/account_hold.h"
 #include "core/account_line.h"
 #include "core/entity.h"
 #include "core/roster.h"
@@ -37,6 +38,7 @@ struct account {
 	struct roster roster;
 	struct account_line line; /* what it does, in order */
 	struct iq_alone *alone; /* requests one by one; NULL: none */
+	struct account_hold *hold; /* NULL: it is not held */
 	struct module_slot *slots; /* what modules keep with it */
 	uint64_t credentials_mark; /* of what is stored; 0: not known */
 	uint16_t n_sessions;

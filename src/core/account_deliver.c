@@ -194,6 +194,8 @@ account_receive(struct entity *e, struct stanza *st)
 	struct account *acc = account_of(e);
 	struct account_stanza arg = { acc, st, false };
 
+	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
+		return;
 	requests_answered(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_PASS)
@@ -209,7 +211,7 @@ account_receive_copy(struct account *acc, const struct stanza *st)
 
 	copy->many = NULL;
 	stanza_set_to(copy, acc->e.jid);
-	if (st->type == PRESENCE_PROBE)
+	if (st->type == PRESENCE_PROBE || acc->hold != NULL)
 		account_receive(&acc->e, copy);
 	else
 		account_deliver(acc, copy);
@@ -230,7 +232,7 @@ account_receive_shared(struct entity *e, struct stanza *st,
 	if (probe && (acc->sessions == NULL ||
 			!account_shows_presence_to(acc, st->from)))
 		return;
-	if (probe || !account_line_is_empty(acc)) {
+	if (probe || acc->hold != NULL || !account_line_is_empty(acc)) {
 		account_receive_copy(acc, st);
 		return;
 	}

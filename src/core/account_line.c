@@ -24,6 +24,12 @@
 
 enum step_kind { STEP_SEND, STEP_FANOUT, STEP_DELIVER, STEP_CALL, STEP_HALT };
 
+/* Commits of which each rests on those before it; counted by steps. */
+struct line_chain {
+	struct store_chain store;
+	unsigned refs;
+};
+
 struct account_step {
 	STAILQ_ENTRY(account_step) link;
 	enum step_kind kind;
@@ -38,6 +44,7 @@ struct account_step {
 	struct module_entry *entry;
 	module_turn_fn fn;
 	void *arg;
+	struct line_chain *chain; /* NULL: nothing is stored */
 	struct err err; /* code ERR_NONE: it worked */
 };
 
@@ -192,7 +199,9 @@ line_run(struct account *acc)
 
 	if (acc->line.running != NULL)
 		return;
-	while ((step = STAILQ_FIRST(&acc->line.steps)) != NULL && step->ready) {
+	while (!account_is_read(acc) &&
+		(step = STAILQ_FIRST(&acc->line.steps)) != NULL &&
+		step->ready) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
 		acc->line.bytes -= step->bytes;
 		gauge_remove(&acc->e.shard->stats.line_bytes, step->bytes);
@@ -201,6 +210,13 @@ line_run(struct account *acc)
 		acc->line.running = NULL;
 	}
 	entity_check_idle(&acc->e);
+}
+
+void
+account_line_go_on(struct account *acc)
+{
+	if (!account_line_is_empty(acc))
+		line_run(acc);
 }
 
 void
@@ -246,13 +262,59 @@ on_step_posted(struct shard *sh, void *arg)
 	step_get_ready(arg);
 }
 
+/* --- storing ------------------------------------------------------------------- */
+
+static struct line_chain *
+chain_ref(struct account *acc)
+{
+	if (acc->line.chain == NULL)
+		acc->line.chain = xcalloc(1, sizeof(*acc->line.chain));
+	acc->line.chain->refs++;
+	return acc->line.chain;
+}
+
+/* acc may be NULL. */
+static void
+chain_unref(struct account *acc, struct line_chain *chain)
+{
+	if (--chain->refs != 0)
+		return;
+	if (acc != NULL && acc->line.chain == chain)
+		acc->line.chain = NULL;
+	free(chain);
+}
+
+void
+account_line_unchain(struct account *acc)
+{
+	acc->line.chain = NULL;
+}
+
+/* What is behind it and shows what memory held is not true either. */
+static void
+line_fail(struct account *acc, struct account_step *step, const struct err *why)
+{
+	struct account_step *s = step;
+
+	step->err = *why;
+	while ((s = STAILQ_NEXT(s, link)) != NULL) {
+		if (s->kind == STEP_CALL && s->err.code == ERR_NONE &&
+			(s->chain == NULL || s->chain == step->chain))
+			s->err = *why;
+	}
+	account_reload(acc);
+}
+
 static void
 on_step_durable(void *arg, bool ok, const struct err *err)
 {
 	struct account_step *step = arg;
 
-	if (!ok)
+	if (!ok && step->account != NULL)
+		line_fail(step->account, step, err);
+	else if (!ok)
 		step->err = *err;
+	chain_unref(step->account, step->chain);
 	step_get_ready(step);
 }
 
@@ -273,12 +335,16 @@ module_commit_in_turn(struct module_ctx *m, struct account *acc,
 		store_tx_free(tx);
 		tx = NULL;
 	}
-	if (tx == NULL && alone)
+	if (tx == NULL && alone) {
 		shard_post(sh, on_step_posted, step, 0);
-	else if (tx == NULL)
+	} else if (tx == NULL) {
 		step->ready = true;
-	else
+	} else {
+		step->chain = chain_ref(acc);
+		store_tx_chain(tx, &step->chain->store);
+		account_hold_changed(acc);
 		shard_commit(sh, tx, on_step_durable, step);
+	}
 }
 
 struct account_step *

@@ -9,6 +9,11 @@
  * entities is kept (RFC 6120 §10.1), though only some of it waits for the disk.
  * Commits do not wait for each other: only their effects do.
  *
+ * When a commit has failed, those behind it fail with it, for each rests on what
+ * memory held; the steps of all of them are told so, and the account is read anew
+ * before any step is run (account_hold.h).  So memory is never ahead of the disk
+ * but for changes that are on their way.
+ *
  * What a session asks of bare addresses, its own account and others, waits in
  * lines of the session before (requests.h), so that a get shows what was set
  * before it, and nothing else:
@@ -55,6 +60,7 @@ STAILQ_HEAD(account_steps, account_step);
 struct account_line {
 	struct account_steps steps;
 	struct account_step *running; /* its effects are not in line again */
+	struct line_chain *chain; /* of what is being stored; NULL: nothing is */
 	size_t bytes; /* of the stanzas that wait; bounded by inbox_bytes */
 };
 

@@ -180,8 +180,17 @@ entity_when_loaded(struct entity *e, void (*fn)(struct entity *e, void *arg),
 	while (*end != NULL)
 		end = &(*end)->next;
 	*end = w;
-	if (e->state == ENTITY_LOADED)
+	entity_go_on(e);
+}
+
+void
+entity_go_on(struct entity *e)
+{
+	if (e->state == ENTITY_LOADED && e->waiters != NULL &&
+		!e->class->is_held(e))
 		shard_timer(e->shard, &e->idle, 0, on_entity_due);
+	else
+		entity_check_idle(e);
 }
 
 /* Nothing waits any more. */
@@ -192,19 +201,27 @@ inbox_count_out(struct entity *e)
 	e->inbox_bytes = 0;
 }
 
+/* Those that are left when one of them has it held wait on. */
 static void
 entity_call_waiters(struct entity *e, bool ok)
 {
-	struct entity_waiter *w = e->waiters;
+	struct entity_waiter *w = e->waiters, *next;
+	struct entity_waiter **end = &e->waiters;
 
 	e->waiters = NULL;
-	while (w != NULL) {
-		struct entity_waiter *next = w->next;
-
+	while (w != NULL && !(ok && e->class->is_held(e))) {
+		next = w->next;
 		w->fn(ok ? e : NULL, w->arg);
 		free(w);
 		w = next;
 	}
+	if (w == NULL)
+		return;
+	next = e->waiters; /* what came meanwhile */
+	e->waiters = w;
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = next;
 }
 
 void
@@ -241,6 +258,21 @@ entity_free(struct entity *e)
 		e->class->unload(e);
 	held_remove(HELD_ACCOUNT, e);
 	free(e);
+}
+
+void
+entity_drop(struct entity *e)
+{
+	struct entity_waiter *w = e->waiters, *next;
+
+	assert(e->state == ENTITY_LOADED);
+	e->waiters = NULL;
+	entity_free(e);
+	for (; w != NULL; w = next) {
+		next = w->next;
+		w->fn(NULL, w->arg);
+		free(w);
+	}
 }
 
 void

@@ -42,6 +42,9 @@ struct entity_class {
 	/* The same at once, for an address that is known to be nobody's; calls
 	 * nothing of the above. */
 	void (*load_absent)(struct entity *e);
+	/* Is it loaded, but not to be disturbed now?  Then entity_go_on()
+	 * follows. */
+	bool (*is_held)(const struct entity *e);
 	/* May it leave memory now? */
 	bool (*is_idle)(const struct entity *e);
 	/* Is there nothing behind the address?  Then it leaves at once when it
@@ -88,8 +91,8 @@ struct entity *entity_get_by_hash(struct shard *sh,
  * resource-constraint when the inbox is full. */
 void entity_deliver(struct entity *e, struct stanza *st);
 
-/* Calls fn(e, arg) once e is loaded, and never before this has returned; e is
- * NULL when loading failed.  Until then e stays in memory. */
+/* Calls fn(e, arg) once e is loaded and not held, and never before this has
+ * returned; e is NULL when loading failed.  Until then e stays in memory. */
 void entity_when_loaded(struct entity *e,
 	void (*fn)(struct entity *e, void *arg), void *arg);
 
@@ -102,6 +105,11 @@ void entity_loaded(struct entity *e);
 void entity_failed(struct entity *e, const struct err *why);
 /* An entity with this address was made in the store. */
 void entity_created(struct shard *sh, struct str bare);
+/* It is not held any more. */
+void entity_go_on(struct entity *e);
+/* A loaded one leaves memory at once, idle or not: it is loaded anew when it is
+ * needed. */
+void entity_drop(struct entity *e);
 /* Something ended: if is_idle(e), it is dropped after a while. */
 void entity_check_idle(struct entity *e);
 /* Something began: it is not idle. */

@@ -3,7 +3,7 @@
  * what reads, decides and writes must not be done twice at a time, be it for two
  * sessions.
  *
- *   iq_dispatch --(none is under way)--> handler --iq_finish--> the next is posted
+ *   iq_dispatch --(none is under way)--> handler --iq_finish--> the next is due
  *        `--(one is)--> waiting --(on_next)--^
  *
  * Owner shard of the account.  How much waits is bounded by what its sessions
@@ -14,7 +14,6 @@
 #include "base/mem.h"
 #include "core/account_int.h"
 #include "core/iq_int.h"
-#include "core/shard.h"
 
 /* There is one while a request is under way. */
 struct iq_alone {
@@ -52,14 +51,12 @@ alone_end(struct account *acc)
 /* Those that nobody answers any more, because a reload took the module away, are
  * refused one after the other. */
 static void
-on_next(struct shard *sh, void *arg)
+on_next(struct entity *e, void *arg)
 {
-	char *bare = arg;
-	struct entity *e = entity_find(sh, str_c(bare));
 	struct account *acc = e != NULL ? account_of(e) : NULL;
 	struct stanza *st;
 
-	free(bare);
+	(void)arg;
 	if (acc == NULL || acc->alone == NULL)
 		return;
 	acc->alone->due = true;
@@ -79,8 +76,7 @@ iq_alone_end(struct iq *iq)
 
 	iq->alone = false;
 	if (acc != NULL && acc->alone != NULL)
-		shard_post(iq->shard, on_next, str_dup(jid_str(acc->e.jid)),
-			acc->e.jid.len);
+		entity_when_loaded(&acc->e, on_next, NULL);
 }
 
 void

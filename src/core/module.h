@@ -149,7 +149,9 @@ typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
 /*
  * Commits tx (taken; NULL, or an anonymous account: there is nothing to store),
  * and calls fn when it is durable and all that acc did before has happened;
- * never before this call has returned.
+ * never before this call has returned.  When it cannot be stored, or something
+ * before it could not, acc has been read anew by then: there is nothing to take
+ * back.
  */
 void module_commit_in_turn(struct module_ctx *m, struct account *acc,
 	struct store_tx *tx, module_turn_fn fn, void *arg);

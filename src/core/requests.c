@@ -209,7 +209,8 @@ line_run(struct requests *r, struct line *l)
 
 	if (sh->now_us - l->heard_us >= LOST_US)
 		l->under_way = 0;
-	while ((st = STAILQ_FIRST(&l->waiting)) != NULL &&
+	while (r->session->account->hold == NULL &&
+		(st = STAILQ_FIRST(&l->waiting)) != NULL &&
 		requests_take(r, l, st))
 		session_emit(r->session, line_pop(sh, l));
 	line_rest(r, l);
@@ -227,7 +228,10 @@ requests_settle(struct requests *r)
 		requests_done(r->session);
 	else if (waits && !timer_is_set(&r->timer))
 		shard_timer(session_shard(r->session), &r->timer,
-			session_room(r->session) == 0 ? PACE_US : LOST_US,
+			r->session->account->hold != NULL ||
+					session_room(r->session) == 0 ?
+				PACE_US :
+				LOST_US,
 			on_turn);
 }
 

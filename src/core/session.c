@@ -303,7 +303,9 @@ session_receive(struct session *s, struct stanza *st)
 	session_drop_claims(s, st);
 	sh->stats.stanzas_in++;
 	trace_stanza(s, "in", st);
-	if (!requests_keep(s, st))
+	if ((s->account->hold == NULL ||
+		    !account_hold_keeps(s->account, s, st)) &&
+		!requests_keep(s, st))
 		session_emit(s, st);
 	return true;
 }
@@ -475,6 +477,7 @@ session_lost(struct session *s)
 	s->stream = NULL;
 	s->closing = true;
 	requests_flush(s);
+	account_hold_let_out(acc, s);
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");

@@ -1,11 +1,14 @@
 /*
  * test_order.c - rosters, subscriptions and offline messages while the disk is
- * slow: the shards turn, the store does not, until the test lets it.
+ * slow, or fails: the shards turn, the store does not, until the test lets it.
  */
 #include "config.h"
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/mem.h"
+#include "core/account.h"
+#include "core/roster.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "net/conn.h"
@@ -16,7 +19,8 @@
 
 #define TURNS 64
 
-/* A client that writes down what it gets: "presence/subscribe message/chat". */
+/* A client that writes down what it gets: "presence:a iq:b! ", the ! for an
+ * error. */
 struct witness {
 	struct client c;
 	struct buf seen;
@@ -29,9 +33,10 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 	struct str id = elem_attr(e, "id");
 
 	if (id.p != NULL && !str_is(id, "roster"))
-		buf_printf(&w->seen, "%.*s:%.*s ", STR_ARG(e->name),
+		buf_printf(&w->seen, "%.*s:%.*s%s ", STR_ARG(e->name),
 			STR_ARG(str_starts(id, STR("push-")) ? STR("push") :
-							       id));
+							       id),
+			str_eq(elem_attr(e, "type"), STR("error")) ? "!" : "");
 	arena_free(a);
 }
 
@@ -176,7 +181,148 @@ TEST(floods_and_forgeries_do_not_reach_the_client)
 		"subscription='both'/></query></iq>");
 	witness_turn(&romeo);
 	CHECK(strcmp(seen(&juliet), "presence:s ") == 0);
-	CHECK(strcmp(seen(&romeo), "iq:push iq:f ") == 0);
+	CHECK(strcmp(seen(&romeo), "iq:push iq:f! ") == 0);
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
+/* --- a disk that fails --------------------------------------------------------- */
+
+struct faults {
+	unsigned writes, reads; /* so many to come fail */
+};
+
+static bool
+on_disk(void *arg, bool writes)
+{
+	struct faults *f = arg;
+	unsigned *n = writes ? &f->writes : &f->reads;
+
+	if (*n == 0)
+		return false;
+	--*n;
+	return true;
+}
+
+static void
+seen_anew(struct witness *x)
+{
+	witness_turn(x);
+	buf_consume(&x->seen, x->seen.n);
+}
+
+#define SET(id, item)                                                          \
+	"<iq type='set' id='" id "'><query xmlns='jabber:iq:roster'>"          \
+	"<item jid='" item "'/></query></iq>"
+#define GET(id)                                                                \
+	"<iq type='get' id='" id "'><query xmlns='jabber:iq:roster'/></iq>"
+
+/* The roster of romeo: "address:state ...", and its version. */
+static const char *
+roster_text(struct world *w, struct buf *out)
+{
+	struct str bare = STR("romeo@" WORLD_HOST);
+	struct entity *e = entity_find(server_owner(w->server, bare), bare);
+	const struct roster *r = &account_of(e)->roster;
+
+	buf_consume(out, out->n);
+	for (uint32_t i = 0; i < r->n; i++) {
+		struct roster_item *it = roster_at(r, i);
+
+		buf_printf(out, "%.*s:%u ",
+			STR_ARG(jid_str(roster_item_jid(it))), it->state);
+	}
+	buf_printf(out, "%llu", (unsigned long long)r->version);
+	return buf_c(out);
+}
+
+/* What was said of the second and third change rests on the first. */
+TEST(changes_behind_one_that_is_not_stored_fail_with_it)
+{
+	for (unsigned n = 1; n < 200; n += n < 4 ? 1 : 49) {
+		struct world *w = world_of_two(5);
+		struct faults faults = { 0, 0 };
+		struct buf before = BUF_INIT, after = BUF_INIT, want = BUF_INIT;
+		struct witness romeo;
+
+		store_fail_when(w->server->store, on_disk, &faults);
+		witness_start(&romeo, w, "romeo");
+		client_send(&romeo.c, SET("s", "a@x.example"));
+		seen_anew(&romeo);
+		roster_text(w, &before);
+		faults.writes = 1;
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&romeo.c,
+				"<iq type='set' id='%u'><query "
+				"xmlns='jabber:iq:roster'><item "
+				"jid='c%u@x.example'/></query></iq>",
+				i, i % 7);
+			buf_printf(&want, "iq:%u! ", i);
+			/* in two turns, or in one */
+			if (i == n / 2 || i == n - 1)
+				turn_shards(w);
+		}
+		witness_turn(&romeo);
+		CHECK_CSTR(seen(&romeo), buf_c(&want));
+		CHECK_CSTR(roster_text(w, &after), buf_c(&before));
+		/* and it works again */
+		buf_consume(&romeo.seen, romeo.seen.n);
+		client_send(&romeo.c, SET("t", "b@x.example"));
+		witness_turn(&romeo);
+		CHECK_CSTR(seen(&romeo), "iq:push iq:t ");
+		CHECK(strstr(roster_text(w, &after), "b@x.example") != NULL);
+		witness_done(&romeo);
+		world_free(w);
+		buf_done(&before);
+		buf_done(&after);
+		buf_done(&want);
+	}
+}
+
+/* --- what waits while an account is read anew, or removed ---------------------------- */
+
+TEST(sessions_end_when_their_account_cannot_be_read_anew)
+{
+	struct world *w = world_of_two(9);
+	struct faults faults = { 1, 1 };
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	store_fail_when(w->server->store, on_disk, &faults);
+	client_send(&romeo.c, SET("s", "c@x.example"));
+	turn_shards(w);
+	client_send(&juliet.c, "<message id='m' to='romeo@" WORLD_HOST "'" BODY);
+	witness_turn(&juliet);
+	CHECK(romeo.c.closed);
+	witness_done(&romeo);
+	witness_start(&romeo, w, "romeo");
+	CHECK(romeo.c.state == CLIENT_ONLINE);
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
+/* It is counted before it is stored: the count would be ahead. */
+TEST(messages_that_cannot_be_kept_do_not_hide_those_that_are)
+{
+	struct world *w = world_of_two(10);
+	struct faults faults = { 0, 0 };
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	store_fail_when(w->server->store, on_disk, &faults);
+	for (unsigned i = 0; i < 300; i++) {
+		faults.writes = i % 2;
+		client_send(&romeo.c, "<message id='%u'" JULIET BODY, i);
+		witness_turn(&romeo);
+	}
+	witness_start(&juliet, w, "juliet");
+	CHECK(strstr(seen(&juliet), "message:0 message:2 ") != NULL);
+	CHECK(strstr(seen(&juliet), "message:298 ") != NULL);
+	CHECK(strstr(seen(&juliet), "message:1 ") == NULL);
+	CHECK(strstr(seen(&romeo), "message:299! ") != NULL);
 	witness_done(&romeo);
 	witness_done(&juliet);
 	world_free(w);

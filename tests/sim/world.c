@@ -13,6 +13,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "core/account.h"
+#include "core/entity.h"
+#include "core/roster.h"
 #include "core/conf.h"
 #include "core/credentials.h"
 #include "core/mistake.h"
@@ -207,4 +209,71 @@ world_add_account(struct world *w, const char *local)
 		die("account", local);
 	buf_done(&text);
 	arena_free(a);
+}
+
+/* --- memory and disk --------------------------------------------------------------- */
+
+static void
+account_write(const struct account *acc, struct buf *out)
+{
+	const struct roster *r = &acc->roster;
+
+	buf_printf(out, "%.*s exists=%d mark=%llx version=%llu\n",
+		STR_ARG(jid_str(acc->e.jid)), acc->exists,
+		(unsigned long long)acc->credentials_mark,
+		(unsigned long long)r->version);
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct roster_item *it = roster_at(r, i);
+
+		buf_printf(out, "  %.*s name=%.*s state=%u listed=%d\n",
+			STR_ARG(jid_str(roster_item_jid(it))),
+			STR_ARG(roster_item_name(it)), it->state, it->listed);
+	}
+}
+
+static void
+accounts_write(struct world *w, struct buf *out)
+{
+	for (unsigned i = 0; i < w->n_shards; i++) {
+		struct table *table = &w->server->shards[i]->entities;
+		struct table_walk walk = table_walk(table);
+		struct entity *e;
+
+		while ((e = table_step(table, &walk)) != NULL)
+			if (e->class == &account_class &&
+				e->state == ENTITY_LOADED)
+				account_write(account_of(e), out);
+	}
+}
+
+static void
+reload_on_shard(struct shard *sh, void *arg)
+{
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	(void)arg;
+	while ((e = table_step(&sh->entities, &walk)) != NULL)
+		if (e->class == &account_class && e->state == ENTITY_LOADED)
+			account_reload(account_of(e));
+}
+
+bool
+world_memory_is_disk(struct world *w, struct buf *out)
+{
+	struct buf before = BUF_INIT, after = BUF_INIT;
+	bool same;
+
+	accounts_write(w, &before);
+	for (unsigned i = 0; i < w->n_shards; i++)
+		shard_post(w->server->shards[i], reload_on_shard, NULL, 0);
+	world_settle(w);
+	accounts_write(w, &after);
+	same = str_eq(buf_str(&before), buf_str(&after));
+	if (!same)
+		buf_printf(out, "in memory\n%son disk\n%s", buf_c(&before),
+			buf_c(&after));
+	buf_done(&before);
+	buf_done(&after);
+	return same;
 }

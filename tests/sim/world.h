@@ -62,6 +62,10 @@ world_draw(struct world *w, uint64_t below)
 	return rand_below(&w->turns.source, below);
 }
 
+/* Reads anew every account that is loaded, which nobody notices: false, and out
+ * says what was there before and after, when they differ. */
+bool world_memory_is_disk(struct world *w, struct buf *out);
+
 /* --- clients ----------------------------------------------------------------- */
 
 enum client_state {

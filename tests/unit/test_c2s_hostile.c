@@ -173,6 +173,7 @@ static const struct entity_class slow_class = {
 	.load = entity_load_later,
 	.is_idle = entity_never_idle,
 	.is_absent = entity_never_idle,
+	.is_held = entity_never_idle,
 	.unload = entity_unload,
 };
 
