@@ -229,9 +229,11 @@ wants_routing(const struct account *acc, const struct stanza *st,
 	return step->pass;
 }
 
-/* st is taken. */
+/* st is taken, and has the bare address of the account; errors are for the
+ * session that sent it, in its arena. */
 static void
-send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
+send_step(struct module_ctx *m, struct account *acc, struct stanza *st,
+	struct jid sender)
 {
 	struct jid contact = st->to;
 	uint8_t before = roster_state(&acc->roster, jid_str(contact));
@@ -245,11 +247,14 @@ send_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	}
 	if ((step.state & ~SUB_PENDING_IN) != 0 &&
 		!roster_has_room(acc, contact)) {
+		stanza_set_from(st, sender);
 		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
 			"The roster is full");
 		return;
 	}
 	ch = roster_change_new(acc, contact);
+	roster_change_request(ch,
+		stanza_new(st->type, sender, contact, st->id));
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
 	if (pass)
@@ -276,6 +281,7 @@ on_send(struct module_ctx *m, void *arg)
 	struct session_stanza *out = arg;
 	struct account *acc = out->session->account;
 	struct stanza *st = out->st;
+	struct jid sender = st->from;
 
 	if (!is_subscription(st->type))
 		return HOOK_PASS;
@@ -298,7 +304,7 @@ on_send(struct module_ctx *m, void *arg)
 	/* §3.1.2: from and to are bare addresses */
 	stanza_set_to(st, jid_copy(st->arena, jid_bare(st->to)));
 	stanza_set_from(st, acc->e.jid);
-	send_step(m, acc, st);
+	send_step(m, acc, st, sender);
 	return HOOK_HANDLED;
 }
 
@@ -361,6 +367,8 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 		return;
 	}
 	ch = roster_change_new(acc, contact);
+	roster_change_request(ch,
+		stanza_new(st->type, contact, acc->e.jid, st->id));
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
 	receive_effects(ch, st, &step, before, reply);
@@ -368,7 +376,7 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	arena_free(a);
 }
 
-/* Of an account that does not exist, or will not in a moment, nobody learns
+/* Of an account that does not exist nobody learns
  * more than of one that does not answer (RFC 6121 §8.5.1). */
 static enum hook_result
 on_receive(struct module_ctx *m, void *arg)

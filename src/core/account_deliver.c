@@ -101,10 +101,11 @@ deliver_presence(struct account *acc, struct stanza *st)
 	struct session *s, *next;
 
 	/* subscriptions and probes are a module's business; without one they
-	 * mean nothing */
+	 * mean nothing.  A subscription is sent by the account, and so is the
+	 * error to it for all of its sessions. */
 	if (st->type != PRESENCE_AVAILABLE &&
 		st->type != PRESENCE_UNAVAILABLE &&
-		!(st->type == PRESENCE_ERROR && directed)) {
+		st->type != PRESENCE_ERROR) {
 		stanza_free(st);
 		return;
 	}

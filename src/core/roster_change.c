@@ -25,6 +25,7 @@ struct roster_change {
 	struct store_tx *tx; /* NULL: nothing is stored */
 	struct stanza *push; /* NULL: nothing that shows has changed */
 	struct stanza *deliver;
+	struct stanza *request; /* to be refused when it fails */
 	enum roster_audience audience;
 	struct stanza_queue send;
 	struct arena *arena;
@@ -57,6 +58,7 @@ change_free(struct roster_change *ch)
 	}
 	stanza_free(ch->push);
 	stanza_free(ch->deliver);
+	stanza_free(ch->request);
 	arena_free(ch->arena);
 }
 
@@ -161,6 +163,12 @@ roster_change_send(struct roster_change *ch, struct stanza *st)
 }
 
 void
+roster_change_request(struct roster_change *ch, struct stanza *st)
+{
+	ch->request = st;
+}
+
+void
 roster_change_tell(struct roster_change *ch, enum stanza_type type)
 {
 	roster_change_send(ch, stanza_new(type, ch->account->e.jid,
@@ -236,13 +244,24 @@ change_take_effect(struct account *acc, struct roster_change *ch)
 	}
 	if (ch->iq != NULL)
 		iq_result(ch->iq, NULL);
-	ch->iq = NULL;
 }
 
-/* Memory is ahead of the disk then, and nobody was told: the next change of the
- * contact that can be stored writes the whole item. */
+/* Nobody else was told, and the account is read anew (account_line.c). */
 static void
-change_failed(struct account *acc, const struct roster_change *ch,
+change_failed(struct roster_change *ch, const struct err *err)
+{
+	enum stanza_cond cond = err != NULL ? stanza_cond_of(err->code) :
+					      COND_INTERNAL_SERVER_ERROR;
+
+	if (ch->iq != NULL)
+		iq_error(ch->iq, cond, NULL);
+	if (ch->request != NULL)
+		router_bounce(ch->shard, ch->request, cond, NULL);
+	ch->request = NULL;
+}
+
+static void
+change_log(struct account *acc, const struct roster_change *ch,
 	const struct err *err)
 {
 	if (log_limit_ok(&ch->shard->storage, LOG_ROSTER))
@@ -259,15 +278,12 @@ on_change_turn(struct module_ctx *m, struct account *acc, const struct err *err,
 	struct roster_change *ch = arg;
 
 	(void)m;
+	if (acc != NULL && err != NULL)
+		change_log(acc, ch, err);
 	if (acc != NULL && err == NULL)
 		change_take_effect(acc, ch);
-	else if (acc != NULL)
-		change_failed(acc, ch, err);
-	if (ch->iq != NULL)
-		iq_error(ch->iq,
-			err != NULL ? stanza_cond_of(err->code) :
-				      COND_INTERNAL_SERVER_ERROR,
-			NULL);
+	else
+		change_failed(ch, err);
 	change_free(ch);
 }
 

@@ -53,6 +53,10 @@ void roster_change_tell(struct roster_change *ch, enum stanza_type type);
  * of it. */
 void roster_change_presence(struct roster_change *ch, bool available);
 
+/* st (taken), which asked for the change, is answered with an error if it cannot
+ * be stored. */
+void roster_change_request(struct roster_change *ch, struct stanza *st);
+
 /* ch is taken; iq (NULL, or kept by iq_keep) is answered. */
 void roster_change_commit(struct module_ctx *m, struct roster_change *ch,
 	struct iq *iq);

@@ -280,6 +280,56 @@ TEST(changes_behind_one_that_is_not_stored_fail_with_it)
 	}
 }
 
+TEST(an_approval_that_is_not_stored_is_refused_and_can_be_made_again)
+{
+	struct world *w = world_of_two(6);
+	struct faults faults = { 0, 0 };
+	struct witness romeo, juliet;
+
+	store_fail_when(w->server->store, on_disk, &faults);
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c, "<presence type='subscribe' id='a'" JULIET "/>");
+	witness_turn(&romeo);
+	seen_anew(&romeo);
+	seen_anew(&juliet);
+	for (int i = 0; i < 2; i++) {
+		faults.writes = i == 0;
+		client_send(&juliet.c,
+			"<presence type='subscribed' id='b' to='romeo@"
+			WORLD_HOST "'/>");
+		witness_turn(&juliet);
+		CHECK_CSTR(seen(&juliet), i == 0 ? "presence:b! " :
+						   "presence:b! iq:push ");
+		CHECK_CSTR(seen(&romeo), i == 0 ? "" : "presence:b iq:push ");
+	}
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
+/* Who has asked is told, though his server has done its part. */
+TEST(a_request_that_cannot_be_stored_is_refused)
+{
+	struct world *w = world_of_two(7);
+	struct faults faults = { 0, 0 };
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c, "<presence type='subscribe' id='a'" JULIET "/>");
+	turn_shards(w);
+	store_turn(w->server->store);
+	store_fail_when(w->server->store, on_disk, &faults);
+	faults.writes = 1;
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&juliet), "");
+	CHECK_CSTR(seen(&romeo), "iq:push presence:a! ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
 /* --- what waits while an account is read anew, or removed ---------------------------- */
 
 TEST(sessions_end_when_their_account_cannot_be_read_anew)
