@@ -138,29 +138,37 @@ op_take_effect(struct entity *e, void *arg)
 		op_finish(op);
 }
 
+/* A removal that failed: what came meanwhile meets the account as it is. */
 static void
-op_undo(struct account_op *op, struct entity *e)
+op_undo(struct account_op *op, struct account *acc)
 {
-	if (e != NULL && op->removes) {
-		account_of(e)->removing = false;
-		entity_check_idle(e);
+	if (acc != NULL && op->removes) {
+		acc->removing = false;
+		account_reload(acc);
 	}
 	op_finish(op);
 }
 
+/* The account stays in memory while an operation is under way, so that one that
+ * is there now is the same, unless it could not be read meanwhile. */
 static void
 on_op_durable(void *arg, bool ok, const struct err *err)
 {
 	struct account_op *op = arg;
 	struct entity *e = entity_find(op->owner, jid_str(op->jid));
+	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
+		account_of(e) :
+		NULL;
 
-	if (e != NULL)
-		account_of(e)->n_ops--;
+	if (acc != NULL)
+		acc->n_ops -= acc->n_ops != 0;
 	if (!ok) {
 		op->err = *err;
-		op_undo(op, e);
+		op_undo(op, acc);
+	} else if (acc != NULL) {
+		op_take_effect(e, op);
 	} else if (e != NULL) {
-		/* one that is being read anew may read what was before */
+		/* one that is being read may read what was before */
 		entity_when_loaded(e, op_take_effect, op);
 	} else {
 		op_finish(op);
@@ -172,6 +180,7 @@ static void
 op_commit(struct account *acc, struct account_op *op, struct store_tx *tx)
 {
 	acc->n_ops++;
+	account_hold_changed(acc);
 	store_commit(op->owner->server->store, tx, &op->owner->mailbox,
 		on_op_durable, op);
 }
@@ -244,6 +253,7 @@ credentials_took_effect(struct account *acc, struct account_op *op)
 	account_close_sessions(acc, str_c(op->resource), STREAM_NOT_AUTHORIZED,
 		"The password was changed");
 	op_finish(op);
+	entity_check_idle(&acc->e);
 }
 
 static void
@@ -275,15 +285,13 @@ account_set_credentials(struct shard *from, struct jid bare,
 
 /* --- remove ---------------------------------------------------------------------------- */
 
+/* Contacts are told now, when nothing can bring it back. */
 static void
 remove_took_effect(struct account *acc, struct account_op *op)
 {
 	struct shard *sh = op->owner;
-	struct str bare = jid_str(acc->e.jid);
-	struct jid jid = acc->e.jid;
-	char *copy = str_dup(bare);
-	struct entity *e;
 
+	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVING, acc);
 	acc->exists = false;
 	acc->removing = false;
 	acc->credentials_mark = 0;
@@ -291,28 +299,26 @@ remove_took_effect(struct account *acc, struct account_op *op)
 	op_finish(op);
 	/* whoever asked may be one of the sessions: its answer goes first */
 	router_run(sh);
-	e = entity_find(sh, (struct str){ copy, jid.len });
-	free(copy);
-	if (e == NULL)
-		return;
-	acc = account_of(e);
 	account_close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
 		"The account was removed");
 	module_account_slots_free(acc);
-	entity_check_idle(e);
+	if (acc->hold != NULL)
+		account_release(acc);
+	entity_check_idle(&acc->e);
 }
 
+/* It is held, so that what comes meanwhile meets it as it will be. */
 static void
 remove_perform(struct account *acc, struct account_op *op)
 {
 	struct store_tx *tx;
 
-	if (!acc->exists || acc->anonymous || acc->removing) {
+	if (!acc->exists || acc->anonymous) {
 		op_refuse(op, ERR_MISSING, "there is no such account");
 		return;
 	}
 	acc->removing = true;
-	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVING, acc);
+	account_hold(acc);
 	tx = store_tx_new();
 	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
 	op->took_effect = remove_took_effect;

@@ -332,6 +332,85 @@ TEST(a_request_that_cannot_be_stored_is_refused)
 
 /* --- what waits while an account is read anew, or removed ---------------------------- */
 
+static struct jid
+jid_of(struct arena *a, const char *local)
+{
+	return jid_make(a, str_c(local), STR(WORLD_HOST), STR_NONE);
+}
+
+static void
+on_removed(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(int *)arg = ok ? 1 : -1;
+}
+
+/* Both directions, and a third account that says something meanwhile. */
+static void
+befriend(struct witness *romeo, struct witness *juliet)
+{
+	static const char *const types[] = { "subscribe", "subscribed" };
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		client_send(&romeo->c, "<presence type='%s'" JULIET "/>",
+			types[i]);
+		witness_turn(romeo);
+		client_send(&juliet->c,
+			"<presence type='%s' to='romeo@" WORLD_HOST "'/>",
+			types[i]);
+		witness_turn(juliet);
+	}
+	client_send(&romeo->c, "<presence type='subscribed'" JULIET "/>");
+	seen_anew(romeo);
+	seen_anew(juliet);
+}
+
+TEST(contacts_hear_of_a_removal_when_it_is_durable)
+{
+	for (int fails = 1; fails >= 0; fails--) {
+		struct world *w = world_of_two(8);
+		struct faults faults = { (unsigned)fails, 0 };
+		struct witness romeo, juliet;
+		struct arena *a = arena_new();
+		int removed = 0;
+
+		TEST_CASE(fails ? "fails" : "works");
+		witness_start(&romeo, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		befriend(&romeo, &juliet);
+		/* this comes while it is being removed */
+		client_send(&juliet.c, "<presence id='p' type='unsubscribed' "
+			"to='romeo@" WORLD_HOST "'/>");
+		turn_shards(w);
+		store_turn(w->server->store);
+		store_fail_when(w->server->store, on_disk, &faults);
+		account_remove(w->server->shards[0], jid_of(a, "romeo"),
+			on_removed, &removed);
+		turn_shards(w);
+		client_send(&juliet.c,
+			"<message id='m' to='romeo@" WORLD_HOST "'" BODY);
+		client_send(&romeo.c, SET("s", "c@x.example"));
+		turn_shards(w);
+		CHECK_INT(removed, 0);
+		CHECK_CSTR(seen(&romeo), "");
+		CHECK_CSTR(seen(&juliet), "iq:push ");
+		witness_turn(&juliet);
+		CHECK_INT(removed, fails ? -1 : 1);
+		client_read(&romeo.c);
+		CHECK(romeo.c.closed == !fails);
+		/* her own change, and then what the removal makes of it */
+		CHECK_CSTR(seen(&juliet), fails ? "iq:push " :
+						  "iq:push iq:push ");
+		if (fails)
+			CHECK_CSTR(seen(&romeo),
+				"presence:p iq:push message:m iq:push iq:s ");
+		witness_done(&romeo);
+		witness_done(&juliet);
+		arena_free(a);
+		world_free(w);
+	}
+}
+
 TEST(sessions_end_when_their_account_cannot_be_read_anew)
 {
 	struct world *w = world_of_two(9);
