@@ -40,7 +40,7 @@ struct account {
 	struct iq_alone *alone; /* requests one by one; NULL: none */
 	struct account_hold *hold; /* NULL: it is not held */
 	struct module_slot *slots; /* what modules keep with it */
-	uint64_t credentials_mark; /* of what is stored; 0: not known */
+	uint64_t credentials_mark; /* of what is stored; 0: nothing is */
 	uint16_t n_sessions;
 	uint16_t n_ops;  /* changes by account_admin.c that are on their way */
 	bool exists;

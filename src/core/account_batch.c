@@ -120,7 +120,7 @@ account_batch_done(struct account_batch *b)
 /* --- telling entities --------------------------------------------------- */
 
 static void
-told_loaded(struct entity *e, void *arg)
+told_read(struct entity *e, void *arg)
 {
 	struct account *acc;
 
@@ -128,10 +128,21 @@ told_loaded(struct entity *e, void *arg)
 	if (e == NULL)
 		return;
 	acc = account_of(e);
-	acc->exists = true;
-	acc->anonymous = false;
-	hook_run(account_host(acc), HOOK_ACCOUNT_CREATED, acc);
+	if (acc->exists)
+		hook_run(account_host(acc), HOOK_ACCOUNT_CREATED, acc);
 	entity_check_idle(e);
+}
+
+/* What is on disk by now is what is true: whoever has shown a password before it
+ * was made (hostile 33) finds other credentials. */
+static void
+told_loaded(struct entity *e, void *arg)
+{
+	if (e == NULL)
+		return;
+	account_of(e)->anonymous = false;
+	account_reload(account_of(e));
+	entity_when_loaded(e, told_read, arg);
 }
 
 /* Owner shard.  The account is loaded only if it is in memory already, or

@@ -96,8 +96,7 @@ bind_may(const struct c2s *c, struct account *acc)
 {
 	if (c->mech != SASL_ANONYMOUS)
 		return acc->exists && !acc->anonymous &&
-			(acc->credentials_mark == 0 ||
-				acc->credentials_mark == c->login->credentials);
+			acc->credentials_mark == c->login->credentials;
 	if (acc->exists && !acc->anonymous)
 		return false; /* a name drawn by lot hits an account: never */
 	acc->exists = true; /* XEP-0175: as long as the session */

@@ -16,6 +16,7 @@ import time
 import pytest
 
 import scene as scenes
+from client import Client
 from process import PATIENCE
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -170,6 +171,27 @@ def test_accounts_of_a_batch_can_log_in(server, scene):
         scene.binds[one.name] = one.jid
     scene.login("a/x")
     scene.login("b/x")
+
+
+@pytest.mark.parametrize("batch", [True, False])
+def test_an_account_made_anew_is_not_for_the_old_password(server, scene,
+                                                          batch):
+    """hostile-33: who has shown it before binds to the old account only."""
+    scene.add_accounts("romeo", "juliet")
+    a = scene.accounts["romeo"]
+    old = Client(server).secure().auth(a.name, a.password)
+    server.ctl("deluser", a.jid)
+    # somebody keeps it in memory, without an account behind it
+    juliet = scene.online("juliet/x")
+    juliet.iq("get", "<ping xmlns='urn:xmpp:ping'/>", to=a.jid)
+    if batch:
+        server.ctl("adduser", "--batch", "-", stdin=a.jid + " another-one\n")
+    else:
+        server.ctl("adduser", a.jid, stdin="another-one\n")
+    old.send("<iq type='set' id='b'><bind "
+             "xmlns='urn:ietf:params:xml:ns:xmpp-bind'/></iq>")
+    old.expect_error("not-authorized")
+    Client(server).login(a.name, "another-one").ping()
 
 
 def test_a_large_batch_goes_in_parts(server, tmp_path):
