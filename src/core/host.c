@@ -63,6 +63,29 @@ iq_key(char *out, struct str ns, struct str name)
 	return ns.n + 1 + name.n;
 }
 
+static bool
+module_loads(const struct module *m)
+{
+	const struct hook_handler *h = m->hooks;
+
+	while (h != NULL && h->fn != NULL && h->hook != HOOK_ACCOUNT_LOAD)
+		h++;
+	return m->account_maps != NULL || (h != NULL && h->fn != NULL);
+}
+
+bool
+host_loads_more(const struct host *next, const struct host *before)
+{
+	for (size_t i = 0; next != NULL && i < next->n_modules; i++) {
+		const struct module_ctx *m = &next->modules[i];
+
+		if (module_loads(m->module) && (before == NULL ||
+				module_at_host(before, m->entry) == NULL))
+			return true;
+	}
+	return false;
+}
+
 const struct iq_entry *
 host_iq_find(const struct host *host, const struct elem *payload)
 {

@@ -66,5 +66,8 @@ struct host *snapshot_host(const struct snapshot *snap, struct str domain);
 bool host_is_admin(const struct host *host, struct str bare);
 /* Is a module of this name in force at host? */
 bool host_has_module(const struct host *host, const char *name);
+/* Is there one at next that makes something of accounts when they are loaded, and
+ * was not there before?  Both may be NULL. */
+bool host_loads_more(const struct host *next, const struct host *before);
 
 #endif

@@ -325,15 +325,35 @@ publish_close(struct shard *sh, const struct snapshot *next)
 	}
 }
 
+/* Accounts that are in memory are what the modules before have seen; those that
+ * are being read find out themselves. */
+static void
+publish_reload(struct shard *sh, const struct snapshot *before)
+{
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
+		struct str domain = jid_domain(e->jid);
+
+		if (e->class == &account_class && e->state == ENTITY_LOADED &&
+			host_loads_more(snapshot_host(sh->snap, domain),
+				snapshot_host(before, domain)))
+			account_reload(account_of(e));
+	}
+}
+
 static void
 publish_visit(struct shard *sh, void *arg)
 {
 	struct publishing *p = arg;
+	struct snapshot *before = sh->snap;
 
 	publish_close(sh, p->snap);
 	entity_drop_idle(sh);
-	snapshot_unref(sh->snap);
 	sh->snap = snapshot_ref(p->snap);
+	publish_reload(sh, before);
+	snapshot_unref(before);
 }
 
 static void

@@ -302,3 +302,31 @@ def test_any_number_of_contacts_beside_a_waiting_message(own_server):
             c.close()
     assert all(len(late(scene, name + "/b")) == 1 for name in names)
     server.check()
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("n", [1, 3, 600])
+def test_a_module_switched_on_finds_what_waits(own_server, n):
+    """Whether one takes messages already, or is just about to."""
+    server = own_server({"modules": {"offline": {"max_messages": "700"}}})
+    scene = scenes.Scene(server, ("romeo", "juliet", "nurse"))
+    romeo = scene.online("romeo/a")
+    for name in "juliet", "nurse":
+        for i in range(n):
+            romeo.send("<message to='%s' type='chat'><body>%d</body></message>"
+                       % (scene.binds[name], i))
+    romeo.ping()
+    scene.flush()
+    juliet, nurse = scene.login("juliet/b"), scene.login("nurse/b")
+    server.ctl("modules", "unload", "offline")
+    nurse.send("<presence/>")
+    nurse.ping()
+    server.ctl("modules", "load", "offline")
+    juliet.send("<presence/>")
+    for c in juliet, nurse:
+        got = [c.take(lambda e: e.is_("message"), "a message").child("body")
+               .text() for _ in range(n)]
+        assert got == [str(i) for i in range(n)]
+        c.ping()
+        assert not [e for e in c.inbox if e.is_("message")]
+    scene.end()
