@@ -305,6 +305,7 @@ def test_memory_that_one_takes_costs_nobody_else(own_server):
     read: it is slowed, refused, and at last closed; others notice nothing."""
     server = own_server({"limits": {
         "memory": str(BUDGET), "write_queue_bytes": "1GiB",
+        "write_queue_max_bytes": "1GiB",
         "mailbox_bytes": "1GiB", "inbox_bytes": "1GiB"}})
     scene = scenes.Scene(server, ("hog", "romeo", "juliet"))
     hog, deaf = scene.online("hog/a"), scene.online("hog/b")
@@ -332,7 +333,8 @@ def test_memory_that_one_takes_costs_nobody_else(own_server):
 
 def test_memory_is_given_back_by_bytes(own_server):
     """However few streams it belonged to."""
-    server = own_server({"limits": {"write_queue_bytes": "1GiB"}})
+    server = own_server({"limits": {"write_queue_bytes": "1GiB",
+                                    "write_queue_max_bytes": "1GiB"}})
     scene = scenes.Scene(server, ("hog", "romeo"))
     hog, deaf = scene.online("hog/a"), scene.online("hog/b")
     romeo = scene.online("romeo/a")
