@@ -128,6 +128,15 @@ on_vcard_set(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+/* The same where there is no account. */
+static enum hook_result
+on_vcard_set_by_others(struct module_ctx *m, struct iq *iq)
+{
+	(void)m;
+	iq_error(iq, COND_FORBIDDEN, NULL); /* XEP-0054 §3.2 */
+	return HOOK_HANDLED;
+}
+
 /* --- of a host --------------------------------------------------------------- */
 
 static void
@@ -158,6 +167,7 @@ on_host_vcard_get(struct module_ctx *m, struct iq *iq)
 static const struct iq_handler vcard_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT | AT_OTHERS, NS_VCARD, "vCard", on_vcard_get },
 	{ IQ_SET, AT_OWN_ACCOUNT, NS_VCARD, "vCard", on_vcard_set },
+	{ IQ_SET, AT_OTHERS, NS_VCARD, "vCard", on_vcard_set_by_others },
 	{ IQ_GET, AT_HOST, NS_VCARD, "vCard", on_host_vcard_get },
 	{ .fn = NULL },
 };
