@@ -1,6 +1,6 @@
 /*
  * conn.c - bytes in and out of a connection: reading through the net's scratch
- * buffer, writing at the end of the turn.
+ * buffer, writing at the end of the turn, or before when the owner wants it.
  *
  * Owner shard.  Invariant: ev waits for what conn_is_reading() and blocked ask
  * for, and a connection with queued bytes is either on the work list or blocked.
@@ -10,12 +10,10 @@
 
 #include "net/conn.h"
 
-#include <arpa/inet.h>
 #include <assert.h>
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <stdio.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 
@@ -39,46 +37,6 @@ conn_new(struct net *net)
 	net->count++;
 	held_add(HELD_CONN, c);
 	return c;
-}
-
-/* Takes the address apart once; a dual-stack socket shows IPv4 as
- * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
- * is. */
-void
-conn_set_peer(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
-{
-	char text[INET6_ADDRSTRLEN];
-
-	snprintf(c->peer, sizeof(c->peer), "unknown");
-	if (peer == NULL)
-		return;
-	if (peer->sa_family == AF_INET &&
-		peer_len >= sizeof(struct sockaddr_in)) {
-		struct sockaddr_in in;
-
-		memcpy(&in, peer, sizeof(in));
-		inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
-		snprintf(c->peer, sizeof(c->peer), "%.15s:%u", text,
-			ntohs(in.sin_port));
-		c->n_key = 4;
-		memcpy(c->key, &in.sin_addr, c->n_key);
-	} else if (peer->sa_family == AF_INET6 &&
-		peer_len >= sizeof(struct sockaddr_in6)) {
-		struct sockaddr_in6 in6;
-		bool mapped;
-
-		memcpy(&in6, peer, sizeof(in6));
-		mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
-		inet_ntop(mapped ? AF_INET : AF_INET6,
-			in6.sin6_addr.s6_addr + (mapped ? 12 : 0), text,
-			sizeof(text));
-		snprintf(c->peer, sizeof(c->peer),
-			mapped ? "%.45s:%u" : "[%.45s]:%u", text,
-			ntohs(in6.sin6_port));
-		c->n_key = mapped ? 4 : 8;
-		memcpy(c->key, in6.sin6_addr.s6_addr + (mapped ? 12 : 0),
-			c->n_key);
-	}
 }
 
 struct conn *
@@ -599,30 +557,4 @@ enum conn_kind
 conn_kind(const struct conn *c)
 {
 	return c->mem != NULL ? CONN_MEM : CONN_TCP;
-}
-
-const char *
-conn_peer(const struct conn *c)
-{
-	return c->peer;
-}
-
-struct str
-conn_peer_key(const struct conn *c)
-{
-	return (struct str){ (const char *)c->key, c->n_key };
-}
-
-static void
-conn_describe(const void *obj, char *out, size_t n)
-{
-	const struct conn *c = obj;
-
-	snprintf(out, n, "conn %s", c->peer);
-}
-
-struct log_who
-conn_who(const struct conn *c)
-{
-	return (struct log_who){ conn_describe, c };
 }

@@ -132,9 +132,6 @@ struct conn *conn_new(struct net *net);
 void conn_touch(struct conn *c);
 /* The connection is broken: closed() at the end of the turn.  why borrowed. */
 void conn_fail(struct conn *c, const struct err *why);
-/* Whom it is with: for limits, and for the log. */
-void conn_set_peer(struct conn *c, const struct sockaddr *peer,
-	unsigned peer_len);
 /* errno after what; ERR_CLOSED when it says that the peer is gone.  False. */
 bool conn_errno(struct err *err, const char *what);
 /* Brings net->left up to date with what c has yet to write. */
@@ -164,6 +161,12 @@ void conn_destroy(struct conn *c);
 void conn_mem_turn(struct conn *c);
 bool conn_mem_has_room(const struct conn *c);
 void conn_mem_free(struct conn *c);
+
+/* --- conn_peer.c ---------------------------------------------------------- */
+
+/* Whom it is with: for limits, and for the log. */
+void conn_set_peer(struct conn *c, const struct sockaddr *peer,
+	unsigned peer_len);
 
 /* --- conn_tls.c ----------------------------------------------------------- */
 

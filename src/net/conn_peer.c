@@ -1,0 +1,81 @@
+/*
+ * conn_peer.c - where a connection comes from: for limits, lists and the log.
+ *
+ * Owner shard.
+ */
+#include "config.h"
+
+#include "net/conn.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <sys/socket.h>
+
+#include "net/net_int.h"
+
+/* Takes the address apart once; a dual-stack socket shows IPv4 as
+ * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
+ * is. */
+void
+conn_set_peer(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
+{
+	char text[INET6_ADDRSTRLEN];
+
+	snprintf(c->peer, sizeof(c->peer), "unknown");
+	if (peer == NULL)
+		return;
+	if (peer->sa_family == AF_INET &&
+		peer_len >= sizeof(struct sockaddr_in)) {
+		struct sockaddr_in in;
+
+		memcpy(&in, peer, sizeof(in));
+		inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
+		snprintf(c->peer, sizeof(c->peer), "%.15s:%u", text,
+			ntohs(in.sin_port));
+		c->n_key = 4;
+		memcpy(c->key, &in.sin_addr, c->n_key);
+	} else if (peer->sa_family == AF_INET6 &&
+		peer_len >= sizeof(struct sockaddr_in6)) {
+		struct sockaddr_in6 in6;
+		bool mapped;
+
+		memcpy(&in6, peer, sizeof(in6));
+		mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
+		inet_ntop(mapped ? AF_INET : AF_INET6,
+			in6.sin6_addr.s6_addr + (mapped ? 12 : 0), text,
+			sizeof(text));
+		snprintf(c->peer, sizeof(c->peer),
+			mapped ? "%.45s:%u" : "[%.45s]:%u", text,
+			ntohs(in6.sin6_port));
+		c->n_key = mapped ? 4 : 8;
+		memcpy(c->key, in6.sin6_addr.s6_addr + (mapped ? 12 : 0),
+			c->n_key);
+	}
+}
+
+const char *
+conn_peer(const struct conn *c)
+{
+	return c->peer;
+}
+
+struct str
+conn_peer_key(const struct conn *c)
+{
+	return (struct str){ (const char *)c->key, c->n_key };
+}
+
+static void
+conn_describe(const void *obj, char *out, size_t n)
+{
+	const struct conn *c = obj;
+
+	snprintf(out, n, "conn %s", c->peer);
+}
+
+struct log_who
+conn_who(const struct conn *c)
+{
+	return (struct log_who){ conn_describe, c };
+}
