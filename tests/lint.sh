@@ -29,8 +29,9 @@ lines() {
 # CRYPTO_memcmp().  Each file that compares bytes all the same is named here,
 # with what they are.
 #   src/net/tls.c             protocol names (ALPN)
+#   src/net/tls_tickets.c     names of keys, which stand in the clear
 #   src/stream/sasl_scram.c   finds ",p=", no comparison of proofs
-memcmps='src/(net/tls|stream/sasl_scram|xml/[a-z_]*|xmpp/[a-z_]*|base/(str|text)|ctl/cli_args)\.[ch]:'
+memcmps='src/(net/tls|net/tls_tickets|stream/sasl_scram|xml/[a-z_]*|xmpp/[a-z_]*|base/(str|text)|ctl/cli_args)\.[ch]:'
 lines '\b(memcmp|bcmp)\(' | grep -v CRYPTO_memcmp | grep -vE "^$memcmps" |
 	report 'hostile 27: bytes compared in variable time'
 lines '(strn?cmp|str_eq|str_is|==)' |
@@ -41,8 +42,10 @@ lines '(strn?cmp|str_eq|str_is|==)' |
 lines '\b(s?rand|s?random|rand_r|[dlm]rand48|srand48)\(' |
 	report 'hostile 34: a generator that can be predicted'
 
-# hostile 37: TLS, digests and random bytes are the library's, and that is all
+# hostile 37: TLS, digests and random bytes are the library's, and that is all;
+# what reads and writes tickets asks us for the keys, by a cipher that it hands out
 lines '\b(EVP_(Encrypt|Decrypt|Cipher)|AES_|DES_|RC4)' |
+	grep -v '^src/net/tls_tickets\.c:' |
 	report 'hostile 37: cryptography of our own'
 
 # hostile 2, 63, 69

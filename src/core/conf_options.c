@@ -140,7 +140,8 @@ const struct option config_tls_options[] = {
 		.help = "with TLS 1.3, give clients tickets to resume sessions "
 			"with; each handshake pays more for its ticket than "
 			"one that resumes saves, and there is no round trip "
-			"to gain (TLS 1.2 always has them)" },
+			"to gain (TLS 1.2 always has them); a session can be "
+			"resumed for an hour to two, then its keys are gone" },
 	{ .name = "client_ca", .type = OPT_PATH,
 		.off = offsetof(struct config_tls, client_ca),
 		.help = "file or folder of the authorities whose client "

@@ -28,6 +28,7 @@
 #include "core/mistake.h"
 #include "core/module_int.h"
 #include "core/shard.h"
+#include "net/net.h"
 #include "store/store.h"
 
 #define SHARDS_MAX 256
@@ -112,6 +113,20 @@ server_free(struct server *srv)
 	explicit_bzero(srv->secret, sizeof(srv->secret));
 	free(srv->shares);
 	free(srv);
+}
+
+/* One seed for all shards, kept nowhere.  A simulation has no TLS. */
+static void
+server_give_tickets(struct server *srv)
+{
+	uint8_t seed[NET_SEED_SIZE];
+
+	if (!srv->threaded)
+		return;
+	rand_bytes(srv->rand, seed, sizeof(seed));
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_give_tickets(srv->shards[i], seed);
+	explicit_bzero(seed, sizeof(seed));
 }
 
 /* --- the secret -------------------------------------------------------------------- */
@@ -247,6 +262,7 @@ server_open(struct server *srv, struct err *err)
 void
 server_start(struct server *srv)
 {
+	server_give_tickets(srv);
 	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
 		shard_start(srv->shards[i]);
 	shard_post(srv->shards[0], expiry_watch, NULL, 0);

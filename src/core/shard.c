@@ -22,6 +22,7 @@
 #include "core/router.h"
 #include "core/stats.h"
 #include "net/net.h"
+#include "net/tls.h"
 #include "xml/parser.h"
 
 /* What one turn takes from the mailbox before it looks at the network again. */
@@ -237,6 +238,23 @@ shard_new(struct server *srv, unsigned index, struct err *err)
 	sh->net = net_new(sh->base);
 	sh->xml = xml_pool_new();
 	return sh;
+}
+
+static void
+on_tickets(struct timer *t)
+{
+	struct shard *sh = CONTAINER_OF(t, struct shard, tickets);
+
+	net_wipe_tickets(sh->net);
+	shard_timer(sh, t, TLS_TICKETS_US, on_tickets);
+}
+
+void
+shard_give_tickets(struct shard *sh, const uint8_t *seed)
+{
+	net_give_tickets(
+		sh->net, seed, sh->server->clock, sh->server->started_us);
+	shard_timer(sh, &sh->tickets, TLS_TICKETS_US, on_tickets);
 }
 
 void

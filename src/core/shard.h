@@ -90,6 +90,7 @@ struct shard {
 	struct event *mail_event;
 	struct event *timer_event;
 	int64_t armed_us;          /* when timer_event fires */
+	struct timer tickets;      /* when keys have to go */
 	struct tidy tidy;          /* what the process holds */
 	pthread_t thread;
 	struct budget budget;      /* what waits in the process */
@@ -103,6 +104,8 @@ struct shard {
 struct shard *shard_new(struct server *srv, unsigned index, struct err *err);
 /* The thread has ended, or there was none. */
 void shard_free(struct shard *sh);
+/* See net_give_tickets(). */
+void shard_give_tickets(struct shard *sh, const uint8_t *seed);
 void shard_start(struct shard *sh);
 /* Any thread: the loop ends after its turn; then joins the thread. */
 void shard_join(struct shard *sh);

@@ -58,6 +58,7 @@ net_free(struct net *net)
 	for (size_t i = 0; i < net->n_spare; i++)
 		buf_done(&net->spare[i]);
 	buf_done(&net->trash);
+	tls_tickets_free(net->tickets);
 	if (net->again != NULL)
 		event_free(net->again);
 	free(net);

@@ -10,9 +10,11 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "base/gauge.h"
 
+struct clock;
 struct event_base;
 struct net;
 
@@ -38,6 +40,18 @@ bool net_is_busy(const struct net *net);
 
 /* Gives back the buffers that are kept for busy connections. */
 void net_tidy(struct net *net);
+
+/*
+ * The keys of TLS tickets: from here on clients can resume sessions, for an hour
+ * to two, at every net that was given the same seed (copied), clock (borrowed)
+ * and began_us (monotonic, not later than now).  Once at most.
+ */
+#define NET_SEED_SIZE 32
+void net_give_tickets(struct net *net, const uint8_t seed[NET_SEED_SIZE],
+	const struct clock *clock, int64_t began_us);
+/* Keys whose time is over are wiped when a ticket is made or read; and here, so
+ * that they do not stay where nobody comes. */
+void net_wipe_tickets(struct net *net);
 
 /* How many connections are attached. */
 size_t net_count(const struct net *net);

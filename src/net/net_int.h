@@ -52,6 +52,7 @@ struct net {
 	size_t count;
 	size_t n_work;
 	size_t n_spare;
+	struct tls_tickets *tickets; /* NULL: TLS gives none */
 	struct gauge left; /* what conns could not write, see conn.left */
 	bool flushing;
 	struct buf spare[SPARE_BUFS];
@@ -202,6 +203,9 @@ bool tls_files_load_cas(struct ssl_ctx_st *ctx, const char *path,
 /* All that a set is made of: options, hosts, and of each file what changes with
  * its content.  False when a file is not there. */
 bool tls_files_describe(const struct tls_conf *conf, struct buf *out);
+/* What a session that is resumed must have been made under: the part of the
+ * above that is no host's. */
+bool tls_files_describe_rules(const struct tls_conf *conf, struct buf *out);
 /* Reports what clients will not like about what was loaded; ascii is the host as
  * certificates name it. */
 void tls_files_judge(struct ssl_ctx_st *ctx, const struct tls_host_conf *hc,
@@ -219,5 +223,15 @@ void tls_memory_watch(const struct conn *c);
 
 struct x509_st;
 bool tls_names_host(struct x509_st *cert, const char *host, const char *ascii);
+
+/* --- tls_tickets.c -------------------------------------------------------- */
+
+void tls_tickets_free(struct tls_tickets *t);
+/* Tickets of ctx are made with the keys of the net that a connection is on, and
+ * are good for every context with the same rules (text of any length). */
+bool tls_tickets_attach(struct ssl_ctx_st *ctx, struct str rules,
+	struct err *err);
+/* ssl, of c, gives none and takes none if its net has no keys. */
+void tls_tickets_begin(struct ssl_st *ssl, const struct conn *c);
 
 #endif

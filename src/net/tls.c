@@ -162,6 +162,7 @@ tls_session_new(const struct tls_set *set, struct str host, struct conn *c,
 	}
 	SSL_set_app_data(ssl, c);
 	SSL_set_accept_state(ssl);
+	tls_tickets_begin(ssl, c);
 	return ssl;
 }
 
@@ -203,8 +204,6 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 	/* A handshake takes 242 us with a ticket, and 217 us without; one that
 	 * resumes, and gets the next ticket, 208 us. */
 	SSL_CTX_set_num_tickets(ctx, conf->tickets ? 1 : 0);
-	SSL_CTX_set_session_id_context(
-		ctx, (const unsigned char *)"antiphon", 8);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_tls_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_tls_alpn, NULL);
 	SSL_CTX_set_msg_callback(ctx, on_tls_message);
@@ -238,6 +237,26 @@ tls_ctx_ends(SSL_CTX *ctx)
 	return first;
 }
 
+/* All hosts have the same keys, and after a reload they still do: a session is
+ * resumed only at its host, and under the rules it was made under, above all with
+ * the authorities that its client was known by. */
+static bool
+tls_ctx_bind_tickets(SSL_CTX *ctx, const struct tls_conf *conf,
+	const char *host, struct err *err)
+{
+	struct buf rules = BUF_INIT;
+	bool ok;
+
+	if (tls_files_describe_rules(conf, &rules)) {
+		buf_add_str(&rules, str_c(host));
+		ok = tls_tickets_attach(ctx, buf_str(&rules), err);
+	} else {
+		ok = err_errno(err, "tls: client_ca: %.150s", conf->client_ca);
+	}
+	buf_done(&rules);
+	return ok;
+}
+
 static bool
 tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	const struct tls_host_conf *hc, struct err *err)
@@ -258,6 +277,7 @@ tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	if (h->ctx == NULL)
 		return tls_err(err, "new TLS context");
 	if (!tls_ctx_tune(h->ctx, conf, err) ||
+		!tls_ctx_bind_tickets(h->ctx, conf, hc->host, err) ||
 		!tls_files_load(h->ctx, hc, err))
 		return false;
 	h->ends_s = tls_ctx_ends(h->ctx);

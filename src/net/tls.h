@@ -14,6 +14,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/clock.h"
 #include "base/str.h"
 
 struct buf;
@@ -37,6 +38,10 @@ struct tls_conf {
 	const char *client_ca;    /* PEM or folder of CAs for client certificates;
 				   * NULL: none are asked for */
 };
+
+/* How long tickets are made with the same keys; they are taken, and replaced, for
+ * as long again. */
+#define TLS_TICKETS_US (3600 * US_PER_S)
 
 /* --- start-up, before anything else ---------------------------------------- */
 

@@ -138,20 +138,28 @@ file_describe(const char *path, struct buf *out)
 }
 
 bool
-tls_files_describe(const struct tls_conf *conf, struct buf *out)
+tls_files_describe_rules(const struct tls_conf *conf, struct buf *out)
 {
 	buf_printf(out, "%s|%s|%s|%d\n",
 		conf->min_version != NULL ? conf->min_version : "",
 		conf->ciphers != NULL ? conf->ciphers : "",
 		conf->ciphersuites != NULL ? conf->ciphersuites : "",
 		conf->tickets);
+	return file_describe(conf->client_ca, out);
+}
+
+bool
+tls_files_describe(const struct tls_conf *conf, struct buf *out)
+{
+	if (!tls_files_describe_rules(conf, out))
+		return false;
 	for (size_t i = 0; i < conf->n_hosts; i++) {
 		buf_printf(out, "%s\n", conf->hosts[i].host);
 		if (!file_describe(conf->hosts[i].certificate, out) ||
 			!file_describe(conf->hosts[i].key, out))
 			return false;
 	}
-	return file_describe(conf->client_ca, out);
+	return true;
 }
 
 /* --- judging -------------------------------------------------------------- */

@@ -452,6 +452,32 @@ def test_direct_tls_refuses_another_protocol(server):
     c.drop()
 
 
+def resumed(server, context, session=None):
+    """Another connection: whether session was resumed, and the client's now."""
+    with socket.create_connection(
+            ("127.0.0.1", server.port("direct")), clients.PATIENCE) as plain:
+        with context.wrap_socket(plain, server_hostname=server.domain,
+                                 session=session) as tls:
+            return tls.session_reused, tls.session
+
+
+def test_a_session_is_resumed_at_every_shard_while_its_keys_last(own_server):
+    server = own_server()
+    context = ssl.create_default_context(cafile=server.ca_file)
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    first = resumed(server, context)[1]
+    assert all(resumed(server, context, first)[0] for _ in range(40))
+    os.utime(server.certs["server.crt"])
+    server.ctl("reload")
+    assert all(resumed(server, context, first)[0] for _ in range(40))
+    server.advance(3600)
+    known, second = resumed(server, context, first)
+    assert known
+    server.advance(3600)
+    assert not any(resumed(server, context, first)[0] for _ in range(40))
+    assert all(resumed(server, context, second)[0] for _ in range(40))
+
+
 @pytest.mark.parametrize("version", ["TLSv1_2", "TLSv1_3"])
 def test_tls_versions(server, version):
     context = ssl.create_default_context(cafile=server.ca_file)

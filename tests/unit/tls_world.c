@@ -42,6 +42,13 @@ world_load(struct world *w)
 	CHECK(w->set != NULL);
 }
 
+static void
+world_connect(struct world *w)
+{
+	pair_init(&w->p);
+	net_give_tickets(w->p.net, w->seed, &w->clock.clock, 0);
+}
+
 void
 world_init(struct world *w)
 {
@@ -59,14 +66,15 @@ world_init(struct world *w)
 	SSL_CTX_set_session_cache_mode(
 		w->client, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL);
 	SSL_CTX_sess_set_new_cb(w->client, on_client_session);
-	pair_init(&w->p);
+	clock_manual_init(&w->clock, 0);
+	world_connect(w);
 }
 
 void
 world_again(struct world *w)
 {
 	pair_done(&w->p);
-	pair_init(&w->p);
+	world_connect(w);
 }
 
 void

@@ -9,6 +9,7 @@
 
 #include <openssl/ssl.h>
 
+#include "base/clock.h"
 #include "certs.h"
 #include "net/tls.h"
 #include "net_peer.h"
@@ -24,6 +25,8 @@ struct world {
 	SSL_CTX *client;
 	SSL_SESSION *ticket; /* the last one that the server gave */
 	bool resume;	     /* use it */
+	struct clock_manual clock;
+	unsigned char seed[NET_SEED_SIZE]; /* of each net's tickets */
 	struct pair p;
 };
 
@@ -34,7 +37,7 @@ void world_load(struct world *w);
 /* Replaces cert by a new one for host, and writes it; path has 128 bytes. */
 void world_cert(struct world *w, struct cert *cert, const char *host,
 	const char *file, char *path);
-/* A fresh connection to the same server. */
+/* A fresh connection to the same server, at another shard. */
 void world_again(struct world *w);
 /* The handshake succeeds, and one byte is heard. */
 void world_meet(struct world *w, const char *sni);
