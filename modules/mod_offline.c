@@ -210,6 +210,7 @@ keep(struct module_ctx *m, struct account *acc, struct stanza *st,
 		shard_wall_us(sh), buf_str(&with), value);
 	share_write(tx, acc, b, sender);
 	buf_done(&with);
+	account_hold_changed(acc); /* if it is being read anew: once more */
 	module_commit(m, sh, tx, on_kept, k);
 }
 

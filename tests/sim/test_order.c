@@ -436,10 +436,14 @@ TEST(sessions_end_when_their_account_cannot_be_read_anew)
 /* It is counted before it is stored: the count would be ahead. */
 TEST(messages_that_cannot_be_kept_do_not_hide_those_that_are)
 {
-	struct world *w = world_of_two(10);
+	/* a stranger has a small part of the space */
+	struct world *w = world_new(10, 2, TEST_MODULE_DIR,
+		"modules: { offline: { max_messages: 10000 } }\n");
 	struct faults faults = { 0, 0 };
 	struct witness romeo, juliet;
 
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
 	witness_start(&romeo, w, "romeo");
 	store_fail_when(w->server->store, on_disk, &faults);
 	for (unsigned i = 0; i < 300; i++) {
