@@ -22,7 +22,7 @@
 
 /* A power of two; 128 KiB. */
 #define SHARES 16384
-#define LOOK_US US_PER_MS
+#define LOOK_US (5 * US_PER_MS)
 #define CUT_US US_PER_S
 /* Nobody is slowed for less. */
 #define SHARE_MIN (64 << 10)
