@@ -160,8 +160,6 @@ on_op_durable(void *arg, bool ok, const struct err *err)
 		account_of(e) :
 		NULL;
 
-	if (acc != NULL)
-		acc->n_ops -= acc->n_ops != 0;
 	if (!ok) {
 		op->err = *err;
 		op_undo(op, acc);
@@ -173,6 +171,10 @@ on_op_durable(void *arg, bool ok, const struct err *err)
 	} else {
 		op_finish(op);
 	}
+	if (acc == NULL)
+		return;
+	acc->n_ops -= acc->n_ops != 0;
+	entity_check_idle(e);
 }
 
 /* acc stays in memory until it is durable. */
@@ -253,7 +255,6 @@ credentials_took_effect(struct account *acc, struct account_op *op)
 	account_close_sessions(acc, str_c(op->resource), STREAM_NOT_AUTHORIZED,
 		"The password was changed");
 	op_finish(op);
-	entity_check_idle(&acc->e);
 }
 
 static void
@@ -285,26 +286,39 @@ account_set_credentials(struct shard *from, struct jid bare,
 
 /* --- remove ---------------------------------------------------------------------------- */
 
+/* Whoever asked may be one of the sessions: what they have asked for is answered
+ * first. */
+static void
+remove_end(struct entity *e, void *arg)
+{
+	struct account *acc = e != NULL ? account_of(e) : NULL;
+
+	(void)arg;
+	if (acc == NULL)
+		return;
+	acc->n_ops++;
+	router_run(e->shard);
+	acc->removing = false;
+	account_close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
+		"The account was removed");
+	module_account_slots_free(acc);
+	acc->n_ops--;
+	entity_check_idle(e);
+}
+
 /* Contacts are told now, when nothing can bring it back. */
 static void
 remove_took_effect(struct account *acc, struct account_op *op)
 {
-	struct shard *sh = op->owner;
-
 	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVING, acc);
 	acc->exists = false;
-	acc->removing = false;
 	acc->credentials_mark = 0;
 	roster_done(&acc->roster);
 	op_finish(op);
-	/* whoever asked may be one of the sessions: its answer goes first */
-	router_run(sh);
-	account_close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
-		"The account was removed");
-	module_account_slots_free(acc);
 	if (acc->hold != NULL)
 		account_release(acc);
-	entity_check_idle(&acc->e);
+	/* behind those who wait: another one that removes it, for one */
+	entity_when_loaded(&acc->e, remove_end, NULL);
 }
 
 /* It is held, so that what comes meanwhile meets it as it will be. */

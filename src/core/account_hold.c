@@ -288,7 +288,7 @@ account_reload(struct account *acc)
 	ASSERT_OWNER(&acc->e);
 	/* of those nothing is stored; what is removed is read anew if that
 	 * fails, and gone otherwise */
-	if (acc->anonymous || acc->removing)
+	if (acc->anonymous || (acc->removing && h != NULL))
 		return;
 	if (h != NULL && h->reads) {
 		h->again = true;
