@@ -1,10 +1,15 @@
 """Started as root: ports and keys first, then root is given up for good."""
 
+import atexit
+import functools
+import glob
 import grp
 import os
 import pwd
+import shutil
 import stat
 import subprocess
+import tempfile
 
 import pytest
 
@@ -33,12 +38,25 @@ hosts: { localhost: }
     return conf, data
 
 
+@functools.cache
+def built():
+    """What was built, where everybody may run it: the checkout may lie in the
+    home of root."""
+    folder = tempfile.mkdtemp()
+    atexit.register(shutil.rmtree, folder)
+    os.chmod(folder, 0o755)
+    for path in glob.glob(os.path.join(build_dir(), "antiphon[dc]*")) + \
+            glob.glob(os.path.join(build_dir(), "modules", ".libs", "*.so")):
+        shutil.copy(path, folder)
+    return folder
+
+
 def program():
-    return os.path.join(build_dir(), "antiphond")
+    return os.path.join(built(), "antiphond")
 
 
 def modules():
-    return os.path.join(build_dir(), "modules", ".libs")
+    return built()
 
 
 def test_root_is_given_up(open_path):
@@ -46,7 +64,7 @@ def test_root_is_given_up(open_path):
     server = Process([program(), "--config", str(conf), "--module-dir",
                       modules(), "--daemon"], str(open_path / "start"))
     assert server.wait() == 0
-    ctl = [os.path.join(build_dir(), "antiphonctl"), "--socket",
+    ctl = [os.path.join(built(), "antiphonctl"), "--socket",
            str(data / "ctl")]
     try:
         status = subprocess.run([*ctl, "--json", "status"], text=True,
@@ -80,7 +98,7 @@ def test_root_cannot_become_root(open_path):
 
 
 def ctl(*args, **more):
-    return subprocess.run([os.path.join(build_dir(), "antiphonctl"), *args],
+    return subprocess.run([os.path.join(built(), "antiphonctl"), *args],
                           text=True, capture_output=True, **more)
 
 
