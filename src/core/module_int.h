@@ -13,6 +13,7 @@
 
 struct account;
 struct config_modules;
+struct host;
 struct module;
 struct server;
 struct session;
@@ -81,6 +82,10 @@ void module_switches_free(struct module_switches *sw);
 void module_shard_slots_free(struct shard *sh);
 void module_account_slots_free(struct account *acc);
 void module_session_slots_free(struct session *s);
+/* The state of those that are in force no more at the host of acc: what they have
+ * halted goes on. */
+void module_slots_leave(struct account *acc, const struct host *before,
+	const struct host *now);
 /* The state of one module, out of every object of sh. */
 void module_slots_drop(struct shard *sh, const struct module_entry *entry);
 

@@ -121,6 +121,21 @@ module_session_slots_free(struct session *s)
 }
 
 void
+module_slots_leave(struct account *acc, const struct host *before,
+	const struct host *now)
+{
+	for (size_t i = 0; before != NULL && i < before->n_modules; i++) {
+		const struct module_entry *entry = before->modules[i].entry;
+
+		if (now != NULL && module_at_host(now, entry) != NULL)
+			continue;
+		for (struct session *s = acc->sessions; s != NULL; s = s->next)
+			slots_free(&s->slots, entry, session_state_done, s);
+		slots_free(&acc->slots, entry, account_state_done, acc);
+	}
+}
+
+void
 module_slots_drop(struct shard *sh, const struct module_entry *entry)
 {
 	struct table_walk walk = table_walk(&sh->entities);

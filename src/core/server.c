@@ -351,10 +351,13 @@ publish_reload(struct shard *sh, const struct snapshot *before)
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
 		struct str domain = jid_domain(e->jid);
+		const struct host *was = snapshot_host(before, domain);
+		const struct host *is = snapshot_host(sh->snap, domain);
 
-		if (e->class == &account_class && e->state == ENTITY_LOADED &&
-			host_loads_more(snapshot_host(sh->snap, domain),
-				snapshot_host(before, domain)))
+		if (e->class != &account_class || e->state != ENTITY_LOADED)
+			continue;
+		module_slots_leave(account_of(e), was, is);
+		if (host_loads_more(is, was))
 			account_reload(account_of(e));
 	}
 }

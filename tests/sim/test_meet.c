@@ -1,0 +1,179 @@
+/*
+ * test_meet.c - what was made apart, when it meets: slow readers, accounts that
+ * are removed or cannot be read, modules that are switched, all at once.
+ */
+#include "config.h"
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "core/account.h"
+#include "core/conf.h"
+#include "core/module_int.h"
+#include "core/server.h"
+#include "core/session.h"
+#include "core/shard.h"
+#include "net/conn.h"
+#include "store/store.h"
+#include "unit/test.h"
+#include "world.h"
+#include "xml/elem.h"
+
+#define FAST                                                                   \
+	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \
+	"bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"                        \
+	"modules: { offline: { max_messages: 10000, stranger_share: 100, "     \
+	"sender_share: 100 } }\n"
+#define KIB "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
+	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+/* Writes down what it gets, as "message:a iq:b! ". */
+struct guest {
+	struct client c;
+	struct buf seen;
+};
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct guest *g = c->user;
+	struct str id = elem_attr(e, "id");
+	struct str type = elem_attr(e, "type");
+
+	buf_printf(&g->seen, "%.*s:%.*s%s%.*s ", STR_ARG(e->name), STR_ARG(id),
+		str_eq(type, STR("error")) ? "!" : "",
+		id.p == NULL ? (int)type.n : 0, id.p == NULL ? type.p : "");
+	arena_free(a);
+}
+
+static void
+turn(struct guest *g)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(g->c.world);
+		client_read(&g->c);
+	}
+}
+
+static void
+turn_shards(struct world *w)
+{
+	for (unsigned i = 0; i < 64; i++)
+		shard_turn(w->server->shards[i % w->n_shards]);
+}
+
+static void
+guest_start(struct guest *g, struct world *w, const char *local, int priority)
+{
+	memset(g, 0, sizeof(*g));
+	client_init(&g->c, w, local, "r");
+	g->c.on_stanza = on_stanza;
+	g->c.user = g;
+	g->c.priority = priority;
+	client_connect(&g->c);
+	turn(g);
+	CHECK(g->c.state == CLIENT_ONLINE);
+}
+
+static void
+guest_done(struct guest *g)
+{
+	client_leave(&g->c);
+	turn(g);
+	client_done(&g->c);
+	buf_done(&g->seen);
+}
+
+static const char *
+seen(struct guest *g)
+{
+	client_read(&g->c);
+	return buf_c(&g->seen);
+}
+
+static struct world *
+world_of_two(uint64_t seed)
+{
+	struct world *w = world_new(seed, 2, TEST_MODULE_DIR, FAST);
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	return w;
+}
+
+/* n messages that wait for juliet, who is there but does not want any yet. */
+static void
+send_away(struct guest *romeo, unsigned n)
+{
+	struct buf text = BUF_INIT;
+
+	for (int i = 0; i < 16; i++)
+		buf_add_c(&text, KIB);
+	for (unsigned i = 0; i < n; i++) {
+		client_send(&romeo->c, "<message id='%u' type='chat' to='juliet@"
+			WORLD_HOST "'><body>%s</body></message>", i, buf_c(&text));
+		turn(romeo);
+	}
+	buf_done(&text);
+}
+
+struct module_switch {
+	const char *name;
+	bool on;
+};
+
+static void
+on_switch(struct shard *sh, void *arg)
+{
+	const struct module_switch *sw = arg;
+	struct server *srv = sh->server;
+	struct err err = ERR_INIT;
+
+	CHECK(module_force(srv->modules, str_c(sw->name), sw->on, &err));
+	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
+		&err));
+}
+
+static void
+module_switch(struct world *w, const char *name, bool on)
+{
+	struct module_switch sw = { name, on };
+
+	shard_post(w->server->shards[0], on_switch, &sw, 0);
+	world_settle(w);
+}
+
+#define LIVE "<message id='live' type='chat' to='juliet@" WORLD_HOST           \
+	"'><body>x</body></message>"
+
+/* Her connection takes nothing, and what was sent to her begins to come. */
+static void
+begin_delivery(struct guest *romeo, struct guest *juliet)
+{
+	send_away(romeo, 300);
+	conn_mem_take(juliet->c.conn, 0);
+	client_send(&juliet->c, "<presence/>");
+	turn(juliet);
+}
+
+TEST(a_delivery_that_waits_does_not_outlive_its_module)
+{
+	struct world *w = world_of_two(1);
+	struct guest romeo, juliet;
+
+	guest_start(&romeo, w, "romeo", 0);
+	guest_start(&juliet, w, "juliet", -1);
+	begin_delivery(&romeo, &juliet);
+	module_switch(w, "offline", false);
+	conn_mem_take(juliet.c.conn, SIZE_MAX);
+	turn(&juliet);
+	client_send(&romeo.c, LIVE);
+	turn(&romeo);
+	CHECK(strstr(seen(&juliet), "message:0 ") != NULL);
+	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
+	guest_done(&romeo);
+	guest_done(&juliet);
+	world_free(w);
+}
+
+TEST_MAIN
