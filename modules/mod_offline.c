@@ -557,6 +557,8 @@ static const struct hook_handler offline_hooks[] = {
 	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
 	{ HOOK_SESSION_DRAINED, HOOK_KEEP, on_room },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },
+	/* without a goodbye, where no module knows of presence */
+	{ HOOK_SESSION_CLOSED, HOOK_KEEP, on_room },
 	{ .fn = NULL },
 };
 

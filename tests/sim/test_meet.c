@@ -176,4 +176,29 @@ TEST(a_delivery_that_waits_does_not_outlive_its_module)
 	world_free(w);
 }
 
+/* Nobody says that she is not available any more. */
+TEST(a_delivery_that_waits_ends_with_its_session)
+{
+	struct world *w = world_of_two(5);
+	struct guest romeo, juliet;
+
+	guest_start(&romeo, w, "romeo", 0);
+	guest_start(&juliet, w, "juliet", -1);
+	begin_delivery(&romeo, &juliet);
+	module_switch(w, "presence", false);
+	client_break(&juliet.c);
+	turn(&romeo);
+	client_done(&juliet.c);
+	buf_done(&juliet.seen);
+	module_switch(w, "presence", true);
+	guest_start(&juliet, w, "juliet", 0);
+	client_send(&romeo.c, LIVE);
+	turn(&romeo);
+	CHECK(strstr(seen(&juliet), "message:299 ") != NULL);
+	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
+	guest_done(&romeo);
+	guest_done(&juliet);
+	world_free(w);
+}
+
 TEST_MAIN
