@@ -308,8 +308,8 @@ flood_end(struct flood *f)
 	module_go_on(halt);
 }
 
-/* NULL, and f has ended, when the account or the module is not there any
- * more. */
+/* NULL, and f has ended, when the account or the module is not there any more,
+ * or is about to go: what is written now would outlive it. */
 static struct module_ctx *
 flood_find(struct flood *f, struct account **acc_out)
 {
@@ -317,7 +317,8 @@ flood_find(struct flood *f, struct account **acc_out)
 	struct host *host;
 	struct module_ctx *m = NULL;
 
-	if (f->backlog != NULL && e != NULL && e->state == ENTITY_LOADED) {
+	if (f->backlog != NULL && e != NULL && e->state == ENTITY_LOADED &&
+		!account_of(e)->removing) {
 		*acc_out = account_of(e);
 		host = account_host(*acc_out);
 		m = host != NULL ? module_at_host(host, f->entry) : NULL;

@@ -201,4 +201,55 @@ TEST(a_delivery_that_waits_ends_with_its_session)
 	world_free(w);
 }
 
+static struct jid
+jid_of(struct arena *a, const char *local)
+{
+	return jid_make(a, str_c(local), STR(WORLD_HOST), STR_NONE);
+}
+
+static void
+on_done(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(int *)arg = ok ? 1 : -1;
+}
+
+static void
+on_listed(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	(void)err;
+	*(size_t *)arg = answer->n;
+}
+
+/* A read was under way when it began. */
+TEST(nothing_is_stored_for_an_account_behind_its_removal)
+{
+	struct world *w = world_of_two(2);
+	struct arena *a = arena_new();
+	struct guest romeo, juliet;
+	size_t left = 99;
+	int removed = 0;
+
+	guest_start(&romeo, w, "romeo", 0);
+	guest_start(&juliet, w, "juliet", -1);
+	send_away(&romeo, 300);
+	client_send(&juliet.c, "<presence/>");
+	turn_shards(w); /* it is being read, but not answered yet */
+	account_remove(w->server->shards[0], jid_of(a, "juliet"), on_done,
+		&removed);
+	turn_shards(w);
+	turn(&juliet);
+	CHECK_INT(removed, 1);
+	store_list(w->server->store,
+		(struct store_place){ STR(WORLD_HOST), STR("juliet"),
+			STR("offline_shares") },
+		&w->server->shards[0]->mailbox, on_listed, &left);
+	world_settle(w);
+	CHECK_INT(left, 0);
+	guest_done(&romeo);
+	guest_done(&juliet);
+	arena_free(a);
+	world_free(w);
+}
+
 TEST_MAIN
