@@ -240,6 +240,7 @@ reload_fail(struct account *acc, const struct err *why)
 			STR_ARG(jid_str(acc->e.jid)), why->text);
 	account_close_sessions(acc, STR_NONE, STREAM_INTERNAL_SERVER_ERROR,
 		NULL);
+	account_line_let_out(acc); /* what they have sent, and their goodbye */
 	hold_drop(acc, true);
 	entity_drop(&acc->e);
 }

@@ -39,6 +39,9 @@ void account_close_sessions(struct account *acc, struct str keep,
 
 /* account_line.c: it is not read any more. */
 void account_line_go_on(struct account *acc);
+/* It is about to leave memory: the stanzas in it go where they were to go, though
+ * it is not their turn. */
+void account_line_let_out(struct account *acc);
 /* What it asks to be stored does not rest on what it has asked for any more. */
 void account_line_unchain(struct account *acc);
 

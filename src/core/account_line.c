@@ -80,6 +80,13 @@ line_append(struct account *acc, struct account_step *step)
 	STAILQ_INSERT_TAIL(line_steps(acc), step, link);
 }
 
+static void
+line_count_out(struct account *acc, const struct account_step *step)
+{
+	acc->line.bytes -= step->bytes;
+	gauge_remove(&acc->e.shard->stats.line_bytes, step->bytes);
+}
+
 /* --- stanzas in line ---------------------------------------------------------- */
 
 static void
@@ -203,8 +210,7 @@ line_run(struct account *acc)
 		(step = STAILQ_FIRST(&acc->line.steps)) != NULL &&
 		step->ready) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
-		acc->line.bytes -= step->bytes;
-		gauge_remove(&acc->e.shard->stats.line_bytes, step->bytes);
+		line_count_out(acc, step);
 		acc->line.running = step;
 		step_run(acc, step);
 		acc->line.running = NULL;
@@ -217,6 +223,21 @@ account_line_go_on(struct account *acc)
 {
 	if (!account_line_is_empty(acc))
 		line_run(acc);
+}
+
+void
+account_line_let_out(struct account *acc)
+{
+	struct account_step *step = STAILQ_FIRST(line_steps(acc)), *next;
+
+	for (; step != NULL; step = next) {
+		next = STAILQ_NEXT(step, link);
+		if (step->st == NULL)
+			continue;
+		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
+		line_count_out(acc, step);
+		step_run(acc, step);
+	}
 }
 
 void

@@ -252,4 +252,50 @@ TEST(nothing_is_stored_for_an_account_behind_its_removal)
 	world_free(w);
 }
 
+struct faults {
+	unsigned writes, reads; /* so many to come fail */
+};
+
+static bool
+on_disk(void *arg, bool writes)
+{
+	struct faults *f = arg;
+	unsigned *n = writes ? &f->writes : &f->reads;
+
+	if (*n == 0)
+		return false;
+	--*n;
+	return true;
+}
+
+/* What waits behind a change that was not stored. */
+TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
+{
+	struct world *w = world_of_two(3);
+	struct faults faults = { 1, 1 };
+	struct guest romeo, juliet;
+
+	guest_start(&romeo, w, "romeo", 0);
+	guest_start(&juliet, w, "juliet", 0);
+	client_send(&romeo.c, "<presence to='juliet@" WORLD_HOST "/r' id='p'/>");
+	turn(&romeo);
+	CHECK(strstr(seen(&juliet), "presence:p ") != NULL);
+	store_fail_when(w->server->store, on_disk, &faults);
+	client_send(&romeo.c,
+		"<presence type='subscribe' to='juliet@" WORLD_HOST "'/>" LIVE);
+	turn_shards(w);
+	client_send(&juliet.c, "<message id='back' to='romeo@" WORLD_HOST
+		"'><body>x</body></message>");
+	turn(&juliet);
+	CHECK(romeo.c.closed);
+	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
+	CHECK(strstr(seen(&juliet), "presence:unavailable ") != NULL);
+	guest_done(&romeo);
+	guest_start(&romeo, w, "romeo", 0);
+	CHECK(strstr(seen(&romeo), "message:back ") != NULL);
+	guest_done(&romeo);
+	guest_done(&juliet);
+	world_free(w);
+}
+
 TEST_MAIN
