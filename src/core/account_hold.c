@@ -83,7 +83,8 @@ account_hold_keeps(struct account *acc, struct session *s, struct stanza *st)
 
 	if (h == NULL)
 		return false;
-	if (h->bytes + bytes > sh->snap->config->limits.inbox_bytes) {
+	if (!(s == NULL && requests_is_answer(st)) &&
+		h->bytes + bytes > sh->snap->config->limits.inbox_bytes) {
 		sh->stats.refused++;
 		if (!jid_is_set(st->to))
 			stanza_set_to(st, acc->e.jid);

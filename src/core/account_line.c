@@ -20,6 +20,7 @@
 #include "core/host.h"
 #include "core/module.h"
 #include "core/module_int.h"
+#include "core/requests.h"
 #include "core/router.h"
 
 enum step_kind { STEP_SEND, STEP_FANOUT, STEP_DELIVER, STEP_CALL, STEP_HALT };
@@ -155,7 +156,7 @@ account_line_keeps(struct account *acc, struct stanza *st)
 	if (account_line_is_empty(acc) ||
 		(st->kind == STANZA_IQ && jid_eq_bare(st->from, acc->e.jid)))
 		return false;
-	if (line_has_room(acc, st))
+	if (requests_is_answer(st) || line_has_room(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st, NULL, 0);
 	else
 		line_refuse(acc, st);

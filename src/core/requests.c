@@ -285,6 +285,13 @@ requests_sent(struct session *s, const struct stanza *st)
 	l->heard_us = session_shard(s)->now_us;
 }
 
+bool
+requests_is_answer(const struct stanza *st)
+{
+	return (st->type == IQ_RESULT || st->type == IQ_ERROR) &&
+		!jid_is_bare(st->to) && jid_is_bare(st->from);
+}
+
 void
 requests_answered(struct account *acc, const struct stanza *st)
 {
@@ -292,9 +299,7 @@ requests_answered(struct account *acc, const struct stanza *st)
 	struct requests *r;
 	struct line *l;
 
-	if (st->kind != STANZA_IQ || jid_is_bare(st->to) ||
-		!jid_is_bare(st->from) ||
-		(st->type != IQ_RESULT && st->type != IQ_ERROR))
+	if (!requests_is_answer(st))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	r = s != NULL ? s->requests : NULL;

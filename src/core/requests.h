@@ -21,6 +21,10 @@ struct stanza;
 bool requests_keep(struct session *s, struct stanza *st);
 /* s sends st (borrowed), whose to is set, now. */
 void requests_sent(struct session *s, const struct stanza *st);
+/* Is st, which has come for a session, our answer to one of its requests?  That
+ * is never refused for what else waits: nobody would send it again, and how much
+ * there is of it is bounded here. */
+bool requests_is_answer(const struct stanza *st);
 /* st (borrowed) has come for acc: perhaps an answer. */
 void requests_answered(struct account *acc, const struct stanza *st);
 /* The client is gone: what waits of its messages and presence is sent, what it

@@ -298,4 +298,52 @@ TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 	world_free(w);
 }
 
+static void
+read_anew(struct shard *sh, void *arg)
+{
+	(void)arg;
+	account_reload(account_of(entity_find(sh, STR("juliet@" WORLD_HOST))));
+}
+
+/* Behind a change, and while the account is read anew. */
+TEST(an_answer_that_has_to_wait_is_not_too_large_for_that)
+{
+	for (int held = 0; held < 2; held++) {
+		struct world *w = world_new(4, 1, TEST_MODULE_DIR,
+			"limits: { stanza_bytes: 64KiB, inbox_bytes: 64KiB }\n");
+		struct guest romeo, juliet;
+		struct buf text = BUF_INIT;
+
+		TEST_CASE(held ? "held" : "in line");
+		world_add_account(w, "romeo");
+		world_add_account(w, "juliet");
+		guest_start(&romeo, w, "romeo", 0);
+		guest_start(&juliet, w, "juliet", 0);
+		for (int i = 0; i < 3000; i++)
+			buf_add_c(&text, "<A/>");
+		client_send(&romeo.c, "<iq type='set' id='s'><vCard "
+			"xmlns='vcard-temp'>%s</vCard></iq>",
+			buf_c(&text));
+		turn(&romeo);
+		client_send(&juliet.c, "<iq type='get' id='g' to='romeo@"
+			WORLD_HOST "'><vCard xmlns='vcard-temp'/></iq>");
+		turn_shards(w);
+		store_turn(w->server->store);
+		if (held)
+			shard_post(w->server->shards[0], read_anew, NULL, 0);
+		else
+			client_send(&juliet.c, "<iq type='set' id='r'><query "
+				"xmlns='jabber:iq:roster'>"
+				"<item jid='a@x.example'/></query></iq>");
+		turn_shards(w);
+		CHECK(strstr(seen(&juliet), "iq:g ") == NULL);
+		turn(&juliet);
+		CHECK(strstr(seen(&juliet), "iq:g ") != NULL);
+		buf_done(&text);
+		guest_done(&romeo);
+		guest_done(&juliet);
+		world_free(w);
+	}
+}
+
 TEST_MAIN
