@@ -143,7 +143,8 @@ static void
 tell_contacts(struct account *acc, struct stanza *st, uint8_t flag)
 {
 	const struct roster *r = &acc->roster;
-	struct jid *to = arena_alloc(st->arena, (r->n + 1) * sizeof(*to));
+	/* not in the arena of st, which may have to wait for long */
+	struct jid *to = xmalloc((r->n + 1) * sizeof(*to));
 	size_t n = 0;
 
 	for (uint32_t i = 0; i < r->n; i++) {
@@ -154,6 +155,7 @@ tell_contacts(struct account *acc, struct stanza *st, uint8_t flag)
 		account_fanout(acc, st, to, n);
 	else
 		stanza_free(st);
+	free(to);
 }
 
 /* RFC 6121 §4.3.1.  From the full address, so that the answers reach this

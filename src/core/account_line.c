@@ -22,6 +22,7 @@
 #include "core/module_int.h"
 #include "core/requests.h"
 #include "core/router.h"
+#include "core/session.h"
 
 enum step_kind { STEP_SEND, STEP_FANOUT, STEP_DELIVER, STEP_CALL, STEP_HALT };
 
@@ -39,14 +40,22 @@ struct account_step {
 	size_t bytes;
 	/* SEND, FANOUT, DELIVER */
 	struct stanza *st;
-	struct jid *to; /* in the arena of st */
-	size_t n_to;
+	struct recipients *to; /* reference; NULL but for FANOUT */
 	/* CALL, HALT */
 	struct module_entry *entry;
 	module_turn_fn fn;
 	void *arg;
 	struct line_chain *chain; /* NULL: nothing is stored */
 	struct err err; /* code ERR_NONE: it worked */
+};
+
+/* To whom one fan-out goes, and those behind it, until a contact comes or goes:
+ * else a few bytes of presence would hold a whole roster each. */
+struct recipients {
+	struct arena *arena; /* it lies in */
+	size_t refs;
+	size_t n;
+	struct jid to[];
 };
 
 static struct account_steps *
@@ -73,42 +82,125 @@ step_new(struct account *acc, enum step_kind kind)
 	return step;
 }
 
-static void
-line_append(struct account *acc, struct account_step *step)
+/* --- how much waits ----------------------------------------------------------- */
+
+static uint64_t
+line_most(const struct account *acc)
 {
-	acc->line.bytes += step->bytes;
-	gauge_add(&acc->e.shard->stats.line_bytes, step->bytes);
-	STAILQ_INSERT_TAIL(line_steps(acc), step, link);
+	return acc->e.shard->snap->config->limits.inbox_bytes;
 }
 
 static void
-line_count_out(struct account *acc, const struct account_step *step)
+line_more(struct account *acc, size_t bytes)
 {
-	acc->line.bytes -= step->bytes;
-	gauge_remove(&acc->e.shard->stats.line_bytes, step->bytes);
+	acc->line.bytes += bytes;
+	gauge_add(&acc->e.shard->stats.line_bytes, bytes);
+}
+
+static void
+line_less(struct account *acc, size_t bytes)
+{
+	acc->line.bytes -= bytes;
+	gauge_remove(&acc->e.shard->stats.line_bytes, bytes);
+}
+
+/* The line moves without them: it waits for the disk, and for clients that
+ * read. */
+static void
+line_rest(struct account *acc)
+{
+	acc->line.rests = true;
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		session_rest(s, SESSION_REST_LINE);
+}
+
+static void
+line_go_on(struct account *acc)
+{
+	acc->line.rests = false;
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		session_go_on(s, SESSION_REST_LINE);
+}
+
+static void
+line_append(struct account *acc, struct account_step *step)
+{
+	line_more(acc, step->bytes);
+	STAILQ_INSERT_TAIL(line_steps(acc), step, link);
+}
+
+/* --- recipients --------------------------------------------------------------- */
+
+static struct recipients *
+recipients_new(const struct jid *to, size_t n)
+{
+	struct arena *arena = arena_new();
+	struct recipients *r =
+		arena_alloc(arena, sizeof(*r) + n * sizeof(r->to[0]));
+
+	*r = (struct recipients){ arena, 0, n };
+	for (size_t i = 0; i < n; i++)
+		r->to[i] = jid_copy(arena, to[i]);
+	return r;
+}
+
+static bool
+recipients_are(const struct recipients *r, const struct jid *to, size_t n)
+{
+	if (r == NULL || r->n != n)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		if (!jid_eq(r->to[i], to[i]))
+			return false;
+	}
+	return true;
+}
+
+/* A reference; counts in the line of acc until the last is gone. */
+static struct recipients *
+recipients_get(struct account *acc, const struct jid *to, size_t n)
+{
+	struct recipients *r = acc->line.last;
+
+	if (!recipients_are(r, to, n)) {
+		r = recipients_new(to, n);
+		line_more(acc, arena_bytes(r->arena));
+		acc->line.last = r;
+	}
+	r->refs++;
+	return r;
+}
+
+static void
+recipients_unref(struct account *acc, struct recipients *r)
+{
+	if (r == NULL || --r->refs != 0)
+		return;
+	if (acc->line.last == r)
+		acc->line.last = NULL;
+	line_less(acc, arena_bytes(r->arena));
+	arena_free(r->arena);
 }
 
 /* --- stanzas in line ---------------------------------------------------------- */
 
-static void
-line_append_stanza(struct account *acc, enum step_kind kind, struct stanza *st,
-	struct jid *to, size_t n)
+static struct account_step *
+line_append_stanza(
+	struct account *acc, enum step_kind kind, struct stanza *st)
 {
 	struct account_step *step = step_new(acc, kind);
 
 	step->ready = true;
 	step->st = st;
-	step->to = to;
-	step->n_to = n;
 	step->bytes = stanza_bytes(st);
 	line_append(acc, step);
+	return step;
 }
 
 static bool
 line_has_room(struct account *acc, const struct stanza *st)
 {
-	return acc->line.bytes + stanza_bytes(st) <=
-		acc->e.shard->snap->config->limits.inbox_bytes;
+	return acc->line.bytes + stanza_bytes(st) <= line_most(acc);
 }
 
 static void
@@ -126,28 +218,24 @@ account_send(struct account *acc, struct stanza *st)
 	if (account_line_is_empty(acc) || jid_eq_bare(st->to, acc->e.jid))
 		router_send(acc->e.shard, st);
 	else if (line_has_room(acc, st))
-		line_append_stanza(acc, STEP_SEND, st, NULL, 0);
+		line_append_stanza(acc, STEP_SEND, st);
 	else
 		line_refuse(acc, st);
 }
 
-/* Not bounded here: it is presence that the account's own sessions have sent,
- * at no more than their rate, and what is lost of it nobody sends again. */
 void
 account_fanout(struct account *acc, struct stanza *st, const struct jid *to,
 	size_t n)
 {
-	struct jid *copy;
-
 	ASSERT_OWNER(&acc->e);
 	if (account_line_is_empty(acc)) {
 		router_fanout(acc->e.shard, st, to, n);
 		return;
 	}
-	copy = arena_alloc(st->arena, n * sizeof(*copy));
-	for (size_t i = 0; i < n; i++)
-		copy[i] = jid_copy(st->arena, to[i]);
-	line_append_stanza(acc, STEP_FANOUT, st, copy, n);
+	line_append_stanza(acc, STEP_FANOUT, st)->to =
+		recipients_get(acc, to, n);
+	if (acc->line.bytes > line_most(acc))
+		line_rest(acc);
 }
 
 bool
@@ -157,7 +245,7 @@ account_line_keeps(struct account *acc, struct stanza *st)
 		(st->kind == STANZA_IQ && jid_eq_bare(st->from, acc->e.jid)))
 		return false;
 	if (requests_is_answer(st) || line_has_room(acc, st))
-		line_append_stanza(acc, STEP_DELIVER, st, NULL, 0);
+		line_append_stanza(acc, STEP_DELIVER, st);
 	else
 		line_refuse(acc, st);
 	return true;
@@ -185,7 +273,9 @@ step_run(struct account *acc, struct account_step *step)
 		router_send(acc->e.shard, step->st);
 		break;
 	case STEP_FANOUT:
-		router_fanout(acc->e.shard, step->st, step->to, step->n_to);
+		router_fanout(acc->e.shard, step->st, step->to->to,
+			step->to->n);
+		recipients_unref(acc, step->to);
 		break;
 	case STEP_DELIVER:
 		account_deliver_now(acc, step->st);
@@ -211,11 +301,13 @@ line_run(struct account *acc)
 		(step = STAILQ_FIRST(&acc->line.steps)) != NULL &&
 		step->ready) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
-		line_count_out(acc, step);
+		line_less(acc, step->bytes);
 		acc->line.running = step;
 		step_run(acc, step);
 		acc->line.running = NULL;
 	}
+	if (acc->line.rests && acc->line.bytes <= line_most(acc) / 2)
+		line_go_on(acc);
 	entity_check_idle(&acc->e);
 }
 
@@ -236,7 +328,7 @@ account_line_let_out(struct account *acc)
 		if (step->st == NULL)
 			continue;
 		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
-		line_count_out(acc, step);
+		line_less(acc, step->bytes);
 		step_run(acc, step);
 	}
 }
@@ -246,10 +338,10 @@ account_line_done(struct account *acc)
 {
 	struct account_step *step;
 
-	gauge_remove(&acc->e.shard->stats.line_bytes, acc->line.bytes);
-	acc->line.bytes = 0;
 	while ((step = STAILQ_FIRST(line_steps(acc))) != NULL) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
+		line_less(acc, step->bytes);
+		recipients_unref(acc, step->to);
 		stanza_free(step->st);
 		step->account = NULL;
 		/* of one that is not ready, a callback is still to come */

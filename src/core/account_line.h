@@ -61,7 +61,10 @@ struct account_line {
 	struct account_steps steps;
 	struct account_step *running; /* its effects are not in line again */
 	struct line_chain *chain; /* of what is being stored; NULL: nothing is */
-	size_t bytes; /* of the stanzas that wait; bounded by inbox_bytes */
+	struct recipients *last;  /* of the last fan-out in line; may be NULL */
+	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused, and
+		       * the account's own streams rest */
+	bool rests; /* until half of it is gone */
 };
 
 /* --- owner shard ------------------------------------------------------------ */
@@ -71,7 +74,8 @@ bool account_line_is_empty(const struct account *acc);
 /* Sends st (taken), whose from and to are set, on behalf of acc: by the router,
  * in its turn.  An effect of a step goes to the router directly. */
 void account_send(struct account *acc, struct stanza *st);
-/* router_fanout, in its turn; to is copied. */
+/* router_fanout, in its turn; to is copied.  Never refused, for what is lost of
+ * presence nobody sends again: those who send it rest. */
 void account_fanout(struct account *acc, struct stanza *st,
 	const struct jid *to, size_t n);
 

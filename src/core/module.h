@@ -157,7 +157,8 @@ void module_commit_in_turn(struct module_ctx *m, struct account *acc,
 	struct store_tx *tx, module_turn_fn fn, void *arg);
 
 /* Nothing more happens to acc, not even what waits in line already, until
- * module_go_on(), on the same shard, which is due exactly once. */
+ * module_go_on(), on the same shard, which is due exactly once.  It must not wait
+ * for what a client of acc sends: when the line is long, none is read. */
 struct account_step *module_halt(struct module_ctx *m, struct account *acc);
 void module_go_on(struct account_step *halt);
 

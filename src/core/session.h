@@ -57,6 +57,7 @@ enum session_rest {
 	SESSION_REST_OWN = 1 << 0,    /* too much waits, see requests.h: what */
 	SESSION_REST_OTHERS = 1 << 1, /* it asks its account, or others */
 	SESSION_REST_READER = 1 << 2, /* whom it writes to reads slowly */
+	SESSION_REST_LINE = 1 << 3,   /* too much waits in account_line.h */
 };
 
 struct session {

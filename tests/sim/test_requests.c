@@ -17,6 +17,7 @@
 #include "unit/test.h"
 #include "world.h"
 #include "xml/elem.h"
+#include "xmpp/subscription.h"
 
 #define MiB (1024 * 1024)
 #define MANY 300
@@ -407,6 +408,90 @@ TEST(a_stream_rests_while_too_many_of_its_requests_wait)
 	CHECK(session_of(w, "romeo@" WORLD_HOST)->requests == NULL);
 	buf_done(&text);
 	asker_done(&x);
+	world_free(w);
+}
+
+static void
+befriend(struct asker *x, struct asker *y)
+{
+	client_send(&y->c,
+		"<presence type='subscribe' to='romeo@" WORLD_HOST "'/>");
+	turn(y);
+	client_send(&x->c,
+		"<presence type='subscribed' to='juliet@" WORLD_HOST "'/>");
+	turn(y);
+}
+
+/* All of a roster of MANY are told of it, but one is there to hear. */
+static struct account *
+tell_whole_roster(struct world *w, struct asker *x, struct buf *text)
+{
+	struct account *acc = session_of(w, "romeo@" WORLD_HOST)->account;
+
+	fill_roster(x, text);
+	for (uint32_t i = 0; i < acc->roster.n; i++)
+		roster_at(&acc->roster, i)->state |= SUB_FROM;
+	CHECK_INT(acc->roster.n, MANY + 1);
+	return acc;
+}
+
+#define A_PIECE 100
+
+/* The same from each session in turn. */
+static void
+say_presence(struct asker *const x[2], unsigned n, struct buf *want)
+{
+	struct buf text = BUF_INIT;
+
+	for (unsigned i = 0; i < A_PIECE; i++) {
+		buf_printf(&text, "<presence id='p%u'/>", n + i);
+		buf_printf(want, "p%u: ", n + i);
+	}
+	say(x[n / A_PIECE % 2], &text);
+	buf_done(&text);
+}
+
+TEST(streams_rest_while_too_much_presence_waits_for_a_change)
+{
+	struct world *w = world_of_two(15, FAST);
+	struct asker x, other, y, *const both[2] = { &x, &other };
+	struct buf text = BUF_INIT, want = BUF_INIT;
+	struct account *acc;
+	unsigned said = 0;
+
+	asker_start(&x, w, "romeo", "r");
+	asker_start(&other, w, "romeo", "s");
+	asker_start(&y, w, "juliet", "r");
+	befriend(&x, &y);
+	acc = tell_whole_roster(w, &x, &text);
+	y.seen.n = 0;
+	client_send(&x.c,
+		"<presence type='subscribe' to='nobody@" WORLD_HOST "'/>");
+	for (; acc->sessions->rest == 0 && said < 20000; said += A_PIECE) {
+		say_presence(both, said, &want);
+		for (unsigned i = 0; i < w->n_shards; i++)
+			shard_turn(w->server->shards[i]);
+	}
+	CHECK(said > A_PIECE);
+	CHECK(acc->line.bytes < MiB + MiB / 4);
+	CHECK(acc->sessions->rest != 0 && acc->sessions->next->rest != 0);
+	for (unsigned i = 0; i < 100 * w->n_shards; i++)
+		shard_turn(w->server->shards[i % w->n_shards]);
+	CHECK(acc->line.bytes < MiB + MiB / 4);
+	CHECK_INT(y.seen.n, 0);
+	for (unsigned i = 0; i < 200 && y.seen.n < want.n; i++) {
+		world_sleep(w, 20 * US_PER_MS);
+		turn(&y);
+	}
+	CHECK(str_eq(buf_str(&y.seen), buf_str(&want)));
+	CHECK(account_line_is_empty(acc));
+	CHECK_INT(acc->line.bytes, 0);
+	CHECK(acc->sessions->rest == 0 && acc->sessions->next->rest == 0);
+	buf_done(&text);
+	buf_done(&want);
+	asker_done(&x);
+	asker_done(&other);
+	asker_done(&y);
 	world_free(w);
 }
 
