@@ -324,8 +324,8 @@ const struct option config_limits_options[] = {
 		.type = OPT_SIZE, .dflt = "1MiB", .min = "64KiB",
 		.max = "1GiB",
 		.help = "while more than this waits for a client, it has to "
-			"take write_bytes_per_second, and those who send to it "
-			"are slowed down"),
+			"take write_bytes_per_second, and those from whom more "
+			"than a sixteenth of this waits are slowed down"),
 	LIMIT(write_bytes_per_second, .name = "write_bytes_per_second",
 		.type = OPT_SIZE, .dflt = "1KiB", .min = "1", .max = "1GiB",
 		.help = "what such a client takes at least, in the mean of a "

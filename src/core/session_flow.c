@@ -28,8 +28,10 @@
 /* How long a sender rests at least, and at most at a time. */
 #define REST_MIN_US (20 * US_PER_MS)
 #define REST_MAX_US (10 * US_PER_S)
-/* Presence is not asked for by who sends it: no more than this of it is free. */
-#define PRESENCE_FREE_BYTES 4096
+/* Nobody is slowed for less than this part of the bound, which waits from his
+ * account; each has a bucket, found by its hash, which he may have to share. */
+#define FREE_PART 16
+#define SENDERS 64
 
 struct waiting {
 	STAILQ_ENTRY(waiting) link;
@@ -37,6 +39,7 @@ struct waiting {
 	int64_t wall_us;   /* when it came */
 	enum stanza_type type;
 	uint16_t n_to;
+	uint8_t sender; /* its bucket */
 	char to[];
 };
 
@@ -46,13 +49,15 @@ struct session_flow {
 	struct share *share; /* of the account, in which it counts */
 	STAILQ_HEAD(, waiting) queue;
 	size_t bytes;
+	size_t of_sender[SENDERS];
 	size_t largest;       /* of what has waited */
 	struct timer window;  /* set while more than the bound waits */
 	uint64_t window_took; /* flow_taken() at its beginning */
 	uint64_t above_took;  /* at the beginning of the first window */
 	int64_t above_us;
 	uint64_t seen_took;   /* when session_takes_anything() was asked */
-	struct timer rest;    /* set while the session rests for others */
+	struct timer rest;    /* set while the session rests */
+	bool rests_as_sender; /* for another reader, and not only by its asking */
 	bool gone;
 };
 
@@ -108,6 +113,7 @@ flow_pop(struct session_flow *f)
 		return NULL;
 	STAILQ_REMOVE_HEAD(&f->queue, link);
 	f->bytes -= waiting_bytes(w);
+	f->of_sender[w->sender] -= waiting_bytes(w);
 	share_count(f->share, -(int64_t)waiting_bytes(w));
 	gauge_remove(&f->shard->stats.session_bytes, waiting_bytes(w));
 	return w;
@@ -127,6 +133,14 @@ waiting_to(const struct waiting *w)
 	return w->n_to != 0 ? (struct str){ w->to, w->n_to } : STR_NONE;
 }
 
+static uint8_t
+sender_bucket(const struct session_flow *f, const struct stanza *st)
+{
+	if (!jid_is_set(st->from))
+		return 0;
+	return server_hash(f->shard->server, jid_bare_str(st->from)) % SENDERS;
+}
+
 static void
 flow_push(struct session_flow *f, const struct stanza *st, struct wire *wire,
 	struct str to)
@@ -138,12 +152,14 @@ flow_push(struct session_flow *f, const struct stanza *st, struct wire *wire,
 	w->wire = wire_ref(wire);
 	w->wall_us = shard_wall_us(f->shard);
 	w->type = st->type;
+	w->sender = sender_bucket(f, st);
 	w->n_to = (uint16_t)to.n;
 	if (to.n != 0)
 		memcpy(w->to, to.p, to.n);
 	STAILQ_INSERT_TAIL(&f->queue, w, link);
 	bytes = waiting_bytes(w);
 	f->bytes += bytes;
+	f->of_sender[w->sender] += bytes;
 	f->largest = MAX(f->largest, bytes);
 	share_count(f->share, (int64_t)bytes);
 	gauge_add(&f->shard->stats.session_bytes, bytes);
@@ -232,6 +248,7 @@ on_rested(struct timer *t)
 {
 	struct session_flow *f = CONTAINER_OF(t, struct session_flow, rest);
 
+	f->rests_as_sender = false;
 	session_go_on(f->session, SESSION_REST_READER);
 	flow_check_done(f);
 }
@@ -259,8 +276,10 @@ on_slowing(struct shard *sh, void *arg)
 
 	if (e != NULL && e->state == ENTITY_LOADED)
 		s = session_find(account_of(e), jid_resource(from));
-	if (s != NULL)
+	if (s != NULL) {
 		session_slow(s, slow->rest_us, slow->max_us);
+		s->flow->rests_as_sender = true;
+	}
 	free(slow);
 }
 
@@ -305,26 +324,31 @@ flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
 		slow, sizeof(*slow) + slow->n);
 }
 
+/* To what the client itself has sent: what another client says is an answer may
+ * be none. */
 static bool
 is_answer(const struct stanza *st)
 {
-	return st->type == IQ_RESULT || st->type == IQ_ERROR ||
-		st->type == MESSAGE_ERROR || st->type == PRESENCE_ERROR;
+	return st->made_here &&
+		(st->type == IQ_RESULT || st->type == IQ_ERROR ||
+			st->type == MESSAGE_ERROR ||
+			st->type == PRESENCE_ERROR);
 }
 
-/* Those who made st come: who sent it, but not who answers a probe, or has a
- * status of the usual size; and the client itself, where it has asked. */
+/* Those who made st come: the client itself, where it has asked, else who sent it
+ * if much of what waits is his: one who reads nothing must not be able to slow
+ * all who have a word for him.  And nobody for one who is slowed himself, so that
+ * two who flood each other do not wait for each other. */
 static void
 flow_slow_senders(struct session_flow *f, const struct stanza *st, size_t bytes)
 {
-	struct session *s = f->session;
 	int64_t max_us, rest_us = flow_rest_us(f, bytes, &max_us);
-	bool rests = (s->rest & SESSION_REST_READER) != 0;
 
 	if (is_answer(st))
-		session_slow(s, rest_us, max_us);
-	if (!rests && (st->kind != STANZA_PRESENCE ||
-			bytes >= PRESENCE_FREE_BYTES))
+		session_slow(f->session, rest_us, max_us);
+	else if (!f->rests_as_sender &&
+		f->of_sender[sender_bucket(f, st)] >
+			flow_limits(f)->write_queue_bytes / FREE_PART)
 		flow_slow_from(f, st->from, rest_us, max_us);
 }
 

@@ -198,6 +198,7 @@ stanza_new(enum stanza_type type, struct jid from, struct jid to,
 	struct stanza *st = arena_zalloc(a, sizeof(*st));
 
 	st->arena = a;
+	st->made_here = true;
 	st->kind = stanza_type_kind(type);
 	st->root = elem_new(a, NS_CLIENT, kind_names[st->kind]);
 	stanza_set_from(st, from);
@@ -220,6 +221,7 @@ stanza_copy(const struct stanza *st)
 		.to = jid_copy(a, st->to),
 		.kind = st->kind,
 		.type = st->type,
+		.made_here = st->made_here,
 	};
 	copy->id = elem_attr(copy->root, "id");
 	return copy;

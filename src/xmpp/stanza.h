@@ -62,6 +62,7 @@ struct stanza {
 	struct str id;     /* STR_NONE when absent */
 	enum stanza_kind kind;
 	enum stanza_type type;
+	bool made_here;    /* by the server; no peer can pretend it */
 	uint64_t to_hash;              /* the router's: where to is */
 	const struct recipients *many; /* the router's, in the arena: a stanza
 					* for several, which has no to */

@@ -437,6 +437,82 @@ TEST(who_sends_to_a_slow_reader_is_slowed_and_nothing_is_lost)
 	scene_done(&s);
 }
 
+/* Whatever it is called: presence is sent unasked too, and what others say are
+ * answers may be none.  The client that is flooded goes on. */
+TEST(who_sends_is_slowed_whatever_he_calls_it)
+{
+	static const char *const heads[] = {
+		"<message type='chat'",
+		"<message type='error'",
+		"<presence",
+		"<iq type='result' id='1'",
+	};
+	char fill[2000];
+
+	memset(fill, 'x', sizeof(fill));
+	fill[sizeof(fill) - 1] = '\0';
+	for (size_t i = 0; i < COUNT(heads); i++) {
+		struct scene s;
+		struct session *juliet;
+		struct buf text = BUF_INIT;
+
+		scene_init(&s, 2, SMALL);
+		juliet = session_of(&s, "juliet");
+		conn_mem_take(s.romeo.conn, 0);
+		buf_printf(&text, "%s to='" ROMEO "'><x xmlns='urn:x' a='%s'/>"
+			"</%.*s>", heads[i], fill,
+			(int)strcspn(heads[i] + 1, " "), heads[i] + 1);
+		for (int n = 0; n < 100 && juliet->rest == 0; n++)
+			peer_say_n(&s.juliet, text.p, text.n);
+		CHECK(juliet->rest & SESSION_REST_READER);
+		CHECK(!s.romeo.closed);
+		CHECK_INT(session_of(&s, "romeo")->rest, 0);
+		buf_done(&text);
+		scene_done(&s);
+	}
+}
+
+/* While it rests because it does not read what it has asked for, too. */
+TEST(who_sends_is_slowed_while_the_reader_rests_by_its_asking)
+{
+	struct scene s;
+	struct session *romeo, *juliet;
+
+	scene_init(&s, 2, SMALL);
+	romeo = session_of(&s, "romeo");
+	juliet = session_of(&s, "juliet");
+	conn_mem_take(s.romeo.conn, 0);
+	for (int i = 0; i < 1000; i++)
+		peer_say(&s.romeo, "<message to='@'/>");
+	CHECK(romeo->rest & SESSION_REST_READER);
+	send_messages(&s.juliet, ROMEO, 0, 1, 20000);
+	CHECK(juliet->rest & SESSION_REST_READER);
+	scene_done(&s);
+}
+
+/* One who reads nothing does not hold up those who have a word for him. */
+TEST(who_has_said_little_to_a_slow_reader_is_not_slowed)
+{
+	struct scene s;
+	struct peer other;
+
+	scene_init(&s, 2, SMALL);
+	peer_open(&other, &s.w, 0, true);
+	peer_login(&other, AUTH_ROMEO, BIND("b"));
+	conn_mem_take(s.romeo.conn, 0);
+	for (int i = 0; i < 5; i++)
+		send_messages(&other, ROMEO, (unsigned)i, (unsigned)i + 1, 20000);
+	CHECK(session_find(account_named(&s, "romeo"), STR("a"))->flow != NULL);
+	CHECK(session_find(account_named(&s, "romeo"), STR("b"))->rest != 0);
+	send_messages(&s.juliet, ROMEO, 5, 8, 500);
+	CHECK_INT(session_of(&s, "juliet")->rest, 0);
+	CHECK(is_read(&s.juliet, 0));
+	send_messages(&s.juliet, ROMEO, 8, 12, 2000);
+	CHECK(session_of(&s, "juliet")->rest != 0);
+	peer_done(&other);
+	scene_done(&s);
+}
+
 TEST(nobody_rests_for_one_who_rests)
 {
 	struct scene s;
