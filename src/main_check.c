@@ -92,7 +92,8 @@ check_database(struct checking *k)
 	close(fd);
 	if (n != 0 &&
 		(n < (ssize_t)sizeof(head) ||
-			memcmp(head, SQLITE_MAGIC, sizeof(head)) != 0))
+			!str_starts((struct str){ head, sizeof(head) },
+				STR(SQLITE_MAGIC))))
 		check_fail(k, "storage: path", "%s is no database", path);
 }
 
