@@ -125,8 +125,11 @@ def accounts(server):
 def test_acknowledged_means_durable(own_server, tmp_path):
     seed = secrets.randbits(32)
     rng = random.Random(seed)
-    server = own_server({"modules": {"register": {"allow": "yes",
-                                                  "per_hour": "100000"}}})
+    # who sends is a stranger to who receives, and may fill all of the space
+    server = own_server({"modules": {
+        "register": {"allow": "yes", "per_hour": "100000"},
+        "offline": {"max_messages": "100000", "max_bytes": "1GiB",
+                    "stranger_share": "100", "sender_share": "100"}}})
     add_accounts(server, str(tmp_path))
     made, checked = [], 0
     state = str(tmp_path / "state")
