@@ -55,6 +55,8 @@ server_conf() {
 	  auth_failures_per_address: 1000000
 	  login_timeout: 5m
 	  ${server_limits:-}
+	modules:
+	  offline: { stranger_share: 100, sender_share: 100 }
 	listen:
 	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }
