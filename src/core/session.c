@@ -14,7 +14,9 @@
 #include "base/arena.h"
 #include "base/held.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "core/account_int.h"
+#include "core/budget.h"
 #include "core/conf.h"
 #include "core/host.h"
 #include "core/module_int.h"
@@ -77,6 +79,23 @@ session_who(const struct session *s)
 	return (struct log_who){ session_describe, s };
 }
 
+/* --- what it keeps ----------------------------------------------------------------- */
+
+/* For as long as it is there, so that it counts in the share of its account. */
+static void
+session_keep_presence(struct session *s, struct wire *presence)
+{
+	struct share *share =
+		budget_share(session_shard(s)->server, s->account->e.hash);
+
+	if (s->presence != NULL)
+		share_count(share, -(int64_t)s->presence->n);
+	wire_unref(s->presence);
+	s->presence = presence;
+	if (presence != NULL)
+		share_count(share, presence->n);
+}
+
 /* --- binding (RFC 6120 §7) -------------------------------------------------------- */
 
 static struct session *
@@ -116,7 +135,7 @@ session_discard(struct session *s)
 {
 	module_session_slots_free(s);
 	session_flow_free(s->flow);
-	wire_unref(s->presence);
+	session_keep_presence(s, NULL);
 	held_remove(HELD_SESSION, s);
 	free(s);
 }
@@ -443,8 +462,7 @@ session_set_presence(struct session *s, const struct stanza *st,
 	bool was_available = session_is_available(s);
 	bool took_messages = session_takes_messages(s);
 
-	wire_unref(s->presence);
-	s->presence = st != NULL ? wire_new(st) : NULL;
+	session_keep_presence(s, st != NULL ? wire_new(st) : NULL);
 	s->priority = st != NULL ? priority : 0;
 	s->presence_us = shard_wall_us(session_shard(s));
 	if (!was_available && session_is_available(s))

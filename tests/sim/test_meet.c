@@ -346,4 +346,53 @@ TEST(an_answer_that_has_to_wait_is_not_too_large_for_that)
 	}
 }
 
+#define SHOWN 16
+
+/* What is kept of it for as long as the session is there is not what the one who
+ * is sent more than he reads has to answer for. */
+TEST(memory_that_presence_takes_is_that_of_who_has_sent_it)
+{
+	struct world *w = world_new(6, 2, TEST_MODULE_DIR,
+		"limits: { memory: 8MiB, bytes_per_second: 1GiB, "
+		"bytes_burst: 1GiB }\n");
+	struct guest romeo, juliet, shown[SHOWN];
+	struct buf text = BUF_INIT;
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	world_add_account(w, "tybalt");
+	guest_start(&romeo, w, "romeo", 0);
+	guest_start(&juliet, w, "juliet", 0);
+	conn_mem_take(juliet.c.conn, 0);
+	send_away(&romeo, 100);
+	for (int i = 0; i < 200000; i++)
+		buf_add_c(&text, ">");
+	for (int i = 0; i < SHOWN; i++) {
+		memset(&shown[i], 0, sizeof(shown[i]));
+		client_init(&shown[i].c, w, "tybalt", "r");
+		snprintf(shown[i].c.resource, sizeof(shown[i].c.resource), "%d",
+			i);
+		client_connect(&shown[i].c);
+		turn(&shown[i]);
+		client_send(&shown[i].c,
+			"<presence><status>%s</status></presence>",
+			buf_c(&text));
+		for (int j = 0; j <= i; j++)
+			turn(&shown[j]);
+	}
+	for (int i = 0; i < 300; i++)
+		world_sleep(w, 20 * US_PER_MS);
+	CHECK(!juliet.c.closed);
+	CHECK(shown[0].c.closed);
+	for (int i = 0; i < SHOWN; i++) {
+		client_break(&shown[i].c);
+		client_done(&shown[i].c);
+	}
+	buf_done(&text);
+	conn_mem_take(juliet.c.conn, SIZE_MAX);
+	guest_done(&romeo);
+	guest_done(&juliet);
+	world_free(w);
+}
+
 TEST_MAIN
