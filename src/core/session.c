@@ -433,7 +433,7 @@ session_set_rest(struct session *s, uint8_t rest)
 {
 	bool rested = s->rest != 0;
 
-	s->rest = rest;
+	s->rest = rest & 0xf;
 	if ((rest != 0) != rested && s->stream != NULL && s->ops->rest != NULL)
 		s->ops->rest(s->stream, rest != 0);
 }

@@ -74,10 +74,10 @@ struct session {
 	uint32_t id;           /* for the log */
 	uint16_t jid_len;      /* of the full address */
 	int8_t priority;
-	bool interested;       /* asked for the roster (RFC 6121 §2.2) */
-	bool closing;
-	bool full;             /* what is written waits in flow */
-	uint8_t rest;          /* enum session_rest, or-ed */
+	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
+	bool closing : 1;
+	bool full : 1;         /* what is written waits in flow */
+	uint8_t rest : 4;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };
 

@@ -115,7 +115,7 @@ struct conn {
 	bool flooded : 1;      /* too much noise */
 	bool hung_up : 1;      /* in memory: the peer is gone */
 	bool watched : 1;      /* what TLS takes for it is counted */
-	char peer[56];
+	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;
 };
 

@@ -115,6 +115,7 @@ struct c2s {
 	bool feeding : 1;       /* its parser is on the stack */
 	bool headed : 1;        /* our header was sent */
 	bool authenticated : 1;
+	bool pinged : 1;        /* asked for a sign of life, at seen_us */
 	bool counted : 1;       /* among the connections */
 	TAILQ_ENTRY(c2s) link;  /* of the shard's */
 	struct shard *shard;
@@ -125,8 +126,7 @@ struct c2s {
 	struct c2s_login *login;   /* NULL from then on */
 	char *lang;                /* RFC 6120 §4.7.4; NULL: not said */
 	struct timer timer;        /* the one of all that c2s_due() lists */
-	int64_t seen_us;           /* the last bytes came */
-	int64_t ping_us;           /* a ping was sent; 0: none is out */
+	int64_t seen_us;           /* the last bytes came, or the ping went */
 	int64_t resume_us;         /* with C2S_REST_RATE */
 	int64_t bytes_us;          /* when what came so far would have been */
 	int64_t stanzas_us;        /* due at the permitted rate */
@@ -332,7 +332,7 @@ static inline void
 c2s_seen(struct c2s *c)
 {
 	c->seen_us = c->shard->now_us;
-	c->ping_us = 0;
+	c->pinged = false;
 }
 
 /* --- c2s_listen.c --------------------------------------------------------- */

@@ -25,9 +25,8 @@ c2s_ping_due(const struct c2s *c)
 	/* its answer would not be read */
 	if (c->stage != C2S_BOUND || (c->rest & C2S_REST_SESSION) != 0)
 		return INT64_MAX;
-	if (c->ping_us != 0)
-		return c->ping_us + l->ping_timeout_us;
-	return c->seen_us + l->idle_before_ping_us;
+	return c->seen_us +
+		(c->pinged ? l->ping_timeout_us : l->idle_before_ping_us);
 }
 
 static void
@@ -56,10 +55,11 @@ c2s_ping(struct c2s *c)
 		c2s_seen(c);
 		return;
 	}
-	if (c->ping_us != 0) {
+	if (c->pinged) {
 		c2s_end(c, STREAM_CONNECTION_TIMEOUT, NULL);
 		return;
 	}
-	c->ping_us = c->shard->now_us;
+	c2s_seen(c);
+	c->pinged = true;
 	ping_send(c);
 }
