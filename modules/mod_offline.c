@@ -382,11 +382,13 @@ flood_write(struct session *s, const struct store_entry *entry)
 		flood_read_and_write(s, entry);
 }
 
-/* What the senders of n entries have left. */
+/* What the senders of n entries have left, each written once. */
 static void
 shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 	const struct store_entry *entries, size_t n)
 {
+	struct quotas *written = NULL;
+
 	if (b->n == 0) {
 		store_tx_clear(tx, account_place(acc, MAP_SHARES));
 		return;
@@ -394,9 +396,12 @@ shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 	for (size_t i = 0; i < n; i++) {
 		struct str sender = entry_sender(&entries[i]);
 
-		if (sender.n != 0)
-			share_write(tx, acc, b, sender);
+		if (sender.n == 0 || quotas_get(written, sender).n != 0)
+			continue;
+		quotas_more(&written, sender, 0, false);
+		share_write(tx, acc, b, sender);
 	}
+	quotas_free(&written);
 }
 
 /* Returns how many of the entries were delivered. */
