@@ -22,20 +22,33 @@ holder_run(struct store_db *db, enum sqlite_sql which, struct store_place at,
 	return sqlite_run(db, st, err);
 }
 
-/* Adding one that is there dirties no page. */
-bool
-sqlite_set(struct store_db *db, struct store_place at, struct str key,
-	struct str value, bool must_be_new, struct err *err)
+static bool
+map_run(struct store_db *db, enum sqlite_sql which, struct store_place at,
+	struct str key, struct str value, struct err *err)
 {
-	sqlite3_stmt *st = sqlite_stmt(
-		db, must_be_new ? SQL_MAP_CREATE : SQL_MAP_SET, err);
+	sqlite3_stmt *st = sqlite_stmt(db, which, err);
 
 	if (st == NULL)
 		return false;
 	sqlite_bind_place(st, at);
 	sqlite_bind_str(st, 4, key);
 	sqlite_bind_str(st, 5, value);
-	return sqlite_run(db, st, err) &&
+	return sqlite_run(db, st, err);
+}
+
+/* Most sets change what is there: these are one statement, and leave "holder"
+ * as it is. */
+bool
+sqlite_set(struct store_db *db, struct store_place at, struct str key,
+	struct str value, bool must_be_new, struct err *err)
+{
+	if (!must_be_new) {
+		if (!map_run(db, SQL_MAP_CHANGE, at, key, value, err))
+			return false;
+		if (sqlite3_changes64(db->sql) != 0)
+			return true;
+	}
+	return map_run(db, SQL_MAP_CREATE, at, key, value, err) &&
 		holder_run(db, SQL_HOLDER_ADD, at, err);
 }
 

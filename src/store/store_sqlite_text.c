@@ -54,9 +54,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_MAP_WALK] = "SELECT key, value, name FROM map WHERE host = ?1"
 			 " AND owner = ?2 AND name >= ?3 ORDER BY name, key",
 	[SQL_MAP_ANY] = "SELECT 1 FROM map WHERE " MAP_AT " LIMIT 1",
-	[SQL_MAP_SET] = "INSERT INTO map (host, owner, name, key, value)"
-			" VALUES (?1, ?2, ?3, ?4, ?5)"
-			" ON CONFLICT DO UPDATE SET value = excluded.value",
+	[SQL_MAP_CHANGE] = "UPDATE map SET value = ?5 WHERE " MAP_AT
+			   " AND key = ?4",
 	[SQL_MAP_CREATE] = "INSERT INTO map (host, owner, name, key, value)"
 			   " VALUES (?1, ?2, ?3, ?4, ?5)",
 	[SQL_MAP_DEL] = "DELETE FROM map WHERE " MAP_AT " AND key = ?4",
