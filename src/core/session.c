@@ -331,7 +331,7 @@ session_receive(struct session *s, struct stanza *st)
 
 /* --- out ------------------------------------------------------------------------- */
 
-static bool
+static inline bool
 session_may_write(struct session *s, struct stanza *st)
 {
 	struct session_stanza arg = { s, st };
