@@ -127,9 +127,12 @@ xml_written_bytes(struct str s, bool in_attr)
 	uint8_t where = in_attr ? IN_ATTR : IN_TEXT;
 	size_t bytes = s.n;
 
-	for (size_t at = find_special(s, 0, where); at < s.n;
-		at = find_special(s, at + 1, where))
-		bytes += byte_reference((unsigned char)s.p[at]).n - 1;
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if ((special[c] & where) != 0)
+			bytes += byte_reference(c).n - 1;
+	}
 	return bytes;
 }
 
