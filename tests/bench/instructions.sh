@@ -57,7 +57,6 @@ counting_start() {
 	WRAP="valgrind -q --vgdb=no --tool=callgrind --collect-systime=yes
 		--dump-before=status_run --callgrind-out-file=$work/dump"
 	server_start 1 100
-	ctl loglevel all warn
 	cat >"$work/mark" <<-END
 	# waits until the server is at rest, and has a dump made
 	before=
@@ -98,9 +97,11 @@ plan() {
 	esac
 }
 
-# load COUNT OPTION...: accounts have to be loaded first.
+# load COUNT OPTION...: accounts have to be loaded first.  What is logged is not
+# the work, and a reload makes it what the configuration says.
 load() {
 	ctl reload
+	ctl loglevel all warn
 	eval "port=\$port_$tls"
 	# shellcheck disable=SC2086 # words
 	"$bench" $run "$@" --window $window --tls "$tls" --port "$port" \
