@@ -96,7 +96,8 @@ on_roster_get(struct module_ctx *m, struct iq *iq)
 {
 	struct account *acc = iq->account;
 
-	iq->session->interested = true; /* §2.2 */
+	if (iq->session != NULL)
+		iq->session->interested = true; /* §2.2 */
 	if (account_line_is_empty(acc)) {
 		iq_result(iq, roster_payload(acc, iq));
 		return HOOK_HANDLED;

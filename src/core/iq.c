@@ -107,7 +107,8 @@ iq_where(const struct iq *iq)
 		return AT_HOST;
 	if (iq->account->exists)
 		where |= AT_ACCOUNT;
-	if (iq->session == NULL)
+	/* not by the session, which may have ended since it has sent this */
+	if (!jid_eq_bare(iq->account->e.jid, iq->st->from))
 		where |= AT_OTHERS;
 	else if (iq->account->exists)
 		where |= AT_OWN_ACCOUNT;

@@ -41,7 +41,8 @@ struct iq {
 	struct host *host;       /* NULL after iq_keep() */
 	struct account *account; /* NULL at a host, and after iq_keep() */
 	struct session *session; /* the asking session, when it is one of account;
-				  * NULL after iq_keep() */
+				  * NULL when it has ended meanwhile, and after
+				  * iq_keep() */
 	struct stanza *st;
 	struct elem *payload;    /* the first child of st */
 	bool answered;

@@ -319,19 +319,26 @@ requests_answered(struct account *acc, const struct stanza *st)
 
 /* --- the end ------------------------------------------------------------------- */
 
-void
-requests_flush(struct session *s)
+static void
+line_flush(struct session *s, struct line *l)
 {
-	struct requests *r = s->requests;
+	while (!STAILQ_EMPTY(&l->waiting)) {
+		struct stanza *st = line_pop(session_shard(s), l);
 
-	while (r != NULL && !STAILQ_EMPTY(&r->own.waiting)) {
-		struct stanza *st = line_pop(session_shard(s), &r->own);
-
-		if (is_request(s, st))
+		if (st->type == IQ_GET && is_request(s, st))
 			stanza_free(st);
 		else
 			session_emit(s, st);
 	}
+}
+
+void
+requests_flush(struct session *s)
+{
+	if (s->requests == NULL)
+		return;
+	line_flush(s, &s->requests->own);
+	line_flush(s, &s->requests->others);
 }
 
 void
