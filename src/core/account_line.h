@@ -21,9 +21,9 @@
  *   session_receive                   passes                what waits
  *     |
  *     v
- *   lines of the session              messages, presence    gets behind sets,
- *     |  own account | others          (*)                  sets behind gets,
- *     v                                                     too many of either
+ *   lines of the session              messages, iqs to      gets behind sets,
+ *     |  own account | others           full addresses (*)   sets behind gets,
+ *     v                                                      too many of either
  *   hooks
  *     |
  *     v
@@ -33,7 +33,7 @@
  *   router, sessions, callbacks        that arrive
  *
  *   (*) But not a set to the own account that is not answered yet, nor what
- *       waits for that.
+ *       waits for that.  Presence does not pass a get to it either.
  *
  * What waits counts with its real bytes; above a bound its stream rests.  A line
  * holds up its own session, or its own account, and nobody else.

@@ -175,8 +175,9 @@ session_room(const struct session *s)
 	return queued < enough ? enough - queued : 0;
 }
 
-/* May st, the first that waits in l or nothing does, be sent?  Messages and
- * presence do not overtake a change, nor what they would have to wait for. */
+/* May st, the first that waits in l or nothing does, be sent?  Nothing overtakes
+ * a change; and presence, which changes what a roster shows, and who is sent
+ * something, does not overtake a get either (RFC 6120 §10.1, 1). */
 static bool
 requests_take(const struct requests *r, const struct line *l,
 	const struct stanza *st)
@@ -184,7 +185,8 @@ requests_take(const struct requests *r, const struct line *l,
 	size_t room;
 
 	if (!is_request(r->session, st))
-		return l->under_way == 0 || !l->sets;
+		return l->under_way == 0 ||
+			(!l->sets && st->kind != STANZA_PRESENCE);
 	room = session_room(r->session);
 	return room != 0 && line_takes_request(l, st, room);
 }

@@ -5,6 +5,8 @@
  */
 #include "config.h"
 
+#include <fnmatch.h>
+
 #include "base/arena.h"
 #include "base/held.h"
 #include "base/mem.h"
@@ -269,6 +271,29 @@ TEST(a_message_does_not_overtake_a_change_but_a_get)
 	CHECK(strcmp(buf_c(&romeo.seen), "g: s: ") == 0);
 	asker_done(&romeo);
 	asker_done(&juliet);
+	world_free(w);
+}
+
+/* A roster shows what was asked for before, and nothing after; and a client that
+ * asks for it before it comes online has it before anything else. */
+TEST(presence_overtakes_neither_a_get_nor_a_change)
+{
+	struct world *w = world_of_two(10, FAST);
+	struct asker romeo;
+
+	asker_start(&romeo, w, "romeo", "r");
+	client_send(&romeo.c, "<presence type='unavailable'/>"
+		"<iq type='get' id='g1'><query xmlns='jabber:iq:roster'/></iq>"
+		"<presence id='p'><status>here</status></presence>"
+		"<iq type='set' id='s'><query xmlns='jabber:iq:roster'>"
+		"<item jid='juliet@" WORLD_HOST "'><group>x</group></item>"
+		"</query></iq><presence id='q' type='subscribe' to='juliet@"
+		WORLD_HOST "'/><iq type='get' id='g2'><query "
+		"xmlns='jabber:iq:roster'/></iq>");
+	turn(&romeo);
+	CHECK(fnmatch("g1: p:here push-*:x s: push-*:x g2:x ",
+		      buf_c(&romeo.seen), 0) == 0);
+	asker_done(&romeo);
 	world_free(w);
 }
 
