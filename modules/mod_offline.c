@@ -9,12 +9,13 @@
  *
  *   a session takes messages --halt--> read --> written, deleted --> read ...
  *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
- *       --(no more, or nobody takes them)--> go on
+ *       --(no more, nobody takes them, or it is not alone)--> go on
  *
  * From the moment at which a session takes messages until it has all of them,
  * the account's line is halted (core/account_line.h): what comes meanwhile does
- * not overtake, and a second session finds nothing left.  An entry is deleted
- * when it has been given to the stream; a crash between the two delivers it
+ * not overtake, and a second session finds nothing left.  But one that does not
+ * keep up holds up no other session: then the line goes on, and what is left is
+ * delivered when somebody can take it.  An entry is deleted when it has been given to the stream; a crash between the two delivers it
  * again, and loses nothing.
  */
 #include "config.h"
@@ -328,12 +329,23 @@ flood_find(struct flood *f, struct account **acc_out)
 	return m;
 }
 
+static bool
+has_taker(const struct account *acc)
+{
+	const struct session *s = acc->sessions;
+
+	while (s != NULL && !session_takes_messages(s))
+		s = s->next;
+	return s != NULL;
+}
+
+/* The first who takes messages, and keeps up. */
 static struct session *
-flood_taker(const struct account *acc)
+flood_reader(const struct account *acc)
 {
 	struct session *s = acc->sessions;
 
-	while (s != NULL && !session_takes_messages(s))
+	while (s != NULL && (!session_takes_messages(s) || session_is_full(s)))
 		s = s->next;
 	return s;
 }
@@ -413,9 +425,9 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 	size_t i;
 
 	for (i = 0; i < answer->n; i++) {
-		struct session *s = flood_taker(acc);
+		struct session *s = flood_reader(acc);
 
-		if (s == NULL || session_is_full(s))
+		if (s == NULL)
 			break;
 		flood_write(s, &answer->entries[i]);
 		backlog_less(b, entry_sender(&answer->entries[i]),
@@ -454,8 +466,8 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 		return;
 	}
 	done = flood_deliver(m, acc, f->backlog, answer);
-	if (flood_taker(acc) == NULL ||
-		(done == answer->n && answer->complete))
+	if (!has_taker(acc) || (done == answer->n && answer->complete) ||
+		(done < answer->n && acc->n_sessions > 1))
 		flood_end(f);
 	else if (done < answer->n)
 		f->waiting = true; /* the client has to read before that */
@@ -472,7 +484,7 @@ flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 		on_batch, f);
 }
 
-/* Unless there is nothing, or nobody to take it. */
+/* Unless there is nothing, or nobody who can take it now. */
 static void
 flood_begin(struct module_ctx *m, struct account *acc)
 {
@@ -480,7 +492,7 @@ flood_begin(struct module_ctx *m, struct account *acc)
 	struct jid bare = acc->e.jid;
 	struct flood *f;
 
-	if (b->n == 0 || b->flood != NULL || flood_taker(acc) == NULL)
+	if (b->n == 0 || b->flood != NULL || flood_reader(acc) == NULL)
 		return;
 	f = xcalloc(1, sizeof(*f) + bare.len);
 	f->backlog = b;
@@ -509,9 +521,39 @@ on_room(struct module_ctx *m, void *arg)
 	const struct session *s = arg;
 	struct backlog *b = module_account_state(m, s->account);
 
-	if (b->flood != NULL && b->flood->waiting) {
+	if (b->flood == NULL) {
+		flood_begin(m, s->account);
+	} else if (b->flood->waiting) {
 		b->flood->waiting = false;
 		flood_read(m, s->account, b->flood);
+	}
+	return HOOK_PASS;
+}
+
+static void
+on_company(struct shard *sh, void *arg)
+{
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	(void)sh;
+	if (m != NULL && flood_reader(acc) != NULL)
+		flood_read(m, acc, f);
+	else if (m != NULL)
+		flood_end(f);
+}
+
+/* Not from within, for nothing may be written to the new one yet. */
+static enum hook_result
+on_bound(struct module_ctx *m, void *arg)
+{
+	const struct session *s = arg;
+	struct backlog *b = module_account_state(m, s->account);
+
+	if (b->flood != NULL && b->flood->waiting) {
+		b->flood->waiting = false;
+		shard_post(b->flood->shard, on_company, b->flood, 0);
 	}
 	return HOOK_PASS;
 }
@@ -560,6 +602,7 @@ static const struct option offline_options[] = {
 static const struct hook_handler offline_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_ACCOUNT_OFFLINE, HOOK_KEEP, on_offline },
+	{ HOOK_SESSION_BOUND, HOOK_KEEP, on_bound },
 	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
 	{ HOOK_SESSION_DRAINED, HOOK_KEEP, on_room },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },

@@ -237,3 +237,36 @@ def test_kept_messages_wait_for_a_slow_reader(two):
     juliet.close()
     again = two.online("juliet/k")
     assert not ids(again.inbox)
+
+
+ROSTER = "<query xmlns='jabber:iq:roster'/>"
+
+
+@pytest.mark.parametrize("there", [False, True], ids=["comes", "is_there"])
+def test_who_does_not_read_what_was_kept_holds_up_no_other_session(two,
+                                                                   there):
+    """Nor does anything get lost, or come twice."""
+    romeo, n = two["romeo/r"], 400
+    for i in range(n):
+        romeo.send(message(two.binds["juliet"], i))
+    romeo.iq("set", scenes.BARRIER)
+    other = two.login("juliet/k") if there else None
+    juliet = small(two.login("juliet/j"))
+    juliet.send("<presence/>")
+    first = juliet.take(lambda e: e.is_("message"), "one")
+    assert first.get("id") == "0"
+    other = other or two.login("juliet/k")
+    assert other.iq("get", ROSTER).get("type") == "result"
+    other.send("<presence/>")
+    romeo.send(message(two.full("juliet", "k"), n))
+    got = []
+    while not got or got[-1] != n:
+        e = other.next("the live message, at last")
+        got += ids([e])
+    juliet.reset()
+    juliet.drop()
+    while n - 1 not in got:
+        got += ids([other.next("what was kept")])
+    other.ping()
+    got += ids(other.inbox)
+    assert sorted(got) == list(range(min(got), n + 1))
