@@ -238,11 +238,22 @@ account_fanout(struct account *acc, struct stanza *st, const struct jid *to,
 		line_rest(acc);
 }
 
+/* A halt may last as long as the client likes: what we answer ourselves does not
+ * wait for it, or else who asks would be held up by whom he asks. */
+static bool
+line_passes(const struct account *acc, const struct stanza *st)
+{
+	if (st->kind != STANZA_IQ)
+		return false;
+	return jid_eq_bare(st->from, acc->e.jid) ||
+		(jid_is_bare(st->to) &&
+			acc->line.steps.stqh_first->kind == STEP_HALT);
+}
+
 bool
 account_line_keeps(struct account *acc, struct stanza *st)
 {
-	if (account_line_is_empty(acc) ||
-		(st->kind == STANZA_IQ && jid_eq_bare(st->from, acc->e.jid)))
+	if (account_line_is_empty(acc) || line_passes(acc, st))
 		return false;
 	if (requests_is_answer(st) || line_has_room(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st);

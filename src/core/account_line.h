@@ -30,7 +30,9 @@
  *   line of the account <-- arrivals  iqs of the account    all else, behind
  *     |                                to itself; probes,   commits and halts
  *     v                                subscriptions
- *   router, sessions, callbacks        that arrive
+ *   router, sessions, callbacks        that arrive; at a
+ *                                      halt, iqs that we
+ *                                      answer
  *
  *   (*) But not a set to the own account that is not answered yet, nor what
  *       waits for that.  Presence does not pass a get to it either.

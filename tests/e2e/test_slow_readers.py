@@ -270,3 +270,20 @@ def test_who_does_not_read_what_was_kept_holds_up_no_other_session(two,
     other.ping()
     got += ids(other.inbox)
     assert sorted(got) == list(range(min(got), n + 1))
+
+
+def test_who_asks_is_not_held_up_by_one_who_reads_slowly(two):
+    """While kept messages wait for him: neither what is asked of his account, nor
+    what is asked of others."""
+    romeo = two["romeo/r"]
+    for i in range(400):
+        romeo.send(message(two.binds["juliet"], i))
+    romeo.iq("set", scenes.BARRIER)
+    juliet = two.login("juliet/j")
+    juliet.send("<presence/>")
+    juliet.take(lambda e: e.is_("message") and e.get("id") == "0", "one")
+    romeo.send("<iq type='get' id='card' to='%s'><vCard xmlns='vcard-temp'/>"
+               "</iq>" % two.binds["juliet"])
+    romeo.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>",
+             to=DOMAIN)
+    assert [e for e in romeo.inbox if e.get("id") == "card"]
