@@ -308,9 +308,6 @@ def test_any_number_of_contacts_beside_a_waiting_message(own_server):
 @pytest.mark.parametrize("n", [1, 3, 600])
 def test_a_module_switched_on_finds_what_waits(own_server, n):
     """Whether one takes messages already, or is just about to."""
-    server = own_server({"modules": {"offline": {"max_messages": "10000"}}})
-
-
     server = own_server({"modules": {"offline": {
         "max_messages": "700", "stranger_share": "100",
         "sender_share": "100"}}})
