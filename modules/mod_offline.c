@@ -15,8 +15,9 @@
  * the account's line is halted (core/account_line.h): what comes meanwhile does
  * not overtake, and a second session finds nothing left.  But one that does not
  * keep up holds up no other session: then the line goes on, and what is left is
- * delivered when somebody can take it.  An entry is deleted when it has been given to the stream; a crash between the two delivers it
- * again, and loses nothing.
+ * delivered when somebody can take it.  An entry is deleted when it has been
+ * given to the stream; a crash between the two delivers it again, and loses
+ * nothing.
  */
 #include "config.h"
 

@@ -76,7 +76,7 @@ c2s_refuses(struct c2s *c, struct stanza *st)
 		return false;
 	error = stanza_error(st, COND_RESOURCE_CONSTRAINT,
 		STR("The server is short of memory"));
-	c2s_write(c, error->root);
+	session_write(c->session, error); /* waits if the client reads slowly */
 	stanza_free(error);
 	stanza_free(st);
 	c->shard->stats.refused++;
