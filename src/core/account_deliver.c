@@ -15,6 +15,7 @@
 #include "core/router.h"
 #include "core/session.h"
 #include "core/wire.h"
+#include "xml/elem.h"
 
 /* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
 
@@ -170,11 +171,25 @@ account_deliver_now(struct account *acc, struct stanza *st)
 	}
 }
 
+/* Only we say so (session.c). */
+static bool
+is_stamped(const struct account *acc, const struct stanza *st)
+{
+	elem_each_child(st->root, e) {
+		if (elem_is(e, NS_DELAY, "delay") &&
+			str_eq(elem_attr(e, "from"), account_domain(acc)))
+			return true;
+	}
+	return false;
+}
+
+/* When it came first is what counts, however many sessions did not take it. */
 void
 account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
 {
 	if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_GROUPCHAT) {
-		stanza_add_delay(st, account_domain(acc), wall_us);
+		if (!is_stamped(acc, st))
+			stanza_add_delay(st, account_domain(acc), wall_us);
 		message_to_bare(acc, st, true);
 	} else {
 		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);

@@ -51,11 +51,11 @@ def session_bytes(server):
     return next(r["value"] for r in rows if r["name"] == "session_bytes")
 
 
-def stuff(scene, sender, to):
+def stuff(scene, sender, to, much=1100000):
     """Sends until more waits in the server than the bound; how many.  Each is
     there before the next is sent, since the sender is slowed then."""
     n = 0
-    while session_bytes(scene.server) < 1100000:
+    while session_bytes(scene.server) < much:
         sender.send(message(to, n))
         n += 1
         sender.ping()
@@ -206,6 +206,27 @@ def test_what_was_not_taken_is_kept(two, to, end):
     assert len(got) >= 20
     assert got == list(range(n - len(got), n))
     assert not ids(romeo.inbox)
+
+
+def test_it_is_told_once_when_a_message_came(two):
+    """Though two sessions did not take it, one after the other."""
+    romeo = two["romeo/r"]
+    one, other = (small(two.online("juliet/" + r)) for r in "ij")
+    stuff(two, romeo, two.full("juliet", "i"), 500000)
+    stuff(two, romeo, two.full("juliet", "j"), 1000000)
+    for c in one, other:
+        c.reset()
+        romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
+        c.drop()
+    romeo.iq("set", scenes.BARRIER)
+    juliet = two.online("juliet/k", settle=False)
+    romeo.send(message(two.full("juliet", "k"), 999))
+    kept = []
+    while not kept or kept[-1].get("id") != "999":
+        kept += [e for e in [juliet.next("a message")] if e.is_("message")]
+    assert len(kept) > 10
+    assert all(len([x for x in e.elems() if x.is_("delay", "urn:xmpp:delay")])
+               == 1 for e in kept[:-1])
 
 
 def test_a_byte_now_and_then_is_no_progress(two):
