@@ -135,7 +135,7 @@ account_cut(struct account *acc, const struct shard *sh)
 		(long long)sh->budget.waiting,
 		(long long)share_bytes(budget_share(sh->server, acc->e.hash)),
 		(unsigned long long)budget_max(sh));
-	account_close_sessions(acc, STR_NONE, STREAM_POLICY_VIOLATION,
+	account_close_sessions(acc, STR_NONE, STREAM_RESOURCE_CONSTRAINT,
 		"Too much is waiting for you, or because of you");
 }
 
