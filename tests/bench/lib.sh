@@ -9,7 +9,7 @@
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
-BUILD=${BUILD:-$top/build}
+BUILD=$(cd "${BUILD:-$top/build}" && pwd)
 bench=$BUILD/tests/bench/antiphon-bench
 domain=bench.test
 folder=
