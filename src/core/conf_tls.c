@@ -19,6 +19,7 @@ config_tls_conf(const struct config *c, struct tls_host_conf *hosts,
 		.ciphersuites = c->tls.ciphersuites,
 		.tickets = c->tls.tickets,
 		.client_ca = c->tls.client_ca,
+		.expiry_warning_us = c->tls.expiry_warning_us,
 	};
 	for (size_t i = 0; i < c->n_hosts; i++) {
 		/* the first of the file is for who names none */

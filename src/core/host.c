@@ -285,6 +285,7 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 				"nobody can log in at %s: it has no certificate; set `certificate` there, see antiphonctl cert make",
 				conf->hosts[i].domain);
 	config_tls_conf(conf, hosts, &tls);
+	tls.expiry_warning_us = 0; /* expiry_report() tells, now and each day */
 	if (tls.n_hosts != 0)
 		snap->tls = tls_set_get(snap->server->newest, conf, &tls,
 			err);

@@ -206,10 +206,10 @@ bool tls_files_describe(const struct tls_conf *conf, struct buf *out);
 /* What a session that is resumed must have been made under: the part of the
  * above that is no host's. */
 bool tls_files_describe_rules(const struct tls_conf *conf, struct buf *out);
-/* Reports what clients will not like about what was loaded; ascii is the host as
- * certificates name it. */
+/* Reports what clients will not like about what was loaded, or will not when
+ * warning_us have passed; ascii is the host as certificates name it. */
 void tls_files_judge(struct ssl_ctx_st *ctx, const struct tls_host_conf *hc,
-	const char *ascii, tls_warn_fn warn, void *arg);
+	const char *ascii, int64_t warning_us, tls_warn_fn warn, void *arg);
 
 /* --- tls_memory.c --------------------------------------------------------- */
 

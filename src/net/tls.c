@@ -307,8 +307,8 @@ tls_set_new(const struct tls_conf *conf, tls_warn_fn warn, void *arg,
 			return NULL;
 		}
 		if (warn != NULL)
-			tls_files_judge(h->ctx, &conf->hosts[i], h->ascii, warn,
-				arg);
+			tls_files_judge(h->ctx, &conf->hosts[i], h->ascii,
+				conf->expiry_warning_us, warn, arg);
 	}
 	return set;
 }

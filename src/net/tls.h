@@ -37,6 +37,7 @@ struct tls_conf {
 	bool tickets;             /* to resume sessions with, on TLS 1.3 */
 	const char *client_ca;    /* PEM or folder of CAs for client certificates;
 				   * NULL: none are asked for */
+	int64_t expiry_warning_us; /* what ends sooner is reported; 0: by others */
 };
 
 /* How long tickets are made with the same keys; they are taken, and replaced, for

@@ -21,7 +21,6 @@
 #include "base/err.h"
 #include "net/net_int.h"
 
-#define WARN_DAYS 14
 #define CHAIN_MAX 32
 
 /* --- reading -------------------------------------------------------------- */
@@ -51,24 +50,38 @@ on_tls_pass_phrase(char *out, int n, int writing, void *asked)
 	return -1;
 }
 
+/* What the library says of keys is for programmers: "unsupported" of a file
+ * without one, "no certificate assigned" of one of another kind. */
+static bool
+key_err(struct err *err, const char *certificate, const char *key, bool asked)
+{
+	int reason = ERR_GET_REASON(ERR_peek_error());
+
+	file_err(err, "private key", key);
+	if (asked)
+		return err_set(err, ERR_REFUSED,
+			"%.120s: private key: it is encrypted, and nobody is asked for a pass phrase; write it without one",
+			key);
+	if (reason == X509_R_KEY_VALUES_MISMATCH ||
+		reason == SSL_R_NO_CERTIFICATE_ASSIGNED)
+		return err_set(err, ERR_TLS,
+			"%.120s: private key: it does not belong to the certificate in %.120s",
+			key, certificate);
+	if (reason == ERR_R_UNSUPPORTED)
+		return err_set(err, ERR_TLS,
+			"%.120s: private key: there is none in PEM in it", key);
+	return false;
+}
+
 static bool
 pair_load(SSL_CTX *ctx, const char *certificate, const char *key,
 	const bool *asked, struct err *err)
 {
 	if (SSL_CTX_use_certificate_chain_file(ctx, certificate) != 1)
 		return file_err(err, "certificate", certificate);
-	if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
-		file_err(err, "private key", key);
-		if (*asked)
-			err_set(err, ERR_REFUSED,
-				"%.120s: private key: it is encrypted, and nobody is asked for a pass phrase; write it without one",
-				key);
-		return false;
-	}
-	if (SSL_CTX_check_private_key(ctx) == 1)
-		return true;
-	tls_err(err, "private key");
-	return err_prefix(err, "%.100s, %.100s", key, certificate);
+	return (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) == 1 &&
+		SSL_CTX_check_private_key(ctx) == 1) ||
+		key_err(err, certificate, key, *asked);
 }
 
 bool
@@ -166,6 +179,7 @@ tls_files_describe(const struct tls_conf *conf, struct buf *out)
 
 struct judging {
 	const struct tls_host_conf *hc;
+	int64_t warning_s;
 	tls_warn_fn warn;
 	void *arg;
 };
@@ -189,7 +203,7 @@ judge_time(const struct judging *j, const X509 *cert)
 	if (!ASN1_TIME_diff(&days, &seconds, NULL, X509_get0_notAfter(cert)) ||
 		days < 0 || seconds < 0) {
 		judge_say(j, true, "has expired");
-	} else if (days < WARN_DAYS) {
+	} else if (days * INT64_C(86400) + seconds < j->warning_s) {
 		snprintf(text, sizeof(text), "expires in %d days", days);
 		judge_say(j, false, text);
 	}
@@ -260,9 +274,9 @@ judge_chain(const struct judging *j, SSL_CTX *ctx, X509 *leaf)
 
 void
 tls_files_judge(SSL_CTX *ctx, const struct tls_host_conf *hc,
-	const char *ascii, tls_warn_fn warn, void *arg)
+	const char *ascii, int64_t warning_us, tls_warn_fn warn, void *arg)
 {
-	const struct judging j = { hc, warn, arg };
+	const struct judging j = { hc, warning_us / US_PER_S, warn, arg };
 	X509 *leaf = SSL_CTX_get0_certificate(ctx);
 
 	judge_time(&j, leaf);
