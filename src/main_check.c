@@ -1,6 +1,6 @@
 /*
- * main_check.c - tries what a start does, as far as that leaves no trace: a server
- * with this configuration may be running.
+ * main_check.c - tries what a start does, as far as that leaves no trace: a
+ * server with this configuration may be running.
  *
  * In the order of a start: first what needs privileges, then, as the user that
  * the configuration names, what the server does as that user.
@@ -17,9 +17,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/privileges.h"
@@ -74,6 +76,20 @@ check_place(struct checking *k, const char *option, const char *file)
 	free(dir);
 }
 
+/* What lies beside it says that there was one: antiphond(8), Database. */
+static bool
+database_was(const char *path)
+{
+	struct buf lock = BUF_INIT;
+	struct stat st;
+	bool was;
+
+	buf_printf(&lock, "%s.lock", path);
+	was = stat(buf_c(&lock), &st) == 0 && st.st_size > 0;
+	buf_done(&lock);
+	return was;
+}
+
 static void
 check_database(struct checking *k)
 {
@@ -86,15 +102,20 @@ check_database(struct checking *k)
 		return;
 	check_place(k, "storage: path", path);
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1)
-		return;
-	n = read(fd, head, sizeof(head));
-	close(fd);
-	if (n != 0 &&
+	if (fd == -1 && errno != ENOENT)
+		return; /* told above */
+	n = fd != -1 ? read(fd, head, sizeof(head)) : 0;
+	if (n == 0 && database_was(path))
+		check_fail(k, "storage: path",
+			"%s: there was a database, and now it is %s; restore a backup, or start antiphond with --new",
+			path, fd == -1 ? "gone" : "empty");
+	else if (n != 0 &&
 		(n < (ssize_t)sizeof(head) ||
 			!str_starts((struct str){ head, sizeof(head) },
 				STR(SQLITE_MAGIC))))
 		check_fail(k, "storage: path", "%s is no database", path);
+	if (fd != -1)
+		close(fd);
 }
 
 /* --- certificates --------------------------------------------------------- */
@@ -134,20 +155,24 @@ check_certificates(struct checking *k)
 
 /* --- what a start asks of the system -------------------------------------- */
 
-/* Port 0 is free: this is about the address, for a server may be running. */
+/* Any port that is free: this is about the address, for a server may be
+ * running. */
 static void
 check_addresses(struct checking *k)
 {
 	for (size_t i = 0; i < k->c->n_listen; i++) {
+		const struct config_listen *l = &k->c->listen[i];
 		struct err err = ERR_INIT;
 		uint16_t port;
 		int fd;
 
-		if (listener_bind(k->c->listen[i].address, 0, 1, &fd, 1, &port,
-			    &err))
+		if (listener_bind(l->address, 0, 1, &fd, 1, &port, &err))
 			close(fd);
-		else
+		else if (err.code == ERR_INVALID)
 			check_fail(k, "listen", "%s", err.text);
+		else /* err speaks of port 0 */
+			check_fail(k, "listen", "address %s, port %lld: %s",
+				l->address, (long long)l->port, strerror(errno));
 	}
 }
 

@@ -27,7 +27,8 @@ void worker_free(struct worker *w);
 /* --- any thread ---------------------------------------------------------- */
 
 /* Calls work(arg) on one of the threads, and then done(arg) on the thread that
- * drains reply, after this has returned.  arg is work's, then done's, to change and to free. */
+ * drains reply, after this has returned.  arg is work's, then done's, to change
+ * and to free. */
 void worker_run(struct worker *w, void (*work)(void *arg),
 	struct mailbox *reply, void (*done)(void *arg), void *arg);
 /* Pieces of work that are not answered yet: who takes orders from strangers

@@ -234,6 +234,9 @@ def test_check_config_finds_what_a_start_would_fail_of(pool):
     conf["storage"]["path"] = server.folder + "/none/db"
     hosts = conf["hosts"]
     hosts["a.test"] = dict(hosts[server.domain], key=key)
+    with open(os.path.join(server.folder, "none.key"), "w") as f:
+        f.write("no key\n")
+    hosts["c.test"] = dict(hosts[server.domain], key=f.name)
     hosts["b.test"] = {"certificate": server.folder + "/none.pem"}
     done = checked(server)
     assert done.returncode == 1
@@ -241,7 +244,10 @@ def test_check_config_finds_what_a_start_would_fail_of(pool):
                   'no user "no-such-user"', 'no group "no-such-group"',
                   'control: group: there is no group "no-such-group-either"',
                   "pid_file: the folder", "log: file: the folder",
-                  "control: socket: the folder", "192.0.2.1",
+                  "control: socket: the folder",
+                  "listen: address 192.0.2.1, port 5299: ",
+                  "other.key: private key: it does not belong to the cert",
+                  "none.key: private key: there is none in PEM in it",
                   "storage: path: the folder"):
         assert words in done.stderr, words
 
@@ -259,6 +265,18 @@ def test_check_config_knows_a_database(pool):
         f.write("words, and many of them\n")
     done = checked(server)
     assert done.returncode == 1 and "is no database" in done.stderr
+
+
+def test_check_config_misses_a_database_that_is_gone(pool):
+    server = pool.new()
+    path = server.conf["storage"]["path"]
+    with open(path + ".lock", "w") as f:
+        f.write("1\n")
+    for state in "gone", "empty":
+        done = checked(server)
+        assert done.returncode == 1 and "--new" in done.stderr
+        assert "there was a database, and now it is " + state in done.stderr
+        open(path, "w").close()
 
 
 def test_checks_ask_a_running_server_for_its_paths(own_server):
