@@ -257,6 +257,9 @@ static const struct {
 	{ HOST "log: { to: file }\n",
 		"antiphond.yml:2: log: `to: file` needs the option \"file\", "
 		"such as /var/log/antiphon.log" },
+	{ HOST "limits: { memory: 64 }\n",
+		"antiphond.yml:2: limits: stanza_bytes (262144) is above "
+		"memory (64)" },
 	{ HOST "limits: { write_queue_bytes: 32MiB }\n",
 		"antiphond.yml:2: limits: write_queue_bytes (33554432) is "
 		"above write_queue_max_bytes (16777216)" },
