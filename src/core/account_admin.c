@@ -361,7 +361,9 @@ kick_perform(struct account *acc, struct account_op *op)
 	if (op->resource != NULL)
 		s = session_find(acc, str_c(op->resource));
 	if (s == NULL) {
-		op_refuse(op, ERR_MISSING, "there is no such session");
+		op_refuse(op, ERR_MISSING, op->resource != NULL ?
+			"there is no session of that resource" :
+			"there is no session");
 		return;
 	}
 	if (op->resource != NULL)

@@ -396,7 +396,9 @@ const struct command command_stats[] = {
 		stats_args, .run = stats_run },
 	{ "status", "show that the server runs, and since when",
 		"expires_first is the host whose certificate ends first, "
-		"expires_days the whole days until then.",
+		"expires_days the whole days until then. waiting_bytes is what "
+		"waits in the process, waiting_max the bound on it (`limits: "
+		"memory').",
 		NULL, .run = status_run },
 	{ .name = NULL },
 };

@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <glob.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -161,7 +162,14 @@ file_slurp(struct yaml_reading *r, const char *path, struct place at,
 	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
 	struct stat st;
 	ssize_t n = -1;
+	char why[64];
 
+	if (fd == -1 && errno == EACCES) {
+		/* root, who asked for a reload, could read it */
+		snprintf(why, sizeof(why), "permission denied for uid %u",
+			(unsigned)geteuid());
+		return file_refuse(r, at, path, why);
+	}
 	if (fd == -1)
 		return file_refuse(r, at, path, strerror(errno));
 	if (fstat(fd, &st) == -1 || !S_ISREG(st.st_mode)) {

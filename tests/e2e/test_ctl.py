@@ -373,7 +373,11 @@ def test_a_session_is_listed_and_closed(server, scene):
     assert sessions[0]["show"] == "unavailable"
     server.ctl("kick", romeo + "/orchard", "--text", "lights out")
     assert rows(server.ctl("--json", "sessions", romeo)) == []
-    assert server.ctl("kick", romeo, ok=False).returncode == 1
+    for jid, words in ((romeo, "there is no session"),
+                       (romeo + "/none", "no session of that resource")):
+        done = server.ctl("kick", jid, ok=False)
+        assert done.returncode == 1
+        assert romeo + ": " in done.stderr and words in done.stderr
 
 
 def test_clients_can_be_sent_to_another_server(own_server):
