@@ -387,6 +387,8 @@ launch() {
 }
 
 tell() {
+	stop_words=--stop
+	[ "$dir" = "$build/server" ] || stop_words="--dir $dir --stop"
 	cat <<-X
 
 	antiphond serves $host on ports $c2s and $direct of this machine
@@ -400,7 +402,7 @@ tell() {
 	 2. Set its server to 127.0.0.1, port $c2s with STARTTLS, or port $direct with TLS.
 	 3. Let it trust $home/certs/ca.crt, or accept the certificate when it asks.
 	 4. Profanity, for one: /connect romeo@$host server 127.0.0.1 port $c2s tls trust
-	 5. Scripts find all of this in $dir/env.sh; "sh contrib/quickstart.sh --stop" ends it.
+	 5. Scripts find all of this in $dir/env.sh; "sh contrib/quickstart.sh $stop_words" ends it.
 	X
 }
 
