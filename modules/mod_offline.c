@@ -515,7 +515,8 @@ on_messages(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-/* A session has room again, or is none to wait for any more. */
+/* A session has room again, or is none to wait for any more; or there is another
+ * one, which must not be held up. */
 static enum hook_result
 on_room(struct module_ctx *m, void *arg)
 {
@@ -527,34 +528,6 @@ on_room(struct module_ctx *m, void *arg)
 	} else if (b->flood->waiting) {
 		b->flood->waiting = false;
 		flood_read(m, s->account, b->flood);
-	}
-	return HOOK_PASS;
-}
-
-static void
-on_company(struct shard *sh, void *arg)
-{
-	struct flood *f = arg;
-	struct account *acc;
-	struct module_ctx *m = flood_find(f, &acc);
-
-	(void)sh;
-	if (m != NULL && flood_reader(acc) != NULL)
-		flood_read(m, acc, f);
-	else if (m != NULL)
-		flood_end(f);
-}
-
-/* Not from within, for nothing may be written to the new one yet. */
-static enum hook_result
-on_bound(struct module_ctx *m, void *arg)
-{
-	const struct session *s = arg;
-	struct backlog *b = module_account_state(m, s->account);
-
-	if (b->flood != NULL && b->flood->waiting) {
-		b->flood->waiting = false;
-		shard_post(b->flood->shard, on_company, b->flood, 0);
 	}
 	return HOOK_PASS;
 }
@@ -603,7 +576,7 @@ static const struct option offline_options[] = {
 static const struct hook_handler offline_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_ACCOUNT_OFFLINE, HOOK_KEEP, on_offline },
-	{ HOOK_SESSION_BOUND, HOOK_KEEP, on_bound },
+	{ HOOK_SESSION_BOUND, HOOK_KEEP, on_room },
 	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
 	{ HOOK_SESSION_DRAINED, HOOK_KEEP, on_room },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },
