@@ -311,9 +311,6 @@ def test_a_module_switched_on_finds_what_waits(own_server, n):
     server = own_server({"modules": {"offline": {
         "max_messages": "700", "stranger_share": "100",
         "sender_share": "100"}}})
-
-
-        "max_messages": "700", "stranger_share": "100", "sender_share": "100"}}})
     scene = scenes.Scene(server, ("romeo", "juliet", "nurse"))
     romeo = scene.online("romeo/a")
     for name in "juliet", "nurse":
