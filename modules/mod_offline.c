@@ -25,10 +25,6 @@
 
 #define LOG_OFFLINE "offline"
 #define MAP_SHARES "offline_shares"
-#define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
-#define NS_HINTS "urn:xmpp:hints"
-#define NS_RECEIPTS "urn:xmpp:receipts"
-#define NS_SID "urn:xmpp:sid:0"
 
 /* What is read at once. */
 #define BATCH 512
@@ -127,30 +123,6 @@ entry_sender(const struct store_entry *e)
 	size_t n = MIN(e->with.n, STORED_SEAL_SIZE);
 
 	return (struct str){ e->with.p + n, e->with.n - n };
-}
-
-/* --- what is kept (XEP-0160 §3, XEP-0334) ---------------------------------------------- */
-
-/* Says something of the message, but is none. */
-static bool
-is_accessory(const struct elem *e)
-{
-	return str_is(e->ns, NS_CHATSTATES) || str_is(e->ns, NS_HINTS) ||
-		str_is(e->ns, NS_SID) || str_is(e->ns, NS_DELAY) ||
-		elem_is(e, NS_RECEIPTS, "request") ||
-		elem_is(e, NS_CLIENT, "thread");
-}
-
-static bool
-is_worth_keeping(const struct stanza *st)
-{
-	if (stanza_has_hint(st, "store"))
-		return true;
-	elem_each_child(st->root, e) {
-		if (!is_accessory(e))
-			return true;
-	}
-	return false;
 }
 
 /* --- keeping it --------------------------------------------------------------------------- */
@@ -267,7 +239,7 @@ on_offline(struct module_ctx *m, void *arg)
 	struct buf value = BUF_INIT;
 	bool apart, room;
 
-	if (!is_worth_keeping(st)) {
+	if (!message_is_worth_keeping(st)) {
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}

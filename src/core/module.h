@@ -49,6 +49,7 @@
 #include "xmpp/error.h"
 #include "xmpp/form.h"
 #include "xmpp/jid.h"
+#include "xmpp/message.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
 
