@@ -185,6 +185,7 @@ account_release(struct account *acc)
 		held_go_on(acc, held);
 		free(held);
 	}
+	requests_go_on(acc);
 	entity_go_on(&acc->e);
 }
 

@@ -230,10 +230,7 @@ requests_settle(struct requests *r)
 		requests_done(r->session);
 	else if (waits && !timer_is_set(&r->timer))
 		shard_timer(session_shard(r->session), &r->timer,
-			r->session->account->hold != NULL ||
-					session_room(r->session) == 0 ?
-				PACE_US :
-				LOST_US,
+			session_room(r->session) == 0 ? PACE_US : LOST_US,
 			on_turn);
 }
 
@@ -245,6 +242,16 @@ on_turn(struct timer *t)
 	line_run(r, &r->own);
 	line_run(r, &r->others);
 	requests_settle(r);
+}
+
+void
+requests_go_on(struct account *acc)
+{
+	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
+		if (s->requests != NULL)
+			shard_timer(acc->e.shard, &s->requests->timer, 0,
+				on_turn);
+	}
 }
 
 /* --- from and to the session --------------------------------------------------- */

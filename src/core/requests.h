@@ -27,6 +27,8 @@ void requests_sent(struct session *s, const struct stanza *st);
 bool requests_is_answer(const struct stanza *st);
 /* st (borrowed) has come for acc: perhaps an answer. */
 void requests_answered(struct account *acc, const struct stanza *st);
+/* acc is not held any more: its sessions' lines go on, soon. */
+void requests_go_on(struct account *acc);
 /* The client is gone: what waits is sent, for it has come in order, but for what
  * nobody would see the answer of. */
 void requests_flush(struct session *s);
