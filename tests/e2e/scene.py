@@ -27,7 +27,7 @@ def push_xml(text):
 
 class Account:
     def __init__(self, name, domain):
-        self.name = "%s-%s" % (name, secrets.token_hex(3))
+        self.name = "%s-%s" % (name, secrets.token_hex(6))
         self.password = secrets.token_hex(8)
         self.jid = "%s@%s" % (self.name, domain)
 
