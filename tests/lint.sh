@@ -65,25 +65,6 @@ grows='src/(base/(mem|vec|buf|held|event_memory)|net/tls_memory|xml/parser_pool|
 lines 'realloc(array)?\(' | grep -vE "^$grows" |
 	report 'an array that is none of base/vec.h'
 
-# Each folder includes those above it, never those below.
-# shellcheck disable=SC2046
-awk -F'"' '
-BEGIN {
-	n = split("base xml xmpp net store core stream ctl", order, " ")
-	for (i = 1; i <= n; i++)
-		rank[order[i]] = i
-}
-/^#[ \t]*include "/ {
-	split(FILENAME, from, "/")
-	split($2, to, "/")
-	if (from[1] == "modules") {
-		if ($2 != "config.h" && $2 != "module.h" && $2 != "core/module.h")
-			print FILENAME ":" FNR ": includes " $2
-	} else if (from[2] in rank && to[1] in rank &&
-		rank[to[1]] > rank[from[2]])
-		print FILENAME ":" FNR ": includes " $2
-}' $(sources) | report 'layers'
-
 # shellcheck disable=SC2046
 awk '
 FNR == 1 { begun = 0 }
