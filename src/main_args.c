@@ -1,6 +1,6 @@
 /*
  * main_args.c - the command line of antiphond.  A file of its own, because
- * <getopt.h> and core/option.h both have a struct option.
+ * <getopt.h> and conf/option.h both have a struct option.
  */
 #include "config.h"
 

@@ -25,9 +25,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/privileges.h"
-#include "core/conf.h"
 #include "net/listener.h"
 #include "net/tls.h"
+#include "conf/conf.h"
 
 #define SQLITE_MAGIC "SQLite format 3"
 

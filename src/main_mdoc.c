@@ -13,7 +13,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "conf/conf.h"
 #include "core/module.h"
 #include "core/module_int.h"
 

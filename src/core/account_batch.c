@@ -14,12 +14,12 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/worker.h"
+#include "xmpp/datetime.h"
+#include "conf/conf.h"
+#include "store/store.h"
 #include "core/account.h"
-#include "core/conf.h"
 #include "core/host.h"
 #include "core/shard.h"
-#include "store/store.h"
-#include "xmpp/datetime.h"
 
 /* At the worker at one time, so that logins and registrations get their turn
  * between the lines. */

@@ -15,8 +15,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "core/account_int.h"
-#include "core/conf.h"
 #include "core/host.h"
 #include "core/module.h"
 #include "core/module_int.h"

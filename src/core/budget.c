@@ -15,8 +15,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/share.h"
+#include "conf/conf.h"
 #include "core/account_int.h"
-#include "core/conf.h"
 #include "core/session.h"
 #include "core/shard.h"
 

@@ -10,10 +10,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
 #include "core/commands.h"
-#include "core/conf.h"
 #include "core/host.h"
-#include "core/mistake.h"
 #include "core/module.h"
 #include "core/module_int.h"
 

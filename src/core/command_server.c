@@ -12,11 +12,11 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "conf/conf.h"
+#include "store/store.h"
 #include "core/commands.h"
-#include "core/conf.h"
 #include "core/host.h"
 #include "core/shard.h"
-#include "store/store.h"
 
 /* --- reload, show-config ------------------------------------------------ */
 

@@ -17,14 +17,14 @@
 #include "base/held.h"
 #include "base/mem.h"
 #include "base/worker.h"
+#include "conf/conf.h"
+#include "store/store.h"
 #include "core/commands.h"
-#include "core/conf.h"
 #include "core/expiry.h"
 #include "core/host.h"
 #include "core/module_int.h"
 #include "core/shard.h"
 #include "core/stats.h"
-#include "store/store.h"
 
 #define NAME_TEXT 64
 

@@ -13,7 +13,7 @@
 #include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "conf/conf.h"
 #include "core/router.h"
 
 /* Of an account, and of its address behind it. */

@@ -12,10 +12,10 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "net/tls.h"
+#include "conf/conf.h"
 #include "core/host.h"
 #include "core/shard.h"
-#include "net/tls.h"
 
 #define S_PER_DAY INT64_C(86400)
 #define DAY_US (S_PER_DAY * US_PER_S)

@@ -12,12 +12,12 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "net/tls.h"
+#include "conf/conf.h"
 #include "core/expiry.h"
 #include "core/iq_int.h"
 #include "core/module.h"
 #include "core/module_int.h"
-#include "net/tls.h"
 
 #define KEY_MAX 1024
 

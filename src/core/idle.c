@@ -12,7 +12,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
-#include "core/conf.h"
+#include "conf/conf.h"
 #include "core/shard.h"
 
 /* A power of two; 128 KiB. */

@@ -13,7 +13,7 @@
 #include <dlfcn.h>
 #include <stdio.h>
 
-#include "core/conf.h"
+#include "conf/conf.h"
 #include "core/module_int.h"
 
 #define NAME_MAX_BYTES 64

@@ -18,8 +18,8 @@
 #include "core/requests.h"
 
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "core/account_int.h"
-#include "core/conf.h"
 #include "core/host.h"
 #include "core/session.h"
 

@@ -8,13 +8,13 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/share.h"
+#include "xml/elem.h"
+#include "conf/conf.h"
 #include "core/account.h"
-#include "core/conf.h"
 #include "core/entity.h"
 #include "core/iq.h"
 #include "core/shard.h"
 #include "core/wire.h"
-#include "xml/elem.h"
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192

@@ -19,17 +19,17 @@
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/worker.h"
+#include "net/net.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
+#include "store/store.h"
 #include "core/account_int.h"
 #include "core/budget.h"
 #include "core/command_int.h"
-#include "core/conf.h"
 #include "core/expiry.h"
 #include "core/host.h"
-#include "core/mistake.h"
 #include "core/module_int.h"
 #include "core/shard.h"
-#include "net/net.h"
-#include "store/store.h"
 
 #define SHARDS_MAX 256
 #define WORKERS_MAX 4

@@ -15,9 +15,11 @@
 #include "base/held.h"
 #include "base/mem.h"
 #include "base/share.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
 #include "core/account_int.h"
 #include "core/budget.h"
-#include "core/conf.h"
 #include "core/host.h"
 #include "core/module_int.h"
 #include "core/requests.h"
@@ -25,8 +27,6 @@
 #include "core/session_flow.h"
 #include "core/trace.h"
 #include "core/wire.h"
-#include "xml/elem.h"
-#include "xmpp/stanza.h"
 
 #define RENAME_TRIES 8
 

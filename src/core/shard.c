@@ -16,14 +16,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "xml/parser.h"
+#include "net/net.h"
+#include "net/tls.h"
+#include "conf/conf.h"
 #include "core/entity.h"
 #include "core/module_int.h"
 #include "core/router.h"
 #include "core/stats.h"
-#include "net/net.h"
-#include "net/tls.h"
-#include "xml/parser.h"
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "core/mistake.h"
+#include "conf/mistake.h"
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
 

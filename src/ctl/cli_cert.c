@@ -19,10 +19,10 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/mistake.h"
-#include "core/yaml.h"
-#include "ctl/cli.h"
 #include "xmpp/jid.h"
+#include "conf/mistake.h"
+#include "conf/yaml.h"
+#include "ctl/cli.h"
 
 #define DAYS_DEFAULT 365
 #define DAYS_MAX 36500

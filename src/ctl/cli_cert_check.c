@@ -14,12 +14,12 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/conf.h"
-#include "core/mistake.h"
+#include "xmpp/jid.h"
+#include "net/tls.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
-#include "net/tls.h"
-#include "xmpp/jid.h"
 
 #define CHAIN_MAX 16
 #define S_PER_DAY (24 * 60 * 60)

@@ -13,8 +13,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/mistake.h"
-#include "core/yaml.h"
+#include "conf/mistake.h"
+#include "conf/yaml.h"
 #include "ctl/cli.h"
 #include "ctl/ctl_json.h"
 

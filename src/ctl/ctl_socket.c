@@ -19,7 +19,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/conf.h"
+#include "conf/conf.h"
 #include "core/host.h"
 #include "core/server.h"
 #include "ctl/ctl_int.h"

@@ -20,12 +20,12 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "base/vec.h"
-#include "core/conf.h"
+#include "xml/parser.h"
+#include "xmpp/error.h"
+#include "conf/conf.h"
 #include "core/session.h"
 #include "core/shard.h"
 #include "stream/sasl.h"
-#include "xml/parser.h"
-#include "xmpp/error.h"
 
 struct acquaint;
 struct arena;

@@ -9,7 +9,7 @@
 #include "stream/c2s_int.h"
 
 #include "base/mem.h"
-#include "core/option.h"
+#include "conf/option.h"
 
 static void on_c2s_timer(struct timer *t);
 

@@ -16,14 +16,14 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "net/conn.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
+#include "store/store.h"
 #include "core/account.h"
-#include "core/conf.h"
-#include "core/mistake.h"
 #include "core/module_int.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "net/conn.h"
-#include "store/store.h"
 #include "stream/c2s.h"
 
 /* 2026-11-21T00:00:00Z */

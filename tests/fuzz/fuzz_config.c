@@ -9,8 +9,8 @@
 #include <string.h>
 
 #include "base/buf.h"
-#include "core/conf.h"
-#include "core/mistake.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
 
 struct sample {
 	struct option_list texts;

@@ -3,10 +3,10 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 #include "base/buf.h"
-#include "core/mistake.h"
+#include "conf/mistake.h"
 
 #include "test.h"
 

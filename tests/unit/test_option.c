@@ -3,12 +3,12 @@
  */
 #include "config.h"
 
-#include "core/option.h"
+#include "conf/option.h"
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "core/mistake.h"
-#include "core/yaml.h"
+#include "conf/mistake.h"
+#include "conf/yaml.h"
 
 #include "test.h"
 

@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "core/yaml.h"
+#include "conf/yaml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "core/mistake.h"
+#include "conf/mistake.h"
 
 #include "test.h"
 

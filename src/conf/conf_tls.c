@@ -5,8 +5,8 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
 #include "net/tls.h"
+#include "conf/conf.h"
 
 void
 config_tls_conf(const struct config *c, struct tls_host_conf *hosts,

@@ -6,7 +6,7 @@
 
 #include <stdatomic.h>
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 struct arena;
 struct yaml_node;

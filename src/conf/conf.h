@@ -14,7 +14,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
-#include "core/option.h"
+#include "conf/option.h"
 
 struct buf;
 struct config;

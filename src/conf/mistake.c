@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "core/mistake.h"
+#include "conf/mistake.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/str.h"
-#include "core/yaml.h"
+#include "conf/yaml.h"
 
 #define TEXT_MAX 512 /* bytes of one message */
 #define NAME_MAX_COMPARED 64

@@ -7,7 +7,7 @@
 #include <stddef.h>
 
 #include "base/str.h"
-#include "core/yaml.h"
+#include "conf/yaml.h"
 
 /* One configuration that is being read, from however many files. */
 struct yaml_reading {

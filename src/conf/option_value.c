@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "core/option.h"
+#include "conf/option.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -18,8 +18,8 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/option_int.h"
 #include "xmpp/jid.h"
+#include "conf/option_int.h"
 
 #define TEXT_BYTES_MAX 4096
 

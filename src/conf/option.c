@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "core/option.h"
+#include "conf/option.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -15,9 +15,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/mistake.h"
-#include "core/option_int.h"
-#include "core/yaml.h"
+#include "conf/mistake.h"
+#include "conf/option_int.h"
+#include "conf/yaml.h"
 
 #define NAMES_MAX 128 /* options of one table that are proposed */
 #define ITEMS_MAX 1000 /* of a list that names no maximum */

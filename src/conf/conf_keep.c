@@ -12,8 +12,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "core/conf.h"
-#include "core/conf_int.h"
+#include "conf/conf.h"
+#include "conf/conf_int.h"
 
 /* One thing that is named by path and name, in c and in was. */
 static void

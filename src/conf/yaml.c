@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "core/yaml.h"
+#include "conf/yaml.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -16,8 +16,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/mistake.h"
-#include "core/yaml_int.h"
+#include "conf/mistake.h"
+#include "conf/yaml_int.h"
 
 struct builder {
 	struct yaml_reading *r;

@@ -4,7 +4,7 @@
 #ifndef CORE_OPTION_INT_H
 #define CORE_OPTION_INT_H
 
-#include "core/option.h"
+#include "conf/option.h"
 
 struct err;
 

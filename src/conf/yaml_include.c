@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "core/yaml.h"
+#include "conf/yaml.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -21,8 +21,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/mem.h"
-#include "core/mistake.h"
-#include "core/yaml_int.h"
+#include "conf/mistake.h"
+#include "conf/yaml_int.h"
 
 /* A file that is being read, and the one that includes it. */
 struct open_file {

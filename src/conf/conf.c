@@ -7,15 +7,15 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/conf_int.h"
-#include "core/mistake.h"
-#include "core/yaml.h"
+#include "conf/conf_int.h"
+#include "conf/mistake.h"
+#include "conf/yaml.h"
 
 #define LISTENERS_MAX 64
 

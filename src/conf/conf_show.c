@@ -7,12 +7,12 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 #include <stdio.h>
 
 #include "base/buf.h"
-#include "core/conf_int.h"
+#include "conf/conf_int.h"
 
 static void
 log_show(const struct config_log *log, struct buf *out)

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "core/option.h"
+#include "conf/option.h"
 
 #include <ctype.h>
 #include <stdio.h>

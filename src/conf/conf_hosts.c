@@ -7,17 +7,17 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "core/conf_int.h"
-#include "core/mistake.h"
-#include "core/yaml.h"
 #include "xmpp/jid.h"
+#include "conf/conf_int.h"
+#include "conf/mistake.h"
+#include "conf/yaml.h"
 
 /* A host while it is read. */
 struct host_place {

@@ -6,11 +6,11 @@
  */
 #include "config.h"
 
-#include "core/conf.h"
+#include "conf/conf.h"
 
 #include <stddef.h>
 
-#include "core/conf_int.h"
+#include "conf/conf_int.h"
 
 /* clang-format off */
 
