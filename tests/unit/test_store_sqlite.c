@@ -15,7 +15,7 @@
 
 #include <sqlite3.h>
 
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 #include "store_suite.h"
 #include "test.h"
 

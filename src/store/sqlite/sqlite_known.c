@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 
 #include <stdlib.h>
 #include <string.h>

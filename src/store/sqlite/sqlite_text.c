@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 
 #define ENTRY "SELECT id, time, peer, value, pos FROM entry "
 #define SPAN "pos > ?1 AND pos <= ?2 "

@@ -21,7 +21,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 
 #define NUMBER_MAX 24
 

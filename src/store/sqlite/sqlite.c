@@ -18,7 +18,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 
 /* Another program (a backup, sqlite3) may hold the database that long. */
 #define BUSY_MS 10000

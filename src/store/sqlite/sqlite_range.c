@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "store/sqlite_int.h"
+#include "store/sqlite/sqlite_int.h"
 
 #include "base/err.h"
 

@@ -5,7 +5,7 @@
  */
 #include "config.h"
 
-#include "store/mem_int.h"
+#include "store/memory/memory_int.h"
 
 #include <stdlib.h>
 

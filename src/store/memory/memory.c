@@ -15,7 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
-#include "store/mem_int.h"
+#include "store/memory/memory_int.h"
 
 /* --- items -------------------------------------------------------------- */
 
