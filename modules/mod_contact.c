@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define FORM_TYPE "http://jabber.org/network/serverinfo"
 

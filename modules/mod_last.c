@@ -9,7 +9,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_LAST "jabber:iq:last"
 #define NS_SEEN "urn:antiphon:last:1"

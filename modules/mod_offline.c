@@ -12,7 +12,7 @@
  *       --(no more, nobody takes them, or it is not alone)--> go on
  *
  * From the moment at which a session takes messages until it has all of them,
- * the account's line is halted (core/account_line.h): what comes meanwhile does
+ * the account's line is halted (account/account_line.h): what comes meanwhile does
  * not overtake, and a second session finds nothing left.  But one that does not
  * keep up holds up no other session: then the line goes on, and what is left is
  * delivered when somebody can take it.  An entry is deleted when it has been
@@ -21,7 +21,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define LOG_OFFLINE "offline"
 #define MAP_SHARES "offline_shares"

@@ -3,7 +3,7 @@
  * probes, directed presence, and when somebody was last there (RFC 6121 §4).
  *
  * Owner shard of the account.  What a session sends leaves in order with all
- * else of its account (core/account_line.h).  A session that ends says goodbye
+ * else of its account (account/account_line.h).  A session that ends says goodbye
  * through HOOK_SESSION_SEND like one that is polite, so there is one way out.
  *
  * Contacts of this server are told, and asked, by fan-outs, which reach only
@@ -12,7 +12,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define MAP_LAST "last"
 #define KEY_SEEN "seen"

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_PRIVATE "jabber:iq:private"
 #define MAP_PRIVATE "private"

@@ -17,7 +17,7 @@
 
 #include <fnmatch.h>
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_REGISTER "jabber:iq:register"
 #define NS_FEATURE "http://jabber.org/features/iq-register"

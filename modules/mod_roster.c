@@ -4,14 +4,14 @@
  *
  * Owner shard of the account.  A set is in force at once; its result and its
  * pushes leave when it is durable, in the order of the changes, and so does the
- * roster that a get returns (core/account_line.h): no client ever sees a version
+ * roster that a get returns (account/account_line.h): no client ever sees a version
  * that a crash could undo.
  */
 #include "config.h"
 
 #include <stdio.h>
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_ROSTER "jabber:iq:roster"
 #define NS_FEATURE_VER "urn:xmpp:features:rosterver"

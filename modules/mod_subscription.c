@@ -5,7 +5,7 @@
  * Owner shard of the account.  Each stanza is one step of the state machine in
  * xmpp/subscription.h, and at most one change of the roster: in force at once,
  * and told to anybody only when it is durable, in order with all else that the
- * account sends (core/roster_change.h).
+ * account sends (account/roster_change.h).
  *
  * A request that waits for an answer is kept as it came in the map "pending",
  * under the address of who asks; the roster, which is in memory, knows that
@@ -15,7 +15,7 @@
  */
 #include "config.h"
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define MAP_PENDING "pending"
 /* What is kept of a request; one that is larger loses its extensions. */

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_TIME "urn:xmpp:time"
 

@@ -7,7 +7,7 @@
 
 #include <sys/utsname.h>
 
-#include "core/module.h"
+#include "module/module.h"
 
 #define NS_VERSION "jabber:iq:version"
 

@@ -14,8 +14,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "core/module.h"
-#include "core/module_int.h"
+#include "module/module.h"
+#include "module/module_int.h"
 
 static void
 mdoc_options(const struct option *options, struct buf *out)

@@ -4,7 +4,7 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for part in base xml xmpp conf store core; do
+for part in base xml xmpp conf store core account command module; do
 	${MAKE:-make} -s DESTDIR="$work" "install-moduleinc${part}HEADERS" >/dev/null
 done
 dir=$(dirname "$(dirname "$(find "$work" -name module.h)")")

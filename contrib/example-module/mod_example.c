@@ -5,7 +5,7 @@
  * Owner shard of the account.  Shows an option, a request that is answered, a
  * hook, and state that belongs to an account and goes with it.
  */
-#include <core/module.h>
+#include <module/module.h>
 
 #define NS_HELLO "urn:example:hello"
 

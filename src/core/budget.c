@@ -16,9 +16,9 @@
 #include "base/mem.h"
 #include "base/share.h"
 #include "conf/conf.h"
-#include "core/account_int.h"
-#include "core/session.h"
 #include "core/shard.h"
+#include "account/account_int.h"
+#include "account/session.h"
 
 /* A power of two; 128 KiB. */
 #define SHARES 16384

@@ -16,8 +16,8 @@
 #include "conf/conf.h"
 #include "core/expiry.h"
 #include "core/iq_int.h"
-#include "core/module.h"
-#include "core/module_int.h"
+#include "module/module.h"
+#include "module/module_int.h"
 
 #define KEY_MAX 1024
 

@@ -10,14 +10,14 @@
 #include <assert.h>
 
 #include "base/arena.h"
-#include "core/account.h"
+#include "xml/elem.h"
 #include "core/host.h"
 #include "core/iq_int.h"
-#include "core/module.h"
 #include "core/router.h"
-#include "core/session.h"
 #include "core/shard.h"
-#include "xml/elem.h"
+#include "account/account.h"
+#include "account/session.h"
+#include "module/module.h"
 
 static void
 iq_finish(struct iq *iq, struct stanza *answer)

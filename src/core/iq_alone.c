@@ -12,8 +12,8 @@
 #include "config.h"
 
 #include "base/mem.h"
-#include "core/account_int.h"
 #include "core/iq_int.h"
+#include "account/account_int.h"
 
 /* There is one while a request is under way. */
 struct iq_alone {

@@ -10,11 +10,11 @@
 #include "base/share.h"
 #include "xml/elem.h"
 #include "conf/conf.h"
-#include "core/account.h"
 #include "core/entity.h"
 #include "core/iq.h"
 #include "core/shard.h"
 #include "core/wire.h"
+#include "account/account.h"
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192

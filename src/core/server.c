@@ -23,13 +23,13 @@
 #include "conf/conf.h"
 #include "conf/mistake.h"
 #include "store/store.h"
-#include "core/account_int.h"
 #include "core/budget.h"
-#include "core/command_int.h"
 #include "core/expiry.h"
 #include "core/host.h"
-#include "core/module_int.h"
 #include "core/shard.h"
+#include "account/account_int.h"
+#include "command/command_int.h"
+#include "module/module_int.h"
 
 #define SHARDS_MAX 256
 #define WORKERS_MAX 4

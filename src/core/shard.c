@@ -21,9 +21,9 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/entity.h"
-#include "core/module_int.h"
 #include "core/router.h"
 #include "core/stats.h"
+#include "module/module_int.h"
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/str.h"
-#include "core/command.h"
+#include "command/command.h"
 
 #define CONFIG_DEFAULT SYSCONF_DIR "/antiphon/antiphond.yml"
 

@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/timer.h"
-#include "core/command.h"
+#include "command/command.h"
 
 struct ctl_call;
 struct event;

@@ -21,7 +21,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
-#include "core/command.h"
+#include "command/command.h"
 
 struct arena;
 struct buf;

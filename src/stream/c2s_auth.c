@@ -17,11 +17,11 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "core/host.h"
-#include "core/module.h"
+#include "xml/elem.h"
 #include "net/conn.h"
 #include "net/tls.h"
-#include "xml/elem.h"
+#include "core/host.h"
+#include "module/module.h"
 
 /* Who guesses waits: this long for the first answer, twice as long for each
  * further one, up to so many times. */

@@ -10,11 +10,11 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "core/host.h"
-#include "core/module.h"
-#include "net/conn.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
+#include "net/conn.h"
+#include "core/host.h"
+#include "module/module.h"
 
 /* --- strangers ------------------------------------------------------------ */
 

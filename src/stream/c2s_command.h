@@ -4,7 +4,7 @@
 #ifndef STREAM_C2S_COMMAND_H
 #define STREAM_C2S_COMMAND_H
 
-#include "core/command.h"
+#include "command/command.h"
 
 /* Ends with a name of NULL. */
 extern const struct command c2s_commands[];

@@ -20,9 +20,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/worker.h"
-#include "core/account.h"
-#include "core/credentials.h"
 #include "core/server.h"
+#include "account/account.h"
+#include "account/credentials.h"
 
 /* At 2 to 6 ms each, who comes last waits some seconds. */
 #define WAITING_MAX 1000

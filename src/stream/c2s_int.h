@@ -23,8 +23,8 @@
 #include "xml/parser.h"
 #include "xmpp/error.h"
 #include "conf/conf.h"
-#include "core/session.h"
 #include "core/shard.h"
+#include "account/session.h"
 #include "stream/sasl.h"
 
 struct acquaint;

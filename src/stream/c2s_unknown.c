@@ -19,10 +19,10 @@
 #include "base/hash.h"
 #include "base/mem.h"
 #include "base/text.h"
-#include "core/credentials.h"
+#include "store/store.h"
 #include "core/host.h"
 #include "core/server.h"
-#include "store/store.h"
+#include "account/credentials.h"
 
 /* One entry for each look: "10000/16", and the time when it was first met in
  * microseconds, as decimal numbers. */

@@ -9,7 +9,7 @@
 #define STREAM_SASL_INT_H
 
 #include "base/buf.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 #include "stream/sasl.h"
 
 struct arena;

@@ -18,9 +18,9 @@
 #include <openssl/ssl.h>
 
 #include "base/buf.h"
-#include "core/credentials.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
+#include "account/credentials.h"
 
 struct bench;
 struct client;

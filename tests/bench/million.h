@@ -16,7 +16,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/rand.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 
 struct conn;
 struct server;

@@ -9,7 +9,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 #include "fuzz.h"
 #include "stream/sasl.h"
 

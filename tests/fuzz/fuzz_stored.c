@@ -8,14 +8,14 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "core/credentials.h"
-#include "core/roster.h"
-#include "core/stored.h"
-#include "store/store.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
+#include "store/store.h"
+#include "core/stored.h"
+#include "account/credentials.h"
+#include "account/roster.h"
 
 static void
 as_credentials(struct str value)

@@ -2,7 +2,7 @@
  * mod_testbind.c - refuses to bind the resource "once" every second time.  Built
  * with the tests, never installed.
  */
-#include "core/module.h"
+#include "module/module.h"
 
 static enum hook_result
 on_bind(struct module_ctx *m, void *arg)

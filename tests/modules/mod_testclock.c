@@ -2,7 +2,7 @@
  * mod_testclock.c - moves the server's clock, so that timers are tested without
  * sleeping.  Built with the tests, never installed.
  */
-#include "core/module.h"
+#include "module/module.h"
 
 static void
 on_shard(struct shard *sh, void *arg)

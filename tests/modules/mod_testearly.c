@@ -5,7 +5,7 @@
  *
  *   <early xmlns='urn:antiphon:test:early' what='load|kick|create|remove|kept'/>
  */
-#include "core/module.h"
+#include "module/module.h"
 
 struct probe {
 	struct iq *iq;

@@ -17,13 +17,13 @@
 #include "conf/conf.h"
 #include "conf/mistake.h"
 #include "store/store.h"
-#include "core/account.h"
-#include "core/credentials.h"
 #include "core/entity.h"
-#include "core/module_int.h"
-#include "core/roster.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "account/account.h"
+#include "account/credentials.h"
+#include "account/roster.h"
+#include "module/module_int.h"
 #include "stream/c2s.h"
 
 /* 2026-11-21T00:00:00Z */

@@ -12,7 +12,7 @@
 
 #include "base/buf.h"
 #include "base/text.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 #include "test.h"
 
 static inline const EVP_MD *

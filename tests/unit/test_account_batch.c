@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "core/account_batch.h"
+#include "account/account_batch.h"
 
 #include "base/arena.h"
 #include "base/buf.h"

@@ -7,9 +7,9 @@
 #include "stream/c2s.h"
 
 #include "c2s_world.h"
-#include "core/account.h"
-#include "core/entity.h"
 #include "net/conn.h"
+#include "core/entity.h"
+#include "account/account.h"
 #include "stream/c2s_int.h"
 #include "test.h"
 

@@ -7,11 +7,11 @@
 #include <malloc.h>
 
 #include "c2s_world.h"
-#include "core/account.h"
-#include "core/entity.h"
-#include "core/host.h"
 #include "net/conn.h"
 #include "store/store.h"
+#include "core/entity.h"
+#include "core/host.h"
+#include "account/account.h"
 #include "stream/c2s.h"
 #include "stream/c2s_int.h"
 #include "test.h"

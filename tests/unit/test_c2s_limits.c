@@ -8,10 +8,10 @@
 
 #include "base/mem.h"
 #include "c2s_world.h"
-#include "core/account.h"
-#include "core/entity.h"
 #include "net/conn.h"
 #include "store/store.h"
+#include "core/entity.h"
+#include "account/account.h"
 #include "stream/c2s_int.h"
 #include "test.h"
 #include "xml/elem.h"

@@ -19,9 +19,9 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "c2s_world.h"
-#include "core/account.h"
-#include "core/server.h"
 #include "net/conn.h"
+#include "core/server.h"
+#include "account/account.h"
 #include "stream/c2s_int.h"
 #include "test.h"
 

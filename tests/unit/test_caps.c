@@ -8,8 +8,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/text.h"
-#include "core/credentials.h"
 #include "core/stored.h"
+#include "account/credentials.h"
 #include "test.h"
 #include "xml/elem.h"
 

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "core/credentials.h"
+#include "account/credentials.h"
 
 #include "base/buf.h"
 #include "base/err.h"

@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "core/roster.h"
+#include "account/roster.h"
 
 #include <stdio.h>
 

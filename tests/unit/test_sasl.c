@@ -8,7 +8,7 @@
 
 #include "base/buf.h"
 #include "base/rand.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 #include "test.h"
 
 static const char *const both[] = { "tls-exporter", "tls-server-end-point" };

@@ -8,7 +8,7 @@
 #include "base/buf.h"
 #include "base/rand.h"
 #include "base/text.h"
-#include "core/credentials.h"
+#include "account/credentials.h"
 #include "sasl_client.h"
 #include "test.h"
 

@@ -4,15 +4,15 @@
  */
 #include "config.h"
 
-#include "core/session_flow.h"
+#include "account/session_flow.h"
 
 #include <stdio.h>
 
 #include "c2s_world.h"
-#include "core/account.h"
-#include "core/entity.h"
-#include "core/session.h"
 #include "net/conn.h"
+#include "core/entity.h"
+#include "account/account.h"
+#include "account/session.h"
 #include "stream/c2s_int.h"
 #include "test.h"
 #include "xml/elem.h"

@@ -1,0 +1,253 @@
+/*
+ * account.c - the entity of a local user: how it is loaded and unloaded.
+ */
+#include "config.h"
+
+#include "account/account.h"
+
+#include "base/hash.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "core/host.h"
+#include "core/iq_int.h"
+#include "account/account_int.h"
+#include "account/session.h"
+#include "module/module.h"
+#include "module/module_int.h"
+
+#define MAPS_MAX 64
+/* Of a session's full address, as most are. */
+#define SESSION_BYTES 48
+
+struct str
+account_local(const struct account *acc)
+{
+	return jid_local(acc->e.jid);
+}
+
+struct str
+account_domain(const struct account *acc)
+{
+	return jid_domain(acc->e.jid);
+}
+
+struct host *
+account_host(const struct account *acc)
+{
+	return shard_host(acc->e.shard, account_domain(acc));
+}
+
+struct store_place
+account_place(const struct account *acc, const char *name)
+{
+	return (struct store_place){
+		.host = account_domain(acc),
+		.owner = account_local(acc),
+		.name = str_c(name),
+	};
+}
+
+uint64_t
+account_credentials_mark(const struct server *srv, struct str text)
+{
+	uint64_t hash = hash_bytes(&srv->hash_key, text.p, text.n);
+
+	return hash != 0 ? hash : 1;
+}
+
+bool
+account_shows_presence_to(const struct account *acc, struct jid who)
+{
+	return jid_eq_bare(acc->e.jid, who) ||
+		(roster_state(&acc->roster, jid_bare_str(who)) & SUB_FROM) != 0;
+}
+
+/* --- loading ------------------------------------------------------------------- */
+
+/* What a read in flight remembers: an address, because the entity may be gone
+ * when the answer comes. */
+struct account_read {
+	struct shard *shard;
+	uint64_t serial; /* of the snapshot that named the maps */
+	size_t n;
+	char bare[];
+};
+
+static void
+account_take_entry(struct account *acc, const struct store_entry *entry)
+{
+	if (str_is(entry->with, MAP_ACCOUNT)) {
+		if (str_is(entry->key, KEY_CREATED) ||
+			str_is(entry->key, KEY_CREDENTIALS))
+			acc->exists = true;
+		if (str_is(entry->key, KEY_CREDENTIALS))
+			acc->credentials_mark = account_credentials_mark(
+				acc->e.shard->server, entry->value);
+	} else if (str_is(entry->with, MAP_ROSTER)) {
+		if (!roster_load(&acc->roster, acc->e.shard->xml, entry) &&
+			log_limit_ok(&acc->e.shard->storage, LOG_ROSTER))
+			log_error(LOG_ROSTER, LOG_NOBODY,
+				"a stored contact cannot be read, it is left out account=%.*s contact=%.*s",
+				STR_ARG(jid_str(acc->e.jid)),
+				STR_ARG(entry->key));
+	}
+}
+
+void
+account_take(struct account *acc, const struct store_answer *answer)
+{
+	struct account_load load = { acc, answer->entries, answer->n };
+
+	for (size_t i = 0; i < answer->n; i++)
+		account_take_entry(acc, &answer->entries[i]);
+	roster_trim(&acc->roster);
+	hook_run(account_host(acc), HOOK_ACCOUNT_LOAD, &load);
+}
+
+void
+account_forget(struct account *acc)
+{
+	acc->exists = false;
+	acc->credentials_mark = 0;
+	roster_done(&acc->roster);
+	acc->roster.version = 0;
+	module_account_slots_free(acc);
+}
+
+struct account_read *
+account_read(struct account *acc, store_read_fn fn)
+{
+	struct entity *e = &acc->e;
+	const struct host *host = account_host(acc);
+	struct str maps[MAPS_MAX] = { STR(MAP_ACCOUNT), STR(MAP_ROSTER) };
+	struct account_read *read = xmalloc(sizeof(*read) + e->jid.len);
+	size_t n = 2;
+
+	for (size_t i = 0; host != NULL && i < host->n_modules; i++) {
+		const char *const *m = host->modules[i].module->account_maps;
+
+		for (; m != NULL && *m != NULL && n < MAPS_MAX; m++)
+			maps[n++] = str_c(*m);
+	}
+	read->shard = e->shard;
+	read->serial = e->shard->snap->serial;
+	read->n = e->jid.len;
+	memcpy(read->bare, e->jid.text, e->jid.len);
+	store_list_many(e->shard->server->store, account_domain(acc),
+		account_local(acc), maps, n, &e->shard->mailbox, fn, read);
+	return read;
+}
+
+struct entity *
+account_read_entity(const struct account_read *read)
+{
+	return entity_find(read->shard, (struct str){ read->bare, read->n });
+}
+
+bool
+account_read_is_fresh(const struct account_read *read)
+{
+	return read->serial == read->shard->snap->serial;
+}
+
+void
+account_read_free(struct account_read *read)
+{
+	free(read);
+}
+
+static void account_load(struct entity *e);
+
+static void
+on_account_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct account_read *read = arg;
+	struct entity *e = account_read_entity(read);
+	bool fresh = account_read_is_fresh(read);
+
+	account_read_free(read);
+	if (e == NULL || e->state != ENTITY_LOADING)
+		return;
+	if (err != NULL) {
+		entity_failed(e, err);
+	} else if (!fresh) {
+		account_load(e);
+	} else {
+		account_take(account_of(e), answer);
+		entity_loaded(e);
+	}
+}
+
+static void
+account_load(struct entity *e)
+{
+	(void)account_read(account_of(e), on_account_read);
+}
+
+static void
+account_load_absent(struct entity *e)
+{
+	struct account_load load = { .account = account_of(e) };
+
+	hook_run(account_host(load.account), HOOK_ACCOUNT_LOAD, &load);
+}
+
+/* The first session stands for all: few accounts have more. */
+static void
+account_warm(const struct entity *e, unsigned step)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+	const struct session *s = acc->sessions;
+
+	if (step == 0)
+		mem_warm(s, s != NULL ? sizeof(*s) + SESSION_BYTES : 0);
+	else if (s != NULL && s->stream != NULL && s->ops->warm != NULL)
+		s->ops->warm(s->stream, step - 1);
+}
+
+static bool
+account_is_idle(const struct entity *e)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+
+	return acc->sessions == NULL && acc->n_ops == 0 && acc->alone == NULL &&
+		acc->hold == NULL &&
+		account_line_is_empty(acc);
+}
+
+static bool
+account_is_absent(const struct entity *e)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+
+	return !acc->exists;
+}
+
+static void
+account_unload(struct entity *e)
+{
+	struct account *acc = account_of(e);
+
+	while (acc->sessions != NULL)
+		session_free(acc->sessions);
+	account_hold_done(acc);
+	account_line_done(acc);
+	iq_alone_done(acc);
+	module_account_slots_free(acc);
+	roster_done(&acc->roster);
+}
+
+const struct entity_class account_class = {
+	.name = "account",
+	.size = sizeof(struct account),
+	.load = account_load,
+	.load_absent = account_load_absent,
+	.receive = account_receive,
+	.receive_shared = account_receive_shared,
+	.warm = account_warm,
+	.is_held = account_is_held,
+	.is_idle = account_is_idle,
+	.is_absent = account_is_absent,
+	.unload = account_unload,
+};

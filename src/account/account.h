@@ -1,0 +1,129 @@
+/*
+ * account.h - the entity of a local user: roster, sessions, what modules keep
+ * with it.
+ *
+ * Owner shard.  An address of one of our hosts that has no account behind it is
+ * an account too, with exists = false, so that whoever asks cannot tell the
+ * difference by time; but it leaves memory with its answer.
+ */
+#ifndef CORE_ACCOUNT_H
+#define CORE_ACCOUNT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "xmpp/error.h"
+#include "store/store.h"
+#include "core/entity.h"
+#include "account/account_hold.h"
+#include "account/account_line.h"
+#include "account/roster.h"
+
+struct err;
+struct iq_alone;
+struct module_slot;
+struct session;
+
+/* Maps that the house itself keeps with an account. */
+#define MAP_ACCOUNT "account" /* keys: KEY_CREDENTIALS, KEY_CREATED */
+#define MAP_ROSTER "roster"
+#define KEY_CREDENTIALS "credentials"
+#define KEY_CREATED "created" /* XEP-0082 time */
+
+struct account {
+	struct entity e; /* first */
+	struct session *sessions; /* in the order in which they were bound */
+	struct roster roster;
+	struct account_line line; /* what it does, in order */
+	struct iq_alone *alone; /* requests one by one; NULL: none */
+	struct account_hold *hold; /* NULL: it is not held */
+	struct module_slot *slots; /* what modules keep with it */
+	uint64_t credentials_mark; /* of what is stored; 0: nothing is */
+	uint16_t n_sessions;
+	uint16_t n_ops;  /* changes by account_admin.c that are on their way */
+	bool exists;
+	bool anonymous;  /* exists only while its session does, nothing is kept */
+	bool removing;
+	bool traced;     /* its stanzas are written to the log */
+};
+
+/* Argument of HOOK_ACCOUNT_LOAD. */
+struct account_load {
+	struct account *account;
+	const struct store_entry *entries; /* entry.with: which map */
+	size_t n;
+};
+
+/* Argument of HOOK_ACCOUNT_RECEIVE and HOOK_ACCOUNT_OFFLINE. */
+struct account_stanza {
+	struct account *account;
+	struct stanza *st;
+	bool stamped; /* st says when it came (XEP-0203) */
+};
+
+extern const struct entity_class account_class;
+
+static inline struct account *
+account_of(struct entity *e)
+{
+	assert(e->class == &account_class);
+	return (struct account *)(void *)e;
+}
+
+/* --- owner shard ------------------------------------------------------------ */
+
+struct str account_local(const struct account *acc);
+struct str account_domain(const struct account *acc);
+/* The map or log of acc called name; borrows from both. */
+struct store_place account_place(const struct account *acc, const char *name);
+/* Valid for this turn; NULL when a reload has removed the host. */
+struct host *account_host(const struct account *acc);
+
+/* Delivers st (taken), in its turn, to the sessions that RFC 6121 §8.5 names, or
+ * does for them what it says: what happens after HOOK_ACCOUNT_RECEIVE.  A module
+ * that has held a stanza back gives it here. */
+void account_deliver(struct account *acc, struct stanza *st);
+
+/* Is who (bare or full) entitled to the presence of acc: subscription from or
+ * both, or the account itself? */
+bool account_shows_presence_to(const struct account *acc, struct jid who);
+
+/*
+ * Tells two texts of credentials apart.  A client logs in before its account is
+ * asked for a session, and perhaps on another shard: what it has shown then
+ * still has to be what is asked for (hostile 33).  Never 0; any thread.
+ */
+uint64_t account_credentials_mark(const struct server *srv, struct str text);
+
+/* --- any shard: the answer comes back to from, after the call has returned ---- */
+
+typedef void (*account_done_fn)(void *arg, bool ok, const struct err *err);
+
+/* Creates an account; ERR_CONFLICT if there is one.  creds_text is copied.  Done
+ * when it is durable. */
+void account_create(struct shard *from, struct jid bare, struct str creds_text,
+	account_done_fn done, void *arg);
+/* Replaces its credentials, and closes all its sessions but the one with the
+ * resource keep (STR_NONE: none is kept) with not-authorized (hostile 33);
+ * ERR_MISSING. */
+void account_set_credentials(struct shard *from, struct jid bare,
+	struct str creds_text, struct str keep, account_done_fn done, void *arg);
+/* Removes it with all that it stored: contacts are told (XEP-0077 §3.2),
+ * sessions are closed with not-authorized; ERR_MISSING. */
+void account_remove(struct shard *from, struct jid bare, account_done_fn done,
+	void *arg);
+/* Closes its sessions with policy-violation and text; resource STR_NONE: all.
+ * ERR_MISSING when there is none. */
+void account_kick(struct shard *from, struct jid bare, struct str resource,
+	const char *text, account_done_fn done, void *arg);
+
+/* The stored credentials; text is STR_NONE when there is no such account.
+ * Borrowed. */
+typedef void (*account_credentials_fn)(void *arg, struct str text,
+	const struct err *err);
+void account_credentials(struct shard *from, struct jid bare,
+	account_credentials_fn fn, void *arg);
+
+#endif

@@ -1,0 +1,260 @@
+/*
+ * account_deliver.c - which sessions of an account get a stanza: the tables of
+ * RFC 6121 §8.5, and what happens to stanzas that none of them takes.
+ *
+ * Where the tables leave a choice: messages to the bare address go to every
+ * session with a non-negative priority; and an account that does not exist
+ * behaves like one that nobody uses, so that accounts cannot be found out.
+ */
+#include "config.h"
+
+#include "xml/elem.h"
+#include "core/host.h"
+#include "core/iq.h"
+#include "core/router.h"
+#include "core/wire.h"
+#include "account/account_int.h"
+#include "account/requests.h"
+#include "account/session.h"
+
+/* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
+
+static bool
+deliver_to_takers(struct account *acc, struct stanza *st)
+{
+	struct wire *copy = NULL;
+	bool any = false, taken = false;
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (session_takes_messages(s)) {
+			taken |= session_write_copy(s, st, &copy);
+			any = true;
+		}
+	}
+	if (copy != NULL && taken)
+		copy->taken = true;
+	wire_unref(copy);
+	return any;
+}
+
+/* Nobody is there: a module may keep it, or the sender learns of it. */
+static void
+message_undelivered(struct account *acc, struct stanza *st, bool stamped)
+{
+	struct account_stanza arg = { acc, st, stamped };
+
+	if (st->type == MESSAGE_ERROR || st->type == MESSAGE_HEADLINE) {
+		stanza_free(st);
+		return;
+	}
+	if (st->type != MESSAGE_GROUPCHAT &&
+		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
+			HOOK_HANDLED)
+		return;
+	router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
+		"The recipient is not available");
+}
+
+static void
+message_to_bare(struct account *acc, struct stanza *st, bool stamped)
+{
+	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
+		st->type == MESSAGE_HEADLINE;
+
+	if (wanted && deliver_to_takers(acc, st))
+		stanza_free(st);
+	else
+		message_undelivered(acc, st, stamped);
+}
+
+static void
+deliver_message(struct account *acc, struct stanza *st)
+{
+	struct session *s;
+
+	if (jid_is_bare(st->to)) {
+		message_to_bare(acc, st, false);
+		return;
+	}
+	s = session_find(acc, jid_resource(st->to));
+	if (s != NULL) {
+		session_write(s, st);
+		stanza_free(st);
+	} else if (st->type == MESSAGE_CHAT) {
+		message_to_bare(acc, st, false); /* §8.5.3.2.1 */
+	} else if (st->type == MESSAGE_NORMAL ||
+		st->type == MESSAGE_GROUPCHAT) {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
+			"This resource is not available");
+	} else {
+		stanza_free(st);
+	}
+}
+
+/* --- presence (RFC 6121 §8.5.2.1.2, §8.5.3) ---------------------------------------- */
+
+static void
+deliver_presence(struct account *acc, struct stanza *st)
+{
+	bool directed = !jid_is_bare(st->to);
+	struct session *s, *next;
+
+	/* subscriptions and probes are a module's business; without one they
+	 * mean nothing.  A subscription is sent by the account, and so is the
+	 * error to it for all of its sessions. */
+	if (st->type != PRESENCE_AVAILABLE &&
+		st->type != PRESENCE_UNAVAILABLE &&
+		st->type != PRESENCE_ERROR) {
+		stanza_free(st);
+		return;
+	}
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (directed ? str_eq(session_resource(s), jid_resource(st->to)) :
+			       session_is_available(s))
+			session_write(s, st);
+	}
+	stanza_free(st);
+}
+
+/* --- iq (RFC 6121 §8.5.2.1.3, §8.5.3) ----------------------------------------------- */
+
+/* The session of acc that sent st, if one of them did. */
+static struct session *
+own_session(const struct account *acc, const struct stanza *st)
+{
+	if (!jid_eq_bare(acc->e.jid, st->from))
+		return NULL;
+	return session_find(acc, jid_resource(st->from));
+}
+
+static void
+deliver_iq(struct account *acc, struct stanza *st)
+{
+	bool asks = st->type == IQ_GET || st->type == IQ_SET;
+	struct session *s;
+
+	if (jid_is_bare(st->to)) {
+		if (asks)
+			iq_dispatch(acc->e.shard, account_host(acc), acc,
+				own_session(acc, st), st);
+		else
+			stanza_free(st);
+		return;
+	}
+	s = session_find(acc, jid_resource(st->to));
+	if (s == NULL) {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	session_write(s, st);
+	stanza_free(st);
+}
+
+/* --- the class ---------------------------------------------------------------------- */
+
+void
+account_deliver_now(struct account *acc, struct stanza *st)
+{
+	switch (st->kind) {
+	case STANZA_MESSAGE:
+		deliver_message(acc, st);
+		break;
+	case STANZA_PRESENCE:
+		deliver_presence(acc, st);
+		break;
+	case STANZA_IQ:
+		deliver_iq(acc, st);
+		break;
+	}
+}
+
+/* Only we say so (session.c). */
+static bool
+is_stamped(const struct account *acc, const struct stanza *st)
+{
+	elem_each_child(st->root, e) {
+		if (elem_is(e, NS_DELAY, "delay") &&
+			str_eq(elem_attr(e, "from"), account_domain(acc)))
+			return true;
+	}
+	return false;
+}
+
+/* When it came first is what counts, however many sessions did not take it. */
+void
+account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
+{
+	if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_GROUPCHAT) {
+		if (!is_stamped(acc, st))
+			stanza_add_delay(st, account_domain(acc), wall_us);
+		message_to_bare(acc, st, true);
+	} else {
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
+	}
+}
+
+void
+account_deliver(struct account *acc, struct stanza *st)
+{
+	ASSERT_OWNER(&acc->e);
+	if (!account_line_keeps(acc, st))
+		account_deliver_now(acc, st);
+}
+
+void
+account_receive(struct entity *e, struct stanza *st)
+{
+	struct account *acc = account_of(e);
+	struct account_stanza arg = { acc, st, false };
+
+	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
+		return;
+	requests_answered(acc, st);
+	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
+		HOOK_PASS)
+		account_deliver(acc, st);
+	entity_check_idle(e);
+}
+
+/* The same for one of many recipients, when the short way will not do. */
+static void
+account_receive_copy(struct account *acc, const struct stanza *st)
+{
+	struct stanza *copy = stanza_copy(st);
+
+	copy->many = NULL;
+	stanza_set_to(copy, acc->e.jid);
+	if (st->type == PRESENCE_PROBE || acc->hold != NULL)
+		account_receive(&acc->e, copy);
+	else
+		account_deliver(acc, copy);
+}
+
+/*
+ * Presence of a contact, or a probe.  The server knows both sides, so of probes
+ * it sends those only that will be answered (RFC 6121 §4.3.1).
+ */
+void
+account_receive_shared(struct entity *e, struct stanza *st,
+	struct wire **wire_io)
+{
+	struct account *acc = account_of(e);
+	bool probe = st->type == PRESENCE_PROBE;
+	struct session *s, *next;
+
+	if (probe && (acc->sessions == NULL ||
+			!account_shows_presence_to(acc, st->from)))
+		return;
+	if (probe || acc->hold != NULL || !account_line_is_empty(acc)) {
+		account_receive_copy(acc, st);
+		return;
+	}
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (session_is_available(s))
+			session_write_shared(s, st, wire_io, jid_str(e->jid));
+	}
+}

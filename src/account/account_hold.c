@@ -1,0 +1,313 @@
+/*
+ * account_hold.c - accounts that are held still, and read anew.
+ *
+ *   account_hold ----> HELD --account_release--> goes on
+ *                       |  ^
+ *       account_reload  v  | read: thrown away, taken, goes on
+ *                      READ --cannot be read--> leaves memory
+ *
+ * Invariant: while account->hold is set, no handler sees a stanza of the account
+ * but those of sessions that end.
+ */
+#include "config.h"
+
+#include "account/account_hold.h"
+
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/router.h"
+#include "account/account_int.h"
+#include "account/requests.h"
+#include "account/session.h"
+
+/* The store is behind: it is asked again. */
+#define AGAIN_US US_PER_S
+
+/* What waits. */
+struct held {
+	STAILQ_ENTRY(held) link;
+	struct stanza *st;
+	bool is_sent;     /* by this session; else it has come */
+	uint32_t session;
+};
+
+STAILQ_HEAD(held_list, held);
+
+struct account_hold {
+	struct account *account;
+	struct held_list list;
+	size_t bytes;               /* of the stanzas, bounded by inbox_bytes */
+	struct account_read *read;  /* in flight */
+	bool reads;                 /* READ */
+	bool again;                 /* what is read will be too old */
+	struct timer retry;
+};
+
+/* --- held ------------------------------------------------------------------- */
+
+void
+account_hold(struct account *acc)
+{
+	struct account_hold *h = xcalloc(1, sizeof(*h));
+
+	ASSERT_OWNER(&acc->e);
+	assert(acc->hold == NULL);
+	h->account = acc;
+	STAILQ_INIT(&h->list);
+	acc->hold = h;
+}
+
+bool
+account_is_read(const struct account *acc)
+{
+	return acc->hold != NULL && acc->hold->reads;
+}
+
+bool
+account_is_held(const struct entity *e)
+{
+	const struct account *acc = (const struct account *)(const void *)e;
+
+	return acc->hold != NULL;
+}
+
+bool
+account_hold_keeps(struct account *acc, struct session *s, struct stanza *st)
+{
+	struct account_hold *h = acc->hold;
+	struct shard *sh = acc->e.shard;
+	size_t bytes = stanza_bytes(st);
+	struct held *held;
+
+	if (h == NULL)
+		return false;
+	if (!(s == NULL && requests_is_answer(st)) &&
+		h->bytes + bytes > sh->snap->config->limits.inbox_bytes) {
+		sh->stats.refused++;
+		if (!jid_is_set(st->to))
+			stanza_set_to(st, acc->e.jid);
+		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+			"Too much is waiting for this account");
+		return true;
+	}
+	h->bytes += bytes;
+	gauge_add(&sh->stats.inbox_bytes, bytes);
+	held = xmalloc(sizeof(*held));
+	*held = (struct held){
+		.st = st,
+		.is_sent = s != NULL,
+		.session = s != NULL ? s->id : 0,
+	};
+	STAILQ_INSERT_TAIL(&h->list, held, link);
+	return true;
+}
+
+static void
+held_count_out(struct account_hold *h, const struct stanza *st)
+{
+	h->bytes -= stanza_bytes(st);
+	gauge_remove(&h->account->e.shard->stats.inbox_bytes,
+		stanza_bytes(st));
+}
+
+void
+account_hold_let_out(struct account *acc, struct session *s)
+{
+	struct account_hold *h = acc->hold;
+	struct held *held, *next;
+
+	if (h == NULL)
+		return;
+	for (held = STAILQ_FIRST(&h->list); held != NULL; held = next) {
+		next = STAILQ_NEXT(held, link);
+		if (!held->is_sent || held->session != s->id)
+			continue;
+		STAILQ_REMOVE(&h->list, held, held, link);
+		held_count_out(h, held->st);
+		session_emit(s, held->st);
+		free(held);
+	}
+}
+
+/* --- going on --------------------------------------------------------------- */
+
+static struct session *
+held_sender(struct account *acc, const struct held *held)
+{
+	struct session *s = acc->sessions;
+
+	while (s != NULL && s->id != held->session)
+		s = s->next;
+	return s;
+}
+
+/* It may have to wait again. */
+static void
+held_go_on(struct account *acc, struct held *held)
+{
+	struct session *s;
+
+	if (!held->is_sent) {
+		account_receive(&acc->e, held->st);
+	} else if ((s = held_sender(acc, held)) == NULL) {
+		stanza_free(held->st);
+	} else if (!account_hold_keeps(acc, s, held->st) &&
+		!requests_keep(s, held->st)) {
+		session_emit(s, held->st);
+	}
+}
+
+static void
+hold_free(struct account_hold *h)
+{
+	shard_timer_cancel(h->account->e.shard, &h->retry);
+	h->account->hold = NULL;
+	free(h);
+}
+
+void
+account_release(struct account *acc)
+{
+	struct held_list list = STAILQ_HEAD_INITIALIZER(list);
+	struct account_hold *h = acc->hold;
+	struct held *held;
+
+	STAILQ_FOREACH (held, &h->list, link)
+		held_count_out(h, held->st);
+	STAILQ_CONCAT(&list, &h->list);
+	hold_free(h);
+	account_line_unchain(acc);
+	account_line_go_on(acc);
+	while ((held = STAILQ_FIRST(&list)) != NULL) {
+		STAILQ_REMOVE_HEAD(&list, link);
+		held_go_on(acc, held);
+		free(held);
+	}
+	requests_go_on(acc);
+	entity_go_on(&acc->e);
+}
+
+/* bounce: who sent what waits is told. */
+static void
+hold_drop(struct account *acc, bool bounce)
+{
+	struct account_hold *h = acc->hold;
+	struct held *held;
+
+	while ((held = STAILQ_FIRST(&h->list)) != NULL) {
+		STAILQ_REMOVE_HEAD(&h->list, link);
+		held_count_out(h, held->st);
+		if (bounce)
+			router_bounce(acc->e.shard, held->st,
+				COND_INTERNAL_SERVER_ERROR,
+				"The server cannot read its storage");
+		else
+			stanza_free(held->st);
+		free(held);
+	}
+	hold_free(h);
+}
+
+void
+account_hold_done(struct account *acc)
+{
+	if (acc->hold != NULL)
+		hold_drop(acc, false);
+}
+
+/* --- reading anew ----------------------------------------------------------- */
+
+static void reload_read(struct account_hold *h);
+
+static void
+on_retry(struct timer *t)
+{
+	reload_read(CONTAINER_OF(t, struct account_hold, retry));
+}
+
+static void
+reload_fail(struct account *acc, const struct err *why)
+{
+	struct account_hold *h = acc->hold;
+
+	if (why->code == ERR_BUSY) {
+		shard_timer(acc->e.shard, &h->retry, AGAIN_US, on_retry);
+		return;
+	}
+	if (log_limit_ok(&acc->e.shard->storage, LOG_STORE))
+		log_error(LOG_STORE, LOG_NOBODY,
+			"an account cannot be read anew, its sessions end account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(acc->e.jid)), why->text);
+	account_close_sessions(acc, STR_NONE, STREAM_INTERNAL_SERVER_ERROR,
+		NULL);
+	account_line_let_out(acc); /* what they have sent, and their goodbye */
+	hold_drop(acc, true);
+	entity_drop(&acc->e);
+}
+
+static void
+on_reread(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct account_read *read = arg;
+	struct entity *e = account_read_entity(read);
+	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
+		account_of(e) :
+		NULL;
+	struct account_hold *h = acc != NULL ? acc->hold : NULL;
+	bool fresh = h != NULL && h->read == read && !h->again &&
+		account_read_is_fresh(read);
+
+	if (h == NULL || h->read != read) {
+		account_read_free(read);
+		return;
+	}
+	h->read = NULL;
+	account_read_free(read);
+	if (err != NULL) {
+		reload_fail(acc, err);
+	} else if (!fresh) {
+		reload_read(h);
+	} else {
+		account_forget(acc);
+		account_take(acc, answer);
+		account_release(acc);
+	}
+}
+
+static void
+reload_read(struct account_hold *h)
+{
+	h->again = false;
+	h->read = account_read(h->account, on_reread);
+}
+
+void
+account_reload(struct account *acc)
+{
+	struct account_hold *h = acc->hold;
+
+	ASSERT_OWNER(&acc->e);
+	/* of those nothing is stored; what is removed is read anew if that
+	 * fails, and gone otherwise */
+	if (acc->anonymous || (acc->removing && h != NULL))
+		return;
+	if (h != NULL && h->reads) {
+		h->again = true;
+		return;
+	}
+	if (h == NULL) {
+		account_hold(acc);
+		h = acc->hold;
+	}
+	h->reads = true;
+	reload_read(h);
+}
+
+void
+account_hold_changed(struct account *acc)
+{
+	if (acc->hold != NULL)
+		acc->hold->again = true;
+}

@@ -1,0 +1,53 @@
+/*
+ * account_int.h - between the files of accounts and sessions.
+ */
+#ifndef CORE_ACCOUNT_INT_H
+#define CORE_ACCOUNT_INT_H
+
+#include "account/account.h"
+
+struct account_read;
+struct session;
+struct wire;
+
+/* account.c: asks for all that an account is in memory; fn gets what is
+ * returned, and frees it. */
+struct account_read *account_read(struct account *acc, store_read_fn fn);
+/* NULL when it has left memory, or another one of its address, as the caller can
+ * tell. */
+struct entity *account_read_entity(const struct account_read *read);
+/* Are the modules in force for which it was read? */
+bool account_read_is_fresh(const struct account_read *read);
+void account_read_free(struct account_read *read);
+void account_take(struct account *acc, const struct store_answer *answer);
+/* What account_take() has made. */
+void account_forget(struct account *acc);
+
+/* account_deliver.c: the class's functions. */
+void account_receive(struct entity *e, struct stanza *st);
+void account_receive_shared(struct entity *e, struct stanza *st,
+	struct wire **wire_io);
+/* account_deliver, when its turn has come. */
+void account_deliver_now(struct account *acc, struct stanza *st);
+/* st (taken) has been delivered, but the session is gone before its client took
+ * it: it was to have it at wall_us. */
+void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);
+
+/* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
+void account_close_sessions(struct account *acc, struct str keep,
+	enum stream_cond cond, const char *text);
+
+/* account_line.c: it is not read any more. */
+void account_line_go_on(struct account *acc);
+/* It is about to leave memory: the stanzas in it go where they were to go, though
+ * it is not their turn. */
+void account_line_let_out(struct account *acc);
+/* What it asks to be stored does not rest on what it has asked for any more. */
+void account_line_unchain(struct account *acc);
+
+/* session.c: takes s out of its account and frees it, without a word. */
+void session_free(struct session *s);
+/* What s sends: hooks, then the router; st is taken. */
+void session_emit(struct session *s, struct stanza *st);
+
+#endif

@@ -1,0 +1,369 @@
+/*
+ * requests.c - the requests of a session, in two lines: those to the own
+ * account, and those to all others.
+ *
+ *   session_receive --may it?--> sent --account_receive--> answered
+ *            `--no--> waiting --(on_turn)--^
+ *
+ * In each line, gets are under way beside gets and sets beside sets, but not one
+ * beside the other: a get shows all that was set before it, and nothing that was
+ * set after.  How many gets is measured by what their answers took so far, and
+ * begins with one; an answer is under way until it has come back to the session,
+ * and the client has to take answers before there are more.
+ *
+ * Invariant: while something waits, its session's timer is set.
+ */
+#include "config.h"
+
+#include "account/requests.h"
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/host.h"
+#include "account/account_int.h"
+#include "account/session.h"
+
+/* Of one line of one session: of answers to gets, and of sets. */
+#define UNDER_WAY_BYTES ((size_t)1 << 20)
+#define GETS_MAX 16
+/* The stream rests when more waits. */
+#define WAITING_BYTES ((size_t)64 << 10)
+/* How often we look whether the client has taken its answers. */
+#define PACE_US (20 * US_PER_MS)
+/* An answer is lost where a mailbox was far too full: as long we wait for it. */
+#define LOST_US (30 * US_PER_S)
+
+struct line {
+	struct stanza_queue waiting;
+	size_t waiting_bytes;
+	size_t answer_bytes; /* of one, by those that came; the last count most */
+	size_t sets_bytes;   /* sent since there was none under way */
+	int64_t heard_us;    /* when one was sent or answered */
+	unsigned under_way;
+	bool sets; /* those that are under way are sets */
+};
+
+struct requests {
+	struct session *session;
+	struct timer timer;
+	struct line own, others;
+};
+
+static void on_turn(struct timer *t);
+
+/* --- one line ----------------------------------------------------------------- */
+
+static void
+line_init(struct line *l)
+{
+	*l = (struct line){ .answer_bytes = UNDER_WAY_BYTES };
+	STAILQ_INIT(&l->waiting);
+}
+
+static bool
+line_is_empty(const struct line *l)
+{
+	return l->under_way == 0 && STAILQ_EMPTY(&l->waiting);
+}
+
+static void
+line_append(struct shard *sh, struct line *l, struct stanza *st)
+{
+	size_t bytes = stanza_bytes(st);
+
+	STAILQ_INSERT_TAIL(&l->waiting, st, link);
+	l->waiting_bytes += bytes;
+	gauge_add(&sh->stats.line_bytes, bytes);
+}
+
+static struct stanza *
+line_pop(struct shard *sh, struct line *l)
+{
+	struct stanza *st = STAILQ_FIRST(&l->waiting);
+	size_t bytes = stanza_bytes(st);
+
+	STAILQ_REMOVE_HEAD(&l->waiting, link);
+	l->waiting_bytes -= bytes;
+	gauge_remove(&sh->stats.line_bytes, bytes);
+	return st;
+}
+
+static void
+line_drop(struct shard *sh, struct line *l)
+{
+	while (!STAILQ_EMPTY(&l->waiting))
+		stanza_free(line_pop(sh, l));
+}
+
+/* room: of bytes that the client may have to take. */
+static bool
+line_takes_request(const struct line *l, const struct stanza *st, size_t room)
+{
+	bool set = st->type == IQ_SET;
+
+	if (l->under_way == 0)
+		return true;
+	if (set != l->sets)
+		return false;
+	if (set)
+		return l->sets_bytes + stanza_bytes(st) <= UNDER_WAY_BYTES;
+	return l->under_way < GETS_MAX &&
+		(l->under_way + 1) * l->answer_bytes <= room;
+}
+
+/* --- which line ----------------------------------------------------------------- */
+
+/* Will we answer st, whatever it is? */
+static bool
+is_request(const struct session *s, const struct stanza *st)
+{
+	struct str domain;
+
+	if (st->kind != STANZA_IQ ||
+		(st->type != IQ_GET && st->type != IQ_SET))
+		return false;
+	if (!jid_is_set(st->to))
+		return true;
+	domain = jid_domain(st->to);
+	/* the own one is most often meant, and need not be looked up */
+	return jid_is_bare(st->to) &&
+		(str_eq(domain, account_domain(s->account)) ||
+			shard_host(session_shard(s), domain) != NULL);
+}
+
+static struct line *
+requests_line(struct requests *r, struct jid other)
+{
+	bool own = !jid_is_set(other) ||
+		jid_eq(other, r->session->account->e.jid);
+
+	return own ? &r->own : &r->others;
+}
+
+static struct requests *
+requests_get(struct session *s)
+{
+	struct requests *r = s->requests;
+
+	struct shard *sh = session_shard(s);
+
+	if (r != NULL)
+		return r;
+	r = sh->spare_requests;
+	sh->spare_requests = NULL;
+	if (r == NULL)
+		r = xmalloc(sizeof(*r));
+	r->session = s;
+	r->timer = (struct timer){ .index = 0 };
+	line_init(&r->own);
+	line_init(&r->others);
+	s->requests = r;
+	return r;
+}
+
+/* --- what may be sent ----------------------------------------------------------- */
+
+/* What may still be written to s before it has enough; 0: it has.  There is room
+ * for a large answer beyond that, and for what others send. */
+static size_t
+session_room(const struct session *s)
+{
+	size_t enough = MIN(UNDER_WAY_BYTES,
+		session_shard(s)->snap->config->limits.write_queue_bytes / 4);
+	size_t queued = session_queued(s);
+
+	return queued < enough ? enough - queued : 0;
+}
+
+/* May st, the first that waits in l or nothing does, be sent?  Nothing overtakes
+ * a change; and presence, which changes what a roster shows, and who is sent
+ * something, does not overtake a get either (RFC 6120 §10.1, 1). */
+static bool
+requests_take(const struct requests *r, const struct line *l,
+	const struct stanza *st)
+{
+	size_t room;
+
+	if (!is_request(r->session, st))
+		return l->under_way == 0 ||
+			(!l->sets && st->kind != STANZA_PRESENCE);
+	room = session_room(r->session);
+	return room != 0 && line_takes_request(l, st, room);
+}
+
+static void
+line_rest(struct requests *r, const struct line *l)
+{
+	enum session_rest why = l == &r->own ? SESSION_REST_OWN :
+					       SESSION_REST_OTHERS;
+
+	if (l->waiting_bytes > WAITING_BYTES)
+		session_rest(r->session, why);
+	else if (l->waiting_bytes <= WAITING_BYTES / 2)
+		session_go_on(r->session, why);
+}
+
+static void
+line_run(struct requests *r, struct line *l)
+{
+	struct shard *sh = session_shard(r->session);
+	const struct stanza *st;
+
+	if (sh->now_us - l->heard_us >= LOST_US)
+		l->under_way = 0;
+	while (r->session->account->hold == NULL &&
+		(st = STAILQ_FIRST(&l->waiting)) != NULL &&
+		requests_take(r, l, st))
+		session_emit(r->session, line_pop(sh, l));
+	line_rest(r, l);
+}
+
+/* Frees r when there is nothing left of it; sets its timer if it has to look
+ * again by itself. */
+static void
+requests_settle(struct requests *r)
+{
+	bool waits = !STAILQ_EMPTY(&r->own.waiting) ||
+		!STAILQ_EMPTY(&r->others.waiting);
+
+	if (line_is_empty(&r->own) && line_is_empty(&r->others))
+		requests_done(r->session);
+	else if (waits && !timer_is_set(&r->timer))
+		shard_timer(session_shard(r->session), &r->timer,
+			session_room(r->session) == 0 ? PACE_US : LOST_US,
+			on_turn);
+}
+
+static void
+on_turn(struct timer *t)
+{
+	struct requests *r = CONTAINER_OF(t, struct requests, timer);
+
+	line_run(r, &r->own);
+	line_run(r, &r->others);
+	requests_settle(r);
+}
+
+void
+requests_go_on(struct account *acc)
+{
+	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
+		if (s->requests != NULL)
+			shard_timer(acc->e.shard, &s->requests->timer, 0,
+				on_turn);
+	}
+}
+
+/* --- from and to the session --------------------------------------------------- */
+
+bool
+requests_keep(struct session *s, struct stanza *st)
+{
+	struct requests *r = s->requests;
+	struct line *l;
+	bool asks;
+
+	if (r == NULL && (st->kind != STANZA_IQ || session_room(s) != 0))
+		return false;
+	asks = is_request(s, st);
+	if (r == NULL && !asks)
+		return false;
+	r = requests_get(s);
+	l = asks ? requests_line(r, st->to) : &r->own;
+	if (STAILQ_EMPTY(&l->waiting) && requests_take(r, l, st))
+		return false;
+	line_append(session_shard(s), l, st);
+	line_rest(r, l);
+	requests_settle(r);
+	return true;
+}
+
+void
+requests_sent(struct session *s, const struct stanza *st)
+{
+	struct line *l;
+
+	if (!is_request(s, st))
+		return;
+	l = requests_line(requests_get(s), st->to);
+	if (l->under_way++ == 0) {
+		l->sets = st->type == IQ_SET;
+		l->sets_bytes = 0;
+	}
+	l->sets_bytes += stanza_bytes(st);
+	l->heard_us = session_shard(s)->now_us;
+}
+
+bool
+requests_is_answer(const struct stanza *st)
+{
+	return (st->type == IQ_RESULT || st->type == IQ_ERROR) &&
+		!jid_is_bare(st->to) && jid_is_bare(st->from);
+}
+
+void
+requests_answered(struct account *acc, const struct stanza *st)
+{
+	struct session *s;
+	struct requests *r;
+	struct line *l;
+
+	if (!requests_is_answer(st))
+		return;
+	s = session_find(acc, jid_resource(st->to));
+	r = s != NULL ? s->requests : NULL;
+	l = r != NULL ? requests_line(r, st->from) : NULL;
+	if (l == NULL || l->under_way == 0)
+		return;
+	l->under_way--;
+	l->heard_us = acc->e.shard->now_us;
+	l->answer_bytes = MAX(stanza_bytes(st),
+		l->answer_bytes - l->answer_bytes / 4);
+	/* not from within whoever gives the answer */
+	if (!STAILQ_EMPTY(&l->waiting))
+		shard_timer(acc->e.shard, &r->timer, 0, on_turn);
+	else
+		requests_settle(r);
+}
+
+/* --- the end ------------------------------------------------------------------- */
+
+static void
+line_flush(struct session *s, struct line *l)
+{
+	while (!STAILQ_EMPTY(&l->waiting)) {
+		struct stanza *st = line_pop(session_shard(s), l);
+
+		if (st->type == IQ_GET && is_request(s, st))
+			stanza_free(st);
+		else
+			session_emit(s, st);
+	}
+}
+
+void
+requests_flush(struct session *s)
+{
+	if (s->requests == NULL)
+		return;
+	line_flush(s, &s->requests->own);
+	line_flush(s, &s->requests->others);
+}
+
+void
+requests_done(struct session *s)
+{
+	struct requests *r = s->requests;
+	struct shard *sh = session_shard(s);
+
+	if (r == NULL)
+		return;
+	s->requests = NULL;
+	shard_timer_cancel(sh, &r->timer);
+	line_drop(sh, &r->own);
+	line_drop(sh, &r->others);
+	if (sh->spare_requests == NULL)
+		sh->spare_requests = r;
+	else
+		free(r);
+}

@@ -1,0 +1,519 @@
+/*
+ * session.c - one bound resource: bound, fed by its stream, written to, ended.
+ *
+ * Invariant: a session is in its account's list from session_bind(), when nothing
+ * can refuse it any more, until session_free(), and in that time
+ * account->n_sessions counts it.
+ */
+#include "config.h"
+
+#include "account/session.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/held.h"
+#include "base/mem.h"
+#include "base/share.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
+#include "core/budget.h"
+#include "core/host.h"
+#include "core/router.h"
+#include "core/wire.h"
+#include "account/account_int.h"
+#include "account/requests.h"
+#include "account/session_flow.h"
+#include "account/trace.h"
+#include "module/module_int.h"
+
+#define RENAME_TRIES 8
+
+/* --- asking -------------------------------------------------------------------- */
+
+struct jid
+session_jid(const struct session *s)
+{
+	struct jid jid = s->account->e.jid;
+
+	jid.text = s->bytes;
+	jid.len = s->jid_len;
+	return jid;
+}
+
+struct str
+session_resource(const struct session *s)
+{
+	return jid_resource(session_jid(s));
+}
+
+struct shard *
+session_shard(const struct session *s)
+{
+	return s->account->e.shard;
+}
+
+struct session *
+session_find(const struct account *acc, struct str resource)
+{
+	struct session *s = acc->sessions;
+
+	while (s != NULL && !str_eq(session_resource(s), resource))
+		s = s->next;
+	return s;
+}
+
+static void
+session_describe(const void *obj, char *out, size_t n)
+{
+	const struct session *s = obj;
+
+	snprintf(out, n, "s%u c2s %06x %s", session_shard(s)->index,
+		s->id & 0xffffff, s->bytes);
+}
+
+struct log_who
+session_who(const struct session *s)
+{
+	return (struct log_who){ session_describe, s };
+}
+
+/* --- what it keeps ----------------------------------------------------------------- */
+
+/* For as long as it is there, so that it counts in the share of its account. */
+static void
+session_keep_presence(struct session *s, struct wire *presence)
+{
+	struct share *share =
+		budget_share(session_shard(s)->server, s->account->e.hash);
+
+	if (s->presence != NULL)
+		share_count(share, -(int64_t)s->presence->n);
+	wire_unref(s->presence);
+	s->presence = presence;
+	if (presence != NULL)
+		share_count(share, presence->n);
+}
+
+/* --- binding (RFC 6120 §7) -------------------------------------------------------- */
+
+static struct session *
+session_new(struct account *acc, struct str resource)
+{
+	struct jid bare = acc->e.jid;
+	struct session *s =
+		xcalloc(1, sizeof(*s) + bare.len + 1 + resource.n + 1);
+	char *at = mempcpy(s->bytes, bare.text, bare.len);
+
+	*at++ = '/';
+	memcpy(at, resource.p, resource.n);
+	s->jid_len = (uint16_t)(bare.len + 1 + resource.n);
+	s->account = acc;
+	s->bound_us = shard_wall_us(acc->e.shard);
+	held_add(HELD_SESSION, s);
+	return s;
+}
+
+static void
+session_enter(struct session *s)
+{
+	struct account *acc = s->account;
+	struct session **end = &acc->sessions;
+
+	while (*end != NULL)
+		end = &(*end)->next;
+	*end = s;
+	acc->n_sessions++;
+	acc->e.shard->stats.sessions++;
+	entity_in_use(&acc->e);
+}
+
+/* One that has not entered, or has left. */
+static void
+session_discard(struct session *s)
+{
+	module_session_slots_free(s);
+	session_flow_free(s->flow);
+	session_keep_presence(s, NULL);
+	held_remove(HELD_SESSION, s);
+	free(s);
+}
+
+void
+session_free(struct session *s)
+{
+	struct account *acc = s->account;
+	struct session **at = &acc->sessions;
+
+	while (*at != s)
+		at = &(*at)->next;
+	*at = s->next;
+	acc->n_sessions--;
+	acc->e.shard->stats.sessions--;
+	requests_done(s);
+	session_discard(s);
+}
+
+/* A name of our own choice (§7.6), or one for a client whose own was taken. */
+static struct str
+resource_make(struct account *acc, char out[RAND_ID_SIZE])
+{
+	struct str id;
+	int tries = 0;
+
+	do {
+		id = rand_id(acc->e.shard->rand, out);
+	} while (session_find(acc, id) != NULL && ++tries < RENAME_TRIES);
+	return id;
+}
+
+/* §7.7.2.2; false when the new one is refused.  *old_out: the one that has to go
+ * for it, or NULL. */
+static bool
+resource_resolve(struct account *acc, struct str *resource_io,
+	char made[RAND_ID_SIZE], struct session **old_out)
+{
+	const struct config_limits *limits =
+		&acc->e.shard->snap->config->limits;
+	struct session *old = resource_io->p != NULL ?
+		session_find(acc, *resource_io) :
+		NULL;
+
+	*old_out = NULL;
+	if (resource_io->p == NULL) {
+		*resource_io = resource_make(acc, made);
+		return true;
+	}
+	if (old == NULL)
+		return true;
+	switch ((enum resource_conflict)limits->resource_conflict) {
+	case CONFLICT_REPLACE:
+		*old_out = old;
+		return true;
+	case CONFLICT_REFUSE:
+		return false;
+	case CONFLICT_RENAME:
+		*resource_io = resource_make(acc, made);
+		return true;
+	}
+	return false;
+}
+
+/* The old one goes when nothing can refuse the new one any more. */
+struct session *
+session_bind(struct account *acc, struct str resource,
+	const struct session_stream *ops, void *stream,
+	enum stanza_cond *cond_out)
+{
+	struct shard *sh = acc->e.shard;
+	char made[RAND_ID_SIZE];
+	struct session *s, *old;
+
+	ASSERT_OWNER(&acc->e);
+	if (acc->removing || !resource_resolve(acc, &resource, made, &old)) {
+		*cond_out = acc->removing ? COND_NOT_ALLOWED : COND_CONFLICT;
+		return NULL;
+	}
+	if (acc->n_sessions - (old != NULL) >=
+		sh->snap->config->limits.sessions_per_account) {
+		sh->stats.refused++;
+		*cond_out = COND_RESOURCE_CONSTRAINT;
+		return NULL;
+	}
+	s = session_new(acc, resource);
+	s->ops = ops;
+	s->stream = stream;
+	rand_bytes(sh->rand, &s->id, sizeof(s->id));
+	if (hook_run(account_host(acc), HOOK_SESSION_BIND, s) == HOOK_HANDLED) {
+		session_discard(s);
+		entity_check_idle(&acc->e);
+		*cond_out = COND_NOT_ALLOWED;
+		return NULL;
+	}
+	session_enter(s);
+	if (old != NULL)
+		session_close(old, STREAM_CONFLICT,
+			"Replaced by a new connection");
+	log_info(LOG_SESSION, session_who(s), "bound sessions=%u",
+		(unsigned)acc->n_sessions);
+	hook_run(account_host(acc), HOOK_SESSION_BOUND, s);
+	return s;
+}
+
+/* --- in -------------------------------------------------------------------------- */
+
+/* RFC 6120 §8.1.2.1: the client may say who it is, but only the truth. */
+static bool
+session_stamp(struct session *s, struct stanza *st)
+{
+	struct jid self = session_jid(s);
+
+	if (jid_is_set(st->from) && !jid_eq(st->from, self) &&
+		!jid_eq(st->from, jid_bare(self)))
+		return false;
+	stanza_set_from(st, self);
+	return true;
+}
+
+static bool
+is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
+{
+	struct jid from;
+
+	return elem_is(e, NS_DELAY, "delay") &&
+		jid_parse(&from, a, elem_attr(e, "from"), NULL) &&
+		jid_local(from).n == 0 &&
+		shard_host(sh, jid_domain(from)) != NULL;
+}
+
+/* XEP-0203 §5: what we have delayed, only we say (hostile 48).  An iq keeps its
+ * one payload.  Those that stay are chained anew, because to take out each by
+ * itself would be slow where there are many. */
+static void
+session_drop_claims(struct session *s, struct stanza *st)
+{
+	struct elem **at = &st->root->first;
+	struct elem *last = NULL;
+
+	if (st->kind == STANZA_IQ)
+		return;
+	for (struct elem *e = *at; e != NULL; e = e->next) {
+		if (!elem_is_text(e) &&
+			is_our_delay(session_shard(s), st->arena, e))
+			continue;
+		*at = last = e;
+		at = &e->next;
+	}
+	*at = NULL;
+	st->root->last = last;
+}
+
+void
+session_emit(struct session *s, struct stanza *st)
+{
+	struct account *acc = s->account;
+	struct session_stanza arg = { s, st };
+
+	if (hook_run(account_host(acc), HOOK_SESSION_SEND, &arg) ==
+		HOOK_HANDLED)
+		return;
+	/* RFC 6120 §10.3: without an address it is for the own account */
+	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
+		stanza_set_to(st, acc->e.jid);
+	if (!jid_is_set(st->to)) {
+		stanza_free(st);
+		return;
+	}
+	requests_sent(s, st);
+	account_send(acc, st);
+}
+
+bool
+session_receive(struct session *s, struct stanza *st)
+{
+	struct shard *sh = session_shard(s);
+
+	ASSERT_ON(sh);
+	if (!session_stamp(s, st)) {
+		stanza_free(st);
+		return false;
+	}
+	session_drop_claims(s, st);
+	sh->stats.stanzas_in++;
+	trace_stanza(s, "in", st);
+	if ((s->account->hold == NULL ||
+		    !account_hold_keeps(s->account, s, st)) &&
+		!requests_keep(s, st))
+		session_emit(s, st);
+	return true;
+}
+
+/* --- out ------------------------------------------------------------------------- */
+
+static inline bool
+session_may_write(struct session *s, struct stanza *st)
+{
+	struct session_stanza arg = { s, st };
+
+	if (s->stream == NULL || s->closing)
+		return false;
+	if (hook_run(account_host(s->account), HOOK_SESSION_DELIVER, &arg) ==
+		HOOK_HANDLED)
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	trace_stanza(s, "out", st);
+	return true;
+}
+
+static void
+session_keep(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (*copy_io == NULL)
+		*copy_io = wire_new(st);
+	session_flow_add(s, st, *copy_io, jid_str(st->to));
+}
+
+void
+session_write(struct session *s, struct stanza *st)
+{
+	if (session_may_write(s, st))
+		session_write_own(s, st);
+}
+
+void
+session_write_own(struct session *s, struct stanza *st)
+{
+	struct wire *copy = NULL;
+
+	if (!s->full) {
+		s->ops->send(s->stream, st);
+		return;
+	}
+	session_keep(s, st, &copy);
+	wire_unref(copy);
+}
+
+bool
+session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (!session_may_write(s, st))
+		return false;
+	if (s->full) {
+		session_keep(s, st, copy_io);
+		return false;
+	}
+	s->ops->send(s->stream, st);
+	return true;
+}
+
+static bool
+has_watchers(const struct session *s)
+{
+	const struct host *host = account_host(s->account);
+
+	return s->account->traced ||
+		(host != NULL && host->hooks[HOOK_SESSION_DELIVER].n != 0);
+}
+
+bool
+session_write_stored(struct session *s, struct str text)
+{
+	struct wire *w;
+
+	if (s->stream == NULL || s->closing || s->full || has_watchers(s))
+		return false;
+	w = wire_of_stored(text);
+	if (w == NULL)
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	s->ops->send_wire(s->stream, w, STR_NONE);
+	wire_unref(w);
+	return true;
+}
+
+void
+session_write_shared(struct session *s, struct stanza *st,
+	struct wire **wire_io, struct str to)
+{
+	if (!session_may_write(s, st))
+		return;
+	if (*wire_io == NULL)
+		*wire_io = wire_new(st);
+	if (s->full)
+		session_flow_add(s, st, *wire_io, to);
+	else
+		s->ops->send_wire(s->stream, *wire_io, to);
+}
+
+/* --- resting ------------------------------------------------------------------- */
+
+static void
+session_set_rest(struct session *s, uint8_t rest)
+{
+	bool rested = s->rest != 0;
+
+	s->rest = rest & 0xf;
+	if ((rest != 0) != rested && s->stream != NULL && s->ops->rest != NULL)
+		s->ops->rest(s->stream, rest != 0);
+}
+
+void
+session_rest(struct session *s, enum session_rest why)
+{
+	ASSERT_ON(session_shard(s));
+	session_set_rest(s, s->rest | (uint8_t)why);
+}
+
+void
+session_go_on(struct session *s, enum session_rest why)
+{
+	ASSERT_ON(session_shard(s));
+	session_set_rest(s, s->rest & (uint8_t)~why);
+}
+
+/* --- presence --------------------------------------------------------------------- */
+
+void
+session_set_presence(struct session *s, const struct stanza *st,
+	int8_t priority)
+{
+	struct host *host = account_host(s->account);
+	bool was_available = session_is_available(s);
+	bool took_messages = session_takes_messages(s);
+
+	session_keep_presence(s, st != NULL ? wire_new(st) : NULL);
+	s->priority = st != NULL ? priority : 0;
+	s->presence_us = shard_wall_us(session_shard(s));
+	if (!was_available && session_is_available(s))
+		hook_run(host, HOOK_SESSION_AVAILABLE, s);
+	if (!took_messages && session_takes_messages(s))
+		hook_run(host, HOOK_SESSION_MESSAGES, s);
+	if (was_available && !session_is_available(s))
+		hook_run(host, HOOK_SESSION_UNAVAILABLE, s);
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+/* As if the client had said goodbye (RFC 6121 §4.5.2). */
+static void
+session_goodbye(struct session *s)
+{
+	struct jid nobody = { .text = NULL };
+
+	session_emit(s, stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody,
+				STR_NONE));
+}
+
+void
+session_lost(struct session *s)
+{
+	struct account *acc = s->account;
+	struct session_flow *flow;
+
+	ASSERT_OWNER(&acc->e);
+	s->stream = NULL;
+	s->closing = true;
+	requests_flush(s);
+	account_hold_let_out(acc, s);
+	session_goodbye(s);
+	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
+	log_info(LOG_SESSION, session_who(s), "ended");
+	flow = s->flow;
+	s->flow = NULL;
+	session_free(s);
+	session_flow_return(flow, acc);
+	if (acc->anonymous && acc->sessions == NULL)
+		acc->exists = false;
+	entity_check_idle(&acc->e);
+}
+
+void
+session_close(struct session *s, enum stream_cond cond, const char *text)
+{
+	void *stream = s->stream;
+
+	if (stream != NULL)
+		s->ops->close(stream, cond, text);
+	session_lost(s);
+}

@@ -1,0 +1,193 @@
+/*
+ * session.h - one bound resource of an account (RFC 6120 §7, RFC 6121 §4).
+ *
+ * Owner shard of the account.  A session outlives its stream while it can be
+ * resumed; between the two is a narrow seam: stanza in, wire out, opened, lost,
+ * resumed, closed.  Other kinds of stream stand behind the same seam.
+ */
+#ifndef CORE_SESSION_H
+#define CORE_SESSION_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/log.h"
+#include "base/str.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+#include "account/account.h"
+
+struct requests;
+struct session_flow;
+struct stanza;
+struct wire;
+
+/* What a session asks of its stream. */
+struct session_stream {
+	/* Writes st (borrowed) to the client. */
+	void (*send)(void *stream, const struct stanza *st);
+	/* Writes w (borrowed) with the address spliced in. */
+	void (*send_wire)(void *stream, const struct wire *w, struct str to);
+	/* Closes it; the stream has forgotten the session, and makes no more
+	 * call. */
+	void (*close)(void *stream, enum stream_cond cond, const char *text);
+	/* For the log and for lists: "tls", "cipher", "peer", "mechanism"; NULL
+	 * when there is no such thing. */
+	const char *(*describe)(void *stream, const char *what);
+	/* Bytes that the kernel has yet to take; NULL: the stream does not
+	 * know. */
+	size_t (*queued)(void *stream);
+	/* Bytes that the client has taken since the stream began; with
+	 * queued. */
+	uint64_t (*taken)(void *stream);
+	/* Ends it without a word, at the end of the turn: session_lost() follows.
+	 * why is for the log. */
+	void (*cut)(void *stream, const char *why);
+	/* Takes nothing more from the client, or goes on with it; what was read
+	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
+	 * Never called twice with the same. */
+	void (*rest)(void *stream, bool rests);
+	/* As entity_class.warm, for send(): two steps.  May be NULL. */
+	void (*warm)(const void *stream, unsigned step);
+};
+
+/* Why its stream rests, for now: each reason goes by itself. */
+enum session_rest {
+	SESSION_REST_OWN = 1 << 0,    /* too much waits, see requests.h: what */
+	SESSION_REST_OTHERS = 1 << 1, /* it asks its account, or others */
+	SESSION_REST_READER = 1 << 2, /* whom it writes to reads slowly */
+	SESSION_REST_LINE = 1 << 3,   /* too much waits in account_line.h */
+};
+
+struct session {
+	struct session *next; /* of the account */
+	struct account *account;
+	const struct session_stream *ops;
+	void *stream;          /* NULL while it has none */
+	struct wire *presence; /* the last one broadcast; NULL: not available */
+	struct module_slot *slots; /* what modules keep with it */
+	struct requests *requests; /* NULL: none is under way */
+	struct session_flow *flow; /* NULL: the client keeps up */
+	int64_t presence_us;   /* when presence came, wall clock */
+	int64_t bound_us;      /* wall clock */
+	uint32_t id;           /* for the log */
+	uint16_t jid_len;      /* of the full address */
+	int8_t priority;
+	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
+	bool closing : 1;
+	bool full : 1;         /* what is written waits in flow */
+	uint8_t rest : 4;      /* enum session_rest, or-ed */
+	char bytes[];          /* the full address, and a NUL */
+};
+
+/* Argument of HOOK_SESSION_SEND and HOOK_SESSION_DELIVER. */
+struct session_stanza {
+	struct session *session;
+	struct stanza *st;
+};
+
+/* --- for streams, owner shard ------------------------------------------------- */
+
+/*
+ * Binds a resource (prepared; STR_NONE: ours to choose), by the conflict policy
+ * of the configuration (RFC 6120 §7.7.2.2).  The session refers to stream until
+ * session_lost() or ops->close().  NULL with *cond_out: conflict,
+ * resource-constraint (too many sessions), not-allowed (a module refused).
+ */
+struct session *session_bind(struct account *acc, struct str resource,
+	const struct session_stream *ops, void *stream,
+	enum stanza_cond *cond_out);
+/*
+ * The client sent st (taken): its from is checked and stamped (RFC 6120
+ * §8.1.2.1), what it says in our name is taken out, and it goes to the hooks and
+ * the router.  False when from is not
+ * the session's own: st is freed, and the caller closes with invalid-from.
+ */
+bool session_receive(struct session *s, struct stanza *st);
+/* The stream is gone, with or without goodbye: presence unavailable is sent on
+ * its behalf, and s is freed.  What waits for the client finds another place. */
+void session_lost(struct session *s);
+/* The kernel has refused more than a little: until session_drained(), nothing is
+ * written to the stream, and waits with the session.  May be called by send() and
+ * send_wire(). */
+void session_full(struct session *s);
+/* The stream is empty again. */
+void session_drained(struct session *s);
+/* A client that does not keep up cannot answer what it has yet to read: has it
+ * taken anything since this was asked last? */
+bool session_takes_anything(struct session *s);
+/* Writes st (borrowed), in its turn: what the stream itself has to say. */
+void session_write_own(struct session *s, struct stanza *st);
+
+/* --- owner shard ------------------------------------------------------------ */
+
+struct jid session_jid(const struct session *s);
+struct str session_resource(const struct session *s);
+struct shard *session_shard(const struct session *s);
+/* In acc, by resource; NULL. */
+struct session *session_find(const struct account *acc, struct str resource);
+
+static inline bool
+session_is_available(const struct session *s)
+{
+	return s->presence != NULL;
+}
+
+/* Available, and takes messages for the bare address. */
+static inline bool
+session_takes_messages(const struct session *s)
+{
+	return s->presence != NULL && s->priority >= 0;
+}
+
+/* Over TLS, at this moment? */
+static inline bool
+session_is_secure(const struct session *s)
+{
+	return s->stream != NULL && s->ops->describe != NULL &&
+		s->ops->describe(s->stream, "tls") != NULL;
+}
+
+/*
+ * The client's presence is st now (borrowed; its from is stamped, it has no to),
+ * or none any more (NULL).  Runs HOOK_SESSION_AVAILABLE, _MESSAGES and
+ * _UNAVAILABLE as it changes; broadcasting is the caller's.
+ */
+void session_set_presence(struct session *s, const struct stanza *st,
+	int8_t priority);
+
+/* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
+void session_write(struct session *s, struct stanza *st);
+/* The same for a message to several sessions: *copy_io, NULL at first, is what
+ * those share in which it has to wait, and is unref'd by the caller.  True when
+ * the stream has got it. */
+bool session_write_copy(struct session *s, struct stanza *st,
+	struct wire **copy_io);
+/* The same for text, a stanza of jabber:client that stored_write() has written,
+ * byte for byte: it need not be read for this.  False, and nothing is written,
+ * when somebody wants to look inside, or it would have to wait. */
+bool session_write_stored(struct session *s, struct str text);
+/* The same for one that many receive; wire_io as in entity.h, to: the address
+ * to show. */
+void session_write_shared(struct session *s, struct stanza *st,
+	struct wire **wire_io, struct str to);
+/* Bytes that were written and wait for the client to take them. */
+size_t session_queued(const struct session *s);
+/* The client does not keep up: who has much to write goes on when
+ * HOOK_SESSION_DRAINED says that it has taken what there was. */
+static inline bool
+session_is_full(const struct session *s)
+{
+	return s->full;
+}
+/* The client is not read any more until no reason is left.  Either may be called
+ * again and again. */
+void session_rest(struct session *s, enum session_rest why);
+void session_go_on(struct session *s, enum session_rest why);
+/* Closes its stream with an error, and ends the session: s is freed. */
+void session_close(struct session *s, enum stream_cond cond, const char *text);
+
+struct log_who session_who(const struct session *s);
+
+#endif

@@ -1,0 +1,289 @@
+/*
+ * command.c - finds commands, checks what they are given, runs them.
+ *
+ * Shard 0.
+ */
+#include "config.h"
+
+#include "command/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "xmpp/jid.h"
+#include "core/host.h"
+#include "core/server.h"
+#include "command/command_int.h"
+#include "module/module.h"
+#include "module/module_int.h"
+
+#define NUMBER_TEXT 24
+
+/* --- answering ---------------------------------------------------------- */
+
+void
+command_row(struct command_call *call)
+{
+	call->row(call);
+}
+
+void
+command_field(struct command_call *call, const char *name, struct str text)
+{
+	call->field(call, name, text, false);
+}
+
+void
+command_number(struct command_call *call, const char *name, int64_t value)
+{
+	char text[NUMBER_TEXT];
+
+	snprintf(text, sizeof(text), "%lld", (long long)value);
+	call->field(call, name, str_c(text), true);
+}
+
+void
+command_text(struct command_call *call, const char *fmt, ...)
+{
+	va_list ap;
+	char *text;
+	int n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&text, fmt, ap);
+	va_end(ap);
+	if (n == -1)
+		abort();
+	call->text(call, (struct str){ text, (size_t)n });
+	free(text);
+}
+
+void
+command_done(struct command_call *call)
+{
+	command_fail(call, NULL);
+}
+
+void
+command_fail(struct command_call *call, const struct err *err)
+{
+	struct module_entry *entry = call->entry;
+
+	call->finish(call, err);
+	if (entry != NULL)
+		atomic_fetch_sub(&entry->pending, 1);
+}
+
+/* --- what was given ----------------------------------------------------- */
+
+struct str
+command_value(const struct command_call *call, const char *name)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (strcmp(arg[i].name, name) == 0)
+			return call->values[i];
+	}
+	return STR_NONE;
+}
+
+bool
+command_switch(const struct command_call *call, const char *name)
+{
+	return command_value(call, name).p != NULL;
+}
+
+static bool
+command_prepare(struct command_call *call, const struct command_arg *arg,
+	struct str *value_io, struct err *err)
+{
+	struct jid jid;
+	long long number;
+
+	switch (arg->type) {
+	case ARG_JID:
+		if (!jid_parse(&jid, call->arena, *value_io, err))
+			return err_prefix(err, "%s", arg->name);
+		*value_io = jid_str(jid);
+		return true;
+	case ARG_DOMAIN:
+		if (!jid_prep_domain(value_io, call->arena, *value_io, err))
+			return err_prefix(err, "%s", arg->name);
+		return true;
+	case ARG_INT:
+		if (!str_to_int(*value_io, INT64_MIN, INT64_MAX, &number))
+			return err_set(err, ERR_INVALID,
+				"%s: \"%.*s\" is not a number", arg->name,
+				STR_ARG(*value_io));
+		return true;
+	case ARG_TEXT:
+	case ARG_SWITCH:
+	case ARG_SECRET:
+	case ARG_PATH:
+	case ARG_FILE:
+	case ARG_CONFIRM:
+		return true;
+	}
+	return true;
+}
+
+bool
+command_serves(const struct command_call *call, struct str domain,
+	struct err *err)
+{
+	return snapshot_host(call->server->newest, domain) != NULL ||
+		err_set(err, ERR_MISSING,
+			"%.*s is not served here, see hosts: in antiphond.yml",
+			STR_ARG(domain));
+}
+
+/* The module that brings the command; NULL: it is one of the house's own. */
+static struct module_entry *
+command_entry(struct server *srv, const struct command *c)
+{
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		struct module_entry *e = &srv->modules->entries[i];
+		const struct command *row =
+			e->module != NULL ? e->module->commands : NULL;
+
+		for (; row != NULL && row->name != NULL; row++) {
+			if (row == c)
+				return e;
+		}
+	}
+	return NULL;
+}
+
+/* What was not given may be left out, or has not been asked for yet. */
+static bool
+command_may_lack(const struct command_call *call, const struct command_arg *arg)
+{
+	return arg->optional ||
+		(call->check_only &&
+			(arg->type == ARG_SECRET || arg->type == ARG_CONFIRM));
+}
+
+static bool
+command_check(struct command_call *call, struct err *err)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (call->values[i].p != NULL) {
+			if (!command_prepare(call, &arg[i], &call->values[i],
+				    err))
+				return false;
+		} else if (!command_may_lack(call, &arg[i])) {
+			return err_set(err, ERR_INVALID, "%s is missing",
+				arg[i].name);
+		}
+	}
+	return call->command->check == NULL ||
+		call->command->check(call, err);
+}
+
+void
+command_run(struct command_call *call)
+{
+	struct err err = ERR_INIT;
+
+	call->entry = command_entry(call->server, call->command);
+	if (call->entry != NULL)
+		atomic_fetch_add(&call->entry->pending, 1);
+	if (!command_check(call, &err))
+		command_fail(call, &err);
+	else if (call->check_only)
+		command_done(call);
+	else
+		call->command->run(call);
+}
+
+/* --- the registry ------------------------------------------------------- */
+
+struct command_registry VEC(const struct command *);
+
+void
+command_register(struct server *srv, const struct command *table)
+{
+	struct command_registry *r = srv->commands;
+
+	if (r == NULL)
+		r = srv->commands = xcalloc(1, sizeof(*r));
+	*vec_push(r) = table;
+}
+
+void
+command_registry_free(struct command_registry *r)
+{
+	if (r == NULL)
+		return;
+	vec_done(r);
+	free(r);
+}
+
+struct listing VEC(const struct command *);
+
+static void
+listing_add(struct listing *l, const struct command *table)
+{
+	for (; table != NULL && table->name != NULL; table++)
+		*vec_push(l) = table;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct command *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The house's own, and those of modules that a snapshot names. */
+static struct listing
+command_list(struct server *srv)
+{
+	struct listing l = { .n = 0 };
+
+	for (size_t i = 0; srv->commands != NULL && i < srv->commands->n; i++)
+		listing_add(&l, srv->commands->p[i]);
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		const struct module_entry *e = &srv->modules->entries[i];
+
+		if (e->module != NULL && atomic_load(&e->refs) != 0)
+			listing_add(&l, e->module->commands);
+	}
+	if (l.n != 0)
+		qsort(l.p, l.n, sizeof(l.p[0]), by_name);
+	return l;
+}
+
+const struct command *
+command_find(struct server *srv, struct str name)
+{
+	struct listing l = command_list(srv);
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < l.n && found == NULL; i++) {
+		if (str_is(name, l.p[i]->name))
+			found = l.p[i];
+	}
+	vec_done(&l);
+	return found;
+}
+
+void
+command_each(struct server *srv,
+	void (*fn)(void *arg, const struct command *c), void *arg)
+{
+	struct listing l = command_list(srv);
+
+	for (size_t i = 0; i < l.n; i++)
+		fn(arg, l.p[i]);
+	vec_done(&l);
+}

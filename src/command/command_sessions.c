@@ -1,0 +1,316 @@
+/*
+ * command_sessions.c - the commands about sessions: list, close, trace.
+ *
+ * Shard 0, which sends its questions to the shards that know.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/datetime.h"
+#include "core/shard.h"
+#include "core/wire.h"
+#include "account/account.h"
+#include "account/session.h"
+#include "command/commands.h"
+
+#define KICK_TEXT "Closed by an administrator"
+
+/* The argument "jid", if it is given, lies in a domain of ours. */
+static bool
+jid_check(struct command_call *call, struct err *err)
+{
+	struct str jid = command_value(call, "jid");
+
+	return jid.p == NULL ||
+		command_serves(call, jid_domain(jid_trusted(jid)), err);
+}
+
+/* Of an account, or of one session. */
+static bool
+account_check(struct command_call *call, struct err *err)
+{
+	struct jid jid = jid_trusted(command_value(call, "jid"));
+
+	if (jid.local_len == 0)
+		return err_set(err, ERR_INVALID,
+			"%.*s is not an address of the form user@domain",
+			STR_ARG(jid_str(jid)));
+	return command_serves(call, jid_domain(jid), err);
+}
+
+/* --- sessions ----------------------------------------------------------- */
+
+/* One session, as it was when the tour came by. */
+struct session_entry {
+	struct session_entry *next;
+	struct str jid, show, peer, tls, cipher, mechanism;
+	int64_t bound_us;
+	unsigned shard;
+	int8_t priority;
+};
+
+/* Filled by one shard after the other, read by shard 0 at the end. */
+struct session_list {
+	struct command_call *call;
+	struct arena *arena;
+	struct jid who; /* not set: everybody */
+	struct session_entry *first;
+	struct session_entry **end;
+};
+
+static struct str
+session_detail(struct arena *a, const struct session *s, const char *what)
+{
+	if (s->stream == NULL || s->ops->describe == NULL)
+		return STR_NONE;
+	return arena_str(a, str_c(s->ops->describe(s->stream, what)));
+}
+
+/* As in RFC 6121 §4.7.2.1, and "online" for a presence without it. */
+static struct str
+session_show(struct arena *a, const struct session *s)
+{
+	struct str show = STR_NONE;
+	struct stanza *st;
+
+	if (s->presence == NULL)
+		return STR("unavailable");
+	st = wire_stanza(s->presence);
+	elem_each(st->root, child) {
+		if (!elem_is_text(child) && str_is(child->name, "show"))
+			show = arena_str(a, elem_text(a, child));
+	}
+	stanza_free(st);
+	return show.n != 0 ? show : STR("online");
+}
+
+static void
+list_add(struct session_list *l, const struct session *s)
+{
+	struct session_entry *e = arena_zalloc(l->arena, sizeof(*e));
+
+	e->jid = arena_str(l->arena, jid_str(session_jid(s)));
+	e->show = session_show(l->arena, s);
+	e->peer = session_detail(l->arena, s, "peer");
+	e->tls = session_detail(l->arena, s, "tls");
+	e->cipher = session_detail(l->arena, s, "cipher");
+	e->mechanism = session_detail(l->arena, s, "mechanism");
+	e->bound_us = s->bound_us;
+	e->shard = session_shard(s)->index;
+	e->priority = s->priority;
+	*l->end = e;
+	l->end = &e->next;
+}
+
+static bool
+list_wants(const struct session_list *l, const struct session *s)
+{
+	struct jid jid = session_jid(s);
+
+	if (!jid_is_set(l->who))
+		return true;
+	return jid_is_bare(l->who) ? jid_eq_bare(jid, l->who) :
+				     jid_eq(jid, l->who);
+}
+
+static void
+list_visit(struct shard *sh, void *arg)
+{
+	struct session_list *l = arg;
+
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
+		if (e->class != &account_class)
+			continue;
+		for (const struct session *s = account_of(e)->sessions;
+			s != NULL; s = s->next) {
+			if (list_wants(l, s))
+				list_add(l, s);
+		}
+	}
+}
+
+static void
+list_show(struct command_call *call, const struct session_entry *e)
+{
+	char since[DATETIME_SIZE];
+
+	command_row(call);
+	command_field(call, "jid", e->jid);
+	command_field(call, "show", e->show);
+	command_number(call, "priority", e->priority);
+	command_field(call, "peer", e->peer);
+	command_field(call, "tls", e->tls);
+	command_field(call, "cipher", e->cipher);
+	command_field(call, "mechanism", e->mechanism);
+	command_field(call, "since", datetime_format(since, e->bound_us));
+	command_number(call, "shard", e->shard);
+}
+
+static void
+list_end(struct shard *from, void *arg)
+{
+	struct session_list *l = arg;
+
+	(void)from;
+	for (const struct session_entry *e = l->first; e != NULL; e = e->next)
+		list_show(l->call, e);
+	command_done(l->call);
+	arena_free(l->arena);
+	free(l);
+}
+
+static void
+sessions_run(struct command_call *call)
+{
+	struct session_list *l = xcalloc(1, sizeof(*l));
+	struct str who = command_value(call, "jid");
+
+	l->call = call;
+	l->arena = arena_new();
+	l->end = &l->first;
+	if (who.p != NULL)
+		l->who = jid_trusted(who);
+	shard_tour(call->shard, list_visit, list_end, l);
+}
+
+/* --- kick --------------------------------------------------------------- */
+
+static void
+on_kicked(void *arg, bool ok, const struct err *err)
+{
+	if (ok)
+		command_done(arg);
+	else
+		command_fail(arg, err);
+}
+
+static void
+kick_run(struct command_call *call)
+{
+	struct jid jid = jid_trusted(command_value(call, "jid"));
+	struct str text = command_value(call, "text");
+
+	/* values are NUL-terminated, like all that lies in an arena */
+	account_kick(call->shard, jid, jid_resource(jid),
+		text.p != NULL ? text.p : KICK_TEXT, on_kicked, call);
+}
+
+/* --- trace -------------------------------------------------------------- */
+
+struct tracing {
+	struct command_call *call;
+	struct jid jid; /* in the call's arena */
+	bool on;
+	bool found;
+};
+
+static void
+trace_end(struct shard *from, void *arg)
+{
+	struct tracing *t = arg;
+	struct command_call *call = t->call;
+	struct err err = ERR_INIT;
+
+	(void)from;
+	if (t->found) {
+		command_done(call);
+	} else {
+		err_set(&err, ERR_MISSING, "there is no account %.*s",
+			STR_ARG(jid_str(t->jid)));
+		command_fail(call, &err);
+	}
+	free(t);
+}
+
+static void
+trace_loaded(struct entity *e, void *arg)
+{
+	struct tracing *t = arg;
+
+	if (e != NULL && account_of(e)->exists) {
+		account_of(e)->traced = t->on;
+		t->found = true;
+	}
+	if (e != NULL)
+		entity_check_idle(e);
+	shard_post(t->call->shard, trace_end, t, 0);
+}
+
+static void
+trace_arrive(struct shard *sh, void *arg)
+{
+	struct tracing *t = arg;
+	struct entity *e = NULL;
+
+	if (shard_host(sh, jid_domain(t->jid)) != NULL)
+		e = entity_get(sh, &account_class, t->jid);
+	if (e != NULL)
+		entity_when_loaded(e, trace_loaded, t);
+	else
+		shard_post(t->call->shard, trace_end, t, 0);
+}
+
+static bool
+trace_check(struct command_call *call, struct err *err)
+{
+	struct str what = command_value(call, "state");
+
+	if (!str_is(what, "on") && !str_is(what, "off"))
+		return err_set(err, ERR_INVALID, "state is \"on\" or \"off\"");
+	return account_check(call, err);
+}
+
+static void
+trace_run(struct command_call *call)
+{
+	struct str what = command_value(call, "state");
+	struct tracing *t = xcalloc(1, sizeof(*t));
+
+	t->call = call;
+	t->jid = jid_bare(jid_trusted(command_value(call, "jid")));
+	t->on = str_is(what, "on");
+	shard_post(server_owner(call->server, jid_str(t->jid)), trace_arrive, t,
+		0);
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+static const struct command_arg sessions_args[] = {
+	{ "jid", ARG_JID, .optional = true,
+		.help = "only sessions of this account, or this one session" },
+	{ .name = NULL },
+};
+
+static const struct command_arg kick_args[] = {
+	{ "jid", ARG_JID,
+		.help = "an account, or one session with its resource" },
+	{ "text", ARG_TEXT, .optional = true, .option = true,
+		.help = "what the user is told" },
+	{ .name = NULL },
+};
+
+static const struct command_arg trace_args[] = {
+	{ "jid", ARG_JID, .help = "the address of the account" },
+	{ "state", ARG_TEXT, .help = "on or off" },
+	{ .name = NULL },
+};
+
+const struct command command_sessions[] = {
+	{ "kick", "close the sessions of a user",
+		"The stream ends with <policy-violation/>; nothing keeps the user from coming back.",
+		kick_args, kick_run, account_check },
+	{ "sessions", "list who is connected", NULL, sessions_args,
+		sessions_run, jid_check },
+	{ "trace", "write the stanzas of an account to the log",
+		"All text in them is replaced by its length. It ends when the account leaves memory, some time after its last session.",
+		trace_args, trace_run, trace_check },
+	{ .name = NULL },
+};

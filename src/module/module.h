@@ -1,0 +1,218 @@
+/*
+ * module.h - what a module is, and all that one may include.
+ *
+ * A module is one C file that defines one struct module with MODULE(name).
+ * What it attaches to stands there as tables, so that the loader can attach and
+ * detach it, list it, and put it into the manual.  Nothing else is exported,
+ * and there is no state in a module outside of its slots.
+ */
+#ifndef CORE_MODULE_H
+#define CORE_MODULE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/quota.h"
+#include "base/rand.h"
+#include "base/rate.h"
+#include "base/str.h"
+#include "base/text.h"
+#include "base/vec.h"
+#include "base/worker.h"
+#include "xml/elem.h"
+#include "xmpp/caps.h"
+#include "xmpp/datetime.h"
+#include "xmpp/error.h"
+#include "xmpp/form.h"
+#include "xmpp/jid.h"
+#include "xmpp/message.h"
+#include "xmpp/stanza.h"
+#include "xmpp/subscription.h"
+#include "conf/conf.h"
+#include "conf/option.h"
+#include "store/store.h"
+#include "core/entity.h"
+#include "core/hook.h"
+#include "core/host.h"
+#include "core/iq.h"
+#include "core/router.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "core/stored.h"
+#include "core/wire.h"
+#include "account/account.h"
+#include "account/credentials.h"
+#include "account/roster_change.h"
+#include "account/session.h"
+#include "command/command.h"
+
+/* Changes when a module has to be built anew. */
+#define MODULE_API 2
+
+struct module {
+	unsigned api; /* MODULE_API */
+	const char *name;
+	const char *summary;
+	const char *specs; /* "XEP-0199 2.0.1, ...": feeds the list of what we
+			    * support */
+	const char *const *features; /* of disco#info at a host; NULL-terminated */
+	const char *const *account_features; /* at a bare address */
+	const char *const *needs;    /* modules that must be in force too */
+	const struct option *options;
+	size_t conf_size; /* of the struct that options fill */
+	const struct hook_handler *hooks;
+	const struct iq_handler *iqs;
+	const struct command *commands;
+	const char *const *account_maps; /* read with the account, and the
+					  * sizes of logs of these names; see
+					  * HOOK_ACCOUNT_LOAD */
+
+	/* State: bytes in a slot of each object, zeroed when first asked for;
+	 * the done function (may be NULL) ends it before it is freed. */
+	size_t shard_state, account_state, session_state;
+	void (*shard_done)(struct shard *sh, void *state);
+	void (*account_done)(struct account *acc, void *state);
+	void (*session_done)(struct session *s, void *state);
+
+	/* Called once, on shard 0, before and after everything else of it.  May
+	 * be NULL. */
+	bool (*load)(struct server *srv, struct err *err);
+	void (*unload)(struct server *srv);
+};
+
+/* The one symbol that the loader looks for. */
+#ifdef STATIC_MODULES
+#define MODULE(id)                                                             \
+	extern const struct module antiphon_module_##id;                       \
+	const struct module antiphon_module_##id
+#else
+#define MODULE(id)                                                             \
+	extern const struct module antiphon_module;                            \
+	__attribute__((visibility("default"))) const struct module antiphon_module
+#endif
+
+/* A module at a host, in a snapshot: what handlers are given. */
+struct module_ctx {
+	const struct module *module;
+	const struct host *host;
+	const void *conf; /* the struct that options fill */
+	struct module_entry *entry; /* the loader's */
+};
+
+/* --- owner shard: state in slots ------------------------------------------------- */
+
+/* Never NULL: made when first asked for. */
+void *module_shard_state(struct module_ctx *m, struct shard *sh);
+void *module_account_state(struct module_ctx *m, struct account *acc);
+void *module_session_state(struct module_ctx *m, struct session *s);
+
+/* --- any shard: the store, answered on sh, after the call has returned ------------ */
+
+/* As in store/store.h; the callback runs on sh, and the module stays loaded
+ * until it has. */
+void module_get(struct module_ctx *m, struct shard *sh, struct store_place at,
+	struct str key, store_read_fn fn, void *arg);
+void module_list(struct module_ctx *m, struct shard *sh, struct store_place at,
+	store_read_fn fn, void *arg);
+void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
+	const struct store_range *range, store_read_fn fn, void *arg);
+/* tx is taken; fn may be NULL. */
+void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
+	store_done_fn fn, void *arg);
+
+/* --- any shard: other answers that come later -------------------------------------- */
+
+/*
+ * Keeps the module loaded until module_release(), which whoever waits for an
+ * answer of another part of the house calls as the last thing in its callback,
+ * on any shard.
+ */
+struct module_entry *module_hold(struct module_ctx *m);
+void module_release(struct module_entry *entry);
+/* The module as host uses it now; NULL when it does not, any more. */
+struct module_ctx *module_at_host(const struct host *host,
+	const struct module_entry *entry);
+
+/* --- owner shard: effects in order, see account_line.h --------------------------- */
+
+/* err is NULL when it worked.  m is NULL when the module is not in force any
+ * more, acc when the account has left memory: then only arg is ended. */
+typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
+	const struct err *err, void *arg);
+
+/*
+ * Commits tx (taken; NULL, or an anonymous account: there is nothing to store),
+ * and calls fn when it is durable and all that acc did before has happened;
+ * never before this call has returned.  When it cannot be stored, or something
+ * before it could not, acc has been read anew by then: there is nothing to take
+ * back.
+ */
+void module_commit_in_turn(struct module_ctx *m, struct account *acc,
+	struct store_tx *tx, module_turn_fn fn, void *arg);
+
+/* Nothing more happens to acc, not even what waits in line already, until
+ * module_go_on(), on the same shard, which is due exactly once.  It must not wait
+ * for what a client of acc sends: when the line is long, none is read. */
+struct account_step *module_halt(struct module_ctx *m, struct account *acc);
+void module_go_on(struct account_step *halt);
+
+/* --- stanzas that a module makes ---------------------------------------------------- */
+
+/* Argument of HOOK_STREAM_FEATURES: add children to features, in arena.  What is
+ * added depends on host, secure and authenticated alone, and goes to all streams
+ * of which these are the same, until the next reload. */
+struct stream_features {
+	struct shard *shard;
+	struct host *host;
+	struct arena *arena;
+	struct elem *features;
+	bool secure;        /* TLS is up */
+	bool authenticated;
+};
+
+/* Argument of HOOK_STREAM_IQ. */
+struct stream_iq {
+	struct shard *shard;
+	struct host *host;
+	struct stanza *st;
+	bool secure;
+	const char *peer;     /* "192.0.2.1:40000" */
+	struct str peer_key;  /* for limits by address */
+	void *stream;
+	/* Answers with reply (taken), now or later on the same shard; the stream
+	 * may be gone by then, which token tells: it is copied from here. */
+	uint64_t token;
+	void (*reply)(struct shard *sh, uint64_t token, struct stanza *reply);
+};
+
+/* Argument of HOOK_AUTH_DONE. */
+struct auth_event {
+	struct shard *shard;
+	struct host *host;
+	struct str account;   /* localpart; may be empty */
+	const char *mechanism;
+	const char *peer;
+	bool ok;
+};
+
+/* Argument of HOOK_DISCO_INFO and HOOK_DISCO_ITEMS: add children to query, in
+ * arena. */
+struct disco_query {
+	struct shard *shard;
+	struct host *host;
+	struct account *account; /* NULL: the host is asked */
+	struct jid from;
+	struct str node;         /* STR_NONE: none */
+	struct arena *arena;
+	struct elem *query;
+	bool node_known;         /* a handler knows the node: no item-not-found */
+};
+
+#endif

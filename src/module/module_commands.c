@@ -1,0 +1,257 @@
+/*
+ * command_modules.c - the commands about modules: list, switch on and off.
+ *
+ * Shard 0.  What is switched here holds until the configuration is read again.
+ */
+#include "config.h"
+
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "conf/mistake.h"
+#include "core/host.h"
+#include "command/commands.h"
+#include "module/module.h"
+#include "module/module_int.h"
+
+/* --- list --------------------------------------------------------------- */
+
+static void
+list_hosts(struct command_call *call, const struct module *module)
+{
+	const struct snapshot *snap = call->server->newest;
+	struct buf out = BUF_INIT;
+
+	for (const struct host *h = snap->hosts; h != NULL; h = h->hh.next) {
+		if (host_has_module(h, module->name))
+			buf_printf(&out, "%s%.*s", out.n != 0 ? " " : "",
+				STR_ARG(h->domain));
+	}
+	command_field(call, "hosts", buf_str(&out));
+	buf_done(&out);
+}
+
+static void
+modules_list_run(struct command_call *call)
+{
+	const struct module_registry *r = call->server->modules;
+
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		const struct module_entry *e = &r->entries[i];
+
+		if (e->module == NULL)
+			continue;
+		command_row(call);
+		command_field(call, "name", str_c(e->module->name));
+		command_field(call, "state",
+			str_c(atomic_load(&e->refs) != 0 ? "on" : "off"));
+		list_hosts(call, e->module);
+		command_field(call, "specs", str_c(e->module->specs));
+		command_field(call, "summary", str_c(e->module->summary));
+	}
+	command_done(call);
+}
+
+/* --- hooks -------------------------------------------------------------- */
+
+static const char *
+band_name(enum hook_band band)
+{
+	static const char *const names[] = { "guard", "change", "keep",
+		"deliver", "watch" };
+
+	return names[band];
+}
+
+static void
+modules_hooks_run(struct command_call *call)
+{
+	const struct snapshot *snap = call->server->newest;
+
+	for (const struct host *h = snap->hosts; h != NULL; h = h->hh.next) {
+		for (int i = 0; i < HOOKS; i++) {
+			const struct hook_list *list = &h->hooks[i];
+
+			for (size_t n = 0; n < list->n; n++) {
+				const struct hook_entry *e = &list->p[n];
+
+				command_row(call);
+				command_field(call, "host", h->domain);
+				command_field(call, "hook",
+					str_c(hook_name((enum hook_id)i)));
+				command_number(call, "order", (int64_t)n + 1);
+				command_field(call, "band",
+					str_c(band_name(e->band)));
+				command_field(call, "module",
+					str_c(e->ctx->module->name));
+			}
+		}
+	}
+	command_done(call);
+}
+
+/* --- load, unload, reload ----------------------------------------------- */
+
+static void
+on_published(void *arg)
+{
+	command_done(arg);
+}
+
+static bool
+module_in_memory(const struct module_registry *r, struct str name)
+{
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		if (r->entries[i].module != NULL &&
+			str_is(name, r->entries[i].module->name))
+			return true;
+	}
+	return false;
+}
+
+/* Mistakes go to the call as texts. */
+static struct config *
+config_again(struct command_call *call, struct err *err)
+{
+	struct buf kept = BUF_INIT; /* a reload tells of it */
+	struct mistakes mistakes;
+	struct config *conf;
+
+	mistakes_init(&mistakes);
+	conf = server_read_config(call->server, &mistakes, &kept);
+	buf_done(&kept);
+	for (size_t i = 0; i < mistakes.n_kept; i++)
+		command_text(call, "%s", mistakes.texts[i]);
+	if (conf == NULL)
+		err_set(err, ERR_INVALID,
+			"the configuration has mistakes, the module stays off");
+	mistakes_done(&mistakes);
+	return conf;
+}
+
+/* Code that was not in memory may have other options than those that were read
+ * last, so they are read again. */
+static void
+modules_load_run(struct command_call *call)
+{
+	struct server *srv = call->server;
+	struct str name = command_value(call, "name");
+	bool known = module_in_memory(srv->modules, name);
+	struct module_switches *switches =
+		module_switches_save(srv->modules, false);
+	struct err err = ERR_INIT;
+	struct config *conf = NULL;
+
+	if (module_force(srv->modules, name, true, &err))
+		conf = known ? config_ref(srv->newest->config) :
+			       config_again(call, &err);
+	if (conf != NULL &&
+		server_publish(srv, conf, on_published, call, &err)) {
+		module_switches_free(switches);
+		return;
+	}
+	module_switches_restore(srv->modules, switches);
+	module_prune(srv);
+	command_fail(call, &err);
+}
+
+/* False, and the call has failed. */
+static bool
+modules_off(struct command_call *call, void (*done)(void *arg))
+{
+	struct server *srv = call->server;
+	struct str name = command_value(call, "name");
+	struct module_switches *switches =
+		module_switches_save(srv->modules, false);
+	struct err err = ERR_INIT;
+	bool ok;
+
+	if (!module_in_memory(srv->modules, name))
+		ok = err_set(&err, ERR_MISSING, "no module \"%.*s\" is loaded",
+			STR_ARG(name));
+	else
+		ok = module_force(srv->modules, name, false, &err) &&
+			server_publish(srv, config_ref(srv->newest->config),
+				done, call, &err);
+	if (ok) {
+		module_switches_free(switches);
+		return true;
+	}
+	module_switches_restore(srv->modules, switches);
+	command_fail(call, &err);
+	return false;
+}
+
+static void
+modules_unload_run(struct command_call *call)
+{
+	modules_off(call, on_published);
+}
+
+/* Behind the tour that freed the module's state everywhere, and closed it. */
+static void
+reload_again(struct shard *from, void *arg)
+{
+	struct command_call *call = arg;
+	struct str name = command_value(call, "name");
+	struct err err = ERR_INIT;
+
+	if (!module_in_memory(from->server->modules, name)) {
+		modules_load_run(call);
+		return;
+	}
+	err_set(&err, ERR_BUSY,
+		"%.*s is off, but still in use: load it in a moment",
+		STR_ARG(name));
+	command_fail(call, &err);
+}
+
+static void
+reload_pass(struct shard *sh, void *arg)
+{
+	(void)sh;
+	(void)arg;
+}
+
+static void
+on_reload_off(void *arg)
+{
+	struct command_call *call = arg;
+
+	shard_tour(call->shard, reload_pass, reload_again, call);
+}
+
+static void
+modules_reload_run(struct command_call *call)
+{
+	modules_off(call, on_reload_off);
+}
+
+/* --- the table ---------------------------------------------------------- */
+
+static const struct command_arg name_args[] = {
+	{ "name", ARG_TEXT, .help = "the name of the module, such as ping" },
+	{ .name = NULL },
+};
+
+const struct command command_modules[] = {
+	{ "modules hooks", "list handlers in the order in which they run", NULL,
+		NULL, .run = modules_hooks_run },
+	{ "modules list", "list the modules in memory", NULL, NULL,
+		.run = modules_list_run },
+	{ "modules load", "switch a module on at every host",
+		"If it is not in memory, its options are read from the configuration. It holds until all of the configuration is read again.",
+		name_args,
+		.run = modules_load_run },
+	{ "modules reload", "switch a module off, and on again from its file",
+		"Its options are read from the configuration. It holds until all of the configuration is read again.",
+		name_args,
+		.run = modules_reload_run },
+	{ "modules unload", "switch a module off at every host",
+		"It holds until the configuration is read again.", name_args,
+		.run = modules_unload_run },
+	{ .name = NULL },
+};
