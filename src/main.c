@@ -34,8 +34,8 @@
 #include "main_check.h"
 #include "main_mdoc.h"
 #include "net/tls.h"
-#include "stream/c2s.h"
-#include "stream/c2s_command.h"
+#include "stream/client/c2s.h"
+#include "stream/client/c2s_command.h"
 
 #define STOP_TEXT "antiphond: cannot start: "
 

@@ -30,7 +30,7 @@ lines() {
 # with what they are.
 #   src/net/tls.c             protocol names (ALPN)
 #   src/net/tls_tickets.c     names of keys, which stand in the clear
-#   src/stream/sasl_scram.c   finds ",p=", no comparison of proofs
+#   src/stream/sasl/sasl_scram.c   finds ",p=", no comparison of proofs
 memcmps='src/(net/tls|net/tls_tickets|stream/sasl_scram|xml/[a-z_]*|xmpp/[a-z_]*|base/(str|text)|ctl/cli_args)\.[ch]:'
 lines '\b(memcmp|bcmp)\(' | grep -v CRYPTO_memcmp | grep -vE "^$memcmps" |
 	report 'hostile 27: bytes compared in variable time'

@@ -28,10 +28,10 @@
 #include <unistd.h>
 
 #include "base/mem.h"
+#include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "net/conn.h"
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #define SIZES_MAX 8
 /* The median of so many is the figure. */

@@ -24,7 +24,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "module/module_int.h"
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 /* 2026-11-21T00:00:00Z */
 #define START_US (INT64_C(1795219200) * US_PER_S)

@@ -11,7 +11,7 @@
 #include "base/rand.h"
 #include "account/credentials.h"
 #include "fuzz.h"
-#include "stream/sasl.h"
+#include "stream/sasl/sasl.h"
 
 static const char *const types[] = { "tls-exporter", "tls-server-end-point" };
 static const struct str addresses[] = {

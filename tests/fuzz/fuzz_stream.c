@@ -22,7 +22,7 @@
 #include "fuzz.h"
 #include "net/conn.h"
 #include "store/store.h"
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #define BOUND 1
 #define CLEAR 2

@@ -19,8 +19,8 @@
 #include "account/account.h"
 #include "account/credentials.h"
 #include "module/module_int.h"
-#include "stream/c2s.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 
 /* The clock moves in steps, so that timers which set timers get their turn. */

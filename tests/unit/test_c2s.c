@@ -4,13 +4,13 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include "c2s_world.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "account/account.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 
 TEST(a_client_logs_in_and_binds_over_starttls)

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include "c2s_world.h"
 #include "core/shard.h"

@@ -12,8 +12,8 @@
 #include "core/entity.h"
 #include "core/host.h"
 #include "account/account.h"
-#include "stream/c2s.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 
 #define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")

@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include "base/mem.h"
 #include "c2s_world.h"
@@ -12,7 +12,7 @@
 #include "store/store.h"
 #include "core/entity.h"
 #include "account/account.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include <sched.h>
 #include <semaphore.h>

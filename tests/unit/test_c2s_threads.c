@@ -4,7 +4,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -22,7 +22,7 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "account/account.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 
 #define CLIENTS 8

@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include <openssl/evp.h>
 
@@ -22,7 +22,7 @@
 #include "account/credentials.h"
 #include "sasl_client.h"
 #include "store/store.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 
 #define HOME "192.0.2.1"

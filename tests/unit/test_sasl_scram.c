@@ -3,7 +3,7 @@
  */
 #include "config.h"
 
-#include "stream/sasl.h"
+#include "stream/sasl/sasl.h"
 
 #include "base/buf.h"
 #include "base/rand.h"

@@ -13,7 +13,7 @@
 #include "core/entity.h"
 #include "account/account.h"
 #include "account/session.h"
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 #include "test.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"

@@ -13,13 +13,13 @@
  */
 #include "config.h"
 
-#include "stream/sasl.h"
+#include "stream/sasl/sasl.h"
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/rand.h"
-#include "stream/sasl_int.h"
 #include "xmpp/jid.h"
+#include "stream/sasl/sasl_int.h"
 
 static const struct {
 	const char *name;

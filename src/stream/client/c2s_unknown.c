@@ -14,7 +14,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 
 #include "base/hash.h"
 #include "base/mem.h"

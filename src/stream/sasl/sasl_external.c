@@ -7,7 +7,7 @@
 #include "config.h"
 
 #include "base/arena.h"
-#include "stream/sasl_int.h"
+#include "stream/sasl/sasl_int.h"
 
 /* No authorization identity: XEP-0178 §2 step 11, the one address there is. */
 static enum sasl_result

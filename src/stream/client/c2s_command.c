@@ -5,15 +5,15 @@
  */
 #include "config.h"
 
-#include "stream/c2s_command.h"
+#include "stream/client/c2s_command.h"
 
 #include <arpa/inet.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "stream/c2s.h"
 #include "xmpp/jid.h"
+#include "stream/client/c2s.h"
 
 static void
 on_drained(void *arg)

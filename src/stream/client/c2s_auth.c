@@ -11,7 +11,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 
 #include "base/arena.h"
 #include "base/err.h"

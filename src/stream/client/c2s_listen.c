@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -18,10 +18,10 @@
 #include "base/mem.h"
 #include "base/tally.h"
 #include "base/throttle.h"
-#include "core/host.h"
 #include "net/conn.h"
 #include "net/listener.h"
-#include "stream/c2s_int.h"
+#include "core/host.h"
+#include "stream/client/c2s_int.h"
 
 /* Addresses and accounts whose failed logins are remembered. */
 #define FAILURES_KEPT 16384

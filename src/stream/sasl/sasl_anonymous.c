@@ -9,7 +9,7 @@
 #include "base/arena.h"
 #include "base/rand.h"
 #include "base/text.h"
-#include "stream/sasl_int.h"
+#include "stream/sasl/sasl_int.h"
 
 #define NAME_BYTES 16   /* 128 bits: nobody meets the name again */
 #define TRACE_MAX 1020  /* 255 characters (RFC 4505 §2), of 4 bytes each */

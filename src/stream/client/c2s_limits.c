@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 
 #include <assert.h>
 

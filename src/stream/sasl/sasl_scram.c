@@ -19,7 +19,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "base/text.h"
-#include "stream/sasl_int.h"
+#include "stream/sasl/sasl_int.h"
 
 /* XEP-0474 §6.1 */
 #define LIST_SEP "\x1e"

@@ -14,7 +14,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s.h"
+#include "stream/client/c2s.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -23,11 +23,11 @@
 #include "base/held.h"
 #include "base/mem.h"
 #include "base/share.h"
-#include "core/host.h"
-#include "net/conn.h"
-#include "stream/c2s_int.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
+#include "net/conn.h"
+#include "core/host.h"
+#include "stream/client/c2s_int.h"
 
 struct c2s_shard *
 c2s_shard(struct shard *sh)

@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "stream/sasl_int.h"
+#include "stream/sasl/sasl_int.h"
 
 /* message = [authzid] NUL authcid NUL passwd (RFC 4616 §2) */
 static enum sasl_result

@@ -6,7 +6,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 
 #include "base/mem.h"
 #include "conf/option.h"

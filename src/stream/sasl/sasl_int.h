@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "account/credentials.h"
-#include "stream/sasl.h"
+#include "stream/sasl/sasl.h"
 
 struct arena;
 

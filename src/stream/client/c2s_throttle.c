@@ -13,7 +13,7 @@
  */
 #include "config.h"
 
-#include "stream/c2s_int.h"
+#include "stream/client/c2s_int.h"
 
 #include <assert.h>
 

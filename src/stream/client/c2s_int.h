@@ -25,7 +25,7 @@
 #include "conf/conf.h"
 #include "core/shard.h"
 #include "account/session.h"
-#include "stream/sasl.h"
+#include "stream/sasl/sasl.h"
 
 struct acquaint;
 struct arena;
