@@ -15,8 +15,8 @@
 #include "base/mem.h"
 #include "conf/mistake.h"
 #include "conf/yaml.h"
-#include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "antiphonctl/cli.h"
 
 #define SOCKET_DEFAULT RUN_DIR "/antiphon/control"
 #define READ_BYTES ((size_t)64 << 10)

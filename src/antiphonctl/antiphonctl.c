@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "antiphonctl/cli.h"
 
 /* How long `stop` waits for the process to end. */
 #define STOP_WAIT_MS 120000

@@ -9,7 +9,7 @@
 #include <string.h>
 
 #include "base/mem.h"
-#include "ctl/cli.h"
+#include "antiphonctl/cli.h"
 
 #define COLUMNS_MAX 64
 #define WIDTH_MAX 80

@@ -10,8 +10,8 @@
 
 #include "base/mem.h"
 #include "conf/mistake.h"
-#include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "antiphonctl/cli.h"
 
 #define FILE_MAX ((size_t)1 << 30)
 #define READ_BYTES ((size_t)64 << 10)

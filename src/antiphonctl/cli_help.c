@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "ctl/cli.h"
+#include "antiphonctl/cli.h"
 
 #define LINE_WIDTH 78
 

@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "antiphonctl/cli.h"
 
 /* --- check-config ------------------------------------------------------- */
 

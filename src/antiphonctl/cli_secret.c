@@ -13,7 +13,7 @@
 #include <termios.h>
 #include <unistd.h>
 
-#include "ctl/cli.h"
+#include "antiphonctl/cli.h"
 
 #define SECRET_MAX 4096
 

@@ -18,8 +18,8 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "conf/mistake.h"
-#include "ctl/cli.h"
 #include "ctl/ctl_json.h"
+#include "antiphonctl/cli.h"
 
 #define CHAIN_MAX 16
 #define S_PER_DAY (24 * 60 * 60)

@@ -22,7 +22,7 @@
 #include "xmpp/jid.h"
 #include "conf/mistake.h"
 #include "conf/yaml.h"
-#include "ctl/cli.h"
+#include "antiphonctl/cli.h"
 
 #define DAYS_DEFAULT 365
 #define DAYS_MAX 36500
