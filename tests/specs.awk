@@ -1,7 +1,7 @@
 # specs.awk - the lines of README that say which module carries out what, from
 # the .specs of the modules.
 #
-#   awk -f tests/specs.awk modules/mod_*.c
+#   awk -f tests/specs.awk modules/*.c
 
 FNR == 1 { name = ""; taking = 0 }
 /^\t\.name = "/ { split($0, part, "\""); name = part[2] }

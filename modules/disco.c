@@ -1,5 +1,5 @@
 /*
- * mod_disco.c - tells what hosts and accounts are, can do, and hold (XEP-0030),
+ * disco.c - tells what hosts and accounts are, can do, and hold (XEP-0030),
  * and sums it up in the stream features (XEP-0115).
  *
  * Features come from the tables of the modules in force, everything else from

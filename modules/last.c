@@ -1,5 +1,5 @@
 /*
- * mod_last.c - tells how long a host has been up, and how long ago somebody was
+ * last.c - tells how long a host has been up, and how long ago somebody was
  * last there (XEP-0012).
  *
  * What it tells of accounts is written by the presence module, when the last

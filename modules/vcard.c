@@ -1,5 +1,5 @@
 /*
- * mod_vcard.c - keeps a vCard for each account, and shows those of hosts
+ * vcard.c - keeps a vCard for each account, and shows those of hosts
  * (XEP-0054).
  *
  * One value for each account, map "vcard", read when it is asked for.  Anyone

@@ -1,5 +1,5 @@
 /*
- * mod_private.c - keeps XML for an account's own clients (XEP-0049).
+ * private.c - keeps XML for an account's own clients (XEP-0049).
  *
  * Owner shard of the account.  One value for each namespace, map "private":
  * <query xmlns='jabber:iq:private'/> around what was stored.  What an account

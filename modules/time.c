@@ -1,5 +1,5 @@
 /*
- * mod_time.c - tells what time it is here (XEP-0202).
+ * time.c - tells what time it is here (XEP-0202).
  *
  * Keeps no state; any shard.
  */

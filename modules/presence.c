@@ -1,5 +1,5 @@
 /*
- * mod_presence.c - presence: broadcast to contacts and to the own resources,
+ * presence.c - presence: broadcast to contacts and to the own resources,
  * probes, directed presence, and when somebody was last there (RFC 6121 §4).
  *
  * Owner shard of the account.  What a session sends leaves in order with all

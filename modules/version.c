@@ -1,5 +1,5 @@
 /*
- * mod_version.c - tells which server this is (XEP-0092).
+ * version.c - tells which server this is (XEP-0092).
  *
  * Keeps no state; any shard.
  */

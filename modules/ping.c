@@ -1,5 +1,5 @@
 /*
- * mod_ping.c - answers XMPP pings (XEP-0199).
+ * ping.c - answers XMPP pings (XEP-0199).
  *
  * Keeps no state.  on_ping() is called on the shard of the addressed entity for
  * each ping to a host, or of a client to its own account, for which the server

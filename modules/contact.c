@@ -1,5 +1,5 @@
 /*
- * mod_contact.c - tells how to reach those who run the service: a form in the
+ * contact.c - tells how to reach those who run the service: a form in the
  * answer to disco#info at a host (XEP-0157, XEP-0128).
  *
  * Keeps no state; any shard.

@@ -1,5 +1,5 @@
 /*
- * mod_subscription.c - asks for, grants, and ends presence subscriptions
+ * subscription.c - asks for, grants, and ends presence subscriptions
  * (RFC 6121 §3, appendix A).
  *
  * Owner shard of the account.  Each stanza is one step of the state machine in

@@ -1,5 +1,5 @@
 /*
- * mod_roster.c - lets clients read and change their roster (RFC 6121 §2), with
+ * roster.c - lets clients read and change their roster (RFC 6121 §2), with
  * versions (XEP-0237).
  *
  * Owner shard of the account.  A set is in force at once; its result and its

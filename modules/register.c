@@ -1,5 +1,5 @@
 /*
- * mod_register.c - makes accounts in-band, changes their passwords, and removes
+ * register.c - makes accounts in-band, changes their passwords, and removes
  * them (XEP-0077).
  *
  * A stranger's request comes by HOOK_STREAM_IQ on the shard of his stream; it

@@ -1,5 +1,5 @@
 /*
- * mod_offline.c - keeps messages for one who is not there (XEP-0160), and
+ * offline.c - keeps messages for one who is not there (XEP-0160), and
  * delivers them, with the time at which they came (XEP-0203).
  *
  * Owner shard of the account.  Messages are numbered entries of the log
