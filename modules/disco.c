@@ -12,9 +12,6 @@
 
 #include "module/module.h"
 
-#define NS_INFO "http://jabber.org/protocol/disco#info"
-#define NS_ITEMS "http://jabber.org/protocol/disco#items"
-#define NS_CAPS "http://jabber.org/protocol/caps"
 #define CAPS_NODE "urn:antiphon:server"
 
 /* --- features ------------------------------------------------------------------- */
@@ -48,7 +45,8 @@ features_write(struct features *f, struct arena *a, struct elem *query)
 		qsort(f->p, f->n, sizeof(f->p[0]), var_cmp);
 	for (size_t i = 0; i < f->n; i++) {
 		if (i == 0 || !str_eq(f->p[i], f->p[i - 1]))
-			elem_set_attr(a, elem_add(a, query, NS_INFO, "feature"),
+			elem_set_attr(a,
+				elem_add(a, query, NS_DISCO_INFO, "feature"),
 				"var", f->p[i]);
 	}
 }
@@ -69,7 +67,8 @@ account_type(const struct disco_query *q)
 static void
 info_add_identity(const struct disco_query *q)
 {
-	struct elem *e = elem_add(q->arena, q->query, NS_INFO, "identity");
+	struct elem *e =
+		elem_add(q->arena, q->query, NS_DISCO_INFO, "identity");
 	const char *type = "im";
 
 	if (q->account != NULL)
@@ -87,7 +86,7 @@ static void
 info_fill(struct disco_query *q)
 {
 	struct elem *query = q->query;
-	struct elem *found = elem_new(q->arena, NS_INFO, "query");
+	struct elem *found = elem_new(q->arena, NS_DISCO_INFO, "query");
 	struct features features = { .n = 0 };
 
 	info_add_identity(q);
@@ -97,15 +96,15 @@ info_fill(struct disco_query *q)
 	hook_run(q->host, HOOK_DISCO_INFO, q);
 	q->query = query;
 	elem_each_child(found, e) {
-		if (elem_is(e, NS_INFO, "feature"))
+		if (elem_is(e, NS_DISCO_INFO, "feature"))
 			*vec_push_in(q->arena, &features) = elem_attr(e, "var");
-		else if (elem_is(e, NS_INFO, "identity"))
+		else if (elem_is(e, NS_DISCO_INFO, "identity"))
 			elem_append(query, elem_copy(q->arena, e));
 	}
 	features_write(&features, q->arena, query);
 	elem_each_child(found, e) {
-		if (!elem_is(e, NS_INFO, "feature") &&
-			!elem_is(e, NS_INFO, "identity"))
+		if (!elem_is(e, NS_DISCO_INFO, "feature") &&
+			!elem_is(e, NS_DISCO_INFO, "identity"))
 			elem_append(query, elem_copy(q->arena, e));
 	}
 }
@@ -118,7 +117,7 @@ caps_ver(struct shard *sh, struct host *host, struct arena *a)
 		.shard = sh,
 		.host = host,
 		.arena = a,
-		.query = elem_new(a, NS_INFO, "query"),
+		.query = elem_new(a, NS_DISCO_INFO, "query"),
 	};
 	uint8_t digest[SCRAM_DIGEST_MAX];
 	struct buf text = BUF_INIT, ver = BUF_INIT;
@@ -185,7 +184,7 @@ on_disco_info(struct module_ctx *m, struct iq *iq)
 	(void)m;
 	if (!disco_may_ask(iq))
 		return HOOK_PASS;
-	q = disco_query_of(iq, NS_INFO);
+	q = disco_query_of(iq, NS_DISCO_INFO);
 	if (q.node.p == NULL || node_is_caps(&q)) {
 		info_fill(&q);
 		q.node_known = true;
@@ -208,7 +207,8 @@ items_add_resources(struct disco_query *q)
 	for (; s != NULL; s = s->next) {
 		if (session_is_available(s))
 			elem_set_attr(q->arena,
-				elem_add(q->arena, q->query, NS_ITEMS, "item"),
+				elem_add(q->arena, q->query, NS_DISCO_ITEMS,
+					"item"),
 				"jid", jid_str(session_jid(s)));
 	}
 }
@@ -221,7 +221,7 @@ on_disco_items(struct module_ctx *m, struct iq *iq)
 	(void)m;
 	if (!disco_may_ask(iq))
 		return HOOK_PASS;
-	q = disco_query_of(iq, NS_ITEMS);
+	q = disco_query_of(iq, NS_DISCO_ITEMS);
 	q.node_known = q.node.p == NULL;
 	if (q.node_known && q.account != NULL)
 		items_add_resources(&q);
@@ -239,7 +239,7 @@ static enum hook_result
 on_items_of_others(struct module_ctx *m, struct iq *iq)
 {
 	(void)m;
-	iq_result(iq, disco_query_of(iq, NS_ITEMS).query);
+	iq_result(iq, disco_query_of(iq, NS_DISCO_ITEMS).query);
 	return HOOK_HANDLED;
 }
 
@@ -262,9 +262,10 @@ on_stream_features(struct module_ctx *m, void *arg)
 }
 
 static const struct iq_handler disco_iqs[] = {
-	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_INFO, "query", on_disco_info },
-	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_ITEMS, "query", on_disco_items },
-	{ IQ_GET, AT_OTHERS, NS_ITEMS, "query", on_items_of_others },
+	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_DISCO_INFO, "query", on_disco_info },
+	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_DISCO_ITEMS, "query",
+		on_disco_items },
+	{ IQ_GET, AT_OTHERS, NS_DISCO_ITEMS, "query", on_items_of_others },
 	{ .fn = NULL },
 };
 
@@ -278,8 +279,10 @@ MODULE(disco) = {
 	.name = "disco",
 	.summary = "tell what hosts and accounts are and can do",
 	.specs = "XEP-0030 2.5.0, XEP-0115 1.6.0, XEP-0128 1.0.1",
-	.features = (const char *const[]){ NS_INFO, NS_ITEMS, NS_CAPS, NULL },
-	.account_features = (const char *const[]){ NS_INFO, NS_ITEMS, NULL },
+	.features = (const char *const[]){ NS_DISCO_INFO, NS_DISCO_ITEMS,
+		NS_CAPS, NULL },
+	.account_features = (const char *const[]){ NS_DISCO_INFO,
+		NS_DISCO_ITEMS, NULL },
 	.hooks = disco_hooks,
 	.iqs = disco_iqs,
 };

@@ -11,8 +11,6 @@
 
 #include "module/module.h"
 
-#define NS_LAST "jabber:iq:last"
-#define NS_SEEN "urn:antiphon:last:1"
 #define MAP_LAST "last"
 #define KEY_SEEN "seen"
 

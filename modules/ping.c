@@ -10,8 +10,6 @@
 
 #include "module/module.h"
 
-#define NS_PING "urn:xmpp:ping"
-
 /* iq is borrowed until we return. */
 static enum hook_result
 on_ping(struct module_ctx *m, struct iq *iq)

@@ -16,7 +16,6 @@
 
 #define MAP_LAST "last"
 #define KEY_SEEN "seen"
-#define NS_SEEN "urn:antiphon:last:1"
 #define PRIORITY_MIN (-128)
 #define PRIORITY_MAX 127
 

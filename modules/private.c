@@ -10,7 +10,6 @@
 
 #include "module/module.h"
 
-#define NS_PRIVATE "jabber:iq:private"
 #define MAP_PRIVATE "private"
 #define ELEMENTS_MAX 256 /* in one set */
 

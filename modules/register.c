@@ -19,9 +19,6 @@
 
 #include "module/module.h"
 
-#define NS_REGISTER "jabber:iq:register"
-#define NS_FEATURE "http://jabber.org/features/iq-register"
-
 /* Keys that wait to be derived; with 3 x 10000 rounds each, about a second. */
 #define DERIVING_MAX 64
 #define WINDOW_US (3600 * US_PER_S)
@@ -435,7 +432,8 @@ on_stream_features(struct module_ctx *m, void *arg)
 	struct stream_features *f = arg;
 
 	if (conf->allow && f->secure && !f->authenticated)
-		elem_add(f->arena, f->features, NS_FEATURE, "register");
+		elem_add(f->arena, f->features, NS_FEATURE_REGISTER,
+			"register");
 	return HOOK_PASS;
 }
 

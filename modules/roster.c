@@ -13,10 +13,6 @@
 
 #include "module/module.h"
 
-#define NS_ROSTER "jabber:iq:roster"
-#define NS_FEATURE_VER "urn:xmpp:features:rosterver"
-#define NS_FEATURE_SUB "urn:xmpp:features:pre-approval"
-
 static const struct config_limits *
 limits_of(const struct account *acc)
 {
@@ -292,8 +288,8 @@ on_features(struct module_ctx *m, void *arg)
 
 	(void)m;
 	if (f->authenticated) {
-		elem_add(f->arena, f->features, NS_FEATURE_VER, "ver");
-		elem_add(f->arena, f->features, NS_FEATURE_SUB, "sub");
+		elem_add(f->arena, f->features, NS_FEATURE_ROSTERVER, "ver");
+		elem_add(f->arena, f->features, NS_FEATURE_PREAPPROVAL, "sub");
 	}
 	return HOOK_PASS;
 }

@@ -9,8 +9,6 @@
 
 #include "module/module.h"
 
-#define NS_TIME "urn:xmpp:time"
-
 /* XEP-0082 §3.2: "+02:00"; "Z" stands for UTC. */
 static struct str
 time_zone(struct arena *a, int64_t wall_us)

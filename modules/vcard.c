@@ -10,7 +10,6 @@
 
 #include "module/module.h"
 
-#define NS_VCARD "vcard-temp"
 #define MAP_VCARD "vcard"
 #define KEY_CARD "card"
 

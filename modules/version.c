@@ -9,8 +9,6 @@
 
 #include "module/module.h"
 
-#define NS_VERSION "jabber:iq:version"
-
 struct version_conf {
 	bool show_os;
 };

@@ -91,6 +91,10 @@ line ~ /(^|[ \t;{}])\/\/ / { print FILENAME ":" FNR ": a comment with //" }
 line ~ /[ \t]$/ { print FILENAME ":" FNR ": blanks at the end" }' \
 	$(sources) | report 'style'
 
+# A namespace has one name, and stands in one place.
+lines '^#define NS_' | grep -vE '^src/(xmpp/ns|xml/elem)\.h:' |
+	report 'a namespace that is not in xmpp/ns.h'
+
 # Every area of the log that can be set is used.
 sed -n 's/^LOG_AREA(\([A-Z0-9]*\),.*/\1/p' src/base/log.def |
 	while read -r area; do

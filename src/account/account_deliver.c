@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/router.h"

@@ -16,10 +16,10 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "xmpp/ns.h"
 #include "core/stored.h"
 #include "xml/elem.h"
 
-#define NS_CREDENTIALS "urn:antiphon:credentials:1"
 #define LINE_PREFIX "SCRAM-"
 
 /* The text of one verifier, not yet judged. */

@@ -14,9 +14,8 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 #include "xmpp/subscription.h"
-
-#define NS_ROSTER "jabber:iq:roster"
 
 /* What a block has too much after it grew: a quarter. */
 #define SLACK_SHARE 4

@@ -16,8 +16,6 @@
 #include "account/account_int.h"
 #include "module/module.h"
 
-#define NS_ROSTER "jabber:iq:roster"
-
 struct roster_change {
 	struct account *account; /* valid until roster_change_commit() */
 	struct shard *shard;

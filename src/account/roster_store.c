@@ -13,12 +13,12 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 #include "xmpp/subscription.h"
 #include "core/stored.h"
 #include "account/account.h"
 #include "account/roster.h"
 
-#define NS_ROSTER "jabber:iq:roster"
 #define KEY_VERSION ""
 #define GROUPS_MAX 1024
 

@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/share.h"
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/budget.h"

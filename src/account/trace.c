@@ -9,6 +9,7 @@
 #include "base/buf.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 
 /* What people write to each other is not for the log, and neither are their
  * passwords: structure and addresses are. */

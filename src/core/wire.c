@@ -15,6 +15,7 @@
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 
 /* What we have written ourselves was within limits when it came in: those of

@@ -33,6 +33,7 @@
 #include "xmpp/form.h"
 #include "xmpp/jid.h"
 #include "xmpp/message.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
 #include "conf/conf.h"

@@ -34,6 +34,7 @@ struct elem {
 };
 
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
+#define NS_STREAM "http://etherx.jabber.org/streams"
 
 static inline bool
 elem_is_text(const struct elem *e)

@@ -16,8 +16,6 @@
 #include "xml/elem.h"
 #include "xml/parser.h"
 
-#define NS_STREAMS "http://etherx.jabber.org/streams"
-
 /* Between namespace and name in what expat reports.  0xFF is in no UTF-8. */
 #define SEPARATOR '\xFF'
 

@@ -195,7 +195,7 @@ header_write(struct buf *out, struct str content_ns)
 {
 	buf_add_c(out, "<stream:stream xmlns=\"");
 	xml_escape(out, content_ns, true);
-	buf_add_c(out, "\" xmlns:stream=\"" NS_STREAMS "\">");
+	buf_add_c(out, "\" xmlns:stream=\"" NS_STREAM "\">");
 }
 
 struct xml_parser *

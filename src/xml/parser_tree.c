@@ -226,7 +226,7 @@ root_start(struct xml_parser *p, const char *name, const char **atts)
 		return;
 	root_keep_header(p, end);
 	p->plain = p->decls == 2 && p->default_known && p->stream_known &&
-		elem_is(root, NS_STREAMS, "stream");
+		elem_is(root, NS_STREAM, "stream");
 	p->decls = 0;
 	p->mark = end;
 	p->depth = 1;
@@ -334,7 +334,7 @@ on_start(void *arg, const char *name, const char **atts)
 	p->decls = 0;
 	p->elements++;
 	if (parent != NULL) {
-		if (str_is(e->ns, NS_STREAMS)) {
+		if (str_is(e->ns, NS_STREAM)) {
 			parser_fail(p, XML_FAULT_NOT_WELL_FORMED,
 				"stream element inside a stanza");
 			return;
@@ -400,9 +400,9 @@ root_namespace(struct xml_parser *p, struct str prefix, struct str ns)
 		p->content_ns = ns_keep(p, ns);
 		/* only static names outlive the header */
 		p->default_known = names_find(ns, &known) &&
-			!str_is(ns, NS_STREAMS);
+			!str_is(ns, NS_STREAM);
 	} else if (str_is(prefix, "stream")) {
-		p->stream_known = str_is(ns, NS_STREAMS);
+		p->stream_known = str_is(ns, NS_STREAM);
 	}
 }
 

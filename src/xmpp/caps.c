@@ -12,8 +12,7 @@
 #include "base/buf.h"
 #include "xml/elem.h"
 #include "xmpp/form.h"
-
-#define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
+#include "xmpp/ns.h"
 
 /* What is sorted, and where it came from. */
 struct item {

@@ -13,10 +13,6 @@
 struct arena;
 struct elem;
 
-#define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
-#define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
-#define NS_STREAM "http://etherx.jabber.org/streams"
-
 /* Named after the element, with the type that RFC 6120 recommends. */
 enum stanza_cond {
 	COND_NONE,

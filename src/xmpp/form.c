@@ -8,6 +8,7 @@
 #include <assert.h>
 
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 
 struct elem *
 form_add_field(struct arena *a, struct elem *form, const char *var,

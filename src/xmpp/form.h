@@ -11,8 +11,6 @@
 struct arena;
 struct elem;
 
-#define NS_FORM "jabber:x:data"
-
 /* Adds a form of the given type ("form", "result") to parent, with its
  * FORM_TYPE (XEP-0068); all in the arena of a. */
 struct elem *form_add(struct arena *a, struct elem *parent, const char *type,

@@ -6,12 +6,8 @@
 #include "xmpp/message.h"
 
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
-
-#define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
-#define NS_HINTS "urn:xmpp:hints"
-#define NS_RECEIPTS "urn:xmpp:receipts"
-#define NS_SID "urn:xmpp:sid:0"
 
 /* Says something of the message, but is none. */
 static bool

@@ -14,8 +14,8 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/datetime.h"
+#include "xmpp/ns.h"
 
-#define NS_HINTS "urn:xmpp:hints"
 #define ERROR_TEXT_MAX 1024 /* bytes of the text of an error that we send */
 
 static const char *const kind_names[] = {

@@ -15,15 +15,12 @@
 #include "base/str.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
+#include "xmpp/ns.h"
 
 struct arena;
 struct elem;
 struct err;
 struct recipients;
-
-#define NS_CLIENT "jabber:client"
-#define NS_SERVER "jabber:server"
-#define NS_DELAY "urn:xmpp:delay"
 
 enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 

@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
+#include "xmpp/ns.h"
 #include "account/credentials.h"
 
 struct bench;
@@ -118,9 +119,6 @@ void client_send_str(struct client *c, struct str s);
 void client_free(struct client *c);
 
 /* --- bench_login.c: from the first byte to the bound resource ------------ */
-
-#define NS_CLIENT "jabber:client"
-#define NS_ROSTER "jabber:iq:roster"
 
 extern const struct xml_events login_events;
 extern const struct xml_limits login_limits;

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 struct chat {
 	struct order *orders;   /* by sender */

@@ -11,6 +11,7 @@
  */
 #include "config.h"
 
+#include "xmpp/ns.h"
 #include "bench.h"
 
 #include <arpa/inet.h>

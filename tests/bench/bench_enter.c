@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include "xmpp/ns.h"
 #include "bench.h"
 
 #define FENCES 2

@@ -28,6 +28,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 #define ITEMS 8
 

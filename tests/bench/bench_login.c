@@ -13,13 +13,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-
-#define NS_STREAMS "http://etherx.jabber.org/streams"
-#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
-#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
-#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
-#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
-#define NS_PING "urn:xmpp:ping"
+#include "xmpp/ns.h"
 
 const struct xml_limits login_limits = {
 	.stanza_bytes = 16 << 20,
@@ -36,7 +30,7 @@ login_open_stream(struct client *c)
 	c->parser = xml_parser_get(c->b->xml, &login_limits, &login_events, c);
 	client_send(c, "<?xml version='1.0'?><stream:stream to='%s' "
 		"version='1.0' xmlns='jabber:client' "
-		"xmlns:stream='" NS_STREAMS "'>", c->b->conf->domain);
+		"xmlns:stream='" NS_STREAM "'>", c->b->conf->domain);
 }
 
 void
@@ -119,7 +113,7 @@ login_features(struct client *c, struct arena *a, struct elem *e)
 {
 	bool tls = c->ssl == NULL && c->b->conf->tls == BENCH_STARTTLS;
 
-	if (!elem_is(e, NS_STREAMS, "features")) {
+	if (!elem_is(e, NS_STREAM, "features")) {
 		login_broken(c, "no features");
 	} else if (c->authenticated) {
 		login_bind(c, e);
@@ -235,7 +229,7 @@ login_pong(struct client *c, struct elem *e)
 static enum xml_verdict
 login_stanza(struct client *c, struct elem *e)
 {
-	if (elem_is(e, NS_STREAMS, "error")) {
+	if (elem_is(e, NS_STREAM, "error")) {
 		login_refused(c, "a stream error", e);
 		return XML_STOP;
 	}

@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 /* --- login: N logins, then all streams close at once -------------------------- */
 

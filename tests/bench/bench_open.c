@@ -19,6 +19,7 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 /* Between two looks at what is due; no more often than messages are. */
 #define STEP_US 100

@@ -17,6 +17,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 
 struct group_sender {
 	uint32_t sent; /* changes of presence */

@@ -17,15 +17,13 @@
 
 #include "base/mem.h"
 #include "base/text.h"
+#include "xmpp/ns.h"
 #include "net/conn.h"
 
 /* At once; one turn of a shard finds so many. */
 #define LOGINS 64
 /* By the simulated clock, for each step of all that log in. */
 #define STEP_US 100
-
-#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
-#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
 
 enum login_state { LOGIN_NONE, GREETING, AUTH, PROOF, BIND, ROSTER };
 

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "xmpp/ns.h"
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -19,10 +20,6 @@
 #include "world.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
-
-#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
-#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
-#define NS_STREAM_ROOT "http://etherx.jabber.org/streams"
 
 static const struct xml_limits client_limits = {
 	.stanza_bytes = 1u << 20,
@@ -88,7 +85,7 @@ client_greet(struct client *c)
 {
 	c->state = CLIENT_GREETING;
 	client_send(c,
-		"<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM_ROOT
+		"<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM
 		"' to='" WORLD_HOST "' version='1.0'>");
 }
 
@@ -137,7 +134,7 @@ client_features(struct client *c, const struct elem *features)
 static bool
 client_negotiate(struct client *c, const struct elem *e)
 {
-	if (elem_is(e, NS_STREAM_ROOT, "features")) {
+	if (elem_is(e, NS_STREAM, "features")) {
 		client_features(c, e);
 		return true;
 	}
@@ -147,7 +144,7 @@ client_negotiate(struct client *c, const struct elem *e)
 		return true;
 	}
 	if (elem_is(e, NS_SASL, "failure") ||
-		elem_is(e, NS_STREAM_ROOT, "error")) {
+		elem_is(e, NS_STREAM, "error")) {
 		c->state = CLIENT_FAILED;
 		return true;
 	}

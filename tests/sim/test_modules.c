@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "net/conn.h"
@@ -14,7 +15,6 @@
 #include "xml/elem.h"
 #include "xml/writer.h"
 
-#define NS_CLIENT "jabber:client"
 #define FUZZ_ROUNDS 400
 
 struct peer {

@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "xmpp/ns.h"
 #include "c2s_world.h"
 #include "net/conn.h"
 #include "core/entity.h"

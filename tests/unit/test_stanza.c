@@ -7,6 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "xmpp/ns.h"
 #include "test.h"
 #include "xml/elem.h"
 #include "xml/parser.h"

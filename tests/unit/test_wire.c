@@ -8,6 +8,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/held.h"
+#include "xmpp/ns.h"
 #include "core/stored.h"
 #include "test.h"
 #include "xml/elem.h"

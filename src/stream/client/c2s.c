@@ -24,6 +24,7 @@
 #include "base/mem.h"
 #include "base/share.h"
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/host.h"

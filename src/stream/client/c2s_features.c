@@ -22,9 +22,6 @@
 #include "core/host.h"
 #include "module/module.h"
 
-#define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"
-#define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
-
 bool
 c2s_offers_tls(const struct c2s *c)
 {

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "base/held.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "core/host.h"
 #include "net/conn.h"
 #include "xml/elem.h"

@@ -22,6 +22,7 @@
 #include "base/vec.h"
 #include "xml/parser.h"
 #include "xmpp/error.h"
+#include "xmpp/ns.h"
 #include "conf/conf.h"
 #include "core/shard.h"
 #include "account/session.h"
@@ -34,11 +35,6 @@ struct elem;
 struct stanza;
 struct tally;
 struct throttle;
-
-#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
-#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
-#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
-#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
 
 #define C2S_TAG 0x63327374u /* "c2st" */
 #define C2S_BINDINGS 3

@@ -11,11 +11,10 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "core/host.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
-
-#define NS_PING "urn:xmpp:ping"
 
 int64_t
 c2s_ping_due(const struct c2s *c)

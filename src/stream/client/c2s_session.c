@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "core/wire.h"
 #include "net/conn.h"
 #include "net/tls.h"

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "core/host.h"
 #include "net/conn.h"
 #include "net/tls.h"

@@ -1,0 +1,50 @@
+/*
+ * ns.h - the namespaces that we speak, each once.  What the parser knows by
+ * itself, NS_XML and NS_STREAM, stands in xml/elem.h.
+ */
+#ifndef XMPP_NS_H
+#define XMPP_NS_H
+
+#include "xml/elem.h"
+
+/* RFC 6120 */
+#define NS_CLIENT "jabber:client"
+#define NS_SERVER "jabber:server"
+#define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
+#define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
+#define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
+#define NS_SASL "urn:ietf:params:xml:ns:xmpp-sasl"
+#define NS_BIND "urn:ietf:params:xml:ns:xmpp-bind"
+
+/* RFC 6121 */
+#define NS_ROSTER "jabber:iq:roster"
+#define NS_SESSION "urn:ietf:params:xml:ns:xmpp-session"
+#define NS_FEATURE_ROSTERVER "urn:xmpp:features:rosterver"
+#define NS_FEATURE_PREAPPROVAL "urn:xmpp:features:pre-approval"
+
+/* extensions, by their names */
+#define NS_CAPS "http://jabber.org/protocol/caps"
+#define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"
+#define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
+#define NS_DELAY "urn:xmpp:delay"
+#define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
+#define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
+#define NS_FEATURE_REGISTER "http://jabber.org/features/iq-register"
+#define NS_FORM "jabber:x:data"
+#define NS_HINTS "urn:xmpp:hints"
+#define NS_LAST "jabber:iq:last"
+#define NS_PING "urn:xmpp:ping"
+#define NS_PRIVATE "jabber:iq:private"
+#define NS_RECEIPTS "urn:xmpp:receipts"
+#define NS_REGISTER "jabber:iq:register"
+#define NS_SID "urn:xmpp:sid:0"
+#define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
+#define NS_TIME "urn:xmpp:time"
+#define NS_VCARD "vcard-temp"
+#define NS_VERSION "jabber:iq:version"
+
+/* ours: what lies in the store */
+#define NS_CREDENTIALS "urn:antiphon:credentials:1"
+#define NS_SEEN "urn:antiphon:last:1"
+
+#endif
