@@ -61,7 +61,7 @@ lines '\b(v?sprintf|strcpy|stpcpy|strcat|strncpy|strncat|gets|strtok|alloca|syst
 
 # An array that grows is a struct VEC(): a length and a room of one's own come
 # apart.  What else grows is bytes: blocks of a roster, what libraries ask for.
-grows='src/(base/(mem|vec|buf|held|event_memory)|net/tls_memory|xml/parser_pool|account/roster)\.[ch]:'
+grows='src/(base/(mem|vec|buf|memuse|event_memory)|net/tls_memory|xml/parser_pool|account/roster)\.[ch]:'
 lines 'realloc(array)?\(' | grep -vE "^$grows" |
 	report 'an array that is none of base/vec.h'
 

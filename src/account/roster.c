@@ -10,8 +10,8 @@
 
 #include "account/roster.h"
 
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
 #include "xmpp/ns.h"
@@ -223,9 +223,9 @@ roster_resize(struct roster *r, uint32_t cap)
 
 	if (cap < r->cap)
 		memmove(r->block + cap - places, roster_places(r), places);
-	held_remove_part(HELD_ROSTER, r->block);
+	memuse_remove_part(MEMUSE_ROSTER, r->block);
 	r->block = xrealloc(r->block, cap);
-	held_add_part(HELD_ROSTER, r->block);
+	memuse_add_part(MEMUSE_ROSTER, r->block);
 	if (cap > r->cap && places != 0)
 		memmove(r->block + cap - places, roster_places(r), places);
 	r->cap = cap;
@@ -258,7 +258,7 @@ roster_open_place(struct roster *r, uint32_t i)
 	uint32_t *places;
 
 	r->n++;
-	held_count(HELD_ROSTER, 1, 0);
+	memuse_count(MEMUSE_ROSTER, 1, 0);
 	places = roster_places(r);
 	memmove(places, places + 1, i * sizeof(places[0]));
 }
@@ -270,7 +270,7 @@ roster_close_place(struct roster *r, uint32_t i)
 
 	memmove(places + 1, places, i * sizeof(places[0]));
 	r->n--;
-	held_count(HELD_ROSTER, -1, 0);
+	memuse_count(MEMUSE_ROSTER, -1, 0);
 }
 
 /* The i-th item is taken out, and those behind it move up; its place is left. */
@@ -406,8 +406,8 @@ roster_trim(struct roster *r)
 void
 roster_done(struct roster *r)
 {
-	held_count(HELD_ROSTER, -(int64_t)r->n, 0);
-	held_remove_part(HELD_ROSTER, r->block);
+	memuse_count(MEMUSE_ROSTER, -(int64_t)r->n, 0);
+	memuse_remove_part(MEMUSE_ROSTER, r->block);
 	free(r->block);
 	*r = (struct roster){ .version = r->version };
 }

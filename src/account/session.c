@@ -12,8 +12,8 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
@@ -112,7 +112,7 @@ session_new(struct account *acc, struct str resource)
 	s->jid_len = (uint16_t)(bare.len + 1 + resource.n);
 	s->account = acc;
 	s->bound_us = shard_wall_us(acc->e.shard);
-	held_add(HELD_SESSION, s);
+	memuse_add(MEMUSE_SESSION, s);
 	return s;
 }
 
@@ -137,7 +137,7 @@ session_discard(struct session *s)
 	module_session_slots_free(s);
 	session_flow_free(s->flow);
 	session_keep_presence(s, NULL);
-	held_remove(HELD_SESSION, s);
+	memuse_remove(MEMUSE_SESSION, s);
 	free(s);
 }
 

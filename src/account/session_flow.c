@@ -11,8 +11,8 @@
 #include <sys/queue.h>
 
 #include "base/clock.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "base/timer.h"
 #include "conf/conf.h"
@@ -69,7 +69,7 @@ flow_get(struct session *s)
 	if (f != NULL)
 		return f;
 	f = xcalloc(1, sizeof(*f));
-	held_add_part(HELD_SESSION, f);
+	memuse_add_part(MEMUSE_SESSION, f);
 	f->shard = session_shard(s);
 	f->session = s;
 	f->share = budget_share(f->shard->server, s->account->e.hash);
@@ -123,7 +123,7 @@ static void
 waiting_free(struct waiting *w)
 {
 	wire_unref(w->wire);
-	held_remove_part(HELD_SESSION, w);
+	memuse_remove_part(MEMUSE_SESSION, w);
 	free(w);
 }
 
@@ -148,7 +148,7 @@ flow_push(struct session_flow *f, const struct stanza *st, struct wire *wire,
 	struct waiting *w = xmalloc(sizeof(*w) + to.n);
 	size_t bytes;
 
-	held_add_part(HELD_SESSION, w);
+	memuse_add_part(MEMUSE_SESSION, w);
 	w->wire = wire_ref(wire);
 	w->wall_us = shard_wall_us(f->shard);
 	w->type = st->type;
@@ -381,7 +381,7 @@ session_flow_free(struct session_flow *f)
 		waiting_free(w);
 	shard_timer_cancel(f->shard, &f->window);
 	shard_timer_cancel(f->shard, &f->rest);
-	held_remove_part(HELD_SESSION, f);
+	memuse_remove_part(MEMUSE_SESSION, f);
 	free(f);
 }
 

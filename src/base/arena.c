@@ -14,8 +14,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 
 /* With malloc's header this stays within glibc's per-thread cache (1032). */
@@ -51,7 +51,7 @@ arena_new(void)
 	a->end = mem + FIRST_CHUNK;
 	a->bytes = FIRST_CHUNK;
 	a->share = share_current();
-	held_count(HELD_ARENA, 1, FIRST_CHUNK);
+	memuse_count(MEMUSE_ARENA, 1, FIRST_CHUNK);
 	share_count(a->share, FIRST_CHUNK);
 	return a;
 }
@@ -63,7 +63,7 @@ arena_free(struct arena *a)
 
 	if (a == NULL)
 		return;
-	held_count(HELD_ARENA, -1, -(int64_t)a->bytes);
+	memuse_count(MEMUSE_ARENA, -1, -(int64_t)a->bytes);
 	share_count(a->share, -(int64_t)a->bytes);
 	for (c = a->chunks; c != &a->first; c = next) {
 		next = c->next;
@@ -84,7 +84,7 @@ arena_grow(struct arena *a, size_t n)
 	a->at = (char *)c + ALIGNED(sizeof(*c));
 	a->end = (char *)c + size;
 	a->bytes += size;
-	held_count(HELD_ARENA, 0, (int64_t)size);
+	memuse_count(MEMUSE_ARENA, 0, (int64_t)size);
 	share_count(a->share, (int64_t)size);
 }
 

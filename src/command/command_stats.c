@@ -14,8 +14,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/worker.h"
 #include "conf/conf.h"
 #include "store/store.h"
@@ -315,7 +315,7 @@ memory_bytes(const struct counting *c, const char *owner, int64_t bytes)
 }
 
 static void
-memory_held(const struct counting *c, const char *owner, struct held_sum sum)
+memory_held(const struct counting *c, const char *owner, struct memuse_sum sum)
 {
 	memory_bytes(c, owner, sum.bytes);
 	command_number(c->call, "objects", sum.objects);
@@ -328,10 +328,10 @@ on_memory_by_owner(void *arg)
 	struct counting *c = arg;
 	int64_t total = c->pss_kib * 1024, known = 0;
 
-	for (int i = 0; i < HELD_KINDS; i++) {
-		struct held_sum sum = held_sum((enum held)i);
+	for (int i = 0; i < MEMUSE_KINDS; i++) {
+		struct memuse_sum sum = memuse_sum((enum memuse)i);
 
-		memory_held(c, held_name((enum held)i), sum);
+		memory_held(c, memuse_name((enum memuse)i), sum);
 		known += sum.bytes;
 	}
 	if (c->pss_kib != -1) {

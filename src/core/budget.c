@@ -11,9 +11,9 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "conf/conf.h"
 #include "core/shard.h"
@@ -98,8 +98,8 @@ budget_max(const struct shard *sh)
 int64_t
 budget_waiting(void)
 {
-	return held_bytes(HELD_BIT(HELD_ARENA) | HELD_BIT(HELD_WIRE) |
-		HELD_BIT(HELD_QUEUE));
+	return memuse_bytes(MEMUSE_BIT(MEMUSE_ARENA) | MEMUSE_BIT(MEMUSE_WIRE) |
+		MEMUSE_BIT(MEMUSE_QUEUE));
 }
 
 /* --- who has most ----------------------------------------------------------- */

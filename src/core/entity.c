@@ -10,9 +10,9 @@
 
 #include <stdio.h>
 
-#include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "conf/conf.h"
 #include "core/router.h"
 
@@ -80,7 +80,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	STAILQ_INIT(&e->inbox);
 	table_add(&sh->entities, hash, e);
 	sh->stats.entities++;
-	held_add(HELD_ACCOUNT, mem);
+	memuse_add(MEMUSE_ACCOUNT, mem);
 	return e;
 }
 
@@ -256,7 +256,7 @@ entity_free(struct entity *e)
 	idle_leave(e->shard, e->hash, e->class->is_absent(e));
 	if (e->state == ENTITY_LOADED)
 		e->class->unload(e);
-	held_remove(HELD_ACCOUNT, e);
+	memuse_remove(MEMUSE_ACCOUNT, e);
 	free(e);
 }
 
@@ -293,7 +293,7 @@ entity_failed(struct entity *e, const struct err *why)
 		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
 			"The server cannot read its storage");
 	}
-	held_remove(HELD_ACCOUNT, e);
+	memuse_remove(MEMUSE_ACCOUNT, e);
 	free(e);
 }
 

@@ -4,20 +4,20 @@
  * Owner shard; malloc is told on a worker.  Only when so many bytes less are
  * held that there is something to give back, and after a pause, so that the end
  * of a burst is waited for and a steady coming and going costs next to nothing.
- * What is held is counted for the whole process (base/held.h).
+ * What is held is counted for the whole process (base/memuse.h).
  */
 #include "config.h"
 
 #include "core/tidy.h"
 
 #include "base/clock.h"
-#include "base/held.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/worker.h"
-#include "core/shard.h"
-#include "net/net.h"
 #include "xml/parser.h"
+#include "net/net.h"
+#include "core/shard.h"
 
 #define TIDY_BYTES (8 << 20)
 #define TIDY_PAUSE_US (5 * US_PER_S)
@@ -28,8 +28,8 @@ held_all(void)
 {
 	int64_t sum = 0;
 
-	for (int i = 0; i < HELD_KINDS; i++)
-		sum += held_sum((enum held)i).bytes;
+	for (int i = 0; i < MEMUSE_KINDS; i++)
+		sum += memuse_sum((enum memuse)i).bytes;
 	return sum;
 }
 

@@ -10,8 +10,8 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
@@ -33,7 +33,7 @@ wire_alloc(size_t n, size_t to_at)
 {
 	struct wire *w = xmalloc(sizeof(*w) + n);
 
-	held_add(HELD_WIRE, w);
+	memuse_add(MEMUSE_WIRE, w);
 	w->refs = 1;
 	w->taken = false;
 	w->n = (uint32_t)n;
@@ -84,7 +84,7 @@ wire_unref(struct wire *w)
 {
 	if (w == NULL || --w->refs != 0)
 		return;
-	held_remove(HELD_WIRE, w);
+	memuse_remove(MEMUSE_WIRE, w);
 	free(w);
 }
 

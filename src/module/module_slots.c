@@ -11,7 +11,7 @@
 
 #include <stdalign.h>
 
-#include "base/held.h"
+#include "base/memuse.h"
 #include "module/module_int.h"
 
 struct module_slot {
@@ -30,7 +30,7 @@ slot_get(struct module_slot **list, const struct module_entry *entry,
 		slot = slot->next;
 	if (slot == NULL) {
 		slot = xcalloc(1, sizeof(*slot) + size);
-		held_add(HELD_MODULE, slot);
+		memuse_add(MEMUSE_MODULE, slot);
 		slot->entry = entry;
 		slot->next = *list;
 		*list = slot;
@@ -76,7 +76,7 @@ slots_free(struct module_slot **list, const struct module_entry *entry,
 		}
 		*list = slot->next;
 		done(owner, slot->entry->module, slot->state);
-		held_remove(HELD_MODULE, slot);
+		memuse_remove(MEMUSE_MODULE, slot);
 		free(slot);
 	}
 }

@@ -19,8 +19,8 @@
 
 #include <linux/sockios.h>
 
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "net/net_int.h"
 
@@ -35,7 +35,7 @@ conn_new(struct net *net)
 	c->fd = -1;
 	c->net = net;
 	net->count++;
-	held_add(HELD_CONN, c);
+	memuse_add(MEMUSE_CONN, c);
 	return c;
 }
 
@@ -301,7 +301,7 @@ conn_count_left(struct conn *c, size_t left)
 	gauge_remove(&c->net->left, c->left);
 	c->left = (uint32_t)MIN(left, UINT32_MAX);
 	gauge_add(&c->net->left, c->left);
-	held_count(HELD_QUEUE, 0, c->left - before);
+	memuse_count(MEMUSE_QUEUE, 0, c->left - before);
 	share_count(c->share, c->left - before);
 }
 

@@ -15,8 +15,8 @@
 #include <unistd.h>
 
 #include "base/clock.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "net/conn.h"
 #include "net/net_int.h"
 
@@ -124,6 +124,6 @@ conn_destroy(struct conn *c)
 	net->count--;
 	free(c->why);
 	c->tag = 0;
-	held_remove(HELD_CONN, c);
+	memuse_remove(MEMUSE_CONN, c);
 	free(c);
 }

@@ -47,8 +47,8 @@ struct tls_conf {
 /* --- start-up, before anything else ---------------------------------------- */
 
 /*
- * From here on what OpenSSL takes for connections is counted (HELD_TLS), for one
- * connection in eight only while many come: a handshake asks for memory nine
+ * From here on what OpenSSL takes for connections is counted (MEMUSE_TLS), for
+ * one connection in eight only while many come: a handshake asks for memory nine
  * hundred times, and counting all of that took 3.6 % of the instructions of a
  * login.  False when OpenSSL has memory already; then nothing is counted.
  */

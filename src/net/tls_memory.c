@@ -13,7 +13,7 @@
 #include <openssl/crypto.h>
 
 #include "base/clock.h"
-#include "base/held.h"
+#include "base/memuse.h"
 #include "net/net_int.h"
 #include "net/tls.h"
 
@@ -33,7 +33,7 @@ on_tls_malloc(size_t n, const char *file, int line)
 	(void)line;
 	if (n == 0)
 		return NULL;
-	return watching ? held_malloc(HELD_TLS, n) : malloc(n);
+	return watching ? memuse_malloc(MEMUSE_TLS, n) : malloc(n);
 }
 
 static void
@@ -42,7 +42,7 @@ on_tls_free(void *p, const char *file, int line)
 	(void)file;
 	(void)line;
 	if (watching)
-		held_free(HELD_TLS, p);
+		memuse_free(MEMUSE_TLS, p);
 	else
 		free(p);
 }
@@ -54,7 +54,7 @@ on_tls_realloc(void *p, size_t n, const char *file, int line)
 		on_tls_free(p, file, line);
 		return NULL;
 	}
-	return watching ? held_realloc(HELD_TLS, p, n) : realloc(p, n);
+	return watching ? memuse_realloc(MEMUSE_TLS, p, n) : realloc(p, n);
 }
 
 bool
@@ -69,7 +69,7 @@ tls_memory_begin(struct conn *c)
 {
 	int64_t now_us = clock_mono_us(&clock_system);
 
-	held_count(HELD_TLS, 1, 0);
+	memuse_count(MEMUSE_TLS, 1, 0);
 	/* not the first, for which the library also makes what a thread needs
 	 * once */
 	if (handshakes++ == 0 || (handshakes % SAMPLE != 0 &&
@@ -77,15 +77,15 @@ tls_memory_begin(struct conn *c)
 		return;
 	c->watched = true;
 	watched_us = now_us;
-	held_sample(HELD_TLS, 1);
+	memuse_sample(MEMUSE_TLS, 1);
 }
 
 void
 tls_memory_end(struct conn *c)
 {
-	held_count(HELD_TLS, -1, 0);
+	memuse_count(MEMUSE_TLS, -1, 0);
 	if (c->watched)
-		held_sample(HELD_TLS, -1);
+		memuse_sample(MEMUSE_TLS, -1);
 }
 
 void

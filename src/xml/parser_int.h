@@ -115,7 +115,7 @@ void parser_handlers(struct xml_parser *p);
 
 /* --- parser_pool.c -------------------------------------------------------- */
 
-/* counted: what expat takes for it is, in HELD_PARSER. */
+/* counted: what expat takes for it is, in MEMUSE_PARSER. */
 struct xml_parser *parser_new(bool counted);
 void parser_free(struct xml_parser *p);
 

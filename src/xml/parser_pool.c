@@ -8,8 +8,8 @@
 #include "config.h"
 
 #include "base/arena.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/rand.h"
 #include "xml/names.h"
 #include "xml/parser_int.h"
@@ -34,19 +34,19 @@ struct xml_pool {
 static void *
 on_parser_malloc(size_t n)
 {
-	return held_malloc(HELD_PARSER, n);
+	return memuse_malloc(MEMUSE_PARSER, n);
 }
 
 static void *
 on_parser_realloc(void *p, size_t n)
 {
-	return held_realloc(HELD_PARSER, p, n);
+	return memuse_realloc(MEMUSE_PARSER, p, n);
 }
 
 static void
 on_parser_free(void *p)
 {
-	held_free(HELD_PARSER, p);
+	memuse_free(MEMUSE_PARSER, p);
 }
 
 struct xml_parser *
@@ -117,10 +117,10 @@ pool_make(struct xml_pool *pool)
 {
 	struct xml_parser *p = parser_new(pool->made++ % SAMPLE == 0);
 
-	held_count(HELD_PARSER, 1, 0);
+	memuse_count(MEMUSE_PARSER, 1, 0);
 	if (p->counted) {
-		held_sample(HELD_PARSER, 1);
-		held_add_part(HELD_PARSER, p);
+		memuse_sample(MEMUSE_PARSER, 1);
+		memuse_add_part(MEMUSE_PARSER, p);
 	}
 	return p;
 }
@@ -128,10 +128,10 @@ pool_make(struct xml_pool *pool)
 static void
 pool_drop(struct xml_parser *p)
 {
-	held_count(HELD_PARSER, -1, 0);
+	memuse_count(MEMUSE_PARSER, -1, 0);
 	if (p->counted) {
-		held_sample(HELD_PARSER, -1);
-		held_remove_part(HELD_PARSER, p);
+		memuse_sample(MEMUSE_PARSER, -1);
+		memuse_remove_part(MEMUSE_PARSER, p);
 	}
 	parser_free(p);
 }

@@ -8,8 +8,8 @@
 #include <fnmatch.h>
 
 #include "base/arena.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -121,14 +121,14 @@ session_of(struct world *w, const char *bare)
 static int64_t
 peak_until(struct asker *x, unsigned n)
 {
-	int64_t before = held_sum(HELD_ARENA).bytes, peak = 0;
+	int64_t before = memuse_sum(MEMUSE_ARENA).bytes, peak = 0;
 	unsigned until = x->n + n;
 
 	for (int i = 0; i < 1000000 && x->n < until && !x->c.closed; i++) {
 		if (i % 64 == 63)
 			world_sleep(x->c.world, 20 * US_PER_MS);
 		world_turn(x->c.world);
-		peak = MAX(peak, held_sum(HELD_ARENA).bytes - before);
+		peak = MAX(peak, memuse_sum(MEMUSE_ARENA).bytes - before);
 		client_read(&x->c);
 	}
 	CHECK_INT(x->n, until);

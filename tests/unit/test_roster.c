@@ -9,7 +9,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/held.h"
+#include "base/memuse.h"
 #include "store/store.h"
 #include "test.h"
 #include "xml/elem.h"
@@ -56,7 +56,7 @@ TEST(roster_keeps_items_sorted_by_address)
 
 TEST(roster_memory_is_counted_until_it_is_done)
 {
-	struct held_sum before = held_sum(HELD_ROSTER), now;
+	struct memuse_sum before = memuse_sum(MEMUSE_ROSTER), now;
 	struct roster r = { .n = 0 };
 
 	roster_set(&r, addr("a@x"), STR_NONE, NULL, 0);
@@ -64,11 +64,11 @@ TEST(roster_memory_is_counted_until_it_is_done)
 	roster_set(&r, addr("b@x"), STR("Beatrice"), NULL, 0);
 	roster_set_state(&r, addr("c@x"), SUB_TO);
 	CHECK(roster_remove(&r, STR("a@x")));
-	now = held_sum(HELD_ROSTER);
+	now = memuse_sum(MEMUSE_ROSTER);
 	CHECK_INT(now.objects - before.objects, 2);
 	CHECK(now.bytes - before.bytes >= (int64_t)r.used);
 	roster_done(&r);
-	now = held_sum(HELD_ROSTER);
+	now = memuse_sum(MEMUSE_ROSTER);
 	CHECK_INT(now.objects, before.objects);
 	CHECK_INT(now.bytes, before.bytes);
 }

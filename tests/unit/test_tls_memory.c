@@ -5,7 +5,7 @@
 
 #include "net/tls.h"
 
-#include "base/held.h"
+#include "base/memuse.h"
 #include "test.h"
 #include "tls_world.h"
 
@@ -25,14 +25,14 @@ static int64_t
 bytes_when_idle(int version)
 {
 	struct world w;
-	struct held_sum sum;
+	struct memuse_sum sum;
 
 	world_init(&w);
 	set_version(w.client, version);
 	world_meet(&w, NULL); /* it has written */
 	CHECK_INT(SSL_write(w.p.ssl, "?", 1), 1);
 	PAIR_UNTIL(&w.p, w.p.server.in.n == 1);
-	sum = held_sum(HELD_TLS);
+	sum = memuse_sum(MEMUSE_TLS);
 	CHECK_INT(sum.objects, 1);
 	world_done(&w);
 	return sum.bytes;

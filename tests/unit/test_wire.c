@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "base/held.h"
+#include "base/memuse.h"
 #include "xmpp/ns.h"
 #include "core/stored.h"
 #include "test.h"
@@ -106,13 +106,13 @@ TEST(a_stored_stanza_loses_the_namespace_of_the_stream)
 	stored_write(&stored, st->root);
 	w = wire_of_stored(buf_str(&stored));
 	CHECK(w != NULL);
-	CHECK_INT(held_sum(HELD_WIRE).objects, 1);
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 1);
 	check_written(w, STR_NONE,
 		"<presence from=\"romeo@example.net/orchard\""
 		" to=\"nurse@example.com\" id=\"p1\">"
 		"<status>a &lt; b</status></presence>");
 	wire_unref(w);
-	CHECK_INT(held_sum(HELD_WIRE).objects, 0);
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 0);
 	buf_done(&stored);
 	stanza_free(st);
 }

@@ -20,8 +20,8 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/held.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
@@ -131,7 +131,7 @@ c2s_login_free(struct c2s *c)
 	free(l->host);
 	free(l->from);
 	free(l->account);
-	held_remove_part(HELD_STREAM, l);
+	memuse_remove_part(MEMUSE_STREAM, l);
 	free(l);
 	c->login = NULL;
 }
@@ -445,7 +445,7 @@ c2s_count_parser(struct c2s *c)
 	if (more == 0)
 		return;
 	c->parser_bytes += (uint32_t)more;
-	held_count(HELD_QUEUE, 0, more);
+	memuse_count(MEMUSE_QUEUE, 0, more);
 	share_count(conn_share(c->conn), more);
 }
 
@@ -502,10 +502,10 @@ on_conn_closed(void *arg, const struct err *why)
 	TAILQ_REMOVE(&c2s_shard(c->shard)->streams, c, link);
 	c->shard->stats.streams--;
 	c2s_login_free(c);
-	held_remove_part(HELD_STREAM, c->lang);
+	memuse_remove_part(MEMUSE_STREAM, c->lang);
 	free(c->lang);
 	c->tag = 0;
-	held_remove(HELD_STREAM, c);
+	memuse_remove(MEMUSE_STREAM, c);
 	free(c);
 }
 
@@ -522,13 +522,13 @@ c2s_new(struct shard *sh, struct conn *conn, int tls)
 	struct c2s *c = xcalloc(1, sizeof(*c));
 
 	sh->now_us = clock_mono_us(sh->server->clock);
-	held_add(HELD_STREAM, c);
+	memuse_add(MEMUSE_STREAM, c);
 	c->tag = C2S_TAG;
 	c->conn = conn;
 	c->stage = C2S_HEADER;
 	c->seen_us = sh->now_us;
 	c->login = xcalloc(1, sizeof(*c->login));
-	held_add_part(HELD_STREAM, c->login);
+	memuse_add_part(MEMUSE_STREAM, c->login);
 	c->login->stream = c;
 	c->login->tls = (uint8_t)tls;
 	c->login->deadline_us =

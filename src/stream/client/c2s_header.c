@@ -10,14 +10,14 @@
 #include "stream/client/c2s_int.h"
 
 #include "base/arena.h"
-#include "base/held.h"
 #include "base/mem.h"
-#include "xmpp/ns.h"
-#include "core/host.h"
-#include "net/conn.h"
+#include "base/memuse.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
+#include "net/conn.h"
+#include "core/host.h"
 
 /* What a language tag has at most (RFC 5646 §4.4.1); longer ones are not kept
  * (hostile 12). */
@@ -299,7 +299,7 @@ header_check_from(struct header *h, struct c2s *c, struct arena *a,
 static void
 c2s_take_lang(struct c2s *c, struct str lang)
 {
-	held_remove_part(HELD_STREAM, c->lang);
+	memuse_remove_part(MEMUSE_STREAM, c->lang);
 	free(c->lang);
 	c->lang = NULL;
 	if (lang.n == 0 || lang.n > LANG_MAX)
@@ -312,7 +312,7 @@ c2s_take_lang(struct c2s *c, struct str lang)
 			return;
 	}
 	c->lang = str_dup(lang);
-	held_add_part(HELD_STREAM, c->lang);
+	memuse_add_part(MEMUSE_STREAM, c->lang);
 }
 
 static void

@@ -1,5 +1,5 @@
 /*
- * held.c - counters of memory, one row of them for each thread.
+ * memuse.c - memory accounting: counters, one row of them for each thread.
  *
  * A row is made when its thread first counts, and stays when the thread has
  * ended: what it took may still be in use.  Invariant: only its own thread
@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "base/held.h"
+#include "base/memuse.h"
 
 #include <malloc.h>
 #include <pthread.h>
@@ -16,27 +16,27 @@
 
 #include "base/mem.h"
 
-struct held_row {
-	struct held_row *next;
+struct memuse_row {
+	struct memuse_row *next;
 	struct {
 		_Atomic int64_t objects;
 		_Atomic int64_t samples;
 		_Atomic int64_t bytes;
-	} kinds[HELD_KINDS];
+	} kinds[MEMUSE_KINDS];
 } __attribute__((aligned(64)));
 
 static pthread_mutex_t rows_lock = PTHREAD_MUTEX_INITIALIZER;
-static struct held_row *_Atomic rows;
-static _Thread_local struct held_row *own_row;
+static struct memuse_row *_Atomic rows;
+static _Thread_local struct memuse_row *own_row;
 
-static struct held_row *
+static struct memuse_row *
 row_new(void)
 {
-	struct held_row *row = aligned_alloc(64, sizeof(*row));
+	struct memuse_row *row = aligned_alloc(64, sizeof(*row));
 
 	if (row == NULL)
 		abort();
-	for (int i = 0; i < HELD_KINDS; i++) {
+	for (int i = 0; i < MEMUSE_KINDS; i++) {
 		atomic_init(&row->kinds[i].objects, 0);
 		atomic_init(&row->kinds[i].samples, 0);
 		atomic_init(&row->kinds[i].bytes, 0);
@@ -49,7 +49,7 @@ row_new(void)
 	return row;
 }
 
-static inline struct held_row *
+static inline struct memuse_row *
 row_get(void)
 {
 	return own_row != NULL ? own_row : row_new();
@@ -64,9 +64,9 @@ add(_Atomic int64_t *counter, int64_t n)
 }
 
 void
-held_count(enum held what, int64_t objects, int64_t bytes)
+memuse_count(enum memuse what, int64_t objects, int64_t bytes)
 {
-	struct held_row *row = row_get();
+	struct memuse_row *row = row_get();
 
 	if (objects != 0)
 		add(&row->kinds[what].objects, objects);
@@ -74,7 +74,7 @@ held_count(enum held what, int64_t objects, int64_t bytes)
 }
 
 void
-held_sample(enum held what, int64_t objects)
+memuse_sample(enum memuse what, int64_t objects)
 {
 	add(&row_get()->kinds[what].samples, objects);
 }
@@ -86,90 +86,90 @@ block_bytes(const void *p)
 }
 
 void
-held_add(enum held what, const void *p)
+memuse_add(enum memuse what, const void *p)
 {
 	if (p != NULL)
-		held_count(what, 1, block_bytes(p));
+		memuse_count(what, 1, block_bytes(p));
 }
 
 void
-held_remove(enum held what, const void *p)
+memuse_remove(enum memuse what, const void *p)
 {
 	if (p != NULL)
-		held_count(what, -1, -block_bytes(p));
+		memuse_count(what, -1, -block_bytes(p));
 }
 
 void
-held_add_part(enum held what, const void *p)
+memuse_add_part(enum memuse what, const void *p)
 {
 	if (p != NULL)
-		held_count(what, 0, block_bytes(p));
+		memuse_count(what, 0, block_bytes(p));
 }
 
 void
-held_remove_part(enum held what, const void *p)
+memuse_remove_part(enum memuse what, const void *p)
 {
 	if (p != NULL)
-		held_count(what, 0, -block_bytes(p));
+		memuse_count(what, 0, -block_bytes(p));
 }
 
 /* --- for libraries ------------------------------------------------------- */
 
 void *
-held_malloc(enum held what, size_t n)
+memuse_malloc(enum memuse what, size_t n)
 {
 	void *p = malloc(n);
 
-	held_add_part(what, p);
+	memuse_add_part(what, p);
 	return p;
 }
 
 void *
-held_realloc(enum held what, void *p, size_t n)
+memuse_realloc(enum memuse what, void *p, size_t n)
 {
 	int64_t before = p != NULL ? block_bytes(p) : 0;
 	void *q = realloc(p, n);
 
 	if (q != NULL)
-		held_count(what, 0, block_bytes(q) - before);
+		memuse_count(what, 0, block_bytes(q) - before);
 	return q;
 }
 
 void
-held_free(enum held what, void *p)
+memuse_free(enum memuse what, void *p)
 {
-	held_remove_part(what, p);
+	memuse_remove_part(what, p);
 	free(p);
 }
 
 /* --- asking --------------------------------------------------------------- */
 
 const char *
-held_name(enum held what)
+memuse_name(enum memuse what)
 {
 	static const char *const names[] = {
-#define HELD(id, name) name,
-#include "base/held.def"
-#undef HELD
+#define MEMUSE(id, name) name,
+#include "base/memuse.def"
+#undef MEMUSE
 	};
 
 	return names[what];
 }
 
 /* Without the lock: rows come, and never go. */
-static const struct held_row *
+static const struct memuse_row *
 rows_all(void)
 {
 	return atomic_load_explicit(&rows, memory_order_acquire);
 }
 
-struct held_sum
-held_sum(enum held what)
+struct memuse_sum
+memuse_sum(enum memuse what)
 {
-	struct held_sum sum = { 0, 0 };
+	struct memuse_sum sum = { 0, 0 };
 	int64_t samples = 0;
 
-	for (const struct held_row *row = rows_all(); row != NULL;
+	for (const struct memuse_row *row = rows_all(); row != NULL;
 		row = row->next) {
 		sum.objects += atomic_load_explicit(
 			&row->kinds[what].objects, memory_order_relaxed);
@@ -184,11 +184,11 @@ held_sum(enum held what)
 }
 
 int64_t
-held_bytes(unsigned kinds)
+memuse_bytes(unsigned kinds)
 {
 	int64_t sum = 0;
 
-	for (const struct held_row *row = rows_all(); row != NULL;
+	for (const struct memuse_row *row = rows_all(); row != NULL;
 		row = row->next) {
 		for (unsigned set = kinds; set != 0; set &= set - 1)
 			sum += atomic_load_explicit(
