@@ -24,7 +24,7 @@
 #include "base/notify.h"
 #include "base/privileges.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "command/commands.h"
@@ -45,10 +45,10 @@ static struct config *
 main_load(const struct main_args *args, struct module_registry *modules)
 {
 	struct config_modules known;
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	module_config(modules, &known);
 	conf = config_load(args->config, &known, &mistakes);
 	for (size_t i = 0; i < mistakes.n_kept; i++)
@@ -56,7 +56,7 @@ main_load(const struct main_args *args, struct module_registry *modules)
 	if (mistakes.n > mistakes.n_kept)
 		fprintf(stderr, "... and %zu more\n",
 			mistakes.n - mistakes.n_kept);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	return conf;
 }
 

@@ -6,8 +6,8 @@
  * an account too, with exists = false, so that whoever asks cannot tell the
  * difference by time; but it leaves memory with its answer.
  */
-#ifndef CORE_ACCOUNT_H
-#define CORE_ACCOUNT_H
+#ifndef ACCOUNT_ACCOUNT_H
+#define ACCOUNT_ACCOUNT_H
 
 #include <stdbool.h>
 #include <stddef.h>

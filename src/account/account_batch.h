@@ -7,8 +7,8 @@
  *
  * Empty lines and those that begin with '#' are left out.
  */
-#ifndef CORE_ACCOUNT_BATCH_H
-#define CORE_ACCOUNT_BATCH_H
+#ifndef ACCOUNT_ACCOUNT_BATCH_H
+#define ACCOUNT_ACCOUNT_BATCH_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -126,7 +126,7 @@ account_hold_let_out(struct account *acc, struct session *s)
 			continue;
 		STAILQ_REMOVE(&h->list, held, held, link);
 		held_count_out(h, held->st);
-		session_emit(s, held->st);
+		session_send(s, held->st);
 		free(held);
 	}
 }
@@ -155,7 +155,7 @@ held_go_on(struct account *acc, struct held *held)
 		stanza_free(held->st);
 	} else if (!account_hold_keeps(acc, s, held->st) &&
 		!requests_keep(s, held->st)) {
-		session_emit(s, held->st);
+		session_send(s, held->st);
 	}
 }
 

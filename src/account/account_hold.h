@@ -6,8 +6,8 @@
  * commit has failed, because what is in memory is ahead of the disk then; and
  * when a module was switched on that has never seen it.
  */
-#ifndef CORE_ACCOUNT_HOLD_H
-#define CORE_ACCOUNT_HOLD_H
+#ifndef ACCOUNT_ACCOUNT_HOLD_H
+#define ACCOUNT_ACCOUNT_HOLD_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,8 +1,8 @@
 /*
  * account_int.h - between the files of accounts and sessions.
  */
-#ifndef CORE_ACCOUNT_INT_H
-#define CORE_ACCOUNT_INT_H
+#ifndef ACCOUNT_ACCOUNT_INT_H
+#define ACCOUNT_ACCOUNT_INT_H
 
 #include "account/account.h"
 
@@ -48,6 +48,6 @@ void account_line_unchain(struct account *acc);
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
 /* What s sends: hooks, then the router; st is taken. */
-void session_emit(struct session *s, struct stanza *st);
+void session_send(struct session *s, struct stanza *st);
 
 #endif

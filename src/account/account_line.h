@@ -42,8 +42,8 @@
  *
  * Owner shard.
  */
-#ifndef CORE_ACCOUNT_LINE_H
-#define CORE_ACCOUNT_LINE_H
+#ifndef ACCOUNT_ACCOUNT_LINE_H
+#define ACCOUNT_ACCOUNT_LINE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * Deriving is slow on purpose: one PBKDF2 for each hash, so callers that have
  * the choice do it away from the shards.
  */
-#ifndef CORE_CREDENTIALS_H
-#define CORE_CREDENTIALS_H
+#ifndef ACCOUNT_CREDENTIALS_H
+#define ACCOUNT_CREDENTIALS_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -214,7 +214,7 @@ line_run(struct requests *r, struct line *l)
 	while (r->session->account->hold == NULL &&
 		(st = STAILQ_FIRST(&l->waiting)) != NULL &&
 		requests_take(r, l, st))
-		session_emit(r->session, line_pop(sh, l));
+		session_send(r->session, line_pop(sh, l));
 	line_rest(r, l);
 }
 
@@ -337,7 +337,7 @@ line_flush(struct session *s, struct line *l)
 		if (st->type == IQ_GET && is_request(s, st))
 			stanza_free(st);
 		else
-			session_emit(s, st);
+			session_send(s, st);
 	}
 }
 

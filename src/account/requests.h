@@ -5,8 +5,8 @@
  *
  * Owner shard of the account.  The drawing is in account_line.h.
  */
-#ifndef CORE_REQUESTS_H
-#define CORE_REQUESTS_H
+#ifndef ACCOUNT_REQUESTS_H
+#define ACCOUNT_REQUESTS_H
 
 #include <stdbool.h>
 
@@ -17,7 +17,7 @@ struct stanza;
 /* --- for session.c and account_deliver.c, owner shard -------------------------- */
 
 /* True, and st is taken, when it has to wait before s may send it:
- * session_emit() follows. */
+ * session_send() follows. */
 bool requests_keep(struct session *s, struct stanza *st);
 /* s sends st (borrowed), whose to is set, now. */
 void requests_sent(struct session *s, const struct stanza *st);

@@ -5,8 +5,8 @@
  * contacts, so a roster is one block of memory: rosters are read much more often
  * than changed.
  */
-#ifndef CORE_ROSTER_H
-#define CORE_ROSTER_H
+#ifndef ACCOUNT_ROSTER_H
+#define ACCOUNT_ROSTER_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -6,8 +6,8 @@
  * Owner shard of the account.  The change is in force in memory at once; its
  * effects happen in turn, in the order of the changes (account_line.h).
  */
-#ifndef CORE_ROSTER_CHANGE_H
-#define CORE_ROSTER_CHANGE_H
+#ifndef ACCOUNT_ROSTER_CHANGE_H
+#define ACCOUNT_ROSTER_CHANGE_H
 
 #include <stdbool.h>
 #include <stdint.h>

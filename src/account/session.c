@@ -291,7 +291,7 @@ session_drop_claims(struct session *s, struct stanza *st)
 }
 
 void
-session_emit(struct session *s, struct stanza *st)
+session_send(struct session *s, struct stanza *st)
 {
 	struct account *acc = s->account;
 	struct session_stanza arg = { s, st };
@@ -326,7 +326,7 @@ session_receive(struct session *s, struct stanza *st)
 	if ((s->account->hold == NULL ||
 		    !account_hold_keeps(s->account, s, st)) &&
 		!requests_keep(s, st))
-		session_emit(s, st);
+		session_send(s, st);
 	return true;
 }
 
@@ -368,7 +368,7 @@ session_write_own(struct session *s, struct stanza *st)
 	struct wire *copy = NULL;
 
 	if (!s->full) {
-		s->ops->send(s->stream, st);
+		s->ops->write(s->stream, st);
 		return;
 	}
 	session_keep(s, st, &copy);
@@ -384,7 +384,7 @@ session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
 		session_keep(s, st, copy_io);
 		return false;
 	}
-	s->ops->send(s->stream, st);
+	s->ops->write(s->stream, st);
 	return true;
 }
 
@@ -408,7 +408,7 @@ session_write_stored(struct session *s, struct str text)
 	if (w == NULL)
 		return false;
 	session_shard(s)->stats.stanzas_out++;
-	s->ops->send_wire(s->stream, w, STR_NONE);
+	s->ops->write_wire(s->stream, w, STR_NONE);
 	wire_unref(w);
 	return true;
 }
@@ -424,7 +424,7 @@ session_write_shared(struct session *s, struct stanza *st,
 	if (s->full)
 		session_flow_add(s, st, *wire_io, to);
 	else
-		s->ops->send_wire(s->stream, *wire_io, to);
+		s->ops->write_wire(s->stream, *wire_io, to);
 }
 
 /* --- resting ------------------------------------------------------------------- */
@@ -482,7 +482,7 @@ session_goodbye(struct session *s)
 {
 	struct jid nobody = { .text = NULL };
 
-	session_emit(s, stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody,
+	session_send(s, stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody,
 				STR_NONE));
 }
 

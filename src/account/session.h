@@ -5,8 +5,8 @@
  * resumed; between the two is a narrow seam: stanza in, wire out, opened, lost,
  * resumed, closed.  Other kinds of stream stand behind the same seam.
  */
-#ifndef CORE_SESSION_H
-#define CORE_SESSION_H
+#ifndef ACCOUNT_SESSION_H
+#define ACCOUNT_SESSION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -26,9 +26,9 @@ struct wire;
 /* What a session asks of its stream. */
 struct session_stream {
 	/* Writes st (borrowed) to the client. */
-	void (*send)(void *stream, const struct stanza *st);
+	void (*write)(void *stream, const struct stanza *st);
 	/* Writes w (borrowed) with the address spliced in. */
-	void (*send_wire)(void *stream, const struct wire *w, struct str to);
+	void (*write_wire)(void *stream, const struct wire *w, struct str to);
 	/* Closes it; the stream has forgotten the session, and makes no more
 	 * call. */
 	void (*close)(void *stream, enum stream_cond cond, const char *text);
@@ -48,7 +48,7 @@ struct session_stream {
 	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
 	 * Never called twice with the same. */
 	void (*rest)(void *stream, bool rests);
-	/* As entity_class.warm, for send(): two steps.  May be NULL. */
+	/* As entity_class.warm, for write(): two steps.  May be NULL. */
 	void (*warm)(const void *stream, unsigned step);
 };
 
@@ -109,8 +109,8 @@ bool session_receive(struct session *s, struct stanza *st);
  * its behalf, and s is freed.  What waits for the client finds another place. */
 void session_lost(struct session *s);
 /* The kernel has refused more than a little: until session_drained(), nothing is
- * written to the stream, and waits with the session.  May be called by send() and
- * send_wire(). */
+ * written to the stream, and waits with the session.  May be called by write()
+ * and write_wire(). */
 void session_full(struct session *s);
 /* The stream is empty again. */
 void session_drained(struct session *s);

@@ -451,7 +451,7 @@ session_drained(struct session *s)
 	s->full = false; /* until the stream says so again */
 	while (!s->full && (w = flow_pop(f)) != NULL) {
 		w->wire->taken = true;
-		s->ops->send_wire(s->stream, w->wire, waiting_to(w));
+		s->ops->write_wire(s->stream, w->wire, waiting_to(w));
 		waiting_free(w);
 	}
 	if (s->full)

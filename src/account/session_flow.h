@@ -22,8 +22,8 @@
  * no ring of sessions waits for each other for ever.  And nobody rests for one
  * who rests himself, and may not come to reading because of it.
  */
-#ifndef CORE_SESSION_FLOW_H
-#define CORE_SESSION_FLOW_H
+#ifndef ACCOUNT_SESSION_FLOW_H
+#define ACCOUNT_SESSION_FLOW_H
 
 #include <stdint.h>
 

@@ -2,8 +2,8 @@
  * trace.h - shows the stanzas of one account in the log, live: what went in and
  * out, with all character data replaced by its length.
  */
-#ifndef CORE_TRACE_H
-#define CORE_TRACE_H
+#ifndef ACCOUNT_TRACE_H
+#define ACCOUNT_TRACE_H
 
 #include "account/session.h"
 

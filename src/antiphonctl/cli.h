@@ -4,8 +4,8 @@
  * One thread.  What a command is called and what it takes comes from the server
  * (ctl_json.h), so antiphonctl knows nothing of its own but how to ask.
  */
-#ifndef CTL_CLI_H
-#define CTL_CLI_H
+#ifndef ANTIPHONCTL_CLI_H
+#define ANTIPHONCTL_CLI_H
 
 #include <stdbool.h>
 #include <stddef.h>

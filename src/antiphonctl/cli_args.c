@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "base/mem.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "ctl/ctl_json.h"
 #include "antiphonctl/cli.h"
 
@@ -81,7 +81,7 @@ cli_command_nearest(const struct cli *cli, int argc, char **argv,
 
 		for (int i = 0; i < used; i++)
 			buf_printf(&typed, "%s%s", i != 0 ? " " : "", argv[i]);
-		nearest = mistake_nearest(buf_c(&typed), names, n);
+		nearest = conf_error_nearest(buf_c(&typed), names, n);
 		*used_out = used;
 		buf_done(&typed);
 	}

@@ -20,7 +20,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xmpp/jid.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "conf/yaml.h"
 #include "antiphonctl/cli.h"
 
@@ -136,11 +136,11 @@ server_group(const struct cli *cli)
 	const char *config =
 		cli->config != NULL ? cli->config : CONFIG_DEFAULT;
 	struct arena *a = arena_new();
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	const struct yaml_node *root;
 	gid_t group = NOBODY;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	if (geteuid() == 0) {
 		root = yaml_load(a, config, &mistakes);
 		group = group_named(
@@ -148,7 +148,7 @@ server_group(const struct cli *cli)
 		if (group == NOBODY)
 			group = group_named(NULL, USER_DEFAULT);
 	}
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	arena_free(a);
 	return group;
 }

@@ -17,7 +17,7 @@
 #include "xmpp/jid.h"
 #include "net/tls.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "ctl/ctl_json.h"
 #include "antiphonctl/cli.h"
 
@@ -290,7 +290,7 @@ cli_cert_check(struct cli *cli, json_t *args)
 {
 	struct err err = ERR_INIT;
 	json_t *rows = json_array();
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *c;
 	int rc = CLI_FAILED;
 
@@ -299,7 +299,7 @@ cli_cert_check(struct cli *cli, json_t *args)
 		json_decref(rows);
 		return CLI_NO_SERVER;
 	}
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	c = config_load(cli->config != NULL ? cli->config : CONFIG_DEFAULT,
 		NULL, &mistakes);
 	for (size_t i = 0; i < mistakes.n_kept; i++)
@@ -308,6 +308,6 @@ cli_cert_check(struct cli *cli, json_t *args)
 		rc = hosts_check(c, text_arg(args, "host"), rows);
 	config_unref(c);
 	rows_print(cli, rows, false);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	return rc;
 }

@@ -13,7 +13,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "conf/yaml.h"
 #include "ctl/ctl_json.h"
 #include "antiphonctl/cli.h"
@@ -45,11 +45,11 @@ cli_find_socket(struct cli *cli, struct err *err)
 	const char *config =
 		cli->config != NULL ? cli->config : CONFIG_DEFAULT;
 	struct arena *a = arena_new();
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	const struct yaml_node *root, *node;
 	bool ok = true;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	root = yaml_load(a, config, &mistakes);
 	node = yaml_get(root, "control");
 	if (node != NULL && node->kind == YAML_MAP)
@@ -64,7 +64,7 @@ cli_find_socket(struct cli *cli, struct err *err)
 	if (root == NULL && cli->config != NULL)
 		ok = err_set(err, ERR_INVALID, "%s",
 			mistakes.n != 0 ? mistakes.texts[0] : config);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	arena_free(a);
 	return ok;
 }

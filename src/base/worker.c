@@ -1,8 +1,7 @@
 /*
- * worker.c - hands: each a mailbox whose owner is a thread that does what it
- * finds there.
+ * worker.c - worker threads: each has a mailbox, and does what it finds there.
  *
- * A job travels as a mail to the hand that has least to do, and the same mail
+ * A job travels as a mail to the thread that has least to do, and the same mail
  * travels on as the answer.  Invariant: a job counts as waiting until its
  * answer is in a mailbox, so whoever sees none waiting and then drains its
  * mailbox has seen them all.
@@ -25,7 +24,7 @@
 
 #define JOBS_A_TURN 64
 
-struct hand {
+struct worker_thread {
 	struct mailbox mailbox;
 	struct worker *worker;
 	pthread_t thread;
@@ -34,9 +33,9 @@ struct hand {
 };
 
 struct worker {
-	atomic_size_t waiting; /* at all hands */
-	unsigned n_hands;
-	struct hand **hands;
+	atomic_size_t waiting; /* at all threads */
+	unsigned n_threads;
+	struct worker_thread **threads;
 };
 
 struct job {
@@ -67,30 +66,30 @@ job_work(struct worker *w, struct job *job)
 	atomic_fetch_sub(&w->waiting, 1);
 }
 
-/* --- hands ---------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------- */
 
 static void
-hand_work(struct mail *m, void *owner)
+worker_thread_work(struct mail *m, void *owner)
 {
-	struct hand *h = owner;
+	struct worker_thread *h = owner;
 
 	job_work(h->worker, CONTAINER_OF(m, struct job, mail));
 	atomic_fetch_sub(&h->n_jobs, 1);
 }
 
 static void
-hand_end(struct mail *m, void *owner)
+worker_thread_end(struct mail *m, void *owner)
 {
-	struct hand *h = owner;
+	struct worker_thread *h = owner;
 
 	free(m);
 	h->stop = true;
 }
 
 static void *
-hand_main(void *arg)
+worker_thread_main(void *arg)
 {
-	struct hand *h = arg;
+	struct worker_thread *h = arg;
 	struct pollfd pfd = { .fd = h->mailbox.fd, .events = POLLIN };
 
 	while (!h->stop) {
@@ -104,7 +103,7 @@ hand_main(void *arg)
 }
 
 static bool
-hand_start(struct hand *h, struct err *err)
+worker_thread_start(struct worker_thread *h, struct err *err)
 {
 	sigset_t all, before;
 	int code;
@@ -112,17 +111,17 @@ hand_start(struct hand *h, struct err *err)
 	/* signals are the main thread's */
 	sigfillset(&all);
 	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&h->thread, NULL, hand_main, h);
+	code = pthread_create(&h->thread, NULL, worker_thread_main, h);
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	errno = code;
 	return code == 0 || err_errno(err, "thread for slow work");
 }
 
 /* NULL with err. */
-static struct hand *
-hand_new(struct worker *w, struct err *err)
+static struct worker_thread *
+worker_thread_new(struct worker *w, struct err *err)
 {
-	struct hand *h = xcalloc(1, sizeof(*h));
+	struct worker_thread *h = xcalloc(1, sizeof(*h));
 
 	h->worker = w;
 	atomic_init(&h->n_jobs, 0);
@@ -130,7 +129,7 @@ hand_new(struct worker *w, struct err *err)
 		free(h);
 		return NULL;
 	}
-	if (!hand_start(h, err)) {
+	if (!worker_thread_start(h, err)) {
 		mailbox_done(&h->mailbox);
 		free(h);
 		return NULL;
@@ -139,16 +138,16 @@ hand_new(struct worker *w, struct err *err)
 }
 
 static void
-hand_tell_end(struct hand *h)
+worker_thread_tell_end(struct worker_thread *h)
 {
 	struct mail *end = xcalloc(1, sizeof(*end));
 
-	end->run = hand_end;
+	end->run = worker_thread_end;
 	mailbox_post(&h->mailbox, end);
 }
 
 static void
-hand_free(struct hand *h)
+worker_thread_free(struct worker_thread *h)
 {
 	pthread_join(h->thread, NULL);
 	mailbox_done(&h->mailbox);
@@ -161,17 +160,17 @@ struct worker *
 worker_new(unsigned n_threads, struct err *err)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
-	struct hand *h;
+	struct worker_thread *h;
 
 	atomic_init(&w->waiting, 0);
-	w->hands = xcalloc(MAX(n_threads, 1), sizeof(struct hand *));
-	while (w->n_hands < n_threads) {
-		h = hand_new(w, err);
+	w->threads = xcalloc(MAX(n_threads, 1), sizeof(struct worker_thread *));
+	while (w->n_threads < n_threads) {
+		h = worker_thread_new(w, err);
 		if (h == NULL) {
 			worker_free(w);
 			return NULL;
 		}
-		w->hands[w->n_hands++] = h;
+		w->threads[w->n_threads++] = h;
 	}
 	return w;
 }
@@ -181,24 +180,24 @@ worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
-	for (unsigned i = 0; i < w->n_hands; i++)
-		hand_tell_end(w->hands[i]);
-	for (unsigned i = 0; i < w->n_hands; i++)
-		hand_free(w->hands[i]);
-	free(w->hands);
+	for (unsigned i = 0; i < w->n_threads; i++)
+		worker_thread_tell_end(w->threads[i]);
+	for (unsigned i = 0; i < w->n_threads; i++)
+		worker_thread_free(w->threads[i]);
+	free(w->threads);
 	free(w);
 }
 
 /* Two who ask at the same time may take the same: that costs a little time. */
-static struct hand *
+static struct worker_thread *
 worker_idlest(const struct worker *w)
 {
-	struct hand *best = w->hands[0];
+	struct worker_thread *best = w->threads[0];
 
-	for (unsigned i = 1; i < w->n_hands; i++) {
-		if (atomic_load(&w->hands[i]->n_jobs) <
+	for (unsigned i = 1; i < w->n_threads; i++) {
+		if (atomic_load(&w->threads[i]->n_jobs) <
 			atomic_load(&best->n_jobs))
-			best = w->hands[i];
+			best = w->threads[i];
 	}
 	return best;
 }
@@ -208,17 +207,17 @@ worker_run(struct worker *w, void (*work)(void *arg), struct mailbox *reply,
 	void (*done)(void *arg), void *arg)
 {
 	struct job *job = xmalloc(sizeof(*job));
-	struct hand *h;
+	struct worker_thread *h;
 
 	*job = (struct job){
-		.mail = { .bytes = sizeof(*job), .run = hand_work },
+		.mail = { .bytes = sizeof(*job), .run = worker_thread_work },
 		.work = work,
 		.done = done,
 		.arg = arg,
 		.reply = reply,
 	};
 	atomic_fetch_add(&w->waiting, 1);
-	if (w->n_hands == 0) {
+	if (w->n_threads == 0) {
 		job_work(w, job);
 		return;
 	}

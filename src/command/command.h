@@ -5,8 +5,8 @@
  *
  * Commands run on shard 0, and answer there, at once or later.
  */
-#ifndef CORE_COMMAND_H
-#define CORE_COMMAND_H
+#ifndef COMMAND_COMMAND_H
+#define COMMAND_COMMAND_H
 
 #include <stdbool.h>
 #include <stddef.h>

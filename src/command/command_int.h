@@ -1,8 +1,8 @@
 /*
  * command_int.h - the registry of commands, for the server that owns it.
  */
-#ifndef CORE_COMMAND_INT_H
-#define CORE_COMMAND_INT_H
+#ifndef COMMAND_COMMAND_INT_H
+#define COMMAND_COMMAND_INT_H
 
 struct command_registry;
 

@@ -45,7 +45,7 @@ account_check(struct command_call *call, struct err *err)
 
 /* --- sessions ----------------------------------------------------------- */
 
-/* One session, as it was when the tour came by. */
+/* One session, as it was when its shard was visited. */
 struct session_entry {
 	struct session_entry *next;
 	struct str jid, show, peer, tls, cipher, mechanism;
@@ -178,7 +178,7 @@ sessions_run(struct command_call *call)
 	l->end = &l->first;
 	if (who.p != NULL)
 		l->who = jid_trusted(who);
-	shard_tour(call->shard, list_visit, list_end, l);
+	shard_visit_all(call->shard, list_visit, list_end, l);
 }
 
 /* --- kick --------------------------------------------------------------- */

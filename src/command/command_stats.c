@@ -19,7 +19,7 @@
 #include "base/worker.h"
 #include "conf/conf.h"
 #include "store/store.h"
-#include "core/expiry.h"
+#include "core/cert_expiry.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "core/stats.h"
@@ -57,7 +57,7 @@ count_start(struct command_call *call,
 	c->call = call;
 	c->rates = command_switch(call, "rates");
 	c->each = xcalloc(call->server->n_shards, sizeof(c->each[0]));
-	shard_tour(call->shard, count_visit, done, c);
+	shard_visit_all(call->shard, count_visit, done, c);
 }
 
 static void
@@ -108,7 +108,7 @@ status_expiry(struct command_call *call)
 	struct str host;
 	int64_t days;
 
-	if (!expiry_first(call->server->newest, &host, &days))
+	if (!cert_expiry_first(call->server->newest, &host, &days))
 		return;
 	command_field(call, "expires_first", host);
 	command_number(call, "expires_days", days);

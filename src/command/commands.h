@@ -2,8 +2,8 @@
  * commands.h - the house's own commands, as tables, each in the file of what it
  * is about.
  */
-#ifndef CORE_COMMANDS_H
-#define CORE_COMMANDS_H
+#ifndef COMMAND_COMMANDS_H
+#define COMMAND_COMMANDS_H
 
 #include "command/command.h"
 

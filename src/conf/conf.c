@@ -13,8 +13,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "conf/conf_error.h"
 #include "conf/conf_int.h"
-#include "conf/mistake.h"
 #include "conf/yaml.h"
 
 #define LISTENERS_MAX 64
@@ -58,7 +58,7 @@ config_without(struct arena *a, const struct yaml_node *map,
 static bool
 section_apply(struct config_whole *w, const struct yaml_node *root,
 	const char *name, const struct option *options, void *base,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	return option_apply(options, yaml_get(root, name), name, base, w->arena,
 		m);
@@ -68,7 +68,7 @@ section_apply(struct config_whole *w, const struct yaml_node *root,
  * against all that could stand there. */
 static void
 server_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	static const char *const sections[] = { "log", "control", "listen",
 		"storage", "tls", "limits", "auth", "modules", "hosts" };
@@ -83,7 +83,8 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 		known[n++] = o->name;
 	for (const struct yaml_node *c = root->first; c != NULL; c = c->next)
 		if (!is_among(c->key, known, n))
-			mistake_unknown(m, c, "", "option", c->key.p, known, n);
+			conf_error_unknown(m, c, "", "option", c->key.p, known,
+				n);
 	for (const struct option *o = config_server_options; o->name != NULL;
 		o++) {
 		struct option one[] = { *o, { .name = NULL } };
@@ -105,7 +106,7 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 
 static void
 log_level_apply(struct config_log *log, const struct yaml_node *node,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	const char *names[LOG_AREAS];
 	enum log_level level;
@@ -114,11 +115,11 @@ log_level_apply(struct config_log *log, const struct yaml_node *node,
 	for (int i = 0; i < LOG_AREAS; i++)
 		names[i] = log_area_name((enum log_area)i);
 	if (!log_area_parse(node->key, &area))
-		mistake_unknown(m, node, "log: levels", "area", node->key.p,
+		conf_error_unknown(m, node, "log: levels", "area", node->key.p,
 			names, LOG_AREAS);
 	else if (node->kind != YAML_SCALAR ||
 		!log_level_parse(node->text, &level))
-		mistake_add(m, node, "log: levels",
+		conf_error_add(m, node, "log: levels",
 			"%s: expected one of: error, warn, info, debug",
 			node->key.p);
 	else
@@ -127,7 +128,7 @@ log_level_apply(struct config_log *log, const struct yaml_node *node,
 
 static void
 log_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	static const char *const own[] = { "levels" };
 	const struct yaml_node *node = yaml_get(root, "log");
@@ -140,14 +141,14 @@ log_apply(struct config_whole *w, const struct yaml_node *root,
 		log->levels[i] = (enum log_level)log->level;
 	if (levels != NULL && levels->kind != YAML_MAP &&
 		!yaml_is_empty(levels))
-		mistake_add(m, levels, "log: levels",
+		conf_error_add(m, levels, "log: levels",
 			"expected a map, such as { auth: debug }");
 	else if (levels != NULL)
 		for (const struct yaml_node *c = levels->first; c != NULL;
 			c = c->next)
 			log_level_apply(log, c, m);
 	if (log->to == LOG_TO_FILE && log->file == NULL)
-		mistake_add(m, node, "log",
+		conf_error_add(m, node, "log",
 			"`to: file` needs the option \"file\", such as "
 			"/var/log/antiphon.log");
 }
@@ -170,19 +171,19 @@ listen_default(struct config_whole *w)
 
 static void
 listen_check_twice(const struct config_listen *all, size_t i,
-	const struct yaml_node *node, struct mistakes *m)
+	const struct yaml_node *node, struct conf_errors *m)
 {
 	for (size_t j = 0; j < i; j++)
 		if (all[i].port != 0 && all[i].port == all[j].port &&
 			strcmp(all[i].address, all[j].address) == 0)
-			mistake_add(m, node, "listen",
+			conf_error_add(m, node, "listen",
 				"address %s and port %lld are given twice",
 				all[i].address, (long long)all[i].port);
 }
 
 static void
 listen_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	const struct yaml_node *node = yaml_get(root, "listen");
 	struct config_listen *all;
@@ -194,7 +195,7 @@ listen_apply(struct config_whole *w, const struct yaml_node *root,
 	}
 	if (node->kind != YAML_LIST || node->n == 0 ||
 		node->n > LISTENERS_MAX) {
-		mistake_add(m, node, "listen",
+		conf_error_add(m, node, "listen",
 			"expected a list of 1 to %d ports, such as "
 			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
 		return;
@@ -223,12 +224,12 @@ some_host_allows_plain(const struct config *c)
 
 static void
 listen_check_plain(const struct config *c, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	for (size_t i = 0; i < c->n_listen; i++)
 		if (c->listen[i].tls == LISTEN_PLAIN &&
 			!some_host_allows_plain(c))
-			mistake_add(m, yaml_get(root, "listen"), "listen",
+			conf_error_add(m, yaml_get(root, "listen"), "listen",
 				"port %lld: with `tls: none` nobody could log "
 				"in, because no host has "
 				"`auth: { tls_required: no }`",
@@ -237,7 +238,7 @@ listen_check_plain(const struct config *c, const struct yaml_node *root,
 
 static void
 limits_check(const struct config_limits *l, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	const struct yaml_node *at = yaml_get(root, "limits");
 	const struct {
@@ -261,7 +262,7 @@ limits_check(const struct config_limits *l, const struct yaml_node *root,
 
 	for (size_t i = 0; i < COUNT(pairs); i++)
 		if (pairs[i].low > pairs[i].high)
-			mistake_add(m, at, "limits",
+			conf_error_add(m, at, "limits",
 				"%s (%llu) is above %s (%llu)",
 				pairs[i].low_name,
 				(unsigned long long)pairs[i].low,
@@ -292,7 +293,7 @@ whole_free(struct config_whole *w)
 
 static void
 whole_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	struct config *c = &w->c;
 
@@ -312,7 +313,7 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 /* root NULL: it could not be read. */
 static struct config *
 whole_finish(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	size_t before = m->n;
 
@@ -328,7 +329,7 @@ whole_finish(struct config_whole *w, const struct yaml_node *root,
 
 struct config *
 config_load(const char *path, const struct config_modules *modules,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	struct config_whole *w = whole_new(path, modules);
 
@@ -337,7 +338,7 @@ config_load(const char *path, const struct config_modules *modules,
 
 struct config *
 config_parse(const char *file, struct str text,
-	const struct config_modules *modules, struct mistakes *m)
+	const struct config_modules *modules, struct conf_errors *m)
 {
 	struct config_whole *w = whole_new(file, modules);
 

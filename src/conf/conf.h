@@ -6,8 +6,8 @@
  * by all shards; the last to let go frees it.  Everything in it lies in its own
  * arena.  (The file is not called config.h, which is configure's.)
  */
-#ifndef CORE_CONF_H
-#define CORE_CONF_H
+#ifndef CONF_CONF_H
+#define CONF_CONF_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -18,7 +18,7 @@
 
 struct buf;
 struct config;
-struct mistakes;
+struct conf_errors;
 struct tls_conf;
 struct tls_host_conf;
 
@@ -189,10 +189,10 @@ struct config_modules {
  * what the file says of modules is not looked at.
  */
 struct config *config_load(const char *path,
-	const struct config_modules *modules, struct mistakes *m);
+	const struct config_modules *modules, struct conf_errors *m);
 /* The same from memory, without includes; file is the name for messages. */
 struct config *config_parse(const char *file, struct str text,
-	const struct config_modules *modules, struct mistakes *m);
+	const struct config_modules *modules, struct conf_errors *m);
 
 /*
  * What only a start can change is made as it is in was, and stays in force: the

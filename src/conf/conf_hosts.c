@@ -15,8 +15,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "xmpp/jid.h"
+#include "conf/conf_error.h"
 #include "conf/conf_int.h"
-#include "conf/mistake.h"
 #include "conf/yaml.h"
 
 /* A host while it is read. */
@@ -26,13 +26,14 @@ struct host_place {
 };
 
 static bool
-domain_prepare(struct config_whole *w, struct host_place *p, struct mistakes *m)
+domain_prepare(struct config_whole *w, struct host_place *p,
+	struct conf_errors *m)
 {
 	struct err err = ERR_INIT;
 	struct str domain;
 
 	if (!jid_prep_domain(&domain, w->arena, p->node->key, &err))
-		return mistake_add(m, p->node, "hosts",
+		return conf_error_add(m, p->node, "hosts",
 			"\"%.64s\" is not a domain (%.100s); expected one such "
 			"as example.org",
 			p->node->key.p, err.text);
@@ -42,26 +43,26 @@ domain_prepare(struct config_whole *w, struct host_place *p, struct mistakes *m)
 
 static void
 host_check(const struct config_host *h, const struct yaml_node *node,
-	const char *path, struct mistakes *m)
+	const char *path, struct conf_errors *m)
 {
 	if (h->key != NULL && h->certificate == NULL)
-		mistake_add(m, node, path,
+		conf_error_add(m, node, path,
 			"\"key\" is of no use without \"certificate\"");
 	for (size_t i = 0; i < h->admins.n; i++)
 		if (strchr(h->admins.items[i], '/') != NULL)
-			mistake_add(m, node, path,
+			conf_error_add(m, node, path,
 				"admins: \"%.100s\" has a resource; expected "
 				"an address such as anna@example.org",
 				h->admins.items[i]);
 		else if (strchr(h->admins.items[i], '@') == NULL)
-			mistake_add(m, node, path,
+			conf_error_add(m, node, path,
 				"admins: \"%.100s\" is a domain; expected an "
 				"address such as anna@example.org",
 				h->admins.items[i]);
 }
 
 static void
-host_apply(struct config_whole *w, struct host_place *p, struct mistakes *m)
+host_apply(struct config_whole *w, struct host_place *p, struct conf_errors *m)
 {
 	static const char *const own[] = { "auth", "modules" };
 	const struct yaml_node *node = p->node;
@@ -90,11 +91,11 @@ host_cmp(const void *a, const void *b)
 /* Different spellings in the file may be the same domain. */
 static void
 hosts_check_twice(const struct host_place *places, size_t n,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	for (size_t i = 1; i < n; i++)
 		if (host_cmp(&places[i - 1], &places[i]) == 0)
-			mistake_add(m, places[i].node, "hosts",
+			conf_error_add(m, places[i].node, "hosts",
 				"%s is given twice; the other one is in %s:%d",
 				places[i].host.domain, places[i - 1].node->file,
 				places[i - 1].node->line);
@@ -102,7 +103,7 @@ hosts_check_twice(const struct host_place *places, size_t n,
 
 static void
 hosts_keep(struct config_whole *w, struct host_place *places, size_t n,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	struct config_host *hosts = arena_zalloc(w->arena,
 		(n + 1) * sizeof(*hosts));
@@ -121,7 +122,7 @@ hosts_keep(struct config_whole *w, struct host_place *places, size_t n,
 
 bool
 config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	const struct yaml_node *node = yaml_get(root, "hosts");
 	size_t before = m->n, n = 0;
@@ -129,7 +130,7 @@ config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
 
 	config_modules_general(w, yaml_get(root, "modules"), m);
 	if (node == NULL || node->kind != YAML_MAP || node->n == 0)
-		return mistake_add(m, node != NULL ? node : root, "hosts",
+		return conf_error_add(m, node != NULL ? node : root, "hosts",
 			"no host is given; expected a map of domains, such as "
 			"{ example.org: {} }");
 	places = xcalloc(node->n, sizeof(*places));

@@ -1,8 +1,8 @@
 /*
  * conf_int.h - what the files of conf.h share while a configuration is built.
  */
-#ifndef CORE_CONF_INT_H
-#define CORE_CONF_INT_H
+#ifndef CONF_CONF_INT_H
+#define CONF_CONF_INT_H
 
 #include <stdatomic.h>
 
@@ -42,13 +42,13 @@ const struct yaml_node *config_without(struct arena *a,
 
 /* conf_hosts.c: `modules` and `hosts` of the whole file. */
 bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
-	struct mistakes *m);
+	struct conf_errors *m);
 
 /* conf_modules.c: `modules` of the whole file (may be NULL), then of one host
  * (domain, may be NULL).  conf_modules_general comes first. */
 bool config_modules_general(struct config_whole *w,
-	const struct yaml_node *node, struct mistakes *m);
+	const struct yaml_node *node, struct conf_errors *m);
 bool config_modules_host(struct config_whole *w, struct config_host *h,
-	const struct yaml_node *host, struct mistakes *m);
+	const struct yaml_node *host, struct conf_errors *m);
 
 #endif

@@ -13,8 +13,8 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "conf/conf_error.h"
 #include "conf/conf_int.h"
-#include "conf/mistake.h"
 #include "conf/yaml.h"
 
 #define MODULES_MAX 256
@@ -22,7 +22,7 @@
 /* The modules of one host, or of the whole file, while they are gathered. */
 struct gathering {
 	struct config_whole *w;
-	struct mistakes *m;
+	struct conf_errors *m;
 	const char *path; /* "modules", "hosts: example.org: modules" */
 	struct config_module list[MODULES_MAX];
 	size_t n;
@@ -125,7 +125,7 @@ wants_module(struct gathering *g, const struct yaml_node *node, bool *out)
 				return true;
 		}
 	}
-	return mistake_add(g->m, node, g->path,
+	return conf_error_add(g->m, node, g->path,
 		"%s: found %s, expected yes, no, or a map of options",
 		node->key.p, yaml_describe(node, found, sizeof(found)));
 }
@@ -158,13 +158,13 @@ module_missing(struct gathering *g, const struct yaml_node *node)
 
 	for (size_t i = 0; i < known->n_names; i++) {
 		if (str_is(node->key, known->names[i])) {
-			mistake_add(g->m, node, g->path,
+			conf_error_add(g->m, node, g->path,
 				"module \"%s\" cannot be opened; is it in the folder of modules (antiphond --module-dir)?",
 				known->names[i]);
 			return;
 		}
 	}
-	mistake_unknown(g->m, node, g->path, "module", node->key.p,
+	conf_error_unknown(g->m, node, g->path, "module", node->key.p,
 		known->names, known->n_names);
 }
 
@@ -190,7 +190,7 @@ module_apply(struct gathering *g, const struct yaml_node *node)
 	if (mod == NULL)
 		mod = gathering_add(g, node->key.p);
 	if (mod == NULL)
-		mistake_add(g->m, node, g->path, "more than %d modules",
+		conf_error_add(g->m, node, g->path, "more than %d modules",
 			MODULES_MAX);
 	else
 		options_apply(g, mod, node);
@@ -202,7 +202,7 @@ modules_apply(struct gathering *g, const struct yaml_node *node)
 	if (node == NULL || yaml_is_empty(node))
 		return;
 	if (node->kind != YAML_MAP) {
-		mistake_add(g->m, node, g->path,
+		conf_error_add(g->m, node, g->path,
 			"expected a map of modules, such as { ping: yes }");
 		return;
 	}
@@ -224,8 +224,8 @@ required_check(struct gathering *g, const struct config_module *mod,
 		o != NULL && o->name != NULL; o++)
 		if (o->required && yaml_get(here, o->name) == NULL &&
 			yaml_get(general, o->name) == NULL)
-			mistake_add(g->m, here != NULL ? here : host, g->path,
-				"%s: the option \"%s\" is missing: %s",
+			conf_error_add(g->m, here != NULL ? here : host,
+				g->path, "%s: the option \"%s\" is missing: %s",
 				mod->name, o->name, o->help);
 }
 
@@ -241,7 +241,7 @@ gathering_keep(struct gathering *g)
 
 bool
 config_modules_general(struct config_whole *w, const struct yaml_node *node,
-	struct mistakes *m)
+	struct conf_errors *m)
 {
 	static const struct option defaults[] = {
 		{ .name = "defaults", .type = OPT_SWITCH, .dflt = "yes",
@@ -274,7 +274,7 @@ config_modules_general(struct config_whole *w, const struct yaml_node *node,
 
 bool
 config_modules_host(struct config_whole *w, struct config_host *h,
-	const struct yaml_node *host, struct mistakes *m)
+	const struct yaml_node *host, struct conf_errors *m)
 {
 	struct gathering g = { .w = w, .m = m, .n = w->n_general,
 		.path = arena_printf(w->arena, "hosts: %s: modules",

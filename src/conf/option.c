@@ -15,7 +15,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "conf/option_int.h"
 #include "conf/yaml.h"
 
@@ -28,7 +28,7 @@ struct filling {
 	const char *path;
 	char *base;
 	struct arena *arena;
-	struct mistakes *mistakes;
+	struct conf_errors *mistakes;
 };
 
 static void
@@ -142,7 +142,8 @@ static bool
 value_mistake(struct filling *f, const struct option *o,
 	const struct yaml_node *at, const char *text)
 {
-	return mistake_add(f->mistakes, at, path_join(f, o->name), "%s", text);
+	return conf_error_add(f->mistakes, at, path_join(f, o->name), "%s",
+		text);
 }
 
 static bool
@@ -244,7 +245,7 @@ unknown_option(struct filling *f, const struct yaml_node *at)
 	for (const struct option *o = f->table;
 		o != NULL && o->name != NULL && n < NAMES_MAX; o++)
 		names[n++] = o->name;
-	return mistake_unknown(f->mistakes, at, f->path, "option", at->key.p,
+	return conf_error_unknown(f->mistakes, at, f->path, "option", at->key.p,
 		names, n);
 }
 
@@ -257,7 +258,7 @@ map_apply(struct filling *f, const struct yaml_node *map)
 	if (map == NULL || yaml_is_empty(map))
 		return true;
 	if (map->kind != YAML_MAP)
-		return mistake_add(f->mistakes, map, f->path,
+		return conf_error_add(f->mistakes, map, f->path,
 			"found %s, expected a map of options",
 			yaml_describe(map, found, sizeof(found)));
 	for (const struct yaml_node *c = map->first; c != NULL; c = c->next) {
@@ -281,7 +282,7 @@ required_check(struct filling *f, const struct yaml_node *map)
 		o++) {
 		if (!o->required || yaml_get(map, o->name) != NULL)
 			continue;
-		ok = mistake_add(f->mistakes, map, f->path,
+		ok = conf_error_add(f->mistakes, map, f->path,
 			"the option \"%s\" is missing: %s; expected %s",
 			o->name, o->help,
 			option_expected(o, o->type, expected,
@@ -292,7 +293,7 @@ required_check(struct filling *f, const struct yaml_node *map)
 
 bool
 option_overlay(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct mistakes *m)
+	const char *path, void *base, struct arena *a, struct conf_errors *m)
 {
 	struct filling f = { table, path, base, a, m };
 
@@ -301,7 +302,7 @@ option_overlay(const struct option *table, const struct yaml_node *map,
 
 bool
 option_apply(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct mistakes *m)
+	const char *path, void *base, struct arena *a, struct conf_errors *m)
 {
 	struct filling f = { table, path, base, a, m };
 	bool ok;

@@ -16,8 +16,8 @@
  * struct option has the name of the one in <getopt.h>: a file cannot include
  * both.
  */
-#ifndef CORE_OPTION_H
-#define CORE_OPTION_H
+#ifndef CONF_OPTION_H
+#define CONF_OPTION_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -27,7 +27,7 @@
 
 struct arena;
 struct buf;
-struct mistakes;
+struct conf_errors;
 struct yaml_node;
 
 /* Beside each: the C type at .off, and what stands in the file. */
@@ -77,12 +77,12 @@ void option_defaults(const struct option *table, void *base, struct arena *a);
  * mistakes; base is complete even then.
  */
 bool option_apply(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct mistakes *m);
+	const char *path, void *base, struct arena *a, struct conf_errors *m);
 
 /* Only what map says, over what base holds already: for options of one host
  * that override general ones.  Nothing is required. */
 bool option_overlay(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct mistakes *m);
+	const char *path, void *base, struct arena *a, struct conf_errors *m);
 
 /* Appends what base holds as lines of YAML, indented by indent blanks; reading
  * them again gives the same.  Secrets are shown as a comment. */

@@ -1,8 +1,8 @@
 /*
  * option_int.h - single values, for the files that work on whole tables.
  */
-#ifndef CORE_OPTION_INT_H
-#define CORE_OPTION_INT_H
+#ifndef CONF_OPTION_INT_H
+#define CONF_OPTION_INT_H
 
 #include "conf/option.h"
 

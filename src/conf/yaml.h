@@ -6,8 +6,8 @@
  * it is a switch.  Anchors, aliases and tags are refused, so that a file cannot
  * unfold into more than it holds; size, depth and number of nodes are bounded.
  */
-#ifndef CORE_YAML_H
-#define CORE_YAML_H
+#ifndef CONF_YAML_H
+#define CONF_YAML_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -15,7 +15,7 @@
 #include "base/str.h"
 
 struct arena;
-struct mistakes;
+struct conf_errors;
 
 #define YAML_BYTES_MAX (4u << 20) /* of one file */
 #define YAML_FILES_MAX 1000       /* read through `include` */
@@ -42,7 +42,7 @@ struct yaml_node {
  * an empty document is an empty map.
  */
 struct yaml_node *yaml_parse(struct arena *a, const char *file, struct str text,
-	struct mistakes *m);
+	struct conf_errors *m);
 
 /*
  * The file at path, with the files that its top level includes: `include` is a
@@ -52,7 +52,7 @@ struct yaml_node *yaml_parse(struct arena *a, const char *file, struct str text,
  * are mistakes.
  */
 struct yaml_node *yaml_load(struct arena *a, const char *path,
-	struct mistakes *m);
+	struct conf_errors *m);
 
 /* The child of a map (NULL: of nothing); NULL if there is none. */
 const struct yaml_node *yaml_get(const struct yaml_node *map, const char *key);

@@ -1,8 +1,8 @@
 /*
  * yaml_int.h - what yaml.c and yaml_include.c share.
  */
-#ifndef CORE_YAML_INT_H
-#define CORE_YAML_INT_H
+#ifndef CONF_YAML_INT_H
+#define CONF_YAML_INT_H
 
 #include <stddef.h>
 
@@ -12,7 +12,7 @@
 /* One configuration that is being read, from however many files. */
 struct yaml_reading {
 	struct arena *arena;
-	struct mistakes *mistakes;
+	struct conf_errors *mistakes;
 	size_t n_nodes;
 	size_t n_files;
 };

@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "net/tls.h"
 #include "conf/conf.h"
-#include "core/expiry.h"
+#include "core/cert_expiry.h"
 #include "core/iq_int.h"
 #include "module/module.h"
 #include "module/module_int.h"
@@ -285,7 +285,8 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 				"nobody can log in at %s: it has no certificate; set `certificate` there, see antiphonctl cert make",
 				conf->hosts[i].domain);
 	config_tls_conf(conf, hosts, &tls);
-	tls.expiry_warning_us = 0; /* expiry_report() tells, now and each day */
+	/* cert_expiry_report() tells, now and each day */
+	tls.expiry_warning_us = 0;
 	if (tls.n_hosts != 0)
 		snap->tls = tls_set_get(snap->server->newest, conf, &tls,
 			err);
@@ -355,7 +356,7 @@ snapshot_new(struct server *srv, struct config *conf, struct err *err)
 		snapshot_free(snap);
 		return NULL;
 	}
-	expiry_report(snap);
+	cert_expiry_report(snap);
 	return snap;
 }
 

@@ -21,10 +21,10 @@
 #include "base/worker.h"
 #include "net/net.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/budget.h"
-#include "core/expiry.h"
+#include "core/cert_expiry.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "account/account_int.h"
@@ -265,7 +265,7 @@ server_start(struct server *srv)
 	server_give_tickets(srv);
 	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
 		shard_start(srv->shards[i]);
-	shard_post(srv->shards[0], expiry_watch, NULL, 0);
+	shard_post(srv->shards[0], cert_expiry_watch, NULL, 0);
 }
 
 uint64_t
@@ -404,7 +404,7 @@ server_publish(struct server *srv, struct config *conf,
 	srv->newest = snap;
 	p = xmalloc(sizeof(*p));
 	*p = (struct publishing){ srv, snapshot_ref(snap), done, arg };
-	shard_tour(srv->shards[0], publish_visit, publish_end, p);
+	shard_visit_all(srv->shards[0], publish_visit, publish_end, p);
 	return true;
 }
 
@@ -437,8 +437,8 @@ reload_refused(struct shard *sh, void *arg)
 }
 
 static void
-reload_refuse(struct reloading *r, struct shard *sh, const struct mistakes *m,
-	const struct err *err)
+reload_refuse(struct reloading *r, struct shard *sh,
+	const struct conf_errors *m, const struct err *err)
 {
 	struct buf *text = &r->text;
 
@@ -458,7 +458,8 @@ reload_refuse(struct reloading *r, struct shard *sh, const struct mistakes *m,
 }
 
 struct config *
-server_read_config(struct server *srv, struct mistakes *m, struct buf *kept_io)
+server_read_config(struct server *srv, struct conf_errors *m,
+	struct buf *kept_io)
 {
 	struct config_modules modules;
 	struct config *conf;
@@ -489,12 +490,12 @@ server_reload(struct server *srv,
 {
 	struct reloading *r = xmalloc(sizeof(*r));
 	struct err err = ERR_INIT;
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct module_switches *switches;
 	struct config *conf = NULL;
 
 	*r = (struct reloading){ done, arg, BUF_INIT };
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	switches = module_switches_save(srv->modules, true);
 	if (log_reopen(&err))
 		conf = server_read_config(srv, &mistakes, &r->text);
@@ -506,5 +507,5 @@ server_reload(struct server *srv,
 		module_prune(srv); /* what was opened for a look */
 		reload_refuse(r, srv->shards[0], &mistakes, &err);
 	}
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 }

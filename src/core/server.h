@@ -22,7 +22,7 @@ struct buf;
 struct command_registry;
 struct config;
 struct err;
-struct mistakes;
+struct conf_errors;
 struct module_registry;
 struct shard;
 struct share;
@@ -109,7 +109,7 @@ void server_reload(struct server *srv,
 	void (*done)(void *arg, bool ok, struct str text), void *arg);
 /* The file, read again, with what only a start can change as it is in force:
  * kept_io gets a line for each.  NULL with mistakes. */
-struct config *server_read_config(struct server *srv, struct mistakes *m,
+struct config *server_read_config(struct server *srv, struct conf_errors *m,
 	struct buf *kept_io);
 /* Builds a snapshot of conf (a reference, taken) with the modules as they are
  * now, and posts it to every shard; done (may be NULL) runs on shard 0 when all

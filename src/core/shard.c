@@ -72,7 +72,7 @@ shard_work(struct shard *sh)
 	sh->now_us = clock_mono_us(sh->server->clock);
 	stats_keep(sh);
 	budget_look(sh);
-	tidy_look(sh);
+	memory_trim_look(sh);
 	mails = mailbox_run(&sh->mailbox, sh, MAILS_A_TURN);
 	sh->stats.mails += mails;
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
@@ -310,7 +310,7 @@ shard_post(struct shard *sh, void (*fn)(struct shard *sh, void *arg), void *arg,
 	mailbox_post(&sh->mailbox, &p->mail);
 }
 
-struct tour {
+struct visit {
 	struct shard *from;
 	void (*each)(struct shard *sh, void *arg);
 	void (*done)(struct shard *from, void *arg);
@@ -318,35 +318,35 @@ struct tour {
 };
 
 static void
-tour_end(struct shard *from, void *arg)
+visit_end(struct shard *from, void *arg)
 {
-	struct tour tour = *(struct tour *)arg;
+	struct visit visit = *(struct visit *)arg;
 
 	free(arg);
-	tour.done(from, tour.arg);
+	visit.done(from, visit.arg);
 }
 
 static void
-tour_visit(struct shard *sh, void *arg)
+visit_visit(struct shard *sh, void *arg)
 {
-	struct tour *t = arg;
+	struct visit *t = arg;
 	unsigned next = sh->index + 1;
 
 	t->each(sh, t->arg);
 	if (next == sh->server->n_shards)
-		shard_post(t->from, tour_end, t, 0);
+		shard_post(t->from, visit_end, t, 0);
 	else
-		shard_post(sh->server->shards[next], tour_visit, t, 0);
+		shard_post(sh->server->shards[next], visit_visit, t, 0);
 }
 
 void
-shard_tour(struct shard *from, void (*each)(struct shard *sh, void *arg),
+shard_visit_all(struct shard *from, void (*each)(struct shard *sh, void *arg),
 	void (*done)(struct shard *from, void *arg), void *arg)
 {
-	struct tour *t = xmalloc(sizeof(*t));
+	struct visit *t = xmalloc(sizeof(*t));
 
-	*t = (struct tour){ from, each, done, arg };
-	shard_post(from->server->shards[0], tour_visit, t, 0);
+	*t = (struct visit){ from, each, done, arg };
+	shard_post(from->server->shards[0], visit_visit, t, 0);
 }
 
 /* --- owner shard ------------------------------------------------------------- */

@@ -21,13 +21,13 @@
 #include "base/mailbox.h"
 #include "base/table.h"
 #include "base/timer.h"
+#include "xmpp/stanza.h"
+#include "store/store.h"
 #include "core/budget.h"
 #include "core/host.h"
 #include "core/idle.h"
+#include "core/memory_trim.h"
 #include "core/server.h"
-#include "core/tidy.h"
-#include "store/store.h"
-#include "xmpp/stanza.h"
 
 struct entity;
 struct event;
@@ -91,7 +91,7 @@ struct shard {
 	struct event *timer_event;
 	int64_t armed_us;          /* when timer_event fires */
 	struct timer tickets;      /* when keys have to go */
-	struct tidy tidy;          /* what the process holds */
+	struct memory_trim trim; /* what the process holds */
 	pthread_t thread;
 	struct budget budget;      /* what waits in the process */
 	bool running;   /* it has a thread */
@@ -123,7 +123,8 @@ struct shard *shard_current(void);
  * Runs each(sh, arg) on every shard, one after the other, each on its own
  * thread, and then done(from, arg) on the shard that asked.
  */
-void shard_tour(struct shard *from, void (*each)(struct shard *sh, void *arg),
+void shard_visit_all(struct shard *from,
+	void (*each)(struct shard *sh, void *arg),
 	void (*done)(struct shard *from, void *arg), void *arg);
 
 /* --- owner shard ------------------------------------------------------------ */

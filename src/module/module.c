@@ -267,7 +267,7 @@ module_prune(struct server *srv)
 			continue;
 		p = xmalloc(sizeof(*p));
 		*p = (struct pruning){ srv, e };
-		shard_tour(srv->shards[0], prune_visit, prune_end, p);
+		shard_visit_all(srv->shards[0], prune_visit, prune_end, p);
 	}
 }
 

@@ -6,8 +6,8 @@
  * detach it, list it, and put it into the manual.  Nothing else is exported,
  * and there is no state in a module outside of its slots.
  */
-#ifndef CORE_MODULE_H
-#define CORE_MODULE_H
+#ifndef MODULE_MODULE_H
+#define MODULE_MODULE_H
 
 #include <stdbool.h>
 #include <stddef.h>

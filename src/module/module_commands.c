@@ -11,7 +11,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "core/host.h"
 #include "command/commands.h"
 #include "module/module.h"
@@ -117,10 +117,10 @@ static struct config *
 config_again(struct command_call *call, struct err *err)
 {
 	struct buf kept = BUF_INIT; /* a reload tells of it */
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	conf = server_read_config(call->server, &mistakes, &kept);
 	buf_done(&kept);
 	for (size_t i = 0; i < mistakes.n_kept; i++)
@@ -128,7 +128,7 @@ config_again(struct command_call *call, struct err *err)
 	if (conf == NULL)
 		err_set(err, ERR_INVALID,
 			"the configuration has mistakes, the module stays off");
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	return conf;
 }
 
@@ -191,7 +191,7 @@ modules_unload_run(struct command_call *call)
 	modules_off(call, on_published);
 }
 
-/* Behind the tour that freed the module's state everywhere, and closed it. */
+/* Behind the visit that freed the module's state everywhere, and closed it. */
 static void
 reload_again(struct shard *from, void *arg)
 {
@@ -221,7 +221,7 @@ on_reload_off(void *arg)
 {
 	struct command_call *call = arg;
 
-	shard_tour(call->shard, reload_pass, reload_again, call);
+	shard_visit_all(call->shard, reload_pass, reload_again, call);
 }
 
 static void

@@ -1,8 +1,8 @@
 /*
  * module_int.h - the registry of modules, for the core only.
  */
-#ifndef CORE_MODULE_INT_H
-#define CORE_MODULE_INT_H
+#ifndef MODULE_MODULE_INT_H
+#define MODULE_MODULE_INT_H
 
 #include <stdatomic.h>
 #include <stdbool.h>

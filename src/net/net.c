@@ -110,7 +110,7 @@ net_spare_get(struct net *net, struct buf *b)
 }
 
 void
-net_tidy(struct net *net)
+net_trim(struct net *net)
 {
 	while (net->n_spare > 0)
 		buf_done(&net->spare[--net->n_spare]);

@@ -39,7 +39,7 @@ void net_flush(struct net *net);
 bool net_is_busy(const struct net *net);
 
 /* Gives back the buffers that are kept for busy connections. */
-void net_tidy(struct net *net);
+void net_trim(struct net *net);
 
 /*
  * The keys of TLS tickets: from here on clients can resume sessions, for an hour

@@ -69,7 +69,7 @@ struct xml_pool;
 struct xml_pool *xml_pool_new(void);
 void xml_pool_free(struct xml_pool *pool);
 /* Gives back the parsers that wait. */
-void xml_pool_tidy(struct xml_pool *pool);
+void xml_pool_trim(struct xml_pool *pool);
 
 /* A parser before its first byte.  limits and events are borrowed until it is
  * given back. */

@@ -148,7 +148,7 @@ list_free(struct xml_parser *list)
 }
 
 void
-xml_pool_tidy(struct xml_pool *pool)
+xml_pool_trim(struct xml_pool *pool)
 {
 	list_free(pool->fresh);
 	list_free(pool->primed);
@@ -160,7 +160,7 @@ xml_pool_free(struct xml_pool *pool)
 {
 	if (pool == NULL)
 		return;
-	xml_pool_tidy(pool);
+	xml_pool_trim(pool);
 	free(pool);
 }
 

@@ -18,7 +18,7 @@
 #include "base/mem.h"
 #include "net/conn.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -179,17 +179,17 @@ config_make(const struct million *m, struct module_registry *modules,
 	const char *folder)
 {
 	struct config_modules known;
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 	struct buf text = BUF_INIT;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	module_config(modules, &known);
 	buf_printf(&text, conf_text, m->conf->shards, folder);
 	conf = config_parse("million.yml", buf_str(&text), &known, &mistakes);
 	if (conf == NULL)
 		million_die("configuration", mistakes.texts[0]);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	buf_done(&text);
 	return conf;
 }

@@ -10,7 +10,7 @@
 
 #include "base/buf.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 
 struct sample {
 	struct option_list texts;
@@ -49,16 +49,16 @@ shown_and_read_again(const struct config *c)
 {
 	struct buf first = BUF_INIT, again = BUF_INIT;
 	struct config *copy;
-	struct mistakes m;
+	struct conf_errors m;
 
-	mistakes_init(&m);
+	conf_errors_init(&m);
 	config_show(c, &first);
 	copy = config_parse("shown.yml", buf_str(&first), &modules, &m);
 	FUZZ_CHECK(copy != NULL);
 	config_show(copy, &again);
 	FUZZ_CHECK(str_eq(buf_str(&first), buf_str(&again)));
 	config_unref(copy);
-	mistakes_done(&m);
+	conf_errors_done(&m);
 	buf_done(&first);
 	buf_done(&again);
 }
@@ -66,16 +66,16 @@ shown_and_read_again(const struct config *c)
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
-	struct mistakes m;
+	struct conf_errors m;
 	struct config *c;
 
-	mistakes_init(&m);
+	conf_errors_init(&m);
 	c = config_parse("fuzz.yml", (struct str){ (const char *)data, n },
 		&modules, &m);
 	FUZZ_CHECK((c == NULL) == (m.n > 0));
 	if (c != NULL)
 		shown_and_read_again(c);
 	config_unref(c);
-	mistakes_done(&m);
+	conf_errors_done(&m);
 	return 0;
 }

@@ -15,7 +15,7 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "module/module_int.h"
@@ -72,15 +72,15 @@ fuzz_start(struct fuzz *f, bool lax)
 		.modules = module_registry_new("/nonexistent"),
 		.store_in_memory = true,
 	};
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 
 	clock_manual_init(&f->clock, 1000000 * US_PER_S);
 	rand_seeded_init(&f->rand, 1);
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	conf = config_parse("fuzz", text, &modules, &mistakes);
 	FUZZ_CHECK(conf != NULL);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	f->server = server_new(conf, &env, NULL);
 	FUZZ_CHECK(f->server != NULL && server_open(f->server, NULL));
 	server_start(f->server);

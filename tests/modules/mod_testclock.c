@@ -23,7 +23,7 @@ on_timers_run(struct shard *from, void *arg)
 static void
 on_everywhere(struct shard *from, void *arg)
 {
-	shard_tour(from, on_shard, on_timers_run, arg);
+	shard_visit_all(from, on_shard, on_timers_run, arg);
 }
 
 static void
@@ -39,7 +39,7 @@ run_clock(struct command_call *call)
 		return;
 	}
 	clock_shifted_advance(call->server->clock_shift, us);
-	shard_tour(call->shard, on_shard, on_everywhere, call);
+	shard_visit_all(call->shard, on_shard, on_everywhere, call);
 }
 
 static const struct command_arg clock_args[] = {

@@ -15,7 +15,7 @@
 #include "xml/parser.h"
 #include "net/conn.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -49,11 +49,11 @@ world_config(struct module_registry *modules, unsigned n_shards,
 	const char *more)
 {
 	struct config_modules known;
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 	struct buf text = BUF_INIT;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	module_config(modules, &known);
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral"
@@ -62,7 +62,7 @@ world_config(struct module_registry *modules, unsigned n_shards,
 	conf = config_parse("world.yml", buf_str(&text), &known, &mistakes);
 	if (conf == NULL)
 		die("configuration", mistakes.texts[0]);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	buf_done(&text);
 	return conf;
 }

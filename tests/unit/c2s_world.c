@@ -12,7 +12,7 @@
 #include "base/err.h"
 #include "net/conn.h"
 #include "conf/conf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/host.h"
 #include "core/server.h"
@@ -41,14 +41,14 @@ static struct config *
 world_parse(struct str yaml)
 {
 	struct config_modules modules = { .find = no_module };
-	struct mistakes mistakes;
+	struct conf_errors mistakes;
 	struct config *conf;
 
-	mistakes_init(&mistakes);
+	conf_errors_init(&mistakes);
 	conf = config_parse("test.yml", yaml, &modules, &mistakes);
 	for (size_t i = 0; i < mistakes.n_kept; i++)
 		print_error("%s\n", mistakes.texts[i]);
-	mistakes_done(&mistakes);
+	conf_errors_done(&mistakes);
 	CHECK(conf != NULL);
 	return conf;
 }

@@ -6,7 +6,7 @@
 #include "conf/conf.h"
 
 #include "base/buf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 
 #include "test.h"
 
@@ -68,14 +68,14 @@ static const struct config_modules modules = {
 static struct config *
 parse(const char *text)
 {
-	struct mistakes m;
+	struct conf_errors m;
 	struct config *c;
 
-	mistakes_init(&m);
+	conf_errors_init(&m);
 	c = config_parse("antiphond.yml", str_c(text), &modules, &m);
 	CHECK_CSTR(m.n_kept > 0 ? m.texts[0] : NULL, NULL);
 	CHECK(c != NULL);
-	mistakes_done(&m);
+	conf_errors_done(&m);
 	return c;
 }
 
@@ -268,29 +268,29 @@ static const struct {
 TEST(a_mistake_names_place_and_remedy)
 {
 	for (size_t i = 0; i < COUNT(wrong); i++) {
-		struct mistakes m;
+		struct conf_errors m;
 
 		TEST_CASE(wrong[i].text);
-		mistakes_init(&m);
+		conf_errors_init(&m);
 		CHECK(config_parse("antiphond.yml", str_c(wrong[i].text),
 			&modules, &m) == NULL);
 		CHECK_CSTR(m.texts[0], wrong[i].mistake);
 		CHECK_INT(m.n, 1);
-		mistakes_done(&m);
+		conf_errors_done(&m);
 	}
 }
 
 TEST(all_mistakes_come_at_once)
 {
-	struct mistakes m;
+	struct conf_errors m;
 
-	mistakes_init(&m);
+	conf_errors_init(&m);
 	CHECK(config_parse("a.yml", STR("shards: x\nlog: { level: x }\n"
 		"limits: { depth: 1, elements: 1 }\n"
 		"hosts: { a.example: { x: 1 }"
 		", \"\": {} }\n"), &modules, &m) == NULL);
 	CHECK_INT(m.n, 6);
-	mistakes_done(&m);
+	conf_errors_done(&m);
 }
 
 static void
@@ -344,18 +344,18 @@ static const char *const files[] = {
 TEST(every_file_we_ship_loads_cleanly)
 {
 	for (size_t i = 0; i < COUNT(files); i++) {
-		struct mistakes m;
+		struct conf_errors m;
 		struct config *c;
 
 		TEST_CASE(files[i]);
-		mistakes_init(&m);
+		conf_errors_init(&m);
 		c = config_load(files[i], &modules, &m);
 		CHECK_CSTR(m.n_kept > 0 ? m.texts[0] : NULL, NULL);
 		CHECK(c != NULL);
 		CHECK_CSTR(c->path, files[i]);
 		check_round_trip(c);
 		config_unref(c);
-		mistakes_done(&m);
+		conf_errors_done(&m);
 	}
 }
 

@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 #include "conf/yaml.h"
 
 #include "test.h"
@@ -64,7 +64,7 @@ static const struct option sample_options[] = {
 
 struct fixture {
 	struct arena *arena;
-	struct mistakes m;
+	struct conf_errors m;
 	struct sample s;
 	bool ok;
 };
@@ -75,7 +75,7 @@ fixture_apply(struct fixture *f, const char *text)
 	struct yaml_node *root;
 
 	f->arena = arena_new();
-	mistakes_init(&f->m);
+	conf_errors_init(&f->m);
 	root = yaml_parse(f->arena, "conf/a.yml", str_c(text), &f->m);
 	CHECK(root != NULL);
 	f->ok = option_apply(sample_options, root, "modules: sample", &f->s,
@@ -85,7 +85,7 @@ fixture_apply(struct fixture *f, const char *text)
 static void
 fixture_done(struct fixture *f)
 {
-	mistakes_done(&f->m);
+	conf_errors_done(&f->m);
 	arena_free(f->arena);
 }
 
@@ -218,7 +218,7 @@ TEST(all_mistakes_are_reported_but_a_bounded_number_kept)
 		buf_printf(&text, "nothing_like_it_%d: 1\n", i);
 	fixture_apply(&f, buf_c(&text));
 	CHECK_INT(f.m.n, 150);
-	CHECK_INT(f.m.n_kept, MISTAKES_MAX);
+	CHECK_INT(f.m.n_kept, CONF_ERRORS_MAX);
 	fixture_done(&f);
 	buf_done(&text);
 }
@@ -231,14 +231,14 @@ TEST(a_required_option_is_missed)
 		{ .name = NULL },
 	};
 	struct arena *a = arena_new();
-	struct mistakes m;
+	struct conf_errors m;
 	int64_t port;
 
-	mistakes_init(&m);
+	conf_errors_init(&m);
 	CHECK(!option_apply(table, NULL, "listen", &port, a, &m));
 	CHECK_CSTR(m.texts[0], "listen: the option \"port\" is missing: the "
 		"port; expected a whole number, such as 5222");
-	mistakes_done(&m);
+	conf_errors_done(&m);
 	arena_free(a);
 }
 

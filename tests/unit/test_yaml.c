@@ -12,13 +12,13 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 
 #include "test.h"
 
 struct fixture {
 	struct arena *arena;
-	struct mistakes m;
+	struct conf_errors m;
 	struct yaml_node *root;
 };
 
@@ -26,14 +26,14 @@ static void
 fixture_parse(struct fixture *f, struct str text)
 {
 	f->arena = arena_new();
-	mistakes_init(&f->m);
+	conf_errors_init(&f->m);
 	f->root = yaml_parse(f->arena, "a.yml", text, &f->m);
 }
 
 static void
 fixture_done(struct fixture *f)
 {
-	mistakes_done(&f->m);
+	conf_errors_done(&f->m);
 	arena_free(f->arena);
 }
 
@@ -178,7 +178,7 @@ folder_make(struct folder *d)
 	snprintf(sub, sizeof(sub), "%s/conf.d", d->path);
 	CHECK_INT(mkdir(sub, 0700), 0);
 	d->f.arena = arena_new();
-	mistakes_init(&d->f.m);
+	conf_errors_init(&d->f.m);
 }
 
 static void

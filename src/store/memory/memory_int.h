@@ -4,8 +4,8 @@
  * All handles share one struct mem_data, whose lock is held from begin to
  * commit or rollback.
  */
-#ifndef STORE_MEM_INT_H
-#define STORE_MEM_INT_H
+#ifndef STORE_MEMORY_MEMORY_INT_H
+#define STORE_MEMORY_MEMORY_INT_H
 
 #include <pthread.h>
 #include <stdbool.h>

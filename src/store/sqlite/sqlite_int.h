@@ -4,8 +4,8 @@
  *
  * Statements are the only way in: no text of SQL is ever put together.
  */
-#ifndef STORE_SQLITE_INT_H
-#define STORE_SQLITE_INT_H
+#ifndef STORE_SQLITE_SQLITE_INT_H
+#define STORE_SQLITE_SQLITE_INT_H
 
 #include <stdbool.h>
 #include <stdint.h>

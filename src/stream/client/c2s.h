@@ -5,8 +5,8 @@
  * A stream lives on the shard that accepted it until it has authenticated, and
  * then on the shard of its account.
  */
-#ifndef STREAM_C2S_H
-#define STREAM_C2S_H
+#ifndef STREAM_CLIENT_C2S_H
+#define STREAM_CLIENT_C2S_H
 
 #include <stdbool.h>
 

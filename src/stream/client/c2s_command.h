@@ -1,8 +1,8 @@
 /*
  * c2s_command.h - the commands about streams of clients.
  */
-#ifndef STREAM_C2S_COMMAND_H
-#define STREAM_C2S_COMMAND_H
+#ifndef STREAM_CLIENT_C2S_COMMAND_H
+#define STREAM_CLIENT_C2S_COMMAND_H
 
 #include "command/command.h"
 

@@ -4,8 +4,8 @@
  * Owner shard, but for c2s_server: fds and what was listened on are for shard 0,
  * and the rest for any thread.
  */
-#ifndef STREAM_C2S_INT_H
-#define STREAM_C2S_INT_H
+#ifndef STREAM_CLIENT_C2S_INT_H
+#define STREAM_CLIENT_C2S_INT_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -28,7 +28,7 @@
 #include "account/session.h"
 #include "stream/sasl/sasl.h"
 
-struct acquaint;
+struct visitors;
 struct arena;
 struct conn;
 struct elem;
@@ -164,7 +164,7 @@ struct c2s_server {
 	struct tally *tally;       /* KEY_ALL, addresses */
 	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses and accounts */
-	struct acquaint *known;    /* accounts, and addresses they have used */
+	struct visitors *known;    /* accounts, and addresses they have used */
 	struct config *listened;   /* a reference: what was bound; or NULL */
 	int *fds;                  /* listener by listener, shard by shard */
 	unsigned n_shards;

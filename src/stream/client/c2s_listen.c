@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "base/acquaint.h"
 #include "base/crowd.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/tally.h"
 #include "base/throttle.h"
+#include "base/visitors.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "core/host.h"
@@ -46,7 +46,7 @@ c2s_server_get(struct server *srv)
 		s->tally = tally_new();
 		s->strangers = crowd_new();
 		s->failures = throttle_new(FAILURES_KEPT);
-		s->known = acquaint_new(KNOWN_KEPT);
+		s->known = visitors_new(KNOWN_KEPT);
 		srv->streams = s;
 	}
 	return s;
@@ -62,7 +62,7 @@ c2s_server_free(struct server *srv)
 	tally_free(s->tally);
 	crowd_free(s->strangers);
 	throttle_free(s->failures);
-	acquaint_free(s->known);
+	visitors_free(s->known);
 	config_unref(s->listened);
 	free(s->fds);
 	free(s);
@@ -146,7 +146,7 @@ gone_done(struct shard *from, void *arg)
 static void
 on_reloaded(struct server *srv)
 {
-	shard_tour(srv->shards[0], gone_visit, gone_done, NULL);
+	shard_visit_all(srv->shards[0], gone_visit, gone_done, NULL);
 }
 
 /* --- accepting ------------------------------------------------------------ */
@@ -260,7 +260,7 @@ on_closing_look(struct timer *t)
 	if (c2s_streams_left(closing->server) != 0)
 		shard_timer(first, t, CLOSING_LOOK_US, on_closing_look);
 	else
-		shard_tour(first, forget_visit, closing_end, closing);
+		shard_visit_all(first, forget_visit, closing_end, closing);
 }
 
 static void
@@ -284,7 +284,7 @@ c2s_close_all(struct server *srv, enum stream_cond cond,
 		.done = done,
 		.arg = arg,
 	};
-	shard_tour(srv->shards[0], closing_visit, closing_wait, closing);
+	shard_visit_all(srv->shards[0], closing_visit, closing_wait, closing);
 }
 
 /* --- sending all elsewhere ------------------------------------------------ */
@@ -330,5 +330,5 @@ c2s_drain(struct server *srv, const char *host_port, void (*done)(void *arg),
 	struct c2s_draining *d = xmalloc(sizeof(*d));
 
 	*d = (struct c2s_draining){ xstrdup(host_port), done, arg };
-	shard_tour(srv->shards[0], draining_visit, draining_end, d);
+	shard_visit_all(srv->shards[0], draining_visit, draining_end, d);
 }

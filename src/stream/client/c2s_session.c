@@ -132,7 +132,7 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 /* --- out ------------------------------------------------------------------ */
 
 static void
-on_send(void *stream, const struct stanza *st)
+on_write(void *stream, const struct stanza *st)
 {
 	struct c2s *c = stream;
 
@@ -141,7 +141,7 @@ on_send(void *stream, const struct stanza *st)
 }
 
 static void
-on_send_wire(void *stream, const struct wire *w, struct str to)
+on_write_wire(void *stream, const struct wire *w, struct str to)
 {
 	struct c2s *c = stream;
 
@@ -223,8 +223,8 @@ on_warm(const void *stream, unsigned step)
 }
 
 const struct session_stream c2s_session_stream = {
-	.send = on_send,
-	.send_wire = on_send_wire,
+	.write = on_write,
+	.write_wire = on_write_wire,
 	.close = on_close,
 	.describe = on_describe,
 	.queued = on_queued,

@@ -17,11 +17,11 @@
 
 #include <assert.h>
 
-#include "base/acquaint.h"
 #include "base/mem.h"
 #include "base/throttle.h"
-#include "core/host.h"
+#include "base/visitors.h"
 #include "net/conn.h"
+#include "core/host.h"
 
 /* From an address that the account has used: one guess at a time, so often, and
  * no more of them waiting than have their turn in this time. */
@@ -86,7 +86,7 @@ is_known(const struct c2s *c, struct str account)
 	struct str address = conn_peer_key(c->conn);
 
 	return address.n != 0 &&
-		acquaint_has(server_of(c)->known, account, address,
+		visitors_has(server_of(c)->known, account, address,
 			limits_of(c)->known_address_age_us, c->shard->now_us);
 }
 
@@ -168,6 +168,6 @@ c2s_throttle_success(struct c2s *c, struct str account)
 	struct str address = conn_peer_key(c->conn);
 
 	if (address.n != 0)
-		acquaint_note(server_of(c)->known, account, address,
+		visitors_note(server_of(c)->known, account, address,
 			c->shard->now_us);
 }

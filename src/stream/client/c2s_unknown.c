@@ -215,7 +215,7 @@ c2s_looks_meet(struct shard *sh, struct str host, struct c2s_look seen)
 	news = xcalloc(1, sizeof(*news) + host.n + 1);
 	news->look = look;
 	memcpy(news->host, host.p, host.n);
-	shard_tour(sh, news_visit, news_done, news);
+	shard_visit_all(sh, news_visit, news_done, news);
 }
 
 /* --- shown ---------------------------------------------------------------- */

@@ -10,8 +10,8 @@
  *                               SASL_NEED_CREDENTIALS -> sasl_credentials }*
  *                          -> SASL_SUCCESS or SASL_FAILURE
  */
-#ifndef STREAM_SASL_H
-#define STREAM_SASL_H
+#ifndef STREAM_SASL_SASL_H
+#define STREAM_SASL_SASL_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -5,8 +5,8 @@
  * say with their result what they wait for.  sasl.c keeps the order of calls,
  * and the limit on sizes, so that a mechanism sees only what it asked for.
  */
-#ifndef STREAM_SASL_INT_H
-#define STREAM_SASL_INT_H
+#ifndef STREAM_SASL_SASL_INT_H
+#define STREAM_SASL_SASL_INT_H
 
 #include "base/buf.h"
 #include "account/credentials.h"

@@ -1,5 +1,5 @@
 /*
- * tidy.c - gives memory back after much was let go.
+ * memory_trim.c - gives memory back after much was let go.
  *
  * Owner shard; malloc is told on a worker.  Only when so many bytes less are
  * held that there is something to give back, and after a pause, so that the end
@@ -8,7 +8,7 @@
  */
 #include "config.h"
 
-#include "core/tidy.h"
+#include "core/memory_trim.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,8 +19,8 @@
 #include "net/net.h"
 #include "core/shard.h"
 
-#define TIDY_BYTES (8 << 20)
-#define TIDY_PAUSE_US (5 * US_PER_S)
+#define TRIM_BYTES (8 << 20)
+#define TRIM_PAUSE_US (5 * US_PER_S)
 #define LOOK_US (100 * US_PER_MS)
 
 static int64_t
@@ -47,46 +47,46 @@ on_trimmed(void *arg)
 }
 
 static void
-tidy_up(struct shard *sh, int64_t bytes)
+trim_now(struct shard *sh, int64_t bytes)
 {
 	log_debug(LOG_SERVER, LOG_NOBODY,
 		"free memory is given back shard=%u let_go=%lld", sh->index,
 		(long long)bytes);
-	net_tidy(sh->net);
-	xml_pool_tidy(sh->xml);
+	net_trim(sh->net);
+	xml_pool_trim(sh->xml);
 	worker_run(sh->server->worker, work_trim, &sh->mailbox, on_trimmed,
 		NULL);
 }
 
 static void
-on_tidy(struct timer *t)
+on_trim(struct timer *t)
 {
-	struct tidy *tidy = CONTAINER_OF(t, struct tidy, timer);
-	struct shard *sh = CONTAINER_OF(tidy, struct shard, tidy);
+	struct memory_trim *trim = CONTAINER_OF(t, struct memory_trim, timer);
+	struct shard *sh = CONTAINER_OF(trim, struct shard, trim);
 	int64_t held = held_all();
-	int64_t bytes = tidy->most - held;
+	int64_t bytes = trim->most - held;
 
-	if (bytes >= TIDY_BYTES)
-		tidy_up(sh, bytes);
-	if (bytes >= TIDY_BYTES || held > tidy->most)
-		tidy->most = held;
-	tidy->seen = held;
+	if (bytes >= TRIM_BYTES)
+		trim_now(sh, bytes);
+	if (bytes >= TRIM_BYTES || held > trim->most)
+		trim->most = held;
+	trim->seen = held;
 }
 
 void
-tidy_look(struct shard *sh)
+memory_trim_look(struct shard *sh)
 {
-	struct tidy *tidy = &sh->tidy;
+	struct memory_trim *trim = &sh->trim;
 	int64_t held;
 
-	if (sh->now_us - tidy->looked_us < LOOK_US)
+	if (sh->now_us - trim->looked_us < LOOK_US)
 		return;
-	tidy->looked_us = sh->now_us;
+	trim->looked_us = sh->now_us;
 	held = held_all();
-	tidy->most = MAX(tidy->most, held);
+	trim->most = MAX(trim->most, held);
 	/* when there is more, too: it may go in a turn behind which nobody looks */
-	if ((tidy->most - held >= TIDY_BYTES ||
-		    held - tidy->seen >= TIDY_BYTES) &&
-		!timer_is_set(&tidy->timer))
-		shard_timer(sh, &tidy->timer, TIDY_PAUSE_US, on_tidy);
+	if ((trim->most - held >= TRIM_BYTES ||
+		    held - trim->seen >= TRIM_BYTES) &&
+		!timer_is_set(&trim->timer))
+		shard_timer(sh, &trim->timer, TRIM_PAUSE_US, on_trim);
 }

@@ -1,12 +1,12 @@
 /*
- * mistake.c - collects mistakes of a configuration, and guesses what an unknown
- * name was meant to be.
+ * conf_error.c - collects what is wrong with a configuration, and guesses what
+ * an unknown name was meant to be.
  *
  * Any thread; one owner.  Invariant: a text is one line of printable bytes.
  */
 #include "config.h"
 
-#include "conf/mistake.h"
+#include "conf/conf_error.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -21,16 +21,16 @@
 #define NAME_MAX_COMPARED 64
 
 void
-mistakes_init(struct mistakes *m)
+conf_errors_init(struct conf_errors *m)
 {
-	*m = (struct mistakes){ .arena = arena_new() };
+	*m = (struct conf_errors){ .arena = arena_new() };
 }
 
 void
-mistakes_done(struct mistakes *m)
+conf_errors_done(struct conf_errors *m)
 {
 	arena_free(m->arena);
-	*m = (struct mistakes){ .arena = NULL };
+	*m = (struct conf_errors){ .arena = NULL };
 }
 
 /* What a file holds comes back in messages: no control characters there. */
@@ -43,14 +43,14 @@ text_clean(char *text)
 }
 
 static bool __attribute__((format(printf, 5, 0)))
-mistake_vadd(struct mistakes *m, const char *file, int line, const char *path,
-	const char *fmt, va_list ap)
+conf_error_vadd(struct conf_errors *m, const char *file, int line,
+	const char *path, const char *fmt, va_list ap)
 {
 	char text[TEXT_MAX];
 	char place[24] = "";
 
 	m->n++;
-	if (m->n_kept == MISTAKES_MAX)
+	if (m->n_kept == CONF_ERRORS_MAX)
 		return false;
 	vsnprintf(text, sizeof(text), fmt, ap);
 	text_clean(text);
@@ -64,26 +64,26 @@ mistake_vadd(struct mistakes *m, const char *file, int line, const char *path,
 }
 
 bool
-mistake_add(struct mistakes *m, const struct yaml_node *at, const char *path,
-	const char *fmt, ...)
-{
-	va_list ap;
-
-	va_start(ap, fmt);
-	mistake_vadd(m, at != NULL ? at->file : NULL, at != NULL ? at->line : 0,
-		path, fmt, ap);
-	va_end(ap);
-	return false;
-}
-
-bool
-mistake_add_at(struct mistakes *m, const char *file, int line,
+conf_error_add(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *fmt, ...)
 {
 	va_list ap;
 
 	va_start(ap, fmt);
-	mistake_vadd(m, file, line, path, fmt, ap);
+	conf_error_vadd(m, at != NULL ? at->file : NULL,
+		at != NULL ? at->line : 0, path, fmt, ap);
+	va_end(ap);
+	return false;
+}
+
+bool
+conf_error_add_at(struct conf_errors *m, const char *file, int line,
+	const char *path, const char *fmt, ...)
+{
+	va_list ap;
+
+	va_start(ap, fmt);
+	conf_error_vadd(m, file, line, path, fmt, ap);
 	va_end(ap);
 	return false;
 }
@@ -119,7 +119,7 @@ distance(const char *a, const char *b)
 }
 
 const char *
-mistake_nearest(const char *found, const char *const *names, size_t n_names)
+conf_error_nearest(const char *found, const char *const *names, size_t n_names)
 {
 	const char *nearest = NULL;
 	size_t best = MAX(strlen(found) / 3, 1) + 1; /* farther is no typo */
@@ -136,16 +136,16 @@ mistake_nearest(const char *found, const char *const *names, size_t n_names)
 }
 
 bool
-mistake_unknown(struct mistakes *m, const struct yaml_node *at,
+conf_error_unknown(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *what, const char *found,
 	const char *const *names, size_t n_names)
 {
-	const char *nearest = mistake_nearest(found, names, n_names);
+	const char *nearest = conf_error_nearest(found, names, n_names);
 
 	if (nearest == NULL)
-		return mistake_add(m, at, path, "unknown %s \"%.64s\"", what,
+		return conf_error_add(m, at, path, "unknown %s \"%.64s\"", what,
 			found);
-	return mistake_add(m, at, path,
+	return conf_error_add(m, at, path,
 		"unknown %s \"%.64s\"; did you mean \"%s\"?", what, found,
 		nearest);
 }

@@ -1,12 +1,12 @@
 /*
- * expiry.c - tells in the log, once a day, which certificates end soon.
+ * cert_expiry.c - tells in the log, once a day, which certificates end soon.
  *
  * The timer belongs to the server, and runs on shard 0.  What it looks at was
  * read with the certificates: no file is opened.
  */
 #include "config.h"
 
-#include "core/expiry.h"
+#include "core/cert_expiry.h"
 
 #include <inttypes.h>
 
@@ -56,7 +56,7 @@ on_report(void *arg, const char *host, const char *file, int64_t ends_s)
 }
 
 void
-expiry_report(const struct snapshot *snap)
+cert_expiry_report(const struct snapshot *snap)
 {
 	if (snap->tls != NULL)
 		tls_set_expiry(snap->tls, on_report, (void *)(uintptr_t)snap);
@@ -78,7 +78,7 @@ on_first(void *arg, const char *host, const char *file, int64_t ends_s)
 }
 
 bool
-expiry_first(const struct snapshot *snap, struct str *host_out,
+cert_expiry_first(const struct snapshot *snap, struct str *host_out,
 	int64_t *days_out)
 {
 	struct first first = { STR_NONE, 0 };
@@ -97,12 +97,12 @@ on_day(struct timer *t)
 {
 	struct server *srv = CONTAINER_OF(t, struct server, expiry);
 
-	expiry_report(srv->newest);
+	cert_expiry_report(srv->newest);
 	shard_timer(srv->shards[0], t, DAY_US, on_day);
 }
 
 void
-expiry_watch(struct shard *sh, void *arg)
+cert_expiry_watch(struct shard *sh, void *arg)
 {
 	(void)arg;
 	shard_timer(sh, &sh->server->expiry, DAY_US, on_day);

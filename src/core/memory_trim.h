@@ -1,11 +1,11 @@
 /*
- * tidy.h - gives memory back after much of it was let go: what a shard keeps at
- * hand for the next burst, and what malloc keeps.
+ * memory_trim.h - gives memory back after much of it was let go: what a shard
+ * keeps at hand for the next burst, and what malloc keeps.
  *
  * Owner shard.  A server that was flooded once shall not look so for ever after.
  */
-#ifndef CORE_TIDY_H
-#define CORE_TIDY_H
+#ifndef CORE_MEMORY_TRIM_H
+#define CORE_MEMORY_TRIM_H
 
 #include <stdint.h>
 
@@ -14,7 +14,7 @@
 struct shard;
 
 /* Bytes that the whole process holds, as a shard has seen them. */
-struct tidy {
+struct memory_trim {
 	struct timer timer;
 	int64_t looked_us;
 	int64_t most; /* since memory was given back */
@@ -22,6 +22,6 @@ struct tidy {
 };
 
 /* Once a turn. */
-void tidy_look(struct shard *sh);
+void memory_trim_look(struct shard *sh);
 
 #endif

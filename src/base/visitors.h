@@ -1,5 +1,5 @@
 /*
- * acquaint.h - which visitors each of many hosts has met, and when: addresses
+ * visitors.h - which visitors each of many hosts has met, and when: addresses
  * from which an account has logged in.
  *
  * Any thread.  The memory is fixed, and takes pages only as they are used.  A
@@ -7,8 +7,8 @@
  * where somebody new takes the place of whoever was not seen for longest: nobody
  * can make more than a few hosts forget whom they know, nor choose them.
  */
-#ifndef BASE_ACQUAINT_H
-#define BASE_ACQUAINT_H
+#ifndef BASE_VISITORS_H
+#define BASE_VISITORS_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -17,19 +17,19 @@
 #include "base/str.h"
 
 /* Visitors that one place keeps. */
-#define ACQUAINT_PLACE 8
+#define VISITORS_PLACE 8
 
-struct acquaint;
+struct visitors;
 
-/* Keeps up to n visits.  Owned by the caller; acquaint_free copes with NULL. */
-struct acquaint *acquaint_new(size_t n);
-void acquaint_free(struct acquaint *a);
+/* Keeps up to n visits.  Owned by the caller; visitors_free copes with NULL. */
+struct visitors *visitors_new(size_t n);
+void visitors_free(struct visitors *a);
 
 /* now_us is monotonic. */
-void acquaint_note(struct acquaint *a, struct str host, struct str visitor,
+void visitors_note(struct visitors *a, struct str host, struct str visitor,
 	int64_t now_us);
 /* Was visitor at host within max_age_us? */
-bool acquaint_has(struct acquaint *a, struct str host, struct str visitor,
+bool visitors_has(struct visitors *a, struct str host, struct str visitor,
 	int64_t max_age_us, int64_t now_us);
 
 #endif

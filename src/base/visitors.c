@@ -1,5 +1,5 @@
 /*
- * acquaint.c - who has met whom, in fixed memory.
+ * visitors.c - who has met whom, in fixed memory.
  *
  * The table consists of places, which hosts share by their hash; what is kept
  * there is a hash of host and visitor, and a time.  The hash is keyed, so that
@@ -7,7 +7,7 @@
  */
 #include "config.h"
 
-#include "base/acquaint.h"
+#include "base/visitors.h"
 
 #include <pthread.h>
 
@@ -17,27 +17,27 @@
 
 #define STRIPES 64
 
-struct acquaint_visit {
+struct visitors_visit {
 	uint64_t hash;
 	int64_t at_us; /* 0: the slot is free */
 };
 
-struct acquaint_place {
-	struct acquaint_visit visits[ACQUAINT_PLACE];
+struct visitors_place {
+	struct visitors_visit visits[VISITORS_PLACE];
 };
 
-struct acquaint {
+struct visitors {
 	struct hash_key hash_key;
 	size_t n_places;
 	pthread_mutex_t locks[STRIPES]; /* of every so manieth place */
-	struct acquaint_place places[];
+	struct visitors_place places[];
 };
 
-struct acquaint *
-acquaint_new(size_t n)
+struct visitors *
+visitors_new(size_t n)
 {
-	size_t n_places = n / ACQUAINT_PLACE + 1;
-	struct acquaint *a =
+	size_t n_places = n / VISITORS_PLACE + 1;
+	struct visitors *a =
 		xcalloc(1, sizeof(*a) + n_places * sizeof(a->places[0]));
 
 	a->n_places = n_places;
@@ -48,7 +48,7 @@ acquaint_new(size_t n)
 }
 
 void
-acquaint_free(struct acquaint *a)
+visitors_free(struct visitors *a)
 {
 	if (a == NULL)
 		return;
@@ -58,7 +58,7 @@ acquaint_free(struct acquaint *a)
 }
 
 static size_t
-place_of(const struct acquaint *a, struct str host)
+place_of(const struct visitors *a, struct str host)
 {
 	return (size_t)(hash_bytes(&a->hash_key, host.p, host.n) %
 		a->n_places);
@@ -66,7 +66,7 @@ place_of(const struct acquaint *a, struct str host)
 
 /* Of both: the hash of one is part of the key for the other. */
 static uint64_t
-visit_hash(const struct acquaint *a, struct str host, struct str visitor)
+visit_hash(const struct visitors *a, struct str host, struct str visitor)
 {
 	struct hash_key key = a->hash_key;
 
@@ -75,13 +75,13 @@ visit_hash(const struct acquaint *a, struct str host, struct str visitor)
 }
 
 /* The slot of hash, or else that of the visit which is longest ago. */
-static struct acquaint_visit *
-place_find(struct acquaint_place *place, uint64_t hash)
+static struct visitors_visit *
+place_find(struct visitors_place *place, uint64_t hash)
 {
-	struct acquaint_visit *oldest = &place->visits[0];
+	struct visitors_visit *oldest = &place->visits[0];
 
-	for (size_t i = 0; i < ACQUAINT_PLACE; i++) {
-		struct acquaint_visit *v = &place->visits[i];
+	for (size_t i = 0; i < VISITORS_PLACE; i++) {
+		struct visitors_visit *v = &place->visits[i];
 
 		if (v->at_us != 0 && v->hash == hash)
 			return v;
@@ -92,7 +92,7 @@ place_find(struct acquaint_place *place, uint64_t hash)
 }
 
 void
-acquaint_note(struct acquaint *a, struct str host, struct str visitor,
+visitors_note(struct visitors *a, struct str host, struct str visitor,
 	int64_t now_us)
 {
 	uint64_t hash = visit_hash(a, host, visitor);
@@ -100,17 +100,17 @@ acquaint_note(struct acquaint *a, struct str host, struct str visitor,
 
 	pthread_mutex_lock(&a->locks[at % STRIPES]);
 	*place_find(&a->places[at], hash) =
-		(struct acquaint_visit){ hash, MAX(now_us, 1) };
+		(struct visitors_visit){ hash, MAX(now_us, 1) };
 	pthread_mutex_unlock(&a->locks[at % STRIPES]);
 }
 
 bool
-acquaint_has(struct acquaint *a, struct str host, struct str visitor,
+visitors_has(struct visitors *a, struct str host, struct str visitor,
 	int64_t max_age_us, int64_t now_us)
 {
 	uint64_t hash = visit_hash(a, host, visitor);
 	size_t at = place_of(a, host);
-	struct acquaint_visit found;
+	struct visitors_visit found;
 
 	pthread_mutex_lock(&a->locks[at % STRIPES]);
 	found = *place_find(&a->places[at], hash);

@@ -1,11 +1,11 @@
 /*
- * mistake.h - collects what is wrong with a configuration, so that everything
+ * conf_error.h - collects what is wrong with a configuration, so that all of it
  * is reported at once: "FILE:LINE: path: to: option: what is wrong".
  *
  * Any thread; one owner.
  */
-#ifndef CORE_MISTAKE_H
-#define CORE_MISTAKE_H
+#ifndef CONF_CONF_ERROR_H
+#define CONF_CONF_ERROR_H
 
 #include <stdbool.h>
 #include <stddef.h>
@@ -13,26 +13,26 @@
 struct arena;
 struct yaml_node;
 
-#define MISTAKES_MAX 100 /* what goes beyond is only counted */
+#define CONF_ERRORS_MAX 100 /* what goes beyond is only counted */
 
-struct mistakes {
+struct conf_errors {
 	struct arena *arena;
 	size_t n;      /* all of them */
 	size_t n_kept; /* those in texts */
-	const char *texts[MISTAKES_MAX];
+	const char *texts[CONF_ERRORS_MAX];
 };
 
-void mistakes_init(struct mistakes *m);
-void mistakes_done(struct mistakes *m);
+void conf_errors_init(struct conf_errors *m);
+void conf_errors_done(struct conf_errors *m);
 
 /* at (borrowed, may be NULL) is where it stands; path ("hosts: example.org",
  * may be empty) says in what.  Returns false, so that
- * `return mistake_add(...)` is one line. */
-bool mistake_add(struct mistakes *m, const struct yaml_node *at,
+ * `return conf_error_add(...)` is one line. */
+bool conf_error_add(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 4, 5)));
 /* The same for a place that has no node.  line 0: the file as a whole. */
-bool mistake_add_at(struct mistakes *m, const char *file, int line,
+bool conf_error_add_at(struct conf_errors *m, const char *file, int line,
 	const char *path, const char *fmt, ...)
 	__attribute__((format(printf, 5, 6)));
 
@@ -40,7 +40,7 @@ bool mistake_add_at(struct mistakes *m, const char *file, int line,
  * `unknown WHAT "found"; did you mean "NEAREST"?`: the nearest of names (NULL
  * entries are skipped) by edit distance is named only if it is near.
  */
-bool mistake_unknown(struct mistakes *m, const struct yaml_node *at,
+bool conf_error_unknown(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *what, const char *found,
 	const char *const *names, size_t n_names);
 
@@ -48,7 +48,7 @@ bool mistake_unknown(struct mistakes *m, const struct yaml_node *at,
 
 /* The one of names (NULL entries are skipped) that found may have been meant to
  * be; NULL when none is near. */
-const char *mistake_nearest(const char *found, const char *const *names,
+const char *conf_error_nearest(const char *found, const char *const *names,
 	size_t n_names);
 
 #endif
