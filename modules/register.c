@@ -140,8 +140,8 @@ password_mistake(const struct host *host, struct str password)
 
 struct job {
 	struct module_entry *entry;
-	struct shard *home;  /* where it came from, and is answered */
-	struct shard *shard; /* where it is done */
+	struct place home;   /* where it came from, and is answered */
+	struct shard *shard; /* where it is done, once it is there */
 	struct stanza *st;   /* a stranger's, owned; NULL: a user's */
 	void (*reply)(struct shard *sh, uint64_t token, struct stanza *reply);
 	uint64_t token;
@@ -169,30 +169,29 @@ job_wipe(struct job *job)
 }
 
 static void
-job_reply_stranger(struct job *job)
+job_reply_stranger(struct shard *home, struct job *job)
 {
 	struct stanza *reply = job->cond == COND_NONE ?
 		stanza_result(job->st) :
 		stanza_error(job->st, job->cond, str_c(job->text));
 
-	job->reply(job->home, job->token, reply);
+	job->reply(home, job->token, reply);
 	stanza_free(job->st);
 }
 
 /* The last step, at home. */
 static void
-job_answer(struct shard *sh, void *arg)
+job_answer(struct shard *home, void *arg)
 {
 	struct job *job = arg;
 	struct module_entry *entry = job->entry;
 
-	(void)sh;
 	job_wipe(job);
 	if (job->creds.n != 0)
 		explicit_bzero(job->creds.p, job->creds.n);
 	buf_done(&job->creds);
 	if (job->st != NULL)
-		job_reply_stranger(job);
+		job_reply_stranger(home, job);
 	else if (job->cond == COND_NONE)
 		iq_result(job->iq, NULL);
 	else
@@ -206,7 +205,8 @@ job_end(struct job *job, enum stanza_cond cond, const char *text)
 {
 	job->cond = cond;
 	job->text = text;
-	shard_post(job->home, job_answer, job, sizeof(*job));
+	place_post(job->shard->server, job->home, job_answer, job,
+		sizeof(*job));
 }
 
 static void
@@ -266,6 +266,7 @@ job_admit(struct shard *sh, void *arg)
 	struct module_ctx *m = NULL;
 	struct register_state *state;
 
+	job->shard = sh;
 	if (host != NULL)
 		m = module_at_host(host, job->entry);
 	if (m == NULL) {
@@ -290,14 +291,12 @@ job_admit(struct shard *sh, void *arg)
 }
 
 static struct job *
-job_new(struct module_ctx *m, struct shard *home, struct shard *shard,
-	struct str password)
+job_new(struct module_ctx *m, const struct shard *home, struct str password)
 {
 	struct job *job = xcalloc(1, sizeof(*job));
 
 	job->entry = module_hold(m);
-	job->home = home;
-	job->shard = shard;
+	job->home = place_of_shard(home);
 	job->password = str_dup(password);
 	return job;
 }
@@ -376,6 +375,7 @@ static void
 stranger_register(struct module_ctx *m, const struct stream_iq *q)
 {
 	const struct register_conf *conf = m->conf;
+	const struct server *srv = q->shard->server;
 	struct arena *a = q->st->arena;
 	struct elem *query = stanza_payload(q->st);
 	struct fields f = fields_read(a, query);
@@ -384,9 +384,7 @@ stranger_register(struct module_ctx *m, const struct stream_iq *q)
 	struct job *job = NULL;
 
 	if (mistake == NULL) {
-		job = job_new(m, q->shard,
-			server_owner(q->shard->server, q->peer_key),
-			f.password);
+		job = job_new(m, q->shard, f.password);
 		job->st = q->st;
 		job->reply = q->reply;
 		job->token = q->token;
@@ -399,7 +397,8 @@ stranger_register(struct module_ctx *m, const struct stream_iq *q)
 	if (job == NULL)
 		stranger_refuse(q, COND_NOT_ACCEPTABLE, mistake);
 	else
-		shard_post(job->shard, job_admit, job, sizeof(*job));
+		place_post(srv, server_place_of(srv, job->key), job_admit, job,
+			sizeof(*job));
 }
 
 static enum hook_result
@@ -495,7 +494,7 @@ user_change(struct module_ctx *m, struct session *s, struct iq *iq,
 	struct job *job = NULL;
 
 	if (cond == COND_NONE) {
-		job = job_new(m, iq->shard, iq->shard, f->password);
+		job = job_new(m, iq->shard, f->password);
 		job->iq = iq;
 		job->jid = jid_bare(iq->st->from);
 		job->keep = jid_resource(iq->st->from);
@@ -510,7 +509,7 @@ user_change(struct module_ctx *m, struct session *s, struct iq *iq,
 		return;
 	}
 	iq_keep(iq);
-	shard_post(job->shard, job_admit, job, sizeof(*job));
+	shard_post(iq->shard, job_admit, job, sizeof(*job));
 }
 
 struct removal {

@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "xmpp/datetime.h"
 #include "core/host.h"
+#include "core/place.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "account/account_int.h"
@@ -16,8 +17,8 @@
 #include "module/module_int.h"
 
 struct account_op {
-	struct shard *from;
-	struct shard *owner;
+	struct place from;
+	struct shard *owner; /* once it has arrived */
 	void (*perform)(struct account *acc, struct account_op *op);
 	/* when it is durable; acc is NULL if it has left memory meanwhile */
 	void (*took_effect)(struct account *acc, struct account_op *op);
@@ -38,11 +39,10 @@ op_new(struct shard *from, struct jid bare, struct str text, struct str resource
 {
 	struct account_op *op = xcalloc(1, sizeof(*op));
 
-	op->from = from;
+	op->from = place_of_shard(from);
 	op->jid_text = str_dup(jid_bare_str(bare));
 	op->jid = jid_bare(bare);
 	op->jid.text = op->jid_text;
-	op->owner = server_owner(from->server, jid_str(op->jid));
 	op->text = text.p != NULL ? str_dup(text) : NULL;
 	op->resource = resource.p != NULL ? str_dup(resource) : NULL;
 	op->done = done;
@@ -77,10 +77,12 @@ op_answer(struct shard *sh, void *arg)
 static void
 op_finish(struct account_op *op)
 {
-	if (op->from == op->owner)
-		op_answer(op->from, op);
+	struct shard *sh = op->owner;
+
+	if (place_is_here(sh, op->from))
+		op_answer(sh, op);
 	else
-		shard_post(op->from, op_answer, op, 0);
+		place_post(sh->server, op->from, op_answer, op, 0);
 }
 
 static void
@@ -109,6 +111,7 @@ op_arrive(struct shard *sh, void *arg)
 	struct account_op *op = arg;
 	struct entity *e;
 
+	op->owner = sh;
 	if (shard_host(sh, jid_domain(op->jid)) == NULL) {
 		op_refuse(op, ERR_MISSING, "this domain is not served here");
 		return;
@@ -121,10 +124,13 @@ op_arrive(struct shard *sh, void *arg)
 }
 
 static void
-op_start(struct account_op *op)
+op_start(struct shard *from, struct account_op *op)
 {
+	struct place owner =
+		server_place_of(from->server, jid_str(op->jid));
+
 	/* even on its own shard: nobody is answered before he has asked */
-	shard_post(op->owner, op_arrive, op, 0);
+	place_post(from->server, owner, op_arrive, op, 0);
 }
 
 static void
@@ -242,7 +248,7 @@ account_create(struct shard *from, struct jid bare, struct str creds_text,
 		op_new(from, bare, creds_text, STR_NONE, done, arg);
 
 	op->perform = create_perform;
-	op_start(op);
+	op_start(from, op);
 }
 
 /* --- new credentials ------------------------------------------------------------------- */
@@ -281,7 +287,7 @@ account_set_credentials(struct shard *from, struct jid bare,
 	struct account_op *op = op_new(from, bare, creds_text, keep, done, arg);
 
 	op->perform = credentials_perform;
-	op_start(op);
+	op_start(from, op);
 }
 
 /* --- remove ---------------------------------------------------------------------------- */
@@ -348,7 +354,7 @@ account_remove(struct shard *from, struct jid bare, account_done_fn done,
 		op_new(from, bare, STR_NONE, STR_NONE, done, arg);
 
 	op->perform = remove_perform;
-	op_start(op);
+	op_start(from, op);
 }
 
 /* --- kick -------------------------------------------------------------------------------- */
@@ -382,7 +388,7 @@ account_kick(struct shard *from, struct jid bare, struct str resource,
 		op_new(from, bare, str_c(text), resource, done, arg);
 
 	op->perform = kick_perform;
-	op_start(op);
+	op_start(from, op);
 }
 
 /* --- credentials, read only ------------------------------------------------------------------ */

@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "store/store.h"
 #include "core/host.h"
+#include "core/place.h"
 #include "core/shard.h"
 #include "account/account.h"
 
@@ -167,10 +168,10 @@ told_arrive(struct shard *sh, void *arg)
 static void
 line_tell(const struct batch_line *l)
 {
-	struct shard *owner =
-		server_owner(l->batch->shard->server, jid_str(l->jid));
+	const struct server *srv = l->batch->shard->server;
 
-	shard_post(owner, told_arrive, str_dup(jid_str(l->jid)), l->jid.len);
+	place_post(srv, server_place_of(srv, jid_str(l->jid)), told_arrive,
+		str_dup(jid_str(l->jid)), l->jid.len);
 }
 
 /* --- committing --------------------------------------------------------- */

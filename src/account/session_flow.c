@@ -18,6 +18,7 @@
 #include "conf/conf.h"
 #include "core/budget.h"
 #include "core/host.h"
+#include "core/place.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account_int.h"
@@ -320,8 +321,8 @@ flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
 	slow->max_us = max_us;
 	slow->n = from.len;
 	memcpy(slow->from, from.text, from.len);
-	shard_post(server_owner(sh->server, jid_bare_str(from)), on_slowing,
-		slow, sizeof(*slow) + slow->n);
+	place_post(sh->server, server_place_of(sh->server, jid_bare_str(from)),
+		on_slowing, slow, sizeof(*slow) + slow->n);
 }
 
 /* To what the client itself has sent: what another client says is an answer may

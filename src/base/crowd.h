@@ -26,13 +26,13 @@ struct crowd_group;
 struct crowd_member {
 	TAILQ_ENTRY(crowd_member) link;
 	struct crowd_group *group; /* NULL: it is not in */
-	void *home;                /* the caller's: where to find it */
+	uint32_t home;             /* the caller's: where to find it */
 	uint64_t token;
 };
 
 /* One who has been made to go: what its member said of it. */
 struct crowd_leaver {
-	void *home;
+	uint32_t home;
 	uint64_t token;
 };
 

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/datetime.h"
+#include "core/place.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account.h"
@@ -277,8 +278,8 @@ trace_run(struct command_call *call)
 	t->call = call;
 	t->jid = jid_bare(jid_trusted(command_value(call, "jid")));
 	t->on = str_is(what, "on");
-	shard_post(server_owner(call->server, jid_str(t->jid)), trace_arrive, t,
-		0);
+	place_post(call->server, server_place_of(call->server, jid_str(t->jid)),
+		trace_arrive, t, 0);
 }
 
 /* --- the table ---------------------------------------------------------- */

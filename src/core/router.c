@@ -1,5 +1,5 @@
 /*
- * router.c - which shard owns the recipient, and how the stanza gets there.
+ * router.c - where the recipient lives, and how the stanza gets there.
  */
 #include "config.h"
 
@@ -12,6 +12,7 @@
 #include "conf/conf.h"
 #include "core/entity.h"
 #include "core/iq.h"
+#include "core/place.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account.h"
@@ -50,10 +51,10 @@ on_stanza_mail(struct mail *m, void *owner)
 
 /* st is taken; its mail lies in its own arena. */
 static void
-router_post(struct shard *sh, struct shard *owner, struct stanza *st)
+router_post(struct shard *sh, struct place to, struct stanza *st)
 {
 	size_t bound = sh->snap->config->limits.mailbox_bytes;
-	size_t full = mailbox_bytes(&owner->mailbox);
+	size_t full = place_waiting(sh, to);
 	struct stanza_mail *sm;
 
 	if (full > bound)
@@ -69,13 +70,13 @@ router_post(struct shard *sh, struct shard *owner, struct stanza *st)
 	sm->mail.bytes = (uint32_t)MIN(stanza_bytes(st), UINT32_MAX);
 	sm->st = st;
 	sh->stats.routed_away++;
-	shard_put(sh, owner, &sm->mail);
+	place_put(sh, to, &sm->mail);
 }
 
 void
 router_send(struct shard *sh, struct stanza *st)
 {
-	struct shard *owner = sh;
+	struct place to = place_of_shard(sh);
 
 	ASSERT_ON(sh);
 	if (shard_host(sh, jid_domain(st->to)) == NULL) {
@@ -86,10 +87,10 @@ router_send(struct shard *sh, struct stanza *st)
 	/* a host has no state of its own: it answers on any shard */
 	if (jid_local(st->to).n != 0) {
 		st->to_hash = server_hash(sh->server, jid_bare_str(st->to));
-		owner = server_owner_by_hash(sh->server, st->to_hash);
+		to = server_place(sh->server, st->to_hash);
 	}
-	if (owner != sh) {
-		router_post(sh, owner, st);
+	if (!place_is_here(sh, to)) {
+		router_post(sh, to, st);
 		return;
 	}
 	sh->stats.routed_local++;
@@ -115,7 +116,7 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 /* --- fan-out ----------------------------------------------------------------- */
 
 static void
-fanout_give(struct shard *sh, struct shard *owner, struct stanza *st,
+fanout_give(struct shard *sh, struct place to, struct stanza *st,
 	const struct recipient *all, size_t n, size_t count)
 {
 	struct recipients *r = arena_alloc(st->arena,
@@ -123,16 +124,16 @@ fanout_give(struct shard *sh, struct shard *owner, struct stanza *st,
 
 	r->n = 0;
 	for (size_t i = 0; i < n; i++) {
-		if (server_owner_by_hash(sh->server, all[i].hash) == owner)
+		if (place_eq(server_place(sh->server, all[i].hash), to))
 			r->all[r->n++] = (struct recipient){
 				jid_copy(st->arena, all[i].to), all[i].hash
 			};
 	}
 	st->many = r;
-	if (owner == sh)
+	if (place_is_here(sh, to))
 		STAILQ_INSERT_TAIL(&sh->local, st, link);
 	else
-		router_post(sh, owner, st);
+		router_post(sh, to, st);
 }
 
 void
@@ -141,7 +142,7 @@ router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t 
 	struct server *srv = sh->server;
 	struct recipient *all = xmalloc(n * sizeof(*all));
 	size_t *counts = xcalloc(srv->n_shards, sizeof(*counts));
-	struct shard *last = NULL;
+	struct place last = { 0 };
 	size_t served = 0;
 	uint64_t hash;
 
@@ -151,16 +152,16 @@ router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t 
 			continue;
 		hash = server_hash(srv, jid_bare_str(to[i]));
 		all[served++] = (struct recipient){ to[i], hash };
-		last = server_owner_by_hash(srv, hash);
-		counts[last->index]++;
+		last = server_place(srv, hash);
+		counts[last.shard]++;
 	}
-	for (unsigned i = 0; last != NULL && i < srv->n_shards; i++) {
-		if (counts[i] != 0 && i != last->index)
-			fanout_give(sh, srv->shards[i], stanza_copy(st), all,
-				served, counts[i]);
+	for (uint16_t i = 0; i < srv->n_shards; i++) {
+		if (counts[i] != 0 && i != last.shard)
+			fanout_give(sh, (struct place){ .shard = i },
+				stanza_copy(st), all, served, counts[i]);
 	}
-	if (last != NULL)
-		fanout_give(sh, last, st, all, served, counts[last->index]);
+	if (served != 0)
+		fanout_give(sh, last, st, all, served, counts[last.shard]);
 	else
 		stanza_free(st);
 	sh->stats.fanouts++;

@@ -1,5 +1,5 @@
 /*
- * router.h - carries stanzas between entities: which shard owns the recipient,
+ * router.h - carries stanzas between entities: where the recipient lives,
  * and how the stanza gets there.
  *
  * Between two entities order is kept.  A stanza for an entity of the same shard

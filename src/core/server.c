@@ -274,19 +274,6 @@ server_hash(const struct server *srv, struct str bare)
 	return hash_bytes(&srv->hash_key, bare.p, bare.n);
 }
 
-struct shard *
-server_owner(const struct server *srv, struct str bare)
-{
-	return server_owner_by_hash(srv, server_hash(srv, bare));
-}
-
-struct shard *
-server_owner_by_hash(const struct server *srv, uint64_t hash)
-{
-	/* the upper half: the lower one orders the shard's own table */
-	return srv->shards[(hash >> 32) % srv->n_shards];
-}
-
 /* After the loops have ended: what is in the mailboxes is settled, and what that
  * asks of the worker and the store, so that no write of the last turn is
  * lost. */

@@ -41,7 +41,7 @@ struct server {
 	bool threaded;            /* false: the caller turns the shards */
 	bool store_in_memory;
 	bool may_be_new;
-	struct hash_key hash_key; /* of owner() */
+	struct hash_key hash_key; /* of server_hash() */
 	struct share *shares;     /* see budget.h */
 	uint64_t memory_default;  /* bytes that may wait */
 	uint8_t secret[32];       /* for salts of users that do not exist */
@@ -90,11 +90,8 @@ void server_free(struct server *srv);
 
 /* --- any thread ---------------------------------------------------------- */
 
-/* Of a bare address: what finds its shard, and its place there. */
+/* Of a bare address: what finds its place (place.h), and its entry there. */
 uint64_t server_hash(const struct server *srv, struct str bare);
-/* owner(): which shard has all state of the entity with this bare address. */
-struct shard *server_owner(const struct server *srv, struct str bare);
-struct shard *server_owner_by_hash(const struct server *srv, uint64_t hash);
 
 /* --- shard 0 --------------------------------------------------------------- */
 

@@ -43,6 +43,7 @@
 #include "core/hook.h"
 #include "core/host.h"
 #include "core/iq.h"
+#include "core/place.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/shard.h"

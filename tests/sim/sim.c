@@ -28,6 +28,7 @@
 #include "core/server.h"
 #include "core/shard.h"
 #include "account/account.h"
+#include "../peek.h"
 #include "world.h"
 #include "xml/elem.h"
 #include "xmpp/jid.h"
@@ -281,7 +282,7 @@ roster_of(struct sim *s, unsigned u)
 {
 	struct arena *a = arena_new();
 	struct str bare = arena_printf(a, "u%u@" WORLD_HOST, u);
-	struct entity *e = entity_find(server_owner(s->w->server, bare), bare);
+	struct entity *e = entity_find(peek_owner(s->w->server, bare), bare);
 
 	arena_free(a);
 	if (e == NULL || e->state != ENTITY_LOADED) {

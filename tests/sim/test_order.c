@@ -13,6 +13,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "account/roster.h"
+#include "../peek.h"
 #include "unit/test.h"
 #include "world.h"
 #include "xml/elem.h"
@@ -223,7 +224,7 @@ static const char *
 roster_text(struct world *w, struct buf *out)
 {
 	struct str bare = STR("romeo@" WORLD_HOST);
-	struct entity *e = entity_find(server_owner(w->server, bare), bare);
+	struct entity *e = entity_find(peek_owner(w->server, bare), bare);
 	const struct roster *r = &account_of(e)->roster;
 
 	buf_consume(out, out->n);

@@ -16,6 +16,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "account/session.h"
+#include "../peek.h"
 #include "unit/test.h"
 #include "world.h"
 #include "xml/elem.h"
@@ -111,7 +112,7 @@ world_of_two(uint64_t seed, const char *conf)
 static struct session *
 session_of(struct world *w, const char *bare)
 {
-	struct shard *sh = server_owner(w->server, str_c(bare));
+	struct shard *sh = peek_owner(w->server, str_c(bare));
 
 	return account_of(entity_find(sh, str_c(bare)))->sessions;
 }

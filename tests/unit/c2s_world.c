@@ -21,6 +21,7 @@
 #include "module/module_int.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_int.h"
+#include "../peek.h"
 #include "test.h"
 
 /* The clock moves in steps, so that timers which set timers get their turn. */
@@ -173,7 +174,7 @@ struct shard *
 world_owner(struct world *w, const char *name)
 {
 	struct arena *a = arena_new();
-	struct shard *sh = server_owner(w->server,
+	struct shard *sh = peek_owner(w->server,
 		jid_str(jid_make(a, str_c(name), STR("example.org"),
 			STR_NONE)));
 

@@ -21,10 +21,10 @@ enter(struct crowd *c, struct crowd_member *m, const char *group,
 {
 	struct crowd_leaver gone = { .token = 0 };
 
-	*m = (struct crowd_member){ .home = c, .token = token };
+	*m = (struct crowd_member){ .home = 7, .token = token };
 	if (!crowd_enter(c, m, str_c(group), max, &gone))
 		return 0;
-	CHECK(gone.home == c);
+	CHECK_INT(gone.home, 7);
 	return gone.token;
 }
 

@@ -28,6 +28,7 @@
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/host.h"
+#include "core/place.h"
 #include "stream/client/c2s_int.h"
 
 struct c2s_shard *
@@ -259,13 +260,14 @@ on_c2s_arrived(struct shard *sh, void *arg)
 
 /* From here on c belongs to another thread. */
 static void
-c2s_move(struct c2s *c, struct shard *owner)
+c2s_move(struct c2s *c, struct place to)
 {
 	size_t bytes = sizeof(*c) + sizeof(*c->login) + c->login->input.n;
+	const struct server *srv = c->shard->server;
 
 	c2s_leave(c);
 	conn_detach(c->conn);
-	shard_post(owner, on_c2s_arrived, c, bytes);
+	place_post(srv, to, on_c2s_arrived, c, bytes);
 }
 
 /* RFC 6120 §6.4.6: a new stream, with nothing of the old one but who the client
@@ -273,18 +275,18 @@ c2s_move(struct c2s *c, struct shard *owner)
 static bool
 c2s_restart(struct c2s *c, struct str rest)
 {
-	struct shard *owner = server_owner(c->shard->server,
+	struct place to = server_place_of(c->shard->server,
 		str_c(c->login->account));
 
 	c->next = NEXT_NONE;
 	c2s_put_parser(c);
 	c->stage = C2S_HEADER;
 	c->headed = false;
-	if (owner == c->shard)
+	if (place_is_here(c->shard, to))
 		return true;
 	c2s_hold(c);
 	buf_add(&c->login->input, rest.p, rest.n);
-	c2s_move(c, owner);
+	c2s_move(c, to);
 	return false;
 }
 

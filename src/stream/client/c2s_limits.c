@@ -16,6 +16,7 @@
 #include "base/mem.h"
 #include "base/tally.h"
 #include "core/host.h"
+#include "core/place.h"
 #include "net/conn.h"
 
 /* Of answers to a client that has not logged in; all there are before that
@@ -114,7 +115,7 @@ c2s_enter_crowd(struct c2s *c)
 	struct crowd_leaver gone;
 	uint64_t *token;
 
-	m->home = c->shard;
+	m->home = place_number(place_of_shard(c->shard));
 	m->token = c->login->token;
 	if (!crowd_enter(c2s_server(c->shard->server)->strangers, m,
 		    conn_peer_key(c->conn),
@@ -122,7 +123,8 @@ c2s_enter_crowd(struct c2s *c)
 		return;
 	token = xmalloc(sizeof(*token));
 	*token = gone.token;
-	shard_post(gone.home, on_crowded_out, token, sizeof(*token));
+	place_post(c->shard->server, place_of_number(gone.home), on_crowded_out,
+		token, sizeof(*token));
 }
 
 bool
