@@ -95,11 +95,11 @@ on_load(struct module_ctx *m, void *arg)
 		const struct store_entry *e = &load->entries[i];
 
 		if (str_is(e->with, LOG_OFFLINE) && e->key.p == NULL) {
-			b = module_account_state(m, load->account);
+			b = module_entity_state(m, &load->account->e);
 			b->n = e->total;
 			b->bytes = e->bytes;
 		} else if (str_is(e->with, MAP_SHARES) && e->key.n != 0) {
-			b = module_account_state(m, load->account);
+			b = module_entity_state(m, &load->account->e);
 			quotas_set(&b->senders, e->key, quota_parse(e->value));
 		}
 	}
@@ -167,7 +167,7 @@ keep(struct module_ctx *m, struct account *acc, struct stanza *st,
 	struct str value, bool apart)
 {
 	struct shard *sh = acc->e.shard;
-	struct backlog *b = module_account_state(m, acc);
+	struct backlog *b = module_entity_state(m, &acc->e);
 	struct str sender = jid_bare_str(st->from);
 	struct keeping *k = xmalloc(sizeof(*k));
 	struct store_tx *tx = store_tx_new();
@@ -256,7 +256,7 @@ on_offline(struct module_ctx *m, void *arg)
 			shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
 	apart = is_stranger(acc, st->from);
-	room = backlog_has_room(module_account_state(m, acc), m->conf,
+	room = backlog_has_room(module_entity_state(m, &acc->e), m->conf,
 		jid_bare_str(st->from), apart, value.n + ENTRY_BYTES);
 	if (room)
 		keep(m, acc, st, buf_str(&value), apart);
@@ -461,7 +461,7 @@ flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 static void
 flood_begin(struct module_ctx *m, struct account *acc)
 {
-	struct backlog *b = module_account_state(m, acc);
+	struct backlog *b = module_entity_state(m, &acc->e);
 	struct jid bare = acc->e.jid;
 	struct flood *f;
 
@@ -493,7 +493,7 @@ static enum hook_result
 on_room(struct module_ctx *m, void *arg)
 {
 	const struct session *s = arg;
-	struct backlog *b = module_account_state(m, s->account);
+	struct backlog *b = module_entity_state(m, &s->account->e);
 
 	if (b->flood == NULL) {
 		flood_begin(m, s->account);
@@ -506,12 +506,12 @@ on_room(struct module_ctx *m, void *arg)
 
 /* A read that is under way ends the flood when it is answered. */
 static void
-account_done(struct account *acc, void *state)
+backlog_done(struct entity *e, void *state)
 {
 	struct backlog *b = state;
 	struct flood *f = b->flood;
 
-	(void)acc;
+	(void)e;
 	quotas_free(&b->senders);
 	if (f == NULL)
 		return;
@@ -568,6 +568,6 @@ MODULE(offline) = {
 	.hooks = offline_hooks,
 	.account_maps = (const char *const[]){ LOG_OFFLINE, MAP_SHARES,
 		NULL },
-	.account_state = sizeof(struct backlog),
-	.account_done = account_done,
+	.entity_state = sizeof(struct backlog),
+	.entity_done = backlog_done,
 };

@@ -34,7 +34,7 @@ static enum hook_result
 on_hello(struct module_ctx *m, struct iq *iq)
 {
 	const struct example_conf *conf = m->conf;
-	struct example_state *state = module_account_state(m, iq->account);
+	struct example_state *state = module_entity_state(m, &iq->account->e);
 	struct elem *hello = iq_payload(iq, NS_HELLO, "hello");
 	struct arena *a = iq->st->arena;
 
@@ -77,5 +77,5 @@ MODULE(example) = {
 	.conf_size = sizeof(struct example_conf),
 	.hooks = example_hooks,
 	.iqs = example_iqs,
-	.account_state = sizeof(struct example_state),
+	.entity_state = sizeof(struct example_state),
 };

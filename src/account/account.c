@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "core/host.h"
 #include "core/iq_int.h"
+#include "core/slot.h"
 #include "account/account_int.h"
 #include "account/session.h"
 #include "module/module.h"
@@ -111,7 +112,7 @@ account_forget(struct account *acc)
 	acc->credentials_mark = 0;
 	roster_done(&acc->roster);
 	acc->roster.version = 0;
-	module_account_slots_free(acc);
+	slot_drop_all(&acc->e.slots, &acc->e);
 }
 
 struct account_read *
@@ -234,7 +235,6 @@ account_unload(struct entity *e)
 	account_hold_done(acc);
 	account_line_done(acc);
 	iq_alone_done(acc);
-	module_account_slots_free(acc);
 	roster_done(&acc->roster);
 }
 

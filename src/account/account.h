@@ -23,7 +23,6 @@
 
 struct err;
 struct iq_alone;
-struct module_slot;
 struct session;
 
 /* Maps that the house itself keeps with an account. */
@@ -39,7 +38,6 @@ struct account {
 	struct account_line line; /* what it does, in order */
 	struct iq_alone *alone; /* requests one by one; NULL: none */
 	struct account_hold *hold; /* NULL: it is not held */
-	struct module_slot *slots; /* what modules keep with it */
 	uint64_t credentials_mark; /* of what is stored; 0: nothing is */
 	uint16_t n_sessions;
 	uint16_t n_ops;  /* changes by account_admin.c that are on their way */

@@ -12,9 +12,9 @@
 #include "core/place.h"
 #include "core/router.h"
 #include "core/server.h"
+#include "core/slot.h"
 #include "account/account_int.h"
 #include "account/session.h"
-#include "module/module_int.h"
 
 struct account_op {
 	struct place from;
@@ -307,7 +307,7 @@ remove_end(struct entity *e, void *arg)
 	acc->removing = false;
 	account_close_sessions(acc, STR_NONE, STREAM_NOT_AUTHORIZED,
 		"The account was removed");
-	module_account_slots_free(acc);
+	slot_drop_all(&acc->e.slots, &acc->e);
 	acc->n_ops--;
 	entity_check_idle(e);
 }

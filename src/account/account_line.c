@@ -11,18 +11,15 @@
 
 #include "account/account_line.h"
 
-#include <stdatomic.h>
-
 #include "base/arena.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/host.h"
+#include "core/module_ctx.h"
 #include "core/router.h"
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
-#include "module/module.h"
-#include "module/module_int.h"
 
 enum step_kind { STEP_SEND, STEP_FANOUT, STEP_DELIVER, STEP_CALL, STEP_HALT };
 

@@ -12,9 +12,13 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xmpp/ns.h"
 #include "xmpp/subscription.h"
+#include "core/iq.h"
+#include "core/router.h"
+#include "core/wire.h"
 #include "account/account_int.h"
-#include "module/module.h"
+#include "account/session.h"
 
 struct roster_change {
 	struct account *account; /* valid until roster_change_commit() */

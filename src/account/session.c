@@ -22,12 +22,12 @@
 #include "core/budget.h"
 #include "core/host.h"
 #include "core/router.h"
+#include "core/slot.h"
 #include "core/wire.h"
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session_flow.h"
 #include "account/trace.h"
-#include "module/module_int.h"
 
 #define RENAME_TRIES 8
 
@@ -134,7 +134,7 @@ session_enter(struct session *s)
 static void
 session_discard(struct session *s)
 {
-	module_session_slots_free(s);
+	slot_drop_all(&s->slots, s);
 	session_flow_free(s->flow);
 	session_keep_presence(s, NULL);
 	memuse_remove(MEMUSE_SESSION, s);

@@ -20,6 +20,7 @@
 
 struct requests;
 struct session_flow;
+struct slot;
 struct stanza;
 struct wire;
 
@@ -66,7 +67,7 @@ struct session {
 	const struct session_stream *ops;
 	void *stream;          /* NULL while it has none */
 	struct wire *presence; /* the last one broadcast; NULL: not available */
-	struct module_slot *slots; /* what modules keep with it */
+	struct slot *slots; /* what modules keep with it */
 	struct requests *requests; /* NULL: none is under way */
 	struct session_flow *flow; /* NULL: the client keeps up */
 	int64_t presence_us;   /* when presence came, wall clock */

@@ -15,6 +15,7 @@
 #include "base/memuse.h"
 #include "conf/conf.h"
 #include "core/router.h"
+#include "core/slot.h"
 
 /* Of an account, and of its address behind it. */
 #define WARM_BYTES 256
@@ -250,14 +251,21 @@ entity_leave(struct entity *e)
 }
 
 static void
+entity_end(struct entity *e)
+{
+	slot_drop_all(&e->slots, e);
+	memuse_remove(MEMUSE_ACCOUNT, e);
+	free(e);
+}
+
+static void
 entity_free(struct entity *e)
 {
 	entity_leave(e);
 	idle_leave(e->shard, e->hash, e->class->is_absent(e));
 	if (e->state == ENTITY_LOADED)
 		e->class->unload(e);
-	memuse_remove(MEMUSE_ACCOUNT, e);
-	free(e);
+	entity_end(e);
 }
 
 void
@@ -293,8 +301,7 @@ entity_failed(struct entity *e, const struct err *why)
 		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
 			"The server cannot read its storage");
 	}
-	memuse_remove(MEMUSE_ACCOUNT, e);
-	free(e);
+	entity_end(e);
 }
 
 static bool

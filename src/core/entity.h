@@ -20,6 +20,7 @@
 
 struct entity;
 struct entity_waiter;
+struct slot;
 struct wire;
 
 /* What a kind of entity does.  A static table for each class. */
@@ -66,6 +67,7 @@ struct entity {
 	uint64_t hash;  /* server_hash() of it */
 	struct stanza_queue inbox;
 	struct entity_waiter *waiters;
+	struct slot *slots; /* what modules keep with it */
 	struct timer idle; /* when this fires, waiters are called, or else it is
 			    * dropped */
 	uint32_t inbox_bytes;

@@ -22,8 +22,8 @@
 #include "conf/conf.h"
 #include "core/entity.h"
 #include "core/router.h"
+#include "core/slot.h"
 #include "core/stats.h"
-#include "module/module_int.h"
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096
@@ -264,7 +264,7 @@ shard_free(struct shard *sh)
 		return;
 	entity_drop_all(sh);
 	idle_done(&sh->idle);
-	module_shard_slots_free(sh);
+	slot_drop_all(&sh->slots, sh);
 	net_free(sh->net);
 	xml_pool_free(sh->xml);
 	free(sh->spare_requests);

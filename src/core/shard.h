@@ -32,9 +32,9 @@
 struct entity;
 struct event;
 struct event_base;
-struct module_slot;
 struct net;
 struct requests;
+struct slot;
 struct xml_pool;
 
 /* Written by the shard, read on it too (stats_take), shown by `antiphonctl
@@ -83,7 +83,7 @@ struct shard {
 	struct shard_stats before; /* some seconds ago, see stats_rate() */
 	struct shard_stats next_before;
 	int64_t now_us;            /* monotonic, read once a turn */
-	struct module_slot *slots; /* what modules keep with it */
+	struct slot *slots; /* what modules keep with it */
 	struct log_limit storage; /* lines about a store that fails */
 	struct requests *spare_requests; /* or NULL, see requests.c */
 	void *streams;             /* the stream layer's own, for this shard */

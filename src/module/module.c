@@ -197,6 +197,7 @@ module_open(struct module_registry *r, struct str name, struct err *err)
 		if (entry->module == NULL) {
 			entry->module = module;
 			entry->object = object;
+			module_slots_init(entry);
 			return entry;
 		}
 	}

@@ -44,6 +44,7 @@
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/place.h"
+#include "core/module_ctx.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -56,7 +57,7 @@
 #include "command/command.h"
 
 /* Changes when a module has to be built anew. */
-#define MODULE_API 2
+#define MODULE_API 3
 
 struct module {
 	unsigned api; /* MODULE_API */
@@ -78,9 +79,9 @@ struct module {
 
 	/* State: bytes in a slot of each object, zeroed when first asked for;
 	 * the done function (may be NULL) ends it before it is freed. */
-	size_t shard_state, account_state, session_state;
+	size_t shard_state, entity_state, session_state;
 	void (*shard_done)(struct shard *sh, void *state);
-	void (*account_done)(struct account *acc, void *state);
+	void (*entity_done)(struct entity *e, void *state);
 	void (*session_done)(struct session *s, void *state);
 
 	/* Called once, on shard 0, before and after everything else of it.  May
@@ -100,19 +101,11 @@ struct module {
 	__attribute__((visibility("default"))) const struct module antiphon_module
 #endif
 
-/* A module at a host, in a snapshot: what handlers are given. */
-struct module_ctx {
-	const struct module *module;
-	const struct host *host;
-	const void *conf; /* the struct that options fill */
-	struct module_entry *entry; /* the loader's */
-};
-
 /* --- owner shard: state in slots ------------------------------------------------- */
 
 /* Never NULL: made when first asked for. */
 void *module_shard_state(struct module_ctx *m, struct shard *sh);
-void *module_account_state(struct module_ctx *m, struct account *acc);
+void *module_entity_state(struct module_ctx *m, struct entity *e);
 void *module_session_state(struct module_ctx *m, struct session *s);
 
 /* --- any shard: the store, answered on sh, after the call has returned ------------ */
@@ -128,42 +121,6 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 /* tx is taken; fn may be NULL. */
 void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg);
-
-/* --- any shard: other answers that come later -------------------------------------- */
-
-/*
- * Keeps the module loaded until module_release(), which whoever waits for an
- * answer of another part of the house calls as the last thing in its callback,
- * on any shard.
- */
-struct module_entry *module_hold(struct module_ctx *m);
-void module_release(struct module_entry *entry);
-/* The module as host uses it now; NULL when it does not, any more. */
-struct module_ctx *module_at_host(const struct host *host,
-	const struct module_entry *entry);
-
-/* --- owner shard: effects in order, see account_line.h --------------------------- */
-
-/* err is NULL when it worked.  m is NULL when the module is not in force any
- * more, acc when the account has left memory: then only arg is ended. */
-typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
-	const struct err *err, void *arg);
-
-/*
- * Commits tx (taken; NULL, or an anonymous account: there is nothing to store),
- * and calls fn when it is durable and all that acc did before has happened;
- * never before this call has returned.  When it cannot be stored, or something
- * before it could not, acc has been read anew by then: there is nothing to take
- * back.
- */
-void module_commit_in_turn(struct module_ctx *m, struct account *acc,
-	struct store_tx *tx, module_turn_fn fn, void *arg);
-
-/* Nothing more happens to acc, not even what waits in line already, until
- * module_go_on(), on the same shard, which is due exactly once.  It must not wait
- * for what a client of acc sends: when the line is long, none is read. */
-struct account_step *module_halt(struct module_ctx *m, struct account *acc);
-void module_go_on(struct account_step *halt);
 
 /* --- stanzas that a module makes ---------------------------------------------------- */
 

@@ -4,32 +4,20 @@
 #ifndef MODULE_MODULE_INT_H
 #define MODULE_MODULE_INT_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 
 #include "base/err.h"
 #include "base/str.h"
+#include "core/module_ctx.h"
 
 struct account;
 struct config_modules;
 struct host;
-struct module;
 struct server;
-struct session;
 struct shard;
 
 #define MODULES_MAX 64
-
-/* One module that is in memory.  The address of its entry is the key of its state
- * in the slots of objects. */
-struct module_entry {
-	const struct module *module; /* NULL: the place is free */
-	void *object;                /* of dlopen; NULL: built in */
-	atomic_uint pending;         /* callbacks that will run its code */
-	atomic_uint refs;            /* snapshots that name it */
-	bool loaded;                 /* its load function was called */
-};
 
 /* What the administrator switched since the last reload, for every host. */
 struct module_switches {
@@ -77,11 +65,10 @@ void module_switches_restore(struct module_registry *r,
 	struct module_switches *saved);
 void module_switches_free(struct module_switches *sw);
 
-/* --- owner shard --------------------------------------------------------------------- */
+/* --- start-up; owner shard: module_slots.c --------------------------------------------- */
 
-void module_shard_slots_free(struct shard *sh);
-void module_account_slots_free(struct account *acc);
-void module_session_slots_free(struct session *s);
+/* What its module keeps with objects. */
+void module_slots_init(struct module_entry *entry);
 /* The state of those that are in force no more at the host of acc: what they have
  * halted goes on. */
 void module_slots_leave(struct account *acc, const struct host *before,

@@ -1,123 +1,85 @@
 /*
- * module_slots.c - what modules keep with shards, accounts and sessions: a short
- * list of states, each made when its module first asks for it.
+ * module_slots.c - what modules keep with shards, entities and sessions: the kinds
+ * of slots of each, and when a module leaves.
  *
- * Owner shard of the object.  Few modules keep anything with one object, so a
- * list costs less memory than a place for each module, and finds as fast.
+ * Owner shard of the object.
  */
 #include "config.h"
 
 #include "module/module.h"
-
-#include <stdalign.h>
-
-#include "base/memuse.h"
 #include "module/module_int.h"
-
-struct module_slot {
-	struct module_slot *next;
-	const struct module_entry *entry;
-	alignas(max_align_t) char state[];
-};
-
-static void *
-slot_get(struct module_slot **list, const struct module_entry *entry,
-	size_t size)
-{
-	struct module_slot *slot = *list;
-
-	while (slot != NULL && slot->entry != entry)
-		slot = slot->next;
-	if (slot == NULL) {
-		slot = xcalloc(1, sizeof(*slot) + size);
-		memuse_add(MEMUSE_MODULE, slot);
-		slot->entry = entry;
-		slot->next = *list;
-		*list = slot;
-	}
-	return slot->state;
-}
 
 void *
 module_shard_state(struct module_ctx *m, struct shard *sh)
 {
-	return slot_get(&sh->slots, m->entry, m->module->shard_state);
+	return slot_get(&sh->slots, &m->entry->shard_slot);
 }
 
 void *
-module_account_state(struct module_ctx *m, struct account *acc)
+module_entity_state(struct module_ctx *m, struct entity *e)
 {
-	return slot_get(&acc->slots, m->entry, m->module->account_state);
+	return slot_get(&e->slots, &m->entry->entity_slot);
 }
 
 void *
 module_session_state(struct module_ctx *m, struct session *s)
 {
-	return slot_get(&s->slots, m->entry, m->module->session_state);
+	return slot_get(&s->slots, &m->entry->session_slot);
+}
+
+/* --- the kinds ----------------------------------------------------------------------- */
+
+static void
+shard_slot_done(const struct slot_kind *kind, void *object, void *state)
+{
+	const struct module *m =
+		CONTAINER_OF(kind, struct module_entry, shard_slot)->module;
+
+	if (m->shard_done != NULL)
+		m->shard_done(object, state);
+}
+
+static void
+entity_slot_done(const struct slot_kind *kind, void *object, void *state)
+{
+	const struct module *m =
+		CONTAINER_OF(kind, struct module_entry, entity_slot)->module;
+
+	if (m->entity_done != NULL)
+		m->entity_done(object, state);
+}
+
+static void
+session_slot_done(const struct slot_kind *kind, void *object, void *state)
+{
+	const struct module *m =
+		CONTAINER_OF(kind, struct module_entry, session_slot)->module;
+
+	if (m->session_done != NULL)
+		m->session_done(object, state);
+}
+
+void
+module_slots_init(struct module_entry *entry)
+{
+	const struct module *m = entry->module;
+
+	entry->shard_slot = (struct slot_kind){ m->shard_state,
+		shard_slot_done };
+	entry->entity_slot = (struct slot_kind){ m->entity_state,
+		entity_slot_done };
+	entry->session_slot = (struct slot_kind){ m->session_state,
+		session_slot_done };
 }
 
 /* --- freeing ------------------------------------------------------------------------- */
 
-/* Tells the module that keeps state with owner that it ends. */
-typedef void (*slot_done_fn)(void *owner, const struct module *module,
-	void *state);
-
-/* The state of one module, or of all (NULL). */
 static void
-slots_free(struct module_slot **list, const struct module_entry *entry,
-	slot_done_fn done, void *owner)
+slots_drop_account(struct account *acc, const struct module_entry *entry)
 {
-	while (*list != NULL) {
-		struct module_slot *slot = *list;
-
-		if (entry != NULL && slot->entry != entry) {
-			list = &slot->next;
-			continue;
-		}
-		*list = slot->next;
-		done(owner, slot->entry->module, slot->state);
-		memuse_remove(MEMUSE_MODULE, slot);
-		free(slot);
-	}
-}
-
-static void
-shard_state_done(void *owner, const struct module *module, void *state)
-{
-	if (module->shard_done != NULL)
-		module->shard_done(owner, state);
-}
-
-static void
-account_state_done(void *owner, const struct module *module, void *state)
-{
-	if (module->account_done != NULL)
-		module->account_done(owner, state);
-}
-
-static void
-session_state_done(void *owner, const struct module *module, void *state)
-{
-	if (module->session_done != NULL)
-		module->session_done(owner, state);
-}
-
-void
-module_shard_slots_free(struct shard *sh)
-{
-	slots_free(&sh->slots, NULL, shard_state_done, sh);
-}
-
-void
-module_account_slots_free(struct account *acc)
-{
-	slots_free(&acc->slots, NULL, account_state_done, acc);
-}
-
-void
-module_session_slots_free(struct session *s)
-{
-	slots_free(&s->slots, NULL, session_state_done, s);
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		slot_drop(&s->slots, &entry->session_slot, s);
+	slot_drop(&acc->e.slots, &entry->entity_slot, &acc->e);
 }
 
 void
@@ -127,11 +89,8 @@ module_slots_leave(struct account *acc, const struct host *before,
 	for (size_t i = 0; before != NULL && i < before->n_modules; i++) {
 		const struct module_entry *entry = before->modules[i].entry;
 
-		if (now != NULL && module_at_host(now, entry) != NULL)
-			continue;
-		for (struct session *s = acc->sessions; s != NULL; s = s->next)
-			slots_free(&s->slots, entry, session_state_done, s);
-		slots_free(&acc->slots, entry, account_state_done, acc);
+		if (now == NULL || module_at_host(now, entry) == NULL)
+			slots_drop_account(acc, entry);
 	}
 }
 
@@ -142,14 +101,10 @@ module_slots_drop(struct shard *sh, const struct module_entry *entry)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		struct account *acc;
-
-		if (e->class != &account_class)
-			continue;
-		acc = account_of(e);
-		for (struct session *s = acc->sessions; s != NULL; s = s->next)
-			slots_free(&s->slots, entry, session_state_done, s);
-		slots_free(&acc->slots, entry, account_state_done, acc);
+		if (e->class == &account_class)
+			slots_drop_account(account_of(e), entry);
+		else
+			slot_drop(&e->slots, &entry->entity_slot, e);
 	}
-	slots_free(&sh->slots, entry, shard_state_done, sh);
+	slot_drop(&sh->slots, &entry->shard_slot, sh);
 }

@@ -1,7 +1,6 @@
 /*
  * module_store.c - the store as modules use it: each question counts as pending
- * of its module until it is answered, so that no answer meets code that is gone;
- * and the same for questions to others.
+ * of its module until it is answered, so that no answer meets code that is gone.
  */
 #include "config.h"
 
@@ -79,31 +78,4 @@ module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	else
 		shard_commit(sh, tx, on_done,
 			question_new(m, NULL, fn, arg));
-}
-
-/* --- other answers ---------------------------------------------------------------- */
-
-struct module_entry *
-module_hold(struct module_ctx *m)
-{
-	atomic_fetch_add(&m->entry->pending, 1);
-	return m->entry;
-}
-
-/* Closing visits every shard before, this one among them, so that the caller has
- * returned by then. */
-void
-module_release(struct module_entry *entry)
-{
-	atomic_fetch_sub(&entry->pending, 1);
-}
-
-struct module_ctx *
-module_at_host(const struct host *host, const struct module_entry *entry)
-{
-	for (size_t i = 0; i < host->n_modules; i++) {
-		if (host->modules[i].entry == entry)
-			return &host->modules[i];
-	}
-	return NULL;
 }

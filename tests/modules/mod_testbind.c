@@ -8,7 +8,7 @@ static enum hook_result
 on_bind(struct module_ctx *m, void *arg)
 {
 	struct session *s = arg;
-	unsigned *n = module_account_state(m, s->account);
+	unsigned *n = module_entity_state(m, &s->account->e);
 
 	if (!str_is(session_resource(s), "once"))
 		return HOOK_PASS;
@@ -25,5 +25,5 @@ MODULE(testbind) = {
 	.name = "testbind",
 	.summary = "refuse to bind, for tests",
 	.hooks = bind_hooks,
-	.account_state = sizeof(unsigned),
+	.entity_state = sizeof(unsigned),
 };

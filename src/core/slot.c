@@ -1,0 +1,68 @@
+/*
+ * slot.c - lists of states, of whatever kind.
+ */
+#include "config.h"
+
+#include "core/slot.h"
+
+#include <stdalign.h>
+#include <stdlib.h>
+
+#include "base/mem.h"
+#include "base/memuse.h"
+
+struct slot {
+	struct slot *next;
+	const struct slot_kind *kind;
+	alignas(max_align_t) char state[];
+};
+
+void *
+slot_get(struct slot **list, const struct slot_kind *kind)
+{
+	struct slot *slot = *list;
+
+	while (slot != NULL && slot->kind != kind)
+		slot = slot->next;
+	if (slot == NULL) {
+		slot = xcalloc(1, sizeof(*slot) + kind->size);
+		memuse_add(MEMUSE_MODULE, slot);
+		slot->kind = kind;
+		slot->next = *list;
+		*list = slot;
+	}
+	return slot->state;
+}
+
+static void
+slot_free(struct slot *slot, void *object)
+{
+	slot->kind->done(slot->kind, object, slot->state);
+	memuse_remove(MEMUSE_MODULE, slot);
+	free(slot);
+}
+
+void
+slot_drop(struct slot **list, const struct slot_kind *kind, void *object)
+{
+	struct slot *slot;
+
+	while (*list != NULL && (*list)->kind != kind)
+		list = &(*list)->next;
+	slot = *list;
+	if (slot == NULL)
+		return;
+	*list = slot->next;
+	slot_free(slot, object);
+}
+
+void
+slot_drop_all(struct slot **list, void *object)
+{
+	struct slot *slot;
+
+	while ((slot = *list) != NULL) {
+		*list = slot->next;
+		slot_free(slot, object);
+	}
+}
