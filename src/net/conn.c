@@ -2,9 +2,10 @@
  * conn.c - bytes in and out of a connection: reading through the net's scratch
  * buffer, writing at the end of the turn, or before when the owner wants it.
  *
- * Owner shard.  Invariant: ev waits for what conn_is_reading() and blocked ask
- * for, and a connection with queued bytes is either on the work list or blocked.
- * It may go on waiting for input that nobody wants now, until some comes.
+ * Owner shard; net_int.h draws the states.  Invariant: ev waits for what
+ * conn_is_reading() and OUTPUT_REFUSED ask for, and a connection with queued
+ * bytes is on the work list, or refused.  It may go on waiting for input that
+ * nobody wants now, until some comes.
  */
 #include "config.h"
 
@@ -63,10 +64,34 @@ conn_touch(struct conn *c)
 		conn_move(c, PLACE_WORK);
 }
 
+void
+conn_set_life(struct conn *c, enum conn_life to)
+{
+	assert(to > c->life);
+	assert(to != LIFE_SHUT || c->life == LIFE_CLOSING);
+	c->life = to;
+}
+
+void
+conn_set_output(struct conn *c, enum conn_output to)
+{
+	assert(to == OUTPUT_REFUSED ||
+		(to == OUTPUT_DUE && c->output == OUTPUT_REFUSED) ||
+		(to == OUTPUT_FREE && c->output == OUTPUT_DUE));
+	c->output = to;
+}
+
+void
+conn_has_room(struct conn *c)
+{
+	if (c->output == OUTPUT_REFUSED)
+		conn_set_output(c, OUTPUT_DUE);
+}
+
 bool
 conn_is_reading(const struct conn *c)
 {
-	return c->events != NULL && !c->paused && !c->closing && !c->dead &&
+	return c->events != NULL && !c->paused && c->life == LIFE_OPEN &&
 		c->clear == 0;
 }
 
@@ -104,7 +129,7 @@ conn_tell_secured(struct conn *c)
 bool
 conn_tell_drained(struct conn *c)
 {
-	c->waited = false;
+	conn_set_output(c, OUTPUT_FREE);
 	return c->events == NULL || conn_tell(c, c->events->drained);
 }
 
@@ -123,13 +148,13 @@ conn_tell_data(struct conn *c, const char *p, size_t n)
 void
 conn_fail(struct conn *c, const struct err *why)
 {
-	if (c->dead)
+	if (c->life == LIFE_DEAD)
 		return;
-	if (!c->closing) {
+	if (c->life == LIFE_OPEN) {
 		c->why = xmalloc(sizeof(*c->why));
 		*c->why = *why;
 	}
-	c->dead = true;
+	conn_set_life(c, LIFE_DEAD);
 	conn_touch(c);
 }
 
@@ -150,7 +175,7 @@ conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 {
 	ssize_t got;
 
-	if (c->secure)
+	if (conn_is_secure(c))
 		return conn_tls_read(c, p, n, got_out, err);
 	do
 		got = recv(c->fd, p, n, 0);
@@ -184,7 +209,7 @@ conn_read(struct conn *c)
 		case IO_OK:
 			if (!conn_tell_data(c, net->scratch, got))
 				return;
-			if (c->ssl != NULL && !c->secure)
+			if (c->tls == CONN_TLS_HELLO)
 				return; /* TLS begins here */
 			break;
 		case IO_AGAIN:
@@ -195,10 +220,11 @@ conn_read(struct conn *c)
 			return;
 		}
 		/* spares the call that finds nothing */
-		if (c->secure ? !conn_tls_has_pending(c) : got < SCRATCH_BYTES)
+		if (conn_is_secure(c) ? !conn_tls_has_pending(c) :
+					got < SCRATCH_BYTES)
 			return;
 	}
-	if (c->secure) {
+	if (conn_is_secure(c)) {
 		c->more = true;
 		conn_touch(c);
 	}
@@ -209,11 +235,13 @@ conn_wants(const struct conn *c)
 {
 	short want = 0;
 
-	if (c->dead)
+	if (c->life == LIFE_DEAD)
 		return 0;
-	if (c->shut || conn_is_reading(c))
+	if (c->life == LIFE_SHUT)
+		return EV_READ;
+	if (conn_is_reading(c))
 		want |= EV_READ;
-	if ((c->blocked || c->read_blocked) && !c->shut)
+	if (c->output == OUTPUT_REFUSED || c->read_blocked)
 		want |= EV_WRITE;
 	return want;
 }
@@ -242,14 +270,14 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 	struct conn *c = conn_arg(arg);
 
 	(void)fd;
-	if (c->dead)
+	if (c->life == LIFE_DEAD)
 		return;
 	if (what & EV_WRITE) {
-		c->blocked = false;
+		conn_has_room(c);
 		c->read_blocked = false;
 		conn_touch(c);
 	}
-	if (c->shut) {
+	if (c->life == LIFE_SHUT) {
 		conn_discard(c);
 		return;
 	}
@@ -258,7 +286,7 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		return;
 	}
 	/* what came with the end of a handshake is held by TLS, or announced */
-	if (c->hello != NULL &&
+	if (c->tls == CONN_TLS_HELLO &&
 		(!conn_tls_accept(c) || !conn_tls_has_pending(c)))
 		return;
 	conn_read(c);
@@ -284,7 +312,7 @@ conn_arm(struct conn *c)
 struct buf *
 conn_out(struct conn *c)
 {
-	if (c->closing || c->dead) {
+	if (c->life != LIFE_OPEN) {
 		c->net->trash.n = 0;
 		return &c->net->trash;
 	}
@@ -322,16 +350,18 @@ conn_share(const struct conn *c)
 void
 conn_wrote(struct conn *c)
 {
-	if (c->net != NULL && c->blocked)
+	if (c->net == NULL)
+		return;
+	if (c->output == OUTPUT_REFUSED)
 		conn_count_left(c, conn_queued(c));
-	if (c->net != NULL && c->out.n > 0 && !c->blocked && !c->closing)
+	else if (c->out.n > 0 && c->life == LIFE_OPEN)
 		conn_touch(c);
 }
 
 void
 conn_write(struct conn *c, const void *p, size_t n)
 {
-	if (c->closing || c->dead)
+	if (c->life != LIFE_OPEN)
 		return;
 	buf_add(conn_out(c), p, n);
 	conn_wrote(c);
@@ -368,7 +398,7 @@ conn_send(struct conn *c, const char *p, size_t n, size_t *done_out,
 		return IO_OK;
 	}
 	if (errno == EAGAIN || errno == EWOULDBLOCK) {
-		c->blocked = true;
+		conn_set_output(c, OUTPUT_REFUSED);
 		return IO_AGAIN;
 	}
 	conn_errno(err, "write");
@@ -407,7 +437,7 @@ conn_push(struct conn *c)
 	if (io == IO_BROKEN || io == IO_CLOSED)
 		conn_fail(c, &err);
 	return c->out.n == 0 ||
-		(c->closing && c->hello != NULL && c->clear == 0);
+		(c->life != LIFE_OPEN && c->hello != NULL && c->clear == 0);
 }
 
 bool
@@ -415,11 +445,10 @@ conn_flush(struct conn *c)
 {
 	/* in memory, what is written is taken at the end of the turn */
 	if (c->mem != NULL)
-		c->blocked = !conn_mem_has_room(c);
-	else if (!c->blocked && !c->closing && !c->dead)
+		conn_mem_ask(c);
+	else if (c->output != OUTPUT_REFUSED && c->life == LIFE_OPEN)
 		(void)conn_push(c);
-	c->waited = c->waited || c->blocked;
-	return !c->blocked;
+	return c->output != OUTPUT_REFUSED;
 }
 
 uint64_t
@@ -436,13 +465,12 @@ conn_taken(const struct conn *c)
 static void
 conn_turn_tcp(struct conn *c)
 {
-	if (c->blocked || c->shut || !conn_push(c) || c->dead) {
-		c->waited = c->blocked;
-	} else {
+	if (c->output != OUTPUT_REFUSED && c->life != LIFE_SHUT &&
+		conn_push(c) && c->life != LIFE_DEAD) {
 		net_spare_put(c->net, &c->out);
-		if (c->closing)
+		if (c->life == LIFE_CLOSING)
 			conn_shut(c);
-		else if (c->waited && !conn_tell_drained(c))
+		else if (c->output == OUTPUT_DUE && !conn_tell_drained(c))
 			return;
 	}
 	conn_arm(c);
@@ -456,7 +484,7 @@ conn_turn(struct conn *c)
 	struct net *net = c->net;
 	struct net_call call = { .c = c, .up = net->calls };
 
-	if (!c->dead) {
+	if (c->life != LIFE_DEAD) {
 		net->calls = &call;
 		if (c->mem != NULL)
 			conn_mem_turn(c);
@@ -467,14 +495,15 @@ conn_turn(struct conn *c)
 			return;
 		if (c->left != conn_queued(c))
 			conn_count_left(c, conn_queued(c));
-		if (c->closing && c->timer == NULL)
-			c->dead = true; /* without linger there is one try */
+		/* without linger there is one try */
+		if (c->life == LIFE_CLOSING && c->timer == NULL)
+			conn_set_life(c, LIFE_DEAD);
 	}
-	if (c->dead) {
+	if (c->life == LIFE_DEAD) {
 		conn_destroy(c);
 		return;
 	}
-	if (c->closing && c->place == PLACE_NONE)
+	if (c->life != LIFE_OPEN && c->place == PLACE_NONE)
 		conn_move(c, PLACE_LINGERING);
 }
 
@@ -524,7 +553,8 @@ conn_detach(struct conn *c)
 	struct net *net = c->net;
 
 	/* it may be dead: the peer decides that, and closed() follows it */
-	assert(net != NULL && !c->closing);
+	assert(net != NULL && c->timer == NULL);
+	assert(c->life == LIFE_OPEN || c->life == LIFE_DEAD);
 	for (struct net_call *call = net->calls; call != NULL; call = call->up)
 		if (call->c == c)
 			call->c = NULL;
@@ -544,7 +574,7 @@ conn_attach(struct conn *c, struct net *net)
 	c->net = net;
 	net->count++;
 	/* the new kernel queue is the old one, but asking again is harmless */
-	c->blocked = false;
+	conn_has_room(c);
 	conn_wake(c);
 	conn_touch(c);
 	if (c->more && c->mem == NULL && conn_is_reading(c))

@@ -1,9 +1,9 @@
 /*
  * conn_end.c - how a connection ends.
  *
- *   open --conn_close()--> closing --all written: conn_shut()--> shut
- *   shut --the peer closes: conn_discard(), or on_conn_linger()--> dead
- *   open, closing --conn_abort(), conn_fail()--> dead --conn_destroy()--> freed
+ *   OPEN --conn_close()--> CLOSING --all written: conn_shut()--> SHUT
+ *   SHUT --the peer closes: conn_discard(), or on_conn_linger()--> DEAD
+ *   OPEN, CLOSING --conn_abort(), conn_fail()--> DEAD --conn_destroy()--> freed
  *
  * Owner shard.  What is dead is freed by net_flush() and nobody else.
  */
@@ -36,10 +36,10 @@ on_conn_linger(evutil_socket_t fd, short what, void *arg)
 void
 conn_close(struct conn *c, int64_t linger_us)
 {
-	if (c->closing || c->dead)
+	if (c->life != LIFE_OPEN)
 		return;
 	assert(c->net != NULL);
-	c->closing = true;
+	conn_set_life(c, LIFE_CLOSING);
 	if (c->mem == NULL && linger_us > 0) {
 		struct timeval tv = {
 			.tv_sec = (time_t)(linger_us / US_PER_S),
@@ -56,10 +56,10 @@ conn_close(struct conn *c, int64_t linger_us)
 void
 conn_abort(struct conn *c)
 {
-	if (c->dead)
+	if (c->life == LIFE_DEAD)
 		return;
 	assert(c->net != NULL);
-	c->dead = true;
+	conn_set_life(c, LIFE_DEAD);
 	conn_touch(c);
 }
 
@@ -67,11 +67,10 @@ void
 conn_shut(struct conn *c)
 {
 	conn_tls_bye(c);
-	if (c->timer == NULL || shutdown(c->fd, SHUT_WR) == -1) {
-		c->dead = true;
-		return;
-	}
-	c->shut = true;
+	if (c->timer == NULL || shutdown(c->fd, SHUT_WR) == -1)
+		conn_set_life(c, LIFE_DEAD);
+	else
+		conn_set_life(c, LIFE_SHUT);
 }
 
 void
@@ -95,8 +94,7 @@ conn_free_socket(struct conn *c)
 		event_del(&c->ev);
 	if (c->timer != NULL)
 		event_free(c->timer);
-	if (!c->shut)
-		conn_tls_bye(c);
+	conn_tls_bye(c);
 	conn_tls_free(c);
 	for (int i = 0; i < READS_AT_END; i++)
 		if (recv(c->fd, c->net->scratch, SCRATCH_BYTES, MSG_DONTWAIT) <=
@@ -111,7 +109,7 @@ conn_destroy(struct conn *c)
 	struct net *net = c->net;
 
 	/* the last call is not the place to write or close again */
-	c->closing = true;
+	assert(c->life == LIFE_DEAD);
 	if (c->events != NULL)
 		c->events->closed(c->arg, c->why);
 	conn_move(c, PLACE_NONE);

@@ -37,7 +37,7 @@ void
 conn_mem_feed(struct conn *c, const char *p, size_t n)
 {
 	assert(c->mem != NULL);
-	if (n == 0 || c->hung_up || c->closing || c->dead)
+	if (n == 0 || c->mem->hung_up || c->life != LIFE_OPEN)
 		return;
 	if (c->net != NULL && conn_is_reading(c) && c->mem->in.n == 0) {
 		(void)conn_tell_data(c, p, n);
@@ -50,7 +50,7 @@ void
 conn_mem_hangup(struct conn *c)
 {
 	assert(c->mem != NULL);
-	c->hung_up = true;
+	c->mem->hung_up = true;
 	if (c->net != NULL)
 		conn_touch(c);
 }
@@ -59,7 +59,7 @@ void
 conn_mem_secure(struct conn *c)
 {
 	assert(c->mem != NULL);
-	c->secure = true;
+	conn_set_tls(c, CONN_TLS_ON);
 }
 
 void
@@ -87,10 +87,13 @@ conn_mem_report(struct conn *c)
 	return call.c != NULL;
 }
 
-bool
-conn_mem_has_room(const struct conn *c)
+void
+conn_mem_ask(struct conn *c)
 {
-	return c->mem->room >= conn_queued(c);
+	if (c->mem->room < conn_queued(c))
+		conn_set_output(c, OUTPUT_REFUSED);
+	else
+		conn_has_room(c);
 }
 
 static void
@@ -105,7 +108,7 @@ conn_mem_write(struct conn *c)
 	c->given += n;
 	if (c->mem->room != SIZE_MAX)
 		c->mem->room -= n;
-	if (!c->hung_up)
+	if (!c->mem->hung_up)
 		c->mem->sink.write(c->mem->sink.arg, out.p, n);
 	net_spare_put(c->net, &out);
 }
@@ -116,10 +119,8 @@ conn_mem_write_some(struct conn *c)
 {
 	if (c->out.n > 0 && c->mem->room > 0)
 		conn_mem_write(c);
-	c->blocked = c->mem->room == 0;
-	if (c->blocked && c->out.n > 0)
-		c->waited = true;
-	return c->blocked || !c->waited || conn_tell_drained(c);
+	conn_mem_ask(c);
+	return c->output != OUTPUT_DUE || conn_tell_drained(c);
 }
 
 void
@@ -132,7 +133,7 @@ conn_mem_turn(struct conn *c)
 			return;
 	if (!conn_mem_write_some(c))
 		return;
-	if (c->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {
+	if (c->mem->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {
 		err_set(&err, ERR_CLOSED, "the peer closed the connection");
 		conn_fail(c, &err);
 	}
@@ -141,7 +142,7 @@ conn_mem_turn(struct conn *c)
 void
 conn_mem_free(struct conn *c)
 {
-	if (!c->hung_up && c->mem->sink.closed != NULL)
+	if (!c->mem->hung_up && c->mem->sink.closed != NULL)
 		c->mem->sink.closed(c->mem->sink.arg);
 	buf_done(&c->mem->in);
 	free(c->mem);

@@ -22,6 +22,23 @@
  * minute; nobody has reason for more than one in an hour (hostile 20). */
 #define NOISE_A_MINUTE 64
 
+void
+conn_set_tls(struct conn *c, enum conn_tls to)
+{
+	static const uint8_t follow[] = {
+		[CONN_TLS_NONE] = 1 << CONN_TLS_HELLO | 1 << CONN_TLS_ON,
+		[CONN_TLS_HELLO] = 1 << CONN_TLS_FAILED | 1 << CONN_TLS_ON,
+		[CONN_TLS_ON] = 1 << CONN_TLS_FLOODED | 1 << CONN_TLS_OVER,
+		[CONN_TLS_FLOODED] = 1 << CONN_TLS_OVER,
+		[CONN_TLS_FAILED] = 0,
+		[CONN_TLS_OVER] = 0,
+	};
+
+	assert((follow[c->tls] & 1 << to) != 0);
+	assert((c->ssl != NULL) == (c->mem == NULL));
+	c->tls = to;
+}
+
 bool
 conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 	struct str alpn, struct err *err)
@@ -41,6 +58,7 @@ conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 		tls_memory_end(c);
 		return false;
 	}
+	conn_set_tls(c, CONN_TLS_HELLO);
 	c->hello = xcalloc(1, sizeof(*c->hello));
 	c->hello->set = tls_set_ref((struct tls_set *)(uintptr_t)tls);
 	c->hello->named = host.n != 0;
@@ -68,7 +86,7 @@ errors_clear(void)
 bool
 conn_is_secure(const struct conn *c)
 {
-	return c->secure;
+	return c->tls >= CONN_TLS_ON;
 }
 
 struct ssl_st *
@@ -87,11 +105,20 @@ conn_hello_free(struct conn *c)
 	c->hello = NULL;
 }
 
+/* OpenSSL is not called any more. */
+static void
+conn_tls_end(struct conn *c)
+{
+	conn_set_tls(c,
+		c->tls == CONN_TLS_HELLO ? CONN_TLS_FAILED : CONN_TLS_OVER);
+}
+
 /* After SSL_read and the like returned ret: the reason in our words. */
 static enum io
 conn_tls_result(struct conn *c, int ret, const char *what, struct err *err)
 {
 	unsigned long code = ERR_peek_error();
+	bool flooded = c->tls == CONN_TLS_FLOODED;
 
 	switch (SSL_get_error(c->ssl, ret)) {
 	case SSL_ERROR_WANT_READ:
@@ -101,14 +128,14 @@ conn_tls_result(struct conn *c, int ret, const char *what, struct err *err)
 		err_set(err, ERR_CLOSED, "the peer closed the connection");
 		return IO_CLOSED;
 	case SSL_ERROR_SYSCALL:
-		c->tls_broken = true;
+		conn_tls_end(c);
 		conn_errno(err, what);
 		return IO_BROKEN;
 	default:
 		break;
 	}
-	c->tls_broken = true;
-	if (c->flooded) {
+	conn_tls_end(c);
+	if (flooded) {
 		ERR_clear_error();
 		err_set(err, ERR_LIMIT,
 			"more than %d TLS key updates in a minute",
@@ -136,7 +163,7 @@ conn_tls_accept(struct conn *c)
 	tls_memory_watch(NULL);
 	if (ret == 1) {
 		conn_hello_free(c);
-		c->secure = true;
+		conn_set_tls(c, CONN_TLS_ON);
 		if (c->out.n > 0)
 			conn_touch(c);
 		return conn_tell_secured(c);
@@ -190,7 +217,7 @@ conn_tls_write(struct conn *c, const char *p, size_t n, size_t *done_out,
 		return IO_OK;
 	io = conn_tls_result(c, 0, "TLS write", err);
 	if (io == IO_AGAIN)
-		c->blocked = true;
+		conn_set_output(c, OUTPUT_REFUSED);
 	return io;
 }
 
@@ -210,25 +237,25 @@ conn_tls_noise(struct conn *c)
 		c->minute = minute;
 		c->noise = 0;
 	}
-	if (c->flooded || c->noise++ < NOISE_A_MINUTE)
+	if (c->tls != CONN_TLS_ON || c->noise++ < NOISE_A_MINUTE)
 		return;
 	/* SSL_read would go on as long as such messages come: there are no
 	 * more, from the next one on */
-	c->flooded = true;
+	conn_set_tls(c, CONN_TLS_FLOODED);
 	SSL_set0_rbio(c->ssl, NULL);
 }
 
 void
 conn_tls_bye(struct conn *c)
 {
-	if (!c->secure || c->tls_broken)
+	if (c->tls != CONN_TLS_ON && c->tls != CONN_TLS_FLOODED)
 		return;
 	ERR_clear_error();
 	tls_memory_watch(c);
 	(void)SSL_shutdown(c->ssl);
 	tls_memory_watch(NULL);
 	ERR_clear_error();
-	c->tls_broken = true; /* once is enough */
+	conn_tls_end(c); /* once is enough */
 }
 
 void

@@ -64,6 +64,46 @@ enum conn_place { PLACE_NONE, PLACE_WORK, PLACE_LINGERING };
 
 enum io { IO_OK, IO_AGAIN, IO_CLOSED, IO_BROKEN };
 
+/*
+ * A connection is in one state of each of these, and leaves it along the arrows
+ * alone.  Beside them, it is detached while net is NULL, which it can be while
+ * open, or dead without having been closed.
+ *
+ * Its life, towards the end alone (conn_end.c):
+ *   OPEN     --conn_close()----------------> CLOSING  writes what is queued
+ *   CLOSING  --all is written: conn_shut()--> SHUT    waits for the peer
+ *   any      --the peer, time, conn_abort()-> DEAD    freed with this turn
+ */
+enum conn_life { LIFE_OPEN, LIFE_CLOSING, LIFE_SHUT, LIFE_DEAD };
+
+/*
+ * Its TLS (conn_tls.c).  OpenSSL must not be called again in FAILED and OVER,
+ * and from ON on the connection counts as secure.
+ *   NONE   --conn_start_tls()----------> HELLO  there is a conn_hello
+ *   NONE   --conn_mem_secure()---------> ON     in memory: there is no ssl
+ *   HELLO  --the handshake: done-------> ON
+ *          `-the handshake: an error---> FAILED
+ *   ON     --conn_tls_noise(): too much-> FLOODED  the next read fails
+ *   ON, FLOODED --goodbye, or an error-> OVER
+ */
+enum conn_tls {
+	CONN_TLS_NONE,
+	CONN_TLS_HELLO,
+	CONN_TLS_FAILED,
+	CONN_TLS_ON,
+	CONN_TLS_FLOODED,
+	CONN_TLS_OVER
+};
+
+/*
+ * What the other side takes (conn.c).
+ *   FREE    --it refuses some---------> REFUSED  until it announces room
+ *   REFUSED --room, or another loop---> DUE      drained() is, at the end
+ *   DUE     --it refuses again--------> REFUSED
+ *           `-all is out: drained()---> FREE
+ */
+enum conn_output { OUTPUT_FREE, OUTPUT_REFUSED, OUTPUT_DUE };
+
 /* What only a handshake needs. */
 struct conn_hello {
 	struct tls_set *set; /* reference */
@@ -76,6 +116,7 @@ struct conn_mem {
 	struct conn_mem_sink sink;
 	struct buf in; /* fed while nobody read */
 	size_t room;   /* what the other side takes yet; SIZE_MAX: all */
+	bool hung_up;  /* the other side is gone */
 };
 
 struct conn {
@@ -102,18 +143,12 @@ struct conn {
 	uint8_t n_key;
 	uint8_t place; /* enum conn_place */
 	uint8_t armed; /* EV_READ, EV_WRITE: what ev waits for */
-	bool paused : 1;
-	bool secure : 1;
-	bool blocked : 1;      /* waits until the kernel takes more */
-	bool waited : 1;       /* drained() is due when out is empty */
-	bool read_blocked : 1; /* so does TLS, before it reads on */
-	bool more : 1;      /* input that no socket event announces */
-	bool closing : 1;      /* conn_close() was called */
-	bool shut : 1;      /* all is said; waits for the peer to close */
-	bool dead : 1;      /* to be freed at the end of the turn */
-	bool tls_broken : 1;   /* OpenSSL must not be called again */
-	bool flooded : 1;      /* too much noise */
-	bool hung_up : 1;      /* in memory: the peer is gone */
+	uint8_t life : 2;      /* enum conn_life */
+	uint8_t tls : 3;       /* enum conn_tls */
+	uint8_t output : 2;    /* enum conn_output */
+	bool paused : 1;       /* by its owner */
+	bool read_blocked : 1; /* TLS has to write before it reads on */
+	bool more : 1;	       /* input that no socket event announces */
 	bool watched : 1;      /* what TLS takes for it is counted */
 	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;
@@ -131,6 +166,11 @@ void conn_move(struct conn *c, enum conn_place place);
 struct conn *conn_new(struct net *net);
 /* Puts c on the work list. */
 void conn_touch(struct conn *c);
+/* Along one of the arrows above. */
+void conn_set_life(struct conn *c, enum conn_life to);
+void conn_set_output(struct conn *c, enum conn_output to);
+/* The other side may take more. */
+void conn_has_room(struct conn *c);
 /* The connection is broken: closed() at the end of the turn.  why borrowed. */
 void conn_fail(struct conn *c, const struct err *why);
 /* errno after what; ERR_CLOSED when it says that the peer is gone.  False. */
@@ -160,7 +200,8 @@ void conn_destroy(struct conn *c);
 /* --- conn_mem.c ----------------------------------------------------------- */
 
 void conn_mem_turn(struct conn *c);
-bool conn_mem_has_room(const struct conn *c);
+/* Will the other side take what is queued?  Sets output. */
+void conn_mem_ask(struct conn *c);
 void conn_mem_free(struct conn *c);
 
 /* --- conn_peer.c ---------------------------------------------------------- */
@@ -171,6 +212,8 @@ void conn_set_peer(struct conn *c, const struct sockaddr *peer,
 
 /* --- conn_tls.c ----------------------------------------------------------- */
 
+/* Along one of the arrows above. */
+void conn_set_tls(struct conn *c, enum conn_tls to);
 /* Goes on with the handshake; false when c must not be read now. */
 bool conn_tls_accept(struct conn *c);
 enum io conn_tls_read(

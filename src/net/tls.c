@@ -133,7 +133,7 @@ on_tls_message(int sent, int version, int type, const void *p, size_t n,
 	(void)p;
 	(void)n;
 	(void)arg;
-	if (c == NULL || !c->secure || c->tls_broken)
+	if (c == NULL || c->tls < CONN_TLS_ON || c->tls == CONN_TLS_OVER)
 		return;
 	if ((type == SSL3_RT_HANDSHAKE && !sent) || type == SSL3_RT_ALERT)
 		conn_tls_noise(c);
