@@ -1,5 +1,5 @@
 /*
- * commands.c - registers the house's own commands.
+ * server_commands.c - registers the house's own commands.
  */
 #include "config.h"
 

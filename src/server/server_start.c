@@ -1,5 +1,5 @@
 /*
- * server.c - makes the whole and takes it apart again, and puts a new
+ * server_start.c - makes the whole and takes it apart again, and puts a new
  * configuration in force.
  *
  * A reload builds a snapshot on shard 0 and visits every shard to swap it, so
