@@ -9,12 +9,7 @@
 
 /* Each ends with a name of NULL. */
 extern const struct command command_accounts[]; /* command_accounts.c */
-extern const struct command command_modules[];  /* command_modules.c */
-extern const struct command command_server[];   /* command_server.c */
 extern const struct command command_sessions[]; /* command_sessions.c */
 extern const struct command command_stats[];    /* command_stats.c */
-
-/* Start-up: registers all of them. */
-void commands_register(struct server *srv);
 
 #endif

@@ -13,9 +13,10 @@
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/host.h"
-#include "command/commands.h"
 #include "module/module.h"
 #include "module/module_int.h"
+#include "server/server_commands.h"
+#include "server/server_reload.h"
 
 /* --- list --------------------------------------------------------------- */
 

@@ -16,7 +16,8 @@
 #include "store/store.h"
 #include "core/host.h"
 #include "core/shard.h"
-#include "command/commands.h"
+#include "server/server_commands.h"
+#include "server/server_reload.h"
 
 /* --- reload, show-config ------------------------------------------------ */
 

@@ -3,6 +3,8 @@
  */
 #include "config.h"
 
+#include "server/server_commands.h"
+
 #include "command/commands.h"
 
 void

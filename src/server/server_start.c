@@ -1,33 +1,28 @@
 /*
- * server_start.c - makes the whole and takes it apart again, and puts a new
- * configuration in force.
- *
- * A reload builds a snapshot on shard 0 and visits every shard to swap it, so
- * that each shard changes between two of its turns.
+ * server_start.c - makes the whole, starts it, and takes it apart again.
  */
 #include "config.h"
 
-#include "core/server.h"
+#include "server/server_start.h"
 
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/worker.h"
 #include "net/net.h"
 #include "conf/conf.h"
-#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/budget.h"
 #include "core/cert_expiry.h"
 #include "core/host.h"
+#include "core/server.h"
 #include "core/shard.h"
-#include "account/account_int.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
 
@@ -268,12 +263,6 @@ server_start(struct server *srv)
 	shard_post(srv->shards[0], cert_expiry_watch, NULL, 0);
 }
 
-uint64_t
-server_hash(const struct server *srv, struct str bare)
-{
-	return hash_bytes(&srv->hash_key, bare.p, bare.n);
-}
-
 /* After the loops have ended: what is in the mailboxes is settled, and what that
  * asks of the worker and the store, so that no write of the last turn is
  * lost. */
@@ -301,198 +290,4 @@ server_stop(struct server *srv)
 		shard_join(srv->shards[i]);
 	server_settle(srv);
 	server_free(srv);
-}
-
-/* --- a new configuration ---------------------------------------------------------------- */
-
-struct publishing {
-	struct server *server;
-	struct snapshot *snap;
-	void (*done)(void *arg);
-	void *arg;
-};
-
-/* Of hosts that are not served any more: while their modules are still there to
- * say goodbye to the contacts at others. */
-static void
-publish_close(struct shard *sh, const struct snapshot *next)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->class == &account_class && e->state == ENTITY_LOADED &&
-			snapshot_host(next, jid_domain(e->jid)) == NULL)
-			account_close_sessions(account_of(e), STR_NONE,
-				STREAM_HOST_GONE, NULL);
-	}
-}
-
-/* Accounts that are in memory are what the modules before have seen; those that
- * are being read find out themselves. */
-static void
-publish_reload(struct shard *sh, const struct snapshot *before)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		struct str domain = jid_domain(e->jid);
-		const struct host *was = snapshot_host(before, domain);
-		const struct host *is = snapshot_host(sh->snap, domain);
-
-		if (e->class != &account_class || e->state != ENTITY_LOADED)
-			continue;
-		module_slots_leave(account_of(e), was, is);
-		if (host_loads_more(is, was))
-			account_reload(account_of(e));
-	}
-}
-
-static void
-publish_visit(struct shard *sh, void *arg)
-{
-	struct publishing *p = arg;
-	struct snapshot *before = sh->snap;
-
-	publish_close(sh, p->snap);
-	entity_drop_idle(sh);
-	sh->snap = snapshot_ref(p->snap);
-	publish_reload(sh, before);
-	snapshot_unref(before);
-}
-
-static void
-publish_end(struct shard *from, void *arg)
-{
-	struct publishing *p = arg;
-
-	(void)from;
-	snapshot_unref(p->snap);
-	module_prune(p->server);
-	if (p->server->on_reloaded != NULL)
-		p->server->on_reloaded(p->server);
-	if (p->done != NULL)
-		p->done(p->arg);
-	free(p);
-}
-
-bool
-server_publish(struct server *srv, struct config *conf,
-	void (*done)(void *arg), void *arg, struct err *err)
-{
-	struct snapshot *snap = snapshot_new(srv, conf, err);
-	struct publishing *p;
-
-	ASSERT_ON(srv->shards[0]);
-	if (snap == NULL)
-		return false;
-	snapshot_unref(srv->newest);
-	srv->newest = snap;
-	p = xmalloc(sizeof(*p));
-	*p = (struct publishing){ srv, snapshot_ref(snap), done, arg };
-	shard_visit_all(srv->shards[0], publish_visit, publish_end, p);
-	return true;
-}
-
-struct reloading {
-	void (*done)(void *arg, bool ok, struct str text);
-	void *arg;
-	struct buf text; /* mistakes, or what was kept */
-};
-
-static void
-reload_end(void *arg)
-{
-	struct reloading r = *(struct reloading *)arg;
-
-	free(arg);
-	log_info(LOG_CONFIG, LOG_NOBODY, "the configuration is in force");
-	r.done(r.arg, true, buf_str(&r.text));
-	buf_done(&r.text);
-}
-
-static void
-reload_refused(struct shard *sh, void *arg)
-{
-	struct reloading *r = arg;
-
-	(void)sh;
-	r->done(r->arg, false, buf_str(&r->text));
-	buf_done(&r->text);
-	free(r);
-}
-
-static void
-reload_refuse(struct reloading *r, struct shard *sh,
-	const struct conf_errors *m, const struct err *err)
-{
-	struct buf *text = &r->text;
-
-	text->n = 0;
-
-	for (size_t i = 0; i < m->n_kept; i++) {
-		buf_printf(text, "%s\n", m->texts[i]);
-		log_error(LOG_CONFIG, LOG_NOBODY, "%s", m->texts[i]);
-	}
-	if (err->code != ERR_NONE) {
-		buf_printf(text, "%s\n", err->text);
-		log_error(LOG_CONFIG, LOG_NOBODY, "%s", err->text);
-	}
-	log_error(LOG_CONFIG, LOG_NOBODY,
-		"not reloaded, the configuration before stays in force");
-	shard_post(sh, reload_refused, r, 0);
-}
-
-struct config *
-server_read_config(struct server *srv, struct conf_errors *m,
-	struct buf *kept_io)
-{
-	struct config_modules modules;
-	struct config *conf;
-
-	module_config(srv->modules, &modules);
-	conf = config_load(srv->config_path, &modules, m);
-	if (conf != NULL)
-		config_keep(conf, srv->newest->config, kept_io);
-	return conf;
-}
-
-static void
-reload_log(const struct config *conf, struct str kept)
-{
-	struct str line;
-
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, conf->log.levels[i]);
-	while (kept.n != 0) {
-		str_cut(kept, '\n', &line, &kept);
-		log_warn(LOG_CONFIG, LOG_NOBODY, "%.*s", STR_ARG(line));
-	}
-}
-
-void
-server_reload(struct server *srv,
-	void (*done)(void *arg, bool ok, struct str text), void *arg)
-{
-	struct reloading *r = xmalloc(sizeof(*r));
-	struct err err = ERR_INIT;
-	struct conf_errors mistakes;
-	struct module_switches *switches;
-	struct config *conf = NULL;
-
-	*r = (struct reloading){ done, arg, BUF_INIT };
-	conf_errors_init(&mistakes);
-	switches = module_switches_save(srv->modules, true);
-	if (log_reopen(&err))
-		conf = server_read_config(srv, &mistakes, &r->text);
-	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
-		module_switches_free(switches);
-		reload_log(srv->newest->config, buf_str(&r->text));
-	} else {
-		module_switches_restore(srv->modules, switches);
-		module_prune(srv); /* what was opened for a look */
-		reload_refuse(r, srv->shards[0], &mistakes, &err);
-	}
-	conf_errors_done(&mistakes);
 }

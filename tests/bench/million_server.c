@@ -24,6 +24,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "module/module_int.h"
+#include "server/server_start.h"
 #include "stream/client/c2s.h"
 
 /* 2026-11-21T00:00:00Z */

@@ -22,6 +22,7 @@
 #include "fuzz.h"
 #include "net/conn.h"
 #include "store/store.h"
+#include "server/server_start.h"
 #include "stream/client/c2s.h"
 
 #define BOUND 1

@@ -18,6 +18,7 @@
 #include "unit/test.h"
 #include "world.h"
 #include "xml/elem.h"
+#include "server/server_reload.h"
 
 #define FAST                                                                   \
 	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \

@@ -19,6 +19,8 @@
 #include "account/account.h"
 #include "account/credentials.h"
 #include "module/module_int.h"
+#include "server/server_reload.h"
+#include "server/server_start.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_int.h"
 #include "../peek.h"

@@ -16,6 +16,7 @@
 #include "c2s_world.h"
 #include "core/server.h"
 #include "net/conn.h"
+#include "server/server_start.h"
 #include "test.h"
 
 /* As many as may wait. */

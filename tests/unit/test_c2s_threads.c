@@ -22,6 +22,7 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "account/account.h"
+#include "server/server_start.h"
 #include "stream/client/c2s_int.h"
 #include "test.h"
 

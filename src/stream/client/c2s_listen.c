@@ -21,6 +21,7 @@
 #include "net/conn.h"
 #include "net/listener.h"
 #include "core/host.h"
+#include "server/server_start.h"
 #include "stream/client/c2s_int.h"
 
 /* Addresses and accounts whose failed logins are remembered. */

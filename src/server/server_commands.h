@@ -1,0 +1,17 @@
+/*
+ * server_commands.h - the commands about the whole, as tables, and all those of
+ * the house.
+ */
+#ifndef SERVER_SERVER_COMMANDS_H
+#define SERVER_SERVER_COMMANDS_H
+
+#include "command/command.h"
+
+/* Each ends with a name of NULL. */
+extern const struct command command_modules[]; /* command_modules.c */
+extern const struct command command_server[];  /* command_server.c */
+
+/* Start-up: registers them, and those of commands.h. */
+void commands_register(struct server *srv);
+
+#endif
