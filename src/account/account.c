@@ -8,13 +8,12 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "xmpp/subscription.h"
 #include "core/host.h"
 #include "core/iq_int.h"
 #include "core/slot.h"
 #include "account/account_int.h"
 #include "account/session.h"
-#include "module/module.h"
-#include "module/module_int.h"
 
 #define MAPS_MAX 64
 /* Of a session's full address, as most are. */
@@ -124,12 +123,9 @@ account_read(struct account *acc, store_read_fn fn)
 	struct account_read *read = xmalloc(sizeof(*read) + e->jid.len);
 	size_t n = 2;
 
-	for (size_t i = 0; host != NULL && i < host->n_modules; i++) {
-		const char *const *m = host->modules[i].module->account_maps;
-
-		for (; m != NULL && *m != NULL && n < MAPS_MAX; m++)
-			maps[n++] = str_c(*m);
-	}
+	for (size_t i = 0; host != NULL && i < host->maps.n && n < MAPS_MAX;
+		i++)
+		maps[n++] = host->maps.p[i];
 	read->shard = e->shard;
 	read->serial = e->shard->snap->serial;
 	read->n = e->jid.len;

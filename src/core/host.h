@@ -17,12 +17,12 @@
 #include <uthash.h>
 
 #include "base/str.h"
+#include "base/vec.h"
 #include "core/hook.h"
 
 struct arena;
 struct config;
 struct config_host;
-struct err;
 struct iq_entry;
 struct module_ctx;
 struct server;
@@ -35,6 +35,8 @@ struct host {
 	struct module_ctx *modules; /* in the order of the configuration */
 	size_t n_modules;
 	struct hook_list hooks[HOOKS];
+	struct VEC(struct str) maps; /* that its modules have read with each
+				      * account */
 	struct iq_entry *iqs; /* uthash by type, namespace and name */
 };
 
@@ -48,13 +50,6 @@ struct snapshot {
 	struct arena *arena;   /* what lives as long */
 };
 
-/* --- shard 0, or start-up --------------------------------------------------- */
-
-/* conf is a reference, taken.  One reference, owned by the caller.  NULL with
- * err, when a certificate cannot be used or a module is missing. */
-struct snapshot *snapshot_new(struct server *srv, struct config *conf,
-	struct err *err);
-
 /* --- any thread ---------------------------------------------------------- */
 
 struct snapshot *snapshot_ref(struct snapshot *snap);
@@ -64,10 +59,5 @@ struct host *snapshot_host(const struct snapshot *snap, struct str domain);
 
 /* Is bare (prepared) among the admins of host? */
 bool host_is_admin(const struct host *host, struct str bare);
-/* Is a module of this name in force at host? */
-bool host_has_module(const struct host *host, const char *name);
-/* Is there one at next that makes something of accounts when they are loaded, and
- * was not there before?  Both may be NULL. */
-bool host_loads_more(const struct host *next, const struct host *before);
 
 #endif

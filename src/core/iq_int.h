@@ -1,5 +1,5 @@
 /*
- * iq_int.h - the table of iq handlers of a host, between host.c and iq.c; and
+ * iq_int.h - the table of iq handlers of a host, of host.c; and
  * requests that are done one by one, between iq.c and iq_alone.c.
  */
 #ifndef CORE_IQ_INT_H
@@ -21,6 +21,9 @@ struct iq_entry {
 /* The chain for payload, or NULL. */
 const struct iq_entry *host_iq_find(const struct host *host,
 	const struct elem *payload);
+/* While the snapshot is being made. */
+void host_iq_add(struct host *host, struct module_ctx *ctx,
+	const struct iq_handler *handler);
 
 /* --- iq_alone.c ----------------------------------------------------------- */
 

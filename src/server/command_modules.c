@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/host.h"
+#include "module/attach.h"
 #include "module/module.h"
 #include "module/module_int.h"
 #include "server/server_commands.h"
@@ -27,7 +28,7 @@ list_hosts(struct command_call *call, const struct module *module)
 	struct buf out = BUF_INIT;
 
 	for (const struct host *h = snap->hosts; h != NULL; h = h->hh.next) {
-		if (host_has_module(h, module->name))
+		if (module_is_at_host(h, module->name))
 			buf_printf(&out, "%s%.*s", out.n != 0 ? " " : "",
 				STR_ARG(h->domain));
 	}

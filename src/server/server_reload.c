@@ -21,7 +21,9 @@
 #include "core/server.h"
 #include "core/shard.h"
 #include "account/account_int.h"
+#include "module/attach.h"
 #include "module/module_int.h"
+#include "server/server_snapshot.h"
 
 /* --- a snapshot -------------------------------------------------------------- */
 
@@ -64,7 +66,7 @@ publish_reload(struct shard *sh, const struct snapshot *before)
 		if (e->class != &account_class || e->state != ENTITY_LOADED)
 			continue;
 		module_slots_leave(account_of(e), was, is);
-		if (host_loads_more(is, was))
+		if (module_loads_more(is, was))
 			account_reload(account_of(e));
 	}
 }

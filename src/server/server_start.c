@@ -25,6 +25,7 @@
 #include "core/shard.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
+#include "server/server_snapshot.h"
 
 #define SHARDS_MAX 256
 #define WORKERS_MAX 4

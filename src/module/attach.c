@@ -1,0 +1,183 @@
+/*
+ * attach.c - the modules of a host, and the tables that they bring.
+ */
+#include "config.h"
+
+#include "module/attach.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/host.h"
+#include "core/iq_int.h"
+#include "core/server.h"
+#include "module/module.h"
+#include "module/module_int.h"
+
+/* --- asking ---------------------------------------------------------------------- */
+
+bool
+module_is_at_host(const struct host *host, const char *name)
+{
+	for (size_t i = 0; i < host->n_modules; i++) {
+		if (strcmp(host->modules[i].module->name, name) == 0)
+			return true;
+	}
+	return false;
+}
+
+static bool
+module_loads(const struct module *m)
+{
+	const struct hook_handler *h = m->hooks;
+
+	while (h != NULL && h->fn != NULL && h->hook != HOOK_ACCOUNT_LOAD)
+		h++;
+	return m->account_maps != NULL || (h != NULL && h->fn != NULL);
+}
+
+bool
+module_loads_more(const struct host *next, const struct host *before)
+{
+	for (size_t i = 0; next != NULL && i < next->n_modules; i++) {
+		const struct module_ctx *m = &next->modules[i];
+
+		if (module_loads(m->module) && (before == NULL ||
+				module_at_host(before, m->entry) == NULL))
+			return true;
+	}
+	return false;
+}
+
+/* --- modules of a host ---------------------------------------------------------------- */
+
+static bool
+host_add_module(struct host *host, struct server *srv, const char *name,
+	const void *conf, struct err *err)
+{
+	struct module_entry *entry =
+		module_open(srv->modules, str_c(name), err);
+
+	if (entry == NULL || !module_start(srv->modules, entry, srv, err))
+		return false;
+	atomic_fetch_add(&entry->refs, 1);
+	host->modules[host->n_modules++] = (struct module_ctx){
+		.module = entry->module,
+		.host = host,
+		.conf = conf,
+		.entry = entry,
+	};
+	return true;
+}
+
+/* A module that the administrator switched on and no file mentions: as if its
+ * options were all left out. */
+static const void *
+forced_conf(struct snapshot *snap, struct server *srv, const char *name)
+{
+	struct module_entry *entry =
+		module_open(srv->modules, str_c(name), NULL);
+	void *conf;
+
+	if (entry == NULL || entry->module->options == NULL)
+		return NULL;
+	conf = arena_zalloc(snap->arena, entry->module->conf_size);
+	option_defaults(entry->module->options, conf, snap->arena);
+	return conf;
+}
+
+static bool
+host_add_modules(struct host *host, struct snapshot *snap, struct err *err)
+{
+	struct server *srv = snap->server;
+	const struct config_host *conf = host->conf;
+
+	host->modules = xcalloc(conf->n_modules + MODULES_MAX,
+		sizeof(host->modules[0]));
+	for (size_t i = 0; i < conf->n_modules; i++) {
+		const struct config_module *m = &conf->modules[i];
+
+		if (!module_is_forced(srv->modules, m->name, false) &&
+			!host_add_module(host, srv, m->name, m->conf, err))
+			return false;
+	}
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		const char *name = srv->modules->switches->on[i];
+
+		if (name != NULL && !module_is_at_host(host, name) &&
+			!host_add_module(host, srv, name,
+				forced_conf(snap, srv, name), err))
+			return false;
+	}
+	return true;
+}
+
+static bool
+host_check_needs(const struct host *host, struct err *err)
+{
+	for (size_t i = 0; i < host->n_modules; i++) {
+		const struct module *m = host->modules[i].module;
+
+		for (const char *const *n = m->needs; n != NULL && *n != NULL;
+			n++) {
+			if (!module_is_at_host(host, *n))
+				return err_set(err, ERR_MISSING,
+					"hosts: %.*s: module %s needs module %s",
+					STR_ARG(host->domain), m->name, *n);
+		}
+	}
+	return true;
+}
+
+/* --- tables ----------------------------------------------------------------------- */
+
+static void
+hook_list_add(struct hook_list *list, struct module_ctx *ctx,
+	const struct hook_handler *h)
+{
+	size_t at = list->n;
+
+	vec_push(list);
+	/* behind all of the same band, before those of later ones */
+	while (at > 0 && list->p[at - 1].band > h->band) {
+		list->p[at] = list->p[at - 1];
+		at--;
+	}
+	list->p[at] = (struct hook_entry){ ctx, h->fn, h->band };
+}
+
+/* What is read with each account. */
+static void
+host_add_maps(struct host *host, const struct module *m)
+{
+	const char *const *map = m->account_maps;
+
+	for (; map != NULL && *map != NULL; map++)
+		*vec_push(&host->maps) = str_c(*map);
+}
+
+static void
+host_add_tables(struct host *host, struct module_ctx *ctx)
+{
+	const struct hook_handler *h = ctx->module->hooks;
+	const struct iq_handler *iq = ctx->module->iqs;
+
+	for (; h != NULL && h->fn != NULL; h++)
+		hook_list_add(&host->hooks[h->hook], ctx, h);
+	for (; iq != NULL && iq->fn != NULL; iq++)
+		host_iq_add(host, ctx, iq);
+	host_add_maps(host, ctx->module);
+}
+
+bool
+module_attach(struct snapshot *snap, struct host *host, struct err *err)
+{
+	if (!host_add_modules(host, snap, err) || !host_check_needs(host, err))
+		return false;
+	for (size_t i = 0; i < host->n_modules; i++)
+		host_add_tables(host, &host->modules[i]);
+	return true;
+}

@@ -1,0 +1,105 @@
+/*
+ * server_snapshot.c - makes snapshots of a configuration: its hosts with their
+ * modules, and the certificates of all.
+ */
+#include "config.h"
+
+#include "server/server_snapshot.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "net/tls.h"
+#include "conf/conf.h"
+#include "core/cert_expiry.h"
+#include "core/host.h"
+#include "core/server.h"
+#include "module/attach.h"
+
+/* --- hosts ------------------------------------------------------------------------------ */
+
+static bool
+snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
+	struct err *err)
+{
+	struct host *host = xcalloc(1, sizeof(*host));
+
+	host->domain = str_c(conf->domain);
+	host->conf = conf;
+	HASH_ADD_KEYPTR(hh, snap->hosts, host->domain.p,
+		(unsigned)host->domain.n, host);
+	return module_attach(snap, host, err);
+}
+
+/* --- certificates ----------------------------------------------------------------------- */
+
+static void
+on_tls_warning(void *arg, bool refused, const char *text)
+{
+	(void)arg;
+	(void)refused;
+	log_warn(LOG_TLS, LOG_NOBODY, "%s", text);
+}
+
+/* What was read, perhaps as root, is used on while no file of it changes: a
+ * module is switched without a key that root alone can read. */
+static struct tls_set *
+tls_set_get(const struct snapshot *before, const struct config *c,
+	const struct tls_conf *conf, struct err *err)
+{
+	if (before != NULL && before->tls != NULL &&
+		(before->config == c || tls_set_is_current(before->tls, conf)))
+		return tls_set_ref(before->tls);
+	return tls_set_new(conf, on_tls_warning, NULL, err);
+}
+
+static bool
+snapshot_add_tls(struct snapshot *snap, struct err *err)
+{
+	const struct config *conf = snap->config;
+	struct tls_host_conf *hosts = xcalloc(conf->n_hosts, sizeof(*hosts));
+	struct tls_conf tls;
+
+	for (size_t i = 0; i < conf->n_hosts; i++)
+		if (conf->hosts[i].certificate == NULL &&
+			conf->hosts[i].auth.tls_required)
+			log_warn(LOG_TLS, LOG_NOBODY,
+				"nobody can log in at %s: it has no certificate; set `certificate` there, see antiphonctl cert make",
+				conf->hosts[i].domain);
+	config_tls_conf(conf, hosts, &tls);
+	/* cert_expiry_report() tells, now and each day */
+	tls.expiry_warning_us = 0;
+	if (tls.n_hosts != 0)
+		snap->tls = tls_set_get(snap->server->newest, conf, &tls,
+			err);
+	free(hosts);
+	return tls.n_hosts == 0 || snap->tls != NULL;
+}
+
+/* --- the whole ---------------------------------------------------------------------------- */
+
+struct snapshot *
+snapshot_new(struct server *srv, struct config *conf, struct err *err)
+{
+	struct snapshot *snap = xcalloc(1, sizeof(*snap));
+
+	atomic_init(&snap->refs, 1);
+	snap->serial = ++srv->snapshots;
+	snap->server = srv;
+	snap->config = conf;
+	snap->arena = arena_new();
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		if (!snapshot_add_host(snap, &conf->hosts[i], err)) {
+			snapshot_unref(snap);
+			return NULL;
+		}
+	}
+	if (!snapshot_add_tls(snap, err)) {
+		snapshot_unref(snap);
+		return NULL;
+	}
+	cert_expiry_report(snap);
+	return snap;
+}
