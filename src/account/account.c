@@ -11,6 +11,7 @@
 #include "xmpp/subscription.h"
 #include "core/host.h"
 #include "core/iq_int.h"
+#include "core/module_ctx.h"
 #include "core/slot.h"
 #include "account/account_int.h"
 #include "account/session.h"
@@ -234,6 +235,32 @@ account_unload(struct entity *e)
 	roster_done(&acc->roster);
 }
 
+static void
+account_forget_module(struct entity *e, const struct module_entry *entry)
+{
+	struct account *acc = account_of(e);
+
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		slot_drop(&s->slots, &entry->session_slot, s);
+}
+
+static void
+account_read_anew(struct entity *e)
+{
+	account_reload(account_of(e));
+}
+
+static bool
+account_close(struct entity *e, enum stream_cond cond, const char *text)
+{
+	struct account *acc = account_of(e);
+
+	if (acc->sessions == NULL)
+		return false;
+	account_close_sessions(acc, STR_NONE, cond, text);
+	return true;
+}
+
 const struct entity_class account_class = {
 	.name = "account",
 	.size = sizeof(struct account),
@@ -245,5 +272,8 @@ const struct entity_class account_class = {
 	.is_held = account_is_held,
 	.is_idle = account_is_idle,
 	.is_absent = account_is_absent,
+	.forget_module = account_forget_module,
+	.reload = account_read_anew,
+	.close = account_close,
 	.unload = account_unload,
 };

@@ -16,9 +16,8 @@
 #include "base/memuse.h"
 #include "base/share.h"
 #include "conf/conf.h"
+#include "core/entity.h"
 #include "core/shard.h"
-#include "account/account_int.h"
-#include "account/session.h"
 
 /* A power of two; 128 KiB. */
 #define SHARES 16384
@@ -128,15 +127,16 @@ shares_look(struct shard *sh)
 }
 
 static void
-account_cut(struct account *acc, const struct shard *sh)
+entity_cut(struct entity *e, const struct shard *sh)
 {
-	log_warn(LOG_SESSION, session_who(acc->sessions),
+	if (!entity_close(e, STREAM_RESOURCE_CONSTRAINT,
+		    "Too much is waiting for you, or because of you"))
+		return;
+	log_warn(LOG_SESSION, entity_who(e),
 		"closed, it holds more of the memory than others waiting=%lld own=%lld max=%llu",
 		(long long)sh->budget.waiting,
-		(long long)share_bytes(budget_share(sh->server, acc->e.hash)),
+		(long long)share_bytes(budget_share(sh->server, e->hash)),
 		(unsigned long long)budget_max(sh));
-	account_close_sessions(acc, STR_NONE, STREAM_RESOURCE_CONSTRAINT,
-		"Too much is waiting for you, or because of you");
 }
 
 /* Of this shard: the other ones look too. */
@@ -147,9 +147,8 @@ largest_cut(struct shard *sh, size_t largest)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->hash % SHARES == largest && e->class == &account_class &&
-			account_of(e)->sessions != NULL)
-			account_cut(account_of(e), sh);
+		if (e->hash % SHARES == largest)
+			entity_cut(e, sh);
 	}
 }
 

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "conf/conf.h"
+#include "core/module_ctx.h"
 #include "core/router.h"
 #include "core/slot.h"
 
@@ -33,6 +34,12 @@ entity_describe(const void *obj, char *out, size_t n)
 
 	snprintf(out, n, "s%u %s %.*s", e->shard->index, e->class->name,
 		STR_ARG(jid_str(e->jid)));
+}
+
+struct log_who
+entity_who(const struct entity *e)
+{
+	return (struct log_who){ entity_describe, e };
 }
 
 struct entity *
@@ -292,7 +299,7 @@ entity_failed(struct entity *e, const struct err *why)
 	/* who is told may ask again at once, and gets another one */
 	entity_leave(e);
 	if (log_limit_ok(&sh->storage, LOG_ROUTER))
-		log_error(LOG_ROUTER, ((struct log_who){ entity_describe, e }),
+		log_error(LOG_ROUTER, entity_who(e),
 			"cannot be loaded, what waited for it is refused reason=\"%s\"",
 			why->text);
 	entity_call_waiters(e, false);
@@ -303,6 +310,32 @@ entity_failed(struct entity *e, const struct err *why)
 	}
 	entity_end(e);
 }
+
+/* --- what happens to all ----------------------------------------------------- */
+
+bool
+entity_close(struct entity *e, enum stream_cond cond, const char *text)
+{
+	return e->state == ENTITY_LOADED && e->class->close != NULL &&
+		e->class->close(e, cond, text);
+}
+
+void
+entity_forget_module(struct entity *e, const struct module_entry *entry)
+{
+	if (e->class->forget_module != NULL)
+		e->class->forget_module(e, entry);
+	slot_drop(&e->slots, &entry->entity_slot, e);
+}
+
+void
+entity_reload(struct entity *e)
+{
+	if (e->class->reload != NULL)
+		e->class->reload(e);
+}
+
+/* --- leaving --------------------------------------------------------------------- */
 
 static bool
 entity_is_idle(const struct entity *e)

@@ -14,12 +14,14 @@
 #include <stdint.h>
 
 #include "base/timer.h"
-#include "core/shard.h"
+#include "xmpp/error.h"
 #include "xmpp/jid.h"
 #include "xmpp/stanza.h"
+#include "core/shard.h"
 
 struct entity;
 struct entity_waiter;
+struct module_entry;
 struct slot;
 struct wire;
 
@@ -51,6 +53,16 @@ struct entity_class {
 	/* Is there nothing behind the address?  Then it leaves at once when it
 	 * is idle. */
 	bool (*is_absent)(const struct entity *e);
+	/* What a module keeps with whatever belongs to e ends: it leaves.  e has
+	 * its own slots.  May be NULL. */
+	void (*forget_module)(struct entity *e,
+		const struct module_entry *entry);
+	/* A module has come that makes something of it when it is loaded; it is
+	 * loaded already.  May be NULL: that module has to ask. */
+	void (*reload)(struct entity *e);
+	/* Closes the streams that stand behind it; text may be NULL.  False:
+	 * there is none.  May be NULL. */
+	bool (*close)(struct entity *e, enum stream_cond cond, const char *text);
 	/* Frees what belongs to it, not e itself. */
 	void (*unload)(struct entity *e);
 };
@@ -76,6 +88,8 @@ struct entity {
 
 #define ASSERT_OWNER(e) ASSERT_ON((e)->shard)
 
+struct log_who entity_who(const struct entity *e);
+
 /* In memory, loaded or loading; NULL otherwise. */
 struct entity *entity_find(struct shard *sh, struct str bare);
 /* hash is server_hash() of bare. */
@@ -97,6 +111,13 @@ void entity_deliver(struct entity *e, struct stanza *st);
  * returned; e is NULL when loading failed.  Until then e stays in memory. */
 void entity_when_loaded(struct entity *e,
 	void (*fn)(struct entity *e, void *arg), void *arg);
+
+/* The streams behind e, if it is loaded and has any: false if not. */
+bool entity_close(struct entity *e, enum stream_cond cond, const char *text);
+/* What a module keeps with e and what belongs to it ends. */
+void entity_forget_module(struct entity *e, const struct module_entry *entry);
+/* A module has come that makes something of e when it is loaded. */
+void entity_reload(struct entity *e);
 
 /* --- for classes ------------------------------------------------------------ */
 

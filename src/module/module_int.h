@@ -11,9 +11,7 @@
 #include "base/str.h"
 #include "core/module_ctx.h"
 
-struct account;
 struct config_modules;
-struct host;
 struct server;
 struct shard;
 
@@ -69,10 +67,6 @@ void module_switches_free(struct module_switches *sw);
 
 /* What its module keeps with objects. */
 void module_slots_init(struct module_entry *entry);
-/* The state of those that are in force no more at the host of acc: what they have
- * halted goes on. */
-void module_slots_leave(struct account *acc, const struct host *before,
-	const struct host *now);
 /* The state of one module, out of every object of sh. */
 void module_slots_drop(struct shard *sh, const struct module_entry *entry);
 

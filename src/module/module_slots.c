@@ -74,37 +74,13 @@ module_slots_init(struct module_entry *entry)
 
 /* --- freeing ------------------------------------------------------------------------- */
 
-static void
-slots_drop_account(struct account *acc, const struct module_entry *entry)
-{
-	for (struct session *s = acc->sessions; s != NULL; s = s->next)
-		slot_drop(&s->slots, &entry->session_slot, s);
-	slot_drop(&acc->e.slots, &entry->entity_slot, &acc->e);
-}
-
-void
-module_slots_leave(struct account *acc, const struct host *before,
-	const struct host *now)
-{
-	for (size_t i = 0; before != NULL && i < before->n_modules; i++) {
-		const struct module_entry *entry = before->modules[i].entry;
-
-		if (now == NULL || module_at_host(now, entry) == NULL)
-			slots_drop_account(acc, entry);
-	}
-}
-
 void
 module_slots_drop(struct shard *sh, const struct module_entry *entry)
 {
 	struct table_walk walk = table_walk(&sh->entities);
 	struct entity *e;
 
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->class == &account_class)
-			slots_drop_account(account_of(e), entry);
-		else
-			slot_drop(&e->slots, &entry->entity_slot, e);
-	}
+	while ((e = table_step(&sh->entities, &walk)) != NULL)
+		entity_forget_module(e, entry);
 	slot_drop(&sh->slots, &entry->shard_slot, sh);
 }

@@ -18,9 +18,9 @@
 #include "conf/conf_error.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/module_ctx.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "account/account_int.h"
 #include "module/attach.h"
 #include "module/module_int.h"
 #include "server/server_snapshot.h"
@@ -43,14 +43,25 @@ publish_close(struct shard *sh, const struct snapshot *next)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->class == &account_class && e->state == ENTITY_LOADED &&
-			snapshot_host(next, jid_domain(e->jid)) == NULL)
-			account_close_sessions(account_of(e), STR_NONE,
-				STREAM_HOST_GONE, NULL);
+		if (snapshot_host(next, jid_domain(e->jid)) == NULL)
+			entity_close(e, STREAM_HOST_GONE, NULL);
 	}
 }
 
-/* Accounts that are in memory are what the modules before have seen; those that
+/* What those keep that are in force no more at its host: what they have halted
+ * goes on. */
+static void
+publish_forget(struct entity *e, const struct host *was, const struct host *is)
+{
+	for (size_t i = 0; was != NULL && i < was->n_modules; i++) {
+		const struct module_entry *entry = was->modules[i].entry;
+
+		if (is == NULL || module_at_host(is, entry) == NULL)
+			entity_forget_module(e, entry);
+	}
+}
+
+/* Entities that are in memory are what the modules before have seen; those that
  * are being read find out themselves. */
 static void
 publish_reload(struct shard *sh, const struct snapshot *before)
@@ -63,11 +74,11 @@ publish_reload(struct shard *sh, const struct snapshot *before)
 		const struct host *was = snapshot_host(before, domain);
 		const struct host *is = snapshot_host(sh->snap, domain);
 
-		if (e->class != &account_class || e->state != ENTITY_LOADED)
+		if (e->state != ENTITY_LOADED)
 			continue;
-		module_slots_leave(account_of(e), was, is);
+		publish_forget(e, was, is);
 		if (module_loads_more(is, was))
-			account_reload(account_of(e));
+			entity_reload(e);
 	}
 }
 
