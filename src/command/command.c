@@ -17,10 +17,9 @@
 #include "base/vec.h"
 #include "xmpp/jid.h"
 #include "core/host.h"
+#include "core/module_ctx.h"
 #include "core/server.h"
 #include "command/command_int.h"
-#include "module/module.h"
-#include "module/module_int.h"
 
 #define NUMBER_TEXT 24
 
@@ -76,7 +75,7 @@ command_fail(struct command_call *call, const struct err *err)
 
 	call->finish(call, err);
 	if (entry != NULL)
-		atomic_fetch_sub(&entry->pending, 1);
+		module_release(entry);
 }
 
 /* --- what was given ----------------------------------------------------- */
@@ -143,22 +142,134 @@ command_serves(const struct command_call *call, struct str domain,
 			STR_ARG(domain));
 }
 
+/* --- the registry ------------------------------------------------------- */
+
+struct command_table {
+	const struct command *rows;
+	struct module_entry *entry; /* who brings it; NULL: the house */
+};
+
+struct command_registry VEC(struct command_table);
+
+void
+command_register_module(struct server *srv, const struct command *table,
+	struct module_entry *entry)
+{
+	struct command_registry *r = srv->commands;
+
+	if (r == NULL)
+		r = srv->commands = xcalloc(1, sizeof(*r));
+	*vec_push(r) = (struct command_table){ table, entry };
+}
+
+void
+command_register(struct server *srv, const struct command *table)
+{
+	command_register_module(srv, table, NULL);
+}
+
+void
+command_forget_module(struct server *srv, const struct module_entry *entry)
+{
+	struct command_registry *r = srv->commands;
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; r != NULL && i < r->n; i++) {
+		if (r->p[i].entry != entry)
+			r->p[n++] = r->p[i];
+	}
+	if (r != NULL)
+		r->n = n;
+}
+
+void
+command_registry_free(struct command_registry *r)
+{
+	if (r == NULL)
+		return;
+	vec_done(r);
+	free(r);
+}
+
 /* The module that brings the command; NULL: it is one of the house's own. */
 static struct module_entry *
-command_entry(struct server *srv, const struct command *c)
+command_entry(const struct command_registry *r, const struct command *c)
 {
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		struct module_entry *e = &srv->modules->entries[i];
-		const struct command *row =
-			e->module != NULL ? e->module->commands : NULL;
+	for (uint32_t i = 0; r != NULL && i < r->n; i++) {
+		const struct command *row = r->p[i].rows;
 
-		for (; row != NULL && row->name != NULL; row++) {
+		for (; row->name != NULL; row++) {
 			if (row == c)
-				return e;
+				return r->p[i].entry;
 		}
 	}
 	return NULL;
 }
+
+struct listing VEC(const struct command *);
+
+static void
+listing_add(struct listing *l, const struct command *table)
+{
+	for (; table->name != NULL; table++)
+		*vec_push(l) = table;
+}
+
+static int
+by_name(const void *a, const void *b)
+{
+	const struct command *const *x = a, *const *y = b;
+
+	return strcmp((*x)->name, (*y)->name);
+}
+
+/* The house's own before those of modules that a snapshot names: of two of one
+ * name, the first is found. */
+static struct listing
+command_list(const struct command_registry *r)
+{
+	struct listing l = { .n = 0 };
+
+	for (uint32_t i = 0; r != NULL && i < r->n; i++) {
+		if (r->p[i].entry == NULL)
+			listing_add(&l, r->p[i].rows);
+	}
+	for (uint32_t i = 0; r != NULL && i < r->n; i++) {
+		if (r->p[i].entry != NULL &&
+			atomic_load(&r->p[i].entry->refs) != 0)
+			listing_add(&l, r->p[i].rows);
+	}
+	if (l.n != 0)
+		qsort(l.p, l.n, sizeof(l.p[0]), by_name);
+	return l;
+}
+
+const struct command *
+command_find(struct server *srv, struct str name)
+{
+	struct listing l = command_list(srv->commands);
+	const struct command *found = NULL;
+
+	for (size_t i = 0; i < l.n && found == NULL; i++) {
+		if (str_is(name, l.p[i]->name))
+			found = l.p[i];
+	}
+	vec_done(&l);
+	return found;
+}
+
+void
+command_each(struct server *srv,
+	void (*fn)(void *arg, const struct command *c), void *arg)
+{
+	struct listing l = command_list(srv->commands);
+
+	for (size_t i = 0; i < l.n; i++)
+		fn(arg, l.p[i]);
+	vec_done(&l);
+}
+
+/* --- running ------------------------------------------------------------ */
 
 /* What was not given may be left out, or has not been asked for yet. */
 static bool
@@ -193,97 +304,13 @@ command_run(struct command_call *call)
 {
 	struct err err = ERR_INIT;
 
-	call->entry = command_entry(call->server, call->command);
+	call->entry = command_entry(call->server->commands, call->command);
 	if (call->entry != NULL)
-		atomic_fetch_add(&call->entry->pending, 1);
+		module_entry_hold(call->entry);
 	if (!command_check(call, &err))
 		command_fail(call, &err);
 	else if (call->check_only)
 		command_done(call);
 	else
 		call->command->run(call);
-}
-
-/* --- the registry ------------------------------------------------------- */
-
-struct command_registry VEC(const struct command *);
-
-void
-command_register(struct server *srv, const struct command *table)
-{
-	struct command_registry *r = srv->commands;
-
-	if (r == NULL)
-		r = srv->commands = xcalloc(1, sizeof(*r));
-	*vec_push(r) = table;
-}
-
-void
-command_registry_free(struct command_registry *r)
-{
-	if (r == NULL)
-		return;
-	vec_done(r);
-	free(r);
-}
-
-struct listing VEC(const struct command *);
-
-static void
-listing_add(struct listing *l, const struct command *table)
-{
-	for (; table != NULL && table->name != NULL; table++)
-		*vec_push(l) = table;
-}
-
-static int
-by_name(const void *a, const void *b)
-{
-	const struct command *const *x = a, *const *y = b;
-
-	return strcmp((*x)->name, (*y)->name);
-}
-
-/* The house's own, and those of modules that a snapshot names. */
-static struct listing
-command_list(struct server *srv)
-{
-	struct listing l = { .n = 0 };
-
-	for (size_t i = 0; srv->commands != NULL && i < srv->commands->n; i++)
-		listing_add(&l, srv->commands->p[i]);
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		const struct module_entry *e = &srv->modules->entries[i];
-
-		if (e->module != NULL && atomic_load(&e->refs) != 0)
-			listing_add(&l, e->module->commands);
-	}
-	if (l.n != 0)
-		qsort(l.p, l.n, sizeof(l.p[0]), by_name);
-	return l;
-}
-
-const struct command *
-command_find(struct server *srv, struct str name)
-{
-	struct listing l = command_list(srv);
-	const struct command *found = NULL;
-
-	for (size_t i = 0; i < l.n && found == NULL; i++) {
-		if (str_is(name, l.p[i]->name))
-			found = l.p[i];
-	}
-	vec_done(&l);
-	return found;
-}
-
-void
-command_each(struct server *srv,
-	void (*fn)(void *arg, const struct command *c), void *arg)
-{
-	struct listing l = command_list(srv);
-
-	for (size_t i = 0; i < l.n; i++)
-		fn(arg, l.p[i]);
-	vec_done(&l);
 }

@@ -24,7 +24,6 @@
 #include "core/shard.h"
 #include "core/stats.h"
 #include "command/commands.h"
-#include "module/module_int.h"
 
 #define NAME_TEXT 64
 
@@ -146,7 +145,7 @@ status_end(struct shard *from, void *arg)
 				config_storage_drivers
 					[srv->newest->config->storage.driver]));
 	status_path(call, "config", srv->config_path);
-	status_path(call, "modules", srv->modules->dir);
+	status_path(call, "modules", srv->module_dir);
 	status_hosts(call);
 	status_expiry(call);
 	count_done(c);

@@ -7,10 +7,16 @@
 
 #include "core/host.h"
 
+void
+module_entry_hold(struct module_entry *entry)
+{
+	atomic_fetch_add(&entry->pending, 1);
+}
+
 struct module_entry *
 module_hold(struct module_ctx *m)
 {
-	atomic_fetch_add(&m->entry->pending, 1);
+	module_entry_hold(m->entry);
 	return m->entry;
 }
 

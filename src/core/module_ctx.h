@@ -43,6 +43,7 @@ struct module_ctx {
  * on any shard.
  */
 struct module_entry *module_hold(struct module_ctx *m);
+void module_entry_hold(struct module_entry *entry);
 void module_release(struct module_entry *entry);
 /* The module as host uses it now; NULL when it does not, any more. */
 struct module_ctx *module_at_host(const struct host *host,

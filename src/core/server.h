@@ -42,7 +42,8 @@ struct server {
 	uint64_t memory_default;  /* bytes that may wait */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct module_registry *modules;
-	struct command_registry *commands; /* the house's own; may be NULL */
+	const char *module_dir;   /* where loadable ones lie */
+	struct command_registry *commands; /* NULL: there is none */
 	const char *config_path;
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */

@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "conf/conf.h"
+#include "command/command_int.h"
 #include "module/module_int.h"
 
 #define NAME_MAX_BYTES 64
@@ -55,11 +56,13 @@ module_registry_new(const char *dir)
 static void
 module_close(struct module_registry *r, struct module_entry *entry)
 {
-	if (entry->loaded && entry->module->unload != NULL)
-		entry->module->unload(r->server);
-	if (entry->loaded)
+	if (entry->loaded) {
+		command_forget_module(r->server, entry);
+		if (entry->module->unload != NULL)
+			entry->module->unload(r->server);
 		log_info(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
 			entry->module->name);
+	}
 	entry->module = NULL;
 	entry->loaded = false;
 #ifndef __SANITIZE_ADDRESS__
@@ -216,6 +219,8 @@ module_start(struct module_registry *r, struct module_entry *entry,
 		return true;
 	if (entry->module->load != NULL && !entry->module->load(srv, err))
 		return err_prefix(err, "module %s", entry->module->name);
+	if (entry->module->commands != NULL)
+		command_register_module(srv, entry->module->commands, entry);
 	entry->loaded = true;
 	log_info(LOG_MODULE, LOG_NOBODY, "loaded module=%s specs=\"%s\"",
 		entry->module->name,

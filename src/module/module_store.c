@@ -20,8 +20,7 @@ question_new(struct module_ctx *m, store_read_fn read, store_done_fn done,
 {
 	struct question *q = xmalloc(sizeof(*q));
 
-	*q = (struct question){ m->entry, read, done, arg };
-	atomic_fetch_add(&m->entry->pending, 1);
+	*q = (struct question){ module_hold(m), read, done, arg };
 	return q;
 }
 
@@ -32,7 +31,7 @@ on_read(void *arg, const struct store_answer *answer, const struct err *err)
 
 	free(arg);
 	q.read(q.arg, answer, err);
-	atomic_fetch_sub(&q.entry->pending, 1);
+	module_release(q.entry);
 }
 
 static void
@@ -42,7 +41,7 @@ on_done(void *arg, bool ok, const struct err *err)
 
 	free(arg);
 	q.done(q.arg, ok, err);
-	atomic_fetch_sub(&q.entry->pending, 1);
+	module_release(q.entry);
 }
 
 void

@@ -231,6 +231,7 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->may_be_new = env->may_be_new;
 	srv->config_path = env->config_path;
 	srv->modules = env->modules;
+	srv->module_dir = env->modules->dir;
 	srv->shares = budget_shares_new();
 	srv->memory_default = budget_default();
 	srv->started_us = clock_mono_us(srv->clock);
