@@ -23,6 +23,7 @@
 #include "base/mem.h"
 #include "base/notify.h"
 #include "base/privileges.h"
+#include "net/tls.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/server.h"
@@ -31,13 +32,12 @@
 #include "server/server_commands.h"
 #include "server/server_reload.h"
 #include "server/server_start.h"
+#include "stream/client/c2s.h"
+#include "stream/client/c2s_command.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
 #include "main_check.h"
 #include "main_mdoc.h"
-#include "net/tls.h"
-#include "stream/client/c2s.h"
-#include "stream/client/c2s_command.h"
 
 #define STOP_TEXT "antiphond: cannot start: "
 

@@ -16,9 +16,9 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/text.h"
+#include "xml/elem.h"
 #include "xmpp/ns.h"
 #include "core/stored.h"
-#include "xml/elem.h"
 
 #define LINE_PREFIX "SCRAM-"
 

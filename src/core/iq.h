@@ -10,8 +10,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "core/hook.h"
 #include "xmpp/stanza.h"
+#include "core/hook.h"
 
 struct account;
 struct elem;

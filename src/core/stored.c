@@ -7,10 +7,10 @@
 
 #include "base/arena.h"
 #include "base/hash.h"
-#include "store/store.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "store/store.h"
 
 /* Above what a stanza may be at the most generous configuration: what was
  * accepted once can be read, whatever the limits are now. */

@@ -11,9 +11,9 @@
 #include "xmpp/precis.h"
 
 #include <unicase.h>
+#include <unictype.h>
 #include <uninorm.h>
 #include <unistr.h>
-#include <unictype.h>
 
 #include "base/arena.h"
 #include "base/err.h"

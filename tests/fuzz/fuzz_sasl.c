@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "base/rand.h"
 #include "account/credentials.h"
-#include "fuzz.h"
 #include "stream/sasl/sasl.h"
+#include "fuzz.h"
 
 static const char *const types[] = { "tls-exporter", "tls-server-end-point" };
 static const struct str addresses[] = {

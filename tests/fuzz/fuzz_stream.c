@@ -14,16 +14,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/rand.h"
+#include "net/conn.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
+#include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "module/module_int.h"
-#include "fuzz.h"
-#include "net/conn.h"
-#include "store/store.h"
 #include "server/server_start.h"
 #include "stream/client/c2s.h"
+#include "fuzz.h"
 
 #define BOUND 1
 #define CLEAR 2

@@ -6,11 +6,11 @@
 
 #include "fuzz.h"
 
-#include "../unit/tree.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "../unit/tree.h"
 
 /* What is written may be longer than what was read. */
 static const struct xml_limits limits = {

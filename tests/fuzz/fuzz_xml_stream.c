@@ -9,12 +9,12 @@
 
 #include "fuzz.h"
 
-#include "../unit/tree.h"
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "../unit/tree.h"
 
 static const struct xml_limits limits = {
 	.stanza_bytes = 4096,

@@ -12,14 +12,14 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/text.h"
+#include "xml/elem.h"
+#include "xml/parser.h"
 #include "xmpp/ns.h"
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "stream/client/c2s.h"
 #include "world.h"
-#include "xml/elem.h"
-#include "xml/parser.h"
 
 static const struct xml_limits client_limits = {
 	.stanza_bytes = 1u << 20,

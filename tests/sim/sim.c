@@ -23,6 +23,9 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/jid.h"
+#include "xmpp/subscription.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -30,9 +33,6 @@
 #include "account/account.h"
 #include "../peek.h"
 #include "world.h"
-#include "xml/elem.h"
-#include "xmpp/jid.h"
-#include "xmpp/subscription.h"
 
 #define USERS 6
 #define CLIENTS 2 /* of each user */

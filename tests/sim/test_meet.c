@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "xml/elem.h"
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "store/store.h"
@@ -15,10 +16,9 @@
 #include "account/account.h"
 #include "account/session.h"
 #include "module/module_int.h"
+#include "server/server_reload.h"
 #include "unit/test.h"
 #include "world.h"
-#include "xml/elem.h"
-#include "server/server_reload.h"
 
 #define FAST                                                                   \
 	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \

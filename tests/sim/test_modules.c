@@ -6,14 +6,14 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "xmpp/ns.h"
-#include "core/server.h"
-#include "core/shard.h"
-#include "net/conn.h"
-#include "unit/test.h"
-#include "world.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
+#include "net/conn.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "unit/test.h"
+#include "world.h"
 
 #define FUZZ_ROUNDS 400
 

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "xml/elem.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/server.h"
@@ -16,7 +17,6 @@
 #include "../peek.h"
 #include "unit/test.h"
 #include "world.h"
-#include "xml/elem.h"
 
 #define TURNS 64
 

@@ -10,6 +10,8 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "xml/elem.h"
+#include "xmpp/subscription.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -19,8 +21,6 @@
 #include "../peek.h"
 #include "unit/test.h"
 #include "world.h"
-#include "xml/elem.h"
-#include "xmpp/subscription.h"
 
 #define MiB (1024 * 1024)
 #define MANY 300

@@ -11,8 +11,8 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/rand.h"
-#include "certs.h"
 #include "core/shard.h"
+#include "certs.h"
 
 #define HEADER                                                                 \
 	"<?xml version='1.0'?><stream:stream xmlns='jabber:client' "           \

@@ -12,10 +12,10 @@
 
 #include "base/buf.h"
 #include "base/err.h"
-#include "certs.h"
 #include "net/conn.h"
 #include "net/net.h"
 #include "net/tls.h"
+#include "certs.h"
 
 /* The owner of a conn: what it was told. */
 struct seen {

@@ -6,11 +6,11 @@
 
 #include "stream/client/c2s.h"
 
-#include "c2s_world.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "account/account.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
 
 TEST(a_client_logs_in_and_binds_over_starttls)

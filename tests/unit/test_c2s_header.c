@@ -6,8 +6,8 @@
 
 #include "stream/client/c2s.h"
 
-#include "c2s_world.h"
 #include "core/shard.h"
+#include "c2s_world.h"
 #include "test.h"
 
 /* --- headers and errors before login -------------------------------------- */

@@ -6,7 +6,6 @@
 
 #include <malloc.h>
 
-#include "c2s_world.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/entity.h"
@@ -14,6 +13,7 @@
 #include "account/account.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
 
 #define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")

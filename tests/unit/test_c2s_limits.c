@@ -7,15 +7,15 @@
 #include "stream/client/c2s.h"
 
 #include "base/mem.h"
-#include "c2s_world.h"
+#include "xml/elem.h"
+#include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "account/account.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
-#include "xml/elem.h"
-#include "xmpp/stanza.h"
 
 #define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")
 #define PING                                                                   \

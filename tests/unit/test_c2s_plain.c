@@ -13,10 +13,10 @@
 
 #include "base/err.h"
 #include "base/worker.h"
-#include "c2s_world.h"
-#include "core/server.h"
 #include "net/conn.h"
+#include "core/server.h"
 #include "server/server_start.h"
+#include "c2s_world.h"
 #include "test.h"
 
 /* As many as may wait. */

@@ -18,12 +18,12 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "c2s_world.h"
 #include "net/conn.h"
 #include "core/server.h"
 #include "account/account.h"
 #include "server/server_start.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
 
 #define CLIENTS 8

@@ -6,9 +6,9 @@
 
 #include "stream/client/c2s.h"
 
-#include "c2s_world.h"
 #include "net/conn.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
 
 /* n,,n=romeo,r=abc and a proof of 32 bytes that is wrong */

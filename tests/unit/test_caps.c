@@ -8,10 +8,10 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/text.h"
+#include "xml/elem.h"
 #include "core/stored.h"
 #include "account/credentials.h"
 #include "test.h"
-#include "xml/elem.h"
 
 #define QUERY "<query xmlns='http://jabber.org/protocol/disco#info'>"
 #define FEATURES                                                               \

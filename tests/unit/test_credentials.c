@@ -12,8 +12,8 @@
 #include "base/err.h"
 #include "base/rand.h"
 #include "base/text.h"
-#include "test.h"
 #include "xml/parser.h"
+#include "test.h"
 
 /* The salts of RFC 5802 §5 and RFC 7677 §3; 00 01 .. 0f for SHA-512. */
 #define LINE_1                                                                 \

@@ -6,8 +6,8 @@
 #include "test.h"
 
 #include "base/arena.h"
-#include "tree.h"
 #include "xml/elem.h"
+#include "tree.h"
 
 static const char *const names[] = {
 #define NAME(s) s,

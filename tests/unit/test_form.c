@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "xml/elem.h"
 #include "core/stored.h"
 #include "test.h"
-#include "xml/elem.h"
 
 TEST(a_form_has_its_type_first_and_then_its_fields)
 {

@@ -5,13 +5,13 @@
 
 #include "xmpp/jid.h"
 
-#include <unistr.h>
 #include <unictype.h>
+#include <unistr.h>
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "test.h"
 #include "xmpp/precis.h"
+#include "test.h"
 
 /* RFC 7622 §3.5, table 1, and other ways to write an address. */
 static const struct {

@@ -8,8 +8,8 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "tree.h"
 #include "xml/parser.h"
+#include "tree.h"
 
 #define HEADER                                                                 \
 	"<?xml version='1.0'?><stream:stream to='example.org' version='1.0'"   \

@@ -10,8 +10,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
-#include "tree.h"
 #include "xml/parser.h"
+#include "tree.h"
 
 #define STREAMS "http://etherx.jabber.org/streams"
 #define HEADER                                                                 \

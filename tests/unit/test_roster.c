@@ -10,12 +10,12 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/memuse.h"
-#include "store/store.h"
-#include "test.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
 #include "xmpp/subscription.h"
+#include "store/store.h"
+#include "test.h"
 
 static struct jid
 addr(const char *text)

@@ -8,16 +8,16 @@
 
 #include <stdio.h>
 
+#include "xml/elem.h"
 #include "xmpp/ns.h"
-#include "c2s_world.h"
+#include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "account/account.h"
 #include "account/session.h"
 #include "stream/client/c2s_int.h"
+#include "c2s_world.h"
 #include "test.h"
-#include "xml/elem.h"
-#include "xmpp/stanza.h"
 
 #define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")
 #define SMALL                                                                  \

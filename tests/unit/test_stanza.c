@@ -7,11 +7,11 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "xmpp/ns.h"
-#include "test.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
+#include "test.h"
 
 static const struct xml_limits limits = {
 	.stanza_bytes = 65536,

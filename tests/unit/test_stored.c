@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
-#include "test.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
+#include "test.h"
 
 static const char *const documents[] = {
 	"<a xmlns=\"urn:a\"/>",

@@ -8,11 +8,11 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/memuse.h"
+#include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "xmpp/stanza.h"
 #include "core/stored.h"
 #include "test.h"
-#include "xml/elem.h"
-#include "xmpp/stanza.h"
 
 static struct stanza *
 presence(void)

@@ -7,9 +7,9 @@
 
 #include "base/arena.h"
 #include "base/err.h"
-#include "tree.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "tree.h"
 
 static const struct xml_limits limits = {
 	.stanza_bytes = 100000,

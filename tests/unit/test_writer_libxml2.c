@@ -11,9 +11,9 @@
 
 #include "base/arena.h"
 #include "base/rand.h"
-#include "tree.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "tree.h"
 
 #define TREES 3000
 #define CHILDREN_MAX 4

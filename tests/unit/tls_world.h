@@ -10,8 +10,8 @@
 #include <openssl/ssl.h>
 
 #include "base/clock.h"
-#include "certs.h"
 #include "net/tls.h"
+#include "certs.h"
 #include "net_peer.h"
 
 struct world {

@@ -15,9 +15,9 @@
 #include "base/crowd.h"
 #include "base/mem.h"
 #include "base/tally.h"
+#include "net/conn.h"
 #include "core/host.h"
 #include "core/place.h"
-#include "net/conn.h"
 
 /* Of answers to a client that has not logged in; all there are before that
  * together are much smaller. */

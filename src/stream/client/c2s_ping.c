@@ -11,10 +11,10 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "xmpp/ns.h"
-#include "core/host.h"
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
+#include "core/host.h"
 
 int64_t
 c2s_ping_due(const struct c2s *c)

@@ -10,14 +10,14 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xml/elem.h"
+#include "xml/writer.h"
 #include "xmpp/ns.h"
-#include "core/wire.h"
+#include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "net/tls.h"
 #include "store/store.h"
-#include "xml/elem.h"
-#include "xml/writer.h"
-#include "xmpp/stanza.h"
+#include "core/wire.h"
 
 /* How long a sender rests when a mailbox is above its bound, the store behind,
  * or its account's share of the memory too large. */

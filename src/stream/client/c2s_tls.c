@@ -13,9 +13,9 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "xmpp/ns.h"
-#include "core/host.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "core/host.h"
 
 #define ALPN STR("xmpp-client") /* XEP-0368 §3 */
 
