@@ -75,8 +75,6 @@ struct store_driver {
 	bool (*owners)(struct store_db *db, struct str host, struct str name,
 		struct str after, uint32_t max, store_entry_fn fn, void *arg,
 		struct err *err);
-	bool (*count_owners)(struct store_db *db, struct str host,
-		struct str name, uint64_t *out, struct err *err);
 	/* backwards: the newest comes first; the caller turns them round.
 	 * complete is false when fn stopped it, or max did before the end. */
 	bool (*range)(struct store_db *db, struct store_place at,

@@ -138,7 +138,6 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	case STORE_READ_RANGE:
 		return s->slots[slot];
 	case STORE_READ_OWNERS:
-	case STORE_READ_COUNT_OWNERS:
 	case STORE_READ_BACKUP:
 		break; /* of all owners */
 	}

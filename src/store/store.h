@@ -172,8 +172,7 @@ struct store_answer {
 	const struct store_entry *entries;
 	size_t n;
 	/* store_range with count: how many there are with, since and until,
-	 * whatever after_id, before_id and max are (XEP-0059 §2.7); and
-	 * store_count_owners */
+	 * whatever after_id, before_id and max are (XEP-0059 §2.7) */
 	uint64_t total;
 	bool complete;   /* no more in the direction that was asked */
 };
@@ -202,9 +201,6 @@ void store_list_many(struct store *s, struct str host, struct str owner,
 void store_owners(struct store *s, struct str host, struct str name,
 	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
 	void *arg);
-/* How many owners have a map of this name at host. */
-void store_count_owners(struct store *s, struct str host, struct str name,
-	struct mailbox *reply, store_read_fn fn, void *arg);
 
 struct store_range {
 	struct str with;     /* STR_NONE: any */

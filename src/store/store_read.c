@@ -132,18 +132,6 @@ store_owners(struct store *s, struct str host, struct str name,
 	store_submit_read(s, rd);
 }
 
-void
-store_count_owners(struct store *s, struct str host, struct str name,
-	struct mailbox *reply, store_read_fn fn, void *arg)
-{
-	struct store_place at = { host, STR_NONE, name };
-	struct store_read *rd =
-		read_new(STORE_READ_COUNT_OWNERS, at, STR_NONE, reply, arg);
-
-	rd->fn = fn;
-	store_submit_read(s, rd);
-}
-
 /* An id that cannot be stored is unknown; one who pages with it must learn the
  * same as with any other unknown id. */
 static void
@@ -352,9 +340,6 @@ read_find(const struct store_driver *d, struct store_db *db,
 		return maps_list(d, db, rd, err);
 	case STORE_READ_OWNERS:
 		return owners_list(d, db, rd, err);
-	case STORE_READ_COUNT_OWNERS:
-		return d->count_owners(
-			db, rd->at.host, rd->at.name, &rd->total, err);
 	case STORE_READ_RANGE:
 		return log_range(d, db, rd, err);
 	case STORE_READ_BACKUP:

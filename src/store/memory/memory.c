@@ -31,7 +31,7 @@ put_str(char **at, struct str s)
 	return out;
 }
 
-struct mem_item *
+static struct mem_item *
 mem_item_new(struct str key, struct str with, struct str value)
 {
 	struct mem_item *it =
@@ -104,7 +104,7 @@ mem_place_find(struct mem_data *d, struct store_place at)
 	return pl;
 }
 
-struct mem_place *
+static struct mem_place *
 mem_place_make(struct mem_data *d, struct store_place at)
 {
 	struct mem_place *pl = mem_place_find(d, at);
@@ -177,7 +177,7 @@ change_play(const struct mem_change *c, bool put_in)
 		HASH_DEL(pl->by_id, c->item);
 }
 
-void
+static void
 mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 	bool is_log, bool put_in)
 {
@@ -514,7 +514,6 @@ const struct store_driver store_mem = {
 	.list = mem_list_map,
 	.list_many = mem_list_many,
 	.owners = mem_owners,
-	.count_owners = mem_count_owners,
 	.range = mem_range,
 	.sizes = mem_sizes,
 	.backup = mem_backup,

@@ -68,14 +68,8 @@ size_t mem_list_search(
 	const struct mem_list *l, bool is_log, struct str key, uint64_t seq);
 /* NULL if there is none. */
 struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
-struct mem_place *mem_place_make(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
 struct mem_item *mem_log_find(const struct mem_place *pl, struct str id);
-struct mem_item *mem_item_new(
-	struct str key, struct str with, struct str value);
-/* Puts it into its list or takes it out, and writes that down. */
-void mem_change_do(struct mem_data *d, struct mem_place *pl,
-	struct mem_item *it, bool is_log, bool put_in);
 
 /* --- store_mem_read.c --------------------------------------------------- */
 
@@ -89,8 +83,6 @@ bool mem_list_many(struct store_db *db, struct str host, struct str owner,
 bool mem_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err);
-bool mem_count_owners(struct store_db *db, struct str host, struct str name,
-	uint64_t *out, struct err *err);
 bool mem_sizes(struct store_db *db, struct str host, struct str owner,
 	store_entry_fn fn, void *arg, struct err *err);
 bool mem_range(struct store_db *db, struct store_place at,

@@ -76,20 +76,6 @@ place_is_held(const struct mem_place *pl, struct str host, struct str name)
 		str_eq(pl->name, name);
 }
 
-bool
-mem_count_owners(struct store_db *db, struct str host, struct str name,
-	uint64_t *out, struct err *err)
-{
-	struct mem_place *pl, *next;
-	uint64_t n = 0;
-
-	(void)err;
-	HASH_ITER (hh, db->data->places, pl, next)
-		n += place_is_held(pl, host, name);
-	*out = n;
-	return true;
-}
-
 static int
 str_compare(const void *a, const void *b)
 {
@@ -105,11 +91,10 @@ mem_owners(struct store_db *db, struct str host, struct str name,
 {
 	struct mem_place *pl, *next;
 	struct str *found;
-	uint64_t n;
+	size_t n = 0;
 
-	mem_count_owners(db, host, name, &n, err);
-	found = xmalloc((n + 1) * sizeof(*found));
-	n = 0;
+	(void)err;
+	found = xmalloc((HASH_COUNT(db->data->places) + 1) * sizeof(*found));
 	HASH_ITER (hh, db->data->places, pl, next) {
 		if (place_is_held(pl, host, name) &&
 			(after.p == NULL || str_cmp(pl->owner, after) > 0))

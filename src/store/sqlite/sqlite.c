@@ -163,7 +163,7 @@ sqlite_run(struct store_db *db, sqlite3_stmt *st, struct err *err)
 	return true;
 }
 
-bool
+static bool
 sqlite_run_plain(struct store_db *db, enum sqlite_sql which, struct err *err)
 {
 	sqlite3_stmt *st = sqlite_stmt(db, which, err);
@@ -381,7 +381,6 @@ const struct store_driver store_sqlite = {
 	.list = sqlite_list,
 	.list_many = sqlite_list_many,
 	.owners = sqlite_owners,
-	.count_owners = sqlite_count_owners,
 	.range = sqlite_range,
 	.sizes = sqlite_sizes,
 	.backup = sqlite_backup,

@@ -42,7 +42,6 @@ enum sqlite_sql {
 	SQL_HOLDER_DEL,
 	SQL_HOLDER_LIST,
 	SQL_HOLDER_LIST_ALL,
-	SQL_HOLDER_COUNT,
 	SQL_OWNER_MAPS,
 
 	SQL_LOG_FIND,
@@ -109,9 +108,6 @@ bool sqlite_step(struct store_db *db, sqlite3_stmt *st, bool *row_out,
 	struct err *err);
 /* The one step of a statement without rows. */
 bool sqlite_run(struct store_db *db, sqlite3_stmt *st, struct err *err);
-/* The same by name, for one without values. */
-bool sqlite_run_plain(struct store_db *db, enum sqlite_sql which,
-	struct err *err);
 /* Fills in err from what SQLite says; false. */
 bool sqlite_fail(sqlite3 *sql, const char *path, struct err *err);
 /* The same where it is us who have found damage. */
@@ -158,8 +154,6 @@ bool sqlite_list_many(struct store_db *db, struct str host, struct str owner,
 bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err);
-bool sqlite_count_owners(struct store_db *db, struct str host, struct str name,
-	uint64_t *out, struct err *err);
 
 /* --- store_sqlite_known.c ----------------------------------------------- */
 

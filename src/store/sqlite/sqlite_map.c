@@ -286,22 +286,3 @@ sqlite_owners(struct store_db *db, struct str host, struct str name,
 	sqlite3_bind_int64(st, 4, max);
 	return rows_pass(db, st, fn, arg, err);
 }
-
-bool
-sqlite_count_owners(struct store_db *db, struct str host, struct str name,
-	uint64_t *out, struct err *err)
-{
-	sqlite3_stmt *st = sqlite_stmt(db, SQL_HOLDER_COUNT, err);
-	bool row;
-
-	if (st == NULL)
-		return false;
-	sqlite_bind_str(st, 1, host);
-	sqlite_bind_str(st, 3, name);
-	if (!sqlite_step(db, st, &row, err))
-		return false;
-	if (row)
-		*out = (uint64_t)sqlite3_column_int64(st, 0);
-	sqlite3_reset(st);
-	return true;
-}

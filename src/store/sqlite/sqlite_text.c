@@ -70,8 +70,6 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			    " ORDER BY owner LIMIT ?4",
 	[SQL_HOLDER_LIST_ALL] = "SELECT owner FROM holder WHERE host = ?1"
 				" AND name = ?3 ORDER BY owner LIMIT ?4",
-	[SQL_HOLDER_COUNT] = "SELECT count(*) FROM holder WHERE host = ?1"
-			     " AND name = ?3",
 	[SQL_OWNER_MAPS] = "WITH RECURSIVE maps (name) AS ("
 			   " SELECT min(name) FROM map"
 			   "  WHERE host = ?1 AND owner = ?2"
