@@ -193,14 +193,3 @@ crowd_leave(struct crowd *c, struct crowd_member *m)
 		member_remove(c, m);
 	pthread_mutex_unlock(&c->lock);
 }
-
-size_t
-crowd_count(struct crowd *c)
-{
-	size_t n;
-
-	pthread_mutex_lock(&c->lock);
-	n = c->count;
-	pthread_mutex_unlock(&c->lock);
-	return n;
-}

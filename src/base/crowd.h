@@ -49,6 +49,5 @@ bool crowd_enter(struct crowd *c, struct crowd_member *m, struct str group,
 	size_t max, struct crowd_leaver *gone_out);
 /* Before m is freed; does nothing when it is not in. */
 void crowd_leave(struct crowd *c, struct crowd_member *m);
-size_t crowd_count(struct crowd *c);
 
 #endif

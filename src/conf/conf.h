@@ -210,11 +210,6 @@ void config_unref(struct config *c);
 /* NULL: not a host of ours.  domain is prepared. */
 const struct config_host *config_host(const struct config *c,
 	struct str domain);
-/* NULL: the host does not use the module. */
-const struct config_module *config_host_module(const struct config_host *h,
-	const char *name);
-/* Its options at this host, a struct of the module; NULL: none, or not used. */
-const void *config_module_conf(const struct config_host *h, const char *name);
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
 

@@ -291,22 +291,3 @@ config_modules_host(struct config_whole *w, struct config_host *h,
 	h->n_modules = g.n;
 	return m->n == before;
 }
-
-/* --- looking up ---------------------------------------------------------- */
-
-const struct config_module *
-config_host_module(const struct config_host *h, const char *name)
-{
-	for (size_t i = 0; i < h->n_modules; i++)
-		if (strcmp(h->modules[i].name, name) == 0)
-			return &h->modules[i];
-	return NULL;
-}
-
-const void *
-config_module_conf(const struct config_host *h, const char *name)
-{
-	const struct config_module *mod = config_host_module(h, name);
-
-	return mod != NULL ? mod->conf : NULL;
-}

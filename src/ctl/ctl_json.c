@@ -40,13 +40,13 @@ static const char *const arg_names[] = {
 	[ARG_CONFIRM] = "confirm",
 };
 
-const char *
+static const char *
 ctl_code_name(enum err_code code)
 {
 	return code_names[code];
 }
 
-const char *
+static const char *
 ctl_arg_name(enum command_arg_type type)
 {
 	return arg_names[type];

@@ -28,10 +28,6 @@ struct buf;
 
 /* --- values ------------------------------------------------------------- */
 
-/* "missing"; for every code one word. */
-const char *ctl_code_name(enum err_code code);
-/* "secret" */
-const char *ctl_arg_name(enum command_arg_type type);
 /* False for an unknown name. */
 bool ctl_arg_parse(const char *name, enum command_arg_type *out);
 

@@ -146,7 +146,5 @@ const char *conn_peer(const struct conn *c);
 /* The key for limits by address: 4 bytes for IPv4, the first 8 (a /64) for
  * IPv6, none for in-memory connections. */
 struct str conn_peer_key(const struct conn *c);
-/* For log lines about c itself: "conn 192.0.2.1:40000". */
-struct log_who conn_who(const struct conn *c);
 
 #endif

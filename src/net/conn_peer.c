@@ -65,17 +65,3 @@ conn_peer_key(const struct conn *c)
 {
 	return (struct str){ (const char *)c->key, c->n_key };
 }
-
-static void
-conn_describe(const void *obj, char *out, size_t n)
-{
-	const struct conn *c = obj;
-
-	snprintf(out, n, "conn %s", c->peer);
-}
-
-struct log_who
-conn_who(const struct conn *c)
-{
-	return (struct log_who){ conn_describe, c };
-}

@@ -162,24 +162,6 @@ elem_wipe(struct elem *e)
 	}
 }
 
-bool
-elem_remove(struct elem *parent, struct elem *child)
-{
-	struct elem **at = &parent->first, *before = NULL;
-
-	while (*at != NULL && *at != child) {
-		before = *at;
-		at = &before->next;
-	}
-	if (*at == NULL)
-		return false;
-	*at = child->next;
-	if (parent->last == child)
-		parent->last = before;
-	child->next = NULL;
-	return true;
-}
-
 struct str
 elem_attr_ns(const struct elem *e, const char *ns, const char *name)
 {

@@ -79,8 +79,6 @@ void elem_set_attr(struct arena *a, struct elem *e, const char *name,
 	struct str value);
 void elem_set_attr_ns(struct arena *a, struct elem *e, const char *ns,
 	const char *name, struct str value);
-/* Takes child out of parent; false if it is not there. */
-bool elem_remove(struct elem *parent, struct elem *child);
 
 /* Overwrites the character data in e and all below it: for secrets. */
 void elem_wipe(struct elem *e);

@@ -251,12 +251,6 @@ xml_parser_can_rest(const struct xml_parser *p)
 		!p->document && pending(p) == 0;
 }
 
-void
-xml_parser_set_limits(struct xml_parser *p, const struct xml_limits *limits)
-{
-	p->limits = limits;
-}
-
 size_t
 xml_parser_bytes(const struct xml_parser *p)
 {

@@ -101,9 +101,6 @@ const char *xml_parser_reason(const struct xml_parser *p);
 /* Nothing is pending, and the header declared nothing that a primed parser
  * would not know: p can be given back until more bytes come. */
 bool xml_parser_can_rest(const struct xml_parser *p);
-/* Takes effect with the next element. */
-void xml_parser_set_limits(struct xml_parser *p,
-	const struct xml_limits *limits);
 
 /* --- any thread ---------------------------------------------------------- */
 

@@ -71,9 +71,6 @@ enum stream_cond {
 
 const char *stanza_cond_name(enum stanza_cond cond); /* "bad-request" */
 const char *stanza_cond_type(enum stanza_cond cond); /* "modify" */
-/* What the number of RFC 3920 days would be, for clients that only know
- * those (XEP-0086); 0 when there is none. */
-int stanza_cond_code(enum stanza_cond cond);
 const char *stream_cond_name(enum stream_cond cond);
 
 /* The one table from our own errors to what a peer may be told. */

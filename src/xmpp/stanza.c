@@ -200,10 +200,11 @@ stanza_new(enum stanza_type type, struct jid from, struct jid to,
 	st->arena = a;
 	st->made_here = true;
 	st->kind = stanza_type_kind(type);
+	st->type = type;
 	st->root = elem_new(a, NS_CLIENT, kind_names[st->kind]);
 	stanza_set_from(st, from);
 	stanza_set_to(st, to);
-	stanza_set_type(st, type);
+	set_attr(st, "type", str_c(types[type].name));
 	stanza_set_id(st, id);
 	return st;
 }
@@ -259,14 +260,6 @@ stanza_set_to(struct stanza *st, struct jid to)
 }
 
 void
-stanza_set_type(struct stanza *st, enum stanza_type type)
-{
-	assert(stanza_type_kind(type) == st->kind);
-	st->type = type;
-	set_attr(st, "type", str_c(stanza_type_name(type)));
-}
-
-void
 stanza_set_id(struct stanza *st, struct str id)
 {
 	set_attr(st, "id", id);
@@ -283,13 +276,6 @@ struct elem *
 stanza_payload(const struct stanza *st)
 {
 	return elem_first_child(st->root);
-}
-
-const char *
-stanza_type_name(enum stanza_type type)
-{
-	assert(type < COUNT(types));
-	return types[type].name;
 }
 
 enum stanza_kind

@@ -93,7 +93,6 @@ void stanza_free(struct stanza *st);
 
 void stanza_set_from(struct stanza *st, struct jid from);
 void stanza_set_to(struct stanza *st, struct jid to);
-void stanza_set_type(struct stanza *st, enum stanza_type type);
 void stanza_set_id(struct stanza *st, struct str id);
 
 /* The first child element of the given name, or NULL; names may be NULL. */
@@ -101,8 +100,6 @@ struct elem *stanza_child(const struct stanza *st, const char *ns,
 	const char *name);
 /* The payload of an iq: its first child element, or NULL. */
 struct elem *stanza_payload(const struct stanza *st);
-/* "chat", "get", ...; NULL for the types that are shown by leaving it out. */
-const char *stanza_type_name(enum stanza_type type);
 enum stanza_kind stanza_type_kind(enum stanza_type type);
 
 /*

@@ -79,6 +79,24 @@ parse(const char *text)
 	return c;
 }
 
+/* NULL: the host does not use the module. */
+static const struct config_module *
+module_of(const struct config_host *h, const char *name)
+{
+	for (size_t i = 0; i < h->n_modules; i++)
+		if (strcmp(h->modules[i].name, name) == 0)
+			return &h->modules[i];
+	return NULL;
+}
+
+static const void *
+module_conf(const struct config_host *h, const char *name)
+{
+	const struct config_module *mod = module_of(h, name);
+
+	return mod != NULL ? mod->conf : NULL;
+}
+
 TEST(one_host_is_all_that_has_to_be_said)
 {
 	struct config *c = parse("hosts: { Example.ORG: {} }");
@@ -99,8 +117,8 @@ TEST(one_host_is_all_that_has_to_be_said)
 	CHECK_INT(c->server.shards, 0);
 	CHECK_INT(h->n_modules, 2);
 	CHECK_CSTR(h->modules[0].name, "roster");
-	CHECK(config_module_conf(h, "roster") == NULL);
-	CHECK(config_host_module(h, "contact") == NULL);
+	CHECK(module_conf(h, "roster") == NULL);
+	CHECK(module_of(h, "contact") == NULL);
 	config_unref(c);
 }
 
@@ -116,15 +134,15 @@ TEST(a_host_overrides_what_is_said_for_all)
 		"  a.example: {}\n");
 	const struct config_host *a = config_host(c, STR("a.example"));
 	const struct config_host *b = config_host(c, STR("b.example"));
-	const struct ping_conf *ping = config_module_conf(a, "ping");
-	const struct contact_conf *contact = config_module_conf(b, "contact");
+	const struct ping_conf *ping = module_conf(a, "ping");
+	const struct contact_conf *contact = module_conf(b, "contact");
 
 	CHECK_INT(ping->interval_us, 30000000);
-	ping = config_module_conf(b, "ping");
+	ping = module_conf(b, "ping");
 	CHECK_INT(ping->interval_us, 10000000);
 	CHECK_CSTR(contact->address, "anna@b.example");
 	CHECK_INT(b->n_modules, 2);
-	CHECK(config_host_module(b, "roster") == NULL);
+	CHECK(module_of(b, "roster") == NULL);
 	CHECK_INT(b->auth.scram_iterations, 5000);
 	CHECK(b->auth.anonymous);
 	CHECK(!a->auth.anonymous);
@@ -136,8 +154,8 @@ TEST(hosts_that_say_nothing_share_the_options_of_a_module)
 {
 	struct config *c = parse("hosts: { a.example: {}, b.example: {} }");
 
-	CHECK(config_module_conf(&c->hosts[0], "ping") ==
-		config_module_conf(&c->hosts[1], "ping"));
+	CHECK(module_conf(&c->hosts[0], "ping") ==
+		module_conf(&c->hosts[1], "ping"));
 	config_unref(c);
 }
 

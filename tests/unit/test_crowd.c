@@ -33,16 +33,13 @@ TEST(crowd_lets_in_who_comes_while_there_is_room)
 	struct crowd *c = crowd_new();
 	struct crowd_member m[MANY];
 
-	CHECK_INT(crowd_count(c), 0);
 	for (uint64_t i = 0; i < MANY; i++)
 		CHECK_INT(enter(c, &m[i], i % 2 == 0 ? "a" : "", i + 1, MANY),
 			0);
-	CHECK_INT(crowd_count(c), MANY);
 	for (size_t i = 0; i < MANY; i++) {
 		crowd_leave(c, &m[i]);
 		crowd_leave(c, &m[i]);
 	}
-	CHECK_INT(crowd_count(c), 0);
 	crowd_free(c);
 }
 
@@ -63,10 +60,8 @@ TEST(crowd_sends_away_the_oldest_of_the_largest_group)
 	/* a: 5 6, b: 2 3 8, c: 7 */
 	CHECK_INT(enter(c, &m[9], "b", 9, 6), 2);
 	CHECK_INT(enter(c, &m[10], "c", 10, 6), 3);
-	CHECK_INT(crowd_count(c), 6);
 	for (size_t i = 1; i <= 10; i++)
 		crowd_leave(c, &m[i]);
-	CHECK_INT(crowd_count(c), 0);
 	crowd_free(c);
 }
 
@@ -86,11 +81,9 @@ TEST(crowd_of_any_size_keeps_the_small_groups)
 				i + 1 < sizes[s] ? 0 :
 				sizes[s] == 2 && i == 1 ? 1000 :
 				i + 2 - sizes[s] - (sizes[s] == 2));
-		CHECK_INT(crowd_count(c), sizes[s]);
 		crowd_leave(c, &small);
 		for (size_t i = 0; i < n; i++)
 			crowd_leave(c, &big[i]);
-		CHECK_INT(crowd_count(c), 0);
 		crowd_free(c);
 	}
 }
@@ -108,7 +101,6 @@ TEST(crowd_of_groups_of_one_is_a_queue)
 	}
 	for (size_t i = 0; i < MANY; i++)
 		crowd_leave(c, &m[i]);
-	CHECK_INT(crowd_count(c), 0);
 	crowd_free(c);
 }
 
@@ -120,7 +112,6 @@ TEST(crowd_whose_bound_was_lowered_does_not_grow)
 	for (uint64_t i = 0; i < 20; i++)
 		enter(c, &m[i], "a", i + 1, 20);
 	CHECK_INT(enter(c, &m[20], "b", 21, 5), 1);
-	CHECK_INT(crowd_count(c), 20);
 	for (size_t i = 0; i < COUNT(m); i++)
 		crowd_leave(c, &m[i]);
 	crowd_free(c);
@@ -162,7 +153,6 @@ TEST(crowd_may_be_used_by_many_threads)
 	}
 	for (size_t i = 0; i < THREADS; i++)
 		CHECK_INT(pthread_join(t[i], NULL), 0);
-	CHECK_INT(crowd_count(c), 0);
 	crowd_free(c);
 }
 

@@ -110,41 +110,6 @@ TEST(attributes_are_replaced_in_place_and_removed)
 	arena_free(a);
 }
 
-TEST(a_child_is_removed_wherever_it_stands)
-{
-	static const char *const left[] = { "e(b()c())", "e(a()c())",
-		"e(a()b())" };
-
-	for (size_t i = 0; i < COUNT(left); i++) {
-		struct arena *a = arena_new();
-		struct elem *e = elem_new(a, "", "e"), *kids[3];
-
-		TEST_CASE(left[i]);
-		kids[0] = elem_add(a, e, "", "a");
-		kids[1] = elem_add(a, e, "", "b");
-		kids[2] = elem_add(a, e, "", "c");
-		CHECK(elem_remove(e, kids[i]));
-		CHECK(!elem_remove(e, kids[i]));
-		check_dump(e, left[i]);
-		elem_append(e, kids[i]);
-		CHECK(e->last == kids[i]);
-		CHECK_INT(elem_count(e), 3);
-		arena_free(a);
-	}
-}
-
-TEST(the_last_child_removed_leaves_an_empty_element)
-{
-	struct arena *a = arena_new();
-	struct elem *e = elem_new(a, "", "e");
-
-	CHECK(elem_remove(e, elem_add(a, e, "", "only")));
-	CHECK(e->first == NULL && e->last == NULL);
-	elem_add(a, e, "", "again");
-	check_dump(e, "e(again())");
-	arena_free(a);
-}
-
 TEST(children_are_found_by_namespace_and_name)
 {
 	struct arena *a = arena_new();

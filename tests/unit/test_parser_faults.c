@@ -304,26 +304,6 @@ TEST(each_limit_is_the_largest_that_passes)
 	}
 }
 
-TEST(new_limits_count_from_the_next_element_on)
-{
-	struct xml_pool *pool = xml_pool_new();
-	int n = 0;
-	struct xml_parser *p = xml_parser_get_primed(pool, STR("jabber:client"),
-		&limits, &events, &n);
-	struct buf in = BUF_INIT;
-	size_t used;
-
-	repeat(&in, "<a>", "<b/>", 100, "</a>");
-	xml_parser_set_limits(p, &wide);
-	CHECK_INT(xml_parser_feed(p, in.p, in.n, &used), XML_FAULT_NONE);
-	xml_parser_set_limits(p, &limits);
-	CHECK_INT(xml_parser_feed(p, in.p, in.n, &used), XML_FAULT_TOO_BIG);
-	CHECK_INT(n, 1);
-	xml_parser_put(pool, p);
-	xml_pool_free(pool);
-	buf_done(&in);
-}
-
 /* --- hostile 8 ------------------------------------------------------------ */
 
 TEST(hostile_08_a_large_attribute_in_pieces_is_handled_at_once)

@@ -154,7 +154,6 @@ TEST(each_hash_logs_in_and_proves_the_server)
 			STR("n,,")), SASL_SUCCESS);
 		CHECK_STR(buf_str(&l.out), buf_c(&l.verify));
 		CHECK_STR(sasl_account(l.s), "user");
-		CHECK(!sasl_is_bound(l.s));
 		login_done(&l);
 	}
 }
@@ -207,7 +206,6 @@ TEST(each_binding_type_binds_the_exchange_to_the_channel)
 			CHECK_INT(login_answer(&l, scrams[j].hash, "pencil",
 				BARE, buf_str(&channel)), SASL_SUCCESS);
 			CHECK_STR(buf_str(&l.out), buf_c(&l.verify));
-			CHECK(sasl_is_bound(l.s));
 			login_done(&l);
 			buf_done(&text);
 			buf_done(&mech);

@@ -118,7 +118,7 @@ c2s_find(struct shard *sh, uint64_t token)
 	return l->stream;
 }
 
-void
+static void
 c2s_login_free(struct c2s *c)
 {
 	struct c2s_login *l = c->login;

@@ -188,7 +188,6 @@ void c2s_rest_until(struct c2s *c, int64_t us);
 void c2s_hold(struct c2s *c);
 /* False when c has moved to another shard, and must not be touched. */
 bool c2s_release(struct c2s *c);
-void c2s_login_free(struct c2s *c);
 /* The host that the client has named; NULL: a reload has removed it. */
 struct host *c2s_host(const struct c2s *c);
 /* Sets the timer for what is due first. */
@@ -333,6 +332,5 @@ c2s_seen(struct c2s *c)
 
 /* --- c2s_listen.c --------------------------------------------------------- */
 
-void c2s_listeners_stop(struct c2s_shard *cs);
 
 #endif

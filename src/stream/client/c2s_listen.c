@@ -181,7 +181,7 @@ on_c2s_start(struct shard *sh, void *arg)
 	}
 }
 
-void
+static void
 c2s_listeners_stop(struct c2s_shard *cs)
 {
 	for (size_t i = 0; i < cs->n_listeners; i++)

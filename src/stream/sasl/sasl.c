@@ -325,12 +325,6 @@ sasl_mech(const struct sasl *s)
 	return s->mech;
 }
 
-bool
-sasl_is_bound(const struct sasl *s)
-{
-	return s->scram.plus;
-}
-
 enum sasl_cond
 sasl_failure(const struct sasl *s)
 {

@@ -157,8 +157,6 @@ struct str sasl_account(const struct sasl *s);
 bool sasl_has_told(const struct sasl *s);
 /* Valid once sasl_start has found the mechanism. */
 enum sasl_mech sasl_mech(const struct sasl *s);
-/* Whether the exchange was bound to the channel (SCRAM-*-PLUS). */
-bool sasl_is_bound(const struct sasl *s);
 
 /* After SASL_FAILURE.  The reason is a fixed phrase for the log, never for the
  * peer: it tells a wrong password from an unknown account. */
