@@ -8,8 +8,9 @@
  * In each line, gets are under way beside gets and sets beside sets, but not one
  * beside the other: a get shows all that was set before it, and nothing that was
  * set after.  How many gets is measured by what their answers took so far, and
- * begins with one; an answer is under way until it has come back to the session,
- * and the client has to take answers before there are more.
+ * begins with one; an answer is under way until it has come back to the session.
+ * While the client does not take what it is sent, there are no more:
+ * session_drained() goes on.
  *
  * Invariant: while something waits, its session's timer is set.
  */
@@ -28,8 +29,6 @@
 #define GETS_MAX 16
 /* The stream rests when more waits. */
 #define WAITING_BYTES ((size_t)64 << 10)
-/* How often we look whether the client has taken its answers. */
-#define PACE_US (20 * US_PER_MS)
 /* An answer is lost where a mailbox was far too full: as long we wait for it. */
 #define LOST_US (30 * US_PER_S)
 
@@ -95,9 +94,10 @@ line_drop(struct shard *sh, struct line *l)
 		stanza_free(line_pop(sh, l));
 }
 
-/* room: of bytes that the client may have to take. */
+/* gets_bytes: of answers that may be under way. */
 static bool
-line_takes_request(const struct line *l, const struct stanza *st, size_t room)
+line_takes_request(
+	const struct line *l, const struct stanza *st, size_t gets_bytes)
 {
 	bool set = st->type == IQ_SET;
 
@@ -108,7 +108,7 @@ line_takes_request(const struct line *l, const struct stanza *st, size_t room)
 	if (set)
 		return l->sets_bytes + stanza_bytes(st) <= UNDER_WAY_BYTES;
 	return l->under_way < GETS_MAX &&
-		(l->under_way + 1) * l->answer_bytes <= room;
+		(l->under_way + 1) * l->answer_bytes <= gets_bytes;
 }
 
 /* --- which line ----------------------------------------------------------------- */
@@ -163,18 +163,6 @@ requests_get(struct session *s)
 
 /* --- what may be sent ----------------------------------------------------------- */
 
-/* What may still be written to s before it has enough; 0: it has.  There is room
- * for a large answer beyond that, and for what others send. */
-static size_t
-session_room(const struct session *s)
-{
-	size_t enough = MIN(UNDER_WAY_BYTES,
-		session_shard(s)->snap->config->limits.write_queue_bytes / 4);
-	size_t queued = session_queued(s);
-
-	return queued < enough ? enough - queued : 0;
-}
-
 /* May st, the first that waits in l or nothing does, be sent?  Nothing overtakes
  * a change; and presence, which changes what a roster shows, and who is sent
  * something, does not overtake a get either (RFC 6120 §10.1, 1). */
@@ -182,13 +170,16 @@ static bool
 requests_take(const struct requests *r, const struct line *l,
 	const struct stanza *st)
 {
-	size_t room;
+	const struct config_limits *limits =
+		&session_shard(r->session)->snap->config->limits;
 
 	if (!is_request(r->session, st))
 		return l->under_way == 0 ||
 			(!l->sets && st->kind != STANZA_PRESENCE);
-	room = session_room(r->session);
-	return room != 0 && line_takes_request(l, st, room);
+	/* a large answer more may come, and what others send */
+	return !session_is_full(r->session) &&
+		line_takes_request(l, st,
+			MIN(UNDER_WAY_BYTES, limits->write_queue_bytes / 4));
 }
 
 static void
@@ -218,8 +209,7 @@ line_run(struct requests *r, struct line *l)
 	line_rest(r, l);
 }
 
-/* Frees r when there is nothing left of it; sets its timer if it has to look
- * again by itself. */
+/* Frees r when there is nothing left of it; else an answer may be lost. */
 static void
 requests_settle(struct requests *r)
 {
@@ -230,18 +220,28 @@ requests_settle(struct requests *r)
 		requests_done(r->session);
 	else if (waits && !timer_is_set(&r->timer))
 		shard_timer(session_shard(r->session), &r->timer,
-			session_room(r->session) == 0 ? PACE_US : LOST_US,
-			on_turn);
+			LOST_US, on_turn);
+}
+
+static void
+requests_run(struct requests *r)
+{
+	line_run(r, &r->own);
+	line_run(r, &r->others);
+	requests_settle(r);
 }
 
 static void
 on_turn(struct timer *t)
 {
-	struct requests *r = CONTAINER_OF(t, struct requests, timer);
+	requests_run(CONTAINER_OF(t, struct requests, timer));
+}
 
-	line_run(r, &r->own);
-	line_run(r, &r->others);
-	requests_settle(r);
+void
+requests_drained(struct session *s)
+{
+	if (s->requests != NULL)
+		requests_run(s->requests);
 }
 
 void
@@ -263,7 +263,7 @@ requests_keep(struct session *s, struct stanza *st)
 	struct line *l;
 	bool asks;
 
-	if (r == NULL && (st->kind != STANZA_IQ || session_room(s) != 0))
+	if (r == NULL && (st->kind != STANZA_IQ || !session_is_full(s)))
 		return false;
 	asks = is_request(s, st);
 	if (r == NULL && !asks)

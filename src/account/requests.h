@@ -29,6 +29,8 @@ bool requests_is_answer(const struct stanza *st);
 void requests_answered(struct account *acc, const struct stanza *st);
 /* acc is not held any more: its sessions' lines go on, soon. */
 void requests_go_on(struct account *acc);
+/* The client has taken what it was sent: there may be more answers. */
+void requests_drained(struct session *s);
 /* The client is gone: what waits is sent, for it has come in order, but for what
  * nobody would see the answer of. */
 void requests_flush(struct session *s);

@@ -22,6 +22,7 @@
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account_int.h"
+#include "account/requests.h"
 #include "account/session.h"
 
 /* Progress is measured over that long. */
@@ -460,5 +461,6 @@ session_drained(struct session *s)
 	shard_timer_cancel(f->shard, &f->window);
 	f->largest = 0;
 	flow_check_done(f);
+	requests_drained(s);
 	hook_run(account_host(s->account), HOOK_SESSION_DRAINED, s);
 }

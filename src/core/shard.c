@@ -83,7 +83,7 @@ shard_work(struct shard *sh)
 	net_flush(sh->net);
 	shard_wake_others(sh);
 	sh->stats.turns++;
-	return busy || net_is_busy(sh->net);
+	return busy || net_is_busy(sh->net) || !STAILQ_EMPTY(&sh->local);
 }
 
 bool

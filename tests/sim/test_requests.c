@@ -58,8 +58,8 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 	arena_free(a);
 }
 
-/* Until nothing moves, and the timers of those who wait for a client to take
- * its answers have fired. */
+/* Until nothing moves, and those who wait for a client to take its answers have
+ * gone on. */
 static void
 turn(struct asker *x)
 {
@@ -404,6 +404,51 @@ TEST(cards_are_read_a_few_at_a_time)
 	buf_done(&photo);
 	asker_done(&x[0]);
 	asker_done(&x[1]);
+	world_free(w);
+}
+
+/* However slowly: what it has taken makes room, and no timer. */
+TEST(who_reads_slowly_gets_the_next_answer_once_it_has_read)
+{
+	static const size_t pieces[] = { 1000, 70000, 1000000 };
+	struct world *w = world_of_two(13, FAST);
+	struct asker x;
+	struct buf text = BUF_INIT, photo = BUF_INIT;
+	int64_t now_us;
+
+	asker_start(&x, w, "romeo", "r");
+	repeat(&photo, "0123456789ABCDEF", 10000);
+	buf_printf(&text, "<iq type='set' id='s'><vCard xmlns='vcard-temp'>"
+			  "<PHOTO>%s</PHOTO></vCard></iq>",
+		buf_c(&photo));
+	say(&x, &text);
+	turn(&x);
+	repeat(&text, "<iq type='get' id='g'><vCard xmlns='vcard-temp'/></iq>",
+		20);
+	now_us = w->clock.mono_us;
+	for (size_t i = 0; i < COUNT(pieces); i++) {
+		size_t most = 20 * photo.n * 2 / pieces[i];
+
+		x.n = 0;
+		conn_mem_take(x.c.conn, 0);
+		say(&x, &text);
+		world_settle(w);
+		client_read(&x.c);
+		CHECK_INT(x.n, 0);
+		for (size_t n = 0; n < most && x.n < 20; n++) {
+			conn_mem_take(x.c.conn, pieces[i]);
+			world_settle(w);
+			client_read(&x.c);
+		}
+		CHECK_INT(x.n, 20);
+		conn_mem_take(x.c.conn, SIZE_MAX);
+		world_settle(w);
+	}
+	CHECK_INT(w->clock.mono_us, now_us);
+	CHECK(session_of(w, "romeo@" WORLD_HOST)->requests == NULL);
+	buf_done(&text);
+	buf_done(&photo);
+	asker_done(&x);
 	world_free(w);
 }
 
