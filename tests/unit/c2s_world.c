@@ -204,21 +204,45 @@ on_created(void *arg, bool ok, const struct err *err)
 	*(bool *)arg = ok;
 }
 
+static void
+world_create(struct world *w, const char *name, struct buf *credentials)
+{
+	struct arena *a = arena_new();
+	bool ok = false;
+
+	account_create(w->server->shards[0],
+		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
+		buf_str(credentials), on_created, &ok);
+	world_settle(w);
+	CHECK(ok);
+	buf_done(credentials);
+	arena_free(a);
+}
+
 void
 world_add_account(struct world *w, const char *name)
 {
-	struct arena *a = arena_new();
 	struct buf text = BUF_INIT;
-	bool ok = false;
 
 	world_credentials(&text);
-	account_create(w->server->shards[0],
-		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
-		buf_str(&text), on_created, &ok);
-	world_settle(w);
-	CHECK(ok);
-	buf_done(&text);
-	arena_free(a);
+	world_create(w, name, &text);
+}
+
+void
+world_add_account_as(struct world *w, const char *name, uint32_t iterations,
+	uint32_t salt_bytes)
+{
+	struct credentials creds = { .verifiers = { { 0 } } };
+	struct buf text = BUF_INIT;
+
+	CHECK(credentials_derive(&creds, STR("secret-one"), SCRAM_ALL,
+		SCRAM_ITERATIONS_MIN, &rand_system, NULL));
+	for (unsigned i = 0; i < SCRAM_HASHES; i++) {
+		creds.verifiers[i].iterations = iterations;
+		creds.verifiers[i].salt_len = salt_bytes;
+	}
+	credentials_format(&text, &creds);
+	world_create(w, name, &text);
 }
 
 /* --- with threads --------------------------------------------------------- */

@@ -72,6 +72,9 @@ void world_settle(struct world *w);
 /* Moves the clock, in steps. */
 void world_advance(struct world *w, int64_t us);
 void world_add_account(struct world *w, const char *name);
+/* The same with a verifier of each hash, as if made with other settings. */
+void world_add_account_as(struct world *w, const char *name,
+	uint32_t iterations, uint32_t salt_bytes);
 /* The shard that owns name@example.org. */
 struct shard *world_owner(struct world *w, const char *name);
 

@@ -146,6 +146,16 @@ cert_write(const struct cert *cert, const char *path)
 }
 
 void
+cert_append(const struct cert *cert, const char *path)
+{
+	FILE *f = fopen(path, "a");
+
+	NEED(f != NULL);
+	NEED(PEM_write_X509(f, cert->x509) == 1);
+	NEED(fclose(f) == 0);
+}
+
+void
 certs_dir_init(struct certs_dir *dir)
 {
 	snprintf(dir->path, sizeof(dir->path), "/tmp/antiphon-certs-XXXXXX");

@@ -39,6 +39,8 @@ void cert_make(
 void cert_done(struct cert *cert);
 /* Writes certificate and key, PEM, one file. */
 void cert_write(const struct cert *cert, const char *path);
+/* Behind what is there: the certificate alone. */
+void cert_append(const struct cert *cert, const char *path);
 
 /* A temporary folder, gone with what is in it after certs_dir_done(). */
 struct certs_dir {

@@ -11,15 +11,11 @@
 
 #include <openssl/evp.h>
 
-#include "base/arena.h"
-#include "base/err.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/server.h"
-#include "account/account.h"
-#include "account/credentials.h"
 #include "stream/client/c2s_int.h"
 #include "c2s_world.h"
 #include "sasl_client.h"
@@ -148,40 +144,6 @@ __wrap_PKCS5_PBKDF2_HMAC(const char *pass, int passlen,
 		digest, keylen, out);
 }
 
-/* --- accounts ------------------------------------------------------------- */
-
-static void
-on_created(void *arg, bool ok, const struct err *err)
-{
-	(void)err;
-	*(bool *)arg = ok;
-}
-
-static void
-account_add(struct world *w, const char *name, uint32_t iterations,
-	uint32_t salt_bytes)
-{
-	struct credentials creds = { .verifiers = { { 0 } } };
-	struct arena *a = arena_new();
-	struct buf text = BUF_INIT;
-	bool ok = false;
-
-	CHECK(credentials_derive(&creds, STR("secret-one"), SCRAM_ALL,
-		SCRAM_ITERATIONS_MIN, &rand_system, NULL));
-	for (unsigned i = 0; i < SCRAM_HASHES; i++) {
-		creds.verifiers[i].iterations = iterations;
-		creds.verifiers[i].salt_len = salt_bytes;
-	}
-	credentials_format(&text, &creds);
-	account_create(w->server->shards[0],
-		jid_make(a, str_c(name), STR("example.org"), STR_NONE),
-		buf_str(&text), on_created, &ok);
-	world_settle(w);
-	CHECK(ok);
-	buf_done(&text);
-	arena_free(a);
-}
-
 /* --- what is shown -------------------------------------------------------- */
 
 static void
@@ -295,7 +257,7 @@ TEST(a_login_takes_the_same_work_whether_or_not_there_is_an_account)
 	struct world w;
 
 	world_init(&w, 1, "auth: { scram_iterations: 5000 }\n" UNLIMITED, "");
-	account_add(&w, "there", 5000, 16);
+	world_add_account_as(&w, "there", 5000, 16);
 	for (size_t i = 0; i < COUNT(mechanisms); i++) {
 		TEST_CASE(mechanisms[i]);
 		yes = least_work(&w, mechanisms[i], "there");
@@ -320,7 +282,7 @@ TEST(a_name_without_an_account_looks_as_accounts_do)
 
 	world_init(&w, 2, "auth: { scram_iterations: 7000 }", "");
 	CHECK_STR(str_c(look_of(&w, 0, "nobody")), "16/7000");
-	account_add(&w, "imported", 4096, 36);
+	world_add_account_as(&w, "imported", 4096, 36);
 	CHECK_STR(str_c(look_of(&w, 0, "imported")), "36/4096");
 	for (unsigned shard = 0; shard < 2; shard++) {
 		CHECK_STR(str_c(look_of(&w, shard, "nobody")), "36/4096");
@@ -370,7 +332,7 @@ TEST(a_new_number_of_iterations_is_taken_over_as_by_accounts)
 	CHECK_STR(str_c(look_of(&w, 0, "romeo")), "16/4096");
 	look_at_many(&w, &first);
 	CHECK_INT(first.old, MANY);
-	account_add(&w, "new", 9000, 16);
+	world_add_account_as(&w, "new", 9000, 16);
 	CHECK_STR(str_c(look_of(&w, 1, "new")), "16/9000");
 	look_at_many(&w, &first);
 	look_at_many(&w, &again);
@@ -395,7 +357,7 @@ TEST(what_was_shown_is_shown_again_after_a_restart)
 	char before[40][32], name[16];
 
 	world_init(&w, 1, UNLIMITED, "");
-	account_add(&w, "new", 9000, 16);
+	world_add_account_as(&w, "new", 9000, 16);
 	look_of(&w, 0, "romeo");
 	look_of(&w, 0, "new");
 	clock_manual_advance(&w.clock, 90 * 86400 * US_PER_S);

@@ -14,6 +14,24 @@
 
 /* --- loading -------------------------------------------------------------- */
 
+/* What is to be loaded for a.example, from a file of its own. */
+struct one_host {
+	struct certs_dir dir;
+	char path[128];
+	struct tls_host_conf host;
+	struct tls_conf conf;
+};
+
+static void
+one_host_init(struct one_host *one)
+{
+	certs_dir_init(&one->dir);
+	certs_dir_file(&one->dir, "host.pem", one->path);
+	one->host = (struct tls_host_conf){ .host = "a.example",
+		.certificate = one->path };
+	one->conf = (struct tls_conf){ .hosts = &one->host, .n_hosts = 1 };
+}
+
 static void
 on_warning(void *arg, bool refused, const char *text)
 {
@@ -49,14 +67,9 @@ static const struct {
 
 TEST(a_certificate_that_clients_will_refuse_is_reported)
 {
-	struct certs_dir dir;
-	char path[128];
-	struct tls_host_conf host = { .host = "a.example",
-		.certificate = path };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+	struct one_host one;
 
-	certs_dir_init(&dir);
-	certs_dir_file(&dir, "host.pem", path);
+	one_host_init(&one);
 	for (size_t i = 0; i < COUNT(warning_cases); i++) {
 		struct buf said = BUF_INIT;
 		struct cert cert;
@@ -64,9 +77,9 @@ TEST(a_certificate_that_clients_will_refuse_is_reported)
 
 		TEST_CASE(warning_cases[i].name);
 		cert_make(&cert, &warning_cases[i].want, NULL);
-		cert_write(&cert, path);
+		cert_write(&cert, one.path);
 		cert_done(&cert);
-		set = tls_set_new(&conf, on_warning, &said, NULL);
+		set = tls_set_new(&one.conf, on_warning, &said, NULL);
 		CHECK(set != NULL);
 		tls_set_unref(set);
 		if (warning_cases[i].warning == NULL)
@@ -76,7 +89,7 @@ TEST(a_certificate_that_clients_will_refuse_is_reported)
 				NULL);
 		buf_done(&said);
 	}
-	certs_dir_done(&dir);
+	certs_dir_done(&one.dir);
 }
 
 /* `tls: expiry_warning' alone says what is soon. */
@@ -86,14 +99,9 @@ TEST(an_end_is_reported_when_it_is_nearer_than_was_asked_for)
 		{ 20, 21, true }, { 20, 19, false }, { 13, 1, false },
 		{ 300, 365, true }, { 5, 0, false },
 	};
-	struct certs_dir dir;
-	char path[128];
-	struct tls_host_conf host = { .host = "a.example",
-		.certificate = path };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+	struct one_host one;
 
-	certs_dir_init(&dir);
-	certs_dir_file(&dir, "host.pem", path);
+	one_host_init(&one);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct cert_want want = {
 			.names = { { CERT_DNS, STR("a.example") } },
@@ -102,25 +110,16 @@ TEST(an_end_is_reported_when_it_is_nearer_than_was_asked_for)
 		struct cert cert;
 
 		cert_make(&cert, &want, NULL);
-		cert_write(&cert, path);
+		cert_write(&cert, one.path);
 		cert_done(&cert);
-		conf.expiry_warning_us =
+		one.conf.expiry_warning_us =
 			cases[i].warning * INT64_C(86400) * US_PER_S;
-		tls_set_unref(tls_set_new(&conf, on_warning, &said, NULL));
+		tls_set_unref(tls_set_new(&one.conf, on_warning, &said, NULL));
 		CHECK((strstr(buf_c(&said), "expires in") != NULL) ==
 			cases[i].told);
 		buf_done(&said);
 	}
-	certs_dir_done(&dir);
-}
-
-static void
-cert_append(const struct cert *cert, const char *path)
-{
-	FILE *f = fopen(path, "a");
-
-	CHECK(f != NULL && PEM_write_X509(f, cert->x509) == 1);
-	CHECK(fclose(f) == 0);
+	certs_dir_done(&one.dir);
 }
 
 static void
@@ -145,14 +144,9 @@ static const struct {
 
 TEST(certificates_end_with_the_first_of_the_chain)
 {
-	struct certs_dir dir;
-	char path[128];
-	struct tls_host_conf host = { .host = "a.example",
-		.certificate = path };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+	struct one_host one;
 
-	certs_dir_init(&dir);
-	certs_dir_file(&dir, "host.pem", path);
+	one_host_init(&one);
 	for (size_t i = 0; i < COUNT(ends_cases); i++) {
 		struct cert_want issuer = { .cn = "CA", .ca = true,
 			.from_days = -20, .to_days = ends_cases[i].issuer };
@@ -166,9 +160,9 @@ TEST(certificates_end_with_the_first_of_the_chain)
 		TEST_CASE(ends_cases[i].ends);
 		cert_make(&ca, &issuer, NULL);
 		cert_make(&cert, &leaf, &ca);
-		cert_write(&cert, path);
-		cert_append(&ca, path);
-		set = tls_set_new(&conf, NULL, NULL, NULL);
+		cert_write(&cert, one.path);
+		cert_append(&ca, one.path);
+		set = tls_set_new(&one.conf, NULL, NULL, NULL);
 		CHECK(set != NULL);
 		tls_set_expiry(set, on_ends, &said);
 		CHECK_STR(buf_str(&said), ends_cases[i].ends);
@@ -177,7 +171,7 @@ TEST(certificates_end_with_the_first_of_the_chain)
 		cert_done(&cert);
 		cert_done(&ca);
 	}
-	certs_dir_done(&dir);
+	certs_dir_done(&one.dir);
 }
 
 TEST(what_cannot_be_loaded_is_named)
@@ -238,19 +232,6 @@ TEST(an_encrypted_key_is_refused_by_its_name)
 	world_done(&w);
 }
 
-static void
-chain_write(const char *path, const struct cert *leaf, const struct cert *more)
-{
-	FILE *f;
-
-	cert_write(leaf, path);
-	f = fopen(path, "a");
-	CHECK(f != NULL);
-	if (more != NULL)
-		CHECK_INT(PEM_write_X509(f, more->x509), 1);
-	CHECK_INT(fclose(f), 0);
-}
-
 TEST(a_chain_that_leads_nowhere_is_reported)
 {
 	const struct cert_want want = { .cn = "leaf",
@@ -266,22 +247,19 @@ TEST(a_chain_that_leads_nowhere_is_reported)
 		{ NULL, "is an intermediate certificate missing?" },
 		{ &stranger, "out of order" },
 	};
-	struct certs_dir dir;
-	char path[128];
-	struct tls_host_conf host = { .host = "a.example",
-		.certificate = path };
-	struct tls_conf conf = { .hosts = &host, .n_hosts = 1 };
+	struct one_host one;
 
-	certs_dir_init(&dir);
-	certs_dir_file(&dir, "chain.pem", path);
+	one_host_init(&one);
 	cert_make(&ca, &ca_want, NULL);
 	cert_make(&stranger, &ca_want, NULL);
 	cert_make(&leaf, &want, &ca);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct buf said = BUF_INIT;
 
-		chain_write(path, &leaf, cases[i].more);
-		tls_set_unref(tls_set_new(&conf, on_warning, &said, NULL));
+		cert_write(&leaf, one.path);
+		if (cases[i].more != NULL)
+			cert_append(cases[i].more, one.path);
+		tls_set_unref(tls_set_new(&one.conf, on_warning, &said, NULL));
 		if (cases[i].warning == NULL)
 			CHECK_STR(buf_str(&said), "");
 		else
@@ -291,7 +269,7 @@ TEST(a_chain_that_leads_nowhere_is_reported)
 	cert_done(&ca);
 	cert_done(&stranger);
 	cert_done(&leaf);
-	certs_dir_done(&dir);
+	certs_dir_done(&one.dir);
 }
 
 /* --- client certificates -------------------------------------------------- */
