@@ -14,21 +14,15 @@
 #include <openssl/evp.h>
 
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
-#include "net/conn.h"
-#include "conf/conf.h"
-#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "account/account.h"
 #include "module/module_int.h"
 #include "server/server_start.h"
-#include "stream/client/c2s.h"
+#include "sim/in_memory.h"
 
-/* 2026-11-21T00:00:00Z */
-#define START_US (INT64_C(1795219200) * US_PER_S)
 /* Accounts in one transaction. */
 #define ACCOUNTS_AT_ONCE 500
 /* Who has each other in their rosters; MILLION_MAX is a multiple. */
@@ -175,80 +169,40 @@ credentials_make(struct million *m)
 
 /* --- the server ----------------------------------------------------------------- */
 
-static struct config *
-config_make(const struct million *m, struct module_registry *modules,
-	const char *folder)
-{
-	struct config_modules known;
-	struct conf_errors mistakes;
-	struct config *conf;
-	struct buf text = BUF_INIT;
-
-	conf_errors_init(&mistakes);
-	module_config(modules, &known);
-	buf_printf(&text, conf_text, m->conf->shards, folder);
-	conf = config_parse("million.yml", buf_str(&text), &known, &mistakes);
-	if (conf == NULL)
-		million_die("configuration", mistakes.texts[0]);
-	conf_errors_done(&mistakes);
-	buf_done(&text);
-	return conf;
-}
-
 void
 million_open(struct million *m, const char *folder)
 {
-	struct module_registry *modules =
-		module_registry_new(m->conf->module_dir);
-	struct config *conf = config_make(m, modules, folder);
-	struct err err = ERR_INIT;
 	struct server_env env = {
 		.clock = &m->clock.clock,
 		.rand = &m->rand.source,
-		.modules = modules,
 	};
-	struct buf path = BUF_INIT;
+	struct buf path = BUF_INIT, yaml = BUF_INIT;
 	struct stat st;
 	bool found;
 
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, LEVEL_ERROR);
 	buf_printf(&path, "%s/million.sqlite", folder);
 	found = stat(buf_c(&path), &st) == 0;
 	buf_done(&path);
-	clock_manual_init(&m->clock, START_US);
+	buf_printf(&yaml, conf_text, m->conf->shards, folder);
+	clock_manual_init(&m->clock, IN_MEMORY_START_US);
 	rand_seeded_init(&m->rand, 1);
-	m->server = server_new(conf, &env, &err);
-	if (m->server == NULL || !server_open(m->server, &err))
-		million_die("server", err.text);
-	server_start(m->server);
-	c2s_start(m->server);
+	m->server = in_memory_start(&env, m->conf->module_dir, &yaml);
 	credentials_make(m);
 	if (!found)
 		accounts_make(m);
 }
 
 static void
-on_all_closed(void *arg)
+on_settle(void *arg)
 {
-	*(bool *)arg = true;
+	million_settle(arg);
 }
 
 void
 million_close(struct million *m)
 {
-	bool closed = false;
-
 	m->closing = true;
-	c2s_close_all(m->server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
-		&closed);
-	for (int i = 0; i < 1000 && !closed; i++) {
-		million_settle(m);
-		million_pass(m, US_PER_S);
-	}
-	if (!closed)
-		million_die("shutdown", "streams do not end");
-	server_stop(m->server);
+	in_memory_stop(m->server, &m->clock, on_settle, m);
 	free(m->logins);
 	free(m->conns);
 }

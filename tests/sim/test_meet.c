@@ -18,6 +18,7 @@
 #include "module/module_int.h"
 #include "server/server_reload.h"
 #include "unit/test.h"
+#include "witness.h"
 #include "world.h"
 
 #define FAST                                                                   \
@@ -28,83 +29,9 @@
 #define KIB "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
 	"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
 
-/* Writes down what it gets, as "message:a iq:b! ". */
-struct guest {
-	struct client c;
-	struct buf seen;
-};
-
-static void
-on_stanza(struct client *c, struct arena *a, struct elem *e)
-{
-	struct guest *g = c->user;
-	struct str id = elem_attr(e, "id");
-	struct str type = elem_attr(e, "type");
-
-	buf_printf(&g->seen, "%.*s:%.*s%s%.*s ", STR_ARG(e->name), STR_ARG(id),
-		str_eq(type, STR("error")) ? "!" : "",
-		id.p == NULL ? (int)type.n : 0, id.p == NULL ? type.p : "");
-	arena_free(a);
-}
-
-static void
-turn(struct guest *g)
-{
-	for (int i = 0; i < 8; i++) {
-		world_settle(g->c.world);
-		client_read(&g->c);
-	}
-}
-
-static void
-turn_shards(struct world *w)
-{
-	for (unsigned i = 0; i < 64; i++)
-		shard_turn(w->server->shards[i % w->n_shards]);
-}
-
-static void
-guest_start(struct guest *g, struct world *w, const char *local, int priority)
-{
-	memset(g, 0, sizeof(*g));
-	client_init(&g->c, w, local, "r");
-	g->c.on_stanza = on_stanza;
-	g->c.user = g;
-	g->c.priority = priority;
-	client_connect(&g->c);
-	turn(g);
-	CHECK(g->c.state == CLIENT_ONLINE);
-}
-
-static void
-guest_done(struct guest *g)
-{
-	client_leave(&g->c);
-	turn(g);
-	client_done(&g->c);
-	buf_done(&g->seen);
-}
-
-static const char *
-seen(struct guest *g)
-{
-	client_read(&g->c);
-	return buf_c(&g->seen);
-}
-
-static struct world *
-world_of_two(uint64_t seed)
-{
-	struct world *w = world_new(seed, 2, TEST_MODULE_DIR, FAST);
-
-	world_add_account(w, "romeo");
-	world_add_account(w, "juliet");
-	return w;
-}
-
 /* n messages that wait for juliet, who is there but does not want any yet. */
 static void
-send_away(struct guest *romeo, unsigned n)
+send_away(struct witness *romeo, unsigned n)
 {
 	struct buf text = BUF_INIT;
 
@@ -113,7 +40,7 @@ send_away(struct guest *romeo, unsigned n)
 	for (unsigned i = 0; i < n; i++) {
 		client_send(&romeo->c, "<message id='%u' type='chat' to='juliet@"
 			WORLD_HOST "'><body>%s</body></message>", i, buf_c(&text));
-		turn(romeo);
+		witness_turn(romeo);
 	}
 	buf_done(&text);
 }
@@ -149,56 +76,56 @@ module_switch(struct world *w, const char *name, bool on)
 
 /* Her connection takes nothing, and what was sent to her begins to come. */
 static void
-begin_delivery(struct guest *romeo, struct guest *juliet)
+begin_delivery(struct witness *romeo, struct witness *juliet)
 {
 	send_away(romeo, 300);
 	conn_mem_take(juliet->c.conn, 0);
 	client_send(&juliet->c, "<presence/>");
-	turn(juliet);
+	witness_turn(juliet);
 }
 
 TEST(a_delivery_that_waits_does_not_outlive_its_module)
 {
-	struct world *w = world_of_two(1);
-	struct guest romeo, juliet;
+	struct world *w = world_of_two(1, TEST_MODULE_DIR, FAST);
+	struct witness romeo, juliet;
 
-	guest_start(&romeo, w, "romeo", 0);
-	guest_start(&juliet, w, "juliet", -1);
+	witness_start_at(&romeo, w, "romeo", 0);
+	witness_start_at(&juliet, w, "juliet", -1);
 	begin_delivery(&romeo, &juliet);
 	module_switch(w, "offline", false);
 	conn_mem_take(juliet.c.conn, SIZE_MAX);
-	turn(&juliet);
+	witness_turn(&juliet);
 	client_send(&romeo.c, LIVE);
-	turn(&romeo);
+	witness_turn(&romeo);
 	CHECK(strstr(seen(&juliet), "message:0 ") != NULL);
 	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
-	guest_done(&romeo);
-	guest_done(&juliet);
+	witness_done(&romeo);
+	witness_done(&juliet);
 	world_free(w);
 }
 
 /* Nobody says that she is not available any more. */
 TEST(a_delivery_that_waits_ends_with_its_session)
 {
-	struct world *w = world_of_two(5);
-	struct guest romeo, juliet;
+	struct world *w = world_of_two(5, TEST_MODULE_DIR, FAST);
+	struct witness romeo, juliet;
 
-	guest_start(&romeo, w, "romeo", 0);
-	guest_start(&juliet, w, "juliet", -1);
+	witness_start_at(&romeo, w, "romeo", 0);
+	witness_start_at(&juliet, w, "juliet", -1);
 	begin_delivery(&romeo, &juliet);
 	module_switch(w, "presence", false);
 	client_break(&juliet.c);
-	turn(&romeo);
+	witness_turn(&romeo);
 	client_done(&juliet.c);
 	buf_done(&juliet.seen);
 	module_switch(w, "presence", true);
-	guest_start(&juliet, w, "juliet", 0);
+	witness_start_at(&juliet, w, "juliet", 0);
 	client_send(&romeo.c, LIVE);
-	turn(&romeo);
+	witness_turn(&romeo);
 	CHECK(strstr(seen(&juliet), "message:299 ") != NULL);
 	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
-	guest_done(&romeo);
-	guest_done(&juliet);
+	witness_done(&romeo);
+	witness_done(&juliet);
 	world_free(w);
 }
 
@@ -225,21 +152,21 @@ on_listed(void *arg, const struct store_answer *answer, const struct err *err)
 /* A read was under way when it began. */
 TEST(nothing_is_stored_for_an_account_behind_its_removal)
 {
-	struct world *w = world_of_two(2);
+	struct world *w = world_of_two(2, TEST_MODULE_DIR, FAST);
 	struct arena *a = arena_new();
-	struct guest romeo, juliet;
+	struct witness romeo, juliet;
 	size_t left = 99;
 	int removed = 0;
 
-	guest_start(&romeo, w, "romeo", 0);
-	guest_start(&juliet, w, "juliet", -1);
+	witness_start_at(&romeo, w, "romeo", 0);
+	witness_start_at(&juliet, w, "juliet", -1);
 	send_away(&romeo, 300);
 	client_send(&juliet.c, "<presence/>");
 	turn_shards(w); /* it is being read, but not answered yet */
 	account_remove(w->server->shards[0], jid_of(a, "juliet"), on_done,
 		&removed);
 	turn_shards(w);
-	turn(&juliet);
+	witness_turn(&juliet);
 	CHECK_INT(removed, 1);
 	store_list(w->server->store,
 		(struct store_place){ STR(WORLD_HOST), STR("juliet"),
@@ -247,8 +174,8 @@ TEST(nothing_is_stored_for_an_account_behind_its_removal)
 		&w->server->shards[0]->mailbox, on_listed, &left);
 	world_settle(w);
 	CHECK_INT(left, 0);
-	guest_done(&romeo);
-	guest_done(&juliet);
+	witness_done(&romeo);
+	witness_done(&juliet);
 	arena_free(a);
 	world_free(w);
 }
@@ -272,14 +199,14 @@ on_disk(void *arg, bool writes)
 /* What waits behind a change that was not stored. */
 TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 {
-	struct world *w = world_of_two(3);
+	struct world *w = world_of_two(3, TEST_MODULE_DIR, FAST);
 	struct faults faults = { 1, 1 };
-	struct guest romeo, juliet;
+	struct witness romeo, juliet;
 
-	guest_start(&romeo, w, "romeo", 0);
-	guest_start(&juliet, w, "juliet", 0);
+	witness_start_at(&romeo, w, "romeo", 0);
+	witness_start_at(&juliet, w, "juliet", 0);
 	client_send(&romeo.c, "<presence to='juliet@" WORLD_HOST "/r' id='p'/>");
-	turn(&romeo);
+	witness_turn(&romeo);
 	CHECK(strstr(seen(&juliet), "presence:p ") != NULL);
 	store_fail_when(w->server->store, on_disk, &faults);
 	client_send(&romeo.c,
@@ -287,15 +214,15 @@ TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 	turn_shards(w);
 	client_send(&juliet.c, "<message id='back' to='romeo@" WORLD_HOST
 		"'><body>x</body></message>");
-	turn(&juliet);
+	witness_turn(&juliet);
 	CHECK(romeo.c.closed);
 	CHECK(strstr(seen(&juliet), "message:live ") != NULL);
 	CHECK(strstr(seen(&juliet), "presence:unavailable ") != NULL);
-	guest_done(&romeo);
-	guest_start(&romeo, w, "romeo", 0);
+	witness_done(&romeo);
+	witness_start_at(&romeo, w, "romeo", 0);
 	CHECK(strstr(seen(&romeo), "message:back ") != NULL);
-	guest_done(&romeo);
-	guest_done(&juliet);
+	witness_done(&romeo);
+	witness_done(&juliet);
 	world_free(w);
 }
 
@@ -312,20 +239,20 @@ TEST(an_answer_that_has_to_wait_is_not_too_large_for_that)
 	for (int held = 0; held < 2; held++) {
 		struct world *w = world_new(4, 1, TEST_MODULE_DIR,
 			"limits: { stanza_bytes: 64KiB, inbox_bytes: 64KiB }\n");
-		struct guest romeo, juliet;
+		struct witness romeo, juliet;
 		struct buf text = BUF_INIT;
 
 		TEST_CASE(held ? "held" : "in line");
 		world_add_account(w, "romeo");
 		world_add_account(w, "juliet");
-		guest_start(&romeo, w, "romeo", 0);
-		guest_start(&juliet, w, "juliet", 0);
+		witness_start_at(&romeo, w, "romeo", 0);
+		witness_start_at(&juliet, w, "juliet", 0);
 		for (int i = 0; i < 3000; i++)
 			buf_add_c(&text, "<A/>");
 		client_send(&romeo.c, "<iq type='set' id='s'><vCard "
 			"xmlns='vcard-temp'>%s</vCard></iq>",
 			buf_c(&text));
-		turn(&romeo);
+		witness_turn(&romeo);
 		client_send(&juliet.c, "<iq type='get' id='g' to='romeo@"
 			WORLD_HOST "'><vCard xmlns='vcard-temp'/></iq>");
 		turn_shards(w);
@@ -338,11 +265,11 @@ TEST(an_answer_that_has_to_wait_is_not_too_large_for_that)
 				"<item jid='a@x.example'/></query></iq>");
 		turn_shards(w);
 		CHECK(strstr(seen(&juliet), "iq:g ") == NULL);
-		turn(&juliet);
+		witness_turn(&juliet);
 		CHECK(strstr(seen(&juliet), "iq:g ") != NULL);
 		buf_done(&text);
-		guest_done(&romeo);
-		guest_done(&juliet);
+		witness_done(&romeo);
+		witness_done(&juliet);
 		world_free(w);
 	}
 }
@@ -356,14 +283,14 @@ TEST(memory_that_presence_takes_is_that_of_who_has_sent_it)
 	struct world *w = world_new(6, 2, TEST_MODULE_DIR,
 		"limits: { memory: 8MiB, bytes_per_second: 1GiB, "
 		"bytes_burst: 1GiB }\n");
-	struct guest romeo, juliet, shown[SHOWN];
+	struct witness romeo, juliet, shown[SHOWN];
 	struct buf text = BUF_INIT;
 
 	world_add_account(w, "romeo");
 	world_add_account(w, "juliet");
 	world_add_account(w, "tybalt");
-	guest_start(&romeo, w, "romeo", 0);
-	guest_start(&juliet, w, "juliet", 0);
+	witness_start_at(&romeo, w, "romeo", 0);
+	witness_start_at(&juliet, w, "juliet", 0);
 	conn_mem_take(juliet.c.conn, 0);
 	send_away(&romeo, 100);
 	for (int i = 0; i < 200000; i++)
@@ -374,12 +301,12 @@ TEST(memory_that_presence_takes_is_that_of_who_has_sent_it)
 		snprintf(shown[i].c.resource, sizeof(shown[i].c.resource), "%d",
 			i);
 		client_connect(&shown[i].c);
-		turn(&shown[i]);
+		witness_turn(&shown[i]);
 		client_send(&shown[i].c,
 			"<presence><status>%s</status></presence>",
 			buf_c(&text));
 		for (int j = 0; j <= i; j++)
-			turn(&shown[j]);
+			witness_turn(&shown[j]);
 	}
 	for (int i = 0; i < 300; i++)
 		world_sleep(w, 20 * US_PER_MS);
@@ -391,8 +318,8 @@ TEST(memory_that_presence_takes_is_that_of_who_has_sent_it)
 	}
 	buf_done(&text);
 	conn_mem_take(juliet.c.conn, SIZE_MAX);
-	guest_done(&romeo);
-	guest_done(&juliet);
+	witness_done(&romeo);
+	witness_done(&juliet);
 	world_free(w);
 }
 

@@ -7,8 +7,6 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "xml/elem.h"
-#include "net/conn.h"
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -16,90 +14,15 @@
 #include "account/roster.h"
 #include "../peek.h"
 #include "unit/test.h"
+#include "witness.h"
 #include "world.h"
-
-#define TURNS 64
-
-/* A client that writes down what it gets: "presence:a iq:b! ", the ! for an
- * error. */
-struct witness {
-	struct client c;
-	struct buf seen;
-};
-
-static void
-on_stanza(struct client *c, struct arena *a, struct elem *e)
-{
-	struct witness *w = c->user;
-	struct str id = elem_attr(e, "id");
-
-	if (id.p != NULL && !str_is(id, "roster"))
-		buf_printf(&w->seen, "%.*s:%.*s%s ", STR_ARG(e->name),
-			STR_ARG(str_starts(id, STR("push-")) ? STR("push") :
-							       id),
-			str_eq(elem_attr(e, "type"), STR("error")) ? "!" : "");
-	arena_free(a);
-}
-
-static void
-turn_shards(struct world *w)
-{
-	for (unsigned i = 0; i < TURNS; i++)
-		shard_turn(w->server->shards[i % w->n_shards]);
-}
-
-static void
-witness_turn(struct witness *x)
-{
-	for (int i = 0; i < 8; i++) {
-		world_settle(x->c.world);
-		client_read(&x->c);
-	}
-}
-
-static void
-witness_start(struct witness *x, struct world *w, const char *local)
-{
-	memset(x, 0, sizeof(*x));
-	client_init(&x->c, w, local, "r");
-	x->c.on_stanza = on_stanza;
-	x->c.user = x;
-	client_connect(&x->c);
-	witness_turn(x);
-}
-
-static const char *
-seen(struct witness *x)
-{
-	client_read(&x->c);
-	return buf_c(&x->seen);
-}
-
-static void
-witness_done(struct witness *x)
-{
-	client_leave(&x->c);
-	witness_turn(x);
-	client_done(&x->c);
-	buf_done(&x->seen);
-}
-
-static struct world *
-world_of_two(uint64_t seed)
-{
-	struct world *w = world_new(seed, 2, TEST_MODULE_DIR, "");
-
-	world_add_account(w, "romeo");
-	world_add_account(w, "juliet");
-	return w;
-}
 
 #define JULIET " to='juliet@" WORLD_HOST "' "
 #define BODY "><body>x</body></message>"
 
 TEST(nothing_overtakes_a_subscription_that_is_not_durable_yet)
 {
-	struct world *w = world_of_two(1);
+	struct world *w = world_of_two(1, TEST_MODULE_DIR, "");
 	struct witness romeo, juliet;
 
 	witness_start(&romeo, w, "romeo");
@@ -120,7 +43,7 @@ TEST(nothing_overtakes_a_subscription_that_is_not_durable_yet)
 
 TEST(a_roster_set_is_answered_when_it_is_durable)
 {
-	struct world *w = world_of_two(2);
+	struct world *w = world_of_two(2, TEST_MODULE_DIR, "");
 	struct witness romeo;
 
 	witness_start(&romeo, w, "romeo");
@@ -139,7 +62,7 @@ TEST(a_roster_set_is_answered_when_it_is_durable)
 
 TEST(what_comes_during_a_delivery_from_storage_comes_after_it)
 {
-	struct world *w = world_of_two(3);
+	struct world *w = world_of_two(3, TEST_MODULE_DIR, "");
 	struct witness romeo, juliet;
 
 	witness_start(&romeo, w, "romeo");
@@ -168,7 +91,7 @@ TEST(what_comes_during_a_delivery_from_storage_comes_after_it)
 /* hostile 16, 46 */
 TEST(floods_and_forgeries_do_not_reach_the_client)
 {
-	struct world *w = world_of_two(4);
+	struct world *w = world_of_two(4, TEST_MODULE_DIR, "");
 	struct witness romeo, juliet;
 
 	witness_start(&romeo, w, "romeo");
@@ -242,7 +165,7 @@ roster_text(struct world *w, struct buf *out)
 TEST(changes_behind_one_that_is_not_stored_fail_with_it)
 {
 	for (unsigned n = 1; n < 200; n += n < 4 ? 1 : 49) {
-		struct world *w = world_of_two(5);
+		struct world *w = world_of_two(5, TEST_MODULE_DIR, "");
 		struct faults faults = { 0, 0 };
 		struct buf before = BUF_INIT, after = BUF_INIT, want = BUF_INIT;
 		struct witness romeo;
@@ -283,7 +206,7 @@ TEST(changes_behind_one_that_is_not_stored_fail_with_it)
 
 TEST(an_approval_that_is_not_stored_is_refused_and_can_be_made_again)
 {
-	struct world *w = world_of_two(6);
+	struct world *w = world_of_two(6, TEST_MODULE_DIR, "");
 	struct faults faults = { 0, 0 };
 	struct witness romeo, juliet;
 
@@ -312,7 +235,7 @@ TEST(an_approval_that_is_not_stored_is_refused_and_can_be_made_again)
 /* Who has asked is told, though his server has done its part. */
 TEST(a_request_that_cannot_be_stored_is_refused)
 {
-	struct world *w = world_of_two(7);
+	struct world *w = world_of_two(7, TEST_MODULE_DIR, "");
 	struct faults faults = { 0, 0 };
 	struct witness romeo, juliet;
 
@@ -369,7 +292,7 @@ befriend(struct witness *romeo, struct witness *juliet)
 TEST(contacts_hear_of_a_removal_when_it_is_durable)
 {
 	for (int fails = 1; fails >= 0; fails--) {
-		struct world *w = world_of_two(8);
+		struct world *w = world_of_two(8, TEST_MODULE_DIR, "");
 		struct faults faults = { (unsigned)fails, 0 };
 		struct witness romeo, juliet;
 		struct arena *a = arena_new();
@@ -414,7 +337,7 @@ TEST(contacts_hear_of_a_removal_when_it_is_durable)
 
 TEST(sessions_end_when_their_account_cannot_be_read_anew)
 {
-	struct world *w = world_of_two(9);
+	struct world *w = world_of_two(9, TEST_MODULE_DIR, "");
 	struct faults faults = { 1, 1 };
 	struct witness romeo, juliet;
 

@@ -8,14 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "in_memory.h"
 #include "base/arena.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "xml/parser.h"
-#include "net/conn.h"
-#include "conf/conf.h"
-#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -25,99 +22,47 @@
 #include "account/roster.h"
 #include "module/module_int.h"
 #include "server/server_start.h"
-#include "stream/client/c2s.h"
 
-/* 2026-11-21T00:00:00Z */
-#define START_US (INT64_C(1795219200) * US_PER_S)
-
-static const char conf_text[] =
-	"shards: %u\n"
-	"storage: { driver: memory }\n"
-	"auth: { scram_iterations: 4096 }\n"
-	"hosts:\n"
-	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"
-	"%s";
-
-static _Noreturn void
-die(const char *what, const char *why)
-{
-	fprintf(stderr, "%s: %s\n", what, why);
-	exit(2);
-}
-
-static struct config *
-world_config(struct module_registry *modules, unsigned n_shards,
-	const char *more)
-{
-	struct config_modules known;
-	struct conf_errors mistakes;
-	struct config *conf;
-	struct buf text = BUF_INIT;
-
-	conf_errors_init(&mistakes);
-	module_config(modules, &known);
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	buf_printf(&text, conf_text, n_shards, more);
-#pragma GCC diagnostic pop
-	conf = config_parse("world.yml", buf_str(&text), &known, &mistakes);
-	if (conf == NULL)
-		die("configuration", mistakes.texts[0]);
-	conf_errors_done(&mistakes);
-	buf_done(&text);
-	return conf;
-}
+#define CONF_TEXT                                                              \
+	"shards: %u\n"                                                         \
+	"storage: { driver: memory }\n"                                        \
+	"auth: { scram_iterations: 4096 }\n"                                   \
+	"hosts:\n"                                                             \
+	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"                    \
+	"%s"
 
 struct world *
 world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 	const char *more_conf)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
-	struct module_registry *modules = module_registry_new(module_dir);
-	struct config *conf = world_config(modules, n_shards, more_conf);
-	struct err err = ERR_INIT;
+	struct buf yaml = BUF_INIT;
 	struct server_env env = {
 		.clock = &w->clock.clock,
 		.rand = &w->rand.source,
-		.modules = modules,
 		.store_in_memory = true,
 	};
 
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, LEVEL_ERROR);
-	clock_manual_init(&w->clock, START_US);
+	buf_printf(&yaml, CONF_TEXT, n_shards, more_conf);
+	clock_manual_init(&w->clock, IN_MEMORY_START_US);
 	rand_seeded_init(&w->rand, seed);
 	rand_seeded_init(&w->turns, ~seed);
 	w->n_shards = n_shards;
 	w->xml = xml_pool_new();
-	w->server = server_new(conf, &env, &err);
-	if (w->server == NULL || !server_open(w->server, &err))
-		die("server", err.text);
-	server_start(w->server);
-	c2s_start(w->server);
+	w->server = in_memory_start(&env, module_dir, &yaml);
 	return w;
 }
 
 static void
-on_all_closed(void *arg)
+on_settle(void *arg)
 {
-	*(bool *)arg = true;
+	world_settle(arg);
 }
 
 void
 world_free(struct world *w)
 {
-	bool closed = false;
-
-	c2s_close_all(w->server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
-		&closed);
-	for (int i = 0; i < 1000 && !closed; i++) {
-		world_settle(w);
-		clock_manual_advance(&w->clock, US_PER_S);
-	}
-	if (!closed)
-		die("shutdown", "streams do not end");
-	server_stop(w->server);
+	in_memory_stop(w->server, &w->clock, on_settle, w);
 	xml_pool_free(w->xml);
 	free(w);
 }
@@ -201,13 +146,13 @@ world_add_account(struct world *w, const char *local)
 	if (!credentials_derive(&creds, STR(WORLD_PASSWORD),
 		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN, &w->rand.source,
 		NULL))
-		die("account", "the password is refused");
+		in_memory_die("account", "the password is refused");
 	credentials_format(&text, &creds);
 	account_create(w->server->shards[0], jid, buf_str(&text), on_account,
 		&wait);
 	world_settle(w);
 	if (!wait.done || !wait.ok)
-		die("account", local);
+		in_memory_die("account", local);
 	buf_done(&text);
 	arena_free(a);
 }

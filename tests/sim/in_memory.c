@@ -1,0 +1,77 @@
+/*
+ * in_memory.c - a whole server in one thread: its beginning and its end.
+ */
+#include "config.h"
+
+#include "in_memory.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "conf/conf.h"
+#include "conf/conf_error.h"
+#include "core/server.h"
+#include "module/module_int.h"
+#include "server/server_start.h"
+#include "stream/client/c2s.h"
+
+void
+in_memory_die(const char *what, const char *why)
+{
+	fprintf(stderr, "%s: %s\n", what, why);
+	exit(2);
+}
+
+struct server *
+in_memory_start(
+	struct server_env *env, const char *module_dir, struct buf *yaml)
+{
+	struct config_modules known;
+	struct conf_errors mistakes;
+	struct config *conf;
+	struct server *srv;
+	struct err err = ERR_INIT;
+
+	for (int i = 0; i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, LEVEL_ERROR);
+	env->modules = module_registry_new(module_dir);
+	conf_errors_init(&mistakes);
+	module_config(env->modules, &known);
+	conf = config_parse("test.yml", buf_str(yaml), &known, &mistakes);
+	if (conf == NULL)
+		in_memory_die("configuration", mistakes.texts[0]);
+	conf_errors_done(&mistakes);
+	buf_done(yaml);
+	srv = server_new(conf, env, &err);
+	if (srv == NULL || !server_open(srv, &err))
+		in_memory_die("server", err.text);
+	server_start(srv);
+	c2s_start(srv);
+	return srv;
+}
+
+static void
+on_all_closed(void *arg)
+{
+	*(bool *)arg = true;
+}
+
+void
+in_memory_stop(struct server *srv, struct clock_manual *clock,
+	void (*settle)(void *arg), void *arg)
+{
+	bool closed = false;
+
+	c2s_close_all(srv, STREAM_SYSTEM_SHUTDOWN, on_all_closed, &closed);
+	for (int i = 0; i < 1000 && !closed; i++) {
+		settle(arg);
+		clock_manual_advance(clock, US_PER_S);
+	}
+	if (!closed)
+		in_memory_die("shutdown", "streams do not end");
+	server_stop(srv);
+}

@@ -1,0 +1,100 @@
+/*
+ * witness.c - a client of a world that writes down what it gets.
+ */
+#include "config.h"
+
+#include "witness.h"
+
+#include "base/arena.h"
+#include "xml/elem.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "unit/test.h"
+
+#define TURNS 64
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct witness *x = c->user;
+	struct str id = elem_attr(e, "id"), type = elem_attr(e, "type");
+	bool error = str_eq(type, STR("error"));
+
+	if (str_starts(id, STR("push-")))
+		id = STR("push");
+	if (x->sees_all && id.p == NULL)
+		id = type;
+	if (id.p != NULL && (x->sees_all || !str_eq(id, STR("roster"))))
+		buf_printf(&x->seen, "%.*s:%.*s%s ", STR_ARG(e->name),
+			STR_ARG(id), error ? "!" : "");
+	arena_free(a);
+}
+
+void
+witness_turn(struct witness *x)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(x->c.world);
+		client_read(&x->c);
+	}
+}
+
+static void
+witness_begin(struct witness *x, struct world *w, const char *local,
+	int priority, bool sees_all)
+{
+	*x = (struct witness){ .sees_all = sees_all };
+	client_init(&x->c, w, local, "r");
+	x->c.on_stanza = on_stanza;
+	x->c.user = x;
+	x->c.priority = priority;
+	client_connect(&x->c);
+	witness_turn(x);
+	CHECK(x->c.state == CLIENT_ONLINE);
+}
+
+void
+witness_start(struct witness *x, struct world *w, const char *local)
+{
+	witness_begin(x, w, local, 0, false);
+}
+
+void
+witness_start_at(
+	struct witness *x, struct world *w, const char *local, int priority)
+{
+	witness_begin(x, w, local, priority, true);
+}
+
+const char *
+seen(struct witness *x)
+{
+	client_read(&x->c);
+	return buf_c(&x->seen);
+}
+
+void
+witness_done(struct witness *x)
+{
+	client_leave(&x->c);
+	witness_turn(x);
+	client_done(&x->c);
+	buf_done(&x->seen);
+}
+
+void
+turn_shards(struct world *w)
+{
+	for (unsigned i = 0; i < TURNS; i++)
+		shard_turn(w->server->shards[i % w->n_shards]);
+}
+
+struct world *
+world_of_two(uint64_t seed, const char *module_dir, const char *conf)
+{
+	struct world *w = world_new(seed, 2, module_dir, conf);
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	return w;
+}

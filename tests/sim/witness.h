@@ -1,0 +1,38 @@
+/*
+ * witness.h - a client of a world that writes down what it gets, as
+ * "presence:a iq:b! ": the name, the id, and ! for an error.
+ */
+#ifndef SIM_WITNESS_H
+#define SIM_WITNESS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "world.h"
+
+struct witness {
+	struct client c;
+	struct buf seen;
+	/* What has no id, too, by its type; and the first roster. */
+	bool sees_all;
+};
+
+/* Logs in and settles; local is the account's. */
+void witness_start(struct witness *x, struct world *w, const char *local);
+/* The same, of a priority, and sees all. */
+void witness_start_at(
+	struct witness *x, struct world *w, const char *local, int priority);
+void witness_done(struct witness *x);
+/* Until nothing moves. */
+void witness_turn(struct witness *x);
+/* What it got since it started; borrowed until it gets more. */
+const char *seen(struct witness *x);
+
+/* The shards turn, and the store does not. */
+void turn_shards(struct world *w);
+/* With accounts of romeo and juliet; module_dir and conf as for world_new(). */
+struct world *world_of_two(
+	uint64_t seed, const char *module_dir, const char *conf);
+
+#endif
