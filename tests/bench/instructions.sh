@@ -143,7 +143,8 @@ versions() {
 measure() {
 	echo "row instructions allocations frees system_calls"
 	for row in "$@"; do
-		counts=$(count "$row")
+		counts=$(count "$row") && test -n "$counts" ||
+			die "$row: nothing was counted"
 		# how often the store's threads wait is a matter of luck
 		case $row in
 		login-* | store-* | fetch-*) counts="${counts% *} -" ;;
@@ -210,6 +211,7 @@ check() {
 
 update() {
 	versions >"$work/baseline"
+	# all of it, or nothing is written
 	measure $rows >>"$work/baseline"
 	cat "$work/baseline"
 	cp "$work/baseline" "$baseline"
