@@ -61,6 +61,9 @@ struct line {
 };
 
 #define CUT_MARK "..."
+/* Stands for a quote of the format, as opposed to one of a value, until a line is
+ * built.  Values that have it themselves are written as if there were none. */
+#define QUOTE '\x01'
 
 /* --- building a line ------------------------------------------------------ */
 
@@ -79,6 +82,14 @@ line_add(struct line *l, const char *p, size_t n)
 	memcpy(l->text + l->n, p, n);
 	l->n += n;
 	return true;
+}
+
+static bool
+line_cut(struct line *l)
+{
+	memcpy(l->text + l->n, CUT_MARK, strlen(CUT_MARK));
+	l->n += strlen(CUT_MARK);
+	return false;
 }
 
 static void
@@ -113,11 +124,10 @@ plain_bytes(const char *p, size_t n)
 	return i;
 }
 
-static void
-line_add_escaped(struct line *l, const char *s)
+/* False when it was cut, and nothing may follow. */
+static bool
+line_add_escaped(struct line *l, const char *s, size_t left)
 {
-	size_t left = strlen(s);
-
 	while (left > 0) {
 		size_t n = plain_bytes(s, left);
 		char code[8];
@@ -135,15 +145,80 @@ line_add_escaped(struct line *l, const char *s)
 				(unsigned)(unsigned char)*s);
 			fits = line_add(l, code, strlen(code));
 		}
-		if (!fits) {
-			memcpy(l->text + l->n, CUT_MARK, strlen(CUT_MARK));
-			l->n += strlen(CUT_MARK);
-			return;
-		}
+		if (!fits)
+			return line_cut(l);
 		s += n;
 		left -= n;
 	}
+	return true;
 }
+
+/* Between two QUOTEs, what would end the value is escaped. */
+static void
+line_add_text(struct line *l, const char *s)
+{
+	const char *ends[] = { "\x01", "\x01\"\\" };
+	bool quoted = false, fits = true;
+
+	while (fits && *s != '\0') {
+		size_t n = strcspn(s, ends[quoted]);
+		char escaped[] = { '\\', s[n], '\0' };
+
+		fits = line_add_escaped(l, s, n);
+		s += n;
+		if (!fits || *s == '\0')
+			continue;
+		if (*s == QUOTE) {
+			quoted = !quoted;
+			fits = line_add(l, "\"", 1) || line_cut(l);
+		} else {
+			fits = line_add(l, escaped, 2) || line_cut(l);
+		}
+		s++;
+	}
+}
+
+static size_t
+count_quotes(const char *s)
+{
+	size_t n = 0;
+
+	for (; *s != '\0'; s++)
+		n += *s == QUOTE;
+	return n;
+}
+
+/* What is not literal here differs from a literal in its quotes alone. */
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+
+/* True with QUOTE for the quotes of the format, else as it is: that would be
+ * unclear. */
+static bool
+text_make(char out[LINE_MAX_BYTES], const char *fmt, va_list ap)
+{
+	char marked[LINE_MAX_BYTES];
+	size_t n = strlen(fmt);
+	va_list again;
+	int used;
+	bool clear;
+
+	va_copy(again, ap);
+	n = MIN(n, sizeof(marked) - 1);
+	for (size_t i = 0; i < n; i++)
+		marked[i] = fmt[i] == '"' ? QUOTE : fmt[i];
+	marked[n] = '\0';
+	used = vsnprintf(out, LINE_MAX_BYTES, marked, ap);
+	clear = count_quotes(out) == count_quotes(marked) ||
+		(used >= LINE_MAX_BYTES &&
+			count_quotes(out) < count_quotes(marked));
+	if (!clear)
+		vsnprintf(out, LINE_MAX_BYTES, fmt, again);
+	va_end(again);
+	return clear;
+}
+
+#pragma GCC diagnostic pop
 
 /* value as n digits to at, and mark behind them; returns what follows. */
 static char *
@@ -200,7 +275,7 @@ line_add_who(struct line *l, struct log_who who)
 	if (text[0] == '\0')
 		return;
 	line_add_c(l, " ");
-	line_add_escaped(l, text);
+	line_add_escaped(l, text, strlen(text));
 }
 
 static void
@@ -224,10 +299,11 @@ log_write(enum log_area area, enum log_level level, struct log_who who,
 	struct line l = { .n = 0 };
 	char text[LINE_MAX_BYTES];
 	int saved = errno;
+	bool marked;
 	va_list ap;
 
 	va_start(ap, fmt);
-	vsnprintf(text, sizeof(text), fmt, ap);
+	marked = text_make(text, fmt, ap);
 	va_end(ap);
 	if (sink.target != LOG_TO_SYSLOG) {
 		if (sink.journal)
@@ -240,7 +316,10 @@ log_write(enum log_area area, enum log_level level, struct log_who who,
 	line_add_c(&l, area_names[area]);
 	line_add_who(&l, who);
 	line_add_c(&l, ": ");
-	line_add_escaped(&l, text);
+	if (marked)
+		line_add_text(&l, text);
+	else
+		line_add_escaped(&l, text, strlen(text));
 	line_send(&l, level);
 	errno = saved;
 }

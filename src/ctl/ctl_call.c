@@ -149,6 +149,17 @@ call_new(struct ctl_client *c, const struct command *command)
 	return cc;
 }
 
+/* As the log writes what stands in quotes. */
+static void
+value_add(struct buf *text, struct str value)
+{
+	for (size_t i = 0; i < MIN(value.n, VALUE_LOGGED); i++) {
+		if (value.p[i] == '"' || value.p[i] == '\\')
+			buf_add_c(text, "\\");
+		buf_add(text, &value.p[i], 1);
+	}
+}
+
 /* Who, what, on whom: values stand in the log, but for secrets and files, which
  * may hold some. */
 static void
@@ -163,11 +174,13 @@ call_log(const struct ctl_call *cc)
 
 		if (value.p == NULL)
 			continue;
-		if (arg->type == ARG_SECRET || arg->type == ARG_FILE)
+		if (arg->type == ARG_SECRET || arg->type == ARG_FILE) {
 			buf_printf(&text, " %s=...", arg->name);
-		else
-			buf_printf(&text, " %s=\"%.*s\"", arg->name,
-				(int)MIN(value.n, VALUE_LOGGED), value.p);
+			continue;
+		}
+		buf_printf(&text, " %s=\"", arg->name);
+		value_add(&text, value);
+		buf_add_c(&text, "\"");
 	}
 	log_info(LOG_CTL, LOG_NOBODY, "command command=\"%s\" uid=%u%s",
 		command->name, (unsigned)cc->uid, buf_c(&text));

@@ -157,6 +157,54 @@ TEST(log_escapes_what_could_forge_a_line)
 	place_close();
 }
 
+TEST(log_escapes_what_could_end_a_value)
+{
+	static const char *const cases[][2] = {
+		{ "plain", "plain" },
+		{ "", "" },
+		{ "\"b\" is unknown", "\\\"b\\\" is unknown" },
+		{ "x\" forged=\"y", "x\\\" forged=\\\"y" },
+		{ "\\", "\\\\" },
+		{ "a\\\"", "a\\\\\\\"" },
+		{ "\n", "\\x0a" },
+		/* written as if there were no quotes */
+		{ "\x01", "\\x01" },
+	};
+	char want[128];
+
+	place_open();
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		TEST_CASE(cases[i][0]);
+		log_error(LOG_NET, LOG_NOBODY,
+			"cannot a=\"%s\" n=%d b=\"%.*s\" c=%s", cases[i][0],
+			7, (int)strlen(cases[i][0]), cases[i][0], "q\"q");
+		snprintf(want, sizeof(want),
+			"error net: cannot a=\"%s\" n=7 b=\"%s\" c=q\"q",
+			cases[i][1], cases[i][1]);
+		CHECK_CSTR(last_line(), want);
+	}
+	place_close();
+}
+
+TEST(log_cuts_a_value_of_quotes_as_any_other)
+{
+	char text[6000];
+
+	place_open();
+	memset(text, '"', sizeof(text) - 1);
+	for (size_t n = 1990; n < sizeof(text); n++) {
+		text[n] = '\0';
+		log_error(LOG_NET, LOG_NOBODY, "a=\"%s\"", text);
+		text[n] = '"';
+		CHECK(strlen(place_read(place.path)) <= 4096);
+		CHECK(n < 2100 ||
+			strstr(place.text, "\\\"...\n") != NULL ||
+			strstr(place.text, "\"...\n") != NULL);
+		CHECK(truncate(place.path, 0) == 0);
+	}
+	place_close();
+}
+
 TEST(log_cuts_a_line_that_is_too_long_and_says_so)
 {
 	char in[10001];
