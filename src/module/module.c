@@ -60,7 +60,7 @@ module_close(struct module_registry *r, struct module_entry *entry)
 		command_forget_module(r->server, entry);
 		if (entry->module->unload != NULL)
 			entry->module->unload(r->server);
-		log_info(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
+		log_debug(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
 			entry->module->name);
 	}
 	entry->module = NULL;
@@ -222,7 +222,7 @@ module_start(struct module_registry *r, struct module_entry *entry,
 	if (entry->module->commands != NULL)
 		command_register_module(srv, entry->module->commands, entry);
 	entry->loaded = true;
-	log_info(LOG_MODULE, LOG_NOBODY, "loaded module=%s specs=\"%s\"",
+	log_debug(LOG_MODULE, LOG_NOBODY, "loaded module=%s specs=\"%s\"",
 		entry->module->name,
 		entry->module->specs != NULL ? entry->module->specs : "");
 	return true;
