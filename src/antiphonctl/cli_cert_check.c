@@ -276,8 +276,8 @@ hosts_check(const struct config *c, const char *host, json_t *rows)
 			host_check(c, h, rows) != CLI_OK)
 			rc = CLI_FAILED;
 	}
-	if (json_array_size(rows) == 0) {
-		fprintf(stderr, "antiphonctl: %s: there is no such host\n",
+	if (host != NULL && json_array_size(rows) == 0) {
+		fprintf(stderr, "antiphonctl: %s is no host of %s\n", host,
 			c->path);
 		rc = CLI_FAILED;
 	}

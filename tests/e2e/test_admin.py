@@ -291,6 +291,9 @@ def test_checks_ask_a_running_server_for_its_paths(own_server):
     assert "module" not in done.stderr
     done = ctl(socket, "cert", "check")
     assert done.returncode == 0 and server.domain in done.stdout
+    done = ctl(socket, "cert", "check", "nosuch.example")
+    assert done.returncode == 1
+    assert "nosuch.example is no host of " + server.conf_path in done.stderr
     for words in ["check-config"], ["cert", "check"]:
         done = ctl(socket + ".none", *words)
         assert done.returncode == 3 and "not running" in done.stderr
