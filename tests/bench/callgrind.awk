@@ -28,13 +28,13 @@ function allocates(name) {
 	return name ~ /^(malloc|calloc|realloc|reallocarray|memalign|aligned_alloc|posix_memalign)$/
 }
 
-# A folder of ours, or the library.
+# A folder of ours, with those in it, or the library.
 function place(    folder) {
-	if (!match(file, /(src\/[a-z]+|modules)\/[^\/]*$/))
+	if (!match(file, /(src\/[a-z]+|modules)(\/[a-z]+)*\/[^\/]*$/))
 		return base(object)
 	folder = substr(file, RSTART)
-	sub(/\/[^\/]*$/, "", folder)
-	return folder
+	match(folder, /^(src\/[a-z]+|modules)/)
+	return substr(folder, 1, RLENGTH)
 }
 
 # The most expensive ones, a unit.
