@@ -10,6 +10,7 @@
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/module_ctx.h"
 #include "account/account.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_int.h"
@@ -223,6 +224,58 @@ TEST(who_asks_again_when_loading_has_failed_is_told_again)
 	entity_loaded(asking.again);
 	CHECK_INT(asking.n_told, 2);
 	world_done(&w);
+}
+
+/* --- what is kept with entities of any class ---------------------------------------- */
+
+static void
+on_state_done(const struct slot_kind *kind, void *object, void *state)
+{
+	struct module_entry *entry = (struct module_entry *)
+		CONTAINER_OF(kind, struct module_entry, entity_slot);
+
+	CHECK(object != NULL);
+	CHECK_INT(*(int *)state, 7);
+	atomic_fetch_add(&entry->refs, 1);
+}
+
+static void
+keep(struct entity *e, const struct module_entry *entry)
+{
+	int *state = slot_get(&e->slots, &entry->entity_slot);
+
+	CHECK_INT(*state, 0);
+	*state = 7;
+}
+
+TEST(what_a_module_keeps_with_an_entity_ends_once)
+{
+	struct module_entry entry = {
+		.entity_slot = { sizeof(int), on_state_done },
+	};
+	struct err err = ERR_INIT;
+	struct entity *e;
+	struct world w;
+
+	world_init(&w, 1, "", "");
+	world_advance(&w, 3600 * US_PER_S);
+	e = entity_get(w.server->shards[0], &slow_class, ROMEO);
+	keep(e, &entry);
+	entity_loaded(e);
+	CHECK(!entity_close(e, STREAM_HOST_GONE, NULL)); /* it has nothing */
+	entity_reload(e);
+	entity_forget_module(e, &entry); /* it leaves the host */
+	CHECK_INT(entry.refs, 1);
+	keep(e, &entry);
+	entity_drop(e);
+	CHECK_INT(entry.refs, 2);
+	e = entity_get(w.server->shards[0], &slow_class, ROMEO);
+	keep(e, &entry);
+	err_set(&err, ERR_STORAGE, "as a test wants it");
+	entity_failed(e, &err);
+	CHECK_INT(entry.refs, 3);
+	world_done(&w);
+	CHECK_INT(entry.refs, 3);
 }
 
 /* --- what a client can make grow ---------------------------------------------------- */
