@@ -1,6 +1,6 @@
 /*
  * server.h - the whole, as each part of it sees it: shards, store, configuration,
- * modules; and which shard has what.
+ * modules.
  *
  * src/server makes it, and puts a new configuration in force.
  */
@@ -59,6 +59,10 @@ struct server {
 /* --- any thread ---------------------------------------------------------- */
 
 /* Of a bare address: what finds its place (place.h), and its entry there. */
-uint64_t server_hash(const struct server *srv, struct str bare);
+static inline uint64_t
+server_hash(const struct server *srv, struct str bare)
+{
+	return hash_bytes(&srv->hash_key, bare.p, bare.n);
+}
 
 #endif
