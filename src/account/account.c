@@ -268,6 +268,7 @@ const struct entity_class account_class = {
 	.load_absent = account_load_absent,
 	.receive = account_receive,
 	.receive_shared = account_receive_shared,
+	.told = account_told,
 	.warm = account_warm,
 	.is_held = account_is_held,
 	.is_idle = account_is_idle,

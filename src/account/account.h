@@ -17,6 +17,7 @@
 #include "xmpp/error.h"
 #include "store/store.h"
 #include "core/entity.h"
+#include "core/question.h"
 #include "account/account_hold.h"
 #include "account/account_line.h"
 #include "account/roster.h"
@@ -97,7 +98,9 @@ uint64_t account_credentials_mark(const struct server *srv, struct str text);
 
 /* --- any shard: the answer comes back to from, after the call has returned ---- */
 
-typedef void (*account_done_fn)(void *arg, bool ok, const struct err *err);
+/* Each is asked of the account, wherever it lives, and takes its turn there
+ * (core/entity_message.h, which names the errors that are common to all). */
+typedef question_fn account_done_fn;
 
 /* Creates an account; ERR_CONFLICT if there is one.  creds_text is copied.  Done
  * when it is durable. */
@@ -116,6 +119,10 @@ void account_remove(struct shard *from, struct jid bare, account_done_fn done,
  * ERR_MISSING when there is none. */
 void account_kick(struct shard *from, struct jid bare, struct str resource,
 	const char *text, account_done_fn done, void *arg);
+
+/* Its stanzas are shown in the log, or not any more; ERR_MISSING. */
+void account_trace(struct shard *from, struct jid bare, bool on,
+	account_done_fn done, void *arg);
 
 /* The stored credentials; text is STR_NONE when there is no such account.
  * Borrowed. */

@@ -17,10 +17,10 @@
 #include "xmpp/datetime.h"
 #include "conf/conf.h"
 #include "store/store.h"
+#include "core/entity_message.h"
 #include "core/host.h"
-#include "core/place.h"
 #include "core/shard.h"
-#include "account/account.h"
+#include "account/account_int.h"
 
 /* At the worker at one time, so that logins and registrations get their turn
  * between the lines. */
@@ -136,42 +136,23 @@ told_read(struct entity *e, void *arg)
 
 /* What is on disk by now is what is true: whoever has shown a password before it
  * was made (hostile 33) finds other credentials. */
-static void
-told_loaded(struct entity *e, void *arg)
+void
+account_batch_told(struct account *acc, struct entity_message *m)
 {
-	if (e == NULL)
-		return;
-	account_of(e)->anonymous = false;
-	account_reload(account_of(e));
-	entity_when_loaded(e, told_read, arg);
-}
-
-/* Owner shard.  The account is loaded only if it is in memory already, or
- * somebody wants to know of new ones. */
-static void
-told_arrive(struct shard *sh, void *arg)
-{
-	char *bare = arg;
-	struct jid jid = jid_trusted(str_c(bare));
-	struct host *host = shard_host(sh, jid_domain(jid));
-	struct entity *e = entity_find(sh, jid_str(jid));
-
-	entity_created(sh, jid_str(jid));
-	if (e == NULL && host != NULL &&
-		host->hooks[HOOK_ACCOUNT_CREATED].n != 0)
-		e = entity_get(sh, &account_class, jid);
-	free(bare);
-	if (e != NULL)
-		entity_when_loaded(e, told_loaded, NULL);
+	acc->anonymous = false;
+	account_reload(acc);
+	entity_when_loaded(&acc->e, told_read, NULL);
+	entity_answer(m, NULL);
 }
 
 static void
 line_tell(const struct batch_line *l)
 {
-	const struct server *srv = l->batch->shard->server;
-
-	place_post(srv, server_place_of(srv, jid_str(l->jid)), told_arrive,
-		str_dup(jid_str(l->jid)), l->jid.len);
+	entity_tell(l->batch->shard,
+		&(struct entity_message){
+			.kind = TELL_CREATED,
+			.to = l->jid,
+		});
 }
 
 /* --- committing --------------------------------------------------------- */

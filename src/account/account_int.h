@@ -7,6 +7,7 @@
 #include "account/account.h"
 
 struct account_read;
+struct entity_message;
 struct session;
 struct wire;
 
@@ -33,6 +34,11 @@ void account_deliver_now(struct account *acc, struct stanza *st);
  * it: it was to have it at wall_us. */
 void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);
 
+/* account_admin.c: m is taken. */
+void account_told(struct entity *e, struct entity_message *m);
+/* account_batch.c, session_flow.c: TELL_CREATED, TELL_REST. */
+void account_batch_told(struct account *acc, struct entity_message *m);
+void session_flow_told(struct account *acc, struct entity_message *m);
 /* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
 void account_close_sessions(struct account *acc, struct str keep,
 	enum stream_cond cond, const char *text);

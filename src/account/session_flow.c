@@ -17,8 +17,8 @@
 #include "base/timer.h"
 #include "conf/conf.h"
 #include "core/budget.h"
+#include "core/entity_message.h"
 #include "core/host.h"
-#include "core/place.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account_int.h"
@@ -237,14 +237,6 @@ flow_is_above(struct session_flow *f)
 
 /* --- slowing those who send ------------------------------------------------------- */
 
-/* On its way to the sender's shard. */
-struct slowing {
-	int64_t rest_us;
-	int64_t max_us;
-	size_t n;
-	char from[];
-};
-
 static void
 on_rested(struct timer *t)
 {
@@ -268,21 +260,16 @@ session_slow(struct session *s, int64_t rest_us, int64_t max_us)
 	session_rest(s, SESSION_REST_READER);
 }
 
-static void
-on_slowing(struct shard *sh, void *arg)
+void
+session_flow_told(struct account *acc, struct entity_message *m)
 {
-	struct slowing *slow = arg;
-	struct jid from = jid_trusted((struct str){ slow->from, slow->n });
-	struct entity *e = entity_find(sh, jid_bare_str(from));
-	struct session *s = NULL;
+	struct session *s = session_find(acc, m->resource);
 
-	if (e != NULL && e->state == ENTITY_LOADED)
-		s = session_find(account_of(e), jid_resource(from));
 	if (s != NULL) {
-		session_slow(s, slow->rest_us, slow->max_us);
+		session_slow(s, m->number[0], m->number[1]);
 		s->flow->rests_as_sender = true;
 	}
-	free(slow);
+	entity_answer(m, NULL);
 }
 
 /*
@@ -311,19 +298,16 @@ static void
 flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
 	int64_t max_us)
 {
-	struct shard *sh = f->shard;
-	struct slowing *slow;
-
 	if (!jid_is_set(from) || jid_is_bare(from) ||
-		shard_host(sh, jid_domain(from)) == NULL)
+		shard_host(f->shard, jid_domain(from)) == NULL)
 		return;
-	slow = xmalloc(sizeof(*slow) + from.len);
-	slow->rest_us = rest_us;
-	slow->max_us = max_us;
-	slow->n = from.len;
-	memcpy(slow->from, from.text, from.len);
-	place_post(sh->server, server_place_of(sh->server, jid_bare_str(from)),
-		on_slowing, slow, sizeof(*slow) + slow->n);
+	entity_tell(f->shard,
+		&(struct entity_message){
+			.kind = TELL_REST,
+			.to = from,
+			.resource = jid_resource(from),
+			.number = { rest_us, max_us },
+		});
 }
 
 /* To what the client itself has sent: what another client says is an answer may

@@ -12,7 +12,6 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/datetime.h"
-#include "core/place.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account.h"
@@ -185,7 +184,7 @@ sessions_run(struct command_call *call)
 /* --- kick --------------------------------------------------------------- */
 
 static void
-on_kicked(void *arg, bool ok, const struct err *err)
+on_told(void *arg, bool ok, const struct err *err)
 {
 	if (ok)
 		command_done(arg);
@@ -201,63 +200,10 @@ kick_run(struct command_call *call)
 
 	/* values are NUL-terminated, like all that lies in an arena */
 	account_kick(call->shard, jid, jid_resource(jid),
-		text.p != NULL ? text.p : KICK_TEXT, on_kicked, call);
+		text.p != NULL ? text.p : KICK_TEXT, on_told, call);
 }
 
 /* --- trace -------------------------------------------------------------- */
-
-struct tracing {
-	struct command_call *call;
-	struct jid jid; /* in the call's arena */
-	bool on;
-	bool found;
-};
-
-static void
-trace_end(struct shard *from, void *arg)
-{
-	struct tracing *t = arg;
-	struct command_call *call = t->call;
-	struct err err = ERR_INIT;
-
-	(void)from;
-	if (t->found) {
-		command_done(call);
-	} else {
-		err_set(&err, ERR_MISSING, "there is no account %.*s",
-			STR_ARG(jid_str(t->jid)));
-		command_fail(call, &err);
-	}
-	free(t);
-}
-
-static void
-trace_loaded(struct entity *e, void *arg)
-{
-	struct tracing *t = arg;
-
-	if (e != NULL && account_of(e)->exists) {
-		account_of(e)->traced = t->on;
-		t->found = true;
-	}
-	if (e != NULL)
-		entity_check_idle(e);
-	shard_post(t->call->shard, trace_end, t, 0);
-}
-
-static void
-trace_arrive(struct shard *sh, void *arg)
-{
-	struct tracing *t = arg;
-	struct entity *e = NULL;
-
-	if (shard_host(sh, jid_domain(t->jid)) != NULL)
-		e = entity_get(sh, &account_class, t->jid);
-	if (e != NULL)
-		entity_when_loaded(e, trace_loaded, t);
-	else
-		shard_post(t->call->shard, trace_end, t, 0);
-}
 
 static bool
 trace_check(struct command_call *call, struct err *err)
@@ -272,14 +218,8 @@ trace_check(struct command_call *call, struct err *err)
 static void
 trace_run(struct command_call *call)
 {
-	struct str what = command_value(call, "state");
-	struct tracing *t = xcalloc(1, sizeof(*t));
-
-	t->call = call;
-	t->jid = jid_bare(jid_trusted(command_value(call, "jid")));
-	t->on = str_is(what, "on");
-	place_post(call->server, server_place_of(call->server, jid_str(t->jid)),
-		trace_arrive, t, 0);
+	account_trace(call->shard, jid_trusted(command_value(call, "jid")),
+		str_is(command_value(call, "state"), "on"), on_told, call);
 }
 
 /* --- the table ---------------------------------------------------------- */

@@ -20,6 +20,7 @@
 #include "core/shard.h"
 
 struct entity;
+struct entity_message;
 struct entity_waiter;
 struct module_entry;
 struct slot;
@@ -39,6 +40,9 @@ struct entity_class {
 	 * recipient, or to NULL. */
 	void (*receive_shared)(struct entity *e, struct stanza *st,
 		struct wire **wire_io);
+	/* One message (entity_message.h), taken, once e is loaded and not held:
+	 * it is answered now or later.  NULL: there is nothing to tell it. */
+	void (*told)(struct entity *e, struct entity_message *m);
 	/* Asks for what receive() will touch, a step further each time; touches
 	 * only what the steps before have asked for.  May be NULL. */
 	void (*warm)(const struct entity *e, unsigned step);

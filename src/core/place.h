@@ -74,7 +74,9 @@ place_of_number(uint32_t n)
 
 /* Runs fn(its shard, arg) there in one of its next turns, never before this has
  * returned; in order with all else that the caller's thread posts there.  bytes
- * is what arg holds in memory. */
+ * is what arg holds in memory.  For what stays in this process, as connections
+ * do, so p is on this node; what is for an entity is a stanza or an
+ * entity_message, which could go further. */
 void place_post(const struct server *srv, struct place p,
 	void (*fn)(struct shard *sh, void *arg), void *arg, size_t bytes);
 

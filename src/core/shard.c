@@ -21,6 +21,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/question.h"
 #include "core/router.h"
 #include "core/slot.h"
 #include "core/stats.h"
@@ -267,6 +268,7 @@ shard_free(struct shard *sh)
 	slot_drop_all(&sh->slots, sh);
 	net_free(sh->net);
 	xml_pool_free(sh->xml);
+	questions_free(sh->questions);
 	free(sh->spare_requests);
 	timer_queue_done(&sh->timers);
 	if (sh->base != NULL) {

@@ -33,6 +33,7 @@ struct entity;
 struct event;
 struct event_base;
 struct net;
+struct questions;
 struct requests;
 struct slot;
 struct xml_pool;
@@ -77,6 +78,7 @@ struct shard {
 	struct rand_buffered buffered;
 	struct table entities;     /* struct entity, by bare address */
 	struct idle_places idle;   /* those of them that nobody needs */
+	struct questions *questions; /* asked of other places; or NULL */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
