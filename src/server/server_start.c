@@ -20,6 +20,7 @@
 #include "store/store.h"
 #include "core/budget.h"
 #include "core/cert_expiry.h"
+#include "core/entity.h"
 #include "core/host.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -290,6 +291,10 @@ server_stop(struct server *srv)
 {
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_join(srv->shards[i]);
+	server_settle(srv);
+	/* who still waits for an entity is answered, wherever he is */
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		entity_drop_all(srv->shards[i]);
 	server_settle(srv);
 	server_free(srv);
 }

@@ -12,6 +12,7 @@
 #include "core/entity_message.h"
 #include "core/question.h"
 #include "account/account.h"
+#include "../peek.h"
 #include "unit/test.h"
 #include "world.h"
 
@@ -419,6 +420,41 @@ TEST(who_asks_more_than_may_be_open_is_told_and_the_others_are_answered)
 	CHECK_INT(q[0].why, ERR_MISSING);
 	free(q);
 	world_free(w);
+}
+
+/* --- the end ------------------------------------------------------------------ */
+
+/* Whoever waits for an account that is held when the server stops is answered,
+ * on shards that are there. */
+TEST(who_waits_when_the_server_stops_is_answered)
+{
+	for (unsigned owner = 0; owner < SHARDS; owner++) {
+		struct world *w = world_of(8, "");
+		struct asked made, q[SHARDS];
+		char bare[64];
+		struct shard *sh;
+
+		for (unsigned i = 0;; i++) {
+			snprintf(bare, sizeof(bare), "u%u@" WORLD_HOST, i);
+			sh = peek_owner(w->server, str_c(bare));
+			if (sh->index == owner)
+				break;
+		}
+		ask(&made, w, CREATE, 0, bare);
+		world_settle(w);
+		CHECK(made.ok);
+		account_hold(account_of(entity_find(sh, str_c(bare))));
+		for (unsigned i = 0; i < SHARDS; i++)
+			ask(&q[i], w, REMOVE, i, bare);
+		world_settle(w);
+		for (unsigned i = 0; i < SHARDS; i++)
+			CHECK_INT(q[i].answers, 0);
+		world_free(w);
+		for (unsigned i = 0; i < SHARDS; i++) {
+			CHECK_INT(q[i].answers, 1);
+			CHECK_INT(q[i].why, ERR_STORAGE);
+		}
+	}
 }
 
 TEST_MAIN
