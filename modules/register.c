@@ -60,18 +60,12 @@ static const struct option register_options[] = {
 	{ .name = NULL },
 };
 
-/* Of a shard. */
-struct register_state {
-	struct rate rate; /* of addresses and accounts */
-};
-
+/* What a shard keeps is a struct rate, of addresses and accounts. */
 static void
 on_shard_done(struct shard *sh, void *arg)
 {
-	struct register_state *state = arg;
-
 	(void)sh;
-	rate_done(&state->rate);
+	rate_done(arg);
 }
 
 /* --- what was sent ------------------------------------------------------------------ */
@@ -264,7 +258,7 @@ job_admit(struct shard *sh, void *arg)
 	struct job *job = arg;
 	struct host *host = shard_host(sh, jid_domain(job->jid));
 	struct module_ctx *m = NULL;
-	struct register_state *state;
+	struct rate *rate;
 
 	job->shard = sh;
 	if (host != NULL)
@@ -278,9 +272,8 @@ job_admit(struct shard *sh, void *arg)
 			"The server is busy, try again in a minute");
 		return;
 	}
-	state = module_shard_state(m, sh);
-	if (!rate_admit(&state->rate, job->key, job->max, WINDOW_US,
-		    sh->now_us)) {
+	rate = module_shard_state(m, sh);
+	if (!rate_admit(rate, job->key, job->max, WINDOW_US, sh->now_us)) {
 		job_end(job, COND_RESOURCE_CONSTRAINT,
 			"That was too often, try again in an hour");
 		return;
@@ -438,36 +431,45 @@ on_stream_features(struct module_ctx *m, void *arg)
 
 /* --- users ------------------------------------------------------------------------------ */
 
+/* Is it asked by whom the account is, of it or of its host?  His session may have
+ * ended since: what is asked concerns the account. */
+static bool
+is_user(const struct iq *iq)
+{
+	return iq->account != NULL || (jid_local(iq->st->from).n != 0 &&
+		str_eq(jid_domain(iq->st->from), iq->host->domain));
+}
+
 /* XEP-0077 §3.1 */
 static enum hook_result
 on_user_get(struct module_ctx *m, struct iq *iq)
 {
-	const struct session *s = iq_sender(iq);
 	struct arena *a = iq->st->arena;
 	struct elem *query;
 
 	(void)m;
-	if (s == NULL)
+	if (!is_user(iq))
 		return HOOK_PASS;
 	query = iq_payload(iq, NS_REGISTER, "query");
 	elem_add(a, query, NS_REGISTER, "registered");
 	elem_add_with_text(a, query, NS_REGISTER, "username",
-		account_local(s->account));
+		jid_local(iq->st->from));
 	elem_add(a, query, NS_REGISTER, "password");
 	iq_result(iq, query);
 	return HOOK_HANDLED;
 }
 
-/* COND_NONE: the password may be changed (XEP-0077 §3.3, table 2). */
+/* COND_NONE: the password may be changed (XEP-0077 §3.3, table 2).  s: who asks,
+ * or NULL when he has ended. */
 static enum stanza_cond
 change_cond(const struct register_conf *conf, const struct session *s,
 	const struct iq *iq, const struct fields *f, const char **text_out)
 {
 	struct str local;
 
-	if (!conf->password_change || s->account->anonymous)
+	if (!conf->password_change || (s != NULL && s->account->anonymous))
 		return COND_NOT_ALLOWED;
-	if (!session_is_secure(s)) {
+	if (!iq->st->secure) {
 		*text_out = "Use TLS first";
 		return COND_NOT_AUTHORIZED;
 	}
@@ -477,7 +479,7 @@ change_cond(const struct register_conf *conf, const struct session *s,
 	}
 	/* hostile 32 */
 	if (!jid_prep_local(&local, iq->st->arena, f->username, NULL) ||
-		!str_eq(local, account_local(s->account))) {
+		!str_eq(local, jid_local(iq->st->from))) {
 		*text_out = "This is not your name";
 		return COND_NOT_ALLOWED;
 	}
@@ -486,7 +488,7 @@ change_cond(const struct register_conf *conf, const struct session *s,
 }
 
 static void
-user_change(struct module_ctx *m, struct session *s, struct iq *iq,
+user_change(struct module_ctx *m, const struct session *s, struct iq *iq,
 	struct fields *f)
 {
 	const char *text = NULL;
@@ -499,7 +501,8 @@ user_change(struct module_ctx *m, struct session *s, struct iq *iq,
 		job->jid = jid_bare(iq->st->from);
 		job->keep = jid_resource(iq->st->from);
 		job->key = jid_str(job->jid);
-		job->peer = s->ops->describe(s->stream, "peer");
+		if (s != NULL)
+			job->peer = s->ops->describe(s->stream, "peer");
 		job->peer = arena_str(iq->st->arena, str_c(job->peer)).p;
 		job->max = CHANGES_PER_HOUR;
 	}
@@ -539,33 +542,32 @@ static void
 user_remove(struct module_ctx *m, const struct session *s, struct iq *iq)
 {
 	const struct register_conf *conf = m->conf;
-	struct shard *sh = iq->shard;
+	bool allowed = conf->removal && (s == NULL || !s->account->anonymous);
 	bool alone = elem_count(iq->payload) == 1;
 	struct removal *r;
 
-	if (!alone || !conf->removal || s->account->anonymous) {
+	if (!alone || !allowed) {
 		iq_error(iq, alone ? COND_NOT_ALLOWED : COND_BAD_REQUEST, NULL);
 		return;
 	}
 	r = xmalloc(sizeof(*r));
 	*r = (struct removal){ module_hold(m), iq };
 	iq_keep(iq);
-	account_remove(sh, jid_bare(iq->st->from), on_removed, r);
+	account_remove(iq->shard, jid_bare(iq->st->from), on_removed, r);
 }
 
 static enum hook_result
 on_user_set(struct module_ctx *m, struct iq *iq)
 {
-	struct session *s = iq_sender(iq);
 	struct fields f;
 
-	if (s == NULL)
+	if (!is_user(iq))
 		return HOOK_PASS;
 	f = fields_read(iq->st->arena, iq->payload);
 	if (f.remove)
-		user_remove(m, s, iq);
+		user_remove(m, iq_sender(iq), iq);
 	else
-		user_change(m, s, iq, &f);
+		user_change(m, iq_sender(iq), iq, &f);
 	return HOOK_HANDLED;
 }
 
@@ -591,6 +593,6 @@ MODULE(register) = {
 	.conf_size = sizeof(struct register_conf),
 	.hooks = register_hooks,
 	.iqs = register_iqs,
-	.shard_state = sizeof(struct register_state),
+	.shard_state = sizeof(struct rate),
 	.shard_done = on_shard_done,
 };

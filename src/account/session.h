@@ -142,14 +142,6 @@ session_takes_messages(const struct session *s)
 	return s->presence != NULL && s->priority >= 0;
 }
 
-/* Over TLS, at this moment? */
-static inline bool
-session_is_secure(const struct session *s)
-{
-	return s->stream != NULL && s->ops->describe != NULL &&
-		s->ops->describe(s->stream, "tls") != NULL;
-}
-
 /*
  * The client's presence is st now (borrowed; its from is stamped, it has no to),
  * or none any more (NULL).  Runs HOOK_SESSION_AVAILABLE, _MESSAGES and

@@ -60,6 +60,7 @@ struct stanza {
 	enum stanza_kind kind;
 	enum stanza_type type;
 	bool made_here;    /* by the server; no peer can pretend it */
+	bool secure;       /* our client sent it over TLS; nor this */
 	uint64_t to_hash;              /* the router's: where to is */
 	const struct recipients *many; /* the router's, in the arena: a stanza
 					* for several, which has no to */

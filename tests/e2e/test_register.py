@@ -206,6 +206,20 @@ def test_password_change(scene, to):
     c.auth(a.name, "another-one")
 
 
+def test_password_changes_over_tls_only(own_server):
+    server = own_server({
+        "listen": [{"kind": "c2s", "address": "127.0.0.1", "port": 0,
+                    "tls": "none"}],
+        "hosts": {"other.test": {"auth": {"tls_required": "no"}}}})
+    server.adduser("romeo", "secret-one", "other.test")
+    c = Client(server, domain="other.test").login("romeo", "secret-one",
+                                                  kind="none")
+    change = fields(username="romeo", password="another-one")
+    for to in (None, "other.test", "romeo@other.test"):
+        assert error(c.iq("set", change, to)) == "not-authorized"
+    assert c.iq("set", query("<remove/>")).get("type") == "result"
+
+
 def test_password_of_another(scene):
     """hostile-32"""
     romeo = scene.login("romeo/a")

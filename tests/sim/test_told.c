@@ -422,6 +422,62 @@ TEST(who_asks_more_than_may_be_open_is_told_and_the_others_are_answered)
 	world_free(w);
 }
 
+/* --- the last wish ------------------------------------------------------------ */
+
+#define TO_HOST " to='" WORLD_HOST "'"
+#define CHANGE                                                                 \
+	"<query xmlns='jabber:iq:register'><username>romeo</username>"         \
+	"<password>another secret</password></query>"
+#define FLEE "<query xmlns='jabber:iq:register'><remove/></query>"
+
+static void
+turn(struct client *c)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(c->world);
+		client_read(c);
+	}
+}
+
+/* RFC 6120 §4.4: what was sent before the end of the stream is done. */
+static void
+check_last_wish(const char *to, bool removes)
+{
+	struct world *w = world_of(10, "");
+	struct buf before = BUF_INIT, after = BUF_INIT;
+	struct client romeo;
+
+	world_add_account(w, "romeo");
+	stored(w, NAME, &before);
+	client_init(&romeo, w, "romeo", "r");
+	client_connect(&romeo);
+	turn(&romeo);
+	CHECK_INT(romeo.state, CLIENT_ONLINE);
+	client_send(&romeo, "<iq type='set' id='x'%s>%s</iq></stream:stream>",
+		to, removes ? FLEE : CHANGE);
+	turn(&romeo);
+	stored(w, NAME, &after);
+	if (removes)
+		CHECK_CSTR(buf_c(&after), "");
+	else
+		CHECK(after.n != 0 && strcmp(buf_c(&before), buf_c(&after)));
+	check_memory(w);
+	client_done(&romeo);
+	buf_done(&before);
+	buf_done(&after);
+	world_free(w);
+}
+
+TEST(what_a_session_asks_of_its_account_is_done_though_it_has_ended)
+{
+	check_last_wish("", true);
+	check_last_wish(TO_HOST, true);
+	check_last_wish(" to='" NAME "'", true);
+	check_last_wish("", false);
+	check_last_wish(TO_HOST, false);
+	check_last_wish(" to='" NAME "'", false);
+}
+
 /* --- the end ------------------------------------------------------------------ */
 
 /* Whoever waits for an account that is held when the server stops is answered,

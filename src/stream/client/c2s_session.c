@@ -92,6 +92,7 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 
 	if (c2s_bound_iq(c, st))
 		return;
+	st->secure = conn_is_secure(c->conn);
 	if (!c2s_refuses(c, st) && !session_receive(c->session, st)) {
 		c2s_end(c, STREAM_INVALID_FROM,
 			"\"from\" is not your address");
