@@ -20,6 +20,7 @@ enum err_code {
 	ERR_REFUSED,  /* not permitted */
 	ERR_BUSY,     /* not now; trying again later makes sense */
 	ERR_STORAGE,  /* the store could not do it */
+	ERR_DISK,     /* the disk takes no writes at all; later it may */
 	ERR_TLS,      /* the TLS library refused */
 	ERR_CLOSED,   /* the other side is gone */
 };

@@ -113,6 +113,20 @@ status_expiry(struct command_call *call)
 	command_number(call, "expires_days", days);
 }
 
+static void
+status_writes(struct command_call *call)
+{
+	struct store_outage outage;
+
+	store_outage(call->server->store, &outage);
+	command_field(call, "writes", outage.now ? STR("refused") : STR("ok"));
+	if (!outage.now)
+		return;
+	command_number(call, "refused_s", outage.for_us / US_PER_S);
+	command_number(call, "refused", (int64_t)outage.refused);
+	command_field(call, "refused_why", str_c(outage.why.text));
+}
+
 /* As somebody in another folder finds it. */
 static void
 status_path(struct command_call *call, const char *name, const char *path)
@@ -144,6 +158,7 @@ status_end(struct shard *from, void *arg)
 				"memory" :
 				config_storage_drivers
 					[srv->newest->config->storage.driver]));
+	status_writes(call);
 	status_path(call, "config", srv->config_path);
 	status_path(call, "modules", srv->module_dir);
 	status_hosts(call);
@@ -235,6 +250,8 @@ stats_store(struct command_call *call)
 	stat_show(call, "store_reads", (int64_t)s.reads);
 	stat_show(call, "store_writes", (int64_t)s.writes);
 	stat_show(call, "store_failures", (int64_t)s.failures);
+	stat_show(call, "store_outages", (int64_t)s.outages);
+	stat_show(call, "store_refused", (int64_t)s.refused);
 	stat_show(call, "store_commits", (int64_t)s.batches.n);
 	stats_hist(call, "store_batch", &s.batches);
 	stats_hist(call, "store_batch_minute", &s.late_batches);

@@ -24,6 +24,7 @@ static const char *const code_names[] = {
 	[ERR_REFUSED] = "refused",
 	[ERR_BUSY] = "busy",
 	[ERR_STORAGE] = "storage",
+	[ERR_DISK] = "disk",
 	[ERR_TLS] = "tls",
 	[ERR_CLOSED] = "closed",
 };

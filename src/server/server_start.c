@@ -12,6 +12,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "base/text.h"
 #include "base/worker.h"
@@ -62,6 +63,23 @@ server_workers(const struct server *srv)
 	return srv->threaded ? MIN(cores_found(), WORKERS_MAX) : 0;
 }
 
+/* The store's writer thread.  Two lines for all of it, however much is refused
+ * meanwhile. */
+static void
+on_outage(void *arg, const struct store_outage *outage)
+{
+	(void)arg;
+	if (outage->now)
+		log_error(LOG_STORE, LOG_NOBODY,
+			"the disk takes no writes, what has to be stored is refused until it does reason=\"%s\"",
+			outage->why.text);
+	else
+		log_warn(LOG_STORE, LOG_NOBODY,
+			"the disk takes writes again after_s=%lld refused=%llu",
+			(long long)(outage->for_us / US_PER_S),
+			(unsigned long long)outage->refused);
+}
+
 static bool
 server_open_store(struct server *srv, struct err *err)
 {
@@ -74,6 +92,7 @@ server_open_store(struct server *srv, struct err *err)
 		.readers = (unsigned)conf->storage.readers,
 		.inline_work = !srv->threaded,
 		.may_be_new = srv->may_be_new,
+		.on_outage = on_outage,
 	};
 
 	srv->store = store_open(&sc, err);

@@ -31,7 +31,8 @@ struct store_driver {
 	/* writer: a transaction around a batch, and inside it a savepoint
 	 * around each store_tx that has changed something before it fails.  An
 	 * operation that fails changes nothing.  ERR_STORAGE means that the
-	 * whole batch is lost, any other code the one store_tx.
+	 * whole batch is lost, ERR_DISK that the disk takes no writes at all,
+	 * any other code the one store_tx.
 	 * A begin that fails leaves nothing open.
 	 * Others: begin to rollback is one view of the database, in which no
 	 * write of another handle appears. */

@@ -90,6 +90,15 @@ req_accept(struct store *s, struct store_req *req)
 	return true;
 }
 
+/* With the lock. */
+static bool
+write_accept(struct store *s, struct store_req *req)
+{
+	if (!req->failed && !s->closing && !store_takes_writes(s))
+		return store_outage_refuse(s, &req->err);
+	return req_accept(s, req);
+}
+
 static void
 req_refuse(struct store *s, struct store_req *req)
 {
@@ -109,7 +118,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 	req->bytes = arena_bytes(req->arena);
 	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
-	if (!req_accept(s, req)) {
+	if (!write_accept(s, req)) {
 		store_chain_break(tx->chain, s->asked + 1);
 		req_refuse(s, req);
 		return;
@@ -198,6 +207,7 @@ store_stats(struct store *s, struct store_stats *out)
 
 	pthread_mutex_lock(&s->lock);
 	*out = s->stats;
+	out->refused = atomic_load(&s->refused);
 	hist_window_sum(&s->late_batches, now_us, &out->late_batches);
 	hist_window_sum(&s->late_commit_us, now_us, &out->late_commit_us);
 	pthread_mutex_unlock(&s->lock);
@@ -213,9 +223,20 @@ store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes), void *arg)
 	s->fails_arg = arg;
 }
 
+void
+store_set_full(struct store *s, bool full)
+{
+	assert(s->conf.inline_work);
+	s->is_full = full;
+}
+
 bool
 store_is_to_fail(const struct store *s, bool writes, struct err *err)
 {
+	if (writes && s->is_full) {
+		err_set(err, ERR_DISK, "the disk is full, as a test wants it");
+		return true;
+	}
 	if (s->fails == NULL || !s->fails(s->fails_arg, writes))
 		return false;
 	err_set(err, ERR_STORAGE, "the disk fails, as a test wants it");
@@ -254,6 +275,8 @@ store_turn(struct store *s)
 	assert(s->conf.inline_work);
 	/* these are ready because no write before them is left */
 	any = turn_reads(s);
+	if (!store_takes_writes(s))
+		any = store_outage_probe(s) || any;
 	pthread_mutex_lock(&s->lock);
 	STAILQ_CONCAT(&writes, &s->writes);
 	pthread_mutex_unlock(&s->lock);
@@ -319,6 +342,7 @@ static struct store *
 store_new(const struct store_conf *conf, const struct store_driver *driver)
 {
 	struct store *s = xcalloc(1, sizeof(*s));
+	pthread_condattr_t attr;
 
 	s->driver = driver;
 	s->conf = *conf;
@@ -327,7 +351,10 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	s->n_readers = conf->inline_work ? 0 : MAX(conf->readers, 1);
 	s->readers = xcalloc(MAX(s->n_readers, 1), sizeof(*s->readers));
 	pthread_mutex_init(&s->lock, NULL);
-	pthread_cond_init(&s->writes_changed, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&s->writes_changed, &attr);
+	pthread_condattr_destroy(&attr);
 	pthread_cond_init(&s->reads_changed, NULL);
 	pthread_cond_init(&s->copies_changed, NULL);
 	hist_window_init(&s->late_batches, LATE_US);

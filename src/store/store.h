@@ -41,6 +41,14 @@ struct store;
 /* A range ends with the entry that reaches this; complete is then false. */
 #define STORE_RANGE_MAX ((size_t)32 << 20)
 
+/* While the disk takes no writes. */
+struct store_outage {
+	bool now;
+	struct err why;   /* which file, and what to do */
+	int64_t for_us;   /* how long already, or how long it was */
+	uint64_t refused; /* writes, since it began */
+};
+
 struct store_conf {
 	const char *driver; /* "sqlite", "memory" */
 	const char *path;   /* of the database file; sqlite only */
@@ -48,6 +56,9 @@ struct store_conf {
 	bool may_be_new;    /* even where there was a database before */
 	/* No threads: work is done by store_turn(), for simulations. */
 	bool inline_work;
+	/* It begins, or it is over.  The writer thread; may be NULL. */
+	void (*on_outage)(void *arg, const struct store_outage *outage);
+	void *on_outage_arg;
 };
 
 /* One map or log of one owner. */
@@ -81,6 +92,24 @@ bool store_turn(struct store *s);
  * NULL: nothing fails. */
 void store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes),
 	void *arg);
+/* inline_work, for simulations: the disk takes no writes from now on, or does
+ * again, which each turn finds out. */
+void store_set_full(struct store *s, bool full);
+
+/* --- any thread: a disk that takes no writes ---------------------------- */
+
+/*
+ * A disk that is full, read-only or broken is a state of the store.  It begins
+ * when a commit fails for such a reason.  From then on writes are refused at
+ * once, with ERR_DISK, and reads go on.  Every few seconds the store tries to
+ * write as much as has failed; when that is on disk, it is over.
+ *
+ * Who asks before he changes anything in memory has nothing to take back.
+ */
+bool store_takes_writes(const struct store *s);
+/* Counts one that was refused without asking the store. */
+void store_note_refused(struct store *s);
+void store_outage(struct store *s, struct store_outage *out);
 
 /* --- any thread: writing ------------------------------------------------ */
 
@@ -147,6 +176,7 @@ void store_tx_chain(struct store_tx *tx, struct store_chain *chain);
  * ERR_CONFLICT, ERR_MISSING  as the operations say
  * ERR_INVALID, ERR_LIMIT     what breaks the rules or sizes above
  * ERR_BUSY, ERR_CLOSED       too much is waiting; the store is being closed
+ * ERR_DISK                   the disk takes no writes, see above
  * ERR_STORAGE                the text is for the log
  */
 typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
@@ -232,6 +262,8 @@ void store_backup(struct store *s, const char *path, struct mailbox *reply,
 
 struct store_stats {
 	uint64_t reads, writes, failures;
+	uint64_t outages; /* how often the disk took no writes */
+	uint64_t refused; /* because of that */
 	struct gauge queued;       /* transactions that wait */
 	struct gauge queued_bytes; /* of all requests that wait */
 	/* One value for each commit, since the start and in the last minute. */

@@ -126,6 +126,14 @@ struct store_thread {
 	bool started;
 };
 
+/* The disk takes no writes; see store_outage.c. */
+struct outage {
+	struct err why;
+	int64_t since_us, probe_us; /* monotonic; the next try */
+	size_t probe_bytes;         /* what it writes */
+	uint64_t refused_before;    /* it began */
+};
+
 struct store {
 	const struct store_driver *driver;
 	struct store_conf conf; /* path is owned */
@@ -148,16 +156,20 @@ struct store {
 	uint64_t slots[STORE_SLOTS];
 	bool closing;        /* takes no more requests */
 	bool writer_is_done; /* and so will the readers, when nothing waits */
+	struct outage outage;
 	struct store_stats stats;     /* those of the last minute: */
 	struct hist_window late_batches, late_commit_us;
 
 	/* inline_work; may be NULL */
 	bool (*fails)(void *arg, bool writes);
 	void *fails_arg;
+	bool is_full;
 
 	/* without the lock */
 	atomic_size_t unanswered; /* asked, and the answer not yet posted */
 	atomic_bool is_behind;    /* follows stats.queued_bytes */
+	atomic_bool takes_no_writes; /* set and cleared with the lock */
+	atomic_uint_least64_t refused; /* since the start */
 };
 
 /* --- store.c ------------------------------------------------------------ */
@@ -186,6 +198,17 @@ void store_threads_stop(struct store *s);
 /* With the lock, after there is more in reads: is one to be woken?  Then signal
  * reads_changed, without the lock. */
 bool store_wakes_reader(struct store *s);
+
+/* --- store_outage.c ----------------------------------------------------- */
+
+/* Fills in err; false.  Counts it. */
+bool store_outage_refuse(struct store *s, struct err *err);
+/* With the lock: is it time to try again? */
+bool store_outage_is_due(const struct store *s);
+/* Writer thread: a commit of that many bytes has failed with why. */
+void store_outage_begin(struct store *s, const struct err *why, size_t bytes);
+/* Writer thread: tries again.  True when it is over. */
+bool store_outage_probe(struct store *s);
 
 /* --- store_tx.c --------------------------------------------------------- */
 

@@ -12,10 +12,31 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <time.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 /* --- writing ------------------------------------------------------------ */
+
+/* With the lock.  Until somebody wakes it; or until it is time to see whether
+ * the disk takes writes again. */
+static void
+writer_sleep(struct store *s)
+{
+	int64_t us = s->outage.probe_us;
+	struct timespec until = {
+		.tv_sec = us / US_PER_S,
+		.tv_nsec = us % US_PER_S * 1000,
+	};
+
+	s->writer_asleep = true;
+	if (store_takes_writes(s))
+		pthread_cond_wait(&s->writes_changed, &s->lock);
+	else
+		pthread_cond_timedwait(&s->writes_changed, &s->lock, &until);
+	s->writer_asleep = false;
+}
 
 static void *
 writer_main(void *arg)
@@ -23,20 +44,22 @@ writer_main(void *arg)
 	struct store_thread *t = arg;
 	struct store *s = t->store;
 	struct store_req_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
+	bool closing;
 
 	for (;;) {
 		pthread_mutex_lock(&s->lock);
 		while (STAILQ_EMPTY(&waiting) && STAILQ_EMPTY(&s->writes) &&
-			!s->closing) {
-			s->writer_asleep = true;
-			pthread_cond_wait(&s->writes_changed, &s->lock);
-		}
-		s->writer_asleep = false;
+			!s->closing && !store_outage_is_due(s))
+			writer_sleep(s);
 		STAILQ_CONCAT(&waiting, &s->writes);
+		closing = s->closing;
 		pthread_mutex_unlock(&s->lock);
-		if (STAILQ_EMPTY(&waiting))
+		if (!STAILQ_EMPTY(&waiting))
+			store_write_batch(s, &waiting);
+		else if (closing)
 			return NULL;
-		store_write_batch(s, &waiting);
+		else
+			store_outage_probe(s);
 	}
 }
 

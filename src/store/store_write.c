@@ -139,7 +139,7 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 			continue;
 		if (savepoint)
 			d->revert(db);
-		if (err->code == ERR_STORAGE)
+		if (err->code == ERR_STORAGE || err->code == ERR_DISK)
 			return false;
 		tx_fail(tx, err);
 		return true;
@@ -168,13 +168,38 @@ lost:
 }
 
 static void
-batch_fail(struct store_req_list *batch, struct err *why)
+batch_fail(struct store *s, struct store_req_list *batch, struct err *why)
 {
 	struct store_req *req;
 
-	why->code = ERR_STORAGE;
-	STAILQ_FOREACH (req, batch, link)
+	if (why->code != ERR_DISK)
+		why->code = ERR_STORAGE;
+	STAILQ_FOREACH (req, batch, link) {
 		tx_fail(tx_of(req), why);
+		if (why->code == ERR_DISK)
+			store_note_refused(s);
+	}
+}
+
+/* All of them fail together with why.  What waited while the disk ceased to take
+ * writes need not be tried. */
+static void
+batch_run(struct store *s, struct store_req_list *batch)
+{
+	const struct store_req *req;
+	struct err err = ERR_INIT;
+	size_t bytes = 0;
+
+	if (!store_takes_writes(s)) {
+		err = s->outage.why;
+		batch_fail(s, batch, &err);
+	} else if (!batch_commit(s, batch, &err)) {
+		STAILQ_FOREACH (req, batch, link)
+			bytes += req->bytes;
+		if (err.code == ERR_DISK)
+			store_outage_begin(s, &err, bytes);
+		batch_fail(s, batch, &err);
+	}
 }
 
 /* Takes at least one; the last ticket comes out. */
@@ -268,11 +293,9 @@ store_write_batch(struct store *s, struct store_req_list *waiting)
 	size_t n;
 	uint64_t last = batch_take(waiting, &batch, &n);
 	int64_t start_us = clock_mono_us(&clock_system), end_us;
-	struct err err = ERR_INIT;
 	struct store_req *req;
 
-	if (!batch_commit(s, &batch, &err))
-		batch_fail(&batch, &err);
+	batch_run(s, &batch);
 	end_us = clock_mono_us(&clock_system);
 	pthread_mutex_lock(&s->lock);
 	s->committed = last;

@@ -107,6 +107,7 @@ stanza_cond_of(enum err_code code)
 		return COND_FORBIDDEN;
 	case ERR_LIMIT:
 	case ERR_BUSY:
+	case ERR_DISK:
 		return COND_RESOURCE_CONSTRAINT;
 	case ERR_TLS: /* RFC 6120 §8.3.3.17: a peer we could not agree with */
 		return COND_REMOTE_SERVER_TIMEOUT;

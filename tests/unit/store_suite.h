@@ -30,6 +30,8 @@ struct suite {
 	struct mailbox mailbox;
 	size_t waiting; /* answers still to come */
 	bool may_be_new; /* for suite_try_open() */
+	/* as in struct store_conf, with the suite */
+	void (*on_outage)(void *arg, const struct store_outage *outage);
 };
 
 /* What came back; text is owned and lists the keys, with "=value" if asked. */

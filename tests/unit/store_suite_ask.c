@@ -22,6 +22,8 @@ suite_try_open(struct suite *su, struct err *err)
 		.readers = su->kind->inline_work ? 0 : 2,
 		.inline_work = su->kind->inline_work,
 		.may_be_new = su->may_be_new,
+		.on_outage = su->on_outage,
+		.on_outage_arg = su,
 	};
 
 	*err = (struct err)ERR_INIT;

@@ -1,15 +1,13 @@
 /*
- * test_store_sqlite.c - what the database survives: restarts, full disks,
- * damage, and files that are not ours.
+ * test_store_sqlite.c - what the database survives: restarts, damage, and
+ * files that are not ours.
  */
 #include "config.h"
 
 #include "store/driver.h"
 
 #include <fcntl.h>
-#include <signal.h>
 #include <stdlib.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -484,75 +482,7 @@ TEST(random_damage_crashes_nothing)
 	suite_close(&su);
 }
 
-/* --- the disk is full --------------------------------------------------- */
-
-#define BIG 65536
-
-static enum err_code
-big_write(struct suite *su, int i, struct suite_result *r)
-{
-	static char value[BIG];
-	struct store_tx *tx = store_tx_new();
-	char key[16];
-
-	memset(value, 'x', sizeof(value));
-	snprintf(key, sizeof(key), "%d", i);
-	store_tx_set(tx, MAP, str_c(key), (struct str){ value, BIG });
-	suite_result_init(su, r);
-	store_commit(su->store, tx, &su->mailbox, suite_on_done, r);
-	suite_wait(su);
-	return r->code;
-}
-
-/* A limit on the size of files stands in for the full disk. */
-static int
-full_disk_child(struct suite *su)
-{
-	const struct rlimit small = { 40 * BIG, RLIM_INFINITY };
-	const struct rlimit none = { RLIM_INFINITY, RLIM_INFINITY };
-	struct suite_result r;
-	static char out[100 * BIG];
-	int n = 0;
-
-	signal(SIGXFSZ, SIG_IGN);
-	if (setrlimit(RLIMIT_FSIZE, &small) != 0)
-		return 2;
-	while (big_write(su, n, &r) == ERR_NONE) {
-		if (n++ > 60)
-			return 3;
-	}
-	if (r.code != ERR_STORAGE || strstr(r.err, su->path) == NULL)
-		return 4;
-	if (setrlimit(RLIMIT_FSIZE, &none) != 0)
-		return 5;
-	suite_list(su, MAP, out, sizeof(out));
-	if (strlen(out) < (size_t)n * BIG ||
-		strlen(out) > (size_t)n * (BIG + 8))
-		return 6;
-	return big_write(su, n, &r) == ERR_NONE ? 0 : 7;
-}
-
-TEST(a_full_disk_fails_writes_until_there_is_room)
-{
-	const struct suite_kind *kinds[] = { &inline_kind, &threads_kind };
-
-	for (size_t i = 0; i < COUNT(kinds); i++) {
-		struct suite su;
-		pid_t pid;
-
-		suite_open(&su, &inline_kind);
-		TEST_CASE(kinds[i]->label);
-		suite_shut(&su);
-		pid = fork();
-		if (pid == 0) {
-			su.kind = kinds[i];
-			suite_reopen(&su);
-			_exit(full_disk_child(&su));
-		}
-		CHECK_INT(suite_child_wait(pid), 0);
-		suite_close(&su);
-	}
-}
+/* --- a begin that fails ------------------------------------------------- */
 
 static int
 refuse_data_version(void *arg, int action, const char *name, const char *value,

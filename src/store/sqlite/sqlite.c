@@ -25,13 +25,22 @@
 
 /* --- errors ------------------------------------------------------------- */
 
-static bool
-fail_io(sqlite3 *sql, const char *path, struct err *err)
+/* Of a handle that only reads nothing says whether the disk takes writes. */
+static enum err_code
+disk_code(sqlite3 *sql)
 {
+	return sqlite3_db_readonly(sql, "main") == 1 ? ERR_STORAGE : ERR_DISK;
+}
+
+static bool
+fail_io(sqlite3 *sql, const char *path, int rc, struct err *err)
+{
+	bool reads = rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ||
+		rc == SQLITE_IOERR_NOMEM;
 	char reason[80];
 	int saved = sqlite3_system_errno(sql);
 
-	return err_set(err, ERR_STORAGE,
+	return err_set(err, reads ? ERR_STORAGE : disk_code(sql),
 		"%.120s: reading or writing failed: %s; see to the disk", path,
 		saved != 0 ? strerror_r(saved, reason, sizeof(reason))
 			   : sqlite3_errmsg(sql));
@@ -62,10 +71,10 @@ sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 			return err_set(err, ERR_LIMIT, "the log is full");
 		return err_set(err, ERR_CONFLICT, "it exists already");
 	case SQLITE_FULL:
-		return err_set(err, ERR_STORAGE,
+		return err_set(err, disk_code(sql),
 			"%.120s: the disk is full; make room", path);
 	case SQLITE_IOERR:
-		return fail_io(sql, path, err);
+		return fail_io(sql, path, rc, err);
 	case SQLITE_CORRUPT:
 		return fail_damaged(path, err);
 	case SQLITE_NOTADB:
@@ -76,7 +85,7 @@ sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 	case SQLITE_READONLY:
 	case SQLITE_CANTOPEN:
 	case SQLITE_PERM:
-		return err_set(err, ERR_STORAGE,
+		return err_set(err, disk_code(sql),
 			"%.120s: cannot write; give the file and its folder to "
 			"the user the server runs as",
 			path);
