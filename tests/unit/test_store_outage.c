@@ -281,4 +281,57 @@ TEST(a_full_disk_fails_writes_until_there_is_room)
 	}
 }
 
+/* The disk that is full is another one: nothing else happens. */
+static int
+backup_child(struct suite *su, const char *copy)
+{
+	struct suite_result r;
+	struct store_outage o;
+	int n;
+
+	signal(SIGXFSZ, SIG_IGN);
+	for (n = 0; n < 20; n++) {
+		if (big_write(su, n, &r) != ERR_NONE)
+			return 2;
+	}
+	if (!room_is(4 * BIG))
+		return 3;
+	suite_result_init(su, &r);
+	store_backup(su->store, copy, &su->mailbox, suite_on_done, &r);
+	suite_wait(su);
+	if (r.code == ERR_NONE || strstr(r.err, copy) == NULL ||
+		strstr(r.err, su->path) != NULL)
+		return 4;
+	if (access(copy, F_OK) == 0 || hear(&o, 0) ||
+		!store_takes_writes(su->store))
+		return 5;
+	return room_is(RLIM_INFINITY) && big_write(su, n, &r) == ERR_NONE ?
+		0 :
+		6;
+}
+
+TEST(a_backup_to_a_full_disk_leaves_nothing)
+{
+	const struct suite_kind *kinds[] = { &inline_kind, &threads_kind };
+
+	for (size_t i = 0; i < COUNT(kinds); i++) {
+		struct suite su;
+		char copy[120];
+		pid_t pid;
+
+		outage_open(&su, &inline_kind);
+		TEST_CASE(kinds[i]->label);
+		snprintf(copy, sizeof(copy), "%s/copy", su.folder);
+		suite_shut(&su);
+		pid = fork();
+		if (pid == 0) {
+			su.kind = kinds[i];
+			suite_reopen(&su);
+			_exit(backup_child(&su, copy));
+		}
+		CHECK_INT(suite_child_wait(pid), 0);
+		outage_close(&su);
+	}
+}
+
 TEST_MAIN

@@ -12,6 +12,7 @@
 
 #include "store/driver.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -343,6 +344,34 @@ sqlite_clear_owner(
 		sqlite_log_clear_owner(db, host, owner, err);
 }
 
+/* SQLite leaves a journal beside a copy that it could not complete. */
+static void
+backup_remove(const char *path)
+{
+	size_t room = strlen(path) + sizeof("-journal");
+	char *journal = xmalloc(room);
+
+	snprintf(journal, room, "%s-journal", path);
+	unlink(journal);
+	unlink(path);
+	free(journal);
+}
+
+/* What cannot be written is the copy, whose disk may be another one. */
+static bool
+backup_fail(struct store_db *db, const char *path, struct err *err)
+{
+	int rc = sqlite3_extended_errcode(db->sql);
+
+	backup_remove(path);
+	if (rc == SQLITE_FULL || rc == SQLITE_IOERR_WRITE ||
+		rc == SQLITE_IOERR_FSYNC) {
+		sqlite_fail(db->sql, path, err);
+		err->code = ERR_STORAGE;
+	}
+	return err_prefix(err, "no backup was made");
+}
+
 /* VACUUM INTO works in one view of the database, so that writes neither wait
  * for it nor make it begin again, as they would the backup interface; and the
  * copy has no holes. */
@@ -361,10 +390,12 @@ sqlite_backup(struct store_db *db, const char *path, struct err *err)
 		return false;
 	}
 	sqlite_bind_str(st, 1, str_c(path));
-	if (sqlite_run(db, st, err) && sqlite_file_sync(path, err))
+	if (!sqlite_run(db, st, err))
+		return backup_fail(db, path, err);
+	if (sqlite_file_sync(path, err))
 		return true;
-	unlink(path);
-	return err_prefix(err, "backup to %.80s", path);
+	backup_remove(path);
+	return false;
 }
 
 const struct store_driver store_sqlite = {
