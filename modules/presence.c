@@ -258,7 +258,8 @@ account_is_available(const struct account *acc)
 }
 
 /* When the last resource goes, that is noted for probes (§4.3.2, 3) and for
- * XEP-0012.  Not waited for: nobody is told that it was. */
+ * XEP-0012.  Not waited for: nobody is told that it was, and while the disk takes
+ * no writes it is not. */
 static void
 note_last_seen(struct module_ctx *m, struct account *acc, struct stanza *st)
 {

@@ -281,7 +281,7 @@ on_private_set(struct module_ctx *m, struct iq *iq)
 
 static const struct iq_handler private_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_PRIVATE, "query", on_private_get },
-	{ IQ_SET, AT_OWN_ACCOUNT | ONE_BY_ONE, NS_PRIVATE, "query",
+	{ IQ_SET, AT_OWN_ACCOUNT | ONE_BY_ONE | STORES, NS_PRIVATE, "query",
 		on_private_set },
 	{ .fn = NULL },
 };

@@ -10,8 +10,8 @@
  *	-> job_answer
  *
  * A change of password goes the same way, from and to the shard of the account.
- * Invariant: a job holds the module, and each job ends in job_answer().  The
- * bytes of passwords are wiped as soon as they are copied or hashed.
+ * Invariant: a job holds the module, and ends in job_answer(); passwords are
+ * wiped as soon as they are copied or hashed.
  */
 #include "config.h"
 
@@ -411,6 +411,8 @@ on_stream_iq(struct module_ctx *m, void *arg)
 		stranger_refuse(q, COND_NOT_ALLOWED, "Use TLS first");
 	else if (q->st->type == IQ_GET)
 		stranger_show_form(conf, q);
+	else if (shard_refuses_writes(q->shard))
+		stranger_refuse(q, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
 	else
 		stranger_register(m, q);
 	return HOOK_HANDLED;
@@ -431,8 +433,7 @@ on_stream_features(struct module_ctx *m, void *arg)
 
 /* --- users ------------------------------------------------------------------------------ */
 
-/* Is it asked by whom the account is, of it or of its host?  His session may have
- * ended since: what is asked concerns the account. */
+/* Is it asked by the owner of the account?  His session may have ended since. */
 static bool
 is_user(const struct iq *iq)
 {
@@ -579,7 +580,8 @@ static const struct hook_handler register_hooks[] = {
 
 static const struct iq_handler register_iqs[] = {
 	{ IQ_GET, AT_HOST | AT_OWN_ACCOUNT, NS_REGISTER, "query", on_user_get },
-	{ IQ_SET, AT_HOST | AT_OWN_ACCOUNT, NS_REGISTER, "query", on_user_set },
+	{ IQ_SET, AT_HOST | AT_OWN_ACCOUNT | STORES, NS_REGISTER, "query",
+		on_user_set },
 	{ .fn = NULL },
 };
 

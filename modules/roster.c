@@ -302,7 +302,7 @@ static const struct hook_handler roster_hooks[] = {
 
 static const struct iq_handler roster_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_ROSTER, "query", on_roster_get },
-	{ IQ_SET, AT_OWN_ACCOUNT, NS_ROSTER, "query", on_roster_set },
+	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_ROSTER, "query", on_roster_set },
 	{ IQ_SET, AT_OTHERS, NS_ROSTER, "query", on_roster_set_by_others },
 	{ .fn = NULL },
 };

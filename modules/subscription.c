@@ -34,6 +34,13 @@ limits_of(const struct account *acc)
 	return &acc->e.shard->snap->config->limits;
 }
 
+/* Does the disk take no writes?  Of temporary accounts nothing is stored. */
+static bool
+refuses_changes(const struct account *acc)
+{
+	return !acc->anonymous && shard_refuses_writes(acc->e.shard);
+}
+
 /* --- requests that wait ----------------------------------------------------------- */
 
 static struct elem *
@@ -252,6 +259,12 @@ send_step(struct module_ctx *m, struct account *acc, struct stanza *st,
 			"The roster is full");
 		return;
 	}
+	if (step.state != before && refuses_changes(acc)) {
+		stanza_set_from(st, sender);
+		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
+			SHARD_REFUSES_TEXT);
+		return;
+	}
 	ch = roster_change_new(acc, contact);
 	roster_change_request(ch,
 		stanza_new(st->type, sender, contact, st->id));
@@ -376,6 +389,25 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	arena_free(a);
 }
 
+/*
+ * While the disk takes no writes, what would change the roster goes back as an
+ * error: a request that is shown but not remembered could not be answered
+ * (§3.1.3 has it kept), and who asks may ask again.  One that is remembered
+ * already, or is for an account that does not exist, is refused like all others,
+ * or else one could see which those are.
+ */
+static bool
+receive_is_refused(const struct account *acc, const struct stanza *st)
+{
+	uint8_t before = roster_state(&acc->roster, jid_str(st->from));
+	struct subscription_step step = subscription_in(before, st->type);
+	bool changes = st->type == PRESENCE_SUBSCRIBE ?
+		(before & SUB_FROM) == 0 :
+		step.state != before;
+
+	return changes && refuses_changes(acc);
+}
+
 /* Of an account that does not exist nobody learns
  * more than of one that does not answer (RFC 6121 §8.5.1). */
 static enum hook_result
@@ -387,14 +419,19 @@ on_receive(struct module_ctx *m, void *arg)
 
 	if (!is_subscription(st->type))
 		return HOOK_PASS;
-	if (!acc->exists || acc->removing ||
-		jid_eq_bare(st->from, acc->e.jid)) {
+	if (acc->removing || jid_eq_bare(st->from, acc->e.jid)) {
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}
 	stanza_set_to(st, acc->e.jid); /* §3.1.3 */
 	stanza_set_from(st, jid_copy(st->arena, jid_bare(st->from)));
-	receive_step(m, acc, st);
+	if (receive_is_refused(acc, st))
+		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
+			SHARD_REFUSES_TEXT);
+	else if (acc->exists)
+		receive_step(m, acc, st);
+	else
+		stanza_free(st);
 	return HOOK_HANDLED;
 }
 

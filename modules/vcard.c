@@ -165,7 +165,7 @@ on_host_vcard_get(struct module_ctx *m, struct iq *iq)
 
 static const struct iq_handler vcard_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT | AT_OTHERS, NS_VCARD, "vCard", on_vcard_get },
-	{ IQ_SET, AT_OWN_ACCOUNT, NS_VCARD, "vCard", on_vcard_set },
+	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_VCARD, "vCard", on_vcard_set },
 	{ IQ_SET, AT_OTHERS, NS_VCARD, "vCard", on_vcard_set_by_others },
 	{ IQ_GET, AT_HOST, NS_VCARD, "vCard", on_host_vcard_get },
 	{ .fn = NULL },

@@ -243,6 +243,10 @@ remove_perform(struct account *acc, struct entity_message *m)
 		entity_refuse(m, ERR_MISSING, "there is no such account");
 		return;
 	}
+	if (shard_refuses_writes(acc->e.shard)) {
+		entity_refuse(m, ERR_DISK, SHARD_REFUSES_TEXT);
+		return;
+	}
 	acc->removing = true;
 	account_hold(acc);
 	tx = store_tx_new();

@@ -280,7 +280,7 @@ on_change_turn(struct module_ctx *m, struct account *acc, const struct err *err,
 	struct roster_change *ch = arg;
 
 	(void)m;
-	if (acc != NULL && err != NULL)
+	if (acc != NULL && err != NULL && err->code != ERR_DISK)
 		change_log(acc, ch, err);
 	if (acc != NULL && err == NULL)
 		change_take_effect(acc, ch);

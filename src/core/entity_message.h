@@ -27,9 +27,9 @@
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "base/str.h"
+#include "xmpp/jid.h"
 #include "core/place.h"
 #include "core/question.h"
-#include "xmpp/jid.h"
 
 struct shard;
 

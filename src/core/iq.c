@@ -115,10 +115,22 @@ iq_where(const struct iq *iq)
 	return where;
 }
 
+static bool
+iq_cannot_store(const struct iq_entry *entry, const struct iq *iq)
+{
+	return (entry->handler->where & STORES) != 0 &&
+		(iq->account == NULL || !iq->account->anonymous) &&
+		shard_refuses_writes(iq->shard);
+}
+
 /* Is iq taken, answered or not? */
 static bool
 iq_call(const struct iq_entry *entry, struct iq *iq)
 {
+	if (iq_cannot_store(entry, iq)) {
+		iq_error(iq, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
+		return true;
+	}
 	if ((entry->handler->where & ONE_BY_ONE) != 0 && iq->account != NULL &&
 		!iq_alone_begin(iq)) {
 		iq->kept = true;

@@ -33,6 +33,8 @@ enum iq_where {
 	/* And how: */
 	ONE_BY_ONE = 16,    /* of one account, the next begins when this one is
 			     * answered, whoever asks; not at hosts */
+	STORES = 32,        /* refused while the disk takes no writes, unless the
+			     * account is a temporary one */
 };
 
 /* One request.  It lies in the arena of st. */

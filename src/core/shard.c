@@ -378,6 +378,17 @@ shard_wall_us(const struct shard *sh)
 	return clock_wall_us(sh->server->clock);
 }
 
+bool
+shard_refuses_writes(struct shard *sh)
+{
+	struct store *store = sh->server->store;
+
+	if (store_takes_writes(store))
+		return false;
+	store_note_refused(store);
+	return true;
+}
+
 void
 shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg)

@@ -146,6 +146,11 @@ void shard_timer_cancel(struct shard *sh, struct timer *t);
 int64_t shard_wall_us(const struct shard *sh);
 /* Posts m (taken) to another shard, which is woken at the end of the turn. */
 void shard_put(struct shard *sh, struct shard *to, struct mail *m);
+/* The disk takes no writes (store/store.h): what would be stored is to be refused
+ * before anything is changed in memory, with RESOURCE_CONSTRAINT and this text.
+ * Counts it. */
+bool shard_refuses_writes(struct shard *sh);
+#define SHARD_REFUSES_TEXT "Nothing can be stored at the moment, try again later"
 /* store_commit, answered here. */
 void shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg);
