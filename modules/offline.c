@@ -7,7 +7,7 @@
  * "offline_shares" says how much each sender has there.  How much there is is in
  * memory with the account, and one who has nothing waiting costs nothing.
  *
- *   a session takes messages --halt--> read --> written, deleted --> read ...
+ *   a session takes messages --halt--> read --> written --> deleted --> read ...
  *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
  *       --(no more, nobody takes them, or it is not alone)--> go on
  *
@@ -17,9 +17,12 @@
  * keep up holds up no other session: then the line goes on, and what is left is
  * delivered when somebody can take it.  An entry is deleted when it has been
  * given to the stream; a crash between the two delivers it again, and loses
- * nothing.
+ * nothing.  What cannot be deleted then is left out until nobody takes messages
+ * any more; the account is read anew, and whoever comes next gets it again.
  */
 #include "config.h"
+
+#include <stdio.h>
 
 #include "module/module.h"
 
@@ -49,6 +52,9 @@ struct backlog {
 	uint64_t bytes : 40;
 	struct flood *flood; /* NULL: none is going on */
 	struct quotas *senders; /* by bare address; apart: no contacts */
+	/* Up to this entry they were delivered and could not be deleted, and
+	 * do not count any more; 0: all could. */
+	long long given;
 };
 
 /* One delivery of what waits. */
@@ -58,6 +64,8 @@ struct flood {
 	struct module_entry *entry;
 	struct shard *shard;
 	bool waiting; /* for a session; else for the store */
+	bool all;       /* that there is was delivered */
+	long long last; /* entry that was */
 	struct jid bare;
 	char text[];
 };
@@ -140,7 +148,7 @@ keeping_failed(const struct keeping *k, const struct err *err)
 {
 	struct entity *e = entity_find(k->shard, jid_bare_str(k->st->to));
 
-	if (log_limit_ok(&k->shard->storage, LOG_STORE))
+	if (err->code != ERR_DISK && log_limit_ok(&k->shard->storage, LOG_STORE))
 		log_error(LOG_STORE, LOG_NOBODY,
 			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
 			STR_ARG(jid_bare_str(k->st->to)), err->text);
@@ -186,22 +194,11 @@ keep(struct module_ctx *m, struct account *acc, struct stanza *st,
 	buf_done(&with);
 	account_hold_changed(acc); /* if it is being read anew: once more */
 	module_commit(m, sh, tx, on_kept, k);
+	if (b->given != 0)
+		account_reload(acc); /* nobody takes messages */
 }
 
 /* --- for whom there is room ----------------------------------------------------------------- */
-
-/* Has the owner never asked for him? */
-static bool
-is_stranger(const struct account *acc, struct jid from)
-{
-	const struct roster_item *it =
-		roster_find(&acc->roster, jid_bare_str(from));
-
-	if (str_eq(jid_domain(from), account_domain(acc)) &&
-		(jid_local(from).n == 0 || jid_eq_bare(from, acc->e.jid)))
-		return false; /* the host, or the owner himself */
-	return it == NULL || !it->listed;
-}
 
 /*
  * Nobody may fill it for the others: strangers together have a part of it, and
@@ -229,7 +226,8 @@ backlog_has_room(const struct backlog *b, const struct offline_conf *conf,
 /* What is worth keeping and must not be kept (XEP-0334 §4.2) is refused, so that
  * the sender knows (RFC 6121 §8.5.2.2.1).  An account that does not exist seems
  * to do all this, too (§8.5.1).  When the quota is reached the sender gets
- * service-unavailable (XEP-0160 §2). */
+ * service-unavailable (XEP-0160 §2); while the disk takes no writes, an error
+ * that says that it will pass, whether there is such an account or not. */
 static enum hook_result
 on_offline(struct module_ctx *m, void *arg)
 {
@@ -243,19 +241,23 @@ on_offline(struct module_ctx *m, void *arg)
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}
-	if (stanza_has_hint(st, "no-store"))
+	if (stanza_has_hint(st, "no-store") ||
+		(acc->anonymous && acc->exists && !acc->removing))
 		return HOOK_PASS;
+	if (shard_refuses_writes(acc->e.shard)) {
+		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
+			SHARD_REFUSES_TEXT);
+		return HOOK_HANDLED;
+	}
 	if (!acc->exists || acc->removing) {
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}
-	if (acc->anonymous)
-		return HOOK_PASS;
 	if (!in->stamped)
 		stanza_add_delay(st, account_domain(acc),
 			shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
-	apart = is_stranger(acc, st->from);
+	apart = account_is_stranger(acc, st->from);
 	room = backlog_has_room(module_entity_state(m, &acc->e), m->conf,
 		jid_bare_str(st->from), apart, value.n + ENTRY_BYTES);
 	if (room)
@@ -345,14 +347,36 @@ flood_read_and_write(struct session *s, const struct store_entry *entry)
 	stanza_free(st);
 }
 
+/* What was read is delivered, and deleted if that could be. */
+static void
+flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
+{
+	bool full = flood_reader(acc) == NULL;
+
+	if (f->all || !has_taker(acc) || (full && acc->n_sessions > 1))
+		flood_end(f);
+	else if (full)
+		f->waiting = true; /* the client has to read before that */
+	else
+		flood_read(m, acc, f);
+}
+
 static void
 on_deleted(void *arg, bool ok, const struct err *err)
 {
-	(void)arg;
-	if (!ok)
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (!ok && err->code != ERR_DISK)
 		log_error(LOG_STORE, LOG_NOBODY,
 			"delivered messages cannot be deleted, they will come again reason=\"%s\"",
 			err->text);
+	if (m == NULL)
+		return;
+	if (!ok)
+		f->backlog->given = f->last;
+	flood_go_on(m, acc, f);
 }
 
 /* Reading it again took half of the time. */
@@ -389,11 +413,13 @@ shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 	quotas_free(&written);
 }
 
-/* Returns how many of the entries were delivered. */
-static size_t
-flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
+/* And deletes it; but not behind what could not be deleted. */
+static void
+flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
 	const struct store_answer *answer)
 {
+	const struct store_entry *e = answer->entries;
+	struct backlog *b = f->backlog;
 	struct store_tx *tx;
 	size_t i;
 
@@ -402,22 +428,25 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct backlog *b,
 
 		if (s == NULL)
 			break;
-		flood_write(s, &answer->entries[i]);
-		backlog_less(b, entry_sender(&answer->entries[i]),
-			answer->entries[i].value.n);
+		flood_write(s, &e[i]);
+		backlog_less(b, entry_sender(&e[i]), e[i].value.n);
+		str_to_int(e[i].key, 1, INT64_MAX, &f->last);
 	}
-	if (i == answer->n && answer->complete) {
+	f->all = i == answer->n && answer->complete;
+	if (f->all) {
 		b->n = b->bytes = 0; /* whatever was counted */
 		quotas_free(&b->senders);
 	}
-	if (i == 0)
-		return 0;
+	if (b->given != 0)
+		b->given = MAX(b->given, f->last);
+	if (i == 0 || b->given != 0) {
+		flood_go_on(m, acc, f);
+		return;
+	}
 	tx = store_tx_new();
-	shares_write(tx, acc, b, answer->entries, i);
-	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE),
-		answer->entries[i - 1].key);
-	module_commit(m, acc->e.shard, tx, on_deleted, NULL);
-	return i;
+	shares_write(tx, acc, b, e, i);
+	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE), e[i - 1].key);
+	module_commit(m, acc->e.shard, tx, on_deleted, f);
 }
 
 static void
@@ -426,33 +455,29 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 	struct flood *f = arg;
 	struct account *acc;
 	struct module_ctx *m = flood_find(f, &acc);
-	size_t done;
 
 	if (m == NULL)
 		return;
-	if (err != NULL) {
-		if (log_limit_ok(&f->shard->storage, LOG_STORE))
-			log_error(LOG_STORE, LOG_NOBODY,
-				"kept messages cannot be read account=%.*s reason=\"%s\"",
-				STR_ARG(jid_str(f->bare)), err->text);
-		flood_end(f);
+	if (err == NULL) {
+		flood_deliver(m, acc, f, answer);
 		return;
 	}
-	done = flood_deliver(m, acc, f->backlog, answer);
-	if (!has_taker(acc) || (done == answer->n && answer->complete) ||
-		(done < answer->n && acc->n_sessions > 1))
-		flood_end(f);
-	else if (done < answer->n)
-		f->waiting = true; /* the client has to read before that */
-	else
-		flood_read(m, acc, f);
+	if (log_limit_ok(&f->shard->storage, LOG_STORE))
+		log_error(LOG_STORE, LOG_NOBODY,
+			"kept messages cannot be read account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(f->bare)), err->text);
+	flood_end(f);
 }
 
 static void
 flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 {
 	struct store_range range = { .max = BATCH, .max_bytes = BATCH_BYTES };
+	char given[24];
 
+	snprintf(given, sizeof(given), "%lld", f->backlog->given);
+	if (f->backlog->given != 0)
+		range.after_id = str_c(given);
 	module_range(m, f->shard, account_place(acc, LOG_OFFLINE), &range,
 		on_batch, f);
 }
@@ -495,7 +520,9 @@ on_room(struct module_ctx *m, void *arg)
 	const struct session *s = arg;
 	struct backlog *b = module_entity_state(m, &s->account->e);
 
-	if (b->flood == NULL) {
+	if (b->flood == NULL && b->given != 0 && !has_taker(s->account)) {
+		account_reload(s->account);
+	} else if (b->flood == NULL) {
 		flood_begin(m, s->account);
 	} else if (b->flood->waiting) {
 		b->flood->waiting = false;

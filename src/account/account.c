@@ -63,6 +63,18 @@ account_shows_presence_to(const struct account *acc, struct jid who)
 		(roster_state(&acc->roster, jid_bare_str(who)) & SUB_FROM) != 0;
 }
 
+bool
+account_is_stranger(const struct account *acc, struct jid who)
+{
+	const struct roster_item *it =
+		roster_find(&acc->roster, jid_bare_str(who));
+
+	if (str_eq(jid_domain(who), account_domain(acc)) &&
+		(jid_local(who).n == 0 || jid_eq_bare(who, acc->e.jid)))
+		return false;
+	return it == NULL || !it->listed;
+}
+
 /* --- loading ------------------------------------------------------------------- */
 
 /* What a read in flight remembers: an address, because the entity may be gone

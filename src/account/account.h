@@ -88,6 +88,8 @@ void account_deliver(struct account *acc, struct stanza *st);
 /* Is who (bare or full) entitled to the presence of acc: subscription from or
  * both, or the account itself? */
 bool account_shows_presence_to(const struct account *acc, struct jid who);
+/* Has the owner never asked for who?  The host and he himself are none. */
+bool account_is_stranger(const struct account *acc, struct jid who);
 
 /*
  * Tells two texts of credentials apart.  A client logs in before its account is
