@@ -9,9 +9,10 @@
  * sees of everyone else what the subscription says; what is in memory is what is
  * on disk.  A seed that fails is printed, and replays exactly.
  *
- * In every third seed the disk refuses commits at random until the end.  Then
- * the two sides of a subscription may differ, messages may be refused, which the
- * sender is told, and may come again when they could not be deleted.
+ * In every third seed the disk refuses commits at random until the end, and in
+ * every fourth it is full for stretches.  Then the two sides of a subscription may
+ * differ, messages may be refused, which the sender is told, and may come again
+ * when they could not be deleted; but no session ends because of it.
  */
 #include "config.h"
 
@@ -59,7 +60,10 @@ struct sim {
 	uint64_t seed;
 	unsigned steps;
 	bool failed;
-	bool bad_disk;
+	bool bad_disk;   /* one of these: */
+	bool shaky_disk; /* refuses at random */
+	bool full_disk;  /* is full for stretches, such as */
+	bool is_full;    /* this one */
 	unsigned step;
 	unsigned shaky[USERS]; /* until which step a break may go unnoticed */
 	struct sim_client clients[USERS][CLIENTS];
@@ -190,11 +194,21 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 /* --- turning --------------------------------------------------------------------------- */
 
 static void
+sim_read(struct sim *s, struct sim_client *sc)
+{
+	client_read(&sc->c);
+	if (sc->c.closed && !sc->leaving && sc->c.state == CLIENT_ONLINE) {
+		sim_fail(s, "u%u/r%u was cut off", sc->user, sc->index);
+		sc->leaving = true;
+	}
+}
+
+static void
 sim_read_all(struct sim *s)
 {
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
-			client_read(&s->clients[u][i].c);
+			sim_read(s, &s->clients[u][i]);
 	}
 }
 
@@ -415,12 +429,46 @@ sim_act(struct sim *s)
 	}
 }
 
+/* --- the disk ------------------------------------------------------------------------ */
+
+static bool
+on_disk(void *arg, bool writes)
+{
+	struct sim *s = arg;
+
+	return writes && world_draw(s->w, 4) == 0;
+}
+
+/* Full for twenty steps in the mean, and as long not. */
+static void
+disk_step(struct sim *s)
+{
+	if (!s->full_disk || world_draw(s->w, 20) != 0)
+		return;
+	s->is_full = !s->is_full;
+	sim_say("the disk is %s", s->is_full ? "full" : "not full any more");
+	store_set_full(s->w->server->store, s->is_full);
+}
+
+static void
+disk_mend(struct sim *s)
+{
+	struct store *store = s->w->server->store;
+
+	store_fail_when(store, NULL, NULL);
+	store_set_full(store, false);
+	sim_settle(s);
+	if (!store_takes_writes(store))
+		sim_fail(s, "the store has not seen that there is room");
+}
+
 /* --- a step ------------------------------------------------------------------------------ */
 
 static void
 sim_step(struct sim *s)
 {
 	s->step++;
+	disk_step(s);
 	sim_act(s);
 	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
 		world_turn(s->w);
@@ -525,16 +573,6 @@ sim_check(struct sim *s)
 	}
 }
 
-/* --- the disk ------------------------------------------------------------------------ */
-
-static bool
-on_disk(void *arg, bool writes)
-{
-	struct sim *s = arg;
-
-	return writes && world_draw(s->w, 4) == 0;
-}
-
 /* --- one seed -------------------------------------------------------------------------------- */
 
 static void
@@ -550,7 +588,9 @@ sim_open(struct sim *s, const char *module_dir)
 		"stanzas_burst: 100000, bytes_burst: 16MiB }\n",
 		10 + (unsigned)(s->seed * 7 % CROWD));
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
-	s->bad_disk = s->seed % 3 == 0;
+	s->shaky_disk = s->seed % 3 == 0;
+	s->full_disk = s->seed % 4 == 1;
+	s->bad_disk = s->shaky_disk || s->full_disk;
 	/* errors are what is wanted then */
 	for (int i = 0; s->bad_disk && i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, (enum log_level)-1);
@@ -572,7 +612,7 @@ sim_open(struct sim *s, const char *module_dir)
 			memset(sc->last, -1, sizeof(sc->last));
 		}
 	}
-	if (s->bad_disk)
+	if (s->shaky_disk)
 		store_fail_when(s->w->server->store, on_disk, s);
 }
 
@@ -586,8 +626,7 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	sim_open(s, module_dir);
 	for (unsigned i = 0; i < steps && !s->failed; i++)
 		sim_step(s);
-	store_fail_when(s->w->server->store, NULL, NULL);
-	sim_settle(s);
+	disk_mend(s);
 	come_online(s, world_draw(s->w, 2) == 0);
 	sim_check(s);
 	ok = !s->failed;
