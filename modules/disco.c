@@ -155,7 +155,7 @@ disco_query_of(struct iq *iq, const char *ns)
 	struct disco_query q = {
 		.shard = iq->shard,
 		.host = iq->host,
-		.account = iq->account,
+		.account = iq_account(iq),
 		.from = iq->st->from,
 		.node = elem_attr(iq->payload, "node"),
 		.arena = iq->st->arena,
@@ -172,8 +172,9 @@ disco_query_of(struct iq *iq, const char *ns)
 static bool
 disco_may_ask(const struct iq *iq)
 {
-	return iq->account == NULL ||
-		account_shows_presence_to(iq->account, iq->st->from);
+	const struct account *acc = iq_account(iq);
+
+	return acc == NULL || account_shows_presence_to(acc, iq->st->from);
 }
 
 static enum hook_result

@@ -75,7 +75,7 @@ on_seen(void *arg, const struct store_answer *answer, const struct err *err)
 static enum hook_result
 on_account_last(struct module_ctx *m, struct iq *iq)
 {
-	struct account *acc = iq->account;
+	struct account *acc = iq_account(iq);
 	struct store_place at = account_place(acc, MAP_LAST);
 	struct shard *sh = iq->shard;
 

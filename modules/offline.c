@@ -146,14 +146,15 @@ struct keeping {
 static void
 keeping_failed(const struct keeping *k, const struct err *err)
 {
-	struct entity *e = entity_find(k->shard, jid_bare_str(k->st->to));
+	struct account *acc =
+		account_find(k->shard, jid_bare_str(k->st->to));
 
 	if (err->code != ERR_DISK && log_limit_ok(&k->shard->storage, LOG_STORE))
 		log_error(LOG_STORE, LOG_NOBODY,
 			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
 			STR_ARG(jid_bare_str(k->st->to)), err->text);
-	if (e != NULL && e->state == ENTITY_LOADED)
-		account_reload(account_of(e));
+	if (acc != NULL)
+		account_reload(acc);
 	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
 }
 
@@ -289,14 +290,13 @@ flood_end(struct flood *f)
 static struct module_ctx *
 flood_find(struct flood *f, struct account **acc_out)
 {
-	struct entity *e = entity_find(f->shard, jid_str(f->bare));
+	struct account *acc = account_find(f->shard, jid_str(f->bare));
 	struct host *host;
 	struct module_ctx *m = NULL;
 
-	if (f->backlog != NULL && e != NULL && e->state == ENTITY_LOADED &&
-		!account_of(e)->removing) {
-		*acc_out = account_of(e);
-		host = account_host(*acc_out);
+	if (f->backlog != NULL && acc != NULL && !acc->removing) {
+		*acc_out = acc;
+		host = account_host(acc);
 		m = host != NULL ? module_at_host(host, f->entry) : NULL;
 	}
 	if (m == NULL)

@@ -397,19 +397,18 @@ static void
 on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
 {
 	struct absence *absence = arg;
-	struct entity *e =
-		entity_find(absence->shard, jid_str(absence->account));
+	struct account *acc =
+		account_find(absence->shard, jid_str(absence->account));
 	struct stanza *st;
 	int64_t at_us;
 
-	if (e != NULL && e->state == ENTITY_LOADED &&
-		!account_is_available(account_of(e))) {
+	if (acc != NULL && !account_is_available(acc)) {
 		st = stanza_new(PRESENCE_UNAVAILABLE, absence->account,
 			absence->to, STR_NONE);
 		at_us = err == NULL ? seen_at(st->arena, found) : 0;
 		if (at_us != 0)
 			stanza_add_delay(st, STR_NONE, at_us);
-		account_send(account_of(e), st);
+		account_send(acc, st);
 	}
 	free(absence);
 }

@@ -70,7 +70,7 @@ on_private_read(void *arg, const struct store_answer *answer,
 static enum hook_result
 on_private_get(struct module_ctx *m, struct iq *iq)
 {
-	struct store_place at = account_place(iq->account, MAP_PRIVATE);
+	struct store_place at = account_place(iq_account(iq), MAP_PRIVATE);
 	const struct elem *child = elem_first_child(iq->payload);
 	struct shard *sh = iq->shard;
 
@@ -271,7 +271,7 @@ on_private_set(struct module_ctx *m, struct iq *iq)
 
 	if (mistake != NULL)
 		iq_error(iq, COND_NOT_ACCEPTABLE, mistake);
-	else if (iq->account->anonymous)
+	else if (iq_account(iq)->anonymous)
 		iq_error(iq, COND_NOT_ALLOWED,
 			"Nothing is kept for temporary accounts");
 	else

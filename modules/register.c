@@ -437,7 +437,7 @@ on_stream_features(struct module_ctx *m, void *arg)
 static bool
 is_user(const struct iq *iq)
 {
-	return iq->account != NULL || (jid_local(iq->st->from).n != 0 &&
+	return iq_account(iq) != NULL || (jid_local(iq->st->from).n != 0 &&
 		str_eq(jid_domain(iq->st->from), iq->host->domain));
 }
 

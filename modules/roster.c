@@ -90,10 +90,11 @@ on_get_turn(struct module_ctx *m, struct account *acc, const struct err *err,
 static enum hook_result
 on_roster_get(struct module_ctx *m, struct iq *iq)
 {
-	struct account *acc = iq->account;
+	struct account *acc = iq_account(iq);
+	struct session *s = iq_sender(iq);
 
-	if (iq->session != NULL)
-		iq->session->interested = true; /* §2.2 */
+	if (s != NULL)
+		s->interested = true; /* §2.2 */
 	if (account_line_is_empty(acc)) {
 		iq_result(iq, roster_payload(acc, iq));
 		return HOOK_HANDLED;
@@ -217,7 +218,7 @@ set_remove(struct roster_change *ch, struct account *acc, struct jid jid)
 static enum stanza_cond
 set_apply(struct module_ctx *m, struct iq *iq, const struct roster_set *set)
 {
-	struct account *acc = iq->account;
+	struct account *acc = iq_account(iq);
 	struct roster_change *ch;
 
 	if (!set->remove && !roster_has_room(acc, set))
@@ -239,12 +240,12 @@ set_apply(struct module_ctx *m, struct iq *iq, const struct roster_set *set)
 static enum hook_result
 on_roster_set(struct module_ctx *m, struct iq *iq)
 {
+	struct account *acc = iq_account(iq);
 	struct roster_set set = { .n_groups = 0 };
 	enum stanza_cond cond;
 
 	/* what is written now would outlive the account */
-	cond = iq->account->removing ? COND_NOT_ALLOWED :
-				       set_read(&set, iq->account, iq);
+	cond = acc->removing ? COND_NOT_ALLOWED : set_read(&set, acc, iq);
 	if (cond == COND_NONE)
 		cond = set_apply(m, iq, &set);
 	if (cond != COND_NONE)

@@ -98,13 +98,13 @@ struct pending_list {
 static struct session *
 pending_session(const struct pending_list *list)
 {
-	struct entity *e =
-		entity_find(list->shard, jid_bare_str(list->full));
+	struct account *acc =
+		account_find(list->shard, jid_bare_str(list->full));
 	struct session *s;
 
-	if (e == NULL || e->state != ENTITY_LOADED)
+	if (acc == NULL)
 		return NULL;
-	s = session_find(account_of(e), jid_resource(list->full));
+	s = session_find(acc, jid_resource(list->full));
 	return s != NULL && s->id == list->session_id ? s : NULL;
 }
 

@@ -75,7 +75,7 @@ on_card_read(void *arg, const struct store_answer *answer,
 static enum hook_result
 on_vcard_get(struct module_ctx *m, struct iq *iq)
 {
-	struct store_place at = account_place(iq->account, MAP_VCARD);
+	struct store_place at = account_place(iq_account(iq), MAP_VCARD);
 	struct shard *sh = iq->shard;
 
 	iq_keep(iq);
@@ -100,12 +100,13 @@ static enum hook_result
 on_vcard_set(struct module_ctx *m, struct iq *iq)
 {
 	const struct vcard_conf *conf = m->conf;
-	struct store_place at = account_place(iq->account, MAP_VCARD);
+	struct account *acc = iq_account(iq);
+	struct store_place at = account_place(acc, MAP_VCARD);
 	struct shard *sh = iq->shard;
 	struct store_tx *tx;
 	struct buf card = BUF_INIT;
 
-	if (iq->account->anonymous) {
+	if (acc->anonymous) {
 		iq_error(iq, COND_NOT_ALLOWED,
 			"Nothing is kept for temporary accounts");
 		return HOOK_HANDLED;
@@ -118,7 +119,7 @@ on_vcard_set(struct module_ctx *m, struct iq *iq)
 	}
 	tx = store_tx_new();
 	/* not behind a removal that is under way */
-	store_tx_require(tx, account_place(iq->account, MAP_ACCOUNT),
+	store_tx_require(tx, account_place(acc, MAP_ACCOUNT),
 		STR(KEY_CREATED));
 	store_tx_set(tx, at, STR(KEY_CARD), buf_str(&card));
 	buf_done(&card);

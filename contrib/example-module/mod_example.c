@@ -34,7 +34,8 @@ static enum hook_result
 on_hello(struct module_ctx *m, struct iq *iq)
 {
 	const struct example_conf *conf = m->conf;
-	struct example_state *state = module_entity_state(m, &iq->account->e);
+	struct account *acc = iq_account(iq);
+	struct example_state *state = module_entity_state(m, &acc->e);
 	struct elem *hello = iq_payload(iq, NS_HELLO, "hello");
 	struct arena *a = iq->st->arena;
 
@@ -42,7 +43,7 @@ on_hello(struct module_ctx *m, struct iq *iq)
 	elem_set_attr(a, hello, "count", arena_printf(a, "%u", state->greeted));
 	elem_add_text(a, hello,
 		arena_printf(a, "%s, %.*s!", conf->greeting,
-			STR_ARG(account_local(iq->account))));
+			STR_ARG(account_local(acc))));
 	iq_result(iq, hello);
 	return HOOK_HANDLED;
 }

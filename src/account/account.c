@@ -10,8 +10,8 @@
 #include "base/mem.h"
 #include "xmpp/subscription.h"
 #include "core/host.h"
-#include "core/iq_int.h"
 #include "core/module_ctx.h"
+#include "core/route.h"
 #include "core/slot.h"
 #include "account/account_int.h"
 #include "account/session.h"
@@ -46,6 +46,34 @@ account_place(const struct account *acc, const char *name)
 		.owner = account_local(acc),
 		.name = str_c(name),
 	};
+}
+
+struct account *
+account_find(struct shard *sh, struct str bare)
+{
+	return account_if(entity_find(sh, bare));
+}
+
+struct entity *
+account_get(struct shard *sh, struct jid bare, struct err *err)
+{
+	struct route r = route(sh, bare);
+	struct entity *e;
+
+	if (r.class != &account_class) {
+		err_set(err, ERR_MISSING, "this domain is not served here");
+		return NULL;
+	}
+	e = entity_get(sh, r.class, r.key, r.hash);
+	if (e == NULL)
+		err_set(err, ERR_LIMIT, "too many accounts are in memory");
+	return e;
+}
+
+void
+account_serve(struct host *host)
+{
+	host->address_class = &account_class;
 }
 
 uint64_t
@@ -221,8 +249,7 @@ account_is_idle(const struct entity *e)
 {
 	const struct account *acc = (const struct account *)(const void *)e;
 
-	return acc->sessions == NULL && acc->n_ops == 0 && acc->alone == NULL &&
-		acc->hold == NULL &&
+	return acc->sessions == NULL && acc->n_ops == 0 && acc->hold == NULL &&
 		account_line_is_empty(acc);
 }
 
@@ -243,7 +270,6 @@ account_unload(struct entity *e)
 		session_free(acc->sessions);
 	account_hold_done(acc);
 	account_line_done(acc);
-	iq_alone_done(acc);
 	roster_done(&acc->roster);
 }
 
@@ -281,6 +307,7 @@ const struct entity_class account_class = {
 	.receive = account_receive,
 	.receive_shared = account_receive_shared,
 	.told = account_told,
+	.iq_where = account_iq_where,
 	.warm = account_warm,
 	.is_held = account_is_held,
 	.is_idle = account_is_idle,

@@ -23,7 +23,7 @@
 #include "account/roster.h"
 
 struct err;
-struct iq_alone;
+struct iq;
 struct session;
 
 /* Maps that the house itself keeps with an account. */
@@ -37,7 +37,6 @@ struct account {
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
 	struct account_line line; /* what it does, in order */
-	struct iq_alone *alone; /* requests one by one; NULL: none */
 	struct account_hold *hold; /* NULL: it is not held */
 	uint64_t credentials_mark; /* of what is stored; 0: nothing is */
 	uint16_t n_sessions;
@@ -71,7 +70,24 @@ account_of(struct entity *e)
 	return (struct account *)(void *)e;
 }
 
+/* NULL: e (may be NULL) is no account, or not loaded. */
+static inline struct account *
+account_if(struct entity *e)
+{
+	return e != NULL && e->class == &account_class &&
+			e->state == ENTITY_LOADED ?
+		account_of(e) :
+		NULL;
+}
+
 /* --- owner shard ------------------------------------------------------------ */
+
+/* In memory, and loaded; or NULL. */
+struct account *account_find(struct shard *sh, struct str bare);
+/* In memory, as entity_get() has it.  NULL with err (may be NULL): ERR_MISSING
+ * when the address cannot be of an account, ERR_LIMIT when there are too many in
+ * memory. */
+struct entity *account_get(struct shard *sh, struct jid bare, struct err *err);
 
 struct str account_local(const struct account *acc);
 struct str account_domain(const struct account *acc);
@@ -97,6 +113,14 @@ bool account_is_stranger(const struct account *acc, struct jid who);
  * still has to be what is asked for (hostile 33).  Never 0; any thread.
  */
 uint64_t account_credentials_mark(const struct server *srv, struct str text);
+
+/* --- for handlers of requests (iq.h), owner shard ---------------------------- */
+
+/* The account that iq is for, while it is in memory; NULL at a host. */
+struct account *iq_account(const struct iq *iq);
+/* The session that sent iq to its account, or to the host of its account; NULL for
+ * anyone else, and when it has ended.  Before iq_keep() only. */
+struct session *iq_sender(const struct iq *iq);
 
 /* --- any shard: the answer comes back to from, after the call has returned ---- */
 
@@ -132,5 +156,10 @@ typedef void (*account_credentials_fn)(void *arg, struct str text,
 	const struct err *err);
 void account_credentials(struct shard *from, struct jid bare,
 	account_credentials_fn fn, void *arg);
+
+/* --- for snapshots ------------------------------------------------------------ */
+
+/* The addresses of host are accounts. */
+void account_serve(struct host *host);
 
 #endif

@@ -65,9 +65,7 @@ on_message_durable(void *arg, bool ok, const struct err *err)
 {
 	struct entity_message *m = arg;
 	struct entity *e = entity_find(m->here, jid_str(m->to));
-	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
-		account_of(e) :
-		NULL;
+	struct account *acc = account_if(e);
 
 	if (!ok) {
 		message_undo(m, acc, err);

@@ -122,15 +122,6 @@ deliver_presence(struct account *acc, struct stanza *st)
 
 /* --- iq (RFC 6121 §8.5.2.1.3, §8.5.3) ----------------------------------------------- */
 
-/* The session of acc that sent st, if one of them did. */
-static struct session *
-own_session(const struct account *acc, const struct stanza *st)
-{
-	if (!jid_eq_bare(acc->e.jid, st->from))
-		return NULL;
-	return session_find(acc, jid_resource(st->from));
-}
-
 static void
 deliver_iq(struct account *acc, struct stanza *st)
 {
@@ -139,8 +130,7 @@ deliver_iq(struct account *acc, struct stanza *st)
 
 	if (jid_is_bare(st->to)) {
 		if (asks)
-			iq_dispatch(acc->e.shard, account_host(acc), acc,
-				own_session(acc, st), st);
+			iq_dispatch(&acc->e, st);
 		else
 			stanza_free(st);
 		return;
@@ -217,7 +207,6 @@ account_receive(struct entity *e, struct stanza *st)
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_PASS)
 		account_deliver(acc, st);
-	entity_check_idle(e);
 }
 
 /* The same for one of many recipients, when the short way will not do. */

@@ -251,10 +251,7 @@ static void
 on_reread(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct account_read *read = arg;
-	struct entity *e = account_read_entity(read);
-	struct account *acc = e != NULL && e->state == ENTITY_LOADED ?
-		account_of(e) :
-		NULL;
+	struct account *acc = account_if(account_read_entity(read));
 	struct account_hold *h = acc != NULL ? acc->hold : NULL;
 	bool fresh = h != NULL && h->read == read && !h->again &&
 		account_read_is_fresh(read);

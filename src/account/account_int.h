@@ -28,6 +28,8 @@ void account_forget(struct account *acc);
 void account_receive(struct entity *e, struct stanza *st);
 void account_receive_shared(struct entity *e, struct stanza *st,
 	struct wire **wire_io);
+/* account_iq.c: the same. */
+unsigned account_iq_where(const struct entity *e, const struct stanza *st);
 /* account_deliver, when its turn has come. */
 void account_deliver_now(struct account *acc, struct stanza *st);
 /* st (taken) has been delivered, but the session is gone before its client took

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "conf/conf.h"
+#include "core/iq_int.h"
 #include "core/module_ctx.h"
 #include "core/router.h"
 #include "core/slot.h"
@@ -95,6 +96,18 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 static void entity_free(struct entity *e);
 static bool entity_is_idle(const struct entity *e);
 
+static bool
+entity_is_held(const struct entity *e)
+{
+	return e->class->is_held != NULL && e->class->is_held(e);
+}
+
+static bool
+entity_is_absent(const struct entity *e)
+{
+	return e->class->is_absent != NULL && e->class->is_absent(e);
+}
+
 /* Each shard has its share; where that is used up, those whom nobody needs leave
  * before their time. */
 static bool
@@ -119,34 +132,58 @@ entity_make_room(struct shard *sh)
 }
 
 struct entity *
-entity_get(struct shard *sh, const struct entity_class *class, struct jid bare)
-{
-	return entity_get_by_hash(sh, class, bare,
-		server_hash(sh->server, jid_bare_str(bare)));
-}
-
-struct entity *
-entity_get_by_hash(struct shard *sh, const struct entity_class *class,
-	struct jid bare, uint64_t hash)
+entity_get(struct shard *sh, const struct entity_class *class, struct jid bare,
+	uint64_t hash)
 {
 	struct entity *e = entity_find_by_hash(sh, jid_bare_str(bare), hash);
 
 	ASSERT_ON(sh);
 	if (e != NULL)
-		return e;
-	if (!entity_make_room(sh)) {
+		return e->class == class ? e : NULL;
+	/* of domains there are as many as the configuration has */
+	if (jid_local(bare).n != 0 && !entity_make_room(sh)) {
 		sh->stats.refused++;
 		return NULL;
 	}
 	e = entity_new(sh, class, bare, hash);
-	if (!idle_is_absent(sh, hash)) {
+	if (!idle_is_absent(sh, hash) && class->load != NULL) {
 		class->load(e);
 		return e;
 	}
-	class->load_absent(e);
+	if (class->load_absent != NULL && idle_is_absent(sh, hash))
+		class->load_absent(e);
 	e->state = ENTITY_LOADED;
 	entity_check_idle(e);
 	return e;
+}
+
+/* What is addressed to a domain of ours (RFC 6120 §10.5.2), and to what else has
+ * no mind of its own. */
+void
+entity_receive_default(struct entity *e, struct stanza *st)
+{
+	bool asks = st->type == IQ_GET || st->type == IQ_SET;
+	bool refused = st->kind == STANZA_MESSAGE &&
+		st->type != MESSAGE_HEADLINE;
+
+	if ((asks || refused) && entity_is_absent(e))
+		router_bounce(e->shard, st, COND_ITEM_NOT_FOUND, NULL);
+	else if (asks)
+		iq_dispatch(e, st);
+	else if (refused)
+		router_bounce(e->shard, st, COND_SERVICE_UNAVAILABLE,
+			"This address takes no messages");
+	else
+		stanza_free(st);
+}
+
+static void
+entity_receive(struct entity *e, struct stanza *st)
+{
+	if (e->class->receive != NULL)
+		e->class->receive(e, st);
+	else
+		entity_receive_default(e, st);
 }
 
 void
@@ -156,7 +193,8 @@ entity_deliver(struct entity *e, struct stanza *st)
 
 	ASSERT_OWNER(e);
 	if (e->state == ENTITY_LOADED) {
-		e->class->receive(e, st);
+		entity_receive(e, st);
+		entity_check_idle(e);
 		return;
 	}
 	/* one alone may be larger: in memory it can be more than it was when it
@@ -195,7 +233,7 @@ void
 entity_go_on(struct entity *e)
 {
 	if (e->state == ENTITY_LOADED && e->waiters != NULL &&
-		!e->class->is_held(e))
+		!entity_is_held(e))
 		shard_timer(e->shard, &e->idle, 0, on_entity_due);
 	else
 		entity_check_idle(e);
@@ -217,7 +255,7 @@ entity_call_waiters(struct entity *e, bool ok)
 	struct entity_waiter **end = &e->waiters;
 
 	e->waiters = NULL;
-	while (w != NULL && !(ok && e->class->is_held(e))) {
+	while (w != NULL && !(ok && entity_is_held(e))) {
 		next = w->next;
 		w->fn(ok ? e : NULL, w->arg);
 		free(w);
@@ -241,7 +279,7 @@ entity_loaded(struct entity *e)
 	entity_call_waiters(e, true);
 	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->inbox, link);
-		e->class->receive(e, st);
+		entity_receive(e, st);
 	}
 	inbox_count_out(e);
 	entity_check_idle(e);
@@ -269,8 +307,9 @@ static void
 entity_free(struct entity *e)
 {
 	entity_leave(e);
-	idle_leave(e->shard, e->hash, e->class->is_absent(e));
-	if (e->state == ENTITY_LOADED)
+	idle_leave(e->shard, e->hash, entity_is_absent(e));
+	iq_alone_done(e);
+	if (e->state == ENTITY_LOADED && e->class->unload != NULL)
 		e->class->unload(e);
 	entity_end(e);
 }
@@ -290,11 +329,24 @@ entity_drop(struct entity *e)
 	}
 }
 
+/* It was never loaded; e is not found any more. */
+static void
+entity_turn_away(struct entity *e, enum stanza_cond cond, const char *text)
+{
+	struct stanza *st;
+
+	entity_call_waiters(e, false);
+	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
+		STAILQ_REMOVE_HEAD(&e->inbox, link);
+		router_bounce(e->shard, st, cond, text);
+	}
+	entity_end(e);
+}
+
 void
 entity_failed(struct entity *e, const struct err *why)
 {
 	struct shard *sh = e->shard;
-	struct stanza *st;
 
 	/* who is told may ask again at once, and gets another one */
 	entity_leave(e);
@@ -302,13 +354,8 @@ entity_failed(struct entity *e, const struct err *why)
 		log_error(LOG_ROUTER, entity_who(e),
 			"cannot be loaded, what waited for it is refused reason=\"%s\"",
 			why->text);
-	entity_call_waiters(e, false);
-	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
-		STAILQ_REMOVE_HEAD(&e->inbox, link);
-		router_bounce(sh, st, COND_INTERNAL_SERVER_ERROR,
-			"The server cannot read its storage");
-	}
-	entity_end(e);
+	entity_turn_away(e, COND_INTERNAL_SERVER_ERROR,
+		"The server cannot read its storage");
 }
 
 /* --- what happens to all ----------------------------------------------------- */
@@ -318,6 +365,21 @@ entity_close(struct entity *e, enum stream_cond cond, const char *text)
 {
 	return e->state == ENTITY_LOADED && e->class->close != NULL &&
 		e->class->close(e, cond, text);
+}
+
+void
+entity_retire(struct entity *e)
+{
+	if (e->class->close != NULL) {
+		entity_close(e, STREAM_HOST_GONE, NULL);
+	} else if (e->state == ENTITY_LOADED) {
+		iq_alone_refuse(e);
+		entity_drop(e);
+	} else {
+		entity_leave(e);
+		entity_turn_away(e, COND_ITEM_NOT_FOUND,
+			"This address is no longer served here");
+	}
 }
 
 void
@@ -341,7 +403,8 @@ static bool
 entity_is_idle(const struct entity *e)
 {
 	return e->state == ENTITY_LOADED && e->waiters == NULL &&
-		e->class->is_idle(e);
+		e->alone == NULL &&
+		(e->class->is_idle == NULL || e->class->is_idle(e));
 }
 
 static void
@@ -366,8 +429,11 @@ entity_check_idle(struct entity *e)
 
 	if (!entity_is_idle(e))
 		return;
+	/* what is made anew as easily need not be told that it is used */
+	if (e->class->everywhere && timer_is_set(&e->idle))
+		return;
 	shard_timer(sh, &e->idle,
-		e->class->is_absent(e) ?
+		entity_is_absent(e) ?
 			0 :
 			sh->snap->config->limits.account_idle_us,
 		on_entity_due);

@@ -22,40 +22,47 @@
 struct entity;
 struct entity_message;
 struct entity_waiter;
+struct iq_alone;
 struct module_entry;
 struct slot;
 struct wire;
 
-/* What a kind of entity does.  A static table for each class. */
+/* What a kind of entity does.  A static table for each class; a function may be
+ * NULL where it says so. */
 struct entity_class {
 	const char *name;
 	size_t size; /* of the struct that begins with struct entity */
-	/* Starts to load e: ends in entity_loaded() or entity_failed(), after
-	 * this has returned. */
+	bool everywhere; /* it has no state that must be in one place: each
+			  * shard has its own */
+	/* Starts to load e: ends in entity_loaded(), or in entity_failed() after
+	 * this has returned.  NULL: it is loaded at once. */
 	void (*load)(struct entity *e);
-	/* One stanza, taken. */
+	/* One stanza, taken.  NULL: entity_receive_default(). */
 	void (*receive)(struct entity *e, struct stanza *st);
 	/* One stanza that many receive; st (borrowed) has no to, which is the
 	 * address of e; wire_io points to what was serialised for an earlier
-	 * recipient, or to NULL. */
+	 * recipient, or to NULL.  NULL: it receives a copy. */
 	void (*receive_shared)(struct entity *e, struct stanza *st,
 		struct wire **wire_io);
 	/* One message (entity_message.h), taken, once e is loaded and not held:
 	 * it is answered now or later.  NULL: there is nothing to tell it. */
 	void (*told)(struct entity *e, struct entity_message *m);
+	/* Which rows of handlers are for the get or set st (borrowed): enum
+	 * iq_where.  NULL: what the domain says. */
+	unsigned (*iq_where)(const struct entity *e, const struct stanza *st);
 	/* Asks for what receive() will touch, a step further each time; touches
 	 * only what the steps before have asked for.  May be NULL. */
 	void (*warm)(const struct entity *e, unsigned step);
-	/* The same at once, for an address that is known to be nobody's; calls
-	 * nothing of the above. */
+	/* The same as load at once, for an address that is known to be nobody's;
+	 * calls nothing of the above.  NULL: zeroed memory is that already. */
 	void (*load_absent)(struct entity *e);
 	/* Is it loaded, but not to be disturbed now?  Then entity_go_on()
-	 * follows. */
+	 * follows.  NULL: never. */
 	bool (*is_held)(const struct entity *e);
-	/* May it leave memory now? */
+	/* May it leave memory now?  NULL: whenever nothing waits for it. */
 	bool (*is_idle)(const struct entity *e);
 	/* Is there nothing behind the address?  Then it leaves at once when it
-	 * is idle. */
+	 * is idle.  NULL: there always is something. */
 	bool (*is_absent)(const struct entity *e);
 	/* What a module keeps with whatever belongs to e ends: it leaves.  e has
 	 * its own slots.  May be NULL. */
@@ -67,7 +74,7 @@ struct entity_class {
 	/* Closes the streams that stand behind it; text may be NULL.  False:
 	 * there is none.  May be NULL. */
 	bool (*close)(struct entity *e, enum stream_cond cond, const char *text);
-	/* Frees what belongs to it, not e itself. */
+	/* Frees what belongs to it, not e itself.  May be NULL. */
 	void (*unload)(struct entity *e);
 };
 
@@ -86,6 +93,7 @@ struct entity {
 	struct slot *slots; /* what modules keep with it */
 	struct timer idle; /* when this fires, waiters are called, or else it is
 			    * dropped */
+	struct iq_alone *alone; /* requests one by one; NULL: none */
 	uint32_t inbox_bytes;
 	uint8_t state;
 };
@@ -101,12 +109,11 @@ struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
 	uint64_t hash);
 /* Perhaps the one with this hash, of which the memory is asked for; or NULL. */
 struct entity *entity_warm(struct shard *sh, uint64_t hash);
-/* In memory; starts to load it if it was not.  NULL when there are as many as
- * may be: refuse with resource-constraint, or ERR_LIMIT. */
+/* In memory; starts to load it if it was not.  hash is server_hash() of bare.
+ * NULL when there are as many as may be (domains do not count), or another class
+ * has not yet left the address: refuse with resource-constraint, or ERR_LIMIT. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
-	struct jid bare);
-struct entity *entity_get_by_hash(struct shard *sh,
-	const struct entity_class *class, struct jid bare, uint64_t hash);
+	struct jid bare, uint64_t hash);
 /* st is taken: received now, or when e is loaded; refused with
  * resource-constraint when the inbox is full. */
 void entity_deliver(struct entity *e, struct stanza *st);
@@ -118,6 +125,10 @@ void entity_when_loaded(struct entity *e,
 
 /* The streams behind e, if it is loaded and has any: false if not. */
 bool entity_close(struct entity *e, enum stream_cond cond, const char *text);
+/* Its address will be of another class from now on, or of none: its streams are
+ * closed, and it leaves when they have; of a class that has none, e leaves at
+ * once, and what waited is answered with item-not-found. */
+void entity_retire(struct entity *e);
 /* What a module keeps with e and what belongs to it ends. */
 void entity_forget_module(struct entity *e, const struct module_entry *entry);
 /* A module has come that makes something of e when it is loaded. */
@@ -141,6 +152,10 @@ void entity_drop(struct entity *e);
 void entity_check_idle(struct entity *e);
 /* Something began: it is not idle. */
 void entity_in_use(struct entity *e);
+/* What is done with st (taken) where a class does not know better: requests are
+ * answered by the handlers of the domain (iq.h), other messages refused, and at
+ * an address behind which there is nothing both with item-not-found. */
+void entity_receive_default(struct entity *e, struct stanza *st);
 /* What is idle leaves memory at once: when it is needed again it is loaded by
  * the modules that are in force then. */
 void entity_drop_idle(struct shard *sh);

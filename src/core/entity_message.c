@@ -14,7 +14,7 @@
 #include "base/mem.h"
 #include "core/entity.h"
 #include "core/host.h"
-#include "account/account.h"
+#include "core/route.h"
 
 /* --- there ------------------------------------------------------------------- */
 
@@ -56,21 +56,21 @@ on_message(struct mail *mail, void *owner)
 	struct entity_message *m =
 		CONTAINER_OF(mail, struct entity_message, mail);
 	struct shard *sh = owner;
-	struct host *host = shard_host(sh, jid_domain(m->to));
+	struct route r = route(sh, m->to);
 	struct entity *e;
 
 	m->here = sh;
 	if (m->kind == TELL_CREATED)
 		entity_created(sh, jid_str(m->to));
-	if (host == NULL) {
+	if (r.class == NULL) {
 		entity_refuse(m, ERR_MISSING,
 			"this domain is not served here");
 		return;
 	}
-	if (message_loads(m, host))
-		e = entity_get(sh, &account_class, m->to);
+	if (message_loads(m, r.host))
+		e = entity_get(sh, r.class, r.key, r.hash);
 	else
-		e = entity_find(sh, jid_str(m->to));
+		e = entity_find_by_hash(sh, jid_str(m->to), r.hash);
 	if (e != NULL)
 		entity_when_loaded(e, message_loaded, m);
 	else

@@ -23,6 +23,7 @@
 struct arena;
 struct config;
 struct config_host;
+struct entity_class;
 struct iq_entry;
 struct module_ctx;
 struct server;
@@ -31,7 +32,10 @@ struct tls_set;
 struct host {
 	UT_hash_handle hh; /* by domain */
 	struct str domain; /* prepared */
+	uint64_t hash;     /* server_hash() of it */
 	const struct config_host *conf;
+	const struct entity_class *domain_class;  /* NULL: one without state */
+	const struct entity_class *address_class; /* NULL: there are none */
 	struct module_ctx *modules; /* in the order of the configuration */
 	size_t n_modules;
 	struct hook_list hooks[HOOKS];

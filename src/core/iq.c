@@ -11,13 +11,11 @@
 
 #include "base/arena.h"
 #include "xml/elem.h"
+#include "core/entity.h"
 #include "core/host.h"
 #include "core/iq_int.h"
 #include "core/router.h"
 #include "core/shard.h"
-#include "account/account.h"
-#include "account/session.h"
-#include "module/module.h"
 
 static void
 iq_finish(struct iq *iq, struct stanza *answer)
@@ -62,77 +60,29 @@ iq_keep(struct iq *iq)
 {
 	iq->kept = true;
 	iq->host = NULL;
-	iq->account = NULL;
-	iq->session = NULL;
-}
-
-struct account *
-iq_account(struct iq *iq)
-{
-	struct entity *e = entity_find(iq->shard, jid_bare_str(iq->st->to));
-
-	if (e == NULL || e->state != ENTITY_LOADED)
-		return NULL;
-	return account_of(e);
-}
-
-struct session *
-iq_sender(const struct iq *iq)
-{
-	struct jid from = iq->st->from;
-	struct entity *e;
-
-	if (iq->session != NULL || iq->account != NULL)
-		return iq->session;
-	/* a host's requests are handled on the shard of whoever sent them */
-	if (jid_local(from).n == 0 ||
-		!str_eq(jid_domain(from), iq->host->domain))
-		return NULL;
-	e = entity_find(iq->shard, jid_bare_str(from));
-	if (e == NULL || e->state != ENTITY_LOADED || e->class != &account_class)
-		return NULL;
-	return session_find(account_of(e), jid_resource(from));
+	iq->entity = NULL;
 }
 
 /* --- finding ------------------------------------------------------------------ */
 
-/* An account that does not exist answers like one that lets nobody ask, so that
- * accounts cannot be found out (RFC 6121 §8.5.1). */
-static unsigned
-iq_where(const struct iq *iq)
-{
-	unsigned where = 0;
-
-	if (iq->account == NULL)
-		return AT_HOST;
-	if (iq->account->exists)
-		where |= AT_ACCOUNT;
-	/* not by the session, which may have ended since it has sent this */
-	if (!jid_eq_bare(iq->account->e.jid, iq->st->from))
-		where |= AT_OTHERS;
-	else if (iq->account->exists)
-		where |= AT_OWN_ACCOUNT;
-	return where;
-}
-
 static bool
-iq_cannot_store(const struct iq_entry *entry, const struct iq *iq)
+iq_cannot_store(
+	const struct iq_entry *entry, const struct iq *iq, unsigned where)
 {
 	return (entry->handler->where & STORES) != 0 &&
-		(iq->account == NULL || !iq->account->anonymous) &&
-		shard_refuses_writes(iq->shard);
+		(where & KEEPS_NOTHING) == 0 && shard_refuses_writes(iq->shard);
 }
 
 /* Is iq taken, answered or not? */
 static bool
-iq_call(const struct iq_entry *entry, struct iq *iq)
+iq_call(const struct iq_entry *entry, struct iq *iq, unsigned where)
 {
-	if (iq_cannot_store(entry, iq)) {
+	if (iq_cannot_store(entry, iq, where)) {
 		iq_error(iq, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
 		return true;
 	}
-	if ((entry->handler->where & ONE_BY_ONE) != 0 && iq->account != NULL &&
-		!iq_alone_begin(iq)) {
+	if ((entry->handler->where & ONE_BY_ONE) != 0 &&
+		!iq->entity->class->everywhere && !iq_alone_begin(iq)) {
 		iq->kept = true;
 		return true;
 	}
@@ -145,6 +95,16 @@ iq_call(const struct iq_entry *entry, struct iq *iq)
 	return false;
 }
 
+static unsigned
+iq_where(const struct iq *iq)
+{
+	const struct entity_class *class = iq->entity->class;
+
+	return class->iq_where != NULL ?
+		class->iq_where(iq->entity, iq->st) :
+		AT_HOST;
+}
+
 static bool
 iq_try(const struct iq_entry *entry, struct iq *iq)
 {
@@ -153,29 +113,28 @@ iq_try(const struct iq_entry *entry, struct iq *iq)
 	for (; entry != NULL; entry = entry->next) {
 		if (entry->handler->type == iq->st->type &&
 			(entry->handler->where & where) != 0 &&
-			iq_call(entry, iq))
+			iq_call(entry, iq, where))
 			return true;
 	}
 	return false;
 }
 
 void
-iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
-	struct session *session, struct stanza *st)
+iq_dispatch(struct entity *e, struct stanza *st)
 {
+	struct host *host = shard_host(e->shard, jid_domain(e->jid));
 	struct iq *iq = arena_zalloc(st->arena, sizeof(*iq));
 
 	*iq = (struct iq){
-		.shard = sh,
+		.shard = e->shard,
 		.host = host,
-		.account = acc,
-		.session = session,
+		.entity = e,
 		.st = st,
 		.payload = stanza_payload(st),
 	};
 	/* a reload may have taken the host away while st was waiting */
 	if (host == NULL || !iq_try(host_iq_find(host, iq->payload), iq)) {
-		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE, NULL);
+		router_bounce(e->shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}
 	iq->handled = true;

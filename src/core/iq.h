@@ -2,7 +2,8 @@
  * iq.h - requests that the server answers itself: found by (namespace, name) in
  * a table, not by asking every module.
  *
- * Shard of the addressed entity.
+ * Shard of the addressed entity.  For which account an iq is, and which session
+ * has sent it, tells account/account.h.
  */
 #ifndef CORE_IQ_H
 #define CORE_IQ_H
@@ -13,11 +14,10 @@
 #include "xmpp/stanza.h"
 #include "core/hook.h"
 
-struct account;
 struct elem;
+struct entity;
 struct host;
 struct module_ctx;
-struct session;
 struct shard;
 
 /* Where a request may be addressed to, and who may ask. */
@@ -31,26 +31,25 @@ enum iq_where {
 			     * is such an account or not: the answer must not
 			     * depend on it (RFC 6121 §8.5.1) */
 	/* And how: */
-	ONE_BY_ONE = 16,    /* of one account, the next begins when this one is
-			     * answered, whoever asks; not at hosts */
-	STORES = 32,        /* refused while the disk takes no writes, unless the
-			     * account is a temporary one */
+	ONE_BY_ONE = 16,    /* of one entity, the next begins when this one is
+			     * answered, whoever asks; not at one that is on
+			     * every shard, such as a host */
+	STORES = 32,        /* refused while the disk takes no writes */
+	/* What a class says of an entity: */
+	KEEPS_NOTHING = 64, /* it stores nothing, as a temporary account */
 };
 
 /* One request.  It lies in the arena of st. */
 struct iq {
 	struct shard *shard;
-	struct host *host;       /* NULL after iq_keep() */
-	struct account *account; /* NULL at a host, and after iq_keep() */
-	struct session *session; /* the asking session, when it is one of account;
-				  * NULL when it has ended meanwhile, and after
-				  * iq_keep() */
+	struct host *host;     /* NULL after iq_keep() */
+	struct entity *entity; /* whose address it is for; NULL after iq_keep() */
 	struct stanza *st;
-	struct elem *payload;    /* the first child of st */
+	struct elem *payload;  /* the first child of st */
 	bool answered;
 	bool kept;
-	bool handled;            /* its handler has returned */
-	bool alone;              /* ONE_BY_ONE, and under way */
+	bool handled;          /* its handler has returned */
+	bool alone;            /* ONE_BY_ONE, and under way */
 };
 
 typedef enum hook_result (*iq_fn)(struct module_ctx *m, struct iq *iq);
@@ -73,25 +72,17 @@ void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
 /* A new element in the arena of iq->st, for iq_result. */
 struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
 
-/* The session that sent iq to the host of its account, or to the account itself;
- * NULL for anyone else.  Before iq_keep() only. */
-struct session *iq_sender(const struct iq *iq);
-
 /*
  * The answer comes later: iq stays alive after the handler has returned
  * HOOK_HANDLED, until iq_result or iq_error, which must be called on the same
- * shard.  Account, session and host may be gone by then; find them again.  One
+ * shard.  Entity, session and host may be gone by then; find them again.  One
  * that is answered before its handler has returned lives until then.
  */
 void iq_keep(struct iq *iq);
-/* The account that iq was for, if it is (still) in memory. */
-struct account *iq_account(struct iq *iq);
 
-/* --- for the core -------------------------------------------------------------- */
+/* --- for classes -------------------------------------------------------------- */
 
-/* Answers st (taken), a get or set for the host, or for acc when it is not
- * NULL.  session is set when the sender is one of acc's. */
-void iq_dispatch(struct shard *sh, struct host *host, struct account *acc,
-	struct session *session, struct stanza *st);
+/* Answers st (taken), a get or set for e. */
+void iq_dispatch(struct entity *e, struct stanza *st);
 
 #endif

@@ -1,19 +1,20 @@
 /*
- * iq_alone.c - requests of one account that are done one by one (ONE_BY_ONE):
+ * iq_alone.c - requests of one entity that are done one by one (ONE_BY_ONE):
  * what reads, decides and writes must not be done twice at a time, be it for two
  * sessions.
  *
  *   iq_dispatch --(none is under way)--> handler --iq_finish--> the next is due
  *        `--(one is)--> waiting --(on_next)--^
  *
- * Owner shard of the account.  How much waits is bounded by what its sessions
- * may have under way (requests.h).
+ * Owner shard of the entity.  How much waits is bounded by what each session may
+ * have under way (requests.h).
  */
 #include "config.h"
 
 #include "base/mem.h"
+#include "core/entity.h"
 #include "core/iq_int.h"
-#include "account/account_int.h"
+#include "core/router.h"
 
 /* There is one while a request is under way. */
 struct iq_alone {
@@ -24,7 +25,7 @@ struct iq_alone {
 bool
 iq_alone_begin(struct iq *iq)
 {
-	struct iq_alone *a = iq->account->alone;
+	struct iq_alone *a = iq->entity->alone;
 
 	if (a != NULL && !a->due) {
 		STAILQ_INSERT_TAIL(&a->waiting, iq->st, link);
@@ -33,19 +34,21 @@ iq_alone_begin(struct iq *iq)
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
 		STAILQ_INIT(&a->waiting);
-		iq->account->alone = a;
+		iq->entity->alone = a;
 	}
 	a->due = false;
 	iq->alone = true;
 	return true;
 }
 
-static void
-alone_end(struct account *acc)
+static struct stanza *
+alone_next(struct iq_alone *a)
 {
-	free(acc->alone);
-	acc->alone = NULL;
-	entity_check_idle(&acc->e);
+	struct stanza *st = STAILQ_FIRST(&a->waiting);
+
+	if (st != NULL)
+		STAILQ_REMOVE_HEAD(&a->waiting, link);
+	return st;
 }
 
 /* Those that nobody answers any more, because a reload took the module away, are
@@ -53,42 +56,51 @@ alone_end(struct account *acc)
 static void
 on_next(struct entity *e, void *arg)
 {
-	struct account *acc = e != NULL ? account_of(e) : NULL;
 	struct stanza *st;
 
 	(void)arg;
-	if (acc == NULL || acc->alone == NULL)
+	if (e == NULL || e->alone == NULL)
 		return;
-	acc->alone->due = true;
-	while (acc->alone->due &&
-		(st = STAILQ_FIRST(&acc->alone->waiting)) != NULL) {
-		STAILQ_REMOVE_HEAD(&acc->alone->waiting, link);
-		account_deliver_now(acc, st);
-	}
-	if (acc->alone->due)
-		alone_end(acc);
+	e->alone->due = true;
+	while (e->alone->due && (st = alone_next(e->alone)) != NULL)
+		iq_dispatch(e, st);
+	if (!e->alone->due)
+		return;
+	free(e->alone);
+	e->alone = NULL;
+	entity_check_idle(e);
 }
 
 void
 iq_alone_end(struct iq *iq)
 {
-	struct account *acc = iq_account(iq);
+	struct entity *e =
+		entity_find(iq->shard, jid_bare_str(iq->st->to));
 
 	iq->alone = false;
-	if (acc != NULL && acc->alone != NULL)
-		entity_when_loaded(&acc->e, on_next, NULL);
+	if (e != NULL && e->alone != NULL)
+		entity_when_loaded(e, on_next, NULL);
 }
 
 void
-iq_alone_done(struct account *acc)
+iq_alone_done(struct entity *e)
 {
 	struct stanza *st;
 
-	while (acc->alone != NULL &&
-		(st = STAILQ_FIRST(&acc->alone->waiting)) != NULL) {
-		STAILQ_REMOVE_HEAD(&acc->alone->waiting, link);
+	if (e->alone == NULL)
+		return;
+	while ((st = alone_next(e->alone)) != NULL)
 		stanza_free(st);
-	}
-	free(acc->alone);
-	acc->alone = NULL;
+	free(e->alone);
+	e->alone = NULL;
+}
+
+void
+iq_alone_refuse(struct entity *e)
+{
+	struct stanza *st;
+
+	while (e->alone != NULL && (st = alone_next(e->alone)) != NULL)
+		router_bounce(e->shard, st, COND_ITEM_NOT_FOUND,
+			"This address is no longer served here");
 }

@@ -27,12 +27,13 @@ void host_iq_add(struct host *host, struct module_ctx *ctx,
 
 /* --- iq_alone.c ----------------------------------------------------------- */
 
-/* False when another one of iq->account is under way: its stanza is taken, and
+/* False when another one of iq->entity is under way: its stanza is taken, and
  * dispatched again. */
 bool iq_alone_begin(struct iq *iq);
 /* It is answered, or nobody wants to. */
 void iq_alone_end(struct iq *iq);
-/* acc leaves memory. */
-void iq_alone_done(struct account *acc);
+/* e leaves memory: what waits is dropped; refused, if it is to be told. */
+void iq_alone_done(struct entity *e);
+void iq_alone_refuse(struct entity *e);
 
 #endif

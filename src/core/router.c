@@ -11,11 +11,10 @@
 #include "xml/elem.h"
 #include "conf/conf.h"
 #include "core/entity.h"
-#include "core/iq.h"
 #include "core/place.h"
+#include "core/route.h"
 #include "core/shard.h"
 #include "core/wire.h"
-#include "account/account.h"
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192
@@ -73,24 +72,13 @@ router_post(struct shard *sh, struct place to, struct stanza *st)
 	place_put(sh, to, &sm->mail);
 }
 
-void
-router_send(struct shard *sh, struct stanza *st)
+/* st is taken. */
+static void
+router_pass(struct shard *sh, struct stanza *st, const struct route *r)
 {
-	struct place to = place_of_shard(sh);
-
-	ASSERT_ON(sh);
-	if (shard_host(sh, jid_domain(st->to)) == NULL) {
-		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
-			"This server does not talk to other servers");
-		return;
-	}
-	/* a host has no state of its own: it answers on any shard */
-	if (jid_local(st->to).n != 0) {
-		st->to_hash = server_hash(sh->server, jid_bare_str(st->to));
-		to = server_place(sh->server, st->to_hash);
-	}
-	if (!place_is_here(sh, to)) {
-		router_post(sh, to, st);
+	st->to_hash = r->hash;
+	if (!place_is_here(sh, r->place)) {
+		router_post(sh, r->place, st);
 		return;
 	}
 	sh->stats.routed_local++;
@@ -98,17 +86,36 @@ router_send(struct shard *sh, struct stanza *st)
 }
 
 void
+router_send(struct shard *sh, struct stanza *st)
+{
+	struct route r = route(sh, st->to);
+
+	ASSERT_ON(sh);
+	if (r.class != NULL)
+		router_pass(sh, st, &r);
+	else if (r.host == NULL)
+		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
+			"This server does not talk to other servers");
+	else
+		router_bounce(sh, st, COND_ITEM_NOT_FOUND,
+			"There are no addresses at this domain");
+}
+
+void
 router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	const char *text)
 {
 	struct stanza *answer = NULL;
+	struct route r = { .class = NULL };
 
 	if (jid_is_set(st->from) && jid_is_set(st->to))
 		answer = stanza_error(st, cond, str_c(text));
 	stanza_free(st);
+	if (answer != NULL)
+		r = route(sh, answer->to);
 	/* an address that is not ours would come back here for ever */
-	if (answer != NULL && shard_host(sh, jid_domain(answer->to)) != NULL)
-		router_send(sh, answer);
+	if (r.class != NULL)
+		router_pass(sh, answer, &r);
 	else
 		stanza_free(answer);
 }
@@ -144,15 +151,16 @@ router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t 
 	size_t *counts = xcalloc(srv->n_shards, sizeof(*counts));
 	struct place last = { 0 };
 	size_t served = 0;
-	uint64_t hash;
 
 	ASSERT_ON(sh);
 	for (size_t i = 0; i < n; i++) {
-		if (shard_host(sh, jid_domain(to[i])) == NULL)
+		struct route r = route(sh, to[i]);
+
+		/* what has no state makes nothing of it */
+		if (r.class == NULL || r.class->everywhere)
 			continue;
-		hash = server_hash(srv, jid_bare_str(to[i]));
-		all[served++] = (struct recipient){ to[i], hash };
-		last = server_place(srv, hash);
+		all[served++] = (struct recipient){ to[i], r.hash };
+		last = r.place;
 		counts[last.shard]++;
 	}
 	for (uint16_t i = 0; i < srv->n_shards; i++) {
@@ -231,7 +239,8 @@ fanout_deliver(struct shard *sh, struct stanza *st)
 		if (i % AHEAD == 0)
 			fanout_warm(sh, r, st->many->n - i);
 		e = entity_find_by_hash(sh, jid_bare_str(r->to), r->hash);
-		if (e != NULL && e->state == ENTITY_LOADED)
+		if (e != NULL && e->state == ENTITY_LOADED &&
+			e->class->receive_shared != NULL)
 			e->class->receive_shared(e, st, &wire);
 		else if (e != NULL)
 			entity_deliver(e, stanza_copy_for(st, e->jid));
@@ -242,24 +251,10 @@ fanout_deliver(struct shard *sh, struct stanza *st)
 
 /* --- delivery ---------------------------------------------------------------- */
 
-/* What is addressed to a domain of ours (RFC 6120 §10.5.2). */
 static void
-host_receive(struct shard *sh, struct host *host, struct stanza *st)
+router_deliver_to(struct shard *sh, struct stanza *st, const struct route *r)
 {
-	if (st->type == IQ_GET || st->type == IQ_SET)
-		iq_dispatch(sh, host, NULL, NULL, st);
-	else if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_HEADLINE)
-		router_bounce(sh, st, COND_SERVICE_UNAVAILABLE,
-			"This address takes no messages");
-	else
-		stanza_free(st);
-}
-
-static void
-router_deliver_to_account(struct shard *sh, struct stanza *st)
-{
-	struct entity *e = entity_get_by_hash(sh, &account_class,
-		jid_bare(st->to), st->to_hash);
+	struct entity *e = entity_get(sh, r->class, r->key, r->hash);
 
 	if (e != NULL)
 		entity_deliver(e, st);
@@ -271,20 +266,21 @@ router_deliver_to_account(struct shard *sh, struct stanza *st)
 static void
 router_deliver(struct shard *sh, struct stanza *st)
 {
-	struct host *host;
+	struct route r;
 
 	if (st->many != NULL) {
 		fanout_deliver(sh, st);
 		return;
 	}
-	host = shard_host(sh, jid_domain(st->to));
-	if (host == NULL)
+	r = route_by_hash(sh, st->to, st->to_hash);
+	if (r.class == NULL)
 		router_bounce(sh, st, COND_ITEM_NOT_FOUND,
 			"This domain is no longer served here");
-	else if (jid_local(st->to).n == 0)
-		host_receive(sh, host, st);
+	else if (!place_is_here(sh, r.place))
+		/* a reload has made something else of it on its way */
+		router_post(sh, r.place, st);
 	else
-		router_deliver_to_account(sh, st);
+		router_deliver_to(sh, st, &r);
 }
 
 static void

@@ -19,6 +19,7 @@
 #include "core/entity.h"
 #include "core/host.h"
 #include "core/module_ctx.h"
+#include "core/route.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "module/attach.h"
@@ -34,8 +35,8 @@ struct publishing {
 	void *arg;
 };
 
-/* Of hosts that are not served any more: while their modules are still there to
- * say goodbye to the contacts at others. */
+/* Of hosts that are not served any more, and of classes whose module goes: while
+ * it is still there to say goodbye. */
 static void
 publish_close(struct shard *sh, const struct snapshot *next)
 {
@@ -43,8 +44,8 @@ publish_close(struct shard *sh, const struct snapshot *next)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (snapshot_host(next, jid_domain(e->jid)) == NULL)
-			entity_close(e, STREAM_HOST_GONE, NULL);
+		if (route_class(next, e->jid) != e->class)
+			entity_retire(e);
 	}
 }
 
@@ -90,6 +91,8 @@ publish_visit(struct shard *sh, void *arg)
 
 	publish_close(sh, p->snap);
 	entity_drop_idle(sh);
+	/* what does not exist may, by what is in force then */
+	idle_done(&sh->idle);
 	sh->snap = snapshot_ref(p->snap);
 	publish_reload(sh, before);
 	snapshot_unref(before);

@@ -16,6 +16,7 @@
 #include "core/cert_expiry.h"
 #include "core/host.h"
 #include "core/server.h"
+#include "account/account.h"
 #include "module/attach.h"
 
 /* --- hosts ------------------------------------------------------------------------------ */
@@ -27,6 +28,8 @@ snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
 	struct host *host = xcalloc(1, sizeof(*host));
 
 	host->domain = str_c(conf->domain);
+	host->hash = server_hash(snap->server, host->domain);
+	account_serve(host);
 	host->conf = conf;
 	HASH_ADD_KEYPTR(hh, snap->hosts, host->domain.p,
 		(unsigned)host->domain.n, host);

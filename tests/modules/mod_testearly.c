@@ -70,7 +70,7 @@ static enum hook_result
 on_early(struct module_ctx *m, struct iq *iq)
 {
 	struct probe *p = xcalloc(1, sizeof(*p));
-	struct account *acc = iq->account;
+	struct account *acc = iq_account(iq);
 	struct str what = elem_attr(iq->payload, "what");
 
 	p->iq = iq;

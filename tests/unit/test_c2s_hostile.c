@@ -178,6 +178,13 @@ static const struct entity_class slow_class = {
 	.unload = entity_unload,
 };
 
+static struct entity *
+slow_get(struct shard *sh)
+{
+	return entity_get(sh, &slow_class, ROMEO,
+		server_hash(sh->server, jid_str(ROMEO)));
+}
+
 struct asking {
 	struct shard *shard;
 	struct entity *again;
@@ -200,7 +207,7 @@ on_told(struct entity *e, void *arg)
 
 	CHECK(e == NULL);
 	asking->n_told++;
-	asking->again = entity_get(asking->shard, &slow_class, ROMEO);
+	asking->again = slow_get(asking->shard);
 	entity_when_loaded(asking->again, on_told_again, asking);
 }
 
@@ -214,7 +221,7 @@ TEST(who_asks_again_when_loading_has_failed_is_told_again)
 	world_init(&w, 1, "", "");
 	asking.shard = w.server->shards[0];
 	world_advance(&w, 3600 * US_PER_S); /* it leaves memory */
-	e = entity_get(asking.shard, &slow_class, ROMEO);
+	e = slow_get(asking.shard);
 	entity_when_loaded(e, on_told, &asking);
 	err_set(&err, ERR_STORAGE, "as a test wants it");
 	entity_failed(e, &err);
@@ -259,7 +266,7 @@ TEST(what_a_module_keeps_with_an_entity_ends_once)
 
 	world_init(&w, 1, "", "");
 	world_advance(&w, 3600 * US_PER_S);
-	e = entity_get(w.server->shards[0], &slow_class, ROMEO);
+	e = slow_get(w.server->shards[0]);
 	keep(e, &entry);
 	entity_loaded(e);
 	CHECK(!entity_close(e, STREAM_HOST_GONE, NULL)); /* it has nothing */
@@ -269,7 +276,7 @@ TEST(what_a_module_keeps_with_an_entity_ends_once)
 	keep(e, &entry);
 	entity_drop(e);
 	CHECK_INT(entry.refs, 2);
-	e = entity_get(w.server->shards[0], &slow_class, ROMEO);
+	e = slow_get(w.server->shards[0]);
 	keep(e, &entry);
 	err_set(&err, ERR_STORAGE, "as a test wants it");
 	entity_failed(e, &err);

@@ -185,7 +185,7 @@ bind_begin(struct c2s *c, struct stanza *iq)
 		c2s_end(c, STREAM_HOST_GONE, NULL);
 		return;
 	}
-	e = entity_get(c->shard, &account_class, jid);
+	e = account_get(c->shard, jid, NULL);
 	if (e == NULL) {
 		iq_refuse(c, iq, COND_RESOURCE_CONSTRAINT,
 			"The server has too many accounts in memory");

@@ -1,0 +1,92 @@
+/*
+ * route.h - to whom an address belongs: the one function that says so, for all
+ * that sends, refuses, fans out and delivers.
+ *
+ *	                address          class               lives
+ *	   romeo@example.org             of accounts         at its hash
+ *	         example.org             host                on every shard
+ *	        echo.example.org         what the module     at its hash, or
+ *	    one@echo.example.org          says (struct        on every shard
+ *	                                  service)
+ *	   x@elsewhere.example           none                -
+ */
+#ifndef CORE_ROUTE_H
+#define CORE_ROUTE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "xmpp/jid.h"
+#include "core/entity.h"
+#include "core/host.h"
+#include "core/place.h"
+#include "core/shard.h"
+
+struct route {
+	const struct entity_class *class; /* NULL: nobody of ours has it */
+	struct host *host; /* of its domain; NULL: none of ours */
+	struct jid key;    /* the bare address; borrowed */
+	uint64_t hash;     /* server_hash() of it */
+	struct place place;
+};
+
+extern const struct entity_class host_class;
+
+static inline const struct entity_class *
+host_class_of(const struct host *host, struct jid jid)
+{
+	if (jid_local(jid).n != 0)
+		return host->address_class;
+	return host->domain_class != NULL ? host->domain_class : &host_class;
+}
+
+/* --- any thread ---------------------------------------------------------- */
+
+/* Whose jid is, or will be, as snap has it; NULL: nobody's. */
+const struct entity_class *route_class(const struct snapshot *snap,
+	struct jid jid);
+
+/* --- any shard: sh is the caller's; valid for this turn -------------------- */
+
+/* Inline, for each message comes here twice: it costs half of what it would. */
+static inline struct route
+route_at(struct shard *sh, struct host *host, struct jid jid, uint64_t hash)
+{
+	struct route r = {
+		.class = host_class_of(host, jid),
+		.host = host,
+		.key = jid_bare(jid),
+		.hash = hash,
+	};
+
+	if (r.class != NULL)
+		r.place = r.class->everywhere ?
+			place_of_shard(sh) :
+			server_place(sh->server, hash);
+	return r;
+}
+
+static inline struct route
+route(struct shard *sh, struct jid jid)
+{
+	struct host *host = shard_host(sh, jid_domain(jid));
+
+	if (host == NULL)
+		return (struct route){ .class = NULL };
+	return route_at(sh, host, jid,
+		jid_local(jid).n == 0 ?
+			host->hash :
+			server_hash(sh->server, jid_bare_str(jid)));
+}
+
+/* The same for who knows the hash of the bare address already. */
+static inline struct route
+route_by_hash(struct shard *sh, struct jid jid, uint64_t hash)
+{
+	struct host *host = shard_host(sh, jid_domain(jid));
+
+	return host != NULL ? route_at(sh, host, jid, hash) :
+			      (struct route){ .class = NULL };
+}
+
+#endif
