@@ -1,5 +1,5 @@
 /*
- * disco.c - tells what hosts and accounts are, can do, and hold (XEP-0030),
+ * disco.c - tells what hosts, services and accounts are, can do, and hold (XEP-0030),
  * and sums it up in the stream features (XEP-0115).
  *
  * Features come from the tables of the modules in force, everything else from
@@ -12,24 +12,44 @@
 
 #include "module/module.h"
 
+#define DISCO_WHERE (AT_HOST | AT_ACCOUNT | AT_SERVICE | AT_SERVICE_ADDRESS)
 #define CAPS_NODE "urn:antiphon:server"
+
+/* Is an address at a service asked, and not a domain? */
+static bool
+asks_address(const struct disco_query *q)
+{
+	return q->account == NULL && q->entity != NULL &&
+		jid_local(q->entity->jid).n != 0;
+}
 
 /* --- features ------------------------------------------------------------------- */
 
 struct features VEC(struct str);
 
 static void
+features_add(struct features *f, struct arena *a, const char *const *vars)
+{
+	for (; vars != NULL && *vars != NULL; vars++)
+		*vec_push_in(a, f) = str_c(*vars);
+}
+
+static void
 features_of_modules(struct features *f, const struct disco_query *q)
 {
+	const struct service *service = q->host->service;
+
 	for (size_t i = 0; i < q->host->n_modules; i++) {
 		const struct module *m = q->host->modules[i].module;
-		const char *const *vars = q->account != NULL ?
-			m->account_features :
-			m->features;
 
-		for (; vars != NULL && *vars != NULL; vars++)
-			*vec_push_in(q->arena, f) = str_c(*vars);
+		features_add(f, q->arena,
+			q->account != NULL      ? m->account_features :
+				asks_address(q) ? m->address_features :
+				service != NULL ? m->service_features :
+						  m->features);
 	}
+	if (service != NULL && !asks_address(q))
+		features_add(f, q->arena, service->features);
 }
 
 static int
@@ -64,20 +84,33 @@ account_type(const struct disco_query *q)
 		"registered";
 }
 
+/* name may be NULL. */
 static void
-info_add_identity(const struct disco_query *q)
+identity_add(const struct disco_query *q, const char *category,
+	const char *type, const char *name)
 {
 	struct elem *e =
 		elem_add(q->arena, q->query, NS_DISCO_INFO, "identity");
-	const char *type = "im";
+
+	elem_set_attr(q->arena, e, "category", str_c(category));
+	elem_set_attr(q->arena, e, "type", str_c(type));
+	if (name != NULL)
+		elem_set_attr(q->arena, e, "name", str_c(name));
+}
+
+/* What an address at a service is, its module says. */
+static void
+info_add_identity(const struct disco_query *q)
+{
+	const struct service *service = q->host->service;
 
 	if (q->account != NULL)
-		type = account_type(q);
-	elem_set_attr(q->arena, e, "category",
-		q->account != NULL ? STR("account") : STR("server"));
-	elem_set_attr(q->arena, e, "type", str_c(type));
-	if (q->account == NULL)
-		elem_set_attr(q->arena, e, "name", STR(PACKAGE_NAME));
+		identity_add(q, "account", account_type(q), NULL);
+	else if (service == NULL)
+		identity_add(q, "server", "im", PACKAGE_NAME);
+	else if (!asks_address(q))
+		identity_add(q, service->category, service->type,
+			service->name);
 }
 
 /* Fills q->query for the entity itself: identities, features sorted and each
@@ -140,7 +173,8 @@ node_is_caps(const struct disco_query *q)
 	struct str prefix = STR(CAPS_NODE "#");
 	struct str node = q->node;
 
-	if (q->account != NULL || !str_starts(node, prefix))
+	if (q->account != NULL || q->host->service != NULL ||
+		!str_starts(node, prefix))
 		return false;
 	node.p += prefix.n;
 	node.n -= prefix.n;
@@ -155,6 +189,7 @@ disco_query_of(struct iq *iq, const char *ns)
 	struct disco_query q = {
 		.shard = iq->shard,
 		.host = iq->host,
+		.entity = iq->entity,
 		.account = iq_account(iq),
 		.from = iq->st->from,
 		.node = elem_attr(iq->payload, "node"),
@@ -214,6 +249,21 @@ items_add_resources(struct disco_query *q)
 	}
 }
 
+/* XEP-0030 §4.1: what a host has besides accounts. */
+static void
+items_add_services(struct disco_query *q)
+{
+	const struct host *s = q->host->services;
+
+	for (; s != NULL; s = s->next) {
+		struct elem *e = elem_add(q->arena, q->query, NS_DISCO_ITEMS,
+			"item");
+
+		elem_set_attr(q->arena, e, "jid", s->domain);
+		elem_set_attr(q->arena, e, "name", str_c(s->service->name));
+	}
+}
+
 static enum hook_result
 on_disco_items(struct module_ctx *m, struct iq *iq)
 {
@@ -226,6 +276,8 @@ on_disco_items(struct module_ctx *m, struct iq *iq)
 	q.node_known = q.node.p == NULL;
 	if (q.node_known && q.account != NULL)
 		items_add_resources(&q);
+	else if (q.node_known)
+		items_add_services(&q);
 	hook_run(iq->host, HOOK_DISCO_ITEMS, &q);
 	if (q.node_known)
 		iq_result(iq, q.query);
@@ -262,10 +314,12 @@ on_stream_features(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static const char *const disco_features[] = { NS_DISCO_INFO, NS_DISCO_ITEMS,
+	NULL };
+
 static const struct iq_handler disco_iqs[] = {
-	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_DISCO_INFO, "query", on_disco_info },
-	{ IQ_GET, AT_HOST | AT_ACCOUNT, NS_DISCO_ITEMS, "query",
-		on_disco_items },
+	{ IQ_GET, DISCO_WHERE, NS_DISCO_INFO, "query", on_disco_info },
+	{ IQ_GET, DISCO_WHERE, NS_DISCO_ITEMS, "query", on_disco_items },
 	{ IQ_GET, AT_OTHERS, NS_DISCO_ITEMS, "query", on_items_of_others },
 	{ .fn = NULL },
 };
@@ -282,8 +336,9 @@ MODULE(disco) = {
 	.specs = "XEP-0030 2.5.0, XEP-0115 1.6.0, XEP-0128 1.0.1",
 	.features = (const char *const[]){ NS_DISCO_INFO, NS_DISCO_ITEMS,
 		NS_CAPS, NULL },
-	.account_features = (const char *const[]){ NS_DISCO_INFO,
-		NS_DISCO_ITEMS, NULL },
+	.account_features = disco_features,
+	.service_features = disco_features,
+	.address_features = disco_features,
 	.hooks = disco_hooks,
 	.iqs = disco_iqs,
 };

@@ -91,7 +91,7 @@ on_account_last(struct module_ctx *m, struct iq *iq)
 }
 
 static const struct iq_handler last_iqs[] = {
-	{ IQ_GET, AT_HOST, NS_LAST, "query", on_host_last },
+	{ IQ_GET, AT_HOST | AT_SERVICE, NS_LAST, "query", on_host_last },
 	{ IQ_GET, AT_ACCOUNT, NS_LAST, "query", on_account_last },
 	{ .fn = NULL },
 };
@@ -103,5 +103,6 @@ MODULE(last) = {
 	.specs = "XEP-0012 2.0",
 	.features = (const char *const[]){ NS_LAST, NULL },
 	.account_features = (const char *const[]){ NS_LAST, NULL },
+	.service_features = (const char *const[]){ NS_LAST, NULL },
 	.iqs = last_iqs,
 };

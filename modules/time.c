@@ -40,7 +40,7 @@ on_time(struct module_ctx *m, struct iq *iq)
 }
 
 static const struct iq_handler time_iqs[] = {
-	{ IQ_GET, AT_HOST, NS_TIME, "time", on_time },
+	{ IQ_GET, AT_HOST | AT_SERVICE, NS_TIME, "time", on_time },
 	{ .fn = NULL },
 };
 
@@ -50,5 +50,6 @@ MODULE(time) = {
 	.summary = "tell the time",
 	.specs = "XEP-0202 2.0, XEP-0082 1.1.1",
 	.features = (const char *const[]){ NS_TIME, NULL },
+	.service_features = (const char *const[]){ NS_TIME, NULL },
 	.iqs = time_iqs,
 };

@@ -49,7 +49,7 @@ on_version(struct module_ctx *m, struct iq *iq)
 }
 
 static const struct iq_handler version_iqs[] = {
-	{ IQ_GET, AT_HOST, NS_VERSION, "query", on_version },
+	{ IQ_GET, AT_HOST | AT_SERVICE, NS_VERSION, "query", on_version },
 	{ .fn = NULL },
 };
 
@@ -59,6 +59,7 @@ MODULE(version) = {
 	.summary = "tell the name and version of this server",
 	.specs = "XEP-0092 1.1",
 	.features = (const char *const[]){ NS_VERSION, NULL },
+	.service_features = (const char *const[]){ NS_VERSION, NULL },
 	.options = version_options,
 	.conf_size = sizeof(struct version_conf),
 	.iqs = version_iqs,

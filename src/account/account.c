@@ -33,9 +33,18 @@ account_domain(const struct account *acc)
 }
 
 struct host *
+account_host_of(const struct snapshot *snap, struct str domain)
+{
+	struct host *host = snapshot_host(snap, domain);
+
+	return host != NULL && host->address_class == &account_class ? host :
+								       NULL;
+}
+
+struct host *
 account_host(const struct account *acc)
 {
-	return shard_host(acc->e.shard, account_domain(acc));
+	return account_host_of(acc->e.shard->snap, account_domain(acc));
 }
 
 struct store_place

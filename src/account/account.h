@@ -25,6 +25,7 @@
 struct err;
 struct iq;
 struct session;
+struct snapshot;
 
 /* Maps that the house itself keeps with an account. */
 #define MAP_ACCOUNT "account" /* keys: KEY_CREDENTIALS, KEY_CREATED */
@@ -156,6 +157,12 @@ typedef void (*account_credentials_fn)(void *arg, struct str text,
 	const struct err *err);
 void account_credentials(struct shard *from, struct jid bare,
 	account_credentials_fn fn, void *arg);
+
+/* --- any thread ---------------------------------------------------------- */
+
+/* The host of domain (prepared), when its addresses are accounts; NULL when they
+ * are not, or it is none of ours. */
+struct host *account_host_of(const struct snapshot *snap, struct str domain);
 
 /* --- for snapshots ------------------------------------------------------------ */
 

@@ -303,7 +303,7 @@ account_batch_create(struct shard *sh, struct account_batch *b,
 
 		if (l->err.code != ERR_NONE)
 			continue;
-		host = shard_host(sh, jid_domain(l->jid));
+		host = account_host_of(sh->snap, jid_domain(l->jid));
 		if (host == NULL)
 			err_set(&l->err, ERR_MISSING,
 				"this domain is not served here");

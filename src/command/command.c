@@ -19,6 +19,7 @@
 #include "core/host.h"
 #include "core/module_ctx.h"
 #include "core/server.h"
+#include "account/account.h"
 #include "command/command_int.h"
 
 #define NUMBER_TEXT 24
@@ -136,7 +137,7 @@ bool
 command_serves(const struct command_call *call, struct str domain,
 	struct err *err)
 {
-	return snapshot_host(call->server->newest, domain) != NULL ||
+	return account_host_of(call->server->newest, domain) != NULL ||
 		err_set(err, ERR_MISSING,
 			"%.*s is not served here, see hosts: in antiphond.yml",
 			STR_ARG(domain));

@@ -127,10 +127,12 @@ list_visit(struct shard *sh, void *arg)
 	struct entity *e;
 
 	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (e->class != &account_class)
+		const struct account *acc = account_if(e);
+
+		if (acc == NULL)
 			continue;
-		for (const struct session *s = account_of(e)->sessions;
-			s != NULL; s = s->next) {
+		for (const struct session *s = acc->sessions; s != NULL;
+			s = s->next) {
 			if (list_wants(l, s))
 				list_add(l, s);
 		}

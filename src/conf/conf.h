@@ -16,9 +16,11 @@
 #include "base/log.h"
 #include "conf/option.h"
 
+struct arena;
 struct buf;
 struct config;
 struct conf_errors;
+struct err;
 struct tls_conf;
 struct tls_host_conf;
 
@@ -210,6 +212,14 @@ void config_unref(struct config *c);
 /* NULL: not a host of ours.  domain is prepared. */
 const struct config_host *config_host(const struct config *c,
 	struct str domain);
+/*
+ * The domain of a service that text names, at the host called host: "echo" is
+ * echo.HOST, and what has a dot is the domain itself.  *out is STR_NONE when text
+ * is empty or NULL: there is none; prepared, in a.  False with err when that is
+ * no domain.
+ */
+bool config_service_domain(struct str *out, struct arena *a, struct str host,
+	const char *text, struct err *err);
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
 

@@ -108,16 +108,21 @@ hosts_keep(struct config_whole *w, struct host_place *places, size_t n,
 	struct config_host *hosts = arena_zalloc(w->arena,
 		(n + 1) * sizeof(*hosts));
 	const char **order = arena_zalloc(w->arena, (n + 1) * sizeof(*order));
+	const struct yaml_node **nodes =
+		arena_zalloc(w->arena, (n + 1) * sizeof(*nodes));
 
 	for (size_t i = 0; i < n; i++)
 		order[i] = places[i].host.domain;
 	qsort(places, n, sizeof(*places), host_cmp);
 	hosts_check_twice(places, n, m);
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		hosts[i] = places[i].host;
+		nodes[i] = places[i].node;
+	}
 	w->c.hosts = hosts;
 	w->c.host_order = order;
 	w->c.n_hosts = n;
+	config_services_check(w, nodes, m);
 }
 
 bool

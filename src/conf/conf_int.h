@@ -44,6 +44,11 @@ const struct yaml_node *config_without(struct arena *a,
 bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m);
 
+/* conf_services.c: no domain of a service is one of a host, or of another service.
+ * nodes are those of the hosts. */
+void config_services_check(struct config_whole *w,
+	const struct yaml_node *const *nodes, struct conf_errors *m);
+
 /* conf_modules.c: `modules` of the whole file (may be NULL), then of one host
  * (domain, may be NULL).  conf_modules_general comes first. */
 bool config_modules_general(struct config_whole *w,

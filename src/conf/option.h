@@ -63,6 +63,8 @@ struct option {
 	size_t off;
 	bool required; /* it has to stand in the file */
 	bool secret;   /* its value is never shown */
+	bool service;  /* DOMAIN: that of a service of the module, see conf.h;
+			* may be empty */
 	const char *help;    /* what it does, one phrase, no full stop */
 	const char *example; /* a value that would do */
 };

@@ -307,6 +307,10 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 
 	if (text.n > JID_MAX)
 		return found_instead(o, type, text, err);
+	if (o->service && text.n == 0) {
+		*out = "";
+		return true;
+	}
 	if (type == OPT_JID && jid_parse(&jid, a, text, &why)) {
 		*out = arena_str(a, jid_str(jid)).p;
 		return true;

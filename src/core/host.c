@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "core/iq_int.h"
 #include "core/module_ctx.h"
+#include "core/server.h"
 
 #define KEY_MAX 1024
 
@@ -115,6 +116,14 @@ host_free(struct host *host)
 	free(host->modules);
 	vec_done(&host->maps);
 	free(host);
+}
+
+void
+snapshot_add(struct snapshot *snap, struct host *host)
+{
+	host->hash = server_hash(snap->server, host->domain);
+	HASH_ADD_KEYPTR(hh, snap->hosts, host->domain.p,
+		(unsigned)host->domain.n, host);
 }
 
 static void

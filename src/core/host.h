@@ -1,5 +1,6 @@
 /*
- * host.h - a domain that we serve, and the snapshot that holds them all.
+ * host.h - a domain that we serve, be it of the configuration or a service of a
+ * module, and the snapshot that holds them all.
  *
  * A snapshot is immutable: configuration, certificates, hook and iq tables of
  * every host.  A reload builds a new one and posts it to every shard, which
@@ -29,6 +30,20 @@ struct module_ctx;
 struct server;
 struct tls_set;
 
+/*
+ * A domain that a module gives to each host where it is in force, and of what it
+ * and its addresses are.  One row of a module's table, which ends with
+ * { .option = NULL }.
+ */
+struct service {
+	const char *option; /* of the module, OPT_DOMAIN and .service: its domain,
+			     * see config_service_domain() */
+	const char *category, *type, *name; /* what it is (XEP-0030 §3.1) */
+	const char *const *features; /* NULL-terminated; may be NULL */
+	const struct entity_class *domain_class;  /* NULL: one without state */
+	const struct entity_class *address_class; /* NULL: there are none */
+};
+
 struct host {
 	UT_hash_handle hh; /* by domain */
 	struct str domain; /* prepared */
@@ -36,7 +51,12 @@ struct host {
 	const struct config_host *conf;
 	const struct entity_class *domain_class;  /* NULL: one without state */
 	const struct entity_class *address_class; /* NULL: there are none */
-	struct module_ctx *modules; /* in the order of the configuration */
+	const struct service *service; /* NULL: it is one of the configuration */
+	struct host *parent;   /* whose service it is; NULL */
+	struct host *services; /* the first of its own */
+	struct host *next;     /* of the same parent */
+	struct module_ctx *modules; /* in the order of the configuration; of a
+				     * service, first the one that brings it */
 	size_t n_modules;
 	struct hook_list hooks[HOOKS];
 	struct VEC(struct str) maps; /* that its modules have read with each
@@ -53,6 +73,11 @@ struct snapshot {
 	struct host *hosts;    /* uthash */
 	struct arena *arena;   /* what lives as long */
 };
+
+/* --- while a snapshot is made ------------------------------------------------ */
+
+/* host is taken; its domain is there for the first time. */
+void snapshot_add(struct snapshot *snap, struct host *host);
 
 /* --- any thread ---------------------------------------------------------- */
 

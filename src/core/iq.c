@@ -98,11 +98,13 @@ iq_call(const struct iq_entry *entry, struct iq *iq, unsigned where)
 static unsigned
 iq_where(const struct iq *iq)
 {
-	const struct entity_class *class = iq->entity->class;
+	const struct entity *e = iq->entity;
 
-	return class->iq_where != NULL ?
-		class->iq_where(iq->entity, iq->st) :
-		AT_HOST;
+	if (e->class->iq_where != NULL)
+		return e->class->iq_where(e, iq->st);
+	if (iq->host->service == NULL)
+		return AT_HOST;
+	return jid_local(e->jid).n == 0 ? AT_SERVICE : AT_SERVICE_ADDRESS;
 }
 
 static bool

@@ -30,13 +30,16 @@ enum iq_where {
 	AT_OTHERS = 8,      /* the bare address of somebody else, whether there
 			     * is such an account or not: the answer must not
 			     * depend on it (RFC 6121 §8.5.1) */
+	AT_SERVICE = 16,    /* the domain of a service of the module, or of any
+			     * when the module has none */
+	AT_SERVICE_ADDRESS = 32, /* an address there */
 	/* And how: */
-	ONE_BY_ONE = 16,    /* of one entity, the next begins when this one is
+	ONE_BY_ONE = 64,    /* of one entity, the next begins when this one is
 			     * answered, whoever asks; not at one that is on
 			     * every shard, such as a host */
-	STORES = 32,        /* refused while the disk takes no writes */
+	STORES = 128,       /* refused while the disk takes no writes */
 	/* What a class says of an entity: */
-	KEEPS_NOTHING = 64, /* it stores nothing, as a temporary account */
+	KEEPS_NOTHING = 256, /* it stores nothing, as a temporary account */
 };
 
 /* One request.  It lies in the arena of st. */

@@ -160,16 +160,21 @@ host_add_maps(struct host *host, const struct module *m)
 }
 
 static void
-host_add_tables(struct host *host, struct module_ctx *ctx)
+host_add_hooks(struct host *host, struct module_ctx *ctx)
 {
 	const struct hook_handler *h = ctx->module->hooks;
-	const struct iq_handler *iq = ctx->module->iqs;
 
 	for (; h != NULL && h->fn != NULL; h++)
 		hook_list_add(&host->hooks[h->hook], ctx, h);
+}
+
+static void
+host_add_iqs(struct host *host, struct module_ctx *ctx)
+{
+	const struct iq_handler *iq = ctx->module->iqs;
+
 	for (; iq != NULL && iq->fn != NULL; iq++)
 		host_iq_add(host, ctx, iq);
-	host_add_maps(host, ctx->module);
 }
 
 bool
@@ -177,7 +182,102 @@ module_attach(struct snapshot *snap, struct host *host, struct err *err)
 {
 	if (!host_add_modules(host, snap, err) || !host_check_needs(host, err))
 		return false;
-	for (size_t i = 0; i < host->n_modules; i++)
-		host_add_tables(host, &host->modules[i]);
+	for (size_t i = 0; i < host->n_modules; i++) {
+		host_add_hooks(host, &host->modules[i]);
+		host_add_iqs(host, &host->modules[i]);
+		host_add_maps(host, host->modules[i].module);
+	}
+	return true;
+}
+
+/* --- services ----------------------------------------------------------------------- */
+
+static bool
+service_domain(struct str *out, struct snapshot *snap, const struct host *parent,
+	const struct module_ctx *m, const struct service *service,
+	struct err *err)
+{
+	const struct option *o = m->module->options;
+	const char *text;
+
+	while (strcmp(o->name, service->option) != 0)
+		o++;
+	memcpy(&text, (const char *)m->conf + o->off, sizeof(text));
+	if (!config_service_domain(out, snap->arena, parent->domain, text, err))
+		return err_prefix(err, "module %s: %s", m->module->name,
+			o->name);
+	/* the configuration has no such, but a module may be switched on */
+	if (out->p != NULL && snapshot_host(snap, *out) != NULL)
+		return err_set(err, ERR_CONFLICT,
+			"module %s: %s: %.*s is a domain of this server already",
+			m->module->name, o->name, STR_ARG(*out));
+	return true;
+}
+
+/* Does it answer at services of others? */
+static bool
+module_serves_others(const struct module *m)
+{
+	const struct iq_handler *iq = m->iqs;
+
+	while (iq != NULL && iq->fn != NULL &&
+		(iq->where & (AT_SERVICE | AT_SERVICE_ADDRESS)) == 0)
+		iq++;
+	return m->services == NULL && iq != NULL && iq->fn != NULL;
+}
+
+static void
+service_add_module(struct host *host, const struct module_ctx *m)
+{
+	struct module_ctx *own = &host->modules[host->n_modules++];
+
+	*own = *m;
+	own->host = host;
+	atomic_fetch_add(&own->entry->refs, 1);
+	host_add_iqs(host, own);
+}
+
+/* Taken by the snapshot. */
+static struct host *
+service_new(struct host *parent, struct str domain, struct module_ctx *m,
+	const struct service *service)
+{
+	struct host *host = xcalloc(1, sizeof(*host));
+
+	host->domain = domain;
+	host->conf = parent->conf;
+	host->service = service;
+	host->domain_class = service->domain_class;
+	host->address_class = service->address_class;
+	host->parent = parent;
+	host->next = parent->services;
+	parent->services = host;
+	host->modules = xcalloc(parent->n_modules, sizeof(host->modules[0]));
+	service_add_module(host, m);
+	host_add_hooks(host, &host->modules[0]);
+	for (size_t i = 0; i < parent->n_modules; i++) {
+		if (module_serves_others(parent->modules[i].module))
+			service_add_module(host, &parent->modules[i]);
+	}
+	return host;
+}
+
+bool
+module_attach_services(struct snapshot *snap, struct host *host, struct err *err)
+{
+	for (size_t i = 0; i < host->n_modules; i++) {
+		struct module_ctx *m = &host->modules[i];
+		const struct service *s = m->module->services;
+
+		for (; s != NULL && s->option != NULL; s++) {
+			struct str domain;
+
+			if (!service_domain(&domain, snap, host, m, s, err))
+				return false;
+			if (domain.p != NULL)
+				snapshot_add(snap,
+					service_new(host, domain, m, s));
+		}
+	}
 	return true;
 }

@@ -17,6 +17,10 @@ struct snapshot;
  * False with err; the snapshot lets go of what it has got. */
 bool module_attach(struct snapshot *snap, struct host *host, struct err *err);
 
+/* The services that its modules bring, when all hosts are there. */
+bool module_attach_services(struct snapshot *snap, struct host *host,
+	struct err *err);
+
 /* --- any thread ---------------------------------------------------------- */
 
 /* Is a module of this name in force at host? */

@@ -69,12 +69,15 @@ struct module {
 			    * support */
 	const char *const *features; /* of disco#info at a host; NULL-terminated */
 	const char *const *account_features; /* at a bare address */
+	const char *const *service_features; /* at services of any module */
+	const char *const *address_features; /* at addresses there */
 	const char *const *needs;    /* modules that must be in force too */
 	const struct option *options;
 	size_t conf_size; /* of the struct that options fill */
 	const struct hook_handler *hooks;
 	const struct iq_handler *iqs;
 	const struct command *commands;
+	const struct service *services; /* domains with entities of its own */
 	const char *const *account_maps; /* read with the account, and the
 					  * sizes of logs of these names; see
 					  * HOOK_ACCOUNT_LOAD */
@@ -105,6 +108,9 @@ struct module {
 
 /* --- owner shard: state in slots ------------------------------------------------- */
 
+/* The module whose service the address of e is at, as it is used there; valid for
+ * this turn.  NULL: it is at none, any more. */
+struct module_ctx *module_of_entity(const struct entity *e);
 /* Never NULL: made when first asked for. */
 void *module_shard_state(struct module_ctx *m, struct shard *sh);
 void *module_entity_state(struct module_ctx *m, struct entity *e);
@@ -168,7 +174,8 @@ struct auth_event {
 struct disco_query {
 	struct shard *shard;
 	struct host *host;
-	struct account *account; /* NULL: the host is asked */
+	struct entity *entity;   /* who is asked; NULL: the host */
+	struct account *account; /* the same; NULL: it is no account */
 	struct jid from;
 	struct str node;         /* STR_NONE: none */
 	struct arena *arena;

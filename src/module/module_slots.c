@@ -9,6 +9,14 @@
 #include "module/module.h"
 #include "module/module_int.h"
 
+struct module_ctx *
+module_of_entity(const struct entity *e)
+{
+	const struct host *host = shard_host(e->shard, jid_domain(e->jid));
+
+	return host != NULL && host->service != NULL ? &host->modules[0] : NULL;
+}
+
 void *
 module_shard_state(struct module_ctx *m, struct shard *sh)
 {

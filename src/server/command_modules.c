@@ -28,7 +28,7 @@ list_hosts(struct command_call *call, const struct module *module)
 	struct buf out = BUF_INIT;
 
 	for (const struct host *h = snap->hosts; h != NULL; h = h->hh.next) {
-		if (module_is_at_host(h, module->name))
+		if (h->service == NULL && module_is_at_host(h, module->name))
 			buf_printf(&out, "%s%.*s", out.n != 0 ? " " : "",
 				STR_ARG(h->domain));
 	}

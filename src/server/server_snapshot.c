@@ -28,12 +28,29 @@ snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
 	struct host *host = xcalloc(1, sizeof(*host));
 
 	host->domain = str_c(conf->domain);
-	host->hash = server_hash(snap->server, host->domain);
 	account_serve(host);
 	host->conf = conf;
-	HASH_ADD_KEYPTR(hh, snap->hosts, host->domain.p,
-		(unsigned)host->domain.n, host);
+	snapshot_add(snap, host);
 	return module_attach(snap, host, err);
+}
+
+static bool
+snapshot_add_hosts(struct snapshot *snap, struct err *err)
+{
+	const struct config *conf = snap->config;
+
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		if (!snapshot_add_host(snap, &conf->hosts[i], err))
+			return false;
+	}
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		struct host *host =
+			snapshot_host(snap, str_c(conf->hosts[i].domain));
+
+		if (!module_attach_services(snap, host, err))
+			return false;
+	}
+	return true;
 }
 
 /* --- certificates ----------------------------------------------------------------------- */
@@ -93,13 +110,7 @@ snapshot_new(struct server *srv, struct config *conf, struct err *err)
 	snap->server = srv;
 	snap->config = conf;
 	snap->arena = arena_new();
-	for (size_t i = 0; i < conf->n_hosts; i++) {
-		if (!snapshot_add_host(snap, &conf->hosts[i], err)) {
-			snapshot_unref(snap);
-			return NULL;
-		}
-	}
-	if (!snapshot_add_tls(snap, err)) {
+	if (!snapshot_add_hosts(snap, err) || !snapshot_add_tls(snap, err)) {
 		snapshot_unref(snap);
 		return NULL;
 	}

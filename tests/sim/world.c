@@ -186,8 +186,7 @@ accounts_write(struct world *w, struct buf *out)
 		struct entity *e;
 
 		while ((e = table_step(table, &walk)) != NULL)
-			if (e->class == &account_class &&
-				e->state == ENTITY_LOADED)
+			if (account_if(e) != NULL)
 				account_write(account_of(e), out);
 	}
 }
@@ -200,7 +199,7 @@ reload_on_shard(struct shard *sh, void *arg)
 
 	(void)arg;
 	while ((e = table_step(&sh->entities, &walk)) != NULL)
-		if (e->class == &account_class && e->state == ENTITY_LOADED)
+		if (account_if(e) != NULL)
 			account_reload(account_of(e));
 }
 

@@ -5,6 +5,7 @@
 
 #include "conf/conf.h"
 
+#include "base/arena.h"
 #include "base/buf.h"
 #include "conf/conf_error.h"
 
@@ -35,6 +36,16 @@ static const struct option contact_options[] = {
 	{ .name = NULL },
 };
 
+struct echo_conf {
+	const char *domain;
+};
+
+static const struct option echo_options[] = {
+	{ .name = "domain", .type = OPT_DOMAIN, .service = true, .dflt = "echo",
+		.off = offsetof(struct echo_conf, domain), .help = "where" },
+	{ .name = NULL },
+};
+
 static bool
 module_find(void *arg, const char *name, const struct option **options_out,
 	size_t *conf_size_out)
@@ -52,10 +63,15 @@ module_find(void *arg, const char *name, const struct option **options_out,
 		*conf_size_out = sizeof(struct contact_conf);
 		return true;
 	}
+	if (strcmp(name, "echo") == 0) {
+		*options_out = echo_options;
+		*conf_size_out = sizeof(struct echo_conf);
+		return true;
+	}
 	return strcmp(name, "roster") == 0;
 }
 
-static const char *const all_modules[] = { "contact", "ping", "roster" };
+static const char *const all_modules[] = { "contact", "echo", "ping", "roster" };
 static const char *const default_modules[] = { "roster", "ping" };
 static const struct config_modules modules = {
 	.find = module_find,
@@ -281,6 +297,20 @@ static const struct {
 	{ HOST "limits: { write_queue_bytes: 32MiB }\n",
 		"antiphond.yml:2: limits: write_queue_bytes (33554432) is "
 		"above write_queue_max_bytes (16777216)" },
+	/* the domains of services */
+	{ "modules:\n  echo:\n    domain: E.Example\n"
+	  "hosts: { a.example: {}, b.example: {} }",
+		"antiphond.yml:3: hosts: b.example: modules: echo: domain: "
+		"e.example is the domain of another service, that of echo at "
+		"a.example" },
+	{ "modules: { echo: yes }\nhosts:\n  b.example: {}\n"
+	  "  echo.b.example: { modules: { echo: no } }\n",
+		"antiphond.yml:1: hosts: b.example: modules: echo: domain: "
+		"echo.b.example is one of the hosts" },
+	{ "hosts:\n  A.example:\n    modules:\n      echo:\n"
+	  "        domain: a.example\n",
+		"antiphond.yml:5: hosts: a.example: modules: echo: domain: "
+		"a.example is one of the hosts" },
 };
 
 TEST(a_mistake_names_place_and_remedy)
@@ -311,6 +341,55 @@ TEST(all_mistakes_come_at_once)
 	conf_errors_done(&m);
 }
 
+/* At each of some hundreds. */
+TEST(each_host_has_a_service_of_its_own)
+{
+	struct arena *a = arena_new();
+	struct buf text = BUF_INIT;
+	struct config *c;
+
+	buf_add_c(&text, "modules: { echo: yes }\nhosts:\n");
+	for (int i = 0; i < 300; i++)
+		buf_printf(&text, "  h%d.example: {}\n", i);
+	c = parse(buf_c(&text));
+	for (size_t i = 0; i < c->n_hosts; i++) {
+		const struct config_host *h = &c->hosts[i];
+		const struct echo_conf *echo = module_conf(h, "echo");
+		char want[64];
+		struct str got;
+
+		snprintf(want, sizeof(want), "echo.%s", h->domain);
+		CHECK(config_service_domain(&got, a, str_c(h->domain),
+			echo->domain, NULL));
+		CHECK_STR(got, want);
+	}
+	config_unref(c);
+	buf_done(&text);
+	arena_free(a);
+}
+
+TEST(a_service_is_named_by_a_label_or_a_domain_or_not_at_all)
+{
+	static const struct {
+		const char *text, *domain;
+	} names[] = {
+		{ NULL, NULL },
+		{ "", NULL },
+		{ "echo", "echo.a.example" },
+		{ "x.y", "x.y" },
+	};
+	struct arena *a = arena_new();
+	struct str got;
+
+	for (size_t i = 0; i < COUNT(names); i++) {
+		CHECK(config_service_domain(&got, a, STR("a.example"),
+			names[i].text, NULL));
+		CHECK_CSTR(got.p != NULL ? arena_str(a, got).p : NULL,
+			names[i].domain);
+	}
+	arena_free(a);
+}
+
 static void
 check_round_trip(struct config *c)
 {
@@ -332,6 +411,7 @@ TEST(what_is_shown_reads_back_as_the_same)
 		"listen: [ { port: 0, tls: none, address: \"::1\" } ]\n"
 		"log: { to: file, file: /x, levels: { net: error } }\n"
 		"hosts:\n  b.example: { modules: { ping: no } }\n"
+		"  c.example: { modules: { echo: { domain: \"\" } } }\n"
 		"  a.example: { auth: { tls_required: no },\n"
 		"    admins: [ \"\xc3\xa4nna@a.example\" ] }\n");
 

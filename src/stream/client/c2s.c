@@ -87,7 +87,7 @@ c2s_host(const struct c2s *c)
 		return account_host(c->session->account);
 	if (c->login->host == NULL)
 		return NULL;
-	return shard_host(c->shard, str_c(c->login->host));
+	return account_host_of(c->shard->snap, str_c(c->login->host));
 }
 
 /* --- the login that is under way ------------------------------------------ */

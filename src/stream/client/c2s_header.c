@@ -257,7 +257,8 @@ header_check_to(struct header *h, struct c2s *c, struct arena *a, struct str to)
 
 	if (to.p != NULL && !jid_prep_domain(&host, a, to, NULL))
 		host = STR_NONE;
-	if (host.p == NULL || shard_host(c->shard, host) == NULL) {
+	if (host.p == NULL ||
+		account_host_of(c->shard->snap, host) == NULL) {
 		header_refuse(h, STREAM_HOST_UNKNOWN, to.p != NULL ?
 			"This domain is not served here" :
 			"Name the domain in the attribute \"to\"");

@@ -1,0 +1,226 @@
+/*
+ * test_services.c - a service of a module that is switched off and on while it is
+ * asked: whatever the order of turns, each question has one answer, and of a
+ * module that is off nothing is left.
+ */
+#include "config.h"
+
+#include <glob.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/entity.h"
+#include "core/host.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "module/module_int.h"
+#include "server/server_reload.h"
+#include "unit/test.h"
+#include "world.h"
+#include "xml/elem.h"
+
+#define SEEDS 20
+#define QUESTIONS 400
+#define ADDRESSES 40
+#define SERVICE "echo." WORLD_HOST
+#define COUNT_XML "<count xmlns='urn:antiphon:test:echo'/>"
+
+/* --- a folder with the bundled modules, and ours --------------------------------- */
+
+static char module_dir[] = "/tmp/antiphon-services-XXXXXX";
+
+static void
+folder_link(const char *path)
+{
+	char name[4096];
+
+	snprintf(name, sizeof(name), "%s%s", module_dir, strrchr(path, '/'));
+	CHECK_INT(symlink(path, name), 0);
+}
+
+static void
+folder_make(void)
+{
+	glob_t found;
+
+	CHECK(mkdtemp(module_dir) != NULL);
+	/* none, where they are built into the daemon */
+	if (glob(TEST_MODULE_DIR "/mod_*.so", 0, NULL, &found) == 0) {
+		for (size_t i = 0; i < found.gl_pathc; i++)
+			folder_link(found.gl_pathv[i]);
+		globfree(&found);
+	}
+	folder_link(TEST_ECHO);
+}
+
+static void
+folder_remove(void)
+{
+	char pattern[sizeof(module_dir) + 8];
+	glob_t found;
+
+	snprintf(pattern, sizeof(pattern), "%s/*", module_dir);
+	CHECK_INT(glob(pattern, 0, NULL, &found), 0);
+	for (size_t i = 0; i < found.gl_pathc; i++)
+		unlink(found.gl_pathv[i]);
+	globfree(&found);
+	rmdir(module_dir);
+}
+
+/* --- a client that counts ------------------------------------------------------- */
+
+struct asker {
+	struct client c;
+	unsigned answers[QUESTIONS]; /* by id */
+	unsigned echoes;
+};
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct asker *k = c->user;
+	struct str id = elem_attr(e, "id");
+	unsigned n;
+
+	if (id.n > 1 && id.p[0] == 'q' &&
+		sscanf(arena_str(a, id).p, "q%u", &n) == 1) {
+		CHECK(n < QUESTIONS);
+		k->answers[n]++;
+		k->echoes += str_is(e->name, "message") &&
+			!str_is(elem_attr(e, "type"), "error");
+	}
+	arena_free(a);
+}
+
+static void
+asker_turns(struct asker *k, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		world_turn(k->c.world);
+	client_read(&k->c);
+}
+
+static void
+asker_settle(struct asker *k)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(k->c.world);
+		client_read(&k->c);
+	}
+}
+
+static void
+ask(struct asker *k, unsigned n)
+{
+	struct world *w = k->c.world;
+	unsigned who = (unsigned)world_draw(w, ADDRESSES);
+	char to[64];
+
+	/* every second one has nobody behind it */
+	snprintf(to, sizeof(to), "%c%u@" SERVICE, who % 2 == 0 ? 'e' : 'n', who);
+	if (world_draw(w, 2) == 0)
+		client_send(&k->c, "<iq type='%s' id='q%u' to='%s'>%s</iq>",
+			world_draw(w, 2) == 0 ? "get" : "set", n, to, COUNT_XML);
+	else
+		client_send(&k->c,
+			"<message type='chat' id='q%u' to='%s'><body>x</body></message>",
+			n, to);
+}
+
+static void
+asker_init(struct asker *k, struct world *w)
+{
+	memset(k, 0, sizeof(*k));
+	world_add_account(w, "romeo");
+	client_init(&k->c, w, "romeo", "r");
+	k->c.on_stanza = on_stanza;
+	k->c.user = k;
+	client_connect(&k->c);
+	asker_settle(k);
+	CHECK_INT(k->c.state, CLIENT_ONLINE);
+}
+
+static void
+asker_done(struct asker *k)
+{
+	client_leave(&k->c);
+	asker_settle(k);
+	client_done(&k->c);
+}
+
+/* --- the module comes and goes --------------------------------------------------- */
+
+static void
+service_switch(struct world *w, bool on)
+{
+	struct server *srv = w->server;
+	struct err err = ERR_INIT;
+
+	CHECK(module_force(srv->modules, STR("testecho"), on, &err));
+	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
+		&err));
+}
+
+static size_t
+echoes_in_memory(const struct world *w)
+{
+	size_t n = 0;
+
+	for (unsigned i = 0; i < w->n_shards; i++) {
+		const struct table *table = &w->server->shards[i]->entities;
+		struct table_walk walk = table_walk(table);
+		const struct entity *e;
+
+		while ((e = table_step(table, &walk)) != NULL)
+			n += strcmp(e->class->name, "echo") == 0;
+	}
+	return n;
+}
+
+static void
+run(uint64_t seed)
+{
+	struct world *w = world_new(seed, 3, module_dir,
+		"modules: { testecho: yes }\n");
+	struct asker k;
+	bool on = true;
+
+	asker_init(&k, w);
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		ask(&k, i);
+		if (world_draw(w, 20) == 0)
+			service_switch(w, on = !on);
+		asker_turns(&k, (unsigned)world_draw(w, 12));
+	}
+	asker_settle(&k);
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		CHECK_INT(k.answers[i], 1);
+	CHECK(k.echoes != 0);
+	service_switch(w, true);
+	asker_settle(&k);
+	memset(k.answers, 0, sizeof(k.answers));
+	client_send(&k.c, "<message type='chat' id='q0' to='e@" SERVICE "'/>");
+	asker_settle(&k);
+	CHECK_INT(k.answers[0], 1);
+	CHECK(echoes_in_memory(w) != 0);
+	service_switch(w, false);
+	asker_settle(&k);
+	CHECK_INT(echoes_in_memory(w), 0);
+	asker_done(&k);
+	world_free(w);
+}
+
+TEST(each_question_has_one_answer_while_the_module_comes_and_goes)
+{
+	folder_make();
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		run(seed);
+	folder_remove();
+}
+
+TEST_MAIN
