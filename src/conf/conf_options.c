@@ -356,9 +356,10 @@ const struct option config_limits_options[] = {
 			"group"),
 	LIMIT(entities, .name = "entities", .type = OPT_INT,
 		.dflt = "2000000", .min = "10", .max = "20000000",
-		.help = "accounts in memory, with or without a session; beyond "
-			"it those without one leave early, and if that is not "
-			"enough, what is for another one comes back with "
+		.help = "accounts, and addresses of services, in memory, with "
+			"or without a session; beyond it those that nobody "
+			"uses leave early, and if that is not enough, what is "
+			"for another one comes back with "
 			"<resource-constraint/>; each shard has its share"),
 	LIMIT(sessions_per_account, .name = "sessions_per_account",
 		.type = OPT_INT, .dflt = "20", .min = "1", .max = "1000",
