@@ -60,7 +60,7 @@ struct backlog {
 /* One delivery of what waits. */
 struct flood {
 	struct backlog *backlog; /* NULL: the account has forgotten it */
-	struct account_step *halt;
+	struct module_halt *halt;
 	struct module_entry *entry;
 	struct shard *shard;
 	bool waiting; /* for a session; else for the store */
@@ -277,7 +277,7 @@ static void flood_read(struct module_ctx *m, struct account *acc,
 static void
 flood_end(struct flood *f)
 {
-	struct account_step *halt = f->halt;
+	struct module_halt *halt = f->halt;
 
 	if (f->backlog != NULL)
 		f->backlog->flood = NULL;

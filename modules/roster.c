@@ -216,7 +216,7 @@ set_remove(struct roster_change *ch, struct account *acc, struct jid jid)
 }
 
 static enum stanza_cond
-set_apply(struct module_ctx *m, struct iq *iq, const struct roster_set *set)
+set_apply(struct iq *iq, const struct roster_set *set)
 {
 	struct account *acc = iq_account(iq);
 	struct roster_change *ch;
@@ -229,11 +229,11 @@ set_apply(struct module_ctx *m, struct iq *iq, const struct roster_set *set)
 			set->n_groups);
 		roster_change_item(ch);
 	} else if (!set_remove(ch, acc, set->jid)) {
-		roster_change_commit(m, ch, NULL);
+		roster_change_commit(ch, NULL);
 		return COND_ITEM_NOT_FOUND;
 	}
 	iq_keep(iq);
-	roster_change_commit(m, ch, iq);
+	roster_change_commit(ch, iq);
 	return COND_NONE;
 }
 
@@ -244,10 +244,11 @@ on_roster_set(struct module_ctx *m, struct iq *iq)
 	struct roster_set set = { .n_groups = 0 };
 	enum stanza_cond cond;
 
+	(void)m;
 	/* what is written now would outlive the account */
 	cond = acc->removing ? COND_NOT_ALLOWED : set_read(&set, acc, iq);
 	if (cond == COND_NONE)
-		cond = set_apply(m, iq, &set);
+		cond = set_apply(iq, &set);
 	if (cond != COND_NONE)
 		iq_error(iq, cond,
 			cond == COND_RESOURCE_CONSTRAINT ? "The roster is full" :

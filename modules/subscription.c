@@ -239,7 +239,7 @@ wants_routing(const struct account *acc, const struct stanza *st,
 /* st is taken, and has the bare address of the account; errors are for the
  * session that sent it, in its arena. */
 static void
-send_step(struct module_ctx *m, struct account *acc, struct stanza *st,
+send_step(struct account *acc, struct stanza *st,
 	struct jid sender)
 {
 	struct jid contact = st->to;
@@ -274,7 +274,7 @@ send_step(struct module_ctx *m, struct account *acc, struct stanza *st,
 		change_send_out(ch, st, before, step.state);
 	else
 		stanza_free(st);
-	roster_change_commit(m, ch, NULL);
+	roster_change_commit(ch, NULL);
 }
 
 /* Presence without an address that needs one; to is set so that it can be
@@ -296,6 +296,7 @@ on_send(struct module_ctx *m, void *arg)
 	struct stanza *st = out->st;
 	struct jid sender = st->from;
 
+	(void)m;
 	if (!is_subscription(st->type))
 		return HOOK_PASS;
 	if (!jid_is_set(st->to) || jid_eq_bare(st->to, acc->e.jid)) {
@@ -317,7 +318,7 @@ on_send(struct module_ctx *m, void *arg)
 	/* §3.1.2: from and to are bare addresses */
 	stanza_set_to(st, jid_copy(st->arena, jid_bare(st->to)));
 	stanza_set_from(st, acc->e.jid);
-	send_step(m, acc, st, sender);
+	send_step(acc, st, sender);
 	return HOOK_HANDLED;
 }
 
@@ -361,7 +362,7 @@ receive_effects(struct roster_change *ch, struct stanza *st,
 
 /* st is taken. */
 static void
-receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
+receive_step(struct account *acc, struct stanza *st)
 {
 	struct arena *a = arena_new();
 	struct jid contact = jid_copy(a, st->from);
@@ -385,7 +386,7 @@ receive_step(struct module_ctx *m, struct account *acc, struct stanza *st)
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
 	receive_effects(ch, st, &step, before, reply);
-	roster_change_commit(m, ch, NULL);
+	roster_change_commit(ch, NULL);
 	arena_free(a);
 }
 
@@ -417,6 +418,7 @@ on_receive(struct module_ctx *m, void *arg)
 	struct account *acc = in->account;
 	struct stanza *st = in->st;
 
+	(void)m;
 	if (!is_subscription(st->type))
 		return HOOK_PASS;
 	if (acc->removing || jid_eq_bare(st->from, acc->e.jid)) {
@@ -429,7 +431,7 @@ on_receive(struct module_ctx *m, void *arg)
 		router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
 			SHARD_REFUSES_TEXT);
 	else if (acc->exists)
-		receive_step(m, acc, st);
+		receive_step(acc, st);
 	else
 		stanza_free(st);
 	return HOOK_HANDLED;

@@ -38,9 +38,8 @@ struct account_step {
 	/* SEND, FANOUT, DELIVER */
 	struct stanza *st;
 	struct recipients *to; /* reference; NULL but for FANOUT */
-	/* CALL, HALT */
-	struct module_entry *entry;
-	module_turn_fn fn;
+	/* CALL */
+	account_turn_fn fn;
 	void *arg;
 	struct line_chain *chain; /* NULL: nothing is stored */
 	struct err err; /* code ERR_NONE: it worked */
@@ -264,13 +263,8 @@ account_line_keeps(struct account *acc, struct stanza *st)
 static void
 step_call(struct account *acc, struct account_step *step)
 {
-	struct host *host = acc != NULL ? account_host(acc) : NULL;
-	struct module_ctx *m =
-		host != NULL ? module_at_host(host, step->entry) : NULL;
-
-	step->fn(m, acc, step->err.code == ERR_NONE ? NULL : &step->err,
+	step->fn(acc, step->err.code == ERR_NONE ? NULL : &step->err,
 		step->arg);
-	module_release(step->entry);
 }
 
 static void
@@ -292,7 +286,6 @@ step_run(struct account *acc, struct account_step *step)
 		step_call(acc, step);
 		break;
 	case STEP_HALT:
-		module_release(step->entry);
 		break;
 	}
 	free(step);
@@ -360,7 +353,7 @@ account_line_done(struct account *acc)
 	}
 }
 
-/* --- for modules ------------------------------------------------------------------ */
+/* --- getting ready ---------------------------------------------------------------- */
 
 static void
 step_get_ready(struct account_step *step)
@@ -372,8 +365,6 @@ step_get_ready(struct account_step *step)
 	}
 	if (step->kind == STEP_CALL)
 		step_call(NULL, step);
-	else
-		module_release(step->entry);
 	free(step);
 }
 
@@ -441,15 +432,14 @@ on_step_durable(void *arg, bool ok, const struct err *err)
 }
 
 void
-module_commit_in_turn(struct module_ctx *m, struct account *acc,
-	struct store_tx *tx, module_turn_fn fn, void *arg)
+account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
+	void *arg)
 {
 	struct shard *sh = acc->e.shard;
 	struct account_step *step = step_new(acc, STEP_CALL);
 	bool alone = account_line_is_empty(acc) && acc->line.running == NULL;
 
 	ASSERT_OWNER(&acc->e);
-	step->entry = module_hold(m);
 	step->fn = fn;
 	step->arg = arg;
 	line_append(acc, step);
@@ -470,18 +460,17 @@ module_commit_in_turn(struct module_ctx *m, struct account *acc,
 }
 
 struct account_step *
-module_halt(struct module_ctx *m, struct account *acc)
+account_halt(struct account *acc)
 {
 	struct account_step *step = step_new(acc, STEP_HALT);
 
 	ASSERT_OWNER(&acc->e);
-	step->entry = module_hold(m);
 	STAILQ_INSERT_HEAD(line_steps(acc), step, link);
 	return step;
 }
 
 void
-module_go_on(struct account_step *step)
+account_go_on(struct account_step *halt)
 {
-	step_get_ready(step);
+	step_get_ready(halt);
 }

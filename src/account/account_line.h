@@ -55,7 +55,6 @@
 struct account;
 struct account_step;
 struct err;
-struct module_ctx;
 struct stanza;
 struct store_tx;
 
@@ -84,12 +83,10 @@ void account_send(struct account *acc, struct stanza *st);
 void account_fanout(struct account *acc, struct stanza *st,
 	const struct jid *to, size_t n);
 
-/* --- for modules: effects in order ------------------------------------------ */
-
-/* err is NULL when it worked.  m is NULL when the module is not in force any
- * more, acc when the account has left memory: then only arg is ended. */
-typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
-	const struct err *err, void *arg);
+/* err is NULL when it worked; acc is NULL when the account has left memory: then
+ * only arg is ended. */
+typedef void (*account_turn_fn)(struct account *acc, const struct err *err,
+	void *arg);
 
 /*
  * Commits tx (taken; NULL, or an anonymous account: there is nothing to store),
@@ -98,14 +95,14 @@ typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
  * before it could not, acc has been read anew by then: there is nothing to take
  * back.
  */
-void module_commit_in_turn(struct module_ctx *m, struct account *acc,
-	struct store_tx *tx, module_turn_fn fn, void *arg);
+void account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
+	void *arg);
 
 /* Nothing more happens to acc, not even what waits in line already, until
- * module_go_on(), on the same shard, which is due exactly once.  It must not wait
- * for what a client of acc sends: when the line is long, none is read. */
-struct account_step *module_halt(struct module_ctx *m, struct account *acc);
-void module_go_on(struct account_step *halt);
+ * account_go_on(), on the same shard, which is due exactly once.  It must not
+ * wait for what a client of acc sends: when the line is long, none is read. */
+struct account_step *account_halt(struct account *acc);
+void account_go_on(struct account_step *halt);
 
 /* --- for account_deliver.c and account.c ------------------------------------- */
 

@@ -274,12 +274,10 @@ change_log(struct account *acc, const struct roster_change *ch,
 }
 
 static void
-on_change_turn(struct module_ctx *m, struct account *acc, const struct err *err,
-	void *arg)
+on_change_turn(struct account *acc, const struct err *err, void *arg)
 {
 	struct roster_change *ch = arg;
 
-	(void)m;
 	if (acc != NULL && err != NULL && err->code != ERR_DISK)
 		change_log(acc, ch, err);
 	if (acc != NULL && err == NULL)
@@ -290,8 +288,7 @@ on_change_turn(struct module_ctx *m, struct account *acc, const struct err *err,
 }
 
 void
-roster_change_commit(struct module_ctx *m, struct roster_change *ch,
-	struct iq *iq)
+roster_change_commit(struct roster_change *ch, struct iq *iq)
 {
 	struct account *acc = ch->account;
 
@@ -299,7 +296,7 @@ roster_change_commit(struct module_ctx *m, struct roster_change *ch,
 	ch->iq = iq;
 	/* nothing to store, nothing to wait for */
 	if (ch->tx == NULL && iq == NULL && account_line_is_empty(acc))
-		on_change_turn(m, acc, NULL, ch);
+		on_change_turn(acc, NULL, ch);
 	else
-		module_commit_in_turn(m, acc, ch->tx, on_change_turn, ch);
+		account_turn(acc, ch->tx, on_change_turn, ch);
 }

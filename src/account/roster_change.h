@@ -18,7 +18,6 @@
 
 struct account;
 struct iq;
-struct module_ctx;
 struct roster_change;
 struct store_tx;
 
@@ -58,7 +57,6 @@ void roster_change_presence(struct roster_change *ch, bool available);
 void roster_change_request(struct roster_change *ch, struct stanza *st);
 
 /* ch is taken; iq (NULL, or kept by iq_keep) is answered. */
-void roster_change_commit(struct module_ctx *m, struct roster_change *ch,
-	struct iq *iq);
+void roster_change_commit(struct roster_change *ch, struct iq *iq);
 
 #endif

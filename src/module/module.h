@@ -130,6 +130,19 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg);
 
+/* --- owner shard: effects in order, see account_line.h --------------------------- */
+
+/* As account_turn_fn; m is NULL when the module is not in force any more. */
+typedef void (*module_turn_fn)(struct module_ctx *m, struct account *acc,
+	const struct err *err, void *arg);
+
+/* account_turn() and account_halt() of a module, which stays loaded until fn has
+ * returned, or module_go_on() was called. */
+void module_commit_in_turn(struct module_ctx *m, struct account *acc,
+	struct store_tx *tx, module_turn_fn fn, void *arg);
+struct module_halt *module_halt(struct module_ctx *m, struct account *acc);
+void module_go_on(struct module_halt *halt);
+
 /* --- stanzas that a module makes ---------------------------------------------------- */
 
 /* Argument of HOOK_STREAM_FEATURES: add children to features, in arena.  What is
