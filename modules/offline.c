@@ -135,66 +135,26 @@ entry_sender(const struct store_entry *e)
 
 /* --- keeping it --------------------------------------------------------------------------- */
 
-/* A message on its way to the disk. */
-struct keeping {
-	struct shard *shard;
-	struct stanza *st;
-};
-
-/* Nobody was told anything yet; now the sender learns that it failed, and how
- * much there is is counted again. */
+/* value is what is stored of st. */
 static void
-keeping_failed(const struct keeping *k, const struct err *err)
-{
-	struct account *acc =
-		account_find(k->shard, jid_bare_str(k->st->to));
-
-	if (err->code != ERR_DISK && log_limit_ok(&k->shard->storage, LOG_STORE))
-		log_error(LOG_STORE, LOG_NOBODY,
-			"a message cannot be kept, it is refused account=%.*s reason=\"%s\"",
-			STR_ARG(jid_bare_str(k->st->to)), err->text);
-	if (acc != NULL)
-		account_reload(acc);
-	router_bounce(k->shard, k->st, stanza_cond_of(err->code), NULL);
-}
-
-static void
-on_kept(void *arg, bool ok, const struct err *err)
-{
-	struct keeping *k = arg;
-
-	if (ok)
-		stanza_free(k->st);
-	else
-		keeping_failed(k, err);
-	free(k);
-}
-
-/* st is taken; value is what is stored of it. */
-static void
-keep(struct module_ctx *m, struct account *acc, struct stanza *st,
+keep(struct module_ctx *m, const struct account_stanza *in, struct store_tx *tx,
 	struct str value, bool apart)
 {
-	struct shard *sh = acc->e.shard;
+	struct account *acc = in->account;
 	struct backlog *b = module_entity_state(m, &acc->e);
-	struct str sender = jid_bare_str(st->from);
-	struct keeping *k = xmalloc(sizeof(*k));
-	struct store_tx *tx = store_tx_new();
+	struct str sender = jid_bare_str(in->st->from);
 	struct buf with = BUF_INIT;
 	char seal[STORED_SEAL_SIZE];
 
-	*k = (struct keeping){ sh, st };
 	b->n++;
 	b->bytes += value.n;
 	quotas_more(&b->senders, sender, value.n + ENTRY_BYTES, apart);
 	buf_add_str(&with, stored_seal(value, seal));
 	buf_add_str(&with, sender);
 	store_tx_append(tx, account_place(acc, LOG_OFFLINE), STR_NONE,
-		shard_wall_us(sh), buf_str(&with), value);
+		shard_wall_us(acc->e.shard), buf_str(&with), value);
 	share_write(tx, acc, b, sender);
 	buf_done(&with);
-	account_hold_changed(acc); /* if it is being read anew: once more */
-	module_commit(m, sh, tx, on_kept, k);
 	if (b->given != 0)
 		account_reload(acc); /* nobody takes messages */
 }
@@ -236,7 +196,8 @@ on_offline(struct module_ctx *m, void *arg)
 	struct account *acc = in->account;
 	struct stanza *st = in->st;
 	struct buf value = BUF_INIT;
-	bool apart, room;
+	struct store_tx *tx;
+	bool apart;
 
 	if (!message_is_worth_keeping(st)) {
 		stanza_free(st);
@@ -259,14 +220,15 @@ on_offline(struct module_ctx *m, void *arg)
 			shard_wall_us(acc->e.shard));
 	stored_write(&value, st->root);
 	apart = account_is_stranger(acc, st->from);
-	room = backlog_has_room(module_entity_state(m, &acc->e), m->conf,
-		jid_bare_str(st->from), apart, value.n + ENTRY_BYTES);
-	if (room)
-		keep(m, acc, st, buf_str(&value), apart);
-	else
+	if (!backlog_has_room(module_entity_state(m, &acc->e), m->conf,
+		    jid_bare_str(st->from), apart, value.n + ENTRY_BYTES)) {
 		acc->e.shard->stats.refused++;
+	} else if ((tx = account_stanza_tx(in)) != NULL) {
+		keep(m, in, tx, buf_str(&value), apart);
+		in->kept = true;
+	}
 	buf_done(&value);
-	return room ? HOOK_HANDLED : HOOK_PASS;
+	return HOOK_PASS;
 }
 
 /* --- delivering it -------------------------------------------------------------------------- */

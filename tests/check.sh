@@ -178,7 +178,8 @@ simulate() {
 	share=$((1000 / jobs)) pids=
 	for n in $(seq "$jobs"); do
 		"$out/gcc/tests/sim/sim" --first $(((n - 1) * share + 1)) \
-			--seeds "$share" --module-dir "$out/gcc/modules/.libs" &
+			--seeds "$share" --module-dir \
+				"$out/gcc/modules/.libs:$out/gcc/tests/modules/.libs" &
 		pids="$pids $!"
 	done
 	status=0

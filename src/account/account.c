@@ -259,7 +259,7 @@ account_is_idle(const struct entity *e)
 	const struct account *acc = (const struct account *)(const void *)e;
 
 	return acc->sessions == NULL && acc->n_ops == 0 && acc->hold == NULL &&
-		account_line_is_empty(acc);
+		account_line_is_empty(acc) && LIST_EMPTY(&acc->line.asides);
 }
 
 static bool

@@ -59,7 +59,10 @@ struct account_load {
 struct account_stanza {
 	struct account *account;
 	struct stanza *st;
+	struct line_tx with; /* see account_stanza_tx() */
 	bool stamped; /* st says when it came (XEP-0203) */
+	bool kept;    /* OFFLINE: a handler has added st to the transaction, and
+		       * nobody need be told that it was not delivered */
 };
 
 extern const struct entity_class account_class;
@@ -97,10 +100,19 @@ struct store_place account_place(const struct account *acc, const char *name);
 /* Valid for this turn; NULL when a reload has removed the host. */
 struct host *account_host(const struct account *acc);
 
-/* Delivers st (taken), in its turn, to the sessions that RFC 6121 §8.5 names, or
- * does for them what it says: what happens after HOOK_ACCOUNT_RECEIVE.  A module
- * that has held a stanza back gives it here. */
-void account_deliver(struct account *acc, struct stanza *st);
+/*
+ * The transaction that belongs to what a handler is called with, made when it is
+ * first asked for.  Handlers of HOOK_KEEP add their operations, and answer
+ * HOOK_PASS; when all have been called, it is committed once.  At RECEIVE, the
+ * stanza is delivered when that is durable, in order with all else that happens
+ * to the account; at OFFLINE it is kept by it.  When it cannot be stored, nobody
+ * gets the stanza, its sender is told, and the account is read anew.  What was
+ * added is stored as well when a later handler takes the stanza.
+ *
+ * NULL: there is no room for more.  Then change nothing, and answer HOOK_PASS:
+ * the stanza is refused with resource-constraint.
+ */
+struct store_tx *account_stanza_tx(struct account_stanza *in);
 
 /* Is who (bare or full) entitled to the presence of acc: subscription from or
  * both, or the account itself? */

@@ -40,22 +40,33 @@ deliver_to_takers(struct account *acc, struct stanza *st)
 	return any;
 }
 
-/* Nobody is there: a module may keep it, or the sender learns of it. */
+/* Nobody is there: modules may keep it, or the sender learns of it. */
 static void
 message_undelivered(struct account *acc, struct stanza *st, bool stamped)
 {
-	struct account_stanza arg = { acc, st, stamped };
+	struct account_stanza arg = {
+		.account = acc,
+		.st = st,
+		.with.aside = true,
+		.stamped = stamped,
+	};
+	bool handled;
 
 	if (st->type == MESSAGE_ERROR || st->type == MESSAGE_HEADLINE) {
 		stanza_free(st);
 		return;
 	}
-	if (st->type != MESSAGE_GROUPCHAT &&
+	handled = st->type != MESSAGE_GROUPCHAT &&
 		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
-			HOOK_HANDLED)
+			HOOK_HANDLED;
+	account_line_aside(acc, arg.kept && !handled ? st : NULL, arg.with.tx);
+	if (handled || arg.kept)
 		return;
-	router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
-		"The recipient is not available");
+	if (arg.with.refused)
+		account_line_refuse(acc, st);
+	else
+		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
+			"The recipient is not available");
 }
 
 static void
@@ -187,25 +198,36 @@ account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
 	}
 }
 
-void
+static void
 account_deliver(struct account *acc, struct stanza *st)
 {
-	ASSERT_OWNER(&acc->e);
 	if (!account_line_keeps(acc, st))
 		account_deliver_now(acc, st);
+}
+
+struct store_tx *
+account_stanza_tx(struct account_stanza *in)
+{
+	return account_line_tx(in->account, in->st, &in->with);
 }
 
 void
 account_receive(struct entity *e, struct stanza *st)
 {
 	struct account *acc = account_of(e);
-	struct account_stanza arg = { acc, st, false };
+	struct account_stanza arg = { .account = acc, .st = st };
 
 	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
 		return;
 	requests_answered(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
-		HOOK_PASS)
+		HOOK_HANDLED)
+		account_line_aside(acc, NULL, arg.with.tx);
+	else if (arg.with.tx != NULL)
+		account_line_deliver(acc, st, arg.with.tx);
+	else if (arg.with.refused)
+		account_line_refuse(acc, st);
+	else
 		account_deliver(acc, st);
 }
 

@@ -30,7 +30,8 @@ void account_receive_shared(struct entity *e, struct stanza *st,
 	struct wire **wire_io);
 /* account_iq.c: the same. */
 unsigned account_iq_where(const struct entity *e, const struct stanza *st);
-/* account_deliver, when its turn has come. */
+/* Delivers st (taken), whose turn has come, to the sessions that RFC 6121 §8.5
+ * names, or does for them what it says. */
 void account_deliver_now(struct account *acc, struct stanza *st);
 /* st (taken) has been delivered, but the session is gone before its client took
  * it: it was to have it at wall_us. */

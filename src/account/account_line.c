@@ -12,38 +12,14 @@
 #include "account/account_line.h"
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/host.h"
-#include "core/module_ctx.h"
 #include "core/router.h"
-#include "account/account_int.h"
+#include "account/account_line_int.h"
 #include "account/requests.h"
 #include "account/session.h"
-
-enum step_kind { STEP_SEND, STEP_FANOUT, STEP_DELIVER, STEP_CALL, STEP_HALT };
-
-/* Commits of which each rests on those before it; counted by steps. */
-struct line_chain {
-	struct store_chain store;
-	unsigned refs;
-};
-
-struct account_step {
-	STAILQ_ENTRY(account_step) link;
-	enum step_kind kind;
-	bool ready;
-	struct account *account; /* NULL: it has left memory */
-	size_t bytes;
-	/* SEND, FANOUT, DELIVER */
-	struct stanza *st;
-	struct recipients *to; /* reference; NULL but for FANOUT */
-	/* CALL */
-	account_turn_fn fn;
-	void *arg;
-	struct line_chain *chain; /* NULL: nothing is stored */
-	struct err err; /* code ERR_NONE: it worked */
-};
 
 /* To whom one fan-out goes, and those behind it, until a contact comes or goes:
  * else a few bytes of presence would hold a whole roster each. */
@@ -54,7 +30,7 @@ struct recipients {
 	struct jid to[];
 };
 
-static struct account_steps *
+struct account_steps *
 line_steps(struct account *acc)
 {
 	if (acc->line.steps.stqh_last == NULL)
@@ -68,13 +44,14 @@ account_line_is_empty(const struct account *acc)
 	return acc->line.steps.stqh_first == NULL;
 }
 
-static struct account_step *
+struct account_step *
 step_new(struct account *acc, enum step_kind kind)
 {
 	struct account_step *step = xcalloc(1, sizeof(*step));
 
 	step->kind = kind;
 	step->account = acc;
+	step->shard = acc->e.shard;
 	return step;
 }
 
@@ -118,7 +95,7 @@ line_go_on(struct account *acc)
 		session_go_on(s, SESSION_REST_LINE);
 }
 
-static void
+void
 line_append(struct account *acc, struct account_step *step)
 {
 	line_more(acc, step->bytes);
@@ -193,14 +170,14 @@ line_append_stanza(
 	return step;
 }
 
-static bool
-line_has_room(struct account *acc, const struct stanza *st)
+bool
+line_has_room(const struct account *acc, const struct stanza *st)
 {
 	return acc->line.bytes + stanza_bytes(st) <= line_most(acc);
 }
 
-static void
-line_refuse(struct account *acc, struct stanza *st)
+void
+account_line_refuse(struct account *acc, struct stanza *st)
 {
 	acc->e.shard->stats.refused++;
 	router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
@@ -216,7 +193,7 @@ account_send(struct account *acc, struct stanza *st)
 	else if (line_has_room(acc, st))
 		line_append_stanza(acc, STEP_SEND, st);
 	else
-		line_refuse(acc, st);
+		account_line_refuse(acc, st);
 }
 
 void
@@ -254,38 +231,65 @@ account_line_keeps(struct account *acc, struct stanza *st)
 	if (requests_is_answer(st) || line_has_room(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st);
 	else
-		line_refuse(acc, st);
+		account_line_refuse(acc, st);
 	return true;
 }
 
 /* --- running -------------------------------------------------------------------- */
 
+/* What was to be stored with it is not: nobody gets it, and its sender is told,
+ * but for what nobody sends again. */
 static void
-step_call(struct account *acc, struct account_step *step)
+step_refuse(const struct account_step *step)
 {
-	step->fn(acc, step->err.code == ERR_NONE ? NULL : &step->err,
-		step->arg);
+	struct stanza *st = step->st;
+
+	if (st == NULL)
+		return;
+	if (st->kind == STANZA_PRESENCE || st->type == MESSAGE_HEADLINE)
+		stanza_free(st);
+	else
+		router_bounce(step->shard, st,
+			step->err.code != ERR_NONE ?
+				stanza_cond_of(step->err.code) :
+				COND_INTERNAL_SERVER_ERROR,
+			"The server cannot store it");
 }
 
+/* acc may be NULL; step is freed. */
 static void
 step_run(struct account *acc, struct account_step *step)
 {
+	bool ok = step->err.code == ERR_NONE;
+
 	switch (step->kind) {
 	case STEP_SEND:
-		router_send(acc->e.shard, step->st);
+		if (ok)
+			router_send(step->shard, step->st);
+		else
+			step_refuse(step);
 		break;
 	case STEP_FANOUT:
-		router_fanout(acc->e.shard, step->st, step->to->to,
+		router_fanout(step->shard, step->st, step->to->to,
 			step->to->n);
 		recipients_unref(acc, step->to);
 		break;
 	case STEP_DELIVER:
-		account_deliver_now(acc, step->st);
+		if (ok && acc != NULL)
+			account_deliver_now(acc, step->st);
+		else
+			step_refuse(step);
 		break;
 	case STEP_CALL:
-		step_call(acc, step);
+		step->fn(acc, ok ? NULL : &step->err, step->arg);
 		break;
 	case STEP_HALT:
+		break;
+	case STEP_ASIDE:
+		if (ok)
+			stanza_free(step->st);
+		else
+			step_refuse(step);
 		break;
 	}
 	free(step);
@@ -326,7 +330,7 @@ account_line_let_out(struct account *acc)
 
 	for (; step != NULL; step = next) {
 		next = STAILQ_NEXT(step, link);
-		if (step->st == NULL)
+		if (step->st == NULL || !step->ready)
 			continue;
 		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
 		line_less(acc, step->bytes);
@@ -334,6 +338,20 @@ account_line_let_out(struct account *acc)
 	}
 }
 
+/* Nobody sees any more what it would do. */
+static void
+step_drop(struct account *acc, struct account_step *step)
+{
+	if (step->kind == STEP_CALL) {
+		step_run(NULL, step);
+		return;
+	}
+	recipients_unref(acc, step->to);
+	stanza_free(step->st);
+	free(step);
+}
+
+/* Of a step that is not ready, a callback is still to come. */
 void
 account_line_done(struct account *acc)
 {
@@ -342,135 +360,30 @@ account_line_done(struct account *acc)
 	while ((step = STAILQ_FIRST(line_steps(acc))) != NULL) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
 		line_less(acc, step->bytes);
-		recipients_unref(acc, step->to);
-		stanza_free(step->st);
 		step->account = NULL;
-		/* of one that is not ready, a callback is still to come */
-		if (step->ready && step->kind == STEP_CALL)
-			step_call(NULL, step);
 		if (step->ready)
-			free(step);
+			step_drop(acc, step);
+	}
+	while ((step = LIST_FIRST(&acc->line.asides)) != NULL) {
+		LIST_REMOVE(step, aside);
+		step->account = NULL;
 	}
 }
 
-/* --- getting ready ---------------------------------------------------------------- */
-
-static void
+void
 step_get_ready(struct account_step *step)
 {
+	struct account *acc = step->account;
+
 	step->ready = true;
-	if (step->account != NULL) {
-		line_run(step->account);
-		return;
-	}
-	if (step->kind == STEP_CALL)
-		step_call(NULL, step);
-	free(step);
-}
-
-static void
-on_step_posted(struct shard *sh, void *arg)
-{
-	(void)sh;
-	step_get_ready(arg);
-}
-
-/* --- storing ------------------------------------------------------------------- */
-
-static struct line_chain *
-chain_ref(struct account *acc)
-{
-	if (acc->line.chain == NULL)
-		acc->line.chain = xcalloc(1, sizeof(*acc->line.chain));
-	acc->line.chain->refs++;
-	return acc->line.chain;
-}
-
-/* acc may be NULL. */
-static void
-chain_unref(struct account *acc, struct line_chain *chain)
-{
-	if (--chain->refs != 0)
-		return;
-	if (acc != NULL && acc->line.chain == chain)
-		acc->line.chain = NULL;
-	free(chain);
-}
-
-void
-account_line_unchain(struct account *acc)
-{
-	acc->line.chain = NULL;
-}
-
-/* What is behind it and shows what memory held is not true either. */
-static void
-line_fail(struct account *acc, struct account_step *step, const struct err *why)
-{
-	struct account_step *s = step;
-
-	step->err = *why;
-	while ((s = STAILQ_NEXT(s, link)) != NULL) {
-		if (s->kind == STEP_CALL && s->err.code == ERR_NONE &&
-			(s->chain == NULL || s->chain == step->chain))
-			s->err = *why;
-	}
-	account_reload(acc);
-}
-
-static void
-on_step_durable(void *arg, bool ok, const struct err *err)
-{
-	struct account_step *step = arg;
-
-	if (!ok && step->account != NULL)
-		line_fail(step->account, step, err);
-	else if (!ok)
-		step->err = *err;
-	chain_unref(step->account, step->chain);
-	step_get_ready(step);
-}
-
-void
-account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
-	void *arg)
-{
-	struct shard *sh = acc->e.shard;
-	struct account_step *step = step_new(acc, STEP_CALL);
-	bool alone = account_line_is_empty(acc) && acc->line.running == NULL;
-
-	ASSERT_OWNER(&acc->e);
-	step->fn = fn;
-	step->arg = arg;
-	line_append(acc, step);
-	if (tx != NULL && acc->anonymous) {
-		store_tx_free(tx);
-		tx = NULL;
-	}
-	if (tx == NULL && alone) {
-		shard_post(sh, on_step_posted, step, 0);
-	} else if (tx == NULL) {
-		step->ready = true;
+	if (acc == NULL) {
+		step_run(NULL, step);
+	} else if (step->kind == STEP_ASIDE) {
+		LIST_REMOVE(step, aside);
+		acc->line.aside_bytes -= step->bytes;
+		step_run(acc, step);
+		entity_check_idle(&acc->e);
 	} else {
-		step->chain = chain_ref(acc);
-		store_tx_chain(tx, &step->chain->store);
-		account_hold_changed(acc);
-		shard_commit(sh, tx, on_step_durable, step);
+		line_run(acc);
 	}
-}
-
-struct account_step *
-account_halt(struct account *acc)
-{
-	struct account_step *step = step_new(acc, STEP_HALT);
-
-	ASSERT_OWNER(&acc->e);
-	STAILQ_INSERT_HEAD(line_steps(acc), step, link);
-	return step;
-}
-
-void
-account_go_on(struct account_step *halt)
-{
-	step_get_ready(halt);
 }

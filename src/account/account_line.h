@@ -9,36 +9,44 @@
  * entities is kept (RFC 6120 §10.1), though only some of it waits for the disk.
  * Commits do not wait for each other: only their effects do.
  *
+ * What handlers store of a stanza is in the transaction of the hook (tx below),
+ * which is committed once, when all of them have been called:
+ *
+ *     the client                                          from others
+ *         |                                                    |
+ *   hold            all waits while the account is      hold   |
+ *         |         read anew, or removed                      |
+ *   lines of the    gets behind sets, sets behind gets,        |
+ *   session         too many of either (1)                     |
+ *         v                                                    v
+ *   HOOK_SESSION_SEND                            HOOK_ACCOUNT_RECEIVE
+ *         |  `--tx--> aside; `before': it waits    |  `--tx--> it waits
+ *         v                                        v
+ *   +---------------------- line of the account -------------------+
+ *   | all waits behind commits and halts, but for iqs of the       |
+ *   | account to itself; probes and subscriptions that arrive; and |
+ *   | at a halt, iqs that we answer ourselves                      |
+ *   +--------------------------------------------------------------+
+ *         |                        |                   |
+ *         v                        v                   v
+ *       router                 callbacks            sessions, or
+ *                                                   HOOK_ACCOUNT_OFFLINE
+ *                                                     `--tx--> aside
+ *
+ *   (1) messages, and iqs to full addresses, pass; but not a set to the own
+ *       account that is not answered yet, nor what waits for that.  Presence
+ *       does not pass a get to it either.  See requests.h.
+ *
+ * What is stored aside holds up nothing, and is in order with all other commits.
+ *
  * When a commit has failed, those behind it fail with it, for each rests on what
- * memory held; the steps of all of them are told so, and the account is read anew
- * before any step is run (account_hold.h).  So memory is never ahead of the disk
- * but for changes that are on their way.
- *
- * What a session asks of bare addresses, its own account and others, waits in
- * lines of the session before (requests.h), so that a get shows what was set
- * before it, and nothing else:
- *
- *   session_receive                   passes                what waits
- *     |
- *     v
- *   lines of the session              messages, iqs to      gets behind sets,
- *     |  own account | others           full addresses (*)   sets behind gets,
- *     v                                                      too many of either
- *   hooks
- *     |
- *     v
- *   line of the account <-- arrivals  iqs of the account    all else, behind
- *     |                                to itself; probes,   commits and halts
- *     v                                subscriptions
- *   router, sessions, callbacks        that arrive; at a
- *                                      halt, iqs that we
- *                                      answer
- *
- *   (*) But not a set to the own account that is not answered yet, nor what
- *       waits for that.  Presence does not pass a get to it either.
+ * memory held; the steps of all of them are told so, stanzas are refused, and the
+ * account is read anew before any step is run (account_hold.h).  So memory is
+ * never ahead of the disk but for changes that are on their way.
  *
  * What waits counts with its real bytes; above a bound its stream rests.  A line
- * holds up its own session, or its own account, and nobody else.
+ * holds up its own session, or its own account, and nobody else.  No callback
+ * runs before the call that asked for it has returned.
  *
  * Owner shard.
  */
@@ -59,16 +67,27 @@ struct stanza;
 struct store_tx;
 
 STAILQ_HEAD(account_steps, account_step);
+LIST_HEAD(account_asides, account_step);
 
 /* Zeroed memory is an empty line. */
 struct account_line {
 	struct account_steps steps;
 	struct account_step *running; /* its effects are not in line again */
+	struct account_asides asides; /* are stored, and nothing waits for it */
 	struct line_chain *chain; /* of what is being stored; NULL: nothing is */
 	struct recipients *last;  /* of the last fan-out in line; may be NULL */
 	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused, and
 		       * the account's own streams rest */
+	size_t aside_bytes; /* the same of asides; inbox_bytes is the bound while
+			     * the store is behind */
 	bool rests; /* until half of it is gone */
+};
+
+/* What handlers of a hook want to be stored with its stanza. */
+struct line_tx {
+	struct store_tx *tx; /* NULL: nothing, so far */
+	bool aside;          /* the stanza does not wait for it */
+	bool refused;        /* there is no room for more: nor is the stanza taken */
 };
 
 /* --- owner shard ------------------------------------------------------------ */
@@ -104,10 +123,26 @@ void account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
 struct account_step *account_halt(struct account *acc);
 void account_go_on(struct account_step *halt);
 
-/* --- for account_deliver.c and account.c ------------------------------------- */
+/* --- for account_deliver.c, session.c and account.c -------------------------- */
 
 /* True, and st is taken, when it has to wait before it is delivered. */
 bool account_line_keeps(struct account *acc, struct stanza *st);
+/* st (taken) finds no room. */
+void account_line_refuse(struct account *acc, struct stanza *st);
+/* The transaction of a handler that was called with st; NULL: there is no room,
+ * and with says so. */
+struct store_tx *account_line_tx(struct account *acc, const struct stanza *st,
+	struct line_tx *with);
+/* Both are taken.  st is sent, or delivered, in its turn, when tx is durable; it
+ * is refused when that fails. */
+void account_line_send(struct account *acc, struct stanza *st,
+	struct store_tx *tx);
+void account_line_deliver(struct account *acc, struct stanza *st,
+	struct store_tx *tx);
+/* Stores tx (taken; NULL: nothing is done), and nothing waits for it; st (taken,
+ * NULL: none) is refused when it fails, and else is done with. */
+void account_line_aside(struct account *acc, struct stanza *st,
+	struct store_tx *tx);
 /* acc leaves memory: what waits is dropped. */
 void account_line_done(struct account *acc);
 

@@ -290,24 +290,52 @@ session_drop_claims(struct session *s, struct stanza *st)
 	st->root->last = last;
 }
 
+struct store_tx *
+session_stanza_tx(struct session_stanza *out)
+{
+	return account_line_tx(out->session->account, out->st, &out->with);
+}
+
+/* What waits for the disk is the stanza itself, or nothing: this is where the
+ * client is told, and shown, that it has sent something. */
+static void
+session_send_with(struct account *acc, struct session_stanza *out)
+{
+	if (out->with.refused) {
+		account_line_refuse(acc, out->st);
+	} else if (out->before && out->with.tx != NULL) {
+		account_line_send(acc, out->st, out->with.tx);
+	} else {
+		account_send(acc, out->st);
+		account_line_aside(acc, NULL, out->with.tx);
+	}
+}
+
 void
 session_send(struct session *s, struct stanza *st)
 {
 	struct account *acc = s->account;
-	struct session_stanza arg = { s, st };
+	struct session_stanza arg = {
+		.session = s,
+		.st = st,
+		.with.aside = true,
+	};
 
 	if (hook_run(account_host(acc), HOOK_SESSION_SEND, &arg) ==
-		HOOK_HANDLED)
+		HOOK_HANDLED) {
+		account_line_aside(acc, NULL, arg.with.tx);
 		return;
+	}
 	/* RFC 6120 §10.3: without an address it is for the own account */
 	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
 		stanza_set_to(st, acc->e.jid);
 	if (!jid_is_set(st->to)) {
 		stanza_free(st);
+		account_line_aside(acc, NULL, arg.with.tx);
 		return;
 	}
 	requests_sent(s, st);
-	account_send(acc, st);
+	session_send_with(acc, &arg);
 }
 
 bool
@@ -335,7 +363,7 @@ session_receive(struct session *s, struct stanza *st)
 static inline bool
 session_may_write(struct session *s, struct stanza *st)
 {
-	struct session_stanza arg = { s, st };
+	struct session_stanza arg = { .session = s, .st = st };
 
 	if (s->stream == NULL || s->closing)
 		return false;

@@ -86,6 +86,9 @@ struct session {
 struct session_stanza {
 	struct session *session;
 	struct stanza *st;
+	struct line_tx with; /* SEND: see session_stanza_tx() */
+	bool before; /* SEND: st waits in line until what was added is durable,
+		      * unless a handler takes it */
 };
 
 /* --- for streams, owner shard ------------------------------------------------- */
@@ -152,6 +155,14 @@ void session_set_presence(struct session *s, const struct stanza *st,
 
 /* Writes st (borrowed) to the client, after HOOK_SESSION_DELIVER. */
 void session_write(struct session *s, struct stanza *st);
+/*
+ * As account_stanza_tx(), for HOOK_SESSION_SEND.  The stanza is routed at once,
+ * and what was added is asked to be stored at the same moment; when that fails,
+ * it has gone out all the same, and the account is read anew.  But where a
+ * handler has said `before', it goes out when that is durable, in order with all
+ * else that the account sends, or is refused.
+ */
+struct store_tx *session_stanza_tx(struct session_stanza *out);
 /* The same for a message to several sessions: *copy_io, NULL at first, is what
  * those share in which it has to wait, and is unref'd by the caller.  True when
  * the stream has got it. */

@@ -32,7 +32,8 @@ enum hook_result {
 enum hook_band {
 	HOOK_GUARD,   /* refuse: blocking, limits, permissions */
 	HOOK_CHANGE,  /* alter the stanza: stamps, ids, privacy */
-	HOOK_KEEP,    /* keep a copy: archive, offline, push */
+	HOOK_KEEP,    /* keep a copy: archive, offline, push; they add to the
+		       * transaction of the argument, and pass */
 	HOOK_DELIVER, /* hand it over */
 	HOOK_WATCH,   /* look, and nothing else; the answer is ignored */
 };

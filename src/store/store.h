@@ -119,6 +119,9 @@ struct store_tx *store_tx_new(void);
 /* For one that is not committed after all. */
 void store_tx_free(struct store_tx *tx);
 
+/* What it takes in memory. */
+size_t store_tx_bytes(const struct store_tx *tx);
+
 /* All strings are copied. */
 void store_tx_set(struct store_tx *tx, struct store_place at, struct str key,
 	struct str value);

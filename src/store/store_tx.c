@@ -33,6 +33,12 @@ store_tx_free(struct store_tx *tx)
 		arena_free(tx->req.arena);
 }
 
+size_t
+store_tx_bytes(const struct store_tx *tx)
+{
+	return arena_bytes(tx->req.arena);
+}
+
 void
 store_tx_chain(struct store_tx *tx, struct store_chain *chain)
 {

@@ -13,6 +13,9 @@
  * every fourth it is full for stretches.  Then the two sides of a subscription may
  * differ, messages may be refused, which the sender is told, and may come again
  * when they could not be deleted; but no session ends because of it.
+ *
+ * In every second seed each account has an archive of what it gets.  Then what
+ * has arrived is in there, once, and in the same order.
  */
 #include "config.h"
 
@@ -33,52 +36,15 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "../peek.h"
+#include "sim.h"
 #include "world.h"
 
-#define USERS 6
-#define CLIENTS 2 /* of each user */
-#define MESSAGES_MAX 512
 #define SHAKY_STEPS 50
 #define CROWD 400 /* contacts that are no users */
 
-struct pair {
-	unsigned sent;                       /* from one user to another */
-	bool arrived[MESSAGES_MAX];          /* at any client */
-	bool excused[MESSAGES_MAX];          /* lost with a connection that broke */
-};
-
-struct sim_client {
-	struct client c;
-	unsigned user, index;
-	bool leaving; /* has said goodbye: what it says now is not heard */
-	int last[USERS][CLIENTS]; /* number of the last message, by sender */
-	bool sees[USERS][CLIENTS];
-};
-
-struct sim {
-	struct world *w;
-	uint64_t seed;
-	unsigned steps;
-	bool failed;
-	bool bad_disk;   /* one of these: */
-	bool shaky_disk; /* refuses at random */
-	bool full_disk;  /* is full for stretches, such as */
-	bool is_full;    /* this one */
-	unsigned step;
-	unsigned shaky[USERS]; /* until which step a break may go unnoticed */
-	struct sim_client clients[USERS][CLIENTS];
-	struct pair pairs[USERS][USERS];
-	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
-	bool asked[USERS][USERS]; /* for a subscription */
-};
-
 static bool verbose;
 
-static void
-sim_fail(struct sim *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
-
-static void
+void
 sim_fail(struct sim *s, const char *fmt, ...)
 {
 	va_list ap;
@@ -152,6 +118,7 @@ sim_message(struct sim *s, struct sim_client *to, struct arena *a,
 			to->user, to->index, number, user, index,
 			to->last[user][index]);
 	to->last[user][index] = (int)number;
+	*vec_push(&to->arrivals) = (struct arrival){ user, serial };
 	s->pairs[user][to->user].arrived[serial] = true;
 }
 
@@ -578,15 +545,17 @@ sim_check(struct sim *s)
 static void
 sim_open(struct sim *s, const char *module_dir)
 {
-	char conf[160];
+	char conf[256];
 
 	/* few in some seeds, so that the limit is met, and all of them in others;
 	 * accounts are read again often, with whatever waits for them; and who
 	 * sends much is not paused, or it would not be seen when he breaks off */
 	snprintf(conf, sizeof(conf),
 		"limits: { roster_items: %u, account_idle: 1s, "
-		"stanzas_burst: 100000, bytes_burst: 16MiB }\n",
-		10 + (unsigned)(s->seed * 7 % CROWD));
+		"stanzas_burst: 100000, bytes_burst: 16MiB }\n"
+		"modules: { testarchive: %s }\n",
+		10 + (unsigned)(s->seed * 7 % CROWD),
+		s->archives ? "{}" : "off");
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	s->shaky_disk = s->seed % 3 == 0;
 	s->full_disk = s->seed % 4 == 1;
@@ -623,12 +592,15 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	bool ok;
 
 	s->seed = seed;
+	s->archives = seed % 2 == 0;
 	sim_open(s, module_dir);
 	for (unsigned i = 0; i < steps && !s->failed; i++)
 		sim_step(s);
 	disk_mend(s);
 	come_online(s, world_draw(s->w, 2) == 0);
 	sim_check(s);
+	for (unsigned u = 0; s->archives && u < USERS; u++)
+		sim_check_archive(s, u);
 	ok = !s->failed;
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
@@ -638,6 +610,8 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
 			buf_done(&s->clients[u][i].c.in);
+		for (unsigned i = 0; i < CLIENTS; i++)
+			vec_done(&s->clients[u][i].arrivals);
 	}
 	free(s);
 	return ok;
@@ -648,7 +622,7 @@ main(int argc, char **argv)
 {
 	uint64_t first = 1, seeds = 20;
 	unsigned steps = 300, failed = 0;
-	const char *module_dir = "modules/.libs";
+	const char *module_dir = "modules/.libs:tests/modules/.libs";
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--verbose") == 0)

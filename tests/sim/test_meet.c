@@ -180,22 +180,6 @@ TEST(nothing_is_stored_for_an_account_behind_its_removal)
 	world_free(w);
 }
 
-struct faults {
-	unsigned writes, reads; /* so many to come fail */
-};
-
-static bool
-on_disk(void *arg, bool writes)
-{
-	struct faults *f = arg;
-	unsigned *n = writes ? &f->writes : &f->reads;
-
-	if (*n == 0)
-		return false;
-	--*n;
-	return true;
-}
-
 /* What waits behind a change that was not stored. */
 TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 {
@@ -208,7 +192,7 @@ TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 	client_send(&romeo.c, "<presence to='juliet@" WORLD_HOST "/r' id='p'/>");
 	witness_turn(&romeo);
 	CHECK(strstr(seen(&juliet), "presence:p ") != NULL);
-	store_fail_when(w->server->store, on_disk, &faults);
+	store_fail_when(w->server->store, witness_disk, &faults);
 	client_send(&romeo.c,
 		"<presence type='subscribe' to='juliet@" WORLD_HOST "'/>" LIVE);
 	turn_shards(w);

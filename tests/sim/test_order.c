@@ -113,29 +113,6 @@ TEST(floods_and_forgeries_do_not_reach_the_client)
 
 /* --- a disk that fails --------------------------------------------------------- */
 
-struct faults {
-	unsigned writes, reads; /* so many to come fail */
-};
-
-static bool
-on_disk(void *arg, bool writes)
-{
-	struct faults *f = arg;
-	unsigned *n = writes ? &f->writes : &f->reads;
-
-	if (*n == 0)
-		return false;
-	--*n;
-	return true;
-}
-
-static void
-seen_anew(struct witness *x)
-{
-	witness_turn(x);
-	buf_consume(&x->seen, x->seen.n);
-}
-
 #define SET(id, item)                                                          \
 	"<iq type='set' id='" id "'><query xmlns='jabber:iq:roster'>"          \
 	"<item jid='" item "'/></query></iq>"
@@ -170,7 +147,7 @@ TEST(changes_behind_one_that_is_not_stored_fail_with_it)
 		struct buf before = BUF_INIT, after = BUF_INIT, want = BUF_INIT;
 		struct witness romeo;
 
-		store_fail_when(w->server->store, on_disk, &faults);
+		store_fail_when(w->server->store, witness_disk, &faults);
 		witness_start(&romeo, w, "romeo");
 		client_send(&romeo.c, SET("s", "a@x.example"));
 		seen_anew(&romeo);
@@ -210,7 +187,7 @@ TEST(an_approval_that_is_not_stored_is_refused_and_can_be_made_again)
 	struct faults faults = { 0, 0 };
 	struct witness romeo, juliet;
 
-	store_fail_when(w->server->store, on_disk, &faults);
+	store_fail_when(w->server->store, witness_disk, &faults);
 	witness_start(&romeo, w, "romeo");
 	witness_start(&juliet, w, "juliet");
 	client_send(&romeo.c, "<presence type='subscribe' id='a'" JULIET "/>");
@@ -244,7 +221,7 @@ TEST(a_request_that_cannot_be_stored_is_refused)
 	client_send(&romeo.c, "<presence type='subscribe' id='a'" JULIET "/>");
 	turn_shards(w);
 	store_turn(w->server->store);
-	store_fail_when(w->server->store, on_disk, &faults);
+	store_fail_when(w->server->store, witness_disk, &faults);
 	faults.writes = 1;
 	witness_turn(&romeo);
 	CHECK_CSTR(seen(&juliet), "");
@@ -307,7 +284,7 @@ TEST(contacts_hear_of_a_removal_when_it_is_durable)
 			"to='romeo@" WORLD_HOST "'/>");
 		turn_shards(w);
 		store_turn(w->server->store);
-		store_fail_when(w->server->store, on_disk, &faults);
+		store_fail_when(w->server->store, witness_disk, &faults);
 		account_remove(w->server->shards[0], jid_of(a, "romeo"),
 			on_removed, &removed);
 		turn_shards(w);
@@ -343,7 +320,7 @@ TEST(sessions_end_when_their_account_cannot_be_read_anew)
 
 	witness_start(&romeo, w, "romeo");
 	witness_start(&juliet, w, "juliet");
-	store_fail_when(w->server->store, on_disk, &faults);
+	store_fail_when(w->server->store, witness_disk, &faults);
 	client_send(&romeo.c, SET("s", "c@x.example"));
 	turn_shards(w);
 	client_send(&juliet.c, "<message id='m' to='romeo@" WORLD_HOST "'" BODY);
@@ -369,7 +346,7 @@ TEST(messages_that_cannot_be_kept_do_not_hide_those_that_are)
 	world_add_account(w, "romeo");
 	world_add_account(w, "juliet");
 	witness_start(&romeo, w, "romeo");
-	store_fail_when(w->server->store, on_disk, &faults);
+	store_fail_when(w->server->store, witness_disk, &faults);
 	for (unsigned i = 0; i < 300; i++) {
 		faults.writes = i % 2;
 		client_send(&romeo.c, "<message id='%u'" JULIET BODY, i);

@@ -74,6 +74,25 @@ seen(struct witness *x)
 }
 
 void
+seen_anew(struct witness *x)
+{
+	witness_turn(x);
+	buf_consume(&x->seen, x->seen.n);
+}
+
+bool
+witness_disk(void *arg, bool writes)
+{
+	struct faults *f = arg;
+	unsigned *n = writes ? &f->writes : &f->reads;
+
+	if (*n == 0)
+		return false;
+	--*n;
+	return true;
+}
+
+void
 witness_done(struct witness *x)
 {
 	client_leave(&x->c);

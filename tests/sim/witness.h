@@ -29,6 +29,16 @@ void witness_turn(struct witness *x);
 /* What it got since it started; borrowed until it gets more. */
 const char *seen(struct witness *x);
 
+/* Forgets what it has got. */
+void seen_anew(struct witness *x);
+
+struct faults {
+	unsigned writes, reads; /* so many to come fail */
+};
+
+/* For store_fail_when(); arg: struct faults. */
+bool witness_disk(void *arg, bool writes);
+
 /* The shards turn, and the store does not. */
 void turn_shards(struct world *w);
 /* With accounts of romeo and juliet; module_dir and conf as for world_new(). */

@@ -5,8 +5,11 @@
 
 #include "world.h"
 
+#include <dirent.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "in_memory.h"
 #include "base/arena.h"
@@ -31,12 +34,83 @@
 	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"                    \
 	"%s"
 
+/* --- modules of several folders ------------------------------------------- */
+
+static void
+folder_link(const char *folder, const char *from, const char *name)
+{
+	char real[PATH_MAX];
+	struct buf at = BUF_INIT, to = BUF_INIT;
+
+	buf_printf(&at, "%s/%s", folder, name);
+	buf_printf(&to, "%s/%s", from, name);
+	if (realpath(buf_c(&to), real) == NULL ||
+		symlink(real, buf_c(&at)) == -1)
+		in_memory_die("modules", buf_c(&to));
+	buf_done(&at);
+	buf_done(&to);
+}
+
+/* A folder that is not there has none: they may all be in the program. */
+static void
+folder_link_all(const char *folder, const char *from)
+{
+	const struct dirent *found;
+	DIR *dir = opendir(from);
+
+	if (dir == NULL)
+		return;
+	while ((found = readdir(dir)) != NULL) {
+		size_t n = strlen(found->d_name);
+
+		if (n > 3 && strcmp(found->d_name + n - 3, ".so") == 0)
+			folder_link(folder, from, found->d_name);
+	}
+	closedir(dir);
+}
+
+/* NULL when there is one only. */
+static char *
+folder_new(const char *module_dirs)
+{
+	char *dirs = xstrdup(module_dirs), *rest = dirs, *dir;
+	char *folder = NULL;
+
+	if (strchr(dirs, ':') != NULL) {
+		folder = xstrdup("/tmp/antiphon-sim.XXXXXX");
+		if (mkdtemp(folder) == NULL)
+			in_memory_die("modules", folder);
+		while ((dir = strsep(&rest, ":")) != NULL)
+			folder_link_all(folder, dir);
+	}
+	free(dirs);
+	return folder;
+}
+
+static void
+folder_free(char *folder)
+{
+	const struct dirent *found;
+	DIR *dir = folder != NULL ? opendir(folder) : NULL;
+
+	while (dir != NULL && (found = readdir(dir)) != NULL)
+		unlinkat(dirfd(dir), found->d_name, 0);
+	if (dir != NULL) {
+		closedir(dir);
+		rmdir(folder);
+	}
+	free(folder);
+}
+
+/* --- the whole ------------------------------------------------------------ */
+
 struct world *
 world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 	const char *more_conf)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 	struct buf yaml = BUF_INIT;
+	char *folder = folder_new(module_dir);
 	struct server_env env = {
 		.clock = &w->clock.clock,
 		.rand = &w->rand.source,
@@ -48,8 +122,10 @@ world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 	rand_seeded_init(&w->rand, seed);
 	rand_seeded_init(&w->turns, ~seed);
 	w->n_shards = n_shards;
+	w->folder = folder;
 	w->xml = xml_pool_new();
-	w->server = in_memory_start(&env, module_dir, &yaml);
+	w->server = in_memory_start(&env,
+		folder != NULL ? folder : module_dir, &yaml);
 	return w;
 }
 
@@ -64,6 +140,7 @@ world_free(struct world *w)
 {
 	in_memory_stop(w->server, &w->clock, on_settle, w);
 	xml_pool_free(w->xml);
+	folder_free(w->folder);
 	free(w);
 }
 

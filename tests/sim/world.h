@@ -36,11 +36,13 @@ struct world {
 	struct xml_pool *xml;     /* of the clients' parsers */
 	unsigned n_shards;
 	uint64_t n_turns;
+	char *folder; /* of links to modules; NULL: none */
 	void *user; /* the test's own */
 };
 
-/* limits: lines of YAML for the configuration, or ""; module_dir is where
- * loadable modules lie.  Ends the process when it cannot be made. */
+/* more_conf: lines of YAML for the configuration, or ""; module_dir is where
+ * loadable modules lie, or several folders with ':' between them.  Ends the
+ * process when it cannot be made. */
 struct world *world_new(uint64_t seed, unsigned n_shards,
 	const char *module_dir, const char *more_conf);
 void world_free(struct world *w);

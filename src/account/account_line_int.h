@@ -1,0 +1,46 @@
+/*
+ * account_line_int.h - between the files of the line: its steps.
+ */
+#ifndef ACCOUNT_ACCOUNT_LINE_INT_H
+#define ACCOUNT_ACCOUNT_LINE_INT_H
+
+#include "base/err.h"
+#include "account/account_int.h"
+
+enum step_kind {
+	STEP_SEND,    /* st is sent by the router */
+	STEP_FANOUT,  /* the same, to many */
+	STEP_DELIVER, /* st is delivered to sessions */
+	STEP_CALL,
+	STEP_HALT,
+	STEP_ASIDE,   /* is not in line: something is stored, and nothing waits
+		       * for it; st (NULL: none) was kept by that */
+};
+
+struct account_step {
+	union {
+		STAILQ_ENTRY(account_step) link;
+		LIST_ENTRY(account_step) aside;
+	};
+	enum step_kind kind;
+	bool ready;
+	struct shard *shard;
+	struct account *account; /* NULL: it has left memory */
+	size_t bytes;
+	struct stanza *st;     /* NULL: none */
+	struct recipients *to; /* reference; NULL but for FANOUT */
+	account_turn_fn fn;    /* CALL */
+	void *arg;
+	struct line_chain *chain; /* NULL: nothing is stored */
+	struct err err; /* code ERR_NONE: it worked */
+};
+
+/* account_line.c */
+struct account_step *step_new(struct account *acc, enum step_kind kind);
+void line_append(struct account *acc, struct account_step *step);
+struct account_steps *line_steps(struct account *acc);
+/* step (taken) runs when its turn has come: now, perhaps. */
+void step_get_ready(struct account_step *step);
+bool line_has_room(const struct account *acc, const struct stanza *st);
+
+#endif

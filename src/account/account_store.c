@@ -1,0 +1,222 @@
+/*
+ * account_store.c - what an account stores, and the steps of its line that wait
+ * for that.
+ *
+ *   asked for --(durable, refused)--> ready: in its turn, or aside
+ *
+ * Invariant: what an account stores is asked for in the order in which its
+ * memory has changed, each change resting on those before it (struct
+ * store_chain), and none of them is refused because much waits.
+ */
+#include "config.h"
+
+#include <stdatomic.h>
+
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "account/account_line_int.h"
+#include "account/session.h"
+
+/* Commits of which each rests on those before it; counted by steps. */
+struct line_chain {
+	struct store_chain store;
+	unsigned refs;
+};
+
+static struct line_chain *
+chain_ref(struct account *acc)
+{
+	if (acc->line.chain == NULL)
+		acc->line.chain = xcalloc(1, sizeof(*acc->line.chain));
+	acc->line.chain->refs++;
+	return acc->line.chain;
+}
+
+/* acc may be NULL. */
+static void
+chain_unref(struct account *acc, struct line_chain *chain)
+{
+	if (--chain->refs != 0)
+		return;
+	if (acc != NULL && acc->line.chain == chain)
+		acc->line.chain = NULL;
+	free(chain);
+}
+
+void
+account_line_unchain(struct account *acc)
+{
+	acc->line.chain = NULL;
+}
+
+/* --- storing ------------------------------------------------------------------- */
+
+/* What is in line behind it and shows what memory held is not true either.  Who
+ * is called says himself what has failed. */
+static void
+step_fail(struct account *acc, struct account_step *step, const struct err *why)
+{
+	struct account_step *s = step->kind != STEP_ASIDE ? step : NULL;
+
+	while (s != NULL && (s = STAILQ_NEXT(s, link)) != NULL) {
+		if (s->kind == STEP_CALL && s->err.code == ERR_NONE &&
+			(s->chain == NULL || s->chain == step->chain))
+			s->err = *why;
+	}
+	if (step->kind != STEP_CALL &&
+		log_limit_ok(&step->shard->storage, LOG_STORE))
+		log_error(LOG_STORE, LOG_NOBODY,
+			"what is kept of a stanza cannot be stored account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(acc->e.jid)), why->text);
+	account_reload(acc);
+}
+
+static void
+on_step_durable(void *arg, bool ok, const struct err *err)
+{
+	struct account_step *step = arg;
+
+	if (!ok)
+		step->err = *err;
+	if (!ok && step->account != NULL)
+		step_fail(step->account, step, err);
+	chain_unref(step->account, step->chain);
+	step_get_ready(step);
+}
+
+/* False, and tx is freed, when there is nothing to store it for. */
+static bool
+step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
+	bool keeps)
+{
+	if (!keeps) {
+		store_tx_free(tx);
+		return false;
+	}
+	step->chain = chain_ref(acc);
+	store_tx_chain(tx, &step->chain->store);
+	account_hold_changed(acc);
+	shard_commit(acc->e.shard, tx, on_step_durable, step);
+	return true;
+}
+
+/* --- with stanzas ---------------------------------------------------------------- */
+
+/* What is written of one that is being removed would outlive it. */
+static bool
+account_keeps(const struct account *acc)
+{
+	return acc->exists && !acc->anonymous && !acc->removing;
+}
+
+/* Nothing waits for what is stored aside, so that one account may have as much
+ * of it on the way as the store takes, until that is behind. */
+static bool
+has_room(const struct account *acc, const struct stanza *st, bool aside)
+{
+	if (!aside || !account_line_is_empty(acc))
+		return line_has_room(acc, st);
+	return !store_is_behind(acc->e.shard->server->store) ||
+		acc->line.aside_bytes + stanza_bytes(st) <=
+			acc->e.shard->snap->config->limits.inbox_bytes;
+}
+
+struct store_tx *
+account_line_tx(struct account *acc, const struct stanza *st,
+	struct line_tx *with)
+{
+	if (with->tx == NULL && !with->refused) {
+		if (has_room(acc, st, with->aside))
+			with->tx = store_tx_new();
+		else
+			with->refused = true;
+	}
+	return with->tx;
+}
+
+static void
+line_append_with(struct account *acc, enum step_kind kind, struct stanza *st,
+	struct store_tx *tx)
+{
+	struct account_step *step = step_new(acc, kind);
+
+	step->st = st;
+	step->bytes = stanza_bytes(st);
+	line_append(acc, step);
+	if (!step_commit(acc, step, tx, account_keeps(acc)))
+		step_get_ready(step);
+}
+
+void
+account_line_send(struct account *acc, struct stanza *st, struct store_tx *tx)
+{
+	line_append_with(acc, STEP_SEND, st, tx);
+}
+
+void
+account_line_deliver(struct account *acc, struct stanza *st,
+	struct store_tx *tx)
+{
+	line_append_with(acc, STEP_DELIVER, st, tx);
+}
+
+void
+account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx)
+{
+	struct account_step *step;
+
+	if (tx == NULL)
+		return;
+	step = step_new(acc, STEP_ASIDE);
+	step->st = st;
+	step->bytes = store_tx_bytes(tx) + (st != NULL ? stanza_bytes(st) : 0);
+	acc->line.aside_bytes += step->bytes;
+	LIST_INSERT_HEAD(&acc->line.asides, step, aside);
+	if (!step_commit(acc, step, tx, account_keeps(acc)))
+		step_get_ready(step);
+}
+
+/* --- turns ----------------------------------------------------------------------- */
+
+static void
+on_step_posted(struct shard *sh, void *arg)
+{
+	(void)sh;
+	step_get_ready(arg);
+}
+
+void
+account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
+	void *arg)
+{
+	struct account_step *step = step_new(acc, STEP_CALL);
+	bool alone = account_line_is_empty(acc) && acc->line.running == NULL;
+
+	ASSERT_OWNER(&acc->e);
+	step->fn = fn;
+	step->arg = arg;
+	line_append(acc, step);
+	if (tx != NULL && step_commit(acc, step, tx, !acc->anonymous))
+		return;
+	if (alone)
+		shard_post(acc->e.shard, on_step_posted, step, 0);
+	else
+		step->ready = true;
+}
+
+struct account_step *
+account_halt(struct account *acc)
+{
+	struct account_step *step = step_new(acc, STEP_HALT);
+
+	ASSERT_OWNER(&acc->e);
+	STAILQ_INSERT_HEAD(line_steps(acc), step, link);
+	return step;
+}
+
+void
+account_go_on(struct account_step *halt)
+{
+	step_get_ready(halt);
+}

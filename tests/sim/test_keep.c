@@ -1,0 +1,314 @@
+/*
+ * test_keep.c - what is stored before it is delivered: archives and messages for
+ * those who are away, on a disk that is slow, or fails.
+ */
+#include "config.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "store/store.h"
+#include "core/entity.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "unit/test.h"
+#include "witness.h"
+#include "world.h"
+
+#define MESSAGES_MAX 300
+#define TO(who) " to='" who "@" WORLD_HOST "' "
+#define BODY "><body>x</body></message>"
+
+static struct world *
+world_with(uint64_t seed, const char *archive)
+{
+	struct buf conf = BUF_INIT;
+	struct world *w;
+
+	buf_printf(&conf,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB }\n"
+		"modules: { testarchive: { %s }, "
+		"offline: { max_messages: 10000, stranger_share: 100, "
+		"sender_share: 100 } }\n",
+		archive);
+	w = world_of_two(seed, TEST_MODULE_DIR, buf_c(&conf));
+	buf_done(&conf);
+	return w;
+}
+
+/* --- reading archives --------------------------------------------------------- */
+
+static void
+on_read(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct buf *out = arg;
+
+	CHECK(err == NULL);
+	for (size_t i = 0; err == NULL && i < answer->n; i++) {
+		const char *id = memmem(answer->entries[i].value.p,
+			answer->entries[i].value.n, " id=", 4);
+
+		CHECK(id != NULL);
+		buf_printf(out, "%.*s ", (int)strcspn(id + 5, "'\""), id + 5);
+	}
+}
+
+/* The ids in the log called name of local: "0 1 2 ". */
+static const char *
+archive(struct world *w, const char *local, const char *name, struct buf *out)
+{
+	struct store_place at = { STR(WORLD_HOST), str_c(local), str_c(name) };
+	struct store_range all = { .max = 10000 };
+
+	buf_consume(out, out->n);
+	store_range(w->server->store, at, &all, &w->server->shards[0]->mailbox,
+		on_read, out);
+	world_settle(w);
+	return buf_c(out);
+}
+
+/* --- order ------------------------------------------------------------------------ */
+
+/* Messages and presence by turns, in any grouping, to one who is there. */
+TEST(what_arrives_is_in_the_order_of_the_archives_and_of_sending)
+{
+	for (unsigned n = 0; n <= MESSAGES_MAX; n += n < 4 ? 1 : 74) {
+		struct world *w = world_with(n, "");
+		struct buf want = BUF_INIT, kept = BUF_INIT, log = BUF_INIT;
+		struct witness romeo, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY "<presence id='p'" TO("juliet") "/>", i);
+			buf_printf(&want, "message:%u presence:p ", i);
+			buf_printf(&kept, "%u ", i);
+			if (world_draw(w, 3) == 0)
+				turn_shards(w);
+		}
+		turn_shards(w);
+		/* not before it is on disk, nor what came behind it */
+		CHECK_CSTR(seen(&juliet), "");
+		witness_turn(&juliet);
+		CHECK_CSTR(seen(&juliet), buf_c(&want));
+		CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log),
+			buf_c(&kept));
+		CHECK_CSTR(archive(w, "juliet", "testarchive_copy", &log),
+			buf_c(&kept));
+		CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log),
+			buf_c(&kept));
+		CHECK_CSTR(seen(&romeo), "");
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&want);
+		buf_done(&kept);
+		buf_done(&log);
+	}
+}
+
+/* Two that keep it, of which neither hides it from the other. */
+TEST(messages_for_one_who_is_away_are_archived_and_kept)
+{
+	for (unsigned n = 0; n <= MESSAGES_MAX; n += n < 4 ? 1 : 74) {
+		struct world *w = world_with(n, "");
+		struct buf want = BUF_INIT, kept = BUF_INIT, log = BUF_INIT;
+		struct witness romeo, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY, i);
+			buf_printf(&want, "message:%u ", i);
+			buf_printf(&kept, "%u ", i);
+			if (world_draw(w, 3) == 0)
+				turn_shards(w);
+		}
+		witness_start(&juliet, w, "juliet");
+		CHECK_CSTR(seen(&juliet), buf_c(&want));
+		CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log),
+			buf_c(&kept));
+		CHECK_CSTR(archive(w, "juliet", "offline", &log), "");
+		CHECK_CSTR(seen(&romeo), "");
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&want);
+		buf_done(&kept);
+		buf_done(&log);
+	}
+}
+
+/* A slow disk holds up whom it concerns, and nobody else: what is sent is on its
+ * way at once. */
+TEST(what_is_sent_does_not_wait_for_its_archive)
+{
+	struct world *w = world_with(1, "got: no");
+	struct faults faults = { 1, 0 };
+	struct buf log = BUF_INIT;
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c,
+		"<message id='1'" TO("juliet") BODY
+		"<presence id='2'" TO("juliet") "/>");
+	turn_shards(w);
+	CHECK_CSTR(seen(&juliet), "message:1 presence:2 ");
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "1 ");
+	/* it has gone out, and nobody can take it back */
+	store_fail_when(w->server->store, witness_disk, &faults);
+	client_send(&romeo.c, "<message id='3'" TO("juliet") BODY);
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "");
+	CHECK_CSTR(seen(&juliet), "message:1 presence:2 message:3 ");
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "1 ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+	buf_done(&log);
+}
+
+TEST(what_waits_before_it_is_sent_holds_up_what_is_sent_behind_it)
+{
+	struct world *w = world_with(2, "before: yes");
+	struct faults faults = { 0, 0 };
+	struct buf log = BUF_INIT;
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c,
+		"<message id='1'" TO("juliet") BODY
+		"<presence id='2'" TO("juliet") "/>");
+	turn_shards(w);
+	CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log), "");
+	witness_turn(&juliet);
+	CHECK_CSTR(seen(&juliet), "message:1 presence:2 ");
+	store_fail_when(w->server->store, witness_disk, &faults);
+	faults.writes = 1;
+	client_send(&romeo.c, "<message id='3'" TO("juliet") BODY);
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "message:3! ");
+	CHECK_CSTR(seen(&juliet), "message:1 presence:2 ");
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "1 ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+	buf_done(&log);
+}
+
+/* --- a disk that fails --------------------------------------------------------- */
+
+/* Each message is delivered and in the archive, or its sender has an error, and
+ * presence that was behind it is seen. */
+TEST(what_cannot_be_stored_is_refused_and_not_delivered)
+{
+	for (unsigned n = 1; n <= MESSAGES_MAX; n += n < 4 ? 1 : 74) {
+		struct world *w = world_with(n, "");
+		struct faults faults = { 0, 0 };
+		struct buf log = BUF_INIT, want = BUF_INIT;
+		struct witness romeo, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		client_send(&romeo.c, "<message id='a'" TO("juliet") BODY);
+		witness_turn(&romeo);
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY, i);
+			buf_printf(&want, "message:%u! ", i);
+		}
+		client_send(&romeo.c,
+			"<message type='headline' id='h'" TO("juliet") BODY
+			"<presence id='p'" TO("juliet") "/>");
+		turn_shards(w);
+		/* of hers, and with it what he has written of his own */
+		store_fail_when(w->server->store, witness_disk, &faults);
+		faults.writes = 1;
+		witness_turn(&romeo);
+		CHECK_CSTR(seen(&romeo), buf_c(&want));
+		CHECK_CSTR(seen(&juliet), "message:a presence:p ");
+		CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log), "a ");
+		client_send(&romeo.c, "<message id='z'" TO("juliet") BODY);
+		witness_turn(&romeo);
+		CHECK_CSTR(seen(&juliet), "message:a presence:p message:z ");
+		CHECK_CSTR(archive(w, "juliet", "testarchive_copy", &log),
+			"a z ");
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&log);
+		buf_done(&want);
+	}
+}
+
+TEST(presence_that_is_stored_and_cannot_be_is_dropped)
+{
+	struct world *w = world_with(3, "presence: yes");
+	struct faults faults = { 0, 0 };
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c, "<presence id='1'" TO("juliet") "/>");
+	turn_shards(w);
+	store_fail_when(w->server->store, witness_disk, &faults);
+	faults.writes = 1;
+	witness_turn(&romeo);
+	client_send(&romeo.c, "<presence id='2'" TO("juliet") "/>");
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "");
+	CHECK_CSTR(seen(&juliet), "presence:2 ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
+/* --- where there is nothing to store for --------------------------------------- */
+
+TEST(nothing_is_stored_for_an_address_without_an_account)
+{
+	struct world *w = world_with(4, "");
+	struct buf log = BUF_INIT;
+	struct witness romeo;
+
+	witness_start(&romeo, w, "romeo");
+	client_send(&romeo.c, "<message id='1'" TO("nobody") BODY);
+	client_send(&romeo.c, "<message id='2' type='groupchat'" TO("nobody")
+		BODY);
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "message:2! ");
+	CHECK_CSTR(archive(w, "nobody", "testarchive_got", &log), "");
+	witness_done(&romeo);
+	world_free(w);
+	buf_done(&log);
+}
+
+/* Who has gone does not take along what he has sent, nor what has come. */
+TEST(an_account_that_is_left_while_it_stores_loses_nothing)
+{
+	struct world *w = world_with(5, "before: yes");
+	struct buf log = BUF_INIT;
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c, "<message id='1'" TO("juliet") BODY);
+	turn_shards(w);
+	client_break(&romeo.c);
+	client_leave(&juliet.c);
+	turn_shards(w);
+	witness_done(&juliet);
+	witness_start(&juliet, w, "juliet");
+	CHECK_CSTR(seen(&juliet), "message:1 ");
+	CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log), "1 ");
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "1 ");
+	client_done(&romeo.c);
+	buf_done(&romeo.seen);
+	witness_done(&juliet);
+	world_free(w);
+	buf_done(&log);
+}
+
+TEST_MAIN
