@@ -408,6 +408,7 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
 	tx = store_tx_new();
 	shares_write(tx, acc, b, e, i);
 	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE), e[i - 1].key);
+	store_tx_insist(tx); /* they are delivered */
 	module_commit(m, acc->e.shard, tx, on_deleted, f);
 }
 

@@ -280,6 +280,7 @@ note_last_seen(struct module_ctx *m, struct account *acc, struct stanza *st)
 	tx = store_tx_new();
 	store_tx_set(tx, account_place(acc, MAP_LAST), STR(KEY_SEEN),
 		buf_str(&out));
+	store_tx_insist(tx); /* nobody would ask again */
 	module_commit(m, acc->e.shard, tx, NULL, NULL);
 	buf_done(&out);
 }

@@ -57,7 +57,7 @@ step_new(struct account *acc, enum step_kind kind)
 
 /* --- how much waits ----------------------------------------------------------- */
 
-static uint64_t
+uint64_t
 line_most(const struct account *acc)
 {
 	return acc->e.shard->snap->config->limits.inbox_bytes;
@@ -79,7 +79,7 @@ line_less(struct account *acc, size_t bytes)
 
 /* The line moves without them: it waits for the disk, and for clients that
  * read. */
-static void
+void
 line_rest(struct account *acc)
 {
 	acc->line.rests = true;
@@ -87,9 +87,14 @@ line_rest(struct account *acc)
 		session_rest(s, SESSION_REST_LINE);
 }
 
-static void
-line_go_on(struct account *acc)
+void
+line_look(struct account *acc)
 {
+	uint64_t less = line_most(acc) / 2;
+
+	if (!acc->line.rests || acc->line.bytes > less ||
+		acc->line.stored_bytes > less)
+		return;
 	acc->line.rests = false;
 	for (struct session *s = acc->sessions; s != NULL; s = s->next)
 		session_go_on(s, SESSION_REST_LINE);
@@ -311,8 +316,7 @@ line_run(struct account *acc)
 		step_run(acc, step);
 		acc->line.running = NULL;
 	}
-	if (acc->line.rests && acc->line.bytes <= line_most(acc) / 2)
-		line_go_on(acc);
+	line_look(acc);
 	entity_check_idle(&acc->e);
 }
 
@@ -380,8 +384,8 @@ step_get_ready(struct account_step *step)
 		step_run(NULL, step);
 	} else if (step->kind == STEP_ASIDE) {
 		LIST_REMOVE(step, aside);
-		acc->line.aside_bytes -= step->bytes;
 		step_run(acc, step);
+		line_look(acc);
 		entity_check_idle(&acc->e);
 	} else {
 		line_run(acc);

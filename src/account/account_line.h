@@ -78,8 +78,8 @@ struct account_line {
 	struct recipients *last;  /* of the last fan-out in line; may be NULL */
 	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused, and
 		       * the account's own streams rest */
-	size_t aside_bytes; /* the same of asides; inbox_bytes is the bound while
-			     * the store is behind */
+	size_t stored_bytes; /* of what is being stored: while the store is behind,
+			      * it has the same bound */
 	bool rests; /* until half of it is gone */
 };
 

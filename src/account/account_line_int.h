@@ -26,7 +26,8 @@ struct account_step {
 	bool ready;
 	struct shard *shard;
 	struct account *account; /* NULL: it has left memory */
-	size_t bytes;
+	size_t bytes;            /* of st */
+	size_t stored;           /* of what is being stored */
 	struct stanza *st;     /* NULL: none */
 	struct recipients *to; /* reference; NULL but for FANOUT */
 	account_turn_fn fn;    /* CALL */
@@ -42,5 +43,10 @@ struct account_steps *line_steps(struct account *acc);
 /* step (taken) runs when its turn has come: now, perhaps. */
 void step_get_ready(struct account_step *step);
 bool line_has_room(const struct account *acc, const struct stanza *st);
+/* At inbox_bytes. */
+uint64_t line_most(const struct account *acc);
+/* The streams of acc rest, until half of what waits is gone. */
+void line_rest(struct account *acc);
+void line_look(struct account *acc);
 
 #endif

@@ -14,7 +14,6 @@
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "conf/conf.h"
 #include "account/account_line_int.h"
 #include "account/session.h"
 
@@ -76,16 +75,28 @@ static void
 on_step_durable(void *arg, bool ok, const struct err *err)
 {
 	struct account_step *step = arg;
+	struct account *acc = step->account;
 
+	if (acc != NULL)
+		acc->line.stored_bytes -= step->stored;
 	if (!ok)
 		step->err = *err;
-	if (!ok && step->account != NULL)
-		step_fail(step->account, step, err);
-	chain_unref(step->account, step->chain);
+	if (!ok && acc != NULL)
+		step_fail(acc, step, err);
+	chain_unref(acc, step->chain);
 	step_get_ready(step);
 }
 
-/* False, and tx is freed, when there is nothing to store it for. */
+static bool
+store_is_behind_for(const struct account *acc, size_t more)
+{
+	return store_is_behind(acc->e.shard->server->store) &&
+		acc->line.stored_bytes + more > line_most(acc);
+}
+
+/* False, and tx is freed, when there is nothing to store it for.  Memory shows
+ * it already: a store that is busy takes it all the same, and who asks for more
+ * rests. */
 static bool
 step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
 	bool keeps)
@@ -96,6 +107,11 @@ step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
 	}
 	step->chain = chain_ref(acc);
 	store_tx_chain(tx, &step->chain->store);
+	store_tx_insist(tx);
+	step->stored = store_tx_bytes(tx);
+	acc->line.stored_bytes += step->stored;
+	if (store_is_behind_for(acc, 0))
+		line_rest(acc);
 	account_hold_changed(acc);
 	shard_commit(acc->e.shard, tx, on_step_durable, step);
 	return true;
@@ -117,9 +133,7 @@ has_room(const struct account *acc, const struct stanza *st, bool aside)
 {
 	if (!aside || !account_line_is_empty(acc))
 		return line_has_room(acc, st);
-	return !store_is_behind(acc->e.shard->server->store) ||
-		acc->line.aside_bytes + stanza_bytes(st) <=
-			acc->e.shard->snap->config->limits.inbox_bytes;
+	return !store_is_behind_for(acc, stanza_bytes(st));
 }
 
 struct store_tx *
@@ -170,8 +184,6 @@ account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx)
 		return;
 	step = step_new(acc, STEP_ASIDE);
 	step->st = st;
-	step->bytes = store_tx_bytes(tx) + (st != NULL ? stanza_bytes(st) : 0);
-	acc->line.aside_bytes += step->bytes;
 	LIST_INSERT_HEAD(&acc->line.asides, step, aside);
 	if (!step_commit(acc, step, tx, account_keeps(acc)))
 		step_get_ready(step);

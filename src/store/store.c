@@ -72,16 +72,23 @@ store_note_queued(struct store *s)
 		memory_order_relaxed);
 }
 
+static bool
+queue_is_full(const struct store *s, bool writes)
+{
+	return s->stats.queued_bytes.now > STORE_QUEUE_MAX ||
+		(s->is_busy != NULL && s->is_busy(s->is_busy_arg, writes));
+}
+
 /* With the lock. */
 static bool
-req_accept(struct store *s, struct store_req *req)
+req_accept(struct store *s, struct store_req *req, const struct store_tx *tx)
 {
 	if (req->failed)
 		return false;
 	if (s->closing)
 		return err_set(
 			&req->err, ERR_CLOSED, "the store is being closed");
-	if (s->stats.queued_bytes.now > STORE_QUEUE_MAX)
+	if ((tx == NULL || !tx->insists) && queue_is_full(s, tx != NULL))
 		return err_set(&req->err, ERR_BUSY,
 			"the store is behind: %llu bytes are waiting",
 			(unsigned long long)s->stats.queued_bytes.now);
@@ -92,11 +99,11 @@ req_accept(struct store *s, struct store_req *req)
 
 /* With the lock. */
 static bool
-write_accept(struct store *s, struct store_req *req)
+write_accept(struct store *s, struct store_req *req, const struct store_tx *tx)
 {
 	if (!req->failed && !s->closing && !store_takes_writes(s))
 		return store_outage_refuse(s, &req->err);
-	return req_accept(s, req);
+	return req_accept(s, req, tx);
 }
 
 static void
@@ -118,7 +125,7 @@ store_submit_tx(struct store *s, struct store_tx *tx)
 	req->bytes = arena_bytes(req->arena);
 	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
-	if (!write_accept(s, req)) {
+	if (!write_accept(s, req, tx)) {
 		store_chain_break(tx->chain, s->asked + 1);
 		req_refuse(s, req);
 		return;
@@ -163,7 +170,7 @@ store_submit_read(struct store *s, struct store_read *rd)
 	req->bytes = arena_bytes(req->arena);
 	atomic_fetch_add(&s->unanswered, 1);
 	pthread_mutex_lock(&s->lock);
-	if (!req_accept(s, req)) {
+	if (!req_accept(s, req, NULL)) {
 		req_refuse(s, req);
 		return;
 	}
@@ -228,6 +235,14 @@ store_set_full(struct store *s, bool full)
 {
 	assert(s->conf.inline_work);
 	s->is_full = full;
+}
+
+void
+store_busy_when(struct store *s, bool (*fn)(void *arg, bool writes), void *arg)
+{
+	assert(s->conf.inline_work);
+	s->is_busy = fn;
+	s->is_busy_arg = arg;
 }
 
 bool

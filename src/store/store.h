@@ -34,7 +34,8 @@ struct store;
 
 #define STORE_KEY_MAX 3071u
 #define STORE_VALUE_MAX (16u << 20)
-/* What may wait: above it requests are refused with ERR_BUSY. */
+/* What may wait: above it requests are refused with ERR_BUSY, but for
+ * transactions that insist. */
 #define STORE_QUEUE_MAX ((size_t)64 << 20)
 /* A whole map that is larger fails with ERR_LIMIT. */
 #define STORE_ANSWER_MAX ((size_t)256 << 20)
@@ -91,6 +92,10 @@ bool store_turn(struct store *s);
  * each view for reading, and what it answers true to fails with ERR_STORAGE.
  * NULL: nothing fails. */
 void store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes),
+	void *arg);
+/* The same for too much that waits: fn is asked for each request, and what it
+ * answers true to is refused with ERR_BUSY, unless it insists. */
+void store_busy_when(struct store *s, bool (*fn)(void *arg, bool writes),
 	void *arg);
 /* inline_work, for simulations: the disk takes no writes from now on, or does
  * again, which each turn finds out. */
@@ -163,6 +168,10 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 /* All but the newest keep. */
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
+
+/* For what memory shows already, so that it is late to refuse it: never ERR_BUSY.
+ * Whoever uses it bounds how much he asks for while store_is_behind(). */
+void store_tx_insist(struct store_tx *tx);
 
 /*
  * Transactions of which each rests on those asked for before it: when one of a

@@ -82,6 +82,7 @@ struct store_tx {
 	STAILQ_HEAD(, store_op) ops;
 	struct store_op *last;
 	struct store_chain *chain; /* or NULL */
+	bool insists;
 	store_done_fn done;
 };
 
@@ -163,6 +164,8 @@ struct store {
 	/* inline_work; may be NULL */
 	bool (*fails)(void *arg, bool writes);
 	void *fails_arg;
+	bool (*is_busy)(void *arg, bool writes);
+	void *is_busy_arg;
 	bool is_full;
 
 	/* without the lock */

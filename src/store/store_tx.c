@@ -40,6 +40,12 @@ store_tx_bytes(const struct store_tx *tx)
 }
 
 void
+store_tx_insist(struct store_tx *tx)
+{
+	tx->insists = true;
+}
+
+void
 store_tx_chain(struct store_tx *tx, struct store_chain *chain)
 {
 	tx->chain = chain;

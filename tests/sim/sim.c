@@ -14,6 +14,8 @@
  * differ, messages may be refused, which the sender is told, and may come again
  * when they could not be deleted; but no session ends because of it.
  *
+ * In every fifth seed the store is too busy at random: that shows nowhere.
+ *
  * In every second seed each account has an archive of what it gets.  Then what
  * has arrived is in there, once, and in the same order.
  */
@@ -423,6 +425,7 @@ disk_mend(struct sim *s)
 	struct store *store = s->w->server->store;
 
 	store_fail_when(store, NULL, NULL);
+	store_busy_when(store, NULL, NULL);
 	store_set_full(store, false);
 	sim_settle(s);
 	if (!store_takes_writes(store))
@@ -583,6 +586,8 @@ sim_open(struct sim *s, const char *module_dir)
 	}
 	if (s->shaky_disk)
 		store_fail_when(s->w->server->store, on_disk, s);
+	if (s->seed % 5 == 0)
+		store_busy_when(s->w->server->store, on_disk, s);
 }
 
 static bool

@@ -265,6 +265,104 @@ TEST(presence_that_is_stored_and_cannot_be_is_dropped)
 	world_free(w);
 }
 
+/* --- a store that is busy ------------------------------------------------------- */
+
+/* More waits than may, until the store turns. */
+static void
+store_fill(struct world *w)
+{
+	struct buf value = BUF_INIT;
+
+	memset(buf_reserve(&value, STORE_VALUE_MAX), 'x', STORE_VALUE_MAX);
+	value.n = STORE_VALUE_MAX;
+	for (int i = 0; i < 4; i++) {
+		struct store_tx *tx = store_tx_new();
+
+		store_tx_set(tx,
+			(struct store_place){ STR("x"), STR("x"), STR("x") },
+			STR("k"), buf_str(&value));
+		store_commit(w->server->store, tx, NULL, NULL, NULL);
+	}
+	buf_done(&value);
+}
+
+/* Streams rest meanwhile, and are looked at again now and then. */
+static void
+turn_for_long(struct world *w)
+{
+	turn_shards(w);
+	clock_manual_advance(&w->clock, US_PER_S);
+	turn_shards(w);
+}
+
+TEST(changes_and_messages_wait_in_order_while_the_store_is_busy)
+{
+	struct world *w = world_with(6, "");
+	struct buf log = BUF_INIT;
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	store_fill(w);
+	client_send(&romeo.c,
+		"<presence type='subscribe' id='1'" TO("juliet") "/>"
+		"<message id='2'" TO("juliet") BODY
+		"<iq type='set' id='3'><query xmlns='jabber:iq:roster'>"
+		"<item jid='c@x.example'/></query></iq>"
+		"<message id='4'" TO("juliet") BODY);
+	for (int i = 0; i < 8; i++)
+		turn_for_long(w);
+	CHECK_CSTR(seen(&romeo), "");
+	CHECK_CSTR(seen(&juliet), "");
+	witness_turn(&juliet);
+	CHECK_CSTR(seen(&romeo), "iq:push iq:push iq:3 ");
+	CHECK_CSTR(seen(&juliet), "presence:1 message:2 message:4 ");
+	CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log), "2 4 ");
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "2 4 ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+	buf_done(&log);
+}
+
+/* What waits for one who is away is bounded for each account, while much waits
+ * in all; who is refused knows. */
+TEST(what_an_account_stores_while_the_store_is_busy_is_bounded)
+{
+	struct world *w = world_new(7, 2, TEST_MODULE_DIR,
+		"limits: { inbox_bytes: 64KiB, stanza_bytes: 16KiB }\n"
+		"modules: { offline: { stranger_share: 100, sender_share: 100 } }\n");
+	struct witness romeo, juliet;
+	unsigned refused = 0;
+	char body[10000];
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	memset(body, 'x', sizeof(body) - 1);
+	body[sizeof(body) - 1] = '\0';
+	witness_start(&romeo, w, "romeo");
+	store_fill(w);
+	for (int i = 0; i < 20; i++) {
+		client_send(&romeo.c, "<message id='%d'" TO("juliet")
+			"><body>%s</body></message>", i, body);
+		turn_for_long(w);
+	}
+	for (const char *p = seen(&romeo); (p = strchr(p, '!')) != NULL; p++)
+		refused++;
+	CHECK(refused >= 10 && refused <= 18);
+	CHECK(strstr(seen(&romeo), "message:0!") == NULL);
+	CHECK(strstr(seen(&romeo), "message:19! ") != NULL);
+	witness_turn(&romeo);
+	client_send(&romeo.c, "<message id='20'" TO("juliet") BODY);
+	witness_start(&juliet, w, "juliet");
+	CHECK(str_starts(str_c(seen(&juliet)), STR("message:0 message:1 ")));
+	CHECK(strstr(seen(&juliet), "message:20 ") != NULL);
+	CHECK(strstr(seen(&juliet), "message:19 ") == NULL);
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
 /* --- where there is nothing to store for --------------------------------------- */
 
 TEST(nothing_is_stored_for_an_address_without_an_account)
