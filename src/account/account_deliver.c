@@ -233,16 +233,28 @@ account_receive(struct entity *e, struct stanza *st)
 
 /* The same for one of many recipients, when the short way will not do. */
 static void
-account_receive_copy(struct account *acc, const struct stanza *st)
+account_receive_copy(struct account *acc, const struct stanza *st, bool hooks)
 {
 	struct stanza *copy = stanza_copy(st);
 
 	copy->many = NULL;
 	stanza_set_to(copy, acc->e.jid);
-	if (st->type == PRESENCE_PROBE || acc->hold != NULL)
+	if (hooks || acc->hold != NULL)
 		account_receive(&acc->e, copy);
 	else
 		account_deliver(acc, copy);
+}
+
+/* Few servers have one: to look up the host of each contact is spared. */
+static bool
+handlers_want_shared(const struct account *acc)
+{
+	const struct host *host;
+
+	if (!acc->e.shard->snap->shared)
+		return false;
+	host = account_host(acc);
+	return host != NULL && host->shared;
 }
 
 /*
@@ -255,13 +267,14 @@ account_receive_shared(struct entity *e, struct stanza *st,
 {
 	struct account *acc = account_of(e);
 	bool probe = st->type == PRESENCE_PROBE;
+	bool hooks = probe || handlers_want_shared(acc);
 	struct session *s, *next;
 
 	if (probe && (acc->sessions == NULL ||
 			!account_shows_presence_to(acc, st->from)))
 		return;
-	if (probe || acc->hold != NULL || !account_line_is_empty(acc)) {
-		account_receive_copy(acc, st);
+	if (hooks || acc->hold != NULL || !account_line_is_empty(acc)) {
+		account_receive_copy(acc, st, hooks);
 		return;
 	}
 	for (s = acc->sessions; s != NULL; s = next) {

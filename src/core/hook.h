@@ -38,13 +38,18 @@ enum hook_band {
 	HOOK_WATCH,   /* look, and nothing else; the answer is ignored */
 };
 
+/* Or-ed to the band of a handler of ACCOUNT_RECEIVE: all handlers of the host
+ * see what many receive, too, which is the presence of contacts.  A copy is made
+ * for each account then, which costs more than to deliver it. */
+#define HOOK_SHARED 0x10
+
 /* arg is the argument that hooks.def names, borrowed. */
 typedef enum hook_result (*hook_fn)(struct module_ctx *m, void *arg);
 
 /* One row of a module's table, which ends with { .fn = NULL }. */
 struct hook_handler {
 	enum hook_id hook;
-	enum hook_band band;
+	unsigned band; /* enum hook_band */
 	hook_fn fn;
 };
 

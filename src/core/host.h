@@ -59,6 +59,7 @@ struct host {
 				     * service, first the one that brings it */
 	size_t n_modules;
 	struct hook_list hooks[HOOKS];
+	bool shared; /* a handler says so, see hook.h */
 	struct VEC(struct str) maps; /* that its modules have read with each
 				      * account */
 	struct iq_entry *iqs; /* uthash by type, namespace and name */
@@ -72,6 +73,7 @@ struct snapshot {
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */
 	struct host *hosts;    /* uthash */
 	struct arena *arena;   /* what lives as long */
+	bool shared;           /* a host says so */
 };
 
 /* --- while a snapshot is made ------------------------------------------------ */

@@ -138,15 +138,16 @@ static void
 hook_list_add(struct hook_list *list, struct module_ctx *ctx,
 	const struct hook_handler *h)
 {
+	enum hook_band band = (enum hook_band)(h->band & ~HOOK_SHARED);
 	size_t at = list->n;
 
 	vec_push(list);
 	/* behind all of the same band, before those of later ones */
-	while (at > 0 && list->p[at - 1].band > h->band) {
+	while (at > 0 && list->p[at - 1].band > band) {
 		list->p[at] = list->p[at - 1];
 		at--;
 	}
-	list->p[at] = (struct hook_entry){ ctx, h->fn, h->band };
+	list->p[at] = (struct hook_entry){ ctx, h->fn, band };
 }
 
 /* What is read with each account. */
@@ -164,8 +165,10 @@ host_add_hooks(struct host *host, struct module_ctx *ctx)
 {
 	const struct hook_handler *h = ctx->module->hooks;
 
-	for (; h != NULL && h->fn != NULL; h++)
+	for (; h != NULL && h->fn != NULL; h++) {
 		hook_list_add(&host->hooks[h->hook], ctx, h);
+		host->shared = host->shared || (h->band & HOOK_SHARED) != 0;
+	}
 }
 
 static void
@@ -187,6 +190,7 @@ module_attach(struct snapshot *snap, struct host *host, struct err *err)
 		host_add_iqs(host, &host->modules[i]);
 		host_add_maps(host, host->modules[i].module);
 	}
+	snap->shared = snap->shared || host->shared;
 	return true;
 }
 

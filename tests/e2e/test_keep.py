@@ -66,3 +66,89 @@ def test_an_archive_does_not_hide_messages_from_what_is_kept(archives):
     archives.server.ctl("modules", "load", "testarchive")
     found = archived(juliet)
     assert [i for i in found if i in want] == want and "after" not in found
+
+
+# --- what is hidden -----------------------------------------------------------
+
+SUBSCRIBE = "<presence type='%s' to='{%s}'/>"
+
+
+@pytest.fixture
+def blocking(own_server):
+    """romeo and mercutio see juliet's presence, and each other's."""
+    server = own_server({"modules": {"testblock": {}}, "shards": 2})
+    scene = scenes.Scene(server, ("romeo", "juliet", "mercutio"))
+    for name in ("romeo/a", "juliet/b", "mercutio/c"):
+        scene.online(name)
+    for a, b in (("romeo", "juliet"), ("mercutio", "juliet")):
+        for mine, yours in ((a, b), (b, a)):
+            sender = next(n for n in scene.sessions if n.startswith(mine))
+            answer = next(n for n in scene.sessions if n.startswith(yours))
+            scene.send(sender, SUBSCRIBE % ("subscribe", yours))
+            scene.flush()
+            scene.send(answer, SUBSCRIBE % ("subscribed", mine))
+            scene.flush()
+    forget(scene)
+    yield scene
+    scene.end()
+    server.check()
+
+
+def forget(scene):
+    scene.flush()
+    for client in scene.live():
+        client.inbox.clear()
+
+
+def say_everything(scene, name, to):
+    """One of each kind, and presence to all."""
+    scene.send(name, "<message to='{%s}' id='m'><body>x</body></message>"
+               "<message to='{%s/b}' type='chat' id='f'><body>x</body></message>"
+               "<presence to='{%s/b}' id='d'><show>dnd</show></presence>"
+               "<iq to='{%s/b}' type='get' id='i'><q xmlns='urn:x'/></iq>"
+               "<presence id='p'><show>away</show></presence>"
+               % (to, to, to, to))
+
+
+def test_nothing_of_one_who_is_blocked_is_seen(blocking):
+    romeo, juliet = blocking["romeo/a"], blocking["juliet/b"]
+    mercutio = blocking["mercutio/c"]
+    got = juliet.iq("set", "<block xmlns='urn:antiphon:test:block' jid='%s'/>"
+                    % blocking.accounts["romeo"].jid)
+    assert got.get("type") == "result"
+    for name in ("romeo/a", "mercutio/c"):
+        say_everything(blocking, name, "juliet")
+    # no marks: they would be blocked as well
+    for client in (romeo, mercutio):
+        client.iq("set", scenes.BARRIER)
+    blocking.mark(mercutio, juliet)
+    seen = [(e.get("from").partition("/")[0], e.get("id"))
+            for e in juliet.inbox]
+    assert seen == [(blocking.accounts["mercutio"].jid, i)
+                    for i in ("m", "f", "d", "i", "p")]
+    # whoever is not blocked hears what he says
+    juliet.inbox.clear()
+    blocking.send("juliet/b", "<presence id='q'/>")
+    juliet.iq("set", scenes.BARRIER)
+    for client in (romeo, mercutio):
+        client.take(lambda e: e.get("id") == "q", "her presence")
+    # and romeo has had no answer to anything, but for his own presence
+    romeo.take(lambda e: e.get("id") == "p", "what he told himself")
+    romeo.quiet()
+
+
+def test_without_one_who_blocks_presence_goes_to_all(blocking):
+    """The module is switched off while it is in use."""
+    juliet = blocking["juliet/b"]
+    juliet.iq("set", "<block xmlns='urn:antiphon:test:block' jid='%s'/>"
+              % blocking.accounts["romeo"].jid)
+    blocking.server.ctl("modules", "unload", "testblock")
+    say_everything(blocking, "romeo/a", "juliet")
+    blocking.flush()
+    assert [e.get("id") for e in juliet.inbox] == ["m", "f", "d", "i", "p"]
+    blocking.server.ctl("modules", "load", "testblock")
+    juliet.inbox.clear()
+    say_everything(blocking, "romeo/a", "juliet")
+    blocking["romeo/a"].iq("set", scenes.BARRIER)
+    blocking.mark(blocking["mercutio/c"], juliet)
+    assert juliet.inbox == []
