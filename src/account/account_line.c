@@ -14,6 +14,7 @@
 #include "base/arena.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "xmpp/subscription.h"
 #include "conf/conf.h"
 #include "core/host.h"
 #include "core/router.h"
@@ -228,12 +229,49 @@ line_passes(const struct account *acc, const struct stanza *st)
 			acc->line.steps.stqh_first->kind == STEP_HALT);
 }
 
+/* What the sender of st has said of himself before, and nobody has seen yet. */
+static void
+line_drop_outdated(struct account *acc, const struct stanza *st)
+{
+	struct account_step *step, *next;
+
+	for (step = STAILQ_FIRST(&acc->line.steps); step != NULL; step = next) {
+		const struct stanza *old = step->st;
+
+		next = STAILQ_NEXT(step, link);
+		if (step->kind != STEP_DELIVER || !step->ready ||
+			(old->type != PRESENCE_AVAILABLE &&
+				old->type != PRESENCE_UNAVAILABLE) ||
+			!jid_eq(old->from, st->from) || !jid_eq(old->to, st->to))
+			continue;
+		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
+		line_less(acc, step->bytes);
+		stanza_free(step->st);
+		free(step);
+	}
+}
+
+/* What a contact says of himself he does not say again: of that the last counts,
+ * and it finds room when nothing else does. */
+static bool
+line_takes_presence(struct account *acc, const struct stanza *st)
+{
+	if ((st->type != PRESENCE_AVAILABLE &&
+		    st->type != PRESENCE_UNAVAILABLE) ||
+		(roster_state(&acc->roster, jid_bare_str(st->from)) & SUB_TO) ==
+			0)
+		return false;
+	line_drop_outdated(acc, st);
+	return acc->line.bytes + stanza_bytes(st) <= 2 * line_most(acc);
+}
+
 bool
 account_line_keeps(struct account *acc, struct stanza *st)
 {
 	if (account_line_is_empty(acc) || line_passes(acc, st))
 		return false;
-	if (requests_is_answer(st) || line_has_room(acc, st))
+	if (requests_is_answer(st) || line_has_room(acc, st) ||
+		line_takes_presence(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st);
 	else
 		account_line_refuse(acc, st);

@@ -76,8 +76,9 @@ struct account_line {
 	struct account_asides asides; /* are stored, and nothing waits for it */
 	struct line_chain *chain; /* of what is being stored; NULL: nothing is */
 	struct recipients *last;  /* of the last fan-out in line; may be NULL */
-	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused, and
-		       * the account's own streams rest */
+	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused (at
+		       * twice that, presence of contacts, of which the last
+		       * counts), and the account's own streams rest */
 	size_t stored_bytes; /* of what is being stored: while the store is behind,
 			      * it has the same bound */
 	bool rests; /* until half of it is gone */

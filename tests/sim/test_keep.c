@@ -363,6 +363,46 @@ TEST(what_an_account_stores_while_the_store_is_busy_is_bounded)
 	world_free(w);
 }
 
+/* RFC 6121 knows no way to say again what a contact was. */
+TEST(the_last_presence_of_a_contact_finds_room_in_a_full_line)
+{
+	struct world *w = world_new(8, 2, TEST_MODULE_DIR,
+		"limits: { inbox_bytes: 64KiB, stanza_bytes: 16KiB, "
+		"stanzas_burst: 100000, bytes_burst: 16MiB }\n");
+	struct witness romeo, juliet;
+	char status[10000];
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	memset(status, 'x', sizeof(status) - 1);
+	status[sizeof(status) - 1] = '\0';
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&juliet.c, "<presence type='subscribe'" TO("romeo") "/>");
+	witness_turn(&juliet);
+	client_send(&romeo.c, "<presence type='subscribed'" TO("juliet") "/>");
+	seen_anew(&romeo);
+	seen_anew(&juliet);
+	client_send(&juliet.c,
+		"<iq type='set' id='s'><query xmlns='jabber:iq:roster'>"
+		"<item jid='c@x.example'/></query></iq>");
+	turn_shards(w);
+	for (int i = 0; i < 100; i++) {
+		client_send(&romeo.c, "<presence id='%d'><status>%s</status>"
+			"</presence>", i, i % 10 == 0 ? status : "");
+		turn_shards(w);
+	}
+	client_send(&romeo.c, "<message id='m'" TO("juliet")
+		"><body>%s</body></message>", status);
+	turn_shards(w);
+	witness_turn(&juliet);
+	CHECK(strstr(seen(&juliet), "presence:99 ") != NULL);
+	CHECK(strstr(seen(&romeo), "presence:99!") == NULL);
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
 /* --- where there is nothing to store for --------------------------------------- */
 
 TEST(nothing_is_stored_for_an_address_without_an_account)
