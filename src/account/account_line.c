@@ -12,7 +12,6 @@
 #include "account/account_line.h"
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "xmpp/subscription.h"
 #include "conf/conf.h"

@@ -161,7 +161,8 @@ def test_two_signals_end_it_once(own_server):
     assert process.wait() == 0
 
 
-@pytest.mark.parametrize("what", ("load", "kick", "create", "remove", "kept"))
+@pytest.mark.parametrize("what", ("load", "kick", "create", "remove", "turn",
+                                  "kept"))
 def test_no_answer_comes_before_its_call_has_returned(own_server, what):
     """As long as an operation is being asked for, whoever asks stands on what
     the answer would free.  A kept iq that is answered at once is safe."""

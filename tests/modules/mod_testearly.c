@@ -3,7 +3,7 @@
  * came before the call that asked had returned.  Built with the tests, never
  * installed.
  *
- *   <early xmlns='urn:antiphon:test:early' what='load|kick|create|remove|kept'/>
+ *   <early xmlns='urn:antiphon:test:early' what='load|kick|create|remove|turn|kept'/>
  */
 #include "module/module.h"
 
@@ -45,7 +45,18 @@ on_done(void *arg, bool ok, const struct err *err)
 }
 
 static void
-probe_ask(struct probe *p, struct account *acc, struct str what)
+on_turn(struct module_ctx *m, struct account *acc, const struct err *err,
+	void *arg)
+{
+	(void)m;
+	(void)acc;
+	(void)err;
+	probe_answer(arg);
+}
+
+static void
+probe_ask(struct module_ctx *m, struct probe *p, struct account *acc,
+	struct str what)
 {
 	struct shard *sh = p->iq->shard;
 	struct jid nobody;
@@ -62,6 +73,8 @@ probe_ask(struct probe *p, struct account *acc, struct str what)
 		account_create(sh, acc->e.jid, STR("x"), on_done, p);
 	else if (str_is(what, "remove"))
 		account_remove(sh, nobody, on_done, p);
+	else if (str_is(what, "turn"))
+		module_commit_in_turn(m, acc, NULL, on_turn, p);
 	else
 		p->now = true; /* the kept iq itself */
 }
@@ -76,7 +89,7 @@ on_early(struct module_ctx *m, struct iq *iq)
 	p->iq = iq;
 	p->entry = module_hold(m);
 	iq_keep(iq);
-	probe_ask(p, acc, what);
+	probe_ask(m, p, acc, what);
 	p->returned = true;
 	if (p->now)
 		probe_answer(p);

@@ -247,6 +247,7 @@ TEST(presence_that_is_stored_and_cannot_be_is_dropped)
 {
 	struct world *w = world_with(3, "presence: yes");
 	struct faults faults = { 0, 0 };
+	struct buf log = BUF_INIT;
 	struct witness romeo, juliet;
 
 	witness_start(&romeo, w, "romeo");
@@ -260,6 +261,13 @@ TEST(presence_that_is_stored_and_cannot_be_is_dropped)
 	witness_turn(&romeo);
 	CHECK_CSTR(seen(&romeo), "");
 	CHECK_CSTR(seen(&juliet), "presence:2 ");
+	/* a handler behind the archive takes it: it is stored all the same */
+	client_send(&romeo.c, "<presence type='subscribe' id='3'" TO("juliet")
+		"/>");
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&juliet), "presence:2 presence:3 ");
+	CHECK_CSTR(archive(w, "juliet", "testarchive_got", &log), "2 3 ");
+	buf_done(&log);
 	witness_done(&romeo);
 	witness_done(&juliet);
 	world_free(w);
