@@ -87,7 +87,7 @@ line_rest(struct account *acc)
 		session_rest(s, SESSION_REST_LINE);
 }
 
-void
+static void
 line_look(struct account *acc)
 {
 	uint64_t less = line_most(acc) / 2;
@@ -186,7 +186,9 @@ account_line_refuse(struct account *acc, struct stanza *st)
 {
 	acc->e.shard->stats.refused++;
 	router_bounce(acc->e.shard, st, COND_RESOURCE_CONSTRAINT,
-		"Too much is waiting to be stored");
+		store_takes_writes(acc->e.shard->server->store) ?
+			"Too much is waiting to be stored" :
+			SHARD_REFUSES_TEXT);
 }
 
 void

@@ -47,6 +47,5 @@ bool line_has_room(const struct account *acc, const struct stanza *st);
 uint64_t line_most(const struct account *acc);
 /* The streams of acc rest, until half of what waits is gone. */
 void line_rest(struct account *acc);
-void line_look(struct account *acc);
 
 #endif

@@ -63,7 +63,8 @@ step_fail(struct account *acc, struct account_step *step, const struct err *why)
 			(s->chain == NULL || s->chain == step->chain))
 			s->err = *why;
 	}
-	if (step->kind != STEP_CALL &&
+	/* the store says itself that the disk takes nothing */
+	if (step->kind != STEP_CALL && why->code != ERR_DISK &&
 		log_limit_ok(&step->shard->storage, LOG_STORE))
 		log_error(LOG_STORE, LOG_NOBODY,
 			"what is kept of a stanza cannot be stored account=%.*s reason=\"%s\"",
@@ -131,6 +132,8 @@ account_keeps(const struct account *acc)
 static bool
 has_room(const struct account *acc, const struct stanza *st, bool aside)
 {
+	if (!acc->anonymous && shard_refuses_writes(acc->e.shard))
+		return false;
 	if (!aside || !account_line_is_empty(acc))
 		return line_has_room(acc, st);
 	return !store_is_behind_for(acc, stanza_bytes(st));

@@ -120,7 +120,7 @@ on_get(struct module_ctx *m, struct iq *iq)
 	const char *name = str_is(log, "sent") ? LOG_SENT :
 		str_is(log, "copy")	       ? LOG_COPY :
 						 LOG_GOT;
-	struct store_place at = account_place(iq->account, name);
+	struct store_place at = account_place(iq_account(iq), name);
 
 	iq_keep(iq);
 	module_range(m, iq->shard, at, &all, on_read, iq);

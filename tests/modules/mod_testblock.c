@@ -86,7 +86,7 @@ static enum hook_result
 on_block(struct module_ctx *m, struct iq *iq)
 {
 	struct str bare = elem_attr(iq->payload, "jid");
-	struct account *acc = iq->account;
+	struct account *acc = iq_account(iq);
 	struct store_tx *tx = store_tx_new();
 
 	store_tx_set(tx, account_place(acc, MAP_BLOCK), bare, STR(""));
