@@ -10,8 +10,7 @@
  *	-> job_answer
  *
  * A change of password goes the same way, from and to the shard of the account.
- * Invariant: a job holds the module, and ends in job_answer(); passwords are
- * wiped as soon as they are copied or hashed.
+ * Invariant: a job holds the module, and ends in job_answer(); it wipes passwords.
  */
 #include "config.h"
 
