@@ -6,7 +6,7 @@
  * travels to the shard that counts for his address, where keys are derived (by
  * the worker) and the account is created, and the answer travels back:
  *
- *	register_ask -> job_admit -> job_derive -> job_derived -> job_done
+ *	stranger_register -> job_admit -> job_derive -> job_derived -> job_done
  *	-> job_answer
  *
  * A change of password goes the same way, from and to the shard of the account.

@@ -95,6 +95,25 @@ line ~ /[ \t]$/ { print FILENAME ":" FNR ": blanks at the end" }' \
 lines '^#define NS_' | grep -vE '^src/(xmpp/ns|xml/elem)\.h:' |
 	report 'a namespace that is not in xmpp/ns.h'
 
+# A file says what it is, and who is named in a comment is there.
+# shellcheck disable=SC2046
+awk '
+FNR == 2 {
+	name = FILENAME
+	sub(/.*\//, "", name)
+	if ($2 != name)
+		print FILENAME ": begins with the name " $2
+}' $(sources) | report 'a file that has another name'
+# shellcheck disable=SC2046
+grep -noE '^(/| |	+ )\*.*' $(sources) | grep -oE '^[^:]*:[0-9]*|[a-z0-9_]{3,}\.c\b' |
+	while read -r word; do
+		case $word in
+		*:*) place=$word ;;
+		*) [ -n "$(find src modules -name "$word")" ] ||
+			echo "$place: $word" ;;
+		esac
+	done | report 'a file that is not there'
+
 # Every area of the log that can be set is used.
 sed -n 's/^LOG_AREA(\([A-Z0-9]*\),.*/\1/p' src/base/log.def |
 	while read -r area; do

@@ -69,9 +69,10 @@ json_t *cli_command_find(const struct cli *cli, int argc, char **argv,
 const char *cli_command_nearest(const struct cli *cli, int argc, char **argv,
 	int *used_out);
 /*
- * Turns words into the "args" object of a request; files are read.  A file's text is left out and handed over in file_io, the name of
- * its argument in *file_arg_out (NULL: none).  --json may stand among the words
- * too, and is noted in cli.  NULL with err.
+ * Turns words into the "args" object of a request; files are read.  The text of
+ * one is left out and appended to file, the name of its argument is in
+ * *file_arg_out (NULL: none).  --json may stand among the words too, and is
+ * noted in cli.  NULL with err.
  */
 json_t *cli_args_parse(struct cli *cli, json_t *command, int argc, char **argv,
 	struct buf *file, const char **file_arg_out, struct err *err);

@@ -50,7 +50,7 @@ void config_services_check(struct config_whole *w,
 	const struct yaml_node *const *nodes, struct conf_errors *m);
 
 /* conf_modules.c: `modules` of the whole file (may be NULL), then of one host
- * (domain, may be NULL).  conf_modules_general comes first. */
+ * (domain, may be NULL).  config_modules_general comes first. */
 bool config_modules_general(struct config_whole *w,
 	const struct yaml_node *node, struct conf_errors *m);
 bool config_modules_host(struct config_whole *w, struct config_host *h,

@@ -1,5 +1,5 @@
 /*
- * store_mem.c - the store in memory, for tests and simulations: the same
+ * memory.c - the store in memory, for tests and simulations: the same
  * answers as the database gives, and nothing lasts.
  *
  * Every change is one of two, an item put in or taken out, and is written down

@@ -1,5 +1,5 @@
 /*
- * mem_int.h - what the files of the driver in memory share.
+ * memory_int.h - what the files of the driver in memory share.
  *
  * All handles share one struct mem_data, whose lock is held from begin to
  * commit or rollback.
@@ -71,7 +71,7 @@ struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
 struct mem_item *mem_log_find(const struct mem_place *pl, struct str id);
 
-/* --- store_mem_read.c --------------------------------------------------- */
+/* --- memory_read.c --------------------------------------------------- */
 
 bool mem_get(struct store_db *db, struct store_place at, struct str key,
 	store_entry_fn fn, void *arg, struct err *err);

@@ -1,7 +1,7 @@
 /*
- * store_mem_read.c - questions to the store in memory.
+ * memory_read.c - questions to the store in memory.
  *
- * Called by the table in store_mem.c, with the lock of the data.
+ * Called by the table in memory.c, with the lock of the data.
  */
 #include "config.h"
 

@@ -1,5 +1,5 @@
 /*
- * store_sqlite.c - the SQLite driver: handles, statements, transactions,
+ * sqlite.c - the SQLite driver: handles, statements, transactions,
  * errors, backups.
  *
  * A handle is used by one thread at a time and opened without SQLite's own

@@ -1,5 +1,5 @@
 /*
- * store_sqlite_file.c - the file of a database: made for its owner alone, held
+ * sqlite_file.c - the file of a database: made for its owner alone, held
  * by one server at a time, missed when it is gone.
  *
  * Beside PATH lies PATH.lock, which the writer's handle keeps locked.  It never

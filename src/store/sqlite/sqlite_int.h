@@ -88,7 +88,7 @@ struct store_db {
 	bool writes;
 	int lock; /* writer: its descriptor; else -1 */
 	/* writer: the logs whose rows it knows, and those of them whose rows
-	 * are out of date; see store_sqlite_known.c */
+	 * are out of date; see sqlite_known.c */
 	struct sqlite_known *known, *changed;
 	int64_t data_version;
 	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */
@@ -119,7 +119,7 @@ bool sqlite_schema_check(sqlite3 *sql, const char *path, bool may_be_empty,
 /* Creates what is missing and brings what is old up to date. */
 bool sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err);
 
-/* --- store_sqlite_file.c ------------------------------------------------ */
+/* --- sqlite_file.c ------------------------------------------------ */
 
 /* Takes the lock, and makes the file if there is none: *made_out.  ERR_REFUSED
  * when somebody has the lock, or there was a file before.  *lock_out is the
@@ -134,7 +134,7 @@ bool sqlite_file_missed(const char *path, struct err *err);
 bool sqlite_file_create(const char *path, struct err *err);
 bool sqlite_file_sync(const char *path, struct err *err);
 
-/* --- store_sqlite_map.c ------------------------------------------------- */
+/* --- sqlite_map.c ------------------------------------------------- */
 
 bool sqlite_set(struct store_db *db, struct store_place at, struct str key,
 	struct str value, bool must_be_new, struct err *err);
@@ -155,7 +155,7 @@ bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err);
 
-/* --- store_sqlite_known.c ----------------------------------------------- */
+/* --- sqlite_known.c ----------------------------------------------- */
 
 /* The row of a log. */
 struct sqlite_log {
@@ -197,7 +197,7 @@ bool sqlite_known_write(struct store_db *db, struct err *err);
 bool sqlite_known_check(struct store_db *db, struct err *err);
 void sqlite_known_forget(struct store_db *db);
 
-/* --- store_sqlite_log.c ------------------------------------------------- */
+/* --- sqlite_log.c ------------------------------------------------- */
 
 bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value, struct err *err);
@@ -214,7 +214,7 @@ bool sqlite_log_clear(struct store_db *db, struct store_place at,
 bool sqlite_log_clear_owner(struct store_db *db, struct str host,
 	struct str owner, struct err *err);
 
-/* --- store_sqlite_range.c ----------------------------------------------- */
+/* --- sqlite_range.c ----------------------------------------------- */
 
 /* The statement with lo and hi as ?1 and ?2. */
 sqlite3_stmt *sqlite_span_stmt(struct store_db *db, enum sqlite_sql which,

@@ -1,5 +1,5 @@
 /*
- * store_sqlite_known.c - the rows of logs, and what the writer remembers of
+ * sqlite_known.c - the rows of logs, and what the writer remembers of
  * them so that a message that is stored is one statement: where its log lies,
  * which position comes next, and how much there is.
  *

@@ -1,9 +1,9 @@
 /*
- * store_sqlite_log.c - logs in SQLite: entries come, and go.
+ * sqlite_log.c - logs in SQLite: entries come, and go.
  *
- * Called by the table in store_sqlite.c, on the writer's thread.  The entries
+ * Called by the table in sqlite.c, on the writer's thread.  The entries
  * of a log are those with pos in (lo, hi]; what pos is made of stands in
- * store_sqlite_schema.c.
+ * sqlite_schema.c.
  */
 #include "config.h"
 

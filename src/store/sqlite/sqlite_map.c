@@ -1,7 +1,7 @@
 /*
- * store_sqlite_map.c - maps in SQLite.
+ * sqlite_map.c - maps in SQLite.
  *
- * Called by the table in store_sqlite.c, on the thread of the handle.
+ * Called by the table in sqlite.c, on the thread of the handle.
  * Invariant: "holder" has a row for exactly those maps that have a key.
  */
 #include "config.h"

@@ -1,8 +1,8 @@
 /*
- * store_sqlite_range.c - questions about logs in SQLite.
+ * sqlite_range.c - questions about logs in SQLite.
  *
- * Called by the table in store_sqlite.c, on the thread of the handle, and by
- * store_sqlite_log.c.
+ * Called by the table in sqlite.c, on the thread of the handle, and by
+ * sqlite_log.c.
  */
 #include "config.h"
 

@@ -1,5 +1,5 @@
 /*
- * store_sqlite_schema.c - the tables, and how an older database becomes a
+ * sqlite_schema.c - the tables, and how an older database becomes a
  * present one.
  *
  * The steps are numbered, only ever added, and never changed once released:

@@ -1,5 +1,5 @@
 /*
- * store_sqlite_text.c - the texts of all statements of the SQLite driver.
+ * sqlite_text.c - the texts of all statements of the SQLite driver.
  *
  * Constant: values are bound, and no text is ever put together.
  */
