@@ -94,6 +94,10 @@ line ~ /[ \t]$/ { print FILENAME ":" FNR ": blanks at the end" }' \
 # A namespace has one name, and stands in one place.
 lines '^#define NS_' | grep -vE '^src/(xmpp/ns|xml/elem)\.h:' |
 	report 'a namespace that is not in xmpp/ns.h'
+# shellcheck disable=SC2046
+sed -n 's/^#define NS_[A-Z_]* \(".*"\)$/\1/p' src/xmpp/ns.h src/xml/elem.h |
+	grep -nFf - $(sources) | grep -vE '^src/(xmpp/ns|xml/elem)\.h:' |
+	report 'a namespace that is written out'
 
 # A file says what it is, and who is named in a comment is there.
 # shellcheck disable=SC2046

@@ -10,6 +10,7 @@
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "xmpp/ns.h"
 #include "store/store.h"
 
 /* Above what a stanza may be at the most generous configuration: what was
@@ -106,7 +107,7 @@ stored_read_own(struct xml_pool *pool, struct str value, struct arena **a_out)
 		on_closed };
 	struct reading r = { .e = NULL };
 	struct xml_parser *p = xml_parser_get_primed(
-		pool, STR("jabber:client"), &stored_limits, &events, &r);
+		pool, STR(NS_CLIENT), &stored_limits, &events, &r);
 	size_t used;
 	bool ok =
 		xml_parser_feed(p, value.p, value.n, &used) == XML_FAULT_NONE &&
