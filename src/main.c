@@ -47,18 +47,18 @@ static struct config *
 main_load(const struct main_args *args, struct module_registry *modules)
 {
 	struct config_modules known;
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	struct config *conf;
 
-	conf_errors_init(&mistakes);
+	conf_errors_init(&errors);
 	module_config(modules, &known);
-	conf = config_load(args->config, &known, &mistakes);
-	for (size_t i = 0; i < mistakes.n_kept; i++)
-		fprintf(stderr, "%s\n", mistakes.texts[i]);
-	if (mistakes.n > mistakes.n_kept)
+	conf = config_load(args->config, &known, &errors);
+	for (size_t i = 0; i < errors.n_kept; i++)
+		fprintf(stderr, "%s\n", errors.texts[i]);
+	if (errors.n > errors.n_kept)
 		fprintf(stderr, "... and %zu more\n",
-			mistakes.n - mistakes.n_kept);
-	conf_errors_done(&mistakes);
+			errors.n - errors.n_kept);
+	conf_errors_done(&errors);
 	return conf;
 }
 

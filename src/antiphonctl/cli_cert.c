@@ -136,19 +136,19 @@ server_group(const struct cli *cli)
 	const char *config =
 		cli->config != NULL ? cli->config : CONFIG_DEFAULT;
 	struct arena *a = arena_new();
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	const struct yaml_node *root;
 	gid_t group = NOBODY;
 
-	conf_errors_init(&mistakes);
+	conf_errors_init(&errors);
 	if (geteuid() == 0) {
-		root = yaml_load(a, config, &mistakes);
+		root = yaml_load(a, config, &errors);
 		group = group_named(
 			yaml_text(root, "group"), yaml_text(root, "user"));
 		if (group == NOBODY)
 			group = group_named(NULL, USER_DEFAULT);
 	}
-	conf_errors_done(&mistakes);
+	conf_errors_done(&errors);
 	arena_free(a);
 	return group;
 }

@@ -290,7 +290,7 @@ cli_cert_check(struct cli *cli, json_t *args)
 {
 	struct err err = ERR_INIT;
 	json_t *rows = json_array();
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	struct config *c;
 	int rc = CLI_FAILED;
 
@@ -299,15 +299,15 @@ cli_cert_check(struct cli *cli, json_t *args)
 		json_decref(rows);
 		return CLI_NO_SERVER;
 	}
-	conf_errors_init(&mistakes);
+	conf_errors_init(&errors);
 	c = config_load(cli->config != NULL ? cli->config : CONFIG_DEFAULT,
-		NULL, &mistakes);
-	for (size_t i = 0; i < mistakes.n_kept; i++)
-		fprintf(stderr, "antiphonctl: %s\n", mistakes.texts[i]);
+		NULL, &errors);
+	for (size_t i = 0; i < errors.n_kept; i++)
+		fprintf(stderr, "antiphonctl: %s\n", errors.texts[i]);
 	if (c != NULL)
 		rc = hosts_check(c, text_arg(args, "host"), rows);
 	config_unref(c);
 	rows_print(cli, rows, false);
-	conf_errors_done(&mistakes);
+	conf_errors_done(&errors);
 	return rc;
 }

@@ -45,12 +45,12 @@ cli_find_socket(struct cli *cli, struct err *err)
 	const char *config =
 		cli->config != NULL ? cli->config : CONFIG_DEFAULT;
 	struct arena *a = arena_new();
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	const struct yaml_node *root, *node;
 	bool ok = true;
 
-	conf_errors_init(&mistakes);
-	root = yaml_load(a, config, &mistakes);
+	conf_errors_init(&errors);
+	root = yaml_load(a, config, &errors);
 	node = yaml_get(root, "control");
 	if (node != NULL && node->kind == YAML_MAP)
 		node = yaml_get(node, "socket");
@@ -63,8 +63,8 @@ cli_find_socket(struct cli *cli, struct err *err)
 	cli->socket = cli->found;
 	if (root == NULL && cli->config != NULL)
 		ok = err_set(err, ERR_INVALID, "%s",
-			mistakes.n != 0 ? mistakes.texts[0] : config);
-	conf_errors_done(&mistakes);
+			errors.n != 0 ? errors.texts[0] : config);
+	conf_errors_done(&errors);
 	arena_free(a);
 	return ok;
 }

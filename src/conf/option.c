@@ -28,7 +28,7 @@ struct filling {
 	const char *path;
 	char *base;
 	struct arena *arena;
-	struct conf_errors *mistakes;
+	struct conf_errors *errors;
 };
 
 static void
@@ -142,7 +142,7 @@ static bool
 value_mistake(struct filling *f, const struct option *o,
 	const struct yaml_node *at, const char *text)
 {
-	return conf_error_add(f->mistakes, at, path_join(f, o->name), "%s",
+	return conf_error_add(f->errors, at, path_join(f, o->name), "%s",
 		text);
 }
 
@@ -245,7 +245,7 @@ unknown_option(struct filling *f, const struct yaml_node *at)
 	for (const struct option *o = f->table;
 		o != NULL && o->name != NULL && n < NAMES_MAX; o++)
 		names[n++] = o->name;
-	return conf_error_unknown(f->mistakes, at, f->path, "option", at->key.p,
+	return conf_error_unknown(f->errors, at, f->path, "option", at->key.p,
 		names, n);
 }
 
@@ -258,7 +258,7 @@ map_apply(struct filling *f, const struct yaml_node *map)
 	if (map == NULL || yaml_is_empty(map))
 		return true;
 	if (map->kind != YAML_MAP)
-		return conf_error_add(f->mistakes, map, f->path,
+		return conf_error_add(f->errors, map, f->path,
 			"found %s, expected a map of options",
 			yaml_describe(map, found, sizeof(found)));
 	for (const struct yaml_node *c = map->first; c != NULL; c = c->next) {
@@ -282,7 +282,7 @@ required_check(struct filling *f, const struct yaml_node *map)
 		o++) {
 		if (!o->required || yaml_get(map, o->name) != NULL)
 			continue;
-		ok = conf_error_add(f->mistakes, map, f->path,
+		ok = conf_error_add(f->errors, map, f->path,
 			"the option \"%s\" is missing: %s; expected %s",
 			o->name, o->help,
 			option_expected(o, o->type, expected,

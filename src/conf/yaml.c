@@ -41,7 +41,7 @@ syntax_mistake(struct builder *b)
 	if (strstr(problem, "cannot start any token") != NULL)
 		hint = "; indent with blanks, not with tabs, and put text "
 		       "that begins with a special character in quotes";
-	conf_error_add_at(b->r->mistakes, b->file, (int)line + 1, "",
+	conf_error_add_at(b->r->errors, b->file, (int)line + 1, "",
 		"this is not YAML: %s%s%s%s", problem,
 		p->context != NULL ? " " : "",
 		p->context != NULL ? p->context : "", hint);
@@ -59,7 +59,7 @@ event_next(struct builder *b, yaml_event_t *ev)
 static bool
 refuse(struct builder *b, const yaml_event_t *ev, const char *what)
 {
-	return conf_error_add_at(b->r->mistakes, b->file,
+	return conf_error_add_at(b->r->errors, b->file,
 		(int)ev->start_mark.line + 1, "", "%s", what);
 }
 
@@ -277,7 +277,7 @@ document_end(struct builder *b)
 		if (type == YAML_STREAM_END_EVENT)
 			return true;
 		if (type != YAML_DOCUMENT_END_EVENT)
-			return conf_error_add_at(b->r->mistakes, b->file,
+			return conf_error_add_at(b->r->errors, b->file,
 				line, "",
 				"a second document begins; put everything into "
 				"one");
@@ -303,7 +303,7 @@ document_build(struct builder *b)
 			.line = 1 };
 	}
 	if (root != NULL && root->kind != YAML_MAP) {
-		conf_error_add(b->r->mistakes, root, "",
+		conf_error_add(b->r->errors, root, "",
 			"the file has to be a map, such as `hosts:`");
 		return NULL;
 	}
@@ -319,12 +319,12 @@ yaml_read_text(struct yaml_reading *r, const char *file, struct str text)
 
 	text = str_unmarked(text);
 	if (text.n > YAML_BYTES_MAX) {
-		conf_error_add_at(r->mistakes, b.file, 0, "",
+		conf_error_add_at(r->errors, b.file, 0, "",
 			"the file is larger than 4 MiB");
 		return NULL;
 	}
 	if (!str_is_utf8(text)) {
-		conf_error_add_at(r->mistakes, b.file, 0, "",
+		conf_error_add_at(r->errors, b.file, 0, "",
 			"the file is not UTF-8 text");
 		return NULL;
 	}

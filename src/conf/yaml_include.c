@@ -81,7 +81,7 @@ entry_join(struct yaml_reading *r, const struct entry *first,
 		first->node->file != later->node->file)
 		children_append(first->node, later->node);
 	else
-		conf_error_add(r->mistakes, later->node, "",
+		conf_error_add(r->errors, later->node, "",
 			"\"%.64s\" is given twice; the first one is in %s:%d",
 			later->node->key.p, first->node->file,
 			first->node->line);
@@ -149,8 +149,8 @@ file_refuse(struct yaml_reading *r, struct place at, const char *path,
 	const char *why)
 {
 	if (at.file == NULL)
-		return conf_error_add_at(r->mistakes, path, 0, "", "%s", why);
-	return conf_error_add_at(r->mistakes, at.file, at.line, "include",
+		return conf_error_add_at(r->errors, path, 0, "", "%s", why);
+	return conf_error_add_at(r->errors, at.file, at.line, "include",
 		"%.200s: %s", path, why);
 }
 
@@ -237,7 +237,7 @@ include_name(struct yaml_reading *r, struct yaml_node *root,
 	int rc;
 
 	if (name->kind != YAML_SCALAR || name->text.n == 0) {
-		conf_error_add(r->mistakes, name, "include",
+		conf_error_add(r->errors, name, "include",
 			"found %s, expected the name of a file, such as "
 			"hosts.yml or conf.d/*.yml",
 			name->kind == YAML_SCALAR ? "nothing" : "no text");
@@ -288,7 +288,7 @@ includes_follow(struct yaml_reading *r, struct yaml_node *root,
 		includes = c;
 	}
 	if (includes != NULL && includes->next != NULL)
-		conf_error_add(r->mistakes, includes, "",
+		conf_error_add(r->errors, includes, "",
 			"\"include\" is given twice; use a list: "
 			"[ a.yml, b.yml ]");
 	else if (includes != NULL)
@@ -316,7 +316,7 @@ file_read(struct yaml_reading *r, const char *path, struct place at,
 struct yaml_node *
 yaml_load(struct arena *a, const char *path, struct conf_errors *m)
 {
-	struct yaml_reading r = { .arena = a, .mistakes = m };
+	struct yaml_reading r = { .arena = a, .errors = m };
 	size_t before = m->n;
 	struct yaml_node *root = file_read(&r, path, (struct place){ NULL, 0 },
 		NULL);
@@ -330,7 +330,7 @@ struct yaml_node *
 yaml_parse(struct arena *a, const char *file, struct str text,
 	struct conf_errors *m)
 {
-	struct yaml_reading r = { .arena = a, .mistakes = m };
+	struct yaml_reading r = { .arena = a, .errors = m };
 	size_t before = m->n;
 	struct yaml_node *root = yaml_read_text(&r, file, text);
 

@@ -12,7 +12,7 @@
 /* One configuration that is being read, from however many files. */
 struct yaml_reading {
 	struct arena *arena;
-	struct conf_errors *mistakes;
+	struct conf_errors *errors;
 	size_t n_nodes;
 	size_t n_files;
 };

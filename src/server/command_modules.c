@@ -119,18 +119,18 @@ static struct config *
 config_again(struct command_call *call, struct err *err)
 {
 	struct buf kept = BUF_INIT; /* a reload tells of it */
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	struct config *conf;
 
-	conf_errors_init(&mistakes);
-	conf = server_read_config(call->server, &mistakes, &kept);
+	conf_errors_init(&errors);
+	conf = server_read_config(call->server, &errors, &kept);
 	buf_done(&kept);
-	for (size_t i = 0; i < mistakes.n_kept; i++)
-		command_text(call, "%s", mistakes.texts[i]);
+	for (size_t i = 0; i < errors.n_kept; i++)
+		command_text(call, "%s", errors.texts[i]);
 	if (conf == NULL)
 		err_set(err, ERR_INVALID,
 			"the configuration has mistakes, the module stays off");
-	conf_errors_done(&mistakes);
+	conf_errors_done(&errors);
 	return conf;
 }
 

@@ -215,22 +215,22 @@ server_reload(struct server *srv,
 {
 	struct reloading *r = xmalloc(sizeof(*r));
 	struct err err = ERR_INIT;
-	struct conf_errors mistakes;
+	struct conf_errors errors;
 	struct module_switches *switches;
 	struct config *conf = NULL;
 
 	*r = (struct reloading){ done, arg, BUF_INIT };
-	conf_errors_init(&mistakes);
+	conf_errors_init(&errors);
 	switches = module_switches_save(srv->modules, true);
 	if (log_reopen(&err))
-		conf = server_read_config(srv, &mistakes, &r->text);
+		conf = server_read_config(srv, &errors, &r->text);
 	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
 		module_switches_free(switches);
 		reload_log(srv->newest->config, buf_str(&r->text));
 	} else {
 		module_switches_restore(srv->modules, switches);
 		module_prune(srv); /* what was opened for a look */
-		reload_refuse(r, srv->shards[0], &mistakes, &err);
+		reload_refuse(r, srv->shards[0], &errors, &err);
 	}
-	conf_errors_done(&mistakes);
+	conf_errors_done(&errors);
 }
