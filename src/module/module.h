@@ -1,10 +1,14 @@
 /*
  * module.h - what a module is, and all that one may include.
  *
- * A module is one C file that defines one struct module with MODULE(name).
+ * A module is one C file, or those of one folder, that defines one struct module
+ * with MODULE(name).
  * What it attaches to stands there as tables, so that the loader can attach and
  * detach it, list it, and put it into the manual.  Nothing else is exported,
  * and there is no state in a module outside of its slots.
+ *
+ * Handlers run on the shard that hooks.def or iq.h says; the banners below say
+ * who may call.
  */
 #ifndef MODULE_MODULE_H
 #define MODULE_MODULE_H
