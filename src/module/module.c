@@ -130,6 +130,27 @@ module_name_ok(struct str name)
 	return true;
 }
 
+/* Each says by its name which option has its domain. */
+static bool
+module_check_services(const struct module *module, struct err *err)
+{
+	const struct service *s = module->services;
+
+	for (; s != NULL && s->option != NULL; s++) {
+		const struct option *o = module->options;
+
+		while (o != NULL && o->name != NULL &&
+			(o->type != OPT_DOMAIN || !o->service ||
+				strcmp(o->name, s->option) != 0))
+			o++;
+		if (o == NULL || o->name == NULL)
+			return err_set(err, ERR_INVALID,
+				"module %s: a service names the option \"%s\", which is none of a service",
+				module->name, s->option);
+	}
+	return true;
+}
+
 static const struct module *
 module_check(const struct module *module, struct str name, struct err *err)
 {
@@ -150,7 +171,7 @@ module_check(const struct module *module, struct str name, struct err *err)
 			STR_ARG(name), module->name);
 		return NULL;
 	}
-	return module;
+	return module_check_services(module, err) ? module : NULL;
 }
 
 static const struct module *

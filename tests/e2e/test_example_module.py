@@ -134,3 +134,16 @@ def test_what_the_page_keeps_is_on_disk_before_it_is_seen(pool, tmp_path):
     assert "example_log" in text
     assert re.findall(r'id="m(\d+)"', text.replace("'", '"')) == [
         str(i) for i in range(200)]
+
+
+def test_a_service_without_its_option_is_refused(pool, tmp_path):
+    server = pool.new()
+    load(server, str(tmp_path), "shown",
+         shown("echo_receive").replace('.option = "domain"',
+                                       '.option = "domian"'), ECHO)
+    server.start()
+    done = server.ctl("modules", "load", "shown", ok=False)
+    assert done.returncode == 1
+    assert 'module shown: a service names the option "domian"' in done.stderr
+    server.check()
+    server.stop()
