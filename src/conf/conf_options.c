@@ -373,7 +373,8 @@ const struct option config_limits_options[] = {
 			"refused, or the new one gets another name"),
 	LIMIT(account_idle_us, .name = "account_idle", .type = OPT_DURATION,
 		.dflt = "1m", .min = "1s", .max = "never",
-		.help = "how long an account without sessions stays in memory"),
+		.help = "how long an account without sessions, or an address of "
+			"a service that nobody uses, stays in memory"),
 	LIMIT(roster_items, .name = "roster_items", .type = OPT_INT,
 		.dflt = "1000", .min = "10", .max = "100000",
 		.help = "contacts in one roster; further ones are refused with "

@@ -219,7 +219,9 @@ struct store_answer {
 	bool complete;   /* no more in the direction that was asked */
 };
 
-/* err is NULL when it worked; finding nothing is no error: n is 0. */
+/* err is NULL when it worked; finding nothing is no error: n is 0.  Else it is as
+ * for a commit, ERR_LIMIT also for a map larger than STORE_ANSWER_MAX; or
+ * ERR_MISSING: a range begins or ends at an unknown id. */
 typedef void (*store_read_fn)(void *arg, const struct store_answer *answer,
 	const struct err *err);
 
