@@ -28,6 +28,7 @@ for name in $names; do
 	echo "module_LTLIBRARIES += modules/mod_$name.la"
 	echo "${la}_SOURCES = $(sources "$name")"
 	echo "${la}_CPPFLAGS = \$(AM_CPPFLAGS)"
+	echo "${la}_CFLAGS = \$(AM_CFLAGS) -fvisibility=hidden"
 	echo "${la}_LDFLAGS = \$(module_ldflags)"
 done
 echo 'endif'
