@@ -82,8 +82,8 @@ void place_post(const struct server *srv, struct place p,
 
 /* --- owner shard ----------------------------------------------------------- */
 
-/* Posts m (taken) to another place than here; its shard is woken at the end of
- * the turn. */
+/* Posts m (taken), also to this shard: then it comes in one of its next turns.
+ * Whose it is, is woken at the end of the turn. */
 void place_put(struct shard *sh, struct place p, struct mail *m);
 /* Bytes that wait there for their turn, as far as is known here. */
 size_t place_waiting(const struct shard *sh, struct place p);

@@ -144,7 +144,7 @@ void shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
 	void (*fire)(struct timer *t));
 void shard_timer_cancel(struct shard *sh, struct timer *t);
 int64_t shard_wall_us(const struct shard *sh);
-/* Posts m (taken) to another shard, which is woken at the end of the turn. */
+/* Posts m (taken) to a shard, sh too, which is woken at the end of the turn. */
 void shard_put(struct shard *sh, struct shard *to, struct mail *m);
 /* The disk takes no writes (store/store.h): what would be stored is to be refused
  * before anything is changed in memory, with RESOURCE_CONSTRAINT and this text.
