@@ -52,18 +52,17 @@ const struct entity_class *route_class(const struct snapshot *snap,
 static inline struct route
 route_at(struct shard *sh, struct host *host, struct jid jid, uint64_t hash)
 {
-	struct route r = {
-		.class = host_class_of(host, jid),
+	const struct entity_class *class = host_class_of(host, jid);
+
+	return (struct route){
+		.class = class,
 		.host = host,
 		.key = jid_bare(jid),
 		.hash = hash,
-	};
-
-	if (r.class != NULL)
-		r.place = r.class->everywhere ?
+		.place = class != NULL && class->everywhere ?
 			place_of_shard(sh) :
-			server_place(sh->server, hash);
-	return r;
+			server_place(sh->server, hash),
+	};
 }
 
 static inline struct route

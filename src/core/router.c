@@ -74,11 +74,11 @@ router_post(struct shard *sh, struct place to, struct stanza *st)
 
 /* st is taken. */
 static void
-router_pass(struct shard *sh, struct stanza *st, const struct route *r)
+router_pass(struct shard *sh, struct stanza *st, uint64_t hash, struct place to)
 {
-	st->to_hash = r->hash;
-	if (!place_is_here(sh, r->place)) {
-		router_post(sh, r->place, st);
+	st->to_hash = hash;
+	if (!place_is_here(sh, to)) {
+		router_post(sh, to, st);
 		return;
 	}
 	sh->stats.routed_local++;
@@ -92,7 +92,7 @@ router_send(struct shard *sh, struct stanza *st)
 
 	ASSERT_ON(sh);
 	if (r.class != NULL)
-		router_pass(sh, st, &r);
+		router_pass(sh, st, r.hash, r.place);
 	else if (r.host == NULL)
 		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
 			"This server does not talk to other servers");
@@ -115,7 +115,7 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 		r = route(sh, answer->to);
 	/* an address that is not ours would come back here for ever */
 	if (r.class != NULL)
-		router_pass(sh, answer, &r);
+		router_pass(sh, answer, r.hash, r.place);
 	else
 		stanza_free(answer);
 }
@@ -252,9 +252,9 @@ fanout_deliver(struct shard *sh, struct stanza *st)
 /* --- delivery ---------------------------------------------------------------- */
 
 static void
-router_deliver_to(struct shard *sh, struct stanza *st, const struct route *r)
+router_deliver_to(struct shard *sh, struct stanza *st, struct route r)
 {
-	struct entity *e = entity_get(sh, r->class, r->key, r->hash);
+	struct entity *e = entity_get(sh, r.class, r.key, r.hash);
 
 	if (e != NULL)
 		entity_deliver(e, st);
@@ -280,7 +280,7 @@ router_deliver(struct shard *sh, struct stanza *st)
 		/* a reload has made something else of it on its way */
 		router_post(sh, r.place, st);
 	else
-		router_deliver_to(sh, st, &r);
+		router_deliver_to(sh, st, r);
 }
 
 static void
