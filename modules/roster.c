@@ -49,18 +49,22 @@ struct roster_get {
 	struct elem *payload;
 };
 
-/* All that the answer shows is durable now. */
+static void on_get_turn(struct module_ctx *m, struct account *acc,
+	const struct err *err, void *arg);
+
+/* All that the answer shows is durable now; or it is not, and never will be: then
+ * what there is has been read anew. */
 static void
 on_shown_durable(struct module_ctx *m, struct account *acc,
 	const struct err *err, void *arg)
 {
-	struct roster_get *get = arg;
+	struct roster_get get = *(struct roster_get *)arg;
 
-	(void)m;
-	(void)acc;
-	(void)err;
-	iq_result(get->iq, get->payload);
-	free(get);
+	free(arg);
+	if (acc != NULL && err == NULL)
+		iq_result(get.iq, get.payload);
+	else
+		on_get_turn(m, acc, NULL, get.iq);
 }
 
 /* All that came before is durable now, but perhaps not what memory shows: a

@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -358,6 +360,109 @@ TEST(messages_that_cannot_be_kept_do_not_hide_those_that_are)
 	CHECK(strstr(seen(&juliet), "message:1 ") == NULL);
 	CHECK(strstr(seen(&romeo), "message:299! ") != NULL);
 	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+}
+
+/* --- what a roster shows ----------------------------------------------------- */
+
+struct nth {
+	unsigned commits;
+};
+
+/* The second commit fails. */
+static bool
+second_fails(void *arg, bool writes)
+{
+	struct nth *n = arg;
+
+	return writes && ++n->commits == 2;
+}
+
+/* What is asked for behind it is in another commit. */
+static void
+commit_ends(struct world *w)
+{
+	struct store_tx *tx = store_tx_new();
+	struct buf value = BUF_INIT;
+
+	memset(buf_reserve(&value, STORE_VALUE_MAX), 'x', STORE_VALUE_MAX);
+	value.n = STORE_VALUE_MAX;
+	store_tx_set(tx, (struct store_place){ STR("x"), STR("x"), STR("x") },
+		STR("k"), buf_str(&value));
+	store_commit(w->server->store, tx, NULL, NULL, NULL);
+	buf_done(&value);
+}
+
+struct shown {
+	unsigned answers;
+	bool first, second; /* which contacts it has */
+};
+
+static void
+on_roster(struct client *c, struct arena *a, struct elem *e)
+{
+	struct shown *shown = c->user;
+	const struct elem *query = elem_child(e, NS_ROSTER, "query");
+
+	if (str_eq(elem_attr(e, "id"), STR("get"))) {
+		shown->answers++;
+		elem_each_child(query, item) {
+			struct str jid = elem_attr(item, "jid");
+
+			shown->first |= str_eq(jid, STR("1@x.example"));
+			shown->second |= str_eq(jid, STR("2@x.example"));
+		}
+	}
+	arena_free(a);
+}
+
+static void
+set_contact(struct witness *x, int i)
+{
+	client_send(&x->c,
+		"<iq type='set' id='s%d'><query xmlns='jabber:iq:roster'>"
+		"<item jid='%d@x.example'/></query></iq>", i, i);
+	turn_shards(x->c.world);
+}
+
+/* One change is stored, the next one is in memory when the roster is looked at,
+ * and fails before it is shown. */
+TEST(a_roster_shows_nothing_that_could_not_be_stored)
+{
+	struct world *w = world_of_two(11, TEST_MODULE_DIR, "");
+	struct nth nth = { 0 };
+	struct shown shown = { 0 };
+	struct witness juliet;
+	struct client other;
+
+	witness_start(&juliet, w, "juliet");
+	client_init(&other, w, "juliet", "other");
+	other.on_stanza = on_roster;
+	other.user = &shown;
+	client_connect(&other);
+	for (int i = 0; i < 8; i++) {
+		world_settle(w);
+		client_read(&other);
+	}
+	CHECK(other.state == CLIENT_ONLINE);
+	set_contact(&juliet, 1);
+	client_send(&other,
+		"<iq type='get' id='get'><query xmlns='jabber:iq:roster'/></iq>");
+	turn_shards(w);
+	commit_ends(w);
+	set_contact(&juliet, 2);
+	store_fail_when(w->server->store, second_fails, &nth);
+	witness_turn(&juliet);
+	client_read(&other);
+	CHECK_INT(nth.commits, 2);
+	CHECK_CSTR(seen(&juliet), "iq:push iq:s1 iq:s2! ");
+	CHECK_INT(shown.answers, 1);
+	CHECK(shown.first);
+	CHECK(!shown.second);
+	client_leave(&other);
+	world_settle(w);
+	client_done(&other);
 	witness_done(&juliet);
 	world_free(w);
 }
