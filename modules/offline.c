@@ -9,6 +9,7 @@
  *
  *   a session takes messages --halt--> read --> written --> deleted --> read ...
  *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
+ *       --(the store is behind)--> a second --> read
  *       --(no more, nobody takes them, or it is not alone)--> go on
  *
  * From the moment at which a session takes messages until it has all of them,
@@ -32,6 +33,9 @@
 /* What is read at once. */
 #define BATCH 512
 #define BATCH_BYTES ((size_t)128 * 1024)
+
+/* The store is behind: it is asked again. */
+#define AGAIN_US US_PER_S
 
 /* What a message takes beside its text: two rows, their index, and the sender's
  * address twice. */
@@ -63,7 +67,8 @@ struct flood {
 	struct module_halt *halt;
 	struct module_entry *entry;
 	struct shard *shard;
-	bool waiting; /* for a session; else for the store */
+	struct timer retry; /* set: the store is behind */
+	bool waiting; /* for a session; else for the store, or to ask it */
 	bool all;       /* that there is was delivered */
 	long long last; /* entry that was */
 	struct jid bare;
@@ -243,6 +248,7 @@ flood_end(struct flood *f)
 
 	if (f->backlog != NULL)
 		f->backlog->flood = NULL;
+	shard_timer_cancel(f->shard, &f->retry);
 	free(f);
 	module_go_on(halt);
 }
@@ -413,6 +419,17 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
 }
 
 static void
+on_retry(struct timer *t)
+{
+	struct flood *f = CONTAINER_OF(t, struct flood, retry);
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (m != NULL)
+		flood_go_on(m, acc, f);
+}
+
+static void
 on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct flood *f = arg;
@@ -423,6 +440,10 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 		return;
 	if (err == NULL) {
 		flood_deliver(m, acc, f, answer);
+		return;
+	}
+	if (err->code == ERR_BUSY) {
+		shard_timer(f->shard, &f->retry, AGAIN_US, on_retry);
 		return;
 	}
 	if (log_limit_ok(&f->shard->storage, LOG_STORE))
@@ -494,7 +515,7 @@ on_room(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-/* A read that is under way ends the flood when it is answered. */
+/* What the store was asked for ends the flood when it is answered. */
 static void
 backlog_done(struct entity *e, void *state)
 {
@@ -506,7 +527,7 @@ backlog_done(struct entity *e, void *state)
 	if (f == NULL)
 		return;
 	f->backlog = NULL;
-	if (f->waiting)
+	if (f->waiting || timer_is_set(&f->retry))
 		flood_end(f);
 }
 

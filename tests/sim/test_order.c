@@ -467,4 +467,52 @@ TEST(a_roster_shows_nothing_that_could_not_be_stored)
 	world_free(w);
 }
 
+/* --- a store that is too busy to read ------------------------------------------- */
+
+static bool
+reads_are_refused(void *arg, bool writes)
+{
+	return *(bool *)arg && !writes;
+}
+
+/* Nobody has to come again for what waits: it is asked for again, and what comes
+ * meanwhile does not overtake it. */
+TEST(what_waits_comes_when_the_store_is_not_busy_any_more)
+{
+	for (int n = 1; n <= 200; n += n < 4 ? 1 : 98) {
+		struct world *w = world_of_two((uint64_t)n, TEST_MODULE_DIR,
+			"limits: { stanzas_burst: 100000 }\n"
+			"modules: { offline: { stranger_share: 100, "
+			"sender_share: 100 } }\n");
+		struct buf want = BUF_INIT;
+		struct witness romeo, juliet;
+		bool busy = true;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start_at(&juliet, w, "juliet", -1);
+		seen_anew(&juliet);
+		for (int i = 0; i < n; i++) {
+			client_send(&romeo.c, "<message id='%d'" JULIET BODY, i);
+			buf_printf(&want, "message:%d ", i);
+		}
+		witness_turn(&romeo);
+		store_busy_when(w->server->store, reads_are_refused, &busy);
+		client_send(&juliet.c, "<presence id='p'/>");
+		witness_turn(&juliet);
+		client_send(&romeo.c, "<message id='last'" JULIET BODY);
+		witness_turn(&romeo);
+		buf_printf(&want, "message:last ");
+		busy = false;
+		for (int i = 0; i < 3; i++) {
+			world_sleep(w, US_PER_S);
+			witness_turn(&juliet);
+		}
+		CHECK(strstr(seen(&juliet), buf_c(&want)) != NULL);
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&want);
+	}
+}
+
 TEST_MAIN
