@@ -321,6 +321,7 @@ entity_drop(struct entity *e)
 
 	assert(e->state == ENTITY_LOADED);
 	e->waiters = NULL;
+	iq_alone_again(e);
 	entity_free(e);
 	for (; w != NULL; w = next) {
 		next = w->next;
@@ -373,7 +374,6 @@ entity_retire(struct entity *e)
 	if (e->class->close != NULL) {
 		entity_close(e, STREAM_HOST_GONE, NULL);
 	} else if (e->state == ENTITY_LOADED) {
-		iq_alone_refuse(e);
 		entity_drop(e);
 	} else {
 		entity_leave(e);

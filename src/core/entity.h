@@ -146,7 +146,8 @@ void entity_created(struct shard *sh, struct str bare);
 /* It is not held any more. */
 void entity_go_on(struct entity *e);
 /* A loaded one leaves memory at once, idle or not: it is loaded anew when it is
- * needed. */
+ * needed, for the requests that wait (ONE_BY_ONE) too.  Not from within what its
+ * class is called for: whoever has called goes on with e. */
 void entity_drop(struct entity *e);
 /* Something ended: if is_idle(e), it is dropped after a while. */
 void entity_check_idle(struct entity *e);

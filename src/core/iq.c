@@ -26,7 +26,7 @@ iq_finish(struct iq *iq, struct stanza *answer)
 	ASSERT_ON(sh);
 	assert(!iq->answered);
 	iq->answered = true;
-	if (iq->alone)
+	if (iq->alone != NULL)
 		iq_alone_end(iq);
 	router_send(sh, answer);
 	if (iq->handled)
@@ -90,7 +90,7 @@ iq_call(const struct iq_entry *entry, struct iq *iq, unsigned where)
 		assert(iq->answered || iq->kept);
 		return true;
 	}
-	if (iq->alone)
+	if (iq->alone != NULL)
 		iq_alone_end(iq);
 	return false;
 }

@@ -17,6 +17,7 @@
 struct elem;
 struct entity;
 struct host;
+struct iq_alone;
 struct module_ctx;
 struct shard;
 
@@ -52,7 +53,7 @@ struct iq {
 	bool answered;
 	bool kept;
 	bool handled;          /* its handler has returned */
-	bool alone;            /* ONE_BY_ONE, and under way */
+	struct iq_alone *alone; /* ONE_BY_ONE, and under way; or NULL */
 };
 
 typedef enum hook_result (*iq_fn)(struct module_ctx *m, struct iq *iq);

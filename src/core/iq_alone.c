@@ -14,11 +14,14 @@
 #include "base/mem.h"
 #include "core/entity.h"
 #include "core/iq_int.h"
-#include "core/router.h"
+#include "core/shard.h"
 
-/* There is one while a request is under way. */
+/* There is one while a request is under way, even if its entity has left memory:
+ * another one at this address has nothing to do with it. */
 struct iq_alone {
+	struct entity *entity; /* NULL: it has left */
 	struct stanza_queue waiting;
+	bool under_way; /* until it is answered */
 	bool due; /* the one that is dispatched now may begin */
 };
 
@@ -34,10 +37,12 @@ iq_alone_begin(struct iq *iq)
 	if (a == NULL) {
 		a = xcalloc(1, sizeof(*a));
 		STAILQ_INIT(&a->waiting);
+		a->entity = iq->entity;
 		iq->entity->alone = a;
 	}
 	a->due = false;
-	iq->alone = true;
+	a->under_way = true;
+	iq->alone = a;
 	return true;
 }
 
@@ -74,33 +79,40 @@ on_next(struct entity *e, void *arg)
 void
 iq_alone_end(struct iq *iq)
 {
-	struct entity *e =
-		entity_find(iq->shard, jid_bare_str(iq->st->to));
+	struct iq_alone *a = iq->alone;
 
-	iq->alone = false;
-	if (e != NULL && e->alone != NULL)
-		entity_when_loaded(e, on_next, NULL);
+	iq->alone = NULL;
+	a->under_way = false;
+	if (a->entity != NULL)
+		entity_when_loaded(a->entity, on_next, NULL);
+	else
+		free(a);
 }
 
 void
 iq_alone_done(struct entity *e)
 {
+	struct iq_alone *a = e->alone;
 	struct stanza *st;
 
-	if (e->alone == NULL)
+	if (a == NULL)
 		return;
-	while ((st = alone_next(e->alone)) != NULL)
+	while ((st = alone_next(a)) != NULL)
 		stanza_free(st);
-	free(e->alone);
 	e->alone = NULL;
+	a->entity = NULL;
+	if (!a->under_way)
+		free(a);
 }
 
 void
-iq_alone_refuse(struct entity *e)
+iq_alone_again(struct entity *e)
 {
-	struct stanza *st;
+	struct stanza_queue *local = &e->shard->local;
 
-	while (e->alone != NULL && (st = alone_next(e->alone)) != NULL)
-		router_bounce(e->shard, st, COND_ITEM_NOT_FOUND,
-			"This address is no longer served here");
+	if (e->alone == NULL)
+		return;
+	/* before those that have come since */
+	STAILQ_CONCAT(&e->alone->waiting, local);
+	STAILQ_CONCAT(local, &e->alone->waiting);
 }

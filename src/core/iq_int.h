@@ -32,8 +32,9 @@ void host_iq_add(struct host *host, struct module_ctx *ctx,
 bool iq_alone_begin(struct iq *iq);
 /* It is answered, or nobody wants to. */
 void iq_alone_end(struct iq *iq);
-/* e leaves memory: what waits is dropped; refused, if it is to be told. */
+/* e leaves memory: what waits is dropped. */
 void iq_alone_done(struct entity *e);
-void iq_alone_refuse(struct entity *e);
+/* The same, but what waits is delivered again, to whom the address belongs then. */
+void iq_alone_again(struct entity *e);
 
 #endif

@@ -20,7 +20,9 @@
 #include "core/shard.h"
 #include "module/module_int.h"
 #include "server/server_reload.h"
+#include "store/store.h"
 #include "unit/test.h"
+#include "witness.h"
 #include "world.h"
 #include "xml/elem.h"
 
@@ -32,7 +34,9 @@
 
 /* --- a folder with the bundled modules, and ours --------------------------------- */
 
-static char module_dir[] = "/tmp/antiphon-services-XXXXXX";
+#define FOLDER "/tmp/antiphon-services-XXXXXX"
+
+static char module_dir[sizeof(FOLDER)];
 
 static void
 folder_link(const char *path)
@@ -48,6 +52,7 @@ folder_make(void)
 {
 	glob_t found;
 
+	strcpy(module_dir, FOLDER);
 	CHECK(mkdtemp(module_dir) != NULL);
 	/* none, where they are built into the daemon */
 	if (glob(TEST_MODULE_DIR "/mod_*.so", 0, NULL, &found) == 0) {
@@ -220,6 +225,37 @@ TEST(each_question_has_one_answer_while_the_module_comes_and_goes)
 	folder_make();
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		run(seed);
+	folder_remove();
+}
+
+/* --- requests that are done one by one ------------------------------------------- */
+
+/* At one address, which wait for each other. */
+#define SETS 5
+
+TEST(requests_that_wait_are_answered_though_their_entity_is_dropped)
+{
+	struct world *w;
+	struct asker k;
+	struct faults faults = { 0 };
+
+	folder_make();
+	w = world_new(1, 3, module_dir, "modules: { testecho: yes }\n");
+	asker_init(&k, w);
+	client_send(&k.c, "<message type='chat' id='q0' to='e@" SERVICE "'/>");
+	asker_settle(&k);
+	/* the first fails, and its entity leaves memory */
+	store_fail_when(w->server->store, witness_disk, &faults);
+	faults.writes = 1;
+	for (unsigned i = 1; i <= SETS; i++)
+		client_send(&k.c,
+			"<iq type='set' id='q%u' to='e@" SERVICE "'>%s</iq>", i,
+			COUNT_XML);
+	asker_settle(&k);
+	for (unsigned i = 0; i <= SETS; i++)
+		CHECK_INT(k.answers[i], 1);
+	asker_done(&k);
+	world_free(w);
 	folder_remove();
 }
 
