@@ -180,10 +180,12 @@ entity_receive_default(struct entity *e, struct stanza *st)
 static void
 entity_receive(struct entity *e, struct stanza *st)
 {
+	e->calls++;
 	if (e->class->receive != NULL)
 		e->class->receive(e, st);
 	else
 		entity_receive_default(e, st);
+	e->calls--;
 }
 
 void
@@ -255,12 +257,14 @@ entity_call_waiters(struct entity *e, bool ok)
 	struct entity_waiter **end = &e->waiters;
 
 	e->waiters = NULL;
+	e->calls++;
 	while (w != NULL && !(ok && entity_is_held(e))) {
 		next = w->next;
 		w->fn(ok ? e : NULL, w->arg);
 		free(w);
 		w = next;
 	}
+	e->calls--;
 	if (w == NULL)
 		return;
 	next = e->waiters; /* what came meanwhile */
@@ -403,7 +407,7 @@ static bool
 entity_is_idle(const struct entity *e)
 {
 	return e->state == ENTITY_LOADED && e->waiters == NULL &&
-		e->alone == NULL &&
+		e->alone == NULL && e->calls == 0 &&
 		(e->class->is_idle == NULL || e->class->is_idle(e));
 }
 

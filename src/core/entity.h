@@ -41,7 +41,8 @@ struct entity_class {
 	void (*receive)(struct entity *e, struct stanza *st);
 	/* One stanza that many receive; st (borrowed) has no to, which is the
 	 * address of e; wire_io points to what was serialised for an earlier
-	 * recipient, or to NULL.  NULL: it receives a copy. */
+	 * recipient, or to NULL.  Asks for no other entity: that could take the
+	 * place of e.  NULL: it receives a copy. */
 	void (*receive_shared)(struct entity *e, struct stanza *st,
 		struct wire **wire_io);
 	/* One message (entity_message.h), taken, once e is loaded and not held:
@@ -96,6 +97,8 @@ struct entity {
 	struct iq_alone *alone; /* requests one by one; NULL: none */
 	uint32_t inbox_bytes;
 	uint8_t state;
+	uint8_t calls; /* of receive() and of waiters that have not returned:
+			* it is not idle */
 };
 
 #define ASSERT_OWNER(e) ASSERT_ON((e)->shard)
@@ -109,9 +112,10 @@ struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
 	uint64_t hash);
 /* Perhaps the one with this hash, of which the memory is asked for; or NULL. */
 struct entity *entity_warm(struct shard *sh, uint64_t hash);
-/* In memory; starts to load it if it was not.  hash is server_hash() of bare.
- * NULL when there are as many as may be (domains do not count), or another class
- * has not yet left the address: refuse with resource-constraint, or ERR_LIMIT. */
+/* In memory; starts to load it if it was not, and others that are idle may leave
+ * for it.  hash is server_hash() of bare.  NULL when there are as many as may be
+ * (domains do not count), or another class has not yet left the address: refuse
+ * with resource-constraint, or ERR_LIMIT. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
 	struct jid bare, uint64_t hash);
 /* st is taken: received now, or when e is loaded; refused with

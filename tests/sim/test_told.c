@@ -513,4 +513,50 @@ TEST(who_waits_when_the_server_stops_is_answered)
 	}
 }
 
+/* --- room in memory --------------------------------------------------------- */
+
+struct crowd {
+	struct world *w;
+	unsigned called;
+};
+
+/* So many others that all who are idle have to leave. */
+static void
+on_crowd(struct entity *e, void *arg)
+{
+	struct crowd *crowd = arg;
+	struct jid jid = e->jid;
+	char bare[64];
+
+	crowd->called++;
+	for (unsigned i = 0; i < MANY; i++) {
+		struct jid other;
+
+		snprintf(bare, sizeof(bare), "n%u@" WORLD_HOST, i);
+		other = jid_trusted(str_c(bare));
+		(void)entity_get(e->shard, e->class, other,
+			server_hash(crowd->w->server, str_c(bare)));
+	}
+	CHECK(entity_find(e->shard, jid_str(jid)) == e);
+}
+
+TEST(who_is_told_something_does_not_make_room_for_others)
+{
+	struct world *w = world_new(1, 1, TEST_MODULE_DIR,
+		"limits: { entities: 10 }\n");
+	struct shard *sh = w->server->shards[0];
+	struct crowd crowd = { w, 0 };
+	struct entity *e;
+
+	world_add_account(w, "romeo");
+	for (unsigned i = 0; i < 3; i++) {
+		e = account_get(sh, jid_trusted(STR(NAME)), NULL);
+		CHECK(e != NULL);
+		entity_when_loaded(e, on_crowd, &crowd);
+		world_settle(w);
+		CHECK_INT(crowd.called, i + 1);
+	}
+	world_free(w);
+}
+
 TEST_MAIN
