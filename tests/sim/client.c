@@ -36,6 +36,7 @@ client_init(struct client *c, struct world *w, const char *local,
 	*c = (struct client){ .world = w };
 	snprintf(c->local, sizeof(c->local), "%s", local);
 	snprintf(c->resource, sizeof(c->resource), "%s", resource);
+	c->domain = WORLD_HOST;
 }
 
 /* --- the wire ---------------------------------------------------------------------- */
@@ -86,7 +87,8 @@ client_greet(struct client *c)
 	c->state = CLIENT_GREETING;
 	client_send(c,
 		"<stream:stream xmlns='jabber:client' xmlns:stream='" NS_STREAM
-		"' to='" WORLD_HOST "' version='1.0'>");
+		"' to='%s' version='1.0'>",
+		c->domain);
 }
 
 static void

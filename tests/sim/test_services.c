@@ -11,13 +11,17 @@
 #include <unistd.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/conf_error.h"
 #include "core/entity.h"
 #include "core/host.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "account/account.h"
+#include "account/credentials.h"
 #include "module/module_int.h"
 #include "server/server_reload.h"
 #include "store/store.h"
@@ -256,6 +260,278 @@ TEST(requests_that_wait_are_answered_though_their_entity_is_dropped)
 		CHECK_INT(k.answers[i], 1);
 	asker_done(&k);
 	world_free(w);
+	folder_remove();
+}
+
+/* --- a domain that changes hands ------------------------------------------------- */
+
+/* It is a host, or a service, or nobody's; each while all kinds of things are
+ * asked of its addresses, sessions come and go there, and the store fails. */
+
+#define MOVING "moving.example"
+#define MOVERS 6
+#define STEPS 400 /* not more than QUESTIONS */
+#define ROSTER_SET                                                             \
+	"<iq type='set' id='x'><query xmlns='jabber:iq:roster'>"               \
+	"<item jid='a@b.example'/></query></iq>"
+
+enum hands { HOSTED, GONE, SERVED, HANDS };
+
+static const char *const hands_conf[HANDS] = {
+	[HOSTED] = "  " MOVING ": { auth: { tls_required: no } }\n",
+	[GONE] = "modules: { testecho: yes }\n",
+	[SERVED] = "modules: { testecho: { domain: " MOVING " } }\n",
+};
+
+struct mover {
+	struct asker k; /* at a host that stays */
+	struct client all[MOVERS];
+	struct buf credentials;
+	unsigned asked, told;
+	unsigned answers[STEPS];
+	struct faults faults;
+};
+
+static void
+hand_over(struct world *w, enum hands hands)
+{
+	struct config_modules known;
+	struct conf_errors mistakes;
+	struct buf yaml = BUF_INIT;
+	struct err err = ERR_INIT;
+	struct config *conf;
+
+	conf_errors_init(&mistakes);
+	buf_printf(&yaml,
+		"shards: 3\nstorage: { driver: memory }\n"
+		"auth: { scram_iterations: 4096 }\nhosts:\n"
+		"  " WORLD_HOST ": { auth: { tls_required: no } }\n%s",
+		hands_conf[hands]);
+	module_config(w->server->modules, &known);
+	conf = config_parse("test.yml", buf_str(&yaml), &known, &mistakes);
+	CHECK(conf != NULL);
+	conf_errors_done(&mistakes);
+	buf_done(&yaml);
+	CHECK(server_publish(w->server, conf, NULL, NULL, &err));
+}
+
+static void
+on_told(void *arg, bool ok, const struct err *err)
+{
+	(void)ok;
+	(void)err;
+	++*(unsigned *)arg;
+}
+
+static void
+mover_tell(struct mover *m)
+{
+	struct world *w = m->k.c.world;
+	struct shard *sh = w->server->shards[world_draw(w, w->n_shards)];
+	struct arena *a = arena_new();
+	struct jid jid = jid_make(a,
+		arena_printf(a, "e%u", (unsigned)world_draw(w, MOVERS)),
+		STR(MOVING), STR_NONE);
+	unsigned *n = &m->answers[m->told++];
+
+	switch (world_draw(w, 8)) {
+	case 0:
+		account_remove(sh, jid, on_told, n);
+		break;
+	case 1:
+		account_kick(sh, jid, STR_NONE, "go", on_told, n);
+		break;
+	case 2:
+		account_set_credentials(sh, jid, buf_str(&m->credentials),
+			STR_NONE, on_told, n);
+		break;
+	case 3:
+		account_trace(sh, jid, world_draw(w, 2) == 0, on_told, n);
+		break;
+	default:
+		account_create(sh, jid, buf_str(&m->credentials), on_told, n);
+	}
+	arena_free(a);
+}
+
+static void
+mover_ask(struct mover *m)
+{
+	static const char *const asks[] = {
+		"get'>" COUNT_XML,
+		"set'>" COUNT_XML,
+		"get'><vCard xmlns='vcard-temp'/>",
+		"get'><query xmlns='jabber:iq:last'/>",
+		"get'><query xmlns='http://jabber.org/protocol/disco#info'/>",
+	};
+	struct world *w = m->k.c.world;
+	char to[64];
+
+	snprintf(to, sizeof(to), "%c%u@" MOVING,
+		world_draw(w, 8) == 0 ? 'n' : 'e',
+		(unsigned)world_draw(w, MOVERS));
+	if (world_draw(w, 3) != 0) {
+		client_send(&m->k.c, "<iq id='q%u' to='%s' type='%s</iq>",
+			m->asked++, to, asks[world_draw(w, COUNT(asks))]);
+		return;
+	}
+	client_send(&m->k.c,
+		"<message type='chat' to='%s'><body>x</body></message>"
+		"<presence to='%s' type='probe'/>", to, to);
+}
+
+static void
+mover_come(struct world *w, struct client *c)
+{
+	char local[8];
+
+	if (c->world != NULL)
+		client_done(c);
+	snprintf(local, sizeof(local), "e%u", (unsigned)world_draw(w, MOVERS));
+	client_init(c, w, local, "r");
+	c->domain = MOVING;
+	client_connect(c);
+}
+
+static void
+mover_act(struct world *w, struct client *c)
+{
+	switch (world_draw(w, 6)) {
+	case 0:
+		client_leave(c);
+		break;
+	case 1:
+		client_break(c);
+		break;
+	case 2:
+		client_send(c, "%s%s", ROSTER_SET, ROSTER_SET);
+		break;
+	case 3:
+		client_send(c,
+			"<presence type='subscribe' to='e1@" MOVING "'/>"
+			"<presence type='subscribed' to='e2@" MOVING "'/>");
+		break;
+	default:
+		client_send(c,
+			"<message type='chat' to='e%u@" MOVING
+			"'><body>y</body></message><presence/>",
+			(unsigned)world_draw(w, MOVERS));
+	}
+}
+
+static void
+mover_move(struct mover *m)
+{
+	struct world *w = m->k.c.world;
+	struct client *c = &m->all[world_draw(w, MOVERS)];
+
+	if (c->conn == NULL || c->closed || c->state == CLIENT_FAILED) {
+		mover_come(w, c);
+		return;
+	}
+	client_read(c);
+	if (!c->closed && c->state == CLIENT_ONLINE)
+		mover_act(w, c);
+}
+
+static unsigned
+movers_in_memory(const struct world *w)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < w->n_shards; i++) {
+		const struct table *table = &w->server->shards[i]->entities;
+		struct table_walk walk = table_walk(table);
+		const struct entity *e;
+
+		while ((e = table_step(table, &walk)) != NULL)
+			n += str_is(jid_domain(e->jid), MOVING);
+	}
+	return n;
+}
+
+static void
+mover_init(struct mover *m, struct world *w)
+{
+	struct credentials creds = { 0 };
+
+	*m = (struct mover){ .asked = 0 };
+	asker_init(&m->k, w);
+	CHECK(credentials_derive(&creds, STR(WORLD_PASSWORD),
+		SCRAM_BIT(SCRAM_SHA_256), SCRAM_ITERATIONS_MIN, &w->rand.source,
+		NULL));
+	credentials_format(&m->credentials, &creds);
+	store_fail_when(w->server->store, witness_disk, &m->faults);
+}
+
+static void
+mover_step(struct mover *m)
+{
+	struct world *w = m->k.c.world;
+
+	switch (world_draw(w, 4)) {
+	case 0:
+		mover_tell(m);
+		break;
+	case 1:
+		mover_ask(m);
+		break;
+	default:
+		mover_move(m);
+	}
+	if (world_draw(w, 20) == 0)
+		hand_over(w, (enum hands)world_draw(w, HANDS));
+	m->faults.writes += world_draw(w, 20) == 0;
+	m->faults.reads += world_draw(w, 20) == 0;
+	asker_turns(&m->k, (unsigned)world_draw(w, 20));
+}
+
+static void
+mover_pass_time(struct mover *m)
+{
+	for (int i = 0; i < 200; i++)
+		world_sleep(m->k.c.world, US_PER_S);
+	client_read(&m->k.c);
+}
+
+static void
+mover_done(struct mover *m)
+{
+	for (unsigned i = 0; i < MOVERS; i++) {
+		if (m->all[i].world != NULL)
+			client_done(&m->all[i]);
+	}
+	asker_done(&m->k);
+	buf_done(&m->credentials);
+}
+
+static void
+mover_run(uint64_t seed)
+{
+	struct world *w = world_new(seed, 3, module_dir, hands_conf[HOSTED]);
+	struct mover m;
+
+	mover_init(&m, w);
+	for (unsigned i = 0; i < STEPS; i++)
+		mover_step(&m);
+	m.faults = (struct faults){ 0 };
+	mover_pass_time(&m);
+	for (unsigned i = 0; i < m.asked; i++)
+		CHECK_INT(m.k.answers[i], 1);
+	for (unsigned i = 0; i < m.told; i++)
+		CHECK_INT(m.answers[i], 1);
+	hand_over(w, GONE);
+	mover_pass_time(&m);
+	CHECK_INT(movers_in_memory(w), 0);
+	mover_done(&m);
+	world_free(w);
+}
+
+TEST(each_has_one_answer_while_a_domain_changes_hands)
+{
+	folder_make();
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		mover_run(seed);
 	folder_remove();
 }
 

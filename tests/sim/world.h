@@ -83,6 +83,7 @@ struct client {
 	struct world *world;
 	char local[32];
 	char resource[32];
+	const char *domain; /* WORLD_HOST unless the test says otherwise */
 	enum client_state state;
 	struct conn *conn;
 	struct xml_parser *parser;
