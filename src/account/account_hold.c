@@ -83,7 +83,7 @@ account_hold_keeps(struct account *acc, struct session *s, struct stanza *st)
 
 	if (h == NULL)
 		return false;
-	if (!(s == NULL && requests_is_answer(st)) &&
+	if (!(s == NULL && requests_is_answer(acc, st)) &&
 		h->bytes + bytes > sh->snap->config->limits.inbox_bytes) {
 		sh->stats.refused++;
 		if (!jid_is_set(st->to))

@@ -271,7 +271,7 @@ account_line_keeps(struct account *acc, struct stanza *st)
 {
 	if (account_line_is_empty(acc) || line_passes(acc, st))
 		return false;
-	if (requests_is_answer(st) || line_has_room(acc, st) ||
+	if (requests_is_answer(acc, st) || line_has_room(acc, st) ||
 		line_takes_presence(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st);
 	else

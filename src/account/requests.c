@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/host.h"
+#include "core/route.h"
 #include "account/account_int.h"
 #include "account/session.h"
 
@@ -113,10 +114,18 @@ line_takes_request(
 
 /* --- which line ----------------------------------------------------------------- */
 
+/* Behind the full address of an account stands a client, which answers. */
+static bool
+is_client(const struct host *host, struct jid jid)
+{
+	return !jid_is_bare(jid) && host_class_of(host, jid) == &account_class;
+}
+
 /* Will we answer st, whatever it is? */
 static bool
 is_request(const struct session *s, const struct stanza *st)
 {
+	const struct host *host;
 	struct str domain;
 
 	if (st->kind != STANZA_IQ ||
@@ -126,9 +135,10 @@ is_request(const struct session *s, const struct stanza *st)
 		return true;
 	domain = jid_domain(st->to);
 	/* the own one is most often meant, and need not be looked up */
-	return jid_is_bare(st->to) &&
-		(str_eq(domain, account_domain(s->account)) ||
-			shard_host(session_shard(s), domain) != NULL);
+	if (jid_is_bare(st->to) && str_eq(domain, account_domain(s->account)))
+		return true;
+	host = shard_host(session_shard(s), domain);
+	return host != NULL && !is_client(host, st->to);
 }
 
 static struct line *
@@ -295,10 +305,18 @@ requests_sent(struct session *s, const struct stanza *st)
 }
 
 bool
-requests_is_answer(const struct stanza *st)
+requests_is_answer(const struct account *acc, const struct stanza *st)
 {
-	return (st->type == IQ_RESULT || st->type == IQ_ERROR) &&
-		!jid_is_bare(st->to) && jid_is_bare(st->from);
+	const struct host *host;
+
+	if ((st->type != IQ_RESULT && st->type != IQ_ERROR) ||
+		jid_is_bare(st->to))
+		return false;
+	if (jid_is_bare(st->from))
+		return true;
+	/* a domain that has gone since is refused by us, too */
+	host = shard_host(acc->e.shard, jid_domain(st->from));
+	return host == NULL || !is_client(host, st->from);
 }
 
 void
@@ -308,7 +326,7 @@ requests_answered(struct account *acc, const struct stanza *st)
 	struct requests *r;
 	struct line *l;
 
-	if (!requests_is_answer(st))
+	if (!requests_is_answer(acc, st))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	r = s != NULL ? s->requests : NULL;

@@ -1,7 +1,8 @@
 /*
- * requests.h - what a session asks of bare addresses of ours: its own account,
- * hosts, other accounts.  We answer all of it ourselves, so that it can be done
- * in order (RFC 6120 §10.1), and so that no more is under way than is good.
+ * requests.h - what a session asks of addresses of ours behind which there is no
+ * client: its own account, hosts, services, other accounts.  We answer all of it
+ * ourselves, so that it can be done in order (RFC 6120 §10.1), and so that no
+ * more is under way than is good.
  *
  * Owner shard of the account.  The drawing is in account_line.h.
  */
@@ -21,10 +22,10 @@ struct stanza;
 bool requests_keep(struct session *s, struct stanza *st);
 /* s sends st (borrowed), whose to is set, now. */
 void requests_sent(struct session *s, const struct stanza *st);
-/* Is st, which has come for a session, our answer to one of its requests?  That
+/* Is st, which has come for acc, our answer to one of its requests?  That
  * is never refused for what else waits: nobody would send it again, and how much
  * there is of it is bounded here. */
-bool requests_is_answer(const struct stanza *st);
+bool requests_is_answer(const struct account *acc, const struct stanza *st);
 /* st (borrowed) has come for acc: perhaps an answer. */
 void requests_answered(struct account *acc, const struct stanza *st);
 /* acc is not held any more: its sessions' lines go on, soon. */

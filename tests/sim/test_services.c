@@ -14,6 +14,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/entity.h"
@@ -34,6 +35,11 @@
 #define QUESTIONS 400
 #define ADDRESSES 40
 #define SERVICE "echo." WORLD_HOST
+#define SET_BYTES ((size_t)20 << 10)
+#define MiB (1024 * 1024)
+#define FAST                                                                   \
+	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \
+	"bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"
 #define COUNT_XML "<count xmlns='urn:antiphon:test:echo'/>"
 
 /* --- a folder with the bundled modules, and ours --------------------------------- */
@@ -532,6 +538,50 @@ TEST(each_has_one_answer_while_a_domain_changes_hands)
 	folder_make();
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		mover_run(seed);
+	folder_remove();
+}
+
+/* --- how much waits ---------------------------------------------------------------- */
+
+/* A resource there is no client: it is ours to answer, too. */
+static void
+check_bound(const char *resource)
+{
+	struct world *w = world_new(1, 1, module_dir,
+		"modules: { testecho: yes }\n" FAST);
+	char *body = xcalloc(1, SET_BYTES + 1);
+	struct asker k;
+	int64_t before;
+
+	asker_init(&k, w);
+	client_send(&k.c, "<iq type='get' id='g' to='e@" SERVICE "'>%s</iq>",
+		COUNT_XML);
+	asker_settle(&k); /* it is in memory */
+	memset(body, 'x', SET_BYTES);
+	before = memuse_sum(MEMUSE_ARENA).bytes;
+	for (unsigned i = 0; i < QUESTIONS; i++) {
+		client_send(&k.c,
+			"<iq type='set' id='q%u' to='e@" SERVICE "%s'>"
+			"<count xmlns='urn:antiphon:test:echo' n='%u'>%s</count>"
+			"</iq>",
+			i, resource, i, body);
+		shard_turn(w->server->shards[0]);
+	}
+	CHECK(memuse_sum(MEMUSE_ARENA).bytes - before < 2 * MiB);
+	for (int i = 0; i < 100 && k.answers[QUESTIONS - 1] == 0; i++)
+		asker_settle(&k);
+	for (unsigned i = 0; i < QUESTIONS; i++)
+		CHECK_INT(k.answers[i], 1);
+	asker_done(&k);
+	world_free(w);
+	free(body);
+}
+
+TEST(what_is_asked_of_a_service_is_bounded_while_the_disk_is_slow)
+{
+	folder_make();
+	check_bound("");
+	check_bound("/r");
 	folder_remove();
 }
 
