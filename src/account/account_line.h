@@ -113,10 +113,11 @@ typedef void (*account_turn_fn)(struct account *acc, const struct err *err,
  * and calls fn when it is durable and all that acc did before has happened;
  * never before this call has returned.  When it cannot be stored, or something
  * before it could not, acc has been read anew by then: there is nothing to take
- * back.
+ * back.  bytes: what waits with arg, beside tx; above inbox_bytes of both, on
+ * their way to the disk, the account's own streams rest.
  */
-void account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
-	void *arg);
+void account_turn(struct account *acc, struct store_tx *tx, size_t bytes,
+	account_turn_fn fn, void *arg);
 
 /* Nothing more happens to acc, not even what waits in line already, until
  * account_go_on(), on the same shard, which is due exactly once.  It must not

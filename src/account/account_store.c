@@ -97,10 +97,10 @@ store_is_behind_for(const struct account *acc, size_t more)
 
 /* False, and tx is freed, when there is nothing to store it for.  Memory shows
  * it already: a store that is busy takes it all the same, and who asks for more
- * rests. */
+ * rests.  bytes wait with it. */
 static bool
 step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
-	bool keeps)
+	size_t bytes, bool keeps)
 {
 	if (!keeps) {
 		store_tx_free(tx);
@@ -109,9 +109,9 @@ step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
 	step->chain = chain_ref(acc);
 	store_tx_chain(tx, &step->chain->store);
 	store_tx_insist(tx);
-	step->stored = store_tx_bytes(tx);
+	step->stored = store_tx_bytes(tx) + bytes;
 	acc->line.stored_bytes += step->stored;
-	if (store_is_behind_for(acc, 0))
+	if (acc->line.stored_bytes > line_most(acc))
 		line_rest(acc);
 	account_hold_changed(acc);
 	shard_commit(acc->e.shard, tx, on_step_durable, step);
@@ -161,7 +161,8 @@ line_append_with(struct account *acc, enum step_kind kind, struct stanza *st,
 	step->st = st;
 	step->bytes = stanza_bytes(st);
 	line_append(acc, step);
-	if (!step_commit(acc, step, tx, account_keeps(acc)))
+	if (!step_commit(acc, step, tx, stanza_bytes(st),
+		    account_keeps(acc)))
 		step_get_ready(step);
 }
 
@@ -188,7 +189,8 @@ account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx)
 	step = step_new(acc, STEP_ASIDE);
 	step->st = st;
 	LIST_INSERT_HEAD(&acc->line.asides, step, aside);
-	if (!step_commit(acc, step, tx, account_keeps(acc)))
+	if (!step_commit(acc, step, tx, st != NULL ? stanza_bytes(st) : 0,
+		    account_keeps(acc)))
 		step_get_ready(step);
 }
 
@@ -202,8 +204,8 @@ on_step_posted(struct shard *sh, void *arg)
 }
 
 void
-account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
-	void *arg)
+account_turn(struct account *acc, struct store_tx *tx, size_t bytes,
+	account_turn_fn fn, void *arg)
 {
 	struct account_step *step = step_new(acc, STEP_CALL);
 	bool alone = account_line_is_empty(acc) && acc->line.running == NULL;
@@ -212,7 +214,7 @@ account_turn(struct account *acc, struct store_tx *tx, account_turn_fn fn,
 	step->fn = fn;
 	step->arg = arg;
 	line_append(acc, step);
-	if (tx != NULL && step_commit(acc, step, tx, !acc->anonymous))
+	if (tx != NULL && step_commit(acc, step, tx, bytes, !acc->anonymous))
 		return;
 	if (alone)
 		shard_post(acc->e.shard, on_step_posted, step, 0);

@@ -287,6 +287,20 @@ on_change_turn(struct account *acc, const struct err *err, void *arg)
 	change_free(ch);
 }
 
+static size_t
+change_bytes(const struct roster_change *ch)
+{
+	const struct stanza *all[] = { ch->push, ch->deliver, ch->request };
+	size_t bytes = arena_bytes(ch->arena);
+	const struct stanza *st;
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		bytes += all[i] != NULL ? stanza_bytes(all[i]) : 0;
+	STAILQ_FOREACH (st, &ch->send, link)
+		bytes += stanza_bytes(st);
+	return bytes;
+}
+
 void
 roster_change_commit(struct roster_change *ch, struct iq *iq)
 {
@@ -298,5 +312,5 @@ roster_change_commit(struct roster_change *ch, struct iq *iq)
 	if (ch->tx == NULL && iq == NULL && account_line_is_empty(acc))
 		on_change_turn(acc, NULL, ch);
 	else
-		account_turn(acc, ch->tx, on_change_turn, ch);
+		account_turn(acc, ch->tx, change_bytes(ch), on_change_turn, ch);
 }

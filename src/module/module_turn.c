@@ -41,7 +41,7 @@ module_commit_in_turn(struct module_ctx *m, struct account *acc,
 	struct module_turn *turn = xmalloc(sizeof(*turn));
 
 	*turn = (struct module_turn){ module_hold(m), fn, arg };
-	account_turn(acc, tx, on_turn, turn);
+	account_turn(acc, tx, 0, on_turn, turn);
 }
 
 struct module_halt *

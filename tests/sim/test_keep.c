@@ -6,6 +6,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -368,6 +369,33 @@ TEST(what_an_account_stores_while_the_store_is_busy_is_bounded)
 	CHECK(strstr(seen(&juliet), "message:19 ") == NULL);
 	witness_done(&romeo);
 	witness_done(&juliet);
+	world_free(w);
+}
+
+/* However small a subscription is, what waits with it is not. */
+TEST(what_waits_with_subscriptions_while_the_disk_is_slow_is_bounded)
+{
+	struct world *w = world_new(8, 2, TEST_MODULE_DIR,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB }\n");
+	struct witness romeo;
+	int64_t before;
+
+	world_add_account(w, "romeo");
+	witness_start(&romeo, w, "romeo");
+	before = memuse_sum(MEMUSE_ARENA).bytes;
+	for (int i = 0; i < 1000; i++) {
+		client_send(&romeo.c, "<presence type='subscribe'" TO("juliet")
+			"/><presence type='unsubscribe'" TO("juliet") "/>");
+		turn_shards(w);
+	}
+	CHECK(memuse_sum(MEMUSE_ARENA).bytes - before < 4 << 20);
+	witness_turn(&romeo);
+	CHECK(memuse_sum(MEMUSE_ARENA).bytes - before < 4 << 20);
+	client_send(&romeo.c, "<iq type='get' id='p'>"
+		"<query xmlns='jabber:iq:roster'/></iq>");
+	witness_turn(&romeo);
+	CHECK(strstr(seen(&romeo), "iq:p ") != NULL);
+	witness_done(&romeo);
 	world_free(w);
 }
 
