@@ -39,9 +39,11 @@ static void
 message_take_effect(struct entity *e, void *arg)
 {
 	struct entity_message *m = arg;
+	/* its domain may have become a service's */
+	struct account *acc = account_if(e);
 
-	if (e != NULL)
-		told_of(m)->took_effect(account_of(e), m);
+	if (acc != NULL)
+		told_of(m)->took_effect(acc, m);
 	else
 		entity_answer(m, NULL);
 }
