@@ -163,6 +163,19 @@ c2s_stranger_element(struct c2s *c, struct arena *a, struct elem *e)
 	arena_free(a);
 }
 
+/* With an identity, stanzas alone. */
+static void
+c2s_user_element(struct c2s *c, struct arena *a, struct elem *e)
+{
+	if (!elem_is_stanza(e)) {
+		arena_free(a);
+		c2s_end(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+	} else if (c->stage == C2S_BOUND)
+		c2s_bound_element(c, a, e);
+	else
+		c2s_unbound_element(c, a, e);
+}
+
 static enum xml_verdict
 c2s_element(void *arg, struct arena *a, struct elem *e)
 {
@@ -173,10 +186,9 @@ c2s_element(void *arg, struct arena *a, struct elem *e)
 	if (str_is(e->ns, NS_SERVER)) {
 		arena_free(a);
 		c2s_end(c, STREAM_INVALID_NAMESPACE, NULL);
-	} else if (c->stage == C2S_BOUND)
-		c2s_bound_element(c, a, e);
-	else if (c->stage == C2S_OPEN && c->authenticated)
-		c2s_unbound_element(c, a, e);
+	} else if (c->stage == C2S_BOUND ||
+		(c->stage == C2S_OPEN && c->authenticated))
+		c2s_user_element(c, a, e);
 	else if (c->stage == C2S_OPEN)
 		c2s_stranger_element(c, a, e);
 	else

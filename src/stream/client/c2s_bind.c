@@ -205,11 +205,6 @@ c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
 	enum stanza_cond cond;
 	struct stanza *st;
 
-	if (!elem_is_stanza(e)) {
-		arena_free(a);
-		c2s_end(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
-		return;
-	}
 	st = stanza_from_elem(a, e, &cond);
 	if (st == NULL) {
 		c2s_refuse_elem(c, e, cond);

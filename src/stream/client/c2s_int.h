@@ -256,6 +256,7 @@ bool c2s_credentials_throttled(struct c2s *c);
 
 /* a is taken, e lies in it. */
 void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
+/* The same of a stanza. */
 void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* A bind or session iq on a stream that has a session; true: st was taken. */
 bool c2s_bound_iq(struct c2s *c, struct stanza *st);
@@ -263,6 +264,7 @@ bool c2s_bound_iq(struct c2s *c, struct stanza *st);
 /* --- c2s_session.c -------------------------------------------------------- */
 
 extern const struct session_stream c2s_session_stream;
+/* a is taken, e lies in it and is a stanza. */
 void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* Answers an element (borrowed) that stanza_from_elem() has refused. */
 void c2s_refuse_elem(struct c2s *c, const struct elem *e,

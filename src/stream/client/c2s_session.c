@@ -112,11 +112,6 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 	enum stanza_cond cond;
 	struct stanza *st;
 
-	if (!elem_is_stanza(e)) {
-		arena_free(a);
-		c2s_end(c, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
-		return;
-	}
 	stamp_lang(c, a, e);
 	st = stanza_from_elem(a, e, &cond);
 	if (st != NULL) {
