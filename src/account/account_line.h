@@ -79,8 +79,10 @@ struct account_line {
 	size_t bytes; /* of what waits; at inbox_bytes stanzas are refused (at
 		       * twice that, presence of contacts, of which the last
 		       * counts), and the account's own streams rest */
-	size_t stored_bytes; /* of what is being stored: while the store is behind,
-			      * it has the same bound */
+	size_t stored_bytes; /* of what is being stored, and waits with it: at the
+			      * same bound the streams rest, too, and while the
+			      * store is behind, what would be stored aside is
+			      * refused */
 	bool rests; /* until half of it is gone */
 };
 

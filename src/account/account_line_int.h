@@ -27,7 +27,7 @@ struct account_step {
 	struct shard *shard;
 	struct account *account; /* NULL: it has left memory */
 	size_t bytes;            /* of st */
-	size_t stored;           /* of what is being stored */
+	size_t stored;           /* of what is being stored, and waits with it */
 	struct stanza *st;     /* NULL: none */
 	struct recipients *to; /* reference; NULL but for FANOUT */
 	account_turn_fn fn;    /* CALL */

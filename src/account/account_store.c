@@ -88,13 +88,6 @@ on_step_durable(void *arg, bool ok, const struct err *err)
 	step_get_ready(step);
 }
 
-static bool
-store_is_behind_for(const struct account *acc, size_t more)
-{
-	return store_is_behind(acc->e.shard->server->store) &&
-		acc->line.stored_bytes + more > line_most(acc);
-}
-
 /* False, and tx is freed, when there is nothing to store it for.  Memory shows
  * it already: a store that is busy takes it all the same, and who asks for more
  * rests.  bytes wait with it. */
@@ -136,7 +129,8 @@ has_room(const struct account *acc, const struct stanza *st, bool aside)
 		return false;
 	if (!aside || !account_line_is_empty(acc))
 		return line_has_room(acc, st);
-	return !store_is_behind_for(acc, stanza_bytes(st));
+	return !store_is_behind(acc->e.shard->server->store) ||
+		acc->line.stored_bytes + stanza_bytes(st) <= line_most(acc);
 }
 
 struct store_tx *
