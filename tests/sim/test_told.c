@@ -20,15 +20,6 @@
 #define MANY 300
 #define NAME "romeo@" WORLD_HOST
 
-static void
-case_number(const char *what, unsigned n)
-{
-	char label[64];
-
-	snprintf(label, sizeof(label), "%s %u", what, n);
-	TEST_CASE(label);
-}
-
 struct asked {
 	struct shard *from;
 	bool returned; /* the call */
@@ -152,7 +143,7 @@ TEST(of_those_who_create_an_account_at_the_same_time_one_succeeds)
 		struct buf text = BUF_INIT;
 		unsigned made = 0;
 
-		case_number("seed", (unsigned)seed);
+		test_case_number("seed", (unsigned)seed);
 		for (unsigned i = 0; i < COUNT(q); i++)
 			ask(&q[i], w, CREATE, i % SHARDS, NAME);
 		world_settle(w);
@@ -234,7 +225,7 @@ TEST(creating_changing_and_removing_at_once_is_as_if_in_some_order)
 {
 	for (uint64_t seed = 0; seed < 10; seed++) {
 		for (size_t i = 0; i < COUNT(orders); i++) {
-			case_number("seed and order",
+			test_case_number("seed and order",
 				(unsigned)(seed * 10 + i));
 			for (int how = 0; how < 4; how++)
 				check_order(seed, orders[i], how & 1, how & 2);
@@ -320,7 +311,7 @@ check_many(uint64_t seed, unsigned n, bool shaky)
 TEST(many_at_once_are_answered_each_once)
 {
 	for (unsigned n = 0; n <= MANY; n += n < 20 ? 1 : 35) {
-		case_number("n", n);
+		test_case_number("n", n);
 		check_many(n, n, false);
 		check_many(n, n, true);
 	}

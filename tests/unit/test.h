@@ -83,6 +83,16 @@ test_case(const char *label)
 
 #define TEST_CASE(label) test_case(label)
 
+/* "what n" */
+static inline void
+test_case_number(const char *what, unsigned n)
+{
+	char label[64];
+
+	snprintf(label, sizeof(label), "%s %u", what, n);
+	test_case(label);
+}
+
 static inline void __attribute__((noreturn, format(printf, 3, 4)))
 test_fail(const char *file, int line, const char *fmt, ...)
 {

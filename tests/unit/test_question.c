@@ -10,15 +10,6 @@
 #include "core/shard.h"
 #include "test.h"
 
-static void
-case_number(const char *what, unsigned n)
-{
-	char label[64];
-
-	snprintf(label, sizeof(label), "%s %u", what, n);
-	TEST_CASE(label);
-}
-
 struct asker {
 	struct shard *sh;
 	unsigned ok, failed;
@@ -52,7 +43,7 @@ TEST(each_is_answered_once_by_its_number)
 		uint64_t numbers[300];
 		struct err err = { .code = ERR_MISSING };
 
-		case_number("n", n);
+		test_case_number("n", n);
 		for (unsigned i = 0; i < n; i++)
 			numbers[i] = question_open(&sh, on_answer, &askers[i]);
 		for (unsigned i = n; i-- > 0;) {
