@@ -27,6 +27,7 @@
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session_flow.h"
+#include "account/session_out.h"
 #include "account/trace.h"
 
 #define RENAME_TRIES 8
@@ -135,7 +136,8 @@ static void
 session_discard(struct session *s)
 {
 	slot_drop_all(&s->slots, s);
-	session_flow_free(s->flow);
+	session_flow_free(s);
+	session_out_free(s);
 	session_keep_presence(s, NULL);
 	memuse_remove(MEMUSE_SESSION, s);
 	free(s);
@@ -358,103 +360,6 @@ session_receive(struct session *s, struct stanza *st)
 	return true;
 }
 
-/* --- out ------------------------------------------------------------------------- */
-
-static inline bool
-session_may_write(struct session *s, struct stanza *st)
-{
-	struct session_stanza arg = { .session = s, .st = st };
-
-	if (s->stream == NULL || s->closing)
-		return false;
-	if (hook_run(account_host(s->account), HOOK_SESSION_DELIVER, &arg) ==
-		HOOK_HANDLED)
-		return false;
-	session_shard(s)->stats.stanzas_out++;
-	trace_stanza(s, "out", st);
-	return true;
-}
-
-static void
-session_keep(struct session *s, struct stanza *st, struct wire **copy_io)
-{
-	if (*copy_io == NULL)
-		*copy_io = wire_new(st);
-	session_flow_add(s, st, *copy_io, jid_str(st->to));
-}
-
-void
-session_write(struct session *s, struct stanza *st)
-{
-	if (session_may_write(s, st))
-		session_write_own(s, st);
-}
-
-void
-session_write_own(struct session *s, struct stanza *st)
-{
-	struct wire *copy = NULL;
-
-	if (!s->full) {
-		s->ops->write(s->stream, st);
-		return;
-	}
-	session_keep(s, st, &copy);
-	wire_unref(copy);
-}
-
-bool
-session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
-{
-	if (!session_may_write(s, st))
-		return false;
-	if (s->full) {
-		session_keep(s, st, copy_io);
-		return false;
-	}
-	s->ops->write(s->stream, st);
-	return true;
-}
-
-static bool
-has_watchers(const struct session *s)
-{
-	const struct host *host = account_host(s->account);
-
-	return s->account->traced ||
-		(host != NULL && host->hooks[HOOK_SESSION_DELIVER].n != 0);
-}
-
-bool
-session_write_stored(struct session *s, struct str text)
-{
-	struct wire *w;
-
-	if (s->stream == NULL || s->closing || s->full || has_watchers(s))
-		return false;
-	w = wire_of_stored(text);
-	if (w == NULL)
-		return false;
-	session_shard(s)->stats.stanzas_out++;
-	s->ops->write_wire(s->stream, w, STR_NONE);
-	wire_unref(w);
-	return true;
-}
-
-void
-session_write_shared(struct session *s, struct stanza *st,
-	struct wire **wire_io, struct str to)
-{
-	if (!session_may_write(s, st))
-		return;
-	if (*wire_io == NULL)
-		*wire_io = wire_new(st);
-	if (s->full)
-		session_flow_add(s, st, *wire_io, to);
-	else
-		s->ops->write_wire(s->stream, *wire_io, to);
-}
-
 /* --- resting ------------------------------------------------------------------- */
 
 static void
@@ -518,7 +423,7 @@ void
 session_lost(struct session *s)
 {
 	struct account *acc = s->account;
-	struct session_flow *flow;
+	struct session_out *out;
 
 	ASSERT_OWNER(&acc->e);
 	s->stream = NULL;
@@ -528,10 +433,11 @@ session_lost(struct session *s)
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");
-	flow = s->flow;
-	s->flow = NULL;
+	session_flow_free(s);
+	out = s->out;
+	s->out = NULL;
 	session_free(s);
-	session_flow_return(flow, acc);
+	session_out_return(out, acc);
 	if (acc->anonymous && acc->sessions == NULL)
 		acc->exists = false;
 	entity_check_idle(&acc->e);

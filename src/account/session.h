@@ -19,7 +19,7 @@
 #include "account/account.h"
 
 struct requests;
-struct session_flow;
+struct session_out;
 struct slot;
 struct stanza;
 struct wire;
@@ -69,7 +69,7 @@ struct session {
 	struct wire *presence; /* the last one broadcast; NULL: not available */
 	struct slot *slots; /* what modules keep with it */
 	struct requests *requests; /* NULL: none is under way */
-	struct session_flow *flow; /* NULL: the client keeps up */
+	struct session_out *out; /* NULL: the client keeps up */
 	int64_t presence_us;   /* when presence came, wall clock */
 	int64_t bound_us;      /* wall clock */
 	uint32_t id;           /* for the log */
@@ -77,7 +77,7 @@ struct session {
 	int8_t priority;
 	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
 	bool closing : 1;
-	bool full : 1;         /* what is written waits in flow */
+	bool full : 1;         /* what is written waits in out */
 	uint8_t rest : 4;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };

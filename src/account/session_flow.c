@@ -1,14 +1,12 @@
 /*
  * session_flow.c - a session whose client takes less than it is sent.
  *
- * Owner shard of the account.  Invariant: stanzas wait only while s->full, and
- * bytes is what they come to.
+ * Owner shard of the account.  Invariant: it is there while s->full, or while
+ * the session rests.
  */
 #include "config.h"
 
 #include "account/session_flow.h"
-
-#include <sys/queue.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -24,6 +22,7 @@
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
+#include "account/session_out.h"
 
 /* Progress is measured over that long. */
 #define WINDOW_US (60 * US_PER_S)
@@ -35,24 +34,9 @@
 #define FREE_PART 16
 #define SENDERS 64
 
-struct waiting {
-	STAILQ_ENTRY(waiting) link;
-	struct wire *wire; /* reference */
-	int64_t wall_us;   /* when it came */
-	enum stanza_type type;
-	uint16_t n_to;
-	uint8_t sender; /* its bucket */
-	char to[];
-};
-
 struct session_flow {
-	struct shard *shard;
 	struct session *session;
-	struct share *share; /* of the account, in which it counts */
-	STAILQ_HEAD(, waiting) queue;
-	size_t bytes;
-	size_t of_sender[SENDERS];
-	size_t largest;       /* of what has waited */
+	size_t of_sender[SENDERS]; /* bytes that wait */
 	struct timer window;  /* set while more than the bound waits */
 	uint64_t window_took; /* flow_taken() at its beginning */
 	uint64_t above_took;  /* at the beginning of the first window */
@@ -66,115 +50,56 @@ struct session_flow {
 static struct session_flow *
 flow_get(struct session *s)
 {
-	struct session_flow *f = s->flow;
+	struct session_out *o = session_out_get(s);
+	const struct out_item *item;
 
-	if (f != NULL)
-		return f;
-	f = xcalloc(1, sizeof(*f));
-	memuse_add_part(MEMUSE_SESSION, f);
-	f->shard = session_shard(s);
-	f->session = s;
-	f->share = budget_share(f->shard->server, s->account->e.hash);
-	STAILQ_INIT(&f->queue);
-	s->flow = f;
-	return f;
+	if (o->flow != NULL)
+		return o->flow;
+	o->flow = xcalloc(1, sizeof(*o->flow));
+	memuse_add_part(MEMUSE_SESSION, o->flow);
+	o->flow->session = s;
+	STAILQ_FOREACH (item, &o->queue, link)
+		o->flow->of_sender[item->sender] += out_item_bytes(item);
+	return o->flow;
+}
+
+static struct session_flow *
+flow_of(const struct session *s)
+{
+	return s->out != NULL ? s->out->flow : NULL;
+}
+
+void
+session_flow_free(struct session *s)
+{
+	struct session_flow *f = flow_of(s);
+
+	if (f == NULL)
+		return;
+	shard_timer_cancel(session_shard(s), &f->window);
+	shard_timer_cancel(session_shard(s), &f->rest);
+	s->out->flow = NULL;
+	memuse_remove_part(MEMUSE_SESSION, f);
+	free(f);
 }
 
 static const struct config_limits *
 flow_limits(const struct session_flow *f)
 {
-	return &f->shard->snap->config->limits;
+	return &session_shard(f->session)->snap->config->limits;
 }
 
 /* Nothing of it is in use any more. */
 static void
-flow_check_done(struct session_flow *f)
+flow_settle(struct session *s)
 {
-	struct session *s = f->session;
+	struct session_flow *f = flow_of(s);
 
-	if (s->full || timer_is_set(&f->rest))
+	if (s->full)
 		return;
-	s->flow = NULL;
-	session_flow_free(f);
-}
-
-/* --- what waits ---------------------------------------------------------------- */
-
-static size_t
-waiting_bytes(const struct waiting *w)
-{
-	return sizeof(*w) + w->n_to + sizeof(*w->wire) + w->wire->n;
-}
-
-static struct waiting *
-flow_pop(struct session_flow *f)
-{
-	struct waiting *w = STAILQ_FIRST(&f->queue);
-
-	if (w == NULL)
-		return NULL;
-	STAILQ_REMOVE_HEAD(&f->queue, link);
-	f->bytes -= waiting_bytes(w);
-	f->of_sender[w->sender] -= waiting_bytes(w);
-	share_count(f->share, -(int64_t)waiting_bytes(w));
-	gauge_remove(&f->shard->stats.session_bytes, waiting_bytes(w));
-	return w;
-}
-
-static void
-waiting_free(struct waiting *w)
-{
-	wire_unref(w->wire);
-	memuse_remove_part(MEMUSE_SESSION, w);
-	free(w);
-}
-
-static struct str
-waiting_to(const struct waiting *w)
-{
-	return w->n_to != 0 ? (struct str){ w->to, w->n_to } : STR_NONE;
-}
-
-static uint8_t
-sender_bucket(const struct session_flow *f, const struct stanza *st)
-{
-	if (!jid_is_set(st->from))
-		return 0;
-	return server_hash(f->shard->server, jid_bare_str(st->from)) % SENDERS;
-}
-
-static void
-flow_push(struct session_flow *f, const struct stanza *st, struct wire *wire,
-	struct str to)
-{
-	struct waiting *w = xmalloc(sizeof(*w) + to.n);
-	size_t bytes;
-
-	memuse_add_part(MEMUSE_SESSION, w);
-	w->wire = wire_ref(wire);
-	w->wall_us = shard_wall_us(f->shard);
-	w->type = st->type;
-	w->sender = sender_bucket(f, st);
-	w->n_to = (uint16_t)to.n;
-	if (to.n != 0)
-		memcpy(w->to, to.p, to.n);
-	STAILQ_INSERT_TAIL(&f->queue, w, link);
-	bytes = waiting_bytes(w);
-	f->bytes += bytes;
-	f->of_sender[w->sender] += bytes;
-	f->largest = MAX(f->largest, bytes);
-	share_count(f->share, (int64_t)bytes);
-	gauge_add(&f->shard->stats.session_bytes, bytes);
-}
-
-size_t
-session_queued(const struct session *s)
-{
-	size_t n = s->flow != NULL ? s->flow->bytes : 0;
-
-	if (s->stream != NULL && s->ops->queued != NULL)
-		n += s->ops->queued(s->stream);
-	return n;
+	if (f != NULL && !timer_is_set(&f->rest))
+		session_flow_free(s);
+	session_out_settle(s);
 }
 
 /* --- progress ------------------------------------------------------------------- */
@@ -199,7 +124,7 @@ flow_cut(struct session_flow *f, const char *why)
 	if (f->gone)
 		return;
 	f->gone = true;
-	f->shard->stats.refused++;
+	session_shard(s)->stats.refused++;
 	s->ops->cut(s->stream, why);
 }
 
@@ -218,7 +143,7 @@ on_window_end(struct timer *t)
 		return;
 	}
 	f->window_took = taken;
-	shard_timer(f->shard, &f->window, WINDOW_US, on_window_end);
+	shard_timer(session_shard(f->session), &f->window, WINDOW_US, on_window_end);
 }
 
 /* True while more than the bound waits. */
@@ -230,8 +155,8 @@ flow_is_above(struct session_flow *f)
 	if (timer_is_set(&f->window) || f->gone)
 		return true;
 	f->window_took = f->above_took = flow_taken(f);
-	f->above_us = f->shard->now_us;
-	shard_timer(f->shard, &f->window, WINDOW_US, on_window_end);
+	f->above_us = session_shard(f->session)->now_us;
+	shard_timer(session_shard(f->session), &f->window, WINDOW_US, on_window_end);
 	return true;
 }
 
@@ -241,10 +166,11 @@ static void
 on_rested(struct timer *t)
 {
 	struct session_flow *f = CONTAINER_OF(t, struct session_flow, rest);
+	struct session *s = f->session;
 
 	f->rests_as_sender = false;
-	session_go_on(f->session, SESSION_REST_READER);
-	flow_check_done(f);
+	session_go_on(s, SESSION_REST_READER);
+	flow_settle(s);
 }
 
 /* Rests add up, so that the mean is right whatever is read at once. */
@@ -267,7 +193,7 @@ session_flow_told(struct account *acc, struct entity_message *m)
 
 	if (s != NULL) {
 		session_slow(s, m->number[0], m->number[1]);
-		s->flow->rests_as_sender = true;
+		flow_of(s)->rests_as_sender = true;
 	}
 	entity_answer(m, NULL);
 }
@@ -281,7 +207,8 @@ static int64_t
 flow_rest_us(const struct session_flow *f, size_t bytes, int64_t *max_us_out)
 {
 	const struct config_limits *l = flow_limits(f);
-	int64_t behind_us = f->shard->now_us - f->above_us;
+	int64_t behind_us =
+		session_shard(f->session)->now_us - f->above_us;
 	double s = (double)MAX(behind_us, US_PER_MS) / US_PER_S;
 	double rate = (double)(flow_taken(f) - f->above_took) / s;
 	double fill = (double)session_queued(f->session) /
@@ -298,10 +225,12 @@ static void
 flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
 	int64_t max_us)
 {
+	struct shard *sh = session_shard(f->session);
+
 	if (!jid_is_set(from) || jid_is_bare(from) ||
-		shard_host(f->shard, jid_domain(from)) == NULL)
+		shard_host(sh, jid_domain(from)) == NULL)
 		return;
-	entity_tell(f->shard,
+	entity_tell(sh,
 		&(struct entity_message){
 			.kind = TELL_REST,
 			.to = from,
@@ -333,74 +262,52 @@ flow_slow_senders(struct session_flow *f, const struct stanza *st, size_t bytes)
 	if (is_answer(st))
 		session_slow(f->session, rest_us, max_us);
 	else if (!f->rests_as_sender &&
-		f->of_sender[sender_bucket(f, st)] >
+		f->of_sender[session_flow_bucket(f->session, st)] >
 			flow_limits(f)->write_queue_bytes / FREE_PART)
 		flow_slow_from(f, st->from, rest_us, max_us);
 }
 
-/* --- for session.c --------------------------------------------------------------- */
+/* --- for session_out.c ------------------------------------------------------------ */
+
+uint8_t
+session_flow_bucket(const struct session *s, const struct stanza *st)
+{
+	if (!jid_is_set(st->from))
+		return 0;
+	return server_hash(session_shard(s)->server, jid_bare_str(st->from)) %
+		SENDERS;
+}
 
 /* One that is larger than all that may wait has to arrive too: the largest does
  * not count. */
 void
-session_flow_add(struct session *s, const struct stanza *st, struct wire *wire,
-	struct str to)
+session_flow_make_room(struct session *s)
 {
-	struct session_flow *f = s->flow;
+	const struct session_out *o = s->out;
 
-	if (f->bytes - MIN(f->bytes, f->largest) >
-		flow_limits(f)->write_queue_max_bytes)
-		flow_cut(f, "does not read what it is sent");
-	flow_push(f, st, wire, to);
+	if (o->bytes - MIN(o->bytes, o->largest) >
+		flow_limits(o->flow)->write_queue_max_bytes)
+		flow_cut(o->flow, "does not read what it is sent");
+}
+
+void
+session_flow_waits(struct session *s, const struct stanza *st,
+	const struct out_item *item)
+{
+	struct session_flow *f = flow_get(s);
+
+	f->of_sender[item->sender] += out_item_bytes(item);
 	if (flow_is_above(f) && !f->gone)
-		flow_slow_senders(f, st, wire->n);
+		flow_slow_senders(f, st, item->wire->n);
 }
 
 void
-session_flow_free(struct session_flow *f)
+session_flow_written(struct session *s, const struct out_item *item)
 {
-	struct waiting *w;
+	struct session_flow *f = flow_of(s);
 
-	if (f == NULL)
-		return;
-	while ((w = flow_pop(f)) != NULL)
-		waiting_free(w);
-	shard_timer_cancel(f->shard, &f->window);
-	shard_timer_cancel(f->shard, &f->rest);
-	memuse_remove_part(MEMUSE_SESSION, f);
-	free(f);
-}
-
-/* Messages find another place; who asked learns that there is no answer; the rest
- * means nothing without the session. */
-static void
-waiting_return(const struct waiting *w, struct account *acc)
-{
-	struct stanza *st;
-
-	/* another session has taken it, or keeps it */
-	if (w->wire->taken || w->wire->refs > 1)
-		return;
-	if (w->type == MESSAGE_ERROR || w->type == IQ_RESULT ||
-		w->type == IQ_ERROR ||
-		stanza_type_kind(w->type) == STANZA_PRESENCE)
-		return;
-	st = wire_stanza(w->wire);
-	stanza_set_to(st, w->n_to != 0 ? jid_trusted(waiting_to(w)) :
-					 acc->e.jid);
-	account_take_back(acc, st, w->wall_us);
-}
-
-void
-session_flow_return(struct session_flow *f, struct account *acc)
-{
-	struct waiting *w;
-
-	while (f != NULL && (w = flow_pop(f)) != NULL) {
-		waiting_return(w, acc);
-		waiting_free(w);
-	}
-	session_flow_free(f);
+	if (f != NULL)
+		f->of_sender[item->sender] -= out_item_bytes(item);
 }
 
 /* --- for streams ------------------------------------------------------------------ */
@@ -417,34 +324,29 @@ session_full(struct session *s)
 bool
 session_takes_anything(struct session *s)
 {
-	uint64_t before, now;
+	struct session_flow *f = flow_of(s);
+	uint64_t before;
 
 	if (!s->full)
 		return false;
-	before = s->flow->seen_took;
-	now = s->flow->seen_took = flow_taken(s->flow);
-	return now > before;
+	before = f->seen_took;
+	f->seen_took = flow_taken(f);
+	return f->seen_took > before;
 }
 
 void
 session_drained(struct session *s)
 {
-	struct session_flow *f = s->flow;
-	struct waiting *w;
+	struct session_flow *f = flow_of(s);
 
 	if (!s->full || f->gone)
 		return;
 	s->full = false; /* until the stream says so again */
-	while (!s->full && (w = flow_pop(f)) != NULL) {
-		w->wire->taken = true;
-		s->ops->write_wire(s->stream, w->wire, waiting_to(w));
-		waiting_free(w);
-	}
+	session_out_run(s);
 	if (s->full)
 		return;
-	shard_timer_cancel(f->shard, &f->window);
-	f->largest = 0;
-	flow_check_done(f);
+	shard_timer_cancel(session_shard(s), &f->window);
+	flow_settle(s);
 	requests_drained(s);
 	hook_run(account_host(s->account), HOOK_SESSION_DRAINED, s);
 }

@@ -1,12 +1,11 @@
 /*
- * session_flow.h - what a session keeps when its client takes less than it is
- * sent: the stanzas that wait, whether there is progress, and how senders are
- * slowed.
+ * session_flow.h - a session whose client takes less than it is sent: is there
+ * progress, and how are senders slowed.  What waits meanwhile: session_out.h.
  *
  *   (none) --the kernel refuses more than a little: session_full()--> full
  *   full   --the stream is empty, and nothing waits: session_drained()--> (none)
  *   full   --no progress, or too much: ops->cut()--> gone --session_lost()--> what
- *            waits is given back, session_flow_return()
+ *            waits is given back, session_out_return()
  *
  * A session whose client keeps up has none of this, and costs a pointer.  While
  * it is full, stanzas wait as wires, so that those which the client has not taken
@@ -27,23 +26,22 @@
 
 #include <stdint.h>
 
-#include "base/str.h"
-
-struct account;
+struct out_item;
 struct session;
-struct session_flow;
 struct stanza;
-struct wire;
 
-/* --- for session.c, owner shard ---------------------------------------------- */
+/* --- for session.c and session_out.c, owner shard ---------------------------- */
 
-/* st, of which wire is the copy (a reference is taken), waits; to is shown, or
- * STR_NONE.  s is full. */
-void session_flow_add(struct session *s, const struct stanza *st,
-	struct wire *wire, struct str to);
-/* Copes with NULL; s has forgotten it. */
-void session_flow_free(struct session_flow *f);
-/* The same, but what waits goes back to acc: the session is no more. */
-void session_flow_return(struct session_flow *f, struct account *acc);
+/* Of whom st comes: see out_item. */
+uint8_t session_flow_bucket(const struct session *s, const struct stanza *st);
+/* Something is about to wait: there may be too much already. */
+void session_flow_make_room(struct session *s);
+/* item, of st, waits. */
+void session_flow_waits(struct session *s, const struct stanza *st,
+	const struct out_item *item);
+/* It does not any more. */
+void session_flow_written(struct session *s, const struct out_item *item);
+/* s ends. */
+void session_flow_free(struct session *s);
 
 #endif

@@ -158,7 +158,7 @@ TEST(what_one_turn_writes_cuts_nobody_off_who_reads)
 	world_settle(&s.w);
 	CHECK(!s.romeo.closed);
 	CHECK(s.romeo.got.n > 20000 * 50);
-	CHECK(session_of(&s, "romeo")->flow == NULL);
+	CHECK(session_of(&s, "romeo")->out == NULL);
 	scene_done(&s);
 }
 
@@ -229,7 +229,7 @@ TEST(who_has_less_than_the_bound_waiting_may_take_his_time)
 	conn_mem_take(s.romeo.conn, SIZE_MAX);
 	world_settle(&s.w);
 	check_messages(&s.romeo, "<message ", 0, 10);
-	CHECK(session_of(&s, "romeo")->flow == NULL);
+	CHECK(session_of(&s, "romeo")->out == NULL);
 	CHECK_INT(world_owner(&s.w, "romeo")->stats.session_bytes.now, 0);
 	scene_done(&s);
 }
@@ -503,7 +503,7 @@ TEST(who_has_said_little_to_a_slow_reader_is_not_slowed)
 	conn_mem_take(s.romeo.conn, 0);
 	for (int i = 0; i < 5; i++)
 		send_messages(&other, ROMEO, (unsigned)i, (unsigned)i + 1, 20000);
-	CHECK(session_find(account_named(&s, "romeo"), STR("a"))->flow != NULL);
+	CHECK(session_find(account_named(&s, "romeo"), STR("a"))->out != NULL);
 	CHECK(session_find(account_named(&s, "romeo"), STR("b"))->rest != 0);
 	send_messages(&s.juliet, ROMEO, 5, 8, 500);
 	CHECK_INT(session_of(&s, "juliet")->rest, 0);
@@ -542,7 +542,7 @@ TEST(nobody_rests_for_one_who_rests)
 	check_messages(&s.romeo, "<message ", 0, n);
 	check_messages(&s.juliet, "<message ", 0, n);
 	CHECK(romeo->rest == 0 && juliet->rest == 0);
-	CHECK(romeo->flow == NULL && juliet->flow == NULL);
+	CHECK(romeo->out == NULL && juliet->out == NULL);
 	scene_done(&s);
 }
 
@@ -561,7 +561,7 @@ TEST(who_does_not_read_the_answers_is_not_read)
 	conn_mem_take(s.romeo.conn, SIZE_MAX);
 	CHECK(is_read(&s.romeo, 11 * US_PER_S));
 	rested(&s.w);
-	CHECK(romeo->flow == NULL);
+	CHECK(romeo->out == NULL);
 	scene_done(&s);
 }
 

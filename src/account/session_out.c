@@ -1,0 +1,304 @@
+/*
+ * session_out.c - what a session writes: to its stream, or, while the client does
+ * not keep up, to a queue.
+ *
+ * Owner shard of the account.  Invariant: stanzas wait only while s->full, and
+ * bytes is what they come to.
+ */
+#include "config.h"
+
+#include "account/session_out.h"
+
+#include "base/mem.h"
+#include "base/memuse.h"
+#include "base/share.h"
+#include "core/budget.h"
+#include "core/host.h"
+#include "core/shard.h"
+#include "core/wire.h"
+#include "account/account_int.h"
+#include "account/session.h"
+#include "account/session_flow.h"
+#include "account/trace.h"
+
+/* --- what waits ---------------------------------------------------------------- */
+
+struct session_out *
+session_out_get(struct session *s)
+{
+	struct session_out *o = s->out;
+
+	if (o != NULL)
+		return o;
+	o = xcalloc(1, sizeof(*o));
+	memuse_add_part(MEMUSE_SESSION, o);
+	STAILQ_INIT(&o->queue);
+	s->out = o;
+	return o;
+}
+
+static void
+out_free(struct session_out *o)
+{
+	memuse_remove_part(MEMUSE_SESSION, o);
+	free(o);
+}
+
+void
+session_out_settle(struct session *s)
+{
+	struct session_out *o = s->out;
+
+	if (o == NULL || s->full || o->flow != NULL)
+		return;
+	s->out = NULL;
+	out_free(o);
+}
+
+size_t
+out_item_bytes(const struct out_item *item)
+{
+	return sizeof(*item) + item->n_to + sizeof(*item->wire) + item->wire->n;
+}
+
+static void
+out_count(struct account *acc, struct session_out *o,
+	const struct out_item *item, bool more)
+{
+	struct shard *sh = acc->e.shard;
+	size_t bytes = out_item_bytes(item);
+
+	if (more) {
+		o->bytes += bytes;
+		gauge_add(&sh->stats.session_bytes, bytes);
+	} else {
+		o->bytes -= bytes;
+		gauge_remove(&sh->stats.session_bytes, bytes);
+	}
+	share_count(budget_share(sh->server, acc->e.hash),
+		more ? (int64_t)bytes : -(int64_t)bytes);
+}
+
+static struct out_item *
+out_pop(struct session_out *o, struct account *acc)
+{
+	struct out_item *item = STAILQ_FIRST(&o->queue);
+
+	if (item == NULL)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&o->queue, link);
+	out_count(acc, o, item, false);
+	return item;
+}
+
+static void
+out_item_free(struct out_item *item)
+{
+	wire_unref(item->wire);
+	memuse_remove_part(MEMUSE_SESSION, item);
+	free(item);
+}
+
+static struct str
+out_item_to(const struct out_item *item)
+{
+	return item->n_to != 0 ? (struct str){ item->to, item->n_to } :
+				 STR_NONE;
+}
+
+/* st, of which wire is the copy (a reference is taken), waits; to is shown, or
+ * STR_NONE.  s is full. */
+static void
+out_push(struct session *s, const struct stanza *st, struct wire *wire,
+	struct str to)
+{
+	struct session_out *o = session_out_get(s);
+	struct out_item *item = xmalloc(sizeof(*item) + to.n);
+
+	session_flow_make_room(s);
+	memuse_add_part(MEMUSE_SESSION, item);
+	item->wire = wire_ref(wire);
+	item->wall_us = shard_wall_us(session_shard(s));
+	item->type = st->type;
+	item->sender = session_flow_bucket(s, st);
+	item->n_to = (uint16_t)to.n;
+	if (to.n != 0)
+		memcpy(item->to, to.p, to.n);
+	STAILQ_INSERT_TAIL(&o->queue, item, link);
+	out_count(s->account, o, item, true);
+	o->largest = MAX(o->largest, out_item_bytes(item));
+	session_flow_waits(s, st, item);
+}
+
+size_t
+session_queued(const struct session *s)
+{
+	size_t n = s->out != NULL ? s->out->bytes : 0;
+
+	if (s->stream != NULL && s->ops->queued != NULL)
+		n += s->ops->queued(s->stream);
+	return n;
+}
+
+/* --- writing --------------------------------------------------------------------- */
+
+static inline bool
+session_may_write(struct session *s, struct stanza *st)
+{
+	struct session_stanza arg = { .session = s, .st = st };
+
+	if (s->stream == NULL || s->closing)
+		return false;
+	if (hook_run(account_host(s->account), HOOK_SESSION_DELIVER, &arg) ==
+		HOOK_HANDLED)
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	trace_stanza(s, "out", st);
+	return true;
+}
+
+static void
+session_keep(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (*copy_io == NULL)
+		*copy_io = wire_new(st);
+	out_push(s, st, *copy_io, jid_str(st->to));
+}
+
+void
+session_write(struct session *s, struct stanza *st)
+{
+	if (session_may_write(s, st))
+		session_write_own(s, st);
+}
+
+void
+session_write_own(struct session *s, struct stanza *st)
+{
+	struct wire *copy = NULL;
+
+	if (!s->full) {
+		s->ops->write(s->stream, st);
+		return;
+	}
+	session_keep(s, st, &copy);
+	wire_unref(copy);
+}
+
+bool
+session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
+{
+	if (!session_may_write(s, st))
+		return false;
+	if (s->full) {
+		session_keep(s, st, copy_io);
+		return false;
+	}
+	s->ops->write(s->stream, st);
+	return true;
+}
+
+static bool
+has_watchers(const struct session *s)
+{
+	const struct host *host = account_host(s->account);
+
+	return s->account->traced ||
+		(host != NULL && host->hooks[HOOK_SESSION_DELIVER].n != 0);
+}
+
+bool
+session_write_stored(struct session *s, struct str text)
+{
+	struct wire *w;
+
+	if (s->stream == NULL || s->closing || s->full || has_watchers(s))
+		return false;
+	w = wire_of_stored(text);
+	if (w == NULL)
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	s->ops->write_wire(s->stream, w, STR_NONE);
+	wire_unref(w);
+	return true;
+}
+
+void
+session_write_shared(struct session *s, struct stanza *st,
+	struct wire **wire_io, struct str to)
+{
+	if (!session_may_write(s, st))
+		return;
+	if (*wire_io == NULL)
+		*wire_io = wire_new(st);
+	if (s->full)
+		out_push(s, st, *wire_io, to);
+	else
+		s->ops->write_wire(s->stream, *wire_io, to);
+}
+
+void
+session_out_run(struct session *s)
+{
+	struct session_out *o = s->out;
+	struct out_item *item;
+
+	while (!s->full && (item = out_pop(o, s->account)) != NULL) {
+		session_flow_written(s, item);
+		item->wire->taken = true;
+		s->ops->write_wire(s->stream, item->wire, out_item_to(item));
+		out_item_free(item);
+	}
+	if (!s->full)
+		o->largest = 0;
+}
+
+/* --- the end ---------------------------------------------------------------------- */
+
+void
+session_out_free(struct session *s)
+{
+	struct session_out *o = s->out;
+	struct out_item *item;
+
+	if (o == NULL)
+		return;
+	while ((item = out_pop(o, s->account)) != NULL)
+		out_item_free(item);
+	s->out = NULL;
+	out_free(o);
+}
+
+/* Messages find another place; who asked learns that there is no answer; the rest
+ * means nothing without the session. */
+static void
+out_item_return(const struct out_item *item, struct account *acc)
+{
+	struct stanza *st;
+
+	/* another session has taken it, or keeps it */
+	if (item->wire->taken || item->wire->refs > 1)
+		return;
+	if (item->type == MESSAGE_ERROR || item->type == IQ_RESULT ||
+		item->type == IQ_ERROR ||
+		stanza_type_kind(item->type) == STANZA_PRESENCE)
+		return;
+	st = wire_stanza(item->wire);
+	stanza_set_to(st, item->n_to != 0 ? jid_trusted(out_item_to(item)) :
+					    acc->e.jid);
+	account_take_back(acc, st, item->wall_us);
+}
+
+void
+session_out_return(struct session_out *o, struct account *acc)
+{
+	struct out_item *item;
+
+	if (o == NULL)
+		return;
+	while ((item = out_pop(o, acc)) != NULL) {
+		out_item_return(item, acc);
+		out_item_free(item);
+	}
+	out_free(o);
+}
