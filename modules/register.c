@@ -502,7 +502,7 @@ user_change(struct module_ctx *m, const struct session *s, struct iq *iq,
 		job->keep = jid_resource(iq->st->from);
 		job->key = jid_str(job->jid);
 		if (s != NULL)
-			job->peer = s->ops->describe(s->stream, "peer");
+			job->peer = session_describe_stream(s, "peer");
 		job->peer = arena_str(iq->st->arena, str_c(job->peer)).p;
 		job->max = CHANGES_PER_HOUR;
 	}

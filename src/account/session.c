@@ -1,17 +1,35 @@
 /*
- * session.c - one bound resource: bound, fed by its stream, written to, ended.
+ * session.c - one bound resource: bound, fed by its stream, asleep, ended.
+ *
+ *                      session_attach(), in place of the stream before
+ *                          .---.
+ *                          v   |
+ *    session_bind() --> ATTACHED --session_lost(): a handler keeps it--> ASLEEP
+ *                          |   ^                                           |
+ *                          |   '-------------session_attach()--------------|
+ *                          |                                               |
+ *     session_lost(): goodbye, or nobody keeps it     its time is over, or too
+ *     session_close(): kick, conflict, removal, ...   much waits; session_close()
+ *                          |                                               |
+ *                          '------------------> ENDING <-------------------'
+ *                                                 | unavailable; the rest
+ *                                                 v goes elsewhere
+ *                                               freed
  *
  * Invariant: a session is in its account's list from session_bind(), when nothing
  * can refuse it any more, until session_free(), and in that time
- * account->n_sessions counts it.
+ * account->n_sessions counts it.  It has a stream exactly while it is attached,
+ * and is full whenever it is asleep.
  */
 #include "config.h"
 
 #include "account/session.h"
 
+#include <assert.h>
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
@@ -54,6 +72,14 @@ struct shard *
 session_shard(const struct session *s)
 {
 	return s->account->e.shard;
+}
+
+const char *
+session_describe_stream(const struct session *s, const char *what)
+{
+	return s->stream != NULL && s->ops->describe != NULL ?
+		s->ops->describe(s->stream, what) :
+		NULL;
 }
 
 struct session *
@@ -136,8 +162,7 @@ static void
 session_discard(struct session *s)
 {
 	slot_drop_all(&s->slots, s);
-	session_flow_free(s);
-	session_out_free(s);
+	session_out_drop(session_out_take(s), s->account);
 	session_keep_presence(s, NULL);
 	memuse_remove(MEMUSE_SESSION, s);
 	free(s);
@@ -407,6 +432,60 @@ session_set_presence(struct session *s, const struct stanza *st,
 		hook_run(host, HOOK_SESSION_UNAVAILABLE, s);
 }
 
+/* --- without a stream, and with another --------------------------------------------- */
+
+static void
+session_forget_stream(struct session *s, enum session_state next)
+{
+	s->ops = NULL;
+	s->stream = NULL;
+	s->state = next;
+	session_go_on(s, SESSION_REST_READER);
+	session_flow_free(s);
+}
+
+static void session_end(struct session *s);
+
+void
+on_session_slept(struct session *s)
+{
+	assert(s->state == SESSION_ASLEEP);
+	session_end(s);
+}
+
+void
+session_detach(struct session *s, int64_t for_us)
+{
+	ASSERT_OWNER(&s->account->e);
+	session_forget_stream(s, SESSION_ASLEEP);
+	s->full = true;
+	session_out_end_in(s, for_us);
+	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
+		(long long)(for_us / US_PER_S));
+}
+
+void
+session_attach(struct session *s, const struct session_stream *ops, void *stream)
+{
+	ASSERT_OWNER(&s->account->e);
+	if (s->state == SESSION_ATTACHED) {
+		s->ops->close(s->stream, STREAM_CONFLICT,
+			"Resumed by a new connection");
+		session_forget_stream(s, SESSION_ASLEEP);
+		s->full = true;
+	}
+	session_out_awake(s);
+	s->ops = ops;
+	s->stream = stream;
+	s->state = SESSION_ATTACHED;
+	ops->attached(stream, s);
+	if (s->rest != 0 && ops->rest != NULL)
+		ops->rest(stream, true);
+	log_info(LOG_SESSION, session_who(s), "attached queued=%zu",
+		session_queued(s));
+	session_flow_run(s);
+}
+
 /* --- the end ---------------------------------------------------------------------- */
 
 /* As if the client had said goodbye (RFC 6121 §4.5.2). */
@@ -419,23 +498,19 @@ session_goodbye(struct session *s)
 				STR_NONE));
 }
 
-void
-session_lost(struct session *s)
+static void
+session_end(struct session *s)
 {
 	struct account *acc = s->account;
 	struct session_out *out;
 
-	ASSERT_OWNER(&acc->e);
-	s->stream = NULL;
-	s->closing = true;
+	session_forget_stream(s, SESSION_ENDING);
 	requests_flush(s);
 	account_hold_let_out(acc, s);
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");
-	session_flow_free(s);
-	out = s->out;
-	s->out = NULL;
+	out = session_out_take(s);
 	session_free(s);
 	session_out_return(out, acc);
 	if (acc->anonymous && acc->sessions == NULL)
@@ -443,12 +518,35 @@ session_lost(struct session *s)
 	entity_check_idle(&acc->e);
 }
 
+/* Without a goodbye, somebody may want to keep it. */
+static bool
+session_may_sleep(struct session *s, int64_t *sleep_us_out)
+{
+	struct session_loss loss = { .session = s };
+	bool may = hook_run(account_host(s->account), HOOK_SESSION_LOST,
+			   &loss) == HOOK_HANDLED;
+
+	*sleep_us_out = loss.sleep_us;
+	return may;
+}
+
+void
+session_lost(struct session *s, bool goodbye)
+{
+	int64_t sleep_us;
+
+	ASSERT_OWNER(&s->account->e);
+	if (!goodbye && session_may_sleep(s, &sleep_us))
+		session_detach(s, sleep_us);
+	else
+		session_end(s);
+}
+
 void
 session_close(struct session *s, enum stream_cond cond, const char *text)
 {
-	void *stream = s->stream;
-
-	if (stream != NULL)
-		s->ops->close(stream, cond, text);
-	session_lost(s);
+	ASSERT_OWNER(&s->account->e);
+	if (s->stream != NULL)
+		s->ops->close(s->stream, cond, text);
+	session_end(s);
 }

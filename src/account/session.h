@@ -1,9 +1,10 @@
 /*
  * session.h - one bound resource of an account (RFC 6120 §7, RFC 6121 §4).
  *
- * Owner shard of the account.  A session outlives its stream while it can be
- * resumed; between the two is a narrow seam: stanza in, wire out, opened, lost,
- * resumed, closed.  Other kinds of stream stand behind the same seam.
+ * Owner shard of the account.  A session can outlive its stream: it is asleep
+ * then, until another one stands behind it (session.c draws its states).
+ * Between the two is a narrow seam: stanza in, wire out, bound, lost, attached,
+ * closed.  Other kinds of stream stand behind the same seam.
  */
 #ifndef ACCOUNT_SESSION_H
 #define ACCOUNT_SESSION_H
@@ -26,6 +27,8 @@ struct wire;
 
 /* What a session asks of its stream. */
 struct session_stream {
+	/* It stands behind s from now on, though it has not bound it. */
+	void (*attached)(void *stream, struct session *s);
 	/* Writes st (borrowed) to the client. */
 	void (*write)(void *stream, const struct stanza *st);
 	/* Writes w (borrowed) with the address spliced in. */
@@ -42,8 +45,8 @@ struct session_stream {
 	/* Bytes that the client has taken since the stream began; with
 	 * queued. */
 	uint64_t (*taken)(void *stream);
-	/* Ends it without a word, at the end of the turn: session_lost() follows.
-	 * why is for the log. */
+	/* Ends it without a word, at the end of the turn: session_lost() follows,
+	 * without a goodbye.  why is for the log. */
 	void (*cut)(void *stream, const char *why);
 	/* Takes nothing more from the client, or goes on with it; what was read
 	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
@@ -51,6 +54,13 @@ struct session_stream {
 	void (*rest)(void *stream, bool rests);
 	/* As entity_class.warm, for write(): two steps.  May be NULL. */
 	void (*warm)(const void *stream, unsigned step);
+};
+
+/* Drawn in session.c. */
+enum session_state {
+	SESSION_ATTACHED, /* a stream stands behind it */
+	SESSION_ASLEEP,   /* none does; what it is sent waits, as when it is full */
+	SESSION_ENDING,   /* none does, and none will */
 };
 
 /* Why its stream rests, for now: each reason goes by itself. */
@@ -64,8 +74,8 @@ enum session_rest {
 struct session {
 	struct session *next; /* of the account */
 	struct account *account;
-	const struct session_stream *ops;
-	void *stream;          /* NULL while it has none */
+	const struct session_stream *ops; /* NULL while it has no stream */
+	void *stream;
 	struct wire *presence; /* the last one broadcast; NULL: not available */
 	struct slot *slots; /* what modules keep with it */
 	struct requests *requests; /* NULL: none is under way */
@@ -76,8 +86,8 @@ struct session {
 	uint16_t jid_len;      /* of the full address */
 	int8_t priority;
 	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
-	bool closing : 1;
 	bool full : 1;         /* what is written waits in out */
+	uint8_t state : 2;     /* enum session_state */
 	uint8_t rest : 4;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };
@@ -89,6 +99,12 @@ struct session_stanza {
 	struct line_tx with; /* SEND: see session_stanza_tx() */
 	bool before; /* SEND: st waits in line until what was added is durable,
 		      * unless a handler takes it */
+};
+
+/* Argument of HOOK_SESSION_LOST. */
+struct session_loss {
+	struct session *session;
+	int64_t sleep_us; /* how long it may sleep, when the handler says so */
 };
 
 /* --- for streams, owner shard ------------------------------------------------- */
@@ -109,9 +125,10 @@ struct session *session_bind(struct account *acc, struct str resource,
  * the session's own: st is freed, and the caller closes with invalid-from.
  */
 bool session_receive(struct session *s, struct stanza *st);
-/* The stream is gone, with or without goodbye: presence unavailable is sent on
- * its behalf, and s is freed.  What waits for the client finds another place. */
-void session_lost(struct session *s);
+/* The stream is gone.  After a goodbye of either side, or when no handler of
+ * HOOK_SESSION_LOST wants s to sleep, s ends: presence unavailable is sent on its
+ * behalf, and it is freed.  What waits for the client finds another place. */
+void session_lost(struct session *s, bool goodbye);
 /* The kernel has refused more than a little: until session_drained(), nothing is
  * written to the stream, and waits with the session.  May be called by write()
  * and write_wire(). */
@@ -131,6 +148,9 @@ struct str session_resource(const struct session *s);
 struct shard *session_shard(const struct session *s);
 /* In acc, by resource; NULL. */
 struct session *session_find(const struct account *acc, struct str resource);
+
+/* Of its stream; see struct session_stream.  NULL also when it has none. */
+const char *session_describe_stream(const struct session *s, const char *what);
 
 static inline bool
 session_is_available(const struct session *s)
@@ -189,8 +209,27 @@ session_is_full(const struct session *s)
  * again and again. */
 void session_rest(struct session *s, enum session_rest why);
 void session_go_on(struct session *s, enum session_rest why);
-/* Closes its stream with an error, and ends the session: s is freed. */
+/* Closes its stream with an error, if it has one, and ends the session: s is
+ * freed. */
 void session_close(struct session *s, enum stream_cond cond, const char *text);
+
+/* --- for who resumes sessions, owner shard ------------------------------------ */
+
+/*
+ * The stream of s is gone: it sleeps, and ends when nobody has attached another
+ * stream within for_us.  Meanwhile it is in its account as before: it is
+ * available, takes messages, and counts.  What is written to it waits, up to
+ * write_queue_max_bytes, beyond which it ends; it is full, so that whoever has
+ * much to write waits, too.
+ */
+void session_detach(struct session *s, int64_t for_us);
+/*
+ * stream stands behind s from now on, until session_lost() or ops->close(); it
+ * has been authenticated for the account, and has no session.  One that still
+ * stands there is closed with conflict.  What waits is written to it, in order.
+ */
+void session_attach(struct session *s, const struct session_stream *ops,
+	void *stream);
 
 struct log_who session_who(const struct session *s);
 

@@ -84,9 +84,15 @@ session_flow_free(struct session *s)
 }
 
 static const struct config_limits *
+limits_of(const struct session *s)
+{
+	return &session_shard(s)->snap->config->limits;
+}
+
+static const struct config_limits *
 flow_limits(const struct session_flow *f)
 {
-	return &session_shard(f->session)->snap->config->limits;
+	return limits_of(f->session);
 }
 
 /* Nothing of it is in use any more. */
@@ -285,17 +291,24 @@ session_flow_make_room(struct session *s)
 {
 	const struct session_out *o = s->out;
 
-	if (o->bytes - MIN(o->bytes, o->largest) >
-		flow_limits(o->flow)->write_queue_max_bytes)
-		flow_cut(o->flow, "does not read what it is sent");
+	if (o->bytes - MIN(o->bytes, o->largest) <=
+		limits_of(s)->write_queue_max_bytes)
+		return;
+	if (s->state == SESSION_ASLEEP)
+		session_out_end_in(s, 0);
+	else
+		flow_cut(flow_get(s), "does not read what it is sent");
 }
 
 void
 session_flow_waits(struct session *s, const struct stanza *st,
 	const struct out_item *item)
 {
-	struct session_flow *f = flow_get(s);
+	struct session_flow *f = flow_of(s);
 
+	/* nobody waits for one who may not come */
+	if (f == NULL)
+		return;
 	f->of_sender[item->sender] += out_item_bytes(item);
 	if (flow_is_above(f) && !f->gone)
 		flow_slow_senders(f, st, item->wire->n);
@@ -335,18 +348,25 @@ session_takes_anything(struct session *s)
 }
 
 void
-session_drained(struct session *s)
+session_flow_run(struct session *s)
 {
-	struct session_flow *f = flow_of(s);
+	struct session_flow *f;
 
-	if (!s->full || f->gone)
-		return;
 	s->full = false; /* until the stream says so again */
 	session_out_run(s);
 	if (s->full)
 		return;
-	shard_timer_cancel(session_shard(s), &f->window);
+	f = flow_of(s);
+	if (f != NULL)
+		shard_timer_cancel(session_shard(s), &f->window);
 	flow_settle(s);
 	requests_drained(s);
 	hook_run(account_host(s->account), HOOK_SESSION_DRAINED, s);
+}
+
+void
+session_drained(struct session *s)
+{
+	if (s->full && !flow_of(s)->gone)
+		session_flow_run(s);
 }

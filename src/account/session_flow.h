@@ -41,7 +41,9 @@ void session_flow_waits(struct session *s, const struct stanza *st,
 	const struct out_item *item);
 /* It does not any more. */
 void session_flow_written(struct session *s, const struct out_item *item);
-/* s ends. */
+/* The stream of s takes something again: what waits is written. */
+void session_flow_run(struct session *s);
+/* s has no stream any more. */
 void session_flow_free(struct session *s);
 
 #endif

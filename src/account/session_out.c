@@ -33,6 +33,7 @@ session_out_get(struct session *s)
 	o = xcalloc(1, sizeof(*o));
 	memuse_add_part(MEMUSE_SESSION, o);
 	STAILQ_INIT(&o->queue);
+	o->session = s;
 	s->out = o;
 	return o;
 }
@@ -140,6 +141,28 @@ session_queued(const struct session *s)
 	return n;
 }
 
+/* --- asleep ------------------------------------------------------------------------ */
+
+static void
+on_slept(struct timer *t)
+{
+	on_session_slept(CONTAINER_OF(t, struct session_out, sleep)->session);
+}
+
+void
+session_out_end_in(struct session *s, int64_t in_us)
+{
+	shard_timer(session_shard(s), &session_out_get(s)->sleep, in_us,
+		on_slept);
+}
+
+void
+session_out_awake(struct session *s)
+{
+	if (s->out != NULL)
+		shard_timer_cancel(session_shard(s), &s->out->sleep);
+}
+
 /* --- writing --------------------------------------------------------------------- */
 
 static inline bool
@@ -147,7 +170,7 @@ session_may_write(struct session *s, struct stanza *st)
 {
 	struct session_stanza arg = { .session = s, .st = st };
 
-	if (s->stream == NULL || s->closing)
+	if (s->state == SESSION_ENDING)
 		return false;
 	if (hook_run(account_host(s->account), HOOK_SESSION_DELIVER, &arg) ==
 		HOOK_HANDLED)
@@ -212,7 +235,7 @@ session_write_stored(struct session *s, struct str text)
 {
 	struct wire *w;
 
-	if (s->stream == NULL || s->closing || s->full || has_watchers(s))
+	if (s->state == SESSION_ENDING || s->full || has_watchers(s))
 		return false;
 	w = wire_of_stored(text);
 	if (w == NULL)
@@ -240,7 +263,7 @@ session_write_shared(struct session *s, struct stanza *st,
 void
 session_out_run(struct session *s)
 {
-	struct session_out *o = s->out;
+	struct session_out *o = session_out_get(s);
 	struct out_item *item;
 
 	while (!s->full && (item = out_pop(o, s->account)) != NULL) {
@@ -255,18 +278,15 @@ session_out_run(struct session *s)
 
 /* --- the end ---------------------------------------------------------------------- */
 
-void
-session_out_free(struct session *s)
+struct session_out *
+session_out_take(struct session *s)
 {
 	struct session_out *o = s->out;
-	struct out_item *item;
 
-	if (o == NULL)
-		return;
-	while ((item = out_pop(o, s->account)) != NULL)
-		out_item_free(item);
+	session_out_awake(s);
+	session_flow_free(s);
 	s->out = NULL;
-	out_free(o);
+	return o;
 }
 
 /* Messages find another place; who asked learns that there is no answer; the rest
@@ -294,11 +314,19 @@ session_out_return(struct session_out *o, struct account *acc)
 {
 	struct out_item *item;
 
-	if (o == NULL)
-		return;
-	while ((item = out_pop(o, acc)) != NULL) {
+	while (o != NULL && (item = out_pop(o, acc)) != NULL) {
 		out_item_return(item, acc);
 		out_item_free(item);
 	}
+	out_free(o);
+}
+
+void
+session_out_drop(struct session_out *o, struct account *acc)
+{
+	struct out_item *item;
+
+	while (o != NULL && (item = out_pop(o, acc)) != NULL)
+		out_item_free(item);
 	out_free(o);
 }

@@ -13,6 +13,7 @@
 #include <sys/queue.h>
 
 #include "base/str.h"
+#include "base/timer.h"
 #include "xmpp/stanza.h"
 
 struct account;
@@ -35,11 +36,15 @@ struct session_out {
 	STAILQ_HEAD(, out_item) queue;
 	size_t bytes;   /* of it */
 	size_t largest; /* of what has waited */
+	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
+	struct timer sleep; /* set while it is asleep: then it ends */
 };
 
 /* --- for session.c and session_flow.c, owner shard --------------------------- */
 
+/* session.c's: the time of a session that sleeps is over. */
+void on_session_slept(struct session *s);
 /* Never NULL. */
 struct session_out *session_out_get(struct session *s);
 /* Frees it when there is nothing left of it. */
@@ -47,10 +52,15 @@ void session_out_settle(struct session *s);
 /* Writes what waits, in order, until the stream is full again. */
 void session_out_run(struct session *s);
 size_t out_item_bytes(const struct out_item *item);
-/* s is freed: what waits is dropped. */
-void session_out_free(struct session *s);
-/* s has forgotten o (may be NULL), and is no more: what waits goes back to
- * acc. */
+/* s, which sleeps, ends in so long: on_session_slept(); never before the call
+ * has returned. */
+void session_out_end_in(struct session *s, int64_t in_us);
+/* It does not. */
+void session_out_awake(struct session *s);
+/* s ends, and forgets what is returned, which may be NULL: what waits goes back
+ * to acc, or is dropped. */
+struct session_out *session_out_take(struct session *s);
 void session_out_return(struct session_out *o, struct account *acc);
+void session_out_drop(struct session_out *o, struct account *acc);
 
 #endif

@@ -66,9 +66,7 @@ struct session_list {
 static struct str
 session_detail(struct arena *a, const struct session *s, const char *what)
 {
-	if (s->stream == NULL || s->ops->describe == NULL)
-		return STR_NONE;
-	return arena_str(a, str_c(s->ops->describe(s->stream, what)));
+	return arena_str(a, str_c(session_describe_stream(s, what)));
 }
 
 /* As in RFC 6121 §4.7.2.1, and "online" for a presence without it. */

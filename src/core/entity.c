@@ -474,6 +474,16 @@ entity_drop_idle(struct shard *sh)
 }
 
 void
+entity_close_all(struct shard *sh)
+{
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL)
+		entity_close(e, STREAM_SYSTEM_SHUTDOWN, NULL);
+}
+
+void
 entity_drop_all(struct shard *sh)
 {
 	struct table_walk walk = table_walk(&sh->entities);

@@ -164,6 +164,8 @@ void entity_receive_default(struct entity *e, struct stanza *st);
 /* What is idle leaves memory at once: when it is needed again it is loaded by
  * the modules that are in force then. */
 void entity_drop_idle(struct shard *sh);
+/* The server stops: sessions that have no stream end, too. */
+void entity_close_all(struct shard *sh);
 /* All that are in memory, idle or not; at the end of the shard. */
 void entity_drop_all(struct shard *sh);
 

@@ -311,6 +311,9 @@ server_stop(struct server *srv)
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_join(srv->shards[i]);
 	server_settle(srv);
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		entity_close_all(srv->shards[i]);
+	server_settle(srv);
 	/* who still waits for an entity is answered, wherever he is */
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_drop_all(srv->shards[i]);

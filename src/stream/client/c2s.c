@@ -507,7 +507,7 @@ on_conn_closed(void *arg, const struct err *why)
 	c->stage = C2S_CLOSED;
 	c->session = NULL;
 	if (s != NULL)
-		session_lost(s);
+		session_lost(s, false);
 	c2s_auth_leave(c);
 	c2s_count_out(c);
 	c2s_put_parser(c);

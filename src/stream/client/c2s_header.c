@@ -169,7 +169,7 @@ c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
 	}
 	c->session = NULL;
 	if (s != NULL)
-		session_lost(s);
+		session_lost(s, true);
 }
 
 void

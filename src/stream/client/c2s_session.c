@@ -8,6 +8,8 @@
 
 #include "stream/client/c2s_int.h"
 
+#include <assert.h>
+
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xml/elem.h"
@@ -128,6 +130,18 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 /* --- out ------------------------------------------------------------------ */
 
 static void
+on_attached(void *stream, struct session *s)
+{
+	struct c2s *c = stream;
+
+	assert(c->session == NULL && c->authenticated);
+	c->session = s;
+	c->stage = C2S_BOUND;
+	conn_set_share(c->conn,
+		budget_share(c->shard->server, s->account->e.hash));
+}
+
+static void
 on_write(void *stream, const struct stanza *st)
 {
 	struct c2s *c = stream;
@@ -219,6 +233,7 @@ on_warm(const void *stream, unsigned step)
 }
 
 const struct session_stream c2s_session_stream = {
+	.attached = on_attached,
 	.write = on_write,
 	.write_wire = on_write_wire,
 	.close = on_close,

@@ -1,0 +1,507 @@
+/*
+ * test_session.c - sessions that outlive their stream: asleep, attached again,
+ * ended.
+ */
+#include "config.h"
+
+#include "account/session.h"
+
+#include <stdio.h>
+
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
+#include "core/entity.h"
+#include "core/wire.h"
+#include "account/account.h"
+#include "account/account_int.h"
+#include "c2s_world.h"
+#include "test.h"
+
+#define AUTH_JULIET AUTH("PLAIN", "AGp1bGlldABzZWNyZXQtb25l")
+#define ROMEO "romeo@example.org"
+#define SLEEP_US (60 * US_PER_S)
+#define LIMITS                                                                 \
+	"limits: { write_queue_bytes: 64KiB, write_queue_max_bytes: 256KiB,"   \
+	" sessions_per_account: 3 }"
+
+/* --- a stream that is none -------------------------------------------------------- */
+
+/* What it was written; it takes so many stanzas before it is full. */
+struct fake {
+	struct session *session;
+	struct buf got;
+	int takes; /* -1: all */
+	unsigned taken;
+	bool rests;
+	enum stream_cond closed;
+};
+
+static void
+fake_attached(void *stream, struct session *s)
+{
+	((struct fake *)stream)->session = s;
+}
+
+static void
+fake_took(struct fake *f)
+{
+	f->taken++;
+	if (f->takes == 0 || (f->takes > 0 && --f->takes == 0))
+		session_full(f->session);
+}
+
+static void
+fake_write_wire(void *stream, const struct wire *w, struct str to)
+{
+	struct fake *f = stream;
+
+	wire_write(w, to, &f->got);
+	fake_took(f);
+}
+
+static void
+fake_write(void *stream, const struct stanza *st)
+{
+	struct wire *w = wire_new(st);
+
+	fake_write_wire(stream, w, jid_str(st->to));
+	wire_unref(w);
+}
+
+static void
+fake_close(void *stream, enum stream_cond cond, const char *text)
+{
+	struct fake *f = stream;
+
+	(void)text;
+	f->session = NULL;
+	f->closed = cond;
+}
+
+static void
+fake_cut(void *stream, const char *why)
+{
+	((struct fake *)stream)->closed = STREAM_POLICY_VIOLATION;
+	(void)why;
+}
+
+static void
+fake_rest(void *stream, bool rests)
+{
+	struct fake *f = stream;
+
+	CHECK(f->rests != rests);
+	f->rests = rests;
+}
+
+static const struct session_stream fake_ops = {
+	.attached = fake_attached,
+	.write = fake_write,
+	.write_wire = fake_write_wire,
+	.close = fake_close,
+	.cut = fake_cut,
+	.rest = fake_rest,
+};
+
+/* --- the scene ---------------------------------------------------------------------- */
+
+/* romeo's session a stands behind a fake; juliet is a client. */
+struct scene {
+	struct world w;
+	struct peer juliet, romeo; /* romeo/x, so that the account stays */
+	struct fake one, two;
+	struct session *s;
+};
+
+static struct account *
+romeo_of(struct scene *s)
+{
+	return account_of(
+		entity_find(world_owner(&s->w, "romeo"), STR(ROMEO)));
+}
+
+static struct session *
+bind(struct scene *s, const char *resource, struct fake *f)
+{
+	enum stanza_cond cond;
+
+	*f = (struct fake){ .got = BUF_INIT, .takes = -1 };
+	f->session = session_bind(romeo_of(s), str_c(resource), &fake_ops, f,
+		&cond);
+	return f->session;
+}
+
+static void
+be_available(struct session *s)
+{
+	struct stanza *st = stanza_new(PRESENCE_AVAILABLE, session_jid(s),
+		(struct jid){ .text = NULL }, STR_NONE);
+
+	session_set_presence(s, st, 0);
+	stanza_free(st);
+}
+
+static void
+scene_init(struct scene *s)
+{
+	world_init(&s->w, 2, LIMITS, "");
+	peer_open(&s->juliet, &s->w, 0, true);
+	peer_login(&s->juliet, AUTH_JULIET, BIND("j"));
+	peer_open(&s->romeo, &s->w, 0, true);
+	peer_login(&s->romeo, AUTH_ROMEO, BIND("x"));
+	s->s = bind(s, "a", &s->one);
+	s->two = (struct fake){ .got = BUF_INIT, .takes = -1 };
+	be_available(s->s);
+}
+
+static void
+scene_done(struct scene *s)
+{
+	peer_done(&s->juliet);
+	peer_done(&s->romeo);
+	buf_done(&s->one.got);
+	buf_done(&s->two.got);
+	world_done(&s->w);
+}
+
+/* As the stream would that breaks, if somebody keeps its session. */
+static void
+sleep_now(struct scene *s)
+{
+	s->one.session = NULL;
+	session_detach(s->s, SLEEP_US);
+}
+
+static bool
+is_there(struct scene *s, const char *resource)
+{
+	return session_find(romeo_of(s), str_c(resource)) != NULL;
+}
+
+/* juliet to romeo/a or romeo, one after the other. */
+static void
+say(struct scene *s, const char *to, unsigned from, unsigned until,
+	size_t n_body)
+{
+	struct buf text = BUF_INIT;
+
+	for (unsigned i = from; i < until; i++) {
+		text.n = 0;
+		buf_printf(&text, "<message to='%s' type='chat' id='m%04u'>"
+			"<body>%0*d</body></message>", to, i, (int)n_body, 7);
+		peer_say(&s->juliet, buf_c(&text));
+	}
+	buf_done(&text);
+}
+
+/* from..until and no others, each once, in order. */
+static void
+check_got(const struct buf *got, unsigned from, unsigned until)
+{
+	const char *at = got->n != 0 ? got->p : "";
+	const char *end = at + got->n;
+	unsigned n = 0;
+
+	for (unsigned i = from; i < until; i++) {
+		char id[16];
+		size_t len = (size_t)snprintf(id, sizeof(id), "id=\"m%04u\"", i);
+
+		at = memmem(at, (size_t)(end - at), id, len);
+		CHECK(at != NULL);
+	}
+	at = got->p;
+	while (got->n != 0 &&
+		(at = memmem(at, (size_t)(end - at), "id=\"m", 5)) != NULL) {
+		at++;
+		n++;
+	}
+	CHECK_INT(n, until - from);
+}
+
+/* --- asleep --------------------------------------------------------------------------- */
+
+TEST(what_comes_while_it_sleeps_is_written_when_it_wakes)
+{
+	static const unsigned sizes[] = { 0, 1, 2, 3, 50, 200 };
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct scene s;
+
+		scene_init(&s);
+		say(&s, ROMEO "/a", 0, 2, 10);
+		check_got(&s.one.got, 0, 2);
+		sleep_now(&s);
+		CHECK_INT(s.s->state, SESSION_ASLEEP);
+		say(&s, ROMEO "/a", 2, 2 + sizes[i], 10);
+		CHECK(session_is_available(s.s) && session_is_full(s.s));
+		session_attach(s.s, &fake_ops, &s.two);
+		CHECK(s.two.session == s.s);
+		CHECK_INT(s.s->state, SESSION_ATTACHED);
+		check_got(&s.two.got, 2, 2 + sizes[i]);
+		CHECK(!session_is_full(s.s) && s.s->out == NULL);
+		s.two.got.n = 0;
+		say(&s, ROMEO "/a", 900, 905, 10);
+		check_got(&s.two.got, 900, 905);
+		scene_done(&s);
+	}
+}
+
+TEST(a_new_stream_that_takes_little_gets_the_rest_when_it_has_drained)
+{
+	struct scene s;
+
+	scene_init(&s);
+	sleep_now(&s);
+	say(&s, ROMEO "/a", 0, 50, 10);
+	s.two.takes = 7;
+	session_attach(s.s, &fake_ops, &s.two);
+	check_got(&s.two.got, 0, 7);
+	CHECK(session_is_full(s.s));
+	/* and breaks again */
+	session_detach(s.s, SLEEP_US);
+	s.two.takes = -1;
+	say(&s, ROMEO "/a", 50, 60, 10);
+	session_attach(s.s, &fake_ops, &s.two);
+	check_got(&s.two.got, 0, 60);
+	scene_done(&s);
+}
+
+TEST(a_second_stream_closes_the_first)
+{
+	struct scene s;
+
+	scene_init(&s);
+	s.one.takes = 1;
+	say(&s, ROMEO "/a", 0, 10, 10);
+	session_attach(s.s, &fake_ops, &s.two);
+	CHECK_INT(s.one.closed, STREAM_CONFLICT);
+	check_got(&s.one.got, 0, 1);
+	check_got(&s.two.got, 1, 10);
+	scene_done(&s);
+}
+
+/* One that is to be cut at the end of the turn, too. */
+TEST(a_client_is_attached_in_place_of_one_that_is_being_cut)
+{
+	struct scene s;
+	struct session *x;
+
+	scene_init(&s);
+	x = session_find(romeo_of(&s), STR("x"));
+	x->ops->cut(x->stream, "for a test");
+	session_attach(x, &fake_ops, &s.two);
+	world_settle(&s.w);
+	CHECK(s.romeo.closed);
+	CHECK(is_there(&s, "x"));
+	say(&s, ROMEO "/x", 0, 3, 10);
+	check_got(&s.two.got, 0, 3);
+	scene_done(&s);
+}
+
+TEST(the_new_stream_rests_for_what_the_old_one_rested)
+{
+	struct scene s;
+
+	scene_init(&s);
+	session_rest(s.s, SESSION_REST_OWN);
+	CHECK(s.one.rests);
+	sleep_now(&s);
+	session_rest(s.s, SESSION_REST_LINE);
+	session_attach(s.s, &fake_ops, &s.two);
+	CHECK(s.two.rests);
+	session_go_on(s.s, SESSION_REST_OWN);
+	session_go_on(s.s, SESSION_REST_LINE);
+	CHECK(!s.two.rests);
+	/* what it does not any more when it wakes */
+	session_rest(s.s, SESSION_REST_OWN);
+	session_detach(s.s, SLEEP_US);
+	session_go_on(s.s, SESSION_REST_OWN);
+	s.two.rests = false;
+	session_attach(s.s, &fake_ops, &s.two);
+	CHECK(!s.two.rests);
+	scene_done(&s);
+}
+
+TEST(what_it_asked_before_is_answered_when_it_wakes)
+{
+	struct scene s;
+	struct jid self;
+	struct stanza *st;
+
+	scene_init(&s);
+	self = session_jid(s.s);
+	for (unsigned i = 0; i < 5; i++) {
+		char id[16];
+
+		snprintf(id, sizeof(id), "m%04u", i);
+		st = stanza_new(IQ_GET, self, jid_bare(self), str_c(id));
+		elem_add(st->arena, st->root, "urn:x", "x");
+		CHECK(session_receive(s.s, st));
+	}
+	sleep_now(&s);
+	world_settle(&s.w);
+	session_attach(s.s, &fake_ops, &s.two);
+	world_settle(&s.w);
+	check_got(&s.two.got, 0, 5);
+	scene_done(&s);
+}
+
+TEST(a_session_that_sleeps_counts)
+{
+	struct scene s;
+	struct fake more;
+	enum stanza_cond cond;
+
+	scene_init(&s);
+	sleep_now(&s);
+	CHECK(bind(&s, "b", &s.two) != NULL);
+	CHECK(session_bind(romeo_of(&s), STR("c"), &fake_ops, &more, &cond) ==
+		NULL);
+	CHECK_INT(cond, COND_RESOURCE_CONSTRAINT);
+	scene_done(&s);
+}
+
+/* --- how it ends ------------------------------------------------------------------------ */
+
+static void
+end_by_time(struct scene *s)
+{
+	world_advance(&s->w, SLEEP_US - US_PER_S);
+	CHECK(is_there(s, "a"));
+	world_advance(&s->w, 2 * US_PER_S);
+}
+
+static void
+end_by_close(struct scene *s)
+{
+	session_close(s->s, STREAM_POLICY_VIOLATION, NULL);
+}
+
+static void
+end_by_conflict(struct scene *s)
+{
+	CHECK(bind(s, "a", &s->two) != NULL);
+	/* it is another one, to which nothing of the old is handed */
+	CHECK_INT(s->two.got.n, 0);
+	session_close(s->two.session, STREAM_RESET, NULL);
+}
+
+static void
+on_done(void *arg, bool ok, const struct err *err)
+{
+	*(bool *)arg = ok;
+	(void)err;
+}
+
+static void
+end_by_kick(struct scene *s)
+{
+	bool ok = false;
+
+	account_kick(s->w.server->shards[0], jid_trusted(STR(ROMEO)), STR("a"),
+		"go", on_done, &ok);
+	world_settle(&s->w);
+	CHECK(ok);
+}
+
+static void
+end_by_password(struct scene *s)
+{
+	bool ok = false;
+
+	account_set_credentials(s->w.server->shards[0], jid_trusted(STR(ROMEO)),
+		STR("<credentials/>"), STR_NONE, on_done, &ok);
+	world_settle(&s->w);
+	CHECK(ok);
+}
+
+static void
+end_by_removal(struct scene *s)
+{
+	bool ok = false;
+
+	account_remove(s->w.server->shards[0], jid_trusted(STR(ROMEO)), on_done,
+		&ok);
+	world_settle(&s->w);
+	CHECK(ok);
+}
+
+static void
+end_by_shutdown(struct scene *s)
+{
+	for (unsigned i = 0; i < s->w.server->n_shards; i++)
+		entity_close_all(s->w.server->shards[i]);
+}
+
+TEST(what_it_did_not_get_comes_back_in_order_however_it_ends)
+{
+	static void (*const ends[])(struct scene *) = { end_by_time,
+		end_by_close, end_by_conflict, end_by_kick, end_by_password,
+		end_by_removal };
+
+	for (size_t i = 0; i < COUNT(ends); i++) {
+		struct scene s;
+		struct account *acc;
+
+		scene_init(&s);
+		acc = romeo_of(&s);
+		sleep_now(&s);
+		say(&s, ROMEO "/a", 0, 40, 10);
+		s.juliet.got.n = 0;
+		acc->n_ops++; /* stays */
+		ends[i](&s);
+		world_settle(&s.w);
+		CHECK(session_find(acc, STR("a")) == NULL);
+		acc->n_ops--;
+		check_got(&s.juliet.got, 0, 40);
+		CHECK_INT(acc->e.shard->stats.session_bytes.now, 0);
+		scene_done(&s);
+	}
+}
+
+TEST(it_ends_when_the_server_stops)
+{
+	struct scene s;
+
+	scene_init(&s);
+	sleep_now(&s);
+	end_by_shutdown(&s);
+	CHECK_INT(world_owner(&s.w, "romeo")->stats.sessions, 0);
+	scene_done(&s);
+}
+
+TEST(it_ends_when_too_much_waits)
+{
+	struct scene s;
+
+	scene_init(&s);
+	sleep_now(&s);
+	s.juliet.got.n = 0;
+	for (unsigned i = 0; i < 40 && is_there(&s, "a"); i++)
+		say(&s, ROMEO "/a", i, i + 1, 20000);
+	CHECK(!is_there(&s, "a"));
+	CHECK(peer_has(&s.juliet, "type=\"error\""));
+	CHECK(world_owner(&s.w, "romeo")->stats.session_bytes.highest <
+		330 * 1024);
+	CHECK_INT(world_owner(&s.w, "romeo")->stats.session_bytes.now, 0);
+	/* nobody was slowed for one who may not come */
+	CHECK_INT(account_of(entity_find(world_owner(&s.w, "juliet"),
+		STR("juliet@example.org")))->sessions->rest, 0);
+	scene_done(&s);
+}
+
+TEST(without_a_handler_a_broken_stream_ends_its_session)
+{
+	for (int goodbye = 0; goodbye < 2; goodbye++) {
+		struct scene s;
+
+		scene_init(&s);
+		session_lost(s.s, goodbye);
+		CHECK(!is_there(&s, "a"));
+		scene_done(&s);
+	}
+}
+
+TEST_MAIN
