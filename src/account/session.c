@@ -475,6 +475,7 @@ session_attach(struct session *s, const struct session_stream *ops, void *stream
 		s->full = true;
 	}
 	session_out_awake(s);
+	session_out_rewind(s);
 	s->ops = ops;
 	s->stream = stream;
 	s->state = SESSION_ATTACHED;

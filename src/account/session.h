@@ -226,10 +226,25 @@ void session_detach(struct session *s, int64_t for_us);
 /*
  * stream stands behind s from now on, until session_lost() or ops->close(); it
  * has been authenticated for the account, and has no session.  One that still
- * stands there is closed with conflict.  What waits is written to it, in order.
+ * stands there is closed with conflict.  What the client has not acknowledged is
+ * written to it, and what waits, in order: call session_acked() before, with what
+ * it says that it has got.
  */
 void session_attach(struct session *s, const struct session_stream *ops,
 	void *stream);
+/*
+ * From now on every stanza that is written to s has a number, of 32 bits, the
+ * first that comes is 1 (XEP-0198 §4), and stays until the client acknowledges
+ * it, or the other way round.  What is kept and what waits counts below
+ * write_queue_max_bytes, together.
+ */
+void session_keep_output(struct session *s, bool on);
+bool session_keeps_output(const struct session *s);
+/* The client has got all up to the number h, which is not kept any more.  False,
+ * and nothing is done, when that was not written yet, or nothing is kept. */
+bool session_acked(struct session *s, uint32_t h);
+/* How many were written that it has not acknowledged. */
+uint32_t session_unacked(const struct session *s);
 
 struct log_who session_who(const struct session *s);
 

@@ -51,14 +51,14 @@ static struct session_flow *
 flow_get(struct session *s)
 {
 	struct session_out *o = session_out_get(s);
-	const struct out_item *item;
 
 	if (o->flow != NULL)
 		return o->flow;
 	o->flow = xcalloc(1, sizeof(*o->flow));
 	memuse_add_part(MEMUSE_SESSION, o->flow);
 	o->flow->session = s;
-	STAILQ_FOREACH (item, &o->queue, link)
+	for (const struct out_item *item = o->next; item != NULL;
+		item = STAILQ_NEXT(item, link))
 		o->flow->of_sender[item->sender] += out_item_bytes(item);
 	return o->flow;
 }
@@ -290,14 +290,17 @@ void
 session_flow_make_room(struct session *s)
 {
 	const struct session_out *o = s->out;
+	size_t bytes = o->waiting_bytes + o->kept_bytes;
 
-	if (o->bytes - MIN(o->bytes, o->largest) <=
+	if (bytes - MIN(bytes, o->largest) <=
 		limits_of(s)->write_queue_max_bytes)
 		return;
 	if (s->state == SESSION_ASLEEP)
 		session_out_end_in(s, 0);
 	else
-		flow_cut(flow_get(s), "does not read what it is sent");
+		flow_cut(flow_get(s), o->waiting_bytes != 0 ?
+			"does not read what it is sent" :
+			"does not acknowledge what it is sent");
 }
 
 void
@@ -306,11 +309,10 @@ session_flow_waits(struct session *s, const struct stanza *st,
 {
 	struct session_flow *f = flow_of(s);
 
-	/* nobody waits for one who may not come */
 	if (f == NULL)
 		return;
 	f->of_sender[item->sender] += out_item_bytes(item);
-	if (flow_is_above(f) && !f->gone)
+	if (s->full && flow_is_above(f) && !f->gone)
 		flow_slow_senders(f, st, item->wire->n);
 }
 

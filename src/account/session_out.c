@@ -1,9 +1,9 @@
 /*
  * session_out.c - what a session writes: to its stream, or, while the client does
- * not keep up, to a queue.
+ * not keep up, to a queue; and what it keeps of it.
  *
- * Owner shard of the account.  Invariant: stanzas wait only while s->full, and
- * bytes is what they come to.
+ * Owner shard of the account.  Invariant: stanzas wait only while s->full; those
+ * before next are kept, and there are sent - acked of them.
  */
 #include "config.h"
 
@@ -50,7 +50,7 @@ session_out_settle(struct session *s)
 {
 	struct session_out *o = s->out;
 
-	if (o == NULL || s->full || o->flow != NULL)
+	if (o == NULL || s->full || o->keeps || o->flow != NULL)
 		return;
 	s->out = NULL;
 	out_free(o);
@@ -59,36 +59,62 @@ session_out_settle(struct session *s)
 size_t
 out_item_bytes(const struct out_item *item)
 {
-	return sizeof(*item) + item->n_to + sizeof(*item->wire) + item->wire->n;
+	return sizeof(*item) + item->n_to + wire_bytes(item->wire);
 }
 
-static void
-out_count(struct account *acc, struct session_out *o,
-	const struct out_item *item, bool more)
+static struct share *
+share_of(const struct account *acc)
 {
-	struct shard *sh = acc->e.shard;
+	return budget_share(acc->e.shard->server, acc->e.hash);
+}
+
+/* In the share, a wire counts once, however many sessions have it. */
+static void
+out_append(struct session_out *o, struct account *acc, struct out_item *item)
+{
 	size_t bytes = out_item_bytes(item);
 
-	if (more) {
-		o->bytes += bytes;
-		gauge_add(&sh->stats.session_bytes, bytes);
-	} else {
-		o->bytes -= bytes;
-		gauge_remove(&sh->stats.session_bytes, bytes);
-	}
-	share_count(budget_share(sh->server, acc->e.hash),
-		more ? (int64_t)bytes : -(int64_t)bytes);
+	STAILQ_INSERT_TAIL(&o->queue, item, link);
+	if (o->next == NULL)
+		o->next = item;
+	o->waiting_bytes += bytes;
+	o->largest = MAX(o->largest, bytes);
+	gauge_add(&acc->e.shard->stats.session_bytes, bytes);
+	wire_count(item->wire, share_of(acc));
+	share_count(share_of(acc), (int64_t)(sizeof(*item) + item->n_to));
 }
 
+/* The next one that waits is written. */
+static void
+out_step(struct session_out *o)
+{
+	size_t bytes = out_item_bytes(o->next);
+
+	o->waiting_bytes -= bytes;
+	o->kept_bytes += bytes;
+	o->sent++;
+	o->next = STAILQ_NEXT(o->next, link);
+}
+
+/* NULL: there is none. */
 static struct out_item *
 out_pop(struct session_out *o, struct account *acc)
 {
 	struct out_item *item = STAILQ_FIRST(&o->queue);
+	size_t bytes;
 
 	if (item == NULL)
 		return NULL;
+	if (item == o->next)
+		out_step(o);
 	STAILQ_REMOVE_HEAD(&o->queue, link);
-	out_count(acc, o, item, false);
+	bytes = out_item_bytes(item);
+	o->kept_bytes -= bytes;
+	o->acked++;
+	if (STAILQ_EMPTY(&o->queue))
+		o->largest = 0;
+	gauge_remove(&acc->e.shard->stats.session_bytes, bytes);
+	share_count(share_of(acc), -(int64_t)(sizeof(*item) + item->n_to));
 	return item;
 }
 
@@ -107,13 +133,12 @@ out_item_to(const struct out_item *item)
 				 STR_NONE;
 }
 
-/* st, of which wire is the copy (a reference is taken), waits; to is shown, or
- * STR_NONE.  s is full. */
+/* st, of which wire is the copy (a reference is taken), waits for its turn, which
+ * may be at once; to is shown, or STR_NONE. */
 static void
 out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	struct str to)
 {
-	struct session_out *o = session_out_get(s);
 	struct out_item *item = xmalloc(sizeof(*item) + to.n);
 
 	session_flow_make_room(s);
@@ -125,16 +150,15 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	item->n_to = (uint16_t)to.n;
 	if (to.n != 0)
 		memcpy(item->to, to.p, to.n);
-	STAILQ_INSERT_TAIL(&o->queue, item, link);
-	out_count(s->account, o, item, true);
-	o->largest = MAX(o->largest, out_item_bytes(item));
+	out_append(s->out, s->account, item);
 	session_flow_waits(s, st, item);
+	session_out_run(s);
 }
 
 size_t
 session_queued(const struct session *s)
 {
-	size_t n = s->out != NULL ? s->out->bytes : 0;
+	size_t n = s->out != NULL ? s->out->waiting_bytes : 0;
 
 	if (s->stream != NULL && s->ops->queued != NULL)
 		n += s->ops->queued(s->stream);
@@ -163,6 +187,80 @@ session_out_awake(struct session *s)
 		shard_timer_cancel(session_shard(s), &s->out->sleep);
 }
 
+/* --- what is kept ---------------------------------------------------------------- */
+
+static void
+out_item_taken(struct out_item *item)
+{
+	item->wire->taken = true;
+	out_item_free(item);
+}
+
+void
+session_out_run(struct session *s)
+{
+	struct session_out *o = s->out;
+	struct out_item *item;
+
+	while (!s->full && (item = o->next) != NULL) {
+		session_flow_written(s, item);
+		out_step(o);
+		s->ops->write_wire(s->stream, item->wire, out_item_to(item));
+		if (!o->keeps)
+			out_item_taken(out_pop(o, s->account));
+	}
+}
+
+void
+session_out_rewind(struct session *s)
+{
+	struct session_out *o = session_out_get(s);
+
+	o->next = STAILQ_FIRST(&o->queue);
+	o->waiting_bytes += o->kept_bytes;
+	o->kept_bytes = 0;
+	o->sent = o->acked;
+}
+
+void
+session_keep_output(struct session *s, bool on)
+{
+	struct session_out *o = session_out_get(s);
+
+	ASSERT_OWNER(&s->account->e);
+	while (o->acked != o->sent)
+		out_item_taken(out_pop(o, s->account));
+	o->acked = o->sent = 0;
+	o->keeps = on;
+	session_out_settle(s);
+}
+
+bool
+session_acked(struct session *s, uint32_t h)
+{
+	struct session_out *o = s->out;
+
+	ASSERT_OWNER(&s->account->e);
+	/* both differences are modulo 2^32, and small (XEP-0198 §4) */
+	if (!session_keeps_output(s) || h - o->acked > o->sent - o->acked)
+		return false;
+	while (o->acked != h)
+		out_item_taken(out_pop(o, s->account));
+	return true;
+}
+
+bool
+session_keeps_output(const struct session *s)
+{
+	return s->out != NULL && s->out->keeps;
+}
+
+uint32_t
+session_unacked(const struct session *s)
+{
+	return s->out != NULL ? s->out->sent - s->out->acked : 0;
+}
+
 /* --- writing --------------------------------------------------------------------- */
 
 static inline bool
@@ -180,8 +278,15 @@ session_may_write(struct session *s, struct stanza *st)
 	return true;
 }
 
+/* Has what is written to go by the queue?  A session that is full has one. */
+static inline bool
+session_queues(const struct session *s)
+{
+	return s->out != NULL && (s->full || s->out->keeps);
+}
+
 static void
-session_keep(struct session *s, struct stanza *st, struct wire **copy_io)
+session_queue(struct session *s, struct stanza *st, struct wire **copy_io)
 {
 	if (*copy_io == NULL)
 		*copy_io = wire_new(st);
@@ -200,11 +305,11 @@ session_write_own(struct session *s, struct stanza *st)
 {
 	struct wire *copy = NULL;
 
-	if (!s->full) {
+	if (!session_queues(s)) {
 		s->ops->write(s->stream, st);
 		return;
 	}
-	session_keep(s, st, &copy);
+	session_queue(s, st, &copy);
 	wire_unref(copy);
 }
 
@@ -213,8 +318,8 @@ session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
 {
 	if (!session_may_write(s, st))
 		return false;
-	if (s->full) {
-		session_keep(s, st, copy_io);
+	if (session_queues(s)) {
+		session_queue(s, st, copy_io);
 		return false;
 	}
 	s->ops->write(s->stream, st);
@@ -235,7 +340,7 @@ session_write_stored(struct session *s, struct str text)
 {
 	struct wire *w;
 
-	if (s->state == SESSION_ENDING || s->full || has_watchers(s))
+	if (s->state == SESSION_ENDING || session_queues(s) || has_watchers(s))
 		return false;
 	w = wire_of_stored(text);
 	if (w == NULL)
@@ -254,26 +359,10 @@ session_write_shared(struct session *s, struct stanza *st,
 		return;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
-	if (s->full)
+	if (session_queues(s))
 		out_push(s, st, *wire_io, to);
 	else
 		s->ops->write_wire(s->stream, *wire_io, to);
-}
-
-void
-session_out_run(struct session *s)
-{
-	struct session_out *o = session_out_get(s);
-	struct out_item *item;
-
-	while (!s->full && (item = out_pop(o, s->account)) != NULL) {
-		session_flow_written(s, item);
-		item->wire->taken = true;
-		s->ops->write_wire(s->stream, item->wire, out_item_to(item));
-		out_item_free(item);
-	}
-	if (!s->full)
-		o->largest = 0;
 }
 
 /* --- the end ---------------------------------------------------------------------- */

@@ -2,12 +2,25 @@
  * session_out.h - what a session has for its client: written at once, or, while
  * the client does not keep up, kept as wires that wait in order.
  *
- * A session whose client keeps up has none of this, and costs a pointer.  When it
- * ends, what the client has not taken finds another place.
+ * A session whose client keeps up has none of this, and costs a pointer; but when
+ * somebody has asked for it (session_keep_output()), every stanza stays until the
+ * client has acknowledged it:
+ *
+ *            acked                   sent
+ *              |  written, and kept   |   waits
+ *              v                      v
+ *     dropped  | 6 | 7 | 8 | 9 | 10 | 11 | 12 | 13      numbers of stanzas
+ *                    ^                 ^
+ *      session_acked(7) drops          next: session_out_run() goes on here;
+ *      up to there                     after session_attach(), with the first
+ *
+ * When the session ends, what the client has not taken, or not acknowledged,
+ * finds another place.
  */
 #ifndef ACCOUNT_SESSION_OUT_H
 #define ACCOUNT_SESSION_OUT_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/queue.h>
@@ -21,7 +34,7 @@ struct session;
 struct session_flow;
 struct wire;
 
-/* A stanza that waits. */
+/* A stanza that waits, or is kept. */
 struct out_item {
 	STAILQ_ENTRY(out_item) link;
 	struct wire *wire; /* reference */
@@ -33,9 +46,14 @@ struct out_item {
 };
 
 struct session_out {
-	STAILQ_HEAD(, out_item) queue;
-	size_t bytes;   /* of it */
-	size_t largest; /* of what has waited */
+	STAILQ_HEAD(, out_item) queue; /* first those that were written */
+	struct out_item *next; /* the first that waits; NULL: none does */
+	size_t waiting_bytes;
+	size_t kept_bytes; /* of those that were written */
+	size_t largest;    /* of what has waited */
+	uint32_t sent;     /* number of the last that was written (XEP-0198 §4) */
+	uint32_t acked;    /* of the last that was acknowledged */
+	bool keeps;        /* what is written; else it is gone */
 	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
 	struct timer sleep; /* set while it is asleep: then it ends */
@@ -51,6 +69,8 @@ struct session_out *session_out_get(struct session *s);
 void session_out_settle(struct session *s);
 /* Writes what waits, in order, until the stream is full again. */
 void session_out_run(struct session *s);
+/* Another stream: what is kept is to be written again. */
+void session_out_rewind(struct session *s);
 size_t out_item_bytes(const struct out_item *item);
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */

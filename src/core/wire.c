@@ -12,6 +12,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "base/share.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
@@ -34,6 +35,7 @@ wire_alloc(size_t n, size_t to_at)
 	struct wire *w = xmalloc(sizeof(*w) + n);
 
 	memuse_add(MEMUSE_WIRE, w);
+	w->share = NULL;
 	w->refs = 1;
 	w->taken = false;
 	w->n = (uint32_t)n;
@@ -84,8 +86,18 @@ wire_unref(struct wire *w)
 {
 	if (w == NULL || --w->refs != 0)
 		return;
+	share_count(w->share, -(int64_t)wire_bytes(w));
 	memuse_remove(MEMUSE_WIRE, w);
 	free(w);
+}
+
+void
+wire_count(struct wire *w, struct share *share)
+{
+	if (w->share != NULL)
+		return;
+	w->share = share;
+	share_count(share, (int64_t)wire_bytes(w));
 }
 
 void

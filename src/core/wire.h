@@ -13,9 +13,11 @@
 #include "base/str.h"
 
 struct buf;
+struct share;
 struct stanza;
 
 struct wire {
+	struct share *share; /* in which it counts; may be NULL */
 	uint32_t refs : 31;
 	uint32_t taken : 1; /* a message that one of several sessions has got */
 	uint32_t to_at; /* where ` to="..."` belongs */
@@ -31,6 +33,15 @@ struct wire *wire_of_stored(struct str text);
 struct wire *wire_ref(struct wire *w);
 /* Copes with NULL. */
 void wire_unref(struct wire *w);
+/* Somebody keeps it: it counts in share, in full and once, that of the first who
+ * does, until it is freed. */
+void wire_count(struct wire *w, struct share *share);
+/* Bytes it holds in memory. */
+static inline size_t
+wire_bytes(const struct wire *w)
+{
+	return sizeof(*w) + w->n;
+}
 /* Appends the stanza with to (prepared; STR_NONE: without). */
 void wire_write(const struct wire *w, struct str to, struct buf *out);
 /* The stanza again, owned by the caller: for the rare case that somebody has to

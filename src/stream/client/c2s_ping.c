@@ -54,6 +54,11 @@ c2s_ping(struct c2s *c)
 		c2s_seen(c);
 		return;
 	}
+	/* who may come back must not take it for a goodbye */
+	if (c->pinged && session_keeps_output(c->session)) {
+		c2s_cut(c, "does not answer");
+		return;
+	}
 	if (c->pinged) {
 		c2s_end(c, STREAM_CONNECTION_TIMEOUT, NULL);
 		return;
