@@ -130,7 +130,7 @@ void
 cli_local_describe(json_t *commands)
 {
 	for (const struct command *c = table; c->name != NULL; c++)
-		json_array_append_new(commands, ctl_json_help(c));
+		json_array_append_new(commands, ctl_json_help(c, NULL));
 }
 
 static int

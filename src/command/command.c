@@ -63,6 +63,20 @@ command_text(struct command_call *call, const char *fmt, ...)
 	free(text);
 }
 
+/* What may hold a secret, in the arena of the call. */
+static void
+command_wipe(struct command_call *call)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		struct str value = call->values[i];
+
+		if (value.p != NULL && command_arg_is_secret(&arg[i]))
+			explicit_bzero((void *)(uintptr_t)value.p, value.n);
+	}
+}
+
 void
 command_done(struct command_call *call)
 {
@@ -74,6 +88,9 @@ command_fail(struct command_call *call, const struct err *err)
 {
 	struct module_entry *entry = call->entry;
 
+	if (err != NULL && !call->check_only)
+		command_log_failure(call, err);
+	command_wipe(call);
 	call->finish(call, err);
 	if (entry != NULL)
 		module_release(entry);
@@ -260,13 +277,15 @@ command_find(struct server *srv, struct str name)
 }
 
 void
-command_each(struct server *srv,
+command_each(struct server *srv, const struct command_caller *caller,
 	void (*fn)(void *arg, const struct command *c), void *arg)
 {
 	struct listing l = command_list(srv->commands);
 
-	for (size_t i = 0; i < l.n; i++)
-		fn(arg, l.p[i]);
+	for (size_t i = 0; i < l.n; i++) {
+		if (command_may(srv->newest, l.p[i], caller, NULL, NULL))
+			fn(arg, l.p[i]);
+	}
 	vec_done(&l);
 }
 
@@ -282,22 +301,35 @@ command_may_lack(const struct command_call *call, const struct command_arg *arg)
 }
 
 static bool
-command_check(struct command_call *call, struct err *err)
+command_is_whole(struct command_call *call, struct err *err)
 {
 	const struct command_arg *arg = call->command->args;
 
 	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
-		if (call->values[i].p != NULL) {
-			if (!command_prepare(call, &arg[i], &call->values[i],
-				    err))
-				return false;
-		} else if (!command_may_lack(call, &arg[i])) {
+		if (call->values[i].p == NULL &&
+			!command_may_lack(call, &arg[i]))
 			return err_set(err, ERR_INVALID, "%s is missing",
 				arg[i].name);
-		}
 	}
-	return call->command->check == NULL ||
-		call->command->check(call, err);
+	return true;
+}
+
+/* Who may is decided of what was named, so that is prepared first. */
+static bool
+command_check(struct command_call *call, struct err *err)
+{
+	const struct command *c = call->command;
+
+	for (size_t i = 0; c->args != NULL && c->args[i].name != NULL; i++) {
+		if (call->values[i].p != NULL &&
+			!command_prepare(call, &c->args[i], &call->values[i],
+				err))
+			return false;
+	}
+	return command_may(call->server->newest, c, &call->caller,
+		       call->values, err) &&
+		command_is_whole(call, err) &&
+		(c->check == NULL || c->check(call, err));
 }
 
 void
@@ -308,6 +340,8 @@ command_run(struct command_call *call)
 	call->entry = command_entry(call->server->commands, call->command);
 	if (call->entry != NULL)
 		module_entry_hold(call->entry);
+	if (!call->check_only)
+		command_log(call);
 	if (!command_check(call, &err))
 		command_fail(call, &err);
 	else if (call->check_only)

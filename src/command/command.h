@@ -1,8 +1,9 @@
 /*
  * command.h - administrative actions: defined once, in the module or file they
- * belong to, and offered by the control program (later by ad-hoc commands and
- * over HTTP).
+ * belong to, and called through doors, of which the control socket is one.
  *
+ * Who calls is known to each call, and a command's row says who may: one
+ * function decides for all doors (command_may), before check() and run().
  * Commands run on shard 0, and answer there, at once or later.
  */
 #ifndef COMMAND_COMMAND_H
@@ -11,8 +12,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "base/str.h"
+#include "xmpp/jid.h"
 
 struct arena;
 struct command_call;
@@ -20,6 +23,32 @@ struct err;
 struct module_entry;
 struct server;
 struct shard;
+struct snapshot;
+
+/* As whom somebody calls, and who may: bits. */
+enum command_by {
+	BY_OPERATOR = 1,   /* of the whole server; names what he likes */
+	BY_HOST_ADMIN = 2, /* of one host: names addresses and domains of it, at
+			    * least one, and nothing of any other */
+	BY_ACCOUNT = 4,    /* who owns an account: names that, and no other */
+};
+
+/* A surface through which commands are called; static. */
+struct command_door {
+	const char *name; /* for the log, such as "control" */
+	bool is_local;    /* who calls sits at this machine: operators may name
+			   * files */
+};
+
+/* Who calls: owned by the door, valid as long as the call. */
+struct command_caller {
+	const struct command_door *door;
+	unsigned as;        /* of enum command_by */
+	struct jid account; /* bare; not set: a user of the system */
+	uid_t uid;          /* of the system, where account is not set */
+	const char *user;   /* the name of uid; NULL: not known */
+	struct str host;    /* prepared; whose administrator it is, or STR_NONE */
+};
 
 enum command_arg_type {
 	ARG_TEXT,
@@ -28,9 +57,12 @@ enum command_arg_type {
 	ARG_INT,
 	ARG_SWITCH, /* --name without a value: "yes" */
 	ARG_SECRET, /* never by necessity on the command line: the surface prompts
-		     * for it, or reads it from standard input */
-	ARG_PATH,   /* made absolute by the surface */
-	ARG_FILE,   /* the surface reads the file; the command gets its content */
+		     * for it, or reads it from standard input.  Never shown, nor
+		     * logged; overwritten when the call is over */
+	ARG_PATH,   /* made absolute by the surface.  For operators at a local
+		     * door alone, and so is ARG_FILE */
+	ARG_FILE,   /* the surface reads the file; the command gets its content,
+		     * which may hold secrets */
 	ARG_CONFIRM, /* a switch without which nothing is done: the surface asks
 		      * whoever sits there, and sets it */
 };
@@ -41,6 +73,7 @@ struct command_arg {
 	bool optional;
 	bool option; /* --name VALUE, not by position */
 	const char *help;
+	bool unlogged; /* a text for people: the log says that there was one */
 };
 
 /* A table of them ends with { .name = NULL }. */
@@ -53,6 +86,7 @@ struct command {
 	/* Whether it could run with what was given, secrets apart, so that
 	 * nobody is asked for one in vain.  False with err; may be NULL. */
 	bool (*check)(struct command_call *call, struct err *err);
+	unsigned may; /* who calls it: of enum command_by; 0: operators */
 };
 
 /* One call, owned by the surface; valid until command_done or command_fail. */
@@ -60,9 +94,10 @@ struct command_call {
 	struct server *server;
 	struct shard *shard; /* shard 0 */
 	const struct command *command;
+	struct command_caller caller;
 	struct arena *arena;
-	struct str *values; /* one for each row of command->args; STR_NONE: not
-			     * given */
+	struct str *values; /* one for each row of command->args, in the arena;
+			     * STR_NONE: not given */
 	void *state;        /* the command's own, while it runs */
 	bool check_only;    /* it is not run */
 	struct module_entry *entry; /* keeps its module loaded, while it runs */
@@ -100,10 +135,23 @@ void command_fail(struct command_call *call, const struct err *err);
 void command_register(struct server *srv, const struct command *table);
 /* Finds a command among the house's own and those of loaded modules. */
 const struct command *command_find(struct server *srv, struct str name);
-/* Every command, sorted by name. */
-void command_each(struct server *srv,
+/* Every command that caller may call, sorted by name. */
+void command_each(struct server *srv, const struct command_caller *caller,
 	void (*fn)(void *arg, const struct command *c), void *arg);
-/* Checks values against the table (prepares addresses), then runs. */
+/* Checks values against the table (prepares addresses), and whether who calls
+ * may; then runs. */
 void command_run(struct command_call *call);
+
+/* --- shard 0: who may (command_caller.c) --------------------------------- */
+
+/* May caller call command with values (prepared, one for each of its
+ * arguments)?  With values NULL: with any at all.  False with err, which says
+ * for whom it is, or what is missing or not his. */
+bool command_may(const struct snapshot *snap, const struct command *command,
+	const struct command_caller *caller, const struct str *values,
+	struct err *err);
+/* May he give arg, a row of command's arguments? */
+bool command_may_give(const struct command *command,
+	const struct command_caller *caller, const struct command_arg *arg);
 
 #endif

@@ -326,16 +326,20 @@ static const struct command_arg users_args[] = {
 	{ .name = NULL },
 };
 
+/* An account changes its own password, and removes itself, by what has options
+ * that say whether it may (XEP-0077). */
 const struct command command_accounts[] = {
 	{ "adduser", "create an account",
 		"Each line of a batch file is an address, a blank, and a password or SCRAM verifiers in the form SCRAM-SHA-256$iterations:salt$stored-key:server-key, several separated by blanks. Accounts that cannot be created are listed with the reason; the others are created all the same.",
-		adduser_args, adduser_run, adduser_check },
+		adduser_args, adduser_run, adduser_check,
+		BY_OPERATOR | BY_HOST_ADMIN },
 	{ "deluser", "remove an account and all that it stored",
 		"Its sessions are closed, and its contacts are told.", jid_args,
-		deluser_run, account_check },
+		deluser_run, account_check, BY_OPERATOR | BY_HOST_ADMIN },
 	{ "passwd", "set the password of an account",
 		"All sessions of the account are closed.", passwd_args,
-		passwd_run, account_check },
-	{ "users", "list accounts", NULL, users_args, users_run, users_check },
+		passwd_run, account_check, BY_OPERATOR | BY_HOST_ADMIN },
+	{ "users", "list accounts", NULL, users_args, users_run, users_check,
+		BY_OPERATOR | BY_HOST_ADMIN },
 	{ .name = NULL },
 };

@@ -234,7 +234,7 @@ static const struct command_arg kick_args[] = {
 	{ "jid", ARG_JID,
 		.help = "an account, or one session with its resource" },
 	{ "text", ARG_TEXT, .optional = true, .option = true,
-		.help = "what the user is told" },
+		.help = "what the user is told", .unlogged = true },
 	{ .name = NULL },
 };
 
@@ -247,11 +247,13 @@ static const struct command_arg trace_args[] = {
 const struct command command_sessions[] = {
 	{ "kick", "close the sessions of a user",
 		"The stream ends with <policy-violation/>; nothing keeps the user from coming back.",
-		kick_args, kick_run, account_check },
+		kick_args, kick_run, account_check,
+		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "sessions", "list who is connected", NULL, sessions_args,
-		sessions_run, jid_check },
+		sessions_run, jid_check,
+		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "trace", "write the stanzas of an account to the log",
 		"All text in them is replaced by its length. It ends when the account leaves memory, some time after its last session.",
-		trace_args, trace_run, trace_check },
+		trace_args, trace_run, trace_check, BY_OPERATOR },
 	{ .name = NULL },
 };

@@ -409,7 +409,7 @@ static const struct command_arg stats_args[] = {
 const struct command command_stats[] = {
 	{ "stats", "show counters since the start",
 		"Stanzas, logins, queues, storage, memory and processor time. sessions, streams, entities and what is queued or waiting are of this moment; _highest is the most of it at once since the start, on one shard; _minute is of the last minute. cpu_ms is the processor time of shards: with --rates, 1000 keep one processor busy. write_bytes is what the network has yet to take at the end of a turn, session_bytes waits behind it for clients that do not keep up, line_bytes waits behind a change that is not on disk yet, inbox_bytes for an account that is being loaded. store_batch counts the transactions in one commit, store_outages how often the disk ceased to take writes, store_refused the writes that were refused because of that. Of memory, tls is estimated from one connection in eight; arenas are stanzas and other short-lived trees; other is all that has no row: programs and libraries, the database's cache, buffers, what is free.",
-		stats_args, .run = stats_run },
+		stats_args, .run = stats_run, .may = BY_OPERATOR },
 	{ "status", "show that the server runs, and since when",
 		"expires_first is the host whose certificate ends first, "
 		"expires_days the whole days until then. waiting_bytes is what "
@@ -418,6 +418,6 @@ const struct command command_stats[] = {
 		"then refused_why tells the reason, refused_s since how many "
 		"seconds, and refused how many; the exit status is 0, "
 		"as the server runs.",
-		NULL, .run = status_run },
+		NULL, .run = status_run, .may = BY_OPERATOR },
 	{ .name = NULL },
 };

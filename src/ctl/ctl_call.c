@@ -10,24 +10,24 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
-#include "base/buf.h"
 #include "base/err.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "core/shard.h"
 #include "ctl/ctl_int.h"
 #include "ctl/ctl_json.h"
+#include "ctl/ctl_socket.h"
 
 struct ctl_call {
 	struct command_call call; /* first */
 	struct ctl_client *client; /* NULL: gone */
 	json_t *row;               /* the one that is being filled */
-	size_t n_values;
-	uid_t uid; /* of who called */
 };
 
-/* Bytes of a value that are shown in the log. */
-#define VALUE_LOGGED ((size_t)256)
+/* The operating system has said who may connect. */
+static const struct command_door control_door = {
+	.name = "control",
+	.is_local = true,
+};
 
 static struct ctl_call *
 call_of(struct command_call *call)
@@ -78,24 +78,6 @@ on_call_text(struct command_call *call, struct str text)
 			json_pack("{s:o}", "text", ctl_json_text(text)));
 }
 
-/* Texts of the request lie in the call's arena: files may hold secrets too. */
-static void
-call_free(struct ctl_call *cc)
-{
-	const struct command_arg *arg = cc->call.command->args;
-
-	for (size_t i = 0; i < cc->n_values; i++) {
-		enum command_arg_type type = arg[i].type;
-
-		if (cc->call.values[i].p != NULL &&
-			(type == ARG_SECRET || type == ARG_FILE))
-			explicit_bzero((void *)(uintptr_t)cc->call.values[i].p,
-				cc->call.values[i].n);
-	}
-	arena_free(cc->call.arena);
-	free(cc);
-}
-
 static void
 on_call_finish(struct command_call *call, const struct err *err)
 {
@@ -103,11 +85,8 @@ on_call_finish(struct command_call *call, const struct err *err)
 	struct ctl_client *client = cc->client;
 
 	call_flush(cc);
-	if (err != NULL && !call->check_only)
-		log_info(LOG_CTL, LOG_NOBODY,
-			"command failed command=\"%s\" uid=%u reason=\"%s\"",
-			call->command->name, (unsigned)cc->uid, err->text);
-	call_free(cc);
+	arena_free(call->arena);
+	free(cc);
 	if (client == NULL)
 		return;
 	ctl_client_send(client, ctl_json_end(err));
@@ -117,11 +96,24 @@ on_call_finish(struct command_call *call, const struct err *err)
 
 /* --- starting ----------------------------------------------------------- */
 
+static struct command_caller
+call_caller(const struct ctl_client *c)
+{
+	return (struct command_caller){
+		.door = &control_door,
+		.as = BY_OPERATOR,
+		.uid = c->uid,
+		.user = ctl_user_name(c->ctl, c->uid),
+	};
+}
+
 static void
 on_help(void *arg, const struct command *command)
 {
+	struct command_caller caller = call_caller(arg);
+
 	ctl_client_send(arg,
-		json_pack("{s:o}", "row", ctl_json_help(command)));
+		json_pack("{s:o}", "row", ctl_json_help(command, &caller)));
 }
 
 static struct ctl_call *
@@ -129,15 +121,16 @@ call_new(struct ctl_client *c, const struct command *command)
 {
 	struct ctl_call *cc = xcalloc(1, sizeof(*cc));
 	const struct command_arg *arg = command->args;
+	size_t n = 0;
 
-	for (; arg != NULL && arg->name != NULL; arg++)
-		cc->n_values++;
+	while (arg != NULL && arg[n].name != NULL)
+		n++;
 	cc->client = c;
-	cc->uid = c->uid;
 	cc->call = (struct command_call){
 		.server = c->ctl->server,
 		.shard = c->ctl->server->shards[0],
 		.command = command,
+		.caller = call_caller(c),
 		.arena = arena_new(),
 		.row = on_call_row,
 		.field = on_call_field,
@@ -145,46 +138,8 @@ call_new(struct ctl_client *c, const struct command *command)
 		.finish = on_call_finish,
 	};
 	cc->call.values = arena_zalloc(cc->call.arena,
-		(cc->n_values + 1) * sizeof(struct str));
+		(n + 1) * sizeof(struct str));
 	return cc;
-}
-
-/* As the log writes what stands in quotes. */
-static void
-value_add(struct buf *text, struct str value)
-{
-	for (size_t i = 0; i < MIN(value.n, VALUE_LOGGED); i++) {
-		if (value.p[i] == '"' || value.p[i] == '\\')
-			buf_add_c(text, "\\");
-		buf_add(text, &value.p[i], 1);
-	}
-}
-
-/* Who, what, on whom: values stand in the log, but for secrets and files, which
- * may hold some. */
-static void
-call_log(const struct ctl_call *cc)
-{
-	const struct command *command = cc->call.command;
-	struct buf text = BUF_INIT;
-
-	for (size_t i = 0; i < cc->n_values; i++) {
-		const struct command_arg *arg = &command->args[i];
-		struct str value = cc->call.values[i];
-
-		if (value.p == NULL)
-			continue;
-		if (arg->type == ARG_SECRET || arg->type == ARG_FILE) {
-			buf_printf(&text, " %s=...", arg->name);
-			continue;
-		}
-		buf_printf(&text, " %s=\"", arg->name);
-		value_add(&text, value);
-		buf_add_c(&text, "\"");
-	}
-	log_info(LOG_CTL, LOG_NOBODY, "command command=\"%s\" uid=%u%s",
-		command->name, (unsigned)cc->uid, buf_c(&text));
-	buf_done(&text);
 }
 
 static void
@@ -200,8 +155,6 @@ call_run(struct ctl_client *c, const struct command *command,
 	cc->call.check_only = json_is_true(json_object_get(request, "check"));
 	ok = ctl_json_values(args, command, cc->call.arena, cc->call.values,
 		&err);
-	if (!cc->call.check_only)
-		call_log(cc);
 	if (ok)
 		command_run(&cc->call);
 	else
@@ -213,6 +166,7 @@ ctl_call_start(struct ctl_client *c, struct str line)
 {
 	struct err err = ERR_INIT;
 	json_t *o = ctl_json_request(line, &err);
+	struct command_caller caller = call_caller(c);
 	const struct command *command;
 	struct str name;
 
@@ -223,7 +177,7 @@ ctl_call_start(struct ctl_client *c, struct str line)
 	name = str_c(json_string_value(json_object_get(o, "command")));
 	command = command_find(c->ctl->server, name);
 	if (str_is(name, "help")) {
-		command_each(c->ctl->server, on_help, c);
+		command_each(c->ctl->server, &caller, on_help, c);
 		ctl_client_send(c, ctl_json_end(NULL));
 	} else if (command == NULL) {
 		err_set(&err, ERR_MISSING, "there is no command \"%.*s\"",

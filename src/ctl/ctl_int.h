@@ -16,6 +16,7 @@
 #include "base/buf.h"
 #include "base/str.h"
 #include "base/timer.h"
+#include "base/vec.h"
 #include "command/command.h"
 
 struct ctl_call;
@@ -44,6 +45,12 @@ struct ctl_client {
 	bool broken;   /* is closed as soon as the loop comes by */
 };
 
+/* Whom the socket is for, as far as they were known at the start. */
+struct ctl_user {
+	uid_t uid;
+	char *name;
+};
+
 struct ctl {
 	LIST_HEAD(, ctl_client) clients;
 	struct server *server;
@@ -53,6 +60,7 @@ struct ctl {
 	dev_t dev; /* of the socket's file, so that only ours is removed */
 	ino_t ino;
 	gid_t group;
+	struct VEC(struct ctl_user) users;
 	size_t n_clients;
 	int fd;
 	int stopped[2]; /* a pipe: shard 0 tells the main thread */

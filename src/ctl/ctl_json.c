@@ -199,19 +199,25 @@ ctl_json_field(json_t *row, const char *name, struct str text, bool is_number)
 		json_object_set_new(row, name, ctl_json_text(text));
 }
 
+static json_t *
+arg_help(const struct command_arg *arg)
+{
+	return json_pack("{s:s, s:s, s:b, s:b, s:s}", "name", arg->name, "type",
+		ctl_arg_name(arg->type), "optional", arg->optional, "option",
+		arg->option, "help", arg->help != NULL ? arg->help : "");
+}
+
 json_t *
-ctl_json_help(const struct command *command)
+ctl_json_help(const struct command *command,
+	const struct command_caller *caller)
 {
 	const struct command_arg *arg = command->args;
 	json_t *args = json_array();
 
-	for (; arg != NULL && arg->name != NULL; arg++)
-		json_array_append_new(args,
-			json_pack("{s:s, s:s, s:b, s:b, s:s}", "name",
-				arg->name, "type", ctl_arg_name(arg->type),
-				"optional", arg->optional, "option",
-				arg->option, "help",
-				arg->help != NULL ? arg->help : ""));
+	for (; arg != NULL && arg->name != NULL; arg++) {
+		if (caller == NULL || command_may_give(command, caller, arg))
+			json_array_append_new(args, arg_help(arg));
+	}
 	return json_pack("{s:s, s:s, s:s, s:b, s:o}", "name", command->name,
 		"summary", command->summary, "help",
 		command->help != NULL ? command->help : "", "checks",

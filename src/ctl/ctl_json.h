@@ -9,8 +9,8 @@
  * With "check": true a command that "checks" is not run: the answer says whether
  * it could be, with secrets still to come.
  *
- * {"command": "help"} is answered with a row for each command, as ctl_json_help
- * makes it.  Any thread; pure functions.
+ * {"command": "help"} is answered with a row for each command that who asks may
+ * call, as ctl_json_help makes it.  Any thread; pure functions.
  */
 #ifndef CTL_CTL_JSON_H
 #define CTL_CTL_JSON_H
@@ -50,8 +50,10 @@ void ctl_json_wipe(json_t *o);
 json_t *ctl_json_text(struct str text);
 void ctl_json_field(json_t *row, const char *name, struct str text,
 	bool is_number);
-/* {"name": ..., "summary": ..., "help": ..., "checks": ..., "args": [ ... ]} */
-json_t *ctl_json_help(const struct command *command);
+/* {"name": ..., "summary": ..., "help": ..., "checks": ..., "args": [ ... ]}
+ * with those arguments that caller may give; NULL: with all. */
+json_t *ctl_json_help(const struct command *command,
+	const struct command_caller *caller);
 /* {"done": true}, or the error. */
 json_t *ctl_json_end(const struct err *err);
 /* Appends o (taken) and the end of the line. */

@@ -1,7 +1,8 @@
 /*
  * ctl_socket.c - the file of the control socket.
  *
- * Start-up and stop, on the main thread.
+ * Start-up and stop, on the main thread.  Names of users are looked up then, for
+ * that could wait for the network, and a shard must not.
  */
 #include "config.h"
 
@@ -66,6 +67,28 @@ socket_clear(const struct sockaddr_un *sa, struct err *err)
 	return true;
 }
 
+/* --- users -------------------------------------------------------------- */
+
+static void
+users_add(struct ctl *ctl, const struct passwd *pw)
+{
+	if (pw != NULL && ctl_user_name(ctl, pw->pw_uid) == NULL)
+		*vec_push(&ctl->users) = (struct ctl_user){ pw->pw_uid,
+			xstrdup(pw->pw_name) };
+}
+
+const char *
+ctl_user_name(const struct ctl *ctl, uid_t uid)
+{
+	for (uint32_t i = 0; i < ctl->users.n; i++) {
+		if (ctl->users.p[i].uid == uid)
+			return ctl->users.p[i].name;
+	}
+	return NULL;
+}
+
+/* --- the socket --------------------------------------------------------- */
+
 static bool
 socket_group(struct ctl *ctl, const char *name, struct err *err)
 {
@@ -79,6 +102,8 @@ socket_group(struct ctl *ctl, const char *name, struct err *err)
 			"control: there is no group \"%s\"", name);
 	ctl->group = gr->gr_gid;
 	ctl->has_group = true;
+	for (char **member = gr->gr_mem; *member != NULL; member++)
+		users_add(ctl, getpwnam(*member));
 	return true;
 }
 
@@ -93,10 +118,13 @@ socket_protect(struct ctl *ctl, const struct config_server *conf,
 	gid_t gid = ctl->has_group ? ctl->group : (gid_t)-1;
 	struct stat st;
 
+	users_add(ctl, getpwuid(0));
+	users_add(ctl, getpwuid(geteuid()));
 	if (geteuid() == 0 && conf->user != NULL)
 		pw = getpwnam(conf->user);
 	if (pw != NULL)
 		uid = pw->pw_uid;
+	users_add(ctl, pw);
 	if (lchown(ctl->path, uid, gid) == -1 && errno == EPERM &&
 		ctl->has_group)
 		return err_set(err, ERR_REFUSED,
@@ -159,4 +187,7 @@ ctl_socket_close(struct ctl *ctl)
 		st.st_ino == ctl->ino)
 		unlink(ctl->path);
 	free(ctl->path);
+	for (uint32_t i = 0; i < ctl->users.n; i++)
+		free(ctl->users.p[i].name);
+	vec_done(&ctl->users);
 }

@@ -6,6 +6,7 @@ import hmac
 import json
 import os
 import pty
+import pwd
 import re
 import select
 import socket
@@ -424,7 +425,7 @@ def test_who_sits_there_is_asked_before_all_are_sent_away(own_server):
         os.write(fd, answer)
         assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == code
         os.close(fd)
-    server.process.wait_line('command="drain" uid=')
+    server.process.wait_line('command="drain" door=control uid=')
     assert sum('command="drain"' in line
                for line in server.process.lines) == 1
 
@@ -445,16 +446,18 @@ def test_commands_are_logged_with_who_and_on_whom(own_server, tmp_path):
     server.ctl("adduser", jid, stdin="open-sesame-1\n")
     server.ctl("adduser", "--batch", "-",
                stdin="juliet@%s open-sesame-2\n" % server.domain)
-    server.ctl("kick", jid, ok=False)
+    server.ctl("kick", jid, "--text", "a word in your ear", ok=False)
     server.ctl("modules", "unload", "ping")
-    uid = os.getuid()
-    for line in ('command="adduser" uid=%d jid="%s" password=...' % (uid, jid),
-                 'command="adduser" uid=%d batch=...' % uid,
-                 'command="kick" uid=%d jid="%s"' % (uid, jid),
-                 'failed command="kick" uid=%d reason=' % uid,
-                 'command="modules unload" uid=%d name="ping"' % uid):
+    who = 'door=control uid=%d user="%s"' % (
+        os.getuid(), pwd.getpwuid(os.getuid()).pw_name)
+    for line in ('command="adduser" %s jid="%s" password=...' % (who, jid),
+                 'command="adduser" %s batch=...' % who,
+                 'command="kick" %s jid="%s" text=...' % (who, jid),
+                 'failed command="kick" %s reason=' % who,
+                 'command="modules unload" %s name="ping"' % who):
         server.process.wait_line(re.escape(line))
-    assert "open-sesame" not in "".join(server.process.lines)
+    said = "".join(server.process.lines)
+    assert "open-sesame" not in said and "in your ear" not in said
 
 
 # --- the protocol ------------------------------------------------------------------

@@ -43,14 +43,14 @@ run_clock(struct command_call *call)
 }
 
 static const struct command_arg clock_args[] = {
-	{ "action", ARG_TEXT, false, false, "advance" },
-	{ "duration", ARG_TEXT, false, false, "how far, such as 30s" },
-	{ NULL, ARG_TEXT, false, false, NULL },
+	{ "action", ARG_TEXT, .help = "advance" },
+	{ "duration", ARG_TEXT, .help = "how far, such as 30s" },
+	{ .name = NULL },
 };
 
 static const struct command clock_commands[] = {
 	{ "clock", "move the clock of the server forwards", NULL, clock_args,
-		.run = run_clock },
+		.run = run_clock, .may = BY_OPERATOR },
 	{ .name = NULL },
 };
 

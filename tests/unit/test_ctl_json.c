@@ -167,7 +167,7 @@ TEST(the_end_names_the_error_and_its_kind)
 
 TEST(the_help_of_a_command_holds_its_arguments)
 {
-	json_t *o = ctl_json_help(&say);
+	json_t *o = ctl_json_help(&say, NULL);
 	const json_t *loud =
 		json_array_get(json_object_get(o, "args"), 1);
 	enum command_arg_type type;
@@ -179,6 +179,31 @@ TEST(the_help_of_a_command_holds_its_arguments)
 	CHECK(type == ARG_SWITCH);
 	CHECK(!ctl_arg_parse("nothing", &type));
 	json_decref(o);
+}
+
+TEST(the_help_leaves_out_what_cannot_be_given)
+{
+	static const struct command_arg args[] = {
+		{ "file", ARG_FILE, .optional = true, .option = true },
+		{ "jid", ARG_JID, .help = "" },
+		{ .name = NULL },
+	};
+	static const struct command add = { "add", "", NULL, args,
+		.run = NULL };
+	static const struct command_door doors[] = {
+		{ .name = "far" },
+		{ .name = "near", .is_local = true },
+	};
+
+	for (size_t i = 0; i < COUNT(doors); i++) {
+		struct command_caller caller = { .door = &doors[i],
+			.as = BY_OPERATOR };
+		json_t *o = ctl_json_help(&add, &caller);
+
+		TEST_CASE(doors[i].name);
+		CHECK_INT(json_array_size(json_object_get(o, "args")), 1 + i);
+		json_decref(o);
+	}
 }
 
 TEST_MAIN

@@ -79,6 +79,6 @@ static const struct command_arg drain_args[] = {
 const struct command c2s_commands[] = {
 	{ "drain", "send all clients to another server",
 		"Streams that have logged in end with <see-other-host/>; new ones are accepted as before. Whoever sits at the terminal is asked first; a script says --yes.",
-		drain_args, drain_run, drain_check },
+		drain_args, drain_run, drain_check, BY_OPERATOR },
 	{ .name = NULL },
 };
