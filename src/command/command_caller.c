@@ -173,15 +173,12 @@ command_may_as(const struct snapshot *snap, const struct command *command,
 	bool named = as == BY_OPERATOR;
 
 	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
-		bool given = values != NULL ? values[i].p != NULL :
-					      !arg[i].optional;
+		bool given = values != NULL && values[i].p != NULL;
 		bool barred = arg_is_barred(caller, as, &arg[i]);
 
-		if (given &&
-			(barred ||
-				(values != NULL &&
-					!value_is_his(snap, caller, as,
-						&arg[i], values[i]))))
+		if (barred ? given || !arg[i].optional :
+			     given && !value_is_his(snap, caller, as, &arg[i],
+					      values[i]))
 			return arg_refuse(caller, as, &arg[i], barred, err);
 		if (barred || !arg_names_somebody(&arg[i]))
 			continue;

@@ -156,18 +156,6 @@ check_offer(struct house *h, char who, const struct command_door *door)
 	CHECK_INT(o.n, n);
 }
 
-TEST(a_door_offers_what_may_be_called)
-{
-	struct house h;
-
-	house_init(&h);
-	for (const char *who = "OHABN"; *who != '\0'; who++) {
-		check_offer(&h, *who, &here);
-		check_offer(&h, *who, &there);
-	}
-	house_done(&h);
-}
-
 /* --- calls -------------------------------------------------------------- */
 
 struct outcome {
@@ -234,6 +222,40 @@ call(struct house *h, struct outcome *o, const char *name,
 	CHECK_INT(o->run, o->checked);
 	CHECK_INT(o->run, o->err.code == ERR_NONE);
 	arena_free(a);
+}
+
+TEST(a_door_offers_what_may_be_called)
+{
+	struct house h;
+
+	house_init(&h);
+	for (const char *who = "OHABN"; *who != '\0'; who++) {
+		check_offer(&h, *who, &here);
+		check_offer(&h, *who, &there);
+	}
+	house_done(&h);
+}
+
+/* Whom a door does not offer a command does not get it by its name. */
+TEST(what_is_not_offered_is_refused)
+{
+	static const char *const none[1][2] = { { NULL, NULL } };
+	struct house h;
+	struct outcome o;
+
+	house_init(&h);
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		TEST_CASE(rows[i].name);
+		for (const char *who = "OHABN"; *who != '\0'; who++) {
+			call(&h, &o, rows[i].name, caller_of(*who, &there),
+				none);
+			if (strchr(rows[i].there, *who) != NULL)
+				continue;
+			CHECK_INT(o.run, 0);
+			CHECK_INT(o.err.code, ERR_REFUSED);
+		}
+	}
+	house_done(&h);
 }
 
 /* Does the caller get as far as the command with one argument? */
