@@ -28,8 +28,7 @@
 #include "net/listener.h"
 #include "net/tls.h"
 #include "conf/conf.h"
-
-#define SQLITE_MAGIC "SQLite format 3"
+#include "store/driver.h"
 
 struct checking {
 	const struct config *c;
@@ -76,46 +75,35 @@ check_place(struct checking *k, const char *option, const char *file)
 	free(dir);
 }
 
-/* What lies beside it says that there was one: antiphond(8), Database. */
-static bool
-database_was(const char *path)
+static void
+on_storage_fail(void *arg, const char *option, const char *text)
 {
-	struct buf lock = BUF_INIT;
-	struct stat st;
-	bool was;
+	char path[80];
 
-	buf_printf(&lock, "%s.lock", path);
-	was = stat(buf_c(&lock), &st) == 0 && st.st_size > 0;
-	buf_done(&lock);
-	return was;
+	snprintf(path, sizeof(path), "storage: %s", option);
+	check_fail(arg, path, "%s", text);
 }
 
 static void
-check_database(struct checking *k)
+on_storage_place(void *arg, const char *option, const char *file)
 {
-	const char *path = k->c->storage.path;
-	char head[sizeof(SQLITE_MAGIC)];
-	ssize_t n;
-	int fd;
+	char path[80];
 
-	if (strcmp(config_storage_drivers[k->c->storage.driver], "sqlite") != 0)
-		return;
-	check_place(k, "storage: path", path);
-	fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	if (fd == -1 && errno != ENOENT)
-		return; /* told above */
-	n = fd != -1 ? read(fd, head, sizeof(head)) : 0;
-	if (n == 0 && database_was(path))
-		check_fail(k, "storage: path",
-			"%s: there was a database, and now it is %s; restore a backup, or start antiphond with --new",
-			path, fd == -1 ? "gone" : "empty");
-	else if (n != 0 &&
-		(n < (ssize_t)sizeof(head) ||
-			!str_starts((struct str){ head, sizeof(head) },
-				STR(SQLITE_MAGIC))))
-		check_fail(k, "storage: path", "%s is no database", path);
-	if (fd != -1)
-		close(fd);
+	snprintf(path, sizeof(path), "storage: %s", option);
+	check_place(arg, path, file);
+}
+
+static void
+check_storage(struct checking *k)
+{
+	const struct config_storage *s = &k->c->storage;
+	const struct store_check check = { on_storage_fail, on_storage_place,
+		k };
+	const struct store_driver *driver = store_driver_find(
+		config_storage_drivers[s->driver], NULL);
+
+	if (driver != NULL && driver->check != NULL)
+		driver->check(s->own, &check);
 }
 
 /* --- certificates --------------------------------------------------------- */
@@ -211,6 +199,6 @@ main_check(const struct config *c)
 	if (k.n == 0 && !privileges_drop(s->user, s->group, &err))
 		check_fail(&k, "user", "%s", err.text);
 	if (k.n == 0 || geteuid() != 0)
-		check_database(&k);
+		check_storage(&k);
 	return k.n == 0;
 }

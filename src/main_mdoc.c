@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "conf/storage.h"
 #include "module/module.h"
 #include "module/module_int.h"
 
@@ -72,6 +73,24 @@ mdoc_levels(struct buf *out)
 }
 
 static void
+mdoc_driver(const struct config_driver *driver, struct buf *out)
+{
+	buf_printf(out, ".Ss storage: %s\n", driver->name);
+	mdoc_sentence(driver->help, out);
+	if (driver->options != NULL && driver->options->name != NULL)
+		mdoc_options(driver->options, out);
+	else
+		buf_add_c(out, "It has no options of its own.\n");
+}
+
+static void
+mdoc_drivers(struct buf *out)
+{
+	for (size_t i = 0; config_drivers[i] != NULL; i++)
+		mdoc_driver(config_drivers[i], out);
+}
+
+static void
 mdoc_section(const struct config_section *section, struct buf *out)
 {
 	if (*section->name != '\0')
@@ -84,6 +103,8 @@ mdoc_section(const struct config_section *section, struct buf *out)
 	if (strcmp(section->name, "log") == 0)
 		mdoc_levels(out);
 	buf_add_c(out, ".El\n");
+	if (strcmp(section->name, "storage") == 0)
+		mdoc_drivers(out);
 }
 
 static void

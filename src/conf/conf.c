@@ -300,8 +300,7 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 	server_apply(w, root, m);
 	log_apply(w, root, m);
 	listen_apply(w, root, m);
-	section_apply(w, root, "storage", config_storage_options, &c->storage,
-		m);
+	config_storage_apply(w, yaml_get(root, "storage"), m);
 	section_apply(w, root, "tls", config_tls_options, &c->tls, m);
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);

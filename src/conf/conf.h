@@ -48,8 +48,8 @@ struct config_listen {
 
 struct config_storage {
 	int driver; /* index into config_storage_drivers */
-	const char *path;
 	int64_t readers;
+	void *own; /* what the driver's own options fill; see storage.h */
 };
 extern const char *const config_storage_drivers[];
 

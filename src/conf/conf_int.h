@@ -40,6 +40,10 @@ extern const struct option config_host_options[];
 const struct yaml_node *config_without(struct arena *a,
 	const struct yaml_node *map, const char *const *names, size_t n_names);
 
+/* conf_storage.c: `storage` of the file (may be NULL). */
+void config_storage_apply(struct config_whole *w, const struct yaml_node *node,
+	struct conf_errors *m);
+
 /* conf_hosts.c: `modules` and `hosts` of the whole file. */
 bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m);

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "conf/conf_int.h"
+#include "conf/storage.h"
 
 /* One thing that is named by path and name, in c and in was. */
 static void
@@ -73,6 +74,14 @@ value_show(const struct option *o, const void *base, struct buf *out)
 }
 
 static void
+values_hide(struct buf *wanted, struct buf *is)
+{
+	wanted->n = is->n = 0;
+	buf_add_c(wanted, "another secret");
+	buf_add_c(is, "the one before");
+}
+
+static void
 options_keep(const char *path, const struct option *o, void *base,
 	const void *was, struct arena *a, struct buf *out)
 {
@@ -82,6 +91,8 @@ options_keep(const char *path, const struct option *o, void *base,
 		value_show(o, base, &wanted);
 		value_show(o, was, &is);
 		if (!str_eq(buf_str(&wanted), buf_str(&is))) {
+			if (o->secret)
+				values_hide(&wanted, &is);
 			kept_tell(out, path, o->name, &wanted, &is);
 			value_copy(o, base, was, a);
 		}
@@ -152,6 +163,26 @@ listen_keep(struct config *c, const struct config *was, struct arena *a,
 	buf_done(&is);
 }
 
+/* With another driver, its own options are those of the driver before. */
+static void
+storage_keep(struct config_storage *s, const struct config_storage *was,
+	struct arena *a, struct buf *out)
+{
+	const struct config_driver *driver = config_drivers[was->driver];
+	bool same = s->driver == was->driver;
+
+	options_keep("storage", config_storage_options, s, was, a, out);
+	if (!same) {
+		s->own = arena_zalloc(a, driver->conf_size + 1);
+		for (const struct option *o = driver->options;
+			o != NULL && o->name != NULL; o++)
+			value_copy(o, s->own, was->own, a);
+	} else if (driver->options != NULL) {
+		options_keep("storage", driver->options, s->own, was->own, a,
+			out);
+	}
+}
+
 void
 config_keep(struct config *c, const struct config *was, struct buf *out)
 {
@@ -163,6 +194,5 @@ config_keep(struct config *c, const struct config *was, struct buf *out)
 	options_keep("control", config_control_options, &c->server,
 		&was->server, a, out);
 	listen_keep(c, was, a, out);
-	options_keep("storage", config_storage_options, &c->storage,
-		&was->storage, a, out);
+	storage_keep(&c->storage, &was->storage, a, out);
 }

@@ -100,18 +100,13 @@ const struct option config_listen_options[] = {
 	{ .name = NULL },
 };
 
-const char *const config_storage_drivers[] = { "sqlite", "memory", NULL };
-
+/* Those of all drivers; each has its own beside them. */
 const struct option config_storage_options[] = {
 	{ .name = "driver", .type = OPT_CHOICE, .dflt = "sqlite",
 		.choices = config_storage_drivers,
 		.off = offsetof(struct config_storage, driver),
-		.help = "how data is kept; memory forgets everything when the "
-			"server stops" },
-	{ .name = "path", .type = OPT_PATH,
-		.dflt = STATE_DIR "/antiphon/antiphon.db",
-		.off = offsetof(struct config_storage, path),
-		.help = "the file of the database" },
+		.help = "how data is kept; each has options of its own, which "
+			"stand beside these" },
 	{ .name = "readers", .type = OPT_INT, .dflt = "2", .min = "1",
 		.max = "64", .off = offsetof(struct config_storage, readers),
 		.help = "threads that read from the database" },

@@ -13,6 +13,7 @@
 
 #include "base/buf.h"
 #include "conf/conf_int.h"
+#include "conf/storage.h"
 
 static void
 log_show(const struct config_log *log, struct buf *out)
@@ -84,6 +85,8 @@ config_show(const struct config *c, struct buf *out)
 	section_show("control", config_control_options, &c->server, out);
 	listen_show(c, out);
 	section_show("storage", config_storage_options, &c->storage, out);
+	option_show(config_drivers[c->storage.driver]->options, c->storage.own,
+		out, 2);
 	section_show("tls", config_tls_options, &c->tls, out);
 	section_show("limits", config_limits_options, &c->limits, out);
 	section_show("auth", config_auth_options, &c->auth, out);

@@ -88,7 +88,7 @@ server_open_store(struct server *srv, struct err *err)
 		.driver = srv->store_in_memory ?
 			"memory" :
 			config_storage_drivers[conf->storage.driver],
-		.path = conf->storage.path,
+		.options = conf->storage.own,
 		.readers = (unsigned)conf->storage.readers,
 		.inline_work = !srv->threaded,
 		.may_be_new = srv->may_be_new,

@@ -17,15 +17,30 @@ struct store_db;
 /* Called for each entry found, which is borrowed.  False: no more of them. */
 typedef bool (*store_entry_fn)(void *arg, const struct store_entry *entry);
 
+/* Who tries a configuration, and tells of mistakes. */
+struct store_check {
+	/* option: of the driver */
+	void (*fail)(void *arg, const char *option, const char *text);
+	/* Can such a file be made, or written to?  Fails if it cannot. */
+	void (*place)(void *arg, const char *option, const char *file);
+	void *arg;
+};
+
 /* Functions that return bool fill in err when they return false. */
 struct store_driver {
 	const char *name;
 
-	/* The writer's handle is opened first (writer is NULL): it creates or
-	 * migrates the database.  The others are opened beside it, and closed
-	 * before it. */
+	/* Tries what open does, as far as that leaves no trace, also when a
+	 * server has the database; options as in struct store_conf.  NULL:
+	 * nothing to try. */
+	void (*check)(const void *options, const struct store_check *check);
+	/* The writer's handle is opened first: it creates or migrates the
+	 * database.  The others are opened beside it, by any thread, and closed
+	 * before it.  NULL with err. */
 	struct store_db *(*open)(const struct store_conf *conf,
-		struct store_db *writer, struct err *err);
+		struct err *err);
+	struct store_db *(*open_beside)(const struct store_db *writer,
+		struct err *err);
 	void (*close)(struct store_db *db);
 
 	/* writer: a transaction around a batch, and inside it a savepoint
@@ -88,7 +103,11 @@ struct store_driver {
 	bool (*backup)(struct store_db *db, const char *path, struct err *err);
 };
 
-extern const struct store_driver store_sqlite;
-extern const struct store_driver store_mem;
+#define DRIVER(name) extern const struct store_driver store_##name;
+#include "conf/drivers.def"
+#undef DRIVER
+
+/* NULL with err: there is none of this name. */
+const struct store_driver *store_driver_find(const char *name, struct err *err);
 
 #endif

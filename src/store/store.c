@@ -304,31 +304,31 @@ store_turn(struct store *s)
 
 /* --- opening and closing ------------------------------------------------ */
 
-static const struct store_driver *
-driver_find(const char *name, struct err *err)
+const struct store_driver *
+store_driver_find(const char *name, struct err *err)
 {
 	static const struct store_driver *const drivers[] = {
-		&store_sqlite,
-		&store_mem,
+#define DRIVER(name) &store_##name,
+#include "conf/drivers.def"
+#undef DRIVER
 	};
 
 	for (size_t i = 0; i < COUNT(drivers); i++) {
 		if (strcmp(drivers[i]->name, name) == 0)
 			return drivers[i];
 	}
-	err_set(err, ERR_INVALID,
-		"unknown storage driver \"%.80s\": use sqlite or memory", name);
+	err_set(err, ERR_INVALID, "unknown storage driver \"%.80s\"", name);
 	return NULL;
 }
 
 static bool
-handles_open(struct store *s, struct err *err)
+handles_open(struct store *s, const struct store_conf *conf, struct err *err)
 {
-	s->writer.db = s->driver->open(&s->conf, NULL, err);
+	s->writer.db = s->driver->open(conf, err);
 	if (s->writer.db == NULL)
 		return false;
 	for (unsigned i = 0; i < s->n_readers; i++) {
-		s->readers[i].db = s->driver->open(&s->conf, s->writer.db, err);
+		s->readers[i].db = s->driver->open_beside(s->writer.db, err);
 		if (s->readers[i].db == NULL)
 			return false;
 	}
@@ -349,7 +349,6 @@ store_free(struct store *s)
 	pthread_cond_destroy(&s->writes_changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s->readers);
-	free((char *)s->conf.path);
 	free(s);
 }
 
@@ -362,7 +361,7 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	s->driver = driver;
 	s->conf = *conf;
 	s->conf.driver = driver->name;
-	s->conf.path = conf->path != NULL ? xstrdup(conf->path) : NULL;
+	s->conf.options = NULL;
 	s->n_readers = conf->inline_work ? 0 : MAX(conf->readers, 1);
 	s->readers = xcalloc(MAX(s->n_readers, 1), sizeof(*s->readers));
 	pthread_mutex_init(&s->lock, NULL);
@@ -384,13 +383,13 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 struct store *
 store_open(const struct store_conf *conf, struct err *err)
 {
-	const struct store_driver *driver = driver_find(conf->driver, err);
+	const struct store_driver *driver = store_driver_find(conf->driver, err);
 	struct store *s;
 
 	if (driver == NULL)
 		return NULL;
 	s = store_new(conf, driver);
-	if (!handles_open(s, err)) {
+	if (!handles_open(s, conf, err)) {
 		store_free(s);
 		return NULL;
 	}

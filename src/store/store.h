@@ -51,10 +51,11 @@ struct store_outage {
 };
 
 struct store_conf {
-	const char *driver; /* "sqlite", "memory" */
-	const char *path;   /* of the database file; sqlite only */
-	unsigned readers;   /* threads; 0 with inline_work */
-	bool may_be_new;    /* even where there was a database before */
+	const char *driver;  /* "sqlite", "memory" */
+	const void *options; /* the struct that its own options fill; borrowed
+			      * until it is open */
+	unsigned readers;    /* threads; 0 with inline_work */
+	bool may_be_new;     /* even where there was a database before */
 	/* No threads: work is done by store_turn(), for simulations. */
 	bool inline_work;
 	/* It begins, or it is over.  The writer thread; may be NULL. */

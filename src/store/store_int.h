@@ -137,7 +137,7 @@ struct outage {
 
 struct store {
 	const struct store_driver *driver;
-	struct store_conf conf; /* path is owned */
+	struct store_conf conf; /* without options */
 	struct store_thread writer;
 	struct store_thread copier; /* makes backups; opens a handle for each */
 	struct store_thread *readers;

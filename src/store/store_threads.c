@@ -151,7 +151,7 @@ static void
 backup_run(struct store *s, struct store_read *rd)
 {
 	struct store_db *db =
-		s->driver->open(&s->conf, s->writer.db, &rd->req.err);
+		s->driver->open_beside(s->writer.db, &rd->req.err);
 
 	if (db == NULL)
 		rd->req.failed = true;

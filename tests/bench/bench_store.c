@@ -16,6 +16,7 @@
 #include "base/mailbox.h"
 #include "base/mem.h"
 #include "store/store.h"
+#include "store/sqlite/sqlite.h"
 
 struct bench {
 	struct store *store;
@@ -92,8 +93,9 @@ int
 main(int argc, char **argv)
 {
 	static const unsigned outstanding[] = { 1, 10, 100, 1000 };
-	struct store_conf conf = { .driver = "sqlite", .readers = 1,
-		.may_be_new = true };
+	struct sqlite_conf file;
+	struct store_conf conf = { .driver = "sqlite", .options = &file,
+		.readers = 1, .may_be_new = true };
 	struct bench b = { .n = 0 };
 	struct err err = ERR_INIT;
 	char path[4096];
@@ -103,7 +105,7 @@ main(int argc, char **argv)
 		return 2;
 	}
 	snprintf(path, sizeof(path), "%s/bench_store.db", argv[1]);
-	conf.path = path;
+	file.path = path;
 	b.store = store_open(&conf, &err);
 	if (b.store == NULL || !mailbox_init(&b.mailbox, &err)) {
 		fprintf(stderr, "%s\n", err.text);

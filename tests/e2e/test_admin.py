@@ -130,6 +130,16 @@ def test_a_reload_tells_what_has_to_wait_and_shows_what_is_in_force(own_server):
     assert server.ctl("reload").splitlines() == said, "told each time"
 
 
+def test_a_reload_keeps_the_driver_of_the_storage(own_server):
+    server = own_server()
+    before = server.ctl("show-config")
+    server.conf["storage"] = {"driver": "memory"}
+    server.write_conf()
+    assert server.ctl("reload") == "storage: driver: memory takes effect " \
+        "with the next start, sqlite stays in force\n"
+    assert server.ctl("show-config") == before
+
+
 def test_a_reload_sets_levels_and_show_config_has_those_in_force(own_server):
     server = own_server()
     server.ctl("loglevel", "auth", "error")

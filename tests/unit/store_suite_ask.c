@@ -11,14 +11,16 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "store/sqlite/sqlite.h"
 #include "test.h"
 
 bool
 suite_try_open(struct suite *su, struct err *err)
 {
+	struct sqlite_conf file = { su->path };
 	struct store_conf conf = {
 		.driver = su->kind->driver,
-		.path = su->path,
+		.options = &file,
 		.readers = su->kind->inline_work ? 0 : 2,
 		.inline_work = su->kind->inline_work,
 		.may_be_new = su->may_be_new,

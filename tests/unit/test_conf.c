@@ -238,6 +238,22 @@ static const struct {
 			    "you mean \"limits\"?" },
 	{ HOST "shards: 1000",
 		"antiphond.yml:2: shards: 1000 is above the maximum, 256" },
+	{ HOST "storage: { driver: memory, path: x }",
+		"antiphond.yml:2: storage: \"path\" is an option of the driver "
+		"sqlite, and the driver is memory; leave it out, or write "
+		"`driver: sqlite`" },
+	{ HOST "storage:\n  readers: 3\n  pth: x",
+		"antiphond.yml:4: storage: unknown option \"pth\"; did you "
+		"mean \"path\"?" },
+	{ HOST "storage: { driver: memory, reader: 3 }",
+		"antiphond.yml:2: storage: unknown option \"reader\"; did you "
+		"mean \"readers\"?" },
+	{ HOST "storage: { driver: sqlit, host: x }",
+		"antiphond.yml:2: storage: driver: found \"sqlit\", expected "
+		"one of: sqlite, memory" },
+	{ HOST "storage: sqlite",
+		"antiphond.yml:2: storage: found \"sqlite\", expected a map of "
+		"options" },
 	{ "hosts:\n  example.org:\n    certifcate: x\n",
 		"antiphond.yml:3: hosts: example.org: unknown option "
 		"\"certifcate\"; did you mean \"certificate\"?" },
@@ -417,6 +433,61 @@ TEST(what_is_shown_reads_back_as_the_same)
 
 	check_round_trip(c);
 	config_unref(c);
+}
+
+static struct config *
+storage_of(const char *text)
+{
+	struct conf_errors m;
+	struct config *c;
+
+	conf_errors_init(&m);
+	c = config_parse("antiphond.yml", str_c(text), &modules, &m);
+	CHECK_CSTR(m.n_kept > 0 ? m.texts[0] : NULL, NULL);
+	conf_errors_done(&m);
+	return c;
+}
+
+static const struct {
+	const char *label, *file, *was, *shown, *kept;
+} storages[] = {
+	{ "nothing", HOST, HOST, "path: ", "" },
+	{ "memory has no file", HOST "storage: { driver: memory }",
+		HOST "storage: { driver: memory }", "driver: memory\n", "" },
+	{ "a path", HOST "storage: { path: /b, readers: 3 }",
+		HOST "storage: { readers: 3, path: /a, driver: sqlite }",
+		"readers: 3\n  path: /a\n",
+		"storage: path: /b takes effect with the next start, /a stays in force\n" },
+	{ "another driver", HOST "storage: { driver: memory }",
+		HOST "storage: { path: /a }",
+		"driver: sqlite\n  readers: 2\n  path: /a\n",
+		"storage: driver: memory takes effect with the next start, sqlite stays in force\n" },
+	{ "and back", HOST "storage: { path: /a }",
+		HOST "storage: { driver: memory }", "driver: memory\n",
+		"storage: driver: sqlite takes effect with the next start, memory stays in force\n" },
+};
+
+/* What is kept outlives what it was taken from. */
+TEST(the_storage_has_options_of_its_driver_and_keeps_them)
+{
+	for (size_t i = 0; i < COUNT(storages); i++) {
+		struct config *was = storage_of(storages[i].was);
+		struct config *c = storage_of(storages[i].file);
+		struct buf kept = BUF_INIT, out = BUF_INIT;
+
+		TEST_CASE(storages[i].label);
+		config_keep(c, was, &kept);
+		config_unref(was);
+		CHECK_CSTR(buf_c(&kept), storages[i].kept);
+		config_show(c, &out);
+		CHECK(strstr(buf_c(&out), storages[i].shown) != NULL);
+		CHECK((strstr(buf_c(&out), "  path: ") == NULL) ==
+			(strstr(buf_c(&out), "driver: memory") != NULL));
+		check_round_trip(c);
+		config_unref(c);
+		buf_done(&kept);
+		buf_done(&out);
+	}
 }
 
 TEST(secrets_are_not_shown)

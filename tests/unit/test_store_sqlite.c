@@ -13,6 +13,7 @@
 
 #include <sqlite3.h>
 
+#include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 #include "store_suite.h"
 #include "test.h"
@@ -305,18 +306,19 @@ TEST(databases_that_are_not_ours_are_left_alone)
 
 TEST(a_missing_folder_is_named)
 {
+	struct sqlite_conf file = { "/nonexistent/folder/store.db" };
 	struct store_conf conf = {
 		.driver = "sqlite",
-		.path = "/nonexistent/folder/store.db",
+		.options = &file,
 		.readers = 1,
 	};
 	struct err err = ERR_INIT;
 
 	CHECK(store_open(&conf, &err) == NULL);
 	CHECK_INT(err.code, ERR_STORAGE);
-	CHECK(strstr(err.text, conf.path) != NULL);
+	CHECK(strstr(err.text, file.path) != NULL);
 	CHECK(strstr(err.text, "create the folder") != NULL);
-	conf.path = NULL;
+	file.path = NULL;
 	CHECK(store_open(&conf, &err) == NULL);
 	CHECK_INT(err.code, ERR_INVALID);
 }
@@ -500,15 +502,15 @@ refuse_data_version(void *arg, int action, const char *name, const char *value,
 /* The transaction is open when what comes behind it fails. */
 TEST(a_begin_that_fails_half_way_leaves_the_writer_usable)
 {
-	struct store_conf conf = { .driver = "sqlite" };
+	struct suite su;
+	struct sqlite_conf file = { su.path };
+	struct store_conf conf = { .driver = "sqlite", .options = &file };
 	struct err err = ERR_INIT;
 	struct store_db *db;
-	struct suite su;
 
 	suite_open(&su, &inline_kind);
 	suite_shut(&su);
-	conf.path = su.path;
-	db = store_sqlite.open(&conf, NULL, &err);
+	db = store_sqlite.open(&conf, &err);
 	CHECK(db != NULL);
 	sqlite3_set_authorizer(db->sql, refuse_data_version, NULL);
 	CHECK(!store_sqlite.begin(db, &err));

@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/storage.h"
 #include "store/memory/memory_int.h"
 
 /* --- items -------------------------------------------------------------- */
@@ -459,18 +460,23 @@ mem_backup(struct store_db *db, const char *path, struct err *err)
 /* --- handles ------------------------------------------------------------ */
 
 static struct store_db *
-mem_open(
-	const struct store_conf *conf, struct store_db *writer, struct err *err)
+mem_open_beside(const struct store_db *writer, struct err *err)
+{
+	struct store_db *db = xcalloc(1, sizeof(*db));
+
+	(void)err;
+	db->data = writer->data;
+	return db;
+}
+
+static struct store_db *
+mem_open(const struct store_conf *conf, struct err *err)
 {
 	struct store_db *db = xcalloc(1, sizeof(*db));
 
 	(void)conf;
 	(void)err;
-	db->writes = writer == NULL;
-	if (writer != NULL) {
-		db->data = writer->data;
-		return db;
-	}
+	db->writes = true;
 	db->data = xcalloc(1, sizeof(*db->data));
 	pthread_mutex_init(&db->data->lock, NULL);
 	return db;
@@ -491,9 +497,15 @@ mem_close(struct store_db *db)
 	free(db);
 }
 
-const struct store_driver store_mem = {
+const struct config_driver storage_memory = {
+	.name = "memory",
+	.help = "nowhere but in memory: everything is forgotten when the server stops",
+};
+
+const struct store_driver store_memory = {
 	.name = "memory",
 	.open = mem_open,
+	.open_beside = mem_open_beside,
 	.close = mem_close,
 	.begin = mem_begin,
 	.commit = mem_commit,

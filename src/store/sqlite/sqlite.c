@@ -1,5 +1,5 @@
 /*
- * sqlite.c - the SQLite driver: handles, statements, transactions,
+ * sqlite.c - the SQLite driver: options, handles, statements, transactions,
  * errors, backups.
  *
  * A handle is used by one thread at a time and opened without SQLite's own
@@ -19,6 +19,8 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "conf/storage.h"
+#include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 
 /* Another program (a backup, sqlite3) may hold the database that long. */
@@ -240,33 +242,54 @@ handle_ready(struct store_db *db, bool may_be_empty, struct err *err)
 		sqlite_file_mark(db->path, db->lock, err);
 }
 
+/* Else each piece of memory is counted under a lock that all handles share. */
 static struct store_db *
-sqlite_open(
-	const struct store_conf *conf, struct store_db *writer, struct err *err)
+handle_new(const char *path)
 {
-	int flags = SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE |
-		(writer == NULL ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY);
-	bool made = false;
-	struct store_db *db;
+	struct store_db *db = xcalloc(1, sizeof(*db));
 
-	/* Else each piece of memory is counted under a lock that all handles
-	 * share.  Without effect when one is open already. */
+	/* without effect when one is open already */
 	sqlite3_config(SQLITE_CONFIG_MEMSTATUS, 0);
-	db = xcalloc(1, sizeof(*db));
-	db->path = conf->path != NULL ? xstrdup(conf->path) : NULL;
-	db->writes = writer == NULL;
+	db->path = path != NULL ? xstrdup(path) : NULL;
 	db->lock = -1;
-	if (db->writes && !sqlite_file_ready(conf, &db->lock, &made, err))
-		goto failed;
-	if (sqlite3_open_v2(db->path, &db->sql, flags, NULL) != SQLITE_OK) {
+	return db;
+}
+
+/* NULL: db is gone. */
+static struct store_db *
+handle_open(struct store_db *db, int flags, bool may_be_empty, struct err *err)
+{
+	if (sqlite3_open_v2(db->path, &db->sql,
+		    flags | SQLITE_OPEN_NOMUTEX | SQLITE_OPEN_EXRESCODE,
+		    NULL) != SQLITE_OK)
 		sqlite_fail(db->sql, db->path, err);
-		goto failed;
-	}
-	if (handle_ready(db, made || conf->may_be_new, err))
+	else if (handle_ready(db, may_be_empty, err))
 		return db;
-failed:
 	sqlite_close(db);
 	return NULL;
+}
+
+static struct store_db *
+sqlite_open(const struct store_conf *conf, struct err *err)
+{
+	const struct sqlite_conf *own = conf->options;
+	struct store_db *db = handle_new(own->path);
+	bool made = false;
+
+	db->writes = true;
+	if (sqlite_file_ready(
+		    db->path, conf->may_be_new, &db->lock, &made, err))
+		return handle_open(db, SQLITE_OPEN_READWRITE,
+			made || conf->may_be_new, err);
+	sqlite_close(db);
+	return NULL;
+}
+
+static struct store_db *
+sqlite_open_beside(const struct store_db *writer, struct err *err)
+{
+	return handle_open(
+		handle_new(writer->path), SQLITE_OPEN_READONLY, false, err);
 }
 
 /* --- transactions ------------------------------------------------------- */
@@ -398,9 +421,26 @@ sqlite_backup(struct store_db *db, const char *path, struct err *err)
 	return false;
 }
 
+static const struct option options[] = {
+	{ .name = "path", .type = OPT_PATH,
+		.dflt = STATE_DIR "/antiphon/antiphon.db",
+		.off = offsetof(struct sqlite_conf, path),
+		.help = "the file of the database" },
+	{ .name = NULL },
+};
+
+const struct config_driver storage_sqlite = {
+	.name = "sqlite",
+	.help = "in one file, on a disk of this machine",
+	.options = options,
+	.conf_size = sizeof(struct sqlite_conf),
+};
+
 const struct store_driver store_sqlite = {
 	.name = "sqlite",
+	.check = sqlite_file_check,
 	.open = sqlite_open,
+	.open_beside = sqlite_open_beside,
 	.close = sqlite_close,
 	.begin = sqlite_begin,
 	.commit = sqlite_commit,

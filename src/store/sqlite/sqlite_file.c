@@ -21,9 +21,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 
 #define NUMBER_MAX 24
+/* With its NUL, what a database begins with. */
+#define SQLITE_MAGIC "SQLite format 3"
 
 /* --- on the disk -------------------------------------------------------- */
 
@@ -91,15 +94,24 @@ lock_holder(int fd, char out[NUMBER_MAX])
 	out[strspn(out, "0123456789")] = '\0';
 }
 
+/* Owned by the caller. */
+static char *
+lock_name(const char *path)
+{
+	size_t room = strlen(path) + sizeof(".lock");
+	char *name = xmalloc(room);
+
+	snprintf(name, room, "%s.lock", path);
+	return name;
+}
+
 static bool
 lock_take(const char *path, int *fd_out, struct err *err)
 {
 	char holder[NUMBER_MAX];
-	size_t room = strlen(path) + sizeof(".lock");
-	char *name = xmalloc(room);
+	char *name = lock_name(path);
 	int fd;
 
-	snprintf(name, room, "%s.lock", path);
 	fd = open(name, O_RDWR | O_CREAT | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd == -1)
 		err_errno(err, "cannot create %.120s", name);
@@ -154,10 +166,9 @@ sqlite_file_missed(const char *path, struct err *err)
 }
 
 bool
-sqlite_file_ready(const struct store_conf *conf, int *lock_out, bool *made_out,
-	struct err *err)
+sqlite_file_ready(const char *path, bool may_be_new, int *lock_out,
+	bool *made_out, struct err *err)
 {
-	const char *path = conf->path;
 	struct err why = ERR_INIT;
 
 	if (path == NULL || path[0] == '\0' || path[0] == ':')
@@ -168,7 +179,7 @@ sqlite_file_ready(const struct store_conf *conf, int *lock_out, bool *made_out,
 	*made_out = access(path, F_OK) != 0;
 	if (!*made_out)
 		return true;
-	if (lock_is_marked(*lock_out) && !conf->may_be_new)
+	if (lock_is_marked(*lock_out) && !may_be_new)
 		return sqlite_file_missed(path, err);
 	if (sqlite_file_create(path, &why))
 		return true;
@@ -181,4 +192,52 @@ failed:
 		"%.160s; create the folder and give it to the user the server "
 		"runs as",
 		why.text);
+}
+
+/* --- trying a configuration ------------------------------------------------ */
+
+/* The lock is not touched: somebody may have it. */
+static bool
+database_was(const char *path)
+{
+	char *name = lock_name(path);
+	struct stat st;
+	bool was = stat(name, &st) == 0 && st.st_size > 0;
+
+	free(name);
+	return was;
+}
+
+/* How much of head there is; -1: it cannot be read, which is told already. */
+static ssize_t
+head_read(const char *path, char head[sizeof(SQLITE_MAGIC)])
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	ssize_t n = 0;
+
+	if (fd == -1)
+		return errno == ENOENT ? 0 : -1;
+	n = read(fd, head, sizeof(SQLITE_MAGIC));
+	close(fd);
+	return n;
+}
+
+void
+sqlite_file_check(const void *options, const struct store_check *check)
+{
+	const struct sqlite_conf *conf = options;
+	char head[sizeof(SQLITE_MAGIC)];
+	struct err err = ERR_INIT;
+	ssize_t n;
+
+	check->place(check->arg, "path", conf->path);
+	n = head_read(conf->path, head);
+	if (n == 0 && database_was(conf->path))
+		sqlite_file_missed(conf->path, &err);
+	else if (n > 0 &&
+		!str_eq((struct str){ head, (size_t)n },
+			(struct str){ SQLITE_MAGIC, sizeof(SQLITE_MAGIC) }))
+		err_set(&err, ERR_INVALID, "%.120s is no database", conf->path);
+	if (err.code != ERR_NONE)
+		check->fail(check->arg, "path", err.text);
 }

@@ -124,8 +124,10 @@ bool sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err);
 /* Takes the lock, and makes the file if there is none: *made_out.  ERR_REFUSED
  * when somebody has the lock, or there was a file before.  *lock_out is the
  * caller's to close, also after false, if it was set. */
-bool sqlite_file_ready(const struct store_conf *conf, int *lock_out,
+bool sqlite_file_ready(const char *path, bool may_be_new, int *lock_out,
 	bool *made_out, struct err *err);
+/* See struct store_driver. */
+void sqlite_file_check(const void *options, const struct store_check *check);
 /* The database is complete: from now on it is missed when it is gone. */
 bool sqlite_file_mark(const char *path, int lock, struct err *err);
 /* Returns false: there was a database, and it is gone or empty. */
