@@ -80,6 +80,26 @@ clock_manual_advance(struct clock_manual *c, int64_t us)
 	c->wall_us += us;
 }
 
+/* --- the calendar --------------------------------------------------------- */
+
+/* Years are counted from March, so that the leap day is the last of its year. */
+struct clock_date
+clock_date_of_day(int64_t day)
+{
+	int64_t since = day + 719468; /* from 0000-03-01 to 1970-01-01 */
+	int64_t era = since / 146097; /* of 400 years */
+	int64_t doe = since - era * 146097;
+	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
+	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
+	int64_t march = (5 * doy + 2) / 153; /* months since March */
+
+	return (struct clock_date){
+		.year = (int)(yoe + era * 400 + (march >= 10)),
+		.month = (int)(march < 10 ? march + 3 : march - 9),
+		.day = (int)(doy - (153 * march + 2) / 5 + 1),
+	};
+}
+
 /* --- ahead of the machine ------------------------------------------------- */
 
 static int64_t

@@ -32,6 +32,15 @@ clock_wall_us(const struct clock *c)
 	return c->wall_us(c);
 }
 
+/* The calendar, computed here: gmtime_r() takes a lock, which all threads would
+ * share, and which a handler of signals may find taken. */
+struct clock_date {
+	int year, month, day; /* 1 to 12, 1 to 31 */
+};
+
+/* Of a day since 1970-01-01 that is not before the year 0. */
+struct clock_date clock_date_of_day(int64_t day);
+
 /* The processor's time that the calling thread has used. */
 int64_t clock_thread_us(void);
 

@@ -1,14 +1,15 @@
 /*
  * datetime.c - date and time profiles (XEP-0082).
  *
- * Any thread.  The calendar is computed here: gmtime_r() takes a lock that all
- * shards would share.
+ * Any thread.
  */
 #include "config.h"
 
 #include "xmpp/datetime.h"
 
 #include <stdio.h>
+
+#include "base/clock.h"
 
 #define SECOND_US 1000000LL
 #define DAY_S 86400LL
@@ -18,31 +19,8 @@
 /* XML Schema allows zones up to 14 hours away from UTC. */
 #define ZONE_MAX_HOURS 14
 
-struct date {
-	int year, month, day;
-};
-
-/* The date of a day since 1970-01-01.  Years are counted from March, so that
- * the leap day is the last of its year. */
-static struct date
-date_of_day(int64_t day)
-{
-	int64_t since = day + 719468; /* from 0000-03-01 to 1970-01-01 */
-	int64_t era = since / 146097; /* of 400 years */
-	int64_t doe = since - era * 146097;
-	int64_t yoe = (doe - doe / 1460 + doe / 36524 - doe / 146096) / 365;
-	int64_t doy = doe - (365 * yoe + yoe / 4 - yoe / 100);
-	int64_t march = (5 * doy + 2) / 153; /* months since March */
-
-	return (struct date){
-		.year = (int)(yoe + era * 400 + (march >= 10)),
-		.month = (int)(march < 10 ? march + 3 : march - 9),
-		.day = (int)(doy - (153 * march + 2) / 5 + 1),
-	};
-}
-
 static int64_t
-day_of_date(struct date d)
+day_of_date(struct clock_date d)
 {
 	int64_t year = d.year - (d.month <= 2);
 	int64_t era = year / 400;
@@ -57,7 +35,7 @@ struct str
 datetime_format(char out[DATETIME_SIZE], int64_t wall_us)
 {
 	int64_t s = wall_us / SECOND_US;
-	struct date d;
+	struct clock_date d;
 	int rest, n;
 
 	/* a clock that is set wrongly must not write what we would refuse */
@@ -65,7 +43,7 @@ datetime_format(char out[DATETIME_SIZE], int64_t wall_us)
 		s = 0;
 	if (s >= END_S)
 		s = END_S - 1;
-	d = date_of_day(s / DAY_S);
+	d = clock_date_of_day(s / DAY_S);
 	rest = (int)(s % DAY_S);
 	n = snprintf(out, DATETIME_SIZE, "%04d-%02d-%02dT%02d:%02d:%02dZ",
 		d.year % 10000, d.month % 100, d.day % 100, rest / 3600,
@@ -105,7 +83,7 @@ take_char(struct str *in, char c)
 }
 
 static bool
-take_date(struct str *in, struct date *d)
+take_date(struct str *in, struct clock_date *d)
 {
 	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30,
 		31 };
@@ -177,7 +155,7 @@ take_zone(struct str *in, int64_t *s)
 bool
 datetime_parse(struct str in, int64_t *wall_us_out)
 {
-	struct date d;
+	struct clock_date d;
 	int64_t s, us, ahead_s;
 
 	if (!take_date(&in, &d) || !take_char(&in, 'T') ||

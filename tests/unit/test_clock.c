@@ -5,6 +5,8 @@
 
 #include "base/clock.h"
 
+#include <time.h>
+
 #include "test.h"
 
 TEST(clock_system_is_after_2020_and_does_not_go_back)
@@ -28,6 +30,20 @@ TEST(clock_manual_stands_still_until_it_is_moved)
 	clock_manual_advance(&m, 5);
 	CHECK_INT(clock_mono_us(&m.clock), mono + 5);
 	CHECK_INT(clock_wall_us(&m.clock), 1700000000 * US_PER_S + 5);
+}
+
+TEST(clock_date_agrees_with_the_calendar_of_the_system)
+{
+	for (int64_t day = 0; day < 400 * 366; day++) {
+		struct clock_date date = clock_date_of_day(day);
+		time_t s = (time_t)(day * 86400);
+		struct tm tm;
+
+		gmtime_r(&s, &tm);
+		CHECK_INT(date.year, tm.tm_year + 1900);
+		CHECK_INT(date.month, tm.tm_mon + 1);
+		CHECK_INT(date.day, tm.tm_mday);
+	}
 }
 
 TEST_MAIN
