@@ -10,17 +10,17 @@
 
 #include "base/worker.h"
 
-#include <errno.h>
 #include <poll.h>
 #include <pthread.h>
-#include <signal.h>
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 #define JOBS_A_TURN 64
 
@@ -102,26 +102,12 @@ worker_thread_main(void *arg)
 	return NULL;
 }
 
-static bool
-worker_thread_start(struct worker_thread *h, struct err *err)
-{
-	sigset_t all, before;
-	int code;
-
-	/* signals are the main thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	code = pthread_create(&h->thread, NULL, worker_thread_main, h);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	errno = code;
-	return code == 0 || err_errno(err, "thread for slow work");
-}
-
 /* NULL with err. */
 static struct worker_thread *
 worker_thread_new(struct worker *w, struct err *err)
 {
 	struct worker_thread *h = xcalloc(1, sizeof(*h));
+	char name[THREAD_NAME_SIZE];
 
 	h->worker = w;
 	atomic_init(&h->n_jobs, 0);
@@ -129,7 +115,8 @@ worker_thread_new(struct worker *w, struct err *err)
 		free(h);
 		return NULL;
 	}
-	if (!worker_thread_start(h, err)) {
+	snprintf(name, sizeof(name), "worker %u", w->n_threads);
+	if (!thread_start(&h->thread, name, worker_thread_main, h, err)) {
 		mailbox_done(&h->mailbox);
 		free(h);
 		return NULL;

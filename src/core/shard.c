@@ -9,13 +9,14 @@
 
 #include "core/shard.h"
 
-#include <signal.h>
+#include <stdio.h>
 
 #include <event2/event.h>
 
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/thread.h"
 #include "xml/parser.h"
 #include "net/net.h"
 #include "net/tls.h"
@@ -169,15 +170,12 @@ shard_main(void *arg)
 void
 shard_start(struct shard *sh)
 {
-	sigset_t all, before;
+	char name[THREAD_NAME_SIZE];
 
-	/* signals are the main thread's */
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	if (pthread_create(&sh->thread, NULL, shard_main, sh) != 0)
+	snprintf(name, sizeof(name), "shard %u", sh->index);
+	sh->running = thread_start(&sh->thread, name, shard_main, sh, NULL);
+	if (!sh->running)
 		abort();
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
-	sh->running = true;
 }
 
 static void

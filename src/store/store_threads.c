@@ -10,12 +10,11 @@
 
 #include "store/store_int.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <time.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/thread.h"
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -175,37 +174,23 @@ copier_main(void *arg)
 /* --- starting and stopping ---------------------------------------------- */
 
 static bool
-thread_start(struct store *s, struct store_thread *t, const char *name,
+thread_begin(struct store *s, struct store_thread *t, const char *name,
 	void *(*run)(void *), struct err *err)
 {
-	int rc;
-
 	t->store = s;
-	rc = pthread_create(&t->id, NULL, run, t);
-	if (rc != 0) {
-		errno = rc;
-		return err_errno(err, "cannot start the thread %s", name);
-	}
-	t->started = true;
-	pthread_setname_np(t->id, name);
-	return true;
+	t->started = thread_start(&t->id, name, run, t, err);
+	return t->started;
 }
 
-/* Signals are for the main thread: these start with all of them blocked. */
 bool
 store_threads_start(struct store *s, struct err *err)
 {
-	sigset_t all, before;
-	bool ok;
+	bool ok = thread_begin(s, &s->writer, "store-write", writer_main, err) &&
+		thread_begin(s, &s->copier, "store-copy", copier_main, err);
 
-	sigfillset(&all);
-	pthread_sigmask(SIG_SETMASK, &all, &before);
-	ok = thread_start(s, &s->writer, "store-write", writer_main, err) &&
-		thread_start(s, &s->copier, "store-copy", copier_main, err);
 	for (unsigned i = 0; ok && i < s->n_readers; i++)
-		ok = thread_start(
+		ok = thread_begin(
 			s, &s->readers[i], "store-read", reader_main, err);
-	pthread_sigmask(SIG_SETMASK, &before, NULL);
 	return ok;
 }
 
