@@ -358,15 +358,6 @@ conn_wrote(struct conn *c)
 		conn_touch(c);
 }
 
-void
-conn_write(struct conn *c, const void *p, size_t n)
-{
-	if (c->life != LIFE_OPEN)
-		return;
-	buf_add(conn_out(c), p, n);
-	conn_wrote(c);
-}
-
 size_t
 conn_queued(const struct conn *c)
 {

@@ -75,10 +75,9 @@ void conn_set_owner(struct conn *c, const struct conn_events *events, void *arg)
 
 /* --- bytes ---------------------------------------------------------------- */
 
-/* Queues a copy; it leaves at the end of the turn. */
-void conn_write(struct conn *c, const void *p, size_t n);
-/* The output buffer itself, to serialise straight into; borrowed for this
- * call of the caller, who appends and then calls conn_wrote(). */
+/* The output buffer, to serialise straight into; borrowed for this call of the
+ * caller, who appends and then calls conn_wrote(): it leaves at the end of the
+ * turn. */
 struct buf *conn_out(struct conn *c);
 void conn_wrote(struct conn *c);
 /* Bytes queued and not yet taken by the kernel. */

@@ -25,11 +25,11 @@
 static struct c2s *
 only_stream(struct world *w, unsigned shard)
 {
-	struct c2s_shard *cs = w->server->shards[shard]->streams;
-	struct c2s *c = TAILQ_FIRST(&cs->streams);
+	struct stream_shard *ss = stream_shard(w->server->shards[shard]);
+	struct stream *x = TAILQ_FIRST(&ss->streams);
 
-	CHECK(c != NULL && TAILQ_NEXT(c, link) == NULL);
-	return c;
+	CHECK(x != NULL && TAILQ_NEXT(x, link) == NULL);
+	return c2s_of(x);
 }
 
 static size_t
@@ -89,17 +89,17 @@ TEST(a_stream_gives_its_parser_back_between_two_stanzas)
 	world_init(&w, 1, "", "");
 	peer_open(&p, &w, 0, true);
 	peer_login(&p, AUTH_ROMEO, BIND("a"));
-	CHECK(only_stream(&w, 0)->parser == NULL);
+	CHECK(only_stream(&w, 0)->x.parser == NULL);
 	CHECK(only_stream(&w, 0)->login == NULL);
 	peer_say(&p, PING);
 	CHECK_GOT(&p, "id=\"p\"");
 	/* not in the middle of a stanza */
 	peer_say(&p, "<iq type='get' id='q' ");
 	world_advance(&w, 20 * US_PER_S);
-	CHECK(only_stream(&w, 0)->parser != NULL);
+	CHECK(only_stream(&w, 0)->x.parser != NULL);
 	peer_say(&p, "to='example.org'><x xmlns='urn:x'/></iq>");
 	CHECK_GOT(&p, "id=\"q\"");
-	CHECK(only_stream(&w, 0)->parser == NULL);
+	CHECK(only_stream(&w, 0)->x.parser == NULL);
 	peer_say(&p, "</stream:stream>");
 	CHECK_GOT(&p, "</stream:stream>");
 	CHECK(p.closed);
@@ -215,10 +215,10 @@ TEST(a_stream_that_rests_for_two_reasons_goes_on_when_neither_is_left)
 	s = c->session;
 	session_rest(s, SESSION_REST_OWN);
 	session_rest(s, SESSION_REST_OWN);
-	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
+	stream_rest_until(&c->x, w.server->shards[0]->now_us + 10 * US_PER_S);
 	/* nobody asks a client for a sign of life whom he does not read */
 	CHECK_INT(pings_answered(&w, &p), 0);
-	c2s_rest_until(c, w.server->shards[0]->now_us + 10 * US_PER_S);
+	stream_rest_until(&c->x, w.server->shards[0]->now_us + 10 * US_PER_S);
 	session_go_on(s, SESSION_REST_OWN);
 	world_settle(&w);
 	CHECK_INT(count(&p, "id=\"p\""), 0);

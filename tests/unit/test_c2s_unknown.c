@@ -367,7 +367,7 @@ TEST(what_was_shown_is_shown_again_after_a_restart)
 			look_of(&w, 0, name));
 	}
 	/* all that a start finds is what is in the store */
-	cs = w.server->shards[0]->streams;
+	cs = c2s_shard(w.server->shards[0]);
 	c2s_looks_free(cs);
 	cs->unknown = (struct buf)BUF_INIT;
 	for (unsigned i = 0; i < 40; i++) {

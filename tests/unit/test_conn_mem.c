@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
+#include "net_peer.h"
 #include "test.h"
 
 struct side {

@@ -40,11 +40,11 @@ on_binding_wanted(void *arg, const char *type, struct buf *out)
 
 	for (enum tls_binding b = TLS_EXPORTER; b <= TLS_UNIQUE; b++) {
 		if (strcmp(tls_binding_name(b), type) == 0 &&
-			tls_binding_data(c->conn, b, out))
+			tls_binding_data(c->x.conn, b, out))
 			return true;
 	}
 	return strcmp(type, tls_binding_name(TLS_UNIQUE)) == 0 &&
-		tls_binding_finished(c->conn, out);
+		tls_binding_finished(c->x.conn, out);
 }
 
 static void
@@ -67,8 +67,8 @@ auth_find_bindings(struct c2s_auth *auth, struct c2s *c)
 	o->bindings = auth->bindings;
 	o->bindings_announced = true;
 	for (enum tls_binding b = TLS_EXPORTER;
-		conn_ssl(c->conn) != NULL && b <= TLS_UNIQUE; b++) {
-		if (tls_binding_exists(c->conn, b)) {
+		conn_ssl(c->x.conn) != NULL && b <= TLS_UNIQUE; b++) {
+		if (tls_binding_exists(c->x.conn, b)) {
 			auth->bindings[o->n_bindings++] = tls_binding_name(b);
 			auth->binding_set |= (uint8_t)(1u << b);
 		}
@@ -76,7 +76,7 @@ auth_find_bindings(struct c2s_auth *auth, struct c2s *c)
 	/* COMPAT: slixmpp 1.8 (Debian 12) asks for tls-unique on TLS 1.3 too,
 	 * whatever is announced, and does not get in without it; drop when
 	 * Debian 13 is the oldest in use. */
-	if (tls_binding_finished(c->conn, &data))
+	if (tls_binding_finished(c->x.conn, &data))
 		o->binding_quiet = tls_binding_name(TLS_UNIQUE);
 	buf_done(&data);
 }
@@ -111,7 +111,7 @@ void
 c2s_auth_init(struct c2s *c)
 {
 	const struct config_auth *conf = &c2s_host(c)->conf->auth;
-	struct server *srv = c->shard->server;
+	struct server *srv = c->x.shard->server;
 	struct c2s_auth *auth = xcalloc(1, sizeof(*auth));
 
 	c2s_auth_free(c->login->auth);
@@ -120,15 +120,15 @@ c2s_auth_init(struct c2s *c)
 	auth->offer = (struct sasl_offer){
 		.host = str_c(auth->host),
 		.enabled = mechanisms_enabled(conf),
-		.tls = conn_is_secure(c->conn),
+		.tls = conn_is_secure(c->x.conn),
 		.secret = { (const char *)srv->secret, sizeof(srv->secret) },
-		.rand = c->shard->rand,
+		.rand = c->x.shard->rand,
 	};
-	if (conn_ssl(c->conn) == NULL)
+	if (conn_ssl(c->x.conn) == NULL)
 		return;
-	auth->offer.tls_version = tls_version_hex(c->conn);
+	auth->offer.tls_version = tls_version_hex(c->x.conn);
 	auth_find_bindings(auth, c);
-	tls_client_addresses(c->conn, on_address_found, auth);
+	tls_client_addresses(c->x.conn, on_address_found, auth);
 	auth->offer.addresses = auth->addresses.p;
 	auth->offer.n_addresses = auth->addresses.n;
 }
@@ -152,11 +152,11 @@ static void
 auth_tell(struct c2s *c, struct str account, const char *mechanism, bool ok)
 {
 	struct auth_event event = {
-		.shard = c->shard,
+		.shard = c->x.shard,
 		.host = c2s_host(c),
 		.account = account,
 		.mechanism = mechanism,
-		.peer = conn_peer(c->conn),
+		.peer = conn_peer(c->x.conn),
 		.ok = ok,
 	};
 
@@ -166,12 +166,15 @@ auth_tell(struct c2s *c, struct str account, const char *mechanism, bool ok)
 static void
 auth_write(struct c2s *c, const char *name, const struct buf *raw)
 {
-	struct buf *out = conn_out(c->conn);
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SASL, name);
+	struct buf text = BUF_INIT;
 
-	buf_printf(out, "<%s xmlns='" NS_SASL "'>", name);
-	base64_encode(out, raw->p, raw->n);
-	buf_printf(out, "</%s>", name);
-	conn_wrote(c->conn);
+	base64_encode(&text, raw->p, raw->n);
+	elem_add_text(a, e, buf_str(&text));
+	stream_write(&c->x, e);
+	buf_done(&text);
+	arena_free(a);
 }
 
 /* --- failure -------------------------------------------------------------- */
@@ -202,13 +205,16 @@ cond_is_a_guess(enum sasl_cond cond)
 static void
 auth_write_failure(struct c2s *c, enum sasl_cond cond)
 {
-	buf_printf(conn_out(c->conn), "<failure xmlns='" NS_SASL "'><%s/>"
-		"</failure>", sasl_cond_name(cond));
-	conn_wrote(c->conn);
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SASL, "failure");
+
+	elem_add(a, e, NS_SASL, sasl_cond_name(cond));
+	stream_write(&c->x, e);
+	arena_free(a);
 	/* RFC 6120 §6.4.5 */
 	if (c->login->failures >=
-		(uint64_t)c->shard->snap->config->limits.auth_attempts)
-		c2s_end(c, STREAM_POLICY_VIOLATION, "Too many failed logins");
+		(uint64_t)c->x.shard->snap->config->limits.auth_attempts)
+		stream_end(&c->x, STREAM_POLICY_VIOLATION, "Too many failed logins");
 }
 
 bool
@@ -216,16 +222,16 @@ c2s_auth_answer(struct c2s *c)
 {
 	c->login->answer_us = 0;
 	auth_write_failure(c, (enum sasl_cond)c->login->answer);
-	if (c->stage == C2S_CLOSED)
+	if (c->x.stage == STAGE_CLOSED)
 		return true;
-	return c2s_release(c);
+	return stream_release(&c->x);
 }
 
 static void
 auth_note_guess(struct c2s *c, struct str local, const char *mechanism,
 	const char *reason)
 {
-	struct c2s_shard *cs = c2s_shard(c->shard);
+	struct c2s_shard *cs = c2s_shard(c->x.shard);
 	struct arena *a = arena_new();
 	struct str account = STR_NONE;
 
@@ -233,9 +239,9 @@ auth_note_guess(struct c2s *c, struct str local, const char *mechanism,
 		account = jid_str(jid_make(a, local, str_c(c->login->host),
 				STR_NONE));
 	c2s_throttle_failure(c, account);
-	c->shard->stats.login_failures++;
+	c->x.shard->stats.login_failures++;
 	if (log_limit_ok(&cs->failed, LOG_AUTH))
-		log_info(LOG_AUTH, c2s_who(c),
+		log_info(LOG_AUTH, stream_who(&c->x),
 			"login failed account=%.*s mechanism=%s reason=\"%s\" failures=%u",
 			STR_ARG(account), mechanism, reason,
 			c->login->failures);
@@ -277,8 +283,8 @@ auth_fail_guess(struct c2s *c, const struct sasl *s, enum sasl_cond cond,
 	auth_note_guess(c, sasl_account(s), sasl_mech_name(sasl_mech(s)),
 		reason);
 	l->answer = (uint8_t)cond;
-	l->answer_us = c->shard->now_us + (FAILURE_DELAY_US << doublings);
-	c2s_hold(c);
+	l->answer_us = c->x.shard->now_us + (FAILURE_DELAY_US << doublings);
+	stream_hold(&c->x);
 }
 
 /* The exchange is over, and what sasl says of it is gone after this. */
@@ -290,7 +296,7 @@ auth_fail(struct c2s *c)
 
 	c->login->auth->sasl = NULL;
 	if (!cond_is_a_guess(cond) && !sasl_has_told(s)) {
-		log_debug(LOG_AUTH, c2s_who(c),
+		log_debug(LOG_AUTH, stream_who(&c->x),
 			"login refused condition=%s reason=\"%s\"",
 			sasl_cond_name(cond), sasl_reason(s));
 		auth_refuse(c, cond);
@@ -347,19 +353,20 @@ auth_succeed(struct c2s *c, const struct buf *out)
 	struct str local = sasl_account(s);
 	struct arena *a = arena_new();
 	const char *mechanism = sasl_mech_name(sasl_mech(s));
-	const char *tls = tls_version(c->conn);
-	const char *cipher = tls_cipher(c->conn);
+	const char *tls = tls_version(c->x.conn);
+	const char *cipher = tls_cipher(c->x.conn);
 
 	l->account = str_dup(
 		jid_str(jid_make(a, local, str_c(l->host), STR_NONE)));
-	c->mech = (uint8_t)sasl_mech(s);
-	c->authenticated = true;
-	c->next = NEXT_RESTART;
-	c->shard->stats.logins++;
+	c->x.method = (uint8_t)sasl_mech(s);
+	c->x.authenticated = true;
+	stream_restart(&c->x,
+		server_place_of(c->x.shard->server, str_c(l->account)));
+	c->x.shard->stats.logins++;
 	c2s_count_known(c);
 	if (sasl_mech(s) != SASL_ANONYMOUS)
 		c2s_throttle_success(c, str_c(l->account));
-	log_info(LOG_AUTH, c2s_who(c), "logged in mechanism=%s tls=%s cipher=%s",
+	log_info(LOG_AUTH, stream_who(&c->x), "logged in mechanism=%s tls=%s cipher=%s",
 		mechanism, tls != NULL ? tls : "none",
 		cipher != NULL ? cipher : "none");
 	auth_write(c, "success", out);

@@ -25,8 +25,8 @@ on_stranger_reply(struct shard *sh, uint64_t token, struct stanza *reply)
 {
 	struct c2s *c = c2s_find(sh, token);
 
-	if (c != NULL && c->stage == C2S_OPEN && !c->authenticated)
-		c2s_write(c, reply->root);
+	if (c != NULL && c->x.stage == STAGE_OPEN && !c->x.authenticated)
+		stream_write(&c->x, reply->root);
 	stanza_free(reply);
 }
 
@@ -35,14 +35,14 @@ static bool
 stranger_ask_modules(struct c2s *c, struct stanza *st)
 {
 	struct stream_iq arg = {
-		.shard = c->shard,
+		.shard = c->x.shard,
 		.host = c2s_host(c),
 		.st = st,
-		.secure = conn_is_secure(c->conn),
-		.peer = conn_peer(c->conn),
-		.peer_key = conn_peer_key(c->conn),
+		.secure = conn_is_secure(c->x.conn),
+		.peer = conn_peer(c->x.conn),
+		.peer_key = conn_peer_key(c->x.conn),
 		.stream = c,
-		.token = c->login->token,
+		.token = stream_token(&c->x),
 		.reply = on_stranger_reply,
 	};
 
@@ -61,7 +61,7 @@ c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e)
 		stanza_free(st);
 	else
 		arena_free(a);
-	c2s_end(c, STREAM_NOT_AUTHORIZED, "Log in first");
+	stream_end(&c->x, STREAM_NOT_AUTHORIZED, "Log in first");
 }
 
 /* --- binding -------------------------------------------------------------- */
@@ -94,7 +94,7 @@ bind_write_result(struct c2s *c, const struct stanza *iq)
 static bool
 bind_may(const struct c2s *c, struct account *acc)
 {
-	if (c->mech != SASL_ANONYMOUS)
+	if (c->x.method != SASL_ANONYMOUS)
 		return acc->exists && !acc->anonymous &&
 			acc->credentials_mark == c->login->credentials;
 	if (acc->exists && !acc->anonymous)
@@ -133,9 +133,10 @@ bind_try(struct c2s *c, struct account *acc, const struct stanza *iq)
 			iq_refuse(c, iq, cond, NULL);
 	}
 	if (c->session != NULL) {
-		c->stage = C2S_BOUND;
-		conn_set_share(c->conn,
-			budget_share(c->shard->server, acc->e.hash));
+		c->x.stage = STAGE_BOUND;
+		c2s_login_free(c);
+		conn_set_share(c->x.conn,
+			budget_share(c->x.shard->server, acc->e.hash));
 		bind_write_result(c, iq);
 	}
 	arena_free(a);
@@ -163,13 +164,13 @@ on_account_loaded(struct entity *e, void *arg)
 		iq_refuse(c, iq, COND_INTERNAL_SERVER_ERROR,
 			"The account cannot be read");
 	else if (!bind_may(c, account_of(e)))
-		c2s_end(c, STREAM_NOT_AUTHORIZED,
+		stream_end(&c->x, STREAM_NOT_AUTHORIZED,
 			"The password was changed, or the account removed");
 	else
 		bind_try(c, account_of(e), iq);
 	stanza_free(iq);
-	if (c->stage != C2S_CLOSED)
-		(void)c2s_release(c);
+	if (c->x.stage != STAGE_CLOSED)
+		(void)stream_release(&c->x);
 }
 
 /* iq is taken. */
@@ -182,10 +183,10 @@ bind_begin(struct c2s *c, struct stanza *iq)
 
 	if (c2s_host(c) == NULL) {
 		stanza_free(iq);
-		c2s_end(c, STREAM_HOST_GONE, NULL);
+		stream_end(&c->x, STREAM_HOST_GONE, NULL);
 		return;
 	}
-	e = account_get(c->shard, jid, NULL);
+	e = account_get(c->x.shard, jid, NULL);
 	if (e == NULL) {
 		iq_refuse(c, iq, COND_RESOURCE_CONSTRAINT,
 			"The server has too many accounts in memory");
@@ -193,9 +194,9 @@ bind_begin(struct c2s *c, struct stanza *iq)
 		return;
 	}
 	binding = xmalloc(sizeof(*binding));
-	*binding = (struct binding){ c->shard, c->login->token };
+	*binding = (struct binding){ c->x.shard, stream_token(&c->x) };
 	c->login->bind = iq;
-	c2s_hold(c);
+	stream_hold(&c->x);
 	entity_when_loaded(e, on_account_loaded, binding);
 }
 
@@ -214,7 +215,7 @@ c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
 	} else {
 		/* §7.1 */
 		stanza_free(st);
-		c2s_end(c, STREAM_NOT_AUTHORIZED, "Bind a resource first");
+		stream_end(&c->x, STREAM_NOT_AUTHORIZED, "Bind a resource first");
 	}
 }
 

@@ -63,12 +63,12 @@ c2s_credentials_throttled(struct c2s *c)
 static void
 credentials_end(struct c2s *c)
 {
-	if (c->stage == C2S_CLOSED)
+	if (c->x.stage == STAGE_CLOSED)
 		return;
-	if ((c->rest & C2S_REST_LOGIN) != 0)
-		c2s_arm(c);
+	if ((c->x.rest & REST_HOLD) != 0)
+		stream_arm(&c->x);
 	else
-		(void)c2s_release(c);
+		(void)stream_release(&c->x);
 }
 
 /* --- on the worker -------------------------------------------------------- */
@@ -103,7 +103,7 @@ check_done(void *arg)
 	}
 	c->login->auth = check->auth;
 	check->auth = NULL;
-	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
+	stream_unhold(&c->x); /* until something else holds it */
 	/* of those who wait together, no more get an answer than if they had
 	 * come one after the other */
 	if (c2s_credentials_throttled(c))
@@ -117,23 +117,23 @@ check_done(void *arg)
 static void
 check_start(struct c2s *c, const struct credentials *known)
 {
-	struct worker *worker = c->shard->server->worker;
+	struct worker *worker = c->x.shard->server->worker;
 	struct check *check;
 
 	if (worker_waiting(worker) >= WAITING_MAX) {
-		c->shard->stats.refused++;
+		c->x.shard->stats.refused++;
 		c2s_auth_give_up(c);
 		return;
 	}
 	check = xcalloc(1, sizeof(*check));
-	check->from = (struct lookup){ c->shard, c->login->token };
+	check->from = (struct lookup){ c->x.shard, stream_token(&c->x) };
 	check->auth = c->login->auth;
 	c->login->auth = NULL;
 	check->known = known != NULL;
 	if (known != NULL)
 		check->creds = *known;
-	c2s_hold(c);
-	worker_run(worker, check_work, &c->shard->mailbox, check_done, check);
+	stream_hold(&c->x);
+	worker_run(worker, check_work, &c->x.shard->mailbox, check_done, check);
 }
 
 /* --- from the store ------------------------------------------------------- */
@@ -165,11 +165,11 @@ credentials_disguise(struct c2s *c, bool known, const struct credentials *creds)
 		const struct scram_verifier *v = &creds->verifiers[i];
 
 		if (known && v->iterations != 0)
-			c2s_looks_meet(c->shard, host,
+			c2s_looks_meet(c->x.shard, host,
 				(struct c2s_look){ v->iterations,
 					v->salt_len });
 	}
-	look = c2s_look_of(c->shard, host, sasl_account(auth->sasl),
+	look = c2s_look_of(c->x.shard, host, sasl_account(auth->sasl),
 		(uint32_t)c2s_host(c)->conf->auth.scram_iterations);
 	auth->offer.iterations = look.iterations;
 	auth->offer.salt_bytes = look.salt_bytes;
@@ -180,26 +180,26 @@ credentials_disguise(struct c2s *c, bool known, const struct credentials *creds)
 static void
 lookup_end(struct c2s *c, struct str text, const struct err *err)
 {
-	struct c2s_shard *cs = c2s_shard(c->shard);
+	struct c2s_shard *cs = c2s_shard(c->x.shard);
 	struct credentials creds = { 0 };
 	struct err bad = ERR_INIT;
 	bool known = text.p != NULL;
 	uint64_t mark;
 
-	c->rest &= (uint8_t)~C2S_REST_LOGIN; /* until something else holds it */
+	stream_unhold(&c->x); /* until something else holds it */
 	if (!known)
 		text = c2s_unknown_text(cs);
-	mark = account_credentials_mark(c->shard->server, text);
+	mark = account_credentials_mark(c->x.shard->server, text);
 	c->login->credentials = known ? mark : 0;
 	if (err == NULL &&
-		!credentials_parse(&creds, c->shard->xml, text, &bad))
+		!credentials_parse(&creds, c->x.shard->xml, text, &bad))
 		err = &bad;
 	if (err == NULL && c2s_host(c) != NULL) {
 		credentials_disguise(c, known, &creds);
 		credentials_judge(c, known ? &creds : NULL);
 	} else {
 		if (err != NULL && log_limit_ok(&cs->broken, LOG_AUTH))
-			log_error(LOG_AUTH, c2s_who(c),
+			log_error(LOG_AUTH, stream_who(&c->x),
 				"credentials cannot be read, login refused account=%.*s@%s reason=\"%s\"",
 				STR_ARG(sasl_account(c->login->auth->sasl)),
 				c->login->host, err->text);
@@ -227,8 +227,8 @@ credentials_read(struct c2s *c)
 	struct lookup *lookup = xmalloc(sizeof(*lookup));
 	struct arena *a = arena_new();
 
-	*lookup = (struct lookup){ c->shard, c->login->token };
-	account_credentials(c->shard,
+	*lookup = (struct lookup){ c->x.shard, stream_token(&c->x) };
+	account_credentials(c->x.shard,
 		jid_make(a, sasl_account(c->login->auth->sasl),
 			str_c(c->login->host), STR_NONE),
 		on_credentials, lookup);
@@ -247,9 +247,9 @@ on_looks_loaded(struct shard *sh, uint64_t token)
 static void
 credentials_look_up(struct c2s *c)
 {
-	c2s_hold(c);
-	if (c2s_looks_loaded(c->shard, str_c(c->login->host), on_looks_loaded,
-		    c->login->token))
+	stream_hold(&c->x);
+	if (c2s_looks_loaded(c->x.shard, str_c(c->login->host), on_looks_loaded,
+		    stream_token(&c->x)))
 		credentials_read(c);
 }
 
@@ -260,16 +260,16 @@ c2s_credentials_find(struct c2s *c)
 	struct str account = account_of_login(c, a);
 	int64_t wait = c2s_throttle_wait(c, account);
 
-	if (wait > 0 && log_limit_ok(&c2s_shard(c->shard)->failed, LOG_AUTH))
-		log_info(LOG_AUTH, c2s_who(c),
+	if (wait > 0 && log_limit_ok(&c2s_shard(c->x.shard)->failed, LOG_AUTH))
+		log_info(LOG_AUTH, stream_who(&c->x),
 			"login slowed account=%.*s wait=%lldms",
 			STR_ARG(account), (long long)(wait / US_PER_MS));
 	arena_free(a);
 	if (wait < 0) {
 		c2s_auth_give_up(c);
 	} else if (wait > 0) {
-		c->login->slowed_us = c->shard->now_us + wait;
-		c2s_hold(c);
+		c->login->slowed_us = c->x.shard->now_us + wait;
+		stream_hold(&c->x);
 	} else {
 		credentials_look_up(c);
 	}

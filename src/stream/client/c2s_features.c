@@ -17,10 +17,10 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "xml/elem.h"
-#include "xml/writer.h"
 #include "net/conn.h"
 #include "core/host.h"
 #include "module/module.h"
+#include "stream/framing.h"
 
 bool
 c2s_offers_tls(const struct c2s *c)
@@ -28,7 +28,7 @@ c2s_offers_tls(const struct c2s *c)
 	const struct host *host = c2s_host(c);
 
 	return host != NULL && host->conf->certificate != NULL &&
-		c->shard->snap->tls != NULL && !conn_is_secure(c->conn) &&
+		c->x.shard->snap->tls != NULL && !conn_is_secure(c->x.conn) &&
 		c->login->tls == LISTEN_STARTTLS;
 }
 
@@ -38,7 +38,7 @@ c2s_may_log_in(const struct c2s *c)
 	const struct host *host = c2s_host(c);
 
 	return host != NULL &&
-		(conn_is_secure(c->conn) || !host->conf->auth.tls_required);
+		(conn_is_secure(c->x.conn) || !host->conf->auth.tls_required);
 }
 
 static void
@@ -89,14 +89,14 @@ add_bind(struct arena *a, struct elem *features)
 static void
 add_limits(struct c2s *c, struct arena *a, struct elem *features)
 {
-	const struct config_limits *l = &c->shard->snap->config->limits;
+	const struct config_limits *l = &c->x.shard->snap->config->limits;
 	struct elem *e = elem_add(a, features, NS_STREAM_LIMITS, "limits");
-	uint64_t bytes = c->authenticated ? l->stanza_bytes :
+	uint64_t bytes = c->x.authenticated ? l->stanza_bytes :
 					    l->stanza_bytes_unauthenticated;
 
 	elem_add_with_text(a, e, NS_STREAM_LIMITS, "max-bytes",
 		arena_printf(a, "%llu", (unsigned long long)bytes));
-	if (c->authenticated && l->idle_before_ping_us < OPTION_NEVER)
+	if (c->x.authenticated && l->idle_before_ping_us < OPTION_NEVER)
 		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
 			arena_printf(a, "%lld",
 				(long long)(l->idle_before_ping_us /
@@ -108,26 +108,15 @@ add_of_modules(struct c2s *c, struct host *host, struct arena *a,
 	struct elem *features)
 {
 	struct stream_features arg = {
-		.shard = c->shard,
+		.shard = c->x.shard,
 		.host = host,
 		.arena = a,
 		.features = features,
-		.secure = conn_is_secure(c->conn),
-		.authenticated = c->authenticated,
+		.secure = conn_is_secure(c->x.conn),
+		.authenticated = c->x.authenticated,
 	};
 
 	hook_run(host, HOOK_STREAM_FEATURES, &arg);
-}
-
-/* Writes e, which is what <stream:features/> holds. */
-static void
-features_write(struct buf *out, const struct elem *features)
-{
-	/* by hand for its prefix alone (RFC 6120 §4.8.5) */
-	buf_add_c(out, "<stream:features>");
-	elem_each_child(features, e)
-		xml_write(out, e, STR(NS_CLIENT));
-	buf_add_c(out, "</stream:features>");
 }
 
 static void
@@ -139,14 +128,14 @@ features_make(struct c2s *c, struct host *host, struct buf *out)
 	if (c2s_offers_tls(c))
 		add_starttls(c, a, features);
 	if (c2s_may_log_in(c)) {
-		if (c->authenticated)
+		if (c->x.authenticated)
 			add_bind(a, features);
 		else
 			add_mechanisms(c, a, features);
 		add_limits(c, a, features);
 		add_of_modules(c, host, a, features);
 	}
-	features_write(out, features);
+	framings[c->x.framing].element(out, features, NS_CLIENT);
 	arena_free(a);
 }
 
@@ -159,9 +148,10 @@ features_state(const struct c2s *c)
 	const struct c2s_auth *auth = c->login->auth;
 	uint32_t state = 0;
 
-	state |= c->authenticated ? 1u : 0;
-	state |= conn_is_secure(c->conn) ? 2u : 0;
+	state |= c->x.authenticated ? 1u : 0;
+	state |= conn_is_secure(c->x.conn) ? 2u : 0;
 	state |= c2s_offers_tls(c) ? 4u : 0;
+	state |= (uint32_t)c->x.framing << 4;
 	if (auth != NULL)
 		state |= (uint32_t)auth->binding_set << 8 |
 			sasl_mechanisms(&auth->offer) << 16;
@@ -173,8 +163,8 @@ features_state(const struct c2s *c)
 static struct str
 features_get(struct c2s *c, struct host *host)
 {
-	struct c2s_shard *cs = c2s_shard(c->shard);
-	uint64_t serial = c->shard->snap->serial;
+	struct c2s_shard *cs = c2s_shard(c->x.shard);
+	uint64_t serial = c->x.shard->snap->serial;
 	uint32_t state = features_state(c);
 	size_t place = ((uintptr_t)host / sizeof(*host) + state * 31 +
 		(state >> 16)) % C2S_FEATURES;
@@ -201,12 +191,12 @@ void
 c2s_features(struct c2s *c)
 {
 	if (!c2s_may_log_in(c) && !c2s_offers_tls(c)) {
-		c2s_end(c, STREAM_POLICY_VIOLATION,
+		stream_end(&c->x, STREAM_POLICY_VIOLATION,
 			"This domain requires TLS, which is not to be had here");
 		return;
 	}
-	if (c2s_may_log_in(c) && !c->authenticated)
+	if (c2s_may_log_in(c) && !c->x.authenticated)
 		c2s_auth_init(c);
-	buf_add_str(conn_out(c->conn), features_get(c, c2s_host(c)));
-	conn_wrote(c->conn);
+	buf_add_str(conn_out(c->x.conn), features_get(c, c2s_host(c)));
+	conn_wrote(c->x.conn);
 }

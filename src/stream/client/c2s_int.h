@@ -17,6 +17,7 @@
 #include "base/buf.h"
 #include "base/crowd.h"
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 #include "base/timer.h"
 #include "base/vec.h"
@@ -26,6 +27,7 @@
 #include "conf/conf.h"
 #include "core/shard.h"
 #include "account/session.h"
+#include "stream/stream.h"
 #include "stream/sasl/sasl.h"
 
 struct visitors;
@@ -36,28 +38,9 @@ struct stanza;
 struct tally;
 struct throttle;
 
-#define C2S_TAG 0x63327374u /* "c2st" */
 #define C2S_BINDINGS 3
 /* Features that a shard keeps.  A host has three kinds of them, as a rule. */
 #define C2S_FEATURES 64
-
-enum c2s_stage {
-	C2S_HANDSHAKE, /* TLS is being agreed on */
-	C2S_HEADER,    /* the client has to open a stream */
-	C2S_OPEN,      /* features were sent */
-	C2S_BOUND,     /* there is a session */
-	C2S_CLOSED,    /* all is said; waits for the end of the connection */
-};
-
-/* Why nothing is read, for now: each reason goes by itself. */
-enum c2s_rest {
-	C2S_REST_LOGIN = 1 << 0,   /* until something is done, c2s_hold() */
-	C2S_REST_RATE = 1 << 1,    /* until resume_us */
-	C2S_REST_SESSION = 1 << 2, /* until its session says so */
-};
-
-/* What an element asked for that cannot be done while its parser runs. */
-enum c2s_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
 
 /* Features as they were sent, for all streams of which the rest is the same. */
 struct c2s_features {
@@ -80,9 +63,6 @@ struct c2s_auth {
 
 /* What only a stream without a session needs. */
 struct c2s_login {
-	UT_hash_handle hh; /* by token, of the shard */
-	struct c2s *stream;
-	uint64_t token;
 	uint64_t credentials;  /* mark of those that were shown; 0: none */
 	int64_t deadline_us;
 	int64_t answer_us;     /* a failure is kept back until then; 0: none */
@@ -93,64 +73,33 @@ struct c2s_login {
 	struct c2s_auth *auth; /* NULL but while mechanisms are offered, and
 				* while the worker has it */
 	struct stanza *bind;   /* the iq that waits for the account */
-	struct buf input;      /* came while it rested for C2S_REST_LOGIN */
 	unsigned failures;
 	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
-	bool crowded_out;      /* by other strangers */
 	struct crowd_member stranger; /* until it has authenticated */
 };
 
+/* x.method is an enum sasl_mech. */
 struct c2s {
-	uint32_t tag;
-	uint8_t stage : 4; /* enum c2s_stage */
-	uint8_t next : 4;  /* enum c2s_next */
-	uint8_t rest;      /* enum c2s_rest, or-ed: nothing is read */
-	uint8_t mech;      /* enum sasl_mech, once authenticated */
-	bool feeding : 1;       /* its parser is on the stack */
-	bool headed : 1;        /* our header was sent */
-	bool authenticated : 1;
-	bool pinged : 1;        /* asked for a sign of life, at seen_us */
-	bool counted : 1;       /* among the connections */
-	TAILQ_ENTRY(c2s) link;  /* of the shard's */
-	struct shard *shard;
-	struct conn *conn;
-	struct xml_parser *parser; /* NULL at rest */
-	uint32_t parser_bytes; /* of it, counted in the share of the account */
-	struct session *session;   /* NULL until bound */
-	struct c2s_login *login;   /* NULL from then on */
-	char *lang;                /* RFC 6120 §4.7.4; NULL: not said */
-	struct timer timer;        /* the one of all that c2s_due() lists */
-	int64_t seen_us;           /* the last bytes came, or the ping went */
-	int64_t resume_us;         /* with C2S_REST_RATE */
-	int64_t bytes_us;          /* when what came so far would have been */
-	int64_t stanzas_us;        /* due at the permitted rate */
+	struct stream x;
+	struct session *session; /* NULL until bound */
+	struct c2s_login *login; /* NULL from then on */
 };
-
-TAILQ_HEAD(c2s_list, c2s);
 
 struct listener;
 
 /* Of one shard. */
 struct c2s_shard {
-	struct c2s_list streams;
-	struct c2s_login *logins; /* uthash by token */
-	uint64_t last_token;
-	struct xml_limits before; /* authentication */
-	struct xml_limits after;
 	struct log_limit refused;
 	struct log_limit failed;
-	struct log_limit unread;
-	struct log_limit broken; /* credentials, certificates */
+	struct log_limit broken; /* credentials */
 	struct c2s_features features[C2S_FEATURES];
 	struct c2s_looks *looks; /* uthash by host */
 	struct buf unknown;      /* see c2s_unknown_text() */
 	struct listener **listeners;
 	struct c2s_accept *accepts; /* their arguments */
 	size_t n_listeners;
-	bool closing;
-	enum stream_cond closing_cond;
 };
 
 /* Argument of a listener. */
@@ -175,40 +124,29 @@ struct c2s_server {
 struct c2s_shard *c2s_shard(struct shard *sh);
 /* A stream on conn (taken). */
 void c2s_new(struct shard *sh, struct conn *conn, int tls);
-/* By the token of its login; NULL when it has gone, or is closed. */
+static inline struct c2s *
+c2s_of(struct stream *x)
+{
+	return CONTAINER_OF(x, struct c2s, x);
+}
+/* By its token; NULL when it has gone, or is closed. */
 struct c2s *c2s_find(struct shard *sh, uint64_t token);
-struct log_who c2s_who(const struct c2s *c);
-/* Nothing more is read of c until no reason to rest is left.  What was read
- * already may still be handled: one piece, as large as the network's. */
-void c2s_rest(struct c2s *c, enum c2s_rest why);
-void c2s_go_on(struct c2s *c, enum c2s_rest why);
-/* The same for C2S_REST_RATE, which goes at that time. */
-void c2s_rest_until(struct c2s *c, int64_t us);
-/* Nothing more is read of c until c2s_release(); bytes are kept. */
-void c2s_hold(struct c2s *c);
-/* False when c has moved to another shard, and must not be touched. */
-bool c2s_release(struct c2s *c);
 /* The host that the client has named; NULL: a reload has removed it. */
 struct host *c2s_host(const struct c2s *c);
-/* Sets the timer for what is due first. */
-void c2s_arm(struct c2s *c);
+/* It has got in. */
+void c2s_login_free(struct c2s *c);
 
-/* --- c2s_header.c: how a stream begins and ends --------------------------- */
+/* --- c2s_header.c, for struct stream_kind --------------------------------- */
 
-enum xml_verdict c2s_opened(void *arg, const struct elem *root,
-	struct str content_ns);
-/* Writes e, which stands in the stream. */
-void c2s_write(struct c2s *c, const struct elem *e);
-/* The same for a stanza, in its turn with those of the session. */
-void c2s_write_stanza(struct c2s *c, struct stanza *st);
-/* Error (cond STREAM_COND_NONE: without), end tag, end of the session.  text is
- * for people, and may be NULL.  Does nothing for a closed stream. */
-void c2s_end(struct c2s *c, enum stream_cond cond, const char *text);
-/* c2s_end with a condition that has a content: see-other-host. */
-void c2s_end_with(struct c2s *c, enum stream_cond cond, struct str content,
-	const char *text);
-void c2s_fault(struct c2s *c, enum xml_fault fault);
-void c2s_log_end(const struct c2s *c, const char *what, const char *why);
+struct str c2s_domain(const struct stream *x);
+void c2s_judge(struct stream *x, struct stream_header *h);
+void c2s_opened(struct stream *x, const struct stream_header *h);
+void c2s_log_end(const struct stream *x, const char *what, const char *why);
+
+/* --- c2s_timer.c, the same ------------------------------------------------ */
+
+int64_t c2s_due(const struct stream *x);
+void c2s_do_due(struct stream *x);
 
 /* --- c2s_features.c ------------------------------------------------------- */
 
@@ -218,13 +156,6 @@ void c2s_features_free(struct c2s_shard *cs);
 /* May the client log in as it is, or is TLS missing? */
 bool c2s_may_log_in(const struct c2s *c);
 bool c2s_offers_tls(const struct c2s *c);
-
-/* --- c2s_tls.c ------------------------------------------------------------ */
-
-/* rest (borrowed): the bytes that came behind <starttls/>. */
-void c2s_tls_start(struct c2s *c, struct str rest);
-void c2s_tls_direct(struct c2s *c);
-void c2s_secured(void *arg);
 
 /* --- c2s_auth.c ----------------------------------------------------------- */
 
@@ -264,6 +195,8 @@ bool c2s_bound_iq(struct c2s *c, struct stanza *st);
 /* --- c2s_session.c -------------------------------------------------------- */
 
 extern const struct session_stream c2s_session_stream;
+/* Writes st, in its turn with those of the session. */
+void c2s_write_stanza(struct c2s *c, struct stanza *st);
 /* a is taken, e lies in it and is a stanza. */
 void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* Answers an element (borrowed) that stanza_from_elem() has refused. */
@@ -277,15 +210,9 @@ bool c2s_count_in(struct c2s *c);
 void c2s_count_out(struct c2s *c);
 /* It is no stranger any more. */
 void c2s_count_known(struct c2s *c);
-void c2s_count_stanza(struct c2s *c);
-/* n bytes were read: rests when there was too much. */
-void c2s_count_bytes(struct c2s *c, size_t n);
-void c2s_limits_set(struct shard *sh, struct c2s_shard *cs);
-/* Something was written: the kernel is asked early when it is much, and a session
- * told when it refuses.  Who has none is cut off (hostile 12). */
-void c2s_wrote(struct c2s *c);
-/* Ends c without a word; on_conn_closed() ends the session. */
-void c2s_cut(struct c2s *c, const char *why);
+/* Much waits for the client: a session is told, and who has none is cut off
+ * (hostile 12). */
+void c2s_full(struct stream *x, bool refused);
 uint64_t c2s_streams_left(const struct server *srv);
 
 /* --- c2s_throttle.c: failed logins; account is bare ----------------------- */
@@ -324,15 +251,5 @@ void c2s_looks_free(struct c2s_shard *cs);
 
 int64_t c2s_ping_due(const struct c2s *c);
 void c2s_ping(struct c2s *c);
-/* It has given a sign of life. */
-static inline void
-c2s_seen(struct c2s *c)
-{
-	c->seen_us = c->shard->now_us;
-	c->pinged = false;
-}
-
-/* --- c2s_listen.c --------------------------------------------------------- */
-
 
 #endif

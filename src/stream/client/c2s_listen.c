@@ -125,15 +125,15 @@ c2s_unlisten(struct server *srv)
 static void
 gone_visit(struct shard *sh, void *arg)
 {
-	struct c2s_shard *cs = sh->streams;
-	struct c2s *c;
+	struct stream_shard *ss = sh->streams;
+	struct stream *x;
 
 	(void)arg;
-	if (cs == NULL)
+	if (ss == NULL)
 		return;
-	TAILQ_FOREACH (c, &cs->streams, link) {
-		if (c->stage != C2S_CLOSED && c->headed && c2s_host(c) == NULL)
-			c2s_end(c, STREAM_HOST_GONE, NULL);
+	TAILQ_FOREACH (x, &ss->streams, link) {
+		if (x->headed && x->kind->host(x) == NULL)
+			stream_end(x, STREAM_HOST_GONE, NULL);
 	}
 }
 
@@ -213,30 +213,32 @@ static void
 closing_visit(struct shard *sh, void *arg)
 {
 	const struct c2s_closing *closing = arg;
-	struct c2s_shard *cs = c2s_shard(sh);
-	struct c2s *c;
+	struct stream_shard *ss = stream_shard(sh);
+	struct stream *x;
 
-	c2s_listeners_stop(cs);
-	cs->closing = true;
-	cs->closing_cond = closing->cond;
+	c2s_listeners_stop(c2s_shard(sh));
+	ss->closing = true;
+	ss->closing_cond = closing->cond;
 	/* streams leave the list at the end of the turn */
-	TAILQ_FOREACH (c, &cs->streams, link)
-		c2s_end(c, closing->cond, NULL);
+	TAILQ_FOREACH (x, &ss->streams, link)
+		stream_end(x, closing->cond, NULL);
 }
 
 static void
 forget_visit(struct shard *sh, void *arg)
 {
-	struct c2s_shard *cs = sh->streams;
+	struct c2s_shard *cs;
 
 	(void)arg;
-	if (cs == NULL)
+	if (sh->streams == NULL)
 		return;
+	cs = c2s_shard(sh);
 	c2s_features_free(cs);
 	c2s_looks_free(cs);
 	free(cs->listeners);
 	free(cs->accepts);
 	free(cs);
+	free(sh->streams);
 	sh->streams = NULL;
 }
 
@@ -300,14 +302,14 @@ static void
 draining_visit(struct shard *sh, void *arg)
 {
 	const struct c2s_draining *d = arg;
-	struct c2s_shard *cs = sh->streams;
-	struct c2s *c;
+	struct stream_shard *ss = sh->streams;
+	struct stream *x;
 
-	if (cs == NULL)
+	if (ss == NULL)
 		return;
-	TAILQ_FOREACH (c, &cs->streams, link) {
-		if (c->authenticated)
-			c2s_end_with(c, STREAM_SEE_OTHER_HOST,
+	TAILQ_FOREACH (x, &ss->streams, link) {
+		if (x->authenticated)
+			stream_end_with(x, STREAM_SEE_OTHER_HOST,
 				str_c(d->host_port), NULL);
 	}
 }

@@ -19,13 +19,13 @@
 int64_t
 c2s_ping_due(const struct c2s *c)
 {
-	const struct config_limits *l = &c->shard->snap->config->limits;
+	const struct config_limits *l = &c->x.shard->snap->config->limits;
 
 	/* its answer would not be read */
-	if (c->stage != C2S_BOUND || (c->rest & C2S_REST_SESSION) != 0)
+	if (c->x.stage != STAGE_BOUND || (c->x.rest & REST_READER) != 0)
 		return INT64_MAX;
-	return c->seen_us +
-		(c->pinged ? l->ping_timeout_us : l->idle_before_ping_us);
+	return c->x.seen_us +
+		(c->x.pinged ? l->ping_timeout_us : l->idle_before_ping_us);
 }
 
 static void
@@ -40,7 +40,7 @@ ping_send(struct c2s *c)
 	};
 	char id[RAND_ID_SIZE];
 	struct stanza *st = stanza_new(IQ_GET, host, self,
-		rand_id(c->shard->rand, id));
+		rand_id(c->x.shard->rand, id));
 
 	elem_add(st->arena, st->root, NS_PING, "ping");
 	c2s_write_stanza(c, st);
@@ -51,19 +51,19 @@ void
 c2s_ping(struct c2s *c)
 {
 	if (session_takes_anything(c->session)) {
-		c2s_seen(c);
+		stream_seen(&c->x);
 		return;
 	}
 	/* who may come back must not take it for a goodbye */
-	if (c->pinged && session_keeps_output(c->session)) {
-		c2s_cut(c, "does not answer");
+	if (c->x.pinged && session_keeps_output(c->session)) {
+		stream_cut(&c->x, "does not answer", session_queued(c->session));
 		return;
 	}
-	if (c->pinged) {
-		c2s_end(c, STREAM_CONNECTION_TIMEOUT, NULL);
+	if (c->x.pinged) {
+		stream_end(&c->x, STREAM_CONNECTION_TIMEOUT, NULL);
 		return;
 	}
-	c2s_seen(c);
-	c->pinged = true;
+	stream_seen(&c->x);
+	c->x.pinged = true;
 	ping_send(c);
 }

@@ -13,13 +13,11 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xml/elem.h"
-#include "xml/writer.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "net/tls.h"
 #include "store/store.h"
-#include "core/wire.h"
 
 /* How long a sender rests when a mailbox is above its bound, the store behind,
  * or its account's share of the memory too large. */
@@ -30,9 +28,18 @@
 static enum budget_level
 c2s_budget(const struct c2s *c)
 {
-	if (c->shard->budget.level == BUDGET_FINE || c->session == NULL)
+	if (c->x.shard->budget.level == BUDGET_FINE || c->session == NULL)
 		return BUDGET_FINE;
-	return budget_judge(c->shard, c->session->account->e.hash);
+	return budget_judge(c->x.shard, c->session->account->e.hash);
+}
+
+void
+c2s_write_stanza(struct c2s *c, struct stanza *st)
+{
+	if (c->session != NULL)
+		session_write_own(c->session, st);
+	else
+		stream_write(&c->x, st->root);
 }
 
 void
@@ -62,8 +69,8 @@ from_is_an_address(const struct elem *e)
 static void
 stamp_lang(const struct c2s *c, struct arena *a, struct elem *e)
 {
-	if (c->lang != NULL && elem_attr_ns(e, NS_XML, "lang").p == NULL)
-		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(c->lang));
+	if (c->x.lang != NULL && elem_attr_ns(e, NS_XML, "lang").p == NULL)
+		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(c->x.lang));
 }
 
 /* Too much waits in the server, and much of it because of this account.  What
@@ -82,7 +89,7 @@ c2s_refuses(struct c2s *c, struct stanza *st)
 	session_write(c->session, error); /* waits if the client reads slowly */
 	stanza_free(error);
 	stanza_free(st);
-	c->shard->stats.refused++;
+	c->x.shard->stats.refused++;
 	return true;
 }
 
@@ -90,13 +97,13 @@ c2s_refuses(struct c2s *c, struct stanza *st)
 static void
 c2s_stanza(struct c2s *c, struct stanza *st)
 {
-	struct shard *sh = c->shard;
+	struct shard *sh = c->x.shard;
 
 	if (c2s_bound_iq(c, st))
 		return;
-	st->secure = conn_is_secure(c->conn);
+	st->secure = conn_is_secure(c->x.conn);
 	if (!c2s_refuses(c, st) && !session_receive(c->session, st)) {
-		c2s_end(c, STREAM_INVALID_FROM,
+		stream_end(&c->x, STREAM_INVALID_FROM,
 			"\"from\" is not your address");
 		return;
 	}
@@ -105,7 +112,7 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 		c2s_budget(c) == BUDGET_FINE)
 		return;
 	sh->congested = false;
-	c2s_rest_until(c, sh->now_us + CONGESTED_US);
+	stream_rest_until(&c->x, sh->now_us + CONGESTED_US);
 }
 
 void
@@ -123,7 +130,7 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 	if (from_is_an_address(e))
 		c2s_refuse_elem(c, e, cond);
 	else
-		c2s_end(c, STREAM_INVALID_FROM, "\"from\" is no address");
+		stream_end(&c->x, STREAM_INVALID_FROM, "\"from\" is no address");
 	arena_free(a);
 }
 
@@ -134,29 +141,23 @@ on_attached(void *stream, struct session *s)
 {
 	struct c2s *c = stream;
 
-	assert(c->session == NULL && c->authenticated);
+	assert(c->session == NULL && c->x.authenticated);
 	c->session = s;
-	c->stage = C2S_BOUND;
-	conn_set_share(c->conn,
-		budget_share(c->shard->server, s->account->e.hash));
+	c->x.stage = STAGE_BOUND;
+	conn_set_share(c->x.conn,
+		budget_share(c->x.shard->server, s->account->e.hash));
 }
 
 static void
 on_write(void *stream, const struct stanza *st)
 {
-	struct c2s *c = stream;
-
-	xml_write(conn_out(c->conn), st->root, STR(NS_CLIENT));
-	c2s_wrote(c);
+	stream_write(stream, st->root);
 }
 
 static void
 on_write_wire(void *stream, const struct wire *w, struct str to)
 {
-	struct c2s *c = stream;
-
-	wire_write(w, to, conn_out(c->conn));
-	c2s_wrote(c);
+	stream_write_wire(stream, w, to);
 }
 
 static void
@@ -165,7 +166,7 @@ on_close(void *stream, enum stream_cond cond, const char *text)
 	struct c2s *c = stream;
 
 	c->session = NULL; /* it ends by itself */
-	c2s_end(c, cond, text);
+	stream_end(&c->x, cond, text);
 }
 
 static const char *
@@ -174,13 +175,13 @@ on_describe(void *stream, const char *what)
 	const struct c2s *c = stream;
 
 	if (strcmp(what, "peer") == 0)
-		return conn_peer(c->conn);
+		return conn_peer(c->x.conn);
 	if (strcmp(what, "tls") == 0)
-		return tls_version(c->conn);
+		return tls_version(c->x.conn);
 	if (strcmp(what, "cipher") == 0)
-		return tls_cipher(c->conn);
+		return tls_cipher(c->x.conn);
 	if (strcmp(what, "mechanism") == 0)
-		return sasl_mech_name((enum sasl_mech)c->mech);
+		return sasl_mech_name((enum sasl_mech)c->x.method);
 	return NULL;
 }
 
@@ -189,7 +190,7 @@ on_queued(void *stream)
 {
 	const struct c2s *c = stream;
 
-	return conn_queued(c->conn);
+	return conn_queued(c->x.conn);
 }
 
 static uint64_t
@@ -197,13 +198,15 @@ on_taken(void *stream)
 {
 	const struct c2s *c = stream;
 
-	return conn_taken(c->conn);
+	return conn_taken(c->x.conn);
 }
 
 static void
 on_cut(void *stream, const char *why)
 {
-	c2s_cut(stream, why);
+	struct c2s *c = stream;
+
+	stream_cut(stream, why, session_queued(c->session));
 }
 
 /* A client that was not read is not silent. */
@@ -213,12 +216,12 @@ on_rest(void *stream, bool rests)
 	struct c2s *c = stream;
 
 	if (rests) {
-		c2s_rest(c, C2S_REST_SESSION);
+		stream_rest(&c->x, REST_READER);
 		return;
 	}
-	c2s_seen(c);
-	c2s_go_on(c, C2S_REST_SESSION);
-	c2s_arm(c);
+	stream_seen(&c->x);
+	stream_go_on(&c->x, REST_READER);
+	stream_arm(&c->x);
 }
 
 static void
@@ -229,7 +232,7 @@ on_warm(const void *stream, unsigned step)
 	if (step == 0)
 		mem_warm(c, sizeof(*c));
 	else
-		conn_warm(c->conn);
+		conn_warm(c->x.conn);
 }
 
 const struct session_stream c2s_session_stream = {

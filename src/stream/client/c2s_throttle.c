@@ -60,13 +60,13 @@ failure_key(struct failure_key *k, enum failure_kind kind, struct str address,
 static const struct config_limits *
 limits_of(const struct c2s *c)
 {
-	return &c->shard->snap->config->limits;
+	return &c->x.shard->snap->config->limits;
 }
 
 static struct c2s_server *
 server_of(const struct c2s *c)
 {
-	return c->shard->server->streams;
+	return c->x.shard->server->streams;
 }
 
 static int64_t
@@ -75,19 +75,19 @@ failures(const struct c2s *c, enum failure_kind kind, struct str account)
 	struct failure_key k;
 
 	return throttle_count(server_of(c)->failures,
-		failure_key(&k, kind, conn_peer_key(c->conn), account),
-		c->shard->now_us);
+		failure_key(&k, kind, conn_peer_key(c->x.conn), account),
+		c->x.shard->now_us);
 }
 
 /* Has account logged in from where c is? */
 static bool
 is_known(const struct c2s *c, struct str account)
 {
-	struct str address = conn_peer_key(c->conn);
+	struct str address = conn_peer_key(c->x.conn);
 
 	return address.n != 0 &&
 		visitors_has(server_of(c)->known, account, address,
-			limits_of(c)->known_address_age_us, c->shard->now_us);
+			limits_of(c)->known_address_age_us, c->x.shard->now_us);
 }
 
 /* --- before a password is judged ------------------------------------------ */
@@ -96,7 +96,7 @@ bool
 c2s_throttled(struct c2s *c, struct str account)
 {
 	const struct config_limits *l = limits_of(c);
-	bool here = conn_peer_key(c->conn).n != 0;
+	bool here = conn_peer_key(c->x.conn).n != 0;
 
 	if (failures(c, OF_BOTH, account) < l->auth_failures_per_account &&
 		(!here || failures(c, OF_ADDRESS, account) <
@@ -104,7 +104,7 @@ c2s_throttled(struct c2s *c, struct str account)
 		return false;
 	if (is_known(c, account))
 		return false;
-	c->shard->stats.refused++;
+	c->x.shard->stats.refused++;
 	return true;
 }
 
@@ -114,11 +114,11 @@ turn_wait(struct c2s *c, struct str account)
 {
 	struct failure_key k;
 	int64_t wait = throttle_turn(server_of(c)->failures,
-		failure_key(&k, OF_BOTH, conn_peer_key(c->conn), account),
-		TURN_US, TURNS_WAIT_US, c->shard->now_us);
+		failure_key(&k, OF_BOTH, conn_peer_key(c->x.conn), account),
+		TURN_US, TURNS_WAIT_US, c->x.shard->now_us);
 
 	if (wait < 0)
-		c->shard->stats.refused++;
+		c->x.shard->stats.refused++;
 	return wait;
 }
 
@@ -126,7 +126,7 @@ int64_t
 c2s_throttle_wait(struct c2s *c, struct str account)
 {
 	const struct config_limits *l = limits_of(c);
-	int64_t left = c->login->deadline_us - c->shard->now_us;
+	int64_t left = c->login->deadline_us - c->x.shard->now_us;
 	int64_t times, wait = 0;
 	bool much;
 
@@ -150,8 +150,8 @@ failure_note(struct c2s *c, enum failure_kind kind, struct str account)
 	struct failure_key k;
 
 	throttle_add(server_of(c)->failures,
-		failure_key(&k, kind, conn_peer_key(c->conn), account),
-		c->shard->now_us);
+		failure_key(&k, kind, conn_peer_key(c->x.conn), account),
+		c->x.shard->now_us);
 }
 
 void
@@ -165,9 +165,9 @@ c2s_throttle_failure(struct c2s *c, struct str account)
 void
 c2s_throttle_success(struct c2s *c, struct str account)
 {
-	struct str address = conn_peer_key(c->conn);
+	struct str address = conn_peer_key(c->x.conn);
 
 	if (address.n != 0)
 		visitors_note(server_of(c)->known, account, address,
-			c->shard->now_us);
+			c->x.shard->now_us);
 }

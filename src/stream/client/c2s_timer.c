@@ -1,6 +1,5 @@
 /*
- * c2s_timer.c - the one timer of a stream: it fires when the first of all that a
- * stream may wait for is due.
+ * c2s_timer.c - what the stream of a client may have to do later.
  *
  * Owner shard.
  */
@@ -9,61 +8,51 @@
 #include "stream/client/c2s_int.h"
 
 #include "base/mem.h"
-#include "conf/option.h"
 
-static void on_c2s_timer(struct timer *t);
-
-static int64_t
-c2s_due(const struct c2s *c)
+int64_t
+c2s_due(const struct stream *x)
 {
+	const struct c2s *c = (const struct c2s *)x;
+	const struct c2s_login *l = c->login;
 	int64_t due = c2s_ping_due(c);
 
-	if ((c->rest & C2S_REST_RATE) != 0)
-		due = MIN(due, c->resume_us);
-	if (c->login != NULL)
-		due = MIN(due, c->login->deadline_us);
-	if (c->login != NULL && c->login->answer_us != 0)
-		due = MIN(due, c->login->answer_us);
-	if (c->login != NULL && c->login->slowed_us != 0)
-		due = MIN(due, c->login->slowed_us);
+	if (l == NULL)
+		return due;
+	due = MIN(due, l->deadline_us);
+	if (l->answer_us != 0)
+		due = MIN(due, l->answer_us);
+	if (l->slowed_us != 0)
+		due = MIN(due, l->slowed_us);
 	return due;
 }
 
-void
-c2s_arm(struct c2s *c)
+/* False when c has moved. */
+static bool
+login_do_due(struct c2s *c)
 {
-	int64_t due;
+	struct c2s_login *l = c->login;
+	int64_t now = c->x.shard->now_us;
 
-	if (c->stage == C2S_CLOSED)
-		return;
-	due = c2s_due(c);
-	/* a timer that fires too early finds nothing to do and is set again:
-	 * that costs less than moving it with everything that comes */
-	if (due < OPTION_NEVER &&
-		(!timer_is_set(&c->timer) || c->timer.at_us > due))
-		timer_set(&c->shard->timers, &c->timer, due, on_c2s_timer);
+	if (l->answer_us != 0 && l->answer_us <= now && !c2s_auth_answer(c))
+		return false;
+	if (l->slowed_us != 0 && l->slowed_us <= now)
+		c2s_credentials_due(c);
+	return true;
 }
 
-static void
-on_c2s_timer(struct timer *t)
+void
+c2s_do_due(struct stream *x)
 {
-	struct c2s *c = CONTAINER_OF(t, struct c2s, timer);
-	int64_t now = c->shard->now_us;
+	struct c2s *c = c2s_of(x);
 
-	if (c->login != NULL && c->login->deadline_us <= now) {
-		c2s_end(c, STREAM_CONNECTION_TIMEOUT,
+	if (c->login != NULL && c->login->deadline_us <= x->shard->now_us) {
+		stream_end(x, STREAM_CONNECTION_TIMEOUT,
 			"You did not log in in time");
 		return;
 	}
-	if (c->login != NULL && c->login->answer_us != 0 &&
-		c->login->answer_us <= now && !c2s_auth_answer(c))
+	if (c->login != NULL && !login_do_due(c))
 		return;
-	if (c->login != NULL && c->login->slowed_us != 0 &&
-		c->login->slowed_us <= now)
-		c2s_credentials_due(c);
-	if ((c->rest & C2S_REST_RATE) != 0 && c->resume_us <= now)
-		c2s_go_on(c, C2S_REST_RATE);
-	if (c2s_ping_due(c) <= now)
+	if (c2s_ping_due(c) <= x->shard->now_us)
 		c2s_ping(c);
-	c2s_arm(c);
+	stream_arm(x);
 }

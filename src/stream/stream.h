@@ -1,0 +1,249 @@
+/*
+ * stream.h - an XML stream over a connection (RFC 6120 §4): what all of them do,
+ * whoever is at the other side.
+ *
+ * Owner shard, as all of this folder.  A kind of stream, such as that of a
+ * client, begins its own struct with a struct stream, and says by a table of
+ * functions what it does in its own way.
+ *
+ *   accepted --stream_open()-------------> HEADER
+ *   accepted --stream_tls_direct()-------> HANDSHAKE --> HEADER
+ *   HEADER --their header, then ours-----> OPEN
+ *   OPEN   --stream_tls_start()----------> HANDSHAKE --> HEADER
+ *   OPEN   --stream_restart()------------> HEADER
+ *   OPEN   --its kind says so------------> BOUND
+ *   any    --stream_end(), stream_cut()--> CLOSED --on_conn_closed()--> freed
+ *
+ * Invariants: nothing is written before our header nor behind its end; the
+ * parser is never given back while it is on the stack (feeding).
+ */
+#ifndef STREAM_STREAM_H
+#define STREAM_STREAM_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "base/buf.h"
+#include "base/log.h"
+#include "base/str.h"
+#include "base/timer.h"
+#include "xml/parser.h"
+#include "xmpp/error.h"
+#include "core/place.h"
+#include "core/shard.h"
+
+struct arena;
+struct conn;
+struct elem;
+struct stream;
+struct wire;
+
+#define STREAM_TAG 0x73747265u /* "stre" */
+
+enum stream_stage {
+	STAGE_HANDSHAKE, /* TLS is being agreed on */
+	STAGE_HEADER,    /* the peer has to open a stream */
+	STAGE_OPEN,      /* features were sent */
+	STAGE_BOUND,     /* stanzas come and go */
+	STAGE_CLOSED,    /* all is said; waits for the end of the connection */
+};
+
+/* Why nothing is read, for now: each reason goes by itself. */
+enum stream_rest {
+	REST_HOLD = 1 << 0,   /* until something is done: stream_hold() */
+	REST_RATE = 1 << 1,   /* until resume_us */
+	REST_READER = 1 << 2, /* until who takes its stanzas says so */
+};
+
+/* What an element asked for that cannot be done while its parser runs. */
+enum stream_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
+
+/* How a stream lies in its bytes: an index of framings, see framing.h. */
+enum framing_id { FRAMING_TCP };
+
+/* What the header of the peer says, and what ours will. */
+struct stream_header {
+	struct arena *arena; /* in which the rest may lie */
+	struct str to;   /* as it came; STR_NONE: not there */
+	struct str from; /* the same */
+	bool versioned;
+	enum stream_cond cond; /* STREAM_COND_NONE: nothing is wrong */
+	const char *text;
+	/* For ours: */
+	struct str host; /* prepared; STR_NONE: none of ours */
+	struct str peer; /* as the peer may be called; STR_NONE: not at all */
+};
+
+/* What a kind of stream does in its own way. */
+struct stream_kind {
+	const char *ns;   /* of its stanzas */
+	const char *alpn; /* XEP-0368 §3 */
+	/* As log_who. */
+	void (*describe)(const void *x, char *out, size_t n);
+	void (*log_end)(const struct stream *x, const char *what,
+		const char *why);
+	/* The domain of ours that x is for, whether we still serve it or not;
+	 * STR_NONE: none was named yet. */
+	struct str (*domain)(const struct stream *x);
+	/* The same in this turn's snapshot, or NULL. */
+	struct host *(*host)(const struct stream *x);
+	/* The peer has sent its header: sets what ours will say, or what is
+	 * wrong (stream_header_refuse()). */
+	void (*judge)(struct stream *x, struct stream_header *h);
+	/* Ours has been sent, and nothing was wrong with theirs (borrowed). */
+	void (*opened)(struct stream *x, const struct stream_header *h);
+	/* A whole element, while x is open or bound: e in a, which is taken. */
+	void (*element)(struct stream *x, struct arena *a, struct elem *e);
+	/* Much is written; refused: and the kernel does not take all of it. */
+	void (*full)(struct stream *x, bool refused);
+	/* It has taken all, after it had refused some. */
+	void (*drained)(struct stream *x);
+	/* When something of its own is due, and that is done. */
+	int64_t (*due)(const struct stream *x);
+	void (*do_due)(struct stream *x);
+	/* x has ended, by a goodbye of either side, or it broke: nobody else is
+	 * to write to it. */
+	void (*ended)(struct stream *x, bool goodbye);
+	/* The connection is gone; x is freed after this. */
+	void (*closed)(struct stream *x);
+};
+
+/* What a stream has only while somebody may have to find it again: from the
+ * beginning until it is bound, and later while it is held. */
+struct stream_wait {
+	UT_hash_handle hh; /* by token, of the shard */
+	struct stream *stream;
+	uint64_t token;
+	struct place to;  /* with NEXT_RESTART */
+	struct buf input; /* came while it was held */
+};
+
+struct stream {
+	uint32_t tag;
+	uint8_t stage : 4; /* enum stream_stage */
+	uint8_t next : 4;  /* enum stream_next */
+	uint8_t rest;      /* enum stream_rest, or-ed: nothing is read */
+	uint8_t framing;   /* enum framing_id */
+	uint8_t method;    /* how it has authenticated; its kind's own number */
+	bool feeding : 1;  /* its parser is on the stack */
+	bool headed : 1;   /* our header was sent */
+	bool authenticated : 1;
+	bool pinged : 1;   /* asked for a sign of life, at seen_us */
+	bool counted : 1;  /* among the connections */
+	bool hasty : 1;    /* its end waits for nobody */
+	uint32_t parser_bytes; /* counted in the share of the connection */
+	const struct stream_kind *kind;
+	TAILQ_ENTRY(stream) link; /* of the shard's */
+	struct shard *shard;
+	struct conn *conn;
+	struct xml_parser *parser; /* NULL at rest */
+	struct stream_wait *wait;  /* or NULL */
+	char *lang;                /* RFC 6120 §4.7.4; NULL: not said */
+	struct timer timer;        /* the one of all that may be due */
+	int64_t seen_us;           /* the last bytes came, or the ping went */
+	int64_t resume_us;         /* with REST_RATE */
+	int64_t bytes_us;          /* when what came so far would have been */
+	int64_t elements_us;       /* due at the permitted rate */
+};
+
+TAILQ_HEAD(stream_list, stream);
+
+/* Of one shard. */
+struct stream_shard {
+	struct stream_list streams; /* of all kinds */
+	struct stream_wait *waits;  /* uthash by token */
+	uint64_t last_token;
+	uint64_t limits_of; /* serial of the snapshot */
+	struct xml_limits before; /* authentication */
+	struct xml_limits after;
+	struct log_limit unread;
+	struct log_limit broken; /* TLS */
+	bool closing;
+	enum stream_cond closing_cond;
+	void *client; /* of streams of clients */
+};
+
+/* --- stream.c: life ------------------------------------------------------- */
+
+struct stream_shard *stream_shard(struct shard *sh);
+/* x, zeroed, from xcalloc() and freed with the connection, becomes a stream on
+ * conn (taken).  The caller sets what is its kind's own, and calls stream_arm(). */
+void stream_open(struct stream *x, const struct stream_kind *kind,
+	struct shard *sh, struct conn *conn);
+struct log_who stream_who(const struct stream *x);
+/* Sets the timer for what is due first. */
+void stream_arm(struct stream *x);
+
+/* It has given a sign of life. */
+static inline void
+stream_seen(struct stream *x)
+{
+	x->seen_us = x->shard->now_us;
+	x->pinged = false;
+}
+
+/* --- stream_read.c: resting ----------------------------------------------- */
+
+/* Nothing more is read of x until no reason to rest is left.  What was read
+ * already may still be handled: one piece, as large as the network's. */
+void stream_rest(struct stream *x, enum stream_rest why);
+void stream_go_on(struct stream *x, enum stream_rest why);
+/* The same for REST_RATE, which goes at that time. */
+void stream_rest_until(struct stream *x, int64_t us);
+/* Nothing more is read of x until stream_release(); bytes are kept. */
+void stream_hold(struct stream *x);
+/* False when x has moved to another shard, and must not be touched. */
+bool stream_release(struct stream *x);
+/* The hold is over, but who calls has yet to say what comes of it: another one,
+ * or stream_release(). */
+static inline void
+stream_unhold(struct stream *x)
+{
+	x->rest &= (uint8_t)~REST_HOLD;
+}
+/* Behind the element that is being handled, the peer opens a new stream (RFC 6120
+ * §4.3.3), which is read at to. */
+void stream_restart(struct stream *x, struct place to);
+
+/* --- stream_move.c: found again ------------------------------------------- */
+
+/* By its token; NULL when it has gone, or is closed. */
+struct stream *stream_find(struct shard *sh, uint64_t token);
+/* To be found by, on this shard; x waits, see struct stream_wait. */
+static inline uint64_t
+stream_token(const struct stream *x)
+{
+	return x->wait->token;
+}
+
+/* --- stream_header.c: how a stream begins --------------------------------- */
+
+/* The first thing that is wrong counts. */
+void stream_header_refuse(struct stream_header *h, enum stream_cond cond,
+	const char *text);
+
+/* --- stream_write.c: bytes out -------------------------------------------- */
+
+/* Writes e, which stands in the stream. */
+void stream_write(struct stream *x, const struct elem *e);
+void stream_write_wire(struct stream *x, const struct wire *w, struct str to);
+
+/* Error (cond STREAM_COND_NONE: without), and the end.  text is for people, and
+ * may be NULL.  Does nothing for a closed stream. */
+void stream_end(struct stream *x, enum stream_cond cond, const char *text);
+/* The same with a condition that has a content: see-other-host. */
+void stream_end_with(struct stream *x, enum stream_cond cond,
+	struct str content, const char *text);
+/* Ends x without a word, at the end of the turn; queued is for the log. */
+void stream_cut(struct stream *x, const char *why, size_t queued);
+
+/* --- stream_tls.c --------------------------------------------------------- */
+
+/* All that is said is said under TLS. */
+void stream_tls_direct(struct stream *x);
+
+#endif

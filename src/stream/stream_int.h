@@ -1,0 +1,49 @@
+/*
+ * stream_int.h - what the files of a stream share.
+ *
+ * Owner shard.
+ */
+#ifndef STREAM_STREAM_INT_H
+#define STREAM_STREAM_INT_H
+
+#include "stream/stream.h"
+
+/* --- stream_header.c ------------------------------------------------------ */
+
+void stream_write_header(struct stream *x, const struct stream_header *h);
+
+/* --- stream_move.c: whose it is ------------------------------------------- */
+
+/* x is on sh from now on, and on no shard any more. */
+void stream_enter(struct stream *x, struct shard *sh);
+void stream_leave(struct stream *x);
+/* x can be found again, and cannot be any more: forgets what waits. */
+void stream_wait_make(struct stream *x);
+void stream_wait_free(struct stream *x);
+/* From here on x, which has no session, belongs to another thread. */
+void stream_move(struct stream *x, struct place to);
+
+/* --- stream_rate.c -------------------------------------------------------- */
+
+void stream_count_element(struct stream *x);
+/* n bytes were read: rests when there was too much. */
+void stream_count_bytes(struct stream *x, size_t n);
+
+/* --- stream_read.c -------------------------------------------------------- */
+
+/* Takes n bytes of the peer.  False when x has moved. */
+bool stream_read(struct stream *x, const char *p, size_t n);
+void stream_put_parser(struct stream *x);
+
+/* --- stream_tls.c --------------------------------------------------------- */
+
+/* rest (borrowed): the bytes that came behind <starttls/>. */
+void stream_tls_start(struct stream *x, struct str rest);
+/* The handshake is done. */
+void stream_secured(struct stream *x);
+
+/* --- stream_write.c ------------------------------------------------------- */
+
+void stream_fault(struct stream *x, enum xml_fault fault);
+
+#endif
