@@ -23,6 +23,7 @@ enum err_code {
 	ERR_DISK,     /* the disk takes no writes at all; later it may */
 	ERR_TLS,      /* the TLS library refused */
 	ERR_CLOSED,   /* the other side is gone */
+	ERR_TIMEOUT,  /* the other side has not answered in time */
 };
 
 struct err {

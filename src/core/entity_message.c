@@ -190,39 +190,14 @@ entity_refuse(struct entity_message *m, enum err_code code, const char *text)
 
 /* --- asking ------------------------------------------------------------------ */
 
-struct unasked {
-	struct mail mail;
-	question_fn fn;
-	void *arg;
-};
-
-static void
-on_unasked(struct mail *mail, void *owner)
-{
-	struct unasked *u = CONTAINER_OF(mail, struct unasked, mail);
-	struct unasked copy = *u;
-	struct err err = ERR_INIT;
-
-	(void)owner;
-	free(u);
-	err_set(&err, ERR_LIMIT, "too many questions are open");
-	copy.fn(copy.arg, false, &err);
-}
-
 void
 entity_ask(struct shard *sh, const struct entity_message *what, question_fn fn,
 	void *arg)
 {
 	uint64_t question = question_open(sh, fn, arg);
-	struct unasked *u;
 
-	if (question != 0) {
+	if (question != 0)
 		message_send(sh, what, question);
-		return;
-	}
-	sh->stats.refused++;
-	u = xmalloc(sizeof(*u));
-	*u = (struct unasked){ { .run = on_unasked, .bytes = sizeof(*u) }, fn,
-		arg };
-	place_put(sh, place_of_shard(sh), &u->mail);
+	else
+		question_refuse(sh, fn, arg);
 }

@@ -9,8 +9,10 @@
 
 #include "core/question.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "core/place.h"
 #include "core/shard.h"
 
 #define NO_SLOT UINT32_MAX
@@ -25,6 +27,7 @@ struct question {
 struct questions {
 	struct question_slots VEC(struct question) all;
 	uint32_t first_free;
+	bool ended;
 };
 
 static struct questions *
@@ -45,6 +48,8 @@ question_open(struct shard *sh, question_fn fn, void *arg)
 	struct question *slot;
 
 	ASSERT_ON(sh);
+	if (q->ended)
+		return 0;
 	if (i != NO_SLOT) {
 		q->first_free = q->all.p[i].next;
 	} else if (q->all.n < QUESTIONS_MAX) {
@@ -60,23 +65,102 @@ question_open(struct shard *sh, question_fn fn, void *arg)
 	return (uint64_t)slot->used << 32 | i;
 }
 
+/* NULL: it is not open. */
+static struct question *
+question_find(const struct questions *q, uint64_t number)
+{
+	uint32_t i = (uint32_t)number;
+
+	if (q == NULL || i >= q->all.n || q->all.p[i].fn == NULL ||
+		q->all.p[i].used != number >> 32)
+		return NULL;
+	return &q->all.p[i];
+}
+
+static void
+question_end(struct questions *q, struct question *slot, const struct err *err)
+{
+	struct question open = *slot;
+
+	slot->fn = NULL;
+	slot->next = q->first_free;
+	q->first_free = (uint32_t)(slot - q->all.p);
+	open.fn(open.arg, err == NULL, err);
+}
+
+void *
+question_arg(const struct shard *sh, uint64_t number, question_fn fn)
+{
+	const struct question *slot = question_find(sh->questions, number);
+
+	ASSERT_ON(sh);
+	return slot != NULL && slot->fn == fn ? slot->arg : NULL;
+}
+
 void
 question_close(struct shard *sh, uint64_t number, const struct err *err)
 {
-	struct questions *q = questions_of(sh);
-	uint32_t i = (uint32_t)number;
-	struct question open;
+	struct question *slot = question_find(sh->questions, number);
 
 	ASSERT_ON(sh);
-	if (i >= q->all.n)
-		return;
-	open = q->all.p[i];
-	if (open.fn == NULL || open.used != number >> 32)
-		return;
-	q->all.p[i].fn = NULL;
-	q->all.p[i].next = q->first_free;
-	q->first_free = i;
-	open.fn(open.arg, err == NULL, err);
+	if (slot != NULL)
+		question_end(sh->questions, slot, err);
+}
+
+/* --- none is opened ------------------------------------------------------------ */
+
+struct unasked {
+	struct mail mail;
+	question_fn fn;
+	void *arg;
+};
+
+static void
+unasked_err(const struct shard *sh, struct err *err)
+{
+	if (sh->questions->ended)
+		err_set(err, ERR_CLOSED, "the server stops");
+	else
+		err_set(err, ERR_LIMIT, "too many questions are open");
+}
+
+static void
+on_unasked(struct mail *mail, void *owner)
+{
+	struct unasked *u = CONTAINER_OF(mail, struct unasked, mail);
+	struct unasked copy = *u;
+	struct err err = ERR_INIT;
+
+	free(u);
+	unasked_err(owner, &err);
+	copy.fn(copy.arg, false, &err);
+}
+
+void
+question_refuse(struct shard *sh, question_fn fn, void *arg)
+{
+	struct unasked *u = xmalloc(sizeof(*u));
+
+	sh->stats.refused++;
+	*u = (struct unasked){ { .run = on_unasked, .bytes = sizeof(*u) }, fn,
+		arg };
+	place_put(sh, place_of_shard(sh), &u->mail);
+}
+
+/* --- the end --------------------------------------------------------------------- */
+
+void
+questions_end(struct shard *sh)
+{
+	struct questions *q = questions_of(sh);
+	struct err err = ERR_INIT;
+
+	q->ended = true;
+	unasked_err(sh, &err);
+	for (uint32_t i = 0; i < q->all.n; i++) {
+		if (q->all.p[i].fn != NULL)
+			question_end(q, &q->all.p[i], &err);
+	}
 }
 
 void

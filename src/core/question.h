@@ -24,11 +24,19 @@ struct shard;
 /* err (borrowed) says why not; NULL when ok. */
 typedef void (*question_fn)(void *arg, bool ok, const struct err *err);
 
-/* Its number, never 0; or 0: too many are open. */
+/* Its number, never 0; or 0: too many are open, or the shard ends. */
 uint64_t question_open(struct shard *sh, question_fn fn, void *arg);
+/* That it was not opened: fn is called soon, and never before this has returned,
+ * with ERR_LIMIT, or with ERR_CLOSED when the shard ends. */
+void question_refuse(struct shard *sh, question_fn fn, void *arg);
+/* What was given with it, if it is open and fn waits for it; or NULL. */
+void *question_arg(const struct shard *sh, uint64_t number, question_fn fn);
 /* Calls who waits, with err or, for NULL, that it worked.  Does nothing when no
  * such question is open. */
 void question_close(struct shard *sh, uint64_t number, const struct err *err);
+/* The shard ends, and takes turns for a while yet: all are closed, with
+ * ERR_CLOSED, and none is opened any more. */
+void questions_end(struct shard *sh);
 /* The end of the shard: nobody is called any more.  Copes with NULL. */
 void questions_free(struct questions *q);
 

@@ -11,6 +11,7 @@
 #include "xml/elem.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/iq_ask.h"
 #include "core/place.h"
 #include "core/route.h"
 #include "core/shard.h"
@@ -263,6 +264,22 @@ router_deliver_to(struct shard *sh, struct stanza *st, struct route r)
 			"The server has too many accounts in memory");
 }
 
+/* What the server has asked itself is for whoever asked, on the shard where he
+ * did: a host is on every shard.  True: st is taken. */
+static bool
+router_answers(struct shard *sh, struct stanza *st)
+{
+	struct place asker;
+
+	if (!iq_ask_place(sh, st, &asker))
+		return false;
+	if (place_is_here(sh, asker))
+		iq_ask_answered(sh, st);
+	else
+		router_post(sh, asker, st);
+	return true;
+}
+
 static void
 router_deliver(struct shard *sh, struct stanza *st)
 {
@@ -272,6 +289,8 @@ router_deliver(struct shard *sh, struct stanza *st)
 		fanout_deliver(sh, st);
 		return;
 	}
+	if (st->type >= IQ_RESULT && router_answers(sh, st))
+		return;
 	r = route_by_hash(sh, st->to, st->to_hash);
 	if (r.class == NULL)
 		router_bounce(sh, st, COND_ITEM_NOT_FOUND,

@@ -79,6 +79,7 @@ struct shard {
 	struct table entities;     /* struct entity, by bare address */
 	struct idle_places idle;   /* those of them that nobody needs */
 	struct questions *questions; /* asked of other places; or NULL */
+	uint32_t iq_asks;            /* those of them that are iqs */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;

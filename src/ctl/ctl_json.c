@@ -27,6 +27,7 @@ static const char *const code_names[] = {
 	[ERR_DISK] = "disk",
 	[ERR_TLS] = "tls",
 	[ERR_CLOSED] = "closed",
+	[ERR_TIMEOUT] = "timeout",
 };
 
 static const char *const arg_names[] = {

@@ -48,6 +48,7 @@
 #include "core/hook.h"
 #include "core/host.h"
 #include "core/iq.h"
+#include "core/iq_ask.h"
 #include "core/module_ctx.h"
 #include "core/place.h"
 #include "core/question.h"
@@ -133,6 +134,12 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 /* tx is taken; fn may be NULL. */
 void module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg);
+
+/* --- any shard: asking others, answered on sh, after the call has returned --------- */
+
+/* iq_ask(); the module stays loaded until fn has returned. */
+void module_ask(struct module_ctx *m, struct shard *sh, struct stanza *st,
+	int64_t timeout_us, iq_ask_fn fn, void *arg);
 
 /* --- owner shard: effects in order, see account_line.h --------------------------- */
 

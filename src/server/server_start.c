@@ -23,6 +23,7 @@
 #include "core/cert_expiry.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/question.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "command/command_int.h"
@@ -317,6 +318,9 @@ server_stop(struct server *srv)
 	/* who still waits for an entity is answered, wherever he is */
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_drop_all(srv->shards[i]);
+	server_settle(srv);
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		questions_end(srv->shards[i]);
 	server_settle(srv);
 	server_free(srv);
 }

@@ -110,6 +110,7 @@ stanza_cond_of(enum err_code code)
 	case ERR_DISK:
 		return COND_RESOURCE_CONSTRAINT;
 	case ERR_TLS: /* RFC 6120 §8.3.3.17: a peer we could not agree with */
+	case ERR_TIMEOUT: /* the same: or one that does not answer */
 		return COND_REMOTE_SERVER_TIMEOUT;
 	case ERR_CLOSED:
 		return COND_RECIPIENT_UNAVAILABLE;

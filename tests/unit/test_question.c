@@ -98,6 +98,41 @@ TEST(who_is_answered_may_ask_at_once)
 	questions_free(sh.questions);
 }
 
+TEST(what_was_given_with_it_is_for_who_waits)
+{
+	struct shard sh = { .index = 0 };
+	struct asker asker = { &sh, 0, 0, 0 };
+	uint64_t number;
+
+	CHECK(question_arg(&sh, 0, on_answer) == NULL);
+	number = question_open(&sh, on_answer, &asker);
+	CHECK(question_arg(&sh, number, on_answer) == &asker);
+	CHECK(question_arg(&sh, number, on_answer_ask) == NULL);
+	CHECK(question_arg(&sh, number + 1, on_answer) == NULL);
+	question_close(&sh, number, NULL);
+	CHECK(question_arg(&sh, number, on_answer) == NULL);
+	questions_free(sh.questions);
+}
+
+TEST(at_the_end_all_are_closed_and_none_is_opened)
+{
+	for (unsigned n = 0; n <= 300; n++) {
+		struct shard sh = { .index = 0 };
+		struct asker asker = { &sh, 0, 0, 1 };
+
+		test_case_number("n", n);
+		for (unsigned i = 0; i < n; i++)
+			question_open(&sh, i % 2 ? on_answer : on_answer_ask,
+				&asker);
+		questions_end(&sh);
+		CHECK_INT(asker.failed, n);
+		CHECK_INT(asker.ok, 0);
+		CHECK_INT(asker.next, n == 0);
+		CHECK_INT(question_open(&sh, on_answer, &asker), 0);
+		questions_free(sh.questions);
+	}
+}
+
 TEST(so_many_are_open_and_no_more)
 {
 	struct shard sh = { .index = 0 };
