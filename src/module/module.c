@@ -11,6 +11,7 @@
 #include "module/module.h"
 
 #include <dlfcn.h>
+#include <inttypes.h>
 #include <stdio.h>
 
 #include "conf/conf.h"
@@ -18,6 +19,7 @@
 #include "module/module_int.h"
 
 #define NAME_MAX_BYTES 64
+#define BUILD_AGAIN "build it again against the headers in " MODULE_INCLUDE_DIR
 
 static const char *const bundled_names[] = {
 #define BUNDLED(name, on) #name,
@@ -161,7 +163,8 @@ module_check(const struct module *module, struct str name, struct err *err)
 	}
 	if (module->api != MODULE_API) {
 		err_set(err, ERR_INVALID,
-			"module %.*s was built for interface %u, this server has %u: build it anew",
+			"module %.*s was built for another antiphond (its headers are %016" PRIx64
+			", ours %016" PRIx64 "): " BUILD_AGAIN,
 			STR_ARG(name), module->api, MODULE_API);
 		return NULL;
 	}
@@ -172,6 +175,20 @@ module_check(const struct module *module, struct str name, struct err *err)
 		return NULL;
 	}
 	return module_check_services(module, err) ? module : NULL;
+}
+
+/* One that calls what we do not have cannot be asked for what it was built
+ * against. */
+static bool
+module_set_error(struct str name, const char *why, struct err *err)
+{
+	if (strstr(why, "undefined symbol") == NULL)
+		return err_set(err, ERR_MISSING, "module %.*s: %s",
+			STR_ARG(name), why);
+	return err_set(err, ERR_INVALID,
+		"module %.*s was built for another antiphond: " BUILD_AGAIN
+		": %s",
+		STR_ARG(name), why);
 }
 
 static const struct module *
@@ -185,8 +202,7 @@ module_open_object(const char *dir, struct str name, void **object_out,
 	snprintf(path, sizeof(path), "%s/mod_%.*s.so", dir, STR_ARG(name));
 	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (object == NULL) {
-		err_set(err, ERR_MISSING, "module %.*s: %s", STR_ARG(name),
-			dlerror());
+		module_set_error(name, dlerror(), err);
 		return NULL;
 	}
 	module = module_check(dlsym(object, "antiphon_module"), name, err);

@@ -62,12 +62,10 @@
 #include "account/roster_change.h"
 #include "account/session.h"
 #include "command/command.h"
-
-/* Changes when a module has to be built anew. */
-#define MODULE_API 3
+#include "module/module_api.h"
 
 struct module {
-	unsigned api; /* MODULE_API */
+	uint64_t api; /* MODULE_API, of module_api.h; first in every version */
 	const char *name;
 	const char *summary;
 	const char *specs; /* "XEP-0199 2.0.1, ...": feeds the list of what we

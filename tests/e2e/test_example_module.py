@@ -25,11 +25,15 @@ ECHO = """.options = echo_options, .conf_size = sizeof(struct echo_conf),
     .services = echo_services"""
 
 
-def make(folder, *args):
-    # nothing is installed: the headers are those of the source tree
+def make(folder, *args, headers=""):
+    # nothing is installed: the headers are those of the source tree, and the
+    # one that the build has made; headers is a folder before them
+    dirs = [headers] * bool(headers) + [
+        os.path.join(top, "src") for top in (antiphon.TOP,
+                                             antiphon.build_dir())]
     done = subprocess.run(
         ["make", "-C", folder, "PKG_CONFIG=true",
-         "CPPFLAGS=-I" + os.path.join(antiphon.TOP, "src"),
+         "CPPFLAGS=" + " ".join("-I" + d for d in dirs),
          "CFLAGS=-O1 -Wall -Wextra -Werror", *args],
         capture_output=True, text=True)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -44,7 +48,7 @@ def shown(what):
                 if what in b and "MODULE(" not in b)
 
 
-def load(server, folder, name, code, fields):
+def load(server, folder, name, code, fields, headers=""):
     """A module of this name, in the folder where server looks."""
     with open(os.path.join(folder, "mod_%s.c" % name), "w") as f:
         f.write(STRUCT % (code, name, name, fields))
@@ -54,7 +58,7 @@ def load(server, folder, name, code, fields):
         f.seek(0)
         f.truncate()
         f.write(text)
-    make(folder)
+    make(folder, headers=headers)
     target = os.path.join(server.folder, "modules", "mod_%s.so" % name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     shutil.copy(os.path.join(folder, "mod_%s.so" % name), target)
@@ -145,5 +149,39 @@ def test_a_service_without_its_option_is_refused(pool, tmp_path):
     done = server.ctl("modules", "load", "shown", ok=False)
     assert done.returncode == 1
     assert 'module shown: a service names the option "domian"' in done.stderr
+    server.check()
+    server.stop()
+
+
+# what it was built against, and what is said of that
+FOREIGN = [
+    ("#define MODULE_API UINT64_C(0x123456789abcdef)", "",
+     " (its headers are 0123456789abcdef, ours %s): "),
+    # as it was before there was a hash, in half of the bytes
+    ("#define MODULE_API 3", "",
+     " (its headers are 0000000000000003, ours %s): "),
+    (None, "void gone(void); void *call; void *call = (void *)gone;", ": "),
+]
+
+
+@pytest.mark.parametrize("api,code,why", FOREIGN)
+def test_a_module_of_another_server_is_refused_in_words(pool, tmp_path, api,
+                                                        code, why):
+    server = pool.new()
+    with open(os.path.join(server.build, "src/module/module_api.h")) as f:
+        ours = re.search(r"0x([0-9a-f]{16})\)", f.read()).group(1)
+    headers = tmp_path / "headers"
+    if api:
+        (headers / "module").mkdir(parents=True)
+        (headers / "module" / "module_api.h").write_text(api + "\n")
+    load(server, str(tmp_path), "shown", code, ".load = NULL",
+         headers=str(headers) if api else "")
+    server.start()
+    done = server.ctl("modules", "load", "shown", ok=False)
+    assert done.returncode == 1
+    assert ("module shown was built for another antiphond"
+            + why.replace("%s", ours)
+            + "build it again against the headers in /") in done.stderr
+    assert "version" in server.ctl("modules", "list")
     server.check()
     server.stop()
