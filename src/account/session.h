@@ -225,10 +225,10 @@ void session_close(struct session *s, enum stream_cond cond, const char *text);
 void session_detach(struct session *s, int64_t for_us);
 /*
  * stream stands behind s from now on, until session_lost() or ops->close(); it
- * has been authenticated for the account, and has no session.  One that still
- * stands there is closed with conflict.  What the client has not acknowledged is
- * written to it, and what waits, in order: call session_acked() before, with what
- * it says that it has got.
+ * has been authenticated for the account, and has no session, or one that was
+ * detached.  One that still stands there is closed with conflict.  What the client
+ * has not acknowledged is written to it, and what waits, in order: call
+ * session_acked() before, with what it says that it has got.
  */
 void session_attach(struct session *s, const struct session_stream *ops,
 	void *stream);

@@ -225,9 +225,12 @@ session_out_rewind(struct session *s)
 void
 session_keep_output(struct session *s, bool on)
 {
-	struct session_out *o = session_out_get(s);
+	struct session_out *o;
 
 	ASSERT_OWNER(&s->account->e);
+	if (!on && !session_keeps_output(s))
+		return;
+	o = session_out_get(s);
 	while (o->acked != o->sent)
 		out_item_taken(out_pop(o, s->account));
 	o->acked = o->sent = 0;

@@ -3,6 +3,7 @@
  *
  *   OFF --connect--> GREETING --features--> AUTH --success--> GREETING
  *       --features--> BIND --result--> ONLINE
+ *                       `--result, it resumes--> RESUME --result--> ONLINE
  */
 #include "config.h"
 
@@ -20,6 +21,8 @@
 #include "core/shard.h"
 #include "stream/client/c2s.h"
 #include "world.h"
+
+#define NS_RESUME "urn:antiphon:test:resume"
 
 static const struct xml_limits client_limits = {
 	.stanza_bytes = 1u << 20,
@@ -112,6 +115,9 @@ static void
 client_come_online(struct client *c)
 {
 	c->state = CLIENT_ONLINE;
+	if (c->resumable)
+		client_send(c, "<iq type='set' id='enable'>"
+			"<enable xmlns='" NS_RESUME "'/></iq>");
 	client_send(c,
 		"<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
 	client_send(c, "<presence><priority>%d</priority></presence>",
@@ -128,8 +134,40 @@ client_features(struct client *c, const struct elem *features)
 	c->state = CLIENT_BIND;
 	client_send(c,
 		"<iq type='set' id='bind'><bind xmlns='" NS_BIND
-		"'><resource>%s</resource></bind></iq>",
-		c->resource);
+		"'><resource>%s%s</resource></bind></iq>",
+		c->resumes ? "for-a-while-" : "", c->resource);
+}
+
+static void
+client_ask_to_resume(struct client *c)
+{
+	c->state = CLIENT_RESUME;
+	client_send(c, "<iq type='set' id='resume'><resume xmlns='" NS_RESUME
+		"' resource='%s' h='%u'/></iq>", c->resource, (unsigned)c->h);
+}
+
+void
+client_ack(struct client *c, const char *id)
+{
+	client_send(c, "<iq type='set' id='%s'><ack xmlns='" NS_RESUME
+		"' h='%u'/></iq>", id, (unsigned)c->h);
+}
+
+static bool
+is_answer(const struct elem *e, const char *id)
+{
+	return str_is(e->name, "iq") && str_is(elem_attr(e, "id"), id);
+}
+
+/* XEP-0198 §4: the answer that switches it on is the first here. */
+static void
+client_count(struct client *c, const struct elem *e)
+{
+	if (c->state != CLIENT_ONLINE)
+		return;
+	if (is_answer(e, "enable"))
+		c->counts = true;
+	c->h += c->counts;
 }
 
 /* True when e belonged to the login. */
@@ -151,10 +189,18 @@ client_negotiate(struct client *c, const struct elem *e)
 		return true;
 	}
 	if (c->state == CLIENT_BIND && str_eq(elem_attr(e, "id"), STR("bind"))) {
-		if (str_eq(elem_attr(e, "type"), STR("result")))
-			client_come_online(c);
-		else
+		if (!str_eq(elem_attr(e, "type"), STR("result")))
 			c->state = CLIENT_FAILED;
+		else if (c->resumes)
+			client_ask_to_resume(c);
+		else
+			client_come_online(c);
+		return true;
+	}
+	if (c->state == CLIENT_RESUME && is_answer(e, "resume")) {
+		c->state = str_is(elem_attr(e, "type"), "result") ?
+			CLIENT_ONLINE :
+			CLIENT_FAILED;
 		return true;
 	}
 	return false;
@@ -174,6 +220,7 @@ on_element(void *arg, struct arena *a, struct elem *e)
 {
 	struct client *c = arg;
 
+	client_count(c, e);
 	if (client_negotiate(c, e) || c->on_stanza == NULL)
 		arena_free(a);
 	else
@@ -224,8 +271,8 @@ client_read(struct client *c)
 
 /* --- coming and going ------------------------------------------------------------------- */
 
-void
-client_connect(struct client *c)
+static void
+client_open(struct client *c)
 {
 	struct world *w = c->world;
 	struct shard *sh = w->server->shards[world_draw(w, w->n_shards)];
@@ -237,6 +284,21 @@ client_connect(struct client *c)
 	c2s_accept_mem(sh, c->conn, true);
 	client_new_parser(c);
 	client_greet(c);
+}
+
+void
+client_connect(struct client *c)
+{
+	c->resumes = c->counts = false;
+	c->h = 0;
+	client_open(c);
+}
+
+void
+client_resume(struct client *c)
+{
+	c->resumes = true;
+	client_open(c);
 }
 
 void

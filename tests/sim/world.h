@@ -75,6 +75,7 @@ enum client_state {
 	CLIENT_GREETING,  /* has sent a stream header, before login */
 	CLIENT_AUTH,
 	CLIENT_BIND,
+	CLIENT_RESUME,    /* has asked for its session, see client_resume() */
 	CLIENT_ONLINE,    /* has a session, the roster, and sent presence */
 	CLIENT_FAILED,
 };
@@ -90,6 +91,10 @@ struct client {
 	struct buf in; /* what the server has written, and is not read yet */
 	bool closed;   /* the server's side is gone */
 	int priority;
+	bool resumable; /* asks for it as soon as it is online (mod_testresume) */
+	bool resumes;   /* its login is to find its session again */
+	bool counts;    /* every stanza that comes: it may resume */
+	uint32_t h;     /* how many have come */
 	/* Every stanza that comes once it is online, in its own arena, which the
 	 * callee frees. */
 	void (*on_stanza)(struct client *c, struct arena *a, struct elem *e);
@@ -100,6 +105,10 @@ void client_init(struct client *c, struct world *w, const char *local,
 	const char *resource);
 /* Opens a connection to a shard drawn by the seed, and starts to log in. */
 void client_connect(struct client *c);
+/* The same, to find its session again: ONLINE in the end, or FAILED. */
+void client_resume(struct client *c);
+/* Says how many stanzas have come; id is that of the request. */
+void client_ack(struct client *c, const char *id);
 /* Reads what has come; called by world_turn for clients that were connected. */
 void client_read(struct client *c);
 void client_send(struct client *c, const char *fmt, ...)

@@ -141,7 +141,7 @@ on_attached(void *stream, struct session *s)
 {
 	struct c2s *c = stream;
 
-	assert(c->session == NULL && c->x.authenticated);
+	assert(c->x.authenticated);
 	c->session = s;
 	c->x.stage = STAGE_BOUND;
 	conn_set_share(c->x.conn,

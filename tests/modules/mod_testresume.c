@@ -1,0 +1,166 @@
+/*
+ * mod_testresume.c - a toy stream management, driven by iqs: what is written is
+ * kept until it is acknowledged, and a session whose stream broke is resumed by
+ * another one.  Built with the tests, never installed.
+ *
+ *   <iq type='set'><enable xmlns='urn:antiphon:test:resume'/>
+ *       the result is the first stanza that counts
+ *   <iq type='set'><ack xmlns='urn:antiphon:test:resume' h='NUMBER'/>
+ *       the result says how many are left: left='NUMBER'
+ *   <iq type='set'><resume xmlns='urn:antiphon:test:resume' resource='OLD'
+ *           h='NUMBER'/>
+ *       the stream of the session that asks stands behind OLD from now on; the
+ *       result, the last word to it, does not count
+ *
+ * Owner shard of the account.
+ */
+#include <stdio.h>
+
+#include "module/module.h"
+
+#define NS_RESUME "urn:antiphon:test:resume"
+
+struct resume_conf {
+	int64_t sleep_us;
+};
+
+static const struct option resume_options[] = {
+	{ .name = "sleep", .type = OPT_DURATION, .dflt = "60s", .min = "1s",
+		.max = "1d", .off = offsetof(struct resume_conf, sleep_us),
+		.help = "how long a session waits for its client" },
+	{ .name = NULL },
+};
+
+/* In the slot of a session. */
+struct resumable {
+	bool on;
+};
+
+static void
+refuse(struct session *s, const struct stanza *st, enum stanza_cond cond)
+{
+	struct stanza *error = stanza_error(st, cond, STR_NONE);
+
+	session_write(s, error);
+	stanza_free(error);
+}
+
+static void
+accept(struct session *s, const struct stanza *st)
+{
+	struct stanza *result = stanza_result(st);
+	struct elem *e = elem_add(result->arena, result->root, NS_RESUME, "ok");
+	char left[24];
+
+	snprintf(left, sizeof(left), "%u", session_unacked(s));
+	elem_set_attr(result->arena, e, "left", str_c(left));
+	session_write(s, result);
+	stanza_free(result);
+}
+
+static bool
+read_h(const struct elem *e, uint32_t *h_out)
+{
+	long long h;
+
+	if (!str_to_int(elem_attr(e, "h"), 0, UINT32_MAX, &h))
+		return false;
+	*h_out = (uint32_t)h;
+	return true;
+}
+
+static void
+enable(struct module_ctx *m, struct session *s, const struct stanza *st)
+{
+	struct resumable *r = module_session_state(m, s);
+
+	r->on = true;
+	session_keep_output(s, true);
+	accept(s, st);
+}
+
+static void
+ack(struct session *s, const struct stanza *st)
+{
+	uint32_t h;
+
+	if (read_h(stanza_payload(st), &h) && session_acked(s, h))
+		accept(s, st);
+	else
+		refuse(s, st, COND_BAD_REQUEST);
+}
+
+/* s gives its stream to old, and has no more to do. */
+static void
+resume(struct module_ctx *m, struct session *s, const struct stanza *st)
+{
+	const struct elem *e = stanza_payload(st);
+	struct session *old = session_find(s->account, elem_attr(e, "resource"));
+	const struct session_stream *ops = s->ops;
+	void *stream = s->stream;
+	uint32_t h;
+
+	if (old == NULL || old == s ||
+		!((struct resumable *)module_session_state(m, old))->on) {
+		refuse(s, st, COND_ITEM_NOT_FOUND);
+		return;
+	}
+	if (!read_h(e, &h) || !session_acked(old, h)) {
+		refuse(s, st, COND_BAD_REQUEST);
+		return;
+	}
+	accept(s, st);
+	session_detach(s, 0);
+	session_attach(old, ops, stream);
+}
+
+static enum hook_result
+on_send(struct module_ctx *m, void *arg)
+{
+	struct session_stanza *out = arg;
+	const struct elem *e = out->st->type == IQ_SET ?
+		stanza_payload(out->st) :
+		NULL;
+
+	if (e == NULL || !str_is(e->ns, NS_RESUME))
+		return HOOK_PASS;
+	if (out->session->state != SESSION_ATTACHED)
+		; /* it has come, and its stream is gone */
+	else if (str_is(e->name, "enable"))
+		enable(m, out->session, out->st);
+	else if (str_is(e->name, "ack"))
+		ack(out->session, out->st);
+	else
+		resume(m, out->session, out->st);
+	stanza_free(out->st);
+	return HOOK_HANDLED;
+}
+
+static enum hook_result
+on_lost(struct module_ctx *m, void *arg)
+{
+	struct session_loss *loss = arg;
+	const struct resumable *r = module_session_state(m, loss->session);
+	const struct resume_conf *conf = m->conf;
+
+	if (!r->on)
+		return HOOK_PASS;
+	loss->sleep_us = conf->sleep_us;
+	return HOOK_HANDLED;
+}
+
+static const struct hook_handler resume_hooks[] = {
+	{ HOOK_SESSION_SEND, HOOK_GUARD, on_send },
+	{ HOOK_SESSION_LOST, HOOK_DELIVER, on_lost },
+	{ .fn = NULL },
+};
+
+MODULE(testresume) = {
+	.api = MODULE_API,
+	.name = "testresume",
+	.summary = "sessions that are resumed, for tests",
+	.options = resume_options,
+	.conf_size = sizeof(struct resume_conf),
+	.hooks = resume_hooks,
+	.session_state = sizeof(struct resumable),
+};

@@ -1,0 +1,515 @@
+/*
+ * test_resume.c - devices whose connections break, stall, are kicked and replaced
+ * at random, and that resume their sessions (mod_testresume): each message
+ * arrives once, in order, or comes back to its sender.
+ *
+ * A device may get a message again in a later session, if the earlier one ended
+ * before the device had acknowledged it.
+ */
+#include "config.h"
+
+#include "base/arena.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/jid.h"
+#include "net/conn.h"
+#include "conf/conf.h"
+#include "store/store.h"
+#include "core/entity.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "account/account.h"
+#include "account/session.h"
+#include "server/server_reload.h"
+#include "unit/test.h"
+#include "../peek.h"
+#include "world.h"
+
+#ifndef SEEDS
+#define SEEDS 40
+#endif
+#define STEPS 300
+#define USERS 4
+#define DEVICES 2
+#define SAID_MAX 8000
+#define NS_DELAY "urn:xmpp:delay"
+
+struct said {
+	uint8_t user, device, to;
+	unsigned life;  /* of the device that sent it */
+	bool certain;   /* the server has it */
+	bool arrived;   /* at any device */
+	bool came_back; /* as an error */
+};
+
+struct device {
+	struct client c;
+	struct scene *scene;
+	unsigned user, index;
+	unsigned life;    /* number of its session */
+	bool stalls;
+	uint32_t acked;   /* the server knows that it has so many stanzas */
+	unsigned opened;  /* number of the first message of this connection */
+	bool had[SAID_MAX];       /* in a session before, and has said so */
+	uint32_t got[SAID_MAX];   /* in this one: 1 + h */
+	int last[USERS][DEVICES]; /* of each sender, in this session */
+};
+
+struct scene {
+	struct world *w;
+	struct device devices[USERS][DEVICES];
+	struct said said[SAID_MAX];
+	unsigned n_said;
+	unsigned resumed;
+};
+
+/* --- what comes ---------------------------------------------------------------- */
+
+static void
+on_message(struct device *d, struct elem *e)
+{
+	struct scene *s = d->scene;
+	bool delayed = elem_child(e, NS_DELAY, "delay") != NULL;
+	long long id;
+	struct said *said;
+
+	CHECK(str_to_int(elem_attr(e, "id"), 0, s->n_said - 1, &id));
+	said = &s->said[id];
+	if (str_is(elem_attr(e, "type"), "error")) {
+		CHECK(said->user == d->user && said->device == d->index);
+		said->came_back = true;
+		return;
+	}
+	CHECK_INT(said->to, d->user);
+	CHECK(!d->had[id]);
+	CHECK_INT(d->got[id], 0);
+	d->got[id] = 1 + d->c.h;
+	said->arrived = true;
+	if (delayed)
+		return;
+	CHECK((int)id > d->last[said->user][said->device]);
+	d->last[said->user][said->device] = (int)id;
+}
+
+/* What was said on this connection before the request has come. */
+static void
+on_acked(struct device *d, unsigned until, uint32_t h)
+{
+	if (until < d->opened)
+		return;
+	d->acked = h;
+	for (unsigned i = d->opened; i < until; i++) {
+		struct said *said = &d->scene->said[i];
+
+		if (said->user == d->user && said->device == d->index)
+			said->certain = true;
+	}
+}
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct device *d = CONTAINER_OF(c, struct device, c);
+	const char *id = arena_str(a, elem_attr(e, "id")).p;
+	unsigned until, h;
+
+	if (str_is(e->name, "message"))
+		on_message(d, e);
+	else if (id != NULL && sscanf(id, "ack-%u-%u", &until, &h) == 2 &&
+		str_is(elem_attr(e, "type"), "result"))
+		on_acked(d, until, h);
+	arena_free(a);
+}
+
+static void
+read_all(struct scene *s)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			client_read(&s->devices[u][i].c);
+	}
+}
+
+static void
+settle(struct scene *s)
+{
+	for (int i = 0; i < 30; i++) {
+		world_settle(s->w);
+		read_all(s);
+	}
+}
+
+/* --- what devices do --------------------------------------------------------------- */
+
+/* What it had, and has said so, never comes again; all else may. */
+static void
+begin_life(struct device *d)
+{
+	for (unsigned i = 0; i < d->scene->n_said; i++) {
+		d->had[i] |= d->got[i] != 0 && d->got[i] - 1 <= d->acked;
+		d->got[i] = 0;
+	}
+	memset(d->last, -1, sizeof(d->last));
+	d->acked = 0;
+	d->life++;
+}
+
+static void
+come(struct device *d)
+{
+	struct scene *s = d->scene;
+	bool may_resume = d->c.counts && d->c.state != CLIENT_FAILED;
+
+	d->opened = s->n_said;
+	d->stalls = false;
+	if (may_resume && world_draw(s->w, 8) != 0) {
+		s->resumed++;
+		client_resume(&d->c);
+	} else {
+		begin_life(d);
+		client_connect(&d->c);
+	}
+}
+
+static void
+say(struct device *d)
+{
+	static const unsigned sizes[] = { 1, 10, 100, 3000, 20000 };
+	struct scene *s = d->scene;
+	struct world *w = s->w;
+	unsigned to = (unsigned)world_draw(w, USERS);
+	char resource[8] = "";
+
+	if (s->n_said == SAID_MAX || to == d->user)
+		return;
+	if (world_draw(w, 2) == 0)
+		snprintf(resource, sizeof(resource), "/r%u",
+			(unsigned)world_draw(w, DEVICES));
+	s->said[s->n_said] = (struct said){ (uint8_t)d->user,
+		(uint8_t)d->index, (uint8_t)to, .life = d->life };
+	client_send(&d->c,
+		"<message type='chat' id='%u' to='u%u@" WORLD_HOST "%s'><body>"
+		"%0*u</body></message>", s->n_said, to, resource,
+		(int)sizes[world_draw(w, COUNT(sizes))], 7u);
+	s->n_said++;
+}
+
+static void
+acknowledge(struct device *d)
+{
+	char id[40];
+
+	snprintf(id, sizeof(id), "ack-%u-%u", d->scene->n_said,
+		(unsigned)d->c.h);
+	client_ack(&d->c, id);
+}
+
+/* A change, so that what follows has to wait for the disk. */
+static void
+change(struct device *d)
+{
+	client_send(&d->c, "<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
+		"<item jid='c%u@" WORLD_HOST "' name='a contact'/></query></iq>",
+		(unsigned)world_draw(d->c.world, 5));
+}
+
+static void
+stall(struct device *d)
+{
+	d->stalls = !d->stalls;
+	conn_mem_take(d->c.conn, d->stalls ? 0 : SIZE_MAX);
+}
+
+static void
+on_done(void *arg, bool ok, const struct err *err)
+{
+	(void)arg;
+	(void)ok;
+	(void)err;
+}
+
+static void
+kick(struct device *d)
+{
+	struct arena *a = arena_new();
+	struct jid jid = jid_make(a, str_c(d->c.local), STR(WORLD_HOST),
+		STR_NONE);
+
+	account_kick(d->scene->w->server->shards[0], jid, str_c(d->c.resource),
+		"go", on_done, NULL);
+	arena_free(a);
+}
+
+static void
+read_anew(struct shard *sh, void *arg)
+{
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	(void)arg;
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
+		if (account_if(e) != NULL)
+			account_reload(account_of(e));
+	}
+}
+
+static void
+reload(struct shard *sh, void *arg)
+{
+	struct server *srv = sh->server;
+
+	(void)arg;
+	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
+		NULL));
+}
+
+static void
+disturb(struct scene *s)
+{
+	struct world *w = s->w;
+
+	if (world_draw(w, 2) == 0)
+		shard_post(w->server->shards[0], reload, NULL, 0);
+	else
+		shard_post(w->server->shards[world_draw(w, w->n_shards)],
+			read_anew, NULL, 0);
+}
+
+static void
+act(struct scene *s)
+{
+	struct world *w = s->w;
+	struct device *d =
+		&s->devices[world_draw(w, USERS)][world_draw(w, DEVICES)];
+
+	if (d->c.conn == NULL) {
+		come(d);
+		return;
+	}
+	if (d->c.state == CLIENT_FAILED) {
+		client_break(&d->c);
+		return;
+	}
+	if (d->c.state != CLIENT_ONLINE || !d->c.counts)
+		return;
+	switch (world_draw(w, 24)) {
+	case 0:
+	case 1:
+		client_break(&d->c);
+		break;
+	case 2:
+		client_leave(&d->c);
+		break;
+	case 3:
+		kick(d);
+		break;
+	case 4:
+	case 5:
+		stall(d);
+		break;
+	case 6:
+		disturb(s);
+		break;
+	case 7:
+	case 8:
+		change(d);
+		break;
+	case 9:
+	case 10:
+	case 11:
+		acknowledge(d);
+		break;
+	default:
+		for (uint64_t n = world_draw(w, 6); n > 0; n--)
+			say(d);
+	}
+}
+
+static void
+step(struct scene *s)
+{
+	act(s);
+	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
+		world_turn(s->w);
+		read_all(s);
+	}
+	if (world_draw(s->w, 40) == 0)
+		world_sleep(s->w, 30 * US_PER_S);
+}
+
+/* --- what must hold in the end ------------------------------------------------------- */
+
+static void
+each_device(struct scene *s, void (*fn)(struct device *d))
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			fn(&s->devices[u][i]);
+	}
+	settle(s);
+}
+
+static void
+read_on(struct device *d)
+{
+	if (d->c.conn != NULL && d->stalls)
+		stall(d);
+}
+
+static void
+give_up(struct device *d)
+{
+	if (d->c.conn != NULL && d->c.state == CLIENT_FAILED)
+		client_break(&d->c);
+}
+
+static void
+come_back(struct device *d)
+{
+	if (d->c.conn == NULL)
+		come(d);
+}
+
+static void
+leave(struct device *d)
+{
+	if (d->c.conn != NULL)
+		client_leave(&d->c);
+}
+
+/* Everybody reads, resumes if he can, and hears what waits for him; who sleeps
+ * and is not resumed ends. */
+static void
+come_to_rest(struct scene *s)
+{
+	store_fail_when(s->w->server->store, NULL, NULL);
+	each_device(s, read_on);
+	each_device(s, give_up);
+	for (int i = 0; i < 3; i++) {
+		each_device(s, come_back);
+		each_device(s, give_up);
+	}
+	for (int i = 0; i < 20; i++) {
+		world_sleep(s->w, 12 * US_PER_S);
+		settle(s);
+	}
+	each_device(s, leave);
+	each_device(s, come_back);
+	each_device(s, give_up);
+	each_device(s, come_back);
+}
+
+static void
+check_said(struct scene *s)
+{
+	for (unsigned i = 0; i < s->n_said; i++) {
+		const struct said *x = &s->said[i];
+		const struct device *from = &s->devices[x->user][x->device];
+
+		/* an error finds nobody when the session that asked is gone */
+		if (!x->certain || x->arrived || x->came_back ||
+			x->life != from->life)
+			continue;
+		print_error("message %u of u%u/r%u to u%u is lost\n", i,
+			x->user, x->device, x->to);
+		CHECK(false);
+	}
+}
+
+static void
+check_nothing_left(struct scene *s)
+{
+	for (unsigned i = 0; i < s->w->n_shards; i++) {
+		const struct shard_stats *stats =
+			&s->w->server->shards[i]->stats;
+
+		CHECK_INT(stats->sessions, 0);
+		CHECK_INT(stats->session_bytes.now, 0);
+		CHECK_INT(stats->line_bytes.now, 0);
+	}
+}
+
+/* --- one seed -------------------------------------------------------------------------- */
+
+static bool
+on_disk(void *arg, bool writes)
+{
+	return writes && world_draw(arg, 6) == 0;
+}
+
+static void
+scene_open(struct scene *s, uint64_t seed)
+{
+	char conf[400];
+
+	snprintf(conf, sizeof(conf),
+		"limits: { write_queue_bytes: 64KiB, "
+		"write_queue_max_bytes: 256KiB, stanzas_burst: 100000, "
+		"bytes_burst: 256MiB, bytes_per_second: 64MiB }\n"
+		"modules: { testresume: { sleep: %us }, offline: %s }\n",
+		seed % 4 == 0 ? 5 : 60,
+		seed % 2 == 0 ? "off" :
+				"{ stranger_share: 100, sender_share: 100 }");
+	s->w = world_new(seed, 1 + (unsigned)(seed % 4), TEST_MODULE_DIR, conf);
+	for (unsigned u = 0; u < USERS; u++) {
+		char local[8];
+
+		snprintf(local, sizeof(local), "u%u", u);
+		world_add_account(s->w, local);
+		for (unsigned i = 0; i < DEVICES; i++) {
+			struct device *d = &s->devices[u][i];
+			char resource[8];
+
+			snprintf(resource, sizeof(resource), "r%u", i);
+			client_init(&d->c, s->w, local, resource);
+			d->c.on_stanza = on_stanza;
+			d->c.resumable = true;
+			d->scene = s;
+			d->user = u;
+			d->index = i;
+		}
+	}
+	/* errors are what is wanted then */
+	for (int i = 0; i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, (enum log_level)-1);
+	/* what was delivered and cannot be deleted would come again */
+	if (seed % 6 == 0)
+		store_fail_when(s->w->server->store, on_disk, s->w);
+}
+
+static unsigned
+run(uint64_t seed)
+{
+	struct scene *s = xcalloc(1, sizeof(*s));
+	unsigned resumed;
+
+	snprintf(test_file.label, sizeof(test_file.label), "seed %u",
+		(unsigned)seed);
+	scene_open(s, seed);
+	for (unsigned i = 0; i < STEPS; i++)
+		step(s);
+	come_to_rest(s);
+	check_said(s);
+	each_device(s, leave);
+	check_nothing_left(s);
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			client_done(&s->devices[u][i].c);
+	}
+	world_free(s->w);
+	resumed = s->resumed;
+	free(s);
+	return resumed;
+}
+
+TEST(each_message_arrives_once_in_order_or_comes_back)
+{
+	unsigned resumed = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS; seed++)
+		resumed += run(seed);
+	CHECK(resumed > SEEDS * 5);
+}
+
+TEST_MAIN
