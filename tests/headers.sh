@@ -1,7 +1,7 @@
 #!/bin/sh
 # What is installed for modules is all that a module needs, and nothing else:
-# the example and the modules of the tests are built as the manual says, with
-# pkg-config.  MODULE_API is another one when it is another interface.
+# the example, the modules that antiphon-module(7) shows, and those of the tests
+# are built as it says, with pkg-config.  MODULE_API is another one when it is another interface.
 set -eu
 
 work=$(mktemp -d)
@@ -16,7 +16,11 @@ cflags=$(PKG_CONFIG_PATH=$(dirname "$pc") PKG_CONFIG_SYSROOT_DIR=$work \
 	${PKG_CONFIG:-pkg-config} --cflags antiphon)
 
 top=${srcdir:-.}
-for module in "$top"/contrib/example-module/*.c "$top"/tests/modules/*.c; do
+mkdir "$work/shown"
+${AWK:-awk} -v dir="$work/shown" -f "$top/man/modules.awk" \
+	"$top/man/antiphon-module.7.in"
+for module in "$top"/contrib/example-module/*.c "$top"/tests/modules/*.c \
+	"$work"/shown/*.c; do
 	# shellcheck disable=SC2086 # words
 	${CC:-cc} -std=gnu11 -fsyntax-only -Wall -Wextra -Werror $cflags "$module"
 done

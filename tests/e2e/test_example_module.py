@@ -1,6 +1,9 @@
-"""contrib/example-module, built and used as its README says; and what
-antiphon-module(7) shows of services and of storing."""
+"""contrib/example-module, built and used as its README says; and each module
+that antiphon-module(7) shows: test_NAME_of_the_page runs the one of that
+name."""
 
+import glob
+import json
 import os
 import re
 import shutil
@@ -11,18 +14,16 @@ import pytest
 
 import antiphon
 import scene as scenes
+from client import Client
 
 pytestmark = pytest.mark.only("antiphon")
 SOURCE = os.path.join(antiphon.TOP, "contrib", "example-module")
+MAN = os.path.join(antiphon.TOP, "man")
 HELLO = "<hello xmlns='urn:example:hello'/>"
-PAGE = os.path.join(antiphon.TOP, "man", "antiphon-module.7.in")
-STRUCT = """#include <module/module.h>
-struct echo_conf { const char *domain; };
+BARE = """#include <module/module.h>
 %s
-MODULE(%s) = { .api = MODULE_API, .name = "%s", .summary = "shown", %s };
+MODULE(shown) = { .api = MODULE_API, .name = "shown", .summary = "shown" };
 """
-ECHO = """.options = echo_options, .conf_size = sizeof(struct echo_conf),
-    .services = echo_services"""
 
 
 def make(folder, *args, headers=""):
@@ -39,30 +40,53 @@ def make(folder, *args, headers=""):
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def shown(what):
-    """The program text of the page in which what stands."""
-    with open(PAGE) as f:
-        blocks = re.findall(r"^\.Bd -literal.*?\n(.*?)^\.Ed$", f.read(),
-                            re.M | re.S)
-    return next(b.replace("\\e", "\\") for b in blocks
-                if what in b and "MODULE(" not in b)
+@pytest.fixture(scope="session")
+def page(tmp_path_factory):
+    """What the page shows: {name: code}."""
+    folder = str(tmp_path_factory.mktemp("page"))
+    subprocess.run(["awk", "-v", "dir=" + folder, "-f",
+                    os.path.join(MAN, "modules.awk"),
+                    os.path.join(MAN, "antiphon-module.7.in")], check=True)
+    found = {}
+    for path in glob.glob(os.path.join(folder, "mod_*.c")):
+        with open(path) as f:
+            found[os.path.basename(path)[4:-2]] = f.read()
+    return found
 
 
-def load(server, folder, name, code, fields, headers=""):
+def load(server, folder, name, code, headers=""):
     """A module of this name, in the folder where server looks."""
+    folder = str(folder)
     with open(os.path.join(folder, "mod_%s.c" % name), "w") as f:
-        f.write(STRUCT % (code, name, name, fields))
-    shutil.copy(os.path.join(SOURCE, "Makefile"), folder)
-    with open(os.path.join(folder, "Makefile"), "r+") as f:
+        f.write(code)
+    with open(os.path.join(SOURCE, "Makefile")) as f:
         text = f.read().replace("mod_example", "mod_" + name)
-        f.seek(0)
-        f.truncate()
+    with open(os.path.join(folder, "Makefile"), "w") as f:
         f.write(text)
     make(folder, headers=headers)
     target = os.path.join(server.folder, "modules", "mod_%s.so" % name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
     shutil.copy(os.path.join(folder, "mod_%s.so" % name), target)
     os.chmod(target, 0o644)
+
+
+@pytest.fixture
+def started(pool, tmp_path, page):
+    """started(name): a server with the module of the page, and romeo."""
+    made = []
+
+    def start(name, more=None):
+        server = pool.new({"modules": {name: {}}, **(more or {})})
+        load(server, tmp_path, name, page[name])
+        server.start()
+        made.append((server, scenes.Scene(server, ("romeo", "juliet"))))
+        return made[-1]
+    yield start
+    for server, scene in made:
+        if server.alive():
+            scene.end()
+            server.check()
+            server.stop()
 
 
 @pytest.fixture(scope="module")
@@ -98,33 +122,121 @@ def test_the_example(pool, module):
     server.stop()
 
 
-def test_the_service_of_the_page(pool, tmp_path):
-    server = pool.new({"modules": {"shown": {}}})
-    load(server, str(tmp_path), "shown", shown("echo_receive"), ECHO)
+def again(server, scene):
+    """romeo, after the server was started anew."""
+    romeo = scene.accounts["romeo"]
+    return Client(server).login(romeo.name, romeo.password)
+
+
+# --- the page ---------------------------------------------------------------
+
+def test_each_module_of_the_page_is_run(page):
+    assert page
+    for name in page:
+        assert "test_%s_of_the_page" % name in globals()
+
+
+def test_example_of_the_page(page):
+    with open(os.path.join(SOURCE, "mod_example.c")) as f:
+        assert page["example"] == f.read()
+
+
+def test_note_of_the_page(started):
+    server, scene = started("note")
+    romeo, juliet = scene.online("romeo/a"), scene.online("juliet/a")
+    note = "<note xmlns='urn:example:note'>%s</note>"
+    error = romeo.iq("get", note % "").child("error")
+    assert error.find("item-not-found") is not None
+    for i in range(50):
+        assert romeo.iq("set", note % i).get("type") == "result"
+        got = romeo.iq("get", note % "").child("note", "urn:example:note")
+        assert got.text() == str(i)
+    assert romeo.iq("set", note % ("x" * 5000)).get("type") == "error"
+    assert juliet.iq("get", note % "").get("type") == "error"
+    server.kill9()
     server.start()
-    scene = scenes.Scene(server, ("romeo",))
+    assert again(server, scene).iq("get", note % "").find(
+        "note").text() == "49"
+    server.check()
+    server.stop()
+
+
+def test_tally_of_the_page(started):
+    server, scene = started("tally")
+    romeo = scene.online("romeo/a")
+    tally = "<tally xmlns='urn:example:tally'/>"
+    for i in range(200):
+        romeo.send("<iq type='set' id='t%d'>%s</iq>" % (i, tally))
+    for i in range(200):
+        got = romeo.take(lambda e: e.is_("iq"), "a number")
+        assert got.get("id") == "t%d" % i
+        assert got.find("tally").text() == str(i + 1)
+    server.kill9()
+    server.start()
+    assert again(server, scene).iq("set", tally).find(
+        "tally").text() == "201"
+    server.check()
+    server.stop()
+
+
+def test_alarm_of_the_page(started):
+    server, scene = started("alarm", {"modules": {"alarm": {},
+                                                  "testclock": {}}})
+    romeo, other = scene.online("romeo/a"), scene.online("romeo/b")
+    alarm = "<alarm xmlns='urn:example:alarm' after='%s'/>"
+    for wrong in "", "0", "x", "86401":
+        assert romeo.iq("set", alarm % wrong).get("type") == "error"
+    for client in romeo, other:
+        assert client.iq("set", alarm % 60).get("type") == "result"
+    # one that ends takes its timer along
+    other.close()
+    server.advance(59)
+    romeo.ping()
+    server.advance(2)
+    got = romeo.take(lambda e: e.is_("message"), "the alarm")
+    assert got.find("body").text() == "It is time."
+    assert romeo.iq("set", alarm % 60).get("type") == "result"
+    server.ctl("modules", "unload", "alarm")
+    server.advance(61)
+    romeo.ping()
+
+
+def test_census_of_the_page(started):
+    server, scene = started("census")
+
+    def count(domain):
+        row = json.loads(server.ctl("--json", "census", domain))
+        assert row["domain"] == server.domain
+        return row["sessions"]
+    assert count(server.domain) == 0
+    for n in 1, 2, 3:
+        scene.online("romeo/r%d" % n)
+        assert count(server.domain.upper() + ".") == n
+    done = server.ctl("census", "elsewhere.test", ok=False)
+    assert done.returncode == 1 and "not served here" in done.stderr
+    assert server.ctl("census", ok=False).returncode != 0
+    assert "census" in server.ctl("help")
+    server.ctl("modules", "unload", "census")
+    assert "census" not in server.ctl("help")
+
+
+def test_echo_of_the_page(started):
+    server, scene = started("echo")
     romeo = scene.online("romeo/a")
     for to in ("any@echo." + server.domain, "any@echo.%s/x" % server.domain):
         romeo.send("<message to='%s'><body>hi</body></message>" % to)
         got = romeo.take(lambda e: e.is_("message"), "the echo")
         assert (got.get("from"), got.get("to")) == (to, romeo.jid)
         assert got.find("body").text() == "hi"
-    server.ctl("modules", "unload", "shown")
+    server.ctl("modules", "unload", "echo")
     romeo.send("<message to='any@echo.%s'><body>hi</body></message>"
                % server.domain)
     got = romeo.take(lambda e: e.is_("message"), "an error")
     assert got.get("type") == "error"
-    scene.end()
-    server.check()
-    server.stop()
 
 
-def test_what_the_page_keeps_is_on_disk_before_it_is_seen(pool, tmp_path):
-    server = pool.new({"modules": {"shown": {}}})
-    load(server, str(tmp_path), "shown", shown("account_stanza_tx"),
-         ".hooks = keep_hooks")
-    server.start()
-    scene = scenes.Scene(server, ("romeo", "juliet"))
+def test_keep_of_the_page(started):
+    server, scene = started("keep")
     romeo, juliet = scene.online("romeo/a"), scene.online("juliet/a")
     for i in range(200):
         romeo.send("<message to='%s' id='m%d'><body>x</body></message>"
@@ -140,15 +252,16 @@ def test_what_the_page_keeps_is_on_disk_before_it_is_seen(pool, tmp_path):
         str(i) for i in range(200)]
 
 
-def test_a_service_without_its_option_is_refused(pool, tmp_path):
+# --- what is refused ----------------------------------------------------------
+
+def test_a_service_without_its_option_is_refused(pool, tmp_path, page):
     server = pool.new()
-    load(server, str(tmp_path), "shown",
-         shown("echo_receive").replace('.option = "domain"',
-                                       '.option = "domian"'), ECHO)
+    load(server, tmp_path, "echo", page["echo"].replace(
+        '.option = "domain"', '.option = "domian"'))
     server.start()
-    done = server.ctl("modules", "load", "shown", ok=False)
+    done = server.ctl("modules", "load", "echo", ok=False)
     assert done.returncode == 1
-    assert 'module shown: a service names the option "domian"' in done.stderr
+    assert 'module echo: a service names the option "domian"' in done.stderr
     server.check()
     server.stop()
 
@@ -174,7 +287,7 @@ def test_a_module_of_another_server_is_refused_in_words(pool, tmp_path, api,
     if api:
         (headers / "module").mkdir(parents=True)
         (headers / "module" / "module_api.h").write_text(api + "\n")
-    load(server, str(tmp_path), "shown", code, ".load = NULL",
+    load(server, tmp_path, "shown", BARE % code,
          headers=str(headers) if api else "")
     server.start()
     done = server.ctl("modules", "load", "shown", ok=False)
