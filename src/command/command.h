@@ -51,7 +51,7 @@ struct command_caller {
 };
 
 enum command_arg_type {
-	ARG_TEXT,
+	ARG_TEXT,   /* an address in it is not held against who calls */
 	ARG_JID,    /* given bare or full, handed over prepared */
 	ARG_DOMAIN,
 	ARG_INT,
