@@ -132,7 +132,8 @@ gone_visit(struct shard *sh, void *arg)
 	if (ss == NULL)
 		return;
 	TAILQ_FOREACH (x, &ss->streams, link) {
-		if (x->headed && x->kind->host(x) == NULL)
+		if (x->stage != STAGE_CLOSED && x->headed &&
+			x->kind->host(x) == NULL)
 			stream_end(x, STREAM_HOST_GONE, NULL);
 	}
 }
