@@ -27,10 +27,12 @@ struct framing {
 	/* Our header; host: the domain that it is from. */
 	void (*open)(struct buf *out, struct stream *x, struct str host,
 		const struct stream_header *h);
-	/* An element in a stream of stanzas of ns; the same serialised, with to
-	 * spliced in. */
-	void (*element)(struct buf *out, const struct elem *e, const char *ns);
+	/* An element in a stream of stanzas of ns; a stanza that is serialised,
+	 * with to spliced in; any other element that is, and says of which
+	 * namespace it is. */
+	void (*element)(struct buf *out, const struct elem *e, struct str ns);
 	void (*wire)(const struct wire *w, struct str to, struct buf *out);
+	void (*bytes)(struct buf *out, struct str bytes);
 	/* Our end. */
 	void (*close)(struct buf *out);
 };

@@ -22,7 +22,7 @@
 /* §4.8 */
 static void
 header_check_names(struct stream_header *h, const struct elem *root,
-	struct str content_ns, const char *ns)
+	struct str content_ns, struct str ns)
 {
 	if (!str_is(root->ns, NS_STREAM))
 		stream_header_refuse(h, STREAM_INVALID_NAMESPACE,
@@ -33,10 +33,11 @@ header_check_names(struct stream_header *h, const struct elem *root,
 	else if (str_is(content_ns, NS_STREAM))
 		stream_header_refuse(h, STREAM_BAD_NAMESPACE_PREFIX,
 			"The prefix of the stream has to be \"stream\"");
-	else if (!str_is(content_ns, ns))
+	else if (!str_eq(content_ns, ns))
 		stream_header_refuse(h, STREAM_INVALID_NAMESPACE,
 			arena_printf(h->arena,
-				"The default namespace has to be %s", ns)
+				"The default namespace has to be %.*s",
+				STR_ARG(ns))
 				.p);
 }
 
@@ -65,7 +66,7 @@ tcp_take_parser(struct stream *x)
 			x);
 	else
 		x->parser = xml_parser_get_primed(x->shard->xml,
-			str_c(x->kind->ns), limits, &tcp_events, x);
+			x->kind->ns, limits, &tcp_events, x);
 }
 
 /* How many of the bytes are white space between two streams.
@@ -102,7 +103,7 @@ tcp_open(struct buf *out, struct stream *x, struct str host,
 	char id[RAND_ID_SIZE];
 
 	buf_add_c(out, "<?xml version='1.0'?><stream:stream xmlns='");
-	buf_add_c(out, x->kind->ns);
+	buf_add_str(out, x->kind->ns);
 	buf_add_c(out, "' xmlns:stream='" NS_STREAM "' id='");
 	buf_add_str(out, rand_id(x->shard->rand, id));
 	buf_add_c(out, "' from='");
@@ -119,17 +120,17 @@ tcp_open(struct buf *out, struct stream *x, struct str host,
 /* §4.8.5: those of the stream itself have its prefix, and some clients look for
  * nothing else. */
 static void
-tcp_element(struct buf *out, const struct elem *e, const char *ns)
+tcp_element(struct buf *out, const struct elem *e, struct str ns)
 {
 	if (!str_is(e->ns, NS_STREAM)) {
-		xml_write(out, e, str_c(ns));
+		xml_write(out, e, ns);
 		return;
 	}
 	buf_add_c(out, "<stream:");
 	buf_add_str(out, e->name);
 	buf_add_c(out, ">");
 	elem_each_child(e, child)
-		xml_write(out, child, str_c(ns));
+		xml_write(out, child, ns);
 	buf_add_c(out, "</stream:");
 	buf_add_str(out, e->name);
 	buf_add_c(out, ">");
@@ -143,5 +144,5 @@ tcp_close(struct buf *out)
 
 const struct framing framings[] = {
 	[FRAMING_TCP] = { tcp_feed, tcp_open, tcp_element, wire_write,
-		tcp_close },
+		buf_add_str, tcp_close },
 };

@@ -80,7 +80,7 @@ struct stream_header {
 
 /* What a kind of stream does in its own way. */
 struct stream_kind {
-	const char *ns;   /* of its stanzas */
+	struct str ns;    /* of its stanzas */
 	const char *alpn; /* XEP-0368 §3 */
 	/* As log_who. */
 	void (*describe)(const void *x, char *out, size_t n);
@@ -231,6 +231,8 @@ void stream_header_refuse(struct stream_header *h, enum stream_cond cond,
 /* Writes e, which stands in the stream. */
 void stream_write(struct stream *x, const struct elem *e);
 void stream_write_wire(struct stream *x, const struct wire *w, struct str to);
+/* The same of an element that is serialised, with its namespace. */
+void stream_write_bytes(struct stream *x, struct str bytes);
 
 /* Error (cond STREAM_COND_NONE: without), and the end.  text is for people, and
  * may be NULL.  Does nothing for a closed stream. */

@@ -10,10 +10,8 @@
 
 #include "stream/stream_int.h"
 
-#include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "xml/elem.h"
 #include "xmpp/ns.h"
 #include "net/conn.h"
 #include "net/tls.h"
@@ -45,16 +43,12 @@ stream_handshake(struct stream *x, struct str host, struct str alpn)
 void
 stream_tls_start(struct stream *x, struct str rest)
 {
-	struct arena *a;
-
 	if (str_trim(rest).n != 0) {
 		stream_end(x, STREAM_POLICY_VIOLATION,
 			"Wait for <proceed/> before you go on");
 		return;
 	}
-	a = arena_new();
-	stream_write(x, elem_new(a, NS_TLS, "proceed"));
-	arena_free(a);
+	stream_write_bytes(x, STR("<proceed xmlns='" NS_TLS "'/>"));
 	if (!stream_handshake(x, x->kind->domain(x), STR("")))
 		stream_end(x, STREAM_COND_NONE, NULL);
 }

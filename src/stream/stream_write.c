@@ -57,6 +57,13 @@ stream_write_wire(struct stream *x, const struct wire *w, struct str to)
 	stream_wrote(x);
 }
 
+void
+stream_write_bytes(struct stream *x, struct str bytes)
+{
+	framings[x->framing].bytes(conn_out(x->conn), bytes);
+	stream_wrote(x);
+}
+
 /* --- the end -------------------------------------------------------------- */
 
 static void

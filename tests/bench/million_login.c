@@ -155,7 +155,7 @@ features_step(struct million *m, struct login *l)
 static void
 challenge_step(struct million *m, struct login *l)
 {
-	struct str found = between(&l->in, NS_SASL "\">", "</challenge>");
+	struct str found = between(&l->in, NS_SASL "'>", "</challenge>");
 
 	if (found.p == NULL)
 		return;

@@ -184,7 +184,7 @@ on_closed(struct stream *x)
 }
 
 static const struct stream_kind c2s_kind = {
-	.ns = NS_CLIENT,
+	.ns = { NS_CLIENT, sizeof(NS_CLIENT) - 1 },
 	.alpn = "xmpp-client",
 	.describe = c2s_describe,
 	.log_end = c2s_log_end,

@@ -166,15 +166,18 @@ auth_tell(struct c2s *c, struct str account, const char *mechanism, bool ok)
 static void
 auth_write(struct c2s *c, const char *name, const struct buf *raw)
 {
-	struct arena *a = arena_new();
-	struct elem *e = elem_new(a, NS_SASL, name);
-	struct buf text = BUF_INIT;
+	struct buf out = BUF_INIT;
 
-	base64_encode(&text, raw->p, raw->n);
-	elem_add_text(a, e, buf_str(&text));
-	stream_write(&c->x, e);
-	buf_done(&text);
-	arena_free(a);
+	/* by hand: there is nothing in it to be escaped */
+	buf_add_c(&out, "<");
+	buf_add_c(&out, name);
+	buf_add_c(&out, " xmlns='" NS_SASL "'>");
+	base64_encode(&out, raw->p, raw->n);
+	buf_add_c(&out, "</");
+	buf_add_c(&out, name);
+	buf_add_c(&out, ">");
+	stream_write_bytes(&c->x, buf_str(&out));
+	buf_done(&out);
 }
 
 /* --- failure -------------------------------------------------------------- */
@@ -205,12 +208,12 @@ cond_is_a_guess(enum sasl_cond cond)
 static void
 auth_write_failure(struct c2s *c, enum sasl_cond cond)
 {
-	struct arena *a = arena_new();
-	struct elem *e = elem_new(a, NS_SASL, "failure");
+	struct buf out = BUF_INIT;
 
-	elem_add(a, e, NS_SASL, sasl_cond_name(cond));
-	stream_write(&c->x, e);
-	arena_free(a);
+	buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>",
+		sasl_cond_name(cond));
+	stream_write_bytes(&c->x, buf_str(&out));
+	buf_done(&out);
 	/* RFC 6120 §6.4.5 */
 	if (c->login->failures >=
 		(uint64_t)c->x.shard->snap->config->limits.auth_attempts)

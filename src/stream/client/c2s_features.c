@@ -135,7 +135,8 @@ features_make(struct c2s *c, struct host *host, struct buf *out)
 		add_limits(c, a, features);
 		add_of_modules(c, host, a, features);
 	}
-	framings[c->x.framing].element(out, features, NS_CLIENT);
+	framings[c->x.framing].element(out, features,
+		STR(NS_CLIENT));
 	arena_free(a);
 }
 
