@@ -25,7 +25,7 @@ struct arena;
 struct config;
 struct config_host;
 struct entity_class;
-struct iq_entry;
+struct handler_entry;
 struct module_ctx;
 struct server;
 struct tls_set;
@@ -62,7 +62,8 @@ struct host {
 	bool shared; /* a handler says so, see hook.h */
 	struct VEC(struct str) maps; /* that its modules have read with each
 				      * account */
-	struct iq_entry *iqs; /* uthash by type, namespace and name */
+	struct handler_entry *iqs;      /* struct iq_handler */
+	struct handler_entry *elements; /* struct element_handler */
 };
 
 struct snapshot {

@@ -12,6 +12,7 @@
 #include "base/arena.h"
 #include "xml/elem.h"
 #include "core/entity.h"
+#include "core/handler_table.h"
 #include "core/host.h"
 #include "core/iq_int.h"
 #include "core/router.h"
@@ -67,26 +68,28 @@ iq_keep(struct iq *iq)
 
 static bool
 iq_cannot_store(
-	const struct iq_entry *entry, const struct iq *iq, unsigned where)
+	const struct iq_handler *h, const struct iq *iq, unsigned where)
 {
-	return (entry->handler->where & STORES) != 0 &&
+	return (h->where & STORES) != 0 &&
 		(where & KEEPS_NOTHING) == 0 && shard_refuses_writes(iq->shard);
 }
 
 /* Is iq taken, answered or not? */
 static bool
-iq_call(const struct iq_entry *entry, struct iq *iq, unsigned where)
+iq_call(const struct handler_entry *entry, struct iq *iq, unsigned where)
 {
-	if (iq_cannot_store(entry, iq, where)) {
+	const struct iq_handler *h = entry->row;
+
+	if (iq_cannot_store(h, iq, where)) {
 		iq_error(iq, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
 		return true;
 	}
-	if ((entry->handler->where & ONE_BY_ONE) != 0 &&
+	if ((h->where & ONE_BY_ONE) != 0 &&
 		!iq->entity->class->everywhere && !iq_alone_begin(iq)) {
 		iq->kept = true;
 		return true;
 	}
-	if (entry->handler->fn(entry->ctx, iq) == HOOK_HANDLED) {
+	if (h->fn(entry->ctx, iq) == HOOK_HANDLED) {
 		assert(iq->answered || iq->kept);
 		return true;
 	}
@@ -108,13 +111,17 @@ iq_where(const struct iq *iq)
 }
 
 static bool
-iq_try(const struct iq_entry *entry, struct iq *iq)
+iq_try(struct iq *iq)
 {
+	const struct handler_entry *entry = NULL;
 	unsigned where = iq_where(iq);
 
+	if (iq->payload != NULL)
+		entry = handler_table_find(iq->host->iqs, iq->payload);
 	for (; entry != NULL; entry = entry->next) {
-		if (entry->handler->type == iq->st->type &&
-			(entry->handler->where & where) != 0 &&
+		const struct iq_handler *h = entry->row;
+
+		if (h->type == iq->st->type && (h->where & where) != 0 &&
 			iq_call(entry, iq, where))
 			return true;
 	}
@@ -135,7 +142,7 @@ iq_dispatch(struct entity *e, struct stanza *st)
 		.payload = stanza_payload(st),
 	};
 	/* a reload may have taken the host away while st was waiting */
-	if (host == NULL || !iq_try(host_iq_find(host, iq->payload), iq)) {
+	if (host == NULL || !iq_try(iq)) {
 		router_bounce(e->shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}

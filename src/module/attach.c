@@ -11,8 +11,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/handler_table.h"
 #include "core/host.h"
-#include "core/iq_int.h"
 #include "core/server.h"
 #include "module/module.h"
 #include "module/module_int.h"
@@ -172,12 +172,21 @@ host_add_hooks(struct host *host, struct module_ctx *ctx)
 }
 
 static void
+host_add_elements(struct host *host, struct module_ctx *ctx)
+{
+	const struct element_handler *el = ctx->module->elements;
+
+	for (; el != NULL && el->fn != NULL; el++)
+		handler_table_add(&host->elements, el->ns, el->name, ctx, el);
+}
+
+static void
 host_add_iqs(struct host *host, struct module_ctx *ctx)
 {
 	const struct iq_handler *iq = ctx->module->iqs;
 
 	for (; iq != NULL && iq->fn != NULL; iq++)
-		host_iq_add(host, ctx, iq);
+		handler_table_add(&host->iqs, iq->ns, iq->name, ctx, iq);
 }
 
 bool
@@ -188,6 +197,7 @@ module_attach(struct snapshot *snap, struct host *host, struct err *err)
 	for (size_t i = 0; i < host->n_modules; i++) {
 		host_add_hooks(host, &host->modules[i]);
 		host_add_iqs(host, &host->modules[i]);
+		host_add_elements(host, &host->modules[i]);
 		host_add_maps(host, host->modules[i].module);
 	}
 	snap->shared = snap->shared || host->shared;

@@ -43,6 +43,7 @@
 #include "conf/conf.h"
 #include "conf/option.h"
 #include "store/store.h"
+#include "core/element.h"
 #include "core/entity.h"
 #include "core/entity_message.h"
 #include "core/hook.h"
@@ -79,6 +80,7 @@ struct module {
 	size_t conf_size; /* of the struct that options fill */
 	const struct hook_handler *hooks;
 	const struct iq_handler *iqs;
+	const struct element_handler *elements; /* of streams of clients */
 	const struct command *commands;
 	const struct service *services; /* domains with entities of its own */
 	const char *const *account_maps; /* read with the account, and the

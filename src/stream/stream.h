@@ -39,6 +39,8 @@
 struct arena;
 struct conn;
 struct elem;
+struct element;
+struct element_handler;
 struct stream;
 struct wire;
 
@@ -98,6 +100,12 @@ struct stream_kind {
 	void (*opened)(struct stream *x, const struct stream_header *h);
 	/* A whole element, while x is open or bound: e in a, which is taken. */
 	void (*element)(struct stream *x, struct arena *a, struct elem *e);
+	/* Those that are no stanzas, and that it handles itself, with no struct
+	 * module_ctx; ends with { .fn = NULL }. */
+	const struct element_handler *elements;
+	/* Sets what the handler of an element is to know of x: stage, account,
+	 * session.  False: modules are to keep out. */
+	bool (*about)(const struct stream *x, struct element *out);
 	/* Much is written; refused: and the kernel does not take all of it. */
 	void (*full)(struct stream *x, bool refused);
 	/* It has taken all, after it had refused some. */
@@ -219,6 +227,11 @@ stream_token(const struct stream *x)
 {
 	return x->wait->token;
 }
+
+/* --- stream_element.c ----------------------------------------------------- */
+
+/* e (borrowed) in a is no stanza.  False when nobody handles it. */
+bool stream_handle(struct stream *x, struct arena *a, struct elem *e);
 
 /* --- stream_header.c: how a stream begins --------------------------------- */
 

@@ -197,6 +197,8 @@ stream_rest_until(struct stream *x, int64_t us)
 void
 stream_hold(struct stream *x)
 {
+	if (x->wait == NULL)
+		stream_wait_make(x);
 	stream_rest(x, REST_HOLD);
 }
 

@@ -79,47 +79,82 @@ c2s_find(struct shard *sh, uint64_t token)
 
 /* --- elements ------------------------------------------------------------- */
 
-/* RFC 6120 §6.3.5 and §4.9.3.12: before there is an identity, only what leads
- * to one. */
-static void
-c2s_stranger_element(struct c2s *c, struct arena *a, struct elem *e)
+static enum hook_result
+on_starttls(struct module_ctx *m, struct element *el)
 {
-	if (elem_is(e, NS_TLS, "starttls") && c2s_offers_tls(c))
-		c->x.next = NEXT_TLS;
-	else if (elem_is(e, NS_CLIENT, "iq") && c2s_may_log_in(c)) {
-		c2s_stranger_iq(c, a, e);
-		return;
-	} else if (!str_is(e->ns, NS_SASL) || !c2s_auth_element(c, e))
-		stream_end(&c->x, STREAM_NOT_AUTHORIZED, "Log in first");
+	struct c2s *c = el->stream;
+
+	(void)m;
+	if (!c2s_offers_tls(c))
+		return HOOK_PASS;
+	c->x.next = NEXT_TLS;
+	return HOOK_HANDLED;
+}
+
+static const struct element_handler c2s_elements[] = {
+	{ ELEMENT_STRANGER, NS_TLS, "starttls", on_starttls },
+	{ ELEMENT_STRANGER, NS_SASL, "auth", c2s_on_auth },
+	{ ELEMENT_STRANGER, NS_SASL, "response", c2s_on_response },
+	{ ELEMENT_STRANGER, NS_SASL, "abort", c2s_on_abort },
+	{ .fn = NULL },
+};
+
+static bool
+on_asked_about(const struct stream *x, struct element *out)
+{
+	const struct c2s *c = (const struct c2s *)x;
+
+	out->session = c->session;
+	if (c->session != NULL) {
+		out->stage = ELEMENT_BOUND;
+		out->account = jid_str(c->session->account->e.jid);
+		return true;
+	}
+	if (x->authenticated) {
+		out->stage = ELEMENT_AUTHENTICATED;
+		out->account = str_c(c->login->account);
+		return true;
+	}
+	out->stage = ELEMENT_STRANGER;
+	return c2s_may_log_in(c);
+}
+
+static void
+c2s_other_element(struct c2s *c, struct arena *a, struct elem *e)
+{
+	bool handled = stream_handle(&c->x, a, e);
+
 	arena_free(a);
-}
-
-/* With an identity, stanzas alone. */
-static void
-c2s_user_element(struct c2s *c, struct arena *a, struct elem *e)
-{
-	if (!elem_is_stanza(e)) {
-		arena_free(a);
+	if (handled)
+		return;
+	if (c->x.authenticated)
 		stream_end(&c->x, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
-	} else if (c->x.stage == STAGE_BOUND)
-		c2s_bound_element(c, a, e);
 	else
-		c2s_unbound_element(c, a, e);
+		stream_end(&c->x, STREAM_NOT_AUTHORIZED, "Log in first");
 }
 
+/* RFC 6120 §6.3.5 and §4.9.3.12: before there is an identity, only what leads to
+ * one. */
 static void
 on_element(struct stream *x, struct arena *a, struct elem *e)
 {
 	struct c2s *c = c2s_of(x);
 
-	/* RFC 6120 §4.8.2: it is not the content namespace of this stream */
 	if (str_is(e->ns, NS_SERVER)) {
+		/* §4.8.2: it is not the content namespace of this stream */
 		arena_free(a);
 		stream_end(x, STREAM_INVALID_NAMESPACE, NULL);
-	} else if (x->authenticated)
-		c2s_user_element(c, a, e);
-	else
-		c2s_stranger_element(c, a, e);
+	} else if (x->authenticated && elem_is_stanza(e)) {
+		if (x->stage == STAGE_BOUND)
+			c2s_bound_element(c, a, e);
+		else
+			c2s_unbound_element(c, a, e);
+	} else if (!x->authenticated && elem_is(e, NS_CLIENT, "iq") &&
+		c2s_may_log_in(c)) {
+		c2s_stranger_iq(c, a, e);
+	} else {
+		c2s_other_element(c, a, e);
+	}
 }
 
 /* --- life ----------------------------------------------------------------- */
@@ -193,6 +228,8 @@ static const struct stream_kind c2s_kind = {
 	.judge = c2s_judge,
 	.opened = c2s_opened,
 	.element = on_element,
+	.elements = c2s_elements,
+	.about = on_asked_about,
 	.full = c2s_full,
 	.drained = on_drained,
 	.due = c2s_due,

@@ -465,29 +465,45 @@ auth_begin(struct c2s *c, const struct elem *e)
 	}
 }
 
-bool
-c2s_auth_element(struct c2s *c, const struct elem *e)
+enum hook_result
+c2s_on_auth(struct module_ctx *m, struct element *el)
 {
-	struct c2s_auth *auth = c->login->auth;
-	bool begins = elem_is(e, NS_SASL, "auth");
+	struct c2s *c = el->stream;
 
-	if (!begins && !elem_is(e, NS_SASL, "response") &&
-		!elem_is(e, NS_SASL, "abort"))
-		return false;
-	if (auth != NULL && elem_is(e, NS_SASL, "abort")) {
-		/* §6.5.1: acknowledged, whatever there was to abort */
-		auth_leave(c, SASL_ABORTED);
-	} else if (elem_is(e, NS_SASL, "abort")) {
-		auth_refuse(c, SASL_ABORTED);
-	} else if (auth == NULL) {
-		/* what was not offered is not to be had (hostile 10) */
+	(void)m;
+	/* what was not offered is not to be had (hostile 10) */
+	if (c->login->auth == NULL)
 		auth_refuse(c, SASL_ENCRYPTION_REQUIRED);
-	} else if (begins) {
-		auth_begin(c, e);
-	} else if (auth->sasl == NULL) {
+	else
+		auth_begin(c, el->e);
+	return HOOK_HANDLED;
+}
+
+enum hook_result
+c2s_on_response(struct module_ctx *m, struct element *el)
+{
+	struct c2s *c = el->stream;
+
+	(void)m;
+	if (c->login->auth == NULL)
+		auth_refuse(c, SASL_ENCRYPTION_REQUIRED);
+	else if (c->login->auth->sasl == NULL)
 		auth_refuse(c, SASL_MALFORMED_REQUEST);
-	} else {
-		auth_take(c, e, false);
-	}
-	return true;
+	else
+		auth_take(c, el->e, false);
+	return HOOK_HANDLED;
+}
+
+/* §6.5.1: acknowledged, whatever there was to abort. */
+enum hook_result
+c2s_on_abort(struct module_ctx *m, struct element *el)
+{
+	struct c2s *c = el->stream;
+
+	(void)m;
+	if (c->login->auth == NULL)
+		auth_refuse(c, SASL_ABORTED);
+	else
+		auth_leave(c, SASL_ABORTED);
+	return HOOK_HANDLED;
 }

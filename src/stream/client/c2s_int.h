@@ -25,6 +25,7 @@
 #include "xmpp/error.h"
 #include "xmpp/ns.h"
 #include "conf/conf.h"
+#include "core/element.h"
 #include "core/shard.h"
 #include "account/session.h"
 #include "stream/stream.h"
@@ -167,8 +168,10 @@ void c2s_auth_go_on(struct c2s *c, enum sasl_result result,
 	const struct buf *out);
 /* The store, or a limit, keeps us from finding out. */
 void c2s_auth_give_up(struct c2s *c);
-/* An element in NS_SASL (borrowed); false when it is none of the client's. */
-bool c2s_auth_element(struct c2s *c, const struct elem *e);
+/* Rows of c2s.c: elements of the exchange. */
+enum hook_result c2s_on_auth(struct module_ctx *m, struct element *el);
+enum hook_result c2s_on_response(struct module_ctx *m, struct element *el);
+enum hook_result c2s_on_abort(struct module_ctx *m, struct element *el);
 /* The failure that was kept back is due.  False when c has moved. */
 bool c2s_auth_answer(struct c2s *c);
 /* c has ended: what it has left unfinished counts. */

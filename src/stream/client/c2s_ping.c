@@ -22,7 +22,7 @@ c2s_ping_due(const struct c2s *c)
 	const struct config_limits *l = &c->x.shard->snap->config->limits;
 
 	/* its answer would not be read */
-	if (c->x.stage != STAGE_BOUND || (c->x.rest & REST_READER) != 0)
+	if (c->x.stage != STAGE_BOUND || (c->x.rest & (REST_READER | REST_HOLD)) != 0)
 		return INT64_MAX;
 	return c->x.seen_us +
 		(c->x.pinged ? l->ping_timeout_us : l->idle_before_ping_us);
