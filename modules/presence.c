@@ -181,7 +181,7 @@ show_own_resources(struct session *newcomer)
 		next = s->next;
 		if (s == newcomer || !session_is_available(s))
 			continue;
-		st = wire_stanza(s->presence);
+		st = session_presence(s);
 		stanza_set_to(st, session_jid(newcomer));
 		session_write(newcomer, st);
 		stanza_free(st);
@@ -440,7 +440,7 @@ answer_present(struct account *acc, struct session *s, struct jid to, bool whole
 		answer(acc, session_jid(s), PRESENCE_AVAILABLE, to);
 		return;
 	}
-	st = wire_stanza(s->presence);
+	st = session_presence(s);
 	stanza_set_to(st, to);
 	account_send(acc, st);
 }

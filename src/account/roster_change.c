@@ -187,7 +187,7 @@ roster_change_presence(struct roster_change *ch, bool available)
 		if (!session_is_available(s))
 			continue;
 		if (available) {
-			st = wire_stanza(s->presence);
+			st = session_presence(s);
 			stanza_set_to(st, ch->contact);
 		} else {
 			st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s),

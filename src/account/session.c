@@ -46,6 +46,7 @@
 #include "account/requests.h"
 #include "account/session_flow.h"
 #include "account/session_out.h"
+#include "account/session_presence.h"
 #include "account/trace.h"
 
 #define RENAME_TRIES 8
@@ -111,17 +112,15 @@ session_who(const struct session *s)
 
 /* For as long as it is there, so that it counts in the share of its account. */
 static void
-session_keep_presence(struct session *s, struct wire *presence)
+session_keep_presence(struct session *s, struct session_presence *presence)
 {
 	struct share *share =
 		budget_share(session_shard(s)->server, s->account->e.hash);
 
-	if (s->presence != NULL)
-		share_count(share, -(int64_t)s->presence->n);
-	wire_unref(s->presence);
+	share_count(share, session_presence_bytes(presence) -
+			session_presence_bytes(s->presence));
+	session_presence_free(s->presence);
 	s->presence = presence;
-	if (presence != NULL)
-		share_count(share, presence->n);
 }
 
 /* --- binding (RFC 6120 §7) -------------------------------------------------------- */
@@ -421,7 +420,7 @@ session_set_presence(struct session *s, const struct stanza *st,
 	bool was_available = session_is_available(s);
 	bool took_messages = session_takes_messages(s);
 
-	session_keep_presence(s, st != NULL ? wire_new(st) : NULL);
+	session_keep_presence(s, st != NULL ? session_presence_new(st) : NULL);
 	s->priority = st != NULL ? priority : 0;
 	s->presence_us = shard_wall_us(session_shard(s));
 	if (!was_available && session_is_available(s))

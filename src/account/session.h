@@ -18,6 +18,7 @@
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
 #include "account/account.h"
+#include "account/session_presence.h"
 
 struct requests;
 struct session_out;
@@ -76,7 +77,8 @@ struct session {
 	struct account *account;
 	const struct session_stream *ops; /* NULL while it has no stream */
 	void *stream;
-	struct wire *presence; /* the last one broadcast; NULL: not available */
+	struct session_presence *presence; /* the last that was broadcast;
+					    * NULL: not available */
 	struct slot *slots; /* what modules keep with it */
 	struct requests *requests; /* NULL: none is under way */
 	struct session_out *out; /* NULL: the client keeps up */

@@ -10,10 +10,8 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "xml/elem.h"
 #include "xmpp/datetime.h"
 #include "core/shard.h"
-#include "core/wire.h"
 #include "account/account.h"
 #include "account/session.h"
 #include "command/commands.h"
@@ -71,20 +69,14 @@ session_detail(struct arena *a, const struct session *s, const char *what)
 
 /* As in RFC 6121 §4.7.2.1, and "online" for a presence without it. */
 static struct str
-session_show(struct arena *a, const struct session *s)
+list_show_of(struct arena *a, const struct session *s)
 {
-	struct str show = STR_NONE;
-	struct stanza *st;
+	struct str show;
 
-	if (s->presence == NULL)
+	if (!session_is_available(s))
 		return STR("unavailable");
-	st = wire_stanza(s->presence);
-	elem_each(st->root, child) {
-		if (!elem_is_text(child) && str_is(child->name, "show"))
-			show = arena_str(a, elem_text(a, child));
-	}
-	stanza_free(st);
-	return show.n != 0 ? show : STR("online");
+	show = session_show(s);
+	return show.n != 0 ? arena_str(a, show) : STR("online");
 }
 
 static void
@@ -93,7 +85,7 @@ list_add(struct session_list *l, const struct session *s)
 	struct session_entry *e = arena_zalloc(l->arena, sizeof(*e));
 
 	e->jid = arena_str(l->arena, jid_str(session_jid(s)));
-	e->show = session_show(l->arena, s);
+	e->show = list_show_of(l->arena, s);
 	e->peer = session_detail(l->arena, s, "peer");
 	e->tls = session_detail(l->arena, s, "tls");
 	e->cipher = session_detail(l->arena, s, "cipher");

@@ -35,23 +35,40 @@ name_hash(struct str s)
 	return h & (NAME_SLOTS - 1);
 }
 
-bool
-names_find(struct str s, struct str *known_out)
+unsigned
+names_number(struct str s)
 {
-	if (s.n == 0) {
-		*known_out = STR("");
-		return s.p != NULL;
-	}
+	if (s.n == 0)
+		return 0;
 	for (uint32_t h = name_hash(s); name_slots[h] != 0;
 		h = (h + 1) & (NAME_SLOTS - 1)) {
 		struct str known = names[name_slots[h] - 1];
 
-		if (known.n == s.n && memcmp(known.p, s.p, s.n) == 0) {
-			*known_out = known;
-			return true;
-		}
+		if (known.n == s.n && memcmp(known.p, s.p, s.n) == 0)
+			return name_slots[h];
 	}
-	return false;
+	return 0;
+}
+
+struct str
+names_at(unsigned number)
+{
+	return names[number - 1];
+}
+
+bool
+names_find(struct str s, struct str *known_out)
+{
+	unsigned number = names_number(s);
+
+	if (s.n == 0) {
+		*known_out = STR("");
+		return s.p != NULL;
+	}
+	if (number == 0)
+		return false;
+	*known_out = names[number - 1];
+	return true;
 }
 
 struct str

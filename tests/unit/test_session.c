@@ -563,6 +563,73 @@ TEST(who_keeps_its_output_and_is_silent_is_cut_without_a_word)
 	}
 }
 
+/* --- its presence ------------------------------------------------------------------------- */
+
+#define CAPS "http://jabber.org/protocol/caps"
+
+static void
+send_presence(struct session *s, const char *show, bool caps)
+{
+	struct stanza *st = stanza_new(PRESENCE_AVAILABLE, session_jid(s),
+		(struct jid){ .text = NULL }, STR("p1"));
+
+	if (show != NULL)
+		elem_add_with_text(st->arena, st->root, NS_CLIENT, "show",
+			str_c(show));
+	if (caps) {
+		struct elem *c = elem_add(st->arena, st->root, CAPS, "c");
+
+		elem_set_attr(st->arena, c, "hash", STR("sha-1"));
+		elem_set_attr(st->arena, c, "node", STR("urn:node"));
+		elem_set_attr(st->arena, c, "ver", STR("dmVy"));
+	}
+	session_set_presence(s, st, 3);
+	stanza_free(st);
+}
+
+TEST(what_is_asked_of_a_presence_is_there)
+{
+	struct scene s;
+	struct stanza *st;
+
+	scene_init(&s);
+	CHECK_STR(session_show(s.s), NULL);
+	CHECK_STR(session_caps(s.s).ver, NULL);
+	send_presence(s.s, "dnd", true);
+	CHECK_STR(session_show(s.s), "dnd");
+	CHECK_STR(session_caps(s.s).node, "urn:node");
+	CHECK_STR(session_caps(s.s).hash, "sha-1");
+	CHECK_STR(session_caps(s.s).ver, "dmVy");
+	st = session_presence(s.s);
+	CHECK_STR(jid_str(st->from), ROMEO "/a");
+	CHECK(!jid_is_set(st->to));
+	CHECK_STR(st->id, "p1");
+	CHECK_INT(st->type, PRESENCE_AVAILABLE);
+	CHECK_INT(elem_count(st->root), 2);
+	stanza_free(st);
+	send_presence(s.s, NULL, false);
+	CHECK_STR(session_show(s.s), NULL);
+	scene_done(&s);
+}
+
+TEST(a_presence_counts_in_the_share_while_it_is_kept)
+{
+	struct scene s;
+	int64_t before;
+	char *text = xmalloc(10001);
+
+	scene_init(&s);
+	before = share_of_romeo(&s);
+	memset(text, 'x', 10000);
+	text[10000] = '\0';
+	send_presence(s.s, text, false);
+	CHECK(share_of_romeo(&s) - before >= 10000);
+	session_set_presence(s.s, NULL, 0);
+	CHECK(share_of_romeo(&s) <= before);
+	free(text);
+	scene_done(&s);
+}
+
 /* --- how it ends ------------------------------------------------------------------------ */
 
 static void
