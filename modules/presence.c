@@ -137,26 +137,6 @@ tell_own_resources(struct account *acc, struct stanza *st)
 	wire_unref(wire);
 }
 
-/* st (taken) to the contacts whose subscription has flag. */
-static void
-tell_contacts(struct account *acc, struct stanza *st, uint8_t flag)
-{
-	const struct roster *r = &acc->roster;
-	/* not in the arena of st, which may have to wait for long */
-	struct jid *to = xmalloc((r->n + 1) * sizeof(*to));
-	size_t n = 0;
-
-	for (uint32_t i = 0; i < r->n; i++) {
-		if ((roster_at(r, i)->state & flag) != 0)
-			to[n++] = roster_item_jid(roster_at(r, i));
-	}
-	if (n != 0)
-		account_fanout(acc, st, to, n);
-	else
-		stanza_free(st);
-	free(to);
-}
-
 /* RFC 6121 §4.3.1.  From the full address, so that the answers reach this
  * session alone: the others know already. */
 static void
@@ -164,7 +144,7 @@ probe_contacts(struct session *s)
 {
 	struct jid nobody = { .text = NULL };
 
-	tell_contacts(s->account,
+	account_tell_contacts(s->account,
 		stanza_new(PRESENCE_PROBE, session_jid(s), nobody, STR_NONE),
 		SUB_TO);
 }
@@ -235,7 +215,7 @@ become_available(struct session *s, struct stanza *st)
 			"The priority is a number from -128 to 127");
 		return;
 	}
-	tell_contacts(s->account, stanza_copy(st), SUB_FROM);
+	account_tell_contacts(s->account, stanza_copy(st), SUB_FROM);
 	if (initial)
 		probe_contacts(s);
 	session_set_presence(s, st, priority);
@@ -325,7 +305,7 @@ become_unavailable(struct module_ctx *m, struct session *s, struct stanza *st)
 	session_set_presence(s, NULL, 0);
 	if (!account_is_available(acc))
 		note_last_seen(m, acc, st);
-	tell_contacts(acc, st, SUB_FROM);
+	account_tell_contacts(acc, st, SUB_FROM);
 }
 
 /* --- what sessions send ----------------------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "core/route.h"
 #include "core/slot.h"
 #include "account/account_int.h"
+#include "account/contacts.h"
 #include "account/session.h"
 
 #define MAPS_MAX 64
@@ -159,6 +160,7 @@ account_forget(struct account *acc)
 {
 	acc->exists = false;
 	acc->credentials_mark = 0;
+	contacts_drop(acc);
 	roster_done(&acc->roster);
 	acc->roster.version = 0;
 	slot_drop_all(&acc->e.slots, &acc->e);
@@ -279,6 +281,7 @@ account_unload(struct entity *e)
 		session_free(acc->sessions);
 	account_hold_done(acc);
 	account_line_done(acc);
+	contacts_drop(acc);
 	roster_done(&acc->roster);
 }
 

@@ -22,6 +22,7 @@
 #include "account/account_line.h"
 #include "account/roster.h"
 
+struct contacts;
 struct err;
 struct iq;
 struct session;
@@ -37,6 +38,7 @@ struct account {
 	struct entity e; /* first */
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
+	struct contacts *contacts; /* NULL: few, or not told of late */
 	struct account_line line; /* what it does, in order */
 	struct account_hold *hold; /* NULL: it is not held */
 	uint64_t credentials_mark; /* of what is stored; 0: nothing is */

@@ -15,6 +15,7 @@
 #include "core/server.h"
 #include "core/slot.h"
 #include "account/account_int.h"
+#include "account/contacts.h"
 #include "account/session.h"
 
 /* --- what they are told -------------------------------------------------------- */
@@ -225,6 +226,7 @@ remove_took_effect(struct account *acc, struct entity_message *m)
 	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVING, acc);
 	acc->exists = false;
 	acc->credentials_mark = 0;
+	contacts_drop(acc);
 	roster_done(&acc->roster);
 	entity_answer(m, NULL);
 	if (acc->hold != NULL)

@@ -10,6 +10,7 @@
 
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "core/fanout.h"
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/router.h"
@@ -233,12 +234,13 @@ account_receive(struct entity *e, struct stanza *st)
 
 /* The same for one of many recipients, when the short way will not do. */
 static void
-account_receive_copy(struct account *acc, const struct stanza *st, bool hooks)
+account_receive_copy(struct account *acc, const struct stanza *st,
+	struct jid to, bool hooks)
 {
 	struct stanza *copy = stanza_copy(st);
 
 	copy->many = NULL;
-	stanza_set_to(copy, acc->e.jid);
+	stanza_set_to(copy, to);
 	if (hooks || acc->hold != NULL)
 		account_receive(&acc->e, copy);
 	else
@@ -257,29 +259,101 @@ handlers_want_shared(const struct account *acc)
 	return host != NULL && host->shared;
 }
 
+/* What is said to all, and is gone when it has been heard: no handler keeps it.
+ * A groupchat to a bare address nobody hears (RFC 6121 §8.5.2.1.1). */
+static bool
+is_shared(const struct stanza *st, const struct fanout_one *one)
+{
+	return st->type == PRESENCE_AVAILABLE ||
+		st->type == PRESENCE_UNAVAILABLE ||
+		st->type == MESSAGE_HEADLINE ||
+		(st->type == MESSAGE_GROUPCHAT && !jid_is_bare(one->to));
+}
+
+/* Who is named, or those whom RFC 6121 §8.5.2.1 means by a bare address. */
+static void
+account_write_message(struct account *acc, struct stanza *st,
+	struct fanout_one *one)
+{
+	struct str resource = jid_resource(one->to);
+	struct session *s, *next;
+	bool any = false;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (resource.p != NULL ?
+				!str_eq(session_resource(s), resource) :
+				!session_takes_messages(s))
+			continue;
+		session_write_shared(s, st, &one->wire, jid_str(one->to));
+		any = true;
+	}
+	/* who speaks there has to learn that he is gone */
+	if (!any && st->type == MESSAGE_GROUPCHAT)
+		account_receive_copy(acc, st, one->to, true);
+}
+
+/* The same, of presence. */
+static void
+account_write_presence(struct account *acc, struct stanza *st,
+	struct fanout_one *one)
+{
+	struct str resource = jid_resource(one->to);
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (resource.p != NULL ?
+				str_eq(session_resource(s), resource) :
+				session_is_available(s))
+			session_write_shared(s, st, &one->wire,
+				jid_str(one->to));
+	}
+}
+
+/* Each session that wants it is named then. */
+static void
+account_write_filtered(struct account *acc, struct stanza *st,
+	struct fanout_one *one, bool copies, bool hooks)
+{
+	const struct host *host = account_host(acc);
+	struct session *s, *next;
+
+	for (s = acc->sessions; s != NULL; s = next) {
+		next = s->next;
+		if (!session_is_available(s) ||
+			!fanout_wants(one->fanout, host, s))
+			continue;
+		if (copies)
+			account_receive_copy(acc, st, session_jid(s), hooks);
+		else
+			session_write_shared(s, st, &one->wire,
+				jid_str(session_jid(s)));
+	}
+}
+
 /*
- * Presence of a contact, or a probe.  The server knows both sides, so of probes
+ * Of presence of a contact, or a probe: the server knows both sides, so of probes
  * it sends those only that will be answered (RFC 6121 §4.3.1).
  */
 void
 account_receive_shared(struct entity *e, struct stanza *st,
-	struct wire **wire_io)
+	struct fanout_one *one)
 {
 	struct account *acc = account_of(e);
-	bool probe = st->type == PRESENCE_PROBE;
-	bool hooks = probe || handlers_want_shared(acc);
-	struct session *s, *next;
+	bool hooks = !is_shared(st, one) || handlers_want_shared(acc);
+	bool copies = hooks || acc->hold != NULL || !account_line_is_empty(acc);
 
-	if (probe && (acc->sessions == NULL ||
+	if (st->type == PRESENCE_PROBE &&
+		(acc->sessions == NULL ||
 			!account_shows_presence_to(acc, st->from)))
 		return;
-	if (hooks || acc->hold != NULL || !account_line_is_empty(acc)) {
-		account_receive_copy(acc, st, hooks);
-		return;
-	}
-	for (s = acc->sessions; s != NULL; s = next) {
-		next = s->next;
-		if (session_is_available(s))
-			session_write_shared(s, st, wire_io, jid_str(e->jid));
-	}
+	if (one->filtered)
+		account_write_filtered(acc, st, one, copies, hooks);
+	else if (copies)
+		account_receive_copy(acc, st, one->to, hooks);
+	else if (st->kind == STANZA_PRESENCE)
+		account_write_presence(acc, st, one);
+	else
+		account_write_message(acc, st, one);
 }

@@ -8,8 +8,8 @@
 
 struct account_read;
 struct entity_message;
+struct fanout_one;
 struct session;
-struct wire;
 
 /* account.c: asks for all that an account is in memory; fn gets what is
  * returned, and frees it. */
@@ -27,7 +27,7 @@ void account_forget(struct account *acc);
 /* account_deliver.c: the class's functions. */
 void account_receive(struct entity *e, struct stanza *st);
 void account_receive_shared(struct entity *e, struct stanza *st,
-	struct wire **wire_io);
+	struct fanout_one *one);
 /* account_iq.c: the same. */
 unsigned account_iq_where(const struct entity *e, const struct stanza *st);
 /* Delivers st (taken), whose turn has come, to the sessions that RFC 6121 §8.5

@@ -11,23 +11,23 @@
 
 #include "account/account_line.h"
 
-#include "base/arena.h"
 #include "base/mem.h"
 #include "xmpp/subscription.h"
 #include "conf/conf.h"
+#include "core/audience.h"
 #include "core/host.h"
 #include "core/router.h"
 #include "account/account_line_int.h"
+#include "account/contacts.h"
 #include "account/requests.h"
 #include "account/session.h"
 
 /* To whom one fan-out goes, and those behind it, until a contact comes or goes:
  * else a few bytes of presence would hold a whole roster each. */
 struct recipients {
-	struct arena *arena; /* it lies in */
+	struct audience *contacts;
 	size_t refs;
-	size_t n;
-	struct jid to[];
+	size_t bytes;
 };
 
 struct account_steps *
@@ -109,40 +109,18 @@ line_append(struct account *acc, struct account_step *step)
 
 /* --- recipients --------------------------------------------------------------- */
 
-static struct recipients *
-recipients_new(const struct jid *to, size_t n)
-{
-	struct arena *arena = arena_new();
-	struct recipients *r =
-		arena_alloc(arena, sizeof(*r) + n * sizeof(r->to[0]));
-
-	*r = (struct recipients){ arena, 0, n };
-	for (size_t i = 0; i < n; i++)
-		r->to[i] = jid_copy(arena, to[i]);
-	return r;
-}
-
-static bool
-recipients_are(const struct recipients *r, const struct jid *to, size_t n)
-{
-	if (r == NULL || r->n != n)
-		return false;
-	for (size_t i = 0; i < n; i++) {
-		if (!jid_eq(r->to[i], to[i]))
-			return false;
-	}
-	return true;
-}
-
 /* A reference; counts in the line of acc until the last is gone. */
 static struct recipients *
-recipients_get(struct account *acc, const struct jid *to, size_t n)
+recipients_get(struct account *acc)
 {
 	struct recipients *r = acc->line.last;
 
-	if (!recipients_are(r, to, n)) {
-		r = recipients_new(to, n);
-		line_more(acc, arena_bytes(r->arena));
+	if (r == NULL) {
+		r = xmalloc(sizeof(*r));
+		r->contacts = contacts_get(acc);
+		r->refs = 0;
+		r->bytes = audience_bytes(r->contacts) + sizeof(*r);
+		line_more(acc, r->bytes);
 		acc->line.last = r;
 	}
 	r->refs++;
@@ -156,8 +134,15 @@ recipients_unref(struct account *acc, struct recipients *r)
 		return;
 	if (acc->line.last == r)
 		acc->line.last = NULL;
-	line_less(acc, arena_bytes(r->arena));
-	arena_free(r->arena);
+	line_less(acc, r->bytes);
+	audience_free(r->contacts);
+	free(r);
+}
+
+void
+account_line_forget_contacts(struct account *acc)
+{
+	acc->line.last = NULL;
 }
 
 /* --- stanzas in line ---------------------------------------------------------- */
@@ -204,16 +189,25 @@ account_send(struct account *acc, struct stanza *st)
 }
 
 void
-account_fanout(struct account *acc, struct stanza *st, const struct jid *to,
-	size_t n)
+account_tell_contacts(struct account *acc, struct stanza *st, uint8_t state)
 {
+	struct account_step *step;
+	struct audience *contacts;
+
 	ASSERT_OWNER(&acc->e);
-	if (account_line_is_empty(acc)) {
-		router_fanout(acc->e.shard, st, to, n);
+	if (acc->roster.n == 0) {
+		stanza_free(st);
 		return;
 	}
-	line_append_stanza(acc, STEP_FANOUT, st)->to =
-		recipients_get(acc, to, n);
+	if (account_line_is_empty(acc)) {
+		contacts = contacts_get(acc);
+		audience_send(contacts, st, state, NULL);
+		audience_free(contacts);
+		return;
+	}
+	step = line_append_stanza(acc, STEP_FANOUT, st);
+	step->to = recipients_get(acc);
+	step->flags = state;
 	if (acc->line.bytes > line_most(acc))
 		line_rest(acc);
 }
@@ -314,8 +308,7 @@ step_run(struct account *acc, struct account_step *step)
 			step_refuse(step);
 		break;
 	case STEP_FANOUT:
-		router_fanout(step->shard, step->st, step->to->to,
-			step->to->n);
+		audience_send(step->to->contacts, step->st, step->flags, NULL);
 		recipients_unref(acc, step->to);
 		break;
 	case STEP_DELIVER:

@@ -100,10 +100,11 @@ bool account_line_is_empty(const struct account *acc);
 /* Sends st (taken), whose from and to are set, on behalf of acc: by the router,
  * in its turn.  An effect of a step goes to the router directly. */
 void account_send(struct account *acc, struct stanza *st);
-/* router_fanout, in its turn; to is copied.  Never refused, for what is lost of
- * presence nobody sends again: those who send it rest. */
-void account_fanout(struct account *acc, struct stanza *st,
-	const struct jid *to, size_t n);
+/* The same to those contacts with whom it has this state (SUB_FROM or SUB_TO) now;
+ * st has no to.  Never refused, for what is lost of presence nobody sends again:
+ * those who send it rest. */
+void account_tell_contacts(struct account *acc, struct stanza *st,
+	uint8_t state);
 
 /* err is NULL when it worked; acc is NULL when the account has left memory: then
  * only arg is ended. */
@@ -147,6 +148,8 @@ void account_line_deliver(struct account *acc, struct stanza *st,
  * NULL: none) is refused when it fails, and else is done with. */
 void account_line_aside(struct account *acc, struct stanza *st,
 	struct store_tx *tx);
+/* Its contacts are not the same any more. */
+void account_line_forget_contacts(struct account *acc);
 /* acc leaves memory: what waits is dropped. */
 void account_line_done(struct account *acc);
 

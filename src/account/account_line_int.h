@@ -30,6 +30,7 @@ struct account_step {
 	size_t stored;           /* of what is being stored, and waits with it */
 	struct stanza *st;     /* NULL: none */
 	struct recipients *to; /* reference; NULL but for FANOUT */
+	uint8_t flags;         /* FANOUT: which of them */
 	account_turn_fn fn;    /* CALL */
 	void *arg;
 	struct line_chain *chain; /* NULL: nothing is stored */

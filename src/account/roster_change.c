@@ -18,6 +18,7 @@
 #include "core/router.h"
 #include "core/wire.h"
 #include "account/account_int.h"
+#include "account/contacts.h"
 #include "account/session.h"
 
 struct roster_change {
@@ -130,6 +131,7 @@ roster_change_state(struct roster_change *ch, uint8_t state)
 	if (state == before)
 		return;
 	roster_set_state(r, ch->contact, state);
+	contacts_changed(ch->account, ch->contact);
 	change_save(ch, ((state ^ before) & ~SUB_PENDING_IN) != 0);
 }
 
@@ -145,6 +147,7 @@ roster_change_remove(struct roster_change *ch)
 	pending = it->state & SUB_PENDING_IN;
 	roster_remove(r, jid_str(ch->contact));
 	roster_set_state(r, ch->contact, pending);
+	contacts_changed(ch->account, ch->contact);
 	change_save(ch, true);
 	return true;
 }

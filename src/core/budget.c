@@ -98,7 +98,7 @@ int64_t
 budget_waiting(void)
 {
 	return memuse_bytes(MEMUSE_BIT(MEMUSE_ARENA) | MEMUSE_BIT(MEMUSE_WIRE) |
-		MEMUSE_BIT(MEMUSE_QUEUE));
+		MEMUSE_BIT(MEMUSE_QUEUE) | MEMUSE_BIT(MEMUSE_AUDIENCE));
 }
 
 /* --- who has most ----------------------------------------------------------- */

@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "conf/conf.h"
+#include "core/fanout.h"
 #include "core/iq_int.h"
 #include "core/module_ctx.h"
 #include "core/router.h"
@@ -500,6 +501,6 @@ entity_drop_all(struct shard *sh)
 	}
 	while ((st = STAILQ_FIRST(&sh->local)) != NULL) {
 		STAILQ_REMOVE_HEAD(&sh->local, link);
-		stanza_free(st);
+		fanout_drop(st);
 	}
 }

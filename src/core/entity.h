@@ -22,10 +22,10 @@
 struct entity;
 struct entity_message;
 struct entity_waiter;
+struct fanout_one;
 struct iq_alone;
 struct module_entry;
 struct slot;
-struct wire;
 
 /* What a kind of entity does.  A static table for each class; a function may be
  * NULL where it says so. */
@@ -39,12 +39,11 @@ struct entity_class {
 	void (*load)(struct entity *e);
 	/* One stanza, taken.  NULL: entity_receive_default(). */
 	void (*receive)(struct entity *e, struct stanza *st);
-	/* One stanza that many receive; st (borrowed) has no to, which is the
-	 * address of e; wire_io points to what was serialised for an earlier
-	 * recipient, or to NULL.  Asks for no other entity: that could take the
-	 * place of e.  NULL: it receives a copy. */
+	/* One stanza that many receive; st (borrowed) has no to, which is in
+	 * one.  Asks for no other entity: that could take the place of e.
+	 * NULL: it receives a copy. */
 	void (*receive_shared)(struct entity *e, struct stanza *st,
-		struct wire **wire_io);
+		struct fanout_one *one);
 	/* One message (entity_message.h), taken, once e is loaded and not held:
 	 * it is answered now or later.  NULL: there is nothing to tell it. */
 	void (*told)(struct entity *e, struct entity_message *m);

@@ -3,37 +3,24 @@
  */
 #include "config.h"
 
-#include "core/router.h"
+#include "core/router_int.h"
 
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/share.h"
-#include "xml/elem.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/fanout.h"
 #include "core/iq_ask.h"
 #include "core/place.h"
 #include "core/route.h"
 #include "core/shard.h"
-#include "core/wire.h"
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192
 /* Senders slow down at the bound of a mailbox; what comes all the same, because
  * it was in flight or is an amplification, is refused at so many times that. */
 #define MAILBOX_HARD_FACTOR 4
-
-/* Recipients whose memory is asked for together, ahead of delivery. */
-#define AHEAD 16
-
-/* The recipients of a fan-out at one shard; in the arena of the stanza. */
-struct recipients {
-	size_t n;
-	struct recipient {
-		struct jid to;
-		uint64_t hash; /* server_hash() of to */
-	} all[];
-};
 
 struct stanza_mail {
 	struct mail mail;
@@ -49,6 +36,18 @@ on_stanza_mail(struct mail *m, void *owner)
 	STAILQ_INSERT_TAIL(&sh->local, sm->st, link);
 }
 
+/* st is taken.  What many should have had nobody is told of. */
+static void
+router_refuse(struct shard *sh, struct stanza *st)
+{
+	sh->stats.refused++;
+	if (st->many != NULL)
+		fanout_drop(st);
+	else
+		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+			"The server is overloaded");
+}
+
 /* st is taken; its mail lies in its own arena. */
 static void
 router_post(struct shard *sh, struct place to, struct stanza *st)
@@ -60,17 +59,25 @@ router_post(struct shard *sh, struct place to, struct stanza *st)
 	if (full > bound)
 		sh->congested = true;
 	if (full > MAILBOX_HARD_FACTOR * bound) {
-		sh->stats.refused++;
-		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
-			"The server is overloaded");
+		router_refuse(sh, st);
 		return;
 	}
 	sm = arena_alloc(st->arena, sizeof(*sm));
 	sm->mail.run = on_stanza_mail;
-	sm->mail.bytes = (uint32_t)MIN(stanza_bytes(st), UINT32_MAX);
+	sm->mail.bytes = (uint32_t)MIN(stanza_bytes(st) + fanout_bytes(st),
+		UINT32_MAX);
 	sm->st = st;
 	sh->stats.routed_away++;
 	place_put(sh, to, &sm->mail);
+}
+
+void
+router_put(struct shard *sh, struct place to, struct stanza *st)
+{
+	if (place_is_here(sh, to))
+		STAILQ_INSERT_TAIL(&sh->local, st, link);
+	else
+		router_post(sh, to, st);
 }
 
 /* st is taken. */
@@ -78,12 +85,9 @@ static void
 router_pass(struct shard *sh, struct stanza *st, uint64_t hash, struct place to)
 {
 	st->to_hash = hash;
-	if (!place_is_here(sh, to)) {
-		router_post(sh, to, st);
-		return;
-	}
-	sh->stats.routed_local++;
-	STAILQ_INSERT_TAIL(&sh->local, st, link);
+	if (place_is_here(sh, to))
+		sh->stats.routed_local++;
+	router_put(sh, to, st);
 }
 
 void
@@ -121,63 +125,6 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 		stanza_free(answer);
 }
 
-/* --- fan-out ----------------------------------------------------------------- */
-
-static void
-fanout_give(struct shard *sh, struct place to, struct stanza *st,
-	const struct recipient *all, size_t n, size_t count)
-{
-	struct recipients *r = arena_alloc(st->arena,
-		sizeof(*r) + count * sizeof(r->all[0]));
-
-	r->n = 0;
-	for (size_t i = 0; i < n; i++) {
-		if (place_eq(server_place(sh->server, all[i].hash), to))
-			r->all[r->n++] = (struct recipient){
-				jid_copy(st->arena, all[i].to), all[i].hash
-			};
-	}
-	st->many = r;
-	if (place_is_here(sh, to))
-		STAILQ_INSERT_TAIL(&sh->local, st, link);
-	else
-		router_post(sh, to, st);
-}
-
-void
-router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t n)
-{
-	struct server *srv = sh->server;
-	struct recipient *all = xmalloc(n * sizeof(*all));
-	size_t *counts = xcalloc(srv->n_shards, sizeof(*counts));
-	struct place last = { 0 };
-	size_t served = 0;
-
-	ASSERT_ON(sh);
-	for (size_t i = 0; i < n; i++) {
-		struct route r = route(sh, to[i]);
-
-		/* what has no state makes nothing of it */
-		if (r.class == NULL || r.class->everywhere)
-			continue;
-		all[served++] = (struct recipient){ to[i], r.hash };
-		last = r.place;
-		counts[last.shard]++;
-	}
-	for (uint16_t i = 0; i < srv->n_shards; i++) {
-		if (counts[i] != 0 && i != last.shard)
-			fanout_give(sh, (struct place){ .shard = i },
-				stanza_copy(st), all, served, counts[i]);
-	}
-	if (served != 0)
-		fanout_give(sh, last, st, all, served, counts[last.shard]);
-	else
-		stanza_free(st);
-	sh->stats.fanouts++;
-	free(all);
-	free(counts);
-}
-
 /* --- ahead of delivery --------------------------------------------------- */
 
 /*
@@ -187,7 +134,7 @@ router_fanout(struct shard *sh, struct stanza *st, const struct jid *to, size_t 
  * recipients the waits can pass together: all are looked up a step further
  * before any of them is delivered to.
  */
-static void
+void
 router_warm(struct shard *sh, const uint64_t *hashes, size_t n)
 {
 	struct entity *found[AHEAD];
@@ -204,50 +151,6 @@ router_warm(struct shard *sh, const uint64_t *hashes, size_t n)
 				found[i]->class->warm(found[i], step);
 		}
 	}
-}
-
-/* For an entity that is still loading. */
-static struct stanza *
-stanza_copy_for(const struct stanza *st, struct jid to)
-{
-	struct stanza *copy = stanza_copy(st);
-
-	copy->many = NULL;
-	stanza_set_to(copy, to);
-	return copy;
-}
-
-static void
-fanout_warm(struct shard *sh, const struct recipient *all, size_t n)
-{
-	uint64_t hashes[AHEAD];
-
-	n = MIN(n, AHEAD);
-	for (size_t i = 0; i < n; i++)
-		hashes[i] = all[i].hash;
-	router_warm(sh, hashes, n);
-}
-
-static void
-fanout_deliver(struct shard *sh, struct stanza *st)
-{
-	struct wire *wire = NULL;
-
-	for (size_t i = 0; i < st->many->n; i++) {
-		const struct recipient *r = &st->many->all[i];
-		struct entity *e;
-
-		if (i % AHEAD == 0)
-			fanout_warm(sh, r, st->many->n - i);
-		e = entity_find_by_hash(sh, jid_bare_str(r->to), r->hash);
-		if (e != NULL && e->state == ENTITY_LOADED &&
-			e->class->receive_shared != NULL)
-			e->class->receive_shared(e, st, &wire);
-		else if (e != NULL)
-			entity_deliver(e, stanza_copy_for(st, e->jid));
-	}
-	wire_unref(wire);
-	stanza_free(st);
 }
 
 /* --- delivery ---------------------------------------------------------------- */
@@ -280,15 +183,11 @@ router_answers(struct shard *sh, struct stanza *st)
 	return true;
 }
 
-static void
+void
 router_deliver(struct shard *sh, struct stanza *st)
 {
 	struct route r;
 
-	if (st->many != NULL) {
-		fanout_deliver(sh, st);
-		return;
-	}
 	if (st->type >= IQ_RESULT && router_answers(sh, st))
 		return;
 	r = route_by_hash(sh, st->to, st->to_hash);
@@ -331,7 +230,12 @@ router_run_all(struct shard *sh)
 		STAILQ_REMOVE_HEAD(&sh->local, link);
 		/* what comes of it counts where it does itself */
 		share_set(arena_share(st->arena));
-		router_deliver(sh, st);
+		if (st->many == NULL) {
+			router_deliver(sh, st);
+		} else if (!fanout_deliver(sh, st)) {
+			STAILQ_INSERT_HEAD(&sh->local, st, link);
+			return;
+		}
 	}
 }
 

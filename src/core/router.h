@@ -4,7 +4,8 @@
  *
  * Between two entities order is kept.  A stanza for an entity of the same shard
  * waits in a queue until the current handler is done, so no handler is entered
- * from within another; one for another shard goes by its mailbox.  When that is
+ * from within another; one for another shard goes by its mailbox, and what many
+ * receive is posted to each shard once (audience.h).  When a mailbox is
  * above its bound, sh->congested is set: the stream whose stanza it was rests.
  */
 #ifndef CORE_ROUTER_H
@@ -31,15 +32,6 @@ void router_send(struct shard *sh, struct stanza *st);
  * text may be NULL. */
 void router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	const char *text);
-
-/*
- * Sends one stanza to many: st (taken) has no to.  The bare addresses are
- * borrowed.  It is posted once to each shard concerned, and serialised once
- * there.  Only entities in memory are reached: for presence, which means
- * nothing to an account without sessions.
- */
-void router_fanout(struct shard *sh, struct stanza *st, const struct jid *to,
-	size_t n);
 
 /* Delivers what waits in sh->local; called by shard_turn. */
 void router_run(struct shard *sh);

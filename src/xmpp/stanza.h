@@ -20,7 +20,7 @@
 struct arena;
 struct elem;
 struct err;
-struct recipients;
+struct fanout;
 
 enum stanza_kind { STANZA_MESSAGE, STANZA_PRESENCE, STANZA_IQ };
 
@@ -61,9 +61,9 @@ struct stanza {
 	enum stanza_type type;
 	bool made_here;    /* by the server; no peer can pretend it */
 	bool secure;       /* our client sent it over TLS; nor this */
-	uint64_t to_hash;              /* the router's: where to is */
-	const struct recipients *many; /* the router's, in the arena: a stanza
-					* for several, which has no to */
+	uint64_t to_hash;    /* the router's: where to is */
+	struct fanout *many; /* the router's, in the arena: a stanza for
+			      * several, which has no to */
 };
 
 STAILQ_HEAD(stanza_queue, stanza);

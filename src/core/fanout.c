@@ -1,0 +1,183 @@
+/*
+ * fanout.c - sends to an audience, and delivers to its members where they are.
+ *
+ * Invariant: whoever has a stanza with many has a reference to its part, and the
+ * module of its filter is held.
+ */
+#include "config.h"
+
+#include "core/fanout.h"
+
+#include "base/arena.h"
+#include "core/audience_int.h"
+#include "core/entity.h"
+#include "core/module_ctx.h"
+#include "core/router_int.h"
+#include "core/shard.h"
+#include "core/wire.h"
+
+/* Delivered in one go, before the network is looked at again. */
+#define MEMBERS_A_TURN 1024
+
+/* In the arena of its stanza. */
+struct fanout {
+	struct audience_part *part; /* a reference */
+	struct audience_walk walk;  /* who comes next */
+	uint8_t flags;
+	struct wire *wire;          /* kept from one turn to the next */
+	struct module_entry *entry; /* whose filter it is; NULL: there is none */
+	bool (*wants)(struct module_ctx *m, struct session *s, struct str arg);
+	struct str arg;
+};
+
+/* --- sending ----------------------------------------------------------------- */
+
+static void
+fanout_put(struct shard *sh, struct place to, struct stanza *st,
+	const struct fanout *what)
+{
+	struct fanout *f = arena_alloc(st->arena, sizeof(*f));
+
+	*f = *what;
+	audience_part_ref(f->part);
+	if (f->entry != NULL)
+		module_entry_hold(f->entry);
+	f->arg = arena_str(st->arena, what->arg);
+	st->many = f;
+	router_put(sh, to, st);
+}
+
+/* The last place gets st itself, those before it copies. */
+void
+audience_send(const struct audience *a, struct stanza *st, uint8_t flags,
+	const struct audience_filter *filter)
+{
+	struct shard *sh = a->shard;
+	struct fanout f = { .flags = flags };
+	struct place to = { 0 };
+
+	ASSERT_ON(sh);
+	assert(jid_is_set(st->from) && !jid_is_set(st->to));
+	assert(st->kind != STANZA_IQ);
+	if (filter != NULL) {
+		f.entry = filter->m->entry;
+		f.wants = filter->wants;
+		f.arg = filter->arg;
+	}
+	for (unsigned i = 0; i < a->n_parts; i++) {
+		if (a->parts[i] == NULL)
+			continue;
+		if (f.part != NULL)
+			fanout_put(sh, to, stanza_copy(st), &f);
+		f.part = a->parts[i];
+		to.shard = (uint16_t)i;
+	}
+	if (f.part != NULL)
+		fanout_put(sh, to, st, &f);
+	else
+		stanza_free(st);
+	sh->stats.fanouts++;
+}
+
+size_t
+fanout_bytes(const struct stanza *st)
+{
+	return st->many != NULL ? audience_part_own_bytes(st->many->part) : 0;
+}
+
+void
+fanout_drop(struct stanza *st)
+{
+	struct fanout *f = st->many;
+	struct module_entry *entry = f != NULL ? f->entry : NULL;
+
+	if (f != NULL) {
+		audience_part_unref(f->part);
+		wire_unref(f->wire);
+	}
+	stanza_free(st);
+	if (entry != NULL)
+		module_release(entry);
+}
+
+/* --- delivering ---------------------------------------------------------------- */
+
+bool
+fanout_wants(const struct fanout *f, const struct host *host, struct session *s)
+{
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, f->entry) : NULL;
+
+	return m != NULL && f->wants(m, s, f->arg);
+}
+
+/* By the way of all stanzas. */
+static void
+fanout_copy(struct shard *sh, const struct stanza *st, struct jid to,
+	uint64_t hash)
+{
+	struct stanza *copy = stanza_copy(st);
+
+	copy->many = NULL;
+	copy->to_hash = hash;
+	stanza_set_to(copy, to);
+	router_deliver(sh, copy);
+}
+
+/* Whom a filter would ask has no session while he is not loaded. */
+static void
+fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
+	struct fanout_one *one)
+{
+	struct entity *e;
+
+	one->to = audience_member_jid(m);
+	e = entity_find_by_hash(sh, jid_bare_str(one->to), m->hash);
+	if (e != NULL && e->state == ENTITY_LOADED &&
+		e->class->receive_shared != NULL)
+		e->class->receive_shared(e, st, one);
+	else if (!one->filtered &&
+		(e != NULL || st->kind != STANZA_PRESENCE))
+		fanout_copy(sh, st, one->to, m->hash);
+}
+
+/* Those of the next AHEAD that have one of the flags; 0 at the end. */
+static size_t
+fanout_next(struct shard *sh, struct fanout *f,
+	const struct audience_member **some)
+{
+	const struct audience_member *m;
+	uint64_t hashes[AHEAD];
+	size_t n = 0;
+
+	while (n < AHEAD && (m = audience_step(f->part, &f->walk)) != NULL) {
+		if ((m->flags & f->flags) == 0)
+			continue;
+		hashes[n] = m->hash;
+		some[n++] = m;
+	}
+	router_warm(sh, hashes, n);
+	return n;
+}
+
+bool
+fanout_deliver(struct shard *sh, struct stanza *st)
+{
+	struct fanout *f = st->many;
+	struct fanout_one one = { .fanout = f, .wire = f->wire,
+		.filtered = f->entry != NULL };
+	const struct audience_member *some[AHEAD];
+	size_t done = 0, n = AHEAD;
+
+	while (n != 0 && done < MEMBERS_A_TURN) {
+		n = fanout_next(sh, f, some);
+		for (size_t i = 0; i < n; i++)
+			fanout_one(sh, st, some[i], &one);
+		done += n;
+	}
+	f->wire = one.wire;
+	if (n != 0)
+		return false;
+	fanout_drop(st);
+	return true;
+}

@@ -1,0 +1,47 @@
+/*
+ * fanout.h - a broadcast on its way to one part of an audience, and who gets it
+ * there.
+ *
+ * It is in the queue among other stanzas (stanza.many), so that order is kept.
+ */
+#ifndef CORE_FANOUT_H
+#define CORE_FANOUT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "xmpp/jid.h"
+
+struct account;
+struct fanout;
+struct host;
+struct session;
+struct shard;
+struct stanza;
+struct wire;
+
+/* To one of the members: what his class is given (entity.h). */
+struct fanout_one {
+	struct jid to; /* as he has joined, bare or full; borrowed */
+	const struct fanout *fanout;
+	struct wire *wire; /* what was serialised for an earlier one; or NULL */
+	bool filtered; /* sessions are asked one by one whether they want it */
+};
+
+/* --- for classes: owner shard ----------------------------------------------- */
+
+/* Where it is filtered: s, at host (NULL: none any more), is asked. */
+bool fanout_wants(const struct fanout *f, const struct host *host,
+	struct session *s);
+
+/* --- for the router ----------------------------------------------------------- */
+
+/* Delivers st, whose many is set, to some more members.  True: to all, and st is
+ * gone. */
+bool fanout_deliver(struct shard *sh, struct stanza *st);
+/* What st holds beside its arena: nothing where its many is not set. */
+size_t fanout_bytes(const struct stanza *st);
+/* As stanza_free(), of one that may be on its way to many. */
+void fanout_drop(struct stanza *st);
+
+#endif
