@@ -105,8 +105,6 @@ domain_is_of(const struct snapshot *snap, struct str domain, struct str host)
 {
 	const struct host *h = snapshot_host(snap, domain);
 
-	if (host.n == 0)
-		return false;
 	return str_eq(domain, host) ||
 		(h != NULL && h->parent != NULL &&
 			str_eq(h->parent->domain, host));
@@ -119,8 +117,7 @@ value_is_his(const struct snapshot *snap, const struct command_caller *caller,
 	if (as == BY_OPERATOR || !arg_names_somebody(arg))
 		return true;
 	if (as == BY_ACCOUNT)
-		return jid_is_set(caller->account) &&
-			jid_eq_bare(jid_trusted(value), caller->account);
+		return jid_eq_bare(jid_trusted(value), caller->account);
 	if (arg->type == ARG_JID)
 		value = jid_domain(jid_trusted(value));
 	return domain_is_of(snap, value, caller->host);

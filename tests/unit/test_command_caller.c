@@ -450,6 +450,42 @@ TEST(a_row_that_says_nothing_is_for_operators)
 	house_done(&h);
 }
 
+/* Nor is the host of an account its own. */
+TEST(an_account_names_no_domain)
+{
+	static const struct command_arg args[] = {
+		{ "jid", ARG_JID, .optional = true, .help = "" },
+		{ "domain", ARG_DOMAIN, .optional = true, .help = "" },
+		{ .name = NULL },
+	};
+	static const struct command either = { "either", "", NULL, args,
+		.may = BY_ACCOUNT | BY_HOST_ADMIN };
+	static const struct command domain = { "domain", "", NULL, &args[1],
+		.may = BY_ACCOUNT | BY_HOST_ADMIN };
+	const struct str own = STR("romeo@example.org");
+	const struct str values[][2] = {
+		{ own, STR_NONE },
+		{ own, STR("example.org") },
+		{ STR_NONE, STR("example.org") },
+	};
+	struct command_caller a = caller_of('A', &there);
+	struct command_caller h = caller_of('H', &there);
+	struct house house;
+
+	house_init(&house);
+	for (size_t i = 0; i < COUNT(values); i++) {
+		CHECK_INT(command_may(&house.snap, &either, &a, values[i],
+				  NULL),
+			i == 0);
+		CHECK(command_may(&house.snap, &either, &h, values[i], NULL));
+	}
+	CHECK(!command_may(&house.snap, &domain, &a, NULL, NULL));
+	CHECK(command_may(&house.snap, &domain, &h, NULL, NULL));
+	CHECK(command_may_give(&either, &a, &args[0]));
+	CHECK(!command_may_give(&either, &a, &args[1]));
+	house_done(&house);
+}
+
 /* A right without that of which it is one is none. */
 TEST(half_a_caller_may_nothing)
 {
