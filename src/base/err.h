@@ -21,6 +21,7 @@ enum err_code {
 	ERR_BUSY,     /* not now; trying again later makes sense */
 	ERR_STORAGE,  /* the store could not do it */
 	ERR_DISK,     /* the disk takes no writes at all; later it may */
+	ERR_LOST,     /* the database is gone for now; inside of store/ only */
 	ERR_TLS,      /* the TLS library refused */
 	ERR_CLOSED,   /* the other side is gone */
 	ERR_TIMEOUT,  /* the other side has not answered in time */

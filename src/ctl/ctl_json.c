@@ -25,6 +25,7 @@ static const char *const code_names[] = {
 	[ERR_BUSY] = "busy",
 	[ERR_STORAGE] = "storage",
 	[ERR_DISK] = "disk",
+	[ERR_LOST] = "lost",
 	[ERR_TLS] = "tls",
 	[ERR_CLOSED] = "closed",
 	[ERR_TIMEOUT] = "timeout",

@@ -5,14 +5,59 @@
  *
  * Store threads: one handle (struct store_db) for each thread; the writer's is
  * the only one that is written through.  Everything but open, close and backup
- * is called between begin and commit or rollback.
+ * is called between begin and commit or rollback, but where it says otherwise.
  */
 #ifndef STORE_DRIVER_H
 #define STORE_DRIVER_H
 
+#include <sys/queue.h>
+
+#include "base/err.h"
 #include "store/store.h"
 
 struct store_db;
+
+/* --- what is written ---------------------------------------------------- */
+
+enum store_op_kind {
+	STORE_OP_SET,
+	STORE_OP_CREATE,
+	STORE_OP_REQUIRE,
+	STORE_OP_DELETE,
+	STORE_OP_CLEAR,
+	STORE_OP_CLEAR_OWNER,
+	STORE_OP_APPEND,
+	STORE_OP_DELETE_ENTRY,
+	STORE_OP_TRIM_TO,
+	STORE_OP_TRIM_AGE,
+	STORE_OP_TRIM_COUNT,
+};
+
+struct store_op {
+	STAILQ_ENTRY(store_op) link;
+	enum store_op_kind kind;
+	unsigned slot; /* the store's own */
+	struct store_place at;
+	struct str key; /* or the id */
+	struct str value;
+	struct str with;
+	int64_t wall_us;
+	uint64_t keep;
+};
+
+STAILQ_HEAD(store_ops, store_op);
+
+/* One transaction of a batch. */
+struct store_part {
+	const struct store_ops *ops;
+	/* An earlier one of the batch; when that fails, this one fails too, with
+	 * ERR_STORAGE.  May be NULL. */
+	const struct store_part *rests_on;
+	/* ERR_NONE; or the driver says why nothing of this one is done. */
+	struct err *err;
+};
+
+/* --- what a driver does ------------------------------------------------- */
 
 /* Called for each entry found, which is borrowed.  False: no more of them. */
 typedef bool (*store_entry_fn)(void *arg, const struct store_entry *entry);
@@ -45,18 +90,42 @@ struct store_driver {
 
 	/* writer: a transaction around a batch, and inside it a savepoint
 	 * around each store_tx that has changed something before it fails.  An
-	 * operation that fails changes nothing.  ERR_STORAGE means that the
-	 * whole batch is lost, ERR_DISK that the disk takes no writes at all,
-	 * any other code the one store_tx.
-	 * A begin that fails leaves nothing open.
+	 * operation that fails changes nothing.
+	 *
+	 * ERR_STORAGE  the whole batch has failed, for good
+	 * ERR_DISK     the same, and the disk takes no writes at all
+	 * ERR_LOST     the database is gone for now: nothing of the batch is
+	 *              done, and all of it is tried again, from begin on,
+	 *              which connects anew; see also was_done
+	 * any other    the one store_tx has failed
+	 *
+	 * A begin that fails leaves nothing open; after anything else that
+	 * fails comes a rollback or a revert.
 	 * Others: begin to rollback is one view of the database, in which no
-	 * write of another handle appears. */
+	 * write of another handle appears.  What is asked in a view that is
+	 * ERR_LOST is asked again in another one. */
 	bool (*begin)(struct store_db *db, struct err *err);
 	bool (*commit)(struct store_db *db, struct err *err); /* durable */
 	void (*rollback)(struct store_db *db);
 	bool (*savepoint)(struct store_db *db, struct err *err);
 	bool (*release)(struct store_db *db, struct err *err);
 	void (*revert)(struct store_db *db); /* to the savepoint */
+
+	/* writer, instead of begin to commit: all transactions of a batch at
+	 * once, in order, each of which succeeds or fails by itself; it is
+	 * durable when it returns.  False: nothing of any of them is done.
+	 * For drivers that save round trips so; may be NULL. */
+	bool (*write_batch)(struct store_db *db,
+		struct store_part *const *parts, size_t n, struct err *err);
+	/* writer, outside of begin: a commit, or write_batch with these parts,
+	 * was ERR_LOST, and nothing was written since, though something may
+	 * have been read; is it done?  Then the parts get the errors that they
+	 * had.  A driver has to write something along that it finds again; and
+	 * from here on, or from a begin of any handle that succeeds, what is
+	 * not done is never done late.  ERR_LOST: not to be told yet.
+	 * NULL: what is ERR_LOST is not done, for certain. */
+	bool (*was_done)(struct store_db *db, struct store_part *const *parts,
+		size_t n, bool *done_out, struct err *err);
 
 	bool (*set)(struct store_db *db, struct store_place at, struct str key,
 		struct str value, bool must_be_new, struct err *err);
@@ -101,13 +170,24 @@ struct store_driver {
 		store_entry_fn fn, void *arg, struct err *err);
 	/* outside of begin and rollback, on a handle of its own */
 	bool (*backup)(struct store_db *db, const char *path, struct err *err);
+	/* for store_lose_when(); may be NULL */
+	void (*lose_when)(struct store_db *db,
+		bool (*fn)(void *arg, enum store_moment at), void *arg);
 };
 
 #define DRIVER(name) extern const struct store_driver store_##name;
 #include "conf/drivers.def"
 #undef DRIVER
 
+/* --- any thread: store.c ------------------------------------------------ */
+
 /* NULL with err: there is none of this name. */
 const struct store_driver *store_driver_find(const char *name, struct err *err);
+
+/* --- the writer's thread: store_write.c --------------------------------- */
+
+/* Does op by the function of d that is meant. */
+bool store_op_apply(const struct store_driver *d, struct store_db *db,
+	const struct store_op *op, struct err *err);
 
 #endif

@@ -238,6 +238,20 @@ store_set_full(struct store *s, bool full)
 }
 
 void
+store_lose_when(struct store *s,
+	bool (*fn)(void *arg, enum store_moment at), void *arg)
+{
+	s->driver->lose_when(s->writer.db, fn, arg);
+}
+
+void
+store_set_whole(struct store *s, bool whole)
+{
+	assert(s->conf.inline_work);
+	s->whole = whole && s->driver->write_batch != NULL;
+}
+
+void
 store_busy_when(struct store *s, bool (*fn)(void *arg, bool writes), void *arg)
 {
 	assert(s->conf.inline_work);
@@ -284,19 +298,19 @@ turn_reads(struct store *s)
 bool
 store_turn(struct store *s)
 {
-	struct store_req_list writes = STAILQ_HEAD_INITIALIZER(writes);
-	bool any;
+	bool any, lost = false;
 
 	assert(s->conf.inline_work);
 	/* these are ready because no write before them is left */
 	any = turn_reads(s);
-	if (!store_takes_writes(s))
+	if (!store_takes_writes(s) && STAILQ_EMPTY(&s->batch.reqs))
 		any = store_outage_probe(s) || any;
 	pthread_mutex_lock(&s->lock);
-	STAILQ_CONCAT(&writes, &s->writes);
+	STAILQ_CONCAT(&s->waiting, &s->writes);
 	pthread_mutex_unlock(&s->lock);
-	while (!STAILQ_EMPTY(&writes)) {
-		store_write_batch(s, &writes);
+	while (!lost && (!STAILQ_EMPTY(&s->batch.reqs) ||
+				!STAILQ_EMPTY(&s->waiting))) {
+		lost = !store_write_batch(s);
 		any = true;
 	}
 	return turn_reads(s) || any;
@@ -359,6 +373,7 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	pthread_condattr_t attr;
 
 	s->driver = driver;
+	s->whole = driver->write_batch != NULL;
 	s->conf = *conf;
 	s->conf.driver = driver->name;
 	s->conf.options = NULL;
@@ -368,11 +383,13 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	pthread_condattr_init(&attr);
 	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
 	pthread_cond_init(&s->writes_changed, &attr);
+	pthread_cond_init(&s->reads_changed, &attr);
 	pthread_condattr_destroy(&attr);
-	pthread_cond_init(&s->reads_changed, NULL);
 	pthread_cond_init(&s->copies_changed, NULL);
 	hist_window_init(&s->late_batches, LATE_US);
 	hist_window_init(&s->late_commit_us, LATE_US);
+	STAILQ_INIT(&s->waiting);
+	STAILQ_INIT(&s->batch.reqs);
 	STAILQ_INIT(&s->writes);
 	STAILQ_INIT(&s->reads);
 	STAILQ_INIT(&s->copies);

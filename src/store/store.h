@@ -94,6 +94,21 @@ bool store_turn(struct store *s);
  * NULL: nothing fails. */
 void store_fail_when(struct store *s, bool (*fn)(void *arg, bool writes),
 	void *arg);
+/* The same for a database that is gone for a while: fn is asked at each of these
+ * moments, and what it answers true to is lost.  The memory driver only; from a
+ * thread of the store, if there are any. */
+enum store_moment {
+	STORE_AT_BEGIN,
+	STORE_AT_READ,
+	STORE_AT_WRITE,
+	STORE_AT_COMMIT, /* before it is done */
+	STORE_AT_ANSWER, /* it is done, and nobody hears of it */
+	STORE_AT_ASKED,  /* whether it is done */
+};
+void store_lose_when(struct store *s,
+	bool (*fn)(void *arg, enum store_moment at), void *arg);
+/* inline_work: do batches go to the driver as a whole, if it takes them? */
+void store_set_whole(struct store *s, bool whole);
 /* The same for too much that waits: fn is asked for each request, and what it
  * answers true to is refused with ERR_BUSY, unless it insists. */
 void store_busy_when(struct store *s, bool (*fn)(void *arg, bool writes),
@@ -109,6 +124,11 @@ void store_set_full(struct store *s, bool full);
  * when a commit fails for such a reason.  From then on writes are refused at
  * once, with ERR_DISK, and reads go on.  Every few seconds the store tries to
  * write as much as has failed; when that is on disk, it is over.
+ *
+ * A database that is gone (another machine, a lock) is tried again for some
+ * seconds before anything fails: what was asked for waits in its order, and is
+ * answered when it is stored.  If the second try is in vain, that is the same
+ * state, so that no more comes to it.
  *
  * Who asks before he changes anything in memory has nothing to take back.
  */
@@ -188,9 +208,11 @@ void store_tx_chain(struct store_tx *tx, struct store_chain *chain);
  * ok, or why nothing of it was done (err; NULL when ok):
  * ERR_CONFLICT, ERR_MISSING  as the operations say
  * ERR_INVALID, ERR_LIMIT     what breaks the rules or sizes above
- * ERR_BUSY, ERR_CLOSED       too much is waiting; the store is being closed
+ * ERR_BUSY, ERR_CLOSED       too much is waiting (for reads also: the database
+ *                            is gone); the store is being closed
  * ERR_DISK                   the disk takes no writes, see above
- * ERR_STORAGE                the text is for the log
+ * ERR_STORAGE                the text is for the log; it says so where it could
+ *                            not be found out whether it was done
  */
 typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
 

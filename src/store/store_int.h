@@ -34,6 +34,12 @@ struct arena;
  * read the wait for one commit. */
 #define STORE_SLOTS 1024
 
+/* How long something is tried already, while the database is gone. */
+struct store_loss {
+	unsigned tries;
+	int64_t since_us, retry_us; /* monotonic */
+};
+
 struct store_req {
 	STAILQ_ENTRY(store_req) link;
 	struct mail mail;
@@ -43,7 +49,8 @@ struct store_req {
 	size_t bytes; /* counted while it waits */
 	/* Writes: their own.  Reads: what has to be committed before. */
 	uint64_t ticket;
-	bool failed; /* err tells why */
+	struct store_loss loss; /* reads */
+	bool failed;            /* err tells why */
 	struct err err;
 };
 
@@ -51,39 +58,26 @@ STAILQ_HEAD(store_req_list, store_req);
 
 /* --- writing ------------------------------------------------------------ */
 
-enum store_op_kind {
-	STORE_OP_SET,
-	STORE_OP_CREATE,
-	STORE_OP_REQUIRE,
-	STORE_OP_DELETE,
-	STORE_OP_CLEAR,
-	STORE_OP_CLEAR_OWNER,
-	STORE_OP_APPEND,
-	STORE_OP_DELETE_ENTRY,
-	STORE_OP_TRIM_TO,
-	STORE_OP_TRIM_AGE,
-	STORE_OP_TRIM_COUNT,
-};
-
-struct store_op {
-	STAILQ_ENTRY(store_op) link;
-	enum store_op_kind kind;
-	unsigned slot;
-	struct store_place at;
-	struct str key; /* or the id */
-	struct str value;
-	struct str with;
-	int64_t wall_us;
-	uint64_t keep;
-};
-
 struct store_tx {
 	struct store_req req;
-	STAILQ_HEAD(, store_op) ops;
+	struct store_part part; /* of its batch, for write_batch */
+	struct store_ops ops;
 	struct store_op *last;
 	struct store_chain *chain; /* or NULL */
 	bool insists;
 	store_done_fn done;
+};
+
+/* What one commit takes; it stays as it is until that has worked or failed for
+ * good. */
+struct store_batch {
+	struct store_req_list reqs; /* empty: there is none */
+	size_t n, bytes;
+	uint64_t last;    /* ticket */
+	int64_t start_us; /* monotonic */
+	struct store_loss loss;
+	bool in_doubt; /* its commit was lost, and may have been done */
+	struct VEC(struct store_part *) parts; /* with write_batch */
 };
 
 /* --- reading ------------------------------------------------------------ */
@@ -138,7 +132,11 @@ struct outage {
 struct store {
 	const struct store_driver *driver;
 	struct store_conf conf; /* without options */
+	bool whole;             /* batches go to write_batch */
 	struct store_thread writer;
+	/* The writer's own: what it has taken from writes. */
+	struct store_req_list waiting;
+	struct store_batch batch;
 	struct store_thread copier; /* makes backups; opens a handle for each */
 	struct store_thread *readers;
 	unsigned n_readers;
@@ -146,7 +144,8 @@ struct store {
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t writes_changed, reads_changed, copies_changed;
 	struct store_req_list writes, reads, copies;
-	unsigned n_reads; /* in reads */
+	unsigned n_reads;     /* in reads */
+	int64_t reads_due_us; /* not before; monotonic */
 	bool writer_asleep;
 	/* How many wait for reads_changed, and how many of these have been
 	 * signalled already. */
@@ -210,8 +209,13 @@ bool store_outage_refuse(struct store *s, struct err *err);
 bool store_outage_is_due(const struct store *s);
 /* Writer thread: a commit of that many bytes has failed with why. */
 void store_outage_begin(struct store *s, const struct err *why, size_t bytes);
+/* Writer thread: something was written. */
+void store_outage_end(struct store *s);
 /* Writer thread: tries again.  True when it is over. */
 bool store_outage_probe(struct store *s);
+/* Any store thread: one more try was lost.  False when it was the last, else
+ * loss says when to try again. */
+bool store_loss_again(struct store_loss *loss);
 
 /* --- store_tx.c --------------------------------------------------------- */
 
@@ -221,15 +225,20 @@ bool store_place_check(struct store_place at, struct err *err);
 
 /* --- store_write.c ------------------------------------------------------ */
 
-/* Writer thread: commits the front of waiting as one transaction, releases the
- * reads that waited for it, and answers. */
-void store_write_batch(struct store *s, struct store_req_list *waiting);
+/* Writer thread: commits the front of what it has waiting as one transaction,
+ * releases the reads that waited for it, and answers.  False when the database
+ * is gone, and the batch stays, to be tried again. */
+bool store_write_batch(struct store *s);
+/* Writer thread: one try of it.  What fails by itself says so in its request;
+ * false with err when none of it is done, or that is in doubt. */
+bool store_batch_try(struct store *s, struct store_batch *b, struct err *err);
 
 /* --- store_read.c ------------------------------------------------------- */
 
 /* A store thread, with its own handle: answers all of them, which are not
- * backups, from one view of the database.  They are taken. */
-void store_read_batch(struct store *s, struct store_db *db,
+ * backups, from one view of the database.  They are taken.  False when the
+ * database is gone; what was not read then is in reads again, for later. */
+bool store_read_batch(struct store *s, struct store_db *db,
 	struct store_req_list *batch);
 /* The same for one backup. */
 void store_backup_run(struct store *s, struct store_db *db,

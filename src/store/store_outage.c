@@ -1,13 +1,14 @@
 /*
- * store_outage.c - the disk takes no writes: what is asked is refused, until as
- * much as has failed can be written.
+ * store_outage.c - the disk takes no writes, or the database is gone: what is
+ * asked is refused, until as much as has failed can be written.
  *
- *   takes writes --(a commit fails with ERR_DISK)--> takes none <--.
- *        ^                                             |           | it fails
+ *   takes writes --(a commit fails with ERR_DISK,--> takes none <--.
+ *        ^          or twice with ERR_LOST)            |           | it fails
  *        `---------------(it is on disk)------------ probe --------'
  *
  * The writer thread, or store_turn(), but where it says otherwise.  Invariant:
- * while the disk takes no writes, nothing but the probe is written.
+ * while the disk takes no writes, nothing but the probe is written; and the batch
+ * that was lost, as long as that is tried again, which is a probe too.
  */
 #include "config.h"
 
@@ -18,8 +19,15 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/vec.h"
 
 #define PROBE_US (3 * US_PER_S)
+/* What is lost is tried again at once, then after 50 ms, and after twice as long
+ * each time up to two seconds: nine seconds in all, if a try takes none. */
+#define LOSS_TRIES 10
+#define LOSS_US (10 * US_PER_S)
+#define LOSS_WAIT_US (50 * US_PER_MS)
+#define LOSS_WAIT_MAX_US (2 * US_PER_S)
 /* Of what it writes.  A few bytes find room on a full disk, in what its files
  * hold already. */
 #define PROBE_MIN ((size_t)4 << 10)
@@ -78,6 +86,23 @@ store_outage_refuse(struct store *s, struct err *err)
 	return false;
 }
 
+/* --- any store thread --------------------------------------------------- */
+
+bool
+store_loss_again(struct store_loss *l)
+{
+	int64_t now_us = clock_mono_us(&clock_system);
+	int64_t wait_us = 0;
+
+	if (l->tries == 0)
+		l->since_us = now_us;
+	else
+		wait_us = MIN(LOSS_WAIT_US << (l->tries - 1), LOSS_WAIT_MAX_US);
+	l->tries++;
+	l->retry_us = now_us + wait_us;
+	return l->tries < LOSS_TRIES && now_us - l->since_us < LOSS_US;
+}
+
 /* --- the writer --------------------------------------------------------- */
 
 bool
@@ -108,33 +133,41 @@ store_outage_begin(struct store *s, const struct err *why, size_t bytes)
 	pthread_mutex_lock(&s->lock);
 	s->stats.outages++;
 	s->outage = (struct outage){
-		.why = *why,
+		.why = *why, /* whatever it was, to all others it is one thing */
 		.since_us = now_us,
 		.probe_us = now_us + PROBE_US,
 		.probe_bytes = MIN(MAX(bytes, PROBE_MIN), PROBE_MAX),
 		.refused_before = atomic_load(&s->refused),
 	};
+	s->outage.why.code = ERR_DISK;
 	pthread_mutex_unlock(&s->lock);
 	outage_tell(s, true);
+}
+
+void
+store_outage_end(struct store *s)
+{
+	outage_tell(s, false);
 }
 
 /* value is absent: it is deleted. */
 static bool
 probe_commit(struct store *s, struct str value)
 {
-	const struct store_driver *d = s->driver;
-	struct store_db *db = s->writer.db;
+	struct store_tx *tx = store_tx_new();
+	struct store_batch b = { .n = 0 };
 	struct err err = ERR_INIT; /* who is refused hears of the first one */
 	bool ok;
 
-	if (!d->begin(db, &err))
-		return false;
-	ok = value.p != NULL ?
-		d->set(db, probe_place(), STR(""), value, false, &err) :
-		d->del(db, probe_place(), STR(""), &err);
-	ok = ok && !store_is_to_fail(s, true, &err) && d->commit(db, &err);
-	if (!ok)
-		d->rollback(db);
+	if (value.p != NULL)
+		store_tx_set(tx, probe_place(), STR(""), value);
+	else
+		store_tx_delete(tx, probe_place(), STR(""));
+	STAILQ_INIT(&b.reqs);
+	STAILQ_INSERT_TAIL(&b.reqs, &tx->req, link);
+	ok = store_batch_try(s, &b, &err) && !tx->req.failed;
+	vec_done(&b.parts);
+	store_tx_free(tx);
 	return ok;
 }
 
@@ -151,7 +184,7 @@ store_outage_probe(struct store *s)
 	ok = probe_commit(s, value) && probe_commit(s, STR_NONE);
 	free(text);
 	if (ok) {
-		outage_tell(s, false);
+		store_outage_end(s);
 		return true;
 	}
 	pthread_mutex_lock(&s->lock);

@@ -353,34 +353,53 @@ read_failed(struct store_read *rd, const struct err *why)
 {
 	rd->req.failed = true;
 	rd->req.err = *why;
+	/* it makes sense to ask again */
+	if (why->code == ERR_LOST)
+		rd->req.err.code = ERR_BUSY;
 }
 
-/* Answers as many from one view as fit into memory; done gets them. */
+/* Of what was found until it was lost. */
 static void
+read_reset(struct store_read *rd)
+{
+	rd->found = (struct store_entries){ .n = 0 };
+	rd->bytes = 0;
+	rd->total = 0;
+	rd->complete = true;
+}
+
+/* Answers as many from one view as fit into memory; done gets them.  False with
+ * err when the database is gone: what is left in batch was not read. */
+static bool
 view_run(struct store *s, struct store_db *db, struct store_req_list *batch,
-	struct store_req_list *done)
+	struct store_req_list *done, struct err *err)
 {
 	const struct store_driver *d = s->driver;
-	struct err why = ERR_INIT;
-	bool begun = !store_is_to_fail(s, false, &why) && d->begin(db, &why);
+	bool begun = !store_is_to_fail(s, false, err) && d->begin(db, err);
+	bool lost = !begun && err->code == ERR_LOST;
 	size_t bytes = 0;
 	struct store_req *req;
 
-	while ((req = STAILQ_FIRST(batch)) != NULL &&
+	while (!lost && (req = STAILQ_FIRST(batch)) != NULL &&
 		bytes < STORE_BATCH_BYTES) {
 		struct store_read *rd =
 			CONTAINER_OF(req, struct store_read, req);
+		bool ok = begun && read_find(d, db, rd, err);
 
+		lost = !ok && err->code == ERR_LOST;
+		if (lost) {
+			read_reset(rd);
+			break;
+		}
+		if (!ok)
+			read_failed(rd, err);
 		STAILQ_REMOVE_HEAD(batch, link);
 		STAILQ_INSERT_TAIL(done, req, link);
-		if (!begun)
-			read_failed(rd, &why);
-		else if (!read_find(d, db, rd, &req->err))
-			req->failed = true;
 		bytes += rd->bytes;
 	}
 	if (begun)
 		d->rollback(db);
+	return !lost;
 }
 
 static void
@@ -395,26 +414,64 @@ answer_all(struct store *s, struct store_req_list *done)
 	}
 }
 
-void
+/* Those that were tried long enough have failed; the others wait again, before
+ * all that came after them. */
+static void
+reads_lost(struct store *s, struct store_req_list *batch, const struct err *why)
+{
+	struct store_req_list again = STAILQ_HEAD_INITIALIZER(again);
+	struct store_req_list failed = STAILQ_HEAD_INITIALIZER(failed);
+	struct store_req *req;
+	int64_t due_us = 0;
+	unsigned n = 0;
+
+	while ((req = STAILQ_FIRST(batch)) != NULL) {
+		STAILQ_REMOVE_HEAD(batch, link);
+		if (store_loss_again(&req->loss)) {
+			STAILQ_INSERT_TAIL(&again, req, link);
+			due_us = MAX(due_us, req->loss.retry_us);
+			n++;
+		} else {
+			read_failed(
+				CONTAINER_OF(req, struct store_read, req), why);
+			STAILQ_INSERT_TAIL(&failed, req, link);
+		}
+	}
+	pthread_mutex_lock(&s->lock);
+	STAILQ_CONCAT(&again, &s->reads);
+	STAILQ_CONCAT(&s->reads, &again);
+	s->n_reads += n;
+	s->reads_due_us = due_us;
+	pthread_mutex_unlock(&s->lock);
+	answer_all(s, &failed);
+}
+
+bool
 store_read_batch(
 	struct store *s, struct store_db *db, struct store_req_list *batch)
 {
 	struct store_req_list done = STAILQ_HEAD_INITIALIZER(done);
+	bool ok = true;
 
-	while (!STAILQ_EMPTY(batch)) {
-		view_run(s, db, batch, &done);
+	while (ok && !STAILQ_EMPTY(batch)) {
+		struct err err = ERR_INIT;
+
+		ok = view_run(s, db, batch, &done, &err);
 		answer_all(s, &done);
+		if (!ok)
+			reads_lost(s, batch, &err);
 	}
+	return ok;
 }
 
 void
 store_backup_run(struct store *s, struct store_db *db, struct store_read *rd)
 {
 	struct store_req_list done = STAILQ_HEAD_INITIALIZER(done);
-	struct err *err = &rd->req.err;
+	struct err err = rd->req.err;
 
-	if (!rd->req.failed && !s->driver->backup(db, rd->key.p, err))
-		rd->req.failed = true;
+	if (rd->req.failed || !s->driver->backup(db, rd->key.p, &err))
+		read_failed(rd, &err);
 	STAILQ_INSERT_TAIL(&done, &rd->req, link);
 	answer_all(s, &done);
 }

@@ -18,22 +18,40 @@
 
 /* --- writing ------------------------------------------------------------ */
 
-/* With the lock.  Until somebody wakes it; or until it is time to see whether
- * the disk takes writes again. */
+/* With the lock, which is free meanwhile. */
 static void
-writer_sleep(struct store *s)
+sleep_until(struct store *s, pthread_cond_t *cond, int64_t us)
 {
-	int64_t us = s->outage.probe_us;
 	struct timespec until = {
 		.tv_sec = us / US_PER_S,
 		.tv_nsec = us % US_PER_S * 1000,
 	};
 
+	pthread_cond_timedwait(cond, &s->lock, &until);
+}
+
+/* With the lock.  What was lost is tried before anything else. */
+static bool
+writer_is_due(const struct store *s)
+{
+	if (!STAILQ_EMPTY(&s->batch.reqs))
+		return clock_mono_us(&clock_system) >= s->batch.loss.retry_us;
+	return !STAILQ_EMPTY(&s->waiting) || !STAILQ_EMPTY(&s->writes) ||
+		s->closing || store_outage_is_due(s);
+}
+
+/* With the lock.  Until somebody wakes it; or until it is time to try again, or
+ * to see whether the disk takes writes again. */
+static void
+writer_sleep(struct store *s)
+{
 	s->writer_asleep = true;
-	if (store_takes_writes(s))
-		pthread_cond_wait(&s->writes_changed, &s->lock);
+	if (!STAILQ_EMPTY(&s->batch.reqs))
+		sleep_until(s, &s->writes_changed, s->batch.loss.retry_us);
+	else if (!store_takes_writes(s))
+		sleep_until(s, &s->writes_changed, s->outage.probe_us);
 	else
-		pthread_cond_timedwait(&s->writes_changed, &s->lock, &until);
+		pthread_cond_wait(&s->writes_changed, &s->lock);
 	s->writer_asleep = false;
 }
 
@@ -42,19 +60,17 @@ writer_main(void *arg)
 {
 	struct store_thread *t = arg;
 	struct store *s = t->store;
-	struct store_req_list waiting = STAILQ_HEAD_INITIALIZER(waiting);
 	bool closing;
 
 	for (;;) {
 		pthread_mutex_lock(&s->lock);
-		while (STAILQ_EMPTY(&waiting) && STAILQ_EMPTY(&s->writes) &&
-			!s->closing && !store_outage_is_due(s))
+		while (!writer_is_due(s))
 			writer_sleep(s);
-		STAILQ_CONCAT(&waiting, &s->writes);
+		STAILQ_CONCAT(&s->waiting, &s->writes);
 		closing = s->closing;
 		pthread_mutex_unlock(&s->lock);
-		if (!STAILQ_EMPTY(&waiting))
-			store_write_batch(s, &waiting);
+		if (!STAILQ_EMPTY(&s->batch.reqs) || !STAILQ_EMPTY(&s->waiting))
+			store_write_batch(s);
 		else if (closing)
 			return NULL;
 		else
@@ -80,11 +96,23 @@ store_wakes_reader(struct store *s)
 }
 
 /* With the lock. */
+static bool
+reads_are_due(const struct store *s)
+{
+	return STAILQ_EMPTY(&s->reads) ?
+		s->writer_is_done :
+		clock_mono_us(&clock_system) >= s->reads_due_us;
+}
+
+/* With the lock. */
 static void
 reader_sleep(struct store *s)
 {
 	s->readers_asleep++;
-	pthread_cond_wait(&s->reads_changed, &s->lock);
+	if (STAILQ_EMPTY(&s->reads))
+		pthread_cond_wait(&s->reads_changed, &s->lock);
+	else
+		sleep_until(s, &s->reads_changed, s->reads_due_us);
 	s->readers_asleep--;
 	s->readers_called -= s->readers_called != 0;
 }
@@ -98,7 +126,7 @@ reads_take(struct store *s, struct store_req_list *batch)
 
 	STAILQ_INIT(batch);
 	pthread_mutex_lock(&s->lock);
-	while (STAILQ_EMPTY(&s->reads) && !s->writer_is_done)
+	while (!reads_are_due(s))
 		reader_sleep(s);
 	for (unsigned n = 0; n < STORE_BATCH_READS; n++) {
 		req = STAILQ_FIRST(&s->reads);

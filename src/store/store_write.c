@@ -4,10 +4,21 @@
  * On the writer thread (or in store_turn()).  Invariant: nothing is answered
  * before the commit it belongs to, and no read that waits for a ticket runs
  * before it either.
+ *
+ *   taken --> tried --(worked, or failed for good)--> answered
+ *              ^ |
+ *              | | the database is gone
+ *              '-'
+ *
+ * What is tried again is the same batch, at its place: nothing overtakes it, and
+ * a commit whose answer was lost is asked for before it is done again.
  */
 #include "config.h"
 
 #include "store/store_int.h"
+
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -42,8 +53,8 @@ key_require(const struct store_driver *d, struct store_db *db,
 	return true;
 }
 
-static bool
-op_apply(const struct store_driver *d, struct store_db *db,
+bool
+store_op_apply(const struct store_driver *d, struct store_db *db,
 	const struct store_op *op, struct err *err)
 {
 	switch (op->kind) {
@@ -117,8 +128,26 @@ tx_fail(struct store_tx *tx, const struct err *why)
 	store_chain_break(tx->chain, tx->req.ticket);
 }
 
-/* False when the whole batch is lost; a transaction that fails alone says so
- * in its request. */
+static void
+tx_orphan(struct store_tx *tx)
+{
+	struct err why;
+
+	err_set(&why, ERR_STORAGE, "a change before it could not be stored");
+	tx_fail(tx, &why);
+}
+
+/* --- one after the other ------------------------------------------------ */
+
+static bool
+fails_all(const struct err *err)
+{
+	return err->code == ERR_STORAGE || err->code == ERR_DISK ||
+		err->code == ERR_LOST;
+}
+
+/* False when the whole batch has failed; a transaction that fails alone says so
+ * in its request, and would fail again. */
 static bool
 tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	struct err *err)
@@ -126,20 +155,18 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	bool savepoint = tx_needs_savepoint(tx);
 	const struct store_op *op;
 
-	if (tx_is_orphan(tx)) {
-		err_set(err, ERR_STORAGE,
-			"a change before it could not be stored");
-		tx_fail(tx, err);
+	if (!tx->req.failed && tx_is_orphan(tx))
+		tx_orphan(tx);
+	if (tx->req.failed)
 		return true;
-	}
 	if (savepoint && !d->savepoint(db, err))
 		return false;
 	STAILQ_FOREACH (op, &tx->ops, link) {
-		if (op_apply(d, db, op, err))
+		if (store_op_apply(d, db, op, err))
 			continue;
 		if (savepoint)
 			d->revert(db);
-		if (err->code == ERR_STORAGE || err->code == ERR_DISK)
+		if (fails_all(err))
 			return false;
 		tx_fail(tx, err);
 		return true;
@@ -148,7 +175,7 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 }
 
 static bool
-batch_commit(struct store *s, struct store_req_list *batch, struct err *err)
+batch_one_by_one(struct store *s, struct store_batch *b, struct err *err)
 {
 	const struct store_driver *d = s->driver;
 	struct store_db *db = s->writer.db;
@@ -156,83 +183,232 @@ batch_commit(struct store *s, struct store_req_list *batch, struct err *err)
 
 	if (!d->begin(db, err))
 		return false;
-	STAILQ_FOREACH (req, batch, link) {
+	STAILQ_FOREACH (req, &b->reqs, link) {
 		if (!tx_apply(d, db, tx_of(req), err))
-			goto lost;
+			goto failed;
 	}
-	if (!store_is_to_fail(s, true, err) && d->commit(db, err))
-		return true;
-lost:
+	if (!store_is_to_fail(s, true, err)) {
+		if (d->commit(db, err))
+			return true;
+		b->in_doubt = err->code == ERR_LOST && d->was_done != NULL;
+	}
+failed:
 	d->rollback(db);
 	return false;
 }
 
+/* --- all at once -------------------------------------------------------- */
+
+static struct store_tx *
+tx_of_part(const struct store_part *part)
+{
+	return CONTAINER_OF(part, struct store_tx, part);
+}
+
+static int
+chain_compare(const void *a, const void *b)
+{
+	const struct store_tx *x = tx_of_part(*(struct store_part *const *)a);
+	const struct store_tx *y = tx_of_part(*(struct store_part *const *)b);
+
+	if (x->chain != y->chain)
+		return (uintptr_t)x->chain < (uintptr_t)y->chain ? -1 : 1;
+	return x->req.ticket < y->req.ticket ? -1 : 1;
+}
+
 static void
-batch_fail(struct store *s, struct store_req_list *batch, struct err *why)
+parts_link(struct store_batch *b)
+{
+	size_t n = b->parts.n;
+	struct store_part **sorted = xmalloc((n + 1) * sizeof(*sorted));
+
+	if (n != 0)
+		memcpy(sorted, b->parts.p, n * sizeof(*sorted));
+	qsort(sorted, n, sizeof(*sorted), chain_compare);
+	for (size_t i = 1; i < n; i++) {
+		const struct store_chain *chain = tx_of_part(sorted[i])->chain;
+
+		if (chain != NULL && chain == tx_of_part(sorted[i - 1])->chain)
+			sorted[i]->rests_on = sorted[i - 1];
+	}
+	free(sorted);
+}
+
+/* Once for each batch: what is tried again is the same. */
+static void
+parts_make(struct store_batch *b)
 {
 	struct store_req *req;
 
-	if (why->code != ERR_DISK)
-		why->code = ERR_STORAGE;
-	STAILQ_FOREACH (req, batch, link) {
+	STAILQ_FOREACH (req, &b->reqs, link) {
+		struct store_tx *tx = tx_of(req);
+
+		if (tx_is_orphan(tx)) {
+			tx_orphan(tx);
+			continue;
+		}
+		tx->part = (struct store_part){ &tx->ops, NULL, &req->err };
+		*vec_push(&b->parts) = &tx->part;
+	}
+	parts_link(b);
+}
+
+static void
+parts_reset(struct store_batch *b)
+{
+	for (size_t i = 0; i < b->parts.n; i++)
+		b->parts.p[i]->err->code = ERR_NONE;
+}
+
+/* It is done; some of it may have failed. */
+static void
+parts_settle(struct store_batch *b)
+{
+	for (size_t i = 0; i < b->parts.n; i++) {
+		struct store_part *part = b->parts.p[i];
+
+		if (part->err->code != ERR_NONE)
+			tx_fail(tx_of_part(part), part->err);
+	}
+}
+
+static bool
+batch_whole(struct store *s, struct store_batch *b, struct err *err)
+{
+	const struct store_driver *d = s->driver;
+
+	if (b->parts.p == NULL)
+		parts_make(b);
+	parts_reset(b);
+	if (b->parts.n == 0)
+		return true;
+	if (store_is_to_fail(s, true, err))
+		return false;
+	if (!d->write_batch(s->writer.db, b->parts.p, b->parts.n, err)) {
+		parts_reset(b);
+		b->in_doubt = err->code == ERR_LOST && d->was_done != NULL;
+		return false;
+	}
+	parts_settle(b);
+	return true;
+}
+
+/* --- trying ------------------------------------------------------------- */
+
+/* Was it done after all?  False with err: nobody can tell. */
+static bool
+batch_ask(struct store *s, struct store_batch *b, bool *done_out,
+	struct err *err)
+{
+	*done_out = false;
+	if (!b->in_doubt)
+		return true;
+	if (!s->driver->was_done(s->writer.db, b->parts.p, b->parts.n, done_out,
+		    err))
+		return false;
+	b->in_doubt = false;
+	if (*done_out)
+		parts_settle(b);
+	return true;
+}
+
+/* Never twice: what may be done is asked for first. */
+bool
+store_batch_try(struct store *s, struct store_batch *b, struct err *err)
+{
+	bool done;
+
+	if (!batch_ask(s, b, &done, err))
+		return false;
+	return done ||
+		(s->whole ? batch_whole(s, b, err) :
+			    batch_one_by_one(s, b, err));
+}
+
+static void
+batch_fail(struct store *s, struct store_batch *b, struct err *why)
+{
+	bool disk = why->code == ERR_DISK || why->code == ERR_LOST;
+	struct store_req *req;
+
+	if (b->in_doubt) {
+		err_prefix(why, "it is not known whether it was stored");
+		disk = false;
+	}
+	why->code = disk ? ERR_DISK : ERR_STORAGE;
+	STAILQ_FOREACH (req, &b->reqs, link) {
 		tx_fail(tx_of(req), why);
-		if (why->code == ERR_DISK)
+		if (disk)
 			store_note_refused(s);
 	}
 }
 
-/* All of them fail together with why.  What waited while the disk ceased to take
- * writes need not be tried. */
-static void
-batch_run(struct store *s, struct store_req_list *batch)
+/* Whoever has lost the database once, for a moment, need not say so. */
+static bool
+batch_lost(struct store *s, struct store_batch *b, const struct err *why)
 {
-	const struct store_req *req;
-	struct err err = ERR_INIT;
-	size_t bytes = 0;
+	bool again = store_loss_again(&b->loss);
 
-	if (!store_takes_writes(s)) {
-		err = s->outage.why;
-		batch_fail(s, batch, &err);
-	} else if (!batch_commit(s, batch, &err)) {
-		STAILQ_FOREACH (req, batch, link)
-			bytes += req->bytes;
-		if (err.code == ERR_DISK)
-			store_outage_begin(s, &err, bytes);
-		batch_fail(s, batch, &err);
-	}
+	if (b->loss.tries > 1 && store_takes_writes(s))
+		store_outage_begin(s, why, b->bytes);
+	return again;
 }
 
-/* Takes at least one; the last ticket comes out. */
-static uint64_t
-batch_take(struct store_req_list *waiting, struct store_req_list *batch,
-	size_t *n_out)
+/* All of them fail together with why.  What waited while the disk ceased to take
+ * writes need not be tried.  False: it is to be tried again. */
+static bool
+batch_run(struct store *s, struct store_batch *b)
+{
+	struct err err = ERR_INIT;
+	bool done;
+
+	if (!store_takes_writes(s) && b->loss.tries == 0) {
+		err = s->outage.why;
+		batch_fail(s, b, &err);
+		return true;
+	}
+	if (store_batch_try(s, b, &err)) {
+		if (!store_takes_writes(s))
+			store_outage_end(s);
+		return true;
+	}
+	if (err.code == ERR_LOST && batch_lost(s, b, &err))
+		return false;
+	if (err.code == ERR_DISK && store_takes_writes(s))
+		store_outage_begin(s, &err, b->bytes);
+	if (!batch_ask(s, b, &done, NULL) || !done)
+		batch_fail(s, b, &err);
+	return true;
+}
+
+/* Takes at least one. */
+static void
+batch_take(struct store *s, struct store_batch *b)
 {
 	struct store_req *req;
-	size_t n = 0, bytes = 0;
-	uint64_t last = 0;
 
-	STAILQ_INIT(batch);
-	while ((req = STAILQ_FIRST(waiting)) != NULL && n < STORE_BATCH_TX &&
-		bytes < STORE_BATCH_BYTES) {
-		STAILQ_REMOVE_HEAD(waiting, link);
-		STAILQ_INSERT_TAIL(batch, req, link);
-		n++;
-		bytes += req->bytes;
-		last = req->ticket;
+	while ((req = STAILQ_FIRST(&s->waiting)) != NULL &&
+		b->n < STORE_BATCH_TX && b->bytes < STORE_BATCH_BYTES) {
+		STAILQ_REMOVE_HEAD(&s->waiting, link);
+		STAILQ_INSERT_TAIL(&b->reqs, req, link);
+		b->n++;
+		b->bytes += req->bytes;
+		b->last = req->ticket;
 	}
-	*n_out = n;
-	return last;
+	b->start_us = clock_mono_us(&clock_system);
 }
+
+/* --- answering ---------------------------------------------------------- */
 
 /* With the lock. */
 static void
-batch_count(struct store *s, const struct store_req_list *batch, size_t n,
-	int64_t now_us, int64_t took_us)
+batch_count(struct store *s, const struct store_batch *b, int64_t now_us)
 {
 	struct store_stats *st = &s->stats;
+	uint64_t took_us = (uint64_t)(now_us - b->start_us);
 	const struct store_req *req;
 
-	STAILQ_FOREACH (req, batch, link) {
+	STAILQ_FOREACH (req, &b->reqs, link) {
 		gauge_remove(&st->queued_bytes, req->bytes);
 		if (req->failed)
 			st->failures++;
@@ -240,11 +416,11 @@ batch_count(struct store *s, const struct store_req_list *batch, size_t n,
 			st->writes++;
 	}
 	store_note_queued(s);
-	gauge_remove(&st->queued, n);
-	hist_add(&st->batches, n);
-	hist_add(&st->commit_us, (uint64_t)took_us);
-	hist_window_add(&s->late_batches, now_us, n);
-	hist_window_add(&s->late_commit_us, now_us, (uint64_t)took_us);
+	gauge_remove(&st->queued, b->n);
+	hist_add(&st->batches, b->n);
+	hist_add(&st->commit_us, took_us);
+	hist_window_add(&s->late_batches, now_us, b->n);
+	hist_window_add(&s->late_commit_us, now_us, took_us);
 }
 
 /* What waits for a ticket after committed stays parked.  It is sorted without
@@ -285,27 +461,44 @@ parked_release(
 		pthread_cond_signal(&s->reads_changed);
 }
 
-void
-store_write_batch(struct store *s, struct store_req_list *waiting)
+static void
+batch_reset(struct store_batch *b)
 {
-	struct store_req_list batch;
+	vec_done(&b->parts);
+	*b = (struct store_batch){ .n = 0 };
+	STAILQ_INIT(&b->reqs);
+}
+
+static void
+batch_settle(struct store *s, struct store_batch *b)
+{
 	struct store_req_list parked = STAILQ_HEAD_INITIALIZER(parked);
-	size_t n;
-	uint64_t last = batch_take(waiting, &batch, &n);
-	int64_t start_us = clock_mono_us(&clock_system), end_us;
+	uint64_t last = b->last;
 	struct store_req *req;
 
-	batch_run(s, &batch);
-	end_us = clock_mono_us(&clock_system);
 	pthread_mutex_lock(&s->lock);
 	s->committed = last;
-	batch_count(s, &batch, n, end_us, end_us - start_us);
+	batch_count(s, b, clock_mono_us(&clock_system));
 	STAILQ_CONCAT(&parked, &s->parked);
 	pthread_mutex_unlock(&s->lock);
 	if (!STAILQ_EMPTY(&parked))
 		parked_release(s, &parked, last);
-	while ((req = STAILQ_FIRST(&batch)) != NULL) {
-		STAILQ_REMOVE_HEAD(&batch, link);
+	while ((req = STAILQ_FIRST(&b->reqs)) != NULL) {
+		STAILQ_REMOVE_HEAD(&b->reqs, link);
 		store_req_answer(s, req);
 	}
+	batch_reset(b);
+}
+
+bool
+store_write_batch(struct store *s)
+{
+	struct store_batch *b = &s->batch;
+
+	if (STAILQ_EMPTY(&b->reqs))
+		batch_take(s, b);
+	if (!batch_run(s, b))
+		return false;
+	batch_settle(s, b);
+	return true;
 }

@@ -108,6 +108,7 @@ stanza_cond_of(enum err_code code)
 	case ERR_LIMIT:
 	case ERR_BUSY:
 	case ERR_DISK:
+	case ERR_LOST:
 		return COND_RESOURCE_CONSTRAINT;
 	case ERR_TLS: /* RFC 6120 §8.3.3.17: a peer we could not agree with */
 	case ERR_TIMEOUT: /* the same: or one that does not answer */

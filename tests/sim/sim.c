@@ -16,6 +16,11 @@
  *
  * In every fifth seed the store is too busy at random: that shows nowhere.
  *
+ * In every seventh seed the database is gone for stretches, so long that some of
+ * what waits for it fails; and in every other seventh always for one try, at any
+ * moment, also when a commit is done and nobody hears of it: that shows nowhere.
+ * In half of the seeds the store hands over each batch as a whole.
+ *
  * In every second seed each account has an archive of what it gets.  Then what
  * has arrived is in there, once, and in the same order.
  */
@@ -419,14 +424,58 @@ disk_step(struct sim *s)
 	store_set_full(s->w->server->store, s->is_full);
 }
 
+static bool
+on_stretch(void *arg, enum store_moment at)
+{
+	struct sim *s = arg;
+
+	(void)at;
+	return s->is_gone && world_draw(s->w, 8) != 0;
+}
+
+/* Until what was lost has been done, nothing else is. */
+static bool
+on_moment(void *arg, enum store_moment at)
+{
+	struct sim *s = arg;
+	bool loses = !s->spared && world_draw(s->w, 8) == 0;
+
+	if (loses) {
+		s->spared = true;
+		s->lost_at = at;
+	} else if (at == STORE_AT_ANSWER ||
+		(at == STORE_AT_ASKED && s->lost_at == STORE_AT_ANSWER)) {
+		s->spared = false;
+	}
+	return loses;
+}
+
+/* As with a full disk. */
+static void
+loss_step(struct sim *s)
+{
+	if (!s->long_losses || world_draw(s->w, 20) != 0)
+		return;
+	s->is_gone = !s->is_gone;
+	sim_say("the database is %s", s->is_gone ? "gone" : "there again");
+}
+
 static void
 disk_mend(struct sim *s)
 {
 	struct store *store = s->w->server->store;
+	struct store_stats stats;
 
+	store_stats(store, &stats);
+	if (!s->bad_disk && stats.outages != 0)
+		sim_fail(s, "the second try of something was in vain");
+	store_lose_when(store, NULL, NULL);
 	store_fail_when(store, NULL, NULL);
 	store_busy_when(store, NULL, NULL);
 	store_set_full(store, false);
+	sim_settle(s);
+	/* what could not be read is read again after a while */
+	world_sleep(s->w, 5 * US_PER_S);
 	sim_settle(s);
 	if (!store_takes_writes(store))
 		sim_fail(s, "the store has not seen that there is room");
@@ -439,6 +488,7 @@ sim_step(struct sim *s)
 {
 	s->step++;
 	disk_step(s);
+	loss_step(s);
 	sim_act(s);
 	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
 		world_turn(s->w);
@@ -457,6 +507,9 @@ come_online(struct sim *s, bool second_too)
 		for (unsigned i = 0; i < CLIENTS; i++) {
 			struct sim_client *sc = &s->clients[u][i];
 
+			/* refused, as the database was gone */
+			if (sc->c.state == CLIENT_FAILED)
+				client_break(&sc->c);
 			if (sc->c.conn == NULL && (i == 0 || second_too))
 				do_connect(sc);
 		}
@@ -560,11 +613,13 @@ sim_open(struct sim *s, const char *module_dir)
 		10 + (unsigned)(s->seed * 7 % CROWD),
 		s->archives ? "{}" : "off");
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
+	store_set_whole(s->w->server->store, s->seed / 2 % 2 == 0);
 	s->shaky_disk = s->seed % 3 == 0;
 	s->full_disk = s->seed % 4 == 1;
-	s->bad_disk = s->shaky_disk || s->full_disk;
+	s->long_losses = s->seed % 7 == 3;
+	s->bad_disk = s->shaky_disk || s->full_disk || s->long_losses;
 	/* errors are what is wanted then */
-	for (int i = 0; s->bad_disk && i < LOG_AREAS; i++)
+	for (int i = 0; s->bad_disk && !verbose && i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, (enum log_level)-1);
 	for (unsigned u = 0; u < USERS; u++) {
 		char local[8];
@@ -586,6 +641,10 @@ sim_open(struct sim *s, const char *module_dir)
 	}
 	if (s->shaky_disk)
 		store_fail_when(s->w->server->store, on_disk, s);
+	if (s->long_losses)
+		store_lose_when(s->w->server->store, on_stretch, s);
+	if (s->seed % 7 == 5)
+		store_lose_when(s->w->server->store, on_moment, s);
 	if (s->seed % 5 == 0)
 		store_busy_when(s->w->server->store, on_disk, s);
 }

@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "base/vec.h"
+#include "store/store.h"
 #include "world.h"
 
 #define USERS 6
@@ -43,6 +44,12 @@ struct sim {
 	bool shaky_disk; /* refuses at random */
 	bool full_disk;  /* is full for stretches, such as */
 	bool is_full;    /* this one */
+	bool long_losses; /* the database is gone for stretches, such as */
+	bool is_gone;     /* this one */
+	/* or for one try: something was lost at this moment, and is not done
+	 * yet */
+	bool spared;
+	enum store_moment lost_at;
 	bool archives;
 	unsigned step;
 	unsigned shaky[USERS]; /* until which step a break may go unnoticed */

@@ -19,6 +19,7 @@ struct suite_kind {
 	const char *label;
 	const char *driver;
 	bool inline_work;
+	bool one_by_one; /* also where the driver takes whole batches */
 };
 
 /* An open store in a folder of its own, and a mailbox for its answers. */

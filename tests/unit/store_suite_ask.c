@@ -30,6 +30,8 @@ suite_try_open(struct suite *su, struct err *err)
 
 	*err = (struct err)ERR_INIT;
 	su->store = store_open(&conf, err);
+	if (su->store != NULL && su->kind->one_by_one)
+		store_set_whole(su->store, false);
 	return su->store != NULL;
 }
 

@@ -12,10 +12,11 @@
 #include "test.h"
 
 static const struct suite_kind kinds[] = {
-	{ "memory, inline", "memory", true },
-	{ "memory, threads", "memory", false },
-	{ "sqlite, inline", "sqlite", true },
-	{ "sqlite, threads", "sqlite", false },
+	{ "memory, inline", "memory", true, false },
+	{ "memory, threads", "memory", false, false },
+	{ "memory, one by one", "memory", true, true },
+	{ "sqlite, inline", "sqlite", true, false },
+	{ "sqlite, threads", "sqlite", false, false },
 };
 
 #define FOR_EACH_KIND(name)                                                    \
@@ -238,7 +239,7 @@ TEST(drivers_answer_alike)
 		uint64_t rnd = seed;
 
 		suite_open(&memory, &kinds[0]);
-		suite_open(&sqlite, &kinds[2]);
+		suite_open(&sqlite, &kinds[3]);
 		for (int i = 0; i < STEPS; i++) {
 			draw(&rnd, 2);
 			snprintf(label, sizeof(label), "seed %d, step %d",

@@ -14,8 +14,8 @@
 #include "store_suite.h"
 #include "test.h"
 
-static const struct suite_kind inline_kind = { "inline", "sqlite", true };
-static const struct suite_kind threads_kind = { "threads", "sqlite", false };
+static const struct suite_kind inline_kind = { "inline", "sqlite", true, false };
+static const struct suite_kind threads_kind = { "threads", "sqlite", false, false };
 
 #define MAP PLACE("romeo", "map")
 

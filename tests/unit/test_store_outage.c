@@ -12,12 +12,16 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
+#include "store/sqlite/sqlite.h"
+#include "store/sqlite/sqlite_int.h"
 #include "store_suite.h"
 #include "test.h"
 
-static const struct suite_kind memory_kind = { "memory", "memory", true };
-static const struct suite_kind inline_kind = { "inline", "sqlite", true };
-static const struct suite_kind threads_kind = { "threads", "sqlite", false };
+static const struct suite_kind memory_kind = { "memory", "memory", true, false };
+static const struct suite_kind inline_kind = { "inline", "sqlite", true, false };
+static const struct suite_kind threads_kind = { "threads", "sqlite", false, false };
 
 #define MAP PLACE("romeo", "map")
 #define BIG 65536
@@ -332,6 +336,40 @@ TEST(a_backup_to_a_full_disk_leaves_nothing)
 		CHECK_INT(suite_child_wait(pid), 0);
 		outage_close(&su);
 	}
+}
+
+/* --- a file that is held by another ------------------------------------- */
+
+/* Nobody has begun: it is tried again, and nothing has failed for good. */
+TEST(what_another_program_holds_is_lost_and_not_failed)
+{
+	struct suite su;
+	struct sqlite_conf file = { su.path };
+	struct store_conf conf = { .driver = "sqlite", .options = &file };
+	struct err err = ERR_INIT;
+	struct store_db *db;
+	sqlite3 *other;
+
+	suite_open(&su, &inline_kind);
+	suite_shut(&su);
+	db = store_sqlite.open(&conf, &err);
+	CHECK(db != NULL);
+	sqlite3_busy_timeout(db->sql, 1);
+	CHECK(sqlite3_open(su.path, &other) == SQLITE_OK);
+	CHECK(sqlite3_exec(other, "BEGIN IMMEDIATE", NULL, NULL, NULL) ==
+		SQLITE_OK);
+	CHECK(!store_sqlite.begin(db, &err));
+	CHECK_INT(err.code, ERR_LOST);
+	CHECK(strstr(err.text, "locked by another program") != NULL);
+	CHECK(sqlite3_exec(other, "COMMIT", NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(other);
+	CHECK(store_sqlite.begin(db, &err));
+	CHECK(store_sqlite.set(db, MAP, STR("a"), STR("1"), false, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	store_sqlite.close(db);
+	suite_reopen(&su);
+	CHECK_INT(map_size(&su), 1);
+	suite_close(&su);
 }
 
 TEST_MAIN

@@ -212,28 +212,57 @@ journal_undo(struct mem_data *d, size_t down_to)
 	}
 }
 
-static bool
-mem_begin(struct store_db *db, struct err *err)
+bool
+mem_is_lost(const struct store_db *db, enum store_moment at, struct err *err)
 {
-	(void)err;
-	pthread_mutex_lock(&db->data->lock);
-	return true;
-}
+	const struct mem_data *d = db->data;
 
-static bool
-mem_commit(struct store_db *db, struct err *err)
-{
-	struct mem_data *d = db->data;
-
-	(void)err;
-	for (size_t i = 0; i < d->journal.n; i++)
-		change_forget(d, &d->journal.p[i], !d->journal.p[i].put_in);
-	d->journal.n = 0;
-	pthread_mutex_unlock(&d->lock);
+	if (d->loses == NULL || !d->loses(d->loses_arg, at))
+		return false;
+	err_set(err, ERR_LOST, "the database is gone, as a test wants it");
 	return true;
 }
 
 static void
+mem_lose_when(struct store_db *db,
+	bool (*fn)(void *arg, enum store_moment at), void *arg)
+{
+	pthread_mutex_lock(&db->data->lock);
+	db->data->loses = fn;
+	db->data->loses_arg = arg;
+	pthread_mutex_unlock(&db->data->lock);
+}
+
+bool
+mem_begin(struct store_db *db, struct err *err)
+{
+	pthread_mutex_lock(&db->data->lock);
+	if (!mem_is_lost(db, STORE_AT_BEGIN, err))
+		return true;
+	pthread_mutex_unlock(&db->data->lock);
+	return false;
+}
+
+/* When the answer is lost, what is left to the rollback is the lock. */
+bool
+mem_commit(struct store_db *db, struct err *err)
+{
+	struct mem_data *d = db->data;
+
+	d->done = false;
+	if (mem_is_lost(db, STORE_AT_COMMIT, err))
+		return false;
+	for (size_t i = 0; i < d->journal.n; i++)
+		change_forget(d, &d->journal.p[i], !d->journal.p[i].put_in);
+	d->journal.n = 0;
+	d->done = true;
+	if (mem_is_lost(db, STORE_AT_ANSWER, err))
+		return false;
+	pthread_mutex_unlock(&d->lock);
+	return true;
+}
+
+void
 mem_rollback(struct store_db *db)
 {
 	if (db->writes)
@@ -241,7 +270,7 @@ mem_rollback(struct store_db *db)
 	pthread_mutex_unlock(&db->data->lock);
 }
 
-static bool
+bool
 mem_savepoint(struct store_db *db, struct err *err)
 {
 	(void)err;
@@ -257,7 +286,7 @@ mem_release(struct store_db *db, struct err *err)
 	return true;
 }
 
-static void
+void
 mem_revert(struct store_db *db)
 {
 	journal_undo(db->data, db->data->savepoint);
@@ -272,6 +301,8 @@ mem_set(struct store_db *db, struct store_place at, struct str key,
 	struct mem_place *pl = mem_place_find(db->data, at);
 	struct mem_item *old = pl != NULL ? mem_map_find(pl, key) : NULL;
 
+	if (mem_is_lost(db, STORE_AT_WRITE, err))
+		return false;
 	if (old != NULL && must_be_new)
 		return err_set(err, ERR_CONFLICT, "it exists already");
 	if (old != NULL)
@@ -357,7 +388,8 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 	struct mem_item *it;
 	char number[24];
 
-	if (pl != NULL && !append_check(pl, id, err))
+	if (mem_is_lost(db, STORE_AT_WRITE, err) ||
+		(pl != NULL && !append_check(pl, id, err)))
 		return false;
 	if (pl == NULL)
 		pl = mem_place_make(db->data, at);
@@ -492,6 +524,7 @@ mem_close(struct store_db *db)
 			place_free(db->data, pl);
 		pthread_mutex_destroy(&db->data->lock);
 		vec_done(&db->data->journal);
+		vec_done(&db->data->results);
 		free(db->data);
 	}
 	free(db);
@@ -513,6 +546,8 @@ const struct store_driver store_memory = {
 	.savepoint = mem_savepoint,
 	.release = mem_release,
 	.revert = mem_revert,
+	.write_batch = mem_write_batch,
+	.was_done = mem_was_done,
 	.set = mem_set,
 	.del = mem_del,
 	.clear = mem_clear,
@@ -529,4 +564,5 @@ const struct store_driver store_memory = {
 	.range = mem_range,
 	.sizes = mem_sizes,
 	.backup = mem_backup,
+	.lose_when = mem_lose_when,
 };

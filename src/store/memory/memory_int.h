@@ -14,11 +14,10 @@
 
 #include <uthash.h>
 
+#include "base/err.h"
 #include "base/str.h"
 #include "base/vec.h"
 #include "store/driver.h"
-
-struct err;
 
 struct mem_item {
 	uint64_t seq;  /* logs: its number */
@@ -56,6 +55,12 @@ struct mem_data {
 	struct mem_place *places;
 	struct VEC(struct mem_change) journal;
 	size_t savepoint; /* length of the journal then */
+	/* The writer's: the last that was committed is done, and what parts of
+	 * it failed; views do not touch it. */
+	bool done;
+	struct VEC(struct err) results;
+	bool (*loses)(void *arg, enum store_moment at); /* or NULL */
+	void *loses_arg;
 };
 
 struct store_db {
@@ -63,6 +68,9 @@ struct store_db {
 	bool writes;
 };
 
+/* Does a test want it to be lost now?  Then err says so. */
+bool mem_is_lost(const struct store_db *db, enum store_moment at,
+	struct err *err);
 /* The first that is not before key, in maps, or seq, in logs. */
 size_t mem_list_search(
 	const struct mem_list *l, bool is_log, struct str key, uint64_t seq);
@@ -70,6 +78,21 @@ size_t mem_list_search(
 struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
 struct mem_item *mem_log_find(const struct mem_place *pl, struct str id);
+
+/* --- memory_batch.c -------------------------------------------------- */
+
+bool mem_write_batch(struct store_db *db, struct store_part *const *parts,
+	size_t n, struct err *err);
+bool mem_was_done(struct store_db *db, struct store_part *const *parts,
+	size_t n, bool *done_out, struct err *err);
+
+/* --- memory.c: the table, for memory_batch.c --------------------------- */
+
+bool mem_begin(struct store_db *db, struct err *err);
+bool mem_commit(struct store_db *db, struct err *err);
+void mem_rollback(struct store_db *db);
+bool mem_savepoint(struct store_db *db, struct err *err);
+void mem_revert(struct store_db *db);
 
 /* --- memory_read.c --------------------------------------------------- */
 

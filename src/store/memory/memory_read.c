@@ -19,7 +19,8 @@ mem_get(struct store_db *db, struct store_place at, struct str key,
 	const struct mem_place *pl = mem_place_find(db->data, at);
 	const struct mem_item *it = pl != NULL ? mem_map_find(pl, key) : NULL;
 
-	(void)err;
+	if (mem_is_lost(db, STORE_AT_READ, err))
+		return false;
 	if (it != NULL) {
 		struct store_entry e = { .key = it->key, .value = it->value };
 
@@ -34,7 +35,8 @@ mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
 {
 	const struct mem_place *pl = mem_place_find(db->data, at);
 
-	(void)err;
+	if (mem_is_lost(db, STORE_AT_READ, err))
+		return false;
 	for (size_t i = 0; pl != NULL && i < pl->map.n; i++) {
 		const struct mem_item *it = pl->map.p[i];
 		struct store_entry e = { .key = it->key, .value = it->value };
@@ -50,11 +52,12 @@ mem_list_many(struct store_db *db, struct str host, struct str owner,
 	const struct str *names, size_t n, store_entry_fn fn, void *arg,
 	struct err *err)
 {
-	(void)err;
 	for (size_t i = 0; i < n; i++) {
 		struct store_place at = { host, owner, names[i] };
 		const struct mem_place *pl = mem_place_find(db->data, at);
 
+		if (mem_is_lost(db, STORE_AT_READ, err))
+			return false;
 		for (size_t j = 0; pl != NULL && j < pl->map.n; j++) {
 			struct store_entry e = {
 				.key = pl->map.p[j]->key,
@@ -200,6 +203,8 @@ mem_range(struct store_db *db, struct store_place at,
 
 	if (pl == NULL)
 		pl = &none;
+	if (mem_is_lost(db, STORE_AT_READ, err))
+		return false;
 	if (!range_narrow(pl, range, &lo, &hi))
 		return err_set(err, ERR_MISSING, "no such entry in the log");
 	for (size_t i = 0; range->count && i < pl->log.n; i++)

@@ -23,82 +23,102 @@
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 
-/* Another program (a backup, sqlite3) may hold the database that long. */
-#define BUSY_MS 10000
+/* Another program (a backup, sqlite3) may hold the database that long, each time
+ * that it is tried. */
+#define BUSY_MS 5000
 
 /* --- errors ------------------------------------------------------------- */
 
-/* Of a handle that only reads nothing says whether the disk takes writes. */
-static enum err_code
-disk_code(sqlite3 *sql)
+/*
+ * What SQLite's errors mean, by whom they meet: a disk takes no writes only for
+ * him who writes.  None leaves in doubt whether a commit was done: what another
+ * program holds up (ERR_LOST) has not begun, and what fails is rolled back.
+ */
+static const struct meaning {
+	int rc;
+	enum err_code writer, reader;
+	const char *text; /* behind the path; NULL: what SQLite says */
+} meanings[] = {
+	{ SQLITE_FULL, ERR_DISK, ERR_STORAGE, ": the disk is full; make room" },
+	{ SQLITE_CANTOPEN, ERR_DISK, ERR_STORAGE,
+		": cannot write; give the file and its folder to the user the "
+		"server runs as" },
+	{ SQLITE_READONLY, ERR_DISK, ERR_STORAGE,
+		": cannot write; give the file and its folder to the user the "
+		"server runs as" },
+	{ SQLITE_PERM, ERR_DISK, ERR_STORAGE,
+		": cannot write; give the file and its folder to the user the "
+		"server runs as" },
+	{ SQLITE_BUSY, ERR_LOST, ERR_LOST,
+		" is locked by another program; end it" },
+	/* others were in the way of a lock of the WAL for a minute */
+	{ SQLITE_PROTOCOL, ERR_LOST, ERR_LOST,
+		" is locked by another program; end it" },
+	{ SQLITE_CORRUPT, ERR_STORAGE, ERR_STORAGE,
+		" is damaged; stop the server and restore a backup" },
+	{ SQLITE_NOTADB, ERR_STORAGE, ERR_STORAGE,
+		" is not a database; restore a backup, or name another file "
+		"for the storage" },
+	/* no memory, a mistake of ours, and whatever else there is */
+	{ SQLITE_ERROR, ERR_STORAGE, ERR_STORAGE, NULL },
+};
+
+static const struct meaning *
+meaning_of(int rc)
 {
-	return sqlite3_db_readonly(sql, "main") == 1 ? ERR_STORAGE : ERR_DISK;
+	size_t i = 0;
+
+	while (i < COUNT(meanings) - 1 && meanings[i].rc != (rc & 0xff))
+		i++;
+	return &meanings[i];
 }
 
 static bool
+is_reader(sqlite3 *sql)
+{
+	return sqlite3_db_readonly(sql, "main") == 1;
+}
+
+/* A page that cannot be read, or a lack of memory, is no matter of writing; all
+ * else is: writing, syncing, growing, cutting, locking, looking at a file. */
+static bool
 fail_io(sqlite3 *sql, const char *path, int rc, struct err *err)
 {
-	bool reads = rc == SQLITE_IOERR_READ || rc == SQLITE_IOERR_SHORT_READ ||
-		rc == SQLITE_IOERR_NOMEM;
+	bool reads = is_reader(sql) || rc == SQLITE_IOERR_READ ||
+		rc == SQLITE_IOERR_SHORT_READ || rc == SQLITE_IOERR_NOMEM;
 	char reason[80];
 	int saved = sqlite3_system_errno(sql);
 
-	return err_set(err, reads ? ERR_STORAGE : disk_code(sql),
+	return err_set(err, reads ? ERR_STORAGE : ERR_DISK,
 		"%.120s: reading or writing failed: %s; see to the disk", path,
 		saved != 0 ? strerror_r(saved, reason, sizeof(reason))
 			   : sqlite3_errmsg(sql));
 }
 
-static bool
-fail_damaged(const char *path, struct err *err)
-{
-	return err_set(err, ERR_STORAGE,
-		"%.120s is damaged; stop the server and restore a backup",
-		path);
-}
-
 bool
 sqlite_damaged(const struct store_db *db, struct err *err)
 {
-	return fail_damaged(db->path, err);
+	return err_set(err, ERR_STORAGE, "%.120s%s", db->path,
+		meaning_of(SQLITE_CORRUPT)->text);
 }
 
 bool
 sqlite_fail(sqlite3 *sql, const char *path, struct err *err)
 {
 	int rc = sqlite3_extended_errcode(sql);
+	const struct meaning *m = meaning_of(rc);
+	enum err_code code = is_reader(sql) ? m->reader : m->writer;
 
-	switch (rc & 0xff) {
-	case SQLITE_CONSTRAINT:
-		if (rc == SQLITE_CONSTRAINT_CHECK)
-			return err_set(err, ERR_LIMIT, "the log is full");
+	if (rc == SQLITE_CONSTRAINT_CHECK)
+		return err_set(err, ERR_LIMIT, "the log is full");
+	if ((rc & 0xff) == SQLITE_CONSTRAINT)
 		return err_set(err, ERR_CONFLICT, "it exists already");
-	case SQLITE_FULL:
-		return err_set(err, disk_code(sql),
-			"%.120s: the disk is full; make room", path);
-	case SQLITE_IOERR:
+	if ((rc & 0xff) == SQLITE_IOERR)
 		return fail_io(sql, path, rc, err);
-	case SQLITE_CORRUPT:
-		return fail_damaged(path, err);
-	case SQLITE_NOTADB:
-		return err_set(err, ERR_STORAGE,
-			"%.120s is not a database; restore a backup, or name "
-			"another file for the storage",
-			path);
-	case SQLITE_READONLY:
-	case SQLITE_CANTOPEN:
-	case SQLITE_PERM:
-		return err_set(err, disk_code(sql),
-			"%.120s: cannot write; give the file and its folder to "
-			"the user the server runs as",
-			path);
-	case SQLITE_BUSY:
-		return err_set(err, ERR_STORAGE,
-			"%.120s is locked by another program; end it", path);
-	default:
-		return err_set(err, ERR_STORAGE, "%.120s: %.100s", path,
+	if (m->text == NULL)
+		return err_set(err, code, "%.120s: %.100s", path,
 			sqlite3_errmsg(sql));
-	}
+	return err_set(err, code, "%.120s%s", path, m->text);
 }
 
 /* --- statements --------------------------------------------------------- */
