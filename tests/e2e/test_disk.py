@@ -34,6 +34,8 @@ class Tmpfs:
     """A folder on a disk of its own, larger than what SQLite writes before it
     tidies up; fill() leaves no byte of it."""
 
+    why = "disk"
+
     def __init__(self, path):
         self.path = path
         self.ballast = os.path.join(path, "ballast")
@@ -62,6 +64,8 @@ class Tmpfs:
 class Limit:
     """For a disk that answers with an error whatever is written."""
 
+    why = "disk"
+
     def __init__(self, server):
         self.server = server
 
@@ -85,6 +89,8 @@ class Immutable:
     """For a disk that has become read-only under an open database, which a
     mount with open files cannot: where the file system refuses to write to a
     file that is immutable, also when it is open."""
+
+    why = "disk"
 
     def __init__(self, server):
         self.path = server.conf["storage"]["path"]
@@ -117,7 +123,25 @@ class Immutable:
                        capture_output=True)
 
 
-@pytest.fixture(params=["tmpfs", "limit", "immutable"])
+class Moved:
+    """Somebody moves the database away under the server, and back."""
+
+    why = "was deleted while the server has it open"
+
+    def __init__(self, server):
+        self.path = server.conf["storage"]["path"]
+
+    def fill(self):
+        os.rename(self.path, self.path + ".away")
+
+    def free(self):
+        os.rename(self.path + ".away", self.path)
+
+    def close(self):
+        pass
+
+
+@pytest.fixture(params=["tmpfs", "limit", "immutable", "moved"])
 def disk(request, pool):
     """A server, and its disk: server.disk."""
     server = pool.new({"modules": {
@@ -127,6 +151,8 @@ def disk(request, pool):
     if request.param == "limit":
         server.before = lambda: signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         server.disk = Limit(server)
+    elif request.param == "moved":
+        server.disk = Moved(server)
     elif os.getuid() != 0:
         pytest.skip("only root can mount a tmpfs, or make files immutable")
     elif request.param == "immutable":
@@ -220,7 +246,7 @@ def test_what_is_refused(disk, scene):
     scene.login("paris/b").close()
     shown = status(disk)
     assert shown["writes"] == "refused" and shown["refused"] > 4
-    assert shown["refused_s"] >= 0 and "disk" in shown["refused_why"]
+    assert shown["refused_s"] >= 0 and disk.disk.why in shown["refused_why"]
     stats = {r["name"]: r["value"] for r in
              map(json.loads, disk.ctl("--json", "stats").splitlines())}
     assert stats["store_outages"] == 1

@@ -338,7 +338,54 @@ TEST(a_backup_to_a_full_disk_leaves_nothing)
 	}
 }
 
-/* --- a file that is held by another ------------------------------------- */
+/* --- a file that goes away, or is held by another ------------------------ */
+
+static const struct {
+	const char *label, *end, *said;
+	bool replaced;
+} moves[] = {
+	{ "deleted", "", "was deleted while", false },
+	{ "replaced", "", "was replaced while", true },
+	{ "WAL deleted", "-wal", "was deleted while", false },
+	{ "WAL replaced", "-wal", "was replaced while", true },
+};
+
+/* It is a state, with one line, and over when the file is back; what was refused
+ * is in no file. */
+TEST(a_file_that_is_deleted_or_replaced_takes_no_writes)
+{
+	for (size_t i = 0; i < COUNT(moves); i++) {
+		char from[128], to[140];
+		struct suite_result r;
+		struct store_outage o;
+		struct suite su;
+
+		TEST_CASE(moves[i].label);
+		outage_open(&su, &inline_kind);
+		CHECK_INT(suite_set(&su, MAP, "before", "v"), ERR_NONE);
+		snprintf(from, sizeof(from), "%s%s", su.path, moves[i].end);
+		snprintf(to, sizeof(to), "%s.moved", from);
+		CHECK(rename(from, to) == 0);
+		if (moves[i].replaced)
+			fclose(fopen(from, "w"));
+		for (int n = 0; n < 3; n++) {
+			ask(&su, &r, n, NULL);
+			suite_wait(&su);
+			CHECK_INT(r.code, ERR_DISK);
+			CHECK(strstr(r.err, moves[i].said) != NULL);
+			store_turn(su.store);
+		}
+		CHECK(hear(&o, 0) && o.now && !hear(&o, 0));
+		CHECK_INT(map_size(&su), 1);
+		CHECK(rename(to, from) == 0);
+		store_turn(su.store);
+		CHECK(hear(&o, 0) && !o.now);
+		CHECK_INT(suite_set(&su, MAP, "after", "v"), ERR_NONE);
+		suite_reopen(&su);
+		CHECK_INT(map_size(&su), 2);
+		outage_close(&su);
+	}
+}
 
 /* Nobody has begun: it is tried again, and nothing has failed for good. */
 TEST(what_another_program_holds_is_lost_and_not_failed)

@@ -259,6 +259,7 @@ handle_ready(struct store_db *db, bool may_be_empty, struct err *err)
 	return sqlite_schema_check(db->sql, db->path, may_be_empty, err) &&
 		settings_apply(db, err) &&
 		sqlite_schema_migrate(db->sql, db->path, err) &&
+		sqlite_file_note(db, err) &&
 		sqlite_file_mark(db->path, db->lock, err);
 }
 
@@ -308,6 +309,8 @@ sqlite_open(const struct store_conf *conf, struct err *err)
 static struct store_db *
 sqlite_open_beside(const struct store_db *writer, struct err *err)
 {
+	if (!sqlite_file_is_there(writer, err))
+		return NULL;
 	return handle_open(
 		handle_new(writer->path), SQLITE_OPEN_READONLY, false, err);
 }
@@ -343,7 +346,7 @@ sqlite_begin(struct store_db *db, struct err *err)
 static bool
 sqlite_commit(struct store_db *db, struct err *err)
 {
-	return sqlite_known_write(db, err) &&
+	return sqlite_known_write(db, err) && sqlite_file_is_there(db, err) &&
 		sqlite_run_plain(db, SQL_COMMIT, err);
 }
 

@@ -1,6 +1,6 @@
 /*
  * sqlite_file.c - the file of a database: made for its owner alone, held
- * by one server at a time, missed when it is gone.
+ * by one server at a time, missed when it is gone, also while it is open.
  *
  * Beside PATH lies PATH.lock, which the writer's handle keeps locked.  It never
  * goes away, because two could lock two files of one name; its text, the number
@@ -12,6 +12,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -151,6 +152,55 @@ sqlite_file_mark(const char *path, int lock, struct err *err)
 		return true;
 	err_errno(err, "cannot write %.120s.lock", path);
 	return false;
+}
+
+/* --- whether it is still there ------------------------------------------ */
+
+/* SQLITE_FCNTL_HAS_MOVED asks the same of the database, but not of its WAL, and
+ * only on the thread of the handle. */
+static bool
+file_find(const char *path, const char *end, struct sqlite_file *out)
+{
+	char name[PATH_MAX];
+	struct stat st;
+
+	if ((size_t)snprintf(name, sizeof(name), "%s%s", path, end) >=
+			sizeof(name) ||
+		stat(name, &st) == -1)
+		return false;
+	*out = (struct sqlite_file){ st.st_dev, st.st_ino };
+	return true;
+}
+
+bool
+sqlite_file_note(struct store_db *db, struct err *err)
+{
+	return (file_find(db->path, "", &db->file) &&
+		       file_find(db->path, "-wal", &db->wal)) ||
+		err_errno(err, "cannot find %.120s again", db->path);
+}
+
+static bool
+file_is(const char *path, const char *end, const struct sqlite_file *was,
+	struct err *err)
+{
+	struct sqlite_file is;
+	bool there = file_find(path, end, &is);
+
+	if (there && is.dev == was->dev && is.ino == was->ino)
+		return true;
+	return err_set(err, ERR_DISK,
+		"%.120s%s was %s while the server has it open, nothing can be "
+		"stored; put it back, or stop the server and restore a "
+		"backup",
+		path, end, there ? "replaced" : "deleted");
+}
+
+bool
+sqlite_file_is_there(const struct store_db *writer, struct err *err)
+{
+	return file_is(writer->path, "", &writer->file, err) &&
+		file_is(writer->path, "-wal", &writer->wal, err);
 }
 
 /* --- opening ------------------------------------------------------------ */

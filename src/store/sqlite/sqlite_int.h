@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include <sqlite3.h>
 #include <uthash.h>
@@ -82,11 +83,18 @@ extern const char *const sqlite_texts[SQL_COUNT];
 
 struct sqlite_known;
 
+/* Which file it is, whatever it is called. */
+struct sqlite_file {
+	dev_t dev;
+	ino_t ino;
+};
+
 struct store_db {
 	sqlite3 *sql;
 	char *path;
 	bool writes;
 	int lock; /* writer: its descriptor; else -1 */
+	struct sqlite_file file, wal; /* writer: that are open */
 	/* writer: the logs whose rows it knows, and those of them whose rows
 	 * are out of date; see sqlite_known.c */
 	struct sqlite_known *known, *changed;
@@ -128,6 +136,11 @@ bool sqlite_file_ready(const char *path, bool may_be_new, int *lock_out,
 	bool *made_out, struct err *err);
 /* See struct store_driver. */
 void sqlite_file_check(const void *options, const struct store_check *check);
+/* Which files are open; from now on it is noticed when they go. */
+bool sqlite_file_note(struct store_db *db, struct err *err);
+/* Any thread: has nobody deleted or replaced what the writer has open?  ERR_DISK:
+ * what is written then is lost when the server ends. */
+bool sqlite_file_is_there(const struct store_db *writer, struct err *err);
 /* The database is complete: from now on it is missed when it is gone. */
 bool sqlite_file_mark(const char *path, int lock, struct err *err);
 /* Returns false: there was a database, and it is gone or empty. */
