@@ -221,7 +221,8 @@ const struct option config_limits_options[] = {
 		.help = "the largest element before login; larger ones end the "
 			"stream with <policy-violation/>"),
 	LIMIT(stanza_bytes, .name = "stanza_bytes", .type = OPT_SIZE,
-		.dflt = "256KiB", .min = "10000", .max = "16MiB",
+		/* as written, the store has to hold it: STORE_VALUE_MAX */
+		.dflt = "256KiB", .min = "10000", .max = "4MiB",
 		.help = "the largest stanza, and what its namespaces take "
 			"when each stands where it changes; larger ones end "
 			"the stream with <policy-violation/> (RFC 6120 section "

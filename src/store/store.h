@@ -33,7 +33,10 @@ struct mailbox;
 struct store;
 
 #define STORE_KEY_MAX 3071u
-#define STORE_VALUE_MAX (16u << 20)
+/* Holds the largest stanza that can be configured, 4 MiB and as much of
+ * namespaces where they change, which is up to six times as long when it is
+ * written; and fits into what may wait. */
+#define STORE_VALUE_MAX (49u << 20)
 /* What may wait: above it requests are refused with ERR_BUSY, but for
  * transactions that insist. */
 #define STORE_QUEUE_MAX ((size_t)64 << 20)

@@ -14,6 +14,8 @@
 
 #define ROSTER PLACE("romeo", "roster")
 #define ARCHIVE PLACE("romeo", "archive")
+/* Two are a range, and four all that may wait. */
+#define LARGE (STORE_QUEUE_MAX / 4)
 
 /* --- texts -------------------------------------------------------------- */
 
@@ -162,7 +164,7 @@ suite_what_breaks_the_rules_is_refused(const struct suite_kind *k)
 void
 suite_large_ranges_end_early(const struct suite_kind *k)
 {
-	char *value = text_of(STORE_VALUE_MAX);
+	char *value = text_of(LARGE);
 	struct store_range range = { .max = 9 };
 	struct suite su;
 	char id[2] = "a", out[200];
@@ -172,7 +174,7 @@ suite_large_ranges_end_early(const struct suite_kind *k)
 		struct store_tx *tx = store_tx_new();
 
 		store_tx_append(tx, ARCHIVE, str_c(id), 1, STR_NONE,
-			(struct str){ value, STORE_VALUE_MAX });
+			(struct str){ value, LARGE });
 		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 	}
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &range, out, sizeof(out)),
@@ -376,7 +378,7 @@ suite_writes_are_answered_in_order(const struct suite_kind *k)
 void
 suite_what_waits_is_bounded(const struct suite_kind *k)
 {
-	char *value = text_of(STORE_VALUE_MAX);
+	char *value = text_of(LARGE);
 	struct suite_result r[7];
 	struct store_stats st;
 	struct suite su;
@@ -390,7 +392,7 @@ suite_what_waits_is_bounded(const struct suite_kind *k)
 		struct store_tx *tx = store_tx_new();
 
 		store_tx_set(tx, ROSTER, STR("a"),
-			(struct str){ value, STORE_VALUE_MAX });
+			(struct str){ value, LARGE });
 		if (i == 5)
 			store_tx_insist(tx);
 		suite_result_init(&su, &r[i]);

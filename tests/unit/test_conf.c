@@ -8,6 +8,8 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "conf/conf_error.h"
+#include "conf/conf_int.h"
+#include "store/store.h"
 
 #include "test.h"
 
@@ -539,6 +541,19 @@ TEST(every_section_has_its_part_of_the_manual)
 		CHECK(out.n > 0);
 		buf_done(&out);
 	}
+}
+
+/* As it is written: six times as long, and its namespaces as well. */
+TEST(the_store_holds_the_largest_stanza_that_can_be_configured)
+{
+	const struct option *o = config_limits_options;
+	uint64_t max;
+
+	while (strcmp(o->name, "stanza_bytes") != 0)
+		o++;
+	CHECK(size_parse(str_c(o->max), &max));
+	CHECK(12 * max + 4096 <= STORE_VALUE_MAX);
+	CHECK(STORE_VALUE_MAX < STORE_QUEUE_MAX);
 }
 
 TEST_MAIN
