@@ -241,6 +241,7 @@ limits_check(const struct config_limits *l, const struct yaml_node *root,
 	struct conf_errors *m)
 {
 	const struct yaml_node *at = yaml_get(root, "limits");
+	uint64_t memory = l->memory != 0 ? l->memory : UINT64_MAX;
 	const struct {
 		const char *low_name, *high_name;
 		uint64_t low, high;
@@ -253,8 +254,11 @@ limits_check(const struct config_limits *l, const struct yaml_node *root,
 			l->inbox_bytes },
 		{ "inbox_bytes", "mailbox_bytes", l->inbox_bytes,
 			l->mailbox_bytes },
-		{ "stanza_bytes", "memory", l->stanza_bytes,
-			l->memory != 0 ? l->memory : UINT64_MAX },
+		/* as a tree, and as written: up to twelve times as long */
+		{ "16 times stanza_bytes", "memory", 16 * l->stanza_bytes,
+			memory },
+		{ "4 times roster_bytes", "memory", 4 * l->roster_bytes,
+			memory },
 		{ "unauthenticated_connections", "connections",
 			(uint64_t)l->unauthenticated_connections,
 			(uint64_t)l->connections },

@@ -347,9 +347,10 @@ const struct option config_limits_options[] = {
 			"read; above three quarters of it those who hold more "
 			"than others are slowed down, above it their requests "
 			"come back with <resource-constraint/>, and if that "
-			"does not help, who holds most is disconnected; 0: half "
-			"of the memory of the machine, or of the control "
-			"group"),
+			"does not help, who holds most is disconnected; at "
+			"least 16 times stanza_bytes, and 4 times roster_bytes; "
+			"0: half of the memory of the machine, or of the "
+			"control group"),
 	LIMIT(entities, .name = "entities", .type = OPT_INT,
 		.dflt = "2000000", .min = "10", .max = "20000000",
 		.help = "accounts, and addresses of services, in memory, with "

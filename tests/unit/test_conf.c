@@ -309,9 +309,12 @@ static const struct {
 	{ HOST "log: { to: file }\n",
 		"antiphond.yml:2: log: `to: file` needs the option \"file\", "
 		"such as /var/log/antiphon.log" },
-	{ HOST "limits: { memory: 64 }\n",
-		"antiphond.yml:2: limits: stanza_bytes (262144) is above "
-		"memory (64)" },
+	{ HOST "limits: { memory: 3MiB }\n",
+		"antiphond.yml:2: limits: 16 times stanza_bytes (4194304) is "
+		"above memory (3145728)" },
+	{ HOST "limits: { memory: 4MiB, roster_bytes: 2MiB }\n",
+		"antiphond.yml:2: limits: 4 times roster_bytes (8388608) is "
+		"above memory (4194304)" },
 	{ HOST "limits: { write_queue_bytes: 32MiB }\n",
 		"antiphond.yml:2: limits: write_queue_bytes (33554432) is "
 		"above write_queue_max_bytes (16777216)" },
