@@ -357,7 +357,8 @@ const struct option config_limits_options[] = {
 			"or without a session; beyond it those that nobody "
 			"uses leave early, and if that is not enough, what is "
 			"for another one comes back with "
-			"<resource-constraint/>; each shard has its share"),
+			"<resource-constraint/>; each shard has its share, and "
+			"10 at least"),
 	LIMIT(sessions_per_account, .name = "sessions_per_account",
 		.type = OPT_INT, .dflt = "20", .min = "1", .max = "1000",
 		.help = "resources that one account may bind; further ones are "

@@ -22,6 +22,8 @@
 
 /* Of an account, and of its address behind it. */
 #define WARM_BYTES 256
+/* Entities of one shard, however few there may be in all. */
+#define SHARE_MIN 10
 
 struct entity_waiter {
 	struct entity_waiter *next;
@@ -110,12 +112,14 @@ entity_is_absent(const struct entity *e)
 }
 
 /* Each shard has its share; where that is used up, those whom nobody needs leave
- * before their time. */
+ * before their time.  A few have room everywhere: who comes to which shard is a
+ * matter of luck, and the more so the less there are. */
 static bool
 entity_make_room(struct shard *sh)
 {
-	uint64_t max = (uint64_t)sh->snap->config->limits.entities /
+	uint64_t share = (uint64_t)sh->snap->config->limits.entities /
 		sh->server->n_shards + 1;
+	uint64_t max = MAX(share, SHARE_MIN);
 	struct entity *e;
 	uint64_t hash;
 
