@@ -32,75 +32,42 @@ static const struct option presence_options[] = {
 	{ .name = NULL },
 };
 
-/* Somebody to whom presence was sent directly (RFC 6121 §4.6). */
-struct target {
-	struct target *next;
-	struct jid jid;
-	char text[];
-};
-
-/* In the slot of a session. */
+/* In the slot of a session: to whom presence was sent directly (RFC 6121
+ * §4.6). */
 struct directed {
-	struct target *first;
-	int64_t n;
+	struct address_set to;
 };
 
 /* --- directed presence: the list -------------------------------------------------- */
 
-static struct target **
-directed_find(struct directed *d, struct jid jid)
-{
-	struct target **at = &d->first;
-
-	while (*at != NULL && !jid_eq((*at)->jid, jid))
-		at = &(*at)->next;
-	return at;
-}
-
 static void
-directed_remove(struct directed *d, struct jid jid)
+directed_remove(struct directed *d, const struct server *srv, struct jid jid)
 {
-	struct target **at = directed_find(d, jid);
-	struct target *t = *at;
+	struct address *a = address_set_find(&d->to, srv, jid);
 
-	if (t == NULL)
-		return;
-	*at = t->next;
-	d->n--;
-	free(t);
+	if (a != NULL)
+		address_set_remove(&d->to, a);
 }
 
 static bool
-directed_add(struct directed *d, struct jid jid, int64_t max)
+directed_add(struct directed *d, const struct server *srv, struct jid jid,
+	int64_t max)
 {
-	struct target **at = directed_find(d, jid);
-	struct target *t;
-
-	if (*at != NULL)
+	if (address_set_find(&d->to, srv, jid) != NULL)
 		return true;
-	if (d->n >= max)
+	if ((int64_t)d->to.all.n >= max)
 		return false;
-	t = xmalloc(sizeof(*t) + jid.len);
-	t->jid = jid;
-	t->jid.text = memcpy(t->text, jid.text, jid.len);
-	t->next = NULL;
-	*at = t;
-	d->n++;
+	address_set_add(&d->to, srv, jid);
 	return true;
-}
-
-static void
-directed_clear(struct directed *d)
-{
-	while (d->first != NULL)
-		directed_remove(d, d->first->jid);
 }
 
 static void
 session_done(struct session *s, void *state)
 {
+	struct directed *d = state;
+
 	(void)s;
-	directed_clear(state);
+	address_set_clear(&d->to);
 }
 
 /* Has s sent its presence to who, or to any other resource of who?  One who
@@ -108,14 +75,12 @@ session_done(struct session *s, void *state)
 static bool
 directed_to(struct module_ctx *m, struct session *s, struct jid who)
 {
-	const struct target *t;
+	const struct directed *d;
 
 	if (s->slots == NULL)
 		return false;
-	t = ((struct directed *)module_session_state(m, s))->first;
-	while (t != NULL && !jid_eq_bare(t->jid, who))
-		t = t->next;
-	return t != NULL;
+	d = module_session_state(m, s);
+	return address_set_has_bare(&d->to, session_shard(s)->server, who);
 }
 
 /* --- who gets what -------------------------------------------------------------------- */
@@ -272,21 +237,24 @@ tell_directed(struct module_ctx *m, struct session *s, const struct stanza *st,
 	bool broadcast)
 {
 	struct account *acc = s->account;
+	const struct address *a;
+	struct table_walk walk;
 	struct directed *d;
 
 	if (s->slots == NULL)
 		return;
 	d = module_session_state(m, s);
-	for (const struct target *t = d->first; t != NULL; t = t->next) {
+	walk = table_walk(&d->to.all);
+	while ((a = table_step(&d->to.all, &walk)) != NULL) {
 		struct stanza *copy;
 
-		if (broadcast && account_shows_presence_to(acc, t->jid))
+		if (broadcast && account_shows_presence_to(acc, a->jid))
 			continue;
 		copy = stanza_copy(st);
-		stanza_set_to(copy, t->jid);
+		stanza_set_to(copy, a->jid);
 		account_send(acc, copy);
 	}
-	directed_clear(d);
+	address_set_clear(&d->to);
 }
 
 /* st is taken. */
@@ -314,14 +282,14 @@ become_unavailable(struct module_ctx *m, struct session *s, struct stanza *st)
 static void
 send_directed(struct module_ctx *m, struct session *s, struct stanza *st)
 {
-	int64_t max =
-		session_shard(s)->snap->config->limits.directed_presences;
+	struct shard *sh = session_shard(s);
 	struct directed *d = module_session_state(m, s);
 
 	if (st->type == PRESENCE_UNAVAILABLE) {
-		directed_remove(d, st->to);
-	} else if (!directed_add(d, st->to, max)) {
-		session_shard(s)->stats.refused++;
+		directed_remove(d, sh->server, st->to);
+	} else if (!directed_add(d, sh->server, st->to,
+			   sh->snap->config->limits.directed_presences)) {
+		sh->stats.refused++;
 		refuse(s, st, COND_RESOURCE_CONSTRAINT,
 			"Presence was sent to too many addresses");
 		return;
@@ -501,7 +469,8 @@ forget_target(struct module_ctx *m, struct account *acc, const struct stanza *st
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	if (s != NULL && s->slots != NULL)
-		directed_remove(module_session_state(m, s), st->from);
+		directed_remove(module_session_state(m, s),
+			acc->e.shard->server, st->from);
 }
 
 static enum hook_result

@@ -45,6 +45,7 @@
 #include "store/store.h"
 #include "core/element.h"
 #include "core/audience.h"
+#include "core/address_set.h"
 #include "core/entity.h"
 #include "core/entity_message.h"
 #include "core/fanout.h"
