@@ -10,6 +10,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/build_id.h"
+
 static const struct option long_options[] = {
 	{ "config", required_argument, NULL, 'c' },
 	{ "check-config", no_argument, NULL, 'C' },
@@ -42,6 +44,8 @@ static const char usage[] =
 static void
 main_args_take(struct main_args *out, int option)
 {
+	char build[BUILD_ID_SIZE];
+
 	switch (option) {
 	case 'c':
 		out->config = optarg;
@@ -68,7 +72,8 @@ main_args_take(struct main_args *out, int option)
 		fputs(usage, stdout);
 		exit(0);
 	case 'V':
-		puts(PACKAGE_STRING);
+		build_id(build);
+		printf(PACKAGE_STRING "\nbuild %s\n", build);
 		exit(0);
 	default:
 		fputs(usage, stderr);

@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/build_id.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memuse.h"
@@ -143,9 +144,12 @@ status_end(struct shard *from, void *arg)
 	struct counting *c = arg;
 	struct command_call *call = c->call;
 	const struct server *srv = from->server;
+	char build[BUILD_ID_SIZE];
 
 	command_row(call);
 	command_field(call, "version", STR(PACKAGE_VERSION));
+	build_id(build);
+	command_field(call, "build", str_c(build));
 	command_number(call, "pid", getpid());
 	status_uptime(call);
 	command_number(call, "shards", srv->n_shards);
@@ -417,7 +421,8 @@ const struct command command_stats[] = {
 		"memory'). writes is ok, or refused while the disk takes none: "
 		"then refused_why tells the reason, refused_s since how many "
 		"seconds, and refused how many; the exit status is 0, "
-		"as the server runs.",
+		"as the server runs. build is the number that the linker has "
+		"made of this program.",
 		NULL, .run = status_run, .may = BY_OPERATOR },
 	{ .name = NULL },
 };
