@@ -26,6 +26,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
+#include "core/listen.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "module/module_int.h"
@@ -280,7 +281,7 @@ main_start(struct server *srv, struct err *err)
 
 	commands_register(srv);
 	command_register(srv, c2s_commands);
-	if (!c2s_listen(srv, err) || !ctl_open(srv, err) ||
+	if (!listen_open(srv, err) || !ctl_open(srv, err) ||
 		!main_open_pid(conf->pid_file, &fd, err))
 		return false;
 	ok = privileges_drop(conf->user, conf->group, err) &&
@@ -294,10 +295,8 @@ main_start(struct server *srv, struct err *err)
 static int
 main_give_up(struct server *srv, bool to_stderr, const struct err *err)
 {
-	if (srv != NULL) {
+	if (srv != NULL)
 		ctl_stop(srv);
-		c2s_unlisten(srv);
-	}
 	server_free(srv);
 	log_error(LOG_SERVER, LOG_NOBODY, "cannot start: %s", err->text);
 	if (!to_stderr)
@@ -342,6 +341,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	main_check_files(srv);
 	server_start(srv);
 	c2s_start(srv);
+	listen_start(srv);
 	ctl_start(srv);
 	main_ready(ready_fd, keep_stderr);
 	main_wait(srv, &signals);
@@ -365,7 +365,7 @@ main(int argc, char **argv)
 
 	(void)tls_count_memory();
 	main_args_parse(&args, argc, argv);
-	modules = module_registry_new(args.module_dir);
+	modules = module_registry_new(args.module_dir, c2s_kinds);
 	if (args.show_mdoc) {
 		main_mdoc(modules);
 		module_registry_free(modules);

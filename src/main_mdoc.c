@@ -91,7 +91,38 @@ mdoc_drivers(struct buf *out)
 }
 
 static void
-mdoc_section(const struct config_section *section, struct buf *out)
+mdoc_kind(const struct listen_kind *k, struct buf *out)
+{
+	buf_printf(out, ".It Cm %s\n", k->name);
+	mdoc_sentence(k->summary, out);
+	for (unsigned i = 0; i < LISTEN_TLS_MODES; i++) {
+		if ((k->tls_modes & LISTEN_MAY(i)) == 0)
+			continue;
+		buf_printf(out, "With\n.Ql tls: %s%s\n",
+			config_listen_tls[i],
+			i == k->tls ? " ,\nthe default," : " ,");
+		if (k->ports[i] != 0)
+			buf_printf(out, "the port is %u.\n",
+				(unsigned)k->ports[i]);
+		else
+			buf_add_c(out, "the port has to be named.\n");
+	}
+}
+
+static void
+mdoc_kinds(const char *intro, const struct listen_kind *k, struct buf *out)
+{
+	if (k == NULL)
+		return;
+	buf_printf(out, "%s\n.Bl -tag -width Ds\n", intro);
+	for (; k->name != NULL; k++)
+		mdoc_kind(k, out);
+	buf_add_c(out, ".El\n");
+}
+
+static void
+mdoc_section(const struct config_section *section,
+	const struct listen_kind *kinds, struct buf *out)
 {
 	if (*section->name != '\0')
 		buf_printf(out, ".Ss %s\n", section->name);
@@ -105,6 +136,8 @@ mdoc_section(const struct config_section *section, struct buf *out)
 	buf_add_c(out, ".El\n");
 	if (strcmp(section->name, "storage") == 0)
 		mdoc_drivers(out);
+	if (strcmp(section->name, "listen") == 0)
+		mdoc_kinds("The kinds of ports are:", kinds, out);
 }
 
 static void
@@ -131,7 +164,7 @@ main_mdoc(struct module_registry *modules)
 
 	for (const struct config_section *s = config_sections; s->name != NULL;
 		s++)
-		mdoc_section(s, &out);
+		mdoc_section(s, modules->kinds, &out);
 	module_config(modules, &known);
 	for (size_t i = 0; i < known.n_names; i++) {
 		const struct module_entry *e =

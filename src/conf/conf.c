@@ -17,8 +17,6 @@
 #include "conf/conf_int.h"
 #include "conf/yaml.h"
 
-#define LISTENERS_MAX 64
-
 /* --- sections ------------------------------------------------------------ */
 
 static bool
@@ -153,88 +151,7 @@ log_apply(struct config_whole *w, const struct yaml_node *root,
 			"/var/log/antiphon.log");
 }
 
-/* --- listen -------------------------------------------------------------- */
-
-static void
-listen_default(struct config_whole *w)
-{
-	static const struct config_listen standard[] = {
-		{ .kind = LISTEN_C2S, .tls = LISTEN_STARTTLS, .address = "*",
-			.port = 5222, .backlog = 1024 },
-		{ .kind = LISTEN_C2S, .tls = LISTEN_DIRECT, .address = "*",
-			.port = 5223, .backlog = 1024 },
-	};
-
-	w->c.listen = standard;
-	w->c.n_listen = COUNT(standard);
-}
-
-static void
-listen_check_twice(const struct config_listen *all, size_t i,
-	const struct yaml_node *node, struct conf_errors *m)
-{
-	for (size_t j = 0; j < i; j++)
-		if (all[i].port != 0 && all[i].port == all[j].port &&
-			strcmp(all[i].address, all[j].address) == 0)
-			conf_error_add(m, node, "listen",
-				"address %s and port %lld are given twice",
-				all[i].address, (long long)all[i].port);
-}
-
-static void
-listen_apply(struct config_whole *w, const struct yaml_node *root,
-	struct conf_errors *m)
-{
-	const struct yaml_node *node = yaml_get(root, "listen");
-	struct config_listen *all;
-	size_t i = 0;
-
-	if (node == NULL) {
-		listen_default(w);
-		return;
-	}
-	if (node->kind != YAML_LIST || node->n == 0 ||
-		node->n > LISTENERS_MAX) {
-		conf_error_add(m, node, "listen",
-			"expected a list of 1 to %d ports, such as "
-			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
-		return;
-	}
-	all = arena_zalloc(w->arena, node->n * sizeof(*all));
-	for (const struct yaml_node *c = node->first; c != NULL; c = c->next) {
-		option_apply(config_listen_options, c, "listen", &all[i],
-			w->arena, m);
-		listen_check_twice(all, i, c, m);
-		i++;
-	}
-	w->c.listen = all;
-	w->c.n_listen = i;
-}
-
 /* --- what goes with what ------------------------------------------------- */
-
-static bool
-some_host_allows_plain(const struct config *c)
-{
-	for (size_t i = 0; i < c->n_hosts; i++)
-		if (!c->hosts[i].auth.tls_required)
-			return true;
-	return false;
-}
-
-static void
-listen_check_plain(const struct config *c, const struct yaml_node *root,
-	struct conf_errors *m)
-{
-	for (size_t i = 0; i < c->n_listen; i++)
-		if (c->listen[i].tls == LISTEN_PLAIN &&
-			!some_host_allows_plain(c))
-			conf_error_add(m, yaml_get(root, "listen"), "listen",
-				"port %lld: with `tls: none` nobody could log "
-				"in, because no host has "
-				"`auth: { tls_required: no }`",
-				(long long)c->listen[i].port);
-}
 
 static void
 limits_check(const struct config_limits *l, const struct yaml_node *root,
@@ -303,14 +220,13 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 
 	server_apply(w, root, m);
 	log_apply(w, root, m);
-	listen_apply(w, root, m);
 	config_storage_apply(w, yaml_get(root, "storage"), m);
 	section_apply(w, root, "tls", config_tls_options, &c->tls, m);
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);
 	config_hosts_apply(w, root, m);
 	limits_check(&c->limits, root, m);
-	listen_check_plain(c, root, m);
+	config_listen_apply(w, root, m); /* of modules that hosts have */
 }
 
 /* root NULL: it could not be read. */

@@ -14,6 +14,7 @@
 #include <stdint.h>
 
 #include "base/log.h"
+#include "conf/listen_kind.h"
 #include "conf/option.h"
 
 struct arena;
@@ -29,21 +30,6 @@ struct config_log {
 	const char *file; /* with LOG_TO_FILE */
 	int level;        /* enum log_level, of areas that are not named */
 	enum log_level levels[LOG_AREAS];
-};
-
-enum listen_kind { LISTEN_C2S };
-enum listen_tls {
-	LISTEN_STARTTLS,
-	LISTEN_DIRECT, /* XEP-0368 */
-	LISTEN_PLAIN,  /* `none`: needs `tls_required: no` of a host */
-};
-
-struct config_listen {
-	int kind; /* enum listen_kind */
-	int tls;  /* enum listen_tls */
-	const char *address; /* as in net/listener.h */
-	int64_t port;
-	int64_t backlog;
 };
 
 struct config_storage {
@@ -181,6 +167,9 @@ struct config_modules {
 	size_t n_defaults;
 	const char *const *names; /* all there are, for proposals */
 	size_t n_names;
+	/* Kinds of ports that the house has; NULL: what the file says of kinds is
+	 * not looked at. */
+	const struct listen_kind *kinds;
 };
 
 /* --- start-up, reload: any thread ---------------------------------------- */
@@ -198,7 +187,7 @@ struct config *config_parse(const char *file, struct str text,
 
 /*
  * What only a start can change is made as it is in was, and stays in force: the
- * process, the control socket, the place of the log, listeners, storage.  c is
+ * process, the control socket, the place of the log, storage.  c is
  * as config_load() has given it, and nobody else has it yet.  A line for each
  * thing that the file has otherwise is appended to out.
  */

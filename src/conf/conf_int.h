@@ -17,8 +17,8 @@ struct config_whole {
 	atomic_uint refs;
 	struct arena *arena;
 	const struct config_modules *modules; /* borrowed while reading */
-	/* Where each listener and host stands, and modules for hosts that say
-	 * nothing of their own; while reading. */
+	/* Where each host stands, and modules for hosts that say nothing of their
+	 * own; while reading. */
 	const struct yaml_node *general_modules;
 	const struct config_module *general;
 	size_t n_general;
@@ -46,6 +46,10 @@ void config_storage_apply(struct config_whole *w, const struct yaml_node *node,
 
 /* conf_hosts.c: `modules` and `hosts` of the whole file. */
 bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
+	struct conf_errors *m);
+
+/* conf_listen.c: `listen`, behind the modules of all hosts. */
+void config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m);
 
 /* conf_services.c: no domain of a service is one of a host, or of another service.

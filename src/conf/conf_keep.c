@@ -114,55 +114,6 @@ log_keep(struct config_log *log, const struct config_log *was,
 	}
 }
 
-static void
-listen_show(const struct config_listen *l, struct buf *out)
-{
-	for (const struct option *o = config_listen_options; o->name != NULL;
-		o++) {
-		if (o->off == offsetof(struct config_listen, kind))
-			continue;
-		buf_printf(out, "%s", out->n != 0 ? " " : "");
-		option_value(o, l, out);
-	}
-}
-
-static void
-listens_show(const struct config *c, struct buf *out)
-{
-	for (size_t i = 0; i < c->n_listen; i++) {
-		struct buf one = BUF_INIT;
-
-		listen_show(&c->listen[i], &one);
-		buf_printf(out, "%s[%.*s]", i != 0 ? " " : "",
-			STR_ARG(buf_str(&one)));
-		buf_done(&one);
-	}
-}
-
-static void
-listen_keep(struct config *c, const struct config *was, struct arena *a,
-	struct buf *out)
-{
-	struct buf wanted = BUF_INIT, is = BUF_INIT;
-	struct config_listen *all;
-
-	listens_show(c, &wanted);
-	listens_show(was, &is);
-	if (!str_eq(buf_str(&wanted), buf_str(&is))) {
-		kept_tell(out, "", "listen", &wanted, &is);
-		all = arena_zalloc(a, was->n_listen * sizeof(*all));
-		for (size_t i = 0; i < was->n_listen; i++) {
-			all[i] = was->listen[i];
-			all[i].address =
-				arena_str(a, str_c(was->listen[i].address)).p;
-		}
-		c->listen = all;
-		c->n_listen = was->n_listen;
-	}
-	buf_done(&wanted);
-	buf_done(&is);
-}
-
 /* With another driver, its own options are those of the driver before. */
 static void
 storage_keep(struct config_storage *s, const struct config_storage *was,
@@ -193,6 +144,5 @@ config_keep(struct config *c, const struct config *was, struct buf *out)
 	log_keep(&c->log, &was->log, a, out);
 	options_keep("control", config_control_options, &c->server,
 		&was->server, a, out);
-	listen_keep(c, was, a, out);
 	storage_keep(&c->storage, &was->storage, a, out);
 }

@@ -71,29 +71,28 @@ const struct option config_log_options[] = {
 	{ .name = NULL },
 };
 
-static const char *const listen_kinds[] = { "c2s", NULL };
-static const char *const listen_tls[] = { /* enum listen_tls */
+const char *const config_listen_tls[] = { /* enum listen_tls */
 	"starttls", "direct", "none", NULL };
 
 const struct option config_listen_options[] = {
-	{ .name = "kind", .type = OPT_CHOICE, .dflt = "c2s",
-		.choices = listen_kinds,
+	{ .name = "kind", .type = OPT_TEXT, .dflt = "c2s", .max = "64",
 		.off = offsetof(struct config_listen, kind),
-		.help = "who connects here; c2s is for clients" },
+		.help = "who connects here" },
 	{ .name = "address", .type = OPT_TEXT, .dflt = "*", .max = "255",
 		.off = offsetof(struct config_listen, address),
 		.help = "the address to listen on; * is every address of the "
 			"machine, IPv6 and IPv4", .example = "192.0.2.1" },
-	{ .name = "port", .type = OPT_INT, .required = true, .min = "0",
-		.max = "65535", .off = offsetof(struct config_listen, port),
-		.help = "the TCP port; 0 lets the system choose one",
+	{ .name = "port", .type = OPT_INT, .min = "0", .max = "65535",
+		.off = offsetof(struct config_listen, port),
+		.help = "the TCP port; 0 lets the system choose one; without "
+			"it, the one that the kind has",
 		.example = "5222" },
 	{ .name = "tls", .type = OPT_CHOICE, .dflt = "starttls",
-		.choices = listen_tls,
+		.choices = config_listen_tls,
 		.off = offsetof(struct config_listen, tls),
-		.help = "whether TLS begins when the client asks for it, with "
-			"the first byte, or never; the last needs a host with "
-			"`tls_required: no'" },
+		.help = "whether TLS begins when the peer asks for it, with "
+			"the first byte, or never; a kind may have another "
+			"default" },
 	{ .name = "backlog", .type = OPT_INT, .dflt = "1024", .min = "1",
 		.max = "65535", .off = offsetof(struct config_listen, backlog),
 		.help = "connections that the system keeps waiting" },

@@ -12,6 +12,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/handler_table.h"
+#include "core/listen.h"
 #include "core/module_ctx.h"
 #include "core/server.h"
 
@@ -80,6 +81,7 @@ snapshot_free(struct snapshot *snap)
 	}
 	if (snap->tls != NULL)
 		tls_set_unref(snap->tls);
+	listen_forget(snap);
 	config_unref(snap->config);
 	arena_free(snap->arena);
 	free(snap);

@@ -26,6 +26,7 @@ struct config;
 struct config_host;
 struct entity_class;
 struct handler_entry;
+struct listen_port;
 struct module_ctx;
 struct server;
 struct tls_set;
@@ -73,6 +74,8 @@ struct snapshot {
 	struct config *config; /* a reference */
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */
 	struct host *hosts;    /* uthash */
+	struct listen_port **ports; /* references, of config->listen, see
+				     * listen.h; NULL: none is bound */
 	struct arena *arena;   /* what lives as long */
 	bool shared;           /* a host says so */
 };

@@ -19,11 +19,13 @@
 #include "base/timer.h"
 
 struct command_registry;
+struct listen_kind;
 struct module_registry;
 struct shard;
 struct share;
 struct snapshot;
 struct store;
+struct tally;
 struct worker;
 
 struct server {
@@ -41,6 +43,9 @@ struct server {
 	struct share *shares;     /* see budget.h */
 	uint64_t memory_default;  /* bytes that may wait */
 	uint8_t secret[32];       /* for salts of users that do not exist */
+	struct tally *connections; /* in all, and by address: see listen.h */
+	const struct listen_kind *kinds; /* of ports, that the house has */
+	unsigned n_sockets;       /* of each port: as many as shards */
 	struct module_registry *modules;
 	const char *module_dir;   /* where loadable ones lie */
 	struct command_registry *commands; /* NULL: there is none */

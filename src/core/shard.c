@@ -22,6 +22,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/listen.h"
 #include "core/question.h"
 #include "core/router.h"
 #include "core/slot.h"
@@ -261,6 +262,7 @@ shard_free(struct shard *sh)
 {
 	if (sh == NULL)
 		return;
+	listen_shard_free(sh);
 	entity_drop_all(sh);
 	idle_done(&sh->idle);
 	slot_drop_all(&sh->slots, sh);

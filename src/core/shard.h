@@ -32,6 +32,7 @@
 struct entity;
 struct event;
 struct event_base;
+struct listen_shard;
 struct net;
 struct questions;
 struct requests;
@@ -90,6 +91,7 @@ struct shard {
 	struct log_limit storage; /* lines about a store that fails */
 	struct requests *spare_requests; /* or NULL, see requests.c */
 	void *streams;             /* the stream layer's own, for this shard */
+	struct listen_shard *listen; /* see listen.h; or NULL */
 	struct event *mail_event;
 	struct event *timer_event;
 	int64_t armed_us;          /* when timer_event fires */

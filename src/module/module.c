@@ -46,10 +46,11 @@ static const struct module *const static_modules[] = {
 #endif
 
 struct module_registry *
-module_registry_new(const char *dir)
+module_registry_new(const char *dir, const struct listen_kind *kinds)
 {
 	struct module_registry *r = xcalloc(1, sizeof(*r));
 
+	r->kinds = kinds;
 	r->dir = xstrdup(dir);
 	r->switches = xcalloc(1, sizeof(*r->switches));
 	return r;
@@ -342,6 +343,7 @@ module_config(struct module_registry *r, struct config_modules *out)
 		.n_defaults = COUNT(default_names),
 		.names = bundled_names,
 		.n_names = COUNT(bundled_names),
+		.kinds = r->kinds,
 	};
 }
 

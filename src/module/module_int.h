@@ -12,6 +12,7 @@
 #include "core/module_ctx.h"
 
 struct config_modules;
+struct listen_kind;
 struct server;
 struct shard;
 
@@ -25,6 +26,7 @@ struct module_switches {
 
 struct module_registry {
 	struct server *server;
+	const struct listen_kind *kinds; /* of ports, that the house has */
 	char *dir;
 	struct module_entry entries[MODULES_MAX];
 	struct module_switches *switches;
@@ -32,8 +34,10 @@ struct module_registry {
 
 /* --- start-up; shard 0 ----------------------------------------------------------- */
 
-/* dir (borrowed) is where loadable modules lie. */
-struct module_registry *module_registry_new(const char *dir);
+/* dir (borrowed) is where loadable modules lie; kinds (static) are those of ports
+ * that the house has, and NULL where none is to be bound. */
+struct module_registry *module_registry_new(const char *dir,
+	const struct listen_kind *kinds);
 void module_registry_free(struct module_registry *r);
 
 /* The module called name, opened now if it was not: NULL with err. */

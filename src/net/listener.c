@@ -1,7 +1,8 @@
 /*
  * listener.c - sockets that accept.
  *
- * Owner shard, but for listener_bind().
+ * Owner shard, but for listener_bind().  Invariant: a listener that is paused
+ * waits for nothing, and its socket is bound and does not listen.
  */
 #include "config.h"
 
@@ -41,6 +42,7 @@ struct listener {
 	bool resting; /* from the first failure until an accept works */
 	bool running; /* fn may be on the stack */
 	bool stopped; /* by fn: to be freed behind it */
+	bool paused;
 	int fd_max;   /* the highest descriptor for a connection */
 	struct log_limit limit;
 	struct event readable;
@@ -53,7 +55,7 @@ struct endpoint {
 	bool dual; /* IPv6 socket that takes IPv4 too */
 };
 
-/* --- start-up, before threads --------------------------------------------- */
+/* --- any thread ----------------------------------------------------------- */
 
 static void
 endpoint_set(struct endpoint *ep, const struct in6_addr *in6,
@@ -163,33 +165,61 @@ endpoint_learn_port(struct endpoint *ep, int fd, uint16_t *port_out)
 	return true;
 }
 
+/* A machine without IPv6 has IPv4 alone. */
+static int
+endpoint_open_any(struct endpoint *ep, uint16_t port, int backlog, bool first)
+{
+	int fd = endpoint_open(ep, backlog, first);
+
+	if (fd != -1 || !first || !ep->dual ||
+		(errno != EAFNOSUPPORT && errno != EADDRNOTAVAIL))
+		return fd;
+	endpoint_set(ep, NULL, &(struct in_addr){ htonl(INADDR_ANY) }, port);
+	return endpoint_open(ep, backlog, first);
+}
+
+/* n sockets; those that were opened are counted, also when one fails.  A port
+ * that the kernel chose would not stay with a socket that is paused, so none of
+ * the n is the one that it was chosen for. */
+static bool
+endpoint_open_all(struct endpoint *ep, uint16_t *port_io, int backlog,
+	int *fds_out, size_t n, size_t *opened_out)
+{
+	bool chosen = *port_io == 0;
+	int fd = endpoint_open_any(ep, *port_io, backlog, true);
+	bool ok = fd != -1 && endpoint_learn_port(ep, fd, port_io);
+
+	assert(n > 0);
+	*opened_out = 0;
+	if (fd != -1 && !chosen)
+		fds_out[(*opened_out)++] = fd;
+	while (ok && *opened_out < n) {
+		int next = endpoint_open(ep, backlog, false);
+
+		ok = next != -1;
+		if (ok)
+			fds_out[(*opened_out)++] = next;
+	}
+	if (fd != -1 && chosen) {
+		int saved = errno;
+
+		close(fd);
+		errno = saved;
+	}
+	return ok;
+}
+
 bool
 listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	size_t n, uint16_t *port_out, struct err *err)
 {
 	struct endpoint ep;
 	uint16_t bound = port;
-	size_t i;
+	size_t opened;
 
 	if (!endpoint_parse(&ep, address, port, err))
 		return false;
-	for (i = 0; i < n; i++) {
-		fds_out[i] = endpoint_open(&ep, backlog, i == 0);
-		if (fds_out[i] == -1 && i == 0 && ep.dual &&
-			(errno == EAFNOSUPPORT || errno == EADDRNOTAVAIL)) {
-			/* a machine without IPv6 */
-			endpoint_set(&ep, NULL,
-				&(struct in_addr){ htonl(INADDR_ANY) }, port);
-			fds_out[i] = endpoint_open(&ep, backlog, i == 0);
-		}
-		if (fds_out[i] == -1)
-			break;
-		if (i == 0 && !endpoint_learn_port(&ep, fds_out[i], &bound)) {
-			i++; /* it is open */
-			break;
-		}
-	}
-	if (i == n && n > 0) {
+	if (endpoint_open_all(&ep, &bound, backlog, fds_out, n, &opened)) {
 		*port_out = bound;
 		return true;
 	}
@@ -201,8 +231,8 @@ listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 			address, port);
 	else
 		err_errno(err, "listen on %s port %u", address, port);
-	while (i > 0)
-		close(fds_out[--i]);
+	while (opened > 0)
+		close(fds_out[--opened]);
 	return false;
 }
 
@@ -220,9 +250,12 @@ listener_arg(void *arg)
 static void
 on_listener_rested(evutil_socket_t fd, short what, void *arg)
 {
+	struct listener *l = listener_arg(arg);
+
 	(void)fd;
 	(void)what;
-	event_add(&listener_arg(arg)->readable, NULL);
+	if (!l->paused)
+		event_add(&l->readable, NULL);
 }
 
 /* Without descriptors or memory the queue of the kernel would wake us again and
@@ -313,7 +346,7 @@ on_listener_readable(evutil_socket_t fd, short what, void *arg)
 	l->running = true;
 	l->fd_max = listener_fd_max();
 	for (int i = 0; i < ACCEPTS_A_WAKEUP; i++)
-		if (!listener_accept(l) || l->stopped)
+		if (!listener_accept(l) || l->stopped || l->paused)
 			break;
 	l->running = false;
 	if (l->stopped)
@@ -344,4 +377,28 @@ listener_stop(struct listener *l)
 	l->stopped = true;
 	if (!l->running)
 		listener_free(l);
+}
+
+void
+listener_pause(struct listener *l)
+{
+	if (l->paused)
+		return;
+	l->paused = true;
+	event_del(&l->readable);
+	evtimer_del(&l->rest);
+	/* on Linux, a socket that listens does not any more, and can again */
+	(void)shutdown(l->fd, SHUT_RD);
+}
+
+bool
+listener_resume(struct listener *l, int backlog, struct err *err)
+{
+	if (listen(l->fd, backlog) == -1)
+		return err_errno(err, "listen");
+	if (l->paused) {
+		l->paused = false;
+		event_add(&l->readable, NULL);
+	}
+	return true;
 }

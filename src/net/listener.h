@@ -2,8 +2,8 @@
  * listener.h - sockets that accept, one for each shard and address
  * (SO_REUSEPORT), IPv4 and IPv6.
  *
- * The sockets are opened at start-up, while there may still be privileges, and
- * handed to the shards later.
+ * The sockets are opened at start-up, while there may still be privileges, or by
+ * a reload, and handed to the shards later.
  */
 #ifndef NET_LISTENER_H
 #define NET_LISTENER_H
@@ -21,7 +21,7 @@ struct sockaddr;
 typedef void (*listener_accept_fn)(void *arg, int fd,
 	const struct sockaddr *peer, unsigned peer_len);
 
-/* --- start-up, before threads --------------------------------------------- */
+/* --- any thread ----------------------------------------------------------- */
 
 /*
  * Opens n sockets for one endpoint.  address is "192.0.2.1", "2001:db8::1",
@@ -39,5 +39,11 @@ bool listener_bind(const char *address, uint16_t port, int backlog, int *fds_out
 struct listener *listener_start(struct net *net, int fd, listener_accept_fn fn,
 	void *arg);
 void listener_stop(struct listener *l);
+/* From here on who connects is refused by the system, and so is who waits to be
+ * accepted; the socket stays bound, so that it can go on without privileges. */
+void listener_pause(struct listener *l);
+/* Accepts again; also of one that does, for another backlog.  False with err: the
+ * port was taken by somebody else meanwhile. */
+bool listener_resume(struct listener *l, int backlog, struct err *err);
 
 #endif

@@ -179,7 +179,7 @@ const struct command command_server[] = {
 		"An area without a level shows that area. It lasts until the configuration is read again.",
 		loglevel_args, .run = loglevel_run, .may = BY_OPERATOR },
 	{ "reload", "read the configuration again and put it in force",
-		"It takes effect whole, or not at all; mistakes are listed. The log file is opened again too; if it cannot be, nothing changes. What has to wait for the next start is listed: ports, storage, shards, user and group, the pid file, the control socket and its group, and the place of the log.",
+		"It takes effect whole, or not at all; mistakes are listed. The log file is opened again too; if it cannot be, nothing changes. What has to wait for the next start is listed: storage, shards, user and group, the pid file, the control socket and its group, the place of the log, and ports that the server's user may not open.",
 		NULL, .run = reload_run, .may = BY_OPERATOR },
 	{ "show-config", "print the configuration in force, defaults included",
 		"Secrets are left out.", NULL,

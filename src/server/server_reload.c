@@ -18,6 +18,7 @@
 #include "conf/conf_error.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/module_ctx.h"
 #include "core/route.h"
 #include "core/server.h"
@@ -95,6 +96,7 @@ publish_visit(struct shard *sh, void *arg)
 	idle_done(&sh->idle);
 	sh->snap = snapshot_ref(p->snap);
 	publish_reload(sh, before);
+	listen_follow(sh);
 	snapshot_unref(before);
 }
 
@@ -123,6 +125,7 @@ server_publish(struct server *srv, struct config *conf,
 	ASSERT_ON(srv->shards[0]);
 	if (snap == NULL)
 		return false;
+	listen_adopt(snap, srv->newest);
 	snapshot_unref(srv->newest);
 	srv->newest = snap;
 	p = xmalloc(sizeof(*p));
@@ -227,6 +230,7 @@ server_reload(struct server *srv,
 	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
 		module_switches_free(switches);
 		reload_log(srv->newest->config, buf_str(&r->text));
+		listen_tell_shut(srv->newest, &r->text);
 	} else {
 		module_switches_restore(srv->modules, switches);
 		module_prune(srv); /* what was opened for a look */

@@ -23,6 +23,7 @@
 #include "core/cert_expiry.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/question.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -49,7 +50,7 @@ cores_found(void)
 	return n > 0 ? (unsigned)MIN(n, SHARDS_MAX) : 1;
 }
 
-unsigned
+static unsigned
 server_shards_wanted(const struct config *conf)
 {
 	int64_t n = conf->server.shards;
@@ -125,6 +126,7 @@ server_free(struct server *srv)
 	snapshot_unref(srv->newest);
 	module_registry_free(srv->modules);
 	command_registry_free(srv->commands);
+	listen_done(srv);
 	if (srv->store != NULL)
 		store_close(srv->store);
 	explicit_bzero(srv->secret, sizeof(srv->secret));
@@ -252,6 +254,9 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->may_be_new = env->may_be_new;
 	srv->config_path = env->config_path;
 	srv->modules = env->modules;
+	srv->kinds = env->modules->kinds;
+	srv->n_sockets = server_shards_wanted(conf);
+	listen_init(srv);
 	srv->module_dir = env->modules->dir;
 	srv->shares = budget_shares_new();
 	srv->memory_default = budget_default();
@@ -272,8 +277,7 @@ server_open(struct server *srv, struct err *err)
 		return false;
 	srv->worker = worker_new(server_workers(srv), err);
 	return srv->worker != NULL &&
-		server_make_shards(srv,
-			server_shards_wanted(srv->newest->config), err) &&
+		server_make_shards(srv, srv->n_sockets, err) &&
 		server_find_secret(srv, err);
 }
 

@@ -39,8 +39,6 @@ struct server *server_new(struct config *conf, const struct server_env *env,
 /* Second step, as the user that it will be: opens the store, makes the shards.
  * After false, with err, only server_free() is left to do. */
 bool server_open(struct server *srv, struct err *err);
-/* How many shards conf asks for: those of server_open(). */
-unsigned server_shards_wanted(const struct config *conf);
 /* Starts the shards' threads. */
 void server_start(struct server *srv);
 /* For one that was not started. */

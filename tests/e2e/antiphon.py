@@ -159,13 +159,14 @@ class Server:
     def _read_ports(self):
         """listening lines come in the order of the configuration."""
         chosen = [int(m[1]) for m in
-                  (re.search(r"listening kind=c2s .*\bport=(\d+)", line)
+                  (re.search(r"listening kind=\S+ .*\bport=(\d+)", line)
                    for line in self.process.lines) if m]
         if len(chosen) < len(self.conf["listen"]):
             raise Failed("%d listeners of %d in the log:\n%s" % (
                 len(chosen), len(self.conf["listen"]), self.process.tail()))
         for entry, port in zip(self.conf["listen"], chosen):
-            self.ports[entry.get("tls", "starttls")] = port
+            kind, tls = entry.get("kind", "c2s"), entry.get("tls", "starttls")
+            self.ports[tls if kind == "c2s" else (kind, tls)] = port
 
     def port(self, tls):
         return self.ports[tls]

@@ -70,7 +70,7 @@ fuzz_start(struct fuzz *f, bool lax)
 	struct server_env env = {
 		.clock = &f->clock.clock,
 		.rand = &f->rand.source,
-		.modules = module_registry_new("/nonexistent"),
+		.modules = module_registry_new("/nonexistent", NULL),
 		.store_in_memory = true,
 	};
 	struct conf_errors mistakes;

@@ -38,7 +38,7 @@ in_memory_start(
 
 	for (int i = 0; i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, LEVEL_ERROR);
-	env->modules = module_registry_new(module_dir);
+	env->modules = module_registry_new(module_dir, NULL);
 	conf_errors_init(&mistakes);
 	module_config(env->modules, &known);
 	conf = config_parse("test.yml", buf_str(yaml), &known, &mistakes);

@@ -15,6 +15,7 @@
 #include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/server.h"
 #include "account/account.h"
 #include "account/credentials.h"
@@ -107,7 +108,7 @@ world_init(struct world *w, unsigned n_shards, const char *more,
 	struct server_env env = {
 		.clock = &w->clock.clock,
 		.rand = &w->rand.source,
-		.modules = module_registry_new("/nonexistent"),
+		.modules = module_registry_new("/nonexistent", c2s_kinds),
 		.store_in_memory = true,
 	};
 	struct err err = ERR_INIT;
@@ -268,25 +269,23 @@ on_make_account(struct shard *sh, void *arg)
 
 void
 world_init_threaded(struct world *w, unsigned n_shards, const char *more,
-	uint16_t *ports, uint16_t (*port_of)(int fd))
+	uint16_t *ports)
 {
 	struct server_env env = {
 		.clock = &clock_system,
 		.rand = &rand_system,
-		.modules = module_registry_new("/nonexistent"),
+		.modules = module_registry_new("/nonexistent", c2s_kinds),
 		.store_in_memory = true,
 		.threaded = true,
 	};
 	struct err err = ERR_INIT;
-	struct c2s_server *s;
 	sem_t made;
 
 	world_cert(w);
 	w->server = server_new(world_config(w, n_shards, more, ""), &env, &err);
-	CHECK(w->server != NULL && c2s_listen(w->server, &err));
-	s = w->server->streams;
-	for (size_t i = 0; i < s->listened->n_listen; i++)
-		ports[i] = port_of(s->fds[i * n_shards]);
+	CHECK(w->server != NULL && listen_open(w->server, &err));
+	for (size_t i = 0; i < w->server->newest->config->n_listen; i++)
+		ports[i] = w->server->newest->ports[i]->bound;
 	CHECK(server_open(w->server, &err));
 	server_start(w->server);
 	sem_init(&made, 0, 0);
@@ -295,6 +294,7 @@ world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 		;
 	sem_destroy(&made);
 	c2s_start(w->server);
+	listen_start(w->server);
 }
 
 /* --- the other side ------------------------------------------------------- */

@@ -58,11 +58,10 @@ struct peer {
  * example.org.  Accounts: romeo, juliet (secret-one). */
 void world_init(struct world *w, unsigned n_shards, const char *more,
 	const char *host);
-/* The same with threads, the real clock and listeners, of which the ports are
- * found by port_of(fd) before they are started; one account, romeo.  The caller
- * closes and stops it. */
+/* The same with threads, the real clock and listeners, whose ports go to ports;
+ * one account, romeo.  The caller closes and stops it. */
 void world_init_threaded(struct world *w, unsigned n_shards, const char *more,
-	uint16_t *ports, uint16_t (*port_of)(int fd));
+	uint16_t *ports);
 /* Closes all streams, and stops. */
 void world_done(struct world *w);
 /* Puts a configuration (YAML) in force. */

@@ -12,6 +12,7 @@
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/entity.h"
+#include "core/listen.h"
 #include "account/account.h"
 #include "stream/client/c2s_int.h"
 #include "c2s_world.h"
@@ -330,7 +331,7 @@ TEST(strangers_are_counted_until_they_log_in)
 		CHECK(p[i].closed == (i == 1));
 		peer_done(&p[i]);
 	}
-	CHECK_INT(c2s_streams_left(w.server), 0);
+	CHECK_INT(listen_count(w.server), 0);
 	world_done(&w);
 }
 

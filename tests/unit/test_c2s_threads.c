@@ -149,16 +149,6 @@ client_main(void *arg)
 	return NULL;
 }
 
-static uint16_t
-port_of(int fd)
-{
-	struct sockaddr_storage sa;
-	socklen_t n = sizeof(sa);
-
-	CHECK_INT(getsockname(fd, (struct sockaddr *)&sa, &n), 0);
-	return ntohs(((struct sockaddr_in *)&sa)->sin_port);
-}
-
 static void
 on_posted(void *arg)
 {
@@ -179,7 +169,7 @@ TEST(clients_come_and_go_on_all_shards)
 		"limits: { sessions_per_account: 100 }\n"
 		"listen: [ { kind: c2s, address: 127.0.0.1, port: 0 },"
 		" { kind: c2s, address: 127.0.0.1, port: 0, tls: direct } ]",
-		ports, port_of);
+		ports);
 	for (int i = 0; i < CLIENTS; i++) {
 		clients[i] = (struct client){
 			.port = ports[i % 2],

@@ -73,6 +73,17 @@ module_find(void *arg, const char *name, const struct option **options_out,
 	return strcmp(name, "roster") == 0;
 }
 
+static const struct listen_kind house_kinds[] = {
+	{ .name = "c2s", .tls_modes = 7,
+		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 } },
+	{ .name = "lines", .tls = LISTEN_DIRECT,
+		.tls_modes = LISTEN_MAY(LISTEN_DIRECT) |
+			LISTEN_MAY(LISTEN_PLAIN),
+		.ports = { [LISTEN_DIRECT] = 7007, [LISTEN_PLAIN] = 7 } },
+	{ .name = NULL },
+};
+
+
 static const char *const all_modules[] = { "contact", "echo", "ping", "roster" };
 static const char *const default_modules[] = { "roster", "ping" };
 static const struct config_modules modules = {
@@ -81,6 +92,7 @@ static const struct config_modules modules = {
 	.n_defaults = COUNT(default_modules),
 	.names = all_modules,
 	.n_names = COUNT(all_modules),
+	.kinds = house_kinds,
 };
 
 static struct config *
@@ -289,10 +301,21 @@ static const struct {
 	{ HOST "listen: []\n",
 		"antiphond.yml:2: listen: expected a list of 1 to 64 ports, "
 		"such as [ { kind: c2s, port: 5222 } ]" },
-	{ HOST "listen: [ { kind: c2s } ]\n",
-		"antiphond.yml:2: listen: the option \"port\" is missing: the "
-		"TCP port; 0 lets the system choose one; expected a whole "
-		"number, such as 5222" },
+	{ HOST "listen: [ { tls: none } ]\nauth: { tls_required: no }\n",
+		"antiphond.yml:2: listen: the option \"port\" is missing: for "
+		"kind c2s and `tls: none` there is none that everybody uses; "
+		"expected a whole number, such as 5222" },
+	{ HOST "listen:\n  - port: 1\n    kind: c2c\n",
+		"antiphond.yml:4: listen: unknown kind \"c2c\"; did you mean "
+		"\"c2s\"?" },
+	{ HOST "modules: { echo: yes }\nlisten:\n  - port: 1\n"
+	       "    kind: telephone\n",
+		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
+		"expected one of: c2s, lines" },
+	{ HOST "modules: { echo: yes }\n"
+	       "listen: [ { kind: lines, tls: starttls } ]\n",
+		"antiphond.yml:3: listen: tls: starttls is nothing for ports of "
+		"kind lines, expected one of: direct, none" },
 	{ HOST "listen:\n  - { port: 1 }\n  - { port: 1 }\n",
 		"antiphond.yml:4: listen: address * and port 1 are given "
 		"twice" },
@@ -333,6 +356,41 @@ static const struct {
 		"antiphond.yml:5: hosts: a.example: modules: echo: domain: "
 		"a.example is one of the hosts" },
 };
+
+TEST(what_an_entry_of_listen_leaves_out_its_kind_says)
+{
+	static const struct {
+		const char *entry, *kind;
+		int tls;
+		int64_t port;
+	} cases[] = {
+		{ "{}", "c2s", LISTEN_STARTTLS, 5222 },
+		{ "{ tls: direct }", "c2s", LISTEN_DIRECT, 5223 },
+		{ "{ port: 0 }", "c2s", LISTEN_STARTTLS, 0 },
+		{ "{ kind: lines }", "lines", LISTEN_DIRECT, 7007 },
+		{ "{ kind: lines, tls: none }", "lines", LISTEN_PLAIN, 7 },
+		{ "{ kind: lines, port: 9 }", "lines", LISTEN_DIRECT, 9 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = BUF_INIT;
+		struct config *c;
+
+		TEST_CASE(cases[i].entry);
+		/* one host is enough */
+		buf_printf(&text,
+			"hosts:\n  a.example:\n"
+			"  b.example: { modules: { echo: yes } }\n"
+			"listen: [ %s ]\n",
+			cases[i].entry);
+		c = parse(buf_c(&text));
+		CHECK_CSTR(c->listen[0].kind, cases[i].kind);
+		CHECK_INT(c->listen[0].tls, cases[i].tls);
+		CHECK_INT(c->listen[0].port, cases[i].port);
+		config_unref(c);
+		buf_done(&text);
+	}
+}
 
 TEST(a_mistake_names_place_and_remedy)
 {

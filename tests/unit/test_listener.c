@@ -6,6 +6,7 @@
 #include "net/listener.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <sys/resource.h>
@@ -178,6 +179,81 @@ TEST(sockets_of_one_port_share_what_comes)
 	}
 	for (size_t i = 0; i < COUNT(clients); i++)
 		close(clients[i]);
+	net_free(net);
+	event_base_free(base);
+}
+
+static int
+somebody_listens(uint16_t port)
+{
+	struct sockaddr_in in = {
+		.sin_family = AF_INET,
+		.sin_port = htons(port),
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), on = 1;
+
+	CHECK_INT(setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)), 0);
+	CHECK_INT(bind(fd, (const struct sockaddr *)&in, sizeof(in)), 0);
+	CHECK_INT(listen(fd, 1), 0);
+	return fd;
+}
+
+/* Also of a port that the system has chosen. */
+TEST(a_port_that_is_paused_refuses_and_goes_on)
+{
+	struct event_base *base = event_base_new();
+	struct net *net = net_new(base);
+
+	for (size_t n = 1; n <= 3; n++) {
+		struct door doors[3];
+		int fds[COUNT(doors)], client, other, accepted = 0;
+		struct err err = ERR_INIT;
+		uint16_t port = 0;
+		char byte;
+
+		CHECK(listener_bind("127.0.0.1", 0, 8, fds, n, &port, NULL));
+		for (size_t i = 0; i < n; i++) {
+			doors[i] = (struct door){ .fd = -1 };
+			doors[i].l = listener_start(net, fds[i], on_door_accept,
+				&doors[i]);
+		}
+		for (int round = 0; round < 3; round++) {
+			/* one waits to be accepted */
+			client = knock(AF_INET, port);
+			CHECK(client != -1);
+			for (size_t i = 0; i < n; i++) {
+				listener_pause(doors[i].l);
+				listener_pause(doors[i].l);
+			}
+			CHECK_INT(recv(client, &byte, 1, 0), -1);
+			CHECK_INT(errno, ECONNRESET);
+			close(client);
+			CHECK_INT(knock(AF_INET, port), -1);
+			for (size_t i = 0; i < n; i++)
+				CHECK(listener_resume(doors[i].l, 8, &err));
+			CHECK(listener_resume(doors[0].l, 4, &err));
+			client = knock(AF_INET, port);
+			CHECK(client != -1);
+			for (; accepted <= round; accepted = doors[0].accepted +
+				(n > 1 ? doors[1].accepted : 0) +
+				(n > 2 ? doors[2].accepted : 0))
+				CHECK_INT(event_base_loop(base, EVLOOP_ONCE),
+					0);
+			close(client);
+		}
+		/* somebody takes it meanwhile */
+		for (size_t i = 0; i < n; i++)
+			listener_pause(doors[i].l);
+		other = somebody_listens(port);
+		CHECK(!listener_resume(doors[0].l, 8, &err));
+		CHECK(err.text[0] != '\0');
+		close(other);
+		for (size_t i = 0; i < n; i++) {
+			listener_stop(doors[i].l);
+			close(doors[i].fd);
+		}
+	}
 	net_free(net);
 	event_base_free(base);
 }

@@ -13,6 +13,7 @@
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/entity.h"
+#include "core/listen.h"
 #include "account/account.h"
 #include "account/session.h"
 #include "stream/client/c2s_int.h"
@@ -82,7 +83,7 @@ scene_done(struct scene *s)
 	peer_done(&s->romeo);
 	peer_done(&s->juliet);
 	rested(&s->w);
-	CHECK_INT(c2s_streams_left(s->w.server), 0);
+	CHECK_INT(listen_count(s->w.server), 0);
 	world_done(&s->w);
 }
 

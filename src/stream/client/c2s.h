@@ -11,24 +11,18 @@
 #include <stdbool.h>
 
 #include "xmpp/error.h"
+#include "conf/listen_kind.h"
 
 struct conn;
-struct err;
 struct server;
 struct shard;
 
-/* --- start-up, before threads --------------------------------------------- */
-
-/* Binds every listener of the configuration: before privileges are dropped.
- * False with err, and nothing is bound. */
-bool c2s_listen(struct server *srv, struct err *err);
-/* Gives back what c2s_listen() opened, when c2s_start() will not be called. */
-void c2s_unlisten(struct server *srv);
+/* The kinds of ports that streams of clients come from. */
+extern const struct listen_kind c2s_kinds[];
 
 /* --- the main thread, after server_start() -------------------------------- */
 
-/* Hands the listeners to the shards, which accept from now on.  A simulation
- * calls it without c2s_listen(). */
+/* Streams may come from now on. */
 void c2s_start(struct server *srv);
 
 /* --- any thread ----------------------------------------------------------- */

@@ -1,8 +1,7 @@
 /*
  * c2s_int.h - what the files of a client's stream share.
  *
- * Owner shard, but for c2s_server: fds and what was listened on are for shard 0,
- * and the rest for any thread.
+ * Owner shard, but for c2s_server, which is for any thread.
  */
 #ifndef STREAM_CLIENT_C2S_INT_H
 #define STREAM_CLIENT_C2S_INT_H
@@ -36,7 +35,6 @@ struct arena;
 struct conn;
 struct elem;
 struct stanza;
-struct tally;
 struct throttle;
 
 #define C2S_BINDINGS 3
@@ -88,8 +86,6 @@ struct c2s {
 	struct c2s_login *login; /* NULL from then on */
 };
 
-struct listener;
-
 /* Of one shard. */
 struct c2s_shard {
 	struct log_limit refused;
@@ -98,26 +94,13 @@ struct c2s_shard {
 	struct c2s_features features[C2S_FEATURES];
 	struct c2s_looks *looks; /* uthash by host */
 	struct buf unknown;      /* see c2s_unknown_text() */
-	struct listener **listeners;
-	struct c2s_accept *accepts; /* their arguments */
-	size_t n_listeners;
-};
-
-/* Argument of a listener. */
-struct c2s_accept {
-	struct shard *shard;
-	int tls; /* enum listen_tls */
 };
 
 /* Of the server. */
 struct c2s_server {
-	struct tally *tally;       /* KEY_ALL, addresses */
 	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses and accounts */
 	struct visitors *known;    /* accounts, and addresses they have used */
-	struct config *listened;   /* a reference: what was bound; or NULL */
-	int *fds;                  /* listener by listener, shard by shard */
-	unsigned n_shards;
 };
 
 /* --- c2s.c: life ---------------------------------------------------------- */
@@ -216,7 +199,6 @@ void c2s_count_known(struct c2s *c);
 /* Much waits for the client: a session is told, and who has none is cut off
  * (hostile 12). */
 void c2s_full(struct stream *x, bool refused);
-uint64_t c2s_streams_left(const struct server *srv);
 
 /* --- c2s_throttle.c: failed logins; account is bare ----------------------- */
 

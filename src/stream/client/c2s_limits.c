@@ -8,19 +8,13 @@
 
 #include "stream/client/c2s_int.h"
 
-#include <assert.h>
-
 #include "base/crowd.h"
 #include "base/mem.h"
-#include "base/tally.h"
 #include "net/conn.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/place.h"
 
-#define KEY_ALL STR("connections")
-
-/* The longest key: a letter, and an address of the network or of an account. */
-#define KEY_MAX (1 + JID_MAX)
 
 static struct c2s_server *
 c2s_server(const struct server *srv)
@@ -35,18 +29,6 @@ c2s_limits(const struct c2s *c)
 }
 
 /* --- connections ---------------------------------------------------------- */
-
-/* None for a connection in memory, which has no address. */
-static struct str
-key_make(char *out, char kind, struct str of)
-{
-	assert(of.n < KEY_MAX);
-	if (of.n == 0)
-		return STR_NONE;
-	out[0] = kind;
-	memcpy(out + 1, of.p, of.n);
-	return (struct str){ out, of.n + 1 };
-}
 
 static bool
 c2s_refused(struct c2s *c, const char *why)
@@ -105,18 +87,10 @@ c2s_enter_crowd(struct c2s *c)
 bool
 c2s_count_in(struct c2s *c)
 {
-	const struct config_limits *l = c2s_limits(c);
-	struct tally *t = c2s_server(c->x.shard->server)->tally;
-	char mem[KEY_MAX];
-	struct str address = key_make(mem, 'a', conn_peer_key(c->x.conn));
+	const char *full = listen_count_in(c->x.shard, c->x.conn);
 
-	if (!tally_add(t, KEY_ALL, (uint64_t)l->connections))
-		return c2s_refused(c, "limits: connections");
-	if (address.p != NULL &&
-		!tally_add(t, address, (uint64_t)l->connections_per_address)) {
-		tally_remove(t, KEY_ALL);
-		return c2s_refused(c, "limits: connections_per_address");
-	}
+	if (full != NULL)
+		return c2s_refused(c, full);
 	c->x.counted = true;
 	c2s_enter_crowd(c);
 	return true;
@@ -133,22 +107,10 @@ c2s_count_known(struct c2s *c)
 void
 c2s_count_out(struct c2s *c)
 {
-	struct tally *t = c2s_server(c->x.shard->server)->tally;
-	char mem[KEY_MAX];
-	struct str address = key_make(mem, 'a', conn_peer_key(c->x.conn));
-
 	if (!c->x.counted)
 		return;
 	c2s_count_known(c);
-	if (address.p != NULL)
-		tally_remove(t, address);
-	tally_remove(t, KEY_ALL);
-}
-
-uint64_t
-c2s_streams_left(const struct server *srv)
-{
-	return tally_count(c2s_server(srv)->tally, KEY_ALL);
+	listen_count_out(c->x.shard, c->x.conn);
 }
 
 /* --- what waits to be read by the client ----------------------------- */

@@ -1,0 +1,216 @@
+/*
+ * conf_listen.c - the ports of a configuration: `listen`, and the kinds of ports
+ * that there are.
+ *
+ * Called by conf.c while a configuration is built.
+ */
+#include "config.h"
+
+#include "conf/conf.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/mem.h"
+#include "base/vec.h"
+#include "conf/conf_error.h"
+#include "conf/conf_int.h"
+#include "conf/option_int.h"
+#include "conf/yaml.h"
+
+#define LISTENERS_MAX 64
+/* Of an entry that names none. */
+#define KIND_CLIENTS "c2s"
+
+struct names VEC(const char *);
+
+/* --- kinds --------------------------------------------------------------- */
+
+static const struct listen_kind *
+kind_among(const struct listen_kind *kinds, const char *name)
+{
+	for (; kinds->name != NULL; kinds++)
+		if (strcmp(kinds->name, name) == 0)
+			return kinds;
+	return NULL;
+}
+
+static void
+kind_unknown(struct config_whole *w, const char *name,
+	const struct yaml_node *node, struct conf_errors *m)
+{
+	struct names all = { .n = 0 };
+	struct buf list = BUF_INIT;
+
+	for (const struct listen_kind *k = w->modules->kinds; k->name != NULL;
+		k++) {
+		buf_printf(&list, "%s%s", all.n != 0 ? ", " : "", k->name);
+		*vec_push_in(w->arena, &all) = k->name;
+	}
+	if (conf_error_nearest(name, all.p, all.n) != NULL)
+		conf_error_unknown(m, node, "listen", "kind", name, all.p,
+			all.n);
+	else
+		conf_error_add(m, node, "listen: kind",
+			"unknown kind \"%.64s\", expected one of: %.*s", name,
+			STR_ARG(buf_str(&list)));
+	buf_done(&list);
+}
+
+/* --- entries ------------------------------------------------------------- */
+
+static const struct yaml_node *
+node_of(const struct yaml_node *entry, const char *name)
+{
+	const struct yaml_node *node = yaml_get(entry, name);
+
+	return node != NULL ? node : entry;
+}
+
+static void
+port_missing(const struct config_listen *l, const struct yaml_node *entry,
+	struct conf_errors *m)
+{
+	const struct option *o = config_listen_options;
+	char expected[160];
+
+	while (strcmp(o->name, "port") != 0)
+		o++;
+	conf_error_add(m, entry, "listen",
+		"the option \"port\" is missing: for kind %.64s and `tls: %s` there is none that everybody uses; expected %s",
+		l->kind, config_listen_tls[l->tls],
+		option_expected(o, o->type, expected, sizeof(expected)));
+}
+
+/* The modes that kind has, as the file says them. */
+static void
+modes_show(const struct listen_kind *kind, struct buf *out)
+{
+	for (unsigned i = 0; i < LISTEN_TLS_MODES; i++)
+		if ((kind->tls_modes & LISTEN_MAY(i)) != 0)
+			buf_printf(out, "%s%s", out->n != 0 ? ", " : "",
+				config_listen_tls[i]);
+}
+
+static bool
+entry_check_tls(const struct config_listen *l, const struct listen_kind *kind,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	struct buf modes = BUF_INIT;
+
+	if ((kind->tls_modes & LISTEN_MAY(l->tls)) != 0)
+		return true;
+	modes_show(kind, &modes);
+	conf_error_add(m, node_of(entry, "tls"), "listen: tls",
+		"%s is nothing for ports of kind %s, expected one of: %.*s",
+		config_listen_tls[l->tls], l->kind, STR_ARG(buf_str(&modes)));
+	buf_done(&modes);
+	return false;
+}
+
+/* What the file does not say of it, its kind says. */
+static void
+entry_complete(struct config_whole *w, struct config_listen *l,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	const struct listen_kind *kind = NULL;
+
+	if (w->modules != NULL && w->modules->kinds != NULL) {
+		kind = kind_among(w->modules->kinds, l->kind);
+		if (kind == NULL) {
+			kind_unknown(w, l->kind, node_of(entry, "kind"), m);
+			return;
+		}
+	}
+	if (kind != NULL && yaml_get(entry, "tls") == NULL)
+		l->tls = (int)kind->tls;
+	if (kind != NULL && !entry_check_tls(l, kind, entry, m))
+		return;
+	if (yaml_get(entry, "port") != NULL)
+		return;
+	if (kind != NULL)
+		l->port = kind->ports[l->tls];
+	if (l->port == 0)
+		port_missing(l, entry, m);
+}
+
+static void
+entry_check_twice(const struct config_listen *all, size_t i,
+	const struct yaml_node *node, struct conf_errors *m)
+{
+	for (size_t j = 0; j < i; j++)
+		if (all[i].port != 0 && all[i].port == all[j].port &&
+			strcmp(all[i].address, all[j].address) == 0)
+			conf_error_add(m, node, "listen",
+				"address %s and port %lld are given twice",
+				all[i].address, (long long)all[i].port);
+}
+
+static bool
+some_host_allows_plain(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_hosts; i++)
+		if (!c->hosts[i].auth.tls_required)
+			return true;
+	return false;
+}
+
+static void
+entry_check_plain(const struct config *c, const struct config_listen *l,
+	const struct yaml_node *listen, struct conf_errors *m)
+{
+	if (l->tls == LISTEN_PLAIN && strcmp(l->kind, KIND_CLIENTS) == 0 &&
+		!some_host_allows_plain(c))
+		conf_error_add(m, listen, "listen",
+			"port %lld: with `tls: none` nobody could log in, because no host has `auth: { tls_required: no }`",
+			(long long)l->port);
+}
+
+/* --- the whole ----------------------------------------------------------- */
+
+static void
+listen_default(struct config_whole *w)
+{
+	static const struct config_listen standard[] = {
+		{ .kind = KIND_CLIENTS, .tls = LISTEN_STARTTLS, .address = "*",
+			.port = 5222, .backlog = 1024 },
+		{ .kind = KIND_CLIENTS, .tls = LISTEN_DIRECT, .address = "*",
+			.port = 5223, .backlog = 1024 },
+	};
+
+	w->c.listen = standard;
+	w->c.n_listen = COUNT(standard);
+}
+
+void
+config_listen_apply(struct config_whole *w, const struct yaml_node *root,
+	struct conf_errors *m)
+{
+	const struct yaml_node *node = yaml_get(root, "listen");
+	struct config_listen *all;
+	size_t i = 0;
+
+	if (node == NULL) {
+		listen_default(w);
+		return;
+	}
+	if (node->kind != YAML_LIST || node->n == 0 ||
+		node->n > LISTENERS_MAX) {
+		conf_error_add(m, node, "listen",
+			"expected a list of 1 to %d ports, such as "
+			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
+		return;
+	}
+	all = arena_zalloc(w->arena, node->n * sizeof(*all));
+	for (const struct yaml_node *c = node->first; c != NULL; c = c->next) {
+		option_apply(config_listen_options, c, "listen", &all[i],
+			w->arena, m);
+		entry_complete(w, &all[i], c, m);
+		entry_check_twice(all, i, c, m);
+		entry_check_plain(&w->c, &all[i], node, m);
+		i++;
+	}
+	w->c.listen = all;
+	w->c.n_listen = i;
+}

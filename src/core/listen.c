@@ -1,0 +1,406 @@
+/*
+ * listen.c - ports: bound, handed to the shards, adopted by the next snapshot,
+ * and what is counted of their connections.
+ *
+ * Binding is for the start, and for shard 0; a door is its shard's.  Invariant:
+ * a shard has a door for each open port of its snapshot once it has started, and
+ * for no other.
+ */
+#include "config.h"
+
+#include "core/listen.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/queue.h>
+#include <unistd.h>
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/tally.h"
+#include "net/conn.h"
+#include "net/listener.h"
+#include "conf/conf.h"
+#include "core/host.h"
+#include "core/shard.h"
+
+#define KEY_ALL STR("connections")
+/* The longest key: a letter, and an address of the network. */
+#define KEY_BYTES 16
+
+/* A socket of a port, here. */
+struct door {
+	TAILQ_ENTRY(door) link;
+	struct shard *shard;
+	struct listen_port *port; /* reference */
+	struct listener *listener;
+};
+
+TAILQ_HEAD(doors, door);
+
+struct listen_shard {
+	struct doors doors;
+	bool started;
+};
+
+/* --- kinds ------------------------------------------------------------------ */
+
+/* NULL: there is no such kind. */
+static const struct listen_kind *
+kind_find(const struct server *srv, const char *name)
+{
+	const struct listen_kind *k = srv->kinds;
+
+	while (k != NULL && k->name != NULL && strcmp(k->name, name) != 0)
+		k++;
+	return k != NULL && k->name != NULL ? k : NULL;
+}
+
+/* --- ports ------------------------------------------------------------------ */
+
+static struct listen_port *
+port_ref(struct listen_port *p)
+{
+	atomic_fetch_add(&p->refs, 1);
+	return p;
+}
+
+static void
+port_unref(struct listen_port *p)
+{
+	if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
+		return;
+	for (unsigned i = 0; i < p->n; i++)
+		if (p->fds[i] != -1)
+			close(p->fds[i]);
+	free(p->address);
+	free(p->why);
+	free(p);
+}
+
+/* One that could not be bound has why, and no socket. */
+static struct listen_port *
+port_new(const struct server *srv, const struct config_listen *l,
+	struct err *err)
+{
+	unsigned n = srv->n_sockets;
+	struct listen_port *p = xcalloc(1, sizeof(*p) + n * sizeof(p->fds[0]));
+
+	atomic_init(&p->refs, 1);
+	p->address = xstrdup(l->address);
+	p->port = (uint16_t)l->port;
+	if (listener_bind(l->address, p->port, (int)l->backlog, p->fds, n,
+		    &p->bound, err)) {
+		p->n = n;
+		log_info(LOG_NET, LOG_NOBODY,
+			"listening kind=%s address=%s port=%u tls=%s", l->kind,
+			l->address, (unsigned)p->bound,
+			config_listen_tls[l->tls]);
+	} else {
+		p->why = xstrdup(err->text);
+	}
+	return p;
+}
+
+void
+listen_forget(struct snapshot *snap)
+{
+	size_t n = snap->ports != NULL ? snap->config->n_listen : 0;
+
+	for (size_t i = 0; i < n; i++)
+		port_unref(snap->ports[i]);
+	free(snap->ports);
+	snap->ports = NULL;
+}
+
+bool
+listen_open(struct server *srv, struct err *err)
+{
+	struct snapshot *snap = srv->newest;
+	size_t n = snap->config->n_listen;
+	bool ok = true;
+
+	snap->ports = xcalloc(n, sizeof(snap->ports[0]));
+	for (size_t i = 0; i < n && ok; i++) {
+		snap->ports[i] = port_new(srv, &snap->config->listen[i], err);
+		ok = snap->ports[i]->why == NULL;
+	}
+	return ok;
+}
+
+/* The port of before that l is; not one that next has already, for an address may
+ * have several that the system has chosen. */
+static struct listen_port *
+port_find(const struct snapshot *before, const struct config_listen *l,
+	const struct snapshot *next, size_t n_next)
+{
+	for (size_t i = 0; i < before->config->n_listen; i++) {
+		struct listen_port *p = before->ports[i];
+		size_t k = 0;
+
+		if (p->why != NULL || p->port != l->port ||
+			strcmp(p->address, l->address) != 0)
+			continue;
+		while (k < n_next && next->ports[k] != p)
+			k++;
+		if (k == n_next)
+			return p;
+	}
+	return NULL;
+}
+
+void
+listen_adopt(struct snapshot *next, const struct snapshot *before)
+{
+	size_t n = next->config->n_listen;
+
+	if (before->ports == NULL)
+		return;
+	next->ports = xcalloc(n, sizeof(next->ports[0]));
+	for (size_t i = 0; i < n; i++) {
+		const struct config_listen *l = &next->config->listen[i];
+		struct listen_port *p = port_find(before, l, next, i);
+		struct err err = ERR_INIT;
+
+		next->ports[i] = p != NULL ? port_ref(p) :
+					     port_new(next->server, l, &err);
+		if (next->ports[i]->why != NULL)
+			log_error(LOG_NET, LOG_NOBODY,
+				"a port stays shut until the next start kind=%s reason=\"%s\"",
+				l->kind, err.text);
+	}
+}
+
+void
+listen_tell_shut(const struct snapshot *snap, struct buf *out)
+{
+	size_t n = snap->ports != NULL ? snap->config->n_listen : 0;
+
+	for (size_t i = 0; i < n; i++)
+		if (snap->ports[i]->why != NULL)
+			buf_printf(out,
+				"listen: address %s and port %u take effect with the next start: %s\n",
+				snap->ports[i]->address,
+				(unsigned)snap->ports[i]->port,
+				snap->ports[i]->why);
+}
+
+/* --- what is counted -------------------------------------------------------- */
+
+void
+listen_init(struct server *srv)
+{
+	srv->connections = tally_new();
+}
+
+void
+listen_done(struct server *srv)
+{
+	tally_free(srv->connections);
+}
+
+/* None for a connection in memory, which has no address. */
+static struct str
+key_of(char *out, const struct conn *c)
+{
+	struct str of = conn_peer_key(c);
+
+	if (of.n == 0)
+		return STR_NONE;
+	out[0] = 'a';
+	memcpy(out + 1, of.p, of.n);
+	return (struct str){ out, of.n + 1 };
+}
+
+const char *
+listen_count_in(struct shard *sh, const struct conn *c)
+{
+	const struct config_limits *l = &sh->snap->config->limits;
+	struct tally *t = sh->server->connections;
+	char mem[KEY_BYTES];
+	struct str address = key_of(mem, c);
+
+	if (!tally_add(t, KEY_ALL, (uint64_t)l->connections))
+		return "limits: connections";
+	if (address.p == NULL ||
+		tally_add(t, address, (uint64_t)l->connections_per_address))
+		return NULL;
+	tally_remove(t, KEY_ALL);
+	return "limits: connections_per_address";
+}
+
+void
+listen_count_out(struct shard *sh, const struct conn *c)
+{
+	struct tally *t = sh->server->connections;
+	char mem[KEY_BYTES];
+	struct str address = key_of(mem, c);
+
+	if (address.p != NULL)
+		tally_remove(t, address);
+	tally_remove(t, KEY_ALL);
+}
+
+uint64_t
+listen_count(const struct server *srv)
+{
+	return tally_count(srv->connections, KEY_ALL);
+}
+
+/* --- doors ------------------------------------------------------------------ */
+
+static struct listen_shard *
+listen_shard(struct shard *sh)
+{
+	struct listen_shard *ls = sh->listen;
+
+	if (ls == NULL) {
+		ls = xcalloc(1, sizeof(*ls));
+		TAILQ_INIT(&ls->doors);
+		sh->listen = ls;
+	}
+	return ls;
+}
+
+/* What d is for, in the snapshot of this turn; NULL: for nothing any more. */
+static const struct config_listen *
+door_entry(const struct door *d)
+{
+	const struct snapshot *snap = d->shard->snap;
+
+	for (size_t i = 0; i < snap->config->n_listen; i++)
+		if (snap->ports[i] == d->port)
+			return &snap->config->listen[i];
+	return NULL;
+}
+
+static void
+on_door_accept(void *arg, int fd, const struct sockaddr *peer,
+	unsigned peer_len)
+{
+	struct door *d = arg;
+	struct shard *sh = d->shard;
+	const struct config_listen *at = door_entry(d);
+
+	kind_find(sh->server, at->kind)
+		->accept_raw(sh, conn_new_tcp(sh->net, fd, peer, peer_len), at);
+}
+
+static void
+door_shut(struct listen_shard *ls, struct door *d)
+{
+	TAILQ_REMOVE(&ls->doors, d, link);
+	listener_stop(d->listener);
+	port_unref(d->port);
+	free(d);
+}
+
+/* As the snapshot has it; also with another backlog. */
+static void
+door_set(struct door *d, const struct config_listen *at)
+{
+	struct err err = ERR_INIT;
+
+	if (kind_find(d->shard->server, at->kind) == NULL)
+		listener_pause(d->listener);
+	else if (!listener_resume(d->listener, (int)at->backlog, &err))
+		log_error(LOG_NET, LOG_NOBODY,
+			"a port stays shut kind=%s address=%s port=%u reason=\"%s\"",
+			at->kind, at->address, (unsigned)d->port->bound,
+			err.text);
+}
+
+static void
+door_new(struct shard *sh, struct listen_port *p)
+{
+	struct listen_shard *ls = listen_shard(sh);
+	struct door *d = xcalloc(1, sizeof(*d));
+
+	d->shard = sh;
+	d->port = port_ref(p);
+	d->listener = listener_start(sh->net, p->fds[sh->index],
+		on_door_accept, d);
+	p->fds[sh->index] = -1;
+	TAILQ_INSERT_TAIL(&ls->doors, d, link);
+}
+
+static bool
+door_exists(const struct listen_shard *ls, const struct listen_port *p)
+{
+	const struct door *d;
+
+	TAILQ_FOREACH (d, &ls->doors, link)
+		if (d->port == p)
+			return true;
+	return false;
+}
+
+void
+listen_follow(struct shard *sh)
+{
+	struct listen_shard *ls = listen_shard(sh);
+	const struct snapshot *snap = sh->snap;
+	struct door *d, *next;
+
+	if (!ls->started || snap->ports == NULL)
+		return;
+	for (size_t i = 0; i < snap->config->n_listen; i++)
+		if (snap->ports[i]->why == NULL &&
+			!door_exists(ls, snap->ports[i]))
+			door_new(sh, snap->ports[i]);
+	for (d = TAILQ_FIRST(&ls->doors); d != NULL; d = next) {
+		const struct config_listen *at = door_entry(d);
+
+		next = TAILQ_NEXT(d, link);
+		if (at == NULL)
+			door_shut(ls, d);
+		else
+			door_set(d, at);
+	}
+}
+
+static void
+on_listen_start(struct shard *sh, void *arg)
+{
+	(void)arg;
+	listen_shard(sh)->started = true;
+	listen_follow(sh);
+}
+
+void
+listen_start(struct server *srv)
+{
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_post(srv->shards[i], on_listen_start, NULL, 0);
+}
+
+static void
+doors_shut(struct listen_shard *ls)
+{
+	struct door *d;
+
+	while ((d = TAILQ_FIRST(&ls->doors)) != NULL)
+		door_shut(ls, d);
+}
+
+void
+listen_stop(struct shard *sh)
+{
+	struct listen_shard *ls = listen_shard(sh);
+
+	ls->started = false;
+	doors_shut(ls);
+}
+
+void
+listen_shard_free(struct shard *sh)
+{
+	struct listen_shard *ls = sh->listen;
+
+	if (ls == NULL)
+		return;
+	doors_shut(ls);
+	free(ls);
+	sh->listen = NULL;
+}

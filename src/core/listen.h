@@ -1,0 +1,76 @@
+/*
+ * listen.h - the ports that are open: who binds them, which shard accepts, and how
+ * many connections there may be.
+ *
+ * What a snapshot says of ports is in force: a socket is found by its address and
+ * port, and what it is for in the snapshot of the turn.  So the same socket may
+ * become another kind's.
+ */
+#ifndef CORE_LISTEN_H
+#define CORE_LISTEN_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "conf/listen_kind.h"
+
+struct buf;
+struct conn;
+struct err;
+struct server;
+struct shard;
+struct snapshot;
+
+/* The sockets of one entry of `listen', one for each shard; or why there are
+ * none.  Immutable, but that each shard takes its own. */
+struct listen_port {
+	atomic_uint refs;
+	char *address;
+	uint16_t port;  /* as in the file */
+	uint16_t bound; /* what the system has chosen for 0 */
+	char *why;      /* NULL: it is open */
+	unsigned n;
+	int fds[];      /* by shard; -1: taken */
+};
+
+/* --- start-up, before threads ----------------------------------------------- */
+
+/* Makes what is counted; freed with the server. */
+void listen_init(struct server *srv);
+void listen_done(struct server *srv);
+/* Binds every port of the configuration: before privileges are dropped.  False
+ * with err, and nothing is bound. */
+bool listen_open(struct server *srv, struct err *err);
+
+/* --- while a snapshot is made ----------------------------------------------- */
+
+/* Shard 0: next takes over from the one before what both have, and binds what is
+ * new; what that does not permit is logged, and waits for the next start. */
+void listen_adopt(struct snapshot *next, const struct snapshot *before);
+void listen_forget(struct snapshot *snap);
+
+/* --- any thread ------------------------------------------------------------- */
+
+/* Shards accept from now on; the main thread, after server_start(). */
+void listen_start(struct server *srv);
+/* Appends a line for each port of snap that could not be opened. */
+void listen_tell_shut(const struct snapshot *snap, struct buf *out);
+/* Connections that are counted in. */
+uint64_t listen_count(const struct server *srv);
+
+/* --- owner shard ------------------------------------------------------------ */
+
+/* NULL, and c counts; else which limit is reached. */
+const char *listen_count_in(struct shard *sh, const struct conn *c);
+void listen_count_out(struct shard *sh, const struct conn *c);
+
+/* Another snapshot is in force: opens, shuts and pauses what it has otherwise. */
+void listen_follow(struct shard *sh);
+/* Stops accepting for good. */
+void listen_stop(struct shard *sh);
+/* The shard ends. */
+void listen_shard_free(struct shard *sh);
+
+#endif
