@@ -137,7 +137,8 @@ mdoc_section(const struct config_section *section,
 	if (strcmp(section->name, "storage") == 0)
 		mdoc_drivers(out);
 	if (strcmp(section->name, "listen") == 0)
-		mdoc_kinds("The kinds of ports are:", kinds, out);
+		mdoc_kinds("The kinds of ports are these, and those of modules:",
+			kinds, out);
 }
 
 static void
@@ -153,6 +154,8 @@ mdoc_module(const struct module *module, bool is_default, struct buf *out)
 		mdoc_options(module->options, out);
 	else
 		buf_add_c(out, "It has no options.\n");
+	mdoc_kinds("It brings these kinds of ports, see\n.Ic listen :",
+		module->listeners, out);
 }
 
 void

@@ -170,6 +170,8 @@ struct config_modules {
 	/* Kinds of ports that the house has; NULL: what the file says of kinds is
 	 * not looked at. */
 	const struct listen_kind *kinds;
+	/* Those of a module that find() knows; NULL: it has none. */
+	const struct listen_kind *(*listeners)(void *arg, const char *name);
 };
 
 /* --- start-up, reload: any thread ---------------------------------------- */

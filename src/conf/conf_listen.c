@@ -2,7 +2,8 @@
  * conf_listen.c - the ports of a configuration: `listen`, and the kinds of ports
  * that there are.
  *
- * Called by conf.c while a configuration is built.
+ * Called by conf.c while a configuration is built, when it is known which
+ * modules are on.  Nothing that is kept points into a module.
  */
 #include "config.h"
 
@@ -30,25 +31,105 @@ struct names VEC(const char *);
 static const struct listen_kind *
 kind_among(const struct listen_kind *kinds, const char *name)
 {
-	for (; kinds->name != NULL; kinds++)
+	for (; kinds != NULL && kinds->name != NULL; kinds++)
 		if (strcmp(kinds->name, name) == 0)
 			return kinds;
 	return NULL;
+}
+
+static const struct listen_kind *
+kind_of_module(const struct config_modules *known, const char *module,
+	const char *name)
+{
+	const struct option *options;
+	size_t size;
+
+	if (known->listeners == NULL ||
+		!known->find(known->arg, module, &options, &size))
+		return NULL;
+	return kind_among(known->listeners(known->arg, module), name);
+}
+
+/* Of the house, or of a module that is on at a host. */
+static const struct listen_kind *
+kind_find(const struct config_whole *w, const char *name)
+{
+	const struct listen_kind *kind = kind_among(w->modules->kinds, name);
+
+	for (size_t i = 0; kind == NULL && i < w->c.n_hosts; i++) {
+		const struct config_host *h = &w->c.hosts[i];
+
+		for (size_t k = 0; kind == NULL && k < h->n_modules; k++)
+			kind = kind_of_module(w->modules, h->modules[k].name,
+				name);
+	}
+	return kind;
+}
+
+static void
+names_add(struct names *all, struct arena *a, const struct listen_kind *kinds)
+{
+	for (; kinds != NULL && kinds->name != NULL; kinds++) {
+		size_t i = 0;
+
+		while (i < all->n && strcmp(all->p[i], kinds->name) != 0)
+			i++;
+		if (i == all->n)
+			*vec_push_in(a, all) = kinds->name;
+	}
+}
+
+static void
+names_add_modules(struct names *all, const struct config_whole *w)
+{
+	const struct config_modules *known = w->modules;
+	const struct option *options;
+	size_t size;
+
+	for (size_t i = 0; known->listeners != NULL && i < w->c.n_hosts; i++) {
+		const struct config_host *h = &w->c.hosts[i];
+
+		for (size_t k = 0; k < h->n_modules; k++)
+			if (known->find(known->arg, h->modules[k].name,
+				&options, &size))
+				names_add(all, w->arena,
+					known->listeners(known->arg,
+						h->modules[k].name));
+	}
+}
+
+/* Is there a module that is on at no host, and would have it?  One of ours, or one
+ * with the same name. */
+static const char *
+kind_module(const struct config_whole *w, const char *name)
+{
+	const struct config_modules *known = w->modules;
+
+	for (size_t i = 0; i < known->n_names; i++)
+		if (kind_of_module(known, known->names[i], name) != NULL)
+			return known->names[i];
+	return kind_of_module(known, name, name) != NULL ? name : NULL;
 }
 
 static void
 kind_unknown(struct config_whole *w, const char *name,
 	const struct yaml_node *node, struct conf_errors *m)
 {
+	const char *module = kind_module(w, name);
 	struct names all = { .n = 0 };
 	struct buf list = BUF_INIT;
 
-	for (const struct listen_kind *k = w->modules->kinds; k->name != NULL;
-		k++) {
-		buf_printf(&list, "%s%s", all.n != 0 ? ", " : "", k->name);
-		*vec_push_in(w->arena, &all) = k->name;
-	}
-	if (conf_error_nearest(name, all.p, all.n) != NULL)
+	names_add(&all, w->arena, w->modules->kinds);
+	names_add_modules(&all, w);
+	for (size_t i = 0; i < all.n; i++)
+		buf_printf(&list, "%s%s", i != 0 ? ", " : "", all.p[i]);
+	if (module != NULL && w->c.n_hosts == 0)
+		; /* that there is no host is told already */
+	else if (module != NULL)
+		conf_error_add(m, node, "listen: kind",
+			"\"%s\" comes with the module %s, which is on at no host; add `modules: { %s: yes }`",
+			name, module, module);
+	else if (conf_error_nearest(name, all.p, all.n) != NULL)
 		conf_error_unknown(m, node, "listen", "kind", name, all.p,
 			all.n);
 	else
@@ -117,7 +198,7 @@ entry_complete(struct config_whole *w, struct config_listen *l,
 	const struct listen_kind *kind = NULL;
 
 	if (w->modules != NULL && w->modules->kinds != NULL) {
-		kind = kind_among(w->modules->kinds, l->kind);
+		kind = kind_find(w, l->kind);
 		if (kind == NULL) {
 			kind_unknown(w, l->kind, node_of(entry, "kind"), m);
 			return;

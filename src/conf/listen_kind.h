@@ -2,15 +2,20 @@
  * listen_kind.h - what is said of ports: an entry of `listen', and the kinds of
  * ports that an entry may name.
  *
- * Rows are written by the layer that deals with who connects there; the
- * configuration checks entries against them, and core/listen.h calls them.
+ * Rows are written by the layer, or the module, that deals with who connects
+ * there; the configuration checks entries against them, and core/listen.h calls
+ * them.
  */
 #ifndef CONF_LISTEN_KIND_H
 #define CONF_LISTEN_KIND_H
 
 #include <stdint.h>
 
+#include "base/clock.h"
+
 struct conn;
+struct conn_events;
+struct module_ctx;
 struct shard;
 
 enum listen_tls {
@@ -32,7 +37,9 @@ struct config_listen {
 
 /*
  * A kind of port: who connects there, what the file may say of it, and who deals
- * with them.  A table ends with { .name = NULL }.
+ * with them.  Rows of the house, and of modules; a table ends with
+ * { .name = NULL }.  core/listen.h says what happens to a connection before it
+ * comes to its kind.
  */
 struct listen_kind {
 	const char *name;     /* as it stands in the file */
@@ -41,12 +48,26 @@ struct listen_kind {
 	enum listen_tls tls;  /* when the file says nothing */
 	/* By that: when the file names none; 0: it has to. */
 	uint16_t ports[LISTEN_TLS_MODES];
+	const char *alpn;     /* with LISTEN_DIRECT: of those whom a peer may
+			       * offer (RFC 7301), the one to agree on; NULL: it
+			       * is not asked for */
+	int64_t first_byte_us; /* until the first byte; 0: LISTEN_FIRST_BYTE_US */
 
-	/* Owner shard: a connection (taken) as it comes from the network.  TLS,
-	 * limits and time are the kind's own. */
+	/* The first byte of a peer is there: m is the module that brings the row,
+	 * at the first host that has it, until the turn ends; at is borrowed.
+	 * Returns what events are told as arg; NULL: it is closed. */
+	void *(*accept)(struct module_ctx *m, struct shard *sh, struct conn *c,
+		const struct config_listen *at);
+	const struct conn_events *events;
+
+	/* For streams, in place of both: a connection (taken) as it comes from
+	 * the network.  TLS, limits and time are the kind's own. */
 	void (*accept_raw)(struct shard *sh, struct conn *c,
 		const struct config_listen *at);
 };
 
 #define LISTEN_MAY(mode) (1u << (mode))
+/* How long a stranger may say nothing; TLS has to be agreed on in that time. */
+#define LISTEN_FIRST_BYTE_US (30 * US_PER_S)
+
 #endif

@@ -17,6 +17,7 @@
 #include "base/share.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/listen.h"
 #include "core/shard.h"
 
 /* A power of two; 128 KiB. */
@@ -150,6 +151,7 @@ largest_cut(struct shard *sh, size_t largest)
 		if (e->hash % SHARES == largest)
 			entity_cut(e, sh);
 	}
+	listen_cut(sh, &sh->server->shares[largest]);
 }
 
 /* --- looking ---------------------------------------------------------------- */

@@ -12,7 +12,6 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/handler_table.h"
-#include "core/listen.h"
 #include "core/module_ctx.h"
 #include "core/server.h"
 

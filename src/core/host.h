@@ -20,13 +20,13 @@
 #include "base/str.h"
 #include "base/vec.h"
 #include "core/hook.h"
+#include "core/listen.h"
 
 struct arena;
 struct config;
 struct config_host;
 struct entity_class;
 struct handler_entry;
-struct listen_port;
 struct module_ctx;
 struct server;
 struct tls_set;
@@ -74,8 +74,9 @@ struct snapshot {
 	struct config *config; /* a reference */
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */
 	struct host *hosts;    /* uthash */
-	struct listen_port **ports; /* references, of config->listen, see
-				     * listen.h; NULL: none is bound */
+	struct VEC(struct listen_row) kinds; /* of ports, see listen.h */
+	struct listen_port **ports; /* references, of config->listen; NULL:
+				     * none is bound */
 	struct arena *arena;   /* what lives as long */
 	bool shared;           /* a host says so */
 };

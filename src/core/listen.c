@@ -12,7 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/queue.h>
 #include <unistd.h>
 
 #include "base/buf.h"
@@ -21,40 +20,53 @@
 #include "base/tally.h"
 #include "net/conn.h"
 #include "net/listener.h"
+#include "net/net.h"
 #include "conf/conf.h"
 #include "core/host.h"
+#include "core/listen_int.h"
+#include "core/module_ctx.h"
 #include "core/shard.h"
 
 #define KEY_ALL STR("connections")
 /* The longest key: a letter, and an address of the network. */
 #define KEY_BYTES 16
 
-/* A socket of a port, here. */
-struct door {
-	TAILQ_ENTRY(door) link;
-	struct shard *shard;
-	struct listen_port *port; /* reference */
-	struct listener *listener;
-};
-
-TAILQ_HEAD(doors, door);
-
-struct listen_shard {
-	struct doors doors;
-	bool started;
-};
-
 /* --- kinds ------------------------------------------------------------------ */
 
-/* NULL: there is no such kind. */
-static const struct listen_kind *
-kind_find(const struct server *srv, const char *name)
+const struct listen_row *
+listen_row(const struct snapshot *snap, const char *kind)
 {
-	const struct listen_kind *k = srv->kinds;
+	for (size_t i = 0; i < snap->kinds.n; i++)
+		if (strcmp(snap->kinds.p[i].kind->name, kind) == 0)
+			return &snap->kinds.p[i];
+	return NULL;
+}
 
-	while (k != NULL && k->name != NULL && strcmp(k->name, name) != 0)
-		k++;
-	return k != NULL && k->name != NULL ? k : NULL;
+struct module_ctx *
+listen_module(const struct shard *sh, const char *kind)
+{
+	const struct listen_row *row = listen_row(sh->snap, kind);
+
+	return row != NULL ? row->m : NULL;
+}
+
+bool
+listen_add_kinds(struct snapshot *snap, const struct listen_kind *kinds,
+	struct module_ctx *m, struct err *err)
+{
+	for (; kinds != NULL && kinds->name != NULL; kinds++) {
+		const struct listen_row *row = listen_row(snap, kinds->name);
+
+		if (row == NULL)
+			*vec_push(&snap->kinds) =
+				(struct listen_row){ kinds, m };
+		else if (m == NULL || row->m == NULL ||
+			row->m->entry != m->entry)
+			return err_set(err, ERR_CONFLICT,
+				"there is another kind of ports called \"%s\"",
+				kinds->name);
+	}
+	return true;
 }
 
 /* --- ports ------------------------------------------------------------------ */
@@ -112,6 +124,7 @@ listen_forget(struct snapshot *snap)
 		port_unref(snap->ports[i]);
 	free(snap->ports);
 	snap->ports = NULL;
+	vec_done(&snap->kinds);
 }
 
 bool
@@ -258,6 +271,7 @@ listen_shard(struct shard *sh)
 	if (ls == NULL) {
 		ls = xcalloc(1, sizeof(*ls));
 		TAILQ_INIT(&ls->doors);
+		TAILQ_INIT(&ls->guests);
 		sh->listen = ls;
 	}
 	return ls;
@@ -282,9 +296,13 @@ on_door_accept(void *arg, int fd, const struct sockaddr *peer,
 	struct door *d = arg;
 	struct shard *sh = d->shard;
 	const struct config_listen *at = door_entry(d);
+	const struct listen_row *row = listen_row(sh->snap, at->kind);
+	struct conn *c = conn_new_tcp(sh->net, fd, peer, peer_len);
 
-	kind_find(sh->server, at->kind)
-		->accept_raw(sh, conn_new_tcp(sh->net, fd, peer, peer_len), at);
+	if (row->kind->accept_raw != NULL)
+		row->kind->accept_raw(sh, c, at);
+	else
+		guest_new(sh, c, row, at);
 }
 
 static void
@@ -302,7 +320,7 @@ door_set(struct door *d, const struct config_listen *at)
 {
 	struct err err = ERR_INIT;
 
-	if (kind_find(d->shard->server, at->kind) == NULL)
+	if (listen_row(d->shard->snap, at->kind) == NULL)
 		listener_pause(d->listener);
 	else if (!listener_resume(d->listener, (int)at->backlog, &err))
 		log_error(LOG_NET, LOG_NOBODY,
@@ -343,6 +361,8 @@ listen_follow(struct shard *sh)
 	const struct snapshot *snap = sh->snap;
 	struct door *d, *next;
 
+	net_bound(sh->net, (size_t)snap->config->limits.write_queue_max_bytes);
+	guests_close(sh, false);
 	if (!ls->started || snap->ports == NULL)
 		return;
 	for (size_t i = 0; i < snap->config->n_listen; i++)
@@ -391,6 +411,7 @@ listen_stop(struct shard *sh)
 
 	ls->started = false;
 	doors_shut(ls);
+	guests_close(sh, true);
 }
 
 void
@@ -401,6 +422,8 @@ listen_shard_free(struct shard *sh)
 	if (ls == NULL)
 		return;
 	doors_shut(ls);
+	if (guests_abort(sh))
+		net_flush(sh->net);
 	free(ls);
 	sh->listen = NULL;
 }

@@ -1,6 +1,18 @@
 /*
- * listen.h - the ports that are open: who binds them, which shard accepts, and how
- * many connections there may be.
+ * listen.h - the ports that are open: who binds them, which shard accepts, what
+ * happens to a connection before its kind sees it, and how all of it ends.
+ *
+ *	                 bound: listen_open(), or listen_adopt() by a reload
+ *	                                v
+ *	shard 0 .. n: a socket of each port ---- paused while its kind is not there
+ *	        | accept
+ *	        |---- accept_raw: at once, all else is the kind's (streams)
+ *	        v
+ *	counted in (limits), TLS if it is direct, the first byte: else it is closed
+ *	        v
+ *	accept(), and from there on events of the kind
+ *	        v
+ *	counted out: closed by the kind, its peer, or when the module leaves
  *
  * What a snapshot says of ports is in force: a socket is found by its address and
  * port, and what it is for in the snapshot of the turn.  So the same socket may
@@ -19,8 +31,10 @@
 struct buf;
 struct conn;
 struct err;
+struct module_ctx;
 struct server;
 struct shard;
+struct share;
 struct snapshot;
 
 /* The sockets of one entry of `listen', one for each shard; or why there are
@@ -35,6 +49,13 @@ struct listen_port {
 	int fds[];      /* by shard; -1: taken */
 };
 
+/* A kind of port that a snapshot has. */
+struct listen_row {
+	const struct listen_kind *kind;
+	struct module_ctx *m; /* that brings it, at the first host; NULL: the
+			       * house does */
+};
+
 /* --- start-up, before threads ----------------------------------------------- */
 
 /* Makes what is counted; freed with the server. */
@@ -46,6 +67,9 @@ bool listen_open(struct server *srv, struct err *err);
 
 /* --- while a snapshot is made ----------------------------------------------- */
 
+/* False with err: there is such a kind already. */
+bool listen_add_kinds(struct snapshot *snap, const struct listen_kind *kinds,
+	struct module_ctx *m, struct err *err);
 /* Shard 0: next takes over from the one before what both have, and binds what is
  * new; what that does not permit is logged, and waits for the next start. */
 void listen_adopt(struct snapshot *next, const struct snapshot *before);
@@ -59,16 +83,28 @@ void listen_start(struct server *srv);
 void listen_tell_shut(const struct snapshot *snap, struct buf *out);
 /* Connections that are counted in. */
 uint64_t listen_count(const struct server *srv);
+/* NULL: snap has no such kind. */
+const struct listen_row *listen_row(const struct snapshot *snap,
+	const char *kind);
 
 /* --- owner shard ------------------------------------------------------------ */
 
-/* NULL, and c counts; else which limit is reached. */
+/* The module that brings kind, at the first host that has it; for this turn.
+ * NULL: it is not in force any more. */
+struct module_ctx *listen_module(const struct shard *sh, const char *kind);
+
+/* A connection of accept_raw, or one in memory: NULL, and it counts; else which
+ * limit is reached. */
 const char *listen_count_in(struct shard *sh, const struct conn *c);
 void listen_count_out(struct shard *sh, const struct conn *c);
 
-/* Another snapshot is in force: opens, shuts and pauses what it has otherwise. */
+/* Memory is short: closes the connections of modules whose share this is. */
+void listen_cut(struct shard *sh, const struct share *share);
+
+/* Another snapshot is in force: opens, shuts and pauses what it has otherwise,
+ * and closes the connections of modules that have left. */
 void listen_follow(struct shard *sh);
-/* Stops accepting for good. */
+/* Stops accepting for good, and closes what modules have accepted. */
 void listen_stop(struct shard *sh);
 /* The shard ends. */
 void listen_shard_free(struct shard *sh);

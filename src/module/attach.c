@@ -13,6 +13,7 @@
 #include "conf/conf.h"
 #include "core/handler_table.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/server.h"
 #include "module/module.h"
 #include "module/module_int.h"
@@ -189,6 +190,15 @@ host_add_iqs(struct host *host, struct module_ctx *ctx)
 		handler_table_add(&host->iqs, iq->ns, iq->name, ctx, iq);
 }
 
+/* A port is no host's: a module brings its kinds once. */
+static bool
+host_add_listeners(struct snapshot *snap, struct module_ctx *ctx,
+	struct err *err)
+{
+	return listen_add_kinds(snap, ctx->module->listeners, ctx, err) ||
+		err_prefix(err, "module %s", ctx->module->name);
+}
+
 bool
 module_attach(struct snapshot *snap, struct host *host, struct err *err)
 {
@@ -199,6 +209,8 @@ module_attach(struct snapshot *snap, struct host *host, struct err *err)
 		host_add_iqs(host, &host->modules[i]);
 		host_add_elements(host, &host->modules[i]);
 		host_add_maps(host, host->modules[i].module);
+		if (!host_add_listeners(snap, &host->modules[i], err))
+			return false;
 	}
 	snap->shared = snap->shared || host->shared;
 	return true;

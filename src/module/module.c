@@ -20,6 +20,8 @@
 
 #define NAME_MAX_BYTES 64
 #define BUILD_AGAIN "build it again against the headers in " MODULE_INCLUDE_DIR
+/* How often it is looked whether what is off is out of use. */
+#define PRUNE_AGAIN_US (100 * US_PER_MS)
 
 static const char *const bundled_names[] = {
 #define BUNDLED(name, on) #name,
@@ -133,6 +135,22 @@ module_name_ok(struct str name)
 	return true;
 }
 
+/* A stream of clients is the house's. */
+static bool
+module_check_listeners(const struct module *module, struct err *err)
+{
+	const struct listen_kind *k = module->listeners;
+
+	for (; k != NULL && k->name != NULL; k++)
+		if (k->accept == NULL || k->events == NULL ||
+			k->accept_raw != NULL ||
+			(k->tls_modes & LISTEN_MAY(k->tls)) == 0)
+			return err_set(err, ERR_INVALID,
+				"module %s: its kind of ports \"%s\" has no accept, no events, or a tls that it may not have",
+				module->name, k->name);
+	return true;
+}
+
 /* Each says by its name which option has its domain. */
 static bool
 module_check_services(const struct module *module, struct err *err)
@@ -175,7 +193,10 @@ module_check(const struct module *module, struct str name, struct err *err)
 			STR_ARG(name), module->name);
 		return NULL;
 	}
-	return module_check_services(module, err) ? module : NULL;
+	return module_check_services(module, err) &&
+			module_check_listeners(module, err) ?
+		module :
+		NULL;
 }
 
 /* One that calls what we do not have cannot be asked for what it was built
@@ -300,6 +321,12 @@ prune_end(struct shard *from, void *arg)
 	free(p);
 }
 
+static void
+on_prune_again(struct timer *t)
+{
+	module_prune(CONTAINER_OF(t, struct module_registry, again)->server);
+}
+
 void
 module_prune(struct server *srv)
 {
@@ -307,8 +334,13 @@ module_prune(struct server *srv)
 		struct module_entry *e = &srv->modules->entries[i];
 		struct pruning *p;
 
-		if (!module_is_unused(e))
+		if (!module_is_unused(e)) {
+			if (e->module != NULL && atomic_load(&e->refs) == 0)
+				shard_timer(srv->shards[0],
+					&srv->modules->again, PRUNE_AGAIN_US,
+					on_prune_again);
 			continue;
+		}
 		p = xmalloc(sizeof(*p));
 		*p = (struct pruning){ srv, e };
 		shard_visit_all(srv->shards[0], prune_visit, prune_end, p);
@@ -333,6 +365,14 @@ config_find(void *arg, const char *name, const struct option **options_out,
 	return true;
 }
 
+static const struct listen_kind *
+config_listeners(void *arg, const char *name)
+{
+	const struct module_entry *e = module_find(arg, str_c(name));
+
+	return e != NULL ? e->module->listeners : NULL;
+}
+
 void
 module_config(struct module_registry *r, struct config_modules *out)
 {
@@ -344,6 +384,7 @@ module_config(struct module_registry *r, struct config_modules *out)
 		.names = bundled_names,
 		.n_names = COUNT(bundled_names),
 		.kinds = r->kinds,
+		.listeners = config_listeners,
 	};
 }
 

@@ -40,6 +40,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
+#include "net/conn.h"
 #include "conf/conf.h"
 #include "conf/option.h"
 #include "store/store.h"
@@ -53,6 +54,7 @@
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/iq_ask.h"
+#include "core/listen.h"
 #include "core/module_ctx.h"
 #include "core/place.h"
 #include "core/question.h"
@@ -86,6 +88,7 @@ struct module {
 	const struct element_handler *elements; /* of streams of clients */
 	const struct command *commands;
 	const struct service *services; /* domains with entities of its own */
+	const struct listen_kind *listeners; /* kinds of ports; see listen.h */
 	const char *const *account_maps; /* read with the account, and the
 					  * sizes of logs of these names; see
 					  * HOOK_ACCOUNT_LOAD */

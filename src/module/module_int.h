@@ -9,6 +9,7 @@
 
 #include "base/err.h"
 #include "base/str.h"
+#include "base/timer.h"
 #include "core/module_ctx.h"
 
 struct config_modules;
@@ -30,6 +31,7 @@ struct module_registry {
 	char *dir;
 	struct module_entry entries[MODULES_MAX];
 	struct module_switches *switches;
+	struct timer again; /* something that is off is still in use */
 };
 
 /* --- start-up; shard 0 ----------------------------------------------------------- */
@@ -46,8 +48,8 @@ struct module_entry *module_open(struct module_registry *r, struct str name,
 /* Calls its load function, once. */
 bool module_start(struct module_registry *r, struct module_entry *entry,
 	struct server *srv, struct err *err);
-/* Unloads what no snapshot names any more and nothing is pending of; state in
- * slots is freed first, on every shard. */
+/* Unloads what no snapshot names any more, as soon as nothing is pending of it;
+ * state in slots is freed first, on every shard. */
 void module_prune(struct server *srv);
 
 /* What the configuration has to know of modules; valid as long as r. */

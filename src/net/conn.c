@@ -358,6 +358,15 @@ conn_wrote(struct conn *c)
 		conn_touch(c);
 }
 
+void
+conn_write(struct conn *c, const void *p, size_t n)
+{
+	if (c->life != LIFE_OPEN)
+		return;
+	buf_add(conn_out(c), p, n);
+	conn_wrote(c);
+}
+
 size_t
 conn_queued(const struct conn *c)
 {
@@ -484,8 +493,10 @@ conn_turn(struct conn *c)
 		net->calls = call.up;
 		if (call.c == NULL)
 			return;
-		if (c->left != conn_queued(c))
+		if (c->left != conn_queued(c)) {
 			conn_count_left(c, conn_queued(c));
+			conn_check_bound(c);
+		}
 		/* without linger there is one try */
 		if (c->life == LIFE_CLOSING && c->timer == NULL)
 			conn_set_life(c, LIFE_DEAD);

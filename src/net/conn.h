@@ -75,9 +75,10 @@ void conn_set_owner(struct conn *c, const struct conn_events *events, void *arg)
 
 /* --- bytes ---------------------------------------------------------------- */
 
-/* The output buffer, to serialise straight into; borrowed for this call of the
- * caller, who appends and then calls conn_wrote(): it leaves at the end of the
- * turn. */
+/* Queues a copy; it leaves at the end of the turn. */
+void conn_write(struct conn *c, const void *p, size_t n);
+/* The output buffer itself, to serialise straight into; borrowed for this
+ * call of the caller, who appends and then calls conn_wrote(). */
 struct buf *conn_out(struct conn *c);
 void conn_wrote(struct conn *c);
 /* Bytes queued and not yet taken by the kernel. */
@@ -88,6 +89,9 @@ bool conn_flush(struct conn *c);
 /* Bytes that the peer's system has acknowledged since c was made: what the kernel
  * takes comes in lumps as large as its buffer, and tells less. */
 uint64_t conn_taken(const struct conn *c);
+/* From here on c breaks when more is left at the end of a turn than the net
+ * permits (net_bound()). */
+void conn_bound(struct conn *c);
 /* Something will be written soon: asks for the memory of c. */
 void conn_warm(const struct conn *c);
 /* Stops and starts reading; a peer who is not read is slowed by TCP. */

@@ -64,6 +64,23 @@ conn_abort(struct conn *c)
 }
 
 void
+conn_bound(struct conn *c)
+{
+	c->bounded = true;
+}
+
+void
+conn_check_bound(struct conn *c)
+{
+	struct err err = ERR_INIT;
+
+	if (!c->bounded || c->left <= c->net->left_max)
+		return;
+	err_set(&err, ERR_LIMIT, "it does not read what it is sent");
+	conn_fail(c, &err);
+}
+
+void
 conn_shut(struct conn *c)
 {
 	conn_tls_bye(c);

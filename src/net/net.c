@@ -70,6 +70,12 @@ net_base(const struct net *net)
 	return net->base;
 }
 
+void
+net_bound(struct net *net, size_t bytes)
+{
+	net->left_max = bytes;
+}
+
 size_t
 net_count(const struct net *net)
 {

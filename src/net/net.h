@@ -38,6 +38,10 @@ void net_flush(struct net *net);
 /* Whether a flush has something to do: for who turns a net without a base. */
 bool net_is_busy(const struct net *net);
 
+/* How many bytes a connection with conn_bound() may have left at the end of a
+ * turn. */
+void net_bound(struct net *net, size_t bytes);
+
 /* Gives back the buffers that are kept for busy connections. */
 void net_trim(struct net *net);
 

@@ -52,6 +52,7 @@ struct net {
 	size_t count;
 	size_t n_work;
 	size_t n_spare;
+	size_t left_max; /* what a bounded conn may have left */
 	struct tls_tickets *tickets; /* NULL: TLS gives none */
 	struct gauge left; /* what conns could not write, see conn.left */
 	bool flushing;
@@ -150,6 +151,7 @@ struct conn {
 	bool read_blocked : 1; /* TLS has to write before it reads on */
 	bool more : 1;	       /* input that no socket event announces */
 	bool watched : 1;      /* what TLS takes for it is counted */
+	bool bounded : 1;      /* left has a bound, that of the net */
 	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;
 };
@@ -191,6 +193,8 @@ bool conn_tell_drained(struct conn *c);
 
 /* --- conn_end.c ----------------------------------------------------------- */
 
+/* Who reads nothing costs no more than conn_bound() permits. */
+void conn_check_bound(struct conn *c);
 /* All is written: says goodbye and waits for the peer. */
 void conn_shut(struct conn *c);
 void conn_discard(struct conn *c);

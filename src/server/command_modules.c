@@ -19,6 +19,11 @@
 #include "server/server_commands.h"
 #include "server/server_reload.h"
 
+/* How often it is looked whether a module is out of memory; how long, beside the
+ * time in which its connections end. */
+#define RELOAD_LOOK_US (10 * US_PER_MS)
+#define RELOAD_WAIT_US US_PER_S
+
 /* --- list --------------------------------------------------------------- */
 
 static void
@@ -193,15 +198,30 @@ modules_unload_run(struct command_call *call)
 	modules_off(call, on_published);
 }
 
-/* Behind the visit that freed the module's state everywhere, and closed it. */
+/* A module that is off, until it is out of memory: its connections have some
+ * seconds to end. */
+struct module_waiting {
+	struct command_call *call;
+	int64_t until_us;
+	struct timer timer;
+};
+
 static void
-reload_again(struct shard *from, void *arg)
+on_reload_look(struct timer *t)
 {
-	struct command_call *call = arg;
+	struct module_waiting *w =
+		CONTAINER_OF(t, struct module_waiting, timer);
+	struct command_call *call = w->call;
 	struct str name = command_value(call, "name");
 	struct err err = ERR_INIT;
+	bool is_there = module_in_memory(call->server->modules, name);
 
-	if (!module_in_memory(from->server->modules, name)) {
+	if (is_there && call->shard->now_us < w->until_us) {
+		shard_timer(call->shard, t, RELOAD_LOOK_US, on_reload_look);
+		return;
+	}
+	free(w);
+	if (!is_there) {
 		modules_load_run(call);
 		return;
 	}
@@ -212,18 +232,16 @@ reload_again(struct shard *from, void *arg)
 }
 
 static void
-reload_pass(struct shard *sh, void *arg)
-{
-	(void)sh;
-	(void)arg;
-}
-
-static void
 on_reload_off(void *arg)
 {
 	struct command_call *call = arg;
+	struct shard *sh = call->shard;
+	struct module_waiting *w = xcalloc(1, sizeof(*w));
 
-	shard_visit_all(call->shard, reload_pass, reload_again, call);
+	w->call = call;
+	w->until_us = sh->now_us + RELOAD_WAIT_US +
+		sh->snap->config->limits.close_timeout_us;
+	shard_timer(sh, &w->timer, 0, on_reload_look);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "conf/conf.h"
 #include "core/cert_expiry.h"
 #include "core/host.h"
+#include "core/listen.h"
 #include "core/server.h"
 #include "account/account.h"
 #include "module/attach.h"
@@ -110,7 +111,8 @@ snapshot_new(struct server *srv, struct config *conf, struct err *err)
 	snap->server = srv;
 	snap->config = conf;
 	snap->arena = arena_new();
-	if (!snapshot_add_hosts(snap, err) || !snapshot_add_tls(snap, err)) {
+	if (!listen_add_kinds(snap, srv->kinds, NULL, err) ||
+		!snapshot_add_hosts(snap, err) || !snapshot_add_tls(snap, err)) {
 		snapshot_unref(snap);
 		return NULL;
 	}

@@ -7,14 +7,16 @@ import json
 import os
 import re
 import shutil
+import socket
 import sqlite3
+import ssl
 import subprocess
 
 import pytest
 
 import antiphon
 import scene as scenes
-from client import Client
+from client import Client, PATIENCE
 
 pytestmark = pytest.mark.only("antiphon")
 SOURCE = os.path.join(antiphon.TOP, "contrib", "example-module")
@@ -233,6 +235,33 @@ def test_echo_of_the_page(started):
                % server.domain)
     got = romeo.take(lambda e: e.is_("message"), "an error")
     assert got.get("type") == "error"
+
+
+def test_mirror_of_the_page(started):
+    listen = [{"address": "127.0.0.1", "port": 0, **entry} for entry in (
+        {"tls": "starttls"}, {"kind": "mirror", "tls": "direct"},
+        {"kind": "mirror", "tls": "none"})]
+    server, _ = started("mirror", {"listen": listen})
+    for tls in ("direct", "none"):
+        sock = socket.create_connection(
+            ("127.0.0.1", server.port(("mirror", tls))), PATIENCE)
+        if tls == "direct":
+            context = ssl.create_default_context(cafile=server.ca_file)
+            sock = context.wrap_socket(sock, server_hostname=server.domain)
+        text = b"what one sees" * 1000
+        sock.sendall(text)
+        got = b""
+        while len(got) < len(text):
+            got += sock.recv(65536)
+        assert got == text
+        sock.close()
+    # that takes its ports along
+    sock = socket.create_connection(
+        ("127.0.0.1", server.port(("mirror", "none"))), PATIENCE)
+    sock.sendall(b"x")
+    assert sock.recv(1) == b"x"
+    server.ctl("modules", "unload", "mirror")
+    assert sock.recv(1) == b""
 
 
 def test_keep_of_the_page(started):

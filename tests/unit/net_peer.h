@@ -31,13 +31,6 @@ struct seen {
 
 extern const struct conn_events seen_events;
 
-static inline void
-conn_write(struct conn *c, const void *p, size_t n)
-{
-	buf_add(conn_out(c), p, n);
-	conn_wrote(c);
-}
-
 struct pair {
 	struct event_base *base;
 	struct net *net;

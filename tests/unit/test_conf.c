@@ -70,12 +70,16 @@ module_find(void *arg, const char *name, const struct option **options_out,
 		*conf_size_out = sizeof(struct echo_conf);
 		return true;
 	}
-	return strcmp(name, "roster") == 0;
+	return strcmp(name, "roster") == 0 || strcmp(name, "outside") == 0;
 }
 
 static const struct listen_kind house_kinds[] = {
 	{ .name = "c2s", .tls_modes = 7,
 		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 } },
+	{ .name = NULL },
+};
+
+static const struct listen_kind echo_kinds[] = {
 	{ .name = "lines", .tls = LISTEN_DIRECT,
 		.tls_modes = LISTEN_MAY(LISTEN_DIRECT) |
 			LISTEN_MAY(LISTEN_PLAIN),
@@ -83,6 +87,19 @@ static const struct listen_kind house_kinds[] = {
 	{ .name = NULL },
 };
 
+static const struct listen_kind outside_kinds[] = {
+	{ .name = "outside", .tls_modes = 7 },
+	{ .name = NULL },
+};
+
+static const struct listen_kind *
+module_listeners(void *arg, const char *name)
+{
+	(void)arg;
+	return strcmp(name, "echo") == 0 ? echo_kinds :
+		strcmp(name, "outside") == 0 ? outside_kinds :
+						NULL;
+}
 
 static const char *const all_modules[] = { "contact", "echo", "ping", "roster" };
 static const char *const default_modules[] = { "roster", "ping" };
@@ -93,6 +110,7 @@ static const struct config_modules modules = {
 	.names = all_modules,
 	.n_names = COUNT(all_modules),
 	.kinds = house_kinds,
+	.listeners = module_listeners,
 };
 
 static struct config *
@@ -312,6 +330,15 @@ static const struct {
 	       "    kind: telephone\n",
 		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
 		"expected one of: c2s, lines" },
+	/* the module is there, and off; one whose kind has its name, too */
+	{ HOST "listen: [ { kind: lines } ]\n",
+		"antiphond.yml:2: listen: kind: \"lines\" comes with the "
+		"module echo, which is on at no host; add "
+		"`modules: { echo: yes }`" },
+	{ HOST "listen: [ { kind: outside } ]\n",
+		"antiphond.yml:2: listen: kind: \"outside\" comes with the "
+		"module outside, which is on at no host; add "
+		"`modules: { outside: yes }`" },
 	{ HOST "modules: { echo: yes }\n"
 	       "listen: [ { kind: lines, tls: starttls } ]\n",
 		"antiphond.yml:3: listen: tls: starttls is nothing for ports of "

@@ -27,8 +27,8 @@ void c2s_start(struct server *srv);
 
 /* --- any thread ----------------------------------------------------------- */
 
-/* Stops accepting, and closes every stream with cond; within close_timeout all
- * are gone, and done runs on shard 0.  Then the stream layer holds nothing any
+/* Stops accepting, and closes every stream with cond, and each connection of a
+ * module; within close_timeout all are gone, and done runs on shard 0.  Then the stream layer holds nothing any
  * more, until c2s_start(). */
 void c2s_close_all(struct server *srv, enum stream_cond cond,
 	void (*done)(void *arg), void *arg);

@@ -1,0 +1,281 @@
+/*
+ * listen_guest.c - a connection at the port of a module, from the system's accept
+ * to its end: counted, secured, heard of in time, and only then shown to the
+ * module, which stays in memory until it is gone.
+ *
+ *   accepted --direct TLS--> handshake --> silent
+ *   accepted --------------> silent --the first byte: accept()--> owned
+ *   any      --time, limits, the peer, the module leaves--> freed
+ *
+ * Owner shard, always the one that has accepted it.
+ */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/memuse.h"
+#include "base/share.h"
+#include "net/conn.h"
+#include "conf/conf.h"
+#include "core/budget.h"
+#include "core/host.h"
+#include "core/listen_int.h"
+#include "core/module_ctx.h"
+#include "core/shard.h"
+
+#define GUEST_TAG 0x67737400u /* "gst" */
+
+struct guest {
+	uint32_t tag;
+	bool counted;
+	bool owned;               /* accept() was called, and wants it */
+	TAILQ_ENTRY(guest) link;  /* of the shard's */
+	struct shard *shard;
+	struct conn *conn;
+	const struct listen_kind *kind; /* stays, as entry is held */
+	struct module_entry *entry; /* that brings kind; NULL: the house */
+	struct config_listen at;  /* until accept(); texts are of config */
+	struct config *config;    /* a reference, until then */
+	void *arg;                /* of events */
+	struct timer timer;       /* until the first byte */
+};
+
+static struct guest *
+guest_arg(void *arg)
+{
+	struct guest *g = arg;
+
+	assert(g->tag == GUEST_TAG);
+	ASSERT_ON(g->shard);
+	/* the loop calls us before the turn has read the clock */
+	g->shard->now_us = clock_mono_us(g->shard->server->clock);
+	return g;
+}
+
+static void
+guest_describe(const void *obj, char *out, size_t n)
+{
+	const struct guest *g = obj;
+
+	snprintf(out, n, "s%u %s %s", g->shard->index, g->kind->name,
+		conn_peer(g->conn));
+}
+
+static struct log_who
+guest_who(const struct guest *g)
+{
+	return (struct log_who){ guest_describe, g };
+}
+
+static void
+guest_refuse(struct guest *g, const char *why)
+{
+	g->shard->stats.refused++;
+	if (log_limit_ok(&g->shard->listen->refused, LOG_NET))
+		log_warn(LOG_NET, guest_who(g),
+			"connection refused reason=\"%s\"", why);
+	conn_abort(g->conn);
+}
+
+/* A stranger may come, and say nothing. */
+static void
+on_guest_timeout(struct timer *t)
+{
+	struct guest *g = CONTAINER_OF(t, struct guest, timer);
+
+	log_debug(LOG_NET, guest_who(g), "closed reason=\"nothing came in time\"");
+	conn_abort(g->conn);
+}
+
+static void
+guest_heard(struct guest *g)
+{
+	const struct listen_row *row = listen_row(g->shard->snap,
+		g->kind->name);
+
+	shard_timer_cancel(g->shard, &g->timer);
+	if (row != NULL && row->kind == g->kind)
+		g->arg = g->kind->accept(row->m, g->shard, g->conn, &g->at);
+	g->owned = g->arg != NULL;
+	config_unref(g->config);
+	g->config = NULL;
+	if (!g->owned)
+		conn_abort(g->conn);
+}
+
+static void
+on_guest_data(void *arg, const char *p, size_t n)
+{
+	struct guest *g = guest_arg(arg);
+
+	share_set(conn_share(g->conn));
+	if (!g->owned)
+		guest_heard(g);
+	if (g->owned)
+		g->kind->events->data(g->arg, p, n);
+	share_set(NULL);
+}
+
+static void
+on_guest_secured(void *arg)
+{
+	struct guest *g = guest_arg(arg);
+
+	if (g->owned && g->kind->events->secured != NULL)
+		g->kind->events->secured(g->arg);
+}
+
+static void
+on_guest_drained(void *arg)
+{
+	struct guest *g = guest_arg(arg);
+
+	if (g->owned && g->kind->events->drained != NULL)
+		g->kind->events->drained(g->arg);
+}
+
+static void
+guest_log_cut(const struct guest *g, const char *why)
+{
+	g->shard->stats.refused++;
+	if (log_limit_ok(&g->shard->listen->unread, LOG_NET))
+		log_info(LOG_NET, guest_who(g), "cut off reason=\"%s\" queued=%zu",
+			why, conn_queued(g->conn));
+}
+
+/* Called at the end of a turn; behind it, code of the module may go. */
+static void
+on_guest_closed(void *arg, const struct err *why)
+{
+	struct guest *g = guest_arg(arg);
+
+	if (why != NULL && why->code == ERR_LIMIT)
+		guest_log_cut(g, why->text);
+	if (g->owned)
+		g->kind->events->closed(g->arg, why);
+	shard_timer_cancel(g->shard, &g->timer);
+	if (g->counted)
+		listen_count_out(g->shard, g->conn);
+	TAILQ_REMOVE(&g->shard->listen->guests, g, link);
+	config_unref(g->config);
+	if (g->entry != NULL)
+		module_release(g->entry);
+	g->tag = 0;
+	memuse_remove(MEMUSE_STREAM, g);
+	free(g);
+}
+
+static const struct conn_events guest_events = {
+	.data = on_guest_data,
+	.secured = on_guest_secured,
+	.drained = on_guest_drained,
+	.closed = on_guest_closed,
+};
+
+static void
+guest_secure(struct guest *g)
+{
+	const char *alpn = g->kind->alpn != NULL ? g->kind->alpn : "";
+	const struct tls_set *tls = g->shard->snap->tls;
+	struct err err = ERR_INIT;
+	bool ok;
+
+	if (tls == NULL)
+		ok = err_set(&err, ERR_MISSING, "no host has a certificate");
+	else
+		ok = conn_start_tls(g->conn, tls, STR(""), str_c(alpn), &err);
+	if (ok)
+		return;
+	if (log_limit_ok(&g->shard->listen->broken, LOG_TLS))
+		log_error(LOG_TLS, guest_who(g),
+			"TLS cannot begin reason=\"%s\"", err.text);
+	conn_abort(g->conn);
+}
+
+void
+guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
+	const struct config_listen *at)
+{
+	struct guest *g = xcalloc(1, sizeof(*g));
+	const char *full;
+
+	sh->now_us = clock_mono_us(sh->server->clock);
+	memuse_add(MEMUSE_STREAM, g);
+	g->tag = GUEST_TAG;
+	g->shard = sh;
+	g->conn = c;
+	g->kind = row->kind;
+	g->entry = row->m != NULL ? module_hold(row->m) : NULL;
+	g->at = *at;
+	g->config = config_ref(sh->snap->config);
+	TAILQ_INSERT_TAIL(&sh->listen->guests, g, link);
+	conn_set_share(c, budget_share(sh->server,
+		server_hash(sh->server, conn_peer_key(c))));
+	conn_bound(c);
+	conn_set_owner(c, &guest_events, g);
+	full = listen_count_in(sh, c);
+	if (full != NULL) {
+		guest_refuse(g, full);
+		return;
+	}
+	g->counted = true;
+	log_debug(LOG_NET, guest_who(g), "accepted");
+	shard_timer(sh, &g->timer,
+		row->kind->first_byte_us != 0 ? row->kind->first_byte_us :
+						LISTEN_FIRST_BYTE_US,
+		on_guest_timeout);
+	if (at->tls == LISTEN_DIRECT)
+		guest_secure(g);
+}
+
+void
+listen_cut(struct shard *sh, const struct share *share)
+{
+	struct guest *g;
+
+	if (sh->listen == NULL)
+		return;
+	TAILQ_FOREACH (g, &sh->listen->guests, link) {
+		if (conn_share(g->conn) != share)
+			continue;
+		guest_log_cut(g,
+			"its address holds more of the memory than others");
+		conn_abort(g->conn);
+	}
+}
+
+static bool
+guest_has_home(const struct guest *g)
+{
+	const struct snapshot *snap = g->shard->snap;
+
+	for (size_t i = 0; i < snap->kinds.n; i++)
+		if (snap->kinds.p[i].kind == g->kind)
+			return true;
+	return false;
+}
+
+void
+guests_close(struct shard *sh, bool all)
+{
+	int64_t linger = sh->snap->config->limits.close_timeout_us;
+	struct guest *g;
+
+	/* they leave the list at the end of the turn */
+	TAILQ_FOREACH (g, &sh->listen->guests, link)
+		if (all || !guest_has_home(g))
+			conn_close(g->conn, linger);
+}
+
+bool
+guests_abort(struct shard *sh)
+{
+	struct guest *g;
+
+	TAILQ_FOREACH (g, &sh->listen->guests, link)
+		conn_abort(g->conn);
+	return !TAILQ_EMPTY(&sh->listen->guests);
+}

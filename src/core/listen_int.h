@@ -1,0 +1,49 @@
+/*
+ * listen_int.h - what the files of listen.h share: what one shard has open.
+ *
+ * Owner shard.
+ */
+#ifndef CORE_LISTEN_INT_H
+#define CORE_LISTEN_INT_H
+
+#include <stdbool.h>
+#include <sys/queue.h>
+
+#include "base/log.h"
+#include "core/listen.h"
+
+struct guest;
+struct listener;
+
+/* A socket of a port, here. */
+struct door {
+	TAILQ_ENTRY(door) link;
+	struct shard *shard;
+	struct listen_port *port; /* reference */
+	struct listener *listener;
+};
+
+TAILQ_HEAD(doors, door);
+TAILQ_HEAD(guests, guest);
+
+struct listen_shard {
+	struct doors doors;
+	struct guests guests;
+	bool started;
+	struct log_limit refused;
+	struct log_limit broken; /* TLS cannot begin */
+	struct log_limit unread;
+};
+
+/* --- listen_guest.c --------------------------------------------------------- */
+
+/* c (taken) has come in at an entry of kind row. */
+void guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
+	const struct config_listen *at);
+/* Closes those of modules that bring no kind any more; all of them: also when it
+ * does. */
+void guests_close(struct shard *sh, bool all);
+/* False: there are none. */
+bool guests_abort(struct shard *sh);
+
+#endif

@@ -1,0 +1,134 @@
+/*
+ * mod_testport.c - sends back each line that comes to a port of its own: a kind
+ * of port in a module.  Built with the tests, never installed.
+ *
+ * A peer who does not read is not read either.  The line "flood N" is answered
+ * with N bytes, whether they are read or not.
+ */
+#include "module/module.h"
+
+#define KIND "testport"
+#define LINE_MAX_BYTES 1024
+/* Who has more than this to read is not listened to. */
+#define QUEUE_BYTES (64 * 1024)
+
+struct port_conf {
+	const char *prefix;
+};
+
+static const struct option port_options[] = {
+	{ .name = "prefix", .type = OPT_TEXT, .dflt = "",
+		.off = offsetof(struct port_conf, prefix),
+		.help = "what stands before each line that is sent back" },
+	{ .name = NULL },
+};
+
+/* Of one connection. */
+struct echo {
+	struct shard *shard;
+	struct conn *conn;
+	struct buf line; /* what has come of it */
+};
+
+static void
+echo_flood(struct echo *e, struct str number)
+{
+	char some[4096];
+	long long n;
+
+	memset(some, '.', sizeof(some));
+	if (!str_to_int(number, 0, 1 << 30, &n))
+		return;
+	for (; n > 0; n -= (long long)sizeof(some))
+		conn_write(e->conn, some, MIN((size_t)n, sizeof(some)));
+	conn_write(e->conn, "\n", 1);
+}
+
+static void
+echo_line(struct echo *e, struct str line)
+{
+	struct module_ctx *m = listen_module(e->shard, KIND);
+	const struct port_conf *conf = m->conf;
+
+	if (str_starts(line, STR("flood "))) {
+		line.p += 6;
+		line.n -= 6;
+		echo_flood(e, line);
+		return;
+	}
+	conn_write(e->conn, conf->prefix, strlen(conf->prefix));
+	conn_write(e->conn, line.p, line.n);
+	conn_write(e->conn, "\n", 1);
+}
+
+static void
+on_data(void *arg, const char *p, size_t n)
+{
+	struct echo *e = arg;
+	struct str line, rest;
+
+	buf_add(&e->line, p, n);
+	rest = buf_str(&e->line);
+	while (str_cut(rest, '\n', &line, &rest))
+		echo_line(e, line);
+	buf_consume(&e->line, e->line.n - line.n);
+	if (e->line.n > LINE_MAX_BYTES)
+		conn_close(e->conn, 0);
+	else if (conn_queued(e->conn) > QUEUE_BYTES && !conn_flush(e->conn))
+		conn_pause(e->conn);
+}
+
+static void
+on_drained(void *arg)
+{
+	struct echo *e = arg;
+
+	conn_resume(e->conn);
+}
+
+static void
+on_closed(void *arg, const struct err *why)
+{
+	struct echo *e = arg;
+
+	(void)why;
+	buf_done(&e->line);
+	free(e);
+}
+
+static void *
+port_accept(struct module_ctx *m, struct shard *sh, struct conn *c,
+	const struct config_listen *at)
+{
+	struct echo *e = xcalloc(1, sizeof(*e));
+
+	(void)m;
+	(void)at;
+	e->shard = sh;
+	e->conn = c;
+	return e;
+}
+
+static const struct conn_events port_events = {
+	.data = on_data,
+	.drained = on_drained,
+	.closed = on_closed,
+};
+
+static const struct listen_kind port_listeners[] = {
+	{ .name = KIND, .summary = "whoever wants to read what he has sent",
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
+			LISTEN_MAY(LISTEN_DIRECT),
+		.tls = LISTEN_PLAIN, .ports = { [LISTEN_PLAIN] = 7007 },
+		.accept = port_accept, .events = &port_events },
+	{ .name = NULL },
+};
+
+MODULE(testport) = {
+	.api = MODULE_API,
+	.name = "testport",
+	.summary = "send back lines, for tests",
+	.options = port_options,
+	.conf_size = sizeof(struct port_conf),
+	.listeners = port_listeners,
+};
