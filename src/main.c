@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/crash.h"
 #include "base/err.h"
 #include "base/event_memory.h"
 #include "base/log.h"
@@ -38,6 +39,7 @@
 #include "ctl/ctl.h"
 #include "main_args.h"
 #include "main_check.h"
+#include "main_crash.h"
 #include "main_mdoc.h"
 
 #define STOP_TEXT "antiphond: cannot start: "
@@ -284,8 +286,10 @@ main_start(struct server *srv, struct err *err)
 	if (!listen_open(srv, err) || !ctl_open(srv, err) ||
 		!main_open_pid(conf->pid_file, &fd, err))
 		return false;
-	ok = privileges_drop(conf->user, conf->group, err) &&
-		server_open(srv, err) && main_write_pid(fd, err);
+	ok = privileges_drop(conf->user, conf->group, err);
+	if (ok)
+		main_crash_keep(srv);
+	ok = ok && server_open(srv, err) && main_write_pid(fd, err);
 	if (fd != -1)
 		close(fd);
 	return ok;
@@ -363,6 +367,7 @@ main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	int rc;
 
+	crash_init();
 	(void)tls_count_memory();
 	main_args_parse(&args, argc, argv);
 	modules = module_registry_new(args.module_dir, c2s_kinds);

@@ -324,6 +324,26 @@ log_write(enum log_area area, enum log_level level, struct log_who who,
 	errno = saved;
 }
 
+void
+log_in_handler(const char *text, size_t n)
+{
+	struct line l = { .n = 0 };
+
+	if (sink.target == LOG_TO_SYSLOG &&
+		log_syslog_in_handler(levels[LEVEL_ERROR].severity, text, n))
+		return;
+	if (sink.journal)
+		line_add(&l, "<3>", 3);
+	else
+		line_add_time(&l);
+	line_add_c(&l, "error server: crash: ");
+	line_add(&l, text, MIN(n, line_room(&l)));
+	l.text[l.n++] = '\n';
+	if (write(sink.fd, l.text, l.n) == -1 && sink.fd != STDERR_FILENO &&
+		write(STDERR_FILENO, l.text, l.n) == -1)
+		return; /* nobody is left to tell */
+}
+
 /* --- what is written ------------------------------------------------------ */
 
 bool

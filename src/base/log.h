@@ -76,6 +76,11 @@ extern atomic_int log_levels[LOG_AREAS];
 void log_write(enum log_area area, enum log_level level, struct log_who who,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* The same for a handler of signals, as an error about the server; text is ASCII
+ * without control characters (borrowed, n bytes).  Where it cannot be written it
+ * goes to standard error. */
+void log_in_handler(const char *text, size_t n);
+
 /* False when this line should be left out; see struct log_limit. */
 bool log_limit_ok(struct log_limit *limit, enum log_area area);
 

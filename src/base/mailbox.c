@@ -30,9 +30,12 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/ring.h"
 
 #define BYTES_BITS 37
 #define ONE_MAIL (UINT64_C(1) << BYTES_BITS)
+
+static const struct ring_kind ring_mail = { "mail", ring_describe_function };
 
 bool
 mailbox_init(struct mailbox *mb, struct err *err)
@@ -184,6 +187,7 @@ run(struct mailbox *mb, struct mail *m, void *owner)
 {
 	atomic_fetch_sub_explicit(
 		&mb->waiting, ONE_MAIL + m->bytes, memory_order_relaxed);
+	ring_note(&ring_mail, NULL, (uintptr_t)m->run, 0, 0);
 	m->run(m, owner);
 }
 

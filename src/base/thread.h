@@ -1,6 +1,7 @@
 /*
- * thread.h - the threads of the process, which all begin alike: with a name, and
- * without signals, which are the main thread's.
+ * thread.h - the threads of the process, which all begin alike: with a name,
+ * ready to report a crash, and without other signals, which are the main
+ * thread's.
  */
 #ifndef BASE_THREAD_H
 #define BASE_THREAD_H

@@ -12,6 +12,9 @@
 #include <assert.h>
 
 #include "base/mem.h"
+#include "base/ring.h"
+
+static const struct ring_kind ring_timer = { "timer", ring_describe_function };
 
 #define DUE UINT32_C(0x80000000)
 
@@ -124,6 +127,7 @@ timer_queue_run(struct timer_queue *q, int64_t now_us)
 		if (t == NULL) /* cancelled or moved by an earlier one */
 			continue;
 		t->index = 0;
+		ring_note(&ring_timer, NULL, (uintptr_t)t->fire, 0, 0);
 		t->fire(t);
 	}
 	q->due.n = 0;

@@ -20,6 +20,7 @@
 #include "base/err.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "base/thread.h"
 
 #define JOBS_A_TURN 64
@@ -46,6 +47,8 @@ struct job {
 	struct mailbox *reply;
 };
 
+static const struct ring_kind ring_job = { "job", ring_describe_function };
+
 static void
 job_answer(struct mail *m, void *owner)
 {
@@ -59,6 +62,7 @@ job_answer(struct mail *m, void *owner)
 static void
 job_work(struct worker *w, struct job *job)
 {
+	ring_note(&ring_job, NULL, (uintptr_t)job->work, 0, 0);
 	job->work(job->arg);
 	job->mail.run = job_answer;
 	mailbox_post(job->reply, &job->mail);

@@ -14,6 +14,7 @@
 
 #include "base/buf.h"
 #include "base/build_id.h"
+#include "base/crash.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memuse.h"
@@ -138,6 +139,21 @@ status_path(struct command_call *call, const char *name, const char *path)
 	free(whole);
 }
 
+/* As the start has found it. */
+static void
+status_crash(struct command_call *call)
+{
+	const struct crash_last *last = call->server->last_crash;
+
+	if (last == NULL)
+		return;
+	command_field(call, "crashed", str_c(last->time));
+	command_field(call, "crash_reason", str_c(last->reason));
+	status_path(call, "crash_report", last->file);
+	command_field(call, "crash_advice",
+		STR("read the report and send it, see Crashes in antiphond(8)"));
+}
+
 static void
 status_end(struct shard *from, void *arg)
 {
@@ -167,6 +183,7 @@ status_end(struct shard *from, void *arg)
 	status_path(call, "modules", srv->module_dir);
 	status_hosts(call);
 	status_expiry(call);
+	status_crash(call);
 	count_done(c);
 }
 
@@ -422,7 +439,9 @@ const struct command command_stats[] = {
 		"then refused_why tells the reason, refused_s since how many "
 		"seconds, and refused how many; the exit status is 0, "
 		"as the server runs. build is the number that the linker has "
-		"made of this program.",
+		"made of this program. Where there is a report of a crash, "
+		"crashed tells when that was, crash_reason what has failed, "
+		"crash_report the file; antiphond(8) says what to do with it.",
 		NULL, .run = status_run, .may = BY_OPERATOR },
 	{ .name = NULL },
 };

@@ -19,6 +19,7 @@
 #include "base/timer.h"
 
 struct command_registry;
+struct crash_last;
 struct listen_kind;
 struct module_registry;
 struct shard;
@@ -50,6 +51,7 @@ struct server {
 	const char *module_dir;   /* where loadable ones lie */
 	struct command_registry *commands; /* NULL: there is none */
 	const char *config_path;
+	struct crash_last *last_crash; /* what its report says; NULL: none */
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
 	uint64_t snapshots;       /* shard 0 only: how many were made */

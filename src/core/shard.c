@@ -16,6 +16,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "base/thread.h"
 #include "xml/parser.h"
 #include "net/net.h"
@@ -283,6 +284,8 @@ shard_free(struct shard *sh)
 
 /* --- any thread -------------------------------------------------------------- */
 
+static const struct ring_kind ring_call = { "call", ring_describe_function };
+
 struct post {
 	struct mail mail;
 	void (*fn)(struct shard *sh, void *arg);
@@ -296,6 +299,7 @@ post_run(struct mail *m, void *owner)
 	struct post copy = *p;
 
 	free(p);
+	ring_note(&ring_call, NULL, (uintptr_t)copy.fn, 0, 0);
 	copy.fn(owner, copy.arg);
 }
 

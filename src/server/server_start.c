@@ -131,6 +131,7 @@ server_free(struct server *srv)
 		store_close(srv->store);
 	explicit_bzero(srv->secret, sizeof(srv->secret));
 	free(srv->shares);
+	free(srv->last_crash);
 	free(srv);
 }
 

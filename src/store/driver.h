@@ -79,6 +79,9 @@ struct store_driver {
 	 * server has the database; options as in struct store_conf.  NULL:
 	 * nothing to try. */
 	void (*check)(const void *options, const struct store_check *check);
+	/* The file that it has, or will have: what belongs to the server may lie
+	 * beside it.  options as above.  NULL: it has none. */
+	const char *(*path)(const void *options);
 	/* The writer's handle is opened first: it creates or migrates the
 	 * database.  The others are opened beside it, by any thread, and closed
 	 * before it.  NULL with err. */

@@ -14,7 +14,12 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "base/thread.h"
+
+static const struct ring_kind ring_commit = { "commit", NULL };
+static const struct ring_kind ring_read = { "read", NULL };
+static const struct ring_kind ring_backup = { "backup", NULL };
 
 /* --- writing ------------------------------------------------------------ */
 
@@ -69,6 +74,7 @@ writer_main(void *arg)
 		STAILQ_CONCAT(&s->waiting, &s->writes);
 		closing = s->closing;
 		pthread_mutex_unlock(&s->lock);
+		ring_note(&ring_commit, NULL, 0, 0, 0);
 		if (!STAILQ_EMPTY(&s->batch.reqs) || !STAILQ_EMPTY(&s->waiting))
 			store_write_batch(s);
 		else if (closing)
@@ -150,8 +156,10 @@ reader_main(void *arg)
 	struct store *s = t->store;
 	struct store_req_list batch;
 
-	while (reads_take(s, &batch))
+	while (reads_take(s, &batch)) {
+		ring_note(&ring_read, NULL, 0, 0, 0);
 		store_read_batch(s, t->db, &batch);
+	}
 	return NULL;
 }
 
@@ -194,8 +202,10 @@ copier_main(void *arg)
 	struct store *s = t->store;
 	struct store_read *rd;
 
-	while ((rd = copy_take(s)) != NULL)
+	while ((rd = copy_take(s)) != NULL) {
+		ring_note(&ring_backup, NULL, 0, 0, 0);
 		backup_run(s, rd);
+	}
 	return NULL;
 }
 

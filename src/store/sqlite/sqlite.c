@@ -459,9 +459,18 @@ const struct config_driver storage_sqlite = {
 	.conf_size = sizeof(struct sqlite_conf),
 };
 
+static const char *
+sqlite_path(const void *own)
+{
+	const struct sqlite_conf *conf = own;
+
+	return conf->path;
+}
+
 const struct store_driver store_sqlite = {
 	.name = "sqlite",
 	.check = sqlite_file_check,
+	.path = sqlite_path,
 	.open = sqlite_open,
 	.open_beside = sqlite_open_beside,
 	.close = sqlite_close,
