@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/entity_ring.h"
 #include "core/router.h"
 #include "account/account_int.h"
 #include "account/requests.h"
@@ -224,7 +225,10 @@ static void reload_read(struct account_hold *h);
 static void
 on_retry(struct timer *t)
 {
-	reload_read(CONTAINER_OF(t, struct account_hold, retry));
+	struct account_hold *h = CONTAINER_OF(t, struct account_hold, retry);
+
+	entity_note(&ring_due, &h->account->e, 0);
+	reload_read(h);
 }
 
 static void

@@ -15,6 +15,7 @@
 #include "xmpp/subscription.h"
 #include "conf/conf.h"
 #include "core/audience.h"
+#include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/router.h"
 #include "account/account_line_int.h"
@@ -300,6 +301,8 @@ step_run(struct account *acc, struct account_step *step)
 {
 	bool ok = step->err.code == ERR_NONE;
 
+	if (acc != NULL)
+		entity_note(&ring_turn, &acc->e, step->kind);
 	switch (step->kind) {
 	case STEP_SEND:
 		if (ok)

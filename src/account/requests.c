@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/route.h"
 #include "account/account_int.h"
@@ -244,7 +245,10 @@ requests_run(struct requests *r)
 static void
 on_turn(struct timer *t)
 {
-	requests_run(CONTAINER_OF(t, struct requests, timer));
+	struct requests *r = CONTAINER_OF(t, struct requests, timer);
+
+	entity_note(&ring_due, &r->session->account->e, 0);
+	requests_run(r);
 }
 
 void

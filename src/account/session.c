@@ -38,6 +38,7 @@
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/budget.h"
+#include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/router.h"
 #include "core/slot.h"
@@ -370,6 +371,7 @@ session_receive(struct session *s, struct stanza *st)
 	struct shard *sh = session_shard(s);
 
 	ASSERT_ON(sh);
+	entity_note(&ring_sent, &s->account->e, st->type);
 	if (!session_stamp(s, st)) {
 		stanza_free(st);
 		return false;

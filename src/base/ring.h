@@ -38,7 +38,8 @@ struct ring {
 
 extern _Thread_local struct ring ring_here;
 
-static inline void
+/* Returns the event, for ring_next(). */
+static inline struct ring_event *
 ring_note(const struct ring_kind *kind, const void *what, uint64_t id,
 	uint32_t type, uint32_t n)
 {
@@ -46,6 +47,19 @@ ring_note(const struct ring_kind *kind, const void *what, uint64_t id,
 	struct ring_event *ev = &r->events[r->n++ % RING_EVENTS];
 
 	*ev = (struct ring_event){ kind, what, id, type, n };
+	return ev;
+}
+
+/* ev goes on with another one, unless it has made room for others meanwhile: what
+ * happens to many at once is one event. */
+static inline void
+ring_next(struct ring_event *ev, const struct ring_kind *kind,
+	const void *what, uint64_t id)
+{
+	if (ev->kind != kind)
+		return;
+	ev->what = what;
+	ev->id = id;
 }
 
 /* Of a kind whose events have the address of a function as id, and n. */

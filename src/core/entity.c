@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "conf/conf.h"
+#include "core/entity_ring.h"
 #include "core/fanout.h"
 #include "core/iq_int.h"
 #include "core/module_ctx.h"
@@ -185,6 +186,7 @@ entity_receive_default(struct entity *e, struct stanza *st)
 static void
 entity_receive(struct entity *e, struct stanza *st)
 {
+	entity_note(&ring_delivered, e, st->type);
 	e->calls++;
 	if (e->class->receive != NULL)
 		e->class->receive(e, st);
@@ -285,6 +287,7 @@ entity_loaded(struct entity *e)
 	struct stanza *st;
 
 	e->state = ENTITY_LOADED;
+	entity_note(&ring_loaded, e, 0);
 	entity_call_waiters(e, true);
 	while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
 		STAILQ_REMOVE_HEAD(&e->inbox, link);
@@ -421,6 +424,7 @@ on_entity_due(struct timer *t)
 {
 	struct entity *e = CONTAINER_OF(t, struct entity, idle);
 
+	entity_note(&ring_due, e, 0);
 	if (e->waiters != NULL) {
 		entity_call_waiters(e, true);
 		entity_check_idle(e);

@@ -13,6 +13,7 @@
 
 #include "base/mem.h"
 #include "core/entity.h"
+#include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/route.h"
 
@@ -23,6 +24,8 @@ message_loaded(struct entity *e, void *arg)
 {
 	struct entity_message *m = arg;
 
+	if (e != NULL)
+		entity_note(&ring_told, e, m->kind);
 	if (e == NULL)
 		entity_refuse(m, ERR_STORAGE, "the account cannot be read");
 	else if (e->class->told == NULL)

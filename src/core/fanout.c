@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "core/audience_int.h"
 #include "core/entity.h"
+#include "core/entity_ring.h"
 #include "core/module_ctx.h"
 #include "core/router_int.h"
 #include "core/shard.h"
@@ -127,16 +128,17 @@ fanout_copy(struct shard *sh, const struct stanza *st, struct jid to,
 /* Whom a filter would ask has no session while he is not loaded. */
 static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
-	struct fanout_one *one)
+	struct fanout_one *one, struct ring_event *ev)
 {
 	struct entity *e;
 
 	one->to = audience_member_jid(m);
 	e = entity_find_by_hash(sh, jid_bare_str(one->to), m->hash);
 	if (e != NULL && e->state == ENTITY_LOADED &&
-		e->class->receive_shared != NULL)
+		e->class->receive_shared != NULL) {
+		ring_next(ev, &ring_fanout, e, m->hash);
 		e->class->receive_shared(e, st, one);
-	else if (!one->filtered &&
+	} else if (!one->filtered &&
 		(e != NULL || st->kind != STANZA_PRESENCE))
 		fanout_copy(sh, st, one->to, m->hash);
 }
@@ -167,12 +169,13 @@ fanout_deliver(struct shard *sh, struct stanza *st)
 	struct fanout_one one = { .fanout = f, .wire = f->wire,
 		.filtered = f->entry != NULL };
 	const struct audience_member *some[AHEAD];
+	struct ring_event *ev = ring_note(&ring_fanout, NULL, 0, st->type, 0);
 	size_t done = 0, n = AHEAD;
 
 	while (n != 0 && done < MEMBERS_A_TURN) {
 		n = fanout_next(sh, f, some);
 		for (size_t i = 0; i < n; i++)
-			fanout_one(sh, st, some[i], &one);
+			fanout_one(sh, st, some[i], &one, ev);
 		done += n;
 	}
 	f->wire = one.wire;

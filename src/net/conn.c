@@ -22,6 +22,7 @@
 
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "base/ring.h"
 #include "base/share.h"
 #include "net/net_int.h"
 
@@ -207,6 +208,8 @@ conn_read(struct conn *c)
 	for (int i = 0; i < READS_A_WAKEUP; i++) {
 		switch (conn_recv(c, net->scratch, SCRATCH_BYTES, &got, &err)) {
 		case IO_OK:
+			ring_note(&ring_bytes_in, NULL, (uint64_t)c->fd, 0,
+				(uint32_t)got);
 			if (!conn_tell_data(c, net->scratch, got))
 				return;
 			if (c->tls == CONN_TLS_HELLO)

@@ -10,7 +10,9 @@
 #include <assert.h>
 #include <signal.h>
 
+#include "base/crash_text.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "net/net_int.h"
 
 /* What closed() and drained() write leaves in the same turn, as long as they do
@@ -25,6 +27,20 @@ on_net_again(evutil_socket_t fd, short what, void *arg)
 	(void)what;
 	(void)arg;
 }
+
+static void
+describe_conn(struct crash_text *out, const struct ring_event *ev)
+{
+	crash_put(out, "fd=");
+	crash_put_number(out, (int64_t)ev->id);
+	if (ev->n == 0)
+		return;
+	crash_put(out, " n=");
+	crash_put_number(out, ev->n);
+}
+
+const struct ring_kind ring_bytes_in = { "bytes in", describe_conn };
+static const struct ring_kind ring_bytes_out = { "bytes out", describe_conn };
 
 struct net *
 net_new(struct event_base *base)
@@ -147,6 +163,7 @@ conn_move(struct conn *c, enum conn_place place)
 static void
 net_pass(struct net *net)
 {
+	struct ring_event *ev = ring_note(&ring_bytes_out, NULL, 0, 0, 0);
 	struct conn *c;
 
 	for (size_t n = net->n_work; n > 0; n--) {
@@ -154,6 +171,7 @@ net_pass(struct net *net)
 		if (c == NULL)
 			break; /* some were detached meanwhile */
 		conn_move(c, PLACE_NONE);
+		ring_next(ev, &ring_bytes_out, NULL, (uint64_t)c->fd);
 		conn_turn(c);
 	}
 }

@@ -35,6 +35,10 @@
 
 TAILQ_HEAD(conn_list, conn);
 
+/* For the report of a crash (base/ring.h): of the descriptor id, n bytes. */
+struct ring_kind;
+extern const struct ring_kind ring_bytes_in;
+
 /* A callback of c that is running: c is NULL once c was detached inside, and
  * may then live, or be freed, on another thread. */
 struct net_call {

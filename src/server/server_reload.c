@@ -11,9 +11,11 @@
 #include <stdlib.h>
 
 #include "base/buf.h"
+#include "base/crash_text.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/ring.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/entity.h"
@@ -85,11 +87,21 @@ publish_reload(struct shard *sh, const struct snapshot *before)
 }
 
 static void
+describe_snapshot(struct crash_text *out, const struct ring_event *ev)
+{
+	crash_put(out, "serial=");
+	crash_put_number(out, (int64_t)ev->id);
+}
+
+static const struct ring_kind ring_snapshot = { "snapshot", describe_snapshot };
+
+static void
 publish_visit(struct shard *sh, void *arg)
 {
 	struct publishing *p = arg;
 	struct snapshot *before = sh->snap;
 
+	ring_note(&ring_snapshot, NULL, p->snap->serial, 0, 0);
 	publish_close(sh, p->snap);
 	entity_drop_idle(sh);
 	/* what does not exist may, by what is in force then */

@@ -14,9 +14,11 @@ import time
 
 import pytest
 
+import scene as scenes
 from process import PATIENCE
 
 pytestmark = pytest.mark.only("antiphon")
+CRASH = "<crash xmlns='urn:antiphon:test:crash' how='%s'/>"
 ADDRESS = r"^  (\S+)\+(0x[0-9a-f]+)$"
 # How, how it is called in the report, and what dies of it.
 WAYS = {
@@ -342,3 +344,64 @@ def test_status_and_the_next_start_name_the_last_crash(crashing):
     os.unlink(path)
     c.start()
     assert "crashed" not in json.loads(c.server.ctl("--json", "status"))
+
+
+def test_the_report_names_whom_the_shard_served(crashing):
+    c = crashing()
+    s = scenes.Scene(c.server, ["romeo", "juliet"])
+    s.online("juliet/balcony")
+    romeo = s.online("romeo/orchard")
+    romeo.send("<message to='%s' type='chat'><body>%s</body></message>"
+               % (s.accounts["juliet"].jid, "the body of a message"))
+    assert s.sessions["juliet/balcony"].next().name == "message"
+    romeo.send("<iq type='set' id='1'>%s</iq>" % (CRASH % "assertion"))
+    c.ended()
+    report = c.report()
+    events = part(report, "events")
+    jid = s.accounts["romeo"].jid
+    assert events[0] == "  delivered to %s iq type=set" % jid
+    assert "  sent by %s iq type=set" % jid in events
+    assert any(re.fullmatch(r"  bytes in fd=\d+ n=\d+", e) for e in events)
+    assert len(events) <= 64
+    whole = "\n".join(report)
+    assert "body" not in whole
+    for account in s.accounts.values():
+        assert account.password not in whole
+    s.sessions.clear()
+
+
+def test_no_name_breaks_a_line(crashing):
+    c = crashing()
+    s = scenes.Scene(c.server)
+    c.server.ctl("adduser", "j\u00fcrgen@" + c.server.domain, stdin="pass\n")
+    client = s.new("j").login("j\u00fcrgen", "pass", "r", "starttls")
+    client.send("<iq type='set' id='1'>%s</iq>" % (CRASH % "assertion"))
+    c.ended()
+    report = c.report()
+    assert part(report, "events")[0] == (
+        "  delivered to j\\xc3\\xbcrgen@%s iq type=set" % c.server.domain)
+    assert all(" " <= ch <= "~" for line in report for ch in line)
+    s.sessions.clear()
+
+
+def test_a_reload_is_an_event(crashing):
+    c = crashing({"shards": 1})
+    c.server.ctl("reload")
+    c.crash("assertion")
+    assert any(re.fullmatch(r"  snapshot serial=\d+", e)
+               for e in part(c.report(), "events"))
+
+
+def test_an_entity_that_is_gone_is_not_named_after_another(crashing):
+    c = crashing({"shards": 1})
+    s = scenes.Scene(c.server, ["romeo"])
+    romeo = s.online("romeo/orchard")
+    romeo.iq("get", "<ping xmlns='urn:xmpp:ping'/>",
+             to="nobody@" + c.server.domain)
+    c.crash("assertion")
+    events = part(c.report(), "events")
+    asked = [e for e in events if e.endswith(" iq type=get")]
+    # where its memory is as it was left, it has its own name still
+    assert any(re.match(r"  delivered to (nobody@%s|one that is gone, 0x)"
+                        % c.server.domain, e) for e in asked), events
+    s.sessions.clear()
