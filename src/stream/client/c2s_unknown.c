@@ -151,9 +151,14 @@ on_looks_listed(void *arg, const struct store_answer *answer,
 	const struct err *err)
 {
 	struct looks_wait *w = arg;
-	struct c2s_looks *l = looks_get(w->shard, str_c(w->host));
+	struct c2s_looks *l;
 	struct look look;
 
+	if (w->shard->streams == NULL) { /* the stream layer has ended */
+		free(w);
+		return;
+	}
+	l = looks_get(w->shard, str_c(w->host));
 	for (size_t i = 0; err == NULL && i < answer->n; i++) {
 		if (look_read(&look, &answer->entries[i]))
 			looks_add(l, look);
@@ -193,7 +198,8 @@ news_visit(struct shard *sh, void *arg)
 {
 	const struct looks_news *news = arg;
 
-	looks_add(looks_get(sh, str_c(news->host)), news->look);
+	if (sh->streams != NULL)
+		looks_add(looks_get(sh, str_c(news->host)), news->look);
 }
 
 static void
