@@ -185,6 +185,20 @@ crowd_enter(struct crowd *c, struct crowd_member *m, struct str group,
 	return full;
 }
 
+bool
+crowd_move(struct crowd *c, struct crowd_member *m, uint32_t home,
+	uint64_t token)
+{
+	bool is_in;
+
+	pthread_mutex_lock(&c->lock);
+	is_in = m->group != NULL;
+	m->home = home;
+	m->token = token;
+	pthread_mutex_unlock(&c->lock);
+	return is_in;
+}
+
 void
 crowd_leave(struct crowd *c, struct crowd_member *m)
 {

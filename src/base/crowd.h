@@ -47,6 +47,9 @@ void crowd_free(struct crowd *c);
  */
 bool crowd_enter(struct crowd *c, struct crowd_member *m, struct str group,
 	size_t max, struct crowd_leaver *gone_out);
+/* m is found by these from now on.  False when it has been made to go. */
+bool crowd_move(struct crowd *c, struct crowd_member *m, uint32_t home,
+	uint64_t token);
 /* Before m is freed; does nothing when it is not in. */
 void crowd_leave(struct crowd *c, struct crowd_member *m);
 

@@ -16,13 +16,13 @@
 #include "base/str.h"
 #include "xmpp/error.h"
 #include "core/hook.h"
+#include "core/place.h"
 
 struct arena;
 struct elem;
 struct element;
 struct module_ctx;
 struct session;
-struct shard;
 
 /* How far the client has come. */
 enum element_stage {
@@ -37,6 +37,7 @@ enum element_stage {
 struct element_stream {
 	void (*write)(void *stream, const struct elem *e);
 	void (*end)(void *stream, enum stream_cond cond, const char *text);
+	bool (*move)(void *stream, struct place to);
 	uint64_t (*keep)(void *stream);
 	bool (*find)(struct shard *sh, uint64_t token, struct element *out);
 	void (*go_on)(void *stream);
@@ -90,6 +91,16 @@ static inline void
 element_end(struct element *el, enum stream_cond cond, const char *text)
 {
 	el->ops->end(el->stream, cond, text);
+}
+
+/*
+ * Behind this element the stream goes on at to, with all that was sent ahead; if
+ * it is kept, when it reads on.  False when it has a session, and stays.
+ */
+static inline bool
+element_move(struct element *el, struct place to)
+{
+	return el->ops->move(el->stream, to);
 }
 
 /*

@@ -104,13 +104,14 @@ on_conn_data(void *arg, const char *p, size_t n)
 	if (x->stage == STAGE_CLOSED)
 		return;
 	stream_seen(x);
+	stream_count_bytes(x, n);
 	share_set(conn_share(x->conn));
 	here = stream_read(x, p, n);
 	share_set(NULL);
 	if (!here)
 		return;
 	stream_count_parser(x);
-	stream_count_bytes(x, n);
+	stream_judge_rate(x);
 	stream_arm(x);
 }
 

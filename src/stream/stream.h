@@ -59,10 +59,13 @@ enum stream_rest {
 	REST_HOLD = 1 << 0,   /* until something is done: stream_hold() */
 	REST_RATE = 1 << 1,   /* until resume_us */
 	REST_READER = 1 << 2, /* until who takes its stanzas says so */
+	REST_MOVE = 1 << 3,   /* until what was asked is answered; then it moves */
 };
+/* With these, what was read already is kept, and not handled. */
+#define REST_KEEPS (REST_HOLD | REST_MOVE)
 
 /* What an element asked for that cannot be done while its parser runs. */
-enum stream_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART };
+enum stream_next { NEXT_NONE, NEXT_TLS, NEXT_RESTART, NEXT_MOVE };
 
 /* How a stream lies in its bytes: an index of framings, see framing.h. */
 enum framing_id { FRAMING_TCP };
@@ -106,6 +109,8 @@ struct stream_kind {
 	/* Sets what the handler of an element is to know of x: stage, account,
 	 * session.  False: modules are to keep out. */
 	bool (*about)(const struct stream *x, struct element *out);
+	/* It has come to another shard, where it will go on. */
+	void (*moved)(struct stream *x);
 	/* Much is written; refused: and the kernel does not take all of it. */
 	void (*full)(struct stream *x, bool refused);
 	/* It has taken all, after it had refused some. */
@@ -126,8 +131,9 @@ struct stream_wait {
 	UT_hash_handle hh; /* by token, of the shard */
 	struct stream *stream;
 	uint64_t token;
-	struct place to;  /* with NEXT_RESTART */
+	struct place to;  /* with NEXT_RESTART and NEXT_MOVE */
 	struct buf input; /* came while it was held */
+	unsigned asked;   /* answers that come to this token, stream_asks() */
 };
 
 struct stream {
@@ -213,9 +219,16 @@ stream_unhold(struct stream *x)
 {
 	x->rest &= (uint8_t)~REST_HOLD;
 }
+/* An answer will come to its token, and has come: until then x does not move. */
+void stream_asks(struct stream *x);
+void stream_answered(struct stream *x);
 /* Behind the element that is being handled, the peer opens a new stream (RFC 6120
  * §4.3.3), which is read at to. */
 void stream_restart(struct stream *x, struct place to);
+/* Behind the element that is being handled, or once it is held no more, x goes on
+ * at to: with what was sent ahead, what its header declared, TLS, rests, rates and
+ * times.  False when it does not: it is bound, or at its end. */
+bool stream_move(struct stream *x, struct place to);
 
 /* --- stream_move.c: found again ------------------------------------------- */
 

@@ -40,6 +40,12 @@ on_end(void *stream, enum stream_cond cond, const char *text)
 	stream_end(stream, cond, text);
 }
 
+static bool
+on_move(void *stream, struct place to)
+{
+	return stream_move(stream, to);
+}
+
 static uint64_t
 on_keep(void *stream)
 {
@@ -60,8 +66,8 @@ on_go_on(void *stream)
 
 static bool on_find(struct shard *sh, uint64_t token, struct element *out);
 
-static const struct element_stream stream_ops = { on_write, on_end, on_keep,
-	on_find, on_go_on };
+static const struct element_stream stream_ops = { on_write, on_end, on_move,
+	on_keep, on_find, on_go_on };
 
 /* False: for its kind alone. */
 static bool

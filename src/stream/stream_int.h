@@ -20,19 +20,23 @@ void stream_leave(struct stream *x);
 /* x can be found again, and cannot be any more: forgets what waits. */
 void stream_wait_make(struct stream *x);
 void stream_wait_free(struct stream *x);
-/* From here on x, which has no session, belongs to another thread. */
-void stream_move(struct stream *x, struct place to);
+/* Sends x to wait->to, if that is elsewhere; rest: what was read and not handled.
+ * False: from here on x belongs to another thread. */
+bool stream_do_move(struct stream *x, struct str rest);
 
 /* --- stream_rate.c -------------------------------------------------------- */
 
 void stream_count_element(struct stream *x);
-/* n bytes were read: rests when there was too much. */
 void stream_count_bytes(struct stream *x, size_t n);
+/* Rests when there was too much of either. */
+void stream_judge_rate(struct stream *x);
 
 /* --- stream_read.c -------------------------------------------------------- */
 
 /* Takes n bytes of the peer.  False when x has moved. */
 bool stream_read(struct stream *x, const char *p, size_t n);
+/* Nobody holds it any more, as far as who calls knows.  False: the same. */
+bool stream_continue(struct stream *x);
 void stream_put_parser(struct stream *x);
 
 /* --- stream_tls.c --------------------------------------------------------- */

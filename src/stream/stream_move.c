@@ -2,9 +2,18 @@
  * stream_move.c - which shard a stream is on, how it is found there, and its way
  * to another one.
  *
- *   x: stream_move() --its mailbox--> on_arrived(): stream_release()
+ *   here:  stream_move(), or stream_restart()
+ *            | the element that asked has been handled, nobody holds x, and
+ *            | there is no answer still to come: stream_do_move()
+ *            |   off the lists: of streams, of tokens, of timers
+ *            |   bytes that were read, and not handled: x->wait->input
+ *            v
+ *   there: on_arrived(): on the lists, by another token
+ *            | closing, or no such host any more: the end
+ *            v
+ *          stream_continue(): input is handled, and reading goes on
  *
- * Owner shard; in between, x belongs to the mail.
+ * Owner shard; in between, x belongs to the mail, and nobody finds it.
  */
 #include "config.h"
 
@@ -13,6 +22,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "net/conn.h"
+#include "stream/framing.h"
 
 /* --- found again ---------------------------------------------------------- */
 
@@ -93,28 +103,67 @@ stream_leave(struct stream *x)
 
 /* --- moving --------------------------------------------------------------- */
 
+/* What happened to all while x was on its way. */
+static bool
+stream_may_go_on(struct stream *x)
+{
+	const struct stream_shard *ss = stream_shard(x->shard);
+
+	if (ss->closing)
+		stream_end(x, ss->closing_cond, NULL);
+	else if (x->stage != STAGE_CLOSED && x->headed &&
+		x->kind->host(x) == NULL)
+		stream_end(x, STREAM_HOST_GONE, NULL);
+	return x->stage != STAGE_CLOSED;
+}
+
 static void
 on_arrived(struct shard *sh, void *arg)
 {
 	struct stream *x = arg;
-	struct stream_shard *ss = stream_shard(sh);
 
 	stream_enter(x, sh);
 	conn_attach(x->conn, sh->net);
-	if (ss->closing) {
-		stream_end(x, ss->closing_cond, NULL);
+	if (x->parser != NULL)
+		xml_parser_limit(x->parser, stream_limits(x));
+	stream_unhold(x);
+	x->kind->moved(x);
+	if (!stream_may_go_on(x) || !stream_continue(x))
 		return;
-	}
-	(void)stream_release(x);
+	stream_judge_rate(x);
+	stream_arm(x);
 }
 
-void
-stream_move(struct stream *x, struct place to)
+/* Its parser goes with it if its header has declared more than others do, or an
+ * element has begun. */
+static void
+stream_send(struct stream *x)
 {
 	const struct server *srv = x->shard->server;
 	size_t bytes = sizeof(*x) + sizeof(*x->wait) + x->wait->input.n;
 
+	if (x->parser != NULL && xml_parser_can_rest(x->parser))
+		stream_put_parser(x);
+	if (x->parser != NULL)
+		bytes += xml_parser_bytes(x->parser);
 	stream_leave(x);
 	conn_detach(x->conn);
-	place_post(srv, to, on_arrived, x, bytes);
+	place_post(srv, x->wait->to, on_arrived, x, bytes);
+}
+
+bool
+stream_do_move(struct stream *x, struct str rest)
+{
+	if (x->stage == STAGE_BOUND || place_is_here(x->shard, x->wait->to))
+		return true;
+	if (x->stage == STAGE_OPEN && x->wait->asked != 0) {
+		x->next = NEXT_MOVE;
+		stream_rest(x, REST_MOVE);
+		return true;
+	}
+	stream_hold(x);
+	buf_add(&x->wait->input, rest.p, rest.n);
+	x->wait->asked = 0; /* of a stream that has ended */
+	stream_send(x);
+	return false;
 }

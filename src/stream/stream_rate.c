@@ -48,12 +48,18 @@ stream_count_element(struct stream *x)
 void
 stream_count_bytes(struct stream *x, size_t n)
 {
+	bucket_take(&x->bytes_us, x->shard->now_us, n,
+		limits_of(x)->bytes_per_second);
+}
+
+void
+stream_judge_rate(struct stream *x)
+{
 	const struct config_limits *l = limits_of(x);
 	int64_t now = x->shard->now_us, ready;
 
 	if (x->stage == STAGE_CLOSED)
 		return;
-	bucket_take(&x->bytes_us, now, n, l->bytes_per_second);
 	ready = MAX(bucket_ready(x->bytes_us, l->bytes_per_second,
 			l->bytes_burst),
 		bucket_ready(x->elements_us, (uint64_t)l->stanzas_per_second,

@@ -57,7 +57,7 @@ stream_on_element(void *arg, struct arena *a, struct elem *e)
 	else
 		arena_free(a);
 	return x->stage == STAGE_CLOSED || x->next != NEXT_NONE ||
-			(x->rest & REST_HOLD) != 0 ?
+			(x->rest & REST_KEEPS) != 0 ?
 		XML_STOP :
 		XML_GO_ON;
 }
@@ -79,20 +79,24 @@ stream_restart(struct stream *x, struct place to)
 	x->wait->to = to;
 }
 
+bool
+stream_move(struct stream *x, struct place to)
+{
+	if (x->stage != STAGE_OPEN)
+		return false;
+	x->next = NEXT_MOVE;
+	x->wait->to = to;
+	return true;
+}
+
 /* RFC 6120 §4.3.3, §6.4.6: a new stream, with nothing of the old one but who the
- * peer is.  False when x has moved, and rest with it. */
-static bool
-stream_do_restart(struct stream *x, struct str rest)
+ * peer is. */
+static void
+stream_forget(struct stream *x)
 {
 	stream_put_parser(x);
 	x->stage = STAGE_HEADER;
 	x->headed = false;
-	if (place_is_here(x->shard, x->wait->to))
-		return true;
-	stream_hold(x);
-	buf_add(&x->wait->input, rest.p, rest.n);
-	stream_move(x, x->wait->to);
-	return false;
 }
 
 /* rest_io: the bytes that came behind it, and what is left of them.  False when x
@@ -103,6 +107,8 @@ stream_do_next(struct stream *x, struct str *rest_io)
 	enum stream_next next = (enum stream_next)x->next;
 	struct str rest = *rest_io;
 
+	if ((x->rest & REST_KEEPS) != 0)
+		return true; /* later */
 	x->next = NEXT_NONE;
 	switch (next) {
 	case NEXT_NONE:
@@ -113,7 +119,10 @@ stream_do_next(struct stream *x, struct str *rest_io)
 		stream_tls_start(x, rest);
 		return true;
 	case NEXT_RESTART:
-		return stream_do_restart(x, rest);
+		stream_forget(x);
+		return stream_do_move(x, rest);
+	case NEXT_MOVE:
+		return stream_do_move(x, rest);
 	}
 	return true;
 }
@@ -139,7 +148,7 @@ stream_read(struct stream *x, const char *p, size_t n)
 	size_t used;
 
 	while (in.n > 0 && x->stage != STAGE_CLOSED) {
-		if ((x->rest & REST_HOLD) != 0) {
+		if ((x->rest & REST_KEEPS) != 0) {
 			buf_add(&x->wait->input, in.p, in.n);
 			return true;
 		}
@@ -203,14 +212,13 @@ stream_hold(struct stream *x)
 }
 
 bool
-stream_release(struct stream *x)
+stream_continue(struct stream *x)
 {
 	struct buf input = x->wait->input;
 	struct str in = buf_str(&input);
 	bool here = true;
 
 	x->wait->input = (struct buf)BUF_INIT;
-	stream_unhold(x);
 	if (x->stage == STAGE_BOUND)
 		stream_wait_free(x);
 	/* a call that is on the stack goes on by itself */
@@ -222,4 +230,32 @@ stream_release(struct stream *x)
 	stream_set_reading(x);
 	stream_arm(x);
 	return true;
+}
+
+bool
+stream_release(struct stream *x)
+{
+	stream_unhold(x);
+	return stream_continue(x);
+}
+
+/* --- what waits for answers ----------------------------------------------- */
+
+void
+stream_asks(struct stream *x)
+{
+	x->wait->asked++;
+}
+
+void
+stream_answered(struct stream *x)
+{
+	if (x->wait == NULL || x->wait->asked == 0)
+		return;
+	x->wait->asked--;
+	if (x->wait->asked != 0 || (x->rest & REST_MOVE) == 0)
+		return;
+	x->rest &= (uint8_t)~REST_MOVE;
+	if ((x->rest & REST_HOLD) == 0)
+		(void)stream_continue(x);
 }

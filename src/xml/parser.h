@@ -81,6 +81,9 @@ struct xml_parser *xml_parser_get(struct xml_pool *pool,
 struct xml_parser *xml_parser_get_primed(struct xml_pool *pool,
 	struct str content_ns, const struct xml_limits *limits,
 	const struct xml_events *events, void *arg);
+/* p, which its owner may have taken to another thread, is held to limits (as
+ * above) from here on, and goes back to the pool there. */
+void xml_parser_limit(struct xml_parser *p, const struct xml_limits *limits);
 /* Gives p back, whatever state it is in; NULL does nothing. */
 void xml_parser_put(struct xml_pool *pool, struct xml_parser *p);
 

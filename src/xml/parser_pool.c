@@ -224,6 +224,12 @@ xml_parser_get_primed(struct xml_pool *pool, struct str content_ns,
 }
 
 void
+xml_parser_limit(struct xml_parser *p, const struct xml_limits *limits)
+{
+	p->limits = limits;
+}
+
+void
 xml_parser_put(struct xml_pool *pool, struct xml_parser *p)
 {
 	if (p == NULL)

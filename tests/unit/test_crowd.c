@@ -65,6 +65,23 @@ TEST(crowd_sends_away_the_oldest_of_the_largest_group)
 	crowd_free(c);
 }
 
+TEST(crowd_finds_a_member_where_it_has_moved_to)
+{
+	struct crowd *c = crowd_new();
+	struct crowd_member m[4];
+
+	enter(c, &m[1], "a", 1, 2);
+	enter(c, &m[2], "a", 2, 2);
+	CHECK(crowd_move(c, &m[1], 7, 11));
+	CHECK_INT(m[1].home, 7);
+	CHECK_INT(enter(c, &m[3], "a", 3, 2), 11);
+	/* gone while it moved: nobody found it, and it has to see for itself */
+	CHECK(!crowd_move(c, &m[1], 8, 12));
+	for (size_t i = 1; i <= 3; i++)
+		crowd_leave(c, &m[i]);
+	crowd_free(c);
+}
+
 /* One address of many connections does not touch those of one each. */
 TEST(crowd_of_any_size_keeps_the_small_groups)
 {

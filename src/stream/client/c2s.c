@@ -198,6 +198,19 @@ on_drained(struct stream *x)
 }
 
 static void
+on_moved(struct stream *x)
+{
+	struct c2s *c = c2s_of(x);
+
+	if (c->login->auth != NULL)
+		c->login->auth->offer.rand = x->shard->rand;
+	if (x->authenticated)
+		c2s_bind_moved(c);
+	else
+		c2s_count_moved(c);
+}
+
+static void
 on_ended(struct stream *x, bool goodbye)
 {
 	struct c2s *c = c2s_of(x);
@@ -230,6 +243,7 @@ static const struct stream_kind c2s_kind = {
 	.element = on_element,
 	.elements = c2s_elements,
 	.about = on_asked_about,
+	.moved = on_moved,
 	.full = c2s_full,
 	.drained = on_drained,
 	.due = c2s_due,

@@ -28,6 +28,8 @@ on_stranger_reply(struct shard *sh, uint64_t token, struct stanza *reply)
 	if (c != NULL && c->x.stage == STAGE_OPEN && !c->x.authenticated)
 		stream_write(&c->x, reply->root);
 	stanza_free(reply);
+	if (c != NULL)
+		stream_answered(&c->x);
 }
 
 /* A module that answers HOOK_HANDLED has taken st. */
@@ -46,7 +48,13 @@ stranger_ask_modules(struct c2s *c, struct stanza *st)
 		.reply = on_stranger_reply,
 	};
 
-	return hook_run(arg.host, HOOK_STREAM_IQ, &arg) == HOOK_HANDLED;
+	bool handled;
+
+	stream_asks(&c->x);
+	handled = hook_run(arg.host, HOOK_STREAM_IQ, &arg) == HOOK_HANDLED;
+	if (!handled)
+		stream_answered(&c->x);
+	return handled;
 }
 
 void
@@ -173,7 +181,7 @@ on_account_loaded(struct entity *e, void *arg)
 		(void)stream_release(&c->x);
 }
 
-/* iq is taken. */
+/* At the shard of the account; iq is taken. */
 static void
 bind_begin(struct c2s *c, struct stanza *iq)
 {
@@ -181,11 +189,6 @@ bind_begin(struct c2s *c, struct stanza *iq)
 	struct binding *binding;
 	struct entity *e;
 
-	if (c2s_host(c) == NULL) {
-		stanza_free(iq);
-		stream_end(&c->x, STREAM_HOST_GONE, NULL);
-		return;
-	}
 	e = account_get(c->x.shard, jid, NULL);
 	if (e == NULL) {
 		iq_refuse(c, iq, COND_RESOURCE_CONSTRAINT,
@@ -200,6 +203,35 @@ bind_begin(struct c2s *c, struct stanza *iq)
 	entity_when_loaded(e, on_account_loaded, binding);
 }
 
+/* iq is taken. */
+static void
+bind_ask(struct c2s *c, struct stanza *iq)
+{
+	struct place home = server_place_of(c->x.shard->server,
+		str_c(c->login->account));
+
+	if (c2s_host(c) == NULL) {
+		stanza_free(iq);
+		stream_end(&c->x, STREAM_HOST_GONE, NULL);
+	} else if (place_is_here(c->x.shard, home)) {
+		bind_begin(c, iq);
+	} else {
+		/* something has moved it away since it logged in */
+		c->login->bind = iq;
+		(void)stream_move(&c->x, home);
+	}
+}
+
+void
+c2s_bind_moved(struct c2s *c)
+{
+	struct stanza *iq = c->login->bind;
+
+	c->login->bind = NULL;
+	if (iq != NULL)
+		bind_ask(c, iq);
+}
+
 void
 c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
 {
@@ -211,7 +243,7 @@ c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e)
 		c2s_refuse_elem(c, e, cond);
 		arena_free(a);
 	} else if (st->type == IQ_SET && stanza_child(st, NS_BIND, "bind")) {
-		bind_begin(c, st);
+		bind_ask(c, st);
 	} else {
 		/* §7.1 */
 		stanza_free(st);

@@ -175,6 +175,8 @@ bool c2s_credentials_throttled(struct c2s *c);
 void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
 /* The same of a stanza. */
 void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
+/* c has come to the shard of its account, maybe to bind there. */
+void c2s_bind_moved(struct c2s *c);
 /* A bind or session iq on a stream that has a session; true: st was taken. */
 bool c2s_bound_iq(struct c2s *c, struct stanza *st);
 
@@ -194,6 +196,8 @@ void c2s_refuse_elem(struct c2s *c, const struct elem *e,
 /* False: refused, by one of the bounds on connections. */
 bool c2s_count_in(struct c2s *c);
 void c2s_count_out(struct c2s *c);
+/* A stranger has come to another shard. */
+void c2s_count_moved(struct c2s *c);
 /* It is no stranger any more. */
 void c2s_count_known(struct c2s *c);
 /* Much waits for the client: a session is told, and who has none is cut off

@@ -42,16 +42,11 @@ c2s_refused(struct c2s *c, const char *why)
 	return false;
 }
 
-/* Its shard.  Meanwhile it may have logged in, or ended by itself. */
 static void
-on_crowded_out(struct shard *sh, void *arg)
+c2s_crowd_out(struct c2s *c)
 {
-	uint64_t token = *(uint64_t *)arg;
-	struct c2s *c = c2s_find(sh, token);
+	struct shard *sh = c->x.shard;
 
-	free(arg);
-	if (c == NULL || c->x.authenticated)
-		return;
 	sh->stats.refused++;
 	if (log_limit_ok(&c2s_shard(sh)->refused, LOG_STREAM))
 		log_warn(LOG_STREAM, stream_who(&c->x),
@@ -61,6 +56,18 @@ on_crowded_out(struct shard *sh, void *arg)
 	c->x.hasty = true;
 	stream_end(&c->x, STREAM_RESOURCE_CONSTRAINT,
 		"Too many connections have not logged in");
+}
+
+/* Its shard.  Meanwhile it may have logged in, ended by itself, or moved: then it
+ * sees by itself that it is no member any more. */
+static void
+on_crowded_out(struct shard *sh, void *arg)
+{
+	struct c2s *c = c2s_find(sh, *(uint64_t *)arg);
+
+	free(arg);
+	if (c != NULL && !c->x.authenticated)
+		c2s_crowd_out(c);
 }
 
 /* While strangers have all the room that there is for them, each who comes sends
@@ -94,6 +101,16 @@ c2s_count_in(struct c2s *c)
 	c->x.counted = true;
 	c2s_enter_crowd(c);
 	return true;
+}
+
+void
+c2s_count_moved(struct c2s *c)
+{
+	if (!crowd_move(c2s_server(c->x.shard->server)->strangers,
+		    &c->login->stranger,
+		    place_number(place_of_shard(c->x.shard)),
+		    stream_token(&c->x)))
+		c2s_crowd_out(c);
 }
 
 void
