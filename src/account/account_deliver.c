@@ -317,11 +317,14 @@ account_write_filtered(struct account *acc, struct stanza *st,
 	struct fanout_one *one, bool copies, bool hooks)
 {
 	const struct host *host = account_host(acc);
+	struct str resource = jid_resource(one->to);
 	struct session *s, *next;
 
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (!session_is_available(s) ||
+		if ((resource.p != NULL &&
+			    !str_eq(session_resource(s), resource)) ||
+			!session_is_available(s) ||
 			!fanout_wants(one->fanout, host, s))
 			continue;
 		if (copies)

@@ -41,7 +41,8 @@ struct session;
 struct shard;
 struct stanza;
 
-/* Which sessions of a member without a resource get it, asked where they are. */
+/* Which of the available sessions of a member get it, or whether the one that he
+ * is does: they are asked where they are. */
 struct audience_filter {
 	struct module_ctx *m; /* stays loaded until the last has been asked */
 	/* m is the module as it is used at the host of the session; where it is
