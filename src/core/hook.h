@@ -39,8 +39,9 @@ enum hook_band {
 };
 
 /* Or-ed to the band of a handler of ACCOUNT_RECEIVE: all handlers of the host
- * see what many receive, too, which is the presence of contacts.  A copy is made
- * for each account then, which costs more than to deliver it. */
+ * see what an audience receives, too (core/audience.h): presence, groupchat and
+ * headlines.  A copy is made for each account then, which costs more than to
+ * deliver it. */
 #define HOOK_SHARED 0x10
 
 /* arg is the argument that hooks.def names, borrowed. */

@@ -1,0 +1,205 @@
+/*
+ * mod_testroom.c - rooms, of which whoever likes is a member, and members that
+ * keep what they hear: an audience, its flags and its filter.  Built with the
+ * tests, never installed.  testroom.h says what it does.
+ *
+ * room.HOST is the domain.
+ */
+#include "module/module.h"
+
+#include "testroom.h"
+
+/* A member has one of them, by the length of his address. */
+#define ODD 1
+#define EVEN 2
+
+struct room_conf {
+	const char *domain;
+};
+
+static const struct option room_options[] = {
+	{ .name = "domain", .type = OPT_DOMAIN, .service = true, .dflt = "room",
+		.off = offsetof(struct room_conf, domain),
+		.help = "where the rooms and their members are" },
+	{ .name = NULL },
+};
+
+/* --- rooms ------------------------------------------------------------------ */
+
+static bool
+is_room(const struct entity *e)
+{
+	return jid_local(e->jid).p[0] == 'r';
+}
+
+static uint8_t
+flag_of(struct jid member)
+{
+	return member.len % 2 == 1 ? ODD : EVEN;
+}
+
+/* What a room says; its to is not set. */
+static struct stanza *
+room_word(struct room *room, enum stanza_type type)
+{
+	struct jid nobody = { .text = NULL };
+	struct stanza *st = stanza_new(type, room->e.jid, nobody, STR_NONE);
+	struct elem *word = elem_add(st->arena, st->root, NS_ROOM, "word");
+
+	elem_set_attr(st->arena, word, "n",
+		arena_printf(st->arena, "%u", room->number++));
+	return st;
+}
+
+static void
+room_tell(struct room *room, struct jid to)
+{
+	struct stanza *st = room_word(room, MESSAGE_HEADLINE);
+
+	stanza_set_to(st, to);
+	router_send(room->e.shard, st);
+}
+
+/* Sessions whose resource begins with arg. */
+static bool
+wants(struct module_ctx *m, struct session *s, struct str arg)
+{
+	(void)m;
+	return str_starts(session_resource(s), arg);
+}
+
+/* to: "odd" or "even", or all. */
+static void
+room_say(struct room *room, const struct elem *how)
+{
+	struct str to = elem_attr(how, "to"), kind = elem_attr(how, "kind");
+	struct audience_filter filter = {
+		.m = module_of_entity(&room->e),
+		.wants = wants,
+		.arg = elem_attr(how, "filter"),
+	};
+
+	audience_send(room->audience,
+		room_word(room,
+			str_is(kind, "presence") ? PRESENCE_AVAILABLE :
+				str_is(kind, "groupchat") ? MESSAGE_GROUPCHAT :
+				str_is(kind, "chat")      ? MESSAGE_CHAT :
+							    MESSAGE_HEADLINE),
+		str_is(to, "odd")          ? ODD :
+			str_is(to, "even") ? EVEN :
+					     ODD | EVEN,
+		filter.arg.p != NULL ? &filter : NULL);
+}
+
+static void
+room_do(struct room *room, const struct stanza *st, const struct elem *how)
+{
+	struct str what = elem_attr(how, "what");
+	struct jid to;
+
+	if (room->audience == NULL)
+		room->audience = audience_new(room->e.shard, room->e.hash);
+	if (str_is(what, "say")) {
+		room_say(room, how);
+		return;
+	}
+	if (!jid_parse(&to, st->arena, elem_attr(how, "to"), NULL))
+		return;
+	if (str_is(what, "join"))
+		audience_join(room->audience, to, flag_of(to));
+	else if (str_is(what, "leave"))
+		audience_leave(room->audience, to);
+	room_tell(room, to);
+}
+
+/* --- members ---------------------------------------------------------------- */
+
+static unsigned
+number_of(const struct stanza *st)
+{
+	const struct elem *word = stanza_child(st, NS_ROOM, "word");
+	long long n;
+
+	return word != NULL &&
+			str_to_int(elem_attr(word, "n"), 0, UINT32_MAX, &n) ?
+		(unsigned)n :
+		UINT32_MAX;
+}
+
+static void
+listener_hear(struct listener *l, const struct stanza *st)
+{
+	struct str room = jid_local(st->from);
+	struct heard *heard = vec_push(&l->heard);
+
+	*heard = (struct heard){ .number = number_of(st) };
+	memcpy(heard->room, room.p, MIN(room.n, sizeof(heard->room) - 1));
+}
+
+/* --- the class -------------------------------------------------------------- */
+
+static void
+room_receive(struct entity *e, struct stanza *st)
+{
+	const struct elem *how = stanza_child(st, NS_ROOM, "do");
+
+	if (is_room(e) && st->type == MESSAGE_ERROR)
+		((struct room *)(void *)e)->errors++;
+	else if (is_room(e) && how != NULL)
+		room_do((struct room *)(void *)e, st, how);
+	else if (!is_room(e))
+		listener_hear((struct listener *)(void *)e, st);
+	stanza_free(st);
+}
+
+static void
+room_receive_shared(struct entity *e, struct stanza *st, struct fanout_one *one)
+{
+	struct listener *l = (struct listener *)(void *)e;
+
+	if (is_room(e) || one->filtered)
+		return;
+	listener_hear(l, st);
+	l->shared++;
+}
+
+/* They stay: tests look at them. */
+static bool
+room_is_idle(const struct entity *e)
+{
+	(void)e;
+	return false;
+}
+
+static void
+room_unload(struct entity *e)
+{
+	if (is_room(e))
+		audience_free(((struct room *)(void *)e)->audience);
+	else
+		free(((struct listener *)(void *)e)->heard.p);
+}
+
+static const struct entity_class room_class = {
+	.name = "room",
+	.size = MAX(sizeof(struct room), sizeof(struct listener)),
+	.receive = room_receive,
+	.receive_shared = room_receive_shared,
+	.is_idle = room_is_idle,
+	.unload = room_unload,
+};
+
+static const struct service room_services[] = {
+	{ .option = "domain", .category = "conference", .type = "text",
+		.name = "Rooms", .address_class = &room_class },
+	{ .option = NULL },
+};
+
+MODULE(testroom) = {
+	.api = MODULE_API,
+	.name = "testroom",
+	.summary = "say things to many, for tests",
+	.options = room_options,
+	.conf_size = sizeof(struct room_conf),
+	.services = room_services,
+};

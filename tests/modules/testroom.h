@@ -1,0 +1,39 @@
+/*
+ * testroom.h - what tests look at in the entities of mod_testroom.c.
+ */
+#ifndef TESTS_MODULES_TESTROOM_H
+#define TESTS_MODULES_TESTROOM_H
+
+#include "base/vec.h"
+#include "core/audience.h"
+#include "core/entity.h"
+
+#define NS_ROOM "urn:antiphon:test:room"
+
+/* An address that begins with "r": it does what it is told by
+ *
+ *   <message to='room' from='anybody'><do xmlns='urn:antiphon:test:room'
+ *     what='join | leave | tell | say' to='member' filter='...'/></message>
+ *
+ * and numbers all that it says in the order in which it was told.  To whom joins,
+ * leaves or is told something it says so alone. */
+struct room {
+	struct entity e; /* first */
+	struct audience *audience;
+	unsigned number;
+	unsigned errors; /* that came back */
+};
+
+struct heard {
+	char room[8];
+	unsigned number;
+};
+
+/* Any other address: it keeps what it hears. */
+struct listener {
+	struct entity e; /* first */
+	struct VEC(struct heard) heard;
+	unsigned shared; /* of those, what was not copied for it */
+};
+
+#endif
