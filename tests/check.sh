@@ -289,6 +289,8 @@ check_quick() {
 	step "gcc build" configure_in gcc CC=gcc || return
 	step "gcc make check" make_check gcc
 	step "dialogs" run_pytest gcc tests/dialog
+	[ "$quick" = no ] || step "at the limits" run_pytest gcc -m short \
+		tests/e2e/test_at_limits.py
 }
 
 check_rest() {

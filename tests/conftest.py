@@ -121,9 +121,9 @@ def own_server(pool):
     """A maker of servers with a configuration of their own."""
     made = []
 
-    def make(conf=None):
-        made.append(pool.new(conf).start())
-        return made[-1]
+    def make(conf=None, start=True):
+        made.append(pool.new(conf))
+        return made[-1].start() if start else made[-1]
     yield make
     for one in made:
         one.stop()

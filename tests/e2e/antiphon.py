@@ -233,4 +233,4 @@ class Server:
 
     def advance(self, seconds):
         """Moves the server's clock; timers that are due have run after."""
-        self.ctl("clock", "advance", "%gs" % seconds)
+        self.ctl("clock", "advance", "%dms" % round(seconds * 1000))

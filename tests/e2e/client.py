@@ -108,6 +108,15 @@ class Client:
                 raise Mismatch("%s: not well-formed (%s): %r"
                                % (self.name, e, data[-500:])) from None
 
+    def has_come(self):
+        """Has an element come, without waiting for it?"""
+        self.sock.settimeout(0.01)
+        try:
+            self.reader.feed(self.sock.recv(65536))
+        except TimeoutError:
+            pass
+        return bool(self.inbox)
+
     # --- stream -----------------------------------------------------------
 
     def header(self, to=None, frm=None, version="1.0", ns=CLIENT, lang="en",

@@ -91,6 +91,7 @@ class StreamReader:
         self.closed = False
         self.on_element = on_element
         self.stack = []
+        self.rest = []
         self.parser = expat.ParserCreate("UTF-8", " ")
         self.parser.buffer_text = True
         self.parser.StartElementHandler = self._start
@@ -98,7 +99,13 @@ class StreamReader:
         self.parser.CharacterDataHandler = self._text
 
     def feed(self, data):
-        self.parser.Parse(data, False)
+        """Up to the end of a tag: expat takes its time for one that comes in
+        pieces, and may wait for more even when it is complete."""
+        end = data.rfind(b">") + 1
+        if end != 0:
+            self.parser.Parse(b"".join(self.rest) + data[:end], False)
+            self.rest = []
+        self.rest.append(data[end:])
 
     def _start(self, name, attrs):
         e = Elem(*split_name(name), attrs)
