@@ -38,6 +38,12 @@ struct directed {
 	struct address_set to;
 };
 
+static int64_t
+directed_max(const struct session *s)
+{
+	return session_shard(s)->snap->config->limits.directed_presences;
+}
+
 /* --- directed presence: the list -------------------------------------------------- */
 
 static void
@@ -68,6 +74,35 @@ session_done(struct session *s, void *state)
 
 	(void)s;
 	address_set_clear(&d->to);
+}
+
+static void
+session_save(const struct session *s, const void *state, struct arena *a,
+	struct elem *into)
+{
+	const struct directed *d = state;
+	struct table_walk walk = table_walk(&d->to.all);
+	const struct address *to;
+
+	(void)s;
+	while ((to = table_step(&d->to.all, &walk)) != NULL)
+		elem_set_attr(a, elem_add(a, into, NULL, "to"), "jid",
+			jid_str(to->jid));
+}
+
+static bool
+session_restore(struct session *s, void *state, const struct elem *from)
+{
+	struct arena *a = arena_new();
+	bool ok = true;
+	struct jid jid;
+
+	elem_each_child(from, e)
+		ok = ok && jid_parse(&jid, a, elem_attr(e, "jid"), NULL) &&
+			directed_add(state, session_shard(s)->server, jid,
+				directed_max(s));
+	arena_free(a);
+	return ok;
 }
 
 /* Has s sent its presence to who, or to any other resource of who?  One who
@@ -287,8 +322,7 @@ send_directed(struct module_ctx *m, struct session *s, struct stanza *st)
 
 	if (st->type == PRESENCE_UNAVAILABLE) {
 		directed_remove(d, sh->server, st->to);
-	} else if (!directed_add(d, sh->server, st->to,
-			   sh->snap->config->limits.directed_presences)) {
+	} else if (!directed_add(d, sh->server, st->to, directed_max(s))) {
 		sh->stats.refused++;
 		refuse(s, st, COND_RESOURCE_CONSTRAINT,
 			"Presence was sent to too many addresses");
@@ -515,4 +549,6 @@ MODULE(presence) = {
 	.hooks = presence_hooks,
 	.session_state = sizeof(struct directed),
 	.session_done = session_done,
+	.session_save = session_save,
+	.session_restore = session_restore,
 };

@@ -56,6 +56,13 @@ void account_line_unchain(struct account *acc);
 
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
+/* A session that sleeps for so long, and of which nothing else is known yet; it is
+ * in acc, and no hook was run. */
+struct session *session_enter_asleep(struct account *acc, struct str resource,
+	int64_t for_us);
+/* As session_set_presence(), at a time of the wall clock, and no hook is run. */
+void session_take_presence(struct session *s, const struct stanza *st,
+	int8_t priority, int64_t wall_us);
 /* What s sends: hooks, then the router; st is taken. */
 void session_send(struct session *s, struct stanza *st);
 

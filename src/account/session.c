@@ -183,6 +183,16 @@ session_free(struct session *s)
 	session_discard(s);
 }
 
+struct session *
+session_enter_asleep(struct account *acc, struct str resource, int64_t for_us)
+{
+	struct session *s = session_new(acc, resource);
+
+	session_enter(s);
+	session_detach(s, for_us);
+	return s;
+}
+
 /* A name of our own choice (§7.6), or one for a client whose own was taken. */
 static struct str
 resource_make(struct account *acc, char out[RAND_ID_SIZE])
@@ -415,6 +425,15 @@ session_go_on(struct session *s, enum session_rest why)
 /* --- presence --------------------------------------------------------------------- */
 
 void
+session_take_presence(struct session *s, const struct stanza *st,
+	int8_t priority, int64_t wall_us)
+{
+	session_keep_presence(s, st != NULL ? session_presence_new(st) : NULL);
+	s->priority = st != NULL ? priority : 0;
+	s->presence_us = wall_us;
+}
+
+void
 session_set_presence(struct session *s, const struct stanza *st,
 	int8_t priority)
 {
@@ -422,9 +441,8 @@ session_set_presence(struct session *s, const struct stanza *st,
 	bool was_available = session_is_available(s);
 	bool took_messages = session_takes_messages(s);
 
-	session_keep_presence(s, st != NULL ? session_presence_new(st) : NULL);
-	s->priority = st != NULL ? priority : 0;
-	s->presence_us = shard_wall_us(session_shard(s));
+	session_take_presence(s, st, priority,
+		shard_wall_us(session_shard(s)));
 	if (!was_available && session_is_available(s))
 		hook_run(host, HOOK_SESSION_AVAILABLE, s);
 	if (!took_messages && session_takes_messages(s))
@@ -461,6 +479,7 @@ session_detach(struct session *s, int64_t for_us)
 	session_forget_stream(s, SESSION_ASLEEP);
 	s->full = true;
 	session_out_end_in(s, for_us);
+	s->out->sleep_us = for_us;
 	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
 		(long long)(for_us / US_PER_S));
 }

@@ -126,22 +126,19 @@ out_item_free(struct out_item *item)
 	free(item);
 }
 
-static struct str
+struct str
 out_item_to(const struct out_item *item)
 {
 	return item->n_to != 0 ? (struct str){ item->to, item->n_to } :
 				 STR_NONE;
 }
 
-/* st, of which wire is the copy (a reference is taken), waits for its turn, which
- * may be at once; to is shown, or STR_NONE. */
-static void
-out_push(struct session *s, const struct stanza *st, struct wire *wire,
+static struct out_item *
+out_item_new(const struct session *s, const struct stanza *st, struct wire *wire,
 	struct str to)
 {
 	struct out_item *item = xmalloc(sizeof(*item) + to.n);
 
-	session_flow_make_room(s);
 	memuse_add_part(MEMUSE_SESSION, item);
 	item->wire = wire_ref(wire);
 	item->wall_us = shard_wall_us(session_shard(s));
@@ -150,6 +147,18 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	item->n_to = (uint16_t)to.n;
 	if (to.n != 0)
 		memcpy(item->to, to.p, to.n);
+	return item;
+}
+
+/* st, of which wire is the copy (a reference is taken), waits for its turn, which
+ * may be at once; to is shown, or STR_NONE. */
+static void
+out_push(struct session *s, const struct stanza *st, struct wire *wire,
+	struct str to)
+{
+	struct out_item *item = out_item_new(s, st, wire, to);
+
+	session_flow_make_room(s);
 	out_append(s->out, s->account, item);
 	session_flow_waits(s, st, item);
 	session_out_run(s);
@@ -262,6 +271,56 @@ uint32_t
 session_unacked(const struct session *s)
 {
 	return s->out != NULL ? s->out->sent - s->out->acked : 0;
+}
+
+/* --- saved --------------------------------------------------------------------------- */
+
+/* The same message, which several sessions of one account keep. */
+static struct wire *
+account_find_wire(const struct account *acc, const struct wire *w, int64_t at_us)
+{
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next) {
+		const struct out_item *item;
+
+		if (s->out == NULL)
+			continue;
+		STAILQ_FOREACH (item, &s->out->queue, link) {
+			if (item->wall_us == at_us &&
+				str_eq(wire_str(item->wire), wire_str(w)))
+				return item->wire;
+		}
+	}
+	return NULL;
+}
+
+void
+session_out_restore(struct session *s, const struct stanza *st, struct str to,
+	int64_t at_us, bool taken)
+{
+	struct wire *own = wire_new(st);
+	struct wire *shared = account_find_wire(s->account, own, at_us);
+	struct out_item *item =
+		out_item_new(s, st, shared != NULL ? shared : own, to);
+
+	item->wall_us = at_us;
+	item->wire->taken |= taken;
+	out_append(s->out, s->account, item);
+	wire_unref(own);
+}
+
+bool
+session_out_renumber(struct session *s, bool keeps, uint32_t acked,
+	uint32_t sent)
+{
+	struct session_out *o = s->out;
+
+	o->keeps = keeps;
+	o->acked = o->sent = acked;
+	if (!keeps && sent != acked)
+		return false;
+	while (o->sent != sent && o->next != NULL)
+		out_step(o);
+	return o->sent == sent;
 }
 
 /* --- writing --------------------------------------------------------------------- */

@@ -57,6 +57,7 @@ struct session_out {
 	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
 	struct timer sleep; /* set while it is asleep: then it ends */
+	int64_t sleep_us;   /* how long it was to sleep */
 };
 
 /* --- for session.c and session_flow.c, owner shard --------------------------- */
@@ -71,7 +72,15 @@ void session_out_settle(struct session *s);
 void session_out_run(struct session *s);
 /* Another stream: what is kept is to be written again. */
 void session_out_rewind(struct session *s);
+struct str out_item_to(const struct out_item *item);
 size_t out_item_bytes(const struct out_item *item);
+/* For session_save.c: st, to be shown to `to', waits since at_us behind what waits
+ * already; a session of the account that keeps it too shares it. */
+void session_out_restore(struct session *s, const struct stanza *st,
+	struct str to, int64_t at_us, bool taken);
+/* The numbers of what waits; false: they cannot be. */
+bool session_out_renumber(struct session *s, bool keeps, uint32_t acked,
+	uint32_t sent);
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);

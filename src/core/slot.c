@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "xml/elem.h"
 
 struct slot {
 	struct slot *next;
@@ -54,6 +55,24 @@ slot_drop(struct slot **list, const struct slot_kind *kind, void *object)
 		return;
 	*list = slot->next;
 	slot_free(slot, object);
+}
+
+void
+slot_save_all(struct slot *list, void *object, struct arena *a,
+	struct elem *parent, const char *ns, const char *name)
+{
+	for (; list != NULL; list = list->next) {
+		const struct slot_kind *kind = list->kind;
+		struct elem *e;
+
+		if (kind->save == NULL)
+			continue;
+		e = elem_new(a, ns, name);
+		elem_set_attr(a, e, "of", str_c(kind->name));
+		kind->save(kind, object, list->state, a, e);
+		if (e->first != NULL)
+			elem_append(parent, e);
+	}
 }
 
 void

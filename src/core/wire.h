@@ -42,6 +42,12 @@ wire_bytes(const struct wire *w)
 {
 	return sizeof(*w) + w->n;
 }
+/* Without its to; borrowed. */
+static inline struct str
+wire_str(const struct wire *w)
+{
+	return (struct str){ w->bytes, w->n };
+}
 /* Appends the stanza with to (prepared; STR_NONE: without). */
 void wire_write(const struct wire *w, struct str to, struct buf *out);
 /* The stanza again, owned by the caller: for the rare case that somebody has to

@@ -99,6 +99,14 @@ struct module {
 	void (*shard_done)(struct shard *sh, void *state);
 	void (*entity_done)(struct entity *e, void *state);
 	void (*session_done)(struct session *s, void *state);
+	/* What of that state is to outlive a restart of the server, as children of
+	 * into, in the arena a; and, on the shard of s, which sleeps, the state
+	 * again, zeroed before: false when from is nothing that was saved.  Both
+	 * or neither. */
+	void (*session_save)(const struct session *s, const void *state,
+		struct arena *a, struct elem *into);
+	bool (*session_restore)(struct session *s, void *state,
+		const struct elem *from);
 
 	/* Called once, on shard 0, before and after everything else of it.  May
 	 * be NULL. */

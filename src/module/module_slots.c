@@ -67,17 +67,46 @@ session_slot_done(const struct slot_kind *kind, void *object, void *state)
 		m->session_done(object, state);
 }
 
+static void
+session_slot_save(const struct slot_kind *kind, void *object, const void *state,
+	struct arena *a, struct elem *into)
+{
+	const struct module *m =
+		CONTAINER_OF(kind, struct module_entry, session_slot)->module;
+
+	m->session_save(object, state, a, into);
+}
+
+static bool
+session_slot_restore(const struct slot_kind *kind, void *object, void *state,
+	const struct elem *from)
+{
+	const struct module *m =
+		CONTAINER_OF(kind, struct module_entry, session_slot)->module;
+
+	return m->session_restore(object, state, from);
+}
+
 void
 module_slots_init(struct module_entry *entry)
 {
 	const struct module *m = entry->module;
 
-	entry->shard_slot = (struct slot_kind){ m->shard_state,
-		shard_slot_done };
-	entry->entity_slot = (struct slot_kind){ m->entity_state,
-		entity_slot_done };
-	entry->session_slot = (struct slot_kind){ m->session_state,
-		session_slot_done };
+	entry->shard_slot = (struct slot_kind){
+		.size = m->shard_state,
+		.done = shard_slot_done,
+	};
+	entry->entity_slot = (struct slot_kind){
+		.size = m->entity_state,
+		.done = entity_slot_done,
+	};
+	entry->session_slot = (struct slot_kind){
+		.size = m->session_state,
+		.done = session_slot_done,
+		.name = m->name,
+		.save = m->session_save != NULL ? session_slot_save : NULL,
+		.restore = m->session_save != NULL ? session_slot_restore : NULL,
+	};
 }
 
 /* --- freeing ------------------------------------------------------------------------- */

@@ -46,5 +46,6 @@
 /* ours: what lies in the store */
 #define NS_CREDENTIALS "urn:antiphon:credentials:1"
 #define NS_SEEN "urn:antiphon:last:1"
+#define NS_SESSION_SAVED "urn:antiphon:session"
 
 #endif

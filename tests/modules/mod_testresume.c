@@ -149,6 +149,27 @@ on_lost(struct module_ctx *m, void *arg)
 	return HOOK_HANDLED;
 }
 
+static void
+session_save(const struct session *s, const void *state, struct arena *a,
+	struct elem *into)
+{
+	const struct resumable *r = state;
+
+	(void)s;
+	if (r->on)
+		elem_add(a, into, NS_RESUME, "on");
+}
+
+static bool
+session_restore(struct session *s, void *state, const struct elem *from)
+{
+	struct resumable *r = state;
+
+	(void)s;
+	r->on = elem_child(from, NS_RESUME, "on") != NULL;
+	return r->on;
+}
+
 static const struct hook_handler resume_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_GUARD, on_send },
 	{ HOOK_SESSION_LOST, HOOK_DELIVER, on_lost },
@@ -163,4 +184,6 @@ MODULE(testresume) = {
 	.conf_size = sizeof(struct resume_conf),
 	.hooks = resume_hooks,
 	.session_state = sizeof(struct resumable),
+	.session_save = session_save,
+	.session_restore = session_restore,
 };

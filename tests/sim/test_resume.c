@@ -1,7 +1,8 @@
 /*
  * test_resume.c - devices whose connections break, stall, are kicked and replaced
- * at random, and that resume their sessions (mod_testresume): each message
- * arrives once, in order, or comes back to its sender.
+ * at random, and that resume their sessions (mod_testresume), which are saved and
+ * restored while they sleep: each message arrives once, in order, or comes back to
+ * its sender.
  *
  * A device may get a message again in a later session, if the earlier one ended
  * before the device had acknowledged it.
@@ -19,8 +20,11 @@
 #include "core/entity.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "core/stored.h"
 #include "account/account.h"
+#include "account/account_int.h"
 #include "account/session.h"
+#include "account/session_save.h"
 #include "server/server_reload.h"
 #include "unit/test.h"
 #include "../peek.h"
@@ -49,6 +53,7 @@ struct device {
 	unsigned user, index;
 	unsigned life;    /* number of its session */
 	bool stalls;
+	unsigned gone;    /* directed presence that came: unavailable */
 	uint32_t acked;   /* the server knows that it has so many stanzas */
 	unsigned opened;  /* number of the first message of this connection */
 	bool had[SAID_MAX];       /* in a session before, and has said so */
@@ -116,6 +121,8 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 
 	if (str_is(e->name, "message"))
 		on_message(d, e);
+	else if (str_is(e->name, "presence"))
+		d->gone += str_is(elem_attr(e, "type"), "unavailable");
 	else if (id != NULL && sscanf(id, "ack-%u-%u", &until, &h) == 2 &&
 		str_is(elem_attr(e, "type"), "result"))
 		on_acked(d, until, h);
@@ -264,12 +271,49 @@ reload(struct shard *sh, void *arg)
 		NULL));
 }
 
+/* As by a restart. */
+static void
+session_again(struct account *acc, struct session *s)
+{
+	struct arena *a = arena_new();
+	struct buf text = BUF_INIT;
+
+	session_save(s, &text);
+	session_free(s);
+	CHECK(session_restore(acc, stored_read(a, buf_str(&text))) != NULL);
+	buf_done(&text);
+	arena_free(a);
+}
+
+static void
+save_and_restore(struct shard *sh, void *arg)
+{
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	(void)arg;
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
+		struct account *acc = account_if(e);
+		struct session *s = acc != NULL ? acc->sessions : NULL, *next;
+
+		for (unsigned n = acc != NULL ? acc->n_sessions : 0; n > 0;
+			n--, s = next) {
+			next = s->next;
+			if (s->state == SESSION_ASLEEP && s->requests == NULL)
+				session_again(acc, s);
+		}
+	}
+}
+
 static void
 disturb(struct scene *s)
 {
 	struct world *w = s->w;
 
 	if (world_draw(w, 2) == 0)
+		shard_post(w->server->shards[world_draw(w, w->n_shards)],
+			save_and_restore, NULL, 0);
+	else if (world_draw(w, 2) == 0)
 		shard_post(w->server->shards[0], reload, NULL, 0);
 	else
 		shard_post(w->server->shards[world_draw(w, w->n_shards)],
@@ -510,6 +554,35 @@ TEST(each_message_arrives_once_in_order_or_comes_back)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
 		resumed += run(seed);
 	CHECK(resumed > SEEDS * 5);
+}
+
+/* What a module keeps with a session is saved, too. */
+TEST(who_was_told_directly_is_told_of_the_end_after_a_restart)
+{
+	struct scene *s = xcalloc(1, sizeof(*s));
+	struct device *d = &s->devices[0][0], *other = &s->devices[1][0];
+
+	scene_open(s, 1);
+	come(d);
+	come(other);
+	settle(s);
+	client_send(&d->c, "<presence to='u1@" WORLD_HOST "/r0'/>");
+	settle(s);
+	client_break(&d->c);
+	settle(s);
+	for (unsigned i = 0; i < s->w->n_shards; i++)
+		shard_post(s->w->server->shards[i], save_and_restore, NULL, 0);
+	settle(s);
+	CHECK_INT(other->gone, 0);
+	for (int i = 0; i < 20; i++)
+		world_sleep(s->w, 12 * US_PER_S);
+	settle(s);
+	CHECK_INT(other->gone, 1);
+	client_done(&d->c);
+	each_device(s, leave);
+	client_done(&other->c);
+	world_free(s->w);
+	free(s);
 }
 
 TEST_MAIN

@@ -41,7 +41,7 @@ kinds_init(struct kind *kinds, int n)
 {
 	for (int i = 0; i < n; i++)
 		kinds[i] = (struct kind){
-			{ sizeof(struct state), on_done }, i + 1, 0
+			{ .size = sizeof(struct state), .done = on_done }, i + 1, 0
 		};
 }
 

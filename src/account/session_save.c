@@ -1,0 +1,322 @@
+/*
+ * session_save.c - a session that sleeps, as one element:
+ *
+ *   <session xmlns='urn:antiphon:session' version='1' id='7' resource='phone'
+ *           bound='1795219200000000' interested='1' sleep='600000000'
+ *           keeps='1' acked='17' sent='19'
+ *           priority='0' seen='1795219201000000'>
+ *     <presence xmlns='jabber:client'>...</presence>
+ *     <state of='presence'>...</state>
+ *     <item xmlns='jabber:client' at='1795219202000000' to='...'>
+ *       <message>...</message>
+ *     </item>
+ *   </session>
+ *
+ * Times are in microseconds, of the wall clock; of what is no or 0, the attribute
+ * is missing.  Items are written as they wait, without being read.
+ *
+ * Owner shard of the account.
+ */
+#include "config.h"
+
+#include "account/session_save.h"
+
+#include <assert.h>
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xml/writer.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
+#include "core/host.h"
+#include "core/module_ctx.h"
+#include "core/shard.h"
+#include "core/slot.h"
+#include "core/wire.h"
+#include "account/account_int.h"
+#include "account/session.h"
+#include "account/session_out.h"
+
+#define SAVED_VERSION "1"
+
+/* --- writing -------------------------------------------------------------------- */
+
+static void
+put_number(struct buf *out, const char *name, int64_t n)
+{
+	if (n != 0)
+		buf_printf(out, " %s='%lld'", name, (long long)n);
+}
+
+static void
+put_text(struct buf *out, const char *name, struct str text)
+{
+	if (text.p == NULL)
+		return;
+	buf_printf(out, " %s='", name);
+	xml_escape(out, text, true);
+	buf_add_c(out, "'");
+}
+
+static void
+put_item(struct buf *out, const struct out_item *item)
+{
+	buf_add_c(out, "<item xmlns='" NS_CLIENT "'");
+	put_number(out, "at", item->wall_us);
+	put_number(out, "taken", item->wire->taken);
+	put_text(out, "to", out_item_to(item));
+	buf_add_c(out, ">");
+	wire_write(item->wire, STR_NONE, out);
+	buf_add_c(out, "</item>");
+}
+
+static void
+put_presence(struct buf *out, const struct session *s)
+{
+	struct stanza *st = session_presence(s);
+
+	elem_set_attr(st->arena, st->root, "from", STR_NONE);
+	xml_write(out, st->root, STR(NS_SESSION_SAVED));
+	stanza_free(st);
+}
+
+static void
+put_states(struct buf *out, struct session *s)
+{
+	struct arena *a = arena_new();
+	struct elem *states = elem_new(a, NS_SESSION_SAVED, "states");
+
+	slot_save_all(s->slots, s, a, states, NS_SESSION_SAVED, "state");
+	elem_each(states, e)
+		xml_write(out, e, STR(NS_SESSION_SAVED));
+	arena_free(a);
+}
+
+void
+session_save(struct session *s, struct buf *out)
+{
+	const struct session_out *o = s->out;
+	const struct out_item *item;
+
+	assert(s->state == SESSION_ASLEEP);
+	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "' version='" SAVED_VERSION "'");
+	put_number(out, "id", s->id);
+	put_text(out, "resource", session_resource(s));
+	put_number(out, "bound", s->bound_us);
+	put_number(out, "interested", s->interested);
+	put_number(out, "sleep", o->sleep_us);
+	put_number(out, "keeps", o->keeps);
+	put_number(out, "acked", o->acked);
+	put_number(out, "sent", o->sent);
+	put_number(out, "priority", s->priority);
+	put_number(out, "seen", s->presence_us);
+	buf_add_c(out, ">");
+	if (session_is_available(s))
+		put_presence(out, s);
+	put_states(out, s);
+	STAILQ_FOREACH (item, &o->queue, link)
+		put_item(out, item);
+	buf_add_c(out, "</session>");
+}
+
+/* --- reading ---------------------------------------------------------------------- */
+
+/* false: it is there, and no number from min to max. */
+static bool
+get_number(const struct elem *e, const char *name, int64_t min, int64_t max,
+	int64_t *out)
+{
+	struct str text = elem_attr(e, name);
+	long long n = 0;
+
+	if (text.p != NULL && !str_to_int(text, min, max, &n))
+		return false;
+	*out = n;
+	return true;
+}
+
+/* What the attributes of a session say. */
+struct saved {
+	struct str resource;
+	int64_t id, bound, interested, sleep, keeps, acked, sent, priority, seen;
+};
+
+static bool
+saved_read(struct saved *v, struct arena *a, const struct elem *e,
+	struct err *err)
+{
+	struct str resource = elem_attr(e, "resource");
+
+	if (!elem_is(e, NS_SESSION_SAVED, "session"))
+		return err_set(err, ERR_INVALID, "it is no session");
+	if (!str_is(elem_attr(e, "version"), SAVED_VERSION))
+		return err_set(err, ERR_INVALID, "its version is unknown");
+	if (!jid_prep_resource(&v->resource, a, resource, NULL) ||
+		!str_eq(v->resource, resource))
+		return err_set(err, ERR_INVALID, "its resource is none");
+	if (get_number(e, "id", 0, UINT32_MAX, &v->id) &&
+		get_number(e, "bound", 0, INT64_MAX, &v->bound) &&
+		get_number(e, "interested", 0, 1, &v->interested) &&
+		get_number(e, "sleep", 0, INT64_MAX / 2, &v->sleep) &&
+		get_number(e, "keeps", 0, 1, &v->keeps) &&
+		get_number(e, "acked", 0, UINT32_MAX, &v->acked) &&
+		get_number(e, "sent", 0, UINT32_MAX, &v->sent) &&
+		get_number(e, "priority", INT8_MIN, INT8_MAX, &v->priority) &&
+		get_number(e, "seen", 0, INT64_MAX, &v->seen))
+		return true;
+	return err_set(err, ERR_INVALID, "one of its numbers is none");
+}
+
+/* A stanza of its own of e, NULL when it is none. */
+static struct stanza *
+stanza_of(const struct elem *e)
+{
+	struct arena *a = arena_new();
+	enum stanza_cond cond;
+	struct stanza *st =
+		e != NULL ? stanza_from_elem(a, elem_copy(a, e), &cond) : NULL;
+
+	if (st == NULL)
+		arena_free(a);
+	return st;
+}
+
+static bool
+restore_presence(struct session *s, const struct elem *e, const struct saved *v,
+	struct err *err)
+{
+	struct stanza *st = stanza_of(e);
+	bool ok = st != NULL && st->type == PRESENCE_AVAILABLE &&
+		!session_is_available(s);
+
+	if (ok)
+		session_take_presence(s, st, (int8_t)v->priority, v->seen);
+	stanza_free(st);
+	return ok || err_set(err, ERR_INVALID, "its presence is none");
+}
+
+static bool
+restore_state(struct session *s, const struct elem *e, struct err *err)
+{
+	const struct host *host = account_host(s->account);
+
+	for (size_t i = 0; host != NULL && i < host->n_modules; i++) {
+		const struct slot_kind *kind =
+			&host->modules[i].entry->session_slot;
+
+		if (kind->restore == NULL ||
+			!str_is(elem_attr(e, "of"), kind->name))
+			continue;
+		return kind->restore(kind, s, slot_get(&s->slots, kind), e) ||
+			err_set(err, ERR_INVALID,
+				"the state of the module %s cannot be read",
+				kind->name);
+	}
+	return true; /* it is not in force any more */
+}
+
+/* For a session of the account, or for all of it. */
+static bool
+is_own(const struct session *s, struct str to)
+{
+	struct arena *a = arena_new();
+	struct jid jid;
+	bool own = to.p == NULL || (jid_parse(&jid, a, to, NULL) &&
+		jid_eq_bare(jid, s->account->e.jid));
+
+	arena_free(a);
+	return own;
+}
+
+static bool
+restore_item(struct session *s, const struct elem *e, struct err *err)
+{
+	struct stanza *st = stanza_of(elem_first_child(e));
+	struct str to = elem_attr(e, "to");
+	int64_t at_us, taken;
+	bool ok = st != NULL && is_own(s, to) &&
+		get_number(e, "at", 0, INT64_MAX, &at_us) &&
+		get_number(e, "taken", 0, 1, &taken);
+
+	if (ok)
+		session_out_restore(s, st, to, at_us, taken != 0);
+	stanza_free(st);
+	return ok || err_set(err, ERR_INVALID, "a stanza that waits is none");
+}
+
+static bool
+restore_children(struct session *s, const struct elem *e, const struct saved *v,
+	struct err *err)
+{
+	elem_each_child(e, child) {
+		bool ok;
+
+		if (elem_is(child, NS_CLIENT, "presence"))
+			ok = restore_presence(s, child, v, err);
+		else if (elem_is(child, NS_SESSION_SAVED, "state"))
+			ok = restore_state(s, child, err);
+		else if (elem_is(child, NS_CLIENT, "item"))
+			ok = restore_item(s, child, err);
+		else
+			ok = err_set(err, ERR_INVALID,
+				"it has a child that is unknown");
+		if (!ok)
+			return false;
+	}
+	return session_out_renumber(s, v->keeps != 0, (uint32_t)v->acked,
+		       (uint32_t)v->sent) ||
+		err_set(err, ERR_INVALID, "its counts do not fit what waits");
+}
+
+static bool
+has_room(const struct account *acc, struct str resource, struct err *err)
+{
+	if (!acc->exists || acc->anonymous || acc->removing)
+		return err_set(err, ERR_MISSING, "there is no such account");
+	if (session_find(acc, resource) != NULL)
+		return err_set(err, ERR_CONFLICT, "its resource is bound");
+	if (acc->n_sessions >=
+		acc->e.shard->snap->config->limits.sessions_per_account)
+		return err_set(err, ERR_LIMIT, "the account has too many");
+	return true;
+}
+
+static struct session *
+restore(struct account *acc, struct arena *a, const struct elem *e,
+	struct err *err)
+{
+	struct session *s;
+	struct saved v;
+
+	if (!saved_read(&v, a, e, err) || !has_room(acc, v.resource, err))
+		return NULL;
+	s = session_enter_asleep(acc, v.resource, v.sleep);
+	s->id = (uint32_t)v.id;
+	s->bound_us = v.bound;
+	s->interested = v.interested != 0;
+	if (restore_children(s, e, &v, err))
+		return s;
+	session_free(s);
+	return NULL;
+}
+
+struct session *
+session_restore(struct account *acc, const struct elem *e)
+{
+	struct arena *a = arena_new();
+	struct err err = ERR_INIT;
+	struct session *s;
+
+	ASSERT_OWNER(&acc->e);
+	s = restore(acc, a, e, &err);
+	if (s == NULL)
+		log_warn(LOG_SESSION, LOG_NOBODY,
+			"a saved session is dropped account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(acc->e.jid)), err.text);
+	arena_free(a);
+	return s;
+}

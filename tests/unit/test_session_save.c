@@ -1,0 +1,206 @@
+/*
+ * test_session_save.c - sessions that outlive the process.
+ */
+#include "config.h"
+
+#include "account/session_save.h"
+
+#include "session_scene.h"
+
+/* --- saved --------------------------------------------------------------------------------- */
+
+static struct session *
+read_saved(struct scene *s, struct str text)
+{
+	struct arena *a = arena_new();
+	struct elem *e = stored_read(a, text);
+	struct session *again = NULL;
+
+	if (e != NULL)
+		again = session_restore(romeo_of(s), e);
+	arena_free(a);
+	return again;
+}
+
+/* As by a restart. */
+static void
+save_and_restore(struct scene *s)
+{
+	struct buf text = BUF_INIT, again = BUF_INIT;
+
+	session_save(s->s, &text);
+	session_free(s->s);
+	s->s = read_saved(s, buf_str(&text));
+	CHECK(s->s != NULL);
+	session_save(s->s, &again);
+	CHECK_STR(buf_str(&again), buf_c(&text));
+	buf_done(&text);
+	buf_done(&again);
+}
+
+TEST(a_session_is_the_same_after_a_restart)
+{
+	static const unsigned sizes[] = { 0, 1, 2, 3, 50, 200 };
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		unsigned kept = sizes[i] / 2, end = sizes[i];
+		struct scene s;
+		int64_t bound_us;
+		uint32_t id;
+
+		scene_init(&s);
+		send_presence(s.s, "dnd", true);
+		s.s->interested = true;
+		session_keep_output(s.s, true);
+		s.s->out->acked = s.s->out->sent = UINT32_MAX - 1;
+		say(&s, ROMEO "/a", 0, kept, 10);
+		sleep_now(&s);
+		say(&s, ROMEO, kept, end, 10);
+		bound_us = s.s->bound_us;
+		id = s.s->id;
+		save_and_restore(&s);
+		CHECK_INT(s.s->state, SESSION_ASLEEP);
+		CHECK_STR(session_resource(s.s), "a");
+		CHECK_STR(session_show(s.s), "dnd");
+		CHECK_STR(session_caps(s.s).ver, "dmVy");
+		CHECK(s.s->interested && s.s->priority == 3);
+		CHECK(s.s->bound_us == bound_us && s.s->id == id);
+		CHECK_INT(session_unacked(s.s), kept);
+		CHECK(session_acked(s.s, UINT32_MAX - 1 + kept / 2));
+		session_attach(s.s, &fake_ops, &s.two);
+		check_got(&s.two.got, kept / 2, end);
+		CHECK(session_acked(s.s, UINT32_MAX - 1 + end));
+		CHECK_INT(kept_bytes(s.s), 0);
+		scene_done(&s);
+	}
+}
+
+TEST(it_sleeps_its_full_time_and_gives_back_what_it_kept)
+{
+	struct scene s;
+
+	scene_init(&s);
+	session_keep_output(s.s, true);
+	say(&s, ROMEO "/a", 0, 5, 10);
+	sleep_now(&s);
+	world_advance(&s.w, SLEEP_US - US_PER_S);
+	save_and_restore(&s);
+	world_advance(&s.w, SLEEP_US - US_PER_S);
+	CHECK(is_there(&s, "a"));
+	s.juliet.got.n = 0;
+	world_advance(&s.w, 2 * US_PER_S);
+	CHECK(!is_there(&s, "a"));
+	check_got(&s.juliet.got, 0, 5);
+	scene_done(&s);
+}
+
+/* A message to both comes back once, from the last that gives it up. */
+TEST(what_two_sessions_kept_together_they_keep_together)
+{
+	struct scene s;
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	struct session *other;
+
+	scene_init(&s);
+	other = bind(&s, "b", &s.two);
+	be_available(other);
+	session_detach(s.s, SLEEP_US);
+	session_detach(other, SLEEP_US);
+	say(&s, ROMEO, 0, 9, 10);
+	session_save(s.s, &a);
+	session_save(other, &b);
+	session_free(s.s);
+	session_free(other);
+	s.s = read_saved(&s, buf_str(&a));
+	other = read_saved(&s, buf_str(&b));
+	s.juliet.got.n = 0;
+	session_close(s.s, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	check_got(&s.juliet.got, 0, 0);
+	session_close(other, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	check_got(&s.juliet.got, 0, 9);
+	buf_done(&a);
+	buf_done(&b);
+	scene_done(&s);
+}
+
+#define SAVED "<session xmlns='urn:antiphon:session' version='1' resource='q'"
+#define ITEM(to) "<item xmlns='jabber:client' at='1' to='" to "'>"             \
+	"<message type='chat'><body>x</body></message></item>"
+
+TEST(what_is_no_session_is_refused)
+{
+	static const char *const bad[] = {
+		"<session xmlns='urn:other' version='1' resource='q'/>",
+		"<sessions xmlns='urn:antiphon:session' version='1'/>",
+		"<session xmlns='urn:antiphon:session' version='2' resource='q'/>",
+		"<session xmlns='urn:antiphon:session' resource='q'/>",
+		"<session xmlns='urn:antiphon:session' version='1'/>",
+		"<session xmlns='urn:antiphon:session' version='1' resource=''/>",
+		"<session xmlns='urn:antiphon:session' version='1' resource='x'/>",
+		SAVED " id='x'/>",
+		SAVED " id='4294967296'/>",
+		SAVED " id='-1'/>",
+		SAVED " bound='99999999999999999999'/>",
+		SAVED " interested='2'/>",
+		SAVED " priority='200'/>",
+		SAVED " sent='1'/>",
+		SAVED " keeps='1' sent='1'/>",
+		SAVED " keeps='1' acked='2' sent='1'>" ITEM(ROMEO) "</session>",
+		SAVED " sent='1'>" ITEM(ROMEO) "</session>",
+		SAVED "><unknown/></session>",
+		SAVED "><presence/></session>",
+		SAVED "><presence xmlns='jabber:client' type='unavailable'/>"
+		"</session>",
+		SAVED "><presence xmlns='jabber:client'/>"
+		"<presence xmlns='jabber:client'/></session>",
+		SAVED ">" ITEM("juliet@example.org") "</session>",
+		SAVED ">" ITEM("@") "</session>",
+		SAVED "><item xmlns='jabber:client'/></session>",
+		SAVED "><item xmlns='jabber:client'><iq type='get'/></item>"
+		"</session>",
+		SAVED "><item xmlns='jabber:client' at='never'><message/></item>"
+		"</session>",
+	};
+	struct scene s;
+	struct account *acc;
+
+	scene_init(&s);
+	acc = romeo_of(&s);
+	for (size_t i = 0; i < COUNT(bad); i++) {
+		unsigned n = acc->n_sessions;
+
+		TEST_CASE(bad[i]);
+		CHECK(read_saved(&s, str_c(bad[i])) == NULL);
+		CHECK_INT(acc->n_sessions, n);
+		CHECK_INT(acc->e.shard->stats.session_bytes.now, 0);
+	}
+	scene_done(&s);
+}
+
+/* And of what was cut off, nothing is taken. */
+TEST(what_is_whole_is_taken_and_what_is_cut_off_is_not)
+{
+	static const char good[] = SAVED " sleep='1000000' keeps='1' acked='7' "
+		"sent='8'><presence xmlns='jabber:client'><show>xa</show>"
+		"</presence><state of='nobody'><x/></state>" ITEM(ROMEO)
+		ITEM(ROMEO "/q") "</session>";
+	struct scene s;
+	struct session *q;
+
+	scene_init(&s);
+	for (size_t n = 0; n < sizeof(good) - 1; n++)
+		CHECK(read_saved(&s, (struct str){ good, n }) == NULL);
+	q = read_saved(&s, str_c(good));
+	CHECK(q != NULL);
+	CHECK_STR(session_show(q), "xa");
+	CHECK_INT(session_unacked(q), 1);
+	/* there is one now */
+	CHECK(read_saved(&s, str_c(good)) == NULL);
+	CHECK(session_acked(q, 8));
+	CHECK(!session_acked(q, 9));
+	scene_done(&s);
+}
+
+TEST_MAIN
