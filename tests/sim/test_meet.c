@@ -258,15 +258,15 @@ TEST(an_answer_that_has_to_wait_is_not_too_large_for_that)
 	}
 }
 
-#define SHOWN 16
+#define SHOWN 48
 
 /* What is kept of it for as long as the session is there is not what the one who
  * is sent more than he reads has to answer for. */
 TEST(memory_that_presence_takes_is_that_of_who_has_sent_it)
 {
 	struct world *w = world_new(6, 2, TEST_MODULE_DIR,
-		"limits: { memory: 8MiB, bytes_per_second: 1GiB, "
-		"bytes_burst: 1GiB }\n");
+		"limits: { memory: 8MiB, sessions_per_account: 48, "
+		"bytes_per_second: 1GiB, bytes_burst: 1GiB }\n");
 	struct witness romeo, juliet, shown[SHOWN];
 	struct buf text = BUF_INIT;
 
