@@ -11,6 +11,7 @@ import socket
 import sqlite3
 import ssl
 import subprocess
+import time
 
 import pytest
 
@@ -220,6 +221,42 @@ def test_census_of_the_page(started):
     assert "census" in server.ctl("help")
     server.ctl("modules", "unload", "census")
     assert "census" not in server.ctl("help")
+
+
+def test_now_of_the_page(started):
+    server, scene = started("now")
+    romeo = scene.online("romeo/a")
+    for _ in range(50):
+        romeo.send("<time xmlns='urn:example:now'/>")
+        got = romeo.take(lambda e: e.is_("now", "urn:example:now"),
+                         "the time")
+        assert abs(int(got.text()) / 1e6 - time.time()) < PATIENCE
+    stranger = Client(server).secure()
+    stranger.send("<time xmlns='urn:example:now'/>")
+    stranger.expect_error("not-authorized")
+
+
+def test_clients_of_the_page(started):
+    server, scene = started("clients")
+    version = "<query xmlns='jabber:iq:version'><name>%s</name></query>"
+    for who in "a", "b":
+        client = scene.login("romeo/" + who)
+        client.send("<presence/>")
+        asked = client.take(lambda e: e.is_("iq"), "a question")
+        assert (asked.get("type"), asked.get("from")) == (
+            "get", scene.binds["romeo"])
+        client.send("<iq type='result' id='%s' to='%s'>%s</iq>" % (
+            asked.get("id"), asked.get("from"), version % ('"%s"' % who)))
+        server.process.wait_line(re.escape(
+            'client of=%s name="\\"%s\\""' % (client.jid, who)))
+    client = scene.login("romeo/c")
+    client.send("<presence/>")
+    asked = client.take(lambda e: e.is_("iq"), "a question")
+    client.send("<iq type='error' id='%s' to='%s'><error type='cancel'>"
+                "<service-unavailable xmlns='urn:ietf:params:xml:ns:"
+                "xmpp-stanzas'/></error></iq>" % (asked.get("id"),
+                                                  asked.get("from")))
+    server.process.wait_line("module: .*service-unavailable")
 
 
 def test_echo_of_the_page(started):
