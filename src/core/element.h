@@ -23,6 +23,7 @@ struct elem;
 struct element;
 struct module_ctx;
 struct session;
+struct session_stream;
 
 /* How far the client has come. */
 enum element_stage {
@@ -48,13 +49,16 @@ struct element {
 	struct shard *shard;
 	struct host *host;       /* NULL, once found again: a reload removed it */
 	struct session *session; /* NULL until bound */
-	struct str account;      /* bare; STR_NONE: a stranger's */
+	struct str account;      /* bare, until it is bound; STR_NONE: a stranger */
 	enum element_stage stage;
 	bool secure;             /* TLS is up */
 	struct elem *e;          /* lies in arena, both borrowed; NULL, once */
 	struct arena *arena;     /* found again */
 	void *stream;
 	const struct element_stream *ops;
+	/* What session_attach() wants with stream, at the shard of the account;
+	 * NULL: not authenticated, or bound already. */
+	const struct session_stream *session_ops;
 };
 
 /* HOOK_PASS: as if there were no handler. */

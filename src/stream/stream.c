@@ -47,6 +47,14 @@ stream_who(const struct stream *x)
 	return (struct log_who){ x->kind->describe, x };
 }
 
+void
+stream_bound(struct stream *x)
+{
+	x->stage = STAGE_BOUND;
+	if ((x->rest & REST_KEEPS) == 0)
+		stream_wait_free(x);
+}
+
 /* --- its timer ------------------------------------------------------------ */
 
 static void

@@ -189,6 +189,8 @@ struct stream_shard *stream_shard(struct shard *sh);
 void stream_open(struct stream *x, const struct stream_kind *kind,
 	struct shard *sh, struct conn *conn);
 struct log_who stream_who(const struct stream *x);
+/* Stanzas come and go from now on. */
+void stream_bound(struct stream *x);
 /* Sets the timer for what is due first. */
 void stream_arm(struct stream *x);
 

@@ -7,6 +7,8 @@
  *   <later .../>   the same, when every shard has had a turn; meanwhile nothing is
  *                  read
  *   <bye .../>     ends the stream, with the error conflict
+ *   <wake resource='R' .../>   goes on with the session R, which sleeps when its
+ *                  stream breaks; <said/> comes before what waits there
  *   <early .../>   as say, from strangers alone
  *   <pass .../>    is looked at, and left to others, of whom there are none
  */
@@ -97,6 +99,32 @@ on_later(struct module_ctx *m, struct element *el)
 }
 
 static enum hook_result
+on_wake(struct module_ctx *m, struct element *el)
+{
+	struct account *acc = account_find(el->shard, el->account);
+	struct session *s = acc == NULL ? NULL :
+		session_find(acc, elem_attr(el->e, "resource"));
+
+	(void)m;
+	say(el);
+	if (s == NULL || el->session_ops == NULL)
+		element_end(el, STREAM_UNDEFINED_CONDITION, "No such session");
+	else
+		session_attach(s, el->session_ops, el->stream);
+	return HOOK_HANDLED;
+}
+
+static enum hook_result
+on_lost(struct module_ctx *m, void *arg)
+{
+	struct session_loss *loss = arg;
+
+	(void)m;
+	loss->sleep_us = 60 * US_PER_S;
+	return HOOK_HANDLED;
+}
+
+static enum hook_result
 on_bye(struct module_ctx *m, struct element *el)
 {
 	(void)m;
@@ -116,8 +144,14 @@ static const struct element_handler element_rows[] = {
 	{ ANY_STAGE, NS_TEST, "say", on_say },
 	{ ANY_STAGE, NS_TEST, "later", on_later },
 	{ ANY_STAGE, NS_TEST, "bye", on_bye },
+	{ ELEMENT_AUTHENTICATED, NS_TEST, "wake", on_wake },
 	{ ELEMENT_STRANGER, NS_TEST, "early", on_say },
 	{ ANY_STAGE, NS_TEST, "pass", on_pass },
+	{ .fn = NULL },
+};
+
+static const struct hook_handler element_hooks[] = {
+	{ HOOK_SESSION_LOST, HOOK_DELIVER, on_lost },
 	{ .fn = NULL },
 };
 
@@ -125,5 +159,6 @@ MODULE(testelement) = {
 	.api = MODULE_API,
 	.name = "testelement",
 	.summary = "answer elements that are no stanzas, for tests",
+	.hooks = element_hooks,
 	.elements = element_rows,
 };

@@ -113,6 +113,7 @@ on_asked_about(const struct stream *x, struct element *out)
 	if (x->authenticated) {
 		out->stage = ELEMENT_AUTHENTICATED;
 		out->account = str_c(c->login->account);
+		out->session_ops = &c2s_session_stream;
 		return true;
 	}
 	out->stage = ELEMENT_STRANGER;
@@ -169,8 +170,8 @@ login_new(int tls)
 	return l;
 }
 
-void
-c2s_login_free(struct c2s *c)
+static void
+login_free(struct c2s *c)
 {
 	struct c2s_login *l = c->login;
 
@@ -184,6 +185,16 @@ c2s_login_free(struct c2s *c)
 	memuse_remove_part(MEMUSE_STREAM, l);
 	free(l);
 	c->login = NULL;
+}
+
+void
+c2s_bound(struct c2s *c, struct session *s)
+{
+	c->session = s;
+	login_free(c);
+	stream_bound(&c->x);
+	conn_set_share(c->x.conn,
+		budget_share(c->x.shard->server, s->account->e.hash));
 }
 
 static void
@@ -228,7 +239,7 @@ on_closed(struct stream *x)
 
 	c2s_auth_leave(c);
 	c2s_count_out(c);
-	c2s_login_free(c);
+	login_free(c);
 }
 
 static const struct stream_kind c2s_kind = {

@@ -141,10 +141,7 @@ bind_try(struct c2s *c, struct account *acc, const struct stanza *iq)
 			iq_refuse(c, iq, cond, NULL);
 	}
 	if (c->session != NULL) {
-		c->x.stage = STAGE_BOUND;
-		c2s_login_free(c);
-		conn_set_share(c->x.conn,
-			budget_share(c->x.shard->server, acc->e.hash));
+		c2s_bound(c, c->session);
 		bind_write_result(c, iq);
 	}
 	arena_free(a);

@@ -117,8 +117,8 @@ c2s_of(struct stream *x)
 struct c2s *c2s_find(struct shard *sh, uint64_t token);
 /* The host that the client has named; NULL: a reload has removed it. */
 struct host *c2s_host(const struct c2s *c);
-/* It has got in. */
-void c2s_login_free(struct c2s *c);
+/* s is its session from now on. */
+void c2s_bound(struct c2s *c, struct session *s);
 
 /* --- c2s_header.c, for struct stream_kind --------------------------------- */
 

@@ -142,10 +142,7 @@ on_attached(void *stream, struct session *s)
 	struct c2s *c = stream;
 
 	assert(c->x.authenticated);
-	c->session = s;
-	c->x.stage = STAGE_BOUND;
-	conn_set_share(c->x.conn,
-		budget_share(c->x.shard->server, s->account->e.hash));
+	c2s_bound(c, s);
 }
 
 static void
