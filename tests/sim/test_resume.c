@@ -556,6 +556,48 @@ TEST(each_message_arrives_once_in_order_or_comes_back)
 	CHECK(resumed > SEEDS * 5);
 }
 
+static void
+say_much(struct device *d, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++, d->scene->n_said++) {
+		d->scene->said[d->scene->n_said] = (struct said){
+			(uint8_t)d->user, (uint8_t)d->index, 1, .life = d->life };
+		client_send(&d->c, "<message type='chat' id='%u' to='u1@"
+			WORLD_HOST "/r0'><body>%020000u</body></message>",
+			d->scene->n_said, 7u);
+	}
+}
+
+/* Back-pressure: who makes no progress in a minute counts as gone, which is asleep
+ * for one who can resume. */
+TEST(a_reader_that_stops_sleeps_and_finds_all)
+{
+	struct scene *s = xcalloc(1, sizeof(*s));
+	struct device *d = &s->devices[0][0], *reader = &s->devices[1][0];
+
+	scene_open(s, 2);
+	come(d);
+	come(reader);
+	settle(s);
+	stall(reader);
+	say_much(d, 8);
+	settle(s);
+	for (int i = 0; i < 12 && reader->c.conn != NULL; i++)
+		world_sleep(s->w, 10 * US_PER_S);
+	CHECK(reader->c.conn == NULL);
+	CHECK(!s->said[0].arrived);
+	client_resume(&reader->c);
+	settle(s);
+	CHECK_INT(reader->c.state, CLIENT_ONLINE);
+	for (unsigned i = 0; i < s->n_said; i++)
+		CHECK(s->said[i].arrived && !s->said[i].came_back);
+	each_device(s, leave);
+	client_done(&d->c);
+	client_done(&reader->c);
+	world_free(s->w);
+	free(s);
+}
+
 /* What a module keeps with a session is saved, too. */
 TEST(who_was_told_directly_is_told_of_the_end_after_a_restart)
 {
