@@ -35,11 +35,10 @@ name_hash(struct str s)
 	return h & (NAME_SLOTS - 1);
 }
 
-unsigned
-names_number(struct str s)
+/* Of s, which is not empty; 0: it is not known. */
+static inline unsigned
+name_find(struct str s)
 {
-	if (s.n == 0)
-		return 0;
 	for (uint32_t h = name_hash(s); name_slots[h] != 0;
 		h = (h + 1) & (NAME_SLOTS - 1)) {
 		struct str known = names[name_slots[h] - 1];
@@ -48,6 +47,12 @@ names_number(struct str s)
 			return name_slots[h];
 	}
 	return 0;
+}
+
+unsigned
+names_number(struct str s)
+{
+	return s.n != 0 ? name_find(s) : 0;
 }
 
 struct str
@@ -59,12 +64,13 @@ names_at(unsigned number)
 bool
 names_find(struct str s, struct str *known_out)
 {
-	unsigned number = names_number(s);
+	unsigned number;
 
 	if (s.n == 0) {
 		*known_out = STR("");
 		return s.p != NULL;
 	}
+	number = name_find(s);
 	if (number == 0)
 		return false;
 	*known_out = names[number - 1];
