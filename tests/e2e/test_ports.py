@@ -234,10 +234,10 @@ def test_what_waits_for_one_has_a_bound(own_server):
 
 def test_when_memory_is_short_who_holds_most_is_closed(own_server):
     server = start(own_server, {
-        "limits": {"connections_per_address": "1000", "memory": "1MiB"}})
+        "limits": {"connections_per_address": "1000", "memory": "4MiB"}})
     other, silent = Lines(server).echo(), Lines(server, source="127.0.0.3")
     slow = Lines(server, source="127.0.0.2", small=True)
-    slow.say("flood %d" % (12 << 20))
+    slow.say("flood %d" % (14 << 20))
     closed = threading.Thread(target=server.process.wait_line, args=(
         'testport 127.0.0.2:.*cut off reason="its address holds more of the '
         'memory than others"',))
