@@ -8,6 +8,7 @@
 #include "base/hash.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "xmpp/subscription.h"
 #include "core/host.h"
 #include "core/module_ctx.h"
@@ -118,6 +119,7 @@ account_is_stranger(const struct account *acc, struct jid who)
 /* What a read in flight remembers: an address, because the entity may be gone
  * when the answer comes. */
 struct account_read {
+	uint32_t tag;
 	struct shard *shard;
 	uint64_t serial; /* of the snapshot that named the maps */
 	size_t n;
@@ -178,6 +180,7 @@ account_read(struct account *acc, store_read_fn fn)
 	for (size_t i = 0; host != NULL && i < host->maps.n && n < MAPS_MAX;
 		i++)
 		maps[n++] = host->maps.p[i];
+	TAG_SET(read, "acrd");
 	read->shard = e->shard;
 	read->serial = e->shard->snap->serial;
 	read->n = e->jid.len;
@@ -190,6 +193,7 @@ account_read(struct account *acc, store_read_fn fn)
 struct entity *
 account_read_entity(const struct account_read *read)
 {
+	TAG_CHECK(read, "acrd");
 	return entity_find(read->shard, (struct str){ read->bare, read->n });
 }
 
@@ -202,6 +206,7 @@ account_read_is_fresh(const struct account_read *read)
 void
 account_read_free(struct account_read *read)
 {
+	TAG_CLEAR(read);
 	free(read);
 }
 

@@ -12,6 +12,7 @@
 #include "account/account_line.h"
 
 #include "base/mem.h"
+#include "base/tag.h"
 #include "xmpp/subscription.h"
 #include "conf/conf.h"
 #include "core/audience.h"
@@ -50,6 +51,7 @@ step_new(struct account *acc, enum step_kind kind)
 {
 	struct account_step *step = xcalloc(1, sizeof(*step));
 
+	TAG_SET(step, "step");
 	step->kind = kind;
 	step->account = acc;
 	step->shard = acc->e.shard;
@@ -243,6 +245,7 @@ line_drop_outdated(struct account *acc, const struct stanza *st)
 		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
 		line_less(acc, step->bytes);
 		stanza_free(step->st);
+		TAG_CLEAR(step);
 		free(step);
 	}
 }
@@ -332,6 +335,7 @@ step_run(struct account *acc, struct account_step *step)
 			step_refuse(step);
 		break;
 	}
+	TAG_CLEAR(step);
 	free(step);
 }
 
@@ -387,6 +391,7 @@ step_drop(struct account *acc, struct account_step *step)
 	}
 	recipients_unref(acc, step->to);
 	stanza_free(step->st);
+	TAG_CLEAR(step);
 	free(step);
 }
 

@@ -18,6 +18,7 @@ enum step_kind {
 };
 
 struct account_step {
+	uint32_t tag;
 	union {
 		STAILQ_ENTRY(account_step) link;
 		LIST_ENTRY(account_step) aside;

@@ -14,6 +14,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "account/account_line_int.h"
 #include "account/session.h"
 
@@ -78,6 +79,7 @@ on_step_durable(void *arg, bool ok, const struct err *err)
 	struct account_step *step = arg;
 	struct account *acc = step->account;
 
+	TAG_CHECK(step, "step");
 	if (acc != NULL)
 		acc->line.stored_bytes -= step->stored;
 	if (!ok)

@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "xmpp/ns.h"
 #include "xmpp/subscription.h"
 #include "core/iq.h"
@@ -22,6 +23,7 @@
 #include "account/session.h"
 
 struct roster_change {
+	uint32_t tag;
 	struct account *account; /* valid until roster_change_commit() */
 	struct shard *shard;
 	struct iq *iq;
@@ -42,6 +44,7 @@ roster_change_new(struct account *acc, struct jid contact)
 	struct roster_change *ch = arena_zalloc(a, sizeof(*ch));
 
 	ASSERT_OWNER(&acc->e);
+	TAG_SET(ch, "rstr");
 	ch->arena = a;
 	ch->account = acc;
 	ch->shard = acc->e.shard;
@@ -62,6 +65,7 @@ change_free(struct roster_change *ch)
 	stanza_free(ch->push);
 	stanza_free(ch->deliver);
 	stanza_free(ch->request);
+	TAG_CLEAR(ch);
 	arena_free(ch->arena);
 }
 
@@ -281,6 +285,7 @@ on_change_turn(struct account *acc, const struct err *err, void *arg)
 {
 	struct roster_change *ch = arg;
 
+	TAG_CHECK(ch, "rstr");
 	if (acc != NULL && err != NULL && err->code != ERR_DISK)
 		change_log(acc, ch, err);
 	if (acc != NULL && err == NULL)

@@ -88,6 +88,8 @@ command_fail(struct command_call *call, const struct err *err)
 {
 	struct module_entry *entry = call->entry;
 
+	TAG_CHECK(call, "call");
+	TAG_CLEAR(call);
 	if (err != NULL && !call->check_only)
 		command_log_failure(call, err);
 	command_wipe(call);
@@ -337,6 +339,7 @@ command_run(struct command_call *call)
 {
 	struct err err = ERR_INIT;
 
+	TAG_SET(call, "call");
 	call->entry = command_entry(call->server->commands, call->command);
 	if (call->entry != NULL)
 		module_entry_hold(call->entry);

@@ -15,6 +15,7 @@
 #include <sys/types.h>
 
 #include "base/str.h"
+#include "base/tag.h"
 #include "xmpp/jid.h"
 
 struct arena;
@@ -91,6 +92,7 @@ struct command {
 
 /* One call, owned by the surface; valid until command_done or command_fail. */
 struct command_call {
+	uint32_t tag; /* while it runs */
 	struct server *server;
 	struct shard *shard; /* shard 0 */
 	const struct command *command;
@@ -110,6 +112,16 @@ struct command_call {
 };
 
 /* --- shard 0: for commands ---------------------------------------------- */
+
+/* The arg of what it waits for. */
+static inline struct command_call *
+command_call_arg(void *arg)
+{
+	struct command_call *call = arg;
+
+	TAG_CHECK(call, "call");
+	return call;
+}
 
 /* STR_NONE when it was not given. */
 struct str command_value(const struct command_call *call, const char *name);

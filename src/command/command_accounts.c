@@ -123,7 +123,7 @@ password_run(struct command_call *call, bool creates)
 static void
 on_batch_created(void *arg)
 {
-	struct command_call *call = arg;
+	struct command_call *call = command_call_arg(arg);
 	struct account_batch *b = call->state;
 	struct err err = ERR_INIT;
 	size_t failed = 0;

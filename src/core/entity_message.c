@@ -58,7 +58,7 @@ on_message(struct mail *mail, void *owner)
 {
 	struct entity_message *m =
 		CONTAINER_OF(mail, struct entity_message, mail);
-	struct shard *sh = owner;
+	struct shard *sh = shard_arg(owner);
 	struct route r = route(sh, m->to);
 	struct entity *e;
 
@@ -146,7 +146,7 @@ on_answer(struct mail *mail, void *owner)
 {
 	struct answer *a = CONTAINER_OF(mail, struct answer, mail);
 
-	answer_give(owner, a->question, &a->err);
+	answer_give(shard_arg(owner), a->question, &a->err);
 	free(a);
 }
 

@@ -12,6 +12,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "base/text.h"
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
@@ -27,6 +28,7 @@
 #define ID_LEN (SECRET_LEN + PLACE_LEN + NUMBER_LEN)
 
 struct iq_ask {
+	uint32_t tag;
 	struct shard *shard;
 	struct timer timer;
 	uint64_t question;
@@ -109,6 +111,7 @@ on_closed(void *arg, bool ok, const struct err *why)
 	struct iq_ask *ask = arg;
 	struct err err = ERR_INIT;
 
+	TAG_CHECK(ask, "iask");
 	if (ask->question != 0)
 		ask->shard->iq_asks--;
 	shard_timer_cancel(ask->shard, &ask->timer);
@@ -118,6 +121,7 @@ on_closed(void *arg, bool ok, const struct err *why)
 		ask_refused(ask, &err);
 	ask->fn(ask->arg, ask->answer, err.code != ERR_NONE ? &err : NULL);
 	stanza_free(ask->answer);
+	TAG_CLEAR(ask);
 	free(ask);
 }
 
@@ -166,6 +170,7 @@ ask_new(struct shard *sh, struct jid to, iq_ask_fn fn, void *arg)
 {
 	struct iq_ask *ask = xcalloc(1, sizeof(*ask) + to.len);
 
+	TAG_SET(ask, "iask");
 	ask->shard = sh;
 	ask->fn = fn;
 	ask->arg = arg;

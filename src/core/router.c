@@ -31,7 +31,7 @@ static void
 on_stanza_mail(struct mail *m, void *owner)
 {
 	struct stanza_mail *sm = CONTAINER_OF(m, struct stanza_mail, mail);
-	struct shard *sh = owner;
+	struct shard *sh = shard_arg(owner);
 
 	STAILQ_INSERT_TAIL(&sh->local, sm->st, link);
 }

@@ -156,7 +156,7 @@ shard_work_on(struct shard *sh)
 static void *
 shard_main(void *arg)
 {
-	struct shard *sh = arg;
+	struct shard *sh = shard_arg(arg);
 
 	current_shard = sh;
 	while (!sh->stop) {
@@ -217,6 +217,7 @@ shard_new(struct server *srv, unsigned index, struct err *err)
 {
 	struct shard *sh = xcalloc(1, sizeof(*sh));
 
+	TAG_SET(sh, "shrd");
 	sh->server = srv;
 	sh->index = index;
 	rand_buffered_init(&sh->buffered, srv->rand);
@@ -279,6 +280,7 @@ shard_free(struct shard *sh)
 	}
 	mailbox_done(&sh->mailbox);
 	snapshot_unref(sh->snap);
+	TAG_CLEAR(sh);
 	free(sh);
 }
 
@@ -300,7 +302,7 @@ post_run(struct mail *m, void *owner)
 
 	free(p);
 	ring_note(&ring_call, NULL, (uintptr_t)copy.fn, 0, 0);
-	copy.fn(owner, copy.arg);
+	copy.fn(shard_arg(owner), copy.arg);
 }
 
 void

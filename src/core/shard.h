@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "base/mailbox.h"
 #include "base/table.h"
+#include "base/tag.h"
 #include "base/timer.h"
 #include "xmpp/stanza.h"
 #include "store/store.h"
@@ -67,6 +68,7 @@ struct shard_stats {
 };
 
 struct shard {
+	uint32_t tag;
 	struct server *server;
 	unsigned index;
 	struct snapshot *snap;     /* this turn's */
@@ -157,6 +159,16 @@ bool shard_refuses_writes(struct shard *sh);
 /* store_commit, answered here. */
 void shard_commit(struct shard *sh, struct store_tx *tx, store_done_fn done,
 	void *arg);
+
+/* What mail is run with (mailbox.h), and events of its loop. */
+static inline struct shard *
+shard_arg(void *owner)
+{
+	struct shard *sh = owner;
+
+	TAG_CHECK(sh, "shrd");
+	return sh;
+}
 
 #define ASSERT_ON(sh)                                                          \
 	assert(shard_current() == NULL || shard_current() == (sh))

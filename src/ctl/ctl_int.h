@@ -28,6 +28,7 @@ struct shard;
 #define CTL_REQUEST_MAX ((size_t)16 << 20)
 
 struct ctl_client {
+	uint32_t tag;
 	LIST_ENTRY(ctl_client) entry;
 	struct ctl *ctl;
 	struct event *read_event;
@@ -52,6 +53,7 @@ struct ctl_user {
 };
 
 struct ctl {
+	uint32_t tag;
 	LIST_HEAD(, ctl_client) clients;
 	struct server *server;
 	struct event *accept_event;

@@ -25,6 +25,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "ctl/ctl_int.h"
@@ -45,6 +46,24 @@
 
 /* --- clients ------------------------------------------------------------ */
 
+static struct ctl_client *
+client_arg(void *arg)
+{
+	struct ctl_client *c = arg;
+
+	TAG_CHECK(c, "ctlc");
+	return c;
+}
+
+static struct ctl *
+ctl_arg(void *arg)
+{
+	struct ctl *ctl = arg;
+
+	TAG_CHECK(ctl, "ctls");
+	return ctl;
+}
+
 static void
 client_free(struct ctl_client *c)
 {
@@ -59,6 +78,7 @@ client_free(struct ctl_client *c)
 		explicit_bzero(c->in.p, c->in.cap);
 	buf_done(&c->in);
 	buf_done(&c->out);
+	TAG_CLEAR(c);
 	free(c);
 }
 
@@ -190,7 +210,7 @@ client_read(struct ctl_client *c)
 static void
 on_client_readable(evutil_socket_t fd, short what, void *arg)
 {
-	struct ctl_client *c = arg;
+	struct ctl_client *c = client_arg(arg);
 
 	(void)fd;
 	if ((what & EV_TIMEOUT) != 0 ||
@@ -219,7 +239,7 @@ client_write(struct ctl_client *c)
 static void
 on_client_writable(evutil_socket_t fd, short what, void *arg)
 {
-	struct ctl_client *c = arg;
+	struct ctl_client *c = client_arg(arg);
 
 	(void)fd;
 	if (c->broken || (what & EV_TIMEOUT) != 0 || !client_write(c))
@@ -266,6 +286,7 @@ client_new(struct ctl *ctl, int fd)
 	struct ucred peer = { .uid = (uid_t)-1 };
 	bool may = peer_may(ctl, fd, &peer);
 
+	TAG_SET(c, "ctlc");
 	c->ctl = ctl;
 	c->fd = fd;
 	c->uid = peer.uid;
@@ -297,7 +318,7 @@ on_accept_again(struct timer *t)
 static void
 on_ctl_acceptable(evutil_socket_t fd, short what, void *arg)
 {
-	struct ctl *ctl = arg;
+	struct ctl *ctl = ctl_arg(arg);
 	int peer = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
 
 	(void)what;
@@ -320,7 +341,7 @@ on_ctl_acceptable(evutil_socket_t fd, short what, void *arg)
 static void
 start_on_shard(struct shard *sh, void *arg)
 {
-	struct ctl *ctl = arg;
+	struct ctl *ctl = ctl_arg(arg);
 
 	ctl->accept_event = event_new(sh->base, ctl->fd, EV_READ | EV_PERSIST,
 		on_ctl_acceptable, ctl);
@@ -350,7 +371,7 @@ client_end(struct ctl_client *c)
 static void
 stop_on_shard(struct shard *sh, void *arg)
 {
-	struct ctl *ctl = arg;
+	struct ctl *ctl = ctl_arg(arg);
 	int fd = ctl->stopped[1];
 
 	shard_timer_cancel(sh, &ctl->accept_again);
@@ -369,6 +390,7 @@ ctl_open(struct server *srv, struct err *err)
 {
 	struct ctl *ctl = xcalloc(1, sizeof(*ctl));
 
+	TAG_SET(ctl, "ctls");
 	LIST_INIT(&ctl->clients);
 	ctl->server = srv;
 	if (!ctl_socket_open(ctl, err)) {
@@ -409,6 +431,7 @@ ctl_stop(struct server *srv)
 	}
 	close(ctl->stopped[0]);
 	ctl_socket_close(ctl);
+	TAG_CLEAR(ctl);
 	free(ctl);
 	srv->ctl = NULL;
 }

@@ -24,6 +24,7 @@
 #include "base/memuse.h"
 #include "base/ring.h"
 #include "base/share.h"
+#include "base/tag.h"
 #include "net/net_int.h"
 
 /* --- making --------------------------------------------------------------- */
@@ -33,7 +34,7 @@ conn_new(struct net *net)
 {
 	struct conn *c = xcalloc(1, sizeof(*c));
 
-	c->tag = CONN_TAG;
+	TAG_SET(c, "conn");
 	c->fd = -1;
 	c->net = net;
 	net->count++;
@@ -101,7 +102,7 @@ conn_arg(void *arg)
 {
 	struct conn *c = arg;
 
-	assert(c->tag == CONN_TAG);
+	TAG_CHECK(c, "conn");
 	return c;
 }
 

@@ -17,6 +17,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "base/tag.h"
 #include "net/conn.h"
 #include "net/net_int.h"
 
@@ -138,7 +139,7 @@ conn_destroy(struct conn *c)
 	net_spare_put(net, &c->out);
 	net->count--;
 	free(c->why);
-	c->tag = 0;
+	TAG_CLEAR(c);
 	memuse_remove(MEMUSE_CONN, c);
 	free(c);
 }

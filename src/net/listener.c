@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "net/net.h"
 
 /* New connections in one wake-up; the others have their turn in between. */
@@ -32,7 +33,6 @@
 /* Descriptors that no connection gets: for the administrator, the store, files
  * that are opened anew. */
 #define KEPT_FREE 32
-#define LISTENER_TAG 0x6c73746eu /* "lstn" */
 
 struct listener {
 	uint32_t tag;
@@ -243,7 +243,7 @@ listener_arg(void *arg)
 {
 	struct listener *l = arg;
 
-	assert(l->tag == LISTENER_TAG);
+	TAG_CHECK(l, "lstn");
 	return l;
 }
 
@@ -331,7 +331,7 @@ listener_free(struct listener *l)
 	event_del(&l->readable);
 	evtimer_del(&l->rest);
 	close(l->fd);
-	l->tag = 0;
+	TAG_CLEAR(l);
 	free(l);
 }
 
@@ -358,7 +358,7 @@ listener_start(struct net *net, int fd, listener_accept_fn fn, void *arg)
 {
 	struct listener *l = xcalloc(1, sizeof(*l));
 
-	l->tag = LISTENER_TAG;
+	TAG_SET(l, "lstn");
 	l->fd = fd;
 	l->fn = fn;
 	l->arg = arg;

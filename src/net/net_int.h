@@ -31,7 +31,6 @@
 /* Reads of one connection in one wake-up, so that the others have their turn.
  */
 #define READS_A_WAKEUP 4
-#define CONN_TAG 0x636f6e6eu /* "conn" */
 
 TAILQ_HEAD(conn_list, conn);
 

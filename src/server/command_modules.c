@@ -234,7 +234,7 @@ on_reload_look(struct timer *t)
 static void
 on_reload_off(void *arg)
 {
-	struct command_call *call = arg;
+	struct command_call *call = command_call_arg(arg);
 	struct shard *sh = call->shard;
 	struct module_waiting *w = xcalloc(1, sizeof(*w));
 

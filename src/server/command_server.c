@@ -24,7 +24,7 @@
 static void
 on_reloaded(void *arg, bool ok, struct str text)
 {
-	struct command_call *call = arg;
+	struct command_call *call = command_call_arg(arg);
 	struct err err = ERR_INIT;
 	struct str line;
 

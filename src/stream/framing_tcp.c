@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/buf.h"
+#include "base/tag.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
 #include "xmpp/ns.h"
@@ -47,6 +48,7 @@ on_opened(void *arg, const struct elem *root, struct str content_ns)
 	struct stream_header h = { .arena = arena_new() };
 	struct stream *x = arg;
 
+	TAG_CHECK(x, "strm");
 	header_check_names(&h, root, content_ns, x->kind->ns);
 	stream_begin(x, root, &h);
 	arena_free(h.arena);

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
+#include "base/tag.h"
 #include "net/conn.h"
 #include "conf/option.h"
 #include "core/host.h"
@@ -34,7 +35,7 @@ stream_arg(void *arg)
 {
 	struct stream *x = arg;
 
-	assert(x->tag == STREAM_TAG);
+	TAG_CHECK(x, "strm");
 	ASSERT_ON(x->shard);
 	/* the loop calls us before the turn has read the clock */
 	x->shard->now_us = clock_mono_us(x->shard->server->clock);
@@ -154,7 +155,7 @@ on_conn_closed(void *arg, const struct err *why)
 	stream_leave(x);
 	memuse_remove_part(MEMUSE_STREAM, x->lang);
 	free(x->lang);
-	x->tag = 0;
+	TAG_CLEAR(x);
 	memuse_remove(MEMUSE_STREAM, x);
 	free(x);
 }
@@ -172,7 +173,7 @@ stream_open(struct stream *x, const struct stream_kind *kind, struct shard *sh,
 {
 	sh->now_us = clock_mono_us(sh->server->clock);
 	memuse_add(MEMUSE_STREAM, x);
-	x->tag = STREAM_TAG;
+	TAG_SET(x, "strm");
 	x->kind = kind;
 	x->framing = FRAMING_TCP;
 	x->stage = STAGE_HEADER;

@@ -44,8 +44,6 @@ struct element_handler;
 struct stream;
 struct wire;
 
-#define STREAM_TAG 0x73747265u /* "stre" */
-
 enum stream_stage {
 	STAGE_HANDSHAKE, /* TLS is being agreed on */
 	STAGE_HEADER,    /* the peer has to open a stream */

@@ -21,6 +21,7 @@
 
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "base/tag.h"
 #include "net/conn.h"
 #include "stream/framing.h"
 
@@ -122,6 +123,7 @@ on_arrived(struct shard *sh, void *arg)
 {
 	struct stream *x = arg;
 
+	TAG_CHECK(x, "strm");
 	stream_enter(x, sh);
 	conn_attach(x->conn, sh->net);
 	if (x->parser != NULL)

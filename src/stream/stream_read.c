@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "core/host.h"
@@ -51,6 +52,7 @@ stream_on_element(void *arg, struct arena *a, struct elem *e)
 {
 	struct stream *x = arg;
 
+	TAG_CHECK(x, "strm");
 	stream_count_element(x);
 	if (x->stage == STAGE_BOUND || x->stage == STAGE_OPEN)
 		x->kind->element(x, a, e);

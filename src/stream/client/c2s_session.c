@@ -12,6 +12,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/tag.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
@@ -136,10 +137,19 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 
 /* --- out ------------------------------------------------------------------ */
 
+static struct c2s *
+session_stream(void *stream)
+{
+	struct c2s *c = stream;
+
+	TAG_CHECK(&c->x, "strm");
+	return c;
+}
+
 static void
 on_attached(void *stream, struct session *s)
 {
-	struct c2s *c = stream;
+	struct c2s *c = session_stream(stream);
 
 	assert(c->x.authenticated);
 	c2s_bound(c, s);
@@ -160,7 +170,7 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 static void
 on_close(void *stream, enum stream_cond cond, const char *text)
 {
-	struct c2s *c = stream;
+	struct c2s *c = session_stream(stream);
 
 	c->session = NULL; /* it ends by itself */
 	stream_end(&c->x, cond, text);
@@ -169,7 +179,7 @@ on_close(void *stream, enum stream_cond cond, const char *text)
 static const char *
 on_describe(void *stream, const char *what)
 {
-	const struct c2s *c = stream;
+	const struct c2s *c = session_stream(stream);
 
 	if (strcmp(what, "peer") == 0)
 		return conn_peer(c->x.conn);
@@ -185,7 +195,7 @@ on_describe(void *stream, const char *what)
 static size_t
 on_queued(void *stream)
 {
-	const struct c2s *c = stream;
+	const struct c2s *c = session_stream(stream);
 
 	return conn_queued(c->x.conn);
 }
@@ -193,7 +203,7 @@ on_queued(void *stream)
 static uint64_t
 on_taken(void *stream)
 {
-	const struct c2s *c = stream;
+	const struct c2s *c = session_stream(stream);
 
 	return conn_taken(c->x.conn);
 }
@@ -201,7 +211,7 @@ on_taken(void *stream)
 static void
 on_cut(void *stream, const char *why)
 {
-	struct c2s *c = stream;
+	struct c2s *c = session_stream(stream);
 
 	stream_cut(stream, why, session_queued(c->session));
 }
@@ -210,7 +220,7 @@ on_cut(void *stream, const char *why)
 static void
 on_rest(void *stream, bool rests)
 {
-	struct c2s *c = stream;
+	struct c2s *c = session_stream(stream);
 
 	if (rests) {
 		stream_rest(&c->x, REST_READER);
@@ -224,7 +234,7 @@ on_rest(void *stream, bool rests)
 static void
 on_warm(const void *stream, unsigned step)
 {
-	const struct c2s *c = stream;
+	const struct c2s *c = stream; /* not looked at: it is asked for */
 
 	if (step == 0)
 		mem_warm(c, sizeof(*c));
