@@ -18,6 +18,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
+#include "base/tag.h"
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "core/budget.h"
@@ -25,8 +26,6 @@
 #include "core/listen_int.h"
 #include "core/module_ctx.h"
 #include "core/shard.h"
-
-#define GUEST_TAG 0x67737400u /* "gst" */
 
 struct guest {
 	uint32_t tag;
@@ -48,7 +47,7 @@ guest_arg(void *arg)
 {
 	struct guest *g = arg;
 
-	assert(g->tag == GUEST_TAG);
+	TAG_CHECK(g, "gust");
 	ASSERT_ON(g->shard);
 	/* the loop calls us before the turn has read the clock */
 	g->shard->now_us = clock_mono_us(g->shard->server->clock);
@@ -163,7 +162,7 @@ on_guest_closed(void *arg, const struct err *why)
 	config_unref(g->config);
 	if (g->entry != NULL)
 		module_release(g->entry);
-	g->tag = 0;
+	TAG_CLEAR(g);
 	memuse_remove(MEMUSE_STREAM, g);
 	free(g);
 }
@@ -204,7 +203,7 @@ guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
 
 	sh->now_us = clock_mono_us(sh->server->clock);
 	memuse_add(MEMUSE_STREAM, g);
-	g->tag = GUEST_TAG;
+	TAG_SET(g, "gust");
 	g->shard = sh;
 	g->conn = c;
 	g->kind = row->kind;
