@@ -88,7 +88,6 @@ command_fail(struct command_call *call, const struct err *err)
 {
 	struct module_entry *entry = call->entry;
 
-	TAG_CHECK(call, "call");
 	TAG_CLEAR(call);
 	if (err != NULL && !call->check_only)
 		command_log_failure(call, err);
