@@ -484,10 +484,12 @@ session_detach(struct session *s, int64_t for_us)
 		(long long)(for_us / US_PER_S));
 }
 
-void
+bool
 session_attach(struct session *s, const struct session_stream *ops, void *stream)
 {
 	ASSERT_OWNER(&s->account->e);
+	if (!ops->attach(stream, s))
+		return false;
 	if (s->state == SESSION_ATTACHED) {
 		s->ops->close(s->stream, STREAM_CONFLICT,
 			"Resumed by a new connection");
@@ -499,12 +501,12 @@ session_attach(struct session *s, const struct session_stream *ops, void *stream
 	s->ops = ops;
 	s->stream = stream;
 	s->state = SESSION_ATTACHED;
-	ops->attached(stream, s);
 	if (s->rest != 0 && ops->rest != NULL)
 		ops->rest(stream, true);
 	log_info(LOG_SESSION, session_who(s), "attached queued=%zu",
 		session_queued(s));
 	session_flow_run(s);
+	return true;
 }
 
 /* --- the end ---------------------------------------------------------------------- */

@@ -28,8 +28,9 @@ struct wire;
 
 /* What a session asks of its stream. */
 struct session_stream {
-	/* It stands behind s from now on, though it has not bound it. */
-	void (*attached)(void *stream, struct session *s);
+	/* It stands behind s from now on, though it has not bound it; false: it
+	 * may not, any more, and ends by itself. */
+	bool (*attach)(void *stream, struct session *s);
 	/* Writes st (borrowed) to the client. */
 	void (*write)(void *stream, const struct stanza *st);
 	/* Writes w (borrowed) with the address spliced in. */
@@ -228,11 +229,12 @@ void session_detach(struct session *s, int64_t for_us);
 /*
  * stream stands behind s from now on, until session_lost() or ops->close(); it
  * has been authenticated for the account, and has no session, or one that was
- * detached.  One that still stands there is closed with conflict.  What the client
- * has not acknowledged is written to it, and what waits, in order: call
- * session_acked() before, with what it says that it has got.
+ * detached: struct element has both.  One that still stands there is closed with
+ * conflict.  What the client has not acknowledged is written to it, and what waits,
+ * in order: call session_acked() before, with what it says that it has got.
+ * False, and s is as it was, when stream may not have it.
  */
-void session_attach(struct session *s, const struct session_stream *ops,
+bool session_attach(struct session *s, const struct session_stream *ops,
 	void *stream);
 /*
  * From now on every stanza that is written to s has a number, of 32 bits, the

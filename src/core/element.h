@@ -24,6 +24,7 @@ struct element;
 struct module_ctx;
 struct session;
 struct session_stream;
+struct shard;
 
 /* How far the client has come. */
 enum element_stage {

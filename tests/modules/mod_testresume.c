@@ -1,16 +1,14 @@
 /*
- * mod_testresume.c - a toy stream management, driven by iqs: what is written is
- * kept until it is acknowledged, and a session whose stream broke is resumed by
- * another one.  Built with the tests, never installed.
+ * mod_testresume.c - a toy stream management: what is written is kept until it is
+ * acknowledged, and a session whose stream broke is resumed by another one.  Built with the tests, never installed.
  *
  *   <iq type='set'><enable xmlns='urn:antiphon:test:resume'/>
  *       the result is the first stanza that counts
  *   <iq type='set'><ack xmlns='urn:antiphon:test:resume' h='NUMBER'/>
  *       the result says how many are left: left='NUMBER'
- *   <iq type='set'><resume xmlns='urn:antiphon:test:resume' resource='OLD'
- *           h='NUMBER'/>
- *       the stream of the session that asks stands behind OLD from now on; the
- *       result, the last word to it, does not count
+ *   <resume xmlns='urn:antiphon:test:resume' resource='OLD' h='NUMBER'/>
+ *       instead of binding: the stream stands behind the session OLD from now on,
+ *       after <resumed/>; or <failed/>
  *
  * Owner shard of the account.
  */
@@ -90,28 +88,39 @@ ack(struct session *s, const struct stanza *st)
 		refuse(s, st, COND_BAD_REQUEST);
 }
 
-/* s gives its stream to old, and has no more to do. */
 static void
-resume(struct module_ctx *m, struct session *s, const struct stanza *st)
+answer(struct element *el, const char *name)
 {
-	const struct elem *e = stanza_payload(st);
-	struct session *old = session_find(s->account, elem_attr(e, "resource"));
-	const struct session_stream *ops = s->ops;
-	void *stream = s->stream;
+	element_write(el, elem_new(el->arena, NS_RESUME, name));
+}
+
+static struct session *
+find_resumable(struct module_ctx *m, const struct element *el)
+{
+	struct account *acc = account_find(el->shard, el->account);
+	struct session *s = acc != NULL ?
+		session_find(acc, elem_attr(el->e, "resource")) :
+		NULL;
+
+	return s != NULL &&
+			((struct resumable *)module_session_state(m, s))->on ?
+		s :
+		NULL;
+}
+
+static enum hook_result
+on_resume(struct module_ctx *m, struct element *el)
+{
+	struct session *s = find_resumable(m, el);
 	uint32_t h;
 
-	if (old == NULL || old == s ||
-		!((struct resumable *)module_session_state(m, old))->on) {
-		refuse(s, st, COND_ITEM_NOT_FOUND);
-		return;
+	if (s == NULL || !read_h(el->e, &h) || !session_acked(s, h)) {
+		answer(el, "failed");
+		return HOOK_HANDLED;
 	}
-	if (!read_h(e, &h) || !session_acked(old, h)) {
-		refuse(s, st, COND_BAD_REQUEST);
-		return;
-	}
-	accept(s, st);
-	session_detach(s, 0);
-	session_attach(old, ops, stream);
+	answer(el, "resumed");
+	session_attach(s, el->session_ops, el->stream);
+	return HOOK_HANDLED;
 }
 
 static enum hook_result
@@ -124,14 +133,10 @@ on_send(struct module_ctx *m, void *arg)
 
 	if (e == NULL || !str_is(e->ns, NS_RESUME))
 		return HOOK_PASS;
-	if (out->session->state != SESSION_ATTACHED)
-		; /* it has come, and its stream is gone */
-	else if (str_is(e->name, "enable"))
+	if (str_is(e->name, "enable"))
 		enable(m, out->session, out->st);
-	else if (str_is(e->name, "ack"))
-		ack(out->session, out->st);
 	else
-		resume(m, out->session, out->st);
+		ack(out->session, out->st);
 	stanza_free(out->st);
 	return HOOK_HANDLED;
 }
@@ -176,6 +181,11 @@ static const struct hook_handler resume_hooks[] = {
 	{ .fn = NULL },
 };
 
+static const struct element_handler resume_elements[] = {
+	{ ELEMENT_AUTHENTICATED, NS_RESUME, "resume", on_resume },
+	{ .fn = NULL },
+};
+
 MODULE(testresume) = {
 	.api = MODULE_API,
 	.name = "testresume",
@@ -183,6 +193,7 @@ MODULE(testresume) = {
 	.options = resume_options,
 	.conf_size = sizeof(struct resume_conf),
 	.hooks = resume_hooks,
+	.elements = resume_elements,
 	.session_state = sizeof(struct resumable),
 	.session_save = session_save,
 	.session_restore = session_restore,

@@ -3,7 +3,7 @@
  *
  *   OFF --connect--> GREETING --features--> AUTH --success--> GREETING
  *       --features--> BIND --result--> ONLINE
- *                       `--result, it resumes--> RESUME --result--> ONLINE
+ *                `--it resumes--> RESUME --resumed--> ONLINE
  */
 #include "config.h"
 
@@ -125,25 +125,29 @@ client_come_online(struct client *c)
 }
 
 static void
+client_ask_to_resume(struct client *c)
+{
+	c->state = CLIENT_RESUME;
+	client_send(c, "<resume xmlns='" NS_RESUME "' resource='%s' h='%u'/>",
+		c->resource, (unsigned)c->h);
+}
+
+static void
 client_features(struct client *c, const struct elem *features)
 {
 	if (elem_child(features, NS_SASL, "mechanisms") != NULL) {
 		client_authenticate(c);
 		return;
 	}
+	if (c->resumes) {
+		client_ask_to_resume(c);
+		return;
+	}
 	c->state = CLIENT_BIND;
 	client_send(c,
 		"<iq type='set' id='bind'><bind xmlns='" NS_BIND
-		"'><resource>%s%s</resource></bind></iq>",
-		c->resumes ? "for-a-while-" : "", c->resource);
-}
-
-static void
-client_ask_to_resume(struct client *c)
-{
-	c->state = CLIENT_RESUME;
-	client_send(c, "<iq type='set' id='resume'><resume xmlns='" NS_RESUME
-		"' resource='%s' h='%u'/></iq>", c->resource, (unsigned)c->h);
+		"'><resource>%s</resource></bind></iq>",
+		c->resource);
 }
 
 void
@@ -189,18 +193,15 @@ client_negotiate(struct client *c, const struct elem *e)
 		return true;
 	}
 	if (c->state == CLIENT_BIND && str_eq(elem_attr(e, "id"), STR("bind"))) {
-		if (!str_eq(elem_attr(e, "type"), STR("result")))
-			c->state = CLIENT_FAILED;
-		else if (c->resumes)
-			client_ask_to_resume(c);
-		else
+		if (str_eq(elem_attr(e, "type"), STR("result")))
 			client_come_online(c);
+		else
+			c->state = CLIENT_FAILED;
 		return true;
 	}
-	if (c->state == CLIENT_RESUME && is_answer(e, "resume")) {
-		c->state = str_is(elem_attr(e, "type"), "result") ?
-			CLIENT_ONLINE :
-			CLIENT_FAILED;
+	if (c->state == CLIENT_RESUME && str_is(e->ns, NS_RESUME)) {
+		c->state = str_is(e->name, "resumed") ? CLIENT_ONLINE :
+							 CLIENT_FAILED;
 		return true;
 	}
 	return false;

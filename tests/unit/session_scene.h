@@ -42,13 +42,17 @@ struct fake {
 	int takes; /* -1: all */
 	unsigned taken;
 	bool rests;
+	bool refuses;
 	enum stream_cond closed;
 };
 
-static inline void
-fake_attached(void *stream, struct session *s)
+static inline bool
+fake_attach(void *stream, struct session *s)
 {
-	((struct fake *)stream)->session = s;
+	struct fake *f = stream;
+
+	f->session = f->refuses ? NULL : s;
+	return !f->refuses;
 }
 
 static inline void
@@ -104,7 +108,7 @@ fake_rest(void *stream, bool rests)
 }
 
 static const struct session_stream fake_ops = {
-	.attached = fake_attached,
+	.attach = fake_attach,
 	.write = fake_write,
 	.write_wire = fake_write_wire,
 	.close = fake_close,

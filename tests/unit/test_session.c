@@ -70,6 +70,22 @@ TEST(a_second_stream_closes_the_first)
 	scene_done(&s);
 }
 
+TEST(a_stream_that_may_not_have_it_changes_nothing)
+{
+	struct scene s;
+
+	scene_init(&s);
+	s.two.refuses = true;
+	CHECK(!session_attach(s.s, &fake_ops, &s.two));
+	CHECK_INT(s.s->state, SESSION_ATTACHED);
+	say(&s, ROMEO "/a", 0, 3, 10);
+	check_got(&s.one.got, 0, 3);
+	sleep_now(&s);
+	CHECK(!session_attach(s.s, &fake_ops, &s.two));
+	CHECK_INT(s.s->state, SESSION_ASLEEP);
+	scene_done(&s);
+}
+
 /* One that is to be cut at the end of the turn, too. */
 TEST(a_client_is_attached_in_place_of_one_that_is_being_cut)
 {

@@ -112,6 +112,16 @@ bind_may(const struct c2s *c, struct account *acc)
 	return true;
 }
 
+bool
+c2s_may_take(struct c2s *c, struct account *acc)
+{
+	if (c->login == NULL || bind_may(c, acc))
+		return true;
+	stream_end(&c->x, STREAM_NOT_AUTHORIZED,
+		"The password was changed, or the account removed");
+	return false;
+}
+
 /* §7.6.1, §7.7.1: prepared, in a, or STR_NONE for us to choose; false when
  * there cannot be such a resource. */
 static bool
@@ -168,10 +178,7 @@ on_account_loaded(struct entity *e, void *arg)
 	if (e == NULL)
 		iq_refuse(c, iq, COND_INTERNAL_SERVER_ERROR,
 			"The account cannot be read");
-	else if (!bind_may(c, account_of(e)))
-		stream_end(&c->x, STREAM_NOT_AUTHORIZED,
-			"The password was changed, or the account removed");
-	else
+	else if (c2s_may_take(c, account_of(e)))
 		bind_try(c, account_of(e), iq);
 	stanza_free(iq);
 	if (c->x.stage != STAGE_CLOSED)

@@ -177,6 +177,8 @@ void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
 void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* c has come to the shard of its account, maybe to bind there. */
 void c2s_bind_moved(struct c2s *c);
+/* May c, which has logged in, still have a session of acc?  False: it ends. */
+bool c2s_may_take(struct c2s *c, struct account *acc);
 /* A bind or session iq on a stream that has a session; true: st was taken. */
 bool c2s_bound_iq(struct c2s *c, struct stanza *st);
 

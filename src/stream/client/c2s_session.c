@@ -146,13 +146,16 @@ session_stream(void *stream)
 	return c;
 }
 
-static void
-on_attached(void *stream, struct session *s)
+static bool
+on_attach(void *stream, struct session *s)
 {
 	struct c2s *c = session_stream(stream);
 
 	assert(c->x.authenticated);
+	if (c->x.stage == STAGE_CLOSED || !c2s_may_take(c, s->account))
+		return false;
 	c2s_bound(c, s);
+	return true;
 }
 
 static void
@@ -243,7 +246,7 @@ on_warm(const void *stream, unsigned step)
 }
 
 const struct session_stream c2s_session_stream = {
-	.attached = on_attached,
+	.attach = on_attach,
 	.write = on_write,
 	.write_wire = on_write_wire,
 	.close = on_close,
