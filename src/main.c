@@ -49,12 +49,13 @@
 static struct config *
 main_load(const struct main_args *args, struct module_registry *modules)
 {
+	struct module_look *look = module_look_new(modules, false);
 	struct config_modules known;
 	struct conf_errors errors;
 	struct config *conf;
 
 	conf_errors_init(&errors);
-	module_config(modules, &known);
+	module_config(look, &known);
 	conf = config_load(args->config, &known, &errors);
 	for (size_t i = 0; i < errors.n_kept; i++)
 		fprintf(stderr, "%s\n", errors.texts[i]);
@@ -62,6 +63,8 @@ main_load(const struct main_args *args, struct module_registry *modules)
 		fprintf(stderr, "... and %zu more\n",
 			errors.n - errors.n_kept);
 	conf_errors_done(&errors);
+	module_look_take(look, modules, true);
+	module_look_free(look);
 	return conf;
 }
 
@@ -164,10 +167,10 @@ main_write_pid(int fd, struct err *err)
 /* --- signals ------------------------------------------------------------------------------ */
 
 static void
-on_reloaded(void *arg, bool ok, struct str text)
+on_reloaded(void *arg, const struct err *err, struct str text)
 {
 	(void)arg;
-	(void)ok; /* told in the log */
+	(void)err; /* told in the log */
 	(void)text;
 	notify_send("READY=1");
 }

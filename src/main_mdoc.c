@@ -161,6 +161,7 @@ mdoc_module(const struct module *module, bool is_default, struct buf *out)
 void
 main_mdoc(struct module_registry *modules)
 {
+	struct module_look *look = module_look_new(modules, false);
 	struct config_modules known;
 	struct buf out = BUF_INIT;
 	struct err err = ERR_INIT;
@@ -168,16 +169,17 @@ main_mdoc(struct module_registry *modules)
 	for (const struct config_section *s = config_sections; s->name != NULL;
 		s++)
 		mdoc_section(s, modules->kinds, &out);
-	module_config(modules, &known);
+	module_config(look, &known);
 	for (size_t i = 0; i < known.n_names; i++) {
 		const struct module_entry *e =
-			module_open(modules, str_c(known.names[i]), &err);
+			module_open(look, str_c(known.names[i]), &err);
 
 		if (e != NULL)
 			mdoc_module(e->module, known.defaults[i] != NULL, &out);
 		else
 			fprintf(stderr, "antiphond: %s\n", err.text);
 	}
+	module_look_free(look);
 	fwrite(out.p, 1, out.n, stdout);
 	buf_done(&out);
 }

@@ -14,10 +14,10 @@
 struct host;
 struct module; /* see module/module.h */
 
-/* One module that is in memory; it lies in the loader's registry, and stays
- * there. */
+/* One module that is in memory; it stays there until the loader has seen that
+ * nothing names it and nothing is pending. */
 struct module_entry {
-	const struct module *module; /* NULL: the place is free */
+	const struct module *module;
 	/* What it keeps with each object of these. */
 	struct slot_kind shard_slot, entity_slot, session_slot;
 	atomic_uint pending;         /* callbacks that will run its code */
@@ -25,6 +25,7 @@ struct module_entry {
 	/* the loader's */
 	void *object;                /* of dlopen; NULL: built in */
 	bool loaded;                 /* its load function was called */
+	bool leaving;                /* its state is being freed */
 };
 
 /* A module at a host, in a snapshot: what handlers are given. */

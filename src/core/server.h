@@ -23,6 +23,7 @@ struct crash_last;
 struct listen_kind;
 struct module_registry;
 struct shard;
+struct server_changes;
 struct share;
 struct snapshot;
 struct store;
@@ -54,7 +55,8 @@ struct server {
 	struct crash_last *last_crash; /* what its report says; NULL: none */
 	int64_t started_us;       /* monotonic */
 	struct snapshot *newest;  /* shard 0 only: what the last reload made */
-	uint64_t snapshots;       /* shard 0 only: how many were made */
+	struct server_changes *changes; /* shard 0 only: that are asked for */
+	uint64_t snapshots;       /* shard 0 only: how many were in force */
 	struct timer expiry;      /* shard 0 only: see cert_expiry.h */
 	void *streams;            /* the stream layer's own, for all shards */
 	void *ctl;                /* the control socket's own */

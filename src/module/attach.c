@@ -56,13 +56,12 @@ module_loads_more(const struct host *next, const struct host *before)
 /* --- modules of a host ---------------------------------------------------------------- */
 
 static bool
-host_add_module(struct host *host, struct server *srv, const char *name,
+host_add_module(struct host *host, struct module_look *look, const char *name,
 	const void *conf, struct err *err)
 {
-	struct module_entry *entry =
-		module_open(srv->modules, str_c(name), err);
+	struct module_entry *entry = module_open(look, str_c(name), err);
 
-	if (entry == NULL || !module_start(srv->modules, entry, srv, err))
+	if (entry == NULL)
 		return false;
 	atomic_fetch_add(&entry->refs, 1);
 	host->modules[host->n_modules++] = (struct module_ctx){
@@ -77,10 +76,9 @@ host_add_module(struct host *host, struct server *srv, const char *name,
 /* A module that the administrator switched on and no file mentions: as if its
  * options were all left out. */
 static const void *
-forced_conf(struct snapshot *snap, struct server *srv, const char *name)
+forced_conf(struct snapshot *snap, struct module_look *look, const char *name)
 {
-	struct module_entry *entry =
-		module_open(srv->modules, str_c(name), NULL);
+	struct module_entry *entry = module_open(look, str_c(name), NULL);
 	void *conf;
 
 	if (entry == NULL || entry->module->options == NULL)
@@ -91,9 +89,9 @@ forced_conf(struct snapshot *snap, struct server *srv, const char *name)
 }
 
 static bool
-host_add_modules(struct host *host, struct snapshot *snap, struct err *err)
+host_add_modules(struct host *host, struct snapshot *snap,
+	struct module_look *look, struct err *err)
 {
-	struct server *srv = snap->server;
 	const struct config_host *conf = host->conf;
 
 	host->modules = xcalloc(conf->n_modules + MODULES_MAX,
@@ -101,16 +99,16 @@ host_add_modules(struct host *host, struct snapshot *snap, struct err *err)
 	for (size_t i = 0; i < conf->n_modules; i++) {
 		const struct config_module *m = &conf->modules[i];
 
-		if (!module_is_forced(srv->modules, m->name, false) &&
-			!host_add_module(host, srv, m->name, m->conf, err))
+		if (!module_is_forced(look, m->name, false) &&
+			!host_add_module(host, look, m->name, m->conf, err))
 			return false;
 	}
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		const char *name = srv->modules->switches->on[i];
+		const char *name = look->switches->on[i];
 
 		if (name != NULL && !module_is_at_host(host, name) &&
-			!host_add_module(host, srv, name,
-				forced_conf(snap, srv, name), err))
+			!host_add_module(host, look, name,
+				forced_conf(snap, look, name), err))
 			return false;
 	}
 	return true;
@@ -200,9 +198,10 @@ host_add_listeners(struct snapshot *snap, struct module_ctx *ctx,
 }
 
 bool
-module_attach(struct snapshot *snap, struct host *host, struct err *err)
+module_attach(struct snapshot *snap, struct host *host,
+	struct module_look *look, struct err *err)
 {
-	if (!host_add_modules(host, snap, err) || !host_check_needs(host, err))
+	if (!host_add_modules(host, snap, look, err) || !host_check_needs(host, err))
 		return false;
 	for (size_t i = 0; i < host->n_modules; i++) {
 		host_add_hooks(host, &host->modules[i]);

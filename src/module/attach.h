@@ -2,7 +2,7 @@
  * attach.h - puts modules in force at a host of a snapshot that is being made:
  * its tables of hooks and of requests, and what is read for them.
  *
- * Shard 0, or start-up, unless it says otherwise.
+ * The thread that makes the snapshot, unless it says otherwise.
  */
 #ifndef MODULE_ATTACH_H
 #define MODULE_ATTACH_H
@@ -11,11 +11,13 @@
 
 struct err;
 struct host;
+struct module_look;
 struct snapshot;
 
 /* Those of its configuration, and those that the administrator has switched on.
  * False with err; the snapshot lets go of what it has got. */
-bool module_attach(struct snapshot *snap, struct host *host, struct err *err);
+bool module_attach(struct snapshot *snap, struct host *host,
+	struct module_look *look, struct err *err);
 
 /* The services that its modules bring, when all hosts are there. */
 bool module_attach_services(struct snapshot *snap, struct host *host,

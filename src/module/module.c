@@ -2,9 +2,9 @@
  * module.c - the registry: modules are found, opened, started, and unloaded when
  * nothing of them is in use.
  *
- * Shard 0.  A module's code stays mapped while a snapshot names it or a callback
- * of it is pending; then its state leaves the slots of every object, and only
- * after that it is closed.
+ * Shard 0; one thread that has a look (module_look.c) reads.  A module's code
+ * stays mapped while a snapshot names it or a callback of it is pending; then its
+ * state leaves the slots of every object, and only after that it is closed.
  */
 #include "config.h"
 
@@ -22,18 +22,6 @@
 #define BUILD_AGAIN "build it again against the headers in " MODULE_INCLUDE_DIR
 /* How often it is looked whether what is off is out of use. */
 #define PRUNE_AGAIN_US (100 * US_PER_MS)
-
-static const char *const bundled_names[] = {
-#define BUNDLED(name, on) #name,
-#include "module/modules.def"
-#undef BUNDLED
-};
-
-static const char *const default_names[] = {
-#define BUNDLED(name, on) (on) ? #name : NULL,
-#include "module/modules.def"
-#undef BUNDLED
-};
 
 #ifdef STATIC_MODULES
 #define BUNDLED(name, on) extern const struct module antiphon_module_##name;
@@ -58,9 +46,23 @@ module_registry_new(const char *dir, const struct listen_kind *kinds)
 	return r;
 }
 
-static void
-module_close(struct module_registry *r, struct module_entry *entry)
+void
+module_entry_free(struct module_entry *entry)
 {
+#ifndef __SANITIZE_ADDRESS__
+	/* a leak report could not name code that is gone */
+	if (entry->object != NULL)
+		dlclose(entry->object);
+#endif
+	free(entry);
+}
+
+static void
+module_close(struct module_registry *r, size_t at)
+{
+	struct module_entry *entry = r->entries[at];
+
+	r->entries[at] = NULL;
 	if (entry->loaded) {
 		command_forget_module(r->server, entry);
 		if (entry->module->unload != NULL)
@@ -68,14 +70,7 @@ module_close(struct module_registry *r, struct module_entry *entry)
 		log_debug(LOG_MODULE, LOG_NOBODY, "unloaded module=%s",
 			entry->module->name);
 	}
-	entry->module = NULL;
-	entry->loaded = false;
-#ifndef __SANITIZE_ADDRESS__
-	/* a leak report could not name code that is gone */
-	if (entry->object != NULL)
-		dlclose(entry->object);
-#endif
-	entry->object = NULL;
+	module_entry_free(entry);
 }
 
 void
@@ -84,8 +79,8 @@ module_registry_free(struct module_registry *r)
 	if (r == NULL)
 		return;
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		if (r->entries[i].module != NULL)
-			module_close(r, &r->entries[i]);
+		if (r->entries[i] != NULL)
+			module_close(r, i);
 	}
 	module_switches_free(r->switches);
 	free(r->dir);
@@ -94,13 +89,13 @@ module_registry_free(struct module_registry *r)
 
 /* --- opening ----------------------------------------------------------------------- */
 
-static struct module_entry *
-module_find(struct module_registry *r, struct str name)
+struct module_entry *
+module_find(const struct module_registry *r, struct str name)
 {
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		struct module_entry *e = &r->entries[i];
+		struct module_entry *e = r->entries[i];
 
-		if (e->module != NULL && str_is(name, e->module->name))
+		if (e != NULL && str_is(name, e->module->name))
 			return e;
 	}
 	return NULL;
@@ -236,14 +231,12 @@ module_open_object(const char *dir, struct str name, void **object_out,
 }
 
 struct module_entry *
-module_open(struct module_registry *r, struct str name, struct err *err)
+module_entry_new(const char *dir, struct str name, struct err *err)
 {
-	struct module_entry *entry = module_find(r, name);
+	struct module_entry *entry;
 	const struct module *module;
 	void *object = NULL;
 
-	if (entry != NULL)
-		return entry;
 	if (!module_name_ok(name)) {
 		err_set(err, ERR_INVALID, "\"%.*s\" is not the name of a module",
 			STR_ARG(name));
@@ -251,31 +244,21 @@ module_open(struct module_registry *r, struct str name, struct err *err)
 	}
 	module = module_find_static(name);
 	if (module == NULL)
-		module = module_open_object(r->dir, name, &object, err);
+		module = module_open_object(dir, name, &object, err);
 	if (module == NULL)
 		return NULL;
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		entry = &r->entries[i];
-		if (entry->module == NULL) {
-			entry->module = module;
-			entry->object = object;
-			module_slots_init(entry);
-			return entry;
-		}
-	}
-	err_set(err, ERR_LIMIT, "at most %d modules can be loaded", MODULES_MAX);
-	if (object != NULL)
-		dlclose(object);
-	return NULL;
+	entry = xcalloc(1, sizeof(*entry));
+	entry->module = module;
+	entry->object = object;
+	module_slots_init(entry);
+	return entry;
 }
 
-bool
-module_start(struct module_registry *r, struct module_entry *entry,
-	struct server *srv, struct err *err)
+/* --- loading ----------------------------------------------------------------------- */
+
+static bool
+module_start(struct module_entry *entry, struct server *srv, struct err *err)
 {
-	r->server = srv;
-	if (entry->loaded)
-		return true;
 	if (entry->module->load != NULL && !entry->module->load(srv, err))
 		return err_prefix(err, "module %s", entry->module->name);
 	if (entry->module->commands != NULL)
@@ -287,38 +270,32 @@ module_start(struct module_registry *r, struct module_entry *entry,
 	return true;
 }
 
+bool
+module_start_used(struct module_registry *r, struct server *srv,
+	struct err *err)
+{
+	r->server = srv;
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		struct module_entry *e = r->entries[i];
+
+		if (e != NULL && !e->loaded && atomic_load(&e->refs) != 0 &&
+			!module_start(e, srv, err))
+			return false;
+	}
+	return true;
+}
+
 /* --- unloading ------------------------------------------------------------------------ */
 
 struct pruning {
 	struct server *server;
-	struct module_entry *entry;
+	size_t at; /* in the registry */
 };
 
 static bool
 module_is_unused(const struct module_entry *e)
 {
-	return e->module != NULL && atomic_load(&e->refs) == 0 &&
-		atomic_load(&e->pending) == 0;
-}
-
-static void
-prune_visit(struct shard *sh, void *arg)
-{
-	struct pruning *p = arg;
-
-	module_slots_drop(sh, p->entry);
-}
-
-static void
-prune_end(struct shard *from, void *arg)
-{
-	struct pruning *p = arg;
-
-	(void)from;
-	/* a reload may have taken it up again meanwhile */
-	if (module_is_unused(p->entry))
-		module_close(p->server->modules, p->entry);
-	free(p);
+	return atomic_load(&e->refs) == 0 && atomic_load(&e->pending) == 0;
 }
 
 static void
@@ -327,154 +304,59 @@ on_prune_again(struct timer *t)
 	module_prune(CONTAINER_OF(t, struct module_registry, again)->server);
 }
 
+static void
+prune_later(struct server *srv)
+{
+	shard_timer(srv->shards[0], &srv->modules->again, PRUNE_AGAIN_US,
+		on_prune_again);
+}
+
+static void
+prune_visit(struct shard *sh, void *arg)
+{
+	struct pruning *p = arg;
+
+	module_slots_drop(sh, p->server->modules->entries[p->at]);
+}
+
+/* Whoever has a look may have taken it up again meanwhile. */
+static void
+prune_end(struct shard *from, void *arg)
+{
+	struct pruning *p = arg;
+	struct module_registry *r = p->server->modules;
+	struct module_entry *e = r->entries[p->at];
+
+	(void)from;
+	e->leaving = false;
+	if (!r->looked_at && module_is_unused(e))
+		module_close(r, p->at);
+	else
+		prune_later(p->server);
+	free(p);
+}
+
+static void
+prune_begin(struct server *srv, size_t at)
+{
+	struct pruning *p = xmalloc(sizeof(*p));
+
+	*p = (struct pruning){ srv, at };
+	srv->modules->entries[at]->leaving = true;
+	shard_visit_all(srv->shards[0], prune_visit, prune_end, p);
+}
+
 void
 module_prune(struct server *srv)
 {
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		struct module_entry *e = &srv->modules->entries[i];
-		struct pruning *p;
+		const struct module_entry *e = srv->modules->entries[i];
 
-		if (!module_is_unused(e)) {
-			if (e->module != NULL && atomic_load(&e->refs) == 0)
-				shard_timer(srv->shards[0],
-					&srv->modules->again, PRUNE_AGAIN_US,
-					on_prune_again);
+		if (e == NULL || e->leaving || atomic_load(&e->refs) != 0)
 			continue;
-		}
-		p = xmalloc(sizeof(*p));
-		*p = (struct pruning){ srv, e };
-		shard_visit_all(srv->shards[0], prune_visit, prune_end, p);
+		if (!srv->modules->looked_at && module_is_unused(e))
+			prune_begin(srv, i);
+		else
+			prune_later(srv);
 	}
-}
-
-/* --- for the configuration ------------------------------------------------------------ */
-
-static bool
-config_find(void *arg, const char *name, const struct option **options_out,
-	size_t *conf_size_out)
-{
-	struct err err = ERR_INIT;
-	struct module_entry *e = module_open(arg, str_c(name), &err);
-
-	if (e == NULL) {
-		log_debug(LOG_MODULE, LOG_NOBODY, "%s", err.text);
-		return false;
-	}
-	*options_out = e->module->options;
-	*conf_size_out = e->module->conf_size;
-	return true;
-}
-
-static const struct listen_kind *
-config_listeners(void *arg, const char *name)
-{
-	const struct module_entry *e = module_find(arg, str_c(name));
-
-	return e != NULL ? e->module->listeners : NULL;
-}
-
-void
-module_config(struct module_registry *r, struct config_modules *out)
-{
-	*out = (struct config_modules){
-		.arg = r,
-		.find = config_find,
-		.defaults = default_names,
-		.n_defaults = COUNT(default_names),
-		.names = bundled_names,
-		.n_names = COUNT(bundled_names),
-		.kinds = r->kinds,
-		.listeners = config_listeners,
-	};
-}
-
-/* --- switched by the administrator ------------------------------------------------------ */
-
-static char **
-forced_find(char **list, const char *name)
-{
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		if (list[i] != NULL && strcmp(list[i], name) == 0)
-			return &list[i];
-	}
-	return NULL;
-}
-
-static void
-forced_remove(char **list, const char *name)
-{
-	char **at = forced_find(list, name);
-
-	if (at != NULL) {
-		free(*at);
-		*at = NULL;
-	}
-}
-
-bool
-module_force(struct module_registry *r, struct str name, bool on,
-	struct err *err)
-{
-	struct module_entry *e = module_open(r, name, err);
-	char **list = on ? r->switches->on : r->switches->off;
-
-	if (e == NULL)
-		return false;
-	forced_remove(on ? r->switches->off : r->switches->on,
-		e->module->name);
-	if (forced_find(list, e->module->name) != NULL)
-		return true;
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		if (list[i] == NULL) {
-			list[i] = xstrdup(e->module->name);
-			return true;
-		}
-	}
-	return err_set(err, ERR_LIMIT, "too many modules were switched by hand");
-}
-
-bool
-module_is_forced(const struct module_registry *r, const char *name, bool on)
-{
-	char *const *list = on ? r->switches->on : r->switches->off;
-
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		if (list[i] != NULL && strcmp(list[i], name) == 0)
-			return true;
-	}
-	return false;
-}
-
-struct module_switches *
-module_switches_save(struct module_registry *r, bool clear)
-{
-	struct module_switches *saved = r->switches;
-	struct module_switches *next = xcalloc(1, sizeof(*next));
-
-	for (size_t i = 0; !clear && i < MODULES_MAX; i++) {
-		if (saved->on[i] != NULL)
-			next->on[i] = xstrdup(saved->on[i]);
-		if (saved->off[i] != NULL)
-			next->off[i] = xstrdup(saved->off[i]);
-	}
-	r->switches = next;
-	return saved;
-}
-
-void
-module_switches_restore(struct module_registry *r,
-	struct module_switches *saved)
-{
-	module_switches_free(r->switches);
-	r->switches = saved;
-}
-
-void
-module_switches_free(struct module_switches *sw)
-{
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		free(sw->on[i]);
-		free(sw->off[i]);
-	}
-	free(sw);
 }

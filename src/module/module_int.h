@@ -25,13 +25,26 @@ struct module_switches {
 	char *off[MODULES_MAX];
 };
 
+/* Those that are in memory, for good until module_prune(): changed by shard 0
+ * alone, and never while there is a look. */
 struct module_registry {
 	struct server *server;
 	const struct listen_kind *kinds; /* of ports, that the house has */
 	char *dir;
-	struct module_entry entries[MODULES_MAX];
-	struct module_switches *switches;
+	struct module_entry *entries[MODULES_MAX]; /* NULL: the place is free */
+	struct module_switches *switches;          /* in force */
+	bool looked_at;     /* nothing is closed now */
 	struct timer again; /* something that is off is still in use */
+};
+
+/* What a configuration and a snapshot that are being made find: the modules of
+ * the registry, and those that are opened for it.  Nobody else sees these, until
+ * shard 0 takes them over, or they are closed as if they had never been there. */
+struct module_look {
+	const struct module_registry *registry;
+	struct module_switches *switches; /* to be in force; owned */
+	struct module_entry *opened[MODULES_MAX];
+	size_t n;
 };
 
 /* --- start-up; shard 0 ----------------------------------------------------------- */
@@ -41,32 +54,51 @@ struct module_registry {
 struct module_registry *module_registry_new(const char *dir,
 	const struct listen_kind *kinds);
 void module_registry_free(struct module_registry *r);
+/* NULL when it is not in memory. */
+struct module_entry *module_find(const struct module_registry *r,
+	struct str name);
 
-/* The module called name, opened now if it was not: NULL with err. */
-struct module_entry *module_open(struct module_registry *r, struct str name,
+/* One at a time.  Its switches are as they are, or (clear) as the configuration
+ * has it. */
+struct module_look *module_look_new(const struct module_registry *r, bool clear);
+/* The registry gets what was opened, all of it or what a snapshot names; the rest
+ * is closed. */
+void module_look_take(struct module_look *look, struct module_registry *r,
+	bool all);
+/* Its switches are in force from now on. */
+void module_look_switch(struct module_look *look, struct module_registry *r);
+/* What it has opened is closed; no snapshot names it. */
+void module_look_free(struct module_look *look);
+
+/* Calls the load functions of those that a snapshot names, once.  False with err
+ * when one fails: the snapshot goes then, and module_prune() unloads the others. */
+bool module_start_used(struct module_registry *r, struct server *srv,
 	struct err *err);
-/* Calls its load function, once. */
-bool module_start(struct module_registry *r, struct module_entry *entry,
-	struct server *srv, struct err *err);
 /* Unloads what no snapshot names any more, as soon as nothing is pending of it;
  * state in slots is freed first, on every shard. */
 void module_prune(struct server *srv);
 
-/* What the configuration has to know of modules; valid as long as r. */
-void module_config(struct module_registry *r, struct config_modules *out);
+/* --- any thread, with a look ------------------------------------------------------ */
 
-/* Switches a module on or off for every host until the next reload of the
- * configuration; takes effect with the next server_publish(). */
-bool module_force(struct module_registry *r, struct str name, bool on,
+/* The module called name, opened now if it was not: NULL with err. */
+struct module_entry *module_open(struct module_look *look, struct str name,
 	struct err *err);
-bool module_is_forced(const struct module_registry *r, const char *name, bool on);
-/* What was switched, for one of the two below; owned.  All switches are as they
- * were, or (clear) as the configuration has it. */
-struct module_switches *module_switches_save(struct module_registry *r,
-	bool clear);
-/* What was tried failed: they are as when they were saved; saved is taken. */
-void module_switches_restore(struct module_registry *r,
-	struct module_switches *saved);
+/* What the configuration has to know of modules; valid as long as look. */
+void module_config(struct module_look *look, struct config_modules *out);
+/* Switches a module on or off for every host until the next reload of the
+ * configuration. */
+bool module_force(struct module_look *look, struct str name, bool on,
+	struct err *err);
+bool module_is_forced(const struct module_look *look, const char *name, bool on);
+
+/* --- any thread: module.c and module_look.c, for each other ----------------------- */
+
+/* Opens the file, and checks what it holds.  NULL with err. */
+struct module_entry *module_entry_new(const char *dir, struct str name,
+	struct err *err);
+/* Closes the file; nothing of its code is in use, and it was not loaded, or is
+ * unloaded. */
+void module_entry_free(struct module_entry *entry);
 void module_switches_free(struct module_switches *sw);
 
 /* --- start-up; owner shard: module_slots.c --------------------------------------------- */

@@ -47,9 +47,9 @@ modules_list_run(struct command_call *call)
 	const struct module_registry *r = call->server->modules;
 
 	for (size_t i = 0; i < MODULES_MAX; i++) {
-		const struct module_entry *e = &r->entries[i];
+		const struct module_entry *e = r->entries[i];
 
-		if (e->module == NULL)
+		if (e == NULL)
 			continue;
 		command_row(call);
 		command_field(call, "name", str_c(e->module->name));
@@ -103,99 +103,30 @@ modules_hooks_run(struct command_call *call)
 /* --- load, unload, reload ----------------------------------------------- */
 
 static void
-on_published(void *arg)
+on_switched(void *arg, const struct err *err, struct str text)
 {
-	command_done(arg);
-}
+	struct command_call *call = command_call_arg(arg);
 
-static bool
-module_in_memory(const struct module_registry *r, struct str name)
-{
-	for (size_t i = 0; i < MODULES_MAX; i++) {
-		if (r->entries[i].module != NULL &&
-			str_is(name, r->entries[i].module->name))
-			return true;
+	if (err == NULL) { /* a reload tells what was kept */
+		command_done(call);
+		return;
 	}
-	return false;
+	server_texts(call, text);
+	command_fail(call, err);
 }
 
-/* Mistakes go to the call as texts. */
-static struct config *
-config_again(struct command_call *call, struct err *err)
-{
-	struct buf kept = BUF_INIT; /* a reload tells of it */
-	struct conf_errors errors;
-	struct config *conf;
-
-	conf_errors_init(&errors);
-	conf = server_read_config(call->server, &errors, &kept);
-	buf_done(&kept);
-	for (size_t i = 0; i < errors.n_kept; i++)
-		command_text(call, "%s", errors.texts[i]);
-	if (conf == NULL)
-		err_set(err, ERR_INVALID,
-			"the configuration has mistakes, the module stays off");
-	conf_errors_done(&errors);
-	return conf;
-}
-
-/* Code that was not in memory may have other options than those that were read
- * last, so they are read again. */
 static void
 modules_load_run(struct command_call *call)
 {
-	struct server *srv = call->server;
-	struct str name = command_value(call, "name");
-	bool known = module_in_memory(srv->modules, name);
-	struct module_switches *switches =
-		module_switches_save(srv->modules, false);
-	struct err err = ERR_INIT;
-	struct config *conf = NULL;
-
-	if (module_force(srv->modules, name, true, &err))
-		conf = known ? config_ref(srv->newest->config) :
-			       config_again(call, &err);
-	if (conf != NULL &&
-		server_publish(srv, conf, on_published, call, &err)) {
-		module_switches_free(switches);
-		return;
-	}
-	module_switches_restore(srv->modules, switches);
-	module_prune(srv);
-	command_fail(call, &err);
-}
-
-/* False, and the call has failed. */
-static bool
-modules_off(struct command_call *call, void (*done)(void *arg))
-{
-	struct server *srv = call->server;
-	struct str name = command_value(call, "name");
-	struct module_switches *switches =
-		module_switches_save(srv->modules, false);
-	struct err err = ERR_INIT;
-	bool ok;
-
-	if (!module_in_memory(srv->modules, name))
-		ok = err_set(&err, ERR_MISSING, "no module \"%.*s\" is loaded",
-			STR_ARG(name));
-	else
-		ok = module_force(srv->modules, name, false, &err) &&
-			server_publish(srv, config_ref(srv->newest->config),
-				done, call, &err);
-	if (ok) {
-		module_switches_free(switches);
-		return true;
-	}
-	module_switches_restore(srv->modules, switches);
-	command_fail(call, &err);
-	return false;
+	server_switch_module(call->server, command_value(call, "name"), true,
+		on_switched, call);
 }
 
 static void
 modules_unload_run(struct command_call *call)
 {
-	modules_off(call, on_published);
+	server_switch_module(call->server, command_value(call, "name"), false,
+		on_switched, call);
 }
 
 /* A module that is off, until it is out of memory: its connections have some
@@ -214,7 +145,7 @@ on_reload_look(struct timer *t)
 	struct command_call *call = w->call;
 	struct str name = command_value(call, "name");
 	struct err err = ERR_INIT;
-	bool is_there = module_in_memory(call->server->modules, name);
+	bool is_there = module_find(call->server->modules, name) != NULL;
 
 	if (is_there && call->shard->now_us < w->until_us) {
 		shard_timer(call->shard, t, RELOAD_LOOK_US, on_reload_look);
@@ -232,12 +163,17 @@ on_reload_look(struct timer *t)
 }
 
 static void
-on_reload_off(void *arg)
+on_reload_off(void *arg, const struct err *err, struct str text)
 {
 	struct command_call *call = command_call_arg(arg);
 	struct shard *sh = call->shard;
-	struct module_waiting *w = xcalloc(1, sizeof(*w));
+	struct module_waiting *w;
 
+	if (err != NULL) {
+		on_switched(call, err, text);
+		return;
+	}
+	w = xcalloc(1, sizeof(*w));
 	w->call = call;
 	w->until_us = sh->now_us + RELOAD_WAIT_US +
 		sh->snap->config->limits.close_timeout_us;
@@ -247,7 +183,8 @@ on_reload_off(void *arg)
 static void
 modules_reload_run(struct command_call *call)
 {
-	modules_off(call, on_reload_off);
+	server_switch_module(call->server, command_value(call, "name"), false,
+		on_reload_off, call);
 }
 
 /* --- the table ---------------------------------------------------------- */

@@ -21,11 +21,9 @@
 
 /* --- reload, show-config ------------------------------------------------ */
 
-static void
-on_reloaded(void *arg, bool ok, struct str text)
+void
+server_texts(struct command_call *call, struct str text)
 {
-	struct command_call *call = command_call_arg(arg);
-	struct err err = ERR_INIT;
 	struct str line;
 
 	while (text.n != 0) {
@@ -34,7 +32,16 @@ on_reloaded(void *arg, bool ok, struct str text)
 		if (line.n != 0)
 			command_text(call, "%.*s", STR_ARG(line));
 	}
-	if (ok) {
+}
+
+static void
+on_reloaded(void *arg, const struct err *why, struct str text)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct err err = ERR_INIT;
+
+	server_texts(call, text);
+	if (why == NULL) {
 		command_done(call);
 		return;
 	}
@@ -179,7 +186,7 @@ const struct command command_server[] = {
 		"An area without a level shows that area. It lasts until the configuration is read again.",
 		loglevel_args, .run = loglevel_run, .may = BY_OPERATOR },
 	{ "reload", "read the configuration again and put it in force",
-		"It takes effect whole, or not at all; mistakes are listed. The log file is opened again too; if it cannot be, nothing changes. What has to wait for the next start is listed: storage, shards, user and group, the pid file, the control socket and its group, the place of the log, and ports that the server's user may not open.",
+		"It takes effect whole, or not at all; mistakes are listed. The log file is opened again too; if it cannot be, or the configuration has mistakes, nothing changes, the log file included. What has to wait for the next start is listed: storage, shards, user and group, the pid file, the control socket and its group, the place of the log, and ports that the server's user may not open.",
 		NULL, .run = reload_run, .may = BY_OPERATOR },
 	{ "show-config", "print the configuration in force, defaults included",
 		"Secrets are left out.", NULL,

@@ -11,6 +11,9 @@
 extern const struct command command_modules[]; /* command_modules.c */
 extern const struct command command_server[];  /* command_server.c */
 
+/* Shard 0: the lines of text, one by one (command_server.c). */
+void server_texts(struct command_call *call, struct str text);
+
 /* Start-up: registers them, and those of commands.h. */
 void commands_register(struct server *srv);
 

@@ -1,14 +1,25 @@
 /*
  * server_reload.c - puts a new configuration in force.
  *
- * A reload builds a snapshot on shard 0 and visits every shard to swap it, so
- * that each shard changes between two of its turns.
+ *   asked --> made, by a worker --> taken --> visits every shard --> let go of,
+ *                |                    |                              by a worker
+ *                |                    | refused                          |
+ *                '--- refused --------'---> tidied up <------------------'
+ *                                              |
+ *                                          told, and the next one
+ *
+ * One after the other.  Shard 0, but for what a worker does: that reads what
+ * shard 0 does not change meanwhile (the registry of modules, the snapshot
+ * before) and makes what nobody else sees.  So a change that is refused before it
+ * is taken has done nothing; and what is done while it is taken is undone by
+ * module_prune().  Each shard swaps the snapshot between two of its turns.
  */
 #include "config.h"
 
 #include "server/server_reload.h"
 
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/buf.h"
 #include "base/crash_text.h"
@@ -16,8 +27,10 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/ring.h"
+#include "base/worker.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
+#include "core/cert_expiry.h"
 #include "core/entity.h"
 #include "core/host.h"
 #include "core/listen.h"
@@ -29,14 +42,106 @@
 #include "module/module_int.h"
 #include "server/server_snapshot.h"
 
-/* --- a snapshot -------------------------------------------------------------- */
+enum change_kind { CHANGE_FILE, CHANGE_CONFIG, CHANGE_MODULE_ON, CHANGE_MODULE_OFF };
 
-struct publishing {
+struct change {
+	STAILQ_ENTRY(change) link;
+	enum change_kind kind;
 	struct server *server;
-	struct snapshot *snap;
-	void (*done)(void *arg);
+	struct config *conf; /* CHANGE_CONFIG: a reference, until it is made */
+	char *name;          /* CHANGE_MODULE_*; owned */
+	server_changed_fn done;
 	void *arg;
+
+	/* of whoever is at it */
+	struct snapshot *before; /* a reference */
+	struct module_look *look;
+	struct snapshot *snap;   /* a reference; NULL: refused */
+	struct err err;
+	bool mistakes;   /* in the file */
+	struct buf text; /* they, or what was kept */
 };
+
+struct server_changes {
+	STAILQ_HEAD(, change) list; /* the first is under way */
+};
+
+/* --- made: any thread -------------------------------------------------------- */
+
+static struct config *
+change_read(struct change *c)
+{
+	struct config_modules modules;
+	struct conf_errors errors;
+	struct config *conf;
+
+	conf_errors_init(&errors);
+	module_config(c->look, &modules);
+	conf = config_load(c->server->config_path, &modules, &errors);
+	if (conf != NULL)
+		config_keep(conf, c->before->config, &c->text);
+	else
+		err_set(&c->err, ERR_INVALID,
+			"the configuration has mistakes%s",
+			c->name != NULL ? ", the module stays off" : "");
+	c->mistakes = conf == NULL;
+	for (size_t i = 0; i < errors.n_kept; i++)
+		buf_printf(&c->text, "%s\n", errors.texts[i]);
+	conf_errors_done(&errors);
+	return conf;
+}
+
+/* Code that was not in memory may have other options than those that were read
+ * last, so they are read again. */
+static struct config *
+change_module(struct change *c)
+{
+	bool on = c->kind == CHANGE_MODULE_ON;
+	bool known = module_find(c->server->modules, str_c(c->name)) != NULL;
+
+	if (!on && !known) {
+		err_set(&c->err, ERR_MISSING, "no module \"%s\" is loaded",
+			c->name);
+		return NULL;
+	}
+	if (!module_force(c->look, str_c(c->name), on, &c->err))
+		return NULL;
+	/* a simulation has no file */
+	if (known || c->server->config_path == NULL)
+		return config_ref(c->before->config);
+	return change_read(c);
+}
+
+static struct config *
+change_config(struct change *c)
+{
+	struct config *conf = c->conf;
+
+	c->conf = NULL;
+	switch (c->kind) {
+	case CHANGE_FILE:
+		return change_read(c);
+	case CHANGE_CONFIG:
+		return conf;
+	case CHANGE_MODULE_ON:
+	case CHANGE_MODULE_OFF:
+		break;
+	}
+	return change_module(c);
+}
+
+static void
+change_make(void *arg)
+{
+	struct change *c = arg;
+	struct config *conf = change_config(c);
+
+	if (conf != NULL)
+		c->snap = snapshot_new(c->server, c->before, conf, c->look,
+			&c->err);
+}
+
+/* --- put in force ------------------------------------------------------------- */
 
 /* Of hosts that are not served any more, and of classes whose module goes: while
  * it is still there to say goodbye. */
@@ -98,123 +203,105 @@ static const struct ring_kind ring_snapshot = { "snapshot", describe_snapshot };
 static void
 publish_visit(struct shard *sh, void *arg)
 {
-	struct publishing *p = arg;
+	struct change *c = arg;
 	struct snapshot *before = sh->snap;
 
-	ring_note(&ring_snapshot, NULL, p->snap->serial, 0, 0);
-	publish_close(sh, p->snap);
+	ring_note(&ring_snapshot, NULL, c->snap->serial, 0, 0);
+	publish_close(sh, c->snap);
 	entity_drop_idle(sh);
 	/* what does not exist may, by what is in force then */
 	idle_done(&sh->idle);
-	sh->snap = snapshot_ref(p->snap);
+	sh->snap = snapshot_ref(c->snap);
 	publish_reload(sh, before);
 	listen_follow(sh);
 	snapshot_unref(before);
 }
 
+/* --- the end of a change ------------------------------------------------------ */
+
+static void changes_go_on(struct server *srv);
+
+static void
+change_free(struct change *c)
+{
+	free(c->name);
+	buf_done(&c->text);
+	free(c);
+}
+
+/* Who is told may ask for another one, which waits behind this one. */
+static void
+change_end(struct shard *sh, void *arg)
+{
+	struct change *c = arg;
+	struct server *srv = sh->server;
+	bool ok = c->err.code == ERR_NONE;
+
+	if (ok && c->kind == CHANGE_FILE)
+		log_info(LOG_CONFIG, LOG_NOBODY,
+			"the configuration is in force");
+	if (c->done != NULL)
+		c->done(c->arg, ok ? NULL : &c->err, buf_str(&c->text));
+	STAILQ_REMOVE_HEAD(&srv->changes->list, link);
+	change_free(c);
+	changes_go_on(srv);
+}
+
+static void
+change_pass(struct shard *sh, void *arg)
+{
+	(void)sh;
+	(void)arg;
+}
+
+/* Behind the visits that free the state of modules that nobody uses any more, and
+ * close them. */
+static void
+change_tidy(void *arg)
+{
+	struct change *c = arg;
+	struct server *srv = c->server;
+
+	srv->modules->looked_at = false;
+	module_prune(srv);
+	shard_visit_all(srv->shards[0], change_pass, change_end, c);
+}
+
+/* Hundreds of certificates take a while to be freed, too; any thread. */
+static void
+change_let_go(void *arg)
+{
+	struct change *c = arg;
+
+	snapshot_unref(c->snap);
+	snapshot_unref(c->before);
+	module_look_free(c->look);
+}
+
+static void
+change_close(struct change *c)
+{
+	worker_run(c->server->worker, change_let_go,
+		&c->server->shards[0]->mailbox, change_tidy, c);
+}
+
 static void
 publish_end(struct shard *from, void *arg)
 {
-	struct publishing *p = arg;
+	struct change *c = arg;
 
-	(void)from;
-	snapshot_unref(p->snap);
-	module_prune(p->server);
-	if (p->server->on_reloaded != NULL)
-		p->server->on_reloaded(p->server);
-	if (p->done != NULL)
-		p->done(p->arg);
-	free(p);
+	if (from->server->on_reloaded != NULL)
+		from->server->on_reloaded(from->server);
+	change_close(c);
 }
 
-bool
-server_publish(struct server *srv, struct config *conf,
-	void (*done)(void *arg), void *arg, struct err *err)
-{
-	struct snapshot *snap = snapshot_new(srv, conf, err);
-	struct publishing *p;
-
-	ASSERT_ON(srv->shards[0]);
-	if (snap == NULL)
-		return false;
-	listen_adopt(snap, srv->newest);
-	snapshot_unref(srv->newest);
-	srv->newest = snap;
-	p = xmalloc(sizeof(*p));
-	*p = (struct publishing){ srv, snapshot_ref(snap), done, arg };
-	shard_visit_all(srv->shards[0], publish_visit, publish_end, p);
-	return true;
-}
-
-/* --- the file ------------------------------------------------------------------ */
-
-struct reloading {
-	void (*done)(void *arg, bool ok, struct str text);
-	void *arg;
-	struct buf text; /* mistakes, or what was kept */
-};
+/* --- taken -------------------------------------------------------------------- */
 
 static void
-reload_end(void *arg)
+change_log(const struct change *c)
 {
-	struct reloading r = *(struct reloading *)arg;
-
-	free(arg);
-	log_info(LOG_CONFIG, LOG_NOBODY, "the configuration is in force");
-	r.done(r.arg, true, buf_str(&r.text));
-	buf_done(&r.text);
-}
-
-static void
-reload_refused(struct shard *sh, void *arg)
-{
-	struct reloading *r = arg;
-
-	(void)sh;
-	r->done(r->arg, false, buf_str(&r->text));
-	buf_done(&r->text);
-	free(r);
-}
-
-static void
-reload_refuse(struct reloading *r, struct shard *sh,
-	const struct conf_errors *m, const struct err *err)
-{
-	struct buf *text = &r->text;
-
-	text->n = 0;
-
-	for (size_t i = 0; i < m->n_kept; i++) {
-		buf_printf(text, "%s\n", m->texts[i]);
-		log_error(LOG_CONFIG, LOG_NOBODY, "%s", m->texts[i]);
-	}
-	if (err->code != ERR_NONE) {
-		buf_printf(text, "%s\n", err->text);
-		log_error(LOG_CONFIG, LOG_NOBODY, "%s", err->text);
-	}
-	log_error(LOG_CONFIG, LOG_NOBODY,
-		"not reloaded, the configuration before stays in force");
-	shard_post(sh, reload_refused, r, 0);
-}
-
-struct config *
-server_read_config(struct server *srv, struct conf_errors *m,
-	struct buf *kept_io)
-{
-	struct config_modules modules;
-	struct config *conf;
-
-	module_config(srv->modules, &modules);
-	conf = config_load(srv->config_path, &modules, m);
-	if (conf != NULL)
-		config_keep(conf, srv->newest->config, kept_io);
-	return conf;
-}
-
-static void
-reload_log(const struct config *conf, struct str kept)
-{
-	struct str line;
+	const struct config *conf = c->snap->config;
+	struct str line, kept = buf_str(&c->text);
 
 	for (int i = 0; i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, conf->log.levels[i]);
@@ -224,29 +311,133 @@ reload_log(const struct config *conf, struct str kept)
 	}
 }
 
-void
-server_reload(struct server *srv,
-	void (*done)(void *arg, bool ok, struct str text), void *arg)
+static void
+change_log_refused(const struct change *c)
 {
-	struct reloading *r = xmalloc(sizeof(*r));
-	struct err err = ERR_INIT;
-	struct conf_errors errors;
-	struct module_switches *switches;
-	struct config *conf = NULL;
+	struct str line, text = buf_str(&c->text);
 
-	*r = (struct reloading){ done, arg, BUF_INIT };
-	conf_errors_init(&errors);
-	switches = module_switches_save(srv->modules, true);
-	if (log_reopen(&err))
-		conf = server_read_config(srv, &errors, &r->text);
-	if (conf != NULL && server_publish(srv, conf, reload_end, r, &err)) {
-		module_switches_free(switches);
-		reload_log(srv->newest->config, buf_str(&r->text));
-		listen_tell_shut(srv->newest, &r->text);
-	} else {
-		module_switches_restore(srv->modules, switches);
-		module_prune(srv); /* what was opened for a look */
-		reload_refuse(r, srv->shards[0], &errors, &err);
+	while (text.n != 0) {
+		str_cut(text, '\n', &line, &text);
+		log_error(LOG_CONFIG, LOG_NOBODY, "%.*s", STR_ARG(line));
 	}
-	conf_errors_done(&errors);
+	log_error(LOG_CONFIG, LOG_NOBODY,
+		"not reloaded, the configuration before stays in force");
+}
+
+static void
+change_refuse(struct change *c)
+{
+	if (c->kind == CHANGE_FILE) {
+		if (!c->mistakes) {
+			c->text.n = 0; /* what would have been kept */
+			buf_printf(&c->text, "%s\n", c->err.text);
+		}
+		change_log_refused(c);
+	}
+	change_close(c);
+}
+
+/* The log is the last that can fail, and cannot be undone. */
+static bool
+change_take(struct change *c)
+{
+	return c->snap != NULL && snapshot_take(c->snap, c->look, &c->err) &&
+		(c->kind != CHANGE_FILE || log_reopen(&c->err));
+}
+
+static void
+on_made(void *arg)
+{
+	struct change *c = arg;
+	struct server *srv = c->server;
+
+	if (!change_take(c)) {
+		change_refuse(c);
+		return;
+	}
+	module_look_switch(c->look, srv->modules);
+	cert_expiry_report(c->snap);
+	listen_adopt(c->snap, srv->newest);
+	if (c->kind == CHANGE_FILE) {
+		change_log(c);
+		listen_tell_shut(c->snap, &c->text);
+	}
+	snapshot_unref(srv->newest);
+	srv->newest = snapshot_ref(c->snap);
+	shard_visit_all(srv->shards[0], publish_visit, publish_end, c);
+}
+
+/* --- asked for ---------------------------------------------------------------- */
+
+static void
+changes_go_on(struct server *srv)
+{
+	struct change *c = STAILQ_FIRST(&srv->changes->list);
+
+	if (c == NULL)
+		return;
+	srv->modules->looked_at = true;
+	c->before = snapshot_ref(srv->newest);
+	c->look = module_look_new(srv->modules,
+		c->kind == CHANGE_FILE);
+	worker_run(srv->worker, change_make, &srv->shards[0]->mailbox, on_made,
+		c);
+}
+
+/* conf and name are taken. */
+static void
+change_ask(struct server *srv, enum change_kind kind, struct config *conf,
+	char *name, server_changed_fn done, void *arg)
+{
+	struct change *c = xcalloc(1, sizeof(*c));
+	bool first = STAILQ_EMPTY(&srv->changes->list);
+
+	ASSERT_ON(srv->shards[0]);
+	c->kind = kind;
+	c->server = srv;
+	c->conf = conf;
+	c->name = name;
+	c->done = done;
+	c->arg = arg;
+	STAILQ_INSERT_TAIL(&srv->changes->list, c, link);
+	if (first)
+		changes_go_on(srv);
+}
+
+void
+server_reload(struct server *srv, server_changed_fn done, void *arg)
+{
+	change_ask(srv, CHANGE_FILE, NULL, NULL, done, arg);
+}
+
+void
+server_publish(struct server *srv, struct config *conf, server_changed_fn done,
+	void *arg)
+{
+	change_ask(srv, CHANGE_CONFIG, conf, NULL, done, arg);
+}
+
+void
+server_switch_module(struct server *srv, struct str name, bool on,
+	server_changed_fn done, void *arg)
+{
+	change_ask(srv, on ? CHANGE_MODULE_ON : CHANGE_MODULE_OFF, NULL,
+		str_dup(name), done, arg);
+}
+
+/* --- with the server ---------------------------------------------------------- */
+
+struct server_changes *
+server_changes_new(void)
+{
+	struct server_changes *all = xcalloc(1, sizeof(*all));
+
+	STAILQ_INIT(&all->list);
+	return all;
+}
+
+void
+server_changes_free(struct server_changes *all)
+{
+	free(all);
 }

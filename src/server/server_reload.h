@@ -1,5 +1,9 @@
 /*
- * server_reload.h - puts a new configuration in force.
+ * server_reload.h - puts a new configuration in force, made off the shards.
+ *
+ * What is asked for is done in order, one after the other, and takes effect whole
+ * or not at all: what is refused leaves the log, its levels, certificates, modules
+ * and their switches as they were, and nothing open or mapped.
  */
 #ifndef SERVER_SERVER_RELOAD_H
 #define SERVER_SERVER_RELOAD_H
@@ -8,31 +12,35 @@
 
 #include "base/str.h"
 
-struct buf;
-struct conf_errors;
 struct config;
 struct err;
 struct server;
+struct server_changes;
+
+/* Shard 0, after the call has returned.  err is NULL when every shard has it, and
+ * what it replaces is gone; else why it was refused.  text (borrowed) has a line
+ * each for mistakes, or for what has to wait for the next start. */
+typedef void (*server_changed_fn)(void *arg, const struct err *err,
+	struct str text);
 
 /* --- shard 0 --------------------------------------------------------------- */
 
-/*
- * Opens the log again, reads the configuration file again, and puts it in force,
- * whole or not at all.  text says, a line each, what of it has to wait for the
- * next start.
- * done is called on shard 0, after this has returned: when every shard has it, or
- * with all mistakes, one a line (borrowed).
- */
-void server_reload(struct server *srv,
-	void (*done)(void *arg, bool ok, struct str text), void *arg);
-/* The file, read again, with what only a start can change as it is in force:
- * kept_io gets a line for each.  NULL with mistakes. */
-struct config *server_read_config(struct server *srv, struct conf_errors *m,
-	struct buf *kept_io);
-/* Builds a snapshot of conf (a reference, taken) with the modules as they are
- * now, and posts it to every shard; done (may be NULL) runs on shard 0 when all
- * have swapped. */
-bool server_publish(struct server *srv, struct config *conf,
-	void (*done)(void *arg), void *arg, struct err *err);
+/* Reads the configuration file again; all modules are as it says.  The log is
+ * opened again, too. */
+void server_reload(struct server *srv, server_changed_fn done, void *arg);
+/* Switches a module on or off at every host, until the file is read again; which
+ * is done here if the module was not in memory. */
+void server_switch_module(struct server *srv, struct str name, bool on,
+	server_changed_fn done, void *arg);
+/* A configuration that was read elsewhere (a reference, taken), with the modules
+ * as they are.  done may be NULL. */
+void server_publish(struct server *srv, struct config *conf,
+	server_changed_fn done, void *arg);
+
+/* --- start-up, and the end -------------------------------------------------- */
+
+struct server_changes *server_changes_new(void);
+/* None is under way. */
+void server_changes_free(struct server_changes *all);
 
 #endif

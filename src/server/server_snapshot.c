@@ -13,18 +13,18 @@
 #include "base/mem.h"
 #include "net/tls.h"
 #include "conf/conf.h"
-#include "core/cert_expiry.h"
 #include "core/host.h"
 #include "core/listen.h"
 #include "core/server.h"
 #include "account/account.h"
 #include "module/attach.h"
+#include "module/module_int.h"
 
 /* --- hosts ------------------------------------------------------------------------------ */
 
 static bool
 snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
-	struct err *err)
+	struct module_look *look, struct err *err)
 {
 	struct host *host = xcalloc(1, sizeof(*host));
 
@@ -32,16 +32,17 @@ snapshot_add_host(struct snapshot *snap, const struct config_host *conf,
 	account_serve(host);
 	host->conf = conf;
 	snapshot_add(snap, host);
-	return module_attach(snap, host, err);
+	return module_attach(snap, host, look, err);
 }
 
 static bool
-snapshot_add_hosts(struct snapshot *snap, struct err *err)
+snapshot_add_hosts(struct snapshot *snap, struct module_look *look,
+	struct err *err)
 {
 	const struct config *conf = snap->config;
 
 	for (size_t i = 0; i < conf->n_hosts; i++) {
-		if (!snapshot_add_host(snap, &conf->hosts[i], err))
+		if (!snapshot_add_host(snap, &conf->hosts[i], look, err))
 			return false;
 	}
 	for (size_t i = 0; i < conf->n_hosts; i++) {
@@ -77,7 +78,8 @@ tls_set_get(const struct snapshot *before, const struct config *c,
 }
 
 static bool
-snapshot_add_tls(struct snapshot *snap, struct err *err)
+snapshot_add_tls(struct snapshot *snap, const struct snapshot *before,
+	struct err *err)
 {
 	const struct config *conf = snap->config;
 	struct tls_host_conf *hosts = xcalloc(conf->n_hosts, sizeof(*hosts));
@@ -93,8 +95,7 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 	/* cert_expiry_report() tells, now and each day */
 	tls.expiry_warning_us = 0;
 	if (tls.n_hosts != 0)
-		snap->tls = tls_set_get(snap->server->newest, conf, &tls,
-			err);
+		snap->tls = tls_set_get(before, conf, &tls, err);
 	free(hosts);
 	return tls.n_hosts == 0 || snap->tls != NULL;
 }
@@ -102,20 +103,31 @@ snapshot_add_tls(struct snapshot *snap, struct err *err)
 /* --- the whole ---------------------------------------------------------------------------- */
 
 struct snapshot *
-snapshot_new(struct server *srv, struct config *conf, struct err *err)
+snapshot_new(struct server *srv, const struct snapshot *before,
+	struct config *conf, struct module_look *look, struct err *err)
 {
 	struct snapshot *snap = xcalloc(1, sizeof(*snap));
 
 	atomic_init(&snap->refs, 1);
-	snap->serial = ++srv->snapshots;
 	snap->server = srv;
 	snap->config = conf;
 	snap->arena = arena_new();
-	if (!listen_add_kinds(snap, srv->kinds, NULL, err) ||
-		!snapshot_add_hosts(snap, err) || !snapshot_add_tls(snap, err)) {
-		snapshot_unref(snap);
-		return NULL;
-	}
-	cert_expiry_report(snap);
-	return snap;
+	if (listen_add_kinds(snap, srv->kinds, NULL, err) &&
+		snapshot_add_hosts(snap, look, err) &&
+		snapshot_add_tls(snap, before, err))
+		return snap;
+	snapshot_unref(snap);
+	return NULL;
+}
+
+bool
+snapshot_take(struct snapshot *snap, struct module_look *look, struct err *err)
+{
+	struct server *srv = snap->server;
+
+	module_look_take(look, srv->modules, false);
+	if (!module_start_used(srv->modules, srv, err))
+		return false;
+	snap->serial = ++srv->snapshots;
+	return true;
 }

@@ -29,6 +29,7 @@
 #include "core/shard.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
+#include "server/server_reload.h"
 #include "server/server_snapshot.h"
 
 #define SHARDS_MAX 256
@@ -124,6 +125,7 @@ server_free(struct server *srv)
 		shard_free(srv->shards[i]);
 	free(srv->shards);
 	snapshot_unref(srv->newest);
+	server_changes_free(srv->changes);
 	module_registry_free(srv->modules);
 	command_registry_free(srv->commands);
 	listen_done(srv);
@@ -242,6 +244,20 @@ server_find_secret(struct server *srv, struct err *err)
 
 /* --- the whole ------------------------------------------------------------------------ */
 
+static bool
+server_first_snapshot(struct server *srv, struct config *conf, struct err *err)
+{
+	struct module_look *look = module_look_new(srv->modules, false);
+	bool ok;
+
+	srv->newest = snapshot_new(srv, NULL, conf, look, err);
+	ok = srv->newest != NULL && snapshot_take(srv->newest, look, err);
+	module_look_free(look);
+	if (ok)
+		cert_expiry_report(srv->newest);
+	return ok;
+}
+
 struct server *
 server_new(struct config *conf, const struct server_env *env, struct err *err)
 {
@@ -263,12 +279,11 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->memory_default = budget_default();
 	srv->started_us = clock_mono_us(srv->clock);
 	rand_bytes(srv->rand, &srv->hash_key, sizeof(srv->hash_key));
-	srv->newest = snapshot_new(srv, conf, err);
-	if (srv->newest == NULL) {
-		server_free(srv);
-		return NULL;
-	}
-	return srv;
+	srv->changes = server_changes_new();
+	if (server_first_snapshot(srv, conf, err))
+		return srv;
+	server_free(srv);
+	return NULL;
 }
 
 bool

@@ -30,6 +30,7 @@ struct server *
 in_memory_start(
 	struct server_env *env, const char *module_dir, struct buf *yaml)
 {
+	struct module_look *look;
 	struct config_modules known;
 	struct conf_errors mistakes;
 	struct config *conf;
@@ -40,11 +41,14 @@ in_memory_start(
 		log_set_level((enum log_area)i, LEVEL_ERROR);
 	env->modules = module_registry_new(module_dir, NULL);
 	conf_errors_init(&mistakes);
-	module_config(env->modules, &known);
+	look = module_look_new(env->modules, false);
+	module_config(look, &known);
 	conf = config_parse("test.yml", buf_str(yaml), &known, &mistakes);
 	if (conf == NULL)
 		in_memory_die("configuration", mistakes.texts[0]);
 	conf_errors_done(&mistakes);
+	module_look_take(look, env->modules, true);
+	module_look_free(look);
 	buf_done(yaml);
 	srv = server_new(conf, env, &err);
 	if (srv == NULL || !server_open(srv, &err))

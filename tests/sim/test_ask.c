@@ -403,11 +403,8 @@ static void
 module_switch(struct world *w, bool on)
 {
 	struct server *srv = w->server;
-	struct err err = ERR_INIT;
 
-	CHECK(module_force(srv->modules, STR("testask"), on, &err));
-	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
-		&err));
+	server_switch_module(srv, STR("testask"), on, NULL, NULL);
 }
 
 static void

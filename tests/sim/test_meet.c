@@ -55,11 +55,8 @@ on_switch(struct shard *sh, void *arg)
 {
 	const struct module_switch *sw = arg;
 	struct server *srv = sh->server;
-	struct err err = ERR_INIT;
 
-	CHECK(module_force(srv->modules, str_c(sw->name), sw->on, &err));
-	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
-		&err));
+	server_switch_module(srv, str_c(sw->name), sw->on, NULL, NULL);
 }
 
 static void

@@ -252,10 +252,8 @@ crowd_say(struct crowd *k, unsigned room)
 static void
 publish(struct world *w)
 {
-	struct err err = ERR_INIT;
-
-	CHECK(server_publish(w->server, config_ref(w->server->newest->config),
-		NULL, NULL, &err));
+	server_publish(w->server, config_ref(w->server->newest->config), NULL,
+		NULL);
 }
 
 static void
@@ -466,10 +464,7 @@ TEST(who_is_not_there_is_told_of_as_to_a_single_stanza)
 static void
 module_switch(struct world *w, bool on)
 {
-	struct err err = ERR_INIT;
-
-	CHECK(module_force(w->server->modules, STR("testroom"), on, &err));
-	publish(w);
+	server_switch_module(w->server, STR("testroom"), on, NULL, NULL);
 }
 
 static const struct {

@@ -174,11 +174,8 @@ static void
 service_switch(struct world *w, bool on)
 {
 	struct server *srv = w->server;
-	struct err err = ERR_INIT;
 
-	CHECK(module_force(srv->modules, STR("testecho"), on, &err));
-	CHECK(server_publish(srv, config_ref(srv->newest->config), NULL, NULL,
-		&err));
+	server_switch_module(srv, STR("testecho"), on, NULL, NULL);
 }
 
 static size_t
@@ -304,7 +301,7 @@ hand_over(struct world *w, enum hands hands)
 	struct config_modules known;
 	struct conf_errors mistakes;
 	struct buf yaml = BUF_INIT;
-	struct err err = ERR_INIT;
+	struct module_look *look;
 	struct config *conf;
 
 	conf_errors_init(&mistakes);
@@ -313,12 +310,14 @@ hand_over(struct world *w, enum hands hands)
 		"auth: { scram_iterations: 4096 }\nhosts:\n"
 		"  " WORLD_HOST ": { auth: { tls_required: no } }\n%s",
 		hands_conf[hands]);
-	module_config(w->server->modules, &known);
+	look = module_look_new(w->server->modules, false);
+	module_config(look, &known);
 	conf = config_parse("test.yml", buf_str(&yaml), &known, &mistakes);
 	CHECK(conf != NULL);
 	conf_errors_done(&mistakes);
 	buf_done(&yaml);
-	CHECK(server_publish(w->server, conf, NULL, NULL, &err));
+	module_look_free(look);
+	server_publish(w->server, conf, NULL, NULL);
 }
 
 static void

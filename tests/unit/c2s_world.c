@@ -79,8 +79,7 @@ world_config(const struct world *w, unsigned n_shards, const char *more,
 void
 world_reload(struct world *w, const char *yaml)
 {
-	CHECK(server_publish(w->server, world_parse(str_c(yaml)), NULL, NULL,
-		NULL));
+	server_publish(w->server, world_parse(str_c(yaml)), NULL, NULL);
 	world_settle(w);
 }
 

@@ -1,0 +1,246 @@
+"""A configuration that is put in force off the shards, or refused."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import threading
+import time
+
+import pytest
+
+from test_ctl import Raw
+
+pytestmark = pytest.mark.only("antiphon")
+
+HOSTS = 20
+MANY_HOSTS = 300
+
+
+def many(server, n):
+    """n hosts, each with a certificate of its own to read."""
+    for i in range(n):
+        cert = os.path.join(server.folder, "host%d.pem" % i)
+        shutil.copy(server.certs["server.crt"], cert)
+        server.conf["hosts"]["h%d.example" % i] = {
+            "certificate": cert, "key": server.certs["server.key"]}
+
+
+def touch(server):
+    for name in os.listdir(server.folder):
+        if name.endswith(".pem"):
+            os.utime(os.path.join(server.folder, name))
+
+
+# --- what is refused --------------------------------------------------------
+
+def open_files(pid):
+    found = []
+    for fd in os.listdir("/proc/%d/fd" % pid):
+        try:
+            found.append((int(fd), os.readlink("/proc/%d/fd/%s" % (pid, fd))))
+        except FileNotFoundError:
+            pass
+    # the socket that asks comes and goes
+    return sorted(f for f in found if not f[1].startswith("socket:"))
+
+
+def mapped(pid):
+    with open("/proc/%d/maps" % pid) as f:
+        return sorted({line.split()[-1] for line in f if ".so" in line})
+
+
+def resident_kib(pid):
+    with open("/proc/%d/status" % pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read()).group(1))
+
+
+def state(server, pid):
+    shown = [server.ctl(*args) for args in (
+        ("modules", "list"), ("modules", "hooks"), ("loglevel",),
+        ("show-config",))]
+    return open_files(pid), mapped(pid), shown
+
+
+def a_mistake(server):
+    server.conf["limits"]["depht"] = "70"
+
+
+def no_certificate(server):
+    server.conf["hosts"]["zz.example"] = {
+        "certificate": server.folder + "/none.pem"}
+
+
+def a_module_that_is_missed(server):
+    server.conf["modules"]["nosuchmodule"] = {}
+
+
+REFUSALS = [a_mistake, no_certificate, a_module_that_is_missed]
+
+
+def want_all(server):
+    """What a reload would change."""
+    server.conf["log"]["level"] = "debug"
+    server.conf["limits"]["depth"] = "77"
+    server.conf["modules"]["register"] = {}
+    server.conf["modules"]["ping"] = {}
+    touch(server)
+
+
+@pytest.mark.parametrize("refusal", REFUSALS, ids=lambda f: f.__name__)
+def test_a_refused_reload_changes_nothing(pool, refusal):
+    server = pool.new({"modules": {"register": "off"}})
+    many(server, HOSTS)
+    server.conf["log"] = {"level": "info"}
+    server.start()
+    pid = server.process.proc.pid
+    try:
+        server.ctl("modules", "unload", "ping")
+        server.ctl("loglevel", "auth", "debug")
+        before = state(server, pid)
+        good = json.loads(json.dumps(server.conf))
+        want_all(server)
+        refusal(server)
+        server.write_conf()
+        for _ in range(3):
+            assert server.ctl("reload", ok=False).returncode == 1
+            assert state(server, pid) == before
+        server.conf = good
+        server.write_conf()
+        server.ctl("reload")
+        assert "ping" in server.ctl("modules", "list")
+    finally:
+        server.stop()
+
+
+def test_a_refused_reload_leaves_the_log(pool):
+    """Refused as it is read, and as the very last thing, when modules have been
+    loaded already."""
+    server = pool.new({"modules": {"register": "off"}})
+    folder = server.folder
+    server.conf["log"] = {"to": "file", "file": folder + "/log/the.log",
+                          "level": "info"}
+    server.conf["pid_file"] = folder + "/pid"
+    os.makedirs(folder + "/log")
+    server.write_conf()
+    subprocess.run([server.program(), "--config", server.conf_path,
+                    "--module-dir", server.module_dir(), "--daemon"],
+                   check=True, stdin=subprocess.DEVNULL,
+                   **server.unprivileged())
+    try:
+        with open(folder + "/pid") as f:
+            pid = int(f.read())
+        server.ctl("modules", "unload", "ping")
+        os.rename(folder + "/log/the.log", folder + "/log/moved.log")
+        before = state(server, pid)
+        want_all(server)
+        a_mistake(server)
+        server.write_conf()
+        assert server.ctl("reload", ok=False).returncode == 1
+        assert state(server, pid) == before
+        assert not os.path.exists(folder + "/log/the.log")
+        with open(folder + "/log/moved.log") as f:
+            assert "not reloaded" in f.read()
+        del server.conf["limits"]["depht"]
+        server.write_conf()
+        os.rename(folder + "/log", folder + "/away")
+        done = server.ctl("reload", ok=False)
+        assert done.returncode == 1 and "the.log" in done.stdout
+        moved = [(fd, path.replace("/log/moved", "/away/moved"))
+                 for fd, path in before[0]]
+        assert state(server, pid) == (moved, *before[1:])
+        os.rename(folder + "/away", folder + "/log")
+        server.ctl("reload")
+        assert "depth: 77" in server.ctl("show-config")
+        assert os.path.exists(folder + "/log/the.log")
+    finally:
+        server.ctl("stop")
+
+
+def test_refused_reloads_leave_no_memory(pool):
+    server = pool.new({"shards": 2, "modules": {"register": "off"}})
+    many(server, HOSTS)
+    server.conf["log"] = {"level": "info"}
+    server.start()
+    raw = Raw(server)
+
+    def refuse(n):
+        for _ in range(n):
+            touch(server)
+            assert "error" in raw.call("reload")[-1]
+
+    try:
+        want_all(server)
+        no_certificate(server)
+        server.write_conf()
+        refuse(100)
+        before = resident_kib(server.process.proc.pid)
+        refuse(200)
+        grown = resident_kib(server.process.proc.pid) - before
+        # one configuration with its certificates takes some hundred
+        assert grown < 4096, grown
+    finally:
+        server.stop()
+
+
+# --- what is asked for together ---------------------------------------------
+
+def test_what_comes_meanwhile_is_done_in_order(pool):
+    server = pool.new({"modules": {"register": "off"}})
+    many(server, HOSTS)
+    server.conf["log"] = {"level": "info"}
+    server.start()
+    asked = [("reload", {}), ("modules unload", {"name": "ping"}),
+             ("modules load", {"name": "register"}), ("reload", {}),
+             ("modules unload", {"name": "ping"}),
+             ("modules unload", {"name": "nosuch"}),
+             ("modules reload", {"name": "vcard"})]
+    raws = [Raw(server) for _ in asked]
+    try:
+        touch(server)
+        for raw, (command, args) in zip(raws, asked):
+            raw.send({"command": command, "args": args})
+            # the next one has to be behind it
+            server.ctl("status")
+        got = [raw.answer()[-1] for raw in raws]
+        assert ["done" in g for g in got] == [True] * 5 + [False, True], got
+        names = [json.loads(line)["name"] for line in
+                 server.ctl("--json", "modules", "list").splitlines()]
+        assert "vcard" in names
+        assert "ping" not in names and "register" not in names
+    finally:
+        server.stop()
+
+
+def test_a_reload_does_not_keep_its_shard_busy(pool):
+    """Questions to the shard that reloads are answered while it goes on."""
+    server = pool.new({"shards": 1})
+    many(server, MANY_HOSTS)
+    server.conf["log"] = {"level": "info"}
+    server.start()
+    asker, reloader = Raw(server), Raw(server)
+    over = threading.Event()
+
+    def reload():
+        assert "done" in reloader.call("reload")[-1]
+        over.set()
+
+    try:
+        touch(server)
+        longest, n = 0, 0
+        thread = threading.Thread(target=reload)
+        start = time.monotonic()
+        thread.start()
+        while not over.is_set():
+            begun = time.monotonic()
+            asker.call("status")
+            longest = max(longest, time.monotonic() - begun)
+            n += 1
+        took = time.monotonic() - start
+        thread.join()
+        print("reload %.0f ms, longest answer %.0f ms of %d" %
+              (took * 1000, longest * 1000, n))
+        assert n >= 10 and longest < took / 2
+    finally:
+        server.stop()
