@@ -9,6 +9,7 @@ from antiphon import DOMAIN
 from client import Client
 from options import BOTH, MAX, MIN, proves, sworn
 from test_at_limits import served, stat
+from test_stats import until
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -51,7 +52,7 @@ def quick_login(scene, name):
 @pytest.mark.parametrize("end", BOTH)
 def test_the_most_resources_log_in(own_server, end):
     server, most = served(own_server, "limits: sessions_per_account", end,
-                          PLAIN)
+                          PLAIN | {"limits": {"login_timeout": "10m"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     held = []
     for i in range(most):
@@ -67,7 +68,8 @@ def test_the_most_resources_log_in(own_server, end):
         c.take(lambda e: e.get("id") == "m", "the message")
         c.inbox.clear()
     held.pop().close()
-    last.bind("more")
+    # there is room when the server has seen its end
+    until(lambda: cond(last.iq("set", BIND % "more")), lambda got: not got)
     for c in held + [last]:
         c.drop()
     scene.end()
