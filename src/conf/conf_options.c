@@ -75,7 +75,7 @@ const char *const config_listen_tls[] = { /* enum listen_tls */
 	"starttls", "direct", "none", NULL };
 
 const struct option config_listen_options[] = {
-	{ .name = "kind", .type = OPT_TEXT, .dflt = "c2s", .max = "64",
+	{ .name = "kind", .type = OPT_TEXT, .dflt = "c2s",
 		.off = offsetof(struct config_listen, kind),
 		.help = "who connects here" },
 	{ .name = "address", .type = OPT_TEXT, .dflt = "*", .max = "255",
