@@ -2,7 +2,7 @@
  * session_flow.c - a session whose client takes less than it is sent.
  *
  * Owner shard of the account.  Invariant: it is there while s->full, or while
- * the session rests.
+ * the session rests, and only while there is a stream.
  */
 #include "config.h"
 
@@ -197,7 +197,8 @@ session_flow_told(struct account *acc, struct entity_message *m)
 {
 	struct session *s = session_find(acc, m->resource);
 
-	if (s != NULL) {
+	/* who sleeps sends nothing, and takes nothing that could be measured */
+	if (s != NULL && s->state == SESSION_ATTACHED) {
 		session_slow(s, m->number[0], m->number[1]);
 		flow_of(s)->rests_as_sender = true;
 	}

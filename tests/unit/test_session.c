@@ -6,6 +6,7 @@
 
 #include "account/session.h"
 
+#include "core/entity_message.h"
 #include "session_scene.h"
 
 /* --- asleep --------------------------------------------------------------------------- */
@@ -125,6 +126,33 @@ TEST(the_new_stream_rests_for_what_the_old_one_rested)
 	s.two.rests = false;
 	session_attach(s.s, &fake_ops, &s.two);
 	CHECK(!s.two.rests);
+	scene_done(&s);
+}
+
+/* What it was told to rest for when it could still send is no more to it than
+ * what waits: it has no stream that could be cut off. */
+TEST(who_sleeps_is_not_slowed_for_others)
+{
+	struct scene s;
+
+	scene_init(&s);
+	session_keep_output(s.s, true);
+	say(&s, ROMEO "/a", 0, 3, 30000);
+	session_detach(s.s, 10 * SLEEP_US);
+	entity_tell(s.s->account->e.shard, &(struct entity_message){
+		.kind = TELL_REST,
+		.to = jid_trusted(STR(ROMEO)),
+		.resource = STR("a"),
+		.number = { 2 * US_PER_S, 5 * US_PER_S },
+	});
+	world_settle(&s.w);
+	CHECK_INT(s.s->rest, 0);
+	say(&s, ROMEO "/a", 3, 6, 30000);
+	world_advance(&s.w, 2 * SLEEP_US);
+	CHECK_INT(s.s->state, SESSION_ASLEEP);
+	session_attach(s.s, &fake_ops, &s.two);
+	CHECK(!s.two.rests);
+	check_got(&s.two.got, 0, 6);
 	scene_done(&s);
 }
 
