@@ -275,16 +275,19 @@ session_unacked(const struct session *s)
 
 /* --- saved --------------------------------------------------------------------------- */
 
-/* The same message, which several sessions of one account keep. */
+/* The same message, which another session of the account keeps, too; one that s
+ * has twice was sent twice. */
 static struct wire *
-account_find_wire(const struct account *acc, const struct wire *w, int64_t at_us)
+session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
 {
-	for (const struct session *s = acc->sessions; s != NULL; s = s->next) {
+	const struct session *other = s->account->sessions;
+
+	for (; other != NULL; other = other->next) {
 		const struct out_item *item;
 
-		if (s->out == NULL)
+		if (other == s || other->out == NULL)
 			continue;
-		STAILQ_FOREACH (item, &s->out->queue, link) {
+		STAILQ_FOREACH (item, &other->out->queue, link) {
 			if (item->wall_us == at_us &&
 				str_eq(wire_str(item->wire), wire_str(w)))
 				return item->wire;
@@ -298,7 +301,7 @@ session_out_restore(struct session *s, const struct stanza *st, struct str to,
 	int64_t at_us, bool taken)
 {
 	struct wire *own = wire_new(st);
-	struct wire *shared = account_find_wire(s->account, own, at_us);
+	struct wire *shared = session_find_wire(s, own, at_us);
 	struct out_item *item =
 		out_item_new(s, st, shared != NULL ? shared : own, to);
 

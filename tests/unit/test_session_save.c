@@ -125,6 +125,30 @@ TEST(what_two_sessions_kept_together_they_keep_together)
 	scene_done(&s);
 }
 
+/* Who says the same twice in one turn has said it twice. */
+TEST(what_was_said_twice_comes_back_twice)
+{
+	static const char twice[] = "<message to='" ROMEO "/a' type='chat'>"
+		"<body>twice</body></message>";
+	struct scene s;
+	const char *at;
+	unsigned n = 0;
+
+	scene_init(&s);
+	sleep_now(&s);
+	peer_say(&s.juliet, twice);
+	peer_say(&s.juliet, twice);
+	save_and_restore(&s);
+	s.juliet.got.n = 0;
+	session_close(s.s, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	at = buf_c(&s.juliet.got);
+	for (; (at = strstr(at, "type=\"error\"")) != NULL; at++)
+		n++;
+	CHECK_INT(n, 2);
+	scene_done(&s);
+}
+
 #define SAVED "<session xmlns='urn:antiphon:session' version='1' resource='q'"
 #define ITEM(to) "<item xmlns='jabber:client' at='1' to='" to "'>"             \
 	"<message type='chat'><body>x</body></message></item>"
