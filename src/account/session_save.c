@@ -301,6 +301,7 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	if (restore_children(s, e, &v, err))
 		return s;
 	session_free(s);
+	entity_check_idle(&acc->e);
 	return NULL;
 }
 

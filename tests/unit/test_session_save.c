@@ -5,6 +5,7 @@
 
 #include "account/session_save.h"
 
+#include "net/conn.h"
 #include "session_scene.h"
 
 /* --- saved --------------------------------------------------------------------------------- */
@@ -224,6 +225,22 @@ TEST(what_is_whole_is_taken_and_what_is_cut_off_is_not)
 	CHECK(read_saved(&s, str_c(good)) == NULL);
 	CHECK(session_acked(q, 8));
 	CHECK(!session_acked(q, 9));
+	scene_done(&s);
+}
+
+/* Nor does it keep its account in memory. */
+TEST(an_account_leaves_after_a_session_that_is_none)
+{
+	struct scene s;
+
+	scene_init(&s);
+	session_close(s.s, STREAM_RESET, NULL);
+	conn_mem_hangup(s.romeo.conn);
+	s.romeo.conn = NULL;
+	world_settle(&s.w);
+	CHECK(read_saved(&s, STR(SAVED " sent='1'/>")) == NULL);
+	world_advance(&s.w, 3600 * US_PER_S);
+	CHECK(entity_find(world_owner(&s.w, "romeo"), STR(ROMEO)) == NULL);
 	scene_done(&s);
 }
 
