@@ -275,25 +275,48 @@ session_unacked(const struct session *s)
 
 /* --- saved --------------------------------------------------------------------------- */
 
-/* The same message, which another session of the account keeps, too; one that s
- * has twice was sent twice. */
-static struct wire *
-session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
+void
+session_out_restore_begin(struct session *s)
 {
-	const struct session *other = s->account->sessions;
+	struct session *other = s->account->sessions;
 
 	for (; other != NULL; other = other->next) {
-		const struct out_item *item;
+		if (other->out != NULL)
+			other->out->alike = STAILQ_FIRST(&other->out->queue);
+	}
+}
 
-		if (other == s || other->out == NULL)
-			continue;
-		STAILQ_FOREACH (item, &other->out->queue, link) {
-			if (item->wall_us == at_us &&
-				str_eq(wire_str(item->wire), wire_str(w)))
-				return item->wire;
+/* The same message where another session keeps it, too.  All have what they share
+ * in one order: each is gone through once, however much there is. */
+static struct wire *
+out_find_wire(struct session_out *o, const struct wire *w, int64_t at_us)
+{
+	struct out_item *item;
+
+	while (o->alike != NULL && o->alike->wall_us < at_us)
+		o->alike = STAILQ_NEXT(o->alike, link);
+	for (item = o->alike; item != NULL && item->wall_us == at_us;
+		item = STAILQ_NEXT(item, link)) {
+		if (str_eq(wire_str(item->wire), wire_str(w))) {
+			o->alike = STAILQ_NEXT(item, link);
+			return item->wire;
 		}
 	}
 	return NULL;
+}
+
+/* One that s has twice was sent twice. */
+static struct wire *
+session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
+{
+	struct session *other = s->account->sessions;
+	struct wire *found = NULL;
+
+	for (; other != NULL && found == NULL; other = other->next) {
+		if (other != s && other->out != NULL)
+			found = out_find_wire(other->out, w, at_us);
+	}
+	return found;
 }
 
 void

@@ -58,6 +58,8 @@ struct session_out {
 	struct session_flow *flow; /* NULL: nobody is slowed */
 	struct timer sleep; /* set while it is asleep: then it ends */
 	int64_t sleep_us;   /* how long it was to sleep */
+	struct out_item *alike; /* while another session is restored: what it may
+				 * share from here on */
 };
 
 /* --- for session.c and session_flow.c, owner shard --------------------------- */
@@ -74,7 +76,9 @@ void session_out_run(struct session *s);
 void session_out_rewind(struct session *s);
 struct str out_item_to(const struct out_item *item);
 size_t out_item_bytes(const struct out_item *item);
-/* For session_save.c: st, to be shown to `to', waits since at_us behind what waits
+/* For session_save.c: s is about to be restored, without a break. */
+void session_out_restore_begin(struct session *s);
+/* st, to be shown to `to', waits since at_us behind what waits
  * already; a session of the account that keeps it too shares it. */
 void session_out_restore(struct session *s, const struct stanza *st,
 	struct str to, int64_t at_us, bool taken);

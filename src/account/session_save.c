@@ -252,6 +252,7 @@ static bool
 restore_children(struct session *s, const struct elem *e, const struct saved *v,
 	struct err *err)
 {
+	session_out_restore_begin(s);
 	elem_each_child(e, child) {
 		bool ok;
 

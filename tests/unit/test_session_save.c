@@ -98,32 +98,40 @@ TEST(it_sleeps_its_full_time_and_gives_back_what_it_kept)
 /* A message to both comes back once, from the last that gives it up. */
 TEST(what_two_sessions_kept_together_they_keep_together)
 {
-	struct scene s;
-	struct buf a = BUF_INIT, b = BUF_INIT;
-	struct session *other;
+	static const unsigned sizes[] = { 0, 1, 2, 9, 300 };
 
-	scene_init(&s);
-	other = bind(&s, "b", &s.two);
-	be_available(other);
-	session_detach(s.s, SLEEP_US);
-	session_detach(other, SLEEP_US);
-	say(&s, ROMEO, 0, 9, 10);
-	session_save(s.s, &a);
-	session_save(other, &b);
-	session_free(s.s);
-	session_free(other);
-	s.s = read_saved(&s, buf_str(&a));
-	other = read_saved(&s, buf_str(&b));
-	s.juliet.got.n = 0;
-	session_close(s.s, STREAM_RESET, NULL);
-	world_settle(&s.w);
-	check_got(&s.juliet.got, 0, 0);
-	session_close(other, STREAM_RESET, NULL);
-	world_settle(&s.w);
-	check_got(&s.juliet.got, 0, 9);
-	buf_done(&a);
-	buf_done(&b);
-	scene_done(&s);
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		unsigned n = sizes[i];
+		struct scene s;
+		struct buf a = BUF_INIT, b = BUF_INIT;
+		struct session *other;
+		int64_t share;
+
+		scene_init(&s);
+		other = bind(&s, "b", &s.two);
+		be_available(other);
+		session_detach(s.s, SLEEP_US);
+		session_detach(other, SLEEP_US);
+		say(&s, ROMEO, 0, n, 10);
+		share = share_of_romeo(&s);
+		session_save(s.s, &a);
+		session_save(other, &b);
+		session_free(s.s);
+		session_free(other);
+		s.s = read_saved(&s, buf_str(&a));
+		other = read_saved(&s, buf_str(&b));
+		CHECK(share_of_romeo(&s) == share);
+		s.juliet.got.n = 0;
+		session_close(s.s, STREAM_RESET, NULL);
+		world_settle(&s.w);
+		check_got(&s.juliet.got, 0, 0);
+		session_close(other, STREAM_RESET, NULL);
+		world_settle(&s.w);
+		check_got(&s.juliet.got, 0, n);
+		buf_done(&a);
+		buf_done(&b);
+		scene_done(&s);
+	}
 }
 
 /* Who says the same twice in one turn has said it twice. */
