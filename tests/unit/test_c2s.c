@@ -200,6 +200,37 @@ TEST(guests_get_an_account_that_ends_with_their_session)
 
 /* --- identity is pinned --------------------------------------------------- */
 
+/* Of those whom nothing but their address tells apart, too. */
+TEST(a_stream_takes_no_session_of_another_account)
+{
+	struct world w;
+	struct peer a, b;
+	struct stream_shard *ss;
+	struct session *s;
+	struct c2s *c;
+
+	world_init(&w, 1, "", ", auth: { anonymous: yes }");
+	ss = stream_shard(w.server->shards[0]);
+	peer_open(&a, &w, 0, true);
+	peer_login(&a, AUTH("ANONYMOUS", "="), BIND("a"));
+	s = c2s_of(TAILQ_LAST(&ss->streams, stream_list))->session;
+	peer_open(&b, &w, 0, true);
+	peer_say(&b, HEADER);
+	peer_say(&b, AUTH("ANONYMOUS", "=") HEADER);
+	CHECK_GOT(&b, "<success ", "<bind ");
+	c = c2s_of(TAILQ_LAST(&ss->streams, stream_list));
+	CHECK(c->session == NULL);
+	CHECK(!session_attach(s, &c2s_session_stream, c));
+	world_settle(&w);
+	CHECK_GOT(&b, "<not-authorized");
+	CHECK(!a.closed);
+	peer_say(&a, "<iq type='get' id='1'/>");
+	CHECK_GOT(&a, "id=\"1\"");
+	peer_done(&a);
+	peer_done(&b);
+	world_done(&w);
+}
+
 TEST(to_and_from_hold_for_the_whole_connection)
 {
 	static const char *const again[] = {

@@ -98,10 +98,12 @@ bind_write_result(struct c2s *c, const struct stanza *iq)
 	stanza_free(result);
 }
 
-/* Whether acc is (still) somebody's to bind. */
+/* Whether acc is (still) c's to bind, or to have a session of. */
 static bool
 bind_may(const struct c2s *c, struct account *acc)
 {
+	if (!str_is(jid_str(acc->e.jid), c->login->account))
+		return false;
 	if (c->x.method != SASL_ANONYMOUS)
 		return acc->exists && !acc->anonymous &&
 			acc->credentials_mark == c->login->credentials;
