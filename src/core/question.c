@@ -61,7 +61,8 @@ question_open(struct shard *sh, question_fn fn, void *arg)
 	slot = &q->all.p[i];
 	slot->fn = fn;
 	slot->arg = arg;
-	slot->used++;
+	if (++slot->used == 0)
+		slot->used = 1; /* 0 would be no number */
 	return (uint64_t)slot->used << 32 | i;
 }
 
