@@ -142,61 +142,76 @@ listen_open(struct server *srv, struct err *err)
 	return ok;
 }
 
-/* The port of before that l is; not one that next has already, for an address may
- * have several that the system has chosen. */
+static bool
+port_is_in(const struct snapshot *snap, const struct listen_port *p)
+{
+	for (size_t i = 0; i < snap->config->n_listen; i++)
+		if (snap->ports[i] == p)
+			return true;
+	return false;
+}
+
+/* The port of before that l is, or (other) one at another address; not one that
+ * next has already, for an address may have several that the system has chosen. */
 static struct listen_port *
 port_find(const struct snapshot *before, const struct config_listen *l,
-	const struct snapshot *next, size_t n_next)
+	const struct snapshot *next, bool other)
 {
 	for (size_t i = 0; i < before->config->n_listen; i++) {
 		struct listen_port *p = before->ports[i];
-		size_t k = 0;
 
-		if (p->why != NULL || p->port != l->port ||
-			strcmp(p->address, l->address) != 0)
-			continue;
-		while (k < n_next && next->ports[k] != p)
-			k++;
-		if (k == n_next)
-			return p;
+		if (p->why == NULL && p->port == l->port &&
+			(other || strcmp(p->address, l->address) == 0) &&
+			!port_is_in(next, p))
+			return port_ref(p);
 	}
 	return NULL;
 }
 
-void
-listen_adopt(struct snapshot *next, const struct snapshot *before)
+/* What cannot be opened does not shut what was open at another address of the
+ * machine: often it is in the way itself. */
+static struct listen_port *
+port_open(const struct snapshot *next, const struct snapshot *before,
+	const struct config_listen *l, struct buf *out)
 {
+	struct err err = ERR_INIT;
+	struct listen_port *p = port_new(next->server, l, &err);
+	struct listen_port *old;
+
+	if (p->why == NULL)
+		return p;
+	old = port_find(before, l, next, true);
+	if (old != NULL) {
+		port_unref(p);
+		p = old;
+		err_prefix(&err, "it stays at %s", p->address);
+	}
+	log_error(LOG_NET, LOG_NOBODY,
+		"a port %s until the next start kind=%s reason=\"%s\"",
+		old != NULL ? "stays as it was" : "stays shut", l->kind,
+		err.text);
+	if (out != NULL)
+		buf_printf(out,
+			"listen: address %s and port %u take effect with the next start: %s\n",
+			l->address, (unsigned)l->port, err.text);
+	return p;
+}
+
+void
+listen_adopt(struct snapshot *next, const struct snapshot *before,
+	struct buf *out)
+{
+	const struct config_listen *l = next->config->listen;
 	size_t n = next->config->n_listen;
 
 	if (before->ports == NULL)
 		return;
 	next->ports = xcalloc(n, sizeof(next->ports[0]));
-	for (size_t i = 0; i < n; i++) {
-		const struct config_listen *l = &next->config->listen[i];
-		struct listen_port *p = port_find(before, l, next, i);
-		struct err err = ERR_INIT;
-
-		next->ports[i] = p != NULL ? port_ref(p) :
-					     port_new(next->server, l, &err);
-		if (next->ports[i]->why != NULL)
-			log_error(LOG_NET, LOG_NOBODY,
-				"a port stays shut until the next start kind=%s reason=\"%s\"",
-				l->kind, err.text);
-	}
-}
-
-void
-listen_tell_shut(const struct snapshot *snap, struct buf *out)
-{
-	size_t n = snap->ports != NULL ? snap->config->n_listen : 0;
-
 	for (size_t i = 0; i < n; i++)
-		if (snap->ports[i]->why != NULL)
-			buf_printf(out,
-				"listen: address %s and port %u take effect with the next start: %s\n",
-				snap->ports[i]->address,
-				(unsigned)snap->ports[i]->port,
-				snap->ports[i]->why);
+		next->ports[i] = port_find(before, &l[i], next, false);
+	for (size_t i = 0; i < n; i++)
+		if (next->ports[i] == NULL)
+			next->ports[i] = port_open(next, before, &l[i], out);
 }
 
 /* --- what is counted -------------------------------------------------------- */

@@ -71,16 +71,17 @@ bool listen_open(struct server *srv, struct err *err);
 bool listen_add_kinds(struct snapshot *snap, const struct listen_kind *kinds,
 	struct module_ctx *m, struct err *err);
 /* Shard 0: next takes over from the one before what both have, and binds what is
- * new; what that does not permit is logged, and waits for the next start. */
-void listen_adopt(struct snapshot *next, const struct snapshot *before);
+ * new.  What that does not permit is logged, appended to out (may be NULL) as a
+ * line, and waits for the next start; where the port was open at another address,
+ * it stays there. */
+void listen_adopt(struct snapshot *next, const struct snapshot *before,
+	struct buf *out);
 void listen_forget(struct snapshot *snap);
 
 /* --- any thread ------------------------------------------------------------- */
 
 /* Shards accept from now on; the main thread, after server_start(). */
 void listen_start(struct server *srv);
-/* Appends a line for each port of snap that could not be opened. */
-void listen_tell_shut(const struct snapshot *snap, struct buf *out);
 /* Connections that are counted in. */
 uint64_t listen_count(const struct server *srv);
 /* NULL: snap has no such kind. */

@@ -357,11 +357,10 @@ on_made(void *arg)
 	}
 	module_look_switch(c->look, srv->modules);
 	cert_expiry_report(c->snap);
-	listen_adopt(c->snap, srv->newest);
-	if (c->kind == CHANGE_FILE) {
+	if (c->kind == CHANGE_FILE)
 		change_log(c);
-		listen_tell_shut(c->snap, &c->text);
-	}
+	listen_adopt(c->snap, srv->newest,
+		c->kind == CHANGE_FILE ? &c->text : NULL);
 	snapshot_unref(srv->newest);
 	srv->newest = snapshot_ref(c->snap);
 	shard_visit_all(srv->shards[0], publish_visit, publish_end, c);

@@ -486,6 +486,36 @@ def test_a_port_that_cannot_be_opened_waits_for_the_next_start(own_server):
     server.check()
 
 
+@pytest.mark.parametrize("was,wanted", [("*", "127.0.0.1"),
+                                        ("127.0.0.1", "*")])
+def test_a_port_at_another_address_is_not_shut(own_server, was, wanted):
+    """It is in its own way, until the next start."""
+    server = own_server()
+    before, port = list(server.conf["listen"]), free_port()
+
+    def entries(address, **more):
+        server.conf["listen"] = before + [
+            {"address": address, "port": port, **more}]
+        return reload(server)
+
+    assert entries(was) == ""
+    for _ in range(2):
+        said = entries(wanted)
+        assert said.startswith(
+            "listen: address %s and port %d take effect with the next start: "
+            "it stays at %s: " % (wanted, port, was)), said
+        assert not refused(port)
+    server.process.wait_line("a port stays as it was until the next start")
+    # as what the file says
+    entries(wanted, tls="direct")
+    server.ports["direct"] = port
+    Client(server).connect("direct")
+    assert entries(was) == ""
+    assert not refused(port)
+    server.process.alarms.clear()
+    server.check()
+
+
 def test_a_reload_that_is_refused_changes_no_port(own_server):
     server = start(own_server)
     port = free_port()
