@@ -64,6 +64,7 @@ struct change {
 
 struct server_changes {
 	STAILQ_HEAD(, change) list; /* the first is under way */
+	bool ending;                /* no other one will be */
 };
 
 /* --- made: any thread -------------------------------------------------------- */
@@ -224,6 +225,7 @@ static void changes_go_on(struct server *srv);
 static void
 change_free(struct change *c)
 {
+	config_unref(c->conf);
 	free(c->name);
 	buf_done(&c->text);
 	free(c);
@@ -375,6 +377,11 @@ changes_go_on(struct server *srv)
 
 	if (c == NULL)
 		return;
+	if (srv->changes->ending) {
+		err_set(&c->err, ERR_CLOSED, "the server stops");
+		shard_post(srv->shards[0], change_end, c, 0);
+		return;
+	}
 	srv->modules->looked_at = true;
 	c->before = snapshot_ref(srv->newest);
 	c->look = module_look_new(srv->modules,
@@ -433,6 +440,12 @@ server_changes_new(void)
 
 	STAILQ_INIT(&all->list);
 	return all;
+}
+
+void
+server_changes_end(struct server_changes *all)
+{
+	all->ending = true;
 }
 
 void

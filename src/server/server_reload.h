@@ -40,6 +40,9 @@ void server_publish(struct server *srv, struct config *conf,
 /* --- start-up, and the end -------------------------------------------------- */
 
 struct server_changes *server_changes_new(void);
+/* The shards have ended: what has not begun is refused, so that who stops waits
+ * for the one that is under way, and not for all that were asked for. */
+void server_changes_end(struct server_changes *all);
 /* None is under way. */
 void server_changes_free(struct server_changes *all);
 

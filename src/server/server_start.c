@@ -331,6 +331,7 @@ server_stop(struct server *srv)
 {
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_join(srv->shards[i]);
+	server_changes_end(srv->changes);
 	server_settle(srv);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_close_all(srv->shards[i]);

@@ -213,6 +213,28 @@ def test_what_comes_meanwhile_is_done_in_order(pool):
         server.stop()
 
 
+def test_who_stops_waits_for_one_reload(pool):
+    """The others are refused."""
+    server = pool.new({"modules": {"register": "off"}})
+    many(server, MANY_HOSTS)
+    server.conf["log"] = {"level": "info"}
+    server.start()
+    process = server.process
+    raws = [Raw(server) for _ in range(20)]
+    touch(server)
+    for raw in raws:
+        raw.send({"command": "reload"})
+    Raw(server).call("status")
+    server.stop()
+    start = next(i for i, line in enumerate(process.lines)
+                 if line.endswith("info server: stopping"))
+    ends = [line for line in process.lines[start:] if "reload" in line]
+    taken = [line for line in process.lines[start:] if "is in force" in line]
+    assert ends and len(taken) <= 1
+    for line in ends:
+        assert 'command failed command="reload"' in line
+
+
 def test_a_reload_does_not_keep_its_shard_busy(pool):
     """Questions to the shard that reloads are answered while it goes on."""
     server = pool.new({"shards": 1})
