@@ -137,6 +137,9 @@ call_new(struct ctl_client *c, const struct command *command)
 		.text = on_call_text,
 		.finish = on_call_finish,
 	};
+	/* a call may outlive the control socket, which knows the names */
+	cc->call.caller.user =
+		arena_str(cc->call.arena, str_c(cc->call.caller.user)).p;
 	cc->call.values = arena_zalloc(cc->call.arena,
 		(n + 1) * sizeof(struct str));
 	return cc;

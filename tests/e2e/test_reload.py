@@ -214,7 +214,7 @@ def test_what_comes_meanwhile_is_done_in_order(pool):
 
 
 def test_who_stops_waits_for_one_reload(pool):
-    """The others are refused."""
+    """The others are refused, and the log still knows who has asked."""
     server = pool.new({"modules": {"register": "off"}})
     many(server, MANY_HOSTS)
     server.conf["log"] = {"level": "info"}
@@ -231,8 +231,9 @@ def test_who_stops_waits_for_one_reload(pool):
     ends = [line for line in process.lines[start:] if "reload" in line]
     taken = [line for line in process.lines[start:] if "is in force" in line]
     assert ends and len(taken) <= 1
+    who = re.search('command="reload"( .*)', "\n".join(process.lines))[1]
     for line in ends:
-        assert 'command failed command="reload"' in line
+        assert 'command failed command="reload"%s reason="' % who in line
 
 
 def test_a_reload_does_not_keep_its_shard_busy(pool):
