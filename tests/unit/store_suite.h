@@ -72,6 +72,8 @@ void suite_on_read(void *arg, const struct store_answer *a,
 enum err_code suite_commit(struct suite *su, struct store_tx *tx);
 enum err_code suite_set(struct suite *su, struct store_place at,
 	const char *key, const char *value);
+/* 400 keys, and as many entries of a log. */
+void suite_fill(struct suite *su, struct store_place at);
 /* The texts are valid until the next of these calls with the same buffer. */
 const char *suite_get(struct suite *su, struct store_place at, const char *key,
 	char *out, size_t room);

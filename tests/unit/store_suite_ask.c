@@ -200,6 +200,21 @@ result_text(struct suite *su, struct suite_result *r, char *out, size_t room)
 	return out;
 }
 
+void
+suite_fill(struct suite *su, struct store_place at)
+{
+	struct store_tx *tx = store_tx_new();
+	char key[16];
+
+	for (int i = 0; i < 400; i++) {
+		snprintf(key, sizeof(key), "key-%04d", i);
+		store_tx_set(tx, at, str_c(key), STR("<item>value</item>"));
+		store_tx_append(tx, at, str_c(key), i + 1, STR("juliet"),
+			STR("<message>hello</message>"));
+	}
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+}
+
 const char *
 suite_get(struct suite *su, struct store_place at, const char *key, char *out,
 	size_t room)

@@ -1,12 +1,11 @@
 /*
- * test_store_sqlite.c - what the database survives: restarts, damage, and
- * files that are not ours.
+ * test_store_sqlite.c - what the database survives: restarts, losses, files that
+ * are not ours, and being copied.  Damage is in test_store_damage.c.
  */
 #include "config.h"
 
 #include "store/driver.h"
 
-#include <fcntl.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -358,132 +357,6 @@ TEST(a_read_only_folder_is_named)
 	}
 }
 
-/* --- damage ------------------------------------------------------------- */
-
-static void
-file_write(const char *path, off_t at, const void *p, size_t n)
-{
-	int fd = open(path, O_WRONLY | O_CLOEXEC);
-
-	CHECK(fd != -1);
-	CHECK(pwrite(fd, p, n, at) == (ssize_t)n);
-	CHECK(close(fd) == 0);
-}
-
-TEST(a_file_that_is_no_database_is_named)
-{
-	struct suite su;
-	struct err err;
-
-	suite_open(&su, &inline_kind);
-	suite_shut(&su);
-	file_write(su.path, 0, "This is not a database.", 23);
-	CHECK(!suite_try_open(&su, &err));
-	CHECK_INT(err.code, ERR_STORAGE);
-	CHECK(strstr(err.text, su.path) != NULL);
-	CHECK(strstr(err.text, "not a database") != NULL);
-	suite_close(&su);
-}
-
-static void
-database_fill(struct suite *su)
-{
-	struct store_tx *tx = store_tx_new();
-	char key[16];
-
-	for (int i = 0; i < 400; i++) {
-		snprintf(key, sizeof(key), "key-%04d", i);
-		store_tx_set(tx, MAP, str_c(key), STR("<item>value</item>"));
-		store_tx_append(tx, MAP, str_c(key), i + 1, STR("juliet"),
-			STR("<message>hello</message>"));
-	}
-	CHECK_INT(suite_commit(su, tx), ERR_NONE);
-}
-
-TEST(a_damaged_database_says_so)
-{
-	static const char rubbish[4096] = { 1, 2, 3 };
-	struct suite_result r;
-	struct suite su;
-	struct err err;
-	struct stat st;
-
-	suite_open(&su, &inline_kind);
-	database_fill(&su);
-	suite_shut(&su);
-	CHECK(stat(su.path, &st) == 0);
-	for (off_t at = 4096; at < st.st_size; at += 4096)
-		file_write(su.path, at, rubbish, sizeof(rubbish));
-	CHECK(suite_try_open(&su, &err));
-	suite_result_init(&su, &r);
-	store_list(su.store, MAP, &su.mailbox, suite_on_read, &r);
-	suite_wait(&su);
-	CHECK_INT(r.code, ERR_STORAGE);
-	CHECK(strstr(r.err, su.path) != NULL);
-	CHECK(strstr(r.err, "damaged") != NULL);
-	suite_result_done(&r);
-	CHECK_INT(suite_set(&su, MAP, "key", "v"), ERR_STORAGE);
-	suite_close(&su);
-}
-
-/* Whatever stands in the file: an answer or an error, never a crash. */
-static void
-damaged_use(struct suite *su)
-{
-	const struct store_range range = { .max = 500,
-		.count = true,
-		.since_us = 1,
-		.after_id = STR("key-0001") };
-	static char out[100000];
-	struct store_tx *tx = store_tx_new();
-	struct err err;
-
-	if (!suite_try_open(su, &err)) {
-		store_tx_free(tx);
-		return;
-	}
-	suite_list(su, MAP, out, sizeof(out));
-	suite_range(su, MAP, &range, out, sizeof(out));
-	store_tx_append(tx, MAP, STR("new"), 1, STR_NONE, STR("v"));
-	store_tx_trim_count(tx, MAP, 3);
-	store_tx_delete(tx, MAP, STR("key-0100"));
-	store_tx_clear_owner(tx, MAP.host, MAP.owner);
-	suite_commit(su, tx);
-	suite_shut(su);
-}
-
-TEST(random_damage_crashes_nothing)
-{
-	uint64_t state = 1;
-	struct suite su;
-
-	suite_open(&su, &inline_kind);
-	su.may_be_new = true;
-	for (int round = 0; round < 40; round++) {
-		struct stat st;
-		struct err err;
-
-		if (su.store == NULL) {
-			unlink(su.path);
-			CHECK(suite_try_open(&su, &err));
-		}
-		database_fill(&su);
-		suite_shut(&su);
-		CHECK(stat(su.path, &st) == 0);
-		for (int i = 0; i < 60; i++) {
-			unsigned char byte;
-			off_t at;
-
-			state = state * UINT64_C(6364136223846793005) + 1;
-			byte = (unsigned char)(state >> 56);
-			at = (off_t)((state >> 20) % (uint64_t)st.st_size);
-			file_write(su.path, at, &byte, 1);
-		}
-		damaged_use(&su);
-	}
-	suite_close(&su);
-}
-
 /* --- a begin that fails ------------------------------------------------- */
 
 static int
@@ -551,7 +424,7 @@ TEST(a_backup_holds_what_was_written_before)
 
 		suite_open(&su, kinds[k]);
 		snprintf(copy, sizeof(copy), "%s.copy", su.path);
-		database_fill(&su);
+		suite_fill(&su, MAP);
 		for (size_t i = 0; i < COUNT(r); i++) {
 			struct store_tx *tx = store_tx_new();
 			char key[16];
