@@ -329,11 +329,11 @@ change_log_refused(const struct change *c)
 static void
 change_refuse(struct change *c)
 {
+	if (!c->mistakes)
+		c->text.n = 0; /* what would have been kept */
 	if (c->kind == CHANGE_FILE) {
-		if (!c->mistakes) {
-			c->text.n = 0; /* what would have been kept */
+		if (!c->mistakes)
 			buf_printf(&c->text, "%s\n", c->err.text);
-		}
 		change_log_refused(c);
 	}
 	change_close(c);

@@ -158,6 +158,25 @@ def test_a_refused_reload_leaves_the_log(pool):
         server.ctl("stop")
 
 
+def test_what_is_refused_tells_of_nothing_else(pool):
+    """Not of what would have waited for the next start."""
+    server = pool.new({"modules": {"register": "off"}})
+    many(server, 1)
+    server.start()
+    try:
+        server.conf["storage"]["path"] += ".other"
+        no_certificate(server)
+        server.write_conf()
+        for asked in (("modules", "load", "testecho"), ("reload",)):
+            done = server.ctl(*asked, ok=False)
+            assert done.returncode == 1
+            assert "none.pem" in done.stdout + done.stderr
+            assert ".other" not in done.stdout + done.stderr
+    finally:
+        server.process.alarms.clear()
+        server.stop()
+
+
 def test_refused_reloads_leave_no_memory(pool):
     server = pool.new({"shards": 2, "modules": {"register": "off"}})
     many(server, HOSTS)
