@@ -191,7 +191,8 @@ simulate() {
 
 # Those that have threads of their own.
 threaded='test_c2s_threads test_log test_mailbox test_store test_store_kill
-	test_store_sqlite test_tally test_throttle test_worker'
+	test_store_lost test_store_outage test_store_sqlite test_tally test_thread
+	test_throttle test_worker'
 
 check_threads() {
 	programs=
