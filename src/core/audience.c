@@ -499,6 +499,19 @@ audience_leave(struct audience *a, struct jid jid)
 	return true;
 }
 
+uint8_t
+audience_flags(const struct audience *a, struct jid jid)
+{
+	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
+	const struct audience_member *found;
+	uint32_t i;
+
+	ASSERT_ON(a->shard);
+	found = part_find(a->parts[server_place(a->shard->server, hash).shard],
+		jid, hash, &i);
+	return found != NULL ? found->flags : 0;
+}
+
 size_t
 audience_members(const struct audience *a)
 {

@@ -66,6 +66,8 @@ bool audience_join(struct audience *a, struct jid jid, uint8_t flags);
 void audience_add(struct audience *a, struct jid jid, uint8_t flags);
 /* False: he was none. */
 bool audience_leave(struct audience *a, struct jid jid);
+/* Those of jid; 0: he is no member. */
+uint8_t audience_flags(const struct audience *a, struct jid jid);
 
 size_t audience_members(const struct audience *a);
 /* What it holds, in bytes, whoever else holds the same. */

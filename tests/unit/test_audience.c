@@ -86,10 +86,12 @@ set(struct fixture *f, unsigned i, uint8_t flags)
 	char text[64];
 	struct jid jid = address(i, text);
 
+	CHECK_INT(audience_flags(f->audience, jid), f->flags[i]);
 	if (flags != 0)
 		CHECK(audience_join(f->audience, jid, flags) == !was);
 	else
 		CHECK(audience_leave(f->audience, jid) == was);
+	CHECK_INT(audience_flags(f->audience, jid), flags);
 	f->members += (flags != 0) - (size_t)was;
 	f->flags[i] = flags;
 }
