@@ -1,6 +1,6 @@
 """contrib/example-module, built and used as its README says; and each module
 that antiphon-module(7) shows: test_NAME_of_the_page runs the one of that
-name."""
+name.  The echo room is in test_echo_room.py."""
 
 import glob
 import json
@@ -62,10 +62,7 @@ def load(server, folder, name, code, headers=""):
     folder = str(folder)
     with open(os.path.join(folder, "mod_%s.c" % name), "w") as f:
         f.write(code)
-    with open(os.path.join(SOURCE, "Makefile")) as f:
-        text = f.read().replace("mod_example", "mod_" + name)
-    with open(os.path.join(folder, "Makefile"), "w") as f:
-        f.write(text)
+    shutil.copy(os.path.join(SOURCE, "Makefile"), folder)
     make(folder, headers=headers)
     target = os.path.join(server.folder, "modules", "mod_%s.so" % name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
@@ -93,20 +90,25 @@ def started(pool, tmp_path, page):
 
 
 @pytest.fixture(scope="module")
-def module(tmp_path_factory):
+def modules(tmp_path_factory):
+    """The folder where they are built, as make does it."""
     folder = str(tmp_path_factory.mktemp("example"))
     for name in os.listdir(SOURCE):
         if not name.endswith(".so"):
             shutil.copy(os.path.join(SOURCE, name), folder)
     make(folder)
-    return os.path.join(folder, "mod_example.so")
+    return folder
 
 
-def test_the_example(pool, module):
+def bring(server, modules, name):
+    target = os.path.join(server.folder, "modules", "mod_%s.so" % name)
+    os.makedirs(os.path.dirname(target), exist_ok=True)
+    shutil.copy(os.path.join(modules, "mod_%s.so" % name), target)
+
+
+def test_the_example(pool, modules):
     server = pool.new({"modules": {"example": {"greeting": "Good morning"}}})
-    target = os.path.join(server.folder, "modules", "mod_example.so")
-    os.makedirs(os.path.dirname(target))
-    shutil.copy(module, target)
+    bring(server, modules, "example")
     server.start()
     scene = scenes.Scene(server, ("romeo",))
     romeo = scene.online("romeo/a")

@@ -1,0 +1,512 @@
+/*
+ * mod_echoroom.c - rooms at a domain of their own: what one member says, all
+ * hear.
+ *
+ * Presence to ROOM@echo.HOST/ANYTHING joins, unavailable presence leaves, and what
+ * romeo says comes from ROOM@echo.HOST/romeo.  A room is an entity, touched on its
+ * shard alone: the command visits that, and the port sends it requests.
+ */
+#include <module/module.h>
+
+#define NS_ECHOROOM "urn:example:echoroom"
+#define MEMBER 1 /* the one flag of the audience */
+#define MEMBERS_MAX 1000
+#define LINE_BYTES 1000 /* at the port */
+#define SILENCE_US (30 * US_PER_S)
+#define ANSWER_US (10 * US_PER_S)
+#define LINGER_US US_PER_S
+
+struct room {
+	struct entity e; /* first */
+	struct audience *audience; /* NULL: nobody has joined yet */
+	char *line; /* the last of the port, as on disk; NULL: none */
+};
+
+static const struct entity_class room_class;
+
+/* --- a room: its shard ------------------------------------------------------- */
+
+static size_t
+room_members(const struct entity *e)
+{
+	const struct room *r = (const void *)e;
+
+	return r->audience != NULL ? audience_members(r->audience) : 0;
+}
+
+/* st is taken. */
+static void
+room_say(struct room *r, struct stanza *st, struct str name)
+{
+	struct jid jid = r->e.jid;
+
+	stanza_set_from(st, jid_make(st->arena, jid_local(jid), jid_domain(jid),
+				    name));
+	stanza_set_to(st, (struct jid){ .text = NULL });
+	audience_send(r->audience, st, MEMBER, NULL);
+}
+
+static struct stanza *
+room_line(const struct room *r, struct jid to)
+{
+	struct stanza *st = stanza_new(MESSAGE_GROUPCHAT, r->e.jid, to, STR_NONE);
+
+	elem_add_with_text(st->arena, st->root, NS_CLIENT, "body",
+		str_c(r->line));
+	return st;
+}
+
+/* st is taken. */
+static void
+room_join(struct room *r, struct stanza *st)
+{
+	struct stanza *line = NULL;
+
+	if (room_members(&r->e) >= MEMBERS_MAX) {
+		router_bounce(r->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
+		return;
+	}
+	if (r->audience == NULL)
+		r->audience = audience_new(r->e.shard, r->e.hash);
+	audience_add(r->audience, st->from, MEMBER);
+	entity_in_use(&r->e);
+	if (r->line != NULL)
+		line = room_line(r, st->from);
+	room_say(r, st, jid_local(st->from));
+	if (line != NULL)
+		router_send(r->e.shard, line);
+}
+
+static void
+room_leave(struct room *r, struct jid who)
+{
+	room_say(r, stanza_new(PRESENCE_UNAVAILABLE, who, who, STR_NONE),
+		jid_local(who));
+	audience_leave(r->audience, who);
+	entity_check_idle(&r->e);
+}
+
+static void
+room_receive(struct entity *e, struct stanza *st)
+{
+	struct room *r = (void *)e;
+	bool is_member = r->audience != NULL &&
+		audience_flags(r->audience, st->from) != 0;
+
+	if (st->type == PRESENCE_AVAILABLE && !is_member) {
+		room_join(r, st);
+	} else if (is_member && (st->type == PRESENCE_AVAILABLE ||
+			st->type == MESSAGE_GROUPCHAT)) {
+		room_say(r, st, jid_local(st->from));
+	} else if (is_member && (st->type == PRESENCE_UNAVAILABLE ||
+			st->type == MESSAGE_ERROR)) {
+		room_leave(r, st->from); /* an error: he was not there */
+		stanza_free(st);
+	} else {
+		entity_receive_default(e, st);
+	}
+}
+
+/* --- its class ----------------------------------------------------------------- */
+
+/* Which room is loaded, in an arena of its own. */
+struct opening {
+	struct shard *shard;
+	struct jid room;
+	struct arena *arena;
+};
+
+static struct room *
+room_find(struct shard *sh, struct jid jid, enum entity_state state)
+{
+	struct entity *e = entity_find(sh, jid_bare_str(jid));
+
+	return e != NULL && e->class == &room_class && e->state == state ?
+		(struct room *)(void *)e : NULL;
+}
+
+static struct store_place
+room_place(struct jid jid)
+{
+	return (struct store_place){ jid_domain(jid), jid_local(jid),
+		STR("echoroom") };
+}
+
+static void
+on_read(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct opening *o = arg;
+	struct room *r = room_find(o->shard, o->room, ENTITY_LOADING);
+
+	if (r != NULL && err != NULL) {
+		entity_failed(&r->e, err);
+	} else if (r != NULL) {
+		if (answer->n != 0)
+			r->line = str_dup(answer->entries[0].value);
+		entity_loaded(&r->e);
+	}
+	arena_free(o->arena);
+}
+
+static void
+room_load(struct entity *e)
+{
+	struct arena *a = arena_new();
+	struct opening *o = arena_alloc(a, sizeof(*o));
+
+	*o = (struct opening){ e->shard, jid_copy(a, e->jid), a };
+	module_get(module_of_entity(e), e->shard, room_place(e->jid),
+		STR("line"), on_read, o);
+}
+
+static bool
+room_is_idle(const struct entity *e)
+{
+	return room_members(e) == 0;
+}
+
+static bool
+room_is_absent(const struct entity *e)
+{
+	const struct room *r = (const void *)e;
+
+	return room_members(e) == 0 && r->line == NULL;
+}
+
+static void
+room_unload(struct entity *e)
+{
+	struct room *r = (void *)e;
+
+	audience_free(r->audience);
+	free(r->line);
+}
+
+static const struct entity_class room_class = {
+	.name = "echoroom",
+	.size = sizeof(struct room),
+	.load = room_load,
+	.receive = room_receive,
+	.is_idle = room_is_idle,
+	.is_absent = room_is_absent,
+	.unload = room_unload,
+};
+
+static const struct service echoroom_services[] = {
+	{ .option = "domain", .category = "conference", .type = "text",
+		.name = "Echo rooms", .address_class = &room_class,
+		.features = (const char *const[]){ NS_ECHOROOM, NULL } },
+	{ .option = NULL },
+};
+
+static enum hook_result
+on_disco_info(struct module_ctx *m, void *arg)
+{
+	struct disco_query *q = arg;
+	struct elem *e;
+
+	(void)m;
+	if (q->entity != NULL && q->entity->class == &room_class) {
+		e = elem_add(q->arena, q->query, NS_DISCO_INFO, "identity");
+		elem_set_attr(q->arena, e, "category", STR("conference"));
+		elem_set_attr(q->arena, e, "type", STR("text"));
+	}
+	return HOOK_PASS;
+}
+
+static const struct hook_handler echoroom_hooks[] = {
+	{ HOOK_DISCO_INFO, HOOK_DELIVER, on_disco_info },
+	{ .fn = NULL },
+};
+
+/* --- what the port asks of a room --------------------------------------------- */
+
+static void
+line_answer(struct iq *iq, const struct entity *e)
+{
+	struct elem *line = iq_payload(iq, NS_ECHOROOM, "line");
+
+	elem_set_attr(iq->st->arena, line, "members",
+		arena_printf(iq->st->arena, "%zu", room_members(e)));
+	iq_result(iq, line);
+}
+
+/* It is said once it lasts; the room may be gone by then. */
+static void
+on_line_stored(void *arg, bool ok, const struct err *err)
+{
+	struct iq *iq = arg;
+	struct room *r = room_find(iq->shard, iq->st->to, ENTITY_LOADED);
+
+	if (!ok || r == NULL) {
+		iq_error(iq, ok ? COND_ITEM_NOT_FOUND :
+				  stanza_cond_of(err->code), NULL);
+		return;
+	}
+	free(r->line);
+	r->line = str_dup(elem_text(iq->st->arena, iq->payload));
+	if (r->audience != NULL)
+		room_say(r, room_line(r, r->e.jid), STR_NONE);
+	line_answer(iq, &r->e);
+}
+
+/* <line>TEXT</line>; without a text it is a question alone. */
+static enum hook_result
+on_line(struct module_ctx *m, struct iq *iq)
+{
+	struct str text = elem_text(iq->st->arena, iq->payload);
+	struct store_tx *tx;
+
+	if (!str_eq(jid_str(iq->st->from), m->host->domain)) {
+		iq_error(iq, COND_FORBIDDEN, NULL);
+	} else if (text.n == 0) {
+		line_answer(iq, iq->entity);
+	} else {
+		tx = store_tx_new();
+		store_tx_set(tx, room_place(iq->st->to), STR("line"), text);
+		iq_keep(iq);
+		module_commit(m, iq->shard, tx, on_line_stored, iq);
+	}
+	return HOOK_HANDLED;
+}
+
+static const struct iq_handler echoroom_iqs[] = {
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_ECHOROOM, "line",
+		on_line },
+	{ .fn = NULL },
+};
+
+/* --- the port ---------------------------------------------------------------- */
+
+/* One line of "ROOM@DOMAIN" or "ROOM@DOMAIN TEXT"; answered with how many members
+ * there are, and closed. */
+struct peer {
+	struct conn *conn; /* NULL: gone, and an answer is still to come */
+	struct shard *shard;
+	struct timer silence;
+	struct buf in;
+	bool asked;
+};
+
+static void
+on_closed(void *arg, const struct err *why)
+{
+	struct peer *p = arg;
+
+	(void)why;
+	shard_timer_cancel(p->shard, &p->silence);
+	buf_done(&p->in);
+	p->conn = NULL;
+	if (!p->asked)
+		free(p);
+}
+
+static void
+on_silence(struct timer *t)
+{
+	conn_close(CONTAINER_OF(t, struct peer, silence)->conn, LINGER_US);
+}
+
+static void
+on_answer(void *arg, const struct stanza *answer, const struct err *err)
+{
+	struct peer *p = arg;
+	struct str text = STR("no such room");
+
+	p->asked = false;
+	if (p->conn == NULL) {
+		free(p);
+		return;
+	}
+	if (err == NULL)
+		text = elem_attr(stanza_payload(answer), "members");
+	conn_write(p->conn, text.p, text.n);
+	conn_write(p->conn, "\n", 1);
+	conn_close(p->conn, LINGER_US);
+}
+
+/* What XML cannot hold is no line (§2.2 there). */
+static bool
+is_plain(struct str line)
+{
+	for (size_t i = 0; i < line.n; i++)
+		if ((unsigned char)line.p[i] < ' ' ||
+			(line.n - i >= 3 && line.p[i] == '\xef' &&
+				line.p[i + 1] == '\xbf' &&
+				(unsigned char)line.p[i + 2] >= 0xbe))
+			return false;
+	return str_is_utf8(line);
+}
+
+/* False: it is no room of ours, or the module is off. */
+static bool
+peer_ask(struct peer *p, struct str line)
+{
+	struct module_ctx *m = listen_module(p->shard, "echoroom");
+	struct arena *a = arena_new();
+	const struct host *host = NULL;
+	struct str room, text = STR_NONE;
+	struct stanza *st;
+	struct jid to;
+
+	str_cut(line, ' ', &room, &text);
+	if (m != NULL && is_plain(line) && jid_parse(&to, a, room, NULL))
+		host = shard_host(p->shard, jid_domain(to));
+	if (host != NULL && host->service == echoroom_services) {
+		st = stanza_new(IQ_SET, jid_trusted(host->domain),
+			jid_bare(to), STR_NONE);
+		elem_add_with_text(st->arena, st->root, NS_ECHOROOM, "line",
+			text);
+		p->asked = true;
+		module_ask(m, p->shard, st, ANSWER_US, on_answer, p);
+	}
+	arena_free(a);
+	return p->asked;
+}
+
+static void
+on_data(void *arg, const char *bytes, size_t n)
+{
+	struct peer *p = arg;
+	struct str line, rest;
+	bool whole;
+
+	if (p->asked)
+		return; /* it is one line */
+	buf_add(&p->in, bytes, n);
+	whole = str_cut(buf_str(&p->in), '\n', &line, &rest);
+	if (line.n > LINE_BYTES || (whole && !peer_ask(p, str_trim(line))))
+		conn_close(p->conn, LINGER_US);
+}
+
+static void *
+echoroom_accept(struct module_ctx *m, struct shard *sh, struct conn *c,
+	const struct config_listen *at)
+{
+	struct peer *p = xcalloc(1, sizeof(*p));
+
+	(void)m;
+	(void)at;
+	p->conn = c;
+	p->shard = sh;
+	shard_timer(sh, &p->silence, SILENCE_US, on_silence);
+	return p;
+}
+
+static const struct conn_events echoroom_events = {
+	.data = on_data,
+	.closed = on_closed,
+};
+
+static const struct listen_kind echoroom_listeners[] = {
+	{ .name = "echoroom", .summary = "whoever says a line to a room",
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
+			LISTEN_MAY(LISTEN_DIRECT),
+		.tls = LISTEN_DIRECT, .ports = { [LISTEN_DIRECT] = 7008 },
+		.accept = echoroom_accept, .events = &echoroom_events },
+	{ .name = NULL },
+};
+
+/* --- the command ------------------------------------------------------------------ */
+
+struct listing {
+	struct command_call *call;
+	struct str domain;
+	struct VEC(struct listed {
+		struct str room;
+		size_t members;
+	}) rooms; /* in the arena of the call */
+};
+
+/* Each shard, one after the other. */
+static void
+list_visit(struct shard *sh, void *arg)
+{
+	struct listing *l = arg;
+	struct arena *a = l->call->arena;
+	struct table_walk walk = table_walk(&sh->entities);
+	const struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL)
+		if (e->class == &room_class && e->state == ENTITY_LOADED &&
+			str_eq(jid_domain(e->jid), l->domain))
+			*vec_push_in(a, &l->rooms) = (struct listed){
+				arena_str(a, jid_str(e->jid)), room_members(e)
+			};
+}
+
+static void
+list_end(struct shard *from, void *arg)
+{
+	struct listing *l = arg;
+
+	(void)from;
+	for (uint32_t i = 0; i < l->rooms.n; i++) {
+		command_row(l->call);
+		command_field(l->call, "room", l->rooms.p[i].room);
+		command_number(l->call, "members",
+			(int64_t)l->rooms.p[i].members);
+	}
+	command_done(l->call);
+}
+
+static void
+list_run(struct command_call *call)
+{
+	struct listing *l = arena_zalloc(call->arena, sizeof(*l));
+
+	l->call = call;
+	l->domain = command_value(call, "domain");
+	shard_visit_all(call->shard, list_visit, list_end, l);
+}
+
+static bool
+list_check(struct command_call *call, struct err *err)
+{
+	struct str domain = command_value(call, "domain");
+	const struct host *host = shard_host(call->shard, domain);
+
+	if (host == NULL || host->service != echoroom_services)
+		return err_set(err, ERR_MISSING, "%.*s is no domain of rooms",
+			STR_ARG(domain));
+	return true;
+}
+
+static const struct command_arg list_args[] = {
+	{ "domain", ARG_DOMAIN, .help = "the domain of the rooms" },
+	{ .name = NULL },
+};
+
+static const struct command echoroom_commands[] = {
+	{ "echorooms", "list the rooms that are in memory", NULL, list_args,
+		list_run, list_check, BY_OPERATOR | BY_HOST_ADMIN },
+	{ .name = NULL },
+};
+
+/* --- the module ------------------------------------------------------------------- */
+
+struct echoroom_conf {
+	const char *domain;
+};
+
+static const struct option echoroom_options[] = {
+	{ .name = "domain", .type = OPT_DOMAIN, .service = true, .dflt = "echo",
+		.off = offsetof(struct echoroom_conf, domain),
+		.help = "where the rooms are" },
+	{ .name = NULL },
+};
+
+MODULE(echoroom) = {
+	.api = MODULE_API,
+	.name = "echoroom",
+	.summary = "rooms in which all hear what one says",
+	.needs = (const char *const[]){ "presence", NULL },
+	.address_features = (const char *const[]){ NS_ECHOROOM, NULL },
+	.options = echoroom_options,
+	.conf_size = sizeof(struct echoroom_conf),
+	.hooks = echoroom_hooks,
+	.iqs = echoroom_iqs,
+	.services = echoroom_services,
+	.listeners = echoroom_listeners,
+	.commands = echoroom_commands,
+};
