@@ -173,6 +173,17 @@ room_is_absent(const struct entity *e)
 	return room_members(e) == 0 && r->line == NULL;
 }
 
+/* The module is switched off, or the domain gets another name. */
+static void
+room_retire(struct entity *e)
+{
+	struct room *r = (void *)e;
+
+	if (r->audience != NULL)
+		room_say(r, stanza_new(PRESENCE_UNAVAILABLE, e->jid, e->jid,
+				       STR_NONE), STR_NONE);
+}
+
 static void
 room_unload(struct entity *e)
 {
@@ -189,6 +200,7 @@ static const struct entity_class room_class = {
 	.receive = room_receive,
 	.is_idle = room_is_idle,
 	.is_absent = room_is_absent,
+	.retire = room_retire,
 	.unload = room_unload,
 };
 

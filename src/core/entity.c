@@ -386,6 +386,8 @@ entity_retire(struct entity *e)
 	if (e->class->close != NULL) {
 		entity_close(e, STREAM_HOST_GONE, NULL);
 	} else if (e->state == ENTITY_LOADED) {
+		if (e->class->retire != NULL)
+			e->class->retire(e);
 		entity_drop(e);
 	} else {
 		entity_leave(e);

@@ -74,6 +74,11 @@ struct entity_class {
 	/* Closes the streams that stand behind it; text may be NULL.  False:
 	 * there is none.  May be NULL. */
 	bool (*close)(struct entity *e, enum stream_cond cond, const char *text);
+	/* Its address will be of another class, or of none: what e, which is
+	 * loaded and leaves when this has returned, has to say to others it
+	 * sends.  Not for a class that has close, nor when the server stops.
+	 * NULL: nothing. */
+	void (*retire)(struct entity *e);
 	/* Frees what belongs to it, not e itself.  May be NULL. */
 	void (*unload)(struct entity *e);
 };

@@ -279,6 +279,7 @@ def test_it_is_switched_off_while_it_is_used(echo, how):
             server.ctl("modules", "load", "echoroom")
         elif how == "configuration":
             server.ctl("reload")
+        left(romeo, echo.room) # the room itself, before it goes
         romeo.ping()
         romeo.inbox.clear()
         # whoever was in it has to join again
