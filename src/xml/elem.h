@@ -62,6 +62,12 @@ struct str xml_intern(struct str s);
 
 /* --- making: all in the arena of a; strings are copied unless interned ---- */
 
+/*
+ * Texts and values are UTF-8 (str_is_utf8()), without U+FFFE and U+FFFF: what comes
+ * by a stanza is, and nobody looks at what does not.  A control character that XML
+ * has not (XML 1.0 §2.2) is written as U+FFFD.
+ */
+
 struct elem *elem_new(struct arena *a, const char *ns, const char *name);
 /* Appends a new child to parent, and returns the child. */
 struct elem *elem_add(struct arena *a, struct elem *parent, const char *ns,
