@@ -3,8 +3,9 @@
  * and out.
  *
  * ctl_open() and ctl_stop() run on the main thread, everything else on shard 0.
- * A client has one call at a time; while it runs nothing is read, so that a
- * client that asks faster than it is answered only fills its own socket.
+ * A client has one call at a time; while it runs, or much of what was answered is
+ * unread, nothing is read, so that a client that asks faster than it is answered,
+ * or than it reads, only fills its own socket.
  * Invariant: clients are freed by the callbacks of their events and by
  * ctl_stop() only, never below ctl_client_send().
  */
@@ -35,7 +36,10 @@
 #define CLIENTS_MAX 64
 #define GROUPS_MAX 1024
 #define READ_BYTES ((size_t)64 << 10)
-/* What a client lets pile up unread: beyond it is closed. */
+/* What a client lets pile up unread: beyond it no call begins, which also bounds
+ * how many a turn serves, */
+#define UNREAD_MAX ((size_t)64 << 10)
+/* and beyond it, by one call, the client is closed. */
 #define OUT_MAX ((size_t)256 << 20)
 #define IDLE_S 600 /* without a request */
 #define STUCK_S 60 /* without reading the answer */
@@ -82,12 +86,18 @@ client_free(struct ctl_client *c)
 	free(c);
 }
 
+static bool
+client_may_ask(const struct ctl_client *c)
+{
+	return c->call == NULL && !c->ending && c->out.n <= UNREAD_MAX;
+}
+
 static void
 client_want_read(struct ctl_client *c)
 {
 	static const struct timeval idle = { .tv_sec = IDLE_S };
 
-	if (c->call == NULL && !c->ending)
+	if (client_may_ask(c))
 		event_add(c->read_event, &idle);
 	else
 		event_del(c->read_event);
@@ -146,7 +156,7 @@ ctl_client_pump(struct ctl_client *c)
 	if (c->pumping)
 		return;
 	c->pumping = true;
-	while (c->call == NULL && !c->ending && client_line(c, &line)) {
+	while (client_may_ask(c) && client_line(c, &line)) {
 		ctl_call_start(c, line);
 		explicit_bzero(c->in.p, line.n);
 		buf_consume(&c->in, line.n + 1);
@@ -155,7 +165,7 @@ ctl_client_pump(struct ctl_client *c)
 	c->pumping = false;
 	if (c->in.n == 0)
 		buf_done(&c->in);
-	if (c->call == NULL && c->in.n > CTL_REQUEST_MAX)
+	if (client_may_ask(c) && c->in.n > CTL_REQUEST_MAX)
 		client_refuse(c, ERR_LIMIT, "the request is too large");
 	client_want_read(c);
 }
@@ -233,7 +243,10 @@ client_write(struct ctl_client *c)
 		return true;
 	buf_done(&c->out);
 	event_del(c->write_event);
-	return !c->ending || client_linger(c);
+	if (c->ending)
+		return client_linger(c);
+	ctl_client_pump(c);
+	return true;
 }
 
 static void
