@@ -250,13 +250,26 @@ crash_report(int sig, const siginfo_t *info, const void *context)
 	file_close(&t, now.tv_sec);
 }
 
+/* Whatever those who have started us do with SIGALRM. */
+static void
+report_limit(void)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	signal(SIGALRM, SIG_DFL);
+	pthread_sigmask(SIG_UNBLOCK, &set, NULL);
+	alarm(REPORT_MAX_S);
+}
+
 static void
 on_fatal(int sig, siginfo_t *info, void *context)
 {
 	int first = 0, me = gettid();
 
 	if (atomic_compare_exchange_strong(&crash.by, &first, me)) {
-		alarm(REPORT_MAX_S);
+		report_limit();
 		crash_report(sig, info, context);
 	}
 	while (first != 0 && first != me)

@@ -290,6 +290,42 @@ def test_a_crash_of_the_handler_ends_the_process(crashing):
     assert log[-1].endswith("crash: events, the last one first:")
 
 
+def by_hand(c, **how):
+    """A server whose log is not read, when it is ready."""
+    ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    ready.bind(os.path.join(c.server.folder, "notify"))
+    os.chmod(ready.getsockname(), 0o666)
+    ready.settimeout(PATIENCE * 2)
+    server = subprocess.Popen(
+        [c.server.program(), "--config", c.server.conf_path, "--module-dir",
+         c.server.module_dir()], **c.server.unprivileged(), text=True,
+        env={"NOTIFY_SOCKET": ready.getsockname()}, **how)
+    assert ready.recv(100).startswith(b"READY=1")
+    return server
+
+
+def test_a_report_that_hangs_ends(crashing):
+    """Also where the parent has left SIGALRM ignored."""
+    c = crashing()
+    c.server.stop()
+    start, end = os.pipe()
+    server = by_hand(c, stderr=end, preexec_fn=lambda: signal.signal(
+        signal.SIGALRM, signal.SIG_IGN))
+    # nobody reads it; the server has it too, and waits there
+    os.set_blocking(end, False)
+    for n in (4096, 1):
+        try:
+            while True:
+                os.write(end, b"." * n)
+        except BlockingIOError:
+            pass
+    os.set_blocking(end, True)
+    server.send_signal(signal.SIGABRT)
+    assert server.wait(10 + PATIENCE) == -signal.SIGALRM
+    os.close(start)
+    os.close(end)
+
+
 @pytest.mark.parametrize("to", ["file", "syslog"])
 def test_a_log_that_takes_nothing_leaves_standard_error(crashing, to):
     if to == "syslog" and os.path.exists("/dev/log"):
@@ -302,15 +338,7 @@ def test_a_log_that_takes_nothing_leaves_standard_error(crashing, to):
     if to == "file":
         c.server.conf["log"]["file"] = path
     c.server.write_conf()
-    ready = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
-    ready.bind(os.path.join(c.server.folder, "notify"))
-    os.chmod(ready.getsockname(), 0o666)
-    ready.settimeout(PATIENCE * 2)
-    server = subprocess.Popen(
-        [c.server.program(), "--config", c.server.conf_path, "--module-dir",
-         c.server.module_dir()], **c.server.unprivileged(), text=True,
-        stderr=subprocess.PIPE, env={"NOTIFY_SOCKET": ready.getsockname()})
-    assert ready.recv(100).startswith(b"READY=1")
+    server = by_hand(c, stderr=subprocess.PIPE)
     server.send_signal(signal.SIGABRT)
     said = server.communicate(timeout=PATIENCE * 2)[1].splitlines()
     assert server.returncode == -signal.SIGABRT
