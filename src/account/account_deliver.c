@@ -21,8 +21,17 @@
 
 /* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
 
+/* What comes back from one that has ended is not for those that sleep: with each
+ * that ends because too much waits, all that it had would wait at the next. */
 static bool
-deliver_to_takers(struct account *acc, struct stanza *st)
+takes_it(const struct session *s, bool again)
+{
+	return session_takes_messages(s) &&
+		!(again && s->state == SESSION_ASLEEP);
+}
+
+static bool
+deliver_to_takers(struct account *acc, struct stanza *st, bool again)
 {
 	struct wire *copy = NULL;
 	bool any = false, taken = false;
@@ -30,7 +39,7 @@ deliver_to_takers(struct account *acc, struct stanza *st)
 
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (session_takes_messages(s)) {
+		if (takes_it(s, again)) {
 			taken |= session_write_copy(s, st, &copy);
 			any = true;
 		}
@@ -76,7 +85,7 @@ message_to_bare(struct account *acc, struct stanza *st, bool stamped)
 	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
 		st->type == MESSAGE_HEADLINE;
 
-	if (wanted && deliver_to_takers(acc, st))
+	if (wanted && deliver_to_takers(acc, st, stamped))
 		stanza_free(st);
 	else
 		message_undelivered(acc, st, stamped);

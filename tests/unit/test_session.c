@@ -369,6 +369,28 @@ TEST(it_ends_when_too_much_waits)
 	scene_done(&s);
 }
 
+/* Else all of them would end, each with what all before it had. */
+TEST(what_one_that_sleeps_had_is_not_for_others_that_sleep)
+{
+	struct scene s;
+	struct session *b;
+
+	scene_init(&s);
+	b = bind(&s, "b", &s.two);
+	be_available(b);
+	session_keep_output(s.s, true);
+	say(&s, ROMEO "/a", 0, 5, 10);
+	sleep_now(&s);
+	s.two.session = NULL;
+	session_detach(b, 5 * SLEEP_US);
+	s.juliet.got.n = 0;
+	world_advance(&s.w, 2 * SLEEP_US);
+	CHECK(!is_there(&s, "a") && is_there(&s, "b"));
+	CHECK_INT(kept_bytes(b), 0);
+	check_got(&s.juliet.got, 0, 5);
+	scene_done(&s);
+}
+
 TEST(without_a_handler_a_broken_stream_ends_its_session)
 {
 	for (int goodbye = 0; goodbye < 2; goodbye++) {
