@@ -258,7 +258,7 @@ keep(struct entity *e, const struct module_entry *entry)
 TEST(what_a_module_keeps_with_an_entity_ends_once)
 {
 	struct module_entry entry = {
-		.entity_slot = { sizeof(int), on_state_done },
+		.entity_slot = { .size = sizeof(int), .done = on_state_done },
 	};
 	struct err err = ERR_INIT;
 	struct entity *e;
