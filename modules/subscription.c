@@ -11,7 +11,7 @@
  * under the address of who asks; the roster, which is in memory, knows that
  * there is one.  So a second request costs no more than looking that up
  * (hostile 16), and the map is read only when a resource becomes available and
- * something is pending.
+ * something is pending, one request after the other, as the client takes them.
  */
 #include "config.h"
 
@@ -87,29 +87,76 @@ pending_follow(struct roster_change *ch, const struct account *acc,
 			account_place(acc, MAP_PENDING), jid_str(contact));
 }
 
-/* The list as it was when it was read; memory knows what was answered since. */
-struct pending_list {
-	struct shard *shard;
-	uint32_t session_id;
-	struct jid full;
-	char text[];
+/* A session is shown one after the other, in the order of addresses, as it takes
+ * them; in its slot. */
+struct pending {
+	char *after;    /* the last that it was shown; NULL: all were */
+	bool reads;     /* the next one is read */
+	uint32_t round; /* it became available so many times */
 };
 
-static struct session *
-pending_session(const struct pending_list *list)
-{
-	struct account *acc =
-		account_find(list->shard, jid_bare_str(list->full));
-	struct session *s;
+struct pending_read {
+	struct module_entry *entry;
+	struct shard *shard;
+	uint32_t session_id, round;
+	struct jid full;
+	struct str contact;
+	struct arena *a; /* has all of this */
+};
 
-	if (acc == NULL)
+static void
+session_done(struct session *s, void *state)
+{
+	struct pending *p = state;
+
+	(void)s;
+	free(p->after);
+}
+
+static void
+session_save(const struct session *s, const void *state, struct arena *a,
+	struct elem *into)
+{
+	const struct pending *p = state;
+
+	(void)s;
+	if (p->after != NULL)
+		elem_set_attr(a, elem_add(a, into, NULL, "shown"), "jid",
+			str_c(p->after));
+}
+
+static bool
+session_restore(struct session *s, void *state, const struct elem *from)
+{
+	struct pending *p = state;
+	const struct elem *shown = elem_child(from, NULL, "shown");
+
+	(void)s;
+	if (shown == NULL)
+		return false;
+	p->after = str_dup(elem_attr(shown, "jid"));
+	return true;
+}
+
+/* NULL: it has gone, or begun anew. */
+static struct pending *
+pending_of(const struct pending_read *r, struct session **s_out,
+	struct module_ctx **m_out)
+{
+	struct account *acc = account_find(r->shard, jid_bare_str(r->full));
+	struct host *host = acc != NULL ? account_host(acc) : NULL;
+	struct pending *p;
+
+	*s_out = acc != NULL ? session_find(acc, jid_resource(r->full)) : NULL;
+	*m_out = host != NULL ? module_at_host(host, r->entry) : NULL;
+	if (*s_out == NULL || (*s_out)->id != r->session_id || *m_out == NULL)
 		return NULL;
-	s = session_find(acc, jid_resource(list->full));
-	return s != NULL && s->id == list->session_id ? s : NULL;
+	p = module_session_state(*m_out, *s_out);
+	return p->reads && p->round == r->round ? p : NULL;
 }
 
 static struct stanza *
-pending_read(struct str value)
+pending_parse(struct str value)
 {
 	struct arena *a = arena_new();
 	struct elem *e = stored_read(a, value);
@@ -123,18 +170,17 @@ pending_read(struct str value)
 }
 
 static void
-pending_show(const struct pending_list *list, const struct store_entry *entry)
+pending_show(struct session *s, const struct store_entry *entry)
 {
-	struct session *s = pending_session(list);
 	struct stanza *st;
 
-	if (s == NULL || !session_is_available(s) ||
+	if (!session_is_available(s) ||
 		(roster_state(&s->account->roster, entry->key) &
 			SUB_PENDING_IN) == 0)
 		return;
-	st = pending_read(entry->value);
+	st = pending_parse(entry->value);
 	if (st == NULL) {
-		if (log_limit_ok(&list->shard->storage, LOG_ROSTER))
+		if (log_limit_ok(&session_shard(s)->storage, LOG_ROSTER))
 			log_error(LOG_ROSTER, session_who(s),
 				"a stored request cannot be read contact=%.*s",
 				STR_ARG(entry->key));
@@ -145,17 +191,62 @@ pending_show(const struct pending_list *list, const struct store_entry *entry)
 }
 
 static void
+pending_go_to(struct pending *p, struct str after)
+{
+	free(p->after);
+	p->after = after.p != NULL ? str_dup(after) : NULL;
+}
+
+static void on_pending(void *arg, const struct store_answer *answer,
+	const struct err *err);
+
+static void
+pending_go_on(struct module_ctx *m, struct session *s, struct pending *p)
+{
+	const struct roster *roster = &s->account->roster;
+	const struct roster_item *it;
+	struct pending_read *r;
+	struct arena *a;
+
+	if (p->after == NULL || p->reads || session_is_full(s))
+		return;
+	it = roster_after(roster, str_c(p->after));
+	while (it != NULL && (it->state & SUB_PENDING_IN) == 0)
+		it = roster_after(roster, jid_str(roster_item_jid(it)));
+	if (it == NULL || !session_is_available(s)) {
+		pending_go_to(p, STR_NONE);
+		return;
+	}
+	p->reads = true;
+	a = arena_new();
+	r = arena_alloc(a, sizeof(*r));
+	*r = (struct pending_read){ m->entry, session_shard(s), s->id, p->round,
+		jid_copy(a, session_jid(s)),
+		jid_str(jid_copy(a, roster_item_jid(it))), a };
+	module_get(m, r->shard, account_place(s->account, MAP_PENDING),
+		r->contact, on_pending, r);
+}
+
+static void
 on_pending(void *arg, const struct store_answer *answer, const struct err *err)
 {
-	struct pending_list *list = arg;
+	struct pending_read *r = arg;
+	struct session *s;
+	struct module_ctx *m;
+	struct pending *p = pending_of(r, &s, &m);
 
-	if (err != NULL && log_limit_ok(&list->shard->storage, LOG_ROSTER))
+	if (err != NULL && log_limit_ok(&r->shard->storage, LOG_ROSTER))
 		log_error(LOG_ROSTER, LOG_NOBODY,
 			"requests that wait cannot be read account=%.*s reason=\"%s\"",
-			STR_ARG(jid_bare_str(list->full)), err->text);
-	for (size_t i = 0; err == NULL && i < answer->n; i++)
-		pending_show(list, &answer->entries[i]);
-	free(list);
+			STR_ARG(jid_bare_str(r->full)), err->text);
+	if (p != NULL) {
+		p->reads = false;
+		pending_go_to(p, err == NULL ? r->contact : STR_NONE);
+		if (err == NULL && answer->n != 0)
+			pending_show(s, answer->entries);
+		pending_go_on(m, s, p);
+	}
+	arena_free(r->a);
 }
 
 static int64_t
@@ -174,18 +265,26 @@ static enum hook_result
 on_available(struct module_ctx *m, void *arg)
 {
 	struct session *s = arg;
-	struct jid full = session_jid(s);
-	struct pending_list *list;
+	struct pending *p;
 
 	if (pending_count(s->account) == 0)
 		return HOOK_PASS;
-	list = xmalloc(sizeof(*list) + full.len);
-	list->shard = session_shard(s);
-	list->session_id = s->id;
-	list->full = full;
-	list->full.text = memcpy(list->text, full.text, full.len);
-	module_list(m, list->shard, account_place(s->account, MAP_PENDING),
-		on_pending, list);
+	p = module_session_state(m, s);
+	p->round++;
+	p->reads = false; /* what was is of a round before */
+	pending_go_to(p, STR(""));
+	pending_go_on(m, s, p);
+	return HOOK_PASS;
+}
+
+/* All of them may be more than may wait for a client. */
+static enum hook_result
+on_drained(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+
+	if (s->slots != NULL)
+		pending_go_on(m, s, module_session_state(m, s));
 	return HOOK_PASS;
 }
 
@@ -479,6 +578,7 @@ static const struct hook_handler subscription_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
 	{ HOOK_SESSION_AVAILABLE, HOOK_DELIVER, on_available },
+	{ HOOK_SESSION_DRAINED, HOOK_DELIVER, on_drained },
 	{ HOOK_ACCOUNT_REMOVING, HOOK_DELIVER, on_removing },
 	{ .fn = NULL },
 };
@@ -489,4 +589,8 @@ MODULE(subscription) = {
 	.summary = "presence subscriptions between users",
 	.specs = "RFC 6121 §3",
 	.hooks = subscription_hooks,
+	.session_state = sizeof(struct pending),
+	.session_done = session_done,
+	.session_save = session_save,
+	.session_restore = session_restore,
 };

@@ -91,6 +91,15 @@ roster_find(const struct roster *r, struct str bare)
 	return found ? roster_at(r, i) : NULL;
 }
 
+struct roster_item *
+roster_after(const struct roster *r, struct str bare)
+{
+	bool found;
+	uint32_t i = roster_index(r, bare, &found) + found;
+
+	return i < r->n ? roster_at(r, i) : NULL;
+}
+
 struct jid
 roster_item_jid(const struct roster_item *it)
 {

@@ -51,6 +51,8 @@ struct roster {
 /* The i-th in the order of addresses, i < r->n. */
 struct roster_item *roster_at(const struct roster *r, uint32_t i);
 struct roster_item *roster_find(const struct roster *r, struct str bare);
+/* The first whose address is behind bare, which may be none; NULL. */
+struct roster_item *roster_after(const struct roster *r, struct str bare);
 struct jid roster_item_jid(const struct roster_item *it);
 /* STR_NONE when there is none. */
 struct str roster_item_name(const struct roster_item *it);

@@ -626,4 +626,124 @@ TEST(who_was_told_directly_is_told_of_the_end_after_a_restart)
 	free(s);
 }
 
+/* --- requests for subscription that wait (RFC 6121 §3.1.3) --------------------- */
+
+#define ASKERS 60
+
+/* The ids of those who have asked. */
+static void
+on_asked(struct client *c, struct arena *a, struct elem *e)
+{
+	if (str_is(e->name, "presence") &&
+		str_is(elem_attr(e, "type"), "subscribe"))
+		buf_printf(c->user, "%.*s ", STR_ARG(elem_attr(e, "id")));
+	arena_free(a);
+}
+
+static void
+client_settle(struct client *c)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(c->world);
+		client_read(c);
+	}
+}
+
+/* Presence of some 8 KB each, for u0. */
+static void
+ask(struct world *w, struct buf *all)
+{
+	struct client c;
+	struct buf none = BUF_INIT;
+	char local[8];
+
+	for (unsigned i = 0; i < ASKERS; i++) {
+		snprintf(local, sizeof(local), "a%02u", i);
+		world_add_account(w, local);
+		client_init(&c, w, local, "r");
+		c.on_stanza = on_asked;
+		c.user = &none;
+		client_connect(&c);
+		client_settle(&c);
+		client_send(&c, "<presence type='subscribe' id='%s' to='u0@"
+			WORLD_HOST "'><status>%07900d</status></presence>",
+			local, 0);
+		client_settle(&c);
+		client_done(&c);
+		buf_printf(all, "%s ", local);
+	}
+	buf_done(&none);
+}
+
+static void
+restart(struct client *c)
+{
+	struct world *w = c->world;
+
+	client_break(c);
+	world_settle(w);
+	for (unsigned i = 0; i < w->n_shards; i++)
+		shard_post(w->server->shards[i], save_and_restore, NULL, 0);
+	world_settle(w);
+	client_resume(c);
+	client_settle(c);
+	CHECK_INT(c->state, CLIENT_ONLINE);
+}
+
+/* He takes little, and, if so, finds another server in the middle. */
+static void
+read_slowly(struct client *c, bool restarts)
+{
+	conn_mem_take(c->conn, 0);
+	client_send(c, "<presence type='unavailable'/><presence/>");
+	client_settle(c);
+	for (unsigned i = 0; i < 100 && c->conn != NULL; i++) {
+		if (restarts && i == 20)
+			restart(c);
+		conn_mem_take(c->conn, 10000);
+		client_settle(c);
+	}
+	CHECK(c->conn != NULL);
+}
+
+static void
+reader_of_requests(const char *conf, bool restarts)
+{
+	struct world *w = world_new(1, 2, TEST_MODULE_DIR, conf);
+	struct buf all = BUF_INIT, asked = BUF_INIT;
+	struct client c;
+
+	world_add_account(w, "u0");
+	ask(w, &all);
+	client_init(&c, w, "u0", "r0");
+	c.on_stanza = on_asked;
+	c.user = &asked;
+	c.resumable = restarts;
+	client_connect(&c);
+	client_settle(&c);
+	CHECK_CSTR(buf_c(&asked), buf_c(&all));
+	if (restarts)
+		client_ack(&c, "ack");
+	buf_consume(&asked, asked.n);
+	read_slowly(&c, restarts);
+	CHECK_CSTR(buf_c(&asked), buf_c(&all));
+	client_done(&c);
+	world_free(w);
+	buf_done(&all);
+	buf_done(&asked);
+}
+
+/* All of them, each once and in order, though they are more than may wait for a
+ * client. */
+TEST(requests_that_wait_are_shown_as_they_are_read)
+{
+	reader_of_requests("limits: { write_queue_bytes: 64KiB, "
+		"write_queue_max_bytes: 256KiB }\n", false);
+}
+
+TEST(requests_that_wait_are_shown_on_behind_a_restart)
+{
+	reader_of_requests("modules: { testresume: { sleep: 60s } }\n", true);
+}
+
 TEST_MAIN
