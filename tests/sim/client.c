@@ -320,6 +320,7 @@ client_break(struct client *c)
 void
 client_done(struct client *c)
 {
+	client_break(c);
 	xml_parser_put(c->world->xml, c->parser);
 	c->parser = NULL;
 	buf_done(&c->in);
