@@ -39,16 +39,6 @@ on_host_last(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
-static bool
-account_is_available(const struct account *acc)
-{
-	for (const struct session *s = acc->sessions; s != NULL; s = s->next) {
-		if (session_is_available(s))
-			return true;
-	}
-	return false;
-}
-
 static void
 on_seen(void *arg, const struct store_answer *answer, const struct err *err)
 {

@@ -227,16 +227,6 @@ become_available(struct session *s, struct stanza *st)
 
 /* --- unavailable (RFC 6121 §4.5) ----------------------------------------------------------- */
 
-static bool
-account_is_available(const struct account *acc)
-{
-	const struct session *s = acc->sessions;
-
-	while (s != NULL && !session_is_available(s))
-		s = s->next;
-	return s != NULL;
-}
-
 /* When the last resource goes, that is noted for probes (§4.3.2, 3) and for
  * XEP-0012.  Not waited for: nobody is told that it was, and while the disk takes
  * no writes it is not. */

@@ -94,6 +94,16 @@ session_find(const struct account *acc, struct str resource)
 	return s;
 }
 
+bool
+account_is_available(const struct account *acc)
+{
+	const struct session *s = acc->sessions;
+
+	while (s != NULL && !session_is_available(s))
+		s = s->next;
+	return s != NULL;
+}
+
 static void
 session_describe(const void *obj, char *out, size_t n)
 {

@@ -161,6 +161,9 @@ session_is_available(const struct session *s)
 	return s->presence != NULL;
 }
 
+/* Is one of its sessions? */
+bool account_is_available(const struct account *acc);
+
 /* Available, and takes messages for the bare address. */
 static inline bool
 session_takes_messages(const struct session *s)
