@@ -26,15 +26,16 @@ c2s_due(const struct stream *x)
 	return due;
 }
 
-/* False when c has moved. */
+/* False when c has moved.  One thing at a time: an answer lets c read on, and it
+ * may be logged in then, without a login. */
 static bool
 login_do_due(struct c2s *c)
 {
 	struct c2s_login *l = c->login;
 	int64_t now = c->x.shard->now_us;
 
-	if (l->answer_us != 0 && l->answer_us <= now && !c2s_auth_answer(c))
-		return false;
+	if (l->answer_us != 0 && l->answer_us <= now)
+		return c2s_auth_answer(c);
 	if (l->slowed_us != 0 && l->slowed_us <= now)
 		c2s_credentials_due(c);
 	return true;
