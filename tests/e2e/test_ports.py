@@ -380,6 +380,10 @@ def free_port():
         return s.getsockname()[1]
 
 
+def entry(port, **more):
+    return {"address": "127.0.0.1", "port": port, **more}
+
+
 def reload(server):
     server.write_conf()
     return server.ctl("reload")
@@ -392,9 +396,6 @@ def test_a_reload_opens_and_shuts_ports_of_clients(own_server):
     before = list(server.conf["listen"])
     stays = Client(server)
     stays.login("romeo", "secret")
-
-    def entry(port, **more):
-        return {"address": "127.0.0.1", "port": port, **more}
 
     def client(kind, port):
         server.ports[kind] = port
@@ -426,9 +427,6 @@ def test_a_port_may_become_one_of_another_kind(own_server):
     before = list(server.conf["listen"])
     stays = Client(server)
     stays.login("romeo", "secret")
-
-    def entry(port, **more):
-        return {"address": "127.0.0.1", "port": port, **more}
 
     server.conf["modules"]["testport"] = {}
     server.conf["listen"] = before + [entry(a, kind="testport"),

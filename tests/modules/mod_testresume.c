@@ -1,6 +1,7 @@
 /*
  * mod_testresume.c - a toy stream management: what is written is kept until it is
- * acknowledged, and a session whose stream broke is resumed by another one.  Built with the tests, never installed.
+ * acknowledged, and a session whose stream broke is resumed by another one.  Built
+ * with the tests, never installed.
  *
  *   <iq type='set'><enable xmlns='urn:antiphon:test:resume'/>
  *       the result is the first stanza that counts
