@@ -145,6 +145,7 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 	item->type = st->type;
 	item->sender = session_flow_bucket(s, st);
 	item->n_to = (uint16_t)to.n;
+	item->alone = to.n == 0 || str_eq(to, jid_str(session_jid(s)));
 	if (to.n != 0)
 		memcpy(item->to, to.p, to.n);
 	return item;
@@ -319,16 +320,27 @@ session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
 	return found;
 }
 
+static void
+out_item_share(struct out_item *item, const struct session *s)
+{
+	struct wire *shared = session_find_wire(s, item->wire, item->wall_us);
+
+	if (shared == NULL)
+		return;
+	wire_unref(item->wire);
+	item->wire = wire_ref(shared);
+}
+
 void
 session_out_restore(struct session *s, const struct stanza *st, struct str to,
 	int64_t at_us, bool taken)
 {
 	struct wire *own = wire_new(st);
-	struct wire *shared = session_find_wire(s, own, at_us);
-	struct out_item *item =
-		out_item_new(s, st, shared != NULL ? shared : own, to);
+	struct out_item *item = out_item_new(s, st, own, to);
 
 	item->wall_us = at_us;
+	if (!item->alone)
+		out_item_share(item, s);
 	item->wire->taken |= taken;
 	out_append(s->out, s->account, item);
 	wire_unref(own);
@@ -467,17 +479,20 @@ session_out_take(struct session *s)
 }
 
 /* Messages find another place; who asked learns that there is no answer; the rest
- * means nothing without the session. */
+ * means nothing without the session, nor does a headline to it (RFC 6121
+ * §8.5.3.2.1). */
 static void
 out_item_return(const struct out_item *item, struct account *acc)
 {
 	struct stanza *st;
 
-	/* another session has taken it, or keeps it */
-	if (item->wire->taken || item->wire->refs > 1)
+	/* another session of the account has taken it, or keeps it; the same
+	 * bytes to one alone may be those of other accounts */
+	if (!item->alone && (item->wire->taken || item->wire->refs > 1))
 		return;
 	if (item->type == MESSAGE_ERROR || item->type == IQ_RESULT ||
 		item->type == IQ_ERROR ||
+		(item->type == MESSAGE_HEADLINE && item->alone) ||
 		stanza_type_kind(item->type) == STANZA_PRESENCE)
 		return;
 	st = wire_stanza(item->wire);

@@ -42,6 +42,7 @@ struct out_item {
 	enum stanza_type type;
 	uint16_t n_to;
 	uint8_t sender; /* its bucket, see session_flow.c */
+	bool alone;     /* no other session of the account gets it */
 	char to[];
 };
 

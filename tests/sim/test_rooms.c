@@ -459,6 +459,71 @@ TEST(who_is_not_there_is_told_of_as_to_a_single_stanza)
 	world_free(w);
 }
 
+/* --- who goes without a word -------------------------------------------------------- */
+
+static void
+clients_settle(struct client *c, unsigned n)
+{
+	for (int turn = 0; turn < 8; turn++) {
+		world_settle(c->world);
+		for (unsigned i = 0; i < n; i++)
+			client_read(&c[i]);
+	}
+}
+
+/* n users, each with a session that is kept when its connection breaks. */
+static void
+members_come(struct world *w, struct client *c, unsigned n)
+{
+	char name[16], member[64];
+
+	for (unsigned i = 0; i < n; i++) {
+		snprintf(name, sizeof(name), "u%u", i);
+		snprintf(member, sizeof(member), "u%u@" WORLD_HOST "/r", i);
+		world_add_account(w, name);
+		client_init(&c[i], w, name, "r");
+		c[i].resumable = true;
+		client_connect(&c[i]);
+		clients_settle(c, i + 1);
+		CHECK_INT(c[i].state, CLIENT_ONLINE);
+		client_ack(&c[i], "ack");
+		room_do(w, 0, "join", member, NULL, NULL);
+	}
+	clients_settle(c, n);
+}
+
+/* Of all who heard the same bytes the room learns who had no time to say so. */
+TEST(a_room_learns_of_each_who_has_not_acknowledged)
+{
+	static const unsigned sizes[] = { 1, 2, 3, 10, 60 };
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		unsigned n = sizes[i], acked = n / 3;
+		struct world *w = world_new(i + 1, 1 + i % 3, TEST_MODULE_DIR,
+			"modules: { testroom: yes, testresume: "
+			"{ sleep: 5s } }\n");
+		struct client *c = xcalloc(n, sizeof(*c));
+
+		test_case_number("members", n);
+		members_come(w, c, n);
+		for (unsigned j = 0; j < n; j++)
+			client_ack(&c[j], "ack");
+		room_do(w, 0, "say", NULL, "groupchat", NULL);
+		clients_settle(c, n);
+		for (unsigned j = 0; j < acked; j++)
+			client_ack(&c[j], "ack");
+		clients_settle(c, n);
+		for (unsigned j = 0; j < n; j++)
+			client_done(&c[j]);
+		CHECK_INT(find_room(w, 0)->errors, 0);
+		world_sleep(w, 6 * US_PER_S);
+		world_settle(w);
+		CHECK_INT(find_room(w, 0)->errors, n - acked);
+		world_free(w);
+		free(c);
+	}
+}
+
 /* --- the filter ------------------------------------------------------------------- */
 
 static void

@@ -134,6 +134,39 @@ TEST(what_two_sessions_kept_together_they_keep_together)
 	}
 }
 
+/* Answers with the same words to each are no message to both. */
+TEST(what_each_got_alone_is_not_taken_for_what_both_got)
+{
+	struct scene s;
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	struct session *other;
+
+	scene_init(&s);
+	other = bind(&s, "b", &s.two);
+	be_available(other);
+	session_detach(s.s, SLEEP_US);
+	session_detach(other, SLEEP_US);
+	peer_say(&s.juliet, "<iq type='result' id='r' to='" ROMEO "/a'/>");
+	say(&s, ROMEO, 0, 1, 10);
+	peer_say(&s.juliet, "<iq type='result' id='r' to='" ROMEO "/b'/>");
+	session_save(s.s, &a);
+	session_save(other, &b);
+	session_free(s.s);
+	session_free(other);
+	other = read_saved(&s, buf_str(&b));
+	s.s = read_saved(&s, buf_str(&a));
+	s.juliet.got.n = 0;
+	session_close(s.s, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	check_got(&s.juliet.got, 0, 0);
+	session_close(other, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	check_got(&s.juliet.got, 0, 1);
+	buf_done(&a);
+	buf_done(&b);
+	scene_done(&s);
+}
+
 /* Who says the same twice in one turn has said it twice. */
 TEST(what_was_said_twice_comes_back_twice)
 {
