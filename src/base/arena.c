@@ -137,6 +137,30 @@ arena_printf(struct arena *a, const char *fmt, ...)
 	return (struct str){ out, (size_t)n };
 }
 
+struct arena_mark
+arena_mark(const struct arena *a)
+{
+	return (struct arena_mark){ a->chunks, a->at, a->end };
+}
+
+void
+arena_rewind(struct arena *a, struct arena_mark mark)
+{
+	size_t before = a->bytes;
+	struct chunk *c, *next;
+
+	for (c = a->chunks; c != mark.chunk; c = next) {
+		next = c->next;
+		a->bytes -= c->size;
+		free(c);
+	}
+	memuse_count(MEMUSE_ARENA, 0, (int64_t)a->bytes - (int64_t)before);
+	share_count(a->share, (int64_t)a->bytes - (int64_t)before);
+	a->chunks = c;
+	a->at = mark.at;
+	a->end = mark.end;
+}
+
 size_t
 arena_bytes(const struct arena *a)
 {

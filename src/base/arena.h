@@ -14,6 +14,13 @@
 struct arena;
 struct share;
 
+/* How far an arena is filled. */
+struct arena_mark {
+	void *chunk;
+	char *at;
+	char *end;
+};
+
 /* Owned by the caller.  arena_free copes with NULL. */
 struct arena *arena_new(void);
 void arena_free(struct arena *a);
@@ -26,6 +33,11 @@ void *arena_zalloc(struct arena *a, size_t n);
 struct str arena_str(struct arena *a, struct str s);
 struct str arena_printf(struct arena *a, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+
+/* What is taken behind the mark is freed again by arena_rewind, which may be
+ * called once for each: what lies before it stays. */
+struct arena_mark arena_mark(const struct arena *a);
+void arena_rewind(struct arena *a, struct arena_mark mark);
 
 /* Bytes asked of malloc for a: what bounds on queues count. */
 size_t arena_bytes(const struct arena *a);

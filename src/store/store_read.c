@@ -358,10 +358,12 @@ read_failed(struct store_read *rd, const struct err *why)
 		rd->req.err.code = ERR_BUSY;
 }
 
-/* Of what was found until it was lost. */
+/* What was found until it was lost goes, and its memory: that of each try would
+ * be as much as the whole answer. */
 static void
-read_reset(struct store_read *rd)
+read_reset(struct store_read *rd, struct arena_mark asked)
 {
+	arena_rewind(rd->req.arena, asked);
 	rd->found = (struct store_entries){ .n = 0 };
 	rd->bytes = 0;
 	rd->total = 0;
@@ -384,11 +386,12 @@ view_run(struct store *s, struct store_db *db, struct store_req_list *batch,
 		bytes < STORE_BATCH_BYTES) {
 		struct store_read *rd =
 			CONTAINER_OF(req, struct store_read, req);
+		struct arena_mark asked = arena_mark(req->arena);
 		bool ok = begun && read_find(d, db, rd, err);
 
 		lost = !ok && err->code == ERR_LOST;
 		if (lost) {
-			read_reset(rd);
+			read_reset(rd, asked);
 			break;
 		}
 		if (!ok)

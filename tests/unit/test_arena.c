@@ -61,6 +61,39 @@ TEST(arena_printf_formats_any_length)
 	arena_free(a);
 }
 
+/* From its first chunk, and from another one; and whatever came behind. */
+TEST(arena_rewind_frees_what_came_behind_the_mark)
+{
+	const size_t sizes[] = { 1, 500, 5000 };
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		for (size_t n = 0; n < 300; n += n < 4 ? 1 : 99) {
+			struct share mine = { 0 };
+			struct share *before = share_set(&mine);
+			struct arena *a = arena_new();
+			char *kept = arena_alloc(a, sizes[i]);
+			struct arena_mark mark = arena_mark(a);
+			size_t bytes = arena_bytes(a);
+			char *at = arena_alloc(a, 1);
+
+			memset(kept, 'k', sizes[i]);
+			for (size_t j = 0; j < n; j++)
+				arena_zalloc(a, j * 10);
+			arena_rewind(a, mark);
+			CHECK_INT(arena_bytes(a), bytes);
+			CHECK_INT(share_bytes(&mine), bytes);
+			/* there is as much room as before */
+			CHECK(sizes[i] == 5000 || arena_alloc(a, 1) == at);
+			arena_zalloc(a, 3000);
+			for (size_t j = 0; j < sizes[i]; j++)
+				CHECK_INT(kept[j], 'k');
+			arena_free(a);
+			CHECK_INT(share_bytes(&mine), 0);
+			share_set(before);
+		}
+	}
+}
+
 TEST(arena_free_copes_with_null)
 {
 	arena_free(NULL);

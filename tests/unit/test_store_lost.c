@@ -8,7 +8,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/mem.h"
 #include "base/rand.h"
+#include "base/share.h"
 #include "store_suite.h"
 #include "test.h"
 
@@ -408,6 +410,52 @@ TEST(what_was_found_before_does_not_come_twice)
 	CHECK_INT(r.n, 2);
 	CHECK(second.n > 2);
 	suite_close(&su);
+}
+
+struct losing {
+	struct share share; /* of who asks */
+	int reads, lost;
+	int64_t most; /* bytes in it, at any loss */
+};
+
+/* Each second one: when the first map was found. */
+static bool
+loses_halfway(void *arg, enum store_moment at)
+{
+	struct losing *l = arg;
+
+	if (at != STORE_AT_READ || ++l->reads % 2 == 1 || l->lost == 8)
+		return false;
+	l->most = MAX(l->most, share_bytes(&l->share));
+	l->lost++;
+	return true;
+}
+
+TEST(what_was_found_before_takes_no_memory)
+{
+	const struct str names[] = { STR("map"), STR("more") };
+	struct losing losing = { .reads = 0 };
+	char *value = xcalloc(1, 100001);
+	struct suite_result r;
+	struct suite su;
+
+	memset(value, 'v', 100000);
+	lost_open(&su, &kinds[0]);
+	CHECK_INT(suite_set(&su, MAP, "a", value), ERR_NONE);
+	CHECK_INT(suite_set(&su, PLACE("romeo", "more"), "b", "v"), ERR_NONE);
+	store_lose_when(su.store, loses_halfway, &losing);
+	suite_result_init(&su, &r);
+	share_set(&losing.share);
+	store_list_many(su.store, STR("example.org"), STR("romeo"), names, 2,
+		&su.mailbox, on_many, &r);
+	share_set(NULL);
+	suite_wait(&su);
+	CHECK_INT(r.n, 2);
+	CHECK_INT(losing.lost, 8);
+	CHECK(losing.most > 100000 && losing.most < 120000);
+	CHECK_INT(share_bytes(&losing.share), 0);
+	suite_close(&su);
+	free(value);
 }
 
 /* --- at random ---------------------------------------------------------- */
