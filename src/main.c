@@ -166,24 +166,42 @@ main_write_pid(int fd, struct err *err)
 
 /* --- signals ------------------------------------------------------------------------------ */
 
+/* What SIGHUP has asked for: one reload is under way, and one more behind it is
+ * for all that ask meanwhile.  Touched on shard 0 alone. */
+struct main_reloads {
+	struct server *server;
+	bool running, again;
+};
+
 static void
 on_reloaded(void *arg, const struct err *err, struct str text)
 {
-	(void)arg;
+	struct main_reloads *r = arg;
+
 	(void)err; /* told in the log */
 	(void)text;
-	notify_send("READY=1");
+	r->running = r->again;
+	r->again = false;
+	if (r->running)
+		server_reload(r->server, on_reloaded, r);
+	else
+		notify_send("READY=1");
 }
 
 static void
 reload_on_shard(struct shard *sh, void *arg)
 {
-	(void)arg;
-	server_reload(sh->server, on_reloaded, NULL);
+	struct main_reloads *r = arg;
+
+	(void)sh;
+	r->again = r->running;
+	if (!r->running)
+		server_reload(r->server, on_reloaded, r);
+	r->running = true;
 }
 
 static void
-main_reload(struct server *srv)
+main_reload(struct main_reloads *r)
 {
 	struct timespec now;
 	char state[80];
@@ -192,7 +210,7 @@ main_reload(struct server *srv)
 	snprintf(state, sizeof(state), "RELOADING=1\nMONOTONIC_USEC=%lld",
 		(long long)now.tv_sec * US_PER_S + now.tv_nsec / 1000);
 	notify_send(state);
-	shard_post(srv->shards[0], reload_on_shard, NULL, 0);
+	shard_post(r->server->shards[0], reload_on_shard, r, 0);
 }
 
 static void
@@ -231,7 +249,7 @@ stop_on_shard(struct shard *sh, void *arg)
 }
 
 static void
-main_wait(struct server *srv, const sigset_t *set)
+main_wait(struct server *srv, struct main_reloads *reloads, const sigset_t *set)
 {
 	bool stopping = false;
 	int sig;
@@ -240,7 +258,7 @@ main_wait(struct server *srv, const sigset_t *set)
 		if (sig == SIGUSR2 && stopping)
 			return;
 		if (sig == SIGHUP && !stopping)
-			main_reload(srv);
+			main_reload(reloads);
 		if ((sig != SIGTERM && sig != SIGINT) || stopping)
 			continue;
 		stopping = true;
@@ -328,6 +346,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	int ready_fd = args->daemon ? main_detach() : -1;
 	bool keep_stderr = conf->log.to == LOG_TO_STDERR;
 	struct err err = ERR_INIT;
+	struct main_reloads reloads = { .running = false };
 	struct server *srv;
 	char *pid_file = NULL;
 	sigset_t signals;
@@ -345,13 +364,14 @@ main_serve(const struct main_args *args, struct config *conf,
 		return main_give_up(srv, keep_stderr, &err);
 	}
 	srv->request_stop = main_request_stop;
+	reloads.server = srv;
 	main_check_files(srv);
 	server_start(srv);
 	c2s_start(srv);
 	listen_start(srv);
 	ctl_start(srv);
 	main_ready(ready_fd, keep_stderr);
-	main_wait(srv, &signals);
+	main_wait(srv, &reloads, &signals);
 	ctl_stop(srv);
 	server_stop(srv);
 	if (pid_file != NULL)

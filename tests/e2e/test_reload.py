@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import threading
 import time
@@ -253,6 +254,43 @@ def test_who_stops_waits_for_one_reload(pool):
     who = re.search('command="reload"( .*)', "\n".join(process.lines))[1]
     for line in ends:
         assert 'command failed command="reload"%s reason="' % who in line
+
+
+def hang_up(server):
+    """SIGHUP, which the main thread has taken."""
+    server.process.signal(signal.SIGHUP)
+    with open("/proc/%d/status" % server.process.proc.pid) as f:
+        while re.search(r"^ShdPnd:\s+(\w+)", f.read(), re.M)[1][-1] != "0":
+            f.seek(0)
+
+
+def test_hangups_meanwhile_are_one_reload(pool):
+    """The first one is at a certificate that comes out of a pipe."""
+    server = pool.new()
+    many(server, 1)
+    path = os.path.join(server.folder, "host0.pem")
+    server.start()
+    try:
+        os.rename(path, path + ".whole")
+        os.mkfifo(path)
+        os.chmod(path, 0o644)
+        hang_up(server)
+        with open(path, "w") as pipe:
+            os.rename(path + ".whole", path)
+            for _ in range(100):
+                hang_up(server)
+            # the shard has heard of them, but for the last, maybe
+            server.ctl("status")
+            with open(path) as whole:
+                pipe.write(whole.read())
+        # the first one waits for what is under way, the second for that
+        # which follows
+        server.ctl("reload")
+        server.ctl("reload")
+        taken = [line for line in server.process.lines if "in force" in line]
+        assert len(taken) - 2 in (2, 3), taken
+    finally:
+        server.stop()
 
 
 def test_a_reload_does_not_keep_its_shard_busy(pool):
