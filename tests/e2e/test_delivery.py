@@ -304,6 +304,8 @@ def test_messages_do_not_tell_who_exists(scene, kind, resource):
     for i, to in enumerate(("{juliet}", "nobody@{HOST}")):
         romeo.send(scene.fill("<message to='%s%s' id='%d' %s><body>x</body>"
                               "</message>" % (to, resource, i, kind)))
-    scene.flush()
+        # what is answered behind it: its own answer has come before
+        got = romeo.iq("get", PAYLOAD, scene.fill(to))
+        assert got.get("type") == "error"
     told = {e.get("id"): str(e.child("error")) for e in romeo.inbox}
     assert told.get("0") == told.get("1")
