@@ -4,7 +4,7 @@
  * One block, as a page of a database has it: items lie at its front in the order
  * in which they came, and their places at its end, sorted by address.  With an
  * allocation and a pointer for each, a contact with a name and a group took 75
- * bytes instead of 52.
+ * bytes instead of 52.  What goes leaves a hole, until the block is full.
  */
 #include "config.h"
 
@@ -240,24 +240,65 @@ roster_resize(struct roster *r, uint32_t cap)
 	r->cap = cap;
 }
 
-/* For its items, and one more of n bytes, if n is not 0. */
+/* The same with a new block, which has no holes. */
+static void
+roster_rebuild(struct roster *r, uint32_t cap)
+{
+	struct roster to = *r;
+
+	to.block = xmalloc(cap);
+	to.cap = cap;
+	to.used = 0;
+	to.has_holes = false;
+	for (uint32_t i = 0; i < r->n; i++) {
+		const struct roster_item *it = roster_at(r, i);
+		uint32_t n = item_size(it);
+
+		memcpy(to.block + to.used, it, n);
+		roster_places(&to)[i] = to.used;
+		to.used += n;
+	}
+	memuse_remove_part(MEMUSE_ROSTER, r->block);
+	free(r->block);
+	*r = to;
+	memuse_add_part(MEMUSE_ROSTER, r->block);
+}
+
+/* Bytes of the items, without holes. */
 static uint32_t
-roster_needs(const struct roster *r, size_t n)
+roster_live(const struct roster *r)
+{
+	uint32_t live = 0;
+
+	for (uint32_t i = 0; r->has_holes && i < r->n; i++)
+		live += item_size(roster_at(r, i));
+	return r->has_holes ? live : r->used;
+}
+
+/* For items of so many bytes, and one more of n bytes, if n is not 0. */
+static uint32_t
+roster_needs(const struct roster *r, uint32_t used, size_t n)
 {
 	size_t places = r->n + (n != 0 ? 1 : 0);
 
-	return (uint32_t)(r->used + n + places * sizeof(uint32_t));
+	return (uint32_t)(used + n + places * sizeof(uint32_t));
 }
 
-/* Room for one more item of n bytes. */
+/* Room for one more item of n bytes.  When it is used up, a quarter of what is
+ * there has been set: so a change costs the same however large the roster is. */
 static void
 roster_reserve(struct roster *r, size_t n)
 {
-	uint32_t needs = roster_needs(r, n);
+	uint32_t needs;
 
-	if (needs > r->cap)
-		roster_resize(r, (uint32_t)ROUND_UP(
-					 needs + needs / SLACK_SHARE));
+	if (roster_needs(r, r->used, n) <= r->cap)
+		return;
+	needs = roster_needs(r, roster_live(r), n);
+	needs = (uint32_t)ROUND_UP(needs + needs / SLACK_SHARE);
+	if (r->has_holes)
+		roster_rebuild(r, needs);
+	else
+		roster_resize(r, needs);
 }
 
 /* The i-th place is for a new item; there is room. */
@@ -282,19 +323,18 @@ roster_close_place(struct roster *r, uint32_t i)
 	memuse_count(MEMUSE_ROSTER, -1, 0);
 }
 
-/* The i-th item is taken out, and those behind it move up; its place is left. */
+/* The i-th item is taken out; its place is left. */
 static void
 roster_cut(struct roster *r, uint32_t i)
 {
-	uint32_t *places = roster_places(r);
-	uint32_t at = places[i];
+	uint32_t at = roster_places(r)[i];
 	uint32_t n = item_size(roster_item_in(r, at));
 
 	roster_set_listed(r, roster_item_in(r, at), false);
-	r->used -= n;
-	memmove(r->block + at, r->block + at + n, r->used - at);
-	for (uint32_t j = 0; j < r->n; j++)
-		places[j] -= places[j] > at ? n : 0;
+	if (at + n == r->used)
+		r->used = at;
+	else
+		r->has_holes = true;
 }
 
 /* Puts a copy of head, with what belongs to it, into the i-th place; there is
@@ -339,7 +379,7 @@ groups_size(const struct str *groups, size_t n_groups)
 bool
 roster_is_full(const struct roster *r)
 {
-	return r->used > BYTES_MAX;
+	return r->used > BYTES_MAX && roster_live(r) > BYTES_MAX;
 }
 
 struct roster_item *
@@ -404,10 +444,12 @@ roster_remove(struct roster *r, struct str bare)
 void
 roster_trim(struct roster *r)
 {
-	uint32_t needs = roster_needs(r, 0);
+	uint32_t needs = roster_needs(r, roster_live(r), 0);
 
 	if (r->n == 0)
 		roster_done(r);
+	else if (r->has_holes)
+		roster_rebuild(r, needs);
 	else if (needs < r->cap)
 		roster_resize(r, needs);
 }

@@ -39,8 +39,9 @@ struct roster_item {
 /* Zeroed memory is an empty roster. */
 struct roster {
 	char *block;   /* items from its front; their places from its end */
-	uint32_t n;
-	uint32_t used; /* bytes of the items */
+	uint32_t n : 31;
+	uint32_t has_holes : 1; /* between the items, of some that went */
+	uint32_t used; /* bytes of the items, and of holes */
 	uint32_t cap;  /* of the block */
 	uint32_t listed_bytes; /* of those listed, as written in a result */
 	uint64_t version; /* counts changes (RFC 6121 §2.6) */

@@ -168,6 +168,44 @@ TEST(roster_holds_what_was_set_last_whatever_came_between)
 	roster_done(&r);
 }
 
+/* How often the contact at the end of a large roster moves in its block, while
+ * others are set, named anew and removed. */
+TEST(roster_changes_leave_the_others_where_they_are)
+{
+	static const int sizes[] = { 1, 2, 10, 300, 20000 };
+
+	for (size_t k = 0; k < COUNT(sizes); k++) {
+		struct roster r = { .n = 0 };
+		int n = sizes[k], moves = 0, changes = 0;
+		char bare[16];
+
+		for (int i = 0; i < n; i++) {
+			snprintf(bare, sizeof(bare), "%06d@x", i);
+			roster_set(&r, addr(bare), STR("name"), NULL, 0);
+		}
+		roster_set(&r, addr("z@x"), STR("last"), NULL, 0);
+		roster_trim(&r);
+		for (int i = 0; i < 3 * n; i++) {
+			const char *at = (char *)roster_at(&r, r.n - 1);
+			ptrdiff_t before = at - r.block;
+
+			snprintf(bare, sizeof(bare), "%06d@x", i * 7 % n);
+			if (i % 3 == 2)
+				changes += roster_remove(&r, str_c(bare));
+			else
+				changes += roster_set(&r, addr(bare),
+					STR("another"), NULL, 0) != NULL;
+			at = (char *)roster_at(&r, r.n - 1);
+			moves += at - r.block != before;
+		}
+		CHECK_STR(jid_str(roster_item_jid(roster_at(&r, r.n - 1))),
+			"z@x");
+		/* whenever a quarter was set */
+		CHECK(moves <= 4 + changes * 5 / n);
+		roster_done(&r);
+	}
+}
+
 TEST(roster_trim_leaves_nothing_over)
 {
 	struct roster r = { .n = 0 };
