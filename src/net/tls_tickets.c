@@ -1,16 +1,21 @@
 /*
  * tls_tickets.c - the keys of tickets, which go with time.
  *
- *   seed --> secret --> secret --> secret (the next hour's)
- *              |          |
- *              v          v
- *            keys of    keys of
- *            before     now
+ *   seed ----------> secret ----------> secret (of the next 64 hours)
+ *     |                |
+ *     v                v
+ *   secret -> ...    secret --> secret --> secret (of the next hour)
+ *                      |          |
+ *                      v          v
+ *                    keys of    keys of
+ *                    before     now
  *
  * Owner shard.  Every net makes its own out of the same seed, by the same clock:
  * so they agree without a lock, and a client may come back at any shard.
  * A secret is left as soon as the next one is made of it, and none leads back: a
- * ticket of two hours ago cannot be read any more, by nobody.
+ * ticket of two hours ago cannot be read any more, by nobody.  There are more rows
+ * than two, each of 64 secrets below one of the row above, so that years without
+ * anybody are skipped in some steps.
  */
 #include "config.h"
 
@@ -38,10 +43,16 @@ struct ticket_keys {
 	uint8_t mac[KEY_SIZE];
 };
 
+/* Of 2^36 hours in all: more than the clock can tell. */
+#define ROWS 6
+#define ROW_BITS 6
+
 struct tls_tickets {
 	const struct clock *clock;
 	int64_t until_us; /* monotonic: when now becomes before */
-	uint8_t secret[NET_SEED_SIZE];
+	uint64_t hour;    /* whose keys now has */
+	/* The one behind that of this hour, in each row. */
+	uint8_t secrets[ROWS][NET_SEED_SIZE];
 	struct ticket_keys now, before;
 };
 
@@ -62,25 +73,62 @@ derive(const uint8_t secret[NET_SEED_SIZE], const char *what, uint8_t *out,
 	OPENSSL_cleanse(text, sizeof(text));
 }
 
+static unsigned
+place_in_row(uint64_t hour, int row)
+{
+	return hour >> (row * ROW_BITS) & ((1U << ROW_BITS) - 1);
+}
+
+/* The keys of an hour to come: of the next secret but `skipped` in that row, which
+ * is the first one from above in which the hours differ. */
 static void
-tickets_step(struct tls_tickets *t)
+tickets_make(struct tls_tickets *t, uint64_t hour, int row, unsigned skipped)
 {
 	struct ticket_keys *now = &t->now;
+	uint8_t *secret = t->secrets[row];
 
+	for (;;) {
+		for (; skipped > 0; skipped--)
+			derive(secret, "next", secret, NET_SEED_SIZE);
+		if (row == 0)
+			break;
+		derive(secret, "row", t->secrets[row - 1], NET_SEED_SIZE);
+		derive(secret, "next", secret, NET_SEED_SIZE);
+		secret = t->secrets[--row];
+		skipped = place_in_row(hour, row);
+	}
 	t->before = *now;
-	derive(t->secret, "name", now->name, sizeof(now->name));
-	derive(t->secret, "cipher", now->cipher, sizeof(now->cipher));
-	derive(t->secret, "mac", now->mac, sizeof(now->mac));
-	derive(t->secret, "next", t->secret, sizeof(t->secret));
+	derive(secret, "name", now->name, sizeof(now->name));
+	derive(secret, "cipher", now->cipher, sizeof(now->cipher));
+	derive(secret, "mac", now->mac, sizeof(now->mac));
+	derive(secret, "next", secret, NET_SEED_SIZE);
+	t->hour = hour;
+}
+
+static void
+tickets_go_to(struct tls_tickets *t, uint64_t hour)
+{
+	int row = 0;
+
+	while (hour >> ((row + 1) * ROW_BITS) != t->hour >> ((row + 1) * ROW_BITS))
+		row++;
+	tickets_make(t, hour, row,
+		place_in_row(hour, row) - place_in_row(t->hour, row) - 1);
 }
 
 static void
 tickets_go_on(struct tls_tickets *t)
 {
-	int64_t now_us = clock_mono_us(t->clock);
+	int64_t late_us = clock_mono_us(t->clock) - t->until_us;
+	int64_t hours;
 
-	for (; t->until_us <= now_us; t->until_us += TLS_TICKETS_US)
-		tickets_step(t);
+	if (late_us < 0)
+		return;
+	hours = late_us / TLS_TICKETS_US + 1;
+	t->until_us += hours * TLS_TICKETS_US;
+	if (hours > 1)
+		tickets_go_to(t, t->hour + (uint64_t)hours - 1);
+	tickets_go_to(t, t->hour + 1);
 }
 
 void
@@ -92,10 +140,10 @@ net_give_tickets(struct net *net, const uint8_t seed[NET_SEED_SIZE],
 	assert(net->tickets == NULL);
 	t->clock = clock;
 	t->until_us = began_us + TLS_TICKETS_US;
-	memcpy(t->secret, seed, sizeof(t->secret));
+	memcpy(t->secrets[ROWS - 1], seed, NET_SEED_SIZE);
 	/* twice: keys that nobody can know stand in before, too */
-	tickets_step(t);
-	tickets_step(t);
+	tickets_make(t, 0, ROWS - 1, 0);
+	tickets_go_to(t, 1);
 	tickets_go_on(t);
 	net->tickets = t;
 }
