@@ -141,7 +141,8 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 
 	memuse_add_part(MEMUSE_SESSION, item);
 	item->wire = wire_ref(wire);
-	item->wall_us = shard_wall_us(session_shard(s));
+	if (wire->wall_us == 0)
+		wire->wall_us = shard_wall_us(session_shard(s));
 	item->type = st->type;
 	item->sender = session_flow_bucket(s, st);
 	item->n_to = (uint16_t)to.n;
@@ -290,13 +291,14 @@ session_out_restore_begin(struct session *s)
 /* The same message where another session keeps it, too.  All have what they share
  * in one order: each is gone through once, however much there is. */
 static struct wire *
-out_find_wire(struct session_out *o, const struct wire *w, int64_t at_us)
+out_find_wire(struct session_out *o, const struct wire *w)
 {
 	struct out_item *item;
 
-	while (o->alike != NULL && o->alike->wall_us < at_us)
+	while (o->alike != NULL && o->alike->wire->wall_us < w->wall_us)
 		o->alike = STAILQ_NEXT(o->alike, link);
-	for (item = o->alike; item != NULL && item->wall_us == at_us;
+	for (item = o->alike;
+		item != NULL && item->wire->wall_us == w->wall_us;
 		item = STAILQ_NEXT(item, link)) {
 		if (str_eq(wire_str(item->wire), wire_str(w))) {
 			o->alike = STAILQ_NEXT(item, link);
@@ -308,14 +310,14 @@ out_find_wire(struct session_out *o, const struct wire *w, int64_t at_us)
 
 /* One that s has twice was sent twice. */
 static struct wire *
-session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
+session_find_wire(const struct session *s, const struct wire *w)
 {
 	struct session *other = s->account->sessions;
 	struct wire *found = NULL;
 
 	for (; other != NULL && found == NULL; other = other->next) {
 		if (other != s && other->out != NULL)
-			found = out_find_wire(other->out, w, at_us);
+			found = out_find_wire(other->out, w);
 	}
 	return found;
 }
@@ -323,7 +325,7 @@ session_find_wire(const struct session *s, const struct wire *w, int64_t at_us)
 static void
 out_item_share(struct out_item *item, const struct session *s)
 {
-	struct wire *shared = session_find_wire(s, item->wire, item->wall_us);
+	struct wire *shared = session_find_wire(s, item->wire);
 
 	if (shared == NULL)
 		return;
@@ -336,9 +338,10 @@ session_out_restore(struct session *s, const struct stanza *st, struct str to,
 	int64_t at_us, bool taken)
 {
 	struct wire *own = wire_new(st);
-	struct out_item *item = out_item_new(s, st, own, to);
+	struct out_item *item;
 
-	item->wall_us = at_us;
+	own->wall_us = at_us;
+	item = out_item_new(s, st, own, to);
 	if (!item->alone)
 		out_item_share(item, s);
 	item->wire->taken |= taken;
@@ -498,7 +501,7 @@ out_item_return(const struct out_item *item, struct account *acc)
 	st = wire_stanza(item->wire);
 	stanza_set_to(st, item->n_to != 0 ? jid_trusted(out_item_to(item)) :
 					    acc->e.jid);
-	account_take_back(acc, st, item->wall_us);
+	account_take_back(acc, st, item->wire->wall_us);
 }
 
 void

@@ -38,7 +38,6 @@ struct wire;
 struct out_item {
 	STAILQ_ENTRY(out_item) link;
 	struct wire *wire; /* reference */
-	int64_t wall_us;   /* when it came */
 	enum stanza_type type;
 	uint16_t n_to;
 	uint8_t sender; /* its bucket, see session_flow.c */

@@ -66,7 +66,7 @@ static void
 put_item(struct buf *out, const struct out_item *item)
 {
 	buf_add_c(out, "<item xmlns='" NS_CLIENT "'");
-	put_number(out, "at", item->wall_us);
+	put_number(out, "at", item->wire->wall_us);
 	put_number(out, "taken", item->wire->taken);
 	put_text(out, "to", out_item_to(item));
 	buf_add_c(out, ">");

@@ -36,6 +36,7 @@ wire_alloc(size_t n, size_t to_at)
 
 	memuse_add(MEMUSE_WIRE, w);
 	w->share = NULL;
+	w->wall_us = 0;
 	w->refs = 1;
 	w->taken = false;
 	w->n = (uint32_t)n;

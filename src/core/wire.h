@@ -18,6 +18,7 @@ struct stanza;
 
 struct wire {
 	struct share *share; /* in which it counts; may be NULL */
+	int64_t wall_us; /* when the first who keeps it got it; 0: nobody does */
 	uint32_t refs : 31;
 	uint32_t taken : 1; /* a message that one of several sessions has got */
 	uint32_t to_at; /* where ` to="..."` belongs */
