@@ -412,10 +412,13 @@ static void
 session_set_rest(struct session *s, uint8_t rest)
 {
 	bool rested = s->rest != 0;
+	bool behind = session_is_behind(s);
 
 	s->rest = rest & 0xf;
 	if ((rest != 0) != rested && s->stream != NULL && s->ops->rest != NULL)
 		s->ops->rest(s->stream, rest != 0);
+	if (behind && !session_is_behind(s))
+		session_out_tell(s);
 }
 
 void

@@ -204,12 +204,15 @@ void session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to);
 /* Bytes that were written and wait for the client to take them. */
 size_t session_queued(const struct session *s);
+/* More than write_queue_bytes of what was written is kept: the client has to
+ * acknowledge it first; see session_keep_output(). */
+bool session_is_behind(const struct session *s);
 /* The client does not keep up: who has much to write goes on when
  * HOOK_SESSION_DRAINED says that it has taken what there was. */
 static inline bool
 session_is_full(const struct session *s)
 {
-	return s->full;
+	return s->full || (s->out != NULL && session_is_behind(s));
 }
 /* The client is not read any more until no reason is left.  Either may be called
  * again and again. */
@@ -244,11 +247,22 @@ bool session_attach(struct session *s, const struct session_stream *ops,
  * first that comes is 1 (XEP-0198 §4), and stays until the client acknowledges
  * it, or the other way round.  What is kept and what waits counts below
  * write_queue_max_bytes, together.
+ *
+ * While more than write_queue_bytes is kept, the session is full, so that who has
+ * much to write goes on at the pace at which it is acknowledged; what is written
+ * all the same is kept, too.  So whoever keeps output asks the client for
+ * acknowledgements long before, by number and by time, and ends the session of one
+ * who gives none.  They come as elements, never as stanzas, which may wait for what
+ * they would set free.  And a session that rests for what waits in its own lines
+ * (SESSION_REST_OWN, _OTHERS, _LINE) is not full for what is kept: what it has not
+ * acknowledged may stand in what is not read.
  */
 void session_keep_output(struct session *s, bool on);
 bool session_keeps_output(const struct session *s);
-/* The client has got all up to the number h, which is not kept any more.  False,
- * and nothing is done, when that was not written yet, or nothing is kept. */
+/* The client has got all up to the number h, which is not kept any more; if it is
+ * not full from then on, HOOK_SESSION_DRAINED follows, never from within the call.
+ * False, and nothing is done, when that was not written yet, or nothing is
+ * kept. */
 bool session_acked(struct session *s, uint32_t h);
 /* How many were written that it has not acknowledged. */
 uint32_t session_unacked(const struct session *s);

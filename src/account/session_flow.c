@@ -363,8 +363,7 @@ session_flow_run(struct session *s)
 	if (f != NULL)
 		shard_timer_cancel(session_shard(s), &f->window);
 	flow_settle(s);
-	requests_drained(s);
-	hook_run(account_host(s->account), HOOK_SESSION_DRAINED, s);
+	session_out_told(s);
 }
 
 void

@@ -12,11 +12,13 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
+#include "conf/conf.h"
 #include "core/budget.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account_int.h"
+#include "account/requests.h"
 #include "account/session.h"
 #include "account/session_flow.h"
 #include "account/trace.h"
@@ -50,7 +52,8 @@ session_out_settle(struct session *s)
 {
 	struct session_out *o = s->out;
 
-	if (o == NULL || s->full || o->keeps || o->flow != NULL)
+	if (o == NULL || s->full || o->keeps || o->flow != NULL ||
+		timer_is_set(&o->due))
 		return;
 	s->out = NULL;
 	out_free(o);
@@ -176,26 +179,48 @@ session_queued(const struct session *s)
 	return n;
 }
 
-/* --- asleep ------------------------------------------------------------------------ */
+/* --- in time ----------------------------------------------------------------------- */
+
+void
+session_out_told(struct session *s)
+{
+	if (session_is_full(s))
+		return;
+	requests_drained(s);
+	hook_run(account_host(s->account), HOOK_SESSION_DRAINED, s);
+}
 
 static void
-on_slept(struct timer *t)
+on_due(struct timer *t)
 {
-	on_session_slept(CONTAINER_OF(t, struct session_out, sleep)->session);
+	struct session *s = CONTAINER_OF(t, struct session_out, due)->session;
+
+	if (s->state == SESSION_ASLEEP) {
+		on_session_slept(s);
+		return;
+	}
+	session_out_settle(s);
+	session_out_told(s);
+}
+
+void
+session_out_tell(struct session *s)
+{
+	if (s->state == SESSION_ATTACHED && !session_is_full(s))
+		shard_timer(session_shard(s), &s->out->due, 0, on_due);
 }
 
 void
 session_out_end_in(struct session *s, int64_t in_us)
 {
-	shard_timer(session_shard(s), &session_out_get(s)->sleep, in_us,
-		on_slept);
+	shard_timer(session_shard(s), &session_out_get(s)->due, in_us, on_due);
 }
 
 void
 session_out_awake(struct session *s)
 {
 	if (s->out != NULL)
-		shard_timer_cancel(session_shard(s), &s->out->sleep);
+		shard_timer_cancel(session_shard(s), &s->out->due);
 }
 
 /* --- what is kept ---------------------------------------------------------------- */
@@ -205,6 +230,24 @@ out_item_taken(struct out_item *item)
 {
 	item->wire->taken = true;
 	out_item_free(item);
+}
+
+static bool
+out_is_above(const struct session_out *o)
+{
+	const struct shard *sh = session_shard(o->session);
+
+	return o->kept_bytes > sh->snap->config->limits.write_queue_bytes;
+}
+
+/* Less is kept: as much as may be? */
+static void
+out_catch_up(struct session_out *o)
+{
+	if (!o->behind || out_is_above(o))
+		return;
+	o->behind = false;
+	session_out_tell(o->session);
 }
 
 void
@@ -217,7 +260,9 @@ session_out_run(struct session *s)
 		session_flow_written(s, item);
 		out_step(o);
 		s->ops->write_wire(s->stream, item->wire, out_item_to(item));
-		if (!o->keeps)
+		if (o->keeps)
+			o->behind |= out_is_above(o);
+		else
 			out_item_taken(out_pop(o, s->account));
 	}
 }
@@ -230,6 +275,7 @@ session_out_rewind(struct session *s)
 	o->next = STAILQ_FIRST(&o->queue);
 	o->waiting_bytes += o->kept_bytes;
 	o->kept_bytes = 0;
+	o->behind = false;
 	o->sent = o->acked;
 }
 
@@ -246,6 +292,7 @@ session_keep_output(struct session *s, bool on)
 		out_item_taken(out_pop(o, s->account));
 	o->acked = o->sent = 0;
 	o->keeps = on;
+	out_catch_up(o);
 	session_out_settle(s);
 }
 
@@ -260,7 +307,16 @@ session_acked(struct session *s, uint32_t h)
 		return false;
 	while (o->acked != h)
 		out_item_taken(out_pop(o, s->account));
+	out_catch_up(o);
 	return true;
+}
+
+bool
+session_is_behind(const struct session *s)
+{
+	const uint8_t own = (uint8_t)~SESSION_REST_READER;
+
+	return s->out != NULL && s->out->behind && (s->rest & own) == 0;
 }
 
 bool

@@ -54,9 +54,11 @@ struct session_out {
 	uint32_t sent;     /* number of the last that was written (XEP-0198 §4) */
 	uint32_t acked;    /* of the last that was acknowledged */
 	bool keeps;        /* what is written; else it is gone */
+	bool behind;       /* so much of it that it has to be acknowledged */
 	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
-	struct timer sleep; /* set while it is asleep: then it ends */
+	struct timer due;   /* asleep: then it ends; else: it is told soon that
+			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */
 	struct out_item *alike; /* while another session is restored: what it may
 				 * share from here on */
@@ -72,6 +74,11 @@ struct session_out *session_out_get(struct session *s);
 void session_out_settle(struct session *s);
 /* Writes what waits, in order, until the stream is full again. */
 void session_out_run(struct session *s);
+/* Tells whoever waits for it that s has room, if it has: the requests of s, and
+ * HOOK_SESSION_DRAINED. */
+void session_out_told(struct session *s);
+/* It may have: session_out_told() follows soon. */
+void session_out_tell(struct session *s);
 /* Another stream: what is kept is to be written again. */
 void session_out_rewind(struct session *s);
 struct str out_item_to(const struct out_item *item);
@@ -88,7 +95,7 @@ bool session_out_renumber(struct session *s, bool keeps, uint32_t acked,
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);
-/* It does not. */
+/* It does not; nor is it told. */
 void session_out_awake(struct session *s);
 /* s ends, and forgets what is returned, which may be NULL: what waits goes back
  * to acc, or is dropped. */

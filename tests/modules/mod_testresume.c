@@ -5,8 +5,9 @@
  *
  *   <iq type='set'><enable xmlns='urn:antiphon:test:resume'/>
  *       the result is the first stanza that counts
- *   <iq type='set'><ack xmlns='urn:antiphon:test:resume' h='NUMBER'/>
- *       the result says how many are left: left='NUMBER'
+ *   <ack xmlns='urn:antiphon:test:resume' id='ID' h='NUMBER'/>
+ *       the answer says how many are left: <acked id='ID' left='NUMBER'/>; or
+ *       <failed/>
  *   <resume xmlns='urn:antiphon:test:resume' resource='OLD' h='NUMBER'/>
  *       instead of binding: the stream stands behind the session OLD from now on,
  *       after <resumed/>; or <failed/>
@@ -35,28 +36,6 @@ struct resumable {
 	bool on;
 };
 
-static void
-refuse(struct session *s, const struct stanza *st, enum stanza_cond cond)
-{
-	struct stanza *error = stanza_error(st, cond, STR_NONE);
-
-	session_write(s, error);
-	stanza_free(error);
-}
-
-static void
-accept(struct session *s, const struct stanza *st)
-{
-	struct stanza *result = stanza_result(st);
-	struct elem *e = elem_add(result->arena, result->root, NS_RESUME, "ok");
-	char left[24];
-
-	snprintf(left, sizeof(left), "%u", session_unacked(s));
-	elem_set_attr(result->arena, e, "left", str_c(left));
-	session_write(s, result);
-	stanza_free(result);
-}
-
 static bool
 read_h(const struct elem *e, uint32_t *h_out)
 {
@@ -72,27 +51,37 @@ static void
 enable(struct module_ctx *m, struct session *s, const struct stanza *st)
 {
 	struct resumable *r = module_session_state(m, s);
+	struct stanza *result = stanza_result(st);
 
 	r->on = true;
 	session_keep_output(s, true);
-	accept(s, st);
-}
-
-static void
-ack(struct session *s, const struct stanza *st)
-{
-	uint32_t h;
-
-	if (read_h(stanza_payload(st), &h) && session_acked(s, h))
-		accept(s, st);
-	else
-		refuse(s, st, COND_BAD_REQUEST);
+	session_write(s, result);
+	stanza_free(result);
 }
 
 static void
 answer(struct element *el, const char *name)
 {
 	element_write(el, elem_new(el->arena, NS_RESUME, name));
+}
+
+static enum hook_result
+on_ack(struct module_ctx *m, struct element *el)
+{
+	struct elem *acked = elem_new(el->arena, NS_RESUME, "acked");
+	char left[24];
+	uint32_t h;
+
+	(void)m;
+	if (!read_h(el->e, &h) || !session_acked(el->session, h)) {
+		answer(el, "failed");
+		return HOOK_HANDLED;
+	}
+	snprintf(left, sizeof(left), "%u", session_unacked(el->session));
+	elem_set_attr(el->arena, acked, "id", elem_attr(el->e, "id"));
+	elem_set_attr(el->arena, acked, "left", str_c(left));
+	element_write(el, acked);
+	return HOOK_HANDLED;
 }
 
 static struct session *
@@ -132,12 +121,9 @@ on_send(struct module_ctx *m, void *arg)
 		stanza_payload(out->st) :
 		NULL;
 
-	if (e == NULL || !str_is(e->ns, NS_RESUME))
+	if (e == NULL || !elem_is(e, NS_RESUME, "enable"))
 		return HOOK_PASS;
-	if (str_is(e->name, "enable"))
-		enable(m, out->session, out->st);
-	else
-		ack(out->session, out->st);
+	enable(m, out->session, out->st);
 	stanza_free(out->st);
 	return HOOK_HANDLED;
 }
@@ -184,6 +170,7 @@ static const struct hook_handler resume_hooks[] = {
 
 static const struct element_handler resume_elements[] = {
 	{ ELEMENT_AUTHENTICATED, NS_RESUME, "resume", on_resume },
+	{ ELEMENT_BOUND, NS_RESUME, "ack", on_ack },
 	{ .fn = NULL },
 };
 

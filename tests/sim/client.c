@@ -153,8 +153,8 @@ client_features(struct client *c, const struct elem *features)
 void
 client_ack(struct client *c, const char *id)
 {
-	client_send(c, "<iq type='set' id='%s'><ack xmlns='" NS_RESUME
-		"' h='%u'/></iq>", id, (unsigned)c->h);
+	client_send(c, "<ack xmlns='" NS_RESUME "' id='%s' h='%u'/>", id,
+		(unsigned)c->h);
 }
 
 static bool
@@ -167,7 +167,7 @@ is_answer(const struct elem *e, const char *id)
 static void
 client_count(struct client *c, const struct elem *e)
 {
-	if (c->state != CLIENT_ONLINE)
+	if (c->state != CLIENT_ONLINE || !str_is(e->ns, NS_CLIENT))
 		return;
 	if (is_answer(e, "enable"))
 		c->counts = true;

@@ -123,8 +123,8 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 		on_message(d, e);
 	else if (str_is(e->name, "presence"))
 		d->gone += str_is(elem_attr(e, "type"), "unavailable");
-	else if (id != NULL && sscanf(id, "ack-%u-%u", &until, &h) == 2 &&
-		str_is(elem_attr(e, "type"), "result"))
+	else if (str_is(e->name, "acked") &&
+		sscanf(id, "ack-%u-%u", &until, &h) == 2)
 		on_acked(d, until, h);
 	arena_free(a);
 }
@@ -744,6 +744,84 @@ TEST(requests_that_wait_are_shown_as_they_are_read)
 TEST(requests_that_wait_are_shown_on_behind_a_restart)
 {
 	reader_of_requests("modules: { testresume: { sleep: 60s } }\n", true);
+}
+
+/* --- acknowledgements ---------------------------------------------------------- */
+
+#define TIGHT                                                                  \
+	"limits: { write_queue_bytes: 64KiB, write_queue_max_bytes: 256KiB }\n" \
+	"modules: { testresume: { sleep: 60s } }\n"
+
+/* Who takes all at once, and acknowledges little, gets no more than is kept for
+ * him; and all of it in the end. */
+TEST(requests_that_wait_are_shown_as_they_are_acknowledged)
+{
+	struct world *w = world_new(1, 2, TEST_MODULE_DIR, TIGHT);
+	struct buf all = BUF_INIT, asked = BUF_INIT;
+	struct client c;
+	size_t had;
+
+	world_add_account(w, "u0");
+	ask(w, &all);
+	client_init(&c, w, "u0", "r0");
+	c.on_stanza = on_asked;
+	c.user = &asked;
+	c.resumable = true;
+	client_connect(&c);
+	client_settle(&c);
+	CHECK(asked.n != 0 && asked.n < all.n / 4);
+	for (unsigned i = 0; i < ASKERS && asked.n < all.n; i++) {
+		had = asked.n;
+		client_ack(&c, "ack");
+		client_settle(&c);
+		CHECK(asked.n > had);
+	}
+	CHECK(c.conn != NULL);
+	CHECK_CSTR(buf_c(&asked), buf_c(&all));
+	client_done(&c);
+	world_free(w);
+	buf_done(&all);
+	buf_done(&asked);
+}
+
+#define GETS 100
+
+static void
+on_answer(struct client *c, struct arena *a, struct elem *e)
+{
+	unsigned *n = c->user;
+
+	if (str_is(e->name, "iq") && str_starts(elem_attr(e, "id"), STR("get")))
+		++*n;
+	arena_free(a);
+}
+
+/* The acknowledgement that is waited for stands behind more requests than are
+ * read at once. */
+TEST(who_asks_much_before_he_acknowledges_is_read_on)
+{
+	struct world *w = world_new(1, 2, TEST_MODULE_DIR, TIGHT);
+	unsigned answers = 0;
+	struct client c;
+
+	world_add_account(w, "u0");
+	client_init(&c, w, "u0", "r0");
+	c.on_stanza = on_answer;
+	c.user = &answers;
+	c.resumable = true;
+	client_connect(&c);
+	client_settle(&c);
+	client_ack(&c, "ack");
+	for (unsigned i = 0; i < GETS; i++)
+		client_send(&c, "<iq type='get' id='get%02000u'><ping "
+			"xmlns='urn:xmpp:ping'/></iq>", i);
+	client_settle(&c);
+	client_ack(&c, "ack");
+	client_settle(&c);
+	CHECK_INT(answers, GETS);
+	CHECK(c.conn != NULL);
+	client_done(&c);
+	world_free(w);
 }
 
 TEST_MAIN

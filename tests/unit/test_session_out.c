@@ -149,6 +149,67 @@ TEST(one_of_several_who_acknowledges_has_got_it)
 	scene_done(&s);
 }
 
+/* As soon as there is more than the bound, until there is not. */
+TEST(who_leaves_much_unacknowledged_is_full_until_he_does)
+{
+	struct scene s;
+	unsigned n = 0;
+
+	scene_init(&s);
+	session_keep_output(s.s, true);
+	for (; s.s->out->kept_bytes <= 64 * 1024; n++) {
+		CHECK(!session_is_full(s.s));
+		say(&s, ROMEO "/a", n, n + 1, 2000);
+	}
+	CHECK(n > 25 && n < 35);
+	CHECK(session_is_full(s.s));
+	CHECK(session_acked(s.s, 0));
+	CHECK(session_is_full(s.s));
+	/* what others say comes all the same */
+	say(&s, ROMEO "/a", n, n + 2, 2000);
+	check_got(&s.one.got, 0, n + 2);
+	CHECK(session_acked(s.s, 2));
+	CHECK(session_is_full(s.s));
+	CHECK(session_acked(s.s, 3));
+	CHECK(!session_is_full(s.s));
+	/* from the beginning, for a stream that has got nothing yet */
+	say(&s, ROMEO "/a", n + 2, n + 4, 2000);
+	CHECK(session_is_full(s.s));
+	sleep_now(&s);
+	session_attach(s.s, &fake_ops, &s.two);
+	CHECK(session_is_full(s.s));
+	session_keep_output(s.s, false);
+	CHECK(!session_is_full(s.s));
+	world_settle(&s.w);
+	CHECK(s.s->out == NULL);
+	scene_done(&s);
+}
+
+/* The acknowledgement may stand behind what is not read. */
+TEST(who_is_not_read_for_what_waits_for_him_is_not_full)
+{
+	static const struct {
+		enum session_rest why;
+		bool full;
+	} cases[] = { { SESSION_REST_OWN, false }, { SESSION_REST_OTHERS, false },
+		{ SESSION_REST_LINE, false }, { SESSION_REST_READER, true } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s;
+
+		scene_init(&s);
+		session_keep_output(s.s, true);
+		say(&s, ROMEO "/a", 0, 5, 20000);
+		CHECK(session_is_full(s.s));
+		session_rest(s.s, cases[i].why);
+		CHECK(session_is_full(s.s) == cases[i].full);
+		session_go_on(s.s, cases[i].why);
+		CHECK(session_is_full(s.s));
+		world_settle(&s.w);
+		scene_done(&s);
+	}
+}
+
 TEST(who_never_acknowledges_is_cut_off)
 {
 	struct scene s;
@@ -159,7 +220,7 @@ TEST(who_never_acknowledges_is_cut_off)
 	for (; s.one.closed == STREAM_COND_NONE && n < 40; n++)
 		say(&s, ROMEO "/a", n, n + 1, 20000);
 	CHECK(n > 12 && n < 17);
-	CHECK(!session_is_full(s.s));
+	CHECK(session_is_full(s.s)); /* until it does */
 	/* what comes until the end of the turn is kept too; then it may sleep, and
 	 * ends with the next one */
 	sleep_now(&s);
