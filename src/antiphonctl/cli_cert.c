@@ -3,6 +3,7 @@
  */
 #include "config.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
@@ -169,11 +170,15 @@ file_new(const char *path, mode_t mode, struct err *err)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 
-	if (fd == -1) {
-		err_errno(err, "%s", path);
-		return NULL;
-	}
-	return fdopen(fd, "w");
+	if (fd != -1)
+		return fdopen(fd, "w");
+	if (errno == EEXIST)
+		err_set(err, ERR_CONFLICT,
+			"%s exists and is kept; move it away, or name another --dir",
+			path);
+	else
+		err_errno(err, "cannot create %s", path);
+	return NULL;
 }
 
 static bool

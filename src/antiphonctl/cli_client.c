@@ -90,8 +90,11 @@ cli_connect(struct cli *cli, struct err *err)
 			"the server is not running (nobody answers at %s)",
 			cli->socket);
 	else
-		err_errno(err, "the server cannot be reached at %s",
-			cli->socket);
+		err_errno(err, "the server cannot be reached at %s%s",
+			cli->socket,
+			errno == EACCES ?
+				" (root, its user and the control group may)" :
+				"");
 	cli_close(cli);
 	return false;
 }

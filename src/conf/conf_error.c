@@ -143,8 +143,8 @@ conf_error_unknown(struct conf_errors *m, const struct yaml_node *at,
 	const char *nearest = conf_error_nearest(found, names, n_names);
 
 	if (nearest == NULL)
-		return conf_error_add(m, at, path, "unknown %s \"%.64s\"", what,
-			found);
+		return conf_error_add(m, at, path, "unknown %s \"%.64s\"%s",
+			what, found, n_names == 0 ? "; there is none here" : "");
 	return conf_error_add(m, at, path,
 		"unknown %s \"%.64s\"; did you mean \"%s\"?", what, found,
 		nearest);

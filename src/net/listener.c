@@ -209,6 +209,17 @@ endpoint_open_all(struct endpoint *ep, uint16_t *port_io, int backlog,
 	return ok;
 }
 
+/* What an administrator may not know of the reason, or nothing. */
+static const char *
+bind_hint(int why)
+{
+	if (why == EACCES)
+		return " (ports below 1024 are for root, or CAP_NET_BIND_SERVICE)";
+	if (why == EADDRNOTAVAIL)
+		return " (this machine has no such address)";
+	return "";
+}
+
 bool
 listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	size_t n, uint16_t *port_out, struct err *err)
@@ -230,7 +241,8 @@ listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 			"another port",
 			address, port);
 	else
-		err_errno(err, "listen on %s port %u", address, port);
+		err_errno(err, "listen on %s port %u%s", address, port,
+			bind_hint(errno));
 	while (opened > 0)
 		close(fds_out[--opened]);
 	return false;

@@ -309,7 +309,8 @@ static const struct {
 		"antiphond.yml:3: modules: unknown module \"pong\"; did you "
 		"mean \"ping\"?" },
 	{ HOST "modules:\n  roster: { x: 1 }\n",
-		"antiphond.yml:3: modules: roster: unknown option \"x\"" },
+		"antiphond.yml:3: modules: roster: unknown option \"x\"; there "
+		"is none here" },
 	{ HOST "modules:\n  ping: maybe\n",
 		"antiphond.yml:3: modules: ping: found \"maybe\", expected "
 		"yes, no, or a map of options" },

@@ -302,6 +302,7 @@ TEST(what_cannot_be_bound_is_named)
 	CHECK(!listener_bind("192.0.2.1", 0, 8, &fd, 1, &port, &err));
 	CHECK_INT(err.code, ERR_SYSTEM);
 	CHECK(strstr(err.text, "192.0.2.1") != NULL);
+	CHECK(strstr(err.text, "this machine has no such address") != NULL);
 	CHECK_INT(port, 7);
 }
 
