@@ -349,8 +349,8 @@ answer(struct account *acc, struct jid from, enum stanza_type type, struct jid t
 
 /* A probe that waits for the time of the last presence. */
 struct absence {
-	struct shard *shard;
-	struct jid account, to;
+	struct entity_ref account;
+	struct jid to;
 	char text[];
 };
 
@@ -370,14 +370,13 @@ static void
 on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
 {
 	struct absence *absence = arg;
-	struct account *acc =
-		account_find(absence->shard, jid_str(absence->account));
+	struct account *acc = account_if(entity_ref_end(&absence->account));
 	struct stanza *st;
 	int64_t at_us;
 
 	if (acc != NULL && !account_is_available(acc)) {
-		st = stanza_new(PRESENCE_UNAVAILABLE, absence->account,
-			absence->to, STR_NONE);
+		st = stanza_new(PRESENCE_UNAVAILABLE, acc->e.jid, absence->to,
+			STR_NONE);
 		at_us = err == NULL ? seen_at(st->arena, found) : 0;
 		if (at_us != 0)
 			stanza_add_delay(st, STR_NONE, at_us);
@@ -390,14 +389,11 @@ on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
 static void
 answer_absent(struct module_ctx *m, struct account *acc, struct jid to)
 {
-	struct jid self = acc->e.jid;
-	struct absence *absence =
-		xmalloc(sizeof(*absence) + self.len + to.len);
+	struct absence *absence = xmalloc(sizeof(*absence) + to.len);
 
-	*absence = (struct absence){ acc->e.shard, self, to };
-	absence->account.text = memcpy(absence->text, self.text, self.len);
-	absence->to.text =
-		memcpy(absence->text + self.len, to.text, to.len);
+	entity_ref(&absence->account, &acc->e);
+	absence->to = to;
+	absence->to.text = memcpy(absence->text, to.text, to.len);
 	module_get(m, acc->e.shard, account_place(acc, MAP_LAST),
 		STR(KEY_SEEN), on_last_seen, absence);
 }

@@ -52,11 +52,7 @@ account_host(const struct account *acc)
 struct store_place
 account_place(const struct account *acc, const char *name)
 {
-	return (struct store_place){
-		.host = account_domain(acc),
-		.owner = account_local(acc),
-		.name = str_c(name),
-	};
+	return entity_place(&acc->e, name);
 }
 
 struct account *
@@ -116,14 +112,11 @@ account_is_stranger(const struct account *acc, struct jid who)
 
 /* --- loading ------------------------------------------------------------------- */
 
-/* What a read in flight remembers: an address, because the entity may be gone
- * when the answer comes. */
+/* A read in flight. */
 struct account_read {
 	uint32_t tag;
-	struct shard *shard;
+	struct entity_ref who;
 	uint64_t serial; /* of the snapshot that named the maps */
-	size_t n;
-	char bare[];
 };
 
 static void
@@ -174,17 +167,15 @@ account_read(struct account *acc, store_read_fn fn)
 	struct entity *e = &acc->e;
 	const struct host *host = account_host(acc);
 	struct str maps[MAPS_MAX] = { STR(MAP_ACCOUNT), STR(MAP_ROSTER) };
-	struct account_read *read = xmalloc(sizeof(*read) + e->jid.len);
+	struct account_read *read = xmalloc(sizeof(*read));
 	size_t n = 2;
 
 	for (size_t i = 0; host != NULL && i < host->maps.n && n < MAPS_MAX;
 		i++)
 		maps[n++] = host->maps.p[i];
 	TAG_SET(read, "acrd");
-	read->shard = e->shard;
+	entity_ref(&read->who, e);
 	read->serial = e->shard->snap->serial;
-	read->n = e->jid.len;
-	memcpy(read->bare, e->jid.text, e->jid.len);
 	store_list_many(e->shard->server->store, account_domain(acc),
 		account_local(acc), maps, n, &e->shard->mailbox, fn, read);
 	return read;
@@ -194,18 +185,19 @@ struct entity *
 account_read_entity(const struct account_read *read)
 {
 	TAG_CHECK(read, "acrd");
-	return entity_find(read->shard, (struct str){ read->bare, read->n });
+	return read->who.e;
 }
 
 bool
 account_read_is_fresh(const struct account_read *read)
 {
-	return read->serial == read->shard->snap->serial;
+	return read->serial == read->who.shard->snap->serial;
 }
 
 void
 account_read_free(struct account_read *read)
 {
+	entity_ref_end(&read->who);
 	TAG_CLEAR(read);
 	free(read);
 }
@@ -221,7 +213,7 @@ on_account_read(void *arg, const struct store_answer *answer,
 	bool fresh = account_read_is_fresh(read);
 
 	account_read_free(read);
-	if (e == NULL || e->state != ENTITY_LOADING)
+	if (e == NULL)
 		return;
 	if (err != NULL) {
 		entity_failed(e, err);

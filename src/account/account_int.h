@@ -14,8 +14,7 @@ struct session;
 /* account.c: asks for all that an account is in memory; fn gets what is
  * returned, and frees it. */
 struct account_read *account_read(struct account *acc, store_read_fn fn);
-/* NULL when it has left memory, or another one of its address, as the caller can
- * tell. */
+/* NULL when it has left memory. */
 struct entity *account_read_entity(const struct account_read *read);
 /* Are the modules in force for which it was read? */
 bool account_read_is_fresh(const struct account_read *read);

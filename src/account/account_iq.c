@@ -33,9 +33,7 @@ account_iq_where(const struct entity *e, const struct stanza *st)
 struct account *
 iq_account(const struct iq *iq)
 {
-	if (iq->entity != NULL)
-		return account_if(iq->entity);
-	return account_find(iq->shard, jid_bare_str(iq->st->to));
+	return account_if(iq_entity(iq));
 }
 
 struct session *

@@ -137,6 +137,24 @@ entity_make_room(struct shard *sh)
 	return true;
 }
 
+/* True: it is loaded already; false: it will be. */
+static bool
+entity_load(struct entity *e)
+{
+	const struct entity_class *class = e->class;
+	bool absent = idle_is_absent(e->shard, e->hash);
+
+	if (!absent && class->load != NULL)
+		class->load(e);
+	else if (!absent && class->maps != NULL)
+		entity_load_maps(e);
+	else if (absent && class->load_absent != NULL)
+		class->load_absent(e);
+	else if (absent && class->maps != NULL)
+		class->take(e, &(struct store_answer){ .n = 0 });
+	return absent || (class->load == NULL && class->maps == NULL);
+}
+
 struct entity *
 entity_get(struct shard *sh, const struct entity_class *class, struct jid bare,
 	uint64_t hash)
@@ -152,12 +170,8 @@ entity_get(struct shard *sh, const struct entity_class *class, struct jid bare,
 		return NULL;
 	}
 	e = entity_new(sh, class, bare, hash);
-	if (!idle_is_absent(sh, hash) && class->load != NULL) {
-		class->load(e);
+	if (!entity_load(e))
 		return e;
-	}
-	if (class->load_absent != NULL && idle_is_absent(sh, hash))
-		class->load_absent(e);
 	e->state = ENTITY_LOADED;
 	entity_check_idle(e);
 	return e;
@@ -303,6 +317,7 @@ entity_leave(struct entity *e)
 {
 	shard_timer_cancel(e->shard, &e->idle);
 	inbox_count_out(e);
+	entity_refs_leave(e);
 	table_remove(&e->shard->entities, e->hash, e);
 	e->shard->stats.entities--;
 }

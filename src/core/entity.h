@@ -35,8 +35,16 @@ struct entity_class {
 	bool everywhere; /* it has no state that must be in one place: each
 			  * shard has its own */
 	/* Starts to load e: ends in entity_loaded(), or in entity_failed() after
-	 * this has returned.  NULL: it is loaded at once. */
+	 * this has returned.  NULL: it is loaded at once, or when maps were
+	 * read. */
 	void (*load)(struct entity *e);
+	/* In place of load: the maps that are read with it, of its domain and
+	 * localpart, at most ENTITY_MAPS_MAX, NULL-terminated.  take() makes of
+	 * answer (borrowed; entry.with names the map) what e is in memory, before
+	 * all else that is called with e; of an address that is known to be
+	 * nobody's there are no entries.  May be NULL, both. */
+	const char *const *maps;
+	void (*take)(struct entity *e, const struct store_answer *answer);
 	/* One stanza, taken.  NULL: entity_receive_default(). */
 	void (*receive)(struct entity *e, struct stanza *st);
 	/* One stanza that many receive; st (borrowed) has no to, which is in
@@ -54,7 +62,8 @@ struct entity_class {
 	 * only what the steps before have asked for.  May be NULL. */
 	void (*warm)(const struct entity *e, unsigned step);
 	/* The same as load at once, for an address that is known to be nobody's;
-	 * calls nothing of the above.  NULL: zeroed memory is that already. */
+	 * calls nothing of the above.  NULL: zeroed memory is that already, or
+	 * take() makes it. */
 	void (*load_absent)(struct entity *e);
 	/* Is it loaded, but not to be disturbed now?  Then entity_go_on()
 	 * follows.  NULL: never. */
@@ -85,6 +94,7 @@ struct entity_class {
 
 /* The table, then the entity, then so many steps of its class. */
 #define WARM_STEPS 3
+#define ENTITY_MAPS_MAX 8
 
 enum entity_state { ENTITY_LOADING, ENTITY_LOADED };
 
@@ -131,6 +141,23 @@ void entity_deliver(struct entity *e, struct stanza *st);
 void entity_when_loaded(struct entity *e,
 	void (*fn)(struct entity *e, void *arg), void *arg);
 
+/*
+ * An entity as a callback finds it: that one, and none that has got its address
+ * since.  It lies in what waits for the answer, and is ended where that is freed.
+ */
+struct entity_ref {
+	struct shard *shard;
+	struct entity *e; /* NULL: it has left memory */
+	uint64_t hash;
+};
+
+void entity_ref(struct entity_ref *ref, struct entity *e);
+/* What it leads to: NULL when that has left memory. */
+struct entity *entity_ref_end(struct entity_ref *ref);
+
+/* The map or log called name of its domain and localpart; borrows from both. */
+struct store_place entity_place(const struct entity *e, const char *name);
+
 /* The streams behind e, if it is loaded and has any: false if not. */
 bool entity_close(struct entity *e, enum stream_cond cond, const char *text);
 /* Its address will be of another class from now on, or of none: its streams are
@@ -172,5 +199,12 @@ void entity_drop_idle(struct shard *sh);
 void entity_close_all(struct shard *sh);
 /* All that are in memory, idle or not; at the end of the shard. */
 void entity_drop_all(struct shard *sh);
+
+/* --- entity_ref.c, for entity.c ----------------------------------------------- */
+
+/* References to e lead nowhere from now on. */
+void entity_refs_leave(struct entity *e);
+/* Reads the maps of its class, and ends as load() does. */
+void entity_load_maps(struct entity *e);
 
 #endif

@@ -64,6 +64,18 @@ iq_keep(struct iq *iq)
 	iq->entity = NULL;
 }
 
+struct entity *
+iq_entity(const struct iq *iq)
+{
+	struct entity *e = iq->entity;
+
+	if (e == NULL)
+		e = entity_find(iq->shard, jid_bare_str(iq->st->to));
+	return e != NULL && e->class == iq->class && e->state == ENTITY_LOADED ?
+		e :
+		NULL;
+}
+
 /* --- finding ------------------------------------------------------------------ */
 
 static bool
@@ -138,6 +150,7 @@ iq_dispatch(struct entity *e, struct stanza *st)
 		.shard = e->shard,
 		.host = host,
 		.entity = e,
+		.class = e->class,
 		.st = st,
 		.payload = stanza_payload(st),
 	};

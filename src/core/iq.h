@@ -16,6 +16,7 @@
 
 struct elem;
 struct entity;
+struct entity_class;
 struct host;
 struct iq_alone;
 struct module_ctx;
@@ -47,7 +48,9 @@ enum iq_where {
 struct iq {
 	struct shard *shard;
 	struct host *host;     /* NULL after iq_keep() */
-	struct entity *entity; /* whose address it is for; NULL after iq_keep() */
+	struct entity *entity; /* whose address it is for; NULL after iq_keep(), see
+				* iq_entity() */
+	const struct entity_class *class; /* of that */
 	struct stanza *st;
 	struct elem *payload;  /* the first child of st */
 	bool answered;
@@ -75,6 +78,10 @@ void iq_result(struct iq *iq, struct elem *payload);
 void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
 /* A new element in the arena of iq->st, for iq_result. */
 struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
+
+/* For whom it is, as that is in memory now: loaded, and of the same class.  NULL:
+ * it has left. */
+struct entity *iq_entity(const struct iq *iq);
 
 /*
  * The answer comes later: iq stays alive after the handler has returned

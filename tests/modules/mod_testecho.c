@@ -12,6 +12,7 @@
 #include "module/module.h"
 
 #define NS_ECHO "urn:antiphon:test:echo"
+#define MAP_ECHO "echo"
 #define KEY_COUNT "count"
 
 struct echo_conf {
@@ -36,8 +37,6 @@ struct echo {
 	bool exists;
 };
 
-static const struct entity_class echo_class;
-
 static const struct echo *
 echo_of(const struct entity *e)
 {
@@ -58,86 +57,32 @@ count_parse(struct str text)
 	return n;
 }
 
-static struct store_place
-echo_place(const struct entity *e)
-{
-	return (struct store_place){ jid_domain(e->jid), jid_local(e->jid),
-		STR("echo") };
-}
-
 /* --- loading ---------------------------------------------------------------- */
 
-/* What an answer of the store finds its entity by. */
-struct echo_ask {
-	struct shard *shard;
-	struct iq *iq; /* to answer; or NULL */
-	unsigned count;
-	size_t n;
-	char bare[];
-};
-
-static struct echo_ask *
-ask_new(const struct entity *e)
-{
-	struct echo_ask *ask = xcalloc(1, sizeof(*ask) + e->jid.len);
-
-	ask->shard = e->shard;
-	ask->n = e->jid.len;
-	memcpy(ask->bare, e->jid.text, e->jid.len);
-	return ask;
-}
-
-/* NULL when it has left memory, or its address is another's. */
-static struct entity *
-ask_entity(const struct echo_ask *ask, enum entity_state state)
-{
-	struct entity *e = entity_find(ask->shard,
-		(struct str){ ask->bare, ask->n });
-
-	return e != NULL && e->class == &echo_class && e->state == state ? e :
-									    NULL;
-}
-
 static void
-on_count(void *arg, const struct store_answer *answer, const struct err *err)
+echo_take(struct entity *e, const struct store_answer *answer)
 {
-	struct echo_ask *ask = arg;
-	struct entity *e = ask_entity(ask, ENTITY_LOADING);
-	struct module_ctx *m = e != NULL ? module_of_entity(e) : NULL;
-	struct echo_state *state;
+	struct echo_state *state = module_entity_state(module_of_entity(e), e);
 
-	free(ask);
-	if (m == NULL)
-		return;
-	if (err != NULL) {
-		entity_failed(e, err);
-		return;
-	}
-	state = module_entity_state(m, e);
 	if (answer->n != 0)
 		state->count = count_parse(answer->entries[0].value);
-	((struct echo *)(void *)e)->exists = true;
-	entity_loaded(e);
-}
-
-static void
-echo_load(struct entity *e)
-{
-	if (jid_local(e->jid).p[0] == 'e')
-		module_get(module_of_entity(e), e->shard, echo_place(e),
-			STR(KEY_COUNT), on_count, ask_new(e));
-	else
-		entity_loaded(e);
+	((struct echo *)(void *)e)->exists = jid_local(e->jid).p[0] == 'e';
 }
 
 /* --- counting --------------------------------------------------------------- */
+
+/* What waits for the store. */
+struct echo_ask {
+	struct entity_ref who;
+	struct iq *iq; /* to answer; or NULL */
+};
 
 /* Memory is never ahead of the disk: it is read anew when it is needed. */
 static void
 on_stored(void *arg, bool ok, const struct err *err)
 {
 	struct echo_ask *ask = arg;
-	struct entity *e = ask_entity(ask, ENTITY_LOADED);
+	struct entity *e = entity_ref_end(&ask->who);
 
 	if (e != NULL)
 		((struct echo *)(void *)e)->storing--;
@@ -157,13 +102,14 @@ echo_count(struct module_ctx *m, struct entity *e, unsigned count, struct iq *iq
 {
 	struct echo_state *state = module_entity_state(m, e);
 	struct store_tx *tx = store_tx_new();
-	struct echo_ask *ask = ask_new(e);
+	struct echo_ask *ask = xmalloc(sizeof(*ask));
 	struct buf text = BUF_INIT;
 
 	state->count = count;
 	buf_printf(&text, "%u", count);
-	store_tx_set(tx, echo_place(e), STR(KEY_COUNT), buf_str(&text));
+	store_tx_set(tx, entity_place(e, MAP_ECHO), STR(KEY_COUNT), buf_str(&text));
 	buf_done(&text);
+	entity_ref(&ask->who, e);
 	ask->iq = iq;
 	((struct echo *)(void *)e)->storing++;
 	module_commit(m, e->shard, tx, on_stored, ask);
@@ -205,7 +151,8 @@ echo_is_absent(const struct entity *e)
 static const struct entity_class echo_class = {
 	.name = "echo",
 	.size = sizeof(struct echo),
-	.load = echo_load,
+	.maps = (const char *const[]){ MAP_ECHO, NULL },
+	.take = echo_take,
 	.receive = echo_receive,
 	.is_idle = echo_is_idle,
 	.is_absent = echo_is_absent,

@@ -504,6 +504,38 @@ TEST(who_waits_when_the_server_stops_is_answered)
 	}
 }
 
+/* --- who is found again ------------------------------------------------------ */
+
+TEST(a_reference_leads_to_no_other_one_at_that_address)
+{
+	struct world *w = world_new(1, 1, TEST_MODULE_DIR, "");
+	struct shard *sh = w->server->shards[0];
+	struct entity_ref refs[300];
+
+	world_add_account(w, "romeo");
+	for (unsigned n = 0; n <= COUNT(refs); n += n / 2 + 1) {
+		for (unsigned i = 0; i < n; i++) {
+			struct entity *e =
+				account_get(sh, jid_trusted(STR(NAME)), NULL);
+
+			world_settle(w);
+			entity_ref(&refs[i], e);
+			/* every third is another one at the same address */
+			if (i % 3 == 2)
+				entity_drop(e);
+		}
+		CHECK_INT(sh->refs.n, n);
+		for (unsigned i = 0; i < n; i++) {
+			struct entity *e = entity_find(sh, STR(NAME));
+
+			CHECK(entity_ref_end(&refs[i]) ==
+				(i >= n - n % 3 ? e : NULL));
+		}
+		CHECK_INT(sh->refs.n, 0);
+	}
+	world_free(w);
+}
+
 /* --- room in memory --------------------------------------------------------- */
 
 struct crowd {
