@@ -421,77 +421,31 @@ static const struct listen_kind echoroom_listeners[] = {
 
 /* --- the command ------------------------------------------------------------------ */
 
-struct listing {
-	struct command_call *call;
-	struct str domain;
-	struct VEC(struct listed {
-		struct str room;
-		size_t members;
-	}) rooms; /* in the arena of the call */
-};
-
-/* Each shard, one after the other. */
+/* On the shard of the room. */
 static void
-list_visit(struct shard *sh, void *arg)
+list_room(struct command_call *call, struct entity *e)
 {
-	struct listing *l = arg;
-	struct arena *a = l->call->arena;
-	struct table_walk walk = table_walk(&sh->entities);
-	const struct entity *e;
-
-	while ((e = table_step(&sh->entities, &walk)) != NULL)
-		if (e->class == &room_class && e->state == ENTITY_LOADED &&
-			str_eq(jid_domain(e->jid), l->domain))
-			*vec_push_in(a, &l->rooms) = (struct listed){
-				arena_str(a, jid_str(e->jid)), room_members(e)
-			};
-}
-
-static void
-list_end(struct shard *from, void *arg)
-{
-	struct listing *l = arg;
-
-	(void)from;
-	for (uint32_t i = 0; i < l->rooms.n; i++) {
-		command_row(l->call);
-		command_field(l->call, "room", l->rooms.p[i].room);
-		command_number(l->call, "members",
-			(int64_t)l->rooms.p[i].members);
-	}
-	command_done(l->call);
+	command_row(call);
+	command_field(call, "room", jid_str(e->jid));
+	command_number(call, "members", (int64_t)room_members(e));
 }
 
 static void
 list_run(struct command_call *call)
 {
-	struct listing *l = arena_zalloc(call->arena, sizeof(*l));
-
-	l->call = call;
-	l->domain = command_value(call, "domain");
-	shard_visit_all(call->shard, list_visit, list_end, l);
-}
-
-static bool
-list_check(struct command_call *call, struct err *err)
-{
-	struct str domain = command_value(call, "domain");
-	const struct host *host = shard_host(call->shard, domain);
-
-	if (host == NULL || host->service != echoroom_services)
-		return err_set(err, ERR_MISSING, "%.*s is no domain of rooms",
-			STR_ARG(domain));
-	return true;
+	command_visit(call, &room_class, command_value(call, "domain"),
+		list_room);
 }
 
 static const struct command_arg list_args[] = {
-	{ "domain", ARG_DOMAIN, .help = "the domain of the rooms" },
+	{ "domain", ARG_DOMAIN, .service = true,
+		.help = "the domain of the rooms" },
 	{ .name = NULL },
 };
 
 static const struct command echoroom_commands[] = {
 	{ "echorooms", "list the rooms that are in memory", NULL, list_args,
-		list_run, list_check, BY_OPERATOR | BY_HOST_ADMIN },
+		list_run, NULL, BY_OPERATOR | BY_HOST_ADMIN },
 	{ .name = NULL },
 };
 

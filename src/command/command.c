@@ -29,13 +29,26 @@
 void
 command_row(struct command_call *call)
 {
-	call->row(call);
+	if (call->rows != NULL)
+		command_keep(call, NULL, STR_NONE, false);
+	else
+		call->row(call);
+}
+
+static void
+command_cell(struct command_call *call, const char *name, struct str text,
+	bool is_number)
+{
+	if (call->rows != NULL)
+		command_keep(call, name, text, is_number);
+	else
+		call->field(call, name, text, is_number);
 }
 
 void
 command_field(struct command_call *call, const char *name, struct str text)
 {
-	call->field(call, name, text, false);
+	command_cell(call, name, text, false);
 }
 
 void
@@ -44,7 +57,7 @@ command_number(struct command_call *call, const char *name, int64_t value)
 	char text[NUMBER_TEXT];
 
 	snprintf(text, sizeof(text), "%lld", (long long)value);
-	call->field(call, name, str_c(text), true);
+	command_cell(call, name, str_c(text), true);
 }
 
 void
@@ -315,6 +328,33 @@ command_is_whole(struct command_call *call, struct err *err)
 	return true;
 }
 
+/* Of a service, the first is the module that brings it. */
+static bool
+command_has_service(const struct command_call *call, struct str domain,
+	struct err *err)
+{
+	const struct host *host = snapshot_host(call->server->newest, domain);
+
+	return (host != NULL && host->service != NULL &&
+		       host->modules[0].entry == call->entry) ||
+		err_set(err, ERR_MISSING,
+			"%.*s is no domain of the module that has this command",
+			STR_ARG(domain));
+}
+
+static bool
+command_domains_fit(struct command_call *call, struct err *err)
+{
+	const struct command_arg *arg = call->command->args;
+
+	for (size_t i = 0; arg != NULL && arg[i].name != NULL; i++) {
+		if (arg[i].service && call->values[i].p != NULL &&
+			!command_has_service(call, call->values[i], err))
+			return false;
+	}
+	return true;
+}
+
 /* Who may is decided of what was named, so that is prepared first. */
 static bool
 command_check(struct command_call *call, struct err *err)
@@ -330,6 +370,7 @@ command_check(struct command_call *call, struct err *err)
 	return command_may(call->server->newest, c, &call->caller,
 		       call->values, err) &&
 		command_is_whole(call, err) &&
+		command_domains_fit(call, err) &&
 		(c->check == NULL || c->check(call, err));
 }
 

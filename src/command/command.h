@@ -20,6 +20,9 @@
 
 struct arena;
 struct command_call;
+struct command_rows;
+struct entity;
+struct entity_class;
 struct err;
 struct module_entry;
 struct server;
@@ -75,6 +78,8 @@ struct command_arg {
 	bool option; /* --name VALUE, not by position */
 	const char *help;
 	bool unlogged; /* a text for people: the log says that there was one */
+	bool service; /* ARG_DOMAIN: of a service of the module whose command it
+		       * is, and no other */
 };
 
 /* A table of them ends with { .name = NULL }. */
@@ -103,6 +108,7 @@ struct command_call {
 	void *state;        /* the command's own, while it runs */
 	bool check_only;    /* it is not run */
 	struct module_entry *entry; /* keeps its module loaded, while it runs */
+	struct command_rows *rows; /* during command_visit(); or NULL */
 	/* the surface's */
 	void (*row)(struct command_call *call);
 	void (*field)(struct command_call *call, const char *name,
@@ -131,12 +137,21 @@ bool command_switch(const struct command_call *call, const char *name);
 bool command_serves(const struct command_call *call, struct str domain,
 	struct err *err);
 
-/* An answer is a list of rows of named fields, or a text. */
+/* An answer is a list of rows of named fields, or a text; names are static. */
 void command_row(struct command_call *call);
 void command_field(struct command_call *call, const char *name, struct str text);
 void command_number(struct command_call *call, const char *name, int64_t value);
 void command_text(struct command_call *call, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/*
+ * For each entity of class that is loaded, at domain (prepared, borrowed while the
+ * call lasts) or, for STR_NONE, at any: runs each(call, e) on the shard of e, one
+ * after the other.  The rows that it makes are shown at the end, which is that of
+ * the call, too.
+ */
+void command_visit(struct command_call *call, const struct entity_class *class,
+	struct str domain,
+	void (*each)(struct command_call *call, struct entity *e));
 /* One of these ends the call. */
 void command_done(struct command_call *call);
 void command_fail(struct command_call *call, const struct err *err);

@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include "base/str.h"
+
 struct command;
 struct command_arg;
 struct command_call;
@@ -23,6 +25,12 @@ void command_register_module(struct server *srv, const struct command *table,
 /* Its code leaves memory. */
 void command_forget_module(struct server *srv,
 	const struct module_entry *entry);
+
+/* --- command_visit.c ----------------------------------------------------- */
+
+/* A field, or (name NULL) that a row begins, is shown later. */
+void command_keep(struct command_call *call, const char *name, struct str text,
+	bool is_number);
 
 /* --- command_caller.c ---------------------------------------------------- */
 

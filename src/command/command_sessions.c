@@ -5,11 +5,7 @@
  */
 #include "config.h"
 
-#include <stdlib.h>
-
-#include "base/arena.h"
 #include "base/err.h"
-#include "base/mem.h"
 #include "xmpp/datetime.h"
 #include "core/shard.h"
 #include "account/account.h"
@@ -43,134 +39,70 @@ account_check(struct command_call *call, struct err *err)
 
 /* --- sessions ----------------------------------------------------------- */
 
-/* One session, as it was when its shard was visited. */
-struct session_entry {
-	struct session_entry *next;
-	struct str jid, show, peer, tls, cipher, mechanism;
-	int64_t bound_us;
-	unsigned shard;
-	int8_t priority;
-};
-
-/* Filled by one shard after the other, read by shard 0 at the end. */
-struct session_list {
-	struct command_call *call;
-	struct arena *arena;
-	struct jid who; /* not set: everybody */
-	struct session_entry *first;
-	struct session_entry **end;
-};
-
-static struct str
-session_detail(struct arena *a, const struct session *s, const char *what)
-{
-	return arena_str(a, str_c(session_describe_stream(s, what)));
-}
-
 /* As in RFC 6121 §4.7.2.1, and "online" for a presence without it. */
 static struct str
-list_show_of(struct arena *a, const struct session *s)
+list_show_of(const struct session *s)
 {
 	struct str show;
 
 	if (!session_is_available(s))
 		return STR("unavailable");
 	show = session_show(s);
-	return show.n != 0 ? arena_str(a, show) : STR("online");
+	return show.n != 0 ? show : STR("online");
 }
 
 static void
-list_add(struct session_list *l, const struct session *s)
+list_stream(struct command_call *call, const struct session *s, const char *what)
 {
-	struct session_entry *e = arena_zalloc(l->arena, sizeof(*e));
-
-	e->jid = arena_str(l->arena, jid_str(session_jid(s)));
-	e->show = list_show_of(l->arena, s);
-	e->peer = session_detail(l->arena, s, "peer");
-	e->tls = session_detail(l->arena, s, "tls");
-	e->cipher = session_detail(l->arena, s, "cipher");
-	e->mechanism = session_detail(l->arena, s, "mechanism");
-	e->bound_us = s->bound_us;
-	e->shard = session_shard(s)->index;
-	e->priority = s->priority;
-	*l->end = e;
-	l->end = &e->next;
-}
-
-static bool
-list_wants(const struct session_list *l, const struct session *s)
-{
-	struct jid jid = session_jid(s);
-
-	if (!jid_is_set(l->who))
-		return true;
-	return jid_is_bare(l->who) ? jid_eq_bare(jid, l->who) :
-				     jid_eq(jid, l->who);
+	command_field(call, what, str_c(session_describe_stream(s, what)));
 }
 
 static void
-list_visit(struct shard *sh, void *arg)
-{
-	struct session_list *l = arg;
-
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		const struct account *acc = account_if(e);
-
-		if (acc == NULL)
-			continue;
-		for (const struct session *s = acc->sessions; s != NULL;
-			s = s->next) {
-			if (list_wants(l, s))
-				list_add(l, s);
-		}
-	}
-}
-
-static void
-list_show(struct command_call *call, const struct session_entry *e)
+list_session(struct command_call *call, const struct session *s)
 {
 	char since[DATETIME_SIZE];
 
 	command_row(call);
-	command_field(call, "jid", e->jid);
-	command_field(call, "show", e->show);
-	command_number(call, "priority", e->priority);
-	command_field(call, "peer", e->peer);
-	command_field(call, "tls", e->tls);
-	command_field(call, "cipher", e->cipher);
-	command_field(call, "mechanism", e->mechanism);
-	command_field(call, "since", datetime_format(since, e->bound_us));
-	command_number(call, "shard", e->shard);
+	command_field(call, "jid", jid_str(session_jid(s)));
+	command_field(call, "show", list_show_of(s));
+	command_number(call, "priority", s->priority);
+	list_stream(call, s, "peer");
+	list_stream(call, s, "tls");
+	list_stream(call, s, "cipher");
+	list_stream(call, s, "mechanism");
+	command_field(call, "since", datetime_format(since, s->bound_us));
+	command_number(call, "shard", session_shard(s)->index);
+}
+
+/* who may be of all, of an account, or of one session. */
+static bool
+list_wants(struct str who, const struct session *s)
+{
+	struct jid jid = session_jid(s), wanted;
+
+	if (who.p == NULL)
+		return true;
+	wanted = jid_trusted(who);
+	return jid_is_bare(wanted) ? jid_eq_bare(jid, wanted) :
+				     jid_eq(jid, wanted);
 }
 
 static void
-list_end(struct shard *from, void *arg)
+list_account(struct command_call *call, struct entity *e)
 {
-	struct session_list *l = arg;
+	struct str who = command_value(call, "jid");
+	const struct session *s = account_of(e)->sessions;
 
-	(void)from;
-	for (const struct session_entry *e = l->first; e != NULL; e = e->next)
-		list_show(l->call, e);
-	command_done(l->call);
-	arena_free(l->arena);
-	free(l);
+	for (; s != NULL; s = s->next) {
+		if (list_wants(who, s))
+			list_session(call, s);
+	}
 }
 
 static void
 sessions_run(struct command_call *call)
 {
-	struct session_list *l = xcalloc(1, sizeof(*l));
-	struct str who = command_value(call, "jid");
-
-	l->call = call;
-	l->arena = arena_new();
-	l->end = &l->first;
-	if (who.p != NULL)
-		l->who = jid_trusted(who);
-	shard_visit_all(call->shard, list_visit, list_end, l);
+	command_visit(call, &account_class, STR_NONE, list_account);
 }
 
 /* --- kick --------------------------------------------------------------- */

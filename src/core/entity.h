@@ -158,6 +158,15 @@ struct entity *entity_ref_end(struct entity_ref *ref);
 /* The map or log called name of its domain and localpart; borrows from both. */
 struct store_place entity_place(const struct entity *e, const char *name);
 
+/*
+ * Runs each(e, arg) for all entities of class that are loaded, at domain
+ * (prepared, borrowed until done) or, for STR_NONE, at any: one shard after the
+ * other, each on its own thread.  Then done(from, arg) on the shard that asked.
+ */
+void entity_visit_all(struct shard *from, const struct entity_class *class,
+	struct str domain, void (*each)(struct entity *e, void *arg),
+	void (*done)(struct shard *from, void *arg), void *arg);
+
 /* The streams behind e, if it is loaded and has any: false if not. */
 bool entity_close(struct entity *e, enum stream_cond cond, const char *text);
 /* Its address will be of another class from now on, or of none: its streams are

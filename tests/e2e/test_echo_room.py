@@ -240,7 +240,7 @@ def test_who_may_list_the_rooms(echo):
     assert echo.rooms() == {echo.room: 1}
     for wrong in ("elsewhere.test", echo.server.domain):
         done = echo.server.ctl("echorooms", wrong, ok=False)
-        assert done.returncode == 1 and "no domain of rooms" in done.stderr
+        assert done.returncode == 1 and "no domain of the module" in done.stderr
     for n in range(100):
         echo.enter(echo.scene["romeo/a"], "r%d@%s" % (n, echo.domain))
     assert echo.rooms() == {"r%d@%s" % (n, echo.domain): 1

@@ -1,0 +1,53 @@
+/*
+ * entity_visit.c - all entities of a class, wherever they are.
+ *
+ * Each on its own shard, one shard after the other, so that what the visitor
+ * writes to needs no lock.
+ */
+#include "config.h"
+
+#include "base/mem.h"
+#include "core/entity.h"
+
+struct visit {
+	const struct entity_class *class; /* compared, for its code may go */
+	struct str domain;
+	void (*each)(struct entity *e, void *arg);
+	void (*done)(struct shard *from, void *arg);
+	void *arg;
+};
+
+static void
+visit_shard(struct shard *sh, void *arg)
+{
+	const struct visit *v = arg;
+	struct table_walk walk = table_walk(&sh->entities);
+	struct entity *e;
+
+	while ((e = table_step(&sh->entities, &walk)) != NULL) {
+		if (e->class == v->class && e->state == ENTITY_LOADED &&
+			(v->domain.p == NULL ||
+				str_eq(jid_domain(e->jid), v->domain)))
+			v->each(e, v->arg);
+	}
+}
+
+static void
+visit_end(struct shard *from, void *arg)
+{
+	struct visit v = *(struct visit *)arg;
+
+	free(arg);
+	v.done(from, v.arg);
+}
+
+void
+entity_visit_all(struct shard *from, const struct entity_class *class,
+	struct str domain, void (*each)(struct entity *e, void *arg),
+	void (*done)(struct shard *from, void *arg), void *arg)
+{
+	struct visit *v = xmalloc(sizeof(*v));
+
+	*v = (struct visit){ class, domain, each, done, arg };
+	shard_visit_all(from, visit_shard, visit_end, v);
+}
