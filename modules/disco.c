@@ -14,6 +14,8 @@
 
 #define DISCO_WHERE (AT_HOST | AT_ACCOUNT | AT_SERVICE | AT_SERVICE_ADDRESS)
 #define CAPS_NODE "urn:antiphon:server"
+/* Addresses of a service that are told at once. */
+#define ITEMS_MAX 1000
 
 /* Is an address at a service asked, and not a domain? */
 static bool
@@ -98,7 +100,7 @@ identity_add(const struct disco_query *q, const char *category,
 		elem_set_attr(q->arena, e, "name", str_c(name));
 }
 
-/* What an address at a service is, its module says. */
+/* Of an address at a service its module may say more. */
 static void
 info_add_identity(const struct disco_query *q)
 {
@@ -111,6 +113,9 @@ info_add_identity(const struct disco_query *q)
 	else if (!asks_address(q))
 		identity_add(q, service->category, service->type,
 			service->name);
+	else if (service->address_category != NULL)
+		identity_add(q, service->address_category,
+			service->address_type, NULL);
 }
 
 /* Fills q->query for the entity itself: identities, features sorted and each
@@ -264,12 +269,66 @@ items_add_services(struct disco_query *q)
 	}
 }
 
+/* What a service has: its addresses in memory, wherever that is. */
+struct items {
+	struct iq *iq; /* kept */
+	struct module_entry *entry;
+	struct elem *query;
+	struct elem *item; /* that was not one; NULL: make it */
+	unsigned n;
+};
+
+static void
+items_add_address(struct entity *e, void *arg)
+{
+	struct items *items = arg;
+	struct arena *a = items->iq->st->arena;
+
+	if (items->n == ITEMS_MAX)
+		return;
+	if (items->item == NULL)
+		items->item = elem_new(a, NS_DISCO_ITEMS, "item");
+	if (!e->class->is_item(e, a, items->item))
+		return;
+	items->n++;
+	elem_set_attr(a, items->item, "jid", jid_str(e->jid));
+	elem_append(items->query, items->item);
+	items->item = NULL;
+}
+
+static void
+items_end(struct shard *from, void *arg)
+{
+	struct items items = *(struct items *)arg;
+
+	(void)from;
+	iq_result(items.iq, items.query);
+	module_release(items.entry);
+}
+
+/* False: there is nothing to look for. */
+static bool
+items_visit(struct module_ctx *m, struct iq *iq, const struct disco_query *q)
+{
+	const struct entity_class *class = q->host->address_class;
+	struct items *items;
+
+	if (!q->node_known || q->host->service == NULL || asks_address(q) ||
+		class == NULL || class->is_item == NULL)
+		return false;
+	items = arena_alloc(q->arena, sizeof(*items));
+	*items = (struct items){ iq, module_hold(m), q->query, NULL, 0 };
+	iq_keep(iq);
+	entity_visit_all(q->shard, class, jid_domain(iq->st->to),
+		items_add_address, items_end, items);
+	return true;
+}
+
 static enum hook_result
 on_disco_items(struct module_ctx *m, struct iq *iq)
 {
 	struct disco_query q;
 
-	(void)m;
 	if (!disco_may_ask(iq))
 		return HOOK_PASS;
 	q = disco_query_of(iq, NS_DISCO_ITEMS);
@@ -279,6 +338,8 @@ on_disco_items(struct module_ctx *m, struct iq *iq)
 	else if (q.node_known)
 		items_add_services(&q);
 	hook_run(iq->host, HOOK_DISCO_ITEMS, &q);
+	if (items_visit(m, iq, &q))
+		return HOOK_HANDLED;
 	if (q.node_known)
 		iq_result(iq, q.query);
 	else

@@ -173,6 +173,14 @@ room_is_absent(const struct entity *e)
 	return room_members(e) == 0 && r->line == NULL;
 }
 
+/* Rooms with somebody in them are shown. */
+static bool
+room_is_item(const struct entity *e, struct arena *a, struct elem *item)
+{
+	elem_set_attr(a, item, "name", jid_local(e->jid));
+	return room_members(e) != 0;
+}
+
 /* The module is switched off, or the domain gets another name. */
 static void
 room_retire(struct entity *e)
@@ -201,34 +209,16 @@ static const struct entity_class room_class = {
 	.is_idle = room_is_idle,
 	.is_absent = room_is_absent,
 	.retire = room_retire,
+	.is_item = room_is_item,
 	.unload = room_unload,
 };
 
 static const struct service echoroom_services[] = {
 	{ .option = "domain", .category = "conference", .type = "text",
-		.name = "Echo rooms", .address_class = &room_class,
+		.name = "Echo rooms", .address_category = "conference",
+		.address_type = "text", .address_class = &room_class,
 		.features = (const char *const[]){ NS_ECHOROOM, NULL } },
 	{ .option = NULL },
-};
-
-static enum hook_result
-on_disco_info(struct module_ctx *m, void *arg)
-{
-	struct disco_query *q = arg;
-	struct elem *e;
-
-	(void)m;
-	if (q->entity != NULL && q->entity->class == &room_class) {
-		e = elem_add(q->arena, q->query, NS_DISCO_INFO, "identity");
-		elem_set_attr(q->arena, e, "category", STR("conference"));
-		elem_set_attr(q->arena, e, "type", STR("text"));
-	}
-	return HOOK_PASS;
-}
-
-static const struct hook_handler echoroom_hooks[] = {
-	{ HOOK_DISCO_INFO, HOOK_DELIVER, on_disco_info },
-	{ .fn = NULL },
 };
 
 /* --- what the port asks of a room --------------------------------------------- */
@@ -470,7 +460,6 @@ MODULE(echoroom) = {
 	.address_features = (const char *const[]){ NS_ECHOROOM, NULL },
 	.options = echoroom_options,
 	.conf_size = sizeof(struct echoroom_conf),
-	.hooks = echoroom_hooks,
 	.iqs = echoroom_iqs,
 	.services = echoroom_services,
 	.listeners = echoroom_listeners,

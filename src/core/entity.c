@@ -92,6 +92,8 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	e->state = ENTITY_LOADING;
 	STAILQ_INIT(&e->inbox);
 	table_add(&sh->entities, hash, e);
+	if (class->is_item != NULL)
+		table_add(&sh->items, hash, e);
 	sh->stats.entities++;
 	memuse_add(MEMUSE_ACCOUNT, mem);
 	return e;
@@ -319,6 +321,8 @@ entity_leave(struct entity *e)
 	inbox_count_out(e);
 	entity_refs_leave(e);
 	table_remove(&e->shard->entities, e->hash, e);
+	if (e->class->is_item != NULL)
+		table_remove(&e->shard->items, e->hash, e);
 	e->shard->stats.entities--;
 }
 

@@ -19,6 +19,8 @@
 #include "xmpp/stanza.h"
 #include "core/shard.h"
 
+struct arena;
+struct elem;
 struct entity;
 struct entity_message;
 struct entity_waiter;
@@ -88,6 +90,11 @@ struct entity_class {
 	 * sends.  Not for a class that has close, nor when the server stops.
 	 * NULL: nothing. */
 	void (*retire)(struct entity *e);
+	/* Is it among the items of its domain (XEP-0030 §4)?  Then adds to item, in
+	 * a, what is told of it beside its address, such as a name; else adds
+	 * nothing.  NULL: no address of the class is. */
+	bool (*is_item)(const struct entity *e, struct arena *a,
+		struct elem *item);
 	/* Frees what belongs to it, not e itself.  May be NULL. */
 	void (*unload)(struct entity *e);
 };

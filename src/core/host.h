@@ -40,6 +40,9 @@ struct service {
 	const char *option; /* of the module, OPT_DOMAIN and .service: its domain,
 			     * see config_service_domain() */
 	const char *category, *type, *name; /* what it is (XEP-0030 §3.1) */
+	const char *address_category, *address_type; /* what addresses there are;
+						      * NULL: handlers of
+						      * HOOK_DISCO_INFO say it */
 	const char *const *features; /* NULL-terminated; may be NULL */
 	const struct entity_class *domain_class;  /* NULL: one without state */
 	const struct entity_class *address_class; /* NULL: there are none */

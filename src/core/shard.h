@@ -80,6 +80,7 @@ struct shard {
 	struct rand_source *rand;  /* the buffered one */
 	struct rand_buffered buffered;
 	struct table entities;     /* struct entity, by bare address */
+	struct table items;        /* those whose class has is_item */
 	struct table refs;         /* struct entity_ref, by the same */
 	struct idle_places idle;   /* those of them that nobody needs */
 	struct questions *questions; /* asked of other places; or NULL */

@@ -83,7 +83,8 @@ def left(client, who):
 def echo(pool, modules):
     server = pool.new({
         "modules": {"echoroom": {}, "testclock": {}},
-        "limits": {"close_timeout": "300ms"},
+        "limits": {"close_timeout": "300ms", "directed_presences": 2000,
+                   "stanzas_per_second": 100000, "stanzas_burst": 100000},
         "listen": [{"address": "127.0.0.1", "port": 0, **entry} for entry in (
             {"tls": "starttls"}, {"kind": "echoroom", "tls": "none"})]})
     bring(server, modules, "echoroom")
@@ -233,6 +234,44 @@ def test_the_room_is_found_by_service_discovery(echo):
         assert "urn:example:echoroom" in [e.get("var") for e in info]
     got = romeo.iq("get", INFO, "nowhere@" + echo.domain)
     assert got.find("error", "item-not-found") is not None
+
+
+def items(client, to):
+    found = client.iq("get", ITEMS, to).find("query").elems()
+    return {e.get("jid"): e.get("name") for e in found}
+
+
+@pytest.mark.parametrize("shards", [1, 5])
+def test_all_rooms_are_items_wherever_they_are(echo, shards):
+    echo.server.stop()
+    echo.server.conf["shards"] = shards
+    echo.server.start()
+    romeo = again(echo.server, echo.scene)
+    romeo.send("<presence/>")
+    assert items(romeo, echo.domain) == {}
+    rooms = {}
+    for n in (1, 2, 30, 1000):
+        for i in range(n):
+            rooms["r%d@%s" % (i, echo.domain)] = "r%d" % i
+        for room in rooms: # each has answered, so that he is in
+            echo.enter(romeo, room)
+        assert items(romeo, echo.domain) == rooms
+        assert set(echo.rooms()) == set(rooms)
+    # a room has none, whoever asks for a node is told there is no such
+    assert items(romeo, "r0@" + echo.domain) == {}
+    got = romeo.iq("get", ITEMS.replace("/>", " node='x'/>"), echo.domain)
+    assert got.find("error", "item-not-found") is not None
+    # no more are told at once
+    echo.enter(romeo, "last@" + echo.domain)
+    assert len(items(romeo, echo.domain)) == 1000
+    assert len(echo.rooms()) == 1001
+    # whom everybody has left is none
+    for n in range(1, 1000):
+        room = "r%d@%s" % (n, echo.domain)
+        romeo.send("<presence type='unavailable' to='%s/x'/>" % room)
+        left(romeo, echo.name(romeo, room))
+    assert items(romeo, echo.domain) == {
+        "r0@" + echo.domain: "r0", "last@" + echo.domain: "last"}
 
 
 def test_who_may_list_the_rooms(echo):

@@ -182,21 +182,6 @@ on_count_set(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
-static enum hook_result
-on_disco_info(struct module_ctx *m, void *arg)
-{
-	struct disco_query *q = arg;
-	struct elem *e;
-
-	if (q->host != m->host || q->host->service == NULL ||
-		jid_local(q->entity->jid).n == 0 || q->node.p != NULL)
-		return HOOK_PASS;
-	e = elem_add(q->arena, q->query, NS_DISCO_INFO, "identity");
-	elem_set_attr(q->arena, e, "category", STR("automation"));
-	elem_set_attr(q->arena, e, "type", STR("echo"));
-	return HOOK_PASS;
-}
-
 static const struct iq_handler echo_iqs[] = {
 	{ IQ_GET, AT_SERVICE_ADDRESS, NS_ECHO, "count", on_count_get },
 	{ IQ_SET, AT_SERVICE_ADDRESS | ONE_BY_ONE, NS_ECHO, "count",
@@ -204,14 +189,10 @@ static const struct iq_handler echo_iqs[] = {
 	{ .fn = NULL },
 };
 
-static const struct hook_handler echo_hooks[] = {
-	{ HOOK_DISCO_INFO, HOOK_CHANGE, on_disco_info },
-	{ .fn = NULL },
-};
-
 static const struct service echo_services[] = {
 	{ .option = "domain", .category = "component", .type = "generic",
 		.name = "Echo",
+		.address_category = "automation", .address_type = "echo",
 		.features = (const char *const[]){ NS_ECHO, NULL },
 		.address_class = &echo_class },
 	{ .option = NULL },
@@ -223,7 +204,6 @@ MODULE(testecho) = {
 	.summary = "send messages back, for tests",
 	.options = echo_options,
 	.conf_size = sizeof(struct echo_conf),
-	.hooks = echo_hooks,
 	.iqs = echo_iqs,
 	.services = echo_services,
 	.entity_state = sizeof(struct echo_state),
