@@ -246,16 +246,25 @@ world_of_romeo(uint64_t seed, const char *conf)
 	return w;
 }
 
+/* One where t, who is romeo, is about to say it all. */
+static struct world *
+world_of_talker(uint64_t seed, struct talker *t)
+{
+	struct world *w = world_of_romeo(seed, MODULES);
+
+	talker_open(t, w);
+	say_all(t);
+	return w;
+}
+
 /* --- tests ------------------------------------------------------------------------ */
 
 TEST(all_that_was_sent_ahead_is_done_in_order_wherever_the_stream_goes)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct world *w = world_of_romeo(seed, MODULES);
 		struct talker t;
+		struct world *w = world_of_talker(seed, &t);
 
-		talker_open(&t, w);
-		say_all(&t);
 		send(&t, t.says.n);
 		world_settle(w);
 		check_heard(&t);
@@ -270,11 +279,9 @@ TEST(all_that_was_sent_ahead_is_done_in_order_wherever_the_stream_goes)
 TEST(a_connection_that_breaks_on_the_way_leaves_nothing)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct world *w = world_of_romeo(seed, MODULES);
 		struct talker t;
+		struct world *w = world_of_talker(seed, &t);
 
-		talker_open(&t, w);
-		say_all(&t);
 		send(&t, (size_t)world_draw(w, t.says.n));
 		talker_done(&t);
 		world_settle(w);
@@ -286,11 +293,9 @@ TEST(a_connection_that_breaks_on_the_way_leaves_nothing)
 TEST(a_server_that_stops_waits_for_streams_that_are_on_their_way)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
-		struct world *w = world_of_romeo(seed, MODULES);
 		struct talker t;
+		struct world *w = world_of_talker(seed, &t);
 
-		talker_open(&t, w);
-		say_all(&t);
 		send(&t, t.says.n);
 		world_free(w);
 		CHECK(t.conn == NULL);
