@@ -132,6 +132,7 @@ struct stream_wait {
 	struct place to;  /* with NEXT_RESTART and NEXT_MOVE */
 	struct buf input; /* came while it was held */
 	unsigned asked;   /* answers that come to this token, stream_asks() */
+	uint32_t drained; /* as of the shard that it has left */
 };
 
 struct stream {
@@ -176,6 +177,8 @@ struct stream_shard {
 	struct log_limit broken; /* TLS */
 	bool closing;
 	enum stream_cond closing_cond;
+	uint32_t drained; /* how often all were sent elsewhere */
+	char *elsewhere;  /* the last time; NULL: never */
 	void *client; /* of streams of clients */
 };
 

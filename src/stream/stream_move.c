@@ -9,7 +9,7 @@
  *            |   bytes that were read, and not handled: x->wait->input
  *            v
  *   there: on_arrived(): on the lists, by another token
- *            | closing, or no such host any more: the end
+ *            | closing, sent elsewhere, or no such host any more: the end
  *            v
  *          stream_continue(): input is handled, and reading goes on
  *
@@ -112,6 +112,9 @@ stream_may_go_on(struct stream *x)
 
 	if (ss->closing)
 		stream_end(x, ss->closing_cond, NULL);
+	else if (x->authenticated && ss->drained > x->wait->drained)
+		stream_end_with(x, STREAM_SEE_OTHER_HOST, str_c(ss->elsewhere),
+			NULL);
 	else if (x->stage != STAGE_CLOSED && x->headed &&
 		x->kind->host(x) == NULL)
 		stream_end(x, STREAM_HOST_GONE, NULL);
@@ -148,6 +151,7 @@ stream_send(struct stream *x)
 		stream_put_parser(x);
 	if (x->parser != NULL)
 		bytes += xml_parser_bytes(x->parser);
+	x->wait->drained = stream_shard(x->shard)->drained;
 	stream_leave(x);
 	conn_detach(x->conn);
 	place_post(srv, x->wait->to, on_arrived, x, bytes);

@@ -305,6 +305,43 @@ TEST(a_server_that_stops_waits_for_streams_that_are_on_their_way)
 	}
 }
 
+/* Who has logged in is told, also between two shards; who has not is not. */
+TEST(who_is_on_his_way_is_sent_elsewhere_like_others)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct world *w = world_of_romeo(seed, MODULES);
+		struct talker t, stranger;
+		size_t before;
+
+		talker_open(&stranger, w);
+		say_header(&stranger);
+		say_moves(&stranger, false);
+		talker_open(&t, w);
+		say_header(&t);
+		say_login(&t);
+		send(&t, t.says.n);
+		world_settle(w);
+		check_heard(&t);
+		before = t.says.n;
+		say_move(&t, (unsigned)world_draw(w, w->n_shards), true);
+		conn_mem_feed(t.conn, t.says.p + before, t.says.n - before);
+		conn_mem_feed(stranger.conn, stranger.says.p, stranger.says.n);
+		for (uint64_t i = world_draw(w, 3); i > 0; i--)
+			world_turn(w);
+		c2s_drain(w->server, "other.example.org", NULL, NULL);
+		world_settle(w);
+		CHECK(t.conn == NULL);
+		CHECK_INT(count(&t, "<see-other-host "), 1);
+		check_heard(&stranger);
+		CHECK(stranger.conn != NULL);
+		talker_done(&t);
+		talker_done(&stranger);
+		world_settle(w);
+		CHECK_INT(streams_of(w), 0);
+		world_free(w);
+	}
+}
+
 /* Ten at once, and then one a second. */
 TEST(a_stream_that_rests_is_not_read_sooner_for_having_moved)
 {

@@ -101,6 +101,7 @@ struct c2s_server {
 	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses and accounts */
 	struct visitors *known;    /* accounts, and addresses they have used */
+	bool closing;              /* shard 0's: all are sent away for good */
 };
 
 /* --- c2s.c: life ---------------------------------------------------------- */

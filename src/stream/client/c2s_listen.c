@@ -131,6 +131,8 @@ closing_visit(struct shard *sh, void *arg)
 	struct stream *x;
 
 	listen_stop(sh);
+	if (sh->index == 0)
+		c2s_server_get(sh->server)->closing = true;
 	ss->closing = true;
 	ss->closing_cond = closing->cond;
 	/* streams leave the list at the end of the turn */
@@ -141,16 +143,18 @@ closing_visit(struct shard *sh, void *arg)
 static void
 forget_visit(struct shard *sh, void *arg)
 {
+	struct stream_shard *ss = sh->streams;
 	struct c2s_shard *cs;
 
 	(void)arg;
-	if (sh->streams == NULL)
+	if (ss == NULL)
 		return;
 	cs = c2s_shard(sh);
 	c2s_features_free(cs);
 	c2s_looks_free(cs);
 	free(cs);
-	free(sh->streams);
+	free(ss->elsewhere);
+	free(ss);
 	sh->streams = NULL;
 }
 
@@ -206,19 +210,30 @@ c2s_close_all(struct server *srv, enum stream_cond cond,
 
 struct c2s_draining {
 	char *host_port;
+	bool off; /* they are all sent away already */
 	void (*done)(void *arg);
 	void *arg;
 };
 
+/* Shards are visited in one order, by each of those who send away: so a stream
+ * that comes to one which was visited oftener than the one that it has left was
+ * on its way meanwhile, and is sent elsewhere then (stream_move.c). */
 static void
 draining_visit(struct shard *sh, void *arg)
 {
-	const struct c2s_draining *d = arg;
-	struct stream_shard *ss = sh->streams;
+	struct c2s_draining *d = arg;
+	struct stream_shard *ss;
 	struct stream *x;
 
-	if (ss == NULL)
+	if (sh->index == 0)
+		d->off = sh->server->streams == NULL ||
+			c2s_server_get(sh->server)->closing;
+	if (d->off)
 		return;
+	ss = stream_shard(sh);
+	ss->drained++;
+	free(ss->elsewhere);
+	ss->elsewhere = xstrdup(d->host_port);
 	TAILQ_FOREACH (x, &ss->streams, link) {
 		if (x->authenticated)
 			stream_end_with(x, STREAM_SEE_OTHER_HOST,
@@ -244,6 +259,10 @@ c2s_drain(struct server *srv, const char *host_port, void (*done)(void *arg),
 {
 	struct c2s_draining *d = xmalloc(sizeof(*d));
 
-	*d = (struct c2s_draining){ xstrdup(host_port), done, arg };
+	*d = (struct c2s_draining){
+		.host_port = xstrdup(host_port),
+		.done = done,
+		.arg = arg,
+	};
 	shard_visit_all(srv->shards[0], draining_visit, draining_end, d);
 }
