@@ -33,6 +33,22 @@ elem_make(struct arena *a, struct str ns, struct str name)
 	return e;
 }
 
+/* U+FFFE and U+FFFF are EF BF BE and EF BF BF. */
+bool
+xml_is_text(struct str s)
+{
+	for (size_t i = 0; i < s.n; i++) {
+		unsigned char c = (unsigned char)s.p[i];
+
+		if (c < ' ' && c != '\t' && c != '\n' && c != '\r')
+			return false;
+		if (c >= 0xbe && c <= 0xbf && i >= 2 && s.p[i - 1] == '\xbf' &&
+			s.p[i - 2] == '\xef')
+			return false;
+	}
+	return str_is_utf8(s);
+}
+
 struct elem *
 elem_new(struct arena *a, const char *ns, const char *name)
 {

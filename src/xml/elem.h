@@ -62,9 +62,13 @@ struct str xml_intern(struct str s);
 
 /* --- making: all in the arena of a; strings are copied unless interned ---- */
 
+/* May s stand in XML: UTF-8, of characters that it has (XML 1.0 §2.2)?  For what
+ * comes from elsewhere. */
+bool xml_is_text(struct str s);
+
 /*
- * Texts and values are UTF-8 (str_is_utf8()), without U+FFFE and U+FFFF: what comes
- * by a stanza is, and nobody looks at what does not.  A control character that XML
+ * Texts and values are UTF-8, without U+FFFE and U+FFFF: what comes by a stanza is,
+ * and nobody looks at what does not, see xml_is_text().  A control character that XML
  * has not (XML 1.0 §2.2) is written as U+FFFD.
  */
 

@@ -43,6 +43,36 @@ TEST(an_unknown_name_stays_where_it_is)
 	CHECK_STR(xml_intern(STR("")), "");
 }
 
+TEST(text_is_what_xml_can_hold)
+{
+	static const struct {
+		struct str text;
+		bool ok;
+	} cases[] = {
+		{ { "", 0 }, true },
+		{ { NULL, 0 }, true },
+		{ STR("a <b> & \"c\""), true },
+		{ STR("\t\n\r"), true },
+		{ STR("\x7f\xc2\x80"), true },
+		{ STR("\xef\xbf\xbd\xee\x80\x80"), true },
+		{ STR("\xf0\x90\x80\x80"), true },
+		{ STR("\xf0\x9f\xbf\xbe"), true },
+		{ STR("x\x0b"), false },
+		{ STR("\x1f"), false },
+		{ { "a\0b", 3 }, false },
+		{ STR("\xef\xbf\xbe"), false },
+		{ STR("x\xef\xbf\xbfx"), false },
+		{ STR("\xef\xbf"), false },
+		{ STR("\xff"), false },
+		{ STR("\xed\xa0\x80"), false },
+		{ STR("\xc0\x80"), false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		CHECK(xml_is_text(cases[i].text) == cases[i].ok);
+	}
+}
+
 static void
 check_dump(const struct elem *e, const char *want)
 {
