@@ -52,6 +52,8 @@ struct listen_kind {
 			       * offer (RFC 7301), the one to agree on; NULL: it
 			       * is not asked for */
 	int64_t first_byte_us; /* until the first byte; 0: LISTEN_FIRST_BYTE_US */
+	int64_t quiet_us; /* from then on, until the next; 0: as long as he likes.
+			   * Who says nothing for so long is closed */
 
 	/* The first byte of a peer is there: m is the module that brings the row,
 	 * at the first host that has it, until the turn ends; at is borrowed.

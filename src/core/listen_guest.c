@@ -5,7 +5,7 @@
  *
  *   accepted --direct TLS--> handshake --> silent
  *   accepted --------------> silent --the first byte: accept()--> owned
- *   any      --time, limits, the peer, the module leaves--> freed
+ *   any      --time (quiet_us), limits, the peer, the module leaves--> freed
  *
  * Owner shard, always the one that has accepted it.
  */
@@ -39,7 +39,7 @@ struct guest {
 	struct config_listen at;  /* until accept(); texts are of config */
 	struct config *config;    /* a reference, until then */
 	void *arg;                /* of events */
-	struct timer timer;       /* until the first byte */
+	struct timer timer;       /* until the first byte, or the next */
 };
 
 static struct guest *
@@ -79,14 +79,19 @@ guest_refuse(struct guest *g, const char *why)
 	conn_abort(g->conn);
 }
 
-/* A stranger may come, and say nothing. */
+/* A stranger may come, and say nothing; to anybody else something may be on its
+ * way. */
 static void
 on_guest_timeout(struct timer *t)
 {
 	struct guest *g = CONTAINER_OF(t, struct guest, timer);
 
 	log_debug(LOG_NET, guest_who(g), "closed reason=\"nothing came in time\"");
-	conn_abort(g->conn);
+	if (g->owned)
+		conn_close(g->conn,
+			g->shard->snap->config->limits.close_timeout_us);
+	else
+		conn_abort(g->conn);
 }
 
 static void
@@ -113,6 +118,9 @@ on_guest_data(void *arg, const char *p, size_t n)
 	share_set(conn_share(g->conn));
 	if (!g->owned)
 		guest_heard(g);
+	if (g->owned && g->kind->quiet_us != 0)
+		shard_timer(g->shard, &g->timer, g->kind->quiet_us,
+			on_guest_timeout);
 	if (g->owned)
 		g->kind->events->data(g->arg, p, n);
 	share_set(NULL);
