@@ -9,29 +9,26 @@
 #include <module/module.h>
 
 #define NS_ECHOROOM "urn:example:echoroom"
+#define MAP_LINE "echoroom"
 #define MEMBER 1 /* the one flag of the audience */
 #define MEMBERS_MAX 1000
 #define LINE_BYTES 1000 /* at the port */
-#define SILENCE_US (30 * US_PER_S)
+#define QUIET_US (30 * US_PER_S)
 #define ANSWER_US (10 * US_PER_S)
 #define LINGER_US US_PER_S
 
 struct room {
 	struct entity e; /* first */
-	struct audience *audience; /* NULL: nobody has joined yet */
+	struct audience *audience; /* who is in it */
 	char *line; /* the last of the port, as on disk; NULL: none */
 };
-
-static const struct entity_class room_class;
 
 /* --- a room: its shard ------------------------------------------------------- */
 
 static size_t
 room_members(const struct entity *e)
 {
-	const struct room *r = (const void *)e;
-
-	return r->audience != NULL ? audience_members(r->audience) : 0;
+	return audience_members(((const struct room *)(const void *)e)->audience);
 }
 
 /* st is taken. */
@@ -66,8 +63,6 @@ room_join(struct room *r, struct stanza *st)
 		router_bounce(r->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}
-	if (r->audience == NULL)
-		r->audience = audience_new(r->e.shard, r->e.hash);
 	audience_add(r->audience, st->from, MEMBER);
 	entity_in_use(&r->e);
 	if (r->line != NULL)
@@ -90,8 +85,7 @@ static void
 room_receive(struct entity *e, struct stanza *st)
 {
 	struct room *r = (void *)e;
-	bool is_member = r->audience != NULL &&
-		audience_flags(r->audience, st->from) != 0;
+	bool is_member = audience_flags(r->audience, st->from) != 0;
 
 	if (st->type == PRESENCE_AVAILABLE && !is_member) {
 		room_join(r, st);
@@ -109,54 +103,14 @@ room_receive(struct entity *e, struct stanza *st)
 
 /* --- its class ----------------------------------------------------------------- */
 
-/* Which room is loaded, in an arena of its own. */
-struct opening {
-	struct shard *shard;
-	struct jid room;
-	struct arena *arena;
-};
-
-static struct room *
-room_find(struct shard *sh, struct jid jid, enum entity_state state)
-{
-	struct entity *e = entity_find(sh, jid_bare_str(jid));
-
-	return e != NULL && e->class == &room_class && e->state == state ?
-		(struct room *)(void *)e : NULL;
-}
-
-static struct store_place
-room_place(struct jid jid)
-{
-	return (struct store_place){ jid_domain(jid), jid_local(jid),
-		STR("echoroom") };
-}
-
 static void
-on_read(void *arg, const struct store_answer *answer, const struct err *err)
+room_take(struct entity *e, const struct store_answer *answer)
 {
-	struct opening *o = arg;
-	struct room *r = room_find(o->shard, o->room, ENTITY_LOADING);
+	struct room *r = (void *)e;
 
-	if (r != NULL && err != NULL) {
-		entity_failed(&r->e, err);
-	} else if (r != NULL) {
-		if (answer->n != 0)
-			r->line = str_dup(answer->entries[0].value);
-		entity_loaded(&r->e);
-	}
-	arena_free(o->arena);
-}
-
-static void
-room_load(struct entity *e)
-{
-	struct arena *a = arena_new();
-	struct opening *o = arena_alloc(a, sizeof(*o));
-
-	*o = (struct opening){ e->shard, jid_copy(a, e->jid), a };
-	module_get(module_of_entity(e), e->shard, room_place(e->jid),
-		STR("line"), on_read, o);
+	r->audience = audience_new(e->shard, e->hash);
+	if (answer->n != 0)
+		r->line = str_dup(answer->entries[0].value);
 }
 
 static bool
@@ -187,9 +141,8 @@ room_retire(struct entity *e)
 {
 	struct room *r = (void *)e;
 
-	if (r->audience != NULL)
-		room_say(r, stanza_new(PRESENCE_UNAVAILABLE, e->jid, e->jid,
-				       STR_NONE), STR_NONE);
+	room_say(r, stanza_new(PRESENCE_UNAVAILABLE, e->jid, e->jid, STR_NONE),
+		STR_NONE);
 }
 
 static void
@@ -204,7 +157,8 @@ room_unload(struct entity *e)
 static const struct entity_class room_class = {
 	.name = "echoroom",
 	.size = sizeof(struct room),
-	.load = room_load,
+	.maps = (const char *const[]){ MAP_LINE, NULL },
+	.take = room_take,
 	.receive = room_receive,
 	.is_idle = room_is_idle,
 	.is_absent = room_is_absent,
@@ -238,7 +192,7 @@ static void
 on_line_stored(void *arg, bool ok, const struct err *err)
 {
 	struct iq *iq = arg;
-	struct room *r = room_find(iq->shard, iq->st->to, ENTITY_LOADED);
+	struct room *r = (void *)iq_entity(iq);
 
 	if (!ok || r == NULL) {
 		iq_error(iq, ok ? COND_ITEM_NOT_FOUND :
@@ -247,8 +201,7 @@ on_line_stored(void *arg, bool ok, const struct err *err)
 	}
 	free(r->line);
 	r->line = str_dup(elem_text(iq->st->arena, iq->payload));
-	if (r->audience != NULL)
-		room_say(r, room_line(r, r->e.jid), STR_NONE);
+	room_say(r, room_line(r, r->e.jid), STR_NONE);
 	line_answer(iq, &r->e);
 }
 
@@ -265,7 +218,8 @@ on_line(struct module_ctx *m, struct iq *iq)
 		line_answer(iq, iq->entity);
 	} else {
 		tx = store_tx_new();
-		store_tx_set(tx, room_place(iq->st->to), STR("line"), text);
+		store_tx_set(tx, entity_place(iq->entity, MAP_LINE),
+			STR("line"), text);
 		iq_keep(iq);
 		module_commit(m, iq->shard, tx, on_line_stored, iq);
 	}
@@ -285,7 +239,6 @@ static const struct iq_handler echoroom_iqs[] = {
 struct peer {
 	struct conn *conn; /* NULL: gone, and an answer is still to come */
 	struct shard *shard;
-	struct timer silence;
 	struct buf in;
 	bool asked;
 };
@@ -296,17 +249,10 @@ on_closed(void *arg, const struct err *why)
 	struct peer *p = arg;
 
 	(void)why;
-	shard_timer_cancel(p->shard, &p->silence);
 	buf_done(&p->in);
 	p->conn = NULL;
 	if (!p->asked)
 		free(p);
-}
-
-static void
-on_silence(struct timer *t)
-{
-	conn_close(CONTAINER_OF(t, struct peer, silence)->conn, LINGER_US);
 }
 
 static void
@@ -327,19 +273,6 @@ on_answer(void *arg, const struct stanza *answer, const struct err *err)
 	conn_close(p->conn, LINGER_US);
 }
 
-/* What XML cannot hold is no line (§2.2 there). */
-static bool
-is_plain(struct str line)
-{
-	for (size_t i = 0; i < line.n; i++)
-		if ((unsigned char)line.p[i] < ' ' ||
-			(line.n - i >= 3 && line.p[i] == '\xef' &&
-				line.p[i + 1] == '\xbf' &&
-				(unsigned char)line.p[i + 2] >= 0xbe))
-			return false;
-	return str_is_utf8(line);
-}
-
 /* False: it is no room of ours, or the module is off. */
 static bool
 peer_ask(struct peer *p, struct str line)
@@ -352,7 +285,7 @@ peer_ask(struct peer *p, struct str line)
 	struct jid to;
 
 	str_cut(line, ' ', &room, &text);
-	if (m != NULL && is_plain(line) && jid_parse(&to, a, room, NULL))
+	if (m != NULL && xml_is_text(line) && jid_parse(&to, a, room, NULL))
 		host = shard_host(p->shard, jid_domain(to));
 	if (host != NULL && host->service == echoroom_services) {
 		st = stanza_new(IQ_SET, jid_trusted(host->domain),
@@ -391,7 +324,6 @@ echoroom_accept(struct module_ctx *m, struct shard *sh, struct conn *c,
 	(void)at;
 	p->conn = c;
 	p->shard = sh;
-	shard_timer(sh, &p->silence, SILENCE_US, on_silence);
 	return p;
 }
 
@@ -405,7 +337,8 @@ static const struct listen_kind echoroom_listeners[] = {
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_DIRECT, .ports = { [LISTEN_DIRECT] = 7008 },
-		.accept = echoroom_accept, .events = &echoroom_events },
+		.quiet_us = QUIET_US, .accept = echoroom_accept,
+		.events = &echoroom_events },
 	{ .name = NULL },
 };
 

@@ -185,7 +185,7 @@ def test_the_port_tells_and_says(echo):
     assert heard(romeo, 1) == [(echo.room, most.split()[1])]
     for wrong in (most + "x\n", "\n", " x\n", "x" * 100000,
                   "den@%s x\n" % echo.server.domain, "@\n",
-                  "den@elsewhere.test x\n", echo.room + " a\tb\n",
+                  "den@elsewhere.test x\n", echo.room + " a\x0bb\n",
                   echo.room.encode() + b" \xff\n",
                   echo.room.encode() + b" \xef\xbf\xbf\n",
                   echo.room.encode() + b" \x00\n"):
