@@ -237,8 +237,7 @@ static const struct iq_handler echoroom_iqs[] = {
 /* One line of "ROOM@DOMAIN" or "ROOM@DOMAIN TEXT"; answered with how many members
  * there are, and closed. */
 struct peer {
-	struct conn *conn; /* NULL: gone, and an answer is still to come */
-	struct shard *shard;
+	struct listen_peer p; /* first */
 	struct buf in;
 	bool asked;
 };
@@ -246,26 +245,16 @@ struct peer {
 static void
 on_closed(void *arg, const struct err *why)
 {
-	struct peer *p = arg;
-
 	(void)why;
-	buf_done(&p->in);
-	p->conn = NULL;
-	if (!p->asked)
-		free(p);
+	buf_done(&((struct peer *)arg)->in);
 }
 
 static void
-on_answer(void *arg, const struct stanza *answer, const struct err *err)
+on_answer(struct listen_peer *p, const struct stanza *answer,
+	const struct err *err)
 {
-	struct peer *p = arg;
 	struct str text = STR("no such room");
 
-	p->asked = false;
-	if (p->conn == NULL) {
-		free(p);
-		return;
-	}
 	if (err == NULL)
 		text = elem_attr(stanza_payload(answer), "members");
 	conn_write(p->conn, text.p, text.n);
@@ -275,9 +264,9 @@ on_answer(void *arg, const struct stanza *answer, const struct err *err)
 
 /* False: it is no room of ours, or the module is off. */
 static bool
-peer_ask(struct peer *p, struct str line)
+peer_ask(struct peer *peer, struct str line)
 {
-	struct module_ctx *m = listen_module(p->shard, "echoroom");
+	struct module_ctx *m = listen_module(peer->p.shard, "echoroom");
 	struct arena *a = arena_new();
 	const struct host *host = NULL;
 	struct str room, text = STR_NONE;
@@ -286,45 +275,32 @@ peer_ask(struct peer *p, struct str line)
 
 	str_cut(line, ' ', &room, &text);
 	if (m != NULL && xml_is_text(line) && jid_parse(&to, a, room, NULL))
-		host = shard_host(p->shard, jid_domain(to));
+		host = shard_host(peer->p.shard, jid_domain(to));
 	if (host != NULL && host->service == echoroom_services) {
-		st = stanza_new(IQ_SET, jid_trusted(host->domain),
-			jid_bare(to), STR_NONE);
+		st = stanza_new(IQ_SET, jid_trusted(host->domain), jid_bare(to),
+			STR_NONE);
 		elem_add_with_text(st->arena, st->root, NS_ECHOROOM, "line",
 			text);
-		p->asked = true;
-		module_ask(m, p->shard, st, ANSWER_US, on_answer, p);
+		peer->asked = true;
+		listen_ask(&peer->p, m, st, ANSWER_US, on_answer);
 	}
 	arena_free(a);
-	return p->asked;
+	return peer->asked;
 }
 
 static void
 on_data(void *arg, const char *bytes, size_t n)
 {
-	struct peer *p = arg;
+	struct peer *peer = arg;
 	struct str line, rest;
 	bool whole;
 
-	if (p->asked)
+	if (peer->asked)
 		return; /* it is one line */
-	buf_add(&p->in, bytes, n);
-	whole = str_cut(buf_str(&p->in), '\n', &line, &rest);
-	if (line.n > LINE_BYTES || (whole && !peer_ask(p, str_trim(line))))
-		conn_close(p->conn, LINGER_US);
-}
-
-static void *
-echoroom_accept(struct module_ctx *m, struct shard *sh, struct conn *c,
-	const struct config_listen *at)
-{
-	struct peer *p = xcalloc(1, sizeof(*p));
-
-	(void)m;
-	(void)at;
-	p->conn = c;
-	p->shard = sh;
-	return p;
+	buf_add(&peer->in, bytes, n);
+	whole = str_cut(buf_str(&peer->in), '\n', &line, &rest);
+	if (line.n > LINE_BYTES || (whole && !peer_ask(peer, str_trim(line))))
+		conn_close(peer->p.conn, LINGER_US);
 }
 
 static const struct conn_events echoroom_events = {
@@ -337,7 +313,7 @@ static const struct listen_kind echoroom_listeners[] = {
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_DIRECT, .ports = { [LISTEN_DIRECT] = 7008 },
-		.quiet_us = QUIET_US, .accept = echoroom_accept,
+		.quiet_us = QUIET_US, .size = sizeof(struct peer),
 		.events = &echoroom_events },
 	{ .name = NULL },
 };

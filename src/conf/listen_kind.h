@@ -9,12 +9,15 @@
 #ifndef CONF_LISTEN_KIND_H
 #define CONF_LISTEN_KIND_H
 
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include "base/clock.h"
 
 struct conn;
 struct conn_events;
+struct listen_peer;
 struct module_ctx;
 struct shard;
 
@@ -55,12 +58,15 @@ struct listen_kind {
 	int64_t quiet_us; /* from then on, until the next; 0: as long as he likes.
 			   * Who says nothing for so long is closed */
 
+	/* What is kept of a peer: a struct that begins with struct listen_peer,
+	 * zeroed behind that; events get it as arg.  0: that alone. */
+	size_t size;
 	/* The first byte of a peer is there: m is the module that brings the row,
 	 * at the first host that has it, until the turn ends; at is borrowed.
-	 * Returns what events are told as arg; NULL: it is closed. */
-	void *(*accept)(struct module_ctx *m, struct shard *sh, struct conn *c,
+	 * False: it is closed, unseen.  NULL: all are accepted. */
+	bool (*accept)(struct module_ctx *m, struct listen_peer *p,
 		const struct config_listen *at);
-	const struct conn_events *events;
+	const struct conn_events *events; /* closed may be NULL */
 
 	/* For streams, in place of both: a connection (taken) as it comes from
 	 * the network.  TLS, limits and time are the kind's own. */

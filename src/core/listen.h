@@ -36,6 +36,7 @@ struct server;
 struct shard;
 struct share;
 struct snapshot;
+struct stanza;
 
 /* The sockets of one entry of `listen', one for each shard; or why there are
  * none.  Immutable, but that each shard takes its own. */
@@ -48,6 +49,17 @@ struct listen_port {
 	unsigned n;
 	int fds[];      /* by shard; -1: taken */
 };
+
+/* Who has connected at a port, as its kind has it; the core's, and freed behind
+ * closed() and behind the last answer that it waits for. */
+struct listen_peer {
+	struct conn *conn; /* NULL: it is gone */
+	struct shard *shard;
+	unsigned asks; /* that are not answered; the core's */
+};
+
+typedef void (*listen_ask_fn)(struct listen_peer *p, const struct stanza *answer,
+	const struct err *err);
 
 /* A kind of port that a snapshot has. */
 struct listen_row {
@@ -93,6 +105,11 @@ const struct listen_row *listen_row(const struct snapshot *snap,
 /* The module that brings kind, at the first host that has it; for this turn.
  * NULL: it is not in force any more. */
 struct module_ctx *listen_module(const struct shard *sh, const char *kind);
+
+/* iq_ask() for a peer: fn is called unless the peer is gone by then, and m stays
+ * loaded. */
+void listen_ask(struct listen_peer *p, struct module_ctx *m, struct stanza *st,
+	int64_t timeout_us, listen_ask_fn fn);
 
 /* A connection of accept_raw, or one in memory: NULL, and it counts; else which
  * limit is reached. */

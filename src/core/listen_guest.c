@@ -23,6 +23,7 @@
 #include "conf/conf.h"
 #include "core/budget.h"
 #include "core/host.h"
+#include "core/iq_ask.h"
 #include "core/listen_int.h"
 #include "core/module_ctx.h"
 #include "core/shard.h"
@@ -30,7 +31,6 @@
 struct guest {
 	uint32_t tag;
 	bool counted;
-	bool owned;               /* accept() was called, and wants it */
 	TAILQ_ENTRY(guest) link;  /* of the shard's */
 	struct shard *shard;
 	struct conn *conn;
@@ -38,7 +38,7 @@ struct guest {
 	struct module_entry *entry; /* that brings kind; NULL: the house */
 	struct config_listen at;  /* until accept(); texts are of config */
 	struct config *config;    /* a reference, until then */
-	void *arg;                /* of events */
+	struct listen_peer *peer; /* accepted; or NULL */
 	struct timer timer;       /* until the first byte, or the next */
 };
 
@@ -87,27 +87,38 @@ on_guest_timeout(struct timer *t)
 	struct guest *g = CONTAINER_OF(t, struct guest, timer);
 
 	log_debug(LOG_NET, guest_who(g), "closed reason=\"nothing came in time\"");
-	if (g->owned)
+	if (g->peer != NULL)
 		conn_close(g->conn,
 			g->shard->snap->config->limits.close_timeout_us);
 	else
 		conn_abort(g->conn);
 }
 
-static void
-guest_heard(struct guest *g)
+static bool
+guest_is_wanted(struct guest *g)
 {
 	const struct listen_row *row = listen_row(g->shard->snap,
 		g->kind->name);
 
+	return row != NULL && row->kind == g->kind &&
+		(g->kind->accept == NULL ||
+			g->kind->accept(row->m, g->peer, &g->at));
+}
+
+static void
+guest_heard(struct guest *g)
+{
 	shard_timer_cancel(g->shard, &g->timer);
-	if (row != NULL && row->kind == g->kind)
-		g->arg = g->kind->accept(row->m, g->shard, g->conn, &g->at);
-	g->owned = g->arg != NULL;
+	g->peer = xcalloc(1, MAX(g->kind->size, sizeof(*g->peer)));
+	g->peer->conn = g->conn;
+	g->peer->shard = g->shard;
+	if (!guest_is_wanted(g)) {
+		free(g->peer);
+		g->peer = NULL;
+		conn_abort(g->conn);
+	}
 	config_unref(g->config);
 	g->config = NULL;
-	if (!g->owned)
-		conn_abort(g->conn);
 }
 
 static void
@@ -116,13 +127,13 @@ on_guest_data(void *arg, const char *p, size_t n)
 	struct guest *g = guest_arg(arg);
 
 	share_set(conn_share(g->conn));
-	if (!g->owned)
+	if (g->peer == NULL)
 		guest_heard(g);
-	if (g->owned && g->kind->quiet_us != 0)
+	if (g->peer != NULL && g->kind->quiet_us != 0)
 		shard_timer(g->shard, &g->timer, g->kind->quiet_us,
 			on_guest_timeout);
-	if (g->owned)
-		g->kind->events->data(g->arg, p, n);
+	if (g->peer != NULL)
+		g->kind->events->data(g->peer, p, n);
 	share_set(NULL);
 }
 
@@ -131,8 +142,8 @@ on_guest_secured(void *arg)
 {
 	struct guest *g = guest_arg(arg);
 
-	if (g->owned && g->kind->events->secured != NULL)
-		g->kind->events->secured(g->arg);
+	if (g->peer != NULL && g->kind->events->secured != NULL)
+		g->kind->events->secured(g->peer);
 }
 
 static void
@@ -140,8 +151,8 @@ on_guest_drained(void *arg)
 {
 	struct guest *g = guest_arg(arg);
 
-	if (g->owned && g->kind->events->drained != NULL)
-		g->kind->events->drained(g->arg);
+	if (g->peer != NULL && g->kind->events->drained != NULL)
+		g->kind->events->drained(g->peer);
 }
 
 static void
@@ -153,6 +164,17 @@ guest_log_cut(const struct guest *g, const char *why)
 			why, conn_queued(g->conn));
 }
 
+static void
+peer_closed(struct listen_peer *p, const struct conn_events *events,
+	const struct err *why)
+{
+	if (events->closed != NULL)
+		events->closed(p, why);
+	p->conn = NULL;
+	if (p->asks == 0)
+		free(p);
+}
+
 /* Called at the end of a turn; behind it, code of the module may go. */
 static void
 on_guest_closed(void *arg, const struct err *why)
@@ -161,8 +183,8 @@ on_guest_closed(void *arg, const struct err *why)
 
 	if (why != NULL && why->code == ERR_LIMIT)
 		guest_log_cut(g, why->text);
-	if (g->owned)
-		g->kind->events->closed(g->arg, why);
+	if (g->peer != NULL)
+		peer_closed(g->peer, g->kind->events, why);
 	shard_timer_cancel(g->shard, &g->timer);
 	if (g->counted)
 		listen_count_out(g->shard, g->conn);
@@ -237,6 +259,42 @@ guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
 	if (at->tls == LISTEN_DIRECT)
 		guest_secure(g);
 }
+
+/* --- what a peer asks --------------------------------------------------------- */
+
+struct peer_ask {
+	struct listen_peer *peer;
+	struct module_entry *entry;
+	listen_ask_fn fn;
+};
+
+static void
+on_answer(void *arg, const struct stanza *answer, const struct err *err)
+{
+	struct peer_ask ask = *(struct peer_ask *)arg;
+	struct listen_peer *p = ask.peer;
+
+	free(arg);
+	p->asks--;
+	if (p->conn != NULL)
+		ask.fn(p, answer, err);
+	else if (p->asks == 0)
+		free(p);
+	module_release(ask.entry);
+}
+
+void
+listen_ask(struct listen_peer *p, struct module_ctx *m, struct stanza *st,
+	int64_t timeout_us, listen_ask_fn fn)
+{
+	struct peer_ask *ask = xmalloc(sizeof(*ask));
+
+	*ask = (struct peer_ask){ p, module_hold(m), fn };
+	p->asks++;
+	iq_ask(p->shard, st, timeout_us, on_answer, ask);
+}
+
+/* --- how it ends -------------------------------------------------------------- */
 
 void
 listen_cut(struct shard *sh, const struct share *share)

@@ -137,11 +137,11 @@ module_check_listeners(const struct module *module, struct err *err)
 	const struct listen_kind *k = module->listeners;
 
 	for (; k != NULL && k->name != NULL; k++)
-		if (k->accept == NULL || k->events == NULL ||
+		if (k->events == NULL || k->events->data == NULL ||
 			k->accept_raw != NULL ||
 			(k->tls_modes & LISTEN_MAY(k->tls)) == 0)
 			return err_set(err, ERR_INVALID,
-				"module %s: its kind of ports \"%s\" has no accept, no events, or a tls that it may not have",
+				"module %s: its kind of ports \"%s\" has no events, no data, or a tls that it may not have",
 				module->name, k->name);
 	return true;
 }

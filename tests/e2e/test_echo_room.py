@@ -194,6 +194,17 @@ def test_the_port_tells_and_says(echo):
     assert not [e for e in romeo.inbox if e.is_("message")]
 
 
+def test_who_hangs_up_before_the_answer_has_said_it(echo):
+    romeo = echo.join("romeo/a")
+    for i in range(100):
+        with socket.create_connection(
+                ("127.0.0.1", echo.server.port(("echoroom", "none"))),
+                PATIENCE) as sock:
+            sock.sendall(b"%s %d\n" % (echo.room.encode(), i))
+    assert sorted(int(body) for _, body in heard(romeo, 100)) == list(range(100))
+    assert echo.ask(echo.room + "\n") == "1"
+
+
 def test_who_is_silent_at_the_port_is_closed(echo):
     with socket.create_connection(
             ("127.0.0.1", echo.server.port(("echoroom", "none"))),

@@ -25,8 +25,7 @@ static const struct option port_options[] = {
 
 /* Of one connection. */
 struct echo {
-	struct shard *shard;
-	struct conn *conn;
+	struct listen_peer p; /* first */
 	struct buf line; /* what has come of it */
 };
 
@@ -40,14 +39,14 @@ echo_flood(struct echo *e, struct str number)
 	if (!str_to_int(number, 0, 1 << 30, &n))
 		return;
 	for (; n > 0; n -= (long long)sizeof(some))
-		conn_write(e->conn, some, MIN((size_t)n, sizeof(some)));
-	conn_write(e->conn, "\n", 1);
+		conn_write(e->p.conn, some, MIN((size_t)n, sizeof(some)));
+	conn_write(e->p.conn, "\n", 1);
 }
 
 static void
 echo_line(struct echo *e, struct str line)
 {
-	struct module_ctx *m = listen_module(e->shard, KIND);
+	struct module_ctx *m = listen_module(e->p.shard, KIND);
 	const struct port_conf *conf = m->conf;
 
 	if (str_starts(line, STR("flood "))) {
@@ -56,9 +55,9 @@ echo_line(struct echo *e, struct str line)
 		echo_flood(e, line);
 		return;
 	}
-	conn_write(e->conn, conf->prefix, strlen(conf->prefix));
-	conn_write(e->conn, line.p, line.n);
-	conn_write(e->conn, "\n", 1);
+	conn_write(e->p.conn, conf->prefix, strlen(conf->prefix));
+	conn_write(e->p.conn, line.p, line.n);
+	conn_write(e->p.conn, "\n", 1);
 }
 
 static void
@@ -73,9 +72,9 @@ on_data(void *arg, const char *p, size_t n)
 		echo_line(e, line);
 	buf_consume(&e->line, e->line.n - line.n);
 	if (e->line.n > LINE_MAX_BYTES)
-		conn_close(e->conn, 0);
-	else if (conn_queued(e->conn) > QUEUE_BYTES && !conn_flush(e->conn))
-		conn_pause(e->conn);
+		conn_close(e->p.conn, 0);
+	else if (conn_queued(e->p.conn) > QUEUE_BYTES && !conn_flush(e->p.conn))
+		conn_pause(e->p.conn);
 }
 
 static void
@@ -83,7 +82,7 @@ on_drained(void *arg)
 {
 	struct echo *e = arg;
 
-	conn_resume(e->conn);
+	conn_resume(e->p.conn);
 }
 
 static void
@@ -93,20 +92,6 @@ on_closed(void *arg, const struct err *why)
 
 	(void)why;
 	buf_done(&e->line);
-	free(e);
-}
-
-static void *
-port_accept(struct module_ctx *m, struct shard *sh, struct conn *c,
-	const struct config_listen *at)
-{
-	struct echo *e = xcalloc(1, sizeof(*e));
-
-	(void)m;
-	(void)at;
-	e->shard = sh;
-	e->conn = c;
-	return e;
 }
 
 static const struct conn_events port_events = {
@@ -120,7 +105,7 @@ static const struct listen_kind port_listeners[] = {
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_PLAIN, .ports = { [LISTEN_PLAIN] = 7007 },
-		.accept = port_accept, .events = &port_events },
+		.size = sizeof(struct echo), .events = &port_events },
 	{ .name = NULL },
 };
 
