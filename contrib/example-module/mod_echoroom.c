@@ -35,12 +35,12 @@ room_members(const struct entity *e)
 static void
 room_say(struct room *r, struct stanza *st, struct str name)
 {
-	struct jid jid = r->e.jid;
+	struct jid jid = r->e.jid, by = st->from;
 
 	stanza_set_from(st, jid_make(st->arena, jid_local(jid), jid_domain(jid),
 				    name));
 	stanza_set_to(st, (struct jid){ .text = NULL });
-	audience_send(r->audience, st, MEMBER, NULL);
+	audience_send(r->audience, st, MEMBER, NULL, by);
 }
 
 static struct stanza *

@@ -204,7 +204,7 @@ account_tell_contacts(struct account *acc, struct stanza *st, uint8_t state)
 	}
 	if (account_line_is_empty(acc)) {
 		contacts = contacts_get(acc);
-		audience_send(contacts, st, state, NULL);
+		audience_send(contacts, st, state, NULL, st->from);
 		audience_free(contacts);
 		return;
 	}
@@ -314,7 +314,8 @@ step_run(struct account *acc, struct account_step *step)
 			step_refuse(step);
 		break;
 	case STEP_FANOUT:
-		audience_send(step->to->contacts, step->st, step->flags, NULL);
+		audience_send(step->to->contacts, step->st, step->flags, NULL,
+			step->st->from);
 		recipients_unref(acc, step->to);
 		break;
 	case STEP_DELIVER:

@@ -45,6 +45,7 @@ mailbox_init(struct mailbox *mb, struct err *err)
 		return err_errno(err, "eventfd for a mailbox");
 	__cds_wfcq_init(&mb->head, &mb->tail);
 	atomic_init(&mb->waiting, 0);
+	atomic_init(&mb->held, 0);
 	mb->highest = (struct mailbox_depth){ 0 };
 	atomic_init(&mb->state, MAILBOX_ASLEEP);
 	return true;
@@ -124,6 +125,18 @@ size_t
 mailbox_bytes(const struct mailbox *mb)
 {
 	return mailbox_depth(mb).bytes;
+}
+
+void
+mailbox_hold(struct mailbox *mb, int64_t n)
+{
+	atomic_fetch_add_explicit(&mb->held, n, memory_order_relaxed);
+}
+
+size_t
+mailbox_held(const struct mailbox *mb)
+{
+	return (size_t)atomic_load_explicit(&mb->held, memory_order_relaxed);
 }
 
 struct mailbox_depth

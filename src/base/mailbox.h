@@ -42,6 +42,7 @@ struct mailbox {
 	struct cds_wfcq_tail tail __attribute__((aligned(64)));
 	_Atomic uint64_t waiting; /* posted and not yet run, see mailbox.c */
 	atomic_int state;  /* enum mailbox_state */
+	_Atomic int64_t held; /* bytes, see mailbox_hold() */
 	struct __cds_wfcq_head head __attribute__((aligned(64)));
 	int fd;            /* eventfd, readable when there may be mail */
 	struct mailbox_depth highest; /* the owner's */
@@ -61,6 +62,10 @@ void mailbox_put(struct mailbox *mb, struct mail *m);
 void mailbox_wake(struct mailbox *mb);
 /* What is waiting, in bytes: senders slow down above their bound. */
 size_t mailbox_bytes(const struct mailbox *mb);
+/* n bytes more, or less, that a mail has to do with longer than until it is run:
+ * the owner is not done with it. */
+void mailbox_hold(struct mailbox *mb, int64_t n);
+size_t mailbox_held(const struct mailbox *mb);
 
 /* --- the owner's thread -------------------------------------------------- */
 

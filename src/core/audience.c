@@ -14,12 +14,16 @@
 #include "base/memuse.h"
 #include "base/share.h"
 #include "core/budget.h"
+#include "core/flight.h"
 #include "core/place.h"
 #include "core/shard.h"
 
 #define LEAF_MIN 1024
 #define LEAF_MAX 2048
 #define SLOTS_MIN 4
+/* Fewer cost hardly more than stanzas do: what is on its way to them is not
+ * counted apart. */
+#define FLIGHT_MEMBERS 256
 
 /* --- memory: counted in the share of the owner, on any thread ----------------- */
 
@@ -382,6 +386,7 @@ audience_new(struct shard *sh, uint64_t owner)
 	ASSERT_ON(sh);
 	a->shard = sh;
 	a->share = share;
+	a->flight = NULL;
 	a->n_parts = n;
 	memset(a->parts, 0, n * sizeof(a->parts[0]));
 	memuse_count(MEMUSE_AUDIENCE, 1, 0);
@@ -396,23 +401,27 @@ audience_free(struct audience *a)
 	ASSERT_ON(a->shard);
 	for (unsigned i = 0; i < a->n_parts; i++)
 		audience_part_unref(a->parts[i]);
+	flight_unref(a->flight);
 	memuse_count(MEMUSE_AUDIENCE, -1, 0);
 	block_free(a->share, a,
 		sizeof(*a) + a->n_parts * sizeof(a->parts[0]));
 }
 
 struct audience *
-audience_copy(const struct audience *a)
+audience_copy(struct audience *a)
 {
 	size_t n = sizeof(*a) + a->n_parts * sizeof(a->parts[0]);
 	struct audience *copy = block_new(a->share, n);
 
 	ASSERT_ON(a->shard);
+	(void)audience_flight(a); /* they count together */
 	memcpy(copy, a, n);
 	for (unsigned i = 0; i < a->n_parts; i++) {
 		if (a->parts[i] != NULL)
 			audience_part_ref(a->parts[i]);
 	}
+	if (copy->flight != NULL)
+		flight_ref(copy->flight);
 	memuse_count(MEMUSE_AUDIENCE, 1, 0);
 	return copy;
 }
@@ -520,6 +529,14 @@ audience_members(const struct audience *a)
 	for (unsigned i = 0; i < a->n_parts; i++)
 		n += a->parts[i] != NULL ? a->parts[i]->members : 0;
 	return n;
+}
+
+struct flight *
+audience_flight(struct audience *a)
+{
+	if (a->flight == NULL && audience_members(a) >= FLIGHT_MEMBERS)
+		a->flight = flight_new(a->shard);
+	return a->flight;
 }
 
 size_t

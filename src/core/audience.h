@@ -57,7 +57,7 @@ struct audience *audience_new(struct shard *sh, uint64_t owner);
 /* Copes with NULL. */
 void audience_free(struct audience *a);
 /* With the same members; it shares everything until either changes. */
-struct audience *audience_copy(const struct audience *a);
+struct audience *audience_copy(struct audience *a);
 
 /* jid is a member from now on, with these flags, of which at least one is set;
  * what they mean is the owner's.  False: he was one already, and has them now. */
@@ -74,8 +74,10 @@ size_t audience_members(const struct audience *a);
 size_t audience_bytes(const struct audience *a);
 
 /* Sends st (taken), a message or presence that has a from and no to, to all
- * members that have one of the flags.  filter: NULL or borrowed. */
-void audience_send(const struct audience *a, struct stanza *st, uint8_t flags,
-	const struct audience_filter *filter);
+ * members that have one of the flags.  filter: NULL or borrowed.  by: the session
+ * that made it come, which may lie in st; it rests while more is on its way than
+ * a few broadcasts.  Not set: nobody of ours did, and nobody rests. */
+void audience_send(struct audience *a, struct stanza *st, uint8_t flags,
+	const struct audience_filter *filter, struct jid by);
 
 #endif

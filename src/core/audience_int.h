@@ -8,6 +8,7 @@
 #include "base/ref.h"
 #include "core/audience.h"
 
+struct flight;
 struct share;
 
 /* Packed: the address lies behind, and the next one at the next multiple of
@@ -42,6 +43,7 @@ struct audience_part {
 struct audience {
 	struct shard *shard;
 	struct share *share;
+	struct flight *flight; /* shared by copies; NULL: none was counted */
 	unsigned n_parts; /* one for each shard */
 	struct audience_part *parts[]; /* NULL: nobody lives there */
 };
@@ -66,6 +68,11 @@ audience_member_jid(const struct audience_member *m)
 {
 	return (struct jid){ m->text, m->local_len, m->bare_len, m->len };
 }
+
+/* --- owner shard --------------------------------------------------------------- */
+
+/* What counts its broadcasts; NULL: it is too small. */
+struct flight *audience_flight(struct audience *a);
 
 /* --- any thread: of a part that the caller has a reference to ----------------- */
 

@@ -16,6 +16,7 @@
 #include "conf/conf.h"
 #include "core/entity_ring.h"
 #include "core/fanout.h"
+#include "core/lane.h"
 #include "core/iq_int.h"
 #include "core/module_ctx.h"
 #include "core/router.h"
@@ -532,6 +533,7 @@ entity_drop_all(struct shard *sh)
 	}
 	while ((st = STAILQ_FIRST(&sh->local)) != NULL) {
 		STAILQ_REMOVE_HEAD(&sh->local, link);
-		fanout_drop(st);
+		fanout_drop(sh, st);
 	}
+	lane_drop_all(sh);
 }

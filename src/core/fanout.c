@@ -9,16 +9,27 @@
 #include "core/fanout.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conf/conf.h"
 #include "core/audience_int.h"
 #include "core/entity.h"
+#include "core/entity_message.h"
 #include "core/entity_ring.h"
+#include "core/flight.h"
 #include "core/module_ctx.h"
 #include "core/router_int.h"
 #include "core/shard.h"
 #include "core/wire.h"
 
-/* Delivered in one go, before the network is looked at again. */
-#define MEMBERS_A_TURN 1024
+/* Of one broadcast delivered in one go. */
+#define MEMBERS_AT_ONCE 1024
+/* What delivery to a member makes wait at the least, in bytes. */
+#define MEMBER_BYTES 64
+/* So long somebody rests for each broadcast to a shard that has too much to do,
+ * and at most. */
+#define LOAD_REST_US (20 * US_PER_MS)
+#define LOAD_REST_MAX_US US_PER_S
 
 /* In the arena of its stanza. */
 struct fanout {
@@ -26,6 +37,9 @@ struct fanout {
 	struct audience_walk walk;  /* who comes next */
 	uint8_t flags;
 	struct wire *wire;          /* kept from one turn to the next */
+	struct flight *flight;      /* NULL: it is not counted */
+	struct place at;            /* where it is, or goes */
+	int64_t load;               /* what it counts there */
 	struct module_entry *entry; /* whose filter it is; NULL: there is none */
 	bool (*wants)(struct module_ctx *m, struct session *s, struct str arg);
 	struct str arg;
@@ -34,8 +48,7 @@ struct fanout {
 /* --- sending ----------------------------------------------------------------- */
 
 static void
-fanout_put(struct shard *sh, struct place to, struct stanza *st,
-	const struct fanout *what)
+fanout_put(struct shard *sh, struct stanza *st, const struct fanout *what)
 {
 	struct fanout *f = arena_alloc(st->arena, sizeof(*f));
 
@@ -43,23 +56,61 @@ fanout_put(struct shard *sh, struct place to, struct stanza *st,
 	audience_part_ref(f->part);
 	if (f->entry != NULL)
 		module_entry_hold(f->entry);
+	if (f->flight != NULL)
+		flight_leaves(f->flight, f->part->members);
 	f->arg = arena_str(st->arena, what->arg);
 	st->many = f;
-	router_put(sh, to, st);
+	f->load = (int64_t)(stanza_bytes(st) + fanout_bytes(st) +
+		f->part->members * MEMBER_BYTES);
+	place_hold(sh, f->at, f->load);
+	router_put(sh, f->at, st);
+}
+
+static bool
+audience_is_behind(const struct audience *a)
+{
+	size_t bound = a->shard->snap->config->limits.mailbox_bytes;
+	struct place p = { 0 };
+
+	for (unsigned i = 0; i < a->n_parts; i++) {
+		p.shard = (uint16_t)i;
+		if (a->parts[i] != NULL && place_load(a->shard, p) > bound)
+			return true;
+	}
+	return false;
+}
+
+/* Whose broadcast it was rests until those that came before have got on. */
+static void
+audience_slow(const struct audience *a, struct jid by)
+{
+	if (!jid_is_set(by) || jid_is_bare(by))
+		return;
+	if (a->flight != NULL &&
+		flight_slows(a->flight, audience_members(a), by))
+		return;
+	if (audience_is_behind(a))
+		entity_tell(a->shard,
+			&(struct entity_message){
+				.kind = TELL_REST,
+				.to = by,
+				.resource = jid_resource(by),
+				.number = { LOAD_REST_US, LOAD_REST_MAX_US },
+			});
 }
 
 /* The last place gets st itself, those before it copies. */
 void
-audience_send(const struct audience *a, struct stanza *st, uint8_t flags,
-	const struct audience_filter *filter)
+audience_send(struct audience *a, struct stanza *st, uint8_t flags,
+	const struct audience_filter *filter, struct jid by)
 {
 	struct shard *sh = a->shard;
 	struct fanout f = { .flags = flags };
-	struct place to = { 0 };
 
 	ASSERT_ON(sh);
 	assert(jid_is_set(st->from) && !jid_is_set(st->to));
 	assert(st->kind != STANZA_IQ);
+	f.flight = audience_flight(a);
 	if (filter != NULL) {
 		f.entry = filter->m->entry;
 		f.wants = filter->wants;
@@ -69,12 +120,13 @@ audience_send(const struct audience *a, struct stanza *st, uint8_t flags,
 		if (a->parts[i] == NULL)
 			continue;
 		if (f.part != NULL)
-			fanout_put(sh, to, stanza_copy(st), &f);
+			fanout_put(sh, stanza_copy(st), &f);
 		f.part = a->parts[i];
-		to.shard = (uint16_t)i;
+		f.at.shard = (uint16_t)i;
 	}
+	audience_slow(a, by); /* lies in st, perhaps */
 	if (f.part != NULL)
-		fanout_put(sh, to, st, &f);
+		fanout_put(sh, st, &f);
 	else
 		stanza_free(st);
 	sh->stats.fanouts++;
@@ -87,12 +139,15 @@ fanout_bytes(const struct stanza *st)
 }
 
 void
-fanout_drop(struct stanza *st)
+fanout_drop(struct shard *sh, struct stanza *st)
 {
 	struct fanout *f = st->many;
 	struct module_entry *entry = f != NULL ? f->entry : NULL;
 
 	if (f != NULL) {
+		place_hold(sh, f->at, -f->load);
+		if (f->flight != NULL)
+			flight_landed(sh, f->flight, f->part->members);
 		audience_part_unref(f->part);
 		wire_unref(f->wire);
 	}
@@ -163,24 +218,25 @@ fanout_next(struct shard *sh, struct fanout *f,
 }
 
 bool
-fanout_deliver(struct shard *sh, struct stanza *st)
+fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 {
 	struct fanout *f = st->many;
 	struct fanout_one one = { .fanout = f, .wire = f->wire,
 		.filtered = f->entry != NULL };
 	const struct audience_member *some[AHEAD];
 	struct ring_event *ev = ring_note(&ring_fanout, NULL, 0, st->type, 0);
-	size_t done = 0, n = AHEAD;
+	size_t most = MIN(*members_io, MEMBERS_AT_ONCE), done = 0, n = AHEAD;
 
-	while (n != 0 && done < MEMBERS_A_TURN) {
+	while (n != 0 && done < most) {
 		n = fanout_next(sh, f, some);
 		for (size_t i = 0; i < n; i++)
 			fanout_one(sh, st, some[i], &one, ev);
 		done += n;
 	}
 	f->wire = one.wire;
+	*members_io -= MIN(done, *members_io);
 	if (n != 0)
 		return false;
-	fanout_drop(st);
+	fanout_drop(sh, st);
 	return true;
 }

@@ -36,12 +36,12 @@ bool fanout_wants(const struct fanout *f, const struct host *host,
 
 /* --- for the router ----------------------------------------------------------- */
 
-/* Delivers st, whose many is set, to some more members.  True: to all, and st is
- * gone. */
-bool fanout_deliver(struct shard *sh, struct stanza *st);
+/* Delivers st, whose many is set, to some more members, and takes them from
+ * *members_io.  True: to all, and st is gone. */
+bool fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io);
 /* What st holds beside its arena: nothing where its many is not set. */
 size_t fanout_bytes(const struct stanza *st);
-/* As stanza_free(), of one that may be on its way to many. */
-void fanout_drop(struct stanza *st);
+/* As stanza_free(), of one that may be on its way to many; at any shard. */
+void fanout_drop(struct shard *sh, struct stanza *st);
 
 #endif

@@ -32,3 +32,15 @@ place_waiting(const struct shard *sh, struct place p)
 {
 	return mailbox_bytes(&place_shard(sh->server, p)->mailbox);
 }
+
+void
+place_hold(struct shard *sh, struct place p, int64_t n)
+{
+	mailbox_hold(&place_shard(sh->server, p)->mailbox, n);
+}
+
+size_t
+place_load(const struct shard *sh, struct place p)
+{
+	return mailbox_held(&place_shard(sh->server, p)->mailbox);
+}

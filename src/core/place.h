@@ -87,5 +87,9 @@ void place_post(const struct server *srv, struct place p,
 void place_put(struct shard *sh, struct place p, struct mail *m);
 /* Bytes that wait there for their turn, as far as is known here. */
 size_t place_waiting(const struct shard *sh, struct place p);
+/* n bytes more, or less, of what has come there, or is about to, keep it busy. */
+void place_hold(struct shard *sh, struct place p, int64_t n);
+/* All such bytes, as far as is known here. */
+size_t place_load(const struct shard *sh, struct place p);
 
 #endif

@@ -12,12 +12,15 @@
 #include "core/entity.h"
 #include "core/fanout.h"
 #include "core/iq_ask.h"
+#include "core/lane.h"
 #include "core/place.h"
 #include "core/route.h"
 #include "core/shard.h"
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192
+/* The same of members of broadcasts, that have not had to wait for another. */
+#define MEMBERS_A_TURN 8192
 /* Senders slow down at the bound of a mailbox; what comes all the same, because
  * it was in flight or is an amplification, is refused at so many times that. */
 #define MAILBOX_HARD_FACTOR 4
@@ -42,7 +45,7 @@ router_refuse(struct shard *sh, struct stanza *st)
 {
 	sh->stats.refused++;
 	if (st->many != NULL)
-		fanout_drop(st);
+		fanout_drop(sh, st);
 	else
 		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
 			"The server is overloaded");
@@ -216,9 +219,21 @@ queue_warm(struct shard *sh)
 	router_warm(sh, hashes, n);
 }
 
+bool
+router_step(struct shard *sh, struct stanza *st, size_t *members_io)
+{
+	/* what comes of it counts where it does itself */
+	share_set(arena_share(st->arena));
+	if (st->many != NULL)
+		return fanout_deliver(sh, st, members_io);
+	router_deliver(sh, st);
+	return true;
+}
+
 static void
 router_run_all(struct shard *sh)
 {
+	size_t members = MEMBERS_A_TURN;
 	struct stanza *st;
 
 	for (int i = 0; i < STANZAS_A_TURN; i++) {
@@ -228,14 +243,8 @@ router_run_all(struct shard *sh)
 		if (st == NULL)
 			return;
 		STAILQ_REMOVE_HEAD(&sh->local, link);
-		/* what comes of it counts where it does itself */
-		share_set(arena_share(st->arena));
-		if (st->many == NULL) {
-			router_deliver(sh, st);
-		} else if (!fanout_deliver(sh, st)) {
-			STAILQ_INSERT_HEAD(&sh->local, st, link);
-			return;
-		}
+		if (!lane_takes(sh, st) && !router_step(sh, st, &members))
+			lane_open(sh, st);
 	}
 }
 

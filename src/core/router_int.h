@@ -1,6 +1,6 @@
 /*
- * router_int.h - what the router does for broadcasts, between router.c and
- * fanout.c.
+ * router_int.h - what the router does for broadcasts, between router.c,
+ * fanout.c and lane.c.
  */
 #ifndef CORE_ROUTER_INT_H
 #define CORE_ROUTER_INT_H
@@ -16,6 +16,10 @@
 void router_put(struct shard *sh, struct place to, struct stanza *st);
 /* st (taken), whose to and to_hash are set, and which has arrived. */
 void router_deliver(struct shard *sh, struct stanza *st);
+/* st (taken) has its turn.  False: it is a broadcast, still the caller's, and goes
+ * on when it has a turn again.  *members_io: to how many it may go, and what is
+ * left of that. */
+bool router_step(struct shard *sh, struct stanza *st, size_t *members_io);
 /* Of at most AHEAD recipients. */
 void router_warm(struct shard *sh, const uint64_t *hashes, size_t n);
 

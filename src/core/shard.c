@@ -23,6 +23,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/lane.h"
 #include "core/listen.h"
 #include "core/question.h"
 #include "core/router.h"
@@ -31,6 +32,8 @@
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096
+/* To so many members broadcasts go on that others have not waited for. */
+#define LANE_MEMBERS_A_TURN 1024
 /* How often it looks for mail again before it looks at the network. */
 #define WORKS_A_TURN 8
 
@@ -68,6 +71,12 @@ shard_wake_others(struct shard *sh)
 }
 
 static bool
+shard_has_stanzas(const struct shard *sh)
+{
+	return !STAILQ_EMPTY(&sh->local) || sh->lanes != NULL;
+}
+
+static bool
 shard_work(struct shard *sh)
 {
 	bool busy;
@@ -81,13 +90,14 @@ shard_work(struct shard *sh)
 	sh->stats.mails += mails;
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
 	timer_queue_run(&sh->timers, sh->now_us);
-	busy = busy || !STAILQ_EMPTY(&sh->local);
+	busy = busy || shard_has_stanzas(sh);
 	router_run(sh);
+	lane_run(sh, LANE_MEMBERS_A_TURN);
 	shard_wake_others(sh);
 	net_flush(sh->net);
 	shard_wake_others(sh);
 	sh->stats.turns++;
-	return busy || net_is_busy(sh->net) || !STAILQ_EMPTY(&sh->local);
+	return busy || net_is_busy(sh->net) || shard_has_stanzas(sh);
 }
 
 bool
@@ -161,7 +171,7 @@ shard_main(void *arg)
 	current_shard = sh;
 	while (!sh->stop) {
 		shard_arm_timer(sh);
-		if (!STAILQ_EMPTY(&sh->local) || !mailbox_rest(&sh->mailbox))
+		if (shard_has_stanzas(sh) || !mailbox_rest(&sh->mailbox))
 			event_active(sh->mail_event, EV_READ, 0);
 		event_base_loop(sh->base, EVLOOP_ONCE);
 		shard_work_on(sh);

@@ -33,6 +33,7 @@
 struct entity;
 struct event;
 struct event_base;
+struct lanes;
 struct listen_shard;
 struct net;
 struct questions;
@@ -86,6 +87,7 @@ struct shard {
 	struct questions *questions; /* asked of other places; or NULL */
 	uint32_t iq_asks;            /* those of them that are iqs */
 	struct stanza_queue local; /* for entities of this shard, this turn */
+	struct lanes *lanes;       /* what waits behind broadcasts; or NULL */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
 	struct shard_stats before; /* some seconds ago, see stats_rate() */

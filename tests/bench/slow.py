@@ -4,7 +4,8 @@
     tests/bench/slow.sh [SECONDS]
 
 Two clients chat, 100 messages a second, on a server of one shard; beside them
-somebody sends messages of 50 KB, as fast as he may, to one who takes too little.
+somebody sends messages of 50 KB, as fast as he may, to one who takes too little,
+or words to a room of 10,000, whose members (mod_testroom) keep 12 bytes of each.
 MiB is what the server's memory grew by at most; ms are those of the chat, from
 send to arrival, Python and the kernel included: hold them against `nobody`.
 BUILD names the build tree, which has to have its test modules."""
@@ -26,6 +27,9 @@ import scene as scenes  # noqa: E402
 
 BODY = "x" * 50000
 RATE = 100
+MEMBERS = 10000
+UNLIMITED = {"stanzas_per_second": 100000, "stanzas_burst": 100000,
+             "bytes_per_second": "1GiB", "bytes_burst": "1GiB"}
 
 
 def memory(server):
@@ -77,6 +81,7 @@ class Pair:
 
     def __init__(self, scene):
         self.over = False
+        self.domain = scene.server.domain
         self.sender, self.reader = scene.login("sam/s"), scene.login("rita/r")
         self.full = {self.sender: scene.full("rita", "r"),
                      self.reader: scene.full("sam", "s")}
@@ -134,12 +139,25 @@ def byte(pair, server):
     pair.start(minute)
 
 
+def room(pair, _server):
+    """To many, all of whom hear it."""
+    do = ("<message to='r@room.%s'><do xmlns='urn:antiphon:test:room' "
+          "kind='groupchat' %%s/></message>" % pair.domain)
+    for i in range(MEMBERS):
+        pair.sender.send(do % ("what='join' to='l%d@room.%s/x'"
+                               % (i, pair.domain)))
+    pair.sender.ping()
+    pair.start(pair.sender.send, do % "what='say'" * 100)
+
+
 def measure(fn, seconds):
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o755)
         server = antiphon.Server(os.path.join(folder, "server"), {
             "shards": 1, "log": {"level": "info"},
-            "limits": {"idle_before_ping": "never"}})
+            "modules": {"testroom": "yes"},
+            "limits": {"idle_before_ping": "never",
+                       **(UNLIMITED if fn is room else {})}})
         server.start()
         scene = scenes.Scene(server, ("romeo", "juliet", "sam", "rita"))
         chat, pair = Chat(scene), Pair(scene)
@@ -162,7 +180,7 @@ def measure(fn, seconds):
 def main():
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 10
     print("%-8s %8s %8s %8s" % ("beside", "MiB", "p50 ms", "p99 ms"))
-    for fn in (nobody, slow, stops, two, byte):
+    for fn in (nobody, slow, stops, two, byte, room):
         measure(fn, seconds)
 
 

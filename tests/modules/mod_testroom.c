@@ -70,7 +70,7 @@ wants(struct module_ctx *m, struct session *s, struct str arg)
 
 /* to: "odd" or "even", or all. */
 static void
-room_say(struct room *room, const struct elem *how)
+room_say(struct room *room, const struct elem *how, struct jid by)
 {
 	struct str to = elem_attr(how, "to"), kind = elem_attr(how, "kind");
 	struct audience_filter filter = {
@@ -88,7 +88,7 @@ room_say(struct room *room, const struct elem *how)
 		str_is(to, "odd")          ? ODD :
 			str_is(to, "even") ? EVEN :
 					     ODD | EVEN,
-		filter.arg.p != NULL ? &filter : NULL);
+		filter.arg.p != NULL ? &filter : NULL, by);
 }
 
 static void
@@ -100,7 +100,7 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 	if (room->audience == NULL)
 		room->audience = audience_new(room->e.shard, room->e.hash);
 	if (str_is(what, "say")) {
-		room_say(room, how);
+		room_say(room, how, st->from);
 		return;
 	}
 	if (!jid_parse(&to, st->arena, elem_attr(how, "to"), NULL))

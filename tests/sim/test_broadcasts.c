@@ -1,0 +1,233 @@
+/*
+ * test_broadcasts.c - one who says more to a large room than it can be told: he
+ * rests, what waits is bounded, and nobody else waits for it.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "base/mem.h"
+#include "base/memuse.h"
+#include "core/budget.h"
+#include "core/router.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "modules/testroom.h"
+#include "peek.h"
+#include "unit/test.h"
+#include "world.h"
+#include "xml/elem.h"
+
+#define SAID 500
+#define AT_ONCE 20 /* in what is read at once */
+#define PING_TURNS 4
+#define TURNS_MAX 20000
+#define ROOM_HOST "room." WORLD_HOST
+#define ROOM "r0@" ROOM_HOST
+#define SAY "<message to='" ROOM "'><do xmlns='" NS_ROOM "' what='say' "       \
+	"kind='groupchat'/></message>"
+#define CONF                                                                   \
+	"modules: { testroom: yes }\n"                                         \
+	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \
+	"bytes_per_second: 1GiB, bytes_burst: 1GiB, mailbox_bytes: 1MiB }\n"
+
+struct scene {
+	struct world *w;
+	struct client romeo, juliet;
+	unsigned members;
+	const struct listener **listeners;
+	bool answered;  /* what juliet has asked */
+	unsigned waits; /* turns, since she did */
+	unsigned longest;
+	unsigned joins; /* what the room has said before */
+};
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct scene *s = c->user;
+
+	if (s != NULL && str_is(elem_attr(e, "id"), "ping"))
+		s->answered = true;
+	arena_free(a);
+}
+
+static struct entity *
+find(struct world *w, const char *bare)
+{
+	return entity_find(peek_owner(w->server, str_c(bare)), str_c(bare));
+}
+
+static const struct listener *
+find_listener(const struct scene *s, unsigned n)
+{
+	char bare[64];
+
+	snprintf(bare, sizeof(bare), "l%u@" ROOM_HOST, n);
+	return (const struct listener *)(const void *)find(s->w, bare);
+}
+
+/* How many broadcasts the room has made of what romeo says. */
+static unsigned
+taken(const struct scene *s)
+{
+	const struct entity *e = find(s->w, ROOM);
+
+	return e != NULL ? ((const struct room *)(const void *)e)->number -
+			s->joins :
+			   0;
+}
+
+/* How many of them have not reached all. */
+static unsigned
+in_flight(const struct scene *s)
+{
+	unsigned n = taken(s), least = n;
+
+	for (unsigned i = 0; i < s->members; i++)
+		least = MIN(least, s->listeners[i]->heard.n - 1);
+	return n - least;
+}
+
+static void
+client_come(struct client *c, struct scene *s, const char *local)
+{
+	world_add_account(s->w, local);
+	client_init(c, s->w, local, "x");
+	c->on_stanza = on_stanza;
+	c->user = s;
+	client_connect(c);
+	for (int i = 0; i < 8; i++) {
+		world_settle(s->w);
+		client_read(c);
+	}
+	CHECK_INT(c->state, CLIENT_ONLINE);
+}
+
+static void
+scene_init(struct scene *s, unsigned shards, unsigned members)
+{
+	memset(s, 0, sizeof(*s));
+	s->w = world_new(shards, shards, TEST_MODULE_DIR, CONF);
+	s->members = members;
+	client_come(&s->romeo, s, "romeo");
+	client_come(&s->juliet, s, "juliet");
+	for (unsigned i = 0; i < members; i++) {
+		client_send(&s->romeo,
+			"<message to='" ROOM "'><do xmlns='" NS_ROOM "' "
+			"what='join' to='l%u@" ROOM_HOST "/x'/></message>", i);
+		if (i % 100 == 0)
+			world_settle(s->w);
+	}
+	world_settle(s->w);
+	s->joins = taken(s);
+	CHECK_INT(s->joins, members);
+	s->listeners = xcalloc(members + 1, sizeof(struct listener *));
+	for (unsigned i = 0; i < members; i++)
+		s->listeners[i] = find_listener(s, i);
+}
+
+static void
+client_go(struct client *c)
+{
+	client_leave(c);
+	for (int i = 0; i < 8; i++) {
+		world_settle(c->world);
+		client_read(c);
+	}
+	client_done(c);
+}
+
+static void
+scene_done(struct scene *s)
+{
+	client_go(&s->romeo);
+	client_go(&s->juliet);
+	for (unsigned i = 0; i < s->w->n_shards; i++)
+		CHECK_INT(mailbox_held(&s->w->server->shards[i]->mailbox), 0);
+	free(s->listeners);
+	world_free(s->w);
+	CHECK_INT(memuse_sum(MEMUSE_AUDIENCE).bytes, 0);
+}
+
+/* One turn of each; juliet asks whenever she has been answered. */
+static void
+turn(struct scene *s)
+{
+	if (s->answered) {
+		s->answered = false;
+		s->waits = 0;
+		client_send(&s->juliet, "<iq type='get' id='ping' to='" WORLD_HOST
+			"'><ping xmlns='urn:xmpp:ping'/></iq>");
+	}
+	for (unsigned i = 0; i < s->w->n_shards; i++)
+		shard_turn(s->w->server->shards[i]);
+	client_read(&s->juliet);
+	s->waits++;
+	s->longest = MAX(s->longest, s->waits);
+}
+
+/* As one read from a socket brings it. */
+static unsigned
+say(struct scene *s)
+{
+	for (unsigned i = 0; i < AT_ONCE; i++)
+		client_send(&s->romeo, SAY);
+	return AT_ONCE;
+}
+
+/* Everybody has heard everything, in order. */
+static void
+check_heard(const struct scene *s)
+{
+	for (unsigned i = 0; i < s->members; i++) {
+		const struct listener *l = s->listeners[i];
+
+		CHECK_INT(l->heard.n, SAID + 1);
+		CHECK_INT(l->heard.p[0].number, i);
+		for (unsigned j = 0; j < SAID; j++)
+			CHECK_INT(l->heard.p[j + 1].number, s->joins + j);
+	}
+}
+
+static const struct {
+	const char *what;
+	unsigned shards, members;
+	unsigned most; /* broadcasts in flight */
+} rooms[] = {
+	{ "nobody", 1, 0, 0 },
+	{ "one", 4, 1, AT_ONCE },
+	{ "the last that is not counted", 1, 255, AT_ONCE },
+	{ "the first that is counted", 1, 256, AT_ONCE },
+	{ "many on one shard", 1, 3000, 2 * AT_ONCE + 5 },
+	{ "many on four shards", 4, 3000, 2 * AT_ONCE + 5 },
+};
+
+/* More is sent as soon as the server has read what was. */
+TEST(who_floods_a_room_rests_and_nobody_waits_for_him)
+{
+	for (unsigned row = 0; row < COUNT(rooms); row++) {
+		unsigned sent = 0, most = 0, flying = 0;
+		struct scene s;
+
+		TEST_CASE(rooms[row].what);
+		scene_init(&s, rooms[row].shards, rooms[row].members);
+		s.answered = true;
+		for (unsigned i = 0; taken(&s) < SAID || flying != 0; i++) {
+			CHECK(i < TURNS_MAX);
+			if (sent == taken(&s) && sent < SAID)
+				sent += say(&s);
+			turn(&s);
+			flying = in_flight(&s);
+			most = MAX(most, flying);
+		}
+		CHECK(most <= rooms[row].most);
+		CHECK(s.longest <= PING_TURNS);
+		check_heard(&s);
+		scene_done(&s);
+	}
+}
+
+TEST_MAIN
