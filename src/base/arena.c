@@ -33,14 +33,15 @@ struct arena {
 	char *end;
 	size_t bytes;
 	struct share *share;
+	enum memuse kind;
 	struct chunk first;
 };
 
 #define ALIGNED(n)                                                             \
 	(((n) + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1))
 
-struct arena *
-arena_new(void)
+static struct arena *
+arena_new_of(enum memuse kind, struct share *share)
 {
 	char *mem = xmalloc(FIRST_CHUNK);
 	struct arena *a = (struct arena *)(void *)mem;
@@ -50,10 +51,23 @@ arena_new(void)
 	a->at = mem + ALIGNED(sizeof(*a));
 	a->end = mem + FIRST_CHUNK;
 	a->bytes = FIRST_CHUNK;
-	a->share = share_current();
-	memuse_count(MEMUSE_ARENA, 1, FIRST_CHUNK);
+	a->share = share;
+	a->kind = kind;
+	memuse_count(kind, 1, FIRST_CHUNK);
 	share_count(a->share, FIRST_CHUNK);
 	return a;
+}
+
+struct arena *
+arena_new(void)
+{
+	return arena_new_of(MEMUSE_ARENA, share_current());
+}
+
+struct arena *
+arena_new_lasting(void)
+{
+	return arena_new_of(MEMUSE_CONFIG, NULL);
 }
 
 void
@@ -63,7 +77,7 @@ arena_free(struct arena *a)
 
 	if (a == NULL)
 		return;
-	memuse_count(MEMUSE_ARENA, -1, -(int64_t)a->bytes);
+	memuse_count(a->kind, -1, -(int64_t)a->bytes);
 	share_count(a->share, -(int64_t)a->bytes);
 	for (c = a->chunks; c != &a->first; c = next) {
 		next = c->next;
@@ -84,7 +98,7 @@ arena_grow(struct arena *a, size_t n)
 	a->at = (char *)c + ALIGNED(sizeof(*c));
 	a->end = (char *)c + size;
 	a->bytes += size;
-	memuse_count(MEMUSE_ARENA, 0, (int64_t)size);
+	memuse_count(a->kind, 0, (int64_t)size);
 	share_count(a->share, (int64_t)size);
 }
 

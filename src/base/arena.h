@@ -23,6 +23,9 @@ struct arena_mark {
 
 /* Owned by the caller.  arena_free copes with NULL. */
 struct arena *arena_new(void);
+/* The same for what stays as long as the configuration: it counts as that, and in
+ * nobody's share, since it waits for nobody. */
+struct arena *arena_new_lasting(void);
 void arena_free(struct arena *a);
 
 /* In the arena of a; aligned for any type; not initialised. */

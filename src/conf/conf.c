@@ -199,7 +199,7 @@ whole_new(const char *path, const struct config_modules *modules)
 	struct config_whole *w = xcalloc(1, sizeof(*w));
 
 	atomic_init(&w->refs, 1);
-	w->arena = arena_new();
+	w->arena = arena_new_lasting();
 	w->modules = modules;
 	w->c.path = arena_str(w->arena, str_c(path)).p;
 	return w;

@@ -111,7 +111,7 @@ snapshot_new(struct server *srv, const struct snapshot *before,
 	atomic_init(&snap->refs, 1);
 	snap->server = srv;
 	snap->config = conf;
-	snap->arena = arena_new();
+	snap->arena = arena_new_lasting();
 	if (listen_add_kinds(snap, srv->kinds, NULL, err) &&
 		snapshot_add_hosts(snap, look, err) &&
 		snapshot_add_tls(snap, before, err))

@@ -12,6 +12,7 @@ pytestmark = pytest.mark.only("antiphon")
 
 N = 24
 CONTACTS = 5
+ONE_COMMAND = 8192
 # what a session holds, and nothing but a session
 OF_SESSIONS = "connections", "tls", "streams", "sessions", "wires"
 OF_ACCOUNTS = "accounts", "roster_items", "module_state"
@@ -50,12 +51,28 @@ def play(scene, names):
     scene.flush()
 
 
+def test_nothing_waits_when_nobody_is_there(own_server):
+    """The configuration does not: what is left is the command that asks."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    before = stats(server)["memory_waiting_bytes"]
+    assert before < ONE_COMMAND
+    assert memory(server)["configuration"]["bytes"] > ONE_COMMAND
+    romeo, juliet = scene.online("romeo/a"), scene.online("juliet/a")
+    scene.mark(romeo, juliet)
+    romeo.drop()
+    juliet.drop()
+    until(lambda: stats(server)["memory_waiting_bytes"],
+          lambda got: got <= before)
+
+
 def test_memory_is_counted_by_owner(own_server):
     server = own_server({"shards": 2})
     names = ["user%d" % i for i in range(N)]
     scene = scenes.Scene(server, names)
     for owner, row in memory(server).items():
-        assert owner in ("arenas", "parsers", "other", "total") or \
+        assert owner in ("arenas", "configuration", "parsers", "other",
+                         "total") or \
             row["objects"] == row["bytes"] == 0
         assert "per_session" not in row
     play(scene, names)

@@ -8,6 +8,7 @@
 #include <stdalign.h>
 
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/share.h"
 #include "test.h"
 
@@ -117,6 +118,24 @@ TEST(what_it_holds_counts_in_the_share_it_was_made_in)
 	a = arena_new();
 	CHECK(arena_share(a) == NULL);
 	arena_free(a);
+}
+
+TEST(what_lasts_does_not_count_as_waiting)
+{
+	struct share mine = { 0 };
+	int64_t waiting = memuse_sum(MEMUSE_ARENA).bytes;
+	struct arena *a;
+
+	share_set(&mine);
+	a = arena_new_lasting();
+	arena_alloc(a, 100000);
+	CHECK_INT(memuse_sum(MEMUSE_ARENA).bytes, waiting);
+	CHECK_INT(memuse_sum(MEMUSE_CONFIG).bytes, arena_bytes(a));
+	CHECK_INT(share_bytes(&mine), 0);
+	arena_free(a);
+	CHECK_INT(memuse_sum(MEMUSE_CONFIG).bytes, 0);
+	CHECK_INT(memuse_sum(MEMUSE_CONFIG).objects, 0);
+	share_set(NULL);
 }
 
 TEST_MAIN
