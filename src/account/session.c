@@ -171,8 +171,9 @@ session_enter(struct session *s)
 static void
 session_discard(struct session *s)
 {
-	slot_drop_all(&s->slots, s);
+	/* what it kept is not for those who keep something with it */
 	session_out_drop(session_out_take(s), s->account);
+	slot_drop_all(&s->slots, s);
 	session_keep_presence(s, NULL);
 	memuse_remove(MEMUSE_SESSION, s);
 	free(s);

@@ -256,6 +256,10 @@ bool session_attach(struct session *s, const struct session_stream *ops,
  * they would set free.  And a session that rests for what waits in its own lines
  * (SESSION_REST_OWN, _OTHERS, _LINE) is not full for what is kept: what it has not
  * acknowledged may stand in what is not read.
+ *
+ * Off: what is not acknowledged counts as taken, or, if s is asleep, waits.  A
+ * module that has said on says off in its session_done, for it can go while s
+ * stays (of a session that ends it does no harm), and nobody else would.
  */
 void session_keep_output(struct session *s, bool on);
 bool session_keeps_output(const struct session *s);

@@ -288,6 +288,8 @@ session_keep_output(struct session *s, bool on)
 	if (!on && !session_keeps_output(s))
 		return;
 	o = session_out_get(s);
+	if (s->state == SESSION_ASLEEP)
+		session_out_rewind(s);
 	while (o->acked != o->sent)
 		out_item_taken(out_pop(o, s->account));
 	o->acked = o->sent = 0;

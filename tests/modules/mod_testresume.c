@@ -142,6 +142,15 @@ on_lost(struct module_ctx *m, void *arg)
 }
 
 static void
+session_done(struct session *s, void *state)
+{
+	const struct resumable *r = state;
+
+	if (r->on)
+		session_keep_output(s, false);
+}
+
+static void
 session_save(const struct session *s, const void *state, struct arena *a,
 	struct elem *into)
 {
@@ -183,6 +192,7 @@ MODULE(testresume) = {
 	.hooks = resume_hooks,
 	.elements = resume_elements,
 	.session_state = sizeof(struct resumable),
+	.session_done = session_done,
 	.session_save = session_save,
 	.session_restore = session_restore,
 };

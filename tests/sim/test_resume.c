@@ -784,6 +784,44 @@ TEST(requests_that_wait_are_shown_as_they_are_acknowledged)
 	buf_done(&asked);
 }
 
+static uint64_t
+bytes_of_sessions(const struct world *w)
+{
+	uint64_t n = 0;
+
+	for (unsigned i = 0; i < w->n_shards; i++)
+		n += w->server->shards[i]->stats.session_bytes.now;
+	return n;
+}
+
+/* A module that goes keeps nothing, and the rest goes on. */
+TEST(nothing_is_kept_when_the_module_that_kept_it_is_gone)
+{
+	struct world *w = world_new(1, 2, TEST_MODULE_DIR, TIGHT);
+	struct buf all = BUF_INIT, asked = BUF_INIT;
+	struct client c;
+
+	world_add_account(w, "u0");
+	ask(w, &all);
+	client_init(&c, w, "u0", "r0");
+	c.on_stanza = on_asked;
+	c.user = &asked;
+	c.resumable = true;
+	client_connect(&c);
+	client_settle(&c);
+	CHECK(asked.n < all.n && bytes_of_sessions(w) > 64 * 1024);
+	server_switch_module(w->server, STR("testresume"), false, NULL, NULL);
+	client_settle(&c);
+	client_settle(&c);
+	CHECK_INT(bytes_of_sessions(w), 0);
+	CHECK_CSTR(buf_c(&asked), buf_c(&all));
+	client_done(&c);
+	world_settle(w);
+	world_free(w);
+	buf_done(&all);
+	buf_done(&asked);
+}
+
 #define GETS 100
 
 static void

@@ -100,6 +100,25 @@ TEST(what_is_kept_no_longer_is_gone)
 	scene_done(&s);
 }
 
+/* Of one that sleeps nobody knows what it has got. */
+TEST(what_a_sleeper_kept_goes_elsewhere_when_it_is_kept_no_longer)
+{
+	struct scene s;
+
+	scene_init(&s);
+	session_keep_output(s.s, true);
+	say(&s, ROMEO "/a", 0, 5, 10);
+	CHECK(session_acked(s.s, 2));
+	sleep_now(&s);
+	say(&s, ROMEO "/a", 5, 7, 10);
+	session_keep_output(s.s, false);
+	s.juliet.got.n = 0;
+	session_close(s.s, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	check_got(&s.juliet.got, 2, 7);
+	scene_done(&s);
+}
+
 /* In the share of the account, but in full below the bound of each. */
 TEST(a_stanza_to_several_sessions_is_kept_once)
 {
