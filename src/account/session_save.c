@@ -12,8 +12,10 @@
  *     </item>
  *   </session>
  *
- * Times are in microseconds, of the wall clock; of what is no or 0, the attribute
- * is missing.  Items are written as they wait, without being read.
+ * Times are in microseconds, of the wall clock; of what is no or 0, the
+ * attribute is missing.  Of the items, the first sent - acked were written to
+ * the client, which has not acknowledged them, and the others wait.  Both are
+ * copied as they lie there, without being parsed.
  *
  * Owner shard of the account.
  */
@@ -43,7 +45,7 @@
 
 #define SAVED_VERSION "1"
 
-/* --- writing -------------------------------------------------------------------- */
+/* --- writing -------------------------------------------------------------- */
 
 static void
 put_number(struct buf *out, const char *name, int64_t n)
@@ -103,7 +105,8 @@ session_save(struct session *s, struct buf *out)
 	const struct out_item *item;
 
 	assert(s->state == SESSION_ASLEEP);
-	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "' version='" SAVED_VERSION "'");
+	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "'"
+		" version='" SAVED_VERSION "'");
 	put_number(out, "id", s->id);
 	put_text(out, "resource", session_resource(s));
 	put_number(out, "bound", s->bound_us);
@@ -123,7 +126,7 @@ session_save(struct session *s, struct buf *out)
 	buf_add_c(out, "</session>");
 }
 
-/* --- reading ---------------------------------------------------------------------- */
+/* --- reading -------------------------------------------------------------- */
 
 /* false: it is there, and no number from min to max. */
 static bool
@@ -142,7 +145,8 @@ get_number(const struct elem *e, const char *name, int64_t min, int64_t max,
 /* What the attributes of a session say. */
 struct saved {
 	struct str resource;
-	int64_t id, bound, interested, sleep, keeps, acked, sent, priority, seen;
+	int64_t id, bound, interested, sleep, keeps, acked, sent;
+	int64_t priority, seen;
 };
 
 static bool

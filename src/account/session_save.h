@@ -1,6 +1,6 @@
 /*
- * session_save.h - a session that sleeps, as one element, and again a session of
- * such an element: so it survives a restart.
+ * session_save.h - a session that sleeps, as one element, and again a session
+ * of such an element: so it survives a restart.
  *
  * Owner shard of the account.  Nothing in it depends on the process: not on the
  * number of shards, nor on the key of the hash.
@@ -24,8 +24,9 @@ void session_save(struct session *s, struct buf *out);
  * The session that e (borrowed, read from what session_save() wrote) describes,
  * in acc, asleep for as long as it was to sleep when its stream was lost.  Its
  * contacts see no change, and no hook is run; the state of a module that is not
- * in force any more is dropped.  NULL, with one line in the log: e is of another
- * version, or nothing that was saved, or there is no room or no such account.
+ * in force any more is dropped.  NULL, with one line in the log: e is of
+ * another version, or nothing that was saved, or there is no room or no such
+ * account.
  */
 struct session *session_restore(struct account *acc, const struct elem *e);
 
