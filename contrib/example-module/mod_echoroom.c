@@ -57,8 +57,6 @@ room_line(const struct room *r, struct jid to)
 static void
 room_join(struct room *r, struct stanza *st)
 {
-	struct stanza *line = NULL;
-
 	if (room_members(&r->e) >= MEMBERS_MAX) {
 		router_bounce(r->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
@@ -66,10 +64,8 @@ room_join(struct room *r, struct stanza *st)
 	audience_add(r->audience, st->from, MEMBER);
 	entity_in_use(&r->e);
 	if (r->line != NULL)
-		line = room_line(r, st->from);
+		router_send(r->e.shard, room_line(r, st->from));
 	room_say(r, st, jid_local(st->from));
-	if (line != NULL)
-		router_send(r->e.shard, line);
 }
 
 static void
