@@ -59,8 +59,6 @@ lane_takes(struct shard *sh, struct stanza *st)
 	uint64_t hash;
 	size_t at;
 
-	if (sh->lanes == NULL)
-		return false;
 	t = &sh->lanes->by_hash;
 	hash = sender_hash(sh, st);
 	at = table_start(t, hash);

@@ -22,7 +22,7 @@ struct stanza;
 
 /* st is taken, and is the first in a lane of its sender, who has none. */
 void lane_open(struct shard *sh, struct stanza *st);
-/* True: st is taken, because its sender has a lane. */
+/* There are lanes.  True: st is taken, because its sender has one. */
 bool lane_takes(struct shard *sh, struct stanza *st);
 /* Delivers from the lanes in turn, to so many members; called by shard_turn, and
  * not from within a delivery. */

@@ -243,7 +243,9 @@ router_run_all(struct shard *sh)
 		if (st == NULL)
 			return;
 		STAILQ_REMOVE_HEAD(&sh->local, link);
-		if (!lane_takes(sh, st) && !router_step(sh, st, &members))
+		if (sh->lanes != NULL && lane_takes(sh, st))
+			continue;
+		if (!router_step(sh, st, &members))
 			lane_open(sh, st);
 	}
 }

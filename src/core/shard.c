@@ -92,7 +92,8 @@ shard_work(struct shard *sh)
 	timer_queue_run(&sh->timers, sh->now_us);
 	busy = busy || shard_has_stanzas(sh);
 	router_run(sh);
-	lane_run(sh, LANE_MEMBERS_A_TURN);
+	if (sh->lanes != NULL)
+		lane_run(sh, LANE_MEMBERS_A_TURN);
 	shard_wake_others(sh);
 	net_flush(sh->net);
 	shard_wake_others(sh);
