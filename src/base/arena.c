@@ -168,7 +168,7 @@ arena_rewind(struct arena *a, struct arena_mark mark)
 		a->bytes -= c->size;
 		free(c);
 	}
-	memuse_count(MEMUSE_ARENA, 0, (int64_t)a->bytes - (int64_t)before);
+	memuse_count(a->kind, 0, (int64_t)a->bytes - (int64_t)before);
 	share_count(a->share, (int64_t)a->bytes - (int64_t)before);
 	a->chunks = c;
 	a->at = mark.at;

@@ -124,6 +124,7 @@ TEST(what_lasts_does_not_count_as_waiting)
 {
 	struct share mine = { 0 };
 	int64_t waiting = memuse_sum(MEMUSE_ARENA).bytes;
+	struct arena_mark mark;
 	struct arena *a;
 
 	share_set(&mine);
@@ -132,6 +133,11 @@ TEST(what_lasts_does_not_count_as_waiting)
 	CHECK_INT(memuse_sum(MEMUSE_ARENA).bytes, waiting);
 	CHECK_INT(memuse_sum(MEMUSE_CONFIG).bytes, arena_bytes(a));
 	CHECK_INT(share_bytes(&mine), 0);
+	mark = arena_mark(a);
+	arena_alloc(a, 200000);
+	arena_rewind(a, mark);
+	CHECK_INT(memuse_sum(MEMUSE_ARENA).bytes, waiting);
+	CHECK_INT(memuse_sum(MEMUSE_CONFIG).bytes, arena_bytes(a));
 	arena_free(a);
 	CHECK_INT(memuse_sum(MEMUSE_CONFIG).bytes, 0);
 	CHECK_INT(memuse_sum(MEMUSE_CONFIG).objects, 0);
