@@ -179,16 +179,19 @@ on_rested(struct timer *t)
 	flow_settle(s);
 }
 
-/* Rests add up, so that the mean is right whatever is read at once. */
+/* Rests add up, so that the mean is right whatever is read at once; and who asks
+ * for a short one does not end a long one of somebody else.  max_us of 0 does. */
 static void
 session_slow(struct session *s, int64_t rest_us, int64_t max_us)
 {
 	struct shard *sh = session_shard(s);
 	struct session_flow *f = flow_get(s);
+	int64_t left_us = timer_is_set(&f->rest) && max_us != 0 ?
+		f->rest.at_us - sh->now_us :
+		0;
 
-	if (timer_is_set(&f->rest))
-		rest_us += f->rest.at_us - sh->now_us;
-	shard_timer(sh, &f->rest, MIN(rest_us, max_us), on_rested);
+	rest_us = MAX(left_us, MIN(left_us + rest_us, max_us));
+	shard_timer(sh, &f->rest, rest_us, on_rested);
 	session_rest(s, SESSION_REST_READER);
 }
 

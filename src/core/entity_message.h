@@ -53,7 +53,8 @@ enum entity_message_kind {
 	 * attends to HOOK_ACCOUNT_CREATED.  Has no answer. */
 	TELL_CREATED,
 	/* resource: of the session that has to rest, number[0] microseconds
-	 * longer, but not beyond number[1] from now; 0 and 0: no longer at all.
+	 * longer, but not beyond number[1] from now, unless it does already; 0 and
+	 * 0: no longer at all.
 	 * It is not loaded for this.
 	 * Has no answer. */
 	TELL_REST,

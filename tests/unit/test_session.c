@@ -129,6 +129,41 @@ TEST(the_new_stream_rests_for_what_the_old_one_rested)
 	scene_done(&s);
 }
 
+static void
+tell_rest(struct scene *s, int64_t rest_us, int64_t max_us)
+{
+	entity_tell(s->s->account->e.shard, &(struct entity_message){
+		.kind = TELL_REST,
+		.to = jid_trusted(STR(ROMEO)),
+		.resource = STR("a"),
+		.number = { rest_us, max_us },
+	});
+	world_settle(&s->w);
+}
+
+/* A large room, and then somebody who is hardly behind. */
+TEST(who_rests_long_is_not_let_go_by_one_who_asks_for_less)
+{
+	struct scene s;
+
+	scene_init(&s);
+	tell_rest(&s, 10 * US_PER_S, 10 * US_PER_S);
+	CHECK(s.one.rests);
+	tell_rest(&s, 20 * US_PER_MS, 20 * US_PER_MS);
+	world_advance(&s.w, US_PER_S);
+	CHECK(s.one.rests);
+	tell_rest(&s, US_PER_S, 20 * US_PER_S);
+	world_advance(&s.w, 9500 * US_PER_MS);
+	CHECK(s.one.rests);
+	world_advance(&s.w, US_PER_S);
+	CHECK(!s.one.rests);
+	tell_rest(&s, 10 * US_PER_S, 10 * US_PER_S);
+	tell_rest(&s, 0, 0);
+	world_advance(&s.w, US_PER_MS);
+	CHECK(!s.one.rests);
+	scene_done(&s);
+}
+
 /* What it was told to rest for when it could still send is no more to it than
  * what waits: it has no stream that could be cut off. */
 TEST(who_sleeps_is_not_slowed_for_others)
@@ -139,13 +174,7 @@ TEST(who_sleeps_is_not_slowed_for_others)
 	session_keep_output(s.s, true);
 	say(&s, ROMEO "/a", 0, 3, 30000);
 	session_detach(s.s, 10 * SLEEP_US);
-	entity_tell(s.s->account->e.shard, &(struct entity_message){
-		.kind = TELL_REST,
-		.to = jid_trusted(STR(ROMEO)),
-		.resource = STR("a"),
-		.number = { 2 * US_PER_S, 5 * US_PER_S },
-	});
-	world_settle(&s.w);
+	tell_rest(&s, 2 * US_PER_S, 5 * US_PER_S);
 	CHECK_INT(s.s->rest, 0);
 	say(&s, ROMEO "/a", 3, 6, 30000);
 	world_advance(&s.w, 2 * SLEEP_US);
