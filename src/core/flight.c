@@ -14,14 +14,17 @@
 #include "base/clock.h"
 #include "base/mailbox.h"
 #include "base/mem.h"
+#include "base/timer.h"
 #include "core/entity_message.h"
 #include "core/place.h"
 #include "core/shard.h"
 
 /* Broadcasts to all members, before senders rest. */
 #define IN_FLIGHT 4
-/* Should it not be told that it may go on. */
+/* Should it not be told that it may go on; before that it is told once more that
+ * it rests, since what is on its way can take longer. */
 #define REST_MAX_US (10 * US_PER_S)
+#define AGAIN_US (REST_MAX_US / 2)
 
 struct resting {
 	SLIST_ENTRY(resting) link;
@@ -34,6 +37,7 @@ struct flight {
 	size_t members; /* to whom something is on its way, once for each */
 	size_t low;     /* who rests goes on */
 	SLIST_HEAD(, resting) resting;
+	struct timer again; /* set while somebody rests */
 };
 
 struct landing {
@@ -62,11 +66,23 @@ flight_wake(struct flight *f)
 {
 	struct resting *r;
 
+	shard_timer_cancel(f->shard, &f->again);
 	while ((r = SLIST_FIRST(&f->resting)) != NULL) {
 		SLIST_REMOVE_HEAD(&f->resting, link);
 		flight_tell(f, r->jid, 0);
 		free(r);
 	}
+}
+
+static void
+on_again(struct timer *t)
+{
+	struct flight *f = CONTAINER_OF(t, struct flight, again);
+	const struct resting *r;
+
+	SLIST_FOREACH(r, &f->resting, link)
+		flight_tell(f, r->jid, REST_MAX_US);
+	shard_timer(f->shard, t, AGAIN_US, on_again);
 }
 
 static void
@@ -85,6 +101,8 @@ flight_add(struct flight *f, struct jid by)
 	r->jid = by;
 	r->jid.text = text;
 	SLIST_INSERT_HEAD(&f->resting, r, link);
+	if (!timer_is_set(&f->again))
+		shard_timer(f->shard, &f->again, AGAIN_US, on_again);
 }
 
 bool

@@ -35,7 +35,7 @@ void flight_leaves(struct flight *f, size_t members);
 /* Any shard, sh: it has reached, or will never reach, so many of them. */
 void flight_landed(struct shard *sh, struct flight *f, size_t members);
 /* True: by, who sends one more, rests, since more is on its way than an audience
- * of so many should have: while that is so, and for 10 seconds at most. */
+ * of so many should have: while that is so, however long it takes. */
 bool flight_slows(struct flight *f, size_t members, struct jid by);
 
 #endif

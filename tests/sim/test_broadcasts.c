@@ -31,7 +31,8 @@
 #define CONF                                                                   \
 	"modules: { testroom: yes }\n"                                         \
 	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \
-	"bytes_per_second: 1GiB, bytes_burst: 1GiB, mailbox_bytes: 1MiB }\n"
+	"bytes_per_second: 1GiB, bytes_burst: 1GiB, mailbox_bytes: 1MiB, "      \
+	"idle_before_ping: never }\n"
 
 struct scene {
 	struct world *w;
@@ -42,6 +43,7 @@ struct scene {
 	unsigned waits; /* turns, since she did */
 	unsigned longest;
 	unsigned joins; /* what the room has said before */
+	int64_t turn_us; /* how long a turn takes */
 };
 
 static void
@@ -164,6 +166,7 @@ turn(struct scene *s)
 	}
 	for (unsigned i = 0; i < s->w->n_shards; i++)
 		shard_turn(s->w->server->shards[i]);
+	clock_manual_advance(&s->w->clock, s->turn_us);
 	client_read(&s->juliet);
 	s->waits++;
 	s->longest = MAX(s->longest, s->waits);
@@ -196,13 +199,16 @@ static const struct {
 	const char *what;
 	unsigned shards, members;
 	unsigned most; /* broadcasts in flight */
+	int64_t turn_us;
 } rooms[] = {
-	{ "nobody", 1, 0, 0 },
-	{ "one", 4, 1, AT_ONCE },
-	{ "the last that is not counted", 1, 255, AT_ONCE },
-	{ "the first that is counted", 1, 256, AT_ONCE },
-	{ "many on one shard", 1, 3000, 2 * AT_ONCE + 5 },
-	{ "many on four shards", 4, 3000, 2 * AT_ONCE + 5 },
+	{ "nobody", 1, 0, 0, 0 },
+	{ "one", 4, 1, AT_ONCE, 0 },
+	{ "the last that is not counted", 1, 255, AT_ONCE, 0 },
+	{ "the first that is counted", 1, 256, AT_ONCE, 0 },
+	{ "many on one shard", 1, 3000, 2 * AT_ONCE + 5, 0 },
+	{ "many on four shards", 4, 3000, 2 * AT_ONCE + 5, 0 },
+	/* a minute for what is read at once, which is how long he rests */
+	{ "many, and slowly", 1, 3000, 2 * AT_ONCE + 5, US_PER_S },
 };
 
 /* More is sent as soon as the server has read what was. */
@@ -215,6 +221,7 @@ TEST(who_floods_a_room_rests_and_nobody_waits_for_him)
 		TEST_CASE(rooms[row].what);
 		scene_init(&s, rooms[row].shards, rooms[row].members);
 		s.answered = true;
+		s.turn_us = rooms[row].turn_us;
 		for (unsigned i = 0; taken(&s) < SAID || flying != 0; i++) {
 			CHECK(i < TURNS_MAX);
 			if (sent == taken(&s) && sent < SAID)
