@@ -17,7 +17,9 @@ rotate(uint64_t x, unsigned k)
 	return x << k | x >> (64 - k);
 }
 
-static void
+/* Always inline, so that v is in registers, and not written to memory and read
+ * again by each. */
+static inline __attribute__((always_inline)) void
 sip_round(uint64_t v[4])
 {
 	v[0] += v[1];
@@ -32,12 +34,35 @@ sip_round(uint64_t v[4])
 	v[2] = rotate(v[2], 32);
 }
 
-static void
+static inline __attribute__((always_inline)) void
 sip_word(uint64_t v[4], uint64_t word)
 {
 	v[3] ^= word;
 	sip_round(v);
 	v[0] ^= word;
+}
+
+static uint64_t
+word_at(const unsigned char *in)
+{
+	uint64_t word;
+
+	memcpy(&word, in, sizeof(word));
+	return le64toh(word);
+}
+
+/* The last of n bytes: left of them at in, less than a word. */
+static uint64_t
+tail_at(const unsigned char *in, size_t left, size_t n)
+{
+	uint64_t tail = 0;
+
+	if (left != 0 && n >= sizeof(tail))
+		return word_at(in + left - sizeof(tail)) >>
+			(8 * (sizeof(tail) - left));
+	for (; left > 0; left--)
+		tail = tail << 8 | in[left - 1];
+	return tail;
 }
 
 uint64_t
@@ -50,17 +75,13 @@ hash_bytes(const struct hash_key *key, const void *p, size_t n)
 		key->k0 ^ UINT64_C(0x6c7967656e657261),
 		key->k1 ^ UINT64_C(0x7465646279746573),
 	};
-	uint64_t word, last = (uint64_t)n << 56;
 	size_t left;
 
-	for (left = n; left >= sizeof(word); left -= sizeof(word)) {
-		memcpy(&word, in, sizeof(word));
-		sip_word(v, le64toh(word));
-		in += sizeof(word);
+	for (left = n; left >= sizeof(v[0]); left -= sizeof(v[0])) {
+		sip_word(v, word_at(in));
+		in += sizeof(v[0]);
 	}
-	for (size_t i = 0; i < left; i++)
-		last |= (uint64_t)in[i] << (8 * i);
-	sip_word(v, last);
+	sip_word(v, (uint64_t)n << 56 | tail_at(in, left, n));
 	v[2] ^= 0xff;
 	for (int i = 0; i < 3; i++)
 		sip_round(v);
