@@ -94,6 +94,15 @@ on_guest_timeout(struct timer *t)
 		conn_abort(g->conn);
 }
 
+/* Whoever answers it finds nobody. */
+static void
+peer_gone(struct listen_peer *p)
+{
+	p->conn = NULL;
+	if (p->asks == 0)
+		free(p);
+}
+
 static bool
 guest_is_wanted(struct guest *g)
 {
@@ -113,7 +122,7 @@ guest_heard(struct guest *g)
 	g->peer->conn = g->conn;
 	g->peer->shard = g->shard;
 	if (!guest_is_wanted(g)) {
-		free(g->peer);
+		peer_gone(g->peer);
 		g->peer = NULL;
 		conn_abort(g->conn);
 	}
@@ -170,9 +179,7 @@ peer_closed(struct listen_peer *p, const struct conn_events *events,
 {
 	if (events->closed != NULL)
 		events->closed(p, why);
-	p->conn = NULL;
-	if (p->asks == 0)
-		free(p);
+	peer_gone(p);
 }
 
 /* Called at the end of a turn; behind it, code of the module may go. */

@@ -141,6 +141,20 @@ def test_the_module_has_the_options_of_a_host(own_server):
     server.check()
 
 
+@pytest.mark.parametrize("n", [1, 100])
+def test_what_was_asked_for_one_who_is_not_accepted_reaches_nobody(own_server,
+                                                                   n):
+    server = start(own_server, {"modules": {"testport": {"refuse": True}}})
+    peers = [Lines(server).say("x") for _ in range(n)]
+    for peer in peers:
+        peer.wait_closed()
+    server.conf["modules"]["testport"]["refuse"] = False
+    server.write_conf()
+    server.ctl("reload")
+    Lines(server).echo()
+    server.check()
+
+
 def test_without_a_certificate_there_is_no_direct_tls(pool):
     server = pool.new({"modules": {"testport": {}},
                        "auth": {"tls_required": "no"},

@@ -14,12 +14,16 @@
 
 struct port_conf {
 	const char *prefix;
+	bool refuse;
 };
 
 static const struct option port_options[] = {
 	{ .name = "prefix", .type = OPT_TEXT, .dflt = "",
 		.off = offsetof(struct port_conf, prefix),
 		.help = "what stands before each line that is sent back" },
+	{ .name = "refuse", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct port_conf, refuse),
+		.help = "accept nobody, but ask for each" },
 	{ .name = NULL },
 };
 
@@ -94,6 +98,31 @@ on_closed(void *arg, const struct err *why)
 	buf_done(&e->line);
 }
 
+static void
+on_answer(struct listen_peer *p, const struct stanza *answer,
+	const struct err *err)
+{
+	(void)answer;
+	(void)err;
+	conn_write(p->conn, "never\n", 6);
+}
+
+static bool
+port_accept(struct module_ctx *m, struct listen_peer *p,
+	const struct config_listen *at)
+{
+	struct jid host = jid_trusted(m->host->domain);
+	struct stanza *st;
+
+	(void)at;
+	if (!((const struct port_conf *)m->conf)->refuse)
+		return true;
+	st = stanza_new(IQ_GET, host, host, STR_NONE);
+	elem_add(st->arena, st->root, "urn:xmpp:ping", "ping");
+	listen_ask(p, m, st, US_PER_S, on_answer);
+	return false;
+}
+
 static const struct conn_events port_events = {
 	.data = on_data,
 	.drained = on_drained,
@@ -105,7 +134,8 @@ static const struct listen_kind port_listeners[] = {
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_PLAIN, .ports = { [LISTEN_PLAIN] = 7007 },
-		.size = sizeof(struct echo), .events = &port_events },
+		.size = sizeof(struct echo), .accept = port_accept,
+		.events = &port_events },
 	{ .name = NULL },
 };
 
