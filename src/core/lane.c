@@ -1,7 +1,7 @@
 /*
  * lane.c - unfinished broadcasts, and what their senders have said since.
  *
- * Invariants: a lane is not empty but while it is being run; who has one has
+ * Invariants: a lane is not empty but while it is being run, or was cut; who has one has
  * nothing in sh->local that came before what is in it.
  */
 #include "config.h"
@@ -119,6 +119,29 @@ lane_run(struct shard *sh, size_t members)
 		}
 	}
 	share_set(outer);
+}
+
+/* What is left behind them is run next. */
+void
+lane_cut(struct shard *sh)
+{
+	struct stanza_queue queue;
+	struct stanza *st;
+	struct lane *l;
+
+	if (sh->lanes == NULL)
+		return;
+	STAILQ_FOREACH(l, &sh->lanes->turns, link) {
+		STAILQ_INIT(&queue);
+		STAILQ_CONCAT(&queue, &l->queue);
+		while ((st = STAILQ_FIRST(&queue)) != NULL) {
+			STAILQ_REMOVE_HEAD(&queue, link);
+			if (st->many != NULL)
+				fanout_drop(sh, st);
+			else
+				STAILQ_INSERT_TAIL(&l->queue, st, link);
+		}
+	}
 }
 
 void

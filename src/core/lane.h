@@ -27,6 +27,8 @@ bool lane_takes(struct shard *sh, struct stanza *st);
 /* Delivers from the lanes in turn, to so many members; called by shard_turn, and
  * not from within a delivery. */
 void lane_run(struct shard *sh, size_t members);
+/* Whom broadcasts have not reached by now they do not; the rest goes on. */
+void lane_cut(struct shard *sh);
 /* The end of the shard: drops all. */
 void lane_drop_all(struct shard *sh);
 

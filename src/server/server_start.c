@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/buf.h"
+#include "base/clock.h"
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
@@ -23,6 +24,7 @@
 #include "core/cert_expiry.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/lane.h"
 #include "core/listen.h"
 #include "core/question.h"
 #include "core/server.h"
@@ -35,6 +37,8 @@
 #define SHARDS_MAX 256
 #define WORKERS_MAX 4
 #define SETTLE_WAIT_US 1000
+/* So long broadcasts go on that were not finished. */
+#define SETTLE_BROADCASTS_US (3 * US_PER_S)
 
 /* The secret lies in the store, so that salts of users that do not exist stay
  * the same after a restart. */
@@ -308,10 +312,12 @@ server_start(struct server *srv)
 
 /* After the loops have ended: what is in the mailboxes is settled, and what that
  * asks of the worker and the store, so that no write of the last turn is
- * lost. */
+ * lost.  What a flooded room has to tell could take minutes, and whoever stops us
+ * would lose patience. */
 static void
 server_settle(struct server *srv)
 {
+	int64_t cut_us = clock_mono_us(srv->clock) + SETTLE_BROADCASTS_US;
 	bool busy = true;
 
 	while (busy) {
@@ -319,8 +325,11 @@ server_settle(struct server *srv)
 			worker_waiting(srv->worker) != 0;
 		if (busy && srv->threaded)
 			usleep(SETTLE_WAIT_US);
-		for (unsigned i = 0; i < srv->n_shards; i++)
+		for (unsigned i = 0; i < srv->n_shards; i++) {
+			if (clock_mono_us(srv->clock) > cut_us)
+				lane_cut(srv->shards[i]);
 			busy = shard_turn(srv->shards[i]) || busy;
+		}
 		if (!srv->threaded)
 			busy = store_turn(srv->store) || busy;
 	}

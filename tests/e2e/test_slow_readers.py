@@ -308,3 +308,25 @@ def test_who_asks_is_not_held_up_by_one_who_reads_slowly(two):
     romeo.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>",
              to=DOMAIN)
     assert [e for e in romeo.inbox if e.get("id") == "card"]
+
+
+# --- the end ----------------------------------------------------------------------
+
+
+def test_a_flooded_room_does_not_keep_the_server_from_its_end(own_server):
+    """Minutes of what it would still have to say, to accounts that are not
+    there, are let go."""
+    server = own_server({"modules": {"testroom": {}}, "shards": 2})
+    scene = scenes.Scene(server, ("romeo",))
+    do = ("<message to='r@room.%s'><do xmlns='urn:antiphon:test:room' "
+          "kind='groupchat' %%s/></message>" % DOMAIN)
+    floods = [scene.login("romeo/r%d" % i) for i in range(20)]
+    floods[0].send("".join(do % ("what='join' to='o%d@%s/x'" % (i, DOMAIN))
+                           for i in range(5000)))
+    floods[0].ping()
+    for client in floods:
+        client.send(do % "what='say'" * 200)
+    while json.loads(next(line for line in server.ctl("--json", "stats")
+                          .splitlines() if '"fanouts"' in line))["value"] < 2000:
+        pass
+    server.stop()
