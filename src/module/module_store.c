@@ -69,6 +69,15 @@ module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 }
 
 void
+module_get_entries(struct module_ctx *m, struct shard *sh,
+	struct store_place at, const struct str *ids, size_t n_ids,
+	size_t max_bytes, store_read_fn fn, void *arg)
+{
+	store_get_entries(sh->server->store, at, ids, n_ids, max_bytes,
+		&sh->mailbox, on_read, question_new(m, fn, NULL, arg));
+}
+
+void
 module_commit(struct module_ctx *m, struct shard *sh, struct store_tx *tx,
 	store_done_fn fn, void *arg)
 {

@@ -168,6 +168,11 @@ struct store_driver {
 	bool (*range)(struct store_db *db, struct store_place at,
 		const struct store_range *range, store_entry_fn fn, void *arg,
 		uint64_t *total_out, bool *complete_out, struct err *err);
+	/* of a log, in the order of ids, what there is; complete is false when fn
+	 * stopped it before the last of ids */
+	bool (*get_entries)(struct store_db *db, struct store_place at,
+		const struct str *ids, size_t n, store_entry_fn fn, void *arg,
+		bool *complete_out, struct err *err);
 	/* each log of the owner that is not empty: with is its name */
 	bool (*sizes)(struct store_db *db, struct str host, struct str owner,
 		store_entry_fn fn, void *arg, struct err *err);

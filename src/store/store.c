@@ -152,6 +152,7 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	case STORE_READ_LIST:
 	case STORE_READ_LIST_MANY:
 	case STORE_READ_RANGE:
+	case STORE_READ_ENTRIES:
 		return s->slots[slot];
 	case STORE_READ_OWNERS:
 	case STORE_READ_BACKUP:

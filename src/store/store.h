@@ -289,6 +289,14 @@ struct store_range {
 void store_range(struct store *s, struct store_place at,
 	const struct store_range *range, struct mailbox *reply,
 	store_read_fn fn, void *arg);
+/*
+ * The entries of a log that ids (copied) name, in the order of ids; one that is
+ * not there is left out.  As much as max_bytes, as in a range: when complete is
+ * false, nobody has looked for what stands behind the last entry of the answer.
+ */
+void store_get_entries(struct store *s, struct store_place at,
+	const struct str *ids, size_t n_ids, size_t max_bytes,
+	struct mailbox *reply, store_read_fn fn, void *arg);
 
 /* --- any thread: the whole ---------------------------------------------- */
 

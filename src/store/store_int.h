@@ -88,6 +88,7 @@ enum store_read_kind {
 	STORE_READ_LIST_MANY,
 	STORE_READ_OWNERS,
 	STORE_READ_RANGE,
+	STORE_READ_ENTRIES,
 	STORE_READ_BACKUP,
 };
 
@@ -97,11 +98,11 @@ struct store_read {
 	struct store_req req;
 	enum store_read_kind kind;
 	struct store_place at;
-	struct str *names; /* of the maps to list */
+	struct str *names; /* of the maps to list, or ids of entries */
 	size_t n_names;
 	struct str key; /* or after which owner, or the path of a backup */
 	uint32_t max;
-	struct store_range range;
+	struct store_range range; /* max_bytes: of all kinds */
 	store_read_fn fn;
 	store_done_fn done; /* backups */
 

@@ -58,6 +58,7 @@ read_new(enum store_read_kind kind, struct store_place at, struct str key,
 
 	rd->kind = kind;
 	rd->complete = true;
+	rd->range.max_bytes = SIZE_MAX;
 	rd->req.arena = a;
 	rd->req.mail.run = on_read_answered;
 	rd->req.reply = reply;
@@ -143,6 +144,13 @@ id_check(struct store_read *rd, struct str id)
 	}
 }
 
+static size_t
+range_bytes(size_t max_bytes)
+{
+	return max_bytes == 0 ? STORE_RANGE_MAX :
+				MIN(max_bytes, STORE_RANGE_MAX);
+}
+
 void
 store_range(struct store *s, struct store_place at,
 	const struct store_range *range, struct mailbox *reply,
@@ -156,12 +164,30 @@ store_range(struct store *s, struct store_place at,
 	id_check(rd, range->before_id);
 	if (!rd->req.failed) {
 		rd->range = *range;
-		if (range->max_bytes == 0 || range->max_bytes > STORE_RANGE_MAX)
-			rd->range.max_bytes = STORE_RANGE_MAX;
+		rd->range.max_bytes = range_bytes(range->max_bytes);
 		rd->range.with = rd->key;
 		rd->range.after_id = arena_str(a, range->after_id);
 		rd->range.before_id = arena_str(a, range->before_id);
 	}
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
+/* An id that cannot be stored is found nowhere. */
+void
+store_get_entries(struct store *s, struct store_place at, const struct str *ids,
+	size_t n_ids, size_t max_bytes, struct mailbox *reply, store_read_fn fn,
+	void *arg)
+{
+	struct store_read *rd =
+		read_new(STORE_READ_ENTRIES, at, STR_NONE, reply, arg);
+	struct arena *a = rd->req.arena;
+
+	rd->names = arena_alloc(a, n_ids * sizeof(*rd->names));
+	rd->n_names = n_ids;
+	for (size_t i = 0; i < n_ids; i++)
+		rd->names[i] = copy(a, ids[i]);
+	rd->range.max_bytes = range_bytes(max_bytes);
 	rd->fn = fn;
 	store_submit_read(s, rd);
 }
@@ -214,7 +240,7 @@ on_entry_found(void *arg, const struct store_entry *found)
 	e->wall_us = found->wall_us;
 	e->total = found->total;
 	e->bytes = found->bytes;
-	return rd->kind != STORE_READ_RANGE || rd->bytes < rd->range.max_bytes;
+	return rd->bytes < rd->range.max_bytes;
 }
 
 static bool
@@ -342,6 +368,9 @@ read_find(const struct store_driver *d, struct store_db *db,
 		return owners_list(d, db, rd, err);
 	case STORE_READ_RANGE:
 		return log_range(d, db, rd, err);
+	case STORE_READ_ENTRIES:
+		return d->get_entries(db, rd->at, rd->names, rd->n_names,
+			on_entry_found, &f, &rd->complete, err);
 	case STORE_READ_BACKUP:
 		break;
 	}

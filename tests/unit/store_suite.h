@@ -79,6 +79,9 @@ const char *suite_get(struct suite *su, struct store_place at, const char *key,
 	char *out, size_t room);
 const char *suite_list(struct suite *su, struct store_place at, char *out,
 	size_t room);
+/* ids: with a space between. */
+const char *suite_entries(struct suite *su, struct store_place at,
+	const char *ids, size_t max_bytes, char *out, size_t room);
 const char *suite_range(struct suite *su, struct store_place at,
 	const struct store_range *range, char *out, size_t room);
 
@@ -102,6 +105,8 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(owners_are_listed_in_pages)                              \
 	X(a_log_refuses_an_id_twice)                                           \
 	X(ranges_of_a_log_are_paged)                                           \
+	X(entries_are_read_by_their_ids)                                       \
+	X(any_number_of_entries_is_read_by_ids)                                \
 	X(an_unknown_id_is_missing)                                            \
 	X(times_may_go_back_in_a_log)                                          \
 	X(logs_are_trimmed_by_age)                                             \

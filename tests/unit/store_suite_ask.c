@@ -256,3 +256,29 @@ suite_range(struct suite *su, struct store_place at,
 		snprintf(out + n, room - n, " more");
 	return out;
 }
+
+#define IDS_MAX 1200
+
+const char *
+suite_entries(struct suite *su, struct store_place at, const char *ids,
+	size_t max_bytes, char *out, size_t room)
+{
+	struct str names[IDS_MAX], rest = str_c(ids);
+	struct suite_result r;
+	size_t n = 0;
+
+	while (rest.n != 0) {
+		assert_true(n < COUNT(names));
+		if (!str_cut(rest, ' ', &names[n++], &rest))
+			rest = STR("");
+	}
+	suite_result_init(su, &r);
+	store_get_entries(su->store, at, names, n, max_bytes, &su->mailbox,
+		suite_on_read, &r);
+	/* they are copied */
+	memset(names, 0, sizeof(names));
+	result_text(su, &r, out, room);
+	if (r.code == ERR_NONE && !r.complete)
+		strncat(out, " more", room - strlen(out) - 1);
+	return out;
+}

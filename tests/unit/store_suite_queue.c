@@ -182,6 +182,11 @@ suite_large_ranges_end_early(const struct suite_kind *k)
 	range.backwards = true;
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &range, out, sizeof(out)),
 		"c d more");
+	CHECK_CSTR(suite_entries(&su, ARCHIVE, "d b a", 0, out, sizeof(out)),
+		"d b more");
+	CHECK_CSTR(suite_entries(&su, ARCHIVE, "d b a", SIZE_MAX, out,
+			   sizeof(out)),
+		"d b more");
 	suite_close(&su);
 	free(value);
 }

@@ -198,9 +198,15 @@ step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
 	struct store_range range;
 	struct store_tx *tx;
 	struct suite_result r;
-	char ids[2][16];
+	char ids[2][16], many[40] = "";
 
-	switch (draw(&rnd, 7)) {
+	switch (draw(&rnd, 8)) {
+	case 7:
+		for (uint32_t n = draw(&rnd, 9); n > 0; n--)
+			snprintf(many + strlen(many), 5, "%u ", draw(&rnd, 30));
+		suite_entries(su, pick_place(&rnd), many, draw(&rnd, 300), out,
+			room);
+		break;
 	case 4:
 		sizes_run(su, str_c(pick(&rnd)), out, room);
 		break;

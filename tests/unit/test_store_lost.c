@@ -317,16 +317,21 @@ TEST(closing_does_not_wait_for_ever)
 
 /* --- reading ------------------------------------------------------------ */
 
+#define READS 4
+
 static void
-read_all(struct suite *su, struct suite_result r[3])
+read_all(struct suite *su, struct suite_result r[READS])
 {
 	const struct store_range all = { .max = 100 };
+	const struct str ids[] = { STR("2"), STR("9"), STR("1") };
 
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < READS; i++)
 		suite_result_init(su, &r[i]);
 	store_list(su->store, MAP, &su->mailbox, suite_on_read, &r[0]);
 	store_get(su->store, MAP, STR("b"), &su->mailbox, suite_on_read, &r[1]);
 	store_range(su->store, LOG, &all, &su->mailbox, suite_on_read, &r[2]);
+	store_get_entries(su->store, LOG, ids, COUNT(ids), 0, &su->mailbox,
+		suite_on_read, &r[3]);
 	suite_wait(su);
 }
 
@@ -334,24 +339,26 @@ static void
 check_reads(const struct suite_kind *kind, enum store_moment at, int times)
 {
 	struct losses l = { at, times, 0 };
-	struct suite_result r[3];
+	struct suite_result r[READS];
 	struct suite su;
 
 	lost_open(&su, kind);
 	CHECK_INT(suite_set(&su, MAP, "a", "v"), ERR_NONE);
 	CHECK_INT(suite_set(&su, MAP, "b", "v"), ERR_NONE);
 	CHECK_INT(suite_commit(&su, tx_append(0)), ERR_NONE);
+	CHECK_INT(suite_commit(&su, tx_append(1)), ERR_NONE);
 	store_lose_when(su.store, loses, &l);
 	read_all(&su, r);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < READS; i++)
 		CHECK_INT(r[i].code, times < 0 ? ERR_BUSY : ERR_NONE);
 	if (times >= 0) {
 		CHECK_CSTR(r[0].text, "a b");
 		CHECK_CSTR(r[1].text, "b");
-		CHECK_CSTR(r[2].text, "1");
+		CHECK_CSTR(r[2].text, "1 2");
+		CHECK_CSTR(r[3].text, "2 1");
 	}
 	CHECK_INT(atomic_load(&begun), 0);
-	for (int i = 0; i < 3; i++)
+	for (int i = 0; i < READS; i++)
 		suite_result_done(&r[i]);
 	store_lose_when(su.store, NULL, NULL);
 	CHECK_INT(suite_set(&su, MAP, "c", "v"), ERR_NONE);

@@ -562,6 +562,7 @@ const struct store_driver store_memory = {
 	.list_many = mem_list_many,
 	.owners = mem_owners,
 	.range = mem_range,
+	.get_entries = mem_get_entries,
 	.sizes = mem_sizes,
 	.backup = mem_backup,
 	.lose_when = mem_lose_when,

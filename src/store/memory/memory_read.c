@@ -146,6 +146,19 @@ range_narrow(const struct mem_place *pl, const struct store_range *range,
 	return true;
 }
 
+static bool
+item_pass(const struct mem_item *it, store_entry_fn fn, void *arg)
+{
+	struct store_entry e = {
+		.key = it->key,
+		.value = it->value,
+		.with = it->with,
+		.wall_us = it->wall_us,
+	};
+
+	return fn(arg, &e);
+}
+
 /* Whether there are no more. */
 static bool
 range_pass(const struct mem_place *pl, const struct store_range *range,
@@ -156,16 +169,10 @@ range_pass(const struct mem_place *pl, const struct store_range *range,
 	while (lo < hi) {
 		const struct mem_item *it =
 			pl->log.p[range->backwards ? --hi : lo++];
-		struct store_entry e = {
-			.key = it->key,
-			.value = it->value,
-			.with = it->with,
-			.wall_us = it->wall_us,
-		};
 
 		if (!item_matches(it, range))
 			continue;
-		if (n++ == range->max || !fn(arg, &e))
+		if (n++ == range->max || !item_pass(it, fn, arg))
 			return false;
 	}
 	return true;
@@ -210,5 +217,27 @@ mem_range(struct store_db *db, struct store_place at,
 	for (size_t i = 0; range->count && i < pl->log.n; i++)
 		*total_out += item_matches(pl->log.p[i], range);
 	*complete_out = range_pass(pl, range, lo, hi, fn, arg);
+	return true;
+}
+
+bool
+mem_get_entries(struct store_db *db, struct store_place at,
+	const struct str *ids, size_t n, store_entry_fn fn, void *arg,
+	bool *complete_out, struct err *err)
+{
+	const struct mem_place *pl = mem_place_find(db->data, at);
+	bool more = true;
+	size_t i;
+
+	for (i = 0; i < n && more; i++) {
+		const struct mem_item *it =
+			pl != NULL ? mem_log_find(pl, ids[i]) : NULL;
+
+		if (mem_is_lost(db, STORE_AT_READ, err))
+			return false;
+		if (it != NULL)
+			more = item_pass(it, fn, arg);
+	}
+	*complete_out = i == n;
 	return true;
 }

@@ -494,6 +494,7 @@ const struct store_driver store_sqlite = {
 	.list_many = sqlite_list_many,
 	.owners = sqlite_owners,
 	.range = sqlite_range,
+	.get_entries = sqlite_get_entries,
 	.sizes = sqlite_sizes,
 	.backup = sqlite_backup,
 };

@@ -258,6 +258,46 @@ sqlite_range(struct store_db *db, struct store_place at,
 			db, st, &whole, range->max, fn, arg, complete_out, err);
 }
 
+/* *more_out: fn wants more. */
+static bool
+entry_find(struct store_db *db, const struct sqlite_log *log, struct str id,
+	store_entry_fn fn, void *arg, bool *more_out, struct err *err)
+{
+	sqlite3_stmt *st;
+	int64_t pos;
+	bool found;
+
+	*more_out = true;
+	if (!sqlite_entry_pos(db, log, id, &found, &pos, err))
+		return false;
+	if (!found || pos == INT64_MIN) /* in a damaged file */
+		return true;
+	st = sqlite_span_stmt(db, SQL_RANGE, pos - 1, pos, err);
+	if (st == NULL)
+		return false;
+	sqlite3_bind_int64(st, 3, 1);
+	return range_pass(db, st, log, 1, fn, arg, more_out, err);
+}
+
+bool
+sqlite_get_entries(struct store_db *db, struct store_place at,
+	const struct str *ids, size_t n, store_entry_fn fn, void *arg,
+	bool *complete_out, struct err *err)
+{
+	struct sqlite_log log;
+	bool more = true;
+	size_t i;
+
+	if (!sqlite_log_find(db, at, &log, err))
+		return false;
+	for (i = 0; i < n && more; i++) {
+		if (!entry_find(db, &log, ids[i], fn, arg, &more, err))
+			return false;
+	}
+	*complete_out = i == n;
+	return true;
+}
+
 bool
 sqlite_sizes(struct store_db *db, struct str host, struct str owner,
 	store_entry_fn fn, void *arg, struct err *err)
