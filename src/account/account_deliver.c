@@ -221,6 +221,16 @@ account_stanza_tx(struct account_stanza *in)
 	return account_line_tx(in->account, in->st, &in->with);
 }
 
+/* By which id the account knows a message, it says itself, whoever sends it and
+ * whether it keeps an archive or not (XEP-0359 §3, hostile 47): what is stored for
+ * later is found by that. */
+static void
+drop_claims(const struct account *acc, struct stanza *st)
+{
+	if (st->kind == STANZA_MESSAGE)
+		stanza_drop_ids_by(st, acc->e.jid);
+}
+
 void
 account_receive(struct entity *e, struct stanza *st)
 {
@@ -230,6 +240,7 @@ account_receive(struct entity *e, struct stanza *st)
 	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
 		return;
 	requests_answered(acc, st);
+	drop_claims(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_HANDLED)
 		account_line_aside(acc, NULL, arg.with.tx);
@@ -250,10 +261,12 @@ account_receive_copy(struct account *acc, const struct stanza *st,
 
 	copy->many = NULL;
 	stanza_set_to(copy, to);
-	if (hooks || acc->hold != NULL)
+	if (hooks || acc->hold != NULL) {
 		account_receive(&acc->e, copy);
-	else
+	} else {
+		drop_claims(acc, copy);
 		account_deliver(acc, copy);
+	}
 }
 
 /* Few servers have one: to look up the host of each contact is spared. */
@@ -277,6 +290,21 @@ is_shared(const struct stanza *st, const struct fanout_one *one)
 		st->type == PRESENCE_UNAVAILABLE ||
 		st->type == MESSAGE_HEADLINE ||
 		(st->type == MESSAGE_GROUPCHAT && !jid_is_bare(one->to));
+}
+
+/* What is shared is not changed: a message with an id that is not the sender's
+ * own, and could be anybody's, is copied. */
+static bool
+has_foreign_id(const struct stanza *st)
+{
+	if (st->kind != STANZA_MESSAGE)
+		return false;
+	elem_each_child(st->root, e) {
+		if (elem_is(e, NS_SID, "stanza-id") &&
+			!str_eq(elem_attr(e, "by"), jid_bare_str(st->from)))
+			return true;
+	}
+	return false;
 }
 
 /* Who is named, or those whom RFC 6121 §8.5.2.1 means by a bare address. */
@@ -354,7 +382,8 @@ account_receive_shared(struct entity *e, struct stanza *st,
 {
 	struct account *acc = account_of(e);
 	bool hooks = !is_shared(st, one) || handlers_want_shared(acc);
-	bool copies = hooks || acc->hold != NULL || !account_line_is_empty(acc);
+	bool copies = hooks || acc->hold != NULL ||
+		!account_line_is_empty(acc) || has_foreign_id(st);
 
 	if (st->type == PRESENCE_PROBE &&
 		(acc->sessions == NULL ||

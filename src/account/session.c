@@ -316,26 +316,29 @@ is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
 		shard_host(sh, jid_domain(from)) != NULL;
 }
 
-/* XEP-0203 §5: what we have delayed, only we say (hostile 48).  An iq keeps its
- * one payload.  Those that stay are chained anew, because to take out each by
- * itself would be slow where there are many. */
+struct claims {
+	struct session *session;
+	struct stanza *st;
+};
+
+static bool
+is_claim(void *arg, const struct elem *e)
+{
+	const struct claims *c = arg;
+
+	return is_our_delay(session_shard(c->session), c->st->arena, e) ||
+		stanza_is_id_by(c->st, e, c->session->account->e.jid);
+}
+
+/* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
+ * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
 static void
 session_drop_claims(struct session *s, struct stanza *st)
 {
-	struct elem **at = &st->root->first;
-	struct elem *last = NULL;
+	struct claims claims = { s, st };
 
-	if (st->kind == STANZA_IQ)
-		return;
-	for (struct elem *e = *at; e != NULL; e = e->next) {
-		if (!elem_is_text(e) &&
-			is_our_delay(session_shard(s), st->arena, e))
-			continue;
-		*at = last = e;
-		at = &e->next;
-	}
-	*at = NULL;
-	st->root->last = last;
+	if (st->kind != STANZA_IQ)
+		elem_drop(st->root, is_claim, &claims);
 }
 
 struct store_tx *

@@ -66,6 +66,25 @@ elem_append(struct elem *parent, struct elem *child)
 	parent->last = child;
 }
 
+/* Those that stay are chained anew: to take out each by itself would be slow
+ * where there are many. */
+void
+elem_drop(struct elem *parent, bool (*drop)(void *arg, const struct elem *e),
+	void *arg)
+{
+	struct elem **at = &parent->first;
+	struct elem *last = NULL;
+
+	for (struct elem *e = *at; e != NULL; e = e->next) {
+		if (drop(arg, e))
+			continue;
+		*at = last = e;
+		at = &e->next;
+	}
+	*at = NULL;
+	parent->last = last;
+}
+
 struct elem *
 elem_add(struct arena *a, struct elem *parent, const char *ns, const char *name)
 {

@@ -82,6 +82,9 @@ struct elem *elem_add_with_text(struct arena *a, struct elem *parent,
 void elem_add_text(struct arena *a, struct elem *parent, struct str text);
 /* Appends child, which must be in the same arena and without a parent. */
 void elem_append(struct elem *parent, struct elem *child);
+/* Takes those children out, character data included, that drop says yes to. */
+void elem_drop(struct elem *parent, bool (*drop)(void *arg, const struct elem *e),
+	void *arg);
 /* A deep copy in the arena of a. */
 struct elem *elem_copy(struct arena *a, const struct elem *e);
 /* Sets or replaces; value STR_NONE removes. */

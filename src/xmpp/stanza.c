@@ -378,3 +378,37 @@ stanza_has_hint(const struct stanza *st, const char *name)
 {
 	return stanza_child(st, NS_HINTS, name) != NULL;
 }
+
+/* --- ids (XEP-0359) ----------------------------------------------------------- */
+
+/* What is no address, somebody who reads less strictly could take for any. */
+bool
+stanza_is_id_by(const struct stanza *st, const struct elem *e, struct jid who)
+{
+	struct jid by;
+
+	return elem_is(e, NS_SID, "stanza-id") &&
+		(!jid_parse(&by, st->arena, elem_attr(e, "by"), NULL) ||
+			jid_eq_bare(by, who));
+}
+
+struct claim {
+	struct stanza *st;
+	struct jid who;
+};
+
+static bool
+is_claimed(void *arg, const struct elem *e)
+{
+	const struct claim *c = arg;
+
+	return stanza_is_id_by(c->st, e, c->who);
+}
+
+void
+stanza_drop_ids_by(struct stanza *st, struct jid who)
+{
+	struct claim claim = { st, who };
+
+	elem_drop(st->root, is_claimed, &claim);
+}

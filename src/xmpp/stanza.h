@@ -127,6 +127,15 @@ size_t stanza_bytes(const struct stanza *st);
 /* XEP-0203: adds <delay/> with the given address and time. */
 void stanza_add_delay(struct stanza *st, struct str from, int64_t wall_us);
 
+/*
+ * XEP-0359: ids that somebody has given to st.  Is e, a child of root, the id that
+ * who (bare) has given, or one that nobody can have given?
+ */
+bool stanza_is_id_by(const struct stanza *st, const struct elem *e,
+	struct jid who);
+/* Takes all such out: who alone says so (§3, hostile 47). */
+void stanza_drop_ids_by(struct stanza *st, struct jid who);
+
 /* XEP-0334 hints: is there such a child? name: "no-store", "no-copy", ... */
 bool stanza_has_hint(const struct stanza *st, const char *name);
 

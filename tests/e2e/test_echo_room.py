@@ -369,3 +369,22 @@ def test_slixmpp_in_a_room(echo):
     loop.run_until_complete(slixmpp_in_a_room(echo))
     for task in asyncio.all_tasks(loop): # slixmpp leaves some behind
         task.cancel()
+
+
+def test_ids_in_the_name_of_a_member_do_not_pass(echo):
+    """XEP-0359 §3: what all members share is no way around it either; the room's
+    own id reaches them (hostile 47)."""
+    romeo, juliet = echo.join("romeo/a"), echo.join("juliet/b")
+    ids = {"room": echo.room, "other": "x@" + echo.domain,
+           "juliet": juliet.jid.split("/")[0]}
+    for n, which in enumerate(({"room"}, {"room", "juliet"}, {"other"},
+                               {"juliet"}, set(ids))):
+        romeo.send("<message to='%s' type='groupchat'><body>%d</body>%s</message>"
+                   % (echo.room, n, "".join(
+                       "<stanza-id xmlns='urn:xmpp:sid:0' id='%s' by='%s'/>"
+                       % (who, ids[who]) for who in which)))
+        for client, left_out in ((romeo, set()), (juliet, {"juliet"})):
+            got = client.take(lambda e: e.is_("message"), "the message")
+            assert got.find("body").text() == str(n)
+            assert {e.get("id") for e in got.elems()
+                    if e.is_("stanza-id", "urn:xmpp:sid:0")} == which - left_out

@@ -5,6 +5,8 @@
 
 #include "xmpp/stanza.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "xml/elem.h"
@@ -325,6 +327,72 @@ TEST(delays_and_hints_are_children_of_the_stanza)
 		"<delay xmlns=\"urn:xmpp:delay\" "
 		"stamp=\"1970-01-01T00:00:00Z\"/></message>");
 	stanza_free(st);
+}
+
+#define SID " xmlns='urn:xmpp:sid:0'"
+
+/* XEP-0359 §3, hostile 47: whatever it is written like, and all of them. */
+TEST(ids_in_the_name_of_one_are_taken_out)
+{
+	static const char *const ours[] = {
+		"<stanza-id" SID " id='1' by='juliet@b.example'/>",
+		"<stanza-id" SID " id='1' by='JULIET@B.Example.'/>",
+		"<stanza-id" SID " id='1' by='juliet@b.example/x'/>",
+		"<x:stanza-id xmlns:x='urn:xmpp:sid:0' id='1' "
+		"by='juliet@b.example'>t<y/></x:stanza-id>",
+		"<stanza-id" SID " id='1' by=' juliet@b.example'/>",
+		"<stanza-id" SID " id='1' by=''/>",
+		"<stanza-id" SID " id='1'/>",
+		"<stanza-id" SID " id='1' xmlns:x='urn:x' "
+		"x:by='juliet@b.example'/>",
+	};
+	static const char *const others[] = {
+		"<stanza-id" SID " id=\"1\" by=\"room@b.example\"/>",
+		"<stanza-id" SID " id=\"1\" by=\"b.example\"/>",
+		"<origin-id" SID " id=\"1\" by=\"juliet@b.example\"/>",
+		"<stanza-id xmlns=\"urn:x\" by=\"juliet@b.example\"/>",
+		"<x xmlns=\"urn:x\"><stanza-id" SID
+		" by=\"juliet@b.example\"/></x>",
+		"text",
+	};
+	char text[4000];
+
+	for (size_t n = 0; n <= 2 * COUNT(others); n++) {
+		struct arena *a = arena_new();
+		struct buf got = BUF_INIT, want = BUF_INIT;
+		struct stanza *st, *left;
+		struct jid juliet;
+
+		buf_add_str(&got, STR("<message" C ">"));
+		buf_add_str(&want, STR("<message" C ">"));
+		for (size_t i = 0; i < n; i++) {
+			buf_add_str(&got, str_c(ours[i % COUNT(ours)]));
+			buf_add_str(&got, str_c(others[i % COUNT(others)]));
+			buf_add_str(&want, str_c(others[i % COUNT(others)]));
+			buf_add_str(&got, str_c(ours[(i + 3) % COUNT(ours)]));
+		}
+		buf_add_str(&got, STR("</message>"));
+		buf_add_str(&want, STR("</message>"));
+		CHECK(jid_parse(&juliet, a, STR("juliet@b.example"), NULL));
+		snprintf(text, sizeof(text), "%.*s", STR_ARG(buf_str(&got)));
+		st = stanza_of(text);
+		stanza_drop_ids_by(st, juliet);
+		snprintf(text, sizeof(text), "%.*s", STR_ARG(buf_str(&want)));
+		left = stanza_of(text);
+		buf_done(&want);
+		want = (struct buf)BUF_INIT;
+		xml_write(&want, left->root, STR(NS_CLIENT));
+		snprintf(text, sizeof(text), "%.*s", STR_ARG(buf_str(&want)));
+		check_text(st, text);
+		/* the chain is whole */
+		stanza_add_delay(st, STR_NONE, 0);
+		CHECK(stanza_child(st, NS_DELAY, "delay") != NULL);
+		stanza_free(left);
+		stanza_free(st);
+		buf_done(&got);
+		buf_done(&want);
+		arena_free(a);
+	}
 }
 
 TEST(types_have_the_names_that_go_out)
