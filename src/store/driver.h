@@ -31,6 +31,7 @@ enum store_op_kind {
 	STORE_OP_TRIM_TO,
 	STORE_OP_TRIM_AGE,
 	STORE_OP_TRIM_COUNT,
+	STORE_OP_TRIM_BYTES,
 };
 
 struct store_op {
@@ -42,7 +43,7 @@ struct store_op {
 	struct str value;
 	struct str with;
 	int64_t wall_us;
-	uint64_t keep;
+	uint64_t keep; /* entries, or bytes */
 };
 
 STAILQ_HEAD(store_ops, store_op);
@@ -150,6 +151,8 @@ struct store_driver {
 		int64_t wall_us, struct err *err);
 	bool (*trim_count)(struct store_db *db, struct store_place at,
 		uint64_t keep, struct err *err);
+	bool (*trim_bytes)(struct store_db *db, struct store_place at,
+		uint64_t max_bytes, struct err *err);
 
 	/* any handle */
 	bool (*get)(struct store_db *db, struct store_place at, struct str key,

@@ -42,6 +42,9 @@ struct store;
 #define STORE_QUEUE_MAX ((size_t)64 << 20)
 /* A whole map that is larger fails with ERR_LIMIT. */
 #define STORE_ANSWER_MAX ((size_t)256 << 20)
+/* What an entry of a log takes beside its value, about: its row, three indexes,
+ * the address of the other side twice. */
+#define STORE_ENTRY_BYTES 256u
 /* A range ends with the entry that reaches this; complete is then false. */
 #define STORE_RANGE_MAX ((size_t)32 << 20)
 
@@ -192,6 +195,10 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 /* All but the newest keep. */
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
+/* The oldest, until the values of those that are left, and STORE_ENTRY_BYTES for
+ * each, are no more than max_bytes; the newest stays.  Costs nothing until then. */
+void store_tx_trim_bytes(struct store_tx *tx, struct store_place at,
+	uint64_t max_bytes);
 
 /* For what memory shows already, so that it is late to refuse it: never ERR_BUSY.
  * Whoever uses it bounds how much he asks for while store_is_behind(). */

@@ -225,6 +225,14 @@ store_tx_trim_count(struct store_tx *tx, struct store_place at, uint64_t keep)
 	op_new(tx, STORE_OP_TRIM_COUNT, at, STR_NONE, STR_NONE)->keep = keep;
 }
 
+void
+store_tx_trim_bytes(
+	struct store_tx *tx, struct store_place at, uint64_t max_bytes)
+{
+	op_new(tx, STORE_OP_TRIM_BYTES, at, STR_NONE, STR_NONE)->keep =
+		max_bytes;
+}
+
 /* Mailbox owner's thread. */
 static void
 on_tx_answered(struct mail *m, void *owner)

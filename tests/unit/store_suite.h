@@ -111,6 +111,8 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(times_may_go_back_in_a_log)                                          \
 	X(logs_are_trimmed_by_age)                                             \
 	X(logs_are_trimmed_by_count)                                           \
+	X(logs_are_trimmed_by_size)                                            \
+	X(a_bound_is_kept_whatever_comes)                                      \
 	X(entries_are_deleted_one_by_one)                                      \
 	X(entries_without_ids_are_numbered)                                    \
 	X(a_log_has_either_ids_or_numbers)                                     \

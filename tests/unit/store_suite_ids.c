@@ -1,5 +1,6 @@
 /*
- * store_suite_ids.c - entries of logs, asked for by their ids.
+ * store_suite_ids.c - entries of logs, asked for by their ids; and logs of a
+ * size.
  */
 #include "config.h"
 
@@ -95,5 +96,97 @@ suite_any_number_of_entries_is_read_by_ids(const struct suite_kind *k)
 		snprintf(name, sizeof(name), "numbers%d", numbers[i]);
 		check_entries(&su, name, true, numbers[i]);
 	}
+	suite_close(&su);
+}
+
+/* A value of n bytes costs as much more. */
+static void
+sized_append(struct store_tx *tx, struct store_place at, bool numbered, int i,
+	size_t n)
+{
+	char id[16], value[2000];
+
+	memset(value, 'v', sizeof(value));
+	snprintf(id, sizeof(id), "%d", i);
+	store_tx_append(tx, at, numbered ? STR_NONE : str_c(id), i, STR_NONE,
+		(struct str){ value, n });
+}
+
+#define E(n) ((n) * STORE_ENTRY_BYTES)
+
+void
+suite_logs_are_trimmed_by_size(const struct suite_kind *k)
+{
+	static const struct {
+		uint64_t max_bytes;
+		const char *want;
+	} cases[] = {
+		{ UINT64_MAX, "1 2 3 4 5 6 | 6" },
+		{ 2100 + E(6), "1 2 3 4 5 6 | 6" },
+		{ 2099 + E(6), "2 3 4 5 6 | 5" },
+		{ 2000 + E(5), "2 3 4 5 6 | 5" },
+		{ 1400 + E(4), "4 5 6 | 3" },
+		{ 600 + E(1), "6 | 1" },
+		{ 1, "6 | 1" },
+		{ 0, "6 | 1" },
+	};
+	const struct store_range all = { .max = 10, .count = true };
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		for (int numbered = 0; numbered < 2; numbered++) {
+			struct store_place at =
+				PLACE("romeo", numbered ? "n" : "i");
+			struct store_tx *tx = store_tx_new();
+
+			store_tx_clear(tx, at);
+			for (int n = 1; n <= 6; n++)
+				sized_append(tx, at, numbered, n,
+					(size_t)n * 100);
+			store_tx_trim_bytes(tx, at, cases[i].max_bytes);
+			store_tx_trim_bytes(tx, PLACE("none", "log"), 0);
+			CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+			CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
+				cases[i].want);
+		}
+	}
+	suite_close(&su);
+}
+
+/* With each that comes, as who keeps a bound does it. */
+static void
+check_bound(struct suite *su, uint64_t max_bytes, int n)
+{
+	struct store_place at = PLACE("romeo", "bound");
+	const struct store_range all = { .max = 1, .count = true };
+	struct suite_result r;
+
+	for (int i = 0; i < n; i++) {
+		struct store_tx *tx = store_tx_new();
+
+		sized_append(tx, at, false, (int)max_bytes * 1000 + i,
+			(size_t)(i * 7 % 100));
+		store_tx_trim_bytes(tx, at, max_bytes);
+		store_commit(su->store, tx, NULL, NULL, NULL);
+	}
+	suite_result_init(su, &r);
+	store_range(su->store, at, &all, &su->mailbox, suite_on_read, &r);
+	suite_wait(su);
+	CHECK(r.total * STORE_ENTRY_BYTES <= max_bytes);
+	CHECK(n < 100 || (r.total + 2) * (STORE_ENTRY_BYTES + 100) > max_bytes);
+	suite_result_done(&r);
+}
+
+void
+suite_a_bound_is_kept_whatever_comes(const struct suite_kind *k)
+{
+	struct suite su;
+
+	suite_open(&su, k);
+	for (uint64_t max = E(1) + 100; max < E(40); max += E(13))
+		for (int n = 1; n < 400; n = n * 3 + 1)
+			check_bound(&su, max, n);
 	suite_close(&su);
 }

@@ -91,7 +91,10 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 	struct str value = str_c(pick(rnd));
 	char id[16];
 
-	switch (draw(rnd, 17)) {
+	switch (draw(rnd, 18)) {
+	case 13:
+		store_tx_trim_bytes(tx, at, draw(rnd, 2600));
+		break;
 	case 0:
 	case 1:
 		store_tx_set(tx, at, key, value);

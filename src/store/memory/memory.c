@@ -480,6 +480,25 @@ mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 }
 
 static bool
+mem_trim_bytes(struct store_db *db, struct store_place at, uint64_t max_bytes,
+	struct err *err)
+{
+	struct mem_place *pl = mem_place_find(db->data, at);
+	uint64_t bytes = 0;
+
+	(void)err;
+	if (pl == NULL)
+		return true;
+	for (size_t i = 0; i < pl->log.n; i++)
+		bytes += pl->log.p[i]->value.n + STORE_ENTRY_BYTES;
+	while (bytes > max_bytes && pl->log.n > 1) {
+		bytes -= pl->log.p[0]->value.n + STORE_ENTRY_BYTES;
+		mem_change_do(db->data, pl, pl->log.p[0], true, false);
+	}
+	return true;
+}
+
+static bool
 mem_backup(struct store_db *db, const char *path, struct err *err)
 {
 	(void)db;
@@ -557,6 +576,7 @@ const struct store_driver store_memory = {
 	.trim_to = mem_trim_to,
 	.trim_age = mem_trim_age,
 	.trim_count = mem_trim_count,
+	.trim_bytes = mem_trim_bytes,
 	.get = mem_get,
 	.list = mem_list_map,
 	.list_many = mem_list_many,

@@ -489,6 +489,7 @@ const struct store_driver store_sqlite = {
 	.trim_to = sqlite_trim_to,
 	.trim_age = sqlite_trim_age,
 	.trim_count = sqlite_trim_count,
+	.trim_bytes = sqlite_trim_bytes,
 	.get = sqlite_get,
 	.list = sqlite_list,
 	.list_many = sqlite_list_many,

@@ -56,6 +56,7 @@ enum sqlite_sql {
 	SQL_ENTRY_POS,
 	SQL_ENTRY_AT,
 	SQL_ENTRY_NTH,
+	SQL_SPAN_SIZES,
 	SQL_SPAN_SUM,
 	SQL_SPAN_DEL,
 	SQL_AGE_SUM,
@@ -224,6 +225,8 @@ bool sqlite_trim_age(struct store_db *db, struct store_place at,
 	int64_t wall_us, struct err *err);
 bool sqlite_trim_count(struct store_db *db, struct store_place at,
 	uint64_t keep, struct err *err);
+bool sqlite_trim_bytes(struct store_db *db, struct store_place at,
+	uint64_t max_bytes, struct err *err);
 bool sqlite_log_clear(struct store_db *db, struct store_place at,
 	struct err *err);
 bool sqlite_log_clear_owner(struct store_db *db, struct str host,

@@ -239,6 +239,57 @@ sqlite_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 		span_delete(db, k, k->log.lo, end, err);
 }
 
+/* How much larger the log is. */
+static int64_t
+log_excess(const struct sqlite_log *log, uint64_t max_bytes)
+{
+	uint64_t bytes = (uint64_t)MAX(log->bytes, 0) +
+		(uint64_t)MAX(log->n, 0) * STORE_ENTRY_BYTES;
+
+	return bytes > max_bytes ? (int64_t)(bytes - max_bytes) : 0;
+}
+
+/* The last of the first entries that together have so many bytes. */
+static bool
+excess_find(struct store_db *db, const struct sqlite_known *k, int64_t bytes,
+	int64_t *out, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_span_stmt(
+		db, SQL_SPAN_SIZES, k->log.lo, k->last - 1, err);
+	bool row = true;
+
+	*out = k->log.lo;
+	if (st == NULL)
+		return false;
+	while (bytes > 0 && row) {
+		if (!sqlite_step(db, st, &row, err))
+			return false;
+		if (!row)
+			return true;
+		*out = sqlite3_column_int64(st, 0);
+		bytes -= sqlite3_column_int64(st, 1) + STORE_ENTRY_BYTES;
+	}
+	sqlite3_reset(st);
+	return true;
+}
+
+bool
+sqlite_trim_bytes(struct store_db *db, struct store_place at,
+	uint64_t max_bytes, struct err *err)
+{
+	struct sqlite_known *k;
+	int64_t excess, end;
+
+	if (!sqlite_known_get(db, at, false, &k, err))
+		return false;
+	excess = k != NULL ? log_excess(&k->log, max_bytes) : 0;
+	if (excess == 0)
+		return true;
+	return last_find(db, k, err) &&
+		excess_find(db, k, excess, &end, err) &&
+		(end == k->log.lo || span_delete(db, k, k->log.lo, end, err));
+}
+
 /* --- whole logs --------------------------------------------------------- */
 
 static bool

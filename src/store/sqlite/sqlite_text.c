@@ -99,6 +99,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_ENTRY_AT] = "SELECT pos FROM entry WHERE pos = ?1",
 	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
 			  "ORDER BY pos LIMIT 1 OFFSET ?3",
+	[SQL_SPAN_SIZES] = "SELECT pos, length(CAST(value AS BLOB)) FROM entry"
+			   " WHERE " SPAN "ORDER BY pos",
 	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
 	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
 	[SQL_AGE_SUM] = "SELECT " SUMS OLDER,
