@@ -50,6 +50,29 @@ deliver_to_takers(struct account *acc, struct stanza *st, bool again)
 	return any;
 }
 
+/* What is archived its owner finds there, whatever becomes of it here: that is no
+ * error, and RFC 6121 §8.5 leaves the choice. */
+static void
+message_refuse(struct account *acc, struct stanza *st, const char *text)
+{
+	if (stanza_id_by(st, acc->e.jid).p != NULL)
+		stanza_free(st);
+	else
+		router_bounce(
+			acc->e.shard, st, COND_SERVICE_UNAVAILABLE, text);
+}
+
+/* The sender is told when it fails, but of what is archived. */
+static void
+message_keep(struct account *acc, struct stanza *st, struct store_tx *tx)
+{
+	if (stanza_id_by(st, acc->e.jid).p != NULL) {
+		stanza_free(st);
+		st = NULL;
+	}
+	account_line_aside(acc, st, tx);
+}
+
 /* Nobody is there: modules may keep it, or the sender learns of it. */
 static void
 message_undelivered(struct account *acc, struct stanza *st, bool stamped)
@@ -69,14 +92,17 @@ message_undelivered(struct account *acc, struct stanza *st, bool stamped)
 	handled = st->type != MESSAGE_GROUPCHAT &&
 		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
 			HOOK_HANDLED;
-	account_line_aside(acc, arg.kept && !handled ? st : NULL, arg.with.tx);
-	if (handled || arg.kept)
+	if (arg.kept && !handled) {
+		message_keep(acc, st, arg.with.tx);
 		return;
-	if (arg.with.refused)
+	}
+	account_line_aside(acc, NULL, arg.with.tx);
+	if (handled)
+		return;
+	if (arg.with.refused && stanza_id_by(st, acc->e.jid).p == NULL)
 		account_line_refuse(acc, st);
 	else
-		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
-			"The recipient is not available");
+		message_refuse(acc, st, "The recipient is not available");
 }
 
 static void
@@ -108,8 +134,7 @@ deliver_message(struct account *acc, struct stanza *st)
 		message_to_bare(acc, st, false); /* §8.5.3.2.1 */
 	} else if (st->type == MESSAGE_NORMAL ||
 		st->type == MESSAGE_GROUPCHAT) {
-		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE,
-			"This resource is not available");
+		message_refuse(acc, st, "This resource is not available");
 	} else {
 		stanza_free(st);
 	}

@@ -44,7 +44,8 @@
  * account is read anew before any step is run (account_hold.h).  So memory is
  * never ahead of the disk but for changes that are on their way.
  *
- * What waits counts with its real bytes; above a bound its stream rests.  A line
+ * What waits counts with its real bytes; above a bound its stream rests.  Those of
+ * others who send what has to be stored rest before that, for a time.  A line
  * holds up its own session, or its own account, and nobody else.  No callback
  * runs before the call that asked for it has returned.
  *

@@ -15,8 +15,16 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/tag.h"
+#include "core/entity_message.h"
+#include "core/host.h"
 #include "account/account_line_int.h"
 #include "account/session.h"
+
+/* What part of a line may fill before senders rest; how long for as much as all of
+ * it, when it is full; and the longest rest. */
+#define LINE_FREE 0.125
+#define LINE_REST_US (8 * US_PER_S)
+#define LINE_REST_MAX_US US_PER_S
 
 /* Commits of which each rests on those before it; counted by steps. */
 struct line_chain {
@@ -123,12 +131,18 @@ account_keeps(const struct account *acc)
 }
 
 /* Nothing waits for what is stored aside, so that one account may have as much
- * of it on the way as the store takes, until that is behind. */
+ * of it on the way as the store takes, until that is behind.  What is archived has
+ * waited for that, and what is kept of it beside is small. */
 static bool
 has_room(const struct account *acc, const struct stanza *st, bool aside)
 {
 	if (!acc->anonymous && shard_refuses_writes(acc->e.shard))
 		return false;
+	if (aside && stanza_id_by(st, acc->e.jid).p != NULL)
+		return true;
+	/* one that is larger than all that may wait has to arrive, too */
+	if (!aside && acc->line.bytes == 0)
+		return true;
 	if (!aside || !account_line_is_empty(acc))
 		return line_has_room(acc, st);
 	return !store_is_behind(acc->e.shard->server->store) ||
@@ -168,10 +182,38 @@ account_line_send(struct account *acc, struct stanza *st, struct store_tx *tx)
 	line_append_with(acc, STEP_SEND, st, tx);
 }
 
+/*
+ * Who sends faster than the disk takes it rests, as behind one who reads slowly
+ * (session_flow.h), before the line is full and refuses what he sends: for a time
+ * that is computed, the longer the more waits and the larger this one is.
+ */
+static void
+line_slow_sender(struct account *acc, const struct stanza *st)
+{
+	struct shard *sh = acc->e.shard;
+	double most = (double)line_most(acc);
+	double fill = (double)acc->line.bytes / most;
+
+	if (fill < LINE_FREE || !jid_is_set(st->from) ||
+		jid_is_bare(st->from) || jid_eq_bare(st->from, acc->e.jid) ||
+		shard_host(sh, jid_domain(st->from)) == NULL)
+		return;
+	entity_tell(sh,
+		&(struct entity_message){
+			.kind = TELL_REST,
+			.to = st->from,
+			.resource = jid_resource(st->from),
+			.number = { (int64_t)((double)stanza_bytes(st) / most *
+					    fill * LINE_REST_US),
+				LINE_REST_MAX_US },
+		});
+}
+
 void
 account_line_deliver(struct account *acc, struct stanza *st,
 	struct store_tx *tx)
 {
+	line_slow_sender(acc, st);
 	line_append_with(acc, STEP_DELIVER, st, tx);
 }
 

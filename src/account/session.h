@@ -100,6 +100,8 @@ struct session_stanza {
 	struct session *session;
 	struct stanza *st;
 	struct line_tx with; /* SEND: see session_stanza_tx() */
+	struct str archived; /* SEND: its id in the archive of who sends it, in
+			      * the arena of st; STR_NONE: it has none */
 	bool before; /* SEND: st waits in line until what was added is durable,
 		      * unless a handler takes it */
 };

@@ -412,3 +412,23 @@ stanza_drop_ids_by(struct stanza *st, struct jid who)
 
 	elem_drop(st->root, is_claimed, &claim);
 }
+
+void
+stanza_add_id(struct stanza *st, struct jid who, struct str id)
+{
+	struct elem *e = elem_add(st->arena, st->root, NS_SID, "stanza-id");
+
+	elem_set_attr(st->arena, e, "by", jid_bare_str(who));
+	elem_set_attr(st->arena, e, "id", id);
+}
+
+struct str
+stanza_id_by(const struct stanza *st, struct jid who)
+{
+	elem_each_child(st->root, e) {
+		if (elem_is(e, NS_SID, "stanza-id") &&
+			str_eq(elem_attr(e, "by"), jid_bare_str(who)))
+			return elem_attr(e, "id");
+	}
+	return STR_NONE;
+}

@@ -135,6 +135,9 @@ bool stanza_is_id_by(const struct stanza *st, const struct elem *e,
 	struct jid who);
 /* Takes all such out: who alone says so (§3, hostile 47). */
 void stanza_drop_ids_by(struct stanza *st, struct jid who);
+void stanza_add_id(struct stanza *st, struct jid who, struct str id);
+/* The id that stanza_add_id() has given it; STR_NONE: none. */
+struct str stanza_id_by(const struct stanza *st, struct jid who);
 
 /* XEP-0334 hints: is there such a child? name: "no-store", "no-copy", ... */
 bool stanza_has_hint(const struct stanza *st, const char *name);

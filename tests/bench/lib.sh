@@ -3,7 +3,9 @@
 # BUILD names the build tree (default: build/ beside tests/); WRAP is put
 # before the server, such as "valgrind --tool=massif".
 #   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>; server_limits is one
-#                                  more line of the section limits
+#                                  more line of the section limits, and
+#                                  server_archive the options of the archive, or
+#                                  yes (no)
 #   server_stop                    false if it did not end well
 # What other servers need (see peers/) is here too.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
@@ -57,6 +59,7 @@ server_conf() {
 	  ${server_limits:-}
 	modules:
 	  offline: { stranger_share: 100, sender_share: 100 }
+	  archive: ${server_archive:-no}
 	listen:
 	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }

@@ -34,6 +34,7 @@ static const char conf_text[] =
 	"auth: { mechanisms: [ SCRAM-SHA-1 ] }\n"
 	"limits: { connections: 10000000, stanzas_per_second: 1000000,\n"
 	"  stanzas_burst: 1000000, bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"
+	"modules: { archive: no }\n"
 	"hosts:\n"
 	"  " MILLION_HOST ": { auth: { tls_required: no } }\n";
 

@@ -134,6 +134,8 @@ def served(own_server, path, end, conf=None):
     duration is in seconds."""
     o = option(path)
     server = own_server(conf, start=False)
+    # what is as fast as the disk is a limit of its own
+    server.conf["modules"].setdefault("archive", "no")
     alone(server, server.conf, o, end)
     server.start()
     value = number(o.end(end)) if o.end(end) != "never" else None

@@ -1,6 +1,7 @@
 """What an account may have, at both ends (see options.py)."""
 
 import os
+import sqlite3
 
 import pytest
 
@@ -509,3 +510,59 @@ def test_accounts_made_in_an_hour(own_server, n):
 
 sworn("modules: register: per_hour", MAX, "100,000 accounts; %d are made"
       % TRIES)
+
+
+# --- the archive -------------------------------------------------------------------
+
+
+def archived(server, jid):
+    """How many messages, and how large they are."""
+    local, _, host = jid.partition("@")
+    db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
+                         uri=True)
+    try:
+        return db.execute("SELECT count(*), coalesce(sum(length(value) + 256), 0)"
+                          " FROM entries WHERE host = ? AND owner = ? AND"
+                          " name = 'archive'", (host, local)).fetchone()
+    finally:
+        db.close()
+
+
+def talk(server, scene, bodies):
+    romeo, juliet = scene.online("romeo/a"), scene.online("juliet/j")
+    for i, body in enumerate(bodies):
+        romeo.send("<message to='%s' id='%d' type='chat'><body>%s</body>"
+                   "</message>" % (juliet.jid, i, body))
+        juliet.take(lambda e: e.get("id") == str(i), "message %d" % i)
+    romeo.iq("set", scenes.BARRIER)
+    romeo.close()
+    juliet.close()
+    return [archived(server, scene.binds[name]) for name in ("romeo", "juliet")]
+
+
+sworn("modules: archive: max_bytes", MAX, "1 TiB on the disk; 20 MiB are kept")
+
+
+@proves("modules: archive: max_bytes", ends=MIN)
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_how_large_an_archive_may_become(own_server, end):
+    server, most = served(own_server, "modules: archive: max_bytes", end)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.befriend("romeo", "juliet")
+    large = 100 if end == "max" else 3
+    for n, size in talk(server, scene, ["x"] * 200 + ["x" * 200000] * large +
+                        ["x"] * 100):
+        assert size <= most
+        assert n == 300 + large if end == "max" else 100 <= n <= 180
+    scene.end()
+
+
+@proves("modules: archive: stranger_bytes")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_what_strangers_may_add(own_server, end):
+    server, most = served(own_server, "modules: archive: stranger_bytes", end)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    (sent, _), (got, _) = talk(server, scene, ["x" * 100000] * 60)
+    assert sent == 60
+    assert got == (60 if most else 0)
+    scene.end()

@@ -145,6 +145,7 @@ class Moved:
 def disk(request, pool):
     """A server, and its disk: server.disk."""
     server = pool.new({"modules": {
+        "archive": "no",
         "register": {"allow": "yes"},
         "offline": {"max_messages": "1000000", "max_bytes": "1GiB",
                     "stranger_share": "100", "sender_share": "100"}}})
@@ -255,6 +256,30 @@ def test_what_is_refused(disk, scene):
     assert romeo.iq("set", ITEM % "late").get("type") == "result"
     assert lines(disk, NONE) == lines(disk, AGAIN) == 1
     assert lines(disk, " error ") == 1
+
+
+def test_what_would_be_archived_is_refused(disk, scene):
+    """Nobody sees what the archive does not have, and who sends it is told,
+    whether there is such an account or not; chat states go on."""
+    disk.conf["modules"]["archive"] = "yes"
+    disk.write_conf()
+    disk.ctl("reload")
+    romeo = scene["romeo/a"]
+    fill(disk, scene, "romeo/a")
+    for to in "{juliet/a}", "{juliet}", "nobody@{HOST}":
+        scene.send("romeo/a", "<message to='%s' id='m' type='chat'><body>x"
+                   "</body></message>" % to)
+        got = romeo.take(lambda e: e.get("id") == "m", "an error")
+        assert got.find("error", "resource-constraint") is not None
+    scene.send("romeo/a", "<message to='{juliet/a}' id='s' type='chat'>"
+               "<active xmlns='http://jabber.org/protocol/chatstates'/>"
+               "</message>")
+    got = scene["juliet/a"].take(lambda e: e.is_("message"), "the state")
+    assert got.get("id") == "s"
+    free(disk)
+    scene.send("romeo/a", "<message to='{juliet/a}' id='n'><body>x</body>"
+               "</message>")
+    scene["juliet/a"].take(lambda e: e.get("id") == "n", "the message")
 
 
 def test_commands_say_why(disk, scene):

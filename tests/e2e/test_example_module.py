@@ -304,7 +304,7 @@ def test_mirror_of_the_page(started):
 
 
 def test_keep_of_the_page(started):
-    server, scene = started("keep")
+    server, scene = started("keep", {"modules": {"keep": {}, "archive": "no"}})
     romeo, juliet = scene.online("romeo/a"), scene.online("juliet/a")
     for i in range(200):
         romeo.send("<message to='%s' id='m%d'><body>x</body></message>"

@@ -145,7 +145,8 @@ def leave(scene, who, n):
 def test_nobody_fills_it_for_the_others(own_server, most):
     """modules: offline: stranger_share, sender_share; also after a restart,
     and until they are delivered."""
-    server = own_server({"modules": {"offline": {"max_messages": str(most)}}})
+    server = own_server({"modules": {
+        "offline": {"max_messages": str(most)}, "archive": "no"}})
     scene = scenes.Scene(server, ("romeo", "nurse", "paris", "tybalt",
                                   "friar", "juliet"))
     for friend in ("romeo", "nurse"):
@@ -172,8 +173,9 @@ def test_nobody_fills_it_for_the_others(own_server, most):
 def test_quota(own_server):
     """XEP-0160 §3: what does not fit is refused with service-unavailable, and
     what was there stays."""
-    server = own_server({"modules": {"offline": {
-        "max_messages": "3", "sender_share": "100"}}})
+    server = own_server({"modules": {
+        "offline": {"max_messages": "3", "sender_share": "100"},
+        "archive": "no"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     scene.subscribe("romeo", "juliet")
     romeo = scene.online("romeo/a")
@@ -244,7 +246,7 @@ def test_many_bytes_come_in_order(scene, romeo):
 @pytest.mark.only("antiphon")
 def test_what_was_edited_in_the_database(own_server):
     """It is delivered as it is now, and what is damaged breaks no stream."""
-    server = own_server()
+    server = own_server({"modules": {"archive": "no"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     keep(scene, scene.online("romeo/a"), ["x"] * 7)
     scene.end()
@@ -308,7 +310,7 @@ def test_any_number_of_contacts_beside_a_waiting_message(own_server):
 @pytest.mark.parametrize("n", [1, 3, 600])
 def test_a_module_switched_on_finds_what_waits(own_server, n):
     """Whether one takes messages already, or is just about to."""
-    server = own_server({"modules": {"offline": {
+    server = own_server({"modules": {"archive": "no", "offline": {
         "max_messages": "700", "stranger_share": "100",
         "sender_share": "100"}}})
     scene = scenes.Scene(server, ("romeo", "juliet", "nurse"))
@@ -317,8 +319,9 @@ def test_a_module_switched_on_finds_what_waits(own_server, n):
         for i in range(n):
             romeo.send("<message to='%s' type='chat'><body>%d</body></message>"
                        % (scene.binds[name], i))
-    romeo.ping()
     scene.flush()
+    for name in "juliet", "nurse": # her account has dealt with all of them
+        romeo.iq("get", "<x xmlns='urn:x'/>", to=scene.binds[name])
     juliet, nurse = scene.login("juliet/b"), scene.login("nurse/b")
     server.ctl("modules", "unload", "offline")
     nurse.send("<presence/>")

@@ -64,7 +64,9 @@ def stuff(scene, sender, to, much=1100000):
 
 @pytest.fixture
 def two(own_server):
-    server = own_server({"modules": {"offline": {"max_bytes": "64MiB"}}})
+    # as fast as clients can, not as the disk
+    server = own_server({"modules": {"offline": {"max_bytes": "64MiB"},
+                                     "archive": "no"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     scene.subscribe("romeo", "juliet")
     scene.online("romeo/r")

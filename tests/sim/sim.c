@@ -609,9 +609,9 @@ sim_open(struct sim *s, const char *module_dir)
 	snprintf(conf, sizeof(conf),
 		"limits: { roster_items: %u, account_idle: 1s, "
 		"stanzas_burst: 100000, bytes_burst: 16MiB }\n"
-		"modules: { testarchive: %s }\n",
+		"modules: { testarchive: %s, archive: %s }\n",
 		10 + (unsigned)(s->seed * 7 % CROWD),
-		s->archives ? "{}" : "off");
+		s->archives ? "{}" : "off", s->seed % 5 < 2 ? "off" : "on");
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	store_set_whole(s->w->server->store, s->seed / 2 % 2 == 0);
 	s->shaky_disk = s->seed % 3 == 0;

@@ -26,8 +26,10 @@ world_with(uint64_t seed, const char *archive)
 	struct world *w;
 
 	buf_printf(&conf,
-		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB }\n"
-		"modules: { testarchive: { %s }, "
+		/* nobody rests because much waits: time stands still */
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+		"inbox_bytes: 16MiB }\n"
+		"modules: { archive: off, testarchive: { %s }, "
 		"offline: { max_messages: 10000, stranger_share: 100, "
 		"sender_share: 100 } }\n",
 		archive);

@@ -21,9 +21,11 @@
 #include "witness.h"
 #include "world.h"
 
-#define FAST                                                                   \
+#define RATES                                                                  \
 	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000, "        \
-	"bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"                        \
+	"bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"
+#define FAST                                                                   \
+	RATES                                                                  \
 	"modules: { offline: { max_messages: 10000, stranger_share: 100, "     \
 	"sender_share: 100 } }\n"
 #define KIB "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef" \
@@ -180,7 +182,8 @@ TEST(nothing_is_stored_for_an_account_behind_its_removal)
 /* What waits behind a change that was not stored. */
 TEST(what_an_account_has_sent_is_not_lost_when_it_cannot_be_read)
 {
-	struct world *w = world_of_two(3, TEST_MODULE_DIR, FAST);
+	struct world *w = world_of_two(3, TEST_MODULE_DIR,
+		RATES "modules: { archive: off }\n");
 	struct faults faults = { 1, 1 };
 	struct witness romeo, juliet;
 

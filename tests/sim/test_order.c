@@ -316,7 +316,8 @@ TEST(contacts_hear_of_a_removal_when_it_is_durable)
 
 TEST(sessions_end_when_their_account_cannot_be_read_anew)
 {
-	struct world *w = world_of_two(9, TEST_MODULE_DIR, "");
+	struct world *w = world_of_two(9, TEST_MODULE_DIR,
+		"modules: { archive: off }\n");
 	struct faults faults = { 1, 1 };
 	struct witness romeo, juliet;
 
@@ -341,7 +342,8 @@ TEST(messages_that_cannot_be_kept_do_not_hide_those_that_are)
 {
 	/* a stranger has a small part of the space */
 	struct world *w = world_new(10, 2, TEST_MODULE_DIR,
-		"modules: { offline: { max_messages: 10000 } }\n");
+		"modules: { archive: off, "
+		"offline: { max_messages: 10000 } }\n");
 	struct faults faults = { 0, 0 };
 	struct witness romeo, juliet;
 

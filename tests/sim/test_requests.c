@@ -252,7 +252,7 @@ TEST(two_sessions_cannot_pass_a_limit_together)
 /* The store does not turn: what waits for it holds up nobody else. */
 TEST(a_message_does_not_overtake_a_change_but_a_get)
 {
-	struct world *w = world_of_two(8, FAST);
+	struct world *w = world_of_two(8, FAST "modules: { archive: off }\n");
 	struct asker romeo, juliet;
 
 	asker_start(&romeo, w, "romeo", "r");

@@ -281,9 +281,11 @@ TEST(requests_that_wait_are_answered_though_their_entity_is_dropped)
 enum hands { HOSTED, GONE, SERVED, HANDS };
 
 static const char *const hands_conf[HANDS] = {
-	[HOSTED] = "  " MOVING ": { auth: { tls_required: no } }\n",
-	[GONE] = "modules: { testecho: yes }\n",
-	[SERVED] = "modules: { testecho: { domain: " MOVING " } }\n",
+	[HOSTED] = "  " MOVING ": { auth: { tls_required: no } }\n"
+		   "modules: { archive: off }\n",
+	[GONE] = "modules: { archive: off, testecho: yes }\n",
+	[SERVED] = "modules: { archive: off, "
+		   "testecho: { domain: " MOVING " } }\n",
 };
 
 struct mover {

@@ -1,0 +1,249 @@
+/*
+ * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
+ * tells its clients under which id (XEP-0359).
+ *
+ * Owner shard of the account.  A message is an entry of the log "archive": an id
+ * that nobody can guess and that is never given again, when it came, the bare
+ * address of the other side, and the stanza as it was sent or received, without
+ * that id.  Order is the log's.  What belongs there, xmpp/message.c says.
+ *
+ *    the sender's client                     the recipient's clients
+ *            |                                          ^
+ *     HOOK_SESSION_SEND                        with <stanza-id/>, durable
+ *            | entry, beside the message                |
+ *            v                                 entry, waits for the disk
+ *          router ---------------------------> HOOK_ACCOUNT_RECEIVE
+ *
+ * What somebody sends to himself is stored once, where it arrives.  An account
+ * that does not exist, or exists for one session only, has no archive; nothing
+ * tells that from outside.  Nobody else's address is shown an id of ours, and who
+ * claims one is not believed (account_deliver.c, session.c).
+ *
+ * An archive has a size, above which the oldest entries go (XEP-0313 §3.2).  So
+ * that nobody else can push them out, or fill the disk, those who are not in the
+ * roster may add so much in a day, together; what is more is delivered, or kept
+ * for who is away, and in no archive.  How much they have added is in memory with
+ * the account, and in the map "archive", which is written when they add to it.
+ */
+#include "config.h"
+
+#include "module/module.h"
+
+#define ARCHIVE "archive" /* the log, and the map */
+#define KEY_STRANGERS "strangers"
+#define DAY_US (86400 * US_PER_S)
+
+struct archive_conf {
+	uint64_t max_bytes;
+	uint64_t stranger_bytes;
+};
+
+/* In the slot of an account: what strangers have added, and what is forgotten of
+ * it since then. */
+struct strangers {
+	uint64_t bytes;
+	int64_t wall_us;
+};
+
+/* --- strangers ---------------------------------------------------------------- */
+
+static void
+strangers_read(struct strangers *s, struct str text)
+{
+	long long bytes, wall_us;
+	struct str first, second;
+
+	if (str_cut(text, ' ', &first, &second) &&
+		str_to_int(first, 0, INT64_MAX, &bytes) &&
+		str_to_int(second, 0, INT64_MAX, &wall_us))
+		*s = (struct strangers){ (uint64_t)bytes, wall_us };
+}
+
+static void
+strangers_write(const struct strangers *s, const struct account *acc,
+	struct store_tx *tx)
+{
+	struct buf text = BUF_INIT;
+
+	buf_printf(&text, "%llu %lld", (unsigned long long)s->bytes,
+		(long long)s->wall_us);
+	store_tx_set(tx, account_place(acc, ARCHIVE), STR(KEY_STRANGERS),
+		buf_str(&text));
+	buf_done(&text);
+}
+
+/* They may add what they have added a day ago.  A clock that was set back does
+ * not give them more. */
+static void
+strangers_forget(struct strangers *s, uint64_t per_day, int64_t now_us)
+{
+	int64_t us = MIN(MAX(now_us - s->wall_us, 0), DAY_US);
+	uint64_t less = (uint64_t)((double)per_day * (double)us / DAY_US);
+
+	s->bytes -= MIN(s->bytes, less);
+	s->wall_us = now_us;
+}
+
+/* False: not today. */
+static bool
+strangers_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
+	uint64_t bytes)
+{
+	const struct archive_conf *conf = m->conf;
+	struct strangers *s = module_entity_state(m, &acc->e);
+
+	strangers_forget(s, conf->stranger_bytes, shard_wall_us(acc->e.shard));
+	if (s->bytes + bytes > conf->stranger_bytes)
+		return false;
+	s->bytes += bytes;
+	strangers_write(s, acc, tx);
+	return true;
+}
+
+static enum hook_result
+on_load(struct module_ctx *m, void *arg)
+{
+	const struct account_load *load = arg;
+
+	for (size_t i = 0; i < load->n; i++) {
+		const struct store_entry *e = &load->entries[i];
+
+		if (str_is(e->with, ARCHIVE) && str_is(e->key, KEY_STRANGERS))
+			strangers_read(module_entity_state(m,
+					       &load->account->e),
+				e->value);
+	}
+	return HOOK_PASS;
+}
+
+/* --- entries ------------------------------------------------------------------ */
+
+/* Of a year that no clock has shown: some clients do not survive it
+ * (hostile 70). */
+static bool
+is_absurd_delay(void *arg, const struct elem *e)
+{
+	struct str stamp = elem_is_text(e) ? STR_NONE : elem_attr(e, "stamp");
+	long long year;
+	int64_t wall_us;
+
+	(void)arg;
+	if (elem_is(e, NS_DELAY, "delay"))
+		return !datetime_parse(stamp, &wall_us);
+	return elem_is(e, "jabber:x:delay", "x") &&
+		!str_to_int((struct str){ stamp.p, MIN(stamp.n, 4) }, 1970, 2100,
+			&year);
+}
+
+static bool
+account_has_archive(const struct account *acc)
+{
+	return acc->exists && !acc->anonymous && !acc->removing;
+}
+
+/* The id, in out; STR_NONE: there is no room for what strangers say. */
+static struct str
+entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
+	struct stanza *st, struct jid with, char out[RAND_ID_SIZE])
+{
+	const struct archive_conf *conf = m->conf;
+	struct store_place at = account_place(acc, ARCHIVE);
+	struct buf value = BUF_INIT;
+	struct str id = STR_NONE;
+
+	elem_drop(st->root, is_absurd_delay, NULL);
+	stored_write(&value, st->root);
+	/* what the owner sends is his own */
+	if (jid_eq_bare(st->from, acc->e.jid) ||
+		!account_is_stranger(acc, with) ||
+		strangers_add(m, acc, tx, value.n + STORE_ENTRY_BYTES)) {
+		id = rand_id(acc->e.shard->rand, out);
+		store_tx_append(tx, at, id, shard_wall_us(acc->e.shard),
+			jid_bare_str(with), buf_str(&value));
+		store_tx_trim_bytes(tx, at, conf->max_bytes);
+	}
+	buf_done(&value);
+	return id;
+}
+
+/* Whether there is an account or not, the disk and the line have to take it, and
+ * what is archived makes no error: an address that is nobody's is given an id, too,
+ * which nobody sees (hostile 53). */
+static enum hook_result
+on_receive(struct module_ctx *m, void *arg)
+{
+	struct account_stanza *in = arg;
+	struct account *acc = in->account;
+	struct stanza *st = in->st;
+	char id[RAND_ID_SIZE];
+	struct store_tx *tx;
+
+	if (!message_is_archived(st) || (tx = account_stanza_tx(in)) == NULL)
+		return HOOK_PASS;
+	if (!acc->exists)
+		stanza_add_id(st, acc->e.jid,
+			rand_id(acc->e.shard->rand, id));
+	else if (account_has_archive(acc) &&
+		entry_add(m, acc, tx, st, st->from, id).p != NULL)
+		stanza_add_id(st, acc->e.jid, str_c(id));
+	return HOOK_PASS;
+}
+
+static enum hook_result
+on_send(struct module_ctx *m, void *arg)
+{
+	struct session_stanza *out = arg;
+	struct account *acc = out->session->account;
+	struct stanza *st = out->st;
+	char id[RAND_ID_SIZE];
+	struct store_tx *tx;
+
+	if (!jid_is_set(st->to) || jid_eq_bare(st->to, acc->e.jid) ||
+		!message_is_archived(st) ||
+		(tx = session_stanza_tx(out)) == NULL ||
+		!account_has_archive(acc))
+		return HOOK_PASS;
+	out->archived = arena_str(st->arena,
+		entry_add(m, acc, tx, st, st->to, id));
+	return HOOK_PASS;
+}
+
+/* clang-format off */
+
+static const struct option archive_options[] = {
+	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "256MiB",
+		.min = "64KiB", .max = "1TiB",
+		.off = offsetof(struct archive_conf, max_bytes),
+		.help = "how large the archive of an account may become, with "
+			"256 bytes for each message beside its text; then the "
+			"oldest messages go" },
+	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
+		.min = "0", .max = "1TiB",
+		.off = offsetof(struct archive_conf, stranger_bytes),
+		.help = "how much of that all senders together may add in a day "
+			"who are not in the roster; what is more is delivered, "
+			"and not archived" },
+	{ .name = NULL },
+};
+
+/* clang-format on */
+
+static const struct hook_handler archive_hooks[] = {
+	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
+	{ HOOK_ACCOUNT_RECEIVE, HOOK_KEEP, on_receive },
+	{ HOOK_SESSION_SEND, HOOK_KEEP, on_send },
+	{ .fn = NULL },
+};
+
+MODULE(archive) = {
+	.api = MODULE_API,
+	.name = "archive",
+	.summary = "keep what users send and get",
+	.specs = "XEP-0359 0.7.0, XEP-0334 1.0.0",
+	.account_features = (const char *const[]){ NS_SID, NULL },
+	.options = archive_options,
+	.conf_size = sizeof(struct archive_conf),
+	.hooks = archive_hooks,
+	.account_maps = (const char *const[]){ ARCHIVE, NULL },
+	.entity_state = sizeof(struct strangers),
+};

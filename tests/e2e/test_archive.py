@@ -1,0 +1,357 @@
+"""The archive's writing half (XEP-0313 §3, §6; XEP-0359; XEP-0334): what is stored
+on both sides, under which ids, and how large it may become."""
+
+import re
+import sqlite3
+
+import pytest
+
+import scene as scenes
+
+pytestmark = pytest.mark.only("antiphon")
+HINTS = "urn:xmpp:hints"
+SID = "urn:xmpp:sid:0"
+BODY = "<body>x</body>"
+STATE = "<composing xmlns='http://jabber.org/protocol/chatstates'/>"
+
+
+def hint(name):
+    return "<%s xmlns='%s'/>" % (name, HINTS)
+
+
+def one(name, ns):
+    return "<%s xmlns='%s'/>" % (name, ns)
+
+
+MARKERS = "urn:xmpp:chat-markers:0"
+# type and payload, and whether it is stored: the table of message.c, row by row
+STORED = {
+    "a body": ("chat", BODY, True),
+    "a body of type normal": ("normal", BODY, True),
+    "a type that nobody knows": ("strange", BODY, True),
+    "a subject": ("normal", "<subject>s</subject>", True),
+    "an error": ("error", BODY + "<error type='cancel'/>", False),
+    "a headline": ("headline", BODY, False),
+    "groupchat": ("groupchat", BODY, False),
+    "a headline that asks for it": ("headline", BODY + hint("store"), True),
+    "an error that asks for it": ("error", BODY + hint("store"), False),
+    "groupchat that asks for it": ("groupchat", BODY + hint("store"), False),
+    "a chat state": ("chat", STATE, False),
+    "a chat state with its thread": ("chat", STATE + "<thread>t</thread>",
+                                     False),
+    "a chat state with a body": ("chat", STATE + BODY, True),
+    "nothing": ("chat", "", False),
+    "OMEMO": ("chat", one("encrypted", "urn:xmpp:omemo:2"), True),
+    "OMEMO of old": ("chat", one("encrypted", "eu.siacs.conversations.axolotl"),
+                     True),
+    "OpenPGP": ("chat", one("openpgp", "urn:xmpp:openpgp:0"), True),
+    "OpenPGP of old": ("chat", one("x", "jabber:x:encrypted"), True),
+    "said to be encrypted": ("chat", one("encryption", "urn:xmpp:eme:0"), True),
+    "a receipt": ("chat", one("received", "urn:xmpp:receipts"), True),
+    "a request for one": ("chat", one("request", "urn:xmpp:receipts"), False),
+    "displayed": ("chat", one("displayed", MARKERS), True),
+    "received": ("chat", one("received", MARKERS), True),
+    "acknowledged": ("chat", one("acknowledged", MARKERS), True),
+    "markable": ("chat", one("markable", MARKERS), False),
+    "a reaction": ("chat", one("reactions", "urn:xmpp:reactions:0"), True),
+    "a correction": ("chat", one("replace", "urn:xmpp:message-correct:0"), True),
+    "a retraction": ("chat", one("retract", "urn:xmpp:message-retract:1"), True),
+    "an invitation": ("normal", one("x", "jabber:x:conference"), True),
+    "an invitation by a room": ("normal", "<x xmlns='http://jabber.org/protocol/"
+                                "muc#user'><invite/></x>", True),
+    "a file": ("chat", one("file-sharing", "urn:xmpp:sfs:0"), True),
+    "a link": ("chat", one("x", "jabber:x:oob"), True),
+    "an event": ("normal", one("event", "http://jabber.org/protocol/"
+                               "pubsub#event"), False),
+    "what nobody knows": ("chat", one("x", "urn:x"), False),
+    "what nobody knows and asks": ("chat", one("x", "urn:x") + hint("store"),
+                                   True),
+    "an id alone": ("chat", "<origin-id xmlns='%s' id='1'/>" % SID, False),
+    "no-store": ("chat", BODY + hint("no-store"), False),
+    "no-permanent-store": ("chat", BODY + hint("no-permanent-store"), False),
+    "no-store and store": ("chat", BODY + hint("store") + hint("no-store"),
+                           False),
+    "no-copy": ("chat", BODY + hint("no-copy"), True),
+    "a body of another namespace": ("chat", one("body", "urn:x"), False),
+    **{name + " (XEP-0353)": ("chat", one(name, "urn:xmpp:jingle-message:0"),
+                              True)
+       for name in ("propose", "ringing", "proceed", "reject", "retract",
+                    "finish")},
+}
+
+
+def archive(server, jid):
+    """[(id, peer, value)] of an account, oldest first."""
+    local, _, host = jid.partition("@")
+    db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
+                         uri=True)
+    try:
+        return db.execute(
+            "SELECT id, peer, value FROM entries WHERE host = ? AND owner = ?"
+            " AND name = 'archive' ORDER BY number", (host, local)).fetchall()
+    finally:
+        db.close()
+
+
+def own_ids(client, e):
+    by = client.jid.split("/")[0]
+    return [c.get("id") for c in e.elems() if c.is_("stanza-id", SID) and
+            c.get("by") == by]
+
+
+class Pair:
+    def __init__(self, scene):
+        self.scene, self.server = scene, scene.server
+        scene.add_accounts("romeo", "juliet")
+        self.romeo = scene.online("romeo/a")
+        self.juliet = scene.online("juliet/b")
+
+    def jid(self, who):
+        return self.scene.binds[who]
+
+    def say(self, inner=BODY, attrs="", to="{juliet/b}", who="romeo/a"):
+        self.scene.send(who, "<message to='%s' %s>%s</message>"
+                        % (to, attrs, inner))
+
+    def hear(self):
+        return self.juliet.take(lambda e: e.is_("message"), "the message")
+
+    def of(self, who):
+        """Of a session, that waits until what it did is stored."""
+        for session in self.scene.live():
+            session.iq("set", scenes.BARRIER)
+        return archive(self.server, self.jid(who))
+
+
+@pytest.fixture
+def pair(scene):
+    return Pair(scene)
+
+
+@pytest.mark.parametrize("case", STORED)
+def test_what_is_stored(pair, case):
+    """XEP-0313 §6.1.1, XEP-0334, XEP-0353 §3: on both sides, or on none."""
+    kind, inner, stored = STORED[case]
+    pair.say(inner, "type='%s' id='m'" % kind)
+    got = pair.hear()
+    assert len(own_ids(pair.juliet, got)) == stored
+    assert len(pair.of("romeo")) == len(pair.of("juliet")) == stored
+
+
+def test_the_id_that_is_shown_is_that_of_the_entry(pair):
+    """XEP-0313 §3.5: to those who may read the archive; §3: it cannot be
+    guessed, and is given once."""
+    for i in range(30):
+        pair.say("<body>%d</body><origin-id xmlns='%s' id='o'/>" % (i, SID),
+                 "type='chat' id='same'")
+    heard = [pair.hear() for _ in range(30)]
+    shown = [own_ids(pair.juliet, e) for e in heard]
+    assert all(len(ids) == 1 for ids in shown)
+    kept, sent = pair.of("juliet"), pair.of("romeo")
+    assert [ids[0] for ids in shown] == [row[0] for row in kept]
+    both = [row[0] for row in kept + sent]
+    assert len(set(both)) == 60
+    assert all(re.fullmatch(r"[\w-]{22}", id_) for id_ in both)
+    assert {row[1] for row in kept} == {pair.jid("romeo")}
+    assert {row[1] for row in sent} == {pair.jid("juliet")}
+    # order is the log's, and the sender's own id has not gone out
+    for rows in kept, sent:
+        assert [re.search("<body>(.*)</body>", row[2])[1] for row in rows] == [
+            str(i) for i in range(30)]
+        assert all("origin-id" in row[2] and "stanza-id" not in row[2]
+                   for row in rows)
+    for e in heard:
+        assert len([c for c in e.elems() if c.name == "stanza-id"]) == 1
+
+
+@pytest.mark.parametrize("to", ["{romeo}", "{romeo/a}", "{romeo/c}", None])
+def test_what_one_sends_to_himself_is_stored_once(pair, to):
+    """XEP-0313 §6.1.1; without an address it is for the own account."""
+    scene = pair.scene
+    scene.online("romeo/c")
+    scene.send("romeo/a", "<message %s type='chat'>%s</message>"
+               % ("to='%s'" % to if to else "", BODY))
+    rows = pair.of("romeo")
+    assert [row[1] for row in rows] == [pair.jid("romeo")]
+    name = "romeo/c" if to == "{romeo/c}" else "romeo/a"
+    got = scene[name].take(lambda e: e.is_("message"), "the message")
+    assert own_ids(pair.romeo, got) == [rows[0][0]]
+
+
+def test_to_one_who_does_not_exist_or_is_not_served(pair):
+    """The sender has said it; nobody else is there to keep it, and nothing tells
+    whether there is such an account."""
+    server = pair.server
+    for i, to in enumerate(("nobody@" + server.domain, "nobody@x.test",
+                            server.domain, "j@" + server.other_domain)):
+        pair.say("<body>%d</body>" % i, "type='chat' id='%d'" % i, to)
+    pair.romeo.ping()
+    assert [row[1] for row in pair.of("romeo")] == [
+        "nobody@" + server.domain, "nobody@x.test", server.domain,
+        "j@" + server.other_domain]
+    assert archive(server, "nobody@" + server.domain) == []
+    errors = [e.get("id") for e in pair.romeo.inbox if e.is_("message")]
+    assert "1" in errors and "0" not in errors
+
+
+def test_absurd_delays_are_left_out(pair):
+    """hostile 70: of years that no clock has shown; the others stay."""
+    def delay(stamp):
+        return "<delay xmlns='urn:xmpp:delay' stamp='%s' from='x.test'/>" % stamp
+
+    def old(stamp):
+        return "<x xmlns='jabber:x:delay' stamp='%s'/>" % stamp
+    good = [delay("2002-09-10T23:08:25Z"), delay("1970-01-01T00:00:00Z"),
+            old("20020910T23:08:25")]
+    bad = [delay("9999-12-31T23:59:59Z"), delay("0001-01-01T00:00:00Z"),
+           delay("1969-12-31T23:59:59Z"), delay("2101-01-01T00:00:00Z"),
+           delay("-2002-09-10T23:08:25Z"), delay("x"), delay(""),
+           delay("20020910T23:08:25"), old("99991231T23:59:59"), old("x"),
+           old(""), "<delay xmlns='urn:xmpp:delay'/>"]
+    pair.say(BODY + "".join(bad + good + bad), "type='chat'")
+    got = pair.hear()
+    for text in [str(got)] + [row[2] for row in pair.of("juliet") +
+                              pair.of("romeo")]:
+        stamps = re.findall("stamp=['\"]([^'\"]*)", text)
+        assert stamps == ["2002-09-10T23:08:25Z", "1970-01-01T00:00:00Z",
+                          "20020910T23:08:25"]
+
+
+def test_what_is_archived_makes_no_error(own_server):
+    """Whoever it was for finds it there: neither a resource that is gone nor a
+    full store for who is away is one."""
+    server = own_server({"modules": {"offline": {
+        "max_messages": "2", "stranger_share": "100", "sender_share": "100"}}})
+    pair = Pair(scenes.Scene(server))
+    pair.say(BODY, "id='1'", "{juliet}/gone")
+    pair.say(STATE, "id='2'", "{juliet}/gone")
+    got = pair.romeo.take(lambda e: e.is_("message"), "an error")
+    assert (got.get("id"), got.get("type")) == ("2", "error")
+    pair.scene.mark(pair.romeo, pair.juliet)
+    pair.juliet.close()
+    for i in range(3, 9):
+        pair.say(BODY + (hint("no-store") if i == 8 else ""),
+                 "id='%d' type='chat'" % i, "{juliet}")
+    got = pair.romeo.take(lambda e: e.is_("message"), "an error")
+    assert (got.get("id"), got.get("type")) == ("8", "error")
+    assert len(pair.of("juliet")) == 6
+    pair.scene.end()
+
+
+def test_without_the_archive(own_server):
+    server = own_server({"modules": {"archive": "no"}})
+    pair = Pair(scenes.Scene(server))
+    pair.say("<body>1</body><stanza-id xmlns='%s' id='x' by='{juliet}'/>" % SID)
+    got = pair.hear()
+    assert [e.name for e in got.elems()] == ["body"]
+    assert pair.of("romeo") == pair.of("juliet") == []
+    pair.scene.end()
+
+
+def test_it_says_that_it_gives_ids_and_not_that_it_can_be_asked(pair):
+    """XEP-0359 §5; XEP-0313 §7 comes with queries."""
+    for client, whom in ((pair.juliet, "juliet"), (pair.romeo, "romeo")):
+        info = client.iq("get", "<query xmlns='http://jabber.org/protocol/"
+                         "disco#info'/>", to=pair.jid(whom))
+        features = {e.get("var") for e in info.child("query").elems()}
+        assert SID in features
+        assert not [f for f in features if f and f.startswith("urn:xmpp:mam")]
+
+
+# --- how large it may become ------------------------------------------------------
+
+ENTRY = 256
+
+
+def test_strangers_have_their_part_of_a_day(own_server):
+    """modules: archive: stranger_bytes; of all of them, also after a restart; what
+    does not fit is delivered. Contacts, and what the owner sends, have no such
+    bound."""
+    server = own_server({"modules": {"archive": {"stranger_bytes": "10KiB"}}})
+    scene = scenes.Scene(server, ("nurse", "paris"))
+    pair = Pair(scene)
+    scene.subscribe("juliet", "nurse")
+    text = "<body>%s</body>" % ("x" * 1000)
+
+    def tell(who, n):
+        before = len(pair.of("juliet"))
+        teller = scene.online(who)
+        for _ in range(n):
+            pair.say(text, "type='chat'", "{juliet}", who)
+        teller.ping()
+        teller.close()
+        heard = [bool(own_ids(pair.juliet, pair.hear())) for _ in range(n)]
+        assert len(pair.of("juliet")) == before + sum(heard)
+        return sum(heard)
+
+    first = tell("romeo/t", 5)
+    assert first == 5
+    kept = first + tell("paris/t", 20)
+    assert 10240 // (1400 + ENTRY) <= kept <= 10240 // (1000 + ENTRY)
+    assert tell("romeo/t", 3) == 0
+    assert tell("nurse/t", 30) == 30
+    before = len(pair.of("juliet"))
+    for _ in range(30):
+        pair.say(text, "type='chat'", "{romeo}", "juliet/b")
+    assert len(pair.of("juliet")) == before + 30
+    scene.end()
+    server.restart()
+    pair.juliet = scene.online("juliet/b")
+    assert tell("romeo/t", 3) == 0
+    server.advance(86400 / 2)
+    scene.end()
+    pair.juliet = scene.online("juliet/b")
+    assert 2 <= tell("paris/t", 20) <= kept // 2 + 1
+    server.advance(86400)
+    scene.end()
+    pair.juliet = scene.online("juliet/b")
+    assert tell("paris/t", 30) == kept
+    scene.end()
+
+
+def test_the_oldest_go(own_server):
+    """modules: archive: max_bytes (XEP-0313 §3.2)"""
+    server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
+    pair = Pair(scenes.Scene(server))
+    for i in range(120):
+        pair.say("<body>%d %s</body>" % (i, "x" * 900), "type='chat'")
+        pair.hear()
+    for who in "romeo", "juliet":
+        rows = pair.of(who)
+        got = [int(re.search(r"<body>(\d+)", row[2])[1]) for row in rows]
+        assert got == list(range(120 - len(got), 120))
+        size = sum(len(row[2]) + ENTRY for row in rows)
+        assert size <= 65536 < size + 2 * (1300 + ENTRY)
+    pair.say("<body>%s</body>" % ("x" * 100000), "type='chat'")
+    pair.hear()
+    assert len(pair.of("romeo")) == len(pair.of("juliet")) == 1
+    pair.scene.end()
+
+
+def test_an_account_that_is_removed_leaves_none(pair):
+    pair.say()
+    pair.hear()
+    assert len(pair.of("juliet")) == 1
+    pair.server.ctl("deluser", pair.jid("juliet"))
+    assert archive(pair.server, pair.jid("juliet")) == []
+
+
+# --- what was seen exists -----------------------------------------------------------
+
+def test_what_a_device_has_seen_is_on_disk(own_server):
+    """The id that was shown exists, whatever dies (XEP-0359 §2.1)."""
+    server = own_server()
+    scene = scenes.Scene(server)
+    pair = Pair(scene)
+    for n in (1, 2, 50):
+        for i in range(n):
+            pair.say("<body>%d</body>" % i, "type='chat'")
+        shown = [own_ids(pair.juliet, pair.hear())[0] for _ in range(n)]
+        server.kill9()
+        found = [row[0] for row in archive(server, pair.jid("juliet"))]
+        assert found[-n:] == shown
+        server.start()
+        scene.end()
+        pair.romeo, pair.juliet = scene.online("romeo/a"), scene.online(
+            "juliet/b")
+    scene.end()
