@@ -335,3 +335,127 @@ def test_a_module_switched_on_finds_what_waits(own_server, n):
         c.ping()
         assert not [e for e in c.inbox if e.is_("message")]
     scene.end()
+
+
+# --- where the archive has it -------------------------------------------------------
+
+def log_of(server, jid, name):
+    """[(number, value)] of a log."""
+    local, _, host = jid.partition("@")
+    db = sqlite3.connect(os.path.join(server.folder, "data.sqlite"))
+    try:
+        return db.execute(
+            "SELECT number, value FROM entries WHERE host = ? AND owner = ?"
+            " AND name = ? ORDER BY number", (host, local, name)).fetchall()
+    finally:
+        db.close()
+
+
+def all_is_kept(scene, romeo):
+    """Her account has dealt with all, and it is on disk."""
+    romeo.iq("get", "<x xmlns='urn:x'/>", to=scene.binds["juliet"])
+    romeo.iq("set", scenes.BARRIER)
+
+
+KEPT_ITSELF = {
+    "a chat message": ("type='chat'", "<body>x</body>", False),
+    "what asks for it": ("type='chat'", "<x xmlns='urn:x'/><store xmlns='%s'/>"
+                         % HINTS, False),
+    "no-permanent-store": ("type='chat'", "<body>x</body><no-permanent-store "
+                           "xmlns='%s'/>" % HINTS, True),
+    "what nobody knows": ("type='chat'", "<x xmlns='urn:x'/>", True),
+}
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("case", KEPT_ITSELF)
+@pytest.mark.parametrize("archive", [True, False])
+def test_the_text_is_on_disk_once(own_server, case, archive):
+    """What the archive has waits as its id there; the client gets the same."""
+    attrs, inner, itself = KEPT_ITSELF[case]
+    server = own_server({"modules": {} if archive else {"archive": "no"}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    scene.send("romeo/a", "<message to='{juliet}' id='m' %s>%s</message>"
+               % (attrs, inner))
+    all_is_kept(scene, romeo)
+    (_, value), = log_of(server, scene.binds["juliet"], "offline")
+    assert value.startswith("<message") == (itself or not archive)
+    got, = late(scene)
+    assert got.get("id") == "m"
+    assert got.get("to") == scene.binds["juliet"]
+    ids = [e.get("id") for e in got.elems() if e.name == "stanza-id"]
+    assert ids == ([] if itself or not archive else [value])
+    delay = got.child("delay", "urn:xmpp:delay")
+    assert delay.get("from") == server.domain
+    assert re.fullmatch(STAMP, delay.get("stamp"))
+    assert log_of(server, scene.binds["juliet"], "offline") == []
+    scene.end()
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("n", [1, 2, 5, 300, 600])
+def test_all_kinds_come_in_order(own_server, n):
+    """Of more than is read at once, and large ones; in the archive or not, which
+    was switched on and off meanwhile, and after a restart: of an earlier version
+    all are held."""
+    server = own_server({"modules": {"offline": {
+        "stranger_share": "100", "sender_share": "100",
+        "max_bytes": "64MiB"}}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    for i in range(n):
+        if i == n // 3:
+            all_is_kept(scene, romeo)
+            server.ctl("modules", "unload", "archive")
+        if i == n // 2:
+            all_is_kept(scene, romeo)
+            server.ctl("modules", "load", "archive")
+        scene.send("romeo/a", "<message to='{juliet}' id='%d' type='chat'><body>"
+                   "%s</body>%s</message>" % (
+                       i, "x" * (20000 if i % 7 == 0 else 10),
+                       "<no-permanent-store xmlns='%s'/>" % HINTS
+                       if i % 3 == 0 else ""))
+    all_is_kept(scene, romeo)
+    kinds = {v.startswith("<") for _, v in
+             log_of(server, scene.binds["juliet"], "offline")}
+    assert n < 5 or kinds == {True, False}
+    scene.end()
+    server.restart()
+    juliet = scene.online("juliet/b", settle=False)
+    for i in range(n):
+        got = juliet.take(lambda e: e.is_("message"), "a message")
+        assert got.get("id") == str(i)
+    scene.flush()
+    assert not [e for e in juliet.inbox if e.is_("message")]
+    juliet.close()
+    assert late(scene) == []
+    assert log_of(server, scene.binds["juliet"], "offline") == []
+    server.check()
+    scene.end()
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("gone", [[0], [4], [9], [1, 2, 3], range(10)])
+def test_what_is_not_in_the_archive_any_more(own_server, gone):
+    """It is left out, with a line for who debugs; the others come."""
+    server = own_server({"log": {"level": "debug"}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo = scene.online("romeo/a")
+    keep(scene, romeo, ["x"] * 10)
+    all_is_kept(scene, romeo)
+    ids = [v for _, v in log_of(server, scene.binds["juliet"], "offline")]
+    scene.end()
+    server.stop()
+    db = sqlite3.connect(os.path.join(server.folder, "data.sqlite"))
+    for i in gone:
+        db.execute("DELETE FROM entry WHERE id = ?", (ids[i],))
+    db.commit()
+    db.close()
+    server.start()
+    assert [e.get("id") for e in late(scene)] == [
+        str(i) for i in range(10) if i not in gone]
+    assert late(scene) == []
+    with open(os.path.join(server.folder, "log")) as f:
+        assert f.read().count("not in the archive any more") == len(gone)
+    scene.end()

@@ -1,0 +1,459 @@
+/*
+ * offline_flood.c - delivers what waits for an account.
+ *
+ * Owner shard of the account.
+ *
+ *   a session takes messages --halt--> read --> written --> deleted --> read ...
+ *       --(some are in the archive)--> read there --> written
+ *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
+ *       --(the store is behind)--> a second --> read
+ *       --(no more, nobody takes them, or it is not alone)--> go on
+ *
+ * From the moment at which a session takes messages until it has all of them,
+ * the account's line is halted (account/account_line.h): what comes meanwhile does
+ * not overtake, and a second session finds nothing left.  But one that does not
+ * keep up holds up no other session: then the line goes on, and what is left is
+ * delivered when somebody can take it.  An entry is deleted when it has been
+ * given to the stream; a crash between the two delivers it again, and loses
+ * nothing.  What cannot be deleted then is left out until nobody takes messages
+ * any more; the account is read anew, and whoever comes next gets it again.
+ *
+ * Of entries that name one in the archive, a batch is read there at once, as far
+ * as it is no more than any other; the rest comes with the next batch.  One that
+ * is not there any more is left out.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "offline.h"
+
+#define LOG_ARCHIVE "archive"
+
+/* What is read at once. */
+#define BATCH 512
+#define BATCH_BYTES ((size_t)128 * 1024)
+
+/* The store is behind: it is asked again. */
+#define AGAIN_US US_PER_S
+
+/* One delivery of what waits. */
+struct flood {
+	struct backlog *backlog; /* NULL: the account has forgotten it */
+	struct module_halt *halt;
+	struct module_entry *entry;
+	struct shard *shard;
+	struct timer retry; /* set: the store is behind */
+	bool waiting; /* for a session; else for the store, or to ask it */
+	bool all;       /* that there is was delivered */
+	long long last; /* entry that was */
+	struct arena *arena; /* of the batch; NULL: there is none */
+	struct store_answer batch; /* while the archive is read */
+	struct jid bare;
+	char text[];
+};
+
+static void flood_read(struct module_ctx *m, struct account *acc,
+	struct flood *f);
+
+static void
+backlog_less(struct backlog *b, struct str sender, uint64_t bytes)
+{
+	b->n -= b->n != 0;
+	b->bytes -= b->bytes < bytes ? b->bytes : bytes;
+	quotas_less(&b->senders, sender, bytes + ENTRY_BYTES);
+}
+
+static void
+flood_end(struct flood *f)
+{
+	struct module_halt *halt = f->halt;
+
+	if (f->backlog != NULL)
+		f->backlog->flood = NULL;
+	shard_timer_cancel(f->shard, &f->retry);
+	arena_free(f->arena);
+	free(f);
+	module_go_on(halt);
+}
+
+/* NULL, and f has ended, when the account or the module is not there any more,
+ * or is about to go: what is written now would outlive it. */
+static struct module_ctx *
+flood_find(struct flood *f, struct account **acc_out)
+{
+	struct account *acc = account_find(f->shard, jid_str(f->bare));
+	struct host *host;
+	struct module_ctx *m = NULL;
+
+	if (f->backlog != NULL && acc != NULL && !acc->removing) {
+		*acc_out = acc;
+		host = account_host(acc);
+		m = host != NULL ? module_at_host(host, f->entry) : NULL;
+	}
+	if (m == NULL)
+		flood_end(f);
+	return m;
+}
+
+static bool
+has_taker(const struct account *acc)
+{
+	const struct session *s = acc->sessions;
+
+	while (s != NULL && !session_takes_messages(s))
+		s = s->next;
+	return s != NULL;
+}
+
+/* The first who takes messages, and keeps up. */
+static struct session *
+flood_reader(const struct account *acc)
+{
+	struct session *s = acc->sessions;
+
+	while (s != NULL && (!session_takes_messages(s) || session_is_full(s)))
+		s = s->next;
+	return s;
+}
+
+/* Owned; NULL: it cannot be read, and the log says so. */
+static struct stanza *
+entry_stanza(struct session *s, const struct store_entry *entry)
+{
+	struct arena *a = NULL;
+	struct elem *e =
+		stored_read_own(session_shard(s)->xml, entry->value, &a);
+	enum stanza_cond cond;
+	struct stanza *st =
+		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
+
+	if (st != NULL)
+		return st;
+	if (log_limit_ok(&session_shard(s)->storage, LOG_STORE))
+		log_error(LOG_STORE, session_who(s),
+			"a kept message cannot be read, it is dropped id=%.*s",
+			STR_ARG(entry->key));
+	arena_free(a);
+	return NULL;
+}
+
+static void
+flood_read_and_write(struct session *s, const struct store_entry *entry)
+{
+	struct stanza *st = entry_stanza(s, entry);
+
+	if (st != NULL)
+		session_write(s, st);
+	stanza_free(st);
+}
+
+/* As it was when it came: with our id, and the time. */
+static void
+flood_write_archived(struct session *s, const struct store_entry *archived)
+{
+	struct stanza *st = entry_stanza(s, archived);
+
+	if (st == NULL)
+		return;
+	stanza_add_id(st, s->account->e.jid, archived->key);
+	stanza_add_delay(st, account_domain(s->account), archived->wall_us);
+	session_write(s, st);
+	stanza_free(st);
+}
+
+/* What was read is delivered, and deleted if that could be. */
+static void
+flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
+{
+	bool full = flood_reader(acc) == NULL;
+
+	if (f->all || !has_taker(acc) || (full && acc->n_sessions > 1))
+		flood_end(f);
+	else if (full)
+		f->waiting = true; /* the client has to read before that */
+	else
+		flood_read(m, acc, f);
+}
+
+static void
+on_deleted(void *arg, bool ok, const struct err *err)
+{
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (!ok && err->code != ERR_DISK)
+		log_error(LOG_STORE, LOG_NOBODY,
+			"delivered messages cannot be deleted, they will come again reason=\"%s\"",
+			err->text);
+	if (m == NULL)
+		return;
+	if (!ok)
+		f->backlog->given = f->last;
+	flood_go_on(m, acc, f);
+}
+
+/* Reading it again took half of the time. */
+static void
+flood_write(struct session *s, const struct store_entry *entry)
+{
+	struct str seal = { entry->with.p,
+		MIN(entry->with.n, STORED_SEAL_SIZE) };
+
+	if (!stored_is_sealed(entry->value, seal) ||
+		!session_write_stored(s, entry->value))
+		flood_read_and_write(s, entry);
+}
+
+/* Not the message itself. */
+static bool
+is_in_archive(const struct store_entry *e)
+{
+	return e->value.n != 0 && e->value.p[0] != '<';
+}
+
+/* The next of what was found in the archive; false: nobody has looked for entry
+ * yet. */
+static bool
+flood_write_next(struct session *s, const struct store_entry *entry,
+	const struct store_answer *found, size_t *next_io)
+{
+	const struct store_entry *archived =
+		*next_io < found->n ? &found->entries[*next_io] : NULL;
+
+	if (!is_in_archive(entry)) {
+		flood_write(s, entry);
+	} else if (archived != NULL && str_eq(archived->key, entry->value)) {
+		flood_write_archived(s, archived);
+		(*next_io)++;
+	} else if (archived == NULL && !found->complete) {
+		return false;
+	} else {
+		log_debug(LOG_STORE, session_who(s),
+			"a kept message is not in the archive any more, it is left out id=%.*s",
+			STR_ARG(entry->value));
+	}
+	return true;
+}
+
+/* What the senders of n entries have left, each written once. */
+static void
+shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
+	const struct store_entry *entries, size_t n)
+{
+	struct quotas *written = NULL;
+
+	if (b->n == 0) {
+		store_tx_clear(tx, account_place(acc, MAP_SHARES));
+		return;
+	}
+	for (size_t i = 0; i < n; i++) {
+		struct str sender = offline_sender(&entries[i]);
+
+		if (sender.n == 0 || quotas_get(written, sender).n != 0)
+			continue;
+		quotas_more(&written, sender, 0, false);
+		offline_share_write(tx, acc, b, sender);
+	}
+	quotas_free(&written);
+}
+
+/* And deletes it; but not behind what could not be deleted.  found: in the
+ * archive. */
+static void
+flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
+	const struct store_answer *batch, const struct store_answer *found)
+{
+	const struct store_entry *e = batch->entries;
+	struct backlog *b = f->backlog;
+	struct store_tx *tx;
+	size_t i, next = 0;
+
+	for (i = 0; i < batch->n; i++) {
+		struct session *s = flood_reader(acc);
+
+		if (s == NULL || !flood_write_next(s, &e[i], found, &next))
+			break;
+		backlog_less(b, offline_sender(&e[i]), e[i].value.n);
+		str_to_int(e[i].key, 1, INT64_MAX, &f->last);
+	}
+	f->all = i == batch->n && batch->complete;
+	if (f->all) {
+		b->n = b->bytes = 0; /* whatever was counted */
+		quotas_free(&b->senders);
+	}
+	if (b->given != 0)
+		b->given = MAX(b->given, f->last);
+	if (i == 0 || b->given != 0) {
+		flood_go_on(m, acc, f);
+		return;
+	}
+	tx = store_tx_new();
+	shares_write(tx, acc, b, e, i);
+	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE), e[i - 1].key);
+	store_tx_insist(tx); /* they are delivered */
+	module_commit(m, acc->e.shard, tx, on_deleted, f);
+}
+
+static void
+on_retry(struct timer *t)
+{
+	struct flood *f = CONTAINER_OF(t, struct flood, retry);
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (m != NULL)
+		flood_go_on(m, acc, f);
+}
+
+/* True: it was read.  Else it is asked again, or the flood is over. */
+static bool
+flood_was_read(struct flood *f, const struct err *err)
+{
+	if (err == NULL)
+		return true;
+	if (err->code == ERR_BUSY) {
+		shard_timer(f->shard, &f->retry, AGAIN_US, on_retry);
+		return false;
+	}
+	if (log_limit_ok(&f->shard->storage, LOG_STORE))
+		log_error(LOG_STORE, LOG_NOBODY,
+			"kept messages cannot be read account=%.*s reason=\"%s\"",
+			STR_ARG(jid_str(f->bare)), err->text);
+	flood_end(f);
+	return false;
+}
+
+static void
+on_archived(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (m != NULL && flood_was_read(f, err))
+		flood_deliver(m, acc, f, &f->batch, answer);
+}
+
+static void
+flood_keep_batch(struct flood *f, const struct store_answer *answer)
+{
+	struct store_entry *e;
+
+	f->arena = arena_new();
+	e = arena_alloc(f->arena, answer->n * sizeof(*e));
+	for (size_t i = 0; i < answer->n; i++) {
+		e[i] = answer->entries[i];
+		e[i].key = arena_str(f->arena, e[i].key);
+		e[i].value = arena_str(f->arena, e[i].value);
+		e[i].with = arena_str(f->arena, e[i].with);
+	}
+	f->batch = *answer;
+	f->batch.entries = e;
+}
+
+static void
+flood_read_archive(struct module_ctx *m, struct account *acc, struct flood *f)
+{
+	struct str ids[BATCH];
+	size_t n = 0;
+
+	for (size_t i = 0; i < f->batch.n; i++) {
+		if (is_in_archive(&f->batch.entries[i]))
+			ids[n++] = f->batch.entries[i].value;
+	}
+	module_get_entries(m, f->shard, account_place(acc, LOG_ARCHIVE), ids, n,
+		BATCH_BYTES, on_archived, f);
+}
+
+static bool
+has_archived(const struct store_answer *answer)
+{
+	size_t i = 0;
+
+	while (i < answer->n && !is_in_archive(&answer->entries[i]))
+		i++;
+	return i < answer->n;
+}
+
+static void
+on_batch(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	static const struct store_answer none = { .complete = true };
+	struct flood *f = arg;
+	struct account *acc;
+	struct module_ctx *m = flood_find(f, &acc);
+
+	if (m == NULL || !flood_was_read(f, err))
+		return;
+	if (!has_archived(answer)) {
+		flood_deliver(m, acc, f, answer, &none);
+		return;
+	}
+	flood_keep_batch(f, answer);
+	flood_read_archive(m, acc, f);
+}
+
+static void
+flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
+{
+	struct store_range range = { .max = BATCH, .max_bytes = BATCH_BYTES };
+	char given[24];
+
+	arena_free(f->arena);
+	f->arena = NULL;
+	snprintf(given, sizeof(given), "%lld", f->backlog->given);
+	if (f->backlog->given != 0)
+		range.after_id = str_c(given);
+	module_range(m, f->shard, account_place(acc, LOG_OFFLINE), &range,
+		on_batch, f);
+}
+
+void
+offline_flood_begin(struct module_ctx *m, struct account *acc)
+{
+	struct backlog *b = module_entity_state(m, &acc->e);
+	struct jid bare = acc->e.jid;
+	struct flood *f;
+
+	if (b->n == 0 || b->flood != NULL || flood_reader(acc) == NULL)
+		return;
+	f = xcalloc(1, sizeof(*f) + bare.len);
+	f->backlog = b;
+	f->halt = module_halt(m, acc);
+	f->entry = m->entry;
+	f->shard = acc->e.shard;
+	f->bare = bare;
+	f->bare.text = memcpy(f->text, bare.text, bare.len);
+	b->flood = f;
+	flood_read(m, acc, f);
+}
+
+void
+offline_flood_go_on(struct module_ctx *m, struct account *acc)
+{
+	struct backlog *b = module_entity_state(m, &acc->e);
+
+	if (b->flood == NULL && b->given != 0 && !has_taker(acc)) {
+		account_reload(acc);
+	} else if (b->flood == NULL) {
+		offline_flood_begin(m, acc);
+	} else if (b->flood->waiting) {
+		b->flood->waiting = false;
+		flood_read(m, acc, b->flood);
+	}
+}
+
+/* What the store was asked for ends the flood when it is answered. */
+void
+offline_flood_forget(struct backlog *b)
+{
+	struct flood *f = b->flood;
+
+	if (f == NULL)
+		return;
+	f->backlog = NULL;
+	if (f->waiting || timer_is_set(&f->retry))
+		flood_end(f);
+}
