@@ -365,8 +365,7 @@ send_step(struct account *acc, struct stanza *st,
 		return;
 	}
 	ch = roster_change_new(acc, contact);
-	roster_change_request(ch,
-		stanza_new(st->type, sender, contact, st->id));
+	roster_change_request(ch, st, sender, contact);
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
 	if (pass)
@@ -480,8 +479,7 @@ receive_step(struct account *acc, struct stanza *st)
 		return;
 	}
 	ch = roster_change_new(acc, contact);
-	roster_change_request(ch,
-		stanza_new(st->type, contact, acc->e.jid, st->id));
+	roster_change_request(ch, st, contact, acc->e.jid);
 	pending_follow(ch, acc, st, contact, before, step.state);
 	roster_change_state(ch, step.state);
 	receive_effects(ch, st, &step, before, reply);

@@ -62,6 +62,8 @@ struct session *session_enter_asleep(struct account *acc, struct str resource,
 /* As session_set_presence(), at a time of the wall clock, and no hook is run. */
 void session_take_presence(struct session *s, const struct stanza *st,
 	int8_t priority, int64_t wall_us);
+/* session_in.c: as session_count_input(), on from a number. */
+void session_count_input_from(struct session *s, uint32_t received);
 /* What s sends: hooks, then the router; st is taken. */
 void session_send(struct session *s, struct stanza *st);
 

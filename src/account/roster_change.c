@@ -16,6 +16,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/subscription.h"
 #include "core/iq.h"
+#include "core/receipt.h"
 #include "core/router.h"
 #include "core/wire.h"
 #include "account/account_int.h"
@@ -172,9 +173,11 @@ roster_change_send(struct roster_change *ch, struct stanza *st)
 }
 
 void
-roster_change_request(struct roster_change *ch, struct stanza *st)
+roster_change_request(struct roster_change *ch, const struct stanza *st,
+	struct jid from, struct jid to)
 {
-	ch->request = st;
+	ch->request = stanza_new(st->type, from, to, st->id);
+	receipt_share(ch->request, st);
 }
 
 void

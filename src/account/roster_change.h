@@ -52,9 +52,10 @@ void roster_change_tell(struct roster_change *ch, enum stanza_type type);
  * of it. */
 void roster_change_presence(struct roster_change *ch, bool available);
 
-/* st (taken), which asked for the change, is answered with an error if it cannot
- * be stored. */
-void roster_change_request(struct roster_change *ch, struct stanza *st);
+/* st (borrowed), of these addresses, asked for the change: it is answered with an
+ * error if that cannot be stored, and its receipt is held until then. */
+void roster_change_request(struct roster_change *ch, const struct stanza *st,
+	struct jid from, struct jid to);
 
 /* ch is taken; iq (NULL, or kept by iq_keep) is answered. */
 void roster_change_commit(struct roster_change *ch, struct iq *iq);

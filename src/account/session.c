@@ -28,17 +28,13 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
-#include "xml/elem.h"
-#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/budget.h"
-#include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/router.h"
 #include "core/slot.h"
@@ -48,7 +44,6 @@
 #include "account/session_flow.h"
 #include "account/session_out.h"
 #include "account/session_presence.h"
-#include "account/trace.h"
 
 #define RENAME_TRIES 8
 
@@ -290,126 +285,6 @@ session_bind(struct account *acc, struct str resource,
 	return s;
 }
 
-/* --- in -------------------------------------------------------------------------- */
-
-/* RFC 6120 §8.1.2.1: the client may say who it is, but only the truth. */
-static bool
-session_stamp(struct session *s, struct stanza *st)
-{
-	struct jid self = session_jid(s);
-
-	if (jid_is_set(st->from) && !jid_eq(st->from, self) &&
-		!jid_eq(st->from, jid_bare(self)))
-		return false;
-	stanza_set_from(st, self);
-	return true;
-}
-
-static bool
-is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
-{
-	struct jid from;
-
-	return elem_is(e, NS_DELAY, "delay") &&
-		jid_parse(&from, a, elem_attr(e, "from"), NULL) &&
-		jid_local(from).n == 0 &&
-		shard_host(sh, jid_domain(from)) != NULL;
-}
-
-struct claims {
-	struct session *session;
-	struct stanza *st;
-};
-
-static bool
-is_claim(void *arg, const struct elem *e)
-{
-	const struct claims *c = arg;
-
-	return is_our_delay(session_shard(c->session), c->st->arena, e) ||
-		stanza_is_id_by(c->st, e, c->session->account->e.jid);
-}
-
-/* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
- * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
-static void
-session_drop_claims(struct session *s, struct stanza *st)
-{
-	struct claims claims = { s, st };
-
-	if (st->kind != STANZA_IQ)
-		elem_drop(st->root, is_claim, &claims);
-}
-
-struct store_tx *
-session_stanza_tx(struct session_stanza *out)
-{
-	return account_line_tx(out->session->account, out->st, &out->with);
-}
-
-/* What waits for the disk is the stanza itself, or nothing: this is where the
- * client is told, and shown, that it has sent something. */
-static void
-session_send_with(struct account *acc, struct session_stanza *out)
-{
-	if (out->with.refused) {
-		account_line_refuse(acc, out->st);
-	} else if (out->before && out->with.tx != NULL) {
-		account_line_send(acc, out->st, out->with.tx);
-	} else {
-		account_send(acc, out->st);
-		account_line_aside(acc, NULL, out->with.tx);
-	}
-}
-
-void
-session_send(struct session *s, struct stanza *st)
-{
-	struct account *acc = s->account;
-	struct session_stanza arg = {
-		.session = s,
-		.st = st,
-		.with.aside = true,
-	};
-
-	if (hook_run(account_host(acc), HOOK_SESSION_SEND, &arg) ==
-		HOOK_HANDLED) {
-		account_line_aside(acc, NULL, arg.with.tx);
-		return;
-	}
-	/* RFC 6120 §10.3: without an address it is for the own account */
-	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
-		stanza_set_to(st, acc->e.jid);
-	if (!jid_is_set(st->to)) {
-		stanza_free(st);
-		account_line_aside(acc, NULL, arg.with.tx);
-		return;
-	}
-	requests_sent(s, st);
-	session_send_with(acc, &arg);
-}
-
-bool
-session_receive(struct session *s, struct stanza *st)
-{
-	struct shard *sh = session_shard(s);
-
-	ASSERT_ON(sh);
-	entity_note(&ring_sent, &s->account->e, st->type);
-	if (!session_stamp(s, st)) {
-		stanza_free(st);
-		return false;
-	}
-	session_drop_claims(s, st);
-	sh->stats.stanzas_in++;
-	trace_stanza(s, "in", st);
-	if ((s->account->hold == NULL ||
-		    !account_hold_keeps(s->account, s, st)) &&
-		!requests_keep(s, st))
-		session_send(s, st);
-	return true;
-}
-
 /* --- resting ------------------------------------------------------------------- */
 
 static void
@@ -418,7 +293,7 @@ session_set_rest(struct session *s, uint8_t rest)
 	bool rested = s->rest != 0;
 	bool behind = session_is_behind(s);
 
-	s->rest = rest & 0xf;
+	s->rest = rest & 0x1f;
 	if ((rest != 0) != rested && s->stream != NULL && s->ops->rest != NULL)
 		s->ops->rest(s->stream, rest != 0);
 	if (behind && !session_is_behind(s))

@@ -71,6 +71,8 @@ enum session_rest {
 	SESSION_REST_OTHERS = 1 << 1, /* it asks its account, or others */
 	SESSION_REST_READER = 1 << 2, /* whom it writes to reads slowly */
 	SESSION_REST_LINE = 1 << 3,   /* too much waits in account_line.h */
+	SESSION_REST_RECEIPTS = 1 << 4, /* too many are out, see
+					 * session_count_input() */
 };
 
 struct session {
@@ -90,8 +92,9 @@ struct session {
 	int8_t priority;
 	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
 	bool full : 1;         /* what is written waits in out */
+	bool counts : 1;       /* what comes, see session_count_input() */
 	uint8_t state : 2;     /* enum session_state */
-	uint8_t rest : 4;      /* enum session_rest, or-ed */
+	uint8_t rest : 5;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
 };
 
@@ -123,6 +126,16 @@ struct session_loss {
 struct session *session_bind(struct account *acc, struct str resource,
 	const struct session_stream *ops, void *stream,
 	enum stanza_cond *cond_out);
+/* For session_count(). */
+void session_count_one(struct session *s);
+/* A stanza has come from the client, whatever becomes of it: before
+ * session_receive(), or whoever else answers it. */
+static inline void
+session_count(struct session *s)
+{
+	if (s->counts)
+		session_count_one(s);
+}
 /*
  * The client sent st (taken): its from is checked and stamped (RFC 6120
  * §8.1.2.1), what it says in our name is taken out, and it goes to the hooks and
@@ -272,6 +285,20 @@ bool session_keeps_output(const struct session *s);
 bool session_acked(struct session *s, uint32_t h);
 /* How many were written that it has not acknowledged. */
 uint32_t session_unacked(const struct session *s);
+
+/*
+ * From now on every stanza that comes has a number, of 32 bits, the first that
+ * comes is 1 (XEP-0198 §4); or none has any more.  Messages, requests that the
+ * server answers, and subscriptions carry a receipt (core/receipt.h): they are
+ * handled when they are durable, delivered, or refused; all else is so at once.
+ * HOOK_SESSION_COUNTED follows at the end of a turn in which receipts have come
+ * in.  When more than limits: receipts_per_session are out, the stream rests.
+ */
+void session_count_input(struct session *s, bool on);
+/* How many have come, and up to which number they are handled; 0 where nothing is
+ * counted. */
+uint32_t session_received(const struct session *s);
+uint32_t session_handled(const struct session *s);
 
 struct log_who session_who(const struct session *s);
 

@@ -52,7 +52,7 @@ session_out_settle(struct session *s)
 {
 	struct session_out *o = s->out;
 
-	if (o == NULL || s->full || o->keeps || o->flow != NULL ||
+	if (o == NULL || s->full || o->keeps || s->counts || o->flow != NULL ||
 		timer_is_set(&o->due))
 		return;
 	s->out = NULL;
@@ -535,6 +535,9 @@ session_out_take(struct session *s)
 
 	session_out_awake(s);
 	session_flow_free(s);
+	if (s->counts)
+		receipt_line_end(&o->in);
+	s->counts = false;
 	s->out = NULL;
 	return o;
 }

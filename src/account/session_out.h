@@ -28,6 +28,7 @@
 #include "base/str.h"
 #include "base/timer.h"
 #include "xmpp/stanza.h"
+#include "core/receipt.h"
 
 struct account;
 struct session;
@@ -60,6 +61,7 @@ struct session_out {
 	struct timer due;   /* asleep: then it ends; else: it is told soon that
 			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */
+	struct receipt_line in; /* of what comes, while s->counts */
 	struct out_item *alike; /* while another session is restored: what it may
 				 * share from here on */
 };

@@ -3,7 +3,7 @@
  *
  *   <session xmlns='urn:antiphon:session' version='1' id='7' resource='phone'
  *           bound='1795219200000000' interested='1' sleep='600000000'
- *           keeps='1' acked='17' sent='19'
+ *           keeps='1' acked='17' sent='19' counts='1' handled='12'
  *           priority='0' seen='1795219201000000'>
  *     <presence xmlns='jabber:client'>...</presence>
  *     <state of='presence'>...</state>
@@ -115,6 +115,8 @@ session_save(struct session *s, struct buf *out)
 	put_number(out, "keeps", o->keeps);
 	put_number(out, "acked", o->acked);
 	put_number(out, "sent", o->sent);
+	put_number(out, "counts", s->counts);
+	put_number(out, "handled", session_handled(s));
 	put_number(out, "priority", s->priority);
 	put_number(out, "seen", s->presence_us);
 	buf_add_c(out, ">");
@@ -146,7 +148,7 @@ get_number(const struct elem *e, const char *name, int64_t min, int64_t max,
 struct saved {
 	struct str resource;
 	int64_t id, bound, interested, sleep, keeps, acked, sent;
-	int64_t priority, seen;
+	int64_t counts, handled, priority, seen;
 };
 
 static bool
@@ -169,6 +171,8 @@ saved_read(struct saved *v, struct arena *a, const struct elem *e,
 		get_number(e, "keeps", 0, 1, &v->keeps) &&
 		get_number(e, "acked", 0, UINT32_MAX, &v->acked) &&
 		get_number(e, "sent", 0, UINT32_MAX, &v->sent) &&
+		get_number(e, "counts", 0, 1, &v->counts) &&
+		get_number(e, "handled", 0, UINT32_MAX, &v->handled) &&
 		get_number(e, "priority", INT8_MIN, INT8_MAX, &v->priority) &&
 		get_number(e, "seen", 0, INT64_MAX, &v->seen))
 		return true;
@@ -303,6 +307,8 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s->id = (uint32_t)v.id;
 	s->bound_us = v.bound;
 	s->interested = v.interested != 0;
+	if (v.counts != 0)
+		session_count_input_from(s, (uint32_t)v.handled);
 	if (restore_children(s, e, &v, err))
 		return s;
 	session_free(s);

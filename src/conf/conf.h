@@ -94,6 +94,7 @@ struct config_limits {
 	/* accounts */
 	int64_t entities; /* in memory */
 	int64_t sessions_per_account;
+	int64_t receipts_per_session;
 	int resource_conflict; /* enum resource_conflict */
 	int64_t account_idle_us; /* until an account leaves memory */
 	int64_t roster_items;

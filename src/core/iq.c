@@ -15,6 +15,7 @@
 #include "core/handler_table.h"
 #include "core/host.h"
 #include "core/iq_int.h"
+#include "core/receipt.h"
 #include "core/router.h"
 #include "core/shard.h"
 
@@ -29,6 +30,7 @@ iq_finish(struct iq *iq, struct stanza *answer)
 	iq->answered = true;
 	if (iq->alone != NULL)
 		iq_alone_end(iq);
+	receipt_move(answer, st);
 	router_send(sh, answer);
 	if (iq->handled)
 		stanza_free(st); /* and iq with it */

@@ -14,6 +14,7 @@
 #include "core/iq_ask.h"
 #include "core/lane.h"
 #include "core/place.h"
+#include "core/receipt.h"
 #include "core/route.h"
 #include "core/shard.h"
 
@@ -118,6 +119,8 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 
 	if (jid_is_set(st->from) && jid_is_set(st->to))
 		answer = stanza_error(st, cond, str_c(text));
+	if (answer != NULL)
+		receipt_move(answer, st);
 	stanza_free(st);
 	if (answer != NULL)
 		r = route(sh, answer->to);

@@ -70,6 +70,23 @@ shard_wake_others(struct shard *sh)
 	}
 }
 
+/* What they ask for comes at the next. */
+static void
+shard_run_ends(struct shard *sh)
+{
+	struct turn_ends ends = sh->ends;
+	struct turn_end *t;
+
+	if (LIST_EMPTY(&ends))
+		return;
+	LIST_INIT(&sh->ends);
+	LIST_FIRST(&ends)->link.le_prev = &LIST_FIRST(&ends);
+	while ((t = LIST_FIRST(&ends)) != NULL) {
+		shard_not_at_end(t);
+		t->fn(t);
+	}
+}
+
 static bool
 shard_has_stanzas(const struct shard *sh)
 {
@@ -94,11 +111,13 @@ shard_work(struct shard *sh)
 	router_run(sh);
 	if (sh->lanes != NULL)
 		lane_run(sh, LANE_MEMBERS_A_TURN);
+	shard_run_ends(sh);
 	shard_wake_others(sh);
 	net_flush(sh->net);
 	shard_wake_others(sh);
 	sh->stats.turns++;
-	return busy || net_is_busy(sh->net) || shard_has_stanzas(sh);
+	return busy || net_is_busy(sh->net) || shard_has_stanzas(sh) ||
+		!LIST_EMPTY(&sh->ends);
 }
 
 bool
@@ -172,7 +191,8 @@ shard_main(void *arg)
 	current_shard = sh;
 	while (!sh->stop) {
 		shard_arm_timer(sh);
-		if (shard_has_stanzas(sh) || !mailbox_rest(&sh->mailbox))
+		if (shard_has_stanzas(sh) || !LIST_EMPTY(&sh->ends) ||
+			!mailbox_rest(&sh->mailbox))
 			event_active(sh->mail_event, EV_READ, 0);
 		event_base_loop(sh->base, EVLOOP_ONCE);
 		shard_work_on(sh);
@@ -387,6 +407,22 @@ void
 shard_timer_cancel(struct shard *sh, struct timer *t)
 {
 	timer_cancel(&sh->timers, t);
+}
+
+void
+shard_at_end(struct shard *sh, struct turn_end *t)
+{
+	if (t->link.le_prev == NULL)
+		LIST_INSERT_HEAD(&sh->ends, t, link);
+}
+
+void
+shard_not_at_end(struct turn_end *t)
+{
+	if (t->link.le_prev == NULL)
+		return;
+	LIST_REMOVE(t, link);
+	t->link.le_prev = NULL;
 }
 
 int64_t

@@ -3,8 +3,8 @@
  * to it.
  *
  * A turn is: what the network brought, what came by mail, timers, the stanzas
- * that this produced for entities of the same shard, and last the gathered
- * writes.  Nothing in it blocks.  A simulation has no threads and calls
+ * that this produced for entities of the same shard, what they left for the end,
+ * and last the gathered writes.  Nothing in it blocks.  A simulation has no threads and calls
  * shard_turn() itself.
  */
 #ifndef CORE_SHARD_H
@@ -68,6 +68,15 @@ struct shard_stats {
 	struct gauge write_bytes; /* wait until the network takes them */
 };
 
+/* Something that is to be done once at the end of a turn, however often it was
+ * asked for.  Zeroed but for fn: it is not asked for. */
+struct turn_end {
+	LIST_ENTRY(turn_end) link;
+	void (*fn)(struct turn_end *t);
+};
+
+LIST_HEAD(turn_ends, turn_end);
+
 struct shard {
 	uint32_t tag;
 	struct server *server;
@@ -88,6 +97,7 @@ struct shard {
 	uint32_t iq_asks;            /* those of them that are iqs */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct lanes *lanes;       /* what waits behind broadcasts; or NULL */
+	struct turn_ends ends;     /* what is to be done at its end */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */
 	struct shard_stats stats;
 	struct shard_stats before; /* some seconds ago, see stats_rate() */
@@ -152,6 +162,10 @@ struct host *shard_host(struct shard *sh, struct str domain);
 void shard_timer(struct shard *sh, struct timer *t, int64_t in_us,
 	void (*fire)(struct timer *t));
 void shard_timer_cancel(struct shard *sh, struct timer *t);
+/* t is done at the end of this turn, behind the stanzas and before what is written
+ * goes out; when it is asked for while that is done, at the end of the next. */
+void shard_at_end(struct shard *sh, struct turn_end *t);
+void shard_not_at_end(struct turn_end *t);
 int64_t shard_wall_us(const struct shard *sh);
 /* Posts m (taken) to a shard, sh too, which is woken at the end of the turn. */
 void shard_put(struct shard *sh, struct shard *to, struct mail *m);

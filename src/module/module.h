@@ -58,6 +58,7 @@
 #include "core/module_ctx.h"
 #include "core/place.h"
 #include "core/question.h"
+#include "core/receipt.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/shard.h"

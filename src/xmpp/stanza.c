@@ -231,8 +231,11 @@ stanza_copy(const struct stanza *st)
 void
 stanza_free(struct stanza *st)
 {
-	if (st != NULL)
-		arena_free(st->arena);
+	if (st == NULL)
+		return;
+	if (st->receipt != NULL)
+		st->receipt->let_go(st->receipt);
+	arena_free(st->arena);
 }
 
 /* The field points at the attribute's copy of the address. */

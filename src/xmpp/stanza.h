@@ -46,6 +46,12 @@ enum stanza_type {
 	IQ_ERROR,
 };
 
+/* Somebody waits until a stanza is dealt with. */
+struct receipt {
+	/* It is gone, and with it who held this receipt. */
+	void (*let_go)(struct receipt *r);
+};
+
 /*
  * The fields mirror attributes of root; change them through the functions
  * below, so that tree and fields cannot disagree.
@@ -64,6 +70,7 @@ struct stanza {
 	uint64_t to_hash;    /* the router's: where to is */
 	struct fanout *many; /* the router's, in the arena: a stanza for
 			      * several, which has no to */
+	struct receipt *receipt; /* held; NULL: nobody waits (core/receipt.h) */
 };
 
 STAILQ_HEAD(stanza_queue, stanza);
@@ -87,9 +94,9 @@ bool elem_is_stanza(const struct elem *e);
  * be not set; id may be STR_NONE. */
 struct stanza *stanza_new(enum stanza_type type, struct jid from, struct jid to,
 	struct str id);
-/* A deep copy, owned by the caller. */
+/* A deep copy, owned by the caller; nobody waits for it. */
 struct stanza *stanza_copy(const struct stanza *st);
-/* Copes with NULL. */
+/* Copes with NULL.  Lets go of its receipt. */
 void stanza_free(struct stanza *st);
 
 void stanza_set_from(struct stanza *st, struct jid from);

@@ -84,6 +84,7 @@ on_ask(struct module_ctx *m, struct iq *iq)
 	*wait = (struct ask_wait){ module_shard_state(m, iq->shard), iq };
 	wait->state->open++;
 	iq_keep(iq);
+	receipt_let_go(iq->st);
 	module_ask(m, iq->shard, st, ms * US_PER_MS, on_answer, wait);
 	return HOOK_HANDLED;
 }

@@ -122,6 +122,7 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 	enum stanza_cond cond;
 	struct stanza *st;
 
+	session_count(c->session);
 	stamp_lang(c, a, e);
 	st = stanza_from_elem(a, e, &cond);
 	if (st != NULL) {

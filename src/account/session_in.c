@@ -1,0 +1,277 @@
+/*
+ * session_in.c - what a session gets from its client: checked, counted, and sent.
+ *
+ * Owner shard of the account.
+ */
+#include "config.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
+#include "core/entity_ring.h"
+#include "core/host.h"
+#include "core/receipt.h"
+#include "account/account_int.h"
+#include "account/requests.h"
+#include "account/session.h"
+#include "account/session_out.h"
+#include "account/trace.h"
+
+/* --- checked ---------------------------------------------------------------------- */
+
+/* RFC 6120 §8.1.2.1: the client may say who it is, but only the truth. */
+static bool
+session_stamp(struct session *s, struct stanza *st)
+{
+	struct jid self = session_jid(s);
+
+	if (jid_is_set(st->from) && !jid_eq(st->from, self) &&
+		!jid_eq(st->from, jid_bare(self)))
+		return false;
+	stanza_set_from(st, self);
+	return true;
+}
+
+static bool
+is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
+{
+	struct jid from;
+
+	return elem_is(e, NS_DELAY, "delay") &&
+		jid_parse(&from, a, elem_attr(e, "from"), NULL) &&
+		jid_local(from).n == 0 &&
+		shard_host(sh, jid_domain(from)) != NULL;
+}
+
+struct claims {
+	struct session *session;
+	struct stanza *st;
+};
+
+static bool
+is_claim(void *arg, const struct elem *e)
+{
+	const struct claims *c = arg;
+
+	return is_our_delay(session_shard(c->session), c->st->arena, e) ||
+		stanza_is_id_by(c->st, e, c->session->account->e.jid);
+}
+
+/* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
+ * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
+static void
+session_drop_claims(struct session *s, struct stanza *st)
+{
+	struct claims claims = { s, st };
+
+	if (st->kind != STANZA_IQ)
+		elem_drop(st->root, is_claim, &claims);
+}
+
+struct store_tx *
+session_stanza_tx(struct session_stanza *out)
+{
+	return account_line_tx(out->session->account, out->st, &out->with);
+}
+
+/* Holds the receipt of st while something is stored beside it, and is refused in
+ * its place when that fails. */
+static struct stanza *
+stand_in(const struct stanza *st)
+{
+	struct stanza *in = stanza_new(st->type, st->from, st->to, st->id);
+
+	receipt_share(in, st);
+	return in;
+}
+
+/* What waits for the disk is the stanza itself, or nothing: this is where the
+ * client is told, and shown, that it has sent something. */
+static void
+session_send_with(struct account *acc, struct session_stanza *out)
+{
+	struct store_tx *tx = out->with.tx;
+	struct stanza *beside = NULL;
+
+	if (out->with.refused) {
+		account_line_refuse(acc, out->st);
+	} else if (out->before && tx != NULL) {
+		account_line_send(acc, out->st, tx);
+	} else {
+		if (tx != NULL && out->st->receipt != NULL)
+			beside = stand_in(out->st);
+		account_send(acc, out->st);
+		account_line_aside(acc, beside, tx);
+	}
+}
+
+/* A handler has taken it, and done with it what it likes; r is taken. */
+static void
+session_sent_by_handler(struct account *acc, struct receipt *r,
+	struct store_tx *tx)
+{
+	struct jid nobody = { .text = NULL };
+	struct stanza *holder = NULL;
+
+	if (tx != NULL && r != NULL) {
+		holder = stanza_new(MESSAGE_NORMAL, nobody, nobody, STR_NONE);
+		holder->receipt = r;
+	} else {
+		receipt_unref(r);
+	}
+	account_line_aside(acc, holder, tx);
+}
+
+void
+session_send(struct session *s, struct stanza *st)
+{
+	struct account *acc = s->account;
+	struct receipt *r = receipt_ref(st->receipt);
+	struct session_stanza arg = {
+		.session = s,
+		.st = st,
+		.with.aside = true,
+	};
+
+	if (hook_run(account_host(acc), HOOK_SESSION_SEND, &arg) ==
+		HOOK_HANDLED) {
+		session_sent_by_handler(acc, r, arg.with.tx);
+		return;
+	}
+	receipt_unref(r);
+	/* RFC 6120 §10.3: without an address it is for the own account */
+	if (!jid_is_set(st->to) && st->kind != STANZA_PRESENCE)
+		stanza_set_to(st, acc->e.jid);
+	if (!jid_is_set(st->to)) {
+		stanza_free(st);
+		account_line_aside(acc, NULL, arg.with.tx);
+		return;
+	}
+	requests_sent(s, st);
+	session_send_with(acc, &arg);
+}
+
+/* --- counted (XEP-0198 §4) ------------------------------------------------------- */
+
+static void
+session_look_at_receipts(struct session *s)
+{
+	int64_t most = session_shard(s)->snap->config->limits.receipts_per_session;
+	uint32_t n = s->out->in.n_out;
+
+	if (n >= most)
+		session_rest(s, SESSION_REST_RECEIPTS);
+	else if (n <= most / 2)
+		session_go_on(s, SESSION_REST_RECEIPTS);
+}
+
+static void
+on_counted(struct turn_end *t)
+{
+	struct session_out *o = CONTAINER_OF(t, struct session_out, in.moved);
+	struct session *s = o->session;
+
+	session_look_at_receipts(s);
+	hook_run(account_host(s->account), HOOK_SESSION_COUNTED, s);
+}
+
+/* Of what becomes of all else nobody hears, or only from a peer. */
+static bool
+is_answered_for(const struct session *s, const struct stanza *st)
+{
+	switch (st->kind) {
+	case STANZA_MESSAGE:
+		return true;
+	case STANZA_PRESENCE:
+		return st->type >= PRESENCE_SUBSCRIBE &&
+			st->type <= PRESENCE_UNSUBSCRIBED;
+	case STANZA_IQ:
+		break;
+	}
+	if (st->type != IQ_GET && st->type != IQ_SET)
+		return false;
+	return !jid_is_set(st->to) || jid_eq(st->to, s->account->e.jid) ||
+		(jid_is_bare(st->to) && jid_local(st->to).n == 0 &&
+			str_eq(jid_domain(st->to), account_domain(s->account)));
+}
+
+static void
+session_give_receipt(struct session *s, struct stanza *st)
+{
+	if (!is_answered_for(s, st))
+		return;
+	receipt_give(&s->out->in, st);
+	session_look_at_receipts(s);
+}
+
+void
+session_count_one(struct session *s)
+{
+	receipt_line_next(&s->out->in);
+}
+
+void
+session_count_input_from(struct session *s, uint32_t received)
+{
+	struct session_out *o = session_out_get(s);
+
+	ASSERT_OWNER(&s->account->e);
+	if (s->counts)
+		receipt_line_end(&o->in);
+	receipt_line_begin(&o->in, session_shard(s), received, on_counted);
+	s->counts = true;
+}
+
+void
+session_count_input(struct session *s, bool on)
+{
+	ASSERT_OWNER(&s->account->e);
+	if (on) {
+		session_count_input_from(s, 0);
+	} else if (s->counts) {
+		receipt_line_end(&s->out->in);
+		s->counts = false;
+		session_go_on(s, SESSION_REST_RECEIPTS);
+		session_out_settle(s);
+	}
+}
+
+uint32_t
+session_received(const struct session *s)
+{
+	return s->counts ? s->out->in.received : 0;
+}
+
+uint32_t
+session_handled(const struct session *s)
+{
+	return s->counts ? receipt_line_handled(&s->out->in) : 0;
+}
+
+/* --- from the stream ------------------------------------------------------------- */
+
+bool
+session_receive(struct session *s, struct stanza *st)
+{
+	struct shard *sh = session_shard(s);
+
+	ASSERT_ON(sh);
+	entity_note(&ring_sent, &s->account->e, st->type);
+	if (!session_stamp(s, st)) {
+		stanza_free(st);
+		return false;
+	}
+	session_drop_claims(s, st);
+	if (s->counts)
+		session_give_receipt(s, st);
+	sh->stats.stanzas_in++;
+	trace_stanza(s, "in", st);
+	if ((s->account->hold == NULL ||
+		    !account_hold_keeps(s->account, s, st)) &&
+		!requests_keep(s, st))
+		session_send(s, st);
+	return true;
+}

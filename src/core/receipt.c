@@ -1,0 +1,123 @@
+/*
+ * receipt.c - receipts that are out, and how they come home.
+ *
+ * Holders let go on any shard; line, link and number are touched at home alone.
+ * Invariant: a receipt is in the list of its line until it has come home, or the
+ * line has ended.
+ */
+#include "config.h"
+
+#include "core/receipt.h"
+
+#include <assert.h>
+
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "base/ref.h"
+
+struct receipt_out {
+	struct receipt head;
+	struct ref ref;
+	uint32_t number;
+	struct receipt_line *line; /* NULL: it has ended */
+	TAILQ_ENTRY(receipt_out) link;
+	struct shard *home;
+	struct mail mail; /* brings it there */
+};
+
+static void
+receipt_home(struct receipt_out *o)
+{
+	struct receipt_line *line = o->line;
+
+	if (line != NULL) {
+		TAILQ_REMOVE(&line->out, o, link);
+		line->n_out--;
+		shard_at_end(line->home, &line->moved);
+	}
+	free(o);
+}
+
+static void
+on_home(struct mail *m, void *owner)
+{
+	struct receipt_out *o = CONTAINER_OF(m, struct receipt_out, mail);
+
+	assert(shard_arg(owner) == o->home);
+	receipt_home(o);
+}
+
+/* Without a shard, its threads have ended: there is one thread, and all is its. */
+static void
+on_let_go(struct receipt *r)
+{
+	struct receipt_out *o = CONTAINER_OF(r, struct receipt_out, head);
+	struct shard *here = shard_current();
+
+	if (!ref_drop(&o->ref))
+		return;
+	if (here == NULL || here == o->home)
+		receipt_home(o);
+	else
+		shard_put(here, o->home, &o->mail);
+}
+
+void
+receipt_hold(struct receipt *r)
+{
+	ref_take(&CONTAINER_OF(r, struct receipt_out, head)->ref);
+}
+
+/* --- lines ------------------------------------------------------------------- */
+
+void
+receipt_line_begin(struct receipt_line *line, struct shard *home,
+	uint32_t received, void (*moved)(struct turn_end *t))
+{
+	*line = (struct receipt_line){
+		.home = home,
+		.moved.fn = moved,
+		.received = received,
+	};
+	TAILQ_INIT(&line->out);
+}
+
+void
+receipt_line_end(struct receipt_line *line)
+{
+	struct receipt_out *o;
+
+	ASSERT_ON(line->home);
+	TAILQ_FOREACH (o, &line->out, link)
+		o->line = NULL;
+	TAILQ_INIT(&line->out);
+	line->n_out = 0;
+	shard_not_at_end(&line->moved);
+}
+
+uint32_t
+receipt_line_handled(const struct receipt_line *line)
+{
+	const struct receipt_out *o = TAILQ_FIRST(&line->out);
+
+	return o != NULL ? o->number - 1 : line->received;
+}
+
+void
+receipt_give(struct receipt_line *line, struct stanza *st)
+{
+	struct receipt_out *o = xmalloc(sizeof(*o));
+
+	ASSERT_ON(line->home);
+	assert(st->receipt == NULL);
+	o->head.let_go = on_let_go;
+	ref_init(&o->ref);
+	o->number = line->received;
+	o->line = line;
+	o->home = line->home;
+	o->mail.run = on_home;
+	o->mail.bytes = sizeof(*o);
+	TAILQ_INSERT_TAIL(&line->out, o, link);
+	line->n_out++;
+	st->receipt = &o->head;
+}
