@@ -187,8 +187,11 @@ requests_take(const struct requests *r, const struct line *l,
 	if (!is_request(r->session, st))
 		return l->under_way == 0 ||
 			(!l->sets && st->kind != STANZA_PRESENCE);
-	/* a large answer more may come, and what others send */
-	return !session_is_full(r->session) &&
+	/* a large answer more may come, and what others send; but what one who
+	 * sleeps has asked before waits for nobody, or else it would when he
+	 * comes back, and asks what of it was done */
+	return (!session_is_full(r->session) ||
+		       r->session->state == SESSION_ASLEEP) &&
 		line_takes_request(l, st,
 			MIN(UNDER_WAY_BYTES, limits->write_queue_bytes / 4));
 }
@@ -259,13 +262,17 @@ requests_drained(struct session *s)
 }
 
 void
+requests_look(struct session *s)
+{
+	if (s->requests != NULL)
+		shard_timer(session_shard(s), &s->requests->timer, 0, on_turn);
+}
+
+void
 requests_go_on(struct account *acc)
 {
-	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
-		if (s->requests != NULL)
-			shard_timer(acc->e.shard, &s->requests->timer, 0,
-				on_turn);
-	}
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		requests_look(s);
 }
 
 /* --- from and to the session --------------------------------------------------- */

@@ -28,6 +28,8 @@ void requests_sent(struct session *s, const struct stanza *st);
 bool requests_is_answer(const struct account *acc, const struct stanza *st);
 /* st (borrowed) has come for acc: perhaps an answer. */
 void requests_answered(struct account *acc, const struct stanza *st);
+/* s may go on, soon: it sleeps from now on. */
+void requests_look(struct session *s);
 /* acc is not held any more: its sessions' lines go on, soon. */
 void requests_go_on(struct account *acc);
 /* The client has taken what it was sent: there may be more answers. */

@@ -212,7 +212,8 @@ resource_make(struct account *acc, char out[RAND_ID_SIZE])
 	return id;
 }
 
-/* §7.7.2.2; false when the new one is refused.  *old_out: the one that has to go
+/* §7.7.2.2; false when the new one is refused.  One that sleeps is in nobody's
+ * way.  *old_out: the one that has to go
  * for it, or NULL. */
 static bool
 resource_resolve(struct account *acc, struct str *resource_io,
@@ -231,6 +232,10 @@ resource_resolve(struct account *acc, struct str *resource_io,
 	}
 	if (old == NULL)
 		return true;
+	if (old->state == SESSION_ASLEEP) {
+		*old_out = old;
+		return true;
+	}
 	switch ((enum resource_conflict)limits->resource_conflict) {
 	case CONFLICT_REPLACE:
 		*old_out = old;
@@ -343,6 +348,28 @@ session_set_presence(struct session *s, const struct stanza *st,
 		hook_run(host, HOOK_SESSION_UNAVAILABLE, s);
 }
 
+void
+session_write_element(struct session *s, const struct elem *e)
+{
+	if (s->stream != NULL)
+		s->ops->write_element(s->stream, e);
+}
+
+void
+session_cut(struct session *s, const char *why)
+{
+	if (s->stream != NULL)
+		s->ops->cut(s->stream, why);
+}
+
+int64_t
+session_heard_us(const struct session *s)
+{
+	return s->stream != NULL && s->ops->heard_us != NULL ?
+		s->ops->heard_us(s->stream) :
+		session_shard(s)->now_us;
+}
+
 /* --- without a stream, and with another --------------------------------------------- */
 
 static void
@@ -361,6 +388,7 @@ void
 on_session_slept(struct session *s)
 {
 	assert(s->state == SESSION_ASLEEP);
+	session_shard(s)->stats.slept_out++;
 	session_end(s);
 }
 
@@ -372,8 +400,31 @@ session_detach(struct session *s, int64_t for_us)
 	s->full = true;
 	session_out_end_in(s, for_us);
 	s->out->sleep_us = for_us;
+	s->out->slept_us = shard_wall_us(session_shard(s));
+	requests_look(s);
 	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
 		(long long)(for_us / US_PER_S));
+}
+
+void
+session_put_to_sleep(struct session *s, enum stream_cond cond, const char *text,
+	int64_t for_us)
+{
+	s->ops->close(s->stream, cond, text);
+	session_detach(s, for_us);
+}
+
+int64_t
+session_asleep_since(const struct session *s)
+{
+	return s->state == SESSION_ASLEEP ? s->out->slept_us : 0;
+}
+
+void
+session_end_soon(struct session *s)
+{
+	assert(s->state == SESSION_ASLEEP);
+	session_out_end_in(s, 0);
 }
 
 bool
@@ -382,12 +433,9 @@ session_attach(struct session *s, const struct session_stream *ops, void *stream
 	ASSERT_OWNER(&s->account->e);
 	if (!ops->attach(stream, s))
 		return false;
-	if (s->state == SESSION_ATTACHED) {
-		s->ops->close(s->stream, STREAM_CONFLICT,
-			"Resumed by a new connection");
-		session_forget_stream(s, SESSION_ASLEEP);
-		s->full = true;
-	}
+	if (s->state == SESSION_ATTACHED)
+		session_put_to_sleep(s, STREAM_CONFLICT,
+			"Resumed by a new connection", 0);
 	session_out_awake(s);
 	session_out_rewind(s);
 	s->ops = ops;

@@ -20,6 +20,7 @@
 #include "account/account.h"
 #include "account/session_presence.h"
 
+struct elem;
 struct requests;
 struct session_out;
 struct slot;
@@ -35,6 +36,8 @@ struct session_stream {
 	void (*write)(void *stream, const struct stanza *st);
 	/* Writes w (borrowed) with the address spliced in. */
 	void (*write_wire)(void *stream, const struct wire *w, struct str to);
+	/* Writes e (borrowed), which is no stanza. */
+	void (*write_element)(void *stream, const struct elem *e);
 	/* Closes it; the stream has forgotten the session, and makes no more
 	 * call. */
 	void (*close)(void *stream, enum stream_cond cond, const char *text);
@@ -47,6 +50,9 @@ struct session_stream {
 	/* Bytes that the client has taken since the stream began; with
 	 * queued. */
 	uint64_t (*taken)(void *stream);
+	/* When something came from the client, monotonic; now, while nothing is
+	 * read.  NULL: the stream does not know. */
+	int64_t (*heard_us)(void *stream);
 	/* Ends it without a word, at the end of the turn: session_lost() follows,
 	 * without a goodbye.  why is for the log. */
 	void (*cut)(void *stream, const char *why);
@@ -217,6 +223,9 @@ bool session_write_stored(struct session *s, struct str text);
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to);
+/* Writes e (borrowed), which is no stanza, and ahead of stanzas that wait; nothing
+ * while no stream stands behind s. */
+void session_write_element(struct session *s, const struct elem *e);
 /* Bytes that were written and wait for the client to take them. */
 size_t session_queued(const struct session *s);
 /* More than write_queue_bytes of what was written is kept: the client has to
@@ -236,6 +245,11 @@ void session_go_on(struct session *s, enum session_rest why);
 /* Closes its stream with an error, if it has one, and ends the session: s is
  * freed. */
 void session_close(struct session *s, enum stream_cond cond, const char *text);
+/* Ends its stream without a word, at the end of the turn, as if it broke.  why is
+ * for the log. */
+void session_cut(struct session *s, const char *why);
+/* When something came from the client, monotonic; now, when that cannot be said. */
+int64_t session_heard_us(const struct session *s);
 
 /* --- for who resumes sessions, owner shard ------------------------------------ */
 
@@ -247,6 +261,13 @@ void session_close(struct session *s, enum stream_cond cond, const char *text);
  * much to write waits, too.
  */
 void session_detach(struct session *s, int64_t for_us);
+/* The same while a stream stands behind s, which is closed with an error. */
+void session_put_to_sleep(struct session *s, enum stream_cond cond,
+	const char *text, int64_t for_us);
+/* Since when it sleeps, wall clock; 0: it does not. */
+int64_t session_asleep_since(const struct session *s);
+/* s, which sleeps, ends, as if its time was over; never from within the call. */
+void session_end_soon(struct session *s);
 /*
  * stream stands behind s from now on, until session_lost() or ops->close(); it
  * has been authenticated for the account, and has no session, or one that was
@@ -285,6 +306,17 @@ bool session_keeps_output(const struct session *s);
 bool session_acked(struct session *s, uint32_t h);
 /* How many were written that it has not acknowledged. */
 uint32_t session_unacked(const struct session *s);
+/* The number of the last that was written. */
+uint32_t session_sent(const struct session *s);
+
+/* What the client has yet to acknowledge: what was written, and while it sleeps,
+ * all that waits for it. */
+struct session_backlog {
+	uint32_t stanzas;
+	size_t bytes;
+};
+
+struct session_backlog session_backlog(const struct session *s);
 
 /*
  * From now on every stanza that comes has a number, of 32 bits, the first that
@@ -295,6 +327,8 @@ uint32_t session_unacked(const struct session *s);
  * in.  When more than limits: receipts_per_session are out, the stream rests.
  */
 void session_count_input(struct session *s, bool on);
+/* HOOK_SESSION_COUNTED is run at the end of this turn, while s counts. */
+void session_look_at_counts(struct session *s);
 /* How many have come, and up to which number they are handled; 0 where nothing is
  * counted. */
 uint32_t session_received(const struct session *s);

@@ -239,6 +239,13 @@ session_count_input(struct session *s, bool on)
 	}
 }
 
+void
+session_look_at_counts(struct session *s)
+{
+	if (s->counts)
+		shard_at_end(session_shard(s), &s->out->in.moved);
+}
+
 uint32_t
 session_received(const struct session *s)
 {

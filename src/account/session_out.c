@@ -80,6 +80,7 @@ out_append(struct session_out *o, struct account *acc, struct out_item *item)
 	STAILQ_INSERT_TAIL(&o->queue, item, link);
 	if (o->next == NULL)
 		o->next = item;
+	o->n++;
 	o->waiting_bytes += bytes;
 	o->largest = MAX(o->largest, bytes);
 	gauge_add(&acc->e.shard->stats.session_bytes, bytes);
@@ -113,6 +114,7 @@ out_pop(struct session_out *o, struct account *acc)
 	STAILQ_REMOVE_HEAD(&o->queue, link);
 	bytes = out_item_bytes(item);
 	o->kept_bytes -= bytes;
+	o->n--;
 	o->acked++;
 	if (STAILQ_EMPTY(&o->queue))
 		o->largest = 0;
@@ -166,6 +168,7 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	session_flow_make_room(s);
 	out_append(s->out, s->account, item);
 	session_flow_waits(s, st, item);
+	session_look_at_counts(s);
 	session_out_run(s);
 }
 
@@ -331,6 +334,26 @@ uint32_t
 session_unacked(const struct session *s)
 {
 	return s->out != NULL ? s->out->sent - s->out->acked : 0;
+}
+
+uint32_t
+session_sent(const struct session *s)
+{
+	return s->out != NULL ? s->out->sent : 0;
+}
+
+struct session_backlog
+session_backlog(const struct session *s)
+{
+	const struct session_out *o = s->out;
+
+	if (o == NULL)
+		return (struct session_backlog){ 0, 0 };
+	if (s->state == SESSION_ATTACHED)
+		return (struct session_backlog){ o->sent - o->acked,
+			o->kept_bytes };
+	return (struct session_backlog){ o->n,
+		o->kept_bytes + o->waiting_bytes };
 }
 
 /* --- saved --------------------------------------------------------------------------- */

@@ -49,6 +49,7 @@ struct out_item {
 struct session_out {
 	STAILQ_HEAD(, out_item) queue; /* first those that were written */
 	struct out_item *next; /* the first that waits; NULL: none does */
+	uint32_t n; /* in the queue */
 	size_t waiting_bytes;
 	size_t kept_bytes; /* of those that were written */
 	size_t largest;    /* of what has waited */
@@ -61,6 +62,7 @@ struct session_out {
 	struct timer due;   /* asleep: then it ends; else: it is told soon that
 			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */
+	int64_t slept_us;   /* since when it does, wall clock */
 	struct receipt_line in; /* of what comes, while s->counts */
 	struct out_item *alike; /* while another session is restored: what it may
 				 * share from here on */

@@ -51,6 +51,29 @@ list_show_of(const struct session *s)
 	return show.n != 0 ? show : STR("online");
 }
 
+/* XEP-0115: what it calls itself. */
+static struct str
+list_client_of(const struct session *s)
+{
+	return session_is_available(s) ? session_caps(s).node : STR_NONE;
+}
+
+/* Does it sleep, since when, and what waits for it? */
+static void
+list_state(struct command_call *call, const struct session *s)
+{
+	struct session_backlog waits = session_backlog(s);
+	int64_t since_us = session_asleep_since(s);
+	char since[DATETIME_SIZE];
+
+	command_field(call, "state",
+		since_us != 0 ? STR("asleep") : STR("attached"));
+	command_field(call, "asleep_since",
+		since_us != 0 ? datetime_format(since, since_us) : STR(""));
+	command_number(call, "waits", waits.stanzas);
+	command_number(call, "waits_bytes", (int64_t)waits.bytes);
+}
+
 static void
 list_stream(struct command_call *call, const struct session *s, const char *what)
 {
@@ -64,8 +87,10 @@ list_session(struct command_call *call, const struct session *s)
 
 	command_row(call);
 	command_field(call, "jid", jid_str(session_jid(s)));
+	list_state(call, s);
 	command_field(call, "show", list_show_of(s));
 	command_number(call, "priority", s->priority);
+	command_field(call, "client", list_client_of(s));
 	list_stream(call, s, "peer");
 	list_stream(call, s, "tls");
 	list_stream(call, s, "cipher");
@@ -173,7 +198,9 @@ const struct command command_sessions[] = {
 		"The stream ends with <policy-violation/>; nothing keeps the user from coming back.",
 		kick_args, kick_run, account_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
-	{ "sessions", "list who is connected", NULL, sessions_args,
+	{ "sessions", "list who is connected, or asleep",
+		"One that is asleep has lost its connection, since then, and waits for its client to resume it; waits is how many stanzas it has not acknowledged.",
+		sessions_args,
 		sessions_run, jid_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "trace", "write the stanzas of an account to the log",

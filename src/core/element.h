@@ -39,6 +39,8 @@ enum element_stage {
 struct element_stream {
 	void (*write)(void *stream, const struct elem *e);
 	void (*end)(void *stream, enum stream_cond cond, const char *text);
+	void (*end_app)(void *stream, enum stream_cond cond,
+		const struct elem *app, const char *text);
 	bool (*move)(void *stream, struct place to);
 	uint64_t (*keep)(void *stream);
 	bool (*find)(struct shard *sh, uint64_t token, struct element *out);
@@ -96,6 +98,14 @@ static inline void
 element_end(struct element *el, enum stream_cond cond, const char *text)
 {
 	el->ops->end(el->stream, cond, text);
+}
+
+/* The same with a condition of an application (RFC 6120 §4.9.4): app, borrowed. */
+static inline void
+element_end_app(struct element *el, enum stream_cond cond,
+	const struct elem *app, const char *text)
+{
+	el->ops->end_app(el->stream, cond, app, text);
 }
 
 /*

@@ -56,6 +56,9 @@ struct shard_stats {
 	uint64_t entities;     /* in memory now */
 	uint64_t logins;
 	uint64_t login_failures;
+	uint64_t resumed;      /* sessions, by another stream */
+	uint64_t resume_refused;
+	uint64_t slept_out;    /* sessions that nobody has resumed */
 	uint64_t refused;      /* because a bound was reached */
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */

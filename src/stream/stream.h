@@ -269,6 +269,9 @@ void stream_end(struct stream *x, enum stream_cond cond, const char *text);
 /* The same with a condition that has a content: see-other-host. */
 void stream_end_with(struct stream *x, enum stream_cond cond,
 	struct str content, const char *text);
+/* The same with a condition of an application (RFC 6120 §4.9.4), app (borrowed). */
+void stream_end_app(struct stream *x, enum stream_cond cond,
+	const struct elem *app, const char *text);
 /* Ends x without a word, at the end of the turn; queued is for the log. */
 void stream_cut(struct stream *x, const char *why, size_t queued);
 

@@ -40,6 +40,13 @@ on_end(void *stream, enum stream_cond cond, const char *text)
 	stream_end(stream, cond, text);
 }
 
+static void
+on_end_app(void *stream, enum stream_cond cond, const struct elem *app,
+	const char *text)
+{
+	stream_end_app(stream, cond, app, text);
+}
+
 static bool
 on_move(void *stream, struct place to)
 {
@@ -66,8 +73,8 @@ on_go_on(void *stream)
 
 static bool on_find(struct shard *sh, uint64_t token, struct element *out);
 
-static const struct element_stream stream_ops = { on_write, on_end, on_move,
-	on_keep, on_find, on_go_on };
+static const struct element_stream stream_ops = { on_write, on_end, on_end_app,
+	on_move, on_keep, on_find, on_go_on };
 
 /* False: for its kind alone. */
 static bool

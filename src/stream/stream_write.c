@@ -66,60 +66,82 @@ stream_write_bytes(struct stream *x, struct str bytes)
 
 /* --- the end -------------------------------------------------------------- */
 
+/* What is said at the end. */
+struct last_words {
+	enum stream_cond cond;  /* STREAM_COND_NONE: no error */
+	struct str content;     /* of the condition; STR_NONE: none */
+	const char *text;       /* for people; or NULL */
+	const struct elem *app; /* of an application (§4.9.4); or NULL */
+};
+
 static void
-stream_write_error(struct stream *x, enum stream_cond cond, struct str content,
-	const char *text)
+stream_write_error(struct stream *x, const struct last_words *w)
 {
+	const char *name = stream_cond_name(w->cond);
 	struct arena *a = arena_new();
 	struct elem *error = elem_new(a, NS_STREAM, "error");
 
-	if (content.p != NULL)
-		elem_add_with_text(a, error, NS_STREAMS, stream_cond_name(cond),
-			content);
+	if (w->content.p != NULL)
+		elem_add_with_text(a, error, NS_STREAMS, name, w->content);
 	else
-		elem_add(a, error, NS_STREAMS, stream_cond_name(cond));
-	if (text != NULL)
+		elem_add(a, error, NS_STREAMS, name);
+	if (w->text != NULL)
 		elem_set_attr_ns(a,
 			elem_add_with_text(a, error, NS_STREAMS, "text",
-				str_c(text)),
+				str_c(w->text)),
 			NS_XML, "lang", STR("en"));
+	if (w->app != NULL)
+		elem_append(error, elem_copy(a, w->app));
 	framings[x->framing].element(conn_out(x->conn), error, x->kind->ns);
 	arena_free(a);
 }
 
 /* §4.9.1.3: an error needs a header. */
 static void
-stream_say_end(struct stream *x, enum stream_cond cond, struct str content,
-	const char *text)
+stream_say_end(struct stream *x, const struct last_words *w)
 {
 	if (!x->headed)
 		stream_write_header(x, &(struct stream_header){
 			.versioned = true });
-	if (cond != STREAM_COND_NONE)
-		stream_write_error(x, cond, content, text);
+	if (w->cond != STREAM_COND_NONE)
+		stream_write_error(x, w);
 	framings[x->framing].close(conn_out(x->conn));
 	conn_wrote(x->conn);
 }
 
-void
-stream_end_with(struct stream *x, enum stream_cond cond, struct str content,
-	const char *text)
+static void
+stream_end_saying(struct stream *x, const struct last_words *w)
 {
 	int64_t linger_us = x->shard->snap->config->limits.close_timeout_us;
 
 	if (x->stage == STAGE_CLOSED)
 		return;
 	x->kind->log_end(x, "stream closed",
-		cond != STREAM_COND_NONE ? stream_cond_name(cond) : "goodbye");
+		w->cond != STREAM_COND_NONE ? stream_cond_name(w->cond) :
+					      "goodbye");
 	/* during a handshake there is nobody to read it */
 	if (x->stage != STAGE_HANDSHAKE)
-		stream_say_end(x, cond, content, text);
+		stream_say_end(x, w);
 	x->stage = STAGE_CLOSED;
 	shard_timer_cancel(x->shard, &x->timer);
 	conn_close(x->conn, x->hasty ? MIN(linger_us, HASTY_US) : linger_us);
 	if (!x->feeding)
 		stream_put_parser(x);
 	x->kind->ended(x, true);
+}
+
+void
+stream_end_with(struct stream *x, enum stream_cond cond, struct str content,
+	const char *text)
+{
+	stream_end_saying(x, &(struct last_words){ cond, content, text, NULL });
+}
+
+void
+stream_end_app(struct stream *x, enum stream_cond cond, const struct elem *app,
+	const char *text)
+{
+	stream_end_saying(x, &(struct last_words){ cond, STR_NONE, text, app });
 }
 
 void

@@ -38,6 +38,7 @@
 #define NS_RECEIPTS "urn:xmpp:receipts"
 #define NS_REGISTER "jabber:iq:register"
 #define NS_SID "urn:xmpp:sid:0"
+#define NS_SM "urn:xmpp:sm:3"
 #define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
 #define NS_TIME "urn:xmpp:time"
 #define NS_VCARD "vcard-temp"

@@ -76,10 +76,6 @@ def test_the_most_resources_log_in(own_server, end):
     scene.end()
 
 
-sworn("limits: receipts_per_session", BOTH, "nothing counts yet but modules of "
-      "tests; tests/unit/test_session_in.c has bounds from 1 to 100")
-
-
 # --- rosters --------------------------------------------------------------------
 
 

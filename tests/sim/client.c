@@ -139,6 +139,11 @@ client_features(struct client *c, const struct elem *features)
 		client_authenticate(c);
 		return;
 	}
+	if (c->on_login != NULL) {
+		c->state = CLIENT_BIND;
+		c->on_login(c);
+		return;
+	}
 	if (c->resumes) {
 		client_ask_to_resume(c);
 		return;

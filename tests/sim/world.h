@@ -95,6 +95,9 @@ struct client {
 	bool resumes;   /* its login is to find its session again */
 	bool counts;    /* every stanza that comes: it may resume */
 	uint32_t h;     /* how many have come */
+	/* It has logged in, and is to bind a resource, in an iq with the id
+	 * "bind", or to resume a session; NULL: it does so by itself. */
+	void (*on_login)(struct client *c);
 	/* Every stanza that comes once it is online, in its own arena, which the
 	 * callee frees. */
 	void (*on_stanza)(struct client *c, struct arena *a, struct elem *e);

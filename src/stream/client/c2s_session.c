@@ -172,6 +172,12 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 }
 
 static void
+on_write_element(void *stream, const struct elem *e)
+{
+	stream_write(stream, e);
+}
+
+static void
 on_close(void *stream, enum stream_cond cond, const char *text)
 {
 	struct c2s *c = session_stream(stream);
@@ -212,6 +218,14 @@ on_taken(void *stream)
 	return conn_taken(c->x.conn);
 }
 
+static int64_t
+on_heard(void *stream)
+{
+	const struct c2s *c = session_stream(stream);
+
+	return c->x.rest != 0 ? c->x.shard->now_us : c->x.seen_us;
+}
+
 static void
 on_cut(void *stream, const char *why)
 {
@@ -250,10 +264,12 @@ const struct session_stream c2s_session_stream = {
 	.attach = on_attach,
 	.write = on_write,
 	.write_wire = on_write_wire,
+	.write_element = on_write_element,
 	.close = on_close,
 	.describe = on_describe,
 	.queued = on_queued,
 	.taken = on_taken,
+	.heard_us = on_heard,
 	.cut = on_cut,
 	.rest = on_rest,
 	.warm = on_warm,
