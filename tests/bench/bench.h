@@ -60,6 +60,7 @@ struct bench_conf {
 	bool bare;        /* chat with bare addresses */
 	bool floor;       /* the server is antiphon-floor */
 	bool one_way;     /* of a pair, only one sends */
+	bool sm;          /* stream management (XEP-0198) */
 	bool paced;       /* no more than window changes of presence */
 	bool table;
 	bool verbose;
@@ -97,6 +98,8 @@ struct client {
 	bool dirty, want_write, handshake, restart, authenticated, in_feed;
 	bool wants_session, got_roster, got_presence;
 	uint8_t fences;         /* while entering: answers to come */
+	bool counts;            /* with --sm: the stanzas that come */
+	uint32_t h;             /* so many */
 	uint8_t intro;          /* bytes of it that the floor has sent back */
 	struct buf first_bare; /* SCRAM: our first message without its header */
 	void *data;            /* the mode's own */
@@ -127,6 +130,12 @@ void login_open_stream(struct client *c);
 
 /* For the callbacks of the parser: what came was wrong, and ends it. */
 void login_broken(struct client *c, const char *why);
+
+/* With --sm: asks whether the server has what was sent, behind every fifth
+ * (XEP-0198 §8.2). */
+void login_ask(struct client *c, uint32_t sent);
+/* It has all that came. */
+void login_acknowledge(struct client *c);
 
 /* --- bench_enter.c: from there to the first presence --------------------- */
 

@@ -35,6 +35,7 @@ chat_say(struct client *c)
 	client_send(c, "<message type='chat' id='%u.%" PRIu32 "' to='b%u@%s%s'>"
 		"<body>%s</body></message>", c->index, o->sent, c->index ^ 1,
 		b->conf->domain, b->conf->bare ? "" : "/bench", b->body);
+	login_ask(c, o->sent);
 }
 
 static void
@@ -99,6 +100,11 @@ mode_chat(struct bench *b)
 	usage_begin(b, &start);
 	ok = ok && chat_phase(b, &chat, b->conf->count);
 	usage_result(b, &start, chat.arrived);
+	/* else they come again in the next run */
+	for (unsigned i = 0; ok && b->conf->sm && i < chat.n; i++)
+		login_acknowledge(&b->clients[i]);
+	if (b->conf->sm)
+		bench_logout(b);
 	for (unsigned i = 0; i < chat.n; i++)
 		order_end(b, &chat.orders[i]);
 	free(chat.orders);

@@ -200,12 +200,55 @@ login_bound(struct client *c, struct arena *a, struct elem *e)
 		c->state = CLIENT_SESSION;
 		client_send_str(c, STR("<iq type='set' id='session'><session "
 			"xmlns='" NS_SESSION "'/></iq>"));
-	} else if (c->b->bind_only) {
+		return XML_GO_ON;
+	}
+	c->counts = false;
+	if (c->b->conf->sm)
+		client_send_str(c, STR("<enable xmlns='" NS_SM
+			"' resume='true'/>"));
+	if (c->b->bind_only) {
 		enter_done(c);
 	} else {
 		enter_start(c);
 	}
 	return c->end == END_NONE ? XML_GO_ON : XML_STOP;
+}
+
+/* --- stream management --------------------------------------------------------------- */
+
+#define ASK_EACH 5
+
+void
+login_ask(struct client *c, uint32_t sent)
+{
+	if (c->b->conf->sm && sent % ASK_EACH == 0)
+		client_send_str(c, STR("<r xmlns='" NS_SM "'/>"));
+}
+
+void
+login_acknowledge(struct client *c)
+{
+	if (c->counts)
+		client_send(c, "<a xmlns='" NS_SM "' h='%u'/>", (unsigned)c->h);
+}
+
+/* True: it was no stanza. */
+static bool
+login_counted(struct client *c, struct elem *e)
+{
+	if (!str_is(e->ns, NS_SM)) {
+		c->h += c->counts;
+		return false;
+	}
+	if (str_is(e->name, "enabled")) {
+		c->counts = true;
+		c->h = 0;
+	} else if (str_is(e->name, "r")) {
+		login_acknowledge(c);
+	} else if (str_is(e->name, "failed")) {
+		login_broken(c, "stream management was refused");
+	}
+	return true;
 }
 
 /* --- what comes then ---------------------------------------------------------------- */
@@ -229,6 +272,8 @@ login_pong(struct client *c, struct elem *e)
 static enum xml_verdict
 login_stanza(struct client *c, struct elem *e)
 {
+	if (c->b->conf->sm && login_counted(c, e))
+		return c->end == END_NONE ? XML_GO_ON : XML_STOP;
 	if (elem_is(e, NS_STREAM, "error")) {
 		login_refused(c, "a stream error", e);
 		return XML_STOP;

@@ -84,6 +84,8 @@ static const struct option_def {
 	{ "bare", NULL, "chat with bare addresses", set_flag, AT(bare) },
 	{ "one-way", NULL, "of a pair that chats, only one sends", set_flag,
 		AT(one_way) },
+	{ "sm", NULL, "stream management (XEP-0198), both ways", set_flag,
+		AT(sm) },
 	{ "paced", NULL, "only --window clients change presence at a time",
 		set_flag, AT(paced) },
 	{ "pace", "MS", "between two actions of one client that soaks (1000)",

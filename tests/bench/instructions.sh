@@ -19,8 +19,8 @@
 # shellcheck disable=SC2154 # set by lib.sh
 set -eu
 
-rows='login-none login-tls chat-none chat-tls presence-none ping-none store-none
-	fetch-none'
+rows='login-none login-tls chat-none chat-tls chat-sm-tls presence-none ping-none
+	store-none fetch-none'
 here=$(dirname "$0")
 baseline=$here/instructions.baseline
 
@@ -80,6 +80,7 @@ plan() {
 	part=1 each=1 few=100 many=300 window=1
 	case $1 in
 	login-*) run='login --warm 0 --clients' few=30 many=90 ;;
+	chat-sm-*) run='chat --clients 2 --one-way --sm --count' ;;
 	chat-*) run='chat --clients 2 --one-way --count' ;;
 	presence-*)
 		run='presence --clients 21 --contacts 20 --paced --count'

@@ -1,7 +1,8 @@
 #!/bin/sh
 # owners.sh [SESSIONS] - who holds the memory of an idle session (500 of them):
-# conn, TLS, parser and so on; without TLS, with TLS, and without but with a
-# roster of 20 contacts.  The kernel's part is not counted.
+# conn, TLS, parser and so on; without TLS, with TLS, without but with a roster of
+# 20 contacts, and with TLS and stream management.  The kernel's part is not
+# counted.
 #
 # valgrind's DHAT lists all blocks that are alive when the server is told to
 # abort, with the functions that made them; the figures are the difference
@@ -21,7 +22,7 @@ work=$(mktemp -d)
 chmod 777 "$work" # the server may have another user
 trap 'cleanup; rm -rf "$work"' EXIT
 
-# hold SESSIONS TLS CONTACTS: leaves a report in $work/report.
+# hold SESSIONS TLS CONTACTS [OPTION]: leaves a report in $work/report.
 hold() {
 	: >"$work/report"
 	chmod 666 "$work/report"
@@ -36,7 +37,7 @@ hold() {
 		--dhat-out-file=$work/report"
 	server_restart
 	eval "port=\$port_$2"
-	"$bench" idle --clients "$1" --seconds 1 --window 1 --tls "$2" \
+	"$bench" idle --clients "$1" --seconds 1 --window 1 --tls "$2" ${4:-} \
 		--port "$port" --mark "kill -ABRT $pid" >"$work/bench" || {
 		cat "$work/bench" >&2
 		die "the run failed"
@@ -47,11 +48,11 @@ hold() {
 	folder=
 }
 
-# owners TLS CONTACTS: lines as owners.awk prints them.
+# owners TLS CONTACTS [OPTION]: lines as owners.awk prints them.
 owners() {
-	hold $few "$1" "$2"
+	hold $few "$@"
 	mv "$work/report" "$work/few"
-	hold $((few + sessions)) "$1" "$2"
+	hold $((few + sessions)) "$@"
 	awk -v sessions="$sessions" -f "$here/owners.awk" "$work/few" \
 		"$work/report"
 }
@@ -59,6 +60,7 @@ owners() {
 owners none 0 >"$work/none"
 owners starttls 0 >"$work/tls"
 owners none $contacts >"$work/roster"
+owners starttls 0 --sm >"$work/sm"
 
 # Caches and counters by address have bounds of their own: no session's.
 awk -F '|' -v contacts=$contacts '
@@ -73,7 +75,7 @@ FNR == 1 { columns++ }
 }
 function row(name,    c, i) {
 	printf "%-11s", name
-	for (c = 1; c <= 3; c++)
+	for (c = 1; c <= 4; c++)
 		printf "  %7.0f %6.1f %7.0f", table[name, c, 2],
 			table[name, c, 3], table[name, c, 4]
 	printf "\n"
@@ -82,10 +84,10 @@ function contact(i) {
 	return (table["a session", 3, i] - table["a session", 1, i]) / contacts
 }
 END {
-	printf "%-11s  %22s  %22s  %22s\n", "", "no TLS", "TLS",
-		"no TLS, " contacts " contacts"
+	printf "%-11s  %22s  %22s  %22s  %22s\n", "", "no TLS", "TLS",
+		"no TLS, " contacts " contacts", "TLS, --sm"
 	printf "%-11s", "owner"
-	for (c = 1; c <= 3; c++)
+	for (c = 1; c <= 4; c++)
 		printf "  %7s %6s %7s", "bytes", "blocks", "heap"
 	printf "\n"
 	n = split("conn TLS parser stream session account roster modules", order,
@@ -103,4 +105,4 @@ END {
 	print "grown meanwhile, but not with every session:"
 	row("store")
 	row("limits")
-}' "$work/none" "$work/tls" "$work/roster"
+}' "$work/none" "$work/tls" "$work/roster" "$work/sm"
