@@ -67,6 +67,14 @@ struct account_stanza {
 		       * nobody need be told that it was not delivered */
 };
 
+/* Argument of HOOK_ACCOUNT_COPY. */
+struct account_copy {
+	struct account *account;
+	struct stanza *st;      /* a message with both addresses, borrowed */
+	struct session *sender; /* who sends it; NULL: it was delivered */
+	struct stanza *copy;    /* to be made: stanza_forward() of st; NULL: none */
+};
+
 extern const struct entity_class account_class;
 
 static inline struct account *

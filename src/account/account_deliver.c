@@ -15,39 +15,48 @@
 #include "core/iq.h"
 #include "core/router.h"
 #include "core/wire.h"
+#include "account/account_copy.h"
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
 
 /* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
 
-/* What comes back from one that has ended is not for those that sleep: with each
- * that ends because too much waits, all that it had would wait at the next. */
-static bool
-takes_it(const struct session *s, bool again)
+static void
+deliver_to(struct delivery *d, struct session *s)
 {
-	return session_takes_messages(s) &&
-		!(again && s->state == SESSION_ASLEEP);
+	d->taken |= session_write_copy(s, d->st, &d->wire);
 }
 
 static bool
-deliver_to_takers(struct account *acc, struct stanza *st, bool again)
+deliver_to_takers(struct delivery *d)
 {
-	struct wire *copy = NULL;
-	bool any = false, taken = false;
 	struct session *s, *next;
+	bool any = false;
 
-	for (s = acc->sessions; s != NULL; s = next) {
+	d->takers = true;
+	for (s = d->account->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (takes_it(s, again)) {
-			taken |= session_write_copy(s, st, &copy);
+		if (delivery_is_for(d, s)) {
+			deliver_to(d, s);
 			any = true;
 		}
 	}
-	if (copy != NULL && taken)
-		copy->taken = true;
-	wire_unref(copy);
+	if (d->wire != NULL && d->taken)
+		d->wire->taken = true;
+	d->nobody = !any;
 	return any;
+}
+
+/* Those who have it have it: what follows is for the others.  True: one of them has
+ * got a copy. */
+static bool
+delivery_done(struct delivery *d)
+{
+	bool copied = account_copy_delivered(d);
+
+	wire_unref(d->wire);
+	return copied;
 }
 
 /* What is archived its owner finds there, whatever becomes of it here: that is no
@@ -73,9 +82,11 @@ message_keep(struct account *acc, struct stanza *st, struct store_tx *tx)
 	account_line_aside(acc, st, tx);
 }
 
-/* Nobody is there: modules may keep it, or the sender learns of it. */
+/* Nobody is there: modules may keep it, or the sender learns of it, but where
+ * somebody has got a copy. */
 static void
-message_undelivered(struct account *acc, struct stanza *st, bool stamped)
+message_undelivered(struct account *acc, struct stanza *st, bool stamped,
+	bool copied)
 {
 	struct account_stanza arg = {
 		.account = acc,
@@ -99,45 +110,59 @@ message_undelivered(struct account *acc, struct stanza *st, bool stamped)
 	account_line_aside(acc, NULL, arg.with.tx);
 	if (handled)
 		return;
-	if (arg.with.refused && stanza_id_by(st, acc->e.jid).p == NULL)
+	if (copied)
+		stanza_free(st);
+	else if (arg.with.refused && stanza_id_by(st, acc->e.jid).p == NULL)
 		account_line_refuse(acc, st);
 	else
 		message_refuse(acc, st, "The recipient is not available");
 }
 
 static void
-message_to_bare(struct account *acc, struct stanza *st, bool stamped)
+message_to_bare(struct account *acc, struct stanza *st, bool again)
 {
 	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
 		st->type == MESSAGE_HEADLINE;
+	struct delivery d = { .account = acc, .st = st, .again = again };
+	bool delivered = wanted && deliver_to_takers(&d);
+	bool copied = delivery_done(&d);
 
-	if (wanted && deliver_to_takers(acc, st, stamped))
+	if (delivered)
 		stanza_free(st);
 	else
-		message_undelivered(acc, st, stamped);
+		message_undelivered(acc, st, again, copied);
+}
+
+/* One to a resource that is not there is refused, or dropped (RFC 6121
+ * §8.5.3.2.1): this, where another has got a copy. */
+static void
+message_to_full(struct account *acc, struct stanza *st)
+{
+	struct session *s = session_find(acc, jid_resource(st->to));
+	struct delivery d = { .account = acc, .st = st, .named = s };
+	bool copied;
+
+	if (s == NULL && st->type == MESSAGE_CHAT) {
+		message_to_bare(acc, st, false);
+		return;
+	}
+	if (s != NULL)
+		deliver_to(&d, s);
+	copied = delivery_done(&d);
+	if (s == NULL && !copied &&
+		(st->type == MESSAGE_NORMAL || st->type == MESSAGE_GROUPCHAT))
+		message_refuse(acc, st, "This resource is not available");
+	else
+		stanza_free(st);
 }
 
 static void
 deliver_message(struct account *acc, struct stanza *st)
 {
-	struct session *s;
-
-	if (jid_is_bare(st->to)) {
+	if (jid_is_bare(st->to))
 		message_to_bare(acc, st, false);
-		return;
-	}
-	s = session_find(acc, jid_resource(st->to));
-	if (s != NULL) {
-		session_write(s, st);
-		stanza_free(st);
-	} else if (st->type == MESSAGE_CHAT) {
-		message_to_bare(acc, st, false); /* §8.5.3.2.1 */
-	} else if (st->type == MESSAGE_NORMAL ||
-		st->type == MESSAGE_GROUPCHAT) {
-		message_refuse(acc, st, "This resource is not available");
-	} else {
-		stanza_free(st);
-	}
+	else
+		message_to_full(acc, st);
 }
 
 /* --- presence (RFC 6121 §8.5.2.1.2, §8.5.3) ---------------------------------------- */

@@ -19,6 +19,7 @@
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/router.h"
+#include "account/account_copy.h"
 #include "account/account_line_int.h"
 #include "account/contacts.h"
 #include "account/requests.h"
@@ -191,6 +192,14 @@ account_send(struct account *acc, struct stanza *st)
 		account_line_refuse(acc, st);
 }
 
+/* The message itself has found room, or was refused: with it there is twice as
+ * much at most. */
+void
+account_line_copy(struct account *acc, struct stanza *copy)
+{
+	line_append_stanza(acc, STEP_COPY, copy);
+}
+
 void
 account_tell_contacts(struct account *acc, struct stanza *st, uint8_t state)
 {
@@ -323,6 +332,11 @@ step_run(struct account *acc, struct account_step *step)
 			account_deliver_now(acc, step->st);
 		else
 			step_refuse(step);
+		break;
+	case STEP_COPY:
+		if (acc != NULL)
+			account_copy_show_now(acc, step->st);
+		stanza_free(step->st);
 		break;
 	case STEP_CALL:
 		step->fn(acc, ok ? NULL : &step->err, step->arg);

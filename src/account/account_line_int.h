@@ -11,6 +11,7 @@ enum step_kind {
 	STEP_SEND,    /* st is sent by the router */
 	STEP_FANOUT,  /* the same, to many */
 	STEP_DELIVER, /* st is delivered to sessions */
+	STEP_COPY,    /* st, a copy of what a session has sent, to the others */
 	STEP_CALL,
 	STEP_HALT,
 	STEP_ASIDE,   /* is not in line: something is stored, and nothing waits

@@ -97,6 +97,7 @@ struct session {
 	uint16_t jid_len;      /* of the full address */
 	int8_t priority;
 	bool interested : 1;   /* asked for the roster (RFC 6121 §2.2) */
+	bool copied : 1;       /* wants copies, see HOOK_ACCOUNT_COPY */
 	bool full : 1;         /* what is written waits in out */
 	bool counts : 1;       /* what comes, see session_count_input() */
 	uint8_t state : 2;     /* enum session_state */

@@ -249,12 +249,21 @@ flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
 		});
 }
 
+/* Of a copy, who has sent what it forwards. */
+static struct jid
+sender_of(const struct stanza *st)
+{
+	return st->copy ?
+		jid_trusted(elem_attr(stanza_forwarded(st), "from")) :
+		st->from;
+}
+
 /* To what the client itself has sent: what another client says is an answer may
  * be none. */
 static bool
 is_answer(const struct stanza *st)
 {
-	return st->made_here &&
+	return st->made_here && !st->copy &&
 		(st->type == IQ_RESULT || st->type == IQ_ERROR ||
 			st->type == MESSAGE_ERROR ||
 			st->type == PRESENCE_ERROR);
@@ -274,7 +283,7 @@ flow_slow_senders(struct session_flow *f, const struct stanza *st, size_t bytes)
 	else if (!f->rests_as_sender &&
 		f->of_sender[session_flow_bucket(f->session, st)] >
 			flow_limits(f)->write_queue_bytes / FREE_PART)
-		flow_slow_from(f, st->from, rest_us, max_us);
+		flow_slow_from(f, sender_of(st), rest_us, max_us);
 }
 
 /* --- for session_out.c ------------------------------------------------------------ */
@@ -282,9 +291,11 @@ flow_slow_senders(struct session_flow *f, const struct stanza *st, size_t bytes)
 uint8_t
 session_flow_bucket(const struct session *s, const struct stanza *st)
 {
-	if (!jid_is_set(st->from))
+	struct jid from = sender_of(st);
+
+	if (!jid_is_set(from))
 		return 0;
-	return server_hash(session_shard(s)->server, jid_bare_str(st->from)) %
+	return server_hash(session_shard(s)->server, jid_bare_str(from)) %
 		SENDERS;
 }
 

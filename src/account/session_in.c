@@ -7,16 +7,16 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
-#include "xml/elem.h"
-#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/receipt.h"
+#include "account/account_copy.h"
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
+#include "account/session_claims.h"
 #include "account/session_out.h"
 #include "account/trace.h"
 
@@ -33,42 +33,6 @@ session_stamp(struct session *s, struct stanza *st)
 		return false;
 	stanza_set_from(st, self);
 	return true;
-}
-
-static bool
-is_our_delay(struct shard *sh, struct arena *a, const struct elem *e)
-{
-	struct jid from;
-
-	return elem_is(e, NS_DELAY, "delay") &&
-		jid_parse(&from, a, elem_attr(e, "from"), NULL) &&
-		jid_local(from).n == 0 &&
-		shard_host(sh, jid_domain(from)) != NULL;
-}
-
-struct claims {
-	struct session *session;
-	struct stanza *st;
-};
-
-static bool
-is_claim(void *arg, const struct elem *e)
-{
-	const struct claims *c = arg;
-
-	return is_our_delay(session_shard(c->session), c->st->arena, e) ||
-		stanza_is_id_by(c->st, e, c->session->account->e.jid);
-}
-
-/* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
- * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
-static void
-session_drop_claims(struct session *s, struct stanza *st)
-{
-	struct claims claims = { s, st };
-
-	if (st->kind != STANZA_IQ)
-		elem_drop(st->root, is_claim, &claims);
 }
 
 struct store_tx *
@@ -94,11 +58,14 @@ static void
 session_send_with(struct account *acc, struct session_stanza *out)
 {
 	struct store_tx *tx = out->with.tx;
-	struct stanza *beside = NULL;
+	struct stanza *beside = NULL, *copy;
 
 	if (out->with.refused) {
 		account_line_refuse(acc, out->st);
-	} else if (out->before && tx != NULL) {
+		return;
+	}
+	copy = account_copy_sent(out->session, out->st);
+	if (out->before && tx != NULL) {
 		account_line_send(acc, out->st, tx);
 	} else {
 		if (tx != NULL && out->st->receipt != NULL)
@@ -106,6 +73,7 @@ session_send_with(struct account *acc, struct session_stanza *out)
 		account_send(acc, out->st);
 		account_line_aside(acc, beside, tx);
 	}
+	account_copy_show(acc, copy);
 }
 
 /* A handler has taken it, and done with it what it likes; r is taken. */

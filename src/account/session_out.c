@@ -573,6 +573,9 @@ out_item_return(const struct out_item *item, struct account *acc)
 {
 	struct stanza *st;
 
+	/* what it is a copy of is another session's, or has gone out */
+	if (item->wire->copy)
+		return;
 	/* another session of the account has taken it, or keeps it; the same
 	 * bytes to one alone may be those of other accounts */
 	if (!item->alone && (item->wire->taken || item->wire->refs > 1))

@@ -39,6 +39,7 @@ wire_alloc(size_t n, size_t to_at)
 	w->wall_us = 0;
 	w->refs = 1;
 	w->taken = false;
+	w->copy = false;
 	w->n = (uint32_t)n;
 	w->to_at = (uint32_t)to_at;
 	return w;
@@ -52,6 +53,7 @@ wire_new(const struct stanza *st)
 	struct wire *w = wire_alloc(out.n, to_at);
 
 	memcpy(w->bytes, out.p, out.n);
+	w->copy = st->copy;
 	buf_done(&out);
 	return w;
 }
@@ -131,5 +133,6 @@ wire_stanza(const struct wire *w)
 	assert(root != NULL);
 	st = stanza_from_elem(a, elem_first_child(root), &cond);
 	assert(st != NULL);
+	st->copy = w->copy;
 	return st;
 }

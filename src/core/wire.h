@@ -19,8 +19,9 @@ struct stanza;
 struct wire {
 	struct share *share; /* in which it counts; may be NULL */
 	int64_t wall_us; /* when the first who keeps it got it; 0: nobody does */
-	uint32_t refs : 31;
+	uint32_t refs : 30;
 	uint32_t taken : 1; /* a message that one of several sessions has got */
+	uint32_t copy : 1;  /* of a message, as in stanza.h */
 	uint32_t to_at; /* where ` to="..."` belongs */
 	uint32_t n;
 	char bytes[];

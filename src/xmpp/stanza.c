@@ -190,11 +190,10 @@ stanza_from_elem(struct arena *a, struct elem *e, enum stanza_cond *cond_out)
 	return st;
 }
 
-struct stanza *
-stanza_new(enum stanza_type type, struct jid from, struct jid to,
-	struct str id)
+static struct stanza *
+stanza_make(struct arena *a, enum stanza_type type, struct jid from,
+	struct jid to, struct str id)
 {
-	struct arena *a = arena_new();
 	struct stanza *st = arena_zalloc(a, sizeof(*st));
 
 	st->arena = a;
@@ -207,6 +206,13 @@ stanza_new(enum stanza_type type, struct jid from, struct jid to,
 	set_attr(st, "type", str_c(types[type].name));
 	stanza_set_id(st, id);
 	return st;
+}
+
+struct stanza *
+stanza_new(enum stanza_type type, struct jid from, struct jid to,
+	struct str id)
+{
+	return stanza_make(arena_new(), type, from, to, id);
 }
 
 struct stanza *
@@ -223,6 +229,7 @@ stanza_copy(const struct stanza *st)
 		.kind = st->kind,
 		.type = st->type,
 		.made_here = st->made_here,
+		.copy = st->copy,
 	};
 	copy->id = elem_attr(copy->root, "id");
 	return copy;
@@ -356,6 +363,30 @@ stanza_result(const struct stanza *st)
 {
 	assert(st->type == IQ_GET || st->type == IQ_SET);
 	return stanza_new(IQ_RESULT, st->to, st->from, st->id);
+}
+
+struct stanza *
+stanza_forward(struct stanza *st, struct jid from, const char *ns,
+	const char *name)
+{
+	struct jid nobody = { .text = NULL };
+	struct arena *a = st->arena;
+	struct stanza *copy =
+		stanza_make(a, st->type, from, nobody, STR_NONE);
+	struct elem *e = elem_add(a, copy->root, ns, name);
+
+	elem_append(elem_add(a, e, NS_FORWARD, "forwarded"), st->root);
+	/* which may be told though it is the default */
+	set_attr(copy, "type", elem_attr(st->root, "type"));
+	copy->copy = true;
+	return copy;
+}
+
+struct elem *
+stanza_forwarded(const struct stanza *copy)
+{
+	assert(copy->copy);
+	return copy->root->first->first->first;
 }
 
 size_t

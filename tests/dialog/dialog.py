@@ -132,6 +132,8 @@ class Player:
         if rest.startswith("<"):
             return self.scene.expect(name, rest)
         what, _, more = re.sub(r"\s+", " ", rest, 1).partition(" ")
+        if what == "carbon":
+            return self.scene.expect(name, rest)
         if what == "push":
             return self.scene.expect_push(name, more)
         if what == "stream":
@@ -221,6 +223,9 @@ class Player:
     def act_present(self, name, priority=None):
         self.scene.present(name, priority)
         self.scene.settle()
+
+    def act_carbons(self, name, switch="enable"):
+        self.scene[name].iq("set", "<%s xmlns='urn:xmpp:carbons:2'/>" % switch)
 
     def act_disconnect(self, name):
         self.scene[name].close()

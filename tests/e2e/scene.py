@@ -25,6 +25,21 @@ def push_xml(text):
             "</iq>" % text[5:])
 
 
+def carbon_xml(text, account):
+    """"carbon sent <message/>", which account is shown, as what it stands for;
+    "received" likewise (XEP-0280 §7, §8)."""
+    m = re.match(r"carbon (received|sent) (<message\b([^>]*)>.*)", text, re.S)
+    if m is None:
+        return text
+    kind = re.search(r"\btype='[^']*'", m[3])
+    return ("<message from='{%s}' %s><%s xmlns='urn:xmpp:carbons:2'>"
+            "<forwarded xmlns='urn:xmpp:forward:0'>%s</forwarded></%s>"
+            "</message>"
+            % (account, kind[0] if kind else "", m[1],
+               m[2].replace("<message", "<message xmlns='jabber:client'", 1),
+               m[1]))
+
+
 class Account:
     def __init__(self, name, domain):
         self.name = "%s-%s" % (name, secrets.token_hex(6))
@@ -142,8 +157,12 @@ class Scene:
     def send(self, name, text):
         self.sessions[name].send(self.fill(text))
 
+    def want(self, name, text):
+        text = carbon_xml(push_xml(text), name.partition("/")[0])
+        return self.fill(text, strict=False)
+
     def expect(self, name, text):
-        want = self.fill(text, strict=False)
+        want = self.want(name, text)
         try:
             return self.sessions[name].expect(want, self.binds)
         except Closed as e:
@@ -166,8 +185,7 @@ class Scene:
 
     def expect_set(self, name, texts):
         """These, in any order."""
-        wants = [parse(self.fill(push_xml(t), strict=False))[0]
-                 for t in texts]
+        wants = [parse(self.want(name, t))[0] for t in texts]
         session = self.sessions[name]
         while wants:
             got = session.next("one of\n  " + "\n  ".join(map(str, wants)))

@@ -177,7 +177,8 @@ def may_be_there(want, top):
     if want.is_("query", ROSTER):
         return ("ver",)
     if not top:
-        return ()
+        # what is forwarded says in which language it was
+        return (XML_LANG,) if want.ns == CLIENT else ()
     # what comes from the own account may say so, or not (RFC 6120 §8.1.2.1)
     own = want.is_("iq") and (want.child("query", ROSTER) is not None or
                               want.get("type") in ("result", "error"))
