@@ -100,8 +100,6 @@ account_copy_sent(struct session *s, struct stanza *st)
 void
 account_copy_show(struct account *acc, struct stanza *copy)
 {
-	if (copy == NULL)
-		return;
 	if (!account_line_is_empty(acc)) {
 		account_line_copy(acc, copy);
 		return;

@@ -50,7 +50,7 @@ bool account_copy_delivered(struct delivery *d);
  * away and shown by account_copy_show() behind it; or NULL, also where it was shown
  * at once. */
 struct stanza *account_copy_sent(struct session *s, struct stanza *st);
-/* In its turn; copy (taken) may be NULL. */
+/* In its turn; copy is taken. */
 void account_copy_show(struct account *acc, struct stanza *copy);
 
 /* --- for account_line.c -------------------------------------------------------- */

@@ -53,7 +53,8 @@ deliver_to_takers(struct delivery *d)
 static bool
 delivery_done(struct delivery *d)
 {
-	bool copied = account_copy_delivered(d);
+	size_t others = d->account->n_sessions - (size_t)(d->named != NULL);
+	bool copied = others != 0 && account_copy_delivered(d);
 
 	wire_unref(d->wire);
 	return copied;

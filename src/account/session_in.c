@@ -58,13 +58,14 @@ static void
 session_send_with(struct account *acc, struct session_stanza *out)
 {
 	struct store_tx *tx = out->with.tx;
-	struct stanza *beside = NULL, *copy;
+	struct stanza *beside = NULL, *copy = NULL;
 
 	if (out->with.refused) {
 		account_line_refuse(acc, out->st);
 		return;
 	}
-	copy = account_copy_sent(out->session, out->st);
+	if (acc->n_sessions > 1)
+		copy = account_copy_sent(out->session, out->st);
 	if (out->before && tx != NULL) {
 		account_line_send(acc, out->st, tx);
 	} else {
@@ -73,7 +74,8 @@ session_send_with(struct account *acc, struct session_stanza *out)
 		account_send(acc, out->st);
 		account_line_aside(acc, beside, tx);
 	}
-	account_copy_show(acc, copy);
+	if (copy != NULL)
+		account_copy_show(acc, copy);
 }
 
 /* A handler has taken it, and done with it what it likes; r is taken. */

@@ -49,9 +49,13 @@ struct wire *
 wire_new(const struct stanza *st)
 {
 	struct buf out = BUF_INIT;
-	size_t to_at = xml_write_without_to(&out, st->root, STR(NS_CLIENT));
-	struct wire *w = wire_alloc(out.n, to_at);
+	struct wire *w;
+	size_t to_at;
 
+	/* most are smaller, and to grow would take longer than to write them */
+	buf_reserve(&out, 1000);
+	to_at = xml_write_without_to(&out, st->root, STR(NS_CLIENT));
+	w = wire_alloc(out.n, to_at);
 	memcpy(w->bytes, out.p, out.n);
 	w->copy = st->copy;
 	buf_done(&out);

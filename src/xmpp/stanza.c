@@ -190,10 +190,11 @@ stanza_from_elem(struct arena *a, struct elem *e, enum stanza_cond *cond_out)
 	return st;
 }
 
-static struct stanza *
-stanza_make(struct arena *a, enum stanza_type type, struct jid from,
-	struct jid to, struct str id)
+struct stanza *
+stanza_new(enum stanza_type type, struct jid from, struct jid to,
+	struct str id)
 {
+	struct arena *a = arena_new();
 	struct stanza *st = arena_zalloc(a, sizeof(*st));
 
 	st->arena = a;
@@ -206,13 +207,6 @@ stanza_make(struct arena *a, enum stanza_type type, struct jid from,
 	set_attr(st, "type", str_c(types[type].name));
 	stanza_set_id(st, id);
 	return st;
-}
-
-struct stanza *
-stanza_new(enum stanza_type type, struct jid from, struct jid to,
-	struct str id)
-{
-	return stanza_make(arena_new(), type, from, to, id);
 }
 
 struct stanza *
@@ -369,16 +363,25 @@ struct stanza *
 stanza_forward(struct stanza *st, struct jid from, const char *ns,
 	const char *name)
 {
-	struct jid nobody = { .text = NULL };
 	struct arena *a = st->arena;
-	struct stanza *copy =
-		stanza_make(a, st->type, from, nobody, STR_NONE);
-	struct elem *e = elem_add(a, copy->root, ns, name);
+	struct stanza *copy = arena_alloc(a, sizeof(*copy));
+	/* it may be told though it is the default */
+	struct str type = elem_attr(st->root, "type");
+	struct elem *e;
 
+	*copy = (struct stanza){
+		.arena = a,
+		.root = elem_new(a, NS_CLIENT, "message"),
+		.kind = STANZA_MESSAGE,
+		.type = st->type,
+		.made_here = true,
+		.copy = true,
+	};
+	stanza_set_from(copy, from);
+	if (type.p != NULL)
+		set_attr(copy, "type", type);
+	e = elem_add(a, copy->root, ns, name);
 	elem_append(elem_add(a, e, NS_FORWARD, "forwarded"), st->root);
-	/* which may be told though it is the default */
-	set_attr(copy, "type", elem_attr(st->root, "type"));
-	copy->copy = true;
 	return copy;
 }
 

@@ -44,6 +44,7 @@ struct bench_conf {
 	const char *mark;      /* command around what is measured, or NULL */
 	unsigned clients;
 	unsigned window;  /* logins, messages or questions on their way */
+	unsigned devices; /* of each client, in the mode chat: further ones */
 	unsigned count;   /* messages, questions or rounds of each client */
 	unsigned contacts;
 	unsigned bytes;   /* of a message's body */
@@ -58,6 +59,7 @@ struct bench_conf {
 	const char *command; /* that restarts the server, or NULL */
 	bool resume;      /* TLS sessions */
 	bool bare;        /* chat with bare addresses */
+	bool copies;      /* for these devices (XEP-0280) */
 	bool floor;       /* the server is antiphon-floor */
 	bool one_way;     /* of a pair, only one sends */
 	bool sm;          /* stream management (XEP-0198) */
@@ -85,7 +87,8 @@ enum client_end { END_NONE, END_CLEAN, END_RESET, END_BROKEN };
 
 struct client {
 	struct bench *b;
-	unsigned index; /* the account is "b<index>" */
+	unsigned index;
+	unsigned account; /* is called "b<account>": as index, but for devices */
 	enum client_state state;
 	enum client_end end; /* wanted: carried out when the callback is over */
 	int fd;
@@ -127,6 +130,10 @@ extern const struct xml_events login_events;
 extern const struct xml_limits login_limits;
 /* The connection is there, or TLS is, or the user is known. */
 void login_open_stream(struct client *c);
+
+/* "bench", and for further devices of the account "bench1", ... */
+#define RESOURCE_SIZE 16
+const char *client_resource(const struct client *c, char out[RESOURCE_SIZE]);
 
 /* For the callbacks of the parser: what came was wrong, and ends it. */
 void login_broken(struct client *c, const char *why);
@@ -185,6 +192,7 @@ struct bench {
 	struct xml_pool *xml;
 	struct scram_cache scram;
 	struct client *clients;
+	unsigned n_clients; /* with further devices, which are behind the others */
 	struct client *dirty;
 	char *scratch; /* SCRATCH_BYTES */
 	char *body;    /* of messages: conf->bytes letters */

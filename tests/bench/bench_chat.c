@@ -4,6 +4,8 @@
  * has only one of each pair send.
  *
  * The id of a message is "<sender>.<number>"; its partner checks the order.
+ * --devices has more of each client log in, which read: with --bare what their
+ * client gets, and with --copies what it gets or sends.
  */
 #include "config.h"
 
@@ -20,6 +22,8 @@ struct chat {
 	unsigned n, step;       /* senders are 0, step, 2 * step... below n */
 	uint32_t limit;         /* of each sender */
 	uint64_t arrived, all;  /* in this phase */
+	uint64_t read, all_read; /* the same, of devices */
+	unsigned switched;       /* devices that want copies */
 };
 
 static void
@@ -38,6 +42,16 @@ chat_say(struct client *c)
 	login_ask(c, o->sent);
 }
 
+/* Of a device. */
+static void
+chat_read(struct chat *chat, struct elem *e)
+{
+	if (elem_is(e, NS_CLIENT, "message"))
+		chat->read++;
+	else if (str_is(elem_attr(e, "id"), "copies"))
+		chat->switched++;
+}
+
 static void
 chat_stanza(struct client *c, struct elem *e)
 {
@@ -46,6 +60,11 @@ chat_stanza(struct client *c, struct elem *e)
 	struct str from, number;
 	long long sender, n;
 
+	if (c->index >= b->conf->clients) {
+		chat_read(chat, e);
+		bench_progress(b);
+		return;
+	}
 	if (!elem_is(e, NS_CLIENT, "message"))
 		return;
 	if (!str_cut(elem_attr(e, "id"), '.', &from, &number) ||
@@ -67,7 +86,39 @@ chat_is_over(struct bench *b)
 {
 	struct chat *chat = b->data;
 
-	return chat->arrived >= chat->all;
+	return chat->arrived >= chat->all && chat->read >= chat->all_read;
+}
+
+/* How many devices read a message, of both. */
+static unsigned
+chat_readers(const struct bench_conf *conf)
+{
+	return conf->copies ? 2 * conf->devices :
+		conf->bare  ? conf->devices :
+			      0;
+}
+
+static bool
+chat_is_switched(struct bench *b)
+{
+	struct chat *chat = b->data;
+
+	return chat->switched >= b->n_clients - b->conf->clients;
+}
+
+static bool
+chat_devices(struct bench *b)
+{
+	unsigned first = b->conf->clients;
+	bool ok = bench_login(b, first, b->n_clients - first);
+
+	b->on_stanza = chat_stanza;
+	if (!ok || !b->conf->copies)
+		return ok;
+	for (unsigned i = first; i < b->n_clients; i++)
+		client_send_str(&b->clients[i], STR("<iq type='set' id='copies'>"
+			"<enable xmlns='" NS_CARBONS "'/></iq>"));
+	return bench_wait(b, chat_is_switched);
 }
 
 /* Each sender gets count messages more to its partner. */
@@ -77,6 +128,8 @@ chat_phase(struct bench *b, struct chat *chat, uint32_t count)
 	chat->limit += count;
 	chat->arrived = 0;
 	chat->all = (uint64_t)count * (chat->n / chat->step);
+	chat->read = 0;
+	chat->all_read = chat->all * chat_readers(b->conf);
 	for (unsigned w = 0; w < b->conf->window; w++)
 		for (unsigned i = 0; i < chat->n; i += chat->step)
 			chat_say(&b->clients[i]);
@@ -94,12 +147,14 @@ mode_chat(struct bench *b)
 	b->data = &chat;
 	b->floor_kind = FLOOR_PAIRS;
 	chat.orders = xcalloc(chat.n + 1, sizeof(*chat.orders));
-	ok = bench_login(b, 0, chat.n);
-	b->on_stanza = chat_stanza;
+	ok = bench_login(b, 0, chat.n) && chat_devices(b);
 	ok = ok && chat_phase(b, &chat, bench_warm(b, b->conf->count));
 	usage_begin(b, &start);
 	ok = ok && chat_phase(b, &chat, b->conf->count);
 	usage_result(b, &start, chat.arrived);
+	if (chat.read != chat.all_read)
+		bench_error(b, "devices have read %" PRIu64 " messages of %"
+			PRIu64, chat.read, chat.all_read);
 	/* else they come again in the next run */
 	for (unsigned i = 0; ok && b->conf->sm && i < chat.n; i++)
 		login_acknowledge(&b->clients[i]);

@@ -53,10 +53,10 @@ enter_done(struct client *c)
 static bool
 enter_is_self(const struct client *c, struct str jid)
 {
-	char self[512];
+	char self[512], resource[RESOURCE_SIZE];
 
-	snprintf(self, sizeof(self), "b%u@%s/bench", c->index,
-		c->b->conf->domain);
+	snprintf(self, sizeof(self), "b%u@%s/%s", c->account,
+		c->b->conf->domain, client_resource(c, resource));
 	return str_is(jid, self);
 }
 

@@ -95,17 +95,28 @@ login_auth(struct client *c, struct arena *a, struct elem *features)
 
 /* --- from features to features -------------------------------------------------- */
 
+const char *
+client_resource(const struct client *c, char out[RESOURCE_SIZE])
+{
+	unsigned device = c->index / c->b->conf->clients;
+
+	snprintf(out, RESOURCE_SIZE, device != 0 ? "bench%u" : "bench", device);
+	return out;
+}
+
 static void
 login_bind(struct client *c, struct elem *features)
 {
+	char resource[RESOURCE_SIZE];
 	struct elem *session = elem_child(features, NS_SESSION, "session");
 
 	/* servers that know RFC 6121 say that it is optional, or nothing */
 	c->wants_session = session != NULL &&
 		elem_child(session, NS_SESSION, "optional") == NULL;
 	c->state = CLIENT_BIND;
-	client_send_str(c, STR("<iq type='set' id='bind'><bind xmlns='" NS_BIND
-		"'><resource>bench</resource></bind></iq>"));
+	client_send(c, "<iq type='set' id='bind'><bind xmlns='" NS_BIND
+		"'><resource>%s</resource></bind></iq>",
+		client_resource(c, resource));
 }
 
 static enum xml_verdict
@@ -174,10 +185,11 @@ login_sasl(struct client *c, struct arena *a, struct elem *e)
 
 /* --- binding ---------------------------------------------------------------------- */
 
-/* Others send to "b<index>@<domain>/bench". */
+/* Others send to "b<account>@<domain>/bench". */
 static bool
-login_is_bound(struct arena *a, struct elem *e)
+login_is_bound(struct client *c, struct arena *a, struct elem *e)
 {
+	char wanted[RESOURCE_SIZE];
 	struct elem *bind = elem_child(e, NS_BIND, "bind");
 	struct elem *jid = bind != NULL ? elem_child(bind, NS_BIND, "jid") :
 		NULL;
@@ -185,13 +197,13 @@ login_is_bound(struct arena *a, struct elem *e)
 
 	return str_is(elem_attr(e, "type"), "result") && jid != NULL &&
 		str_cut(elem_text(a, jid), '/', &bare, &resource) &&
-		str_is(resource, "bench");
+		str_is(resource, client_resource(c, wanted));
 }
 
 static enum xml_verdict
 login_bound(struct client *c, struct arena *a, struct elem *e)
 {
-	if (c->state == CLIENT_BIND && !login_is_bound(a, e)) {
+	if (c->state == CLIENT_BIND && !login_is_bound(c, a, e)) {
 		login_broken(c, "binding failed");
 		return XML_STOP;
 	}

@@ -69,10 +69,12 @@ bench_init(struct bench *b, struct bench_conf *conf)
 	b->body[conf->bytes] = '\0';
 	b->random = conf->seed * UINT64_C(2) + 1;
 	b->now_us = b->progress_us = clock_mono_us(&clock_system);
-	b->clients = xcalloc(conf->clients, sizeof(*b->clients));
-	for (unsigned i = 0; i < conf->clients; i++) {
+	b->n_clients = conf->clients * (1 + conf->devices);
+	b->clients = xcalloc(b->n_clients, sizeof(*b->clients));
+	for (unsigned i = 0; i < b->n_clients; i++) {
 		b->clients[i].b = b;
 		b->clients[i].index = i;
+		b->clients[i].account = i % conf->clients;
 		b->clients[i].fd = -1;
 	}
 }
@@ -80,7 +82,7 @@ bench_init(struct bench *b, struct bench_conf *conf)
 void
 bench_done(struct bench *b)
 {
-	for (unsigned i = 0; i < b->conf->clients; i++)
+	for (unsigned i = 0; i < b->n_clients; i++)
 		client_free(&b->clients[i]);
 	free(b->clients);
 	free(b->scratch);
@@ -257,7 +259,7 @@ logout_is_over(struct bench *b)
 bool
 bench_logout(struct bench *b)
 {
-	for (unsigned i = 0; i < b->conf->clients; i++)
+	for (unsigned i = 0; i < b->n_clients; i++)
 		if (b->clients[i].state != CLIENT_OFF)
 			client_close(&b->clients[i]);
 	return bench_wait(b, logout_is_over);

@@ -70,6 +70,10 @@ static const struct option_def {
 		"PLAIN or SCRAM-SHA-1, -256, -512 (SCRAM-SHA-1, else PLAIN)",
 		set_mechanism, 0 },
 	{ "clients", "N", "how many (100)", set_number, AT(clients) },
+	{ "devices", "N", "further ones of each client that chats (0)",
+		set_number, AT(devices) },
+	{ "copies", NULL, "are shown to them (XEP-0280)", set_flag,
+		AT(copies) },
 	{ "window", "N", "logins, messages, questions or changes on their way "
 		"(20)", set_number, AT(window) },
 	{ "count", "N", "messages, questions or changes of each client (100)",

@@ -35,7 +35,7 @@ plain_first(struct client *c, struct buf *out)
 {
 	struct buf text = BUF_INIT;
 
-	buf_printf(&text, "%cb%u%c%s", 0, c->index, 0,
+	buf_printf(&text, "%cb%u%c%s", 0, c->account, 0,
 		c->b->conf->password);
 	base64_encode(out, text.p, text.n);
 	buf_done(&text);
@@ -49,7 +49,7 @@ scram_first(struct client *c, struct buf *out)
 
 	rand_id(&rand_system, nonce);
 	c->first_bare.n = 0;
-	buf_printf(&c->first_bare, "n=b%u,r=%s", c->index, nonce);
+	buf_printf(&c->first_bare, "n=b%u,r=%s", c->account, nonce);
 	buf_add_c(&text, "n,,");
 	buf_add_str(&text, buf_str(&c->first_bare));
 	base64_encode(out, text.p, text.n);

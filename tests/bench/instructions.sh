@@ -19,8 +19,8 @@
 # shellcheck disable=SC2154 # set by lib.sh
 set -eu
 
-rows='login-none login-tls chat-none chat-tls chat-sm-tls presence-none ping-none
-	store-none fetch-none'
+rows='login-none login-tls chat-none chat-tls chat-sm-tls devices-none copies-none
+	presence-none ping-none store-none fetch-none'
 here=$(dirname "$0")
 baseline=$here/instructions.baseline
 
@@ -82,6 +82,8 @@ plan() {
 	login-*) run='login --warm 0 --clients' few=30 many=90 ;;
 	chat-sm-*) run='chat --clients 2 --one-way --sm --count' ;;
 	chat-*) run='chat --clients 2 --one-way --count' ;;
+	devices-*) run='chat --clients 2 --one-way --bare --devices 2 --count' ;;
+	copies-*) run='chat --clients 2 --one-way --copies --devices 1 --count' ;;
 	presence-*)
 		run='presence --clients 21 --contacts 20 --paced --count'
 		few=1 many=3 each=420
