@@ -49,6 +49,22 @@ wants_copy(const struct delivery *d, const struct session *s)
 		!(d->again && s->state == SESSION_ASLEEP);
 }
 
+/* When nobody has taken what was delivered, the copies know of it: it may have to
+ * find another place, once. */
+static struct wire *
+copy_wire(struct delivery *d, const struct stanza *copy)
+{
+	struct wire *w = wire_new(copy);
+
+	if (d->taken)
+		return w;
+	if (d->wire == NULL)
+		d->wire = wire_new(d->st);
+	wire_set_of(w, d->wire);
+	w->wall_us = d->wire->wall_us;
+	return w;
+}
+
 bool
 account_copy_delivered(struct delivery *d)
 {
@@ -62,6 +78,8 @@ account_copy_delivered(struct delivery *d)
 			continue;
 		if (c.copy == NULL && !copy_make(&c))
 			return false;
+		if (wire == NULL)
+			wire = copy_wire(d, c.copy);
 		session_write_shared(s, c.copy, &wire, jid_str(session_jid(s)));
 	}
 	wire_unref(wire);

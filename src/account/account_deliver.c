@@ -43,7 +43,7 @@ deliver_to_takers(struct delivery *d)
 		}
 	}
 	if (d->wire != NULL && d->taken)
-		d->wire->taken = true;
+		wire_take(d->wire);
 	d->nobody = !any;
 	return any;
 }

@@ -72,7 +72,7 @@ share_of(const struct account *acc)
 }
 
 /* In the share, a wire counts once, however many sessions have it. */
-static void
+void
 out_append(struct session_out *o, struct account *acc, struct out_item *item)
 {
 	size_t bytes = out_item_bytes(item);
@@ -89,7 +89,7 @@ out_append(struct session_out *o, struct account *acc, struct out_item *item)
 }
 
 /* The next one that waits is written. */
-static void
+void
 out_step(struct session_out *o)
 {
 	size_t bytes = out_item_bytes(o->next);
@@ -138,7 +138,7 @@ out_item_to(const struct out_item *item)
 				 STR_NONE;
 }
 
-static struct out_item *
+struct out_item *
 out_item_new(const struct session *s, const struct stanza *st, struct wire *wire,
 	struct str to)
 {
@@ -148,6 +148,8 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 	item->wire = wire_ref(wire);
 	if (wire->wall_us == 0)
 		wire->wall_us = shard_wall_us(session_shard(s));
+	if (wire->of != NULL)
+		wire->of->wall_us = wire->wall_us;
 	item->type = st->type;
 	item->sender = session_flow_bucket(s, st);
 	item->n_to = (uint16_t)to.n;
@@ -231,7 +233,7 @@ session_out_awake(struct session *s)
 static void
 out_item_taken(struct out_item *item)
 {
-	item->wire->taken = true;
+	wire_take(item->wire);
 	out_item_free(item);
 }
 
@@ -356,95 +358,6 @@ session_backlog(const struct session *s)
 		o->kept_bytes + o->waiting_bytes };
 }
 
-/* --- saved --------------------------------------------------------------------------- */
-
-void
-session_out_restore_begin(struct session *s)
-{
-	struct session *other = s->account->sessions;
-
-	for (; other != NULL; other = other->next) {
-		if (other->out != NULL)
-			other->out->alike = STAILQ_FIRST(&other->out->queue);
-	}
-}
-
-/* The same message where another session keeps it, too.  All have what they share
- * in one order: each is gone through once, however much there is. */
-static struct wire *
-out_find_wire(struct session_out *o, const struct wire *w)
-{
-	struct out_item *item;
-
-	while (o->alike != NULL && o->alike->wire->wall_us < w->wall_us)
-		o->alike = STAILQ_NEXT(o->alike, link);
-	for (item = o->alike;
-		item != NULL && item->wire->wall_us == w->wall_us;
-		item = STAILQ_NEXT(item, link)) {
-		if (str_eq(wire_str(item->wire), wire_str(w))) {
-			o->alike = STAILQ_NEXT(item, link);
-			return item->wire;
-		}
-	}
-	return NULL;
-}
-
-/* One that s has twice was sent twice. */
-static struct wire *
-session_find_wire(const struct session *s, const struct wire *w)
-{
-	struct session *other = s->account->sessions;
-	struct wire *found = NULL;
-
-	for (; other != NULL && found == NULL; other = other->next) {
-		if (other != s && other->out != NULL)
-			found = out_find_wire(other->out, w);
-	}
-	return found;
-}
-
-static void
-out_item_share(struct out_item *item, const struct session *s)
-{
-	struct wire *shared = session_find_wire(s, item->wire);
-
-	if (shared == NULL)
-		return;
-	wire_unref(item->wire);
-	item->wire = wire_ref(shared);
-}
-
-void
-session_out_restore(struct session *s, const struct stanza *st, struct str to,
-	int64_t at_us, bool taken)
-{
-	struct wire *own = wire_new(st);
-	struct out_item *item;
-
-	own->wall_us = at_us;
-	item = out_item_new(s, st, own, to);
-	if (!item->alone)
-		out_item_share(item, s);
-	item->wire->taken |= taken;
-	out_append(s->out, s->account, item);
-	wire_unref(own);
-}
-
-bool
-session_out_renumber(struct session *s, bool keeps, uint32_t acked,
-	uint32_t sent)
-{
-	struct session_out *o = s->out;
-
-	o->keeps = keeps;
-	o->acked = o->sent = acked;
-	if (!keeps && sent != acked)
-		return false;
-	while (o->sent != sent && o->next != NULL)
-		out_step(o);
-	return o->sent == sent;
-}
-
 /* --- writing --------------------------------------------------------------------- */
 
 static inline bool
@@ -472,8 +385,10 @@ session_queues(const struct session *s)
 static void
 session_queue(struct session *s, struct stanza *st, struct wire **copy_io)
 {
-	if (*copy_io == NULL)
+	if (*copy_io == NULL) {
 		*copy_io = wire_new(st);
+		(*copy_io)->one_account = true;
+	}
 	out_push(s, st, *copy_io, jid_str(st->to));
 }
 
@@ -535,6 +450,15 @@ session_write_stored(struct session *s, struct str text)
 	return true;
 }
 
+static void
+session_write_wire(struct session *s, struct wire *w, struct str to)
+{
+	s->ops->write_wire(s->stream, w, to);
+	/* else it may be that of many accounts, of which this tells nothing */
+	if (w->of != NULL)
+		wire_take(w);
+}
+
 void
 session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to)
@@ -546,7 +470,7 @@ session_write_shared(struct session *s, struct stanza *st,
 	if (session_queues(s))
 		out_push(s, st, *wire_io, to);
 	else
-		s->ops->write_wire(s->stream, *wire_io, to);
+		session_write_wire(s, *wire_io, to);
 }
 
 /* --- the end ---------------------------------------------------------------------- */
@@ -565,30 +489,50 @@ session_out_take(struct session *s)
 	return o;
 }
 
+/* Another session of the account has taken it, or keeps it, itself or as a copy;
+ * of what an audience gets, the same bytes may be those of other accounts.  A copy
+ * of what has gone out, or has arrived, is not missed. */
+static bool
+is_elsewhere(const struct out_item *item)
+{
+	const struct wire *w = item->wire, *of = w->of;
+
+	if (w->copy)
+		return of == NULL || of->taken || of->refs > 1 || w->refs > 1;
+	return (w->one_account || !item->alone) &&
+		(w->taken || w->refs > 1);
+}
+
+static struct stanza *
+out_item_stanza(const struct out_item *item, struct account *acc)
+{
+	struct stanza *st = wire_stanza(item->wire), *copy = st;
+
+	if (st->copy) {
+		st = stanza_original(copy);
+		stanza_free(copy);
+	} else {
+		stanza_set_to(st, item->n_to != 0 ?
+				jid_trusted(out_item_to(item)) :
+				acc->e.jid);
+	}
+	return st;
+}
+
 /* Messages find another place; who asked learns that there is no answer; the rest
  * means nothing without the session, nor does a headline to it (RFC 6121
  * §8.5.3.2.1). */
 static void
 out_item_return(const struct out_item *item, struct account *acc)
 {
-	struct stanza *st;
-
-	/* what it is a copy of is another session's, or has gone out */
-	if (item->wire->copy)
-		return;
-	/* another session of the account has taken it, or keeps it; the same
-	 * bytes to one alone may be those of other accounts */
-	if (!item->alone && (item->wire->taken || item->wire->refs > 1))
+	if (is_elsewhere(item))
 		return;
 	if (item->type == MESSAGE_ERROR || item->type == IQ_RESULT ||
 		item->type == IQ_ERROR ||
 		(item->type == MESSAGE_HEADLINE && item->alone) ||
 		stanza_type_kind(item->type) == STANZA_PRESENCE)
 		return;
-	st = wire_stanza(item->wire);
-	stanza_set_to(st, item->n_to != 0 ? jid_trusted(out_item_to(item)) :
-					    acc->e.jid);
-	account_take_back(acc, st, item->wire->wall_us);
+	account_take_back(acc, out_item_stanza(item, acc), item->wire->wall_us);
 }
 
 void

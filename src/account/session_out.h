@@ -89,13 +89,27 @@ struct str out_item_to(const struct out_item *item);
 size_t out_item_bytes(const struct out_item *item);
 /* For session_save.c: s is about to be restored, without a break. */
 void session_out_restore_begin(struct session *s);
-/* st, to be shown to `to', waits since at_us behind what waits
- * already; a session of the account that keeps it too shares it. */
+/* st waits behind what waits already; a session of the account that keeps it too,
+ * or a copy of it, shares it. */
+struct out_saved {
+	struct str to; /* is shown */
+	int64_t at_us; /* since when it waits */
+	bool taken;    /* as in wire.h */
+	bool shared;   /* others of the account had it, itself or as a copy */
+	bool of; /* a copy, of what nobody has taken */
+};
 void session_out_restore(struct session *s, const struct stanza *st,
-	struct str to, int64_t at_us, bool taken);
+	const struct out_saved *saved);
 /* The numbers of what waits; false: they cannot be. */
 bool session_out_renumber(struct session *s, bool keeps, uint32_t acked,
 	uint32_t sent);
+/* For session_out_restore.c: item waits at the end; the next one that waits is
+ * written; st as it will wait, of which wire (a reference is taken) is the copy. */
+void out_append(struct session_out *o, struct account *acc,
+	struct out_item *item);
+void out_step(struct session_out *o);
+struct out_item *out_item_new(const struct session *s, const struct stanza *st,
+	struct wire *wire, struct str to);
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);

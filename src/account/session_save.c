@@ -2,14 +2,17 @@
  * session_save.c - a session that sleeps, as one element:
  *
  *   <session xmlns='urn:antiphon:session' version='1' id='7' resource='phone'
- *           bound='1795219200000000' interested='1' sleep='600000000'
- *           keeps='1' acked='17' sent='19' counts='1' handled='12'
+ *           bound='1795219200000000' interested='1' copies='1'
+ *           sleep='600000000' keeps='1' acked='17' sent='19' counts='1'
+ *           handled='12'
  *           priority='0' seen='1795219201000000'>
  *     <presence xmlns='jabber:client'>...</presence>
  *     <state of='presence'>...</state>
  *     <item xmlns='jabber:client' at='1795219202000000' to='...'>
  *       <message>...</message>
  *     </item>
+ *     <item xmlns='jabber:client' at='1795219203000000' to='...' copy='1'
+ *             of='1'>...</item>
  *   </session>
  *
  * Times are in microseconds, of the wall clock; of what is no or 0, the
@@ -67,12 +70,17 @@ put_text(struct buf *out, const char *name, struct str text)
 static void
 put_item(struct buf *out, const struct out_item *item)
 {
+	const struct wire *w = item->wire;
+
 	buf_add_c(out, "<item xmlns='" NS_CLIENT "'");
-	put_number(out, "at", item->wire->wall_us);
-	put_number(out, "taken", item->wire->taken);
+	put_number(out, "at", w->wall_us);
+	put_number(out, "taken", w->taken);
+	put_number(out, "shared", w->one_account && (w->taken || w->refs > 1));
+	put_number(out, "copy", w->copy);
+	put_number(out, "of", w->of != NULL && !w->of->taken);
 	put_text(out, "to", out_item_to(item));
 	buf_add_c(out, ">");
-	wire_write(item->wire, STR_NONE, out);
+	wire_write(w, STR_NONE, out);
 	buf_add_c(out, "</item>");
 }
 
@@ -111,6 +119,7 @@ session_save(struct session *s, struct buf *out)
 	put_text(out, "resource", session_resource(s));
 	put_number(out, "bound", s->bound_us);
 	put_number(out, "interested", s->interested);
+	put_number(out, "copies", s->copied);
 	put_number(out, "sleep", o->sleep_us);
 	put_number(out, "keeps", o->keeps);
 	put_number(out, "acked", o->acked);
@@ -144,11 +153,21 @@ get_number(const struct elem *e, const char *name, int64_t min, int64_t max,
 	return true;
 }
 
+static bool
+get_flag(const struct elem *e, const char *name, bool *out)
+{
+	int64_t n;
+	bool ok = get_number(e, name, 0, 1, &n);
+
+	*out = ok && n != 0;
+	return ok;
+}
+
 /* What the attributes of a session say. */
 struct saved {
 	struct str resource;
-	int64_t id, bound, interested, sleep, keeps, acked, sent;
-	int64_t counts, handled, priority, seen;
+	int64_t id, bound, sleep, acked, sent, handled, priority, seen;
+	bool interested, copies, keeps, counts;
 };
 
 static bool
@@ -166,12 +185,13 @@ saved_read(struct saved *v, struct arena *a, const struct elem *e,
 		return err_set(err, ERR_INVALID, "its resource is none");
 	if (get_number(e, "id", 0, UINT32_MAX, &v->id) &&
 		get_number(e, "bound", 0, INT64_MAX, &v->bound) &&
-		get_number(e, "interested", 0, 1, &v->interested) &&
+		get_flag(e, "interested", &v->interested) &&
+		get_flag(e, "copies", &v->copies) &&
 		get_number(e, "sleep", 0, INT64_MAX / 2, &v->sleep) &&
-		get_number(e, "keeps", 0, 1, &v->keeps) &&
+		get_flag(e, "keeps", &v->keeps) &&
 		get_number(e, "acked", 0, UINT32_MAX, &v->acked) &&
 		get_number(e, "sent", 0, UINT32_MAX, &v->sent) &&
-		get_number(e, "counts", 0, 1, &v->counts) &&
+		get_flag(e, "counts", &v->counts) &&
 		get_number(e, "handled", 0, UINT32_MAX, &v->handled) &&
 		get_number(e, "priority", INT8_MIN, INT8_MAX, &v->priority) &&
 		get_number(e, "seen", 0, INT64_MAX, &v->seen))
@@ -244,14 +264,17 @@ static bool
 restore_item(struct session *s, const struct elem *e, struct err *err)
 {
 	struct stanza *st = stanza_of(elem_first_child(e));
-	struct str to = elem_attr(e, "to");
-	int64_t at_us, taken;
-	bool ok = st != NULL && is_own(s, to) &&
-		get_number(e, "at", 0, INT64_MAX, &at_us) &&
-		get_number(e, "taken", 0, 1, &taken);
+	struct out_saved saved = { .to = elem_attr(e, "to") };
+	bool copy = false;
+	bool ok = st != NULL && is_own(s, saved.to) &&
+		get_number(e, "at", 0, INT64_MAX, &saved.at_us) &&
+		get_flag(e, "taken", &saved.taken) &&
+		get_flag(e, "shared", &saved.shared) &&
+		get_flag(e, "copy", &copy) && get_flag(e, "of", &saved.of) &&
+		(copy ? stanza_is_copy_again(st) : !saved.of);
 
 	if (ok)
-		session_out_restore(s, st, to, at_us, taken != 0);
+		session_out_restore(s, st, &saved);
 	stanza_free(st);
 	return ok || err_set(err, ERR_INVALID, "a stanza that waits is none");
 }
@@ -276,7 +299,7 @@ restore_children(struct session *s, const struct elem *e, const struct saved *v,
 		if (!ok)
 			return false;
 	}
-	return session_out_renumber(s, v->keeps != 0, (uint32_t)v->acked,
+	return session_out_renumber(s, v->keeps, (uint32_t)v->acked,
 		       (uint32_t)v->sent) ||
 		err_set(err, ERR_INVALID, "its counts do not fit what waits");
 }
@@ -306,8 +329,9 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s = session_enter_asleep(acc, v.resource, v.sleep);
 	s->id = (uint32_t)v.id;
 	s->bound_us = v.bound;
-	s->interested = v.interested != 0;
-	if (v.counts != 0)
+	s->interested = v.interested;
+	s->copied = v.copies;
+	if (v.counts)
 		session_count_input_from(s, (uint32_t)v.handled);
 	if (restore_children(s, e, &v, err))
 		return s;

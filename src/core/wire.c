@@ -38,8 +38,10 @@ wire_alloc(size_t n, size_t to_at)
 	w->share = NULL;
 	w->wall_us = 0;
 	w->refs = 1;
+	w->of = NULL;
 	w->taken = false;
 	w->copy = false;
+	w->one_account = false;
 	w->n = (uint32_t)n;
 	w->to_at = (uint32_t)to_at;
 	return w;
@@ -93,14 +95,32 @@ wire_unref(struct wire *w)
 {
 	if (w == NULL || --w->refs != 0)
 		return;
+	wire_unref(w->of);
 	share_count(w->share, -(int64_t)wire_bytes(w));
 	memuse_remove(MEMUSE_WIRE, w);
 	free(w);
 }
 
 void
+wire_set_of(struct wire *w, struct wire *of)
+{
+	w->of = wire_ref(of);
+	of->one_account = true;
+}
+
+void
+wire_take(struct wire *w)
+{
+	w->taken = true;
+	if (w->of != NULL)
+		w->of->taken = true;
+}
+
+void
 wire_count(struct wire *w, struct share *share)
 {
+	if (w->of != NULL)
+		wire_count(w->of, share);
 	if (w->share != NULL)
 		return;
 	w->share = share;

@@ -19,9 +19,12 @@ struct stanza;
 struct wire {
 	struct share *share; /* in which it counts; may be NULL */
 	int64_t wall_us; /* when the first who keeps it got it; 0: nobody does */
-	uint32_t refs : 30;
-	uint32_t taken : 1; /* a message that one of several sessions has got */
-	uint32_t copy : 1;  /* of a message, as in stanza.h */
+	struct wire *of; /* reference: what it is a copy of, if that may be lost
+			  * for all; or NULL */
+	uint32_t refs : 29;
+	uint32_t taken : 1;  /* a message that one of several sessions has got */
+	uint32_t copy : 1;   /* of a message, as in stanza.h */
+	uint32_t one_account : 1; /* whoever has it is a session of the same */
 	uint32_t to_at; /* where ` to="..."` belongs */
 	uint32_t n;
 	char bytes[];
@@ -35,6 +38,10 @@ struct wire *wire_of_stored(struct str text);
 struct wire *wire_ref(struct wire *w);
 /* Copes with NULL. */
 void wire_unref(struct wire *w);
+/* w is a copy of `of': whether anybody has that is asked of that. */
+void wire_set_of(struct wire *w, struct wire *of);
+/* Somebody has it, and what it is a copy of. */
+void wire_take(struct wire *w);
 /* Somebody keeps it: it counts in share, in full and once, that of the first who
  * does, until it is freed. */
 void wire_count(struct wire *w, struct share *share);

@@ -392,6 +392,35 @@ stanza_forwarded(const struct stanza *copy)
 	return copy->root->first->first->first;
 }
 
+struct stanza *
+stanza_original(const struct stanza *copy)
+{
+	struct arena *a = arena_new();
+	enum stanza_cond cond;
+	struct stanza *st = stanza_from_elem(a,
+		elem_copy(a, stanza_forwarded(copy)), &cond);
+
+	assert(st != NULL);
+	return st;
+}
+
+bool
+stanza_is_copy_again(struct stanza *st)
+{
+	const struct elem *e = st->root->first;
+	struct jid from, to;
+
+	if (st->kind != STANZA_MESSAGE || e == NULL || elem_is_text(e) ||
+		e->first == NULL ||
+		!elem_is(e->first, NS_FORWARD, "forwarded"))
+		return false;
+	e = e->first->first;
+	st->copy = e != NULL && elem_is(e, NS_CLIENT, "message") &&
+		jid_parse(&from, st->arena, elem_attr(e, "from"), NULL) &&
+		jid_parse(&to, st->arena, elem_attr(e, "to"), NULL);
+	return st->copy;
+}
+
 size_t
 stanza_bytes(const struct stanza *st)
 {

@@ -139,6 +139,10 @@ struct stanza *stanza_forward(struct stanza *st, struct jid from,
 	const char *ns, const char *name);
 /* What a copy forwards: its root, borrowed. */
 struct elem *stanza_forwarded(const struct stanza *copy);
+/* The same as a stanza of its own, owned by the caller. */
+struct stanza *stanza_original(const struct stanza *copy);
+/* st was written when it was a copy, and is one again; false: it is none. */
+bool stanza_is_copy_again(struct stanza *st);
 
 /* Bytes it holds in memory, for bounds on queues. */
 size_t stanza_bytes(const struct stanza *st);

@@ -118,6 +118,9 @@ client_come_online(struct client *c)
 	if (c->resumable)
 		client_send(c, "<iq type='set' id='enable'>"
 			"<enable xmlns='" NS_RESUME "'/></iq>");
+	if (c->copies)
+		client_send(c, "<iq type='set' id='copies'>"
+			"<enable xmlns='" NS_CARBONS "'/></iq>");
 	client_send(c,
 		"<iq type='get' id='roster'><query xmlns='jabber:iq:roster'/></iq>");
 	client_send(c, "<presence><priority>%d</priority></presence>",

@@ -1,8 +1,9 @@
 /*
  * test_resume.c - devices whose connections break, stall, are kicked and replaced
  * at random, and that resume their sessions (mod_testresume), which are saved and
- * restored while they sleep: each message arrives once, in order, or comes back to
- * its sender.
+ * restored while they sleep: each message arrives once at each device, in order,
+ * or comes back to its sender; and some want copies of what the others send and
+ * get (XEP-0280).
  *
  * A device may get a message again in a later session, if the earlier one ended
  * before the device had acknowledged it.
@@ -35,7 +36,7 @@
 #endif
 #define STEPS 300
 #define USERS 4
-#define DEVICES 2
+#define DEVICES 3
 #define SAID_MAX 8000
 #define NS_DELAY "urn:xmpp:delay"
 
@@ -66,35 +67,67 @@ struct scene {
 	struct device devices[USERS][DEVICES];
 	struct said said[SAID_MAX];
 	unsigned n_said;
-	unsigned resumed;
+	unsigned resumed, copies;
 };
 
 /* --- what comes ---------------------------------------------------------------- */
 
+/* Of the message e, that one or its copy: once, and in order. */
 static void
-on_message(struct device *d, struct elem *e)
+on_said(struct device *d, struct elem *e, unsigned id)
 {
-	struct scene *s = d->scene;
-	bool delayed = elem_child(e, NS_DELAY, "delay") != NULL;
-	long long id;
-	struct said *said;
+	const struct said *said = &d->scene->said[id];
 
-	CHECK(str_to_int(elem_attr(e, "id"), 0, s->n_said - 1, &id));
-	said = &s->said[id];
-	if (str_is(elem_attr(e, "type"), "error")) {
-		CHECK(said->user == d->user && said->device == d->index);
-		said->came_back = true;
-		return;
-	}
-	CHECK_INT(said->to, d->user);
 	CHECK(!d->had[id]);
 	CHECK_INT(d->got[id], 0);
 	d->got[id] = 1 + d->c.h;
-	said->arrived = true;
-	if (delayed)
+	if (elem_child(e, NS_DELAY, "delay") != NULL)
 		return;
 	CHECK((int)id > d->last[said->user][said->device]);
 	d->last[said->user][said->device] = (int)id;
+}
+
+/* What the copy e, or NULL, is of. */
+static struct elem *
+copied(struct device *d, struct elem *e, const char *name)
+{
+	struct elem *copy = elem_child(e, NS_CARBONS, name);
+
+	if (copy == NULL)
+		return NULL;
+	CHECK(d->c.copies);
+	CHECK(str_starts(elem_attr(e, "from"), str_c(d->c.local)) &&
+		memchr(elem_attr(e, "from").p, '/', elem_attr(e, "from").n) ==
+			NULL);
+	d->scene->copies++;
+	return elem_first_child(elem_first_child(copy));
+}
+
+static void
+on_message(struct device *d, struct elem *e)
+{
+	struct elem *sent = copied(d, e, "sent");
+	struct elem *received = copied(d, e, "received");
+	struct scene *s = d->scene;
+	struct said *said;
+	long long id;
+
+	e = sent != NULL ? sent : received != NULL ? received : e;
+	CHECK(str_to_int(elem_attr(e, "id"), 0, s->n_said - 1, &id));
+	said = &s->said[id];
+	if (str_is(elem_attr(e, "type"), "error")) {
+		CHECK(said->user == d->user);
+		CHECK((said->device == d->index) == (received == NULL));
+		said->came_back |= received == NULL;
+		return;
+	}
+	on_said(d, e, (unsigned)id);
+	if (sent != NULL) {
+		CHECK(said->user == d->user && said->device != d->index);
+		return;
+	}
+	CHECK_INT(said->to, d->user);
+	said->arrived = true;
 }
 
 /* What was said on this connection before the request has come. */
@@ -175,6 +208,7 @@ come(struct device *d)
 		client_resume(&d->c);
 	} else {
 		begin_life(d);
+		d->c.copies = world_draw(s->w, 2) == 0;
 		client_connect(&d->c);
 	}
 }
@@ -521,11 +555,10 @@ scene_open(struct scene *s, uint64_t seed)
 		store_fail_when(s->w->server->store, on_disk, s->w);
 }
 
-static unsigned
-run(uint64_t seed)
+static void
+run(uint64_t seed, unsigned *resumed_io, unsigned *copies_io)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
-	unsigned resumed;
 
 	snprintf(test_file.label, sizeof(test_file.label), "seed %u",
 		(unsigned)seed);
@@ -541,18 +574,111 @@ run(uint64_t seed)
 			client_done(&s->devices[u][i].c);
 	}
 	world_free(s->w);
-	resumed = s->resumed;
+	*resumed_io += s->resumed;
+	*copies_io += s->copies;
 	free(s);
-	return resumed;
 }
 
 TEST(each_message_arrives_once_in_order_or_comes_back)
 {
-	unsigned resumed = 0;
+	unsigned resumed = 0, copies = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		resumed += run(seed);
+		run(seed, &resumed, &copies);
 	CHECK(resumed > SEEDS * 5);
+	CHECK(copies > SEEDS * 50);
+}
+
+/* --- who ends first ---------------------------------------------------------------- */
+
+/* u1/r0 gets a message, the others copies; acker, if it is one, acknowledges. */
+static unsigned
+say_to_three(struct scene *s, unsigned acker)
+{
+	struct device *d = s->devices[1];
+	unsigned id = s->n_said++;
+
+	for (unsigned i = 0; i < DEVICES; i++) {
+		begin_life(&d[i]);
+		d[i].c.copies = i != 0;
+		client_connect(&d[i].c);
+		settle(s);
+	}
+	s->said[id] = (struct said){ .to = 1 };
+	client_send(&s->devices[0][0].c, "<message type='chat' id='%u' to='u1@"
+		WORLD_HOST "/r0'><body>1</body></message>", id);
+	settle(s);
+	for (unsigned i = 0; i < DEVICES; i++)
+		CHECK(d[i].got[id] != 0);
+	if (acker < DEVICES)
+		acknowledge(&d[acker]);
+	settle(s);
+	return id;
+}
+
+static void
+restart_all(struct scene *s, struct device *d)
+{
+	for (unsigned i = 0; i < DEVICES; i++)
+		client_break(&d[i].c);
+	settle(s);
+	for (unsigned i = 0; i < s->w->n_shards; i++)
+		shard_post(s->w->server->shards[i], save_and_restore, NULL, 0);
+	settle(s);
+}
+
+/* In this order, and then all come again, one after the other. */
+static void
+end_three(struct scene *s, const unsigned order[DEVICES], unsigned acker,
+	bool restarts)
+{
+	unsigned id = say_to_three(s, acker), again = 0;
+	struct device *d = s->devices[1];
+
+	if (restarts)
+		restart_all(s, d);
+	for (unsigned i = 0; i < DEVICES; i++) {
+		if (restarts)
+			kick(&d[order[i]]);
+		else
+			client_leave(&d[order[i]].c);
+		settle(s);
+	}
+	for (unsigned i = 0; i < DEVICES; i++) {
+		begin_life(&d[i]);
+		client_connect(&d[i].c);
+		settle(s);
+		again += d[i].got[id] != 0;
+	}
+	CHECK_INT(again, acker >= DEVICES);
+	each_device(s, leave);
+	client_connect(&s->devices[0][0].c);
+	settle(s);
+}
+
+/* Itself or as a copy, in whatever order they end: when one has said that it has the
+ * message, nobody gets it again; else one does. */
+TEST(a_message_is_had_again_by_none_but_where_all_may_have_lost_it)
+{
+	static const unsigned orders[][DEVICES] = { { 0, 1, 2 }, { 0, 2, 1 },
+		{ 1, 0, 2 }, { 1, 2, 0 }, { 2, 0, 1 }, { 2, 1, 0 } };
+	struct scene *s = xcalloc(1, sizeof(*s));
+
+	scene_open(s, 1);
+	come(&s->devices[0][0]);
+	settle(s);
+	for (unsigned i = 0; i < COUNT(orders) * 2 * (DEVICES + 1); i++)
+		end_three(s, orders[i % COUNT(orders)],
+			i / COUNT(orders) % (DEVICES + 1),
+			i / COUNT(orders) / (DEVICES + 1) != 0);
+	each_device(s, leave);
+	check_nothing_left(s);
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < DEVICES; i++)
+			client_done(&s->devices[u][i].c);
+	}
+	world_free(s->w);
+	free(s);
 }
 
 static void

@@ -92,6 +92,7 @@ struct client {
 	bool closed;   /* the server's side is gone */
 	int priority;
 	bool resumable; /* asks for it as soon as it is online (mod_testresume) */
+	bool copies;    /* wants them, as soon as it is online (XEP-0280) */
 	bool resumes;   /* its login is to find its session again */
 	bool counts;    /* every stanza that comes: it may resume */
 	uint32_t h;     /* how many have come */

@@ -51,7 +51,7 @@ TEST(a_session_is_the_same_after_a_restart)
 
 		scene_init(&s);
 		send_presence(s.s, "dnd", true);
-		s.s->interested = true;
+		s.s->interested = s.s->copied = true;
 		session_keep_output(s.s, true);
 		s.s->out->acked = s.s->out->sent = UINT32_MAX - 1;
 		say(&s, ROMEO "/a", 0, kept, 10);
@@ -64,7 +64,8 @@ TEST(a_session_is_the_same_after_a_restart)
 		CHECK_STR(session_resource(s.s), "a");
 		CHECK_STR(session_show(s.s), "dnd");
 		CHECK_STR(session_caps(s.s).ver, "dmVy");
-		CHECK(s.s->interested && s.s->priority == 3);
+		CHECK(s.s->interested && s.s->copied);
+		CHECK_INT(s.s->priority, 3);
 		CHECK(s.s->bound_us == bound_us && s.s->id == id);
 		CHECK_INT(session_unacked(s.s), kept);
 		CHECK(session_acked(s.s, UINT32_MAX - 1 + kept / 2));
@@ -203,6 +204,13 @@ TEST(what_was_said_twice_comes_back_twice)
 #define ITEM(to) "<item xmlns='jabber:client' at='1' to='" to "'>"             \
 	"<message type='chat'><body>x</body></message></item>"
 
+#define COPY(what) "<item xmlns='jabber:client' at='1' copy='1' of='1'>"        \
+	what "</item>"
+#define FORWARDED(what) "<forwarded xmlns='urn:xmpp:forward:0'>" what          \
+	"</forwarded>"
+#define HEARD(from) "<message xmlns='jabber:client' from='" from "' to='" ROMEO \
+	"/q' type='chat'><body>x</body></message>"
+
 TEST(what_is_no_session_is_refused)
 {
 	static const char *const bad[] = {
@@ -236,6 +244,28 @@ TEST(what_is_no_session_is_refused)
 		"</session>",
 		SAVED "><item xmlns='jabber:client' at='never'><message/></item>"
 		"</session>",
+		SAVED " copies='x'/>",
+		SAVED "><item xmlns='jabber:client' copy='2'><message/></item>"
+		"</session>",
+		SAVED "><item xmlns='jabber:client' of='1'><message/></item>"
+		"</session>",
+		SAVED ">" COPY("<message/>") "</session>",
+		SAVED ">" COPY("<presence/>") "</session>",
+		SAVED ">" COPY("<message>x</message>") "</session>",
+		SAVED ">" COPY("<message><x/></message>") "</session>",
+		SAVED ">" COPY("<message><x><y/></x></message>") "</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("") "</x></message>")
+		"</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("x") "</x></message>")
+		"</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("<message from='a@b'/>")
+		"</x></message>") "</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("<message to='a@b'/>")
+		"</x></message>") "</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("<message from='a@b' "
+		"to='@'/>") "</x></message>") "</session>",
+		SAVED ">" COPY("<message><x>" FORWARDED("<iq from='a@b' to='c@d'"
+		" type='result' id='1'/>") "</x></message>") "</session>",
 	};
 	struct scene s;
 	struct account *acc;
@@ -275,6 +305,53 @@ TEST(what_is_whole_is_taken_and_what_is_cut_off_is_not)
 	CHECK(session_acked(q, 8));
 	CHECK(!session_acked(q, 9));
 	scene_done(&s);
+}
+
+/* Of those in whose sessions it was, one has to take it, or it finds another place:
+ * once, whoever was restored first. */
+TEST(a_copy_and_what_it_is_of_find_each_other)
+{
+	static const char direct[] = "<session xmlns='urn:antiphon:session' "
+		"version='1' resource='q' sleep='1000000'><item "
+		"xmlns='jabber:client' at='1' shared='1' to='" ROMEO "/q'>"
+		"<message from='juliet@example.org/j' type='chat'><body>x</body>"
+		"</message></item></session>";
+	static const char copy[] = "<session xmlns='urn:antiphon:session' "
+		"version='1' resource='%u' sleep='1000000'>"
+		"<item xmlns='jabber:client' at='1' copy='1' of='1'>"
+		"<message type='chat' from='" ROMEO "'><x>"
+		FORWARDED(HEARD("juliet@example.org/j"))
+		"</x></message></item></session>";
+
+	for (unsigned i = 0; i < 3 * 2; i++) {
+		struct session *of[2];
+		struct scene s;
+
+		scene_init(&s);
+		session_close(s.s, STREAM_RESET, NULL);
+		be_available(session_find(romeo_of(&s), STR("x")));
+		for (unsigned n = 0; n < 2; n++) {
+			char text[600];
+
+			snprintf(text, sizeof(text), n == i % 3 ? direct : copy,
+				n);
+			of[n] = read_saved(&s, str_c(text));
+			CHECK(of[n] != NULL);
+		}
+		/* each ends in its turn */
+		for (unsigned n = 0; n < 2; n++) {
+			world_settle(&s.w);
+			CHECK(memmem(s.romeo.got.p, s.romeo.got.n, "<body>",
+				      6) == NULL);
+			session_close(of[(i / 3 + n) % 2], STREAM_RESET, NULL);
+		}
+		world_settle(&s.w);
+		CHECK(memmem(s.romeo.got.p, s.romeo.got.n,
+			      "from=\"juliet@example.org/j\"", 27) != NULL);
+		CHECK(memmem(s.romeo.got.p, s.romeo.got.n, "forwarded", 9) ==
+			NULL);
+		scene_done(&s);
+	}
 }
 
 /* Nor does it keep its account in memory. */

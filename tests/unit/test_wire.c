@@ -96,6 +96,22 @@ TEST(wire_lives_until_the_last_reference_is_given_back)
 	wire_unref(NULL);
 }
 
+/* Who has the copy has what it is of, which stays as long. */
+TEST(a_copy_holds_and_takes_what_it_is_of)
+{
+	struct stanza *st = presence();
+	struct wire *of = wire_new(st), *copy = wire_new(st);
+
+	stanza_free(st);
+	wire_set_of(copy, of);
+	CHECK_INT(of->refs, 2);
+	wire_unref(of);
+	wire_take(copy);
+	CHECK(copy->taken && of->taken);
+	wire_unref(copy);
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 0);
+}
+
 /* As it would have been written to the stream. */
 TEST(a_stored_stanza_loses_the_namespace_of_the_stream)
 {
