@@ -51,12 +51,52 @@ async def talk(scene):
         await asyncio.wait_for(peer.disconnect(), PATIENCE)
 
 
-def test_slixmpp_talks(scene):
+async def copy(scene):
+    """Each of two of romeo's devices sees what the other sends and gets."""
+    peers = []
+    for name in ("romeo", "romeo", "juliet"):
+        peer = Peer(scene.accounts[name], scene.server)
+        peer.register_plugin("xep_0280")
+        peer.connect(("127.0.0.1", scene.server.port("starttls")))
+        await asyncio.wait_for(peer.ready, PATIENCE)
+        peers.append(peer)
+    one, two, juliet = peers
+    seen = asyncio.Queue()
+    for peer in (one, two):
+        peer.add_event_handler("carbon_sent", seen.put_nowait)
+        peer.add_event_handler("carbon_received", seen.put_nowait)
+        await peer["xep_0280"].enable(timeout=PATIENCE)
+    one.send_message(mto=juliet.boundjid, mbody="out", mtype="chat")
+    got = await asyncio.wait_for(seen.get(), PATIENCE)
+    assert got["to"] == two.boundjid and got["from"] == two.boundjid.bare
+    assert got["carbon_sent"]["body"] == "out"
+    juliet.send_message(mto=one.boundjid, mbody="in", mtype="chat")
+    got = await asyncio.wait_for(seen.get(), PATIENCE)
+    assert got["to"] == two.boundjid
+    assert got["carbon_received"]["body"] == "in"
+    assert got["carbon_received"]["from"] == juliet.boundjid
+    await two["xep_0280"].disable(timeout=PATIENCE)
+    juliet.send_message(mto=one.boundjid, mbody="in", mtype="chat")
+    for peer in peers:
+        await peer["xep_0199"].ping(scene.server.domain, timeout=PATIENCE)
+        await asyncio.wait_for(peer.disconnect(), PATIENCE)
+    assert seen.empty()
+
+
+def play(scene, what):
     scene.add_accounts("romeo", "juliet")
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(talk(scene))
+    loop.run_until_complete(what(scene))
     for task in asyncio.all_tasks(loop): # slixmpp leaves some behind
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
     loop.close()
+
+
+def test_slixmpp_talks(scene):
+    play(scene, talk)
+
+
+def test_slixmpp_is_shown_copies(scene):
+    play(scene, copy)
