@@ -41,20 +41,20 @@ static const struct {
 	/* what has become of another message */
 	{ NS_RECEIPTS, "received", SAYS },          /* XEP-0184 */
 	{ NS_RECEIPTS, "request", SAYS_NOTHING },
-	{ "urn:xmpp:chat-markers:0", "markable", SAYS_NOTHING }, /* XEP-0333 */
-	{ "urn:xmpp:chat-markers:0", NULL, SAYS },
+	{ NS_MARKERS, "markable", SAYS_NOTHING }, /* XEP-0333 */
+	{ NS_MARKERS, NULL, SAYS },
 	{ "urn:xmpp:reactions:0", "reactions", SAYS },      /* XEP-0444 */
 	{ "urn:xmpp:message-correct:0", "replace", SAYS },  /* XEP-0308 */
 	{ "urn:xmpp:message-retract:1", "retract", SAYS },  /* XEP-0424 */
 	{ "urn:xmpp:fasten:0", "apply-to", SAYS },
 	/* calls: who rang, who took it, when it ended (XEP-0353 §3) */
-	{ "urn:xmpp:jingle-message:0", NULL, SAYS },
+	{ NS_JINGLE_MESSAGE, NULL, SAYS },
 	{ "urn:xmpp:call-invites:0", NULL, SAYS },
 	/* files, and invitations to rooms (XEP-0045 §7.8, XEP-0249) */
 	{ "jabber:x:oob", "x", SAYS },
 	{ "urn:xmpp:sfs:0", "file-sharing", SAYS },
-	{ "jabber:x:conference", "x", SAYS },
-	{ "http://jabber.org/protocol/muc#user", "x", SAYS },
+	{ NS_CONFERENCE, "x", SAYS },
+	{ NS_MUC_USER, "x", SAYS },
 	/* of this moment, or about the message */
 	{ NS_CHATSTATES, NULL, SAYS_NOTHING },
 	{ NS_HINTS, NULL, SAYS_NOTHING },
