@@ -681,6 +681,78 @@ TEST(a_message_is_had_again_by_none_but_where_all_may_have_lost_it)
 	free(s);
 }
 
+/* --- in turn ------------------------------------------------------------------------ */
+
+static void
+halt(struct shard *sh, void *arg)
+{
+	struct account *acc = account_find(sh, STR("u1@" WORLD_HOST));
+
+	if (acc != NULL)
+		*(struct account_step **)arg = account_halt(acc);
+}
+
+static void
+go_on(struct shard *sh, void *arg)
+{
+	if (account_find(sh, STR("u1@" WORLD_HOST)) != NULL)
+		account_go_on(*(struct account_step **)arg);
+}
+
+static void
+on_all_shards(struct scene *s, void (*fn)(struct shard *sh, void *arg), void *arg)
+{
+	for (unsigned i = 0; i < s->w->n_shards; i++)
+		shard_post(s->w->server->shards[i], fn, arg, 0);
+	settle(s);
+}
+
+static void
+say_hello(struct scene *s, struct device *d, unsigned to)
+{
+	unsigned id = s->n_said++;
+
+	s->said[id] = (struct said){ (uint8_t)d->user, (uint8_t)d->index,
+		(uint8_t)to, .life = d->life };
+	client_send(&d->c, "<message type='chat' id='%u' to='u%u@" WORLD_HOST
+		"'><body>1</body></message>", id, to);
+	settle(s);
+}
+
+/* What the account does first, its other device sees first (RFC 6120 §10.1). */
+TEST(a_copy_comes_in_its_turn)
+{
+	struct scene *s = xcalloc(1, sizeof(*s));
+	struct device *other = &s->devices[0][0], *one = &s->devices[1][0];
+	struct device *two = &s->devices[1][1];
+	struct account_step *step = NULL;
+
+	scene_open(s, 1);
+	two->c.copies = true;
+	each_device(s, begin_life);
+	client_connect(&other->c);
+	client_connect(&one->c);
+	client_connect(&two->c);
+	settle(s);
+	on_all_shards(s, halt, &step);
+	CHECK(step != NULL);
+	say_hello(s, one, 0);
+	say_hello(s, other, 1);
+	say_hello(s, one, 0);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK_INT(two->got[i], 0);
+	on_all_shards(s, go_on, &step);
+	CHECK(two->got[0] != 0);
+	CHECK(two->got[0] < two->got[1] && two->got[1] < two->got[2]);
+	each_device(s, leave);
+	check_nothing_left(s);
+	client_done(&other->c);
+	client_done(&one->c);
+	client_done(&two->c);
+	world_free(s->w);
+	free(s);
+}
+
 static void
 say_much(struct device *d, unsigned n)
 {
