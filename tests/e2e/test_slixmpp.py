@@ -5,6 +5,7 @@ import asyncio
 
 import pytest
 
+import scene as scenes
 from client import PATIENCE
 
 slixmpp = pytest.importorskip("slixmpp")
@@ -83,6 +84,48 @@ async def copy(scene):
     assert seen.empty()
 
 
+async def break_and_resume(scene):
+    romeo, juliet = [Peer(scene.accounts[name], scene.server)
+                     for name in ("romeo", "juliet")]
+    romeo.register_plugin("xep_0198")
+    resumed = asyncio.Queue()
+    acked = asyncio.Queue()
+    romeo.add_event_handler("session_resumed", resumed.put_nowait)
+    romeo.add_event_handler("stanza_acked", acked.put_nowait)
+    port = scene.server.port("starttls")
+    for peer in romeo, juliet:
+        peer.connect(("127.0.0.1", port))
+        await asyncio.wait_for(peer.ready, PATIENCE)
+    for i in range(3):
+        romeo.send_message(mto=juliet.boundjid, mbody="a%d" % i, mtype="chat")
+        got = await asyncio.wait_for(juliet.messages.get(), PATIENCE)
+        assert got["body"] == "a%d" % i
+        # by itself it asks ahead of what it sends
+        romeo["xep_0198"].request_ack()
+        while (await asyncio.wait_for(acked.get(), PATIENCE)).name != "message":
+            pass
+    for i in range(3):
+        process = scene.server.process
+        lines = len(process.lines)
+        romeo.transport.abort()
+        await asyncio.get_event_loop().run_in_executor(
+            None, process.wait_line, "asleep", lines)
+        juliet.send_message(mto=romeo.boundjid.bare, mbody="b%d" % i,
+                            mtype="chat")
+        await asyncio.sleep(0)
+        romeo.connect(("127.0.0.1", port))
+        await asyncio.wait_for(resumed.get(), PATIENCE)
+        got = await asyncio.wait_for(romeo.messages.get(), PATIENCE)
+        assert got["body"] == "b%d" % i
+        assert got.xml.find("{urn:xmpp:delay}delay") is None
+        romeo.send_message(mto=juliet.boundjid, mbody="c%d" % i, mtype="chat")
+        got = await asyncio.wait_for(juliet.messages.get(), PATIENCE)
+        assert got["body"] == "c%d" % i
+    assert romeo.messages.empty() and juliet.messages.empty()
+    for peer in romeo, juliet:
+        await asyncio.wait_for(peer.disconnect(), PATIENCE)
+
+
 def play(scene, what):
     scene.add_accounts("romeo", "juliet")
     loop = asyncio.new_event_loop()
@@ -100,3 +143,11 @@ def test_slixmpp_talks(scene):
 
 def test_slixmpp_is_shown_copies(scene):
     play(scene, copy)
+
+
+@pytest.mark.only("antiphon")
+def test_slixmpp_breaks_off_and_resumes(own_server):
+    """XEP-0198"""
+    scene = scenes.Scene(own_server())
+    play(scene, break_and_resume)
+    scene.end()
