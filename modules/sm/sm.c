@@ -140,16 +140,20 @@ on_counted(struct module_ctx *m, void *arg)
 
 /* --- state --------------------------------------------------------------------------- */
 
-/* When the module goes, sessions end, so that what was not acknowledged finds another place. */
+/* When the module goes, sessions end, so that what was not acknowledged finds
+ * another place. */
 static void
 session_done(struct session *s, void *state)
 {
 	struct sm *sm = state;
+	bool on;
 
 	shard_timer_cancel(session_shard(s), &sm->timer);
-	if (sm->session != NULL && s->state == SESSION_ASLEEP)
+	/* one that ends has nothing left to keep */
+	on = sm->session != NULL && session_keeps_output(s);
+	if (on && s->state == SESSION_ASLEEP)
 		session_end_soon(s);
-	else if (sm->session != NULL)
+	else if (on)
 		session_cut(s, "stream management is switched off");
 	sm_refuse_waiting(sm);
 }
