@@ -361,7 +361,8 @@ scene_open(struct scene *s, uint64_t seed)
 	snprintf(conf, sizeof(conf),
 		"limits: { stanzas_burst: 100000, bytes_burst: 256MiB, "
 		"receipts_per_session: %d }\n"
-		"modules: { testarchive: { before: %s, got: %s }, offline: "
+		"modules: { archive: off, "
+		"testarchive: { before: %s, got: %s }, offline: "
 		"{ stranger_share: 100, sender_share: 100, "
 		"max_messages: 10000 } }\n",
 		seed % 7 == 0 ? 3 : 1000, seed % 2 == 0 ? "on" : "off",

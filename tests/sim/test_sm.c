@@ -361,9 +361,12 @@ scene_open(struct scene *s, uint64_t seed)
 	snprintf(conf, sizeof(conf),
 		"limits: { stanzas_burst: 100000, bytes_burst: 256MiB }\n"
 		"modules: { sm: { sleep: %us, ask_after_stanzas: %u }, "
-		"testarchive: { before: %s }, offline: %s }\n",
+		"testarchive: { before: %s }, archive: %s, "
+		"offline: %s }\n",
 		seed % 3 == 0 ? 30 : 600, 1 + (unsigned)(seed % 12),
 		seed % 2 == 0 ? "on" : "off",
+		/* what is archived makes no error where nothing is kept */
+		seed % 5 == 0 ? "off" : "on",
 		/* what was delivered and cannot be deleted would come again */
 		seed % 5 == 0 ? "off" :
 				"{ stranger_share: 100, sender_share: 100, "
