@@ -48,6 +48,18 @@ is_claim(void *arg, const struct elem *e)
 		is_our_copy(e);
 }
 
+/* Few have any. */
+static bool
+may_claim(const struct stanza *st)
+{
+	elem_each_child(st->root, e) {
+		if (str_is(e->name, "delay") || str_is(e->name, "stanza-id") ||
+			str_is(e->ns, NS_CARBONS))
+			return true;
+	}
+	return false;
+}
+
 /* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
  * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
 void
@@ -55,6 +67,6 @@ session_drop_claims(struct session *s, struct stanza *st)
 {
 	struct claims claims = { s, st };
 
-	if (st->kind != STANZA_IQ)
+	if (st->kind != STANZA_IQ && may_claim(st))
 		elem_drop(st->root, is_claim, &claims);
 }

@@ -476,7 +476,9 @@ stanza_drop_ids_by(struct stanza *st, struct jid who)
 {
 	struct claim claim = { st, who };
 
-	elem_drop(st->root, is_claimed, &claim);
+	/* few have any */
+	if (stanza_child(st, NS_SID, "stanza-id") != NULL)
+		elem_drop(st->root, is_claimed, &claim);
 }
 
 void
