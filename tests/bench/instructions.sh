@@ -20,7 +20,7 @@
 set -eu
 
 rows='login-none login-tls chat-none chat-tls chat-sm-tls devices-none copies-none
-	presence-none ping-none store-none fetch-none'
+	presence-none ping-none store-none fetch-none archived-none'
 here=$(dirname "$0")
 baseline=$here/instructions.baseline
 
@@ -77,13 +77,18 @@ plan() {
 	*-none) tls=none ;;
 	*-tls) tls=starttls ;;
 	esac
-	part=1 each=1 few=100 many=300 window=1
+	part=1 each=1 few=100 many=300 window=1 archive=no
 	case $1 in
 	login-*) run='login --warm 0 --clients' few=30 many=90 ;;
 	chat-sm-*) run='chat --clients 2 --one-way --sm --count' ;;
 	chat-*) run='chat --clients 2 --one-way --count' ;;
 	devices-*) run='chat --clients 2 --one-way --bare --devices 2 --count' ;;
 	copies-*) run='chat --clients 2 --one-way --copies --devices 1 --count' ;;
+	archived-*)
+		# on both sides, and all at once, as below
+		run='chat --clients 2 --one-way --count'
+		many=500 window=500 archive='{ stranger_bytes: 1TiB }'
+		;;
 	presence-*)
 		run='presence --clients 21 --contacts 20 --paced --count'
 		few=1 many=3 each=420
@@ -103,6 +108,7 @@ plan() {
 # load COUNT OPTION...: accounts have to be loaded first.  What is logged is not
 # the work, and a reload makes it what the configuration says.
 load() {
+	sed -i "s/^\( *archive: \).*/\1$archive/" "$folder/antiphond.yml"
 	ctl reload
 	ctl loglevel all warn
 	eval "port=\$port_$tls"
@@ -150,7 +156,7 @@ measure() {
 			die "$row: nothing was counted"
 		# how often the store's threads wait is a matter of luck
 		case $row in
-		login-* | store-* | fetch-*) counts="${counts% *} -" ;;
+		login-* | store-* | fetch-* | archived-*) counts="${counts% *} -" ;;
 		esac
 		echo "$row $counts"
 	done
