@@ -11,7 +11,7 @@ from test_at_limits import served
 pytestmark = pytest.mark.only("antiphon")
 
 CALM = {"limits": {"idle_before_ping": "never"},
-        "modules": {"sm": {"ask_after": "10m", "ask_after_stanzas": 1000,
+        "modules": {"archive": "off", "sm": {"ask_after": "10m", "ask_after_stanzas": 1000,
                            "answer_within": "1h"}}}
 
 
