@@ -30,6 +30,7 @@ struct sm {
 	const struct module_entry *entry;
 	struct timer timer;   /* when to ask, or when the answer is due */
 	int64_t asked_us;     /* monotonic; 0: it is not asked */
+	uint64_t taken;       /* bytes, when this was looked at last */
 	int64_t sleep_us;     /* how long it may sleep; 0: it is not resumed */
 	int64_t slept_us;     /* since when it does, monotonic */
 	struct sm_wait *wait; /* or NULL */

@@ -114,6 +114,7 @@ sm_ask(const struct sm_conf *conf, struct session *s, struct sm *sm)
 	session_write_element(s, sm_elem(a, "r"));
 	arena_free(a);
 	sm->asked_us = sh->now_us;
+	sm->taken = session_taken(s);
 	shard_timer(sh, &sm->timer, conf->answer_us, on_sm_timer);
 }
 
@@ -134,6 +135,17 @@ sm_look(struct module_ctx *m, struct session *s, struct sm *sm)
 			on_sm_timer);
 }
 
+/* Who has yet to read the question, and goes on reading, cannot answer it; how fast
+ * he has to be is said elsewhere (limits: write_bytes_per_second). */
+static bool
+still_reads(const struct session *s, struct sm *sm)
+{
+	uint64_t before = sm->taken;
+
+	sm->taken = session_taken(s);
+	return session_queued(s) != 0 && sm->taken != before;
+}
+
 /* It was asked, and has not answered. */
 static void
 sm_judge(const struct sm_conf *conf, struct session *s, struct sm *sm)
@@ -141,7 +153,9 @@ sm_judge(const struct sm_conf *conf, struct session *s, struct sm *sm)
 	struct shard *sh = session_shard(s);
 	int64_t since_us = MAX(sm->asked_us, session_heard_us(s));
 
-	if (is_over(conf, s)) {
+	if (still_reads(s, sm)) {
+		shard_timer(sh, &sm->timer, conf->answer_us, on_sm_timer);
+	} else if (is_over(conf, s)) {
 		sh->stats.refused++;
 		session_close(s, STREAM_POLICY_VIOLATION,
 			"Too much of what you were sent is not acknowledged");

@@ -370,6 +370,14 @@ session_heard_us(const struct session *s)
 		session_shard(s)->now_us;
 }
 
+uint64_t
+session_taken(const struct session *s)
+{
+	return s->stream != NULL && s->ops->taken != NULL ?
+		s->ops->taken(s->stream) :
+		0;
+}
+
 /* --- without a stream, and with another --------------------------------------------- */
 
 static void

@@ -251,6 +251,8 @@ void session_close(struct session *s, enum stream_cond cond, const char *text);
 void session_cut(struct session *s, const char *why);
 /* When something came from the client, monotonic; now, when that cannot be said. */
 int64_t session_heard_us(const struct session *s);
+/* Bytes that it has taken since its stream began; 0, when that cannot be said. */
+uint64_t session_taken(const struct session *s);
 
 /* --- for who resumes sessions, owner shard ------------------------------------ */
 

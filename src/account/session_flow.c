@@ -113,11 +113,7 @@ flow_settle(struct session *s)
 static uint64_t
 flow_taken(const struct session_flow *f)
 {
-	const struct session *s = f->session;
-
-	return s->stream != NULL && s->ops->taken != NULL ?
-		s->ops->taken(s->stream) :
-		0;
+	return session_taken(f->session);
 }
 
 /* Found out in the middle of something: its stream ends at the end of the turn,

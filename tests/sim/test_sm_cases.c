@@ -12,6 +12,7 @@
 #include "base/memuse.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "unit/test.h"
@@ -377,6 +378,31 @@ TEST(a_dead_connection_is_noticed_and_the_session_sleeps)
 	device_settle(&p.d);
 	CHECK_INT(p.d.resumed, 1);
 	CHECK_CSTR(buf_c(&p.got), "1 2 ");
+	pair_close(&p);
+}
+
+/* He cannot answer what he has yet to read. */
+TEST(who_reads_slowly_is_waited_for)
+{
+	struct pair p;
+
+	pair_open(&p, "unacked_bytes: 64KiB, ask_after_stanzas: 1");
+	sleep_for(&p, 10 * US_PER_S);
+	conn_mem_take(p.d.c.conn, 0);
+	client_send(&p.juliet.c, "<message type='chat' id='1' to='romeo@"
+		WORLD_HOST "'><body>%0200000u</body></message>", 7u);
+	device_settle(&p.d);
+	witness_turn(&p.juliet);
+	for (int i = 0; i < 10; i++) {
+		sleep_for(&p, 50 * US_PER_S);
+		CHECK(p.d.c.conn != NULL);
+		conn_mem_take(p.d.c.conn, 15000);
+	}
+	CHECK_CSTR(buf_c(&p.got), "");
+	conn_mem_take(p.d.c.conn, SIZE_MAX);
+	sleep_for(&p, 10 * US_PER_S);
+	CHECK_CSTR(buf_c(&p.got), "1 ");
+	CHECK(device_is_on(&p.d));
 	pair_close(&p);
 }
 
