@@ -21,8 +21,10 @@ def scene_at(own_server, name, end, conf=CALM):
 
 
 def break_off(scene, c):
+    process = scene.server.process
+    lines = len(process.lines)
     c.reset()
-    scene.server.process.wait_line("asleep")
+    process.wait_line("asleep", lines)
 
 
 def resumed(scene, previd, h):

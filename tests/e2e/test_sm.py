@@ -106,8 +106,9 @@ def test_sessions_and_stats_show_it(asleep):
     row, = rows(server, "sessions", romeo)
     assert row["state"] == "attached" and row["asleep_since"] == ""
     assert row["peer"].startswith("127.0.0.1:")
+    lines = len(server.process.lines)
     c.reset()
-    server.process.wait_line("asleep")
+    server.process.wait_line("asleep", lines)
     server.advance(601)
     assert rows(server, "sessions", romeo) == []
     c = authenticated(asleep, "romeo")
