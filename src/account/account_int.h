@@ -53,6 +53,17 @@ void account_line_let_out(struct account *acc);
 /* What it asks to be stored does not rest on what it has asked for any more. */
 void account_line_unchain(struct account *acc);
 
+/* How long a session sleeps, and which module says so (borrowed). */
+struct session_sleep {
+	int64_t us;
+	const char *keeper;
+};
+
+/* session_sleep.c: may s sleep without its stream, which is gone, or about to go?
+ * (HOOK_SESSION_LOST) */
+bool session_may_sleep(struct session *s, struct session_sleep *out);
+/* As session_detach(). */
+void session_fall_asleep(struct session *s, const struct session_sleep *how);
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
 /* A session that sleeps for so long, and of which nothing else is known yet; it is

@@ -410,6 +410,7 @@ session_detach(struct session *s, int64_t for_us)
 	s->out->sleep_us = for_us;
 	s->out->slept_us = shard_wall_us(session_shard(s));
 	requests_look(s);
+	session_out_keeper(s, NULL);
 	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
 		(long long)(for_us / US_PER_S));
 }
@@ -489,26 +490,14 @@ session_end(struct session *s)
 	entity_check_idle(&acc->e);
 }
 
-/* Without a goodbye, somebody may want to keep it. */
-static bool
-session_may_sleep(struct session *s, int64_t *sleep_us_out)
-{
-	struct session_loss loss = { .session = s };
-	bool may = hook_run(account_host(s->account), HOOK_SESSION_LOST,
-			   &loss) == HOOK_HANDLED;
-
-	*sleep_us_out = loss.sleep_us;
-	return may;
-}
-
 void
 session_lost(struct session *s, bool goodbye)
 {
-	int64_t sleep_us;
+	struct session_sleep how;
 
 	ASSERT_OWNER(&s->account->e);
-	if (!goodbye && session_may_sleep(s, &sleep_us))
-		session_detach(s, sleep_us);
+	if (!goodbye && session_may_sleep(s, &how))
+		session_fall_asleep(s, &how);
 	else
 		session_end(s);
 }

@@ -43,6 +43,9 @@ session_out_get(struct session *s)
 static void
 out_free(struct session_out *o)
 {
+	if (o == NULL)
+		return;
+	free(o->keeper);
 	memuse_remove_part(MEMUSE_SESSION, o);
 	free(o);
 }
@@ -219,6 +222,13 @@ void
 session_out_end_in(struct session *s, int64_t in_us)
 {
 	shard_timer(session_shard(s), &session_out_get(s)->due, in_us, on_due);
+}
+
+void
+session_out_keeper(struct session *s, const char *name)
+{
+	free(s->out->keeper);
+	s->out->keeper = name != NULL ? xstrdup(name) : NULL;
 }
 
 void

@@ -64,6 +64,7 @@ struct session_out {
 	int64_t sleep_us;   /* how long it was to sleep */
 	int64_t slept_us;   /* since when it does, wall clock */
 	struct receipt_line in; /* of what comes, while s->counts */
+	char *keeper;       /* the module that said so; NULL: none did */
 	struct out_item *alike; /* while another session is restored: what it may
 				 * share from here on */
 };
@@ -113,6 +114,8 @@ struct out_item *out_item_new(const struct session *s, const struct stanza *st,
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);
+/* Which module has it sleep (copied); NULL: none. */
+void session_out_keeper(struct session *s, const char *name);
 /* It does not; nor is it told. */
 void session_out_awake(struct session *s);
 /* s ends, and forgets what is returned, which may be NULL: what waits goes back

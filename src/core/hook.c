@@ -13,22 +13,28 @@ static const char *const hook_names[HOOKS] = {
 #undef HOOK
 };
 
-enum hook_result
-hook_run(const struct host *host, enum hook_id hook, void *arg)
+const struct hook_entry *
+hook_run_for(const struct host *host, enum hook_id hook, void *arg)
 {
 	const struct hook_list *list;
 
 	if (host == NULL)
-		return HOOK_PASS;
+		return NULL;
 	list = &host->hooks[hook];
 	for (size_t i = 0; i < list->n; i++) {
 		const struct hook_entry *e = &list->p[i];
 
 		if (e->fn(e->ctx, arg) == HOOK_HANDLED &&
 			e->band != HOOK_WATCH)
-			return HOOK_HANDLED;
+			return e;
 	}
-	return HOOK_PASS;
+	return NULL;
+}
+
+enum hook_result
+hook_run(const struct host *host, enum hook_id hook, void *arg)
+{
+	return hook_run_for(host, hook, arg) != NULL ? HOOK_HANDLED : HOOK_PASS;
 }
 
 const char *

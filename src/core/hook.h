@@ -65,6 +65,9 @@ struct hook_list VEC(struct hook_entry);
 
 /* Owner shard of arg. */
 enum hook_result hook_run(const struct host *host, enum hook_id hook, void *arg);
+/* The same, and who has answered HOOK_HANDLED, for this turn; NULL: nobody. */
+const struct hook_entry *hook_run_for(const struct host *host,
+	enum hook_id hook, void *arg);
 
 const char *hook_name(enum hook_id hook);
 
