@@ -33,6 +33,7 @@
 #include "module/module_int.h"
 #include "server/server_commands.h"
 #include "server/server_reload.h"
+#include "server/server_sleep.h"
 #include "server/server_start.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_command.h"
@@ -241,11 +242,23 @@ on_streams_closed(void *arg)
 }
 
 static void
+on_sessions_asleep(void *arg)
+{
+	c2s_close_all(arg, STREAM_SYSTEM_SHUTDOWN, on_streams_closed, NULL);
+}
+
+static void
+on_streams_rest(struct shard *first, void *arg)
+{
+	(void)arg;
+	server_sleep(first->server, on_sessions_asleep, first->server);
+}
+
+static void
 stop_on_shard(struct shard *sh, void *arg)
 {
 	(void)arg;
-	c2s_close_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_closed,
-		NULL);
+	c2s_rest_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_rest, NULL);
 }
 
 static void

@@ -17,6 +17,7 @@
 #include "account/account_int.h"
 #include "account/contacts.h"
 #include "account/session.h"
+#include "account/sessions_wake.h"
 
 #define MAPS_MAX 64
 /* Of a session's full address, as most are. */
@@ -221,6 +222,8 @@ on_account_read(void *arg, const struct store_answer *answer,
 		account_load(e);
 	} else {
 		account_take(account_of(e), answer);
+		if (e->shard->sleepers != NULL)
+			account_woken(account_of(e));
 		entity_loaded(e);
 	}
 }
@@ -228,7 +231,8 @@ on_account_read(void *arg, const struct store_answer *answer,
 static void
 account_load(struct entity *e)
 {
-	(void)account_read(account_of(e), on_account_read);
+	if (e->shard->sleepers == NULL || !account_wake(account_of(e)))
+		(void)account_read(account_of(e), on_account_read);
 }
 
 static void

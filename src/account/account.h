@@ -31,6 +31,7 @@ struct snapshot;
 /* Maps that the house itself keeps with an account. */
 #define MAP_ACCOUNT "account" /* keys: KEY_CREDENTIALS, KEY_CREATED */
 #define MAP_ROSTER "roster"
+#define MAP_SESSIONS "sessions" /* that sleep while the server is down */
 #define KEY_CREDENTIALS "credentials"
 #define KEY_CREATED "created" /* XEP-0082 time */
 

@@ -56,6 +56,10 @@ struct session_stream {
 	/* Ends it without a word, at the end of the turn: session_lost() follows,
 	 * without a goodbye.  why is for the log. */
 	void (*cut)(void *stream, const char *why);
+	/* The server stops: writes what there is, and ends it without an end, so
+	 * that the client takes its connection for broken, and resumes; the stream
+	 * has forgotten the session, and makes no more call.  NULL: it cannot. */
+	void (*leave)(void *stream);
 	/* Takes nothing more from the client, or goes on with it; what was read
 	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
 	 * Never called twice with the same. */

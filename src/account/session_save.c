@@ -1,10 +1,10 @@
 /*
  * session_save.c - a session that sleeps, as one element:
  *
- *   <session xmlns='urn:antiphon:session' version='1' id='7' resource='phone'
- *           bound='1795219200000000' interested='1' copies='1'
- *           sleep='600000000' keeps='1' acked='17' sent='19' counts='1'
- *           handled='12'
+ *   <session xmlns='urn:antiphon:session' version='1' stop='Zk3...' id='7'
+ *           resource='phone' bound='1795219200000000' interested='1'
+ *           copies='1' sleep='600000000' keeper='sm' keeps='1' acked='17'
+ *           sent='19' counts='1' handled='12'
  *           priority='0' seen='1795219201000000'>
  *     <presence xmlns='jabber:client'>...</presence>
  *     <state of='presence'>...</state>
@@ -16,7 +16,8 @@
  *   </session>
  *
  * Times are in microseconds, of the wall clock; of what is no or 0, the
- * attribute is missing.  Of the items, the first sent - acked were written to
+ * attribute is missing.  stop says at which stop it was saved, and keeper which
+ * module had it sleep.  Of the items, the first sent - acked were written to
  * the client, which has not acknowledged them, and the others wait.  Both are
  * copied as they lie there, without being parsed.
  *
@@ -31,6 +32,7 @@
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xml/writer.h"
@@ -107,7 +109,7 @@ put_states(struct buf *out, struct session *s)
 }
 
 void
-session_save(struct session *s, struct buf *out)
+session_save(struct session *s, struct str stop, struct buf *out)
 {
 	const struct session_out *o = s->out;
 	const struct out_item *item;
@@ -115,12 +117,15 @@ session_save(struct session *s, struct buf *out)
 	assert(s->state == SESSION_ASLEEP);
 	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "'"
 		" version='" SAVED_VERSION "'");
+	put_text(out, "stop", stop);
 	put_number(out, "id", s->id);
 	put_text(out, "resource", session_resource(s));
 	put_number(out, "bound", s->bound_us);
 	put_number(out, "interested", s->interested);
 	put_number(out, "copies", s->copied);
 	put_number(out, "sleep", o->sleep_us);
+	put_text(out, "keeper",
+		o->keeper != NULL ? str_c(o->keeper) : STR_NONE);
 	put_number(out, "keeps", o->keeps);
 	put_number(out, "acked", o->acked);
 	put_number(out, "sent", o->sent);
@@ -172,14 +177,19 @@ struct saved {
 
 static bool
 saved_read(struct saved *v, struct arena *a, const struct elem *e,
-	struct err *err)
+	struct str stop, struct err *err)
 {
-	struct str resource = elem_attr(e, "resource");
+	struct str resource;
 
+	if (e == NULL)
+		return err_set(err, ERR_INVALID, "it cannot be read");
+	resource = elem_attr(e, "resource");
 	if (!elem_is(e, NS_SESSION_SAVED, "session"))
 		return err_set(err, ERR_INVALID, "it is no session");
 	if (!str_is(elem_attr(e, "version"), SAVED_VERSION))
 		return err_set(err, ERR_INVALID, "its version is unknown");
+	if (!str_eq(elem_attr(e, "stop"), stop))
+		return err_set(err, ERR_INVALID, "it is of another stop");
 	if (!jid_prep_resource(&v->resource, a, resource, NULL) ||
 		!str_eq(v->resource, resource))
 		return err_set(err, ERR_INVALID, "its resource is none");
@@ -311,20 +321,63 @@ has_room(const struct account *acc, struct str resource, struct err *err)
 		return err_set(err, ERR_MISSING, "there is no such account");
 	if (session_find(acc, resource) != NULL)
 		return err_set(err, ERR_CONFLICT, "its resource is bound");
-	if (acc->n_sessions >=
-		acc->e.shard->snap->config->limits.sessions_per_account)
-		return err_set(err, ERR_LIMIT, "the account has too many");
 	return true;
+}
+
+static bool
+is_in_force(const struct host *host, struct str module)
+{
+	for (size_t i = 0; host != NULL && i < host->n_modules; i++) {
+		if (str_is(module, host->modules[i].entry->session_slot.name))
+			return true;
+	}
+	return false;
+}
+
+/* Why s, of e, may not sleep on; NULL: it may. */
+static const char *
+misfit(const struct session *s, const struct elem *e)
+{
+	const struct account *acc = s->account;
+	struct str keeper = elem_attr(e, "keeper");
+
+	if (acc->n_sessions >
+		acc->e.shard->snap->config->limits.sessions_per_account)
+		return "the account has too many";
+	if (keeper.p != NULL && !is_in_force(account_host(acc), keeper))
+		return "the module that had it sleep is not in force";
+	return NULL;
+}
+
+static void
+log_dropped(const struct account *acc, const char *why)
+{
+	log_warn(LOG_SESSION, LOG_NOBODY,
+		"a saved session is dropped account=%.*s reason=\"%s\"",
+		STR_ARG(jid_str(acc->e.jid)), why);
+}
+
+/* As if its time were over: its contacts hear of it, and what it has finds another
+ * place. */
+static void
+end_misfit(struct session *s, const struct elem *e)
+{
+	const char *why = misfit(s, e);
+
+	if (why == NULL)
+		return;
+	log_dropped(s->account, why);
+	session_out_end_in(s, 0);
 }
 
 static struct session *
 restore(struct account *acc, struct arena *a, const struct elem *e,
-	struct err *err)
+	struct str stop, struct err *err)
 {
 	struct session *s;
 	struct saved v;
 
-	if (!saved_read(&v, a, e, err) || !has_room(acc, v.resource, err))
+	if (!saved_read(&v, a, e, stop, err) || !has_room(acc, v.resource, err))
 		return NULL;
 	s = session_enter_asleep(acc, v.resource, v.sleep);
 	s->id = (uint32_t)v.id;
@@ -333,26 +386,53 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s->copied = v.copies;
 	if (v.counts)
 		session_count_input_from(s, (uint32_t)v.handled);
-	if (restore_children(s, e, &v, err))
+	if (restore_children(s, e, &v, err)) {
+		end_misfit(s, e);
 		return s;
+	}
 	session_free(s);
 	entity_check_idle(&acc->e);
 	return NULL;
 }
 
 struct session *
-session_restore(struct account *acc, const struct elem *e)
+session_restore(struct account *acc, const struct elem *e, struct str stop)
 {
 	struct arena *a = arena_new();
 	struct err err = ERR_INIT;
 	struct session *s;
 
 	ASSERT_OWNER(&acc->e);
-	s = restore(acc, a, e, &err);
+	s = restore(acc, a, e, stop, &err);
 	if (s == NULL)
-		log_warn(LOG_SESSION, LOG_NOBODY,
-			"a saved session is dropped account=%.*s reason=\"%s\"",
-			STR_ARG(jid_str(acc->e.jid)), err.text);
+		log_dropped(acc, err.text);
 	arena_free(a);
 	return s;
+}
+
+/* In no case does it take what comes meanwhile. */
+void
+session_restore_rest(struct account *acc, struct str resource,
+	const struct elem *e)
+{
+	struct jid nobody = { .text = NULL };
+	struct err err = ERR_INIT;
+	struct stanza *here;
+	struct session *s;
+
+	ASSERT_OWNER(&acc->e);
+	if (resource.n == 0 || resource.n > JID_PART_MAX ||
+		!has_room(acc, resource, &err))
+		return;
+	s = session_enter_asleep(acc, resource, 0);
+	here = stanza_new(PRESENCE_AVAILABLE, session_jid(s), nobody,
+		STR_NONE);
+	session_take_presence(s, here, INT8_MIN, 0);
+	stanza_free(here);
+	session_out_restore_begin(s);
+	if (e == NULL)
+		return;
+	elem_each_child(e, item)
+		if (elem_is(item, NS_CLIENT, "item"))
+			(void)restore_item(s, item, &err);
 }

@@ -20,6 +20,7 @@
 #include "core/module_ctx.h"
 #include "core/router_int.h"
 #include "core/shard.h"
+#include "core/sleepers.h"
 #include "core/wire.h"
 
 /* Of one broadcast delivered in one go. */
@@ -180,7 +181,8 @@ fanout_copy(struct shard *sh, const struct stanza *st, struct jid to,
 	router_deliver(sh, copy);
 }
 
-/* Whom a filter would ask has no session while he is not loaded. */
+/* Whom a filter would ask has no session while he is not loaded, or sleeps still
+ * from the last stop. */
 static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	struct fanout_one *one, struct ring_event *ev)
@@ -194,7 +196,8 @@ fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 		ring_next(ev, &ring_fanout, e, m->hash);
 		e->class->receive_shared(e, st, one);
 	} else if (!one->filtered &&
-		(e != NULL || st->kind != STANZA_PRESENCE))
+		(e != NULL || st->kind != STANZA_PRESENCE ||
+			sleepers_find(sh, jid_bare_str(one->to), m->hash)))
 		fanout_copy(sh, st, one->to, m->hash);
 }
 

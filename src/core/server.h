@@ -17,6 +17,7 @@
 #include "base/rand.h"
 #include "base/str.h"
 #include "base/timer.h"
+#include "store/store.h"
 
 struct command_registry;
 struct crash_last;
@@ -44,6 +45,11 @@ struct server {
 	struct hash_key hash_key; /* of server_hash() */
 	struct share *shares;     /* see budget.h */
 	uint64_t memory_default;  /* bytes that may wait */
+	char stop_mark[RAND_ID_SIZE]; /* of the last stop, and of this one, while
+				       * sessions of it sleep; else "".  Shard 0
+				       * writes it while no other shard has a
+				       * sleeper */
+	unsigned n_sleeping;      /* shard 0 only: that have any */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct tally *connections; /* in all, and by address: see listen.h */
 	const struct listen_kind *kinds; /* of ports, that the house has */
@@ -66,6 +72,13 @@ struct server {
 };
 
 /* --- any thread ---------------------------------------------------------- */
+
+/* The map that the server itself keeps. */
+static inline struct store_place
+server_map(void)
+{
+	return (struct store_place){ STR("."), STR(""), STR("server") };
+}
 
 /* Of a bare address: what finds its place (place.h), and its entry there. */
 static inline uint64_t

@@ -27,6 +27,7 @@
 #include "core/listen.h"
 #include "core/question.h"
 #include "core/router.h"
+#include "core/sleepers.h"
 #include "core/slot.h"
 #include "core/stats.h"
 
@@ -297,6 +298,7 @@ shard_free(struct shard *sh)
 		return;
 	listen_shard_free(sh);
 	entity_drop_all(sh);
+	sleepers_free(sh);
 	idle_done(&sh->idle);
 	slot_drop_all(&sh->slots, sh);
 	net_free(sh->net);

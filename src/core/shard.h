@@ -38,6 +38,7 @@ struct listen_shard;
 struct net;
 struct questions;
 struct requests;
+struct sleepers;
 struct slot;
 struct xml_pool;
 
@@ -99,6 +100,7 @@ struct shard {
 	struct questions *questions; /* asked of other places; or NULL */
 	uint32_t iq_asks;            /* those of them that are iqs */
 	struct stanza_queue local; /* for entities of this shard, this turn */
+	struct sleepers *sleepers; /* have to be woken; or NULL */
 	struct lanes *lanes;       /* what waits behind broadcasts; or NULL */
 	struct turn_ends ends;     /* what is to be done at its end */
 	uint64_t to_wake[4];       /* by index: those it has put mail to */

@@ -110,6 +110,8 @@ struct share *conn_share(const struct conn *c);
  * what is written from here on is dropped.  Calling it again does nothing.
  */
 void conn_close(struct conn *c, int64_t linger_us);
+/* The same, but TLS says no goodbye: to the peer it looks broken. */
+void conn_leave(struct conn *c, int64_t linger_us);
 /* At the end of the turn, whatever is queued. */
 void conn_abort(struct conn *c);
 

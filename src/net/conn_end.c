@@ -55,6 +55,13 @@ conn_close(struct conn *c, int64_t linger_us)
 }
 
 void
+conn_leave(struct conn *c, int64_t linger_us)
+{
+	c->silent = true;
+	conn_close(c, linger_us);
+}
+
+void
 conn_abort(struct conn *c)
 {
 	if (c->life == LIFE_DEAD)

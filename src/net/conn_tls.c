@@ -248,7 +248,7 @@ conn_tls_noise(struct conn *c)
 void
 conn_tls_bye(struct conn *c)
 {
-	if (c->tls != CONN_TLS_ON && c->tls != CONN_TLS_FLOODED)
+	if ((c->tls != CONN_TLS_ON && c->tls != CONN_TLS_FLOODED) || c->silent)
 		return;
 	ERR_clear_error();
 	tls_memory_watch(c);

@@ -154,6 +154,7 @@ struct conn {
 	bool read_blocked : 1; /* TLS has to write before it reads on */
 	bool more : 1;	       /* input that no socket event announces */
 	bool watched : 1;      /* what TLS takes for it is counted */
+	bool silent : 1;       /* TLS says no goodbye */
 	bool bounded : 1;      /* left has a bound, that of the net */
 	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;

@@ -32,6 +32,7 @@
 #include "command/command_int.h"
 #include "module/module_int.h"
 #include "server/server_reload.h"
+#include "server/server_sleep.h"
 #include "server/server_snapshot.h"
 
 #define SHARDS_MAX 256
@@ -42,7 +43,6 @@
 
 /* The secret lies in the store, so that salts of users that do not exist stay
  * the same after a restart. */
-#define MAP_SERVER "server"
 #define KEY_SECRET "secret"
 
 /* --- start-up ------------------------------------------------------------------- */
@@ -164,12 +164,6 @@ struct secret_read {
 	struct err err;
 };
 
-static struct store_place
-secret_place(void)
-{
-	return (struct store_place){ STR("."), STR(""), STR(MAP_SERVER) };
-}
-
 static void
 on_secret_read(void *arg, const struct store_answer *answer,
 	const struct err *err)
@@ -200,23 +194,23 @@ on_secret_written(void *arg, bool ok, const struct err *err)
 		read->err = *err;
 }
 
-static void
-secret_wait(struct secret_read *read)
+void
+server_await(struct server *srv, bool *done_io)
 {
-	struct pollfd pfd = { .fd = read->mailbox->fd, .events = POLLIN };
+	struct mailbox *mailbox = &srv->shards[0]->mailbox;
+	struct pollfd pfd = { .fd = mailbox->fd, .events = POLLIN };
 
-	while (!read->done) {
-		if (!read->server->threaded)
-			store_turn(read->server->store);
+	while (!*done_io) {
+		if (!srv->threaded)
+			store_turn(srv->store);
 		else
 			poll(&pfd, 1, -1);
-		mailbox_drain(read->mailbox, read->server->shards[0], 1);
+		mailbox_drain(mailbox, srv->shards[0], 1);
 	}
-	read->done = false;
+	*done_io = false;
 }
 
-/* Reads the secret, or makes it; the one place that waits for the store, before
- * there are threads that could not. */
+/* Reads the secret, or makes it. */
 static bool
 server_find_secret(struct server *srv, struct err *err)
 {
@@ -227,17 +221,17 @@ server_find_secret(struct server *srv, struct err *err)
 	struct store_tx *tx = store_tx_new();
 	struct buf text = BUF_INIT;
 
-	store_get(srv->store, secret_place(), STR(KEY_SECRET), read.mailbox,
+	store_get(srv->store, server_map(), STR(KEY_SECRET), read.mailbox,
 		on_secret_read, &read);
-	secret_wait(&read);
+	server_await(srv, &read.done);
 	if (read.err.code == ERR_NONE) {
 		base64_encode(&text, srv->secret, sizeof(srv->secret));
-		store_tx_set(tx, secret_place(), STR(KEY_SECRET),
+		store_tx_set(tx, server_map(), STR(KEY_SECRET),
 			buf_str(&text));
 		buf_done(&text);
 		store_commit(srv->store, tx, read.mailbox, on_secret_written,
 			&read);
-		secret_wait(&read);
+		server_await(srv, &read.done);
 	} else {
 		store_tx_free(tx);
 	}
@@ -298,7 +292,7 @@ server_open(struct server *srv, struct err *err)
 	srv->worker = worker_new(server_workers(srv), err);
 	return srv->worker != NULL &&
 		server_make_shards(srv, srv->n_sockets, err) &&
-		server_find_secret(srv, err);
+		server_find_secret(srv, err) && server_find_sleepers(srv, err);
 }
 
 void
@@ -308,6 +302,7 @@ server_start(struct server *srv)
 	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
 		shard_start(srv->shards[i]);
 	shard_post(srv->shards[0], cert_expiry_watch, NULL, 0);
+	server_wake(srv);
 }
 
 /* After the loops have ended: what is in the mailboxes is settled, and what that

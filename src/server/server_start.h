@@ -39,6 +39,9 @@ struct server *server_new(struct config *conf, const struct server_env *env,
 /* Second step, as the user that it will be: opens the store, makes the shards.
  * After false, with err, only server_free() is left to do. */
 bool server_open(struct server *srv, struct err *err);
+/* For server_sleep.c: an answer of the store, which comes to shard 0 and sets
+ * *done_io; false again then.  Nobody waits so later, when there are threads. */
+void server_await(struct server *srv, bool *done_io);
 /* Starts the shards' threads. */
 void server_start(struct server *srv);
 /* For one that was not started. */

@@ -52,7 +52,9 @@ on_opened(void *arg, const struct elem *root, struct str content_ns)
 	header_check_names(&h, root, content_ns, x->kind->ns);
 	stream_begin(x, root, &h);
 	arena_free(h.arena);
-	return x->stage == STAGE_CLOSED ? XML_STOP : XML_GO_ON;
+	return x->stage == STAGE_CLOSED || (x->rest & REST_KEEPS) != 0 ?
+		XML_STOP :
+		XML_GO_ON;
 }
 
 static const struct xml_events tcp_events = { on_opened, stream_on_element,

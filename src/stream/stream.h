@@ -58,6 +58,7 @@ enum stream_rest {
 	REST_RATE = 1 << 1,   /* until resume_us */
 	REST_READER = 1 << 2, /* until who takes its stanzas says so */
 	REST_MOVE = 1 << 3,   /* until what was asked is answered; then it moves */
+	REST_STOP = 1 << 4,   /* for good: the server stops */
 };
 /* With these, what was read already is kept, and not handled. */
 #define REST_KEEPS (REST_HOLD | REST_MOVE)
@@ -274,6 +275,9 @@ void stream_end_app(struct stream *x, enum stream_cond cond,
 	const struct elem *app, const char *text);
 /* Ends x without a word, at the end of the turn; queued is for the log. */
 void stream_cut(struct stream *x, const char *why, size_t queued);
+/* Ends x without an end tag, behind what was written; nor is TLS closed.  Its kind
+ * is not told. */
+void stream_leave_open(struct stream *x);
 
 /* --- stream_tls.c --------------------------------------------------------- */
 

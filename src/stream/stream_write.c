@@ -174,6 +174,21 @@ stream_fault(struct stream *x, enum xml_fault fault)
 	}
 }
 
+/* A client that is told of an end, by a tag or by TLS, may take the session for
+ * ended, too. */
+void
+stream_leave_open(struct stream *x)
+{
+	if (x->stage == STAGE_CLOSED)
+		return;
+	x->kind->log_end(x, "stream left", "the server stops");
+	x->stage = STAGE_CLOSED;
+	shard_timer_cancel(x->shard, &x->timer);
+	conn_leave(x->conn, x->shard->snap->config->limits.close_timeout_us);
+	if (!x->feeding)
+		stream_put_parser(x);
+}
+
 void
 stream_cut(struct stream *x, const char *why, size_t queued)
 {

@@ -210,9 +210,10 @@ session_again(struct account *acc, struct session *s)
 	struct arena *a = arena_new();
 	struct buf text = BUF_INIT;
 
-	session_save(s, &text);
+	session_save(s, STR_NONE, &text);
 	session_free(s);
-	CHECK(session_restore(acc, stored_read(a, buf_str(&text))) != NULL);
+	CHECK(session_restore(acc, stored_read(a, buf_str(&text)), STR_NONE) !=
+		NULL);
 	buf_done(&text);
 	arena_free(a);
 }

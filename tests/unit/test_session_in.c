@@ -217,10 +217,10 @@ TEST(counts_are_saved_and_go_on)
 	session_count(s.s);
 	session_count(s.s);
 	sleep_now(&s);
-	session_save(s.s, &text);
+	session_save(s.s, STR_NONE, &text);
 	acc = romeo_of(&s);
 	session_free(s.s);
-	j = session_restore(acc, stored_read(a, buf_str(&text)));
+	j = session_restore(acc, stored_read(a, buf_str(&text)), STR_NONE);
 	CHECK(j != NULL);
 	CHECK_INT(session_handled(j), 2);
 	session_count(j);

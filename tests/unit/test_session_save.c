@@ -18,7 +18,7 @@ read_saved(struct scene *s, struct str text)
 	struct session *again = NULL;
 
 	if (e != NULL)
-		again = session_restore(romeo_of(s), e);
+		again = session_restore(romeo_of(s), e, STR_NONE);
 	arena_free(a);
 	return again;
 }
@@ -29,11 +29,11 @@ save_and_restore(struct scene *s)
 {
 	struct buf text = BUF_INIT, again = BUF_INIT;
 
-	session_save(s->s, &text);
+	session_save(s->s, STR_NONE, &text);
 	session_free(s->s);
 	s->s = read_saved(s, buf_str(&text));
 	CHECK(s->s != NULL);
-	session_save(s->s, &again);
+	session_save(s->s, STR_NONE, &again);
 	CHECK_STR(buf_str(&again), buf_c(&text));
 	buf_done(&text);
 	buf_done(&again);
@@ -123,8 +123,8 @@ TEST(what_two_sessions_kept_together_they_keep_together)
 		session_detach(other, SLEEP_US);
 		say(&s, ROMEO, 0, n, 10);
 		share = share_of_romeo(&s);
-		session_save(s.s, &a);
-		session_save(other, &b);
+		session_save(s.s, STR_NONE, &a);
+		session_save(other, STR_NONE, &b);
 		session_free(s.s);
 		session_free(other);
 		s.s = read_saved(&s, buf_str(&a));
@@ -158,8 +158,8 @@ TEST(what_each_got_alone_is_not_taken_for_what_both_got)
 	peer_say(&s.juliet, "<iq type='result' id='r' to='" ROMEO "/a'/>");
 	say(&s, ROMEO, 0, 1, 10);
 	peer_say(&s.juliet, "<iq type='result' id='r' to='" ROMEO "/b'/>");
-	session_save(s.s, &a);
-	session_save(other, &b);
+	session_save(s.s, STR_NONE, &a);
+	session_save(other, STR_NONE, &b);
 	session_free(s.s);
 	session_free(other);
 	other = read_saved(&s, buf_str(&b));
@@ -352,6 +352,123 @@ TEST(a_copy_and_what_it_is_of_find_each_other)
 			NULL);
 		scene_done(&s);
 	}
+}
+
+/* --- what does not fit --------------------------------------------------------------------- */
+
+#define FROM_JULIET                                                            \
+	"<item xmlns='jabber:client' at='1' to='" ROMEO "/q'>"                 \
+	"<message from='juliet@example.org/j' id='x%u' type='chat'>"           \
+	"<body>x</body></message></item>"
+
+/* A session of the resource q, with so many messages. */
+static void
+saved_with(struct buf *out, const char *attributes, unsigned n)
+{
+	buf_printf(out, "<session xmlns='urn:antiphon:session' resource='q' %s>"
+		"<presence xmlns='jabber:client'/>", attributes);
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(out, FROM_JULIET, i);
+	buf_add_c(out, "</session>");
+}
+
+static unsigned
+count_messages(const struct buf *got)
+{
+	const char *at = buf_c((struct buf *)(uintptr_t)got);
+	unsigned n = 0;
+
+	for (; (at = strstr(at, "<body>x</body>")) != NULL; at++)
+		n++;
+	return n;
+}
+
+/* It ends as if its time were over: what it has finds another place, at the other
+ * one that is there. */
+TEST(a_session_whose_module_is_gone_ends_by_the_table)
+{
+	static const unsigned sizes[] = { 0, 1, 2, 300 };
+
+	for (size_t i = 0; i < COUNT(sizes); i++) {
+		struct buf text = BUF_INIT;
+		struct scene s;
+
+		scene_init(&s);
+		saved_with(&text, "version='1' sleep='9000000000' "
+			"keeper='nobody'", sizes[i]);
+		CHECK(read_saved(&s, buf_str(&text)) != NULL);
+		s.one.got.n = 0;
+		world_settle(&s.w);
+		CHECK(!is_there(&s, "q"));
+		CHECK_INT(count_messages(&s.one.got), sizes[i]);
+		buf_done(&text);
+		scene_done(&s);
+	}
+}
+
+TEST(more_sessions_than_an_account_may_have_end_by_the_table)
+{
+	struct buf text = BUF_INIT;
+	struct scene s;
+
+	scene_init(&s);
+	bind(&s, "b", &s.two);
+	saved_with(&text, "version='1' sleep='9000000000'", 2);
+	CHECK(read_saved(&s, buf_str(&text)) != NULL);
+	s.one.got.n = 0;
+	world_settle(&s.w);
+	CHECK(!is_there(&s, "q") && is_there(&s, "a") && is_there(&s, "b"));
+	CHECK_INT(count_messages(&s.one.got), 2);
+	buf_done(&text);
+	scene_done(&s);
+}
+
+/* Of one that cannot be restored, what can be found out of it. */
+TEST(the_rest_of_a_session_that_is_none_finds_another_place)
+{
+	static const struct {
+		const char *attributes;
+		unsigned n, comes_back;
+	} cases[] = {
+		{ "version='2'", 0, 0 },
+		{ "version='2'", 3, 3 },
+		{ "version='1' stop='another'", 200, 200 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = BUF_INIT;
+		struct arena *a = arena_new();
+		struct scene s;
+		struct elem *e;
+
+		TEST_CASE(cases[i].attributes);
+		scene_init(&s);
+		saved_with(&text, cases[i].attributes, cases[i].n);
+		e = stored_read(a, buf_str(&text));
+		CHECK(session_restore(romeo_of(&s), e, STR_NONE) == NULL);
+		s.one.got.n = 0;
+		session_restore_rest(romeo_of(&s), STR("q"), e);
+		world_settle(&s.w);
+		CHECK(!is_there(&s, "q"));
+		CHECK_INT(count_messages(&s.one.got), cases[i].comes_back);
+		arena_free(a);
+		buf_done(&text);
+		scene_done(&s);
+	}
+}
+
+TEST(of_what_cannot_be_read_nothing_is_left)
+{
+	struct scene s;
+
+	scene_init(&s);
+	CHECK(session_restore(romeo_of(&s), NULL, STR_NONE) == NULL);
+	session_restore_rest(romeo_of(&s), STR("q"), NULL);
+	session_restore_rest(romeo_of(&s), STR("a"), NULL); /* it is bound */
+	session_restore_rest(romeo_of(&s), STR(""), NULL);
+	world_settle(&s.w);
+	CHECK(!is_there(&s, "q") && is_there(&s, "a"));
+	scene_done(&s);
 }
 
 /* Nor does it keep its account in memory. */

@@ -27,6 +27,10 @@ void c2s_start(struct server *srv);
 
 /* --- any thread ----------------------------------------------------------- */
 
+/* Stops accepting, and reading of every stream that is bound; the others are closed
+ * with cond, as are those that come.  done runs on shard 0. */
+void c2s_rest_all(struct server *srv, enum stream_cond cond,
+	void (*done)(struct shard *first, void *arg), void *arg);
 /* Stops accepting, and closes every stream with cond, and each connection of a
  * module; within close_timeout all are gone, and done runs on shard 0.  Then the stream layer holds nothing any
  * more, until c2s_start(). */

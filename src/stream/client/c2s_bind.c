@@ -14,6 +14,7 @@
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/host.h"
+#include "core/sleepers.h"
 #include "module/module.h"
 
 /* --- strangers ------------------------------------------------------------ */
@@ -208,6 +209,42 @@ bind_begin(struct c2s *c, struct stanza *iq)
 	stream_hold(&c->x);
 	entity_when_loaded(e, on_account_loaded, binding);
 }
+
+/* --- sessions of the last stop --------------------------------------------- */
+
+static void
+on_account_woken(struct entity *e, void *arg)
+{
+	struct binding binding = *(struct binding *)arg;
+	struct c2s *c = c2s_find(binding.shard, binding.token);
+
+	(void)e; /* who asks for something of it will see */
+	free(arg);
+	if (c != NULL)
+		(void)stream_release(&c->x);
+}
+
+void
+c2s_wait_for_sessions(struct c2s *c)
+{
+	struct jid jid = jid_trusted(str_c(c->login->account));
+	struct shard *sh = c->x.shard;
+	struct binding *binding;
+	struct entity *e;
+
+	if (sleepers_find(sh, jid_str(jid),
+		    server_hash(sh->server, jid_str(jid))) == NULL)
+		return;
+	e = account_get(sh, jid, NULL);
+	if (e == NULL)
+		return;
+	binding = xmalloc(sizeof(*binding));
+	*binding = (struct binding){ sh, stream_token(&c->x) };
+	stream_hold(&c->x);
+	entity_when_loaded(e, on_account_woken, binding);
+}
+
+/* --- binding, where the account is ------------------------------------------ */
 
 /* iq is taken. */
 static void

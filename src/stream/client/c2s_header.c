@@ -113,4 +113,6 @@ c2s_opened(struct stream *x, const struct stream_header *h)
 {
 	c2s_pin(c2s_of(x)->login, h);
 	c2s_features(c2s_of(x));
+	if (x->authenticated && x->shard->sleepers != NULL)
+		c2s_wait_for_sessions(c2s_of(x));
 }

@@ -176,6 +176,9 @@ bool c2s_credentials_throttled(struct c2s *c);
 void c2s_stranger_iq(struct c2s *c, struct arena *a, struct elem *e);
 /* The same of a stanza. */
 void c2s_unbound_element(struct c2s *c, struct arena *a, struct elem *e);
+/* c has logged in, and is where its account is: while sessions of that wait in the
+ * store, nothing is read, so that who wants to resume one finds it. */
+void c2s_wait_for_sessions(struct c2s *c);
 /* c has come to the shard of its account, maybe to bind there. */
 void c2s_bind_moved(struct c2s *c);
 /* May c, which has logged in, still have a session of acc?  False: it ends. */

@@ -123,18 +123,67 @@ struct c2s_closing {
 	void *arg;
 };
 
-static void
-closing_visit(struct shard *sh, void *arg)
+/* Nobody comes any more, neither from outside nor from another shard. */
+static struct stream_shard *
+closing_begin(struct shard *sh, enum stream_cond cond)
 {
-	const struct c2s_closing *closing = arg;
 	struct stream_shard *ss = stream_shard(sh);
-	struct stream *x;
 
 	listen_stop(sh);
 	if (sh->index == 0)
 		c2s_server_get(sh->server)->closing = true;
 	ss->closing = true;
-	ss->closing_cond = closing->cond;
+	ss->closing_cond = cond;
+	return ss;
+}
+
+struct c2s_resting {
+	enum stream_cond cond;
+	void (*done)(struct shard *first, void *arg);
+	void *arg;
+};
+
+static void
+resting_visit(struct shard *sh, void *arg)
+{
+	const struct c2s_resting *resting = arg;
+	struct stream_shard *ss = closing_begin(sh, resting->cond);
+	struct stream *x;
+
+	TAILQ_FOREACH (x, &ss->streams, link) {
+		if (x->stage == STAGE_BOUND)
+			stream_rest(x, REST_STOP);
+		else
+			stream_end(x, resting->cond, NULL);
+	}
+}
+
+static void
+resting_end(struct shard *first, void *arg)
+{
+	struct c2s_resting resting = *(struct c2s_resting *)arg;
+
+	free(arg);
+	resting.done(first, resting.arg);
+}
+
+void
+c2s_rest_all(struct server *srv, enum stream_cond cond,
+	void (*done)(struct shard *first, void *arg), void *arg)
+{
+	struct c2s_resting *resting = xmalloc(sizeof(*resting));
+
+	*resting = (struct c2s_resting){ cond, done, arg };
+	shard_visit_all(srv->shards[0], resting_visit, resting_end, resting);
+}
+
+static void
+closing_visit(struct shard *sh, void *arg)
+{
+	const struct c2s_closing *closing = arg;
+	struct stream_shard *ss = closing_begin(sh, closing->cond);
+	struct stream *x;
+
 	/* streams leave the list at the end of the turn */
 	TAILQ_FOREACH (x, &ss->streams, link)
 		stream_end(x, closing->cond, NULL);

@@ -234,6 +234,15 @@ on_cut(void *stream, const char *why)
 	stream_cut(stream, why, session_queued(c->session));
 }
 
+static void
+on_leave(void *stream)
+{
+	struct c2s *c = session_stream(stream);
+
+	stream_leave_open(&c->x);
+	c->session = NULL; /* it sleeps */
+}
+
 /* A client that was not read is not silent. */
 static void
 on_rest(void *stream, bool rests)
@@ -271,6 +280,7 @@ const struct session_stream c2s_session_stream = {
 	.taken = on_taken,
 	.heard_us = on_heard,
 	.cut = on_cut,
+	.leave = on_leave,
 	.rest = on_rest,
 	.warm = on_warm,
 };

@@ -1,0 +1,297 @@
+/*
+ * server_sleep.c - sessions that survive a restart of the daemon.
+ *
+ * The start-up, and shard 0; what is done on the other shards is the account's
+ * (account/sessions_stop.h, core/sleepers.h).
+ */
+#include "config.h"
+
+#include "server/server_sleep.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "store/store.h"
+#include "core/host.h"
+#include "core/place.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "core/sleepers.h"
+#include "account/account.h"
+#include "account/sessions_stop.h"
+#include "server/server_quiet.h"
+#include "server/server_start.h"
+
+/* Accounts that one read names. */
+#define OWNERS_MAX 1000
+/* For what is under way, and for what comes of goodbyes. */
+#define SETTLE_US (5 * US_PER_S)
+#define GOODBYE_US (3 * US_PER_S)
+
+/* --- who sleeps ------------------------------------------------------------- */
+
+static void on_woken(struct shard *sh);
+
+struct search {
+	struct server *server;
+	const struct host *host;
+	char *after; /* the last that was found; NULL: none was */
+	bool more;
+	bool done;
+	struct err err;
+};
+
+static void
+sleepers_found(struct search *s, struct str owner)
+{
+	struct server *srv = s->server;
+	struct arena *a = arena_new();
+	struct jid jid = jid_make(a, owner, s->host->domain, STR_NONE);
+	struct shard *sh =
+		srv->shards[server_place_of(srv, jid_str(jid)).shard];
+
+	srv->n_sleeping += sh->sleepers == NULL;
+	sleepers_add(sh, &account_class, jid, on_woken);
+	arena_free(a);
+}
+
+static void
+on_owners(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct search *s = arg;
+
+	s->done = true;
+	s->more = false;
+	if (err != NULL) {
+		s->err = *err;
+		return;
+	}
+	for (size_t i = 0; i < answer->n; i++)
+		sleepers_found(s, answer->entries[i].key);
+	if (answer->n == 0)
+		return;
+	free(s->after);
+	s->after = str_dup(answer->entries[answer->n - 1].key);
+	s->more = true;
+}
+
+static bool
+find_at_host(struct server *srv, const struct host *host, struct err *err)
+{
+	struct search s = { .server = srv, .host = host };
+
+	do {
+		s.done = false;
+		store_owners(srv->store, host->domain, STR(MAP_SESSIONS),
+			s.after != NULL ? str_c(s.after) : STR_NONE, OWNERS_MAX,
+			&srv->shards[0]->mailbox, on_owners, &s);
+		server_await(srv, &s.done);
+	} while (s.more);
+	free(s.after);
+	if (s.err.code != ERR_NONE)
+		*err = s.err;
+	return s.err.code == ERR_NONE;
+}
+
+static void
+on_mark(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct search *s = arg;
+	struct str mark = STR_NONE;
+
+	s->done = true;
+	if (err != NULL)
+		s->err = *err;
+	else if (answer->n != 0)
+		mark = answer->entries[0].value;
+	if (mark.n < sizeof(s->server->stop_mark))
+		memcpy(s->server->stop_mark, mark.p, mark.n);
+}
+
+/* The mark goes with the last of them. */
+static void
+forget_mark(struct server *srv)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_delete(tx, server_map(), STR(KEY_STOP));
+	store_tx_insist(tx);
+	store_commit(srv->store, tx, NULL, NULL, NULL);
+	memset(srv->stop_mark, 0, sizeof(srv->stop_mark));
+}
+
+bool
+server_find_sleepers(struct server *srv, struct err *err)
+{
+	struct search s = { .server = srv };
+	const struct host *host = srv->newest->hosts;
+
+	store_get(srv->store, server_map(), STR(KEY_STOP),
+		&srv->shards[0]->mailbox, on_mark, &s);
+	server_await(srv, &s.done);
+	if (s.err.code != ERR_NONE) {
+		*err = s.err;
+		return false;
+	}
+	if (srv->stop_mark[0] == '\0')
+		return true;
+	for (; host != NULL; host = host->hh.next) {
+		if (host->address_class == &account_class &&
+			!find_at_host(srv, host, err))
+			return false;
+	}
+	if (srv->n_sleeping == 0)
+		forget_mark(srv);
+	return true;
+}
+
+/* --- waking ----------------------------------------------------------------- */
+
+static void
+on_all_woken(struct shard *first, void *arg)
+{
+	struct server *srv = first->server;
+
+	(void)arg;
+	if (--srv->n_sleeping != 0)
+		return;
+	log_info(LOG_SERVER, LOG_NOBODY, "sessions of the last stop are back");
+	forget_mark(srv);
+}
+
+static void
+on_woken(struct shard *sh)
+{
+	shard_post(sh->server->shards[0], on_all_woken, NULL, 0);
+}
+
+static void
+wake_on_shard(struct shard *sh, void *arg)
+{
+	(void)arg;
+	sleepers_run(sh);
+}
+
+void
+server_wake(struct server *srv)
+{
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_post(srv->shards[i], wake_on_shard, NULL, 0);
+}
+
+/* --- falling asleep --------------------------------------------------------- */
+
+struct falling_asleep {
+	struct server *server;
+	unsigned writing; /* shards */
+	int64_t began_us;
+	struct sessions_saved n;
+	void (*done)(void *arg);
+	void *arg;
+};
+
+static void
+falling_log(const struct falling_asleep *f)
+{
+	int64_t us = f->server->shards[0]->now_us - f->began_us;
+
+	if (f->n.saved != 0)
+		log_info(LOG_SERVER, LOG_NOBODY,
+			"sessions were saved n=%llu in_ms=%lld",
+			(unsigned long long)f->n.saved,
+			(long long)(us / US_PER_MS));
+	if (f->n.lost != 0)
+		log_error(LOG_SERVER, LOG_NOBODY,
+			"sessions could not be saved in time, they are lost as by a crash n=%llu",
+			(unsigned long long)f->n.lost);
+}
+
+/* Of one shard, on its way to shard 0. */
+struct shard_saved {
+	struct falling_asleep *f;
+	struct sessions_saved n;
+};
+
+static void
+on_saved_there(struct shard *first, void *arg)
+{
+	struct shard_saved saved = *(struct shard_saved *)arg;
+	struct falling_asleep *f = saved.f;
+
+	(void)first;
+	free(arg);
+	f->n.saved += saved.n.saved;
+	f->n.lost += saved.n.lost;
+	if (--f->writing != 0)
+		return;
+	falling_log(f);
+	f->done(f->arg);
+	free(f);
+}
+
+static void
+on_saved(struct shard *sh, const struct sessions_saved *n, void *arg)
+{
+	struct shard_saved *saved = xmalloc(sizeof(*saved));
+
+	*saved = (struct shard_saved){ arg, *n };
+	shard_post(sh->server->shards[0], on_saved_there, saved, 0);
+}
+
+static void
+save_on_shard(struct shard *sh, void *arg)
+{
+	const struct falling_asleep *f = arg;
+
+	sessions_save(sh, f->began_us + SLEEP_MAX_S * US_PER_S, on_saved, arg);
+}
+
+/* While sessions of the stop before are yet to be woken, those of this one belong
+ * to them. */
+static void
+falling_save(struct server *srv, void *arg)
+{
+	struct falling_asleep *f = arg;
+
+	if (srv->stop_mark[0] == '\0')
+		rand_id(srv->shards[0]->rand, srv->stop_mark);
+	f->writing = srv->n_shards;
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		shard_post(srv->shards[i], save_on_shard, f, 0);
+}
+
+static void
+sleep_visit(struct shard *sh, void *arg)
+{
+	(void)arg;
+	sessions_sleep(sh);
+}
+
+static void
+sleep_done(struct shard *first, void *arg)
+{
+	server_when_quiet(first->server, GOODBYE_US, falling_save, arg);
+}
+
+static void
+falling_sleep(struct server *srv, void *arg)
+{
+	shard_visit_all(srv->shards[0], sleep_visit, sleep_done, arg);
+}
+
+void
+server_sleep(struct server *srv, void (*done)(void *arg), void *arg)
+{
+	struct falling_asleep *f = xcalloc(1, sizeof(*f));
+
+	f->server = srv;
+	f->began_us = srv->shards[0]->now_us;
+	f->done = done;
+	f->arg = arg;
+	server_when_quiet(srv, SETTLE_US, falling_sleep, f);
+}
