@@ -109,7 +109,7 @@ on_mark(void *arg, const struct store_answer *answer, const struct err *err)
 		s->err = *err;
 	else if (answer->n != 0)
 		mark = answer->entries[0].value;
-	if (mark.n < sizeof(s->server->stop_mark))
+	if (mark.n != 0 && mark.n < sizeof(s->server->stop_mark))
 		memcpy(s->server->stop_mark, mark.p, mark.n);
 }
 
