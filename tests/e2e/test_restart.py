@@ -1,6 +1,7 @@
 """Sessions that survive a restart of the daemon: saved at an orderly stop, and
 found again, resumed by a toy of stream management (mod_testresume)."""
 
+import resource
 import signal
 import sqlite3
 
@@ -8,6 +9,8 @@ import pytest
 
 import scene as scenes
 from client import Client
+from process import Failed
+from test_disk import Limit
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -253,3 +256,163 @@ def test_a_crash_while_they_are_woken(house):
     if left[-1]:
         server.process.wait_line(r"sessions of the last stop are back")
     assert not stored(server)
+
+
+# --- what does not fit ----------------------------------------------------------
+
+
+def change(server, *statements):
+    with sqlite3.connect(server.conf["storage"]["path"]) as db:
+        for statement in statements:
+            db.execute(*statement)
+
+
+def leave_waiting(house):
+    """romeo is gone, a message waits for him, and the server is down."""
+    romeo, juliet = meet(house, "romeo/orchard", "juliet/balcony")
+    romeo.client.reset()
+    house.server.process.wait_line(r"asleep")
+    say(juliet, romeo.jid, "waits")
+    juliet.ping()
+    stop(house.server, juliet)
+    return romeo, juliet
+
+
+def check_gone(house, romeo, juliet, kept=True):
+    """His contacts have been told that he has gone, and what waited is kept."""
+    juliet.resume().wait_presence(romeo.jid)
+    assert juliet.presences() == [(romeo.jid, "unavailable")]
+    romeo.resume(ok=False)
+    romeo.client.close()
+    if kept:
+        c = house.login("romeo/orchard")
+        c.send("<presence/>")
+        got = c.take(lambda e: e.get("id") == "waits", "what waited")
+        assert got.child("delay", "urn:xmpp:delay") is not None
+
+
+VALUE = "UPDATE map SET value = %s WHERE name = 'sessions' AND owner = ?"
+
+
+def test_another_version_ends_by_the_table(house):
+    romeo, juliet = leave_waiting(house)
+    change(house.server, (VALUE % "replace(value, 'version=''1''', "
+                          "'version=''99''')", (romeo.account.name,)))
+    process = house.server.start().process
+    process.wait_line(r"a saved session is dropped account=%s.*version"
+                      % romeo.account.jid)
+    check_gone(house, romeo, juliet)
+    assert sum("is dropped" in line for line in process.lines) == 1
+
+
+def test_damage_is_no_way_in(house):
+    romeo, juliet = leave_waiting(house)
+    change(house.server, (VALUE % "'<session'", (romeo.account.name,)))
+    house.server.start().process.wait_line(r"a saved session is dropped")
+    check_gone(house, romeo, juliet, kept=False)
+
+
+def test_what_is_of_another_stop_is_forgotten(house):
+    """As that of a domain that was not served at the last start."""
+    romeo, juliet = leave_waiting(house)
+    change(house.server, (VALUE % "replace(value, 'stop=''', 'stop=''x')",
+                          (romeo.account.name,)))
+    house.server.start().process.wait_line(r"it is of another stop")
+    check_gone(house, romeo, juliet)
+
+
+def test_without_its_module_a_session_ends(house):
+    romeo, _ = leave_waiting(house)
+    house.server.conf["modules"]["testresume"] = "no"
+    house.server.start().process.wait_line(r"module .* is not in force")
+    c = house.login("romeo/orchard")
+    c.send("<presence/>")
+    c.take(lambda e: e.get("id") == "waits", "what waited")
+    assert not stored(house.server)
+
+
+def test_fewer_sessions_are_allowed_than_there_were(house):
+    names = ["romeo/r%d" % i for i in range(5)]
+    devices = [Device(house, name) for name in names]
+    stop(house.server, *devices)
+    house.server.conf["limits"] |= {"sessions_per_account": "3"}
+    house.server.start().process.wait_line(r"sessions of the last stop")
+    there = house.server.ctl("sessions", house.accounts["romeo"].jid)
+    assert there.count("/r") == 3, there
+
+
+def test_an_account_that_is_gone_has_no_sessions(house):
+    """The control program needs the server; somebody else has removed it."""
+    romeo, juliet = leave_waiting(house)
+    assert house.server.ctl("deluser", romeo.account.jid,
+                            ok=False).returncode != 0
+    assert house.server.ctl("passwd", romeo.account.jid, stdin="other\n",
+                            ok=False).returncode != 0
+    change(house.server, ("DELETE FROM map WHERE name = 'account' AND "
+                          "owner = ?", (romeo.account.name,)))
+    house.server.start().process.wait_line(r"there is no such account")
+    juliet.resume().ping()
+    assert not stored(house.server)
+
+
+@pytest.mark.parametrize("command", ["passwd", "deluser", "kick"])
+def test_what_ends_sessions_ends_those_that_have_come_back(house, command):
+    romeo, juliet = leave_waiting(house)
+    house.server.start()
+    house.server.ctl(command, romeo.account.jid,
+                     stdin="other word\n" if command == "passwd" else None)
+    juliet.resume().wait_presence(romeo.jid)
+    assert (romeo.jid, "unavailable") in juliet.presences()
+
+
+# --- disks ----------------------------------------------------------------------
+
+
+def no_signal():
+    """What is written above the limit fails, and does not kill."""
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+
+
+def no_writes():
+    no_signal()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1, resource.RLIM_INFINITY))
+
+
+def test_a_full_disk_at_the_stop_is_as_a_crash(house):
+    house.server.stop()
+    house.server.before = no_signal
+    house.server.start()
+    romeo = Device(house, "romeo/orchard")
+    Limit(house.server).fill()
+    process = stop(house.server, romeo)
+    process.wait_line(r"sessions could not be saved in time, they are lost as "
+                      r"by a crash n=1")
+    house.server.start()
+    romeo.resume(ok=False)
+
+
+def test_a_full_disk_at_the_start_keeps_them(house):
+    romeo = Device(house, "romeo/orchard")
+    stop(house.server, romeo)
+    house.server.before = no_writes
+    with pytest.raises(Failed):
+        house.server.start()
+    process, house.server.process = house.server.process, None
+    assert process.wait() != 0
+    process.wait_line("cannot start")
+    house.server.before = None
+    assert stored(house.server) == {romeo.account.name}
+    house.server.start()
+    romeo.resume().ping()
+
+
+def test_a_database_that_is_held_does_not_hold_the_stop(house):
+    romeo = Device(house, "romeo/orchard")
+    db = sqlite3.connect(house.server.conf["storage"]["path"],
+                         isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    process = stop(house.server, romeo)
+    process.wait_line(r"sessions could not be saved in time")
+    db.close()
+    house.server.start()
+    romeo.resume(ok=False)
