@@ -57,11 +57,13 @@ wake_end(struct wake *w)
 /* --- out of the store ------------------------------------------------------- */
 
 /* Once more, if it could not be found out whether it was done: nobody else writes
- * there meanwhile. */
+ * there meanwhile.  It may be no sleeper any more, when a reload has removed its
+ * host. */
 static void
 on_cleared(void *arg, bool ok, const struct err *err)
 {
 	struct entity *e = wake_end(arg);
+	struct sleeper *s = e != NULL ? sleeper_of(e) : NULL;
 
 	if (e == NULL)
 		return;
@@ -69,7 +71,8 @@ on_cleared(void *arg, bool ok, const struct err *err)
 		entity_failed(e, err);
 		return;
 	}
-	sleeper_of(e)->taken = true;
+	if (s != NULL)
+		s->taken = true;
 	e->class->load(e);
 }
 
@@ -101,15 +104,18 @@ static void
 on_read(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct entity *e = wake_end(arg);
+	struct sleeper *s = e != NULL ? sleeper_of(e) : NULL;
 
 	if (e == NULL)
 		return;
 	if (err != NULL) {
 		entity_failed(e, err);
-		return;
+	} else if (s == NULL) {
+		e->class->load(e);
+	} else {
+		sleeper_take(s, answer);
+		wake_clear(account_of(e));
 	}
-	sleeper_take(sleeper_of(e), answer);
-	wake_clear(account_of(e));
 }
 
 bool

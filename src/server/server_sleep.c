@@ -47,16 +47,29 @@ struct search {
 };
 
 static void
-sleepers_found(struct search *s, struct str owner)
+sleepers_add_at(struct server *srv, struct jid jid)
 {
-	struct server *srv = s->server;
-	struct arena *a = arena_new();
-	struct jid jid = jid_make(a, owner, s->host->domain, STR_NONE);
 	struct shard *sh =
 		srv->shards[server_place_of(srv, jid_str(jid)).shard];
 
 	srv->n_sleeping += sh->sleepers == NULL;
 	sleepers_add(sh, &account_class, jid, on_woken);
+}
+
+/* Somebody may have edited the database: what is no account is left alone. */
+static void
+sleepers_found(struct search *s, struct str owner)
+{
+	struct arena *a = arena_new();
+	struct str domain = s->host->domain;
+	struct jid jid;
+
+	if (jid_parse(&jid, a,
+		    arena_printf(a, "%.*s@%.*s", STR_ARG(owner),
+			    STR_ARG(domain)),
+		    NULL) &&
+		str_eq(jid_local(jid), owner) && jid_is_bare(jid))
+		sleepers_add_at(s->server, jid);
 	arena_free(a);
 }
 

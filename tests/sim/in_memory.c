@@ -15,7 +15,9 @@
 #include "conf/conf.h"
 #include "conf/conf_error.h"
 #include "core/server.h"
+#include "core/shard.h"
 #include "module/module_int.h"
+#include "server/server_sleep.h"
 #include "server/server_start.h"
 #include "stream/client/c2s.h"
 
@@ -78,4 +80,36 @@ in_memory_stop(struct server *srv, struct clock_manual *clock,
 	if (!closed)
 		in_memory_die("shutdown", "streams do not end");
 	server_stop(srv);
+}
+
+struct asleep {
+	bool done;
+};
+
+static void
+on_asleep(void *arg)
+{
+	((struct asleep *)arg)->done = true;
+}
+
+static void
+on_rest(struct shard *first, void *arg)
+{
+	server_sleep(first->server, on_asleep, arg);
+}
+
+void
+in_memory_stop_asleep(struct server *srv, struct clock_manual *clock,
+	void (*settle)(void *arg), void *arg)
+{
+	struct asleep asleep = { false };
+
+	c2s_rest_all(srv, STREAM_SYSTEM_SHUTDOWN, on_rest, &asleep);
+	for (int i = 0; i < 100000 && !asleep.done; i++) {
+		settle(arg);
+		clock_manual_advance(clock, US_PER_MS);
+	}
+	if (!asleep.done)
+		in_memory_die("shutdown", "sessions do not sleep");
+	in_memory_stop(srv, clock, settle, arg);
 }

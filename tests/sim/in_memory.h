@@ -23,4 +23,8 @@ struct server *in_memory_start(
 void in_memory_stop(struct server *srv, struct clock_manual *clock,
 	void (*settle)(void *arg), void *arg);
 
+/* As at SIGTERM: sessions that can sleep are saved; then the same. */
+void in_memory_stop_asleep(struct server *srv, struct clock_manual *clock,
+	void (*settle)(void *arg), void *arg);
+
 #endif

@@ -68,6 +68,7 @@ struct scene {
 	struct said said[SAID_MAX];
 	unsigned n_said;
 	unsigned resumed, copies;
+	bool restarts; /* the server does, now and then */
 };
 
 /* --- what comes ---------------------------------------------------------------- */
@@ -404,10 +405,28 @@ act(struct scene *s)
 	}
 }
 
+/* Who does not read what comes is not read himself. */
+static void
+start_again(struct scene *s)
+{
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < DEVICES; i++) {
+			struct device *d = &s->devices[u][i];
+
+			if (d->c.conn != NULL && d->stalls)
+				client_break(&d->c);
+		}
+	}
+	world_restart(s->w, 1 + (unsigned)world_draw(s->w, 4));
+	read_all(s);
+}
+
 static void
 step(struct scene *s)
 {
 	act(s);
+	if (s->restarts && world_draw(s->w, 40) == 0)
+		start_again(s);
 	for (uint64_t n = world_draw(s->w, 6); n > 0; n--) {
 		world_turn(s->w);
 		read_all(s);
@@ -529,7 +548,8 @@ scene_open(struct scene *s, uint64_t seed)
 		seed % 4 == 0 ? 5 : 60,
 		seed % 2 == 0 ? "off" :
 				"{ stranger_share: 100, sender_share: 100 }");
-	s->w = world_new(seed, 1 + (unsigned)(seed % 4), TEST_MODULE_DIR, conf);
+	s->w = (s->restarts ? world_new_lasting : world_new)(seed,
+		1 + (unsigned)(seed % 4), TEST_MODULE_DIR, conf);
 	for (unsigned u = 0; u < USERS; u++) {
 		char local[8];
 
@@ -557,10 +577,11 @@ scene_open(struct scene *s, uint64_t seed)
 }
 
 static void
-run(uint64_t seed, unsigned *resumed_io, unsigned *copies_io)
+run(uint64_t seed, bool restarts, unsigned *resumed_io, unsigned *copies_io)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
 
+	s->restarts = restarts;
 	snprintf(test_file.label, sizeof(test_file.label), "seed %u",
 		(unsigned)seed);
 	scene_open(s, seed);
@@ -585,7 +606,7 @@ TEST(each_message_arrives_once_in_order_or_comes_back)
 	unsigned resumed = 0, copies = 0;
 
 	for (uint64_t seed = 1; seed <= SEEDS; seed++)
-		run(seed, &resumed, &copies);
+		run(seed, false, &resumed, &copies);
 	CHECK(resumed > SEEDS * 5);
 	CHECK(copies > SEEDS * 50);
 }
@@ -752,6 +773,20 @@ TEST(a_copy_comes_in_its_turn)
 	client_done(&two->c);
 	world_free(s->w);
 	free(s);
+}
+
+/* With a disk that works: what cannot be saved is lost. */
+TEST(and_so_it_does_when_the_server_starts_again_and_again)
+{
+	unsigned resumed = 0, copies = 0, seeds = 0;
+
+	for (uint64_t seed = 1; seed <= SEEDS / 2; seed++) {
+		if (seed % 6 == 0)
+			continue;
+		run(seed, true, &resumed, &copies);
+		seeds++;
+	}
+	CHECK(resumed > seeds * 5);
 }
 
 static void

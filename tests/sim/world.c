@@ -28,7 +28,7 @@
 
 #define CONF_TEXT                                                              \
 	"shards: %u\n"                                                         \
-	"storage: { driver: memory }\n"                                        \
+	"storage: { driver: %s }\n"                                            \
 	"auth: { scram_iterations: 4096 }\n"                                   \
 	"hosts:\n"                                                             \
 	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"                    \
@@ -104,29 +104,69 @@ folder_free(char *folder)
 
 /* --- the whole ------------------------------------------------------------ */
 
+static void
+world_start(struct world *w, unsigned n_shards)
+{
+	struct buf yaml = BUF_INIT, driver = BUF_INIT;
+	struct server_env env = {
+		.clock = &w->clock.clock,
+		.rand = &w->rand.source,
+		.store_in_memory = w->store == NULL,
+	};
+
+	if (w->store != NULL)
+		buf_printf(&driver, "sqlite, path: %s/data.sqlite", w->store);
+	else
+		buf_add_c(&driver, "memory");
+	buf_printf(&yaml, CONF_TEXT, n_shards, buf_c(&driver), w->more_conf);
+	buf_done(&driver);
+	w->n_shards = n_shards;
+	w->server = in_memory_start(&env,
+		w->folder != NULL ? w->folder : w->module_dir, &yaml);
+}
+
+/* store is taken. */
+static struct world *
+world_make(uint64_t seed, unsigned n_shards, const char *module_dir,
+	const char *more_conf, char *store)
+{
+	struct world *w = xcalloc(1, sizeof(*w));
+
+	clock_manual_init(&w->clock, IN_MEMORY_START_US);
+	rand_seeded_init(&w->rand, seed);
+	rand_seeded_init(&w->turns, ~seed);
+	w->folder = folder_new(module_dir);
+	w->module_dir = xstrdup(module_dir);
+	w->more_conf = xstrdup(more_conf);
+	w->store = store;
+	w->xml = xml_pool_new();
+	world_start(w, n_shards);
+	return w;
+}
+
 struct world *
 world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 	const char *more_conf)
 {
-	struct world *w = xcalloc(1, sizeof(*w));
-	struct buf yaml = BUF_INIT;
-	char *folder = folder_new(module_dir);
-	struct server_env env = {
-		.clock = &w->clock.clock,
-		.rand = &w->rand.source,
-		.store_in_memory = true,
-	};
+	return world_make(seed, n_shards, module_dir, more_conf, NULL);
+}
 
-	buf_printf(&yaml, CONF_TEXT, n_shards, more_conf);
-	clock_manual_init(&w->clock, IN_MEMORY_START_US);
-	rand_seeded_init(&w->rand, seed);
-	rand_seeded_init(&w->turns, ~seed);
-	w->n_shards = n_shards;
-	w->folder = folder;
-	w->xml = xml_pool_new();
-	w->server = in_memory_start(&env,
-		folder != NULL ? folder : module_dir, &yaml);
-	return w;
+/* In memory all the same, if there is such a folder: what is on disk is not what
+ * is simulated. */
+struct world *
+world_new_lasting(uint64_t seed, unsigned n_shards, const char *module_dir,
+	const char *more_conf)
+{
+	const char *at = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
+	struct buf path = BUF_INIT;
+	char *store;
+
+	buf_printf(&path, "%s/antiphon-sim.XXXXXX", at);
+	store = xstrdup(buf_c(&path));
+	buf_done(&path);
+	if (mkdtemp(store) == NULL)
+		in_memory_die("store", store);
+	return world_make(seed, n_shards, module_dir, more_conf, store);
 }
 
 static void
@@ -136,11 +176,21 @@ on_settle(void *arg)
 }
 
 void
+world_restart(struct world *w, unsigned n_shards)
+{
+	in_memory_stop_asleep(w->server, &w->clock, on_settle, w);
+	world_start(w, n_shards);
+}
+
+void
 world_free(struct world *w)
 {
 	in_memory_stop(w->server, &w->clock, on_settle, w);
 	xml_pool_free(w->xml);
 	folder_free(w->folder);
+	folder_free(w->store);
+	free(w->module_dir);
+	free(w->more_conf);
 	free(w);
 }
 

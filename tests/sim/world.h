@@ -37,6 +37,8 @@ struct world {
 	unsigned n_shards;
 	uint64_t n_turns;
 	char *folder; /* of links to modules; NULL: none */
+	char *module_dir, *more_conf;
+	char *store; /* folder of the database; NULL: it lies in memory */
 	void *user; /* the test's own */
 };
 
@@ -45,6 +47,11 @@ struct world {
  * process when it cannot be made. */
 struct world *world_new(uint64_t seed, unsigned n_shards,
 	const char *module_dir, const char *more_conf);
+/* The same, with a database on disk, so that it can be started anew. */
+struct world *world_new_lasting(uint64_t seed, unsigned n_shards,
+	const char *module_dir, const char *more_conf);
+/* Stops it in order, and starts it with so many shards. */
+void world_restart(struct world *w, unsigned n_shards);
 void world_free(struct world *w);
 
 /* Makes an account with WORLD_PASSWORD, durable when it returns. */
