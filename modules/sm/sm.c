@@ -199,6 +199,7 @@ static const struct hook_handler sm_hooks[] = {
 	{ HOOK_STREAM_FEATURES, HOOK_DELIVER, on_features },
 	{ HOOK_SESSION_COUNTED, HOOK_DELIVER, on_counted },
 	{ HOOK_SESSION_LOST, HOOK_DELIVER, sm_on_lost },
+	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, sm_on_stopping },
 	{ .fn = NULL },
 };
 

@@ -62,6 +62,8 @@ sm_is_dealt_with(const struct session *s)
 
 enum hook_result sm_on_r(struct module_ctx *m, struct element *el);
 enum hook_result sm_on_a(struct module_ctx *m, struct element *el);
+/* The last word before the server stops. */
+enum hook_result sm_on_stopping(struct module_ctx *m, void *arg);
 /* More is dealt with, or was written. */
 void sm_tell_more(struct session *s, struct sm *sm);
 void sm_look(struct module_ctx *m, struct session *s, struct sm *sm);

@@ -38,16 +38,32 @@ sm_on_r(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
+static void
+sm_tell(struct session *s, struct sm *sm)
+{
+	struct arena *a = arena_new();
+
+	session_write_element(s, sm_ack(a, s, sm));
+	arena_free(a);
+}
+
 void
 sm_tell_more(struct session *s, struct sm *sm)
 {
-	struct arena *a;
+	if (sm->due || (sm->owes && sm->told != session_handled(s)))
+		sm_tell(s, sm);
+}
 
-	if (!sm->due && (!sm->owes || sm->told == session_handled(s)))
-		return;
-	a = arena_new();
-	session_write_element(s, sm_ack(a, s, sm));
-	arena_free(a);
+/* What it knows now it need not send again if it does not come back in time. */
+enum hook_result
+sm_on_stopping(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct sm *sm = sm_of(m, s);
+
+	if (sm != NULL && sm->told != session_handled(s))
+		sm_tell(s, sm);
+	return HOOK_PASS;
 }
 
 /* --- what it has been sent ------------------------------------------------------ */

@@ -222,3 +222,31 @@ def test_acks_are_counted_under_load(own_server):
         assert juliet.next("a message").get("id") == str(i)
     assert ask(romeo) == 300
     scene.end()
+
+
+def test_a_restart_is_a_broken_link(own_server):
+    """XEP-0198 §5: what is acknowledged is, in the last word of the server; and the
+    session goes on, with what has waited."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo, juliet = scene.online("romeo/a"), scene.online("juliet/j")
+    previd = enable(romeo).get("id")
+    for i in range(1, 4):
+        romeo.send("<message to='%s' type='chat' id='a%d'><body>x</body>"
+                   "</message>" % (juliet.jid, i))
+        juliet.take(lambda e: e.get("id") == "a%d" % i, "the message")
+        juliet.send("<message to='%s' type='chat' id='b%d'><body>x</body>"
+                    "</message>" % (romeo.jid, i))
+        romeo.take(lambda e: e.get("id") == "b%d" % i, "the message")
+    server.stop()
+    romeo.wait_end()
+    assert not romeo.reader.closed
+    assert [e.get("h") for e in romeo.inbox if e.is_("a", SM)][-1] == "3"
+    server.start()
+    c = authenticated(scene, "romeo")
+    got = resume(c, previd, 1)
+    assert got.is_("resumed", SM) and got.get("h") == "3"
+    for i in range(2, 4):
+        assert c.next("the message").get("id") == "b%d" % i
+    assert ask(c) == 3
+    c.close()
