@@ -8,7 +8,8 @@
 #
 # Works in build-check/, a folder for each build.  The last line of the output
 # is "N passed, N failed": all tests of all runners, and one for each step that
-# has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5).
+# has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
+# CHAOS_SECONDS how long seeds of tests/chaos are begun (300).
 # shellcheck disable=SC2317 # step() calls them by their names
 set -u
 
@@ -189,6 +190,19 @@ simulate() {
 	return "$status"
 }
 
+# As many seeds as begin within so many seconds: the build folder, the seconds.
+chaos() {
+	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$1 ANTIPHON_TEST_PATIENCE=20 \
+		$unshuffled python3 -B tests/chaos/run.py --seeds 100000 \
+		--budget "$2" --jobs $((jobs * 3)) >"$out/chaos.txt")
+	status=$?
+	cat "$out/chaos.txt"
+	# shellcheck disable=SC2046 # two numbers
+	count $(sed -n '$s/^\([0-9]*\) passed, \([0-9]*\) failed.*/\1 \2/p' \
+		"$out/chaos.txt")
+	return "$status"
+}
+
 # Those that have threads of their own.
 threaded='test_c2s_threads test_log test_mailbox test_store test_store_kill
 	test_store_lost test_store_outage test_store_sqlite test_tally test_thread
@@ -292,12 +306,14 @@ check_quick() {
 	step "dialogs" run_pytest gcc tests/dialog
 	[ "$quick" = no ] || step "at the limits" run_pytest gcc -m short \
 		tests/e2e/test_at_limits.py
+	[ "$quick" = no ] || step "chaos" chaos gcc 15
 }
 
 check_rest() {
 	if [ -x "$out/gcc/antiphond" ]; then
 		step "simulation" simulate
-		step "end to end" run_pytest gcc tests/e2e
+		step "end to end" run_pytest gcc tests/e2e tests/chaos
+		step "chaos" chaos gcc "${CHAOS_SECONDS:-300}"
 		step "instructions" count_instructions
 		step "comparison" compare
 	fi
@@ -305,6 +321,7 @@ check_rest() {
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
 		step "asan make check" make_check asan LOG_COMPILER="$unshuffled"
 		step "asan end to end" run_pytest asan tests/dialog tests/e2e
+		step "asan chaos" chaos asan 60
 		step "asan soak" soak asan
 	fi
 	if step "clang tsan build" configure_in tsan CC=clang CFLAGS='-g -O1' \

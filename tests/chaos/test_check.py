@@ -1,0 +1,162 @@
+"""The checker finds what it is there for: histories with one thing wrong."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import check  # noqa: E402
+from plan import Device, Plan  # noqa: E402
+from story import Message, Sight, Story  # noqa: E402
+
+
+class History:
+    """Romeo's phone sends three messages, and juliet's two devices see them."""
+
+    def __init__(self):
+        self.story = Story(1, [Device("r", "romeo", "r", 0, []),
+                               Device("j", "juliet", "j", 0, []),
+                               Device("k", "juliet", "", 0, [])])
+        self.story.lives = 1
+        self.r, self.j, self.k = (self.story.session(d) for d in "rjk")
+        for s in (self.r, self.j, self.k):
+            s.begun = s.counts = s.available = 0
+        self.m = [Message("m%d" % n, n, "r", "juliet", None, "chat",
+                          [(n, self.r.no)], n + 0.5) for n in range(1, 4)]
+        for m in self.m:
+            self.story.messages[m.id] = m
+            for s in (self.j, self.k):
+                self.see(s, m)
+
+    def see(self, s, m, stamped=False, copy=None):
+        s.sights.append(Sight(m.n + 0.1, m.id, len(s.sights) + 1, stamped,
+                              copy))
+
+    def later(self, device):
+        """It has lost its session, and has another one."""
+        old = self.j if device == "j" else self.k
+        old.ended = 5
+        s = self.story.session(device)
+        s.begun = s.counts = s.available = 6
+        return s
+
+    def faults(self, strict=False):
+        found = check.Verdict(self.story, None, None, strict)
+        return [(m.id if m else None, text) for text, m in found.faults]
+
+
+@pytest.fixture
+def history():
+    return History()
+
+
+def found(history, id_, words, **how):
+    return [(i, text) for i, text in history.faults(**how)
+            if i == id_ and words in text]
+
+
+def test_it_is_content_when_all_is_well(history):
+    assert history.faults() == []
+
+
+def test_lost(history):
+    del history.j.sights[2], history.k.sights[2]
+    history.j.ended = history.k.ended = 9
+    assert history.faults() == [("m3", "is lost")]
+    history.m[2].errors.append(4)
+    assert history.faults() == []
+
+
+def test_lost_by_kill(history):
+    del history.j.sights[2], history.k.sights[2]
+    history.j.ended = history.k.ended = 9
+    history.story.kills.append(2) # before it was sent
+    assert history.faults() == [("m3", "is lost")]
+    history.story.kills.append(4)
+    assert history.faults() == []
+
+
+def test_missing_at_a_session_that_lives(history):
+    del history.k.sights[2]
+    assert found(history, "m3", "is missing in session 2 of k")
+
+
+def test_a_gap(history):
+    del history.k.sights[1]
+    history.k.ended = 9
+    assert found(history, "m2", "is missing in session 2 of k")
+
+
+def test_twice_in_one_session(history):
+    history.see(history.j, history.m[0], stamped=True)
+    assert found(history, "m1", "twice in session 1 of j")
+
+
+def test_sent_again_and_seen_twice_may_be_for_now(history):
+    history.m[0].sends.append((4, 77))
+    history.see(history.j, history.m[0])
+    assert history.faults() == []
+    assert found(history, "m1", "seen twice", strict=True)
+
+
+def test_a_carbon_of_what_was_seen(history):
+    history.see(history.j, history.m[0], copy="received")
+    assert found(history, "m1", "twice in session 1 of j")
+
+
+def test_what_others_sent_is_no_copy_of_the_own(history):
+    history.see(history.j, history.m[0], copy="sent")
+    assert found(history, "m1", "none of its own")
+
+
+def test_again_without_its_ack(history):
+    history.see(history.later("j"), history.m[2], stamped=True)
+    assert history.faults() == []
+
+
+def test_again_without_a_delay(history):
+    history.see(history.later("j"), history.m[2])
+    assert found(history, "m3", "without a delay")
+
+
+def test_again_though_it_was_acknowledged(history):
+    history.j.sure = 3
+    history.see(history.later("j"), history.m[2], stamped=True)
+    assert found(history, "m3", "had acknowledged it")
+
+
+def test_out_of_order(history):
+    sights = history.j.sights
+    sights[0], sights[1] = sights[1], sights[0]
+    assert found(history, "m1", "comes behind m2")
+
+
+def test_never_acknowledged(history):
+    history.m[0].acked = None
+    assert history.faults() == [("m1", "is never acknowledged")]
+
+
+def test_delivered_and_refused(history):
+    history.m[0].errors.append(2)
+    assert found(history, "m1", "has an error")
+
+
+def test_archives(history):
+    verdict = check.Verdict(history.story, None, None)
+    verdict.archive = {"romeo": ["m1", "m2", "m3"],
+                       "juliet": ["m1", "m3", "m3"]}
+    for m in history.m:
+        verdict.check_archives(m)
+    assert [(m.id, text) for text, m in verdict.faults] == [
+        ("m2", "is 0 times in the archive of juliet"),
+        ("m3", "is 2 times in the archive of juliet")]
+
+
+def test_a_seed_says_all():
+    one, two = Plan(7, 8, 8), Plan(7, 8, 8)
+    assert one.devices == two.devices and one.blows == two.blows
+    assert all(one.way("a0-0", n) == two.way("a0-0", n) for n in range(50))
+    assert any(one.way("a0-0", n) != Plan(8, 8, 8).way("a0-0", n)
+               for n in range(50))
