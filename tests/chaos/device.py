@@ -44,6 +44,7 @@ class Device:
         self.unacked = collections.deque()  # (number, text, message or None)
         self.out = self.got = 0 # counted
         self.n = self.n_iq = 0
+        self.entered = False    # it has said that it is available
         self.live = False       # sends, and is sent messages
         self.back_at = 0
         self.reader = self.writer = None
@@ -397,6 +398,8 @@ class Device:
         await self.open()
         if self.sm_id is None or not await self.resume():
             await self.bind()
+        if not self.entered:
+            await self.enter()
         self.live = True
         self.ask()
         self.flush()
@@ -447,6 +450,7 @@ class Device:
         self.forget()
         self.answers.clear()
         self.presence_id = self.carbons_id = None
+        self.entered = False
         resource = self.plan.resource
         self.session = self.story.session(self.name)
         inner = "<resource>%s</resource>" % resource if resource else ""
@@ -468,9 +472,13 @@ class Device:
             raise Broken("no stream management")
         self.sm_id = e.get("id")
         self.session.counts = self.story.now()
+
+    async def enter(self):
+        """What a new session begins with; a connection may break in between."""
         await self.enable_carbons()
         self.send("<presence/>")
         self.presence_id = self.iq("set", PRIVATE)
+        self.entered = True
 
     async def enable_carbons(self):
         """If there are any: the server is asked once."""

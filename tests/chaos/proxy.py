@@ -187,7 +187,7 @@ class Proxy:
         """No more faults; those that wear one break now."""
         self.calm = True
         for link in list(self.links):
-            link.fault = None
+            link.fault, link.way.delay, link.way.pieces = None, 0, 0
             if link.swallows or link.deaf or not link.held.is_set():
                 link.cut()
 

@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +19,7 @@ sys.dont_write_bytecode = True
 HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
-from process import certificates  # noqa: E402
+from process import PATIENCE, certificates  # noqa: E402
 from antiphon import DOMAIN, OTHER_DOMAIN  # noqa: E402
 from world import World  # noqa: E402
 
@@ -43,7 +44,11 @@ def run_one(args):
     """One seed, in this process; its exit status."""
     certs = os.path.join(args.folder, "certs")
     world = World(args.seed, args.seconds, args.devices, args.folder, certs)
-    verdict = asyncio.run(world.run())
+    try:
+        verdict = asyncio.run(world.run())
+    finally:
+        if world.server.alive():
+            world.server.kill9()
     with open(os.path.join(world.server.folder, "story"), "w") as f:
         f.write(world.story.tell(world.story.events))
     print("seed %d: %s %s" % (args.seed, "FAILED" if verdict.faults
@@ -63,7 +68,7 @@ class Seeds:
         os.chmod(self.folder, 0o755)
         certificates(os.path.join(self.folder, "certs"),
                      (DOMAIN, OTHER_DOMAIN))
-        self.running = {} # process -> seed
+        self.running = {} # process -> seed, and when it is not to run any more
         self.passed, self.failed = 0, []
 
     def begin(self, seed):
@@ -78,10 +83,10 @@ class Seeds:
              folder, "--seed", str(seed), "--seconds", str(a.seconds),
              "--devices", str(a.devices)],
             stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
-        self.running[proc] = seed
+        self.running[proc] = seed, time.monotonic() + a.seconds + 15 * PATIENCE
 
     def end(self, proc):
-        seed = self.running.pop(proc)
+        seed, _ = self.running.pop(proc)
         out = proc.communicate()[0]
         sys.stdout.write(out)
         sys.stdout.flush()
@@ -93,7 +98,24 @@ class Seeds:
             shutil.rmtree(os.path.join(self.folder, "seed%d" % seed),
                           ignore_errors=True)
 
+    def look(self):
+        """Who has ended; and who does not: he is told to, and says where he is."""
+        for proc, (seed, until) in list(self.running.items()):
+            if proc.poll() is not None:
+                self.end(proc)
+            elif time.monotonic() > until:
+                print("seed %d does not end" % seed)
+                proc.send_signal(signal.SIGINT)
+                self.running[proc] = seed, until + PATIENCE
+
     def run(self):
+        try:
+            return self.run_all()
+        finally:
+            for proc in self.running:
+                proc.send_signal(signal.SIGINT)
+
+    def run_all(self):
         a, began = self.args, time.monotonic()
         seeds = list(range(a.seed, a.seed + a.seeds))
         while seeds or self.running:
@@ -102,8 +124,7 @@ class Seeds:
                 seeds.clear()
             while seeds and len(self.running) < a.jobs:
                 self.begin(seeds.pop(0))
-            for proc in [p for p in self.running if p.poll() is not None]:
-                self.end(proc)
+            self.look()
             time.sleep(0.05)
         print("%d passed, %d failed%s, %.0f s" % (
             self.passed, len(self.failed),

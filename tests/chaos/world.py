@@ -135,8 +135,9 @@ class World:
                 return True
             await asyncio.sleep(0.05)
         for d in self.devices.values():
-            self.story.note(d.name, "live=%s todo=%d unacked=%d sent=%d" % (
-                d.live, len(d.todo), len(d.unacked), d.out))
+            self.story.note(d.name, "quiet=%s live=%s todo=%d unacked=%d "
+                            "sent=%d" % (d.is_quiet(), d.live, len(d.todo),
+                                         len(d.unacked), d.out))
         self.story.fault("world", "is not quiet in time")
         return False
 
@@ -153,7 +154,7 @@ class World:
             for b in self.devices.values():
                 if a is b:
                     continue
-                if a.session is None or b.session is None:
+                if not a.live or b.session is None:
                     return False
                 id_ = "mark-%s-%s-%d" % (a.name, b.name, len(self.story.events))
                 a.send("<message to='%s' id='%s' type='headline'>"
@@ -162,6 +163,7 @@ class World:
                 marks.append((b, id_))
         for b, id_ in marks:
             if not await b.until(lambda b=b, i=id_: i in b.marks, PATIENCE):
+                self.story.note("world", "waits in vain for " + id_)
                 return False
         return True
 
@@ -179,10 +181,11 @@ class World:
         return True
 
     async def clean_up(self):
-        for task in self.tasks:
-            task.cancel()
-        done = await asyncio.gather(*self.tasks, return_exceptions=True)
-        del done # what went wrong is in the story
+        left = set(self.tasks)
+        while left: # wait_for() may swallow it (before Python 3.12)
+            for task in left:
+                task.cancel()
+            left = (await asyncio.wait(left, timeout=0.5))[1]
         for d in self.devices.values():
             d.drop()
         for proxy in self.proxies.values():
