@@ -159,31 +159,35 @@ struct batch {
 };
 
 static void
-batch_session(struct batch *b, struct session *s)
+batch_session(struct batch *b, const struct account *acc, struct session *s)
 {
 	struct writer *w = b->writer;
 
 	w->text.n = 0;
 	session_save(s, str_c(w->shard->server->stop_mark), &w->text);
 	if (w->text.n > STORE_VALUE_MAX) {
-		session_close(s, STREAM_SYSTEM_SHUTDOWN, NULL);
+		w->n.lost++;
 		return;
 	}
-	store_tx_set(b->tx, account_place(s->account, MAP_SESSIONS),
+	store_tx_set(b->tx, account_place(acc, MAP_SESSIONS),
 		session_resource(s), buf_str(&w->text));
 	b->n++;
-	session_free(s);
 }
 
+/* All are written before one of them goes, for what they share says so. */
 static void
 batch_account(struct batch *b, struct account *acc)
 {
-	struct session *s = acc->sessions, *next;
+	struct session *s, *next;
 
-	for (; s != NULL; s = next) {
+	for (s = acc->sessions; s != NULL; s = s->next) {
+		if (s->state == SESSION_ASLEEP)
+			batch_session(b, acc, s);
+	}
+	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
 		if (s->state == SESSION_ASLEEP)
-			batch_session(b, s);
+			session_free(s);
 	}
 	entity_check_idle(&acc->e);
 }
