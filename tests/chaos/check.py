@@ -43,8 +43,8 @@ class Verdict:
         self.counts = dict.fromkeys(
             ("messages", "acknowledged", "refused", "seen", "again",
              "sent again and seen twice", "sent again and behind others",
-             "lost by kill",
-             "lost before enable", "sessions"), 0)
+             "kept and overtaken", "lost by kill", "lost before enable",
+             "sessions"), 0)
         self.offline = self.archive = None
         if server is not None:
             self.offline = stored_ids(server, accounts, "offline")
@@ -120,6 +120,9 @@ class Verdict:
             before = last.get((line, m.sender))
             if before is not None and before.n > m.n and m.sent_again():
                 self.may_be("sent again and behind others", m)
+                break
+            if before is not None and before.n > m.n and sight.stamped:
+                self.may_be("kept and overtaken", m)
                 break
             if before is not None and before.n > m.n:
                 self.fault("comes behind %s in session %d of %s (%s)"

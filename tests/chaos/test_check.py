@@ -133,6 +133,16 @@ def test_out_of_order(history):
     assert found(history, "m1", "comes behind m2")
 
 
+def test_what_was_kept_may_be_overtaken_for_now(history):
+    """Of an account with one device."""
+    del history.story.devices["k"], history.story.sessions[2]
+    sights = history.j.sights
+    sights[0], sights[1] = sights[1], sights[0]
+    sights[1].stamped = True
+    assert history.faults() == []
+    assert found(history, "m1", "overtaken", strict=True)
+
+
 def test_never_acknowledged(history):
     history.m[0].acked = None
     assert history.faults() == [("m1", "is never acknowledged")]
