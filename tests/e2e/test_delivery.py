@@ -101,6 +101,8 @@ def test_table(scene, situation):
     to = scene.fill(to)
     for kind in TYPES:
         romeo.send(stanza(kind, to, "t-" + kind))
+    if not resources: # what is answered behind them: they have been
+        romeo.iq("get", PAYLOAD, to)
     scene.flush()
 
     wrong, stored = [], []
