@@ -72,7 +72,7 @@ class Verdict:
             self.check_session(s)
         for m in self.story.messages.values():
             self.check_message(m)
-        for s in self.story.sessions:
+        for s in self.story.sessions if self.story.quiet else ():
             self.check_gaps(s)
         if self.archive is not None:
             for m in self.story.messages.values():
@@ -153,7 +153,8 @@ class Verdict:
             self.count("refused")
             if sights and not m.sent_again():
                 self.fault("is delivered, and its sender has an error", m)
-        elif m.acked is not None and not sights and not offline:
+        elif m.acked is not None and not sights and not offline and \
+                self.story.quiet:
             self.lost(m)
         self.check_later_sessions(m, sights)
 

@@ -62,6 +62,7 @@ class Story:
         self.sessions = []
         self.kills = []
         self.lives = 0
+        self.quiet = True   # in the end: else much is still on its way
         self.faults = []    # what is wrong whatever became of the messages
 
     def now(self):

@@ -138,7 +138,10 @@ class World:
             self.story.note(d.name, "quiet=%s live=%s todo=%d unacked=%d "
                             "sent=%d" % (d.is_quiet(), d.live, len(d.todo),
                                          len(d.unacked), d.out))
-        self.story.fault("world", "is not quiet in time")
+        self.story.quiet = False
+        self.story.fault("world", "is not quiet in time: %s" % ", ".join(
+            "%s %s" % (d.name, "waits" if d.live else "cannot come back")
+            for d in self.devices.values() if not d.is_quiet()))
         return False
 
     async def all_quiet(self):
