@@ -258,6 +258,7 @@ static void
 stop_on_shard(struct shard *sh, void *arg)
 {
 	(void)arg;
+	server_changes_end(sh->server->changes);
 	c2s_rest_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_rest, NULL);
 }
 

@@ -221,6 +221,15 @@ on_room(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static enum hook_result
+on_asleep(struct module_ctx *m, void *arg)
+{
+	const struct session *s = arg;
+
+	offline_flood_asleep(m, s->account);
+	return HOOK_PASS;
+}
+
 static void
 backlog_done(struct entity *e, void *state)
 {
@@ -263,6 +272,7 @@ static const struct hook_handler offline_hooks[] = {
 	{ HOOK_SESSION_BOUND, HOOK_KEEP, on_room },
 	{ HOOK_SESSION_MESSAGES, HOOK_KEEP, on_messages },
 	{ HOOK_SESSION_DRAINED, HOOK_KEEP, on_room },
+	{ HOOK_SESSION_ASLEEP, HOOK_KEEP, on_asleep },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },
 	/* without a goodbye, where no module knows of presence */
 	{ HOOK_SESSION_CLOSED, HOOK_KEEP, on_room },

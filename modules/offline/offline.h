@@ -43,6 +43,8 @@ void offline_flood_begin(struct module_ctx *m, struct account *acc);
 /* A session has room again, or is none to wait for any more; or there is another
  * one, which must not be held up. */
 void offline_flood_go_on(struct module_ctx *m, struct account *acc);
+/* A session has fallen asleep: nobody waits for it. */
+void offline_flood_asleep(struct module_ctx *m, struct account *acc);
 /* The account forgets b. */
 void offline_flood_forget(struct backlog *b);
 

@@ -106,6 +106,19 @@ has_taker(const struct account *acc)
 	return s != NULL;
 }
 
+/* One that sleeps may do so for long, and what waits in line for it is that of
+ * others, too. */
+static bool
+has_taker_awake(const struct account *acc)
+{
+	const struct session *s = acc->sessions;
+
+	while (s != NULL && (!session_takes_messages(s) ||
+			s->state != SESSION_ATTACHED))
+		s = s->next;
+	return s != NULL;
+}
+
 /* The first who takes messages, and keeps up. */
 static struct session *
 flood_reader(const struct account *acc)
@@ -168,7 +181,8 @@ flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
 {
 	bool full = flood_reader(acc) == NULL;
 
-	if (f->all || !has_taker(acc) || (full && acc->n_sessions > 1))
+	if (f->all || !has_taker(acc) ||
+		(full && (acc->n_sessions > 1 || !has_taker_awake(acc))))
 		flood_end(f);
 	else if (full)
 		f->waiting = true; /* the client has to read before that */
@@ -305,6 +319,19 @@ on_retry(struct timer *t)
 
 	if (m != NULL)
 		flood_go_on(m, acc, f);
+}
+
+void
+offline_flood_asleep(struct module_ctx *m, struct account *acc)
+{
+	struct backlog *b = module_entity_state(m, &acc->e);
+	struct flood *f = b->flood;
+
+	if (f == NULL || !f->waiting)
+		return;
+	f->waiting = false;
+	/* not from within a hook of a session that it may end */
+	shard_timer(acc->e.shard, &f->retry, 0, on_retry);
 }
 
 /* True: it was read.  Else it is asked again, or the flood is over. */

@@ -421,6 +421,7 @@ session_put_to_sleep(struct session *s, enum stream_cond cond, const char *text,
 {
 	s->ops->close(s->stream, cond, text);
 	session_detach(s, for_us);
+	hook_run(account_host(s->account), HOOK_SESSION_ASLEEP, s);
 }
 
 int64_t

@@ -30,4 +30,5 @@ session_fall_asleep(struct session *s, const struct session_sleep *how)
 {
 	session_detach(s, how->us);
 	session_out_keeper(s, how->keeper);
+	hook_run(account_host(s->account), HOOK_SESSION_ASLEEP, s);
 }
