@@ -72,17 +72,6 @@ message_refuse(struct account *acc, struct stanza *st, const char *text)
 			acc->e.shard, st, COND_SERVICE_UNAVAILABLE, text);
 }
 
-/* The sender is told when it fails, but of what is archived. */
-static void
-message_keep(struct account *acc, struct stanza *st, struct store_tx *tx)
-{
-	if (stanza_id_by(st, acc->e.jid).p != NULL) {
-		stanza_free(st);
-		st = NULL;
-	}
-	account_line_aside(acc, st, tx);
-}
-
 /* Nobody is there: modules may keep it, or the sender learns of it, but where
  * somebody has got a copy. */
 static void
@@ -105,7 +94,7 @@ message_undelivered(struct account *acc, struct stanza *st, bool stamped,
 		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
 			HOOK_HANDLED;
 	if (arg.kept && !handled) {
-		message_keep(acc, st, arg.with.tx);
+		account_line_aside(acc, st, arg.with.tx);
 		return;
 	}
 	account_line_aside(acc, NULL, arg.with.tx);

@@ -289,7 +289,7 @@ account_line_keeps(struct account *acc, struct stanza *st)
 /* --- running -------------------------------------------------------------------- */
 
 /* What was to be stored with it is not: nobody gets it, and its sender is told,
- * but for what nobody sends again. */
+ * but for what nobody sends again, and what its recipient finds in his archive. */
 static void
 step_refuse(const struct account_step *step)
 {
@@ -297,7 +297,9 @@ step_refuse(const struct account_step *step)
 
 	if (st == NULL)
 		return;
-	if (st->kind == STANZA_PRESENCE || st->type == MESSAGE_HEADLINE)
+	if (st->kind == STANZA_PRESENCE || st->type == MESSAGE_HEADLINE ||
+		(step->kind == STEP_ASIDE &&
+			stanza_id_by(st, jid_bare(st->to)).p != NULL))
 		stanza_free(st);
 	else
 		router_bounce(step->shard, st,

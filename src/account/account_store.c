@@ -17,7 +17,6 @@
 #include "base/tag.h"
 #include "core/entity_message.h"
 #include "core/host.h"
-#include "core/receipt.h"
 #include "account/account_line_int.h"
 #include "account/session.h"
 
@@ -82,17 +81,6 @@ step_fail(struct account *acc, struct account_step *step, const struct err *why)
 	account_reload(acc);
 }
 
-/* What is archived is dealt with, whoever it waits for in line: a client that does
- * not read, or sleeps, must not hold receipts of others, or else two such could wait
- * for each other's. */
-static void
-step_stored(const struct account *acc, struct account_step *step)
-{
-	if (step->kind == STEP_DELIVER &&
-		stanza_id_by(step->st, acc->e.jid).p != NULL)
-		receipt_let_go(step->st);
-}
-
 static void
 on_step_durable(void *arg, bool ok, const struct err *err)
 {
@@ -104,9 +92,7 @@ on_step_durable(void *arg, bool ok, const struct err *err)
 		acc->line.stored_bytes -= step->stored;
 	if (!ok)
 		step->err = *err;
-	if (acc != NULL && ok)
-		step_stored(acc, step);
-	else if (acc != NULL)
+	if (!ok && acc != NULL)
 		step_fail(acc, step, err);
 	chain_unref(acc, step->chain);
 	step_get_ready(step);
