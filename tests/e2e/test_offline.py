@@ -399,9 +399,12 @@ def test_all_kinds_come_in_order(own_server, n):
     """Of more than is read at once, and large ones; in the archive or not, which
     was switched on and off meanwhile, and after a restart: of an earlier version
     all are held."""
-    server = own_server({"modules": {"offline": {
-        "stranger_share": "100", "sender_share": "100",
-        "max_bytes": "64MiB"}}})
+    server = own_server({
+        # nothing is refused because the disk is slow
+        "limits": {"inbox_bytes": "64MiB"},
+        "modules": {"offline": {
+            "stranger_share": "100", "sender_share": "100",
+            "max_bytes": "64MiB"}}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.online("romeo/a")
     for i in range(n):
