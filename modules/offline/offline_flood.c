@@ -6,6 +6,7 @@
  *   a session takes messages --halt--> read --> written --> deleted --> read ...
  *       --(some are in the archive)--> read there --> written
  *       --(it does not keep up)--> waiting --(it has drained, or is gone)--> read
+ *       --(it falls asleep)--> go on
  *       --(the store is behind)--> a second --> read
  *       --(no more, nobody takes them, or it is not alone)--> go on
  *
@@ -42,15 +43,13 @@ struct flood {
 	struct backlog *backlog; /* NULL: the account has forgotten it */
 	struct module_halt *halt;
 	struct module_entry *entry;
-	struct shard *shard;
+	struct entity_ref account;
 	struct timer retry; /* set: the store is behind */
 	bool waiting; /* for a session; else for the store, or to ask it */
 	bool all;       /* that there is was delivered */
 	long long last; /* entry that was */
 	struct arena *arena; /* of the batch; NULL: there is none */
 	struct store_answer batch; /* while the archive is read */
-	struct jid bare;
-	char text[];
 };
 
 static void flood_read(struct module_ctx *m, struct account *acc,
@@ -71,7 +70,8 @@ flood_end(struct flood *f)
 
 	if (f->backlog != NULL)
 		f->backlog->flood = NULL;
-	shard_timer_cancel(f->shard, &f->retry);
+	shard_timer_cancel(f->account.shard, &f->retry);
+	entity_ref_end(&f->account);
 	arena_free(f->arena);
 	free(f);
 	module_go_on(halt);
@@ -82,7 +82,7 @@ flood_end(struct flood *f)
 static struct module_ctx *
 flood_find(struct flood *f, struct account **acc_out)
 {
-	struct account *acc = account_find(f->shard, jid_str(f->bare));
+	struct account *acc = account_if(f->account.e);
 	struct host *host;
 	struct module_ctx *m = NULL;
 
@@ -341,13 +341,13 @@ flood_was_read(struct flood *f, const struct err *err)
 	if (err == NULL)
 		return true;
 	if (err->code == ERR_BUSY) {
-		shard_timer(f->shard, &f->retry, AGAIN_US, on_retry);
+		shard_timer(f->account.shard, &f->retry, AGAIN_US, on_retry);
 		return false;
 	}
-	if (log_limit_ok(&f->shard->storage, LOG_STORE))
+	if (log_limit_ok(&f->account.shard->storage, LOG_STORE))
 		log_error(LOG_STORE, LOG_NOBODY,
 			"kept messages cannot be read account=%.*s reason=\"%s\"",
-			STR_ARG(jid_str(f->bare)), err->text);
+			STR_ARG(jid_str(f->account.e->jid)), err->text);
 	flood_end(f);
 	return false;
 }
@@ -390,7 +390,7 @@ flood_read_archive(struct module_ctx *m, struct account *acc, struct flood *f)
 		if (is_in_archive(&f->batch.entries[i]))
 			ids[n++] = f->batch.entries[i].value;
 	}
-	module_get_entries(m, f->shard, account_place(acc, LOG_ARCHIVE), ids, n,
+	module_get_entries(m, acc->e.shard, account_place(acc, LOG_ARCHIVE), ids, n,
 		BATCH_BYTES, on_archived, f);
 }
 
@@ -433,7 +433,7 @@ flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 	snprintf(given, sizeof(given), "%lld", f->backlog->given);
 	if (f->backlog->given != 0)
 		range.after_id = str_c(given);
-	module_range(m, f->shard, account_place(acc, LOG_OFFLINE), &range,
+	module_range(m, acc->e.shard, account_place(acc, LOG_OFFLINE), &range,
 		on_batch, f);
 }
 
@@ -441,18 +441,15 @@ void
 offline_flood_begin(struct module_ctx *m, struct account *acc)
 {
 	struct backlog *b = module_entity_state(m, &acc->e);
-	struct jid bare = acc->e.jid;
 	struct flood *f;
 
 	if (b->n == 0 || b->flood != NULL || flood_reader(acc) == NULL)
 		return;
-	f = xcalloc(1, sizeof(*f) + bare.len);
+	f = xcalloc(1, sizeof(*f));
 	f->backlog = b;
 	f->halt = module_halt(m, acc);
 	f->entry = m->entry;
-	f->shard = acc->e.shard;
-	f->bare = bare;
-	f->bare.text = memcpy(f->text, bare.text, bare.len);
+	entity_ref(&f->account, &acc->e);
 	b->flood = f;
 	flood_read(m, acc, f);
 }
