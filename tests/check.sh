@@ -136,13 +136,14 @@ make_check() { # folder, arguments of make
 	return "$status"
 }
 
+# Most of a test is waiting: two at once for each core.
 run_pytest() { # folder, what else to give to pytest
 	xml=$out/pytest.xml
 	rm -f "$xml"
 	folder=$1
 	shift
 	workers=
-	python3 -c 'import xdist' 2>/dev/null && workers="-n $jobs"
+	python3 -c 'import xdist' 2>/dev/null && workers="-n $((jobs * 2))"
 	# shellcheck disable=SC2086 # no word, or two
 	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder ANTIPHON_TEST_PATIENCE=20 \
 		$unshuffled python3 -B -m pytest -q $workers \
