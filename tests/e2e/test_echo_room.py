@@ -129,7 +129,8 @@ def test_rooms_of_any_size(echo):
     assert echo.rooms() == {echo.room: 40}
     for n, client in enumerate(clients):
         client.send("<presence type='unavailable' to='%s/any'/>" % echo.room)
-        left(client, echo.name(client))
+        for other in clients[n:]: # many of them have that name
+            left(other, echo.name(client))
         assert echo.rooms().get(echo.room, 0) == 39 - n
 
 
