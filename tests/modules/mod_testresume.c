@@ -11,6 +11,9 @@
  *   <resume xmlns='urn:antiphon:test:resume' resource='OLD' h='NUMBER'/>
  *       instead of binding: the stream stands behind the session OLD from now on,
  *       after <resumed/>; or <failed/>
+ *   <count xmlns='urn:antiphon:test:resume'/>
+ *       what comes from now on has numbers; the answer says up to which all is dealt
+ *       with: <counted h='NUMBER'/>
  *
  * Owner shard of the account.
  */
@@ -81,6 +84,21 @@ on_ack(struct module_ctx *m, struct element *el)
 	elem_set_attr(el->arena, acked, "id", elem_attr(el->e, "id"));
 	elem_set_attr(el->arena, acked, "left", str_c(left));
 	element_write(el, acked);
+	return HOOK_HANDLED;
+}
+
+static enum hook_result
+on_count(struct module_ctx *m, struct element *el)
+{
+	struct elem *counted = elem_new(el->arena, NS_RESUME, "counted");
+	char h[24];
+
+	(void)m;
+	if (!el->session->counts)
+		session_count_input(el->session, true);
+	snprintf(h, sizeof(h), "%u", session_handled(el->session));
+	elem_set_attr(el->arena, counted, "h", str_c(h));
+	element_write(el, counted);
 	return HOOK_HANDLED;
 }
 
@@ -180,6 +198,7 @@ static const struct hook_handler resume_hooks[] = {
 static const struct element_handler resume_elements[] = {
 	{ ELEMENT_AUTHENTICATED, NS_RESUME, "resume", on_resume },
 	{ ELEMENT_BOUND, NS_RESUME, "ack", on_ack },
+	{ ELEMENT_BOUND, NS_RESUME, "count", on_count },
 	{ .fn = NULL },
 };
 

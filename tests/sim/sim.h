@@ -18,12 +18,22 @@
 struct pair {
 	unsigned sent;                       /* from one user to another */
 	bool arrived[MESSAGES_MAX];          /* at any client */
-	bool excused[MESSAGES_MAX];          /* lost with a connection that broke */
+	bool lost[MESSAGES_MAX];  /* on the way to a connection that broke */
+	bool acked[MESSAGES_MAX]; /* its sender knows that it is dealt with */
+	bool told[MESSAGES_MAX];  /* or that it was refused; or he did not stay to
+				   * hear it */
+	bool archived[MESSAGES_MAX]; /* on both sides */
 };
 
 /* A message that nobody had got before. */
 struct arrival {
 	unsigned from, serial;
+};
+
+/* A message that the server has yet to acknowledge. */
+struct said {
+	unsigned to, serial;
+	uint32_t number; /* among all that was sent since it counts */
 };
 
 struct sim_client {
@@ -32,6 +42,10 @@ struct sim_client {
 	bool leaving; /* has said goodbye: what it says now is not heard */
 	int last[USERS][CLIENTS]; /* number of the last message, by sender */
 	struct VEC(struct arrival) arrivals;
+	bool asked;        /* the server to count what it sends */
+	uint32_t n_sent;   /* since then */
+	bool counted;      /* it does */
+	struct VEC(struct said) said;
 	bool sees[USERS][CLIENTS];
 };
 
@@ -50,7 +64,9 @@ struct sim {
 	 * yet */
 	bool spared;
 	enum store_moment lost_at;
-	bool archives;
+	bool archives;    /* mod_testarchive */
+	bool archive;     /* the server's own */
+	bool counts;      /* what is dealt with, and clients ask for it */
 	unsigned step;
 	unsigned shaky[USERS]; /* until which step a break may go unnoticed */
 	struct sim_client clients[USERS][CLIENTS];
@@ -62,8 +78,7 @@ struct sim {
 void sim_fail(struct sim *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* What user u has archived against what its clients got, and what was sent to
- * it. */
-void sim_check_archive(struct sim *s, unsigned u);
+/* What all have archived, against what their clients got, and what was sent. */
+void sim_check_archives(struct sim *s);
 
 #endif
