@@ -23,7 +23,8 @@
  * that nobody else can push them out, or fill the disk, those who are not in the
  * roster may add so much in a day, together; what is more is delivered, or kept
  * for who is away, and in no archive.  How much they have added is in memory with
- * the account, and in the map "archive", which is written when they add to it.
+ * the account, and in the map "archive", ahead of what they add and in steps: a
+ * write with each message would cost as much as the message.
  */
 #include "config.h"
 
@@ -32,6 +33,11 @@
 #define ARCHIVE "archive" /* the log, and the map */
 #define KEY_STRANGERS "strangers"
 #define DAY_US (86400 * US_PER_S)
+/* A step is no longer than this, nor than 1/64 of a day's part, nor than what they
+ * have added since the account was loaded: so a crash, or leaving memory, takes
+ * little of their part from them, and gives them nothing. */
+#define STEP_MAX UINT64_C(65536)
+#define STEPS_A_DAY 64
 
 struct archive_conf {
 	uint64_t max_bytes;
@@ -42,6 +48,8 @@ struct archive_conf {
  * it since then. */
 struct strangers {
 	uint64_t bytes;
+	uint64_t charged; /* what the map says; never less */
+	uint64_t added;   /* since it was read */
 	int64_t wall_us;
 };
 
@@ -56,7 +64,9 @@ strangers_read(struct strangers *s, struct str text)
 	if (str_cut(text, ' ', &first, &second) &&
 		str_to_int(first, 0, INT64_MAX, &bytes) &&
 		str_to_int(second, 0, INT64_MAX, &wall_us))
-		*s = (struct strangers){ (uint64_t)bytes, wall_us };
+		*s = (struct strangers){ .bytes = (uint64_t)bytes,
+			.charged = (uint64_t)bytes,
+			.wall_us = wall_us };
 }
 
 static void
@@ -65,7 +75,7 @@ strangers_write(const struct strangers *s, const struct account *acc,
 {
 	struct buf text = BUF_INIT;
 
-	buf_printf(&text, "%llu %lld", (unsigned long long)s->bytes,
+	buf_printf(&text, "%llu %lld", (unsigned long long)s->charged,
 		(long long)s->wall_us);
 	store_tx_set(tx, account_place(acc, ARCHIVE), STR(KEY_STRANGERS),
 		buf_str(&text));
@@ -81,7 +91,18 @@ strangers_forget(struct strangers *s, uint64_t per_day, int64_t now_us)
 	uint64_t less = (uint64_t)((double)per_day * (double)us / DAY_US);
 
 	s->bytes -= MIN(s->bytes, less);
+	s->charged -= MIN(s->charged, less);
 	s->wall_us = now_us;
+}
+
+static void
+strangers_charge(struct strangers *s, const struct archive_conf *conf,
+	const struct account *acc, struct store_tx *tx)
+{
+	uint64_t step = MIN(STEP_MAX, conf->stranger_bytes / STEPS_A_DAY);
+
+	s->charged = s->bytes + MIN(step, s->added);
+	strangers_write(s, acc, tx);
 }
 
 /* False: not today. */
@@ -96,7 +117,9 @@ strangers_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	if (s->bytes + bytes > conf->stranger_bytes)
 		return false;
 	s->bytes += bytes;
-	strangers_write(s, acc, tx);
+	if (s->bytes > s->charged)
+		strangers_charge(s, conf, acc, tx);
+	s->added += bytes;
 	return true;
 }
 

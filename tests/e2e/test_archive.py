@@ -309,6 +309,56 @@ def test_strangers_have_their_part_of_a_day(own_server):
     scene.end()
 
 
+def charged(server, jid):
+    """What strangers have added of their part, as a crash would find it."""
+    local, _, host = jid.partition("@")
+    db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
+                         uri=True)
+    try:
+        rows = db.execute("SELECT value FROM map WHERE host = ? AND owner = ?"
+                          " AND name = 'archive' AND key = 'strangers'",
+                          (host, local)).fetchall()
+        return int(rows[0][0].split()[0]) if rows else 0
+    finally:
+        db.close()
+
+
+def test_what_strangers_add_is_charged_ahead_and_in_steps(own_server):
+    """A crash at any moment gives them nothing: what is charged is on disk with
+    what it is for, or before; and takes no more than a step from them."""
+    most = 64 * 1024
+    server = own_server({"modules": {"archive": {"stranger_bytes": "64KiB"}}})
+    scene = scenes.Scene(server)
+    pair = Pair(scene)
+    text = "<body>%s</body>" % ("x" * 40)
+    for n in 0, 1, 2, 40, 100:
+        charges = set()
+        for _ in range(n):
+            pair.say(text, "type='chat'")
+            pair.hear()
+            charges.add(charged(server, pair.jid("juliet")))
+        assert len(charges) <= n / 2 + 2
+        server.kill9()
+        added = sum(len(row[2]) + ENTRY
+                    for row in archive(server, pair.jid("juliet")))
+        server.start()
+        scene.end()
+        pair.romeo, pair.juliet = scene.online("romeo/a"), scene.online(
+            "juliet/b")
+        # an hour of this test forgets 1/24 of it
+        now = charged(server, pair.jid("juliet"))
+        assert added - most / 24 <= now <= added + 5 * most / 64
+    heard = 0
+    while heard < 1000:
+        pair.say(text, "type='chat'")
+        if not own_ids(pair.juliet, pair.hear()):
+            break
+        heard += 1
+    added = sum(len(row[2]) + ENTRY for row in pair.of("juliet"))
+    assert most - 7 * most / 64 <= added <= most + most / 24
+    scene.end()
+
+
 def test_the_oldest_go(own_server):
     """modules: archive: max_bytes (XEP-0313 §3.2)"""
     server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
