@@ -57,6 +57,12 @@ static const struct option sm_options[] = {
 		.off = offsetof(struct sm_conf, answer_us),
 		.help = "a client that has been asked and then sends nothing for "
 			"so long is cut off; its session waits" },
+	{ .name = "remember", .type = OPT_DURATION, .dflt = "1d", .min = "1m",
+		.max = "30d", .off = offsetof(struct sm_conf, remember_us),
+		.help = "how long a client that comes back too late is told how "
+			"much of what it had sent has arrived, so that it sends "
+			"the rest alone again; of the last 20 sessions of an "
+			"account" },
 	{ .name = NULL },
 };
 
@@ -98,11 +104,13 @@ sm_get_h(const struct elem *e, uint32_t *h_out)
 }
 
 enum hook_result
-sm_failed(struct element *el, enum stanza_cond cond)
+sm_failed(struct element *el, enum stanza_cond cond, const uint32_t *h)
 {
 	struct arena *a = arena_new();
 	struct elem *e = sm_elem(a, "failed");
 
+	if (h != NULL)
+		sm_set_number(a, e, "h", *h);
 	elem_add(a, e, NS_STANZAS, stanza_cond_name(cond));
 	element_write(el, e);
 	arena_free(a);
@@ -155,7 +163,7 @@ session_done(struct session *s, void *state)
 		session_end_soon(s);
 	else if (on)
 		session_cut(s, "stream management is switched off");
-	sm_refuse_waiting(sm);
+	sm_refuse_waiting(sm, NULL);
 }
 
 static void
@@ -200,6 +208,7 @@ static const struct hook_handler sm_hooks[] = {
 	{ HOOK_SESSION_COUNTED, HOOK_DELIVER, on_counted },
 	{ HOOK_SESSION_LOST, HOOK_DELIVER, sm_on_lost },
 	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, sm_on_stopping },
+	{ HOOK_SESSION_CLOSED, HOOK_DELIVER, sm_on_closed },
 	{ .fn = NULL },
 };
 

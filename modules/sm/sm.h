@@ -16,6 +16,7 @@ struct sm_conf {
 	int64_t ask_stanzas;
 	int64_t ask_us;
 	int64_t answer_us;
+	int64_t remember_us;
 };
 
 /* A stream that is held until what came on the one before is dealt with. */
@@ -48,8 +49,9 @@ struct elem *sm_elem(struct arena *a, const char *name);
 void sm_set_number(struct arena *a, struct elem *e, const char *name,
 	uint32_t n);
 bool sm_get_h(const struct elem *e, uint32_t *h_out);
-/* Answers <failed/>, and HOOK_HANDLED. */
-enum hook_result sm_failed(struct element *el, enum stanza_cond cond);
+/* Answers <failed/>, and HOOK_HANDLED; h is told, or NULL. */
+enum hook_result sm_failed(struct element *el, enum stanza_cond cond,
+	const uint32_t *h);
 
 /* Is all that the client has sent? */
 static inline bool
@@ -81,7 +83,20 @@ enum hook_result sm_on_resume(struct module_ctx *m, struct element *el);
 enum hook_result sm_on_lost(struct module_ctx *m, void *arg);
 /* A stream that is held may go on. */
 void sm_resume_waiting(struct module_ctx *m, struct session *s, struct sm *sm);
-/* s ends, and who waits for it may bind another one. */
-void sm_refuse_waiting(struct sm *sm);
+/* s ends, and who waits for it may bind another one; h as in sm_failed(). */
+void sm_refuse_waiting(struct sm *sm, const uint32_t *h);
+/* The client cannot go on with its session. */
+void sm_refuse_resume(struct element *el, enum stanza_cond cond,
+	const uint32_t *h);
+
+/* --- sm_ended.c -------------------------------------------------------------- */
+
+enum hook_result sm_on_closed(struct module_ctx *m, void *arg);
+/* How much of what the client of s has sent is handled; NULL, or h: it may be told
+ * after the end of s. */
+const uint32_t *sm_last_count(const struct session *s, uint32_t *h);
+/* There is no session with this id: el is refused, when it is known what there
+ * was. */
+void sm_refuse_ended(struct module_ctx *m, struct element *el, struct str id);
 
 #endif

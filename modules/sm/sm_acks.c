@@ -28,7 +28,7 @@ sm_on_r(struct module_ctx *m, struct element *el)
 	struct sm *sm = el->session != NULL ? sm_of(m, el->session) : NULL;
 
 	if (sm == NULL)
-		return sm_failed(el, COND_UNEXPECTED_REQUEST);
+		return sm_failed(el, COND_UNEXPECTED_REQUEST, NULL);
 	if (sm_is_dealt_with(el->session)) {
 		element_write(el, sm_ack(el->arena, el->session, sm));
 	} else {
@@ -98,7 +98,7 @@ sm_on_a(struct module_ctx *m, struct element *el)
 	uint32_t h;
 
 	if (sm == NULL)
-		return sm_failed(el, COND_UNEXPECTED_REQUEST);
+		return sm_failed(el, COND_UNEXPECTED_REQUEST, NULL);
 	if (!sm_get_h(el->e, &h)) {
 		element_end(el, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
 	} else if (session_acked(s, h)) {

@@ -49,7 +49,7 @@ sm_on_enable(struct module_ctx *m, struct element *el)
 	struct sm *sm;
 
 	if (s == NULL || sm_of(m, s) != NULL)
-		return sm_failed(el, COND_UNEXPECTED_REQUEST);
+		return sm_failed(el, COND_UNEXPECTED_REQUEST, NULL);
 	sm = module_session_state(m, s);
 	sm->session = s;
 	sm->entry = m->entry;
@@ -81,11 +81,11 @@ find_session(struct module_ctx *m, const struct element *el, struct str id)
 	return NULL;
 }
 
-static enum hook_result
-refuse_resume(struct element *el, enum stanza_cond cond)
+void
+sm_refuse_resume(struct element *el, enum stanza_cond cond, const uint32_t *h)
 {
 	el->shard->stats.resume_refused++;
-	return sm_failed(el, cond);
+	sm_failed(el, cond, h);
 }
 
 /* Whose counts do not fit ours cannot go on: with h too high it would come back
@@ -93,8 +93,11 @@ refuse_resume(struct element *el, enum stanza_cond cond)
 static void
 resume_miscounted(struct element *el, struct session *s, uint32_t h)
 {
+	uint32_t last;
+
 	if (!sm_is_too_high(s, h)) {
-		refuse_resume(el, COND_ITEM_NOT_FOUND);
+		sm_refuse_resume(el, COND_ITEM_NOT_FOUND,
+			sm_last_count(s, &last));
 		return;
 	}
 	el->shard->stats.resume_refused++;
@@ -176,12 +179,16 @@ sm_on_resume(struct module_ctx *m, struct element *el)
 	uint32_t h;
 
 	if (el->session_ops == NULL)
-		return sm_failed(el, COND_UNEXPECTED_REQUEST);
-	if (!sm_get_h(el->e, &h))
-		return refuse_resume(el, COND_BAD_REQUEST);
+		return sm_failed(el, COND_UNEXPECTED_REQUEST, NULL);
+	if (!sm_get_h(el->e, &h)) {
+		sm_refuse_resume(el, COND_BAD_REQUEST, NULL);
+		return HOOK_HANDLED;
+	}
 	s = find_session(m, el, elem_attr(el->e, "previd"));
-	if (s == NULL)
-		return refuse_resume(el, COND_ITEM_NOT_FOUND);
+	if (s == NULL) {
+		sm_refuse_ended(m, el, elem_attr(el->e, "previd"));
+		return HOOK_HANDLED;
+	}
 	sm = sm_of(m, s);
 	wait_replaced(sm);
 	if (s->state == SESSION_ATTACHED) {
@@ -199,14 +206,14 @@ sm_on_resume(struct module_ctx *m, struct element *el)
 }
 
 void
-sm_refuse_waiting(struct sm *sm)
+sm_refuse_waiting(struct sm *sm, const uint32_t *h)
 {
 	struct element el;
-	uint32_t h;
+	uint32_t theirs;
 
-	if (sm->wait == NULL || !wait_end(sm, &el, &h))
+	if (sm->wait == NULL || !wait_end(sm, &el, &theirs))
 		return;
-	refuse_resume(&el, COND_ITEM_NOT_FOUND);
+	sm_refuse_resume(&el, COND_ITEM_NOT_FOUND, h);
 	element_go_on(&el);
 }
 

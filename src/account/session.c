@@ -509,5 +509,7 @@ session_close(struct session *s, enum stream_cond cond, const char *text)
 	ASSERT_OWNER(&s->account->e);
 	if (s->stream != NULL)
 		s->ops->close(s->stream, cond, text);
+	/* the password was changed, or the account removed */
+	s->left |= cond == STREAM_NOT_AUTHORIZED;
 	session_end(s);
 }

@@ -104,6 +104,8 @@ struct session {
 	bool copied : 1;       /* wants copies, see HOOK_ACCOUNT_COPY */
 	bool full : 1;         /* what is written waits in out */
 	bool counts : 1;       /* what comes, see session_count_input() */
+	bool left : 1;         /* it ends, and nobody will come back for it: its
+				* client has said goodbye, or is none any more */
 	uint8_t state : 2;     /* enum session_state */
 	uint8_t rest : 5;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
@@ -324,6 +326,8 @@ struct session_backlog {
 };
 
 struct session_backlog session_backlog(const struct session *s);
+/* Is there an error among that? */
+bool session_owes_error(const struct session *s);
 
 /*
  * From now on every stanza that comes has a number, of 32 bits, the first that

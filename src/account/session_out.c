@@ -368,6 +368,18 @@ session_backlog(const struct session *s)
 		o->kept_bytes + o->waiting_bytes };
 }
 
+bool
+session_owes_error(const struct session *s)
+{
+	const struct out_item *item =
+		s->out != NULL ? STAILQ_FIRST(&s->out->queue) : NULL;
+
+	while (item != NULL && item->type != MESSAGE_ERROR &&
+		item->type != PRESENCE_ERROR && item->type != IQ_ERROR)
+		item = STAILQ_NEXT(item, link);
+	return item != NULL;
+}
+
 /* --- writing --------------------------------------------------------------------- */
 
 static inline bool

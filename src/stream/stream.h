@@ -149,6 +149,7 @@ struct stream {
 	bool pinged : 1;   /* asked for a sign of life, at seen_us */
 	bool counted : 1;  /* among the connections */
 	bool hasty : 1;    /* its end waits for nobody */
+	bool failed : 1;   /* we have ended it with an error */
 	uint32_t parser_bytes; /* counted in the share of the connection */
 	const struct stream_kind *kind;
 	TAILQ_ENTRY(stream) link; /* of the shard's */

@@ -122,6 +122,7 @@ stream_end_saying(struct stream *x, const struct last_words *w)
 	/* during a handshake there is nobody to read it */
 	if (x->stage != STAGE_HANDSHAKE)
 		stream_say_end(x, w);
+	x->failed = w->cond != STREAM_COND_NONE;
 	x->stage = STAGE_CLOSED;
 	shard_timer_cancel(x->shard, &x->timer);
 	conn_close(x->conn, x->hasty ? MIN(linger_us, HASTY_US) : linger_us);

@@ -38,6 +38,17 @@ def resumed(scene, previd, h):
     return None
 
 
+def told(scene, previd):
+    """The h of <failed/>."""
+    a = scene.accounts["romeo"]
+    c = Client(scene.server).secure().auth(a.name, a.password)
+    c.send("<resume xmlns='%s' previd='%s' h='0'/>" % (SM, previd))
+    got = c.next("<failed/>")
+    assert got.is_("failed", SM), str(got)
+    c.close()
+    return got.get("h")
+
+
 def say(scene, n, size=1):
     """Behind this, the server has handled them."""
     for i in range(n):
@@ -89,6 +100,29 @@ def test_so_many_sleep_at_once(own_server, end):
 
 
 sworn("modules: sm: sleepers", MAX, "1,000 sessions that sleep; 60 do")
+
+
+@proves("modules: sm: remember")
+@pytest.mark.parametrize("end", BOTH)
+def test_the_count_of_an_ended_session_is_told_that_long(own_server, end):
+    """Of 20 of them, whoever has ended before."""
+    scene, s = scene_at(own_server, "modules: sm: remember", end,
+                        {"modules": {"sm": {"sleep": "1s"}}})
+    ids = []
+    for i in range(21):
+        c = scene.login("romeo/r%d" % i)
+        ids.append(enable(c).get("id"))
+        break_off(scene, c)
+        scene.server.advance(1.5)
+        scene.server.process.wait_line("/r%d: ended" % i)
+    if end == "max":
+        assert told(scene, ids[0]) is None
+        assert told(scene, ids[1]) == "0"
+    scene.server.advance(s - 55)
+    assert told(scene, ids[-1]) == "0"
+    scene.server.advance(120)
+    assert told(scene, ids[-1]) is None
+    scene.end()
 
 
 @proves("modules: sm: unacked_stanzas", ends=MIN)

@@ -68,7 +68,9 @@ def test_what_ends_a_session_ends_one_that_sleeps(asleep, how):
         other.close()
     assert rows(server, "sessions", a.jid) == []
     c = authenticated(asleep, "romeo", password)
-    assert failed_with(resume(c, asleep.previd)) == "item-not-found"
+    got = resume(c, asleep.previd)
+    assert failed_with(got) == "item-not-found"
+    assert got.get("h") == ("0" if how.startswith("kick") else None)
     c.bind("c")
     c.close()
 

@@ -246,8 +246,8 @@ TEST(who_has_lost_count_begins_anew)
 	static const struct {
 		unsigned h;
 		const char *got;
-	} cases[] = { { 1, "failed: " }, { 9, "error: " },
-		{ UINT32_MAX, "failed: " }, { 0x80000006u, "failed: " },
+	} cases[] = { { 1, "failed:2 " }, { 9, "error: " },
+		{ UINT32_MAX, "failed:2 " }, { 0x80000006u, "failed:2 " },
 		{ 0x7fffffffu, "error: " } };
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -228,8 +228,10 @@ on_ended(struct stream *x, bool goodbye)
 	struct session *s = c->session;
 
 	c->session = NULL;
-	if (s != NULL)
-		session_lost(s, goodbye);
+	if (s == NULL)
+		return;
+	s->left = goodbye && !x->failed;
+	session_lost(s, goodbye);
 }
 
 static void
