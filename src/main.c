@@ -35,6 +35,7 @@
 #include "server/server_reload.h"
 #include "server/server_sleep.h"
 #include "server/server_start.h"
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_command.h"
 #include "ctl/ctl.h"
@@ -244,7 +245,7 @@ on_streams_closed(void *arg)
 static void
 on_sessions_asleep(void *arg)
 {
-	c2s_close_all(arg, STREAM_SYSTEM_SHUTDOWN, on_streams_closed, NULL);
+	streams_close_all(arg, STREAM_SYSTEM_SHUTDOWN, on_streams_closed, NULL);
 }
 
 static void
@@ -259,7 +260,7 @@ stop_on_shard(struct shard *sh, void *arg)
 {
 	(void)arg;
 	server_changes_end(sh->server->changes);
-	c2s_rest_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_rest, NULL);
+	streams_rest_all(sh->server, STREAM_SYSTEM_SHUTDOWN, on_streams_rest, NULL);
 }
 
 static void
@@ -381,7 +382,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	reloads.server = srv;
 	main_check_files(srv);
 	server_start(srv);
-	c2s_start(srv);
+	streams_start(srv);
 	listen_start(srv);
 	ctl_start(srv);
 	main_ready(ready_fd, keep_stderr);

@@ -3,7 +3,7 @@
  * saved, and when they come back.
  *
  *	stop                                       start
- *	  nothing is read any more (c2s_rest_all())      the mark of a stop? --no--> .
+ *	  nothing is read any more (streams_rest_all())      the mark of a stop? --no--> .
  *	  quiet: what is under way is done             | yes
  *	  sessions say their last, and sleep         whose sessions: sleepers
  *	  quiet: so are their goodbyes                 |  threads, clients

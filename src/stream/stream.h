@@ -28,6 +28,7 @@
 #include <uthash.h>
 
 #include "base/buf.h"
+#include "base/crowd.h"
 #include "base/log.h"
 #include "base/str.h"
 #include "base/timer.h"
@@ -42,6 +43,8 @@ struct elem;
 struct element;
 struct element_handler;
 struct stream;
+struct throttle;
+struct visitors;
 struct wire;
 
 enum stream_stage {
@@ -86,6 +89,7 @@ struct stream_header {
 struct stream_kind {
 	struct str ns;    /* of its stanzas */
 	const char *alpn; /* XEP-0368 §3 */
+	bool may_go_elsewhere; /* to another server, when it is told to */
 	/* As log_who. */
 	void (*describe)(const void *x, char *out, size_t n);
 	void (*log_end)(const struct stream *x, const char *what,
@@ -134,6 +138,7 @@ struct stream_wait {
 	struct buf input; /* came while it was held */
 	unsigned asked;   /* answers that come to this token, stream_asks() */
 	uint32_t drained; /* as of the shard that it has left */
+	struct crowd_member stranger; /* until it has authenticated */
 };
 
 struct stream {
@@ -175,6 +180,7 @@ struct stream_shard {
 	uint64_t limits_of; /* serial of the snapshot */
 	struct xml_limits before; /* authentication */
 	struct xml_limits after;
+	struct log_limit refused;
 	struct log_limit unread;
 	struct log_limit broken; /* TLS */
 	bool closing;
@@ -182,6 +188,15 @@ struct stream_shard {
 	uint32_t drained; /* how often all were sent elsewhere */
 	char *elsewhere;  /* the last time; NULL: never */
 	void *client; /* of streams of clients */
+	void (*client_free)(void *client);
+};
+
+/* Of the server; any thread. */
+struct stream_server {
+	struct crowd *strangers;   /* by address */
+	struct throttle *failures; /* of addresses, accounts, components */
+	struct visitors *known;    /* accounts, and addresses they have used */
+	bool closing;              /* shard 0's: all are sent away for good */
 };
 
 /* --- stream.c: life ------------------------------------------------------- */
@@ -204,6 +219,16 @@ stream_seen(struct stream *x)
 	x->seen_us = x->shard->now_us;
 	x->pinged = false;
 }
+
+/* --- stream_count.c: who may come ----------------------------------------- */
+
+/* False: refused, by one of the bounds on connections.  Else it is a stranger. */
+bool stream_count_in(struct stream *x);
+void stream_count_out(struct stream *x);
+/* A stranger has come to another shard. */
+void stream_count_moved(struct stream *x);
+/* It is no stranger any more. */
+void stream_count_known(struct stream *x);
 
 /* --- stream_read.c: resting ----------------------------------------------- */
 

@@ -112,7 +112,8 @@ stream_may_go_on(struct stream *x)
 
 	if (ss->closing)
 		stream_end(x, ss->closing_cond, NULL);
-	else if (x->authenticated && ss->drained > x->wait->drained)
+	else if (x->authenticated && x->kind->may_go_elsewhere &&
+		ss->drained > x->wait->drained)
 		stream_end_with(x, STREAM_SEE_OTHER_HOST, str_c(ss->elsewhere),
 			NULL);
 	else if (x->stage != STAGE_CLOSED && x->headed &&

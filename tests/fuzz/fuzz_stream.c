@@ -22,6 +22,7 @@
 #include "core/shard.h"
 #include "module/module_int.h"
 #include "server/server_start.h"
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 #include "fuzz.h"
 
@@ -85,7 +86,7 @@ fuzz_start(struct fuzz *f, bool lax)
 	f->server = server_new(conf, &env, NULL);
 	FUZZ_CHECK(f->server != NULL && server_open(f->server, NULL));
 	server_start(f->server);
-	c2s_start(f->server);
+	streams_start(f->server);
 }
 
 /* All that can be done now, and a little later. */
@@ -130,7 +131,7 @@ fuzz_stop(struct fuzz *f)
 {
 	bool closed = false;
 
-	c2s_close_all(f->server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
+	streams_close_all(f->server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
 		&closed);
 	for (int i = 0; !closed && i < 1000; i++)
 		fuzz_settle(f);

@@ -19,6 +19,7 @@
 #include "module/module_int.h"
 #include "server/server_sleep.h"
 #include "server/server_start.h"
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 
 void
@@ -56,7 +57,7 @@ in_memory_start(
 	if (srv == NULL || !server_open(srv, &err))
 		in_memory_die("server", err.text);
 	server_start(srv);
-	c2s_start(srv);
+	streams_start(srv);
 	return srv;
 }
 
@@ -72,7 +73,7 @@ in_memory_stop(struct server *srv, struct clock_manual *clock,
 {
 	bool closed = false;
 
-	c2s_close_all(srv, STREAM_SYSTEM_SHUTDOWN, on_all_closed, &closed);
+	streams_close_all(srv, STREAM_SYSTEM_SHUTDOWN, on_all_closed, &closed);
 	for (int i = 0; i < 1000 && !closed; i++) {
 		settle(arg);
 		clock_manual_advance(clock, US_PER_S);
@@ -104,7 +105,7 @@ in_memory_stop_asleep(struct server *srv, struct clock_manual *clock,
 {
 	struct asleep asleep = { false };
 
-	c2s_rest_all(srv, STREAM_SYSTEM_SHUTDOWN, on_rest, &asleep);
+	streams_rest_all(srv, STREAM_SYSTEM_SHUTDOWN, on_rest, &asleep);
 	for (int i = 0; i < 100000 && !asleep.done; i++) {
 		settle(arg);
 		clock_manual_advance(clock, US_PER_MS);

@@ -12,6 +12,7 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 #include "peek.h"
 #include "unit/test.h"
@@ -328,7 +329,7 @@ TEST(who_is_on_his_way_is_sent_elsewhere_like_others)
 		conn_mem_feed(stranger.conn, stranger.says.p, stranger.says.n);
 		for (uint64_t i = world_draw(w, 3); i > 0; i--)
 			world_turn(w);
-		c2s_drain(w->server, "other.example.org", NULL, NULL);
+		streams_drain(w->server, "other.example.org", NULL, NULL);
 		world_settle(w);
 		CHECK(t.conn == NULL);
 		CHECK_INT(count(&t, "<see-other-host "), 1);

@@ -22,6 +22,7 @@
 #include "module/module_int.h"
 #include "server/server_reload.h"
 #include "server/server_start.h"
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_int.h"
 #include "../peek.h"
@@ -121,7 +122,7 @@ world_init(struct world *w, unsigned n_shards, const char *more,
 		print_error("%s\n", err.text);
 	CHECK(err.code == ERR_NONE);
 	server_start(w->server);
-	c2s_start(w->server);
+	streams_start(w->server);
 	world_settle(w);
 	world_add_account(w, "romeo");
 	world_add_account(w, "juliet");
@@ -138,7 +139,7 @@ world_done(struct world *w)
 {
 	bool closed = false;
 
-	c2s_close_all(w->server, STREAM_SYSTEM_SHUTDOWN, on_closed, &closed);
+	streams_close_all(w->server, STREAM_SYSTEM_SHUTDOWN, on_closed, &closed);
 	world_settle(w);
 	for (int i = 0; !closed && i < 100; i++)
 		world_advance(w, STEP_US);
@@ -292,7 +293,7 @@ world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 	while (sem_wait(&made) != 0)
 		;
 	sem_destroy(&made);
-	c2s_start(w->server);
+	streams_start(w->server);
 	listen_start(w->server);
 }
 

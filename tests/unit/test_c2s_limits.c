@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 
 #include "base/mem.h"
@@ -395,7 +396,7 @@ TEST(all_streams_are_closed_at_a_shutdown)
 	/* one is between two shards */
 	conn_mem_feed(p[0].conn, HEADER AUTH_ROMEO,
 		strlen(HEADER AUTH_ROMEO));
-	c2s_close_all(w.server, STREAM_SYSTEM_SHUTDOWN, on_told, &closed);
+	streams_close_all(w.server, STREAM_SYSTEM_SHUTDOWN, on_told, &closed);
 	for (unsigned i = 0; i < 20 && !closed; i++) {
 		world_settle(&w);
 		world_advance(&w, 100 * US_PER_MS);
@@ -408,7 +409,7 @@ TEST(all_streams_are_closed_at_a_shutdown)
 		peer_done(&p[i]);
 	}
 	CHECK(w.server->streams == NULL);
-	c2s_start(w.server);
+	streams_start(w.server);
 	world_done(&w);
 }
 
@@ -463,7 +464,7 @@ TEST(those_who_have_logged_in_can_be_sent_elsewhere)
 	peer_open(&q, &w, 1, true);
 	peer_login(&p, AUTH_ROMEO, BIND("a"));
 	peer_say(&q, HEADER);
-	c2s_drain(w.server, "other.example.org:5222", on_told, &told);
+	streams_drain(w.server, "other.example.org:5222", on_told, &told);
 	world_settle(&w);
 	CHECK(told);
 	CHECK_GOT(&p, "<stream:error><see-other-host xmlns="

@@ -6,6 +6,7 @@
  */
 #include "config.h"
 
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 
 #include <sched.h>
@@ -151,7 +152,7 @@ TEST(a_shutdown_does_not_wait_for_a_password)
 	busy_init(&b, 1, "");
 	peer_open(&p, &b.world, 0, true);
 	peer_say(&p, HEADER AUTH_ROMEO);
-	c2s_close_all(b.world.server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
+	streams_close_all(b.world.server, STREAM_SYSTEM_SHUTDOWN, on_all_closed,
 		&b);
 	world_advance(&b.world, US_PER_S);
 	CHECK(p.closed);

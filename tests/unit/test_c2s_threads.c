@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "stream/streams.h"
 #include "stream/client/c2s.h"
 
 #include <arpa/inet.h>
@@ -184,7 +185,7 @@ TEST(clients_come_and_go_on_all_shards)
 	for (int i = 0; i < CLIENTS; i++)
 		while (sem_wait(&ready) != 0)
 			;
-	c2s_close_all(w.server, STREAM_SYSTEM_SHUTDOWN, on_posted, &closed);
+	streams_close_all(w.server, STREAM_SYSTEM_SHUTDOWN, on_posted, &closed);
 	for (int i = 0; i < CLIENTS; i++) {
 		pthread_join(clients[i].thread, NULL);
 		CHECK_INT(clients[i].done, LOGINS + 1);

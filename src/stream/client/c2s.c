@@ -25,13 +25,25 @@
 #include "core/host.h"
 #include "stream/client/c2s_int.h"
 
+static void
+c2s_shard_free(void *client)
+{
+	struct c2s_shard *cs = client;
+
+	c2s_features_free(cs);
+	c2s_looks_free(cs);
+	free(cs);
+}
+
 struct c2s_shard *
 c2s_shard(struct shard *sh)
 {
 	struct stream_shard *ss = stream_shard(sh);
 
-	if (ss->client == NULL)
+	if (ss->client == NULL) {
 		ss->client = xcalloc(1, sizeof(struct c2s_shard));
+		ss->client_free = c2s_shard_free;
+	}
 	return ss->client;
 }
 
@@ -197,6 +209,23 @@ c2s_bound(struct c2s *c, struct session *s)
 		budget_share(c->x.shard->server, s->account->e.hash));
 }
 
+/* Much waits for the client: a session is told, and who has none is cut off
+ * (hostile 12): all that a client which has not logged in is answered is much smaller
+ * than what is asked for early. */
+static void
+on_full(struct stream *x, bool refused)
+{
+	struct c2s *c = c2s_of(x);
+
+	if (c->session != NULL) {
+		if (refused)
+			session_full(c->session);
+		return;
+	}
+	x->shard->stats.refused++;
+	stream_cut(x, "does not read what it is sent", conn_queued(x->conn));
+}
+
 static void
 on_drained(struct stream *x)
 {
@@ -218,7 +247,7 @@ on_moved(struct stream *x)
 	if (x->authenticated)
 		c2s_bind_moved(c);
 	else
-		c2s_count_moved(c);
+		stream_count_moved(x);
 }
 
 static void
@@ -240,13 +269,14 @@ on_closed(struct stream *x)
 	struct c2s *c = c2s_of(x);
 
 	c2s_auth_leave(c);
-	c2s_count_out(c);
+	stream_count_out(x);
 	login_free(c);
 }
 
 static const struct stream_kind c2s_kind = {
 	.ns = { NS_CLIENT, sizeof(NS_CLIENT) - 1 },
 	.alpn = "xmpp-client",
+	.may_go_elsewhere = true,
 	.describe = c2s_describe,
 	.log_end = c2s_log_end,
 	.domain = c2s_domain,
@@ -257,7 +287,7 @@ static const struct stream_kind c2s_kind = {
 	.elements = c2s_elements,
 	.about = on_asked_about,
 	.moved = on_moved,
-	.full = c2s_full,
+	.full = on_full,
 	.drained = on_drained,
 	.due = c2s_due,
 	.do_due = c2s_do_due,
@@ -265,7 +295,7 @@ static const struct stream_kind c2s_kind = {
 	.closed = on_closed,
 };
 
-void
+static void
 c2s_new(struct shard *sh, struct conn *conn, int tls)
 {
 	struct c2s *c = xcalloc(1, sizeof(*c));
@@ -274,7 +304,7 @@ c2s_new(struct shard *sh, struct conn *conn, int tls)
 	stream_open(&c->x, &c2s_kind, sh, conn);
 	c->login->deadline_us =
 		sh->now_us + sh->snap->config->limits.login_timeout_us;
-	if (!c2s_count_in(c)) {
+	if (!stream_count_in(&c->x)) {
 		c->x.stage = STAGE_CLOSED;
 		conn_abort(conn);
 		return;
@@ -292,3 +322,21 @@ c2s_accept_mem(struct shard *sh, struct conn *c, bool secure)
 		conn_mem_secure(c);
 	c2s_new(sh, c, secure ? LISTEN_DIRECT : LISTEN_STARTTLS);
 }
+
+/* --- its port ------------------------------------------------------------- */
+
+static void
+c2s_accept(struct shard *sh, struct conn *c, const struct config_listen *at)
+{
+	c2s_new(sh, c, at->tls);
+}
+
+const struct listen_kind c2s_kinds[] = {
+	{ .name = "c2s", .summary = "clients",
+		.tls_modes = LISTEN_MAY(LISTEN_STARTTLS) |
+			LISTEN_MAY(LISTEN_DIRECT) | LISTEN_MAY(LISTEN_PLAIN),
+		.tls = LISTEN_STARTTLS,
+		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 },
+		.accept_raw = c2s_accept },
+	{ .name = NULL },
+};

@@ -366,7 +366,7 @@ auth_succeed(struct c2s *c, const struct buf *out)
 	stream_restart(&c->x,
 		server_place_of(c->x.shard->server, str_c(l->account)));
 	c->x.shard->stats.logins++;
-	c2s_count_known(c);
+	stream_count_known(&c->x);
 	if (sasl_mech(s) != SASL_ANONYMOUS)
 		c2s_throttle_success(c, str_c(l->account));
 	log_info(LOG_AUTH, stream_who(&c->x), "logged in mechanism=%s tls=%s cipher=%s",

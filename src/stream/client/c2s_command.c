@@ -13,7 +13,7 @@
 #include "base/arena.h"
 #include "base/err.h"
 #include "xmpp/jid.h"
-#include "stream/client/c2s.h"
+#include "stream/streams.h"
 
 static void
 on_drained(void *arg)
@@ -65,7 +65,7 @@ static void
 drain_run(struct command_call *call)
 {
 	/* NUL-terminated: it lies in the call's arena */
-	c2s_drain(call->server, command_value(call, "host").p, on_drained, call);
+	streams_drain(call->server, command_value(call, "host").p, on_drained, call);
 }
 
 static const struct command_arg drain_args[] = {

@@ -1,7 +1,7 @@
 /*
  * c2s_int.h - what the files of a client's stream share.
  *
- * Owner shard, but for c2s_server, which is for any thread.
+ * Owner shard.
  */
 #ifndef STREAM_CLIENT_C2S_INT_H
 #define STREAM_CLIENT_C2S_INT_H
@@ -14,7 +14,6 @@
 #include <uthash.h>
 
 #include "base/buf.h"
-#include "base/crowd.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
@@ -30,12 +29,10 @@
 #include "stream/stream.h"
 #include "stream/sasl/sasl.h"
 
-struct visitors;
 struct arena;
 struct conn;
 struct elem;
 struct stanza;
-struct throttle;
 
 #define C2S_BINDINGS 3
 /* Features that a shard keeps.  A host has three kinds of them, as a rule. */
@@ -76,7 +73,6 @@ struct c2s_login {
 	unsigned mismatches;   /* exchanges that ended before a guess */
 	uint8_t answer;        /* enum sasl_cond, with answer_us */
 	uint8_t tls;           /* enum listen_tls, of the listener */
-	struct crowd_member stranger; /* until it has authenticated */
 };
 
 /* x.method is an enum sasl_mech. */
@@ -88,7 +84,6 @@ struct c2s {
 
 /* Of one shard. */
 struct c2s_shard {
-	struct log_limit refused;
 	struct log_limit failed;
 	struct log_limit broken; /* credentials */
 	struct c2s_features features[C2S_FEATURES];
@@ -96,19 +91,9 @@ struct c2s_shard {
 	struct buf unknown;      /* see c2s_unknown_text() */
 };
 
-/* Of the server. */
-struct c2s_server {
-	struct crowd *strangers;   /* by address */
-	struct throttle *failures; /* of addresses and accounts */
-	struct visitors *known;    /* accounts, and addresses they have used */
-	bool closing;              /* shard 0's: all are sent away for good */
-};
-
 /* --- c2s.c: life ---------------------------------------------------------- */
 
 struct c2s_shard *c2s_shard(struct shard *sh);
-/* A stream on conn (taken). */
-void c2s_new(struct shard *sh, struct conn *conn, int tls);
 static inline struct c2s *
 c2s_of(struct stream *x)
 {
@@ -196,19 +181,6 @@ void c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e);
 /* Answers an element (borrowed) that stanza_from_elem() has refused. */
 void c2s_refuse_elem(struct c2s *c, const struct elem *e,
 	enum stanza_cond cond);
-
-/* --- c2s_limits.c --------------------------------------------------------- */
-
-/* False: refused, by one of the bounds on connections. */
-bool c2s_count_in(struct c2s *c);
-void c2s_count_out(struct c2s *c);
-/* A stranger has come to another shard. */
-void c2s_count_moved(struct c2s *c);
-/* It is no stranger any more. */
-void c2s_count_known(struct c2s *c);
-/* Much waits for the client: a session is told, and who has none is cut off
- * (hostile 12). */
-void c2s_full(struct stream *x, bool refused);
 
 /* --- c2s_throttle.c: failed logins; account is bare ----------------------- */
 

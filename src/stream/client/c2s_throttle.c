@@ -63,7 +63,7 @@ limits_of(const struct c2s *c)
 	return &c->x.shard->snap->config->limits;
 }
 
-static struct c2s_server *
+static struct stream_server *
 server_of(const struct c2s *c)
 {
 	return c->x.shard->server->streams;

@@ -1,13 +1,13 @@
 /*
- * c2s_listen.c - the ports that streams come from, and how all of them are sent
- * away.
+ * streams.c - all streams of the server, of whatever kind: what they share, and how
+ * all of them are sent away.
  *
  * Shutting down visits every shard, and then waits until the last connection is
  * counted out, of whatever kind.
  */
 #include "config.h"
 
-#include "stream/client/c2s.h"
+#include "stream/streams.h"
 
 #include <stdio.h>
 
@@ -17,7 +17,7 @@
 #include "base/visitors.h"
 #include "core/host.h"
 #include "core/listen.h"
-#include "stream/client/c2s_int.h"
+#include "stream/stream.h"
 
 /* Addresses and accounts whose failed logins are remembered. */
 #define FAILURES_KEPT 16384
@@ -26,10 +26,10 @@
 /* How often it is looked whether all streams are gone. */
 #define CLOSING_LOOK_US (10 * US_PER_MS)
 
-static struct c2s_server *
-c2s_server_get(struct server *srv)
+static struct stream_server *
+stream_server_get(struct server *srv)
 {
-	struct c2s_server *s = srv->streams;
+	struct stream_server *s = srv->streams;
 
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));
@@ -42,9 +42,9 @@ c2s_server_get(struct server *srv)
 }
 
 static void
-c2s_server_free(struct server *srv)
+stream_server_free(struct server *srv)
 {
-	struct c2s_server *s = srv->streams;
+	struct stream_server *s = srv->streams;
 
 	if (s == NULL)
 		return;
@@ -88,34 +88,18 @@ on_reloaded(struct server *srv)
 	shard_visit_all(srv->shards[0], gone_visit, gone_done, NULL);
 }
 
-/* --- accepting ------------------------------------------------------------ */
-
-static void
-c2s_accept(struct shard *sh, struct conn *c, const struct config_listen *at)
-{
-	c2s_new(sh, c, at->tls);
-}
-
-const struct listen_kind c2s_kinds[] = {
-	{ .name = "c2s", .summary = "clients",
-		.tls_modes = LISTEN_MAY(LISTEN_STARTTLS) |
-			LISTEN_MAY(LISTEN_DIRECT) | LISTEN_MAY(LISTEN_PLAIN),
-		.tls = LISTEN_STARTTLS,
-		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 },
-		.accept_raw = c2s_accept },
-	{ .name = NULL },
-};
+/* --- the beginning -------------------------------------------------------- */
 
 void
-c2s_start(struct server *srv)
+streams_start(struct server *srv)
 {
-	c2s_server_get(srv);
+	stream_server_get(srv);
 	srv->on_reloaded = on_reloaded;
 }
 
 /* --- sending all away ----------------------------------------------------- */
 
-struct c2s_closing {
+struct streams_closing {
 	struct server *server;
 	enum stream_cond cond;
 	struct timer timer;
@@ -131,13 +115,13 @@ closing_begin(struct shard *sh, enum stream_cond cond)
 
 	listen_stop(sh);
 	if (sh->index == 0)
-		c2s_server_get(sh->server)->closing = true;
+		stream_server_get(sh->server)->closing = true;
 	ss->closing = true;
 	ss->closing_cond = cond;
 	return ss;
 }
 
-struct c2s_resting {
+struct streams_resting {
 	enum stream_cond cond;
 	void (*done)(struct shard *first, void *arg);
 	void *arg;
@@ -146,7 +130,7 @@ struct c2s_resting {
 static void
 resting_visit(struct shard *sh, void *arg)
 {
-	const struct c2s_resting *resting = arg;
+	const struct streams_resting *resting = arg;
 	struct stream_shard *ss = closing_begin(sh, resting->cond);
 	struct stream *x;
 
@@ -161,26 +145,26 @@ resting_visit(struct shard *sh, void *arg)
 static void
 resting_end(struct shard *first, void *arg)
 {
-	struct c2s_resting resting = *(struct c2s_resting *)arg;
+	struct streams_resting resting = *(struct streams_resting *)arg;
 
 	free(arg);
 	resting.done(first, resting.arg);
 }
 
 void
-c2s_rest_all(struct server *srv, enum stream_cond cond,
+streams_rest_all(struct server *srv, enum stream_cond cond,
 	void (*done)(struct shard *first, void *arg), void *arg)
 {
-	struct c2s_resting *resting = xmalloc(sizeof(*resting));
+	struct streams_resting *resting = xmalloc(sizeof(*resting));
 
-	*resting = (struct c2s_resting){ cond, done, arg };
+	*resting = (struct streams_resting){ cond, done, arg };
 	shard_visit_all(srv->shards[0], resting_visit, resting_end, resting);
 }
 
 static void
 closing_visit(struct shard *sh, void *arg)
 {
-	const struct c2s_closing *closing = arg;
+	const struct streams_closing *closing = arg;
 	struct stream_shard *ss = closing_begin(sh, closing->cond);
 	struct stream *x;
 
@@ -193,15 +177,12 @@ static void
 forget_visit(struct shard *sh, void *arg)
 {
 	struct stream_shard *ss = sh->streams;
-	struct c2s_shard *cs;
 
 	(void)arg;
 	if (ss == NULL)
 		return;
-	cs = c2s_shard(sh);
-	c2s_features_free(cs);
-	c2s_looks_free(cs);
-	free(cs);
+	if (ss->client != NULL)
+		ss->client_free(ss->client);
 	free(ss->elsewhere);
 	free(ss);
 	sh->streams = NULL;
@@ -210,19 +191,19 @@ forget_visit(struct shard *sh, void *arg)
 static void
 closing_end(struct shard *from, void *arg)
 {
-	struct c2s_closing closing = *(struct c2s_closing *)arg;
+	struct streams_closing closing = *(struct streams_closing *)arg;
 
 	(void)from;
 	free(arg);
-	c2s_server_free(closing.server);
+	stream_server_free(closing.server);
 	closing.done(closing.arg);
 }
 
 static void
 on_closing_look(struct timer *t)
 {
-	struct c2s_closing *closing =
-		CONTAINER_OF(t, struct c2s_closing, timer);
+	struct streams_closing *closing =
+		CONTAINER_OF(t, struct streams_closing, timer);
 	struct shard *first = closing->server->shards[0];
 
 	if (listen_count(closing->server) != 0)
@@ -234,19 +215,19 @@ on_closing_look(struct timer *t)
 static void
 closing_wait(struct shard *from, void *arg)
 {
-	struct c2s_closing *closing = arg;
+	struct streams_closing *closing = arg;
 
 	shard_timer(from, &closing->timer, 0, on_closing_look);
 }
 
 void
-c2s_close_all(struct server *srv, enum stream_cond cond,
+streams_close_all(struct server *srv, enum stream_cond cond,
 	void (*done)(void *arg), void *arg)
 {
-	struct c2s_closing *closing = xcalloc(1, sizeof(*closing));
+	struct streams_closing *closing = xcalloc(1, sizeof(*closing));
 
-	c2s_server_get(srv);
-	*closing = (struct c2s_closing){
+	stream_server_get(srv);
+	*closing = (struct streams_closing){
 		.server = srv,
 		.cond = cond,
 		.done = done,
@@ -257,7 +238,7 @@ c2s_close_all(struct server *srv, enum stream_cond cond,
 
 /* --- sending all elsewhere ------------------------------------------------ */
 
-struct c2s_draining {
+struct streams_draining {
 	char *host_port;
 	bool off; /* they are all sent away already */
 	void (*done)(void *arg);
@@ -270,13 +251,13 @@ struct c2s_draining {
 static void
 draining_visit(struct shard *sh, void *arg)
 {
-	struct c2s_draining *d = arg;
+	struct streams_draining *d = arg;
 	struct stream_shard *ss;
 	struct stream *x;
 
 	if (sh->index == 0)
 		d->off = sh->server->streams == NULL ||
-			c2s_server_get(sh->server)->closing;
+			stream_server_get(sh->server)->closing;
 	if (d->off)
 		return;
 	ss = stream_shard(sh);
@@ -284,7 +265,7 @@ draining_visit(struct shard *sh, void *arg)
 	free(ss->elsewhere);
 	ss->elsewhere = xstrdup(d->host_port);
 	TAILQ_FOREACH (x, &ss->streams, link) {
-		if (x->authenticated)
+		if (x->authenticated && x->kind->may_go_elsewhere)
 			stream_end_with(x, STREAM_SEE_OTHER_HOST,
 				str_c(d->host_port), NULL);
 	}
@@ -293,7 +274,7 @@ draining_visit(struct shard *sh, void *arg)
 static void
 draining_end(struct shard *from, void *arg)
 {
-	struct c2s_draining d = *(struct c2s_draining *)arg;
+	struct streams_draining d = *(struct streams_draining *)arg;
 
 	(void)from;
 	free(arg);
@@ -303,12 +284,12 @@ draining_end(struct shard *from, void *arg)
 }
 
 void
-c2s_drain(struct server *srv, const char *host_port, void (*done)(void *arg),
+streams_drain(struct server *srv, const char *host_port, void (*done)(void *arg),
 	void *arg)
 {
-	struct c2s_draining *d = xmalloc(sizeof(*d));
+	struct streams_draining *d = xmalloc(sizeof(*d));
 
-	*d = (struct c2s_draining){
+	*d = (struct streams_draining){
 		.host_port = xstrdup(host_port),
 		.done = done,
 		.arg = arg,
