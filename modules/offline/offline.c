@@ -62,8 +62,10 @@ on_load(struct module_ctx *m, void *arg)
 			quotas_set(&b->senders, e->key, quota_parse(e->value));
 		}
 	}
-	if (b != NULL)
+	if (b != NULL) {
+		offline_look(load->account, b);
 		offline_flood_begin(m, load->account);
+	}
 	return HOOK_PASS;
 }
 
@@ -98,7 +100,10 @@ keep(struct module_ctx *m, const struct account_stanza *in, struct store_tx *tx,
 		shard_wall_us(acc->e.shard), buf_str(&with), value);
 	offline_share_write(tx, acc, b, sender);
 	buf_done(&with);
-	if (b->given != 0)
+	offline_look(acc, b);
+	if (in->behind)
+		offline_flood_more(m, acc);
+	else if (b->given != 0)
 		account_reload(acc); /* nobody takes messages */
 }
 
@@ -157,13 +162,30 @@ keep_if_it_fits(struct module_ctx *m, struct account_stanza *in,
 	value_write(in, archived, &value);
 	if (!backlog_has_room(module_entity_state(m, &acc->e), m->conf, sender,
 		    apart, value.n + ENTRY_BYTES)) {
-		acc->e.shard->stats.refused++;
+		acc->e.shard->stats.refused += !in->behind;
 	} else if ((tx = account_stanza_tx(in)) != NULL) {
 		keep(m, in, tx, buf_str(&value), apart);
 		in->kept = true;
 	}
 	buf_done(&value);
 	return HOOK_PASS;
+}
+
+/* An anonymous account that exists is there for one session only. */
+static bool
+must_not_be_kept(const struct account *acc, const struct stanza *st)
+{
+	return stanza_has_hint(st, "no-store") ||
+		(acc->anonymous && acc->exists && !acc->removing);
+}
+
+/* It is delivered if it is not kept. */
+static bool
+may_stand_behind(const struct account *acc, const struct stanza *st)
+{
+	return message_is_worth_keeping(st) && !must_not_be_kept(acc, st) &&
+		acc->exists && !acc->removing &&
+		!shard_refuses_writes(acc->e.shard);
 }
 
 /* What is worth keeping and must not be kept (XEP-0334 §4.2) is refused, so that
@@ -180,12 +202,15 @@ on_offline(struct module_ctx *m, void *arg)
 	struct stanza *st = in->st;
 	struct str archived = stanza_id_by(st, acc->e.jid);
 
+	if (in->behind)
+		return may_stand_behind(acc, st) ?
+			keep_if_it_fits(m, in, archived) :
+			HOOK_PASS;
 	if (!message_is_worth_keeping(st)) {
 		stanza_free(st);
 		return HOOK_HANDLED;
 	}
-	if (stanza_has_hint(st, "no-store") ||
-		(acc->anonymous && acc->exists && !acc->removing))
+	if (must_not_be_kept(acc, st))
 		return HOOK_PASS;
 	if (shard_refuses_writes(acc->e.shard)) {
 		if (archived.p != NULL)
@@ -235,7 +260,7 @@ backlog_done(struct entity *e, void *state)
 {
 	struct backlog *b = state;
 
-	(void)e;
+	account_of(e)->backlog = false;
 	quotas_free(&b->senders);
 	offline_flood_forget(b);
 }

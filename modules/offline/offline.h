@@ -36,6 +36,13 @@ void offline_share_write(struct store_tx *tx, struct account *acc,
 /* Who has sent an entry; empty in those of an earlier version. */
 struct str offline_sender(const struct store_entry *entry);
 
+/* Is something kept?  Then the account is told so. */
+static inline void
+offline_look(struct account *acc, const struct backlog *b)
+{
+	acc->backlog = b->n != 0;
+}
+
 /* --- offline_flood.c ---------------------------------------------------------- */
 
 /* Unless there is nothing, or nobody who can take it now. */
@@ -43,6 +50,8 @@ void offline_flood_begin(struct module_ctx *m, struct account *acc);
 /* A session has room again, or is none to wait for any more; or there is another
  * one, which must not be held up. */
 void offline_flood_go_on(struct module_ctx *m, struct account *acc);
+/* One more is kept behind what somebody has yet to get. */
+void offline_flood_more(struct module_ctx *m, struct account *acc);
 /* A session has fallen asleep: nobody waits for it. */
 void offline_flood_asleep(struct module_ctx *m, struct account *acc);
 /* The account forgets b. */

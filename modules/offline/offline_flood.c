@@ -14,10 +14,12 @@
  * the account's line is halted (account/account_line.h): what comes meanwhile does
  * not overtake, and a second session finds nothing left.  But one that does not
  * keep up holds up no other session: then the line goes on, and what is left is
- * delivered when somebody can take it.  An entry is deleted when it has been
- * given to the stream; a crash between the two delivers it again, and loses
- * nothing.  What cannot be deleted then is left out until nobody takes messages
- * any more; the account is read anew, and whoever comes next gets it again.
+ * delivered when somebody can take it.  If nobody else takes messages, what comes
+ * until then is kept behind that (account_stanza.behind), and else it overtakes.
+ * An entry is deleted when it has been given to the stream; a crash between the two
+ * delivers it again, and loses nothing.  What cannot be deleted then is left out
+ * until nobody takes messages any more; the account is read anew, and whoever comes
+ * next gets it again.
  *
  * Of entries that name one in the archive, a batch is read there at once, as far
  * as it is no more than any other; the rest comes with the next batch.  One that
@@ -47,6 +49,7 @@ struct flood {
 	struct timer retry; /* set: the store is behind */
 	bool waiting; /* for a session; else for the store, or to ask it */
 	bool all;       /* that there is was delivered */
+	bool more;      /* is kept, since it was read */
 	long long last; /* entry that was */
 	struct arena *arena; /* of the batch; NULL: there is none */
 	struct store_answer batch; /* while the archive is read */
@@ -119,6 +122,16 @@ has_taker_awake(const struct account *acc)
 	return s != NULL;
 }
 
+static size_t
+sessions_awake(const struct account *acc)
+{
+	size_t n = 0;
+
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
+		n += s->state == SESSION_ATTACHED;
+	return n;
+}
+
 /* The first who takes messages, and keeps up. */
 static struct session *
 flood_reader(const struct account *acc)
@@ -182,7 +195,7 @@ flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
 	bool full = flood_reader(acc) == NULL;
 
 	if (f->all || !has_taker(acc) ||
-		(full && (acc->n_sessions > 1 || !has_taker_awake(acc))))
+		(full && (sessions_awake(acc) > 1 || !has_taker_awake(acc))))
 		flood_end(f);
 	else if (full)
 		f->waiting = true; /* the client has to read before that */
@@ -292,11 +305,12 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
 		backlog_less(b, offline_sender(&e[i]), e[i].value.n);
 		str_to_int(e[i].key, 1, INT64_MAX, &f->last);
 	}
-	f->all = i == batch->n && batch->complete;
+	f->all = i == batch->n && batch->complete && !f->more;
 	if (f->all) {
 		b->n = b->bytes = 0; /* whatever was counted */
 		quotas_free(&b->senders);
 	}
+	offline_look(acc, b);
 	if (b->given != 0)
 		b->given = MAX(b->given, f->last);
 	if (i == 0 || b->given != 0) {
@@ -348,6 +362,8 @@ flood_was_read(struct flood *f, const struct err *err)
 		log_error(LOG_STORE, LOG_NOBODY,
 			"kept messages cannot be read account=%.*s reason=\"%s\"",
 			STR_ARG(jid_str(f->account.e->jid)), err->text);
+	/* what comes is not to wait for it */
+	account_of(f->account.e)->backlog = false;
 	flood_end(f);
 	return false;
 }
@@ -430,6 +446,7 @@ flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 
 	arena_free(f->arena);
 	f->arena = NULL;
+	f->more = false;
 	snprintf(given, sizeof(given), "%lld", f->backlog->given);
 	if (f->backlog->given != 0)
 		range.after_id = str_c(given);
@@ -452,6 +469,17 @@ offline_flood_begin(struct module_ctx *m, struct account *acc)
 	entity_ref(&f->account, &acc->e);
 	b->flood = f;
 	flood_read(m, acc, f);
+}
+
+/* What was asked for does not hold it: it is stored behind this call. */
+void
+offline_flood_more(struct module_ctx *m, struct account *acc)
+{
+	struct backlog *b = module_entity_state(m, &acc->e);
+
+	offline_flood_begin(m, acc);
+	if (b->flood != NULL)
+		b->flood->more = true;
 }
 
 void

@@ -49,6 +49,8 @@ struct account {
 	bool anonymous;  /* exists only while its session does, nothing is kept */
 	bool removing;
 	bool traced;     /* its stanzas are written to the log */
+	bool backlog;    /* messages are kept for it; who comes next is given
+			  * them, before what follows (account_stanza.behind) */
 };
 
 /* Argument of HOOK_ACCOUNT_LOAD. */
@@ -66,6 +68,8 @@ struct account_stanza {
 	bool stamped; /* st says when it came (XEP-0203) */
 	bool kept;    /* OFFLINE: a handler has added st to the transaction, and
 		       * nobody need be told that it was not delivered */
+	bool behind;  /* OFFLINE: somebody takes it, who has yet to get what is
+		       * kept and comes first; it is delivered if it is not kept */
 };
 
 /* Argument of HOOK_ACCOUNT_COPY. */

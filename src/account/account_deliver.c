@@ -108,15 +108,58 @@ message_undelivered(struct account *acc, struct stanza *st, bool stamped,
 		message_refuse(acc, st, "The recipient is not available");
 }
 
+/* Kept messages come first, and the one who takes them sleeps, or is full: st
+ * (taken) is kept behind them.  False: it cannot be.  What several sessions take
+ * all of them get, for what is kept only one does. */
+static bool
+message_stands_behind(struct delivery *d)
+{
+	struct account *acc = d->account;
+	struct account_stanza arg = {
+		.account = acc,
+		.st = d->st,
+		.with.aside = true,
+		.behind = true,
+	};
+	bool handled;
+
+	if (d->st->type != MESSAGE_NORMAL && d->st->type != MESSAGE_CHAT)
+		return false;
+	handled = hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
+		HOOK_HANDLED;
+	if (handled || !arg.kept) {
+		account_line_aside(acc, NULL, arg.with.tx);
+		return handled;
+	}
+	d->takers = d->nobody = true;
+	(void)delivery_done(d);
+	account_line_aside(acc, d->st, arg.with.tx);
+	return true;
+}
+
+static bool
+has_one_taker(const struct account *acc)
+{
+	size_t n = 0;
+
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
+		n += session_takes_messages(s);
+	return n == 1;
+}
+
 static void
 message_to_bare(struct account *acc, struct stanza *st, bool again)
 {
 	bool wanted = st->type == MESSAGE_NORMAL || st->type == MESSAGE_CHAT ||
 		st->type == MESSAGE_HEADLINE;
 	struct delivery d = { .account = acc, .st = st, .again = again };
-	bool delivered = wanted && deliver_to_takers(&d);
-	bool copied = delivery_done(&d);
+	bool delivered, copied;
 
+	if (acc->backlog && !again && has_one_taker(acc) &&
+		message_stands_behind(&d))
+		return;
+	delivered = wanted && deliver_to_takers(&d);
+	copied = delivery_done(&d);
 	if (delivered)
 		stanza_free(st);
 	else
@@ -136,6 +179,9 @@ message_to_full(struct account *acc, struct stanza *st)
 		message_to_bare(acc, st, false);
 		return;
 	}
+	if (s != NULL && acc->backlog && acc->n_sessions == 1 &&
+		session_takes_messages(s) && message_stands_behind(&d))
+		return;
 	if (s != NULL)
 		deliver_to(&d, s);
 	copied = delivery_done(&d);

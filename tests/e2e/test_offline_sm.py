@@ -1,0 +1,197 @@
+"""What is kept for one who sleeps, or falls asleep while he gets it (XEP-0160,
+XEP-0198): nothing is lost, comes twice, or is overtaken."""
+
+import pytest
+
+import scene as scenes
+from sm import SM, ask, enable
+from test_sm import authenticated, resume
+
+pytestmark = pytest.mark.only("antiphon")
+
+ROOM = {"modules": {
+    "offline": {"max_messages": "100000", "max_bytes": "1GiB",
+                "stranger_share": "100", "sender_share": "100"},
+    "sm": {"unacked_stanzas": "100000", "unacked_bytes": "1GiB"}},
+    "limits": {"write_queue_max_bytes": "64MiB"}}
+
+
+class Phone:
+    """A session of juliet that counts what comes."""
+
+    def __init__(self, scene, name="juliet/phone"):
+        self.scene = scene
+        self.client = scene.login(name)
+        self.previd = enable(self.client).get("id")
+        self.h = 0
+        self.ids = []
+
+    def come(self):
+        self.client.send("<iq type='set' id='set'>%s</iq><presence/>"
+                         % scenes.BARRIER)
+
+    def read(self, what):
+        e = self.client.next(what)
+        if e.is_("r", SM):
+            self.ack()
+        if e.name in ("iq", "presence", "message"):
+            self.h += 1
+        if e.is_("message"):
+            self.ids.append(e.get("id"))
+        return e
+
+    def come_for_all_to_see(self):
+        self.come()
+        e = self.read("its own presence")
+        while not e.is_("presence") or e.get("from") != self.client.jid:
+            e = self.read("its own presence")
+
+    def take(self, id_):
+        """All up to this message."""
+        while id_ not in self.ids:
+            self.read("message " + id_)
+
+    def ack(self):
+        self.client.send("<a xmlns='%s' h='%d'/>" % (SM, self.h))
+
+    def cut(self):
+        self.client.reset()
+        self.scene.server.process.wait_line("asleep")
+
+    def resume(self):
+        self.client = authenticated(self.scene, "juliet")
+        got = resume(self.client, self.previd, self.h)
+        assert got.is_("resumed", SM), str(got)
+
+    def no_more(self):
+        self.client.send("<iq type='get' id='last'><ping xmlns='urn:xmpp:ping'"
+                         "/></iq>")
+        while True:
+            e = self.client.next("the answer")
+            if e.get("id") == "last":
+                return
+            assert not e.is_("message"), str(e)
+
+
+class Sender:
+    """romeo, who knows what of what he has said is dealt with."""
+
+    def __init__(self, scene):
+        self.to = scene.accounts["juliet"].jid
+        self.client = scene.login("romeo/a")
+        self.n = 0
+        enable(self.client)
+
+    def say(self, *ids, size=1, to=None):
+        for at in range(0, len(ids), 50):
+            self.say_some(ids[at:at + 50], "x" * size, to or self.to)
+
+    def send(self, ids, body, to):
+        for i in ids:
+            self.client.send("<message to='%s' type='chat' id='%s'><body>%s"
+                             "</body></message>" % (to, i, body))
+        self.n += len(ids)
+
+    def say_some(self, *what):
+        self.send(*what)
+        h = ask(self.client)
+        while h < self.n: # when the count moves, <a/> follows unasked
+            h = int(self.client.take(lambda e: e.is_("a", SM), "<a/>").get("h"))
+        assert h == self.n
+        assert not [e for e in self.client.inbox if e.is_("message")]
+
+
+def names(n, first="k"):
+    return ["%s%d" % (first, i) for i in range(n)]
+
+
+@pytest.fixture(params=("archive", "no archive"))
+def play(own_server, request):
+    """romeo, a server with room, and a juliet who is away."""
+    conf = {**ROOM, "modules": {**ROOM["modules"]}}
+    if request.param == "no archive":
+        conf["modules"]["archive"] = "no"
+    scene = scenes.Scene(own_server(conf), ("romeo", "juliet"))
+    scene.romeo = Sender(scene)
+    yield scene
+    scene.end()
+
+
+@pytest.mark.parametrize("n", (0, 1, 2, 100, 700))
+def test_kept_messages_are_not_overtaken_at_one_who_sleeps(play, n):
+    play.romeo.say(*names(n))
+    phone = Phone(play)
+    phone.come()
+    phone.cut()
+    play.romeo.say("new1", "new2")
+    phone.resume()
+    phone.take("new2")
+    assert phone.ids == names(n) + ["new1", "new2"]
+    phone.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 700))
+def test_it_is_so_for_what_names_the_session(play, n):
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.cut()
+    play.romeo.say("new1", to=phone.client.jid)
+    phone.resume()
+    phone.take("new1")
+    assert phone.ids == names(n) + ["new1"]
+    phone.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 700))
+def test_a_flood_that_is_cut_goes_on(play, n):
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.cut()
+    play.romeo.say("new1")
+    phone.resume()
+    phone.take("new1")
+    assert phone.ids == names(n) + ["new1"]
+    phone.no_more()
+
+
+@pytest.mark.parametrize("n", (0, 1, 2, 100, 300))
+def test_a_restart_changes_nothing(play, n):
+    play.romeo.say(*names(n))
+    phone = Phone(play)
+    phone.come()
+    phone.cut()
+    play.romeo.say("new1")
+    play.romeo.client.close()
+    play.server.stop()
+    play.server.start()
+    play.romeo = Sender(play)
+    play.romeo.say("new2")
+    phone.resume()
+    phone.take("new2")
+    assert phone.ids == names(n) + ["new1", "new2"]
+    phone.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 700))
+def test_who_is_awake_gets_what_is_left(play, n):
+    """What comes meanwhile goes to both, and what was kept to one of them."""
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.cut()
+    laptop = Phone(play, "juliet/laptop")
+    laptop.come_for_all_to_see()
+    play.romeo.send(["new1"], "x", play.romeo.to)
+    laptop.take("new1")
+    phone.resume()
+    phone.take("new1")
+    assert sorted(phone.ids + laptop.ids) == sorted(names(n) + ["new1"] * 2)
+    for p in (phone, laptop):
+        assert p.ids[-1] == "new1"
+        assert p.ids[:-1] == sorted(p.ids[:-1], key=lambda i: int(i[1:]))
+        p.no_more()
