@@ -193,7 +193,7 @@ sm_on_resume(struct module_ctx *m, struct element *el)
 	wait_replaced(sm);
 	if (s->state == SESSION_ATTACHED) {
 		sm_fall_asleep(s, sm);
-		session_put_to_sleep(s, STREAM_CONFLICT,
+		session_put_to_sleep(s, m, STREAM_CONFLICT,
 			"Resumed by a new connection", sm->sleep_us);
 	}
 	if (sm_is_dealt_with(s)) {

@@ -410,18 +410,9 @@ session_detach(struct session *s, int64_t for_us)
 	s->out->sleep_us = for_us;
 	s->out->slept_us = shard_wall_us(session_shard(s));
 	requests_look(s);
-	session_out_keeper(s, NULL);
+	session_out_keeper(s, STR_NONE);
 	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
 		(long long)(for_us / US_PER_S));
-}
-
-void
-session_put_to_sleep(struct session *s, enum stream_cond cond, const char *text,
-	int64_t for_us)
-{
-	s->ops->close(s->stream, cond, text);
-	session_detach(s, for_us);
-	hook_run(account_host(s->account), HOOK_SESSION_ASLEEP, s);
 }
 
 int64_t
@@ -444,7 +435,7 @@ session_attach(struct session *s, const struct session_stream *ops, void *stream
 	if (!ops->attach(stream, s))
 		return false;
 	if (s->state == SESSION_ATTACHED)
-		session_put_to_sleep(s, STREAM_CONFLICT,
+		session_put_to_sleep(s, NULL, STREAM_CONFLICT,
 			"Resumed by a new connection", 0);
 	session_out_awake(s);
 	session_out_rewind(s);

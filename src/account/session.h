@@ -21,6 +21,7 @@
 #include "account/session_presence.h"
 
 struct elem;
+struct module_ctx;
 struct requests;
 struct session_out;
 struct slot;
@@ -270,9 +271,10 @@ uint64_t session_taken(const struct session *s);
  * much to write waits, too.
  */
 void session_detach(struct session *s, int64_t for_us);
-/* The same while a stream stands behind s, which is closed with an error. */
-void session_put_to_sleep(struct session *s, enum stream_cond cond,
-	const char *text, int64_t for_us);
+/* The same while a stream stands behind s, which is closed with an error.  by: the
+ * module without which nobody finds s again, also after a restart; or NULL. */
+void session_put_to_sleep(struct session *s, const struct module_ctx *by,
+	enum stream_cond cond, const char *text, int64_t for_us);
 /* Since when it sleeps, wall clock; 0: it does not. */
 int64_t session_asleep_since(const struct session *s);
 /* s, which sleeps, ends, as if its time was over; never from within the call. */

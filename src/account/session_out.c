@@ -225,10 +225,10 @@ session_out_end_in(struct session *s, int64_t in_us)
 }
 
 void
-session_out_keeper(struct session *s, const char *name)
+session_out_keeper(struct session *s, struct str name)
 {
 	free(s->out->keeper);
-	s->out->keeper = name != NULL ? xstrdup(name) : NULL;
+	s->out->keeper = name.p != NULL ? str_dup(name) : NULL;
 }
 
 void

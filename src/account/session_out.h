@@ -115,7 +115,7 @@ struct out_item *out_item_new(const struct session *s, const struct stanza *st,
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);
 /* Which module has it sleep (copied); NULL: none. */
-void session_out_keeper(struct session *s, const char *name);
+void session_out_keeper(struct session *s, struct str name);
 /* It does not; nor is it told. */
 void session_out_awake(struct session *s);
 /* s ends, and forgets what is returned, which may be NULL: what waits goes back

@@ -380,6 +380,7 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	if (!saved_read(&v, a, e, stop, err) || !has_room(acc, v.resource, err))
 		return NULL;
 	s = session_enter_asleep(acc, v.resource, v.sleep);
+	session_out_keeper(s, elem_attr(e, "keeper"));
 	s->id = (uint32_t)v.id;
 	s->bound_us = v.bound;
 	s->interested = v.interested;

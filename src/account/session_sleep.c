@@ -29,6 +29,20 @@ void
 session_fall_asleep(struct session *s, const struct session_sleep *how)
 {
 	session_detach(s, how->us);
-	session_out_keeper(s, how->keeper);
+	session_out_keeper(s,
+		how->keeper != NULL ? str_c(how->keeper) : STR_NONE);
 	hook_run(account_host(s->account), HOOK_SESSION_ASLEEP, s);
+}
+
+void
+session_put_to_sleep(struct session *s, const struct module_ctx *by,
+	enum stream_cond cond, const char *text, int64_t for_us)
+{
+	struct session_sleep how = {
+		.us = for_us,
+		.keeper = by != NULL ? by->entry->session_slot.name : NULL,
+	};
+
+	s->ops->close(s->stream, cond, text);
+	session_fall_asleep(s, &how);
 }

@@ -15,7 +15,11 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "account/account.h"
+#include "account/session.h"
+#include "account/session_save.h"
 #include "unit/test.h"
+#include "../peek.h"
 #include "device.h"
 #include "witness.h"
 #include "world.h"
@@ -200,6 +204,34 @@ TEST(a_resumption_waits_for_the_disk)
 	witness_turn(&p.juliet);
 	CHECK_CSTR(seen(&p.juliet), "message:m ");
 	CHECK_INT(STAT(&p, resumed), 1);
+	hand_done(&h);
+	pair_close(&p);
+}
+
+/* If the server stops just then, and is started without the module, nobody could
+ * ever resume it. */
+TEST(what_a_resumption_puts_to_sleep_is_that_of_the_module)
+{
+	struct buf text = BUF_INIT;
+	struct session *s;
+	struct pair p;
+	struct hand h;
+
+	pair_open(&p, "");
+	hand_open(&h, &p, "romeo");
+	device_say(&p.d, NO_TAG, "<message type='chat' id='m' to='juliet@"
+		WORLD_HOST "'><body>x</body></message>");
+	turn_both(&p, &h);
+	hand_resume(&h, p.d.id, p.d.h);
+	turn_both(&p, &h);
+	s = account_find(peek_owner(p.w->server, STR("romeo@" WORLD_HOST)),
+		STR("romeo@" WORLD_HOST))->sessions;
+	CHECK_INT(s->state, SESSION_ASLEEP);
+	session_save(s, STR_NONE, &text);
+	CHECK(strstr(buf_c(&text), " keeper='sm'") != NULL);
+	buf_done(&text);
+	hand_settle(&h);
+	CHECK_CSTR(buf_c(&h.got), "resumed:3 ");
 	hand_done(&h);
 	pair_close(&p);
 }

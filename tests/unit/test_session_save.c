@@ -383,6 +383,23 @@ count_messages(const struct buf *got)
 	return n;
 }
 
+/* Also when it is saved again, since nobody has come back meanwhile. */
+TEST(which_module_had_it_sleep_is_known_after_each_restart)
+{
+	struct buf text = BUF_INIT, again = BUF_INIT;
+	struct scene s;
+
+	scene_init(&s);
+	saved_with(&text, "version='1' sleep='9000000000' keeper='nobody'", 0);
+	s.s = read_saved(&s, buf_str(&text));
+	CHECK(s.s != NULL);
+	session_save(s.s, STR_NONE, &again);
+	CHECK(strstr(buf_c(&again), " keeper='nobody'") != NULL);
+	buf_done(&text);
+	buf_done(&again);
+	scene_done(&s);
+}
+
 /* It ends as if its time were over: what it has finds another place, at the other
  * one that is there. */
 TEST(a_session_whose_module_is_gone_ends_by_the_table)
