@@ -11,20 +11,17 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "xml/elem.h"
-#include "xmpp/jid.h"
 #include "store/store_int.h"
-#include "core/entity.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "account/account.h"
-#include "account/account_int.h"
 #include "account/session.h"
 #include "account/session_out.h"
 #include "unit/test.h"
 #include "../peek.h"
+#include "trouble.h"
 #include "world.h"
 
 #ifndef SEEDS
@@ -278,28 +275,9 @@ say(struct scene *s)
 }
 
 static bool
-on_disk(void *arg, bool writes)
-{
-	return writes && world_draw(arg, 6) == 0;
-}
-
-static bool
 on_busy(void *arg, bool writes)
 {
 	return writes && world_draw(arg, 4) == 0;
-}
-
-static void
-reload_accounts(struct shard *sh, void *arg)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	(void)arg;
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (account_if(e) != NULL)
-			account_reload(account_of(e));
-	}
 }
 
 static void
@@ -311,7 +289,7 @@ disturb(struct scene *s, uint64_t seed)
 		store_set_full(w->server->store, world_draw(w, 2) == 0);
 	else if (world_draw(w, 2) == 0)
 		shard_post(w->server->shards[world_draw(w, w->n_shards)],
-			reload_accounts, NULL, 0);
+			trouble_read_anew, NULL, 0);
 }
 
 /* --- one seed ---------------------------------------------------------------------- */
@@ -377,10 +355,9 @@ scene_open(struct scene *s, uint64_t seed)
 	}
 	for (unsigned i = 0; i < USERS; i++)
 		user_open(s, i);
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, (enum log_level)-1);
+	trouble_quiet();
 	if (seed % 5 == 1)
-		store_fail_when(store, on_disk, s->w);
+		trouble_disk(s->w);
 	if (seed % 5 == 2)
 		store_busy_when(store, on_busy, s->w);
 }

@@ -11,24 +11,18 @@
 #include "config.h"
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "xml/elem.h"
-#include "xmpp/jid.h"
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "store/store.h"
-#include "core/entity.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "core/stored.h"
 #include "account/account.h"
 #include "account/account_int.h"
-#include "account/session.h"
-#include "account/session_save.h"
 #include "server/server_reload.h"
 #include "unit/test.h"
-#include "../peek.h"
+#include "trouble.h"
 #include "world.h"
 
 #ifndef SEEDS
@@ -264,80 +258,12 @@ stall(struct device *d)
 }
 
 static void
-on_done(void *arg, bool ok, const struct err *err)
-{
-	(void)arg;
-	(void)ok;
-	(void)err;
-}
-
-static void
-kick(struct device *d)
-{
-	struct arena *a = arena_new();
-	struct jid jid = jid_make(a, str_c(d->c.local), STR(WORLD_HOST),
-		STR_NONE);
-
-	account_kick(d->scene->w->server->shards[0], jid, str_c(d->c.resource),
-		"go", on_done, NULL);
-	arena_free(a);
-}
-
-static void
-read_anew(struct shard *sh, void *arg)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	(void)arg;
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		if (account_if(e) != NULL)
-			account_reload(account_of(e));
-	}
-}
-
-static void
 reload(struct shard *sh, void *arg)
 {
 	struct server *srv = sh->server;
 
 	(void)arg;
 	server_publish(srv, config_ref(srv->newest->config), NULL, NULL);
-}
-
-/* As by a restart. */
-static void
-session_again(struct account *acc, struct session *s)
-{
-	struct arena *a = arena_new();
-	struct buf text = BUF_INIT;
-
-	session_save(s, STR_NONE, &text);
-	session_free(s);
-	CHECK(session_restore(acc, stored_read(a, buf_str(&text)), STR_NONE) !=
-		NULL);
-	buf_done(&text);
-	arena_free(a);
-}
-
-static void
-save_and_restore(struct shard *sh, void *arg)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	(void)arg;
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		struct account *acc = account_if(e);
-		struct session *s = acc != NULL ? acc->sessions : NULL, *next;
-
-		for (unsigned n = acc != NULL ? acc->n_sessions : 0; n > 0;
-			n--, s = next) {
-			next = s->next;
-			if (s->state == SESSION_ASLEEP && s->requests == NULL)
-				session_again(acc, s);
-		}
-	}
 }
 
 static void
@@ -347,12 +273,12 @@ disturb(struct scene *s)
 
 	if (world_draw(w, 2) == 0)
 		shard_post(w->server->shards[world_draw(w, w->n_shards)],
-			save_and_restore, NULL, 0);
+			trouble_save_and_restore, NULL, 0);
 	else if (world_draw(w, 2) == 0)
 		shard_post(w->server->shards[0], reload, NULL, 0);
 	else
 		shard_post(w->server->shards[world_draw(w, w->n_shards)],
-			read_anew, NULL, 0);
+			trouble_read_anew, NULL, 0);
 }
 
 static void
@@ -381,7 +307,7 @@ act(struct scene *s)
 		client_leave(&d->c);
 		break;
 	case 3:
-		kick(d);
+		trouble_kick(&d->c);
 		break;
 	case 4:
 	case 5:
@@ -514,26 +440,7 @@ check_said(struct scene *s)
 	}
 }
 
-static void
-check_nothing_left(struct scene *s)
-{
-	for (unsigned i = 0; i < s->w->n_shards; i++) {
-		const struct shard_stats *stats =
-			&s->w->server->shards[i]->stats;
-
-		CHECK_INT(stats->sessions, 0);
-		CHECK_INT(stats->session_bytes.now, 0);
-		CHECK_INT(stats->line_bytes.now, 0);
-	}
-}
-
 /* --- one seed -------------------------------------------------------------------------- */
-
-static bool
-on_disk(void *arg, bool writes)
-{
-	return writes && world_draw(arg, 6) == 0;
-}
 
 static void
 scene_open(struct scene *s, uint64_t seed)
@@ -568,12 +475,10 @@ scene_open(struct scene *s, uint64_t seed)
 			d->index = i;
 		}
 	}
-	/* errors are what is wanted then */
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, (enum log_level)-1);
+	trouble_quiet();
 	/* what was delivered and cannot be deleted would come again */
 	if (seed % 6 == 0)
-		store_fail_when(s->w->server->store, on_disk, s->w);
+		trouble_disk(s->w);
 }
 
 static void
@@ -590,7 +495,7 @@ run(uint64_t seed, bool restarts, unsigned *resumed_io, unsigned *copies_io)
 	come_to_rest(s);
 	check_said(s);
 	each_device(s, leave);
-	check_nothing_left(s);
+	trouble_nothing_left(s->w);
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < DEVICES; i++)
 			client_done(&s->devices[u][i].c);
@@ -645,7 +550,8 @@ restart_all(struct scene *s, struct device *d)
 		client_break(&d[i].c);
 	settle(s);
 	for (unsigned i = 0; i < s->w->n_shards; i++)
-		shard_post(s->w->server->shards[i], save_and_restore, NULL, 0);
+		shard_post(s->w->server->shards[i],
+			trouble_save_and_restore, NULL, 0);
 	settle(s);
 }
 
@@ -661,7 +567,7 @@ end_three(struct scene *s, const unsigned order[DEVICES], unsigned acker,
 		restart_all(s, d);
 	for (unsigned i = 0; i < DEVICES; i++) {
 		if (restarts)
-			kick(&d[order[i]]);
+			trouble_kick(&d[order[i]].c);
 		else
 			client_leave(&d[order[i]].c);
 		settle(s);
@@ -694,7 +600,7 @@ TEST(a_message_is_had_again_by_none_but_where_all_may_have_lost_it)
 			i / COUNT(orders) % (DEVICES + 1),
 			i / COUNT(orders) / (DEVICES + 1) != 0);
 	each_device(s, leave);
-	check_nothing_left(s);
+	trouble_nothing_left(s->w);
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < DEVICES; i++)
 			client_done(&s->devices[u][i].c);
@@ -767,7 +673,7 @@ TEST(a_copy_comes_in_its_turn)
 	CHECK(two->got[0] != 0);
 	CHECK(two->got[0] < two->got[1] && two->got[1] < two->got[2]);
 	each_device(s, leave);
-	check_nothing_left(s);
+	trouble_nothing_left(s->w);
 	client_done(&other->c);
 	client_done(&one->c);
 	client_done(&two->c);
@@ -846,7 +752,8 @@ TEST(who_was_told_directly_is_told_of_the_end_after_a_restart)
 	client_break(&d->c);
 	settle(s);
 	for (unsigned i = 0; i < s->w->n_shards; i++)
-		shard_post(s->w->server->shards[i], save_and_restore, NULL, 0);
+		shard_post(s->w->server->shards[i],
+			trouble_save_and_restore, NULL, 0);
 	settle(s);
 	CHECK_INT(other->gone, 0);
 	for (int i = 0; i < 20; i++)
@@ -917,7 +824,8 @@ restart(struct client *c)
 	client_break(c);
 	world_settle(w);
 	for (unsigned i = 0; i < w->n_shards; i++)
-		shard_post(w->server->shards[i], save_and_restore, NULL, 0);
+		shard_post(w->server->shards[i], trouble_save_and_restore,
+			NULL, 0);
 	world_settle(w);
 	client_resume(c);
 	client_settle(c);

@@ -8,24 +8,16 @@
 #include <stdio.h>
 
 #include "base/arena.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "xml/elem.h"
-#include "xmpp/jid.h"
 #include "xmpp/ns.h"
 #include "net/conn.h"
 #include "store/store.h"
-#include "core/entity.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "core/stored.h"
-#include "account/account.h"
-#include "account/account_int.h"
-#include "account/session.h"
-#include "account/session_save.h"
 #include "unit/test.h"
-#include "../peek.h"
 #include "device.h"
+#include "trouble.h"
 #include "world.h"
 
 #ifndef SEEDS
@@ -185,62 +177,6 @@ come(struct member *m)
 }
 
 static void
-on_kicked(void *arg, bool ok, const struct err *err)
-{
-	(void)arg;
-	(void)ok;
-	(void)err;
-}
-
-static void
-kick(struct member *m)
-{
-	struct arena *a = arena_new();
-	struct jid jid = jid_make(a, str_c(m->d.c.local), STR(WORLD_HOST),
-		STR_NONE);
-
-	account_kick(m->scene->w->server->shards[0], jid,
-		str_c(m->d.c.resource), "go", on_kicked, NULL);
-	arena_free(a);
-}
-
-static void
-session_again(struct account *acc, struct session *s)
-{
-	struct arena *a = arena_new();
-	struct buf text = BUF_INIT;
-
-	session_save(s, STR_NONE, &text);
-	session_free(s);
-	CHECK(session_restore(acc, stored_read(a, buf_str(&text)), STR_NONE) !=
-		NULL);
-	buf_done(&text);
-	arena_free(a);
-}
-
-/* As by a restart; what has not come in yet is no concern of this. */
-static void
-save_and_restore(struct shard *sh, void *arg)
-{
-	struct table_walk walk = table_walk(&sh->entities);
-	struct entity *e;
-
-	(void)arg;
-	while ((e = table_step(&sh->entities, &walk)) != NULL) {
-		struct account *acc = account_if(e);
-		struct session *s = acc != NULL ? acc->sessions : NULL, *next;
-
-		for (unsigned n = acc != NULL ? acc->n_sessions : 0; n > 0;
-			n--, s = next) {
-			next = s->next;
-			if (s->state == SESSION_ASLEEP && s->requests == NULL &&
-				session_handled(s) == session_received(s))
-				session_again(acc, s);
-		}
-	}
-}
-
-static void
 act(struct scene *s)
 {
 	struct world *w = s->w;
@@ -267,11 +203,11 @@ act(struct scene *s)
 		break;
 	case 4:
 		if (world_draw(w, 4) == 0)
-			kick(m);
+			trouble_kick(&m->d.c);
 		break;
 	case 5:
 		shard_post(w->server->shards[world_draw(w, w->n_shards)],
-			save_and_restore, NULL, 0);
+			trouble_save_and_restore, NULL, 0);
 		break;
 	case 6:
 	case 7:
@@ -348,12 +284,6 @@ check_said(struct scene *s)
 	}
 }
 
-static bool
-on_disk(void *arg, bool writes)
-{
-	return writes && world_draw(arg, 8) == 0;
-}
-
 static void
 scene_open(struct scene *s, uint64_t seed)
 {
@@ -389,23 +319,9 @@ scene_open(struct scene *s, uint64_t seed)
 			m->index = i;
 		}
 	}
-	for (int i = 0; i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, (enum log_level)-1);
+	trouble_quiet();
 	if (seed % 5 == 0)
-		store_fail_when(s->w->server->store, on_disk, s->w);
-}
-
-static void
-check_nothing_left(struct scene *s)
-{
-	for (unsigned i = 0; i < s->w->n_shards; i++) {
-		const struct shard_stats *stats =
-			&s->w->server->shards[i]->stats;
-
-		CHECK_INT(stats->sessions, 0);
-		CHECK_INT(stats->session_bytes.now, 0);
-		CHECK_INT(stats->line_bytes.now, 0);
-	}
+		trouble_disk(s->w);
 }
 
 static unsigned
@@ -431,7 +347,7 @@ run(uint64_t seed)
 		}
 	}
 	each_member(s, leave);
-	check_nothing_left(s);
+	trouble_nothing_left(s->w);
 	for (unsigned u = 0; u < USERS; u++)
 		for (unsigned i = 0; i < DEVICES; i++)
 			device_done(&s->members[u][i].d);
