@@ -16,7 +16,9 @@
  * What it has been sent is kept until it says that it has it.  It is asked for that
  * behind so many stanzas, or some time after one; never when it has said so for all,
  * and never twice before it has answered: a phone is not woken for nothing.  Who is
- * silent then is cut off, and sleeps.
+ * silent then is cut off, and sleeps.  One that has all and says nothing for long
+ * (limits: idle_before_ping) is asked, too, in place of a ping, which would wait in
+ * its queue like any stanza, for a client that is gone.
  *
  * Owner shard of the account.
  */
@@ -206,6 +208,7 @@ session_restore(struct session *s, void *state, const struct elem *from)
 static const struct hook_handler sm_hooks[] = {
 	{ HOOK_STREAM_FEATURES, HOOK_DELIVER, on_features },
 	{ HOOK_SESSION_COUNTED, HOOK_DELIVER, on_counted },
+	{ HOOK_SESSION_SILENT, HOOK_DELIVER, sm_on_silent },
 	{ HOOK_SESSION_LOST, HOOK_DELIVER, sm_on_lost },
 	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, sm_on_stopping },
 	{ HOOK_SESSION_CLOSED, HOOK_DELIVER, sm_on_closed },

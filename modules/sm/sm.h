@@ -64,6 +64,8 @@ sm_is_dealt_with(const struct session *s)
 
 enum hook_result sm_on_r(struct module_ctx *m, struct element *el);
 enum hook_result sm_on_a(struct module_ctx *m, struct element *el);
+/* A sign of life is wanted. */
+enum hook_result sm_on_silent(struct module_ctx *m, void *arg);
 /* The last word before the server stops. */
 enum hook_result sm_on_stopping(struct module_ctx *m, void *arg);
 /* More is dealt with, or was written. */

@@ -151,6 +151,20 @@ sm_look(struct module_ctx *m, struct session *s, struct sm *sm)
 			on_sm_timer);
 }
 
+/* Who has been asked already, and is silent, is not asked again. */
+enum hook_result
+sm_on_silent(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct sm *sm = sm_of(m, s);
+
+	if (sm == NULL)
+		return HOOK_PASS;
+	if (sm->asked_us == 0)
+		sm_ask(m->conf, s, sm);
+	return HOOK_HANDLED;
+}
+
 /* Who has yet to read the question, and goes on reading, cannot answer it; how fast
  * he has to be is said elsewhere (limits: write_bytes_per_second). */
 static bool

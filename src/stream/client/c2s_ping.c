@@ -1,7 +1,7 @@
 /*
  * c2s_ping.c - finds out which silent clients are gone: after a while each is
- * asked for a sign of life (XEP-0199 §4.1), and any byte is one (RFC 6120
- * §4.6.1).
+ * asked for a sign of life, by a ping (XEP-0199 §4.1) or as a module likes, and any
+ * byte is one (RFC 6120 §4.6.1).
  *
  * Owner shard.
  */
@@ -65,5 +65,7 @@ c2s_ping(struct c2s *c)
 	}
 	stream_seen(&c->x);
 	c->x.pinged = true;
-	ping_send(c);
+	if (hook_run(account_host(c->session->account), HOOK_SESSION_SILENT,
+		    c->session) != HOOK_HANDLED)
+		ping_send(c);
 }
