@@ -76,6 +76,7 @@ enum client_state {
 	CLIENT_OPENING,    /* the stream's header and features */
 	CLIENT_STARTTLS,   /* asked for; then the handshake */
 	CLIENT_AUTH,
+	CLIENT_RESUMING, /* the session of its last connection */
 	CLIENT_BIND,
 	CLIENT_SESSION,    /* only where the server wants RFC 3921 */
 	CLIENT_ENTERING,   /* the roster, and its own presence */
@@ -103,6 +104,7 @@ struct client {
 	uint8_t fences;         /* while entering: answers to come */
 	bool counts;            /* with --sm: the stanzas that come */
 	uint32_t h;             /* so many */
+	char *session_id;       /* with keep_sessions: of the last connection */
 	uint8_t intro;          /* bytes of it that the floor has sent back */
 	struct buf first_bare; /* SCRAM: our first message without its header */
 	void *data;            /* the mode's own */
@@ -202,11 +204,13 @@ struct bench {
 	unsigned starting; /* neither off nor ready */
 	unsigned ready;
 	unsigned closing;
+	unsigned resumed;      /* sessions (XEP-0198 §5) */
 	bool forgiving;        /* connections that break are no errors */
 	enum bench_echo echo;
 	const char *mechanism; /* what the first login has chosen */
 	/* what the mode sets before the first login */
 	bool bind_only;            /* it enters by itself */
+	bool keep_sessions;        /* with --sm: who comes back resumes */
 	enum floor_kind floor_kind;
 	unsigned floor_group;      /* clients in each */
 	/* what the mode wants to know; each may be NULL */

@@ -2,7 +2,8 @@
  * bench_client.c - one connection: socket, TLS, and the parser behind it.
  *
  *   OFF -> CONNECTING -> OPENING [-> STARTTLS -> OPENING] -> AUTH -> OPENING
- *       -> BIND [-> SESSION] -> ENTERING -> READY -> CLOSING -> OFF
+ *       [-> RESUMING -> READY] -> BIND [-> SESSION] -> ENTERING -> READY
+ *       -> CLOSING -> OFF
  *
  * With antiphon-floor: OFF -> CONNECTING -> OPENING -> READY -> CLOSING -> OFF.
  *
@@ -19,6 +20,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdarg.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
@@ -177,6 +179,7 @@ client_free(struct client *c)
 		client_drop(c, END_RESET);
 	c->state = CLIENT_OFF;
 	SSL_SESSION_free(c->session);
+	free(c->session_id);
 	buf_done(&c->out);
 	buf_done(&c->first_bare);
 }

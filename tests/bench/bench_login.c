@@ -11,6 +11,8 @@
 
 #include "bench.h"
 
+#include <stdlib.h>
+
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xmpp/ns.h"
@@ -105,18 +107,36 @@ client_resource(const struct client *c, char out[RESOURCE_SIZE])
 }
 
 static void
-login_bind(struct client *c, struct elem *features)
+login_bind(struct client *c)
 {
 	char resource[RESOURCE_SIZE];
+
+	c->state = CLIENT_BIND;
+	client_send(c, "<iq type='set' id='bind'><bind xmlns='" NS_BIND
+		"'><resource>%s</resource></bind></iq>",
+		client_resource(c, resource));
+}
+
+static void
+login_resume(struct client *c)
+{
+	c->state = CLIENT_RESUMING;
+	client_send(c, "<resume xmlns='" NS_SM "' previd='%s' h='%u'/>",
+		c->session_id, (unsigned)c->h);
+}
+
+static void
+login_begin(struct client *c, struct elem *features)
+{
 	struct elem *session = elem_child(features, NS_SESSION, "session");
 
 	/* servers that know RFC 6121 say that it is optional, or nothing */
 	c->wants_session = session != NULL &&
 		elem_child(session, NS_SESSION, "optional") == NULL;
-	c->state = CLIENT_BIND;
-	client_send(c, "<iq type='set' id='bind'><bind xmlns='" NS_BIND
-		"'><resource>%s</resource></bind></iq>",
-		client_resource(c, resource));
+	if (c->session_id != NULL)
+		login_resume(c);
+	else
+		login_bind(c);
 }
 
 static enum xml_verdict
@@ -127,7 +147,7 @@ login_features(struct client *c, struct arena *a, struct elem *e)
 	if (!elem_is(e, NS_STREAM, "features")) {
 		login_broken(c, "no features");
 	} else if (c->authenticated) {
-		login_bind(c, e);
+		login_begin(c, e);
 	} else if (tls && elem_child(e, NS_TLS, "starttls") == NULL) {
 		login_broken(c, "STARTTLS is not offered");
 	} else if (tls) {
@@ -244,6 +264,29 @@ login_acknowledge(struct client *c)
 		client_send(c, "<a xmlns='" NS_SM "' h='%u'/>", (unsigned)c->h);
 }
 
+static void
+login_keep(struct client *c, struct str id)
+{
+	free(c->session_id);
+	c->session_id = id.n > 0 ? str_dup(id) : NULL;
+}
+
+/* The session goes on, or there has to be another one. */
+static enum xml_verdict
+login_resumed(struct client *c, struct elem *e)
+{
+	if (elem_is(e, NS_SM, "resumed")) {
+		c->b->resumed++;
+		enter_done(c);
+	} else if (elem_is(e, NS_SM, "failed")) {
+		login_keep(c, STR_NONE);
+		login_bind(c);
+	} else {
+		login_broken(c, "neither resumed nor failed");
+	}
+	return c->end == END_NONE ? XML_GO_ON : XML_STOP;
+}
+
 /* True: it was no stanza. */
 static bool
 login_counted(struct client *c, struct elem *e)
@@ -255,6 +298,8 @@ login_counted(struct client *c, struct elem *e)
 	if (str_is(e->name, "enabled")) {
 		c->counts = true;
 		c->h = 0;
+		if (c->b->keep_sessions)
+			login_keep(c, elem_attr(e, "id"));
 	} else if (str_is(e->name, "r")) {
 		login_acknowledge(c);
 	} else if (str_is(e->name, "failed")) {
@@ -307,6 +352,8 @@ login_step(struct client *c, struct arena *a, struct elem *e)
 		return login_starttls(c, e);
 	case CLIENT_AUTH:
 		return login_sasl(c, a, e);
+	case CLIENT_RESUMING:
+		return login_resumed(c, e);
 	case CLIENT_BIND:
 	case CLIENT_SESSION:
 		return login_bound(c, a, e);

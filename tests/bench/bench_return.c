@@ -7,6 +7,9 @@
  * connections are reset.  What the server has to do about that is over before
  * the measure begins: the way back, as fast as --window allows.
  *
+ * With --sm they resume their sessions (XEP-0198 §5) where the server still has
+ * them, which "sessions" counts, and log in anew where it has not.
+ *
  * Two durations are told: "login", from a client's own connection until it is
  * ready; and "ready", from the moment at which all wanted to be back.
  */
@@ -19,6 +22,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "base/mem.h"
 
 struct comeback {
@@ -102,6 +106,20 @@ return_leave(struct bench *b)
 	return ok;
 }
 
+/* All that a server has used that was started meanwhile: also before, to find its
+ * sessions, and behind, to tell everybody. */
+static void
+return_cpu(struct bench *b)
+{
+	struct usage now;
+
+	if (b->conf->command == NULL || b->conf->n_pids == 0)
+		return;
+	usage_now(b, &now);
+	result_add(b, "server_cpu_seconds", "%.2f",
+		(double)now.cpu_us / US_PER_S);
+}
+
 /* --- and is back ------------------------------------------------------------------ */
 
 static bool
@@ -115,6 +133,8 @@ return_come(struct bench *b, struct comeback *r)
 	r->start_us = start.wall_us;
 	ok = bench_login(b, 0, b->conf->clients);
 	usage_result(b, &start, b->ready);
+	usage_settle(b);
+	return_cpu(b);
 	return ok;
 }
 
@@ -125,12 +145,14 @@ mode_return(struct bench *b)
 	bool ok;
 
 	b->data = r;
+	b->keep_sessions = b->conf->sm;
 	ok = bench_login(b, 0, b->conf->clients);
 	usage_settle(b);
 	ok = ok && return_leave(b) && return_come(b, r);
 	hist_result(b, "login", &r->login);
 	hist_result(b, "ready", &r->ready);
 	result_add(b, "resumed", "%u", r->resumed);
+	result_add(b, "sessions", "%u", b->resumed);
 	free(r);
 	return ok;
 }

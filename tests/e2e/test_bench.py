@@ -30,9 +30,10 @@ MODES = {
                  {"n": CLIENTS * 3 * 5}),
     "presence --paced": (["--contacts", "5", "--count", "5",
                           "--window", "2"], {"n": CLIENTS * 5 * 5}),
-    "return": ([], {"n": CLIENTS, "resumed": 0}),
+    "return": ([], {"n": CLIENTS, "resumed": 0, "sessions": 0}),
 }
 ALONE = {
+    "return --sm": ([], {"n": CLIENTS, "sessions": CLIENTS}),
     "offline": (["--count", "10"], {"n": CLIENTS * 10}),
     "roster": (["--contacts", "2"], {"n": CLIENTS * 2}),
     "soak": (["--clients", "16", "--pace", "100"], {}),
@@ -140,7 +141,9 @@ def test_the_daemon_serves_every_mode(accounts, mode, tls):
 
 
 @pytest.mark.only("antiphon")
-def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path):
+@pytest.mark.parametrize("how", ["return", "return --sm"])
+def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path,
+                                                       how):
     server = own_server({"listen": [{
         "kind": "c2s", "address": "127.0.0.1", "port": free_port(),
         "tls": "starttls"}]})
@@ -150,7 +153,7 @@ def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path):
     os.mkfifo(back)
     got = []
     load = threading.Thread(target=lambda: got.append(bench(
-        "return", "--port", str(server.port("starttls")), "--domain",
+        how, "--port", str(server.port("starttls")), "--domain",
         server.domain, "--pid", str(server.process.proc.pid), "--command",
         "echo go >%s; cat %s" % (away, back))), daemon=True)
     load.start()
@@ -160,7 +163,8 @@ def test_clients_return_to_a_server_that_was_restarted(own_server, tmp_path):
     with open(back, "w") as f:
         f.write("%d\n" % server.process.proc.pid)
     load.join(PATIENCE * 12)
-    check("return", {"n": CLIENTS, "resumed": 0}, got[0])
+    check("return", {"n": CLIENTS, "resumed": 0,
+                     "sessions": CLIENTS * ("--sm" in how)}, got[0])
 
 
 @pytest.mark.only("antiphon")

@@ -179,6 +179,13 @@ ejabberd_spool() { # port
 	if test "$(id -u)" = 0; then chown -R nobody "$folder"; fi
 }
 
+ejabberd_launch() {
+	ejabberd_run "$port_erlang" &
+	pid=$!
+	port_await "$port_none" "$pid" || return 1
+	pid=$(process_family "$pid")
+}
+
 ejabberd_start() {
 	folder_new
 	cat "$folder/cert.pem" "$folder/key.pem" >"$folder/both.pem"
@@ -188,12 +195,10 @@ ejabberd_start() {
 	: >"$folder/log"
 	if test "$(id -u)" = 0; then chown -R nobody "$folder"; fi
 	port_new
-	if ! ejabberd_spool "$port"; then
+	port_erlang=$port
+	if ! ejabberd_spool "$port_erlang"; then
 		cat "$folder/out" "$folder/log" >&2
 		return 1
 	fi
-	ejabberd_run "$port" &
-	pid=$!
-	port_await "$port_none" "$pid" || return 1
-	pid=$(process_family "$pid")
+	ejabberd_launch
 }

@@ -11,6 +11,8 @@
 #                  names and groups that contact_send() gives.  If
 #                  $tuned is not empty, it is as fast as its settings make
 #                  it.  $stock is a folder for what a later start can use
+#   NAME_launch    starts it again, after peer_end: as NAME_start, but with what
+#                  is in its folder (prosody, ejabberd)
 # and leaves every setting as Debian has it but for those that keep it to
 # itself, and those that limit what one client may do.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
@@ -67,6 +69,20 @@ process_family() {
 		echo "$parent"
 		cat "/proc/$parent/task/$parent/children"
 	done | tr -s ' \n' ',' | sed 's/,$//'
+}
+
+# Ends it as an administrator does; false if that takes more than a minute.
+peer_end() {
+	set -- $(echo "$pid" | tr , ' ')
+	kill -TERM "$1"
+	for _ in $(seq 600); do
+		if ! readlink "/proc/$1/exe" >/dev/null; then
+			pid=
+			return 0
+		fi
+		sleep 0.1
+	done
+	return 1
 }
 
 peer_stop() {

@@ -73,6 +73,14 @@ prosody_rosters() {
 		}'
 }
 
+prosody_launch() {
+	as_nobody prosody -F --config "$folder/conf.lua" \
+		>>"$folder/log" 2>&1 </dev/null &
+	pid=$!
+	port_await "$port_none" "$pid" || return 1
+	pid=$(process_family "$pid")
+}
+
 prosody_start() {
 	folder_new
 	mkdir "$folder/data"
@@ -85,9 +93,5 @@ prosody_start() {
 	prosody_accounts || { cat "$folder/log" >&2; return 1; }
 	if test "$contacts" != 0; then prosody_rosters; fi
 	if test "$(id -u)" = 0; then chown -R nobody "$folder/data"; fi
-	as_nobody prosody -F --config "$folder/conf.lua" \
-		>>"$folder/log" 2>&1 </dev/null &
-	pid=$!
-	port_await "$port_none" "$pid" || return 1
-	pid=$(process_family "$pid")
+	prosody_launch
 }
