@@ -16,12 +16,14 @@ is_true(struct str text)
 	return str_is(text, "true") || str_is(text, "1");
 }
 
+/* A guest never logs in again as the same one. */
 static int64_t
-sleep_wanted(const struct sm_conf *conf, const struct elem *e)
+sleep_wanted(const struct sm_conf *conf, const struct session *s,
+	const struct elem *e)
 {
 	long long max;
 
-	if (!is_true(elem_attr(e, "resume")))
+	if (!is_true(elem_attr(e, "resume")) || s->account->anonymous)
 		return 0;
 	if (!str_to_int(elem_attr(e, "max"), 1, INT32_MAX, &max))
 		return conf->sleep_us;
@@ -54,7 +56,7 @@ sm_on_enable(struct module_ctx *m, struct element *el)
 	sm->session = s;
 	sm->entry = m->entry;
 	sm->told = 0;
-	sm->sleep_us = sleep_wanted(m->conf, el->e);
+	sm->sleep_us = sleep_wanted(m->conf, s, el->e);
 	rand_id(el->shard->rand, sm->id);
 	answer_enabled(el, sm);
 	session_keep_output(s, true);

@@ -3,6 +3,7 @@ and a certificate that is replaced while clients are connected."""
 
 import base64
 import os
+import re
 import shutil
 import ssl
 
@@ -10,6 +11,7 @@ import pytest
 
 from client import BIND, SASL, Client
 from process import certificates, openssl
+from sm import enable
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -149,6 +151,17 @@ def test_nothing_of_a_guest_stays(guests):
     c.iq("set", "<query xmlns='jabber:iq:roster'><item jid='a@b'/></query>")
     c.close()
     assert bare.split("@")[0] not in guests.ctl("users", "other.test")
+
+
+def test_no_guest_comes_back(guests):
+    """Who cannot log in as the same one again is not told that he may resume
+    (XEP-0198 §3), and nothing waits for him."""
+    c = guest(guests)
+    got = enable(c)
+    assert got.get("resume") is got.get("id") is None
+    c.reset()
+    guests.process.wait_line(r"%s: ended$" % re.escape(c.jid))
+    assert not any("asleep" in line for line in guests.process.lines)
 
 
 def test_hosts_without_guests_do_not_offer_it(guests):
