@@ -30,7 +30,8 @@ struct sm {
 	struct session *session; /* NULL: it is off */
 	const struct module_entry *entry;
 	struct timer timer;   /* when to ask, or when the answer is due */
-	int64_t asked_us;     /* monotonic; 0: it is not asked */
+	int64_t asked_us;     /* since when it has said nothing new, though it was
+			       * asked, monotonic; 0: it is not asked */
 	uint64_t taken;       /* bytes, when this was looked at last */
 	int64_t sleep_us;     /* how long it may sleep; 0: it is not resumed */
 	int64_t slept_us;     /* since when it does, monotonic */
@@ -38,6 +39,7 @@ struct sm {
 	uint32_t told;        /* the last number that it was told */
 	bool owes;            /* and has asked for more */
 	bool due;             /* an <r/> is to be answered, this turn */
+	bool again;           /* it has answered that there is nothing new */
 	char id[RAND_ID_SIZE];
 };
 

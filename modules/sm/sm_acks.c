@@ -90,11 +90,31 @@ sm_is_too_high(const struct session *s, uint32_t h)
 	return (int32_t)(h - session_sent(s)) > 0;
 }
 
+/* Who says nothing new may be slow: he is asked again after a while, and not at
+ * once, which would go on for ever, nor is that an answer. */
+static void
+sm_answered(struct module_ctx *m, struct session *s, struct sm *sm, bool more)
+{
+	const struct sm_conf *conf = m->conf;
+	struct shard *sh = session_shard(s);
+
+	if (more) {
+		sm->asked_us = 0;
+		shard_timer_cancel(sh, &sm->timer);
+		sm_look(m, s, sm);
+	} else if (sm->asked_us != 0 && !sm->again) {
+		sm->again = true;
+		shard_timer(sh, &sm->timer, MIN(conf->ask_us, conf->answer_us),
+			on_sm_timer);
+	}
+}
+
 enum hook_result
 sm_on_a(struct module_ctx *m, struct element *el)
 {
 	struct session *s = el->session;
 	struct sm *sm = s != NULL ? sm_of(m, s) : NULL;
+	uint32_t n = s != NULL ? session_unacked(s) : 0;
 	uint32_t h;
 
 	if (sm == NULL)
@@ -102,9 +122,7 @@ sm_on_a(struct module_ctx *m, struct element *el)
 	if (!sm_get_h(el->e, &h)) {
 		element_end(el, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
 	} else if (session_acked(s, h)) {
-		sm->asked_us = 0;
-		shard_timer_cancel(el->shard, &sm->timer);
-		sm_look(m, s, sm);
+		sm_answered(m, s, sm, session_unacked(s) != n);
 	} else if (sm_is_too_high(s, h)) {
 		sm_end_too_high(el, h, session_sent(s));
 	}
@@ -129,7 +147,9 @@ sm_ask(const struct sm_conf *conf, struct session *s, struct sm *sm)
 
 	session_write_element(s, sm_elem(a, "r"));
 	arena_free(a);
-	sm->asked_us = sh->now_us;
+	if (sm->asked_us == 0)
+		sm->asked_us = sh->now_us;
+	sm->again = false;
 	sm->taken = session_taken(s);
 	shard_timer(sh, &sm->timer, conf->answer_us, on_sm_timer);
 }
@@ -176,7 +196,7 @@ still_reads(const struct session *s, struct sm *sm)
 	return session_queued(s) != 0 && sm->taken != before;
 }
 
-/* It was asked, and has not answered. */
+/* It was asked, and has said nothing new. */
 static void
 sm_judge(const struct sm_conf *conf, struct session *s, struct sm *sm)
 {
@@ -185,10 +205,13 @@ sm_judge(const struct sm_conf *conf, struct session *s, struct sm *sm)
 
 	if (still_reads(s, sm)) {
 		shard_timer(sh, &sm->timer, conf->answer_us, on_sm_timer);
-	} else if (is_over(conf, s)) {
+	} else if (is_over(conf, s) &&
+		sh->now_us - sm->asked_us >= conf->answer_us) {
 		sh->stats.refused++;
 		session_close(s, STREAM_POLICY_VIOLATION,
 			"Too much of what you were sent is not acknowledged");
+	} else if (sm->again) {
+		sm_ask(conf, s, sm);
 	} else if (sh->now_us - since_us >= conf->answer_us) {
 		session_cut(s, "does not acknowledge what it is sent");
 	} else {
