@@ -61,6 +61,9 @@ struct session_stream {
 	 * that the client takes its connection for broken, and resumes; the stream
 	 * has forgotten the session, and makes no more call.  NULL: it cannot. */
 	void (*leave)(void *stream);
+	/* More of what has come is dealt with, see session_count_input(); the
+	 * session may end.  May be NULL. */
+	void (*counted)(void *stream);
 	/* Takes nothing more from the client, or goes on with it; what was read
 	 * already may still come, a piece of some kilobytes.  NULL: it cannot.
 	 * Never called twice with the same. */
@@ -170,6 +173,13 @@ void session_drained(struct session *s);
 /* A client that does not keep up cannot answer what it has yet to read: has it
  * taken anything since this was asked last? */
 bool session_takes_anything(struct session *s);
+/*
+ * The client has said goodbye, and nothing more comes.  True: all that it has sent is
+ * dealt with, as far as s counts that, and the last word is said to it
+ * (HOOK_SESSION_STOPPING).  False: the stream asks again when ops->counted() says
+ * that there is more, or does not wait any longer.
+ */
+bool session_leaves(struct session *s, bool waits);
 /* Writes st (borrowed), in its turn: what the stream itself has to say. */
 void session_write_own(struct session *s, struct stanza *st);
 

@@ -146,6 +146,8 @@ on_counted(struct turn_end *t)
 
 	session_look_at_receipts(s);
 	hook_run(account_host(s->account), HOOK_SESSION_COUNTED, s);
+	if (s->stream != NULL && s->ops->counted != NULL)
+		s->ops->counted(s->stream);
 }
 
 /* Of what becomes of all else nobody hears, or only from a peer. */
@@ -207,6 +209,16 @@ session_count_input(struct session *s, bool on)
 		session_go_on(s, SESSION_REST_RECEIPTS);
 		session_out_settle(s);
 	}
+}
+
+bool
+session_leaves(struct session *s, bool waits)
+{
+	ASSERT_OWNER(&s->account->e);
+	if (waits && session_handled(s) != session_received(s))
+		return false;
+	hook_run(account_host(s->account), HOOK_SESSION_STOPPING, s);
+	return true;
 }
 
 void

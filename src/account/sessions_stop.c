@@ -83,7 +83,7 @@ session_stop(struct session *s)
 {
 	struct session_sleep how;
 
-	hook_run(account_host(s->account), HOOK_SESSION_STOPPING, s);
+	(void)session_leaves(s, false);
 	if (s->ops->leave == NULL || !account_stays(s->account) ||
 		!session_may_sleep(s, &how)) {
 		session_close(s, STREAM_SYSTEM_SHUTDOWN, NULL);

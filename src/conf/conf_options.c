@@ -273,7 +273,8 @@ const struct option config_limits_options[] = {
 		.type = OPT_DURATION, .dflt = "5s", .min = "100ms",
 		.max = "1m",
 		.help = "how long we wait for the other side to close a stream "
-			"that we have closed"),
+			"that we have closed; and at most for what a client "
+			"has sent to be stored, before we answer its goodbye"),
 	LIMIT(idle_before_ping_us, .name = "idle_before_ping",
 		.type = OPT_DURATION, .dflt = "5m", .min = "10s",
 		.max = "never",

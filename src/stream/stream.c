@@ -147,7 +147,7 @@ on_conn_closed(void *arg, const struct err *why)
 	if (why != NULL)
 		x->kind->log_end(x, "connection lost", why->text);
 	x->stage = STAGE_CLOSED;
-	x->kind->ended(x, false);
+	x->kind->ended(x, x->leaving);
 	x->kind->closed(x);
 	stream_put_parser(x);
 	stream_count_parser(x);

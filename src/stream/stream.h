@@ -121,6 +121,9 @@ struct stream_kind {
 	/* When something of its own is due, and that is done. */
 	int64_t (*due)(const struct stream *x);
 	void (*do_due)(struct stream *x);
+	/* The peer has said goodbye.  True: x is held, and ends when its kind says
+	 * so; false, or no such function: now. */
+	bool (*leaves)(struct stream *x);
 	/* x has ended, by a goodbye of either side, or it broke: nobody else is
 	 * to write to it. */
 	void (*ended)(struct stream *x, bool goodbye);
@@ -155,6 +158,7 @@ struct stream {
 	bool counted : 1;  /* among the connections */
 	bool hasty : 1;    /* its end waits for nobody */
 	bool failed : 1;   /* we have ended it with an error */
+	bool leaving : 1;  /* the peer has said goodbye, and waits for ours */
 	uint32_t parser_bytes; /* counted in the share of the connection */
 	const struct stream_kind *kind;
 	TAILQ_ENTRY(stream) link; /* of the shard's */

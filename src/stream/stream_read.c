@@ -68,7 +68,16 @@ stream_on_element(void *arg, struct arena *a, struct elem *e)
 enum xml_verdict
 stream_on_end(void *arg)
 {
-	stream_end(arg, STREAM_COND_NONE, NULL);
+	struct stream *x = arg;
+
+	TAG_CHECK(x, "strm");
+	if (x->stage != STAGE_BOUND || x->kind->leaves == NULL ||
+		!x->kind->leaves(x)) {
+		stream_end(x, STREAM_COND_NONE, NULL);
+		return XML_STOP;
+	}
+	x->leaving = true;
+	stream_hold(x);
 	return XML_STOP;
 }
 

@@ -208,6 +208,44 @@ TEST(a_resumption_waits_for_the_disk)
 	pair_close(&p);
 }
 
+/* Who leaves hears that all is dealt with, if that is so in time; and whatever becomes
+ * of his connection meanwhile, he is gone. */
+TEST(a_goodbye_waits_for_the_disk)
+{
+	enum { DURABLE, LATE, BROKEN, HOWS };
+	static const unsigned left[] = { 0, 1, 3 }; /* unacknowledged */
+
+	for (int how = 0; how < HOWS; how++) {
+		struct pair p;
+
+		pair_open(&p, "");
+		p.d.acks = 0;
+		device_say(&p.d, NO_TAG, "<message type='chat' id='m' to='juliet@"
+			WORLD_HOST "'><body>x</body></message>");
+		client_leave(&p.d.c);
+		for (int i = 0; i < 10; i++)
+			turn_shards(p.w);
+		client_read(&p.d.c);
+		CHECK_INT(p.d.acks, 0);
+		CHECK_INT(STAT(&p, sessions), 2);
+		if (how == LATE)
+			clock_manual_advance(&p.w->clock, 6 * US_PER_S);
+		if (how == BROKEN)
+			client_break(&p.d.c);
+		for (int i = 0; i < 10; i++)
+			turn_shards(p.w);
+		CHECK_INT(STAT(&p, sessions), how == LATE ? 1 : 2);
+		device_settle(&p.d);
+		CHECK_INT(STAT(&p, sessions), 1);
+		CHECK_INT(STAT(&p, slept_out), 0);
+		CHECK_INT(p.d.acks, how != BROKEN);
+		CHECK_INT(p.d.out.n, left[how]);
+		witness_turn(&p.juliet);
+		CHECK_CSTR(seen(&p.juliet), "message:m ");
+		pair_close(&p);
+	}
+}
+
 /* If the server stops just then, and is started without the module, nobody could
  * ever resume it. */
 TEST(what_a_resumption_puts_to_sleep_is_that_of_the_module)

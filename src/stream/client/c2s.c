@@ -291,6 +291,7 @@ static const struct stream_kind c2s_kind = {
 	.drained = on_drained,
 	.due = c2s_due,
 	.do_due = c2s_do_due,
+	.leaves = c2s_leaves,
 	.ended = on_ended,
 	.closed = on_closed,
 };

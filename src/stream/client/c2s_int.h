@@ -214,6 +214,17 @@ struct c2s_look c2s_look_of(struct shard *sh, struct str host,
 struct str c2s_unknown_text(struct c2s_shard *cs);
 void c2s_looks_free(struct c2s_shard *cs);
 
+/* --- c2s_leave.c ----------------------------------------------------------- */
+
+/* The client has said goodbye; see struct stream_kind. */
+bool c2s_leaves(struct stream *x);
+/* More of what it has sent is dealt with. */
+void c2s_on_counted(void *stream);
+/* Until when x, which leaves, waits for that. */
+int64_t c2s_leave_due(const struct stream *x);
+/* That time has come. */
+void c2s_leave_now(struct c2s *c);
+
 /* --- c2s_ping.c ----------------------------------------------------------- */
 
 int64_t c2s_ping_due(const struct c2s *c);

@@ -279,6 +279,7 @@ const struct session_stream c2s_session_stream = {
 	.queued = on_queued,
 	.taken = on_taken,
 	.heard_us = on_heard,
+	.counted = c2s_on_counted,
 	.cut = on_cut,
 	.leave = on_leave,
 	.rest = on_rest,

@@ -16,6 +16,8 @@ c2s_due(const struct stream *x)
 	const struct c2s_login *l = c->login;
 	int64_t due = c2s_ping_due(c);
 
+	if (x->leaving)
+		return c2s_leave_due(x);
 	if (l == NULL)
 		return due;
 	due = MIN(due, l->deadline_us);
@@ -53,6 +55,10 @@ c2s_do_due(struct stream *x)
 	}
 	if (c->login != NULL && !login_do_due(c))
 		return;
+	if (x->leaving && c2s_leave_due(x) <= x->shard->now_us) {
+		c2s_leave_now(c);
+		return;
+	}
 	if (c2s_ping_due(c) <= x->shard->now_us)
 		c2s_ping(c);
 	stream_arm(x);
