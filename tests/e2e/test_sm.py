@@ -9,6 +9,7 @@ import pytest
 import scene as scenes
 from client import PATIENCE, Client
 from sm import SM, ask, enable, failed_with
+from test_limits import memory_kib
 from test_stats import stats
 
 pytestmark = pytest.mark.only("antiphon")
@@ -252,3 +253,30 @@ def test_a_restart_is_a_broken_link(own_server):
         assert c.next("the message").get("id") == "b%d" % i
     assert ask(c) == 3
     c.close()
+
+
+UNREAD = 64 << 20
+
+
+@pytest.mark.parametrize("what", [
+    "<r xmlns='%s'/>" % SM,
+    "<resume xmlns='%s' previd='x' h='0'/>" % SM,
+    "<enable xmlns='%s' resume='true'/>" % SM], ids=["r", "resume", "enable"])
+def test_who_asks_and_does_not_read_is_stopped(own_server, what):
+    """hostile-12: each is answered, and who takes no answers is not read."""
+    server = own_server()
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo, juliet = scene.login("romeo/a"), scene.login("juliet/j")
+    enable(romeo)
+    before, sent = memory_kib(server), 0
+    romeo.sock.settimeout(1)
+    try:
+        while sent < UNREAD:
+            sent += romeo.sock.send(what.encode() * 1000)
+    except OSError: # it cannot be written to, or has ended
+        pass
+    assert sent < UNREAD
+    juliet.ping()
+    assert memory_kib(server) <= before + 16 * 1024
+    romeo.drop()
+    scene.end()
