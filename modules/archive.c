@@ -5,7 +5,8 @@
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
  * address of the other side, and the stanza as it was sent or received, without
- * that id.  Order is the log's.  What belongs there, xmpp/message.c says.
+ * that id.  Order is the log's, whose next number the id says: so the entry is found
+ * without an index.  What belongs there, xmpp/message.c says.
  *
  *    the sender's client                     the recipient's clients
  *            |                                          ^
@@ -44,8 +45,7 @@ struct archive_conf {
 	uint64_t stranger_bytes;
 };
 
-/* In the slot of an account: what strangers have added, and what is forgotten of
- * it since then. */
+/* What strangers have added, and what is forgotten of it since then. */
 struct strangers {
 	uint64_t bytes;
 	uint64_t charged; /* what the map says; never less */
@@ -53,7 +53,23 @@ struct strangers {
 	int64_t wall_us;
 };
 
+/* In the slot of an account: of its last entry, and of those that are on their way
+ * to the disk.  A clock that was set back does not turn the order of times. */
+struct archive_state {
+	struct strangers strangers;
+	uint64_t last;
+	int64_t last_us;
+};
+
 /* --- strangers ---------------------------------------------------------------- */
+
+static struct strangers *
+strangers_of(struct module_ctx *m, struct account *acc)
+{
+	struct archive_state *state = module_entity_state(m, &acc->e);
+
+	return &state->strangers;
+}
 
 static void
 strangers_read(struct strangers *s, struct str text)
@@ -111,7 +127,7 @@ strangers_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	uint64_t bytes)
 {
 	const struct archive_conf *conf = m->conf;
-	struct strangers *s = module_entity_state(m, &acc->e);
+	struct strangers *s = strangers_of(m, acc);
 
 	strangers_forget(s, conf->stranger_bytes, shard_wall_us(acc->e.shard));
 	if (s->bytes + bytes > conf->stranger_bytes)
@@ -127,14 +143,19 @@ static enum hook_result
 on_load(struct module_ctx *m, void *arg)
 {
 	const struct account_load *load = arg;
+	struct archive_state *state = module_entity_state(m, &load->account->e);
 
 	for (size_t i = 0; i < load->n; i++) {
 		const struct store_entry *e = &load->entries[i];
 
-		if (str_is(e->with, ARCHIVE) && str_is(e->key, KEY_STRANGERS))
-			strangers_read(module_entity_state(m,
-					       &load->account->e),
-				e->value);
+		if (!str_is(e->with, ARCHIVE))
+			continue;
+		if (e->key.p == NULL) {
+			state->last = e->last;
+			state->last_us = e->wall_us;
+		} else if (str_is(e->key, KEY_STRANGERS)) {
+			strangers_read(&state->strangers, e->value);
+		}
 	}
 	return HOOK_PASS;
 }
@@ -167,11 +188,13 @@ account_has_archive(const struct account *acc)
 /* The id, in out; STR_NONE: there is no room for what strangers say. */
 static struct str
 entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
-	struct stanza *st, struct jid with, char out[RAND_ID_SIZE])
+	struct stanza *st, struct jid with, char out[STORE_ID_SIZE])
 {
+	struct archive_state *state = module_entity_state(m, &acc->e);
 	const struct archive_conf *conf = m->conf;
 	struct store_place at = account_place(acc, ARCHIVE);
 	struct buf value = BUF_INIT;
+	char secret[RAND_ID_SIZE];
 	struct str id = STR_NONE;
 
 	elem_drop(st->root, is_absurd_delay, NULL);
@@ -180,8 +203,11 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	if (jid_eq_bare(st->from, acc->e.jid) ||
 		!account_is_stranger(acc, with) ||
 		strangers_add(m, acc, tx, value.n + STORE_ENTRY_BYTES)) {
-		id = rand_id(acc->e.shard->rand, out);
-		store_tx_append(tx, at, id, shard_wall_us(acc->e.shard),
+		state->last_us =
+			MAX(state->last_us, shard_wall_us(acc->e.shard));
+		id = store_id_make(++state->last,
+			rand_id(acc->e.shard->rand, secret), out);
+		store_tx_append_at(tx, at, id, state->last_us,
 			jid_bare_str(with), buf_str(&value));
 		store_tx_trim_bytes(tx, at, conf->max_bytes);
 	}
@@ -198,7 +224,7 @@ on_receive(struct module_ctx *m, void *arg)
 	struct account_stanza *in = arg;
 	struct account *acc = in->account;
 	struct stanza *st = in->st;
-	char id[RAND_ID_SIZE];
+	char id[STORE_ID_SIZE];
 	struct store_tx *tx;
 
 	if (!message_is_archived(st) || (tx = account_stanza_tx(in)) == NULL)
@@ -218,7 +244,7 @@ on_send(struct module_ctx *m, void *arg)
 	struct session_stanza *out = arg;
 	struct account *acc = out->session->account;
 	struct stanza *st = out->st;
-	char id[RAND_ID_SIZE];
+	char id[STORE_ID_SIZE];
 	struct store_tx *tx;
 
 	if (!jid_is_set(st->to) || jid_eq_bare(st->to, acc->e.jid) ||
@@ -268,5 +294,5 @@ MODULE(archive) = {
 	.conf_size = sizeof(struct archive_conf),
 	.hooks = archive_hooks,
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
-	.entity_state = sizeof(struct strangers),
+	.entity_state = sizeof(struct archive_state),
 };

@@ -44,6 +44,7 @@ struct store_op {
 	struct str with;
 	int64_t wall_us;
 	uint64_t keep; /* entries, or bytes */
+	uint64_t number; /* of an entry; 0: behind the last */
 };
 
 STAILQ_HEAD(store_ops, store_op);
@@ -139,10 +140,10 @@ struct store_driver {
 		struct err *err);
 	bool (*clear_owner)(struct store_db *db, struct str host,
 		struct str owner, struct err *err);
-	/* id is STR_NONE: the entry is numbered */
+	/* id is STR_NONE: the entry is numbered; number is 0: behind the last */
 	bool (*append)(struct store_db *db, struct store_place at,
-		struct str id, int64_t wall_us, struct str with, struct str value,
-		struct err *err);
+		struct str id, uint64_t number, int64_t wall_us,
+		struct str with, struct str value, struct err *err);
 	bool (*del_entry)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
 	bool (*trim_to)(struct store_db *db, struct store_place at,
@@ -176,7 +177,8 @@ struct store_driver {
 	bool (*get_entries)(struct store_db *db, struct store_place at,
 		const struct str *ids, size_t n, store_entry_fn fn, void *arg,
 		bool *complete_out, struct err *err);
-	/* each log of the owner that is not empty: with is its name */
+	/* each log of the owner that is not empty: with is its name; as
+	 * store_list_many() says */
 	bool (*sizes)(struct store_db *db, struct str host, struct str owner,
 		store_entry_fn fn, void *arg, struct err *err);
 	/* outside of begin and rollback, on a handle of its own */

@@ -42,8 +42,8 @@ struct store;
 #define STORE_QUEUE_MAX ((size_t)64 << 20)
 /* A whole map that is larger fails with ERR_LIMIT. */
 #define STORE_ANSWER_MAX ((size_t)256 << 20)
-/* What an entry of a log takes beside its value, about: its row, three indexes,
- * the address of the other side twice. */
+/* What an entry of a log takes beside its value, about: its row, and where its id
+ * says no number, three indexes, with the address of the other side. */
 #define STORE_ENTRY_BYTES 256u
 /* A range ends with the entry that reaches this; complete is then false. */
 #define STORE_RANGE_MAX ((size_t)32 << 20)
@@ -145,6 +145,18 @@ void store_outage(struct store *s, struct store_outage *out);
 
 /* --- any thread: writing ------------------------------------------------ */
 
+/*
+ * An id that says a number from 1 to STORE_NUMBER_MAX.  Nobody can guess it, and it
+ * is never given again, if that is true of secret (of RAND_ID_SIZE at most): a
+ * number may come again when a log has become empty.
+ */
+#define STORE_NUMBER_MAX ((UINT64_C(1) << 36) - 1)
+#define STORE_ID_SIZE 40
+struct str store_id_make(uint64_t number, struct str secret,
+	char out[STORE_ID_SIZE]);
+/* 0: it says none. */
+uint64_t store_id_number(struct str id);
+
 /* A list of operations that is applied as one: all or nothing, in order. */
 struct store_tx;
 struct store_tx *store_tx_new(void);
@@ -184,6 +196,16 @@ void store_tx_clear_owner(struct store_tx *tx, struct str host,
  */
 void store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 	int64_t wall_us, struct str with, struct str value);
+/*
+ * The entry with this number, which its id says (store_id_make()), else
+ * ERR_INVALID; ERR_CONFLICT if there is one of it.  It costs as little as one
+ * without an id, and is found by id and by time as fast as in a log with ids; with
+ * looks at every entry of the times that are asked for.  Whoever gives numbers
+ * knows the last (store_list_many()), and gives times that never go back from one
+ * number to the next.  A log with ids may go on like this.
+ */
+void store_tx_append_at(struct store_tx *tx, struct store_place at,
+	struct str id, int64_t wall_us, struct str with, struct str value);
 void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
 	struct str id);
 /* The entry id and all before it.  Nothing if there is no such entry; but with
@@ -240,6 +262,7 @@ struct store_entry {
 	struct str with;  /* logs only */
 	int64_t wall_us;  /* logs only */
 	uint64_t total, bytes; /* store_list_many: of a log */
+	uint64_t last;         /* the same: the number of its last entry */
 };
 
 /* What a read found.  Borrowed until the callback returns. */
@@ -268,8 +291,8 @@ void store_list(struct store *s, struct store_place at, struct mailbox *reply,
  * be loaded.  fn is called once with the entries of all of them; entry.with is
  * the name of the map.  A log of one of these names that is not empty has an
  * entry too, behind those of the maps: its key is STR_NONE, total says how many
- * entries it has, and bytes how large their values are together.  names are
- * copied. */
+ * entries it has, and bytes how large their values are together; last and wall_us
+ * are of its last entry.  names are copied. */
 void store_list_many(struct store *s, struct str host, struct str owner,
 	const struct str *names, size_t n_names, struct mailbox *reply,
 	store_read_fn fn, void *arg);

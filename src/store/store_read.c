@@ -240,6 +240,7 @@ on_entry_found(void *arg, const struct store_entry *found)
 	e->wall_us = found->wall_us;
 	e->total = found->total;
 	e->bytes = found->bytes;
+	e->last = found->last;
 	return rd->bytes < rd->range.max_bytes;
 }
 

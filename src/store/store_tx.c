@@ -85,6 +85,46 @@ store_place_check(struct store_place at, struct err *err)
 		store_key_check(at.owner, err) && store_key_check(at.name, err);
 }
 
+struct str
+store_id_make(uint64_t number, struct str secret, char out[STORE_ID_SIZE])
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t n = 0;
+	int bits = 0;
+
+	while (number >> bits > 15)
+		bits += 4;
+	for (; bits >= 0; bits -= 4)
+		out[n++] = digits[number >> bits & 15];
+	out[n++] = '.';
+	memcpy(out + n, secret.p, MIN(secret.n, STORE_ID_SIZE - 1 - n));
+	n += MIN(secret.n, STORE_ID_SIZE - 1 - n);
+	out[n] = '\0';
+	return (struct str){ out, n };
+}
+
+uint64_t
+store_id_number(struct str id)
+{
+	uint64_t number = 0;
+	size_t i = 0;
+
+	for (; i < id.n && id.p[i] != '.'; i++) {
+		char c = id.p[i];
+
+		if (c >= '0' && c <= '9')
+			number = number << 4 | (uint64_t)(c - '0');
+		else if (c >= 'a' && c <= 'f')
+			number = number << 4 | (uint64_t)(c - 'a' + 10);
+		else
+			return 0;
+		/* the way in which it is written is one */
+		if (number == 0 || number > STORE_NUMBER_MAX)
+			return 0;
+	}
+	return i < id.n ? number : 0;
+}
+
 static bool
 value_check(struct str value, struct err *err)
 {
@@ -198,6 +238,23 @@ store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 		op->key = STR_NONE;
 	op->with = copy(tx->req.arena, with);
 	op->wall_us = wall_us;
+}
+
+void
+store_tx_append_at(struct store_tx *tx, struct store_place at, struct str id,
+	int64_t wall_us, struct str with, struct str value)
+{
+	uint64_t number = store_id_number(id);
+
+	store_tx_append(tx, at, id, wall_us, with, value);
+	if (tx->req.failed)
+		return;
+	tx->last->number = number;
+	if (number == 0) {
+		tx->req.failed = true;
+		err_set(&tx->req.err, ERR_INVALID,
+			"the id of an entry says no number");
+	}
 }
 
 void

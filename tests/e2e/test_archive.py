@@ -151,7 +151,7 @@ def test_the_id_that_is_shown_is_that_of_the_entry(pair):
     assert [ids[0] for ids in shown] == [row[0] for row in kept]
     both = [row[0] for row in kept + sent]
     assert len(set(both)) == 60
-    assert all(re.fullmatch(r"[\w-]{22}", id_) for id_ in both)
+    assert all(re.fullmatch(r"[0-9a-f]+\.[\w-]{22}", id_) for id_ in both)
     assert {row[1] for row in kept} == {pair.jid("romeo")}
     assert {row[1] for row in sent} == {pair.jid("juliet")}
     # order is the log's, and the sender's own id has not gone out
@@ -384,6 +384,48 @@ def test_an_account_that_is_removed_leaves_none(pair):
     assert len(pair.of("juliet")) == 1
     pair.server.ctl("deluser", pair.jid("juliet"))
     assert archive(pair.server, pair.jid("juliet")) == []
+
+
+def test_ids_and_order_survive_whatever_begins_again(own_server):
+    """XEP-0359 §2.1: none is given twice, when the server has started anew, when
+    all that was archived has gone, when the account is another one; and order is
+    that of sending, whatever the clock says."""
+    server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
+    scene = scenes.Scene(server)
+    pair = Pair(scene)
+    seen = []
+
+    def tell(n, size=10):
+        for i in range(n):
+            pair.say("<body>%d %s</body>" % (i, "x" * size), "type='chat'")
+        new = [own_ids(pair.juliet, pair.hear())[0] for _ in range(n)]
+        found = [row[0] for row in pair.of("juliet")]
+        assert found[-n:] == new
+        assert len(set(seen + new)) == len(seen) + n
+        seen.extend(new)
+
+    def again():
+        scene.end()
+        pair.romeo, pair.juliet = scene.online("romeo/a"), scene.online(
+            "juliet/b")
+
+    tell(5)
+    server.restart()
+    again()
+    tell(20)
+    # all before them go
+    tell(1, 70000)
+    assert len(pair.of("juliet")) == 1
+    server.kill9()
+    server.start()
+    again()
+    tell(3)
+    scene.end()
+    server.ctl("deluser", pair.jid("juliet"))
+    scene.add_accounts("juliet")
+    again()
+    tell(7)
+    scene.end()
 
 
 # --- what was seen exists -----------------------------------------------------------

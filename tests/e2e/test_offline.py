@@ -452,7 +452,7 @@ def test_what_is_not_in_the_archive_any_more(own_server, gone):
     server.stop()
     db = sqlite3.connect(os.path.join(server.folder, "data.sqlite"))
     for i in gone:
-        db.execute("DELETE FROM entry WHERE id = ?", (ids[i],))
+        db.execute("DELETE FROM entry WHERE name = ?", (ids[i],))
     db.commit()
     db.close()
     server.start()

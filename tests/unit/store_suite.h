@@ -113,6 +113,12 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(logs_are_trimmed_by_count)                                           \
 	X(logs_are_trimmed_by_size)                                            \
 	X(a_bound_is_kept_whatever_comes)                                      \
+	X(an_id_says_its_number)                                               \
+	X(entries_lie_where_their_ids_say)                                     \
+	X(a_number_is_refused_twice)                                           \
+	X(entries_with_numbers_are_deleted)                                    \
+	X(a_log_with_ids_goes_on_with_numbers)                                 \
+	X(times_are_found_among_any_number)                                    \
 	X(entries_are_deleted_one_by_one)                                      \
 	X(entries_without_ids_are_numbered)                                    \
 	X(a_log_has_either_ids_or_numbers)                                     \

@@ -78,9 +78,37 @@ pick(uint64_t *state)
 static struct store_place
 pick_place(uint64_t *state)
 {
-	static const char *const names[] = { "m", "n", "q" };
+	static const char *const names[] = { "m", "n", "q", "p" };
 
 	return PLACE(pick(state), names[draw(state, COUNT(names))]);
+}
+
+/* Entries of "p" lie where their ids say, in whatever order they come. */
+static void
+append_draw(struct store_tx *tx, struct store_place at, struct str key,
+	struct str value, uint64_t *rnd)
+{
+	uint32_t number = draw(rnd, 30);
+	char id[STORE_ID_SIZE];
+
+	if (str_is(at.name, "p")) {
+		store_tx_append_at(tx, at,
+			store_id_make(number + 1, STR("s"), id),
+			3 * (int64_t)number, key, value);
+		return;
+	}
+	snprintf(id, sizeof(id), "%u", number);
+	store_tx_append(tx, at, str_c(id), draw(rnd, 100), key, value);
+}
+
+static void
+id_draw(char out[16], uint32_t n, uint64_t *rnd)
+{
+	if (draw(rnd, 4) == 0)
+		snprintf(out, 16, "%x.%c", draw(rnd, n) + 1,
+			"sssst"[draw(rnd, 5)]);
+	else
+		snprintf(out, 16, "%u", draw(rnd, n));
 }
 
 static void
@@ -123,11 +151,11 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 		store_tx_trim_count(tx, at, draw(rnd, 8));
 		break;
 	case 9:
-		snprintf(id, sizeof(id), "%u", draw(rnd, 30));
+		id_draw(id, 30, rnd);
 		store_tx_delete_entry(tx, at, str_c(id));
 		break;
 	case 10:
-		snprintf(id, sizeof(id), "%u", draw(rnd, 12));
+		id_draw(id, 12, rnd);
 		store_tx_trim_to(tx, at, str_c(id));
 		break;
 	case 11:
@@ -136,8 +164,7 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 		store_tx_append(tx, at, STR_NONE, draw(rnd, 100), key, value);
 		break;
 	default:
-		snprintf(id, sizeof(id), "%u", draw(rnd, 30));
-		store_tx_append(tx, at, str_c(id), draw(rnd, 100), key, value);
+		append_draw(tx, at, key, value, rnd);
 		break;
 	}
 }
@@ -155,7 +182,7 @@ range_draw(struct store_range *range, char ids[2][16], uint64_t *rnd)
 	if (draw(rnd, 2) != 0)
 		range->with = str_c(pick(rnd));
 	for (int i = 0; i < 2; i++)
-		snprintf(ids[i], sizeof(ids[i]), "%u", draw(rnd, 30));
+		id_draw(ids[i], 30, rnd);
 	if (draw(rnd, 3) == 0)
 		range->after_id = str_c(ids[0]);
 	if (draw(rnd, 3) == 0)
@@ -171,7 +198,7 @@ on_sizes(void *arg, const struct store_answer *a, const struct err *err)
 
 	CHECK(err == NULL);
 	for (size_t i = 0; i < a->n; i++) {
-		total += a->entries[i].total;
+		total += a->entries[i].total + a->entries[i].last * 1000;
 		bytes += a->entries[i].bytes;
 	}
 	r->n = (size_t)total;
@@ -182,7 +209,7 @@ on_sizes(void *arg, const struct store_answer *a, const struct err *err)
 static void
 sizes_run(struct suite *su, struct str owner, char *out, size_t room)
 {
-	const struct str names[] = { STR("m"), STR("n"), STR("q") };
+	const struct str names[] = { STR("m"), STR("n"), STR("q"), STR("p") };
 	struct suite_result r;
 
 	suite_result_init(su, &r);
@@ -205,8 +232,10 @@ step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
 
 	switch (draw(&rnd, 8)) {
 	case 7:
-		for (uint32_t n = draw(&rnd, 9); n > 0; n--)
-			snprintf(many + strlen(many), 5, "%u ", draw(&rnd, 30));
+		for (uint32_t n = draw(&rnd, 5); n > 0; n--) {
+			id_draw(many + strlen(many), 30, &rnd);
+			strcat(many, " ");
+		}
 		suite_entries(su, pick_place(&rnd), many, draw(&rnd, 300), out,
 			room);
 		break;

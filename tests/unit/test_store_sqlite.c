@@ -183,7 +183,7 @@ TEST(an_empty_file_becomes_a_database)
 	CHECK(suite_try_open(&su, &err));
 	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 2);
+	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 3);
 	CHECK_INT(sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
 	suite_close(&su);
 }
@@ -219,6 +219,7 @@ static const char schema_1[] =
 	"INSERT INTO entry VALUES"
 	" ((1 << 36) + 1, 1, 'a', 10, 'juliet', 'one'),"
 	" ((1 << 36) + 2, 1, 'b', 20, 'nurse', 'two'),"
+	" ((1 << 36) + 3, 1, 'c', 15, 'nurse', 'six'),"
 	" ((2 << 36) + 7, 2, 'xyz', 10, 'juliet', 'three'),"
 	" ((2 << 36) + 8, 2, 'abc', 20, 'nurse', '\xc3\xa9');"
 	"PRAGMA user_version = 1;";
@@ -228,6 +229,8 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 	const struct store_range all = { .max = 9, .count = true };
 	const struct store_range by_id = { .max = 9, .after_id = STR("a") };
 	const struct store_range by_peer = { .max = 9, .with = STR("juliet") };
+	/* that of "c" had gone back */
+	const struct store_range by_time = { .max = 9, .since_us = 20 };
 	struct store_tx *tx = store_tx_new();
 	struct suite su;
 	struct err err;
@@ -245,7 +248,7 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 		"");
 	CHECK_CSTR(suite_range(&su, PLACE("romeo", "archive"), &by_id, out,
 			   sizeof(out)),
-		"b");
+		"b c");
 	CHECK_CSTR(suite_range(&su, PLACE("romeo", "archive"), &by_peer, out,
 			   sizeof(out)),
 		"a");
@@ -253,7 +256,12 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 		tx, PLACE("romeo", "offline"), STR_NONE, 1, STR_NONE, STR("v"));
 	store_tx_append(tx, PLACE("juliet", "offline"), STR_NONE, 1, STR_NONE,
 		STR("v"));
+	store_tx_append_at(tx, PLACE("romeo", "archive"), STR("4.x"), 30,
+		STR_NONE, STR("v"));
 	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(suite_range(&su, PLACE("romeo", "archive"), &by_time, out,
+			   sizeof(out)),
+		"b c 4.x");
 	CHECK_CSTR(suite_range(&su, PLACE("romeo", "offline"), &all, out,
 			   sizeof(out)),
 		"7 8 9 | 3");
@@ -266,8 +274,8 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 		308);
 	CHECK_INT(sql_number(su.path,
 			  "SELECT 100 * n + bytes FROM log WHERE place = 1"),
-		206);
-	CHECK_INT(sql_number(su.path, "SELECT count(*) FROM entries"), 6);
+		410);
+	CHECK_INT(sql_number(su.path, "SELECT count(*) FROM entries"), 8);
 	suite_close(&su);
 }
 
@@ -278,9 +286,9 @@ static const struct {
 	{ "newer", "PRAGMA user_version = 99", "newer version", 99 },
 	{ "negative", "PRAGMA user_version = -1", "schema", -1 },
 	{ "other program's", "PRAGMA application_id = 77", "another program",
-		2 },
+		3 },
 	{ "nobody's, with tables", "PRAGMA application_id = 0",
-		"another program", 2 },
+		"another program", 3 },
 };
 
 TEST(databases_that_are_not_ours_are_left_alone)

@@ -369,37 +369,45 @@ next_seq(const struct mem_place *pl)
 }
 
 static bool
-append_check(const struct mem_place *pl, struct str id, struct err *err)
+append_check(const struct mem_place *pl, struct str id, uint64_t number,
+	struct err *err)
 {
+	size_t i;
+
 	if (pl->log.n != 0 && pl->log.p[0]->numbered != (id.p == NULL))
 		return err_set(err, ERR_INVALID,
 			"a log has either ids or numbers");
-	if (id.p != NULL && mem_log_find(pl, id) != NULL)
+	i = mem_list_search(&pl->log, true, STR_NONE, number);
+	if ((id.p != NULL && mem_log_find(pl, id) != NULL) ||
+		(number != 0 && i < pl->log.n && pl->log.p[i]->seq == number))
 		return err_set(err, ERR_CONFLICT, "it exists already");
 	return true;
 }
 
 static bool
 mem_append(struct store_db *db, struct store_place at, struct str id,
-	int64_t wall_us, struct str with, struct str value, struct err *err)
+	uint64_t number, int64_t wall_us, struct str with, struct str value,
+	struct err *err)
 {
 	struct mem_place *pl = mem_place_find(db->data, at);
 	bool numbered = id.p == NULL;
 	struct mem_item *it;
-	char number[24];
+	char text[24];
 
 	if (mem_is_lost(db, STORE_AT_WRITE, err) ||
-		(pl != NULL && !append_check(pl, id, err)))
+		(pl != NULL && !append_check(pl, id, number, err)))
 		return false;
 	if (pl == NULL)
 		pl = mem_place_make(db->data, at);
+	if (number == 0)
+		number = next_seq(pl);
 	if (numbered) {
-		id.p = number;
-		id.n = (size_t)snprintf(number, sizeof(number), "%llu",
-			(unsigned long long)next_seq(pl));
+		id.p = text;
+		id.n = (size_t)snprintf(text, sizeof(text), "%llu",
+			(unsigned long long)number);
 	}
 	it = mem_item_new(id, with, value);
-	it->seq = next_seq(pl);
+	it->seq = number;
 	it->numbered = numbered;
 	it->wall_us = wall_us;
 	mem_change_do(db->data, pl, it, true, true);

@@ -193,6 +193,8 @@ mem_sizes(struct store_db *db, struct str host, struct str owner,
 			continue;
 		for (size_t i = 0; i < pl->log.n; i++)
 			e.bytes += pl->log.p[i]->value.n;
+		e.last = pl->log.p[pl->log.n - 1]->seq;
+		e.wall_us = pl->log.p[pl->log.n - 1]->wall_us;
 		if (!fn(arg, &e))
 			break;
 	}

@@ -55,6 +55,8 @@ enum sqlite_sql {
 	SQL_ENTRY_ADD,
 	SQL_ENTRY_POS,
 	SQL_ENTRY_AT,
+	SQL_ENTRY_NAMED,
+	SQL_ENTRY_NEXT,
 	SQL_ENTRY_NTH,
 	SQL_SPAN_SIZES,
 	SQL_SPAN_SUM,
@@ -173,6 +175,15 @@ bool sqlite_owners(struct store_db *db, struct str host, struct str name,
 
 /* --- sqlite_known.c ----------------------------------------------- */
 
+/* How the entries of a log are found. */
+enum sqlite_kind {
+	SQLITE_IDS,	/* all by indexes */
+	SQLITE_NUMBERS, /* they have no ids */
+	/* by the numbers that their ids say, or by an index those that came
+	 * before the first of these; times do not go back */
+	SQLITE_PLACED,
+};
+
 /* The row of a log. */
 struct sqlite_log {
 	int64_t place; /* -1: there is no such log */
@@ -180,7 +191,7 @@ struct sqlite_log {
 	int64_t hi;    /* and up to this one */
 	int64_t n;     /* entries */
 	int64_t bytes; /* of their values */
-	bool numbered; /* they have no ids */
+	enum sqlite_kind kind;
 };
 
 /* Any handle: reads the row. */
@@ -216,7 +227,8 @@ void sqlite_known_forget(struct store_db *db);
 /* --- sqlite_log.c ------------------------------------------------- */
 
 bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
-	int64_t wall_us, struct str with, struct str value, struct err *err);
+	uint64_t number, int64_t wall_us, struct str with, struct str value,
+	struct err *err);
 bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
 bool sqlite_trim_to(struct store_db *db, struct store_place at, struct str id,
@@ -246,6 +258,9 @@ bool sqlite_log_count(struct store_db *db, const struct sqlite_log *log,
 /* Where the entry lies, if there is one. */
 bool sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
 	struct str id, bool *found_out, int64_t *out, struct err *err);
+/* PLACED: the entries of log behind *out are those at or after time_us. */
+bool sqlite_time_find(struct store_db *db, const struct sqlite_log *log,
+	int64_t time_us, int64_t *out, struct err *err);
 bool sqlite_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err);

@@ -39,6 +39,14 @@ sqlite_log_at(struct store_db *db, int64_t place, struct sqlite_log *out,
 	return true;
 }
 
+static enum sqlite_kind
+kind_of(int64_t column)
+{
+	return column == SQLITE_NUMBERS || column == SQLITE_PLACED ?
+		(enum sqlite_kind)column :
+		SQLITE_IDS;
+}
+
 bool
 sqlite_log_find(struct store_db *db, struct store_place at,
 	struct sqlite_log *out, struct err *err)
@@ -58,7 +66,7 @@ sqlite_log_find(struct store_db *db, struct store_place at,
 	ok = sqlite_log_at(db, sqlite3_column_int64(st, 0), out, err);
 	out->n = sqlite3_column_int64(st, 1);
 	out->bytes = sqlite3_column_int64(st, 2);
-	out->numbered = sqlite3_column_int64(st, 3) != 0;
+	out->kind = kind_of(sqlite3_column_int64(st, 3));
 	sqlite3_reset(st);
 	return ok;
 }
@@ -140,7 +148,7 @@ row_write(struct store_db *db, const struct sqlite_log *log, struct err *err)
 	sqlite3_bind_int64(st, 1, log->place);
 	sqlite3_bind_int64(st, 2, log->n);
 	sqlite3_bind_int64(st, 3, log->bytes);
-	sqlite3_bind_int64(st, 4, log->numbered);
+	sqlite3_bind_int64(st, 4, log->kind);
 	return sqlite_run(db, st, err);
 }
 

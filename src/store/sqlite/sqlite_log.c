@@ -31,27 +31,36 @@ last_find(struct store_db *db, struct sqlite_known *k, struct err *err)
 }
 
 static bool
-kind_check(struct sqlite_known *k, bool numbered, struct err *err)
+kind_check(struct sqlite_known *k, struct str id, uint64_t number,
+	struct err *err)
 {
-	if (k->log.n != 0 && k->log.numbered != numbered)
+	bool numbered = id.p == NULL;
+
+	if (k->log.n != 0 && (k->log.kind == SQLITE_NUMBERS) != numbered)
 		return err_set(
 			err, ERR_INVALID, "a log has either ids or numbers");
-	k->log.numbered = numbered;
+	if (numbered)
+		k->log.kind = SQLITE_NUMBERS;
+	else if (number != 0)
+		k->log.kind = SQLITE_PLACED;
+	else if (k->log.n == 0)
+		k->log.kind = SQLITE_IDS;
 	return true;
 }
 
 static bool
-entry_add(struct store_db *db, const struct sqlite_known *k, struct str id,
-	int64_t wall_us, struct str with, struct str value, struct err *err)
+entry_add(struct store_db *db, const struct sqlite_known *k, int64_t pos,
+	bool is_placed, struct str id, int64_t wall_us, struct str with,
+	struct str value, struct err *err)
 {
 	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_ADD, err);
 
 	if (st == NULL)
 		return false;
-	sqlite3_bind_int64(st, 1, k->last + 1);
+	sqlite3_bind_int64(st, 1, pos);
 	sqlite3_bind_int64(st, 2, k->log.place);
 	if (id.p != NULL)
-		sqlite_bind_str(st, 3, id);
+		sqlite_bind_str(st, is_placed ? 7 : 3, id);
 	sqlite3_bind_int64(st, 4, wall_us);
 	sqlite_bind_str(st, 5, with);
 	sqlite_bind_str(st, 6, value);
@@ -60,15 +69,19 @@ entry_add(struct store_db *db, const struct sqlite_known *k, struct str id,
 
 bool
 sqlite_append(struct store_db *db, struct store_place at, struct str id,
-	int64_t wall_us, struct str with, struct str value, struct err *err)
+	uint64_t number, int64_t wall_us, struct str with, struct str value,
+	struct err *err)
 {
 	struct sqlite_known *k;
+	int64_t pos;
 
 	if (!sqlite_known_get(db, at, true, &k, err) ||
-		!kind_check(k, id.p == NULL, err) || !last_find(db, k, err) ||
-		!entry_add(db, k, id, wall_us, with, value, err))
+		!kind_check(k, id, number, err) || !last_find(db, k, err))
 		return false;
-	k->last++;
+	pos = number != 0 ? k->log.lo + (int64_t)number : k->last + 1;
+	if (!entry_add(db, k, pos, number != 0, id, wall_us, with, value, err))
+		return false;
+	k->last = MAX(k->last, pos);
 	k->log.n++;
 	k->log.bytes += (int64_t)value.n;
 	sqlite_known_changed(db, k);
@@ -144,7 +157,7 @@ end_find(struct store_db *db, const struct sqlite_log *log, struct str id,
 	bool found;
 
 	*out = log->lo;
-	if (!log->numbered)
+	if (log->kind != SQLITE_NUMBERS)
 		return sqlite_entry_pos(db, log, id, &found, out, err);
 	if (str_to_int(id, 0, log->hi - log->lo, &number))
 		*out += number;
@@ -173,26 +186,21 @@ age_stmt(struct store_db *db, enum sqlite_sql which,
 	sqlite3_stmt *st = sqlite_span_stmt(db, which, log->lo, log->hi, err);
 
 	if (st != NULL) {
-		if (!log->numbered)
+		if (log->kind == SQLITE_IDS)
 			sqlite3_bind_int64(st, 3, log->place);
 		sqlite3_bind_int64(st, 4, wall_us);
 	}
 	return st;
 }
 
-bool
-sqlite_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
+/* Of those whose times come as they like. */
+static bool
+older_delete(struct store_db *db, struct sqlite_known *k, int64_t wall_us,
 	struct err *err)
 {
-	struct sqlite_known *k;
+	bool scan = k->log.kind == SQLITE_NUMBERS;
 	sqlite3_stmt *st;
-	bool scan;
 
-	if (!sqlite_known_get(db, at, false, &k, err))
-		return false;
-	if (k == NULL)
-		return true;
-	scan = k->log.numbered;
 	st = age_stmt(db, scan ? SQL_AGE_SUM_SCAN : SQL_AGE_SUM, &k->log,
 		wall_us, err);
 	if (st == NULL || !counts_lower(db, k, st, err))
@@ -201,6 +209,24 @@ sqlite_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
 	st = age_stmt(db, scan ? SQL_AGE_DEL_SCAN : SQL_AGE_DEL, &k->log,
 		wall_us, err);
 	return st != NULL && sqlite_run(db, st, err);
+}
+
+bool
+sqlite_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
+	struct err *err)
+{
+	struct sqlite_known *k;
+	int64_t end;
+
+	if (!sqlite_known_get(db, at, false, &k, err))
+		return false;
+	if (k == NULL)
+		return true;
+	if (k->log.kind != SQLITE_PLACED)
+		return older_delete(db, k, wall_us, err);
+	return last_find(db, k, err) &&
+		sqlite_time_find(db, &k->log, wall_us, &end, err) &&
+		(end == k->log.lo || span_delete(db, k, k->log.lo, end, err));
 }
 
 /* The last of the first n entries. */

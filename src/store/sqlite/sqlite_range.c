@@ -9,6 +9,7 @@
 #include "store/sqlite/sqlite_int.h"
 
 #include "base/err.h"
+#include "base/mem.h"
 
 sqlite3_stmt *
 sqlite_span_stmt(struct store_db *db, enum sqlite_sql which, int64_t lo,
@@ -62,6 +63,24 @@ number_stmt(struct store_db *db, const struct sqlite_log *log, long long number,
 	return st;
 }
 
+/* Where its number says, if that one is called so. */
+static bool
+placed_find(struct store_db *db, const struct sqlite_log *log, struct str id,
+	bool *found_out, int64_t *out, struct err *err)
+{
+	uint64_t number = store_id_number(id);
+	sqlite3_stmt *st;
+
+	if (number == 0)
+		return true;
+	st = sqlite_stmt(db, SQL_ENTRY_NAMED, err);
+	if (st == NULL)
+		return false;
+	sqlite3_bind_int64(st, 1, log->lo + (int64_t)number);
+	sqlite_bind_str(st, 2, id);
+	return sqlite_number(db, st, found_out, out, err);
+}
+
 bool
 sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
 	struct str id, bool *found_out, int64_t *out, struct err *err)
@@ -72,7 +91,12 @@ sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
 	*found_out = false;
 	if (log->place == -1)
 		return true;
-	if (!log->numbered)
+	if (log->kind == SQLITE_PLACED &&
+		!placed_find(db, log, id, found_out, out, err))
+		return false;
+	if (*found_out)
+		return true;
+	if (log->kind != SQLITE_NUMBERS)
 		st = id_stmt(db, log, id, err);
 	else if (str_to_int(id, 1, log->hi - log->lo, &number))
 		st = number_stmt(db, log, number, err);
@@ -96,19 +120,67 @@ bound_find(struct store_db *db, const struct sqlite_log *log, struct str id,
 }
 
 static bool
-log_narrow(struct store_db *db, struct sqlite_log *log,
-	const struct store_range *range, struct err *err)
+ids_narrow(struct store_db *db, struct sqlite_log *log,
+	const struct sqlite_log *whole, const struct store_range *range,
+	struct err *err)
 {
-	struct sqlite_log whole = *log;
+	int64_t lo = log->lo, hi = log->hi;
 
 	if (range->after_id.p != NULL &&
-		!bound_find(db, &whole, range->after_id, &log->lo, err))
+		!bound_find(db, whole, range->after_id, &lo, err))
 		return false;
-	if (range->before_id.p == NULL)
-		return true;
-	if (!bound_find(db, &whole, range->before_id, &log->hi, err))
+	if (range->before_id.p != NULL) {
+		if (!bound_find(db, whole, range->before_id, &hi, err))
+			return false;
+		hi -= hi != INT64_MIN; /* in a damaged file */
+	}
+	log->lo = MAX(log->lo, lo);
+	log->hi = MIN(log->hi, hi);
+	return true;
+}
+
+bool
+sqlite_time_find(struct store_db *db, const struct sqlite_log *log,
+	int64_t time_us, int64_t *out, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_span_stmt(
+		db, SQL_LOG_LAST, log->lo, log->hi, err);
+	int64_t lo = log->lo, hi = lo, mid, pos;
+	bool found;
+
+	if (st == NULL || !sqlite_number(db, st, &found, &hi, err))
 		return false;
-	log->hi -= log->hi != INT64_MIN; /* in a damaged file */
+	/* up to lo all are before time_us, behind hi none is */
+	while (lo < hi) {
+		mid = lo + (hi - lo) / 2;
+		st = sqlite_span_stmt(db, SQL_ENTRY_NEXT, mid, hi, err);
+		if (st == NULL || !sqlite_step(db, st, &found, err))
+			return false;
+		pos = found ? sqlite3_column_int64(st, 0) : mid;
+		if (found && sqlite3_column_int64(st, 1) < time_us)
+			lo = pos;
+		else
+			hi = mid;
+		sqlite3_reset(st);
+	}
+	*out = lo;
+	return true;
+}
+
+static bool
+times_narrow(struct store_db *db, struct sqlite_log *log,
+	const struct store_range *range, struct err *err)
+{
+	int64_t lo = log->lo, hi = log->hi;
+
+	if (range->since_us != 0 &&
+		!sqlite_time_find(db, log, range->since_us, &lo, err))
+		return false;
+	if (range->until_us != 0 && range->until_us != INT64_MAX &&
+		!sqlite_time_find(db, log, range->until_us + 1, &hi, err))
+		return false;
+	log->lo = lo;
+	log->hi = hi;
 	return true;
 }
 
@@ -127,7 +199,7 @@ range_sql(const struct sqlite_log *log, const struct store_range *range)
 {
 	int bits = range_bits(range);
 
-	if (log->numbered && bits != 0)
+	if (log->kind != SQLITE_IDS && bits != 0)
 		return range->backwards ? SQL_RANGE_SCAN_DESC : SQL_RANGE_SCAN;
 	return (enum sqlite_sql)(
 		SQL_RANGE + bits + (range->backwards ? SQL_BIT_BACKWARDS : 0));
@@ -160,7 +232,7 @@ range_total(struct store_db *db, const struct sqlite_log *log,
 	const struct store_range *range, int64_t *out, struct err *err)
 {
 	sqlite3_stmt *st = range_stmt(db,
-		log->numbered
+		log->kind != SQLITE_IDS
 			? SQL_TOTAL_SCAN
 			: (enum sqlite_sql)(SQL_TOTAL + range_bits(range)),
 		log, range, err);
@@ -237,22 +309,29 @@ sqlite_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err)
 {
-	struct sqlite_log whole, log;
+	struct sqlite_log whole, timed, log;
+	struct store_range left = *range;
 	sqlite3_stmt *st;
 	int64_t total = 0;
 
 	*complete_out = true;
 	if (!sqlite_log_find(db, at, &whole, err))
 		return false;
-	log = whole;
-	if (!log_narrow(db, &log, range, err))
+	timed = whole;
+	if (whole.kind == SQLITE_PLACED) {
+		if (!times_narrow(db, &timed, range, err))
+			return false;
+		left.since_us = left.until_us = 0;
+	}
+	log = timed;
+	if (!ids_narrow(db, &log, &whole, range, err))
 		return false;
 	if (log.place == -1)
 		return true;
-	if (range->count && !range_total(db, &whole, range, &total, err))
+	if (range->count && !range_total(db, &timed, &left, &total, err))
 		return false;
 	*total_out = (uint64_t)total;
-	st = range_stmt(db, range_sql(&log, range), &log, range, err);
+	st = range_stmt(db, range_sql(&log, &left), &log, &left, err);
 	return st != NULL &&
 		range_pass(
 			db, st, &whole, range->max, fn, arg, complete_out, err);
@@ -317,6 +396,8 @@ sqlite_sizes(struct store_db *db, struct str host, struct str owner,
 		e.with = sqlite_text(st, 0);
 		e.total = (uint64_t)sqlite3_column_int64(st, 1);
 		e.bytes = (uint64_t)sqlite3_column_int64(st, 2);
+		e.last = (uint64_t)sqlite3_column_int64(st, 3);
+		e.wall_us = sqlite3_column_int64(st, 4);
 		if (!fn(arg, &e)) {
 			sqlite3_reset(st);
 			return true;

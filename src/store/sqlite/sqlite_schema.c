@@ -17,8 +17,10 @@
  * together and in order in a table whose keys are nothing but integers, which
  * big values would spoil in one WITHOUT ROWID.  An entry without an id is in no
  * index, because each is one more page to write for every message; the row of
- * the log counts its entries and the bytes of their values (step 2).  The view
- * "entries" is for people.
+ * the log counts its entries and the bytes of their values (step 2).  Nor is one
+ * whose id says its number, which stands in "name" (step 3): it lies where that
+ * says, and since times do not go back in such a log, one is found by halving.
+ * The view "entries" is for people.
  */
 #include "config.h"
 
@@ -102,6 +104,20 @@ static const char *const steps[] = {
 	"  datetime(time / 1000000, 'unixepoch') AS time, peer, value"
 	" FROM log JOIN entry USING (place);"
 	"PRAGMA user_version = 2;",
+	/* 3 */
+	"ALTER TABLE entry ADD COLUMN name TEXT;" /* an id, and then id is NULL */
+	"UPDATE entry SET time = latest FROM"
+	" (SELECT pos AS at,"
+	"   max(time) OVER (PARTITION BY place ORDER BY pos) AS latest"
+	"  FROM entry WHERE id IS NOT NULL)"
+	" WHERE pos = at AND time < latest;"
+	"DROP VIEW entries;"
+	"CREATE VIEW entries AS" /* for people */
+	" SELECT host, owner, log.name, pos & 68719476735 AS number,"
+	"  coalesce(id, entry.name) AS id,"
+	"  datetime(time / 1000000, 'unixepoch') AS time, peer, value"
+	" FROM log JOIN entry USING (place);"
+	"PRAGMA user_version = 3;",
 };
 
 static bool

@@ -7,10 +7,11 @@
 
 #include "store/sqlite/sqlite_int.h"
 
-#define ENTRY "SELECT id, time, peer, value, pos FROM entry "
+#define ENTRY                                                                  \
+	"SELECT coalesce(id, name), time, peer, value, pos FROM entry "
 #define SPAN "pos > ?1 AND pos <= ?2 "
-/* The indexes hold the entries that have an id: those of a log all have, or
- * none has. */
+/* The indexes hold the entries that have an id which says no number: those of a
+ * log of the kind SQLITE_IDS all have. */
 #define BY_ID "INDEXED BY entry_id WHERE place = ?1 AND id = ?2 "
 #define BY_PEER                                                                \
 	"INDEXED BY entry_peer WHERE place = ?4 AND peer = ?5 AND id IS NOT NULL "
@@ -89,14 +90,22 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
 	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
 			  " LIMIT 1",
-	[SQL_LOG_SIZES] = "SELECT name, n, bytes FROM log WHERE host = ?1"
-			  " AND owner = ?2 AND n > 0",
+	[SQL_LOG_SIZES] = "SELECT log.name, n, bytes, pos & 68719476735, time"
+			  " FROM log LEFT JOIN entry ON pos ="
+			  " (SELECT max(pos) FROM entry WHERE"
+			  "  pos > log.place << 36"
+			  "  AND pos < log.place + 1 << 36)"
+			  " WHERE host = ?1 AND owner = ?2 AND n > 0",
 	[SQL_LOG_LAST] = "SELECT max(pos) FROM entry WHERE " SPAN,
 	[SQL_ENTRY_ADD] = "INSERT INTO entry"
-			  " (pos, place, id, time, peer, value)"
-			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+			  " (pos, place, id, time, peer, value, name)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
 	[SQL_ENTRY_POS] = "SELECT pos FROM entry " BY_ID,
 	[SQL_ENTRY_AT] = "SELECT pos FROM entry WHERE pos = ?1",
+	[SQL_ENTRY_NAMED] = "SELECT pos FROM entry WHERE pos = ?1"
+			    " AND name = ?2",
+	[SQL_ENTRY_NEXT] = "SELECT pos, time FROM entry WHERE " SPAN
+			   "ORDER BY pos LIMIT 1",
 	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
 			  "ORDER BY pos LIMIT 1 OFFSET ?3",
 	[SQL_SPAN_SIZES] = "SELECT pos, length(CAST(value AS BLOB)) FROM entry"
