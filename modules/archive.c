@@ -15,6 +15,10 @@
  *            v                                 entry, waits for the disk
  *          router ---------------------------> HOOK_ACCOUNT_RECEIVE
  *
+ * What is sent again, since a session was lost that had not heard of it, is
+ * recognised by each side for itself (account/recent.h): the sender's entry stays,
+ * and the message goes on its way; who has got it before does not get it again.
+ *
  * What somebody sends to himself is stored once, where it arrives.  An account
  * that does not exist, or exists for one session only, has no archive; nothing
  * tells that from outside.  Nobody else's address is shown an id of ours, and who
@@ -31,7 +35,7 @@
 
 #include "module/module.h"
 
-#define ARCHIVE "archive" /* the log, and the map */
+#define ARCHIVE LOG_ARCHIVE /* and the map */
 #define KEY_STRANGERS "strangers"
 #define DAY_US (86400 * US_PER_S)
 /* A step is no longer than this, nor than 1/64 of a day's part, nor than what they
@@ -210,6 +214,8 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 		store_tx_append_at(tx, at, id, state->last_us,
 			jid_bare_str(with), buf_str(&value));
 		store_tx_trim_bytes(tx, at, conf->max_bytes);
+		if (acc->recalls)
+			recent_add(acc, st, id);
 	}
 	buf_done(&value);
 	return id;
@@ -229,6 +235,9 @@ on_receive(struct module_ctx *m, void *arg)
 
 	if (!message_is_archived(st) || (tx = account_stanza_tx(in)) == NULL)
 		return HOOK_PASS;
+	in->known = st->again && recent_find(acc, st).p != NULL;
+	if (in->known)
+		return HOOK_PASS;
 	if (!acc->exists)
 		stanza_add_id(st, acc->e.jid,
 			rand_id(acc->e.shard->rand, id));
@@ -246,14 +255,18 @@ on_send(struct module_ctx *m, void *arg)
 	struct stanza *st = out->st;
 	char id[STORE_ID_SIZE];
 	struct store_tx *tx;
+	struct str before;
 
 	if (!jid_is_set(st->to) || jid_eq_bare(st->to, acc->e.jid) ||
 		!message_is_archived(st) ||
 		(tx = session_stanza_tx(out)) == NULL ||
 		!account_has_archive(acc))
 		return HOOK_PASS;
+	before = st->again ? recent_find(acc, st) : STR_NONE;
+	out->known = before.p != NULL;
 	out->archived = arena_str(st->arena,
-		entry_add(m, acc, tx, st, st->to, id));
+		out->known ? before :
+			     entry_add(m, acc, tx, st, st->to, id));
 	return HOOK_PASS;
 }
 

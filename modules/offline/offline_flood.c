@@ -31,8 +31,6 @@
 
 #include "offline.h"
 
-#define LOG_ARCHIVE "archive"
-
 /* What is read at once. */
 #define BATCH 512
 #define BATCH_BYTES ((size_t)128 * 1024)

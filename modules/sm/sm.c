@@ -232,6 +232,7 @@ MODULE(sm) = {
 	.conf_size = sizeof(struct sm_conf),
 	.hooks = sm_hooks,
 	.elements = sm_elements,
+	.entity_state = sizeof(struct sm_account),
 	.session_state = sizeof(struct sm),
 	.session_done = session_done,
 	.session_save = session_save,

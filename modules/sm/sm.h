@@ -95,6 +95,13 @@ void sm_refuse_resume(struct element *el, enum stanza_cond cond,
 
 /* --- sm_ended.c -------------------------------------------------------------- */
 
+/* In the slot of an account. */
+struct sm_account {
+	int64_t lost_us; /* when it last lost a session, monotonic */
+};
+
+/* The session of el may be what comes after one that was lost. */
+bool sm_comes_again(struct module_ctx *m, const struct element *el);
 enum hook_result sm_on_closed(struct module_ctx *m, void *arg);
 /* How much of what the client of s has sent is handled; NULL, or h: it may be told
  * after the end of s. */

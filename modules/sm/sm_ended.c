@@ -58,6 +58,33 @@ ended_write(struct module_ctx *m, const struct session *s, struct str id,
 	arena_free(a);
 }
 
+/* --- sessions that were lost ---------------------------------------------------- */
+
+static struct sm_account *
+account_of_session(struct module_ctx *m, const struct session *s)
+{
+	return module_entity_state(m, &s->account->e);
+}
+
+static bool
+has_lost_one(struct module_ctx *m, const struct session *s)
+{
+	return s->account->lost && session_shard(s)->now_us -
+			account_of_session(m, s)->lost_us < RECENT_US;
+}
+
+/* Who has lost a session sends again what he does not know to have arrived; and
+ * does not say which that is. */
+bool
+sm_comes_again(struct module_ctx *m, const struct element *el)
+{
+	const struct server *srv = el->shard->server;
+
+	return el->lost || has_lost_one(m, el->session) ||
+		(srv->was_killed &&
+			el->shard->now_us - srv->started_us < RECENT_US);
+}
+
 enum hook_result
 sm_on_closed(struct module_ctx *m, void *arg)
 {
@@ -68,6 +95,10 @@ sm_on_closed(struct module_ctx *m, void *arg)
 
 	if (sm == NULL)
 		return HOOK_PASS;
+	if (!s->left) {
+		s->account->lost = true;
+		account_of_session(m, s)->lost_us = session_shard(s)->now_us;
+	}
 	last = sm_last_count(s, &h);
 	if (last != NULL && !s->left && sm->sleep_us != 0 &&
 		account_stores(s->account))

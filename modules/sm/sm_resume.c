@@ -58,6 +58,7 @@ sm_on_enable(struct module_ctx *m, struct element *el)
 	sm->told = 0;
 	sm->sleep_us = sleep_wanted(m->conf, s, el->e);
 	rand_id(el->shard->rand, sm->id);
+	s->again = sm_comes_again(m, el);
 	answer_enabled(el, sm);
 	session_keep_output(s, true);
 	session_count_input(s, true);
@@ -87,6 +88,7 @@ void
 sm_refuse_resume(struct element *el, enum stanza_cond cond, const uint32_t *h)
 {
 	el->shard->stats.resume_refused++;
+	element_lose(el);
 	sm_failed(el, cond, h);
 }
 

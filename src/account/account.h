@@ -48,8 +48,10 @@ struct account {
 	bool exists;
 	bool anonymous;  /* exists only while its session does, nothing is kept */
 	bool removing;
-	bool traced;     /* its stanzas are written to the log */
-	bool backlog;    /* messages are kept for it; who comes next is given
+	bool traced : 1; /* its stanzas are written to the log */
+	bool lost : 1;   /* a session, of which its client did not take leave */
+	bool recalls : 1; /* what it has archived of late, see recent.h */
+	bool backlog : 1; /* messages are kept for it; who comes next is given
 			  * them, before what follows (account_stanza.behind) */
 };
 
@@ -70,6 +72,9 @@ struct account_stanza {
 		       * nobody need be told that it was not delivered */
 	bool behind;  /* OFFLINE: somebody takes it, who has yet to get what is
 		       * kept and comes first; it is delivered if it is not kept */
+	bool known;   /* RECEIVE: it was sent again, and has come before: it is not
+		       * delivered, but dealt with when the transaction is
+		       * durable, which rests on what that was stored by */
 };
 
 /* Argument of HOOK_ACCOUNT_COPY. */

@@ -17,6 +17,7 @@
 #include "core/wire.h"
 #include "account/account_copy.h"
 #include "account/account_int.h"
+#include "account/recent.h"
 #include "account/requests.h"
 #include "account/session.h"
 
@@ -323,6 +324,8 @@ account_receive(struct entity *e, struct stanza *st)
 	struct account *acc = account_of(e);
 	struct account_stanza arg = { .account = acc, .st = st };
 
+	if (st->again)
+		recent_look(acc, st);
 	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
 		return;
 	requests_answered(acc, st);
@@ -330,6 +333,8 @@ account_receive(struct entity *e, struct stanza *st)
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_HANDLED)
 		account_line_aside(acc, NULL, arg.with.tx);
+	else if (arg.known)
+		account_line_aside(acc, st, arg.with.tx);
 	else if (arg.with.tx != NULL)
 		account_line_deliver(acc, st, arg.with.tx);
 	else if (arg.with.refused)

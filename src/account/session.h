@@ -108,6 +108,8 @@ struct session {
 	bool copied : 1;       /* wants copies, see HOOK_ACCOUNT_COPY */
 	bool full : 1;         /* what is written waits in out */
 	bool counts : 1;       /* what comes, see session_count_input() */
+	bool again : 1;        /* its client may send what it has sent in one that was
+				* lost; until RECENT_US after it was bound */
 	bool left : 1;         /* it ends, and nobody will come back for it: its
 				* client has said goodbye, or is none any more */
 	uint8_t state : 2;     /* enum session_state */
@@ -122,6 +124,8 @@ struct session_stanza {
 	struct line_tx with; /* SEND: see session_stanza_tx() */
 	struct str archived; /* SEND: its id in the archive of who sends it, in
 			      * the arena of st; STR_NONE: it has none */
+	bool known;  /* SEND: it was sent again, and is there already: those who
+		      * want copies have seen it */
 	bool before; /* SEND: st waits in line until what was added is durable,
 		      * unless a handler takes it */
 };

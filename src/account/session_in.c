@@ -14,6 +14,7 @@
 #include "core/receipt.h"
 #include "account/account_copy.h"
 #include "account/account_int.h"
+#include "account/recent.h"
 #include "account/requests.h"
 #include "account/session.h"
 #include "account/session_claims.h"
@@ -64,7 +65,7 @@ session_send_with(struct account *acc, struct session_stanza *out)
 		account_line_refuse(acc, out->st);
 		return;
 	}
-	if (acc->n_sessions > 1)
+	if (acc->n_sessions > 1 && !out->known)
 		copy = account_copy_sent(out->session, out->st);
 	if (out->before && tx != NULL) {
 		account_line_send(acc, out->st, tx);
@@ -242,6 +243,18 @@ session_handled(const struct session *s)
 
 /* --- from the stream ------------------------------------------------------------- */
 
+/* Who comes back sends at once what he has not heard of. */
+static void
+session_send_again(struct session *s, struct stanza *st)
+{
+	if (shard_wall_us(session_shard(s)) - s->bound_us > RECENT_US) {
+		s->again = false;
+	} else if (st->kind == STANZA_MESSAGE) {
+		st->again = true;
+		recent_look(s->account, st);
+	}
+}
+
 bool
 session_receive(struct session *s, struct stanza *st)
 {
@@ -258,6 +271,8 @@ session_receive(struct session *s, struct stanza *st)
 		session_give_receipt(s, st);
 	sh->stats.stanzas_in++;
 	trace_stanza(s, "in", st);
+	if (s->again)
+		session_send_again(s, st);
 	if ((s->account->hold == NULL ||
 		    !account_hold_keeps(s->account, s, st)) &&
 		!requests_keep(s, st))

@@ -3,7 +3,7 @@
  *
  *   <session xmlns='urn:antiphon:session' version='1' stop='Zk3...' id='7'
  *           resource='phone' bound='1795219200000000' interested='1'
- *           copies='1' sleep='600000000' keeper='sm' keeps='1' acked='17'
+ *           copies='1' again='1' sleep='600000000' keeper='sm' keeps='1' acked='17'
  *           sent='19' counts='1' handled='12'
  *           priority='0' seen='1795219201000000'>
  *     <presence xmlns='jabber:client'>...</presence>
@@ -123,6 +123,7 @@ session_save(struct session *s, struct str stop, struct buf *out)
 	put_number(out, "bound", s->bound_us);
 	put_number(out, "interested", s->interested);
 	put_number(out, "copies", s->copied);
+	put_number(out, "again", s->again);
 	put_number(out, "sleep", o->sleep_us);
 	put_text(out, "keeper",
 		o->keeper != NULL ? str_c(o->keeper) : STR_NONE);
@@ -172,7 +173,7 @@ get_flag(const struct elem *e, const char *name, bool *out)
 struct saved {
 	struct str resource;
 	int64_t id, bound, sleep, acked, sent, handled, priority, seen;
-	bool interested, copies, keeps, counts;
+	bool interested, copies, again, keeps, counts;
 };
 
 static bool
@@ -197,6 +198,7 @@ saved_read(struct saved *v, struct arena *a, const struct elem *e,
 		get_number(e, "bound", 0, INT64_MAX, &v->bound) &&
 		get_flag(e, "interested", &v->interested) &&
 		get_flag(e, "copies", &v->copies) &&
+		get_flag(e, "again", &v->again) &&
 		get_number(e, "sleep", 0, INT64_MAX / 2, &v->sleep) &&
 		get_flag(e, "keeps", &v->keeps) &&
 		get_number(e, "acked", 0, UINT32_MAX, &v->acked) &&
@@ -385,6 +387,7 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s->bound_us = v.bound;
 	s->interested = v.interested;
 	s->copied = v.copies;
+	s->again = v.again;
 	if (v.counts)
 		session_count_input_from(s, (uint32_t)v.handled);
 	if (restore_children(s, e, &v, err)) {

@@ -45,6 +45,7 @@ struct element_stream {
 	uint64_t (*keep)(void *stream);
 	bool (*find)(struct shard *sh, uint64_t token, struct element *out);
 	void (*go_on)(void *stream);
+	void (*lose)(void *stream);
 };
 
 /* An element, or, after element_find(), the stream that it came in. */
@@ -55,6 +56,7 @@ struct element {
 	struct str account;      /* bare, until it is bound; STR_NONE: a stranger */
 	enum element_stage stage;
 	bool secure;             /* TLS is up */
+	bool lost;               /* element_lose() was called before */
 	struct elem *e;          /* lies in arena, both borrowed; NULL, once */
 	struct arena *arena;     /* found again */
 	void *stream;
@@ -135,6 +137,14 @@ static inline bool
 element_find(const struct element_later *later, struct element *out)
 {
 	return later->ops->find(later->shard, later->token, out);
+}
+
+/* Its client has lost a session that was to go on in this stream, and what it sends
+ * now it may have sent there. */
+static inline void
+element_lose(struct element *el)
+{
+	el->ops->lose(el->stream);
 }
 
 /* Reads on; el is not valid any more. */

@@ -49,6 +49,8 @@ struct server {
 				       * sessions of it sleep; else "".  Shard 0
 				       * writes it while no other shard has a
 				       * sleeper */
+	bool was_killed;          /* it was not stopped in order before it was
+				   * started; in the end: nor is it now */
 	unsigned n_sleeping;      /* shard 0 only: that have any */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct tally *connections; /* in all, and by address: see listen.h */

@@ -66,6 +66,7 @@
 #include "core/wire.h"
 #include "account/account.h"
 #include "account/credentials.h"
+#include "account/recent.h"
 #include "account/roster_change.h"
 #include "account/session.h"
 #include "command/command.h"

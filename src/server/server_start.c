@@ -44,6 +44,8 @@
 /* The secret lies in the store, so that salts of users that do not exist stay
  * the same after a restart. */
 #define KEY_SECRET "secret"
+/* From the start until all of an orderly stop is done. */
+#define KEY_RUNS "runs"
 
 /* --- start-up ------------------------------------------------------------------- */
 
@@ -185,6 +187,19 @@ on_secret_read(void *arg, const struct store_answer *answer,
 }
 
 static void
+on_runs_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct secret_read *read = arg;
+
+	read->done = true;
+	if (err != NULL)
+		read->err = *err;
+	else
+		read->server->was_killed = answer->n != 0;
+}
+
+static void
 on_secret_written(void *arg, bool ok, const struct err *err)
 {
 	struct secret_read *read = arg;
@@ -210,7 +225,18 @@ server_await(struct server *srv, bool *done_io)
 	*done_io = false;
 }
 
-/* Reads the secret, or makes it. */
+/* What is under way still is done before it. */
+static void
+server_ran(struct server *srv)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_delete(tx, server_map(), STR(KEY_RUNS));
+	store_tx_insist(tx);
+	store_commit(srv->store, tx, NULL, NULL, NULL);
+}
+
+/* Reads the secret, or makes it; and how the last run has ended. */
 static bool
 server_find_secret(struct server *srv, struct err *err)
 {
@@ -224,7 +250,11 @@ server_find_secret(struct server *srv, struct err *err)
 	store_get(srv->store, server_map(), STR(KEY_SECRET), read.mailbox,
 		on_secret_read, &read);
 	server_await(srv, &read.done);
+	store_get(srv->store, server_map(), STR(KEY_RUNS), read.mailbox,
+		on_runs_read, &read);
+	server_await(srv, &read.done);
 	if (read.err.code == ERR_NONE) {
+		store_tx_set(tx, server_map(), STR(KEY_RUNS), STR("1"));
 		base64_encode(&text, srv->secret, sizeof(srv->secret));
 		store_tx_set(tx, server_map(), STR(KEY_SECRET),
 			buf_str(&text));
@@ -347,5 +377,7 @@ server_stop(struct server *srv)
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		questions_end(srv->shards[i]);
 	server_settle(srv);
+	if (!srv->was_killed)
+		server_ran(srv);
 	server_free(srv);
 }

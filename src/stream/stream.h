@@ -157,6 +157,7 @@ struct stream {
 	bool pinged : 1;   /* asked for a sign of life, at seen_us */
 	bool counted : 1;  /* among the connections */
 	bool hasty : 1;    /* its end waits for nobody */
+	bool lost : 1;     /* a session was to go on in it, and could not */
 	bool failed : 1;   /* we have ended it with an error */
 	bool leaving : 1;  /* the peer has said goodbye, and waits for ours */
 	uint32_t parser_bytes; /* counted in the share of the connection */

@@ -71,10 +71,18 @@ on_go_on(void *stream)
 	(void)stream_release(x);
 }
 
+static void
+on_lose(void *stream)
+{
+	struct stream *x = stream;
+
+	x->lost = true;
+}
+
 static bool on_find(struct shard *sh, uint64_t token, struct element *out);
 
 static const struct element_stream stream_ops = { on_write, on_end, on_end_app,
-	on_move, on_keep, on_find, on_go_on };
+	on_move, on_keep, on_find, on_go_on, on_lose };
 
 /* False: for its kind alone. */
 static bool
@@ -85,6 +93,7 @@ stream_about(struct stream *x, struct element *out)
 		.host = x->kind->host(x),
 		.account = STR_NONE,
 		.secure = conn_is_secure(x->conn),
+		.lost = x->lost,
 		.stream = x,
 		.ops = &stream_ops,
 	};

@@ -224,6 +224,7 @@ stanza_copy(const struct stanza *st)
 		.type = st->type,
 		.made_here = st->made_here,
 		.copy = st->copy,
+		.again = st->again,
 	};
 	copy->id = elem_attr(copy->root, "id");
 	return copy;

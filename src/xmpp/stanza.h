@@ -68,6 +68,8 @@ struct stanza {
 	bool made_here;    /* by the server; no peer can pretend it */
 	bool secure;       /* our client sent it over TLS; nor this */
 	bool copy;         /* stanza_forward() has made it */
+	bool again;        /* a message that our client may have sent before, in a
+			    * session that was lost; nor this */
 	uint64_t to_hash;    /* the router's: where to is */
 	struct fanout *many; /* the router's, in the arena: a stanza for
 			      * several, which has no to */

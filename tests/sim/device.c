@@ -157,6 +157,8 @@ on_sm(struct device *d, const struct elem *e)
 		send_again(d);
 	} else if (str_is(e->name, "failed")) {
 		d->failed++;
+		if (elem_attr(e, "h").p != NULL)
+			device_acked(d, e);
 		device_bind(d);
 	}
 }

@@ -153,9 +153,8 @@ world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 
 /* In memory all the same, if there is such a folder: what is on disk is not what
  * is simulated. */
-struct world *
-world_new_lasting(uint64_t seed, unsigned n_shards, const char *module_dir,
-	const char *more_conf)
+static char *
+store_folder(void)
 {
 	const char *at = access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp";
 	struct buf path = BUF_INIT;
@@ -166,7 +165,14 @@ world_new_lasting(uint64_t seed, unsigned n_shards, const char *module_dir,
 	buf_done(&path);
 	if (mkdtemp(store) == NULL)
 		in_memory_die("store", store);
-	return world_make(seed, n_shards, module_dir, more_conf, store);
+	return store;
+}
+
+struct world *
+world_new_lasting(uint64_t seed, unsigned n_shards, const char *module_dir,
+	const char *more_conf)
+{
+	return world_make(seed, n_shards, module_dir, more_conf, store_folder());
 }
 
 static void
@@ -179,6 +185,44 @@ void
 world_restart(struct world *w, unsigned n_shards)
 {
 	in_memory_stop_asleep(w->server, &w->clock, on_settle, w);
+	world_start(w, n_shards);
+}
+
+static void
+file_copy(const char *from, const char *to, const char *name)
+{
+	char piece[65536];
+	struct buf path = BUF_INIT;
+	FILE *in, *out;
+	size_t n;
+
+	buf_printf(&path, "%s/%s", from, name);
+	in = fopen(buf_c(&path), "r");
+	buf_done(&path);
+	if (in == NULL)
+		return;
+	buf_printf(&path, "%s/%s", to, name);
+	out = fopen(buf_c(&path), "w");
+	while ((n = fread(piece, 1, sizeof(piece), in)) != 0)
+		if (out == NULL || fwrite(piece, 1, n, out) != n)
+			in_memory_die("store", buf_c(&path));
+	if (out == NULL || fclose(out) != 0)
+		in_memory_die("store", buf_c(&path));
+	buf_done(&path);
+	fclose(in);
+}
+
+/* What is on disk at this moment goes on; the other one ends, and nobody sees it. */
+void
+world_kill(struct world *w, unsigned n_shards)
+{
+	char *store = store_folder();
+
+	file_copy(w->store, store, "data.sqlite");
+	file_copy(w->store, store, "data.sqlite-wal");
+	in_memory_stop(w->server, &w->clock, on_settle, w);
+	folder_free(w->store);
+	w->store = store;
 	world_start(w, n_shards);
 }
 

@@ -52,6 +52,9 @@ struct world *world_new_lasting(uint64_t seed, unsigned n_shards,
 	const char *module_dir, const char *more_conf);
 /* Stops it in order, and starts it with so many shards. */
 void world_restart(struct world *w, unsigned n_shards);
+/* As by kill -9, of one that lasts: what is not on disk is lost, and clients, which
+ * have broken off before, find another server. */
+void world_kill(struct world *w, unsigned n_shards);
 void world_free(struct world *w);
 
 /* Makes an account with WORLD_PASSWORD, durable when it returns. */
