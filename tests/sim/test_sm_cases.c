@@ -386,7 +386,7 @@ TEST(who_never_acknowledges_loses_the_session_and_nothing_else)
 	juliet_says(&p, 0, 15);
 	for (int i = 0; i < 10; i++) { /* it is there, and below the bound */
 		sleep_for(&p, 20 * US_PER_S);
-		client_send(&p.d.c, "<message type='chat' to='juliet@"
+		device_say(&p.d, NO_TAG, "<message type='chat' to='juliet@"
 			WORLD_HOST "'><body>x</body></message>");
 	}
 	CHECK(p.d.c.conn != NULL);
