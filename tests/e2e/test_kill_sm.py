@@ -21,6 +21,7 @@ from client import PATIENCE, Client, Closed
 from scene import Account
 from sm import SM, enable
 from test_archive import SID, archive
+from xmltree import Mismatch
 
 pytestmark = pytest.mark.only("antiphon")
 KILLS = int(os.environ.get("ANTIPHON_KILLS", "5"))
@@ -89,6 +90,10 @@ class Device:
             self.sm_id = None
         except (Closed, OSError):
             pass # the server was killed under our hands
+        except Mismatch as e:
+            self.error = e if not self.wanted else AssertionError(
+                "%s: %d messages that were acknowledged do not come: %s" % (
+                    self.name, len(self.wanted), sorted(self.wanted)[:5]))
         except BaseException as e: # for the main thread to raise
             self.error = e
         finally:
