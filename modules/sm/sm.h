@@ -40,6 +40,7 @@ struct sm {
 	bool owes;            /* and has asked for more */
 	bool due;             /* an <r/> is to be answered, this turn */
 	bool again;           /* it has answered that there is nothing new */
+	bool ends;            /* it had to make room, and ends this turn */
 	char id[RAND_ID_SIZE];
 };
 

@@ -244,6 +244,6 @@ sm_fall_asleep(struct session *s, struct sm *sm)
 {
 	shard_timer_cancel(session_shard(s), &sm->timer);
 	sm->asked_us = 0;
-	sm->owes = sm->due = false;
+	sm->owes = sm->due = sm->ends = false;
 	sm->slept_us = session_shard(s)->now_us;
 }

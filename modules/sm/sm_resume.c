@@ -223,27 +223,30 @@ sm_refuse_waiting(struct sm *sm, const uint32_t *h)
 
 /* --- falling asleep ----------------------------------------------------------- */
 
-/* Room for s among those that sleep. */
+/* Room for s among those that sleep; several may fall asleep in one turn. */
 static void
 end_oldest(struct module_ctx *m, const struct session *s)
 {
 	const struct sm_conf *conf = m->conf;
 	struct session *oldest = NULL;
-	int64_t n = 1, since_us = INT64_MAX;
+	struct sm *first = NULL;
+	int64_t n = 1;
 
 	for (struct session *o = s->account->sessions; o != NULL; o = o->next) {
-		const struct sm *sm = o != s ? sm_of(m, o) : NULL;
+		struct sm *sm = o != s ? sm_of(m, o) : NULL;
 
-		if (sm == NULL || o->state != SESSION_ASLEEP)
+		if (sm == NULL || o->state != SESSION_ASLEEP || sm->ends)
 			continue;
 		n++;
-		if (sm->slept_us < since_us) {
-			since_us = sm->slept_us;
+		if (first == NULL || sm->slept_us < first->slept_us) {
+			first = sm;
 			oldest = o;
 		}
 	}
-	if (n > conf->sleepers)
-		session_end_soon(oldest);
+	if (n <= conf->sleepers)
+		return;
+	first->ends = true;
+	session_end_soon(oldest);
 }
 
 enum hook_result

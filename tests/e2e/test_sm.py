@@ -280,3 +280,14 @@ def test_who_asks_and_does_not_read_is_stopped(own_server, what):
     assert memory_kib(server) <= before + 16 * 1024
     romeo.drop()
     scene.end()
+
+
+def test_no_more_sleep_after_a_restart_than_may(own_server):
+    """All of them fall asleep at once then."""
+    server = own_server({"modules": {"sm": {"sleepers": 3}}})
+    scene = scenes.Scene(server, ("romeo",))
+    for i in range(8):
+        enable(scene.login("romeo/r%d" % i))
+    server.restart()
+    left = rows(server, "sessions", scene.accounts["romeo"].jid)
+    assert [row["jid"].split("/")[1] for row in left] == ["r5", "r6", "r7"]
