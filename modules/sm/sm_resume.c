@@ -92,20 +92,20 @@ sm_refuse_resume(struct element *el, enum stanza_cond cond, const uint32_t *h)
 	sm_failed(el, cond, h);
 }
 
-/* Whose counts do not fit ours cannot go on: with h too high it would come back
- * for ever, so that its session ends. */
+/* Whose counts do not fit ours cannot go on, and would come back for ever with h too
+ * high; nor is there anybody else to wait for: s ends. */
 static void
 resume_miscounted(struct element *el, struct session *s, uint32_t h)
 {
 	uint32_t last;
 
-	if (!sm_is_too_high(s, h)) {
+	if (sm_is_too_high(s, h)) {
+		el->shard->stats.resume_refused++;
+		sm_end_too_high(el, h, session_sent(s));
+	} else {
 		sm_refuse_resume(el, COND_ITEM_NOT_FOUND,
 			sm_last_count(s, &last));
-		return;
 	}
-	el->shard->stats.resume_refused++;
-	sm_end_too_high(el, h, session_sent(s));
 	session_end_soon(s);
 }
 
