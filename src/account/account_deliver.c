@@ -9,6 +9,7 @@
 #include "config.h"
 
 #include "xml/elem.h"
+#include "xmpp/message.h"
 #include "xmpp/ns.h"
 #include "core/fanout.h"
 #include "core/host.h"
@@ -282,11 +283,16 @@ is_stamped(const struct account *acc, const struct stanza *st)
 	return false;
 }
 
-/* When it came first is what counts, however many sessions did not take it. */
+/* When it came first is what counts, however many sessions did not take it.  What
+ * says nothing was of that moment. */
 void
 account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
 {
 	if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_GROUPCHAT) {
+		if (!message_is_worth_keeping(st)) {
+			stanza_free(st);
+			return;
+		}
 		if (!is_stamped(acc, st))
 			stanza_add_delay(st, account_domain(acc), wall_us);
 		message_to_bare(acc, st, true);
