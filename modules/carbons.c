@@ -185,11 +185,12 @@ on_copy(struct module_ctx *m, void *arg)
 {
 	struct account_copy *c = arg;
 
-	if (is_for_copying(m, c))
-		c->copy = stanza_forward(c->st, c->account->e.jid, NS_CARBONS,
-			c->sender != NULL ? "sent" : "received");
-	else if (c->sender != NULL && c->st->type != MESSAGE_ERROR)
+	if (is_for_copying(m, c)) {
+		c->ns = NS_CARBONS;
+		c->name = c->sender != NULL ? "sent" : "received";
+	} else if (c->sender != NULL && c->st->type != MESSAGE_ERROR) {
 		plain_note(m, c);
+	}
 	return HOOK_PASS;
 }
 

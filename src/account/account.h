@@ -82,7 +82,8 @@ struct account_copy {
 	struct account *account;
 	struct stanza *st;      /* a message with both addresses, borrowed */
 	struct session *sender; /* who sends it; NULL: it was delivered */
-	struct stanza *copy;    /* to be made: stanza_forward() of st; NULL: none */
+	const char *ns;         /* with name: the element that forwards st to */
+	const char *name;       /* other devices (XEP-0297); NULL: none does */
 };
 
 extern const struct entity_class account_class;

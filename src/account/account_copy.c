@@ -8,7 +8,6 @@
 
 #include "account/account_copy.h"
 
-#include "xml/elem.h"
 #include "xmpp/stanza.h"
 #include "core/host.h"
 #include "core/wire.h"
@@ -16,10 +15,43 @@
 #include "account/session.h"
 
 static bool
-copy_make(struct account_copy *c)
+copy_is_made(struct account_copy *c)
 {
 	hook_run(account_host(c->account), HOOK_ACCOUNT_COPY, c);
-	return c->copy != NULL;
+	return c->name != NULL;
+}
+
+/* What forwards the message of which w is the wire, or NULL: one reference; id as
+ * in wire.h. */
+static struct wire *
+copy_wire(const struct account_copy *c, const struct wire *w, struct str id)
+{
+	return wire_forward(w, c->st,
+		&(struct wire_envelope){
+			.from = jid_str(c->account->e.jid),
+			.ns = c->ns,
+			.name = c->name,
+			.id = id,
+		});
+}
+
+/* A copy that is shown. */
+struct shown {
+	struct stanza *of;  /* what it forwards, or what stands in for that */
+	struct wire *wire;
+	struct stanza *read; /* the copy itself; NULL: nobody has asked for it */
+};
+
+static void
+copy_show(struct shown *copy, struct session *s)
+{
+	if (session_write_forwarded(s, copy->of, copy->wire))
+		return;
+	if (copy->read == NULL)
+		copy->read = wire_stanza(copy->wire);
+	stanza_set_to(copy->read, session_jid(s));
+	session_write_shared(s, copy->read, &copy->wire,
+		jid_str(session_jid(s)));
 }
 
 /* --- of what was delivered ------------------------------------------------------- */
@@ -49,41 +81,73 @@ wants_copy(const struct delivery *d, const struct session *s)
 		!(d->again && s->state == SESSION_ASLEEP);
 }
 
+void
+account_copy_expect(struct delivery *d)
+{
+	const struct session *s = d->account->sessions;
+
+	while (s != NULL &&
+		(!s->copied || s == d->named ||
+			(d->named == NULL && delivery_is_for(d, s))))
+		s = s->next;
+	if (s == NULL)
+		return;
+	d->wire = wire_new(d->st);
+	d->wire->one_account = true;
+}
+
 /* When nobody has taken what was delivered, the copies know of it: it may have to
  * find another place, once. */
 static struct wire *
-copy_wire(struct delivery *d, const struct stanza *copy)
+copy_wire_delivered(struct delivery *d, const struct account_copy *c)
 {
-	struct wire *w = wire_new(copy);
+	struct wire *w;
 
-	if (d->taken)
-		return w;
 	if (d->wire == NULL)
 		d->wire = wire_new(d->st);
+	w = copy_wire(c, d->wire, STR_NONE);
+	if (d->taken)
+		return w;
 	wire_set_of(w, d->wire);
 	w->wall_us = d->wire->wall_us;
 	return w;
+}
+
+/* What it is an answer to is not shown yet, perhaps. */
+static bool
+copy_waits(const struct delivery *d, struct wire *w)
+{
+	struct account *acc = d->account;
+
+	if (d->st->type != MESSAGE_ERROR || !line_has_copies_aside(acc))
+		return false;
+	line_copy(acc, line_copy_new(acc, d->st, w));
+	return true;
 }
 
 bool
 account_copy_delivered(struct delivery *d)
 {
 	struct account_copy c = { .account = d->account, .st = d->st };
-	struct wire *wire = NULL;
+	struct shown copy = { .of = d->st };
 	struct session *s, *next;
 
 	for (s = d->account->sessions; s != NULL; s = next) {
 		next = s->next;
 		if (!wants_copy(d, s))
 			continue;
-		if (c.copy == NULL && !copy_make(&c))
+		if (c.name == NULL && !copy_is_made(&c))
 			return false;
-		if (wire == NULL)
-			wire = copy_wire(d, c.copy);
-		session_write_shared(s, c.copy, &wire, jid_str(session_jid(s)));
+		if (copy.wire == NULL) {
+			copy.wire = copy_wire_delivered(d, &c);
+			if (copy_waits(d, copy.wire))
+				break;
+		}
+		copy_show(&copy, s);
 	}
-	wire_unref(wire);
-	return c.copy != NULL;
+	wire_unref(copy.wire);
+	stanza_free(copy.read);
+	return c.name != NULL;
 }
 
 /* --- of what was sent -------------------------------------------------------------- */
@@ -98,47 +162,48 @@ others_want_copies(const struct session *sender)
 	return s != NULL;
 }
 
-struct stanza *
-account_copy_sent(struct session *s, struct stanza *st)
+/* Where it has to wait it is a step, for which there is no room where there is none
+ * for the message: that is refused. */
+static struct account_step *
+copy_in_turn(struct account *acc, struct stanza *st, struct wire *w, bool waits)
 {
-	struct account *acc = s->account;
-	struct account_copy c = { acc, st, s, NULL };
-
-	if (st->kind != STANZA_MESSAGE || !others_want_copies(s) ||
-		!copy_make(&c))
-		return NULL;
 	if (account_line_is_empty(acc)) {
-		account_copy_show_now(acc, c.copy);
+		if (waits || line_has_copies_aside(acc))
+			return line_copy_new(acc, st, w);
+		account_copy_show_now(acc, st, w);
 		return NULL;
 	}
-	/* without room it is refused */
-	return line_has_room(acc, st) ? stanza_copy(c.copy) : NULL;
+	return line_has_room(acc, st) ? line_copy_new(acc, st, w) : NULL;
+}
+
+struct account_step *
+account_copy_sent(const struct session_stanza *out)
+{
+	struct account *acc = out->session->account;
+	struct account_copy c = { acc, out->st, out->session, NULL, NULL };
+	struct account_step *step;
+	struct wire *w;
+
+	if (out->st->kind != STANZA_MESSAGE ||
+		!others_want_copies(out->session) || !copy_is_made(&c))
+		return NULL;
+	w = copy_wire(&c, NULL, out->archived);
+	step = copy_in_turn(acc, out->st, w, out->with.tx != NULL);
+	wire_unref(w);
+	return step;
 }
 
 void
-account_copy_show(struct account *acc, struct stanza *copy)
+account_copy_show_now(struct account *acc, struct stanza *st, struct wire *w)
 {
-	if (!account_line_is_empty(acc)) {
-		account_line_copy(acc, copy);
-		return;
-	}
-	account_copy_show_now(acc, copy);
-	stanza_free(copy);
-}
-
-void
-account_copy_show_now(struct account *acc, struct stanza *copy)
-{
-	struct str from = elem_attr(stanza_forwarded(copy), "from");
-	struct wire *wire = NULL;
+	struct shown copy = { .of = st, .wire = w };
 	struct session *s, *next;
 
 	for (s = acc->sessions; s != NULL; s = next) {
-		struct str self = jid_str(session_jid(s));
-
 		next = s->next;
-		if (s->copied && !str_eq(self, from))
-			session_write_shared(s, copy, &wire, self);
+		if (s->copied && !jid_eq(session_jid(s), st->from) &&
+			!jid_eq(session_jid(s), st->to))
+			copy_show(&copy, s);
 	}
-	wire_unref(wire);
+	stanza_free(copy.read);
 }

@@ -7,11 +7,13 @@
  *
  *     session_send --------> router           account_deliver
  *         | sent                                   | delivered, or nobody is there
- *         v                                        v
- *     in its turn: to all but the sender      at once: to all that have not had it
+ *         | the sender's archive has it            v
+ *         v                                   at once: to all that have not had it
+ *     in its turn: to all but the sender
  *
  * So each session has what it sees of its account in the order in which that
- * happened to the account.  Where no session wants copies this costs a look at
+ * happened to the account, and a copy shows no id (XEP-0359) of an entry that is
+ * not there.  An error follows what it is about.  Where no session wants copies this costs a look at
  * each, and where there is one session nothing.
  */
 #ifndef ACCOUNT_ACCOUNT_COPY_H
@@ -20,7 +22,9 @@
 #include <stdbool.h>
 
 struct account;
+struct account_step;
 struct session;
+struct session_stanza;
 struct stanza;
 struct wire;
 
@@ -34,7 +38,8 @@ struct delivery {
 	bool nobody; /* there was none: it is kept for who becomes available */
 	bool again;  /* it comes back from a session that has ended */
 	bool taken;  /* one of them has taken it, at once */
-	struct wire *wire; /* reference: as it waits for others; or NULL */
+	struct wire *wire; /* reference: as it waits for others, or is copied; or
+			    * NULL */
 };
 
 /* --- for account_deliver.c and session.c ------------------------------------- */
@@ -43,21 +48,21 @@ struct delivery {
  * ended is not for those that sleep: with each that ends because too much waits,
  * all that it had would wait at the next. */
 bool delivery_is_for(const struct delivery *d, const struct session *s);
+/* It is about to be delivered: where somebody will want a copy, it is written once,
+ * for all. */
+void account_copy_expect(struct delivery *d);
 /* Copies to those that want them and have not had it.  True: somebody has got
  * one. */
 bool account_copy_delivered(struct delivery *d);
-/* s is about to send st (borrowed): the copy, which is made before st is given
- * away and shown by account_copy_show() behind it; or NULL, also where it was shown
- * at once. */
-struct stanza *account_copy_sent(struct session *s, struct stanza *st);
-/* In its turn; copy is taken. */
-void account_copy_show(struct account *acc, struct stanza *copy);
+/* What is about to be sent, before it is given away: the copy, to be given to the
+ * line with it; or NULL, also where it was shown at once. */
+struct account_step *account_copy_sent(const struct session_stanza *out);
 
 /* --- for account_line.c -------------------------------------------------------- */
 
-/* Its turn has come; copy is borrowed. */
-void account_copy_show_now(struct account *acc, struct stanza *copy);
-/* copy (taken) waits in the line, whatever waits there. */
-void account_line_copy(struct account *acc, struct stanza *copy);
+/* The turn of w has come, the copy of st, for all but who has sent it, or got it;
+ * both are borrowed, and of st the type and the addresses are enough. */
+void account_copy_show_now(struct account *acc, struct stanza *st,
+	struct wire *w);
 
 #endif

@@ -50,13 +50,26 @@ deliver_to_takers(struct delivery *d)
 	return any;
 }
 
+/* Is there anybody but whom it names? */
+static bool
+delivery_has_others(const struct delivery *d)
+{
+	return d->account->n_sessions != (d->named != NULL);
+}
+
+static void
+delivery_begin(struct delivery *d)
+{
+	if (delivery_has_others(d))
+		account_copy_expect(d);
+}
+
 /* Those who have it have it: what follows is for the others.  True: one of them has
  * got a copy. */
 static bool
 delivery_done(struct delivery *d)
 {
-	size_t others = d->account->n_sessions - (size_t)(d->named != NULL);
-	bool copied = others != 0 && account_copy_delivered(d);
+	bool copied = delivery_has_others(d) && account_copy_delivered(d);
 
 	wire_unref(d->wire);
 	return copied;
@@ -96,10 +109,10 @@ message_undelivered(struct account *acc, struct stanza *st, bool stamped,
 		hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
 			HOOK_HANDLED;
 	if (arg.kept && !handled) {
-		account_line_aside(acc, st, arg.with.tx);
+		account_line_aside(acc, st, arg.with.tx, NULL);
 		return;
 	}
-	account_line_aside(acc, NULL, arg.with.tx);
+	account_line_aside(acc, NULL, arg.with.tx, NULL);
 	if (handled)
 		return;
 	if (copied)
@@ -130,12 +143,12 @@ message_stands_behind(struct delivery *d)
 	handled = hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg) ==
 		HOOK_HANDLED;
 	if (handled || !arg.kept) {
-		account_line_aside(acc, NULL, arg.with.tx);
+		account_line_aside(acc, NULL, arg.with.tx, NULL);
 		return handled;
 	}
 	d->takers = d->nobody = true;
 	(void)delivery_done(d);
-	account_line_aside(acc, d->st, arg.with.tx);
+	account_line_aside(acc, d->st, arg.with.tx, NULL);
 	return true;
 }
 
@@ -160,6 +173,7 @@ message_to_bare(struct account *acc, struct stanza *st, bool again)
 	if (acc->backlog && !again && has_one_taker(acc) &&
 		message_stands_behind(&d))
 		return;
+	delivery_begin(&d);
 	delivered = wanted && deliver_to_takers(&d);
 	copied = delivery_done(&d);
 	if (delivered)
@@ -184,6 +198,7 @@ message_to_full(struct account *acc, struct stanza *st)
 	if (s != NULL && acc->backlog && acc->n_sessions == 1 &&
 		session_takes_messages(s) && message_stands_behind(&d))
 		return;
+	delivery_begin(&d);
 	if (s != NULL)
 		deliver_to(&d, s);
 	copied = delivery_done(&d);
@@ -338,9 +353,9 @@ account_receive(struct entity *e, struct stanza *st)
 	drop_claims(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
 		HOOK_HANDLED)
-		account_line_aside(acc, NULL, arg.with.tx);
+		account_line_aside(acc, NULL, arg.with.tx, NULL);
 	else if (arg.known)
-		account_line_aside(acc, st, arg.with.tx);
+		account_line_aside(acc, st, arg.with.tx, NULL);
 	else if (arg.with.tx != NULL)
 		account_line_deliver(acc, st, arg.with.tx);
 	else if (arg.with.refused)

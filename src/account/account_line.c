@@ -19,6 +19,7 @@
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/router.h"
+#include "core/wire.h"
 #include "account/account_copy.h"
 #include "account/account_line_int.h"
 #include "account/contacts.h"
@@ -53,6 +54,8 @@ step_new(struct account *acc, enum step_kind kind)
 	struct account_step *step = xcalloc(1, sizeof(*step));
 
 	TAG_SET(step, "step");
+	STAILQ_INIT(&step->copies);
+	step->number = acc->line.n_steps++;
 	step->kind = kind;
 	step->account = acc;
 	step->shard = acc->e.shard;
@@ -192,14 +195,6 @@ account_send(struct account *acc, struct stanza *st)
 		account_line_refuse(acc, st);
 }
 
-/* The message itself has found room, or was refused: with it there is twice as
- * much at most. */
-void
-account_line_copy(struct account *acc, struct stanza *copy)
-{
-	line_append_stanza(acc, STEP_COPY, copy);
-}
-
 void
 account_tell_contacts(struct account *acc, struct stanza *st, uint8_t state)
 {
@@ -286,6 +281,130 @@ account_line_keeps(struct account *acc, struct stanza *st)
 	return true;
 }
 
+/* --- copies in line -------------------------------------------------------------- */
+
+struct account_step *
+line_copy_new(struct account *acc, const struct stanza *st, struct wire *w)
+{
+	struct account_step *copy = step_new(acc, STEP_COPY);
+
+	copy->ready = true;
+	copy->st = stanza_new(st->type, st->from, st->to, st->id);
+	copy->wire = wire_ref(w);
+	copy->bytes = stanza_bytes(copy->st) + wire_bytes(w);
+	return copy;
+}
+
+/* The last of those with copies; NULL: there is none. */
+static struct account_step *
+line_copying_aside(const struct account *acc)
+{
+	struct account_step *step = LIST_FIRST(&acc->line.asides);
+
+	while (step != NULL && STAILQ_EMPTY(&step->copies))
+		step = LIST_NEXT(step, aside);
+	return step;
+}
+
+bool
+line_has_copies_aside(const struct account *acc)
+{
+	return line_copying_aside(acc) != NULL;
+}
+
+/* Of what goes out at once, the copies may be the first that wait. */
+void
+line_copy_waits(struct account *acc, struct account_step *step,
+	struct account_step *copy)
+{
+	if (copy == NULL)
+		return;
+	line_more(acc, copy->bytes);
+	STAILQ_INSERT_TAIL(&step->copies, copy, link);
+	if (acc->line.bytes > line_most(acc))
+		line_rest(acc);
+}
+
+/* Those of one session are seen in the order in which it sent them.  The message
+ * itself has found room, or was refused: with it there is twice as much at
+ * most. */
+void
+line_copy(struct account *acc, struct account_step *copy)
+{
+	struct account_step *aside = line_copying_aside(acc);
+
+	if (aside != NULL)
+		line_copy_waits(acc, aside, copy);
+	else
+		line_append(acc, copy);
+}
+
+static void
+copy_free(struct account_step *copy)
+{
+	stanza_free(copy->st);
+	wire_unref(copy->wire);
+	TAG_CLEAR(copy);
+	free(copy);
+}
+
+/* Behind what was there before it, and ahead of what came while it waited. */
+static void
+line_insert_copy(struct account *acc, struct account_step *copy)
+{
+	struct account_step *step, *before = NULL;
+
+	STAILQ_FOREACH (step, line_steps(acc), link) {
+		if (step->kind != STEP_HALT &&
+			(int32_t)(step->number - copy->number) > 0)
+			break;
+		before = step;
+	}
+	if (before != NULL) {
+		line_more(acc, copy->bytes);
+		STAILQ_INSERT_AFTER(line_steps(acc), before, copy, link);
+	} else {
+		account_copy_show_now(acc, copy->st, copy->wire);
+		copy_free(copy);
+	}
+}
+
+/* NULL: none waits for step any more. */
+static struct account_step *
+step_pop_copy(struct account *acc, struct account_step *step)
+{
+	struct account_step *copy = STAILQ_FIRST(&step->copies);
+
+	if (copy == NULL)
+		return NULL;
+	STAILQ_REMOVE_HEAD(&step->copies, link);
+	line_less(acc, copy->bytes);
+	return copy;
+}
+
+/* step has been done, or has failed: then nobody sees what is not there. */
+static void
+step_show_copies(struct account *acc, struct account_step *step, bool ok)
+{
+	struct account_step *copy = step_pop_copy(acc, step);
+
+	if (copy != NULL && !ok) {
+		copy_free(copy);
+		copy = step_pop_copy(acc, step);
+	}
+	for (; copy != NULL; copy = step_pop_copy(acc, step))
+		line_insert_copy(acc, copy);
+}
+
+static void
+step_drop_copies(struct account *acc, struct account_step *step)
+{
+	struct account_step *copy;
+
+	while ((copy = step_pop_copy(acc, step)) != NULL)
+		copy_free(copy);
+}
+
 /* --- running -------------------------------------------------------------------- */
 
 /* What was to be stored with it is not: nobody gets it, and its sender is told,
@@ -323,6 +442,7 @@ step_run(struct account *acc, struct account_step *step)
 			router_send(step->shard, step->st);
 		else
 			step_refuse(step);
+		step_show_copies(acc, step, ok);
 		break;
 	case STEP_FANOUT:
 		audience_send(step->to->contacts, step->st, step->flags, NULL,
@@ -337,9 +457,9 @@ step_run(struct account *acc, struct account_step *step)
 		break;
 	case STEP_COPY:
 		if (acc != NULL)
-			account_copy_show_now(acc, step->st);
-		stanza_free(step->st);
-		break;
+			account_copy_show_now(acc, step->st, step->wire);
+		copy_free(step);
+		return;
 	case STEP_CALL:
 		step->fn(acc, ok ? NULL : &step->err, step->arg);
 		break;
@@ -350,6 +470,7 @@ step_run(struct account *acc, struct account_step *step)
 			stanza_free(step->st);
 		else
 			step_refuse(step);
+		step_show_copies(acc, step, ok);
 		break;
 	}
 	TAG_CLEAR(step);
@@ -407,6 +528,7 @@ step_drop(struct account *acc, struct account_step *step)
 		return;
 	}
 	recipients_unref(acc, step->to);
+	wire_unref(step->wire);
 	stanza_free(step->st);
 	TAG_CLEAR(step);
 	free(step);
@@ -421,12 +543,14 @@ account_line_done(struct account *acc)
 	while ((step = STAILQ_FIRST(line_steps(acc))) != NULL) {
 		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
 		line_less(acc, step->bytes);
+		step_drop_copies(acc, step);
 		step->account = NULL;
 		if (step->ready)
 			step_drop(acc, step);
 	}
 	while ((step = LIST_FIRST(&acc->line.asides)) != NULL) {
 		LIST_REMOVE(step, aside);
+		step_drop_copies(acc, step);
 		step->account = NULL;
 	}
 }

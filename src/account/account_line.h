@@ -20,7 +20,8 @@
  *   session         too many of either (1)                     |
  *         v                                                    v
  *   HOOK_SESSION_SEND                            HOOK_ACCOUNT_RECEIVE
- *         |  `--tx--> aside; `before': it waits    |  `--tx--> it waits
+ *         |  `--tx--> aside, copies wait for that  |  `--tx--> it waits
+ *         |           `before': it waits, too      |
  *         v                                        v
  *   +---------------------- line of the account -------------------+
  *   | all waits behind commits and halts, but for iqs of the       |
@@ -85,6 +86,7 @@ struct account_line {
 			      * store is behind, what would be stored aside is
 			      * refused */
 	bool rests; /* until half of it is gone */
+	uint32_t n_steps; /* that were made, so far */
 };
 
 /* What handlers of a hook want to be stored with its stanza. */
@@ -139,16 +141,17 @@ void account_line_refuse(struct account *acc, struct stanza *st);
  * and with says so. */
 struct store_tx *account_line_tx(struct account *acc, const struct stanza *st,
 	struct line_tx *with);
-/* Both are taken.  st is sent, or delivered, in its turn, when tx is durable; it
- * is refused when that fails. */
+/* All are taken.  st is sent, or delivered, in its turn, when tx is durable; it
+ * is refused when that fails.  So is copy (NULL: none), which then nobody sees. */
 void account_line_send(struct account *acc, struct stanza *st,
-	struct store_tx *tx);
+	struct store_tx *tx, struct account_step *copy);
 void account_line_deliver(struct account *acc, struct stanza *st,
 	struct store_tx *tx);
-/* Stores tx (taken; NULL: nothing is done), and nothing waits for it; st (taken,
- * NULL: none) is refused when it fails, and else is done with. */
+/* Stores tx (taken; NULL: nothing), and nothing waits for it but copy (taken; NULL:
+ * none), which nobody sees when it fails; st (taken, NULL: none) is refused then,
+ * and else is done with. */
 void account_line_aside(struct account *acc, struct stanza *st,
-	struct store_tx *tx);
+	struct store_tx *tx, struct account_step *copy);
 /* Its contacts are not the same any more. */
 void account_line_forget_contacts(struct account *acc);
 /* acc leaves memory: what waits is dropped. */

@@ -164,22 +164,24 @@ account_line_tx(struct account *acc, const struct stanza *st,
 
 static void
 line_append_with(struct account *acc, enum step_kind kind, struct stanza *st,
-	struct store_tx *tx)
+	struct store_tx *tx, struct account_step *copy)
 {
 	struct account_step *step = step_new(acc, kind);
 
 	step->st = st;
 	step->bytes = stanza_bytes(st);
 	line_append(acc, step);
+	line_copy_waits(acc, step, copy);
 	if (!step_commit(acc, step, tx, stanza_bytes(st),
 		    account_keeps(acc)))
 		step_get_ready(step);
 }
 
 void
-account_line_send(struct account *acc, struct stanza *st, struct store_tx *tx)
+account_line_send(struct account *acc, struct stanza *st, struct store_tx *tx,
+	struct account_step *copy)
 {
-	line_append_with(acc, STEP_SEND, st, tx);
+	line_append_with(acc, STEP_SEND, st, tx, copy);
 }
 
 /*
@@ -214,18 +216,23 @@ account_line_deliver(struct account *acc, struct stanza *st,
 	struct store_tx *tx)
 {
 	line_slow_sender(acc, st);
-	line_append_with(acc, STEP_DELIVER, st, tx);
+	line_append_with(acc, STEP_DELIVER, st, tx, NULL);
 }
 
 void
-account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx)
+account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx,
+	struct account_step *copy)
 {
 	struct account_step *step;
 
-	if (tx == NULL)
+	if (tx == NULL) {
+		if (copy != NULL)
+			line_copy(acc, copy);
 		return;
+	}
 	step = step_new(acc, STEP_ASIDE);
 	step->st = st;
+	line_copy_waits(acc, step, copy);
 	LIST_INSERT_HEAD(&acc->line.asides, step, aside);
 	if (!step_commit(acc, step, tx, st != NULL ? stanza_bytes(st) : 0,
 		    account_keeps(acc)))

@@ -232,8 +232,8 @@ void session_write(struct session *s, struct stanza *st);
  * else that the account sends, or is refused.
  */
 struct store_tx *session_stanza_tx(struct session_stanza *out);
-/* The same for a message to several sessions: *copy_io, NULL at first, is what
- * those share in which it has to wait, and is unref'd by the caller.  True when
+/* The same for a message to several sessions: *copy_io is what they share, NULL
+ * until it has to wait for one of them, and is unref'd by the caller.  True when
  * the stream has got it. */
 bool session_write_copy(struct session *s, struct stanza *st,
 	struct wire **copy_io);
@@ -245,6 +245,10 @@ bool session_write_stored(struct session *s, struct str text);
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to);
+/* The same for w, the copy of the message st (borrowed; its type and addresses are
+ * enough).  False, and nothing is written, when somebody wants to look inside. */
+bool session_write_forwarded(struct session *s, const struct stanza *st,
+	struct wire *w);
 /* Writes e (borrowed), which is no stanza, and ahead of stanzas that wait; nothing
  * while no stream stands behind s. */
 void session_write_element(struct session *s, const struct elem *e);

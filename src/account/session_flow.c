@@ -255,11 +255,11 @@ sender_of(const struct stanza *st)
 }
 
 /* To what the client itself has sent: what another client says is an answer may
- * be none. */
+ * be none, and a copy of one is for another. */
 static bool
-is_answer(const struct stanza *st)
+is_answer(const struct stanza *st, const struct out_item *item)
 {
-	return st->made_here && !st->copy &&
+	return st->made_here && !item->wire->copy &&
 		(st->type == IQ_RESULT || st->type == IQ_ERROR ||
 			st->type == MESSAGE_ERROR ||
 			st->type == PRESENCE_ERROR);
@@ -270,14 +270,15 @@ is_answer(const struct stanza *st)
  * all who have a word for him.  And nobody for one who is slowed himself, so that
  * two who flood each other do not wait for each other. */
 static void
-flow_slow_senders(struct session_flow *f, const struct stanza *st, size_t bytes)
+flow_slow_senders(struct session_flow *f, const struct stanza *st,
+	const struct out_item *item)
 {
-	int64_t max_us, rest_us = flow_rest_us(f, bytes, &max_us);
+	int64_t max_us, rest_us = flow_rest_us(f, item->wire->n, &max_us);
 
-	if (is_answer(st))
+	if (is_answer(st, item))
 		session_slow(f->session, rest_us, max_us);
 	else if (!f->rests_as_sender &&
-		f->of_sender[session_flow_bucket(f->session, st)] >
+		f->of_sender[item->sender] >
 			flow_limits(f)->write_queue_bytes / FREE_PART)
 		flow_slow_from(f, sender_of(st), rest_us, max_us);
 }
@@ -324,7 +325,7 @@ session_flow_waits(struct session *s, const struct stanza *st,
 		return;
 	f->of_sender[item->sender] += out_item_bytes(item);
 	if (s->full && flow_is_above(f) && !f->gone)
-		flow_slow_senders(f, st, item->wire->n);
+		flow_slow_senders(f, st, item);
 }
 
 void

@@ -53,30 +53,29 @@ stand_in(const struct stanza *st)
 	return in;
 }
 
-/* What waits for the disk is the stanza itself, or nothing: this is where the
- * client is told, and shown, that it has sent something. */
+/* What waits for the disk is the stanza itself, or what others are shown of it:
+ * this is where the client is told, and shown, that it has sent something. */
 static void
 session_send_with(struct account *acc, struct session_stanza *out)
 {
 	struct store_tx *tx = out->with.tx;
-	struct stanza *beside = NULL, *copy = NULL;
+	struct account_step *copy = NULL;
+	struct stanza *beside = NULL;
 
 	if (out->with.refused) {
 		account_line_refuse(acc, out->st);
 		return;
 	}
 	if (acc->n_sessions > 1 && !out->known)
-		copy = account_copy_sent(out->session, out->st);
+		copy = account_copy_sent(out);
 	if (out->before && tx != NULL) {
-		account_line_send(acc, out->st, tx);
+		account_line_send(acc, out->st, tx, copy);
 	} else {
 		if (tx != NULL && out->st->receipt != NULL)
 			beside = stand_in(out->st);
 		account_send(acc, out->st);
-		account_line_aside(acc, beside, tx);
+		account_line_aside(acc, beside, tx, copy);
 	}
-	if (copy != NULL)
-		account_copy_show(acc, copy);
 }
 
 /* A handler has taken it, and done with it what it likes; r is taken. */
@@ -93,7 +92,7 @@ session_sent_by_handler(struct account *acc, struct receipt *r,
 	} else {
 		receipt_unref(r);
 	}
-	account_line_aside(acc, holder, tx);
+	account_line_aside(acc, holder, tx, NULL);
 }
 
 void
@@ -118,7 +117,7 @@ session_send(struct session *s, struct stanza *st)
 		stanza_set_to(st, acc->e.jid);
 	if (!jid_is_set(st->to)) {
 		stanza_free(st);
-		account_line_aside(acc, NULL, arg.with.tx);
+		account_line_aside(acc, NULL, arg.with.tx, NULL);
 		return;
 	}
 	requests_sent(s, st);

@@ -443,7 +443,10 @@ session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
 		session_queue(s, st, copy_io);
 		return false;
 	}
-	s->ops->write(s->stream, st);
+	if (*copy_io != NULL)
+		s->ops->write_wire(s->stream, *copy_io, jid_str(st->to));
+	else
+		s->ops->write(s->stream, st);
 	return true;
 }
 
@@ -481,6 +484,16 @@ session_write_wire(struct session *s, struct wire *w, struct str to)
 		wire_take(w);
 }
 
+static void
+session_put_wire(struct session *s, const struct stanza *st, struct wire *w,
+	struct str to)
+{
+	if (session_queues(s))
+		out_push(s, st, w, to);
+	else
+		session_write_wire(s, w, to);
+}
+
 void
 session_write_shared(struct session *s, struct stanza *st,
 	struct wire **wire_io, struct str to)
@@ -489,10 +502,20 @@ session_write_shared(struct session *s, struct stanza *st,
 		return;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
-	if (session_queues(s))
-		out_push(s, st, *wire_io, to);
-	else
-		session_write_wire(s, *wire_io, to);
+	session_put_wire(s, st, *wire_io, to);
+}
+
+bool
+session_write_forwarded(struct session *s, const struct stanza *st,
+	struct wire *w)
+{
+	if (s->state == SESSION_ENDING)
+		return true;
+	if (has_watchers(s))
+		return false;
+	session_shard(s)->stats.stanzas_out++;
+	session_put_wire(s, st, w, jid_str(session_jid(s)));
+	return true;
 }
 
 /* --- the end ---------------------------------------------------------------------- */

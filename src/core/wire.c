@@ -83,6 +83,80 @@ wire_of_stored(struct str text)
 	return w;
 }
 
+static void
+put_attr(struct buf *out, struct str name, struct str value)
+{
+	buf_add_str(out, name);
+	xml_escape(out, value, true);
+	buf_add_str(out, STR("\""));
+}
+
+static void
+put_envelope(struct buf *out, const struct wire_envelope *in,
+	const struct stanza *st)
+{
+	/* it may be told though it is the default */
+	struct str type = elem_attr(st->root, "type");
+
+	put_attr(out, STR("<message from=\""), in->from);
+	if (type.p != NULL)
+		put_attr(out, STR(" type=\""), type);
+	buf_add_str(out, STR("><"));
+	buf_add_c(out, in->name);
+	buf_add_str(out, STR(" xmlns=\""));
+	buf_add_c(out, in->ns);
+	buf_add_str(out, STR("\"><forwarded xmlns=\"" NS_FORWARD "\">"));
+}
+
+/* As it would be written there. */
+static void
+put_message(struct buf *out, const struct wire *w, const struct stanza *st)
+{
+	if (w == NULL) {
+		xml_write(out, st->root, STR(NS_FORWARD));
+		return;
+	}
+	put_attr(out, STR("<message xmlns=\"" NS_CLIENT "\" to=\""),
+		jid_str(st->to));
+	buf_add(out, w->bytes + w->to_at, w->n - w->to_at);
+}
+
+/* Into the message at the end.  What has no child nobody has kept. */
+static void
+put_id(struct buf *out, const struct wire_envelope *in)
+{
+	const struct str end = STR("</message>");
+
+	if (!str_eq((struct str){ out->p + out->n - end.n, end.n }, end))
+		return;
+	out->n -= end.n;
+	put_attr(out, STR("<stanza-id xmlns=\"" NS_SID "\" by=\""), in->from);
+	put_attr(out, STR(" id=\""), in->id);
+	buf_add_str(out, STR("/></message>"));
+}
+
+struct wire *
+wire_forward(const struct wire *w, const struct stanza *st,
+	const struct wire_envelope *in)
+{
+	struct buf out = BUF_INIT;
+	struct wire *copy;
+
+	buf_reserve(&out, w != NULL ? w->n + 500 : 1000);
+	put_envelope(&out, in, st);
+	put_message(&out, w, st);
+	if (in->id.p != NULL)
+		put_id(&out, in);
+	buf_add_str(&out, STR("</forwarded></"));
+	buf_add_c(&out, in->name);
+	buf_add_str(&out, STR("></message>"));
+	copy = wire_alloc(out.n, STR("<message").n);
+	memcpy(copy->bytes, out.p, out.n);
+	copy->copy = true;
+	buf_done(&out);
+	return copy;
+}
+
 struct wire *
 wire_ref(struct wire *w)
 {
@@ -132,11 +206,8 @@ wire_write(const struct wire *w, struct str to, struct buf *out)
 {
 	buf_reserve(out, w->n + to.n + sizeof(" to=\"\""));
 	buf_add(out, w->bytes, w->to_at);
-	if (to.p != NULL) {
-		buf_add_str(out, STR(" to=\""));
-		xml_escape(out, to, true);
-		buf_add_str(out, STR("\""));
-	}
+	if (to.p != NULL)
+		put_attr(out, STR(" to=\""), to);
 	buf_add(out, w->bytes + w->to_at, w->n - w->to_at);
 }
 
@@ -157,6 +228,6 @@ wire_stanza(const struct wire *w)
 	assert(root != NULL);
 	st = stanza_from_elem(a, elem_first_child(root), &cond);
 	assert(st != NULL);
-	st->copy = w->copy;
+	st->copy = st->made_here = w->copy;
 	return st;
 }

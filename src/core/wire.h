@@ -23,7 +23,7 @@ struct wire {
 			  * for all; or NULL */
 	uint32_t refs : 29;
 	uint32_t taken : 1;  /* a message that one of several sessions has got */
-	uint32_t copy : 1;   /* of a message, as in stanza.h */
+	uint32_t copy : 1;   /* wire_forward() has made it */
 	uint32_t one_account : 1; /* whoever has it is a session of the same */
 	uint32_t to_at; /* where ` to="..."` belongs */
 	uint32_t n;
@@ -38,6 +38,19 @@ struct wire *wire_of_stored(struct str text);
 struct wire *wire_ref(struct wire *w);
 /* Copes with NULL. */
 void wire_unref(struct wire *w);
+/* How a message is forwarded (XEP-0297 §3). */
+struct wire_envelope {
+	struct str from; /* of the message around it */
+	const char *ns;  /* of the element in that; no byte of either has to be */
+	const char *name; /* escaped */
+	struct str id; /* which `from' has given it (XEP-0359), and it does not say
+			* itself; STR_NONE: none */
+};
+
+/* One reference, owned by the caller: what forwards the message st (borrowed), which
+ * has a to and of which w is the wire, or NULL; it is of its type, without a to. */
+struct wire *wire_forward(const struct wire *w, const struct stanza *st,
+	const struct wire_envelope *in);
 /* w is a copy of `of': whether anybody has that is asked of that. */
 void wire_set_of(struct wire *w, struct wire *of);
 /* Somebody has it, and what it is a copy of. */

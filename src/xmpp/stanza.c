@@ -360,32 +360,6 @@ stanza_result(const struct stanza *st)
 	return stanza_new(IQ_RESULT, st->to, st->from, st->id);
 }
 
-struct stanza *
-stanza_forward(struct stanza *st, struct jid from, const char *ns,
-	const char *name)
-{
-	struct arena *a = st->arena;
-	struct stanza *copy = arena_alloc(a, sizeof(*copy));
-	/* it may be told though it is the default */
-	struct str type = elem_attr(st->root, "type");
-	struct elem *e;
-
-	*copy = (struct stanza){
-		.arena = a,
-		.root = elem_new(a, NS_CLIENT, "message"),
-		.kind = STANZA_MESSAGE,
-		.type = st->type,
-		.made_here = true,
-		.copy = true,
-	};
-	stanza_set_from(copy, from);
-	if (type.p != NULL)
-		set_attr(copy, "type", type);
-	e = elem_add(a, copy->root, ns, name);
-	elem_append(elem_add(a, e, NS_FORWARD, "forwarded"), st->root);
-	return copy;
-}
-
 struct elem *
 stanza_forwarded(const struct stanza *copy)
 {

@@ -67,7 +67,7 @@ struct stanza {
 	enum stanza_type type;
 	bool made_here;    /* by the server; no peer can pretend it */
 	bool secure;       /* our client sent it over TLS; nor this */
-	bool copy;         /* stanza_forward() has made it */
+	bool copy;         /* what wire_forward() has made, read again */
 	bool again;        /* a message that our client may have sent before, in a
 			    * session that was lost; nor this */
 	uint64_t to_hash;    /* the router's: where to is */
@@ -131,15 +131,7 @@ struct stanza *stanza_error_of_elem(const struct elem *e, enum stanza_cond cond,
  * caller. */
 struct stanza *stanza_result(const struct stanza *st);
 
-/*
- * A message from `from' that forwards the message st (XEP-0297), of its type and
- * without a to: <name xmlns='ns'><forwarded>st</forwarded></name>.  It lies in the
- * arena of st, whose tree is a part of its own: either may be used, and freed,
- * for both.
- */
-struct stanza *stanza_forward(struct stanza *st, struct jid from,
-	const char *ns, const char *name);
-/* What a copy forwards: its root, borrowed. */
+/* What a copy (XEP-0297) forwards: its root, borrowed. */
 struct elem *stanza_forwarded(const struct stanza *copy);
 /* The same as a stanza of its own, owned by the caller. */
 struct stanza *stanza_original(const struct stanza *copy);

@@ -2,6 +2,7 @@
 
 import pytest
 
+import test_archive
 from scene import Scene
 from test_delivery import TABLE, TYPES, stanza
 
@@ -112,6 +113,65 @@ def test_disguised_copies_are_taken_out_however_many(scene):
         romeo.expect(scene.fill("<message from='{tybalt/t}' type='chat'>%s"
                                 "<body>1</body></message>"
                                 % ("<x xmlns='urn:y'/>" * n)))
+
+
+def ids(e):
+    """(by, id) of each <stanza-id/> of the message e."""
+    return [(c.get("by"), c.get("id")) for c in e.elems()
+            if c.is_("stanza-id", "urn:xmpp:sid:0")]
+
+
+@pytest.mark.only("antiphon")
+def test_what_is_sent_is_shown_with_its_id_in_the_archive(scene):
+    """XEP-0313 §5, XEP-0359: to the other devices, and to nobody else."""
+    scene.add_accounts("romeo", "juliet")
+    romeo = scene.online("romeo/a")
+    other = online(scene, "romeo/b")
+    juliet = online(scene, "juliet/j")
+    juliet_too = online(scene, "juliet/k", -1)
+    scene.settle()
+    n = 20
+    for i in range(n):
+        romeo.send(scene.fill("<message to='{juliet/j}' type='chat' id='%d'>"
+                              "<body>1</body>%s</message>"
+                              % (i, "<stanza-id xmlns='urn:xmpp:sid:0' id='1'"
+                                 " by='{romeo}'/>" * (i % 3))))
+        # is in no archive, and stays behind it
+        romeo.send(scene.fill("<message to='{juliet/j}' type='chat' id='s%d'>"
+                              "<active xmlns='http://jabber.org/protocol/"
+                              "chatstates'/></message>" % i))
+    said = [x for i in range(n) for x in (str(i), "s%d" % i)]
+    romeo.ping()
+    shown = [forwarded(other.take(lambda e: e.is_("message"), "a copy"))[0]
+             for _ in said]
+    assert [f.get("id") for f in shown] == said
+    sent, got = (test_archive.archive(scene.server, scene.binds[who])
+                 for who in ("romeo", "juliet"))
+    assert [ids(f) for f in shown[::2]] == [
+        [(scene.binds["romeo"], row[0])] for row in sent]
+    assert all(ids(f) == [] for f in shown[1::2])
+    heard = [juliet.take(lambda e: e.is_("message"), "it") for _ in said]
+    copies = [forwarded(juliet_too.take(lambda e: e.is_("message"), "it"))[0]
+              for _ in said]
+    for seen in heard, copies:
+        assert sorted(id_ for e in seen for id_ in ids(e)) == sorted(
+            (scene.binds["juliet"], row[0]) for row in got)
+
+
+@pytest.mark.only("antiphon")
+@pytest.mark.parametrize("to", ("{romeo}", "{romeo/a}", "{romeo/b}"))
+def test_what_one_sends_to_himself_has_one_id(scene, to):
+    scene.add_accounts("romeo")
+    devices = [online(scene, "romeo/" + x) for x in "abc"]
+    scene.settle()
+    devices[0].send(scene.fill("<message to='%s' type='chat' id='m'>"
+                               "<body>1</body></message>" % to))
+    shown = []
+    for device in devices[0 if "b" not in to else 1:]:
+        e = device.take(lambda e: e.is_("message"), "it")
+        shown += [ids(f) for f in forwarded(e) or [e]]
+    row, = test_archive.archive(scene.server, scene.binds["romeo"])
+    assert shown == [[(scene.binds["romeo"], row[0])]] * len(shown)
 
 
 def test_the_module_comes_and_goes(own_server):

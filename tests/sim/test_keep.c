@@ -17,6 +17,7 @@
 
 #define MESSAGES_MAX 300
 #define TO(who) " to='" who "@" WORLD_HOST "' "
+#define TO_DEVICE(who) " to='" who "@" WORLD_HOST "/r' "
 #define BODY "><body>x</body></message>"
 
 static struct world *
@@ -199,6 +200,130 @@ TEST(what_waits_before_it_is_sent_holds_up_what_is_sent_behind_it)
 	witness_done(&juliet);
 	world_free(w);
 	buf_done(&log);
+}
+
+/* --- copies of what is sent (XEP-0280 §8) -------------------------------------- */
+
+/* They may show its id, which has to be there then; and no device sees what was
+ * sent, or an error to it, before what was sent earlier. */
+TEST(a_copy_waits_until_what_is_sent_is_archived)
+{
+	static const char *const conf[] = { "got: no", "before: yes" };
+
+	for (size_t i = 0; i < COUNT(conf); i++) {
+		struct world *w = world_with(i, conf[i]);
+		struct witness romeo, copied, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start_copied(&copied, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		seen_anew(&romeo);
+		client_send(&romeo.c,
+			"<message id='1'" TO("juliet") BODY
+			"<message id='2' type='error'" TO_DEVICE("juliet") BODY
+			"<message id='3'" TO("juliet") BODY);
+		turn_shards(w);
+		CHECK_CSTR(seen(&juliet),
+			i == 0 ? "message:1 message:2! message:3 " : "");
+		client_send(&juliet.c, "<message id='1' type='error'"
+			TO_DEVICE("romeo") BODY);
+		turn_shards(w);
+		CHECK_CSTR(seen(&romeo), i == 0 ? "message:1! " : "");
+		CHECK_CSTR(seen(&copied), "");
+		witness_turn(&copied);
+		CHECK_CSTR(seen(&copied),
+			"sent:1 sent:2! sent:3 received:1! ");
+		CHECK_CSTR(seen(&romeo), "message:1! ");
+		witness_done(&romeo);
+		witness_done(&copied);
+		witness_done(&juliet);
+		world_free(w);
+	}
+}
+
+TEST(there_is_no_copy_of_what_is_sent_and_cannot_be_archived)
+{
+	static const char *const conf[] = { "got: no", "before: yes" };
+
+	for (size_t i = 0; i < COUNT(conf); i++) {
+		struct world *w = world_with(i, conf[i]);
+		struct faults faults = { 1, 0 };
+		struct witness romeo, copied, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start_copied(&copied, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		store_fail_when(w->server->store, witness_disk, &faults);
+		client_send(&romeo.c,
+			"<message id='1'" TO("juliet") BODY
+			"<message id='2' type='error'" TO_DEVICE("juliet") BODY);
+		witness_turn(&copied);
+		client_send(&romeo.c, "<message id='3'" TO("juliet") BODY);
+		witness_turn(&copied);
+		CHECK_CSTR(seen(&juliet), i == 0 ?
+			"message:1 message:2! message:3 " :
+			"message:2! message:3 ");
+		CHECK_CSTR(seen(&copied), i == 0 ? "sent:2! sent:3 " :
+			"sent:2! received:1! sent:3 ");
+		witness_done(&romeo);
+		witness_done(&copied);
+		witness_done(&juliet);
+		world_free(w);
+	}
+}
+
+/* Both are in its archive, in this order. */
+TEST(a_device_sees_what_is_sent_and_what_comes_in_the_order_of_the_archive)
+{
+	for (unsigned n = 0; n <= MESSAGES_MAX; n += n < 4 ? 1 : 74) {
+		struct world *w = world_with(n, "");
+		struct buf want = BUF_INIT;
+		struct witness romeo, copied, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		witness_start_copied(&copied, w, "romeo");
+		witness_start(&juliet, w, "juliet");
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&juliet.c, "<message id='%u'" TO("romeo")
+				BODY, i);
+			turn_shards(w);
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY, i);
+			turn_shards(w);
+			buf_printf(&want, "message:%u sent:%u ", i, i);
+			if (world_draw(w, 3) == 0)
+				world_settle(w);
+		}
+		witness_turn(&copied);
+		CHECK_CSTR(seen(&copied), buf_c(&want));
+		witness_done(&romeo);
+		witness_done(&copied);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&want);
+	}
+}
+
+/* The account leaves memory meanwhile. */
+TEST(copies_that_wait_are_dropped_with_the_account)
+{
+	struct world *w = world_with(1, "got: no");
+	int64_t before = memuse_sum(MEMUSE_WIRE).objects;
+	struct witness romeo, copied;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start_copied(&copied, w, "romeo");
+	client_send(&romeo.c,
+		"<message id='1'" TO("juliet") BODY
+		"<message id='2' type='error'" TO_DEVICE("juliet") BODY);
+	turn_shards(w);
+	CHECK_CSTR(seen(&copied), "");
+	client_done(&romeo.c);
+	client_done(&copied.c);
+	world_free(w);
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, before);
+	buf_done(&romeo.seen);
+	buf_done(&copied.seen);
 }
 
 /* --- a disk that fails --------------------------------------------------------- */

@@ -17,15 +17,24 @@ static void
 on_stanza(struct client *c, struct arena *a, struct elem *e)
 {
 	struct witness *x = c->user;
-	struct str id = elem_attr(e, "id"), type = elem_attr(e, "type");
-	bool error = str_eq(type, STR("error"));
+	struct elem *copy = elem_first_child(e);
+	struct str name = e->name, id, type;
+	bool error;
+
+	if (copy != NULL && str_is(copy->ns, NS_CARBONS)) {
+		name = copy->name;
+		e = elem_first_child(elem_first_child(copy));
+	}
+	id = elem_attr(e, "id");
+	type = elem_attr(e, "type");
+	error = str_eq(type, STR("error"));
 
 	if (str_starts(id, STR("push-")))
 		id = STR("push");
 	if (x->sees_all && id.p == NULL)
 		id = type;
 	if (id.p != NULL && (x->sees_all || !str_eq(id, STR("roster"))))
-		buf_printf(&x->seen, "%.*s:%.*s%s ", STR_ARG(e->name),
+		buf_printf(&x->seen, "%.*s:%.*s%s ", STR_ARG(name),
 			STR_ARG(id), error ? "!" : "");
 	arena_free(a);
 }
@@ -41,13 +50,17 @@ witness_turn(struct witness *x)
 
 static void
 witness_begin(struct witness *x, struct world *w, const char *local,
-	int priority, bool sees_all)
+	const char *resource)
 {
-	*x = (struct witness){ .sees_all = sees_all };
-	client_init(&x->c, w, local, "r");
+	*x = (struct witness){ .seen = BUF_INIT };
+	client_init(&x->c, w, local, resource);
 	x->c.on_stanza = on_stanza;
 	x->c.user = x;
-	x->c.priority = priority;
+}
+
+static void
+witness_connect(struct witness *x)
+{
 	client_connect(&x->c);
 	witness_turn(x);
 	CHECK(x->c.state == CLIENT_ONLINE);
@@ -56,14 +69,27 @@ witness_begin(struct witness *x, struct world *w, const char *local,
 void
 witness_start(struct witness *x, struct world *w, const char *local)
 {
-	witness_begin(x, w, local, 0, false);
+	witness_begin(x, w, local, "r");
+	witness_connect(x);
+}
+
+void
+witness_start_copied(struct witness *x, struct world *w, const char *local)
+{
+	witness_begin(x, w, local, "copied");
+	x->c.copies = true;
+	witness_connect(x);
+	seen_anew(x);
 }
 
 void
 witness_start_at(
 	struct witness *x, struct world *w, const char *local, int priority)
 {
-	witness_begin(x, w, local, priority, true);
+	witness_begin(x, w, local, "r");
+	x->c.priority = priority;
+	x->sees_all = true;
+	witness_connect(x);
 }
 
 const char *

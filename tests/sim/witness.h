@@ -1,6 +1,7 @@
 /*
  * witness.h - a client of a world that writes down what it gets, as
- * "presence:a iq:b! ": the name, the id, and ! for an error.
+ * "presence:a iq:b! ": the name, the id, and ! for an error; or of a copy
+ * (XEP-0280), which may be sent or received, "sent:a ".
  */
 #ifndef SIM_WITNESS_H
 #define SIM_WITNESS_H
@@ -23,6 +24,9 @@ void witness_start(struct witness *x, struct world *w, const char *local);
 /* The same, of a priority, and sees all. */
 void witness_start_at(
 	struct witness *x, struct world *w, const char *local, int priority);
+/* Another device of local, to which copies are shown. */
+void witness_start_copied(struct witness *x, struct world *w,
+	const char *local);
 void witness_done(struct witness *x);
 /* Until nothing moves. */
 void witness_turn(struct witness *x);

@@ -395,49 +395,6 @@ TEST(ids_in_the_name_of_one_are_taken_out)
 	}
 }
 
-TEST(a_copy_forwards_the_message_as_it_is)
-{
-#define HELLO " to=\"d@e\"><body>1</body></message>"
-#define COPY_IN "<got xmlns=\"urn:a\"><forwarded xmlns=\"urn:xmpp:forward:0\">"
-#define COPY_OUT "</forwarded></got></message>"
-	static const struct {
-		const char *in, *message, *copy;
-	} cases[] = {
-		{ "<message" C " from='a@b/c' type='chat'" HELLO,
-			"<message from=\"a@b/c\" type=\"chat\"" HELLO,
-			"<message from=\"d@e\" type=\"chat\">" COPY_IN
-			"<message xmlns=\"jabber:client\" from=\"a@b/c\""
-			" type=\"chat\"" HELLO COPY_OUT },
-		{ "<message" C " from='a@b/c' type='normal'" HELLO,
-			"<message from=\"a@b/c\" type=\"normal\"" HELLO,
-			"<message from=\"d@e\" type=\"normal\">" COPY_IN
-			"<message xmlns=\"jabber:client\" from=\"a@b/c\""
-			" type=\"normal\"" HELLO COPY_OUT },
-		{ "<message" C " from='a@b/c'" HELLO,
-			"<message from=\"a@b/c\"" HELLO,
-			"<message from=\"d@e\">" COPY_IN
-			"<message xmlns=\"jabber:client\" from=\"a@b/c\""
-			HELLO COPY_OUT },
-	};
-
-	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct stanza *st = stanza_of(cases[i].in);
-		struct stanza *copy = stanza_forward(st,
-			jid_trusted(STR("d@e")), "urn:a", "got");
-		struct stanza *again = stanza_copy(copy);
-
-		check_text(copy, cases[i].copy);
-		check_text(st, cases[i].message);
-		CHECK_INT(copy->type, st->type);
-		CHECK(copy->made_here && stanza_forwarded(copy) == st->root);
-		stanza_free(st);
-		CHECK(again->copy);
-		check_text(again, cases[i].copy);
-		CHECK_STR(elem_attr(stanza_forwarded(again), "from"), "a@b/c");
-		stanza_free(again);
-	}
-}
-
 TEST(types_have_the_names_that_go_out)
 {
 	static const struct {

@@ -9,10 +9,19 @@
 #include "base/buf.h"
 #include "base/memuse.h"
 #include "xml/elem.h"
+#include "xml/parser.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "core/stored.h"
 #include "test.h"
+
+static const struct xml_limits limits = {
+	.stanza_bytes = 65536,
+	.depth = 64,
+	.elements = 256,
+	.attrs = 64,
+	.name_bytes = 256,
+};
 
 static struct stanza *
 presence(void)
@@ -152,6 +161,81 @@ TEST(the_largest_stanza_that_came_in_can_be_read_again)
 	wire_unref(w);
 	stanza_free(st);
 	free(quotes);
+}
+
+static struct stanza *
+stanza_of(const char *xml)
+{
+	struct arena *a = arena_new();
+	enum stanza_cond cond;
+
+	return stanza_from_elem(a, xml_parse(a, str_c(xml), &limits, NULL),
+		&cond);
+}
+
+#define C " xmlns='jabber:client'"
+#define HELLO "<body>1</body></message>"
+#define COPY_IN "><got xmlns=\"urn:a\"><forwarded xmlns=\"urn:xmpp:forward:0\">" \
+	"<message xmlns=\"jabber:client\" to=\"d@e\""
+#define COPY_OUT "</forwarded></got></message>"
+#define ID "<stanza-id xmlns=\"urn:xmpp:sid:0\" by=\"d@e\" id=\"7&amp;\"/>"
+
+/* The message lies in it as it goes out itself, in a namespace and with its to. */
+TEST(a_copy_forwards_the_message_as_it_is)
+{
+	static const struct {
+		const char *in, *id, *copy;
+	} cases[] = {
+		{ "<message" C " from='a@b/c' type='chat' to='d@e'>" HELLO, NULL,
+			"<message from=\"d@e\" type=\"chat\"" COPY_IN
+			" from=\"a@b/c\" type=\"chat\">" HELLO COPY_OUT },
+		{ "<message" C " to='d@e' from='a@b/c' type='normal'>" HELLO,
+			NULL,
+			"<message from=\"d@e\" type=\"normal\"" COPY_IN
+			" from=\"a@b/c\" type=\"normal\">" HELLO COPY_OUT },
+		{ "<message" C " to='d@e' type='&lt;' from='a@b/&quot;'>" HELLO,
+			NULL,
+			"<message from=\"d@e\"" COPY_IN
+			" from=\"a@b/&quot;\">" HELLO COPY_OUT },
+		{ "<message" C " from='a@b/c' to='d@e'>" HELLO, "7&",
+			"<message from=\"d@e\"" COPY_IN " from=\"a@b/c\">"
+			"<body>1</body>" ID "</message>" COPY_OUT },
+		{ "<message" C " from='a@b/c' to='d@e'/>", NULL,
+			"<message from=\"d@e\"" COPY_IN " from=\"a@b/c\"/>"
+			COPY_OUT },
+		{ "<message" C " from='a@b/c' to='d@e'><x xmlns=''/></message>",
+			"7&",
+			"<message from=\"d@e\"" COPY_IN " from=\"a@b/c\">"
+			"<x xmlns=\"\"/>" ID "</message>" COPY_OUT },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct stanza *st = stanza_of(cases[i].in), *again;
+		struct wire *w = wire_new(st), *copy, *same;
+		struct wire_envelope in = { STR("d@e"), "urn:a", "got",
+			cases[i].id != NULL ? str_c(cases[i].id) : STR_NONE };
+
+		TEST_CASE(cases[i].in);
+		copy = wire_forward(w, st, &in);
+		check_written(copy, STR_NONE, cases[i].copy);
+		CHECK(copy->copy && !w->copy && copy->of == NULL);
+		/* without a wire it differs in the order of attributes */
+		same = wire_forward(NULL, st, &in);
+		CHECK_INT(same->n, copy->n);
+		CHECK(same->copy && same->to_at == copy->to_at);
+		wire_unref(same);
+		again = wire_stanza(copy);
+		CHECK(again->copy && again->made_here);
+		CHECK_INT(again->type, st->type);
+		CHECK_STR(jid_str(again->from), "d@e");
+		CHECK_STR(elem_attr(stanza_forwarded(again), "from"),
+			jid_str(st->from).p);
+		stanza_free(again);
+		wire_unref(copy);
+		wire_unref(w);
+		stanza_free(st);
+	}
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 0);
 }
 
 TEST(only_a_stanza_of_clients_becomes_a_wire)
