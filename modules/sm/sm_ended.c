@@ -73,6 +73,17 @@ has_lost_one(struct module_ctx *m, const struct session *s)
 			account_of_session(m, s)->lost_us < RECENT_US;
 }
 
+/* It sleeps, or seems to be there and is not: who begins anew may have left it. */
+static bool
+has_another(struct module_ctx *m, const struct session *s)
+{
+	struct session *o = s->account->sessions;
+
+	while (o != NULL && (o == s || sm_of(m, o) == NULL))
+		o = o->next;
+	return o != NULL;
+}
+
 /* Who has lost a session sends again what he does not know to have arrived; and
  * does not say which that is. */
 bool
@@ -81,6 +92,7 @@ sm_comes_again(struct module_ctx *m, const struct element *el)
 	const struct server *srv = el->shard->server;
 
 	return el->lost || has_lost_one(m, el->session) ||
+		has_another(m, el->session) ||
 		(srv->was_killed &&
 			el->shard->now_us - srv->started_us < RECENT_US);
 }
