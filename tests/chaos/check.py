@@ -9,8 +9,7 @@ import os
 import re
 import sqlite3
 
-# What may be, until the server knows again what was sent to it before a session
-# was lost: see README.
+# What may be for now: see README.
 STRICT = os.environ.get("ANTIPHON_CHAOS_STRICT", "") == "1"
 
 
@@ -42,7 +41,6 @@ class Verdict:
         self.faults = [(text, None) for text in story.faults]
         self.counts = dict.fromkeys(
             ("messages", "acknowledged", "refused", "seen", "again",
-             "sent again and seen twice", "sent again and behind others",
              "kept and overtaken", "lost by kill", "lost before enable",
              "sessions"), 0)
         self.offline = self.archive = None
@@ -59,7 +57,6 @@ class Verdict:
         self.counts[what] += n
 
     def may_be(self, what, m):
-        """Faults of whom the server does not recognise yet."""
         if self.strict:
             self.fault(what, m)
         else:
@@ -95,18 +92,12 @@ class Verdict:
                            m)
             key = (sight.copy == "sent", m.id)
             if key in seen:
-                self.seen_twice(s, m)
+                self.fault("twice in session %d of %s" % (s.no, s.device), m)
                 continue
             seen[key] = sight
             if not own:
                 self.where.setdefault(m.id, []).append((s, sight))
                 self.check_order(s, sight, m, last)
-
-    def seen_twice(self, s, m):
-        if m.sent_again():
-            self.may_be("sent again and seen twice", m)
-        else:
-            self.fault("twice in session %d of %s" % (s.no, s.device), m)
 
     def check_order(self, s, sight, m, last):
         """What was kept for one who was away may come later than what was
@@ -118,9 +109,6 @@ class Verdict:
             lines.append("to all")
         for line in lines:
             before = last.get((line, m.sender))
-            if before is not None and before.n > m.n and m.sent_again():
-                self.may_be("sent again and behind others", m)
-                break
             if before is not None and before.n > m.n and sight.stamped:
                 self.may_be("kept and overtaken", m)
                 break
@@ -200,8 +188,6 @@ class Verdict:
             before[later.device] = (later, again)
 
     def check_again(self, m, s, sight, later, again):
-        if m.sent_again():
-            return
         if not again.stamped:
             self.fault("again in session %d of %s, without a delay"
                        % (later.no, later.device), m)
@@ -250,9 +236,7 @@ class Verdict:
         own = self.story.devices[m.sender].account
         for account in {own, m.account}:
             n = self.archive[account].count(m.id)
-            if n > 1 and m.sent_again():
-                self.may_be("sent again and seen twice", m)
-            elif n != 1:
+            if n != 1:
                 self.fault("is %d times in the archive of %s" % (n, account), m)
 
     # --- what is said -----------------------------------------------------

@@ -164,12 +164,13 @@ class Device:
             self.asked = self.asked or self.story.now()
 
     def text_of(self, m):
-        to = self.world.accounts[m.account].jid
-        if m.device:
-            to = self.world.devices[m.device].full(to)
+        if m.to is None:
+            m.to = self.world.accounts[m.account].jid
+            if m.device:
+                m.to = self.world.devices[m.device].full(m.to)
         return ("<message to='%s' id='%s' type='%s'><body>%s</body>"
                 "<origin-id xmlns='urn:xmpp:sid:0' id='%s'/></message>"
-                % (to, m.id, m.kind, "x" * m.size, m.id))
+                % (m.to, m.id, m.kind, "x" * m.size, m.id))
 
     def full(self, bare):
         """Its address, the last that is known."""

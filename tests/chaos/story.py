@@ -16,6 +16,7 @@ class Message:
     sends: list = dataclasses.field(default_factory=list) # (t, session)
     acked: float = None
     errors: list = dataclasses.field(default_factory=list)
+    to: str = None          # as it was addressed when it was sent first
 
     def sent_again(self):
         """In another session than the first: the server may know it already."""
