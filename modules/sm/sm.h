@@ -101,7 +101,8 @@ struct sm_account {
 	int64_t lost_us; /* when it last lost a session, monotonic */
 };
 
-/* The session of el may be what comes after one that was lost. */
+/* The session of el may come after one that was lost; others of its account know it,
+ * too. */
 bool sm_comes_again(struct module_ctx *m, const struct element *el);
 enum hook_result sm_on_closed(struct module_ctx *m, void *arg);
 /* How much of what the client of s has sent is handled; NULL, or h: it may be told

@@ -73,15 +73,21 @@ has_lost_one(struct module_ctx *m, const struct session *s)
 			account_of_session(m, s)->lost_us < RECENT_US;
 }
 
-/* It sleeps, or seems to be there and is not: who begins anew may have left it. */
+/* They sleep, or seem to be there and are not: who begins anew may have left one of
+ * them; and what he had sent there may come behind what he sends here.  False: there
+ * is none. */
 static bool
-has_another(struct module_ctx *m, const struct session *s)
+mark_others(struct module_ctx *m, const struct session *s)
 {
-	struct session *o = s->account->sessions;
+	bool any = false;
 
-	while (o != NULL && (o == s || sm_of(m, o) == NULL))
-		o = o->next;
-	return o != NULL;
+	for (struct session *o = s->account->sessions; o != NULL; o = o->next) {
+		if (o == s || sm_of(m, o) == NULL)
+			continue;
+		o->again = true;
+		any = true;
+	}
+	return any;
 }
 
 /* Who has lost a session sends again what he does not know to have arrived; and
@@ -91,8 +97,8 @@ sm_comes_again(struct module_ctx *m, const struct element *el)
 {
 	const struct server *srv = el->shard->server;
 
-	return el->lost || has_lost_one(m, el->session) ||
-		has_another(m, el->session) ||
+	return mark_others(m, el->session) || el->lost ||
+		has_lost_one(m, el->session) ||
 		(srv->was_killed &&
 			el->shard->now_us - srv->started_us < RECENT_US);
 }

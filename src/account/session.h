@@ -108,8 +108,8 @@ struct session {
 	bool copied : 1;       /* wants copies, see HOOK_ACCOUNT_COPY */
 	bool full : 1;         /* what is written waits in out */
 	bool counts : 1;       /* what comes, see session_count_input() */
-	bool again : 1;        /* its client may send what it has sent in one that was
-				* lost; until RECENT_US after it was bound */
+	bool again : 1;        /* its client may send what it has sent in another one;
+				* until RECENT_US after the account's last was bound */
 	bool left : 1;         /* it ends, and nobody will come back for it: its
 				* client has said goodbye, or is none any more */
 	uint8_t state : 2;     /* enum session_state */

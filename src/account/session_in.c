@@ -242,11 +242,24 @@ session_handled(const struct session *s)
 
 /* --- from the stream ------------------------------------------------------------- */
 
+/* When somebody came last. */
+static int64_t
+account_bound_us(const struct account *acc)
+{
+	int64_t last_us = 0;
+
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
+		last_us = MAX(last_us, s->bound_us);
+	return last_us;
+}
+
 /* Who comes back sends at once what he has not heard of. */
 static void
 session_send_again(struct session *s, struct stanza *st)
 {
-	if (shard_wall_us(session_shard(s)) - s->bound_us > RECENT_US) {
+	int64_t bound_us = account_bound_us(s->account);
+
+	if (shard_wall_us(session_shard(s)) - bound_us > RECENT_US) {
 		s->again = false;
 	} else if (st->kind == STANZA_MESSAGE) {
 		st->again = true;

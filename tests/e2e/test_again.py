@@ -188,3 +188,19 @@ def test_a_session_that_was_left_behind(own_server, then):
     assert archived(server, a) == once
     romeo.close()
     scene.end()
+
+
+def test_what_was_sent_first_may_come_last(own_server):
+    """By a connection that was given up, and is not dead."""
+    server = own_server(CALM)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    juliet = scene.accounts["juliet"]
+    old = scene.login("romeo/a")
+    enable(old)
+    new = scene.login("romeo/b")
+    enable(new)
+    say(new, juliet.jid, "m")
+    say(old, juliet.jid, "m")
+    assert archived(server, juliet) == {"m": 1}
+    assert archived(server, scene.accounts["romeo"]) == {"m": 1}
+    scene.end()
