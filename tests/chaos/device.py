@@ -102,8 +102,10 @@ class Device:
         self.ask()
         await self.until(lambda: not self.live or not self.unacked, 1)
         if self.live:
-            self.ack()
-            self.write("</stream:stream>")
+            # who has yet to hear of something does not say that all is well
+            if not self.unacked:
+                self.ack()
+                self.write("</stream:stream>")
             self.forget()
             self.hang_up()
 

@@ -190,6 +190,25 @@ def test_a_session_that_was_left_behind(own_server, then):
     scene.end()
 
 
+def test_a_goodbye_that_came_too_soon(own_server):
+    """Before the client could know that all has arrived."""
+    server = own_server(CALM)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    juliet = scene.accounts["juliet"]
+    romeo = scene.login("romeo/a")
+    enable(romeo)
+    romeo.send("<message to='%s' id='m' type='chat'><body>x</body></message>"
+               "</stream:stream>" % juliet.jid)
+    romeo.wait_end()
+    romeo.drop()
+    romeo = scene.login("romeo/b")
+    enable(romeo)
+    say(romeo, juliet.jid, "m")
+    assert archived(server, juliet) == {"m": 1}
+    assert archived(server, scene.accounts["romeo"]) == {"m": 1}
+    scene.end()
+
+
 def test_what_was_sent_first_may_come_last(own_server):
     """By a connection that was given up, and is not dead."""
     server = own_server(CALM)
