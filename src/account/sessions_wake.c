@@ -9,6 +9,7 @@
 #include "account/sessions_wake.h"
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/tag.h"
 #include "xml/elem.h"
@@ -54,6 +55,17 @@ wake_end(struct wake *w)
 	return e;
 }
 
+/* Nobody else can be told why there is no logging in. */
+static void
+wake_failed(struct entity *e, const struct err *why)
+{
+	struct err err = *why;
+
+	err_prefix(&err, "its sessions of the last stop cannot be taken out of "
+		"the store, until which nobody can use it; it is tried again");
+	entity_failed(e, &err);
+}
+
 /* --- out of the store ------------------------------------------------------- */
 
 /* Once more, if it could not be found out whether it was done: nobody else writes
@@ -68,7 +80,7 @@ on_cleared(void *arg, bool ok, const struct err *err)
 	if (e == NULL)
 		return;
 	if (!ok) {
-		entity_failed(e, err);
+		wake_failed(e, err);
 		return;
 	}
 	if (s != NULL)
@@ -109,7 +121,7 @@ on_read(void *arg, const struct store_answer *answer, const struct err *err)
 	if (e == NULL)
 		return;
 	if (err != NULL) {
-		entity_failed(e, err);
+		wake_failed(e, err);
 	} else if (s == NULL) {
 		e->class->load(e);
 	} else {

@@ -6,6 +6,9 @@
 
 #include "account/sessions_stop.h"
 
+#include <stdio.h>
+#include <unistd.h>
+
 #include "net/conn.h"
 #include "core/place.h"
 #include "core/sleepers.h"
@@ -127,9 +130,36 @@ TEST(who_is_asked_for_early_is_woken_first)
 	scene_done(&s);
 }
 
-/* Rather not there than twice. */
+/* What is logged meanwhile. */
+static char logged[64 * 1024];
+static int stderr_before;
+
+static void
+log_begin(FILE *f)
+{
+	fflush(stderr);
+	stderr_before = dup(STDERR_FILENO);
+	dup2(fileno(f), STDERR_FILENO);
+	log_set_level(LOG_ROUTER, LEVEL_ERROR);
+}
+
+static void
+log_end(FILE *f)
+{
+	size_t n;
+
+	dup2(stderr_before, STDERR_FILENO);
+	close(stderr_before);
+	rewind(f);
+	n = fread(logged, 1, sizeof(logged) - 1, f);
+	logged[n] = '\0';
+	fclose(f);
+}
+
+/* Rather not there than twice; and the log says why nobody can log in. */
 TEST(while_the_disk_takes_nothing_they_are_not_there)
 {
+	FILE *f = tmpfile();
 	struct scene s;
 	struct store *store;
 	struct shard *sh;
@@ -140,8 +170,14 @@ TEST(while_the_disk_takes_nothing_they_are_not_there)
 	sleep_now(&s);
 	stop(&s);
 	store_set_full(store, true);
+	log_begin(f);
 	start(&s);
 	world_advance(&s.w, 60 * US_PER_S);
+	log_end(f);
+	CHECK(strstr(logged, "account " ROMEO ": cannot be loaded, what waited for "
+		"it is refused reason=\"its sessions of the last stop cannot be "
+		"taken out of the store, until which nobody can use it; it is "
+		"tried again: the disk is full") != NULL);
 	CHECK(account_find(sh, STR(ROMEO)) == NULL && sh->sleepers != NULL);
 	store_set_full(store, false);
 	world_advance(&s.w, 60 * US_PER_S);
