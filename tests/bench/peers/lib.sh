@@ -71,18 +71,16 @@ process_family() {
 	done | tr -s ' \n' ',' | sed 's/,$//'
 }
 
-# Ends it as an administrator does; false if that takes more than a minute.
+# Ends it as an administrator does who waits for half a minute.
 peer_end() {
 	set -- $(echo "$pid" | tr , ' ')
 	kill -TERM "$1"
-	for _ in $(seq 600); do
-		if ! readlink "/proc/$1/exe" >/dev/null; then
-			pid=
-			return 0
-		fi
+	for _ in $(seq 300); do
+		readlink "/proc/$1/exe" >/dev/null || break
 		sleep 0.1
 	done
-	return 1
+	kill -KILL "$@" 2>/dev/null || :
+	pid=
 }
 
 peer_stop() {
