@@ -90,15 +90,15 @@ sm_is_too_high(const struct session *s, uint32_t h)
 	return (int32_t)(h - session_sent(s)) > 0;
 }
 
-/* Who says nothing new may be slow: he is asked again after a while, and not at
- * once, which would go on for ever, nor is that an answer. */
+/* Who says nothing new, and has not all, may be slow: he is asked again after a
+ * while, and not at once, which would go on for ever, nor is that an answer. */
 static void
-sm_answered(struct module_ctx *m, struct session *s, struct sm *sm, bool more)
+sm_answered(struct module_ctx *m, struct session *s, struct sm *sm, bool enough)
 {
 	const struct sm_conf *conf = m->conf;
 	struct shard *sh = session_shard(s);
 
-	if (more) {
+	if (enough) {
 		sm->asked_us = 0;
 		shard_timer_cancel(sh, &sm->timer);
 		sm_look(m, s, sm);
@@ -114,15 +114,16 @@ sm_on_a(struct module_ctx *m, struct element *el)
 {
 	struct session *s = el->session;
 	struct sm *sm = s != NULL ? sm_of(m, s) : NULL;
-	uint32_t n = s != NULL ? session_unacked(s) : 0;
-	uint32_t h;
+	uint32_t h, n;
 
 	if (sm == NULL)
 		return sm_failed(el, COND_UNEXPECTED_REQUEST, NULL);
+	n = session_unacked(s);
 	if (!sm_get_h(el->e, &h)) {
 		element_end(el, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
 	} else if (session_acked(s, h)) {
-		sm_answered(m, s, sm, session_unacked(s) != n);
+		sm_answered(m, s, sm,
+			session_unacked(s) == 0 || session_unacked(s) != n);
 	} else if (sm_is_too_high(s, h)) {
 		sm_end_too_high(el, h, session_sent(s));
 	}
