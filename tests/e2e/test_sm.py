@@ -289,5 +289,6 @@ def test_no_more_sleep_after_a_restart_than_may(own_server):
     for i in range(8):
         enable(scene.login("romeo/r%d" % i))
     server.restart()
+    server.process.wait_line("sessions of the last stop are back")
     left = rows(server, "sessions", scene.accounts["romeo"].jid)
     assert [row["jid"].split("/")[1] for row in left] == ["r5", "r6", "r7"]
