@@ -476,22 +476,17 @@ session_write_stored(struct session *s, struct str text)
 }
 
 static void
-session_write_wire(struct session *s, struct wire *w, struct str to)
+session_put_wire(struct session *s, const struct stanza *st, struct wire *w,
+	struct str to)
 {
+	if (session_queues(s)) {
+		out_push(s, st, w, to);
+		return;
+	}
 	s->ops->write_wire(s->stream, w, to);
 	/* else it may be that of many accounts, of which this tells nothing */
 	if (w->of != NULL)
 		wire_take(w);
-}
-
-static void
-session_put_wire(struct session *s, const struct stanza *st, struct wire *w,
-	struct str to)
-{
-	if (session_queues(s))
-		out_push(s, st, w, to);
-	else
-		session_write_wire(s, w, to);
 }
 
 void
