@@ -205,7 +205,9 @@ entity_receive(struct entity *e, struct stanza *st)
 {
 	entity_note(&ring_delivered, e, st->type);
 	e->calls++;
-	if (e->class->receive != NULL)
+	if (st->many != NULL)
+		fanout_arrived(e, st);
+	else if (e->class->receive != NULL)
 		e->class->receive(e, st);
 	else
 		entity_receive_default(e, st);
@@ -527,7 +529,7 @@ entity_drop_all(struct shard *sh)
 		entity_call_waiters(e, false);
 		while ((st = STAILQ_FIRST(&e->inbox)) != NULL) {
 			STAILQ_REMOVE_HEAD(&e->inbox, link);
-			stanza_free(st);
+			fanout_drop(sh, st);
 		}
 		entity_free(e);
 	}

@@ -136,7 +136,9 @@ audience_send(struct audience *a, struct stanza *st, uint8_t flags,
 size_t
 fanout_bytes(const struct stanza *st)
 {
-	return st->many != NULL ? audience_part_own_bytes(st->many->part) : 0;
+	return st->many != NULL && st->many->part != NULL ?
+		audience_part_own_bytes(st->many->part) :
+		0;
 }
 
 void
@@ -181,8 +183,52 @@ fanout_copy(struct shard *sh, const struct stanza *st, struct jid to,
 	router_deliver(sh, copy);
 }
 
-/* Whom a filter would ask has no session while he is not loaded, or sleeps still
- * from the last stop. */
+/* One who sleeps still from the last stop, or is being loaded, may have sessions
+ * that want it: they are asked when he is there, in its turn. */
+static void
+fanout_later(struct shard *sh, const struct stanza *st, struct jid to,
+	uint64_t hash)
+{
+	const struct fanout *f = st->many;
+	struct stanza *copy = stanza_copy(st);
+	struct fanout *own = arena_alloc(copy->arena, sizeof(*own));
+
+	*own = (struct fanout){
+		.at = f->at,
+		.entry = f->entry,
+		.wants = f->wants,
+		.arg = arena_str(copy->arena, f->arg),
+	};
+	module_entry_hold(own->entry);
+	copy->many = own;
+	copy->to_hash = hash;
+	stanza_set_to(copy, to);
+	router_deliver(sh, copy);
+}
+
+void
+fanout_arrived(struct entity *e, struct stanza *st)
+{
+	struct fanout_one one = { .to = st->to, .fanout = st->many,
+		.filtered = true };
+
+	if (e->class->receive_shared != NULL)
+		e->class->receive_shared(e, st, &one);
+	wire_unref(one.wire);
+	fanout_drop(e->shard, st);
+}
+
+/* Whom a filter would ask has no session while he is not in memory, unless he
+ * sleeps. */
+static bool
+fanout_has_sessions(struct shard *sh, const struct entity *e,
+	const struct audience_member *m)
+{
+	return e != NULL ? e->state != ENTITY_LOADED :
+		sleepers_find(sh, jid_bare_str(audience_member_jid(m)),
+			m->hash) != NULL;
+}
+
 static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	struct fanout_one *one, struct ring_event *ev)
@@ -195,10 +241,13 @@ fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 		e->class->receive_shared != NULL) {
 		ring_next(ev, &ring_fanout, e, m->hash);
 		e->class->receive_shared(e, st, one);
-	} else if (!one->filtered &&
-		(e != NULL || st->kind != STANZA_PRESENCE ||
-			sleepers_find(sh, jid_bare_str(one->to), m->hash)))
+	} else if (one->filtered) {
+		if (fanout_has_sessions(sh, e, m))
+			fanout_later(sh, st, one->to, m->hash);
+	} else if (e != NULL || st->kind != STANZA_PRESENCE ||
+		sleepers_find(sh, jid_bare_str(one->to), m->hash)) {
 		fanout_copy(sh, st, one->to, m->hash);
+	}
 }
 
 /* Those of the next AHEAD that have one of the flags; 0 at the end. */
@@ -230,6 +279,10 @@ fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 	struct ring_event *ev = ring_note(&ring_fanout, NULL, 0, st->type, 0);
 	size_t most = MIN(*members_io, MEMBERS_AT_ONCE), done = 0, n = AHEAD;
 
+	if (f->part == NULL) { /* fanout_later(), and moved meanwhile */
+		router_deliver(sh, st);
+		return true;
+	}
 	while (n != 0 && done < most) {
 		n = fanout_next(sh, f, some);
 		for (size_t i = 0; i < n; i++)

@@ -13,6 +13,7 @@
 #include "xmpp/jid.h"
 
 struct account;
+struct entity;
 struct fanout;
 struct host;
 struct session;
@@ -36,6 +37,8 @@ bool fanout_wants(const struct fanout *f, const struct host *host,
 
 /* --- for the router ----------------------------------------------------------- */
 
+/* st (taken) is for e, which a filter could not be asked about on its way. */
+void fanout_arrived(struct entity *e, struct stanza *st);
 /* Delivers st, whose many is set, to some more members, and takes them from
  * *members_io.  True: to all, and st is gone. */
 bool fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io);

@@ -40,16 +40,13 @@ on_stanza_mail(struct mail *m, void *owner)
 	STAILQ_INSERT_TAIL(&sh->local, sm->st, link);
 }
 
-/* st is taken.  What many should have had nobody is told of. */
+/* st is taken. */
 static void
 router_refuse(struct shard *sh, struct stanza *st)
 {
 	sh->stats.refused++;
-	if (st->many != NULL)
-		fanout_drop(sh, st);
-	else
-		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
-			"The server is overloaded");
+	router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+		"The server is overloaded");
 }
 
 /* st is taken; its mail lies in its own arena. */
@@ -117,11 +114,12 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	struct stanza *answer = NULL;
 	struct route r = { .class = NULL };
 
-	if (jid_is_set(st->from) && jid_is_set(st->to))
+	/* what many should have had nobody is told of */
+	if (jid_is_set(st->from) && jid_is_set(st->to) && st->many == NULL)
 		answer = stanza_error(st, cond, str_c(text));
 	if (answer != NULL)
 		receipt_move(answer, st);
-	stanza_free(st);
+	fanout_drop(sh, st);
 	if (answer != NULL)
 		r = route(sh, answer->to);
 	/* an address that is not ours would come back here for ever */

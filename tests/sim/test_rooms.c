@@ -69,6 +69,15 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 }
 
 static void
+pair_settle(struct pair *p)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(p->full.c.world);
+		client_read(&p->full.c);
+	}
+}
+
+static void
 pair_come(struct pair *p, struct world *w, const char *local, const char *resource)
 {
 	memset(p, 0, sizeof(*p));
@@ -76,10 +85,7 @@ pair_come(struct pair *p, struct world *w, const char *local, const char *resour
 	p->full.c.on_stanza = on_stanza;
 	p->full.c.user = p;
 	client_connect(&p->full.c);
-	for (int i = 0; i < 8; i++) {
-		world_settle(w);
-		client_read(&p->full.c);
-	}
+	pair_settle(p);
 	CHECK_INT(p->full.c.state, CLIENT_ONLINE);
 }
 
@@ -93,10 +99,7 @@ static void
 pair_go(struct pair *p)
 {
 	client_leave(&p->full.c);
-	for (int i = 0; i < 8; i++) {
-		world_settle(p->full.c.world);
-		client_read(&p->full.c);
-	}
+	pair_settle(p);
 	client_done(&p->full.c);
 	vec_done(&p->full.heard);
 	vec_done(&p->bare.heard);
@@ -575,6 +578,43 @@ TEST(each_session_is_asked_whether_it_wants_it)
 	pair_go(&first);
 	pair_go(&second);
 	world_free(w);
+}
+
+/* A session that has slept since before the server stopped gets what it wants, too,
+ * whether its account is in memory again or not. */
+TEST(sessions_that_sleep_still_from_the_last_stop_are_asked)
+{
+	for (unsigned i = 0; i < 2 * KINDS; i++) {
+		struct world *w = world_new_lasting(i, 1 + i % 3,
+			TEST_MODULE_DIR,
+			"modules: { testroom: yes, "
+			"testresume: { sleep: 60s } }\n");
+		struct pair p;
+
+		TEST_CASE(kinds[i % KINDS]);
+		world_add_account(w, "romeo");
+		memset(&p, 0, sizeof(p));
+		client_init(&p.full.c, w, "romeo", "aa");
+		p.full.c.on_stanza = on_stanza;
+		p.full.c.user = &p;
+		p.full.c.resumable = true;
+		client_connect(&p.full.c);
+		pair_settle(&p);
+		CHECK_INT(p.full.c.state, CLIENT_ONLINE);
+		client_break(&p.full.c);
+		world_settle(w);
+		world_restart(w, 1 + i % 3);
+		room_do(w, 0, "join", "romeo@" WORLD_HOST, NULL, NULL);
+		room_do(w, 0, "say", NULL, kinds[i % KINDS],
+			i < KINDS ? "a" : "b");
+		world_settle(w);
+		client_resume(&p.full.c);
+		pair_settle(&p);
+		CHECK_INT(p.full.c.state, CLIENT_ONLINE);
+		CHECK_INT(p.full.heard.n, i < KINDS);
+		pair_go(&p);
+		world_free(w);
+	}
 }
 
 TEST(a_filter_stays_while_it_is_needed_though_its_module_goes)
