@@ -103,7 +103,7 @@ keep(struct module_ctx *m, const struct account_stanza *in, struct store_tx *tx,
 	offline_look(acc, b);
 	if (in->behind)
 		offline_flood_more(m, acc);
-	else if (b->given != 0)
+	else if (b->given != 0 || offline_has_stuck(b))
 		account_reload(acc); /* nobody takes messages */
 }
 
@@ -179,11 +179,14 @@ must_not_be_kept(const struct account *acc, const struct stanza *st)
 		(acc->anonymous && acc->exists && !acc->removing);
 }
 
-/* It is delivered if it is not kept. */
+/* It is delivered if it is not kept.  Sessions that were saved have come back since
+ * anybody looked, perhaps with all that is kept in hand. */
 static bool
-may_stand_behind(const struct account *acc, const struct stanza *st)
+may_stand_behind(struct module_ctx *m, struct account *acc,
+	const struct stanza *st)
 {
-	return message_is_worth_keeping(st) && !must_not_be_kept(acc, st) &&
+	return offline_look(acc, module_entity_state(m, &acc->e)) &&
+		message_is_worth_keeping(st) && !must_not_be_kept(acc, st) &&
 		acc->exists && !acc->removing &&
 		!shard_refuses_writes(acc->e.shard);
 }
@@ -203,7 +206,7 @@ on_offline(struct module_ctx *m, void *arg)
 	struct str archived = stanza_id_by(st, acc->e.jid);
 
 	if (in->behind)
-		return may_stand_behind(acc, st) ?
+		return may_stand_behind(m, acc, st) ?
 			keep_if_it_fits(m, in, archived) :
 			HOOK_PASS;
 	if (!message_is_worth_keeping(st)) {
@@ -255,6 +258,31 @@ on_asleep(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static enum hook_result
+on_closed(struct module_ctx *m, void *arg)
+{
+	const struct session *s = arg;
+	struct backlog *b = module_entity_state(m, &s->account->e);
+
+	if (b->n != 0) {
+		offline_session_ends(b, s);
+		offline_look(s->account, b);
+	}
+	offline_flood_go_on(m, s->account);
+	return HOOK_PASS;
+}
+
+static enum hook_result
+on_taken(struct module_ctx *m, void *arg)
+{
+	const struct session_taken *t = arg;
+
+	/* what is written now would outlive it */
+	if (!t->session->account->removing)
+		offline_over(m, t->session->account, t->kept, t->n);
+	return HOOK_PASS;
+}
+
 static void
 backlog_done(struct entity *e, void *state)
 {
@@ -263,6 +291,7 @@ backlog_done(struct entity *e, void *state)
 	account_of(e)->backlog = false;
 	quotas_free(&b->senders);
 	offline_flood_forget(b);
+	offline_flight_free(b);
 }
 
 /* clang-format off */
@@ -300,7 +329,8 @@ static const struct hook_handler offline_hooks[] = {
 	{ HOOK_SESSION_ASLEEP, HOOK_KEEP, on_asleep },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_KEEP, on_room },
 	/* without a goodbye, where no module knows of presence */
-	{ HOOK_SESSION_CLOSED, HOOK_KEEP, on_room },
+	{ HOOK_SESSION_CLOSED, HOOK_KEEP, on_closed },
+	{ HOOK_SESSION_TAKEN, HOOK_KEEP, on_taken },
 	{ .fn = NULL },
 };
 

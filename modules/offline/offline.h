@@ -17,6 +17,29 @@
 
 struct flood;
 
+/* What a session was given, and has not acknowledged. */
+struct given {
+	int64_t number;
+	uint32_t session;
+	uint64_t bytes;
+	char *sender;
+};
+
+/* An entry that is over, but that a read which is under way may still show. */
+struct gone {
+	int64_t number;
+	const void *deletion; /* which one, for comparing */
+	enum { GONE_ASKED, GONE_DELETED, GONE_STUCK } state;
+};
+
+/* Of those who count: an entry stays until it is acknowledged. */
+struct flight {
+	struct VEC(struct given) given;
+	struct VEC(struct gone) gone;
+};
+
+struct int64_list VEC(int64_t);
+
 /* In the slot of an account. */
 struct backlog {
 	uint64_t n : 24;
@@ -26,7 +49,21 @@ struct backlog {
 	/* Up to this entry they were delivered and could not be deleted, and
 	 * do not count any more; 0: all could. */
 	long long given;
+	/* Up to this entry all were given to sessions, and it is still there; 0:
+	 * look from the start. */
+	int64_t read;
+	struct flight *flight; /* NULL: nothing is */
 };
+
+/* One less is kept; of an entry of which nothing is known, sender is empty. */
+static inline void
+backlog_less(struct backlog *b, struct str sender, uint64_t bytes)
+{
+	b->n -= b->n != 0;
+	b->bytes -= MIN(b->bytes, bytes);
+	if (sender.n != 0)
+		quotas_less(&b->senders, sender, bytes + ENTRY_BYTES);
+}
 
 /* --- offline.c ---------------------------------------------------------------- */
 
@@ -36,12 +73,49 @@ void offline_share_write(struct store_tx *tx, struct account *acc,
 /* Who has sent an entry; empty in those of an earlier version. */
 struct str offline_sender(const struct store_entry *entry);
 
-/* Is something kept?  Then the account is told so. */
-static inline void
-offline_look(struct account *acc, const struct backlog *b)
-{
-	acc->backlog = b->n != 0;
-}
+
+/* --- offline_flight.c ---------------------------------------------------------- */
+
+/* Is there something that no session was given?  The account is told. */
+bool offline_look(struct account *acc, const struct backlog *b);
+/* How many entries its sessions have not acknowledged. */
+size_t offline_in_flight(const struct account *acc);
+/* s, which keeps its output, was given it. */
+void offline_give(struct backlog *b, const struct session *s,
+	const struct store_entry *entry, int64_t number);
+/* Entries are over, n of them, and are deleted. */
+void offline_over(struct module_ctx *m, struct account *acc,
+	const int64_t *numbers, size_t n);
+/* Numbers not to be given again, sorted; the caller frees it. */
+struct int64_list offline_not_again(const struct account *acc,
+	const struct backlog *b);
+bool int64_list_has(const struct int64_list *l, int64_t number);
+/* Are entries being deleted?  A number may be given anew then. */
+bool offline_is_deleting(const struct backlog *b);
+/* No read is under way. */
+void offline_forget_gone(struct backlog *b);
+bool offline_has_stuck(const struct backlog *b);
+void offline_session_ends(struct backlog *b, const struct session *s);
+void offline_flight_free(struct backlog *b);
+
+/* --- offline_write.c ----------------------------------------------------------- */
+
+/* What becomes of an entry. */
+enum written {
+	WRITTEN,     /* and over, or there is nothing to write */
+	GIVEN,       /* it stays until it is acknowledged */
+	NOT_WRITTEN, /* nobody has looked for it yet */
+};
+
+/* Does it name a message in the archive, and is not the message itself? */
+bool offline_is_archived(const struct store_entry *entry);
+/* entry, as the archive has it, and the next one is looked for from there on;
+ * NULL: it is not there. */
+const struct store_entry *offline_find_archived(const struct store_entry *entry,
+	const struct store_answer *found, size_t *next_io);
+/* found: in the archive, of which it is the next. */
+enum written offline_write(struct session *s, const struct store_entry *entry,
+	int64_t number, const struct store_answer *found, size_t *next_io);
 
 /* --- offline_flood.c ---------------------------------------------------------- */
 
@@ -52,6 +126,11 @@ void offline_flood_begin(struct module_ctx *m, struct account *acc);
 void offline_flood_go_on(struct module_ctx *m, struct account *acc);
 /* One more is kept behind what somebody has yet to get. */
 void offline_flood_more(struct module_ctx *m, struct account *acc);
+/* What a read that is under way shows is not in order any more. */
+void offline_flood_again(struct backlog *b);
+/* The last deletion is done; is one reading? */
+void offline_flood_deleted(struct module_ctx *m, struct account *acc);
+bool offline_flood_is_reading(const struct backlog *b);
 /* A session has fallen asleep: nobody waits for it. */
 void offline_flood_asleep(struct module_ctx *m, struct account *acc);
 /* The account forgets b. */

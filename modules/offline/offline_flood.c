@@ -16,10 +16,11 @@
  * keep up holds up no other session: then the line goes on, and what is left is
  * delivered when somebody can take it.  If nobody else takes messages, what comes
  * until then is kept behind that (account_stanza.behind), and else it overtakes.
- * An entry is deleted when it has been given to the stream; a crash between the two
- * delivers it again, and loses nothing.  What cannot be deleted then is left out
- * until nobody takes messages any more; the account is read anew, and whoever comes
- * next gets it again.
+ * An entry is deleted when it has been given to the stream, or, of a session that
+ * counts, when its client has acknowledged it (offline_flight.c); a crash between
+ * the two delivers it again, and loses nothing.  What cannot be deleted then is left
+ * out until nobody takes messages any more; the account is read anew, and whoever
+ * comes next gets it again.
  *
  * Of entries that name one in the archive, a batch is read there at once, as far
  * as it is no more than any other; the rest comes with the next batch.  One that
@@ -48,6 +49,9 @@ struct flood {
 	bool waiting; /* for a session; else for the store, or to ask it */
 	bool all;       /* that there is was delivered */
 	bool more;      /* is kept, since it was read */
+	bool reads;     /* the store was asked */
+	bool again;     /* what it answers is not in order any more */
+	bool held;      /* until nothing is being deleted */
 	long long last; /* entry that was */
 	struct arena *arena; /* of the batch; NULL: there is none */
 	struct store_answer batch; /* while the archive is read */
@@ -57,20 +61,14 @@ static void flood_read(struct module_ctx *m, struct account *acc,
 	struct flood *f);
 
 static void
-backlog_less(struct backlog *b, struct str sender, uint64_t bytes)
-{
-	b->n -= b->n != 0;
-	b->bytes -= b->bytes < bytes ? b->bytes : bytes;
-	quotas_less(&b->senders, sender, bytes + ENTRY_BYTES);
-}
-
-static void
 flood_end(struct flood *f)
 {
 	struct module_halt *halt = f->halt;
 
-	if (f->backlog != NULL)
+	if (f->backlog != NULL) {
 		f->backlog->flood = NULL;
+		offline_forget_gone(f->backlog);
+	}
 	shard_timer_cancel(f->account.shard, &f->retry);
 	entity_ref_end(&f->account);
 	arena_free(f->arena);
@@ -141,51 +139,6 @@ flood_reader(const struct account *acc)
 	return s;
 }
 
-/* Owned; NULL: it cannot be read, and the log says so. */
-static struct stanza *
-entry_stanza(struct session *s, const struct store_entry *entry)
-{
-	struct arena *a = NULL;
-	struct elem *e =
-		stored_read_own(session_shard(s)->xml, entry->value, &a);
-	enum stanza_cond cond;
-	struct stanza *st =
-		e != NULL ? stanza_from_elem(a, e, &cond) : NULL;
-
-	if (st != NULL)
-		return st;
-	if (log_limit_ok(&session_shard(s)->storage, LOG_STORE))
-		log_error(LOG_STORE, session_who(s),
-			"a kept message cannot be read, it is dropped id=%.*s",
-			STR_ARG(entry->key));
-	arena_free(a);
-	return NULL;
-}
-
-static void
-flood_read_and_write(struct session *s, const struct store_entry *entry)
-{
-	struct stanza *st = entry_stanza(s, entry);
-
-	if (st != NULL)
-		session_write(s, st);
-	stanza_free(st);
-}
-
-/* As it was when it came: with our id, and the time. */
-static void
-flood_write_archived(struct session *s, const struct store_entry *archived)
-{
-	struct stanza *st = entry_stanza(s, archived);
-
-	if (st == NULL)
-		return;
-	stanza_add_id(st, s->account->e.jid, archived->key);
-	stanza_add_delay(st, account_domain(s->account), archived->wall_us);
-	session_write(s, st);
-	stanza_free(st);
-}
-
 /* What was read is delivered, and deleted if that could be. */
 static void
 flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
@@ -219,49 +172,6 @@ on_deleted(void *arg, bool ok, const struct err *err)
 	flood_go_on(m, acc, f);
 }
 
-/* Reading it again took half of the time. */
-static void
-flood_write(struct session *s, const struct store_entry *entry)
-{
-	struct str seal = { entry->with.p,
-		MIN(entry->with.n, STORED_SEAL_SIZE) };
-
-	if (!stored_is_sealed(entry->value, seal) ||
-		!session_write_stored(s, entry->value))
-		flood_read_and_write(s, entry);
-}
-
-/* Not the message itself. */
-static bool
-is_in_archive(const struct store_entry *e)
-{
-	return e->value.n != 0 && e->value.p[0] != '<';
-}
-
-/* The next of what was found in the archive; false: nobody has looked for entry
- * yet. */
-static bool
-flood_write_next(struct session *s, const struct store_entry *entry,
-	const struct store_answer *found, size_t *next_io)
-{
-	const struct store_entry *archived =
-		*next_io < found->n ? &found->entries[*next_io] : NULL;
-
-	if (!is_in_archive(entry)) {
-		flood_write(s, entry);
-	} else if (archived != NULL && str_eq(archived->key, entry->value)) {
-		flood_write_archived(s, archived);
-		(*next_io)++;
-	} else if (archived == NULL && !found->complete) {
-		return false;
-	} else {
-		log_debug(LOG_STORE, session_who(s),
-			"a kept message is not in the archive any more, it is left out id=%.*s",
-			STR_ARG(entry->value));
-	}
-	return true;
-}
-
 /* What the senders of n entries have left, each written once. */
 static void
 shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
@@ -284,42 +194,113 @@ shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 	quotas_free(&written);
 }
 
-/* And deletes it; but not behind what could not be deleted.  found: in the
- * archive. */
+/* What is over of a batch. */
+struct over {
+	int64_t numbers[BATCH];
+	size_t n;
+};
+
+/* Entries up to the first for which there is nobody, or which nobody has looked
+ * for; how many that is. */
+static size_t
+flood_write_batch(struct account *acc, struct backlog *b,
+	const struct store_answer *batch, const struct store_answer *found,
+	struct over *over)
+{
+	struct int64_list not_again = offline_not_again(acc, b);
+	enum written w = WRITTEN;
+	size_t i, next = 0;
+
+	for (i = 0; i < batch->n; i++) {
+		const struct store_entry *e = &batch->entries[i];
+		struct session *s = flood_reader(acc);
+		long long number = 0;
+
+		str_to_int(e->key, 1, INT64_MAX, &number);
+		if (int64_list_has(&not_again, number)) {
+			offline_find_archived(e, found, &next);
+		} else {
+			w = s != NULL ? offline_write(s, e, number, found,
+						&next) :
+					NOT_WRITTEN;
+			if (w == NOT_WRITTEN)
+				break;
+			if (w == GIVEN)
+				offline_give(b, s, e, number);
+			else
+				over->numbers[over->n++] = number;
+		}
+		b->read = number;
+	}
+	vec_done(&not_again);
+	return i;
+}
+
+/* All that there is was given to somebody. */
 static void
-flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
-	const struct store_answer *batch, const struct store_answer *found)
+flood_count_all(const struct account *acc, struct backlog *b)
+{
+	b->n = offline_in_flight(acc); /* whatever was counted */
+	if (b->n != 0)
+		return;
+	b->bytes = 0;
+	quotas_free(&b->senders);
+}
+
+/* Nothing else was given: they go as one; but not behind what could not be
+ * deleted. */
+static void
+flood_delete(struct module_ctx *m, struct account *acc, struct flood *f,
+	const struct store_answer *batch, const struct over *over)
 {
 	const struct store_entry *e = batch->entries;
 	struct backlog *b = f->backlog;
 	struct store_tx *tx;
-	size_t i, next = 0;
 
-	for (i = 0; i < batch->n; i++) {
-		struct session *s = flood_reader(acc);
-
-		if (s == NULL || !flood_write_next(s, &e[i], found, &next))
-			break;
+	for (size_t i = 0; i < over->n; i++)
 		backlog_less(b, offline_sender(&e[i]), e[i].value.n);
-		str_to_int(e[i].key, 1, INT64_MAX, &f->last);
-	}
-	f->all = i == batch->n && batch->complete && !f->more;
-	if (f->all) {
-		b->n = b->bytes = 0; /* whatever was counted */
-		quotas_free(&b->senders);
-	}
+	if (f->all)
+		flood_count_all(acc, b);
 	offline_look(acc, b);
-	if (b->given != 0)
+	b->read = 0;
+	f->last = over->numbers[over->n - 1];
+	if (b->given != 0) {
 		b->given = MAX(b->given, f->last);
-	if (i == 0 || b->given != 0) {
 		flood_go_on(m, acc, f);
 		return;
 	}
 	tx = store_tx_new();
-	shares_write(tx, acc, b, e, i);
-	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE), e[i - 1].key);
+	shares_write(tx, acc, b, e, over->n);
+	store_tx_trim_to(tx, account_place(acc, LOG_OFFLINE),
+		e[over->n - 1].key);
 	store_tx_insist(tx); /* they are delivered */
 	module_commit(m, acc->e.shard, tx, on_deleted, f);
+}
+
+/* found: in the archive. */
+static void
+flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
+	const struct store_answer *batch, const struct store_answer *found)
+{
+	struct backlog *b = f->backlog;
+	struct over over = { .n = 0 };
+	size_t n;
+
+	f->reads = false;
+	n = f->again ? 0 : flood_write_batch(acc, b, batch, found, &over);
+	f->all = !f->again && n == batch->n && batch->complete && !f->more;
+	offline_forget_gone(b);
+	if (n != 0 && over.n == n && offline_in_flight(acc) == 0 &&
+		!offline_is_deleting(b)) {
+		flood_delete(m, acc, f, batch, &over);
+	} else {
+		if (over.n != 0)
+			offline_over(m, acc, over.numbers, over.n);
+		if (f->all)
+			flood_count_all(acc, b);
+		offline_look(acc, b);
+		flood_go_on(m, acc, f);
+	}
 }
 
 static void
@@ -401,7 +382,7 @@ flood_read_archive(struct module_ctx *m, struct account *acc, struct flood *f)
 	size_t n = 0;
 
 	for (size_t i = 0; i < f->batch.n; i++) {
-		if (is_in_archive(&f->batch.entries[i]))
+		if (offline_is_archived(&f->batch.entries[i]))
 			ids[n++] = f->batch.entries[i].value;
 	}
 	module_get_entries(m, acc->e.shard, account_place(acc, LOG_ARCHIVE), ids, n,
@@ -413,7 +394,7 @@ has_archived(const struct store_answer *answer)
 {
 	size_t i = 0;
 
-	while (i < answer->n && !is_in_archive(&answer->entries[i]))
+	while (i < answer->n && !offline_is_archived(&answer->entries[i]))
 		i++;
 	return i < answer->n;
 }
@@ -440,14 +421,19 @@ static void
 flood_read(struct module_ctx *m, struct account *acc, struct flood *f)
 {
 	struct store_range range = { .max = BATCH, .max_bytes = BATCH_BYTES };
-	char given[24];
+	struct backlog *b = f->backlog;
+	char after[24];
 
 	arena_free(f->arena);
 	f->arena = NULL;
-	f->more = false;
-	snprintf(given, sizeof(given), "%lld", f->backlog->given);
-	if (f->backlog->given != 0)
-		range.after_id = str_c(given);
+	f->held = offline_is_deleting(b);
+	if (f->held)
+		return;
+	f->reads = true;
+	f->more = f->again = false;
+	snprintf(after, sizeof(after), "%lld", MAX((long long)b->read, b->given));
+	if (b->read != 0 || b->given != 0)
+		range.after_id = str_c(after);
 	module_range(m, acc->e.shard, account_place(acc, LOG_OFFLINE), &range,
 		on_batch, f);
 }
@@ -458,7 +444,8 @@ offline_flood_begin(struct module_ctx *m, struct account *acc)
 	struct backlog *b = module_entity_state(m, &acc->e);
 	struct flood *f;
 
-	if (b->n == 0 || b->flood != NULL || flood_reader(acc) == NULL)
+	if (b->flood != NULL || !offline_look(acc, b) ||
+		flood_reader(acc) == NULL)
 		return;
 	f = xcalloc(1, sizeof(*f));
 	f->backlog = b;
@@ -485,7 +472,8 @@ offline_flood_go_on(struct module_ctx *m, struct account *acc)
 {
 	struct backlog *b = module_entity_state(m, &acc->e);
 
-	if (b->flood == NULL && b->given != 0 && !has_taker(acc)) {
+	if (b->flood == NULL && (b->given != 0 || offline_has_stuck(b)) &&
+		!has_taker(acc)) {
 		account_reload(acc);
 	} else if (b->flood == NULL) {
 		offline_flood_begin(m, acc);
@@ -504,6 +492,30 @@ offline_flood_forget(struct backlog *b)
 	if (f == NULL)
 		return;
 	f->backlog = NULL;
-	if (f->waiting || timer_is_set(&f->retry))
+	if (f->waiting || f->held || timer_is_set(&f->retry))
 		flood_end(f);
+}
+
+bool
+offline_flood_is_reading(const struct backlog *b)
+{
+	return b->flood != NULL && b->flood->reads;
+}
+
+void
+offline_flood_again(struct backlog *b)
+{
+	if (b->flood != NULL)
+		b->flood->again = true;
+}
+
+void
+offline_flood_deleted(struct module_ctx *m, struct account *acc)
+{
+	const struct backlog *b = module_entity_state(m, &acc->e);
+
+	if (b->flood == NULL || !b->flood->held)
+		return;
+	b->flood->held = false;
+	flood_go_on(m, acc, b->flood);
 }

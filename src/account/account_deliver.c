@@ -134,6 +134,7 @@ message_stands_behind(struct delivery *d)
 		.account = acc,
 		.st = d->st,
 		.with.aside = true,
+		.stamped = d->again,
 		.behind = true,
 	};
 	bool handled;
@@ -152,14 +153,18 @@ message_stands_behind(struct delivery *d)
 	return true;
 }
 
+/* What comes back was kept, or came behind what was. */
 static bool
-has_one_taker(const struct account *acc)
+has_to_stand_behind(const struct delivery *d)
 {
+	const struct session *s = d->account->sessions;
 	size_t n = 0;
 
-	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
-		n += session_takes_messages(s);
-	return n == 1;
+	if (!d->account->backlog)
+		return false;
+	for (; s != NULL; s = s->next)
+		n += delivery_is_for(d, s);
+	return n == 1 || (n != 0 && d->again);
 }
 
 static void
@@ -170,8 +175,7 @@ message_to_bare(struct account *acc, struct stanza *st, bool again)
 	struct delivery d = { .account = acc, .st = st, .again = again };
 	bool delivered, copied;
 
-	if (acc->backlog && !again && has_one_taker(acc) &&
-		message_stands_behind(&d))
+	if (has_to_stand_behind(&d) && message_stands_behind(&d))
 		return;
 	delivery_begin(&d);
 	delivered = wanted && deliver_to_takers(&d);

@@ -136,6 +136,13 @@ struct session_loss {
 	int64_t sleep_us; /* how long it may sleep, when the handler says so */
 };
 
+/* Argument of HOOK_SESSION_TAKEN. */
+struct session_taken {
+	struct session *session;
+	const int64_t *kept; /* as they were written */
+	size_t n;
+};
+
 /* --- for streams, owner shard ------------------------------------------------- */
 
 /*
@@ -241,6 +248,17 @@ bool session_write_copy(struct session *s, struct stanza *st,
  * byte for byte: it need not be read for this.  False, and nothing is written,
  * when somebody wants to look inside, or it would have to wait. */
 bool session_write_stored(struct session *s, struct str text);
+/*
+ * As session_write(), to a session that keeps its output, of what the caller keeps
+ * elsewhere until the client has it: under a number of his, kept, which is not 0.
+ * HOOK_SESSION_TAKEN tells when it has, not if the session ends before: then it
+ * finds no other place but where it is kept.  False: a handler has kept it back.
+ */
+bool session_write_kept(struct session *s, struct stanza *st, int64_t kept);
+/* How many of those it has not acknowledged, none of one that ends; and their
+ * numbers, in the order in which they were written. */
+size_t session_kept(const struct session *s);
+void session_kept_numbers(const struct session *s, int64_t *out);
 /* The same for one that many receive; wire_io as in entity.h, to: the address
  * to show. */
 void session_write_shared(struct session *s, struct stanza *st,

@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
+#include "base/vec.h"
 #include "conf/conf.h"
 #include "core/budget.h"
 #include "core/host.h"
@@ -40,7 +41,7 @@ session_out_get(struct session *s)
 	return o;
 }
 
-static void
+void
 out_free(struct session_out *o)
 {
 	if (o == NULL)
@@ -84,6 +85,7 @@ out_append(struct session_out *o, struct account *acc, struct out_item *item)
 	if (o->next == NULL)
 		o->next = item;
 	o->n++;
+	o->n_kept += item->kept != 0;
 	o->waiting_bytes += bytes;
 	o->largest = MAX(o->largest, bytes);
 	gauge_add(&acc->e.shard->stats.session_bytes, bytes);
@@ -103,8 +105,7 @@ out_step(struct session_out *o)
 	o->next = STAILQ_NEXT(o->next, link);
 }
 
-/* NULL: there is none. */
-static struct out_item *
+struct out_item *
 out_pop(struct session_out *o, struct account *acc)
 {
 	struct out_item *item = STAILQ_FIRST(&o->queue);
@@ -118,6 +119,7 @@ out_pop(struct session_out *o, struct account *acc)
 	bytes = out_item_bytes(item);
 	o->kept_bytes -= bytes;
 	o->n--;
+	o->n_kept -= item->kept != 0;
 	o->acked++;
 	if (STAILQ_EMPTY(&o->queue))
 		o->largest = 0;
@@ -126,7 +128,7 @@ out_pop(struct session_out *o, struct account *acc)
 	return item;
 }
 
-static void
+void
 out_item_free(struct out_item *item)
 {
 	wire_unref(item->wire);
@@ -149,6 +151,7 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 
 	memuse_add_part(MEMUSE_SESSION, item);
 	item->wire = wire_ref(wire);
+	item->kept = 0;
 	if (wire->wall_us == 0)
 		wire->wall_us = shard_wall_us(session_shard(s));
 	if (wire->of != NULL)
@@ -166,10 +169,11 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
  * may be at once; to is shown, or STR_NONE. */
 static void
 out_push(struct session *s, const struct stanza *st, struct wire *wire,
-	struct str to)
+	struct str to, int64_t kept)
 {
 	struct out_item *item = out_item_new(s, st, wire, to);
 
+	item->kept = kept;
 	session_flow_make_room(s);
 	out_append(s->out, s->account, item);
 	session_flow_waits(s, st, item);
@@ -240,11 +244,47 @@ session_out_awake(struct session *s)
 
 /* --- what is kept ---------------------------------------------------------------- */
 
+/* What was taken, and is kept elsewhere. */
+struct kept_numbers VEC(int64_t);
+
 static void
-out_item_taken(struct out_item *item)
+out_take(struct session_out *o, struct kept_numbers *taken)
 {
+	struct out_item *item = out_pop(o, o->session->account);
+
+	if (item->kept != 0)
+		*vec_push(taken) = item->kept;
 	wire_take(item->wire);
 	out_item_free(item);
+}
+
+static void
+out_tell_taken(struct session *s, struct kept_numbers *taken)
+{
+	struct session_taken arg = { s, taken->p, taken->n };
+
+	if (taken->n != 0)
+		hook_run(account_host(s->account), HOOK_SESSION_TAKEN, &arg);
+	vec_done(taken);
+}
+
+size_t
+session_kept(const struct session *s)
+{
+	return s->out != NULL && s->state != SESSION_ENDING ? s->out->n_kept :
+							       0;
+}
+
+void
+session_kept_numbers(const struct session *s, int64_t *out)
+{
+	const struct out_item *item;
+
+	if (session_kept(s) == 0)
+		return;
+	STAILQ_FOREACH (item, &s->out->queue, link)
+		if (item->kept != 0)
+			*out++ = item->kept;
 }
 
 static bool
@@ -268,6 +308,7 @@ out_catch_up(struct session_out *o)
 void
 session_out_run(struct session *s)
 {
+	struct kept_numbers taken = { .n = 0 };
 	struct session_out *o = s->out;
 	struct out_item *item;
 
@@ -278,8 +319,9 @@ session_out_run(struct session *s)
 		if (o->keeps)
 			o->behind |= out_is_above(o);
 		else
-			out_item_taken(out_pop(o, s->account));
+			out_take(o, &taken);
 	}
+	out_tell_taken(s, &taken);
 }
 
 void
@@ -297,6 +339,7 @@ session_out_rewind(struct session *s)
 void
 session_keep_output(struct session *s, bool on)
 {
+	struct kept_numbers taken = { .n = 0 };
 	struct session_out *o;
 
 	ASSERT_OWNER(&s->account->e);
@@ -306,9 +349,10 @@ session_keep_output(struct session *s, bool on)
 	if (s->state == SESSION_ASLEEP)
 		session_out_rewind(s);
 	while (o->acked != o->sent)
-		out_item_taken(out_pop(o, s->account));
+		out_take(o, &taken);
 	o->acked = o->sent = 0;
 	o->keeps = on;
+	out_tell_taken(s, &taken);
 	out_catch_up(o);
 	session_out_settle(s);
 }
@@ -316,6 +360,7 @@ session_keep_output(struct session *s, bool on)
 bool
 session_acked(struct session *s, uint32_t h)
 {
+	struct kept_numbers taken = { .n = 0 };
 	struct session_out *o = s->out;
 
 	ASSERT_OWNER(&s->account->e);
@@ -323,7 +368,8 @@ session_acked(struct session *s, uint32_t h)
 	if (!session_keeps_output(s) || h - o->acked > o->sent - o->acked)
 		return false;
 	while (o->acked != h)
-		out_item_taken(out_pop(o, s->account));
+		out_take(o, &taken);
+	out_tell_taken(s, &taken);
 	out_catch_up(o);
 	return true;
 }
@@ -411,7 +457,7 @@ session_queue(struct session *s, struct stanza *st, struct wire **copy_io)
 		*copy_io = wire_new(st);
 		(*copy_io)->one_account = true;
 	}
-	out_push(s, st, *copy_io, jid_str(st->to));
+	out_push(s, st, *copy_io, jid_str(st->to), 0);
 }
 
 void
@@ -432,6 +478,20 @@ session_write_own(struct session *s, struct stanza *st)
 	}
 	session_queue(s, st, &copy);
 	wire_unref(copy);
+}
+
+bool
+session_write_kept(struct session *s, struct stanza *st, int64_t kept)
+{
+	struct wire *wire;
+
+	if (!session_may_write(s, st))
+		return false;
+	wire = wire_new(st);
+	wire->one_account = true;
+	out_push(s, st, wire, jid_str(st->to), kept);
+	wire_unref(wire);
+	return true;
 }
 
 bool
@@ -480,7 +540,7 @@ session_put_wire(struct session *s, const struct stanza *st, struct wire *w,
 	struct str to)
 {
 	if (session_queues(s)) {
-		out_push(s, st, w, to);
+		out_push(s, st, w, to, 0);
 		return;
 	}
 	s->ops->write_wire(s->stream, w, to);
@@ -511,88 +571,4 @@ session_write_forwarded(struct session *s, const struct stanza *st,
 	session_shard(s)->stats.stanzas_out++;
 	session_put_wire(s, st, w, jid_str(session_jid(s)));
 	return true;
-}
-
-/* --- the end ---------------------------------------------------------------------- */
-
-struct session_out *
-session_out_take(struct session *s)
-{
-	struct session_out *o = s->out;
-
-	session_out_awake(s);
-	session_flow_free(s);
-	if (s->counts)
-		receipt_line_end(&o->in);
-	s->counts = false;
-	s->out = NULL;
-	return o;
-}
-
-/* Another session of the account has taken it, or keeps it, itself or as a copy;
- * of what an audience gets, the same bytes may be those of other accounts.  A copy
- * of what has gone out, or has arrived, is not missed. */
-static bool
-is_elsewhere(const struct out_item *item)
-{
-	const struct wire *w = item->wire, *of = w->of;
-
-	if (w->copy)
-		return of == NULL || of->taken || of->refs > 1 || w->refs > 1;
-	return (w->one_account || !item->alone) &&
-		(w->taken || w->refs > 1);
-}
-
-static struct stanza *
-out_item_stanza(const struct out_item *item, struct account *acc)
-{
-	struct stanza *st = wire_stanza(item->wire), *copy = st;
-
-	if (st->copy) {
-		st = stanza_original(copy);
-		stanza_free(copy);
-	} else {
-		stanza_set_to(st, item->n_to != 0 ?
-				jid_trusted(out_item_to(item)) :
-				acc->e.jid);
-	}
-	return st;
-}
-
-/* Messages find another place; who asked learns that there is no answer; the rest
- * means nothing without the session, nor does a headline to it (RFC 6121
- * §8.5.3.2.1). */
-static void
-out_item_return(const struct out_item *item, struct account *acc)
-{
-	if (is_elsewhere(item))
-		return;
-	if (item->type == MESSAGE_ERROR || item->type == IQ_RESULT ||
-		item->type == IQ_ERROR ||
-		(item->type == MESSAGE_HEADLINE && item->alone) ||
-		stanza_type_kind(item->type) == STANZA_PRESENCE)
-		return;
-	account_take_back(acc, out_item_stanza(item, acc), item->wire->wall_us);
-}
-
-void
-session_out_return(struct session_out *o, struct account *acc)
-{
-	struct out_item *item;
-
-	while (o != NULL && (item = out_pop(o, acc)) != NULL) {
-		out_item_return(item, acc);
-		out_item_free(item);
-	}
-	out_free(o);
-}
-
-void
-session_out_drop(struct session_out *o, struct account *acc)
-{
-	struct out_item *item;
-
-	while (o != NULL && (item = out_pop(o, acc)) != NULL)
-		out_item_free(item);
-	out_free(o);
 }

@@ -39,6 +39,7 @@ struct wire;
 struct out_item {
 	STAILQ_ENTRY(out_item) link;
 	struct wire *wire; /* reference */
+	int64_t kept; /* elsewhere, by this number; 0: it is not */
 	enum stanza_type type;
 	uint16_t n_to;
 	uint8_t sender; /* its bucket, see session_flow.c */
@@ -50,6 +51,7 @@ struct session_out {
 	STAILQ_HEAD(, out_item) queue; /* first those that were written */
 	struct out_item *next; /* the first that waits; NULL: none does */
 	uint32_t n; /* in the queue */
+	uint32_t n_kept; /* of them, elsewhere */
 	size_t waiting_bytes;
 	size_t kept_bytes; /* of those that were written */
 	size_t largest;    /* of what has waited */
@@ -98,6 +100,7 @@ struct out_saved {
 	bool taken;    /* as in wire.h */
 	bool shared;   /* others of the account had it, itself or as a copy */
 	bool of; /* a copy, of what nobody has taken */
+	int64_t kept; /* elsewhere, see session_write_kept() */
 };
 void session_out_restore(struct session *s, const struct stanza *st,
 	const struct out_saved *saved);
@@ -111,6 +114,11 @@ void out_append(struct session_out *o, struct account *acc,
 void out_step(struct session_out *o);
 struct out_item *out_item_new(const struct session *s, const struct stanza *st,
 	struct wire *wire, struct str to);
+/* For session_out_end.c: the first, NULL when there is none; and either freed (out
+ * may be NULL). */
+struct out_item *out_pop(struct session_out *o, struct account *acc);
+void out_item_free(struct out_item *item);
+void out_free(struct session_out *o);
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */
 void session_out_end_in(struct session *s, int64_t in_us);

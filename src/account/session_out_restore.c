@@ -109,6 +109,7 @@ session_out_restore(struct session *s, const struct stanza *st,
 	own->wall_us = saved->at_us;
 	own->one_account = saved->shared;
 	item = out_item_new(s, st, own, saved->to);
+	item->kept = saved->kept;
 	if (!item->alone || own->copy || own->one_account)
 		out_item_share(item, s);
 	if (saved->of && item->wire->of == NULL)

@@ -8,7 +8,7 @@
  *           priority='0' seen='1795219201000000'>
  *     <presence xmlns='jabber:client'>...</presence>
  *     <state of='presence'>...</state>
- *     <item xmlns='jabber:client' at='1795219202000000' to='...'>
+ *     <item xmlns='jabber:client' at='1795219202000000' to='...' kept='3'>
  *       <message>...</message>
  *     </item>
  *     <item xmlns='jabber:client' at='1795219203000000' to='...' copy='1'
@@ -19,7 +19,8 @@
  * attribute is missing.  stop says at which stop it was saved, and keeper which
  * module had it sleep.  Of the items, the first sent - acked were written to
  * the client, which has not acknowledged them, and the others wait.  Both are
- * copied as they lie there, without being parsed.
+ * copied as they lie there, without being parsed; kept says by which number a
+ * module keeps one until it is acknowledged.
  *
  * Owner shard of the account.
  */
@@ -80,6 +81,7 @@ put_item(struct buf *out, const struct out_item *item)
 	put_number(out, "shared", w->one_account && (w->taken || w->refs > 1));
 	put_number(out, "copy", w->copy);
 	put_number(out, "of", w->of != NULL && !w->of->taken);
+	put_number(out, "kept", item->kept);
 	put_text(out, "to", out_item_to(item));
 	buf_add_c(out, ">");
 	wire_write(w, STR_NONE, out);
@@ -283,6 +285,7 @@ restore_item(struct session *s, const struct elem *e, struct err *err)
 		get_flag(e, "taken", &saved.taken) &&
 		get_flag(e, "shared", &saved.shared) &&
 		get_flag(e, "copy", &copy) && get_flag(e, "of", &saved.of) &&
+		get_number(e, "kept", 0, INT64_MAX, &saved.kept) &&
 		(copy ? stanza_is_copy_again(st) : !saved.of);
 
 	if (ok)

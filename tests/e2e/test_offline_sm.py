@@ -24,7 +24,9 @@ class Phone:
         self.client = scene.login(name)
         self.previd = enable(self.client).get("id")
         self.h = 0
+        self.mute = False # or it answers <r/>
         self.ids = []
+        self.before = {} # how much has come before a message
 
     def come(self):
         self.client.send("<iq type='set' id='set'>%s</iq><presence/>"
@@ -32,12 +34,13 @@ class Phone:
 
     def read(self, what):
         e = self.client.next(what)
-        if e.is_("r", SM):
+        if e.is_("r", SM) and not self.mute:
             self.ack()
-        if e.name in ("iq", "presence", "message"):
-            self.h += 1
         if e.is_("message"):
             self.ids.append(e.get("id"))
+            self.before[e.get("id")] = self.h
+        if e.name in ("iq", "presence", "message"):
+            self.h += 1
         return e
 
     def come_for_all_to_see(self):
@@ -63,14 +66,17 @@ class Phone:
         got = resume(self.client, self.previd, self.h)
         assert got.is_("resumed", SM), str(got)
 
+    def no_more_but(self, ids):
+        """A flood goes ahead of what its client asks."""
+        if ids:
+            self.take(ids[-1])
+        self.client.send("<iq type='set' id='last'>%s</iq>" % scenes.BARRIER)
+        while self.read("the answer").get("id") != "last":
+            pass
+        assert self.ids == ids
+
     def no_more(self):
-        self.client.send("<iq type='get' id='last'><ping xmlns='urn:xmpp:ping'"
-                         "/></iq>")
-        while True:
-            e = self.client.next("the answer")
-            if e.get("id") == "last":
-                return
-            assert not e.is_("message"), str(e)
+        self.no_more_but(list(self.ids))
 
 
 class Sender:
@@ -195,3 +201,100 @@ def test_who_is_awake_gets_what_is_left(play, n):
         assert p.ids[-1] == "new1"
         assert p.ids[:-1] == sorted(p.ids[:-1], key=lambda i: int(i[1:]))
         p.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 600))
+def test_what_is_not_acknowledged_survives_a_kill(play, n):
+    """And what is does not come again."""
+    play.romeo.say(*names(n), size=100)
+    phone = Phone(play)
+    phone.mute = True
+    phone.come()
+    phone.take(names(n)[-1])
+    half = n // 2
+    phone.h = phone.before["k%d" % half]
+    phone.ack()
+    phone.client.iq("set", scenes.BARRIER)
+    play.romeo.client.close()
+    play.server.kill9()
+    play.server.start()
+    late = Phone(play)
+    late.come()
+    late.no_more_but(names(n)[half:])
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 600))
+@pytest.mark.parametrize("how", ("expires", "is replaced", "ends"))
+def test_a_session_that_ends_gives_back_what_it_did_not_acknowledge(
+        play, how, n):
+    """Each once, and what came behind them behind them."""
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.ack()
+    phone.mute = True
+    phone.client.iq("set", scenes.BARRIER)
+    phone.cut()
+    play.romeo.say("new1")
+    if how == "expires":
+        play.server.advance(700)
+        play.server.process.wait_line("ended")
+    elif how == "ends":
+        play.server.ctl("kick", play.accounts["juliet"].jid)
+    late = Phone(play, "juliet/phone" if how == "is replaced" else
+                 "juliet/other")
+    late.come()
+    late.no_more_but(names(n)[1:] + ["new1"])
+    play.romeo.say("new2")
+    late.take("new2")
+    late.ack()
+    late.no_more()
+    again = Phone(play, "juliet/phone")
+    again.come()
+    again.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 600))
+def test_what_one_has_in_hand_is_not_for_another(play, n):
+    """Not while that one lives; then it is."""
+    play.romeo.say(*names(n))
+    phone = Phone(play)
+    phone.mute = True
+    phone.come()
+    phone.take(names(n)[-1])
+    phone.cut()
+    laptop = Phone(play, "juliet/laptop")
+    laptop.come_for_all_to_see()
+    play.romeo.say("new1")
+    laptop.take("new1")
+    assert laptop.ids == ["new1"]
+    play.server.ctl("kick", phone.client.jid)
+    laptop.take(names(n)[-1])
+    assert laptop.ids == ["new1"] + names(n)
+    laptop.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 300))
+def test_what_is_acknowledged_behind_a_restart_is_deleted(play, n):
+    play.romeo.say(*names(n))
+    phone = Phone(play)
+    phone.mute = True
+    phone.come()
+    phone.take(names(n)[-1])
+    phone.cut()
+    play.romeo.client.close()
+    play.server.stop()
+    play.server.start()
+    phone.resume()
+    phone.no_more()
+    phone.client.iq("set", scenes.BARRIER)
+    play.server.kill9()
+    play.server.start()
+    late = Phone(play)
+    late.come()
+    late.no_more()
+    play.romeo = Sender(play)
+    play.romeo.say("new1")
+    late.take("new1")
+    assert late.ids == ["new1"]
