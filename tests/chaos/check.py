@@ -9,9 +9,6 @@ import os
 import re
 import sqlite3
 
-# What may be for now: see README.
-STRICT = os.environ.get("ANTIPHON_CHAOS_STRICT", "") == "1"
-
 
 def stored_ids(server, accounts, log):
     """For each account, the ids of the messages in one of its logs."""
@@ -35,14 +32,12 @@ def stored_ids(server, accounts, log):
 class Verdict:
     """faults: (what, message or None); counts: of what may be."""
 
-    def __init__(self, story, server, accounts, strict=None):
+    def __init__(self, story, server, accounts):
         self.story = story
-        self.strict = STRICT if strict is None else strict
         self.faults = [(text, None) for text in story.faults]
         self.counts = dict.fromkeys(
             ("messages", "acknowledged", "refused", "seen", "again",
-             "kept and overtaken", "lost by kill", "lost before enable",
-             "sessions"), 0)
+             "lost by kill", "lost before enable", "sessions"), 0)
         self.offline = self.archive = None
         if server is not None:
             self.offline = stored_ids(server, accounts, "offline")
@@ -55,12 +50,6 @@ class Verdict:
 
     def count(self, what, n=1):
         self.counts[what] += n
-
-    def may_be(self, what, m):
-        if self.strict:
-            self.fault(what, m)
-        else:
-            self.count(what)
 
     def decide(self):
         self.where = {} # id -> [(session, sight)], of the recipient
@@ -101,7 +90,8 @@ class Verdict:
 
     def check_order(self, s, sight, m, last):
         """What was kept for one who was away may come later than what was
-        sent meanwhile, or was for a session that takes nothing else yet."""
+        sent meanwhile to several sessions, or was for one that takes nothing
+        else yet."""
         lines = []
         if not sight.stamped:
             lines.append("at once")
@@ -109,9 +99,6 @@ class Verdict:
             lines.append("to all")
         for line in lines:
             before = last.get((line, m.sender))
-            if before is not None and before.n > m.n and sight.stamped:
-                self.may_be("kept and overtaken", m)
-                break
             if before is not None and before.n > m.n:
                 self.fault("comes behind %s in session %d of %s (%s)"
                            % (before.id, s.no, s.device, line), m)
