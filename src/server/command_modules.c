@@ -137,6 +137,23 @@ struct module_waiting {
 	struct timer timer;
 };
 
+/* What it was asked for meanwhile it has not answered; from now on it does. */
+static void
+on_reload_on_again(void *arg, const struct err *err, struct str text)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct err busy = ERR_INIT;
+
+	if (err != NULL) {
+		on_switched(call, err, text);
+		return;
+	}
+	err_set(&busy, ERR_BUSY,
+		"%.*s is in use all the time and goes on as it was: try again, or switch it off until antiphonctl modules list does not show it any more",
+		STR_ARG(command_value(call, "name")));
+	command_fail(call, &busy);
+}
+
 static void
 on_reload_look(struct timer *t)
 {
@@ -144,7 +161,6 @@ on_reload_look(struct timer *t)
 		CONTAINER_OF(t, struct module_waiting, timer);
 	struct command_call *call = w->call;
 	struct str name = command_value(call, "name");
-	struct err err = ERR_INIT;
 	bool is_there = module_find(call->server->modules, name) != NULL;
 
 	if (is_there && call->shard->now_us < w->until_us) {
@@ -152,14 +168,8 @@ on_reload_look(struct timer *t)
 		return;
 	}
 	free(w);
-	if (!is_there) {
-		modules_load_run(call);
-		return;
-	}
-	err_set(&err, ERR_BUSY,
-		"%.*s is off, but still in use: load it in a moment",
-		STR_ARG(name));
-	command_fail(call, &err);
+	server_switch_module(call->server, name, true,
+		is_there ? on_reload_on_again : on_switched, call);
 }
 
 static void
@@ -204,7 +214,7 @@ const struct command command_modules[] = {
 		name_args,
 		.run = modules_load_run, .may = BY_OPERATOR },
 	{ "modules reload", "switch a module off, and on again from its file",
-		"Its options are read from the configuration. It holds until all of the configuration is read again.",
+		"Its options are read from the configuration. While something of it is in use for longer than its connections have to end, it goes on as it was, and the command says so. It holds until all of the configuration is read again.",
 		name_args,
 		.run = modules_reload_run, .may = BY_OPERATOR },
 	{ "modules unload", "switch a module off at every host",

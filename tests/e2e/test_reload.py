@@ -11,6 +11,7 @@ import time
 
 import pytest
 
+import scene as scenes
 from test_ctl import Raw
 
 pytestmark = pytest.mark.only("antiphon")
@@ -203,6 +204,42 @@ def test_refused_reloads_leave_no_memory(pool):
         assert grown < (16384 if server.sanitized() else 4096), grown
     finally:
         server.stop()
+
+
+# --- a module that is in use ------------------------------------------------
+
+def test_a_module_that_is_in_use_for_long_goes_on_as_it_was(own_server):
+    """It waits for a client that does not answer."""
+    server = own_server({"modules": {"testask": {}},
+                         "limits": {"close_timeout": "100ms"}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.befriend("romeo", "juliet")
+    # each has one question under way
+    romeo = [scene.online("romeo/%d" % n) for n in range(3)]
+    juliet = scene.online("juliet/j")
+    scene.settle()
+
+    def ask(n):
+        romeo[n].send("<iq type='get' to='%s' id='ask%d'><ask to='%s' ms='3600000' "
+                   "xmlns='urn:antiphon:test:ask'><ping xmlns='urn:xmpp:ping'/>"
+                   "</ask></iq>" % (server.domain, n, scene.full("juliet", "j")))
+        return juliet.take(lambda e: e.child("ping"), "a question").get("id")
+
+    def answered(n, id_):
+        juliet.send("<iq type='result' id='%s' to='%s'/>" % (id_, server.domain))
+        romeo[n].take(lambda e: e.get("id") == "ask%d" % n and
+                      e.get("type") == "result", "the answer")
+
+    first = ask(0)
+    done = server.ctl("modules", "reload", "testask", ok=False)
+    assert done.returncode == 1 and "goes on as it was" in done.stderr, done
+    # it is there, and knows who has asked before
+    second = ask(1)
+    answered(1, second)
+    answered(0, first)
+    server.ctl("modules", "reload", "testask")
+    answered(2, ask(2))
+    scene.end()
 
 
 # --- what is asked for together ---------------------------------------------
