@@ -145,14 +145,14 @@ def test_what_is_sent_is_shown_with_its_id_in_the_archive(scene):
     shown = [forwarded(other.take(lambda e: e.is_("message"), "a copy"))[0]
              for _ in said]
     assert [f.get("id") for f in shown] == said
+    heard = [juliet.take(lambda e: e.is_("message"), "it") for _ in said]
+    copies = [forwarded(juliet_too.take(lambda e: e.is_("message"), "it"))[0]
+              for _ in said]
     sent, got = (test_archive.archive(scene.server, scene.binds[who])
                  for who in ("romeo", "juliet"))
     assert [ids(f) for f in shown[::2]] == [
         [(scene.binds["romeo"], row[0])] for row in sent]
     assert all(ids(f) == [] for f in shown[1::2])
-    heard = [juliet.take(lambda e: e.is_("message"), "it") for _ in said]
-    copies = [forwarded(juliet_too.take(lambda e: e.is_("message"), "it"))[0]
-              for _ in said]
     for seen in heard, copies:
         assert sorted(id_ for e in seen for id_ in ids(e)) == sorted(
             (scene.binds["juliet"], row[0]) for row in got)
