@@ -41,6 +41,7 @@ struct sm {
 	bool due;             /* an <r/> is to be answered, this turn */
 	bool again;           /* it has answered that there is nothing new */
 	bool ends;            /* it had to make room, and ends this turn */
+	bool unheard;         /* its last <a/> came behind its goodbye */
 	char id[RAND_ID_SIZE];
 };
 

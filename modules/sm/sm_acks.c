@@ -61,7 +61,10 @@ sm_on_stopping(struct module_ctx *m, void *arg)
 	struct session *s = arg;
 	struct sm *sm = sm_of(m, s);
 
-	if (sm != NULL && sm->told != session_handled(s))
+	if (sm == NULL)
+		return HOOK_PASS;
+	sm->unheard = sm->told != session_received(s);
+	if (sm->told != session_handled(s))
 		sm_tell(s, sm);
 	return HOOK_PASS;
 }

@@ -114,7 +114,7 @@ sm_on_closed(struct module_ctx *m, void *arg)
 	if (sm == NULL)
 		return HOOK_PASS;
 	/* who says goodbye before he has heard of all may well say it again */
-	if (!s->left || sm->told != session_received(s)) {
+	if (!s->left || sm->unheard) {
 		s->account->lost = true;
 		account_of_session(m, s)->lost_us = session_shard(s)->now_us;
 	}
