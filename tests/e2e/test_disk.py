@@ -312,7 +312,8 @@ def test_existence_cannot_be_told(disk, scene):
 
     def answer(text, to):
         romeo.send(text % to)
-        got = romeo.take(lambda e: e.get("type") == "error", "an error")
+        got = romeo.take(lambda e: e.get("type") == "error" and
+                         e.get("id") == "i", "an error")
         assert refused(got)
         return str(got).replace(to, "TO")
 

@@ -3,6 +3,7 @@ administrator sees of them."""
 
 import json
 import threading
+import time
 
 import pytest
 
@@ -98,8 +99,9 @@ def test_sessions_and_stats_show_it(asleep):
     server, romeo = asleep.server, asleep.accounts["romeo"].jid
     asleep.send("juliet/j", "<message to='{romeo}' type='chat' id='m'>"
                 "<body>x</body></message>")
-    asleep["juliet/j"].ping()
-    row, = rows(server, "sessions", romeo)
+    deadline = time.monotonic() + PATIENCE
+    while not (row := rows(server, "sessions", romeo)[0])["waits"]:
+        assert time.monotonic() < deadline # it waits for the disk before
     assert row["state"] == "asleep" and row["asleep_since"] >= row["since"]
     assert row["waits"] >= 1 and row["waits_bytes"] > 50
     assert row["peer"] == row["mechanism"] == ""
