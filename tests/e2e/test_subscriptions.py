@@ -264,6 +264,7 @@ def test_pre_approval_works_for_one_who_is_away(pair):
     send(pair, ">", "subscribed")
     pair["romeo/a"].close()
     send(pair, "<", "subscribe")
+    pair["juliet/a"].take(lambda e: e.get("type") == "subscribed", "an answer")
     assert visible(pair, "juliet", "romeo") == ("to", False)
 
 
