@@ -65,6 +65,15 @@ backlog_less(struct backlog *b, struct str sender, uint64_t bytes)
 		quotas_less(&b->senders, sender, bytes + ENTRY_BYTES);
 }
 
+/* Whatever was counted. */
+static inline void
+backlog_is_empty(struct backlog *b)
+{
+	b->n = 0;
+	b->bytes = 0;
+	quotas_free(&b->senders);
+}
+
 /* --- offline.c ---------------------------------------------------------------- */
 
 /* What sender has now. */
@@ -80,8 +89,8 @@ struct str offline_sender(const struct store_entry *entry);
 bool offline_look(struct account *acc, const struct backlog *b);
 /* How many entries its sessions have not acknowledged. */
 size_t offline_in_flight(const struct account *acc);
-/* s, which keeps its output, was given it. */
-void offline_give(struct backlog *b, const struct session *s,
+/* A session, which keeps its output, was given it; or it is over at once. */
+void offline_give(struct backlog *b, uint32_t session,
 	const struct store_entry *entry, int64_t number);
 /* Entries are over, n of them, and are deleted. */
 void offline_over(struct module_ctx *m, struct account *acc,

@@ -56,14 +56,14 @@ offline_look(struct account *acc, const struct backlog *b)
 }
 
 void
-offline_give(struct backlog *b, const struct session *s,
+offline_give(struct backlog *b, uint32_t session,
 	const struct store_entry *entry, int64_t number)
 {
 	struct str sender = offline_sender(entry);
 
 	*vec_push(&flight_get(b)->given) = (struct given){
 		.number = number,
-		.session = s->id,
+		.session = session,
 		.bytes = entry->value.n,
 		.sender = sender.n != 0 ? str_dup(sender) : NULL,
 	};
@@ -290,8 +290,10 @@ offline_over(struct module_ctx *m, struct account *acc, const int64_t *numbers,
 		give_back_share(b, numbers[i], tx, acc);
 	}
 	write_deletion(tx, acc, b, numbers, n);
-	if (b->n == 0)
+	if (b->n == 0) {
+		backlog_is_empty(b);
 		store_tx_clear(tx, account_place(acc, MAP_SHARES));
+	}
 	store_tx_insist(tx); /* the client has them */
 	module_commit(m, acc->e.shard, tx, on_deleted, d);
 	offline_look(acc, b);

@@ -196,9 +196,17 @@ shares_write(struct store_tx *tx, struct account *acc, const struct backlog *b,
 
 /* What is over of a batch. */
 struct over {
+	const struct store_entry *entries[BATCH];
 	int64_t numbers[BATCH];
 	size_t n;
 };
+
+static void
+over_add(struct over *over, const struct store_entry *e, int64_t number)
+{
+	over->entries[over->n] = e;
+	over->numbers[over->n++] = number;
+}
 
 /* Entries up to the first for which there is nobody, or which nobody has looked
  * for; how many that is. */
@@ -226,9 +234,9 @@ flood_write_batch(struct account *acc, struct backlog *b,
 			if (w == NOT_WRITTEN)
 				break;
 			if (w == GIVEN)
-				offline_give(b, s, e, number);
+				offline_give(b, s->id, e, number);
 			else
-				over->numbers[over->n++] = number;
+				over_add(over, e, number);
 		}
 		b->read = number;
 	}
@@ -241,10 +249,8 @@ static void
 flood_count_all(const struct account *acc, struct backlog *b)
 {
 	b->n = offline_in_flight(acc); /* whatever was counted */
-	if (b->n != 0)
-		return;
-	b->bytes = 0;
-	quotas_free(&b->senders);
+	if (b->n == 0)
+		backlog_is_empty(b);
 }
 
 /* Nothing else was given: they go as one; but not behind what could not be
@@ -294,6 +300,9 @@ flood_deliver(struct module_ctx *m, struct account *acc, struct flood *f,
 		!offline_is_deleting(b)) {
 		flood_delete(m, acc, f, batch, &over);
 	} else {
+		/* whose they are is known while they are given */
+		for (size_t i = 0; i < over.n; i++)
+			offline_give(b, 0, over.entries[i], over.numbers[i]);
 		if (over.n != 0)
 			offline_over(m, acc, over.numbers, over.n);
 		if (f->all)

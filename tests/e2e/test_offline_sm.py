@@ -5,6 +5,7 @@ import pytest
 
 import scene as scenes
 from sm import SM, ask, enable
+from test_offline import leave
 from test_sm import authenticated, resume
 
 pytestmark = pytest.mark.only("antiphon")
@@ -298,3 +299,56 @@ def test_what_is_acknowledged_behind_a_restart_is_deleted(play, n):
     play.romeo.say("new1")
     late.take("new1")
     assert late.ids == ["new1"]
+
+
+def fills(own_server, most):
+    """A scene in which juliet's store is filled by `most' messages of one."""
+    conf = {"modules": {"archive": "no", "offline": {
+        "max_messages": str(most), "stranger_share": "100",
+        "sender_share": "100"}}}
+    return scenes.Scene(own_server(conf), ("romeo", "juliet"))
+
+
+def leaves(phone):
+    """It is there, and takes no messages any more."""
+    phone.client.send("<presence type='unavailable'/>")
+    phone.client.iq("set", scenes.BARRIER)
+
+
+@pytest.mark.parametrize("n", (1, 4, 100))
+def test_what_is_acknowledged_behind_a_restart_makes_room(own_server, n):
+    """When nothing is kept any more, though nobody knows whose that was."""
+    play = fills(own_server, n)
+    assert leave(play, "romeo/a", n) == n
+    phone = Phone(play)
+    phone.mute = True
+    phone.come()
+    phone.take("r%d" % (n - 1))
+    phone.cut()
+    play.server.restart()
+    phone.resume()
+    phone.no_more()
+    phone.ack()
+    leaves(phone)
+    assert leave(play, "romeo/a", n) == n
+    play.end()
+
+
+@pytest.mark.parametrize("n", (2, 4, 100))
+def test_what_a_session_takes_at_once_makes_room(own_server, n):
+    """Though another one has something in hand."""
+    play = fills(own_server, n)
+    assert leave(play, "romeo/a", 1) == 1
+    phone = Phone(play)
+    phone.mute = True
+    phone.come()
+    phone.take("r0")
+    leaves(phone)
+    assert leave(play, "romeo/a", n - 1) == n - 1
+    laptop = play.online("juliet/laptop", settle=False)
+    for i in range(n - 1):
+        laptop.take(lambda e: e.is_("message"), "message %d" % i)
+    laptop.send("<presence type='unavailable'/>")
+    laptop.iq("set", scenes.BARRIER)
+    assert leave(play, "romeo/a", n - 1) == n - 1
+    play.end()
