@@ -20,6 +20,7 @@
 #include "core/entity_ring.h"
 #include "core/router.h"
 #include "account/account_int.h"
+#include "account/recent.h"
 #include "account/requests.h"
 #include "account/session.h"
 
@@ -154,9 +155,13 @@ held_go_on(struct account *acc, struct held *held)
 		account_receive(&acc->e, held->st);
 	} else if ((s = held_sender(acc, held)) == NULL) {
 		stanza_free(held->st);
-	} else if (!account_hold_keeps(acc, s, held->st) &&
-		!requests_keep(s, held->st)) {
-		session_send(s, held->st);
+	} else {
+		/* what was known may have been forgotten meanwhile */
+		if (held->st->again)
+			recent_look(acc, held->st);
+		if (!account_hold_keeps(acc, s, held->st) &&
+			!requests_keep(s, held->st))
+			session_send(s, held->st);
 	}
 }
 

@@ -24,6 +24,7 @@
 #include "core/host.h"
 #include "core/route.h"
 #include "account/account_int.h"
+#include "account/recent.h"
 #include "account/session.h"
 
 /* Of one line of one session: of answers to gets, and of sets. */
@@ -208,6 +209,15 @@ line_rest(struct requests *r, const struct line *l)
 		session_go_on(r->session, why);
 }
 
+/* It may have waited for so long that what was known of it is forgotten. */
+static bool
+account_sends(struct account *acc, const struct stanza *st)
+{
+	if (st->again)
+		recent_look(acc, st);
+	return acc->hold == NULL;
+}
+
 static void
 line_run(struct requests *r, struct line *l)
 {
@@ -216,8 +226,8 @@ line_run(struct requests *r, struct line *l)
 
 	if (sh->now_us - l->heard_us >= LOST_US)
 		l->under_way = 0;
-	while (r->session->account->hold == NULL &&
-		(st = STAILQ_FIRST(&l->waiting)) != NULL &&
+	while ((st = STAILQ_FIRST(&l->waiting)) != NULL &&
+		account_sends(r->session->account, st) &&
 		requests_take(r, l, st))
 		session_send(r->session, line_pop(sh, l));
 	line_rest(r, l);

@@ -17,6 +17,7 @@
 #include "core/shard.h"
 #include "unit/test.h"
 #include "device.h"
+#include "trouble.h"
 #include "world.h"
 
 #ifndef SEEDS
@@ -195,6 +196,10 @@ step(struct scene *s)
 	act(s);
 	if (world_draw(s->w, 40) == 0)
 		kill_server(s);
+	if (world_draw(s->w, 5) == 0)
+		shard_post(s->w->server->shards[world_draw(
+				   s->w, s->w->n_shards)],
+			trouble_read_anew, NULL, 0);
 	for (uint64_t n = world_draw(s->w, 10); n > 0; n--) {
 		world_turn(s->w);
 		read_all(s);
