@@ -122,6 +122,8 @@ sim_counted(struct sim *s, struct sim_client *sc, const struct elem *e)
 
 		s->pairs[sc->user][said->to].acked[said->serial] = true;
 	}
+	if (n == 0)
+		return;
 	sc->said.n -= n;
 	memmove(sc->said.p, sc->said.p + n, sc->said.n * sizeof(*sc->said.p));
 }
