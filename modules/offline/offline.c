@@ -101,7 +101,7 @@ keep(struct module_ctx *m, const struct account_stanza *in, struct store_tx *tx,
 	offline_share_write(tx, acc, b, sender);
 	buf_done(&with);
 	offline_look(acc, b);
-	if (in->behind)
+	if (in->behind || b->flood != NULL)
 		offline_flood_more(m, acc);
 	else if (b->given != 0 || offline_has_stuck(b))
 		account_reload(acc); /* nobody takes messages */
@@ -162,7 +162,7 @@ keep_if_it_fits(struct module_ctx *m, struct account_stanza *in,
 	value_write(in, archived, &value);
 	if (!backlog_has_room(module_entity_state(m, &acc->e), m->conf, sender,
 		    apart, value.n + ENTRY_BYTES)) {
-		acc->e.shard->stats.refused += !in->behind;
+		acc->e.shard->stats.refused += !in->behind && !in->early;
 	} else if ((tx = account_stanza_tx(in)) != NULL) {
 		keep(m, in, tx, buf_str(&value), apart);
 		in->kept = true;
@@ -182,10 +182,12 @@ must_not_be_kept(const struct account *acc, const struct stanza *st)
 /* It is delivered if it is not kept.  Sessions that were saved have come back since
  * anybody looked, perhaps with all that is kept in hand. */
 static bool
-may_stand_behind(struct module_ctx *m, struct account *acc,
-	const struct stanza *st)
+may_be_kept(struct module_ctx *m, const struct account_stanza *in)
 {
-	return offline_look(acc, module_entity_state(m, &acc->e)) &&
+	struct account *acc = in->account;
+	const struct stanza *st = in->st;
+
+	return (in->early || offline_look(acc, module_entity_state(m, &acc->e))) &&
 		message_is_worth_keeping(st) && !must_not_be_kept(acc, st) &&
 		acc->exists && !acc->removing &&
 		!shard_refuses_writes(acc->e.shard);
@@ -205,8 +207,8 @@ on_offline(struct module_ctx *m, void *arg)
 	struct stanza *st = in->st;
 	struct str archived = stanza_id_by(st, acc->e.jid);
 
-	if (in->behind)
-		return may_stand_behind(m, acc, st) ?
+	if (in->behind || in->early)
+		return may_be_kept(m, in) ?
 			keep_if_it_fits(m, in, archived) :
 			HOOK_PASS;
 	if (!message_is_worth_keeping(st)) {

@@ -472,8 +472,10 @@ offline_flood_more(struct module_ctx *m, struct account *acc)
 	struct backlog *b = module_entity_state(m, &acc->e);
 
 	offline_flood_begin(m, acc);
-	if (b->flood != NULL)
+	if (b->flood != NULL) {
 		b->flood->more = true;
+		b->flood->all = false;
+	}
 }
 
 void

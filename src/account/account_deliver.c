@@ -167,6 +167,22 @@ has_to_stand_behind(const struct delivery *d)
 	return n == 1 || (n != 0 && d->again);
 }
 
+/* What others see of it, as of one that nobody takes. */
+void
+account_deliver_kept(struct account *acc, struct stanza *st)
+{
+	struct delivery d = {
+		.account = acc,
+		.st = st,
+		.takers = true,
+		.nobody = true,
+	};
+
+	if (acc != NULL)
+		(void)delivery_done(&d);
+	stanza_free(st);
+}
+
 static void
 message_to_bare(struct account *acc, struct stanza *st, bool again)
 {
@@ -343,6 +359,36 @@ drop_claims(const struct account *acc, struct stanza *st)
 		stanza_drop_ids_by(st, acc->e.jid);
 }
 
+/* Is it for who comes next, by the tables?  Not before others that came before it,
+ * and are still in line. */
+static bool
+nobody_takes(const struct account *acc, const struct stanza *st)
+{
+	const struct session *s = acc->sessions;
+
+	if (st->kind != STANZA_MESSAGE ||
+		(st->type != MESSAGE_CHAT &&
+			(st->type != MESSAGE_NORMAL || !jid_is_bare(st->to))) ||
+		(!jid_is_bare(st->to) &&
+			session_find(acc, jid_resource(st->to)) != NULL))
+		return false;
+	while (s != NULL && !session_takes_messages(s))
+		s = s->next;
+	return s == NULL && acc->line.messages == 0;
+}
+
+/* Once it is archived it will not come again (account_stanza.known), so that what
+ * nobody takes is kept by the same transaction, or lost by a crash between two. */
+static enum hook_result
+account_keep(struct account *acc, struct account_stanza *in)
+{
+	if (stanza_id_by(in->st, acc->e.jid).p == NULL ||
+		!nobody_takes(acc, in->st))
+		return HOOK_PASS;
+	in->early = true;
+	return hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, in);
+}
+
 void
 account_receive(struct entity *e, struct stanza *st)
 {
@@ -356,12 +402,13 @@ account_receive(struct entity *e, struct stanza *st)
 	requests_answered(acc, st);
 	drop_claims(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==
-		HOOK_HANDLED)
+			HOOK_HANDLED ||
+		(arg.with.tx != NULL && account_keep(acc, &arg) == HOOK_HANDLED))
 		account_line_aside(acc, NULL, arg.with.tx, NULL);
 	else if (arg.known)
 		account_line_aside(acc, st, arg.with.tx, NULL);
 	else if (arg.with.tx != NULL)
-		account_line_deliver(acc, st, arg.with.tx);
+		account_line_deliver(acc, st, arg.with.tx, arg.kept);
 	else if (arg.with.refused)
 		account_line_refuse(acc, st);
 	else

@@ -32,6 +32,8 @@ unsigned account_iq_where(const struct entity *e, const struct stanza *st);
 /* Delivers st (taken), whose turn has come, to the sessions that RFC 6121 §8.5
  * names, or does for them what it says. */
 void account_deliver_now(struct account *acc, struct stanza *st);
+/* The same, of one that is kept for who comes; acc may be NULL. */
+void account_deliver_kept(struct account *acc, struct stanza *st);
 /* st (taken) has been delivered, but the session is gone before its client took
  * it: it was to have it at wall_us. */
 void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);

@@ -107,11 +107,28 @@ line_look(struct account *acc)
 		session_go_on(s, SESSION_REST_LINE);
 }
 
+/* Is it a message that may have to be kept when its turn comes? */
+static bool
+step_is_open(const struct account_step *step)
+{
+	return step->kind == STEP_DELIVER && !step->kept &&
+		step->st->kind == STANZA_MESSAGE;
+}
+
 void
 line_append(struct account *acc, struct account_step *step)
 {
+	acc->line.messages += step_is_open(step);
 	line_more(acc, step->bytes);
 	STAILQ_INSERT_TAIL(line_steps(acc), step, link);
+}
+
+static void
+line_remove(struct account *acc, struct account_step *step)
+{
+	acc->line.messages -= step_is_open(step);
+	line_less(acc, step->bytes);
+	STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
 }
 
 /* --- recipients --------------------------------------------------------------- */
@@ -246,8 +263,7 @@ line_drop_outdated(struct account *acc, const struct stanza *st)
 				old->type != PRESENCE_UNAVAILABLE) ||
 			!jid_eq(old->from, st->from) || !jid_eq(old->to, st->to))
 			continue;
-		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
-		line_less(acc, step->bytes);
+		line_remove(acc, step);
 		stanza_free(step->st);
 		TAG_CLEAR(step);
 		free(step);
@@ -450,7 +466,9 @@ step_run(struct account *acc, struct account_step *step)
 		recipients_unref(acc, step->to);
 		break;
 	case STEP_DELIVER:
-		if (ok && acc != NULL)
+		if (ok && step->kept)
+			account_deliver_kept(acc, step->st);
+		else if (ok && acc != NULL)
 			account_deliver_now(acc, step->st);
 		else
 			step_refuse(step);
@@ -487,8 +505,7 @@ line_run(struct account *acc)
 	while (!account_is_read(acc) &&
 		(step = STAILQ_FIRST(&acc->line.steps)) != NULL &&
 		step->ready) {
-		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
-		line_less(acc, step->bytes);
+		line_remove(acc, step);
 		acc->line.running = step;
 		step_run(acc, step);
 		acc->line.running = NULL;
@@ -513,8 +530,7 @@ account_line_let_out(struct account *acc)
 		next = STAILQ_NEXT(step, link);
 		if (step->st == NULL || !step->ready)
 			continue;
-		STAILQ_REMOVE(&acc->line.steps, step, account_step, link);
-		line_less(acc, step->bytes);
+		line_remove(acc, step);
 		step_run(acc, step);
 	}
 }
@@ -541,8 +557,7 @@ account_line_done(struct account *acc)
 	struct account_step *step;
 
 	while ((step = STAILQ_FIRST(line_steps(acc))) != NULL) {
-		STAILQ_REMOVE_HEAD(&acc->line.steps, link);
-		line_less(acc, step->bytes);
+		line_remove(acc, step);
 		step_drop_copies(acc, step);
 		step->account = NULL;
 		if (step->ready)

@@ -20,8 +20,8 @@
  *   session         too many of either (1)                     |
  *         v                                                    v
  *   HOOK_SESSION_SEND                            HOOK_ACCOUNT_RECEIVE
- *         |  `--tx--> aside, copies wait for that  |  `--tx--> it waits
- *         |           `before': it waits, too      |
+ *         |  `--tx--> aside, copies wait for that  |  `--tx--> it waits; nobody
+ *         |           `before': it waits, too      |      there: kept by it, too
  *         v                                        v
  *   +---------------------- line of the account -------------------+
  *   | all waits behind commits and halts, but for iqs of the       |
@@ -85,7 +85,8 @@ struct account_line {
 			      * same bound the streams rest, too, and while the
 			      * store is behind, what would be stored aside is
 			      * refused */
-	bool rests; /* until half of it is gone */
+	bool rests : 1; /* until half of it is gone */
+	uint32_t messages : 31; /* wait to be delivered, and are not kept */
 	uint32_t n_steps; /* that were made, so far */
 };
 
@@ -142,11 +143,12 @@ void account_line_refuse(struct account *acc, struct stanza *st);
 struct store_tx *account_line_tx(struct account *acc, const struct stanza *st,
 	struct line_tx *with);
 /* All are taken.  st is sent, or delivered, in its turn, when tx is durable; it
- * is refused when that fails.  So is copy (NULL: none), which then nobody sees. */
+ * is refused when that fails.  So is copy (NULL: none), which then nobody sees.
+ * kept: by tx, for who comes; of st others see copies, and nothing else. */
 void account_line_send(struct account *acc, struct stanza *st,
 	struct store_tx *tx, struct account_step *copy);
 void account_line_deliver(struct account *acc, struct stanza *st,
-	struct store_tx *tx);
+	struct store_tx *tx, bool kept);
 /* Stores tx (taken; NULL: nothing), and nothing waits for it but copy (taken; NULL:
  * none), which nobody sees when it fails; st (taken, NULL: none) is refused then,
  * and else is done with. */

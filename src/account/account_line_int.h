@@ -28,6 +28,7 @@ struct account_step {
 	enum step_kind kind;
 	uint32_t number; /* in the order in which they were made */
 	bool ready;
+	bool kept; /* DELIVER: for who comes, by what it waits for */
 	struct shard *shard;
 	struct account *account; /* NULL: it has left memory */
 	size_t bytes;            /* of st */

@@ -163,11 +163,9 @@ account_line_tx(struct account *acc, const struct stanza *st,
 }
 
 static void
-line_append_with(struct account *acc, enum step_kind kind, struct stanza *st,
-	struct store_tx *tx, struct account_step *copy)
+line_append_with(struct account *acc, struct account_step *step,
+	struct stanza *st, struct store_tx *tx, struct account_step *copy)
 {
-	struct account_step *step = step_new(acc, kind);
-
 	step->st = st;
 	step->bytes = stanza_bytes(st);
 	line_append(acc, step);
@@ -181,7 +179,7 @@ void
 account_line_send(struct account *acc, struct stanza *st, struct store_tx *tx,
 	struct account_step *copy)
 {
-	line_append_with(acc, STEP_SEND, st, tx, copy);
+	line_append_with(acc, step_new(acc, STEP_SEND), st, tx, copy);
 }
 
 /*
@@ -213,10 +211,13 @@ line_slow_sender(struct account *acc, const struct stanza *st)
 
 void
 account_line_deliver(struct account *acc, struct stanza *st,
-	struct store_tx *tx)
+	struct store_tx *tx, bool kept)
 {
+	struct account_step *step = step_new(acc, STEP_DELIVER);
+
+	step->kept = kept;
 	line_slow_sender(acc, st);
-	line_append_with(acc, STEP_DELIVER, st, tx, NULL);
+	line_append_with(acc, step, st, tx, NULL);
 }
 
 void

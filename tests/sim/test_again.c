@@ -350,4 +350,71 @@ TEST(what_is_sent_again_is_kept_once_and_never_new_twice)
 	CHECK(again > SEEDS * 10);
 }
 
+/* --- for who is away ------------------------------------------------------------ */
+
+static void
+count_message(struct device *d, struct elem *e)
+{
+	unsigned *n = d->user;
+
+	*n += str_is(e->name, "message");
+}
+
+static void
+one_comes(struct device *d)
+{
+	device_come(d);
+	device_settle(d);
+	CHECK(device_is_on(d));
+}
+
+/* What he gets when it is said, and the server is killed after so many turns of the
+ * store. */
+static unsigned
+said_and_killed(unsigned turns, unsigned *said_again_io)
+{
+	struct world *w = world_new_lasting(turns, 1, TEST_MODULE_DIR, "");
+	struct device romeo, juliet;
+	unsigned got = 0;
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	device_init(&romeo, w, "romeo", "r");
+	device_init(&juliet, w, "juliet", "j");
+	juliet.on_stanza = count_message;
+	juliet.user = &got;
+	one_comes(&romeo);
+	device_say(&romeo, 0, "<message type='chat' id='0' to='juliet@"
+		WORLD_HOST "'><body>x</body></message><r xmlns='" NS_SM "'/>");
+	for (unsigned i = 0; i <= turns; i++) {
+		if (i != 0)
+			store_turn(w->server->store);
+		for (unsigned n = 0; n < 50; n++)
+			shard_turn(w->server->shards[0]);
+	}
+	client_read(&romeo.c);
+	*said_again_io += romeo.out.n != 0;
+	client_break(&romeo.c);
+	world_kill(w, 1);
+	one_comes(&romeo);
+	one_comes(&juliet);
+	device_done(&romeo);
+	device_done(&juliet);
+	world_free(w);
+	return got;
+}
+
+TEST(who_is_away_gets_each_once_whenever_the_server_is_killed)
+{
+	unsigned again = 0;
+
+	for (unsigned turns = 0; turns < 12; turns++) {
+		snprintf(test_file.label, sizeof(test_file.label), "%u turns",
+			turns);
+		CHECK_INT(said_and_killed(turns, &again), 1);
+	}
+	CHECK(again > 0);
+	CHECK(again < 12);
+}
+
 TEST_MAIN
