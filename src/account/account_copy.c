@@ -113,13 +113,15 @@ copy_wire_delivered(struct delivery *d, const struct account_copy *c)
 	return w;
 }
 
-/* What it is an answer to is not shown yet, perhaps. */
+/* What it is an answer to is not shown yet, perhaps.  How many errors come others
+ * decide: those for which there is no room do not wait. */
 static bool
 copy_waits(const struct delivery *d, struct wire *w)
 {
 	struct account *acc = d->account;
 
-	if (d->st->type != MESSAGE_ERROR || !line_has_copies_aside(acc))
+	if (d->st->type != MESSAGE_ERROR || !line_has_copies_aside(acc) ||
+		!line_has_room(acc, d->st))
 		return false;
 	line_copy(acc, line_copy_new(acc, d->st, w));
 	return true;

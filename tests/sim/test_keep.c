@@ -526,6 +526,40 @@ TEST(what_waits_with_subscriptions_while_the_disk_is_slow_is_bounded)
 	world_free(w);
 }
 
+/* How many errors come others decide. */
+TEST(errors_wait_for_what_they_are_about_while_there_is_room)
+{
+	struct world *w = world_new(9, 2, TEST_MODULE_DIR,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+		"inbox_bytes: 64KiB, stanza_bytes: 16KiB }\n");
+	struct witness romeo, copied, juliet;
+	uint64_t most = 0;
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	witness_start(&romeo, w, "romeo");
+	witness_start_copied(&copied, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&romeo.c, "<message type='chat' id='1'" TO("nobody") BODY);
+	turn_shards(w);
+	for (int i = 0; i < 100; i++) {
+		client_send(&juliet.c, "<message id='%d' type='error'"
+			TO_DEVICE("romeo") BODY, i);
+		turn_shards(w);
+	}
+	for (unsigned i = 0; i < 2; i++)
+		most = MAX(most,
+			w->server->shards[i]->stats.line_bytes.highest);
+	CHECK(most > 32 << 10 && most < 128 << 10);
+	witness_turn(&copied);
+	CHECK(strstr(seen(&copied), "sent:1 received:0! received:1! ") != NULL);
+	CHECK(strstr(seen(&copied), "received:99! ") != NULL);
+	witness_done(&romeo);
+	witness_done(&copied);
+	witness_done(&juliet);
+	world_free(w);
+}
+
 /* RFC 6121 knows no way to say again what a contact was. */
 TEST(the_last_presence_of_a_contact_finds_room_in_a_full_line)
 {
