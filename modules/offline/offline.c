@@ -3,7 +3,8 @@
  * delivers them, with the time at which they came (XEP-0203).
  *
  * Owner shard of the account.  Messages are numbered entries of the log
- * "offline", oldest first, whose "with" is a seal and the sender; the map
+ * "offline", oldest first, whose "with" is a seal and the sender, and where they
+ * stand behind others '/' and the session they are for (offline_whom.c); the map
  * "offline_shares" says how much each sender has there.  How much there is is in
  * memory with the account, and one who has nothing waiting costs nothing.
  *
@@ -69,15 +70,6 @@ on_load(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-/* Behind the seal; none in entries of an earlier version. */
-struct str
-offline_sender(const struct store_entry *entry)
-{
-	size_t n = MIN(entry->with.n, STORED_SEAL_SIZE);
-
-	return (struct str){ entry->with.p + n, entry->with.n - n };
-}
-
 /* --- keeping it --------------------------------------------------------------------------- */
 
 /* value is what is stored of in->st. */
@@ -96,6 +88,8 @@ keep(struct module_ctx *m, const struct account_stanza *in, struct store_tx *tx,
 	quotas_more(&b->senders, sender, value.n + ENTRY_BYTES, apart);
 	buf_add_str(&with, stored_seal(value, seal));
 	buf_add_str(&with, sender);
+	if (in->behind && !in->stamped)
+		offline_whom_write(acc, &with);
 	store_tx_append(tx, account_place(acc, LOG_OFFLINE), STR_NONE,
 		shard_wall_us(acc->e.shard), buf_str(&with), value);
 	offline_share_write(tx, acc, b, sender);

@@ -79,9 +79,17 @@ backlog_is_empty(struct backlog *b)
 /* What sender has now. */
 void offline_share_write(struct store_tx *tx, struct account *acc,
 	const struct backlog *b, struct str sender);
+
+/* --- offline_whom.c ------------------------------------------------------------ */
+
 /* Who has sent an entry; empty in those of an earlier version. */
 struct str offline_sender(const struct store_entry *entry);
-
+/* Behind the sender: for whom an entry is that has to stand behind others, the one
+ * session that takes messages now. */
+void offline_whom_write(const struct account *acc, struct buf *with);
+/* That one, while it lives and takes messages; or NULL: it is for whoever comes. */
+struct session *offline_whom(const struct account *acc,
+	const struct store_entry *entry);
 
 /* --- offline_flight.c ---------------------------------------------------------- */
 

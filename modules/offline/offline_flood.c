@@ -15,7 +15,8 @@
  * not overtake, and a second session finds nothing left.  But one that does not
  * keep up holds up no other session: then the line goes on, and what is left is
  * delivered when somebody can take it.  If nobody else takes messages, what comes
- * until then is kept behind that (account_stanza.behind), and else it overtakes.
+ * until then is kept behind that (account_stanza.behind), for him alone while he
+ * lives, whoever comes meanwhile; and else it overtakes.
  * An entry is deleted when it has been given to the stream, or, of a session that
  * counts, when its client has acknowledged it (offline_flight.c); a crash between
  * the two delivers it again, and loses nothing.  What cannot be deleted then is left
@@ -139,6 +140,16 @@ flood_reader(const struct account *acc)
 	return s;
 }
 
+/* What would be in the queue of another by now, did it not stand behind what was
+ * kept, is his, however full it is. */
+static struct session *
+entry_reader(const struct account *acc, const struct store_entry *entry)
+{
+	struct session *s = offline_whom(acc, entry);
+
+	return s != NULL ? s : flood_reader(acc);
+}
+
 /* What was read is delivered, and deleted if that could be. */
 static void
 flood_go_on(struct module_ctx *m, struct account *acc, struct flood *f)
@@ -221,7 +232,7 @@ flood_write_batch(struct account *acc, struct backlog *b,
 
 	for (i = 0; i < batch->n; i++) {
 		const struct store_entry *e = &batch->entries[i];
-		struct session *s = flood_reader(acc);
+		struct session *s = entry_reader(acc, e);
 		long long number = 0;
 
 		str_to_int(e->key, 1, INT64_MAX, &number);

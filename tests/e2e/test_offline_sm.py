@@ -352,3 +352,54 @@ def test_what_a_session_takes_at_once_makes_room(own_server, n):
     laptop.iq("set", scenes.BARRIER)
     assert leave(play, "romeo/a", n - 1) == n - 1
     play.end()
+
+
+@pytest.mark.parametrize("restart", (False, True))
+@pytest.mark.parametrize("named", (False, True))
+@pytest.mark.parametrize("n", (1, 2, 100, 700))
+def test_what_came_for_one_who_sleeps_is_not_for_another(
+        play, n, named, restart):
+    """What was kept is: a session that comes later is given that, and what was
+    sent since the other was there, it has as if nothing were kept."""
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.cut()
+    had = len(phone.ids)
+    play.romeo.say(*names(5, "new"),
+                   to=phone.client.jid if named else None)
+    if restart:
+        play.romeo.client.close()
+        play.server.stop()
+        play.server.start()
+        play.romeo = Sender(play)
+    laptop = Phone(play, "juliet/laptop")
+    laptop.come_for_all_to_see()
+    play.romeo.send(["last"], "x", play.romeo.to)
+    laptop.take("last")
+    laptop.no_more()
+    phone.resume()
+    phone.take("last")
+    assert phone.ids[had:][-6:] == names(5, "new") + ["last"]
+    assert sorted(phone.ids + laptop.ids) == \
+        sorted(names(n) + names(5, "new") + ["last"] * 2)
+    phone.no_more()
+
+
+@pytest.mark.parametrize("n", (1, 2, 100, 700))
+def test_it_is_for_another_when_that_one_has_ended(play, n):
+    play.romeo.say(*names(n), size=2500)
+    phone = Phone(play)
+    phone.come()
+    phone.take("k0")
+    phone.mute = True
+    phone.cut()
+    play.romeo.say("new1", "new2")
+    play.server.ctl("kick", phone.client.jid)
+    laptop = Phone(play, "juliet/laptop")
+    laptop.come()
+    laptop.take("new2")
+    assert laptop.ids[-2:] == ["new1", "new2"]
+    assert laptop.ids == names(n)[-len(laptop.ids) + 2:] + ["new1", "new2"]
+    laptop.no_more()
