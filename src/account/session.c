@@ -249,6 +249,23 @@ resource_resolve(struct account *acc, struct str *resource_io,
 	return false;
 }
 
+/* The one that sleeps for the longest time, which nobody may come back for: who
+ * cannot resume it has to be let in all the same.  NULL: none sleeps. */
+static struct session *
+longest_asleep(const struct account *acc)
+{
+	struct session *found = NULL;
+
+	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
+		if (s->state == SESSION_ASLEEP &&
+			(found == NULL ||
+				session_asleep_since(s) <
+					session_asleep_since(found)))
+			found = s;
+	}
+	return found;
+}
+
 /* The old one goes when nothing can refuse the new one any more. */
 struct session *
 session_bind(struct account *acc, struct str resource,
@@ -258,14 +275,17 @@ session_bind(struct account *acc, struct str resource,
 	struct shard *sh = acc->e.shard;
 	char made[RAND_ID_SIZE];
 	struct session *s, *old;
+	int64_t most;
 
 	ASSERT_OWNER(&acc->e);
 	if (acc->removing || !resource_resolve(acc, &resource, made, &old)) {
 		*cond_out = acc->removing ? COND_NOT_ALLOWED : COND_CONFLICT;
 		return NULL;
 	}
-	if (acc->n_sessions - (old != NULL) >=
-		sh->snap->config->limits.sessions_per_account) {
+	most = sh->snap->config->limits.sessions_per_account;
+	if (old == NULL && acc->n_sessions >= most)
+		old = longest_asleep(acc);
+	if (acc->n_sessions - (old != NULL) >= most) {
 		sh->stats.refused++;
 		*cond_out = COND_RESOURCE_CONSTRAINT;
 		return NULL;

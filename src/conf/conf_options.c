@@ -361,8 +361,10 @@ const struct option config_limits_options[] = {
 			"10 at least"),
 	LIMIT(sessions_per_account, .name = "sessions_per_account",
 		.type = OPT_INT, .dflt = "20", .min = "1", .max = "1000",
-		.help = "resources that one account may bind; further ones are "
-			"refused with <resource-constraint/>"),
+		.help = "resources that one account may bind; for a further "
+			"one the session ends that sleeps longest, and if "
+			"none sleeps, it is refused with "
+			"<resource-constraint/>"),
 	LIMIT(receipts_per_session, .name = "receipts_per_session",
 		.type = OPT_INT, .dflt = "1000", .min = "1", .max = "100000",
 		.help = "stanzas of a session with stream management that are "

@@ -137,6 +137,28 @@ def test_a_resource_that_sleeps_is_in_nobodys_way(own_server):
         scene.end()
 
 
+def test_who_sleeps_makes_room_for_who_is_there(own_server):
+    """limits: sessions_per_account; the one that sleeps longest goes first, and who
+    is there stays."""
+    server = own_server({"limits": {"sessions_per_account": "2"}})
+    scene = scenes.Scene(server, ("romeo",))
+    for name in "ab":
+        romeo = scene.login("romeo/" + name)
+        enable(romeo)
+        romeo.reset()
+        server.process.wait_line("/%s: asleep" % name)
+    for name in "cd":
+        scene.login("romeo/" + name)
+        got = {row["jid"][-1] for row in rows(server, "sessions")}
+        assert got == {"c": set("bc"), "d": set("cd")}[name]
+    c = authenticated(scene, "romeo")
+    got = c.iq("set", "<bind xmlns='urn:ietf:params:xml:ns:xmpp-bind'/>")
+    assert got.find("error", "resource-constraint") is not None
+    c.drop()
+    for name in "cd":
+        scene["romeo/" + name].ping()
+
+
 def test_the_module_may_go_and_nothing_is_lost(asleep):
     """What is not acknowledged finds another place."""
     server = asleep.server
