@@ -278,7 +278,8 @@ static const struct option archive_options[] = {
 		.off = offsetof(struct archive_conf, max_bytes),
 		.help = "how large the archive of an account may become, with "
 			"256 bytes for each message beside its text; then the "
-			"oldest messages go" },
+			"oldest messages go, also those that wait for who is "
+			"away" },
 	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
 		.min = "0", .max = "1TiB",
 		.off = offsetof(struct archive_conf, stranger_bytes),

@@ -296,12 +296,13 @@ static const struct option offline_options[] = {
 	{ .name = "max_messages", .type = OPT_INT, .dflt = "1000", .min = "1",
 		.max = "1000000", .off = offsetof(struct offline_conf, messages),
 		.help = "how many messages wait for one account; further ones "
-			"are refused with <service-unavailable/>" },
+			"are not kept, and those that no archive has either are "
+			"refused with <service-unavailable/>" },
 	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
 		.max = "16GiB", .off = offsetof(struct offline_conf, bytes),
 		.help = "how large they may be together, with 256 bytes for "
-			"each beside its text; of those that the archive "
-			"holds, these alone count" },
+			"each beside its text; a text that the archive holds "
+			"does not count" },
 	{ .name = "stranger_share", .type = OPT_INT, .dflt = "20", .min = "1",
 		.max = "100",
 		.off = offsetof(struct offline_conf, stranger_share),

@@ -112,6 +112,8 @@ bool offline_is_deleting(const struct backlog *b);
 /* No read is under way. */
 void offline_forget_gone(struct backlog *b);
 bool offline_has_stuck(const struct backlog *b);
+/* acc, unless it is NULL since it has left memory, gets again what it has got. */
+void offline_log_undeleted(const struct account *acc, const struct err *err);
 void offline_session_ends(struct backlog *b, const struct session *s);
 void offline_flight_free(struct backlog *b);
 

@@ -170,6 +170,16 @@ offline_forget_gone(struct backlog *b)
 		f->gone.n = (uint32_t)n;
 }
 
+void
+offline_log_undeleted(const struct account *acc, const struct err *err)
+{
+	struct str whose = acc != NULL ? jid_str(acc->e.jid) : STR("");
+
+	log_error(LOG_STORE, LOG_NOBODY,
+		"delivered messages cannot be deleted, they will come again account=%.*s reason=\"%s\"",
+		STR_ARG(whose), err->text);
+}
+
 static void
 on_deleted(void *arg, bool ok, const struct err *err)
 {
@@ -182,9 +192,7 @@ on_deleted(void *arg, bool ok, const struct err *err)
 	struct flight *f = b != NULL ? b->flight : NULL;
 
 	if (!ok && err->code != ERR_DISK)
-		log_error(LOG_STORE, LOG_NOBODY,
-			"delivered messages cannot be deleted, they will come again reason=\"%s\"",
-			err->text);
+		offline_log_undeleted(acc, err);
 	/* when the account was read anew meanwhile, it is none of these */
 	for (size_t i = 0; f != NULL && i < f->gone.n; i++) {
 		struct gone *g = &f->gone.p[i];

@@ -169,13 +169,11 @@ static void
 on_deleted(void *arg, bool ok, const struct err *err)
 {
 	struct flood *f = arg;
-	struct account *acc;
+	struct account *acc = NULL;
 	struct module_ctx *m = flood_find(f, &acc);
 
 	if (!ok && err->code != ERR_DISK)
-		log_error(LOG_STORE, LOG_NOBODY,
-			"delivered messages cannot be deleted, they will come again reason=\"%s\"",
-			err->text);
+		offline_log_undeleted(acc, err);
 	if (m == NULL)
 		return;
 	if (!ok)

@@ -102,8 +102,9 @@ offline_write(struct session *s, const struct store_entry *entry,
 		return write_archived(s, archived, number);
 	if (*next_io == found->n && !found->complete)
 		return NOT_WRITTEN;
-	log_debug(LOG_STORE, session_who(s),
-		"a kept message is not in the archive any more, it is left out id=%.*s",
-		STR_ARG(entry->value));
+	if (log_limit_ok(&session_shard(s)->storage, LOG_STORE))
+		log_warn(LOG_STORE, session_who(s),
+			"a kept message is not in the archive any more, it is left out; is there room (modules: archive: max_bytes)? id=%.*s",
+			STR_ARG(entry->value));
 	return WRITTEN;
 }
