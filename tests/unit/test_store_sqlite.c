@@ -4,6 +4,7 @@
  */
 #include "config.h"
 
+#include "base/log.h"
 #include "store/driver.h"
 
 #include <stdlib.h>
@@ -223,6 +224,43 @@ static const char schema_1[] =
 	" ((2 << 36) + 7, 2, 'xyz', 10, 'juliet', 'three'),"
 	" ((2 << 36) + 8, 2, 'abc', 20, 'nurse', '\xc3\xa9');"
 	"PRAGMA user_version = 1;";
+
+static bool
+file_has(const char *path, const char *text)
+{
+	char line[1024];
+	FILE *f = fopen(path, "r");
+	bool found = false;
+
+	CHECK(f != NULL);
+	while (f != NULL && !found && fgets(line, sizeof(line), f) != NULL)
+		found = strstr(line, text) != NULL;
+	if (f != NULL)
+		fclose(f);
+	return found;
+}
+
+TEST(that_a_database_was_brought_up_to_date_is_said)
+{
+	struct suite su;
+	struct err err;
+	char log[300];
+
+	suite_open(&su, &inline_kind);
+	snprintf(log, sizeof(log), "%s.log", su.path);
+	CHECK(log_open(LOG_TO_FILE, log, &err));
+	suite_shut(&su);
+	CHECK(suite_try_open(&su, &err));
+	suite_shut(&su);
+	CHECK(!file_has(log, "up to date"));
+	CHECK(truncate(su.path, 0) == 0);
+	sql_run(su.path, schema_1);
+	CHECK(suite_try_open(&su, &err));
+	log_close();
+	CHECK(file_has(log, "schema=3 was=1"));
+	CHECK(unlink(log) == 0);
+	suite_close(&su);
+}
 
 TEST(a_database_of_the_first_schema_becomes_a_present_one)
 {

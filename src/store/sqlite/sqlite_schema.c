@@ -27,6 +27,7 @@
 #include "store/sqlite/sqlite_int.h"
 
 #include "base/err.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 /* "Antp", in the file's header (PRAGMA application_id). */
@@ -190,10 +191,11 @@ sqlite_schema_check(sqlite3 *sql, const char *path, bool may_be_empty,
 bool
 sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err)
 {
-	int64_t version;
+	int64_t version, was;
 
 	if (!number_get(sql, path, "PRAGMA user_version", &version, err))
 		return false;
+	was = version;
 	for (; version < (int64_t)COUNT(steps); version++) {
 		if (sqlite3_exec(sql, "BEGIN IMMEDIATE", NULL, NULL, NULL) !=
 			SQLITE_OK)
@@ -201,5 +203,9 @@ sqlite_schema_migrate(sqlite3 *sql, const char *path, struct err *err)
 		if (!step_run(sql, path, steps[version], err))
 			return false;
 	}
+	if (was != 0 && was != version)
+		log_info(LOG_STORE, LOG_NOBODY,
+			"database brought up to date, an earlier version of the server refuses it now path=\"%s\" schema=%lld was=%lld",
+			path, (long long)version, (long long)was);
 	return true;
 }
