@@ -199,7 +199,7 @@ const struct command command_sessions[] = {
 		kick_args, kick_run, account_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "sessions", "list who is connected, or asleep",
-		"One that is asleep has lost its connection, since then, and waits for its client to resume it; waits is how many stanzas it has not acknowledged.",
+		"One that is asleep has lost its connection, at asleep_since, and waits for its client to resume it. waits is how many stanzas wait for its client to acknowledge them, waits_bytes their size. client is what it calls itself, if it does (XEP-0115). since is when it was bound.",
 		sessions_args,
 		sessions_run, jid_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },

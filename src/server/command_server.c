@@ -192,7 +192,7 @@ const struct command command_server[] = {
 		"Secrets are left out.", NULL,
 		.run = show_config_run, .may = BY_OPERATOR },
 	{ "stop", "stop the server",
-		"Streams are closed, and what was written is on disk, when the command returns.",
+		"Sessions that can sleep are saved for the next start, all others are closed, and what was written is on disk, when the command returns.",
 		NULL, .run = stop_run, .may = BY_OPERATOR },
 	{ .name = NULL },
 };
