@@ -156,6 +156,17 @@ offline_has_stuck(const struct backlog *b)
 	return has_gone(b->flight, GONE_STUCK);
 }
 
+/* Behind an entry that is not there any more nothing is found: neither by the next
+ * read, nor by one that is under way. */
+static void
+read_from_start(struct backlog *b, int64_t gone)
+{
+	if (b->read != gone)
+		return;
+	b->read = 0;
+	offline_flood_again(b);
+}
+
 void
 offline_forget_gone(struct backlog *b)
 {
@@ -165,6 +176,8 @@ offline_forget_gone(struct backlog *b)
 	for (size_t i = 0; f != NULL && i < f->gone.n; i++) {
 		if (f->gone.p[i].state != GONE_DELETED)
 			f->gone.p[n++] = f->gone.p[i];
+		else
+			read_from_start(b, f->gone.p[i].number);
 	}
 	if (f != NULL)
 		f->gone.n = (uint32_t)n;
@@ -200,8 +213,8 @@ on_deleted(void *arg, bool ok, const struct err *err)
 		if (g->deletion != d)
 			continue;
 		g->state = ok ? GONE_DELETED : GONE_STUCK;
-		if (ok && b->read == g->number)
-			b->read = 0;
+		if (ok)
+			read_from_start(b, g->number);
 	}
 	free(d);
 	if (f == NULL || offline_is_deleting(b))
@@ -276,10 +289,8 @@ write_deletion(struct store_tx *tx, const struct account *acc,
 		store_tx_trim_to(tx, log, number_str(last, text));
 	for (size_t i = 0; i < n && !trim; i++)
 		store_tx_delete_entry(tx, log, number_str(numbers[i], text));
-	for (size_t i = 0; i < n; i++) {
-		if (b->read == numbers[i])
-			b->read = 0;
-	}
+	for (size_t i = 0; i < n; i++)
+		read_from_start(b, numbers[i]);
 }
 
 void

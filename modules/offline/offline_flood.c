@@ -425,7 +425,12 @@ on_batch(void *arg, const struct store_answer *answer, const struct err *err)
 	struct account *acc;
 	struct module_ctx *m = flood_find(f, &acc);
 
-	if (m == NULL || !flood_was_read(f, err))
+	if (m == NULL)
+		return;
+	/* the entry behind which it was asked for may be gone, too */
+	if (f->again && err != NULL && err->code == ERR_MISSING)
+		answer = &none;
+	else if (!flood_was_read(f, err))
 		return;
 	if (!has_archived(answer)) {
 		flood_deliver(m, acc, f, answer, &none);
