@@ -208,9 +208,12 @@ static void
 message_to_full(struct account *acc, struct stanza *st)
 {
 	struct session *s = session_find(acc, jid_resource(st->to));
-	struct delivery d = { .account = acc, .st = st, .named = s };
+	struct delivery d = { .account = acc, .st = st };
 	bool copied;
 
+	if (s != NULL && s->left)
+		s = NULL;
+	d.named = s;
 	if (s == NULL && st->type == MESSAGE_CHAT) {
 		message_to_bare(acc, st, false);
 		return;

@@ -218,7 +218,7 @@ bool account_is_available(const struct account *acc);
 static inline bool
 session_takes_messages(const struct session *s)
 {
-	return s->presence != NULL && s->priority >= 0;
+	return s->presence != NULL && s->priority >= 0 && !s->left;
 }
 
 /*

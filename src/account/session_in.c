@@ -215,8 +215,10 @@ bool
 session_leaves(struct session *s, bool waits)
 {
 	ASSERT_OWNER(&s->account->e);
-	if (waits && session_handled(s) != session_received(s))
+	if (waits && session_handled(s) != session_received(s)) {
+		s->left = true;
 		return false;
+	}
 	hook_run(account_host(s->account), HOOK_SESSION_STOPPING, s);
 	return true;
 }

@@ -84,7 +84,7 @@ session_stop(struct session *s)
 	struct session_sleep how;
 
 	(void)session_leaves(s, false);
-	if (s->ops->leave == NULL || !account_stays(s->account) ||
+	if (s->left || s->ops->leave == NULL || !account_stays(s->account) ||
 		!session_may_sleep(s, &how)) {
 		session_close(s, STREAM_SYSTEM_SHUTDOWN, NULL);
 		return;

@@ -209,7 +209,7 @@ TEST(what_it_asked_before_is_answered_when_it_wakes)
 	scene_done(&s);
 }
 
-TEST(a_session_that_sleeps_counts)
+TEST(a_session_that_sleeps_makes_room)
 {
 	struct scene s;
 	struct fake more;
@@ -218,9 +218,12 @@ TEST(a_session_that_sleeps_counts)
 	scene_init(&s);
 	sleep_now(&s);
 	CHECK(bind(&s, "b", &s.two) != NULL);
-	CHECK(session_bind(romeo_of(&s), STR("c"), &fake_ops, &more, &cond) ==
+	CHECK(bind(&s, "c", &more) != NULL);
+	CHECK_INT(romeo_of(&s)->n_sessions, 3);
+	CHECK(session_bind(romeo_of(&s), STR("d"), &fake_ops, &more, &cond) ==
 		NULL);
 	CHECK_INT(cond, COND_RESOURCE_CONSTRAINT);
+	buf_done(&more.got);
 	scene_done(&s);
 }
 
