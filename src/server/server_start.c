@@ -218,9 +218,10 @@ server_await(struct server *srv, bool *done_io)
 	while (!*done_io) {
 		if (!srv->threaded)
 			store_turn(srv->store);
-		else
+		/* nobody wakes it before it has found nothing */
+		if (mailbox_drain(mailbox, srv->shards[0], 1) == 0 &&
+			srv->threaded)
 			poll(&pfd, 1, -1);
-		mailbox_drain(mailbox, srv->shards[0], 1);
 	}
 	*done_io = false;
 }
