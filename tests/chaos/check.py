@@ -143,12 +143,14 @@ class Verdict:
 
     def is_lost_by_kill(self, m):
         """It was stored nowhere, or in archives alone, and has waited with a
-        session that lived."""
+        session that lived, be it that its device had given it up: it sleeps,
+        also behind a stop, until the server is killed."""
+        kills = self.story.kills
         return any(t >= m.first() and any(
             s.begun < t and (s.ended is None or s.ended > m.first() or
-                             s.life == self.life_at(t))
+                             not any(s.begun < k < t for k in kills))
             for s in self.story.of_account(m.account))
-            for t in self.story.kills)
+            for t in kills)
 
     def is_lost_before_enable(self, m):
         """It was for a full address, of a session whose device had not yet
@@ -157,12 +159,6 @@ class Verdict:
             s.device == m.device and s.begun <= m.acked and
             (s.counts is None or m.first() <= s.counts)
             for s in self.story.sessions)
-
-    def life_at(self, t):
-        return 1 + sum(1 for e in self.story.events
-                       if e[1] == "server" and e[0] < t and
-                       e[2].startswith("has started, life") and
-                       not e[2].endswith("life 1"))
 
     def check_later_sessions(self, m, sights):
         """Again in a later session of a device only when the one before it has
