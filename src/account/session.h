@@ -187,7 +187,8 @@ bool session_takes_anything(struct session *s);
 /*
  * The client has said goodbye, and nothing more comes.  True: all that it has sent is
  * dealt with, as far as s counts that, and the last word is said to it
- * (HOOK_SESSION_STOPPING).  False: the stream asks again when ops->counted() says
+ * (HOOK_SESSION_STOPPING).  False: s takes no messages any more, and does not sleep;
+ * the stream asks again when ops->counted() says
  * that there is more, or does not wait any longer.
  */
 bool session_leaves(struct session *s, bool waits);

@@ -40,7 +40,6 @@ class Session:
     """With all its resumptions."""
     no: int
     device: str
-    life: int               # of the server
     begun: float            # when the device asked for it
     jid: str = None
     counts: float = None    # with stream management since then
@@ -78,7 +77,7 @@ class Story:
         self.faults.append("%s: %s" % (who, text))
 
     def session(self, device):
-        s = Session(len(self.sessions), device, self.lives, self.now())
+        s = Session(len(self.sessions), device, self.now())
         self.sessions.append(s)
         return s
 
