@@ -396,8 +396,9 @@ def test_many_bytes_wait(own_server):
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.login("romeo/a")
     n = 0
-    for _ in range(50):
-        n += leave(romeo, scene.binds["juliet"], ["x" * 200000] * 10)
+    # at a slow disk more than inbox_bytes would wait for it, and come back
+    for _ in range(250):
+        n += leave(romeo, scene.binds["juliet"], ["x" * 200000] * 2)
     assert n == 500
     all_wait(scene, "juliet", n)
     scene.end()
