@@ -211,7 +211,8 @@ def scene(disk):
     found = scenes.Scene(disk, ("romeo", "juliet", "nurse", "paris"))
     found.online("romeo/a")
     found.online("juliet/a")
-    return found
+    yield found
+    found.end()  # the stop would wait for their goodbyes
 
 
 def messages(c, n):
