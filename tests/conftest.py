@@ -130,6 +130,10 @@ def own_server(pool):
 
 
 def pytest_collection_modifyitems(config, items):
+    # several processes: each begins with a row of tests, a quarter of its share,
+    # which is not to be a file whose tests all take long
+    n = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    items[:] = [item for i in range(n) for item in items[i::n]]
     for item in items:
         only = item.get_closest_marker("only")
         if only and config.pool.kind not in only.args:

@@ -120,7 +120,7 @@ def add_accounts(server):
         text=True).stdout)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def accounts(pool):
     """The shared server, with the generator's accounts."""
     server = pool.shared()
