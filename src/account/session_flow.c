@@ -29,6 +29,8 @@
 /* How long a sender rests at least, and at most at a time. */
 #define REST_MIN_US (20 * US_PER_MS)
 #define REST_MAX_US (10 * US_PER_S)
+/* What has waited for less comes as of now: nobody would show another time. */
+#define LATE_US (30 * US_PER_S)
 /* Nobody is slowed for less than this part of the bound, which waits from his
  * account; each has a bucket, found by its hash, which he may have to share. */
 #define FREE_PART 16
@@ -367,7 +369,7 @@ session_flow_run(struct session *s)
 	struct session_flow *f;
 
 	s->full = false; /* until the stream says so again */
-	session_out_run(s);
+	session_out_run(s, shard_wall_us(session_shard(s)) - LATE_US);
 	if (s->full)
 		return;
 	f = flow_of(s);

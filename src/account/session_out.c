@@ -178,7 +178,7 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	out_append(s->out, s->account, item);
 	session_flow_waits(s, st, item);
 	session_look_at_counts(s);
-	session_out_run(s);
+	session_out_run(s, 0);
 }
 
 size_t
@@ -305,8 +305,23 @@ out_catch_up(struct session_out *o)
 	session_out_tell(o->session);
 }
 
+/* Clients show as of now what does not say when it was sent (XEP-0203 §2), which
+ * XEP-0198 §5 does not ask for; an iq has no place for it. */
+static void
+out_write(struct session *s, const struct out_item *item, int64_t late_us)
+{
+	struct wire *late = NULL;
+
+	if (item->wire->wall_us < late_us &&
+		stanza_type_kind(item->type) != STANZA_IQ)
+		late = wire_delayed(item->wire, account_domain(s->account));
+	s->ops->write_wire(s->stream, late != NULL ? late : item->wire,
+		out_item_to(item));
+	wire_unref(late);
+}
+
 void
-session_out_run(struct session *s)
+session_out_run(struct session *s, int64_t late_us)
 {
 	struct kept_numbers taken = { .n = 0 };
 	struct session_out *o = s->out;
@@ -315,7 +330,7 @@ session_out_run(struct session *s)
 	while (!s->full && (item = o->next) != NULL) {
 		session_flow_written(s, item);
 		out_step(o);
-		s->ops->write_wire(s->stream, item->wire, out_item_to(item));
+		out_write(s, item, late_us);
 		if (o->keeps)
 			o->behind |= out_is_above(o);
 		else

@@ -79,8 +79,9 @@ void on_session_slept(struct session *s);
 struct session_out *session_out_get(struct session *s);
 /* Frees it when there is nothing left of it. */
 void session_out_settle(struct session *s);
-/* Writes what waits, in order, until the stream is full again. */
-void session_out_run(struct session *s);
+/* Writes what waits, in order, until the stream is full again; what has waited since
+ * before late_us (wall clock) says so, but for iqs. */
+void session_out_run(struct session *s, int64_t late_us);
 /* Tells whoever waits for it that s has room, if it has: the requests of s, and
  * HOOK_SESSION_DRAINED. */
 void session_out_told(struct session *s);

@@ -16,6 +16,7 @@
 #include "xml/elem.h"
 #include "xml/parser.h"
 #include "xml/writer.h"
+#include "xmpp/datetime.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 
@@ -155,6 +156,74 @@ wire_forward(const struct wire *w, const struct stanza *st,
 	copy->copy = true;
 	buf_done(&out);
 	return copy;
+}
+
+/* Few have the word in them, and to read one takes longer than to write it. */
+static bool
+says_when(const struct wire *w)
+{
+	struct stanza *st;
+	bool says;
+
+	if (memmem(w->bytes, w->n, NS_DELAY, strlen(NS_DELAY)) == NULL)
+		return false;
+	st = wire_stanza(w);
+	says = elem_child(w->copy ? stanza_forwarded(st) : st->root, NS_DELAY,
+		       "delay") != NULL;
+	stanza_free(st);
+	return says;
+}
+
+/* Where a child may stand: the first of what forwards, or else the last; *end_out:
+ * where what closes it begins. */
+static size_t
+child_at(const struct wire *w, size_t *end_out)
+{
+	const struct str forwarded =
+		STR("<forwarded xmlns=\"" NS_FORWARD "\">");
+	const char *at;
+
+	if (w->copy) {
+		at = memmem(w->bytes, w->n, forwarded.p, forwarded.n);
+		assert(at != NULL);
+		return *end_out = (size_t)(at - w->bytes) + forwarded.n;
+	}
+	if (w->bytes[w->n - 2] == '/') {
+		*end_out = w->n;
+		return w->n - STR("/>").n;
+	}
+	/* </message>, of <message */
+	return *end_out = w->n - w->to_at - STR("/>").n;
+}
+
+struct wire *
+wire_delayed(const struct wire *w, struct str from)
+{
+	struct buf out = BUF_INIT;
+	char stamp[DATETIME_SIZE];
+	struct wire *delayed;
+	size_t at, end;
+
+	if (says_when(w))
+		return NULL;
+	at = child_at(w, &end);
+	buf_reserve(&out, w->n + 200);
+	buf_add(&out, w->bytes, at);
+	if (at != end)
+		buf_add_c(&out, ">");
+	put_attr(&out, STR("<delay xmlns=\"" NS_DELAY "\" from=\""), from);
+	put_attr(&out, STR(" stamp=\""), datetime_format(stamp, w->wall_us));
+	buf_add_c(&out, "/>");
+	buf_add(&out, w->bytes + end, w->n - end);
+	if (at != end) {
+		buf_add_c(&out, "</");
+		buf_add(&out, w->bytes + 1, w->to_at - 1);
+		buf_add_c(&out, ">");
+	}
+	delayed = wire_alloc(out.n, w->to_at);
+	memcpy(delayed->bytes, out.p, out.n);
+	buf_done(&out);
+	return delayed;
 }
 
 struct wire *

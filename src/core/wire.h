@@ -51,6 +51,10 @@ struct wire_envelope {
  * has a to and of which w is the wire, or NULL; it is of its type, without a to. */
 struct wire *wire_forward(const struct wire *w, const struct stanza *st,
 	const struct wire_envelope *in);
+/* One reference, owned by the caller: w for one who gets it late, with from (prepared)
+ * and since when it has waited (XEP-0203 §2; of a copy, XEP-0297 §3.2); NULL when it
+ * says already when it was sent, as it may once. */
+struct wire *wire_delayed(const struct wire *w, struct str from);
 /* w is a copy of `of': whether anybody has that is asked of that. */
 void wire_set_of(struct wire *w, struct wire *of);
 /* Somebody has it, and what it is a copy of. */

@@ -95,7 +95,7 @@ copied(struct device *d, struct elem *e, const char *name)
 		memchr(elem_attr(e, "from").p, '/', elem_attr(e, "from").n) ==
 			NULL);
 	d->scene->copies++;
-	return elem_first_child(elem_first_child(copy));
+	return elem_child(elem_first_child(copy), NS_CLIENT, "message");
 }
 
 static void

@@ -23,7 +23,7 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 
 	if (copy != NULL && str_is(copy->ns, NS_CARBONS)) {
 		name = copy->name;
-		e = elem_first_child(elem_first_child(copy));
+		e = elem_child(elem_first_child(copy), NS_CLIENT, "message");
 	}
 	id = elem_attr(e, "id");
 	type = elem_attr(e, "type");

@@ -238,6 +238,68 @@ TEST(a_copy_forwards_the_message_as_it_is)
 	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 0);
 }
 
+#define LATE "<delay xmlns=\"urn:xmpp:delay\" from=\"b&amp;\" stamp=\"" \
+	"2026-11-28T05:42:56Z\"/>"
+
+/* XEP-0203 §2, XEP-0297 §3.2: one delay, in the message, or beside that which is
+ * forwarded. */
+TEST(what_waited_says_since_when)
+{
+	static const struct {
+		const char *in, *late; /* NULL: it says so already */
+		bool copy;
+	} cases[] = {
+		{ "<presence" C " from='a@b/c'/>",
+			"<presence from=\"a@b/c\">" LATE "</presence>", false },
+		{ "<presence" C "/>", "<presence>" LATE "</presence>", false },
+		{ "<message" C " from='a@b/c'>" HELLO,
+			"<message from=\"a@b/c\"><body>1</body>" LATE
+			"</message>",
+			false },
+		{ "<message" C "><body>urn:xmpp:delay</body></message>",
+			"<message><body>urn:xmpp:delay</body>" LATE
+			"</message>",
+			false },
+		{ "<message" C "><x xmlns='a'><delay xmlns='urn:xmpp:delay'/>"
+		  "</x></message>",
+			"<message><x xmlns=\"a\"><delay "
+			"xmlns=\"urn:xmpp:delay\"/></x>" LATE "</message>",
+			false },
+		{ "<message" C "><delay xmlns='urn:xmpp:delay' stamp='x'/>"
+		  "</message>",
+			NULL, false },
+		{ "<message" C " from='a@b/c' to='d@e'>" HELLO,
+			"<message from=\"d@e\"><got xmlns=\"urn:a\"><forwarded "
+			"xmlns=\"urn:xmpp:forward:0\">" LATE
+			"<message xmlns=\"jabber:client\" from=\"a@b/c\" "
+			"to=\"d@e\">" HELLO COPY_OUT,
+			true },
+		{ "<message" C " from='a@b/c' to='d@e'>"
+		  "<delay xmlns='urn:xmpp:delay' stamp='x'/></message>",
+			NULL, true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct stanza *st = stanza_of(cases[i].in);
+		struct wire_envelope in = { STR("d@e"), "urn:a", "got",
+			STR_NONE };
+		struct wire *w = cases[i].copy ? wire_forward(NULL, st, &in) :
+						 wire_new(st);
+		struct wire *late;
+
+		TEST_CASE(cases[i].in);
+		w->wall_us = 1795844576999999;
+		late = wire_delayed(w, STR("b&"));
+		CHECK((late == NULL) == (cases[i].late == NULL));
+		if (late != NULL)
+			check_written(late, STR_NONE, cases[i].late);
+		wire_unref(late);
+		wire_unref(w);
+		stanza_free(st);
+	}
+	CHECK_INT(memuse_sum(MEMUSE_WIRE).objects, 0);
+}
+
 TEST(only_a_stanza_of_clients_becomes_a_wire)
 {
 	static const char *const texts[] = {
