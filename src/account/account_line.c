@@ -201,13 +201,21 @@ account_line_refuse(struct account *acc, struct stanza *st)
 }
 
 void
+account_send_taken(struct account *acc, struct stanza *st)
+{
+	if (account_line_is_empty(acc) || jid_eq_bare(st->to, acc->e.jid))
+		router_send(acc->e.shard, st);
+	else
+		line_append_stanza(acc, STEP_SEND, st);
+}
+
+void
 account_send(struct account *acc, struct stanza *st)
 {
 	ASSERT_OWNER(&acc->e);
-	if (account_line_is_empty(acc) || jid_eq_bare(st->to, acc->e.jid))
-		router_send(acc->e.shard, st);
-	else if (line_has_room(acc, st))
-		line_append_stanza(acc, STEP_SEND, st);
+	if (account_line_is_empty(acc) || jid_eq_bare(st->to, acc->e.jid) ||
+		line_has_room(acc, st))
+		account_send_taken(acc, st);
 	else
 		account_line_refuse(acc, st);
 }

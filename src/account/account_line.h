@@ -142,6 +142,8 @@ void account_line_refuse(struct account *acc, struct stanza *st);
  * and with says so. */
 struct store_tx *account_line_tx(struct account *acc, const struct stanza *st,
 	struct line_tx *with);
+/* account_send() of what is stored beside it: account_line_tx() has found room. */
+void account_send_taken(struct account *acc, struct stanza *st);
 /* All are taken.  st is sent, or delivered, in its turn, when tx is durable; it
  * is refused when that fails.  So is copy (NULL: none), which then nobody sees.
  * kept: by tx, for who comes; of st others see copies, and nothing else. */

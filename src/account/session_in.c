@@ -73,7 +73,10 @@ session_send_with(struct account *acc, struct session_stanza *out)
 	} else {
 		if (tx != NULL && out->st->receipt != NULL)
 			beside = stand_in(out->st);
-		account_send(acc, out->st);
+		if (tx != NULL)
+			account_send_taken(acc, out->st);
+		else
+			account_send(acc, out->st);
 		account_line_aside(acc, beside, tx, copy);
 	}
 }

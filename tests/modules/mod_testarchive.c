@@ -6,7 +6,8 @@
  *   <archive xmlns='urn:antiphon:test:archive' log='got|copy|sent'/>
  *
  * is answered with <entry with='bare address' id='of the message'/> for each
- * message, oldest first.
+ * message, oldest first.  A message with the id grow becomes larger than all that
+ * may wait, as it is sent.
  */
 #include "module/module.h"
 
@@ -15,6 +16,7 @@
 #define LOG_COPY "testarchive_copy"
 #define LOG_SENT "testarchive_sent"
 #define ENTRIES_MAX 10000
+#define GROWN_BYTES (17 * 1024 * 1024)
 
 struct archive_conf {
 	bool before;
@@ -86,6 +88,8 @@ on_send(struct module_ctx *m, void *arg)
 	if (tx != NULL)
 		archive(tx, out->session->account, LOG_SENT, out->st,
 			out->st->to);
+	if (str_is(out->st->id, "grow"))
+		arena_alloc(out->st->arena, GROWN_BYTES);
 	return HOOK_PASS;
 }
 

@@ -173,6 +173,30 @@ TEST(what_is_sent_does_not_wait_for_its_archive)
 	buf_done(&log);
 }
 
+/* There was room when it was archived; that it has grown since changes nothing. */
+TEST(what_is_sent_and_archived_is_not_refused_afterwards)
+{
+	struct world *w = world_with(3, "");
+	struct buf log = BUF_INIT;
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	client_send(&juliet.c, "<message id='1'" TO_DEVICE("romeo") BODY);
+	turn_shards(w);
+	client_send(&romeo.c, "<message id='grow'" TO("juliet") BODY);
+	turn_shards(w);
+	CHECK_CSTR(seen(&romeo), "");
+	witness_turn(&juliet);
+	CHECK_CSTR(archive(w, "romeo", "testarchive_sent", &log), "grow ");
+	CHECK_CSTR(seen(&romeo), "message:1 ");
+	CHECK_CSTR(seen(&juliet), "message:grow ");
+	witness_done(&romeo);
+	witness_done(&juliet);
+	world_free(w);
+	buf_done(&log);
+}
+
 TEST(what_waits_before_it_is_sent_holds_up_what_is_sent_behind_it)
 {
 	struct world *w = world_with(2, "before: yes");
