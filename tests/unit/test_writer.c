@@ -129,6 +129,29 @@ TEST(escape_leaves_nothing_that_a_reader_would_change)
 	buf_done(&out);
 }
 
+/* Eight bytes are looked at at a time: each byte, wherever it stands. */
+TEST(what_is_escaped_does_not_depend_on_its_place)
+{
+	for (unsigned c = 0; c < 256; c++) {
+		char text[26], one = (char)c;
+		struct buf out = BUF_INIT, alone = BUF_INIT;
+
+		xml_escape(&alone, (struct str){ &one, 1 }, true);
+		for (size_t n = 1; n <= sizeof(text); n++) {
+			for (size_t at = 0; at < n; at++) {
+				memset(text, 'x', n);
+				text[at] = one;
+				out.n = 0;
+				xml_escape(&out, (struct str){ text, n }, true);
+				CHECK_INT(out.n, n - 1 + alone.n);
+				CHECK(memcmp(out.p + at, alone.p, alone.n) == 0);
+			}
+		}
+		buf_done(&out);
+		buf_done(&alone);
+	}
+}
+
 TEST(the_place_of_an_address_left_out_is_told)
 {
 	struct arena *a = arena_new();
