@@ -85,12 +85,12 @@ void
 account_copy_expect(struct delivery *d)
 {
 	const struct session *s = d->account->sessions;
+	unsigned n = 0;
 
-	while (s != NULL &&
-		(!s->copied || s == d->named ||
-			(d->named == NULL && delivery_is_for(d, s))))
-		s = s->next;
-	if (s == NULL)
+	for (; s != NULL && n < 2; s = s->next)
+		n += s->copied || s == d->named ||
+			(d->named == NULL && delivery_is_for(d, s));
+	if (n < 2)
 		return;
 	d->wire = wire_new(d->st);
 	d->wire->one_account = true;

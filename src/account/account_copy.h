@@ -48,8 +48,8 @@ struct delivery {
  * ended is not for those that sleep: with each that ends because too much waits,
  * all that it had would wait at the next. */
 bool delivery_is_for(const struct delivery *d, const struct session *s);
-/* It is about to be delivered: where somebody will want a copy, it is written once,
- * for all. */
+/* It is about to be delivered: where several will have it, itself or as a copy, it
+ * is written once, for all. */
 void account_copy_expect(struct delivery *d);
 /* Copies to those that want them and have not had it.  True: somebody has got
  * one. */
