@@ -24,12 +24,14 @@
  * tells that from outside.  Nobody else's address is shown an id of ours, and who
  * claims one is not believed (account_deliver.c, session.c).
  *
- * An archive has a size, above which the oldest entries go (XEP-0313 §3.2).  So
- * that nobody else can push them out, or fill the disk, those who are not in the
- * roster may add so much in a day, together; what is more is delivered, or kept
- * for who is away, and in no archive.  How much they have added is in memory with
- * the account, and in the map "archive", ahead of what they add and in steps: a
- * write with each message would cost as much as the message.
+ * An archive has a size, above which the oldest entries go (XEP-0313 §3.2), but
+ * for those that wait for who is away: their text is nowhere else.  Room is made in
+ * steps, since what waits is looked through for it.  So that nobody else can push
+ * them out, or fill the disk, those who are not in the roster may add so much in a
+ * day, together; what is more is delivered, or kept for who is away, and in no
+ * archive.  How much they have added is in memory with the account, and in the map
+ * "archive", ahead of what they add and in steps: a write with each message would
+ * cost as much as the message.
  */
 #include "config.h"
 
@@ -43,6 +45,8 @@
  * little of their part from them, and gives them nothing. */
 #define STEP_MAX UINT64_C(65536)
 #define STEPS_A_DAY 64
+/* So much of its size is made free at once. */
+#define ROOM_PART 64
 
 struct archive_conf {
 	uint64_t max_bytes;
@@ -63,6 +67,7 @@ struct archive_state {
 	struct strangers strangers;
 	uint64_t last;
 	int64_t last_us;
+	uint64_t room; /* to fill before entries go; 0: it is not known */
 };
 
 /* --- strangers ---------------------------------------------------------------- */
@@ -157,6 +162,7 @@ on_load(struct module_ctx *m, void *arg)
 		if (e->key.p == NULL) {
 			state->last = e->last;
 			state->last_us = e->wall_us;
+			state->room = 0;
 		} else if (str_is(e->key, KEY_STRANGERS)) {
 			strangers_read(&state->strangers, e->value);
 		}
@@ -189,6 +195,21 @@ account_has_archive(const struct account *acc)
 	return acc->exists && !acc->anonymous && !acc->removing;
 }
 
+/* bytes were added. */
+static void
+archive_trim(struct archive_state *state, const struct archive_conf *conf,
+	struct store_tx *tx, struct store_place at, uint64_t bytes)
+{
+	uint64_t step = conf->max_bytes / ROOM_PART;
+
+	if (bytes <= MIN(state->room, step)) {
+		state->room -= bytes;
+		return;
+	}
+	store_tx_trim_bytes(tx, at, conf->max_bytes - step, STR(LOG_OFFLINE));
+	state->room = step;
+}
+
 /* The id, in out; STR_NONE: there is no room for what strangers say. */
 static struct str
 entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
@@ -213,7 +234,7 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 			rand_id(acc->e.shard->rand, secret), out);
 		store_tx_append_at(tx, at, id, state->last_us,
 			jid_bare_str(with), buf_str(&value));
-		store_tx_trim_bytes(tx, at, conf->max_bytes);
+		archive_trim(state, conf, tx, at, value.n + STORE_ENTRY_BYTES);
 		if (acc->recalls)
 			recent_add(acc, st, id);
 	}
@@ -278,8 +299,8 @@ static const struct option archive_options[] = {
 		.off = offsetof(struct archive_conf, max_bytes),
 		.help = "how large the archive of an account may become, with "
 			"256 bytes for each message beside its text; then the "
-			"oldest messages go, also those that wait for who is "
-			"away" },
+			"oldest messages go, but for those that wait for who is "
+			"away, so that it may become larger by these" },
 	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
 		.min = "0", .max = "1TiB",
 		.off = offsetof(struct archive_conf, stranger_bytes),

@@ -8,10 +8,11 @@
  * "offline_shares" says how much each sender has there.  How much there is is in
  * memory with the account, and one who has nothing waiting costs nothing.
  *
- * An entry is the message itself, or, where the account's archive has that, its id
- * there: a message with our own <stanza-id/> (XEP-0359; nobody else can give it).
- * So its text is on disk once.  It counts with what it takes here: ENTRY_BYTES and
- * the id, however long the message is, which is bounded where it lies.
+ * An entry is the message itself, or, where the same transaction puts that into the
+ * account's archive, its id there, that of our own <stanza-id/> (XEP-0359; nobody
+ * else can give it), and then it stays there (archive.c).  So its text is on disk
+ * once.  It counts with what it takes here: ENTRY_BYTES and the id, however long the
+ * message is.  What was archived before may have left the archive since.
  */
 #include "config.h"
 
@@ -126,14 +127,14 @@ backlog_has_room(const struct backlog *b, const struct offline_conf *conf,
 		bytes / 100 * (uint64_t)conf->sender_share, more);
 }
 
-/* The message, with the time at which it came; or where the archive has it. */
+/* The message, with the time at which it came; or where the archive gets it. */
 static void
 value_write(const struct account_stanza *in, struct str archived,
 	struct buf *out)
 {
 	struct account *acc = in->account;
 
-	if (archived.p != NULL) {
+	if (archived.p != NULL && in->early) {
 		buf_add_str(out, archived);
 		return;
 	}
@@ -301,8 +302,8 @@ static const struct option offline_options[] = {
 	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "4MiB", .min = "4KiB",
 		.max = "16GiB", .off = offsetof(struct offline_conf, bytes),
 		.help = "how large they may be together, with 256 bytes for "
-			"each beside its text; a text that the archive holds "
-			"does not count" },
+			"each beside its text; a text that only the archive "
+			"holds does not count" },
 	{ .name = "stranger_share", .type = OPT_INT, .dflt = "20", .min = "1",
 		.max = "100",
 		.off = offsetof(struct offline_conf, stranger_share),

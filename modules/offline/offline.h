@@ -8,7 +8,6 @@
 
 #include "module/module.h"
 
-#define LOG_OFFLINE "offline"
 #define MAP_SHARES "offline_shares"
 
 /* What a message takes beside its text: two rows, their index, and the sender's

@@ -104,7 +104,7 @@ offline_write(struct session *s, const struct store_entry *entry,
 		return NOT_WRITTEN;
 	if (log_limit_ok(&session_shard(s)->storage, LOG_STORE))
 		log_warn(LOG_STORE, session_who(s),
-			"a kept message is not in the archive any more, it is left out; is there room (modules: archive: max_bytes)? id=%.*s",
+			"a kept message is not in the archive any more, it is left out id=%.*s",
 			STR_ARG(entry->value));
 	return WRITTEN;
 }

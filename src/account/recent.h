@@ -28,6 +28,9 @@ struct account;
 struct stanza;
 
 #define LOG_ARCHIVE "archive" /* of the account; values: stanzas (stored.h) */
+/* What waits for who is away; values: stanzas, or ids of entries of the archive,
+ * which stay there meanwhile. */
+#define LOG_OFFLINE "offline"
 /* So far back. */
 #define RECENT_US (600 * US_PER_S)
 

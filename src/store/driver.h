@@ -39,7 +39,7 @@ struct store_op {
 	enum store_op_kind kind;
 	unsigned slot; /* the store's own */
 	struct store_place at;
-	struct str key; /* or the id */
+	struct str key; /* or the id, or the log whose values are spared */
 	struct str value;
 	struct str with;
 	int64_t wall_us;
@@ -152,8 +152,9 @@ struct store_driver {
 		int64_t wall_us, struct err *err);
 	bool (*trim_count)(struct store_db *db, struct store_place at,
 		uint64_t keep, struct err *err);
+	/* spared: the name of a log, or empty */
 	bool (*trim_bytes)(struct store_db *db, struct store_place at,
-		uint64_t max_bytes, struct err *err);
+		uint64_t max_bytes, struct str spared, struct err *err);
 
 	/* any handle */
 	bool (*get)(struct store_db *db, struct store_place at, struct str key,

@@ -218,9 +218,12 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
 /* The oldest, until the values of those that are left, and STORE_ENTRY_BYTES for
- * each, are no more than max_bytes; the newest stays.  Costs nothing until then. */
+ * each, are no more than max_bytes; the newest stays.  Costs nothing until then.
+ * spared (STR_NONE: none) is another log of the same owner, and each entry that is
+ * a value there stays, too, so that what is left may be more; then that whole log is
+ * looked through. */
 void store_tx_trim_bytes(struct store_tx *tx, struct store_place at,
-	uint64_t max_bytes);
+	uint64_t max_bytes, struct str spared);
 
 /* For what memory shows already, so that it is late to refuse it: never ERR_BUSY.
  * Whoever uses it bounds how much he asks for while store_is_behind(). */

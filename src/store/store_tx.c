@@ -283,11 +283,10 @@ store_tx_trim_count(struct store_tx *tx, struct store_place at, uint64_t keep)
 }
 
 void
-store_tx_trim_bytes(
-	struct store_tx *tx, struct store_place at, uint64_t max_bytes)
+store_tx_trim_bytes(struct store_tx *tx, struct store_place at,
+	uint64_t max_bytes, struct str spared)
 {
-	op_new(tx, STORE_OP_TRIM_BYTES, at, STR_NONE, STR_NONE)->keep =
-		max_bytes;
+	op_new(tx, STORE_OP_TRIM_BYTES, at, spared, STR_NONE)->keep = max_bytes;
 }
 
 /* Mailbox owner's thread. */

@@ -82,7 +82,7 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 	case STORE_OP_TRIM_COUNT:
 		return d->trim_count(db, op->at, op->keep, err);
 	case STORE_OP_TRIM_BYTES:
-		return d->trim_bytes(db, op->at, op->keep, err);
+		return d->trim_bytes(db, op->at, op->keep, op->key, err);
 	}
 	return err_set(err, ERR_INVALID, "unknown operation");
 }

@@ -309,22 +309,6 @@ def test_strangers_have_their_part_of_a_day(own_server):
     scene.end()
 
 
-def test_what_is_pushed_out_while_it_waits_is_told_of(own_server):
-    """modules: archive: max_bytes; who is away loses it, and the log says so, and
-    what helps."""
-    server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
-    scene = scenes.Scene(server, ("nurse",))
-    pair = Pair(scene)
-    for i in range(100):
-        pair.say("<body>%s</body>" % ("x" * 1000), "id='%d'" % i, "{nurse}",
-                 "juliet/b")
-    pair.of("juliet")
-    scene.online("nurse/n")
-    server.process.wait_line(r" warn store .*/n: a kept message is not in the "
-                             r"archive any more.*archive: max_bytes")
-    scene.end()
-
-
 def charged(server, jid):
     """What strangers have added of their part, as a crash would find it."""
     local, _, host = jid.partition("@")

@@ -25,6 +25,9 @@
  * In eight of eleven it has the server's own archive, good disk or bad: what was
  * sent, and not refused, is in those of both sides, once and in order; and in that
  * alone where there was no room elsewhere.
+ *
+ * In some of these archives hold a few messages, and two users soon stay away: then
+ * what waits for them is all there, whatever has gone.
  */
 #include "config.h"
 
@@ -50,6 +53,11 @@
 
 #define SHAKY_STEPS 50
 #define CROWD 400 /* contacts that are no users */
+/* Of those whose archives are small: how long a message is, who stays away, and
+ * from which step on. */
+#define LONG 6000
+#define AWAY 2
+#define AWAY_STEP 60
 
 static bool verbose;
 
@@ -309,9 +317,10 @@ do_message(struct sim *s, struct sim_client *sc, unsigned to)
 		s->next[sc->user][sc->index][to], p->sent, to);
 	sim_send(sc,
 		"<message type='chat' id='%u-%u' to='u%u@" WORLD_HOST
-		"'><body>%u %u %u %u</body></message>",
+		"'><body>%u %u %u %u%*s</body></message>",
 		to, p->sent, to, sc->user, sc->index,
-		s->next[sc->user][sc->index][to]++, p->sent);
+		s->next[sc->user][sc->index][to]++, p->sent,
+		s->small ? LONG : 0, "");
 	*vec_push(&sc->said) = (struct said){ to, p->sent, sc->n_sent };
 	p->lost[p->sent] = s->step < s->shaky[to];
 	p->sent++;
@@ -422,7 +431,9 @@ sim_act(struct sim *s)
 	unsigned to = (unsigned)world_draw(s->w, USERS);
 
 	if (sc->c.conn == NULL) {
-		do_connect(sc);
+		if (!s->small || sc->user < USERS - AWAY ||
+			s->step < AWAY_STEP)
+			do_connect(sc);
 		return;
 	}
 	if (sc->c.state != CLIENT_ONLINE || sc->leaving || to == sc->user)
@@ -681,23 +692,27 @@ sim_check(struct sim *s)
 static void
 sim_open(struct sim *s, const char *module_dir)
 {
-	char conf[256];
+	char conf[512];
 
 	/* few in some seeds, so that the limit is met, and all of them in others;
 	 * accounts are read again often, with whatever waits for them; and who
 	 * sends much is not paused, or it would not be seen when he breaks off */
 	snprintf(conf, sizeof(conf),
 		"limits: { roster_items: %u, account_idle: 1s, "
-		"stanzas_burst: 100000, bytes_burst: 16MiB }\n"
-		"modules: { testarchive: %s, archive: %s, testresume: {} }\n",
+		"stanzas_burst: 100000, bytes_burst: 16MiB%s }\n"
+		"modules: { testarchive: %s, archive: %s, testresume: {}%s }\n",
 		10 + (unsigned)(s->seed * 7 % CROWD),
-		s->archives ? "{}" : "off", s->archive ? "on" : "off");
+		/* nobody rests because much waits: time stands still */
+		s->small ? ", inbox_bytes: 16MiB" : "",
+		s->archives ? "{}" : "off",
+		s->small   ? "{ max_bytes: 64KiB, stranger_bytes: 1GiB }" :
+		s->archive ? "on" :
+			     "off",
+		s->small ? ", offline: { max_bytes: 1GiB, stranger_share: 100,"
+			   " sender_share: 100 }" :
+			   "");
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	store_set_whole(s->w->server->store, s->seed / 2 % 2 == 0);
-	s->shaky_disk = s->seed % 3 == 0;
-	s->full_disk = s->seed % 4 == 1;
-	s->long_losses = s->seed % 7 == 3;
-	s->bad_disk = s->shaky_disk || s->full_disk || s->long_losses;
 	/* errors are what is wanted then */
 	for (int i = 0; s->bad_disk && !verbose && i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, (enum log_level)-1);
@@ -739,6 +754,12 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	s->archives = seed % 2 == 0;
 	s->archive = seed % 11 >= 3;
 	s->counts = s->archive || seed % 2 == 1;
+	s->shaky_disk = seed % 3 == 0;
+	s->full_disk = seed % 4 == 1;
+	s->long_losses = seed % 7 == 3;
+	s->bad_disk = s->shaky_disk || s->full_disk || s->long_losses;
+	/* where the disk is bad some messages are in the archive alone */
+	s->small = s->archive && !s->bad_disk && seed / 12 % 2 == 0;
 	sim_open(s, module_dir);
 	for (unsigned i = 0; i < steps && !s->failed; i++)
 		sim_step(s);

@@ -65,7 +65,8 @@ struct sim {
 	bool spared;
 	enum store_moment lost_at;
 	bool archives;    /* mod_testarchive */
-	bool archive;     /* the server's own */
+	bool archive;     /* the server's own, */
+	bool small;       /* which is smaller than what is said */
 	bool counts;      /* what is dealt with, and clients ask for it */
 	unsigned step;
 	unsigned shaky[USERS]; /* until which step a break may go unnoticed */

@@ -98,6 +98,13 @@ archive_read(struct sim *s, unsigned u, const char *log)
 
 /* --- what has to be there -------------------------------------------------------- */
 
+/* Its oldest entries. */
+static bool
+archive_loses(const struct archive *ar)
+{
+	return ar->sim->small && strcmp(ar->log, "archive") == 0;
+}
+
 /* What the disk does not take, or give, cannot wait for its turn: what others have
  * sent may overtake it then. */
 static void
@@ -110,6 +117,8 @@ check_arrivals(const struct archive *ar, const struct sim_client *sc)
 		int place = ar->place[a->from][a->serial];
 		int *before = &last[ar->sim->bad_disk ? a->from : 0];
 
+		if (place == 0 && archive_loses(ar))
+			continue;
 		if (place <= *before)
 			sim_fail(ar->sim,
 				"u%u/r%u got message %u of u%u, which is %d in %s, behind %d",
@@ -130,7 +139,8 @@ check_got(const struct archive *ar)
 		const struct pair *p = &s->pairs[v][ar->user];
 
 		for (unsigned i = 0; i < p->sent; i++) {
-			if (ar->place[v][i] == 0 && !p->told[i])
+			if (ar->place[v][i] == 0 && !p->told[i] &&
+				!archive_loses(ar))
 				sim_fail(s, "%s of u%u is without message %u of u%u, who was not told",
 					ar->log, ar->user, i, v);
 		}
@@ -146,7 +156,8 @@ check_sent(const struct archive *ar)
 		struct pair *p = &s->pairs[ar->user][v];
 
 		for (unsigned i = 0; i < p->sent; i++) {
-			if (!ar->sent[v][i] && !p->told[i])
+			if (!ar->sent[v][i] && !p->told[i] &&
+				!archive_loses(ar))
 				sim_fail(s, "%s of u%u is without message %u to u%u",
 					ar->log, ar->user, i, v);
 		}

@@ -113,6 +113,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(logs_are_trimmed_by_count)                                           \
 	X(logs_are_trimmed_by_size)                                            \
 	X(a_bound_is_kept_whatever_comes)                                      \
+	X(what_another_log_names_is_not_trimmed)                               \
 	X(an_id_says_its_number)                                               \
 	X(entries_lie_where_their_ids_say)                                     \
 	X(a_number_is_refused_twice)                                           \

@@ -145,8 +145,10 @@ suite_logs_are_trimmed_by_size(const struct suite_kind *k)
 			for (int n = 1; n <= 6; n++)
 				sized_append(tx, at, numbered, n,
 					(size_t)n * 100);
-			store_tx_trim_bytes(tx, at, cases[i].max_bytes);
-			store_tx_trim_bytes(tx, PLACE("none", "log"), 0);
+			store_tx_trim_bytes(
+				tx, at, cases[i].max_bytes, STR_NONE);
+			store_tx_trim_bytes(
+				tx, PLACE("none", "log"), 0, STR_NONE);
 			CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 			CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
 				cases[i].want);
@@ -168,7 +170,7 @@ check_bound(struct suite *su, uint64_t max_bytes, int n)
 
 		sized_append(tx, at, false, (int)max_bytes * 1000 + i,
 			(size_t)(i * 7 % 100));
-		store_tx_trim_bytes(tx, at, max_bytes);
+		store_tx_trim_bytes(tx, at, max_bytes, STR_NONE);
 		store_commit(su->store, tx, NULL, NULL, NULL);
 	}
 	suite_result_init(su, &r);
@@ -188,5 +190,83 @@ suite_a_bound_is_kept_whatever_comes(const struct suite_kind *k)
 	for (uint64_t max = E(1) + 100; max < E(40); max += E(13))
 		for (int n = 1; n < 400; n = n * 3 + 1)
 			check_bound(&su, max, n);
+	suite_close(&su);
+}
+
+static const struct {
+	const char *named; /* in the other log */
+	uint64_t max_bytes;
+	const char *want;
+} spared_cases[] = {
+	{ "", 0, "6 | 1" },
+	{ "x", 0, "6 | 1" },
+	{ "1", 0, "1 6 | 2" },
+	{ "6", 0, "6 | 1" },
+	{ "1 2 3 4 5 6", 0, "1 2 3 4 5 6 | 6" },
+	{ "5 3 3 1 7 0", 0, "1 3 5 6 | 4" },
+	{ "2", 2100 + E(6), "1 2 3 4 5 6 | 6" },
+	{ "2", 2099 + E(6), "2 3 4 5 6 | 5" },
+	{ "1", 2099 + E(6), "1 3 4 5 6 | 5" },
+	{ "1 2", 1800 + E(5), "1 2 4 5 6 | 5" },
+	{ "1 2", 1799 + E(5), "1 2 5 6 | 4" },
+	{ "4", 1600 + E(4), "4 5 6 | 3" },
+};
+
+/* Ids in a log of numbers, between texts that are none. */
+static void
+name_them(struct store_tx *tx, const char *ids)
+{
+	struct store_place at = PLACE("romeo", "named");
+	char text[4000];
+
+	memset(text, '1', sizeof(text));
+	for (; *ids != '\0'; ids += strspn(ids, " ")) {
+		struct str id = { ids, strcspn(ids, " ") };
+
+		store_tx_append(tx, at, STR_NONE, 1, STR_NONE, id);
+		store_tx_append(tx, at, STR_NONE, 1, STR_NONE,
+			(struct str){ text, sizeof(text) });
+		ids += id.n;
+	}
+}
+
+/* Of another owner, or in another log, they say nothing. */
+void
+suite_what_another_log_names_is_not_trimmed(const struct suite_kind *k)
+{
+	const struct store_range all = { .max = 10, .count = true };
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < 2 * COUNT(spared_cases); i++) {
+		struct store_place at = PLACE("romeo", i % 2 ? "n" : "i");
+		struct store_tx *tx = store_tx_new();
+
+		TEST_CASE(spared_cases[i / 2].named);
+		store_tx_clear(tx, at);
+		store_tx_clear(tx, PLACE("romeo", "named"));
+		for (int n = 1; n <= 6; n++)
+			sized_append(tx, at, i % 2, n, (size_t)n * 100);
+		store_tx_append(tx, PLACE("juliet", "named"), STR_NONE, 1,
+			STR_NONE, STR("4"));
+		store_tx_append(tx, PLACE("romeo", "others"), STR_NONE, 1,
+			STR_NONE, STR("4"));
+		name_them(tx, spared_cases[i / 2].named);
+		store_tx_trim_bytes(tx, at, spared_cases[i / 2].max_bytes,
+			STR("named"));
+		store_tx_trim_bytes(
+			tx, PLACE("none", "log"), 0, STR("named"));
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
+			spared_cases[i / 2].want);
+		/* what is left is counted */
+		tx = store_tx_new();
+		store_tx_clear(tx, PLACE("romeo", "named"));
+		store_tx_trim_bytes(tx, at, 600 + E(1), STR("named"));
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
+			"6 | 1");
+	}
 	suite_close(&su);
 }

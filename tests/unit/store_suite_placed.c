@@ -176,7 +176,7 @@ suite_entries_with_numbers_are_deleted(const struct suite_kind *k)
 		"4.s 6.s 7.s 8.s | 4");
 	tx = store_tx_new();
 	store_tx_trim_count(tx, ARCHIVE, 3);
-	store_tx_trim_bytes(tx, ARCHIVE, 2 * STORE_ENTRY_BYTES + 2);
+	store_tx_trim_bytes(tx, ARCHIVE, 2 * STORE_ENTRY_BYTES + 2, STR_NONE);
 	put(tx, ARCHIVE, 12, "s");
 	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &all, out, sizeof(out)),

@@ -121,7 +121,8 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 
 	switch (draw(rnd, 18)) {
 	case 13:
-		store_tx_trim_bytes(tx, at, draw(rnd, 2600));
+		store_tx_trim_bytes(tx, at, draw(rnd, 2600),
+			draw(rnd, 2) ? STR("q") : STR_NONE);
 		break;
 	case 0:
 	case 1:
@@ -161,7 +162,9 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 	case 11:
 	case 12:
 		at.name = STR("q");
-		store_tx_append(tx, at, STR_NONE, draw(rnd, 100), key, value);
+		id_draw(id, 30, rnd);
+		store_tx_append(tx, at, STR_NONE, draw(rnd, 100), key,
+			draw(rnd, 2) ? value : str_c(id));
 		break;
 	default:
 		append_draw(tx, at, key, value, rnd);

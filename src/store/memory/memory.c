@@ -178,7 +178,7 @@ change_play(const struct mem_change *c, bool put_in)
 		HASH_DEL(pl->by_id, c->item);
 }
 
-static void
+void
 mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 	bool is_log, bool put_in)
 {
@@ -411,98 +411,6 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 	it->numbered = numbered;
 	it->wall_us = wall_us;
 	mem_change_do(db->data, pl, it, true, true);
-	return true;
-}
-
-static bool
-mem_del_entry(struct store_db *db, struct store_place at, struct str id,
-	struct err *err)
-{
-	struct mem_place *pl = mem_place_find(db->data, at);
-	struct mem_item *it = pl != NULL ? mem_log_find(pl, id) : NULL;
-
-	(void)err;
-	if (it != NULL)
-		mem_change_do(db->data, pl, it, true, false);
-	return true;
-}
-
-/* The first item that stays. */
-static size_t
-trim_end(const struct mem_place *pl, struct str id)
-{
-	const struct mem_item *it;
-	long long number;
-
-	if (pl->log.n == 0)
-		return 0;
-	if (pl->log.p[0]->numbered) {
-		if (!str_to_int(id, 0, INT64_MAX - 1, &number))
-			return 0;
-		return mem_list_search(
-			&pl->log, true, STR_NONE, (uint64_t)number + 1);
-	}
-	it = mem_log_find(pl, id);
-	return it != NULL ?
-		mem_list_search(&pl->log, true, STR_NONE, it->seq + 1) :
-		0;
-}
-
-static bool
-mem_trim_to(struct store_db *db, struct store_place at, struct str id,
-	struct err *err)
-{
-	struct mem_place *pl = mem_place_find(db->data, at);
-
-	(void)err;
-	for (size_t n = pl != NULL ? trim_end(pl, id) : 0; n > 0; n--)
-		mem_change_do(db->data, pl, pl->log.p[0], true, false);
-	return true;
-}
-
-static bool
-mem_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
-	struct err *err)
-{
-	struct mem_place *pl = mem_place_find(db->data, at);
-
-	(void)err;
-	for (size_t i = pl != NULL ? pl->log.n : 0; i-- > 0;) {
-		if (pl->log.p[i]->wall_us < wall_us)
-			mem_change_do(
-				db->data, pl, pl->log.p[i], true, false);
-	}
-	return true;
-}
-
-static bool
-mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
-	struct err *err)
-{
-	struct mem_place *pl = mem_place_find(db->data, at);
-
-	(void)err;
-	while (pl != NULL && pl->log.n > keep)
-		mem_change_do(db->data, pl, pl->log.p[0], true, false);
-	return true;
-}
-
-static bool
-mem_trim_bytes(struct store_db *db, struct store_place at, uint64_t max_bytes,
-	struct err *err)
-{
-	struct mem_place *pl = mem_place_find(db->data, at);
-	uint64_t bytes = 0;
-
-	(void)err;
-	if (pl == NULL)
-		return true;
-	for (size_t i = 0; i < pl->log.n; i++)
-		bytes += pl->log.p[i]->value.n + STORE_ENTRY_BYTES;
-	while (bytes > max_bytes && pl->log.n > 1) {
-		bytes -= pl->log.p[0]->value.n + STORE_ENTRY_BYTES;
-		mem_change_do(db->data, pl, pl->log.p[0], true, false);
-	}
 	return true;
 }
 

@@ -74,6 +74,9 @@ bool mem_is_lost(const struct store_db *db, enum store_moment at,
 /* The first that is not before key, in maps, or seq, in logs. */
 size_t mem_list_search(
 	const struct mem_list *l, bool is_log, struct str key, uint64_t seq);
+/* it is put in, or taken out, until the transaction is taken back. */
+void mem_change_do(struct mem_data *d, struct mem_place *pl,
+	struct mem_item *it, bool is_log, bool put_in);
 /* NULL if there is none. */
 struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
@@ -93,6 +96,19 @@ bool mem_commit(struct store_db *db, struct err *err);
 void mem_rollback(struct store_db *db);
 bool mem_savepoint(struct store_db *db, struct err *err);
 void mem_revert(struct store_db *db);
+
+/* --- memory_trim.c --------------------------------------------------- */
+
+bool mem_del_entry(struct store_db *db, struct store_place at, struct str id,
+	struct err *err);
+bool mem_trim_to(struct store_db *db, struct store_place at, struct str id,
+	struct err *err);
+bool mem_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
+	struct err *err);
+bool mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
+	struct err *err);
+bool mem_trim_bytes(struct store_db *db, struct store_place at,
+	uint64_t max_bytes, struct str spared, struct err *err);
 
 /* --- memory_read.c --------------------------------------------------- */
 

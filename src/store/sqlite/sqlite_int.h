@@ -59,6 +59,8 @@ enum sqlite_sql {
 	SQL_ENTRY_NEXT,
 	SQL_ENTRY_NTH,
 	SQL_SPAN_SIZES,
+	SQL_SPAN_SIZES_BUT,
+	SQL_SPAN_DEL_BUT,
 	SQL_SPAN_SUM,
 	SQL_SPAN_DEL,
 	SQL_AGE_SUM,
@@ -238,7 +240,7 @@ bool sqlite_trim_age(struct store_db *db, struct store_place at,
 bool sqlite_trim_count(struct store_db *db, struct store_place at,
 	uint64_t keep, struct err *err);
 bool sqlite_trim_bytes(struct store_db *db, struct store_place at,
-	uint64_t max_bytes, struct err *err);
+	uint64_t max_bytes, struct str spared, struct err *err);
 bool sqlite_log_clear(struct store_db *db, struct store_place at,
 	struct err *err);
 bool sqlite_log_clear_owner(struct store_db *db, struct str host,

@@ -265,6 +265,13 @@ sqlite_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 		span_delete(db, k, k->log.lo, end, err);
 }
 
+/* Its oldest entries, which are too much. */
+struct excess {
+	int64_t end;
+	int64_t n;
+	int64_t bytes;
+};
+
 /* How much larger the log is. */
 static int64_t
 log_excess(const struct sqlite_log *log, uint64_t max_bytes)
@@ -275,45 +282,100 @@ log_excess(const struct sqlite_log *log, uint64_t max_bytes)
 	return bytes > max_bytes ? (int64_t)(bytes - max_bytes) : 0;
 }
 
-/* The last of the first entries that together have so many bytes. */
-static bool
-excess_find(struct store_db *db, const struct sqlite_known *k, int64_t bytes,
-	int64_t *out, struct err *err)
+/* Entries up to hi, but for those that spared names. */
+static sqlite3_stmt *
+but_stmt(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, int64_t hi,
+	const struct sqlite_log *spared, struct err *err)
 {
-	sqlite3_stmt *st = sqlite_span_stmt(
-		db, SQL_SPAN_SIZES, k->log.lo, k->last - 1, err);
+	sqlite3_stmt *st = sqlite_span_stmt(db, which, log->lo, hi, err);
+
+	if (st != NULL) {
+		sqlite3_bind_int64(st, 3, spared->lo);
+		sqlite3_bind_int64(st, 4, spared->hi);
+	}
+	return st;
+}
+
+/* The first entries of st that together have so many bytes: which is the last of
+ * them, how many they are, and how large their values. */
+static bool
+excess_find(struct store_db *db, sqlite3_stmt *st, int64_t excess,
+	struct excess *out, struct err *err)
+{
 	bool row = true;
 
-	*out = k->log.lo;
 	if (st == NULL)
 		return false;
-	while (bytes > 0 && row) {
+	while (excess > 0 && row) {
 		if (!sqlite_step(db, st, &row, err))
 			return false;
 		if (!row)
 			return true;
-		*out = sqlite3_column_int64(st, 0);
-		bytes -= sqlite3_column_int64(st, 1) + STORE_ENTRY_BYTES;
+		out->end = sqlite3_column_int64(st, 0);
+		out->n++;
+		out->bytes += sqlite3_column_int64(st, 1);
+		excess -= sqlite3_column_int64(st, 1) + STORE_ENTRY_BYTES;
 	}
 	sqlite3_reset(st);
 	return true;
 }
 
+/* The newest stays, and need not be looked for. */
+static bool
+excess_delete(struct store_db *db, struct sqlite_known *k, int64_t excess,
+	struct err *err)
+{
+	struct excess e = { .end = k->log.lo };
+
+	return excess_find(db,
+		       sqlite_span_stmt(db, SQL_SPAN_SIZES, k->log.lo,
+			       k->last - 1, err),
+		       excess, &e, err) &&
+		(e.n == 0 || span_delete(db, k, k->log.lo, e.end, err));
+}
+
+static bool
+excess_delete_but(struct store_db *db, struct sqlite_known *k, int64_t excess,
+	const struct sqlite_log *spared, struct err *err)
+{
+	struct excess e = { .end = k->log.lo };
+	sqlite3_stmt *st = but_stmt(db, SQL_SPAN_SIZES_BUT, &k->log, k->last - 1,
+		spared, err);
+
+	if (!excess_find(db, st, excess, &e, err))
+		return false;
+	if (e.n == 0)
+		return true;
+	st = but_stmt(db, SQL_SPAN_DEL_BUT, &k->log, e.end, spared, err);
+	if (st == NULL || !sqlite_run(db, st, err))
+		return false;
+	k->log.n -= e.n;
+	k->log.bytes -= e.bytes;
+	sqlite_known_changed(db, k);
+	return true;
+}
+
 bool
 sqlite_trim_bytes(struct store_db *db, struct store_place at,
-	uint64_t max_bytes, struct err *err)
+	uint64_t max_bytes, struct str spared, struct err *err)
 {
-	struct sqlite_known *k;
-	int64_t excess, end;
+	struct store_place other = { at.host, at.owner, spared };
+	struct sqlite_known *k, *but = NULL;
+	int64_t excess;
 
 	if (!sqlite_known_get(db, at, false, &k, err))
 		return false;
 	excess = k != NULL ? log_excess(&k->log, max_bytes) : 0;
 	if (excess == 0)
 		return true;
-	return last_find(db, k, err) &&
-		excess_find(db, k, excess, &end, err) &&
-		(end == k->log.lo || span_delete(db, k, k->log.lo, end, err));
+	if (!last_find(db, k, err) ||
+		(spared.n != 0 &&
+			!sqlite_known_get(db, other, false, &but, err)))
+		return false;
+	return but != NULL && but->log.n != 0 ?
+		excess_delete_but(db, k, excess, &but->log, err) :
+		excess_delete(db, k, excess, err);
 }
 
 /* --- whole logs --------------------------------------------------------- */
