@@ -8,6 +8,7 @@
 
 #include "conf/conf_error.h"
 
+#include <ctype.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -88,7 +89,14 @@ conf_error_add_at(struct conf_errors *m, const char *file, int line,
 	return false;
 }
 
-/* Edit distance in which exchanging two neighbours counts as one edit. */
+static bool
+is_same(char a, char b)
+{
+	return tolower((unsigned char)a) == tolower((unsigned char)b);
+}
+
+/* Edit distance in which exchanging two neighbours counts as one edit, and small for
+ * capital as none. */
 static size_t
 distance(const char *a, const char *b)
 {
@@ -105,9 +113,9 @@ distance(const char *a, const char *b)
 		for (size_t j = 1; j <= nb; j++) {
 			row[j] = MIN(above[j], row[j - 1]) + 1;
 			row[j] = MIN(row[j],
-				above[j - 1] + (a[i - 1] != b[j - 1]));
-			if (i > 1 && j > 1 && a[i - 1] == b[j - 2] &&
-				a[i - 2] == b[j - 1])
+				above[j - 1] + !is_same(a[i - 1], b[j - 1]));
+			if (i > 1 && j > 1 && is_same(a[i - 1], b[j - 2]) &&
+				is_same(a[i - 2], b[j - 1]))
 				row[j] = MIN(row[j], before[j - 2] + 1);
 		}
 		spare = before;

@@ -308,6 +308,9 @@ static const struct {
 	{ HOST "modules:\n  pong: {}\n",
 		"antiphond.yml:3: modules: unknown module \"pong\"; did you "
 		"mean \"ping\"?" },
+	{ HOST "modules:\n  PING: no\n",
+		"antiphond.yml:3: modules: unknown module \"PING\"; did you "
+		"mean \"ping\"?" },
 	{ HOST "modules:\n  roster: { x: 1 }\n",
 		"antiphond.yml:3: modules: roster: unknown option \"x\"; there "
 		"is none here" },

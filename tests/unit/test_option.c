@@ -149,6 +149,9 @@ static const struct {
 			   "\"interval\"?" },
 	{ "itnerval: 5m", "unknown option \"itnerval\"; did you mean "
 			  "\"interval\"?" },
+	{ "INTERVAL: 5m", "unknown option \"INTERVAL\"; did you mean "
+			  "\"interval\"?" },
+	{ "N: 5", "unknown option \"N\"; did you mean \"n\"?" },
 	{ "quite_other: 5m", "unknown option \"quite_other\"" },
 	{ "\"a\\nb\": 1", "unknown option \"a?b\"" },
 	{ "n: 10", "n: 10 is above the maximum, 9" },
