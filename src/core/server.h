@@ -52,6 +52,7 @@ struct server {
 	bool was_killed;          /* it was not stopped in order before it was
 				   * started; in the end: nor is it now */
 	unsigned n_sleeping;      /* shard 0 only: that have any */
+	unsigned n_sleepers;      /* that there were at the start */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct tally *connections; /* in all, and by address: see listen.h */
 	const struct listen_kind *kinds; /* of ports, that the house has */

@@ -53,6 +53,7 @@ sleepers_add_at(struct server *srv, struct jid jid)
 		srv->shards[server_place_of(srv, jid_str(jid)).shard];
 
 	srv->n_sleeping += sh->sleepers == NULL;
+	srv->n_sleepers++;
 	sleepers_add(sh, &account_class, jid, on_woken);
 }
 
@@ -173,7 +174,9 @@ on_all_woken(struct shard *first, void *arg)
 	(void)arg;
 	if (--srv->n_sleeping != 0)
 		return;
-	log_info(LOG_SERVER, LOG_NOBODY, "sessions of the last stop are back");
+	log_info(LOG_SERVER, LOG_NOBODY,
+		"sessions of the last stop are back accounts=%u",
+		srv->n_sleepers);
 	forget_mark(srv);
 }
 

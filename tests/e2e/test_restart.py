@@ -144,7 +144,8 @@ def test_a_restart_is_like_a_broken_link(house):
     process.wait_line(r"sessions were saved n=2")
     house.server.conf["shards"] = 3
     house.server.start()
-    house.server.process.wait_line(r"sessions of the last stop are back")
+    house.server.process.wait_line(
+        r"sessions of the last stop are back accounts=2")
     juliet.resume()
     say(juliet, romeo.jid, "b", "c")
     juliet.ping()
