@@ -155,24 +155,23 @@ def test_who_reads_slowly_is_not_hurt_by_who_sends_fast(two):
 
 
 def test_two_that_flood_each_other_and_do_not_read(two):
-    """Neither waits for the other for ever."""
+    """Neither waits for the other for ever: who has sent all reads, and not before.
+    One of them is slowed meanwhile, as long as the other takes nothing."""
     juliet, romeo = two.online("juliet/j"), two["romeo/r"]
     to = {romeo: two.full("juliet", "j"), juliet: two.full("romeo", "r")}
-    n = 200
+    n, got = 200, {romeo: [], juliet: []}
 
-    def send(client):
+    def talk(client):
         for i in range(n):
             client.send(message(to[client], i))
-    senders = [threading.Thread(target=send, args=(c,)) for c in to]
-    for t in senders:
+        while len(got[client]) < n:
+            got[client] += ids([client.next("a message")])
+    both = [threading.Thread(target=talk, args=(c,)) for c in to]
+    for t in both:
         t.start()
-    for t in senders:
+    for t in both:
         t.join()
-    for c in to:
-        got = []
-        while len(got) < n:
-            got += ids([c.next("a message")])
-        assert got == list(range(n))
+    assert list(got.values()) == [list(range(n))] * 2
 
 
 # --- who makes no progress -------------------------------------------------------
