@@ -10,6 +10,7 @@ ANTIPHON_BUILD_DIR names the build tree (default: build/ beside tests/),
 ANTIPHON_SHARDS the number of shards (default 4).
 """
 
+import copy
 import glob
 import json
 import os
@@ -29,15 +30,16 @@ LISTENERS = ("starttls", "direct")
 
 
 def merge(base, over):
-    """over on top of base, dictionaries key by key; None takes a key away."""
-    out = dict(base)
+    """over on top of base, dictionaries key by key; None takes a key away.  A
+    server's may be changed: it shares nothing with them."""
+    out = copy.deepcopy(base)
     for key, value in over.items():
         if value is None:
             out.pop(key, None)
         elif isinstance(value, dict) and isinstance(out.get(key), dict):
             out[key] = merge(out[key], value)
         else:
-            out[key] = value
+            out[key] = copy.deepcopy(value)
     return out
 
 
