@@ -134,7 +134,7 @@ value_write(const struct account_stanza *in, struct str archived,
 {
 	struct account *acc = in->account;
 
-	if (archived.p != NULL && in->early) {
+	if (archived.p != NULL && in->early && !in->with.aside) {
 		buf_add_str(out, archived);
 		return;
 	}

@@ -73,8 +73,9 @@ struct account_stanza {
 	bool behind;  /* OFFLINE: somebody takes it, who has yet to get what is
 		       * kept and comes first; it is delivered if it is not kept */
 	bool early;   /* OFFLINE: nobody takes it, and the archive of the account
-		       * has it by the transaction, with which it is delivered if
-		       * it is not kept: so this is called again, perhaps */
+		       * has it by the transaction; or, where with.aside is set,
+		       * it waits for its turn.  It is delivered if it is not
+		       * kept: so this is called again, perhaps */
 	bool known;   /* RECEIVE: it was sent again, and has come before: it is not
 		       * delivered, but dealt with when the transaction is
 		       * durable, which rests on what that was stored by */

@@ -362,22 +362,31 @@ drop_claims(const struct account *acc, struct stanza *st)
 		stanza_drop_ids_by(st, acc->e.jid);
 }
 
-/* Is it for who comes next, by the tables?  Not before others that came before it,
- * and are still in line. */
+/* If nobody takes messages, is it for who comes next, by the tables? */
 static bool
-nobody_takes(const struct account *acc, const struct stanza *st)
+is_for_who_comes(const struct account *acc, const struct stanza *st)
+{
+	if (st->kind != STANZA_MESSAGE)
+		return false;
+	return jid_is_bare(st->to) ?
+		st->type == MESSAGE_CHAT || st->type == MESSAGE_NORMAL :
+		st->type == MESSAGE_CHAT &&
+			session_find(acc, jid_resource(st->to)) == NULL;
+}
+
+/* Of what has come while somebody took messages, too: else what comes now would be
+ * kept before it, or not by the transaction that archives it. */
+bool
+account_keep_line(struct account *acc)
 {
 	const struct session *s = acc->sessions;
 
-	if (st->kind != STANZA_MESSAGE ||
-		(st->type != MESSAGE_CHAT &&
-			(st->type != MESSAGE_NORMAL || !jid_is_bare(st->to))) ||
-		(!jid_is_bare(st->to) &&
-			session_find(acc, jid_resource(st->to)) != NULL))
-		return false;
 	while (s != NULL && !session_takes_messages(s))
 		s = s->next;
-	return s == NULL && acc->line.messages == 0;
+	if (s != NULL)
+		return false;
+	account_line_keep(acc, is_for_who_comes);
+	return acc->line.messages == 0;
 }
 
 /* Once it is archived it will not come again (account_stanza.known), so that what
@@ -386,7 +395,7 @@ static enum hook_result
 account_keep(struct account *acc, struct account_stanza *in)
 {
 	if (stanza_id_by(in->st, acc->e.jid).p == NULL ||
-		!nobody_takes(acc, in->st))
+		!is_for_who_comes(acc, in->st) || !account_keep_line(acc))
 		return HOOK_PASS;
 	in->early = true;
 	return hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, in);

@@ -34,6 +34,9 @@ unsigned account_iq_where(const struct entity *e, const struct stanza *st);
 void account_deliver_now(struct account *acc, struct stanza *st);
 /* The same, of one that is kept for who comes; acc may be NULL. */
 void account_deliver_kept(struct account *acc, struct stanza *st);
+/* If nobody takes messages any more: what waits in line is kept for who comes.  Is
+ * all that is there? */
+bool account_keep_line(struct account *acc);
 /* st (taken) has been delivered, but the session is gone before its client took
  * it: it was to have it at wall_us. */
 void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);

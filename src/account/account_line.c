@@ -107,8 +107,7 @@ line_look(struct account *acc)
 		session_go_on(s, SESSION_REST_LINE);
 }
 
-/* Is it a message that may have to be kept when its turn comes? */
-static bool
+bool
 step_is_open(const struct account_step *step)
 {
 	return step->kind == STEP_DELIVER && !step->kept &&

@@ -29,6 +29,7 @@ struct account_step {
 	uint32_t number; /* in the order in which they were made */
 	bool ready;
 	bool kept; /* DELIVER: for who comes, by what it waits for */
+	uint8_t commits; /* that it waits for */
 	struct shard *shard;
 	struct account *account; /* NULL: it has left memory */
 	size_t bytes;            /* of st */
@@ -48,6 +49,8 @@ struct account_step {
 /* account_line.c */
 struct account_step *step_new(struct account *acc, enum step_kind kind);
 void line_append(struct account *acc, struct account_step *step);
+/* Is it a message that may have to be kept when its turn comes? */
+bool step_is_open(const struct account_step *step);
 struct account_steps *line_steps(struct account *acc);
 /* step (taken) runs when its turn has come: now, perhaps. */
 void step_get_ready(struct account_step *step);

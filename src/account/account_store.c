@@ -90,12 +90,14 @@ on_step_durable(void *arg, bool ok, const struct err *err)
 	TAG_CHECK(step, "step");
 	if (acc != NULL)
 		acc->line.stored_bytes -= step->stored;
+	step->stored = 0;
 	if (!ok)
 		step->err = *err;
 	if (!ok && acc != NULL)
 		step_fail(acc, step, err);
 	chain_unref(acc, step->chain);
-	step_get_ready(step);
+	if (--step->commits == 0)
+		step_get_ready(step);
 }
 
 /* False, and tx is freed, when there is nothing to store it for.  Memory shows
@@ -110,10 +112,12 @@ step_commit(struct account *acc, struct account_step *step, struct store_tx *tx,
 		return false;
 	}
 	step->chain = chain_ref(acc);
+	step->commits++;
 	store_tx_chain(tx, &step->chain->store);
 	store_tx_insist(tx);
-	step->stored = store_tx_bytes(tx) + bytes;
-	acc->line.stored_bytes += step->stored;
+	bytes += store_tx_bytes(tx);
+	step->stored += bytes;
+	acc->line.stored_bytes += bytes;
 	if (acc->line.stored_bytes > line_most(acc))
 		line_rest(acc);
 	account_hold_changed(acc);
@@ -238,6 +242,45 @@ account_line_aside(struct account *acc, struct stanza *st, struct store_tx *tx,
 	if (!step_commit(acc, step, tx, st != NULL ? stanza_bytes(st) : 0,
 		    account_keeps(acc)))
 		step_get_ready(step);
+}
+
+/* It waits for that, too. */
+static void
+step_keep(struct account *acc, struct account_step *step)
+{
+	struct account_stanza arg = {
+		.account = acc,
+		.st = step->st,
+		.with.aside = true,
+		.early = true,
+	};
+
+	/* what it rests on has failed */
+	if (step->commits != 0 && step->chain != acc->line.chain)
+		return;
+	hook_run(account_host(acc), HOOK_ACCOUNT_OFFLINE, &arg);
+	if (!arg.kept) {
+		account_line_aside(acc, NULL, arg.with.tx, NULL);
+		return;
+	}
+	acc->line.messages--;
+	step->kept = true;
+	step->ready = !step_commit(acc, step, arg.with.tx, 0, account_keeps(acc));
+}
+
+void
+account_line_keep(struct account *acc,
+	bool (*wanted)(const struct account *acc, const struct stanza *st))
+{
+	struct account_step *step;
+
+	if (acc->line.messages == 0)
+		return;
+	STAILQ_FOREACH (step, line_steps(acc), link) {
+		if (step_is_open(step) && step->err.code == ERR_NONE &&
+			wanted(acc, step->st))
+			step_keep(acc, step);
+	}
 }
 
 /* --- turns ----------------------------------------------------------------------- */

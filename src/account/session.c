@@ -497,6 +497,7 @@ session_end(struct session *s)
 	out = session_out_take(s);
 	session_free(s);
 	session_out_return(out, acc);
+	account_keep_line(acc);
 	if (acc->anonymous && acc->sessions == NULL)
 		acc->exists = false;
 	entity_check_idle(&acc->e);

@@ -142,6 +142,38 @@ def test_modules_that_come_and_go(scene):
     phone.no_more_but(ids(0, 180))
 
 
+@pytest.mark.parametrize("n", (1, 100))
+@pytest.mark.parametrize("resumes", (False, True))
+def test_a_module_that_goes_while_it_gives(scene, n, resumes):
+    """What a session was given, and has not acknowledged, is in the store and in
+    its queue: whoever ends, it is there when the module is."""
+    ctl = scene.server.ctl
+    sender = Sender(scene)
+    sender.say(*ids(0, n), size=1000)
+    phone = Phone(scene)
+    phone.mute = True
+    phone.come()
+    phone.take("%d" % (n - 1))
+    ctl("modules", "unload", "offline")
+    phone.cut()
+    if resumes:
+        phone.h = phone.before["0"]
+        phone.ids = []
+        ctl("modules", "load", "offline")
+        phone.resume()
+        phone.mute = False
+        phone.no_more_but(ids(0, n))
+        phone.ack()
+        phone.no_more()
+        phone.client.close()
+    else:
+        scene.server.advance(601)
+        ctl("modules", "load", "offline")
+    phone = Phone(scene, "juliet/new")
+    phone.come_for_all_to_see()
+    phone.no_more_but([] if resumes else ids(0, n))
+
+
 def test_a_bound_that_is_lowered(own_server):
     server = own_server(merge(ROOM, {"modules": {
         "archive": {"max_bytes": "1MiB", "stranger_bytes": "1GiB"}}}))

@@ -417,4 +417,85 @@ TEST(who_is_away_gets_each_once_whenever_the_server_is_killed)
 	CHECK(again < 12);
 }
 
+/* --- for who has just gone -------------------------------------------------------- */
+
+static void
+write_id(struct device *d, struct elem *e)
+{
+	if (str_is(e->name, "message"))
+		buf_printf(d->user, "%.*s ", STR_ARG(elem_attr(e, "id")));
+}
+
+static void
+turn_all(struct world *w)
+{
+	for (unsigned n = 0; n < 50; n++)
+		shard_turn(w->server->shards[0]);
+}
+
+/* before messages while juliet is there, and so many in all when she has left, and
+ * the store has not moved: which of them she gets, in out, when it has made so many
+ * turns and the server is killed. */
+static void
+left_and_killed(unsigned before, unsigned all, unsigned turns, struct buf *out)
+{
+	struct world *w = world_new_lasting(turns, 1, TEST_MODULE_DIR, "");
+	struct device romeo, juliet;
+
+	world_add_account(w, "romeo");
+	world_add_account(w, "juliet");
+	device_init(&romeo, w, "romeo", "r");
+	device_init(&juliet, w, "juliet", "j");
+	one_comes(&romeo);
+	one_comes(&juliet);
+	for (unsigned i = 0; i <= all; i++) {
+		if (i == before) {
+			turn_all(w);
+			client_send(&juliet.c, "</stream:stream>");
+			turn_all(w);
+			client_break(&juliet.c);
+		}
+		if (i == all)
+			break;
+		device_say(&romeo, i, "<message type='chat' id='%u' to='juliet@"
+			WORLD_HOST "'><body>x</body></message>", i);
+	}
+	client_send(&romeo.c, "<r xmlns='" NS_SM "'/>");
+	turn_all(w);
+	for (unsigned i = 0; i < turns; i++) {
+		store_turn(w->server->store);
+		turn_all(w);
+	}
+	client_read(&romeo.c);
+	client_break(&romeo.c);
+	world_kill(w, 1);
+	one_comes(&romeo);
+	juliet.on_stanza = write_id;
+	juliet.user = out;
+	one_comes(&juliet);
+	device_done(&romeo);
+	device_done(&juliet);
+	world_free(w);
+}
+
+TEST(who_has_just_gone_gets_each_once_whenever_the_server_is_killed)
+{
+	static const unsigned numbers[] = { 0, 1, 2, 50 };
+
+	for (unsigned i = 0; i < 16 * 8; i++) {
+		unsigned before = numbers[i / 8 % 4];
+		unsigned all = before + numbers[i / 32], turns = i % 8;
+		struct buf want = BUF_INIT, got = BUF_INIT;
+
+		snprintf(test_file.label, sizeof(test_file.label),
+			"%u of %u before, %u turns", before, all, turns);
+		for (unsigned n = 0; n < all; n++)
+			buf_printf(&want, "%u ", n);
+		left_and_killed(before, all, turns, &got);
+		CHECK_CSTR(buf_c(&got), buf_c(&want));
+		buf_done(&want);
+		buf_done(&got);
+	}
+}
+
 TEST_MAIN
