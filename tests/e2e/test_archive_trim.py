@@ -118,7 +118,10 @@ def test_what_a_session_was_given_stays_until_it_says_so(scene, restart):
     sender.say(*ids(100, 100), size=1000)
     if restart:
         scene.server.restart()
-    scene.server.advance(601)
+        # its time begins when it is back
+        scene.server.ctl("kick", phone.client.jid)
+    else:
+        scene.server.advance(601)
     phone = Phone(scene, "juliet/new")
     phone.come_for_all_to_see()
     phone.no_more_but(ids(0, 200))
