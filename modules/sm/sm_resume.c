@@ -77,7 +77,7 @@ find_session(struct module_ctx *m, const struct element *el, struct str id)
 	for (; s != NULL; s = s->next) {
 		const struct sm *sm = sm_of(m, s);
 
-		if (sm != NULL && sm->sleep_us != 0 &&
+		if (sm != NULL && sm->sleep_us != 0 && !session_ends(s) &&
 			str_eq(id, str_c(sm->id)))
 			return s;
 	}

@@ -308,6 +308,7 @@ account_close(struct entity *e, enum stream_cond cond, const char *text)
 
 	if (acc->sessions == NULL)
 		return false;
+	account_hold_give_up(acc);
 	account_close_sessions(acc, STR_NONE, cond, text);
 	return true;
 }

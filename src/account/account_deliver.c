@@ -409,7 +409,7 @@ account_receive(struct entity *e, struct stanza *st)
 
 	if (st->again)
 		recent_look(acc, st);
-	if (acc->hold != NULL && account_hold_keeps(acc, NULL, st))
+	if (acc->hold != NULL && account_hold_keeps(acc, st))
 		return;
 	requests_answered(acc, st);
 	drop_claims(acc, st);

@@ -20,30 +20,20 @@
 #include "core/entity_ring.h"
 #include "core/router.h"
 #include "account/account_int.h"
-#include "account/recent.h"
 #include "account/requests.h"
 #include "account/session.h"
 
 /* The store is behind: it is asked again. */
 #define AGAIN_US US_PER_S
 
-/* What waits. */
-struct held {
-	STAILQ_ENTRY(held) link;
-	struct stanza *st;
-	bool is_sent;     /* by this session; else it has come */
-	uint32_t session;
-};
-
-STAILQ_HEAD(held_list, held);
-
 struct account_hold {
 	struct account *account;
-	struct held_list list;
+	struct stanza_queue list;   /* has come */
 	size_t bytes;               /* of the stanzas, bounded by inbox_bytes */
 	struct account_read *read;  /* in flight */
 	bool reads;                 /* READ */
 	bool again;                 /* what is read will be too old */
+	bool given_up;              /* what sessions send does not wait for it */
 	struct timer retry;
 };
 
@@ -76,33 +66,37 @@ account_is_held(const struct entity *e)
 }
 
 bool
-account_hold_keeps(struct account *acc, struct session *s, struct stanza *st)
+account_hold_waits(const struct account *acc)
+{
+	return acc->hold != NULL && !acc->hold->given_up;
+}
+
+void
+account_hold_give_up(struct account *acc)
+{
+	if (acc->hold != NULL)
+		acc->hold->given_up = true;
+}
+
+bool
+account_hold_keeps(struct account *acc, struct stanza *st)
 {
 	struct account_hold *h = acc->hold;
 	struct shard *sh = acc->e.shard;
 	size_t bytes = stanza_bytes(st);
-	struct held *held;
 
 	if (h == NULL)
 		return false;
-	if (!(s == NULL && requests_is_answer(acc, st)) &&
+	if (!requests_is_answer(acc, st) &&
 		h->bytes + bytes > sh->snap->config->limits.inbox_bytes) {
 		sh->stats.refused++;
-		if (!jid_is_set(st->to))
-			stanza_set_to(st, acc->e.jid);
 		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
 			"Too much is waiting for this account");
 		return true;
 	}
 	h->bytes += bytes;
 	gauge_add(&sh->stats.inbox_bytes, bytes);
-	held = xmalloc(sizeof(*held));
-	*held = (struct held){
-		.st = st,
-		.is_sent = s != NULL,
-		.session = s != NULL ? s->id : 0,
-	};
-	STAILQ_INSERT_TAIL(&h->list, held, link);
+	STAILQ_INSERT_TAIL(&h->list, st, link);
 	return true;
 }
 
@@ -114,56 +108,7 @@ held_count_out(struct account_hold *h, const struct stanza *st)
 		stanza_bytes(st));
 }
 
-void
-account_hold_let_out(struct account *acc, struct session *s)
-{
-	struct account_hold *h = acc->hold;
-	struct held *held, *next;
-
-	if (h == NULL)
-		return;
-	for (held = STAILQ_FIRST(&h->list); held != NULL; held = next) {
-		next = STAILQ_NEXT(held, link);
-		if (!held->is_sent || held->session != s->id)
-			continue;
-		STAILQ_REMOVE(&h->list, held, held, link);
-		held_count_out(h, held->st);
-		session_send(s, held->st);
-		free(held);
-	}
-}
-
 /* --- going on --------------------------------------------------------------- */
-
-static struct session *
-held_sender(struct account *acc, const struct held *held)
-{
-	struct session *s = acc->sessions;
-
-	while (s != NULL && s->id != held->session)
-		s = s->next;
-	return s;
-}
-
-/* It may have to wait again. */
-static void
-held_go_on(struct account *acc, struct held *held)
-{
-	struct session *s;
-
-	if (!held->is_sent) {
-		account_receive(&acc->e, held->st);
-	} else if ((s = held_sender(acc, held)) == NULL) {
-		stanza_free(held->st);
-	} else {
-		/* what was known may have been forgotten meanwhile */
-		if (held->st->again)
-			recent_look(acc, held->st);
-		if (!account_hold_keeps(acc, s, held->st) &&
-			!requests_keep(s, held->st))
-			session_send(s, held->st);
-	}
-}
 
 static void
 hold_free(struct account_hold *h)
@@ -176,21 +121,21 @@ hold_free(struct account_hold *h)
 void
 account_release(struct account *acc)
 {
-	struct held_list list = STAILQ_HEAD_INITIALIZER(list);
+	struct stanza_queue list = STAILQ_HEAD_INITIALIZER(list);
 	struct account_hold *h = acc->hold;
-	struct held *held;
+	struct stanza *st;
 
-	STAILQ_FOREACH (held, &h->list, link)
-		held_count_out(h, held->st);
+	STAILQ_FOREACH (st, &h->list, link)
+		held_count_out(h, st);
 	STAILQ_CONCAT(&list, &h->list);
 	hold_free(h);
 	account_line_unchain(acc);
 	account_line_go_on(acc);
-	while ((held = STAILQ_FIRST(&list)) != NULL) {
+	while ((st = STAILQ_FIRST(&list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&list, link);
-		held_go_on(acc, held);
-		free(held);
+		account_receive(&acc->e, st); /* it may have to wait again */
 	}
+	sessions_go_on(acc);
 	requests_go_on(acc);
 	entity_go_on(&acc->e);
 }
@@ -200,18 +145,17 @@ static void
 hold_drop(struct account *acc, bool bounce)
 {
 	struct account_hold *h = acc->hold;
-	struct held *held;
+	struct stanza *st;
 
-	while ((held = STAILQ_FIRST(&h->list)) != NULL) {
+	while ((st = STAILQ_FIRST(&h->list)) != NULL) {
 		STAILQ_REMOVE_HEAD(&h->list, link);
-		held_count_out(h, held->st);
+		held_count_out(h, st);
 		if (bounce)
-			router_bounce(acc->e.shard, held->st,
+			router_bounce(acc->e.shard, st,
 				COND_INTERNAL_SERVER_ERROR,
 				"The server cannot read its storage");
 		else
-			stanza_free(held->st);
-		free(held);
+			stanza_free(st);
 	}
 	hold_free(h);
 }
@@ -249,6 +193,7 @@ reload_fail(struct account *acc, const struct err *why)
 		log_error(LOG_STORE, LOG_NOBODY,
 			"an account cannot be read anew, its sessions end account=%.*s reason=\"%s\"",
 			STR_ARG(jid_str(acc->e.jid)), why->text);
+	account_hold_give_up(acc);
 	account_close_sessions(acc, STR_NONE, STREAM_INTERNAL_SERVER_ERROR,
 		NULL);
 	account_line_let_out(acc); /* what they have sent, and their goodbye */

@@ -38,13 +38,13 @@ void account_release(struct account *acc);
 /* Is it being read anew? */
 bool account_is_read(const struct account *acc);
 
-/* True, and st is taken, when it has to wait; s: the session that sends it, or
- * NULL. */
-bool account_hold_keeps(struct account *acc, struct session *s,
-	struct stanza *st);
+/* True, and st, which has come, is taken, when it has to wait. */
+bool account_hold_keeps(struct account *acc, struct stanza *st);
+/* Has what a session sends to wait, in its lines (requests.h)? */
+bool account_hold_waits(const struct account *acc);
+/* It has no longer, for acc may never go on. */
+void account_hold_give_up(struct account *acc);
 bool account_is_held(const struct entity *e);
-/* s ends: what it has sent is sent now. */
-void account_hold_let_out(struct account *acc, struct session *s);
 /* Something of acc is being stored: what is read meanwhile is too old. */
 void account_hold_changed(struct account *acc);
 /* acc leaves memory: what waits is dropped. */

@@ -71,6 +71,8 @@ bool session_may_sleep(struct session *s, struct session_sleep *out);
 void session_fall_asleep(struct session *s, const struct session_sleep *how);
 /* session.c: takes s out of its account and frees it, without a word. */
 void session_free(struct session *s);
+/* acc is held no more: those that have waited for that end. */
+void sessions_go_on(struct account *acc);
 /* A session that sleeps for so long, and of which nothing else is known yet; it is
  * in acc, and no hook was run. */
 struct session *session_enter_asleep(struct account *acc, struct str resource,

@@ -14,10 +14,10 @@
  *
  *     the client                                          from others
  *         |                                                    |
- *   hold            all waits while the account is      hold   |
- *         |         read anew, or removed                      |
- *   lines of the    gets behind sets, sets behind gets,        |
- *   session         too many of either (1)                     |
+ *   lines of the    all waits while the account is      hold   |
+ *   session         held: read anew, or removed                |
+ *         |         gets behind sets, sets behind gets,        |
+ *         |         too many of either (1)                     |
  *         v                                                    v
  *   HOOK_SESSION_SEND                            HOOK_ACCOUNT_RECEIVE
  *         |  `--tx--> aside, copies wait for that  |  `--tx--> it waits; nobody

@@ -42,7 +42,7 @@ struct str recent_find(const struct account *acc, const struct stanza *st);
 /* st was archived by this id. */
 void recent_add(struct account *acc, const struct stanza *st, struct str id);
 
-/* --- for account_deliver.c and session_in.c ------------------------------------ */
+/* --- for account_deliver.c and requests.c -------------------------------------- */
 
 /* st (borrowed), which may have been sent before, is about to come to acc, or to be
  * sent by it: acc is held until it can be found, if it may be there. */

@@ -175,6 +175,16 @@ requests_get(struct session *s)
 
 /* --- what may be sent ----------------------------------------------------------- */
 
+/* What was sent again waits until it is known whether it is there already; and what
+ * was known may be forgotten while it waits for something else. */
+static bool
+account_sends(struct account *acc, const struct stanza *st)
+{
+	if (st->again)
+		recent_look(acc, st);
+	return !account_hold_waits(acc);
+}
+
 /* May st, the first that waits in l or nothing does, be sent?  Nothing overtakes
  * a change; and presence, which changes what a roster shows, and who is sent
  * something, does not overtake a get either (RFC 6120 §10.1, 1). */
@@ -207,15 +217,6 @@ line_rest(struct requests *r, const struct line *l)
 		session_rest(r->session, why);
 	else if (l->waiting_bytes <= WAITING_BYTES / 2)
 		session_go_on(r->session, why);
-}
-
-/* It may have waited for so long that what was known of it is forgotten. */
-static bool
-account_sends(struct account *acc, const struct stanza *st)
-{
-	if (st->again)
-		recent_look(acc, st);
-	return acc->hold == NULL;
 }
 
 static void
@@ -292,16 +293,16 @@ requests_keep(struct session *s, struct stanza *st)
 {
 	struct requests *r = s->requests;
 	struct line *l;
-	bool asks;
+	bool sends = account_sends(s->account, st), asks;
 
-	if (r == NULL && (st->kind != STANZA_IQ || !session_is_full(s)))
+	if (r == NULL && sends && (st->kind != STANZA_IQ || !session_is_full(s)))
 		return false;
 	asks = is_request(s, st);
-	if (r == NULL && !asks)
+	if (r == NULL && sends && !asks)
 		return false;
 	r = requests_get(s);
 	l = asks ? requests_line(r, st->to) : &r->own;
-	if (STAILQ_EMPTY(&l->waiting) && requests_take(r, l, st))
+	if (sends && STAILQ_EMPTY(&l->waiting) && requests_take(r, l, st))
 		return false;
 	line_append(session_shard(s), l, st);
 	line_rest(r, l);
@@ -367,26 +368,29 @@ requests_answered(struct account *acc, const struct stanza *st)
 
 /* --- the end ------------------------------------------------------------------- */
 
-static void
+static bool
 line_flush(struct session *s, struct line *l)
 {
-	while (!STAILQ_EMPTY(&l->waiting)) {
-		struct stanza *st = line_pop(session_shard(s), l);
+	struct stanza *st;
 
+	while ((st = STAILQ_FIRST(&l->waiting)) != NULL) {
+		if (!account_sends(s->account, st))
+			return false;
+		(void)line_pop(session_shard(s), l);
 		if (st->type == IQ_GET && is_request(s, st))
 			stanza_free(st);
 		else
 			session_send(s, st);
 	}
+	return true;
 }
 
-void
+bool
 requests_flush(struct session *s)
 {
-	if (s->requests == NULL)
-		return;
-	line_flush(s, &s->requests->own);
-	line_flush(s, &s->requests->others);
+	struct requests *r = s->requests;
+
+	return r == NULL || (line_flush(s, &r->own) && line_flush(s, &r->others));
 }
 
 void

@@ -17,8 +17,8 @@ struct stanza;
 
 /* --- for session.c and account_deliver.c, owner shard -------------------------- */
 
-/* True, and st is taken, when it has to wait before s may send it:
- * session_send() follows. */
+/* True, and st is taken, when it has to wait before s may send it, also because the
+ * account is held: session_send() follows. */
 bool requests_keep(struct session *s, struct stanza *st);
 /* s sends st (borrowed), whose to is set, now. */
 void requests_sent(struct session *s, const struct stanza *st);
@@ -35,8 +35,8 @@ void requests_go_on(struct account *acc);
 /* The client has taken what it was sent: there may be more answers. */
 void requests_drained(struct session *s);
 /* The client is gone: what waits is sent, for it has come in order, but for what
- * nobody would see the answer of. */
-void requests_flush(struct session *s);
+ * nobody would see the answer of.  False: there is more, for the account is held. */
+bool requests_flush(struct session *s);
 /* s ends: all that waits is dropped. */
 void requests_done(struct session *s);
 

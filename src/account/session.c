@@ -11,6 +11,7 @@
  *     session_lost(): goodbye, or nobody keeps it     its time is over, or too
  *     session_close(): kick, conflict, removal, ...   much waits; session_close()
  *                          |                                               |
+ *                          |--- the account is held: HELD until it goes on --|
  *                          '------------------> ENDING <-------------------'
  *                                                 | unavailable; the rest
  *                                                 v goes elsewhere
@@ -84,7 +85,8 @@ session_find(const struct account *acc, struct str resource)
 {
 	struct session *s = acc->sessions;
 
-	while (s != NULL && !str_eq(session_resource(s), resource))
+	while (s != NULL &&
+		(session_ends(s) || !str_eq(session_resource(s), resource)))
 		s = s->next;
 	return s;
 }
@@ -482,6 +484,18 @@ session_goodbye(struct session *s)
 				STR_NONE));
 }
 
+/* What it is sent meanwhile is kept, as if it slept. */
+static void
+session_wait_to_end(struct session *s)
+{
+	(void)session_out_get(s);
+	session_out_awake(s);
+	s->full = true;
+	s->state = SESSION_HELD;
+}
+
+/* What it has sent is sent on before that, when it is known whether it is there
+ * already; so it waits while the account is held. */
 static void
 session_end(struct session *s)
 {
@@ -489,8 +503,10 @@ session_end(struct session *s)
 	struct session_out *out;
 
 	session_forget_stream(s, SESSION_ENDING);
-	requests_flush(s);
-	account_hold_let_out(acc, s);
+	if (!requests_flush(s)) {
+		session_wait_to_end(s);
+		return;
+	}
 	session_goodbye(s);
 	hook_run(account_host(acc), HOOK_SESSION_CLOSED, s);
 	log_info(LOG_SESSION, session_who(s), "ended");
@@ -501,6 +517,22 @@ session_end(struct session *s)
 	if (acc->anonymous && acc->sessions == NULL)
 		acc->exists = false;
 	entity_check_idle(&acc->e);
+}
+
+void
+sessions_go_on(struct account *acc)
+{
+	struct session *s = acc->sessions;
+
+	/* with one that ends others may, and what it has sent may hold acc again */
+	while (s != NULL && !account_hold_waits(acc)) {
+		if (s->state != SESSION_HELD) {
+			s = s->next;
+		} else {
+			session_end(s);
+			s = acc->sessions;
+		}
+	}
 }
 
 void

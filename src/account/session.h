@@ -76,7 +76,9 @@ struct session_stream {
 enum session_state {
 	SESSION_ATTACHED, /* a stream stands behind it */
 	SESSION_ASLEEP,   /* none does; what it is sent waits, as when it is full */
-	SESSION_ENDING,   /* none does, and none will */
+	SESSION_HELD,     /* the same, but none will: it ends when its account is
+			   * held no more */
+	SESSION_ENDING,   /* it ends now */
 };
 
 /* Why its stream rests, for now: each reason goes by itself. */
@@ -200,11 +202,18 @@ void session_write_own(struct session *s, struct stanza *st);
 struct jid session_jid(const struct session *s);
 struct str session_resource(const struct session *s);
 struct shard *session_shard(const struct session *s);
-/* In acc, by resource; NULL. */
+/* In acc, by resource; NULL.  None that ends. */
 struct session *session_find(const struct account *acc, struct str resource);
 
 /* Of its stream; see struct session_stream.  NULL also when it has none. */
 const char *session_describe_stream(const struct session *s, const char *what);
+
+/* Nobody comes back for it. */
+static inline bool
+session_ends(const struct session *s)
+{
+	return s->state >= SESSION_HELD;
+}
 
 static inline bool
 session_is_available(const struct session *s)

@@ -311,7 +311,7 @@ session_flow_make_room(struct session *s)
 		return;
 	if (s->state == SESSION_ASLEEP)
 		session_out_end_in(s, 0);
-	else
+	else if (s->state == SESSION_ATTACHED)
 		flow_cut(flow_get(s), o->waiting_bytes != 0 ?
 			"does not read what it is sent" :
 			"does not acknowledge what it is sent");

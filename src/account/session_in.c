@@ -266,9 +266,8 @@ session_send_again(struct session *s, struct stanza *st)
 
 	if (shard_wall_us(session_shard(s)) - bound_us > RECENT_US) {
 		s->again = false;
-	} else if (st->kind == STANZA_MESSAGE) {
-		st->again = true;
-		recent_look(s->account, st);
+	} else {
+		st->again = st->kind == STANZA_MESSAGE;
 	}
 }
 
@@ -290,9 +289,7 @@ session_receive(struct session *s, struct stanza *st)
 	trace_stanza(s, "in", st);
 	if (s->again)
 		session_send_again(s, st);
-	if ((s->account->hold == NULL ||
-		    !account_hold_keeps(s->account, s, st)) &&
-		!requests_keep(s, st))
+	if (!requests_keep(s, st))
 		session_send(s, st);
 	return true;
 }

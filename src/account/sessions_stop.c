@@ -99,16 +99,18 @@ session_bytes(const struct session *s)
 	return s->out != NULL ? s->out->waiting_bytes + s->out->kept_bytes : 0;
 }
 
-/* The one with the most, if it is too much for them all. */
+/* The one with the most, if it is too much for them all; none that ends. */
 static struct session *
 session_too_large(const struct account *acc)
 {
-	struct session *s = acc->sessions, *most = s;
+	struct session *s = acc->sessions, *most = NULL;
 	size_t bytes = 0;
 
 	for (; s != NULL; s = s->next) {
+		if (session_ends(s))
+			continue;
 		bytes += session_bytes(s);
-		if (session_bytes(s) > session_bytes(most))
+		if (most == NULL || session_bytes(s) > session_bytes(most))
 			most = s;
 	}
 	return bytes > ACCOUNT_BYTES_MAX || !account_stays(acc) ? most : NULL;

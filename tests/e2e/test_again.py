@@ -209,6 +209,29 @@ def test_a_goodbye_that_came_too_soon(own_server):
     scene.end()
 
 
+def test_an_end_that_came_too_soon(own_server):
+    """Before it was known what is there already."""
+    server = own_server(CALM)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    juliet = scene.accounts["juliet"]
+    romeo = scene.login("romeo/a")
+    enable(romeo)
+    say(romeo, juliet.jid, "m")
+    romeo.drop()
+    server.kill9()
+    server.start()
+    romeo = scene.login("romeo/b")
+    enable(romeo)
+    lines = len(server.process.lines)
+    romeo.send(MESSAGE % (juliet.jid, "m", "x") + "</bad>")
+    romeo.wait_end()
+    romeo.drop()
+    server.process.wait_line("ended", lines)
+    server.stop()
+    assert archived(server, juliet) == {"m": 1}
+    assert archived(server, scene.accounts["romeo"]) == {"m": 1}
+
+
 def test_what_was_sent_first_may_come_last(own_server):
     """By a connection that was given up, and is not dead."""
     server = own_server(CALM)

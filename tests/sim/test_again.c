@@ -498,4 +498,63 @@ TEST(who_has_just_gone_gets_each_once_whenever_the_server_is_killed)
 	}
 }
 
+/* --- who ends too soon ------------------------------------------------------------- */
+
+#define MESSAGE                                                                \
+	"<message type='chat' id='0' to='juliet@" WORLD_HOST                   \
+	"'><body>x</body></message>"
+
+static void
+on_archived(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	CHECK(err == NULL);
+	*(size_t *)arg = answer->n;
+}
+
+static size_t
+n_archived(struct world *w, const char *local)
+{
+	struct store_range all = { .max = SAID_MAX };
+	size_t n = 0;
+
+	store_range(w->server->store,
+		(struct store_place){ STR(WORLD_HOST), str_c(local),
+			STR("archive") },
+		&all, &w->server->shards[0]->mailbox, on_archived, &n);
+	world_settle(w);
+	return n;
+}
+
+/* With the message, or in the middle of all that is read for it. */
+TEST(whose_session_ends_while_it_is_looked_for_has_it_once)
+{
+	for (unsigned turns = 0; turns < 60; turns++) {
+		struct world *w = world_new_lasting(turns, 1, TEST_MODULE_DIR, "");
+		struct device romeo;
+
+		snprintf(test_file.label, sizeof(test_file.label), "%u turns",
+			turns);
+		world_add_account(w, "romeo");
+		world_add_account(w, "juliet");
+		device_init(&romeo, w, "romeo", "r");
+		one_comes(&romeo);
+		device_say(&romeo, 0, MESSAGE "<r xmlns='" NS_SM "'/>");
+		device_settle(&romeo);
+		client_break(&romeo.c);
+		world_kill(w, 1);
+		one_comes(&romeo);
+		client_send(&romeo.c, turns % 2 == 0 ? MESSAGE :
+				"<presence/>" MESSAGE "<presence/>");
+		for (unsigned i = 0; i < turns / 2; i++)
+			world_turn(w);
+		client_send(&romeo.c, "</bad>");
+		device_settle(&romeo);
+		CHECK_INT(n_archived(w, "romeo"), 1);
+		CHECK_INT(n_archived(w, "juliet"), 1);
+		CHECK_INT(w->server->shards[0]->stats.sessions, 0);
+		device_done(&romeo);
+		world_free(w);
+	}
+}
+
 TEST_MAIN
