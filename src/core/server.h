@@ -50,7 +50,8 @@ struct server {
 				       * writes it while no other shard has a
 				       * sleeper */
 	bool was_killed;          /* it was not stopped in order before it was
-				   * started; in the end: nor is it now */
+				   * started: nobody writes it after that */
+	bool is_killed;           /* shard 0 only: nor is it now */
 	unsigned n_sleeping;      /* shard 0 only: that have any */
 	unsigned n_sleepers;      /* that there were at the start */
 	uint8_t secret[32];       /* for salts of users that do not exist */

@@ -246,7 +246,7 @@ on_saved_there(struct shard *first, void *arg)
 	if (--f->writing != 0)
 		return;
 	falling_log(f);
-	f->server->was_killed = f->n.lost != 0;
+	f->server->is_killed = f->n.lost != 0;
 	f->done(f->arg);
 	free(f);
 }

@@ -196,7 +196,8 @@ on_runs_read(void *arg, const struct store_answer *answer,
 	if (err != NULL)
 		read->err = *err;
 	else
-		read->server->was_killed = answer->n != 0;
+		read->server->was_killed = read->server->is_killed =
+			answer->n != 0;
 }
 
 static void
@@ -378,7 +379,7 @@ server_stop(struct server *srv)
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		questions_end(srv->shards[i]);
 	server_settle(srv);
-	if (!srv->was_killed)
+	if (!srv->is_killed)
 		server_ran(srv);
 	server_free(srv);
 }
