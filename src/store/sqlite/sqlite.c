@@ -6,7 +6,9 @@
  * locks.  WAL with synchronous=FULL: a commit that returned is on disk, and
  * readers are never in the writer's way.  No mmap: a failing disk or a file cut
  * short must be an error, not a signal.  Caches are small, because the kernel
- * has one too and it is not ours to pay.  Nothing is scanned at open.
+ * has one too and it is not ours to pay; the writer's holds what hundreds of
+ * accounts that chat write to, a page of each and those beside it, or half of them
+ * would be read again with each commit.  Nothing is scanned at open.
  */
 #include "config.h"
 
@@ -223,7 +225,7 @@ settings_apply(struct store_db *db, struct err *err)
 				      "PRAGMA secure_delete = FAST;"
 				      "PRAGMA wal_autocheckpoint = 4000;"
 				      "PRAGMA journal_size_limit = 16777216;"
-				      "PRAGMA cache_size = -2048;";
+				      "PRAGMA cache_size = -4096;";
 
 	sqlite3_db_config(db->sql, SQLITE_DBCONFIG_DEFENSIVE, 1, (int *)NULL);
 	sqlite3_busy_timeout(db->sql, BUSY_MS);
