@@ -269,12 +269,14 @@ items_add_services(struct disco_query *q)
 	}
 }
 
-/* What a service has: its addresses in memory, wherever that is. */
+/* What a service has: its addresses in memory, wherever that is; and a host, of the
+ * components that are there, those that are its items. */
 struct items {
 	struct iq *iq; /* kept */
 	struct module_entry *entry;
 	struct elem *query;
 	struct elem *item; /* that was not one; NULL: make it */
+	struct str host;   /* STR_NONE: a service is asked */
 	unsigned n;
 };
 
@@ -284,7 +286,8 @@ items_add_address(struct entity *e, void *arg)
 	struct items *items = arg;
 	struct arena *a = items->iq->st->arena;
 
-	if (items->n == ITEMS_MAX)
+	if (items->n == ITEMS_MAX || (items->host.p != NULL &&
+			!component_is_item_of(e, items->host)))
 		return;
 	if (items->item == NULL)
 		items->item = elem_new(a, NS_DISCO_ITEMS, "item");
@@ -306,20 +309,35 @@ items_end(struct shard *from, void *arg)
 	module_release(items.entry);
 }
 
+/* What has items that are elsewhere; NULL: nobody. */
+static const struct entity_class *
+items_class(const struct disco_query *q)
+{
+	const struct entity_class *class = q->host->address_class;
+
+	if (!q->node_known || q->account != NULL || asks_address(q))
+		return NULL;
+	if (q->host->service == NULL)
+		return q->shard->snap->has_components ? &component_class : NULL;
+	return class != NULL && class->is_item != NULL ? class : NULL;
+}
+
 /* False: there is nothing to look for. */
 static bool
 items_visit(struct module_ctx *m, struct iq *iq, const struct disco_query *q)
 {
-	const struct entity_class *class = q->host->address_class;
+	const struct entity_class *class = items_class(q);
+	bool of_host = q->host->service == NULL;
+	struct str domain = jid_domain(iq->st->to);
 	struct items *items;
 
-	if (!q->node_known || q->host->service == NULL || asks_address(q) ||
-		class == NULL || class->is_item == NULL)
+	if (class == NULL)
 		return false;
 	items = arena_alloc(q->arena, sizeof(*items));
-	*items = (struct items){ iq, module_hold(m), q->query, NULL, 0 };
+	*items = (struct items){ iq, module_hold(m), q->query, NULL,
+		of_host ? domain : STR_NONE, 0 };
 	iq_keep(iq);
-	entity_visit_all(q->shard, class, jid_domain(iq->st->to),
+	entity_visit_all(q->shard, class, of_host ? STR_NONE : domain,
 		items_add_address, items_end, items);
 	return true;
 }

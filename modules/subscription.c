@@ -331,7 +331,7 @@ wants_routing(const struct account *acc, const struct stanza *st,
 	const struct subscription_step *step)
 {
 	if (st->type == PRESENCE_SUBSCRIBE && (step->state & SUB_TO) != 0)
-		return shard_host(acc->e.shard, jid_domain(st->to)) == NULL;
+		return host_is_remote(shard_host(acc->e.shard, jid_domain(st->to)));
 	return step->pass;
 }
 
@@ -433,7 +433,7 @@ wants_reply(const struct account *acc, struct jid contact,
 	const struct subscription_step *step)
 {
 	if (step->reply == PRESENCE_UNSUBSCRIBED)
-		return shard_host(acc->e.shard, jid_domain(contact)) == NULL;
+		return host_is_remote(shard_host(acc->e.shard, jid_domain(contact)));
 	return step->reply != PRESENCE_AVAILABLE;
 }
 

@@ -38,6 +38,7 @@
 #include "stream/streams.h"
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_command.h"
+#include "stream/component/comp.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
 #include "main_check.h"
@@ -399,6 +400,8 @@ main_serve(const struct main_args *args, struct config *conf,
 int
 main(int argc, char **argv)
 {
+	struct listen_kind kinds[] = { c2s_kinds[0], comp_kinds[0],
+		{ .name = NULL } };
 	struct main_args args;
 	struct module_registry *modules;
 	struct config *conf;
@@ -408,7 +411,7 @@ main(int argc, char **argv)
 	crash_init();
 	(void)tls_count_memory();
 	main_args_parse(&args, argc, argv);
-	modules = module_registry_new(args.module_dir, c2s_kinds);
+	modules = module_registry_new(args.module_dir, kinds);
 	if (args.show_mdoc) {
 		main_mdoc(modules);
 		module_registry_free(modules);

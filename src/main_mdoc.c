@@ -95,6 +95,10 @@ mdoc_kind(const struct listen_kind *k, struct buf *out)
 {
 	buf_printf(out, ".It Cm %s\n", k->name);
 	mdoc_sentence(k->summary, out);
+	if (k->address != NULL)
+		buf_printf(out,
+			"The address is %s, unless another one is named.\n",
+			k->address);
 	for (unsigned i = 0; i < LISTEN_TLS_MODES; i++) {
 		if ((k->tls_modes & LISTEN_MAY(i)) == 0)
 			continue;

@@ -116,11 +116,13 @@ line_takes_request(
 
 /* --- which line ----------------------------------------------------------------- */
 
-/* Behind the full address of an account stands a client, which answers. */
+/* Behind the full address of an account stands a client, which answers, and behind
+ * a component whoever that is. */
 static bool
 is_client(const struct host *host, struct jid jid)
 {
-	return !jid_is_bare(jid) && host_class_of(host, jid) == &account_class;
+	return host->component != NULL || (!jid_is_bare(jid) &&
+			host_class_of(host, jid) == &account_class);
 }
 
 /* Will we answer st, whatever it is? */
@@ -334,7 +336,7 @@ requests_is_answer(const struct account *acc, const struct stanza *st)
 	if ((st->type != IQ_RESULT && st->type != IQ_ERROR) ||
 		jid_is_bare(st->to))
 		return false;
-	if (jid_is_bare(st->from))
+	if (jid_is_bare(st->from) && st->made_here)
 		return true;
 	/* a domain that has gone since is refused by us, too */
 	host = shard_host(acc->e.shard, jid_domain(st->from));

@@ -9,6 +9,7 @@
 
 /* Each ends with a name of NULL. */
 extern const struct command command_accounts[]; /* command_accounts.c */
+extern const struct command command_components[]; /* command_components.c */
 extern const struct command command_sessions[]; /* command_sessions.c */
 extern const struct command command_stats[];    /* command_stats.c */
 

@@ -69,7 +69,8 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m)
 {
 	static const char *const sections[] = { "log", "control", "listen",
-		"storage", "tls", "limits", "auth", "modules", "hosts" };
+		"storage", "tls", "limits", "auth", "modules", "hosts",
+		"components" };
 	const char *known[COUNT(sections) + 8];
 	size_t n = 0;
 
@@ -225,6 +226,7 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);
 	config_hosts_apply(w, root, m);
+	config_components_apply(w, yaml_get(root, "components"), m);
 	limits_check(&c->limits, root, m);
 	config_listen_apply(w, root, m); /* of modules that hosts have */
 }

@@ -132,6 +132,27 @@ struct config_host {
 	size_t n_modules;
 };
 
+enum component_conflict {
+	COMPONENT_REPLACE, /* the connection before ends */
+	COMPONENT_REFUSE,  /* the new one is refused */
+	COMPONENT_SHARE,   /* both stay: each has some of those who send */
+};
+
+/* A domain whose addresses are those of a program that connects (XEP-0114). */
+struct config_component {
+	const char *domain; /* prepared */
+	const char *secret;
+	int conflict;       /* enum component_conflict */
+	bool subdomains;    /* its addresses may be at domains below */
+	bool disco;         /* it is an item of hosts while it is there */
+	const char *host;   /* whose item: the nearest above; NULL: of all */
+	uint64_t queue_bytes; /* while it is away; 0: nothing waits */
+	int64_t queue_stanzas;
+	int64_t queue_time_us;
+	uint64_t bytes_per_second; /* that it may send */
+	int64_t stanzas_per_second;
+};
+
 /* What stands for one process. */
 struct config_server {
 	int64_t shards; /* 0: one for each core */
@@ -155,6 +176,8 @@ struct config {
 	const struct config_host *hosts; /* sorted by domain */
 	size_t n_hosts;
 	const char *const *host_order; /* domains in the order of the file */
+	const struct config_component *components; /* in that order, too */
+	size_t n_components;
 };
 
 /* What the configuration has to know of modules; the loader fills it in. */

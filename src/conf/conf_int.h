@@ -6,10 +6,18 @@
 
 #include <stdatomic.h>
 
+#include "base/vec.h"
 #include "conf/conf.h"
 
 struct arena;
 struct yaml_node;
+
+/* The domain of a service, at which host, and of which module. */
+struct config_service {
+	struct str domain;
+	const char *host;
+	const char *module;
+};
 
 /* struct config and what only this folder sees of it. */
 struct config_whole {
@@ -22,6 +30,7 @@ struct config_whole {
 	const struct yaml_node *general_modules;
 	const struct config_module *general;
 	size_t n_general;
+	struct VEC(struct config_service) services;
 };
 
 /* In conf_options.c; each ends with a name of NULL. */
@@ -34,6 +43,7 @@ extern const struct option config_tls_options[];
 extern const struct option config_limits_options[];
 extern const struct option config_auth_options[];
 extern const struct option config_host_options[];
+extern const struct option config_component_options[];
 
 /* A map like map (may be NULL) without the keys in names, in the arena of a;
  * map itself when it is no map. */
@@ -51,6 +61,10 @@ bool config_hosts_apply(struct config_whole *w, const struct yaml_node *root,
 /* conf_listen.c: `listen`, behind the modules of all hosts. */
 void config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m);
+
+/* conf_components.c: `components` of the whole file, behind `hosts`. */
+void config_components_apply(struct config_whole *w,
+	const struct yaml_node *node, struct conf_errors *m);
 
 /* conf_services.c: no domain of a service is one of a host, or of another service.
  * nodes are those of the hosts. */

@@ -23,6 +23,7 @@
 #define LISTENERS_MAX 64
 /* Of an entry that names none. */
 #define KIND_CLIENTS "c2s"
+#define KIND_COMPONENTS "component"
 
 struct names VEC(const char *);
 
@@ -206,6 +207,9 @@ entry_complete(struct config_whole *w, struct config_listen *l,
 	}
 	if (kind != NULL && yaml_get(entry, "tls") == NULL)
 		l->tls = (int)kind->tls;
+	if (kind != NULL && kind->address != NULL &&
+		yaml_get(entry, "address") == NULL)
+		l->address = kind->address;
 	if (kind != NULL && !entry_check_tls(l, kind, entry, m))
 		return;
 	if (yaml_get(entry, "port") != NULL)
@@ -250,40 +254,26 @@ entry_check_plain(const struct config *c, const struct config_listen *l,
 
 /* --- the whole ----------------------------------------------------------- */
 
-static void
-listen_default(struct config_whole *w)
-{
-	static const struct config_listen standard[] = {
-		{ .kind = KIND_CLIENTS, .tls = LISTEN_STARTTLS, .address = "*",
-			.port = 5222, .backlog = 1024 },
-		{ .kind = KIND_CLIENTS, .tls = LISTEN_DIRECT, .address = "*",
-			.port = 5223, .backlog = 1024 },
-	};
+static const struct config_listen listen_standard[] = {
+	{ .kind = KIND_CLIENTS, .tls = LISTEN_STARTTLS, .address = "*",
+		.port = 5222, .backlog = 1024 },
+	{ .kind = KIND_CLIENTS, .tls = LISTEN_DIRECT, .address = "*",
+		.port = 5223, .backlog = 1024 },
+};
 
-	w->c.listen = standard;
-	w->c.n_listen = COUNT(standard);
-}
+/* Where there are components, and no port for them is named: what they say goes
+ * in the clear, so it is this machine's alone. */
+static const struct config_listen listen_components = {
+	.kind = KIND_COMPONENTS, .tls = LISTEN_PLAIN, .address = "127.0.0.1",
+	.port = 5347, .backlog = 1024,
+};
 
-void
-config_listen_apply(struct config_whole *w, const struct yaml_node *root,
-	struct conf_errors *m)
+static size_t
+listen_read(struct config_whole *w, const struct yaml_node *node,
+	struct config_listen *all, struct conf_errors *m)
 {
-	const struct yaml_node *node = yaml_get(root, "listen");
-	struct config_listen *all;
 	size_t i = 0;
 
-	if (node == NULL) {
-		listen_default(w);
-		return;
-	}
-	if (node->kind != YAML_LIST || node->n == 0 ||
-		node->n > LISTENERS_MAX) {
-		conf_error_add(m, node, "listen",
-			"expected a list of 1 to %d ports, such as "
-			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
-		return;
-	}
-	all = arena_zalloc(w->arena, node->n * sizeof(*all));
 	for (const struct yaml_node *c = node->first; c != NULL; c = c->next) {
 		option_apply(config_listen_options, c, "listen", &all[i],
 			w->arena, m);
@@ -292,6 +282,42 @@ config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 		entry_check_plain(&w->c, &all[i], node, m);
 		i++;
 	}
+	return i;
+}
+
+static bool
+listen_has_components(const struct config_listen *all, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		if (strcmp(all[i].kind, KIND_COMPONENTS) == 0)
+			return true;
+	return false;
+}
+
+void
+config_listen_apply(struct config_whole *w, const struct yaml_node *root,
+	struct conf_errors *m)
+{
+	const struct yaml_node *node = yaml_get(root, "listen");
+	struct config_listen *all;
+	size_t n = COUNT(listen_standard);
+
+	if (node != NULL && (node->kind != YAML_LIST || node->n == 0 ||
+				    node->n > LISTENERS_MAX)) {
+		conf_error_add(m, node, "listen",
+			"expected a list of 1 to %d ports, such as "
+			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
+		return;
+	}
+	if (node != NULL)
+		n = node->n;
+	all = arena_zalloc(w->arena, (n + 1) * sizeof(*all));
+	if (node != NULL)
+		n = listen_read(w, node, all, m);
+	else
+		memcpy(all, listen_standard, sizeof(listen_standard));
+	if (w->c.n_components != 0 && !listen_has_components(all, n))
+		all[n++] = listen_components;
 	w->c.listen = all;
-	w->c.n_listen = i;
+	w->c.n_listen = n;
 }

@@ -205,6 +205,59 @@ const struct option config_host_options[] = {
 	{ .name = NULL },
 };
 
+static const char *const component_conflicts[] = { /* enum component_conflict */
+	"replace", "refuse", "share", NULL };
+
+const struct option config_component_options[] = {
+	{ .name = "secret", .type = OPT_TEXT, .required = true, .secret = true,
+		.max = "1024",
+		.off = offsetof(struct config_component, secret),
+		.help = "what the component has to know, too; a file of its "
+			"own with a few rights is named by `include'",
+		.example = "four random words are one" },
+	{ .name = "conflict", .type = OPT_CHOICE, .dflt = "replace",
+		.choices = component_conflicts,
+		.off = offsetof(struct config_component, conflict),
+		.help = "what happens when it connects once more: the "
+			"connection before ends with <conflict/>, the new one "
+			"does, or they share the work, each with some of those "
+			"who send" },
+	{ .name = "subdomains", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct config_component, subdomains),
+		.help = "domains below that of the component are its own, "
+			"too, unless they are served otherwise" },
+	{ .name = "disco", .type = OPT_SWITCH, .dflt = "yes",
+		.off = offsetof(struct config_component, disco),
+		.help = "while it is connected it is among the items (XEP-0030) "
+			"of the host that its domain is below, or of all hosts "
+			"if it is below none" },
+	{ .name = "queue_bytes", .type = OPT_SIZE, .dflt = "0", .min = "0",
+		.max = "1GiB",
+		.off = offsetof(struct config_component, queue_bytes),
+		.help = "what waits for it, in memory, while it is not "
+			"connected; 0: nothing, all is answered with "
+			"<remote-server-timeout/> at once" },
+	{ .name = "queue_stanzas", .type = OPT_INT, .dflt = "1000", .min = "1",
+		.max = "1000000",
+		.off = offsetof(struct config_component, queue_stanzas),
+		.help = "how many stanzas wait so" },
+	{ .name = "queue_time", .type = OPT_DURATION, .dflt = "5m",
+		.min = "1s", .max = "1d",
+		.off = offsetof(struct config_component, queue_time_us),
+		.help = "how long a stanza waits so, before it is answered" },
+	{ .name = "bytes_per_second", .type = OPT_SIZE, .dflt = "16MiB",
+		.min = "1KiB", .max = "1GiB",
+		.off = offsetof(struct config_component, bytes_per_second),
+		.help = "what one connection of it may send; who sends more is "
+			"slowed down" },
+	{ .name = "stanzas_per_second", .type = OPT_INT, .dflt = "10000",
+		.min = "1", .max = "1000000",
+		.off = offsetof(struct config_component, stanzas_per_second),
+		.help = "stanzas that one connection of it may send; who sends "
+			"more is slowed down" },
+	{ .name = NULL },
+};
+
 /* --- limits -------------------------------------------------------------- */
 
 static const char *const conflict_policies[] = { /* enum resource_conflict */
@@ -421,5 +474,8 @@ const struct config_section config_sections[] = {
 	{ "auth", "how users log in; each host may override it",
 		config_auth_options },
 	{ "hosts", "the domains that are served", config_host_options },
+	{ "components", "a map of the domains whose addresses are those of "
+			"programs that connect, such as gateways (XEP-0114)",
+		config_component_options },
 	{ NULL, NULL, NULL },
 };

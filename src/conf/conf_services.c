@@ -125,6 +125,10 @@ config_services_check(struct config_whole *w,
 		services_of_host(&all, w, &w->c.hosts[i], nodes[i], m);
 	if (all.n != 0)
 		qsort(all.p, all.n, sizeof(all.p[0]), service_cmp);
+	for (size_t i = 0; i < all.n; i++)
+		*vec_push_in(w->arena, &w->services) = (struct config_service){
+			all.p[i].domain, all.p[i].host->domain,
+			all.p[i].module->name };
 	for (size_t i = 1; i < all.n; i++) {
 		const struct service_place *p = &all.p[i], *q = p - 1;
 

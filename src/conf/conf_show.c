@@ -77,6 +77,20 @@ host_show(const struct config_host *h, struct buf *out)
 	modules_show(h, out);
 }
 
+static void
+components_show(const struct config *c, struct buf *out)
+{
+	if (c->n_components != 0)
+		buf_add_c(out, "components:\n");
+	for (size_t i = 0; i < c->n_components; i++) {
+		buf_add_c(out, "  ");
+		option_quote(out, str_c(c->components[i].domain));
+		buf_add_c(out, ":\n");
+		option_show(config_component_options, &c->components[i], out,
+			4);
+	}
+}
+
 void
 config_show(const struct config *c, struct buf *out)
 {
@@ -93,4 +107,5 @@ config_show(const struct config *c, struct buf *out)
 	buf_add_c(out, "modules:\n  defaults: no\nhosts:\n");
 	for (size_t i = 0; i < c->n_hosts; i++)
 		host_show(config_host(c, str_c(c->host_order[i])), out);
+	components_show(c, out);
 }

@@ -51,6 +51,7 @@ struct listen_kind {
 	enum listen_tls tls;  /* when the file says nothing */
 	/* By that: when the file names none; 0: it has to. */
 	uint16_t ports[LISTEN_TLS_MODES];
+	const char *address;  /* when the file names none; NULL: "*" */
 	const char *alpn;     /* with LISTEN_DIRECT: of those whom a peer may
 			       * offer (RFC 7301), the one to agree on; NULL: it
 			       * is not asked for */

@@ -15,7 +15,9 @@
 #include "base/share.h"
 #include "core/budget.h"
 #include "core/flight.h"
+#include "core/host.h"
 #include "core/place.h"
+#include "core/route.h"
 #include "core/shard.h"
 
 #define LEAF_MIN 1024
@@ -387,6 +389,8 @@ audience_new(struct shard *sh, uint64_t owner)
 	a->shard = sh;
 	a->share = share;
 	a->flight = NULL;
+	a->serial = sh->snap->serial;
+	a->by_domain = false;
 	a->n_parts = n;
 	memset(a->parts, 0, n * sizeof(a->parts[0]));
 	memuse_count(MEMUSE_AUDIENCE, 1, 0);
@@ -426,12 +430,20 @@ audience_copy(struct audience *a)
 	return copy;
 }
 
-/* By the hash alone, so that he is found there whatever a reload has made of his
- * domain; whose he is, is asked where he is delivered to. */
-static struct audience_part **
-audience_part_of(struct audience *a, uint64_t hash)
+/* Where broadcasts go for him, so that they keep their order with what else is sent
+ * to him.  Whose he is, is asked again where he is delivered to: a reload may make
+ * something else of his domain. */
+static inline struct audience_part **
+audience_part_of(struct audience *a, struct jid jid, uint64_t hash)
 {
-	return &a->parts[server_place(a->shard->server, hash).shard];
+	struct shard *sh = a->shard;
+	struct place place;
+
+	if (route_is_whole(sh, jid, &place))
+		a->by_domain = true;
+	else
+		place = server_place(sh->server, hash);
+	return &a->parts[place.shard];
 }
 
 /* He is in *i_out, or belongs there. */
@@ -443,6 +455,34 @@ part_find(const struct audience_part *p, struct jid jid, uint64_t hash,
 		return NULL;
 	*i_out = part_index(p, hash);
 	return leaf_find(p->leaves[*i_out].leaf, jid, hash);
+}
+
+/* Was somebody's domain something else when he joined? */
+static bool
+audience_is_mixed(const struct audience *a)
+{
+	const struct snapshot *snap = a->shard->snap;
+
+	return snap->serial != a->serial &&
+		(a->by_domain || snap->has_components);
+}
+
+/* The part that he is in, or belongs to (*found_out NULL). */
+static struct audience_part **
+audience_find(struct audience *a, struct jid jid, uint64_t hash,
+	struct audience_member **found_out, uint32_t *i_out)
+{
+	struct audience_part **p = audience_part_of(a, jid, hash);
+
+	*found_out = part_find(*p, jid, hash, i_out);
+	if (*found_out != NULL || !audience_is_mixed(a))
+		return p;
+	for (unsigned i = 0; i < a->n_parts; i++) {
+		*found_out = part_find(a->parts[i], jid, hash, i_out);
+		if (*found_out != NULL)
+			return &a->parts[i];
+	}
+	return p;
 }
 
 /* In the same place of a leaf that may be changed. */
@@ -461,7 +501,7 @@ void
 audience_add(struct audience *a, struct jid jid, uint8_t flags)
 {
 	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
-	struct audience_part **p = audience_part_of(a, hash);
+	struct audience_part **p = audience_part_of(a, jid, hash);
 	struct audience_member m = { hash, jid.local_len, jid.bare_len, jid.len,
 		flags };
 
@@ -474,13 +514,13 @@ bool
 audience_join(struct audience *a, struct jid jid, uint8_t flags)
 {
 	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
-	struct audience_part **p = audience_part_of(a, hash);
-	const struct audience_member *found;
+	struct audience_member *found;
+	struct audience_part **p;
 	uint32_t i;
 
 	ASSERT_ON(a->shard);
 	assert(flags != 0);
-	found = part_find(*p, jid, hash, &i);
+	p = audience_find(a, jid, hash, &found, &i);
 	if (found == NULL)
 		audience_add(a, jid, flags);
 	else if (found->flags != flags)
@@ -492,12 +532,12 @@ bool
 audience_leave(struct audience *a, struct jid jid)
 {
 	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
-	struct audience_part **p = audience_part_of(a, hash);
-	const struct audience_member *found;
+	struct audience_member *found;
+	struct audience_part **p;
 	uint32_t i;
 
 	ASSERT_ON(a->shard);
-	found = part_find(*p, jid, hash, &i);
+	p = audience_find(a, jid, hash, &found, &i);
 	if (found == NULL)
 		return false;
 	part_cut(p, i, found);
@@ -509,15 +549,14 @@ audience_leave(struct audience *a, struct jid jid)
 }
 
 uint8_t
-audience_flags(const struct audience *a, struct jid jid)
+audience_flags(struct audience *a, struct jid jid)
 {
 	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
-	const struct audience_member *found;
+	struct audience_member *found;
 	uint32_t i;
 
 	ASSERT_ON(a->shard);
-	found = part_find(a->parts[server_place(a->shard->server, hash).shard],
-		jid, hash, &i);
+	audience_find(a, jid, hash, &found, &i);
 	return found != NULL ? found->flags : 0;
 }
 

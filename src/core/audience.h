@@ -20,7 +20,7 @@
  *
  * A member with a resource is delivered to as by router_send(); one without, too,
  * but of presence, which reaches only those in memory: it means nothing to an
- * account without sessions.  Between the owner and each member, broadcasts and
+ * account without sessions; at the domain of a component it reaches all.  Between the owner and each member, broadcasts and
  * what the owner sends him by the router keep their order.
  *
  * Owner shard.
@@ -67,7 +67,7 @@ void audience_add(struct audience *a, struct jid jid, uint8_t flags);
 /* False: he was none. */
 bool audience_leave(struct audience *a, struct jid jid);
 /* Those of jid; 0: he is no member. */
-uint8_t audience_flags(const struct audience *a, struct jid jid);
+uint8_t audience_flags(struct audience *a, struct jid jid);
 
 size_t audience_members(const struct audience *a);
 /* What it holds, in bytes, whoever else holds the same. */

@@ -44,6 +44,8 @@ struct audience {
 	struct shard *shard;
 	struct share *share;
 	struct flight *flight; /* shared by copies; NULL: none was counted */
+	uint64_t serial;  /* of the snapshot with which it began */
+	bool by_domain;   /* some members are where their domain is */
 	unsigned n_parts; /* one for each shard */
 	struct audience_part *parts[]; /* NULL: nobody lives there */
 };

@@ -36,6 +36,8 @@ struct entity_class {
 	size_t size; /* of the struct that begins with struct entity */
 	bool everywhere; /* it has no state that must be in one place: each
 			  * shard has its own */
+	bool whole_domain; /* one entity, that of the domain, has all addresses
+			    * there: they are somebody's behind it */
 	/* Starts to load e: ends in entity_loaded(), or in entity_failed() after
 	 * this has returned.  NULL: it is loaded at once, or when maps were
 	 * read. */

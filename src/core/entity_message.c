@@ -65,7 +65,7 @@ on_message(struct mail *mail, void *owner)
 	m->here = sh;
 	if (m->kind == TELL_CREATED)
 		entity_created(sh, jid_str(m->to));
-	if (r.class == NULL) {
+	if (r.class == NULL || !jid_eq(r.key, m->to)) {
 		entity_refuse(m, ERR_MISSING,
 			"this domain is not served here");
 		return;

@@ -18,6 +18,7 @@
 #include "core/entity_ring.h"
 #include "core/flight.h"
 #include "core/module_ctx.h"
+#include "core/route.h"
 #include "core/router_int.h"
 #include "core/shard.h"
 #include "core/sleepers.h"
@@ -233,6 +234,7 @@ static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	struct fanout_one *one, struct ring_event *ev)
 {
+	struct place place;
 	struct entity *e;
 
 	one->to = audience_member_jid(m);
@@ -245,6 +247,7 @@ fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 		if (fanout_has_sessions(sh, e, m))
 			fanout_later(sh, st, one->to, m->hash);
 	} else if (e != NULL || st->kind != STANZA_PRESENCE ||
+		route_is_whole(sh, one->to, &place) ||
 		sleepers_find(sh, jid_bare_str(one->to), m->hash)) {
 		fanout_copy(sh, st, one->to, m->hash);
 	}

@@ -17,14 +17,39 @@
 
 /* --- asking ---------------------------------------------------------------------- */
 
-/* By itself, or else the short way below would save its registers too. */
-static __attribute__((noinline)) struct host *
-snapshot_search(const struct snapshot *snap, struct str domain)
+static struct host *
+snapshot_find(const struct snapshot *snap, struct str domain)
 {
 	struct host *host;
 
 	HASH_FIND(hh, snap->hosts, domain.p, (unsigned)domain.n, host);
 	return host;
+}
+
+/* The component that domain is below: of those that are, the nearest decides. */
+static struct host *
+snapshot_above(const struct snapshot *snap, struct str domain)
+{
+	struct host *host = NULL;
+	struct str label, rest = domain;
+
+	while (host == NULL && str_cut(rest, '.', &label, &rest))
+		host = snapshot_find(snap, rest);
+	return host != NULL && host->component != NULL &&
+			host->component->subdomains ?
+		host :
+		NULL;
+}
+
+/* By itself, or else the short way below would save its registers too. */
+static __attribute__((noinline)) struct host *
+snapshot_search(const struct snapshot *snap, struct str domain)
+{
+	struct host *host = snapshot_find(snap, domain);
+
+	return host == NULL && snap->has_subdomains ?
+		snapshot_above(snap, domain) :
+		host;
 }
 
 struct host *
@@ -42,7 +67,7 @@ snapshot_host(const struct snapshot *snap, struct str domain)
 bool
 host_is_admin(const struct host *host, struct str bare)
 {
-	return config_is_admin(host->conf, bare);
+	return host->conf != NULL && config_is_admin(host->conf, bare);
 }
 
 /* --- life ----------------------------------------------------------------------------------- */

@@ -1,6 +1,6 @@
 /*
- * host.h - a domain that we serve, be it of the configuration or a service of a
- * module, and the snapshot that holds them all.
+ * host.h - a domain that we serve, be it of the configuration, a service of a
+ * module, or that of a component, and the snapshot that holds them all.
  *
  * A snapshot is immutable: configuration, certificates, hook and iq tables of
  * every host.  A reload builds a new one and posts it to every shard, which
@@ -24,6 +24,7 @@
 
 struct arena;
 struct config;
+struct config_component;
 struct config_host;
 struct entity_class;
 struct handler_entry;
@@ -52,7 +53,8 @@ struct host {
 	UT_hash_handle hh; /* by domain */
 	struct str domain; /* prepared */
 	uint64_t hash;     /* server_hash() of it */
-	const struct config_host *conf;
+	const struct config_host *conf; /* NULL: it is that of a component */
+	const struct config_component *component; /* NULL: it is none */
 	const struct entity_class *domain_class;  /* NULL: one without state */
 	const struct entity_class *address_class; /* NULL: there are none */
 	const struct service *service; /* NULL: it is one of the configuration */
@@ -82,6 +84,8 @@ struct snapshot {
 				     * none is bound */
 	struct arena *arena;   /* what lives as long */
 	bool shared;           /* a host says so */
+	bool has_components;   /* a host is one; */
+	bool has_subdomains;   /* and has those below it, too */
 };
 
 /* --- while a snapshot is made ------------------------------------------------ */
@@ -93,8 +97,16 @@ void snapshot_add(struct snapshot *snap, struct host *host);
 
 struct snapshot *snapshot_ref(struct snapshot *snap);
 void snapshot_unref(struct snapshot *snap);
-/* NULL when we do not serve domain (prepared). */
+/* NULL when we do not serve domain (prepared).  Of a component it may be one that
+ * domain is below. */
 struct host *snapshot_host(const struct snapshot *snap, struct str domain);
+
+/* Does somebody else keep the rosters of its addresses?  NULL: not one of ours. */
+static inline bool
+host_is_remote(const struct host *host)
+{
+	return host == NULL || host->component != NULL;
+}
 
 /* Is bare (prepared) among the admins of host? */
 bool host_is_admin(const struct host *host, struct str bare);

@@ -8,6 +8,8 @@
  *	        echo.example.org         what the module     at its hash, or
  *	    one@echo.example.org          says (struct        on every shard
  *	                                  service)
+ *	         irc.example.org         component           at the hash of the
+ *	     any@irc.example.org          the same one        domain
  *	   x@elsewhere.example           none                -
  */
 #ifndef CORE_ROUTE_H
@@ -25,8 +27,9 @@
 struct route {
 	const struct entity_class *class; /* NULL: nobody of ours has it */
 	struct host *host; /* of its domain; NULL: none of ours */
-	struct jid key;    /* the bare address; borrowed */
+	struct jid key;    /* the bare address of the entity; borrowed */
 	uint64_t hash;     /* server_hash() of it */
+	uint64_t to_hash;  /* the same of the bare address that was asked for */
 	struct place place;
 };
 
@@ -48,17 +51,31 @@ const struct entity_class *route_class(const struct snapshot *snap,
 
 /* --- any shard: sh is the caller's; valid for this turn -------------------- */
 
+/* To the one entity that has all addresses of host. */
+struct route route_whole(struct shard *sh, struct host *host, uint64_t hash);
+bool route_find_whole(struct shard *sh, struct jid jid, struct place *out);
+
+/* Is jid one of those of such an entity?  Then *out is where that lives. */
+static inline bool
+route_is_whole(struct shard *sh, struct jid jid, struct place *out)
+{
+	return sh->snap->has_components && route_find_whole(sh, jid, out);
+}
+
 /* Inline, for each message comes here twice: it costs half of what it would. */
 static inline struct route
 route_at(struct shard *sh, struct host *host, struct jid jid, uint64_t hash)
 {
 	const struct entity_class *class = host_class_of(host, jid);
 
+	if (class != NULL && class->whole_domain)
+		return route_whole(sh, host, hash);
 	return (struct route){
 		.class = class,
 		.host = host,
 		.key = jid_bare(jid),
 		.hash = hash,
+		.to_hash = hash,
 		.place = class != NULL && class->everywhere ?
 			place_of_shard(sh) :
 			server_place(sh->server, hash),
@@ -73,7 +90,7 @@ route(struct shard *sh, struct jid jid)
 	if (host == NULL)
 		return (struct route){ .class = NULL };
 	return route_at(sh, host, jid,
-		jid_local(jid).n == 0 ?
+		jid_local(jid).n == 0 && host->component == NULL ?
 			host->hash :
 			server_hash(sh->server, jid_bare_str(jid)));
 }

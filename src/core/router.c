@@ -98,7 +98,7 @@ router_send(struct shard *sh, struct stanza *st)
 
 	ASSERT_ON(sh);
 	if (r.class != NULL)
-		router_pass(sh, st, r.hash, r.place);
+		router_pass(sh, st, r.to_hash, r.place);
 	else if (r.host == NULL)
 		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
 			"This server does not talk to other servers");
@@ -124,7 +124,7 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 		r = route(sh, answer->to);
 	/* an address that is not ours would come back here for ever */
 	if (r.class != NULL)
-		router_pass(sh, answer, r.hash, r.place);
+		router_pass(sh, answer, r.to_hash, r.place);
 	else
 		stanza_free(answer);
 }

@@ -64,6 +64,7 @@ struct shard_stats {
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
 	struct gauge session_bytes; /* wait for clients that do not keep up */
+	struct gauge link_bytes; /* wait for components */
 	/* What others count: up to date after stats_take() only. */
 	int64_t at_us;
 	uint64_t cpu_ms;
@@ -99,6 +100,7 @@ struct shard {
 	struct idle_places idle;   /* those of them that nobody needs */
 	struct questions *questions; /* asked of other places; or NULL */
 	uint32_t iq_asks;            /* those of them that are iqs */
+	uint64_t links;              /* that there were, see link.h */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct sleepers *sleepers; /* have to be woken; or NULL */
 	struct lanes *lanes;       /* what waits behind broadcasts; or NULL */

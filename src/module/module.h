@@ -44,6 +44,7 @@
 #include "conf/conf.h"
 #include "conf/option.h"
 #include "store/store.h"
+#include "core/component.h"
 #include "core/element.h"
 #include "core/audience.h"
 #include "core/address_set.h"

@@ -9,10 +9,12 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "net/tls.h"
 #include "conf/conf.h"
+#include "core/component.h"
 #include "core/host.h"
 #include "core/listen.h"
 #include "core/server.h"
@@ -52,6 +54,41 @@ snapshot_add_hosts(struct snapshot *snap, struct module_look *look,
 		if (!module_attach_services(snap, host, err))
 			return false;
 	}
+	return true;
+}
+
+/* Behind the services, of which a module that was switched on by hand may have
+ * brought one more. */
+static bool
+snapshot_add_component(struct snapshot *snap,
+	const struct config_component *conf, struct err *err)
+{
+	struct host *host;
+
+	if (snapshot_host(snap, str_c(conf->domain)) != NULL)
+		return err_set(err, ERR_CONFLICT,
+			"components: %s is a domain of this server already",
+			conf->domain);
+	host = xcalloc(1, sizeof(*host));
+	host->domain = str_c(conf->domain);
+	component_serve(host, conf);
+	snapshot_add(snap, host);
+	return true;
+}
+
+static bool
+snapshot_add_components(struct snapshot *snap, struct err *err)
+{
+	const struct config *conf = snap->config;
+	bool below = false;
+
+	for (size_t i = 0; i < conf->n_components; i++) {
+		if (!snapshot_add_component(snap, &conf->components[i], err))
+			return false;
+		below = below || conf->components[i].subdomains;
+	}
+	snap->has_components = conf->n_components != 0;
+	snap->has_subdomains = below;
 	return true;
 }
 
@@ -114,6 +151,7 @@ snapshot_new(struct server *srv, const struct snapshot *before,
 	snap->arena = arena_new_lasting();
 	if (listen_add_kinds(snap, srv->kinds, NULL, err) &&
 		snapshot_add_hosts(snap, look, err) &&
+		snapshot_add_components(snap, err) &&
 		snapshot_add_tls(snap, before, err))
 		return snap;
 	snapshot_unref(snap);

@@ -104,12 +104,10 @@ static void
 tcp_open(struct buf *out, struct stream *x, struct str host,
 	const struct stream_header *h)
 {
-	char id[RAND_ID_SIZE];
-
 	buf_add_c(out, "<?xml version='1.0'?><stream:stream xmlns='");
 	buf_add_str(out, x->kind->ns);
 	buf_add_c(out, "' xmlns:stream='" NS_STREAM "' id='");
-	buf_add_str(out, rand_id(x->shard->rand, id));
+	buf_add_c(out, h->id);
 	buf_add_c(out, "' from='");
 	xml_escape(out, host, true);
 	if (h->peer.p != NULL) {

@@ -16,6 +16,7 @@
 #include "net/conn.h"
 #include "conf/option.h"
 #include "core/host.h"
+#include "stream/framing.h"
 
 struct stream_shard *
 stream_shard(struct shard *sh)
@@ -46,6 +47,15 @@ struct log_who
 stream_who(const struct stream *x)
 {
 	return (struct log_who){ x->kind->describe, x };
+}
+
+void
+stream_authenticated(struct stream *x)
+{
+	stream_count_known(x);
+	x->authenticated = true;
+	if (x->parser != NULL)
+		xml_parser_limit(x->parser, stream_limits(x));
 }
 
 void

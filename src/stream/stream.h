@@ -30,6 +30,7 @@
 #include "base/buf.h"
 #include "base/crowd.h"
 #include "base/log.h"
+#include "base/rand.h"
 #include "base/str.h"
 #include "base/timer.h"
 #include "xml/parser.h"
@@ -42,6 +43,7 @@ struct conn;
 struct elem;
 struct element;
 struct element_handler;
+struct stanza;
 struct stream;
 struct throttle;
 struct visitors;
@@ -83,6 +85,13 @@ struct stream_header {
 	/* For ours: */
 	struct str host; /* prepared; STR_NONE: none of ours */
 	struct str peer; /* as the peer may be called; STR_NONE: not at all */
+	char id[RAND_ID_SIZE]; /* set when ours is written */
+};
+
+/* What a stream may send for long, and at once; more is read more slowly. */
+struct stream_rates {
+	uint64_t bytes, bytes_burst;     /* a second */
+	uint64_t stanzas, stanzas_burst;
 };
 
 /* What a kind of stream does in its own way. */
@@ -90,6 +99,7 @@ struct stream_kind {
 	struct str ns;    /* of its stanzas */
 	const char *alpn; /* XEP-0368 §3 */
 	bool may_go_elsewhere; /* to another server, when it is told to */
+	bool no_version; /* headers have none (XEP-0114 §3) */
 	/* As log_who. */
 	void (*describe)(const void *x, char *out, size_t n);
 	void (*log_end)(const struct stream *x, const char *what,
@@ -104,6 +114,8 @@ struct stream_kind {
 	void (*judge)(struct stream *x, struct stream_header *h);
 	/* Ours has been sent, and nothing was wrong with theirs (borrowed). */
 	void (*opened)(struct stream *x, const struct stream_header *h);
+	/* Its rates; NULL: those of clients. */
+	struct stream_rates (*rates)(const struct stream *x);
 	/* A whole element, while x is open or bound: e in a, which is taken. */
 	void (*element)(struct stream *x, struct arena *a, struct elem *e);
 	/* Those that are no stanzas, and that it handles itself, with no struct
@@ -212,6 +224,8 @@ struct stream_shard *stream_shard(struct shard *sh);
 void stream_open(struct stream *x, const struct stream_kind *kind,
 	struct shard *sh, struct conn *conn);
 struct log_who stream_who(const struct stream *x);
+/* The peer has shown who it is: other limits are in force. */
+void stream_authenticated(struct stream *x);
 /* Stanzas come and go from now on. */
 void stream_bound(struct stream *x);
 /* Sets the timer for what is due first. */
@@ -281,6 +295,12 @@ stream_token(const struct stream *x)
 /* e (borrowed) in a is no stanza.  False when nobody handles it. */
 bool stream_handle(struct stream *x, struct arena *a, struct elem *e);
 
+/* --- stream_rate.c --------------------------------------------------------- */
+
+/* Something of the peer's has been sent on its way: x rests if a shard, or the
+ * store, has too much to do, or who has this hash too large a share of the memory. */
+void stream_give_way(struct stream *x, uint64_t hash);
+
 /* --- stream_header.c: how a stream begins --------------------------------- */
 
 /* The first thing that is wrong counts. */
@@ -291,6 +311,8 @@ void stream_header_refuse(struct stream_header *h, enum stream_cond cond,
 
 /* Writes e, which stands in the stream. */
 void stream_write(struct stream *x, const struct elem *e);
+/* Writes st, whose namespace is that of the stream there. */
+void stream_write_stanza(struct stream *x, const struct stanza *st);
 void stream_write_wire(struct stream *x, const struct wire *w, struct str to);
 /* The same of an element that is serialised, with its namespace. */
 void stream_write_bytes(struct stream *x, struct str bytes);

@@ -46,11 +46,12 @@ stream_any_host(const struct stream *x)
 }
 
 void
-stream_write_header(struct stream *x, const struct stream_header *h)
+stream_write_header(struct stream *x, struct stream_header *h)
 {
 	struct str host = h->host.p != NULL ? h->host : stream_any_host(x);
 
 	x->headed = true;
+	rand_id(x->shard->rand, h->id);
 	framings[x->framing].open(conn_out(x->conn), x, host, h);
 	conn_wrote(x->conn);
 }
@@ -100,7 +101,8 @@ stream_begin(struct stream *x, const struct elem *root, struct stream_header *h)
 	h->to = elem_attr(root, "to");
 	h->from = elem_attr(root, "from");
 	x->kind->judge(x, h);
-	header_check_version(h, elem_attr(root, "version"));
+	if (!x->kind->no_version)
+		header_check_version(h, elem_attr(root, "version"));
 	stream_write_header(x, h);
 	if (h->cond != STREAM_COND_NONE) {
 		stream_end(x, h->cond, h->text);

@@ -10,7 +10,7 @@
 
 /* --- stream_header.c ------------------------------------------------------ */
 
-void stream_write_header(struct stream *x, const struct stream_header *h);
+void stream_write_header(struct stream *x, struct stream_header *h);
 
 /* --- stream_move.c: whose it is ------------------------------------------- */
 

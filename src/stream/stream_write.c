@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "core/host.h"
@@ -47,6 +48,16 @@ void
 stream_write(struct stream *x, const struct elem *e)
 {
 	framings[x->framing].element(conn_out(x->conn), e, x->kind->ns);
+	stream_wrote(x);
+}
+
+/* Inside, stanzas are of NS_CLIENT (RFC 6120 §4.8.3): written as if the stream were,
+ * they are of its own. */
+void
+stream_write_stanza(struct stream *x, const struct stanza *st)
+{
+	framings[x->framing].element(conn_out(x->conn), st->root,
+		STR(NS_CLIENT));
 	stream_wrote(x);
 }
 
@@ -102,7 +113,7 @@ stream_say_end(struct stream *x, const struct last_words *w)
 {
 	if (!x->headed)
 		stream_write_header(x, &(struct stream_header){
-			.versioned = true });
+			.versioned = !x->kind->no_version });
 	if (w->cond != STREAM_COND_NONE)
 		stream_write_error(x, w);
 	framings[x->framing].close(conn_out(x->conn));

@@ -27,6 +27,7 @@
 #define NS_CARBONS "urn:xmpp:carbons:2"
 #define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"
 #define NS_CHATSTATES "http://jabber.org/protocol/chatstates"
+#define NS_COMPONENT "jabber:component:accept"
 #define NS_CONFERENCE "jabber:x:conference"
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"

@@ -54,11 +54,18 @@ static const enum stanza_type error_types[] = {
 	[STANZA_IQ] = IQ_ERROR,
 };
 
+/* Of a stream: what stanzas have there (RFC 6120 §4.8.3, XEP-0114 §3). */
+static bool
+is_content_ns(struct str ns)
+{
+	return str_is(ns, NS_CLIENT) || str_is(ns, NS_SERVER) ||
+		str_is(ns, NS_COMPONENT);
+}
+
 static bool
 kind_of_elem(const struct elem *e, enum stanza_kind *kind_out)
 {
-	if (elem_is_text(e) ||
-		(!str_is(e->ns, NS_CLIENT) && !str_is(e->ns, NS_SERVER)))
+	if (elem_is_text(e) || !is_content_ns(e->ns))
 		return false;
 	for (size_t i = 0; i < COUNT(kind_names); i++) {
 		if (str_is(e->name, kind_names[i])) {
@@ -116,16 +123,17 @@ iq_is_sound(const struct elem *e, enum stanza_type type)
 	return elem_child(e, NULL, "error") != NULL;
 }
 
-/* What a server stream calls NS_SERVER is NS_CLIENT inside (RFC 6120 §4.8.3):
- * e, and whatever below it inherited the namespace. */
+/* What a server stream calls NS_SERVER, and that of a component NS_COMPONENT, is
+ * NS_CLIENT inside (RFC 6120 §4.8.3): e, and whatever below it inherited the
+ * namespace. */
 static void
-canonicalise(struct elem *e)
+canonicalise(struct elem *e, struct str ns)
 {
-	if (elem_is_text(e) || !str_is(e->ns, NS_SERVER))
+	if (elem_is_text(e) || !str_eq(e->ns, ns))
 		return;
 	e->ns = xml_intern(STR(NS_CLIENT));
 	elem_each(e, child)
-		canonicalise(child);
+		canonicalise(child, ns);
 }
 
 static void
@@ -168,7 +176,8 @@ stanza_from_elem(struct arena *a, struct elem *e, enum stanza_cond *cond_out)
 	*cond_out = COND_BAD_REQUEST;
 	if (!kind_of_elem(e, &kind))
 		return NULL;
-	canonicalise(e);
+	if (!str_is(e->ns, NS_CLIENT))
+		canonicalise(e, e->ns);
 	if (!read_type(a, e, kind, &type) ||
 		(kind == STANZA_IQ && !iq_is_sound(e, type)))
 		return NULL;

@@ -90,7 +90,7 @@ STAILQ_HEAD(stanza_queue, stanza);
  */
 struct stanza *stanza_from_elem(struct arena *a, struct elem *e,
 	enum stanza_cond *cond_out);
-/* Is e a message, presence or iq in NS_CLIENT or NS_SERVER? */
+/* Is e a message, presence or iq in NS_CLIENT, NS_SERVER or NS_COMPONENT? */
 bool elem_is_stanza(const struct elem *e);
 
 /* A new stanza in an arena of its own, owned by the caller.  Either address may

@@ -4,10 +4,13 @@ import codecs
 import json
 import re
 
+import component
 import scene as scenes
+from antiphon import merge
 from xmltree import Mismatch, match_value
 
-HEADER = re.compile(r"(accounts|contacts|subscribed|conf|only|not):\s*(.*)$")
+HEADER = re.compile(r"(accounts|components|contacts|subscribed|conf|only|not):"
+                    r"\s*(.*)$")
 STEP = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(:|>>|>|<\||<!|<)(?:\s+(.*))?$",
                   re.S)
 GLOBAL = ("advance", "settle", "quiet", "check", "ctl", "restart", "kill")
@@ -22,6 +25,7 @@ class Script:
         self.path = path
         self.accounts, self.contacts, self.subscribed = [], [], []
         self.conf, self.only, self.not_ = None, [], []
+        self.components = []
         self.steps = [] # (line number, text)
         with open(path, encoding="utf-8") as f:
             self._read(f.read().split("\n"))
@@ -35,6 +39,12 @@ class Script:
                 joined[-1][1] += "\n" + line.strip()
             else:
                 joined.append([number, line.rstrip()])
+        self._read_lines(joined)
+        if self.components:
+            named = component.conf(**{name: {} for name in self.components})
+            self.conf = merge(named, self.conf or {})
+
+    def _read_lines(self, joined):
         for number, text in joined:
             header = HEADER.match(text.replace("\n", " "))
             if header and not self.steps:
@@ -62,6 +72,8 @@ class Player:
     def __init__(self, script, server):
         self.script, self.server = script, server
         self.scene = scenes.Scene(server, script.accounts)
+        for name in script.components:
+            self.scene.binds[name] = component.domain_of(name)
         for pair in script.contacts:
             self.scene.befriend(*pair)
         for pair in script.subscribed:
@@ -176,6 +188,19 @@ class Player:
 
     def act_connect(self, name, kind="starttls"):
         self.scene.new(name).connect(kind).restart()
+
+    def act_component(self, name, how="login"):
+        """connect: no more than that."""
+        made = component.Component(self.server, name)
+        self.scene.sessions[name] = made
+        if how == "login":
+            made.login()
+        else:
+            made.connect().restart()
+
+    def act_shake(self, name):
+        self.scene[name].wait_header()
+        self.scene[name].shake()
 
     def act_header(self, name, *attrs):
         """Sends a header without waiting; to='', from=, version=, ns=."""

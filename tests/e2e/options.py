@@ -12,11 +12,16 @@ import os
 import re
 import subprocess
 
-from antiphon import build_dir, merge
+from antiphon import DOMAIN, build_dir, merge
 from process import Failed
 
 MIN, MAX = ("min",), ("max",)
 BOTH = MIN + MAX
+
+# what stands for all components
+COMPONENTS, COMPONENT, SECRET = "components", "irc." + DOMAIN, "secret of irc"
+COMPONENT_PORT = {"kind": "component", "address": "127.0.0.1", "port": 0,
+                  "tls": "none"}
 
 proven = {}   # (option, end): names of tests
 left_out = {} # (option, end): what cannot be run, why, and what is instead
@@ -46,8 +51,18 @@ class Option:
             return "x" * (int(text) + more)
         return text
 
+    @property
+    def place(self):
+        """As a message names it."""
+        if self.section != COMPONENTS:
+            return self.path
+        return "%s: %s: %s" % (COMPONENTS, COMPONENT, self.name)
+
     def conf(self, value):
         """What sets it, to be merged over the configuration of a server."""
+        if self.section == COMPONENTS:
+            return {COMPONENTS: {COMPONENT: {"secret": SECRET,
+                                             self.name: value}}}
         if self.section == "listen":
             return {"listen": {self.name: value}}
         out = {self.name: value}
@@ -123,6 +138,14 @@ def option(path):
 
 def merge_option(conf, o, value):
     """conf with the option; listen is a list, of which all get it."""
+    if o.section == COMPONENTS:
+        was = conf.get(COMPONENTS, {}).get(COMPONENT)
+        made = merge(conf, o.conf(value))
+        if was is not None and o.name != "secret":
+            made[COMPONENTS][COMPONENT]["secret"] = was["secret"]
+        if COMPONENT_PORT not in made["listen"]:
+            made["listen"] = made["listen"] + [COMPONENT_PORT]
+        return made
     if o.section != "listen":
         return merge(conf, o.conf(value))
     return merge(conf, {"listen": [dict(one, **{o.name: value})

@@ -87,7 +87,7 @@ def test_beyond_the_range_is_refused(pool, end):
         text = f.read().splitlines()
     for o, value in beyond:
         found = re.search(r"^%s:(\d+): %s: .*\bthe %simum,? (is )?%s$" % (
-            re.escape(server.conf_path), re.escape(o.path), end, o.end(end)),
+            re.escape(server.conf_path), re.escape(o.place), end, o.end(end)),
             said, re.M)
         assert found, (o.path, value, said)
         assert '"%s"' % o.name in text[int(found[1]) - 1]
@@ -104,7 +104,7 @@ def test_what_is_no_number_is_refused(pool):
         assert code == 1
         for o in RANGES:
             if o.kind in ("number", "size", "duration"):
-                assert re.search(r":\d+: %s: " % re.escape(o.path), said), \
+                assert re.search(r":\d+: %s: " % re.escape(o.place), said), \
                     (o.path, value, said)
         assert "runtime error" not in said
 

@@ -25,6 +25,7 @@
 struct fixture {
 	struct server server;
 	struct shard shard;
+	struct snapshot snap;
 	struct rand_seeded rand;
 	struct audience *audience;
 	uint8_t *flags; /* of each address; 0: it is none */
@@ -42,6 +43,7 @@ fixture_init(struct fixture *f, unsigned n, unsigned n_shards)
 	f->server.n_shards = n_shards;
 	f->server.shares = budget_shares_new();
 	f->shard.server = &f->server;
+	f->shard.snap = &f->snap;
 	f->audience = audience_new(&f->shard, OWNER);
 	f->flags = xcalloc(n + 1, 1);
 	f->n = n;

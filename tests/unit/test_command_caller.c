@@ -99,6 +99,9 @@ static const struct {
 } rows[] = {
 	{ "adduser", "OHB", "OHB" },
 	{ "backup", "O", "" },
+	{ "components kick", "O", "O" },
+	{ "components list", "O", "O" },
+	{ "components show", "O", "O" },
 	{ "deluser", "OHB", "OHB" },
 	{ "drain", "O", "O" },
 	{ "kick", "OHAB", "OHAB" },

@@ -130,7 +130,7 @@ static const struct {
 		COND_BAD_REQUEST },
 	{ "<iq" C " id='1' type='error'><a xmlns='b'/></iq>",
 		COND_BAD_REQUEST },
-	{ "<message xmlns='jabber:component:accept'/>", COND_BAD_REQUEST },
+	{ "<message xmlns='jabber:component:connect'/>", COND_BAD_REQUEST },
 	{ "<query" C "/>", COND_BAD_REQUEST },
 };
 

@@ -153,7 +153,8 @@ on_element(struct stream *x, struct arena *a, struct elem *e)
 {
 	struct c2s *c = c2s_of(x);
 
-	if (str_is(e->ns, NS_SERVER)) {
+	if (!str_is(e->ns, NS_CLIENT) && (str_is(e->ns, NS_SERVER) ||
+			str_is(e->ns, NS_COMPONENT))) {
 		/* §4.8.2: it is not the content namespace of this stream */
 		arena_free(a);
 		stream_end(x, STREAM_INVALID_NAMESPACE, NULL);

@@ -18,11 +18,6 @@
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "net/tls.h"
-#include "store/store.h"
-
-/* How long a sender rests when a mailbox is above its bound, the store behind,
- * or its account's share of the memory too large. */
-#define CONGESTED_US (10 * US_PER_MS)
 
 /* --- in ------------------------------------------------------------------- */
 
@@ -98,8 +93,6 @@ c2s_refuses(struct c2s *c, struct stanza *st)
 static void
 c2s_stanza(struct c2s *c, struct stanza *st)
 {
-	struct shard *sh = c->x.shard;
-
 	if (c2s_bound_iq(c, st))
 		return;
 	st->secure = conn_is_secure(c->x.conn);
@@ -108,12 +101,8 @@ c2s_stanza(struct c2s *c, struct stanza *st)
 			"\"from\" is not your address");
 		return;
 	}
-	/* the store is everybody's, and not only his who was the last to write */
-	if (!sh->congested && !store_is_behind(sh->server->store) &&
-		c2s_budget(c) == BUDGET_FINE)
-		return;
-	sh->congested = false;
-	stream_rest_until(&c->x, sh->now_us + CONGESTED_US);
+	if (c->session != NULL)
+		stream_give_way(&c->x, c->session->account->e.hash);
 }
 
 void
@@ -162,7 +151,7 @@ on_attach(void *stream, struct session *s)
 static void
 on_write(void *stream, const struct stanza *st)
 {
-	stream_write(stream, st->root);
+	stream_write_stanza(stream, st);
 }
 
 static void

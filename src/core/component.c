@@ -1,0 +1,503 @@
+/*
+ * component.c - the entity that all addresses of a component are: its links, and
+ * what waits while it has none.
+ *
+ * Owner shard.  Invariant: nothing waits here while there is a link.
+ */
+#include "config.h"
+
+#include "core/component.h"
+
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/entity.h"
+#include "core/entity_message.h"
+#include "core/host.h"
+#include "core/link.h"
+#include "core/receipt.h"
+#include "core/route.h"
+#include "core/router.h"
+
+#define KICK_TEXT "Closed by an administrator"
+
+/* In the arena of its stanza. */
+struct kept {
+	STAILQ_ENTRY(kept) next;
+	struct stanza *st;
+	int64_t until_us;
+	int64_t wall_us; /* since when */
+};
+
+/* Requests of several links whose answers are known, the last ones. */
+#define ASKED 256
+
+struct asked {
+	uint64_t hash; /* of id and addresses */
+	uint64_t link;
+};
+
+struct component {
+	struct entity e;
+	struct link_list links;
+	struct asked *asked; /* a ring of ASKED; NULL: none share */
+	uint32_t n_asked;    /* that there were */
+	STAILQ_HEAD(, kept) away; /* while there is none */
+	size_t away_bytes;
+	int64_t n_away;
+	struct timer oldest; /* set while something waits there */
+};
+
+static struct component *
+component_of(const struct entity *e)
+{
+	assert(e->class == &component_class);
+	return (struct component *)(uintptr_t)e;
+}
+
+/* NULL: a reload has removed it. */
+static const struct config_component *
+component_conf(const struct component *c)
+{
+	const struct host *host =
+		component_host(c->e.shard, jid_str(c->e.jid));
+
+	return host != NULL ? host->component : NULL;
+}
+
+/* --- what waits while nobody is there --------------------------------------- */
+
+static struct stanza *
+away_take(struct component *c)
+{
+	struct kept *k = STAILQ_FIRST(&c->away);
+	size_t bytes = stanza_bytes(k->st);
+
+	STAILQ_REMOVE_HEAD(&c->away, next);
+	c->away_bytes -= bytes;
+	c->n_away--;
+	gauge_remove(&c->e.shard->stats.link_bytes, bytes);
+	if (STAILQ_EMPTY(&c->away))
+		shard_timer_cancel(c->e.shard, &c->oldest);
+	return k->st;
+}
+
+static void
+component_refuse(struct component *c, struct stanza *st, enum stanza_cond cond,
+	const char *why)
+{
+	const char *text = arena_printf(st->arena, "%.*s %s",
+		STR_ARG(jid_str(c->e.jid)), why).p;
+
+	router_bounce(c->e.shard, st, cond, text);
+}
+
+static void
+on_oldest_due(struct timer *t)
+{
+	struct component *c = CONTAINER_OF(t, struct component, oldest);
+	const struct kept *k;
+
+	while ((k = STAILQ_FIRST(&c->away)) != NULL &&
+		k->until_us <= c->e.shard->now_us)
+		component_refuse(c, away_take(c), COND_REMOTE_SERVER_TIMEOUT,
+			"has not connected in time");
+	if (k != NULL)
+		shard_timer(c->e.shard, t, k->until_us - c->e.shard->now_us,
+			on_oldest_due);
+	entity_check_idle(&c->e);
+}
+
+static void
+away_keep(struct component *c, struct stanza *st,
+	const struct config_component *conf)
+{
+	struct shard *sh = c->e.shard;
+	struct kept *k = arena_alloc(st->arena, sizeof(*k));
+	size_t bytes = stanza_bytes(st);
+
+	receipt_let_go(st); /* it waits for the peer */
+	*k = (struct kept){ .st = st,
+		.until_us = sh->now_us + conf->queue_time_us,
+		.wall_us = shard_wall_us(sh) };
+	STAILQ_INSERT_TAIL(&c->away, k, next);
+	c->away_bytes += bytes;
+	c->n_away++;
+	gauge_add(&sh->stats.link_bytes, bytes);
+	if (!timer_is_set(&c->oldest))
+		shard_timer(sh, &c->oldest, conf->queue_time_us, on_oldest_due);
+	entity_in_use(&c->e);
+}
+
+/* st is taken. */
+static void
+component_is_away(struct component *c, struct stanza *st)
+{
+	const struct config_component *conf = component_conf(c);
+
+	if (conf == NULL) {
+		component_refuse(c, st, COND_ITEM_NOT_FOUND,
+			"is no longer served here");
+	} else if (conf->queue_bytes == 0) {
+		component_refuse(c, st, COND_REMOTE_SERVER_TIMEOUT,
+			"is not connected");
+	} else if (c->n_away >= conf->queue_stanzas ||
+		c->away_bytes + stanza_bytes(st) > conf->queue_bytes) {
+		c->e.shard->stats.refused++;
+		component_refuse(c, st, COND_RESOURCE_CONSTRAINT,
+			"is not connected, and too much waits for it");
+	} else {
+		away_keep(c, st, conf);
+	}
+}
+
+/* --- links ----------------------------------------------------------------- */
+
+static uint64_t
+mix(uint64_t x)
+{
+	x ^= x >> 30;
+	x *= UINT64_C(0xbf58476d1ce4e5b9);
+	x ^= x >> 27;
+	x *= UINT64_C(0x94d049bb133111eb);
+	return x ^ x >> 31;
+}
+
+static uint64_t
+asked_hash(const struct component *c, struct str id, struct jid who,
+	struct jid whom)
+{
+	const struct server *srv = c->e.shard->server;
+
+	return mix(mix(server_hash(srv, id)) + server_hash(srv, jid_str(who))) +
+		server_hash(srv, jid_str(whom));
+}
+
+void
+component_asks(struct link *l, const struct stanza *st)
+{
+	struct component *c = component_of(l->entity);
+
+	if (LIST_NEXT(LIST_FIRST(&c->links), in) == NULL)
+		return;
+	if (c->asked == NULL)
+		c->asked = xcalloc(ASKED, sizeof(c->asked[0]));
+	c->asked[c->n_asked++ % ASKED] = (struct asked){
+		asked_hash(c, st->id, st->from, st->to), l->id };
+}
+
+/* NULL: nobody who is there. */
+static struct link *
+link_that_asked(const struct component *c, const struct stanza *st)
+{
+	uint64_t hash = asked_hash(c, st->id, st->to, st->from);
+	const struct asked *asked = NULL;
+	struct link *l = NULL;
+	uint32_t i = 0;
+
+	/* the last one first */
+	do
+		asked = &c->asked[(c->n_asked - ++i) % ASKED];
+	while (asked->hash != hash && i < ASKED);
+	if (asked->hash == hash)
+		LIST_FOREACH (l, &c->links, in)
+			if (l->id == asked->link)
+				break;
+	return l;
+}
+
+/* One who sends has the same link as long as that is there, so that what he sends
+ * keeps its order, whoever else comes or goes: the highest of what the two of them
+ * make. */
+static struct link *
+link_of_sender(const struct component *c, struct jid from)
+{
+	uint64_t sender = server_hash(c->e.shard->server, jid_bare_str(from));
+	struct link *l, *best = NULL;
+	uint64_t most = 0, n;
+
+	LIST_FOREACH (l, &c->links, in) {
+		n = mix(sender + l->id * UINT64_C(0x9e3779b97f4a7c15));
+		if (n >= most) {
+			most = n;
+			best = l;
+		}
+	}
+	return best;
+}
+
+/* NULL: there is none. */
+static struct link *
+component_link(const struct component *c, const struct stanza *st)
+{
+	bool answers = st->type == IQ_RESULT || st->type == IQ_ERROR;
+	struct link *l = LIST_FIRST(&c->links);
+
+	if (l == NULL || LIST_NEXT(l, in) == NULL)
+		return l;
+	l = answers && c->asked != NULL ? link_that_asked(c, st) : NULL;
+	return l != NULL ? l : link_of_sender(c, st->from);
+}
+
+static void
+component_receive(struct entity *e, struct stanza *st)
+{
+	struct component *c = component_of(e);
+	struct link *l = component_link(c, st);
+
+	if (l != NULL)
+		link_send(l, st);
+	else
+		component_is_away(c, st);
+}
+
+/* st has waited. */
+static void
+component_give(struct component *c, struct stanza *st)
+{
+	struct link *l = component_link(c, st);
+
+	if (l != NULL)
+		link_give(l, st);
+	else
+		component_is_away(c, st);
+}
+
+/* All but one that is to stay, or NULL.  False: there was none. */
+static bool
+links_end(struct component *c, const struct link *stays, enum stream_cond cond,
+	const char *text)
+{
+	struct link *l = LIST_FIRST(&c->links), *next;
+	bool any = false;
+
+	for (; l != NULL; l = next) {
+		next = LIST_NEXT(l, in);
+		if (l == stays)
+			continue;
+		any = true;
+		l->ops->end(l->stream, cond, text);
+	}
+	return any;
+}
+
+/* --- for streams ------------------------------------------------------------- */
+
+struct link *
+component_attach(struct shard *sh, const struct host *host,
+	const struct link_stream *ops, void *stream)
+{
+	struct entity *e = entity_get(sh, &component_class,
+		jid_trusted(host->domain), host->hash);
+	struct component *c = e != NULL ? component_of(e) : NULL;
+	struct link *l;
+
+	/* a service had the domain, and has not left it yet */
+	if (c == NULL)
+		return NULL;
+	if (host->component->conflict == COMPONENT_REFUSE &&
+		!LIST_EMPTY(&c->links))
+		return NULL;
+	l = link_new(e, ops, stream);
+	LIST_INSERT_HEAD(&c->links, l, in);
+	entity_in_use(e);
+	if (host->component->conflict == COMPONENT_REPLACE)
+		links_end(c, l, STREAM_CONFLICT,
+			"The component has connected once more");
+	return l;
+}
+
+/* XEP-0203: when it was sent. */
+static void
+away_stamp(const struct kept *k)
+{
+	if (k->st->kind == STANZA_MESSAGE)
+		stanza_add_delay(k->st, STR_NONE, k->wall_us);
+}
+
+void
+component_ready(struct link *l)
+{
+	struct component *c = component_of(l->entity);
+
+	link_drained(l);
+	while (!STAILQ_EMPTY(&c->away)) {
+		/* not taken in between: it would count otherwise */
+		struct kept k = *STAILQ_FIRST(&c->away);
+
+		away_take(c);
+		away_stamp(&k);
+		component_give(c, k.st);
+	}
+}
+
+void
+component_leave(struct link *l)
+{
+	struct component *c = component_of(l->entity);
+	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
+	struct stanza *st;
+
+	LIST_REMOVE(l, in);
+	link_leave(l, &back);
+	while ((st = STAILQ_FIRST(&back)) != NULL) {
+		STAILQ_REMOVE_HEAD(&back, link);
+		component_give(c, st);
+	}
+	entity_check_idle(&c->e);
+}
+
+/* --- the class --------------------------------------------------------------- */
+
+static void
+away_refuse_all(struct component *c, enum stanza_cond cond, const char *why)
+{
+	while (!STAILQ_EMPTY(&c->away))
+		component_refuse(c, away_take(c), cond, why);
+}
+
+/* What waited goes back to who sent it, so that nothing is lost. */
+static bool
+component_close(struct entity *e, enum stream_cond cond, const char *text)
+{
+	struct component *c = component_of(e);
+	bool any = links_end(c, NULL, cond, text);
+
+	if (cond == STREAM_HOST_GONE)
+		away_refuse_all(c, COND_ITEM_NOT_FOUND,
+			"is no longer served here");
+	else
+		away_refuse_all(c, COND_REMOTE_SERVER_TIMEOUT,
+			"has not connected in time");
+	return any;
+}
+
+static void
+component_told(struct entity *e, struct entity_message *m)
+{
+	struct component *c = component_of(e);
+
+	if (m->kind != TELL_KICK)
+		entity_refuse(m, ERR_REFUSED, "it is a component");
+	else if (links_end(c, NULL, STREAM_POLICY_VIOLATION, KICK_TEXT))
+		entity_answer(m, NULL);
+	else
+		entity_refuse(m, ERR_MISSING, "it is not connected");
+}
+
+static bool
+component_is_idle(const struct entity *e)
+{
+	const struct component *c = component_of(e);
+
+	return LIST_EMPTY(&c->links) && STAILQ_EMPTY(&c->away);
+}
+
+static bool
+component_is_item(const struct entity *e, struct arena *a, struct elem *item)
+{
+	const struct component *c = component_of(e);
+	const struct config_component *conf = component_conf(c);
+
+	(void)a;
+	(void)item;
+	return !LIST_EMPTY(&c->links) && conf != NULL && conf->disco;
+}
+
+/* Zeroed memory is all there is to read. */
+static void
+component_load(struct entity *e)
+{
+	struct component *c = component_of(e);
+
+	STAILQ_INIT(&c->away);
+	entity_loaded(e);
+}
+
+static void
+component_unload(struct entity *e)
+{
+	struct component *c = component_of(e);
+
+	assert(LIST_EMPTY(&c->links));
+	free(c->asked);
+	while (!STAILQ_EMPTY(&c->away))
+		stanza_free(away_take(c));
+}
+
+const struct entity_class component_class = {
+	.name = "component",
+	.size = sizeof(struct component),
+	.whole_domain = true,
+	.load = component_load,
+	.receive = component_receive,
+	.told = component_told,
+	.close = component_close,
+	.is_idle = component_is_idle,
+	.is_item = component_is_item,
+	.unload = component_unload,
+};
+
+/* --- asking ------------------------------------------------------------------ */
+
+void
+component_serve(struct host *host, const struct config_component *conf)
+{
+	host->component = conf;
+	host->domain_class = &component_class;
+	host->address_class = &component_class;
+}
+
+struct host *
+component_host(struct shard *sh, struct str domain)
+{
+	struct host *host = shard_host(sh, domain);
+
+	return host != NULL && host->component != NULL &&
+			str_eq(host->domain, domain) ?
+		host :
+		NULL;
+}
+
+bool
+component_has(const struct shard *sh, const struct host *host,
+	struct str domain)
+{
+	return str_eq(domain, host->domain) ||
+		(host->component->subdomains &&
+			snapshot_host(sh->snap, domain) == host);
+}
+
+const struct link_list *
+component_links(const struct entity *e)
+{
+	return &component_of(e)->links;
+}
+
+void
+component_waiting(const struct entity *e, int64_t *stanzas_out,
+	int64_t *bytes_out)
+{
+	const struct component *c = component_of(e);
+	const struct link *l;
+
+	*stanzas_out = c->n_away;
+	*bytes_out = (int64_t)c->away_bytes;
+	LIST_FOREACH (l, &c->links, in) {
+		*stanzas_out += l->n_waiting;
+		*bytes_out += (int64_t)l->bytes;
+	}
+}
+
+bool
+component_is_item_of(const struct entity *e, struct str host)
+{
+	const struct config_component *conf = component_conf(component_of(e));
+
+	return conf != NULL &&
+		(conf->host == NULL || str_is(host, conf->host));
+}
