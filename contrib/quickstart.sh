@@ -19,6 +19,8 @@ usage() {
 	  --port-base N    ports N+22 with STARTTLS and N+23 with TLS from the
 	                   start (5200, or the next that is free)
 	  --shards N       threads (one for each core)
+	  --component      a component of the name component.NAME may connect, to
+	                   port N+147; env.sh has its secret
 	  --cert FILE --key FILE [--ca-cert FILE]
 	                   a certificate with its chain, its key, and who signed
 	                   it; without them, a test authority is made
@@ -40,11 +42,12 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 # --- what is wanted -----------------------------------------------------------
 
 parse() {
-	dir='' build='' host='' base='' shards='' cert='' key='' ca=''
+	dir='' build='' host='' base='' shards='' cert='' key='' ca='' with_component=no
 	install=yes action=start
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-install) install=no ;;
+		--component) with_component=yes ;;
 		--stop) action=stop ;;
 		--help | -h)
 			usage
@@ -82,8 +85,8 @@ check_values() {
 	case $base$shards in
 	*[!0-9]*) die "--port-base and --shards take numbers" ;;
 	esac
-	[ -z "$base" ] || [ "$base" -le 65512 ] ||
-		die "--port-base $base: at most 65512"
+	[ -z "$base" ] || [ "$base" -le 65388 ] ||
+		die "--port-base $base: at most 65388"
 	case $cert:$key in
 	: | ?*:?*) ;;
 	*) die "--cert and --key go together" ;;
@@ -315,9 +318,15 @@ choose_ports() {
 		bases="${before:+$((before - 22))} 5200 15200 25200 35200"
 	fi
 	for base in $bases; do
-		c2s=$((base + 22)) direct=$((base + 23))
-		port_taken "$c2s" || port_taken "$direct" || return 0
-		say "somebody listens on port $c2s or $direct already"
+		c2s=$((base + 22)) direct=$((base + 23)) component=$((base + 147))
+		ports="$c2s $direct"
+		[ $with_component = no ] || ports="$ports $component"
+		taken=
+		for port in $ports; do
+			! port_taken "$port" || taken="$taken $port"
+		done
+		[ -n "$taken" ] || return 0
+		say "somebody listens already on$taken"
 	done
 	die "no free ports; choose others with --port-base"
 }
@@ -331,7 +340,31 @@ write_listeners() {
 	done
 }
 
+# Sets secret, which stays the same from one run to the next.
+choose_secret() {
+	secret=$(remembered COMPONENT_SECRET)
+	[ -n "$secret" ] || secret=$(openssl rand -hex 16)
+}
+
+write_component() {
+	[ $with_component = yes ] || return 0
+	cat <<-X
+	components:
+	  component.$host:
+	    secret: "$secret"
+	X
+}
+
+write_component_listener() {
+	[ $with_component = no ] ||
+		say "  - { kind: component, port: $component }"
+}
+
 write_configuration() {
+	[ $with_component = no ] || choose_secret
+	rm -f "$home/antiphond.yml"
+	(umask 027 && : >"$home/antiphond.yml")
+	[ "$(id -u)" -ne 0 ] || chgrp "$(id -g "$user")" "$home/antiphond.yml"
 	{
 		say "# written by contrib/quickstart.sh, and written again by its next run"
 		[ -z "$shards" ] || say "shards: $shards"
@@ -346,11 +379,13 @@ write_configuration() {
 		  socket: $data/control
 		listen:
 		$(write_listeners)
+		$(write_component_listener)
 		hosts:
 		  $host:
 		    certificate: $home/certs/server.crt
 		    key: $home/certs/server.key
 		X
+		write_component
 	} >"$home/antiphond.yml"
 }
 
@@ -366,6 +401,11 @@ write_env() {
 	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"
 	export DELUSER="$ctl deluser {user}@{domain}"
 	export PIDFILE=$data/antiphond.pid
+	X
+	[ $with_component = yes ] || return 0
+	cat >>"$dir/env.sh" <<-X
+	export PORT_COMPONENT=$component
+	export COMPONENT_SECRET=$secret
 	X
 }
 
