@@ -5,7 +5,8 @@
 #   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>; server_limits is one
 #                                  more line of the section limits, and
 #                                  server_archive the options of the archive, or
-#                                  yes (no)
+#                                  yes (no); server_listen one more port, and
+#                                  server_more sections
 #   server_stop                    false if it did not end well
 # What other servers need (see peers/) is here too.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
@@ -64,10 +65,12 @@ server_conf() {
 	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: none, backlog: 4096 }
+	  ${server_listen:-}
 	hosts:
 	  $domain:
 	    certificate: $folder/cert.pem
 	    key: $folder/key.pem
+	${server_more:-}
 	END
 }
 

@@ -6,6 +6,27 @@ ejabberd_version() {
 	package_version ejabberd
 }
 
+# Listeners for components, where they are wanted: who has connected to one is all
+# the hosts of it.
+ejabberd_components() {
+	test -z "${components:-}" || cat <<-END
+	  -
+	    port: $port_component
+	    ip: "127.0.0.1"
+	    module: ejabberd_service
+	    hosts:
+	      a.$domain:
+	        password: bench
+	  -
+	    port: $port_second
+	    ip: "127.0.0.1"
+	    module: ejabberd_service
+	    hosts:
+	      b.$domain:
+	        password: bench
+	END
+}
+
 # That of Debian's package, but for listeners that no client of ours needs,
 # shapers, and what counts logins and presences to stop them (mod_fail2ban,
 # mod_pres_counter).
@@ -38,6 +59,7 @@ ejabberd_conf() {
 	    access: c2s
 	    starttls: true
 	    protocol_options: 'TLS_OPTIONS'
+	$(ejabberd_components)
 	disable_sasl_mechanisms:
 	  - "digest-md5"
 	  - "X-OAUTH2"

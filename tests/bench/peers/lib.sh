@@ -10,7 +10,9 @@
 #                  groups of $contacts + 1 everybody knows everybody, by the
 #                  names and groups that contact_send() gives.  If
 #                  $tuned is not empty, it is as fast as its settings make
-#                  it.  $stock is a folder for what a later start can use
+#                  it; if $components is not, a.$domain may connect to
+#                  $port_component and b.$domain to that or $port_second, by
+#                  the secret "bench".  $stock is a folder for what a later start can use
 #   NAME_launch    starts it again, after peer_end: as NAME_start, but with what
 #                  is in its folder (prosody, ejabberd)
 # and leaves every setting as Debian has it but for those that keep it to

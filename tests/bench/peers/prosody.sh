@@ -33,7 +33,14 @@ prosody_conf() {
 	if test -n "${tuned:-}"; then
 		echo 'gc = { mode = "generational" }'
 	fi
+	if test -n "${components:-}"; then
+		echo "component_ports = { $port_component }"
+	fi
 	echo "VirtualHost \"$domain\""
+	test -z "${components:-}" || for name in a b; do
+		echo "Component \"$name.$domain\""
+		echo 'component_secret = "bench"'
+	done
 }
 
 # The first account is as Prosody makes it, and the others are like it.
