@@ -334,6 +334,15 @@ peer_open(struct peer *p, struct world *w, unsigned shard, bool secure)
 }
 
 void
+peer_open_at(struct peer *p, struct world *w, unsigned shard,
+	const struct listen_kind *kind)
+{
+	peer_make(p, w, shard);
+	kind->accept_raw(w->server->shards[shard], p->conn, NULL);
+	world_settle(w);
+}
+
+void
 peer_open_from(struct peer *p, struct world *w, unsigned shard,
 	const char *address)
 {

@@ -39,6 +39,8 @@
 	"xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" resource         \
 	"</resource></bind></iq>"
 
+struct listen_kind;
+
 struct world {
 	struct clock_manual clock;
 	struct rand_seeded rand;
@@ -78,6 +80,9 @@ void world_add_account_as(struct world *w, const char *name,
 struct shard *world_owner(struct world *w, const char *name);
 
 void peer_open(struct peer *p, struct world *w, unsigned shard, bool secure);
+/* As if a port of this kind had accepted it. */
+void peer_open_at(struct peer *p, struct world *w, unsigned shard,
+	const struct listen_kind *kind);
 /* Over TLS, from an IPv4 or IPv6 address. */
 void peer_open_from(struct peer *p, struct world *w, unsigned shard,
 	const char *address);

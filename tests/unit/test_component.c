@@ -1,0 +1,288 @@
+/*
+ * test_component.c - components: their streams, links and queues, on shards that
+ * the test turns.
+ */
+#include "config.h"
+
+#include "core/component.h"
+
+#include "base/mem.h"
+#include "net/conn.h"
+#include "core/entity.h"
+#include "core/host.h"
+#include "core/link.h"
+#include "core/place.h"
+#include "account/credentials.h"
+#include "stream/component/comp.h"
+
+#include "c2s_world.h"
+#include "test.h"
+
+#define SHARDS 3
+#define COMPONENTS(options)                                                    \
+	"components: { c.example: { secret: s" options " }, d.example: "       \
+	"{ secret: s } }"
+#define OPEN(domain)                                                           \
+	"<stream:stream xmlns='jabber:component:accept' to='" domain "' "      \
+	"xmlns:stream='http://etherx.jabber.org/streams'>"
+#define KIB(n) ((n) * 1024)
+
+/* Appends the handshake for the header that p has got. */
+static void
+handshake_write(struct buf *out, struct peer *p, const char *secret)
+{
+	uint8_t digest[SCRAM_DIGEST_MAX];
+	struct buf both = BUF_INIT;
+	const char *at = strstr(buf_c(&p->got), "id='");
+	struct str id, rest;
+
+	CHECK(at != NULL && str_cut(str_c(at + 4), '\'', &id, &rest));
+	buf_add_str(&both, id);
+	buf_add_c(&both, secret);
+	scram_digest(SCRAM_SHA_1, buf_str(&both), digest);
+	buf_add_c(out, "<handshake>");
+	for (size_t i = 0; i < scram_digest_size(SCRAM_SHA_1); i++)
+		buf_printf(out, "%02x", digest[i]);
+	buf_add_c(out, "</handshake>");
+	buf_done(&both);
+}
+
+/* more is sent in the same piece as the handshake. */
+static void
+component_login(struct peer *p, struct world *w, unsigned shard,
+	const char *header, const char *more)
+{
+	struct buf out = BUF_INIT;
+
+	peer_open_at(p, w, shard, comp_kinds);
+	peer_say(p, header);
+	handshake_write(&out, p, "s");
+	buf_add_c(&out, more);
+	peer_say(p, buf_c(&out));
+	buf_done(&out);
+}
+
+static void
+romeo_login(struct peer *p, struct world *w)
+{
+	peer_open(p, w, 0, true);
+	peer_login(p, AUTH_ROMEO, BIND("orchard"));
+}
+
+static struct entity *
+component_at(struct world *w, const char *domain)
+{
+	struct shard *sh = w->server->shards[
+		server_place_of(w->server, str_c(domain)).shard];
+
+	return entity_find(sh, str_c(domain));
+}
+
+/* Of n bytes and a little. */
+static void
+say_much(struct peer *p, const char *to, int id, size_t n)
+{
+	struct buf out = BUF_INIT;
+
+	buf_printf(&out, "<message type='chat' to='%s' id='%d'><body>", to, id);
+	for (size_t i = 0; i < n; i++)
+		buf_add_c(&out, "x");
+	buf_add_c(&out, "</body></message>");
+	peer_say(p, buf_c(&out));
+	buf_done(&out);
+}
+
+static size_t
+times(const struct peer *p, const char *what)
+{
+	struct str got = buf_str(&p->got);
+	size_t n = 0;
+
+	while ((got.p = memmem(got.p, got.n, what, strlen(what))) != NULL) {
+		n++;
+		got.p++;
+		got.n = (size_t)(p->got.p + p->got.n - got.p);
+	}
+	return n;
+}
+
+/* Wherever it is accepted, with what it has sent ahead. */
+TEST(a_component_comes_to_its_shard_with_all_that_it_has_sent)
+{
+	for (unsigned shard = 0; shard < SHARDS; shard++) {
+		struct peer romeo, c;
+		struct world w;
+
+		TEST_CASE("shard");
+		world_init(&w, SHARDS, COMPONENTS(""), "");
+		romeo_login(&romeo, &w);
+		component_login(&c, &w, shard, OPEN("C.Example"),
+			"<message to='romeo@example.org/orchard' from='x@c.example' "
+			"type='chat'><body>ahead</body></message><mess");
+		CHECK(peer_has(&c, "<handshake/>"));
+		CHECK(component_at(&w, "c.example") != NULL);
+		CHECK(peer_has(&romeo, "ahead"));
+		peer_say(&c, "age to='romeo@example.org/orchard' type='chat'>"
+			     "<body>behind</body></message>");
+		CHECK(peer_has(&romeo, "behind"));
+		peer_done(&c);
+		peer_done(&romeo);
+		world_done(&w);
+	}
+}
+
+/* A link gets what it takes, and the rest waits. */
+TEST(one_who_is_slow_gets_all_in_order)
+{
+	struct peer romeo, c;
+	int64_t stanzas, bytes;
+	struct world w;
+
+	world_init(&w, SHARDS, COMPONENTS(""), "");
+	romeo_login(&romeo, &w);
+	component_login(&c, &w, 0, OPEN("c.example"), "");
+	conn_mem_take(c.conn, 0);
+	for (int i = 0; i < 20; i++) {
+		say_much(&romeo, "x@c.example", i, KIB(20));
+		world_advance(&w, US_PER_S); /* it rests for that */
+	}
+	component_waiting(component_at(&w, "c.example"), &stanzas, &bytes);
+	CHECK(stanzas >= 12 && stanzas < 20);
+	CHECK(bytes >= stanzas * KIB(20));
+	c.got.n = 0;
+	conn_mem_take(c.conn, SIZE_MAX);
+	world_settle(&w);
+	world_advance(&w, US_PER_S);
+	CHECK_INT(times(&c, "<message"), 20);
+	CHECK(strstr(buf_c(&c.got), "id=\"19\"") > strstr(buf_c(&c.got), "id=\"18\""));
+	component_waiting(component_at(&w, "c.example"), &stanzas, &bytes);
+	CHECK_INT(stanzas, 0);
+	CHECK_INT(bytes, 0);
+	peer_done(&c);
+	peer_done(&romeo);
+	world_done(&w);
+}
+
+/* Whoever comes next gets what the one before has not taken. */
+TEST(what_waits_for_one_goes_to_the_next)
+{
+	struct peer romeo, c, next;
+	struct world w;
+
+	world_init(&w, SHARDS, COMPONENTS(""), "");
+	romeo_login(&romeo, &w);
+	component_login(&c, &w, 0, OPEN("c.example"), "");
+	conn_mem_take(c.conn, 0);
+	for (int i = 0; i < 12; i++) {
+		say_much(&romeo, "x@c.example", i, KIB(20));
+		world_advance(&w, US_PER_S); /* it rests for that */
+	}
+	component_login(&next, &w, 1, OPEN("c.example"), "");
+	world_settle(&w);
+	CHECK(times(&next, "<message") >= 8);
+	CHECK(peer_has(&next, "id=\"11\""));
+	CHECK(c.closed || times(&c, "conflict") <= 1);
+	CHECK_INT(times(&romeo, "type=\"error\""), 0);
+	peer_done(&c);
+	peer_done(&next);
+	peer_done(&romeo);
+	world_done(&w);
+}
+
+/* Nobody is there to take it. */
+TEST(what_waits_for_one_goes_back_when_nobody_is_next)
+{
+	struct peer romeo, c;
+	struct world w;
+
+	world_init(&w, SHARDS, COMPONENTS(""), "");
+	romeo_login(&romeo, &w);
+	component_login(&c, &w, 0, OPEN("c.example"), "");
+	conn_mem_take(c.conn, 0);
+	for (int i = 0; i < 12; i++) {
+		say_much(&romeo, "x@c.example", i, KIB(20));
+		world_advance(&w, US_PER_S); /* it rests for that */
+	}
+	romeo.got.n = 0;
+	peer_done(&c);
+	CHECK(times(&romeo, "remote-server-timeout") >= 8);
+	CHECK(component_at(&w, "c.example") != NULL);
+	world_advance(&w, 120 * US_PER_S);
+	CHECK(component_at(&w, "c.example") == NULL);
+	peer_done(&romeo);
+	world_done(&w);
+}
+
+/* write_queue_max_bytes, and no progress for a minute. */
+TEST(one_who_takes_nothing_is_cut)
+{
+	static const struct {
+		const char *limits;
+		int64_t wait_us;
+		bool cut;
+	} cases[] = {
+		{ "write_queue_bytes: 64KiB", 50 * US_PER_S, false },
+		{ "write_queue_bytes: 64KiB", 70 * US_PER_S, true },
+		{ "write_queue_bytes: 64KiB, write_queue_max_bytes: 256KiB", 0,
+			true },
+		{ "write_queue_bytes: 8MiB", 70 * US_PER_S, false },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf more = BUF_INIT;
+		struct peer d, c;
+		struct world w;
+
+		TEST_CASE(cases[i].limits);
+		buf_printf(&more, "limits: { %s }\n%s", cases[i].limits,
+			COMPONENTS(""));
+		world_init(&w, SHARDS, buf_c(&more), "");
+		/* a component rests for nobody */
+		component_login(&d, &w, 1, OPEN("d.example"), "");
+		component_login(&c, &w, 0, OPEN("c.example"), "");
+		conn_mem_take(c.conn, 0);
+		for (int k = 0; k < 30; k++)
+			say_much(&d, "x@c.example", k, KIB(20));
+		world_advance(&w, cases[i].wait_us);
+		world_settle(&w);
+		CHECK(c.closed == cases[i].cut);
+		peer_done(&d);
+		peer_done(&c);
+		world_done(&w);
+		buf_done(&more);
+	}
+}
+
+/* A reload makes a host of it, and a component again. */
+TEST(a_reload_takes_a_component_away_with_its_stream)
+{
+	struct peer romeo, c;
+	struct world w;
+
+	world_init(&w, SHARDS, COMPONENTS(", queue_bytes: 1MiB"), "");
+	romeo_login(&romeo, &w);
+	peer_say(&romeo, "<message to='x@c.example' id='kept'/>");
+	CHECK(!peer_has(&romeo, "error"));
+	world_reload(&w, "shards: 3\nhosts: { example.org: {}, c.example: {} }\n"
+			 "storage: { driver: memory }\n"
+			 "components: { d.example: { secret: s } }");
+	CHECK(peer_has(&romeo, "item-not-found"));
+	peer_open_at(&c, &w, 0, comp_kinds);
+	peer_say(&c, OPEN("c.example"));
+	CHECK(peer_has(&c, "host-unknown"));
+	peer_done(&c);
+	component_login(&c, &w, 2, OPEN("d.example"), "");
+	CHECK(peer_has(&c, "<handshake/>"));
+	world_reload(&w, "shards: 3\nhosts: { example.org: {}, d.example: {} }\n"
+			 "storage: { driver: memory }\n"
+			 "components: { c.example: { secret: s } }");
+	CHECK(peer_has(&c, "host-gone") && c.closed);
+	peer_done(&c);
+	component_login(&c, &w, 1, OPEN("c.example"), "");
+	CHECK(peer_has(&c, "<handshake/>"));
+	peer_done(&c);
+	peer_done(&romeo);
+	world_done(&w);
+}
+
+TEST_MAIN
