@@ -6,6 +6,8 @@
 
 #include "core/component.h"
 
+#include <stdio.h>
+
 #include "base/mem.h"
 #include "net/conn.h"
 #include "core/entity.h"
@@ -63,10 +65,16 @@ component_login(struct peer *p, struct world *w, unsigned shard,
 }
 
 static void
-romeo_login(struct peer *p, struct world *w)
+romeo_login_as(struct peer *p, struct world *w, const char *bind)
 {
 	peer_open(p, w, 0, true);
-	peer_login(p, AUTH_ROMEO, BIND("orchard"));
+	peer_login(p, AUTH_ROMEO, bind);
+}
+
+static void
+romeo_login(struct peer *p, struct world *w)
+{
+	romeo_login_as(p, w, BIND("orchard"));
 }
 
 static struct entity *
@@ -283,6 +291,173 @@ TEST(a_reload_takes_a_component_away_with_its_stream)
 	peer_done(&c);
 	peer_done(&romeo);
 	world_done(&w);
+}
+
+/* --- at random ------------------------------------------------------------------- */
+
+#define SEEDS 60
+#define STEPS 150
+#define SENDERS 2
+#define LINKS 4
+
+struct play {
+	struct world w;
+	struct rand_seeded rand;
+	struct peer senders[SENDERS];
+	struct peer links[LINKS];
+	bool open[LINKS], slow[LINKS];
+	int sent[SENDERS], seen[SENDERS]; /* the highest number */
+	int delivered[SENDERS], refused[SENDERS];
+	bool may_be_slow;
+	bool may_lose; /* one has gone that had not taken all */
+};
+
+static unsigned
+draw(struct play *p, unsigned below)
+{
+	return (unsigned)rand_below(&p->rand.source, below);
+}
+
+/* Each number once, and none before a lower one that comes at all: what waits for
+ * one who goes is before what is sent later. */
+static void
+links_read(struct play *p)
+{
+	for (int k = 0; k < LINKS; k++) {
+		struct str got = buf_str(&p->links[k].got);
+		struct str head;
+
+		while (p->open[k] && got.n != 0) {
+			int sender, number;
+
+			if (!str_cut(got, '>', &head, &got))
+				break;
+			if (memmem(head.p, head.n, " id=\"m", 6) == NULL)
+				continue;
+			CHECK_INT(sscanf((char *)memmem(head.p, head.n,
+						 " id=\"m", 6),
+					  " id=\"m%d-%d", &sender, &number),
+				2);
+			CHECK(number > p->seen[sender]);
+			p->seen[sender] = number;
+			p->delivered[sender]++;
+		}
+		p->links[k].got.n = 0;
+	}
+}
+
+static void
+senders_read(struct play *p)
+{
+	for (int i = 0; i < SENDERS; i++)
+		p->refused[i] += (int)times(&p->senders[i], "<error ");
+	for (int i = 0; i < SENDERS; i++)
+		p->senders[i].got.n = 0;
+}
+
+static void
+link_close(struct play *p, int k)
+{
+	if (!p->open[k])
+		return;
+	p->may_lose = p->may_lose || p->slow[k];
+	links_read(p);
+	peer_done(&p->links[k]);
+	p->open[k] = false;
+}
+
+/* It replaces the others, which do not take what they had been written before. */
+static void
+link_open(struct play *p, int k)
+{
+	link_close(p, k);
+	for (int i = 0; i < LINKS; i++)
+		p->may_lose = p->may_lose || (p->open[i] && p->slow[i]);
+	component_login(&p->links[k], &p->w, draw(p, SHARDS),
+		OPEN("c.example"), "");
+	p->open[k] = true;
+	p->slow[k] = false;
+}
+
+static void
+play_step(struct play *p)
+{
+	int k = (int)draw(p, LINKS), who = (int)draw(p, SENDERS);
+	struct buf out = BUF_INIT;
+
+	switch (draw(p, 8)) {
+	case 0:
+		link_open(p, k);
+		break;
+	case 1:
+		link_close(p, k);
+		break;
+	case 2:
+		if (p->may_be_slow && p->open[k] && !p->links[k].closed) {
+			p->slow[k] = !p->slow[k];
+			conn_mem_take(p->links[k].conn,
+				p->slow[k] ? 0 : SIZE_MAX);
+			world_settle(&p->w);
+		}
+		break;
+	default:
+		buf_printf(&out, "<message type='chat' to='x%d@c.example' "
+				 "id='m%d-%d'><body>%*s</body></message>",
+			(int)draw(p, 3), who, ++p->sent[who],
+			(int)draw(p, KIB(30)) + 1, "x");
+		links_read(p);
+		senders_read(p);
+		/* what it gets now is read with the others */
+		conn_mem_feed(p->senders[who].conn, out.p, out.n);
+		world_advance(&p->w, US_PER_S);
+	}
+	buf_done(&out);
+	links_read(p);
+	senders_read(p);
+}
+
+static void
+play_seed(uint64_t seed, const char *options)
+{
+	struct buf more = BUF_INIT;
+	struct play p = { .may_be_slow = seed % 4 < 2 };
+
+	buf_printf(&more,
+		"limits: { write_queue_bytes: 64KiB, write_queue_max_bytes: "
+		"512KiB, bytes_per_second: 1GiB, bytes_burst: 1GiB }\n"
+		"components: { c.example: { secret: s%s } }",
+		options);
+	rand_seeded_init(&p.rand, seed);
+	world_init(&p.w, SHARDS, buf_c(&more), "");
+	romeo_login_as(&p.senders[0], &p.w, BIND("a"));
+	romeo_login_as(&p.senders[1], &p.w, BIND("b"));
+	for (int i = 0; i < STEPS; i++)
+		play_step(&p);
+	for (int k = 0; k < LINKS; k++)
+		link_close(&p, k);
+	world_advance(&p.w, 10 * US_PER_S);
+	senders_read(&p);
+	for (int i = 0; i < SENDERS; i++) {
+		int known = p.delivered[i] + p.refused[i];
+
+		CHECK(known <= p.sent[i]);
+		CHECK(p.may_lose || known == p.sent[i]);
+		peer_done(&p.senders[i]);
+	}
+	world_done(&p.w);
+	buf_done(&more);
+}
+
+TEST(each_message_comes_or_goes_back_once)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		char text[32];
+
+		snprintf(text, sizeof(text), "seed %d", (int)seed);
+		TEST_CASE(text);
+		play_seed(seed, seed % 2 == 0 ?
+			", queue_bytes: 100KiB, queue_time: 5s" : "");
+	}
 }
 
 TEST_MAIN
