@@ -46,6 +46,7 @@ struct component {
 	struct link_list links;
 	struct asked *asked; /* a ring of ASKED; NULL: none share */
 	uint32_t n_asked;    /* that there were */
+	enum stream_cond closed; /* why nobody may come; or none */
 	STAILQ_HEAD(, kept) away; /* while there is none */
 	size_t away_bytes;
 	int64_t n_away;
@@ -139,10 +140,10 @@ component_is_away(struct component *c, struct stanza *st)
 {
 	const struct config_component *conf = component_conf(c);
 
-	if (conf == NULL) {
+	if (conf == NULL || c->closed == STREAM_HOST_GONE) {
 		component_refuse(c, st, COND_ITEM_NOT_FOUND,
 			"is no longer served here");
-	} else if (conf->queue_bytes == 0) {
+	} else if (conf->queue_bytes == 0 || c->closed != STREAM_COND_NONE) {
 		component_refuse(c, st, COND_REMOTE_SERVER_TIMEOUT,
 			"is not connected");
 	} else if (c->n_away >= conf->queue_stanzas ||
@@ -353,26 +354,21 @@ component_leave(struct link *l)
 
 /* --- the class --------------------------------------------------------------- */
 
-static void
-away_refuse_all(struct component *c, enum stanza_cond cond, const char *why)
-{
-	while (!STAILQ_EMPTY(&c->away))
-		component_refuse(c, away_take(c), cond, why);
-}
-
-/* What waited goes back to who sent it, so that nothing is lost. */
+/* What waited goes back to who sent it, in order, so that nothing is lost; so does
+ * what comes behind the end of the server. */
 static bool
 component_close(struct entity *e, enum stream_cond cond, const char *text)
 {
 	struct component *c = component_of(e);
-	bool any = links_end(c, NULL, cond, text);
+	bool any;
 
+	c->closed = cond;
+	while (!STAILQ_EMPTY(&c->away))
+		component_is_away(c, away_take(c));
+	any = links_end(c, NULL, cond, text);
+	/* another reload may bring it back */
 	if (cond == STREAM_HOST_GONE)
-		away_refuse_all(c, COND_ITEM_NOT_FOUND,
-			"is no longer served here");
-	else
-		away_refuse_all(c, COND_REMOTE_SERVER_TIMEOUT,
-			"has not connected in time");
+		c->closed = STREAM_COND_NONE;
 	return any;
 }
 
@@ -394,7 +390,8 @@ component_is_idle(const struct entity *e)
 {
 	const struct component *c = component_of(e);
 
-	return LIST_EMPTY(&c->links) && STAILQ_EMPTY(&c->away);
+	return LIST_EMPTY(&c->links) && STAILQ_EMPTY(&c->away) &&
+		c->closed == STREAM_COND_NONE;
 }
 
 static bool

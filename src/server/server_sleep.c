@@ -17,6 +17,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "store/store.h"
+#include "core/component.h"
+#include "core/entity.h"
 #include "core/host.h"
 #include "core/place.h"
 #include "core/server.h"
@@ -301,6 +303,31 @@ falling_sleep(struct server *srv, void *arg)
 	shard_visit_all(srv->shards[0], sleep_visit, sleep_done, arg);
 }
 
+static void
+close_component(struct entity *e, void *arg)
+{
+	(void)arg;
+	entity_close(e, STREAM_SYSTEM_SHUTDOWN, NULL);
+}
+
+static void
+components_closed(struct shard *first, void *arg)
+{
+	server_when_quiet(first->server, GOODBYE_US, falling_sleep, arg);
+}
+
+/* What waits for them goes back to who sent it, for nobody keeps it until the next
+ * start: while his session is there to be told. */
+static void
+falling_close(struct server *srv, void *arg)
+{
+	if (srv->newest->has_components)
+		entity_visit_all(srv->shards[0], &component_class, STR_NONE,
+			close_component, components_closed, arg);
+	else
+		falling_sleep(srv, arg);
+}
+
 void
 server_sleep(struct server *srv, void (*done)(void *arg), void *arg)
 {
@@ -310,5 +337,5 @@ server_sleep(struct server *srv, void (*done)(void *arg), void *arg)
 	f->began_us = srv->shards[0]->now_us;
 	f->done = done;
 	f->arg = arg;
-	server_when_quiet(srv, SETTLE_US, falling_sleep, f);
+	server_when_quiet(srv, SETTLE_US, falling_close, f);
 }

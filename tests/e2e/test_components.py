@@ -13,6 +13,7 @@ from client import Closed, PATIENCE
 from component import ACCEPT, Component, conf, domain_of
 from scene import Scene
 from sm import ask, enable
+from test_sm import authenticated, resume
 from xmltree import Mismatch
 
 pytestmark = pytest.mark.only("antiphon")
@@ -149,6 +150,49 @@ def test_disco_lists_those_that_are_there(own_server):
         c.close()
     assert not items(DOMAIN) & {IRC, "far.example"}
     scene.end()
+
+
+def slow_component(server):
+    """It takes little, for it does not read."""
+    irc = Component(server, "irc")
+    irc.sock = socket.socket()
+    irc.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    irc.sock.connect(("127.0.0.1", server.port(("component", "none"))))
+    irc.open()
+    irc.shake()
+    irc.next("the end of the handshake")
+    return irc
+
+
+@pytest.mark.parametrize("slow", [False, True], ids=["away", "slow"])
+def test_what_waits_when_the_server_stops_goes_back(own_server, slow):
+    """It was acknowledged, and is kept nowhere."""
+    server = own_server(conf(irc={"queue_bytes": "1MiB"}))
+    scene, romeo = online(server, "romeo/orchard")
+    previd = enable(romeo).get("id")
+    irc = slow_component(server) if slow else None
+    n = 60
+    for i in range(n):
+        romeo.send(message("x@" + IRC, str(i), "x" * (100000 if slow else 9)))
+    h = ask(romeo)
+    while h < n:
+        server.advance(5) # it rests
+        h = int(romeo.take(lambda e: e.name == "a", "<a/>").get("h"))
+    server.stop()
+    romeo.wait_end()
+    server.start()
+    romeo = authenticated(scene, "romeo")
+    assert resume(romeo, previd).get("h") == str(n)
+    back = []
+    while not back or back[-1] != str(n - 1):
+        got = romeo.next()
+        assert condition(got) == "remote-server-timeout"
+        back.append(got.get("id"))
+    assert back == [str(i) for i in range(n - len(back), n)]
+    assert len(back) == n or (slow and len(back) > n // 2)
+    romeo.close()
+    if slow:
+        irc.drop()
 
 
 # --- a second connection ---------------------------------------------------------
@@ -501,13 +545,7 @@ def test_one_who_does_not_read_is_cut_and_costs_himself(own_server):
                                          "write_queue_max_bytes": "64MiB"}},
                              irc={}, bot={}))
     scene, romeo, juliet = online(server, "romeo/orchard", "juliet/balcony")
-    irc = Component(server, "irc")
-    irc.sock = socket.socket()
-    irc.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
-    irc.sock.connect(("127.0.0.1", server.port(("component", "none"))))
-    irc.open()
-    irc.shake()
-    irc.next("the end of the handshake")
+    irc = slow_component(server)
     n = 100
     for i in range(n):
         romeo.send(message("x@" + IRC, str(i), "x" * 100000))
