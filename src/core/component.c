@@ -25,14 +25,6 @@
 
 #define KICK_TEXT "Closed by an administrator"
 
-/* In the arena of its stanza. */
-struct kept {
-	STAILQ_ENTRY(kept) next;
-	struct stanza *st;
-	int64_t until_us;
-	int64_t wall_us; /* since when */
-};
-
 /* Requests of several links whose answers are known, the last ones. */
 #define ASKED 256
 
@@ -47,7 +39,7 @@ struct component {
 	struct asked *asked; /* a ring of ASKED; NULL: none share */
 	uint32_t n_asked;    /* that there were */
 	enum stream_cond closed; /* why nobody may come; or none */
-	STAILQ_HEAD(, kept) away; /* while there is none */
+	struct stanza_queue away; /* while there is none */
 	size_t away_bytes;
 	int64_t n_away;
 	struct timer oldest; /* set while something waits there */
@@ -75,16 +67,16 @@ component_conf(const struct component *c)
 static struct stanza *
 away_take(struct component *c)
 {
-	struct kept *k = STAILQ_FIRST(&c->away);
-	size_t bytes = stanza_bytes(k->st);
+	struct stanza *st = STAILQ_FIRST(&c->away);
+	size_t bytes = stanza_bytes(st);
 
-	STAILQ_REMOVE_HEAD(&c->away, next);
+	STAILQ_REMOVE_HEAD(&c->away, link);
 	c->away_bytes -= bytes;
 	c->n_away--;
 	gauge_remove(&c->e.shard->stats.link_bytes, bytes);
 	if (STAILQ_EMPTY(&c->away))
 		shard_timer_cancel(c->e.shard, &c->oldest);
-	return k->st;
+	return st;
 }
 
 static void
@@ -97,40 +89,63 @@ component_refuse(struct component *c, struct stanza *st, enum stanza_cond cond,
 	router_bounce(c->e.shard, st, cond, text);
 }
 
+static void on_oldest_due(struct timer *t);
+
+static void
+away_watch(struct component *c, int64_t until_us)
+{
+	struct shard *sh = c->e.shard;
+
+	shard_timer(sh, &c->oldest, MAX(until_us - sh->now_us, 0),
+		on_oldest_due);
+}
+
 static void
 on_oldest_due(struct timer *t)
 {
 	struct component *c = CONTAINER_OF(t, struct component, oldest);
-	const struct kept *k;
+	const struct config_component *conf = component_conf(c);
+	int64_t most_us = conf != NULL ? conf->queue_time_us : 0;
+	const struct stanza *st;
 
-	while ((k = STAILQ_FIRST(&c->away)) != NULL &&
-		k->until_us <= c->e.shard->now_us)
+	while ((st = STAILQ_FIRST(&c->away)) != NULL &&
+		st->away_us + most_us <= c->e.shard->now_us)
 		component_refuse(c, away_take(c), COND_REMOTE_SERVER_TIMEOUT,
 			"has not connected in time");
-	if (k != NULL)
-		shard_timer(c->e.shard, t, k->until_us - c->e.shard->now_us,
-			on_oldest_due);
+	if (st != NULL)
+		away_watch(c, st->away_us + most_us);
 	entity_check_idle(&c->e);
+}
+
+/* XEP-0203: when it was sent.  What one has had that went without taking it has
+ * waited before. */
+static void
+away_begin(const struct component *c, struct stanza *st)
+{
+	struct shard *sh = c->e.shard;
+
+	if (st->away_us != 0)
+		return;
+	st->away_us = sh->now_us;
+	if (st->kind == STANZA_MESSAGE)
+		stanza_add_delay(st, STR_NONE, shard_wall_us(sh));
 }
 
 static void
 away_keep(struct component *c, struct stanza *st,
 	const struct config_component *conf)
 {
-	struct shard *sh = c->e.shard;
-	struct kept *k = arena_alloc(st->arena, sizeof(*k));
-	size_t bytes = stanza_bytes(st);
+	size_t bytes;
 
 	receipt_let_go(st); /* it waits for the peer */
-	*k = (struct kept){ .st = st,
-		.until_us = sh->now_us + conf->queue_time_us,
-		.wall_us = shard_wall_us(sh) };
-	STAILQ_INSERT_TAIL(&c->away, k, next);
+	away_begin(c, st);
+	bytes = stanza_bytes(st);
+	STAILQ_INSERT_TAIL(&c->away, st, link);
 	c->away_bytes += bytes;
 	c->n_away++;
-	gauge_add(&sh->stats.link_bytes, bytes);
+	gauge_add(&c->e.shard->stats.link_bytes, bytes);
 	if (!timer_is_set(&c->oldest))
-		shard_timer(sh, &c->oldest, conf->queue_time_us, on_oldest_due);
+		away_watch(c, st->away_us + conf->queue_time_us);
 	entity_in_use(&c->e);
 }
 
@@ -312,28 +327,14 @@ component_attach(struct shard *sh, const struct host *host,
 	return l;
 }
 
-/* XEP-0203: when it was sent. */
-static void
-away_stamp(const struct kept *k)
-{
-	if (k->st->kind == STANZA_MESSAGE)
-		stanza_add_delay(k->st, STR_NONE, k->wall_us);
-}
-
 void
 component_ready(struct link *l)
 {
 	struct component *c = component_of(l->entity);
 
 	link_drained(l);
-	while (!STAILQ_EMPTY(&c->away)) {
-		/* not taken in between: it would count otherwise */
-		struct kept k = *STAILQ_FIRST(&c->away);
-
-		away_take(c);
-		away_stamp(&k);
-		component_give(c, k.st);
-	}
+	while (!STAILQ_EMPTY(&c->away))
+		component_give(c, away_take(c));
 }
 
 void

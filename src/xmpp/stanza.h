@@ -74,6 +74,8 @@ struct stanza {
 	struct fanout *many; /* the router's, in the arena: a stanza for
 			      * several, which has no to */
 	struct receipt *receipt; /* held; NULL: nobody waits (core/receipt.h) */
+	int64_t away_us; /* the component's: since when it has waited for one who
+			  * is away; 0: it has not */
 };
 
 STAILQ_HEAD(stanza_queue, stanza);

@@ -221,6 +221,63 @@ TEST(what_waits_for_one_goes_back_when_nobody_is_next)
 	world_done(&w);
 }
 
+/* Connects, and takes nothing. */
+static void
+component_stall(struct peer *p, struct world *w)
+{
+	struct buf out = BUF_INIT;
+
+	peer_open_at(p, w, 0, comp_kinds);
+	peer_say(p, OPEN("c.example"));
+	conn_mem_take(p->conn, 0);
+	handshake_write(&out, p, "s");
+	peer_say(p, buf_c(&out));
+	buf_done(&out);
+}
+
+/* However often one comes meanwhile that does not take it. */
+TEST(what_waits_waits_no_longer_than_it_may)
+{
+	struct peer romeo, c;
+	int64_t stanzas, bytes, left = 20;
+	struct world w;
+
+	world_init(&w, SHARDS,
+		COMPONENTS(", queue_bytes: 64MiB, queue_time: 100s"), "");
+	romeo_login(&romeo, &w);
+	for (int i = 0; i < left; i++) {
+		say_much(&romeo, "x@c.example", i, KIB(20));
+		world_advance(&w, US_PER_S); /* it rests for that */
+	}
+	for (int i = 0; i < 3; i++) {
+		component_stall(&c, &w);
+		world_advance(&w, 10 * US_PER_S);
+		peer_done(&c);
+		component_waiting(component_at(&w, "c.example"), &stanzas,
+			&bytes);
+		CHECK(stanzas >= left - 5 && stanzas < left);
+		left = stanzas;
+	}
+	CHECK_INT(times(&romeo, "remote-server-timeout"), 0);
+	world_advance(&w, 80 * US_PER_S);
+	CHECK_INT(times(&romeo, "remote-server-timeout"), left);
+	/* each that stalls has one that is larger than all it may have */
+	for (int i = 20; i < 23; i++) {
+		say_much(&romeo, "x@c.example", i, i < 22 ? KIB(200) : 1);
+		world_advance(&w, 5 * US_PER_S);
+	}
+	for (int i = 0; i < 2; i++) {
+		component_stall(&c, &w);
+		peer_done(&c);
+	}
+	component_login(&c, &w, 0, OPEN("c.example"), "");
+	CHECK_INT(times(&c, "id=\"22\""), 1);
+	CHECK_INT(times(&c, "<delay"), times(&c, "<message"));
+	peer_done(&c);
+	peer_done(&romeo);
+	world_done(&w);
+}
+
 /* write_queue_max_bytes, and no progress for a minute. */
 TEST(one_who_takes_nothing_is_cut)
 {
@@ -275,6 +332,8 @@ TEST(a_reload_takes_a_component_away_with_its_stream)
 			 "storage: { driver: memory }\n"
 			 "components: { d.example: { secret: s } }");
 	CHECK(peer_has(&romeo, "item-not-found"));
+	/* nobody is in the way of the host that has the domain now */
+	CHECK(component_at(&w, "c.example") == NULL);
 	peer_open_at(&c, &w, 0, comp_kinds);
 	peer_say(&c, OPEN("c.example"));
 	CHECK(peer_has(&c, "host-unknown"));
