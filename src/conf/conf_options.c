@@ -332,7 +332,7 @@ const struct option config_limits_options[] = {
 		.type = OPT_DURATION, .dflt = "5m", .min = "10s",
 		.max = "never",
 		.help = "silence after which a client is asked for a sign of "
-			"life"),
+			"life, and a component by TCP"),
 	LIMIT(ping_timeout_us, .name = "ping_timeout", .type = OPT_DURATION,
 		.dflt = "1m", .min = "1s", .max = "1h",
 		.help = "how long we wait for that sign before the connection "

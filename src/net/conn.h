@@ -98,6 +98,10 @@ void conn_warm(const struct conn *c);
 void conn_pause(struct conn *c);
 void conn_resume(struct conn *c);
 
+/* Is the peer still there, when nothing has come or gone for silence_us?  The kernel
+ * asks, and c is closed when there is no answer for answer_us. */
+void conn_probe(struct conn *c, int64_t silence_us, int64_t answer_us);
+
 /* What is queued counts in s from now on (NULL: in none); it lives as long as c. */
 void conn_set_share(struct conn *c, struct share *s);
 struct share *conn_share(const struct conn *c);

@@ -1,5 +1,6 @@
 /*
- * conn_peer.c - where a connection comes from: for limits, lists and the log.
+ * conn_peer.c - where a connection comes from: for limits, lists and the log; and
+ * whether the other end is still there.
  *
  * Owner shard.
  */
@@ -9,10 +10,18 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/socket.h>
 
+#include "base/clock.h"
+#include "base/mem.h"
 #include "net/net_int.h"
+
+/* What the kernel takes. */
+#define KEEPALIVE_MAX_S 32767
+/* Probes that remain without an answer. */
+#define PROBES 3
 
 /* Takes the address apart once; a dual-stack socket shows IPv4 as
  * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
@@ -64,4 +73,25 @@ struct str
 conn_peer_key(const struct conn *c)
 {
 	return (struct str){ (const char *)c->key, c->n_key };
+}
+
+static int
+probe_seconds(int64_t us)
+{
+	return (int)MAX(1, MIN(us / US_PER_S, KEEPALIVE_MAX_S));
+}
+
+/* Fails on what is not TCP. */
+void
+conn_probe(struct conn *c, int64_t silence_us, int64_t answer_us)
+{
+	int on = 1, n = PROBES, silence = probe_seconds(silence_us),
+	    between = probe_seconds(answer_us / PROBES);
+
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPIDLE, &silence,
+		sizeof(silence));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPINTVL, &between,
+		sizeof(between));
+	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
+	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
 }

@@ -306,6 +306,10 @@ void stream_give_way(struct stream *x, uint64_t hash);
 /* The first thing that is wrong counts. */
 void stream_header_refuse(struct stream_header *h, enum stream_cond cond,
 	const char *text);
+/* §4.7.4: e, a stanza in a that has come by x, is in the language of its header if
+ * it says nothing else. */
+void stream_stamp_lang(const struct stream *x, struct arena *a,
+	struct elem *e);
 
 /* --- stream_write.c: bytes out -------------------------------------------- */
 

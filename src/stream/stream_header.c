@@ -112,3 +112,10 @@ stream_begin(struct stream *x, const struct elem *root, struct stream_header *h)
 		x->kind->opened(x, h);
 	}
 }
+
+void
+stream_stamp_lang(const struct stream *x, struct arena *a, struct elem *e)
+{
+	if (x->lang != NULL && elem_attr_ns(e, NS_XML, "lang").p == NULL)
+		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(x->lang));
+}

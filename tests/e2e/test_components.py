@@ -62,6 +62,20 @@ def test_stanzas_go_both_ways_whatever_the_address(own_server):
     irc.close()
 
 
+def test_stanzas_are_in_the_language_of_the_stream(own_server):
+    """RFC 6120 §4.7.4"""
+    server = own_server(conf(irc={}))
+    scene, romeo = online(server, "romeo/orchard")
+    irc = Component(server, "irc").connect()
+    irc.open(lang="de")
+    irc.shake().next("the end of the handshake")
+    irc.send(message(romeo.jid, "1"))
+    romeo.expect("<message from='%s' id='1' type='chat' xml:lang='de'>"
+                 "<body>x</body><any/></message>" % IRC)
+    scene.end()
+    irc.close()
+
+
 def test_many_who_talk_to_many_there_keep_their_order(own_server):
     """Whatever the address, and whatever shard the sender is on."""
     server = own_server(conf(irc={}))
@@ -255,6 +269,29 @@ def test_those_who_share_have_each_some_of_the_senders(own_server):
     scene.end()
     for c in all_:
         c.close()
+
+
+def timer_of(port):
+    """What the kernel waits for at the connection that was accepted at port, once
+    all that was sent there is acknowledged."""
+    deadline = time.monotonic() + PATIENCE
+    while time.monotonic() < deadline:
+        with open("/proc/net/tcp", encoding="ascii") as f:
+            rows = [line.split() for line in f]
+        for row in rows[1:]:
+            if row[1].endswith(":%04X" % port) and row[3] == "01" and \
+                    row[4].startswith("00000000:"):
+                return row[5].split(":")[0]
+        time.sleep(0.01)
+    return None
+
+
+def test_one_whose_machine_is_gone_is_noticed(own_server):
+    server = own_server(conf(irc={"conflict": "refuse"}))
+    irc = Component(server, "irc").login()
+    # for a sign of life (proc_pid_net(5)), as long as nothing is on its way
+    assert timer_of(server.port(("component", "none"))) == "02"
+    irc.close()
 
 
 # --- away ------------------------------------------------------------------------

@@ -61,14 +61,6 @@ from_is_an_address(const struct elem *e)
 	return ok;
 }
 
-/* RFC 6120 §4.7.4 */
-static void
-stamp_lang(const struct c2s *c, struct arena *a, struct elem *e)
-{
-	if (c->x.lang != NULL && elem_attr_ns(e, NS_XML, "lang").p == NULL)
-		elem_set_attr_ns(a, e, NS_XML, "lang", str_c(c->x.lang));
-}
-
 /* Too much waits in the server, and much of it because of this account.  What
  * asks for nothing passes. */
 static bool
@@ -112,7 +104,7 @@ c2s_bound_element(struct c2s *c, struct arena *a, struct elem *e)
 	struct stanza *st;
 
 	session_count(c->session);
-	stamp_lang(c, a, e);
+	stream_stamp_lang(&c->x, a, e);
 	st = stanza_from_elem(a, e, &cond);
 	if (st != NULL) {
 		c2s_stanza(c, st);

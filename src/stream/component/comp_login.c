@@ -200,6 +200,7 @@ void
 comp_attach(struct comp *c)
 {
 	struct stream *x = &c->x;
+	const struct config_limits *l = &x->shard->snap->config->limits;
 	const struct host *host = comp_host(c);
 	struct arena *a;
 
@@ -216,6 +217,8 @@ comp_attach(struct comp *c)
 	arena_free(a);
 	stream_bound(x);
 	conn_set_share(x->conn, budget_share(x->shard->server, host->hash));
+	/* nobody knows whether it answers pings, or bears blanks */
+	conn_probe(x->conn, l->idle_before_ping_us, l->ping_timeout_us);
 	x->shard->stats.logins++;
 	log_info(LOG_STREAM, stream_who(x), "component connected");
 	component_ready(c->link);

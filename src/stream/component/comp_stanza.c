@@ -91,8 +91,10 @@ void
 comp_element(struct comp *c, struct arena *a, struct elem *e)
 {
 	enum stanza_cond cond;
-	struct stanza *st = stanza_from_elem(a, e, &cond);
+	struct stanza *st;
 
+	stream_stamp_lang(&c->x, a, e);
+	st = stanza_from_elem(a, e, &cond);
 	if (st != NULL) {
 		comp_stanza(c, st);
 		return;
