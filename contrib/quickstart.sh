@@ -403,6 +403,7 @@ write_env() {
 	export PIDFILE=$data/antiphond.pid
 	X
 	[ $with_component = yes ] || return 0
+	chmod 600 "$dir/env.sh"
 	cat >>"$dir/env.sh" <<-X
 	export PORT_COMPONENT=$component
 	export COMPONENT_SECRET=$secret
@@ -443,6 +444,11 @@ tell() {
 	 3. Let it trust $home/certs/ca.crt, or accept the certificate when it asks.
 	 4. Profanity, for one: /connect romeo@$host server 127.0.0.1 port $c2s tls trust
 	 5. Scripts find all of this in $dir/env.sh; "sh contrib/quickstart.sh $stop_words" ends it.
+	X
+	[ $with_component = no ] || cat <<-X
+
+	The component component.$host may connect to port $component of 127.0.0.1; its
+	secret is COMPONENT_SECRET in $dir/env.sh.
 	X
 }
 
