@@ -261,6 +261,8 @@ sim_settle(struct sim *s)
 static void
 do_connect(struct sim_client *sc)
 {
+	/* who said goodbye reads to the end */
+	client_read(&sc->c);
 	sim_say("u%u/r%u connects", sc->user, sc->index);
 	sc->leaving = sc->asked = sc->counted = false;
 	sc->said.n = 0;
