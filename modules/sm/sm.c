@@ -206,6 +206,7 @@ session_restore(struct session *s, void *state, const struct elem *from)
 #define ANY_STAGE (ELEMENT_STRANGER | ELEMENT_AUTHENTICATED | ELEMENT_BOUND)
 
 static const struct hook_handler sm_hooks[] = {
+	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, sm_on_load },
 	{ HOOK_STREAM_FEATURES, HOOK_DELIVER, on_features },
 	{ HOOK_SESSION_COUNTED, HOOK_DELIVER, on_counted },
 	{ HOOK_SESSION_SILENT, HOOK_DELIVER, sm_on_silent },
@@ -232,6 +233,7 @@ MODULE(sm) = {
 	.conf_size = sizeof(struct sm_conf),
 	.hooks = sm_hooks,
 	.elements = sm_elements,
+	.account_maps = (const char *const[]){ LOG_ENDED, NULL },
 	.entity_state = sizeof(struct sm_account),
 	.session_state = sizeof(struct sm),
 	.session_done = session_done,

@@ -97,6 +97,8 @@ void sm_refuse_resume(struct element *el, enum stanza_cond cond,
 
 /* --- sm_ended.c -------------------------------------------------------------- */
 
+#define LOG_ENDED "sm_ended" /* of the account: sm_ended.c */
+
 /* In the slot of an account. */
 struct sm_account {
 	int64_t lost_us; /* when it last lost a session, monotonic */
@@ -105,6 +107,7 @@ struct sm_account {
 /* The session of el may come after one that was lost; others of its account know it,
  * too. */
 bool sm_comes_again(struct module_ctx *m, const struct element *el);
+enum hook_result sm_on_load(struct module_ctx *m, void *arg);
 enum hook_result sm_on_closed(struct module_ctx *m, void *arg);
 /* How much of what the client of s has sent is handled; NULL, or h: it may be told
  * after the end of s. */

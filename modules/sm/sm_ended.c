@@ -18,7 +18,6 @@
 
 #include "sm.h"
 
-#define LOG_ENDED "sm_ended"
 #define ENDED_MAX 20
 
 /* --- written ------------------------------------------------------------------ */
@@ -101,6 +100,27 @@ sm_comes_again(struct module_ctx *m, const struct element *el)
 		has_lost_one(m, el->session) ||
 		(srv->was_killed &&
 			el->shard->now_us - srv->started_us < RECENT_US);
+}
+
+/* It may have left memory since, or the server was started again. */
+enum hook_result
+sm_on_load(struct module_ctx *m, void *arg)
+{
+	const struct account_load *load = arg;
+	struct shard *sh = load->account->e.shard;
+	int64_t now_us = shard_wall_us(sh);
+
+	for (size_t i = 0; i < load->n; i++) {
+		const struct store_entry *e = &load->entries[i];
+		struct sm_account *sma = module_entity_state(m, &load->account->e);
+
+		if (!str_is(e->with, LOG_ENDED) || e->key.p != NULL ||
+			e->last == 0 || now_us - e->wall_us >= RECENT_US)
+			continue;
+		load->account->lost = true;
+		sma->lost_us = sh->now_us - MAX(now_us - e->wall_us, 0);
+	}
+	return HOOK_PASS;
 }
 
 enum hook_result

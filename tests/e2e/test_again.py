@@ -163,7 +163,7 @@ def test_a_stop_is_no_kill(own_server, how):
     scene.end()
 
 
-@pytest.mark.parametrize("then", ("asleep", "replaced", "closed"))
+@pytest.mark.parametrize("then", ("asleep", "replaced", "restarted", "closed"))
 def test_a_session_that_was_left_behind(own_server, then):
     """By a client that begins anew, and has not said goodbye."""
     server = own_server(CALM)
@@ -179,6 +179,9 @@ def test_a_session_that_was_left_behind(own_server, then):
         romeo.reset()
         server.process.wait_line("asleep", lines)
     a = scene.accounts["romeo"]
+    if then == "restarted":
+        server.ctl("kick", a.jid)
+        server.restart()
     romeo = Client(server).login(a.name, a.password,
                                  "a" if then == "replaced" else "b")
     enable(romeo)
