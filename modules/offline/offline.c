@@ -133,15 +133,20 @@ value_write(const struct account_stanza *in, struct str archived,
 	struct buf *out)
 {
 	struct account *acc = in->account;
+	bool copy = in->early || in->behind; /* if not kept, it is delivered */
+	struct stanza *st;
 
 	if (archived.p != NULL && in->early && !in->with.aside) {
 		buf_add_str(out, archived);
 		return;
 	}
+	st = copy ? stanza_copy(in->st) : in->st;
 	if (!in->stamped)
-		stanza_add_delay(in->st, account_domain(acc),
+		stanza_add_delay(st, account_domain(acc),
 			shard_wall_us(acc->e.shard));
-	stored_write(out, in->st->root);
+	stored_write(out, st->root);
+	if (copy)
+		stanza_free(st);
 }
 
 static enum hook_result

@@ -29,6 +29,7 @@ struct account_step {
 	uint32_t number; /* in the order in which they were made */
 	bool ready;
 	bool kept; /* DELIVER: for who comes, by what it waits for */
+	bool asked; /* the same: whether it is kept before its turn */
 	uint8_t commits; /* that it waits for */
 	struct shard *shard;
 	struct account *account; /* NULL: it has left memory */

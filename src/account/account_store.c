@@ -255,6 +255,7 @@ step_keep(struct account *acc, struct account_step *step)
 		.early = true,
 	};
 
+	step->asked = true; /* once: others may come until its turn */
 	/* what it rests on has failed */
 	if (step->commits != 0 && step->chain != acc->line.chain)
 		return;
@@ -277,8 +278,8 @@ account_line_keep(struct account *acc,
 	if (acc->line.messages == 0)
 		return;
 	STAILQ_FOREACH (step, line_steps(acc), link) {
-		if (step_is_open(step) && step->err.code == ERR_NONE &&
-			wanted(acc, step->st))
+		if (step_is_open(step) && !step->asked &&
+			step->err.code == ERR_NONE && wanted(acc, step->st))
 			step_keep(acc, step);
 	}
 }

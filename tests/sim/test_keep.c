@@ -7,6 +7,8 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -622,6 +624,60 @@ TEST(the_last_presence_of_a_contact_finds_room_in_a_full_line)
 	witness_done(&romeo);
 	witness_done(&juliet);
 	world_free(w);
+}
+
+/* --- what there is no room for --------------------------------------------------- */
+
+/* "id", and '+' for each time at which it is said to have been sent. */
+static void
+on_late(struct client *c, struct arena *a, struct elem *e)
+{
+	struct buf *out = c->user;
+
+	if (str_is(e->name, "message")) {
+		buf_printf(out, "%.*s", STR_ARG(elem_attr(e, "id")));
+		elem_each_child(e, child)
+			if (elem_is(child, NS_DELAY, "delay"))
+				buf_add_c(out, "+");
+		buf_add_c(out, " ");
+	}
+	arena_free(a);
+}
+
+/* However much comes while it waits in line, and asks whether there is room. */
+TEST(what_cannot_be_kept_while_it_waits_is_delivered_as_it_was)
+{
+	for (unsigned n = 0; n <= MESSAGES_MAX; n += n < 4 ? 1 : 74) {
+		struct world *w = world_of_two(n, TEST_MODULE_DIR,
+			"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+			"inbox_bytes: 16MiB }\n"
+			"modules: { offline: { max_messages: 1, "
+			"stranger_share: 100, sender_share: 100 } }\n");
+		struct buf want = BUF_INIT, got = BUF_INIT;
+		struct witness romeo, juliet;
+
+		witness_start_at(&juliet, w, "juliet", -1);
+		witness_start(&romeo, w, "romeo");
+		juliet.c.on_stanza = on_late;
+		juliet.c.user = &got;
+		client_send(&romeo.c, "<message id='kept'" TO("juliet") BODY);
+		witness_turn(&romeo);
+		buf_add_c(&want, "kept+ ");
+		for (unsigned i = 0; i < n; i++) {
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY, i);
+			turn_shards(w);
+			buf_printf(&want, "%u ", i);
+		}
+		client_send(&juliet.c, "<presence/>");
+		witness_turn(&juliet);
+		CHECK_CSTR(buf_c(&got), buf_c(&want));
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+		buf_done(&want);
+		buf_done(&got);
+	}
 }
 
 /* --- where there is nothing to store for --------------------------------------- */
