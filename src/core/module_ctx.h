@@ -8,6 +8,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "core/slot.h"
 
@@ -24,6 +25,7 @@ struct module_entry {
 	atomic_uint refs;            /* snapshots that name it */
 	/* the loader's */
 	void *object;                /* of dlopen; NULL: built in */
+	uint64_t device, inode;      /* of its file then */
 	bool loaded;                 /* its load function was called */
 	bool leaving;                /* its state is being freed */
 };

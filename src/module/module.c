@@ -13,12 +13,15 @@
 #include <dlfcn.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #include "conf/conf.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
 
 #define NAME_MAX_BYTES 64
+#define PATH_BYTES 4096
+#define MODULE_PATH "%s/%smod_%.*s.so" /* folder, "./" or nothing, name */
 #define BUILD_AGAIN "build it again against the headers in " MODULE_INCLUDE_DIR
 /* How often it is looked whether what is off is out of use. */
 #define PRUNE_AGAIN_US (100 * US_PER_MS)
@@ -208,48 +211,68 @@ module_set_error(struct str name, const char *why, struct err *err)
 		STR_ARG(name), why);
 }
 
-static const struct module *
-module_open_object(const char *dir, struct str name, void **object_out,
-	struct err *err)
+/* Its file as it is now: 0, 0 where there is none. */
+static void
+module_stat(struct module_entry *entry, const char *path)
 {
-	char path[4096];
-	const struct module *module;
-	void *object;
+	struct stat st;
+	bool is_there = stat(path, &st) == 0;
 
-	snprintf(path, sizeof(path), "%s/mod_%.*s.so", dir, STR_ARG(name));
-	object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
-	if (object == NULL) {
-		module_set_error(name, dlerror(), err);
-		return NULL;
-	}
-	module = module_check(dlsym(object, "antiphon_module"), name, err);
-	if (module == NULL)
-		dlclose(object);
-	else
-		*object_out = object;
-	return module;
+	entry->device = is_there ? st.st_dev : 0;
+	entry->inode = is_there ? st.st_ino : 0;
+}
+
+bool
+module_entry_is_current(const struct module_entry *entry, const char *dir)
+{
+	struct module_entry now = { .object = NULL };
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), MODULE_PATH, dir, "",
+		STR_ARG(str_c(entry->module->name)));
+	module_stat(&now, path);
+	return entry->object == NULL ||
+		(entry->device == now.device && entry->inode == now.inode);
+}
+
+/* dlopen() knows again by its path what is open, whatever lies there now. */
+static bool
+module_open_object(struct module_entry *entry, const char *dir, bool beside,
+	struct str name, struct err *err)
+{
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), MODULE_PATH, dir, beside ? "./" : "",
+		STR_ARG(name));
+	module_stat(entry, path);
+	entry->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+	if (entry->object == NULL)
+		return module_set_error(name, dlerror(), err);
+	entry->module = module_check(dlsym(entry->object, "antiphon_module"),
+		name, err);
+	if (entry->module == NULL)
+		dlclose(entry->object);
+	return entry->module != NULL;
 }
 
 struct module_entry *
-module_entry_new(const char *dir, struct str name, struct err *err)
+module_entry_new(const char *dir, struct str name, bool beside,
+	struct err *err)
 {
 	struct module_entry *entry;
-	const struct module *module;
-	void *object = NULL;
 
 	if (!module_name_ok(name)) {
 		err_set(err, ERR_INVALID, "\"%.*s\" is not the name of a module",
 			STR_ARG(name));
 		return NULL;
 	}
-	module = module_find_static(name);
-	if (module == NULL)
-		module = module_open_object(dir, name, &object, err);
-	if (module == NULL)
-		return NULL;
 	entry = xcalloc(1, sizeof(*entry));
-	entry->module = module;
-	entry->object = object;
+	entry->module = module_find_static(name);
+	if (entry->module == NULL &&
+		!module_open_object(entry, dir, beside, name, err)) {
+		free(entry);
+		return NULL;
+	}
 	module_slots_init(entry);
 	return entry;
 }

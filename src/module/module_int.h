@@ -43,6 +43,7 @@ struct module_registry {
 struct module_look {
 	const struct module_registry *registry;
 	struct module_switches *switches; /* to be in force; owned */
+	const struct module_entry *hidden; /* its file is opened anew */
 	struct module_entry *opened[MODULES_MAX];
 	size_t n;
 };
@@ -83,6 +84,10 @@ void module_prune(struct server *srv);
 /* The module called name, opened now if it was not: NULL with err. */
 struct module_entry *module_open(struct module_look *look, struct str name,
 	struct err *err);
+/* From now on look finds, in place of entry, what its file is now.  That is to be
+ * looked at, and not to be taken. */
+void module_look_anew(struct module_look *look,
+	const struct module_entry *entry);
 /* What the configuration has to know of modules; valid as long as look. */
 void module_config(struct module_look *look, struct config_modules *out);
 /* Switches a module on or off for every host until the next reload of the
@@ -93,9 +98,12 @@ bool module_is_forced(const struct module_look *look, const char *name, bool on)
 
 /* --- any thread: module.c and module_look.c, for each other ----------------------- */
 
-/* Opens the file, and checks what it holds.  NULL with err. */
+/* Opens the file, and checks what it holds; beside: although the one before may be
+ * open.  NULL with err. */
 struct module_entry *module_entry_new(const char *dir, struct str name,
-	struct err *err);
+	bool beside, struct err *err);
+/* Is that file still there, unless it is built in? */
+bool module_entry_is_current(const struct module_entry *entry, const char *dir);
 /* Closes the file; nothing of its code is in use, and it was not loaded, or is
  * unloaded. */
 void module_entry_free(struct module_entry *entry);

@@ -113,8 +113,11 @@ look_is_full(const struct module_look *look)
 {
 	size_t n = look->n;
 
-	for (size_t i = 0; i < MODULES_MAX; i++)
-		n += look->registry->entries[i] != NULL;
+	for (size_t i = 0; i < MODULES_MAX; i++) {
+		const struct module_entry *e = look->registry->entries[i];
+
+		n += e != NULL && e != look->hidden;
+	}
 	return n >= MODULES_MAX;
 }
 
@@ -123,6 +126,8 @@ look_find(const struct module_look *look, struct str name)
 {
 	struct module_entry *e = module_find(look->registry, name);
 
+	if (e == look->hidden)
+		e = NULL;
 	for (size_t i = 0; e == NULL && i < look->n; i++) {
 		if (str_is(name, look->opened[i]->module->name))
 			e = look->opened[i];
@@ -142,10 +147,19 @@ module_open(struct module_look *look, struct str name, struct err *err)
 			MODULES_MAX);
 		return NULL;
 	}
-	e = module_entry_new(look->registry->dir, name, err);
+	e = module_entry_new(look->registry->dir, name,
+		look->hidden != NULL && str_is(name, look->hidden->module->name),
+		err);
 	if (e != NULL)
 		look->opened[look->n++] = e;
 	return e;
+}
+
+void
+module_look_anew(struct module_look *look, const struct module_entry *entry)
+{
+	if (!module_entry_is_current(entry, look->registry->dir))
+		look->hidden = entry;
 }
 
 /* --- for the configuration ------------------------------------------------------------ */

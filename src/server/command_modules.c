@@ -137,6 +137,19 @@ struct module_waiting {
 	struct timer timer;
 };
 
+/* The one before is gone. */
+static void
+on_reload_on(void *arg, const struct err *err, struct str text)
+{
+	const struct command_call *call = command_call_arg(arg);
+	struct err off = err != NULL ? *err : (struct err)ERR_INIT;
+
+	if (err != NULL)
+		err_prefix(&off, "%.*s is off now",
+			STR_ARG(command_value(call, "name")));
+	on_switched(arg, err != NULL ? &off : NULL, text);
+}
+
 /* What it was asked for meanwhile it has not answered; from now on it does. */
 static void
 on_reload_on_again(void *arg, const struct err *err, struct str text)
@@ -169,7 +182,7 @@ on_reload_look(struct timer *t)
 	}
 	free(w);
 	server_switch_module(call->server, name, true,
-		is_there ? on_reload_on_again : on_switched, call);
+		is_there ? on_reload_on_again : on_reload_on, call);
 }
 
 static void
@@ -191,10 +204,22 @@ on_reload_off(void *arg, const struct err *err, struct str text)
 }
 
 static void
+on_reload_tried(void *arg, const struct err *err, struct str text)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	if (err != NULL)
+		on_switched(call, err, text);
+	else
+		server_switch_module(call->server, command_value(call, "name"),
+			false, on_reload_off, call);
+}
+
+static void
 modules_reload_run(struct command_call *call)
 {
-	server_switch_module(call->server, command_value(call, "name"), false,
-		on_reload_off, call);
+	server_try_module(call->server, command_value(call, "name"),
+		on_reload_tried, call);
 }
 
 /* --- the table ---------------------------------------------------------- */
@@ -214,7 +239,7 @@ const struct command command_modules[] = {
 		name_args,
 		.run = modules_load_run, .may = BY_OPERATOR },
 	{ "modules reload", "switch a module off, and on again from its file",
-		"Its options are read from the configuration. While something of it is in use for longer than its connections have to end, it goes on as it was, and the command says so. It holds until all of the configuration is read again.",
+		"Its options are read from the configuration. If the file or the configuration cannot be used, the module stays as it was, and the command says why. While something of it is in use for longer than its connections have to end, it goes on as it was, and the command says so. It holds until all of the configuration is read again.",
 		name_args,
 		.run = modules_reload_run, .may = BY_OPERATOR },
 	{ "modules unload", "switch a module off at every host",

@@ -42,7 +42,13 @@
 #include "module/module_int.h"
 #include "server/server_snapshot.h"
 
-enum change_kind { CHANGE_FILE, CHANGE_CONFIG, CHANGE_MODULE_ON, CHANGE_MODULE_OFF };
+enum change_kind {
+	CHANGE_FILE,
+	CHANGE_CONFIG,
+	CHANGE_MODULE_ON,
+	CHANGE_MODULE_OFF,
+	CHANGE_MODULE_TRY, /* made, and never taken */
+};
 
 struct change {
 	STAILQ_ENTRY(change) link;
@@ -84,7 +90,7 @@ change_read(struct change *c)
 	else
 		err_set(&c->err, ERR_INVALID,
 			"the configuration has mistakes%s",
-			c->name != NULL ? ", the module stays off" : "");
+			c->kind == CHANGE_MODULE_ON ? ", the module stays off" : "");
 	c->mistakes = conf == NULL;
 	for (size_t i = 0; i < errors.n_kept; i++)
 		buf_printf(&c->text, "%s\n", errors.texts[i]);
@@ -97,18 +103,22 @@ change_read(struct change *c)
 static struct config *
 change_module(struct change *c)
 {
-	bool on = c->kind == CHANGE_MODULE_ON;
-	bool known = module_find(c->server->modules, str_c(c->name)) != NULL;
+	bool on = c->kind != CHANGE_MODULE_OFF;
+	bool try = c->kind == CHANGE_MODULE_TRY;
+	const struct module_entry *known =
+		module_find(c->server->modules, str_c(c->name));
 
-	if (!on && !known) {
+	if (c->kind != CHANGE_MODULE_ON && known == NULL) {
 		err_set(&c->err, ERR_MISSING, "no module \"%s\" is loaded",
 			c->name);
 		return NULL;
 	}
+	if (try)
+		module_look_anew(c->look, known);
 	if (!module_force(c->look, str_c(c->name), on, &c->err))
 		return NULL;
 	/* a simulation has no file */
-	if (known || c->server->config_path == NULL)
+	if ((known != NULL && !try) || c->server->config_path == NULL)
 		return config_ref(c->before->config);
 	return change_read(c);
 }
@@ -126,6 +136,7 @@ change_config(struct change *c)
 		return conf;
 	case CHANGE_MODULE_ON:
 	case CHANGE_MODULE_OFF:
+	case CHANGE_MODULE_TRY:
 		break;
 	}
 	return change_module(c);
@@ -353,7 +364,7 @@ on_made(void *arg)
 	struct change *c = arg;
 	struct server *srv = c->server;
 
-	if (!change_take(c)) {
+	if (c->kind == CHANGE_MODULE_TRY || !change_take(c)) {
 		change_refuse(c);
 		return;
 	}
@@ -429,6 +440,13 @@ server_switch_module(struct server *srv, struct str name, bool on,
 {
 	change_ask(srv, on ? CHANGE_MODULE_ON : CHANGE_MODULE_OFF, NULL,
 		str_dup(name), done, arg);
+}
+
+void
+server_try_module(struct server *srv, struct str name, server_changed_fn done,
+	void *arg)
+{
+	change_ask(srv, CHANGE_MODULE_TRY, NULL, str_dup(name), done, arg);
 }
 
 /* --- with the server ---------------------------------------------------------- */

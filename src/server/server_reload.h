@@ -32,6 +32,10 @@ void server_reload(struct server *srv, server_changed_fn done, void *arg);
  * is done here if the module was not in memory. */
 void server_switch_module(struct server *srv, struct str name, bool on,
 	server_changed_fn done, void *arg);
+/* Whether a module that is in memory could be switched on from its file as that is
+ * now, with the configuration as it is now; nothing changes. */
+void server_try_module(struct server *srv, struct str name,
+	server_changed_fn done, void *arg);
 /* A configuration that was read elsewhere (a reference, taken), with the modules
  * as they are.  done may be NULL. */
 void server_publish(struct server *srv, struct config *conf,

@@ -66,8 +66,14 @@ def load(server, folder, name, code, headers=""):
     make(folder, headers=headers)
     target = os.path.join(server.folder, "modules", "mod_%s.so" % name)
     os.makedirs(os.path.dirname(target), exist_ok=True)
-    shutil.copy(os.path.join(folder, "mod_%s.so" % name), target)
-    os.chmod(target, 0o644)
+    put(os.path.join(folder, "mod_%s.so" % name), target)
+
+
+def put(source, target):
+    """As install does it: what is open stays as it was."""
+    shutil.copy(source, target + ".new")
+    os.chmod(target + ".new", 0o644)
+    os.rename(target + ".new", target)
 
 
 @pytest.fixture
@@ -364,5 +370,93 @@ def test_a_module_of_another_server_is_refused_in_words(pool, tmp_path, api,
             + why.replace("%s", ours)
             + "build it again against the headers in /") in done.stderr
     assert "version" in server.ctl("modules", "list")
+    server.check()
+    server.stop()
+
+
+def test_a_reload_that_cannot_be_leaves_the_module_on(pool, tmp_path, page):
+    """It goes on as it was, with its state, however often it is tried."""
+    server = pool.new({"modules": {"example": {"greeting": "Good morning"}}})
+    code = page["example"]
+    load(server, tmp_path, "example", code)
+    server.start()
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.online("romeo/a")
+    target = os.path.join(server.folder, "modules", "mod_example.so")
+    count = 0
+
+    def greeted(greeting, number):
+        got = romeo.iq("get", HELLO).child("hello", "urn:example:hello")
+        assert got.text().startswith(greeting), got.text()
+        assert got.get("count") == str(number)
+
+    def refused(why, mistake=""):
+        nonlocal count
+        for _ in range(2):
+            count += 1
+            greeted("Good morning", count)
+            done = server.ctl("modules", "reload", "example", ok=False)
+            assert done.returncode == 1
+            assert why in done.stderr and done.stderr.count("\n") == 1
+            assert mistake in done.stdout
+            row, = [r for r in server.ctl("--json", "modules", "list")
+                    .splitlines() if json.loads(r)["name"] == "example"]
+            assert json.loads(row)["state"] == "on"
+
+    def made(code, **args):
+        load(server, tmp_path, "example", code, **args)
+
+    text = tmp_path / "text"
+    text.write_text("#!/bin/sh\n" * 1000)
+    put(str(text), target)
+    refused("mod_example.so: invalid ELF header")
+    os.unlink(target)
+    refused("mod_example.so: cannot open shared object file")
+    made(code + FOREIGN[2][1])
+    refused("built for another antiphond")
+    headers = tmp_path / "headers"
+    (headers / "module").mkdir(parents=True)
+    (headers / "module" / "module_api.h").write_text(FOREIGN[0][0] + "\n")
+    made(code, headers=str(headers))
+    refused("built for another antiphond")
+    made(code.replace('"greeting"', '"farewell"'))
+    refused("the configuration has mistakes", 'option "greeting"')
+    made(code.replace('.name = "example"',
+                      '.needs = (const char *const[]){ "none", NULL },\n'
+                      '.name = "example"'))
+    refused("module example needs module none")
+    made(code)
+    server.conf["limits"] = {"depht": 77}
+    server.write_conf()
+    refused("the configuration has mistakes", "depht")
+    # and the file that is in memory
+    del server.conf["limits"]["depht"]
+    server.write_conf()
+    server.ctl("modules", "reload", "example")
+    server.conf["limits"] = {"depht": 77}
+    server.write_conf()
+    greeted("Good morning", 1)
+    count = 1
+    refused("the configuration has mistakes", "depht")
+    del server.conf["limits"]["depht"]
+    server.conf["modules"]["example"]["greeting"] = "Good evening"
+    server.write_conf()
+    server.ctl("modules", "reload", "example")
+    greeted("Good evening", 1)
+    # only who is loaded can say this, when the one before has gone
+    made(code.replace("MODULE(example) = {", """
+static bool
+no(struct server *srv, struct err *err)
+{
+	(void)srv;
+	return err_set(err, ERR_INVALID, "not today");
+}
+
+MODULE(example) = { .load = no,"""))
+    done = server.ctl("modules", "reload", "example", ok=False)
+    assert done.returncode == 1
+    assert "example is off now: module example: not today" in done.stderr
+    assert romeo.iq("get", HELLO).get("type") == "error"
+    scene.end()
     server.check()
     server.stop()
