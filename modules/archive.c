@@ -302,7 +302,7 @@ static const struct option archive_options[] = {
 			"oldest messages go, but for those that wait for who is "
 			"away, so that it may become larger by these" },
 	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
-		.min = "0", .max = "1TiB",
+		.min = "0", .max = "1TiB", .most = "max_bytes",
 		.off = offsetof(struct archive_conf, stranger_bytes),
 		.help = "how much of that all senders together may add in a day "
 			"who are not in the roster; what is more is delivered, "

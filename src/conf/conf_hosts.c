@@ -73,7 +73,7 @@ host_apply(struct config_whole *w, struct host_place *p, struct conf_errors *m)
 		config_without(w->arena, node, own, COUNT(own)), path, h,
 		w->arena, m);
 	h->auth = w->c.auth;
-	option_overlay(config_auth_options, yaml_get(node, "auth"),
+	option_overlay(config_auth_options, yaml_get(node, "auth"), NULL,
 		arena_printf(w->arena, "%s: auth", path).p, &h->auth, w->arena,
 		m);
 	config_modules_host(w, h, node, m);

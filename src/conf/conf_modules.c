@@ -73,6 +73,7 @@ options_copy(struct arena *a, const struct option *table)
 		copy[i].dflt = text_copy(a, table[i].dflt);
 		copy[i].min = text_copy(a, table[i].min);
 		copy[i].max = text_copy(a, table[i].max);
+		copy[i].most = text_copy(a, table[i].most);
 		copy[i].help = text_copy(a, table[i].help);
 		copy[i].example = text_copy(a, table[i].example);
 		if (table[i].choices == NULL)
@@ -146,6 +147,7 @@ options_apply(struct gathering *g, struct config_module *mod,
 		mod->conf = copy;
 	}
 	option_overlay(mod->conf != NULL ? mod->options : none, node,
+		yaml_get(g->w->general_modules, mod->name),
 		arena_printf(g->w->arena, "%s: %s", g->path, mod->name).p,
 		mod->conf, g->w->arena, g->m);
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 #include "conf/conf_error.h"
@@ -272,6 +273,73 @@ map_apply(struct filling *f, const struct yaml_node *map)
 	return ok;
 }
 
+/* Where it is set.  A default is put back first: what it has followed may be
+ * another value now. */
+static const struct yaml_node *
+pair_node(struct filling *f, const struct option *o, const struct yaml_node *map,
+	const struct yaml_node *general)
+{
+	const struct yaml_node *at = yaml_get(map, o->name);
+
+	if (at == NULL)
+		at = yaml_get(general, o->name);
+	if (at == NULL)
+		option_default(o, f->base, f->arena);
+	return at;
+}
+
+static bool
+pair_mistake(struct filling *f, const struct option *low,
+	const struct option *high, const struct yaml_node *at)
+{
+	struct buf text = BUF_INIT;
+
+	option_value(low, f->base, &text);
+	buf_printf(&text, " must not be above %s, which is ", high->name);
+	option_value(high, f->base, &text);
+	value_mistake(f, low, at, buf_c(&text));
+	buf_done(&text);
+	return false;
+}
+
+static bool
+pair_check(struct filling *f, const struct option *low,
+	const struct yaml_node *map, const struct yaml_node *general)
+{
+	const struct option *high = option_find(f->table, str_c(low->most));
+	const struct yaml_node *at, *at_high;
+	uint64_t *n, *most;
+
+	assert(low->type == OPT_SIZE && high != NULL && high->type == OPT_SIZE);
+	n = (void *)(f->base + low->off);
+	most = (void *)(f->base + high->off);
+	at = pair_node(f, low, map, general);
+	at_high = pair_node(f, high, map, general);
+	if (*n <= *most)
+		return true;
+	if (at != NULL && at_high != NULL)
+		return pair_mistake(f, low, high,
+			yaml_get(map, low->name) != NULL ? at : at_high);
+	if (at == NULL)
+		*n = *most;
+	else
+		*most = *n;
+	return true;
+}
+
+static bool
+pairs_check(struct filling *f, const struct yaml_node *map,
+	const struct yaml_node *general)
+{
+	bool ok = true;
+
+	for (const struct option *o = f->table; o != NULL && o->name != NULL;
+		o++)
+		if (o->most != NULL && !pair_check(f, o, map, general))
+			ok = false;
+	return ok;
+}
+
 static bool
 required_check(struct filling *f, const struct yaml_node *map)
 {
@@ -293,11 +361,12 @@ required_check(struct filling *f, const struct yaml_node *map)
 
 bool
 option_overlay(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct conf_errors *m)
+	const struct yaml_node *general, const char *path, void *base,
+	struct arena *a, struct conf_errors *m)
 {
 	struct filling f = { table, path, base, a, m };
 
-	return map_apply(&f, map);
+	return map_apply(&f, map) && pairs_check(&f, map, general);
 }
 
 bool
@@ -308,6 +377,6 @@ option_apply(const struct option *table, const struct yaml_node *map,
 	bool ok;
 
 	option_defaults(table, base, a);
-	ok = map_apply(&f, map);
+	ok = map_apply(&f, map) && pairs_check(&f, map, NULL);
 	return required_check(&f, map) && ok;
 }

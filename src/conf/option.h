@@ -59,6 +59,9 @@ struct option {
 	const char *dflt;      /* as in the file; NULL: NULL, none, zero */
 	const char *min;       /* INT, SIZE, DURATION; LIST: number of items */
 	const char *max;       /* the same; TEXT: bytes (default 4096) */
+	const char *most;      /* SIZE: the one of the table, of the same range
+				* or a higher one, that it must not be above; if
+				* only one of them is set, the other follows */
 	const char *const *choices; /* NULL-terminated */
 	size_t off;
 	bool required; /* it has to stand in the file */
@@ -81,10 +84,12 @@ void option_defaults(const struct option *table, void *base, struct arena *a);
 bool option_apply(const struct option *table, const struct yaml_node *map,
 	const char *path, void *base, struct arena *a, struct conf_errors *m);
 
-/* Only what map says, over what base holds already: for options of one host
- * that override general ones.  Nothing is required. */
+/* Only what map says, over what base holds already: for options of one host that
+ * override general ones.  general is where those stand; it may be NULL when the
+ * table has no .most.  Nothing is required. */
 bool option_overlay(const struct option *table, const struct yaml_node *map,
-	const char *path, void *base, struct arena *a, struct conf_errors *m);
+	const struct yaml_node *general, const char *path, void *base,
+	struct arena *a, struct conf_errors *m);
 
 /* Appends what base holds as lines of YAML, indented by indent blanks; reading
  * them again gives the same.  Secrets are shown as a comment. */

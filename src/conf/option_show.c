@@ -285,6 +285,8 @@ mdoc_option(const struct option *o, struct buf *out)
 		mdoc_choices(o, out);
 	mdoc_default(o, out);
 	mdoc_range(o, out);
+	if (o->most != NULL)
+		buf_printf(out, "Not above\n.Ic %s .\n", o->most);
 	if (o->example != NULL)
 		mdoc_literal(out, "Example:", o->example, " .");
 }

@@ -363,6 +363,7 @@ def test_the_oldest_go(own_server):
     """modules: archive: max_bytes (XEP-0313 §3.2)"""
     server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
     pair = Pair(scenes.Scene(server))
+    pair.scene.befriend("romeo", "juliet")
     for i in range(120):
         pair.say("<body>%d %s</body>" % (i, "x" * 900), "type='chat'")
         pair.hear()
@@ -393,6 +394,7 @@ def test_ids_and_order_survive_whatever_begins_again(own_server):
     server = own_server({"modules": {"archive": {"max_bytes": "64KiB"}}})
     scene = scenes.Scene(server)
     pair = Pair(scene)
+    scene.befriend("romeo", "juliet")
     seen = []
 
     def tell(n, size=10):

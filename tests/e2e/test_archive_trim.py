@@ -16,8 +16,9 @@ MOST = 65536
 @pytest.fixture
 def scene(own_server):
     server = own_server(merge(ROOM, {"modules": {
-        "archive": {"max_bytes": "64KiB", "stranger_bytes": "1GiB"}}}))
+        "archive": {"max_bytes": "64KiB"}}}))
     scene = scenes.Scene(server, ("romeo", "juliet", "nurse"))
+    scene.befriend("romeo", "juliet")
     yield scene
     scene.end()
     assert " left out " not in server.process.tail()
@@ -179,8 +180,9 @@ def test_a_module_that_goes_while_it_gives(scene, n, resumes):
 
 def test_a_bound_that_is_lowered(own_server):
     server = own_server(merge(ROOM, {"modules": {
-        "archive": {"max_bytes": "1MiB", "stranger_bytes": "1GiB"}}}))
+        "archive": {"max_bytes": "1MiB"}}}))
     scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.befriend("romeo", "juliet")
     sender = Sender(scene)
     sender.say(*ids(0, 300), size=1000)
     server.conf["modules"]["archive"]["max_bytes"] = "64KiB"

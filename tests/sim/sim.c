@@ -707,7 +707,7 @@ sim_open(struct sim *s, const char *module_dir)
 		/* nobody rests because much waits: time stands still */
 		s->small ? ", inbox_bytes: 16MiB" : "",
 		s->archives ? "{}" : "off",
-		s->small   ? "{ max_bytes: 64KiB, stranger_bytes: 1GiB }" :
+		s->small   ? "{ max_bytes: 64KiB }" :
 		s->archive ? "on" :
 			     "off",
 		s->small ? ", offline: { max_bytes: 1GiB, stranger_share: 100,"

@@ -48,6 +48,20 @@ static const struct option echo_options[] = {
 	{ .name = NULL },
 };
 
+struct box_conf {
+	uint64_t day_bytes, max_bytes;
+};
+
+static const struct option box_options[] = {
+	{ .name = "day_bytes", .type = OPT_SIZE, .dflt = "4KiB", .min = "0",
+		.max = "1MiB", .most = "max_bytes",
+		.off = offsetof(struct box_conf, day_bytes), .help = "a part" },
+	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "64KiB", .min = "1KiB",
+		.max = "1MiB", .off = offsetof(struct box_conf, max_bytes),
+		.help = "the whole" },
+	{ .name = NULL },
+};
+
 static bool
 module_find(void *arg, const char *name, const struct option **options_out,
 	size_t *conf_size_out)
@@ -68,6 +82,11 @@ module_find(void *arg, const char *name, const struct option **options_out,
 	if (strcmp(name, "echo") == 0) {
 		*options_out = echo_options;
 		*conf_size_out = sizeof(struct echo_conf);
+		return true;
+	}
+	if (strcmp(name, "box") == 0) {
+		*options_out = box_options;
+		*conf_size_out = sizeof(struct box_conf);
 		return true;
 	}
 	return strcmp(name, "roster") == 0 || strcmp(name, "outside") == 0;
@@ -207,6 +226,45 @@ TEST(hosts_that_say_nothing_share_the_options_of_a_module)
 	config_unref(c);
 }
 
+/* Of what is said in either place, a default follows; what was a default there
+ * follows anew. */
+TEST(a_part_is_not_above_the_whole)
+{
+	static const struct {
+		const char *general, *host;
+		unsigned day, max; /* KiB */
+	} cases[] = {
+		{ "", "", 4, 64 },
+		{ "max_bytes: 1KiB", "", 1, 1 },
+		{ "day_bytes: 1MiB", "", 1024, 1024 },
+		{ "max_bytes: 4KiB", "", 4, 4 },
+		{ "max_bytes: 1KiB", "max_bytes: 8KiB", 4, 8 },
+		{ "max_bytes: 8KiB", "max_bytes: 2KiB", 2, 2 },
+		{ "day_bytes: 1MiB", "day_bytes: 1KiB", 1, 64 },
+		{ "day_bytes: 1KiB", "max_bytes: 1KiB", 1, 1 },
+		{ "max_bytes: 100KiB", "day_bytes: 100KiB", 100, 100 },
+		{ "day_bytes: 0, max_bytes: 1KiB", "day_bytes: 1KiB", 1, 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf text = BUF_INIT;
+		const struct box_conf *box;
+		struct config *c;
+
+		TEST_CASE(cases[i].host);
+		buf_printf(&text,
+			"modules: { box: { %s } }\n"
+			"hosts: { a.example: { modules: { box: { %s } } } }\n",
+			cases[i].general, cases[i].host);
+		c = parse(buf_c(&text));
+		box = module_conf(config_host(c, STR("a.example")), "box");
+		CHECK_INT(box->day_bytes, cases[i].day * 1024);
+		CHECK_INT(box->max_bytes, cases[i].max * 1024);
+		config_unref(c);
+		buf_done(&text);
+	}
+}
+
 TEST(without_defaults_the_order_is_that_of_the_file)
 {
 	struct config *c = parse("modules:\n  defaults: no\n  ping:\n"
@@ -266,6 +324,16 @@ static const struct {
 	      "domains, such as { example.org: {} }" },
 	{ "hosts:\n", "antiphond.yml:1: hosts: no host is given; expected a "
 		      "map of domains, such as { example.org: {} }" },
+	{ HOST "modules: { box: { max_bytes: 1KiB, day_bytes: 2KiB } }",
+		"antiphond.yml:2: modules: box: day_bytes: 2KiB must not be "
+		"above max_bytes, which is 1KiB" },
+	{ "modules:\n  box:\n    day_bytes: 8KiB\n"
+	  "hosts:\n  a.example: { modules: { box: {\n    max_bytes: 2KiB } } }",
+		"antiphond.yml:6: hosts: a.example: modules: box: day_bytes: "
+		"8KiB must not be above max_bytes, which is 2KiB" },
+	{ HOST "modules: { box: { max_bytes: 1MB, day_bytes: 1MiB } }",
+		"antiphond.yml:2: modules: box: max_bytes: found \"1MB\", "
+		"expected a size, such as 4096, 256KiB or 1MiB" },
 	{ HOST "limit: {}", "antiphond.yml:2: unknown option \"limit\"; did "
 			    "you mean \"limits\"?" },
 	{ HOST "shards: 1000",

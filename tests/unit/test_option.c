@@ -252,7 +252,7 @@ TEST(an_overlay_leaves_alone_what_it_does_not_name)
 
 	fixture_apply(&f, "n: 7\ncolor: red\n");
 	more = yaml_parse(f.arena, "b.yml", STR("color: blue\n"), &f.m);
-	CHECK(option_overlay(sample_options, more, "", &f.s, f.arena, &f.m));
+	CHECK(option_overlay(sample_options, more, NULL, "", &f.s, f.arena, &f.m));
 	CHECK_INT(f.s.n, 7);
 	CHECK_INT(f.s.color, 2);
 	fixture_done(&f);
