@@ -374,6 +374,15 @@ is_for_who_comes(const struct account *acc, const struct stanza *st)
 			session_find(acc, jid_resource(st->to)) == NULL;
 }
 
+/* What says nothing, or must not be kept (XEP-0334 §4.2), means nothing to who comes
+ * next: it may have its turn behind what is kept for him. */
+static bool
+is_kept_for_who_comes(const struct account *acc, const struct stanza *st)
+{
+	return is_for_who_comes(acc, st) && message_is_worth_keeping(st) &&
+		!stanza_has_hint(st, "no-store");
+}
+
 /* Of what has come while somebody took messages, too: else what comes now would be
  * kept before it, or not by the transaction that archives it. */
 bool
@@ -383,10 +392,7 @@ account_keep_line(struct account *acc)
 
 	while (s != NULL && !session_takes_messages(s))
 		s = s->next;
-	if (s != NULL)
-		return false;
-	account_line_keep(acc, is_for_who_comes);
-	return acc->line.messages == 0;
+	return s == NULL && account_line_keep(acc, is_kept_for_who_comes);
 }
 
 /* Once it is archived it will not come again (account_stanza.known), so that what

@@ -35,7 +35,7 @@ void account_deliver_now(struct account *acc, struct stanza *st);
 /* The same, of one that is kept for who comes; acc may be NULL. */
 void account_deliver_kept(struct account *acc, struct stanza *st);
 /* If nobody takes messages any more: what waits in line is kept for who comes.  Is
- * all that is there? */
+ * all of it? */
 bool account_keep_line(struct account *acc);
 /* st (taken) has been delivered, but the session is gone before its client took
  * it: it was to have it at wall_us. */

@@ -152,8 +152,8 @@ void account_line_send(struct account *acc, struct stanza *st,
 void account_line_deliver(struct account *acc, struct stanza *st,
 	struct store_tx *tx, bool kept);
 /* Nobody takes messages any more: those in line that are wanted are kept now, which
- * their turns wait for, too, and not behind what comes. */
-void account_line_keep(struct account *acc,
+ * their turns wait for, too, and not behind what comes.  Are they all? */
+bool account_line_keep(struct account *acc,
 	bool (*wanted)(const struct account *acc, const struct stanza *st));
 /* Stores tx (taken; NULL: nothing), and nothing waits for it but copy (taken; NULL:
  * none), which nobody sees when it fails; st (taken, NULL: none) is refused then,

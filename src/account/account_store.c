@@ -269,19 +269,22 @@ step_keep(struct account *acc, struct account_step *step)
 	step->ready = !step_commit(acc, step, arg.with.tx, 0, account_keeps(acc));
 }
 
-void
+bool
 account_line_keep(struct account *acc,
 	bool (*wanted)(const struct account *acc, const struct stanza *st))
 {
 	struct account_step *step;
+	bool all = true;
 
 	if (acc->line.messages == 0)
-		return;
+		return true;
 	STAILQ_FOREACH (step, line_steps(acc), link) {
 		if (step_is_open(step) && !step->asked &&
 			step->err.code == ERR_NONE && wanted(acc, step->st))
 			step_keep(acc, step);
+		all = all && (step->kept || !step->asked);
 	}
+	return all;
 }
 
 /* --- turns ----------------------------------------------------------------------- */

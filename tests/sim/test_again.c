@@ -422,7 +422,7 @@ TEST(who_is_away_gets_each_once_whenever_the_server_is_killed)
 static void
 write_id(struct device *d, struct elem *e)
 {
-	if (str_is(e->name, "message"))
+	if (str_is(e->name, "message") && elem_attr(e, "id").p != NULL)
 		buf_printf(d->user, "%.*s ", STR_ARG(elem_attr(e, "id")));
 }
 
@@ -459,6 +459,9 @@ left_and_killed(unsigned before, unsigned all, unsigned turns, struct buf *out)
 			break;
 		device_say(&romeo, i, "<message type='chat' id='%u' to='juliet@"
 			WORLD_HOST "'><body>x</body></message>", i);
+		device_say(&romeo, NO_TAG, "<message type='chat' to='juliet@"
+			WORLD_HOST "'><composing xmlns='" NS_CHATSTATES
+			"'/></message>");
 	}
 	client_send(&romeo.c, "<r xmlns='" NS_SM "'/>");
 	turn_all(w);
