@@ -7,6 +7,7 @@
 set -eu
 . "$(dirname "$0")/lib.sh"
 for peer in lib prosody ejabberd; do
+	# shellcheck source=tests/bench/peers/prosody.sh
 	. "$top/tests/bench/peers/$peer.sh"
 done
 
