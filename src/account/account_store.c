@@ -266,7 +266,8 @@ step_keep(struct account *acc, struct account_step *step)
 	}
 	acc->line.messages--;
 	step->kept = true;
-	step->ready = !step_commit(acc, step, arg.with.tx, 0, account_keeps(acc));
+	if (step_commit(acc, step, arg.with.tx, 0, account_keeps(acc)))
+		step->ready = false;
 }
 
 bool
