@@ -167,6 +167,17 @@ has_to_stand_behind(const struct delivery *d)
 	return n == 1 || (n != 0 && d->again);
 }
 
+/* Then what is kept is for s, as what is for the account is. */
+static bool
+is_only_taker(const struct account *acc, const struct session *s)
+{
+	const struct session *o = acc->sessions;
+
+	while (o != NULL && session_takes_messages(o) == (o == s))
+		o = o->next;
+	return o == NULL;
+}
+
 /* What others see of it, as of one that nobody takes. */
 void
 account_deliver_kept(struct account *acc, struct stanza *st)
@@ -218,8 +229,8 @@ message_to_full(struct account *acc, struct stanza *st)
 		message_to_bare(acc, st, false);
 		return;
 	}
-	if (s != NULL && acc->backlog && acc->n_sessions == 1 &&
-		session_takes_messages(s) && message_stands_behind(&d))
+	if (s != NULL && acc->backlog && is_only_taker(acc, s) &&
+		message_stands_behind(&d))
 		return;
 	delivery_begin(&d);
 	if (s != NULL)

@@ -138,7 +138,11 @@ def test_kept_messages_are_not_overtaken_at_one_who_sleeps(play, n):
 
 
 @pytest.mark.parametrize("n", (1, 2, 100, 700))
-def test_it_is_so_for_what_names_the_session(play, n):
+@pytest.mark.parametrize("alone", (True, False))
+def test_it_is_so_for_what_names_the_session(play, n, alone):
+    """Also where others are logged in that take no messages."""
+    if not alone:
+        play.login("juliet/silent")
     play.romeo.say(*names(n), size=2500)
     phone = Phone(play)
     phone.come()
