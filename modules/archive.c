@@ -272,7 +272,7 @@ static enum hook_result
 on_send(struct module_ctx *m, void *arg)
 {
 	struct session_stanza *out = arg;
-	struct account *acc = out->session->account;
+	struct account *acc = out->account;
 	struct stanza *st = out->st;
 	char id[STORE_ID_SIZE];
 	struct store_tx *tx;

@@ -168,7 +168,7 @@ error_is_eligible(struct module_ctx *m, const struct account_copy *c)
 static bool
 is_for_copying(struct module_ctx *m, const struct account_copy *c)
 {
-	bool sent = c->sender != NULL;
+	bool sent = c->sent;
 	unsigned traits = traits_of(c->st);
 
 	if (sent && jid_eq_bare(c->st->to, c->account->e.jid))
@@ -187,7 +187,7 @@ on_copy(struct module_ctx *m, void *arg)
 
 	if (is_for_copying(m, c)) {
 		c->ns = NS_CARBONS;
-		c->name = c->sender != NULL ? "sent" : "received";
+		c->name = c->sent ? "sent" : "received";
 	} else if (c->sender != NULL && c->st->type != MESSAGE_ERROR) {
 		plain_note(m, c);
 	}

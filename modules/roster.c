@@ -116,6 +116,8 @@ struct roster_set {
 	struct str *groups; /* in the arena of the iq */
 	size_t n_groups;
 	bool remove;
+	bool has_state; /* it says how the two are subscribed to each other: */
+	uint8_t state;
 };
 
 static enum stanza_cond
@@ -152,6 +154,26 @@ set_read_groups(struct roster_set *set, struct arena *a, const struct elem *item
 	return COND_NONE;
 }
 
+/* What both sides agree upon: a component speaks for its own addresses, and was
+ * granted to speak for the user (XEP-0356 §4.3).  Of all others this is what they
+ * have said themselves (§2.1.2.5). */
+static void
+set_read_state(struct roster_set *set, const struct iq *iq, struct str name)
+{
+	const struct host *from =
+		shard_host(iq->shard, jid_domain(iq->st->from));
+
+	if (name.p == NULL || from == NULL || from->component == NULL ||
+		!component_has(iq->shard, from, jid_domain(set->jid)))
+		return;
+	for (uint8_t state = 0; state <= (SUB_TO | SUB_FROM); state++) {
+		if (!str_is(name, subscription_name(state)))
+			continue;
+		set->has_state = true;
+		set->state = state;
+	}
+}
+
 static enum stanza_cond
 set_read(struct roster_set *set, const struct account *acc, struct iq *iq)
 {
@@ -175,6 +197,7 @@ set_read(struct roster_set *set, const struct account *acc, struct iq *iq)
 		return COND_NONE;
 	if (jid_eq(set->jid, acc->e.jid))
 		return COND_NOT_ALLOWED; /* nobody is his own contact */
+	set_read_state(set, iq, subscription);
 	set->name = elem_attr(item, "name");
 	if (set->name.n > limits->roster_name_bytes)
 		return COND_NOT_ACCEPTABLE;
@@ -219,6 +242,18 @@ set_remove(struct roster_change *ch, struct account *acc, struct jid jid)
 	return true;
 }
 
+static void
+set_state(struct roster_change *ch, const struct account *acc,
+	const struct roster_set *set)
+{
+	uint8_t before = roster_state(&acc->roster, jid_str(set->jid));
+	uint8_t state = set->state | (before & SUB_APPROVED);
+
+	roster_change_state(ch, state);
+	if (((state ^ before) & SUB_FROM) != 0)
+		roster_change_presence(ch, (state & SUB_FROM) != 0);
+}
+
 static enum stanza_cond
 set_apply(struct iq *iq, const struct roster_set *set)
 {
@@ -232,6 +267,8 @@ set_apply(struct iq *iq, const struct roster_set *set)
 		roster_set(&acc->roster, set->jid, set->name, set->groups,
 			set->n_groups);
 		roster_change_item(ch);
+		if (set->has_state)
+			set_state(ch, acc, set);
 	} else if (!set_remove(ch, acc, set->jid)) {
 		roster_change_commit(ch, NULL);
 		return COND_ITEM_NOT_FOUND;

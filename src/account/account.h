@@ -22,6 +22,7 @@
 #include "account/account_line.h"
 #include "account/roster.h"
 
+struct config_component;
 struct contacts;
 struct err;
 struct iq;
@@ -85,9 +86,24 @@ struct account_stanza {
 struct account_copy {
 	struct account *account;
 	struct stanza *st;      /* a message with both addresses, borrowed */
-	struct session *sender; /* who sends it; NULL: it was delivered */
+	struct session *sender; /* who sends it; NULL: a component does, as the
+				 * account, or it was delivered */
+	bool sent;
 	const char *ns;         /* with name: the element that forwards st to */
 	const char *name;       /* other devices (XEP-0297); NULL: none does */
+};
+
+/* Argument of HOOK_ACCOUNT_ASKED. */
+struct account_asked {
+	const struct account *account;
+	const struct stanza *st; /* a get or set */
+	const struct config_component *component; /* who asks */
+};
+
+/* Argument of HOOK_ROSTER_PUSHED. */
+struct roster_push {
+	struct account *account;
+	const struct stanza *st; /* the push, without addresses */
 };
 
 extern const struct entity_class account_class;
@@ -159,6 +175,10 @@ struct account *iq_account(const struct iq *iq);
 /* The session that sent iq to its account, or to the host of its account; NULL for
  * anyone else, and when it has ended.  Before iq_keep() only. */
 struct session *iq_sender(const struct iq *iq);
+/* iq_keep() of one that somebody else answers: he may take his time, so what its
+ * sender sends meanwhile does not wait for that, nor does his receipt.  False, and it
+ * is not kept: too many are under way. */
+bool iq_pass_on(struct iq *iq);
 
 /* --- any shard: the answer comes back to from, after the call has returned ---- */
 

@@ -305,6 +305,23 @@ account_kick(struct shard *from, struct jid bare, struct str resource,
 		done, arg);
 }
 
+/* --- presence ---------------------------------------------------------------------------- */
+
+static void
+presence_perform(struct account *acc, struct entity_message *m)
+{
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next) {
+		struct stanza *st;
+
+		if (!session_is_available(s))
+			continue;
+		st = session_presence(s);
+		stanza_set_to(st, jid_trusted(m->text));
+		account_send(acc, st);
+	}
+	entity_answer(m, NULL);
+}
+
 /* --- trace ------------------------------------------------------------------------------- */
 
 static void
@@ -345,6 +362,7 @@ told_of(const struct entity_message *m)
 		[TELL_TRACE] = { trace_perform, NULL },
 		[TELL_CREATED] = { account_batch_told, NULL },
 		[TELL_REST] = { session_flow_told, NULL },
+		[TELL_SHOW_PRESENCE] = { presence_perform, NULL },
 	};
 
 	return &all[m->kind];

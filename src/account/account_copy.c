@@ -155,9 +155,9 @@ account_copy_delivered(struct delivery *d)
 /* --- of what was sent -------------------------------------------------------------- */
 
 static bool
-others_want_copies(const struct session *sender)
+others_want_copies(const struct account *acc, const struct session *sender)
 {
-	const struct session *s = sender->account->sessions;
+	const struct session *s = acc->sessions;
 
 	while (s != NULL && (!s->copied || s == sender))
 		s = s->next;
@@ -181,13 +181,18 @@ copy_in_turn(struct account *acc, struct stanza *st, struct wire *w, bool waits)
 struct account_step *
 account_copy_sent(const struct session_stanza *out)
 {
-	struct account *acc = out->session->account;
-	struct account_copy c = { acc, out->st, out->session, NULL, NULL };
+	struct account *acc = out->account;
+	struct account_copy c = {
+		.account = acc,
+		.st = out->st,
+		.sender = out->session,
+		.sent = true,
+	};
 	struct account_step *step;
 	struct wire *w;
 
 	if (out->st->kind != STANZA_MESSAGE ||
-		!others_want_copies(out->session) || !copy_is_made(&c))
+		!others_want_copies(acc, out->session) || !copy_is_made(&c))
 		return NULL;
 	w = copy_wire(&c, NULL, out->archived);
 	step = copy_in_turn(acc, out->st, w, out->with.tx != NULL);

@@ -428,6 +428,10 @@ account_receive(struct entity *e, struct stanza *st)
 		recent_look(acc, st);
 	if (acc->hold != NULL && account_hold_keeps(acc, st))
 		return;
+	if (st->outgoing) {
+		account_send_outgoing(acc, st);
+		return;
+	}
 	requests_answered(acc, st);
 	drop_claims(acc, st);
 	if (hook_run(account_host(acc), HOOK_ACCOUNT_RECEIVE, &arg) ==

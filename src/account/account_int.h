@@ -84,5 +84,8 @@ void session_take_presence(struct session *s, const struct stanza *st,
 void session_count_input_from(struct session *s, uint32_t received);
 /* What s sends: hooks, then the router; st is taken. */
 void session_send(struct session *s, struct stanza *st);
+/* The same of what a component sends as acc, in st (taken; stanza.outgoing), which
+ * is refused where that cannot be. */
+void account_send_outgoing(struct account *acc, struct stanza *st);
 
 #endif

@@ -7,8 +7,29 @@
 
 #include "core/host.h"
 #include "core/iq.h"
+#include "core/receipt.h"
+#include "core/shard.h"
 #include "account/account_int.h"
+#include "account/requests.h"
 #include "account/session.h"
+
+/* XEP-0356: what somebody who is no user was permitted. */
+static bool
+asks_as_owner(const struct account *acc, const struct stanza *st)
+{
+	struct shard *sh = acc->e.shard;
+	const struct host *from;
+	struct account_asked asked;
+
+	if (!sh->snap->has_components || !jid_is_set(st->from))
+		return false;
+	from = shard_host(sh, jid_domain(st->from));
+	if (from == NULL || from->component == NULL)
+		return false;
+	asked = (struct account_asked){ acc, st, from->component };
+	return hook_run(account_host(acc), HOOK_ACCOUNT_ASKED, &asked) ==
+		HOOK_HANDLED;
+}
 
 /* An account that does not exist answers like one that lets nobody ask, so that
  * accounts cannot be found out (RFC 6121 §8.5.1). */
@@ -21,10 +42,11 @@ account_iq_where(const struct entity *e, const struct stanza *st)
 	if (acc->exists)
 		where |= AT_ACCOUNT;
 	/* not by the session, which may have ended since it has sent this */
-	if (!jid_eq_bare(e->jid, st->from))
-		where |= AT_OTHERS;
-	else if (acc->exists)
+	if (acc->exists && (jid_eq_bare(e->jid, st->from) ||
+			asks_as_owner(acc, st)))
 		where |= AT_OWN_ACCOUNT;
+	else if (!jid_eq_bare(e->jid, st->from))
+		where |= AT_OTHERS;
 	if (acc->anonymous)
 		where |= KEEPS_NOTHING;
 	return where;
@@ -49,4 +71,19 @@ iq_sender(const struct iq *iq)
 	if (acc == NULL || !jid_eq_bare(acc->e.jid, from))
 		return NULL;
 	return session_find(acc, jid_resource(from));
+}
+
+bool
+iq_pass_on(struct iq *iq)
+{
+	struct session *s = iq_sender(iq);
+
+	if (!iq_has_room(iq))
+		return false;
+	iq->st->passed_on = s != NULL;
+	if (s != NULL)
+		requests_let_go(s, iq->st);
+	receipt_let_go(iq->st);
+	iq_keep(iq);
+	return true;
 }

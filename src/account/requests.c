@@ -343,6 +343,21 @@ requests_is_answer(const struct account *acc, const struct stanza *st)
 	return host == NULL || !is_client(host, st->from);
 }
 
+/* One that was under way in l is not any more; r may be freed. */
+static void
+line_ends_one(struct requests *r, struct line *l)
+{
+	struct shard *sh = session_shard(r->session);
+
+	l->under_way--;
+	l->heard_us = sh->now_us;
+	/* not from within whoever gives the answer */
+	if (!STAILQ_EMPTY(&l->waiting))
+		shard_timer(sh, &r->timer, 0, on_turn);
+	else
+		requests_settle(r);
+}
+
 void
 requests_answered(struct account *acc, const struct stanza *st)
 {
@@ -350,22 +365,26 @@ requests_answered(struct account *acc, const struct stanza *st)
 	struct requests *r;
 	struct line *l;
 
-	if (!requests_is_answer(acc, st))
+	if (st->passed_on || !requests_is_answer(acc, st))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	r = s != NULL ? s->requests : NULL;
 	l = r != NULL ? requests_line(r, st->from) : NULL;
 	if (l == NULL || l->under_way == 0)
 		return;
-	l->under_way--;
-	l->heard_us = acc->e.shard->now_us;
 	l->answer_bytes = MAX(stanza_bytes(st),
 		l->answer_bytes - l->answer_bytes / 4);
-	/* not from within whoever gives the answer */
-	if (!STAILQ_EMPTY(&l->waiting))
-		shard_timer(acc->e.shard, &r->timer, 0, on_turn);
-	else
-		requests_settle(r);
+	line_ends_one(r, l);
+}
+
+void
+requests_let_go(struct session *s, const struct stanza *st)
+{
+	struct requests *r = s->requests;
+	struct line *l = r != NULL ? requests_line(r, st->to) : NULL;
+
+	if (l != NULL && l->under_way != 0 && is_request(s, st))
+		line_ends_one(r, l);
 }
 
 /* --- the end ------------------------------------------------------------------- */

@@ -15,6 +15,7 @@
 #include "base/tag.h"
 #include "xmpp/ns.h"
 #include "xmpp/subscription.h"
+#include "core/host.h"
 #include "core/iq.h"
 #include "core/receipt.h"
 #include "core/router.h"
@@ -248,8 +249,11 @@ change_take_effect(struct account *acc, struct roster_change *ch)
 
 	if (ch->deliver != NULL)
 		change_deliver(acc, ch);
-	if (ch->push != NULL)
+	if (ch->push != NULL) {
 		change_push(acc, ch);
+		hook_run(account_host(acc), HOOK_ROSTER_PUSHED,
+			&(struct roster_push){ acc, ch->push });
+	}
 	while ((st = STAILQ_FIRST(&ch->send)) != NULL) {
 		STAILQ_REMOVE_HEAD(&ch->send, link);
 		router_send(ch->shard, st);

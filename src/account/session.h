@@ -121,7 +121,9 @@ struct session {
 
 /* Argument of HOOK_SESSION_SEND and HOOK_SESSION_DELIVER. */
 struct session_stanza {
-	struct session *session;
+	struct account *account;
+	struct session *session; /* SEND: NULL: a component sends a message as the
+				  * account (XEP-0356) */
 	struct stanza *st;
 	struct line_tx with; /* SEND: see session_stanza_tx() */
 	struct str archived; /* SEND: its id in the archive of who sends it, in

@@ -34,7 +34,7 @@ is_our_copy(const struct elem *e)
 }
 
 struct claims {
-	struct session *session;
+	const struct account *account;
 	struct stanza *st;
 };
 
@@ -43,8 +43,8 @@ is_claim(void *arg, const struct elem *e)
 {
 	const struct claims *c = arg;
 
-	return is_our_delay(session_shard(c->session), c->st->arena, e) ||
-		stanza_is_id_by(c->st, e, c->session->account->e.jid) ||
+	return is_our_delay(c->account->e.shard, c->st->arena, e) ||
+		stanza_is_id_by(c->st, e, c->account->e.jid) ||
 		is_our_copy(e);
 }
 
@@ -63,9 +63,9 @@ may_claim(const struct stanza *st)
 /* XEP-0203 §5: what we have delayed, only we say (hostile 48); and by which id
  * the account knows it (XEP-0359 §3, hostile 47).  An iq keeps its one payload. */
 void
-session_drop_claims(struct session *s, struct stanza *st)
+session_drop_claims(const struct account *acc, struct stanza *st)
 {
-	struct claims claims = { s, st };
+	struct claims claims = { acc, st };
 
 	if (st->kind != STANZA_IQ && may_claim(st))
 		elem_drop(st->root, is_claim, &claims);

@@ -4,10 +4,10 @@
 #ifndef ACCOUNT_SESSION_CLAIMS_H
 #define ACCOUNT_SESSION_CLAIMS_H
 
-struct session;
+struct account;
 struct stanza;
 
-/* Takes it out of st, which s has sent.  Owner shard. */
-void session_drop_claims(struct session *s, struct stanza *st);
+/* Takes it out of st, which acc has sent.  Owner shard. */
+void session_drop_claims(const struct account *acc, struct stanza *st);
 
 #endif

@@ -7,11 +7,13 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "xml/elem.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/receipt.h"
+#include "core/router.h"
 #include "account/account_copy.h"
 #include "account/account_int.h"
 #include "account/recent.h"
@@ -39,7 +41,7 @@ session_stamp(struct session *s, struct stanza *st)
 struct store_tx *
 session_stanza_tx(struct session_stanza *out)
 {
-	return account_line_tx(out->session->account, out->st, &out->with);
+	return account_line_tx(out->account, out->st, &out->with);
 }
 
 /* Holds the receipt of st while something is stored beside it, and is refused in
@@ -56,17 +58,13 @@ stand_in(const struct stanza *st)
 /* What waits for the disk is the stanza itself, or what others are shown of it:
  * this is where the client is told, and shown, that it has sent something. */
 static void
-session_send_with(struct account *acc, struct session_stanza *out)
+send_with(struct account *acc, struct session_stanza *out)
 {
 	struct store_tx *tx = out->with.tx;
 	struct account_step *copy = NULL;
 	struct stanza *beside = NULL;
 
-	if (out->with.refused) {
-		account_line_refuse(acc, out->st);
-		return;
-	}
-	if (acc->n_sessions > 1 && !out->known)
+	if (acc->n_sessions > (out->session != NULL) && !out->known)
 		copy = account_copy_sent(out);
 	if (out->before && tx != NULL) {
 		account_line_send(acc, out->st, tx, copy);
@@ -83,7 +81,7 @@ session_send_with(struct account *acc, struct session_stanza *out)
 
 /* A handler has taken it, and done with it what it likes; r is taken. */
 static void
-session_sent_by_handler(struct account *acc, struct receipt *r,
+sent_by_handler(struct account *acc, struct receipt *r,
 	struct store_tx *tx)
 {
 	struct jid nobody = { .text = NULL };
@@ -98,12 +96,14 @@ session_sent_by_handler(struct account *acc, struct receipt *r,
 	account_line_aside(acc, holder, tx, NULL);
 }
 
-void
-session_send(struct session *s, struct stanza *st)
+/* s: NULL: a component sends it, as acc.  False: there is no room for it, and st is
+ * still the caller's. */
+static bool
+send_by_hooks(struct account *acc, struct session *s, struct stanza *st)
 {
-	struct account *acc = s->account;
 	struct receipt *r = receipt_ref(st->receipt);
 	struct session_stanza arg = {
+		.account = acc,
 		.session = s,
 		.st = st,
 		.with.aside = true,
@@ -111,8 +111,8 @@ session_send(struct session *s, struct stanza *st)
 
 	if (hook_run(account_host(acc), HOOK_SESSION_SEND, &arg) ==
 		HOOK_HANDLED) {
-		session_sent_by_handler(acc, r, arg.with.tx);
-		return;
+		sent_by_handler(acc, r, arg.with.tx);
+		return true;
 	}
 	receipt_unref(r);
 	/* RFC 6120 §10.3: without an address it is for the own account */
@@ -121,10 +121,45 @@ session_send(struct session *s, struct stanza *st)
 	if (!jid_is_set(st->to)) {
 		stanza_free(st);
 		account_line_aside(acc, NULL, arg.with.tx, NULL);
+		return true;
+	}
+	if (s != NULL)
+		requests_sent(s, st);
+	if (arg.with.refused)
+		return false;
+	send_with(acc, &arg);
+	return true;
+}
+
+void
+session_send(struct session *s, struct stanza *st)
+{
+	struct account *acc = s->account;
+
+	if (!send_by_hooks(acc, s, st))
+		account_line_refuse(acc, st);
+}
+
+/* What it forwards has been looked at (modules/privilege/). */
+void
+account_send_outgoing(struct account *acc, struct stanza *st)
+{
+	struct arena *a = arena_new();
+	enum stanza_cond cond;
+	struct stanza *in = stanza_from_elem(a,
+		elem_copy(a, st->root->first->first->first), &cond);
+
+	assert(in != NULL);
+	session_drop_claims(acc, in);
+	if (acc->exists && send_by_hooks(acc, NULL, in)) {
+		stanza_free(st);
 		return;
 	}
-	requests_sent(s, st);
-	session_send_with(acc, &arg);
+	stanza_free(in);
+	if (acc->exists)
+		account_line_refuse(acc, st);
+	else
+		router_bounce(acc->e.shard, st, COND_FORBIDDEN, NULL);
 }
 
 /* --- counted (XEP-0198 §4) ------------------------------------------------------- */
@@ -282,7 +317,7 @@ session_receive(struct session *s, struct stanza *st)
 		stanza_free(st);
 		return false;
 	}
-	session_drop_claims(s, st);
+	session_drop_claims(s->account, st);
 	if (s->counts)
 		session_give_receipt(s, st);
 	sh->stats.stanzas_in++;

@@ -446,7 +446,11 @@ session_owes_error(const struct session *s)
 static inline bool
 session_may_write(struct session *s, struct stanza *st)
 {
-	struct session_stanza arg = { .session = s, .st = st };
+	struct session_stanza arg = {
+		.account = s->account,
+		.session = s,
+		.st = st,
+	};
 
 	if (s->state == SESSION_ENDING)
 		return false;

@@ -138,6 +138,25 @@ enum component_conflict {
 	COMPONENT_SHARE,   /* both stay: each has some of those who send */
 };
 
+/* Of which types; BOTH has the bits of the others. */
+enum component_access {
+	ACCESS_NONE,
+	ACCESS_GET,
+	ACCESS_SET,
+	ACCESS_BOTH,
+};
+
+enum component_message {
+	MESSAGES_NONE,
+	MESSAGES_OUTGOING, /* it sends as users do */
+};
+
+enum component_presence {
+	PRESENCE_HIDDEN,
+	PRESENCE_OF_USERS,    /* whether users are there */
+	PRESENCE_OF_CONTACTS, /* and who is in their rosters */
+};
+
 /* A domain whose addresses are those of a program that connects (XEP-0114). */
 struct config_component {
 	const char *domain; /* prepared */
@@ -151,6 +170,21 @@ struct config_component {
 	int64_t queue_time_us;
 	uint64_t bytes_per_second; /* that it may send */
 	int64_t stanzas_per_second;
+	/* What it may do at some hosts (XEP-0356, XEP-0355): */
+	struct option_list hosts; /* which; none: as it is an item */
+	int roster;         /* enum component_access */
+	bool roster_push;   /* where it may get them */
+	int message;        /* enum component_message */
+	int presence;       /* enum component_presence */
+	struct option_list iq_get, iq_set; /* namespaces */
+	struct option_list delegate; /* namespaces, and attributes behind each */
+};
+
+/* A namespace that a component answers for some hosts (XEP-0355). */
+struct config_delegation {
+	const char *ns;
+	const char *const *attributes; /* that have to be there; NULL-terminated */
+	const struct config_component *component;
 };
 
 /* What stands for one process. */
@@ -178,6 +212,8 @@ struct config {
 	const char *const *host_order; /* domains in the order of the file */
 	const struct config_component *components; /* in that order, too */
 	size_t n_components;
+	const struct config_delegation *delegations;
+	size_t n_delegations;
 };
 
 /* What the configuration has to know of modules; the loader fills it in. */
@@ -237,6 +273,15 @@ bool config_service_domain(struct str *out, struct arena *a, struct str host,
 	const char *text, struct err *err);
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
+
+/* Does what c may do concern the host with this domain? */
+bool config_component_is_at(const struct config_component *c, struct str host);
+/* May c send requests of this type (GET or SET) in this namespace as a user? */
+bool config_component_asks(const struct config_component *c,
+	enum component_access type, struct str ns);
+/* Who answers requests in ns at host; NULL: we do. */
+const struct config_delegation *config_delegation(const struct config *c,
+	struct str host, struct str ns);
 
 /* Fills out with what tls_set_new() takes; hosts has room for c->n_hosts, and is
  * borrowed by out, as c is. */

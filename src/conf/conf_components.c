@@ -127,4 +127,5 @@ config_components_apply(struct config_whole *w, const struct yaml_node *node,
 		component_apply(w, &all[w->c.n_components], domain, c, m);
 		w->c.n_components++;
 	}
+	config_grants_apply(w, nodes, m);
 }

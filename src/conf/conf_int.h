@@ -66,6 +66,10 @@ void config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 void config_components_apply(struct config_whole *w,
 	const struct yaml_node *node, struct conf_errors *m);
 
+/* conf_grants.c: what components may do, behind all of them; nodes are theirs. */
+void config_grants_apply(struct config_whole *w,
+	const struct yaml_node *const *nodes, struct conf_errors *m);
+
 /* conf_services.c: no domain of a service is one of a host, or of another service.
  * nodes are those of the hosts. */
 void config_services_check(struct config_whole *w,

@@ -208,6 +208,13 @@ const struct option config_host_options[] = {
 static const char *const component_conflicts[] = { /* enum component_conflict */
 	"replace", "refuse", "share", NULL };
 
+static const char *const component_accesses[] = { /* enum component_access */
+	"none", "get", "set", "both", NULL };
+static const char *const component_messages[] = { /* enum component_message */
+	"none", "outgoing", NULL };
+static const char *const component_presences[] = { /* enum component_presence */
+	"none", "managed_entity", "roster", NULL };
+
 const struct option config_component_options[] = {
 	{ .name = "secret", .type = OPT_TEXT, .required = true, .secret = true,
 		.max = "1024",
@@ -255,6 +262,48 @@ const struct option config_component_options[] = {
 		.off = offsetof(struct config_component, stanzas_per_second),
 		.help = "stanzas that one connection of it may send; who sends "
 			"more is slowed down" },
+	{ .name = "hosts", .type = OPT_LIST, .item = OPT_DOMAIN,
+		.off = offsetof(struct config_component, hosts),
+		.help = "the hosts that all that follows is about; where none is "
+			"named, the one that the domain of the component is "
+			"below, or all if it is below none",
+		.example = "[ example.org ]" },
+	{ .name = "roster", .type = OPT_CHOICE, .dflt = "none",
+		.choices = component_accesses,
+		.off = offsetof(struct config_component, roster),
+		.help = "whether it may read the roster of each user, change "
+			"it, or both (module privilege)" },
+	{ .name = "roster_push", .type = OPT_SWITCH, .dflt = "yes",
+		.off = offsetof(struct config_component, roster_push),
+		.help = "a component that may read rosters is told of each "
+			"change of one" },
+	{ .name = "message", .type = OPT_CHOICE, .dflt = "none",
+		.choices = component_messages,
+		.off = offsetof(struct config_component, message),
+		.help = "whether it may send messages as each user, and as the "
+			"host (module privilege)" },
+	{ .name = "presence", .type = OPT_CHOICE, .dflt = "none",
+		.choices = component_presences,
+		.off = offsetof(struct config_component, presence),
+		.help = "whether it is told when users come and go; with roster, "
+			"which it has to be allowed to read, also of their "
+			"contacts (module privilege)" },
+	{ .name = "iq_get", .type = OPT_LIST, .item = OPT_TEXT, .max = "100",
+		.off = offsetof(struct config_component, iq_get),
+		.help = "namespaces of requests of type get that it may send as "
+			"each user (module privilege)",
+		.example = "[ http://jabber.org/protocol/pubsub ]" },
+	{ .name = "iq_set", .type = OPT_LIST, .item = OPT_TEXT, .max = "100",
+		.off = offsetof(struct config_component, iq_set),
+		.help = "the same of type set",
+		.example = "[ http://jabber.org/protocol/pubsub ]" },
+	{ .name = "delegate", .type = OPT_LIST, .item = OPT_TEXT, .max = "100",
+		.off = offsetof(struct config_component, delegate),
+		.help = "namespaces of requests to the host and to its users "
+			"that it answers (module delegation); behind a "
+			"namespace may stand attributes, of which a request has "
+			"to have all",
+		.example = "[ urn:xmpp:mam:2 node ]" },
 	{ .name = NULL },
 };
 

@@ -86,6 +86,11 @@ component_refuse(struct component *c, struct stanza *st, enum stanza_cond cond,
 	const char *text = arena_printf(st->arena, "%.*s %s",
 		STR_ARG(jid_str(c->e.jid)), why).p;
 
+	/* of what only we have told, nobody else hears */
+	if (st->kind == STANZA_PRESENCE && st->made_here) {
+		stanza_free(st);
+		return;
+	}
 	router_bounce(c->e.shard, st, cond, text);
 }
 
@@ -332,6 +337,7 @@ component_ready(struct link *l)
 {
 	struct component *c = component_of(l->entity);
 
+	component_run_hooks(&c->e, HOOK_COMPONENT_CONNECTED, l, NULL);
 	link_drained(l);
 	while (!STAILQ_EMPTY(&c->away))
 		component_give(c, away_take(c));
@@ -350,6 +356,8 @@ component_leave(struct link *l)
 		STAILQ_REMOVE_HEAD(&back, link);
 		component_give(c, st);
 	}
+	if (LIST_EMPTY(&c->links))
+		component_run_hooks(&c->e, HOOK_COMPONENT_GONE, NULL, NULL);
 	entity_check_idle(&c->e);
 }
 

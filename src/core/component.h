@@ -21,6 +21,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "core/hook.h"
 
 struct config_component;
 struct entity;
@@ -30,9 +31,18 @@ struct link;
 struct link_list;
 struct link_stream;
 struct shard;
+struct snapshot;
 struct stanza;
 
 extern const struct entity_class component_class;
+
+/* Argument of HOOK_COMPONENT_CONNECTED, _RELOADED and _GONE. */
+struct component_event {
+	struct entity *component;
+	const struct config_component *conf;
+	struct link *link;             /* CONNECTED: the one that has come */
+	const struct snapshot *before; /* RELOADED: what was in force */
+};
 
 /* --- while a snapshot is made ------------------------------------------------ */
 
@@ -68,7 +78,18 @@ const struct link_list *component_links(const struct entity *e);
 /* Stanzas that wait, and their bytes: for links, or for one to come. */
 void component_waiting(const struct entity *e, int64_t *stanzas_out,
 	int64_t *bytes_out);
+/* st (taken), from us, to those who are connected; the same to each link. */
+void component_tell(const struct entity *e, struct stanza *st);
 /* Is it an item of the host with this domain (XEP-0030 §4)? */
 bool component_is_item_of(const struct entity *e, struct str host);
+
+/* --- for who publishes snapshots, each shard --------------------------------- */
+
+void components_reloaded(struct shard *sh, const struct snapshot *before);
+
+/* --- component_event.c, for component.c -------------------------------------- */
+
+void component_run_hooks(struct entity *e, enum hook_id hook, struct link *l,
+	const struct snapshot *before);
 
 #endif

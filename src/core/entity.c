@@ -182,6 +182,17 @@ entity_get(struct shard *sh, const struct entity_class *class, struct jid bare,
 
 /* What is addressed to a domain of ours (RFC 6120 §10.5.2), and to what else has
  * no mind of its own. */
+/* What modules make of messages for a host. */
+static bool
+host_takes(const struct entity *e, struct stanza *st)
+{
+	struct host *host = shard_host(e->shard, jid_domain(e->jid));
+	struct host_message arg = { e->shard, host, st };
+
+	return host != NULL && host->service == NULL &&
+		hook_run(host, HOOK_HOST_MESSAGE, &arg) == HOOK_HANDLED;
+}
+
 void
 entity_receive_default(struct entity *e, struct stanza *st)
 {
@@ -193,6 +204,8 @@ entity_receive_default(struct entity *e, struct stanza *st)
 		router_bounce(e->shard, st, COND_ITEM_NOT_FOUND, NULL);
 	else if (asks)
 		iq_dispatch(e, st);
+	else if (refused && host_takes(e, st))
+		return;
 	else if (refused)
 		router_bounce(e->shard, st, COND_SERVICE_UNAVAILABLE,
 			"This address takes no messages");

@@ -29,6 +29,13 @@ struct iq_alone;
 struct module_entry;
 struct slot;
 
+/* Argument of HOOK_HOST_MESSAGE. */
+struct host_message {
+	struct shard *shard;
+	struct host *host;
+	struct stanza *st;
+};
+
 /* What a kind of entity does.  A static table for each class; a function may be
  * NULL where it says so. */
 struct entity_class {

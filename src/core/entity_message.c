@@ -48,6 +48,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_CREATED:
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;
 	case TELL_REST:
+	case TELL_SHOW_PRESENCE:
 		return false;
 	}
 	return false;

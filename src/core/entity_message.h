@@ -58,6 +58,9 @@ enum entity_message_kind {
 	 * It is not loaded for this.
 	 * Has no answer. */
 	TELL_REST,
+	/* text: who is sent the presence of its sessions, as they have broadcast
+	 * it.  It is not loaded for this.  Has no answer. */
+	TELL_SHOW_PRESENCE,
 };
 
 struct entity_message {

@@ -42,6 +42,7 @@ static const char *const message_kinds[] = {
 	[TELL_TRACE] = "trace",
 	[TELL_CREATED] = "created",
 	[TELL_REST] = "rest",
+	[TELL_SHOW_PRESENCE] = "show presence",
 };
 
 /* Is there an entity still, and the same one? */

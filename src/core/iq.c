@@ -19,6 +19,10 @@
 #include "core/router.h"
 #include "core/shard.h"
 
+/* Under way at one shard, of those that others answer. */
+#define PASSED_MAX 1000
+#define PASSED_BYTES ((size_t)16 << 20)
+
 static void
 iq_finish(struct iq *iq, struct stanza *answer)
 {
@@ -30,10 +34,31 @@ iq_finish(struct iq *iq, struct stanza *answer)
 	iq->answered = true;
 	if (iq->alone != NULL)
 		iq_alone_end(iq);
+	answer->passed_on = st->passed_on;
+	if (iq->passed_bytes != 0) {
+		sh->passed--;
+		sh->passed_bytes -= iq->passed_bytes;
+	}
 	receipt_move(answer, st);
 	router_send(sh, answer);
 	if (iq->handled)
 		stanza_free(st); /* and iq with it */
+}
+
+bool
+iq_has_room(struct iq *iq)
+{
+	struct shard *sh = iq->shard;
+
+	assert(iq->passed_bytes == 0);
+	if (sh->passed >= PASSED_MAX || sh->passed_bytes > PASSED_BYTES) {
+		sh->stats.refused++;
+		return false;
+	}
+	iq->passed_bytes = stanza_bytes(iq->st);
+	sh->passed++;
+	sh->passed_bytes += iq->passed_bytes;
+	return true;
 }
 
 void
@@ -142,6 +167,13 @@ iq_try(struct iq *iq)
 	return false;
 }
 
+static bool
+iq_is_taken(struct iq *iq)
+{
+	return iq->host->hooks[HOOK_IQ_RECEIVED].n != 0 &&
+		hook_run(iq->host, HOOK_IQ_RECEIVED, iq) == HOOK_HANDLED;
+}
+
 void
 iq_dispatch(struct entity *e, struct stanza *st)
 {
@@ -157,7 +189,7 @@ iq_dispatch(struct entity *e, struct stanza *st)
 		.payload = stanza_payload(st),
 	};
 	/* a reload may have taken the host away while st was waiting */
-	if (host == NULL || !iq_try(iq)) {
+	if (host == NULL || !(iq_is_taken(iq) || iq_try(iq))) {
 		router_bounce(e->shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}

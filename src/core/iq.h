@@ -56,6 +56,7 @@ struct iq {
 	bool answered;
 	bool kept;
 	bool handled;          /* its handler has returned */
+	size_t passed_bytes;   /* of shard.passed_bytes; 0: we answer it */
 	struct iq_alone *alone; /* ONE_BY_ONE, and under way; or NULL */
 };
 
@@ -90,6 +91,11 @@ struct entity *iq_entity(const struct iq *iq);
  * that is answered before its handler has returned lives until then.
  */
 void iq_keep(struct iq *iq);
+
+/* --- for account_iq.c --------------------------------------------------------- */
+
+/* Somebody else answers it, see iq_pass_on(); false: too many are under way. */
+bool iq_has_room(struct iq *iq);
 
 /* --- for classes -------------------------------------------------------------- */
 

@@ -100,6 +100,8 @@ struct shard {
 	struct idle_places idle;   /* those of them that nobody needs */
 	struct questions *questions; /* asked of other places; or NULL */
 	uint32_t iq_asks;            /* those of them that are iqs */
+	uint32_t passed;             /* requests that others answer, */
+	size_t passed_bytes;         /* see iq_pass_on() */
 	uint64_t links;              /* that there were, see link.h */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct sleepers *sleepers; /* have to be woken; or NULL */

@@ -55,6 +55,7 @@
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/iq_ask.h"
+#include "core/link.h"
 #include "core/listen.h"
 #include "core/module_ctx.h"
 #include "core/place.h"

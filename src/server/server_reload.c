@@ -30,6 +30,7 @@
 #include "base/worker.h"
 #include "conf/conf.h"
 #include "conf/conf_error.h"
+#include "core/component.h"
 #include "core/cert_expiry.h"
 #include "core/entity.h"
 #include "core/host.h"
@@ -225,6 +226,8 @@ publish_visit(struct shard *sh, void *arg)
 	idle_done(&sh->idle);
 	sh->snap = snapshot_ref(c->snap);
 	publish_reload(sh, before);
+	if (sh->snap->has_components)
+		components_reloaded(sh, before);
 	listen_follow(sh);
 	snapshot_unref(before);
 }

@@ -70,6 +70,10 @@ struct stanza {
 	bool copy;         /* what wire_forward() has made, read again */
 	bool again;        /* a message that our client may have sent before, in a
 			    * session that was lost; nor this */
+	bool outgoing;     /* a message of a component, in which lies what it sends
+			    * as the account it is for; nor this */
+	bool passed_on;    /* a request that somebody else answers, or the answer:
+			    * nobody waits for it in line */
 	uint64_t to_hash;    /* the router's: where to is */
 	struct fanout *many; /* the router's, in the arena: a stanza for
 			      * several, which has no to */

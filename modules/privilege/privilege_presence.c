@@ -1,0 +1,269 @@
+/*
+ * privilege_presence.c - tells components who is there (XEP-0356 §7).
+ *
+ * Users of ours are told of by their own account, once, whoever has them in his
+ * roster; other contacts by the account that hears of them.
+ */
+#include "config.h"
+
+#include "privilege.h"
+
+/* --- who is told ------------------------------------------------------------------ */
+
+/* Is somebody of a host where c sees contacts subscribed to the presence of acc? */
+static bool
+is_contact_there(const struct module_ctx *m, const struct account *acc,
+	const struct config_component *c)
+{
+	for (uint32_t i = 0; i < acc->roster.n; i++) {
+		const struct roster_item *it = roster_at(&acc->roster, i);
+		struct str domain = jid_domain(roster_item_jid(it));
+		const struct host *host;
+
+		if ((it->state & SUB_FROM) == 0 ||
+			!config_component_is_at(c, domain))
+			continue;
+		host = account_host_of(acc->e.shard->snap, domain);
+		if (host != NULL && module_at_host(host, m->entry) != NULL)
+			return true;
+	}
+	return false;
+}
+
+static bool
+is_told(const struct module_ctx *m, const struct account *acc,
+	const struct config_component *c)
+{
+	if (c->presence == PRESENCE_HIDDEN)
+		return false;
+	return config_component_is_at(c, m->host->domain) ||
+		(c->presence == PRESENCE_OF_CONTACTS &&
+			is_contact_there(m, acc, c));
+}
+
+/* st (borrowed) comes from acc. */
+static void
+tell_components(const struct module_ctx *m, struct account *acc,
+	const struct stanza *st)
+{
+	const struct config *conf = acc->e.shard->snap->config;
+
+	for (size_t i = 0; i < conf->n_components; i++) {
+		const struct config_component *c = &conf->components[i];
+		struct stanza *copy;
+
+		if (!is_told(m, acc, c))
+			continue;
+		copy = stanza_copy(st);
+		copy->made_here = true; /* none of theirs: §2 */
+		stanza_set_to(copy, jid_trusted(str_c(c->domain)));
+		account_send(acc, copy);
+	}
+}
+
+/* --- users (§7.1) ------------------------------------------------------------------- */
+
+enum hook_result
+privilege_on_available(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct stanza *st;
+
+	if (!session_shard(s)->snap->has_components)
+		return HOOK_PASS;
+	st = session_presence(s);
+	tell_components(m, s->account, st);
+	stanza_free(st);
+	return HOOK_PASS;
+}
+
+enum hook_result
+privilege_on_unavailable(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+	struct jid nobody = { .text = NULL };
+	struct stanza *st;
+
+	if (!session_shard(s)->snap->has_components)
+		return HOOK_PASS;
+	st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody, STR_NONE);
+	tell_components(m, s->account, st);
+	stanza_free(st);
+	return HOOK_PASS;
+}
+
+/* --- contacts (§7.4) ----------------------------------------------------------------- */
+
+static bool
+is_of_contact(const struct account *acc, const struct stanza *st)
+{
+	return (st->type == PRESENCE_AVAILABLE ||
+		       st->type == PRESENCE_UNAVAILABLE) &&
+		jid_is_bare(st->to) &&
+		(roster_state(&acc->roster, jid_bare_str(st->from)) & SUB_TO) !=
+		0 &&
+		host_is_remote(shard_host(acc->e.shard, jid_domain(st->from)));
+}
+
+void
+privilege_presence_came(struct module_ctx *m, struct account *acc,
+	const struct stanza *st)
+{
+	struct shard *sh = acc->e.shard;
+	const struct config *conf = sh->snap->config;
+	const struct config_component *own;
+
+	if (conf->n_components == 0 || !is_of_contact(acc, st))
+		return;
+	own = privilege_of(m, sh, st->from);
+	for (size_t i = 0; i < conf->n_components; i++) {
+		const struct config_component *c = &conf->components[i];
+		struct stanza *copy;
+
+		/* its own it knows */
+		if (c == own || c->presence != PRESENCE_OF_CONTACTS ||
+			!config_component_is_at(c, m->host->domain))
+			continue;
+		copy = stanza_copy(st);
+		copy->made_here = true; /* none of theirs: §2 */
+		stanza_set_to(copy, jid_trusted(str_c(c->domain)));
+		router_send(sh, copy);
+	}
+}
+
+/* --- who is there already (§8, 1) ----------------------------------------------------- */
+
+/* Addresses are gathered on all shards, and shown so many at a time, as fast as the
+ * component takes what it is sent. */
+#define STEP_US (10 * US_PER_MS)
+#define STEP_ACCOUNTS 100
+#define WAITING_MAX 100
+
+/* While addresses are gathered. */
+struct gathering {
+	struct entity_ref component;
+	struct module_entry *entry;
+	struct buf found;
+	size_t n_host;
+	char host[];
+};
+
+static bool
+is_too_slow(const struct entity *component)
+{
+	int64_t stanzas, bytes;
+
+	component_waiting(component, &stanzas, &bytes);
+	return stanzas > WAITING_MAX;
+}
+
+static void
+shows_end(struct privilege_shows *shows)
+{
+	shard_timer_cancel(shows->component->shard, &shows->timer);
+	shows->component = NULL;
+	shows->at = 0;
+	buf_done(&shows->all);
+}
+
+void
+privilege_shows_done(struct entity *e, void *state)
+{
+	struct privilege_shows *shows = state;
+
+	(void)e;
+	if (shows->component != NULL)
+		shows_end(shows);
+}
+
+/* False: that was the last. */
+static bool
+show_next(struct privilege_shows *shows)
+{
+	struct str left = { shows->all.p + shows->at,
+		shows->all.n - shows->at };
+	struct str one, rest;
+
+	if (!str_cut(left, '\n', &one, &rest))
+		return false;
+	shows->at += one.n + 1;
+	entity_tell(shows->component->shard,
+		&(struct entity_message){
+			.kind = TELL_SHOW_PRESENCE,
+			.to = jid_trusted(one),
+			.text = jid_str(shows->component->jid),
+		});
+	return true;
+}
+
+static void
+on_step(struct timer *t)
+{
+	struct privilege_shows *shows =
+		CONTAINER_OF(t, struct privilege_shows, timer);
+	struct entity *e = shows->component;
+	bool more = !LIST_EMPTY(component_links(e));
+
+	for (int i = 0; more && i < STEP_ACCOUNTS && !is_too_slow(e); i++)
+		more = show_next(shows);
+	if (more)
+		shard_timer(e->shard, t, STEP_US, on_step);
+	else
+		shows_end(shows);
+}
+
+static void
+gather(struct entity *e, void *arg)
+{
+	struct gathering *g = arg;
+	struct account *acc = account_if(e);
+
+	if (acc == NULL || !account_is_available(acc))
+		return;
+	buf_add_str(&g->found, jid_str(e->jid));
+	buf_add_c(&g->found, "\n");
+}
+
+/* The component, or the module, may have gone meanwhile. */
+static void
+gathered(struct shard *sh, void *arg)
+{
+	struct gathering *g = arg;
+	struct module_entry *entry = g->entry;
+	struct entity *e = entity_ref_end(&g->component);
+	const struct host *host =
+		shard_host(sh, (struct str){ g->host, g->n_host });
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, entry) : NULL;
+	struct privilege_shows *shows;
+
+	if (e != NULL && m != NULL) {
+		shows = module_entity_state(m, e);
+		buf_add_str(&shows->all, buf_str(&g->found));
+		if (shows->component == NULL)
+			shard_timer(sh, &shows->timer, 0, on_step);
+		shows->component = e;
+	}
+	buf_done(&g->found);
+	free(g);
+	module_release(entry);
+}
+
+void
+privilege_show_presence(struct module_ctx *m, struct entity *component)
+{
+	struct str host = m->host->domain;
+	const struct config_component *c =
+		privilege_of(m, component->shard, component->jid);
+	struct gathering *g;
+
+	if (c == NULL || c->presence == PRESENCE_HIDDEN)
+		return;
+	g = xcalloc(1, sizeof(*g) + host.n + 1);
+	entity_ref(&g->component, component);
+	g->entry = module_hold(m);
+	g->n_host = host.n;
+	memcpy(g->host, host.p, host.n);
+	entity_visit_all(component->shard, &account_class,
+		(struct str){ g->host, host.n }, gather, gathered, g);
+}

@@ -1,0 +1,277 @@
+"""Privileged entities (XEP-0356): components that act as users, as far as that was
+granted, what a reload changes of that, and those that try more."""
+
+import pytest
+
+from antiphon import DOMAIN, merge
+from component import Component, conf, domain_of
+from scene import Scene
+from test_archive import archive
+from test_components import condition, online
+
+pytestmark = pytest.mark.only("antiphon")
+
+GATE = domain_of("gate")
+PRIVILEGE = "urn:xmpp:privilege:2"
+ROSTER = "<query xmlns='jabber:iq:roster'%s>%s</query>"
+
+
+def privileged(**options):
+    return conf({"modules": {"privilege": "yes"}}, gate=options)
+
+
+def perms(component):
+    """What it is told that it may do: {access: type}, and of iq {namespace: type}."""
+    got = component.take(lambda e: e.name == "message" and
+                         e.child("privilege") is not None, "permissions")
+    assert got.get("from") == DOMAIN and got.get("to") == GATE
+    found = {}
+    for perm in got.child("privilege").elems():
+        if perm.get("access") == "iq":
+            found["iq"] = {n.get("ns"): n.get("type") for n in perm.elems()}
+        else:
+            found[perm.get("access")] = perm.get("type")
+    return found
+
+
+def regrant(server, modules=None, **options):
+    """A reload after which that is what it may do."""
+    server.conf["components"][GATE] = {"secret": "secret of gate", **options}
+    server.conf["modules"] = modules or {"privilege": "yes"}
+    server.write_conf()
+    assert server.ctl("reload") == ""
+
+
+def outgoing(inner, id_="p1", to=DOMAIN):
+    return ("<message from='%s' to='%s' id='%s'><privilege xmlns='%s'>"
+            "<forwarded xmlns='urn:xmpp:forward:0'>%s</forwarded></privilege>"
+            "</message>" % (GATE, to, id_, PRIVILEGE, inner))
+
+
+def message(frm, to, id_, body="x"):
+    return ("<message xmlns='jabber:client' from='%s' to='%s' id='%s' type='chat'>"
+            "<body>%s</body></message>" % (frm, to, id_, body))
+
+
+def crowd(server, n):
+    """So many who are available, and know nobody."""
+    scene = Scene(server, ["u%d" % i for i in range(n)])
+    users = [scene.login("u%d/x" % i) for i in range(n)]
+    for user in users:
+        user.send("<presence/>")
+        user.ping()
+    return scene, users
+
+
+def test_nothing_is_told_to_one_who_may_nothing(own_server):
+    server = own_server(privileged())
+    gate = Component(server, "gate").login()
+    gate.ping()
+    assert gate.inbox == []
+    gate.close()
+
+
+def test_a_message_is_archived_on_both_sides_and_reaches_who_is_away(own_server):
+    server = own_server(privileged(message="outgoing"))
+    scene, romeo = online(server, "romeo/orchard")
+    scene.add_accounts("juliet")
+    gate = Component(server, "gate").login()
+    perms(gate)
+    juliet = scene.accounts["juliet"].jid
+    for i in range(20):
+        gate.send(outgoing(message(scene.accounts["romeo"].jid, juliet,
+                                   "m%d" % i)))
+    gate.ping()
+    got = scene.login("juliet/balcony")
+    got.send("<presence/>")
+    for i in range(20):
+        one = got.take(lambda e: e.name == "message", "a message")
+        assert one.get("id") == "m%d" % i
+        assert one.get("from") == scene.accounts["romeo"].jid
+    for name in ("romeo", "juliet"):
+        assert len(archive(server, scene.accounts[name].jid)) == 20
+    scene.end()
+    gate.close()
+
+
+def test_order_is_that_of_one_sender_whichever_shard_he_is_on(own_server):
+    server = own_server(privileged(message="outgoing"))
+    names = ["u%d/x" % i for i in range(6)]
+    scene, *users = online(server, *names)
+    gate = Component(server, "gate").login()
+    perms(gate)
+    jids = [u.jid.partition("/")[0] for u in users]
+    for i in range(30):
+        for k, jid in enumerate(jids):
+            gate.send(outgoing(message(jid, jids[(k + 1) % 6], str(i))))
+    for user in users:
+        got = [user.take(lambda e: e.name == "message", "a message").get("id")
+               for _ in range(30)]
+        assert got == [str(i) for i in range(30)]
+    scene.end()
+    gate.close()
+
+
+def test_a_reload_says_what_has_changed_and_is_in_force(own_server):
+    server = own_server(privileged(roster="get", iq_get=["vcard-temp"]))
+    scene, romeo = online(server, "romeo/orchard")
+    gate = Component(server, "gate").login()
+    assert perms(gate) == {"roster": "get", "iq": {"vcard-temp": "get"}}
+    jid = scene.accounts["romeo"].jid
+
+    def asks(type_, inner=""):
+        gate.send("<iq type='%s' id='r' from='%s' to='%s'>%s</iq>"
+                  % (type_, GATE, jid, ROSTER % ("", inner)))
+        return gate.take(lambda e: e.name == "iq" and e.get("id") == "r",
+                         "the answer")
+    item = "<item jid='a@%s'/>" % GATE
+    assert asks("get").get("type") == "result"
+    assert condition(asks("set", item)) == "forbidden"
+    regrant(server, roster="set", presence="managed_entity")
+    assert perms(gate) == {"roster": "set", "presence": "managed_entity",
+                           "iq": {"vcard-temp": "none"}}
+    gate.take(lambda e: e.name == "presence" and
+              e.get("from") == romeo.jid, "presence")
+    assert condition(asks("get")) == "forbidden"
+    assert asks("set", item).get("type") == "result"
+    # another option is none of it
+    regrant(server, roster="set", presence="managed_entity", disco="no")
+    gate.ping()
+    assert [e for e in gate.inbox if e.name == "message"] == []
+    regrant(server, {"privilege": "no"})
+    gate.ping()
+    assert condition(asks("set", item)) == "forbidden"
+    scene.end()
+    gate.close()
+
+
+def test_many_who_are_there_are_shown_as_fast_as_they_are_read(own_server):
+    server = own_server(privileged(presence="managed_entity"))
+    scene, users = crowd(server, 150)
+    gate = Component(server, "gate").login()
+    perms(gate)
+    seen = set()
+    while len(seen) < len(users):
+        seen.add(gate.take(lambda e: e.name == "presence",
+                           "presence").get("from"))
+    assert seen == {u.jid for u in users}
+    scene.end()
+    gate.close()
+
+
+def test_users_hear_nothing_of_one_who_is_away(own_server):
+    """The mechanism is transparent for them (§2)."""
+    server = own_server(privileged(roster="both", presence="roster"))
+    scene, romeo = online(server, "romeo/orchard")
+    romeo.iq("set", ROSTER % ("", "<item jid='a@b.example'/>"))
+    romeo.take(lambda e: e.name == "iq" and e.get("type") == "set", "a push")
+    romeo.ping()
+    assert romeo.inbox == []
+    scene.end()
+
+
+def test_limits_of_rosters_are_those_of_users(own_server):
+    server = own_server(merge(privileged(roster="both"),
+                              {"limits": {"roster_items": 10}}))
+    scene, romeo = online(server, "romeo/orchard")
+    gate = Component(server, "gate").login()
+    perms(gate)
+
+    def add(i):
+        gate.send("<iq type='set' id='s%d' from='%s' to='%s'>%s</iq>" % (
+            i, GATE, scene.accounts["romeo"].jid,
+            ROSTER % ("", "<item jid='c%d@%s' subscription='both'/>"
+                      % (i, GATE))))
+        return gate.take(lambda e: e.name == "iq" and
+                         e.get("id") == "s%d" % i, "the answer")
+    for i in range(10):
+        assert add(i).get("type") == "result"
+    assert condition(add(10)) == "resource-constraint"
+    scene.end()
+    gate.close()
+
+
+HOSTILE = [
+    "<privilege xmlns='{p}'/>",
+    "<privilege xmlns='{p}'>text</privilege>",
+    "<privilege xmlns='{p}'><forwarded xmlns='urn:xmpp:forward:0'/></privilege>",
+    "<privilege xmlns='{p}'><forwarded xmlns='urn:xmpp:forward:0'>"
+    "<message xmlns='jabber:client' from='@' to='x'/></forwarded></privilege>",
+    "<privilege xmlns='{p}'><forwarded xmlns='urn:xmpp:forward:0'>"
+    "<message xmlns='jabber:client' from='{romeo}' to='@'/>"
+    "</forwarded></privilege>",
+    "<privilege xmlns='{p}'><privilege xmlns='{p}'/></privilege>",
+    "<x xmlns='y'/><privilege xmlns='{p}'><forwarded "
+    "xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' "
+    "from='{romeo}'/></forwarded></privilege>",
+]
+
+
+def test_what_makes_no_sense_is_refused_and_harms_nobody(own_server):
+    server = own_server(privileged(message="outgoing", iq_get=["a"],
+                                   iq_set=["a"]))
+    scene, romeo = online(server, "romeo/orchard")
+    gate = Component(server, "gate").login()
+    perms(gate)
+    for i, text in enumerate(HOSTILE):
+        gate.send("<message from='%s' to='%s' id='h%d'>%s</message>" % (
+            GATE, DOMAIN, i, text.format(
+                p=PRIVILEGE, romeo=scene.accounts["romeo"].jid)))
+        got = gate.take(lambda e, i=i: e.get("id") == "h%d" % i, "an error")
+        assert condition(got) in ("bad-request", "jid-malformed"), text
+    # what it sends as a user, to itself, in a circle
+    gate.send(outgoing(message(scene.accounts["romeo"].jid, DOMAIN, "c")))
+    romeo.ping()
+    gate.ping()
+    assert romeo.inbox == []
+    scene.end()
+    gate.close()
+
+
+def test_requests_that_nobody_answers_are_bounded(own_server):
+    """At each shard, so that others can ask, too."""
+    server = own_server(privileged(iq_get=["urn:x:a"]))
+    scene, romeo = online(server, "romeo/orchard")
+    gate = Component(server, "gate").login()
+    perms(gate)
+    jid = scene.accounts["romeo"].jid
+    for i in range(1100):
+        gate.send("<iq type='get' id='f%d' from='%s' to='%s'>"
+                  "<privileged_iq xmlns='%s'><iq xmlns='jabber:client' "
+                  "type='get' id='i' to='x@%s'><q xmlns='urn:x:a'/></iq>"
+                  "</privileged_iq></iq>" % (i, GATE, jid, PRIVILEGE, GATE))
+    asked, refused = 0, 0
+    while asked + refused < 1100:
+        got = gate.next("a request, or an error")
+        if got.get("type") == "get":
+            asked += 1
+        else:
+            assert condition(got) == "resource-constraint"
+            refused += 1
+    assert refused == 100
+    # when their time is over there is room again
+    server.advance(31)
+    for _ in range(1000):
+        got = gate.next("an answer")
+        assert got.get("type") == "result"
+    gate.send("<iq type='get' id='z' from='%s' to='%s'>"
+              "<privileged_iq xmlns='%s'><iq xmlns='jabber:client' "
+              "type='get' id='i'><q xmlns='urn:x:a'/></iq>"
+              "</privileged_iq></iq>" % (GATE, jid, PRIVILEGE))
+    assert gate.next("an answer").get("type") == "result"
+    scene.end()
+    gate.close()
+
+
+def test_it_goes_while_it_is_shown_who_is_there(own_server):
+    server = own_server(privileged(presence="managed_entity",
+                                   roster="both"))
+    scene, users = crowd(server, 30)
+    for _ in range(20):
+        Component(server, "gate").login().reset()
+    gate = Component(server, "gate").login()
+    perms(gate)
+    for _ in users:
+        gate.take(lambda e: e.name == "presence", "presence")
+    scene.end()
+    gate.close()
