@@ -30,28 +30,31 @@ asks_address(const struct disco_query *q)
 struct features VEC(struct str);
 
 static void
-features_add(struct features *f, struct arena *a, const char *const *vars)
+features_add(const struct disco_query *q, const char *const *vars)
 {
 	for (; vars != NULL && *vars != NULL; vars++)
-		*vec_push_in(a, f) = str_c(*vars);
+		elem_set_attr(q->arena,
+			elem_add(q->arena, q->query, NS_DISCO_INFO, "feature"),
+			"var", str_c(*vars));
 }
 
+/* Handlers see them, too. */
 static void
-features_of_modules(struct features *f, const struct disco_query *q)
+features_of_modules(const struct disco_query *q)
 {
 	const struct service *service = q->host->service;
 
 	for (size_t i = 0; i < q->host->n_modules; i++) {
 		const struct module *m = q->host->modules[i].module;
 
-		features_add(f, q->arena,
+		features_add(q,
 			q->account != NULL      ? m->account_features :
 				asks_address(q) ? m->address_features :
 				service != NULL ? m->service_features :
 						  m->features);
 	}
 	if (service != NULL && !asks_address(q))
-		features_add(f, q->arena, service->features);
+		features_add(q, service->features);
 }
 
 static int
@@ -128,9 +131,9 @@ info_fill(struct disco_query *q)
 	struct features features = { .n = 0 };
 
 	info_add_identity(q);
-	features_of_modules(&features, q);
 	q->node = STR_NONE;
 	q->query = found;
+	features_of_modules(q);
 	hook_run(q->host, HOOK_DISCO_INFO, q);
 	q->query = query;
 	elem_each_child(found, e) {
@@ -197,6 +200,7 @@ disco_query_of(struct iq *iq, const char *ns)
 		.entity = iq->entity,
 		.account = iq_account(iq),
 		.from = iq->st->from,
+		.iq = iq,
 		.node = elem_attr(iq->payload, "node"),
 		.arena = iq->st->arena,
 		.query = iq_payload(iq, ns, "query"),
@@ -229,8 +233,8 @@ on_disco_info(struct module_ctx *m, struct iq *iq)
 	if (q.node.p == NULL || node_is_caps(&q)) {
 		info_fill(&q);
 		q.node_known = true;
-	} else {
-		hook_run(iq->host, HOOK_DISCO_INFO, &q);
+	} else if (hook_run(iq->host, HOOK_DISCO_INFO, &q) == HOOK_HANDLED) {
+		return HOOK_HANDLED;
 	}
 	if (q.node_known)
 		iq_result(iq, q.query);
@@ -355,7 +359,8 @@ on_disco_items(struct module_ctx *m, struct iq *iq)
 		items_add_resources(&q);
 	else if (q.node_known)
 		items_add_services(&q);
-	hook_run(iq->host, HOOK_DISCO_ITEMS, &q);
+	if (hook_run(iq->host, HOOK_DISCO_ITEMS, &q) == HOOK_HANDLED)
+		return HOOK_HANDLED;
 	if (items_visit(m, iq, &q))
 		return HOOK_HANDLED;
 	if (q.node_known)

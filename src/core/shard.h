@@ -102,6 +102,8 @@ struct shard {
 	uint32_t iq_asks;            /* those of them that are iqs */
 	uint32_t passed;             /* requests that others answer, */
 	size_t passed_bytes;         /* see iq_pass_on() */
+	uint32_t features_told;      /* changes of what hosts say that they can
+				      * do, beside those of the snapshot */
 	uint64_t links;              /* that there were, see link.h */
 	struct stanza_queue local; /* for entities of this shard, this turn */
 	struct sleepers *sleepers; /* have to be woken; or NULL */

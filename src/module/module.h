@@ -225,6 +225,9 @@ struct disco_query {
 	struct str node;         /* STR_NONE: none */
 	struct arena *arena;
 	struct elem *query;
+	struct iq *iq;           /* of a node, or of items; else NULL: a handler
+				  * that answers HOOK_HANDLED has answered or kept
+				  * it */
 	bool node_known;         /* a handler knows the node: no item-not-found */
 };
 

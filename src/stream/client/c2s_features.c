@@ -166,15 +166,17 @@ features_get(struct c2s *c, struct host *host)
 {
 	struct c2s_shard *cs = c2s_shard(c->x.shard);
 	uint64_t serial = c->x.shard->snap->serial;
+	uint32_t told = c->x.shard->features_told;
 	uint32_t state = features_state(c);
 	size_t place = ((uintptr_t)host / sizeof(*host) + state * 31 +
 		(state >> 16)) % C2S_FEATURES;
 	struct c2s_features *f = &cs->features[place];
 
-	if (f->serial != serial || f->host != host || f->state != state) {
+	if (f->serial != serial || f->told != told || f->host != host || f->state != state) {
 		f->bytes.n = 0;
 		features_make(c, host, &f->bytes);
 		f->serial = serial;
+		f->told = told;
 		f->host = host;
 		f->state = state;
 	}

@@ -43,6 +43,7 @@ struct c2s_features {
 	uint64_t serial; /* of the snapshot; 0: the place is free */
 	const struct host *host;
 	uint32_t state;  /* features_state() */
+	uint32_t told;   /* shard.features_told */
 	struct buf bytes;
 };
 

@@ -1,0 +1,272 @@
+"""Namespace delegation (XEP-0355): what a component says in our place, what a reload
+changes, and components that answer what nobody asked."""
+
+import time
+
+import pytest
+
+from antiphon import DOMAIN, merge
+from client import PATIENCE
+from component import Component, conf, domain_of
+from test_components import condition, online
+
+pytestmark = pytest.mark.only("antiphon")
+
+PUBSUB = domain_of("pubsub")
+NS = "http://jabber.org/protocol/pubsub"
+DELEGATION = "urn:xmpp:delegation:2"
+INFO = "http://jabber.org/protocol/disco#info"
+ITEMS = "http://jabber.org/protocol/disco#items"
+ASK = "<q xmlns='%s'/>" % NS
+
+
+def delegated(*namespaces, more=None, **options):
+    return conf(merge({"modules": {"delegation": "yes"}}, more or {}),
+                pubsub={"delegate": list(namespaces), **options})
+
+
+def asked(pubsub):
+    """The next request that it is to answer: (id, the iq)."""
+    got = pubsub.take(lambda e: e.name == "iq" and
+                      e.child("delegation") is not None, "a request")
+    return got.get("id"), list(list(got.child("delegation").elems())[0]
+                               .elems())[0]
+
+
+def answer(pubsub, id_, inner, frm=PUBSUB):
+    pubsub.send("<iq type='result' id='%s' from='%s' to='%s'>"
+                "<delegation xmlns='%s'><forwarded xmlns='urn:xmpp:forward:0'>"
+                "%s</forwarded></delegation></iq>"
+                % (id_, frm, DOMAIN, DELEGATION, inner))
+
+
+def result(iq, payload="", **other):
+    attrs = {"type": "result", "id": iq.get("id"), "to": iq.get("from"),
+             "from": iq.get("to"), **other}
+    return "<iq xmlns='jabber:client'%s>%s</iq>" % ("".join(
+        " %s='%s'" % a for a in attrs.items() if a[1] is not None), payload)
+
+
+def nests(pubsub, host, bare):
+    """Answers when it is asked what it can do: {part of the node: children}."""
+    for _ in range(2):
+        got = pubsub.take(lambda e: e.name == "iq" and e.get("type") == "get"
+                          and e.child("query") is not None, "disco#info")
+        node = got.child("query").get("node")
+        assert node in (DELEGATION + "::" + NS, DELEGATION + ":bare:" + NS)
+        pubsub.send("<iq type='result' id='%s' from='%s' to='%s'>"
+                    "<query xmlns='%s' node='%s'>%s</query></iq>" % (
+                        got.get("id"), PUBSUB, DOMAIN, INFO, node,
+                        bare if ":bare:" in node else host))
+
+
+def advertised(pubsub):
+    got = pubsub.take(lambda e: e.name == "message", "delegations")
+    assert got.get("from") == DOMAIN
+    return [d.get("namespace") for d in got.child("delegation").elems()]
+
+
+def info(client, to, node=None):
+    got = client.iq("get", "<query xmlns='%s'%s/>" % (
+        INFO, " node='%s'" % node if node else ""), to)
+    query = got.child("query")
+    return ({e.get("var") for e in query.elems() if e.name == "feature"},
+            [(e.get("category"), e.get("type")) for e in query.elems()
+             if e.name == "identity"],
+            [e for e in query.elems() if e.name == "x"])
+
+
+FEATURE = "<feature var='%s'/>"
+FORM = ("<x xmlns='jabber:x:data' type='result'><field var='FORM_TYPE' "
+        "type='hidden'><value>%s#f</value></field></x>" % NS)
+
+
+def until(fn):
+    """What all shards have heard of is on its way for a moment."""
+    deadline = time.monotonic() + PATIENCE
+    while not fn():
+        assert time.monotonic() < deadline
+
+
+def test_what_it_can_do_stands_where_ours_would(own_server):
+    server = own_server(delegated(NS, more={"modules": {"vcard": "yes"}}))
+    scene, romeo = online(server, "romeo/orchard")
+    jid = scene.accounts["romeo"].jid
+    assert DELEGATION in info(romeo, DOMAIN)[0]
+    assert NS not in info(romeo, DOMAIN)[0]
+    pubsub = Component(server, "pubsub").login()
+    assert advertised(pubsub) == [NS]
+    nests(pubsub, FEATURE % NS + FEATURE % (NS + "#publish"),
+          "<identity category='pubsub' type='pep'/>" * 2
+          + FEATURE % (NS + "#auto-create") + FORM + FORM + "<bad/>")
+    until(lambda: NS in info(romeo, DOMAIN)[0])
+    features, identities, forms = info(romeo, DOMAIN)
+    assert {NS, NS + "#publish"} <= features
+    assert ("pubsub", "pep") not in identities and forms == []
+    until(lambda: NS + "#auto-create" in info(romeo, jid)[0])
+    features, identities, forms = info(romeo, jid)
+    assert identities == [("account", "registered"), ("pubsub", "pep")]
+    assert NS not in features and len(forms) == 1
+    # the summary in the stream features (XEP-0115) is that of all of it
+    again = scene.login("romeo/other")
+    ver = [e for e in again.features.elems() if e.name == "c"][0].get("ver")
+    assert NS in info(again, DOMAIN, "urn:antiphon:server#" + ver)[0]
+    # none of it is there without it
+    pubsub.close()
+    until(lambda: NS not in info(romeo, DOMAIN)[0])
+    until(lambda: NS + "#auto-create" not in info(romeo, jid)[0])
+    scene.end()
+
+
+def test_ours_is_not_told_of_what_is_delegated(own_server):
+    server = own_server(delegated("vcard-temp"))
+    scene, romeo = online(server, "romeo/orchard")
+    jid = scene.accounts["romeo"].jid
+    assert "vcard-temp" not in info(romeo, DOMAIN)[0]
+    assert "vcard-temp" not in info(romeo, jid)[0]
+    got = romeo.iq("get", "<vCard xmlns='vcard-temp'/>")
+    assert condition(got) == "service-unavailable"
+    scene.end()
+
+
+def test_nodes_of_users(own_server):
+    """§7.2.4, §7.2.5."""
+    server = own_server(delegated(DELEGATION + ":bare:disco#info:*",
+                                  DELEGATION + ":bare:disco#items:*"))
+    scene, romeo = online(server, "romeo/orchard")
+    jid = scene.accounts["romeo"].jid
+    pubsub = Component(server, "pubsub").login()
+    assert len(advertised(pubsub)) == 2
+    for ns, node in ((INFO, "urn:x:node"), (ITEMS, None), (ITEMS, "urn:x")):
+        romeo.send("<iq type='get' id='d' to='%s'><query xmlns='%s'%s/></iq>"
+                   % (jid, ns, " node='%s'" % node if node else ""))
+        id_, iq = asked(pubsub)
+        assert iq.child("query").get("node") == node
+        answer(pubsub, id_, result(iq, "<query xmlns='%s'><x/></query>" % ns))
+        got = romeo.take(lambda e: e.get("id") == "d", "the answer")
+        assert got.child("query").child("x") is not None
+    # what is not of nodes is ours, and so is the host, and strangers see nothing
+    assert info(romeo, jid)[1] == [("account", "registered")]
+    got = romeo.iq("get", "<query xmlns='%s' node='x'/>" % INFO, DOMAIN)
+    assert condition(got) == "item-not-found"
+    juliet = scene.add_accounts("juliet") or scene.login("juliet/balcony")
+    got = juliet.iq("get", "<query xmlns='%s'/>" % ITEMS, jid)
+    assert list(got.child("query").elems()) == []
+    scene.end()
+    pubsub.close()
+
+
+@pytest.mark.parametrize("make", [
+    lambda iq: result(iq, to="x@" + DOMAIN),
+    lambda iq: result(iq, to=None),
+    lambda iq: result(iq, **{"from": "x@" + DOMAIN}),
+    lambda iq: result(iq, **{"from": "@"}),
+    lambda iq: result(iq, id="other"),
+    lambda iq: result(iq, type="set"),
+    lambda iq: result(iq, "<error type='cancel'><gone xmlns='urn:ietf:params:"
+                      "xml:ns:xmpp-stanzas'/></error>", type="error"),
+    lambda iq: result(iq, "<a xmlns='b'/><a xmlns='b'/>"),
+    lambda iq: result(iq).replace("jabber:client", "jabber:server"),
+    lambda iq: "<message xmlns='jabber:client'/>",
+    lambda iq: "",
+])
+def test_an_answer_that_does_not_fit(own_server, make):
+    server = own_server(delegated(NS))
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    romeo.send("<iq type='get' id='1'>%s</iq>" % ASK)
+    id_, iq = asked(pubsub)
+    answer(pubsub, id_, make(iq))
+    got = romeo.take(lambda e: e.get("id") == "1", "an answer")
+    assert condition(got) == "service-unavailable"
+    # once
+    answer(pubsub, id_, result(iq))
+    pubsub.ping()
+    romeo.ping()
+    assert romeo.inbox == []
+    scene.end()
+    pubsub.close()
+
+
+def test_who_was_not_asked_answers_nothing(own_server):
+    server = own_server(merge(delegated(NS), conf(other={})))
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    other = Component(server, "other").login()
+    romeo.send("<iq type='get' id='1'>%s</iq>" % ASK)
+    id_, iq = asked(pubsub)
+    answer(other, id_, result(iq), other.domain)
+    answer(pubsub, id_, result(iq), "x@" + PUBSUB)
+    answer(pubsub, "x" + id_[1:], result(iq))
+    # and by a plain result
+    pubsub.send("<iq type='result' id='1' from='%s' to='%s'/>"
+                % (PUBSUB, romeo.jid))
+    other.ping()
+    pubsub.ping()
+    romeo.ping()
+    assert [e for e in romeo.inbox if e.get("from") != PUBSUB] == []
+    romeo.inbox.clear()
+    answer(pubsub, id_, result(iq, "<yes xmlns='y'/>"))
+    assert romeo.next().child("yes") is not None
+    scene.end()
+    pubsub.close()
+    other.close()
+
+
+def test_requests_that_nobody_answers_are_bounded(own_server):
+    """And the client sends on meanwhile; when the component goes, all are
+    answered."""
+    server = own_server(delegated(NS))
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    for i in range(1100):
+        romeo.send("<iq type='get' id='f%d'>%s</iq>" % (i, ASK))
+    for _ in range(100):
+        got = romeo.next("an error")
+        assert condition(got) == "resource-constraint"
+    romeo.iq("get", "<query xmlns='jabber:iq:roster'/>")
+    server.advance(31)
+    for _ in range(1000):
+        assert condition(romeo.next("an error")) == "service-unavailable"
+    pubsub.drop()
+    romeo.send("<iq type='get' id='1'>%s</iq>" % ASK)
+    assert condition(romeo.next("an error")) == "service-unavailable"
+    scene.end()
+
+
+def test_a_reload_gives_and_takes(own_server):
+    server = own_server(delegated(NS))
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    assert advertised(pubsub) == [NS]
+    server.conf["components"][PUBSUB]["delegate"] = ["urn:x:b"]
+    server.write_conf()
+    assert server.ctl("reload") == ""
+    assert advertised(pubsub) == ["urn:x:b"]
+    assert condition(romeo.iq("get", ASK)) == "service-unavailable"
+    romeo.send("<iq type='get' id='1'><q xmlns='urn:x:b'/></iq>")
+    id_, iq = asked(pubsub)
+    # it is taken away while it is asked, and the module with it
+    del server.conf["components"][PUBSUB]["delegate"]
+    server.conf["modules"] = {"delegation": "no"}
+    server.write_conf()
+    assert server.ctl("reload") == ""
+    answer(pubsub, id_, result(iq, "<late xmlns='y'/>"))
+    assert romeo.take(lambda e: e.get("id") == "1", "the answer") \
+        .child("late") is not None
+    assert condition(romeo.iq("get", "<q xmlns='urn:x:b'/>")) == \
+        "service-unavailable"
+    scene.end()
+    pubsub.close()
+
+
+def test_too_much_of_what_it_can_do_is_not_kept(own_server):
+    server = own_server(delegated(NS))
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    nests(pubsub, "".join(FEATURE % ("urn:x:%d" % i) for i in range(2000)),
+          FEATURE % "urn:x:y")
+    until(lambda: "urn:x:y" in info(romeo, scene.accounts["romeo"].jid)[0])
+    assert "urn:x:1" not in info(romeo, DOMAIN)[0]
+    scene.end()
+    pubsub.close()
