@@ -390,7 +390,7 @@ static enum hook_result
 on_send(struct module_ctx *m, void *arg)
 {
 	struct session_stanza *out = arg;
-	struct account *acc = out->session->account;
+	struct account *acc = out->account;
 	struct stanza *st = out->st;
 	struct jid sender = st->from;
 

@@ -86,7 +86,7 @@ on_send(struct module_ctx *m, void *arg)
 	out->before = conf->before;
 	tx = session_stanza_tx(out);
 	if (tx != NULL)
-		archive(tx, out->session->account, LOG_SENT, out->st,
+		archive(tx, out->account, LOG_SENT, out->st,
 			out->st->to);
 	if (str_is(out->st->id, "grow"))
 		arena_alloc(out->st->arena, GROWN_BYTES);
