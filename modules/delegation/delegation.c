@@ -14,16 +14,19 @@
 
 const struct config_delegation *
 delegation_of(const struct module_ctx *m, struct shard *sh, struct str ns,
-	struct jid from)
+	const struct stanza *st)
 {
 	const struct config_delegation *d =
 		config_delegation(sh->snap->config, m->host->domain, ns);
-	const struct host *host;
+	const struct host *host = NULL;
 
 	if (d == NULL || m->host->service != NULL)
 		return NULL;
-	/* §4.3.1: what the manager asks he is not asked himself */
-	host = jid_is_set(from) ? shard_host(sh, jid_domain(from)) : NULL;
+	/* §4.3.1: what the manager asks, also as a user, he is not asked himself */
+	if (st->behind.p != NULL)
+		host = shard_host(sh, st->behind);
+	else if (jid_is_set(st->from))
+		host = shard_host(sh, jid_domain(st->from));
 	return host == NULL || host->component != d->component ? d : NULL;
 }
 
@@ -207,7 +210,7 @@ on_received(struct module_ctx *m, void *arg)
 
 	if (iq->payload == NULL)
 		return HOOK_PASS;
-	d = delegation_of(m, iq->shard, iq->payload->ns, iq->st->from);
+	d = delegation_of(m, iq->shard, iq->payload->ns, iq->st);
 	if (d == NULL || !has_attributes(iq->payload, d->attributes))
 		return HOOK_PASS;
 	delegation_forward(m, iq, d);

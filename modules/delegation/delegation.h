@@ -16,10 +16,10 @@ struct delegation_conf {
 
 /* --- delegation.c ------------------------------------------------------------ */
 
-/* Who answers requests in ns for the host of m, and its users, when it is not from;
- * NULL: we do.  Any shard; valid for this turn. */
+/* Who answers st, a request in ns for the host of m or its users, when it is not his
+ * own; NULL: we do.  Any shard; valid for this turn. */
 const struct config_delegation *delegation_of(const struct module_ctx *m,
-	struct shard *sh, struct str ns, struct jid from);
+	struct shard *sh, struct str ns, const struct stanza *st);
 /* iq is d's to answer, and is kept, or refused. */
 void delegation_forward(struct module_ctx *m, struct iq *iq,
 	const struct config_delegation *d);

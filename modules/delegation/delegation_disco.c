@@ -293,7 +293,7 @@ static enum hook_result
 node_pass(struct module_ctx *m, struct disco_query *q, const char *ns)
 {
 	const struct config_delegation *d = q->account != NULL && q->iq != NULL ?
-		delegation_of(m, q->shard, str_c(ns), q->from) :
+		delegation_of(m, q->shard, str_c(ns), q->iq->st) :
 		NULL;
 
 	if (d == NULL)

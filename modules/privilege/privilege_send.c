@@ -179,8 +179,10 @@ inner_request(struct iq *iq, const struct config_component *c)
 	}
 	if (st->type == iq->st->type &&
 		(!jid_is_set(st->from) || jid_eq(st->from, iq->st->to)) &&
-		config_component_asks(c, type, stanza_payload(st)->ns))
+		config_component_asks(c, type, stanza_payload(st)->ns)) {
+		st->behind = arena_str(a, str_c(c->domain));
 		return st;
+	}
 	stanza_free(st);
 	return NULL;
 }

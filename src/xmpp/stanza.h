@@ -74,6 +74,8 @@ struct stanza {
 			    * as the account it is for; nor this */
 	bool passed_on;    /* a request that somebody else answers, or the answer:
 			    * nobody waits for it in line */
+	struct str behind;   /* the component that asks this as a user, in the
+			      * arena; STR_NONE: nobody; nor this */
 	uint64_t to_hash;    /* the router's: where to is */
 	struct fanout *many; /* the router's, in the arena: a stanza for
 			      * several, which has no to */

@@ -213,6 +213,45 @@ def test_who_was_not_asked_answers_nothing(own_server):
     other.close()
 
 
+def test_what_it_asks_as_a_user_is_not_asked_of_it(own_server):
+    """§4.3.1, with a privilege (XEP-0356 §6); others who ask so ask it."""
+    rights = {"iq_get": ["vcard-temp", INFO]}
+    server = own_server(merge(delegated(
+        "vcard-temp", DELEGATION + ":bare:disco#info:*",
+        more={"modules": {"privilege": "yes"}}, **rights),
+        conf(other=rights)))
+    scene, romeo = online(server, "romeo/orchard")
+    jid = scene.accounts["romeo"].jid
+    pubsub = Component(server, "pubsub").login()
+    other = Component(server, "other").login()
+
+    def ask(component, payload):
+        component.send(
+            "<iq type='get' id='p' from='%s' to='%s'><privileged_iq "
+            "xmlns='urn:xmpp:privilege:2'><iq xmlns='jabber:client' type='get' "
+            "id='i'>%s</iq></privileged_iq></iq>"
+            % (component.domain, jid, payload))
+
+    def told(component):
+        got = component.take(lambda e: e.get("id") == "p", "the answer")
+        return list(list(got.child("privilege").elems())[0].elems())[0]
+
+    vcard, node = "<vCard xmlns='vcard-temp'/>", \
+        "<query xmlns='%s' node='x'/>" % INFO
+    ask(pubsub, vcard)
+    assert told(pubsub).child("vCard") is not None
+    ask(pubsub, node)
+    assert condition(told(pubsub)) == "item-not-found"
+    for payload in (vcard, node):
+        ask(other, payload)
+        id_, iq = asked(pubsub)
+        answer(pubsub, id_, result(iq, "<yes xmlns='y'/>"))
+        assert told(other).child("yes") is not None
+    scene.end()
+    pubsub.close()
+    other.close()
+
+
 def test_requests_that_nobody_answers_are_bounded(own_server):
     """And the client sends on meanwhile; when the component goes, all are
     answered."""
