@@ -17,23 +17,16 @@
 
 /* --- messages ------------------------------------------------------------------- */
 
-/* The <message/> that st forwards; NULL: it does so in no way that we know. */
+/* The <message/> that st forwards; NULL: it does so in no way that we know.  Others
+ * may stand beside it: a delay (XEP-0297 §3.1), or what a library adds to all that it
+ * sends, such as an origin-id. */
 static const struct elem *
 forwarded_message(const struct stanza *st)
 {
-	const struct elem *privilege = elem_first_child(st->root);
-	const struct elem *forwarded = privilege != NULL &&
-			elem_is(privilege, NS_PRIVILEGE, "privilege") ?
-		elem_first_child(privilege) :
-		NULL;
-	const struct elem *message = forwarded != NULL &&
-			elem_is(forwarded, NS_FORWARD, "forwarded") ?
-		elem_first_child(forwarded) :
-		NULL;
+	const struct elem *e = stanza_child(st, NS_PRIVILEGE, "privilege");
 
-	return message != NULL && elem_is(message, NS_CLIENT, "message") ?
-		message :
-		NULL;
+	e = e != NULL ? elem_child(e, NS_FORWARD, "forwarded") : NULL;
+	return e != NULL ? elem_child(e, NS_CLIENT, "message") : NULL;
 }
 
 /* Nothing but the message itself, where account_send_outgoing() looks for it. */

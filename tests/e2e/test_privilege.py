@@ -201,9 +201,8 @@ HOSTILE = [
     "<message xmlns='jabber:client' from='{romeo}' to='@'/>"
     "</forwarded></privilege>",
     "<privilege xmlns='{p}'><privilege xmlns='{p}'/></privilege>",
-    "<x xmlns='y'/><privilege xmlns='{p}'><forwarded "
-    "xmlns='urn:xmpp:forward:0'><message xmlns='jabber:client' "
-    "from='{romeo}'/></forwarded></privilege>",
+    "<x xmlns='y'/><privilege xmlns='{p}'><x xmlns='urn:xmpp:forward:0'>"
+    "<message xmlns='jabber:client' from='{romeo}'/></x></privilege>",
 ]
 
 
