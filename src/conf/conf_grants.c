@@ -116,6 +116,25 @@ module_check(const struct grant *g, const char *option, const char *module)
 			option, module, module);
 }
 
+/* In what is no namespace there is no request; unlike those of delegate, these have
+ * no attributes. */
+static void
+namespaces_check(const struct grant *g, const char *option,
+	const struct option_list *list)
+{
+	const struct yaml_node *node = yaml_get(g->node, option);
+	const struct yaml_node *at = node != NULL ? node->first : NULL;
+	const char *path =
+		arena_printf(g->w->arena, "%s: %s", g->path, option).p;
+
+	for (size_t i = 0; i < list->n && at != NULL; i++, at = at->next)
+		if (*list->items[i] == '\0' ||
+			strchr(list->items[i], ' ') != NULL)
+			conf_error_add(g->m, at, path,
+				"\"%.100s\" is no namespace; expected one such as http://jabber.org/protocol/pubsub",
+				list->items[i]);
+}
+
 static void
 privileges_check(const struct grant *g)
 {
@@ -134,6 +153,8 @@ privileges_check(const struct grant *g)
 	for (size_t i = 0; i < COUNT(all); i++)
 		if (all[i].is_set)
 			module_check(g, all[i].option, "privilege");
+	namespaces_check(g, "iq_get", &c->iq_get);
+	namespaces_check(g, "iq_set", &c->iq_set);
 	/* XEP-0356 §7.4 */
 	if (c->presence == PRESENCE_OF_CONTACTS &&
 		(c->roster & ACCESS_GET) == 0)
