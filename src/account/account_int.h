@@ -43,8 +43,10 @@ void account_take_back(struct account *acc, struct stanza *st, int64_t wall_us);
 
 /* account_admin.c: m is taken. */
 void account_told(struct entity *e, struct entity_message *m);
-/* account_batch.c, session_flow.c: TELL_CREATED, TELL_REST. */
+/* account_batch.c, requests.c, session_flow.c: TELL_CREATED, TELL_PASSED_ON,
+ * TELL_REST. */
 void account_batch_told(struct account *acc, struct entity_message *m);
+void requests_told(struct account *acc, struct entity_message *m);
 void session_flow_told(struct account *acc, struct entity_message *m);
 /* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
 void account_close_sessions(struct account *acc, struct str keep,

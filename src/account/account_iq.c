@@ -5,9 +5,11 @@
  */
 #include "config.h"
 
+#include "core/entity_message.h"
 #include "core/host.h"
 #include "core/iq.h"
 #include "core/receipt.h"
+#include "core/route.h"
 #include "core/shard.h"
 #include "account/account_int.h"
 #include "account/requests.h"
@@ -73,16 +75,34 @@ iq_sender(const struct iq *iq)
 	return session_find(acc, jid_resource(from));
 }
 
+/* The session that has sent iq may be anywhere. */
+static void
+sender_let_go(const struct iq *iq)
+{
+	struct session *s = iq_sender(iq);
+	struct jid from = iq->st->from;
+	const struct host *host = shard_host(iq->shard, jid_domain(from));
+
+	if (s != NULL)
+		requests_let_go(s, iq->st->to);
+	else if (host != NULL && !jid_is_bare(from) &&
+		host_class_of(host, from) == &account_class)
+		entity_tell(iq->shard,
+			&(struct entity_message){
+				.kind = TELL_PASSED_ON,
+				.to = from,
+				.resource = jid_resource(from),
+				.text = jid_str(iq->st->to),
+			});
+}
+
 bool
 iq_pass_on(struct iq *iq)
 {
-	struct session *s = iq_sender(iq);
-
 	if (!iq_has_room(iq))
 		return false;
-	iq->st->passed_on = s != NULL;
-	if (s != NULL)
-		requests_let_go(s, iq->st);
+	iq->st->passed_on = true;
+	sender_let_go(iq);
 	receipt_let_go(iq->st);
 	iq_keep(iq);
 	return true;

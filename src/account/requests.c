@@ -20,6 +20,7 @@
 
 #include "base/mem.h"
 #include "conf/conf.h"
+#include "core/entity_message.h"
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/route.h"
@@ -378,13 +379,23 @@ requests_answered(struct account *acc, const struct stanza *st)
 }
 
 void
-requests_let_go(struct session *s, const struct stanza *st)
+requests_let_go(struct session *s, struct jid to)
 {
 	struct requests *r = s->requests;
-	struct line *l = r != NULL ? requests_line(r, st->to) : NULL;
+	struct line *l = r != NULL ? requests_line(r, to) : NULL;
 
-	if (l != NULL && l->under_way != 0 && is_request(s, st))
+	if (l != NULL && l->under_way != 0)
 		line_ends_one(r, l);
+}
+
+void
+requests_told(struct account *acc, struct entity_message *m)
+{
+	struct session *s = session_find(acc, m->resource);
+
+	if (s != NULL)
+		requests_let_go(s, jid_trusted(m->text));
+	entity_answer(m, NULL);
 }
 
 /* --- the end ------------------------------------------------------------------- */

@@ -11,6 +11,8 @@
 
 #include <stdbool.h>
 
+#include "xmpp/jid.h"
+
 struct account;
 struct session;
 struct stanza;
@@ -28,9 +30,9 @@ void requests_sent(struct session *s, const struct stanza *st);
 bool requests_is_answer(const struct account *acc, const struct stanza *st);
 /* st (borrowed) has come for acc: perhaps an answer. */
 void requests_answered(struct account *acc, const struct stanza *st);
-/* st (borrowed), which s has sent, is answered by somebody else, whom nobody waits
- * for: the answer has to say passed_on. */
-void requests_let_go(struct session *s, const struct stanza *st);
+/* What s has asked to is answered by somebody else, whom nobody waits for: the
+ * answer has to say passed_on. */
+void requests_let_go(struct session *s, struct jid to);
 /* s may go on, soon: it sleeps from now on. */
 void requests_look(struct session *s);
 /* acc is not held any more: its sessions' lines go on, soon. */

@@ -49,6 +49,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;
 	case TELL_REST:
 	case TELL_SHOW_PRESENCE:
+	case TELL_PASSED_ON:
 		return false;
 	}
 	return false;

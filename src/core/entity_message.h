@@ -61,6 +61,10 @@ enum entity_message_kind {
 	/* text: who is sent the presence of its sessions, as they have broadcast
 	 * it.  It is not loaded for this.  Has no answer. */
 	TELL_SHOW_PRESENCE,
+	/* Its session at resource has asked the address text, for which somebody
+	 * else answers (iq_pass_on()).  It is not loaded for this.  Has no
+	 * answer. */
+	TELL_PASSED_ON,
 };
 
 struct entity_message {

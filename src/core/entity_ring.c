@@ -43,6 +43,7 @@ static const char *const message_kinds[] = {
 	[TELL_CREATED] = "created",
 	[TELL_REST] = "rest",
 	[TELL_SHOW_PRESENCE] = "show presence",
+	[TELL_PASSED_ON] = "passed on",
 };
 
 /* Is there an entity still, and the same one? */

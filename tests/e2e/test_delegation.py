@@ -273,6 +273,23 @@ def test_requests_that_nobody_answers_are_bounded(own_server):
     scene.end()
 
 
+def test_nothing_waits_for_an_answer_whoever_was_asked(own_server):
+    """The own account, the host, and the account of another, on any shard."""
+    server = own_server(delegated(NS))
+    scene, romeo = online(server, "romeo/orchard")
+    scene.add_accounts(*("u%d" % i for i in range(6)))
+    pubsub = Component(server, "pubsub").login()
+    others = [scene.accounts["u%d" % i].jid for i in range(6)]
+    for to in (scene.accounts["romeo"].jid, DOMAIN, *others):
+        romeo.send("<iq type='get' id='1' to='%s'>%s</iq>" % (to, ASK))
+        asked(pubsub)
+        for of in (scene.accounts["romeo"].jid, DOMAIN):
+            got = romeo.iq("set", "<x xmlns='urn:x:none'/>", of)
+            assert condition(got) == "service-unavailable"
+    scene.end()
+    pubsub.close()
+
+
 def test_a_reload_gives_and_takes(own_server):
     server = own_server(delegated(NS))
     scene, romeo = online(server, "romeo/orchard")
