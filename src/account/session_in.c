@@ -156,6 +156,8 @@ account_send_outgoing(struct account *acc, struct stanza *st)
 		return;
 	}
 	stanza_free(in);
+	/* it was sent to the host */
+	stanza_set_to(st, jid_trusted(account_domain(acc)));
 	if (acc->exists)
 		account_line_refuse(acc, st);
 	else
