@@ -316,6 +316,7 @@ presence_perform(struct account *acc, struct entity_message *m)
 		if (!session_is_available(s))
 			continue;
 		st = session_presence(s);
+		st->made_here = true; /* who asked for it may have gone */
 		stanza_set_to(st, jid_trusted(m->text));
 		account_send(acc, st);
 	}
@@ -363,8 +364,8 @@ told_of(const struct entity_message *m)
 		[TELL_CREATED] = { account_batch_told, NULL },
 		[TELL_REST] = { session_flow_told, NULL },
 		[TELL_SHOW_PRESENCE] = { presence_perform, NULL },
-	};
 		[TELL_PASSED_ON] = { requests_told, NULL },
+	};
 
 	return &all[m->kind];
 }
