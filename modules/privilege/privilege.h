@@ -39,8 +39,10 @@ enum hook_result privilege_on_unavailable(struct module_ctx *m, void *arg);
 /* Of somebody who is not ours. */
 void privilege_presence_came(struct module_ctx *m, struct account *acc,
 	const struct stanza *st);
-/* Who is there already (§8, 1); owner shard of the component. */
-void privilege_show_presence(struct module_ctx *m, struct entity *component);
+/* Who is there already (§8, 1); owner shard of the component.  anew: it has just
+ * connected, and whom it was still to be shown before is forgotten. */
+void privilege_show_presence(struct module_ctx *m, struct entity *component,
+	bool anew);
 void privilege_shows_done(struct entity *e, void *state);
 
 #endif

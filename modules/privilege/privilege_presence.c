@@ -250,15 +250,20 @@ gathered(struct shard *sh, void *arg)
 }
 
 void
-privilege_show_presence(struct module_ctx *m, struct entity *component)
+privilege_show_presence(struct module_ctx *m, struct entity *component,
+	bool anew)
 {
 	struct str host = m->host->domain;
 	const struct config_component *c =
 		privilege_of(m, component->shard, component->jid);
+	struct privilege_shows *shows = module_entity_state(m, component);
 	struct gathering *g;
 
 	if (c == NULL || c->presence == PRESENCE_HIDDEN)
 		return;
+	/* all hosts begin again, in this turn */
+	if (anew)
+		shows->all.n = shows->at = 0;
 	g = xcalloc(1, sizeof(*g) + host.n + 1);
 	entity_ref(&g->component, component);
 	g->entry = module_hold(m);

@@ -159,6 +159,40 @@ def test_many_who_are_there_are_shown_as_fast_as_they_are_read(own_server):
     gate.close()
 
 
+def test_one_who_comes_again_is_shown_each_user_once(own_server):
+    """Whatever was to be shown to it before."""
+    server = own_server(privileged(presence="managed_entity"))
+    scene, users = crowd(server, 150)
+    for _ in range(20):
+        gate = Component(server, "gate").login()
+    perms(gate)
+    # a last one, who comes when all have been shown
+    late = scene.add_accounts("late") or scene.login("late/x")
+    seen = []
+    while len(seen) < len(users):
+        seen.append(gate.take(lambda e: e.name == "presence", "presence"))
+    late.send("<presence/>")
+    got = gate.take(lambda e: e.name == "presence", "presence")
+    more = 0
+    while got.get("from") != late.jid:
+        got = gate.take(lambda e: e.name == "presence", "presence")
+        more += 1
+    assert more <= len(users)
+    scene.end()
+    gate.close()
+
+
+def test_users_hear_nothing_of_one_who_goes_while_it_is_shown(own_server):
+    server = own_server(privileged(presence="managed_entity"))
+    scene, users = crowd(server, 60)
+    for _ in range(30):
+        Component(server, "gate").login().reset()
+    for user in users:
+        user.ping()
+        assert [e for e in user.inbox if e.get("type") == "error"] == []
+    scene.end()
+
+
 def test_users_hear_nothing_of_one_who_is_away(own_server):
     """The mechanism is transparent for them (§2)."""
     server = own_server(privileged(roster="both", presence="roster"))
@@ -204,6 +238,17 @@ HOSTILE = [
     "<x xmlns='y'/><privilege xmlns='{p}'><x xmlns='urn:xmpp:forward:0'>"
     "<message xmlns='jabber:client' from='{romeo}'/></x></privilege>",
 ]
+
+
+def test_a_refusal_comes_from_the_host_that_was_asked(own_server):
+    server = own_server(privileged(message="outgoing"))
+    gate = Component(server, "gate").login()
+    perms(gate)
+    for frm in ("nobody@" + DOMAIN, "x@far.example"):
+        gate.send(outgoing(message(frm, "x@" + DOMAIN, "m")))
+        got = gate.take(lambda e: e.get("id") == "p1", "an error")
+        assert condition(got) == "forbidden" and got.get("from") == DOMAIN
+    gate.close()
 
 
 def test_what_makes_no_sense_is_refused_and_harms_nobody(own_server):
