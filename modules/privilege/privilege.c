@@ -165,7 +165,7 @@ on_connected(struct module_ctx *m, void *arg)
 	if (is_same(now, &nothing))
 		return HOOK_PASS;
 	link_send(event->link, privilege_message(m, e, now, &nothing));
-	privilege_show_presence(m, e, true);
+	privilege_show_presence(m, e, event->link);
 	return HOOK_PASS;
 }
 
@@ -182,7 +182,7 @@ on_reloaded(struct module_ctx *m, void *arg)
 		return HOOK_PASS;
 	component_tell(e, privilege_message(m, e, now, before));
 	if (now->presence > before->presence)
-		privilege_show_presence(m, e, false);
+		privilege_show_presence(m, e, NULL);
 	return HOOK_PASS;
 }
 

@@ -12,6 +12,8 @@ struct privilege_shows {
 	struct timer timer;
 	struct buf all; /* bare addresses, each with a line end */
 	size_t at;
+	uint64_t link; /* that came last: what is gathered for one before it is
+			* not shown */
 };
 
 /* --- privilege.c: any shard -------------------------------------------------- */
@@ -39,10 +41,11 @@ enum hook_result privilege_on_unavailable(struct module_ctx *m, void *arg);
 /* Of somebody who is not ours. */
 void privilege_presence_came(struct module_ctx *m, struct account *acc,
 	const struct stanza *st);
-/* Who is there already (§8, 1); owner shard of the component.  anew: it has just
- * connected, and whom it was still to be shown before is forgotten. */
+/* Who is there already (§8, 1); owner shard of the component.  come: its link
+ * that has just come, and whom it was still to be shown before is forgotten; NULL:
+ * none has. */
 void privilege_show_presence(struct module_ctx *m, struct entity *component,
-	bool anew);
+	const struct link *come);
 void privilege_shows_done(struct entity *e, void *state);
 
 #endif

@@ -144,6 +144,7 @@ struct gathering {
 	struct entity_ref component;
 	struct module_entry *entry;
 	struct buf found;
+	uint64_t link; /* as of the component's shows */
 	size_t n_host;
 	char host[];
 };
@@ -235,10 +236,10 @@ gathered(struct shard *sh, void *arg)
 		shard_host(sh, (struct str){ g->host, g->n_host });
 	struct module_ctx *m =
 		host != NULL ? module_at_host(host, entry) : NULL;
-	struct privilege_shows *shows;
+	struct privilege_shows *shows =
+		e != NULL && m != NULL ? module_entity_state(m, e) : NULL;
 
-	if (e != NULL && m != NULL) {
-		shows = module_entity_state(m, e);
+	if (shows != NULL && shows->link == g->link) {
 		buf_add_str(&shows->all, buf_str(&g->found));
 		if (shows->component == NULL)
 			shard_timer(sh, &shows->timer, 0, on_step);
@@ -251,7 +252,7 @@ gathered(struct shard *sh, void *arg)
 
 void
 privilege_show_presence(struct module_ctx *m, struct entity *component,
-	bool anew)
+	const struct link *come)
 {
 	struct str host = m->host->domain;
 	const struct config_component *c =
@@ -262,9 +263,12 @@ privilege_show_presence(struct module_ctx *m, struct entity *component,
 	if (c == NULL || c->presence == PRESENCE_HIDDEN)
 		return;
 	/* all hosts begin again, in this turn */
-	if (anew)
+	if (come != NULL) {
 		shows->all.n = shows->at = 0;
+		shows->link = come->id;
+	}
 	g = xcalloc(1, sizeof(*g) + host.n + 1);
+	g->link = shows->link;
 	entity_ref(&g->component, component);
 	g->entry = module_hold(m);
 	g->n_host = host.n;
