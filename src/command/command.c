@@ -110,6 +110,12 @@ command_fail(struct command_call *call, const struct err *err)
 		module_release(entry);
 }
 
+void
+command_answered(void *arg, bool ok, const struct err *err)
+{
+	command_fail(command_call_arg(arg), ok ? NULL : err);
+}
+
 /* --- what was given ----------------------------------------------------- */
 
 struct str

@@ -155,6 +155,8 @@ void command_visit(struct command_call *call, const struct entity_class *class,
 /* One of these ends the call. */
 void command_done(struct command_call *call);
 void command_fail(struct command_call *call, const struct err *err);
+/* The same, as the callback of what a call (arg) waits for. */
+void command_answered(void *arg, bool ok, const struct err *err);
 
 /* --- shard 0: for surfaces ---------------------------------------------- */
 

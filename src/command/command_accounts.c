@@ -25,15 +25,6 @@
 /* Accounts that are read at once for a list. */
 #define USERS_PAGE 500
 
-static void
-on_account_done(void *arg, bool ok, const struct err *err)
-{
-	if (ok)
-		command_done(arg);
-	else
-		command_fail(arg, err);
-}
-
 static struct jid
 account_arg(const struct command_call *call)
 {
@@ -90,10 +81,10 @@ derivation_done(void *arg)
 		credentials_format(&text, &d->creds);
 		if (d->creates)
 			account_create(sh, d->jid, buf_str(&text),
-				on_account_done, d->call);
+				command_answered, d->call);
 		else
 			account_set_credentials(sh, d->jid, buf_str(&text),
-				STR_NONE, on_account_done, d->call);
+				STR_NONE, command_answered, d->call);
 		explicit_bzero(text.p, text.n);
 		buf_done(&text);
 	}
@@ -200,7 +191,7 @@ passwd_run(struct command_call *call)
 static void
 deluser_run(struct command_call *call)
 {
-	account_remove(call->shard, account_arg(call), on_account_done, call);
+	account_remove(call->shard, account_arg(call), command_answered, call);
 }
 
 /* --- users -------------------------------------------------------------- */

@@ -132,21 +132,12 @@ show_run(struct command_call *call)
 /* --- kick ----------------------------------------------------------------- */
 
 static void
-on_kicked(void *arg, bool ok, const struct err *err)
-{
-	if (ok)
-		command_done(arg);
-	else
-		command_fail(arg, err);
-}
-
-static void
 kick_run(struct command_call *call)
 {
 	entity_ask(call->shard,
 		&(struct entity_message){ .kind = TELL_KICK,
 			.to = jid_trusted(command_value(call, "domain")) },
-		on_kicked, call);
+		command_answered, call);
 }
 
 /* --- the table ------------------------------------------------------------ */

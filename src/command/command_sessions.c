@@ -133,15 +133,6 @@ sessions_run(struct command_call *call)
 /* --- kick --------------------------------------------------------------- */
 
 static void
-on_told(void *arg, bool ok, const struct err *err)
-{
-	if (ok)
-		command_done(arg);
-	else
-		command_fail(arg, err);
-}
-
-static void
 kick_run(struct command_call *call)
 {
 	struct jid jid = jid_trusted(command_value(call, "jid"));
@@ -149,7 +140,7 @@ kick_run(struct command_call *call)
 
 	/* values are NUL-terminated, like all that lies in an arena */
 	account_kick(call->shard, jid, jid_resource(jid),
-		text.p != NULL ? text.p : KICK_TEXT, on_told, call);
+		text.p != NULL ? text.p : KICK_TEXT, command_answered, call);
 }
 
 /* --- trace -------------------------------------------------------------- */
@@ -168,7 +159,7 @@ static void
 trace_run(struct command_call *call)
 {
 	account_trace(call->shard, jid_trusted(command_value(call, "jid")),
-		str_is(command_value(call, "state"), "on"), on_told, call);
+		str_is(command_value(call, "state"), "on"), command_answered, call);
 }
 
 /* --- the table ---------------------------------------------------------- */

@@ -80,20 +80,11 @@ show_config_run(struct command_call *call)
 /* --- backup ------------------------------------------------------------- */
 
 static void
-on_backup(void *arg, bool ok, const struct err *err)
-{
-	if (ok)
-		command_done(arg);
-	else
-		command_fail(arg, err);
-}
-
-static void
 backup_run(struct command_call *call)
 {
 	/* NUL-terminated: it lies in the call's arena */
 	store_backup(call->server->store, command_value(call, "file").p,
-		&call->shard->mailbox, on_backup, call);
+		&call->shard->mailbox, command_answered, call);
 }
 
 /* --- loglevel ----------------------------------------------------------- */
