@@ -15,6 +15,7 @@
 #include "base/buf.h"
 #include "base/mem.h"
 #include "base/vec.h"
+#include "net/listener.h"
 #include "conf/conf_error.h"
 #include "conf/conf_int.h"
 #include "conf/option_int.h"
@@ -220,16 +221,26 @@ entry_complete(struct config_whole *w, struct config_listen *l,
 		port_missing(l, entry, m);
 }
 
+/* Could only one of them be opened? */
+static bool
+is_same_port(const struct config_listen *a, const struct config_listen *b)
+{
+	return a->port != 0 && a->port == b->port &&
+		listener_collides(a->address, b->address);
+}
+
+/* all[i] is that of node, and the first that of other. */
 static void
 entry_check_twice(const struct config_listen *all, size_t i,
-	const struct yaml_node *node, struct conf_errors *m)
+	const struct yaml_node *node, const struct yaml_node *other,
+	struct conf_errors *m)
 {
-	for (size_t j = 0; j < i; j++)
-		if (all[i].port != 0 && all[i].port == all[j].port &&
-			strcmp(all[i].address, all[j].address) == 0)
+	for (size_t j = 0; j < i; j++, other = other->next)
+		if (is_same_port(&all[i], &all[j]))
 			conf_error_add(m, node, "listen",
-				"address %s and port %lld are given twice",
-				all[i].address, (long long)all[i].port);
+				"port %lld of address %s is given already, for address %s in %s:%d",
+				(long long)all[i].port, all[i].address,
+				all[j].address, other->file, other->line);
 }
 
 static bool
@@ -278,11 +289,26 @@ listen_read(struct config_whole *w, const struct yaml_node *node,
 		option_apply(config_listen_options, c, "listen", &all[i],
 			w->arena, m);
 		entry_complete(w, &all[i], c, m);
-		entry_check_twice(all, i, c, m);
+		entry_check_twice(all, i, c, node->first, m);
 		entry_check_plain(&w->c, &all[i], node, m);
 		i++;
 	}
 	return i;
+}
+
+/* Nobody has written that port down. */
+static void
+components_check_twice(const struct config_listen *l,
+	const struct yaml_node *node, struct conf_errors *m)
+{
+	for (; node != NULL; node = node->next, l++)
+		if (is_same_port(l, &listen_components))
+			conf_error_add(m, node, "listen",
+				"port %lld of address %s is that of components, which is %s:%lld unless an entry of kind %s names another one",
+				(long long)l->port, l->address,
+				listen_components.address,
+				(long long)listen_components.port,
+				KIND_COMPONENTS);
 }
 
 static bool
@@ -316,8 +342,11 @@ config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 		n = listen_read(w, node, all, m);
 	else
 		memcpy(all, listen_standard, sizeof(listen_standard));
-	if (w->c.n_components != 0 && !listen_has_components(all, n))
+	if (w->c.n_components != 0 && !listen_has_components(all, n)) {
+		if (node != NULL)
+			components_check_twice(all, node->first, m);
 		all[n++] = listen_components;
+	}
 	w->c.listen = all;
 	w->c.n_listen = n;
 }

@@ -209,6 +209,34 @@ endpoint_open_all(struct endpoint *ep, uint16_t *port_io, int backlog,
 	return ok;
 }
 
+static bool
+endpoint_is_any(const struct endpoint *ep)
+{
+	struct endpoint any;
+
+	if (ep->sa.ss_family == AF_INET6)
+		endpoint_set(&any, &in6addr_any, NULL, 0);
+	else
+		endpoint_set(&any, NULL, &(struct in_addr){ INADDR_ANY }, 0);
+	return memcmp(&any.sa, &ep->sa, ep->n) == 0;
+}
+
+bool
+listener_collides(const char *address, const char *other)
+{
+	struct err err = ERR_INIT;
+	struct endpoint a, b;
+
+	if (!endpoint_parse(&a, address, 0, &err) ||
+		!endpoint_parse(&b, other, 0, &err))
+		return strcmp(address, other) == 0;
+	if (a.dual || b.dual)
+		return true;
+	return a.sa.ss_family == b.sa.ss_family &&
+		(endpoint_is_any(&a) || endpoint_is_any(&b) ||
+			memcmp(&a.sa, &b.sa, a.n) == 0);
+}
+
 /* What an administrator may not know of the reason, or nothing. */
 static const char *
 bind_hint(int why)

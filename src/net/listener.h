@@ -30,6 +30,8 @@ typedef void (*listener_accept_fn)(void *arg, int fd,
  */
 bool listener_bind(const char *address, uint16_t port, int backlog, int *fds_out,
 	size_t n, uint16_t *port_out, struct err *err);
+/* Is the port of one address in the way of the same port of the other? */
+bool listener_collides(const char *address, const char *other);
 
 /* --- owner shard ---------------------------------------------------------- */
 

@@ -416,8 +416,15 @@ static const struct {
 		"antiphond.yml:3: listen: tls: starttls is nothing for ports of "
 		"kind lines, expected one of: direct, none" },
 	{ HOST "listen:\n  - { port: 1 }\n  - { port: 1 }\n",
-		"antiphond.yml:4: listen: address * and port 1 are given "
-		"twice" },
+		"antiphond.yml:4: listen: port 1 of address * is given "
+		"already, for address * in antiphond.yml:3" },
+	{ HOST "listen:\n  - { port: 1 }\n  - {}\n"
+	       "  - { port: 1, address: \"::1\" }\n",
+		"antiphond.yml:5: listen: port 1 of address ::1 is given "
+		"already, for address * in antiphond.yml:3" },
+	{ HOST "listen: [ { port: 5223 }, { tls: direct } ]\n",
+		"antiphond.yml:2: listen: port 5223 of address * is given "
+		"already, for address * in antiphond.yml:2" },
 	{ HOST "listen: [ { port: 1, tls: none } ]\n",
 		"antiphond.yml:2: listen: port 1: with `tls: none` nobody "
 		"could log in, because no host has "

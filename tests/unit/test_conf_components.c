@@ -118,6 +118,10 @@ TEST(their_port_is_of_this_machine_unless_told_otherwise)
 			5347 },
 		{ "listen: [ { kind: component, address: \"::1\" }, {} ]\n", 2,
 			0, "::1", 5347 },
+		{ "listen: [ { port: 5347, address: \"::1\" } ]\n", 2,
+			1, "127.0.0.1", 5347 },
+		{ "listen: [ { port: 5347 }, { kind: component, port: 1 } ]\n",
+			2, 1, "127.0.0.1", 1 },
 		{ "listen: [ { kind: component, port: 0 } ]\n", 1, 0,
 			"127.0.0.1", 0 },
 	};
@@ -169,6 +173,12 @@ TEST(a_mistake_names_place_and_remedy)
 			"antiphond.yml:5: components: a.example: conflict: found \"kill\", expected one of: replace, refuse, share" },
 		{ HOSTS "listen: [ { kind: component, tls: direct } ]\n",
 			"antiphond.yml:2: listen: tls: direct is nothing for ports of kind component, expected one of: none" },
+		{ HOSTS "components: { c.example: { secret: s } }\n"
+		  "listen:\n  - {}\n  - port: 5347\n",
+			"antiphond.yml:5: listen: port 5347 of address * is that of components, which is 127.0.0.1:5347 unless an entry of kind component names another one" },
+		{ HOSTS "components: { c.example: { secret: s } }\n"
+		  "listen:\n  - kind: component\n  - port: 5347\n",
+			"antiphond.yml:5: listen: port 5347 of address * is given already, for address 127.0.0.1 in antiphond.yml:4" },
 		{ HOSTS "component: {}\n",
 			"antiphond.yml:2: unknown option \"component\"; did you mean \"components\"?" },
 	};

@@ -289,6 +289,39 @@ TEST(a_port_in_use_is_refused_in_words)
 	}
 }
 
+/* Somebody else may have the port at b alone: then another one is tried. */
+static bool
+is_in_the_way(const char *a, const char *b)
+{
+	uint16_t port, again;
+	int ours, theirs;
+	bool both;
+
+	do {
+		port = 0;
+		CHECK(listener_bind(a, 0, 8, &ours, 1, &port, NULL));
+		both = listener_bind(b, port, 8, &theirs, 1, &again, NULL);
+		close(ours);
+	} while (!both && !listener_bind(b, port, 8, &theirs, 1, &again, NULL));
+	close(theirs);
+	return !both;
+}
+
+TEST(addresses_collide_where_one_port_cannot_be_bound_at_both)
+{
+	static const char *const all[] = { "*", "localhost", "127.0.0.1",
+		"127.0.0.2", "0.0.0.0", "::", "::1", "0:0::1" };
+
+	for (size_t i = 0; i < COUNT(all) * COUNT(all); i++) {
+		const char *a = all[i / COUNT(all)], *b = all[i % COUNT(all)];
+
+		TEST_CASE(a);
+		CHECK_INT(listener_collides(a, b), is_in_the_way(a, b));
+	}
+	CHECK(listener_collides("example.org", "example.org"));
+	CHECK(!listener_collides("example.org", "*"));
+}
+
 TEST(what_cannot_be_bound_is_named)
 {
 	struct err err = ERR_INIT;
