@@ -25,6 +25,10 @@
 
 #define KICK_TEXT "Closed by an administrator"
 
+/* A million can wait, and to answer one takes some microseconds. */
+#define REFUSED_A_STEP 500
+#define STEP_US (10 * US_PER_MS)
+
 /* Requests of several links whose answers are known, the last ones. */
 #define ASKED 256
 
@@ -105,20 +109,48 @@ away_watch(struct component *c, int64_t until_us)
 		on_oldest_due);
 }
 
+/* Why nothing waits for c; NULL: something may. */
+static const char *
+away_why_not(const struct component *c, const struct config_component *conf,
+	enum stanza_cond *cond_out)
+{
+	*cond_out = COND_REMOTE_SERVER_TIMEOUT;
+	if (conf == NULL || c->closed == STREAM_HOST_GONE) {
+		*cond_out = COND_ITEM_NOT_FOUND;
+		return "is no longer served here";
+	}
+	return conf->queue_bytes == 0 || c->closed != STREAM_COND_NONE ?
+		"is not connected" :
+		NULL;
+}
+
+/* Of what waits no longer, most at once, and the others soon. */
+static void
+away_refuse(struct component *c, size_t most)
+{
+	const struct config_component *conf = component_conf(c);
+	int64_t now_us = c->e.shard->now_us;
+	enum stanza_cond cond;
+	const char *why = away_why_not(c, conf, &cond);
+	const struct stanza *st;
+
+	while ((st = STAILQ_FIRST(&c->away)) != NULL && most != 0 &&
+		(why != NULL || st->away_us + conf->queue_time_us <= now_us)) {
+		component_refuse(c, away_take(c), cond,
+			why != NULL ? why : "has not connected in time");
+		most--;
+	}
+	if (st != NULL)
+		away_watch(c, most == 0 ? now_us + STEP_US :
+					  st->away_us + conf->queue_time_us);
+}
+
 static void
 on_oldest_due(struct timer *t)
 {
 	struct component *c = CONTAINER_OF(t, struct component, oldest);
-	const struct config_component *conf = component_conf(c);
-	int64_t most_us = conf != NULL ? conf->queue_time_us : 0;
-	const struct stanza *st;
 
-	while ((st = STAILQ_FIRST(&c->away)) != NULL &&
-		st->away_us + most_us <= c->e.shard->now_us)
-		component_refuse(c, away_take(c), COND_REMOTE_SERVER_TIMEOUT,
-			"has not connected in time");
-	if (st != NULL)
-		away_watch(c, st->away_us + most_us);
+	away_refuse(c, REFUSED_A_STEP);
 	entity_check_idle(&c->e);
 }
 
@@ -137,20 +169,17 @@ away_begin(const struct component *c, struct stanza *st)
 }
 
 static void
-away_keep(struct component *c, struct stanza *st,
-	const struct config_component *conf)
+away_put(struct component *c, struct stanza *st, int64_t until_us)
 {
-	size_t bytes;
+	size_t bytes = stanza_bytes(st);
 
 	receipt_let_go(st); /* it waits for the peer */
-	away_begin(c, st);
-	bytes = stanza_bytes(st);
 	STAILQ_INSERT_TAIL(&c->away, st, link);
 	c->away_bytes += bytes;
 	c->n_away++;
 	gauge_add(&c->e.shard->stats.link_bytes, bytes);
 	if (!timer_is_set(&c->oldest))
-		away_watch(c, st->away_us + conf->queue_time_us);
+		away_watch(c, until_us);
 	entity_in_use(&c->e);
 }
 
@@ -159,20 +188,19 @@ static void
 component_is_away(struct component *c, struct stanza *st)
 {
 	const struct config_component *conf = component_conf(c);
+	enum stanza_cond cond;
+	const char *why = away_why_not(c, conf, &cond);
 
-	if (conf == NULL || c->closed == STREAM_HOST_GONE) {
-		component_refuse(c, st, COND_ITEM_NOT_FOUND,
-			"is no longer served here");
-	} else if (conf->queue_bytes == 0 || c->closed != STREAM_COND_NONE) {
-		component_refuse(c, st, COND_REMOTE_SERVER_TIMEOUT,
-			"is not connected");
+	if (why != NULL) {
+		component_refuse(c, st, cond, why);
 	} else if (c->n_away >= conf->queue_stanzas ||
 		c->away_bytes + stanza_bytes(st) > conf->queue_bytes) {
 		c->e.shard->stats.refused++;
 		component_refuse(c, st, COND_RESOURCE_CONSTRAINT,
 			"is not connected, and too much waits for it");
 	} else {
-		away_keep(c, st, conf);
+		away_begin(c, st);
+		away_put(c, st, st->away_us + conf->queue_time_us);
 	}
 }
 
@@ -276,14 +304,18 @@ component_receive(struct entity *e, struct stanza *st)
 		component_is_away(c, st);
 }
 
-/* st has waited. */
+/* st has waited, and there can be many of it. */
 static void
 component_give(struct component *c, struct stanza *st)
 {
 	struct link *l = component_link(c, st);
+	enum stanza_cond cond;
 
 	if (l != NULL)
 		link_give(l, st);
+	else if (c->closed != STREAM_SYSTEM_SHUTDOWN &&
+		away_why_not(c, component_conf(c), &cond) != NULL)
+		away_put(c, st, c->e.shard->now_us);
 	else
 		component_is_away(c, st);
 }
@@ -364,7 +396,7 @@ component_leave(struct link *l)
 /* --- the class --------------------------------------------------------------- */
 
 /* What waited goes back to who sent it, in order, so that nothing is lost; so does
- * what comes behind the end of the server. */
+ * what comes behind the end of the server, which takes no turns for anybody else. */
 static bool
 component_close(struct entity *e, enum stream_cond cond, const char *text)
 {
@@ -372,8 +404,7 @@ component_close(struct entity *e, enum stream_cond cond, const char *text)
 	bool any;
 
 	c->closed = cond;
-	while (!STAILQ_EMPTY(&c->away))
-		component_is_away(c, away_take(c));
+	away_refuse(c, cond == STREAM_HOST_GONE ? REFUSED_A_STEP : SIZE_MAX);
 	any = links_end(c, NULL, cond, text);
 	/* another reload may bring it back */
 	if (cond == STREAM_HOST_GONE)

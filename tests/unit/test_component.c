@@ -318,6 +318,78 @@ TEST(one_who_takes_nothing_is_cut)
 	}
 }
 
+/* A million may wait, and others have their turns meanwhile. */
+#define MANY 3000
+#define A_STEP 500
+
+/* From a component, which rests for nobody. */
+static void
+say_many(struct peer *d)
+{
+	struct buf out = BUF_INIT;
+
+	for (int i = 0; i < MANY; i++)
+		buf_printf(&out,
+			"<message from='d.example' to='x@c.example' id='%d'/>",
+			i);
+	peer_say(d, buf_c(&out));
+	buf_done(&out);
+	CHECK(!peer_has(d, "error"));
+}
+
+/* All come back, in order, and so many at a time. */
+static void
+check_many(struct peer *d, const char *cond)
+{
+	size_t n, steps = 0;
+
+	for (n = 0; n < MANY; steps++) {
+		size_t now = times(d, cond);
+
+		CHECK(now <= n + A_STEP);
+		n = now;
+		world_advance(d->world, 10 * US_PER_MS);
+	}
+	CHECK(steps >= MANY / A_STEP && steps <= MANY / A_STEP + 2);
+	for (int i = 0; i < MANY; i++) {
+		char id[24];
+
+		snprintf(id, sizeof(id), "id=\"%d\"", i);
+		CHECK_INT(times(d, id), 1);
+	}
+	CHECK(strstr(buf_c(&d->got), "id=\"9\"") <
+		strstr(buf_c(&d->got), "id=\"2999\""));
+	CHECK_INT(times(d, "<message"), MANY);
+}
+
+TEST(many_that_have_waited_go_back_some_at_a_time)
+{
+	static const char *const reloads[] = { NULL,
+		"shards: 3\nhosts: { example.org: {} }\n"
+		"storage: { driver: memory }\n"
+		"components: { d.example: { secret: s } }" };
+
+	for (size_t i = 0; i < COUNT(reloads); i++) {
+		struct peer d;
+		struct world w;
+
+		world_init(&w, SHARDS, COMPONENTS(", queue_bytes: 64MiB, "
+			"queue_stanzas: 1000000, queue_time: 10s"), "");
+		component_login(&d, &w, 1, OPEN("d.example"), "");
+		say_many(&d);
+		if (reloads[i] != NULL)
+			world_reload(&w, reloads[i]);
+		else
+			world_advance(&w, 10 * US_PER_S - 10 * US_PER_MS);
+		check_many(&d, reloads[i] != NULL ? "item-not-found" :
+						    "remote-server-timeout");
+		world_advance(&w, 120 * US_PER_S);
+		CHECK(component_at(&w, "c.example") == NULL);
+		peer_done(&d);
+		world_done(&w);
+	}
+}
+
 /* A reload makes a host of it, and a component again. */
 TEST(a_reload_takes_a_component_away_with_its_stream)
 {
