@@ -6,9 +6,10 @@
 # --peers installs the servers too that tests/bench/compare.sh knows; it makes
 # do with those that are there.
 #
-# Works in build-check/, a folder for each build.  The last line of the output
-# is "N passed, N failed": all tests of all runners, and one for each step that
-# has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
+# Works in build-check/, a folder for each build.  Each step is a line: how long
+# it took, the processor time, how many tests have passed.  The last line of the
+# output is "N passed, N failed": all tests of all runners, and one for each step
+# that has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
 # CHAOS_SECONDS how long seeds of tests/chaos are begun (300).
 # shellcheck disable=SC2317 # step() calls them by their names
 set -u
@@ -43,6 +44,18 @@ count() {
 	[ "$2" -eq 0 ] || step_ok=no
 }
 
+# Sets cpu to the processor time of what has run here, and was waited for.
+cpu_seconds() {
+	times >"$step_log.times" # in a subshell they were those of the subshell
+	cpu=$(awk '{
+		for (i = 1; i <= 2; i++) {
+			split($i, part, "m")
+			sum += part[1] * 60 + part[2]
+		}
+	} END { printf "%d", sum }' "$step_log.times")
+	rm -f "$step_log.times"
+}
+
 # Runs a step, and says how long it took; what it prints goes to a file.  The
 # step is a test itself, unless it has counted some, or one of them failed.  The
 # status 77 says that it cannot be carried out here, and the last line why.
@@ -53,8 +66,12 @@ step() {
 	shift
 	step_begun=$(date +%s)
 	before=$passed
+	cpu_seconds
+	step_cpu=$cpu
 	"$@" >"$step_log" 2>&1 </dev/null
 	step_status=$?
+	cpu_seconds
+	step_cpu=$((cpu - step_cpu))
 	if [ $step_status -eq 77 ]; then
 		skipped=$((skipped + 1))
 		printf '%-26s skipped: %s\n' "$step_name" \
@@ -68,11 +85,11 @@ step() {
 	[ "$step_counted" = yes ] || [ "$step_ok" = no ] || passed=$((passed + 1))
 	seconds=$(($(date +%s) - step_begun))
 	if [ "$step_ok" = yes ]; then
-		printf '%-26s ok %6d s %6d\n' "$step_name" "$seconds" \
-			$((passed - before))
+		printf '%-26s ok %6d s, cpu %5d s %6d\n' "$step_name" \
+			"$seconds" "$step_cpu" $((passed - before))
 	else
-		printf '%-26s FAILED %2d s, see %s\n' "$step_name" "$seconds" \
-			"$step_log"
+		printf '%-26s FAILED %2d s, cpu %5d s, see %s\n' "$step_name" \
+			"$seconds" "$step_cpu" "$step_log"
 		grep -E 'error:|warning:|^FAIL|^ERROR|BEYOND|\[  FAILED|Sanitizer:' \
 			"$step_log" | sort -u | head -n 20
 		tail -n 5 "$step_log"
@@ -147,7 +164,7 @@ run_pytest() { # folder, what else to give to pytest
 	# shellcheck disable=SC2086 # no word, or two
 	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder ANTIPHON_TEST_PATIENCE=20 \
 		$unshuffled python3 -B -m pytest -q $workers \
-		--junitxml="$xml" "$@")
+		--durations=20 --junitxml="$xml" "$@")
 	status=$?
 	count_pytest "$xml"
 	return "$status"
