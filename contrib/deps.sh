@@ -7,7 +7,7 @@ deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 	libunistring-dev liburcu-dev libyaml-dev libjansson-dev uthash-dev'
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
-	clang libclang-rt-dev mandoc shellcheck valgrind xz-utils'
+	ccache clang libclang-rt-dev mandoc shellcheck valgrind xz-utils'
 deps_gateways='biboumi ngircd'
 deps_peers='prosody ejabberd jabberd2 sqlite3'
 
