@@ -139,7 +139,11 @@ count_pytest() {
 configure_in() { # folder, arguments of configure
 	mkdir -p "$out/$1" && cd "$out/$1" || return 1
 	shift
-	"$top/configure" --enable-werror "$@" && make -j"$jobs"
+	"$top/configure" --enable-werror "$@"
+}
+
+build_in() { # folder, arguments of configure
+	configure_in "$@" && make -j"$jobs"
 }
 
 make_check() { # folder, arguments of make
@@ -245,11 +249,8 @@ check_threads() {
 }
 
 build_fuzz() {
-	configure_in fuzz CC=clang CFLAGS='-g -O1' --enable-fuzzing || return 1
-	for corpus in "$top"/tests/fuzz/corpus/*; do
-		set -- "$@" "tests/fuzz/fuzz_${corpus##*/}"
-	done
-	make -j"$jobs" "$@"
+	configure_in fuzz CC=clang CFLAGS='-g -O1' --enable-fuzzing &&
+		make -j"$jobs" fuzz-targets
 }
 
 fuzz_one() {
@@ -329,7 +330,7 @@ distribute() {
 }
 
 check_quick() {
-	step "gcc build" configure_in gcc CC="$gcc" || return
+	step "gcc build" build_in gcc CC="$gcc" || return
 	step "gcc make check" make_check gcc
 	step "dialogs" run_pytest gcc tests/dialog
 	[ "$quick" = no ] || step "at the limits" run_pytest gcc -m short \
@@ -345,14 +346,14 @@ check_rest() {
 		step "instructions" count_instructions
 		step "comparison" compare
 	fi
-	if step "clang asan ubsan build" configure_in asan CC=clang \
+	if step "clang asan ubsan build" build_in asan CC=clang \
 		CFLAGS='-g -O1' --enable-sanitizers=address,undefined; then
 		step "asan make check" make_check asan LOG_COMPILER="$unshuffled"
 		step "asan end to end" run_pytest asan tests/dialog tests/e2e
 		step "asan chaos" chaos asan 60
 		step "asan soak" soak asan
 	fi
-	if step "clang tsan build" configure_in tsan CC=clang CFLAGS='-g -O1' \
+	if step "clang tsan build" build_in tsan CC=clang CFLAGS='-g -O1' \
 		--enable-sanitizers=thread; then
 		step "tsan threaded units" check_threads
 		step "tsan end to end" run_pytest tsan tests/dialog \
@@ -360,7 +361,7 @@ check_rest() {
 			tests/e2e/test_subscriptions.py tests/e2e/test_server.py
 		step "tsan soak" soak tsan
 	fi
-	if step "static modules build" configure_in static \
+	if step "static modules build" build_in static \
 		CC="$gcc" --enable-static-modules; then
 		step "static modules" run_pytest static tests/e2e/test_xeps.py
 	fi
