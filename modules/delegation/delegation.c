@@ -180,11 +180,8 @@ delegation_forward(struct module_ctx *m, struct iq *iq,
 	struct stanza *st;
 	struct elem *e;
 
-	if (!iq_pass_on(iq)) {
-		iq_error(iq, COND_RESOURCE_CONSTRAINT,
-			"Too many requests are under way");
+	if (!iq_pass_on(iq))
 		return;
-	}
 	st = stanza_new(IQ_SET, jid_trusted(m->host->domain),
 		jid_trusted(str_c(d->component->domain)), STR_NONE);
 	e = elem_add(st->arena, st->root, NS_DELEGATION, "delegation");

@@ -209,15 +209,12 @@ privilege_on_iq(struct module_ctx *m, struct iq *iq)
 	if (c == NULL)
 		return privilege_on_iq_elsewhere(m, iq);
 	st = acc != NULL && acc->exists ? inner_request(iq, c) : NULL;
-	if (st == NULL) {
+	if (st == NULL)
 		iq_error(iq, COND_FORBIDDEN, NULL);
-	} else if (!iq_pass_on(iq)) {
-		iq_error(iq, COND_RESOURCE_CONSTRAINT,
-			"Too many requests are under way");
-		stanza_free(st);
-	} else {
+	else if (iq_pass_on(iq))
 		request_send(m, iq, st);
-	}
+	else
+		stanza_free(st);
 	return HOOK_HANDLED;
 }
 

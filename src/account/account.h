@@ -176,8 +176,8 @@ struct account *iq_account(const struct iq *iq);
  * anyone else, and when it has ended.  Before iq_keep() only. */
 struct session *iq_sender(const struct iq *iq);
 /* iq_keep() of one that somebody else answers: he may take his time, so what its
- * sender sends meanwhile does not wait for that, nor does his receipt.  False, and it
- * is not kept: too many are under way. */
+ * sender sends meanwhile does not wait for that, nor does his receipt.  False: it was
+ * answered with resource-constraint, for too many are under way, or too many of his. */
 bool iq_pass_on(struct iq *iq);
 
 /* --- any shard: the answer comes back to from, after the call has returned ---- */

@@ -99,8 +99,12 @@ sender_let_go(const struct iq *iq)
 bool
 iq_pass_on(struct iq *iq)
 {
-	if (!iq_has_room(iq))
+	const char *why = iq_passed_begin(iq);
+
+	if (why != NULL) {
+		iq_error(iq, COND_RESOURCE_CONSTRAINT, why);
 		return false;
+	}
 	iq->st->passed_on = true;
 	sender_let_go(iq);
 	receipt_let_go(iq->st);

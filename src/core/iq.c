@@ -19,46 +19,23 @@
 #include "core/router.h"
 #include "core/shard.h"
 
-/* Under way at one shard, of those that others answer. */
-#define PASSED_MAX 1000
-#define PASSED_BYTES ((size_t)16 << 20)
-
 static void
 iq_finish(struct iq *iq, struct stanza *answer)
 {
-	struct shard *sh = iq->shard;
 	struct stanza *st = iq->st;
 
-	ASSERT_ON(sh);
+	ASSERT_ON(iq->shard);
 	assert(!iq->answered);
 	iq->answered = true;
 	if (iq->alone != NULL)
 		iq_alone_end(iq);
 	answer->passed_on = st->passed_on;
-	if (iq->passed_bytes != 0) {
-		sh->passed--;
-		sh->passed_bytes -= iq->passed_bytes;
-	}
+	if (iq->passer != NULL)
+		iq_passed_end(iq);
 	receipt_move(answer, st);
-	router_send(sh, answer);
+	router_send(iq->shard, answer);
 	if (iq->handled)
 		stanza_free(st); /* and iq with it */
-}
-
-bool
-iq_has_room(struct iq *iq)
-{
-	struct shard *sh = iq->shard;
-
-	assert(iq->passed_bytes == 0);
-	if (sh->passed >= PASSED_MAX || sh->passed_bytes > PASSED_BYTES) {
-		sh->stats.refused++;
-		return false;
-	}
-	iq->passed_bytes = stanza_bytes(iq->st);
-	sh->passed++;
-	sh->passed_bytes += iq->passed_bytes;
-	return true;
 }
 
 void

@@ -19,6 +19,7 @@ struct entity;
 struct entity_class;
 struct host;
 struct iq_alone;
+struct iq_passer;
 struct module_ctx;
 struct shard;
 
@@ -56,7 +57,9 @@ struct iq {
 	bool answered;
 	bool kept;
 	bool handled;          /* its handler has returned */
-	size_t passed_bytes;   /* of shard.passed_bytes; 0: we answer it */
+	struct iq_passer *passer; /* of those who ask what others answer: who has
+				* asked this; NULL: we answer it */
+	size_t passed_bytes;   /* as it counts there */
 	struct iq_alone *alone; /* ONE_BY_ONE, and under way; or NULL */
 };
 
@@ -94,8 +97,9 @@ void iq_keep(struct iq *iq);
 
 /* --- for account_iq.c --------------------------------------------------------- */
 
-/* Somebody else answers it, see iq_pass_on(); false: too many are under way. */
-bool iq_has_room(struct iq *iq);
+/* Somebody else answers it, see iq_pass_on(), and it counts until it is answered.
+ * Else why not: what is under way already. */
+const char *iq_passed_begin(struct iq *iq);
 
 /* --- for classes -------------------------------------------------------------- */
 

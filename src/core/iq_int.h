@@ -1,5 +1,5 @@
 /*
- * iq_int.h - requests that are done one by one, between iq.c and iq_alone.c.
+ * iq_int.h - between iq.c and what counts or orders requests.
  */
 #ifndef CORE_IQ_INT_H
 #define CORE_IQ_INT_H
@@ -17,5 +17,10 @@ void iq_alone_end(struct iq *iq);
 void iq_alone_done(struct entity *e);
 /* The same, but what waits is delivered again, to whom the address belongs then. */
 void iq_alone_again(struct entity *e);
+
+/* --- iq_passed.c ---------------------------------------------------------- */
+
+/* It is answered, and its place is free; iq->passer was set. */
+void iq_passed_end(struct iq *iq);
 
 #endif

@@ -82,6 +82,12 @@ struct turn_end {
 
 LIST_HEAD(turn_ends, turn_end);
 
+/* Requests that are under way. */
+struct iq_passed {
+	uint32_t n;
+	size_t bytes;
+};
+
 struct shard {
 	uint32_t tag;
 	struct server *server;
@@ -100,8 +106,8 @@ struct shard {
 	struct idle_places idle;   /* those of them that nobody needs */
 	struct questions *questions; /* asked of other places; or NULL */
 	uint32_t iq_asks;            /* those of them that are iqs */
-	uint32_t passed;             /* requests that others answer, */
-	size_t passed_bytes;         /* see iq_pass_on() */
+	struct iq_passed passed;     /* requests that others answer, */
+	struct table passers;        /* and who asks them, see iq_passed.c */
 	uint32_t features_told;      /* changes of what hosts say that they can
 				      * do, beside those of the snapshot */
 	uint64_t links;              /* that there were, see link.h */

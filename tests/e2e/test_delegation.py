@@ -252,77 +252,161 @@ def test_what_it_asks_as_a_user_is_not_asked_of_it(own_server):
     other.close()
 
 
-def test_requests_that_nobody_answers_are_bounded(own_server):
-    """And the client sends on meanwhile; when the component goes, all are
-    answered."""
+# --- how many may be under way ----------------------------------------------------
+
+SHARE = 100 # of one who asks
+ALL = 10 * SHARE # at a shard
+
+
+def flood(client, n, more=""):
+    """n requests that are delegated."""
+    client.send("".join("<iq type='get' id='f%d'>%s</iq>" % (
+        i, ASK.replace("/>", ">%s</q>" % more)) for i in range(n)))
+
+
+def refused(client, n, why="Too many of your requests are under way"):
+    """So many are, and by what is under way."""
+    for _ in range(n):
+        got = client.take(lambda e: e.get("type") == "error", "an error")
+        assert condition(got) == "resource-constraint"
+        assert got.child("error").child("text").text() == why
+
+
+def one_shard(**options):
+    return merge(delegated(NS, **options), {"shards": 1})
+
+
+@pytest.mark.parametrize("n", [0, 1, SHARE - 1, SHARE, SHARE + 1, 3 * SHARE])
+def test_one_who_asks_does_not_take_the_places_of_all(own_server, n):
+    server = own_server(one_shard())
+    scene, romeo, juliet = online(server, "romeo/orchard", "juliet/balcony")
+    pubsub = Component(server, "pubsub").login()
+    other = scene.online("romeo/window") # it is the same one who asks
+    left = SHARE
+    for client, k in ((romeo, n // 2), (other, n - n // 2)):
+        flood(client, k)
+        client.ping()
+        refused(client, max(k - left, 0))
+        left = max(left - k, 0)
+    asks = [asked(pubsub) for _ in range(SHARE - left)]
+    # and he sends on meanwhile
+    romeo.iq("get", "<query xmlns='jabber:iq:roster'/>")
+    juliet.send("<iq type='get' id='j' to='%s'>%s</iq>"
+                % (scene.accounts["romeo"].jid, ASK))
+    id_, iq = asked(pubsub)
+    answer(pubsub, id_, result(iq))
+    assert juliet.next("the answer").get("type") == "result"
+    for id_, iq in asks:
+        answer(pubsub, id_, result(iq))
+    flood(romeo, SHARE + 1)
+    for _ in range(SHARE):
+        asked(pubsub)
+    refused(romeo, 1)
+    scene.end()
+    pubsub.close()
+
+
+def test_all_who_ask_have_a_bound(own_server):
+    server = own_server(one_shard())
+    names = ["u%d" % i for i in range(ALL // SHARE + 1)]
+    scene, *users = online(server, *(name + "/x" for name in names))
+    pubsub = Component(server, "pubsub").login()
+    for user in users[:-1]:
+        flood(user, SHARE)
+        for _ in range(SHARE):
+            asked(pubsub)
+    flood(users[-1], 1)
+    refused(users[-1], 1, "Too many requests are under way")
+    server.advance(31)
+    for user in users[:-1]:
+        for _ in range(SHARE):
+            assert condition(user.next("an error")) == "service-unavailable"
+    flood(users[-1], 1)
+    asked(pubsub)
+    scene.end()
+    pubsub.close()
+
+
+def test_what_comes_for_one_who_is_away_is_answered(own_server):
     server = own_server(delegated(NS))
     scene, romeo = online(server, "romeo/orchard")
-    pubsub = Component(server, "pubsub").login()
-    for i in range(1100):
-        romeo.send("<iq type='get' id='f%d'>%s</iq>" % (i, ASK))
-    for _ in range(100):
-        got = romeo.next("an error")
-        assert condition(got) == "resource-constraint"
-    romeo.iq("get", "<query xmlns='jabber:iq:roster'/>")
-    server.advance(31)
-    for _ in range(1000):
-        assert condition(romeo.next("an error")) == "service-unavailable"
-    pubsub.drop()
-    romeo.send("<iq type='get' id='1'>%s</iq>" % ASK)
+    flood(romeo, 1)
+    assert condition(romeo.next("an error")) == "service-unavailable"
+    Component(server, "pubsub").login().close()
+    flood(romeo, 1)
     assert condition(romeo.next("an error")) == "service-unavailable"
     scene.end()
 
 
-def test_nothing_waits_for_an_answer_whoever_was_asked(own_server):
-    """The own account, the host, and the account of another, on any shard."""
-    server = own_server(delegated(NS))
-    scene, romeo = online(server, "romeo/orchard")
-    scene.add_accounts(*("u%d" % i for i in range(6)))
+def test_one_who_asks_much_has_a_bound_in_bytes(own_server):
+    server = own_server(one_shard())
+    scene, romeo, juliet = online(server, "romeo/orchard", "juliet/balcony")
     pubsub = Component(server, "pubsub").login()
-    others = [scene.accounts["u%d" % i].jid for i in range(6)]
-    for to in (scene.accounts["romeo"].jid, DOMAIN, *others):
-        romeo.send("<iq type='get' id='1' to='%s'>%s</iq>" % (to, ASK))
+    flood(romeo, 20, more="x" * 200000)
+    refused(romeo, 1)
+    flood(juliet, 1, more="x" * 200000)
+    frm = None
+    while frm != juliet.jid:
+        frm = asked(pubsub)[1].get("from")
+    scene.end()
+    pubsub.close()
+
+
+def ends_by_answers(server, romeo, pubsub, asks):
+    for i, (id_, iq) in enumerate(asks):
+        answer(pubsub, id_, result(iq) if i % 2 == 0 else "")
+    return romeo, pubsub
+
+
+def ends_in_time(server, romeo, pubsub, asks):
+    server.advance(31)
+    return romeo, pubsub
+
+
+def ends_as_the_component_goes(server, romeo, pubsub, asks):
+    pubsub.reset()
+    server.advance(31)
+    return romeo, Component(server, "pubsub").login()
+
+
+def ends_as_the_sender_goes(server, romeo, pubsub, asks):
+    romeo.reset()
+    return ends_by_answers(server, romeo, pubsub, asks)
+
+
+def ends_behind_a_reload(server, romeo, pubsub, asks):
+    components = server.conf["components"]
+    modules = server.conf["modules"]
+    server.conf["components"] = {PUBSUB: {"secret": "secret of pubsub"}}
+    server.conf["modules"] = {**modules, "delegation": "no"}
+    server.write_conf()
+    assert server.ctl("reload") == ""
+    for id_, iq in asks[1:]:
+        answer(pubsub, id_, result(iq))
+    pubsub.ping()
+    server.advance(31)
+    server.conf["components"] = components
+    server.conf["modules"] = modules
+    server.write_conf()
+    assert server.ctl("reload") == ""
+    return romeo, pubsub
+
+
+@pytest.mark.parametrize("ends", [
+    ends_by_answers, ends_in_time, ends_as_the_component_goes,
+    ends_as_the_sender_goes, ends_behind_a_reload])
+def test_a_place_is_free_again_whatever_ends_it(own_server, ends):
+    server = own_server(one_shard())
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    flood(romeo, SHARE)
+    asks = [asked(pubsub) for _ in range(SHARE)]
+    romeo, pubsub = ends(server, romeo, pubsub, asks)
+    pubsub.ping()
+    again = scene.login("romeo/again")
+    flood(again, SHARE + 1)
+    for _ in range(SHARE):
         asked(pubsub)
-        for of in (scene.accounts["romeo"].jid, DOMAIN):
-            got = romeo.iq("set", "<x xmlns='urn:x:none'/>", of)
-            assert condition(got) == "service-unavailable"
-    scene.end()
-    pubsub.close()
-
-
-def test_a_reload_gives_and_takes(own_server):
-    server = own_server(delegated(NS))
-    scene, romeo = online(server, "romeo/orchard")
-    pubsub = Component(server, "pubsub").login()
-    assert advertised(pubsub) == [NS]
-    server.conf["components"][PUBSUB]["delegate"] = ["urn:x:b"]
-    server.write_conf()
-    assert server.ctl("reload") == ""
-    assert advertised(pubsub) == ["urn:x:b"]
-    assert condition(romeo.iq("get", ASK)) == "service-unavailable"
-    romeo.send("<iq type='get' id='1'><q xmlns='urn:x:b'/></iq>")
-    id_, iq = asked(pubsub)
-    # it is taken away while it is asked, and the module with it
-    del server.conf["components"][PUBSUB]["delegate"]
-    server.conf["modules"] = {"delegation": "no"}
-    server.write_conf()
-    assert server.ctl("reload") == ""
-    answer(pubsub, id_, result(iq, "<late xmlns='y'/>"))
-    assert romeo.take(lambda e: e.get("id") == "1", "the answer") \
-        .child("late") is not None
-    assert condition(romeo.iq("get", "<q xmlns='urn:x:b'/>")) == \
-        "service-unavailable"
-    scene.end()
-    pubsub.close()
-
-
-def test_too_much_of_what_it_can_do_is_not_kept(own_server):
-    server = own_server(delegated(NS))
-    scene, romeo = online(server, "romeo/orchard")
-    pubsub = Component(server, "pubsub").login()
-    nests(pubsub, "".join(FEATURE % ("urn:x:%d" % i) for i in range(2000)),
-          FEATURE % "urn:x:y")
-    until(lambda: "urn:x:y" in info(romeo, scene.accounts["romeo"].jid)[0])
-    assert "urn:x:1" not in info(romeo, DOMAIN)[0]
-    scene.end()
-    pubsub.close()
+    refused(again, 1)
+    # what is under way at the end of the server is answered, and nothing is left
+    server.stop()
