@@ -22,6 +22,7 @@
 #include "core/receipt.h"
 #include "core/route.h"
 #include "core/router.h"
+#include "core/shown.h"
 
 #define KICK_TEXT "Closed by an administrator"
 
@@ -42,6 +43,7 @@ struct component {
 	struct link_list links;
 	struct asked *asked; /* a ring of ASKED; NULL: none share */
 	uint32_t n_asked;    /* that there were */
+	struct shown *shown; /* of those who are there, to whoever is connected */
 	enum stream_cond closed; /* why nobody may come; or none */
 	struct stanza_queue away; /* while there is none */
 	size_t away_bytes;
@@ -292,13 +294,25 @@ component_link(const struct component *c, const struct stanza *st)
 	return l != NULL ? l : link_of_sender(c, st->from);
 }
 
+/* XEP-0356 §8, 2: of one who has several contacts here, all of them tell. */
+static bool
+component_was_shown(struct component *c, const struct stanza *st)
+{
+	return st->made_here &&
+		(st->type == PRESENCE_AVAILABLE ||
+			st->type == PRESENCE_UNAVAILABLE) &&
+		shown_before(&c->shown, c->e.shard->server, st);
+}
+
 static void
 component_receive(struct entity *e, struct stanza *st)
 {
 	struct component *c = component_of(e);
 	struct link *l = component_link(c, st);
 
-	if (l != NULL)
+	if (component_was_shown(c, st))
+		stanza_free(st);
+	else if (l != NULL)
 		link_send(l, st);
 	else
 		component_is_away(c, st);
@@ -369,6 +383,7 @@ component_ready(struct link *l)
 {
 	struct component *c = component_of(l->entity);
 
+	component_show_anew(l->entity);
 	component_run_hooks(&c->e, HOOK_COMPONENT_CONNECTED, l, NULL);
 	link_drained(l);
 	while (!STAILQ_EMPTY(&c->away))
@@ -388,6 +403,7 @@ component_leave(struct link *l)
 		STAILQ_REMOVE_HEAD(&back, link);
 		component_give(c, st);
 	}
+	component_show_anew(&c->e);
 	if (LIST_EMPTY(&c->links))
 		component_run_hooks(&c->e, HOOK_COMPONENT_GONE, NULL, NULL);
 	entity_check_idle(&c->e);
@@ -462,6 +478,7 @@ component_unload(struct entity *e)
 
 	assert(LIST_EMPTY(&c->links));
 	free(c->asked);
+	free(c->shown);
 	while (!STAILQ_EMPTY(&c->away))
 		stanza_free(away_take(c));
 }
@@ -507,6 +524,15 @@ component_has(const struct shard *sh, const struct host *host,
 	return str_eq(domain, host->domain) ||
 		(host->component->subdomains &&
 			snapshot_host(sh->snap, domain) == host);
+}
+
+void
+component_show_anew(struct entity *e)
+{
+	struct component *c = component_of(e);
+
+	free(c->shown);
+	c->shown = NULL;
 }
 
 const struct link_list *

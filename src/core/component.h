@@ -87,6 +87,11 @@ bool component_is_item_of(const struct entity *e, struct str host);
 
 void components_reloaded(struct shard *sh, const struct snapshot *before);
 
+/* --- component.c, for component_event.c -------------------------------------- */
+
+/* What presence it was shown is forgotten. */
+void component_show_anew(struct entity *e);
+
 /* --- component_event.c, for component.c -------------------------------------- */
 
 void component_run_hooks(struct entity *e, enum hook_id hook, struct link *l,

@@ -47,9 +47,11 @@ components_reloaded(struct shard *sh, const struct snapshot *before)
 	struct table_walk walk = table_walk(&sh->items);
 	struct entity *e;
 
-	while ((e = table_step(&sh->items, &walk)) != NULL)
-		if (e->class == &component_class &&
-			!LIST_EMPTY(component_links(e)))
-			component_run_hooks(e, HOOK_COMPONENT_RELOADED, NULL,
-				before);
+	while ((e = table_step(&sh->items, &walk)) != NULL) {
+		if (e->class != &component_class ||
+			LIST_EMPTY(component_links(e)))
+			continue;
+		component_show_anew(e);
+		component_run_hooks(e, HOOK_COMPONENT_RELOADED, NULL, before);
+	}
 }

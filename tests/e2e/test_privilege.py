@@ -182,6 +182,68 @@ def test_one_who_comes_again_is_shown_each_user_once(own_server):
     gate.close()
 
 
+IRC = domain_of("irc")
+
+
+def befriend(irc, users, n):
+    """Each of so many at the component is a contact of each user."""
+    for user in users:
+        for i in range(n):
+            irc.send("<iq type='set' id='f%d' from='%s' to='%s'>%s</iq>" % (
+                i, IRC, user, ROSTER % ("", "<item jid='c%d@%s' "
+                                        "subscription='to'/>" % (i, IRC))))
+            got = irc.take(lambda e: e.name == "iq" and e.get("type") in
+                           ("result", "error"), "the answer")
+            assert got.get("type") == "result", got
+
+
+def shown(gate, n):
+    """Of so many contacts, in the order in which they come."""
+    return [(e.get("from"), e.get("type")) for e in
+            (gate.take(lambda e: e.name == "presence" and
+                       IRC in e.get("from"), "presence") for _ in range(n))]
+
+
+@pytest.mark.parametrize("n, names", ((1, 1), (1, 2), (1, 6), (300, 2)))
+def test_one_who_is_in_several_rosters_is_shown_once(own_server, n, names):
+    """XEP-0356 §8, 2: of each presence, and again to one that comes again."""
+    server = own_server(conf({"modules": {"privilege": "yes"}},
+                             gate={"roster": "get", "presence": "roster"},
+                             irc={"roster": "both"}))
+    scene, *users = online(server, *["u%d/x" % i for i in range(names)])
+    jids = [u.jid.partition("/")[0] for u in users]
+    irc = Component(server, "irc").login()
+    befriend(irc, jids, n)
+
+    def say(frm, inner="", more=""):
+        irc.send("".join(
+            "<presence from='c%d@%s/x' to='%s'%s id='%s'>%s</presence>"
+            % (i, IRC, jid, more, frm, inner)
+            for i in range(n) for jid in jids))
+        for user in users:
+            for _ in range(n):
+                user.take(lambda e: e.get("id") == frm, "presence")
+        irc.ping()
+    for _ in range(2):
+        gate = Component(server, "gate").login()
+        perms(gate)
+        for step, (inner, more) in enumerate((
+                ("", ""), ("<show>away</show>", ""), ("", ""),
+                ("", " type='unavailable'"))):
+            say("s%d" % step, inner, more)
+            got = shown(gate, n)
+            assert sorted(got) == sorted(
+                ("c%d@%s/x" % (i, IRC), more[7:-1] or None)
+                for i in range(n))
+        # behind all that is on its way from every shard
+        irc.send("".join("<presence from='c0@%s/last' to='%s'/>" % (IRC, jid)
+                         for jid in jids))
+        assert shown(gate, 1) == [("c0@%s/last" % IRC, None)]
+        gate.close()
+    scene.end()
+    irc.close()
+
+
 def test_users_hear_nothing_of_one_who_goes_while_it_is_shown(own_server):
     server = own_server(privileged(presence="managed_entity"))
     scene, users = crowd(server, 60)
