@@ -24,6 +24,7 @@
 #include "base/err.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/str.h"
 #include "base/tag.h"
 #include "net/net.h"
 
@@ -209,6 +210,12 @@ endpoint_open_all(struct endpoint *ep, uint16_t *port_io, int backlog,
 	return ok;
 }
 
+static struct str
+endpoint_bytes(const struct endpoint *ep)
+{
+	return (struct str){ (const char *)&ep->sa, ep->n };
+}
+
 static bool
 endpoint_is_any(const struct endpoint *ep)
 {
@@ -218,7 +225,7 @@ endpoint_is_any(const struct endpoint *ep)
 		endpoint_set(&any, &in6addr_any, NULL, 0);
 	else
 		endpoint_set(&any, NULL, &(struct in_addr){ INADDR_ANY }, 0);
-	return memcmp(&any.sa, &ep->sa, ep->n) == 0;
+	return str_eq(endpoint_bytes(&any), endpoint_bytes(ep));
 }
 
 bool
@@ -234,7 +241,7 @@ listener_collides(const char *address, const char *other)
 		return true;
 	return a.sa.ss_family == b.sa.ss_family &&
 		(endpoint_is_any(&a) || endpoint_is_any(&b) ||
-			memcmp(&a.sa, &b.sa, a.n) == 0);
+			str_eq(endpoint_bytes(&a), endpoint_bytes(&b)));
 }
 
 /* What an administrator may not know of the reason, or nothing. */
