@@ -199,6 +199,26 @@ has_attributes(const struct elem *e, const char *const *names)
 	return true;
 }
 
+/* What a stranger asks of a node of a user (§7.2.4, §7.2.5): the server itself says
+ * nothing of that, so that nobody learns whether there is such an account, and those
+ * that there are not are asked in the same way.  Who is no stranger hears of our own
+ * nodes first (delegation_disco.c). */
+static struct str
+delegated_ns(const struct iq *iq)
+{
+	const struct account *acc = iq_account(iq);
+	struct str ns = iq->payload->ns;
+
+	if (acc == NULL || account_shows_presence_to(acc, iq->st->from))
+		return ns;
+	if (str_is(ns, NS_DISCO_ITEMS))
+		return STR(BARE_ITEMS);
+	return str_is(ns, NS_DISCO_INFO) &&
+			elem_attr(iq->payload, "node").p != NULL ?
+		STR(BARE_INFO) :
+		ns;
+}
+
 static enum hook_result
 on_received(struct module_ctx *m, void *arg)
 {
@@ -207,7 +227,7 @@ on_received(struct module_ctx *m, void *arg)
 
 	if (iq->payload == NULL)
 		return HOOK_PASS;
-	d = delegation_of(m, iq->shard, iq->payload->ns, iq->st);
+	d = delegation_of(m, iq->shard, delegated_ns(iq), iq->st);
 	if (d == NULL || !has_attributes(iq->payload, d->attributes))
 		return HOOK_PASS;
 	delegation_forward(m, iq, d);

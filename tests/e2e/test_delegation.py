@@ -145,15 +145,47 @@ def test_nodes_of_users(own_server):
         answer(pubsub, id_, result(iq, "<query xmlns='%s'><x/></query>" % ns))
         got = romeo.take(lambda e: e.get("id") == "d", "the answer")
         assert got.child("query").child("x") is not None
-    # what is not of nodes is ours, and so is the host, and strangers see nothing
+    # what is not of nodes is ours, and so is the host
     assert info(romeo, jid)[1] == [("account", "registered")]
     got = romeo.iq("get", "<query xmlns='%s' node='x'/>" % INFO, DOMAIN)
     assert condition(got) == "item-not-found"
-    juliet = scene.add_accounts("juliet") or scene.login("juliet/balcony")
-    got = juliet.iq("get", "<query xmlns='%s'/>" % ITEMS, jid)
-    assert list(got.child("query").elems()) == []
     scene.end()
     pubsub.close()
+
+
+def test_strangers_ask_of_nodes_whoever_there_is(own_server):
+    """§4.3 has any bare address; what the component says is its own (§10, 4), and
+    the server says the same of those that there are not (hostile 53)."""
+    server = own_server(delegated(DELEGATION + ":bare:disco#info:*",
+                                  DELEGATION + ":bare:disco#items:*"))
+    scene, romeo, juliet = online(server, "romeo/orchard", "juliet/balcony")
+    pubsub = Component(server, "pubsub").login()
+    assert len(advertised(pubsub)) == 2
+    whom = (scene.accounts["romeo"].jid, "nobody@" + DOMAIN)
+    nodes = ((INFO, "urn:x:node"), (ITEMS, None), (ITEMS, "urn:x"))
+    told = {}
+    for jid in whom:
+        for ns, node in nodes:
+            query = "<query xmlns='%s'%s/>" % (
+                ns, " node='%s'" % node if node else "")
+            juliet.send("<iq type='get' id='d' to='%s'>%s</iq>" % (jid, query))
+            id_, iq = asked(pubsub)
+            assert iq.get("to") == jid and iq.get("from") == juliet.jid
+            answer(pubsub, id_, result(iq, "<query xmlns='%s'><x/></query>"
+                                       % ns))
+            got = juliet.take(lambda e: e.get("id") == "d", "the answer")
+            assert got.child("query").child("x") is not None
+        # what is of no node, and while it is away
+        told[jid] = [condition(juliet.iq("get", "<query xmlns='%s'/>" % INFO,
+                                         jid))]
+    pubsub.close()
+    server.process.wait_line("stream closed reason=\"goodbye\"")
+    for jid in whom:
+        told[jid] += [condition(juliet.iq(
+            "get", "<query xmlns='%s' node='x'/>" % ns, jid))
+            for ns in (INFO, ITEMS)]
+    assert told[whom[0]] == told[whom[1]] == ["service-unavailable"] * 3
+    scene.end()
 
 
 @pytest.mark.parametrize("make", [
