@@ -1,8 +1,9 @@
 /*
  * privilege_presence.c - tells components who is there (XEP-0356 §7).
  *
- * Users of ours are told of by their own account, once, whoever has them in his
- * roster; other contacts by the account that hears of them.
+ * Users of ours are told of by their own account, whoever has them in his roster;
+ * other contacts by the account that hears of them.  What is told twice is shown once
+ * (core/shown.h).
  */
 #include "config.h"
 
@@ -41,10 +42,11 @@ is_told(const struct module_ctx *m, const struct account *acc,
 			is_contact_there(m, acc, c));
 }
 
-/* st (borrowed) comes from acc. */
+/* st (borrowed) comes from acc.  every: it is neither the first nor the last one, and
+ * for those alone to whom acc is a contact of users (§7.4), and no user (§7.1). */
 static void
 tell_components(const struct module_ctx *m, struct account *acc,
-	const struct stanza *st)
+	const struct stanza *st, bool every)
 {
 	const struct config *conf = acc->e.shard->snap->config;
 
@@ -52,6 +54,8 @@ tell_components(const struct module_ctx *m, struct account *acc,
 		const struct config_component *c = &conf->components[i];
 		struct stanza *copy;
 
+		if (every && config_component_is_at(c, m->host->domain))
+			continue;
 		if (!is_told(m, acc, c))
 			continue;
 		copy = stanza_copy(st);
@@ -72,7 +76,7 @@ privilege_on_available(struct module_ctx *m, void *arg)
 	if (!session_shard(s)->snap->has_components)
 		return HOOK_PASS;
 	st = session_presence(s);
-	tell_components(m, s->account, st);
+	tell_components(m, s->account, st, false);
 	stanza_free(st);
 	return HOOK_PASS;
 }
@@ -87,8 +91,21 @@ privilege_on_unavailable(struct module_ctx *m, void *arg)
 	if (!session_shard(s)->snap->has_components)
 		return HOOK_PASS;
 	st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody, STR_NONE);
-	tell_components(m, s->account, st);
+	tell_components(m, s->account, st, false);
 	stanza_free(st);
+	return HOOK_PASS;
+}
+
+enum hook_result
+privilege_on_send(struct module_ctx *m, void *arg)
+{
+	const struct session_stanza *out = arg;
+	const struct session *s = out->session;
+
+	if (out->st->type == PRESENCE_AVAILABLE && !jid_is_set(out->st->to) &&
+		session_shard(s)->snap->has_components &&
+		session_is_available(s))
+		tell_components(m, s->account, out->st, true);
 	return HOOK_PASS;
 }
 
@@ -101,8 +118,19 @@ is_of_contact(const struct account *acc, const struct stanza *st)
 		       st->type == PRESENCE_UNAVAILABLE) &&
 		jid_is_bare(st->to) &&
 		(roster_state(&acc->roster, jid_bare_str(st->from)) & SUB_TO) !=
-		0 &&
-		host_is_remote(shard_host(acc->e.shard, jid_domain(st->from)));
+		0;
+}
+
+/* Does c not hear of who anyway, as of a user? */
+static bool
+is_no_user(const struct module_ctx *m, struct shard *sh,
+	const struct config_component *c, struct jid who)
+{
+	const struct host *host = shard_host(sh, jid_domain(who));
+
+	return host_is_remote(host) ||
+		(module_at_host(host, m->entry) != NULL &&
+			!config_component_is_at(c, host->domain));
 }
 
 void
@@ -122,7 +150,8 @@ privilege_presence_came(struct module_ctx *m, struct account *acc,
 
 		/* its own it knows */
 		if (c == own || c->presence != PRESENCE_OF_CONTACTS ||
-			!config_component_is_at(c, m->host->domain))
+			!config_component_is_at(c, m->host->domain) ||
+			!is_no_user(m, sh, c, st->from))
 			continue;
 		copy = stanza_copy(st);
 		copy->made_here = true; /* none of theirs: §2 */
@@ -213,13 +242,33 @@ on_step(struct timer *t)
 		shows_end(shows);
 }
 
+static bool
+gather_wants(const struct gathering *g, const struct account *acc)
+{
+	struct str domain = { g->host, g->n_host };
+	const struct host *host = account_host(acc);
+
+	if (str_eq(account_domain(acc), domain))
+		return true;
+	if (host == NULL || module_at_host(host, g->entry) == NULL)
+		return false;
+	for (uint32_t i = 0; i < acc->roster.n; i++) {
+		const struct roster_item *it = roster_at(&acc->roster, i);
+
+		if ((it->state & SUB_FROM) != 0 &&
+			str_eq(jid_domain(roster_item_jid(it)), domain))
+			return true;
+	}
+	return false;
+}
+
 static void
 gather(struct entity *e, void *arg)
 {
 	struct gathering *g = arg;
 	struct account *acc = account_if(e);
 
-	if (acc == NULL || !account_is_available(acc))
+	if (acc == NULL || !account_is_available(acc) || !gather_wants(g, acc))
 		return;
 	buf_add_str(&g->found, jid_str(e->jid));
 	buf_add_c(&g->found, "\n");
@@ -274,5 +323,8 @@ privilege_show_presence(struct module_ctx *m, struct entity *component,
 	g->n_host = host.n;
 	memcpy(g->host, host.p, host.n);
 	entity_visit_all(component->shard, &account_class,
-		(struct str){ g->host, host.n }, gather, gathered, g);
+		c->presence == PRESENCE_OF_CONTACTS ?
+			STR_NONE :
+			(struct str){ g->host, host.n },
+		gather, gathered, g);
 }

@@ -3,7 +3,8 @@ granted, what a reload changes of that, and those that try more."""
 
 import pytest
 
-from antiphon import DOMAIN, merge
+from antiphon import DOMAIN, OTHER_DOMAIN, merge
+from client import Client
 from component import Component, conf, domain_of
 from scene import Scene
 from test_archive import archive
@@ -242,6 +243,68 @@ def test_one_who_is_in_several_rosters_is_shown_once(own_server, n, names):
         gate.close()
     scene.end()
     irc.close()
+
+
+def elsewhere(server, name):
+    """A user of the other host, who is there."""
+    server.adduser(name, "secret-one", OTHER_DOMAIN)
+    user = Client(server, name, OTHER_DOMAIN).login(name, "secret-one", "x")
+    user.send("<presence/>")
+    user.ping()
+    return user
+
+
+def test_users_of_another_host_are_contacts(own_server):
+    """§7.4, §8, 1: of those who are contacts of users, each presence; they are
+    no users themselves where nothing is granted."""
+    server = own_server(privileged(roster="get", presence="roster"))
+    scene, juliet, nurse = online(server, "juliet/x", "nurse/x")
+    romeo, tybalt = elsewhere(server, "romeo"), elsewhere(server, "tybalt")
+    bare = "romeo@" + OTHER_DOMAIN
+    users = [juliet.jid, nurse.jid]
+
+    def connected():
+        gate = Component(server, "gate").login()
+        perms(gate)
+        return gate
+
+    def sees(gate, *expected):
+        got = [gate.take(lambda e: e.name == "presence", "presence")
+               for _ in expected]
+        assert sorted((e.get("from"), e.get("type"),
+                       e.child("show") and e.child("show").text())
+                      for e in got) == sorted(expected)
+
+    def befriends(user):
+        user.send("<presence type='subscribe' to='%s'/>" % bare)
+        romeo.take(lambda e: e.get("type") == "subscribe", "the request")
+        romeo.send("<presence type='subscribed' to='%s'/>"
+                   % user.jid.partition("/")[0])
+        user.take(lambda e: e.get("from") == romeo.jid, "presence")
+
+    gate = connected()
+    sees(gate, *((jid, None, None) for jid in users))
+    befriends(juliet)
+    sees(gate, (romeo.jid, None, None))
+    befriends(nurse)
+    for show in ("away", "dnd"):
+        romeo.send("<presence><show>%s</show></presence>" % show)
+        tybalt.send("<presence><show>%s</show></presence>" % show)
+        sees(gate, (romeo.jid, None, show))
+    # of users it is the first one alone (§7.1)
+    juliet.send("<presence><show>away</show></presence>")
+    juliet.ping()
+    gate.close()
+    gate = connected()
+    sees(gate, (juliet.jid, None, "away"), (nurse.jid, None, None),
+         (romeo.jid, None, "dnd"))
+    romeo.close()
+    sees(gate, (romeo.jid, "unavailable", None))
+    gate.ping()
+    assert [e for e in gate.inbox if e.name == "presence"] == []
+    scene.end()
+    tybalt.close()
+    gate.close()
 
 
 def test_users_hear_nothing_of_one_who_goes_while_it_is_shown(own_server):
