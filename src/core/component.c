@@ -432,13 +432,19 @@ static void
 component_told(struct entity *e, struct entity_message *m)
 {
 	struct component *c = component_of(e);
+	struct link *l;
 
-	if (m->kind != TELL_KICK)
-		entity_refuse(m, ERR_REFUSED, "it is a component");
-	else if (links_end(c, NULL, STREAM_POLICY_VIOLATION, KICK_TEXT))
+	if (m->kind == TELL_REST) {
+		LIST_FOREACH (l, &c->links, in)
+			l->ops->rest(l->stream, m->number[0], m->number[1]);
 		entity_answer(m, NULL);
-	else
+	} else if (m->kind != TELL_KICK) {
+		entity_refuse(m, ERR_REFUSED, "it is a component");
+	} else if (links_end(c, NULL, STREAM_POLICY_VIOLATION, KICK_TEXT)) {
+		entity_answer(m, NULL);
+	} else {
 		entity_refuse(m, ERR_MISSING, "it is not connected");
+	}
 }
 
 static bool

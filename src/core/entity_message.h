@@ -52,7 +52,8 @@ enum entity_message_kind {
 	/* It was made in the store.  It is not loaded for this unless somebody
 	 * attends to HOOK_ACCOUNT_CREATED.  Has no answer. */
 	TELL_CREATED,
-	/* resource: of the session that has to rest, number[0] microseconds
+	/* resource: of the session that has to rest (STR_NONE: it is a component,
+	 * with all its streams), number[0] microseconds
 	 * longer, but not beyond number[1] from now, unless it does already; 0 and
 	 * 0: no longer at all.
 	 * It is not loaded for this.

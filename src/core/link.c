@@ -14,6 +14,7 @@
 #include "conf/conf.h"
 #include "core/entity.h"
 #include "core/entity_message.h"
+#include "core/host.h"
 #include "core/receipt.h"
 
 /* Progress is measured over that long. */
@@ -111,14 +112,21 @@ link_watch(struct link *l)
 	shard_timer(l->entity->shard, &l->window, WINDOW_US, on_window_end);
 }
 
-/* For a time that is computed, so that nobody waits for one who waits for him. */
+/* For a time that is computed, so that nobody waits for one who waits for him.  A
+ * component rests as a whole, whatever address of its it was. */
 static void
 link_slow(const struct link *l, struct jid from)
 {
 	size_t part = limits_of(l)->write_queue_bytes / FREE_PART;
 	int64_t rest_us = REST_US * (int64_t)(l->bytes / part);
+	const struct host *host;
 
-	if (rest_us == 0 || !jid_is_set(from) || jid_is_bare(from))
+	if (rest_us == 0 || !jid_is_set(from))
+		return;
+	host = shard_host(l->entity->shard, jid_domain(from));
+	if (host != NULL && host->component != NULL)
+		from = jid_trusted(host->domain);
+	else if (jid_is_bare(from))
 		return;
 	entity_tell(l->entity->shard,
 		&(struct entity_message){

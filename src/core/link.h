@@ -41,6 +41,8 @@ struct link_stream {
 	uint64_t (*taken)(void *stream);
 	/* "peer", or NULL for what it does not know. */
 	const char *(*describe)(void *stream, const char *what);
+	/* Nothing is read of it for us longer, but not beyond max_us from now. */
+	void (*rest)(void *stream, int64_t us, int64_t max_us);
 	/* The stream ends: with an error for the peer, or at the end of the turn
 	 * without a word.  link_leave() follows. */
 	void (*end)(void *stream, enum stream_cond cond, const char *text);

@@ -4,6 +4,7 @@ one is away, slow, or not to be trusted."""
 import asyncio
 import re
 import socket
+import threading
 import time
 
 import pytest
@@ -166,9 +167,9 @@ def test_disco_lists_those_that_are_there(own_server):
     scene.end()
 
 
-def slow_component(server):
+def slow_component(server, name="irc"):
     """It takes little, for it does not read."""
-    irc = Component(server, "irc")
+    irc = Component(server, name)
     irc.sock = socket.socket()
     irc.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     irc.sock.connect(("127.0.0.1", server.port(("component", "none"))))
@@ -601,6 +602,44 @@ def test_one_who_does_not_read_is_cut_and_costs_himself(own_server):
     assert back == [str(i) for i in range(n - len(back), n)]
     assert len(back) > n // 2
     irc.drop()
+    scene.end()
+    bot.close()
+
+
+def stat(server, name):
+    return int(re.search(r"^%s +(\d+)$" % name, server.ctl("stats"),
+                         re.M).group(1))
+
+
+@pytest.mark.parametrize("whom", ["irc", "flood"])
+def test_one_who_floods_another_is_slowed_itself(own_server, whom):
+    """Or itself, so that it cuts nobody off; and what others send arrives."""
+    server = own_server(conf(irc={}, flood={}, bot={}))
+    scene, juliet = online(server, "juliet/balcony")
+    irc = slow_component(server, whom)
+    flood = irc if whom == "flood" else Component(server, "flood").login()
+    bot = Component(server, "bot").login()
+    n = 300
+    out = "".join(message("x@" + irc.domain, str(i), "x" * 100000,
+                          "y@" + flood.domain) for i in range(n))
+    sends = threading.Thread(target=flood.send, args=(out,), daemon=True)
+    sends.start()
+    while not stat(server, "link_bytes"):
+        pass
+    for _ in range(5):
+        server.advance(1)
+        bot.ping()
+        bot.send(message(juliet.jid, "1", frm=bot.domain))
+        juliet.take(lambda e: e.name == "message", "a message")
+        juliet.send(message("x@" + bot.domain, "2"))
+        assert ids(bot, 1) == ["2"]
+    # write_queue_max_bytes
+    assert stat(server, "link_bytes_highest") < 16 << 20
+    # all of it comes when it reads
+    for i in range(n):
+        assert irc.next("a message").get("id") == str(i)
+    sends.join(PATIENCE)
+    flood.ping()
     scene.end()
     bot.close()
 

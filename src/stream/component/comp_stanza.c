@@ -138,6 +138,17 @@ on_describe(void *stream, const char *what)
 }
 
 static void
+on_rest(void *stream, int64_t us, int64_t max_us)
+{
+	struct stream *x = &link_comp(stream)->x;
+	int64_t now_us = x->shard->now_us;
+
+	stream_rest_until(x,
+		MIN(MAX(x->resume_us, now_us) + us, now_us + max_us));
+	stream_arm(x);
+}
+
+static void
 on_end(void *stream, enum stream_cond cond, const char *text)
 {
 	stream_end(&link_comp(stream)->x, cond, text);
@@ -153,6 +164,7 @@ const struct link_stream comp_link_stream = {
 	.write = on_write,
 	.taken = on_taken,
 	.describe = on_describe,
+	.rest = on_rest,
 	.end = on_end,
 	.cut = on_cut,
 };
