@@ -185,6 +185,15 @@ away_put(struct component *c, struct stanza *st, int64_t until_us)
 	entity_in_use(&c->e);
 }
 
+/* A request of a host: it has told whoever has asked it that there is no answer long
+ * before the component is back, and what it asks is not to be done then. */
+static bool
+is_asked_by_host(const struct stanza *st)
+{
+	return st->made_here && (st->type == IQ_GET || st->type == IQ_SET) &&
+		jid_local(st->from).n == 0;
+}
+
 /* st is taken. */
 static void
 component_is_away(struct component *c, struct stanza *st)
@@ -193,8 +202,9 @@ component_is_away(struct component *c, struct stanza *st)
 	enum stanza_cond cond;
 	const char *why = away_why_not(c, conf, &cond);
 
-	if (why != NULL) {
-		component_refuse(c, st, cond, why);
+	if (why != NULL || is_asked_by_host(st)) {
+		component_refuse(c, st, cond,
+			why != NULL ? why : "is not connected");
 	} else if (c->n_away >= conf->queue_stanzas ||
 		c->away_bytes + stanza_bytes(st) > conf->queue_bytes) {
 		c->e.shard->stats.refused++;

@@ -370,6 +370,20 @@ def test_what_comes_for_one_who_is_away_is_answered(own_server):
     scene.end()
 
 
+def test_nothing_that_is_asked_waits_for_one_who_is_away(own_server):
+    """So that it does nothing of which the user was told that it was not done."""
+    server = own_server(delegated(NS, queue_bytes="1MiB"))
+    scene, romeo = online(server, "romeo/orchard")
+    flood(romeo, 3)
+    for _ in range(3):
+        assert condition(romeo.next("an error")) == "service-unavailable"
+    pubsub = Component(server, "pubsub").login()
+    pubsub.ping()
+    assert [e for e in pubsub.inbox if e.get("type") == "set"] == []
+    scene.end()
+    pubsub.close()
+
+
 def test_one_who_asks_much_has_a_bound_in_bytes(own_server):
     server = own_server(one_shard())
     scene, romeo, juliet = online(server, "romeo/orchard", "juliet/balcony")
