@@ -203,11 +203,16 @@ on_asked(struct module_ctx *m, void *arg)
 		HOOK_PASS;
 }
 
-/* Of a set, the roster says so itself. */
+/* §4.3: of a component that may not, here or at all; of a set, the roster says so
+ * itself. */
 static enum hook_result
 on_roster_get(struct module_ctx *m, struct iq *iq)
 {
-	if (privilege_of(m, iq->shard, iq->st->from) == NULL)
+	const struct host *from =
+		shard_host(iq->shard, jid_domain(iq->st->from));
+
+	(void)m;
+	if (from == NULL || from->component == NULL)
 		return HOOK_PASS;
 	iq_error(iq, COND_FORBIDDEN, NULL);
 	return HOOK_HANDLED;

@@ -304,6 +304,21 @@ def test_users_of_another_host_are_contacts(own_server):
     assert [e for e in gate.inbox if e.name == "presence"] == []
     scene.end()
     tybalt.close()
+
+
+@pytest.mark.parametrize("options", [
+    {}, {"roster": "set"}, {"roster": "both", "hosts": [OTHER_DOMAIN]}])
+def test_a_roster_that_it_may_not_read_is_forbidden(own_server, options):
+    """XEP-0356 §4.3; whether there is such a user, or not."""
+    server = own_server(privileged(**options))
+    scene, romeo = online(server, "romeo/orchard")
+    gate = Component(server, "gate").login()
+    for to in (scene.accounts["romeo"].jid, "nobody@" + DOMAIN):
+        gate.send("<iq type='get' id='r' from='%s' to='%s'>%s</iq>"
+                  % (GATE, to, ROSTER % ("", "")))
+        got = gate.take(lambda e: e.get("id") == "r", "the answer")
+        assert condition(got) == "forbidden"
+    scene.end()
     gate.close()
 
 
