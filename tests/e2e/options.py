@@ -12,11 +12,21 @@ import os
 import re
 import subprocess
 
+import pytest
+
 from antiphon import DOMAIN, build_dir, merge
 from process import Failed
 
 MIN, MAX = ("min",), ("max",)
 BOTH = MIN + MAX
+
+
+def once(value):
+    """A parameter with which a test does for long what it does with others."""
+    return pytest.param(value, marks=pytest.mark.once)
+
+
+BOTH_MAX_ONCE = MIN + (once(*MAX),)
 
 # what stands for all components
 COMPONENTS, COMPONENT, SECRET = "components", "irc." + DOMAIN, "secret of irc"

@@ -8,7 +8,8 @@ import pytest
 import scene as scenes
 from antiphon import DOMAIN
 from client import Client
-from options import BOTH, MAX, MIN, proves, sworn
+from options import (BOTH, BOTH_MAX_ONCE, MAX, MIN, once, proves,
+                     sworn)
 from test_at_limits import served, stat
 from test_stats import until
 
@@ -50,7 +51,7 @@ def quick_login(scene, name):
 
 
 @proves("limits: sessions_per_account")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_most_resources_log_in(own_server, end):
     server, most = served(own_server, "limits: sessions_per_account", end,
                           PLAIN | {"limits": {"login_timeout": "10m"}})
@@ -85,7 +86,7 @@ def item(i, name="", groups=()):
 
 
 @proves("limits: roster_items")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_most_contacts(own_server, end):
     server, most = served(own_server, "limits: roster_items", end, {
         "limits": {"roster_bytes": "16MiB"}})
@@ -170,7 +171,7 @@ sworn("limits: pending_subscriptions", MAX, "100,000 accounts that ask; "
       "%d do" % PENDING)
 
 
-@pytest.mark.parametrize("most", (0, 1, 2, PENDING))
+@pytest.mark.parametrize("most", (0, 1, 2, once(PENDING)))
 def test_numbers_of_requests_that_wait(own_server, most):
     requests_wait(own_server, "max", most)
 
@@ -247,7 +248,7 @@ def test_few_entities(own_server, shards):
 ENTITIES = 1000
 
 
-@pytest.mark.parametrize("n", (0, 1, 300, ENTITIES))
+@pytest.mark.parametrize("n", (0, 1, 300, once(ENTITIES)))
 def test_numbers_of_entities(own_server, n):
     server, _ = served(own_server, "limits: entities", "max", {
         "limits": {"account_idle": "never"}})
@@ -490,7 +491,7 @@ TRIES = 300
 
 
 @proves("modules: register: per_hour", ends=MIN)
-@pytest.mark.parametrize("n", (1, 2, TRIES))
+@pytest.mark.parametrize("n", (1, 2, once(TRIES)))
 def test_accounts_made_in_an_hour(own_server, n):
     end = "min" if n == 1 else "max"
     server, most = served(own_server, "modules: register: per_hour", end, {

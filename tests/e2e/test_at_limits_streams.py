@@ -8,7 +8,8 @@ import pytest
 import sasl
 import scene as scenes
 from client import Client, Closed
-from options import BOTH, MAX, MIN, option, proves, sworn
+from options import (BOTH, BOTH_MAX_ONCE, MAX, MIN, option, proves,
+                     sworn)
 from test_at_limits import chat, check_config, served
 from test_at_limits_xml import HEAD, TAIL
 from test_stats import stats, until
@@ -261,7 +262,7 @@ def attempt(server, password, source, name="romeo"):
 
 
 @proves("limits: auth_attempts")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_attempts_on_one_connection(own_server, end):
     server, most = served(own_server, "limits: auth_attempts", end, {
         "limits": {"login_timeout": "10m"}})
@@ -351,7 +352,7 @@ def test_how_long_an_address_is_known(own_server, end):
 
 
 @proves("auth: scram_iterations")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_rounds_of_hashing(own_server, end):
     server, rounds = served(own_server, "auth: scram_iterations", end)
     server.adduser("romeo", "secret-one")

@@ -13,7 +13,7 @@ import pytest
 import antiphon
 from process import Process, certificates
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.once]
 EXAMPLES = sorted(glob.glob(os.path.join(antiphon.TOP, "conf", "examples",
                                          "*.yml")))
 

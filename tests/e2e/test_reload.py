@@ -179,6 +179,7 @@ def test_what_is_refused_tells_of_nothing_else(pool):
         server.stop()
 
 
+@pytest.mark.once
 def test_refused_reloads_leave_no_memory(pool):
     server = pool.new({"shards": 2, "modules": {"register": "off"}})
     many(server, HOSTS)
