@@ -10,7 +10,7 @@
 # it took, the processor time, how many tests have passed.  The last line of the
 # output is "N passed, N failed": all tests of all runners, and one for each step
 # that has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
-# CHAOS_SECONDS how long seeds of tests/chaos are begun (300).
+# CHAOS_SECONDS how long seeds of tests/chaos are begun (240).
 # shellcheck disable=SC2317 # step() calls them by their names
 set -u
 
@@ -263,11 +263,12 @@ simulate() {
 	return "$status"
 }
 
-# As many seeds as begin within so many seconds: the build folder, the seconds.
+# As many seeds as begin within so many seconds: the build folder, the first one,
+# the seconds.
 chaos() {
 	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$1 ANTIPHON_TEST_PATIENCE=20 \
-		$unshuffled python3 -B tests/chaos/run.py --seeds 100000 \
-		--budget "$2" --jobs $((jobs * 3)) >"$out/chaos.txt")
+		$unshuffled python3 -B tests/chaos/run.py --seed "$2" \
+		--seeds 100000 --budget "$3" --jobs $((jobs * 3)) >"$out/chaos.txt")
 	status=$?
 	cat "$out/chaos.txt"
 	# shellcheck disable=SC2046 # two numbers
@@ -377,7 +378,7 @@ check_quick() {
 	step "dialogs" run_pytest gcc tests/dialog
 	[ "$quick" = no ] || step "at the limits" run_pytest gcc -m short \
 		tests/e2e/test_at_limits.py
-	[ "$quick" = no ] || step "chaos" chaos gcc 15
+	[ "$quick" = no ] || step "chaos" chaos gcc 1 15
 }
 
 # The lane beside.  First comes what the other one waits for.
@@ -418,7 +419,7 @@ compute() {
 # The lane in front.
 converse() {
 	step "end to end" run_pytest gcc tests/e2e tests/chaos
-	step "chaos" chaos gcc "${CHAOS_SECONDS:-300}"
+	step "chaos" chaos gcc 1 "${CHAOS_SECONDS:-240}"
 	step "comparison" compare
 	told static && step "static modules" run_pytest static \
 		tests/e2e/test_xeps.py
@@ -426,7 +427,7 @@ converse() {
 	if told asan; then
 		step "asan end to end" run_pytest asan -m "not once" \
 			tests/dialog tests/e2e
-		step "asan chaos" chaos asan 60
+		step "asan chaos" chaos asan 1001 60
 		step "asan soak" soak asan
 	fi
 	if told tsan; then
