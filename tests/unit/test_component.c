@@ -288,8 +288,8 @@ TEST(one_who_takes_nothing_is_cut)
 	} cases[] = {
 		{ "write_queue_bytes: 64KiB", 50 * US_PER_S, false },
 		{ "write_queue_bytes: 64KiB", 70 * US_PER_S, true },
-		{ "write_queue_bytes: 64KiB, write_queue_max_bytes: 256KiB", 0,
-			true },
+		{ "write_queue_bytes: 64KiB, write_queue_max_bytes: 256KiB",
+			30 * US_PER_S, true },
 		{ "write_queue_bytes: 8MiB", 70 * US_PER_S, false },
 	};
 
@@ -302,7 +302,7 @@ TEST(one_who_takes_nothing_is_cut)
 		buf_printf(&more, "limits: { %s }\n%s", cases[i].limits,
 			COMPONENTS(""));
 		world_init(&w, SHARDS, buf_c(&more), "");
-		/* a component rests for nobody */
+		/* one that sends all the same, however slowly */
 		component_login(&d, &w, 1, OPEN("d.example"), "");
 		component_login(&c, &w, 0, OPEN("c.example"), "");
 		conn_mem_take(c.conn, 0);
@@ -322,7 +322,6 @@ TEST(one_who_takes_nothing_is_cut)
 #define MANY 3000
 #define A_STEP 500
 
-/* From a component, which rests for nobody. */
 static void
 say_many(struct peer *d)
 {
