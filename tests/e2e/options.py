@@ -32,6 +32,9 @@ BOTH_MAX_ONCE = MIN + (once(*MAX),)
 COMPONENTS, COMPONENT, SECRET = "components", "irc." + DOMAIN, "secret of irc"
 COMPONENT_PORT = {"kind": "component", "address": "127.0.0.1", "port": 0,
                   "tls": "none"}
+# modules that do what such an option says
+DOES = {"iq_get": "privilege", "iq_set": "privilege",
+        "delegate": "delegation"}
 
 proven = {}   # (option, end): names of tests
 left_out = {} # (option, end): what cannot be run, why, and what is instead
@@ -55,6 +58,8 @@ class Option:
     def value(self, end, more=0):
         """What stands in the file."""
         text = self.end(end)
+        if self.kind == "list" and self.section == COMPONENTS:
+            return ["urn:x:%d" % i for i in range(int(text) + more)]
         if self.kind == "list":
             return ["SCRAM-SHA-256"] * (int(text) + more)
         if self.kind == "text":
@@ -72,7 +77,9 @@ class Option:
         """What sets it, to be merged over the configuration of a server."""
         if self.section == COMPONENTS:
             return {COMPONENTS: {COMPONENT: {"secret": SECRET,
-                                             self.name: value}}}
+                                             self.name: value}},
+                    "modules": {DOES[self.name]: {}}
+                    if self.name in DOES else {}}
         if self.section == "listen":
             return {"listen": {self.name: value}}
         out = {self.name: value}

@@ -6,6 +6,8 @@ from component import Component
 from options import MAX, MIN, proves, sworn
 from test_at_limits import served
 from test_components import IRC, condition, ids, message, online
+from test_delegation import (ASK, NS, advertised, answer, asked, delegated,
+                             result)
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -93,10 +95,11 @@ def test_a_stanza_waits_so_long(own_server, end):
     assert s in (1, DAY)
     romeo.send(message("x@" + IRC, "1"))
     romeo.ping()
-    server.advance(s * 0.9)
-    romeo.ping()
-    assert not [e for e in romeo.inbox if e.name == "message"]
-    server.advance(s * 0.2)
+    if end == "max":
+        server.advance(s - 60)
+        romeo.ping()
+        assert not [e for e in romeo.inbox if e.name == "message"]
+    server.advance(61)
     got = romeo.take(lambda e: e.name == "message", "the answer")
     assert condition(got) == "remote-server-timeout"
     scene.end()
@@ -124,4 +127,77 @@ def test_a_component_sends_so_fast(own_server, name, size, n, end):
             server.advance(30)
         assert ids(romeo, n - 1) == [str(i) for i in range(1, n)]
     irc.close()
+    scene.end()
+
+
+# --- what it is granted -----------------------------------------------------------
+
+
+@proves("components: iq_get", "components: iq_set", ends=MAX)
+@pytest.mark.parametrize("type_", ("get", "set"))
+def test_a_component_asks_in_so_many_namespaces(own_server, type_):
+    server, most = served(own_server, "components: iq_" + type_, "max")
+    scene, romeo = online(server, "romeo/orchard")
+    irc = Component(server, "irc").login()
+    user = scene.accounts["romeo"].jid
+    told = irc.next().child("privilege").child("perm").elems()
+    assert [(e.get("ns"), e.get("type")) for e in told] == [
+        ("urn:x:%d" % i, type_) for i in range(most)]
+    for i in range(most + 1):
+        irc.send("<iq type='%s' id='%d' from='%s' to='%s'><privileged_iq "
+                 "xmlns='urn:xmpp:privilege:2'><iq xmlns='jabber:client' "
+                 "type='%s' id='i' to='%s'><q xmlns='urn:x:%d'/></iq>"
+                 "</privileged_iq></iq>" % (type_, i, IRC, user, type_,
+                                            romeo.jid, i))
+        if i < most:
+            got = romeo.next("the request")
+            assert got.child("q").ns == "urn:x:%d" % i
+            romeo.send("<iq type='result' id='%s' to='%s'/>"
+                       % (got.get("id"), got.get("from")))
+            assert irc.next("the answer").get("type") == "result"
+    assert condition(irc.next("a refusal")) == "forbidden"
+    assert romeo.inbox == []
+    irc.close()
+    scene.end()
+
+
+@proves("components: delegate", ends=MAX)
+def test_a_component_answers_in_so_many_namespaces(own_server):
+    server, most = served(own_server, "components: delegate", "max")
+    scene, romeo = online(server, "romeo/orchard")
+    irc = Component(server, "irc").login()
+    spaces = ["urn:x:%d" % i for i in range(most)]
+    assert advertised(irc) == spaces
+    for ns in spaces:
+        romeo.send("<iq type='get' id='d'><q xmlns='%s'/></iq>" % ns)
+        id_, iq = asked(irc)
+        assert iq.child("q").ns == ns
+        answer(irc, id_, result(iq), IRC)
+        assert romeo.next("the answer").get("type") == "result"
+    got = romeo.iq("get", "<q xmlns='urn:x:%d'/>" % most)
+    assert condition(got) == "service-unavailable"
+    irc.close()
+    scene.end()
+
+
+@proves("modules: delegation: timeout")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_a_component_may_take_so_long(own_server, end):
+    server, s = served(own_server, "modules: delegation: timeout", end, {
+        **delegated(NS), "limits": {"idle_before_ping": "never"}})
+    assert s in (1, 300)
+    scene, romeo = online(server, "romeo/orchard")
+    pubsub = Component(server, "pubsub").login()
+    waits = [(s, "error")]
+    if end == "max":
+        waits.insert(0, (s - 60, "result"))
+    for wait_s, type_ in waits:
+        romeo.send("<iq type='get' id='1'>%s</iq>" % ASK)
+        id_, iq = asked(pubsub)
+        server.advance(wait_s)
+        answer(pubsub, id_, result(iq))
+        got = romeo.next("the answer")
+        assert got.get("type") == type_
+    assert condition(got) == "service-unavailable"
+    pubsub.close()
     scene.end()
