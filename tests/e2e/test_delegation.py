@@ -229,7 +229,7 @@ def test_who_was_not_asked_answers_nothing(own_server):
     id_, iq = asked(pubsub)
     answer(other, id_, result(iq), other.domain)
     answer(pubsub, id_, result(iq), "x@" + PUBSUB)
-    answer(pubsub, "x" + id_[1:], result(iq))
+    answer(pubsub, "-" + id_[1:], result(iq))
     # and by a plain result
     pubsub.send("<iq type='result' id='1' from='%s' to='%s'/>"
                 % (PUBSUB, romeo.jid))
