@@ -99,7 +99,7 @@ sm_comes_again(struct module_ctx *m, const struct element *el)
 	return mark_others(m, el->session) || el->lost ||
 		has_lost_one(m, el->session) ||
 		(srv->was_killed &&
-			el->shard->now_us - srv->started_us < RECENT_US);
+			el->shard->now_us - srv->killed_us < RECENT_US);
 }
 
 /* It may have left memory since, or the server was started again. */

@@ -49,8 +49,10 @@ struct server {
 				       * sessions of it sleep; else "".  Shard 0
 				       * writes it while no other shard has a
 				       * sleeper */
-	bool was_killed;          /* it was not stopped in order before it was
-				   * started: nobody writes it after that */
+	bool was_killed;          /* it was not stopped in order once: nobody
+				   * writes it after the start */
+	int64_t killed_us;        /* then: when it was started after the last
+				   * time; monotonic, perhaps below 0 */
 	bool is_killed;           /* shard 0 only: nor is it now */
 	unsigned n_sleeping;      /* shard 0 only: that have any */
 	unsigned n_sleepers;      /* that there were at the start */

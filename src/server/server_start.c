@@ -44,8 +44,10 @@
 /* The secret lies in the store, so that salts of users that do not exist stay
  * the same after a restart. */
 #define KEY_SECRET "secret"
-/* From the start until all of an orderly stop is done. */
+/* RUNS from the start until all of an orderly stop is done; then when it was started
+ * after it was killed, by the calendar, in microseconds; not there: it never was. */
 #define KEY_RUNS "runs"
+#define RUNS "1"
 
 /* --- start-up ------------------------------------------------------------------- */
 
@@ -191,13 +193,22 @@ on_runs_read(void *arg, const struct store_answer *answer,
 	const struct err *err)
 {
 	struct secret_read *read = arg;
+	struct server *srv = read->server;
+	long long wall_us;
 
 	read->done = true;
 	if (err != NULL)
 		read->err = *err;
-	else
-		read->server->was_killed = read->server->is_killed =
-			answer->n != 0;
+	else if (answer->n != 0) {
+		srv->was_killed = true;
+		srv->killed_us = srv->started_us;
+		srv->is_killed = str_is(answer->entries[0].value, RUNS);
+		if (!srv->is_killed &&
+			str_to_int(answer->entries[0].value, 0, INT64_MAX,
+				&wall_us))
+			srv->killed_us -= MAX(
+				clock_wall_us(srv->clock) - wall_us, 0);
+	}
 }
 
 static void
@@ -227,13 +238,22 @@ server_await(struct server *srv, bool *done_io)
 	*done_io = false;
 }
 
-/* What is under way still is done before it. */
+/* What is under way still is done before it.  A stop makes nobody forget that the
+ * server was killed before. */
 static void
 server_ran(struct server *srv)
 {
 	struct store_tx *tx = store_tx_new();
+	struct buf text = BUF_INIT;
 
-	store_tx_delete(tx, server_map(), STR(KEY_RUNS));
+	buf_printf(&text, "%lld",
+		(long long)(clock_wall_us(srv->clock) -
+			(clock_mono_us(srv->clock) - srv->killed_us)));
+	if (srv->was_killed)
+		store_tx_set(tx, server_map(), STR(KEY_RUNS), buf_str(&text));
+	else
+		store_tx_delete(tx, server_map(), STR(KEY_RUNS));
+	buf_done(&text);
 	store_tx_insist(tx);
 	store_commit(srv->store, tx, NULL, NULL, NULL);
 }
@@ -256,7 +276,7 @@ server_find_secret(struct server *srv, struct err *err)
 		on_runs_read, &read);
 	server_await(srv, &read.done);
 	if (read.err.code == ERR_NONE) {
-		store_tx_set(tx, server_map(), STR(KEY_RUNS), STR("1"));
+		store_tx_set(tx, server_map(), STR(KEY_RUNS), STR(RUNS));
 		base64_encode(&text, srv->secret, sizeof(srv->secret));
 		store_tx_set(tx, server_map(), STR(KEY_SECRET),
 			buf_str(&text));

@@ -149,6 +149,8 @@ kill_server(struct scene *s)
 	}
 	world_kill(s->w, 1 + (unsigned)world_draw(s->w, 4));
 	s->kills++;
+	while (world_draw(s->w, 2) == 0)
+		world_restart(s->w, 1 + (unsigned)world_draw(s->w, 4));
 }
 
 /* Its session is lost, and the client does not ask for it. */
