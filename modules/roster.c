@@ -211,18 +211,20 @@ roster_has_room(const struct account *acc, const struct roster_set *set)
 {
 	const struct roster_item *it =
 		roster_find(&acc->roster, jid_str(set->jid));
-	int64_t listed = 0;
+	int64_t listed = 0, max = limits_of(acc)->roster_items;
 
 	if (roster_is_full(&acc->roster) ||
 		!roster_has_bytes(&acc->roster, set->jid, set->name,
 			set->groups, set->n_groups,
 			limits_of(acc)->roster_bytes))
 		return false;
-	if (it != NULL && it->listed)
+	/* they are counted only when it may be one too many: else who has many
+	 * pays for all of them with each that he adds */
+	if ((it != NULL && it->listed) || acc->roster.n < max)
 		return true;
 	for (uint32_t i = 0; i < acc->roster.n; i++)
 		listed += roster_at(&acc->roster, i)->listed;
-	return listed < limits_of(acc)->roster_items;
+	return listed < max;
 }
 
 /* §2.5.2; a request that is under way is taken back too. */
