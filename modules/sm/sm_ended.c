@@ -8,9 +8,9 @@
  *    <resume previd='id'/> --------+--> <failed h='count'/>
  *
  * Of an account the last ENDED_MAX; what is too old is taken out by the next one, and
- * not told.  Nothing is known of one whose client has said goodbye, and will not
- * ask; nor of one that still had an error for its client: what that is about counts
- * as handled, and nobody would hear that it was refused.
+ * not told.  Nothing is known of one whose client has said goodbye when it had heard
+ * of all, and will not ask; nor of one that still had an error for its client: what
+ * that is about counts as handled, and nobody would hear that it was refused.
  *
  * Owner shard of the account; who asks may be on another.
  */
@@ -130,16 +130,18 @@ sm_on_closed(struct module_ctx *m, void *arg)
 	struct sm *sm = sm_of(m, s);
 	const uint32_t *last;
 	uint32_t h;
+	bool lost;
 
 	if (sm == NULL)
 		return HOOK_PASS;
 	/* who says goodbye before he has heard of all may well say it again */
-	if (!s->left || sm->unheard) {
+	lost = !s->left || sm->unheard;
+	if (lost) {
 		s->account->lost = true;
 		account_of_session(m, s)->lost_us = session_shard(s)->now_us;
 	}
 	last = sm_last_count(s, &h);
-	if (last != NULL && !s->left && sm->sleep_us != 0 &&
+	if (last != NULL && lost && sm->sleep_us != 0 &&
 		account_stores(s->account))
 		ended_write(m, s, str_c(sm->id), h);
 	sm_refuse_waiting(sm, s->left ? NULL : last);

@@ -197,7 +197,8 @@ def test_a_session_that_was_left_behind(own_server, then):
     scene.end()
 
 
-def test_a_goodbye_that_came_too_soon(own_server):
+@pytest.mark.parametrize("stopped", (False, True))
+def test_a_goodbye_that_came_too_soon(own_server, stopped):
     """Before the client could know that all has arrived."""
     server = own_server(CALM)
     scene = scenes.Scene(server, ("romeo", "juliet"))
@@ -208,6 +209,8 @@ def test_a_goodbye_that_came_too_soon(own_server):
                "</stream:stream>" % juliet.jid)
     romeo.wait_end()
     romeo.drop()
+    if stopped:
+        server.restart()
     romeo = scene.login("romeo/b")
     enable(romeo)
     say(romeo, juliet.jid, "m")
