@@ -4,10 +4,12 @@
 
 deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 	libexpat1-dev libssl-dev libevent-dev libsqlite3-dev libidn2-dev
-	libunistring-dev liburcu-dev libyaml-dev libjansson-dev uthash-dev'
+	libunistring-dev libunbound-dev liburcu-dev libyaml-dev libjansson-dev
+	uthash-dev'
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
-	ccache clang libclang-rt-dev mandoc shellcheck valgrind xz-utils'
+	ccache clang libclang-rt-dev mandoc shellcheck valgrind xz-utils
+	unbound nsd ldnsutils'
 deps_gateways='biboumi ngircd'
 deps_peers='prosody ejabberd jabberd2 sqlite3'
 

@@ -69,7 +69,7 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m)
 {
 	static const char *const sections[] = { "log", "control", "listen",
-		"storage", "tls", "limits", "auth", "modules", "hosts",
+		"storage", "tls", "dns", "limits", "auth", "modules", "hosts",
 		"components" };
 	const char *known[COUNT(sections) + 8];
 	size_t n = 0;
@@ -223,6 +223,7 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 	log_apply(w, root, m);
 	config_storage_apply(w, yaml_get(root, "storage"), m);
 	section_apply(w, root, "tls", config_tls_options, &c->tls, m);
+	section_apply(w, root, "dns", config_dns_options, &c->dns, m);
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);
 	config_hosts_apply(w, root, m);

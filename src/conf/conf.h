@@ -55,6 +55,24 @@ enum resource_conflict {
 	CONFLICT_RENAME,  /* the new one gets another resource: 1 */
 };
 
+enum config_dnssec {
+	DNSSEC_AUTO,     /* where the keys do not come, names are unsigned */
+	DNSSEC_REQUIRED, /* then no name is believed */
+	DNSSEC_OFF,
+};
+
+/* How names are looked up. */
+struct config_dns {
+	struct option_list servers; /* none: those of resolv_conf */
+	const char *resolv_conf;
+	const char *hosts_file;
+	int dnssec; /* enum config_dnssec */
+	const char *trust_anchor;
+	struct option_list reserved_zones; /* that are asked for all the same */
+	int64_t timeout_us;
+	int64_t questions; /* that are out at once */
+};
+
 /* Whatever a stranger can make grow; the table in conf_options.c says what
  * each one means. */
 struct config_limits {
@@ -203,6 +221,7 @@ struct config {
 	struct config_log log;
 	struct config_storage storage;
 	struct config_tls tls;
+	struct config_dns dns;
 	struct config_limits limits;
 	struct config_auth auth; /* general; each host has its own */
 	const struct config_listen *listen;

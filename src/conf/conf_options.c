@@ -307,6 +307,56 @@ const struct option config_component_options[] = {
 	{ .name = NULL },
 };
 
+/* --- names ---------------------------------------------------------------- */
+
+static const char *const dnssec_modes[] = { /* enum config_dnssec */
+	"auto", "required", "off", NULL };
+
+#define DNS(member, ...)                                                       \
+	{ .off = offsetof(struct config_dns, member), __VA_ARGS__ }
+
+const struct option config_dns_options[] = {
+	DNS(servers, .name = "servers", .type = OPT_LIST, .item = OPT_TEXT,
+		.max = "8",
+		.help = "name servers to ask, ADDRESS or ADDRESS@PORT; without "
+			"any, those of resolv_conf, and where that is not "
+			"there, from the root on",
+		.example = "[ 192.0.2.53, 2001:db8::53@5353 ]"),
+	DNS(resolv_conf, .name = "resolv_conf", .type = OPT_PATH,
+		.dflt = "/etc/resolv.conf",
+		.help = "where the system's name servers stand"),
+	DNS(hosts_file, .name = "hosts_file", .type = OPT_PATH,
+		.dflt = "/etc/hosts",
+		.help = "addresses that go before those of the DNS"),
+	DNS(dnssec, .name = "dnssec", .type = OPT_CHOICE, .dflt = "auto",
+		.choices = dnssec_modes,
+		.help = "whether signatures are checked: with auto, names "
+			"count as unsigned where the keys of trust_anchor "
+			"do not come, as behind a router that strips "
+			"signatures; with required, no name is found there; "
+			"what is signed wrongly is never believed but with "
+			"off"),
+	DNS(trust_anchor, .name = "trust_anchor", .type = OPT_PATH,
+		.dflt = "/usr/share/dns/root.key",
+		.help = "the keys, DNSKEY or DS, at which trust begins: those "
+			"of the root (the package dns-root-data)"),
+	DNS(reserved_zones, .name = "reserved_zones", .type = OPT_LIST,
+		.item = OPT_DOMAIN, .max = "32",
+		.help = "zones that name servers are asked for though they are "
+			"reserved, such as test, onion, invalid, and those of "
+			"private addresses, of which the library says by "
+			"itself that they do not exist",
+		.example = "[ test ]"),
+	DNS(timeout_us, .name = "timeout", .type = OPT_DURATION, .dflt = "10s",
+		.min = "1s", .max = "1m",
+		.help = "how long an answer is waited for"),
+	DNS(questions, .name = "questions", .type = OPT_INT, .dflt = "256",
+		.min = "8", .max = "4096",
+		.help = "questions that are out at once; further ones are "
+			"refused"),
+	{ .name = NULL },
+};
+
 /* --- limits -------------------------------------------------------------- */
 
 static const char *const conflict_policies[] = { /* enum resource_conflict */
@@ -518,6 +568,7 @@ const struct config_section config_sections[] = {
 	{ "listen", "a list of ports", config_listen_options },
 	{ "storage", "the database", config_storage_options },
 	{ "tls", "transport security, for every host", config_tls_options },
+	{ "dns", "how names of others are looked up", config_dns_options },
 	{ "limits", "bounds on what others can make grow",
 		config_limits_options },
 	{ "auth", "how users log in; each host may override it",

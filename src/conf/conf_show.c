@@ -102,6 +102,7 @@ config_show(const struct config *c, struct buf *out)
 	option_show(config_drivers[c->storage.driver]->options, c->storage.own,
 		out, 2);
 	section_show("tls", config_tls_options, &c->tls, out);
+	section_show("dns", config_dns_options, &c->dns, out);
 	section_show("limits", config_limits_options, &c->limits, out);
 	section_show("auth", config_auth_options, &c->auth, out);
 	buf_add_c(out, "modules:\n  defaults: no\nhosts:\n");

@@ -21,6 +21,7 @@
 
 struct command_registry;
 struct crash_last;
+struct dns_check;
 struct listen_kind;
 struct module_registry;
 struct shard;
@@ -71,6 +72,7 @@ struct server {
 	uint64_t snapshots;       /* shard 0 only: how many were in force */
 	struct timer expiry;      /* shard 0 only: see cert_expiry.h */
 	void *streams;            /* the stream layer's own, for all shards */
+	struct dns_check *dns_check; /* shard 0 only: the one under way; NULL */
 	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */
 	/* Shard 0: a new configuration is in force; set by the stream layer. */

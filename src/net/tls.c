@@ -360,3 +360,31 @@ tls_set_expiry(const struct tls_set *set,
 		found(arg, set->hosts[i].name, set->hosts[i].file,
 			set->hosts[i].ends_s);
 }
+
+static bool
+tls_cert_digests(X509 *cert, uint8_t whole_out[TLS_DIGEST_SIZE],
+	uint8_t key_out[TLS_DIGEST_SIZE])
+{
+	unsigned char *key = NULL;
+	int n = i2d_X509_PUBKEY(X509_get_X509_PUBKEY(cert), &key);
+	bool ok;
+
+	ok = n > 0 && X509_digest(cert, EVP_sha256(), whole_out, NULL) == 1 &&
+		EVP_Digest(key, (size_t)n, key_out, NULL, EVP_sha256(), NULL) ==
+			1;
+	OPENSSL_free(key);
+	return ok;
+}
+
+bool
+tls_set_digests(const struct tls_set *set, const char *host,
+	uint8_t whole_out[TLS_DIGEST_SIZE], uint8_t key_out[TLS_DIGEST_SIZE])
+{
+	for (size_t i = 0; i < set->n_hosts; i++) {
+		X509 *cert = SSL_CTX_get0_certificate(set->hosts[i].ctx);
+
+		if (strcmp(set->hosts[i].name, host) == 0 && cert != NULL)
+			return tls_cert_digests(cert, whole_out, key_out);
+	}
+	return false;
+}

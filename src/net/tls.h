@@ -78,6 +78,12 @@ void tls_set_expiry(const struct tls_set *set,
 		int64_t ends_s),
 	void *arg);
 
+/* Of the certificate of a host: SHA-256 of the whole, and of its public key
+ * (RFC 6698 §2.1.2, selector 1).  False when it has none. */
+#define TLS_DIGEST_SIZE 32
+bool tls_set_digests(const struct tls_set *set, const char *host,
+	uint8_t whole_out[TLS_DIGEST_SIZE], uint8_t key_out[TLS_DIGEST_SIZE]);
+
 /* --- owner shard of c ----------------------------------------------------- */
 
 enum tls_binding { TLS_EXPORTER, TLS_SERVER_END_POINT, TLS_UNIQUE };

@@ -12,6 +12,7 @@ commands_register(struct server *srv)
 {
 	command_register(srv, command_accounts);
 	command_register(srv, command_components);
+	command_register(srv, command_dns);
 	command_register(srv, command_modules);
 	command_register(srv, command_server);
 	command_register(srv, command_sessions);

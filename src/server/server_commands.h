@@ -8,6 +8,7 @@
 #include "command/command.h"
 
 /* Each ends with a name of NULL. */
+extern const struct command command_dns[];     /* command_dns.c */
 extern const struct command command_modules[]; /* command_modules.c */
 extern const struct command command_server[];  /* command_server.c */
 

@@ -31,6 +31,7 @@
 #include "core/shard.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
+#include "server/dns_check.h"
 #include "server/server_reload.h"
 #include "server/server_sleep.h"
 #include "server/server_snapshot.h"
@@ -369,7 +370,8 @@ server_settle(struct server *srv)
 
 	while (busy) {
 		busy = !store_is_idle(srv->store) ||
-			worker_waiting(srv->worker) != 0;
+			worker_waiting(srv->worker) != 0 ||
+			srv->dns_check != NULL;
 		if (busy && srv->threaded)
 			usleep(SETTLE_WAIT_US);
 		for (unsigned i = 0; i < srv->n_shards; i++) {
@@ -388,6 +390,7 @@ server_stop(struct server *srv)
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_join(srv->shards[i]);
 	server_changes_end(srv->changes);
+	dns_check_stop(srv);
 	server_settle(srv);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_close_all(srv->shards[i]);

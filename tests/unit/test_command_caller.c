@@ -99,6 +99,7 @@ static const struct {
 } rows[] = {
 	{ "adduser", "OHB", "OHB" },
 	{ "backup", "O", "" },
+	{ "check-dns", "O", "O" },
 	{ "components kick", "O", "O" },
 	{ "components list", "O", "O" },
 	{ "components show", "O", "O" },

@@ -1,0 +1,113 @@
+/*
+ * dns_question.c - what is asked of the DNS, and which names can be.
+ *
+ * Any thread.  Invariant: a name that libunbound is given needs no quoting.
+ */
+#include "config.h"
+
+#include "dns/dns.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <idn2.h>
+#include <unbound.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+
+#define LABEL_MAX 63
+#define NAME_MAX_TEXT 253
+
+struct dns_question *
+dns_question_new(size_t n, dns_done_fn done, void *arg)
+{
+	struct dns_question *q;
+
+	assert(n <= DNS_PARTS_MAX);
+	q = xcalloc(1, sizeof(*q) + n * sizeof(q->parts[0]));
+	q->done = done;
+	q->arg = arg;
+	return q;
+}
+
+/* Letters, digits, hyphen and underscore: what needs no quoting on the way to the
+ * library, nor in a zone. */
+static bool
+label_is_sound(struct str label)
+{
+	for (size_t i = 0; i < label.n; i++) {
+		char c = label.p[i];
+
+		if (!(c >= '0' && c <= '9') && c != '-' && c != '_' &&
+			!((c | 32) >= 'a' && (c | 32) <= 'z'))
+			return false;
+	}
+	return label.n >= 1 && label.n <= LABEL_MAX;
+}
+
+static bool
+name_is_sound(const char *name)
+{
+	struct str label, rest = str_c(name);
+	bool more = true;
+
+	if (strcmp(name, ".") == 0)
+		return true;
+	while (more) {
+		more = str_cut(rest, '.', &label, &rest);
+		if (!label_is_sound(label))
+			return false;
+	}
+	return strlen(name) <= NAME_MAX_TEXT;
+}
+
+/* The last label of a name is no number (RFC 3696 §2). */
+static bool
+name_is_address(const char *name)
+{
+	const char *dot = strrchr(name, '.');
+	const char *last = dot != NULL ? dot + 1 : name;
+
+	return strspn(last, "0123456789") == strlen(last);
+}
+
+void
+dns_question_add(struct dns_question *q, const char *name, enum dns_type type)
+{
+	struct dns_part *part = &q->parts[q->n++];
+
+	part->type = type;
+	if (name_is_sound(name)) {
+		memcpy(part->name, name, strlen(name) + 1);
+		return;
+	}
+	part->state = DNS_FAILED;
+	snprintf(part->why, sizeof(part->why),
+		"%.80s is no name that the DNS could have", name);
+}
+
+void
+dns_question_free(struct dns_question *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		ub_resolve_free(q->parts[i].result);
+	free(q);
+}
+
+bool
+dns_name(const char *domain, char out[DNS_NAME_SIZE])
+{
+	char *ascii = NULL;
+	bool ok;
+
+	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return false;
+	ok = name_is_sound(ascii) && !name_is_address(ascii);
+	if (ok)
+		memcpy(out, ascii, strlen(ascii) + 1);
+	idn2_free(ascii);
+	return ok;
+}
