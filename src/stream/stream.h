@@ -213,6 +213,7 @@ struct stream_server {
 	struct crowd *strangers;   /* by address */
 	struct throttle *failures; /* of addresses, accounts, components */
 	struct visitors *known;    /* accounts, and addresses they have used */
+	uint8_t secret[32];        /* of this process: for keys of dialback */
 	bool closing;              /* shard 0's: all are sent away for good */
 };
 

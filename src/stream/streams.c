@@ -36,6 +36,7 @@ stream_server_get(struct server *srv)
 		s->strangers = crowd_new();
 		s->failures = throttle_new(FAILURES_KEPT);
 		s->known = visitors_new(KNOWN_KEPT);
+		rand_bytes(srv->rand, s->secret, sizeof(s->secret));
 		srv->streams = s;
 	}
 	return s;
@@ -51,7 +52,7 @@ stream_server_free(struct server *srv)
 	crowd_free(s->strangers);
 	throttle_free(s->failures);
 	visitors_free(s->known);
-	free(s);
+	mem_wipe_free(s, sizeof(*s));
 	srv->streams = NULL;
 	srv->on_reloaded = NULL;
 }
