@@ -222,7 +222,8 @@ guest_secure(struct guest *g)
 	if (tls == NULL)
 		ok = err_set(&err, ERR_MISSING, "no host has a certificate");
 	else
-		ok = conn_start_tls(g->conn, tls, STR(""), str_c(alpn), &err);
+		ok = conn_start_tls(g->conn, tls, STR(""), str_c(alpn), false,
+			&err);
 	if (ok)
 		return;
 	if (log_limit_ok(&g->shard->listen->broken, LOG_TLS))

@@ -291,7 +291,7 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 	}
 	/* what came with the end of a handshake is held by TLS, or announced */
 	if (c->tls == CONN_TLS_HELLO &&
-		(!conn_tls_accept(c) || !conn_tls_has_pending(c)))
+		(!conn_tls_handshake(c) || !conn_tls_has_pending(c)))
 		return;
 	conn_read(c);
 }
@@ -477,6 +477,9 @@ conn_turn_tcp(struct conn *c)
 		else if (c->output == OUTPUT_DUE && !conn_tell_drained(c))
 			return;
 	}
+	if (c->hello != NULL && c->hello->opens && c->clear == 0 &&
+		c->life == LIFE_OPEN)
+		(void)conn_tls_handshake(c); /* a client speaks first */
 	conn_arm(c);
 	if (c->more && conn_is_reading(c))
 		event_active(&c->ev, EV_READ, 0);

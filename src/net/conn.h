@@ -129,10 +129,23 @@ void conn_abort(struct conn *c);
  * Bytes that came in the clear behind what asked for TLS must not exist (hostile
  * 19): the caller has checked.
  * alpn is the protocol to require if the client offers any ("xmpp-client").
+ * from_server: it is another server that connects.  It is asked for a certificate,
+ * which never fails the handshake, and is worth what tls_peer_judge() says; and host
+ * may be any domain of ours, such as that of a service: without a certificate of its
+ * own it has one that names it, or that of the host above.
  * False, with err, when there is no certificate to offer.
  */
 bool conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
-	struct str alpn, struct err *err);
+	struct str alpn, bool from_server, struct err *err);
+/*
+ * Starts a handshake as a client, in this turn, with the certificate that the domain
+ * local of ours has as above; with none if there is no such.  sni is the name to ask
+ * for, in ASCII; "": none, as for an address.  alpn is the protocol to offer, or "".
+ * The peer's certificate never fails the handshake: see tls_peer_judge().
+ * False, with err: TLS cannot begin, as where no host has a certificate.
+ */
+bool conn_start_tls_client(struct conn *c, const struct tls_set *tls,
+	struct str local, struct str sni, struct str alpn, struct err *err);
 bool conn_is_secure(const struct conn *c);
 /* Borrowed; NULL without TLS.  For tls.h only. */
 struct ssl_st *conn_ssl(const struct conn *c);

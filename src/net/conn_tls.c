@@ -39,37 +39,65 @@ conn_set_tls(struct conn *c, enum conn_tls to)
 	c->tls = to;
 }
 
-bool
-conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
-	struct str alpn, struct err *err)
+/* ssl (taken): NULL when it could not be made. */
+static bool
+conn_begin_tls(struct conn *c, const struct tls_set *tls, SSL *ssl,
+	struct err *err)
 {
-	assert(c->ssl == NULL && c->mem == NULL);
-	assert(alpn.n < sizeof(c->hello->alpn));
-	tls_memory_begin(c);
-	tls_memory_watch(c);
-	c->ssl = tls_session_new(tls, host, c, err);
-	if (c->ssl != NULL && SSL_set_fd(c->ssl, c->fd) != 1) {
+	if (ssl != NULL && SSL_set_fd(ssl, c->fd) != 1) {
 		tls_err(err, "socket for TLS");
-		SSL_free(c->ssl);
-		c->ssl = NULL;
+		SSL_free(ssl);
+		ssl = NULL;
 	}
 	tls_memory_watch(NULL);
-	if (c->ssl == NULL) {
+	if (ssl == NULL) {
 		tls_memory_end(c);
 		return false;
 	}
+	c->ssl = ssl;
 	conn_set_tls(c, CONN_TLS_HELLO);
 	c->hello = xcalloc(1, sizeof(*c->hello));
 	c->hello->set = tls_set_ref((struct tls_set *)(uintptr_t)tls);
-	c->hello->named = host.n != 0;
-	if (alpn.n > 0)
-		memcpy(c->hello->alpn, alpn.p, alpn.n);
 	/* what is queued asked the peer to begin: it leaves in the clear */
 	c->clear = (uint32_t)conn_queued(c);
 	if (c->net != NULL) {
 		conn_arm(c);
 		conn_touch(c);
 	}
+	return true;
+}
+
+bool
+conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
+	struct str alpn, bool from_server, struct err *err)
+{
+	assert(c->ssl == NULL && c->mem == NULL);
+	assert(alpn.n < sizeof(c->hello->alpn));
+	tls_memory_begin(c);
+	tls_memory_watch(c);
+	if (!conn_begin_tls(c, tls,
+		    tls_session_new(tls, host, from_server, c, err), err))
+		return false;
+	c->hello->named = host.n != 0;
+	c->hello->server = from_server;
+	if (alpn.n > 0)
+		memcpy(c->hello->alpn, alpn.p, alpn.n);
+	return true;
+}
+
+bool
+conn_start_tls_client(struct conn *c, const struct tls_set *tls,
+	struct str local, struct str sni, struct str alpn, struct err *err)
+{
+	assert(c->ssl == NULL && c->mem == NULL);
+	if (tls == NULL)
+		return err_set(err, ERR_MISSING, "no host has a certificate");
+	tls_memory_begin(c);
+	tls_memory_watch(c);
+	if (!conn_begin_tls(c, tls,
+		    tls_session_new_client(tls, local, sni, alpn, c, err), err))
+		return false;
+	c->hello->named = c->hello->server = c->hello->opens = true;
 	return true;
 }
 
@@ -152,14 +180,15 @@ conn_tls_result(struct conn *c, int ret, const char *what, struct err *err)
 }
 
 bool
-conn_tls_accept(struct conn *c)
+conn_tls_handshake(struct conn *c)
 {
 	struct err err = ERR_INIT;
 	int ret;
 
+	c->hello->opens = false;
 	errors_clear();
 	tls_memory_watch(c);
-	ret = SSL_accept(c->ssl);
+	ret = SSL_do_handshake(c->ssl);
 	tls_memory_watch(NULL);
 	if (ret == 1) {
 		conn_hello_free(c);

@@ -83,7 +83,8 @@ enum conn_life { LIFE_OPEN, LIFE_CLOSING, LIFE_SHUT, LIFE_DEAD };
 /*
  * Its TLS (conn_tls.c).  OpenSSL must not be called again in FAILED and OVER,
  * and from ON on the connection counts as secure.
- *   NONE   --conn_start_tls()----------> HELLO  there is a conn_hello
+ *   NONE   --conn_start_tls(),
+ *            conn_start_tls_client()---> HELLO  there is a conn_hello
  *   NONE   --conn_mem_secure()---------> ON     in memory: there is no ssl
  *   HELLO  --the handshake: done-------> ON
  *          `-the handshake: an error---> FAILED
@@ -113,6 +114,8 @@ struct conn_hello {
 	struct tls_set *set; /* reference */
 	char alpn[32];
 	bool named; /* the host is known: SNI changes nothing */
+	bool server; /* the peer is one: its certificate is judged later */
+	bool opens;  /* we are the client, and have yet to begin */
 };
 
 /* What only a connection in memory needs. */
@@ -223,7 +226,7 @@ void conn_set_peer(struct conn *c, const struct sockaddr *peer,
 /* Along one of the arrows above. */
 void conn_set_tls(struct conn *c, enum conn_tls to);
 /* Goes on with the handshake; false when c must not be read now. */
-bool conn_tls_accept(struct conn *c);
+bool conn_tls_handshake(struct conn *c);
 enum io conn_tls_read(
 	struct conn *c, char *p, size_t n, size_t *got_out, struct err *err);
 enum io conn_tls_write(struct conn *c, const char *p, size_t n,
@@ -236,9 +239,12 @@ void conn_tls_noise(struct conn *c);
 
 /* --- tls.c ---------------------------------------------------------------- */
 
-/* A session for c, not yet connected to its socket; NULL with err. */
+/* Sessions for c, not yet connected to its socket; NULL with err.  As a server: */
 struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
-	struct conn *c, struct err *err);
+	bool from_server, struct conn *c, struct err *err);
+/* As a client; "" for sni and alpn: none. */
+struct ssl_st *tls_session_new_client(const struct tls_set *set, struct str local,
+	struct str sni, struct str alpn, struct conn *c, struct err *err);
 /* ERR_TLS, with what OpenSSL says; empties its queue.  Returns false. */
 bool tls_err(struct err *err, const char *what);
 
@@ -257,10 +263,16 @@ bool tls_files_describe(const struct tls_conf *conf, struct buf *out);
 /* What a session that is resumed must have been made under: the part of the
  * above that is no host's. */
 bool tls_files_describe_rules(const struct tls_conf *conf, struct buf *out);
+struct stat;
+/* Of one file what changes with its content, whatever it is called here. */
+void tls_files_identify(const struct stat *st, struct buf *out);
+/* In place of the library's own, which asks at the terminal.  asked: a bool that
+ * becomes true, or NULL. */
+int tls_files_no_pass_phrase(char *out, int n, int writing, void *asked);
 /* Reports what clients will not like about what was loaded, or will not when
- * warning_us have passed; ascii is the host as certificates name it. */
+ * warning_us have passed; named: the host is among its names. */
 void tls_files_judge(struct ssl_ctx_st *ctx, const struct tls_host_conf *hc,
-	const char *ascii, int64_t warning_us, tls_warn_fn warn, void *arg);
+	bool named, int64_t warning_us, tls_warn_fn warn, void *arg);
 
 /* --- tls_memory.c --------------------------------------------------------- */
 
@@ -272,8 +284,27 @@ void tls_memory_watch(const struct conn *c);
 
 /* --- tls_names.c ---------------------------------------------------------- */
 
+/* For which services a SRVName may be (RFC 4985). */
+enum { TLS_SRV_CLIENT = 1, TLS_SRV_SERVER = 2 };
+/* OpenSSL's; it cannot be named without its headers. */
+struct stack_st_GENERAL_NAME;
 struct x509_st;
-bool tls_names_host(struct x509_st *cert, const char *host, const char *ascii);
+/* Domain (prepared) with A-labels, as in certificates and SNI; itself when that
+ * cannot be, as for an address.  Owned by the caller: free(). */
+char *tls_names_ascii(struct str domain);
+/* Is domain among names (may be NULL)?  ascii is tls_names_ascii() of it. */
+bool tls_names_match(const struct stack_st_GENERAL_NAME *names,
+	struct str domain, const char *ascii, unsigned services);
+/* Appends those that could be a server's: "a.example, *.b.example and 3 others".
+ * False, and nothing, when there is none. */
+bool tls_names_list(const struct stack_st_GENERAL_NAME *names, struct buf *out);
+
+/* --- tls_trust.c ---------------------------------------------------------- */
+
+struct tls_trust;
+struct x509_store_st;
+/* May be NULL, as may trust; borrowed. */
+struct x509_store_st *tls_trust_store(const struct tls_trust *trust);
 
 /* --- tls_tickets.c -------------------------------------------------------- */
 
@@ -282,7 +313,8 @@ void tls_tickets_free(struct tls_tickets *t);
  * are good for every context with the same rules (text of any length). */
 bool tls_tickets_attach(struct ssl_ctx_st *ctx, struct str rules,
 	struct err *err);
-/* ssl, of c, gives none and takes none if its net has no keys. */
+/* ssl gives none and takes none; or, of c, only if its net has no keys. */
+void tls_tickets_refuse(struct ssl_st *ssl);
 void tls_tickets_begin(struct ssl_st *ssl, const struct conn *c);
 
 #endif

@@ -1,5 +1,6 @@
 /*
- * tls.c - TLS contexts: one for each host, chosen by its name or by SNI.
+ * tls.c - TLS contexts: one for each host, chosen by its name or by SNI; with them
+ * we are servers, and clients of other servers.
  *
  * A tls_set is built by one thread and then only read, by all; its count of
  * references is the one thing that changes.  The callbacks of OpenSSL run on
@@ -13,7 +14,6 @@
 #include <strings.h>
 #include <time.h>
 
-#include <idn2.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
@@ -37,6 +37,7 @@
 struct tls_host {
 	char *name;  /* as configured */
 	char *ascii; /* as in SNI (RFC 6066 §3): A-labels */
+	GENERAL_NAMES *names; /* in its certificate; may be NULL */
 	char *file;  /* of the certificate and its chain */
 	int64_t ends_s;
 	SSL_CTX *ctx;
@@ -46,6 +47,7 @@ struct tls_set {
 	atomic_uint refs;
 	size_t n_hosts;
 	struct tls_host *hosts;
+	SSL_CTX *bare; /* of a client without a certificate */
 	struct buf sources; /* see tls_files_describe(); empty: not known */
 };
 
@@ -64,6 +66,52 @@ tls_err(struct err *err, const char *what)
 		reason != NULL ? reason : "the TLS library gives no reason");
 }
 
+/* --- whose certificate ------------------------------------------------------ */
+
+static const struct tls_host *
+tls_set_find(const struct tls_set *set, const char *ascii)
+{
+	for (size_t i = 0; i < set->n_hosts; i++)
+		if (strcasecmp(set->hosts[i].ascii, ascii) == 0)
+			return &set->hosts[i];
+	return NULL;
+}
+
+/* For other servers, of a domain that is no host: one that names it, or else that
+ * of the nearest host above. */
+static const struct tls_host *
+tls_set_near(const struct tls_set *set, struct str domain, const char *ascii)
+{
+	const struct tls_host *h = NULL;
+
+	for (size_t i = 0; i < set->n_hosts; i++)
+		if (tls_names_match(set->hosts[i].names, domain, ascii,
+			    TLS_SRV_SERVER))
+			return &set->hosts[i];
+	for (const char *dot = strchr(ascii, '.'); dot != NULL && h == NULL;
+		dot = strchr(dot + 1, '.'))
+		h = tls_set_find(set, dot + 1);
+	return h;
+}
+
+/* domain is prepared. */
+static const struct tls_host *
+tls_set_host(const struct tls_set *set, struct str domain, bool near)
+{
+	const struct tls_host *h;
+	char *ascii;
+
+	for (size_t i = 0; i < set->n_hosts; i++)
+		if (str_is(domain, set->hosts[i].name))
+			return &set->hosts[i];
+	if (!near)
+		return NULL;
+	ascii = tls_names_ascii(domain);
+	h = tls_set_near(set, domain, ascii);
+	free(ascii);
+	return h;
+}
+
 /* --- callbacks of a handshake --------------------------------------------- */
 
 static int
@@ -71,20 +119,19 @@ on_tls_server_name(SSL *ssl, int *alert, void *arg)
 {
 	const struct conn *c = SSL_get_app_data(ssl);
 	const char *name = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	const struct tls_host *h;
 
 	(void)alert;
 	(void)arg;
 	if (name == NULL || c->hello == NULL || c->hello->named)
 		return SSL_TLSEXT_ERR_NOACK;
-	for (size_t i = 0; i < c->hello->set->n_hosts; i++) {
-		const struct tls_host *h = &c->hello->set->hosts[i];
-
-		if (strcasecmp(h->ascii, name) == 0) {
-			SSL_set_SSL_CTX(ssl, h->ctx);
-			return SSL_TLSEXT_ERR_OK;
-		}
-	}
-	return SSL_TLSEXT_ERR_NOACK; /* goes on with the default host */
+	h = tls_set_find(c->hello->set, name);
+	if (h == NULL && c->hello->server)
+		h = tls_set_near(c->hello->set, str_c(name), name);
+	if (h == NULL) /* goes on with the default host */
+		return SSL_TLSEXT_ERR_NOACK;
+	SSL_set_SSL_CTX(ssl, h->ctx);
+	return SSL_TLSEXT_ERR_OK;
 }
 
 /* RFC 7301 §3.2: whoever offers protocols, and not ours, talks to the wrong
@@ -121,6 +168,22 @@ on_tls_verify(int ok, X509_STORE_CTX *store)
 	return 1;
 }
 
+/* That of another server is judged when it is known who that is, with its chain and
+ * other authorities than these; until then it is worth nothing. */
+static int
+on_tls_chain(X509_STORE_CTX *store, void *arg)
+{
+	const SSL *ssl = X509_STORE_CTX_get_ex_data(
+		store, SSL_get_ex_data_X509_STORE_CTX_idx());
+	const struct conn *c = SSL_get_app_data(ssl);
+
+	(void)arg;
+	if (c->hello == NULL || !c->hello->server)
+		return X509_verify_cert(store);
+	X509_STORE_CTX_set_error(store, X509_V_ERR_APPLICATION_VERIFICATION);
+	return 1;
+}
+
 /* Counts what costs work and carries no data: messages that come after the
  * handshake, and alerts that we answer them with (a refused renegotiation). */
 static void
@@ -139,31 +202,90 @@ on_tls_message(int sent, int version, int type, const void *p, size_t n,
 		conn_tls_noise(c);
 }
 
-struct ssl_st *
-tls_session_new(const struct tls_set *set, struct str host, struct conn *c,
-	struct err *err)
+/* --- sessions ------------------------------------------------------------- */
+
+static SSL *
+tls_session_of(SSL_CTX *ctx, struct conn *c, struct err *err)
 {
-	const struct tls_host *h = NULL;
 	SSL *ssl;
 
-	for (size_t i = 0; i < set->n_hosts && h == NULL; i++)
-		if (host.n == 0 || str_is(host, set->hosts[i].name))
-			h = &set->hosts[i];
+	ERR_clear_error();
+	ssl = SSL_new(ctx);
+	if (ssl == NULL)
+		tls_err(err, "new TLS session");
+	else
+		SSL_set_app_data(ssl, c);
+	return ssl;
+}
+
+struct ssl_st *
+tls_session_new(const struct tls_set *set, struct str host, bool from_server,
+	struct conn *c, struct err *err)
+{
+	const struct tls_host *h = host.n == 0 && set->n_hosts != 0 ?
+		&set->hosts[0] :
+		tls_set_host(set, host, from_server);
+	SSL *ssl;
+
 	if (h == NULL) {
 		err_set(err, ERR_MISSING,
 			"no certificate is configured for %.*s", STR_ARG(host));
 		return NULL;
 	}
-	ERR_clear_error();
-	ssl = SSL_new(h->ctx);
+	ssl = tls_session_of(h->ctx, c, err);
+	if (ssl == NULL)
+		return NULL;
+	SSL_set_accept_state(ssl);
+	if (from_server) {
+		SSL_set_verify(ssl, SSL_VERIFY_PEER, on_tls_verify);
+		/* any will do, not that of client_ca alone */
+		SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
+		/* the chain is not part of a ticket */
+		tls_tickets_refuse(ssl);
+	} else {
+		tls_tickets_begin(ssl, c);
+	}
+	return ssl;
+}
+
+/* n bytes, and what a list of protocols needs in front (RFC 7301 §3.1). */
+static bool
+tls_offer(SSL *ssl, struct str alpn)
+{
+	unsigned char list[256];
+
+	if (alpn.n == 0)
+		return true;
+	if (alpn.n >= sizeof(list))
+		return false;
+	list[0] = (unsigned char)alpn.n;
+	memcpy(list + 1, alpn.p, alpn.n);
+	return SSL_set_alpn_protos(ssl, list, (unsigned)alpn.n + 1) == 0;
+}
+
+struct ssl_st *
+tls_session_new_client(const struct tls_set *set, struct str local,
+	struct str sni, struct str alpn, struct conn *c, struct err *err)
+{
+	const struct tls_host *h = tls_set_host(set, local, true);
+	SSL *ssl = tls_session_of(h != NULL ? h->ctx : set->bare, c, err);
+	char *name = str_dup(sni);
+	bool ok;
+
 	if (ssl == NULL) {
-		tls_err(err, "new TLS session");
+		free(name);
 		return NULL;
 	}
-	SSL_set_app_data(ssl, c);
-	SSL_set_accept_state(ssl);
-	tls_tickets_begin(ssl, c);
-	return ssl;
+	SSL_set_connect_state(ssl);
+	tls_tickets_refuse(ssl);
+	ok = (sni.n == 0 || SSL_set_tlsext_host_name(ssl, name) == 1) &&
+		tls_offer(ssl, alpn);
+	free(name);
+	if (ok)
+		return ssl;
+	tls_err(err, "name and protocol for TLS");
+	SSL_free(ssl);
+	return NULL;
 }
 
 /* --- building ------------------------------------------------------------- */
@@ -207,6 +329,7 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_tls_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_tls_alpn, NULL);
 	SSL_CTX_set_msg_callback(ctx, on_tls_message);
+	SSL_CTX_set_cert_verify_callback(ctx, on_tls_chain, NULL);
 	return true;
 }
 
@@ -261,19 +384,11 @@ static bool
 tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 	const struct tls_host_conf *hc, struct err *err)
 {
-	char *ascii = NULL;
-
 	h->name = xstrdup(hc->host);
-	if (idn2_to_ascii_8z(hc->host, &ascii, IDN2_NONTRANSITIONAL) ==
-		IDN2_OK) {
-		h->ascii = xstrdup(ascii);
-		idn2_free(ascii);
-	} else {
-		h->ascii = xstrdup(hc->host); /* an address, perhaps */
-	}
+	h->ascii = tls_names_ascii(str_c(hc->host));
 	ERR_clear_error();
 	h->file = xstrdup(hc->certificate);
-	h->ctx = SSL_CTX_new(TLS_server_method());
+	h->ctx = SSL_CTX_new(TLS_method()); /* a server, and a client of others */
 	if (h->ctx == NULL)
 		return tls_err(err, "new TLS context");
 	if (!tls_ctx_tune(h->ctx, conf, err) ||
@@ -281,6 +396,8 @@ tls_host_init(struct tls_host *h, const struct tls_conf *conf,
 		!tls_files_load(h->ctx, hc, err))
 		return false;
 	h->ends_s = tls_ctx_ends(h->ctx);
+	h->names = X509_get_ext_d2i(SSL_CTX_get0_certificate(h->ctx),
+		NID_subject_alt_name, NULL, NULL);
 	if (conf->client_ca == NULL)
 		return true;
 	SSL_CTX_set_verify(h->ctx, SSL_VERIFY_PEER, on_tls_verify);
@@ -298,6 +415,11 @@ tls_set_new(const struct tls_conf *conf, tls_warn_fn warn, void *arg,
 	if (!tls_files_describe(conf, &set->sources))
 		buf_done(&set->sources);
 	set->hosts = xcalloc(conf->n_hosts + 1, sizeof(*set->hosts));
+	set->bare = SSL_CTX_new(TLS_client_method());
+	if (set->bare == NULL || !tls_ctx_tune(set->bare, conf, err)) {
+		tls_set_unref(set);
+		return NULL;
+	}
 	for (size_t i = 0; i < conf->n_hosts; i++) {
 		struct tls_host *h = &set->hosts[set->n_hosts++];
 
@@ -307,7 +429,10 @@ tls_set_new(const struct tls_conf *conf, tls_warn_fn warn, void *arg,
 			return NULL;
 		}
 		if (warn != NULL)
-			tls_files_judge(h->ctx, &conf->hosts[i], h->ascii,
+			tls_files_judge(h->ctx, &conf->hosts[i],
+				tls_names_match(h->names, str_c(h->name),
+					h->ascii,
+					TLS_SRV_CLIENT | TLS_SRV_SERVER),
 				conf->expiry_warning_us, warn, arg);
 	}
 	return set;
@@ -342,10 +467,12 @@ tls_set_unref(struct tls_set *set)
 	for (size_t i = 0; i < set->n_hosts; i++) {
 		free(set->hosts[i].name);
 		free(set->hosts[i].ascii);
+		GENERAL_NAMES_free(set->hosts[i].names);
 		free(set->hosts[i].file);
 		SSL_CTX_free(set->hosts[i].ctx);
 	}
 	free(set->hosts);
+	SSL_CTX_free(set->bare);
 	buf_done(&set->sources);
 	free(set);
 }

@@ -38,9 +38,8 @@ file_err(struct err *err, const char *what, const char *path)
 	return err_prefix(err, "%.150s", path);
 }
 
-/* In place of the library's own, which asks at the terminal.  asked: a bool. */
-static int
-on_tls_pass_phrase(char *out, int n, int writing, void *asked)
+int
+tls_files_no_pass_phrase(char *out, int n, int writing, void *asked)
 {
 	(void)out;
 	(void)n;
@@ -89,7 +88,7 @@ tls_files_load(SSL_CTX *ctx, const struct tls_host_conf *hc, struct err *err)
 {
 	bool asked = false, ok;
 
-	SSL_CTX_set_default_passwd_cb(ctx, on_tls_pass_phrase);
+	SSL_CTX_set_default_passwd_cb(ctx, tls_files_no_pass_phrase);
 	SSL_CTX_set_default_passwd_cb_userdata(ctx, &asked);
 	ok = pair_load(ctx, hc->certificate,
 		hc->key != NULL ? hc->key : hc->certificate, &asked, err);
@@ -133,6 +132,16 @@ tls_files_load_cas(SSL_CTX *ctx, const char *path, struct err *err)
 
 /* --- telling whether they have changed ------------------------------------ */
 
+void
+tls_files_identify(const struct stat *st, struct buf *out)
+{
+	buf_printf(out, " %llu %llu %lld %lld.%ld %lld.%ld\n",
+		(unsigned long long)st->st_dev, (unsigned long long)st->st_ino,
+		(long long)st->st_size, (long long)st->st_mtim.tv_sec,
+		st->st_mtim.tv_nsec, (long long)st->st_ctim.tv_sec,
+		st->st_ctim.tv_nsec);
+}
+
 static bool
 file_describe(const char *path, struct buf *out)
 {
@@ -142,11 +151,8 @@ file_describe(const char *path, struct buf *out)
 		return true;
 	if (stat(path, &st) == -1)
 		return false;
-	buf_printf(out, "%s %llu %llu %lld %lld.%ld %lld.%ld\n", path,
-		(unsigned long long)st.st_dev, (unsigned long long)st.st_ino,
-		(long long)st.st_size, (long long)st.st_mtim.tv_sec,
-		st.st_mtim.tv_nsec, (long long)st.st_ctim.tv_sec,
-		st.st_ctim.tv_nsec);
+	buf_add_c(out, path);
+	tls_files_identify(&st, out);
 	return true;
 }
 
@@ -273,14 +279,14 @@ judge_chain(const struct judging *j, SSL_CTX *ctx, X509 *leaf)
 }
 
 void
-tls_files_judge(SSL_CTX *ctx, const struct tls_host_conf *hc,
-	const char *ascii, int64_t warning_us, tls_warn_fn warn, void *arg)
+tls_files_judge(SSL_CTX *ctx, const struct tls_host_conf *hc, bool named,
+	int64_t warning_us, tls_warn_fn warn, void *arg)
 {
 	const struct judging j = { hc, warning_us / US_PER_S, warn, arg };
 	X509 *leaf = SSL_CTX_get0_certificate(ctx);
 
 	judge_time(&j, leaf);
-	if (!tls_names_host(leaf, hc->host, ascii))
+	if (!named)
 		judge_say(&j, true, "does not name it in subjectAltName");
 	judge_chain(&j, ctx, leaf);
 }

@@ -1,5 +1,5 @@
 /*
- * tls_names.c - the names in a certificate: those of a host, and the XMPP
+ * tls_names.c - the names in a certificate: those of a server, and the XMPP
  * addresses of a client.
  *
  * Any thread.  Only subjectAltName counts, never the CN (hostile 23).  Names
@@ -9,12 +9,18 @@
 
 #include "net/tls.h"
 
+#include <arpa/inet.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <strings.h>
+#include <sys/socket.h>
 
+#include <idn2.h>
 #include <openssl/ssl.h>
 #include <openssl/x509v3.h>
 
+#include "base/buf.h"
+#include "base/mem.h"
 #include "net/conn.h"
 #include "net/net_int.h"
 
@@ -23,6 +29,9 @@
 #define OID_DNS_SRV "1.3.6.1.5.5.7.8.7"
 /* Addresses of one certificate that are looked at. */
 #define MAX_ADDRESSES 32
+/* What is shown of them. */
+#define NAMES_SHOWN 3
+#define NAME_SHOWN 64
 
 /* The text of an otherName, if it is of this kind and type; else STR_NONE. */
 static struct str
@@ -44,49 +53,164 @@ name_other(const GENERAL_NAME *name, const char *oid, int type)
 	return v.n > 0 && str_is_utf8(v) ? v : STR_NONE;
 }
 
-static bool
-name_is_srv_of(struct str srv, const char *ascii)
+/* The text of a dNSName; NUL and what is no ASCII are in none. */
+static struct str
+name_dns(const GENERAL_NAME *name)
 {
-	static const struct str services[] = {
-		STR("_xmpp-client."),
-		STR("_xmpp-server."),
+	struct str v;
+
+	if (name->type != GEN_DNS)
+		return STR_NONE;
+	v.p = (const char *)ASN1_STRING_get0_data(name->d.dNSName);
+	v.n = (size_t)ASN1_STRING_length(name->d.dNSName);
+	return v.n > 0 && str_is_utf8(v) && str_is_ascii(v) ? v : STR_NONE;
+}
+
+static bool
+is_same(struct str a, struct str b)
+{
+	return a.n == b.n && strncasecmp(a.p, b.p, a.n) == 0;
+}
+
+/* RFC 6125 §6.4.3, RFC 9525 §6.3: a wildcard is the whole of the left-most label,
+ * and stands for one.  Two labels stand behind it at least, as in OpenSSL. */
+static bool
+name_is_dns_of(struct str dns, struct str ascii)
+{
+	struct str label, rest;
+
+	if (dns.p == NULL || memchr(ascii.p, '*', ascii.n) != NULL)
+		return false;
+	if (!str_starts(dns, STR("*.")))
+		return is_same(dns, ascii);
+	dns = (struct str){ dns.p + 2, dns.n - 2 };
+	return memchr(dns.p, '.', dns.n) != NULL &&
+		str_cut(ascii, '.', &label, &rest) && label.n != 0 &&
+		is_same(dns, rest);
+}
+
+static bool
+name_is_srv_of(struct str srv, struct str ascii, unsigned services)
+{
+	static const struct {
+		unsigned service;
+		struct str prefix;
+	} all[] = {
+		{ TLS_SRV_CLIENT, STR("_xmpp-client.") },
+		{ TLS_SRV_SERVER, STR("_xmpp-server.") },
 	};
 
-	for (size_t i = 0; i < sizeof(services) / sizeof(services[0]); i++) {
-		size_t n = services[i].n;
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		size_t n = all[i].prefix.n;
 
-		if (str_starts(srv, services[i]) &&
-			srv.n - n == strlen(ascii) &&
-			strncasecmp(srv.p + n, ascii, srv.n - n) == 0)
+		if ((services & all[i].service) != 0 && srv.n > n &&
+			is_same((struct str){ srv.p, n }, all[i].prefix) &&
+			is_same((struct str){ srv.p + n, srv.n - n }, ascii))
 			return true;
 	}
 	return false;
 }
 
-bool
-tls_names_host(X509 *cert, const char *host, const char *ascii)
+/* Of "192.0.2.1" or "[2001:db8::1]", 16 bytes at most; 0: it is no address. */
+static size_t
+domain_address(struct str domain, char *out)
 {
-	GENERAL_NAMES *names;
+	char text[64];
+
+	if (domain.n >= sizeof(text) || domain.n < 3)
+		return 0;
+	if (domain.p[0] == '[') {
+		snprintf(text, sizeof(text), "%.*s", (int)domain.n - 2,
+			domain.p + 1);
+		return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
+	}
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(domain));
+	return inet_pton(AF_INET, text, out) == 1 ? 4 : 0;
+}
+
+static bool
+name_is_address(const GENERAL_NAME *name, struct str address)
+{
+	return name->type == GEN_IPADD &&
+		str_eq(address,
+			(struct str){ (const char *)ASN1_STRING_get0_data(
+					      name->d.iPAddress),
+				(size_t)ASN1_STRING_length(
+					name->d.iPAddress) });
+}
+
+char *
+tls_names_ascii(struct str domain)
+{
+	char *text = str_dup(domain), *ascii = NULL;
+
+	if (idn2_to_ascii_8z(text, &ascii, IDN2_NONTRANSITIONAL) == IDN2_OK) {
+		free(text);
+		text = xstrdup(ascii);
+		idn2_free(ascii);
+	}
+	return text;
+}
+
+bool
+tls_names_match(const GENERAL_NAMES *names, struct str domain,
+	const char *ascii, unsigned services)
+{
+	char address[16];
+	size_t n = domain_address(domain, address);
 	bool found = false;
 
-	if (X509_check_host(cert, ascii, 0, X509_CHECK_FLAG_NEVER_CHECK_SUBJECT,
-		    NULL) == 1 ||
-		X509_check_ip_asc(cert, host, 0) == 1)
-		return true;
-	names = X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {
 		const GENERAL_NAME *name = sk_GENERAL_NAME_value(names, i);
-		struct str addr =
-			name_other(name, OID_XMPP_ADDR, V_ASN1_UTF8STRING);
-		struct str srv =
-			name_other(name, OID_DNS_SRV, V_ASN1_IA5STRING);
 
-		found = (addr.p != NULL && str_is(addr, host)) ||
-			(srv.p != NULL && name_is_srv_of(srv, ascii));
+		/* an address is no name of the DNS (RFC 9525 §6.2) */
+		if (n != 0)
+			found = name_is_address(name,
+				(struct str){ address, n });
+		else
+			found = name_is_dns_of(name_dns(name), str_c(ascii)) ||
+				name_is_srv_of(name_other(name, OID_DNS_SRV,
+					V_ASN1_IA5STRING), str_c(ascii),
+					services);
+		found = found || str_eq(domain, name_other(name, OID_XMPP_ADDR,
+			V_ASN1_UTF8STRING));
 	}
-	GENERAL_NAMES_free(names);
 	return found;
 }
+
+static struct str
+name_text(const GENERAL_NAME *name)
+{
+	struct str all[] = {
+		name_dns(name),
+		name_other(name, OID_DNS_SRV, V_ASN1_IA5STRING),
+		name_other(name, OID_XMPP_ADDR, V_ASN1_UTF8STRING),
+	};
+
+	for (size_t i = 0; i < sizeof(all) / sizeof(all[0]); i++)
+		if (all[i].p != NULL)
+			return all[i];
+	return STR_NONE;
+}
+
+bool
+tls_names_list(const GENERAL_NAMES *names, struct buf *out)
+{
+	int n = 0;
+
+	for (int i = 0; i < sk_GENERAL_NAME_num(names); i++) {
+		struct str name = name_text(sk_GENERAL_NAME_value(names, i));
+
+		if (name.p != NULL && n++ < NAMES_SHOWN)
+			buf_printf(out, "%s%.*s", n > 1 ? ", " : "",
+				(int)MIN(name.n, NAME_SHOWN), name.p);
+	}
+	if (n > NAMES_SHOWN)
+		buf_printf(out, " and %d others", n - NAMES_SHOWN);
+	return n > 0;
+}
+
+/* --- clients ------------------------------------------------------------------ */
 
 bool
 tls_client_addresses(const struct conn *c,

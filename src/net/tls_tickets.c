@@ -231,10 +231,15 @@ tls_tickets_attach(SSL_CTX *ctx, struct str rules, struct err *err)
 }
 
 void
-tls_tickets_begin(SSL *ssl, const struct conn *c)
+tls_tickets_refuse(SSL *ssl)
 {
-	if (c->net != NULL && c->net->tickets != NULL)
-		return;
 	SSL_set_options(ssl, SSL_OP_NO_TICKET);
 	SSL_set_num_tickets(ssl, 0);
+}
+
+void
+tls_tickets_begin(SSL *ssl, const struct conn *c)
+{
+	if (c->net == NULL || c->net->tickets == NULL)
+		tls_tickets_refuse(ssl);
 }

@@ -29,7 +29,8 @@ stream_handshake(struct stream *x, struct str host, struct str alpn)
 		stream_secured(x);
 		return true;
 	}
-	if (conn_start_tls(x->conn, x->shard->snap->tls, host, alpn, &err))
+	if (conn_start_tls(x->conn, x->shard->snap->tls, host, alpn, false,
+		    &err))
 		return true;
 	if (log_limit_ok(&stream_shard(x->shard)->broken, LOG_TLS))
 		log_error(LOG_TLS, stream_who(x),

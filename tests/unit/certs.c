@@ -46,9 +46,19 @@ cert_other_name(GENERAL_NAME *name, const char *oid, int type, struct str value)
 }
 
 static void
-cert_add_names(X509 *x509, const struct cert_name *names)
+cert_add_names(X509 *x509, const struct cert_name *names, int more)
 {
 	GENERAL_NAMES *list = sk_GENERAL_NAME_new_null();
+	char text[32];
+
+	for (int i = 0; i < more; i++) {
+		GENERAL_NAME *name = GENERAL_NAME_new();
+
+		snprintf(text, sizeof(text), "%d.more.example", i);
+		GENERAL_NAME_set0_value(name, GEN_DNS,
+			cert_string(V_ASN1_IA5STRING, str_c(text)));
+		NEED(sk_GENERAL_NAME_push(list, name) > 0);
+	}
 
 	for (; names->kind != 0; names++) {
 		GENERAL_NAME *name = GENERAL_NAME_new();
@@ -65,6 +75,10 @@ cert_add_names(X509 *x509, const struct cert_name *names)
 		case CERT_XMPP_IA5:
 			cert_other_name(name, "1.3.6.1.5.5.7.8.5",
 				V_ASN1_IA5STRING, names->value);
+			break;
+		case CERT_IP:
+			GENERAL_NAME_set0_value(name, GEN_IPADD,
+				cert_string(V_ASN1_OCTET_STRING, names->value));
 			break;
 		case CERT_SRV:
 			cert_other_name(name, "1.3.6.1.5.5.7.8.7",
@@ -91,6 +105,25 @@ cert_add_ca(X509 *x509)
 	BASIC_CONSTRAINTS_free(bc);
 }
 
+static void
+cert_add_purpose(X509 *x509, const char *purpose)
+{
+	X509_EXTENSION *ext =
+		X509V3_EXT_conf_nid(NULL, NULL, NID_ext_key_usage, purpose);
+
+	NEED(ext != NULL && X509_add_ext(x509, ext, -1) == 1);
+	X509_EXTENSION_free(ext);
+}
+
+static EVP_PKEY *
+cert_key(const struct cert_want *w)
+{
+	if (w->rsa_bits != 0)
+		return EVP_RSA_gen((unsigned)w->rsa_bits);
+	return w->ed25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519") :
+			    EVP_EC_gen("P-256");
+}
+
 void
 cert_make(
 	struct cert *cert, const struct cert_want *want, const struct cert *ca)
@@ -103,8 +136,7 @@ cert_make(
 	const EVP_MD *md =
 		EVP_get_digestbyname(w->hash != NULL ? w->hash : "SHA256");
 
-	cert->key = w->ed25519 ? EVP_PKEY_Q_keygen(NULL, NULL, "ED25519")
-			       : EVP_EC_gen("P-256");
+	cert->key = cert_key(w);
 	cert->x509 = x;
 	NEED(cert->key != NULL && x != NULL);
 	NEED(X509_set_version(x, 2) == 1);
@@ -117,7 +149,9 @@ cert_make(
 	X509_set_issuer_name(
 		x, ca != NULL ? X509_get_subject_name(ca->x509) : subject);
 	X509_set_pubkey(x, cert->key);
-	cert_add_names(x, w->names);
+	cert_add_names(x, w->names, w->more_names);
+	if (w->purpose != NULL)
+		cert_add_purpose(x, w->purpose);
 	if (w->ca)
 		cert_add_ca(x);
 	NEED(X509_sign(x, ca != NULL ? ca->key : cert->key,
@@ -153,6 +187,33 @@ cert_append(const struct cert *cert, const char *path)
 	NEED(f != NULL);
 	NEED(PEM_write_X509(f, cert->x509) == 1);
 	NEED(fclose(f) == 0);
+}
+
+void
+cert_append_revoked(
+	const struct cert *ca, const struct cert *revoked, const char *path)
+{
+	X509_CRL *crl = X509_CRL_new();
+	X509_REVOKED *one = X509_REVOKED_new();
+	ASN1_TIME *now = X509_gmtime_adj(NULL, -60);
+	FILE *f = fopen(path, "a");
+
+	NEED(f != NULL && crl != NULL && one != NULL);
+	NEED(X509_CRL_set_version(crl, 1) == 1);
+	X509_CRL_set_issuer_name(crl, X509_get_subject_name(ca->x509));
+	X509_CRL_set1_lastUpdate(crl, now);
+	X509_gmtime_adj(now, DAY_S);
+	X509_CRL_set1_nextUpdate(crl, now);
+	X509_REVOKED_set_serialNumber(
+		one, X509_get_serialNumber(revoked->x509));
+	X509_REVOKED_set_revocationDate(one, now);
+	NEED(X509_CRL_add0_revoked(crl, one) == 1);
+	NEED(X509_CRL_sort(crl) == 1);
+	NEED(X509_CRL_sign(crl, ca->key, EVP_sha256()) > 0);
+	NEED(PEM_write_X509_CRL(f, crl) == 1);
+	NEED(fclose(f) == 0);
+	ASN1_TIME_free(now);
+	X509_CRL_free(crl);
 }
 
 void

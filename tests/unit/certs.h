@@ -14,7 +14,7 @@
 
 /* One subjectAltName. */
 struct cert_name {
-	enum { CERT_DNS = 1, CERT_XMPP, CERT_XMPP_IA5, CERT_SRV } kind;
+	enum { CERT_DNS = 1, CERT_XMPP, CERT_XMPP_IA5, CERT_SRV, CERT_IP } kind;
 	struct str value;
 };
 
@@ -25,7 +25,10 @@ struct cert_want {
 	int to_days;	  /* 0: 90 */
 	const char *hash; /* of the signature; NULL: SHA256 */
 	bool ed25519;
+	int rsa_bits;	  /* 0: no RSA */
 	bool ca;
+	const char *purpose; /* "serverAuth", ...; NULL: any */
+	int more_names;	  /* dNSNames 0.more.example, 1.more.example, ... */
 };
 
 struct cert {
@@ -39,6 +42,9 @@ void cert_make(
 void cert_done(struct cert *cert);
 /* Writes certificate and key, PEM, one file. */
 void cert_write(const struct cert *cert, const char *path);
+/* A list of what ca has revoked: that one. */
+void cert_append_revoked(const struct cert *ca, const struct cert *revoked,
+	const char *path);
 /* Behind what is there: the certificate alone. */
 void cert_append(const struct cert *cert, const char *path);
 

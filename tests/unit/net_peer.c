@@ -206,7 +206,7 @@ pair_tls(struct pair *p, const struct tls_set *set, SSL_CTX *ctx,
 	struct err err = ERR_INIT;
 
 	NEED(conn_start_tls(
-		p->server.c, set, str_c(host), STR("xmpp-client"), &err));
+		p->server.c, set, str_c(host), STR("xmpp-client"), false, &err));
 	p->ssl = SSL_new(ctx);
 	NEED(p->ssl != NULL && SSL_set_fd(p->ssl, p->fd) == 1);
 	if (sni != NULL)

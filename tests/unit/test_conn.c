@@ -185,7 +185,7 @@ TEST(bytes_before_tls_leave_in_the_clear_and_later_ones_do_not)
 	pair_init(&p);
 	conn_write(p.server.c, "<proceed/>", 10);
 	CHECK(conn_start_tls(
-		p.server.c, t.set, STR("example.org"), STR_NONE, &err));
+		p.server.c, t.set, STR("example.org"), STR_NONE, false, &err));
 	conn_write(p.server.c, "secret", 6);
 	PAIR_UNTIL(&p, p.in.n >= 10);
 	for (int i = 0; i < 20; i++)

@@ -36,7 +36,7 @@ TEST(what_was_refused_before_tls_drains_after_the_handshake)
 	pair_init_small(&p);
 	fill(&p);
 	CHECK(conn_start_tls(
-		p.server.c, t.set, STR("example.org"), STR_NONE, &err));
+		p.server.c, t.set, STR("example.org"), STR_NONE, false, &err));
 	conn_write(p.server.c, "secret", 6);
 	PAIR_UNTIL(&p, p.in.n == BIG);
 	CHECK_INT(p.server.drained, 0);
@@ -178,7 +178,7 @@ tls_begin(struct pair *p, struct tls_both *t)
 	pair_init(p);
 	conn_write(p->server.c, "<proceed/>", 10);
 	CHECK(conn_start_tls(
-		p->server.c, t->set, STR("example.org"), STR_NONE, &err));
+		p->server.c, t->set, STR("example.org"), STR_NONE, false, &err));
 	conn_write(p->server.c, "secret", 6);
 }
 

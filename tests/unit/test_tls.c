@@ -188,7 +188,7 @@ TEST(what_is_not_tls_ends_the_handshake)
 
 	world_init(&w);
 	CHECK(conn_start_tls(
-		w.p.server.c, w.set, STR("a.example"), STR_NONE, &err));
+		w.p.server.c, w.set, STR("a.example"), STR_NONE, false, &err));
 	pair_say(&w.p, "<?xml version='1.0'?>", 21);
 	PAIR_UNTIL(&w.p, w.p.server.closed);
 	CHECK_INT(w.p.server.why.code, ERR_TLS);
@@ -203,7 +203,7 @@ TEST(a_host_without_certificate_is_an_error)
 
 	world_init(&w);
 	CHECK(!conn_start_tls(
-		w.p.server.c, w.set, STR("c.example"), STR_NONE, &err));
+		w.p.server.c, w.set, STR("c.example"), STR_NONE, false, &err));
 	CHECK_INT(err.code, ERR_MISSING);
 	CHECK(strstr(err.text, "c.example") != NULL);
 	CHECK(!conn_is_secure(w.p.server.c));
