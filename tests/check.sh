@@ -199,20 +199,30 @@ make_check() { # folder, arguments of make
 	return "$status"
 }
 
-# Most of a test is waiting: two at once for each core.
+# Most of a test is waiting: two at once for each core, unless processes are given.
 run_pytest() { # folder, what else to give to pytest
 	xml=$out/pytest.xml
 	rm -f "$xml"
 	folder=$1
 	shift
 	workers=
-	python3 -c 'import xdist' 2>/dev/null && workers="-n $((jobs * 2))"
+	python3 -c 'import xdist' 2>/dev/null &&
+		workers="-n ${processes:-$((jobs * 2))}"
 	# shellcheck disable=SC2086 # no word, or two
 	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder ANTIPHON_TEST_PATIENCE=20 \
 		$unshuffled python3 -B -m pytest -q $workers \
 		--durations=20 --junitxml="$xml" "$@")
 	status=$?
 	count_pytest "$xml"
+	return "$status"
+}
+
+# All of it in one process, for each has a network of its own.
+run_net() { # folder
+	processes=0
+	run_pytest "$1" tests/net
+	status=$?
+	processes=
 	return "$status"
 }
 
@@ -419,6 +429,7 @@ compute() {
 # The lane in front.
 converse() {
 	step "end to end" run_pytest gcc tests/e2e tests/chaos
+	step "other servers" run_net gcc
 	step "chaos" chaos gcc 1 "${CHAOS_SECONDS:-240}"
 	step "comparison" compare
 	told static && step "static modules" run_pytest static \

@@ -36,10 +36,13 @@ class Pool:
 
     def new(self, conf=None):
         """A server that is not started yet; the caller stops it."""
-        self.made += 1
-        folder = os.path.join(self.folder, "s%d" % self.made)
-        return self.make_server(folder, conf,
+        return self.make_server(self.new_folder("s"), conf,
                                 os.path.join(self.folder, "certs"))
+
+    def new_folder(self, name):
+        """The name of one that nobody has."""
+        self.made += 1
+        return os.path.join(self.folder, "%s%d" % (name, self.made))
 
     def shared(self):
         if self.server is None or not self.server.alive():

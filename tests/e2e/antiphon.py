@@ -56,6 +56,7 @@ class Server:
 
     kind = "antiphon"
     domain, other_domain = DOMAIN, OTHER_DOMAIN
+    address = "127.0.0.1"
 
     def __init__(self, folder, conf=None, cert_dir=None):
         self.folder = folder

@@ -44,7 +44,7 @@ class Client:
         which of our own addresses it comes from."""
         port = self.server.port("direct" if kind == "direct" else kind)
         self.sock = socket.create_connection(
-            ("127.0.0.1", port), PATIENCE, source and (source, 0))
+            (self.server.address, port), PATIENCE, source and (source, 0))
         self.sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.eof = False
         if kind == "direct":

@@ -41,7 +41,7 @@ remote-control:
 """
 UNBOUND = """server:
     interface: 127.0.0.1@%(port)d
-    access-control: 127.0.0.0/8 allow
+%(also)s    access-control: 127.0.0.0/8 allow
     username: ""
     chroot: ""
     directory: "%(folder)s"
@@ -116,8 +116,11 @@ class Middle(threading.Thread):
 
 
 class Names:
-    def __init__(self, folder):
+    """also: an address, at whose port 53 the resolver is too."""
+
+    def __init__(self, folder, also=None):
         self.folder = str(folder)
+        self.also = also
         self.port, self.authority = free_port(), free_port()
         self.zones, self.stubs = {}, {}
         self.anchors = []
@@ -178,7 +181,9 @@ class Names:
                 f.write('zone:\n    name: "%s"\n    zonefile: "%s"\n'
                         % (name, path))
         with open(self.path("unbound.conf"), "w") as f:
-            f.write(UNBOUND % {"port": self.port, "folder": self.folder})
+            also = "    interface: %s@53\n" % self.also if self.also else ""
+            f.write(UNBOUND % {"port": self.port, "folder": self.folder,
+                               "also": also})
             for name, port in self.stubs.items():
                 f.write('stub-zone:\n    name: "%s"\n'
                         '    stub-addr: 127.0.0.1@%d\n' % (name, port))

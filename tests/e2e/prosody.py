@@ -46,6 +46,7 @@ def free_port():
 class Prosody:
     kind = "prosody"
     domain, other_domain = DOMAIN, OTHER_DOMAIN
+    address = "127.0.0.1"
 
     def __init__(self, folder, conf=None, cert_dir=None):
         self.folder, self.process = folder, None
