@@ -70,7 +70,7 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 {
 	static const char *const sections[] = { "log", "control", "listen",
 		"storage", "tls", "dns", "limits", "auth", "modules", "hosts",
-		"components" };
+		"components", "federation", "s2s", "remotes" };
 	const char *known[COUNT(sections) + 8];
 	size_t n = 0;
 
@@ -226,6 +226,10 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 	section_apply(w, root, "dns", config_dns_options, &c->dns, m);
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);
+	section_apply(w, root, "s2s", config_s2s_options, &c->s2s, m);
+	config_federation_apply(w, yaml_get(root, "federation"), "federation",
+		false, &c->federation, m);
+	config_remotes_apply(w, yaml_get(root, "remotes"), m);
 	config_hosts_apply(w, root, m);
 	config_components_apply(w, yaml_get(root, "components"), m);
 	limits_check(&c->limits, root, m);

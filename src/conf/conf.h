@@ -131,6 +131,58 @@ struct config_auth {
 	bool anonymous;    /* SASL ANONYMOUS, with temporary accounts */
 };
 
+enum federation_mode {
+	FEDERATION_AUTO, /* on, but with a certificate that others refuse */
+	FEDERATION_ON,
+	FEDERATION_OFF,
+};
+
+/* How another server shows that a domain is its own. */
+enum federation_policy {
+	POLICY_REQUIRED_TRUSTED,  /* by a certificate */
+	POLICY_DIALBACK_WITH_TLS, /* or by XEP-0220 */
+};
+
+/* Other servers, as one host has to do with them. */
+struct config_federation {
+	int mode;   /* enum federation_mode */
+	int policy; /* enum federation_policy */
+	/* Prepared domains: each that alone; "*.example.net": those below it. */
+	struct option_list allow; /* nobody else, if there are any */
+	struct option_list deny;  /* goes before that */
+	const char *authorities;  /* PEM, or a folder; NULL: the system's */
+};
+
+/* What other servers may take, and cost. */
+struct config_s2s {
+	int64_t timeout_us; /* from the first stanza that waits to the end of
+			     * authentication */
+	int64_t idle_us;    /* until a link that nobody uses is closed;
+			     * OPTION_NEVER */
+	int64_t backoff_max_us;
+	uint64_t queue_bytes; /* for one domain of others */
+	int64_t queue_stanzas;
+	int64_t domains; /* of others, in memory */
+	uint64_t bytes_per_second; /* that one stream of another server may send */
+	int64_t stanzas_per_second;
+	bool ip_literals; /* domains of others may be addresses */
+};
+
+enum remote_tls { REMOTE_STARTTLS, REMOTE_DIRECT };
+
+/* What is known of one domain of others. */
+struct config_remote {
+	const char *domain;  /* prepared */
+	const char *address; /* a prepared name, or an address; NULL: the DNS is
+			      * asked for the domain, and port and tls say
+			      * nothing */
+	int64_t port;
+	int tls;	   /* enum remote_tls */
+	int policy_choice; /* as in the file; use host_policy() */
+	int policy;	   /* enum federation_policy, or -1: the host's */
+	const char *authorities; /* NULL: the host's */
+};
+
 /* A module as one host uses it. */
 struct config_module {
 	const char *name;
@@ -145,6 +197,7 @@ struct config_host {
 	const char *key;         /* NULL: in the same file */
 	struct option_list admins; /* bare addresses, prepared */
 	struct config_auth auth;
+	struct config_federation federation;
 	/* In the order of the file, which is that of handlers in one band. */
 	const struct config_module *modules;
 	size_t n_modules;
@@ -224,6 +277,10 @@ struct config {
 	struct config_dns dns;
 	struct config_limits limits;
 	struct config_auth auth; /* general; each host has its own */
+	struct config_federation federation; /* the same */
+	struct config_s2s s2s;
+	const struct config_remote *remotes; /* sorted by domain */
+	size_t n_remotes;
 	const struct config_listen *listen;
 	size_t n_listen;
 	const struct config_host *hosts; /* sorted by domain */
@@ -292,6 +349,10 @@ bool config_service_domain(struct str *out, struct arena *a, struct str host,
 	const char *text, struct err *err);
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
+
+/* What the file says of a domain of others (prepared); NULL: nothing. */
+const struct config_remote *config_remote(const struct config *c,
+	struct str domain);
 
 /* Does what c may do concern the host with this domain? */
 bool config_component_is_at(const struct config_component *c, struct str host);

@@ -64,7 +64,8 @@ host_check(const struct config_host *h, const struct yaml_node *node,
 static void
 host_apply(struct config_whole *w, struct host_place *p, struct conf_errors *m)
 {
-	static const char *const own[] = { "auth", "modules" };
+	static const char *const own[] = { "auth", "federation",
+		"modules" };
 	const struct yaml_node *node = p->node;
 	struct config_host *h = &p->host;
 	const char *path = arena_printf(w->arena, "hosts: %s", h->domain).p;
@@ -76,6 +77,10 @@ host_apply(struct config_whole *w, struct host_place *p, struct conf_errors *m)
 	option_overlay(config_auth_options, yaml_get(node, "auth"), NULL,
 		arena_printf(w->arena, "%s: auth", path).p, &h->auth, w->arena,
 		m);
+	h->federation = w->c.federation;
+	config_federation_apply(w, yaml_get(node, "federation"),
+		arena_printf(w->arena, "%s: federation", path).p, true,
+		&h->federation, m);
 	config_modules_host(w, h, node, m);
 	host_check(h, node, path, m);
 }

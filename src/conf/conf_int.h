@@ -33,7 +33,11 @@ struct config_whole {
 	struct VEC(struct config_service) services;
 };
 
-/* In conf_options.c; each ends with a name of NULL. */
+/* In conf_federation.c, and all others in conf_options.c; each ends with a name of
+ * NULL. */
+extern const struct option config_federation_options[];
+extern const struct option config_s2s_options[];
+extern const struct option config_remote_options[];
 extern const struct option config_server_options[];
 extern const struct option config_control_options[];
 extern const struct option config_log_options[];
@@ -53,6 +57,14 @@ const struct yaml_node *config_without(struct arena *a,
 
 /* conf_storage.c: `storage` of the file (may be NULL). */
 void config_storage_apply(struct config_whole *w, const struct yaml_node *node,
+	struct conf_errors *m);
+
+/* conf_federation.c: `federation` (may be NULL), of the file or, over it, of a host;
+ * `remotes` of the file. */
+void config_federation_apply(struct config_whole *w,
+	const struct yaml_node *node, const char *path, bool over,
+	struct config_federation *out, struct conf_errors *m);
+void config_remotes_apply(struct config_whole *w, const struct yaml_node *node,
 	struct conf_errors *m);
 
 /* conf_hosts.c: `modules` and `hosts` of the whole file. */

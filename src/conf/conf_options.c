@@ -574,6 +574,12 @@ const struct config_section config_sections[] = {
 	{ "auth", "how users log in; each host may override it",
 		config_auth_options },
 	{ "hosts", "the domains that are served", config_host_options },
+	{ "federation", "other servers; each host may override it",
+		config_federation_options },
+	{ "s2s", "bounds on what other servers take, and on how long they may "
+		 "take", config_s2s_options },
+	{ "remotes", "a map of domains of others, with what is known of them",
+		config_remote_options },
 	{ "components", "a map of the domains whose addresses are those of "
 			"programs that connect, such as gateways (XEP-0114)",
 		config_component_options },

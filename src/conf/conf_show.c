@@ -74,6 +74,8 @@ host_show(const struct config_host *h, struct buf *out)
 	option_show(config_host_options, h, out, 4);
 	buf_add_c(out, "    auth:\n");
 	option_show(config_auth_options, &h->auth, out, 6);
+	buf_add_c(out, "    federation:\n");
+	option_show(config_federation_options, &h->federation, out, 6);
 	modules_show(h, out);
 }
 
@@ -91,6 +93,19 @@ components_show(const struct config *c, struct buf *out)
 	}
 }
 
+static void
+remotes_show(const struct config *c, struct buf *out)
+{
+	if (c->n_remotes != 0)
+		buf_add_c(out, "remotes:\n");
+	for (size_t i = 0; i < c->n_remotes; i++) {
+		buf_add_c(out, "  ");
+		option_quote(out, str_c(c->remotes[i].domain));
+		buf_add_c(out, ":\n");
+		option_show(config_remote_options, &c->remotes[i], out, 4);
+	}
+}
+
 void
 config_show(const struct config *c, struct buf *out)
 {
@@ -105,6 +120,10 @@ config_show(const struct config *c, struct buf *out)
 	section_show("dns", config_dns_options, &c->dns, out);
 	section_show("limits", config_limits_options, &c->limits, out);
 	section_show("auth", config_auth_options, &c->auth, out);
+	section_show("federation", config_federation_options, &c->federation,
+		out);
+	section_show("s2s", config_s2s_options, &c->s2s, out);
+	remotes_show(c, out);
 	buf_add_c(out, "modules:\n  defaults: no\nhosts:\n");
 	for (size_t i = 0; i < c->n_hosts; i++)
 		host_show(config_host(c, str_c(c->host_order[i])), out);

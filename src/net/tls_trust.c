@@ -114,8 +114,12 @@ trust_each(struct tls_trust *t, file_fn fn, struct err *err)
 		return system_each(t, fn, err);
 	if (stat(t->path, &st) == -1)
 		return err_errno(err, "%.150s", t->path);
-	return S_ISDIR(st.st_mode) ? folder_each(t, t->path, false, fn, err) :
-				     fn(t, t->path, true, err);
+	if (S_ISDIR(st.st_mode))
+		return folder_each(t, t->path, false, fn, err);
+	if (!S_ISREG(st.st_mode)) /* it might have no end */
+		return err_set(err, ERR_INVALID,
+			"%.150s: it is neither a file nor a folder", t->path);
+	return fn(t, t->path, true, err);
 }
 
 /* --- reading ------------------------------------------------------------------- */

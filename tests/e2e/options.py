@@ -30,6 +30,8 @@ BOTH_MAX_ONCE = MIN + (once(*MAX),)
 
 # what stands for all components
 COMPONENTS, COMPONENT, SECRET = "components", "irc." + DOMAIN, "secret of irc"
+# and for all domains of others
+REMOTES, REMOTE, ADDRESS = "remotes", "remote.example", "192.0.2.7"
 COMPONENT_PORT = {"kind": "component", "address": "127.0.0.1", "port": 0,
                   "tls": "none"}
 # modules that do what such an option says
@@ -69,6 +71,8 @@ class Option:
     @property
     def place(self):
         """As a message names it."""
+        if self.section == REMOTES:
+            return "%s: %s: %s" % (REMOTES, REMOTE, self.name)
         if self.section != COMPONENTS:
             return self.path
         return "%s: %s: %s" % (COMPONENTS, COMPONENT, self.name)
@@ -80,6 +84,9 @@ class Option:
                                              self.name: value}},
                     "modules": {DOES[self.name]: {}}
                     if self.name in DOES else {}}
+        if self.section == REMOTES:
+            return {REMOTES: {REMOTE: {"address": ADDRESS,
+                                       self.name: value}}}
         if self.section == "listen":
             return {"listen": {self.name: value}}
         out = {self.name: value}
