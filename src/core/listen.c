@@ -228,11 +228,11 @@ listen_done(struct server *srv)
 	tally_free(srv->connections);
 }
 
-/* None for a connection in memory, which has no address. */
+/* None for a connection in memory, which has no address, and for one of ours. */
 static struct str
 key_of(char *out, const struct conn *c)
 {
-	struct str of = conn_peer_key(c);
+	struct str of = c != NULL ? conn_peer_key(c) : STR_NONE;
 
 	if (of.n == 0)
 		return STR_NONE;

@@ -111,8 +111,8 @@ struct module_ctx *listen_module(const struct shard *sh, const char *kind);
 void listen_ask(struct listen_peer *p, struct module_ctx *m, struct stanza *st,
 	int64_t timeout_us, listen_ask_fn fn);
 
-/* A connection of accept_raw, or one in memory: NULL, and it counts; else which
- * limit is reached. */
+/* A connection of accept_raw, or one in memory; c NULL: one that we have made, which
+ * counts for no address.  NULL, and it counts; else which limit is reached. */
 const char *listen_count_in(struct shard *sh, const struct conn *c);
 void listen_count_out(struct shard *sh, const struct conn *c);
 

@@ -106,9 +106,15 @@ tcp_open(struct buf *out, struct stream *x, struct str host,
 {
 	buf_add_c(out, "<?xml version='1.0'?><stream:stream xmlns='");
 	buf_add_str(out, x->kind->ns);
-	buf_add_c(out, "' xmlns:stream='" NS_STREAM "' id='");
-	buf_add_c(out, h->id);
-	buf_add_c(out, "' from='");
+	buf_add_c(out, "' xmlns:stream='" NS_STREAM "'");
+	if (x->kind->declares != NULL)
+		buf_add_c(out, x->kind->declares);
+	if (h->id[0] != '\0') {
+		buf_add_c(out, " id='");
+		buf_add_c(out, h->id);
+		buf_add_c(out, "'");
+	}
+	buf_add_c(out, " from='");
 	xml_escape(out, host, true);
 	if (h->peer.p != NULL) {
 		buf_add_c(out, "' to='");

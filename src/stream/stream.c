@@ -193,3 +193,15 @@ stream_open(struct stream *x, const struct stream_kind *kind, struct shard *sh,
 	stream_wait_make(x);
 	conn_set_owner(conn, &stream_conn_events, x);
 }
+
+void
+stream_open_to(struct stream *x, const struct stream_kind *kind,
+	struct shard *sh, struct conn *conn, bool direct)
+{
+	stream_open(x, kind, sh, conn);
+	x->initiated = true;
+	if (direct)
+		stream_tls_direct(x);
+	else
+		stream_greet(x);
+}

@@ -14,6 +14,12 @@
  *   OPEN   --its kind says so------------> BOUND
  *   any    --stream_end(), stream_cut()--> CLOSED --on_conn_closed()--> freed
  *
+ * One that we open to somebody (initiated) goes the same way, but that our header
+ * goes out whenever it comes to HEADER, and theirs makes it OPEN:
+ *
+ *   connected --stream_open_to()--> HEADER, or HANDSHAKE --> HEADER
+ *   OPEN   --next, <proceed/>-----> HANDSHAKE --> HEADER
+ *
  * Invariants: nothing is written before our header nor behind its end; the
  * parser is never given back while it is on the stack (feeding).
  */
@@ -52,7 +58,7 @@ struct wire;
 enum stream_stage {
 	STAGE_HANDSHAKE, /* TLS is being agreed on */
 	STAGE_HEADER,    /* the peer has to open a stream */
-	STAGE_OPEN,      /* features were sent */
+	STAGE_OPEN,      /* features were sent, or are about to come */
 	STAGE_BOUND,     /* stanzas come and go */
 	STAGE_CLOSED,    /* all is said; waits for the end of the connection */
 };
@@ -79,13 +85,14 @@ struct stream_header {
 	struct arena *arena; /* in which the rest may lie */
 	struct str to;   /* as it came; STR_NONE: not there */
 	struct str from; /* the same */
+	struct str given; /* the id, which is for those who have opened it */
 	bool versioned;
 	enum stream_cond cond; /* STREAM_COND_NONE: nothing is wrong */
 	const char *text;
 	/* For ours: */
 	struct str host; /* prepared; STR_NONE: none of ours */
 	struct str peer; /* as the peer may be called; STR_NONE: not at all */
-	char id[RAND_ID_SIZE]; /* set when ours is written */
+	char id[RAND_ID_SIZE]; /* set when ours is written; "": initiated */
 };
 
 /* What a stream may send for long, and at once; more is read more slowly. */
@@ -100,6 +107,9 @@ struct stream_kind {
 	const char *alpn; /* XEP-0368 §3 */
 	bool may_go_elsewhere; /* to another server, when it is told to */
 	bool no_version; /* headers have none (XEP-0114 §3) */
+	/* Namespaces that our header declares beside those of all, as they are
+	 * written, with a blank before each; NULL: none. */
+	const char *declares;
 	/* As log_who. */
 	void (*describe)(const void *x, char *out, size_t n);
 	void (*log_end)(const struct stream *x, const char *what,
@@ -109,10 +119,12 @@ struct stream_kind {
 	struct str (*domain)(const struct stream *x);
 	/* The same in this turn's snapshot, or NULL. */
 	struct host *(*host)(const struct stream *x);
-	/* The peer has sent its header: sets what ours will say, or what is
-	 * wrong (stream_header_refuse()). */
+	/* Of an initiated one: the domain that it is to (prepared). */
+	const char *(*peer)(const struct stream *x);
+	/* The peer has sent its header: sets what ours will say if it is yet to
+	 * come, or what is wrong (stream_header_refuse()). */
 	void (*judge)(struct stream *x, struct stream_header *h);
-	/* Ours has been sent, and nothing was wrong with theirs (borrowed). */
+	/* Both have been sent, and nothing was wrong with theirs (borrowed). */
 	void (*opened)(struct stream *x, const struct stream_header *h);
 	/* Its rates; NULL: those of clients. */
 	struct stream_rates (*rates)(const struct stream *x);
@@ -172,6 +184,7 @@ struct stream {
 	bool lost : 1;     /* a session was to go on in it, and could not */
 	bool failed : 1;   /* we have ended it with an error */
 	bool leaving : 1;  /* the peer has said goodbye, and waits for ours */
+	bool initiated : 1; /* by us: our header comes first */
 	uint32_t parser_bytes; /* counted in the share of the connection */
 	const struct stream_kind *kind;
 	TAILQ_ENTRY(stream) link; /* of the shard's */
@@ -224,6 +237,11 @@ struct stream_shard *stream_shard(struct shard *sh);
  * conn (taken).  The caller sets what is its kind's own, and calls stream_arm(). */
 void stream_open(struct stream *x, const struct stream_kind *kind,
 	struct shard *sh, struct conn *conn);
+/* The same on a connection that we have made; what is its kind's own is set, and
+ * stream_count_in() comes after it.  direct: all is said under TLS, else our header
+ * goes out.  It may have ended when this returns. */
+void stream_open_to(struct stream *x, const struct stream_kind *kind,
+	struct shard *sh, struct conn *conn, bool direct);
 struct log_who stream_who(const struct stream *x);
 /* The peer has shown who it is: other limits are in force. */
 void stream_authenticated(struct stream *x);
@@ -242,7 +260,8 @@ stream_seen(struct stream *x)
 
 /* --- stream_count.c: who may come ----------------------------------------- */
 
-/* False: refused, by one of the bounds on connections.  Else it is a stranger. */
+/* False: refused, by one of the bounds on connections.  Else it is a stranger, if it
+ * has come to us. */
 bool stream_count_in(struct stream *x);
 void stream_count_out(struct stream *x);
 /* A stranger has come to another shard. */
@@ -272,8 +291,8 @@ stream_unhold(struct stream *x)
 /* An answer will come to its token, and has come: until then x does not move. */
 void stream_asks(struct stream *x);
 void stream_answered(struct stream *x);
-/* Behind the element that is being handled, the peer opens a new stream (RFC 6120
- * §4.3.3), which is read at to. */
+/* Behind the element that is being handled, who has opened the stream opens a new one
+ * (RFC 6120 §4.3.3), which is read at to. */
 void stream_restart(struct stream *x, struct place to);
 /* Behind the element that is being handled, or once it is held no more, x goes on
  * at to: with what was sent ahead, what its header declared, TLS, rests, rates and

@@ -83,15 +83,23 @@ stream_enter_crowd(struct stream *x)
 		token, sizeof(*token));
 }
 
+/* Ours count in all, and not by address: many domains may be behind one. */
+static const struct conn *
+conn_of_theirs(const struct stream *x)
+{
+	return x->initiated ? NULL : x->conn;
+}
+
 bool
 stream_count_in(struct stream *x)
 {
-	const char *full = listen_count_in(x->shard, x->conn);
+	const char *full = listen_count_in(x->shard, conn_of_theirs(x));
 
 	if (full != NULL)
 		return stream_refused(x, full);
 	x->counted = true;
-	stream_enter_crowd(x);
+	if (!x->initiated)
+		stream_enter_crowd(x);
 	return true;
 }
 
@@ -116,5 +124,5 @@ stream_count_out(struct stream *x)
 	if (!x->counted)
 		return;
 	stream_count_known(x);
-	listen_count_out(x->shard, x->conn);
+	listen_count_out(x->shard, conn_of_theirs(x));
 }

@@ -51,9 +51,19 @@ stream_write_header(struct stream *x, struct stream_header *h)
 	struct str host = h->host.p != NULL ? h->host : stream_any_host(x);
 
 	x->headed = true;
-	rand_id(x->shard->rand, h->id);
+	if (!x->initiated) /* §4.7.3 */
+		rand_id(x->shard->rand, h->id);
 	framings[x->framing].open(conn_out(x->conn), x, host, h);
 	conn_wrote(x->conn);
+}
+
+void
+stream_greet(struct stream *x)
+{
+	stream_write_header(x, &(struct stream_header){
+		.versioned = !x->kind->no_version,
+		.host = x->kind->domain(x),
+		.peer = str_c(x->kind->peer(x)) });
 }
 
 /* --- the peer's ----------------------------------------------------------- */
@@ -100,10 +110,12 @@ stream_begin(struct stream *x, const struct elem *root, struct stream_header *h)
 {
 	h->to = elem_attr(root, "to");
 	h->from = elem_attr(root, "from");
+	h->given = elem_attr(root, "id");
 	x->kind->judge(x, h);
 	if (!x->kind->no_version)
 		header_check_version(h, elem_attr(root, "version"));
-	stream_write_header(x, h);
+	if (!x->initiated)
+		stream_write_header(x, h);
 	if (h->cond != STREAM_COND_NONE) {
 		stream_end(x, h->cond, h->text);
 	} else {

@@ -10,6 +10,8 @@
 
 /* --- stream_header.c ------------------------------------------------------ */
 
+/* Our header: x is initiated, and it is the first. */
+void stream_greet(struct stream *x);
 void stream_write_header(struct stream *x, struct stream_header *h);
 
 /* --- stream_move.c: whose it is ------------------------------------------- */
@@ -41,7 +43,7 @@ void stream_put_parser(struct stream *x);
 
 /* --- stream_tls.c --------------------------------------------------------- */
 
-/* rest (borrowed): the bytes that came behind <starttls/>. */
+/* rest (borrowed): the bytes that came behind <starttls/>, or <proceed/>. */
 void stream_tls_start(struct stream *x, struct str rest);
 /* The handshake is done. */
 void stream_secured(struct stream *x);

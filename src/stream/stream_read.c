@@ -131,6 +131,8 @@ stream_do_next(struct stream *x, struct str *rest_io)
 		return true;
 	case NEXT_RESTART:
 		stream_forget(x);
+		if (x->initiated)
+			stream_greet(x);
 		return stream_do_move(x, rest);
 	case NEXT_MOVE:
 		return stream_do_move(x, rest);

@@ -1,6 +1,6 @@
 /*
- * stream_tls.c - TLS on a stream: when the peer asks for it (RFC 6120 §5.4), or
- * from the first byte (XEP-0368).
+ * stream_tls.c - TLS on a stream: when the peer asks for it, or is asked (RFC 6120
+ * §5.4), or from the first byte (XEP-0368).
  *
  * Owner shard.  Invariant: no byte that came in the clear is used after the
  * handshake has begun (hostile 19): there must be none but white space, which is
@@ -15,7 +15,21 @@
 #include "xmpp/ns.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "dns/dns.h"
 #include "core/host.h"
+
+/* As a client: the certificate that we want to see is that of the domain, whatever
+ * host serves it (RFC 6120 §5.4.3.1). */
+static bool
+stream_connect_tls(struct stream *x, struct str alpn, struct err *err)
+{
+	char sni[DNS_NAME_SIZE];
+
+	if (!dns_name(x->kind->peer(x), sni))
+		sni[0] = '\0';
+	return conn_start_tls_client(x->conn, x->shard->snap->tls,
+		x->kind->domain(x), str_c(sni), alpn, err);
+}
 
 static bool
 stream_handshake(struct stream *x, struct str host, struct str alpn)
@@ -29,8 +43,9 @@ stream_handshake(struct stream *x, struct str host, struct str alpn)
 		stream_secured(x);
 		return true;
 	}
-	if (conn_start_tls(x->conn, x->shard->snap->tls, host, alpn, false,
-		    &err))
+	if (x->initiated ? stream_connect_tls(x, alpn, &err) :
+			   conn_start_tls(x->conn, x->shard->snap->tls, host,
+				   alpn, false, &err))
 		return true;
 	if (log_limit_ok(&stream_shard(x->shard)->broken, LOG_TLS))
 		log_error(LOG_TLS, stream_who(x),
@@ -45,11 +60,13 @@ void
 stream_tls_start(struct stream *x, struct str rest)
 {
 	if (str_trim(rest).n != 0) {
-		stream_end(x, STREAM_POLICY_VIOLATION,
+		stream_end(x, STREAM_POLICY_VIOLATION, x->initiated ?
+			"Wait for TLS behind <proceed/>" :
 			"Wait for <proceed/> before you go on");
 		return;
 	}
-	stream_write_bytes(x, STR("<proceed xmlns='" NS_TLS "'/>"));
+	if (!x->initiated)
+		stream_write_bytes(x, STR("<proceed xmlns='" NS_TLS "'/>"));
 	if (!stream_handshake(x, x->kind->domain(x), STR("")))
 		stream_end(x, STREAM_COND_NONE, NULL);
 }
@@ -58,7 +75,7 @@ void
 stream_tls_direct(struct stream *x)
 {
 	x->stage = STAGE_HANDSHAKE; /* nothing is ever said in the clear */
-	if (x->shard->snap->tls == NULL ||
+	if ((x->shard->snap->tls == NULL && !x->initiated) ||
 		!stream_handshake(x, STR(""), str_c(x->kind->alpn)))
 		stream_end(x, STREAM_COND_NONE, NULL);
 }
@@ -66,6 +83,9 @@ stream_tls_direct(struct stream *x)
 void
 stream_secured(struct stream *x)
 {
-	if (x->stage == STAGE_HANDSHAKE)
-		x->stage = STAGE_HEADER;
+	if (x->stage != STAGE_HANDSHAKE)
+		return;
+	x->stage = STAGE_HEADER;
+	if (x->initiated)
+		stream_greet(x);
 }
