@@ -332,16 +332,16 @@ requests_sent(struct session *s, const struct stanza *st)
 bool
 requests_is_answer(const struct account *acc, const struct stanza *st)
 {
+	const struct snapshot *snap = acc->e.shard->snap;
 	const struct host *host;
 
 	if ((st->type != IQ_RESULT && st->type != IQ_ERROR) ||
 		jid_is_bare(st->to))
 		return false;
-	if (jid_is_bare(st->from) && st->made_here)
-		return true;
+	host = snapshot_host(snap, jid_domain(st->from));
 	/* a domain that has gone since is refused by us, too */
-	host = shard_host(acc->e.shard, jid_domain(st->from));
-	return host == NULL || !is_client(host, st->from);
+	return host != NULL ? !is_client(host, st->from) :
+			      route_class(snap, st->from) == NULL;
 }
 
 /* One that was under way in l is not any more; r may be freed. */

@@ -464,7 +464,7 @@ audience_is_mixed(const struct audience *a)
 	const struct snapshot *snap = a->shard->snap;
 
 	return snap->serial != a->serial &&
-		(a->by_domain || snap->has_components);
+		(a->by_domain || snap->has_whole);
 }
 
 /* The part that he is in, or belongs to (*found_out NULL). */

@@ -95,7 +95,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	table_add(&sh->entities, hash, e);
 	if (class->is_item != NULL)
 		table_add(&sh->items, hash, e);
-	sh->stats.entities++;
+	sh->stats.entities += class->has_room == NULL;
 	memuse_add(MEMUSE_ACCOUNT, mem);
 	return e;
 }
@@ -140,6 +140,16 @@ entity_make_room(struct shard *sh)
 	return true;
 }
 
+static bool
+entity_has_room(struct shard *sh, const struct entity_class *class,
+	struct jid bare)
+{
+	if (class->has_room != NULL)
+		return class->has_room(sh);
+	/* of domains there are as many as the configuration has */
+	return jid_local(bare).n == 0 || entity_make_room(sh);
+}
+
 /* True: it is loaded already; false: it will be. */
 static bool
 entity_load(struct entity *e)
@@ -167,8 +177,7 @@ entity_get(struct shard *sh, const struct entity_class *class, struct jid bare,
 	ASSERT_ON(sh);
 	if (e != NULL)
 		return e->class == class ? e : NULL;
-	/* of domains there are as many as the configuration has */
-	if (jid_local(bare).n != 0 && !entity_make_room(sh)) {
+	if (!entity_has_room(sh, class, bare)) {
 		sh->stats.refused++;
 		return NULL;
 	}
@@ -339,7 +348,7 @@ entity_leave(struct entity *e)
 	table_remove(&e->shard->entities, e->hash, e);
 	if (e->class->is_item != NULL)
 		table_remove(&e->shard->items, e->hash, e);
-	e->shard->stats.entities--;
+	e->shard->stats.entities -= e->class->has_room == NULL;
 }
 
 static void

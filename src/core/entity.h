@@ -45,6 +45,10 @@ struct entity_class {
 			  * shard has its own */
 	bool whole_domain; /* one entity, that of the domain, has all addresses
 			    * there: they are somebody's behind it */
+	/* May there be one more of them at sh?  Others may leave for it.  They
+	 * are not among those that stats.entities counts.  NULL: of domains there
+	 * are as many as the configuration has, of others as many as may be. */
+	bool (*has_room)(struct shard *sh);
 	/* Starts to load e: ends in entity_loaded(), or in entity_failed() after
 	 * this has returned.  NULL: it is loaded at once, or when maps were
 	 * read. */
@@ -144,7 +148,7 @@ struct entity *entity_find_by_hash(struct shard *sh, struct str bare,
 struct entity *entity_warm(struct shard *sh, uint64_t hash);
 /* In memory; starts to load it if it was not, and others that are idle may leave
  * for it.  hash is server_hash() of bare.  NULL when there are as many as may be
- * (domains do not count), or another class has not yet left the address: refuse
+ * (domains of ours do not count), or another class has not yet left the address: refuse
  * with resource-constraint, or ERR_LIMIT. */
 struct entity *entity_get(struct shard *sh, const struct entity_class *class,
 	struct jid bare, uint64_t hash);

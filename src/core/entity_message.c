@@ -44,12 +44,14 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_REMOVE:
 	case TELL_KICK:
 	case TELL_TRACE:
+	case TELL_VERIFY:
 		return true;
 	case TELL_CREATED:
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;
 	case TELL_REST:
 	case TELL_SHOW_PRESENCE:
 	case TELL_PASSED_ON:
+	case TELL_CAME:
 		return false;
 	}
 	return false;
@@ -79,7 +81,9 @@ on_message(struct mail *mail, void *owner)
 	if (e != NULL)
 		entity_when_loaded(e, message_loaded, m);
 	else
-		entity_refuse(m, ERR_LIMIT, "too many accounts are in memory");
+		entity_refuse(m, ERR_LIMIT,
+			r.host != NULL ? "too many accounts are in memory" :
+					 "too many domains are in memory");
 }
 
 /* --- the way there ----------------------------------------------------------- */

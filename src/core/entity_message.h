@@ -66,6 +66,13 @@ enum entity_message_kind {
 	 * else answers (iq_pass_on()).  It is not loaded for this.  Has no
 	 * answer. */
 	TELL_PASSED_ON,
+	/* To a domain of others: is the key (text: the id of the stream, a blank,
+	 * the key) its own, for resource, a domain of ours?  ERR_INVALID: it is
+	 * not; all else: it could not be asked. */
+	TELL_VERIFY,
+	/* To a domain of others: a stream from there has authenticated.  It is not
+	 * loaded for this.  Has no answer. */
+	TELL_CAME,
 };
 
 struct entity_message {

@@ -44,6 +44,8 @@ static const char *const message_kinds[] = {
 	[TELL_REST] = "rest",
 	[TELL_SHOW_PRESENCE] = "show presence",
 	[TELL_PASSED_ON] = "passed on",
+	[TELL_VERIFY] = "verify",
+	[TELL_CAME] = "came",
 };
 
 /* Is there an entity still, and the same one? */

@@ -19,6 +19,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "core/federation_standin.h"
 #include "core/hook.h"
 #include "core/listen.h"
 
@@ -86,6 +87,9 @@ struct snapshot {
 	bool shared;           /* a host says so */
 	bool has_components;   /* a host is one; */
 	bool has_subdomains;   /* and has those below it, too */
+	bool federates;        /* a host talks to other servers */
+	bool has_whole;        /* some domains are one entity: components, and
+				* those of others */
 };
 
 /* --- while a snapshot is made ------------------------------------------------ */

@@ -124,10 +124,10 @@ link_slow(const struct link *l, struct jid from)
 	if (rest_us == 0 || !jid_is_set(from))
 		return;
 	host = shard_host(l->entity->shard, jid_domain(from));
-	if (host != NULL && host->component != NULL)
-		from = jid_trusted(host->domain);
-	else if (jid_is_bare(from))
+	if (host == NULL || (jid_is_bare(from) && host->component == NULL))
 		return;
+	if (host->component != NULL)
+		from = jid_trusted(host->domain);
 	entity_tell(l->entity->shard,
 		&(struct entity_message){
 			.kind = TELL_REST,

@@ -14,12 +14,23 @@ const struct entity_class host_class = {
 	.everywhere = true,
 };
 
+/* NULL: none. */
+static const struct entity_class *
+class_of_others(const struct snapshot *snap)
+{
+	const struct server *srv = snap->server;
+
+	return snap->federates && srv->remote_streams != NULL ?
+		srv->remote_class :
+		NULL;
+}
+
 const struct entity_class *
 route_class(const struct snapshot *snap, struct jid jid)
 {
 	const struct host *host = snapshot_host(snap, jid_domain(jid));
 
-	return host != NULL ? host_class_of(host, jid) : NULL;
+	return host != NULL ? host_class_of(host, jid) : class_of_others(snap);
 }
 
 /* hash is kept as it is: a reload can make accounts of its addresses while a stanza
@@ -37,6 +48,21 @@ route_whole(struct shard *sh, struct host *host, uint64_t hash)
 	};
 }
 
+/* Its hash is that of an account at the domain, which may become ours too. */
+struct route
+route_remote(struct shard *sh, struct jid jid, uint64_t hash)
+{
+	struct route r = { .class = class_of_others(sh->snap) };
+
+	if (r.class == NULL)
+		return r;
+	r.key = jid_trusted(jid_domain(jid));
+	r.hash = server_hash(sh->server, jid_domain(jid));
+	r.to_hash = hash;
+	r.place = server_place(sh->server, r.hash);
+	return r;
+}
+
 static bool
 host_is_whole(const struct host *host, struct jid jid)
 {
@@ -49,8 +75,14 @@ bool
 route_find_whole(struct shard *sh, struct jid jid, struct place *out)
 {
 	const struct host *host = shard_host(sh, jid_domain(jid));
+	struct route r;
 
-	if (host == NULL || !host_is_whole(host, jid))
+	if (host == NULL) {
+		r = route_remote(sh, jid, 0);
+		*out = r.place;
+		return r.class != NULL;
+	}
+	if (!host_is_whole(host, jid))
 		return false;
 	*out = server_place(sh->server, host->hash);
 	return true;

@@ -10,7 +10,10 @@
  *	                                  service)
  *	         irc.example.org         component           at the hash of the
  *	     any@irc.example.org          the same one        domain
- *	   x@elsewhere.example           none                -
+ *	   x@elsewhere.example           remote              at the hash of the
+ *	     elsewhere.example            the same one        domain
+ *
+ * Where the server does not talk to others, the last ones are nobody's.
  */
 #ifndef CORE_ROUTE_H
 #define CORE_ROUTE_H
@@ -26,7 +29,7 @@
 
 struct route {
 	const struct entity_class *class; /* NULL: nobody of ours has it */
-	struct host *host; /* of its domain; NULL: none of ours */
+	struct host *host; /* of its domain; NULL: not one of ours */
 	struct jid key;    /* the bare address of the entity; borrowed */
 	uint64_t hash;     /* server_hash() of it */
 	uint64_t to_hash;  /* the same of the bare address that was asked for */
@@ -34,6 +37,9 @@ struct route {
 };
 
 extern const struct entity_class host_class;
+
+/* For users, of an address that is nobody's. */
+#define ROUTE_NOT_FEDERATED_TEXT "This server does not talk to other servers"
 
 static inline const struct entity_class *
 host_class_of(const struct host *host, struct jid jid)
@@ -53,13 +59,15 @@ const struct entity_class *route_class(const struct snapshot *snap,
 
 /* To the one entity that has all addresses of host. */
 struct route route_whole(struct shard *sh, struct host *host, uint64_t hash);
+/* The same of a domain that is not ours. */
+struct route route_remote(struct shard *sh, struct jid jid, uint64_t hash);
 bool route_find_whole(struct shard *sh, struct jid jid, struct place *out);
 
 /* Is jid one of those of such an entity?  Then *out is where that lives. */
 static inline bool
 route_is_whole(struct shard *sh, struct jid jid, struct place *out)
 {
-	return sh->snap->has_components && route_find_whole(sh, jid, out);
+	return sh->snap->has_whole && route_find_whole(sh, jid, out);
 }
 
 /* Inline, for each message comes here twice: it costs half of what it would. */
@@ -88,7 +96,8 @@ route(struct shard *sh, struct jid jid)
 	struct host *host = shard_host(sh, jid_domain(jid));
 
 	if (host == NULL)
-		return (struct route){ .class = NULL };
+		return route_remote(sh, jid,
+			server_hash(sh->server, jid_bare_str(jid)));
 	return route_at(sh, host, jid,
 		jid_local(jid).n == 0 && host->component == NULL ?
 			host->hash :
@@ -102,7 +111,7 @@ route_by_hash(struct shard *sh, struct jid jid, uint64_t hash)
 	struct host *host = shard_host(sh, jid_domain(jid));
 
 	return host != NULL ? route_at(sh, host, jid, hash) :
-			      (struct route){ .class = NULL };
+			      route_remote(sh, jid, hash);
 }
 
 #endif

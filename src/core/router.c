@@ -101,7 +101,7 @@ router_send(struct shard *sh, struct stanza *st)
 		router_pass(sh, st, r.to_hash, r.place);
 	else if (r.host == NULL)
 		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
-			"This server does not talk to other servers");
+			ROUTE_NOT_FEDERATED_TEXT);
 	else
 		router_bounce(sh, st, COND_ITEM_NOT_FOUND,
 			"There are no addresses at this domain");
@@ -122,7 +122,7 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	fanout_drop(sh, st);
 	if (answer != NULL)
 		r = route(sh, answer->to);
-	/* an address that is not ours would come back here for ever */
+	/* an address that is nobody's would come back here for ever */
 	if (r.class != NULL)
 		router_pass(sh, answer, r.to_hash, r.place);
 	else
@@ -168,7 +168,9 @@ router_deliver_to(struct shard *sh, struct stanza *st, struct route r)
 		entity_deliver(e, st);
 	else
 		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
-			"The server has too many accounts in memory");
+			r.host != NULL ?
+				"The server has too many accounts in memory" :
+				"The server talks to too many others already");
 }
 
 /* What the server has asked itself is for whoever asked, on the shard where he

@@ -22,8 +22,10 @@
 struct command_registry;
 struct crash_last;
 struct dns_check;
+struct entity_class;
 struct listen_kind;
 struct module_registry;
+struct remote_streams;
 struct shard;
 struct server_changes;
 struct share;
@@ -71,6 +73,9 @@ struct server {
 	struct server_changes *changes; /* shard 0 only: that are asked for */
 	uint64_t snapshots;       /* shard 0 only: how many were in force */
 	struct timer expiry;      /* shard 0 only: see cert_expiry.h */
+	const struct entity_class *remote_class; /* of domains of others */
+	const struct remote_streams *remote_streams; /* how to reach them, set
+				   * at the start; NULL: nobody can */
 	void *streams;            /* the stream layer's own, for all shards */
 	struct dns_check *dns_check; /* shard 0 only: the one under way; NULL */
 	void *ctl;                /* the control socket's own */

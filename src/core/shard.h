@@ -37,6 +37,7 @@ struct lanes;
 struct listen_shard;
 struct net;
 struct questions;
+struct remotes;
 struct requests;
 struct sleepers;
 struct slot;
@@ -64,7 +65,7 @@ struct shard_stats {
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
 	struct gauge session_bytes; /* wait for clients that do not keep up */
-	struct gauge link_bytes; /* wait for components */
+	struct gauge link_bytes; /* wait for components and other servers */
 	/* What others count: up to date after stats_take() only. */
 	int64_t at_us;
 	uint64_t cpu_ms;
@@ -124,6 +125,7 @@ struct shard {
 	struct log_limit storage; /* lines about a store that fails */
 	struct requests *spare_requests; /* or NULL, see requests.c */
 	void *streams;             /* the stream layer's own, for this shard */
+	struct remotes *remotes;   /* domains of others, see remote.h; or NULL */
 	struct listen_shard *listen; /* see listen.h; or NULL */
 	struct event *mail_event;
 	struct event *timer_event;

@@ -39,6 +39,7 @@
 #include "core/route.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "remote/remote.h"
 #include "module/attach.h"
 #include "module/module_int.h"
 #include "server/server_snapshot.h"
@@ -228,6 +229,7 @@ publish_visit(struct shard *sh, void *arg)
 	publish_reload(sh, before);
 	if (sh->snap->has_components)
 		components_reloaded(sh, before);
+	remotes_reloaded(sh);
 	listen_follow(sh);
 	snapshot_unref(before);
 }

@@ -29,6 +29,7 @@
 #include "core/question.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "remote/remote.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
 #include "server/dns_check.h"
@@ -323,6 +324,7 @@ server_new(struct config *conf, const struct server_env *env, struct err *err)
 	srv->config_path = env->config_path;
 	srv->modules = env->modules;
 	srv->kinds = env->modules->kinds;
+	srv->remote_class = &remote_class;
 	srv->n_sockets = server_shards_wanted(conf);
 	listen_init(srv);
 	srv->module_dir = env->modules->dir;

@@ -1,0 +1,194 @@
+/*
+ * remote_int.h - what the files of this folder share: all on the shard of a remote.
+ */
+#ifndef REMOTE_REMOTE_INT_H
+#define REMOTE_REMOTE_INT_H
+
+#include <stddef.h>
+#include <sys/queue.h>
+
+#include <uthash.h>
+
+#include "base/log.h"
+#include "base/timer.h"
+#include "conf/conf.h"
+#include "core/entity.h"
+#include "core/shard.h"
+#include "remote/remote.h"
+
+/* The last ones are kept, as much as that of each. */
+#define REMOTE_FAILURES 5
+#define REMOTE_WHY_SIZE 256
+
+struct remote_failures {
+	size_t n;
+	struct remote_failure {
+		int64_t first_us, last_us; /* of the wall clock */
+		uint32_t times;
+		char *local; /* whose it was */
+		char *why;   /* for an administrator */
+	} all[REMOTE_FAILURES]; /* the newest first */
+};
+
+/* Whose stanzas began what is coming up at this shard. */
+struct remote_asker {
+	UT_hash_handle hh;
+	uint64_t key;
+	unsigned n;        /* pairs that come up for him */
+	unsigned starting; /* of those, attempts that have just begun */
+	TAILQ_HEAD(, remote_pair) line; /* of those, who wait for their turn */
+};
+
+/* Of one shard: there as long as one of them is in memory. */
+struct remotes {
+	LIST_HEAD(, remote) all;
+	TAILQ_HEAD(, remote) at_rest; /* those that nobody needs, by the time that
+				       * this began */
+	unsigned n;
+	unsigned n_pairs;
+	unsigned strangers; /* pairs that come up for a key alone */
+	struct remote_asker *askers; /* uthash, by key */
+	struct log_limit told;
+};
+
+struct remote {
+	struct entity e;
+	LIST_ENTRY(remote) in;
+	TAILQ_ENTRY(remote) rest;
+	bool rests;
+	LIST_HEAD(, remote_pair) pairs;
+	unsigned n_busy;    /* of them: linked, coming up, or asked for a key */
+	unsigned n_verifies;
+	int64_t n_waiting;  /* stanzas, for any of them */
+	size_t bytes;
+	enum stream_cond closed; /* why nothing goes out any more; or none */
+	int64_t linked_us;  /* when there was a link last; 0: none is known */
+	int64_t failed_us;
+	struct timer forget;
+	struct remote_failures *failures; /* the last ones; or NULL */
+	bool told_down;     /* the log says that it cannot be reached */
+};
+
+struct remote_pair {
+	LIST_ENTRY(remote_pair) in;
+	TAILQ_ENTRY(remote_pair) line; /* of its asker, while in_line */
+	struct remote *remote;
+	struct link *link;
+	void *attempt;
+	struct stanza_queue waiting;
+	TAILQ_HEAD(verify_list, remote_verify) verifies; /* in the order of asking */
+	struct timer due;
+	uint64_t judged;    /* the snapshot by which it may */
+	int64_t until_us;   /* coming up: then it is over; 0: nothing waits */
+	int64_t start_us;   /* no attempt before */
+	int64_t started_us; /* the last one */
+	int64_t counts_us;  /* so long it counts as one that has just begun; 0: it
+			     * does not */
+	int64_t since_us;   /* of the link */
+	int64_t used_us;    /* it */
+	uint64_t received;  /* by it, when that was looked at last */
+	unsigned failures;  /* one after the other */
+	bool down;          /* until start_us all is answered at once */
+	bool not_found;     /* as that there is no such domain */
+	bool ending;        /* its link was told to end, and is not to be used */
+	enum stanza_cond end_cond; /* and what it had not been given goes back */
+	const char *end_why;       /* with these; NULL: to the next link */
+	bool busy;
+	bool in_line;
+	bool stranger;
+	struct remote_asker *asker; /* NULL: it does not come up */
+	size_t n_local;
+	char local[];
+};
+
+static inline struct str
+pair_local(const struct remote_pair *p)
+{
+	return (struct str){ p->local, p->n_local };
+}
+
+static inline struct shard *
+pair_shard(const struct remote_pair *p)
+{
+	return p->remote->e.shard;
+}
+
+static inline const struct config_s2s *
+remote_conf(const struct remote *r)
+{
+	return &r->e.shard->snap->config->s2s;
+}
+
+/* --- remote.c ---------------------------------------------------------------- */
+
+/* Domains in memory, of this shard. */
+unsigned remotes_max(const struct shard *sh);
+/* May what is local's (prepared) go to r?  Else *why_out is for its user. */
+enum stanza_cond remote_judge(const struct remote *r, struct str local,
+	const char **why_out);
+/* st (taken) goes back with "DOMAIN why", or "why" where that begins with a capital
+ * letter; presence that we have made is for nobody, and goes. */
+void remote_refuse(struct remote *r, struct stanza *st, enum stanza_cond cond,
+	const char *why);
+/* One of its pairs has become busy, or is not any more: it rests, or does not. */
+void remote_settle(struct remote *r);
+
+/* --- remote_pair.c ------------------------------------------------------------- */
+
+/* NULL: there is none. */
+struct remote_pair *pair_find(const struct remote *r, struct str local);
+/* The same, or a new one; NULL: there are too many. */
+struct remote_pair *pair_get(struct remote *r, struct str local);
+/* st is taken. */
+void pair_send(struct remote_pair *p, struct stanza *st);
+/* Begins what is to be begun, and waits for what comes next; p may be freed where
+ * nothing is left of it. */
+void pair_go_on(struct remote_pair *p);
+/* It is left alone no longer. */
+void pair_forgive(struct remote_pair *p);
+/* Its stream, if there is any, ends without an error; p may be freed. */
+void pair_close(struct remote_pair *p);
+/* What waits is answered with cond and why (kept), and its stream ends; p may be
+ * freed. */
+void pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
+	enum stream_cond stream_cond, const char *text);
+/* Without a link, an attempt or anything that waits. */
+void pair_free(struct remote_pair *p);
+
+/* --- remote_asker.c -------------------------------------------------------------- */
+
+/* May p come up for st?  That it does already is as good. */
+bool asker_lets(const struct remote_pair *p, const struct stanza *st);
+/* p comes up for st, or for a key: NULL. */
+void asker_take(struct remote_pair *p, const struct stanza *st);
+/* An attempt begins.  False: p waits for its turn, then pair_go_on() follows. */
+bool asker_starts(struct remote_pair *p);
+/* It does not count any more as one that has just begun; those go on who wait for
+ * that. */
+void asker_started(struct remote_pair *p);
+/* p does not come up any more. */
+void asker_leave(struct remote_pair *p);
+
+/* --- remote_verify.c -------------------------------------------------------------- */
+
+/* m is taken. */
+void verify_told(struct remote *r, struct entity_message *m);
+/* Those of p that no stream has yet go to its attempt or link. */
+void verify_give(struct remote_pair *p);
+bool verify_waits(const struct remote_pair *p);
+/* Those whose time is over are answered. */
+void verify_expire(struct remote_pair *p);
+/* When the next one is; INT64_MAX: there is none. */
+int64_t verify_due(const struct remote_pair *p);
+/* All are answered. */
+void verify_refuse_all(struct remote_pair *p, const char *why);
+
+/* --- remote_failure.c ------------------------------------------------------------- */
+
+/* why, for an administrator, is kept, and told once. */
+void failure_note(struct remote_pair *p, const char *why);
+/* A link has come up. */
+void failure_over(struct remote_pair *p);
+void failures_free(struct remote *r);
+
+#endif

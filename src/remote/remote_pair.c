@@ -1,0 +1,549 @@
+/*
+ * remote_pair.c - what goes from one of our domains to one of others: a link, or
+ * what waits for one and the attempt to get it (remote.h draws it).
+ *
+ * The shard of the remote.  Invariants: where stanzas wait there is no link, or it
+ * ends; it is busy exactly when pair_is_busy(); its timer stands for the first of
+ * what pair_next_us() names.
+ */
+#include "config.h"
+
+#include "remote/remote_int.h"
+
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "base/rand.h"
+#include "core/receipt.h"
+#include "core/server.h"
+
+/* The first pause after a failure; each further one is twice as long. */
+#define PAUSE_US US_PER_S
+/* Who was linked since is taken to be restarting. */
+#define RESTART_US (3600 * US_PER_S)
+/* A link that breaks sooner counts as a failure, or who accepts and breaks would
+ * keep us busy. */
+#define STAYS_US (10 * US_PER_S)
+/* A key is asked about in any case, but not more often than that. */
+#define VERIFY_PAUSE_US US_PER_S
+
+static const char not_found_text[] = "cannot be found: there is no such server";
+static const char away_text[] = "cannot be reached at the moment";
+static const char late_text[] = "did not answer in time";
+
+static void on_pair_due(struct timer *t);
+
+struct str
+remote_pair_local(const struct remote_pair *p)
+{
+	return pair_local(p);
+}
+
+struct str
+remote_pair_domain(const struct remote_pair *p)
+{
+	return jid_str(p->remote->e.jid);
+}
+
+struct shard *
+remote_pair_shard(const struct remote_pair *p)
+{
+	return pair_shard(p);
+}
+
+/* --- those of a remote -------------------------------------------------------- */
+
+struct remote_pair *
+pair_find(const struct remote *r, struct str local)
+{
+	struct remote_pair *p;
+
+	LIST_FOREACH (p, &r->pairs, in) {
+		if (str_eq(pair_local(p), local))
+			break;
+	}
+	return p;
+}
+
+struct remote_pair *
+pair_get(struct remote *r, struct str local)
+{
+	struct remotes *all = r->e.shard->remotes;
+	struct remote_pair *p = pair_find(r, local);
+
+	if (p != NULL)
+		return p;
+	/* below a component there may be any domain */
+	if (all->n_pairs >= 2 * remotes_max(r->e.shard))
+		return NULL;
+	p = xcalloc(1, sizeof(*p) + local.n);
+	p->remote = r;
+	p->judged = r->e.shard->snap->serial;
+	STAILQ_INIT(&p->waiting);
+	TAILQ_INIT(&p->verifies);
+	p->n_local = local.n;
+	memcpy(p->local, local.p, local.n);
+	LIST_INSERT_HEAD(&r->pairs, p, in);
+	all->n_pairs++;
+	return p;
+}
+
+void
+pair_free(struct remote_pair *p)
+{
+	assert(p->link == NULL && p->attempt == NULL && !p->busy);
+	shard_timer_cancel(pair_shard(p), &p->due);
+	pair_shard(p)->remotes->n_pairs--;
+	LIST_REMOVE(p, in);
+	free(p);
+}
+
+/* --- what waits ---------------------------------------------------------------- */
+
+static bool
+pair_waits(const struct remote_pair *p)
+{
+	return !STAILQ_EMPTY(&p->waiting);
+}
+
+static void
+waiting_add(struct remote_pair *p, struct stanza *st)
+{
+	struct remote *r = p->remote;
+	size_t bytes;
+
+	receipt_let_go(st); /* it waits for the peer */
+	bytes = stanza_bytes(st);
+	STAILQ_INSERT_TAIL(&p->waiting, st, link);
+	r->n_waiting++;
+	r->bytes += bytes;
+	gauge_add(&pair_shard(p)->stats.link_bytes, bytes);
+}
+
+static struct stanza *
+waiting_take(struct remote_pair *p)
+{
+	struct stanza *st = STAILQ_FIRST(&p->waiting);
+	struct remote *r = p->remote;
+	size_t bytes = stanza_bytes(st);
+
+	STAILQ_REMOVE_HEAD(&p->waiting, link);
+	r->n_waiting--;
+	r->bytes -= bytes;
+	gauge_remove(&pair_shard(p)->stats.link_bytes, bytes);
+	return st;
+}
+
+static void
+waiting_refuse(struct remote_pair *p, enum stanza_cond cond, const char *why)
+{
+	while (pair_waits(p))
+		remote_refuse(p->remote, waiting_take(p), cond, why);
+	p->until_us = 0;
+}
+
+/* --- time ---------------------------------------------------------------------- */
+
+static bool
+pair_is_busy(const struct remote_pair *p)
+{
+	return p->link != NULL || p->attempt != NULL || pair_waits(p) ||
+		!TAILQ_EMPTY(&p->verifies);
+}
+
+/* No attempt before: a key does not wait for the end of a pause. */
+static int64_t
+pair_start_us(const struct remote_pair *p)
+{
+	return verify_waits(p) ?
+		MIN(p->start_us, p->started_us + VERIFY_PAUSE_US) :
+		p->start_us;
+}
+
+/* When there is something to do; INT64_MAX: never. */
+static int64_t
+pair_next_us(const struct remote_pair *p)
+{
+	const struct config_s2s *conf = remote_conf(p->remote);
+	int64_t next_us = verify_due(p);
+
+	if (!pair_is_busy(p))
+		return p->start_us + conf->backoff_max_us; /* it is forgotten */
+	if (p->until_us != 0)
+		next_us = MIN(next_us, p->until_us);
+	if (p->counts_us != 0)
+		next_us = MIN(next_us, p->counts_us);
+	if (p->link != NULL && !p->ending)
+		next_us = MIN(next_us, p->used_us + conf->idle_us);
+	else if (p->link == NULL && p->attempt == NULL &&
+		(verify_waits(p) || (pair_waits(p) && !p->in_line)))
+		next_us = MIN(next_us, pair_start_us(p));
+	return next_us;
+}
+
+/* Each pause is a little shorter than it might be, so that not all who were left at
+ * once come back at once. */
+static int64_t
+pair_pause_us(struct remote_pair *p)
+{
+	int64_t most_us = remote_conf(p->remote)->backoff_max_us;
+	int64_t pause_us = PAUSE_US;
+
+	for (unsigned i = 0; i < p->failures && pause_us < most_us; i++)
+		pause_us *= 2;
+	p->failures++;
+	pause_us = MIN(pause_us, most_us);
+	return pause_us -
+		(int64_t)rand_below(pair_shard(p)->rand,
+			(uint64_t)pause_us / 4 + 1);
+}
+
+/* --- an attempt ------------------------------------------------------------------ */
+
+static void
+pair_settle(struct remote_pair *p)
+{
+	struct remote *r = p->remote;
+	struct shard *sh = pair_shard(p);
+	bool busy = pair_is_busy(p);
+	int64_t next_us;
+
+	if (busy != p->busy) {
+		p->busy = busy;
+		r->n_busy += busy ? 1 : -1u;
+	}
+	if (!busy)
+		asker_leave(p);
+	if (!busy && (p->failures == 0 ||
+			pair_next_us(p) <= sh->now_us)) {
+		pair_free(p);
+	} else {
+		next_us = pair_next_us(p);
+		shard_timer(sh, &p->due, MAX(next_us - sh->now_us, 0),
+			on_pair_due);
+	}
+	remote_settle(r);
+}
+
+static void
+pair_start(struct remote_pair *p)
+{
+	struct shard *sh = pair_shard(p);
+
+	if (!pair_waits(p))
+		asker_take(p, NULL);
+	if (!asker_starts(p))
+		return;
+	p->started_us = sh->now_us;
+	if (p->until_us == 0)
+		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
+	p->attempt = sh->server->remote_streams->start(p);
+	assert(p->attempt != NULL);
+	verify_give(p);
+}
+
+void
+pair_go_on(struct remote_pair *p)
+{
+	bool key = verify_waits(p);
+
+	if (p->link == NULL && p->attempt == NULL &&
+		(key || (pair_waits(p) && !p->in_line)) &&
+		pair_start_us(p) <= pair_shard(p)->now_us)
+		pair_start(p);
+	pair_settle(p);
+}
+
+/* It has failed, and all is answered until the pause is over. */
+static void
+pair_give_up(struct remote_pair *p, const char *why)
+{
+	p->down = true;
+	asker_leave(p);
+	waiting_refuse(p,
+		p->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
+			       COND_REMOTE_SERVER_TIMEOUT,
+		p->not_found ? not_found_text : why);
+	pair_go_on(p); /* there may be a key */
+}
+
+void
+remote_down(struct remote_pair *p, bool found, const char *why)
+{
+	struct remote *r = p->remote;
+	struct shard *sh = pair_shard(p);
+	bool restarts = r->linked_us != 0 &&
+		sh->now_us - r->linked_us < RESTART_US;
+
+	ASSERT_ON(sh);
+	assert(p->attempt != NULL);
+	p->attempt = NULL;
+	p->not_found = !found;
+	failure_note(p, why);
+	p->start_us = sh->now_us + pair_pause_us(p);
+	if (restarts && pair_waits(p) && p->start_us < p->until_us) {
+		asker_started(p);
+		pair_go_on(p);
+	} else {
+		pair_give_up(p, away_text);
+	}
+}
+
+/* The limit, of all that it has taken together. */
+static void
+pair_is_late(struct remote_pair *p)
+{
+	const struct remote_streams *streams =
+		pair_shard(p)->server->remote_streams;
+	const char *why = NULL;
+	struct buf text = BUF_INIT;
+
+	if (p->attempt != NULL && streams->waits_for != NULL)
+		why = streams->waits_for(p->attempt);
+	if (p->attempt != NULL || p->in_line) {
+		buf_printf(&text, "%s: it took too long",
+			why != NULL ? why : "no stream came up in time");
+		failure_note(p, buf_c(&text));
+		buf_done(&text);
+	}
+	if (p->attempt != NULL)
+		streams->cancel(p->attempt);
+	p->attempt = NULL;
+	p->not_found = false;
+	p->start_us = pair_shard(p)->now_us + pair_pause_us(p);
+	pair_give_up(p, late_text);
+}
+
+void
+pair_forgive(struct remote_pair *p)
+{
+	p->down = false;
+	p->failures = 0;
+	p->start_us = 0;
+	pair_go_on(p);
+}
+
+/* --- a link ---------------------------------------------------------------------- */
+
+struct link *
+remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
+{
+	struct shard *sh = pair_shard(p);
+	struct link *l = link_new(&p->remote->e, ops, stream);
+
+	ASSERT_ON(sh);
+	assert(p->attempt != NULL && p->link == NULL);
+	p->attempt = NULL;
+	p->link = l;
+	asker_leave(p);
+	p->since_us = p->used_us = p->remote->linked_us = sh->now_us;
+	p->received = 0;
+	p->down = false;
+	failure_over(p);
+	if (!pair_waits(p))
+		p->until_us = 0;
+	while (pair_waits(p))
+		link_give(l, waiting_take(p));
+	pair_settle(p);
+	return l;
+}
+
+/* Further stanzas wait for the next one.  The last that is done with p: where its
+ * stream ends at once, p may be gone. */
+static void
+pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
+{
+	struct link *l = p->link;
+
+	if (p->ending)
+		return;
+	p->ending = true;
+	pair_settle(p);
+	l->ops->end(l->stream, cond, text);
+}
+
+static struct remote_pair *
+pair_of(const struct link *l)
+{
+	const struct remote *r = (const struct remote *)(const void *)l->entity;
+	struct remote_pair *p;
+
+	assert(l->entity->class == &remote_class);
+	LIST_FOREACH (p, &r->pairs, in) {
+		if (p->link == l)
+			break;
+	}
+	assert(p != NULL);
+	return p;
+}
+
+/* What it was not given yet stands before what has come since it began to end. */
+static void
+pair_take_back(struct remote_pair *p)
+{
+	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
+	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+	struct stanza *st;
+
+	link_leave(p->link, &back);
+	p->link = NULL;
+	STAILQ_CONCAT(&later, &p->waiting);
+	while ((st = STAILQ_FIRST(&back)) != NULL) {
+		STAILQ_REMOVE_HEAD(&back, link);
+		waiting_add(p, st);
+	}
+	STAILQ_CONCAT(&p->waiting, &later);
+}
+
+/* Where it has taken something, the limit begins anew for what is left. */
+static void
+pair_broke(struct remote_pair *p, bool has_taken)
+{
+	struct shard *sh = pair_shard(p);
+	bool early = !p->ending && sh->now_us - p->since_us < STAYS_US;
+
+	p->remote->linked_us = sh->now_us;
+	if (!early)
+		p->failures = 0;
+	p->start_us = sh->now_us + (early ? pair_pause_us(p) : 0);
+	if (!pair_waits(p))
+		p->until_us = 0;
+	else if (has_taken || p->until_us == 0)
+		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
+	p->ending = false;
+}
+
+void
+remote_leave(struct link *l)
+{
+	struct remote_pair *p = pair_of(l);
+	bool has_taken = l->sent != 0;
+
+	ASSERT_ON(pair_shard(p));
+	pair_take_back(p);
+	pair_broke(p, has_taken);
+	if (p->end_why != NULL)
+		waiting_refuse(p, p->end_cond, p->end_why);
+	else if (pair_waits(p))
+		asker_take(p, STAILQ_FIRST(&p->waiting));
+	p->end_why = NULL;
+	pair_go_on(p);
+}
+
+void
+pair_close(struct remote_pair *p)
+{
+	if (p->link != NULL)
+		pair_end_link(p, STREAM_COND_NONE, NULL);
+}
+
+void
+pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
+	enum stream_cond stream_cond, const char *text)
+{
+	if (p->attempt != NULL)
+		pair_shard(p)->server->remote_streams->cancel(p->attempt);
+	p->attempt = NULL;
+	p->failures = 0;
+	asker_leave(p);
+	waiting_refuse(p, cond, why);
+	verify_refuse_all(p, why);
+	if (p->link == NULL) {
+		pair_settle(p);
+		return;
+	}
+	p->end_cond = cond;
+	p->end_why = why;
+	pair_end_link(p, stream_cond, text);
+}
+
+/* --- stanzas --------------------------------------------------------------------- */
+
+/* One alone may be larger. */
+static bool
+waiting_has_room(const struct remote *r, const struct stanza *st)
+{
+	const struct config_s2s *conf = remote_conf(r);
+
+	return r->n_waiting == 0 || (r->n_waiting < conf->queue_stanzas &&
+			r->bytes + stanza_bytes(st) <= conf->queue_bytes);
+}
+
+/* st is taken. */
+static void
+pair_wait(struct remote_pair *p, struct stanza *st)
+{
+	struct shard *sh = pair_shard(p);
+
+	asker_take(p, st);
+	if (!pair_waits(p)) {
+		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
+		p->down = false;
+	}
+	waiting_add(p, st);
+}
+
+void
+pair_send(struct remote_pair *p, struct stanza *st)
+{
+	struct shard *sh = pair_shard(p);
+	struct remote *r = p->remote;
+
+	if (p->link != NULL && !p->ending) {
+		p->used_us = sh->now_us;
+		link_send(p->link, st);
+		return;
+	}
+	if (p->down && sh->now_us < p->start_us) {
+		remote_refuse(r, st,
+			p->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
+				       COND_REMOTE_SERVER_TIMEOUT,
+			p->not_found ? not_found_text : away_text);
+	} else if (!waiting_has_room(r, st)) {
+		sh->stats.refused++;
+		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,
+			"has not answered yet, and too much waits for it");
+	} else if (!asker_lets(p, st)) {
+		sh->stats.refused++;
+		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,
+			"Too many other servers that you have asked for have not answered yet");
+	} else {
+		pair_wait(p, st);
+	}
+	pair_go_on(p);
+}
+
+/* --- its timer ------------------------------------------------------------------- */
+
+static bool
+link_is_unused(struct remote_pair *p)
+{
+	int64_t now_us = pair_shard(p)->now_us;
+
+	if (p->link->received != p->received || p->link->n_waiting != 0)
+		p->used_us = now_us;
+	p->received = p->link->received;
+	return p->used_us + remote_conf(p->remote)->idle_us <= now_us;
+}
+
+static void
+on_pair_due(struct timer *t)
+{
+	struct remote_pair *p = CONTAINER_OF(t, struct remote_pair, due);
+	int64_t now_us = pair_shard(p)->now_us;
+
+	verify_expire(p);
+	if (p->counts_us != 0 && p->counts_us <= now_us)
+		asker_started(p);
+	if (p->until_us != 0 && p->until_us <= now_us) {
+		if (p->attempt != NULL || pair_waits(p)) {
+			pair_is_late(p);
+			return;
+		}
+		p->until_us = 0;
+	}
+	if (p->link != NULL && !p->ending && link_is_unused(p))
+		pair_end_link(p, STREAM_COND_NONE, NULL);
+	else
+		pair_go_on(p);
+}

@@ -1,0 +1,220 @@
+/*
+ * fake_streams.c - streams to other servers that go nowhere.
+ */
+#include "config.h"
+
+#include "fake_streams.h"
+
+#include "core/server.h"
+#include "core/shard.h"
+#include "test.h"
+
+static struct fakes fakes;
+
+/* --- for links --------------------------------------------------------------- */
+
+static void
+on_write(void *stream, const struct stanza *st)
+{
+	struct fake *f = stream;
+
+	CHECK(f->pair != NULL && f->link != NULL && !f->told_to_end);
+	CHECK(f->room > 0);
+	buf_add_str(&f->wrote, st->id);
+	buf_add_c(&f->wrote, " ");
+	f->n_wrote++;
+	if (fakes.on_write != NULL)
+		fakes.on_write(f, st);
+	if (--f->room == 0)
+		link_full(f->link);
+}
+
+static uint64_t
+on_taken(void *stream)
+{
+	const struct fake *f = stream;
+
+	return f->n_wrote * 1000;
+}
+
+static const char *
+on_describe(void *stream, const char *what)
+{
+	(void)stream;
+	(void)what;
+	return NULL;
+}
+
+static void
+on_end(void *stream, enum stream_cond cond, const char *text)
+{
+	struct fake *f = stream;
+
+	(void)text;
+	f->told_to_end = true;
+	f->cond = cond;
+	if (fakes.ends_at_once)
+		fake_break(f);
+}
+
+static void
+on_rest(void *stream, int64_t us, int64_t max_us)
+{
+	(void)stream;
+	(void)us;
+	(void)max_us;
+}
+
+static void
+on_cut(void *stream, const char *why, size_t queued)
+{
+	(void)why;
+	(void)queued;
+	on_end(stream, STREAM_COND_NONE, NULL);
+}
+
+static const struct link_stream link_ops = { on_write, on_taken, on_describe,
+	on_rest, on_end, on_cut };
+
+/* --- for pairs --------------------------------------------------------------- */
+
+static void *
+on_start(struct remote_pair *p)
+{
+	struct fake *f = xcalloc(1, sizeof(*f));
+
+	f->pair = p;
+	f->started_us = remote_pair_shard(p)->now_us;
+	snprintf(f->local, sizeof(f->local), "%.*s",
+		STR_ARG(remote_pair_local(p)));
+	snprintf(f->domain, sizeof(f->domain), "%.*s",
+		STR_ARG(remote_pair_domain(p)));
+	f->next = fakes.first;
+	fakes.first = f;
+	fakes.n++;
+	return f;
+}
+
+static void
+fake_end_verifies(struct fake *f)
+{
+	while (f->n_verifies != 0)
+		remote_verified(f->verifies[--f->n_verifies], false,
+			"the stream has ended");
+}
+
+static void
+on_cancel(void *attempt)
+{
+	struct fake *f = attempt;
+
+	CHECK(f->pair != NULL && f->link == NULL);
+	f->cancelled = true;
+	fake_end_verifies(f);
+	f->pair = NULL;
+}
+
+static void
+on_verify(void *stream, struct remote_verify *v)
+{
+	struct fake *f = stream;
+
+	CHECK(f->pair != NULL && f->n_verifies < FAKE_VERIFIES);
+	f->verifies[f->n_verifies++] = v;
+}
+
+static const char *
+on_waits_for(void *attempt)
+{
+	(void)attempt;
+	return "a fake";
+}
+
+/* --- for tests ----------------------------------------------------------------- */
+
+struct fakes *
+fakes_use(struct world *w)
+{
+	static const struct remote_streams ops = { on_start, on_cancel,
+		on_verify, on_waits_for };
+
+	fakes = (struct fakes){ .first = NULL };
+	w->server->remote_streams = &ops;
+	return &fakes;
+}
+
+void
+fakes_free(void)
+{
+	struct fake *f;
+
+	while ((f = fakes.first) != NULL) {
+		fakes.first = f->next;
+		CHECK(f->pair == NULL);
+		buf_done(&f->wrote);
+		free(f);
+	}
+}
+
+static bool
+fake_is(const struct fake *f, const char *local, const char *domain)
+{
+	return (local == NULL || strcmp(f->local, local) == 0) &&
+		strcmp(f->domain, domain) == 0;
+}
+
+struct fake *
+fake_find(const char *local, const char *domain)
+{
+	struct fake *f = fakes.first;
+
+	while (f != NULL && !fake_is(f, local, domain))
+		f = f->next;
+	return f;
+}
+
+unsigned
+fake_count(const char *local, const char *domain)
+{
+	unsigned n = 0;
+
+	for (const struct fake *f = fakes.first; f != NULL; f = f->next)
+		n += fake_is(f, local, domain);
+	return n;
+}
+
+void
+fake_up(struct fake *f, int64_t room)
+{
+	f->link = remote_up(f->pair, &link_ops, f);
+	fake_take(f, room);
+}
+
+void
+fake_take(struct fake *f, int64_t room)
+{
+	f->room += room;
+	if (f->room > 0)
+		link_drained(f->link);
+}
+
+void
+fake_down(struct fake *f, bool found, const char *why)
+{
+	struct remote_pair *p = f->pair;
+
+	fake_end_verifies(f);
+	f->pair = NULL;
+	remote_down(p, found, why);
+}
+
+void
+fake_break(struct fake *f)
+{
+	struct link *l = f->link;
+
+	fake_end_verifies(f);
+	f->link = NULL;
+	f->pair = NULL;
+	remote_leave(l);
+}

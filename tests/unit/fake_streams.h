@@ -1,0 +1,54 @@
+/*
+ * fake_streams.h - streams to other servers that go nowhere: a test says what
+ * becomes of them.
+ */
+#ifndef TESTS_UNIT_FAKE_STREAMS_H
+#define TESTS_UNIT_FAKE_STREAMS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "remote/remote.h"
+#include "c2s_world.h"
+
+#define FAKE_VERIFIES 8
+
+struct fake {
+	struct fake *next;
+	struct remote_pair *pair; /* NULL: it has ended */
+	struct link *link;        /* NULL: it is not up */
+	int64_t started_us;
+	bool told_to_end;
+	enum stream_cond cond;
+	bool cancelled;
+	int64_t room;     /* stanzas that it takes, then it is full */
+	struct buf wrote; /* the ids of stanzas, with a blank behind each */
+	unsigned n_wrote;
+	struct remote_verify *verifies[FAKE_VERIFIES];
+	unsigned n_verifies;
+	char local[64], domain[64];
+};
+
+struct fakes {
+	struct fake *first; /* the newest */
+	unsigned n;
+	bool ends_at_once;  /* when it is told to end */
+	/* each that is written; may be NULL */
+	void (*on_write)(struct fake *f, const struct stanza *st);
+};
+
+/* The one there is; w's server uses it from now on. */
+struct fakes *fakes_use(struct world *w);
+void fakes_free(void);
+/* The newest from local to domain, ended or not; NULL: there was none. */
+struct fake *fake_find(const char *local, const char *domain);
+/* How many there were. */
+unsigned fake_count(const char *local, const char *domain);
+void fake_up(struct fake *f, int64_t room);
+void fake_down(struct fake *f, bool found, const char *why);
+/* It takes so many more. */
+void fake_take(struct fake *f, int64_t room);
+void fake_break(struct fake *f);
+
+#endif
