@@ -305,7 +305,10 @@ main_check_files(const struct server *srv)
 	for (size_t i = 0; i < conf->n_hosts; i++) {
 		main_check_readable(conf->hosts[i].certificate);
 		main_check_readable(conf->hosts[i].key);
+		main_check_readable(conf->hosts[i].federation.authorities);
 	}
+	for (size_t i = 0; i < conf->n_remotes; i++)
+		main_check_readable(conf->remotes[i].authorities);
 }
 
 /* --- the whole --------------------------------------------------------------------------- */

@@ -147,7 +147,8 @@ enum federation_policy {
 struct config_federation {
 	int mode;   /* enum federation_mode */
 	int policy; /* enum federation_policy */
-	/* Prepared domains: each that alone; "*.example.net": those below it. */
+	/* Prepared domains: each that alone; "*.example.net": those below it.
+	 * See config_list_has(). */
 	struct option_list allow; /* nobody else, if there are any */
 	struct option_list deny;  /* goes before that */
 	const char *authorities;  /* PEM, or a folder; NULL: the system's */
@@ -178,7 +179,7 @@ struct config_remote {
 			      * nothing */
 	int64_t port;
 	int tls;	   /* enum remote_tls */
-	int policy_choice; /* as in the file; use host_policy() */
+	int policy_choice; /* as in the file */
 	int policy;	   /* enum federation_policy, or -1: the host's */
 	const char *authorities; /* NULL: the host's */
 };
@@ -350,6 +351,8 @@ bool config_service_domain(struct str *out, struct arena *a, struct str host,
 /* bare is a prepared bare address; only its own host makes it an admin. */
 bool config_is_admin(const struct config_host *h, struct str bare);
 
+/* Is domain (prepared) meant by a list of federation? */
+bool config_list_has(const struct option_list *list, struct str domain);
 /* What the file says of a domain of others (prepared); NULL: nothing. */
 const struct config_remote *config_remote(const struct config *c,
 	struct str domain);

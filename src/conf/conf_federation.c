@@ -177,7 +177,14 @@ pattern_prepare(const struct reading *r, struct str text, struct err *err)
 		STR_ARG(domain)).p;
 }
 
-/* A list that stands in the section; one that has been taken over is prepared. */
+static int
+pattern_cmp(const void *a, const void *b)
+{
+	return strcmp(*(const char *const *)a, *(const char *const *)b);
+}
+
+/* A list that stands in the section; one that has been taken over is prepared, and
+ * sorted. */
 static void
 patterns_apply(const struct reading *r, const char *name,
 	struct option_list *list)
@@ -202,6 +209,7 @@ patterns_apply(const struct reading *r, const char *name,
 			items[i] = c->text.p;
 		}
 	}
+	qsort(items, list->n, sizeof(*items), pattern_cmp);
 	list->items = items;
 }
 
@@ -259,6 +267,45 @@ config_federation_apply(struct config_whole *w, const struct yaml_node *node,
 	patterns_apply(&r, "allow", &out->allow);
 	patterns_apply(&r, "deny", &out->deny);
 	authorities_check(&r, out->authorities);
+}
+
+/* What is looked for: a domain, or all that are below it. */
+struct pattern {
+	bool below;
+	struct str domain;
+};
+
+static int
+pattern_find_cmp(const void *key, const void *element)
+{
+	const struct pattern *p = key;
+	const char *item = *(const char *const *)element;
+	int cmp;
+
+	if (!p->below)
+		return str_cmp(p->domain, str_c(item));
+	cmp = strncmp("*.", item, 2);
+	return cmp != 0 ? cmp : str_cmp(p->domain, str_c(item + 2));
+}
+
+static bool
+list_finds(const struct option_list *list, struct pattern p)
+{
+	return list->n != 0 &&
+		bsearch(&p, list->items, list->n, sizeof(list->items[0]),
+			pattern_find_cmp) != NULL;
+}
+
+bool
+config_list_has(const struct option_list *list, struct str domain)
+{
+	bool found = list_finds(list, (struct pattern){ false, domain });
+	struct str label, rest = domain;
+
+	/* by whole labels: example.org is not the end of evilexample.org */
+	while (!found && str_cut(rest, '.', &label, &rest))
+		found = list_finds(list, (struct pattern){ true, rest });
+	return found;
 }
 
 /* --- remotes ----------------------------------------------------------------------- */

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "net/tls.h"
+#include "net/tls_peer.h"
 #include "conf/conf.h"
 #include "core/handler_table.h"
 #include "core/module_ctx.h"
@@ -105,6 +106,9 @@ snapshot_free(struct snapshot *snap)
 	}
 	if (snap->tls != NULL)
 		tls_set_unref(snap->tls);
+	for (size_t i = 0; i < snap->trusts.n; i++)
+		tls_trust_unref(snap->trusts.p[i]);
+	vec_done(&snap->trusts);
 	listen_forget(snap);
 	config_unref(snap->config);
 	arena_free(snap->arena);

@@ -19,19 +19,20 @@
 
 #include "base/str.h"
 #include "base/vec.h"
-#include "core/federation_standin.h"
 #include "core/hook.h"
 #include "core/listen.h"
 
 struct arena;
 struct config;
 struct config_component;
+struct config_federation;
 struct config_host;
 struct entity_class;
 struct handler_entry;
 struct module_ctx;
 struct server;
 struct tls_set;
+struct tls_trust;
 
 /*
  * A domain that a module gives to each host where it is in force, and of what it
@@ -67,6 +68,8 @@ struct host {
 	size_t n_modules;
 	struct hook_list hooks[HOOKS];
 	bool shared; /* a handler says so, see hook.h */
+	bool federates; /* with other servers: `auto' is resolved */
+	const struct config_federation *federation; /* in force for it */
 	struct VEC(struct str) maps; /* that its modules have read with each
 				      * account */
 	struct handler_entry *iqs;      /* struct iq_handler */
@@ -79,6 +82,8 @@ struct snapshot {
 	struct server *server;
 	struct config *config; /* a reference */
 	struct tls_set *tls;   /* a reference; NULL when there is no certificate */
+	struct VEC(struct tls_trust *) trusts; /* references; none when no host
+						* federates */
 	struct host *hosts;    /* uthash */
 	struct VEC(struct listen_row) kinds; /* of ports, see listen.h */
 	struct listen_port **ports; /* references, of config->listen; NULL:
@@ -111,6 +116,32 @@ host_is_remote(const struct host *host)
 {
 	return host == NULL || host->component != NULL;
 }
+
+/* --- other servers: any thread (federation.c) ----------------------------- */
+
+enum federation_verdict {
+	FEDERATION_MAY,
+	FEDERATION_OFF_HERE,  /* local talks to nobody */
+	FEDERATION_FORBIDDEN, /* not to this one */
+};
+
+/* The options in force for a domain of ours: a host's; of a service its host's; of a
+ * component those of the nearest host above, or the general ones. */
+const struct config_federation *host_federation(const struct host *host);
+bool host_federates(const struct snapshot *snap, const struct host *host);
+/* May local and remote (prepared, a domain of others) talk, in either direction?
+ * A domain that is an address needs `s2s: ip_literals'. */
+enum federation_verdict federation_may(const struct snapshot *snap,
+	const struct host *local, struct str remote);
+/* How remote has to show local that it is who it says: enum federation_policy. */
+int federation_policy_of(const struct snapshot *snap, const struct host *local,
+	struct str remote);
+/* Whom local (a domain of ours) trusts to say so of remote.  NULL: nobody. */
+const struct tls_trust *snapshot_trust(const struct snapshot *snap,
+	struct str local, struct str remote);
+/* That of path; NULL: the system's. */
+struct tls_trust *snapshot_trust_at(const struct snapshot *snap,
+	const char *path);
 
 /* Is bare (prepared) among the admins of host? */
 bool host_is_admin(const struct host *host, struct str bare);

@@ -488,6 +488,28 @@ tls_set_expiry(const struct tls_set *set,
 			set->hosts[i].ends_s);
 }
 
+void
+tls_set_shown(const struct tls_set *set, struct str domain,
+	struct tls_shown *out)
+{
+	const struct tls_host *h =
+		set != NULL ? tls_set_host(set, domain, true) : NULL;
+	char *ascii;
+	X509 *cert;
+
+	*out = (struct tls_shown){ .host = NULL };
+	if (h == NULL)
+		return;
+	ascii = tls_names_ascii(domain);
+	cert = SSL_CTX_get0_certificate(h->ctx);
+	out->host = h->name;
+	out->named = tls_names_match(h->names, domain, ascii, TLS_SRV_SERVER);
+	out->by_itself = (X509_get_extension_flags(cert) & EXFLAG_SS) != 0;
+	X509_NAME_get_text_by_NID(X509_get_issuer_name(cert), NID_commonName,
+		out->issuer, sizeof(out->issuer));
+	free(ascii);
+}
+
 static bool
 tls_cert_digests(X509 *cert, uint8_t whole_out[TLS_DIGEST_SIZE],
 	uint8_t key_out[TLS_DIGEST_SIZE])

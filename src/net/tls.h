@@ -78,6 +78,18 @@ void tls_set_expiry(const struct tls_set *set,
 		int64_t ends_s),
 	void *arg);
 
+/* The certificate that other servers are shown for a domain. */
+struct tls_shown {
+	const char *host; /* whose it is, borrowed; NULL: there is none */
+	bool named;       /* the domain is among its names */
+	bool by_itself;   /* nobody else has signed it */
+	char issuer[64];  /* the CN of who has; "" when there is none */
+};
+
+/* domain (prepared) may be any of ours; set may be NULL. */
+void tls_set_shown(const struct tls_set *set, struct str domain,
+	struct tls_shown *out);
+
 /* Of the certificate of a host: SHA-256 of the whole, and of its public key
  * (RFC 6698 §2.1.2, selector 1).  False when it has none. */
 #define TLS_DIGEST_SIZE 32

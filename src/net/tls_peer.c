@@ -141,7 +141,7 @@ say_error(struct buf *out, const struct finding *f)
 static void
 say_chain(struct buf *out, const struct finding *f)
 {
-	if ((X509_get_extension_flags(f->leaf) & EXFLAG_SI) != 0) {
+	if ((X509_get_extension_flags(f->leaf) & EXFLAG_SS) != 0) {
 		buf_add_c(out, ", signed by itself");
 	} else {
 		buf_add_c(out, ", signed by ");

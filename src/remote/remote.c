@@ -156,6 +156,10 @@ remote_judge(const struct remote *r, struct str local, const char **why_out)
 		*why_out = "The domain that this came from is not served here";
 		return COND_ITEM_NOT_FOUND;
 	}
+	if (!remote_conf(r)->ip_literals && is_address(domain)) {
+		*why_out = "is an address, and no domain";
+		return COND_REMOTE_SERVER_NOT_FOUND;
+	}
 	switch (federation_may(snap, host, domain)) {
 	case FEDERATION_OFF_HERE:
 		*why_out = ROUTE_NOT_FEDERATED_TEXT;
@@ -165,10 +169,6 @@ remote_judge(const struct remote *r, struct str local, const char **why_out)
 		return COND_NOT_ALLOWED;
 	case FEDERATION_MAY:
 		break;
-	}
-	if (!remote_conf(r)->ip_literals && is_address(domain)) {
-		*why_out = "is an address, and no domain";
-		return COND_REMOTE_SERVER_NOT_FOUND;
 	}
 	return COND_NONE;
 }

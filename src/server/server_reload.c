@@ -42,6 +42,7 @@
 #include "remote/remote.h"
 #include "module/attach.h"
 #include "module/module_int.h"
+#include "server/server_federation.h"
 #include "server/server_snapshot.h"
 
 enum change_kind {
@@ -375,6 +376,7 @@ on_made(void *arg)
 	}
 	module_look_switch(c->look, srv->modules);
 	cert_expiry_report(c->snap);
+	federation_report(c->snap, c->before);
 	if (c->kind == CHANGE_FILE)
 		change_log(c);
 	listen_adopt(c->snap, srv->newest,

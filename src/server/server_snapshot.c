@@ -21,6 +21,7 @@
 #include "account/account.h"
 #include "module/attach.h"
 #include "module/module_int.h"
+#include "server/server_federation.h"
 
 /* --- hosts ------------------------------------------------------------------------------ */
 
@@ -88,7 +89,6 @@ snapshot_add_components(struct snapshot *snap, struct err *err)
 		below = below || conf->components[i].subdomains;
 	}
 	snap->has_components = conf->n_components != 0;
-	snap->has_whole = snap->has_components || snap->federates;
 	snap->has_subdomains = below;
 	return true;
 }
@@ -150,11 +150,11 @@ snapshot_new(struct server *srv, const struct snapshot *before,
 	snap->server = srv;
 	snap->config = conf;
 	snap->arena = arena_new_lasting();
-	snap->federates = true;
 	if (listen_add_kinds(snap, srv->kinds, NULL, err) &&
 		snapshot_add_hosts(snap, look, err) &&
 		snapshot_add_components(snap, err) &&
-		snapshot_add_tls(snap, before, err))
+		snapshot_add_tls(snap, before, err) &&
+		snapshot_federate(snap, before, err))
 		return snap;
 	snapshot_unref(snap);
 	return NULL;

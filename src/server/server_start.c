@@ -33,6 +33,7 @@
 #include "command/command_int.h"
 #include "module/module_int.h"
 #include "server/dns_check.h"
+#include "server/server_federation.h"
 #include "server/server_reload.h"
 #include "server/server_sleep.h"
 #include "server/server_snapshot.h"
@@ -305,8 +306,10 @@ server_first_snapshot(struct server *srv, struct config *conf, struct err *err)
 	srv->newest = snapshot_new(srv, NULL, conf, look, err);
 	ok = srv->newest != NULL && snapshot_take(srv->newest, look, err);
 	module_look_free(look);
-	if (ok)
+	if (ok) {
 		cert_expiry_report(srv->newest);
+		federation_report(srv->newest, NULL);
+	}
 	return ok;
 }
 

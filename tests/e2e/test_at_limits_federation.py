@@ -4,8 +4,8 @@ from options import BOTH, MAX, sworn
 
 READ = "that it is taken is shown in tests/unit/test_conf_federation.c"
 
-sworn("federation: allow", MAX, "a thousand domains; tests/unit/test_host.c")
-sworn("federation: deny", MAX, "a thousand domains; tests/unit/test_host.c")
+sworn("federation: allow", MAX, "a thousand domains; tests/unit/test_federation.c")
+sworn("federation: deny", MAX, "a thousand domains; tests/unit/test_federation.c")
 for name in ("timeout", "idle_timeout", "backoff_max", "queue_bytes",
              "queue_stanzas", "domains", "bytes_per_second",
              "stanzas_per_second"):

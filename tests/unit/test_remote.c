@@ -29,8 +29,10 @@
 #define LIMIT_US (30 * US_PER_S)
 #define HOUR_US (3600 * US_PER_S)
 #define LOTS 1000000
+#define FEDERATION "federation: { mode: on, deny: [ forbidden.example ] }\n"
 #define YAML(hosts)                                                            \
-	"shards: 3\nstorage: { driver: memory }\nhosts: { " hosts " }\n"
+	"shards: 3\nstorage: { driver: memory }\n" FEDERATION                 \
+	"hosts: { " hosts " }\n"
 
 struct scene {
 	struct world w;
@@ -42,7 +44,10 @@ struct scene {
 static void
 scene_init_as(struct scene *s, const char *more)
 {
-	world_init(&s->w, SHARDS, more, "");
+	char yaml[200];
+
+	snprintf(yaml, sizeof(yaml), FEDERATION "%s", more);
+	world_init(&s->w, SHARDS, yaml, "");
 	s->fakes = fakes_use(&s->w);
 	peer_open(&s->romeo, &s->w, 0, true);
 	peer_login(&s->romeo, AUTH_ROMEO, BIND("orchard"));

@@ -1,0 +1,93 @@
+/*
+ * federation.c - with which domains of others each of ours may talk, and how they
+ * show who they are; declared in host.h.
+ *
+ * Any thread: a snapshot does not change.
+ */
+#include "config.h"
+
+#include <arpa/inet.h>
+#include <string.h>
+
+#include "net/tls_peer.h"
+#include "conf/conf.h"
+#include "core/host.h"
+
+const struct config_federation *
+host_federation(const struct host *host)
+{
+	return host->federation;
+}
+
+bool
+host_federates(const struct snapshot *snap, const struct host *host)
+{
+	(void)snap;
+	return host->federates;
+}
+
+static bool
+is_address(struct str domain)
+{
+	char text[INET_ADDRSTRLEN];
+	struct in_addr four;
+
+	if (domain.n > 0 && domain.p[0] == '[')
+		return true;
+	if (domain.n >= sizeof(text))
+		return false;
+	memcpy(text, domain.p, domain.n);
+	text[domain.n] = '\0';
+	return inet_pton(AF_INET, text, &four) == 1;
+}
+
+enum federation_verdict
+federation_may(const struct snapshot *snap, const struct host *local,
+	struct str remote)
+{
+	const struct config_federation *f = local->federation;
+
+	if (!local->federates)
+		return FEDERATION_OFF_HERE;
+	if (config_list_has(&f->deny, remote) ||
+		(f->allow.n != 0 && !config_list_has(&f->allow, remote)) ||
+		(!snap->config->s2s.ip_literals && is_address(remote)))
+		return FEDERATION_FORBIDDEN;
+	return FEDERATION_MAY;
+}
+
+int
+federation_policy_of(const struct snapshot *snap, const struct host *local,
+	struct str remote)
+{
+	const struct config_remote *known = config_remote(snap->config, remote);
+
+	return known != NULL && known->policy != -1 ? known->policy :
+						      local->federation->policy;
+}
+
+struct tls_trust *
+snapshot_trust_at(const struct snapshot *snap, const char *path)
+{
+	for (size_t i = 0; i < snap->trusts.n; i++) {
+		const char *is = tls_trust_path(snap->trusts.p[i]);
+
+		if (is == path ||
+			(is != NULL && path != NULL && strcmp(is, path) == 0))
+			return snap->trusts.p[i];
+	}
+	return NULL;
+}
+
+const struct tls_trust *
+snapshot_trust(const struct snapshot *snap, struct str local, struct str remote)
+{
+	const struct config_remote *known = config_remote(snap->config, remote);
+	const struct host *host = snapshot_host(snap, local);
+
+	if (known != NULL && known->authorities != NULL)
+		return snapshot_trust_at(snap, known->authorities);
+	return snapshot_trust_at(snap, host != NULL ?
+			host->federation->authorities :
+			snap->config->federation.authorities);
+}
