@@ -393,6 +393,8 @@ on_send(struct module_ctx *m, void *arg)
 	struct account *acc = out->account;
 	struct stanza *st = out->st;
 	struct jid sender = st->from;
+	enum stanza_cond cond;
+	const char *why;
 
 	(void)m;
 	if (!is_subscription(st->type))
@@ -407,10 +409,10 @@ on_send(struct module_ctx *m, void *arg)
 		return HOOK_HANDLED;
 	}
 	/* an address that cannot be reached makes no contact (§3.1.2) */
-	if (shard_host(acc->e.shard, jid_domain(st->to)) == NULL &&
+	cond = router_forbids(acc->e.shard->snap, acc->e.jid, st->to, &why);
+	if (cond != COND_NONE &&
 		roster_state(&acc->roster, jid_bare_str(st->to)) == 0) {
-		router_bounce(acc->e.shard, st, COND_REMOTE_SERVER_NOT_FOUND,
-			NULL);
+		router_bounce(acc->e.shard, st, cond, why);
 		return HOOK_HANDLED;
 	}
 	/* §3.1.2: from and to are bare addresses */

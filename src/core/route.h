@@ -38,9 +38,6 @@ struct route {
 
 extern const struct entity_class host_class;
 
-/* For users, of an address that is nobody's. */
-#define ROUTE_NOT_FEDERATED_TEXT "This server does not talk to other servers"
-
 static inline const struct entity_class *
 host_class_of(const struct host *host, struct jid jid)
 {

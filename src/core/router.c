@@ -26,6 +26,8 @@
  * it was in flight or is an amplification, is refused at so many times that. */
 #define MAILBOX_HARD_FACTOR 4
 
+#define NOT_FEDERATED_TEXT "This server does not talk to other servers"
+
 struct stanza_mail {
 	struct mail mail;
 	struct stanza *st;
@@ -101,10 +103,37 @@ router_send(struct shard *sh, struct stanza *st)
 		router_pass(sh, st, r.to_hash, r.place);
 	else if (r.host == NULL)
 		router_bounce(sh, st, COND_REMOTE_SERVER_NOT_FOUND,
-			ROUTE_NOT_FEDERATED_TEXT);
+			NOT_FEDERATED_TEXT);
 	else
 		router_bounce(sh, st, COND_ITEM_NOT_FOUND,
 			"There are no addresses at this domain");
+}
+
+enum stanza_cond
+router_forbids(const struct snapshot *snap, struct jid from, struct jid to,
+	const char **why_out)
+{
+	const struct host *local;
+
+	if (snapshot_host(snap, jid_domain(to)) != NULL)
+		return COND_NONE;
+	local = snapshot_host(snap, jid_domain(from));
+	*why_out = "The domain that this came from is not served here";
+	if (local == NULL)
+		return COND_ITEM_NOT_FOUND;
+	*why_out = NOT_FEDERATED_TEXT;
+	if (route_class(snap, to) == NULL)
+		return COND_REMOTE_SERVER_NOT_FOUND;
+	switch (federation_may(snap, local, jid_domain(to))) {
+	case FEDERATION_OFF_HERE:
+		return COND_REMOTE_SERVER_NOT_FOUND;
+	case FEDERATION_FORBIDDEN:
+		*why_out = "That domain is not talked to from here";
+		return COND_NOT_ALLOWED;
+	case FEDERATION_MAY:
+		break;
+	}
+	return COND_NONE;
 }
 
 void

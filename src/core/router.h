@@ -18,6 +18,7 @@
 #include "xmpp/stanza.h"
 
 struct shard;
+struct snapshot;
 
 /* --- any shard: sh is the caller's --------------------------------------------- */
 
@@ -27,6 +28,12 @@ struct shard;
  * error or a result itself.
  */
 void router_send(struct shard *sh, struct stanza *st);
+
+/* Is what from (an address of ours) sends to `to' refused by the configuration,
+ * because that is not ours?  COND_NONE: no.  Else the error, with *why_out (kept)
+ * for people. */
+enum stanza_cond router_forbids(const struct snapshot *snap, struct jid from,
+	struct jid to, const char **why_out);
 
 /* Answers st (taken) with an error, or drops it when it must not be answered.
  * text may be NULL. */

@@ -7,7 +7,6 @@
 
 #include "remote/remote.h"
 
-#include <arpa/inet.h>
 #include <ctype.h>
 
 #include "base/arena.h"
@@ -15,7 +14,6 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/entity_message.h"
-#include "core/host.h"
 #include "core/route.h"
 #include "core/router.h"
 #include "remote/remote_int.h"
@@ -115,8 +113,12 @@ remote_settle(struct remote *r)
 {
 	struct shard *sh = r->e.shard;
 
-	if ((r->n_busy == 0) == r->rests)
+	if ((r->n_busy == 0) == r->rests) {
+		/* the last pair that was remembered may have gone */
+		if (r->rests && LIST_EMPTY(&r->pairs))
+			entity_check_idle(&r->e);
 		return;
+	}
 	if (r->n_busy == 0) {
 		remote_rest(r);
 		return;
@@ -129,48 +131,11 @@ remote_settle(struct remote *r)
 
 /* --- what may go out --------------------------------------------------------- */
 
-/* As in a domain (RFC 7622 §3.2.2). */
-static bool
-is_address(struct str domain)
-{
-	char text[INET6_ADDRSTRLEN + 2];
-	struct in_addr in;
-
-	if (domain.n != 0 && domain.p[0] == '[')
-		return true;
-	if (domain.n >= sizeof(text))
-		return false;
-	memcpy(text, domain.p, domain.n);
-	text[domain.n] = '\0';
-	return inet_pton(AF_INET, text, &in) == 1;
-}
-
 enum stanza_cond
 remote_judge(const struct remote *r, struct str local, const char **why_out)
 {
-	const struct snapshot *snap = r->e.shard->snap;
-	const struct host *host = snapshot_host(snap, local);
-	struct str domain = jid_str(r->e.jid);
-
-	if (host == NULL) {
-		*why_out = "The domain that this came from is not served here";
-		return COND_ITEM_NOT_FOUND;
-	}
-	if (!remote_conf(r)->ip_literals && is_address(domain)) {
-		*why_out = "is an address, and no domain";
-		return COND_REMOTE_SERVER_NOT_FOUND;
-	}
-	switch (federation_may(snap, host, domain)) {
-	case FEDERATION_OFF_HERE:
-		*why_out = ROUTE_NOT_FEDERATED_TEXT;
-		return COND_REMOTE_SERVER_NOT_FOUND;
-	case FEDERATION_FORBIDDEN:
-		*why_out = "may not be talked to from here";
-		return COND_NOT_ALLOWED;
-	case FEDERATION_MAY:
-		break;
-	}
-	return COND_NONE;
+	return router_forbids(r->e.shard->snap, jid_trusted(local), r->e.jid,
+		why_out);
 }
 
 void
