@@ -34,11 +34,20 @@ options_of(const struct config *c, const struct host *host)
 	return conf != NULL ? &conf->federation : &c->federation;
 }
 
+/* That of the host above does not speak for one that could have its own. */
+static bool
+has_certificate(const struct host *host, const struct tls_shown *shown)
+{
+	return shown->host != NULL &&
+		(shown->named || host->parent != NULL || host->conf == NULL ||
+			host->conf->certificate != NULL);
+}
+
 /* NULL: there is no reason not to. */
 static const char *
-hindrance(const struct config_federation *f, const struct tls_shown *shown)
+hindrance(const struct host *host, const struct tls_shown *shown)
 {
-	switch ((enum federation_mode)f->mode) {
+	switch ((enum federation_mode)host->federation->mode) {
 	case FEDERATION_ON:
 		return NULL;
 	case FEDERATION_OFF:
@@ -46,7 +55,7 @@ hindrance(const struct config_federation *f, const struct tls_shown *shown)
 	case FEDERATION_AUTO:
 		break;
 	}
-	if (shown->host == NULL)
+	if (!has_certificate(host, shown))
 		return "it has no certificate";
 	if (shown->by_itself)
 		return "its certificate is signed by itself";
@@ -108,7 +117,7 @@ snapshot_federate(struct snapshot *snap, const struct snapshot *before,
 	HASH_ITER (hh, snap->hosts, host, next) {
 		tls_set_shown(snap->tls, host->domain, &shown);
 		host->federation = options_of(snap->config, host);
-		host->federates = hindrance(host->federation, &shown) == NULL;
+		host->federates = hindrance(host, &shown) == NULL;
 		snap->federates = snap->federates || host->federates;
 	}
 	snap->has_whole = snap->has_components || snap->federates;
@@ -133,7 +142,7 @@ host_report(const struct snapshot *snap, const struct host *host)
 	const char *why;
 
 	tls_set_shown(snap->tls, host->domain, &shown);
-	why = hindrance(host->federation, &shown);
+	why = hindrance(host, &shown);
 	if (why != NULL)
 		log_info(LOG_SERVER, LOG_NOBODY,
 			"does not talk to other servers host=%.*s reason=\"%s\"",

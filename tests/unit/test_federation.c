@@ -116,6 +116,7 @@ may(const struct scene *s, const char *local, const char *remote)
 	"  itself.example: { certificate: @/itself.example" federation " }\n"  \
 	"  quick.example: { certificate: @/quick.example" federation " }\n"    \
 	"  bare.example: { auth: { tls_required: no }" federation " }\n"       \
+	"  sub.good.example: { auth: { tls_required: no }" federation " }\n"   \
 	"components:\n"                                                        \
 	"  irc.good.example: { secret: s }\n"                                  \
 	"  irc.itself.example: { secret: s }\n"                                \
@@ -123,19 +124,19 @@ may(const struct scene *s, const char *local, const char *remote)
 
 static const char *const all[] = { "good.example", "itself.example",
 	"quick.example", "bare.example", "irc.good.example",
-	"irc.itself.example", "irc.elsewhere.test" };
+	"irc.itself.example", "irc.elsewhere.test", "sub.good.example" };
 
 static const struct {
 	const char *text;
 	const char *who; /* of them: y or n */
 } mode_cases[] = {
-	{ HOSTS(""), "ynnnynn" },
-	{ "federation: auto\n" HOSTS(""), "ynnnynn" },
-	{ "federation: off\n" HOSTS(""), "nnnnnnn" },
-	{ "federation: on\n" HOSTS(""), "yyyyyyy" },
-	{ "federation: off\n" HOSTS(", federation: on"), "yyyyyyn" },
-	{ "federation: on\n" HOSTS(", federation: { mode: off }"), "nnnnnny" },
-	{ "federation: off\n" HOSTS(", federation: auto"), "ynnnynn" },
+	{ HOSTS(""), "ynnnynnn" },
+	{ "federation: auto\n" HOSTS(""), "ynnnynnn" },
+	{ "federation: off\n" HOSTS(""), "nnnnnnnn" },
+	{ "federation: on\n" HOSTS(""), "yyyyyyyy" },
+	{ "federation: off\n" HOSTS(", federation: on"), "yyyyyyny" },
+	{ "federation: on\n" HOSTS(", federation: { mode: off }"), "nnnnnnyn" },
+	{ "federation: off\n" HOSTS(", federation: auto"), "ynnnynnn" },
 };
 
 TEST(with_auto_a_certificate_that_others_can_believe_decides)
