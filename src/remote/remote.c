@@ -319,7 +319,9 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 	bool gone = cond == STREAM_HOST_GONE, any;
 
 	r->closed = cond;
-	any = remote_end_all(r, COND_REMOTE_SERVER_TIMEOUT,
+	any = remote_end_all(r,
+		gone ? COND_REMOTE_SERVER_NOT_FOUND :
+		       COND_REMOTE_SERVER_TIMEOUT,
 		gone ? "cannot be reached any more" : "The server stops",
 		cond, text);
 	if (gone) {

@@ -12,6 +12,7 @@
 #include "xml/elem.h"
 #include "net/conn.h"
 #include "conf/conf.h"
+#include "core/audience.h"
 #include "core/entity.h"
 #include "core/entity_message.h"
 #include "core/host.h"
@@ -626,12 +627,122 @@ TEST(what_is_forbidden_is_not_tried)
 
 	scene_init(&s);
 	say(&s, "x@forbidden.example", 0);
-	CHECK_INT(answers(&s, "not-allowed"), 1);
+	say(&s, "x@192.0.2.1", 1);
+	CHECK_INT(answers(&s, "not-allowed"), 2);
 	CHECK_INT(s.fakes->n, 0);
 	/* nothing is kept of it */
 	CHECK_INT(remote_at(&s, "forbidden.example")->n_busy, 0);
 	CHECK(LIST_EMPTY(&remote_at(&s, "forbidden.example")->pairs));
 	scene_done(&s);
+}
+
+/* Links that stand, attempts, and what waits. */
+TEST(what_is_forbidden_from_now_on_ends)
+{
+	static const struct {
+		const char *federation, *cond;
+	} cases[] = {
+		{ "{ mode: on, deny: [ " THERE ", late.example ] }",
+			"not-allowed" },
+		{ "{ mode: on, allow: [ other.example ] }", "not-allowed" },
+		{ "off", "remote-server-not-found" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s;
+		char yaml[512];
+
+		TEST_CASE(cases[i].federation);
+		scene_init(&s);
+		say(&s, "x@late.example", 0);
+		say(&s, "x@" THERE, 1);
+		fake_up(newest(), 1);
+		say(&s, "x@" THERE, 2);
+		snprintf(yaml, sizeof(yaml),
+			"shards: 3\nstorage: { driver: memory }\n"
+			"hosts: { example.org: {}, example.net: {} }\n"
+			"federation: %s\n",
+			cases[i].federation);
+		world_reload(&s.w, yaml);
+		CHECK(fake_find(HERE, "late.example")->cancelled);
+		CHECK(newest()->told_to_end);
+		CHECK_INT(answers(&s, cases[i].cond), 1);
+		fake_break(newest());
+		world_settle(&s.w);
+		CHECK_INT(answers(&s, cases[i].cond), 2);
+		say(&s, "x@" THERE, 3);
+		CHECK_INT(answers(&s, "<message"), 3);
+		CHECK_INT(s.fakes->n, 2);
+		CHECK_INT(link_bytes(&s), 0);
+		world_reload(&s.w, YAML("example.org: {}, example.net: {}"));
+		say(&s, "x@" THERE, 4);
+		CHECK_INT(s.fakes->n, 3);
+		fake_down(newest(), true, "no");
+		scene_done(&s);
+	}
+}
+
+/* One host does, the other does not. */
+TEST(a_host_that_talks_to_nobody_says_so)
+{
+	struct scene s;
+
+	scene_init(&s);
+	world_reload(&s.w,
+		YAML("example.org: { federation: off }, example.net: {}"));
+	say(&s, "x@" THERE, 0);
+	CHECK_INT(answers(&s, "remote-server-not-found"), 1);
+	CHECK_INT(answers(&s, "does not talk to other servers"), 1);
+	CHECK_INT(s.fakes->n, 0);
+	scene_done(&s);
+}
+
+/* Each shard posts to those that its members live at, which for addresses of others
+ * is where their domain does. */
+TEST(what_is_said_to_many_reaches_those_at_other_servers)
+{
+	const int counts[] = { 0, 1, 2, 300 };
+
+	for (size_t at = 0; at < COUNT(counts); at++) {
+		struct shard *sh;
+		struct audience *a;
+		struct scene s;
+		char who[64];
+
+		scene_init(&s);
+		sh = world_owner(&s.w, "romeo");
+		a = audience_new(sh, 1);
+		for (int i = 0; i < counts[at]; i++) {
+			snprintf(who, sizeof(who), "u%d@d%d.example", i, i % 7);
+			audience_join(a, jid_trusted(str_c(who)), 1);
+			snprintf(who, sizeof(who), "u%d@example.org", i);
+			audience_join(a, jid_trusted(str_c(who)), 1);
+		}
+		for (int i = 0; i < 3; i++) {
+			snprintf(who, sizeof(who), "%d", i);
+			audience_send(a,
+				stanza_new(PRESENCE_AVAILABLE,
+					jid_trusted(STR("romeo@example.org/a")),
+					(struct jid){ .text = NULL },
+					str_c(who)),
+				1, NULL, (struct jid){ .text = NULL });
+		}
+		audience_free(a);
+		world_settle(&s.w);
+		CHECK_INT(s.fakes->n, MIN(counts[at], 7));
+		for (struct fake *f = s.fakes->first; f != NULL; f = f->next) {
+			int members = 0;
+
+			for (int i = 0; i < counts[at]; i++) {
+				snprintf(who, sizeof(who), "d%d.example", i % 7);
+				members += strcmp(who, f->domain) == 0;
+			}
+			fake_up(f, LOTS);
+			CHECK_INT(f->n_wrote, 3 * members);
+			CHECK(members == 0 || f->wrote.p[0] == '0');
+		}
+		scene_done(&s);
+	}
 }
 
 /* That domain of ours is not served any more, or theirs is ours now. */

@@ -24,13 +24,13 @@
 #include "test.h"
 
 #define SHARDS 2
-#define SEEDS 200
+#define SEEDS 40
 #define STEPS 600
 #define STANZAS (4 * STEPS)
 #define MORE                                                                   \
 	"components: { a.example: { secret: s }, b.example: { secret: s } }\n"  \
-	"federation: { mode: on }\n"                                            \
-	"s2s: { queue_stanzas: 20, backoff_max: 20s, idle_timeout: 60s }\n"
+	"s2s: { queue_stanzas: 20, backoff_max: 20s, idle_timeout: 60s }\n"     \
+	"federation: { mode: on%s }\n"
 
 static const char *const locals[] = { "a.example", "b.example" };
 static const char *const domains[] = { "x.example", "y.example", "z.example" };
@@ -224,6 +224,7 @@ step_rare(struct scene *s)
 {
 	struct shard *sh = s->w.server->shards[draw(SHARDS)];
 	struct str domain = str_c(domains[draw(COUNT(domains))]);
+	char yaml[512];
 
 	switch (draw(5)) {
 	case 0:
@@ -240,9 +241,11 @@ step_rare(struct scene *s)
 				.to = jid_trusted(domain) });
 		break;
 	case 3:
-		world_reload(&s->w,
+		snprintf(yaml, sizeof(yaml),
 			"shards: 2\nstorage: { driver: memory }\n"
-			"hosts: { example.org: {} }\n" MORE);
+			"hosts: { example.org: {} }\n" MORE,
+			draw(3) == 0 ? ", deny: [ y.example ]" : "");
+		world_reload(&s->w, yaml);
 		break;
 	default:
 		s->fakes->ends_at_once = draw(2) != 0;
@@ -317,14 +320,15 @@ TEST(each_stanza_is_written_once_in_order_or_answered_once)
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct scene *s = scene = xcalloc(1, sizeof(*s));
 		unsigned wrote = 0;
-		char label[32];
+		char label[32], more[512];
 
 		snprintf(label, sizeof(label), "seed %llu",
 			(unsigned long long)seed);
 		TEST_CASE(label);
 		rand_seeded_init(&s->rand, seed);
 		memset(s->last, -1, sizeof(s->last));
-		world_init(&s->w, SHARDS, MORE, "");
+		snprintf(more, sizeof(more), MORE, "");
+		world_init(&s->w, SHARDS, more, "");
 		s->fakes = fakes_use(&s->w);
 		s->fakes->on_write = on_wrote;
 		components_connect(s);
