@@ -28,6 +28,7 @@ struct module_registry;
 struct remote_streams;
 struct shard;
 struct server_changes;
+struct server_dns;
 struct share;
 struct snapshot;
 struct store;
@@ -77,6 +78,7 @@ struct server {
 	const struct remote_streams *remote_streams; /* how to reach them, set
 				   * at the start; NULL: nobody can */
 	void *streams;            /* the stream layer's own, for all shards */
+	struct server_dns *dns;   /* shard 0 only: see server_dns.h; or NULL */
 	struct dns_check *dns_check; /* shard 0 only: the one under way; NULL */
 	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */

@@ -33,6 +33,7 @@
 #include "command/command_int.h"
 #include "module/module_int.h"
 #include "server/dns_check.h"
+#include "server/server_dns.h"
 #include "server/server_federation.h"
 #include "server/server_reload.h"
 #include "server/server_sleep.h"
@@ -396,6 +397,7 @@ server_stop(struct server *srv)
 		shard_join(srv->shards[i]);
 	server_changes_end(srv->changes);
 	dns_check_stop(srv);
+	server_dns_stop(srv);
 	server_settle(srv);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_close_all(srv->shards[i]);
@@ -403,6 +405,7 @@ server_stop(struct server *srv)
 	/* who still waits for an entity is answered, wherever he is */
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		entity_drop_all(srv->shards[i]);
+	server_dns_free(srv);
 	server_settle(srv);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		questions_end(srv->shards[i]);
