@@ -39,6 +39,7 @@
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_command.h"
 #include "stream/component/comp.h"
+#include "stream/server/s2s_out.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
 #include "main_check.h"
@@ -385,6 +386,7 @@ main_serve(const struct main_args *args, struct config *conf,
 	srv->request_stop = main_request_stop;
 	reloads.server = srv;
 	main_check_files(srv);
+	srv->remote_streams = &s2s_streams;
 	server_start(srv);
 	streams_start(srv);
 	listen_start(srv);

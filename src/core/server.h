@@ -21,6 +21,7 @@
 
 struct command_registry;
 struct crash_last;
+struct conn;
 struct dns_check;
 struct entity_class;
 struct listen_kind;
@@ -78,6 +79,10 @@ struct server {
 	const struct remote_streams *remote_streams; /* how to reach them, set
 				   * at the start; NULL: nobody can */
 	void *streams;            /* the stream layer's own, for all shards */
+	/* Of a simulation, in place of names and the network: a connection in
+	 * memory to domain, on sh; NULL: nobody is there. */
+	struct conn *(*reach)(struct server *srv, struct shard *sh,
+		const char *domain);
 	struct server_dns *dns;   /* shard 0 only: see server_dns.h; or NULL */
 	struct dns_check *dns_check; /* shard 0 only: the one under way; NULL */
 	void *ctl;                /* the control socket's own */

@@ -136,6 +136,7 @@ struct shard {
 	struct budget budget;      /* what waits in the process */
 	bool running;   /* it has a thread */
 	bool stop;      /* the loop ends after this turn */
+	bool streams_closed; /* no stream is opened any more */
 	bool congested; /* a mailbox is too full: who sent rests */
 };
 

@@ -114,6 +114,9 @@ bool tls_binding_exists(const struct conn *c, enum tls_binding type);
  * announced; it is as hard to forge as the handshake, and different on two
  * connections that a man in the middle has joined. */
 bool tls_binding_finished(const struct conn *c, struct buf *out);
+/* Is there a certificate of ours that c shows to a peer who asks for one?  In memory
+ * there is, as soon as it counts as secure. */
+bool tls_has_own(const struct conn *c);
 /* "TLSv1.3", or NULL without TLS. */
 const char *tls_version(const struct conn *c);
 const char *tls_cipher(const struct conn *c);

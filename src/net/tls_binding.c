@@ -166,6 +166,14 @@ tls_binding_finished(const struct conn *c, struct buf *out)
 		binding_finished(ssl, out);
 }
 
+bool
+tls_has_own(const struct conn *c)
+{
+	return conn_ssl(c) != NULL ?
+		SSL_get_certificate(conn_ssl(c)) != NULL :
+		conn_is_secure(c);
+}
+
 const char *
 tls_version(const struct conn *c)
 {

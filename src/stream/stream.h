@@ -337,6 +337,9 @@ void stream_stamp_lang(const struct stream *x, struct arena *a,
 void stream_write(struct stream *x, const struct elem *e);
 /* Writes st, whose namespace is that of the stream there. */
 void stream_write_stanza(struct stream *x, const struct stanza *st);
+/* The same if it is not longer than max bytes (0: any); false: nothing is written. */
+bool stream_write_stanza_within(struct stream *x, const struct stanza *st,
+	size_t max);
 void stream_write_wire(struct stream *x, const struct wire *w, struct str to);
 /* The same of an element that is serialised, with its namespace. */
 void stream_write_bytes(struct stream *x, struct str bytes);

@@ -73,6 +73,7 @@ stream_on_end(void *arg)
 	TAG_CHECK(x, "strm");
 	if (x->stage != STAGE_BOUND || x->kind->leaves == NULL ||
 		!x->kind->leaves(x)) {
+		x->leaving = x->initiated; /* whose end it is matters there */
 		stream_end(x, STREAM_COND_NONE, NULL);
 		return XML_STOP;
 	}

@@ -47,7 +47,9 @@ stream_handshake(struct stream *x, struct str host, struct str alpn)
 			   conn_start_tls(x->conn, x->shard->snap->tls, host,
 				   alpn, false, &err))
 		return true;
-	if (log_limit_ok(&stream_shard(x->shard)->broken, LOG_TLS))
+	if (x->initiated) /* who looks for the way wants to know */
+		x->kind->log_end(x, "TLS cannot begin", err.text);
+	else if (log_limit_ok(&stream_shard(x->shard)->broken, LOG_TLS))
 		log_error(LOG_TLS, stream_who(x),
 			"TLS cannot begin reason=\"%s\"", err.text);
 	return false;

@@ -61,6 +61,22 @@ stream_write_stanza(struct stream *x, const struct stanza *st)
 	stream_wrote(x);
 }
 
+bool
+stream_write_stanza_within(struct stream *x, const struct stanza *st,
+	size_t max)
+{
+	struct buf *out = conn_out(x->conn);
+	size_t before = out->n;
+	bool fits;
+
+	framings[x->framing].element(out, st->root, STR(NS_CLIENT));
+	fits = max == 0 || out->n - before <= max;
+	if (!fits)
+		out->n = before;
+	stream_wrote(x);
+	return fits;
+}
+
 void
 stream_write_wire(struct stream *x, const struct wire *w, struct str to)
 {

@@ -115,6 +115,7 @@ closing_begin(struct shard *sh, enum stream_cond cond)
 	struct stream_shard *ss = stream_shard(sh);
 
 	listen_stop(sh);
+	sh->streams_closed = true;
 	if (sh->index == 0)
 		stream_server_get(sh->server)->closing = true;
 	ss->closing = true;

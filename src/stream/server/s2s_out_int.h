@@ -1,0 +1,147 @@
+/*
+ * s2s_out_int.h - what the files of streams that we open to other servers share.
+ *
+ * Owner shard: that of the pair, which is that of the remote domain.
+ */
+#ifndef STREAM_SERVER_S2S_OUT_INT_H
+#define STREAM_SERVER_S2S_OUT_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/mem.h"
+#include "base/str.h"
+#include "xmpp/ns.h"
+#include "remote/remote.h"
+#include "stream/stream.h"
+
+struct conn;
+struct link;
+struct race;
+struct s2s_out;
+struct s2s_search;
+
+/* Of both directions: what our headers declare. */
+#define S2S_DECLARES " xmlns:db='" NS_DIALBACK "'"
+
+/* A key that the remote domain is asked about. */
+struct way_ask {
+	TAILQ_ENTRY(way_ask) in;
+	struct remote_verify *verify;
+};
+
+TAILQ_HEAD(way_asks, way_ask);
+
+/* Why there is no way, in words. */
+#define S2S_WHY_SIZE 768
+
+/*
+ * The way from a domain of ours to a remote one, for a pair: from start() until the
+ * pair hears that it is up and then gone, or that there is none, or gives it up.
+ */
+struct s2s_way {
+	uint32_t tag;
+	struct remote_pair *pair;
+	struct shard *shard;
+	struct s2s_search *search; /* NULL: it is up */
+	struct s2s_out *stream;    /* NULL: none yet, or between two */
+	struct link *link;         /* NULL: not up */
+	struct way_asks asks;  /* that have yet to go out */
+	struct way_asks asked; /* in stream, and not answered */
+};
+
+/* What was last said to the peer, and is to be answered. */
+enum out_step {
+	OUT_HEADER,   /* features are next */
+	OUT_STARTTLS,
+	OUT_SASL,
+	OUT_DIALBACK, /* our key */
+	OUT_UP,
+};
+
+/* The stream of a way. */
+struct s2s_out {
+	struct stream x;
+	struct s2s_way *way; /* NULL: it has ended */
+	char *local, *domain; /* of the pair */
+	char *id;            /* that the peer has given to the stream */
+	enum out_step step;
+	uint32_t max_bytes;  /* that the peer takes (XEP-0478); 0: not said */
+	int64_t deadline_us; /* for being up; OPTION_NEVER */
+	int64_t since_us;    /* it has begun */
+	const char *why;     /* while we end it; NULL */
+	bool blamed;         /* why it ends has been noted */
+	bool misnamed;       /* the peer's header was for others */
+	bool ready;          /* questions may go out */
+};
+
+static inline struct s2s_out *
+s2s_out_of(struct stream *x)
+{
+	return CONTAINER_OF(x, struct s2s_out, x);
+}
+
+/* --- s2s_way.c ------------------------------------------------------------------ */
+
+/* a is answered, and gone: why NULL, or why they could not be asked. */
+void s2s_way_answer(struct way_asks *list, struct way_ask *a, bool valid,
+	const char *why);
+/* What was asked in a stream that is no more is yet to be asked. */
+void s2s_way_ask_again(struct s2s_way *w);
+/* There is none, as its pair is told; w is freed. */
+void s2s_way_down(struct s2s_way *w, bool found, const char *why);
+/* o has authenticated: it is the link of its pair from now on. */
+void s2s_way_up(struct s2s_out *o);
+/* o has ended; it knows no way any more. */
+void s2s_way_ended(struct s2s_out *o);
+
+/* --- s2s_connect.c ------------------------------------------------------------ */
+
+/* Begins in the next turn; s2s_out_open(), or s2s_way_down(), follow. */
+struct s2s_search *s2s_search_new(struct s2s_way *w);
+void s2s_search_drop(struct s2s_search *s);
+/* The stream that was opened has ended. */
+void s2s_search_next(struct s2s_search *s);
+const char *s2s_search_waits_for(struct s2s_search *s);
+/* Is there somebody else to try, when this stream fails? */
+bool s2s_search_has_more(const struct s2s_search *s);
+/* Was SASL refused where the way was before? */
+bool s2s_search_skips_external(const struct s2s_search *s);
+/* It is not tried any more; again: where the stream is, once more. */
+void s2s_search_skip_external(struct s2s_search *s, bool again);
+/* Why the stream o ends, for an administrator; the first counts. */
+void s2s_search_blame(struct s2s_out *o, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* --- s2s_out.c ---------------------------------------------------------------- */
+
+/* On a connection (taken) to the remote domain; direct: TLS from the first byte.
+ * w->stream is set; it may have ended when this returns. */
+void s2s_out_open(struct s2s_way *w, struct conn *conn, bool direct);
+/* Ends o: why is for us, text for the peer. */
+void s2s_out_end(struct s2s_out *o, enum stream_cond cond, const char *text,
+	const char *why);
+
+extern const struct link_stream s2s_link_stream;
+
+/* It has authenticated, by what that says. */
+void s2s_out_up(struct s2s_out *o, const char *by);
+
+/* --- s2s_out_auth.c ------------------------------------------------------------ */
+
+/* Features have come, under TLS. */
+void s2s_out_authenticate(struct s2s_out *o, struct arena *a,
+	const struct elem *features);
+/* What o waits for, in words. */
+const char *s2s_out_waits_for(const struct s2s_out *o);
+/* All that waits to be asked is asked. */
+void s2s_out_ask(struct s2s_out *o);
+/* Rows of s2s_out.c. */
+enum hook_result s2s_out_on_success(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_failure(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_challenge(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_result(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_verify(struct module_ctx *m, struct element *el);
+
+#endif

@@ -1,0 +1,174 @@
+/*
+ * s2s_way.c - the way from a domain of ours to a remote one, as its pair has it: what
+ * is asked by it, and what becomes of it.
+ *
+ *   start --> search, stream, search, stream ... --> up: a link --> its stream ends
+ *                |                                                       |
+ *                | given up, or nobody is left                           |
+ *                v                                                       v
+ *              gone: what was asked is answered  <-----------------------'
+ *
+ * Owner shard of the pair.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_out.h"
+
+#include <stdio.h>
+
+#include "base/memuse.h"
+#include "base/tag.h"
+#include "core/link.h"
+#include "stream/server/s2s_out_int.h"
+
+static struct s2s_way *
+way_arg(void *arg)
+{
+	struct s2s_way *w = arg;
+
+	TAG_CHECK(w, "sway");
+	ASSERT_ON(w->shard);
+	return w;
+}
+
+/* --- what is asked ------------------------------------------------------------- */
+
+void
+s2s_way_answer(struct way_asks *list, struct way_ask *a, bool valid,
+	const char *why)
+{
+	TAILQ_REMOVE(list, a, in);
+	remote_verified(a->verify, valid, why);
+	free(a);
+}
+
+/* Ahead of what has come since. */
+void
+s2s_way_ask_again(struct s2s_way *w)
+{
+	TAILQ_CONCAT(&w->asked, &w->asks, in);
+	TAILQ_CONCAT(&w->asks, &w->asked, in);
+}
+
+static void
+way_refuse_asks(struct way_asks *asks, const char *why)
+{
+	struct way_ask *a;
+
+	while ((a = TAILQ_FIRST(asks)) != NULL)
+		s2s_way_answer(asks, a, false, why);
+}
+
+/* --- its end --------------------------------------------------------------------- */
+
+/* Its stream ends without it. */
+static void
+way_free(struct s2s_way *w, const char *why)
+{
+	struct s2s_out *o = w->stream;
+
+	if (w->search != NULL)
+		s2s_search_drop(w->search);
+	w->search = NULL;
+	if (o != NULL) {
+		o->way = NULL;
+		stream_end(&o->x, STREAM_COND_NONE, NULL);
+	}
+	way_refuse_asks(&w->asked, why);
+	way_refuse_asks(&w->asks, why);
+	memuse_remove(MEMUSE_STREAM, w);
+	TAG_CLEAR(w);
+	free(w);
+}
+
+void
+s2s_way_down(struct s2s_way *w, bool found, const char *why)
+{
+	struct remote_pair *p = w->pair;
+	char text[S2S_WHY_SIZE];
+
+	snprintf(text, sizeof(text), "%s", why); /* it goes with w */
+	way_free(w, text);
+	remote_down(p, found, text);
+}
+
+/* --- its stream ------------------------------------------------------------------- */
+
+void
+s2s_way_up(struct s2s_out *o)
+{
+	struct s2s_way *w = o->way;
+
+	s2s_search_drop(w->search);
+	w->search = NULL;
+	w->link = remote_up(w->pair, &s2s_link_stream, w);
+	link_drained(w->link);
+}
+
+void
+s2s_way_ended(struct s2s_out *o)
+{
+	struct s2s_way *w = o->way;
+	struct link *l = w->link;
+
+	o->way = NULL;
+	w->stream = NULL;
+	if (l != NULL) {
+		way_free(w, "the stream has ended");
+		remote_leave(l);
+	} else {
+		s2s_way_ask_again(w);
+		s2s_search_next(w->search);
+	}
+}
+
+/* --- for pairs ---------------------------------------------------------------------- */
+
+static void *
+on_start(struct remote_pair *p)
+{
+	struct s2s_way *w = xcalloc(1, sizeof(*w));
+
+	memuse_add(MEMUSE_STREAM, w);
+	TAG_SET(w, "sway");
+	w->pair = p;
+	w->shard = remote_pair_shard(p);
+	TAILQ_INIT(&w->asks);
+	TAILQ_INIT(&w->asked);
+	w->search = s2s_search_new(w);
+	return w;
+}
+
+static void
+on_cancel(void *attempt)
+{
+	way_free(way_arg(attempt), "it took too long");
+}
+
+static void
+on_verify(void *attempt_or_stream, struct remote_verify *v)
+{
+	struct s2s_way *w = way_arg(attempt_or_stream);
+	struct way_ask *a = xcalloc(1, sizeof(*a));
+
+	a->verify = v;
+	TAILQ_INSERT_TAIL(&w->asks, a, in);
+	if (w->stream != NULL && w->stream->ready)
+		s2s_out_ask(w->stream);
+}
+
+static const char *
+on_waits_for(void *attempt)
+{
+	const struct s2s_way *w = way_arg(attempt);
+
+	return w->stream != NULL ? s2s_out_waits_for(w->stream) :
+				   s2s_search_waits_for(w->search);
+}
+
+const struct remote_streams s2s_streams = {
+	.start = on_start,
+	.cancel = on_cancel,
+	.verify = on_verify,
+	.waits_for = on_waits_for,
+};

@@ -1,0 +1,695 @@
+/*
+ * test_s2s_out.c - streams to other servers: what they say, whom they believe, and
+ * what comes of the pair that has asked for them.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_out.h"
+
+#include <stdio.h>
+
+#include "base/err.h"
+#include "xmpp/ns.h"
+#include "net/conn.h"
+#include "core/entity.h"
+#include "core/link.h"
+#include "remote/remote_int.h"
+#include "stream/server/dialback.h"
+#include "stream/stream.h"
+
+#include "c2s_world.h"
+#include "test.h"
+
+#define LOCAL "example.org"
+#define FAR "far.example"
+
+struct scene {
+	struct world world;
+	struct peer romeo;
+	struct peer far[4]; /* who is there, one after the other */
+	unsigned n_far;
+	unsigned max_far;   /* nobody is there for more */
+	unsigned n_ok, n_not, n_failed; /* answers about keys */
+};
+
+static struct scene *the_scene;
+
+static void
+on_write(void *arg, const char *p, size_t n)
+{
+	struct peer *peer = arg;
+
+	buf_add(&peer->got, p, n);
+}
+
+static void
+on_closed(void *arg)
+{
+	struct peer *peer = arg;
+
+	peer->closed = true;
+	peer->conn = NULL;
+}
+
+static struct conn *
+on_reach(struct server *srv, struct shard *sh, const char *domain)
+{
+	struct scene *s = the_scene;
+	struct peer *p = &s->far[s->n_far];
+	struct conn_mem_sink sink = { on_write, on_closed, p };
+
+	(void)srv;
+	CHECK_CSTR(domain, FAR);
+	if (s->n_far == s->max_far)
+		return NULL;
+	s->n_far++;
+	*p = (struct peer){ .world = &s->world };
+	p->conn = conn_new_mem(sh->net, &sink);
+	return p->conn;
+}
+
+static struct remote *
+far_remote(struct scene *s)
+{
+	return (struct remote *)entity_find(s->world.server->shards[0],
+		STR(FAR));
+}
+
+static struct remote_pair *
+far_pair(struct scene *s)
+{
+	struct remote *r = far_remote(s);
+
+	return r != NULL ? LIST_FIRST(&r->pairs) : NULL;
+}
+
+static bool
+is_up(struct scene *s)
+{
+	struct remote_pair *p = far_pair(s);
+
+	return p != NULL && p->link != NULL;
+}
+
+static bool
+is_coming(struct scene *s)
+{
+	struct remote_pair *p = far_pair(s);
+
+	return p != NULL && p->attempt != NULL;
+}
+
+/* Why it could not be reached the last time. */
+static const char *
+far_why(struct scene *s)
+{
+	struct remote *r = far_remote(s);
+
+	return r != NULL && r->failures != NULL ? r->failures->all[0].why : "";
+}
+
+static void
+say_to_far(struct scene *s, size_t n)
+{
+	struct buf text = BUF_INIT;
+
+	buf_add_c(&text, "<message type='chat' id='m1' to='juliet@" FAR "'><body>");
+	for (size_t i = 0; i < n; i++)
+		buf_add_c(&text, "x");
+	buf_add_c(&text, "</body></message>");
+	peer_say(&s->romeo, buf_c(&text));
+	buf_done(&text);
+}
+
+/* Something is to go there once more, when it may be tried. */
+static void
+scene_again(struct scene *s)
+{
+	world_advance(&s->world, 5 * US_PER_S);
+	say_to_far(s, 3);
+}
+
+static void
+scene_init_quiet(struct scene *s)
+{
+	*s = (struct scene){ .max_far = 4 };
+	the_scene = s;
+	world_init(&s->world, 1, "federation: { mode: on }", "");
+	s->world.server->reach = on_reach;
+	s->world.server->remote_streams = &s2s_streams;
+	peer_open(&s->romeo, &s->world, 0, true);
+	peer_login(&s->romeo, AUTH_ROMEO, BIND("orchard"));
+}
+
+static void
+scene_init(struct scene *s)
+{
+	scene_init_quiet(s);
+	say_to_far(s, 3);
+	CHECK_INT(s->n_far, 1);
+}
+
+static void
+scene_done(struct scene *s)
+{
+	peer_done(&s->romeo);
+	for (unsigned i = 0; i < s->n_far; i++)
+		peer_done(&s->far[i]);
+	CHECK(!is_up(s));
+	world_advance(&s->world, 5 * US_PER_S);
+	CHECK_INT(s->world.server->shards[0]->stats.streams, 0);
+	world_done(&s->world);
+}
+
+#define DB "xmlns:db='jabber:server:dialback'"
+#define HEAD_OF(id, more)                                                      \
+	"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "           \
+	"xmlns:stream='http://etherx.jabber.org/streams' " DB " id='" id       \
+	"' version='1.0' " more ">"
+#define THEIRS(id) HEAD_OF(id, "from='" FAR "' to='" LOCAL "'")
+#define FEATURES(text) "<stream:features>" text "</stream:features>"
+#define STARTTLS "<starttls " TLS "><required/></starttls>"
+#define PROCEED "<proceed " TLS "/>"
+#define DIALBACK                                                               \
+	"<dialback xmlns='urn:xmpp:features:dialback'><errors/></dialback>"
+#define EXTERNAL SASL("mechanisms", "<mechanism>EXTERNAL</mechanism>")
+#define RESULT(type)                                                           \
+	"<db:result from='" FAR "' to='" LOCAL "' type='" type "'/>"
+#define HOST_UNKNOWN                                                           \
+	"<stream:error><host-unknown xmlns='" NS_STREAMS "'/></stream:error>"  \
+	"</stream:stream>"
+
+/* Until TLS is there, and features are next. */
+static void
+far_secure(struct peer *p)
+{
+	peer_say(p, THEIRS("clear") FEATURES(STARTTLS));
+	CHECK_GOT(p, "<starttls ");
+	peer_say(p, PROCEED);
+	CHECK_GOT(p, "<stream:stream ");
+}
+
+static void
+far_bring_up(struct scene *s, struct peer *p)
+{
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK));
+	CHECK_GOT(p, "<db:result ");
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(s));
+}
+
+static void
+far_hang_up(struct peer *p)
+{
+	conn_mem_hangup(p->conn);
+	p->conn = NULL;
+	world_settle(p->world);
+}
+
+/* --- the way up ---------------------------------------------------------------------- */
+
+/* RFC 6120 §4.7, XEP-0220 §2.4.1; the key as XEP-0185 §2 makes it. */
+TEST(it_says_who_it_is_and_shows_its_key)
+{
+	char key[DIALBACK_KEY_SIZE];
+	const struct stream_server *ss;
+	struct scene s;
+	struct peer *p;
+
+	scene_init(&s);
+	p = &s.far[0];
+	CHECK_STR(str_c(buf_c(&p->got)),
+		"<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
+		"xmlns:stream='http://etherx.jabber.org/streams' " DB
+		" from='" LOCAL "' to='" FAR "' version='1.0' xml:lang='en'>");
+	far_secure(p);
+	peer_say(p, THEIRS("a&amp;b") FEATURES(DIALBACK));
+	ss = s.world.server->streams;
+	dialback_key(key,
+		(struct str){ (const char *)ss->secret, sizeof(ss->secret) },
+		STR(FAR), STR(LOCAL), STR("a&b"));
+	CHECK_GOT(p, "<db:result from='" LOCAL "' to='" FAR "'>", key,
+		"</db:result>");
+	CHECK(!is_up(&s));
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(&s));
+	p->got.n = 0;
+	say_to_far(&s, 4);
+	CHECK_GOT(p, "<message ", "<body>xxxx</body></message>");
+	CHECK(peer_has(p, "from=\"romeo@" LOCAL "/orchard\""));
+	CHECK(peer_has(p, "to=\"juliet@" FAR "\""));
+	CHECK(!peer_has(p, "jabber:client"));
+	scene_done(&s);
+}
+
+TEST(a_link_ends_with_its_stream)
+{
+	struct link *l;
+	struct scene s;
+
+	scene_init(&s);
+	far_bring_up(&s, &s.far[0]);
+	CHECK(peer_has(&s.far[0], "<body>xxx</body>"));
+	peer_say(&s.far[0], "</stream:stream>");
+	CHECK(!is_up(&s));
+	CHECK(peer_has(&s.far[0], "</stream:stream>"));
+	scene_again(&s);
+	far_bring_up(&s, &s.far[1]);
+	l = far_pair(&s)->link;
+	l->ops->end(l->stream, STREAM_COND_NONE, NULL);
+	CHECK(!is_up(&s));
+	scene_again(&s);
+	far_bring_up(&s, &s.far[2]);
+	far_hang_up(&s.far[2]);
+	CHECK(!is_up(&s));
+	scene_done(&s);
+}
+
+/* --- what fails, and why -------------------------------------------------------------- */
+
+static const struct {
+	const char *label;
+	const char *clear;  /* in answer to our first header */
+	const char *secure; /* in answer to the second; NULL: it is the end before */
+	const char *more;   /* in answer to our key */
+	const char *why, *out;
+} failures[] = {
+	{ "no TLS", THEIRS("1") FEATURES(DIALBACK), NULL, NULL,
+		"offer no TLS", "<policy-violation " },
+	{ "empty features", THEIRS("1") "<stream:features/>", NULL, NULL,
+		"offer no TLS", "<policy-violation " },
+	{ "TLS refused", THEIRS("1") FEATURES(STARTTLS) "<failure " TLS "/>",
+		NULL, NULL, "refuse to begin TLS", "</stream:stream>" },
+	{ "not theirs", HEAD_OF("1", "from='other.example'") HOST_UNKNOWN, NULL,
+		NULL, "host-unknown", "</stream:stream>" },
+	{ "another", HEAD_OF("1", "from='other.example'") FEATURES(STARTTLS),
+		NULL, NULL, "another domain", "<invalid-from " },
+	{ "to another", HEAD_OF("1", "to='other.example'") FEATURES(STARTTLS),
+		NULL, NULL, "another domain", "<invalid-from " },
+	{ "an error with text",
+		THEIRS("1") "<stream:error><policy-violation xmlns='" NS_STREAMS
+			    "'/><text xmlns='" NS_STREAMS
+			    "'>go away</text></stream:error>",
+		NULL, NULL, "policy-violation, go away", "</stream:stream>" },
+	{ "no version",
+		"<stream:stream xmlns='jabber:server' xmlns:stream='" S
+		"' id='1'>",
+		NULL, NULL, "unsupported-version", "<unsupported-version " },
+	{ "a port of clients", HEAD("jabber:client", S, "id='1' version='1.0'"),
+		NULL, NULL, "do not answer as a server", "<invalid-namespace " },
+	{ "no XMPP", "SSH-2.0-OpenSSH_9.2\r\n", NULL, NULL, "not-well-formed",
+		"<not-well-formed " },
+	{ "the end at once", THEIRS("1") "</stream:stream>", NULL, NULL,
+		"they have closed the stream", "</stream:stream>" },
+	{ "something else", THEIRS("1") "<a xmlns='urn:a'/>", NULL, NULL,
+		"does not belong here: <a/>", "<unsupported-stanza-type " },
+	{ "features twice", THEIRS("1") FEATURES(STARTTLS) FEATURES(STARTTLS),
+		NULL, NULL, "does not belong here: <features/>",
+		"<unsupported-stanza-type " },
+	{ "proceed before we ask", THEIRS("1") PROCEED, NULL, NULL,
+		"does not belong here: <proceed/>", "<unsupported-stanza-type " },
+	{ "more behind proceed",
+		THEIRS("1") FEATURES(STARTTLS) PROCEED RESULT("valid"), NULL,
+		NULL, "policy-violation", "<policy-violation " },
+	{ "a stanza in the clear",
+		THEIRS("1") "<message from='a@" FAR "' to='romeo@" LOCAL "'/>",
+		NULL, NULL, "send stanzas", "<not-authorized " },
+	{ "valid in the clear", THEIRS("1") RESULT("valid") FEATURES(DIALBACK),
+		NULL, NULL, "offer no TLS", "<policy-violation " },
+	{ "no id", THEIRS("1") FEATURES(STARTTLS),
+		HEAD("jabber:server", S, "version='1.0'") FEATURES(DIALBACK), "",
+		"no id", "<undefined-condition " },
+	{ "success that nobody asked for", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") SASL("success", ""), "", "<success/>",
+		"<unsupported-stanza-type " },
+	{ "the key is invalid", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") FEATURES(DIALBACK), RESULT("invalid"),
+		"that it is not ours", "</stream:stream>" },
+	{ "an error", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") FEATURES(DIALBACK),
+		"<db:result from='" FAR "' to='" LOCAL
+		"' type='error'><error type='cancel'><remote-connection-failed "
+		"xmlns='" NS_STANZAS "'/></error></db:result>",
+		"they cannot connect to us", "</stream:stream>" },
+	{ "an error without one", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") FEATURES(DIALBACK), RESULT("error"),
+		"they do not say why", "</stream:stream>" },
+	{ "a key of theirs", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") FEATURES(DIALBACK),
+		"<db:result from='" FAR "' to='" LOCAL "'>abc</db:result>",
+		"<result/>", "<unsupported-stanza-type " },
+	{ "a question of theirs", THEIRS("1") FEATURES(STARTTLS),
+		THEIRS("2") FEATURES(DIALBACK),
+		"<db:verify from='" FAR "' to='" LOCAL "' id='1'>abc</db:verify>",
+		"<verify/>", "<unsupported-stanza-type " },
+};
+
+TEST(what_fails_is_told_in_words)
+{
+	struct scene s;
+
+	for (size_t i = 0; i < COUNT(failures); i++) {
+		struct buf out = BUF_INIT;
+		struct peer *p = &s.far[0];
+
+		TEST_CASE(failures[i].label);
+		scene_init(&s);
+		peer_say(p, failures[i].clear);
+		if (failures[i].secure != NULL) {
+			CHECK(is_coming(&s));
+			peer_say(p, PROCEED);
+			peer_say(p, failures[i].secure);
+			buf_add_str(&out, buf_str(&p->got));
+			peer_say(p, failures[i].more);
+		}
+		buf_add_str(&out, buf_str(&p->got));
+		CHECK(!is_up(&s) && !is_coming(&s));
+		if (strstr(far_why(&s), failures[i].why) == NULL)
+			CHECK_CSTR(far_why(&s), failures[i].why);
+		CHECK(strstr(buf_c(&out), failures[i].out) != NULL);
+		buf_done(&out);
+		scene_done(&s);
+	}
+}
+
+/* XEP-0220 §3.1, hostile 38: the domains have to be those that we have asked for. */
+TEST(answers_to_other_questions_are_nothing)
+{
+	static const char *const others[] = {
+		"<db:result from='" FAR "' to='other.example' type='valid'/>",
+		"<db:result from='other.example' to='" LOCAL "' type='valid'/>",
+		"<db:result from='" LOCAL "' to='" FAR "' type='valid'/>",
+		"<db:result from='" FAR "' type='valid'/>",
+		"<db:result to='" LOCAL "' type='valid'/>",
+		"<db:result type='valid'/>",
+		"<db:verify from='" FAR "' to='" LOCAL
+		"' id='secure' type='valid'/>",
+		"<db:verify type='valid'/>",
+	};
+	struct scene s;
+
+	scene_init(&s);
+	far_secure(&s.far[0]);
+	/* ahead of the question */
+	peer_say(&s.far[0], THEIRS("secure") RESULT("valid"));
+	CHECK(is_coming(&s));
+	peer_say(&s.far[0], FEATURES(DIALBACK));
+	CHECK_GOT(&s.far[0], "<db:result ");
+	for (size_t i = 0; i < COUNT(others); i++) {
+		TEST_CASE(others[i]);
+		peer_say(&s.far[0], others[i]);
+		CHECK(is_coming(&s));
+	}
+	peer_say(&s.far[0], RESULT("valid"));
+	CHECK(is_up(&s));
+	/* and once more */
+	peer_say(&s.far[0], RESULT("invalid") RESULT("error"));
+	CHECK(is_up(&s));
+	CHECK_INT(s.n_ok + s.n_not + s.n_failed, 0);
+	scene_done(&s);
+}
+
+/* Stanzas go one way, hostile 43. */
+TEST(stanzas_of_the_peer_end_it)
+{
+	static const char *const stanzas[] = {
+		"<message from='a@" FAR "' to='romeo@" LOCAL "'/>",
+		"<iq from='" FAR "' to='" LOCAL "' type='get' id='1'/>",
+		"<presence from='a@" FAR "' to='romeo@" LOCAL "'/>",
+		"<message xmlns='jabber:client' to='romeo@" LOCAL "'/>",
+	};
+	struct scene s;
+
+	for (size_t i = 0; i < COUNT(stanzas); i++) {
+		TEST_CASE(stanzas[i]);
+		scene_init(&s);
+		far_bring_up(&s, &s.far[0]);
+		peer_say(&s.far[0], stanzas[i]);
+		CHECK(!is_up(&s));
+		CHECK(peer_has(&s.far[0], "<not-authorized "));
+		scene_done(&s);
+	}
+}
+
+/* Its own server may be where the name leads: nobody there serves that domain. */
+TEST(a_name_that_leads_to_us_ends_with_host_unknown)
+{
+	struct scene s;
+
+	scene_init(&s);
+	peer_say(&s.far[0],
+		HEAD_OF("1", "from='" LOCAL "' to='" LOCAL "'") HOST_UNKNOWN);
+	CHECK(!is_coming(&s));
+	CHECK(strstr(far_why(&s), "host-unknown") != NULL);
+	CHECK_INT(s.n_far, 1);
+	scene_done(&s);
+}
+
+TEST(nobody_is_there)
+{
+	struct scene s;
+
+	scene_init_quiet(&s);
+	s.max_far = 0;
+	say_to_far(&s, 3);
+	CHECK(!is_coming(&s));
+	CHECK_CSTR(far_why(&s), "nobody is there");
+	CHECK(peer_has(&s.romeo, "remote-server-timeout"));
+	scene_done(&s);
+}
+
+TEST(one_that_takes_too_long_is_given_up)
+{
+	struct scene s;
+
+	scene_init(&s);
+	world_advance(&s.world, 31 * US_PER_S);
+	CHECK(peer_has(&s.far[0], "</stream:stream>"));
+	CHECK(strstr(far_why(&s), "their header") != NULL);
+	CHECK(peer_has(&s.romeo, "remote-server-timeout"));
+	CHECK_INT(s.n_far, 1);
+	scene_done(&s);
+}
+
+/* What waits for names or connections then is told, too. */
+TEST(a_server_that_stops_gives_up)
+{
+	struct scene s;
+
+	scene_init(&s);
+	world_done(&s.world);
+	CHECK(peer_has(&s.far[0], "<system-shutdown "));
+	CHECK(s.far[0].conn == NULL && s.romeo.conn == NULL);
+	buf_done(&s.far[0].got);
+	buf_done(&s.romeo.got);
+}
+
+/* --- SASL EXTERNAL ------------------------------------------------------------------ */
+
+/* XEP-0178 §3 */
+TEST(external_goes_before_dialback)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(EXTERNAL DIALBACK));
+	CHECK_GOT(p, "<auth ", "mechanism=\"EXTERNAL\"", ">ZXhhbXBsZS5vcmc=<");
+	CHECK(!peer_has(p, "db:result"));
+	peer_say(p, SASL("success", ""));
+	CHECK_GOT(p, "<stream:stream ", "from='" LOCAL "' to='" FAR "'");
+	CHECK(!is_up(&s));
+	peer_say(p, THEIRS("third") FEATURES(DIALBACK));
+	CHECK(is_up(&s));
+	CHECK_GOT(p, "<message ");
+	CHECK(!peer_has(p, "db:result"));
+	scene_done(&s);
+}
+
+TEST(dialback_follows_where_external_is_refused)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(EXTERNAL DIALBACK));
+	peer_say(p, SASL("failure", "<not-authorized/>"));
+	CHECK_GOT(p, "<db:result ");
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(&s));
+	far_hang_up(p);
+	/* where that ends the stream, in another one */
+	scene_again(&s);
+	far_secure(&s.far[1]);
+	peer_say(&s.far[1], THEIRS("secure") FEATURES(EXTERNAL DIALBACK));
+	peer_say(&s.far[1],
+		SASL("failure", "<not-authorized/>") "</stream:stream>");
+	CHECK_INT(s.n_far, 3);
+	far_secure(&s.far[2]);
+	peer_say(&s.far[2], THEIRS("secure") FEATURES(EXTERNAL DIALBACK));
+	CHECK_GOT(&s.far[2], "<db:result ");
+	/* and once alone */
+	s.max_far = 3;
+	peer_say(&s.far[2], "</stream:stream>");
+	CHECK_INT(s.n_far, 3);
+	CHECK(!is_coming(&s));
+	scene_done(&s);
+}
+
+TEST(a_challenge_is_not_answered)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(EXTERNAL DIALBACK));
+	peer_say(p, SASL("challenge", ""));
+	CHECK_GOT(p, "<abort ");
+	peer_say(p, SASL("failure", "<aborted/>"));
+	CHECK_GOT(p, "<db:result ");
+	scene_done(&s);
+}
+
+/* --- keys of others --------------------------------------------------------------------- */
+
+static void
+on_verified(void *arg, bool ok, const struct err *err)
+{
+	struct scene *s = arg;
+
+	if (ok)
+		s->n_ok++;
+	else if (err->code == ERR_INVALID)
+		s->n_not++;
+	else
+		s->n_failed++;
+}
+
+static void
+ask(struct scene *s, const char *id, const char *key)
+{
+	remote_verify_ask(s->world.server->shards[0], STR(LOCAL), STR(FAR),
+		str_c(id), str_c(key), on_verified, s);
+	world_settle(&s->world);
+}
+
+#define VERIFY(id, more)                                                       \
+	"<db:verify from='" FAR "' to='" LOCAL "' id='" id "' " more "/>"
+
+/* Two servers that begin at the same time would wait for each other if it had to be
+ * up first. */
+TEST(keys_are_verified_as_soon_as_there_is_tls)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init_quiet(&s);
+	ask(&s, "q1", "k<1");
+	CHECK_INT(s.n_far, 1);
+	far_secure(p);
+	CHECK(!peer_has(p, "verify"));
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK));
+	CHECK_GOT(p, "<db:verify from='" LOCAL "' to='" FAR "' id='q1'>k&lt;1<",
+		"<db:result ");
+	p->got.n = 0;
+	ask(&s, "q2", "k2");
+	CHECK_GOT(p, "id='q2'>k2</db:verify>");
+	peer_say(p, VERIFY("q2", "type='invalid'") VERIFY("q1", "type='valid'"));
+	CHECK_INT(s.n_ok, 1);
+	CHECK_INT(s.n_not, 1);
+	/* each once */
+	peer_say(p, VERIFY("q2", "type='valid'") VERIFY("q1", "type='valid'"));
+	CHECK_INT(s.n_ok, 1);
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(&s));
+	p->got.n = 0;
+	ask(&s, "q3", "k3");
+	CHECK_GOT(p, "id='q3'>k3</db:verify>");
+	peer_say(p, "<db:verify from='other.example' to='" LOCAL
+		    "' id='q3' type='valid'/>");
+	CHECK_INT(s.n_ok, 1);
+	peer_say(p, VERIFY("q3", "type='error'"));
+	CHECK_INT(s.n_failed, 1);
+	CHECK(is_up(&s));
+	scene_done(&s);
+}
+
+/* What is not answered before SASL is asked once more behind it. */
+TEST(keys_are_asked_about_on_both_sides_of_sasl)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init_quiet(&s);
+	ask(&s, "q1", "k1");
+	ask(&s, "q2", "k2");
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(EXTERNAL));
+	CHECK_GOT(p, "id='q1'>", "id='q2'>", "<auth ");
+	peer_say(p, VERIFY("q1", "type='valid'") SASL("success", ""));
+	CHECK_INT(s.n_ok, 1);
+	peer_say(p, THEIRS("third") FEATURES(""));
+	CHECK_GOT(p, "id='q2'>k2</db:verify>");
+	CHECK(!peer_has(p, "id='q1'"));
+	peer_say(p, VERIFY("q2", "type='valid'"));
+	CHECK_INT(s.n_ok, 2);
+	scene_done(&s);
+}
+
+TEST(each_question_is_answered_when_there_is_no_way)
+{
+	struct scene s;
+
+	scene_init(&s);
+	ask(&s, "q1", "k1");
+	far_secure(&s.far[0]);
+	peer_say(&s.far[0], THEIRS("secure") FEATURES(DIALBACK));
+	ask(&s, "q2", "k2");
+	far_hang_up(&s.far[0]);
+	CHECK(!is_coming(&s));
+	CHECK_INT(s.n_failed, 2);
+	scene_again(&s);
+	ask(&s, "q3", "k3");
+	world_advance(&s.world, 31 * US_PER_S);
+	CHECK_INT(s.n_failed, 3);
+	scene_again(&s);
+	far_bring_up(&s, &s.far[2]);
+	ask(&s, "q4", "k4");
+	far_hang_up(&s.far[2]);
+	world_advance(&s.world, 31 * US_PER_S);
+	CHECK_INT(s.n_failed, 4);
+	CHECK_INT(s.n_ok + s.n_not, 0);
+	scene_done(&s);
+}
+
+/* --- limits of the peer ------------------------------------------------------------------ */
+
+/* XEP-0478 §4 */
+TEST(a_stanza_that_is_too_large_for_them_goes_back)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK
+		"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>400</max-bytes>"
+		"<idle-seconds>60</idle-seconds></limits>"));
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(&s));
+	p->got.n = 0;
+	say_to_far(&s, 400);
+	CHECK_GOT(&s.romeo, "type=\"error\"", "<policy-violation ",
+		"larger than 400 bytes");
+	CHECK_INT(p->got.n, 0);
+	say_to_far(&s, 200);
+	CHECK_GOT(p, "<message ", "</message>");
+	CHECK(p->got.n <= 400 && is_up(&s));
+	scene_done(&s);
+}
+
+TEST_MAIN
