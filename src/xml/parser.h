@@ -77,7 +77,8 @@ struct xml_parser *xml_parser_get(struct xml_pool *pool,
 	const struct xml_limits *limits, const struct xml_events *events,
 	void *arg);
 /* A parser as if it had read a stream header that declares content_ns as the
- * default namespace, and only "stream" besides; opened() is not called. */
+ * default namespace, and only "stream" besides, and "db" for jabber:server;
+ * opened() is not called. */
 struct xml_parser *xml_parser_get_primed(struct xml_pool *pool,
 	struct str content_ns, const struct xml_limits *limits,
 	const struct xml_events *events, void *arg);

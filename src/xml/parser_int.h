@@ -68,6 +68,7 @@ struct xml_parser {
 	bool closed;
 	bool default_known;  /* while the header is read: declarations seen */
 	bool stream_known;
+	bool dialback_known;
 
 	enum lex lex;
 	struct buf held;   /* an unfinished tag that expat has not seen */
@@ -83,6 +84,15 @@ struct xml_parser {
 	uint32_t decls;     /* namespace declarations of the next element */
 	size_t ns_bytes;    /* what the writer will spend on them */
 };
+
+/* A header of servers is plain with the prefix "db" alone, which all of them declare
+ * (XEP-0220 §2.4.1). */
+static inline bool
+parser_ns_has_dialback(struct str content_ns)
+{
+	return str_is(content_ns, "jabber:server");
+}
+#define PARSER_NS_DIALBACK "jabber:server:dialback"
 
 /* --- parser.c ------------------------------------------------------------- */
 

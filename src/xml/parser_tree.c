@@ -214,6 +214,7 @@ root_start(struct xml_parser *p, const char *name, const char **atts)
 	/* an empty-element tag ends where the event ends, too */
 	size_t end = parser_event_end(p);
 	struct elem *root;
+	bool db;
 
 	if (p->arena == NULL)
 		p->arena = arena_new();
@@ -225,7 +226,9 @@ root_start(struct xml_parser *p, const char *name, const char **atts)
 	if (root == NULL)
 		return;
 	root_keep_header(p, end);
-	p->plain = p->decls == 2 && p->default_known && p->stream_known &&
+	db = parser_ns_has_dialback(p->content_ns);
+	p->plain = p->decls == (db ? 3 : 2) && p->default_known &&
+		p->stream_known && p->dialback_known == db &&
 		elem_is(root, NS_STREAM, "stream");
 	p->decls = 0;
 	p->mark = end;
@@ -403,6 +406,8 @@ root_namespace(struct xml_parser *p, struct str prefix, struct str ns)
 			!str_is(ns, NS_STREAM);
 	} else if (str_is(prefix, "stream")) {
 		p->stream_known = str_is(ns, NS_STREAM);
+	} else if (str_is(prefix, "db")) {
+		p->dialback_known = str_is(ns, PARSER_NS_DIALBACK);
 	}
 }
 

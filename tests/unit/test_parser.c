@@ -324,8 +324,15 @@ static const struct {
 	{ HEADER "<a/>", true },
 	{ HEADER "</stream:stream>", false },
 	{ "<stream:stream xmlns='jabber:server'"
+		" xmlns:db='jabber:server:dialback'"
 		" xmlns:stream='http://etherx.jabber.org/streams'>", true },
 	{ "<stream:stream xmlns='jabber:server'"
+		" xmlns:stream='http://etherx.jabber.org/streams'>", false },
+	{ "<stream:stream xmlns='jabber:server' xmlns:db='urn:other'"
+		" xmlns:stream='http://etherx.jabber.org/streams'>", false },
+	{ "<stream:stream xmlns='jabber:server' xmlns:d='jabber:server:dialback'"
+		" xmlns:stream='http://etherx.jabber.org/streams'>", false },
+	{ "<stream:stream xmlns='jabber:client'"
 		" xmlns:db='jabber:server:dialback'"
 		" xmlns:stream='http://etherx.jabber.org/streams'>", false },
 	{ "<s:stream xmlns='jabber:client'"
@@ -375,6 +382,28 @@ TEST(a_primed_parser_goes_on_as_if_it_had_read_the_header)
 		CHECK_INT(feed(&f, str_c(tree_cases[i / 2].in)),
 			XML_FAULT_NONE);
 		SEEN(&f, tree_cases[i / 2].seen);
+		fixture_done(&f);
+	}
+}
+
+/* Of those that all have, two prefixes for servers. */
+TEST(a_parser_primed_for_servers_knows_dialback)
+{
+	for (size_t i = 0; i < 2; i++) {
+		struct fixture f;
+
+		fixture_init(&f);
+		if (i == 1) /* by one that has rested */
+			FEED(&f, "<stream:stream xmlns='jabber:server' "
+				 "xmlns:db='jabber:server:dialback' "
+				 "xmlns:stream='http://etherx.jabber.org/streams'>");
+		xml_parser_put(f.pool, f.p);
+		f.owner.seen.n = 0;
+		f.p = xml_parser_get_primed(f.pool, STR("jabber:server"),
+			&limits, &events, &f.owner);
+		FEED(&f, "<db:verify/><a/>");
+		SEEN(&f, "{jabber:server:dialback}verify()\n{jabber:server}a()\n");
+		CHECK(xml_parser_can_rest(f.p));
 		fixture_done(&f);
 	}
 }
