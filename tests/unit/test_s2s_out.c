@@ -129,16 +129,26 @@ scene_again(struct scene *s)
 	say_to_far(s, 3);
 }
 
+/* policy: "" or more of `federation'. */
 static void
-scene_init_quiet(struct scene *s)
+scene_init_as(struct scene *s, const char *policy)
 {
+	char conf[80];
+
+	snprintf(conf, sizeof(conf), "federation: { mode: on%s }", policy);
 	*s = (struct scene){ .max_far = 4 };
 	the_scene = s;
-	world_init(&s->world, 1, "federation: { mode: on }", "");
+	world_init(&s->world, 1, conf, "");
 	s->world.server->reach = on_reach;
 	s->world.server->remote_streams = &s2s_streams;
 	peer_open(&s->romeo, &s->world, 0, true);
 	peer_login(&s->romeo, AUTH_ROMEO, BIND("orchard"));
+}
+
+static void
+scene_init_quiet(struct scene *s)
+{
+	scene_init_as(s, "");
 }
 
 static void
@@ -444,6 +454,31 @@ TEST(a_name_that_leads_to_us_ends_with_host_unknown)
 	CHECK(strstr(far_why(&s), "host-unknown") != NULL);
 	CHECK_INT(s.n_far, 1);
 	scene_done(&s);
+}
+
+/* A peer in memory has no certificate: neither way is enough then. */
+TEST(a_policy_that_wants_a_certificate_wants_it_in_both_ways)
+{
+	static const char *const ways[] = { DIALBACK, EXTERNAL DIALBACK };
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		struct buf in = BUF_INIT;
+
+		scene_init_as(&s, ", policy: required-trusted");
+		say_to_far(&s, 3);
+		far_secure(p);
+		buf_printf(&in, "%s<stream:features>%s</stream:features>",
+			THEIRS("secure"), ways[i]);
+		peer_say(p, buf_c(&in));
+		CHECK_GOT(p, "<policy-violation ");
+		CHECK(!peer_has(p, "db:result") && !peer_has(p, "<auth "));
+		CHECK(!is_coming(&s));
+		CHECK(strstr(far_why(&s), "certificate is not trusted") != NULL);
+		buf_done(&in);
+		scene_done(&s);
+	}
 }
 
 TEST(nobody_is_there)
