@@ -23,6 +23,8 @@
 /* So long it is remembered that there was a link, and why there was none. */
 #define REMEMBERED_US (3600 * US_PER_S)
 
+static const char stops_text[] = "The server stops";
+
 static struct remote *
 remote_of(const struct entity *e)
 {
@@ -180,9 +182,9 @@ remote_receive(struct entity *e, struct stanza *st)
 	enum stanza_cond cond;
 	const char *why;
 
-	if (r->closed != STREAM_COND_NONE) {
-		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT,
-			"The server stops");
+	if (r->closed != STREAM_COND_NONE &&
+		(p == NULL || p->link == NULL || p->ending)) {
+		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT, stops_text);
 		return;
 	}
 	cond = remote_admits(r, local, p, &why);
@@ -322,7 +324,7 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 	any = remote_end_all(r,
 		gone ? COND_REMOTE_SERVER_NOT_FOUND :
 		       COND_REMOTE_SERVER_TIMEOUT,
-		gone ? "cannot be reached any more" : "The server stops",
+		gone ? "cannot be reached any more" : stops_text,
 		cond, text);
 	if (gone) {
 		/* another reload may bring it back */
@@ -330,6 +332,23 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 		r->linked_us = r->failed_us = 0;
 	}
 	return any;
+}
+
+void
+remotes_stop(struct shard *sh)
+{
+	struct remote_pair *p, *next;
+	struct remote *r;
+
+	if (sh->remotes == NULL)
+		return;
+	LIST_FOREACH (r, &sh->remotes->all, in) {
+		r->closed = STREAM_SYSTEM_SHUTDOWN;
+		for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
+			next = LIST_NEXT(p, in);
+			pair_stop(p, COND_REMOTE_SERVER_TIMEOUT, stops_text);
+		}
+	}
 }
 
 static bool

@@ -111,6 +111,12 @@ void remote_verify_ask(struct shard *sh, struct str local, struct str remote,
 /* A stream from that domain (prepared) has authenticated. */
 void remote_came(struct shard *sh, struct str remote);
 
+/* --- for who stops the server, each shard ---------------------------------------- */
+
+/* What waits is answered, while there is somebody to be told; links stay, for what
+ * sessions say last, until entity_close_all(). */
+void remotes_stop(struct shard *sh);
+
 /* --- for who publishes snapshots, each shard ------------------------------------ */
 
 /* What is forbidden now ends, and who was left alone is tried again. */

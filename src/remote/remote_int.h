@@ -152,6 +152,8 @@ void pair_close(struct remote_pair *p);
  * freed. */
 void pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
 	enum stream_cond stream_cond, const char *text);
+/* As pair_end(), but for its link, until that ends by itself. */
+void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
 void pair_free(struct remote_pair *p);
 

@@ -438,8 +438,7 @@ pair_close(struct remote_pair *p)
 }
 
 void
-pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
-	enum stream_cond stream_cond, const char *text)
+pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why)
 {
 	if (p->attempt != NULL)
 		pair_shard(p)->server->remote_streams->cancel(p->attempt);
@@ -448,13 +447,22 @@ pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
 	asker_leave(p);
 	waiting_refuse(p, cond, why);
 	verify_refuse_all(p, why);
-	if (p->link == NULL) {
-		pair_settle(p);
-		return;
+	if (p->link != NULL) {
+		p->end_cond = cond;
+		p->end_why = why;
 	}
-	p->end_cond = cond;
-	p->end_why = why;
-	pair_end_link(p, stream_cond, text);
+	pair_settle(p);
+}
+
+void
+pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
+	enum stream_cond stream_cond, const char *text)
+{
+	bool linked = p->link != NULL;
+
+	pair_stop(p, cond, why);
+	if (linked)
+		pair_end_link(p, stream_cond, text);
 }
 
 /* --- stanzas --------------------------------------------------------------------- */

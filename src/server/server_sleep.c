@@ -24,6 +24,7 @@
 #include "core/server.h"
 #include "core/shard.h"
 #include "core/sleepers.h"
+#include "remote/remote.h"
 #include "account/account.h"
 #include "account/sessions_stop.h"
 #include "server/server_quiet.h"
@@ -311,9 +312,22 @@ close_component(struct entity *e, void *arg)
 }
 
 static void
-components_closed(struct shard *first, void *arg)
+remotes_stopped(struct shard *first, void *arg)
 {
 	server_when_quiet(first->server, GOODBYE_US, falling_sleep, arg);
+}
+
+static void
+stop_remotes(struct shard *sh, void *arg)
+{
+	(void)arg;
+	remotes_stop(sh);
+}
+
+static void
+components_closed(struct shard *first, void *arg)
+{
+	shard_visit_all(first, stop_remotes, remotes_stopped, arg);
 }
 
 /* What waits for them goes back to who sent it, for nobody keeps it until the next
@@ -321,7 +335,7 @@ components_closed(struct shard *first, void *arg)
 static void
 falling_close(struct server *srv, void *arg)
 {
-	if (srv->newest->has_components)
+	if (srv->newest->has_whole)
 		entity_visit_all(srv->shards[0], &component_class, STR_NONE,
 			close_component, components_closed, arg);
 	else

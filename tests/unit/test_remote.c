@@ -794,6 +794,31 @@ TEST(at_the_stop_what_waits_is_answered)
 	scene_done(&s);
 }
 
+/* Sessions have yet to say their last word. */
+TEST(links_outlast_what_waits_at_the_stop)
+{
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	fake_up(newest(), LOTS);
+	say(&s, "x@other.example", 1);
+	for (unsigned i = 0; i < SHARDS; i++)
+		remotes_stop(s.w.server->shards[i]);
+	world_settle(&s.w);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 1);
+	CHECK(fake_find(HERE, "other.example")->cancelled);
+	say(&s, "x@" THERE, 2);
+	CHECK_INT(newest()->n_wrote, 2);
+	say(&s, "x@other.example", 3);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 2);
+	fake_break(newest());
+	say(&s, "x@" THERE, 4);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 3);
+	CHECK_INT(s.fakes->n, 2);
+	scene_done(&s);
+}
+
 /* --- keys ---------------------------------------------------------------------- */
 
 struct verdict {
