@@ -507,6 +507,61 @@ TEST(one_that_takes_too_long_is_given_up)
 	scene_done(&s);
 }
 
+static const struct {
+	const char *in[3]; /* what it says before it says no more */
+	const char *why;
+} stalls[] = {
+	{ { "" }, "their header" },
+	{ { "<stream:stream xmlns=" }, "their header" },
+	{ { THEIRS("1") }, "their features" },
+	{ { THEIRS("1") "<stream:features>" }, "their features" },
+	{ { THEIRS("1") FEATURES(STARTTLS) }, "STARTTLS" },
+	{ { THEIRS("1") FEATURES(STARTTLS), PROCEED }, "their header" },
+	{ { THEIRS("1") FEATURES(STARTTLS), PROCEED, THEIRS("2") },
+		"their features" },
+	{ { THEIRS("1") FEATURES(STARTTLS), PROCEED,
+		  THEIRS("2") FEATURES(EXTERNAL) },
+		"SASL EXTERNAL" },
+	{ { THEIRS("1") FEATURES(STARTTLS), PROCEED,
+		  THEIRS("2") FEATURES(DIALBACK) },
+		"our dialback key" },
+};
+
+TEST(one_that_stalls_anywhere_is_given_up)
+{
+	struct scene s;
+
+	for (size_t i = 0; i < COUNT(stalls); i++) {
+		TEST_CASE(stalls[i].why);
+		scene_init(&s);
+		for (size_t k = 0; k < 3 && stalls[i].in[k] != NULL; k++)
+			peer_say(&s.far[0], stalls[i].in[k]);
+		CHECK(is_coming(&s));
+		world_advance(&s.world, 31 * US_PER_S);
+		CHECK(!is_coming(&s));
+		CHECK(strstr(far_why(&s), stalls[i].why) != NULL);
+		CHECK(peer_has(&s.far[0], "</stream:stream>"));
+		CHECK(peer_has(&s.romeo, "remote-server-timeout"));
+		scene_done(&s);
+	}
+}
+
+TEST(a_header_without_end_ends_it)
+{
+	char more[1025];
+	struct scene s;
+
+	memset(more, 'x', sizeof(more) - 1);
+	more[sizeof(more) - 1] = '\0';
+	scene_init(&s);
+	peer_say(&s.far[0], "<stream:stream xmlns='jabber:server' from='");
+	for (int i = 0; i < 300 && is_coming(&s); i++)
+		peer_say(&s.far[0], more);
+	CHECK(!is_coming(&s));
+	CHECK(strstr(far_why(&s), "policy-violation") != NULL);
+	scene_done(&s);
+}
+
 /* What waits for names or connections then is told, too. */
 TEST(a_server_that_stops_gives_up)
 {
