@@ -18,7 +18,7 @@
 
 /* The last ones are kept, as much as that of each. */
 #define REMOTE_FAILURES 5
-#define REMOTE_WHY_SIZE 256
+#define REMOTE_WHY_SIZE 768
 
 struct remote_failures {
 	size_t n;
