@@ -35,6 +35,8 @@ struct elem {
 
 #define NS_XML "http://www.w3.org/XML/1998/namespace"
 #define NS_STREAM "http://etherx.jabber.org/streams"
+#define NS_SERVER "jabber:server"
+#define NS_DIALBACK "jabber:server:dialback"
 
 static inline bool
 elem_is_text(const struct elem *e)

@@ -90,9 +90,8 @@ struct xml_parser {
 static inline bool
 parser_ns_has_dialback(struct str content_ns)
 {
-	return str_is(content_ns, "jabber:server");
+	return str_is(content_ns, NS_SERVER);
 }
-#define PARSER_NS_DIALBACK "jabber:server:dialback"
 
 /* --- parser.c ------------------------------------------------------------- */
 

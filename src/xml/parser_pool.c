@@ -196,7 +196,7 @@ header_write(struct buf *out, struct str content_ns)
 	buf_add_c(out, "<stream:stream xmlns=\"");
 	xml_escape(out, content_ns, true);
 	if (parser_ns_has_dialback(content_ns))
-		buf_add_c(out, "\" xmlns:db=\"" PARSER_NS_DIALBACK);
+		buf_add_c(out, "\" xmlns:db=\"" NS_DIALBACK);
 	buf_add_c(out, "\" xmlns:stream=\"" NS_STREAM "\">");
 }
 

@@ -407,7 +407,7 @@ root_namespace(struct xml_parser *p, struct str prefix, struct str ns)
 	} else if (str_is(prefix, "stream")) {
 		p->stream_known = str_is(ns, NS_STREAM);
 	} else if (str_is(prefix, "db")) {
-		p->dialback_known = str_is(ns, PARSER_NS_DIALBACK);
+		p->dialback_known = str_is(ns, NS_DIALBACK);
 	}
 }
 

@@ -1,6 +1,6 @@
 /*
  * ns.h - the namespaces that we speak, each once.  What the parser knows by
- * itself, NS_XML and NS_STREAM, stands in xml/elem.h.
+ * itself, such as NS_XML and NS_STREAM, stands in xml/elem.h.
  */
 #ifndef XMPP_NS_H
 #define XMPP_NS_H
@@ -9,7 +9,6 @@
 
 /* RFC 6120 */
 #define NS_CLIENT "jabber:client"
-#define NS_SERVER "jabber:server"
 #define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"
@@ -33,7 +32,6 @@
 #define NS_DELEGATION "urn:xmpp:delegation:2"
 #define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
 #define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
-#define NS_DIALBACK "jabber:server:dialback"
 #define NS_FEATURE_REGISTER "http://jabber.org/features/iq-register"
 #define NS_FORM "jabber:x:data"
 #define NS_FORWARD "urn:xmpp:forward:0"
