@@ -39,6 +39,7 @@
 #include "stream/client/c2s.h"
 #include "stream/client/c2s_command.h"
 #include "stream/component/comp.h"
+#include "stream/server/s2s_in.h"
 #include "stream/server/s2s_out.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
@@ -406,6 +407,7 @@ int
 main(int argc, char **argv)
 {
 	struct listen_kind kinds[] = { c2s_kinds[0], comp_kinds[0],
+		s2s_in_kinds[0],
 		{ .name = NULL } };
 	struct main_args args;
 	struct module_registry *modules;

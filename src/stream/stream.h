@@ -107,6 +107,7 @@ struct stream_kind {
 	const char *alpn; /* XEP-0368 §3 */
 	bool may_go_elsewhere; /* to another server, when it is told to */
 	bool no_version; /* headers have none (XEP-0114 §3) */
+	bool of_servers; /* the peer is one, and may show its certificate */
 	/* Namespaces that our header declares beside those of all, as they are
 	 * written, with a blank before each; NULL: none. */
 	const char *declares;
@@ -138,6 +139,8 @@ struct stream_kind {
 	bool (*about)(const struct stream *x, struct element *out);
 	/* It has come to another shard, where it will go on. */
 	void (*moved)(struct stream *x);
+	/* Another snapshot is in force; may end x.  Or NULL. */
+	void (*reloaded)(struct stream *x);
 	/* Much is written; refused: and the kernel does not take all of it. */
 	void (*full)(struct stream *x, bool refused);
 	/* It has taken all, after it had refused some. */

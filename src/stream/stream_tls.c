@@ -45,7 +45,7 @@ stream_handshake(struct stream *x, struct str host, struct str alpn)
 	}
 	if (x->initiated ? stream_connect_tls(x, alpn, &err) :
 			   conn_start_tls(x->conn, x->shard->snap->tls, host,
-				   alpn, false, &err))
+				   alpn, x->kind->of_servers, &err))
 		return true;
 	if (x->initiated) /* who looks for the way wants to know */
 		x->kind->log_end(x, "TLS cannot begin", err.text);

@@ -59,9 +59,9 @@ stream_server_free(struct server *srv)
 
 /* --- a new configuration -------------------------------------------------- */
 
-/* RFC 6120 §4.9.3.5 */
+/* RFC 6120 §4.9.3.5: a domain may be gone. */
 static void
-gone_visit(struct shard *sh, void *arg)
+reloaded_visit(struct shard *sh, void *arg)
 {
 	struct stream_shard *ss = sh->streams;
 	struct stream *x;
@@ -70,6 +70,8 @@ gone_visit(struct shard *sh, void *arg)
 	if (ss == NULL)
 		return;
 	TAILQ_FOREACH (x, &ss->streams, link) {
+		if (x->kind->reloaded != NULL && x->stage != STAGE_CLOSED)
+			x->kind->reloaded(x);
 		if (x->stage != STAGE_CLOSED && x->headed &&
 			x->kind->host(x) == NULL)
 			stream_end(x, STREAM_HOST_GONE, NULL);
@@ -77,7 +79,7 @@ gone_visit(struct shard *sh, void *arg)
 }
 
 static void
-gone_done(struct shard *from, void *arg)
+reloaded_done(struct shard *from, void *arg)
 {
 	(void)from;
 	(void)arg;
@@ -86,7 +88,7 @@ gone_done(struct shard *from, void *arg)
 static void
 on_reloaded(struct server *srv)
 {
-	shard_visit_all(srv->shards[0], gone_visit, gone_done, NULL);
+	shard_visit_all(srv->shards[0], reloaded_visit, reloaded_done, NULL);
 }
 
 /* --- the beginning -------------------------------------------------------- */

@@ -12,7 +12,10 @@
 #include <stdbool.h>
 
 #include "base/str.h"
+#include "xmpp/ns.h"
 
+/* What our headers declare, in both directions (XEP-0220 §2.4.1). */
+#define S2S_DECLARES " xmlns:db='" NS_DIALBACK "'"
 /* A SHA-256 in hex, with the NUL. */
 #define DIALBACK_KEY_SIZE 65
 /* secret: of struct stream_server.  The key with which originating shows to receiving, in the stream that receiving

@@ -31,6 +31,7 @@
 #include "core/host.h"
 #include "core/link.h"
 #include "core/router.h"
+#include "stream/server/dialback.h"
 #include "stream/server/s2s_out_int.h"
 
 /* For one target, from the connection until it is up, while there is another. */

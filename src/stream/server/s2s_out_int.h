@@ -22,9 +22,6 @@ struct race;
 struct s2s_out;
 struct s2s_search;
 
-/* Of both directions: what our headers declare. */
-#define S2S_DECLARES " xmlns:db='" NS_DIALBACK "'"
-
 /* A key that the remote domain is asked about. */
 struct way_ask {
 	TAILQ_ENTRY(way_ask) in;

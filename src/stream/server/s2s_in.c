@@ -1,0 +1,445 @@
+/*
+ * s2s_in.c - the stream that another server has opened: what it does with elements,
+ * the pairs of domains that it is for, and its life beside that of the stream.
+ *
+ *   HEADER --the domain of ours, maybe theirs------> OPEN
+ *   OPEN   --<starttls/>---------------------------> HANDSHAKE --> HEADER
+ *   OPEN   --EXTERNAL: its certificate is from's---> HEADER --> BOUND
+ *   OPEN   --a key, and its domain says it is right> BOUND
+ *   BOUND  --further keys--------------------------> further pairs
+ *
+ * Owner shard.  Invariant: each pair has been shown, and is permitted by the
+ * snapshot `judged_of'; who is bound has one.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_in.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/arena.h"
+#include "base/memuse.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
+#include "net/conn.h"
+#include "net/tls.h"
+#include "conf/conf.h"
+#include "core/budget.h"
+#include "core/host.h"
+#include "remote/remote.h"
+#include "stream/server/dialback.h"
+#include "stream/server/s2s_in_int.h"
+
+static const char *const proof_names[] = {
+	[S2S_EXTERNAL] = "EXTERNAL",
+	[S2S_DIALBACK] = "dialback",
+};
+
+static void
+on_describe(const void *obj, char *out, size_t n)
+{
+	const struct s2s_in *c = obj;
+
+	snprintf(out, n, "s%u server %s %s", c->x.shard->index,
+		conn_peer(c->x.conn), c->from != NULL ? c->from : "-");
+}
+
+/* Strangers come and go at will: theirs is for debugging only. */
+static void
+on_log_end(const struct stream *x, const char *what, const char *why)
+{
+	if (x->stage == STAGE_BOUND)
+		log_info(LOG_STREAM, stream_who(x), "%s reason=\"%s\"", what,
+			why);
+	else
+		log_debug(LOG_STREAM, stream_who(x), "%s reason=\"%s\"", what,
+			why);
+}
+
+static struct str
+on_domain_asked(const struct stream *x)
+{
+	const struct s2s_in *c = (const struct s2s_in *)x;
+
+	return c->local != NULL ? str_c(c->local) : STR_NONE;
+}
+
+/* The one that its header has named; when a reload has removed that, one that it is
+ * for all the same. */
+static struct host *
+on_host_asked(const struct stream *x)
+{
+	const struct s2s_in *c = (const struct s2s_in *)x;
+	struct host *host = c->local != NULL ?
+		shard_host(x->shard, str_c(c->local)) :
+		NULL;
+
+	for (size_t i = 0; host == NULL && i < c->pairs.n; i++)
+		host = shard_host(x->shard, str_c(c->pairs.p[i].local));
+	return host;
+}
+
+/* One second's worth may come at once, and the largest stanza. */
+static struct stream_rates
+on_rates_asked(const struct stream *x)
+{
+	const struct config *conf = x->shard->snap->config;
+	const struct config_limits *l = &conf->limits;
+
+	if (!x->authenticated)
+		return (struct stream_rates){ l->bytes_per_second,
+			l->bytes_burst, (uint64_t)l->stanzas_per_second,
+			(uint64_t)l->stanzas_burst };
+	return (struct stream_rates){
+		.bytes = conf->s2s.bytes_per_second,
+		.bytes_burst = MAX(conf->s2s.bytes_per_second, l->stanza_bytes),
+		.stanzas = (uint64_t)conf->s2s.stanzas_per_second,
+		.stanzas_burst = (uint64_t)conf->s2s.stanzas_per_second,
+	};
+}
+
+/* --- pairs ---------------------------------------------------------------- */
+
+enum stanza_cond
+s2s_in_refuses(const struct s2s_in *c, struct str local, struct str remote,
+	const char **text_out)
+{
+	struct shard *sh = c->x.shard;
+	const struct host *host = shard_host(sh, local);
+
+	*text_out = "This domain is not served here";
+	if (host == NULL)
+		return COND_ITEM_NOT_FOUND;
+	*text_out = "That domain is served here, and comes by no stream";
+	if (shard_host(sh, remote) != NULL)
+		return COND_NOT_ACCEPTABLE;
+	switch (federation_may(sh->snap, host, remote)) {
+	case FEDERATION_MAY:
+		return COND_NONE;
+	case FEDERATION_OFF_HERE:
+		*text_out = "This domain has to do with no other servers";
+		break;
+	case FEDERATION_FORBIDDEN:
+		*text_out = "This domain has nothing to do with yours";
+		break;
+	}
+	return COND_NOT_ALLOWED;
+}
+
+const struct s2s_pair *
+s2s_in_pair(const struct s2s_in *c, struct str local, struct str remote)
+{
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		const struct s2s_pair *p = &c->pairs.p[i];
+
+		if (str_is(remote, p->remote) && str_is(local, p->local))
+			return p;
+	}
+	return NULL;
+}
+
+static char *
+s2s_in_keep(struct str s)
+{
+	char *kept = str_dup(s);
+
+	memuse_add_part(MEMUSE_STREAM, kept);
+	return kept;
+}
+
+static void
+s2s_in_drop(char *kept)
+{
+	memuse_remove_part(MEMUSE_STREAM, kept);
+	free(kept);
+}
+
+static void
+pair_done(struct s2s_pair *p)
+{
+	s2s_in_drop(p->local);
+	s2s_in_drop(p->remote);
+}
+
+static void
+s2s_in_bound(struct s2s_in *c)
+{
+	struct stream *x = &c->x;
+	const struct config_limits *l = &x->shard->snap->config->limits;
+
+	c->deadline_us = OPTION_NEVER;
+	stream_bound(x);
+	conn_set_share(x->conn,
+		budget_share(x->shard->server, c->pairs.p[0].hash));
+	/* nobody knows whether it answers pings, or bears blanks */
+	conn_probe(x->conn, l->idle_before_ping_us, l->ping_timeout_us);
+	x->shard->stats.logins++;
+}
+
+void
+s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
+	enum s2s_proof proof)
+{
+	struct stream *x = &c->x;
+	const char *tls = tls_version(x->conn);
+
+	*vec_push(&c->pairs) = (struct s2s_pair){
+		.local = s2s_in_keep(local),
+		.remote = s2s_in_keep(remote),
+		.hash = server_hash(x->shard->server, remote),
+		.proof = proof,
+	};
+	c->judged_of = x->shard->snap->serial;
+	log_info(LOG_AUTH, stream_who(x),
+		"server authenticated domain=%.*s to=%.*s by=%s tls=%s",
+		STR_ARG(remote), STR_ARG(local), proof_names[proof],
+		tls != NULL ? tls : "none");
+	if (!x->authenticated)
+		stream_authenticated(x);
+	if (x->stage == STAGE_OPEN)
+		s2s_in_bound(c);
+	remote_came(x->shard, remote);
+}
+
+/* Policies may be others now, too. */
+static bool
+pair_stands(const struct s2s_in *c, const struct s2s_pair *p)
+{
+	struct str local = str_c(p->local), remote = str_c(p->remote);
+	const char *text;
+
+	return s2s_in_refuses(c, local, remote, &text) == COND_NONE &&
+		(p->proof == S2S_EXTERNAL ||
+			s2s_in_takes_dialback(c, local, remote, &text));
+}
+
+bool
+s2s_in_judge_pairs(struct s2s_in *c)
+{
+	struct stream *x = &c->x;
+	uint32_t n = 0, had = c->pairs.n;
+
+	if (c->judged_of == x->shard->snap->serial || had == 0)
+		return true;
+	for (uint32_t i = 0; i < had; i++) {
+		struct s2s_pair *p = &c->pairs.p[i];
+
+		if (pair_stands(c, p)) {
+			c->pairs.p[n++] = *p;
+			continue;
+		}
+		log_info(LOG_STREAM, stream_who(x),
+			"not permitted any more domain=%s to=%s", p->remote,
+			p->local);
+		pair_done(p);
+	}
+	c->pairs.n = n;
+	c->judged_of = x->shard->snap->serial;
+	if (n == 0)
+		stream_end(x, on_host_asked(x) == NULL ?
+				STREAM_HOST_GONE :
+				STREAM_POLICY_VIOLATION,
+			"What this stream was for is not permitted any more");
+	return n != 0;
+}
+
+static void
+on_reloaded(struct stream *x)
+{
+	(void)s2s_in_judge_pairs(s2s_in_of(x));
+}
+
+/* --- elements ------------------------------------------------------------- */
+
+static enum hook_result
+on_starttls(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+
+	(void)m;
+	if (conn_is_secure(c->x.conn))
+		return HOOK_PASS;
+	c->x.next = NEXT_TLS;
+	return HOOK_HANDLED;
+}
+
+static const struct element_handler s2s_in_elements[] = {
+	{ ELEMENT_STRANGER, NS_TLS, "starttls", on_starttls },
+	{ ELEMENT_STRANGER, NS_SASL, "auth", s2s_in_on_auth },
+	{ ELEMENT_STRANGER, NS_SASL, "response", s2s_in_on_response },
+	{ ELEMENT_STRANGER, NS_SASL, "abort", s2s_in_on_abort },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_DIALBACK, "result",
+		s2s_in_on_result },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_DIALBACK, "verify",
+		s2s_in_on_verify },
+	{ .fn = NULL },
+};
+
+/* The hosts that a stream is for are several, and modules know of one. */
+static bool
+on_asked_about(const struct stream *x, struct element *out)
+{
+	out->stage = x->authenticated ? ELEMENT_BOUND : ELEMENT_STRANGER;
+	return false;
+}
+
+static void
+s2s_in_other_element(struct s2s_in *c, struct arena *a, struct elem *e)
+{
+	bool handled = stream_handle(&c->x, a, e);
+
+	arena_free(a);
+	if (handled)
+		return;
+	if (c->x.authenticated)
+		stream_end(&c->x, STREAM_UNSUPPORTED_STANZA_TYPE, NULL);
+	else
+		stream_end(&c->x, STREAM_NOT_AUTHORIZED,
+			"Show first who you are");
+}
+
+/* RFC 6120 §5.3.1: before TLS nothing but what leads there (hostile 10). */
+static void
+on_element(struct stream *x, struct arena *a, struct elem *e)
+{
+	struct s2s_in *c = s2s_in_of(x);
+
+	if (!conn_is_secure(x->conn) && !elem_is(e, NS_TLS, "starttls")) {
+		arena_free(a);
+		stream_end(x, STREAM_POLICY_VIOLATION,
+			"Begin with <starttls/>");
+	} else if (str_is(e->ns, NS_CLIENT) || str_is(e->ns, NS_COMPONENT)) {
+		/* §4.8.2: it is not the content namespace of this stream */
+		arena_free(a);
+		stream_end(x, STREAM_INVALID_NAMESPACE, NULL);
+	} else if (x->stage == STAGE_BOUND && elem_is_stanza(e)) {
+		s2s_in_stanza(c, a, e);
+	} else {
+		s2s_in_other_element(c, a, e);
+	}
+}
+
+/* --- later ---------------------------------------------------------------- */
+
+/* While somebody is asked about it, that has its own limit of time. */
+static int64_t
+on_due_asked(const struct stream *x)
+{
+	const struct s2s_in *c = (const struct s2s_in *)x;
+
+	return c->n_asks == 0 ? c->deadline_us : OPTION_NEVER;
+}
+
+static void
+on_due(struct stream *x)
+{
+	if (on_due_asked(x) <= x->shard->now_us)
+		stream_end(x, STREAM_CONNECTION_TIMEOUT,
+			"You did not show in time who you are");
+	stream_arm(x);
+}
+
+/* --- life ----------------------------------------------------------------- */
+
+/* Streams of servers do not move. */
+static void
+on_moved(struct stream *x)
+{
+	(void)x;
+}
+
+/* All that a server is answered in its own stream is much smaller than what it has
+ * sent for that. */
+static void
+on_full(struct stream *x, bool refused)
+{
+	(void)refused;
+	x->shard->stats.refused++;
+	stream_cut(x, "does not read what it is sent", conn_queued(x->conn));
+}
+
+static void
+on_drained(struct stream *x)
+{
+	(void)x;
+}
+
+static void
+on_ended(struct stream *x, bool goodbye)
+{
+	(void)goodbye;
+	s2s_in_forget_asks(s2s_in_of(x));
+}
+
+static void
+on_closed(struct stream *x)
+{
+	struct s2s_in *c = s2s_in_of(x);
+
+	stream_count_out(x);
+	for (size_t i = 0; i < c->pairs.n; i++)
+		pair_done(&c->pairs.p[i]);
+	vec_done(&c->pairs);
+	s2s_in_drop(c->local);
+	s2s_in_drop(c->from);
+}
+
+static const struct stream_kind s2s_in_kind = {
+	.ns = { NS_SERVER, sizeof(NS_SERVER) - 1 },
+	.alpn = "xmpp-server",
+	.of_servers = true,
+	.declares = S2S_DECLARES,
+	.describe = on_describe,
+	.log_end = on_log_end,
+	.domain = on_domain_asked,
+	.host = on_host_asked,
+	.judge = s2s_in_judge,
+	.opened = s2s_in_opened,
+	.rates = on_rates_asked,
+	.element = on_element,
+	.elements = s2s_in_elements,
+	.about = on_asked_about,
+	.moved = on_moved,
+	.reloaded = on_reloaded,
+	.full = on_full,
+	.drained = on_drained,
+	.due = on_due_asked,
+	.do_due = on_due,
+	.ended = on_ended,
+	.closed = on_closed,
+};
+
+static void
+s2s_in_accept(struct shard *sh, struct conn *conn,
+	const struct config_listen *at)
+{
+	struct s2s_in *c = xcalloc(1, sizeof(*c));
+
+	stream_open(&c->x, &s2s_in_kind, sh, conn);
+	LIST_INIT(&c->asks);
+	c->deadline_us =
+		sh->now_us + sh->snap->config->limits.login_timeout_us;
+	if (!stream_count_in(&c->x)) {
+		c->x.stage = STAGE_CLOSED;
+		conn_abort(conn);
+		return;
+	}
+	log_debug(LOG_STREAM, stream_who(&c->x), "accepted");
+	if (conn_kind(conn) != CONN_MEM && at->tls == LISTEN_DIRECT)
+		stream_tls_direct(&c->x);
+	stream_arm(&c->x);
+}
+
+/* --- its port ------------------------------------------------------------- */
+
+const struct listen_kind s2s_in_kinds[] = {
+	{ .name = "server", .summary = "other servers",
+		.tls_modes = LISTEN_MAY(LISTEN_STARTTLS) |
+			LISTEN_MAY(LISTEN_DIRECT),
+		.tls = LISTEN_STARTTLS,
+		.ports = { [LISTEN_STARTTLS] = 5269, [LISTEN_DIRECT] = 5270 },
+		.accept_raw = s2s_in_accept },
+	{ .name = NULL },
+};

@@ -1,0 +1,14 @@
+/*
+ * s2s_in.h - streams that other servers open to us.
+ *
+ * A stream stays on the shard that accepted it.
+ */
+#ifndef STREAM_SERVER_S2S_IN_H
+#define STREAM_SERVER_S2S_IN_H
+
+#include "conf/listen_kind.h"
+
+/* The kind of ports that they come from. */
+extern const struct listen_kind s2s_in_kinds[];
+
+#endif

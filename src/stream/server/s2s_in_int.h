@@ -1,0 +1,115 @@
+/*
+ * s2s_in_int.h - what the files of a stream that another server has opened share.
+ *
+ * Owner shard.
+ */
+#ifndef STREAM_SERVER_S2S_IN_INT_H
+#define STREAM_SERVER_S2S_IN_INT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <sys/queue.h>
+
+#include "base/mem.h"
+#include "base/rand.h"
+#include "base/vec.h"
+#include "xmpp/error.h"
+#include "net/tls_peer.h"
+
+#include "core/element.h"
+#include "core/shard.h"
+#include "stream/stream.h"
+
+struct s2s_in;
+
+/* How the peer has shown that it is remote. */
+enum s2s_proof { S2S_EXTERNAL, S2S_DIALBACK };
+
+/* What is remote's goes to local by this stream; both prepared. */
+struct s2s_pair {
+	char *local, *remote;
+	uint64_t hash; /* server_hash() of remote */
+	enum s2s_proof proof;
+};
+
+/* A key that its domain is asked about. */
+struct s2s_ask {
+	LIST_ENTRY(s2s_ask) in;
+	struct s2s_in *stream;  /* NULL: it is gone */
+	char *local, *remote;   /* prepared */
+	char *to, *from;        /* the same, as they came */
+};
+
+/* The pairs that one stream may have, and be asked for at once. */
+#define S2S_PAIRS_MAX 64
+
+struct s2s_in {
+	struct stream x;
+	char *local;           /* that its header has named; NULL: not yet */
+	char *from;            /* that it says it is; NULL: not said */
+	char id[RAND_ID_SIZE]; /* of the stream, as the last header has it */
+	bool external;         /* SASL is offered: its certificate is from's */
+	bool asked;            /* for what it has to say by SASL */
+	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
+	uint32_t n_asks;
+	LIST_HEAD(, s2s_ask) asks;
+	struct VEC(struct s2s_pair) pairs;
+	uint64_t judged_of;    /* serial of the snapshot that permits them */
+	int64_t deadline_us;   /* to have one; OPTION_NEVER: it has had */
+};
+
+static inline struct s2s_in *
+s2s_in_of(struct stream *x)
+{
+	return CONTAINER_OF(x, struct s2s_in, x);
+}
+
+/* --- s2s_in.c ------------------------------------------------------------- */
+
+/* Why the stanzas of remote may not come to local; COND_NONE: they may.  *text_out
+ * is for the peer. */
+enum stanza_cond s2s_in_refuses(const struct s2s_in *c, struct str local,
+	struct str remote, const char **text_out);
+/* NULL: there is none. */
+const struct s2s_pair *s2s_in_pair(const struct s2s_in *c, struct str local,
+	struct str remote);
+/* The peer has shown that it is remote; the first time, stanzas may come. */
+void s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
+	enum s2s_proof proof);
+/* Forgets the pairs that this turn's snapshot does not permit any more.  False: it
+ * had some, has none now, and has ended. */
+bool s2s_in_judge_pairs(struct s2s_in *c);
+
+/* --- s2s_in_auth.c ---------------------------------------------------------- */
+
+/* For struct stream_kind. */
+void s2s_in_judge(struct stream *x, struct stream_header *h);
+void s2s_in_opened(struct stream *x, const struct stream_header *h);
+/* Is a key enough, as the policy of local is and the peer's certificate?  Else
+ * *text_out is for the peer. */
+bool s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
+	struct str remote, const char **text_out);
+/* Rows of s2s_in.c. */
+enum hook_result s2s_in_on_auth(struct module_ctx *m, struct element *el);
+enum hook_result s2s_in_on_response(struct module_ctx *m, struct element *el);
+enum hook_result s2s_in_on_abort(struct module_ctx *m, struct element *el);
+/* The peer was not remote.  False: it has failed too often on this stream, which has
+ * ended. */
+bool s2s_in_failed(struct s2s_in *c, struct str remote);
+/* Has it failed too often lately, also on others? */
+bool s2s_in_throttled(const struct s2s_in *c, struct str remote);
+
+/* --- s2s_in_dialback.c ------------------------------------------------------ */
+
+/* Rows of s2s_in.c. */
+enum hook_result s2s_in_on_result(struct module_ctx *m, struct element *el);
+enum hook_result s2s_in_on_verify(struct module_ctx *m, struct element *el);
+/* c is about to be freed: what was asked is for nobody any more. */
+void s2s_in_forget_asks(struct s2s_in *c);
+
+/* --- s2s_in_stanza.c -------------------------------------------------------- */
+
+/* a is taken, e lies in it and is a stanza; c has a pair, or had one. */
+void s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e);
+
+#endif

@@ -1,0 +1,707 @@
+/*
+ * test_s2s_in.c - streams that other servers open to us: who is believed, and what
+ * may come by them; with domains that say of their keys what the test says.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_in.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/host.h"
+#include "stream/stream.h"
+#include "stream/server/dialback.h"
+#include "stream/server/s2s_in_int.h"
+
+#include "c2s_world.h"
+#include "fake_streams.h"
+#include "test.h"
+
+#define SHARDS 2
+#define SERVER "jabber:server"
+#define FROM(domain) TO " from='" domain "'"
+#define RESULT(from, to, key)                                                  \
+	"<db:result from='" from "' to='" to "'>" key "</db:result>"
+#define VERIFY(from, to, id, key)                                              \
+	"<db:verify from='" from "' to='" to "' id='" id "'>" key "</db:verify>"
+#define MESSAGE(from, to, body)                                                \
+	"<message from='" from "' to='" to "' type='chat'><body>" body         \
+	"</body></message>"
+#define STARTTLS "<starttls " TLS "/>"
+#define ROMEO "romeo@example.org/orchard"
+#define COMPONENTS "components: { c.example: { secret: s, subdomains: yes } }"
+
+struct scene {
+	struct world w;
+	struct peer romeo;
+	struct peer p; /* the other server */
+};
+
+static void
+scene_init(struct scene *s, const char *more)
+{
+	struct buf all = BUF_INIT;
+
+	/* authorities are of no use here, and there are many of the system's */
+	setenv("SSL_CERT_FILE", "/nonexistent", 1);
+	setenv("SSL_CERT_DIR", "/nonexistent", 1);
+	buf_printf(&all, "federation: on\n%s", more);
+	world_init(&s->w, SHARDS, buf_c(&all), "");
+	buf_done(&all);
+	fakes_use(&s->w);
+	peer_open(&s->romeo, &s->w, 0, true);
+	peer_login(&s->romeo, AUTH_ROMEO, BIND("orchard"));
+	peer_open_at(&s->p, &s->w, 1, s2s_in_kinds);
+}
+
+static void
+scene_done(struct scene *s)
+{
+	peer_done(&s->p);
+	peer_done(&s->romeo);
+	world_done(&s->w);
+	fakes_free();
+}
+
+/* A header that also declares the prefix of dialback. */
+static void
+say_header(struct peer *p, const char *rest)
+{
+	struct buf out = BUF_INIT;
+
+	buf_printf(&out, "<stream:stream xmlns='" SERVER "' xmlns:stream='" S
+		"' xmlns:db='jabber:server:dialback' %s>", rest);
+	peer_say(p, buf_c(&out));
+	buf_done(&out);
+}
+
+static void
+go_secure(struct scene *s, const char *rest)
+{
+	say_header(&s->p, rest);
+	peer_say(&s->p, STARTTLS);
+	CHECK_GOT(&s->p, "<proceed");
+	say_header(&s->p, rest);
+	CHECK_GOT(&s->p, "<stream:features>", "<errors/>");
+}
+
+/* What the domain says of the last key that it was asked about. */
+static void
+domain_says(struct scene *s, const char *local, const char *domain, bool ok,
+	const char *why)
+{
+	struct fake *f = fake_find(local, domain);
+
+	CHECK(f != NULL && f->n_verifies != 0);
+	s->p.got.n = 0;
+	remote_verified(f->verifies[--f->n_verifies], ok, why);
+	world_settle(&s->w);
+}
+
+static void
+show_key(struct scene *s, const char *result, const char *local,
+	const char *domain)
+{
+	peer_say(&s->p, result);
+	domain_says(s, local, domain, true, NULL);
+	CHECK_GOT(&s->p, "<db:result", "type='valid'/>");
+}
+
+static void
+go_in(struct scene *s)
+{
+	go_secure(s, FROM("far.example"));
+	show_key(s, RESULT("far.example", "example.org", "k"), "example.org",
+		"far.example");
+}
+
+/* --- the header --------------------------------------------------------------- */
+
+static const struct {
+	const char *ns, *rest, *cond;
+} wrong_headers[] = {
+	{ C, FROM("far.example"), "<invalid-namespace" },
+	{ SERVER, "to='nowhere.example' version='1.0'", "<host-unknown" },
+	{ SERVER, "version='1.0'", "<host-unknown" },
+	{ SERVER, "to='..' version='1.0'", "<host-unknown" },
+	{ SERVER, "to='example.org'", "<unsupported-version" },
+	{ SERVER, FROM("example.org"), "<invalid-from" },
+	{ SERVER, FROM("x.c.example"), "<invalid-from" },
+	{ SERVER, FROM("a@far.example"), "<invalid-from" },
+	{ SERVER, FROM(""), "<invalid-from" },
+};
+
+TEST(headers_that_are_refused)
+{
+	for (size_t i = 0; i < COUNT(wrong_headers); i++) {
+		struct buf out = BUF_INIT;
+		struct scene s;
+
+		TEST_CASE(wrong_headers[i].rest);
+		scene_init(&s, COMPONENTS);
+		buf_printf(&out, "<stream:stream xmlns='%s' xmlns:stream='" S
+			"' %s>", wrong_headers[i].ns, wrong_headers[i].rest);
+		peer_say(&s.p, buf_c(&out));
+		CHECK_GOT(&s.p, "<stream:error>", wrong_headers[i].cond);
+		buf_done(&out);
+		scene_done(&s);
+	}
+}
+
+/* All domains of ours: of hosts, and of components, with what is below. */
+TEST(a_stream_is_to_any_domain_of_ours)
+{
+	static const char *const domains[] = { "Example.ORG", "c.example",
+		"x.c.example" };
+
+	for (size_t i = 0; i < COUNT(domains); i++) {
+		struct buf out = BUF_INIT;
+		struct scene s;
+
+		TEST_CASE(domains[i]);
+		scene_init(&s, COMPONENTS);
+		buf_printf(&out, "to='%s' from='far.example' version='1.0'",
+			domains[i]);
+		say_header(&s.p, buf_c(&out));
+		CHECK_GOT(&s.p, "xmlns:db='jabber:server:dialback'",
+			"to='far.example'", "<starttls", "<required/>",
+			"</starttls></stream:features>");
+		buf_done(&out);
+		scene_done(&s);
+	}
+}
+
+static const struct {
+	const char *first, *second, *cond;
+} changed[] = {
+	{ FROM("far.example"), FROM("near.example"), "<invalid-from" },
+	{ FROM("far.example"),
+		"to='c.example' from='far.example' version='1.0'",
+		"<policy-violation" },
+	{ FROM("far.example"), TO, "<errors/>" },
+	{ TO, FROM("far.example"), "<errors/>" },
+};
+
+/* hostile 25 */
+TEST(what_the_first_header_has_said_holds)
+{
+	for (size_t i = 0; i < COUNT(changed); i++) {
+		struct scene s;
+
+		TEST_CASE(changed[i].second);
+		scene_init(&s, COMPONENTS);
+		say_header(&s.p, changed[i].first);
+		peer_say(&s.p, STARTTLS);
+		say_header(&s.p, changed[i].second);
+		CHECK_GOT(&s.p, changed[i].cond);
+		scene_done(&s);
+	}
+}
+
+static const char *const before_tls[] = {
+	RESULT("far.example", "example.org", "k"),
+	VERIFY("far.example", "example.org", "i", "k"),
+	MESSAGE("a@far.example", ROMEO, "hidden"),
+	AUTH("EXTERNAL", "="),
+	"<x xmlns='y'/>",
+};
+
+/* hostile 10 */
+TEST(before_tls_there_is_nothing_else)
+{
+	for (size_t i = 0; i < COUNT(before_tls); i++) {
+		struct scene s;
+
+		TEST_CASE(before_tls[i]);
+		scene_init(&s, "");
+		say_header(&s.p, FROM("far.example"));
+		peer_say(&s.p, before_tls[i]);
+		CHECK_GOT(&s.p, "<policy-violation");
+		CHECK(fake_find(NULL, "far.example") == NULL);
+		scene_done(&s);
+	}
+}
+
+/* --- EXTERNAL, where it is not offered ------------------------------------------ */
+
+static const char *const not_offered[] = {
+	AUTH("EXTERNAL", "="), AUTH("EXTERNAL", "ZmFyLmV4YW1wbGU="),
+	AUTH("EXTERNAL", ""), AUTH("PLAIN", "AGEAYg=="),
+	SASL("response", "="), SASL("abort", ""),
+};
+
+/* hostile 22, 24 */
+TEST(without_a_certificate_there_is_no_external)
+{
+	for (size_t i = 0; i < COUNT(not_offered); i++) {
+		struct scene s;
+
+		TEST_CASE(not_offered[i]);
+		scene_init(&s, "limits: { auth_attempts: 3 }");
+		go_secure(&s, FROM("far.example"));
+		CHECK(!peer_has(&s.p, "<mechanisms"));
+		for (int n = 0; n < 3; n++) {
+			peer_say(&s.p, not_offered[i]);
+			CHECK(peer_has(&s.p, "<failure"));
+			CHECK(!peer_has(&s.p, "<success"));
+		}
+		CHECK_GOT(&s.p, "<policy-violation");
+		scene_done(&s);
+	}
+}
+
+/* --- keys ------------------------------------------------------------------------ */
+
+TEST(a_key_that_its_domain_knows_lets_stanzas_in)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("Far.Example"));
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "early"));
+	CHECK_GOT(&s.p, "<not-authorized");
+	CHECK(!peer_has(&s.romeo, "early"));
+	peer_done(&s.p);
+	peer_open_at(&s.p, &s.w, 0, s2s_in_kinds);
+	go_secure(&s, FROM("Far.Example"));
+	peer_say(&s.p, RESULT("Far.Example", "Example.org", "\n k1 \n"));
+	CHECK(s.p.got.n == 0);
+	CHECK_STR(fake_find("example.org", "far.example")->verifies[0]->key,
+		"k1");
+	domain_says(&s, "example.org", "far.example", true, NULL);
+	/* as it came */
+	CHECK_GOT(&s.p,
+		"<db:result from='Example.org' to='Far.Example' type='valid'/>");
+	peer_say(&s.p, MESSAGE("a@FAR.example", ROMEO, "in time"));
+	CHECK_GOT(&s.romeo, "from=\"a@far.example\"", "in time");
+	scene_done(&s);
+}
+
+/* XEP-0220 §2.2.1 */
+TEST(a_wrong_key_ends_a_stream_that_has_no_other)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	domain_says(&s, "example.org", "far.example", false, NULL);
+	CHECK_GOT(&s.p, "type='invalid'/>", "</stream:stream>");
+	scene_done(&s);
+}
+
+/* hostile 43: and what it had goes on. */
+TEST(a_wrong_key_costs_the_pair_alone)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	peer_say(&s.p, RESULT("near.example", "example.org", "k"));
+	domain_says(&s, "example.org", "near.example", false, NULL);
+	CHECK_GOT(&s.p, "from='example.org' to='near.example' type='error'",
+		"<forbidden");
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "goes on"));
+	CHECK(peer_has(&s.romeo, "goes on"));
+	peer_say(&s.p, MESSAGE("a@near.example", ROMEO, "refused"));
+	CHECK_GOT(&s.p, "<invalid-from");
+	CHECK(!peer_has(&s.romeo, "refused"));
+	scene_done(&s);
+}
+
+TEST(more_pairs_come_on_one_stream)
+{
+	struct scene s;
+
+	scene_init(&s, COMPONENTS);
+	go_in(&s);
+	show_key(&s, RESULT("near.example", "example.org", "k"), "example.org",
+		"near.example");
+	peer_say(&s.p, MESSAGE("a@near.example", ROMEO, "one"));
+	CHECK(peer_has(&s.romeo, "one"));
+	/* another domain of ours is another pair */
+	peer_say(&s.p, MESSAGE("a@far.example", "b@c.example", "two"));
+	CHECK_GOT(&s.p, "<host-unknown");
+	scene_done(&s);
+}
+
+TEST(a_pair_that_stands_is_not_asked_about_again)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	peer_say(&s.p, RESULT("far.example", "example.org", "another"));
+	CHECK_GOT(&s.p, "type='valid'/>");
+	CHECK(fake_find("example.org", "far.example")->n_verifies == 0);
+	scene_done(&s);
+}
+
+static const struct {
+	const char *result, *cond;
+} refused[] = {
+	{ RESULT("far.example", "nowhere.example", "k"), "<item-not-found" },
+	{ RESULT("example.org", "example.org", "k"), "<not-acceptable" },
+	{ RESULT("c.example", "example.org", "k"), "<not-acceptable" },
+	{ RESULT("x.c.example", "example.org", "k"), "<not-acceptable" },
+};
+
+TEST(keys_that_are_not_asked_about)
+{
+	for (size_t i = 0; i < COUNT(refused); i++) {
+		struct scene s;
+
+		TEST_CASE(refused[i].result);
+		scene_init(&s, COMPONENTS);
+		go_secure(&s, FROM("far.example"));
+		peer_say(&s.p, refused[i].result);
+		CHECK_GOT(&s.p, "<db:result", "type='error'", "<error type='",
+			refused[i].cond);
+		CHECK(fake_find(NULL, "far.example") == NULL);
+		CHECK(!s.p.closed);
+		scene_done(&s);
+	}
+}
+
+static const char *const answers[] = {
+	"<db:result from='far.example' to='example.org' type='valid'/>",
+	"<db:result from='far.example' to='example.org' type='valid'>k</db:result>",
+	"<db:result from='far.example' to='example.org' type='invalid'/>",
+	"<db:result from='far.example' to='example.org' type='error'/>",
+	"<db:verify from='far.example' to='example.org' id='i' type='valid'/>",
+	"<db:verify from='far.example' to='example.org' id='i' type='error'/>",
+};
+
+/* hostile 38 */
+TEST(answers_that_nobody_has_asked_for)
+{
+	for (size_t i = 0; i < COUNT(answers); i++) {
+		struct scene s;
+
+		TEST_CASE(answers[i]);
+		scene_init(&s, "");
+		go_secure(&s, FROM("far.example"));
+		s.p.got.n = 0;
+		peer_say(&s.p, answers[i]);
+		CHECK(s.p.got.n == 0 && !s.p.closed);
+		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+		peer_say(&s.p, answers[i]);
+		CHECK(s.p.got.n == 0);
+		peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "forged"));
+		CHECK_GOT(&s.p, "<not-authorized");
+		CHECK(!peer_has(&s.romeo, "forged"));
+		scene_done(&s);
+	}
+}
+
+static const char *const addressed_badly[] = {
+	"<db:result from='far.example'>k</db:result>",
+	"<db:result to='example.org'>k</db:result>",
+	"<db:result from='a@far.example' to='example.org'>k</db:result>",
+	"<db:verify from='far.example' id='i'>k</db:verify>",
+	"<db:verify to='example.org' id='i'>k</db:verify>",
+};
+
+TEST(dialback_without_two_domains)
+{
+	for (size_t i = 0; i < COUNT(addressed_badly); i++) {
+		struct scene s;
+
+		TEST_CASE(addressed_badly[i]);
+		scene_init(&s, "");
+		go_secure(&s, FROM("far.example"));
+		peer_say(&s.p, addressed_badly[i]);
+		CHECK_GOT(&s.p, "<improper-addressing");
+		scene_done(&s);
+	}
+}
+
+static const struct {
+	const char *why, *cond;
+} not_asked[] = {
+	{ "nobody answers", "<remote-server-timeout" },
+};
+
+TEST(a_domain_that_cannot_be_asked)
+{
+	for (size_t i = 0; i < COUNT(not_asked); i++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		go_secure(&s, FROM("far.example"));
+		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+		domain_says(&s, "example.org", "far.example", false,
+			not_asked[i].why);
+		CHECK_GOT(&s.p, "type='error'", not_asked[i].cond);
+		CHECK(!s.p.closed);
+		scene_done(&s);
+	}
+}
+
+/* Whoever asks about a key of ours gets the same answer each time. */
+TEST(keys_of_ours_are_known_again)
+{
+	struct stream_server *server;
+	char key[DIALBACK_KEY_SIZE];
+	struct buf out = BUF_INIT;
+	struct scene s;
+
+	scene_init(&s, "");
+	server = s.w.server->streams;
+	dialback_key(key,
+		(struct str){ (const char *)server->secret,
+			sizeof(server->secret) },
+		STR("far.example"), STR("example.org"), STR("id 1"));
+	go_secure(&s, FROM("far.example"));
+	buf_printf(&out, VERIFY("far.example", "example.org", "id 1", "%s"),
+		key);
+	for (int i = 0; i < 2; i++) {
+		peer_say(&s.p, buf_c(&out));
+		CHECK_GOT(&s.p, "<db:verify from='example.org' "
+			"to='far.example' id='id 1' type='valid'/>");
+	}
+	buf_done(&out);
+	buf_printf(&out, VERIFY("far.example", "example.org", "id 2", "%s"),
+		key);
+	peer_say(&s.p, buf_c(&out));
+	CHECK_GOT(&s.p, "id='id 2' type='invalid'/>");
+	peer_say(&s.p, VERIFY("far.example", "nowhere.example", "i", "k"));
+	CHECK_GOT(&s.p, "type='error'", "<item-not-found");
+	peer_say(&s.p, "<db:verify from='far.example' to='example.org'/>");
+	CHECK_GOT(&s.p, "<bad-format");
+	buf_done(&out);
+	scene_done(&s);
+}
+
+/* --- limits ----------------------------------------------------------------------- */
+
+TEST(pairs_of_one_stream_have_a_bound)
+{
+	struct scene s;
+	char result[200];
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	for (int i = 0; i < S2S_PAIRS_MAX; i++) {
+		char domain[32];
+
+		snprintf(domain, sizeof(domain), "d%d.example", i);
+		snprintf(result, sizeof(result),
+			"<db:result from='%s' to='example.org'>k</db:result>",
+			domain);
+		peer_say(&s.p, result);
+		/* half of them stand, half are being asked about */
+		if (i % 2 == 0)
+			domain_says(&s, "example.org", domain, true, NULL);
+	}
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	CHECK_GOT(&s.p, "type='error'", "<resource-constraint");
+	CHECK(fake_find(NULL, "far.example") == NULL);
+	CHECK(!s.p.closed);
+	scene_done(&s);
+}
+
+/* Also on the next stream, from there. */
+TEST(who_fails_often_is_not_asked_about)
+{
+	struct scene s;
+
+	scene_init(&s, "limits: { auth_failures_per_account: 2 }");
+	for (int i = 0; i < 3; i++) {
+		go_secure(&s, FROM("far.example"));
+		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+		if (i == 2)
+			break;
+		domain_says(&s, "example.org", "far.example", false, NULL);
+		CHECK_GOT(&s.p, "type='invalid'/>");
+		peer_done(&s.p);
+		peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+	}
+	CHECK_GOT(&s.p, "<resource-constraint");
+	peer_say(&s.p, RESULT("near.example", "example.org", "k"));
+	domain_says(&s, "example.org", "near.example", true, NULL);
+	CHECK_GOT(&s.p, "type='valid'/>");
+	scene_done(&s);
+}
+
+TEST(who_does_not_show_who_he_is)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	world_advance(&s.w, 29 * US_PER_S);
+	CHECK(!s.p.closed);
+	/* while his domain is asked, it has time of its own */
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	world_advance(&s.w, 5 * US_PER_S);
+	CHECK(!s.p.closed);
+	domain_says(&s, "example.org", "far.example", false, "it is not there");
+	CHECK_GOT(&s.p, "type='error'", "<connection-timeout");
+	scene_done(&s);
+}
+
+TEST(who_has_is_not_sent_away)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	world_advance(&s.w, 120 * US_PER_S);
+	CHECK(!s.p.closed);
+	scene_done(&s);
+}
+
+/* It is gone when its domain answers. */
+TEST(an_answer_for_a_stream_that_is_gone)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	peer_done(&s.p);
+	domain_says(&s, "example.org", "far.example", true, NULL);
+	peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+	scene_done(&s);
+}
+
+/* --- stanzas ----------------------------------------------------------------------- */
+
+static const struct {
+	const char *stanza, *cond;
+} spoofed[] = {
+	{ MESSAGE("a@near.example", ROMEO, "x"), "<invalid-from" },
+	{ MESSAGE("a@sub.far.example", ROMEO, "x"), "<invalid-from" },
+	{ MESSAGE("a@evilfar.example", ROMEO, "x"), "<invalid-from" },
+	{ MESSAGE("juliet@example.org", ROMEO, "x"), "<invalid-from" },
+	{ MESSAGE("a@far.example", "b@nowhere.example", "x"), "<host-unknown" },
+	{ MESSAGE("a@far.example", "b@c.example", "x"), "<host-unknown" },
+	{ MESSAGE("", ROMEO, "x"), "<improper-addressing" },
+	{ MESSAGE("a@far.example", "", "x"), "<improper-addressing" },
+	{ MESSAGE("a@@far.example", ROMEO, "x"), "<improper-addressing" },
+	{ "<message to='" ROMEO "'/>", "<improper-addressing" },
+	{ "<message from='a@far.example'/>", "<improper-addressing" },
+	/* who is wrong in two things is not answered in the name of another */
+	{ "<iq type='get' from='a@near.example' to='" ROMEO "'/>",
+		"<invalid-from" },
+	{ "<iq type='get' from='a@far.example'/>", "<improper-addressing" },
+	{ "<message xmlns='jabber:client' from='a@far.example' to='" ROMEO
+	  "'/>", "<invalid-namespace" },
+	{ "<x xmlns='y'/>", "<unsupported-stanza-type" },
+	{ AUTH("EXTERNAL", "="), "<unsupported-stanza-type" },
+};
+
+/* hostile 43; RFC 6120 §8.1.1.2, §8.1.2.2 */
+TEST(stanzas_of_others)
+{
+	for (size_t i = 0; i < COUNT(spoofed); i++) {
+		struct scene s;
+
+		TEST_CASE(spoofed[i].stanza);
+		scene_init(&s, COMPONENTS);
+		go_in(&s);
+		s.romeo.got.n = 0;
+		peer_say(&s.p, spoofed[i].stanza);
+		CHECK_GOT(&s.p, spoofed[i].cond);
+		CHECK(s.romeo.got.n == 0);
+		CHECK(fake_find(NULL, "near.example") == NULL);
+		scene_done(&s);
+	}
+}
+
+/* It goes the way of everything that is for there. */
+TEST(an_error_is_not_written_into_the_stream_that_came)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init(&s, "");
+	go_in(&s);
+	s.p.got.n = 0;
+	peer_say(&s.p, "<iq type='get' id='q1' from='a@far.example' "
+		"to='example.org'/>");
+	CHECK(s.p.got.n == 0);
+	f = fake_find("example.org", "far.example");
+	fake_up(f, 10);
+	world_settle(&s.w);
+	CHECK_STR(buf_str(&f->wrote), "q1 ");
+	fake_break(f);
+	scene_done(&s);
+}
+
+TEST(a_stanza_is_in_the_language_of_its_stream)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example") " xml:lang='de'");
+	show_key(&s, RESULT("far.example", "example.org", "k"), "example.org",
+		"far.example");
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "hallo"));
+	CHECK_GOT(&s.romeo, "xml:lang=\"de\"", "hallo");
+	scene_done(&s);
+}
+
+/* --- a reload ---------------------------------------------------------------------- */
+
+#define YAML(hosts)                                                            \
+	"shards: 2\nstorage: { driver: memory }\nhosts: { " hosts " }\n"
+
+/* A host that goes takes its pairs with it, and a domain that becomes ours is not
+ * another server's any more. */
+TEST(a_reload_that_takes_the_only_pair)
+{
+	static const struct {
+		const char *yaml, *cond;
+	} cases[] = {
+		{ YAML("other.example: {}"), "<host-gone" },
+		{ YAML("example.org: {}, far.example: {}"),
+			"<policy-violation" },
+		{ YAML("example.org: { federation: off }"),
+			"<policy-violation" },
+		{ YAML("example.org: { federation: { deny: [far.example] } }"),
+			"<policy-violation" },
+		{ YAML("example.org: { federation: { allow: [near.example] } }"),
+			"<policy-violation" },
+		{ YAML("example.org: { federation: "
+		       "{ policy: required-trusted } }"), "<policy-violation" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s;
+
+		TEST_CASE(cases[i].yaml);
+		scene_init(&s, "");
+		go_in(&s);
+		s.p.got.n = 0;
+		world_reload(&s.w, cases[i].yaml);
+		CHECK_GOT(&s.p, cases[i].cond);
+		scene_done(&s);
+	}
+}
+
+TEST(a_reload_that_leaves_a_pair)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	show_key(&s, RESULT("near.example", "example.org", "k"), "example.org",
+		"near.example");
+	world_reload(&s.w, YAML("example.org: { federation: { mode: on, deny: "
+				"[far.example, '*.near.example'] } }"));
+	CHECK(!s.p.closed);
+	peer_say(&s.p, MESSAGE("a@near.example", ROMEO, "still"));
+	CHECK(peer_has(&s.romeo, "still"));
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	CHECK_GOT(&s.p, "type='error'", "<not-allowed");
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "not any more"));
+	CHECK_GOT(&s.p, "<invalid-from");
+	CHECK(!peer_has(&s.romeo, "not any more"));
+	scene_done(&s);
+}
+
+TEST_MAIN
