@@ -15,7 +15,8 @@ import pytest
 
 # the folders are distributed as they are, without compiled files
 sys.dont_write_bytecode = True
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "e2e"))
+sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder)
+                for folder in ("e2e", "net")]
 
 import antiphon # noqa: E402
 import prosody  # noqa: E402
