@@ -13,19 +13,6 @@
 #include "conf/conf.h"
 #include "core/host.h"
 
-const struct config_federation *
-host_federation(const struct host *host)
-{
-	return host->federation;
-}
-
-bool
-host_federates(const struct snapshot *snap, const struct host *host)
-{
-	(void)snap;
-	return host->federates;
-}
-
 static bool
 is_address(struct str domain)
 {

@@ -69,7 +69,9 @@ struct host {
 	struct hook_list hooks[HOOKS];
 	bool shared; /* a handler says so, see hook.h */
 	bool federates; /* with other servers: `auto' is resolved */
-	const struct config_federation *federation; /* in force for it */
+	const struct config_federation *federation; /* in force for it: a host's; of a
+				 * service its host's; of a component those of the
+				 * nearest host above, or the general ones */
 	struct VEC(struct str) maps; /* that its modules have read with each
 				      * account */
 	struct handler_entry *iqs;      /* struct iq_handler */
@@ -125,10 +127,6 @@ enum federation_verdict {
 	FEDERATION_FORBIDDEN, /* not to this one */
 };
 
-/* The options in force for a domain of ours: a host's; of a service its host's; of a
- * component those of the nearest host above, or the general ones. */
-const struct config_federation *host_federation(const struct host *host);
-bool host_federates(const struct snapshot *snap, const struct host *host);
 /* May local and remote (prepared, a domain of others) talk, in either direction?
  * A domain that is an address needs `s2s: ip_literals'. */
 enum federation_verdict federation_may(const struct snapshot *snap,

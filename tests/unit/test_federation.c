@@ -150,8 +150,7 @@ TEST(with_auto_a_certificate_that_others_can_believe_decides)
 		for (size_t k = 0; k < COUNT(all); k++) {
 			bool yes = mode_cases[i].who[k] == 'y';
 
-			CHECK(host_federates(scene_snap(&s),
-				      scene_host(&s, all[k])) == yes);
+			CHECK(scene_host(&s, all[k])->federates == yes);
 			CHECK_INT(may(&s, all[k], "example.net"),
 				yes ? FEDERATION_MAY : FEDERATION_OFF_HERE);
 		}
@@ -170,9 +169,9 @@ TEST(a_component_has_the_options_of_the_host_above)
 	scene_load(&s,
 		"federation: { policy: required-trusted, mode: on }\n"
 		HOSTS(", federation: { policy: dialback-with-tls }"));
-	CHECK_INT(host_federation(scene_host(&s, "irc.good.example"))->policy,
+	CHECK_INT(scene_host(&s, "irc.good.example")->federation->policy,
 		POLICY_DIALBACK_WITH_TLS);
-	CHECK_INT(host_federation(scene_host(&s, "irc.elsewhere.test"))->policy,
+	CHECK_INT(scene_host(&s, "irc.elsewhere.test")->federation->policy,
 		POLICY_REQUIRED_TRUSTED);
 	scene_done(&s);
 }

@@ -45,7 +45,7 @@ header_check_to(struct stream_header *h, const struct s2s_in *c)
 	else if (c->local != NULL && !str_is(local, c->local))
 		stream_header_refuse(h, STREAM_POLICY_VIOLATION,
 			"\"to\" is not what it was before");
-	else if (!host_federates(c->x.shard->snap, host))
+	else if (!host->federates)
 		stream_header_refuse(h, STREAM_POLICY_VIOLATION,
 			"This domain has to do with no other servers");
 	else
