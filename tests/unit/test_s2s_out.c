@@ -481,6 +481,27 @@ TEST(a_policy_that_wants_a_certificate_wants_it_in_both_ways)
 	}
 }
 
+TEST(a_link_that_stands_is_held_to_another_policy)
+{
+	struct scene s;
+
+	scene_init(&s);
+	far_bring_up(&s, &s.far[0]);
+	s.max_far = 1;
+	world_reload(&s.world,
+		"shards: 1\nstorage: { driver: memory }\n"
+		"federation: { mode: on }\n"
+		"hosts: { example.org: {}, example.net: {} }\n");
+	CHECK(is_up(&s));
+	world_reload(&s.world,
+		"shards: 1\nstorage: { driver: memory }\n"
+		"federation: { mode: on, policy: required-trusted }\n"
+		"hosts: { example.org: {}, example.net: {} }\n");
+	CHECK(!is_up(&s));
+	CHECK(peer_has(&s.far[0], "<policy-violation "));
+	scene_done(&s);
+}
+
 TEST(nobody_is_there)
 {
 	struct scene s;

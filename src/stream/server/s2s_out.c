@@ -314,6 +314,14 @@ on_drained(struct stream *x)
 		link_drained(o->way->link);
 }
 
+/* A link that stands is held to another policy, too. */
+static void
+on_reloaded(struct stream *x)
+{
+	if (s2s_out_of(x)->step == OUT_UP)
+		(void)s2s_out_judge(s2s_out_of(x));
+}
+
 static void
 on_ended(struct stream *x, bool goodbye)
 {
@@ -385,6 +393,7 @@ static const struct stream_kind out_kind = {
 	.element = on_element,
 	.elements = out_elements,
 	.about = on_asked_about,
+	.reloaded = on_reloaded,
 	.full = on_full,
 	.drained = on_drained,
 	.due = on_due_asked,

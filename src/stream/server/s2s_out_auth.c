@@ -78,9 +78,8 @@ s2s_out_ask(struct s2s_out *o)
 
 /* --- who it is ------------------------------------------------------------------- */
 
-/* False: it has ended, for its certificate is not worth what the policy demands. */
-static bool
-out_judge(struct s2s_out *o)
+bool
+s2s_out_judge(struct s2s_out *o)
 {
 	struct shard *sh = o->x.shard;
 	struct str local = str_c(o->local), domain = str_c(o->domain);
@@ -307,7 +306,7 @@ void
 s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	const struct elem *features)
 {
-	if (!o->x.authenticated && !out_judge(o))
+	if (!o->x.authenticated && !s2s_out_judge(o))
 		return;
 	o->ready = true;
 	s2s_out_ask(o);

@@ -130,6 +130,9 @@ void s2s_out_up(struct s2s_out *o, const char *by);
 /* Features have come, under TLS. */
 void s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	const struct elem *features);
+/* False: it has ended, for the peer's certificate is not worth what the policy in force
+ * demands. */
+bool s2s_out_judge(struct s2s_out *o);
 /* What o waits for, in words. */
 const char *s2s_out_waits_for(const struct s2s_out *o);
 /* All that waits to be asked is asked. */
