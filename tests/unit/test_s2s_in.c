@@ -704,4 +704,24 @@ TEST(a_reload_that_leaves_a_pair)
 	scene_done(&s);
 }
 
+/* Before each stream is looked at, the next that comes is judged all the same; also
+ * when a pair is added meanwhile. */
+TEST(a_pair_that_comes_behind_a_reload_hides_no_other)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	peer_say(&s.p, RESULT("near.example", "example.org", "k"));
+	s.w.server->on_reloaded = NULL;
+	world_reload(&s.w, YAML("example.org: { federation: { mode: on, deny: "
+				"[far.example] } }"));
+	domain_says(&s, "example.org", "near.example", true, NULL);
+	CHECK_GOT(&s.p, "type='valid'/>");
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "not any more"));
+	CHECK_GOT(&s.p, "<invalid-from");
+	CHECK(!peer_has(&s.romeo, "not any more"));
+	scene_done(&s);
+}
+
 TEST_MAIN

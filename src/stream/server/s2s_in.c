@@ -191,7 +191,8 @@ s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
 		.hash = server_hash(x->shard->server, remote),
 		.proof = proof,
 	};
-	c->judged_of = x->shard->snap->serial;
+	if (c->pairs.n == 1) /* else others may not have been looked at yet */
+		c->judged_of = x->shard->snap->serial;
 	log_info(LOG_AUTH, stream_who(x),
 		"server authenticated domain=%.*s to=%.*s by=%s tls=%s",
 		STR_ARG(remote), STR_ARG(local), proof_names[proof],

@@ -134,9 +134,10 @@ s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 		*text_out = "Your certificate is not for this domain";
 		break;
 	}
-	log_info(LOG_AUTH, stream_who(&c->x),
-		"certificate refused domain=%.*s found=\"%s\"", STR_ARG(remote),
-		j.why);
+	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_AUTH))
+		log_info(LOG_AUTH, stream_who(&c->x),
+			"certificate refused domain=%.*s found=\"%s\"",
+			STR_ARG(remote), j.why);
 	return false;
 }
 
@@ -258,7 +259,9 @@ s2s_in_failed(struct s2s_in *c, struct str remote)
 	struct failure_key k;
 
 	x->shard->stats.login_failures++;
-	throttle_add(s->failures, failure_key(&k, c, remote), x->shard->now_us);
+	if (remote.n != 0)
+		throttle_add(s->failures, failure_key(&k, c, remote),
+			x->shard->now_us);
 	throttle_add(s->failures, failure_key(&k, c, STR("")),
 		x->shard->now_us);
 	if (x->authenticated)

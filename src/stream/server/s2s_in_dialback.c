@@ -177,9 +177,10 @@ static void
 ask_went_wrong(struct s2s_in *c, const struct db *d, struct str remote,
 	const struct err *err)
 {
-	log_info(LOG_AUTH, stream_who(&c->x),
-		"dialback failed domain=%.*s reason=\"%s\"", STR_ARG(remote),
-		err->text);
+	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_AUTH))
+		log_info(LOG_AUTH, stream_who(&c->x),
+			"dialback failed domain=%.*s reason=\"%s\"",
+			STR_ARG(remote), err->text);
 	db_error(c, d,
 		err->code == ERR_MISSING ? COND_REMOTE_SERVER_NOT_FOUND :
 		err->code == ERR_LIMIT	 ? COND_RESOURCE_CONSTRAINT :
