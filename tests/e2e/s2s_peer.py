@@ -41,6 +41,9 @@ def conf(more=None, **federation):
     """A configuration with ports for servers, which federates with whomever."""
     listen = [{"kind": kind, "address": "127.0.0.1", "port": 0, "tls": tls}
               for kind in ("c2s", "server") for tls in ("starttls", "direct")]
+    if "components" in (more or {}):
+        listen.append({"kind": "component", "address": "127.0.0.1",
+                       "port": 0})
     return {"listen": listen, "federation": {"mode": "on", **federation},
             **(more or {})}
 
