@@ -251,6 +251,7 @@ out_auth(struct s2s_out *o, struct arena *a)
 	struct buf name = BUF_INIT;
 
 	o->step = OUT_SASL;
+	o->ready = false; /* they may read what follows in a new stream */
 	base64_encode(&name, o->local, strlen(o->local));
 	elem_set_attr(a, auth, "mechanism", STR("EXTERNAL"));
 	elem_add_text(a, auth, buf_str(&name));
@@ -266,7 +267,6 @@ s2s_out_on_success(struct module_ctx *m, struct element *el)
 	(void)m;
 	if (o->step != OUT_SASL)
 		return HOOK_PASS;
-	o->ready = false;
 	/* nobody answers behind it what was asked before */
 	s2s_way_ask_again(o->way);
 	stream_authenticated(&o->x);
@@ -284,6 +284,8 @@ s2s_out_on_failure(struct module_ctx *m, struct element *el)
 	if (o->step != OUT_SASL)
 		return HOOK_PASS;
 	s2s_search_skip_external(o->way->search, true);
+	o->ready = true;
+	s2s_out_ask(o);
 	out_dial_back(o);
 	return HOOK_HANDLED;
 }
