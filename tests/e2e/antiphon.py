@@ -104,12 +104,20 @@ class Server:
     # --- life -------------------------------------------------------------
 
     def start(self, *options):
+        self.launch(*options)
+        return self.ready()
+
+    def launch(self, *options):
+        """Begins to start it."""
         self.write_conf()
         self.process = Process(
             [self.program(), "--config", self.conf_path,
              "--module-dir", self.module_dir(), *options],
             os.path.join(self.folder, "log"),
             {**self.unprivileged(), "preexec_fn": self.before})
+
+    def ready(self):
+        """Waits until it has started."""
         self.process.wait_line(r"\bready$")
         self._read_ports()
         return self

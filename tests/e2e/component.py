@@ -50,15 +50,15 @@ def inside(e):
 
 
 class Component(Client):
-    def __init__(self, server, name, secret=None):
-        super().__init__(server, name, domain_of(name))
+    def __init__(self, server, name, secret=None, domain=None):
+        super().__init__(server, name, domain or domain_of(name))
         known = server.conf["components"].get(self.domain, {})
         self.secret = secret or known.get("secret", "")
 
     def connect(self, kind="none", source=None):
         self.sock = socket.create_connection(
-            ("127.0.0.1", self.server.port(("component", kind))), PATIENCE,
-            source and (source, 0))
+            (self.server.address, self.server.port(("component", kind))),
+            PATIENCE, source and (source, 0))
         self.eof = False
         return self
 

@@ -91,9 +91,9 @@ class Process:
     def tail(self, n=30):
         return "\n".join(self.lines[-n:])
 
-    def wait_line(self, pattern, start=0):
+    def wait_line(self, pattern, start=0, patience=PATIENCE * 2):
         """The match of the first line, from line start on, that has it."""
-        deadline = time.monotonic() + PATIENCE * 2
+        deadline = time.monotonic() + patience
         seen = start
         with self.more:
             while True:

@@ -6,16 +6,8 @@ One process of pytest has one network: run them in one, or with --dist loadfile.
 import pytest
 
 import network as net
-import peers
-from network import Domain, Network
-
-
-def everybody(made):
-    """Its servers, as far as they are there, and their domains."""
-    made.add(peers.Prosody, "pro.example",
-             Domain("pro-self.example", "self-signed"))
-    made.add(peers.Ejabberd, "eja.example",
-             Domain("eja-self.example", "self-signed"))
+from everybody import everybody
+from network import Network
 
 
 @pytest.fixture(scope="session")

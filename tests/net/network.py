@@ -31,18 +31,21 @@ DIRECT = "_xmpps-server._tcp SRV 5 5 %d xmpp" % S2S_DIRECT
 
 
 class Domain:
-    """certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
-    its server.  signed, forged, through: as for names.Names."""
+    """service: "muc", for rooms of others; "echo" and "component", of ours.  certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
+    its server, whose address is {address}.  conf: of a host of Antiphon's.  signed, forged, through: as for
+    names.Names."""
 
     def __init__(self, name, certificate="good", records=(STARTTLS,),
-                 signed=False, **how):
+                 conf=None, service=None, signed=False, **how):
         self.name, self.certificate = name, certificate
-        self.records, self.signed, self.how = records, signed, how
+        self.service = service
+        self.records, self.conf = records, conf or {}
+        self.signed, self.how = signed, how
 
     def publish(self, names, address):
         make = names.signed if self.signed else names.zone
-        make(a_label(self.name), "xmpp A " + address, *self.records,
-             **self.how)
+        make(a_label(self.name), "xmpp A " + address,
+             *(r.format(address=address) for r in self.records), **self.how)
 
 
 class Network:
@@ -96,11 +99,13 @@ class Network:
     # --- life -------------------------------------------------------------
 
     def start(self):
+        """Others than ours may still be at it; of() waits for them."""
         self.names.start()
         for server in self.servers:
             server.launch()
         for server in self.servers:
-            server.ready()
+            if server.kind == "antiphon":
+                server.ready()
         return self
 
     def stop(self):
@@ -138,8 +143,15 @@ class Network:
         """Its server; without one the test is skipped."""
         for server in self.servers:
             if domain in server.domains:
-                return server
+                return server.ready()
         return pytest.skip(self.lacking[domain])
+
+    def shown_by(self, way, here, there):
+        """How who opens that stream shows what it is: by its certificate, if
+        others take that."""
+        opens = there if way == "in" else here
+        good = self.of(opens).domains[opens].certificate == "good"
+        return "external" if good else "dialback"
 
     def person(self, name, domain):
         """With an account that nobody else has."""

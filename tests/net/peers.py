@@ -10,9 +10,9 @@ import signal
 import subprocess
 
 import people
-from process import Failed, Process
+from process import Failed, PATIENCE, Process
 
-C2S, C2S_DIRECT, S2S, S2S_DIRECT = 5222, 5223, 5269, 5270
+C2S, C2S_DIRECT, S2S, S2S_DIRECT, COMPONENT = 5222, 5223, 5269, 5270, 5347
 
 
 def lacks(package, *programs):
@@ -64,8 +64,9 @@ class Peer:
         return self.ready()
 
     def ready(self):
+        """Those that take their time are waited for longer."""
         for pattern in self.ready_lines:
-            self.process.wait_line(pattern)
+            self.process.wait_line(pattern, patience=PATIENCE * 6)
         return self
 
     def alive(self):
@@ -126,6 +127,7 @@ c2s_ports = { 5222 }
 c2s_direct_tls_ports = { 5223 }
 s2s_ports = { 5269 }
 s2s_direct_tls_ports = { 5270 }
+c2s_stanza_size_limit = 1024 * 1024
 s2s_require_encryption = true
 s2s_secure_auth = false
 s2s_secure_domains = { %(secure)s }
@@ -140,7 +142,7 @@ unbound = {
   options = { ["do-not-query-localhost:"] = "no" };
 }
 """
-VIRTUAL_HOST = """VirtualHost "%s"
+VIRTUAL_HOST = """%s
 ssl = { certificate = "%s"; key = "%s"; cafile = "%s" }
 """
 
@@ -157,9 +159,9 @@ class Prosody(Peer):
             return "lua-unbound is not installed: see contrib/deps.sh"
         return lacks("prosody", "prosody")
 
-    def __init__(self, network, address, domains, secure=(), more=""):
+    def __init__(self, network, address, domains, secure=()):
         super().__init__(network, address, domains)
-        self.secure, self.more = secure, more
+        self.secure = secure
         for name in ("data", "certs"):
             os.makedirs(self.path(name), exist_ok=True)
 
@@ -175,9 +177,12 @@ class Prosody(Peer):
             "anchors": anchors}
         for domain in self.domains:
             certificate = self.certificate(domain)
-            text += VIRTUAL_HOST % (domain, certificate.chain,
+            kind = self.domains[domain].service
+            what = ('Component "%s" "%s"' % (domain, kind) if kind else
+                    'VirtualHost "%s"' % domain)
+            text += VIRTUAL_HOST % (what, certificate.chain,
                                     certificate.key, self.ca_file)
-        return text + self.more
+        return text
 
     def authenticated(self, way, how, here, there):
         if how == "external":
@@ -274,19 +279,22 @@ class Ejabberd(Peer):
         return r"Accepted %sbound s2s %s authentication %s -> %s" % (
             way, {"external": "EXTERNAL"}.get(how, how), *ends)
 
-    def __init__(self, network, address, domains, more=""):
+    def __init__(self, network, address, domains):
         super().__init__(network, address, domains)
-        self.more = more
         self.distribution = network.free_port()
 
     def conf(self):
         def rows(form, values):
-            return "\n".join("  - " + form % v for v in values)
+            return "\n".join(form % v for v in values)
+        hosts = [d for d in self.domains if not self.domains[d].service]
+        rooms = [d for d in self.domains if self.domains[d].service == "muc"]
+        more = "  mod_muc:\n    hosts:\n" + rows('      - "%s"', rooms) if rooms \
+            else ""
         return EJABBERD % {
-            "hosts": rows('"%s"', self.domains),
-            "certfiles": rows('"%s"', [self.certificate(d).both
+            "hosts": rows('  - "%s"', hosts),
+            "certfiles": rows('  - "%s"', [self.certificate(d).both
                                        for d in self.domains]),
-            "ca": self.ca_file, "address": self.address, "more": self.more}
+            "ca": self.ca_file, "address": self.address, "more": more}
 
     def launch(self):
         conf = self.write("ejabberd.yml", self.conf())
@@ -298,7 +306,7 @@ class Ejabberd(Peer):
         self.process = Process(
             ["unshare", "-m", "sh", "-c", LAUNCH, "sh", resolv, "erl",
              "-sname", "%s@localhost" % os.path.basename(self.folder),
-             "+K", "true", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio",
+             "+K", "true", "+S", "1:1", "+SDcpu", "1", "+SDio", "1", "+sbwt", "none", "+sbwtdcpu", "none", "+sbwtdio",
              "none", "-start_epmd", "false", "-erl_epmd_port",
              str(self.distribution), "-kernel", "inet_dist_use_interface",
              "{127,0,0,1}", "-mnesia", "dir", '"%s"' % self.path("spool"),

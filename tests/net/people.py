@@ -61,15 +61,16 @@ class Person(Anyone):
 
     def hear(self, text):
         """The message that says so."""
-        return self.take(lambda e: e.is_("message") and e.child("body") and
-                         e.child("body").text() == text,
-                         "a message %r" % text)
+        return self.take(
+            lambda e: e.is_("message") and e.get("type") != "error" and
+            e.child("body") and e.child("body").text() == text,
+            "a message %r" % text[:80])
 
     def presence(self, kind, frm):
         """kind as its type, None for available; frm: bare or full."""
         return self.take(
             lambda e: e.is_("presence") and e.get("type") == kind and
-            frm in (e.get("from"), e.get("from").partition("/")[0]),
+            frm in (e.get("from", ""), e.get("from", "").partition("/")[0]),
             "presence %s from %s" % (kind, frm))
 
     def send_presence(self, kind, to):

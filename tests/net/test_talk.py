@@ -2,29 +2,81 @@
 the first stream.  That two servers of others can do it shows that the tests are
 right."""
 
+import time
+
 import pytest
 
+from client import PATIENCE
+from everybody import IDN, IDN_OF_OTHERS
 from people import befriend, condition
 
 pytestmark = pytest.mark.only("antiphon")
 
-# domains, and how their servers authenticate
+# of domains; what users do is tried with a certificate that is good
 PAIRS = [
-    ("pro.example", "eja.example", "external"),
+    ("pro.example", "eja.example"),
+    ("ant.example", "bee.example"),
+    ("ant.example", "pro.example"),
+    ("eja.example", "ant.example"),
+]
+# how their servers authenticate, and who begins
+WAYS = [(*pair, "external") for pair in PAIRS] + [
     ("pro-self.example", "eja-self.example", "dialback"),
+    ("ant-self.example", "bee-self.example", "dialback"),
+    ("ant-self.example", "pro-self.example", "dialback"),
+    ("pro-self.example", "bee-self.example", "dialback"),
+    ("ant-self.example", "eja-self.example", "dialback"),
+    ("eja-self.example", "bee-self.example", "dialback"),
+    ("pro.example", "bee.example", "external"),
+    ("bee.example", "eja.example", "external"),
+    # each in its own way, and names that are not ASCII
+    ("ant-self.example", "pro.example", None),
+    ("eja.example", "bee-self.example", None),
+    (IDN, IDN_OF_OTHERS, "external"),
+    (IDN_OF_OTHERS, "ant.example", "external"),
 ]
 
 
-@pytest.fixture(params=PAIRS, ids=lambda p: "%s-%s" % p[:2])
+@pytest.fixture(params=PAIRS, ids="-".join)
 def pair(request, network):
     """Two people who are online, and have never heard of each other."""
-    a, b, _ = request.param
-    found = [network.person("romeo", a), network.person("juliet", b)]
+    found = [network.person(name, domain)
+             for name, domain in zip(("romeo", "juliet"), request.param)]
     for one in found:
         one.online()
     yield found
     for one in found:
         one.drop()
+
+
+@pytest.mark.parametrize("a,b,how", WAYS)
+def test_both_are_authenticated_as_they_can_be(network, a, b, how):
+    romeo = network.person("romeo", a).online()
+    juliet = network.person("juliet", b).online()
+    romeo.say(juliet.jid, "hello")
+    juliet.hear("hello")
+    juliet.say(romeo.jid, "hello yourself")
+    romeo.hear("hello yourself")
+    for here, there in ((a, b), (b, a)):
+        server = network.of(here)
+        for way in ("in", "out"):
+            server.wait_line(server.authenticated(
+                way, how or network.shown_by(way, here, there), here, there))
+
+
+@pytest.mark.parametrize("a,b", [
+    ("pro-both.example", "eja-both.example"),
+    ("ant-both.example", "bee-both.example"),
+    ("ant-both.example", "pro-both.example"),
+    ("ant-both.example", "eja-both.example")])
+def test_two_that_begin_at_once_do_not_wait_for_each_other(network, a, b):
+    """Each asks the other about its key while it waits for an answer itself."""
+    romeo = network.person("romeo", a).online()
+    juliet = network.person("juliet", b).online()
+    romeo.say(juliet.jid, "hello")
+    juliet.say(romeo.jid, "hello yourself")
+    juliet.hear("hello")
+    romeo.hear("hello yourself")
 
 
 def test_messages_go_both_ways_in_order(pair):
@@ -37,20 +89,6 @@ def test_messages_go_both_ways_in_order(pair):
             got = other.next(text)
             assert got.child("body").text() == text
             assert got.get("from") == one.jid and got.get("to") == other.jid
-
-
-@pytest.mark.parametrize("a,b,how", PAIRS)
-def test_both_are_authenticated_as_they_can_be(network, a, b, how):
-    romeo = network.person("romeo", a).online()
-    juliet = network.person("juliet", b).online()
-    romeo.say(juliet.jid, "hello")
-    juliet.hear("hello")
-    juliet.say(romeo.jid, "hello yourself")
-    romeo.hear("hello yourself")
-    for here, there in ((a, b), (b, a)):
-        server = network.of(here)
-        for way in ("in", "out"):
-            server.wait_line(server.authenticated(way, how, here, there))
 
 
 def test_presence_is_subscribed_to_and_given_up(pair):
@@ -80,6 +118,7 @@ def test_a_connection_that_breaks_is_seen_by_the_other(pair):
 
 
 def test_iqs_are_answered_by_servers_and_by_people(pair):
+    befriend(*pair) # ours hands on none of strangers
     for one, other in (pair, pair[::-1]):
         got = one.iq("get", "<ping xmlns='urn:xmpp:ping'/>", other.domain)
         assert got.get("type") == "result", got
@@ -133,9 +172,9 @@ def test_what_is_sent_to_one_who_is_offline_comes_later(pair):
 
 def test_what_is_for_nobody_comes_back(pair):
     for one, other in (pair, pair[::-1]):
-        one.say("nobody@" + other.domain, "is anybody there?", "lost")
-        got, why = one.error_of("lost")
-        assert why in ("service-unavailable", "item-not-found")
+        got = one.iq("get", "<query xmlns='urn:example:nothing'/>",
+                     "nobody@" + other.domain)
+        assert condition(got) in ("service-unavailable", "item-not-found")
         assert got.get("from") == "nobody@" + other.domain
 
 
@@ -145,3 +184,19 @@ def test_large_stanzas_pass(pair):
     for one, other in (pair, pair[::-1]):
         one.say(other.jid, text)
         other.hear(text)
+
+
+@pytest.mark.parametrize("a,b", [
+    ("pro.example", "eja.example"), ("bee.example", "ant.example"),
+    ("bee.example", "pro.example"), ("eja.example", "ant.example")])
+def test_one_that_is_too_large_does_not_stand_in_the_way(network, a, b):
+    """What becomes of it is for who refuses it to say; but life goes on."""
+    romeo = network.person("romeo", a).online()
+    juliet = network.person("juliet", b).online()
+    romeo.say(juliet.jid, "large " * 100000)
+    # until who sends it has noticed, something may go the same way
+    end = time.monotonic() + PATIENCE
+    while not juliet.has_come() and time.monotonic() < end:
+        romeo.say(juliet.jid, "after")
+        time.sleep(0.1)
+    assert juliet.next().child("body").text() == "after"

@@ -1,0 +1,64 @@
+"""Who is in the network of the tests: servers, as far as they are there, and domains,
+each with what is odd about it."""
+
+import ours
+import peers
+from network import DIRECT, Domain, STARTTLS
+
+FEDERATES = {"federation": {"mode": "on"}} # whatever its certificate is
+STRICT = {"federation": {"policy": "required-trusted"}}
+# of Prosody: certificates, with the names of the domains that show them
+KINDS = {kind: kind + "-cert.example" for kind in (
+    "server", "srv-name", "xmpp-addr", "expired", "other-name", "cn-only")}
+IDN, IDN_OF_OTHERS = "b\u00fccher.example", "m\u00e4rchen.example"
+
+
+def srv(name, priority, port, target):
+    return "_%s._tcp SRV %d 5 %d %s" % (name, priority, port, target)
+
+
+def everybody(made):
+    """Makes them, in a Network."""
+    slow, silent = made.names.middle(), made.names.middle()
+    silent.silent, slow.delay = True, 0.3
+    made.ours = made.add(
+        ours.Antiphon, "ant.example", Domain("ant-strict.example", conf=STRICT),
+        Domain("ant-self.example", "self-signed", conf=FEDERATES),
+        Domain("ant-both.example", "self-signed", conf=FEDERATES),
+        Domain("echo.ant.example", service="echo"),
+        Domain("irc.ant.example", service="component"))
+    six = made.free_port()
+    made.other = made.add(
+        ours.Antiphon, "bee.example", Domain(IDN),
+        Domain("bee-self.example", "self-signed", conf=FEDERATES),
+        Domain("bee-both.example", "self-signed", conf=FEDERATES),
+        # what is found in the DNS
+        Domain("slow.example", through=slow),
+        Domain("no-srv.example", records=["@ A {address}"]),
+        Domain("direct.example", records=[DIRECT]),
+        Domain("second.example", records=[
+            srv("xmpp-server", 0, 5269, "dead"),
+            srv("xmpp-server", 5, 5269, "xmpp"), "dead A 127.0.0.1"]),
+        Domain("six.example", records=[
+            srv("xmpp-server", 0, six, "xmpp6"), "xmpp6 AAAA ::1"]),
+        conf={"listen": [{"kind": "server", "address": "::1", "port": six}],
+              "limits": {"stanza_bytes": "1MiB"}})
+    made.prosody = made.add(
+        peers.Prosody, "pro.example",
+        Domain("pro-self.example", "self-signed"),
+        Domain("pro-both.example", "self-signed"), Domain(IDN_OF_OTHERS),
+        Domain("rooms.pro.example", service="muc"),
+        *(Domain(name, kind) for kind, name in KINDS.items()))
+    made.add(peers.Ejabberd, "eja.example",
+             Domain("eja-self.example", "self-signed"),
+             Domain("eja-both.example", "self-signed"),
+             Domain("rooms.eja.example", service="muc"))
+    # where there is no server
+    zone = made.names.zone
+    zone("dot.example", "_xmpp-server._tcp SRV 0 0 0 .",
+         "_xmpps-server._tcp SRV 0 0 0 .")
+    zone("empty.example")
+    zone("dead.example", STARTTLS, "xmpp A 127.0.0.1")
+    zone("silent.example", through=silent)
+    made.names.signed("bogus.example", STARTTLS, "xmpp A 127.0.0.1",
+                      forged=("127.0.0.1", "127.0.0.2"))

@@ -1,0 +1,96 @@
+"""Servers that go and come back, alone or while messages flow."""
+
+import pytest
+
+from people import befriend
+
+pytestmark = pytest.mark.only("antiphon")
+
+# who stays, and who goes; ejabberd takes its time to come back
+PAIRS = [("ant.example", "bee.example"), ("ant.example", "pro.example"),
+         ("pro.example", "ant.example")]
+
+
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request, network):
+    """Two people whose servers have streams both ways."""
+    found = [network.person(name, domain)
+             for name, domain in zip(("romeo", "juliet"), request.param)]
+    for one in found:
+        one.online()
+    befriend(*found)
+    yield found
+    for one in found:
+        one.drop()
+
+
+def back(one):
+    """Again, after its server was away."""
+    one.drop()
+    one.inbox.clear()
+    one.login(one.user, one.password, "net")
+    one.send("<presence/>")
+
+
+@pytest.mark.parametrize("pair", PAIRS[:2], indirect=True, ids="-".join)
+def test_what_is_sent_while_the_other_restarts_arrives(network, pair):
+    romeo, juliet = pair
+    juliet.close()
+    romeo.presence("unavailable", juliet.jid)
+    server = network.of(juliet.domain)
+    server.stop()
+    for i in range(5):
+        romeo.say(juliet.bare, "meanwhile %d" % i)
+    server.start()
+    back(juliet)
+    for i in range(5):
+        assert juliet.take(lambda e: e.is_("message"), "a message").child(
+            "body").text() == "meanwhile %d" % i
+    # and the way back
+    juliet.say(romeo.jid, "here I am")
+    romeo.hear("here I am")
+    assert not [e for e in romeo.inbox if e.get("type") == "error"]
+
+
+def collect(one, text):
+    """All that comes, up to the message that says so."""
+    out = []
+    while not out or numbers(out[-1:]) != [int(text)]:
+        out.append(one.next(text))
+    return out
+
+
+def numbers(elements):
+    """What the messages among them say."""
+    return [int(e.child("body").text()) for e in elements
+            if e.is_("message") and e.get("type") != "error"]
+
+
+@pytest.mark.parametrize("end", ["stop", "kill9"])
+def test_it_goes_while_messages_flow(network, pair, end):
+    """Without receipts between servers some may be lost that had been sent; but none
+    comes twice or out of order, and all that is sent later comes."""
+    romeo, juliet = pair
+    server = network.of(juliet.domain)
+    for i in range(100):
+        romeo.say(juliet.bare, str(i), str(i))
+    came = collect(juliet, "30")
+    getattr(server, end)()
+    for i in range(100, 200):
+        romeo.say(juliet.bare, str(i), str(i))
+    came += juliet.wait_end()
+    server.start()
+    back(juliet)
+    romeo.presence(None, juliet.jid)
+    for i in range(200, 300):
+        romeo.say(juliet.bare, str(i), str(i))
+    came = numbers(came + collect(juliet, "299"))
+    assert came == sorted(set(came))
+    romeo.ping()
+    refused = {int(e.get("id")) for e in romeo.inbox
+               if e.is_("message") and e.get("type") == "error"}
+    assert not refused & set(came)
+    lost = set(range(300)) - set(came) - refused
+    print("%d came, %d were refused, %d are lost" % (
+        len(came), len(refused), len(lost)))
+    assert not lost & set(range(200, 300))
