@@ -137,8 +137,9 @@ tell_own_resources(struct account *acc, struct stanza *st)
 	wire_unref(wire);
 }
 
-/* RFC 6121 §4.3.1.  From the full address, so that the answers reach this
- * session alone: the others know already. */
+/* RFC 6121 §4.3.1.  From the full address, so that the answers of contacts of this
+ * server reach this session alone: the others know already.  Whoever is asked
+ * elsewhere is asked by the bare address (fanout.c). */
 static void
 probe_contacts(struct session *s)
 {
@@ -208,6 +209,7 @@ static void
 become_available(struct session *s, struct stanza *st)
 {
 	bool initial = !session_is_available(s);
+	bool first = !account_is_available(s->account);
 	int8_t priority;
 
 	if (!read_priority(st, &priority)) {
@@ -218,6 +220,8 @@ become_available(struct session *s, struct stanza *st)
 	account_tell_contacts(s->account, stanza_copy(st), SUB_FROM);
 	if (initial)
 		probe_contacts(s);
+	if (first)
+		account_subscribe_again(s->account);
 	session_set_presence(s, st, priority);
 	tell_own_resources(s->account, st);
 	if (initial)
@@ -341,17 +345,10 @@ on_send(struct module_ctx *m, void *arg)
 
 /* --- probes (RFC 6121 §4.3.2, §4.6.6) ------------------------------------------------------------ */
 
-static void
-answer(struct account *acc, struct jid from, enum stanza_type type, struct jid to)
-{
-	account_send(acc, stanza_new(type, from, to, STR_NONE));
-}
-
 /* A probe that waits for the time of the last presence. */
 struct absence {
 	struct entity_ref account;
-	struct jid to;
-	char text[];
+	struct stanza *probe;
 };
 
 static int64_t
@@ -375,25 +372,25 @@ on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
 	int64_t at_us;
 
 	if (acc != NULL && !account_is_available(acc)) {
-		st = stanza_new(PRESENCE_UNAVAILABLE, acc->e.jid, absence->to,
-			STR_NONE);
+		st = stanza_new(PRESENCE_UNAVAILABLE, acc->e.jid,
+			absence->probe->from, absence->probe->id);
 		at_us = err == NULL ? seen_at(st->arena, found) : 0;
 		if (at_us != 0)
 			stanza_add_delay(st, STR_NONE, at_us);
 		account_send(acc, st);
 	}
+	stanza_free(absence->probe);
 	free(absence);
 }
 
-/* §4.3.2, 3 */
+/* §4.3.2, 3; with the id of the probe, §4.3.2.1, which is taken. */
 static void
-answer_absent(struct module_ctx *m, struct account *acc, struct jid to)
+answer_absent(struct module_ctx *m, struct account *acc, struct stanza *probe)
 {
-	struct absence *absence = xmalloc(sizeof(*absence) + to.len);
+	struct absence *absence = xmalloc(sizeof(*absence));
 
 	entity_ref(&absence->account, &acc->e);
-	absence->to = to;
-	absence->to.text = memcpy(absence->text, to.text, to.len);
+	absence->probe = probe;
 	module_get(m, acc->e.shard, account_place(acc, MAP_LAST),
 		STR(KEY_SEEN), on_last_seen, absence);
 }
@@ -405,7 +402,8 @@ answer_present(struct account *acc, struct session *s, struct jid to, bool whole
 	struct stanza *st;
 
 	if (!whole) {
-		answer(acc, session_jid(s), PRESENCE_AVAILABLE, to);
+		account_send(acc, stanza_new(PRESENCE_AVAILABLE,
+					  session_jid(s), to, STR_NONE));
 		return;
 	}
 	st = session_presence(s);
@@ -413,31 +411,41 @@ answer_present(struct account *acc, struct session *s, struct jid to, bool whole
 	account_send(acc, st);
 }
 
+/* probe is taken. */
 static void
-answer_all(struct module_ctx *m, struct account *acc, struct jid to)
+answer_all(struct module_ctx *m, struct account *acc, struct stanza *probe)
 {
 	struct session *s;
 
 	if (!account_is_available(acc)) {
-		answer_absent(m, acc, to);
+		answer_absent(m, acc, probe);
 		return;
 	}
 	for (s = acc->sessions; s != NULL; s = s->next) {
 		if (session_is_available(s))
-			answer_present(acc, s, to, true);
+			answer_present(acc, s, probe->from, true);
 	}
+	stanza_free(probe);
 }
 
 /* To one who asks and may not know: the same whether there is such an account
- * or not (§4.3.2, 1; hostile 53). */
+ * or not (§4.3.2, 1; hostile 53).  He ends his subscription then, so it is not said
+ * of a cancellation that is not on disk yet, and may fail. */
 static void
 answer_stranger(struct module_ctx *m, struct account *acc, struct session *s,
-	struct jid to)
+	const struct stanza *probe)
 {
-	if (s != NULL && directed_to(m, s, to))
-		answer_present(acc, s, to, false);
-	else
-		answer(acc, acc->e.jid, PRESENCE_UNSUBSCRIBED, jid_bare(to));
+	struct roster_change *ch;
+
+	if (s != NULL && directed_to(m, s, probe->from)) {
+		answer_present(acc, s, probe->from, false);
+		return;
+	}
+	ch = roster_change_new(acc, probe->from);
+	roster_change_send(ch,
+		stanza_new(PRESENCE_UNSUBSCRIBED, acc->e.jid,
+			jid_bare(probe->from), probe->id));
+	roster_change_commit(ch, NULL);
 }
 
 /* st is taken. */
@@ -449,10 +457,12 @@ on_probe(struct module_ctx *m, struct account *acc, struct stanza *st)
 	struct session *s =
 		whole ? NULL : session_find(acc, jid_resource(st->to));
 
+	if (acc->exists && whole && account_shows_presence_to(acc, from)) {
+		answer_all(m, acc, st);
+		return;
+	}
 	if (!acc->exists || !account_shows_presence_to(acc, from))
-		answer_stranger(m, acc, s, from);
-	else if (whole)
-		answer_all(m, acc, from);
+		answer_stranger(m, acc, s, st);
 	else if (s != NULL && session_is_available(s))
 		answer_present(acc, s, from, false);
 	stanza_free(st);

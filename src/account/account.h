@@ -158,6 +158,9 @@ struct store_tx *account_stanza_tx(struct account_stanza *in);
 /* Is who (bare or full) entitled to the presence of acc: subscription from or
  * both, or the account itself? */
 bool account_shows_presence_to(const struct account *acc, struct jid who);
+/* Asks those once more who have not answered a request for their presence, and who
+ * are not on this server: either may have been lost (RFC 6121 §3.1.2). */
+void account_subscribe_again(struct account *acc);
 /* Has the owner never asked for who?  The host and he himself are none. */
 bool account_is_stranger(const struct account *acc, struct jid who);
 

@@ -171,16 +171,20 @@ fanout_wants(const struct fanout *f, const struct host *host, struct session *s)
 	return m != NULL && f->wants(m, s, f->arg);
 }
 
-/* By the way of all stanzas. */
+/* By the way of all stanzas.  A probe of somebody elsewhere is from the bare address
+ * (RFC 6121 §4.3). */
 static void
 fanout_copy(struct shard *sh, const struct stanza *st, struct jid to,
 	uint64_t hash)
 {
 	struct stanza *copy = stanza_copy(st);
+	struct place place;
 
 	copy->many = NULL;
 	copy->to_hash = hash;
 	stanza_set_to(copy, to);
+	if (st->type == PRESENCE_PROBE && route_is_whole(sh, to, &place))
+		stanza_set_from(copy, jid_bare(copy->from));
 	router_deliver(sh, copy);
 }
 
