@@ -383,6 +383,17 @@ class Host:
                 self.came.wait(left)
             return self.streams[n - 1]
 
+    def wait_element(self, wanted, what):
+        """The first that is as wanted, in whichever stream."""
+        deadline = time.monotonic() + PATIENCE
+        while time.monotonic() < deadline:
+            for stream in list(self.streams):
+                for e in list(stream.got):
+                    if wanted(e):
+                        return e
+            time.sleep(0.01)
+        raise Failed("%s: %s did not come" % (self.domain, what))
+
     def wait_asked(self, n=1):
         """The n-th key that it was asked about."""
         deadline = time.monotonic() + PATIENCE

@@ -38,6 +38,7 @@ def federated(pool, authority):
                                 "secret": "s", "subdomains": "yes"}}},
                            authorities=authority.cert))
     server.start()
+    server.host_of_peer = host
     yield server
     server.stop()
     host.end()
@@ -432,7 +433,11 @@ def test_a_flood_of_subscriptions(fed, authority):
     for who in ["a"] * 500 + ["b"]:
         peer.send("<presence type='subscribe' from='%s@%s' to='flooded@%s'/>"
                   % (who, PEER, fed.domain))
-    peer.ping()
+    # behind them, and answered behind them
+    peer.send("<iq type='get' id='flooded' from='b@%s' to='flooded@%s'>"
+              "<ping xmlns='urn:xmpp:ping'/></iq>" % (PEER, fed.domain))
+    fed.host_of_peer.wait_element(lambda e: e.get("id") == "flooded",
+                                  "the answer of the account")
     from client import Client
     client = Client(fed).login("flooded", "secret")
     client.roster()
