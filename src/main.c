@@ -40,6 +40,7 @@
 #include "stream/client/c2s_command.h"
 #include "stream/component/comp.h"
 #include "stream/server/s2s_in.h"
+#include "stream/server/s2s_command.h"
 #include "stream/server/s2s_out.h"
 #include "ctl/ctl.h"
 #include "main_args.h"
@@ -325,6 +326,7 @@ main_start(struct server *srv, struct err *err)
 
 	commands_register(srv);
 	command_register(srv, c2s_commands);
+	command_register(srv, s2s_commands);
 	if (!listen_open(srv, err) || !ctl_open(srv, err) ||
 		!main_open_pid(conf->pid_file, &fd, err))
 		return false;

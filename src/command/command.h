@@ -108,7 +108,8 @@ struct command_call {
 	void *state;        /* the command's own, while it runs */
 	bool check_only;    /* it is not run */
 	struct module_entry *entry; /* keeps its module loaded, while it runs */
-	struct command_rows *rows; /* during command_visit(); or NULL */
+	struct command_rows *rows; /* during command_visit() and command_walk(); or
+				    * NULL */
 	/* the surface's */
 	void (*row)(struct command_call *call);
 	void (*field)(struct command_call *call, const char *name,
@@ -152,6 +153,14 @@ void command_text(struct command_call *call, const char *fmt, ...)
 void command_visit(struct command_call *call, const struct entity_class *class,
 	struct str domain,
 	void (*each)(struct command_call *call, struct entity *e));
+/*
+ * Runs some(call, sh, &at) on each shard, from that with the index first on; at is 0 there at first,
+ * and as long as it returns true it goes on in a later turn.  The rows that it makes
+ * are shown in between, so that an answer may be long; the end of that is the end of
+ * the call.
+ */
+void command_walk(struct command_call *call, unsigned first,
+	bool (*some)(struct command_call *call, struct shard *sh, uint64_t *at_io));
 /* One of these ends the call. */
 void command_done(struct command_call *call);
 void command_fail(struct command_call *call, const struct err *err);

@@ -45,6 +45,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_KICK:
 	case TELL_TRACE:
 	case TELL_VERIFY:
+	case TELL_TRY:
 		return true;
 	case TELL_CREATED:
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;

@@ -70,6 +70,10 @@ enum entity_message_kind {
 	 * the key) its own, for resource, a domain of ours?  ERR_INVALID: it is
 	 * not; all else: it could not be asked. */
 	TELL_VERIFY,
+	/* To a domain of others: a stream for resource, a domain of ours, is to come
+	 * up now, if there is none.  ERR_CLOSED, ERR_TIMEOUT: it cannot; ERR_BUSY:
+	 * somebody waits for that already; ERR_LIMIT, ERR_REFUSED. */
+	TELL_TRY,
 	/* To a domain of others: a stream from there has authenticated.  It is not
 	 * loaded for this.  Has no answer. */
 	TELL_CAME,

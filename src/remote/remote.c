@@ -236,6 +236,8 @@ remote_told(struct entity *e, struct entity_message *m)
 
 	if (m->kind == TELL_VERIFY) {
 		verify_told(r, m);
+	} else if (m->kind == TELL_TRY) {
+		try_told(r, m);
 	} else if (m->kind == TELL_CAME) {
 		remote_forgive(r);
 		entity_answer(m, NULL);
@@ -372,6 +374,7 @@ remote_load(struct entity *e)
 		TAILQ_INIT(&sh->remotes->at_rest);
 	}
 	LIST_INSERT_HEAD(&sh->remotes->all, r, in);
+	r->serial = ++sh->remotes->last_serial;
 	sh->remotes->n++;
 	TAILQ_INSERT_TAIL(&sh->remotes->at_rest, r, rest);
 	r->rests = true;

@@ -41,6 +41,7 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/buf.h"
 #include "base/str.h"
 #include "core/link.h"
 #include "core/question.h"
@@ -116,6 +117,57 @@ void remote_came(struct shard *sh, struct str remote);
 /* What waits is answered, while there is somebody to be told; links stay, for what
  * sessions say last, until entity_close_all(). */
 void remotes_stop(struct shard *sh);
+
+/* --- for administrators: the shard of the domain --------------------------------- */
+
+/* What the attempt of p has come to: step and state (static, a word or two), found in
+ * words (formatted; bounded, and made printable).  Kept until the next attempt. */
+void remote_step(struct remote_pair *p, const char *step, const char *state,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+enum remote_state {
+	REMOTE_UP,
+	REMOTE_ENDS,      /* its stream does */
+	REMOTE_COMES_UP,
+	REMOTE_IN_LINE,   /* there are many that its sender has asked for */
+	REMOTE_PAUSES,    /* stanzas wait for the next attempt */
+	REMOTE_FAILED,    /* until next_us all is answered at once */
+};
+
+/* One pair as it stands: valid until the end of the turn. */
+struct remote_shown {
+	struct str domain, local;
+	enum remote_state state;
+	const struct link *link; /* NULL: none */
+	int64_t since_us;        /* of the wall clock: the link, or the attempt */
+	int64_t next_us;         /* of the wall clock: no attempt before; 0: now */
+	size_t n_waiting, bytes; /* for it, or in it */
+	const char *waits_for;   /* the attempt, in words; or NULL */
+	struct str steps;        /* of the last attempt: lines of step, state and
+				  * found, with tabs between them */
+};
+
+typedef void (*remote_show_fn)(void *arg, const struct remote_shown *shown);
+
+/* Those of one domain (prepared). */
+void remote_show(struct shard *sh, struct str domain, remote_show_fn fn, void *arg);
+/* Those of domains from *at_io on, which is 0 at first: most domains, then true:
+ * there are more. */
+bool remotes_show(struct shard *sh, uint64_t *at_io, size_t most,
+	remote_show_fn fn, void *arg);
+
+/* One way in which a domain could not be reached. */
+struct remote_failure {
+	int64_t first_us, last_us; /* of the wall clock */
+	uint32_t times;
+	bool told;   /* the log says so, and there was no link since */
+	char *local; /* whose it was */
+	char *why;   /* for an administrator */
+};
+
+/* The last ones of domain, the newest first; *n_out may be 0. */
+const struct remote_failure *remote_failures(struct shard *sh, struct str domain,
+	size_t *n_out);
 
 /* --- for who publishes snapshots, each shard ------------------------------------ */
 

@@ -135,7 +135,7 @@ asker_starts(struct remote_pair *p)
 		return true;
 	line_leave(p);
 	/* a key is a stranger's, and he does not wait for who sends to him */
-	if (who->starting >= AT_ONCE && !verify_waits(p)) {
+	if (who->starting >= AT_ONCE && !verify_waits(p) && p->tried == NULL) {
 		TAILQ_INSERT_TAIL(&who->line, p, line);
 		p->in_line = true;
 		return false;

@@ -1,8 +1,8 @@
 /*
  * remote_failure.c - why a domain of others could not be reached, the last times.
  *
- * The shard of the remote.  What is as the one before is counted, and not told
- * again until there was a link.
+ * The shard of the remote.  What is told already is counted, and not told again
+ * until there was a link.
  */
 #include "config.h"
 
@@ -20,11 +20,33 @@ failure_free(struct remote_failure *f)
 	free(f->why);
 }
 
-static bool
-failure_is(const struct remote_failure *f, const struct remote_pair *p,
-	const char *why)
+/* The one that is told already, wherever it stands: what there is to try comes in
+ * another order each time, and so may the reasons. */
+static struct remote_failure *
+failure_find(const struct remote *r, struct str local, const char *why)
 {
-	return str_is(pair_local(p), f->local) && strcmp(f->why, why) == 0;
+	struct remote_failures *all = r->failures;
+
+	for (size_t i = 0; all != NULL && i < all->n; i++) {
+		struct remote_failure *f = &all->all[i];
+
+		if (f->told && str_is(local, f->local) &&
+			strcmp(f->why, why) == 0)
+			return f;
+	}
+	return NULL;
+}
+
+/* f, of those of r, becomes the newest; so does what it returns. */
+static struct remote_failure *
+failure_raise(struct remote *r, struct remote_failure *f)
+{
+	struct remote_failure *first = &r->failures->all[0];
+	struct remote_failure raised = *f;
+
+	memmove(first + 1, first, (size_t)(f - first) * sizeof(*f));
+	*first = raised;
+	return first;
 }
 
 /* The newest stands first. */
@@ -45,7 +67,6 @@ failure_push(struct remote *r)
 static void
 failure_tell(struct remote_pair *p, const char *why)
 {
-	p->remote->told_down = true;
 	if (log_limit_ok(&pair_shard(p)->remotes->told, LOG_ROUTER))
 		log_warn(LOG_ROUTER, entity_who(&p->remote->e),
 			"cannot be reached from=%.*s reason=\"%s\"",
@@ -57,13 +78,14 @@ failure_note(struct remote_pair *p, const char *why)
 {
 	struct remote *r = p->remote;
 	int64_t wall_us = shard_wall_us(pair_shard(p));
-	struct remote_failure *f =
-		r->failures != NULL ? &r->failures->all[0] : NULL;
+	struct remote_failure *f;
 	char text[REMOTE_WHY_SIZE];
 
 	snprintf(text, sizeof(text), "%s", why);
 	r->failed_us = pair_shard(p)->now_us;
-	if (f != NULL && r->told_down && failure_is(f, p, text)) {
+	f = failure_find(r, pair_local(p), text);
+	if (f != NULL) {
+		f = failure_raise(r, f);
 		f->times++;
 		f->last_us = wall_us;
 		return;
@@ -73,6 +95,7 @@ failure_note(struct remote_pair *p, const char *why)
 		.first_us = wall_us,
 		.last_us = wall_us,
 		.times = 1,
+		.told = true,
 		.local = str_dup(pair_local(p)),
 		.why = xstrdup(text),
 	};
@@ -83,11 +106,14 @@ void
 failure_over(struct remote_pair *p)
 {
 	struct remote *r = p->remote;
+	struct remote_failures *all = r->failures;
+	bool told = false;
 
-	if (!r->told_down)
-		return;
-	r->told_down = false;
-	if (log_limit_ok(&pair_shard(p)->remotes->told, LOG_ROUTER))
+	for (size_t i = 0; all != NULL && i < all->n; i++) {
+		told = told || all->all[i].told;
+		all->all[i].told = false;
+	}
+	if (told && log_limit_ok(&pair_shard(p)->remotes->told, LOG_ROUTER))
 		log_info(LOG_ROUTER, entity_who(&r->e),
 			"can be reached again from=%.*s",
 			STR_ARG(pair_local(p)));

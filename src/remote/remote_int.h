@@ -9,6 +9,7 @@
 
 #include <uthash.h>
 
+#include "base/err.h"
 #include "base/log.h"
 #include "base/timer.h"
 #include "conf/conf.h"
@@ -22,12 +23,7 @@
 
 struct remote_failures {
 	size_t n;
-	struct remote_failure {
-		int64_t first_us, last_us; /* of the wall clock */
-		uint32_t times;
-		char *local; /* whose it was */
-		char *why;   /* for an administrator */
-	} all[REMOTE_FAILURES]; /* the newest first */
+	struct remote_failure all[REMOTE_FAILURES]; /* the newest first */
 };
 
 /* Whose stanzas began what is coming up at this shard. */
@@ -41,7 +37,8 @@ struct remote_asker {
 
 /* Of one shard: there as long as one of them is in memory. */
 struct remotes {
-	LIST_HEAD(, remote) all;
+	LIST_HEAD(, remote) all; /* the newest first */
+	uint64_t last_serial;
 	TAILQ_HEAD(, remote) at_rest; /* those that nobody needs, by the time that
 				       * this began */
 	unsigned n;
@@ -54,6 +51,7 @@ struct remotes {
 struct remote {
 	struct entity e;
 	LIST_ENTRY(remote) in;
+	uint64_t serial; /* the later, the higher */
 	TAILQ_ENTRY(remote) rest;
 	bool rests;
 	LIST_HEAD(, remote_pair) pairs;
@@ -66,7 +64,6 @@ struct remote {
 	int64_t failed_us;
 	struct timer forget;
 	struct remote_failures *failures; /* the last ones; or NULL */
-	bool told_down;     /* the log says that it cannot be reached */
 };
 
 struct remote_pair {
@@ -76,6 +73,9 @@ struct remote_pair {
 	struct link *link;
 	void *attempt;
 	struct stanza_queue waiting;
+	size_t n_waiting, bytes;
+	struct buf steps;   /* see struct remote_shown */
+	struct entity_message *tried; /* who waits for the end of an attempt; NULL */
 	TAILQ_HEAD(verify_list, remote_verify) verifies; /* in the order of asking */
 	struct timer due;
 	uint64_t judged;    /* the snapshot by which it may */
@@ -184,6 +184,14 @@ void verify_expire(struct remote_pair *p);
 int64_t verify_due(const struct remote_pair *p);
 /* All are answered. */
 void verify_refuse_all(struct remote_pair *p, const char *why);
+
+/* --- remote_show.c --------------------------------------------------------------- */
+
+/* m (taken) is answered when there is a link of that pair, or an attempt, which
+ * begins now, has failed. */
+void try_told(struct remote *r, struct entity_message *m);
+/* Who waits for that is answered: err_code ERR_NONE, or why (borrowed). */
+void try_answer(struct remote_pair *p, enum err_code code, const char *why);
 
 /* --- remote_failure.c ------------------------------------------------------------- */
 

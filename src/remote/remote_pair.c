@@ -95,6 +95,7 @@ pair_free(struct remote_pair *p)
 	shard_timer_cancel(pair_shard(p), &p->due);
 	pair_shard(p)->remotes->n_pairs--;
 	LIST_REMOVE(p, in);
+	buf_done(&p->steps);
 	free(p);
 }
 
@@ -117,6 +118,8 @@ waiting_add(struct remote_pair *p, struct stanza *st)
 	STAILQ_INSERT_TAIL(&p->waiting, st, link);
 	r->n_waiting++;
 	r->bytes += bytes;
+	p->n_waiting++;
+	p->bytes += bytes;
 	gauge_add(&pair_shard(p)->stats.link_bytes, bytes);
 }
 
@@ -130,6 +133,8 @@ waiting_take(struct remote_pair *p)
 	STAILQ_REMOVE_HEAD(&p->waiting, link);
 	r->n_waiting--;
 	r->bytes -= bytes;
+	p->n_waiting--;
+	p->bytes -= bytes;
 	gauge_remove(&pair_shard(p)->stats.link_bytes, bytes);
 	return st;
 }
@@ -148,13 +153,16 @@ static bool
 pair_is_busy(const struct remote_pair *p)
 {
 	return p->link != NULL || p->attempt != NULL || pair_waits(p) ||
-		!TAILQ_EMPTY(&p->verifies);
+		!TAILQ_EMPTY(&p->verifies) || p->tried != NULL;
 }
 
-/* No attempt before: a key does not wait for the end of a pause. */
+/* No attempt before: a key does not wait for the end of a pause, and an
+ * administrator for nothing. */
 static int64_t
 pair_start_us(const struct remote_pair *p)
 {
+	if (p->tried != NULL)
+		return 0;
 	return verify_waits(p) ?
 		MIN(p->start_us, p->started_us + VERIFY_PAUSE_US) :
 		p->start_us;
@@ -176,7 +184,8 @@ pair_next_us(const struct remote_pair *p)
 	if (p->link != NULL && !p->ending)
 		next_us = MIN(next_us, p->used_us + conf->idle_us);
 	else if (p->link == NULL && p->attempt == NULL &&
-		(verify_waits(p) || (pair_waits(p) && !p->in_line)))
+		(verify_waits(p) || p->tried != NULL ||
+			(pair_waits(p) && !p->in_line)))
 		next_us = MIN(next_us, pair_start_us(p));
 	return next_us;
 }
@@ -235,6 +244,7 @@ pair_start(struct remote_pair *p)
 	if (!asker_starts(p))
 		return;
 	p->started_us = sh->now_us;
+	p->steps.n = 0;
 	if (p->until_us == 0)
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
 	p->attempt = sh->server->remote_streams->start(p);
@@ -245,10 +255,10 @@ pair_start(struct remote_pair *p)
 void
 pair_go_on(struct remote_pair *p)
 {
-	bool key = verify_waits(p);
+	bool now = verify_waits(p) || p->tried != NULL;
 
 	if (p->link == NULL && p->attempt == NULL &&
-		(key || (pair_waits(p) && !p->in_line)) &&
+		(now || (pair_waits(p) && !p->in_line)) &&
 		pair_start_us(p) <= pair_shard(p)->now_us)
 		pair_start(p);
 	pair_settle(p);
@@ -280,6 +290,7 @@ remote_down(struct remote_pair *p, bool found, const char *why)
 	p->attempt = NULL;
 	p->not_found = !found;
 	failure_note(p, why);
+	try_answer(p, ERR_CLOSED, why);
 	p->start_us = sh->now_us + pair_pause_us(p);
 	if (restarts && pair_waits(p) && p->start_us < p->until_us) {
 		asker_started(p);
@@ -304,6 +315,8 @@ pair_is_late(struct remote_pair *p)
 		buf_printf(&text, "%s: it took too long",
 			why != NULL ? why : "no stream came up in time");
 		failure_note(p, buf_c(&text));
+		remote_step(p, "time", "failed", "%s", buf_c(&text));
+		try_answer(p, ERR_TIMEOUT, buf_c(&text));
 		buf_done(&text);
 	}
 	if (p->attempt != NULL)
@@ -344,6 +357,7 @@ remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
 		p->until_us = 0;
 	while (pair_waits(p))
 		link_give(l, waiting_take(p));
+	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);
 	return l;
 }
@@ -447,6 +461,7 @@ pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why)
 	asker_leave(p);
 	waiting_refuse(p, cond, why);
 	verify_refuse_all(p, why);
+	try_answer(p, ERR_REFUSED, why);
 	if (p->link != NULL) {
 		p->end_cond = cond;
 		p->end_why = why;

@@ -222,6 +222,8 @@ struct stream_shard {
 	char *elsewhere;  /* the last time; NULL: never */
 	void *client; /* of streams of clients */
 	void (*client_free)(void *client);
+	void *servers; /* of streams that servers open */
+	void (*servers_free)(void *servers);
 };
 
 /* Of the server; any thread. */

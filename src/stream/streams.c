@@ -187,6 +187,8 @@ forget_visit(struct shard *sh, void *arg)
 		return;
 	if (ss->client != NULL)
 		ss->client_free(ss->client);
+	if (ss->servers != NULL)
+		ss->servers_free(ss->servers);
 	free(ss->elsewhere);
 	free(ss);
 	sh->streams = NULL;

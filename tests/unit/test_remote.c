@@ -976,7 +976,7 @@ TEST(the_last_failures_are_kept)
 {
 	struct remote_failures *all;
 	struct scene s;
-	char why[300];
+	char why[REMOTE_WHY_SIZE + 44];
 
 	scene_init(&s);
 	for (int i = 0; i < REMOTE_FAILURES + 2; i++) {
@@ -997,6 +997,27 @@ TEST(the_last_failures_are_kept)
 		CHECK_INT(all->all[i].times, 2);
 		CHECK_STR(str_c(all->all[i].local), HERE);
 	}
+	scene_done(&s);
+}
+
+/* What is tried comes in another order each time, and so do the reasons. */
+TEST(each_reason_is_counted_by_itself_until_there_is_a_link)
+{
+	static const char *const reasons[] = { "one", "the other" };
+	struct remote_failures *all;
+	struct scene s;
+
+	scene_init(&s);
+	for (int i = 0; i < 6; i++) {
+		say(&s, "x@" THERE, i);
+		fake_down(newest(), true, reasons[i % 2]);
+		pass(&s, 300 * US_PER_S);
+	}
+	all = remote_at(&s, THERE)->failures;
+	CHECK_INT(all->n, 2);
+	CHECK_INT(all->all[0].times, 3);
+	CHECK_STR(str_c(all->all[0].why), "the other");
+	CHECK_INT(all->all[1].times, 3);
 	scene_done(&s);
 }
 

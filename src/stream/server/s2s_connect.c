@@ -24,6 +24,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "base/buf.h"
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/memuse.h"
@@ -31,6 +32,7 @@
 #include "net/race.h"
 #include "conf/conf.h"
 #include "dns/dns.h"
+#include "dns/dns_records.h"
 #include "dns/dns_targets.h"
 #include "core/host.h"
 #include "server/server_dns.h"
@@ -82,6 +84,13 @@ search_blame(struct s2s_search *s, const char *fmt, ...)
 	va_end(ap);
 }
 
+/* In words, as search_blame() has it. */
+static void
+search_step_failed(struct s2s_search *s, const char *step)
+{
+	remote_step(s->way->pair, step, "failed", "%s", s->why);
+}
+
 /* False: the stream layer ends, and so does the way. */
 static bool
 search_may_go_on(struct s2s_search *s)
@@ -103,6 +112,17 @@ search_target(const struct s2s_search *s)
 }
 
 static void
+search_connected(struct s2s_search *s)
+{
+	const struct target *t = search_target(s);
+	char text[DNS_ADDRESS_SIZE];
+
+	dns_address_text(&s->addresses.list[s->which].address, text);
+	remote_step(s->way->pair, "connection", "ok", "%s (%s), port %u, %s",
+		t->name, text, t->port, t->direct ? "direct TLS" : "STARTTLS");
+}
+
+static void
 on_raced(void *arg, int fd, size_t which, const struct err *err)
 {
 	struct s2s_search *s = arg;
@@ -113,6 +133,7 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 	if (fd == -1) {
 		search_blame(s, "%s, port %u: %s", search_target(s)->name,
 			search_target(s)->port, err->text);
+		search_step_failed(s, "connection");
 		s->at += s->n;
 		search_group(s);
 		return;
@@ -124,6 +145,7 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 	}
 	s->which = which;
 	address = &s->addresses.list[which].address;
+	search_connected(s);
 	s2s_out_open(w,
 		conn_new_tcp(w->shard->net, fd,
 			(const struct sockaddr *)address, sizeof(*address)),
@@ -168,6 +190,23 @@ search_answered(struct s2s_search *s, struct dns_question *q)
 	return false;
 }
 
+/* Of a target: what the DNS has, in the order of trying. */
+static void
+search_found_addresses(struct s2s_search *s)
+{
+	struct buf text = BUF_INIT;
+	char address[DNS_ADDRESS_SIZE];
+
+	for (size_t i = 0; i < s->addresses.n; i++) {
+		dns_address_text(&s->addresses.list[i].address, address);
+		buf_printf(&text, "%s%s %s", i != 0 ? ", " : "",
+			s->targets.list[s->at + s->addresses.list[i].target].name,
+			address);
+	}
+	remote_step(s->way->pair, "address", "ok", "%s", buf_c(&text));
+	buf_done(&text);
+}
+
 static void
 on_addresses(void *arg, struct dns_question *q)
 {
@@ -179,10 +218,12 @@ on_addresses(void *arg, struct dns_question *q)
 	s->found = s->found || !answer_is_none(q);
 	dns_question_free(q);
 	if (s->addresses.n != 0) {
+		search_found_addresses(s);
 		search_race(s);
 		return;
 	}
 	search_blame(s, "%s", s->addresses.why);
+	search_step_failed(s, "address");
 	s->at += s->n;
 	search_group(s);
 }
@@ -224,8 +265,10 @@ search_in_memory(struct s2s_search *s, bool first)
 		s2s_out_open(w, conn, false);
 		return;
 	}
-	if (first)
+	if (first) {
 		search_blame(s, "nobody is there");
+		search_step_failed(s, "connection");
+	}
 	search_fail(s);
 }
 
@@ -266,6 +309,23 @@ s2s_search_next(struct s2s_search *s)
 /* --- where to go ------------------------------------------------------------------ */
 
 static void
+search_found_targets(struct s2s_search *s)
+{
+	const struct targets *t = &s->targets;
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < t->n; i++)
+		buf_printf(&text, "%s%s:%u%s%s", i != 0 ? ", " : "",
+			t->list[i].name, t->list[i].port,
+			t->list[i].direct ? " direct TLS" : "",
+			t->list[i].secure ? " signed" : "");
+	remote_step(s->way->pair, "SRV", t->srv ? "ok" : "none",
+		t->srv ? "%s" : "there is none, so that it can be %s",
+		buf_c(&text));
+	buf_done(&text);
+}
+
+static void
 on_targets(void *arg, struct dns_question *q)
 {
 	struct s2s_search *s = arg;
@@ -281,7 +341,10 @@ on_targets(void *arg, struct dns_question *q)
 		s->targets.state == TARGETS_BOGUS;
 	if (s->targets.state != TARGETS_FOUND) {
 		search_blame(s, "%s", s->targets.why);
+		search_step_failed(s, "SRV");
 		s->targets.n = 0;
+	} else {
+		search_found_targets(s);
 	}
 	search_group(s);
 }
@@ -320,6 +383,8 @@ search_one(struct s2s_search *s, const char *at, uint16_t port, bool direct)
 	*t = (struct target){ .port = port, .direct = direct };
 	s->targets.n = s->n = 1;
 	snprintf(t->name, sizeof(t->name), "%s", at);
+	remote_step(s->way->pair, "SRV", "not asked", "%s:%u%s is set here", at,
+		port, direct ? " direct TLS" : "");
 	if (!address_read(&s->addresses.list[0].address, at, port)) {
 		(void)dns_name(at, t->name);
 		search_group(s);
@@ -355,6 +420,7 @@ search_domain(struct s2s_search *s)
 			"%s cannot be a name in the DNS" :
 			"%s cannot be a name in the DNS, and `s2s: ip_literals' is off",
 		s->domain);
+	search_step_failed(s, "SRV");
 	search_fail(s);
 }
 
@@ -457,5 +523,12 @@ s2s_search_blame(struct s2s_out *o, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(s->why + n, sizeof(s->why) - n, fmt, ap);
 	va_end(ap);
+	remote_step(o->way->pair, s2s_out_step(o), "failed", "%s", s->why + n);
+}
+
+const char *
+s2s_search_target(const struct s2s_search *s)
+{
+	return s->targets.n != 0 ? search_target(s)->name : "";
 }
 

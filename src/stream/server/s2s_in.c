@@ -32,11 +32,6 @@
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_in_int.h"
 
-static const char *const proof_names[] = {
-	[S2S_EXTERNAL] = "EXTERNAL",
-	[S2S_DIALBACK] = "dialback",
-};
-
 static void
 on_describe(const void *obj, char *out, size_t n)
 {
@@ -50,12 +45,19 @@ on_describe(const void *obj, char *out, size_t n)
 static void
 on_log_end(const struct stream *x, const char *what, const char *why)
 {
+	const struct s2s_in *c = (const struct s2s_in *)x;
+
 	if (x->stage == STAGE_BOUND)
 		log_info(LOG_STREAM, stream_who(x), "%s reason=\"%s\"", what,
 			why);
 	else
 		log_debug(LOG_STREAM, stream_who(x), "%s reason=\"%s\"", what,
 			why);
+	/* who only asks about a key of ours has nothing to show */
+	if (c->from != NULL && !x->authenticated && !c->told && !c->verifies &&
+		strcmp(why, "goodbye") != 0 && !x->shard->streams_closed)
+		s2s_in_refuse(c, str_c(c->local), str_c(c->from), "%s%s: %s",
+			x->stage == STAGE_HANDSHAKE ? "TLS: " : "", what, why);
 }
 
 static struct str
@@ -128,11 +130,11 @@ s2s_in_refuses(const struct s2s_in *c, struct str local, struct str remote,
 	return COND_NOT_ALLOWED;
 }
 
-const struct s2s_pair *
+struct s2s_pair *
 s2s_in_pair(const struct s2s_in *c, struct str local, struct str remote)
 {
 	for (size_t i = 0; i < c->pairs.n; i++) {
-		const struct s2s_pair *p = &c->pairs.p[i];
+		struct s2s_pair *p = &c->pairs.p[i];
 
 		if (str_is(remote, p->remote) && str_is(local, p->local))
 			return p;
@@ -189,19 +191,21 @@ s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
 		.local = s2s_in_keep(local),
 		.remote = s2s_in_keep(remote),
 		.hash = server_hash(x->shard->server, remote),
+		.since_us = shard_wall_us(x->shard),
 		.proof = proof,
 	};
 	if (c->pairs.n == 1) /* else others may not have been looked at yet */
 		c->judged_of = x->shard->snap->serial;
 	log_info(LOG_AUTH, stream_who(x),
 		"server authenticated domain=%.*s to=%.*s by=%s tls=%s",
-		STR_ARG(remote), STR_ARG(local), proof_names[proof],
+		STR_ARG(remote), STR_ARG(local), s2s_proof_names[proof],
 		tls != NULL ? tls : "none");
 	if (!x->authenticated)
 		stream_authenticated(x);
 	if (x->stage == STAGE_OPEN)
 		s2s_in_bound(c);
 	remote_came(x->shard, remote);
+	s2s_in_came(x->shard, remote);
 }
 
 /* Policies may be others now, too. */
@@ -379,6 +383,7 @@ on_closed(struct stream *x)
 {
 	struct s2s_in *c = s2s_in_of(x);
 
+	s2s_in_leave(c);
 	stream_count_out(x);
 	for (size_t i = 0; i < c->pairs.n; i++)
 		pair_done(&c->pairs.p[i]);
@@ -420,6 +425,7 @@ s2s_in_accept(struct shard *sh, struct conn *conn,
 
 	stream_open(&c->x, &s2s_in_kind, sh, conn);
 	LIST_INIT(&c->asks);
+	s2s_in_enter(c);
 	c->deadline_us =
 		sh->now_us + sh->snap->config->limits.login_timeout_us;
 	if (!stream_count_in(&c->x)) {

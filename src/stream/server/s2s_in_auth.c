@@ -79,11 +79,25 @@ header_check_from(struct stream_header *h, const struct s2s_in *c)
 			text);
 }
 
+static void
+header_refused(struct s2s_in *c, struct stream_header *h)
+{
+	struct str remote;
+
+	if (h->from.p == NULL || h->to.p == NULL ||
+		!jid_prep_domain(&remote, h->arena, h->from, NULL))
+		return;
+	c->told = true;
+	s2s_in_refuse(c, h->to, remote, "their header was refused: %s", h->text);
+}
+
 void
 s2s_in_judge(struct stream *x, struct stream_header *h)
 {
 	header_check_to(h, s2s_in_of(x));
 	header_check_from(h, s2s_in_of(x));
+	if (h->cond != STREAM_COND_NONE)
+		header_refused(s2s_in_of(x), h);
 }
 
 static void
@@ -97,7 +111,7 @@ s2s_in_pin(char **name, struct str said)
 
 /* --- what its certificate is worth ------------------------------------------ */
 
-static void
+void
 s2s_in_judge_peer(const struct s2s_in *c, struct str local, struct str remote,
 	struct tls_judgement *out)
 {
@@ -134,10 +148,9 @@ s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 		*text_out = "Your certificate is not for this domain";
 		break;
 	}
-	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_AUTH))
-		log_info(LOG_AUTH, stream_who(&c->x),
-			"certificate refused domain=%.*s found=\"%s\"",
-			STR_ARG(remote), j.why);
+	s2s_in_refuse(c, local, remote,
+		"their certificate is not trusted, as the policy wants it: %s",
+		j.why);
 	return false;
 }
 
@@ -277,13 +290,25 @@ s2s_in_failed(struct s2s_in *c, struct str remote)
 /* --- SASL EXTERNAL ----------------------------------------------------------- */
 
 static void
+sasl_tell(struct s2s_in *c, enum sasl_cond cond)
+{
+	struct tls_judgement j;
+
+	c->told = true;
+	s2s_in_judge_peer(c, str_c(c->local), str_c(c->from), &j);
+	s2s_in_refuse(c, str_c(c->local), str_c(c->from),
+		"SASL EXTERNAL refused (%s): their certificate %s",
+		sasl_cond_name(cond), j.why);
+}
+
+static void
 sasl_refuse(struct s2s_in *c, enum sasl_cond cond)
 {
 	struct buf out = BUF_INIT;
 
 	c->asked = false;
-	log_debug(LOG_AUTH, stream_who(&c->x), "EXTERNAL refused condition=%s",
-		sasl_cond_name(cond));
+	if (c->from != NULL)
+		sasl_tell(c, cond);
 	buf_printf(&out, "<failure xmlns='" NS_SASL "'><%s/></failure>",
 		sasl_cond_name(cond));
 	stream_write_bytes(&c->x, buf_str(&out));

@@ -155,14 +155,14 @@ ask_is_out(const struct s2s_in *c, struct str local, struct str remote)
 
 /* §2.2.1: where there are no other pairs, that was all. */
 static void
-ask_was_wrong(struct s2s_in *c, const struct db *d, struct str remote)
+ask_was_wrong(struct s2s_in *c, const struct db *d, struct str local,
+	struct str remote)
 {
 	bool last = c->pairs.n == 0 && c->n_asks == 0;
 
-	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_AUTH))
-		log_warn(LOG_AUTH, stream_who(&c->x),
-			"dialback refused domain=%.*s reason=\"the key is not theirs\"",
-			STR_ARG(remote));
+	s2s_in_refuse(c, local, remote,
+		"the server of their domain says that their dialback key is not its own");
+	c->told = true;
 	if (last)
 		db_answer(c, d, "invalid");
 	else
@@ -174,13 +174,12 @@ ask_was_wrong(struct s2s_in *c, const struct db *d, struct str remote)
 
 /* §2.5 */
 static void
-ask_went_wrong(struct s2s_in *c, const struct db *d, struct str remote,
-	const struct err *err)
+ask_went_wrong(struct s2s_in *c, const struct db *d, struct str local,
+	struct str remote, const struct err *err)
 {
-	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_AUTH))
-		log_info(LOG_AUTH, stream_who(&c->x),
-			"dialback failed domain=%.*s reason=\"%s\"",
-			STR_ARG(remote), err->text);
+	s2s_in_refuse(c, local, remote, "their dialback key was not judged: %s",
+		err->text);
+	c->told = true;
 	db_error(c, d,
 		err->code == ERR_MISSING ? COND_REMOTE_SERVER_NOT_FOUND :
 		err->code == ERR_LIMIT	 ? COND_RESOURCE_CONSTRAINT :
@@ -233,9 +232,11 @@ on_asked(void *arg, bool ok, const struct err *err)
 			ask_was_right(c, &d, str_c(ask->local),
 				str_c(ask->remote));
 		else if (err->code == ERR_INVALID)
-			ask_was_wrong(c, &d, str_c(ask->remote));
+			ask_was_wrong(c, &d, str_c(ask->local),
+				str_c(ask->remote));
 		else
-			ask_went_wrong(c, &d, str_c(ask->remote), err);
+			ask_went_wrong(c, &d, str_c(ask->local),
+				str_c(ask->remote), err);
 		stream_arm(&c->x);
 	}
 	ask_free(ask);
@@ -278,6 +279,17 @@ result_refuses(const struct s2s_in *c, struct str local, struct str remote,
 		COND_NONE;
 }
 
+static void
+result_refuse(struct s2s_in *c, const struct db *d, struct str local,
+	struct str remote, enum stanza_cond cond, const char *text)
+{
+	c->told = true;
+	if (cond != COND_NOT_AUTHORIZED) /* which has been told with its reason */
+		s2s_in_refuse(c, local, remote, "their dialback was refused: %s",
+			text);
+	db_error(c, d, cond, text);
+}
+
 enum hook_result
 s2s_in_on_result(struct module_ctx *m, struct element *el)
 {
@@ -301,7 +313,7 @@ s2s_in_on_result(struct module_ctx *m, struct element *el)
 		return HOOK_HANDLED; /* one answer is for both */
 	cond = result_refuses(c, local, remote, &text);
 	if (cond != COND_NONE)
-		db_error(c, &d, cond, text);
+		result_refuse(c, &d, local, remote, cond, text);
 	else
 		result_ask(c, &d, local, remote,
 			str_trim(elem_text(el->arena, el->e)));
@@ -322,6 +334,7 @@ s2s_in_on_verify(struct module_ctx *m, struct element *el)
 	bool ok;
 
 	(void)m;
+	c->verifies = true;
 	if (!db_read(c, el, "verify", &d, &local, &remote))
 		return HOOK_HANDLED;
 	if (d.id.p == NULL) {

@@ -29,6 +29,8 @@ enum s2s_proof { S2S_EXTERNAL, S2S_DIALBACK };
 struct s2s_pair {
 	char *local, *remote;
 	uint64_t hash; /* server_hash() of remote */
+	int64_t since_us; /* of the wall clock */
+	uint64_t received;
 	enum s2s_proof proof;
 };
 
@@ -45,11 +47,15 @@ struct s2s_ask {
 
 struct s2s_in {
 	struct stream x;
+	LIST_ENTRY(s2s_in) near; /* of the shard's */
+	uint64_t serial;       /* the later, the higher */
 	char *local;           /* that its header has named; NULL: not yet */
 	char *from;            /* that it says it is; NULL: not said */
 	char id[RAND_ID_SIZE]; /* of the stream, as the last header has it */
 	bool external;         /* SASL is offered: its certificate is from's */
 	bool asked;            /* for what it has to say by SASL */
+	bool told;             /* why it is not who it says */
+	bool verifies;         /* keys of ours */
 	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
 	uint32_t n_asks;
 	LIST_HEAD(, s2s_ask) asks;
@@ -71,7 +77,7 @@ s2s_in_of(struct stream *x)
 enum stanza_cond s2s_in_refuses(const struct s2s_in *c, struct str local,
 	struct str remote, const char **text_out);
 /* NULL: there is none. */
-const struct s2s_pair *s2s_in_pair(const struct s2s_in *c, struct str local,
+struct s2s_pair *s2s_in_pair(const struct s2s_in *c, struct str local,
 	struct str remote);
 /* The peer has shown that it is remote; the first time, stanzas may come. */
 void s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
@@ -80,11 +86,28 @@ void s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
  * had some, has none now, and has ended. */
 bool s2s_in_judge_pairs(struct s2s_in *c);
 
+/* --- s2s_in_known.c --------------------------------------------------------- */
+
+extern const char *const s2s_proof_names[];
+
+/* c is one of its shard's, and is none any more. */
+void s2s_in_enter(struct s2s_in *c);
+void s2s_in_leave(struct s2s_in *c);
+/* Why the stanzas of remote (prepared) do not come to local (as it said) by c, for
+ * administrators: is kept at the shard of remote, and told once. */
+void s2s_in_refuse(const struct s2s_in *c, struct str local, struct str remote,
+	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+/* A stream from remote has authenticated: what comes next is news again. */
+void s2s_in_came(struct shard *sh, struct str remote);
+
 /* --- s2s_in_auth.c ---------------------------------------------------------- */
 
 /* For struct stream_kind. */
 void s2s_in_judge(struct stream *x, struct stream_header *h);
 void s2s_in_opened(struct stream *x, const struct stream_header *h);
+/* What its certificate is worth for remote, as local judges. */
+void s2s_in_judge_peer(const struct s2s_in *c, struct str local,
+	struct str remote, struct tls_judgement *out);
 /* Is a key enough, as the policy of local is and the peer's certificate?  Else
  * *text_out is for the peer. */
 bool s2s_in_takes_dialback(const struct s2s_in *c, struct str local,

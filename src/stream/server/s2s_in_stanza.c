@@ -26,10 +26,10 @@ is_remote_of(const struct s2s_in *c, struct str domain)
 }
 
 /* NULL: the stream ends, for it may bring nothing of this kind. */
-static const struct s2s_pair *
+static struct s2s_pair *
 stanza_pair(struct s2s_in *c, struct jid from, struct jid to)
 {
-	const struct s2s_pair *pair;
+	struct s2s_pair *pair;
 
 	if (!s2s_in_judge_pairs(c))
 		return NULL;
@@ -74,7 +74,7 @@ s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 {
 	struct shard *sh = c->x.shard;
 	enum stanza_cond cond;
-	const struct s2s_pair *pair;
+	struct s2s_pair *pair;
 	struct stanza *st;
 
 	stream_stamp_lang(&c->x, a, e);
@@ -96,6 +96,7 @@ s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 		return;
 	}
 	sh->stats.stanzas_in++;
+	pair->received++;
 	router_send(sh, st);
 	stream_give_way(&c->x, pair->hash);
 }

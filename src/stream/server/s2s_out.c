@@ -168,6 +168,8 @@ s2s_out_up(struct s2s_out *o, const char *by)
 	const struct config_limits *l = &x->shard->snap->config->limits;
 
 	o->step = OUT_UP;
+	o->by = by;
+	remote_step(o->way->pair, "authentication", "ok", "%s", by);
 	o->deadline_us = OPTION_NEVER;
 	stream_bound(x);
 	conn_set_share(x->conn,
@@ -334,7 +336,7 @@ static void
 on_closed(struct stream *x)
 {
 	struct s2s_out *o = s2s_out_of(x);
-	char *const texts[] = { o->local, o->domain, o->id };
+	char *const texts[] = { o->local, o->domain, o->target, o->id };
 
 	stream_count_out(x);
 	for (size_t i = 0; i < COUNT(texts); i++) {
@@ -355,6 +357,7 @@ s2s_out_waits_for(const struct s2s_out *o)
 	static const char *const waits[] = {
 		[OUT_HEADER] = "their features",
 		[OUT_STARTTLS] = "their answer to STARTTLS",
+		[OUT_JUDGED] = "nothing",
 		[OUT_SASL] = "their answer to SASL EXTERNAL",
 		[OUT_DIALBACK] = "their answer to our dialback key, for which they have to reach us",
 		[OUT_UP] = "nothing",
@@ -363,6 +366,21 @@ s2s_out_waits_for(const struct s2s_out *o)
 	if (o->x.stage == STAGE_HANDSHAKE)
 		return "their part of the TLS handshake";
 	return o->x.stage == STAGE_HEADER ? "their header" : waits[o->step];
+}
+
+const char *
+s2s_out_step(const struct s2s_out *o)
+{
+	static const char *const steps[] = {
+		[OUT_HEADER] = "stream",
+		[OUT_STARTTLS] = "TLS",
+		[OUT_JUDGED] = "certificate",
+		[OUT_SASL] = "authentication",
+		[OUT_DIALBACK] = "authentication",
+		[OUT_UP] = "stream",
+	};
+
+	return o->x.stage == STAGE_HANDSHAKE ? "TLS" : steps[o->step];
 }
 
 static void
@@ -412,6 +430,8 @@ s2s_out_open(struct s2s_way *w, struct conn *conn, bool direct)
 	o->domain = str_dup(remote_pair_domain(w->pair));
 	memuse_add_part(MEMUSE_STREAM, o->local);
 	memuse_add_part(MEMUSE_STREAM, o->domain);
+	o->target = xstrdup(s2s_search_target(w->search));
+	memuse_add_part(MEMUSE_STREAM, o->target);
 	o->deadline_us = s2s_search_has_more(w->search) ? w->shard->now_us + TARGET_US :
 					       OPTION_NEVER;
 	w->stream = o;

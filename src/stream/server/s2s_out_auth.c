@@ -78,21 +78,36 @@ s2s_out_ask(struct s2s_out *o)
 
 /* --- who it is ------------------------------------------------------------------- */
 
+void
+s2s_out_judge_peer(const struct s2s_out *o, struct tls_judgement *out)
+{
+	const struct shard *sh = o->x.shard;
+	struct str local = str_c(o->local), domain = str_c(o->domain);
+
+	tls_peer_judge(o->x.conn, snapshot_trust(sh->snap, local, domain),
+		domain, shard_wall_us(sh) / US_PER_S, out);
+}
+
 bool
 s2s_out_judge(struct s2s_out *o)
 {
 	struct shard *sh = o->x.shard;
-	struct str local = str_c(o->local), domain = str_c(o->domain);
+	bool any = federation_policy_of(sh->snap,
+			   shard_host(sh, str_c(o->local)),
+			   str_c(o->domain)) == POLICY_DIALBACK_WITH_TLS;
 	struct tls_judgement j;
 	char why[WHY_SIZE];
 
-	if (federation_policy_of(sh->snap, shard_host(sh, local), domain) ==
-		POLICY_DIALBACK_WITH_TLS)
+	if (any && o->step == OUT_UP)
 		return true;
-	tls_peer_judge(o->x.conn, snapshot_trust(sh->snap, local, domain),
-		domain, shard_wall_us(sh) / US_PER_S, &j);
-	if (j.worth == TLS_TRUSTED)
+	s2s_out_judge_peer(o, &j);
+	if (any || j.worth == TLS_TRUSTED) {
+		if (o->step != OUT_UP)
+			remote_step(o->way->pair, "certificate",
+				j.worth == TLS_TRUSTED ? "ok" : "not trusted",
+				"%s", j.why);
 		return true;
+	}
 	snprintf(why, sizeof(why), "their certificate is not trusted: %s",
 		j.why);
 	s2s_out_end(o, STREAM_POLICY_VIOLATION,
@@ -284,8 +299,8 @@ s2s_out_on_failure(struct module_ctx *m, struct element *el)
 	if (o->step != OUT_SASL)
 		return HOOK_PASS;
 	s2s_search_skip_external(o->way->search, true);
-	o->ready = true;
-	s2s_out_ask(o);
+	remote_step(o->way->pair, "authentication", "refused",
+		"EXTERNAL: they do not take our certificate; dialback is next");
 	out_dial_back(o);
 	return HOOK_HANDLED;
 }
@@ -304,12 +319,26 @@ s2s_out_on_challenge(struct module_ctx *m, struct element *el)
 
 /* --- the whole ---------------------------------------------------------------------- */
 
+static void
+out_step_tls(const struct s2s_out *o)
+{
+	const char *version = tls_version(o->x.conn);
+
+	if (version != NULL)
+		remote_step(o->way->pair, "TLS", "ok", "%s %s", version,
+			tls_cipher(o->x.conn));
+}
+
 void
 s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	const struct elem *features)
 {
-	if (!o->x.authenticated && !s2s_out_judge(o))
-		return;
+	if (!o->x.authenticated) {
+		out_step_tls(o);
+		o->step = OUT_JUDGED;
+		if (!s2s_out_judge(o))
+			return;
+	}
 	o->ready = true;
 	s2s_out_ask(o);
 	if (o->x.authenticated)

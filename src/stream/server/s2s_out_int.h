@@ -21,6 +21,7 @@ struct link;
 struct race;
 struct s2s_out;
 struct s2s_search;
+struct tls_judgement;
 
 /* A key that the remote domain is asked about. */
 struct way_ask {
@@ -52,6 +53,7 @@ struct s2s_way {
 enum out_step {
 	OUT_HEADER,   /* features are next */
 	OUT_STARTTLS,
+	OUT_JUDGED,   /* nothing: their certificate is looked at */
 	OUT_SASL,
 	OUT_DIALBACK, /* our key */
 	OUT_UP,
@@ -62,6 +64,8 @@ struct s2s_out {
 	struct stream x;
 	struct s2s_way *way; /* NULL: it has ended */
 	char *local, *domain; /* of the pair */
+	char *target;        /* the name that has led to it */
+	const char *by;      /* how it has authenticated; NULL: not yet */
 	char *id;            /* that the peer has given to the stream */
 	enum out_step step;
 	uint32_t max_bytes;  /* that the peer takes (XEP-0478); 0: not said */
@@ -110,6 +114,8 @@ void s2s_search_skip_external(struct s2s_search *s, bool again);
 /* Why the stream o ends, for an administrator; the first counts. */
 void s2s_search_blame(struct s2s_out *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
+/* The name that has led to the stream; "": none. */
+const char *s2s_search_target(const struct s2s_search *s);
 
 /* --- s2s_out.c ---------------------------------------------------------------- */
 
@@ -135,6 +141,10 @@ void s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 bool s2s_out_judge(struct s2s_out *o);
 /* What o waits for, in words. */
 const char *s2s_out_waits_for(const struct s2s_out *o);
+/* The step of the way that it is at, see remote_step(). */
+const char *s2s_out_step(const struct s2s_out *o);
+/* What their certificate is worth, for an administrator. */
+void s2s_out_judge_peer(const struct s2s_out *o, struct tls_judgement *out);
 /* All that waits to be asked is asked. */
 void s2s_out_ask(struct s2s_out *o);
 /* Rows of s2s_out.c. */

@@ -1,0 +1,509 @@
+/*
+ * s2s_command.c - the commands about streams of other servers, and to them: list,
+ * show and close.
+ *
+ * Shard 0, which asks those where streams are: what goes out is at the shard of the
+ * domain, what comes in wherever it was accepted.  A shard tells of some at a time.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_command.h"
+
+#include <string.h>
+
+#include "base/arena.h"
+#include "base/clock.h"
+#include "base/err.h"
+#include "xmpp/datetime.h"
+#include "net/conn.h"
+#include "net/tls.h"
+#include "net/tls_peer.h"
+#include "conf/conf.h"
+#include "core/entity_message.h"
+#include "core/host.h"
+#include "core/link.h"
+#include "core/place.h"
+#include "remote/remote.h"
+#include "stream/server/s2s_known.h"
+#include "stream/server/s2s_out_int.h"
+
+/* Of a shard in one turn. */
+#define SOME 100
+
+/* --- fields ------------------------------------------------------------------- */
+
+static void
+time_show(struct command_call *call, const char *name, int64_t wall_us)
+{
+	char text[DATETIME_SIZE];
+
+	command_field(call, name,
+		wall_us != 0 ? datetime_format(text, wall_us) : STR(""));
+}
+
+static void
+text_show(struct command_call *call, const char *name, const char *text)
+{
+	command_field(call, name, str_c(text != NULL ? text : ""));
+}
+
+static const char *const state_names[] = {
+	[REMOTE_UP] = "up",
+	[REMOTE_ENDS] = "closing",
+	[REMOTE_COMES_UP] = "coming up",
+	[REMOTE_IN_LINE] = "in line",
+	[REMOTE_PAUSES] = "paused",
+	[REMOTE_FAILED] = "failed",
+};
+
+/* NULL: somebody else has made that link, or there is none. */
+static const struct s2s_out *
+out_of(const struct remote_shown *shown)
+{
+	const struct s2s_way *w;
+
+	if (shown->link == NULL || shown->link->ops != &s2s_link_stream)
+		return NULL;
+	w = shown->link->stream;
+	return w->stream;
+}
+
+/* What a row of either direction says. */
+struct shown {
+	struct str domain, ours;
+	const char *direction, *state, *by;
+	const struct conn *conn; /* or NULL */
+	int64_t since_us;
+	uint64_t sent, received;
+	size_t waits, bytes;
+};
+
+static void
+shown_show(struct command_call *call, const struct shown *s)
+{
+	command_row(call);
+	command_field(call, "domain", s->domain);
+	command_field(call, "ours", s->ours);
+	text_show(call, "direction", s->direction);
+	text_show(call, "state", s->state);
+	text_show(call, "by", s->by);
+	text_show(call, "tls", s->conn != NULL ? tls_version(s->conn) : NULL);
+	time_show(call, "since", s->since_us);
+	command_number(call, "sent", (int64_t)s->sent);
+	command_number(call, "received", (int64_t)s->received);
+	command_number(call, "waits", (int64_t)s->waits);
+	command_number(call, "waits_bytes", (int64_t)s->bytes);
+}
+
+static struct shown
+shown_of_out(const struct remote_shown *shown)
+{
+	const struct s2s_out *o = out_of(shown);
+	const struct link *l = shown->link;
+
+	return (struct shown){
+		.domain = shown->domain,
+		.ours = shown->local,
+		.direction = "out",
+		.state = state_names[shown->state],
+		.by = o != NULL ? o->by : NULL,
+		.conn = o != NULL ? o->x.conn : NULL,
+		.since_us = shown->since_us,
+		.sent = l != NULL ? l->sent : 0,
+		.received = l != NULL ? l->received : 0,
+		.waits = shown->n_waiting,
+		.bytes = shown->bytes,
+	};
+}
+
+/* pair NULL: it has shown nothing yet. */
+static struct shown
+shown_of_in(const struct s2s_in *c, const struct s2s_pair *pair)
+{
+	return (struct shown){
+		.domain = str_c(pair != NULL ? pair->remote : c->from),
+		.ours = str_c(pair != NULL ? pair->local : c->local),
+		.direction = "in",
+		.state = c->x.stage == STAGE_CLOSED ? "closing" :
+			pair != NULL		    ? "up" :
+						      "coming up",
+		.by = pair != NULL ? s2s_proof_names[pair->proof] : NULL,
+		.conn = c->x.conn,
+		.since_us = pair != NULL ? pair->since_us : 0,
+		.received = pair != NULL ? pair->received : 0,
+	};
+}
+
+/* What a stream says that it is, while it has shown nothing. */
+static bool
+in_is_nameless(const struct s2s_in *c)
+{
+	return c->pairs.n == 0 && (c->from == NULL || c->local == NULL);
+}
+
+/* --- list ---------------------------------------------------------------------- */
+
+static void
+list_out(void *arg, const struct remote_shown *shown)
+{
+	struct shown s = shown_of_out(shown);
+
+	shown_show(command_call_arg(arg), &s);
+}
+
+static void
+list_in_pair(struct command_call *call, const struct s2s_in *c,
+	const struct s2s_pair *pair)
+{
+	struct shown s = shown_of_in(c, pair);
+
+	shown_show(call, &s);
+}
+
+static void
+list_in_stream(struct command_call *call, const struct s2s_in *c)
+{
+	if (in_is_nameless(c))
+		return;
+	if (c->pairs.n == 0)
+		list_in_pair(call, c, NULL);
+	for (size_t i = 0; i < c->pairs.n; i++)
+		list_in_pair(call, c, &c->pairs.p[i]);
+}
+
+/* By serial, as remotes_show(). */
+static bool
+list_in(struct command_call *call, struct shard *sh, uint64_t *at_io)
+{
+	const struct s2s_known *k = s2s_known(sh);
+	const struct s2s_in *c;
+	size_t most = SOME;
+
+	if (k == NULL)
+		return false;
+	LIST_FOREACH (c, &k->streams, near) {
+		if (*at_io != 0 && c->serial >= *at_io)
+			continue;
+		if (most-- == 0)
+			return true;
+		*at_io = c->serial;
+		list_in_stream(call, c);
+	}
+	return false;
+}
+
+/* First all that goes out, then all that comes in: *at_io has the direction in its
+ * lowest bit. */
+static bool
+list_some(struct command_call *call, struct shard *sh, uint64_t *at_io)
+{
+	uint64_t at = *at_io >> 1;
+	bool in = (*at_io & 1) != 0;
+	bool more = in ? list_in(call, sh, &at) :
+			 remotes_show(sh, &at, SOME, list_out, call);
+
+	*at_io = more ? at << 1 | in : 1;
+	return more || !in;
+}
+
+static void
+list_run(struct command_call *call)
+{
+	command_walk(call, 0, list_some);
+}
+
+/* --- show ---------------------------------------------------------------------- */
+
+/* One row for each thing that is known of a stream: with all in one, nobody would
+ * read it. */
+static void
+fact_show(struct command_call *call, const struct shown *s, const char *what,
+	const char *text)
+{
+	if (text == NULL || *text == '\0')
+		return;
+	command_row(call);
+	text_show(call, "direction", s->direction);
+	command_field(call, "ours", s->ours);
+	text_show(call, "what", what);
+	text_show(call, "text", text);
+}
+
+static void
+time_fact(struct command_call *call, const struct shown *s, const char *what,
+	int64_t wall_us)
+{
+	char text[DATETIME_SIZE];
+
+	if (wall_us != 0)
+		fact_show(call, s, what, datetime_format(text, wall_us).p);
+}
+
+static void
+certificate_fact(struct command_call *call, const struct shown *s,
+	const struct tls_judgement *j)
+{
+	fact_show(call, s, "certificate",
+		arena_printf(call->arena, "%s%s",
+			j->worth == TLS_TRUSTED ? "" : "not trusted: ", j->why)
+			.p);
+}
+
+/* j is what the certificate of the peer is worth. */
+static void
+conn_facts(struct command_call *call, const struct shown *s,
+	const struct tls_judgement *j)
+{
+	fact_show(call, s, "address", conn_peer(s->conn));
+	if (tls_version(s->conn) != NULL)
+		fact_show(call, s, "TLS",
+			arena_printf(call->arena, "%s %s", tls_version(s->conn),
+				tls_cipher(s->conn))
+				.p);
+	if (conn_is_secure(s->conn))
+		certificate_fact(call, s, j);
+	fact_show(call, s, "authenticated by", s->by);
+}
+
+static void
+count_facts(struct command_call *call, const struct shown *s)
+{
+	fact_show(call, s, "stanzas",
+		arena_printf(call->arena, "%llu sent, %llu received",
+			(unsigned long long)s->sent,
+			(unsigned long long)s->received)
+			.p);
+	if (s->waits != 0)
+		fact_show(call, s, "waits",
+			arena_printf(call->arena, "%zu stanzas, %zu bytes",
+				s->waits, s->bytes)
+				.p);
+}
+
+static void
+show_out(void *arg, const struct remote_shown *shown)
+{
+	struct command_call *call = command_call_arg(arg);
+	const struct s2s_out *o = out_of(shown);
+	struct shown s = shown_of_out(shown);
+	struct tls_judgement j;
+
+	fact_show(call, &s, "state", s.state);
+	fact_show(call, &s, "waits for", shown->waits_for);
+	time_fact(call, &s, "since", s.since_us);
+	time_fact(call, &s, "next attempt", shown->next_us);
+	if (o != NULL) {
+		s2s_out_judge_peer(o, &j);
+		fact_show(call, &s, "target", o->target);
+		conn_facts(call, &s, &j);
+	}
+	count_facts(call, &s);
+}
+
+static void
+show_in(struct command_call *call, const struct s2s_in *c,
+	const struct s2s_pair *pair)
+{
+	struct shown s = shown_of_in(c, pair);
+	struct tls_judgement j;
+
+	s2s_in_judge_peer(c, s.ours, s.domain, &j);
+	fact_show(call, &s, "state", s.state);
+	time_fact(call, &s, "since", s.since_us);
+	conn_facts(call, &s, &j);
+	count_facts(call, &s);
+}
+
+/* Each stream that has come from domain, and for what; pair NULL: it has shown nothing
+ * yet. */
+static void
+s2s_each_in(struct command_call *call, struct shard *sh, struct str domain,
+	void (*show)(struct command_call *call, const struct s2s_in *c,
+		const struct s2s_pair *pair))
+{
+	const struct s2s_known *k = s2s_known(sh);
+	const struct s2s_in *c;
+
+	if (k == NULL)
+		return;
+	LIST_FOREACH (c, &k->streams, near) {
+		if (!in_is_nameless(c) && c->pairs.n == 0 &&
+			str_is(domain, c->from))
+			show(call, c, NULL);
+		for (size_t i = 0; i < c->pairs.n; i++)
+			if (str_is(domain, c->pairs.p[i].remote))
+				show(call, c, &c->pairs.p[i]);
+	}
+}
+
+/* A way in which there was none. */
+struct s2s_failed {
+	struct str domain, ours;
+	const char *direction, *peer, *why;
+	int64_t first_us, last_us; /* of the wall clock */
+	uint32_t times;
+};
+
+/* The last ones that are known, at the shard of domain. */
+static void
+s2s_each_failure(struct command_call *call, struct shard *sh, struct str domain,
+	void (*show)(struct command_call *call, const struct s2s_failed *f))
+{
+	const struct s2s_known *k = s2s_known(sh);
+	const struct remote_failure *out;
+	size_t n;
+
+	out = remote_failures(sh, domain, &n);
+	for (size_t i = 0; i < n; i++)
+		show(call,
+			&(struct s2s_failed){ domain, str_c(out[i].local),
+				"out", "", out[i].why, out[i].first_us,
+				out[i].last_us, out[i].times });
+	for (size_t i = 0; k != NULL && i < k->n_refusals; i++) {
+		const struct s2s_refusal *r = &k->refusals[i];
+
+		if (str_is(domain, r->remote))
+			show(call,
+				&(struct s2s_failed){ domain, str_c(r->local),
+					"in", r->peer, r->why, r->first_us,
+					r->last_us, r->times });
+	}
+}
+
+static struct str
+s2s_failure_text(struct arena *a, const struct s2s_failed *f)
+{
+	char first[DATETIME_SIZE], last[DATETIME_SIZE];
+	bool once = f->times == 1;
+
+	datetime_format(first, f->first_us);
+	datetime_format(last, f->last_us);
+	return arena_printf(a, "%s%s%s%s%s: %s", last,
+		once ? "" :
+		       arena_printf(a, ", the last of %u since ", f->times).p,
+		once ? "" : first, *f->peer != '\0' ? ", from " : "", f->peer,
+		f->why);
+}
+
+static void
+show_failure(struct command_call *call, const struct s2s_failed *f)
+{
+	struct shown s = { .direction = f->direction, .ours = f->ours };
+
+	fact_show(call, &s, "failure", s2s_failure_text(call->arena, f).p);
+}
+
+static bool
+show_some(struct command_call *call, struct shard *sh, uint64_t *at_io)
+{
+	struct str domain = command_value(call, "domain");
+
+	(void)at_io;
+	remote_show(sh, domain, show_out, call);
+	s2s_each_in(call, sh, domain, show_in);
+	s2s_each_failure(call, sh, domain, show_failure);
+	return false;
+}
+
+static void
+show_run(struct command_call *call)
+{
+	command_walk(call, 0, show_some);
+}
+
+static bool
+is_of_others(struct command_call *call, struct err *err)
+{
+	struct str domain = command_value(call, "domain");
+
+	return snapshot_host(call->server->newest, domain) == NULL ||
+		err_set(err, ERR_INVALID,
+			"%.*s is a domain of ours: name one of another server",
+			STR_ARG(domain));
+}
+
+/* --- close ----------------------------------------------------------------------- */
+
+static void
+close_in(struct command_call *call, const struct s2s_in *c,
+	const struct s2s_pair *pair)
+{
+	struct stream *x = &((struct s2s_in *)(uintptr_t)c)->x;
+
+	(void)pair;
+	*(bool *)call->state = true;
+	stream_end(x, STREAM_COND_NONE, NULL);
+}
+
+static void
+close_visit(struct shard *sh, void *arg)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	s2s_each_in(call, sh, command_value(call, "domain"), close_in);
+}
+
+static void
+on_closed(struct shard *first, void *arg)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct err err = ERR_INIT;
+
+	(void)first;
+	if (*(bool *)call->state) {
+		command_done(call);
+		return;
+	}
+	err_set(&err, ERR_MISSING, "there is no stream to %.*s, or from it",
+		STR_ARG(command_value(call, "domain")));
+	command_fail(call, &err);
+}
+
+/* Those to it are its own to close. */
+static void
+on_kicked(void *arg, bool ok, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	(void)err;
+	*(bool *)call->state = ok;
+	shard_visit_all(call->shard, close_visit, on_closed, call);
+}
+
+static void
+close_run(struct command_call *call)
+{
+	call->state = arena_zalloc(call->arena, sizeof(bool));
+	entity_ask(call->shard,
+		&(struct entity_message){ .kind = TELL_KICK,
+			.to = jid_trusted(command_value(call, "domain")) },
+		on_kicked, call);
+}
+
+/* --- the table ------------------------------------------------------------------- */
+
+static const struct command_arg domain_args[] = {
+	{ "domain", ARG_DOMAIN, .help = "a domain of another server" },
+	{ .name = NULL },
+};
+
+const struct command s2s_commands[] = {
+	{ "s2s close", "close the streams to another server, and from it",
+		"What waits for it goes by the next stream. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
+		domain_args, close_run, is_of_others, BY_OPERATOR },
+	{ "s2s list", "list the streams to other servers, and from them",
+		"One row for each domain of theirs, domain of ours and direction: "
+		"state is up, coming up, closing, in line behind others that the "
+		"same user has asked for, paused until the next attempt, or failed: "
+		"then all that is for it is answered at once until then. It shows "
+		"how it was authenticated, since when it is so, the stanzas that "
+		"were sent and received, and those that wait.",
+		.run = list_run, .may = BY_OPERATOR },
+	{ "s2s show", "show what is known of another server",
+		"Beside what list shows: addresses, what its certificate is worth, "
+		"what a stream that comes up waits for, when the next attempt is, and "
+		"in which ways the last ones have failed: when, how often, and why. "
+		"What is long ago is forgotten.",
+		domain_args, show_run, is_of_others, BY_OPERATOR },
+	{ .name = NULL },
+};
