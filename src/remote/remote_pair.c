@@ -315,7 +315,9 @@ pair_is_late(struct remote_pair *p)
 		buf_printf(&text, "%s: it took too long",
 			why != NULL ? why : "no stream came up in time");
 		failure_note(p, buf_c(&text));
-		remote_step(p, "time", "failed", "%s", buf_c(&text));
+		remote_step(p, "time", "failed", "%s%s",
+			why != NULL ? "waited in vain for " : "",
+			why != NULL ? why : buf_c(&text));
 		try_answer(p, ERR_TIMEOUT, buf_c(&text));
 		buf_done(&text);
 	}

@@ -135,6 +135,15 @@ is_news(const struct host *host, const struct snapshot *before)
 	return was == NULL || was->federates != host->federates;
 }
 
+const char *
+federation_hindrance(const struct snapshot *snap, const struct host *host)
+{
+	struct tls_shown shown;
+
+	tls_set_shown(snap->tls, host->domain, &shown);
+	return hindrance(host, &shown);
+}
+
 static void
 host_report(const struct snapshot *snap, const struct host *host)
 {

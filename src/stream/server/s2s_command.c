@@ -1,6 +1,6 @@
 /*
  * s2s_command.c - the commands about streams of other servers, and to them: list,
- * show and close.
+ * show, close, and why, which is in s2s_why.c.
  *
  * Shard 0, which asks those where streams are: what goes out is at the shard of the
  * domain, what comes in wherever it was accepted.  A shard tells of some at a time.
@@ -314,9 +314,7 @@ show_in(struct command_call *call, const struct s2s_in *c,
 	count_facts(call, &s);
 }
 
-/* Each stream that has come from domain, and for what; pair NULL: it has shown nothing
- * yet. */
-static void
+void
 s2s_each_in(struct command_call *call, struct shard *sh, struct str domain,
 	void (*show)(struct command_call *call, const struct s2s_in *c,
 		const struct s2s_pair *pair))
@@ -336,16 +334,7 @@ s2s_each_in(struct command_call *call, struct shard *sh, struct str domain,
 	}
 }
 
-/* A way in which there was none. */
-struct s2s_failed {
-	struct str domain, ours;
-	const char *direction, *peer, *why;
-	int64_t first_us, last_us; /* of the wall clock */
-	uint32_t times;
-};
-
-/* The last ones that are known, at the shard of domain. */
-static void
+void
 s2s_each_failure(struct command_call *call, struct shard *sh, struct str domain,
 	void (*show)(struct command_call *call, const struct s2s_failed *f))
 {
@@ -370,7 +359,7 @@ s2s_each_failure(struct command_call *call, struct shard *sh, struct str domain,
 	}
 }
 
-static struct str
+struct str
 s2s_failure_text(struct arena *a, const struct s2s_failed *f)
 {
 	char first[DATETIME_SIZE], last[DATETIME_SIZE];
@@ -411,8 +400,8 @@ show_run(struct command_call *call)
 	command_walk(call, 0, show_some);
 }
 
-static bool
-is_of_others(struct command_call *call, struct err *err)
+bool
+s2s_is_of_others(struct command_call *call, struct err *err)
 {
 	struct str domain = command_value(call, "domain");
 
@@ -487,10 +476,17 @@ static const struct command_arg domain_args[] = {
 	{ .name = NULL },
 };
 
+static const struct command_arg why_args[] = {
+	{ "domain", ARG_DOMAIN, .help = "a domain of another server" },
+	{ "ours", ARG_DOMAIN, .optional = true,
+		.help = "from which domain of ours; without it: from the first that talks to other servers" },
+	{ .name = NULL },
+};
+
 const struct command s2s_commands[] = {
 	{ "s2s close", "close the streams to another server, and from it",
 		"What waits for it goes by the next stream. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
-		domain_args, close_run, is_of_others, BY_OPERATOR },
+		domain_args, close_run, s2s_is_of_others, BY_OPERATOR },
 	{ "s2s list", "list the streams to other servers, and from them",
 		"One row for each domain of theirs, domain of ours and direction: "
 		"state is up, coming up, closing, in line behind others that the "
@@ -504,6 +500,13 @@ const struct command s2s_commands[] = {
 		"what a stream that comes up waits for, when the next attempt is, and "
 		"in which ways the last ones have failed: when, how often, and why. "
 		"What is long ago is forgotten.",
-		domain_args, show_run, is_of_others, BY_OPERATOR },
+		domain_args, show_run, s2s_is_of_others, BY_OPERATOR },
+	{ "s2s why", "explain why there is a stream to another server, or none",
+		"It goes the way that stanzas go, now, or shows what a stream that "
+		"stands has met with, and then asks the other server for a sign of "
+		"life, which has to come by a stream of theirs. One row for each step: "
+		"state is ok or says what is wrong, found what there was, note what it "
+		"means and what to change. Where nothing answers it may take a minute.",
+		why_args, s2s_why_run, s2s_is_of_others, BY_OPERATOR },
 	{ .name = NULL },
 };

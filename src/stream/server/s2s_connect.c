@@ -86,9 +86,9 @@ search_blame(struct s2s_search *s, const char *fmt, ...)
 
 /* In words, as search_blame() has it. */
 static void
-search_step_failed(struct s2s_search *s, const char *step)
+search_step_failed(struct s2s_search *s, const char *step, const char *state)
 {
-	remote_step(s->way->pair, step, "failed", "%s", s->why);
+	remote_step(s->way->pair, step, state, "%s", s->why);
 }
 
 /* False: the stream layer ends, and so does the way. */
@@ -118,8 +118,8 @@ search_connected(struct s2s_search *s)
 	char text[DNS_ADDRESS_SIZE];
 
 	dns_address_text(&s->addresses.list[s->which].address, text);
-	remote_step(s->way->pair, "connection", "ok", "%s (%s), port %u, %s",
-		t->name, text, t->port, t->direct ? "direct TLS" : "STARTTLS");
+	remote_step(s->way->pair, "connection", "ok", "%s, port %u, with %s, of %s",
+		text, t->port, t->direct ? "direct TLS" : "STARTTLS", t->name);
 }
 
 static void
@@ -133,7 +133,7 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 	if (fd == -1) {
 		search_blame(s, "%s, port %u: %s", search_target(s)->name,
 			search_target(s)->port, err->text);
-		search_step_failed(s, "connection");
+		search_step_failed(s, "connection", "failed");
 		s->at += s->n;
 		search_group(s);
 		return;
@@ -211,11 +211,13 @@ static void
 on_addresses(void *arg, struct dns_question *q)
 {
 	struct s2s_search *s = arg;
+	bool none;
 
 	if (!search_answered(s, q))
 		return;
 	addresses_read(&s->addresses, q, 0, &s->targets.list[s->at], s->n);
-	s->found = s->found || !answer_is_none(q);
+	none = answer_is_none(q);
+	s->found = s->found || !none;
 	dns_question_free(q);
 	if (s->addresses.n != 0) {
 		search_found_addresses(s);
@@ -223,7 +225,7 @@ on_addresses(void *arg, struct dns_question *q)
 		return;
 	}
 	search_blame(s, "%s", s->addresses.why);
-	search_step_failed(s, "address");
+	search_step_failed(s, "address", none ? "none" : "failed");
 	s->at += s->n;
 	search_group(s);
 }
@@ -267,7 +269,7 @@ search_in_memory(struct s2s_search *s, bool first)
 	}
 	if (first) {
 		search_blame(s, "nobody is there");
-		search_step_failed(s, "connection");
+		search_step_failed(s, "connection", "failed");
 	}
 	search_fail(s);
 }
@@ -320,7 +322,7 @@ search_found_targets(struct s2s_search *s)
 			t->list[i].direct ? " direct TLS" : "",
 			t->list[i].secure ? " signed" : "");
 	remote_step(s->way->pair, "SRV", t->srv ? "ok" : "none",
-		t->srv ? "%s" : "there is none, so that it can be %s",
+		t->srv ? "%s" : "no such records, so that it is %s",
 		buf_c(&text));
 	buf_done(&text);
 }
@@ -341,7 +343,10 @@ on_targets(void *arg, struct dns_question *q)
 		s->targets.state == TARGETS_BOGUS;
 	if (s->targets.state != TARGETS_FOUND) {
 		search_blame(s, "%s", s->targets.why);
-		search_step_failed(s, "SRV");
+		search_step_failed(s, "SRV",
+			s->targets.state == TARGETS_NONE  ? "refused" :
+			s->targets.state == TARGETS_BOGUS ? "bogus" :
+							    "failed");
 		s->targets.n = 0;
 	} else {
 		search_found_targets(s);
@@ -420,7 +425,7 @@ search_domain(struct s2s_search *s)
 			"%s cannot be a name in the DNS" :
 			"%s cannot be a name in the DNS, and `s2s: ip_literals' is off",
 		s->domain);
-	search_step_failed(s, "SRV");
+	search_step_failed(s, "SRV", "failed");
 	search_fail(s);
 }
 

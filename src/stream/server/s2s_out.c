@@ -169,7 +169,10 @@ s2s_out_up(struct s2s_out *o, const char *by)
 
 	o->step = OUT_UP;
 	o->by = by;
-	remote_step(o->way->pair, "authentication", "ok", "%s", by);
+	remote_step(o->way->pair, "authentication", "ok", "%s: %s", by,
+		o->x.authenticated && strcmp(by, "dialback") == 0 ?
+			"they have asked us whether the key is ours" :
+			"they trust our certificate");
 	o->deadline_us = OPTION_NEVER;
 	stream_bound(x);
 	conn_set_share(x->conn,
