@@ -365,6 +365,8 @@ told_of(const struct entity_message *m)
 		[TELL_REST] = { session_flow_told, NULL },
 		[TELL_SHOW_PRESENCE] = { presence_perform, NULL },
 		[TELL_PASSED_ON] = { requests_told, NULL },
+		[TELL_DOMAIN_AWAY] = { account_remote_told, NULL },
+		[TELL_DOMAIN_BACK] = { account_remote_told, NULL },
 	};
 
 	return &all[m->kind];

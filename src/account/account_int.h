@@ -48,6 +48,11 @@ void account_told(struct entity *e, struct entity_message *m);
 void account_batch_told(struct account *acc, struct entity_message *m);
 void requests_told(struct account *acc, struct entity_message *m);
 void session_flow_told(struct account *acc, struct entity_message *m);
+/* account_remote.c: TELL_DOMAIN_AWAY, TELL_DOMAIN_BACK. */
+void account_remote_told(struct account *acc, struct entity_message *m);
+/* Its sessions were asleep while the server was down: contacts at other servers are
+ * asked, one domain after the other, as these can be reached. */
+void account_watch_remotes(struct account *acc);
 /* account_admin.c: all but the one with the resource keep (STR_NONE: all). */
 void account_close_sessions(struct account *acc, struct str keep,
 	enum stream_cond cond, const char *text);

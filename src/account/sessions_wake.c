@@ -187,5 +187,6 @@ account_woken(struct account *acc)
 	for (size_t i = 0; i < s->n; i++)
 		restore_entry(acc, &s->entries[i]);
 	sessions_order(acc);
+	account_watch_remotes(acc);
 	sleeper_done(acc->e.shard, s);
 }

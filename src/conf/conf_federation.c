@@ -92,6 +92,11 @@ const struct option config_s2s_options[] = {
 		.help = "how long a domain that could not be reached rests at "
 			"most; from a second on, it is twice as long after "
 			"each failure, and stanzas are answered at once"),
+	S2S(unreachable_us, .name = "unreachable_after", .type = OPT_DURATION,
+		.dflt = "10m", .min = "1s", .max = "1d",
+		.help = "how long a domain cannot be reached until its users "
+			"are shown as unavailable to their contacts here; when "
+			"it is back, they are asked for their presence"),
 	S2S(queue_bytes, .name = "queue_bytes", .type = OPT_SIZE,
 		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
 		.help = "what waits for one domain of others, in memory; more "

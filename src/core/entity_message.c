@@ -46,6 +46,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_TRACE:
 	case TELL_VERIFY:
 	case TELL_TRY:
+	case TELL_WATCH:
 		return true;
 	case TELL_CREATED:
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;
@@ -53,6 +54,8 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_SHOW_PRESENCE:
 	case TELL_PASSED_ON:
 	case TELL_CAME:
+	case TELL_DOMAIN_AWAY:
+	case TELL_DOMAIN_BACK:
 		return false;
 	}
 	return false;

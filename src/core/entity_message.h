@@ -77,6 +77,14 @@ enum entity_message_kind {
 	/* To a domain of others: a stream from there has authenticated.  It is not
 	 * loaded for this.  Has no answer. */
 	TELL_CAME,
+	/* To a domain of others: the account text has contacts there, and does not
+	 * know which of them are here.  Has no answer. */
+	TELL_WATCH,
+	/* To an account: the domain text of others has not been reached for long;
+	 * or is, again, so that contacts there can be asked.  It is not loaded for
+	 * this.  Has no answer. */
+	TELL_DOMAIN_AWAY,
+	TELL_DOMAIN_BACK,
 };
 
 struct entity_message {

@@ -46,6 +46,9 @@ static const char *const message_kinds[] = {
 	[TELL_PASSED_ON] = "passed on",
 	[TELL_VERIFY] = "verify",
 	[TELL_CAME] = "came",
+	[TELL_WATCH] = "watch",
+	[TELL_DOMAIN_AWAY] = "domain away",
+	[TELL_DOMAIN_BACK] = "domain back",
 };
 
 /* Is there an entity still, and the same one? */

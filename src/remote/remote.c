@@ -147,6 +147,7 @@ remote_refuse(struct remote *r, struct stanza *st, enum stanza_cond cond,
 	const char *text = why;
 
 	/* of what only we have told, nobody else hears */
+	watch_missed(r, st);
 	if (st->kind == STANZA_PRESENCE && st->made_here) {
 		stanza_free(st);
 		return;
@@ -197,6 +198,7 @@ remote_receive(struct entity *e, struct stanza *st)
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,
 			"The server talks to too many others already");
 	} else {
+		watch_pass(r, st);
 		pair_send(p, st);
 	}
 }
@@ -240,7 +242,10 @@ remote_told(struct entity *e, struct entity_message *m)
 		try_told(r, m);
 	} else if (m->kind == TELL_CAME) {
 		remote_forgive(r);
+		watch_reached(r);
 		entity_answer(m, NULL);
+	} else if (m->kind == TELL_WATCH) {
+		watch_told(r, m);
 	} else if (m->kind != TELL_KICK) {
 		entity_refuse(m, ERR_REFUSED, "it is a domain of another server");
 	} else if (remote_close_links(r)) {
@@ -267,7 +272,8 @@ static void
 pair_follow(struct remote_pair *p)
 {
 	const char *why;
-	enum stanza_cond cond = remote_judge(p->remote, pair_local(p), &why);
+	struct remote *r = p->remote;
+	enum stanza_cond cond = remote_judge(r, pair_local(p), &why);
 
 	if (cond == COND_NONE) {
 		p->judged = pair_shard(p)->snap->serial;
@@ -277,6 +283,7 @@ pair_follow(struct remote_pair *p)
 			cond == COND_ITEM_NOT_FOUND ? STREAM_HOST_GONE :
 						      STREAM_POLICY_VIOLATION,
 			NULL);
+		watch_unreached(r);
 	}
 }
 
@@ -329,6 +336,7 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 		gone ? "cannot be reached any more" : stops_text,
 		cond, text);
 	if (gone) {
+		watch_gone(r);
 		/* another reload may bring it back */
 		r->closed = STREAM_COND_NONE;
 		r->linked_us = r->failed_us = 0;
@@ -358,7 +366,7 @@ remote_is_idle(const struct entity *e)
 {
 	const struct remote *r = remote_of(e);
 
-	return r->rests && LIST_EMPTY(&r->pairs) &&
+	return r->rests && LIST_EMPTY(&r->pairs) && r->watch.all.n == 0 &&
 		r->closed == STREAM_COND_NONE &&
 		remembered_until_us(r) <= e->shard->now_us;
 }
@@ -378,6 +386,7 @@ remote_load(struct entity *e)
 	sh->remotes->n++;
 	TAILQ_INSERT_TAIL(&sh->remotes->at_rest, r, rest);
 	r->rests = true;
+	watch_init(r);
 	entity_loaded(e);
 }
 
@@ -394,6 +403,7 @@ remote_unload(struct entity *e)
 	TAILQ_REMOVE(&all->at_rest, r, rest);
 	LIST_REMOVE(r, in);
 	shard_timer_cancel(e->shard, &r->forget);
+	watch_done(r);
 	failures_free(r);
 	if (--all->n != 0)
 		return;

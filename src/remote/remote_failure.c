@@ -83,6 +83,7 @@ failure_note(struct remote_pair *p, const char *why)
 
 	snprintf(text, sizeof(text), "%s", why);
 	r->failed_us = pair_shard(p)->now_us;
+	watch_unreached(r);
 	f = failure_find(r, pair_local(p), text);
 	if (f != NULL) {
 		f = failure_raise(r, f);

@@ -11,6 +11,7 @@
 
 #include "base/err.h"
 #include "base/log.h"
+#include "base/table.h"
 #include "base/timer.h"
 #include "conf/conf.h"
 #include "core/entity.h"
@@ -43,9 +44,26 @@ struct remotes {
 				       * this began */
 	unsigned n;
 	unsigned n_pairs;
+	unsigned n_watchers;
 	unsigned strangers; /* pairs that come up for a key alone */
 	struct remote_asker *askers; /* uthash, by key */
 	struct log_limit told;
+};
+
+/* Who watches users of a domain (remote_watch.c). */
+struct watcher;
+TAILQ_HEAD(watchers, watcher);
+
+struct remote_watch {
+	struct table all;        /* of struct watcher */
+	struct watchers sees;    /* those who know who is there, */
+	struct watchers waits;   /* and those who wait to ask again */
+	struct timer timer;
+	int64_t unreached_us;    /* the first failure since it was reached; 0:
+				  * none */
+	int64_t quiet_us;        /* nobody asks again before, but as a trial */
+	bool reached;            /* at some time */
+	bool lost;               /* those who saw are told */
 };
 
 struct remote {
@@ -63,6 +81,7 @@ struct remote {
 	int64_t linked_us;  /* when there was a link last; 0: none is known */
 	int64_t failed_us;
 	struct timer forget;
+	struct remote_watch watch;
 	struct remote_failures *failures; /* the last ones; or NULL */
 };
 
@@ -170,6 +189,24 @@ bool asker_starts(struct remote_pair *p);
 void asker_started(struct remote_pair *p);
 /* p does not come up any more. */
 void asker_leave(struct remote_pair *p);
+
+/* --- remote_watch.c ---------------------------------------------------------------- */
+
+void watch_init(struct remote *r);
+/* st goes there.  Who asks for presence wants to hear what becomes of it. */
+void watch_pass(struct remote *r, const struct stanza *st);
+/* It has not got there. */
+void watch_missed(struct remote *r, const struct stanza *st);
+/* TELL_WATCH; m is taken. */
+void watch_told(struct remote *r, struct entity_message *m);
+/* There is a link, or a stream has come from there. */
+void watch_reached(struct remote *r);
+/* It could not be reached. */
+void watch_unreached(struct remote *r);
+/* It is nobody's that we talk to: all are told, and forgotten. */
+void watch_gone(struct remote *r);
+/* All are forgotten. */
+void watch_done(struct remote *r);
 
 /* --- remote_verify.c -------------------------------------------------------------- */
 

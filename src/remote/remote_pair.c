@@ -355,6 +355,7 @@ remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
 	p->received = 0;
 	p->down = false;
 	failure_over(p);
+	watch_reached(p->remote);
 	if (!pair_waits(p))
 		p->until_us = 0;
 	while (pair_waits(p))

@@ -6,8 +6,8 @@ READ = "that it is taken is shown in tests/unit/test_conf_federation.c"
 
 sworn("federation: allow", MAX, "a thousand domains; tests/unit/test_federation.c")
 sworn("federation: deny", MAX, "a thousand domains; tests/unit/test_federation.c")
-for name in ("timeout", "idle_timeout", "backoff_max", "queue_bytes",
-             "queue_stanzas", "domains", "bytes_per_second",
+for name in ("timeout", "idle_timeout", "backoff_max",
+             "unreachable_after", "queue_bytes", "queue_stanzas", "domains", "bytes_per_second",
              "stanzas_per_second"):
     sworn("s2s: " + name, BOTH, READ)
 sworn("remotes: port", BOTH, READ)
