@@ -29,6 +29,7 @@
 #include "net/tls.h"
 #include "conf/conf.h"
 #include "store/driver.h"
+#include "server/server_federation.h"
 
 struct checking {
 	const struct config *c;
@@ -141,6 +142,47 @@ check_certificates(struct checking *k)
 	free(hosts);
 }
 
+/* --- other servers ---------------------------------------------------------- */
+
+/* What is decided by a certificate, which the file does not show. */
+static bool
+check_host_federates(const struct checking *k, const struct config_host *h,
+	const struct tls_set *set)
+{
+	struct tls_shown shown;
+	const char *why;
+
+	tls_set_shown(set, str_c(h->domain), &shown);
+	why = federation_obstacle(&h->federation, h->certificate == NULL,
+		&shown);
+	if (why != NULL && h->federation.mode == FEDERATION_AUTO)
+		fprintf(stderr,
+			"%s: note: %s does not talk to other servers: %s\n",
+			k->c->path, h->domain, why);
+	return why == NULL;
+}
+
+static void
+check_federation(const struct checking *k)
+{
+	struct tls_host_conf *hosts = xcalloc(k->c->n_hosts + 1,
+		sizeof(*hosts));
+	struct err err = ERR_INIT;
+	struct tls_conf conf;
+	struct tls_set *set;
+	bool some = false;
+
+	config_tls_conf(k->c, hosts, &conf);
+	set = conf.n_hosts != 0 ? tls_set_new(&conf, NULL, NULL, &err) : NULL;
+	for (size_t i = 0; i < k->c->n_hosts; i++)
+		some |= check_host_federates(k, &k->c->hosts[i], set);
+	if (some && !config_listens(k->c, "server"))
+		fprintf(stderr, "%s: note: %s\n", k->c->path,
+			FEDERATION_NO_PORT);
+	tls_set_unref(set);
+	free(hosts);
+}
+
 /* --- what a start asks of the system -------------------------------------- */
 
 /* Any port that is free: this is about the address, for a server may be
@@ -186,6 +228,8 @@ main_check(const struct config *c)
 	struct err err = ERR_INIT;
 
 	check_certificates(&k);
+	if (k.n == 0)
+		check_federation(&k);
 	check_addresses(&k);
 	check_names(&k);
 	if (strlen(s->control_socket) >=

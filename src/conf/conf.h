@@ -367,6 +367,9 @@ bool config_component_asks(const struct config_component *c,
 const struct config_delegation *config_delegation(const struct config *c,
 	struct str host, struct str ns);
 
+/* Is there a port of that kind? */
+bool config_listens(const struct config *c, const char *kind);
+
 /* Fills out with what tls_set_new() takes; hosts has room for c->n_hosts, and is
  * borrowed by out, as c is. */
 void config_tls_conf(const struct config *c, struct tls_host_conf *hosts,

@@ -25,6 +25,7 @@
 /* Of an entry that names none. */
 #define KIND_CLIENTS "c2s"
 #define KIND_COMPONENTS "component"
+#define KIND_SERVERS "server"
 
 struct names VEC(const char *);
 
@@ -265,11 +266,16 @@ entry_check_plain(const struct config *c, const struct config_listen *l,
 
 /* --- the whole ----------------------------------------------------------- */
 
+/* Those for servers are opened while a host talks to others. */
 static const struct config_listen listen_standard[] = {
 	{ .kind = KIND_CLIENTS, .tls = LISTEN_STARTTLS, .address = "*",
 		.port = 5222, .backlog = 1024 },
 	{ .kind = KIND_CLIENTS, .tls = LISTEN_DIRECT, .address = "*",
 		.port = 5223, .backlog = 1024 },
+	{ .kind = KIND_SERVERS, .tls = LISTEN_STARTTLS, .address = "*",
+		.port = 5269, .backlog = 1024 },
+	{ .kind = KIND_SERVERS, .tls = LISTEN_DIRECT, .address = "*",
+		.port = 5270, .backlog = 1024 },
 };
 
 /* Where there are components, and no port for them is named: what they say goes
@@ -311,11 +317,11 @@ components_check_twice(const struct config_listen *l,
 				KIND_COMPONENTS);
 }
 
-static bool
-listen_has_components(const struct config_listen *all, size_t n)
+bool
+config_listens(const struct config *c, const char *kind)
 {
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(all[i].kind, KIND_COMPONENTS) == 0)
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (strcmp(c->listen[i].kind, kind) == 0)
 			return true;
 	return false;
 }
@@ -342,11 +348,11 @@ config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 		n = listen_read(w, node, all, m);
 	else
 		memcpy(all, listen_standard, sizeof(listen_standard));
-	if (w->c.n_components != 0 && !listen_has_components(all, n)) {
-		if (node != NULL)
-			components_check_twice(all, node->first, m);
-		all[n++] = listen_components;
-	}
 	w->c.listen = all;
 	w->c.n_listen = n;
+	if (w->c.n_components != 0 && !config_listens(&w->c, KIND_COMPONENTS)) {
+		if (node != NULL)
+			components_check_twice(all, node->first, m);
+		all[w->c.n_listen++] = listen_components;
+	}
 }

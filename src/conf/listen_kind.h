@@ -20,6 +20,7 @@ struct conn_events;
 struct listen_peer;
 struct module_ctx;
 struct shard;
+struct snapshot;
 
 enum listen_tls {
 	LISTEN_STARTTLS, /* when the peer asks for it, which the kind does */
@@ -58,6 +59,9 @@ struct listen_kind {
 	int64_t first_byte_us; /* until the first byte; 0: LISTEN_FIRST_BYTE_US */
 	int64_t quiet_us; /* from then on, until the next; 0: as long as he likes.
 			   * Who says nothing for so long is closed */
+	/* Why nobody is to come by such a port, which then stays shut; NULL: it is
+	 * opened.  While a snapshot is made.  NULL: always opened. */
+	const char *(*hindrance)(const struct snapshot *snap);
 
 	/* What is kept of a peer: a struct that begins with struct listen_peer,
 	 * zeroed behind that; events get it as arg.  0: that alone. */

@@ -115,6 +115,34 @@ port_new(const struct server *srv, const struct config_listen *l,
 	return p;
 }
 
+static struct listen_port *
+port_shut(const struct config_listen *l, const char *why, bool tell)
+{
+	struct listen_port *p = xcalloc(1, sizeof(*p));
+
+	atomic_init(&p->refs, 1);
+	p->address = xstrdup(l->address);
+	p->port = (uint16_t)l->port;
+	p->why = xstrdup(why);
+	if (tell)
+		log_info(LOG_NET, LOG_NOBODY,
+			"a port is not opened kind=%s address=%s port=%u tls=%s reason=\"%s\"",
+			l->kind, l->address, (unsigned)l->port,
+			config_listen_tls[l->tls], why);
+	return p;
+}
+
+/* NULL: there is no reason not to open it. */
+static const char *
+port_hindrance(const struct snapshot *snap, const struct config_listen *l)
+{
+	const struct listen_row *row = listen_row(snap, l->kind);
+
+	return row != NULL && row->kind->hindrance != NULL ?
+		row->kind->hindrance(snap) :
+		NULL;
+}
+
 void
 listen_forget(struct snapshot *snap)
 {
@@ -136,8 +164,13 @@ listen_open(struct server *srv, struct err *err)
 
 	snap->ports = xcalloc(n, sizeof(snap->ports[0]));
 	for (size_t i = 0; i < n && ok; i++) {
-		snap->ports[i] = port_new(srv, &snap->config->listen[i], err);
-		ok = snap->ports[i]->why == NULL;
+		const struct config_listen *l = &snap->config->listen[i];
+		const char *why = port_hindrance(snap, l);
+
+		snap->ports[i] =
+			why != NULL ? port_shut(l, why, true) :
+				      port_new(srv, l, err);
+		ok = why != NULL || snap->ports[i]->why == NULL;
 	}
 	return ok;
 }
@@ -166,6 +199,19 @@ port_find(const struct snapshot *before, const struct config_listen *l,
 			return port_ref(p);
 	}
 	return NULL;
+}
+
+static bool
+port_was_shut(const struct snapshot *before, const struct config_listen *l)
+{
+	for (size_t i = 0; i < before->config->n_listen; i++) {
+		const struct listen_port *p = before->ports[i];
+
+		if (p->why != NULL && p->port == l->port &&
+			strcmp(p->address, l->address) == 0)
+			return true;
+	}
+	return false;
 }
 
 /* What cannot be opened does not shut what was open at another address of the
@@ -207,8 +253,13 @@ listen_adopt(struct snapshot *next, const struct snapshot *before,
 	if (before->ports == NULL)
 		return;
 	next->ports = xcalloc(n, sizeof(next->ports[0]));
-	for (size_t i = 0; i < n; i++)
-		next->ports[i] = port_find(before, &l[i], next, false);
+	for (size_t i = 0; i < n; i++) {
+		const char *why = port_hindrance(next, &l[i]);
+
+		next->ports[i] = why != NULL ?
+			port_shut(&l[i], why, !port_was_shut(before, &l[i])) :
+			port_find(before, &l[i], next, false);
+	}
 	for (size_t i = 0; i < n; i++)
 		if (next->ports[i] == NULL)
 			next->ports[i] = port_open(next, before, &l[i], out);

@@ -61,9 +61,9 @@ check_target(const struct dns_check *c)
 	return c->domains[0].name;
 }
 
-/* The port of the configuration for clients; 0: there is none of that kind. */
+/* The port of the configuration for them; 0: there is none of that kind. */
 static uint16_t
-client_port(const struct dns_check *c, bool direct)
+listen_port_of(const struct dns_check *c, const char *kind, bool direct)
 {
 	const struct config *conf = c->snap->config;
 	int tls = direct ? LISTEN_DIRECT : LISTEN_STARTTLS;
@@ -71,7 +71,7 @@ client_port(const struct dns_check *c, bool direct)
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		const struct config_listen *l = &conf->listen[i];
 
-		if (strcmp(l->kind, "c2s") != 0 || l->tls != tls)
+		if (strcmp(l->kind, kind) != 0 || l->tls != tls)
 			continue;
 		if (l->port != 0 || c->snap->ports[i] == NULL)
 			return (uint16_t)l->port;
@@ -83,8 +83,12 @@ client_port(const struct dns_check *c, bool direct)
 static uint16_t
 check_port(const struct dns_check *c, enum target_service service, bool direct)
 {
-	return service == TARGET_CLIENT ? client_port(c, direct) :
-					  targets_port(service, direct);
+	const char *kind = service == TARGET_CLIENT ? "c2s" : "server";
+
+	return service == TARGET_CLIENT ||
+			config_listens(c->snap->config, kind) ?
+		listen_port_of(c, kind, direct) :
+		targets_port(service, direct);
 }
 
 /* --- rows -------------------------------------------------------------------------- */

@@ -34,20 +34,11 @@ options_of(const struct config *c, const struct host *host)
 	return conf != NULL ? &conf->federation : &c->federation;
 }
 
-/* That of the host above does not speak for one that could have its own. */
-static bool
-has_certificate(const struct host *host, const struct tls_shown *shown)
+const char *
+federation_obstacle(const struct config_federation *f, bool bare,
+	const struct tls_shown *shown)
 {
-	return shown->host != NULL &&
-		(shown->named || host->parent != NULL || host->conf == NULL ||
-			host->conf->certificate != NULL);
-}
-
-/* NULL: there is no reason not to. */
-static const char *
-hindrance(const struct host *host, const struct tls_shown *shown)
-{
-	switch ((enum federation_mode)host->federation->mode) {
+	switch ((enum federation_mode)f->mode) {
 	case FEDERATION_ON:
 		return NULL;
 	case FEDERATION_OFF:
@@ -55,13 +46,25 @@ hindrance(const struct host *host, const struct tls_shown *shown)
 	case FEDERATION_AUTO:
 		break;
 	}
-	if (!has_certificate(host, shown))
+	/* that of the host above does not speak for one that could have its own */
+	if (shown->host == NULL || (bare && !shown->named))
 		return "it has no certificate";
 	if (shown->by_itself)
 		return "its certificate is signed by itself";
 	if (strcmp(shown->issuer, TEST_AUTHORITY) == 0)
 		return "its certificate is signed by the test authority of quickstart";
 	return NULL;
+}
+
+const char *
+federation_hindrance(const struct snapshot *snap, const struct host *host)
+{
+	bool bare = host->parent == NULL && host->conf != NULL &&
+		host->conf->certificate == NULL;
+	struct tls_shown shown;
+
+	tls_set_shown(snap->tls, host->domain, &shown);
+	return federation_obstacle(host->federation, bare, &shown);
 }
 
 /* --- whom they trust -------------------------------------------------------------- */
@@ -112,12 +115,10 @@ snapshot_federate(struct snapshot *snap, const struct snapshot *before,
 	struct err *err)
 {
 	struct host *host, *next;
-	struct tls_shown shown;
 
 	HASH_ITER (hh, snap->hosts, host, next) {
-		tls_set_shown(snap->tls, host->domain, &shown);
 		host->federation = options_of(snap->config, host);
-		host->federates = hindrance(host, &shown) == NULL;
+		host->federates = federation_hindrance(snap, host) == NULL;
 		snap->federates = snap->federates || host->federates;
 	}
 	snap->has_whole = snap->has_components || snap->federates;
@@ -135,23 +136,13 @@ is_news(const struct host *host, const struct snapshot *before)
 	return was == NULL || was->federates != host->federates;
 }
 
-const char *
-federation_hindrance(const struct snapshot *snap, const struct host *host)
-{
-	struct tls_shown shown;
-
-	tls_set_shown(snap->tls, host->domain, &shown);
-	return hindrance(host, &shown);
-}
-
 static void
 host_report(const struct snapshot *snap, const struct host *host)
 {
+	const char *why = federation_hindrance(snap, host);
 	struct tls_shown shown;
-	const char *why;
 
 	tls_set_shown(snap->tls, host->domain, &shown);
-	why = hindrance(host, &shown);
 	if (why != NULL)
 		log_info(LOG_SERVER, LOG_NOBODY,
 			"does not talk to other servers host=%.*s reason=\"%s\"",
@@ -178,6 +169,16 @@ goes_without_saying(const struct host *host)
 		!host->parent->federates;
 }
 
+/* Then none of them can find out by dialback whether it is we who connect. */
+static void
+port_report(const struct snapshot *snap, const struct snapshot *before)
+{
+	if (snap->federates && !config_listens(snap->config, "server") &&
+		(before == NULL || !before->federates ||
+			config_listens(before->config, "server")))
+		log_warn(LOG_SERVER, LOG_NOBODY, FEDERATION_NO_PORT);
+}
+
 /* Such a system has no list of them. */
 static void
 trust_report(const struct snapshot *snap, const struct snapshot *before)
@@ -200,5 +201,6 @@ federation_report(const struct snapshot *snap, const struct snapshot *before)
 		if (is_news(host, before) && !goes_without_saying(host))
 			host_report(snap, host);
 	}
+	port_report(snap, before);
 	trust_report(snap, before);
 }

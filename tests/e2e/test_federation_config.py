@@ -3,9 +3,13 @@ check-config and show-config."""
 
 import os
 import re
+import socket
+import subprocess
+import time
 
 import pytest
 
+from client import PATIENCE
 from test_at_limits import check_config
 
 pytestmark = pytest.mark.only("antiphon")
@@ -72,3 +76,87 @@ def test_authorities_that_cannot_be_read_have_a_line(own_server):
     done = server.ctl("reload", ok=False)
     assert done.returncode == 1 and "/nonexistent.pem" in \
         done.stdout + done.stderr
+
+
+# --- ports ------------------------------------------------------------------------
+
+def server_ports(**tls):
+    return [{"kind": "c2s", "address": "127.0.0.1", "port": 0}] + [
+        {"kind": "server", "address": "127.0.0.1", "port": port, "tls": how}
+        for how, port in tls.items()]
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def is_open(port):
+    with socket.socket() as sock:
+        return sock.connect_ex(("127.0.0.1", port)) == 0
+
+
+def test_a_port_for_servers_is_open_while_a_host_talks_to_them(own_server):
+    port = free_port()
+    server = own_server({"federation": "off",
+                         "listen": server_ports(starttls=port)}, start=False)
+    server._read_ports = lambda: None # there is one less than it expects
+    log = server.start().process
+    log.wait_line(r'a port is not opened kind=server address=127\.0\.0\.1 '
+                  r'port=%d tls=starttls reason="no host talks to other '
+                  r'servers"' % port)
+    assert not is_open(port)
+    start = reload(server, federation="on")
+    log.wait_line("listening kind=server address=127.0.0.1 port=%d" % port,
+                  start)
+    assert is_open(port)
+    start = reload(server, federation="off")
+    log.wait_line("a port is not opened kind=server", start)
+    deadline = time.monotonic() + PATIENCE # each shard shuts its own
+    while is_open(port):
+        assert time.monotonic() < deadline
+    # and that is told once
+    assert not any("not opened" in line
+                   for line in server.process.lines[reload(server):])
+
+
+def test_the_ports_that_everybody_uses_are_those_of_no_listen(own_server):
+    server = own_server(start=False)
+    del server.conf["listen"]
+    server.write_conf()
+    shown = subprocess.run(
+        [server.program(), "--show-config", "--config", server.conf_path,
+         "--module-dir", server.module_dir()], capture_output=True, text=True,
+        timeout=PATIENCE, check=True).stdout
+    entries = re.findall(r"- kind: (\w+)\n.*\n +port: (\d+)\n +tls: (\w+)$", shown,
+                         re.M)
+    assert entries == [("c2s", "5222", "starttls"), ("c2s", "5223", "direct"),
+                       ("server", "5269", "starttls"),
+                       ("server", "5270", "direct")], shown
+
+
+def test_who_talks_without_a_port_is_told(own_server):
+    server = own_server({"federation": "on"}, start=False)
+    code, said = check_config(server)
+    assert code == 0
+    assert "note: other servers cannot connect" in said
+    server.start()
+    server.process.wait_line("other servers cannot connect: `listen' has no "
+                             "port of kind server")
+    server.conf["listen"] += server_ports(starttls=0)[1:]
+    assert check_config(server) == (0, "")
+    start = reload(server)
+    server.process.wait_line("listening kind=server", start)
+    assert told(server, start) == []
+
+
+def test_check_config_says_what_automatic_comes_to(own_server):
+    server = own_server(start=False)
+    server.conf["hosts"]["bare.test"] = {"auth": {"tls_required": "no"}}
+    server.conf["hosts"]["off.test"] = {"federation": "off"}
+    code, said = check_config(server)
+    assert code == 0
+    assert "note: bare.test does not talk to other servers: it has no " \
+        "certificate\n" in said
+    assert "off.test" not in said and server.domain + " does not" not in said

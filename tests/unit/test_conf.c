@@ -95,6 +95,8 @@ module_find(void *arg, const char *name, const struct option **options_out,
 static const struct listen_kind house_kinds[] = {
 	{ .name = "c2s", .tls_modes = 7,
 		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 } },
+	{ .name = "server", .tls_modes = 3,
+		.ports = { [LISTEN_STARTTLS] = 5269, [LISTEN_DIRECT] = 5270 } },
 	{ .name = NULL },
 };
 
@@ -176,9 +178,14 @@ TEST(one_host_is_all_that_has_to_be_said)
 	CHECK(!h->auth.anonymous);
 	CHECK_INT(h->auth.mechanisms.n, 8);
 	CHECK_INT(h->auth.scram_iterations, 10000);
-	CHECK_INT(c->n_listen, 2);
+	CHECK_INT(c->n_listen, 4);
 	CHECK_INT(c->listen[0].port, 5222);
 	CHECK_INT(c->listen[1].tls, LISTEN_DIRECT);
+	CHECK_INT(c->listen[2].port, 5269);
+	CHECK_CSTR(c->listen[3].kind, "server");
+	CHECK_INT(c->listen[3].tls, LISTEN_DIRECT);
+	CHECK_INT(c->listen[3].port, 5270);
+	CHECK(config_listens(c, "server") && !config_listens(c, "lines"));
 	CHECK_INT(c->limits.stanza_bytes, 262144);
 	CHECK_INT(c->limits.login_timeout_us, 30000000);
 	CHECK_INT(c->server.shards, 0);
@@ -401,7 +408,7 @@ static const struct {
 	{ HOST "modules: { echo: yes }\nlisten:\n  - port: 1\n"
 	       "    kind: telephone\n",
 		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
-		"expected one of: c2s, lines" },
+		"expected one of: c2s, server, lines" },
 	/* the module is there, and off; one whose kind has its name, too */
 	{ HOST "listen: [ { kind: lines } ]\n",
 		"antiphond.yml:2: listen: kind: \"lines\" comes with the "

@@ -82,7 +82,7 @@ TEST(a_component_needs_a_secret_and_no_more)
 	config_unref(c);
 	c = parsed(HOSTS "components:\n");
 	CHECK_INT(c->n_components, 0);
-	CHECK_INT(c->n_listen, 2);
+	CHECK_INT(c->n_listen, 4);
 	config_unref(c);
 }
 
@@ -112,7 +112,7 @@ TEST(their_port_is_of_this_machine_unless_told_otherwise)
 		const char *address;
 		int64_t port;
 	} cases[] = {
-		{ "", 3, 2, "127.0.0.1", 5347 },
+		{ "", 5, 4, "127.0.0.1", 5347 },
 		{ "listen: [ { port: 7 } ]\n", 2, 1, "127.0.0.1", 5347 },
 		{ "listen: [ { kind: component } ]\n", 1, 0, "127.0.0.1",
 			5347 },

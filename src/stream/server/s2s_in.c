@@ -441,12 +441,19 @@ s2s_in_accept(struct shard *sh, struct conn *conn,
 
 /* --- its port ------------------------------------------------------------- */
 
+static const char *
+s2s_in_hindrance(const struct snapshot *snap)
+{
+	return snap->federates ? NULL : "no host talks to other servers";
+}
+
 const struct listen_kind s2s_in_kinds[] = {
 	{ .name = "server", .summary = "other servers",
 		.tls_modes = LISTEN_MAY(LISTEN_STARTTLS) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_STARTTLS,
 		.ports = { [LISTEN_STARTTLS] = 5269, [LISTEN_DIRECT] = 5270 },
+		.hindrance = s2s_in_hindrance,
 		.accept_raw = s2s_in_accept },
 	{ .name = NULL },
 };
