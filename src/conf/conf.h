@@ -151,6 +151,7 @@ struct config_federation {
 	 * See config_list_has(). */
 	struct option_list allow; /* nobody else, if there are any */
 	struct option_list deny;  /* goes before that */
+	struct option_list local; /* of ours; see config_keeps_local() */
 	const char *authorities;  /* PEM, or a folder; NULL: the system's */
 };
 
@@ -354,6 +355,9 @@ bool config_is_admin(const struct config_host *h, struct str bare);
 
 /* Is domain (prepared) meant by a list of federation? */
 bool config_list_has(const struct option_list *list, struct str domain);
+/* Is domain, of a service or component of host (NULL: of none), to talk to nobody? */
+bool config_keeps_local(const struct config_federation *f, const char *host,
+	struct str domain);
 /* What the file says of a domain of others (prepared); NULL: nothing. */
 const struct config_remote *config_remote(const struct config *c,
 	struct str domain);

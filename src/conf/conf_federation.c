@@ -64,6 +64,12 @@ const struct option config_federation_options[] = {
 		.help = "domains of others that are not talked to, named in "
 			"the same way; they go before those of allow",
 		.example = "[ spam.example ]"),
+	FEDERATION(local, .name = "local", .type = OPT_LIST, .item = OPT_DOMAIN,
+		.max = "1000",
+		.help = "services and components that talk to no other server "
+			"though their host does; a name without a dot stands "
+			"for one below the host",
+		.example = "[ conference, irc.example.org ]"),
 	FEDERATION(authorities, .name = "authorities", .type = OPT_PATH,
 		.help = "who is believed when he signs certificates of other "
 			"servers: a file with certificates in PEM, or a folder "
@@ -311,6 +317,25 @@ config_list_has(const struct option_list *list, struct str domain)
 	while (!found && str_cut(rest, '.', &label, &rest))
 		found = list_finds(list, (struct pattern){ true, rest });
 	return found;
+}
+
+bool
+config_keeps_local(const struct config_federation *f, const char *host,
+	struct str domain)
+{
+	struct str label, above;
+
+	if (!str_cut(domain, '.', &label, &above))
+		above = STR_NONE;
+	for (size_t i = 0; i < f->local.n; i++) {
+		const char *is = f->local.items[i];
+
+		if (str_is(domain, is) ||
+			(str_is(label, is) && host != NULL &&
+				str_is(above, host)))
+			return true;
+	}
+	return false;
 }
 
 /* --- remotes ----------------------------------------------------------------------- */

@@ -56,6 +56,18 @@ federation_obstacle(const struct config_federation *f, bool bare,
 	return NULL;
 }
 
+static bool
+is_kept_local(const struct host *host)
+{
+	const char *above;
+
+	if (host->parent == NULL && host->component == NULL)
+		return false;
+	above = host->parent != NULL ? host->parent->conf->domain :
+				       host->component->host;
+	return config_keeps_local(host->federation, above, host->domain);
+}
+
 const char *
 federation_hindrance(const struct snapshot *snap, const struct host *host)
 {
@@ -63,6 +75,8 @@ federation_hindrance(const struct snapshot *snap, const struct host *host)
 		host->conf->certificate == NULL;
 	struct tls_shown shown;
 
+	if (is_kept_local(host))
+		return "it is kept local";
 	tls_set_shown(snap->tls, host->domain, &shown);
 	return federation_obstacle(host->federation, bare, &shown);
 }

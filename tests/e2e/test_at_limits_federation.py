@@ -5,6 +5,7 @@ from options import BOTH, MAX, sworn
 READ = "that it is taken is shown in tests/unit/test_conf_federation.c"
 
 sworn("federation: allow", MAX, "a thousand domains; tests/unit/test_federation.c")
+sworn("federation: local", MAX, "a list that is gone through at a reload alone")
 sworn("federation: deny", MAX, "a thousand domains; tests/unit/test_federation.c")
 for name in ("timeout", "idle_timeout", "backoff_max",
              "unreachable_after", "queue_bytes", "queue_stanzas", "domains", "bytes_per_second",

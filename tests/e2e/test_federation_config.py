@@ -10,6 +10,8 @@ import time
 import pytest
 
 from client import PATIENCE
+from options import COMPONENT_PORT
+from s2s_peer import Peer, conf as s2s_conf
 from test_at_limits import check_config
 
 pytestmark = pytest.mark.only("antiphon")
@@ -160,3 +162,36 @@ def test_check_config_says_what_automatic_comes_to(own_server):
     assert "note: bare.test does not talk to other servers: it has no " \
         "certificate\n" in said
     assert "off.test" not in said and server.domain + " does not" not in said
+
+
+# --- services and components ----------------------------------------------------------
+
+def answers_of(server, domain):
+    """What a server hears that shows a key for the domain, by a stream to a host
+    which talks to everybody."""
+    peer = Peer(server, "peer.example", to=server.other_domain).secure()
+    return peer.result(to=domain)
+
+
+def test_services_and_components_stay_local_and_keep_to_lists(own_server):
+    server = own_server(s2s_conf({
+        "modules": {"testecho": {}},
+        "remotes": {"peer.example": {"address": "127.0.0.1", "port": 1}}}),
+        start=False)
+    parts = ["echo", "irc"]
+    names = ["%s.%s" % (part, server.domain) for part in parts]
+    server.conf["components"] = {names[1]: {"secret": "s"}}
+    server.conf["listen"].append(COMPONENT_PORT)
+    hosts = server.conf["hosts"] # they share what is said of them
+    hosts[server.other_domain] = dict(hosts[server.domain])
+    server.start()
+    for name in names:
+        # nobody is there to be asked about the key
+        assert answers_of(server, name) == "remote-server-timeout"
+    for federation in ({"local": parts}, {"local": names},
+                       {"deny": ["peer.example"]}, {"allow": ["a.example"]}):
+        reload(server, federation=federation)
+        for name in names:
+            assert answers_of(server, name) == "not-allowed"
+    reload(server, federation={"local": parts})
+    assert answers_of(server, server.domain) == "remote-server-timeout"

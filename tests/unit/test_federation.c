@@ -161,6 +161,51 @@ TEST(with_auto_a_certificate_that_others_can_believe_decides)
 	scene_done(&s);
 }
 
+static const struct {
+	const char *local;
+	const char *who; /* of them: y or n */
+} local_cases[] = {
+	{ "[]", "yyyyyyyy" },
+	{ "[ irc ]", "yyyynnyy" },
+	{ "[ irc.good.example ]", "yyyynyyy" },
+	{ "[ IRC.Itself.Example, irc.elsewhere.test ]", "yyyyynny" },
+	{ "[ sub, good.example, good ]", "yyyyyyyy" },
+	{ "[ irc, irc.elsewhere.test ]", "yyyynnny" },
+	{ "[ ir, irc.good, good.irc, rc.good.example ]", "yyyyyyyy" },
+};
+
+/* A host says so of itself in another way. */
+TEST(services_and_components_can_be_kept_local)
+{
+	struct scene s;
+
+	scene_init(&s);
+	for (size_t i = 0; i < COUNT(local_cases); i++) {
+		struct buf text = BUF_INIT;
+
+		TEST_CASE(local_cases[i].local);
+		buf_printf(&text, "federation: { mode: on, local: %s }\n" HOSTS(""),
+			local_cases[i].local);
+		scene_load(&s, buf_c(&text));
+		for (size_t k = 0; k < COUNT(all); k++)
+			CHECK_INT(may(&s, all[k], "example.net"),
+				local_cases[i].who[k] == 'y' ?
+					FEDERATION_MAY :
+					FEDERATION_OFF_HERE);
+		buf_done(&text);
+	}
+	scene_load(&s, "federation: { mode: on }\n"
+		HOSTS(", federation: { local: [ irc ], deny: [ x.test ] }"));
+	CHECK_INT(may(&s, "irc.good.example", "y.test"), FEDERATION_OFF_HERE);
+	CHECK_INT(may(&s, "irc.elsewhere.test", "x.test"), FEDERATION_MAY);
+	CHECK_INT(may(&s, "good.example", "x.test"), FEDERATION_FORBIDDEN);
+	scene_load(&s, "federation: { mode: on, deny: [ x.test ] }\n" HOSTS(""));
+	CHECK_INT(may(&s, "irc.good.example", "x.test"), FEDERATION_FORBIDDEN);
+	CHECK_INT(may(&s, "irc.elsewhere.test", "x.test"),
+		FEDERATION_FORBIDDEN);
+	scene_done(&s);
+}
+
 TEST(a_component_has_the_options_of_the_host_above)
 {
 	struct scene s;
