@@ -21,6 +21,10 @@ usage() {
 	  --shards N       threads (one for each core)
 	  --component      a component of the name component.NAME may connect, to
 	                   port N+147; env.sh has its secret
+	  --s2s            talk to other servers, which connect to ports N+69 with
+	                   STARTTLS and N+70 with TLS from the start
+	  --peer DIR       the same, and know the server that lives in DIR and was
+	                   started with --s2s; it is told of this one
 	  --cert FILE --key FILE [--ca-cert FILE]
 	                   a certificate with its chain, its key, and who signed
 	                   it; without them, a test authority is made
@@ -43,18 +47,19 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 parse() {
 	dir='' build='' host='' base='' shards='' cert='' key='' ca='' with_component=no
-	install=yes action=start
+	install=yes action=start with_s2s=no peer=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-install) install=no ;;
 		--component) with_component=yes ;;
+		--s2s) with_s2s=yes ;;
 		--stop) action=stop ;;
 		--help | -h)
 			usage
 			exit 0
 			;;
 		--dir | --build | --host | --port-base | --shards | --cert | --key | \
-			--ca-cert)
+			--ca-cert | --peer)
 			[ $# -ge 2 ] || die "$1 needs a value; see --help"
 			case $1 in
 			--dir) dir=$2 ;;
@@ -65,6 +70,7 @@ parse() {
 			--cert) cert=$2 ;;
 			--key) key=$2 ;;
 			--ca-cert) ca=$2 ;;
+			--peer) peer=$2 with_s2s=yes ;;
 			esac
 			shift
 			;;
@@ -95,6 +101,8 @@ check_values() {
 	for given in "$cert" "$key" "$ca"; do
 		[ -z "$given" ] || [ -r "$given" ] || die "cannot read $given"
 	done
+	[ -z "$peer" ] || [ -n "$(remembered PORT_S2S "$peer")" ] ||
+		die "--peer $peer: no server was started there with --s2s"
 }
 
 # --- who, and where -----------------------------------------------------------
@@ -273,10 +281,10 @@ certificates() {
 
 # --- the server ---------------------------------------------------------------
 
-# A value that an earlier run left; read, not run.
+# A value that an earlier run left in a folder ($dir); read, not run.
 remembered() {
-	[ ! -r "$dir/env.sh" ] ||
-		sed -n "s/^export $1=\([A-Za-z0-9.-]*\)\$/\1/p" "$dir/env.sh"
+	[ ! -r "${2:-$dir}/env.sh" ] ||
+		sed -n "s/^export $1=\([A-Za-z0-9.-]*\)\$/\1/p" "${2:-$dir}/env.sh"
 }
 
 # Sets pid if the server is running: what the file says is believed only of a
@@ -319,8 +327,10 @@ choose_ports() {
 	fi
 	for base in $bases; do
 		c2s=$((base + 22)) direct=$((base + 23)) component=$((base + 147))
+		s2s=$((base + 69)) s2s_direct=$((base + 70))
 		ports="$c2s $direct"
 		[ $with_component = no ] || ports="$ports $component"
+		[ $with_s2s = no ] || ports="$ports $s2s $s2s_direct"
 		taken=
 		for port in $ports; do
 			! port_taken "$port" || taken="$taken $port"
@@ -331,12 +341,13 @@ choose_ports() {
 	die "no free ports; choose others with --port-base"
 }
 
+# $1 kind, $2 port, $3 port with TLS from the start
 write_listeners() {
 	for address in 127.0.0.1 ::1; do
 		[ "$address" != ::1 ] || grep -q ' lo$' /proc/net/if_inet6 2>/dev/null ||
 			continue
-		say "  - { kind: c2s, address: \"$address\", port: $c2s, tls: starttls }"
-		say "  - { kind: c2s, address: \"$address\", port: $direct, tls: direct }"
+		say "  - { kind: $1, address: \"$address\", port: $2, tls: starttls }"
+		say "  - { kind: $1, address: \"$address\", port: $3, tls: direct }"
 	done
 }
 
@@ -360,6 +371,53 @@ write_component_listener() {
 		say "  - { kind: component, port: $component }"
 }
 
+write_s2s_listeners() {
+	[ $with_s2s = no ] || write_listeners server "$s2s" "$s2s_direct"
+}
+
+# Who comes with a certificate and no authority believes whom the system does.
+write_s2s() {
+	[ $with_s2s = yes ] || return 0
+	authorities=", authorities: $home/certs/ca.crt"
+	[ -z "$cert" ] || [ -n "$ca" ] || authorities=
+	cat <<-X
+	federation: { mode: on$authorities }
+	include: peers/*.yml
+	X
+}
+
+# In the folder $1 of a server: where the domain $2 is, at port $3, and who signs
+# for it ($4).
+introduce() {
+	[ -d "$1/peers" ] || mkdir "$1/peers"
+	install -m 644 "$4" "$1/peers/$2.crt"
+	cat >"$1/peers/$2.yml" <<-X
+	remotes:
+	  $2: { address: 127.0.0.1, port: $3, authorities: $1/peers/$2.crt }
+	X
+}
+
+# Sets peer_home and peer_host.
+choose_peer() {
+	[ -n "$peer" ] || return 0
+	peer=$(cd "$peer" && pwd)
+	peer_home=$peer
+	[ ! -L "$peer/home" ] || peer_home=$(readlink "$peer/home")
+	peer_host=$(remembered DOMAIN "$peer")
+	[ "$peer_host" != "$host" ] ||
+		die "$peer serves $host, too; choose another one with --host"
+	introduce "$home" "$peer_host" "$(remembered PORT_S2S "$peer")" \
+		"$peer_home/certs/ca.crt"
+	introduce "$peer_home" "$host" "$s2s" "$home/certs/ca.crt"
+}
+
+# It may be stopped, and reads it when it starts.
+tell_peer() {
+	[ -n "$peer" ] || return 0
+	"$peer_home/bin/antiphonctl" --socket "$peer_home/data/control" reload \
+		>/dev/null 2>&1 || say "the server in $peer was not told; start it again"
+}
+
 write_configuration() {
 	[ $with_component = no ] || choose_secret
 	rm -f "$home/antiphond.yml"
@@ -378,7 +436,8 @@ write_configuration() {
 		control:
 		  socket: $data/control
 		listen:
-		$(write_listeners)
+		$(write_listeners c2s "$c2s" "$direct")
+		$(write_s2s_listeners)
 		$(write_component_listener)
 		hosts:
 		  $host:
@@ -386,6 +445,7 @@ write_configuration() {
 		    key: $home/certs/server.key
 		X
 		write_component
+		write_s2s
 	} >"$home/antiphond.yml"
 }
 
@@ -401,6 +461,10 @@ write_env() {
 	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"
 	export DELUSER="$ctl deluser {user}@{domain}"
 	export PIDFILE=$data/antiphond.pid
+	X
+	[ $with_s2s = no ] || cat >>"$dir/env.sh" <<-X
+	export PORT_S2S=$s2s
+	export PORT_S2S_DIRECT_TLS=$s2s_direct
 	X
 	[ $with_component = yes ] || return 0
 	chmod 600 "$dir/env.sh"
@@ -450,6 +514,22 @@ tell() {
 	The component component.$host may connect to port $component of 127.0.0.1; its
 	secret is COMPONENT_SECRET in $dir/env.sh.
 	X
+	tell_s2s
+}
+
+tell_s2s() {
+	[ $with_s2s = yes ] || return 0
+	if [ -n "$peer" ]; then
+		say
+		say "It talks to $peer_host, the server in $peer."
+		return
+	fi
+	cat <<-X
+
+	It talks to other servers, which connect to port $s2s, or $s2s_direct with TLS.
+	To start another one that it knows and that knows it:
+	    sh contrib/quickstart.sh --peer $dir --dir $dir-2 --host peer.localhost
+	X
 }
 
 start() {
@@ -467,10 +547,12 @@ start() {
 	choose_ports
 	install_programs
 	certificates
+	choose_peer
 	write_configuration
 	write_env
 	prepare_data
 	launch
+	tell_peer
 	tell
 }
 

@@ -1,0 +1,80 @@
+"""contrib/quickstart.sh with what a developer of servers wants: two that talk."""
+
+import os
+import re
+import shutil
+import subprocess
+
+import pytest
+
+from antiphon import TOP, build_dir
+from client import Client, PATIENCE
+
+# the program is that of the build, and what is tested is a script
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.once]
+
+
+class Quickstart:
+    address = "127.0.0.1"
+
+    def __init__(self, folder, domain, *words):
+        self.folder, self.domain = str(folder), domain
+        self.said = self.run("--no-install", "--host", domain, "--shards", "1",
+                             *words)
+        with open(os.path.join(self.folder, "env.sh")) as f:
+            self.env = dict(re.findall(r"^export (\w+)='?(.*?)'?$", f.read(),
+                                       re.M))
+        self.ca_file = self.env["CA_FILE"]
+
+    def run(self, *words):
+        done = subprocess.run(
+            ["sh", os.path.join(TOP, "contrib", "quickstart.sh"), "--dir",
+             self.folder, "--build", build_dir(), *words],
+            capture_output=True, text=True, timeout=20 * PATIENCE)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def port(self, kind):
+        return int(self.env[{"starttls": "PORT_C2S",
+                             "direct": "PORT_DIRECT_TLS"}[kind]])
+
+    def user(self, name):
+        subprocess.run([*self.env["CTL"].split(), "adduser",
+                        "%s@%s" % (name, self.domain)], input="secret\n",
+                       text=True, check=True, timeout=PATIENCE)
+        client = Client(self, name).login(name, "secret", "home")
+        client.send("<presence/>")
+        client.ping()
+        client.inbox.clear()
+        return client
+
+    def stop(self):
+        assert "stopped" in self.run("--stop")
+
+
+def say(one, other, text):
+    one.send("<message type='chat' to='%s'><body>%s</body></message>" % (
+        other.jid, text))
+    other.expect("<message type='chat' from='%s' to='%s'><body>%s</body>"
+                 "</message>" % (one.jid, other.jid, text))
+
+
+def test_two_quickstarts_talk(open_path):
+    started = []
+    try:
+        started.append(Quickstart(open_path / "a", "a.localhost", "--s2s"))
+        one = started[0]
+        assert "--peer %s" % one.folder in one.said
+        started.append(Quickstart(open_path / "b", "b.localhost", "--peer",
+                                  one.folder))
+        other = started[1]
+        assert "was not told" not in other.said
+        assert len({each.env[name] for each in started for name in (
+            "PORT_S2S", "PORT_S2S_DIRECT_TLS", "PORT_C2S")}) == 6
+        romeo, juliet = one.user("romeo"), other.user("juliet")
+        say(romeo, juliet, "from the first")
+        say(juliet, romeo, "and back")
+    finally:
+        for each in started:
+            each.stop()
+    shutil.rmtree(open_path)
