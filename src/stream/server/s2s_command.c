@@ -400,8 +400,8 @@ show_run(struct command_call *call)
 	command_walk(call, 0, show_some);
 }
 
-bool
-s2s_is_of_others(struct command_call *call, struct err *err)
+static bool
+is_of_others(struct command_call *call, struct err *err)
 {
 	struct str domain = command_value(call, "domain");
 
@@ -486,7 +486,7 @@ static const struct command_arg why_args[] = {
 const struct command s2s_commands[] = {
 	{ "s2s close", "close the streams to another server, and from it",
 		"What waits for it goes by the next stream. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
-		domain_args, close_run, s2s_is_of_others, BY_OPERATOR },
+		domain_args, close_run, is_of_others, BY_OPERATOR },
 	{ "s2s list", "list the streams to other servers, and from them",
 		"One row for each domain of theirs, domain of ours and direction: "
 		"state is up, coming up, closing, in line behind others that the "
@@ -500,13 +500,13 @@ const struct command s2s_commands[] = {
 		"what a stream that comes up waits for, when the next attempt is, and "
 		"in which ways the last ones have failed: when, how often, and why. "
 		"What is long ago is forgotten.",
-		domain_args, show_run, s2s_is_of_others, BY_OPERATOR },
+		domain_args, show_run, is_of_others, BY_OPERATOR },
 	{ "s2s why", "explain why there is a stream to another server, or none",
 		"It goes the way that stanzas go, now, or shows what a stream that "
 		"stands has met with, and then asks the other server for a sign of "
 		"life, which has to come by a stream of theirs. One row for each step: "
 		"state is ok or says what is wrong, found what there was, note what it "
 		"means and what to change. Where nothing answers it may take a minute.",
-		why_args, s2s_why_run, s2s_is_of_others, BY_OPERATOR },
+		why_args, s2s_why_run, is_of_others, BY_OPERATOR },
 	{ .name = NULL },
 };

@@ -5,7 +5,6 @@
 #ifndef STREAM_SERVER_S2S_COMMAND_H
 #define STREAM_SERVER_S2S_COMMAND_H
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "command/command.h"
@@ -15,9 +14,6 @@ struct s2s_pair;
 
 /* Ends with a name of NULL. */
 extern const struct command s2s_commands[];
-
-/* Is its argument, domain, none of ours?  False with err. */
-bool s2s_is_of_others(struct command_call *call, struct err *err);
 
 /* --- s2s_why.c ------------------------------------------------------------------- */
 
