@@ -140,8 +140,10 @@ iq_ask_place(const struct shard *sh, const struct stanza *st, struct place *out)
 {
 	uint64_t number;
 
+	/* what others have asked us by such an id goes to them */
 	return jid_is_bare(st->to) && id_parse(st, out, &number) &&
-		out->node == 0 && out->shard < sh->server->n_shards;
+		out->node == 0 && out->shard < sh->server->n_shards &&
+		snapshot_host(sh->snap, jid_domain(st->to)) != NULL;
 }
 
 void
