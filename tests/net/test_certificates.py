@@ -46,7 +46,7 @@ def test_another_is_refused_where_trust_is_required(network, domain):
                    % (domain, BAD[domain]), start)
     start = ours.lines()
     assert ask(network, domain, "ant-strict.example") != "service-unavailable"
-    ours.wait_line(r"certificate refused domain=%s .*%s"
+    ours.wait_line(r"server refused domain=%s .*%s"
                    % (domain, BAD[domain]), start)
 
 

@@ -178,6 +178,16 @@ answer_is_none(const struct dns_question *q)
 	return true;
 }
 
+/* Why there is no address in it, for remote_step(). */
+static const char *
+answer_state(const struct dns_question *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (q->parts[i].state == DNS_BOGUS)
+			return "bogus";
+	return answer_is_none(q) ? "none" : "failed";
+}
+
 /* The answer to what a search has asked: false when nobody wants it any more. */
 static bool
 search_answered(struct s2s_search *s, struct dns_question *q)
@@ -211,13 +221,13 @@ static void
 on_addresses(void *arg, struct dns_question *q)
 {
 	struct s2s_search *s = arg;
-	bool none;
+	const char *state;
 
 	if (!search_answered(s, q))
 		return;
 	addresses_read(&s->addresses, q, 0, &s->targets.list[s->at], s->n);
-	none = answer_is_none(q);
-	s->found = s->found || !none;
+	state = answer_state(q);
+	s->found = s->found || !answer_is_none(q);
 	dns_question_free(q);
 	if (s->addresses.n != 0) {
 		search_found_addresses(s);
@@ -225,7 +235,7 @@ on_addresses(void *arg, struct dns_question *q)
 		return;
 	}
 	search_blame(s, "%s", s->addresses.why);
-	search_step_failed(s, "address", none ? "none" : "failed");
+	search_step_failed(s, "address", state);
 	s->at += s->n;
 	search_group(s);
 }

@@ -179,6 +179,7 @@ static const struct {
 	{ "SRV", "failed", "the DNS was of no help: does the name server of this machine answer (see `dns' in antiphond.yml(5))?" },
 	{ "address", "ok", "tried in this order, some of them at the same time" },
 	{ "address", "none", "is the name spelled as they spell it? else only they can change that" },
+	{ "address", "bogus", "somebody forges answers, or they have made a mistake with DNSSEC: they have to mend it" },
 	{ "address", "failed", "the DNS was of no help: does the name server of this machine answer (see `dns' in antiphond.yml(5))?" },
 	{ "connection", "ok", "somebody answers there" },
 	{ "connection", "failed", "their server is down, or a firewall, theirs or ours, is in the way: try the same address and port from elsewhere" },
