@@ -2,6 +2,7 @@
 
 import pytest
 
+import sm
 from people import befriend
 
 pytestmark = pytest.mark.only("antiphon")
@@ -94,3 +95,26 @@ def test_it_goes_while_messages_flow(network, pair, end):
     print("%d came, %d were refused, %d are lost" % (
         len(came), len(refused), len(lost)))
     assert not lost & set(range(200, 300))
+
+
+def test_sessions_that_slept_over_a_restart_see_who_is_there(network):
+    """They are asked, though nobody has anything to say."""
+    romeo, juliet = [network.person(name, domain) for name, domain in
+                     (("romeo", "ant.example"), ("juliet", "bee.example"))]
+    for one in (romeo, juliet):
+        one.online()
+    befriend(romeo, juliet)
+    romeo.settle()
+    id_ = sm.enable(romeo).get("id")
+    server = network.of(romeo.domain)
+    server.stop()
+    server.start()
+    romeo.drop()
+    romeo.inbox.clear()
+    romeo.secure()
+    romeo.auth(romeo.user, romeo.password)
+    romeo.send("<resume xmlns='%s' previd='%s' h='0'/>" % (sm.SM, id_))
+    romeo.take(lambda e: e.is_("resumed", sm.SM), "<resumed/>")
+    romeo.presence(None, juliet.jid)
+    for one in (romeo, juliet):
+        one.drop()
