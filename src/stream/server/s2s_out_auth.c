@@ -301,6 +301,8 @@ s2s_out_on_failure(struct module_ctx *m, struct element *el)
 	s2s_search_skip_external(o->way->search, true);
 	remote_step(o->way->pair, "authentication", "refused",
 		"EXTERNAL: they do not take our certificate; dialback is next");
+	o->ready = true;
+	s2s_out_ask(o);
 	out_dial_back(o);
 	return HOOK_HANDLED;
 }
