@@ -168,9 +168,11 @@ class Server:
         return folder
 
     def _read_ports(self):
-        """listening lines come in the order of the configuration."""
+        """Lines about them come in the order of the configuration; of one that is
+        not opened the port is what stands there."""
         chosen = [int(m[1]) for m in
-                  (re.search(r"listening kind=\S+ .*\bport=(\d+)", line)
+                  (re.search(r"(?:listening|not opened) kind=\S+ .*"
+                             r"\bport=(\d+)", line)
                    for line in self.process.lines) if m]
         if len(chosen) < len(self.conf["listen"]):
             raise Failed("%d listeners of %d in the log:\n%s" % (
