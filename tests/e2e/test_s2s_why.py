@@ -124,8 +124,9 @@ def test_nothing_comes_back(own_server, authority, host):
     ({"allow": ["other.example"]}, "forbidden", "`federation: allow'"),
 ))
 def test_policy(own_server, federation, state, found):
-    server = own_server(conf(**federation))
-    rows = why(server)
+    # of other.test: else there are no ports for servers
+    server = own_server(conf({"hosts": {OURS: {"federation": federation}}}))
+    rows = why(server, PEER, OURS)
     check(rows, "here", "policy", state, found)
     assert not [key for key in rows if key[0] == "out"]
 
