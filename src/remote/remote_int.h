@@ -45,7 +45,8 @@ struct remotes {
 	unsigned n;
 	unsigned n_pairs;
 	unsigned n_watchers;
-	unsigned strangers; /* pairs that come up for a key alone */
+	unsigned strangers; /* pairs that come up for a key alone, or came, and are
+			     * not used yet */
 	struct remote_asker *askers; /* uthash, by key */
 	struct log_limit told;
 };

@@ -26,6 +26,9 @@
 #define STAYS_US (10 * US_PER_S)
 /* A key is asked about in any case, but not more often than that. */
 #define VERIFY_PAUSE_US US_PER_S
+/* A link that came up for a key alone stays so long for an answer to whoever showed
+ * it: or a stranger who has many domains would fill the room of all others. */
+#define STRANGER_IDLE_US (10 * US_PER_S)
 
 static const char not_found_text[] = "cannot be found: there is no such server";
 static const char away_text[] = "cannot be reached at the moment";
@@ -168,21 +171,31 @@ pair_start_us(const struct remote_pair *p)
 		p->start_us;
 }
 
+/* Its link is used no more from then on. */
+static int64_t
+pair_idle_us(const struct remote_pair *p)
+{
+	int64_t idle_us = remote_conf(p->remote)->idle_us;
+
+	if (p->stranger && verify_due(p) == INT64_MAX)
+		idle_us = MIN(idle_us, STRANGER_IDLE_US);
+	return p->used_us + idle_us;
+}
+
 /* When there is something to do; INT64_MAX: never. */
 static int64_t
 pair_next_us(const struct remote_pair *p)
 {
-	const struct config_s2s *conf = remote_conf(p->remote);
 	int64_t next_us = verify_due(p);
 
-	if (!pair_is_busy(p))
-		return p->start_us + conf->backoff_max_us; /* it is forgotten */
+	if (!pair_is_busy(p)) /* it is forgotten */
+		return p->start_us + remote_conf(p->remote)->backoff_max_us;
 	if (p->until_us != 0)
 		next_us = MIN(next_us, p->until_us);
 	if (p->counts_us != 0)
 		next_us = MIN(next_us, p->counts_us);
 	if (p->link != NULL && !p->ending)
-		next_us = MIN(next_us, p->used_us + conf->idle_us);
+		next_us = MIN(next_us, pair_idle_us(p));
 	else if (p->link == NULL && p->attempt == NULL &&
 		(verify_waits(p) || p->tried != NULL ||
 			(pair_waits(p) && !p->in_line)))
@@ -350,7 +363,8 @@ remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
 	assert(p->attempt != NULL && p->link == NULL);
 	p->attempt = NULL;
 	p->link = l;
-	asker_leave(p);
+	if (!p->stranger) /* else it counts until the link is used */
+		asker_leave(p);
 	p->since_us = p->used_us = p->remote->linked_us = sh->now_us;
 	p->received = 0;
 	p->down = false;
@@ -516,6 +530,8 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct remote *r = p->remote;
 
 	if (p->link != NULL && !p->ending) {
+		if (p->stranger)
+			asker_leave(p);
 		p->used_us = sh->now_us;
 		link_send(p->link, st);
 		return;
@@ -549,7 +565,7 @@ link_is_unused(struct remote_pair *p)
 	if (p->link->received != p->received || p->link->n_waiting != 0)
 		p->used_us = now_us;
 	p->received = p->link->received;
-	return p->used_us + remote_conf(p->remote)->idle_us <= now_us;
+	return pair_idle_us(p) <= now_us;
 }
 
 static void

@@ -877,6 +877,46 @@ TEST(a_key_goes_out_by_the_attempt_or_the_link_and_is_answered_once)
 	scene_done(&s);
 }
 
+/* Who has many domains, and answers for all, fills nobody else's room. */
+TEST(a_link_for_a_key_alone_ends_soon)
+{
+	struct verdict v[3] = { { 0 } };
+	struct scene s;
+
+	scene_init(&s);
+	ask_key(&s, &v[0]);
+	fake_up(newest(), LOTS);
+	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 1);
+	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	pass(&s, 10 * US_PER_S - 1);
+	CHECK(!newest()->told_to_end);
+	pass(&s, 1);
+	CHECK(newest()->told_to_end);
+	fake_break(newest());
+	world_settle(&s.w);
+	/* not while a key is asked about; nor when it has been used */
+	ask_key(&s, &v[1]);
+	fake_up(newest(), LOTS);
+	pass(&s, LIMIT_US - 1);
+	CHECK(!newest()->told_to_end);
+	say(&s, "x@" THERE, 0);
+	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 0);
+	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	pass(&s, LIMIT_US);
+	CHECK(!newest()->told_to_end);
+	/* whom nobody answers that it asks is no better */
+	fake_break(newest());
+	world_settle(&s.w);
+	ask_key(&s, &v[2]);
+	fake_up(newest(), LOTS);
+	pass(&s, LIMIT_US);
+	CHECK_INT(v[2].code, ERR_TIMEOUT);
+	CHECK(newest()->told_to_end);
+	fake_break(newest());
+	world_settle(&s.w);
+	scene_done(&s);
+}
+
 /* Or two who start at once would wait for each other. */
 TEST(a_key_is_asked_for_also_in_a_pause)
 {
