@@ -353,11 +353,11 @@ def test_a_reload_looks_at_streams_that_stand(own_server, authority):
 
 
 def test_what_is_offered_is_kept_to(own_server, authority):
-    """XEP-0478: before and after."""
+    """XEP-0478: behind SASL, and where a key lets it in, without another word."""
     server = own_server(conf({"limits": {"stanza_bytes": "20000"}},
                              authorities=authority.cert))
     peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
-    assert peer.features.find("limits", "max-bytes").text() == "10240"
+    assert peer.features.find("limits", "max-bytes").text() == "20000"
     peer.external()
     assert peer.features.find("limits", "max-bytes").text() == "20000"
     text = "<message from='a@%s' to='b@%s'><body>%s</body></message>"

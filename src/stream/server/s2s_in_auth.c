@@ -167,17 +167,16 @@ s2s_in_is_external(const struct s2s_in *c)
 	return j.worth == TLS_TRUSTED;
 }
 
-/* XEP-0478 §3.1 */
+/* XEP-0478 §3.1: what holds for stanzas, also where none may come yet, for nothing
+ * more is said when a key lets them in. */
 static void
 add_limits(const struct s2s_in *c, struct arena *a, struct elem *features)
 {
 	const struct config_limits *l = &c->x.shard->snap->config->limits;
 	struct elem *e = elem_add(a, features, NS_STREAM_LIMITS, "limits");
-	uint64_t bytes = c->x.authenticated ? l->stanza_bytes :
-					    l->stanza_bytes_unauthenticated;
 
 	elem_add_with_text(a, e, NS_STREAM_LIMITS, "max-bytes",
-		arena_printf(a, "%llu", (unsigned long long)bytes));
+		arena_printf(a, "%llu", (unsigned long long)l->stanza_bytes));
 	if (c->x.authenticated && l->idle_before_ping_us < OPTION_NEVER)
 		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
 			arena_printf(a, "%lld",
