@@ -349,6 +349,39 @@ def test_a_reload_looks_at_streams_that_stand(own_server, authority):
     stays.expect_error("host-gone")
 
 
+def test_a_key_does_not_outlive_its_stream(own_server, authority):
+    """RFC 6120 §4.3.3: what was asked before SASL is not answered between <success/>
+    and the header of the new stream."""
+    host = Host(PEER, authority.issue("good", PEER))
+    host.says = lambda ask: None
+    server = own_server(conf({"remotes": host.remotes()},
+                             authorities=authority.cert))
+    peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
+    peer.show()
+    ask = host.wait_asked()
+    assert peer.auth_external().is_("success", SASL)
+    host.streams[0].send(
+        "<db:verify from='%s' to='%s' id='%s' type='valid'/>"
+        % (PEER, server.domain, ask.id))
+    near = Peer(server, "near.example").secure()
+    near.ping()
+    peer.open()
+    peer.ping()
+    host.end()
+
+
+def test_what_is_forbidden_behind_sasl(own_server, authority):
+    """The last header need not name the peer, and it is judged all the same."""
+    server = own_server(conf(authorities=authority.cert))
+    peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
+    assert peer.auth_external().is_("success", SASL)
+    server.conf["federation"]["deny"] = [PEER]
+    server.write_conf()
+    server.ctl("reload")
+    peer.restart().send(peer.header(frm=None))
+    peer.expect_error("policy-violation")
+
+
 # --- limits ---------------------------------------------------------------------------
 
 

@@ -60,14 +60,17 @@ header_check_from(struct stream_header *h, const struct s2s_in *c)
 	struct str remote;
 	const char *text;
 
-	if (h->from.p == NULL || h->host.p == NULL)
+	if (h->host.p == NULL || (h->from.p == NULL && c->from == NULL))
 		return;
-	if (!jid_prep_domain(&remote, h->arena, h->from, NULL)) {
+	if (h->from.p == NULL) {
+		remote = str_c(c->from);
+	} else if (!jid_prep_domain(&remote, h->arena, h->from, NULL)) {
 		stream_header_refuse(h, STREAM_INVALID_FROM,
 			"\"from\" is no domain");
 		return;
+	} else {
+		h->peer = remote;
 	}
-	h->peer = remote;
 	cond = s2s_in_refuses(c, h->host, remote, &text);
 	if (c->from != NULL && !str_is(remote, c->from))
 		stream_header_refuse(h, STREAM_INVALID_FROM,
@@ -320,6 +323,7 @@ sasl_succeed(struct s2s_in *c)
 {
 	c->asked = false;
 	c->external = false;
+	s2s_in_forget_asks(c); /* keys of the stream that ends here */
 	stream_authenticated(&c->x);
 	stream_write_bytes(&c->x, STR("<success xmlns='" NS_SASL "'/>"));
 	stream_restart(&c->x, place_of_shard(c->x.shard));

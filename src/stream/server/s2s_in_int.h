@@ -127,7 +127,7 @@ bool s2s_in_throttled(const struct s2s_in *c, struct str remote);
 /* Rows of s2s_in.c. */
 enum hook_result s2s_in_on_result(struct module_ctx *m, struct element *el);
 enum hook_result s2s_in_on_verify(struct module_ctx *m, struct element *el);
-/* c is about to be freed: what was asked is for nobody any more. */
+/* c ends, or begins anew: what was asked is for nobody any more. */
 void s2s_in_forget_asks(struct s2s_in *c);
 
 /* --- s2s_in_stanza.c -------------------------------------------------------- */
