@@ -339,6 +339,9 @@ TEST(a_pair_that_stands_is_not_asked_about_again)
 	scene_done(&s);
 }
 
+#define K16 "0123456789abcdef"
+#define K64 K16 K16 K16 K16
+
 static const struct {
 	const char *result, *cond;
 } refused[] = {
@@ -346,6 +349,8 @@ static const struct {
 	{ RESULT("example.org", "example.org", "k"), "<not-acceptable" },
 	{ RESULT("c.example", "example.org", "k"), "<not-acceptable" },
 	{ RESULT("x.c.example", "example.org", "k"), "<not-acceptable" },
+	{ RESULT("far.example", "example.org", K64 K64 K64 K64 "0"),
+		"<policy-violation" },
 };
 
 TEST(keys_that_are_not_asked_about)

@@ -729,6 +729,28 @@ TEST(keys_are_verified_as_soon_as_there_is_tls)
 	scene_done(&s);
 }
 
+/* Others show them, and we are to reach who is asked all the same. */
+TEST(many_long_keys_do_not_end_it)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+	static char key[9000];
+	char id[10];
+
+	memset(key, 'k', sizeof(key) - 1);
+	scene_init_quiet(&s);
+	for (int i = 0; i < 20; i++) {
+		snprintf(id, sizeof(id), "q%d", i);
+		ask(&s, id, key);
+	}
+	far_secure(p);
+	conn_mem_take(p->conn, 20000);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK));
+	CHECK(!p->closed);
+	CHECK_INT(s.n_failed, 0);
+	scene_done(&s);
+}
+
 /* What is not answered before SASL is asked once more behind it. */
 TEST(keys_are_asked_about_on_both_sides_of_sasl)
 {

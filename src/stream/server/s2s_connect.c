@@ -129,6 +129,8 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 	struct s2s_way *w = s->way;
 	const struct sockaddr_storage *address;
 
+	/* of before the wait for it, as far as the shard knows */
+	w->shard->now_us = clock_mono_us(w->shard->server->clock);
 	s->race = NULL;
 	if (fd == -1) {
 		search_blame(s, "%s, port %u: %s", search_target(s)->name,

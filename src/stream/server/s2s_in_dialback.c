@@ -27,6 +27,10 @@
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_in_int.h"
 
+/* Those of all servers are much shorter (XEP-0185 §2: 64); many of them wait for one
+ * stream. */
+#define KEY_MAX 256
+
 /* What is said to the peer, or has been. */
 struct db {
 	const char *name;      /* of the element */
@@ -294,7 +298,7 @@ enum hook_result
 s2s_in_on_result(struct module_ctx *m, struct element *el)
 {
 	struct s2s_in *c = el->stream;
-	struct str local, remote;
+	struct str local, remote, key;
 	enum stanza_cond cond;
 	const char *text;
 	struct db d;
@@ -311,12 +315,16 @@ s2s_in_on_result(struct module_ctx *m, struct element *el)
 	}
 	if (ask_is_out(c, local, remote))
 		return HOOK_HANDLED; /* one answer is for both */
+	key = str_trim(elem_text(el->arena, el->e));
 	cond = result_refuses(c, local, remote, &text);
+	if (cond == COND_NONE && key.n > KEY_MAX) {
+		cond = COND_POLICY_VIOLATION;
+		text = "A key is shorter";
+	}
 	if (cond != COND_NONE)
 		result_refuse(c, &d, local, remote, cond, text);
 	else
-		result_ask(c, &d, local, remote,
-			str_trim(elem_text(el->arena, el->e)));
+		result_ask(c, &d, local, remote, key);
 	return HOOK_HANDLED;
 }
 

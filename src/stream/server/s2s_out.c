@@ -297,12 +297,15 @@ on_element(struct stream *x, struct arena *a, struct elem *e)
 
 /* --- life --------------------------------------------------------------------------- */
 
-/* What is written before it is up is small. */
+/* What is written before it is up is small, but for keys that others have shown. */
 static void
 on_full(struct stream *x, bool refused)
 {
+	const struct config_limits *l = &x->shard->snap->config->limits;
 	struct s2s_out *o = s2s_out_of(x);
 
+	if (o->step != OUT_UP && conn_queued(x->conn) <= l->write_queue_bytes)
+		return;
 	if (o->step != OUT_UP)
 		stream_cut(x, "does not read what it is sent",
 			conn_queued(x->conn));

@@ -343,6 +343,8 @@ s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	}
 	o->ready = true;
 	s2s_out_ask(o);
+	if (o->x.stage == STAGE_CLOSED)
+		return; /* it does not read that */
 	if (o->x.authenticated)
 		s2s_out_up(o, "EXTERNAL");
 	else if (offers_external(a, features) &&
