@@ -42,8 +42,8 @@ extern const struct framing framings[];
 
 /* --- for framings: what their parsers report ---------------------------------- */
 
-/* The peer has opened a stream, or answered ours: root (borrowed) has its attributes, h an arena,
- * and maybe what is wrong with root. */
+/* The peer has opened a stream, or answered ours: root (borrowed) has its
+ * attributes, h an arena, and maybe what is wrong with root. */
 void stream_begin(struct stream *x, const struct elem *root,
 	struct stream_header *h);
 /* A whole element, and the end of the stream, as struct xml_events. */

@@ -18,8 +18,9 @@
 #define S2S_DECLARES " xmlns:db='" NS_DIALBACK "'"
 /* A SHA-256 in hex, with the NUL. */
 #define DIALBACK_KEY_SIZE 65
-/* secret: of struct stream_server.  The key with which originating shows to receiving, in the stream that receiving
- * has given the id stream_id, that it is itself. */
+/* secret: of struct stream_server.  The key with which originating shows to
+ * receiving, in the stream that receiving has given the id stream_id, that it is
+ * itself. */
 void dialback_key(char out[DIALBACK_KEY_SIZE], struct str secret,
 	struct str receiving, struct str originating, struct str stream_id);
 /* Is key, as it came, that one?  Blanks around it do not count; takes the same time

@@ -438,8 +438,9 @@ s2s_out_open(struct s2s_way *w, struct conn *conn, bool direct)
 	memuse_add_part(MEMUSE_STREAM, o->domain);
 	o->target = xstrdup(s2s_search_target(w->search));
 	memuse_add_part(MEMUSE_STREAM, o->target);
-	o->deadline_us = s2s_search_has_more(w->search) ? w->shard->now_us + TARGET_US :
-					       OPTION_NEVER;
+	o->deadline_us = s2s_search_has_more(w->search) ?
+		w->shard->now_us + TARGET_US :
+		OPTION_NEVER;
 	w->stream = o;
 	stream_open_to(&o->x, &out_kind, w->shard, conn, direct);
 	if (!stream_count_in(&o->x)) {
