@@ -185,13 +185,16 @@ def test_to_one_who_does_not_exist_or_is_not_served(pair):
     for i, to in enumerate(("nobody@" + server.domain, "nobody@x.test",
                             server.domain, "j@" + server.other_domain)):
         pair.say("<body>%d</body>" % i, "type='chat' id='%d'" % i, to)
+    refused = pair.romeo.take(lambda e: e.is_("message") and e.get("id") == "1",
+                              "the error of a domain that is not served")
+    assert refused.get("type") == "error"
     pair.romeo.ping()
     assert [row[1] for row in pair.of("romeo")] == [
         "nobody@" + server.domain, "nobody@x.test", server.domain,
         "j@" + server.other_domain]
     assert archive(server, "nobody@" + server.domain) == []
-    errors = [e.get("id") for e in pair.romeo.inbox if e.is_("message")]
-    assert "1" in errors and "0" not in errors
+    assert "0" not in [e.get("id") for e in pair.romeo.inbox
+                       if e.is_("message")]
 
 
 def test_absurd_delays_are_left_out(pair):
