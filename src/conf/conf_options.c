@@ -519,10 +519,10 @@ const struct option config_limits_options[] = {
 			"<resource-constraint/>"),
 	LIMIT(receipts_per_session, .name = "receipts_per_session",
 		.type = OPT_INT, .dflt = "1000", .min = "1", .max = "100000",
-		.help = "stanzas of a session with stream management that are "
-			"on their way, or wait for the disk; above it the "
-			"session is not read until half of them are dealt "
-			"with"),
+		.help = "stanzas of a session with stream management, or of a "
+			"stream of another server, that are on their way, or "
+			"wait for the disk; above it no more is read of it until "
+			"half of them are dealt with"),
 	LIMIT(resource_conflict, .name = "resource_conflict",
 		.type = OPT_CHOICE, .dflt = "replace",
 		.choices = conflict_policies,

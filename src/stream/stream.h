@@ -148,6 +148,9 @@ struct stream_kind {
 	/* When something of its own is due, and that is done. */
 	int64_t (*due)(const struct stream *x);
 	void (*do_due)(struct stream *x);
+	/* x ends, by a goodbye of either side or an error: what is written now goes
+	 * before that.  Or NULL. */
+	void (*last)(struct stream *x);
 	/* The peer has said goodbye.  True: x is held, and ends when its kind says
 	 * so; false, or no such function: now. */
 	bool (*leaves)(struct stream *x);

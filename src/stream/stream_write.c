@@ -146,6 +146,8 @@ stream_end_saying(struct stream *x, const struct last_words *w)
 	x->kind->log_end(x, "stream closed",
 		w->cond != STREAM_COND_NONE ? stream_cond_name(w->cond) :
 					      "goodbye");
+	if (x->stage == STAGE_BOUND && x->kind->last != NULL)
+		x->kind->last(x);
 	/* during a handshake there is nobody to read it */
 	if (x->stage != STAGE_HANDSHAKE)
 		stream_say_end(x, w);

@@ -14,6 +14,8 @@
 #include "stream/stream.h"
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_in_int.h"
+#include "stream/server/s2s_known.h"
+#include "stream/server/s2s_sm.h"
 
 #include "c2s_world.h"
 #include "fake_streams.h"
@@ -648,6 +650,201 @@ TEST(a_stanza_is_in_the_language_of_its_stream)
 	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "hallo"));
 	CHECK_GOT(&s.romeo, "xml:lang=\"de\"", "hallo");
 	scene_done(&s);
+}
+
+/* --- stream management (XEP-0198) ---------------------------------------------- */
+
+#define SM(what) "<" what " xmlns='urn:xmpp:sm:3'/>"
+
+static void
+say_messages(struct scene *s, unsigned n)
+{
+	struct buf out = BUF_INIT;
+
+	for (unsigned i = 0; i < n; i++)
+		buf_add_c(&out, MESSAGE("a@far.example", ROMEO, "x"));
+	peer_say(&s->p, buf_c(&out));
+	buf_done(&out);
+}
+
+/* Asks, and the answer is that. */
+static void
+check_handled(struct scene *s, const char *h)
+{
+	struct buf out = BUF_INIT;
+
+	s->p.got.n = 0;
+	peer_say(&s->p, SM("r"));
+	buf_printf(&out, "<a xmlns=\"urn:xmpp:sm:3\" h=\"%s\"/>", h);
+	CHECK_CSTR(buf_c(&s->p.got), buf_c(&out));
+	buf_done(&out);
+}
+
+static struct s2s_sm_in *
+sm_of(struct scene *s)
+{
+	return LIST_FIRST(&s2s_known(s->w.server->shards[1])->streams)->counts;
+}
+
+TEST(what_comes_is_counted)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	CHECK(peer_has(&s.p, "<sm xmlns=\"urn:xmpp:sm:3\"/>"));
+	show_key(&s, RESULT("far.example", "example.org", "k"), "example.org",
+		"far.example");
+	say_messages(&s, 2); /* before it counts */
+	peer_say(&s.p, SM("enable"));
+	CHECK_GOT(&s.p, "<enabled xmlns=\"urn:xmpp:sm:3\"/>");
+	check_handled(&s, "0");
+	say_messages(&s, 3);
+	check_handled(&s, "3");
+	/* all kinds count, and what is refused does; what is no stanza does not */
+	peer_say(&s.p, "<presence from='a@far.example' to='" ROMEO "'/>"
+		"<iq from='a@far.example' to='" ROMEO "' type='get' id='1'>"
+		"<q xmlns='x'/></iq>"
+		"<iq from='a@far.example' to='example.org' type='get'/>"
+		"<message from='a@far.example' to='nobody@example.org'/>"
+		RESULT("far.example", "example.org", "k")
+		SM("a h='0'"));
+	check_handled(&s, "7");
+	/* many questions of one turn have one answer */
+	s.p.got.n = 0;
+	peer_say(&s.p, SM("r") SM("r") SM("r")
+		MESSAGE("a@far.example", ROMEO, "x") SM("r"));
+	CHECK_CSTR(buf_c(&s.p.got), "<a xmlns=\"urn:xmpp:sm:3\" h=\"8\"/>");
+	scene_done(&s);
+}
+
+TEST(numbers_go_round)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	peer_say(&s.p, SM("enable"));
+	sm_of(&s)->line.received = UINT32_MAX - 1;
+	check_handled(&s, "4294967294");
+	say_messages(&s, 1);
+	check_handled(&s, "4294967295");
+	say_messages(&s, 2);
+	check_handled(&s, "1");
+	scene_done(&s);
+}
+
+/* What is not dealt with does not count, and more is told when it is. */
+TEST(what_is_on_its_way_is_told_later)
+{
+	struct stanza *held[2];
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	peer_say(&s.p, SM("enable"));
+	say_messages(&s, 1);
+	for (int i = 0; i < 2; i++) {
+		held[i] = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+			jid_trusted(STR("example.org")), STR_NONE);
+		receipt_line_next(&sm_of(&s)->line);
+		receipt_give(&sm_of(&s)->line, held[i]);
+	}
+	say_messages(&s, 1);
+	check_handled(&s, "1");
+	s.p.got.n = 0;
+	stanza_free(held[1]); /* not the first gap */
+	world_settle(&s.w);
+	CHECK_INT(s.p.got.n, 0);
+	stanza_free(held[0]);
+	world_settle(&s.w);
+	CHECK_CSTR(buf_c(&s.p.got), "<a xmlns=\"urn:xmpp:sm:3\" h=\"4\"/>");
+	/* who has not asked is told at the end */
+	say_messages(&s, 2);
+	s.p.got.n = 0;
+	peer_say(&s.p, "</stream:stream>");
+	CHECK_CSTR(buf_c(&s.p.got),
+		"<a xmlns=\"urn:xmpp:sm:3\" h=\"6\"/></stream:stream>");
+	scene_done(&s);
+}
+
+/* As many as of a session: then it is not read until half of them are. */
+TEST(a_stream_rests_while_too_much_is_on_its_way)
+{
+	struct stanza *held[4];
+	struct scene s;
+
+	scene_init(&s, "limits: { receipts_per_session: 4 }");
+	go_in(&s);
+	peer_say(&s.p, SM("enable"));
+	for (int i = 0; i < 3; i++) {
+		held[i] = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+			jid_trusted(STR("example.org")), STR_NONE);
+		receipt_line_next(&sm_of(&s)->line);
+		receipt_give(&sm_of(&s)->line, held[i]);
+	}
+	CHECK(!(sm_of(&s)->x->rest & REST_READER));
+	held[3] = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+			jid_trusted(STR("example.org")), STR_NONE);
+	s2s_sm_in_take(sm_of(&s), held[3]);
+	CHECK(sm_of(&s)->x->rest & REST_READER);
+	stanza_free(held[3]);
+	world_settle(&s.w);
+	CHECK(sm_of(&s)->x->rest & REST_READER);
+	stanza_free(held[0]);
+	world_settle(&s.w);
+	CHECK(!(sm_of(&s)->x->rest & REST_READER));
+	/* what comes home behind its end is nobody's */
+	peer_done(&s.p);
+	peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+	stanza_free(held[1]);
+	stanza_free(held[2]);
+	scene_done(&s);
+}
+
+static const struct {
+	const char *said, *got;
+	bool bound, counts;
+} sm_wrong[] = {
+	{ SM("enable"), "<failed xmlns=\"urn:xmpp:sm:3\"><unexpected-request",
+		false, false },
+	{ SM("r"), "<unexpected-request", false, false },
+	{ SM("a h='0'"), "<unexpected-request", false, false },
+	{ SM("resume h='0' previd='x'"), "<unexpected-request", false, false },
+	{ SM("r"), "<unexpected-request", true, false },
+	{ SM("a h='0'"), "<unexpected-request", true, false },
+	{ SM("resume h='0' previd='x'"), "<feature-not-implemented", true,
+		false },
+	{ SM("enable"), "<unexpected-request", true, true },
+	{ SM("resume h='0' previd='x'"), "<unexpected-request", true, true },
+	{ SM("a"), "<bad-format", true, true },
+	{ SM("a h='-1'"), "<bad-format", true, true },
+	{ SM("a h='4294967296'"), "<bad-format", true, true },
+	{ SM("a h='1'"), "<undefined-condition", true, true },
+	{ SM("a h='1'"), "<handled-count-too-high xmlns=\"urn:xmpp:sm:3\" h=\"1\" "
+		"send-count=\"0\"/>", true, true },
+	{ "<x xmlns='urn:xmpp:sm:3'/>", "<unsupported-stanza-type", true, true },
+};
+
+/* §3, §6 */
+TEST(what_is_wrong_in_stream_management)
+{
+	for (size_t i = 0; i < COUNT(sm_wrong); i++) {
+		struct scene s;
+
+		TEST_CASE(sm_wrong[i].said);
+		scene_init(&s, "");
+		go_secure(&s, FROM("far.example"));
+		if (sm_wrong[i].bound)
+			show_key(&s, RESULT("far.example", "example.org", "k"),
+				"example.org", "far.example");
+		if (sm_wrong[i].counts)
+			peer_say(&s.p, SM("enable"));
+		s.p.got.n = 0;
+		peer_say(&s.p, sm_wrong[i].said);
+		CHECK_GOT(&s.p, sm_wrong[i].got);
+		scene_done(&s);
+	}
 }
 
 /* --- a reload ---------------------------------------------------------------------- */

@@ -26,6 +26,7 @@
 #include "remote/remote.h"
 #include "stream/server/s2s_known.h"
 #include "stream/server/s2s_out_int.h"
+#include "stream/server/s2s_sm.h"
 
 /* Of a shard in one turn. */
 #define SOME 100
@@ -301,6 +302,19 @@ show_out(void *arg, const struct remote_shown *shown)
 }
 
 static void
+in_counts_fact(struct command_call *call, const struct shown *s,
+	const struct s2s_sm_in *in)
+{
+	if (in != NULL)
+		fact_show(call, s, "counted",
+			arena_printf(call->arena,
+				"%u received, %u of them dealt with",
+				(unsigned)in->line.received,
+				(unsigned)receipt_line_handled(&in->line))
+				.p);
+}
+
+static void
 show_in(struct command_call *call, const struct s2s_in *c,
 	const struct s2s_pair *pair)
 {
@@ -312,6 +326,7 @@ show_in(struct command_call *call, const struct s2s_in *c,
 	time_fact(call, &s, "since", s.since_us);
 	conn_facts(call, &s, &j);
 	count_facts(call, &s);
+	in_counts_fact(call, &s, c->counts);
 }
 
 void

@@ -31,6 +31,7 @@
 #include "remote/remote.h"
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_in_int.h"
+#include "stream/server/s2s_sm.h"
 
 static void
 on_describe(const void *obj, char *out, size_t n)
@@ -270,6 +271,74 @@ on_starttls(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
+/* --- stream management (XEP-0198) -------------------------------------------- */
+
+/* §3: once a pair stands, and once. */
+static enum hook_result
+on_sm_enable(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+
+	(void)m;
+	if (c->x.stage != STAGE_BOUND || c->counts != NULL)
+		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
+	else
+		c->counts = s2s_sm_in_new(&c->x);
+	return HOOK_HANDLED;
+}
+
+/* §5 */
+static enum hook_result
+on_sm_resume(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+
+	(void)m;
+	s2s_sm_fail(&c->x, c->x.stage != STAGE_BOUND || c->counts != NULL ?
+			COND_UNEXPECTED_REQUEST :
+			COND_FEATURE_NOT_IMPLEMENTED);
+	return HOOK_HANDLED;
+}
+
+static enum hook_result
+on_sm_r(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+
+	(void)m;
+	if (c->counts != NULL)
+		s2s_sm_in_ask(c->counts);
+	else
+		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
+	return HOOK_HANDLED;
+}
+
+/* Nothing that counts is sent by this stream. */
+static enum hook_result
+on_sm_a(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+	uint32_t h;
+
+	(void)m;
+	if (c->counts == NULL)
+		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
+	else if (!s2s_sm_get_h(el->e, &h))
+		stream_end(&c->x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
+	else if (h != 0)
+		s2s_sm_end_too_high(&c->x, h, 0);
+	return HOOK_HANDLED;
+}
+
+static void
+on_last(struct stream *x)
+{
+	struct s2s_in *c = s2s_in_of(x);
+
+	if (c->counts != NULL)
+		s2s_sm_in_last(c->counts);
+}
+
 static const struct element_handler s2s_in_elements[] = {
 	{ ELEMENT_STRANGER, NS_TLS, "starttls", on_starttls },
 	{ ELEMENT_STRANGER, NS_SASL, "auth", s2s_in_on_auth },
@@ -279,6 +348,10 @@ static const struct element_handler s2s_in_elements[] = {
 		s2s_in_on_result },
 	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_DIALBACK, "verify",
 		s2s_in_on_verify },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "enable", on_sm_enable },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "resume", on_sm_resume },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "r", on_sm_r },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "a", on_sm_a },
 	{ .fn = NULL },
 };
 
@@ -384,6 +457,7 @@ on_closed(struct stream *x)
 	struct s2s_in *c = s2s_in_of(x);
 
 	s2s_in_leave(c);
+	s2s_sm_in_free(c->counts);
 	stream_count_out(x);
 	for (size_t i = 0; i < c->pairs.n; i++)
 		pair_done(&c->pairs.p[i]);
@@ -413,6 +487,7 @@ static const struct stream_kind s2s_in_kind = {
 	.drained = on_drained,
 	.due = on_due_asked,
 	.do_due = on_due,
+	.last = on_last,
 	.ended = on_ended,
 	.closed = on_closed,
 };

@@ -206,6 +206,8 @@ s2s_in_offer(struct s2s_in *c)
 		/* XEP-0220 §2.4.2 */
 		e = elem_add(a, features, NS_FEATURE_DIALBACK, "dialback");
 		elem_add(a, e, NS_FEATURE_DIALBACK, "errors");
+		/* XEP-0198 §2: for whom a key lets in there are no later ones */
+		elem_add(a, features, NS_SM, "sm");
 		add_limits(c, a, features);
 	}
 	stream_write(&c->x, features);

@@ -21,6 +21,7 @@
 #include "stream/stream.h"
 
 struct s2s_in;
+struct s2s_sm_in;
 
 /* How the peer has shown that it is remote. */
 enum s2s_proof { S2S_EXTERNAL, S2S_DIALBACK };
@@ -60,6 +61,7 @@ struct s2s_in {
 	uint32_t n_asks;
 	LIST_HEAD(, s2s_ask) asks;
 	struct VEC(struct s2s_pair) pairs;
+	struct s2s_sm_in *counts; /* what comes (s2s_sm.h); NULL: it does not */
 	uint64_t judged_of;    /* serial of the snapshot that permits them */
 	int64_t deadline_us;   /* to have one; OPTION_NEVER: it has had */
 };

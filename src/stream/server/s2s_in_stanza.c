@@ -14,6 +14,7 @@
 #include "core/host.h"
 #include "core/router.h"
 #include "stream/server/s2s_in_int.h"
+#include "stream/server/s2s_sm.h"
 
 static bool
 is_remote_of(const struct s2s_in *c, struct str domain)
@@ -64,6 +65,8 @@ stanza_refuse(struct s2s_in *c, struct arena *a, const struct elem *e,
 	}
 	if (stanza_pair(c, from_jid, to_jid) == NULL)
 		return;
+	if (c->counts != NULL)
+		s2s_sm_in_take(c->counts, NULL);
 	error = stanza_error_of_elem(e, cond, STR_NONE);
 	if (error != NULL)
 		router_send(c->x.shard, error);
@@ -97,6 +100,8 @@ s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 	}
 	sh->stats.stanzas_in++;
 	pair->received++;
+	if (c->counts != NULL)
+		s2s_sm_in_take(c->counts, st);
 	router_send(sh, st);
 	stream_give_way(&c->x, pair->hash);
 }

@@ -1,0 +1,170 @@
+/*
+ * s2s_sm.c - stream management between servers (XEP-0198): elements, and the count
+ * of what comes.
+ *
+ * Owner shard of the stream.
+ */
+#include "config.h"
+
+#include "stream/server/s2s_sm.h"
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "base/memuse.h"
+#include "base/text.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
+#include "conf/conf.h"
+#include "stream/stream.h"
+
+/* --- elements ------------------------------------------------------------------ */
+
+void
+s2s_sm_fail(struct stream *x, enum stanza_cond cond)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "failed");
+
+	elem_add(a, e, NS_STANZAS, stanza_cond_name(cond));
+	stream_write(x, e);
+	arena_free(a);
+}
+
+static void
+set_number(struct arena *a, struct elem *e, const char *name, uint32_t n)
+{
+	elem_set_attr(a, e, name, arena_printf(a, "%u", (unsigned)n));
+}
+
+void
+s2s_sm_end_too_high(struct stream *x, uint32_t h, uint32_t sent)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "handled-count-too-high");
+
+	set_number(a, e, "h", h);
+	set_number(a, e, "send-count", sent);
+	stream_end_app(x, STREAM_UNDEFINED_CONDITION, e,
+		arena_printf(a, "You acknowledged %u stanzas, but I only sent you "
+			"%u so far", (unsigned)h, (unsigned)sent).p);
+	arena_free(a);
+}
+
+bool
+s2s_sm_get_h(const struct elem *e, uint32_t *h_out)
+{
+	long long h;
+
+	if (!str_to_int(elem_attr(e, "h"), 0, UINT32_MAX, &h))
+		return false;
+	*h_out = (uint32_t)h;
+	return true;
+}
+
+/* --- what comes ---------------------------------------------------------------- */
+
+static void
+in_tell(struct s2s_sm_in *in)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "a");
+
+	in->told = receipt_line_handled(&in->line);
+	in->owes = in->told != in->line.received;
+	in->due = false;
+	set_number(a, e, "h", in->told);
+	stream_write(in->x, e);
+	arena_free(a);
+}
+
+/* As many as of a session may be on their way, or wait for the disk. */
+static void
+in_look(struct s2s_sm_in *in)
+{
+	int64_t most = in->x->shard->snap->config->limits.receipts_per_session;
+	int64_t n = in->line.n_out;
+
+	if (n >= most)
+		stream_rest(in->x, REST_READER);
+	else if (n <= most / 2 && (in->x->rest & REST_READER) != 0)
+		stream_go_on(in->x, REST_READER);
+}
+
+static void
+on_moved(struct turn_end *t)
+{
+	struct s2s_sm_in *in = CONTAINER_OF(t, struct s2s_sm_in, line.moved);
+
+	if (in->x->stage == STAGE_CLOSED)
+		return;
+	if (in->due ||
+		(in->owes && in->told != receipt_line_handled(&in->line)))
+		in_tell(in);
+	in_look(in);
+}
+
+struct s2s_sm_in *
+s2s_sm_in_new(struct stream *x)
+{
+	struct s2s_sm_in *in = xcalloc(1, sizeof(*in));
+	struct arena *a = arena_new();
+
+	memuse_add(MEMUSE_STREAM, in);
+	in->x = x;
+	receipt_line_begin(&in->line, x->shard, 0, on_moved);
+	stream_write(x, elem_new(a, NS_SM, "enabled"));
+	arena_free(a);
+	return in;
+}
+
+void
+s2s_sm_in_free(struct s2s_sm_in *in)
+{
+	if (in == NULL)
+		return;
+	receipt_line_end(&in->line);
+	memuse_remove(MEMUSE_STREAM, in);
+	free(in);
+}
+
+/* Of what becomes of all else nobody hears, or only from a client. */
+static bool
+is_answered_for(const struct stanza *st)
+{
+	switch (st->kind) {
+	case STANZA_MESSAGE:
+		return true;
+	case STANZA_PRESENCE:
+		return st->type >= PRESENCE_SUBSCRIBE &&
+			st->type <= PRESENCE_UNSUBSCRIBED;
+	case STANZA_IQ:
+		break;
+	}
+	return (st->type == IQ_GET || st->type == IQ_SET) &&
+		jid_is_bare(st->to);
+}
+
+void
+s2s_sm_in_take(struct s2s_sm_in *in, struct stanza *st)
+{
+	receipt_line_next(&in->line);
+	if (st == NULL || !is_answered_for(st))
+		return;
+	receipt_give(&in->line, st);
+	in_look(in);
+}
+
+void
+s2s_sm_in_ask(struct s2s_sm_in *in)
+{
+	in->due = true;
+	shard_at_end(in->x->shard, &in->line.moved);
+}
+
+void
+s2s_sm_in_last(struct s2s_sm_in *in)
+{
+	if (in->due || in->told != receipt_line_handled(&in->line))
+		in_tell(in);
+}
