@@ -68,6 +68,10 @@ void conn_mem_from(struct conn *c, const struct sockaddr *peer,
 void conn_mem_secure(struct conn *c);
 /* The other side takes so many bytes more; SIZE_MAX, as at first: all. */
 void conn_mem_take(struct conn *c, size_t n);
+/* lost, with the argument of the sink, is told what was written and goes nowhere,
+ * since the other side has hung up, or since c ends before that is taken. */
+void conn_mem_tell_lost(struct conn *c,
+	void (*lost)(void *arg, const char *p, size_t n));
 
 /* events is borrowed for the life of c (a static table); NULL: nobody is told
  * any more, and nothing is read. */

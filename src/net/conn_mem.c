@@ -71,6 +71,14 @@ conn_mem_take(struct conn *c, size_t n)
 		conn_touch(c);
 }
 
+void
+conn_mem_tell_lost(struct conn *c,
+	void (*lost)(void *arg, const char *p, size_t n))
+{
+	assert(c->mem != NULL);
+	c->mem->lost = lost;
+}
+
 /* Reports what was fed while nobody read.  False when c must not be touched. */
 static bool
 conn_mem_report(struct conn *c)
@@ -97,6 +105,13 @@ conn_mem_ask(struct conn *c)
 }
 
 static void
+conn_mem_lose(const struct conn *c, const char *p, size_t n)
+{
+	if (n != 0 && c->mem->lost != NULL)
+		c->mem->lost(c->mem->sink.arg, p, n);
+}
+
+static void
 conn_mem_write(struct conn *c)
 {
 	struct buf out = c->out;
@@ -110,6 +125,8 @@ conn_mem_write(struct conn *c)
 		c->mem->room -= n;
 	if (!c->mem->hung_up)
 		c->mem->sink.write(c->mem->sink.arg, out.p, n);
+	else
+		conn_mem_lose(c, out.p, n);
 	net_spare_put(c->net, &out);
 }
 
@@ -144,6 +161,7 @@ conn_mem_free(struct conn *c)
 {
 	if (!c->mem->hung_up && c->mem->sink.closed != NULL)
 		c->mem->sink.closed(c->mem->sink.arg);
+	conn_mem_lose(c, c->out.p, c->out.n);
 	buf_done(&c->mem->in);
 	free(c->mem);
 	c->mem = NULL;

@@ -124,6 +124,7 @@ struct conn_mem {
 	struct buf in; /* fed while nobody read */
 	size_t room;   /* what the other side takes yet; SIZE_MAX: all */
 	bool hung_up;  /* the other side is gone */
+	void (*lost)(void *arg, const char *p, size_t n); /* or NULL */
 };
 
 struct conn {

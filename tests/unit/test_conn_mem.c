@@ -13,7 +13,7 @@
 
 struct side {
 	struct conn *c;
-	struct buf in, out;
+	struct buf in, out, lost;
 	int closed, sink_closed, drained;
 	bool broken, echo;
 };
@@ -56,6 +56,12 @@ on_sink_write(void *arg, const char *p, size_t n)
 }
 
 static void
+on_sink_lost(void *arg, const char *p, size_t n)
+{
+	buf_add(&((struct side *)arg)->lost, p, n);
+}
+
+static void
 on_sink_closed(void *arg)
 {
 	((struct side *)arg)->sink_closed++;
@@ -68,6 +74,7 @@ side_open(struct side *s)
 	struct conn_mem_sink sink = { on_sink_write, on_sink_closed, s };
 
 	*s = (struct side){ .c = conn_new_mem(net, &sink) };
+	conn_mem_tell_lost(s->c, on_sink_lost);
 	conn_set_owner(s->c, &side_events, s);
 	return net;
 }
@@ -80,6 +87,7 @@ side_done(struct side *s, struct net *net)
 	net_free(net);
 	buf_done(&s->in);
 	buf_done(&s->out);
+	buf_done(&s->lost);
 }
 
 TEST(what_is_written_leaves_at_the_end_of_the_turn)
@@ -176,6 +184,38 @@ TEST(a_hangup_is_noticed_after_what_was_fed)
 	CHECK_INT(s.closed, 1);
 	CHECK(s.broken);
 	CHECK_INT(s.sink_closed, 0);
+	side_done(&s, net);
+}
+
+/* Each byte that was written has gone to one of the two. */
+TEST(what_a_broken_connection_has_not_sent_is_told)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_mem_take(s.c, 3);
+	conn_write(s.c, "one two", 7);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.out), "one");
+	CHECK_INT(s.lost.n, 0);
+	conn_mem_hangup(s.c);
+	net_flush(net);
+	CHECK_INT(s.closed, 1);
+	CHECK_STR(buf_str(&s.out), "one");
+	CHECK_STR(buf_str(&s.lost), " two");
+	side_done(&s, net);
+}
+
+TEST(what_is_written_before_a_hangup_is_noticed_is_lost)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_mem_hangup(s.c);
+	conn_write(s.c, "three", 5);
+	net_flush(net);
+	CHECK_INT(s.out.n, 0);
+	CHECK_STR(buf_str(&s.lost), "three");
 	side_done(&s, net);
 }
 
