@@ -349,6 +349,28 @@ def test_a_reload_looks_at_streams_that_stand(own_server, authority):
     stays.expect_error("host-gone")
 
 
+def test_an_authority_that_is_trusted_no_more(own_server, authority):
+    """What EXTERNAL has let in is judged anew, by those whom its domain has now."""
+    other = Authority(authority.folder + "-other")
+    server = own_server(conf(authorities=authority.cert))
+
+    def come(domain, signed_by):
+        return Peer(server, domain, signed_by.issue("good", domain)).secure()
+    stays = come("stays.example", authority).external()
+    goes = come(PEER, authority).external()
+    server.conf["federation"]["authorities"] = other.cert
+    server.conf["remotes"] = {"stays.example": {
+        "authorities": authority.cert}}
+    server.write_conf()
+    server.ctl("reload")
+    goes.expect_error("policy-violation")
+    stays.ping()
+    assert "not trusted any more" in " ".join(
+        server.ctl("s2s", "show", PEER).split())
+    assert not offered(come(PEER, authority))
+    assert offered(come(PEER, other))
+
+
 def test_a_key_does_not_outlive_its_stream(own_server, authority):
     """RFC 6120 §4.3.3: what was asked before SASL is not answered between <success/>
     and the header of the new stream."""

@@ -209,16 +209,18 @@ s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
 	s2s_in_came(x->shard, remote);
 }
 
-/* Policies may be others now, too. */
+/* Policies and authorities may be others now, too. */
 static bool
 pair_stands(const struct s2s_in *c, const struct s2s_pair *p)
 {
 	struct str local = str_c(p->local), remote = str_c(p->remote);
 	const char *text;
 
-	return s2s_in_refuses(c, local, remote, &text) == COND_NONE &&
-		(p->proof == S2S_EXTERNAL ||
-			s2s_in_takes_dialback(c, local, remote, &text));
+	if (s2s_in_refuses(c, local, remote, &text) != COND_NONE)
+		return false;
+	return p->proof == S2S_EXTERNAL ?
+		s2s_in_takes_certificate(c, local, remote) :
+		s2s_in_takes_dialback(c, local, remote, &text);
 }
 
 bool

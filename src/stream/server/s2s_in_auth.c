@@ -128,6 +128,20 @@ s2s_in_judge_peer(const struct s2s_in *c, struct str local, struct str remote,
 }
 
 bool
+s2s_in_takes_certificate(const struct s2s_in *c, struct str local,
+	struct str remote)
+{
+	struct tls_judgement j;
+
+	s2s_in_judge_peer(c, local, remote, &j);
+	if (j.worth == TLS_TRUSTED)
+		return true;
+	s2s_in_refuse(c, local, remote,
+		"their certificate is not trusted any more: %s", j.why);
+	return false;
+}
+
+bool
 s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 	struct str remote, const char **text_out)
 {

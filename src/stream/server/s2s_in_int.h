@@ -110,6 +110,9 @@ void s2s_in_opened(struct stream *x, const struct stream_header *h);
 /* What its certificate is worth for remote, as local judges. */
 void s2s_in_judge_peer(const struct s2s_in *c, struct str local,
 	struct str remote, struct tls_judgement *out);
+/* Is it still worth what it was when EXTERNAL let remote in? */
+bool s2s_in_takes_certificate(const struct s2s_in *c, struct str local,
+	struct str remote);
 /* Is a key enough, as the policy of local is and the peer's certificate?  Else
  * *text_out is for the peer. */
 bool s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
