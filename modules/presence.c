@@ -487,6 +487,19 @@ iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
 	return s != NULL && directed_to(m, s, st->from);
 }
 
+/* Nor does one who has refused it.  What will do in a while (RFC 6120 §8.3.2), or did
+ * not come through in time, says nothing of what he saw before. */
+static bool
+error_is_final(const struct stanza *st)
+{
+	const struct elem *error = stanza_child(st, NS_CLIENT, "error");
+
+	return error == NULL ||
+		(!str_is(elem_attr(error, "type"), "wait") &&
+			elem_child(error, NS_STANZAS,
+				"remote-server-timeout") == NULL);
+}
+
 /* §4.6.1: one who has left need not be told when we do, and one whom our
  * presence did not reach knows nothing of us. */
 static void
@@ -494,7 +507,8 @@ forget_target(struct module_ctx *m, struct account *acc, const struct stanza *st
 {
 	struct session *s;
 
-	if ((st->type != PRESENCE_UNAVAILABLE && st->type != PRESENCE_ERROR) ||
+	if ((st->type != PRESENCE_UNAVAILABLE &&
+		    (st->type != PRESENCE_ERROR || !error_is_final(st))) ||
 		jid_is_bare(st->to))
 		return;
 	s = session_find(acc, jid_resource(st->to));
