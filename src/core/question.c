@@ -117,9 +117,9 @@ struct unasked {
 };
 
 static void
-unasked_err(const struct shard *sh, struct err *err)
+unasked_err(const struct questions *q, struct err *err)
 {
-	if (sh->questions->ended)
+	if (q->ended)
 		err_set(err, ERR_CLOSED, "the server stops");
 	else
 		err_set(err, ERR_LIMIT, "too many questions are open");
@@ -133,7 +133,7 @@ on_unasked(struct mail *mail, void *owner)
 	struct err err = ERR_INIT;
 
 	free(u);
-	unasked_err(owner, &err);
+	unasked_err(questions_of(shard_arg(owner)), &err);
 	copy.fn(copy.arg, false, &err);
 }
 
@@ -157,7 +157,7 @@ questions_end(struct shard *sh)
 	struct err err = ERR_INIT;
 
 	q->ended = true;
-	unasked_err(sh, &err);
+	unasked_err(q, &err);
 	for (uint32_t i = 0; i < q->all.n; i++) {
 		if (q->all.p[i].fn != NULL)
 			question_end(q, &q->all.p[i], &err);

@@ -7,6 +7,7 @@
 #include "core/question.h"
 
 #include "base/err.h"
+#include "core/server.h"
 #include "core/shard.h"
 #include "test.h"
 
@@ -146,6 +147,29 @@ TEST(so_many_are_open_and_no_more)
 	CHECK(question_open(&sh, on_answer, &asker) != 0);
 	CHECK(question_open(&sh, on_answer, &asker) == 0);
 	questions_free(sh.questions);
+}
+
+/* Also where none was ever asked. */
+TEST(who_is_refused_hears_of_it_later)
+{
+	struct shard sh = { .index = 0 }, *shards[] = { &sh };
+	struct server srv = { .shards = shards, .n_shards = 1 };
+	struct asker asker = { &sh, 0, 0, 0 };
+	struct err err = ERR_INIT;
+
+	TAG_SET(&sh, "shrd");
+	sh.server = &srv;
+	CHECK(mailbox_init(&sh.mailbox, &err));
+	question_refuse(&sh, on_answer, &asker);
+	CHECK_INT(asker.failed, 0);
+	CHECK_INT(mailbox_run(&sh.mailbox, &sh, 10), 1);
+	CHECK_INT(asker.failed, 1);
+	questions_end(&sh);
+	question_refuse(&sh, on_answer, &asker);
+	CHECK_INT(mailbox_run(&sh.mailbox, &sh, 10), 1);
+	CHECK_INT(asker.failed, 2);
+	questions_free(sh.questions);
+	mailbox_done(&sh.mailbox);
 }
 
 TEST_MAIN
