@@ -9,13 +9,13 @@
 
 #include "conf/conf.h"
 
-#include <arpa/inet.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/arena.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "xmpp/ip_literal.h"
 #include "xmpp/jid.h"
 #include "net/tls_peer.h"
 #include "conf/conf_error.h"
@@ -340,20 +340,11 @@ config_keeps_local(const struct config_federation *f, const char *host,
 
 /* --- remotes ----------------------------------------------------------------------- */
 
-static bool
-is_address(const char *text)
-{
-	struct in6_addr six;
-	struct in_addr four;
-
-	return inet_pton(AF_INET6, text, &six) == 1 ||
-		inet_pton(AF_INET, text, &four) == 1;
-}
-
 static void
 address_check(const struct reading *r, struct config_remote *out)
 {
 	struct err err = ERR_INIT;
+	char bytes[IP_LITERAL_SIZE];
 	struct str name;
 
 	if (out->address == NULL) {
@@ -365,10 +356,10 @@ address_check(const struct reading *r, struct config_remote *out)
 	if (out->port == 0)
 		out->port = out->tls == REMOTE_DIRECT ? PORT_DIRECT :
 							PORT_STARTTLS;
-	if (is_address(out->address))
+	if (ip_literal_read(str_c(out->address), bytes) != 0)
 		return;
 	if (jid_prep_domain(&name, r->w->arena, str_c(out->address), &err) &&
-		name.n != 0 && name.p[0] != '[')
+		name.n != 0)
 		out->address = arena_str(r->w->arena, name).p;
 	else
 		conf_error_add(r->m, yaml_get(r->node, "address"), r->path,

@@ -6,27 +6,12 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
+#include "xmpp/ip_literal.h"
 #include "net/tls_peer.h"
 #include "conf/conf.h"
 #include "core/host.h"
-
-static bool
-is_address(struct str domain)
-{
-	char text[INET_ADDRSTRLEN];
-	struct in_addr four;
-
-	if (domain.n > 0 && domain.p[0] == '[')
-		return true;
-	if (domain.n >= sizeof(text))
-		return false;
-	memcpy(text, domain.p, domain.n);
-	text[domain.n] = '\0';
-	return inet_pton(AF_INET, text, &four) == 1;
-}
 
 enum federation_verdict
 federation_may(const struct snapshot *snap, const struct host *local,
@@ -38,7 +23,7 @@ federation_may(const struct snapshot *snap, const struct host *local,
 		return FEDERATION_OFF_HERE;
 	if (config_list_has(&f->deny, remote) ||
 		(f->allow.n != 0 && !config_list_has(&f->allow, remote)) ||
-		(!snap->config->s2s.ip_literals && is_address(remote)))
+		(!snap->config->s2s.ip_literals && ip_literal_is_like(remote)))
 		return FEDERATION_FORBIDDEN;
 	return FEDERATION_MAY;
 }

@@ -17,6 +17,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "xmpp/ip_literal.h"
 
 #define LABEL_MAX 63
 #define NAME_MAX_TEXT 253
@@ -64,16 +65,6 @@ name_is_sound(const char *name)
 	return strlen(name) <= NAME_MAX_TEXT;
 }
 
-/* The last label of a name is no number (RFC 3696 §2). */
-static bool
-name_is_address(const char *name)
-{
-	const char *dot = strrchr(name, '.');
-	const char *last = dot != NULL ? dot + 1 : name;
-
-	return strspn(last, "0123456789") == strlen(last);
-}
-
 void
 dns_question_add(struct dns_question *q, const char *name, enum dns_type type)
 {
@@ -105,7 +96,7 @@ dns_name(const char *domain, char out[DNS_NAME_SIZE])
 
 	if (idn2_to_ascii_8z(domain, &ascii, IDN2_NONTRANSITIONAL) != IDN2_OK)
 		return false;
-	ok = name_is_sound(ascii) && !name_is_address(ascii);
+	ok = name_is_sound(ascii) && !ip_literal_is_like(str_c(ascii));
 	if (ok)
 		memcpy(out, ascii, strlen(ascii) + 1);
 	idn2_free(ascii);

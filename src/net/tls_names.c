@@ -21,6 +21,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "xmpp/ip_literal.h"
 #include "net/conn.h"
 #include "net/net_int.h"
 
@@ -111,23 +112,6 @@ name_is_srv_of(struct str srv, struct str ascii, unsigned services)
 	return false;
 }
 
-/* Of "192.0.2.1" or "[2001:db8::1]", 16 bytes at most; 0: it is no address. */
-static size_t
-domain_address(struct str domain, char *out)
-{
-	char text[64];
-
-	if (domain.n >= sizeof(text) || domain.n < 3)
-		return 0;
-	if (domain.p[0] == '[') {
-		snprintf(text, sizeof(text), "%.*s", (int)domain.n - 2,
-			domain.p + 1);
-		return inet_pton(AF_INET6, text, out) == 1 ? 16 : 0;
-	}
-	snprintf(text, sizeof(text), "%.*s", STR_ARG(domain));
-	return inet_pton(AF_INET, text, out) == 1 ? 4 : 0;
-}
-
 static bool
 name_is_address(const GENERAL_NAME *name, struct str address)
 {
@@ -156,8 +140,8 @@ bool
 tls_names_match(const GENERAL_NAMES *names, struct str domain,
 	const char *ascii, unsigned services)
 {
-	char address[16];
-	size_t n = domain_address(domain, address);
+	char address[IP_LITERAL_SIZE];
+	size_t n = ip_literal_read(domain, address);
 	bool found = false;
 
 	for (int i = 0; i < sk_GENERAL_NAME_num(names) && !found; i++) {

@@ -16,6 +16,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "xmpp/ip_literal.h"
 #include "xmpp/precis.h"
 
 /* Preparation shortens a part to a third at most: three bytes of a fullwidth
@@ -237,19 +238,14 @@ without_root(struct str s)
 static bool
 prep_ipv6(struct str *out, struct arena *a, struct str in, struct err *err)
 {
-	char text[INET6_ADDRSTRLEN];
-	struct in6_addr addr;
+	char text[INET6_ADDRSTRLEN], addr[IP_LITERAL_SIZE];
 
-	if (in.n > 2 && in.n - 2 < sizeof(text) && in.p[in.n - 1] == ']') {
-		memcpy(text, in.p + 1, in.n - 2);
-		text[in.n - 2] = '\0';
-		if (inet_pton(AF_INET6, text, &addr) == 1) {
-			inet_ntop(AF_INET6, &addr, text, sizeof(text));
-			*out = arena_printf(a, "[%s]", text);
-			return true;
-		}
-	}
-	return err_set(err, ERR_INVALID, "domainpart is no IPv6 literal");
+	if (ip_literal_read(in, addr) == 0)
+		return err_set(err, ERR_INVALID,
+			"domainpart is no IPv6 literal");
+	inet_ntop(AF_INET6, addr, text, sizeof(text));
+	*out = arena_printf(a, "[%s]", text);
+	return true;
 }
 
 /*

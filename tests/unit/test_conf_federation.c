@@ -214,7 +214,7 @@ TEST(what_is_shown_reads_as_the_same)
 		"hosts: { example.org: { federation: off } }\n"
 		"s2s: { queue_stanzas: 7, idle_timeout: never, ip_literals: yes }\n"
 		"remotes:\n"
-		"  a.example: { address: \"2001:db8::7\", tls: direct }\n"
+		"  a.example: { address: \"[2001:db8::7]\", tls: direct }\n"
 		"  b.example: { policy: dialback-with-tls }\n");
 	struct config *again;
 
@@ -275,7 +275,7 @@ static const struct {
 		":3: remotes: x.example is given twice; the other one is in antiphond.yml:2" },
 	{ "remotes: { x.example: { address: \"a b\" } }\n",
 		"remotes: x.example: address: \"a b\" is neither a name" },
-	{ "remotes: { x.example: { address: \"[2001:db8::7]\" } }\n",
+	{ "remotes: { x.example: { address: \"[2001:db8::7\" } }\n",
 		"is neither a name such as xmpp.example.net nor" },
 	{ "remotes: { x.example: { address: \"\" } }\n", "is neither a name" },
 	{ "remotes: { x.example: { port: 5299 } }\n",

@@ -249,6 +249,10 @@ static const struct {
 	{ "allow: [ a.test, z.test, \"*.m.test\" ]", "x.m.test", true },
 	{ "allow: [ a.test, z.test, \"*.m.test\" ]", "z.test", true },
 	{ "allow: [ a.test, z.test, \"*.m.test\" ]", "n.test", false },
+	/* addresses, and what others might take for one */
+	{ "", "192.0.2.1", false },
+	{ "", "127.1", false },
+	{ "", "example.0x7f", false },
 	/* who is denied is so though he is allowed */
 	{ "allow: [ \"*.example.net\" ], deny: [ a.example.net ]",
 		"a.example.net", false },

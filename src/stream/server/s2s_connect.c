@@ -17,7 +17,6 @@
  */
 #include "config.h"
 
-#include <arpa/inet.h>
 #include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -28,6 +27,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/memuse.h"
+#include "xmpp/ip_literal.h"
 #include "net/conn.h"
 #include "net/race.h"
 #include "conf/conf.h"
@@ -366,29 +366,16 @@ on_targets(void *arg, struct dns_question *q)
 	search_group(s);
 }
 
-/* An address as it may stand in place of a name; with brackets, or without. */
+/* An address as it may stand in place of a name. */
 static bool
 address_read(struct sockaddr_storage *out, const char *text, uint16_t port)
 {
-	struct sockaddr_in *v4 = (struct sockaddr_in *)(void *)out;
-	struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)(void *)out;
-	char plain[INET6_ADDRSTRLEN];
-	struct str s = str_c(text);
+	char bytes[IP_LITERAL_SIZE];
+	size_t n = ip_literal_read(str_c(text), bytes);
 
-	*out = (struct sockaddr_storage){ 0 };
-	if (s.n > 2 && s.p[0] == '[' && s.p[s.n - 1] == ']')
-		s = (struct str){ s.p + 1, s.n - 2 };
-	if (s.n >= sizeof(plain))
-		return false;
-	snprintf(plain, sizeof(plain), "%.*s", STR_ARG(s));
-	if (inet_pton(AF_INET, plain, &v4->sin_addr) == 1) {
-		v4->sin_family = AF_INET;
-		v4->sin_port = htons(port);
-		return true;
-	}
-	v6->sin6_family = AF_INET6;
-	v6->sin6_port = htons(port);
-	return inet_pton(AF_INET6, plain, &v6->sin6_addr) == 1;
+	return n != 0 &&
+		dns_address_read(n == sizeof(struct in_addr) ? DNS_A : DNS_AAAA,
+			bytes, n, port, out);
 }
 
 /* One target alone, which may be an address. */
