@@ -367,6 +367,7 @@ told_of(const struct entity_message *m)
 		[TELL_PASSED_ON] = { requests_told, NULL },
 		[TELL_DOMAIN_AWAY] = { account_remote_told, NULL },
 		[TELL_DOMAIN_BACK] = { account_remote_told, NULL },
+		[TELL_STILL_WATCHES] = { account_remote_told, NULL },
 	};
 
 	return &all[m->kind];

@@ -48,7 +48,7 @@ void account_told(struct entity *e, struct entity_message *m);
 void account_batch_told(struct account *acc, struct entity_message *m);
 void requests_told(struct account *acc, struct entity_message *m);
 void session_flow_told(struct account *acc, struct entity_message *m);
-/* account_remote.c: TELL_DOMAIN_AWAY, TELL_DOMAIN_BACK. */
+/* account_remote.c: TELL_DOMAIN_AWAY, TELL_DOMAIN_BACK, TELL_STILL_WATCHES. */
 void account_remote_told(struct account *acc, struct entity_message *m);
 /* Its sessions were asleep while the server was down: contacts at other servers are
  * asked, one domain after the other, as these can be reached. */

@@ -61,25 +61,38 @@ ask_again(struct account *acc, const struct roster_item *it)
 {
 	if ((it->state & SUB_TO) != 0)
 		ask(acc, PRESENCE_PROBE, it);
-	else if ((it->state & SUB_PENDING_OUT) != 0)
+	else
 		ask(acc, PRESENCE_SUBSCRIBE, it);
+}
+
+/* Does it want to know who is there? */
+static bool
+is_watched(const struct roster_item *it)
+{
+	return (it->state & (SUB_TO | SUB_PENDING_OUT)) != 0;
 }
 
 void
 account_remote_told(struct account *acc, struct entity_message *m)
 {
+	bool any = false;
+
 	for (uint32_t i = 0; account_is_available(acc) && i < acc->roster.n;
 		i++) {
 		const struct roster_item *it = roster_at(&acc->roster, i);
 
-		if (!is_at(it, m->text))
+		if (!is_watched(it) || !is_at(it, m->text))
 			continue;
+		any = true;
 		if (m->kind == TELL_DOMAIN_AWAY)
 			show_away(acc, it);
-		else
+		else if (m->kind == TELL_DOMAIN_BACK)
 			ask_again(acc, it);
 	}
-	entity_answer(m, NULL);
+	if (any)
+		entity_answer(m, NULL);
+	else
+		entity_refuse(m, ERR_MISSING, "watches nobody there");
 }
 
 void
@@ -90,7 +103,7 @@ account_watch_remotes(struct account *acc)
 		const struct roster_item *it = roster_at(&acc->roster, i);
 		struct str domain = jid_domain(roster_item_jid(it));
 
-		if ((it->state & (SUB_TO | SUB_PENDING_OUT)) == 0 ||
+		if (!is_watched(it) ||
 			shard_host(acc->e.shard, domain) != NULL)
 			continue;
 		entity_tell(acc->e.shard,

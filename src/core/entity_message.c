@@ -56,6 +56,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_CAME:
 	case TELL_DOMAIN_AWAY:
 	case TELL_DOMAIN_BACK:
+	case TELL_STILL_WATCHES:
 		return false;
 	}
 	return false;
@@ -68,6 +69,7 @@ on_message(struct mail *mail, void *owner)
 		CONTAINER_OF(mail, struct entity_message, mail);
 	struct shard *sh = shard_arg(owner);
 	struct route r = route(sh, m->to);
+	bool loads;
 	struct entity *e;
 
 	m->here = sh;
@@ -78,12 +80,15 @@ on_message(struct mail *mail, void *owner)
 			"this domain is not served here");
 		return;
 	}
-	if (message_loads(m, r.host))
+	loads = message_loads(m, r.host);
+	if (loads)
 		e = entity_get(sh, r.class, r.key, r.hash);
 	else
 		e = entity_find_by_hash(sh, jid_str(m->to), r.hash);
 	if (e != NULL)
 		entity_when_loaded(e, message_loaded, m);
+	else if (!loads)
+		entity_refuse(m, ERR_MISSING, "is not in memory");
 	else
 		entity_refuse(m, ERR_LIMIT,
 			r.host != NULL ? "too many accounts are in memory" :

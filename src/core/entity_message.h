@@ -82,9 +82,13 @@ enum entity_message_kind {
 	TELL_WATCH,
 	/* To an account: the domain text of others has not been reached for long;
 	 * or is, again, so that contacts there can be asked.  It is not loaded for
-	 * this.  Has no answer. */
+	 * this.  ERR_MISSING: it has nobody there to ask for, or nobody is there
+	 * who would be shown. */
 	TELL_DOMAIN_AWAY,
 	TELL_DOMAIN_BACK,
+	/* To an account: is it one that wants to be told those of text?  The same
+	 * answer; nothing is done. */
+	TELL_STILL_WATCHES,
 };
 
 struct entity_message {

@@ -404,6 +404,7 @@ remote_unload(struct entity *e)
 	LIST_REMOVE(r, in);
 	shard_timer_cancel(e->shard, &r->forget);
 	watch_done(r);
+	all->n_watch_asks -= r->watch.n_asks; /* their answers find nobody */
 	failures_free(r);
 	if (--all->n != 0)
 		return;

@@ -45,6 +45,7 @@ struct remotes {
 	unsigned n;
 	unsigned n_pairs;
 	unsigned n_watchers;
+	unsigned n_watch_asks; /* of those of all */
 	unsigned strangers; /* pairs that come up for a key alone, or came, and are
 			     * not used yet */
 	struct remote_asker *askers; /* uthash, by key */
@@ -63,6 +64,7 @@ struct remote_watch {
 	int64_t unreached_us;    /* the first failure since it was reached; 0:
 				  * none */
 	int64_t quiet_us;        /* nobody asks again before, but as a trial */
+	unsigned n_asks;         /* watchers that have yet to answer */
 	bool reached;            /* at some time */
 	bool lost;               /* those who saw are told */
 };

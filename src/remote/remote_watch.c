@@ -8,6 +8,10 @@
  *	     |  it can be reached: is told,       v   domain is lost: is told
  *	     '----- and asks again ------------ waits
  *
+ * Who has no contacts there any more, or has gone, watches nobody; that shows when he
+ * is told something, and he is asked about it when he sends what may be the last
+ * that goes there.
+ *
  * A stream that has closed is no loss: the domain is lost when it could not be
  * reached for s2s: unreachable_after, and was before.  Those are told some at a time,
  * so that what they do then is no burden.  Meanwhile one of them asks now and then,
@@ -33,6 +37,8 @@
 #define PAUSE_US (100 * US_PER_MS)
 /* Of each account that may be in memory, on the average. */
 #define DOMAINS_EACH 4
+/* Of one shard, who have yet to answer: questions have a bound for all. */
+#define ASKS_MAX 1024
 
 struct watcher {
 	TAILQ_ENTRY(watcher) in;
@@ -40,10 +46,12 @@ struct watcher {
 	struct jid jid; /* bare */
 	bool waits;
 	bool saw; /* waits, and knows who was there */
+	bool asked; /* has yet to answer */
 	char text[];
 };
 
 static void on_watch_due(struct timer *t);
+static void watch_settle(struct remote *r, int64_t pause_us);
 
 /* --- the lists --------------------------------------------------------------- */
 
@@ -107,6 +115,7 @@ watcher_free(struct remote *r, struct watcher *of)
 
 /* --- telling ----------------------------------------------------------------- */
 
+/* He is told what he asked to be told, and no more is known of him. */
 static void
 watcher_tell(const struct remote *r, const struct watcher *of,
 	enum entity_message_kind what)
@@ -118,6 +127,80 @@ watcher_tell(const struct remote *r, const struct watcher *of,
 			.resource = STR_NONE,
 			.text = jid_str(r->e.jid),
 		});
+}
+
+struct watch_ask {
+	struct entity_ref remote;
+	enum entity_message_kind what;
+	uint64_t hash; /* of the watcher */
+	struct jid jid;
+	char text[];
+};
+
+/* Who watches nobody there is none, and what he was to try is for the next one. */
+static void
+watch_answered(struct remote *r, const struct watch_ask *ask, bool watches)
+{
+	struct watcher *of = watcher_find(&r->watch, ask->jid, ask->hash);
+
+	if (of == NULL)
+		return;
+	of->asked = false;
+	if (watches)
+		return;
+	watcher_free(r, of);
+	if (ask->what == TELL_DOMAIN_BACK && r->watch.unreached_us != 0)
+		r->watch.quiet_us = 0;
+	/* else others, as many as come, would put off what is due */
+	if (ask->what == TELL_DOMAIN_BACK || r->watch.all.n == 0)
+		watch_settle(r, PAUSE_US);
+	entity_check_idle(&r->e);
+}
+
+static void
+on_watch_answered(void *arg, bool ok, const struct err *err)
+{
+	struct watch_ask *ask = arg;
+	struct entity *e = entity_ref_end(&ask->remote);
+	struct remote *r = (struct remote *)(void *)e;
+
+	if (r != NULL) {
+		r->watch.n_asks--;
+		e->shard->remotes->n_watch_asks--;
+		watch_answered(r, ask, ok || err->code != ERR_MISSING);
+	}
+	free(ask);
+}
+
+/* The same, and whether he watches anybody shows; but not while too many have yet to
+ * answer. */
+static void
+watcher_ask(struct remote *r, struct watcher *of, enum entity_message_kind what)
+{
+	struct remotes *all = r->e.shard->remotes;
+	struct watch_ask *ask;
+
+	if (of->asked || all->n_watch_asks >= ASKS_MAX) {
+		if (what != TELL_STILL_WATCHES)
+			watcher_tell(r, of, what);
+		return;
+	}
+	of->asked = true;
+	r->watch.n_asks++;
+	all->n_watch_asks++;
+	ask = xmalloc(sizeof(*ask) + of->jid.len);
+	*ask = (struct watch_ask){ .what = what, .hash = of->hash,
+		.jid = of->jid };
+	ask->jid.text = memcpy(ask->text, of->jid.text, of->jid.len);
+	entity_ref(&ask->remote, &r->e);
+	entity_ask(r->e.shard,
+		&(struct entity_message){
+			.kind = what,
+			.to = ask->jid,
+			.resource = STR_NONE,
+			.text = jid_str(r->e.jid),
+		},
+		on_watch_answered, ask);
 }
 
 /* Then it is not reached by one of the others alone. */
@@ -169,7 +252,7 @@ watch_tell_away(struct remote *r)
 	for (int n = 0; n < AT_ONCE && (of = TAILQ_FIRST(&w->sees)) != NULL;
 		n++) {
 		if (w->reached)
-			watcher_tell(r, of, TELL_DOMAIN_AWAY);
+			watcher_ask(r, of, TELL_DOMAIN_AWAY);
 		of->saw = false;
 		watcher_move(w, of, true);
 	}
@@ -185,7 +268,7 @@ watch_try(struct remote *r)
 		of = TAILQ_FIRST(&w->sees);
 	w->quiet_us = r->e.shard->now_us + remote_conf(r)->backoff_max_us;
 	watcher_move(w, of, of->waits); /* the next time it is another one */
-	watcher_tell(r, of, TELL_DOMAIN_BACK);
+	watcher_ask(r, of, TELL_DOMAIN_BACK);
 }
 
 /* --- time -------------------------------------------------------------------- */
@@ -270,12 +353,28 @@ asks_for_presence(const struct stanza *st)
 	return st->type == PRESENCE_PROBE || st->type == PRESENCE_SUBSCRIBE;
 }
 
+/* Of one session, or for one contact, maybe: only he knows of others. */
+static void
+watch_leave(struct remote *r, struct jid from)
+{
+	struct jid bare = jid_bare(from);
+	struct watcher *of = watcher_find(&r->watch, bare,
+		server_hash(r->e.shard->server, jid_str(bare)));
+
+	if (of != NULL)
+		watcher_ask(r, of, TELL_STILL_WATCHES);
+}
+
 /* While it is lost, who asks waits, until it is reached by that or otherwise. */
 void
 watch_pass(struct remote *r, const struct stanza *st)
 {
 	struct watcher *of;
 
+	if ((st->type == PRESENCE_UNAVAILABLE ||
+		    st->type == PRESENCE_UNSUBSCRIBE) &&
+		r->watch.all.n != 0)
+		watch_leave(r, st->from);
 	if (!asks_for_presence(st) || jid_local(st->from).n == 0)
 		return;
 	of = watcher_get(r, st->from, r->watch.lost);

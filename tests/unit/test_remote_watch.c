@@ -6,6 +6,7 @@
 
 #include "remote/remote.h"
 
+#include <limits.h>
 #include <stdio.h>
 
 #include "base/mem.h"
@@ -396,6 +397,81 @@ TEST(who_has_slept_is_told_when_it_can_be_reached)
 	scene_done(&s);
 }
 
+/* --- who watches nobody any more --------------------------------------------------- */
+
+static void
+scene_seen(struct scene *s)
+{
+	scene_init(s);
+	probe(s);
+	up(s);
+	CHECK_INT(remote_there(s)->watch.all.n, 1);
+}
+
+static void
+leave(struct scene *s)
+{
+	struct session *romeo = romeo_of(s)->sessions;
+
+	session_set_presence(romeo, NULL, 0);
+	send(s, PRESENCE_UNAVAILABLE, ROMEO "/orchard");
+}
+
+TEST(who_has_left_watches_no_more)
+{
+	struct scene s;
+
+	scene_seen(&s);
+	/* another session of his has */
+	send(&s, PRESENCE_UNAVAILABLE, ROMEO "/hall");
+	CHECK_INT(remote_there(&s)->watch.all.n, 1);
+	/* and one asks for all */
+	leave(&s);
+	CHECK_INT(remote_there(&s)->watch.all.n, 0);
+	CHECK_INT(remote_there(&s)->watch.n_asks, 0);
+	probe(&s);
+	CHECK_INT(remote_there(&s)->watch.all.n, 1);
+	scene_done(&s);
+}
+
+TEST(who_has_no_contacts_there_any_more_watches_no_more)
+{
+	struct scene s;
+
+	scene_seen(&s);
+	befriend(&s, "benvolio@" THERE, SUB_PENDING_OUT);
+	befriend(&s, JULIET, SUB_FROM);
+	send(&s, PRESENCE_UNSUBSCRIBE, ROMEO);
+	CHECK_INT(remote_there(&s)->watch.all.n, 1);
+	befriend(&s, "benvolio@" THERE, 0);
+	send(&s, PRESENCE_UNSUBSCRIBE, ROMEO);
+	CHECK_INT(remote_there(&s)->watch.all.n, 0);
+	scene_done(&s);
+}
+
+TEST(a_trial_by_one_who_has_gone_is_made_by_the_next)
+{
+	struct scene s;
+	char who[40];
+
+	scene_init(&s);
+	for (int i = 0; i < 5; i++) {
+		snprintf(who, sizeof(who), "user%d@" HERE, i);
+		tell(&s, TELL_WATCH, who);
+	}
+	tell(&s, TELL_WATCH, ROMEO);
+	send(&s, PRESENCE_AVAILABLE, ROMEO "/orchard");
+	fake_down(newest(), true, "refused");
+	world_settle(&s.w);
+	CHECK_INT(remote_there(&s)->watch.all.n, 6);
+	pass(&s, 5 * MINUTE_US);
+	pass_until_tried(&s);
+	CHECK(has_attempt());
+	CHECK_INT(remote_there(&s)->watch.all.n, 1);
+	fake_down(newest(), true, "refused");
+	scene_done(&s);
+}
+
 /* --- many ------------------------------------------------------------------------- */
 
 TEST(many_are_told_some_at_a_time)
@@ -412,6 +488,8 @@ TEST(many_are_told_some_at_a_time)
 	up(&s);
 	w = &remote_there(&s)->watch;
 	CHECK_INT(w->all.n, 350);
+	/* so many have yet to answer that these, who are nobody, are not asked */
+	shard_there(&s)->remotes->n_watch_asks = INT_MAX;
 	lose(&s);
 	pass_down(&s, 10 * MINUTE_US - US_PER_S);
 	CHECK(!w->lost);
