@@ -15,6 +15,8 @@
 #include "core/entity.h"
 #include "core/entity_message.h"
 #include "core/link.h"
+#include "core/server.h"
+#include "core/shard.h"
 #include "command/commands.h"
 
 static const struct config_component *
@@ -103,7 +105,7 @@ list_run(struct command_call *call)
 /* --- show ----------------------------------------------------------------- */
 
 static void
-show_component(struct command_call *call, struct entity *e)
+show_links(struct command_call *call, const struct entity *e)
 {
 	char since[DATETIME_SIZE];
 	const struct link *l;
@@ -122,11 +124,54 @@ show_component(struct command_call *call, struct entity *e)
 	}
 }
 
+/* e may be NULL: it was not there since the start, and nothing waits. */
+static void
+show_away(struct command_call *call, const struct shard *sh,
+	const struct entity *e)
+{
+	int64_t since_us = 0, waits = 0, bytes = 0;
+	char since[DATETIME_SIZE];
+
+	if (e != NULL) {
+		since_us = component_away_us(e);
+		component_waiting(e, &waits, &bytes);
+	}
+	command_row(call);
+	command_field(call, "peer", STR("away"));
+	command_field(call, "since",
+		since_us != 0 ? datetime_format(since, since_us) : STR(""));
+	command_number(call, "received", 0);
+	command_number(call, "sent", 0);
+	command_number(call, "waits", waits);
+	command_number(call, "waits_bytes", bytes);
+	command_number(call, "shard", sh->index);
+}
+
+/* Also where no entity is in memory. */
+static bool
+show_some(struct command_call *call, struct shard *sh, uint64_t *at_io)
+{
+	struct str domain = command_value(call, "domain");
+	struct entity *e;
+
+	(void)at_io;
+	if (server_place_of(sh->server, domain).shard != sh->index)
+		return false;
+	e = entity_find(sh, domain);
+	if (e != NULL && (e->class != &component_class ||
+		    e->state != ENTITY_LOADED))
+		e = NULL;
+	if (e != NULL && !LIST_EMPTY(component_links(e)))
+		show_links(call, e);
+	else
+		show_away(call, sh, e);
+	return false;
+}
+
 static void
 show_run(struct command_call *call)
 {
-	command_visit(call, &component_class, command_value(call, "domain"),
-		show_component);
+	command_walk(call, 0, show_some);
 }
 
 /* --- kick ----------------------------------------------------------------- */
@@ -155,7 +200,7 @@ const struct command command_components[] = {
 		"It shows how many connections each has, and what waits for it.",
 		NULL, .run = list_run, .may = BY_OPERATOR },
 	{ "components show", "list the connections of a component",
-		"It shows the stanzas that each has sent and received, as the server sees them, and those that wait because it is slow.",
+		"It shows the stanzas that each has sent and received, as the server sees them, and those that wait because it is slow.  Of one that is away it shows since when, if it was there since the server has started, and what waits for it.",
 		domain_args, show_run, component_check, BY_OPERATOR },
 	{ .name = NULL },
 };

@@ -45,6 +45,8 @@ struct component {
 	uint32_t n_asked;    /* that there were */
 	struct shown *shown; /* of those who are there, to whoever is connected */
 	enum stream_cond closed; /* why nobody may come; or none */
+	int64_t gone_us; /* of the wall clock, when the last link has left; 0: there
+			  * is one, or was none */
 	struct stanza_queue away; /* while there is none */
 	size_t away_bytes;
 	int64_t n_away;
@@ -381,6 +383,7 @@ component_attach(struct shard *sh, const struct host *host,
 		return NULL;
 	l = link_new(e, ops, stream);
 	LIST_INSERT_HEAD(&c->links, l, in);
+	c->gone_us = 0;
 	entity_in_use(e);
 	if (host->component->conflict == COMPONENT_REPLACE)
 		links_end(c, l, STREAM_CONFLICT,
@@ -414,8 +417,11 @@ component_leave(struct link *l)
 		component_give(c, st);
 	}
 	component_show_anew(&c->e);
-	if (LIST_EMPTY(&c->links))
+	if (LIST_EMPTY(&c->links)) {
+		if (c->closed == STREAM_COND_NONE && component_conf(c) != NULL)
+			c->gone_us = shard_wall_us(c->e.shard);
 		component_run_hooks(&c->e, HOOK_COMPONENT_GONE, NULL, NULL);
+	}
 	entity_check_idle(&c->e);
 }
 
@@ -433,8 +439,11 @@ component_close(struct entity *e, enum stream_cond cond, const char *text)
 	away_refuse(c, cond == STREAM_HOST_GONE ? REFUSED_A_STEP : SIZE_MAX);
 	any = links_end(c, NULL, cond, text);
 	/* another reload may bring it back */
-	if (cond == STREAM_HOST_GONE)
+	if (cond == STREAM_HOST_GONE) {
 		c->closed = STREAM_COND_NONE;
+		c->gone_us = 0;
+		entity_check_idle(e);
+	}
 	return any;
 }
 
@@ -457,13 +466,14 @@ component_told(struct entity *e, struct entity_message *m)
 	}
 }
 
+/* One that was there stays while it is served: since when it is away is asked. */
 static bool
 component_is_idle(const struct entity *e)
 {
 	const struct component *c = component_of(e);
 
 	return LIST_EMPTY(&c->links) && STAILQ_EMPTY(&c->away) &&
-		c->closed == STREAM_COND_NONE;
+		c->closed == STREAM_COND_NONE && c->gone_us == 0;
 }
 
 static bool
@@ -555,6 +565,12 @@ const struct link_list *
 component_links(const struct entity *e)
 {
 	return &component_of(e)->links;
+}
+
+int64_t
+component_away_us(const struct entity *e)
+{
+	return component_of(e)->gone_us;
 }
 
 void

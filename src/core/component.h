@@ -75,6 +75,8 @@ void component_leave(struct link *l);
 
 /* For lists: e is of this class. */
 const struct link_list *component_links(const struct entity *e);
+/* Of the wall clock: since when it has none; 0: it has, or had none yet. */
+int64_t component_away_us(const struct entity *e);
 /* Stanzas that wait, and their bytes: for links, or for one to come. */
 void component_waiting(const struct entity *e, int64_t *stanzas_out,
 	int64_t *bytes_out);

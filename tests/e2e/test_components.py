@@ -2,6 +2,7 @@
 one is away, slow, or not to be trusted."""
 
 import asyncio
+import json
 import re
 import socket
 import threading
@@ -427,6 +428,35 @@ def test_commands_list_show_and_kick(own_server):
         assert done.returncode == 1 and "is no component" in done.stderr
     done = server.ctl("components", "kick", IRC, ok=False)
     assert done.returncode == 1 and "not connected" in done.stderr
+    scene.end()
+
+
+def shows(server, what):
+    return json.loads(server.ctl("--json", "components", "show", what))
+
+
+def test_one_that_is_away_is_shown_as_that(own_server):
+    """Also when it was never there, and after a reload has taken it away."""
+    server = own_server(conf(irc={"queue_bytes": "1MiB"}))
+    row = shows(server, IRC)
+    assert (row["peer"], row["since"], row["waits"]) == ("away", "", 0)
+    irc = Component(server, "irc").login()
+    assert shows(server, IRC)["peer"].startswith("127.0.0.1:")
+    before = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime())
+    irc.close()
+    scene, romeo = online(server, "romeo/orchard")
+    romeo.send(message("x@" + IRC, "1"))
+    romeo.ping()
+    row = shows(server, IRC)
+    assert row["peer"] == "away" and row["since"] >= before
+    assert row["waits"] == 1 and row["waits_bytes"] > 0
+    kept = server.conf["components"].pop(IRC)
+    server.write_conf()
+    server.ctl("reload")
+    server.conf["components"][IRC] = kept
+    server.write_conf()
+    server.ctl("reload")
+    assert shows(server, IRC)["since"] == ""
     scene.end()
 
 
