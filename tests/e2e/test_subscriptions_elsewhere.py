@@ -15,11 +15,12 @@ from test_subscriptions import (INBOUND, OUTBOUND, PATH, STATES, TYPES, shown)
 NURSE = "nurse@irc.antiphon.test"
 SEES = ("F", "FO", "B")
 
-# §A.3: what is answered to subscribe and to unsubscribe
+# §A.3: what is answered to subscribe and to unsubscribe; and who is here, for their
+# server has not asked
 REPLIES = {
-    ("subscribe", "F"): ["subscribed"],
-    ("subscribe", "FO"): ["subscribed"],
-    ("subscribe", "B"): ["subscribed"],
+    ("subscribe", "F"): ["subscribed", None],
+    ("subscribe", "FO"): ["subscribed", None],
+    ("subscribe", "B"): ["subscribed", None],
     ("unsubscribe", "NI"): ["unsubscribed"],
     ("unsubscribe", "NOI"): ["unsubscribed"],
     ("unsubscribe", "TI"): ["unsubscribed"],
