@@ -70,7 +70,7 @@ struct config_dns {
 	const char *trust_anchor;
 	struct option_list reserved_zones; /* that are asked for all the same */
 	int64_t timeout_us;
-	int64_t questions; /* that are out at once */
+	int64_t questions; /* names that are asked for at once */
 };
 
 /* Whatever a stranger can make grow; the table in conf_options.c says what

@@ -352,8 +352,8 @@ const struct option config_dns_options[] = {
 		.help = "how long an answer is waited for"),
 	DNS(questions, .name = "questions", .type = OPT_INT, .dflt = "256",
 		.min = "8", .max = "4096",
-		.help = "questions that are out at once; further ones are "
-			"refused"),
+		.help = "names that are asked for at once, a quarter of them "
+			"for one sender; further ones wait in line"),
 	{ .name = NULL },
 };
 

@@ -1,17 +1,25 @@
 /*
  * dns.c - questions to the DNS: the thread between those who ask and libunbound.
  *
- *   dns_ask --> mailbox --> open: in the list, a slot in the library for each part
+ *   dns_ask --> mailbox --> in line (dns_line.c), until there is room
+ *                             |
+ *                             v
+ *                           out: a slot in the library for each part
  *                             |         |               |
- *                             | all     | soon_us,      | too many slots of
- *                             | parts   | timeout       | closed ones
+ *                             | all     | soon_us,      | too many slots of slow
+ *                             | parts   | timeout       | and closed ones
  *                             v         v               v
  *                           answered, its slots      asked again, in a new
- *                           go on alone              context
+ *                           go on alone              context; a slow one: answered
  *
  * All but dns_new() to dns_free() runs on that thread.  Invariant: a question is
- * in the list of the open ones until it is posted to its asker, once; a slot that
- * the library has belongs to one part of an open question, or to nobody.
+ * in line, or in the list of those that are out, until it is posted to its asker,
+ * once; a slot that the library has belongs to one part of one that is out, or to
+ * nobody.
+ *
+ * A question that is out is slow after a second: then it takes no room, but of its
+ * asker's own, and only slots.  So a few names that are silent, of each of many
+ * askers, keep nobody waiting for longer than that.
  *
  * ub_cancel() is not used: with threads it only keeps the callback from being
  * called, while the library works on, and then nobody could count how much it has
@@ -40,8 +48,15 @@
 
 #define CLASS_IN 1
 #define MAILS_A_TURN 64
-/* Slots that nobody waits for, for each that somebody may. */
-#define ABANDONED_MAX 4
+/* One asker has at most such a part of the questions out. */
+#define ASKER_PART 4
+/* Who has been out for longer takes no room any more. */
+#define SLOW_US US_PER_S
+
+static const char silent_text[] =
+	"no answer in time: the name servers are silent, or cannot be reached";
+static const char full_text[] =
+	"too many names are being looked up (dns: questions)";
 
 struct open;
 
@@ -55,13 +70,19 @@ struct slot {
 
 /* A question on its way; its asker's, with what this thread needs. */
 struct open {
-	TAILQ_ENTRY(open) link;
+	TAILQ_ENTRY(open) link; /* while it is out, */
+	TAILQ_ENTRY(open) next; /* and not slow */
+	struct line_item item;
 	struct mail mail;
 	struct dns *dns;
 	struct mailbox *reply;
 	struct dns_question *q;
-	int64_t until_us;
+	int64_t until_us; /* in line, then out */
+	int64_t slow_us;
 	size_t n_waiting; /* parts */
+	bool out, slow;
+	bool own; /* about the keys: it takes no room, and is asked until its time
+		   * is over */
 };
 
 struct dns {
@@ -76,10 +97,12 @@ struct dns {
 	struct ub_ctx *ctx; /* NULL: none yet */
 	char anchor[DNS_NAME_SIZE];
 	enum dns_trust trust;
-	TAILQ_HEAD(, open) open;
+	struct line line;
+	TAILQ_HEAD(, open) open;  /* those that are out, */
+	TAILQ_HEAD(, open) quick; /* and of them, by age, those that are not slow */
 	LIST_HEAD(, slot) slots;
-	size_t n_parts;     /* of open questions, without an answer */
-	size_t n_abandoned; /* slots */
+	size_t n_slots;
+	size_t n_quick; /* parts of those, without an answer */
 	bool stopping, end;
 };
 
@@ -104,6 +127,17 @@ open_post(struct open *o)
 	mailbox_post(o->reply, &o->mail);
 }
 
+/* It takes no room any more. */
+static void
+open_slow(struct open *o)
+{
+	if (o->slow)
+		return;
+	o->slow = true;
+	o->dns->n_quick -= o->n_waiting;
+	TAILQ_REMOVE(&o->dns->quick, o, next);
+}
+
 /* What has no answer gets this one: nobody waits any more. */
 static void
 open_close(struct open *o, enum dns_state state, const char *why)
@@ -119,72 +153,31 @@ open_close(struct open *o, enum dns_state state, const char *why)
 		part->state = state;
 		snprintf(part->why, sizeof(part->why), "%s", why);
 	}
-	LIST_FOREACH (s, &d->slots, link) {
-		if (s->open != o)
-			continue;
-		s->open = NULL;
-		d->n_abandoned++;
+	LIST_FOREACH (s, &d->slots, link)
+		if (s->open == o)
+			s->open = NULL;
+	line_leave(&d->line, &o->item);
+	if (o->out) {
+		open_slow(o);
+		TAILQ_REMOVE(&d->open, o, link);
 	}
-	d->n_parts -= o->n_waiting;
 	o->q->trust = d->trust;
-	TAILQ_REMOVE(&d->open, o, link);
 	open_post(o);
 }
 
-static const char *
-rcode_text(int rcode)
-{
-	switch (rcode) {
-	case 1:
-		return "the name servers do not understand the question (FORMERR)";
-	case 2:
-		return "no name server could be asked, or none knows (SERVFAIL)";
-	case 5:
-		return "the name servers do not answer us (REFUSED)";
-	default:
-		return "the name servers answer with an error";
-	}
-}
-
-/* result is taken. */
+/* One of its parts. */
 static void
-part_answer(struct dns_part *part, struct ub_result *result)
+open_settle(struct open *o)
 {
-	part->result = result;
-	part->secure = result->secure != 0;
-	part->nxdomain = result->nxdomain != 0;
-	part->ttl_s = (uint32_t)MAX(result->ttl, 0);
-	if (result->bogus) {
-		part->state = DNS_BOGUS;
-		snprintf(part->why, sizeof(part->why), "%s",
-			result->why_bogus != NULL ? result->why_bogus :
-						    "the signatures are wrong");
-	} else if (result->havedata) {
-		part->state = DNS_FOUND;
-		part->data = result->data;
-		part->size = result->len;
-	} else if (result->rcode == 0 || result->nxdomain) {
-		part->state = DNS_NONE;
-	} else {
-		part->state = DNS_FAILED;
-		snprintf(part->why, sizeof(part->why), "%s",
-			rcode_text(result->rcode));
-	}
-}
-
-static void
-part_fail(struct dns_part *part, int rc)
-{
-	part->state = DNS_FAILED;
-	snprintf(part->why, sizeof(part->why), "the resolver has failed: %s",
-		ub_strerror(rc));
+	o->n_waiting--;
+	if (!o->slow)
+		o->dns->n_quick--;
 }
 
 static void
 open_answered(struct open *o, const struct dns_part *part)
 {
-	o->n_waiting--;
-	o->dns->n_parts--;
+	open_settle(o);
 	if (part->state == DNS_FOUND && o->q->soon_us != 0)
 		o->until_us = MIN(o->until_us,
 			clock_mono_us(o->dns->clock) + o->q->soon_us);
@@ -201,17 +194,16 @@ on_result(void *arg, int rc, struct ub_result *result)
 	struct dns_part *part = s->part;
 
 	LIST_REMOVE(s, link);
-	if (o == NULL)
-		s->dns->n_abandoned--;
+	s->dns->n_slots--;
 	free(s);
 	if (o == NULL) {
 		ub_resolve_free(result);
 		return;
 	}
 	if (rc == UB_NOERROR && result != NULL)
-		part_answer(part, result);
+		dns_part_answer(part, result);
 	else
-		part_fail(part, rc);
+		dns_part_fail(part, rc);
 	open_answered(o, part);
 }
 
@@ -229,13 +221,15 @@ part_start(struct dns *d, struct open *o, struct dns_part *part)
 		on_result, NULL);
 	if (rc != UB_NOERROR) {
 		free(s);
-		part_fail(part, rc);
+		dns_part_fail(part, rc);
 		return false;
 	}
 	LIST_INSERT_HEAD(&d->slots, s, link);
+	d->n_slots++;
 	return true;
 }
 
+/* Asks for all that has no answer. */
 static void
 open_start(struct open *o)
 {
@@ -243,10 +237,8 @@ open_start(struct open *o)
 		struct dns_part *part = &o->q->parts[i];
 
 		if (part->state == DNS_WAITING &&
-			!part_start(o->dns, o, part)) {
-			o->n_waiting--;
-			o->dns->n_parts--;
-		}
+			!part_start(o->dns, o, part))
+			open_settle(o);
 	}
 	if (o->n_waiting == 0)
 		open_close(o, DNS_FAILED, "");
@@ -265,37 +257,21 @@ context_drop(struct dns *d)
 		LIST_REMOVE(s, link);
 		free(s);
 	}
-	d->n_abandoned = 0;
-}
-
-static void
-dns_judge_keys(struct dns *d, const struct dns_part *part)
-{
-	if (d->stopping)
-		return;
-	d->trust = part->state == DNS_FOUND && part->secure ? DNS_TRUST_YES :
-							      DNS_TRUST_NO;
-	if (d->trust == DNS_TRUST_YES)
-		return;
-	log_warn(LOG_DNS, LOG_NOBODY,
-		"the keys of the DNS do not come, %s: a name server on the way may strip signatures zone=%s reason=\"%s\"",
-		d->conf->dns.dnssec == DNSSEC_REQUIRED ?
-			"no name is believed" :
-			"names count as unsigned",
-		part->name,
-		part->why[0] != '\0' ? part->why :
-					"they come without signatures");
+	d->n_slots = 0;
 }
 
 /* Of the question about the keys: on the thread of the DNS itself. */
 static void
 on_keys(void *arg, struct dns_question *q)
 {
-	dns_judge_keys(arg, &q->parts[0]);
+	struct dns *d = arg;
+
+	if (!d->stopping)
+		d->trust = dns_judge_keys(&d->conf->dns, &q->parts[0]);
 	dns_question_free(q);
 }
 
-static void dns_take(struct dns *d, struct open *o);
+static void dns_begin(struct dns *d, struct open *o);
 
 static void
 dns_ask_keys(struct dns *d)
@@ -308,10 +284,12 @@ dns_ask_keys(struct dns *d)
 	}
 	o = xcalloc(1, sizeof(*o));
 	o->dns = d;
+	o->own = true;
 	o->reply = &d->mailbox;
 	o->q = dns_question_new(1, on_keys, d);
 	dns_question_add(o->q, d->anchor, DNS_DNSKEY);
-	dns_take(d, o);
+	o->n_waiting = 1;
+	dns_begin(d, o);
 }
 
 static bool
@@ -336,7 +314,12 @@ dns_renew(struct dns *d)
 
 	log_info(LOG_DNS, LOG_NOBODY,
 		"too many names whose name servers are silent, beginning anew names=%zu",
-		d->n_abandoned);
+		d->n_slots - d->n_quick);
+	for (o = TAILQ_FIRST(&d->open); o != NULL; o = next) {
+		next = TAILQ_NEXT(o, link);
+		if (o->slow && !o->own)
+			open_close(o, DNS_WAITING, silent_text);
+	}
 	context_drop(d);
 	if (!dns_has_context(d, &err))
 		return; /* their time will end */
@@ -346,29 +329,56 @@ dns_renew(struct dns *d)
 	}
 }
 
+/* It goes out. */
+static void
+dns_begin(struct dns *d, struct open *o)
+{
+	int64_t now_us = clock_mono_us(d->clock);
+	struct err err = ERR_INIT;
+
+	o->until_us = now_us + d->conf->dns.timeout_us;
+	o->slow_us = now_us + SLOW_US;
+	o->out = true;
+	TAILQ_INSERT_TAIL(&d->open, o, link);
+	TAILQ_INSERT_TAIL(&d->quick, o, next);
+	d->n_quick += o->n_waiting;
+	if (o->own)
+		open_slow(o);
+	if (!dns_has_context(d, &err))
+		open_close(o, DNS_FAILED, err.text);
+	else
+		open_start(o);
+}
+
+/* Those that there is room for. */
+static void
+dns_go_on(struct dns *d)
+{
+	size_t max = (size_t)d->conf->dns.questions;
+	struct line_item *i;
+
+	while ((i = line_next(&d->line,
+			d->n_quick == 0 ? SIZE_MAX :
+			d->n_quick < max ? max - d->n_quick : 0)) != NULL) {
+		dns_begin(d, CONTAINER_OF(i, struct open, item));
+		if (d->n_slots > d->n_quick + DNS_SLOW_MAX * max)
+			dns_renew(d);
+	}
+}
+
 static void
 dns_take(struct dns *d, struct open *o)
 {
-	size_t max = (size_t)d->conf->dns.questions;
-	struct err err = ERR_INIT;
-
-	o->until_us = clock_mono_us(d->clock) + d->conf->dns.timeout_us;
 	for (size_t i = 0; i < o->q->n; i++)
 		o->n_waiting += o->q->parts[i].state == DNS_WAITING;
-	TAILQ_INSERT_TAIL(&d->open, o, link);
-	d->n_parts += o->n_waiting;
+	/* who waits for longer is not waited for any more himself */
+	o->until_us = clock_mono_us(d->clock) + d->conf->s2s.timeout_us;
 	if (d->stopping) {
 		open_close(o, DNS_FAILED, "the server stops");
-	} else if (d->n_parts > max && d->n_parts != o->n_waiting) {
-		open_close(o, DNS_FAILED,
-			"too many names are being looked up (dns: questions)");
-	} else if (!dns_has_context(d, &err)) {
-		open_close(o, DNS_FAILED, err.text);
-	} else {
-		open_start(o);
-		if (d->n_abandoned > ABANDONED_MAX * max)
-			dns_renew(d);
+		return;
 	}
+	line_add(&d->line, &o->item, o->q->asker, o->n_waiting);
+	dns_go_on(d);
 }
 
 /* --- the thread -------------------------------------------------------------------- */
@@ -384,9 +394,14 @@ on_asked(struct mail *m, void *owner)
 static void
 dns_close_all(struct dns *d)
 {
+	struct line_item *i;
+
 	d->stopping = true;
 	while (!TAILQ_EMPTY(&d->open))
 		open_close(TAILQ_FIRST(&d->open), DNS_FAILED,
+			"the server stops");
+	while ((i = TAILQ_FIRST(&d->line.all)) != NULL)
+		open_close(CONTAINER_OF(i, struct open, item), DNS_FAILED,
 			"the server stops");
 }
 
@@ -407,6 +422,15 @@ on_end(struct mail *m, void *owner)
 	d->end = true;
 }
 
+/* That has waited in line for longest; NULL: none waits. */
+static struct open *
+dns_first_in_line(const struct dns *d)
+{
+	struct line_item *i = TAILQ_FIRST(&d->line.all);
+
+	return i != NULL ? CONTAINER_OF(i, struct open, item) : NULL;
+}
+
 static void
 dns_expire(struct dns *d)
 {
@@ -416,20 +440,29 @@ dns_expire(struct dns *d)
 	for (o = TAILQ_FIRST(&d->open); o != NULL; o = next) {
 		next = TAILQ_NEXT(o, link);
 		if (o->until_us <= now_us)
-			open_close(o, DNS_WAITING,
-				"no answer in time: the name servers are silent, or cannot be reached");
+			open_close(o, DNS_WAITING, silent_text);
 	}
+	while ((o = TAILQ_FIRST(&d->quick)) != NULL && o->slow_us <= now_us)
+		open_slow(o);
+	while ((o = dns_first_in_line(d)) != NULL && o->until_us <= now_us)
+		open_close(o, DNS_FAILED, full_text);
 }
 
 /* Until the first time is over, in ms and rounded up; -1: there is none. */
 static int
 dns_patience(const struct dns *d)
 {
+	const struct open *in_line = dns_first_in_line(d), *o;
 	int64_t first_us = INT64_MAX, left_us;
-	const struct open *o;
 
 	TAILQ_FOREACH (o, &d->open, link)
 		first_us = MIN(first_us, o->until_us);
+	if (in_line != NULL) {
+		first_us = MIN(first_us, in_line->until_us);
+		o = TAILQ_FIRST(&d->quick);
+		if (o != NULL)
+			first_us = MIN(first_us, o->slow_us);
+	}
 	if (first_us == INT64_MAX)
 		return -1;
 	left_us = MAX(first_us - clock_mono_us(d->clock), 0);
@@ -457,6 +490,7 @@ dns_main(void *arg)
 		if (d->ctx != NULL)
 			ub_process(d->ctx);
 		dns_expire(d);
+		dns_go_on(d);
 	}
 	context_drop(d);
 	/* what was posted to itself */
@@ -474,7 +508,9 @@ dns_new(struct config *conf, const struct clock *clock, unsigned flags)
 	d->conf = config_ref(conf);
 	d->clock = clock;
 	d->flags = flags;
+	line_init(&d->line, (size_t)conf->dns.questions / ASKER_PART);
 	TAILQ_INIT(&d->open);
+	TAILQ_INIT(&d->quick);
 	LIST_INIT(&d->slots);
 	return d;
 }

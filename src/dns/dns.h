@@ -14,10 +14,15 @@
  * been asked: who wants one in force makes another struct dns, whose cache is
  * empty.
  *
+ * How many names are asked for at once has a bound, and so has how many of them are
+ * one asker's; further ones wait in line, those of each asker behind his own, and
+ * the askers in turns.  So who asks for names whose name servers are silent waits for
+ * himself.  A name that is not answered within a second takes no room from others.
+ *
  * How long answers are kept, their TTL says; that there is none, a minute at most.
  * A question that has got no answer in time may go on in the library, where nobody
- * waits for it; when too many do, the library's context is made anew, and all that
- * somebody waits for is asked again there.
+ * waits for it; when too many do, or are as slow, the library's context is made anew,
+ * slow ones are answered as having none, and all others asked again there.
  */
 #ifndef DNS_DNS_H
 #define DNS_DNS_H
@@ -88,6 +93,8 @@ struct dns_question {
 	int64_t soon_us; /* from the first part that was found on, the others get
 			  * no more time than that (RFC 8305 §3); 0: as long as
 			  * any */
+	uint64_t asker;   /* whose it is, as a number; 0: nobody's, which waits
+			   * behind no other of his */
 	dns_done_fn done;
 	void *arg;
 	/* the answer */

@@ -38,8 +38,8 @@ context_set(struct ub_ctx *ctx, const char *option, const char *value,
 
 /*
  * A name server that is silent for one zone shall not keep others waiting: there
- * are sockets for as many questions as may be out, and a server that seemed dead
- * is tried again soon (a forwarder is one server, and answers for all zones).
+ * are sockets for all that the library may be looking up, and a server that seemed
+ * dead is tried again soon (a forwarder is one server, and answers for all zones).
  */
 static bool
 context_tune(struct ub_ctx *ctx, const struct config_dns *conf, struct err *err)
@@ -52,7 +52,8 @@ context_tune(struct ub_ctx *ctx, const struct config_dns *conf, struct err *err)
 	};
 	char number[16];
 
-	snprintf(number, sizeof(number), "%d", (int)conf->questions);
+	snprintf(number, sizeof(number), "%d",
+		(int)conf->questions * (DNS_SLOW_MAX + 1));
 	for (size_t i = 0; i < COUNT(fixed); i++)
 		if (!context_set(ctx, fixed[i][0], fixed[i][1], err))
 			return false;
@@ -190,4 +191,19 @@ dns_context_new(const struct config_dns *conf, unsigned flags,
 	err_prefix(err, "dns");
 	ub_ctx_delete(ctx);
 	return NULL;
+}
+
+enum dns_trust
+dns_judge_keys(const struct config_dns *conf, const struct dns_part *part)
+{
+	if (part->state == DNS_FOUND && part->secure)
+		return DNS_TRUST_YES;
+	log_warn(LOG_DNS, LOG_NOBODY,
+		"the keys of the DNS do not come, %s: a name server on the way may strip signatures zone=%s reason=\"%s\"",
+		conf->dnssec == DNSSEC_REQUIRED ? "no name is believed" :
+						  "names count as unsigned",
+		part->name,
+		part->why[0] != '\0' ? part->why :
+				       "they come without signatures");
+	return DNS_TRUST_NO;
 }

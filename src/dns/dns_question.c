@@ -1,5 +1,6 @@
 /*
- * dns_question.c - what is asked of the DNS, and which names can be.
+ * dns_question.c - what is asked of the DNS, which names can be, and what the library
+ * says of one.
  *
  * Any thread.  Invariant: a name that libunbound is given needs no quoting.
  */
@@ -18,6 +19,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "xmpp/ip_literal.h"
+#include "dns/dns_int.h"
 
 #define LABEL_MAX 63
 #define NAME_MAX_TEXT 253
@@ -78,6 +80,54 @@ dns_question_add(struct dns_question *q, const char *name, enum dns_type type)
 	part->state = DNS_FAILED;
 	snprintf(part->why, sizeof(part->why),
 		"%.80s is no name that the DNS could have", name);
+}
+
+static const char *
+rcode_text(int rcode)
+{
+	switch (rcode) {
+	case 1:
+		return "the name servers do not understand the question (FORMERR)";
+	case 2:
+		return "no name server could be asked, or none knows (SERVFAIL)";
+	case 5:
+		return "the name servers do not answer us (REFUSED)";
+	default:
+		return "the name servers answer with an error";
+	}
+}
+
+void
+dns_part_answer(struct dns_part *part, struct ub_result *result)
+{
+	part->result = result;
+	part->secure = result->secure != 0;
+	part->nxdomain = result->nxdomain != 0;
+	part->ttl_s = (uint32_t)MAX(result->ttl, 0);
+	if (result->bogus) {
+		part->state = DNS_BOGUS;
+		snprintf(part->why, sizeof(part->why), "%s",
+			result->why_bogus != NULL ? result->why_bogus :
+						    "the signatures are wrong");
+	} else if (result->havedata) {
+		part->state = DNS_FOUND;
+		part->data = result->data;
+		part->size = result->len;
+	} else if (result->rcode == 0 || result->nxdomain) {
+		part->state = DNS_NONE;
+	} else {
+		part->state = DNS_FAILED;
+		snprintf(part->why, sizeof(part->why), "%s",
+			rcode_text(result->rcode));
+	}
+}
+
+void
+dns_part_fail(struct dns_part *part, int rc)
+{
+	part->state = DNS_FAILED;
+	snprintf(part->why, sizeof(part->why), "the resolver has failed: %s",
+		ub_strerror(rc));
 }
 
 void

@@ -87,6 +87,8 @@ struct remote_verify {
 struct str remote_pair_local(const struct remote_pair *p);
 struct str remote_pair_domain(const struct remote_pair *p);
 struct shard *remote_pair_shard(const struct remote_pair *p);
+/* For whom it comes up, as a number: see struct dns_question. */
+uint64_t remote_pair_asker(const struct remote_pair *p);
 
 /* The attempt of p has become stream, which is authenticated; link_drained()
  * follows. */

@@ -108,6 +108,12 @@ asker_relieve(struct remote_pair *p, uint64_t key)
 	asker_set(p, asker_get(p, key));
 }
 
+uint64_t
+remote_pair_asker(const struct remote_pair *p)
+{
+	return p->asker != NULL ? p->asker->key : 0;
+}
+
 void
 asker_take(struct remote_pair *p, const struct stanza *st)
 {

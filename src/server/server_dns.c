@@ -69,7 +69,9 @@ server_dns_get(struct server *srv)
 		return before->dns;
 	if (before != NULL)
 		shard_timer(srv->shards[0], &before->end,
-			before->conf->dns.timeout_us + LATE_US, on_end);
+			before->conf->s2s.timeout_us +
+				before->conf->dns.timeout_us + LATE_US,
+			on_end);
 	d = xcalloc(1, sizeof(*d));
 	d->next = before;
 	d->server = srv;

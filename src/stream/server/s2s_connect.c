@@ -190,6 +190,15 @@ answer_state(const struct dns_question *q)
 	return answer_is_none(q) ? "none" : "failed";
 }
 
+/* q is taken. */
+static void
+search_ask(struct s2s_search *s, struct dns_question *q)
+{
+	q->asker = remote_pair_asker(s->way->pair);
+	s->asked = true;
+	server_dns_ask(s->way->shard, q);
+}
+
 /* The answer to what a search has asked: false when nobody wants it any more. */
 static bool
 search_answered(struct s2s_search *s, struct dns_question *q)
@@ -261,8 +270,7 @@ search_group(struct s2s_search *s)
 	q = dns_question_new(2 * s->n, on_addresses, s);
 	q->soon_us = ADDRESSES_SOON_US;
 	addresses_ask(q, &t->list[s->at], s->n);
-	s->asked = true;
-	server_dns_ask(s->way->shard, q);
+	search_ask(s, q);
 }
 
 /* There is one target then. */
@@ -410,8 +418,7 @@ search_domain(struct s2s_search *s)
 	if (dns_name(s->domain, name)) {
 		q = dns_question_new(2, on_targets, s);
 		targets_ask(q, name, TARGET_SERVER);
-		s->asked = true;
-		server_dns_ask(s->way->shard, q);
+		search_ask(s, q);
 		return;
 	}
 	if (conf->s2s.ip_literals && address_read(&address, s->domain, 0)) {
