@@ -572,7 +572,7 @@ account_write_filtered(struct account *acc, struct stanza *st,
  * Of presence of a contact, or a probe: the server knows both sides, so of probes
  * it sends those only that will be answered (RFC 6121 §4.3.1).
  */
-void
+bool
 account_receive_shared(struct entity *e, struct stanza *st,
 	struct fanout_one *one)
 {
@@ -584,7 +584,7 @@ account_receive_shared(struct entity *e, struct stanza *st,
 	if (st->type == PRESENCE_PROBE &&
 		(acc->sessions == NULL ||
 			!account_shows_presence_to(acc, st->from)))
-		return;
+		return true;
 	if (one->filtered)
 		account_write_filtered(acc, st, one, copies, hooks);
 	else if (copies)
@@ -593,4 +593,5 @@ account_receive_shared(struct entity *e, struct stanza *st,
 		account_write_presence(acc, st, one);
 	else
 		account_write_message(acc, st, one);
+	return true;
 }

@@ -25,7 +25,7 @@ void account_forget(struct account *acc);
 
 /* account_deliver.c: the class's functions. */
 void account_receive(struct entity *e, struct stanza *st);
-void account_receive_shared(struct entity *e, struct stanza *st,
+bool account_receive_shared(struct entity *e, struct stanza *st,
 	struct fanout_one *one);
 /* account_iq.c: the same. */
 unsigned account_iq_where(const struct entity *e, const struct stanza *st);

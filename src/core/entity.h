@@ -64,8 +64,8 @@ struct entity_class {
 	void (*receive)(struct entity *e, struct stanza *st);
 	/* One stanza that many receive; st (borrowed) has no to, which is in
 	 * one.  Asks for no other entity: that could take the place of e.
-	 * NULL: it receives a copy. */
-	void (*receive_shared)(struct entity *e, struct stanza *st,
+	 * False, and where it is NULL: it receives a copy. */
+	bool (*receive_shared)(struct entity *e, struct stanza *st,
 		struct fanout_one *one);
 	/* One message (entity_message.h), taken, once e is loaded and not held:
 	 * it is answered now or later.  NULL: there is nothing to tell it. */

@@ -218,7 +218,7 @@ fanout_arrived(struct entity *e, struct stanza *st)
 		.filtered = true };
 
 	if (e->class->receive_shared != NULL)
-		e->class->receive_shared(e, st, &one);
+		(void)e->class->receive_shared(e, st, &one);
 	wire_unref(one.wire);
 	fanout_drop(e->shard, st);
 }
@@ -234,25 +234,57 @@ fanout_has_sessions(struct shard *sh, const struct entity *e,
 			m->hash) != NULL;
 }
 
+/* False: e (may be NULL) has not got it. */
+static bool
+fanout_share(struct entity *e, struct stanza *st, struct fanout_one *one,
+	struct ring_event *ev)
+{
+	if (e == NULL || e->state != ENTITY_LOADED ||
+		e->class->receive_shared == NULL)
+		return false;
+	ring_next(ev, &ring_fanout, e, e->hash);
+	return e->class->receive_shared(e, st, one);
+}
+
+/* To the entity that has all addresses of the member's domain.  False: there is no
+ * such one. */
+static bool
+fanout_whole(struct shard *sh, struct stanza *st,
+	const struct audience_member *m, struct fanout_one *one,
+	struct ring_event *ev)
+{
+	struct entity *e = NULL;
+	struct route r;
+
+	if (!sh->snap->has_whole)
+		return false;
+	r = route_by_hash(sh, one->to, m->hash);
+	if (r.class == NULL || !r.class->whole_domain)
+		return false;
+	if (r.class->receive_shared != NULL && place_is_here(sh, r.place))
+		e = entity_find_by_hash(sh, jid_str(r.key), r.hash);
+	/* one of another class is about to leave */
+	if (e == NULL || e->class != r.class || !fanout_share(e, st, one, ev))
+		fanout_copy(sh, st, one->to, m->hash);
+	return true;
+}
+
 static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	struct fanout_one *one, struct ring_event *ev)
 {
-	struct place place;
 	struct entity *e;
 
 	one->to = audience_member_jid(m);
 	e = entity_find_by_hash(sh, jid_bare_str(one->to), m->hash);
-	if (e != NULL && e->state == ENTITY_LOADED &&
-		e->class->receive_shared != NULL) {
-		ring_next(ev, &ring_fanout, e, m->hash);
-		e->class->receive_shared(e, st, one);
-	} else if (one->filtered) {
+	if (fanout_share(e, st, one, ev))
+		return;
+	if (one->filtered) {
 		if (fanout_has_sessions(sh, e, m))
 			fanout_later(sh, st, one->to, m->hash);
-	} else if (e != NULL || st->kind != STANZA_PRESENCE ||
-		route_is_whole(sh, one->to, &place) ||
-		sleepers_find(sh, jid_bare_str(one->to), m->hash)) {
+	} else if (!fanout_whole(sh, st, m, one, ev) &&
+		(e != NULL || st->kind != STANZA_PRESENCE ||
+			sleepers_find(sh, jid_bare_str(one->to), m->hash))) {
 		fanout_copy(sh, st, one->to, m->hash);
 	}
 }

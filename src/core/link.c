@@ -16,6 +16,7 @@
 #include "core/entity_message.h"
 #include "core/host.h"
 #include "core/receipt.h"
+#include "core/wire.h"
 
 /* Progress is measured over that long. */
 #define WINDOW_US (60 * US_PER_S)
@@ -161,6 +162,20 @@ link_send(struct link *l, struct stanza *st)
 		link_slow(l, st->from);
 	waiting_add(l, st);
 	link_watch(l);
+}
+
+bool
+link_send_shared(struct link *l, const struct stanza *st, struct str to,
+	struct wire **wire_io)
+{
+	if (l->full || l->ops->write_wire == NULL)
+		return false;
+	if (*wire_io == NULL)
+		*wire_io = wire_new(st);
+	if (!l->ops->write_wire(l->stream, *wire_io, to))
+		return false;
+	l->sent++;
+	return true;
 }
 
 void

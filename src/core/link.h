@@ -13,6 +13,8 @@
  *              v
  *            the stream is gone: link_leave() gives back what waits
  *
+ * What many get is written where nothing is full, by link_send_shared().
+ *
  * What the stream has got nobody can take back: there is no acknowledgement.  So it
  * gets no more than it takes.
  *
@@ -26,12 +28,14 @@
 #include <stdint.h>
 #include <sys/queue.h>
 
+#include "base/str.h"
 #include "base/timer.h"
 #include "xmpp/error.h"
 #include "xmpp/stanza.h"
 
 struct entity;
 struct shard;
+struct wire;
 
 /* What its stream does for it. */
 struct link_stream {
@@ -47,6 +51,9 @@ struct link_stream {
 	 * without a word.  link_leave() follows. */
 	void (*end)(void *stream, enum stream_cond cond, const char *text);
 	void (*cut)(void *stream, const char *why, size_t queued);
+	/* As write(), of a stanza that is serialised, with its to spliced in.  False:
+	 * it has to come by write().  May be NULL: always. */
+	bool (*write_wire)(void *stream, const struct wire *w, struct str to);
 };
 
 struct link {
@@ -76,7 +83,11 @@ struct link *link_new(struct entity *e, const struct link_stream *ops,
 	void *stream);
 /* st is taken. */
 void link_send(struct link *l, struct stanza *st);
-/* The same of one that has waited already, and is no fault of l's. */
+/* The same of one that many get: st (borrowed) has no to; *wire_io is what was
+ * serialised for an earlier one, or NULL.  False: it is to be sent as any other. */
+bool link_send_shared(struct link *l, const struct stanza *st, struct str to,
+	struct wire **wire_io);
+/* As link_send(), of one that has waited already, and is no fault of l's. */
 void link_give(struct link *l, struct stanza *st);
 /* l is gone, and is freed; what waits is appended to back. */
 void link_leave(struct link *l, struct stanza_queue *back);

@@ -14,6 +14,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "core/entity_message.h"
+#include "core/fanout.h"
 #include "core/route.h"
 #include "core/router.h"
 #include "remote/remote_int.h"
@@ -201,6 +202,30 @@ remote_receive(struct entity *e, struct stanza *st)
 		watch_pass(r, st);
 		pair_send(p, st);
 	}
+}
+
+/* What cannot be written at once goes the way of all stanzas, as what is answered,
+ * or watched, does. */
+static bool
+remote_receive_shared(struct entity *e, struct stanza *st,
+	struct fanout_one *one)
+{
+	struct remote *r = remote_of(e);
+	struct remote_pair *p;
+
+	if (one->filtered) /* nobody there can be asked */
+		return true;
+	if (watch_asks(st))
+		return false;
+	p = pair_find(r, jid_domain(st->from));
+	if (p == NULL || p->judged != e->shard->snap->serial ||
+		p->link == NULL || p->ending)
+		return false;
+	if (p->stranger)
+		asker_leave(p);
+	p->used_us = e->shard->now_us;
+	watch_pass(r, st);
+	return link_send_shared(p->link, st, jid_str(one->to), &one->wire);
 }
 
 /* --- what it is told --------------------------------------------------------- */
@@ -420,6 +445,7 @@ const struct entity_class remote_class = {
 	.has_room = remotes_have_room,
 	.load = remote_load,
 	.receive = remote_receive,
+	.receive_shared = remote_receive_shared,
 	.told = remote_told,
 	.close = remote_close,
 	.is_idle = remote_is_idle,

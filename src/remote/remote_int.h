@@ -196,6 +196,8 @@ void asker_leave(struct remote_pair *p);
 /* --- remote_watch.c ---------------------------------------------------------------- */
 
 void watch_init(struct remote *r);
+/* Does it want to know of st? */
+bool watch_asks(const struct stanza *st);
 /* st goes there.  Who asks for presence wants to hear what becomes of it. */
 void watch_pass(struct remote *r, const struct stanza *st);
 /* It has not got there. */

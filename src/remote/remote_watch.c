@@ -347,8 +347,8 @@ watch_init(struct remote *r)
 	TAILQ_INIT(&r->watch.waits);
 }
 
-static bool
-asks_for_presence(const struct stanza *st)
+bool
+watch_asks(const struct stanza *st)
 {
 	return st->type == PRESENCE_PROBE || st->type == PRESENCE_SUBSCRIBE;
 }
@@ -375,7 +375,7 @@ watch_pass(struct remote *r, const struct stanza *st)
 		    st->type == PRESENCE_UNSUBSCRIBE) &&
 		r->watch.all.n != 0)
 		watch_leave(r, st->from);
-	if (!asks_for_presence(st) || jid_local(st->from).n == 0)
+	if (!watch_asks(st) || jid_local(st->from).n == 0)
 		return;
 	of = watcher_get(r, st->from, r->watch.lost);
 	if (of != NULL && of->waits && !r->watch.lost)
@@ -391,7 +391,7 @@ watch_missed(struct remote *r, const struct stanza *st)
 	struct jid bare = jid_bare(st->from);
 	struct watcher *of = NULL;
 
-	if (asks_for_presence(st))
+	if (watch_asks(st))
 		of = watcher_find(w, bare,
 			server_hash(r->e.shard->server, jid_str(bare)));
 	if (of == NULL || of->waits || w->lost)

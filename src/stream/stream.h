@@ -349,6 +349,8 @@ void stream_write_stanza(struct stream *x, const struct stanza *st);
 bool stream_write_stanza_within(struct stream *x, const struct stanza *st,
 	size_t max);
 void stream_write_wire(struct stream *x, const struct wire *w, struct str to);
+bool stream_write_wire_within(struct stream *x, const struct wire *w,
+	struct str to, size_t max);
 /* The same of an element that is serialised, with its namespace. */
 void stream_write_bytes(struct stream *x, struct str bytes);
 

@@ -77,6 +77,22 @@ stream_write_stanza_within(struct stream *x, const struct stanza *st,
 	return fits;
 }
 
+bool
+stream_write_wire_within(struct stream *x, const struct wire *w, struct str to,
+	size_t max)
+{
+	struct buf *out = conn_out(x->conn);
+	size_t before = out->n;
+
+	framings[x->framing].wire(w, to, out);
+	if (max != 0 && out->n - before > max) {
+		out->n = before;
+		return false;
+	}
+	stream_wrote(x);
+	return true;
+}
+
 void
 stream_write_wire(struct stream *x, const struct wire *w, struct str to)
 {

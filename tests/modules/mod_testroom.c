@@ -152,15 +152,16 @@ room_receive(struct entity *e, struct stanza *st)
 	stanza_free(st);
 }
 
-static void
+static bool
 room_receive_shared(struct entity *e, struct stanza *st, struct fanout_one *one)
 {
 	struct listener *l = (struct listener *)(void *)e;
 
 	if (is_room(e) || one->filtered)
-		return;
+		return true;
 	listener_hear(l, st);
 	l->shared++;
+	return true;
 }
 
 /* They stay: tests look at them. */

@@ -7,6 +7,7 @@
 
 #include "core/server.h"
 #include "core/shard.h"
+#include "core/wire.h"
 #include "test.h"
 
 static struct fakes fakes;
@@ -27,6 +28,24 @@ on_write(void *stream, const struct stanza *st)
 		fakes.on_write(f, st);
 	if (--f->room == 0)
 		link_full(f->link);
+}
+
+static bool
+on_write_wire(void *stream, const struct wire *w, struct str to)
+{
+	struct stanza *st;
+	struct fake *f = stream;
+
+	if (fakes.no_wires)
+		return false;
+	st = wire_stanza(w);
+	CHECK(!jid_is_set(st->to));
+	buf_add_str(&f->to, to);
+	buf_add_c(&f->to, " ");
+	f->n_wires++;
+	on_write(stream, st);
+	stanza_free(st);
+	return true;
 }
 
 static uint64_t
@@ -74,7 +93,7 @@ on_cut(void *stream, const char *why, size_t queued)
 }
 
 static const struct link_stream link_ops = { on_write, on_taken, on_describe,
-	on_rest, on_end, on_cut };
+	on_rest, on_end, on_cut, on_write_wire };
 
 /* --- for pairs --------------------------------------------------------------- */
 
@@ -152,6 +171,7 @@ fakes_free(void)
 		fakes.first = f->next;
 		CHECK(f->pair == NULL);
 		buf_done(&f->wrote);
+		buf_done(&f->to);
 		free(f);
 	}
 }

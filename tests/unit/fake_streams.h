@@ -25,6 +25,8 @@ struct fake {
 	int64_t room;     /* stanzas that it takes, then it is full */
 	struct buf wrote; /* the ids of stanzas, with a blank behind each */
 	unsigned n_wrote;
+	unsigned n_wires; /* of them, those that came serialised */
+	struct buf to;    /* whom these were for, with a blank behind each */
 	struct remote_verify *verifies[FAKE_VERIFIES];
 	unsigned n_verifies;
 	char local[64], domain[64];
@@ -34,6 +36,7 @@ struct fakes {
 	struct fake *first; /* the newest */
 	unsigned n;
 	bool ends_at_once;  /* when it is told to end */
+	bool no_wires;      /* what is serialised is not taken */
 	/* each that is written; may be NULL */
 	void (*on_write)(struct fake *f, const struct stanza *st);
 };

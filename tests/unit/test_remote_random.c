@@ -136,7 +136,7 @@ on_cut(void *stream, const char *why, size_t queued)
 }
 
 static const struct link_stream component_ops = { on_answer, on_taken,
-	on_describe, on_rest, on_end, on_cut };
+	on_describe, on_rest, on_end, on_cut, NULL };
 
 static void
 components_connect(struct scene *s)

@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "xmpp/ns.h"
 #include "net/conn.h"
+#include "core/audience.h"
 #include "core/entity.h"
 #include "core/link.h"
 #include "remote/remote_int.h"
@@ -822,6 +823,54 @@ TEST(a_stanza_that_is_too_large_for_them_goes_back)
 	say_to_far(&s, 200);
 	CHECK_GOT(p, "<message ", "</message>");
 	CHECK(p->got.n <= 400 && is_up(&s));
+	scene_done(&s);
+}
+
+/* It is written once but for its to, which counts for each. */
+TEST(presence_for_many_is_held_to_it_one_by_one)
+{
+	static const char *const far[] = { "a@" FAR, "b@" FAR "/x",
+		"c-who-has-a-name-that-is-as-long-as-nobody-would-ever-wish-for-it-to-be@" FAR,
+		"d@" FAR };
+	struct scene s;
+	struct peer *p = &s.far[0];
+	struct shard *sh;
+	struct audience *a;
+	struct stanza *st;
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK
+		"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>120</max-bytes>"
+		"</limits>"));
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(&s));
+	p->got.n = s.romeo.got.n = 0;
+	sh = world_owner(&s.world, "romeo");
+	a = audience_new(sh, 1);
+	for (size_t i = 0; i < COUNT(far); i++)
+		audience_join(a, jid_trusted(str_c(far[i])), 1);
+	st = stanza_new(PRESENCE_AVAILABLE,
+		jid_trusted(STR("romeo@example.org/orchard")),
+		(struct jid){ .text = NULL }, STR_NONE);
+	elem_add(st->arena, st->root, NS_CLIENT, "priority");
+	audience_send(a, st, 1, NULL, (struct jid){ .text = NULL });
+	audience_free(a);
+	world_settle(&s.world);
+	for (size_t i = 0; i < COUNT(far); i++) {
+		char want[200];
+
+		snprintf(want, sizeof(want),
+			"<presence to=\"%s\" from=\"romeo@example.org/orchard\"><priority/></presence>",
+			far[i]);
+		CHECK((memmem(p->got.p, p->got.n, want, strlen(want)) != NULL) ==
+			(strlen(want) <= 120));
+		CHECK((strlen(want) > 120) == (i == 2));
+	}
+	CHECK_GOT(&s.romeo, far[2], "type=\"error\"", "<policy-violation ");
+	CHECK(memmem(s.romeo.got.p, s.romeo.got.n, far[0], strlen(far[0])) ==
+			NULL &&
+		is_up(&s));
 	scene_done(&s);
 }
 

@@ -487,6 +487,18 @@ on_write(void *stream, const struct stanza *st)
 		out_bounce(o, st);
 }
 
+/* What is too large is answered by on_write(). */
+static bool
+on_write_wire(void *stream, const struct wire *w, struct str to)
+{
+	struct s2s_out *o = link_out(stream);
+
+	if (!stream_write_wire_within(&o->x, w, to, o->max_bytes))
+		return false;
+	o->x.shard->stats.stanzas_out++;
+	return true;
+}
+
 static uint64_t
 on_taken(void *stream)
 {
@@ -519,4 +531,5 @@ const struct link_stream s2s_link_stream = {
 	.describe = on_describe,
 	.end = on_end,
 	.cut = on_cut,
+	.write_wire = on_write_wire,
 };
