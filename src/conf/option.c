@@ -178,31 +178,46 @@ list_fits(struct filling *f, const struct option *o,
 	return value_mistake(f, o, node, text);
 }
 
+/* NULL: it is a mistake, which is told. */
+static const char *
+item_apply(struct filling *f, const struct option *o,
+	const struct yaml_node *node)
+{
+	struct err err = ERR_INIT;
+	const char *item;
+
+	if (node->kind != YAML_SCALAR || yaml_is_empty(node)) {
+		wrong_kind(f, o, o->item, node);
+		return NULL;
+	}
+	item = item_parse(o, node->text, node->file, f->arena, &err);
+	if (item == NULL)
+		value_mistake(f, o, node, err.text);
+	return item;
+}
+
 static bool
 list_apply(struct filling *f, const struct option *o,
 	const struct yaml_node *node)
 {
+	bool alone = o->alone && node->kind == YAML_SCALAR;
+	const struct yaml_node *c = alone ? node : node->first;
 	const char **items;
 	size_t n = 0;
 	bool ok = true;
 
-	if (node->kind != YAML_LIST)
+	if (!alone && node->kind != YAML_LIST)
 		return wrong_kind(f, o, OPT_LIST, node);
-	if (!list_fits(f, o, node))
+	if (!alone && !list_fits(f, o, node))
 		return false;
 	items = arena_zalloc(f->arena, (node->n + 1) * sizeof(*items));
-	for (const struct yaml_node *c = node->first; c != NULL; c = c->next) {
-		struct err err = ERR_INIT;
-		const char *item = NULL;
+	for (; c != NULL; c = alone ? NULL : c->next) {
+		const char *item = item_apply(f, o, c);
 
-		if (c->kind != YAML_SCALAR || yaml_is_empty(c))
-			ok = wrong_kind(f, o, o->item, c);
-		else
-			item = item_parse(o, c->text, c->file, f->arena, &err);
 		if (item != NULL)
 			items[n++] = item;
-		else if (err.code != ERR_NONE)
-			ok = value_mistake(f, o, c, err.text);
+		else
+			ok = false;
 	}
 	if (ok)
 		*(struct option_list *)(void *)(f->base + o->off) =

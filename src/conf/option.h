@@ -56,6 +56,7 @@ struct option {
 	const char *name;
 	enum option_type type;
 	enum option_type item; /* OPT_LIST: TEXT, PATH, JID, DOMAIN or CHOICE */
+	bool alone;            /* the same: one item may stand as it is */
 	const char *dflt;      /* as in the file; NULL: NULL, none, zero */
 	const char *min;       /* INT, SIZE, DURATION; LIST: number of items */
 	const char *max;       /* the same; TEXT: bytes (default 4096) */

@@ -133,7 +133,12 @@ option_value(const struct option *o, const void *base, struct buf *out)
 		option_quote(out, str_c(o->choices[*(const int *)at]));
 		break;
 	case OPT_LIST:
-		list_show(at, out);
+		if (o->alone && ((const struct option_list *)at)->n == 1)
+			option_quote(out,
+				str_c(((const struct option_list *)at)
+						->items[0]));
+		else
+			list_show(at, out);
 		break;
 	}
 }
@@ -275,7 +280,10 @@ mdoc_option(const struct option *o, struct buf *out)
 	char first[2] = { (char)toupper((unsigned char)o->help[0]), '\0' };
 
 	buf_printf(out, ".It Ic %s : Ar %s", o->name, type_name(o->type));
-	if (o->type == OPT_LIST)
+	if (o->alone)
+		buf_printf(out, " No of Ar %s No or Ar %s", type_name(o->item),
+			type_name(o->item));
+	else if (o->type == OPT_LIST)
 		buf_printf(out, " No of Ar %s", type_name(o->item));
 	buf_add_c(out, "\n");
 	mdoc_text(out, first, false);

@@ -24,6 +24,7 @@ struct sample {
 	int color;
 	struct option_list jids;
 	struct option_list colors;
+	struct option_list tags;
 	const char *password;
 };
 
@@ -57,6 +58,9 @@ static const struct option sample_options[] = {
 	{ .name = "colors", .type = OPT_LIST, .item = OPT_CHOICE,
 		.dflt = "red, blue", .choices = colors,
 		.off = offsetof(struct sample, colors), .help = "palette" },
+	{ .name = "tags", .type = OPT_LIST, .item = OPT_TEXT, .alone = true,
+		.dflt = "some", .min = "1", .max = "2",
+		.off = offsetof(struct sample, tags), .help = "words" },
 	{ .name = "password", .type = OPT_TEXT, .secret = true,
 		.off = offsetof(struct sample, password), .help = "word" },
 	{ .name = NULL },
@@ -177,6 +181,10 @@ static const struct {
 		"jids: the list has 4 items, the maximum is 3" },
 	{ "jids: [ [ a ] ]", "jids: found a list, expected an address, such "
 			     "as anna@example.org" },
+	{ "tags: [ a, b, c ]",
+		"tags: the list has 3 items, the maximum is 2" },
+	{ "tags: []", "tags: the list has 0 items, the minimum is 1" },
+	{ "tags: { a: b }", "tags: found a map, expected a list, such as [ one, two ]" },
 	{ "colors: [ grey ]",
 		"colors: found \"grey\", expected one of: red, green, blue" },
 };
@@ -276,6 +284,29 @@ TEST(what_is_shown_reads_back_as_the_same)
 	buf_done(&second);
 	fixture_done(&f);
 	fixture_done(&g);
+}
+
+static void
+check_tags(const char *text, const char *shown)
+{
+	struct fixture f;
+	struct buf out = BUF_INIT;
+
+	TEST_CASE(text);
+	fixture_apply(&f, text);
+	CHECK_CSTR(f.m.n > 0 ? f.m.texts[0] : NULL, NULL);
+	option_show(sample_options, &f.s, &out, 0);
+	CHECK(strstr(buf_c(&out), shown) != NULL);
+	buf_done(&out);
+	fixture_done(&f);
+}
+
+TEST(a_list_may_have_one_item_that_stands_as_it_is)
+{
+	check_tags("", "\ntags: some\n");
+	check_tags("tags: one", "\ntags: one\n");
+	check_tags("tags: [ one ]", "\ntags: one\n");
+	check_tags("tags: [ one, two ]", "\ntags: [ one, two ]\n");
 }
 
 TEST(secrets_are_not_shown)
