@@ -76,6 +76,9 @@ void conn_mem_tell_lost(struct conn *c,
 /* events is borrowed for the life of c (a static table); NULL: nobody is told
  * any more, and nothing is read. */
 void conn_set_owner(struct conn *c, const struct conn_events *events, void *arg);
+/* To the owner of now: n > 0 bytes that one before was told of, who has made nothing
+ * of them.  c may have moved, or be dead, when this returns. */
+void conn_tell_again(struct conn *c, const char *p, size_t n);
 
 /* --- bytes ---------------------------------------------------------------- */
 
@@ -141,6 +144,27 @@ void conn_abort(struct conn *c);
  */
 bool conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 	struct str alpn, bool from_server, struct err *err);
+/* What a port speaks under TLS: the name by which peers choose it (RFC 7301), and
+ * whether they are other servers then. */
+struct conn_protocol {
+	const char *alpn;
+	bool of_servers;
+};
+#define CONN_PROTOCOLS_MAX 8
+#define CONN_ALPN_MAX 31
+
+/*
+ * The same where several (borrowed for the call; n from 1 to CONN_PROTOCOLS_MAX)
+ * are spoken, the host is that of SNI, and the peer says by what it offers which one
+ * it means: of its list, the first that is among them counts (RFC 7301 §3.2), and
+ * with it whether it is another server.  None of them: the handshake fails.  Who
+ * offers nothing is agreed with on nothing, and is asked for no certificate, unless
+ * all of them are of servers.
+ */
+bool conn_start_tls_one_of(struct conn *c, const struct tls_set *tls,
+	const struct conn_protocol *all, size_t n, struct err *err);
+/* The protocol that was agreed on, borrowed; "": none. */
+struct str conn_alpn(const struct conn *c);
 /*
  * Starts a handshake as a client, in this turn, with the certificate that the domain
  * local of ours has as above; with none if there is no such.  sni is the name to ask

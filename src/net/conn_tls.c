@@ -79,10 +79,46 @@ conn_start_tls(struct conn *c, const struct tls_set *tls, struct str host,
 		    tls_session_new(tls, host, from_server, c, err), err))
 		return false;
 	c->hello->named = host.n != 0;
-	c->hello->server = from_server;
+	c->hello->server = c->hello->near = from_server;
 	if (alpn.n > 0)
 		memcpy(c->hello->alpn, alpn.p, alpn.n);
 	return true;
+}
+
+bool
+conn_start_tls_one_of(struct conn *c, const struct tls_set *tls,
+	const struct conn_protocol *all, size_t n, struct err *err)
+{
+	bool all_of_servers = true;
+	struct conn_choice *choice;
+
+	assert(n > 0 && n <= CONN_PROTOCOLS_MAX);
+	for (size_t i = 0; i < n; i++)
+		all_of_servers = all_of_servers && all[i].of_servers;
+	if (!conn_start_tls(c, tls, STR(""), str_c(all[0].alpn), all_of_servers,
+		    err))
+		return false;
+	choice = c->hello->choice = xcalloc(1, sizeof(*choice));
+	for (; choice->n < n; choice->n++) {
+		const struct conn_protocol *p = &all[choice->n];
+
+		assert(strlen(p->alpn) <= CONN_ALPN_MAX);
+		memcpy(choice->all[choice->n].alpn, p->alpn, strlen(p->alpn));
+		choice->all[choice->n].of_servers = p->of_servers;
+		c->hello->near = c->hello->near || p->of_servers;
+	}
+	return true;
+}
+
+struct str
+conn_alpn(const struct conn *c)
+{
+	const unsigned char *p = NULL;
+	unsigned n = 0;
+
+	if (c->ssl != NULL)
+		SSL_get0_alpn_selected(c->ssl, &p, &n);
+	return n != 0 ? (struct str){ (const char *)p, n } : STR("");
 }
 
 bool
@@ -129,6 +165,7 @@ conn_hello_free(struct conn *c)
 	if (c->hello == NULL)
 		return;
 	tls_set_unref(c->hello->set);
+	free(c->hello->choice);
 	free(c->hello);
 	c->hello = NULL;
 }

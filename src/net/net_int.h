@@ -109,12 +109,23 @@ enum conn_tls {
  */
 enum conn_output { OUTPUT_FREE, OUTPUT_REFUSED, OUTPUT_DUE };
 
+/* Of several protocols, the one that the peer will choose. */
+struct conn_choice {
+	size_t n;
+	struct {
+		char alpn[CONN_ALPN_MAX + 1];
+		bool of_servers;
+	} all[CONN_PROTOCOLS_MAX];
+};
+
 /* What only a handshake needs. */
 struct conn_hello {
 	struct tls_set *set; /* reference */
-	char alpn[32];
+	char alpn[CONN_ALPN_MAX + 1];
+	struct conn_choice *choice; /* NULL: there is none but that */
 	bool named; /* the host is known: SNI changes nothing */
 	bool server; /* the peer is one: its certificate is judged later */
+	bool near;   /* it may be: SNI may name any domain of ours */
 	bool opens;  /* we are the client, and have yet to begin */
 };
 
@@ -243,6 +254,8 @@ void conn_tls_noise(struct conn *c);
 /* Sessions for c, not yet connected to its socket; NULL with err.  As a server: */
 struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
 	bool from_server, struct conn *c, struct err *err);
+/* Behind it, before the handshake: the peer is another server. */
+void tls_session_of_server(struct ssl_st *ssl);
 /* As a client; "" for sni and alpn: none. */
 struct ssl_st *tls_session_new_client(const struct tls_set *set, struct str local,
 	struct str sni, struct str alpn, struct conn *c, struct err *err);

@@ -114,6 +114,48 @@ tls_set_host(const struct tls_set *set, struct str domain, bool near)
 
 /* --- callbacks of a handshake --------------------------------------------- */
 
+/* hello is of a peer who may choose, and offers name. */
+static bool
+hello_choose(struct conn_hello *hello, SSL *ssl, struct str name)
+{
+	const struct conn_choice *choice = hello->choice;
+
+	for (size_t i = 0; i < choice->n; i++) {
+		if (!str_is(name, choice->all[i].alpn))
+			continue;
+		memcpy(hello->alpn, choice->all[i].alpn, sizeof(hello->alpn));
+		hello->server = hello->near = choice->all[i].of_servers;
+		if (hello->server)
+			tls_session_of_server(ssl);
+		return true;
+	}
+	return false;
+}
+
+/* Before SNI, tickets and certificates: what is asked for depends on the protocol.
+ * A list is told in bytes and holds names with a byte in front (RFC 7301 §3.1); one
+ * that is broken, or has none of ours, fails in on_tls_alpn(). */
+static int
+on_tls_hello(SSL *ssl, int *alert, void *arg)
+{
+	const struct conn *c = SSL_get_app_data(ssl);
+	const unsigned char *in;
+	size_t n;
+
+	(void)alert;
+	(void)arg;
+	if (c->hello == NULL || c->hello->choice == NULL ||
+		SSL_client_hello_get0_ext(ssl,
+			TLSEXT_TYPE_application_layer_protocol_negotiation, &in,
+			&n) != 1)
+		return SSL_CLIENT_HELLO_SUCCESS;
+	for (size_t i = 2; i < n && i + 1 + in[i] <= n; i += 1u + in[i])
+		if (hello_choose(c->hello, ssl,
+			    (struct str){ (const char *)in + i + 1, in[i] }))
+			break;
+	return SSL_CLIENT_HELLO_SUCCESS;
+}
+
 static int
 on_tls_server_name(SSL *ssl, int *alert, void *arg)
 {
@@ -126,7 +168,7 @@ on_tls_server_name(SSL *ssl, int *alert, void *arg)
 	if (name == NULL || c->hello == NULL || c->hello->named)
 		return SSL_TLSEXT_ERR_NOACK;
 	h = tls_set_find(c->hello->set, name);
-	if (h == NULL && c->hello->server)
+	if (h == NULL && c->hello->near)
 		h = tls_set_near(c->hello->set, str_c(name), name);
 	if (h == NULL) /* goes on with the default host */
 		return SSL_TLSEXT_ERR_NOACK;
@@ -218,6 +260,16 @@ tls_session_of(SSL_CTX *ctx, struct conn *c, struct err *err)
 	return ssl;
 }
 
+void
+tls_session_of_server(SSL *ssl)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_tls_verify);
+	/* any will do, not that of client_ca alone */
+	SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
+	/* the chain is not part of a ticket */
+	tls_tickets_refuse(ssl);
+}
+
 struct ssl_st *
 tls_session_new(const struct tls_set *set, struct str host, bool from_server,
 	struct conn *c, struct err *err)
@@ -236,15 +288,10 @@ tls_session_new(const struct tls_set *set, struct str host, bool from_server,
 	if (ssl == NULL)
 		return NULL;
 	SSL_set_accept_state(ssl);
-	if (from_server) {
-		SSL_set_verify(ssl, SSL_VERIFY_PEER, on_tls_verify);
-		/* any will do, not that of client_ca alone */
-		SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
-		/* the chain is not part of a ticket */
-		tls_tickets_refuse(ssl);
-	} else {
+	if (from_server)
+		tls_session_of_server(ssl);
+	else
 		tls_tickets_begin(ssl, c);
-	}
 	return ssl;
 }
 
@@ -326,6 +373,7 @@ tls_ctx_tune(SSL_CTX *ctx, const struct tls_conf *conf, struct err *err)
 	/* A handshake takes 242 us with a ticket, and 217 us without; one that
 	 * resumes, and gets the next ticket, 208 us. */
 	SSL_CTX_set_num_tickets(ctx, conf->tickets ? 1 : 0);
+	SSL_CTX_set_client_hello_cb(ctx, on_tls_hello, NULL);
 	SSL_CTX_set_tlsext_servername_callback(ctx, on_tls_server_name);
 	SSL_CTX_set_alpn_select_cb(ctx, on_tls_alpn, NULL);
 	SSL_CTX_set_msg_callback(ctx, on_tls_message);

@@ -205,8 +205,12 @@ pair_tls(struct pair *p, const struct tls_set *set, SSL_CTX *ctx,
 {
 	struct err err = ERR_INIT;
 
-	NEED(conn_start_tls(
-		p->server.c, set, str_c(host), STR("xmpp-client"), false, &err));
+	if (p->protocols != NULL)
+		NEED(conn_start_tls_one_of(p->server.c, set, p->protocols,
+			p->n_protocols, &err));
+	else
+		NEED(conn_start_tls(p->server.c, set, str_c(host),
+			STR("xmpp-client"), false, &err));
 	p->ssl = SSL_new(ctx);
 	NEED(p->ssl != NULL && SSL_set_fd(p->ssl, p->fd) == 1);
 	if (sni != NULL)

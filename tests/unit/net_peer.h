@@ -39,6 +39,8 @@ struct pair {
 	SSL *ssl;      /* the client's session, or NULL */
 	struct buf in; /* what the client got */
 	bool client_eof, client_broken;
+	const struct conn_protocol *protocols; /* that the server speaks; NULL: */
+	size_t n_protocols;                    /* xmpp-client */
 };
 
 /* A loopback TCP connection; conn and client connected. */
