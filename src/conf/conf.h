@@ -140,6 +140,7 @@ enum federation_mode {
 /* How another server shows that a domain is its own. */
 enum federation_policy {
 	POLICY_REQUIRED_TRUSTED,  /* by a certificate */
+	POLICY_DANE_OR_TRUSTED,   /* or by what is signed about it in the DNS */
 	POLICY_DIALBACK_WITH_TLS, /* or by XEP-0220 */
 };
 

@@ -31,9 +31,10 @@
 static const char *const modes[] = { /* enum federation_mode */
 	"auto", "on", "off", NULL };
 static const char *const policies[] = { /* enum federation_policy */
-	"required-trusted", "dialback-with-tls", NULL };
+	"required-trusted", "dane-or-trusted", "dialback-with-tls", NULL };
 static const char *const remote_policies[] = { /* the same, behind one more */
-	"host", "required-trusted", "dialback-with-tls", NULL };
+	"host", "required-trusted", "dane-or-trusted", "dialback-with-tls",
+	NULL };
 static const char *const remote_tls[] = { /* enum remote_tls */
 	"starttls", "direct", NULL };
 
@@ -50,9 +51,11 @@ const struct option config_federation_options[] = {
 		.dflt = "dialback-with-tls", .choices = policies,
 		.help = "how another server shows that a domain is its own: by "
 			"a certificate that names it and that one of the "
-			"authorities has signed, or else by Server Dialback "
-			"(XEP-0220), for which the DNS is believed; TLS is "
-			"required always"),
+			"authorities has signed; or also by one that signed "
+			"records of the DNS are for (DANE, RFC 7673); or else "
+			"by Server Dialback (XEP-0220), for which the DNS is "
+			"believed; TLS is required always, and a certificate "
+			"that such records are not for is refused always"),
 	FEDERATION(allow, .name = "allow", .type = OPT_LIST, .item = OPT_TEXT,
 		.max = "1000",
 		.help = "if any are named, the only domains of others that "

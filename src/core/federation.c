@@ -38,6 +38,22 @@ federation_policy_of(const struct snapshot *snap, const struct host *local,
 						      local->federation->policy;
 }
 
+bool
+federation_believes(int policy, const struct tls_judgement *j)
+{
+	if (j->dane == TLS_DANE_OTHER)
+		return false;
+	switch ((enum federation_policy)policy) {
+	case POLICY_REQUIRED_TRUSTED:
+		return j->worth == TLS_TRUSTED;
+	case POLICY_DANE_OR_TRUSTED:
+		return j->worth == TLS_TRUSTED || j->dane == TLS_DANE_FITS;
+	case POLICY_DIALBACK_WITH_TLS:
+		return true;
+	}
+	return false;
+}
+
 struct tls_trust *
 snapshot_trust_at(const struct snapshot *snap, const char *path)
 {

@@ -32,6 +32,7 @@ struct handler_entry;
 struct module_ctx;
 struct server;
 struct tls_set;
+struct tls_judgement;
 struct tls_trust;
 
 /*
@@ -134,6 +135,9 @@ enum federation_verdict federation_may(const struct snapshot *snap,
 /* How remote has to show local that it is who it says: enum federation_policy. */
 int federation_policy_of(const struct snapshot *snap, const struct host *local,
 	struct str remote);
+/* Is a certificate enough by that policy, with dialback where it lets that be?  One
+ * that signed records of the DNS say is another's never is (RFC 6698 §4.1). */
+bool federation_believes(int policy, const struct tls_judgement *j);
 /* Whom local (a domain of ours) trusts to say so of remote.  NULL: nobody. */
 const struct tls_trust *snapshot_trust(const struct snapshot *snap,
 	struct str local, struct str remote);

@@ -10,10 +10,13 @@
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 
 #include "base/mem.h"
+#include "base/str.h"
+#include "xmpp/ip_literal.h"
 
 #define SRV_HEAD 6
 #define LABEL_MAX 63
@@ -107,6 +110,17 @@ dns_address_read(enum dns_type type, const void *data, size_t n, uint16_t port,
 		return true;
 	}
 	return false;
+}
+
+bool
+dns_address_parse(struct sockaddr_storage *out, const char *text, uint16_t port)
+{
+	char bytes[IP_LITERAL_SIZE];
+	size_t n = ip_literal_read(str_c(text), bytes);
+
+	return n != 0 &&
+		dns_address_read(n == sizeof(struct in_addr) ? DNS_A : DNS_AAAA,
+			bytes, n, port, out);
 }
 
 void

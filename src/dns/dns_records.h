@@ -38,6 +38,10 @@ bool dns_tlsa_read(const void *data, size_t n, struct dns_tlsa *out);
 bool dns_address_read(enum dns_type type, const void *data, size_t n,
 	uint16_t port, struct sockaddr_storage *out);
 
+/* One as it may stand in place of a name; with brackets, or without. */
+bool dns_address_parse(struct sockaddr_storage *out, const char *text,
+	uint16_t port);
+
 #define DNS_ADDRESS_SIZE 64
 /* "192.0.2.1" or "2001:db8::1". */
 void dns_address_text(const struct sockaddr_storage *address,

@@ -169,7 +169,8 @@ targets_fall_back(struct targets *out, const char *name,
 {
 	struct target *t = &out->list[out->n++];
 
-	*t = (struct target){ .port = targets_port(service, false) };
+	*t = (struct target){ .port = targets_port(service, false),
+		.itself = true };
 	snprintf(t->name, sizeof(t->name), "%s", name);
 	out->state = TARGETS_FOUND;
 }
@@ -264,7 +265,8 @@ part_count(const struct dns_part *part)
 	return n;
 }
 
-/* v6 and v4 in turns, v6 first. */
+/* v6 and v4 in turns, v6 first.  Where one is forged, nobody is to be connected to
+ * (RFC 7673 §3.2). */
 static void
 addresses_of_target(struct target_addresses *out, const struct dns_part *v6,
 	const struct target *t, size_t target)
@@ -273,6 +275,8 @@ addresses_of_target(struct target_addresses *out, const struct dns_part *v6,
 	size_t n6 = part_count(v6), n4 = part_count(v4);
 	size_t before = out->n;
 
+	if (v6->state == DNS_BOGUS || v4->state == DNS_BOGUS)
+		return;
 	for (size_t i = 0; (i < n6 || i < n4) &&
 		out->n - before < TARGET_ADDRESSES_MAX;
 		i++) {
@@ -309,4 +313,15 @@ addresses_read(struct target_addresses *out, const struct dns_question *q,
 		addresses_of_target(out, &q->parts[first + 2 * i], &t[i], i);
 	if (out->n == 0)
 		addresses_why(out, &q->parts[first], 2 * n, t);
+}
+
+void
+addresses_drop(struct target_addresses *a, size_t target)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < a->n; i++)
+		if (a->list[i].target != target)
+			a->list[n++] = a->list[i];
+	a->n = n;
 }

@@ -39,6 +39,7 @@ struct target {
 	uint16_t priority, weight;
 	bool direct;  /* TLS from the first byte on: _xmpps */
 	bool secure;  /* signed */
+	bool itself;  /* the domain, which has no records */
 };
 
 enum targets_state {
@@ -88,5 +89,7 @@ void addresses_ask(struct dns_question *q, const struct target *t, size_t n);
 /* In the order to try: by target, IPv6 and IPv4 in turns (RFC 8305 §4). */
 void addresses_read(struct target_addresses *out, const struct dns_question *q,
 	size_t first, const struct target *t, size_t n);
+/* Those of that target are not to be tried (any more). */
+void addresses_drop(struct target_addresses *a, size_t target);
 
 #endif

@@ -22,6 +22,7 @@
 #include "net/conn.h"
 #include "net/net.h"
 #include "net/tls.h"
+#include "net/tls_dane.h"
 
 /* Two TLS records: what one system call can bring. */
 #define SCRATCH_BYTES 32768
@@ -313,10 +314,31 @@ bool tls_names_match(const struct stack_st_GENERAL_NAME *names,
  * False, and nothing, when there is none. */
 bool tls_names_list(const struct stack_st_GENERAL_NAME *names, struct buf *out);
 
+/* --- tls_peer.c, tls_dane.c -------------------------------------------------- */
+
+struct x509_store_ctx_st;
+struct x509_store_st;
+struct stack_st_X509;
+/* How the certificate of another server is verified, at now_s. */
+void tls_peer_tune(struct x509_store_ctx_st *ctx, int64_t now_s);
+
+/* What another server has shown. */
+struct tls_dane_peer {
+	struct x509_st *leaf;
+	struct stack_st_X509 *chain;
+	struct x509_store_st *store; /* whom we trust; may be NULL */
+	int64_t now_s;
+	bool named; /* for a name that counts */
+};
+
+/* Is that a certificate that the records of d are for?  Appends to why, in words for
+ * an administrator, which may have any bytes in them. */
+enum tls_dane_verdict tls_dane_judge(const struct tls_dane *d,
+	const struct tls_dane_peer *peer, struct buf *why);
+
 /* --- tls_trust.c ---------------------------------------------------------- */
 
 struct tls_trust;
-struct x509_store_st;
 /* May be NULL, as may trust; borrowed. */
 struct x509_store_st *tls_trust_store(const struct tls_trust *trust);
 

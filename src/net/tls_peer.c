@@ -152,16 +152,27 @@ say_chain(struct buf *out, const struct finding *f)
 
 /* Names in a certificate may have any bytes. */
 static void
-words_take(struct tls_judgement *j, struct buf *words)
+words_take(char *out, size_t size, struct buf *words)
 {
-	snprintf(j->why, sizeof(j->why), "%s", buf_c(words));
+	snprintf(out, size, "%s", buf_c(words));
 	buf_done(words);
-	for (char *p = j->why; *p != '\0'; p++)
+	for (char *p = out; *p != '\0'; p++)
 		if ((unsigned char)*p < 0x20 || (unsigned char)*p > 0x7e)
 			*p = '?';
 }
 
 /* --- judging ------------------------------------------------------------------------ */
+
+void
+tls_peer_tune(X509_STORE_CTX *ctx, int64_t now_s)
+{
+	X509_VERIFY_PARAM *param = X509_STORE_CTX_get0_param(ctx);
+
+	X509_STORE_CTX_set_default(ctx, "ssl_server");
+	X509_VERIFY_PARAM_set_time(param, (time_t)now_s);
+	X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
+	X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+}
 
 /* Of an authority that revokes, what is in its list is untrusted, too. */
 static void
@@ -169,17 +180,12 @@ chain_verify(struct finding *f, const struct tls_trust *trust,
 	STACK_OF(X509) *chain)
 {
 	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
-	X509_VERIFY_PARAM *param;
 
 	f->error = X509_V_ERR_OUT_OF_MEM;
 	if (ctx == NULL || X509_STORE_CTX_init(ctx, tls_trust_store(trust),
 				   f->leaf, chain) != 1)
 		goto out;
-	param = X509_STORE_CTX_get0_param(ctx);
-	X509_STORE_CTX_set_default(ctx, "ssl_server");
-	X509_VERIFY_PARAM_set_time(param, (time_t)f->now_s);
-	X509_VERIFY_PARAM_set_depth(param, DEPTH_MAX);
-	X509_VERIFY_PARAM_set_auth_level(param, SECURITY_LEVEL);
+	tls_peer_tune(ctx, f->now_s);
 	if (X509_verify_cert(ctx) == 1) {
 		f->error = X509_V_OK;
 	} else {
@@ -194,12 +200,22 @@ out:
 }
 
 static bool
-leaf_names(X509 *leaf, struct str domain, struct buf *words)
+names_match(const GENERAL_NAMES *names, struct str domain, const char *ascii,
+	const char *target)
+{
+	return tls_names_match(names, domain, ascii, TLS_SRV_SERVER) ||
+		(target != NULL && *target != '\0' &&
+			tls_names_match(names, str_c(target), target,
+				TLS_SRV_SERVER));
+}
+
+static bool
+leaf_names(X509 *leaf, struct str domain, const char *target, struct buf *words)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(
 		leaf, NID_subject_alt_name, NULL, NULL);
 	char *ascii = tls_names_ascii(domain);
-	bool matches = tls_names_match(names, domain, ascii, TLS_SRV_SERVER);
+	bool matches = names_match(names, domain, ascii, target);
 
 	say_names(words, leaf, names);
 	if (!matches)
@@ -210,13 +226,31 @@ leaf_names(X509 *leaf, struct str domain, struct buf *words)
 	return matches;
 }
 
+static void
+peer_judge_dane(struct tls_judgement *out, const struct tls_dane *d,
+	const struct finding *f, STACK_OF(X509) *chain,
+	const struct tls_trust *trust)
+{
+	struct buf words = BUF_INIT;
+
+	if (d == NULL || tls_dane_count(d) == 0)
+		return;
+	out->dane = tls_dane_judge(d,
+		&(struct tls_dane_peer){ f->leaf, chain, tls_trust_store(trust),
+			f->now_s, out->matches },
+		&words);
+	words_take(out->dane_why, sizeof(out->dane_why), &words);
+}
+
 void
-tls_peer_judge(const struct conn *c, const struct tls_trust *trust,
-	struct str domain, int64_t now_s, struct tls_judgement *out)
+tls_peer_judge_at(const struct conn *c, const struct tls_trust *trust,
+	struct str domain, const struct tls_dane *d, int64_t now_s,
+	struct tls_judgement *out)
 {
 	const SSL *ssl = conn_ssl(c);
 	struct finding f = { .now_s = now_s };
 	struct buf words = BUF_INIT;
+	STACK_OF(X509) *chain;
 
 	*out = (struct tls_judgement){ .worth = TLS_NO_CERTIFICATE };
 	if (ssl != NULL && conn_is_secure(c))
@@ -225,12 +259,22 @@ tls_peer_judge(const struct conn *c, const struct tls_trust *trust,
 		snprintf(out->why, sizeof(out->why), "none was shown");
 		return;
 	}
-	out->matches = leaf_names(f.leaf, domain, &words);
+	chain = SSL_get_peer_cert_chain(ssl);
+	out->matches = leaf_names(f.leaf, domain,
+		d != NULL ? tls_dane_target(d) : NULL, &words);
 	say_time(&words, &f);
-	chain_verify(&f, trust, SSL_get_peer_cert_chain(ssl));
+	chain_verify(&f, trust, chain);
 	say_chain(&words, &f);
-	words_take(out, &words);
+	words_take(out->why, sizeof(out->why), &words);
 	out->worth = f.error != X509_V_OK ? TLS_UNTRUSTED :
 		!out->matches	      ? TLS_OTHER_NAME :
 					TLS_TRUSTED;
+	peer_judge_dane(out, d, &f, chain, trust);
+}
+
+void
+tls_peer_judge(const struct conn *c, const struct tls_trust *trust,
+	struct str domain, int64_t now_s, struct tls_judgement *out)
+{
+	tls_peer_judge_at(c, trust, domain, NULL, now_s, out);
 }

@@ -15,6 +15,7 @@
 #include <stdint.h>
 
 #include "base/str.h"
+#include "net/tls_dane.h"
 
 struct buf;
 struct conn;
@@ -57,8 +58,10 @@ enum tls_worth {
 struct tls_judgement {
 	enum tls_worth worth;
 	bool matches;  /* the name, whatever the chain is worth */
+	enum tls_dane_verdict dane; /* whatever all that is */
 	char why[480]; /* for an administrator, printable: "is for X, valid until Y,
 			* signed by Z, whom we do not know: ..." */
+	char dane_why[400]; /* of records that there are: in the same way */
 };
 
 /*
@@ -70,5 +73,10 @@ struct tls_judgement {
  */
 void tls_peer_judge(const struct conn *c, const struct tls_trust *trust,
 	struct str domain, int64_t now_s, struct tls_judgement *out);
+/* The same where signed records have led to a server: the name in d (NULL: none has)
+ * counts, too, and out->dane is what its records say. */
+void tls_peer_judge_at(const struct conn *c, const struct tls_trust *trust,
+	struct str domain, const struct tls_dane *d, int64_t now_s,
+	struct tls_judgement *out);
 
 #endif

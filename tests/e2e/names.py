@@ -152,13 +152,16 @@ class Names:
         self.zones[name] = name + ".zone"
         self.stubs[name] = through.port if through else self.authority
 
-    def signed(self, name, *records, forged=None, through=None):
-        """forged: (what, by what) is put into the zone once it is signed."""
+    def signed(self, name, *records, forged=None, stripped=False,
+               through=None):
+        """forged: (what, by what) is put into the zone once it is signed.
+        stripped: the signatures are on none of its answers."""
         self.zone(name, *records, through=through)
         key = self.run("ldns-keygen", "-a", "ECDSAP256SHA256", "-k",
                        name).strip()
         self.run("ldns-signzone", name + ".zone", key)
-        self.zones[name] = name + ".zone.signed"
+        if not stripped:
+            self.zones[name] = name + ".zone.signed"
         if forged:
             with open(self.path(self.zones[name])) as f:
                 text = f.read()

@@ -23,6 +23,7 @@ def openssl(*args, stdin=None):
                           capture_output=True)
     if done.returncode != 0:
         raise Failed("openssl %s: %s" % (args[0], done.stderr))
+    return done.stdout
 
 
 def certificates(folder, domains):

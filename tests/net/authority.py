@@ -5,6 +5,8 @@
     certificate.chain, certificate.key, certificate.both
 """
 
+import base64
+import hashlib
 import os
 import re
 
@@ -35,6 +37,8 @@ KINDS = {
     "expired": ("DNS:%s", BOTH, NOBODY, 0),
     "self-signed": ("DNS:%s", BOTH, NOBODY, 30),
     "other-name": ("DNS:not-%s", BOTH, NOBODY, 30),
+    # of the server, where SRV leads
+    "target": ("DNS:xmpp.%s", BOTH, NOBODY, 30),
     "cn-only": (None, BOTH, "/CN=%s", 30),
 }
 
@@ -43,6 +47,21 @@ class Certificate:
     def __init__(self, base):
         self.chain, self.key = base + ".crt", base + ".key"
         self.both = base + ".pem"
+
+
+def tlsa(kind, path):
+    """The data of a record for the first certificate of a file: kind is "3 1 1" and
+    so on."""
+    _, selector, match = kind.split()
+    if selector == "1":
+        pem = openssl("x509", "-in", path, "-noout", "-pubkey")
+    else:
+        pem = openssl("x509", "-in", path)
+    der = base64.b64decode("".join(l for l in pem.splitlines()
+                                   if not l.startswith("-")))
+    digest = {"0": lambda b: b, "1": lambda b: hashlib.sha256(b).digest(),
+              "2": lambda b: hashlib.sha512(b).digest()}[match](der)
+    return "%s %s" % (kind, digest.hex())
 
 
 class Authority:

@@ -10,11 +10,35 @@ STRICT = {"federation": {"policy": "required-trusted"}}
 # of Prosody: certificates, with the names of the domains that show them
 KINDS = {kind: kind + "-cert.example" for kind in (
     "server", "srv-name", "xmpp-addr", "expired", "other-name", "cn-only")}
+DANE = {"federation": {"mode": "on", "policy": "dane-or-trusted"}}
 IDN, IDN_OF_OTHERS = "b\u00fccher.example", "m\u00e4rchen.example"
 
 
 def srv(name, priority, port, target):
     return "_%s._tcp SRV %d 5 %d %s" % (name, priority, port, target)
+
+
+def dane_domains():
+    """Of the other Antiphon, by what signed records say of their certificates; none
+    of those that sign themselves is trusted otherwise."""
+    def one(name, certificate, *tlsa, signed=True, **how):
+        return Domain("dane-%s.example" % name, certificate, conf=DANE,
+                      signed=signed, tlsa=tlsa, **how)
+    return (
+        one("311", "self-signed", ("3 1 1", None)),
+        one("302", "self-signed", ("3 0 2", None)),
+        # an authority, and a certificate that has it with it
+        one("201", "good", ("2 0 1", "")),
+        one("two", "self-signed", ("3 1 1", "expired"), ("3 1 1", None)),
+        one("unusable", "self-signed", ("9 1 1", None)),
+        one("none", "self-signed"),
+        one("target", "target"),
+        one("other", "good", ("3 1 1", "self-signed")),
+        one("name", "other-name", ("2 0 1", "")),
+        one("bogus", "good", ("3 1 1", None),
+            forged=("TLSA\t3 1 1", "TLSA\t3 1 2")),
+        one("stripped", "self-signed", ("3 1 1", None), stripped=True),
+        one("unsigned", "self-signed", ("3 1 1", None), signed=False))
 
 
 def everybody(made):
@@ -25,6 +49,8 @@ def everybody(made):
         ours.Antiphon, "ant.example", Domain("ant-strict.example", conf=STRICT),
         Domain("ant-self.example", "self-signed", conf=FEDERATES),
         Domain("ant-both.example", "self-signed", conf=FEDERATES),
+        Domain("ant-dane.example", "self-signed", conf=DANE, signed=True,
+               tlsa=[("3 1 1", None)]),
         Domain("echo.ant.example", service="echo"),
         Domain("irc.ant.example", service="component"))
     six = made.free_port()
@@ -32,6 +58,7 @@ def everybody(made):
         ours.Antiphon, "bee.example", Domain(IDN),
         Domain("bee-self.example", "self-signed", conf=FEDERATES),
         Domain("bee-both.example", "self-signed", conf=FEDERATES),
+        *dane_domains(),
         # what is found in the DNS
         Domain("slow.example", through=slow),
         Domain("no-srv.example", records=["@ A {address}"]),
@@ -47,6 +74,10 @@ def everybody(made):
         peers.Prosody, "pro.example",
         Domain("pro-self.example", "self-signed"),
         Domain("pro-both.example", "self-signed"), Domain(IDN_OF_OTHERS),
+        Domain("pro-dane.example", "self-signed", signed=True,
+               tlsa=[("3 1 1", None)]),
+        Domain("pro-dane-other.example", "self-signed", signed=True,
+               tlsa=[("3 1 1", "expired")]),
         Domain("rooms.pro.example", service="muc"),
         *(Domain(name, kind) for kind, name in KINDS.items()))
     made.add(peers.Ejabberd, "eja.example",

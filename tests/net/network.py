@@ -22,7 +22,7 @@ import secrets
 import pytest
 
 import names as dns
-from authority import Authority, a_label
+from authority import Authority, a_label, tlsa
 from peers import S2S, S2S_DIRECT
 from people import Person
 
@@ -32,20 +32,29 @@ DIRECT = "_xmpps-server._tcp SRV 5 5 %d xmpp" % S2S_DIRECT
 
 class Domain:
     """service: "muc", for rooms of others; "echo" and "component", of ours.  certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
-    its server, whose address is {address}.  conf: of a host of Antiphon's.  signed, forged, through: as for
-    names.Names."""
+    its server, whose address is {address}.  conf: of a host of Antiphon's.  signed, forged, stripped, through: as for
+    names.Names.  tlsa: records of its server, as pairs of "3 1 1" and whose certificate
+    it is: None, its own; "", the authority's; else that of a kind."""
 
     def __init__(self, name, certificate="good", records=(STARTTLS,),
-                 conf=None, service=None, signed=False, **how):
+                 conf=None, service=None, signed=False, tlsa=(), **how):
         self.name, self.certificate = name, certificate
         self.service = service
         self.records, self.conf = records, conf or {}
         self.signed, self.how = signed, how
+        self.tlsa = tlsa
 
-    def publish(self, names, address):
+    def tlsa_records(self, authority):
+        for kind, whose in self.tlsa:
+            path = authority.cert if whose == "" else authority.issue(
+                whose or self.certificate, self.name).chain
+            yield "_%d._tcp.xmpp TLSA %s" % (S2S, tlsa(kind, path))
+
+    def publish(self, names, address, authority):
         make = names.signed if self.signed else names.zone
         make(a_label(self.name), "xmpp A " + address,
-             *(r.format(address=address) for r in self.records), **self.how)
+             *(r.format(address=address) for r in self.records),
+             *self.tlsa_records(authority), **self.how)
 
 
 class Network:
@@ -92,7 +101,8 @@ class Network:
         server = kind(self, "%s%d" % (self.net, len(self.servers) + 1),
                       {d.name: d for d in domains}, **how)
         for domain in domains:
-            domain.publish(self.names, server.address)
+            domain.publish(self.names, server.address,
+                           self.authority)
         self.servers.append(server)
         return server
 

@@ -130,6 +130,7 @@ s2s_direct_tls_ports = { 5270 }
 c2s_stanza_size_limit = 1024 * 1024
 s2s_require_encryption = true
 s2s_secure_auth = false
+use_dane = true
 s2s_secure_domains = { %(secure)s }
 authentication = "internal_hashed"
 storage = "internal"

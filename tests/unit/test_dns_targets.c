@@ -276,6 +276,13 @@ TEST(addresses_of_both_families_take_turns)
 	addresses_read(&found, q, 0, t, 2);
 	CHECK_INT(found.n, 0);
 	CHECK_STR(str_c(found.why), "a.example: it is so");
+	/* RFC 7673 §3.2: a forged one, and nobody is to be connected to there */
+	part_set(q, 0, DNS_FOUND, &v6);
+	part_set(q, 1, DNS_BOGUS, &v4);
+	part_set(q, 3, DNS_FOUND, &other);
+	addresses_read(&found, q, 0, t, 2);
+	check_order(&found, "9");
+	CHECK_INT(found.list[0].target, 1);
 	dns_question_free(q);
 }
 

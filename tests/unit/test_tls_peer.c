@@ -542,6 +542,79 @@ TEST(the_time_is_that_of_the_question)
 	meeting_done(&m);
 }
 
+/* RFC 7673 §4.1: where the way there was signed, the name of the server counts, too. */
+TEST(a_name_that_signed_records_have_led_to_counts)
+{
+	static const struct cert_want want = {
+		.names = { { CERT_DNS, STR("xmpp.host.example") } } };
+	static const struct {
+		const char *at;
+		enum tls_worth worth;
+	} cases[] = {
+		{ "_5269._tcp.xmpp.host.example", TLS_TRUSTED },
+		{ "_5269._tcp.host.example", TLS_OTHER_NAME },
+		{ "_5269._tcp.", TLS_OTHER_NAME },
+		{ NULL, TLS_OTHER_NAME },
+	};
+	struct tls_judgement j;
+	struct meeting m;
+
+	meeting_init(&m);
+	meeting_trust(&m);
+	meeting_show(&m, &want, &m.ca);
+	meeting_meet(&m);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct tls_dane *d = cases[i].at != NULL ?
+			tls_dane_new(cases[i].at) :
+			NULL;
+
+		tls_peer_judge_at(m.client.c, m.trust, STR("a.example"), d,
+			(int64_t)time(NULL), &j);
+		CHECK_INT(j.worth, cases[i].worth);
+		CHECK_INT(j.dane, TLS_DANE_NONE);
+		CHECK_CSTR(j.dane_why, "");
+		tls_dane_unref(d);
+	}
+	meeting_part(&m);
+	meeting_done(&m);
+}
+
+/* Whichever side has shown it, and whatever else it is worth. */
+TEST(a_certificate_is_judged_by_signed_records_as_well)
+{
+	static const struct cert_want want = {
+		.names = { { CERT_DNS, STR("b.example") } } };
+	static const uint8_t digest[32] = { 1 };
+	struct tls_dane *d = tls_dane_new("_5269._tcp.xmpp.a.example");
+	const struct conn *both[2];
+	unsigned char *der = NULL;
+	struct tls_judgement j;
+	struct meeting m;
+	int n;
+
+	meeting_init(&m);
+	meeting_show(&m, &want, NULL);
+	meeting_meet(&m);
+	both[0] = m.client.c;
+	both[1] = m.p.server.c;
+	tls_dane_add(&d, 3, 1, 1, digest, sizeof(digest));
+	n = i2d_X509(m.leaf.x509, &der);
+	for (int fits = 0; fits < 2; fits++) {
+		for (size_t i = 0; i < COUNT(both); i++) {
+			tls_peer_judge_at(both[i], NULL, STR("a.example"), d,
+				(int64_t)time(NULL), &j);
+			CHECK_INT(j.worth, TLS_UNTRUSTED);
+			CHECK_INT(j.dane, fits ? TLS_DANE_FITS : TLS_DANE_OTHER);
+			CHECK(strstr(j.dane_why, "_5269._tcp.xmpp.a.example"));
+		}
+		tls_dane_add(&d, 3, 0, 0, der, (size_t)n);
+	}
+	OPENSSL_free(der);
+	tls_dane_unref(d);
+	meeting_part(&m);
+	meeting_done(&m);
+}
+
 /* --- handshakes --------------------------------------------------------------------- */
 
 TEST(nobody_is_trusted_where_there_are_no_authorities)

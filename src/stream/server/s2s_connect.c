@@ -11,13 +11,15 @@
  *                                                                          v
  *                                                              link of the pair
  *
+ * Where the way to a target is signed, its records of TLSA are asked for between
+ * addresses and race.
+ *
  * Owner shard of the pair.  The pair's own time is over all of it: it gives up.
  * Invariant: of a way without a link one thing is under way: a timer, a question, a
  * race, or a stream.
  */
 #include "config.h"
 
-#include <netinet/in.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -27,11 +29,12 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/memuse.h"
-#include "xmpp/ip_literal.h"
 #include "net/conn.h"
 #include "net/race.h"
+#include "net/tls_dane.h"
 #include "conf/conf.h"
 #include "dns/dns.h"
+#include "dns/dns_dane.h"
 #include "dns/dns_records.h"
 #include "dns/dns_targets.h"
 #include "core/host.h"
@@ -55,14 +58,27 @@ struct s2s_search {
 	size_t at, n; /* those of the group that is tried */
 	struct target_addresses addresses; /* of the group, that are left */
 	size_t which; /* of them, the stream's */
+	enum dns_trust trust;
+	struct tls_dane *dane[TARGETS_MAX]; /* of the group; NULL: nothing */
 	char why[S2S_WHY_SIZE];
 };
 
 static void search_group(struct s2s_search *s);
 
+/* What is known of the certificates of a group. */
+static void
+search_drop_dane(struct s2s_search *s)
+{
+	for (size_t i = 0; i < COUNT(s->dane); i++) {
+		tls_dane_unref(s->dane[i]);
+		s->dane[i] = NULL;
+	}
+}
+
 static void
 search_free(struct s2s_search *s)
 {
+	search_drop_dane(s);
 	free(s->domain);
 	free(s);
 }
@@ -228,6 +244,47 @@ search_found_addresses(struct s2s_search *s)
 	buf_done(&text);
 }
 
+/* q: the answer about the certificates of a group; NULL: nothing was asked. */
+static void
+search_take_dane(struct s2s_search *s, const struct dns_question *q)
+{
+	search_drop_dane(s);
+	s2s_dane_take(s->way->pair, q, &s->targets.list[s->at], s->n,
+		&s->addresses, s->trust, s->dane, s->why);
+	if (s->addresses.n != 0) {
+		search_race(s);
+		return;
+	}
+	s->found = true;
+	s->at += s->n;
+	search_group(s);
+}
+
+static void
+on_dane(void *arg, struct dns_question *q)
+{
+	struct s2s_search *s = arg;
+
+	if (!search_answered(s, q))
+		return;
+	search_take_dane(s, q);
+	dns_question_free(q);
+}
+
+static void
+search_ask_dane(struct s2s_search *s)
+{
+	struct dns_question *q = dns_question_new(s->n, on_dane, s);
+
+	if (dane_ask(q, &s->targets.list[s->at], s->n, &s->addresses) == 0) {
+		dns_question_free(q);
+		search_take_dane(s, NULL);
+		return;
+	}
+	s->asked = true;
+	server_dns_ask(s->way->shard, q);
+}
+
 static void
 on_addresses(void *arg, struct dns_question *q)
 {
@@ -239,10 +296,11 @@ on_addresses(void *arg, struct dns_question *q)
 	addresses_read(&s->addresses, q, 0, &s->targets.list[s->at], s->n);
 	state = answer_state(q);
 	s->found = s->found || !answer_is_none(q);
+	s->trust = q->trust;
 	dns_question_free(q);
 	if (s->addresses.n != 0) {
 		search_found_addresses(s);
-		search_race(s);
+		search_ask_dane(s);
 		return;
 	}
 	search_blame(s, "%s", s->addresses.why);
@@ -294,18 +352,6 @@ search_in_memory(struct s2s_search *s, bool first)
 	search_fail(s);
 }
 
-/* Those of the target whose stream has failed are tried no more. */
-static void
-search_drop_target(struct s2s_search *s)
-{
-	size_t target = s->addresses.list[s->which].target, n = 0;
-
-	for (size_t i = 0; i < s->addresses.n; i++)
-		if (s->addresses.list[i].target != target)
-			s->addresses.list[n++] = s->addresses.list[i];
-	s->addresses.n = n;
-}
-
 void
 s2s_search_next(struct s2s_search *s)
 {
@@ -319,7 +365,9 @@ s2s_search_next(struct s2s_search *s)
 	if (again)
 		s->addresses.list[0] = s->addresses.list[s->which];
 	else
-		search_drop_target(s);
+		/* those of the target whose stream has failed */
+		addresses_drop(&s->addresses,
+			s->addresses.list[s->which].target);
 	if (s->addresses.n != 0) {
 		search_race(s);
 		return;
@@ -374,18 +422,6 @@ on_targets(void *arg, struct dns_question *q)
 	search_group(s);
 }
 
-/* An address as it may stand in place of a name. */
-static bool
-address_read(struct sockaddr_storage *out, const char *text, uint16_t port)
-{
-	char bytes[IP_LITERAL_SIZE];
-	size_t n = ip_literal_read(str_c(text), bytes);
-
-	return n != 0 &&
-		dns_address_read(n == sizeof(struct in_addr) ? DNS_A : DNS_AAAA,
-			bytes, n, port, out);
-}
-
 /* One target alone, which may be an address. */
 static void
 search_one(struct s2s_search *s, const char *at, uint16_t port, bool direct)
@@ -397,7 +433,7 @@ search_one(struct s2s_search *s, const char *at, uint16_t port, bool direct)
 	snprintf(t->name, sizeof(t->name), "%s", at);
 	remote_step(s->way->pair, "SRV", "not asked", "%s:%u%s is set here", at,
 		port, direct ? " direct TLS" : "");
-	if (!address_read(&s->addresses.list[0].address, at, port)) {
+	if (!dns_address_parse(&s->addresses.list[0].address, at, port)) {
 		(void)dns_name(at, t->name);
 		search_group(s);
 		return;
@@ -421,7 +457,7 @@ search_domain(struct s2s_search *s)
 		search_ask(s, q);
 		return;
 	}
-	if (conf->s2s.ip_literals && address_read(&address, s->domain, 0)) {
+	if (conf->s2s.ip_literals && dns_address_parse(&address, s->domain, 0)) {
 		search_one(s, s->domain, targets_port(TARGET_SERVER, false),
 			false);
 		return;
@@ -535,6 +571,14 @@ s2s_search_blame(struct s2s_out *o, const char *fmt, ...)
 	vsnprintf(s->why + n, sizeof(s->why) - n, fmt, ap);
 	va_end(ap);
 	remote_step(o->way->pair, s2s_out_step(o), "failed", "%s", s->why + n);
+}
+
+struct tls_dane *
+s2s_search_dane(const struct s2s_search *s)
+{
+	return s->targets.n != 0 ?
+		s->dane[s->addresses.list[s->which].target] :
+		NULL;
 }
 
 const char *

@@ -25,6 +25,7 @@
 #include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "net/tls.h"
+#include "net/tls_dane.h"
 #include "conf/conf.h"
 #include "core/budget.h"
 #include "core/element.h"
@@ -349,6 +350,8 @@ on_closed(struct stream *x)
 		memuse_remove_part(MEMUSE_STREAM, texts[i]);
 		free(texts[i]);
 	}
+	memuse_remove_part(MEMUSE_STREAM, o->dane);
+	tls_dane_unref(o->dane);
 }
 
 static int64_t
@@ -386,6 +389,8 @@ s2s_out_step(const struct s2s_out *o)
 		[OUT_UP] = "stream",
 	};
 
+	if (o->at_dane)
+		return "DANE";
 	return o->x.stage == STAGE_HANDSHAKE ? "TLS" : steps[o->step];
 }
 
@@ -438,6 +443,9 @@ s2s_out_open(struct s2s_way *w, struct conn *conn, bool direct)
 	memuse_add_part(MEMUSE_STREAM, o->domain);
 	o->target = xstrdup(s2s_search_target(w->search));
 	memuse_add_part(MEMUSE_STREAM, o->target);
+	if (s2s_search_dane(w->search) != NULL)
+		o->dane = tls_dane_ref(s2s_search_dane(w->search));
+	memuse_add_part(MEMUSE_STREAM, o->dane);
 	o->deadline_us = s2s_search_has_more(w->search) ?
 		w->shard->now_us + TARGET_US :
 		OPTION_NEVER;

@@ -84,32 +84,55 @@ s2s_out_judge_peer(const struct s2s_out *o, struct tls_judgement *out)
 	const struct shard *sh = o->x.shard;
 	struct str local = str_c(o->local), domain = str_c(o->domain);
 
-	tls_peer_judge(o->x.conn, snapshot_trust(sh->snap, local, domain),
-		domain, shard_wall_us(sh) / US_PER_S, out);
+	tls_peer_judge_at(o->x.conn, snapshot_trust(sh->snap, local, domain),
+		domain, o->dane, shard_wall_us(sh) / US_PER_S, out);
+}
+
+/* What makes it fail is noted with the failure. */
+static void
+out_step_certificate(struct s2s_out *o, const struct tls_judgement *j,
+	bool believed)
+{
+	static const char *const states[] = {
+		[TLS_DANE_NONE] = "unusable",
+		[TLS_DANE_FITS] = "ok",
+		[TLS_DANE_OTHER] = "failed",
+	};
+	struct remote_pair *p = o->way->pair;
+
+	if (believed || j->dane == TLS_DANE_OTHER)
+		remote_step(p, "certificate",
+			j->worth == TLS_TRUSTED ? "ok" : "not trusted", "%s",
+			j->why);
+	if (j->dane == TLS_DANE_OTHER)
+		o->at_dane = true;
+	else if (j->dane_why[0] != '\0')
+		remote_step(p, "DANE", states[j->dane], "%s", j->dane_why);
 }
 
 bool
 s2s_out_judge(struct s2s_out *o)
 {
 	struct shard *sh = o->x.shard;
-	bool any = federation_policy_of(sh->snap,
-			   shard_host(sh, str_c(o->local)),
-			   str_c(o->domain)) == POLICY_DIALBACK_WITH_TLS;
+	int policy = federation_policy_of(sh->snap,
+		shard_host(sh, str_c(o->local)), str_c(o->domain));
+	bool believed;
 	struct tls_judgement j;
 	char why[WHY_SIZE];
 
-	if (any && o->step == OUT_UP)
+	if (policy == POLICY_DIALBACK_WITH_TLS && o->step == OUT_UP)
 		return true;
 	s2s_out_judge_peer(o, &j);
-	if (any || j.worth == TLS_TRUSTED) {
-		if (o->step != OUT_UP)
-			remote_step(o->way->pair, "certificate",
-				j.worth == TLS_TRUSTED ? "ok" : "not trusted",
-				"%s", j.why);
+	believed = federation_believes(policy, &j);
+	if (o->step != OUT_UP)
+		out_step_certificate(o, &j, believed);
+	if (believed)
 		return true;
-	}
-	snprintf(why, sizeof(why), "their certificate is not trusted: %s",
-		j.why);
+	if (j.dane == TLS_DANE_OTHER)
+		snprintf(why, sizeof(why), "%s", j.dane_why);
+	else
+		snprintf(why, sizeof(why),
+			"their certificate is not trusted: %s", j.why);
 	s2s_out_end(o, STREAM_POLICY_VIOLATION,
 		"Your certificate is not trusted here", why);
 	return false;

@@ -13,6 +13,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "xmpp/ns.h"
+#include "dns/dns.h"
 #include "remote/remote.h"
 #include "stream/stream.h"
 
@@ -21,6 +22,9 @@ struct link;
 struct race;
 struct s2s_out;
 struct s2s_search;
+struct target;
+struct target_addresses;
+struct tls_dane;
 struct tls_judgement;
 
 /* A key that the remote domain is asked about. */
@@ -65,6 +69,7 @@ struct s2s_out {
 	struct s2s_way *way; /* NULL: it has ended */
 	char *local, *domain; /* of the pair */
 	char *target;        /* the name that has led to it */
+	struct tls_dane *dane; /* what signed records say of it; NULL: nothing */
 	const char *by;      /* how it has authenticated; NULL: not yet */
 	char *id;            /* that the peer has given to the stream */
 	enum out_step step;
@@ -74,6 +79,7 @@ struct s2s_out {
 	const char *why;     /* while we end it; NULL */
 	bool blamed;         /* why it ends has been noted */
 	bool misnamed;       /* the peer's header was for others */
+	bool at_dane;        /* its certificate is not what signed records say */
 	bool ready;          /* questions may go out */
 };
 
@@ -116,6 +122,18 @@ void s2s_search_blame(struct s2s_out *o, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 /* The name that has led to the stream; "": none. */
 const char *s2s_search_target(const struct s2s_search *s);
+
+/* What they say of it; a reference of the search's, or NULL. */
+struct tls_dane *s2s_search_dane(const struct s2s_search *s);
+
+/* --- s2s_dane.c --------------------------------------------------------------- */
+
+/* The answer to dane_ask() (or NULL) about n targets from t, TARGETS_MAX at most: a
+ * loses those that are not to be connected to, and why gets the reason; out[i] is what
+ * the certificate of t[i] is to be judged by, a reference of the caller's, or NULL. */
+void s2s_dane_take(struct remote_pair *p, const struct dns_question *q,
+	const struct target *t, size_t n, struct target_addresses *a,
+	enum dns_trust trust, struct tls_dane **out, char why[S2S_WHY_SIZE]);
 
 /* --- s2s_out.c ---------------------------------------------------------------- */
 

@@ -73,6 +73,8 @@ row(struct command_call *call, const char *direction, const char *step,
 static const char *const policy_notes[] = {
 	[POLICY_REQUIRED_TRUSTED] =
 		"they have to show a certificate that is trusted here (`federation: policy: required-trusted')",
+	[POLICY_DANE_OR_TRUSTED] =
+		"they have to show a certificate that is trusted here, or that signed records of the DNS are for (`federation: policy: dane-or-trusted')",
 	[POLICY_DIALBACK_WITH_TLS] =
 		"under TLS, by a certificate that is trusted here, or else by dialback (`federation: policy: dialback-with-tls')",
 };
@@ -181,6 +183,12 @@ static const struct {
 	{ "address", "none", "is the name spelled as they spell it? else only they can change that" },
 	{ "address", "bogus", "somebody forges answers, or they have made a mistake with DNSSEC: they have to mend it" },
 	{ "address", "failed", "the DNS was of no help: does the name server of this machine answer (see `dns' in antiphond.yml(5))?" },
+	{ "TLSA", "ok", "the certificate has to be one that these records are for" },
+	{ "TLSA", "none", "their zone is signed; with such a record they would need no authority" },
+	{ "TLSA", "unsigned", "so there is no DANE: certificates are judged by authorities alone" },
+	{ "TLSA", "off", "so there is no DANE here: see `dns: dnssec' in antiphond.yml(5), and check-dns" },
+	{ "TLSA", "bogus", "somebody forges answers, or they have made a mistake with DNSSEC: they have to mend it" },
+	{ "TLSA", "failed", "their name servers have to answer this question, too, for their zone is signed" },
 	{ "connection", "ok", "somebody answers there" },
 	{ "connection", "failed", "their server is down, or a firewall, theirs or ours, is in the way: try the same address and port from elsewhere" },
 	{ "stream", "failed", "somebody is there, and it is no server that talks to us: what it has said is all that is known" },
@@ -189,6 +197,9 @@ static const struct {
 	{ "certificate", "ok", "trusted, and for this domain" },
 	{ "certificate", "not trusted", "the policy here lets dialback be enough; with `required-trusted' they would be refused" },
 	{ "certificate", "failed", "they need a certificate for this domain of somebody whom we trust; or set `authorities', or `policy', for them in `remotes'" },
+	{ "DANE", "ok", "signed records of the DNS are for this certificate, whoever has signed it" },
+	{ "DANE", "unusable", "they count as if there were none: are they of a kind that nobody knows, or cut?" },
+	{ "DANE", "failed", "they have to change the record when they change the certificate, or somebody is in between: nothing goes there under any policy" },
 	{ "authentication", "ok", "they know that it is we" },
 	{ "authentication", "refused", "does our certificate name our domain, and do they trust who has signed it?" },
 	{ "authentication", "failed", "they do not believe who we are: see what they say, and what check-dns says of our domain" },

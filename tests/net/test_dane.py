@@ -1,0 +1,93 @@
+"""What signed records of the DNS say of certificates (DANE): whom Antiphon believes
+by them, and whom it does not.
+"""
+
+import json
+
+import pytest
+
+from people import condition
+
+pytestmark = pytest.mark.only("antiphon")
+
+# domains of others that are believed by their records alone
+BY_DANE = ["dane-311.example", "dane-302.example", "dane-two.example"]
+# and where those are not what is shown, with what is said of it
+NEVER = {
+    "dane-other.example": "is for another certificate: this one would be 3 1 1 ",
+    "dane-name.example": "neither for this domain nor for xmpp",
+}
+NO_DANE = ["dane-unusable.example", "dane-none.example", "dane-stripped.example",
+           "dane-unsigned.example"]
+
+
+def ask(network, a, b):
+    """The error that somebody at a gets for what nobody at b understands."""
+    romeo = network.person("romeo", a).online()
+    try:
+        return condition(romeo.iq("get", "<query xmlns='urn:example:nothing'/>",
+                                  "nobody@" + b))
+    finally:
+        romeo.drop()
+
+
+def why(network, domain, ours):
+    rows = [json.loads(line) for line in network.ours.ctl(
+        "--json", "s2s", "why", domain, ours).splitlines()]
+    return {(row["direction"], row["step"]): row for row in rows}
+
+
+# --- out ---------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("domain", BY_DANE + ["dane-201.example"])
+def test_a_record_is_for_the_certificate(network, domain):
+    found = why(network, domain, "ant-dane.example")
+    assert found["out", "TLSA"]["state"] == "ok"
+    assert "_5269._tcp.xmpp." + domain in found["out", "TLSA"]["found"]
+    assert found["out", "DANE"]["state"] == "ok"
+    assert found["out", "certificate"]["state"] == (
+        "ok" if domain == "dane-201.example" else "not trusted")
+    assert ("out", "authentication") in found
+
+
+@pytest.mark.parametrize("ours", ("ant.example", "ant-dane.example",
+                                  "ant-strict.example"))
+@pytest.mark.parametrize("domain", NEVER)
+def test_records_for_others_end_it_under_each_policy(network, domain, ours):
+    found = why(network, domain, ours)
+    assert found["out", "DANE"]["state"] == "failed"
+    assert NEVER[domain] in found["out", "DANE"]["found"]
+    assert "under any policy" in found["out", "DANE"]["note"]
+    assert ("out", "authentication") not in found
+    assert ask(network, ours, domain) == "remote-server-timeout"
+
+
+def test_a_record_that_is_forged_ends_it_before_it_is_connected_to(network):
+    found = why(network, "dane-bogus.example", "ant.example")
+    assert found["out", "TLSA"]["state"] == "bogus"
+    assert ("out", "connection") not in found
+
+
+@pytest.mark.parametrize("domain", NO_DANE)
+def test_without_records_that_are_signed_it_is_as_ever(network, domain):
+    found = why(network, domain, "ant.example")
+    state = found["out", "TLSA"]["state"]
+    assert state == {"dane-none.example": "none",
+                     "dane-unusable.example": "ok"}.get(domain, "unsigned")
+    if domain == "dane-unusable.example":
+        assert found["out", "DANE"]["state"] == "unusable"
+    assert found["out", "authentication"]["state"] == "ok"
+    found = why(network, domain, "ant-dane.example")
+    assert found["out", "certificate"]["state"] == "failed"
+
+
+def test_the_name_of_the_server_counts_where_srv_is_signed(network):
+    found = why(network, "dane-target.example", "ant-strict.example")
+    assert found["out", "certificate"]["state"] == "ok"
+    assert "is for xmpp.dane-target.example" in found["out", "certificate"]["found"]
+
+
+def test_where_trust_is_required_a_record_is_not_enough(network):
+    found = why(network, "dane-311.example", "ant-strict.example")
+    assert found["out", "certificate"]["state"] == "failed"
