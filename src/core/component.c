@@ -411,7 +411,7 @@ component_leave(struct link *l)
 	struct stanza *st;
 
 	LIST_REMOVE(l, in);
-	link_leave(l, &back);
+	(void)link_leave(l, &back); /* it does not count */
 	while ((st = STAILQ_FIRST(&back)) != NULL) {
 		STAILQ_REMOVE_HEAD(&back, link);
 		component_give(c, st);

@@ -2,8 +2,8 @@
  * link.c - a stream to somebody who is no client: what is written to it, and what
  * waits.
  *
- * Owner shard.  Invariant: something waits only while the link is full, or while
- * link_drained() runs.
+ * Owner shard.  Invariant: something waits only while the link stops, or while
+ * link_go_on() runs.
  */
 #include "config.h"
 
@@ -15,6 +15,7 @@
 #include "core/entity.h"
 #include "core/entity_message.h"
 #include "core/host.h"
+#include "core/link_kept.h"
 #include "core/receipt.h"
 #include "core/wire.h"
 
@@ -75,12 +76,12 @@ waiting_take(struct link *l)
 	return st;
 }
 
-static void
+void
 link_cut(struct link *l, const char *why)
 {
 	if (l->gone)
 		return;
-	l->gone = true;
+	l->gone = l->full = true;
 	l->entity->shard->stats.refused++;
 	l->ops->cut(l->stream, why, l->bytes);
 }
@@ -140,19 +141,30 @@ link_slow(const struct link *l, struct jid from)
 
 /* --- sending --------------------------------------------------------------- */
 
+static bool
+link_stops(const struct link *l)
+{
+	return l->full || (l->kept != NULL && kept_is_full(l->kept));
+}
+
 static void
 link_write(struct link *l, struct stanza *st)
 {
+	bool wrote;
+
 	l->sent++;
-	l->ops->write(l->stream, st);
-	stanza_free(st);
+	wrote = l->ops->write(l->stream, st);
+	if (wrote && l->kept != NULL)
+		kept_add(l->kept, st);
+	else
+		stanza_free(st);
 }
 
 /* One that is larger than all that may wait has to arrive, too. */
 void
 link_send(struct link *l, struct stanza *st)
 {
-	if (!l->full) {
+	if (!link_stops(l)) {
 		link_write(l, st);
 		return;
 	}
@@ -168,7 +180,8 @@ bool
 link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	struct wire **wire_io)
 {
-	if (l->full || l->ops->write_wire == NULL)
+	/* what is kept is a stanza of its own */
+	if (l->full || l->kept != NULL || l->ops->write_wire == NULL)
 		return false;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
@@ -181,7 +194,7 @@ link_send_shared(struct link *l, const struct stanza *st, struct str to,
 void
 link_give(struct link *l, struct stanza *st)
 {
-	if (!l->full) {
+	if (!link_stops(l)) {
 		link_write(l, st);
 		return;
 	}
@@ -197,25 +210,43 @@ link_full(struct link *l)
 }
 
 void
-link_drained(struct link *l)
+link_go_on(struct link *l)
 {
 	if (l->gone)
 		return;
-	l->full = false;
-	while (!l->full && !STAILQ_EMPTY(&l->waiting))
+	while (!link_stops(l) && !STAILQ_EMPTY(&l->waiting))
 		link_write(l, waiting_take(l));
 	/* they are the first to be written */
 	l->given = MIN(l->given, l->bytes);
 }
 
 void
+link_drained(struct link *l)
+{
+	l->full = l->gone;
+	link_go_on(l);
+}
+
+size_t
+link_unacked(const struct link *l, size_t *bytes_out)
+{
+	*bytes_out = l->kept != NULL ? l->kept->bytes : 0;
+	return l->kept != NULL ? l->kept->n : 0;
+}
+
+struct link_kept *
 link_leave(struct link *l, struct stanza_queue *back)
 {
+	struct link_kept *k = l->kept;
+
 	shard_timer_cancel(l->entity->shard, &l->window);
 	while (!STAILQ_EMPTY(&l->waiting)) {
 		struct stanza *st = waiting_take(l);
 
 		STAILQ_INSERT_TAIL(back, st, link);
 	}
+	if (k != NULL)
+		kept_detach(k);
 	free(l);
+	return k;
 }

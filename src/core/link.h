@@ -3,8 +3,8 @@
  * how stanzas come to it, in order, and what waits when it takes less than it is
  * sent.
  *
- *   stanza --link_send()--> written                         its receipt is let go
- *              | full
+ *   stanza --link_send()--> written     its receipt is let go; or, where it counts,
+ *              | full                   it is kept until the peer has it
  *              v
  *            waits --link_drained()--> written
  *              |  more than a part of write_queue_bytes: who sends is slowed
@@ -15,8 +15,10 @@
  *
  * What many get is written where nothing is full, by link_send_shared().
  *
- * What the stream has got nobody can take back: there is no acknowledgement.  So it
- * gets no more than it takes.
+ * What the stream has got nobody can take back, so it gets no more than it takes;
+ * but a stream can count (XEP-0198): then what it has got is kept until it is
+ * acknowledged (link_kept.c), and counts as not taken while that is more than
+ * write_queue_bytes.
  *
  * Owner shard.  A link belongs to an entity, which chooses among several.
  */
@@ -39,8 +41,9 @@ struct wire;
 
 /* What its stream does for it. */
 struct link_stream {
-	/* st is borrowed; in the end link_full() may be called. */
-	void (*write)(void *stream, const struct stanza *st);
+	/* st is borrowed; in the end link_full() may be called.  False: it was
+	 * answered, and has not gone out. */
+	bool (*write)(void *stream, const struct stanza *st);
 	/* Bytes that the peer has taken since the beginning. */
 	uint64_t (*taken)(void *stream);
 	/* "peer", or NULL for what it does not know. */
@@ -54,7 +57,12 @@ struct link_stream {
 	/* As write(), of a stanza that is serialised, with its to spliced in.  False:
 	 * it has to come by write().  May be NULL: always. */
 	bool (*write_wire)(void *stream, const struct wire *w, struct str to);
+	/* The peer is asked what it has got: link_acked() follows.  NULL: of streams
+	 * that never count. */
+	void (*ask)(void *stream);
 };
+
+struct link_kept;
 
 struct link {
 	LIST_ENTRY(link) in; /* of its entity */
@@ -70,8 +78,9 @@ struct link {
 	size_t given;        /* of that: what link_give() has brought */
 	struct timer window; /* set while too much does */
 	uint64_t window_took; /* taken at its beginning */
-	bool full;           /* nothing is written now */
-	bool gone;           /* it is cut, and has not left yet */
+	struct link_kept *kept; /* written; NULL: it does not count */
+	bool full;           /* the kernel takes nothing now */
+	bool gone;           /* it is cut, and has not left yet: full, too */
 };
 
 LIST_HEAD(link_list, link);
@@ -89,8 +98,16 @@ bool link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	struct wire **wire_io);
 /* As link_send(), of one that has waited already, and is no fault of l's. */
 void link_give(struct link *l, struct stanza *st);
-/* l is gone, and is freed; what waits is appended to back. */
-void link_leave(struct link *l, struct stanza_queue *back);
+/* l is gone, and is freed; what waits is appended to back.  What was not
+ * acknowledged, if l counted, else NULL: owned by the caller. */
+struct link_kept *link_leave(struct link *l, struct stanza_queue *back);
+/* Has the peer acknowledged any of it? */
+bool link_kept_gained(const struct link_kept *k);
+/* Its stanzas are appended to back; those of the last two seconds have their
+ * receipts. */
+void link_kept_free(struct link_kept *k, struct stanza_queue *back);
+/* Stanzas and bytes that are not acknowledged. */
+size_t link_unacked(const struct link *l, size_t *bytes_out);
 
 /* --- for streams ------------------------------------------------------------- */
 
@@ -98,5 +115,15 @@ void link_leave(struct link *l, struct stanza_queue *back);
 void link_full(struct link *l);
 /* It has taken all. */
 void link_drained(struct link *l);
+/* What is written from now on has numbers, from 1 on. */
+void link_count(struct link *l);
+/* It had none: the peer does not count, and what was written is as good as
+ * acknowledged. */
+void link_count_no_more(struct link *l);
+/* The last number. */
+uint32_t link_counted(const struct link *l);
+/* The peer has all up to h.  False: it was not sent so much.  A number that was told
+ * before is an answer, and nothing else. */
+bool link_acked(struct link *l, uint32_t h);
 
 #endif

@@ -24,7 +24,9 @@
  *	      '-----------------------------------------------'
  *
  * What a stream was not given yet when it broke goes to the next one, in order.
- * Each stanza is given to a stream once, or answered once.
+ * Each stanza is given to a stream once, or answered once; but messages that a
+ * stream which counts (XEP-0198) was given, and did not acknowledge, are given to
+ * the next one again, ahead of all else, and may so come twice.
  *
  * One limit of time holds from the first stanza that waits until there is a link.
  * Who failed is left alone for a while, which grows; a stream that comes in from

@@ -110,6 +110,8 @@ struct remote_pair {
 	int64_t used_us;    /* it */
 	uint64_t received;  /* by it, when that was looked at last */
 	unsigned failures;  /* one after the other */
+	unsigned n_unacked; /* links one after the other that broke and had
+			     * acknowledged nothing of what they were sent */
 	bool down;          /* until start_us all is answered at once */
 	bool not_found;     /* as that there is no such domain */
 	bool ending;        /* its link was told to end, and is not to be used */
@@ -166,6 +168,8 @@ void pair_send(struct remote_pair *p, struct stanza *st);
 /* Begins what is to be begun, and waits for what comes next; p may be freed where
  * nothing is left of it. */
 void pair_go_on(struct remote_pair *p);
+/* st (taken) is the last that waits for the next link, whatever there is room for. */
+void pair_add_waiting(struct remote_pair *p, struct stanza *st);
 /* It is left alone no longer. */
 void pair_forgive(struct remote_pair *p);
 /* Its stream, if there is any, ends without an error; p may be freed. */
@@ -178,6 +182,12 @@ void pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
 void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
 void pair_free(struct remote_pair *p);
+
+/* --- remote_unacked.c ------------------------------------------------------------ */
+
+/* What a link of p that counts was given, and its peer has not acknowledged: k is
+ * taken.  Some of it waits again, some is answered. */
+void unacked_take(struct remote_pair *p, struct link_kept *k);
 
 /* --- remote_asker.c -------------------------------------------------------------- */
 

@@ -110,8 +110,8 @@ pair_waits(const struct remote_pair *p)
 	return !STAILQ_EMPTY(&p->waiting);
 }
 
-static void
-waiting_add(struct remote_pair *p, struct stanza *st)
+void
+pair_add_waiting(struct remote_pair *p, struct stanza *st)
 {
 	struct remote *r = p->remote;
 	size_t bytes;
@@ -408,22 +408,29 @@ pair_of(const struct link *l)
 	return p;
 }
 
-/* What it was not given yet stands before what has come since it began to end. */
-static void
+/* What was not acknowledged, then what it was not given yet stand before what has come
+ * since it began to end.  False: it has taken nothing. */
+static bool
 pair_take_back(struct remote_pair *p)
 {
 	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
 	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+	bool has_taken = p->link->sent != 0;
+	struct link_kept *k = link_leave(p->link, &back);
 	struct stanza *st;
 
-	link_leave(p->link, &back);
 	p->link = NULL;
 	STAILQ_CONCAT(&later, &p->waiting);
+	if (k != NULL) {
+		has_taken = link_kept_gained(k);
+		unacked_take(p, k);
+	}
 	while ((st = STAILQ_FIRST(&back)) != NULL) {
 		STAILQ_REMOVE_HEAD(&back, link);
-		waiting_add(p, st);
+		pair_add_waiting(p, st);
 	}
 	STAILQ_CONCAT(&p->waiting, &later);
+	return has_taken;
 }
 
 /* Where it has taken something, the limit begins anew for what is left. */
@@ -448,11 +455,9 @@ void
 remote_leave(struct link *l)
 {
 	struct remote_pair *p = pair_of(l);
-	bool has_taken = l->sent != 0;
 
 	ASSERT_ON(pair_shard(p));
-	pair_take_back(p);
-	pair_broke(p, has_taken);
+	pair_broke(p, pair_take_back(p));
 	if (p->end_why != NULL)
 		waiting_refuse(p, p->end_cond, p->end_why);
 	else if (pair_waits(p))
@@ -520,7 +525,7 @@ pair_wait(struct remote_pair *p, struct stanza *st)
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
 		p->down = false;
 	}
-	waiting_add(p, st);
+	pair_add_waiting(p, st);
 }
 
 void
@@ -561,8 +566,10 @@ static bool
 link_is_unused(struct remote_pair *p)
 {
 	int64_t now_us = pair_shard(p)->now_us;
+	size_t bytes;
 
-	if (p->link->received != p->received || p->link->n_waiting != 0)
+	if (p->link->received != p->received || p->link->n_waiting != 0 ||
+		link_unacked(p->link, &bytes) != 0)
 		p->used_us = now_us;
 	p->received = p->link->received;
 	return pair_idle_us(p) <= now_us;

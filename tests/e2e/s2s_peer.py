@@ -325,8 +325,8 @@ class Incoming:
 
 class Host:
     """Accepts streams for a domain.  says(Ask): the answer to a key, None: none.
-    on_element(stream, element): True: it has dealt with it.  offers: features under
-    TLS."""
+    on_element(stream, element): True: it has dealt with it.  offers: more features
+    under TLS."""
 
     def __init__(self, domain, certificate, direct=False, external=True):
         self.domain, self.direct = domain, direct
@@ -335,6 +335,7 @@ class Host:
         self.context.verify_mode = ssl.CERT_NONE
         self.says = lambda ask: "valid"
         self.on_element = None
+        self.offers = ""
         self.external = external
         self.asked, self.streams = [], []
         self.came = threading.Condition()
@@ -354,7 +355,7 @@ class Host:
         if self.external and not stream.authenticated:
             out += "<mechanisms xmlns='%s'><mechanism>EXTERNAL</mechanism>" \
                 "</mechanisms>" % SASL
-        return out
+        return out + self.offers
 
     def remotes(self, **more):
         """For `remotes' of a server."""

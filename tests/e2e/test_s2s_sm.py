@@ -8,7 +8,7 @@ import pytest
 
 from authority import Authority
 from client import Client
-from s2s_peer import Peer, conf
+from s2s_peer import Host, Peer, conf
 from sm import SM
 
 pytestmark = pytest.mark.only("antiphon")
@@ -84,3 +84,160 @@ def test_a_flood_of_questions(own_server, authority):
     wait_handled(peer, 1)
     peer.ping()
     peer.close()
+
+
+# --- what goes ------------------------------------------------------------------
+
+
+class Counting(Host):
+    """Counts what comes: answers(stream, n) is what it says of n, or None."""
+
+    def __init__(self, certificate):
+        super().__init__(PEER, certificate)
+        self.offers = "<sm xmlns='%s'/>" % SM
+        self.on_element = self.on_sm
+        self.answers = lambda stream, n: n
+
+    @staticmethod
+    def stanzas(stream):
+        return [e for e in stream.got if e.name in
+                ("message", "presence", "iq")]
+
+    def on_sm(self, stream, e):
+        if e.is_("enable", SM):
+            stream.send("<enabled xmlns='%s'/>" % SM)
+        elif e.is_("r", SM):
+            h = self.answers(stream, len(self.stanzas(stream)))
+            if h is not None:
+                stream.send("<a xmlns='%s' h='%d'/>" % (SM, h))
+        else:
+            return False
+        return True
+
+    def bodies(self, stream):
+        return [int(e.child("body").text()) for e in self.stanzas(stream)
+                if e.is_("message")]
+
+    def wait_body(self, n, number):
+        """The n-th stream, when the message with that number has come by it."""
+        stream = self.wait_stream(n)
+        stream.wait(lambda e: e.is_("message") and
+                    e.child("body").text() == str(number),
+                    "message %d" % number)
+        return stream
+
+
+@pytest.fixture
+def host(authority):
+    made = Counting(authority.issue("good", PEER))
+    yield made
+    made.end()
+
+
+@pytest.fixture
+def romeo(own_server, authority, host):
+    server = own_server(conf(
+        {"remotes": host.remotes(), "limits": {"ping_timeout": "2s"}},
+        authorities=authority.cert))
+    server.adduser("romeo", "secret")
+    client = Client(server, "romeo").login("romeo", "secret", "x")
+    client.send("<presence/>")
+    client.ping()
+    yield client
+    client.drop()
+
+
+def say(client, first, last):
+    for i in range(first, last):
+        client.send("<message type='chat' id='m%d' to='juliet@%s'><body>%d"
+                    "</body></message>" % (i, PEER, i))
+
+
+def wait_fact(server, what, text):
+    """Asked again and again: nobody tells of it."""
+    for _ in range(2000):
+        if facts(server, "out").get(what, "").startswith(text):
+            return
+    assert facts(server, "out").get(what) == text
+
+
+def errors(client):
+    client.ping()
+    return [e for e in client.inbox if e.get("type") == "error"]
+
+
+def test_what_was_acknowledged_is_not_sent_again(romeo, host):
+    say(romeo, 0, 40)
+    host.wait_body(1, 39)
+    wait_fact(romeo.server, "counted", "40 sent, 0 of them not acknowledged")
+    host.answers = lambda stream, n: None
+    say(romeo, 40, 60)
+    host.wait_body(1, 59).cut()
+    say(romeo, 60, 80)
+    stream = host.wait_body(2, 79)
+    assert host.bodies(stream) == list(range(40, 80))
+    assert not errors(romeo)
+
+
+@pytest.mark.parametrize("n", (1, 16, 17, 300))
+def test_all_that_was_not_acknowledged_comes_again(romeo, host, n):
+    host.answers = lambda stream, got: None
+    say(romeo, 0, n)
+    host.wait_body(1, n - 1).cut()
+    stream = host.wait_body(2, n - 1)
+    assert host.bodies(stream) == list(range(n))
+    assert not errors(romeo)
+
+
+def test_a_request_is_answered_and_presence_is_not_sent_again(romeo, host):
+    host.answers = lambda stream, got: None
+    romeo.send("<presence to='juliet@%s'/>" % PEER)
+    romeo.send("<iq type='get' id='q' to='juliet@%s/x'><q xmlns='x'/></iq>"
+               % PEER)
+    say(romeo, 0, 1)
+    host.wait_body(1, 0).cut()
+    got = romeo.take(lambda e: e.get("id") == "q", "the answer")
+    assert got.get("type") == "error"
+    assert got.child("error").elems()[0].name == "remote-server-timeout"
+    stream = host.wait_body(2, 0)
+    assert [e.name for e in host.stanzas(stream)] == ["message"]
+
+
+@pytest.mark.parametrize("answer", (
+    lambda stream, n: None, lambda stream, n: 0, lambda stream, n: n // 2),
+    ids=("silent", "nothing", "a part"))
+def test_who_does_not_acknowledge_is_cut(romeo, host, answer):
+    """And is sent it again, by another stream."""
+    host.answers = answer
+    say(romeo, 0, 3)
+    host.wait_stream(1)
+    host.answers = lambda stream, n: (
+        answer(stream, n) if stream is host.streams[0] else n)
+    stream = host.wait_body(2, 2)
+    wait_fact(romeo.server, "counted", "%d sent, 0 of them not acknowledged"
+              % len(host.bodies(stream)))
+    assert not errors(romeo)
+
+
+@pytest.mark.parametrize("wrong", (1, 2**31 - 2, 100000))
+def test_who_acknowledges_too_much(romeo, host, wrong):
+    host.answers = lambda stream, n: (
+        n + wrong if stream is host.streams[0] else n)
+    say(romeo, 0, 3)
+    stream = host.wait_stream(1)
+    got = stream.wait(lambda e: e.name == "error", "a stream error")
+    assert got.elems()[0].name == "undefined-condition"
+    assert [e for e in got.elems() if e.name == "handled-count-too-high"]
+    host.wait_body(2, 2)
+
+
+def test_a_peer_that_goes_back_is_believed_the_first_time(romeo, host):
+    answers = [40, 3, 0, 20, 40]
+    host.answers = lambda stream, n: answers.pop(0) if answers else n
+    say(romeo, 0, 40)
+    host.wait_body(1, 39)
+    wait_fact(romeo.server, "counted", "40 sent, 0 of")
+    host.streams[0].send("<a xmlns='%s' h='39'/>" % SM)
+    say(romeo, 40, 41)
+    host.wait_body(1, 40)
+    assert len(host.streams) == 1

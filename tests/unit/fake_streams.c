@@ -14,7 +14,7 @@ static struct fakes fakes;
 
 /* --- for links --------------------------------------------------------------- */
 
-static void
+static bool
 on_write(void *stream, const struct stanza *st)
 {
 	struct fake *f = stream;
@@ -28,6 +28,7 @@ on_write(void *stream, const struct stanza *st)
 		fakes.on_write(f, st);
 	if (--f->room == 0)
 		link_full(f->link);
+	return true;
 }
 
 static bool
@@ -92,8 +93,16 @@ on_cut(void *stream, const char *why, size_t queued)
 	on_end(stream, STREAM_COND_NONE, NULL);
 }
 
+static void
+on_ask(void *stream)
+{
+	struct fake *f = stream;
+
+	f->n_asked++;
+}
+
 static const struct link_stream link_ops = { on_write, on_taken, on_describe,
-	on_rest, on_end, on_cut, on_write_wire };
+	on_rest, on_end, on_cut, on_write_wire, on_ask };
 
 /* --- for pairs --------------------------------------------------------------- */
 
@@ -207,6 +216,9 @@ void
 fake_up(struct fake *f, int64_t room)
 {
 	f->link = remote_up(f->pair, &link_ops, f);
+	f->counts = fakes.counts;
+	if (f->counts)
+		link_count(f->link);
 	fake_take(f, room);
 }
 
@@ -237,4 +249,11 @@ fake_break(struct fake *f)
 	f->link = NULL;
 	f->pair = NULL;
 	remote_leave(l);
+}
+
+void
+fake_ack(struct fake *f, uint32_t h)
+{
+	f->acked = h;
+	CHECK(link_acked(f->link, h));
 }

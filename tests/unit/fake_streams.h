@@ -27,6 +27,9 @@ struct fake {
 	unsigned n_wrote;
 	unsigned n_wires; /* of them, those that came serialised */
 	struct buf to;    /* whom these were for, with a blank behind each */
+	bool counts;
+	uint32_t acked;
+	unsigned n_asked; /* what it has got */
 	struct remote_verify *verifies[FAKE_VERIFIES];
 	unsigned n_verifies;
 	char local[64], domain[64];
@@ -37,6 +40,7 @@ struct fakes {
 	unsigned n;
 	bool ends_at_once;  /* when it is told to end */
 	bool no_wires;      /* what is serialised is not taken */
+	bool counts;        /* those that come up do */
 	/* each that is written; may be NULL */
 	void (*on_write)(struct fake *f, const struct stanza *st);
 };
@@ -53,5 +57,7 @@ void fake_down(struct fake *f, bool found, const char *why);
 /* It takes so many more. */
 void fake_take(struct fake *f, int64_t room);
 void fake_break(struct fake *f);
+/* One that counts says that it has so many. */
+void fake_ack(struct fake *f, uint32_t h);
 
 #endif

@@ -874,4 +874,161 @@ TEST(presence_for_many_is_held_to_it_one_by_one)
 	scene_done(&s);
 }
 
+/* --- stream management (XEP-0198) ---------------------------------------------------- */
+
+#define SM(what) "<" what " xmlns='" NS_SM "'/>"
+
+/* Up, and it has been asked to count; two messages have come. */
+static void
+far_bring_up_counting(struct scene *s, struct peer *p)
+{
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK SM("sm")));
+	CHECK(!peer_has(p, "<enable"));
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(s));
+	CHECK_GOT(p, SM("enable"), "<message ");
+	say_to_far(s, 4);
+}
+
+static size_t
+unacked(struct scene *s)
+{
+	size_t bytes;
+
+	return link_unacked(far_pair(s)->link, &bytes);
+}
+
+TEST(it_counts_where_that_is_offered)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_bring_up_counting(&s, p);
+	CHECK_INT(unacked(&s), 2);
+	p->got.n = 0;
+	peer_say(p, SM("enabled"));
+	world_advance(&s.world, US_PER_S);
+	CHECK_CSTR(buf_c(&p->got), SM("r"));
+	p->got.n = 0;
+	peer_say(p, SM("a h='1'"));
+	CHECK_INT(unacked(&s), 1);
+	peer_say(p, SM("a h='2'"));
+	CHECK_INT(unacked(&s), 0);
+	/* nothing has come by it */
+	peer_say(p, SM("r"));
+	CHECK_GOT(p, "<a xmlns=\"" NS_SM "\" h=\"0\"/>");
+	scene_done(&s);
+}
+
+TEST(where_it_is_not_offered_nothing_is_kept)
+{
+	struct scene s;
+
+	scene_init(&s);
+	far_bring_up(&s, &s.far[0]);
+	CHECK(!peer_has(&s.far[0], "<enable"));
+	CHECK_INT(unacked(&s), 0);
+	scene_done(&s);
+}
+
+TEST(where_it_is_refused_nothing_is_kept)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_bring_up_counting(&s, p);
+	peer_say(p, "<failed xmlns='" NS_SM "'><feature-not-implemented xmlns='"
+		NS_STANZAS "'/></failed>");
+	CHECK(is_up(&s));
+	CHECK_INT(unacked(&s), 0);
+	far_hang_up(p);
+	scene_again(&s);
+	CHECK_INT(s.n_far, 2);
+	far_bring_up(&s, &s.far[1]);
+	CHECK(!peer_has(&s.far[1], "<body>xxxx</body>"));
+	scene_done(&s);
+}
+
+/* Ahead of what has come since. */
+TEST(what_was_not_acknowledged_is_sent_again)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_bring_up_counting(&s, p);
+	peer_say(p, SM("enabled") SM("a h='1'"));
+	far_hang_up(p);
+	CHECK(!is_up(&s));
+	say_to_far(&s, 5);
+	world_advance(&s.world, 5 * US_PER_S);
+	far_bring_up(&s, &s.far[1]);
+	CHECK_GOT(&s.far[1], "<body>xxxx</body>", "<body>xxxxx</body>");
+	CHECK(!peer_has(&s.far[1], "<body>xxx</body>"));
+	scene_done(&s);
+}
+
+/* It was never theirs. */
+TEST(one_that_is_too_large_has_no_number)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK SM("sm")
+		"<limits xmlns='urn:xmpp:stream-limits:0'><max-bytes>400</max-bytes>"
+		"</limits>"));
+	peer_say(p, RESULT("valid") SM("enabled"));
+	say_to_far(&s, 400);
+	say_to_far(&s, 4);
+	CHECK_INT(unacked(&s), 2);
+	peer_say(p, SM("a h='2'"));
+	CHECK_INT(unacked(&s), 0);
+	CHECK(is_up(&s));
+	scene_done(&s);
+}
+
+static const struct {
+	const char *said, *out;
+	bool on;
+} sm_wrong[] = {
+	{ SM("a h='3'"), "<handled-count-too-high xmlns=\"" NS_SM
+		"\" h=\"3\" send-count=\"2\"/>", true },
+	{ SM("a h='4294967295'"), NULL, true }, /* a number before the first */
+	{ SM("a h='2147483647'"), "<undefined-condition", true },
+	{ SM("a"), "<bad-format", true },
+	{ SM("a h='x'"), "<bad-format", true },
+	{ SM("enabled"), "<unsupported-stanza-type", true },
+	{ SM("failed"), "<unsupported-stanza-type", true },
+	{ SM("enable"), "<unsupported-stanza-type", true },
+	{ SM("resumed h='0' previd='x'"), "<unsupported-stanza-type", true },
+	{ SM("a h='0'"), "<unsupported-stanza-type", false },
+	{ SM("r"), "<unsupported-stanza-type", false },
+};
+
+TEST(what_is_wrong_in_stream_management_ends_it)
+{
+	for (size_t i = 0; i < COUNT(sm_wrong); i++) {
+		struct scene s;
+		struct peer *p = &s.far[0];
+
+		TEST_CASE(sm_wrong[i].said);
+		scene_init(&s);
+		far_bring_up_counting(&s, p);
+		s.max_far = 1;
+		if (sm_wrong[i].on)
+			peer_say(p, SM("enabled"));
+		p->got.n = 0;
+		peer_say(p, sm_wrong[i].said);
+		if (sm_wrong[i].out != NULL)
+			CHECK_GOT(p, sm_wrong[i].out);
+		CHECK_INT(is_up(&s), sm_wrong[i].out == NULL);
+		scene_done(&s);
+	}
+}
+
 TEST_MAIN

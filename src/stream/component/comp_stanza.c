@@ -114,13 +114,14 @@ link_comp(void *stream)
 	return c;
 }
 
-static void
+static bool
 on_write(void *stream, const struct stanza *st)
 {
 	struct comp *c = link_comp(stream);
 
 	c->x.shard->stats.stanzas_out++;
 	stream_write_stanza(&c->x, st);
+	return true;
 }
 
 static uint64_t

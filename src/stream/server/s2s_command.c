@@ -282,6 +282,22 @@ count_facts(struct command_call *call, const struct shown *s)
 }
 
 static void
+out_counts_fact(struct command_call *call, const struct shown *s,
+	const struct link *l)
+{
+	size_t bytes, n;
+
+	if (l == NULL || l->kept == NULL)
+		return;
+	n = link_unacked(l, &bytes);
+	fact_show(call, s, "counted",
+		arena_printf(call->arena,
+			"%u sent, %zu of them not acknowledged, %zu bytes",
+			(unsigned)link_counted(l), n, bytes)
+			.p);
+}
+
+static void
 show_out(void *arg, const struct remote_shown *shown)
 {
 	struct command_call *call = command_call_arg(arg);
@@ -299,6 +315,7 @@ show_out(void *arg, const struct remote_shown *shown)
 		conn_facts(call, &s, &j);
 	}
 	count_facts(call, &s);
+	out_counts_fact(call, &s, shown->link);
 }
 
 static void

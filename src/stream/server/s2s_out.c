@@ -34,6 +34,7 @@
 #include "core/router.h"
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_out_int.h"
+#include "stream/server/s2s_sm.h"
 
 /* For one target, from the connection until it is up, while there is another. */
 #define TARGET_US (10 * US_PER_S)
@@ -201,6 +202,7 @@ on_features(struct module_ctx *m, struct element *el)
 		out_begin_tls(o, el->arena, el->e);
 	} else {
 		out_read_limits(o, el->arena, el->e);
+		s2s_out_sm_read(o, el->e);
 		s2s_out_authenticate(o, el->arena, el->e);
 	}
 	return HOOK_HANDLED;
@@ -240,6 +242,10 @@ static const struct element_handler out_elements[] = {
 	{ ELEMENT_STRANGER, NS_SASL, "challenge", s2s_out_on_challenge },
 	{ ELEMENT_STRANGER, NS_DIALBACK, "result", s2s_out_on_result },
 	{ ELEMENT_STRANGER, NS_DIALBACK, "verify", s2s_out_on_verify },
+	{ ELEMENT_STRANGER, NS_SM, "enabled", s2s_out_on_sm_enabled },
+	{ ELEMENT_STRANGER, NS_SM, "failed", s2s_out_on_sm_failed },
+	{ ELEMENT_STRANGER, NS_SM, "a", s2s_out_on_sm_a },
+	{ ELEMENT_STRANGER, NS_SM, "r", s2s_out_on_sm_r },
 	{ .fn = NULL },
 };
 
@@ -484,15 +490,17 @@ out_bounce(struct s2s_out *o, const struct stanza *st)
 		router_send(o->x.shard, error);
 }
 
-static void
+static bool
 on_write(void *stream, const struct stanza *st)
 {
 	struct s2s_out *o = link_out(stream);
+	bool fits = stream_write_stanza_within(&o->x, st, o->max_bytes);
 
-	if (stream_write_stanza_within(&o->x, st, o->max_bytes))
+	if (fits)
 		o->x.shard->stats.stanzas_out++;
 	else
 		out_bounce(o, st);
+	return fits;
 }
 
 /* What is too large is answered by on_write(). */
@@ -533,6 +541,12 @@ on_cut(void *stream, const char *why, size_t queued)
 	stream_cut(&link_out(stream)->x, why, queued);
 }
 
+static void
+on_ask(void *stream)
+{
+	s2s_sm_ask(&link_out(stream)->x);
+}
+
 const struct link_stream s2s_link_stream = {
 	.write = on_write,
 	.taken = on_taken,
@@ -540,4 +554,5 @@ const struct link_stream s2s_link_stream = {
 	.end = on_end,
 	.cut = on_cut,
 	.write_wire = on_write_wire,
+	.ask = on_ask,
 };

@@ -63,6 +63,9 @@ enum out_step {
 	OUT_UP,
 };
 
+/* Stream management: s2s_out_sm.c draws it. */
+enum out_sm { OUT_SM_OFF, OUT_SM_OFFERED, OUT_SM_ASKED, OUT_SM_ON };
+
 /* The stream of a way. */
 struct s2s_out {
 	struct stream x;
@@ -73,6 +76,7 @@ struct s2s_out {
 	const char *by;      /* how it has authenticated; NULL: not yet */
 	char *id;            /* that the peer has given to the stream */
 	enum out_step step;
+	enum out_sm sm;
 	uint32_t max_bytes;  /* that the peer takes (XEP-0478); 0: not said */
 	int64_t deadline_us; /* for being up; OPTION_NEVER */
 	int64_t since_us;    /* it has begun */
@@ -148,6 +152,18 @@ extern const struct link_stream s2s_link_stream;
 
 /* It has authenticated, by what that says. */
 void s2s_out_up(struct s2s_out *o, const char *by);
+
+/* --- s2s_out_sm.c ---------------------------------------------------------------- */
+
+/* What they offer. */
+void s2s_out_sm_read(struct s2s_out *o, const struct elem *features);
+/* o is l, which has not written anything yet. */
+void s2s_out_sm_up(struct s2s_out *o, struct link *l);
+/* Rows of s2s_out.c. */
+enum hook_result s2s_out_on_sm_enabled(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_sm_failed(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_sm_a(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_sm_r(struct module_ctx *m, struct element *el);
 
 /* --- s2s_out_auth.c ------------------------------------------------------------ */
 

@@ -1,6 +1,6 @@
 /*
- * s2s_sm.c - stream management between servers (XEP-0198): elements, and the count
- * of what comes.
+ * s2s_sm.c - stream management between servers (XEP-0198): elements, the count of what
+ * comes, and acknowledgements of what goes.
  *
  * Owner shard of the stream.
  */
@@ -16,6 +16,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
+#include "core/link.h"
 #include "stream/stream.h"
 
 /* --- elements ------------------------------------------------------------------ */
@@ -62,20 +63,51 @@ s2s_sm_get_h(const struct elem *e, uint32_t *h_out)
 	return true;
 }
 
+void
+s2s_sm_tell(struct stream *x, uint32_t h)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "a");
+
+	set_number(a, e, "h", h);
+	stream_write(x, e);
+	arena_free(a);
+}
+
+/* --- what goes -------------------------------------------------------------------- */
+
+void
+s2s_sm_enable(struct stream *x)
+{
+	stream_write_bytes(x, STR("<enable xmlns='" NS_SM "'/>"));
+}
+
+void
+s2s_sm_ask(struct stream *x)
+{
+	stream_write_bytes(x, STR("<r xmlns='" NS_SM "'/>"));
+}
+
+void
+s2s_sm_acked(struct stream *x, struct link *l, const struct elem *e)
+{
+	uint32_t h;
+
+	if (!s2s_sm_get_h(e, &h))
+		stream_end(x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
+	else if (!link_acked(l, h))
+		s2s_sm_end_too_high(x, h, link_counted(l));
+}
+
 /* --- what comes ---------------------------------------------------------------- */
 
 static void
 in_tell(struct s2s_sm_in *in)
 {
-	struct arena *a = arena_new();
-	struct elem *e = elem_new(a, NS_SM, "a");
-
 	in->told = receipt_line_handled(&in->line);
 	in->owes = in->told != in->line.received;
 	in->due = false;
-	set_number(a, e, "h", in->told);
-	stream_write(in->x, e);
-	arena_free(a);
+	s2s_sm_tell(in->x, in->told);
 }
 
 /* As many as of a session may be on their way, or wait for the disk. */

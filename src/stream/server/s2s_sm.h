@@ -24,6 +24,7 @@
 
 struct arena;
 struct elem;
+struct link;
 struct stanza;
 struct stream;
 
@@ -35,6 +36,17 @@ void s2s_sm_fail(struct stream *x, enum stanza_cond cond);
 void s2s_sm_end_too_high(struct stream *x, uint32_t h, uint32_t sent);
 /* False: e has no h that is one. */
 bool s2s_sm_get_h(const struct elem *e, uint32_t *h_out);
+/* Writes <a/>. */
+void s2s_sm_tell(struct stream *x, uint32_t h);
+
+/* --- what goes, by a link (core/link.h) ------------------------------------------ */
+
+/* Asks for it; what is written behind that is counted. */
+void s2s_sm_enable(struct stream *x);
+/* Writes <r/>. */
+void s2s_sm_ask(struct stream *x);
+/* e, an <a/>, has come: l, whose stream x is, has less to keep.  x may have ended. */
+void s2s_sm_acked(struct stream *x, struct link *l, const struct elem *e);
 
 /* --- what comes ---------------------------------------------------------------- */
 

@@ -1,0 +1,292 @@
+/*
+ * link_kept.c - what a link has written, and its peer has not acknowledged yet
+ * (XEP-0198 §4).
+ *
+ *   written --> kept, with a number --link_acked()--> freed
+ *                | its receipt is held for a second or two
+ *                | so many, or a while after the first: the peer is asked
+ *                | it says nothing new for long: the link is cut
+ *                v
+ *              link_leave(): whose it was decides
+ *
+ * Owner shard.  Invariant: the first stanza has the number acked + 1.
+ */
+#include "config.h"
+
+#include "core/link_kept.h"
+
+#include <assert.h>
+
+#include "base/clock.h"
+#include "base/mem.h"
+#include "conf/conf.h"
+#include "core/entity.h"
+#include "core/receipt.h"
+
+/* It is asked behind so many stanzas, or so long after one. */
+#define ASK_STANZAS 16
+#define ASK_US (100 * US_PER_MS)
+/* One that has said nothing new is asked again then, and not at once. */
+#define AGAIN_US (5 * US_PER_S)
+/* Receipts are let go at every second tick, behind two seconds at most. */
+#define TICK_US US_PER_S
+
+static void on_kept_timer(struct timer *t);
+
+static const struct config_limits *
+limits_of(const struct link_kept *k)
+{
+	return &k->shard->snap->config->limits;
+}
+
+static int64_t
+first_of(int64_t a_us, int64_t b_us)
+{
+	return a_us == 0 || (b_us != 0 && b_us < a_us) ? b_us : a_us;
+}
+
+static void
+kept_arm(struct link_kept *k)
+{
+	int64_t next_us =
+		first_of(k->ask_us, first_of(k->tick_us, k->judge_us));
+
+	if (next_us == 0)
+		shard_timer_cancel(k->shard, &k->timer);
+	else
+		shard_timer(k->shard, &k->timer,
+			MAX(next_us - k->shard->now_us, 0), on_kept_timer);
+}
+
+/* --- asking ----------------------------------------------------------------------- */
+
+static void
+kept_wait(struct link_kept *k)
+{
+	k->judge_us = k->shard->now_us + limits_of(k)->ping_timeout_us;
+	k->taken = k->link->ops->taken(k->link->stream);
+}
+
+static void
+kept_ask(struct link_kept *k)
+{
+	k->ask_us = 0;
+	k->unasked = 0;
+	k->asked = true;
+	if (k->judge_us == 0)
+		kept_wait(k);
+	k->link->ops->ask(k->link->stream);
+}
+
+/* One that has been asked and has not answered is not asked again. */
+static void
+kept_look(struct link_kept *k)
+{
+	if (k->asked || k->n == 0)
+		return;
+	if (k->unasked >= ASK_STANZAS || (k->unasked != 0 && kept_is_full(k))) {
+		kept_ask(k);
+		kept_arm(k);
+	} else if (k->ask_us == 0) {
+		k->ask_us = k->shard->now_us + ASK_US;
+		kept_arm(k);
+	}
+}
+
+/* Who has yet to read the question, and goes on reading, cannot answer it; how fast
+ * he has to be is said elsewhere. */
+static void
+kept_judge(struct link_kept *k)
+{
+	uint64_t before = k->taken;
+
+	k->judge_us = 0;
+	if (k->n == 0)
+		return;
+	kept_wait(k);
+	if (!k->link->full || k->taken == before)
+		link_cut(k->link, "does not acknowledge what it is sent");
+}
+
+/* --- receipts --------------------------------------------------------------------- */
+
+/* Those that were there at the tick before are let go. */
+static void
+kept_tick(struct link_kept *k)
+{
+	while (k->held != NULL &&
+		(int32_t)(k->held_number - k->tick_number) <= 0) {
+		receipt_let_go(k->held);
+		k->held = STAILQ_NEXT(k->held, link);
+		k->held_number++;
+	}
+	k->tick_number = k->acked + k->n;
+	k->tick_us = k->held != NULL ? k->shard->now_us + TICK_US : 0;
+}
+
+static void
+on_kept_timer(struct timer *t)
+{
+	struct link_kept *k = CONTAINER_OF(t, struct link_kept, timer);
+	int64_t now_us = k->shard->now_us;
+
+	if (k->tick_us != 0 && k->tick_us <= now_us)
+		kept_tick(k);
+	if (k->ask_us != 0 && k->ask_us <= now_us) {
+		k->ask_us = 0;
+		if (k->n != 0)
+			kept_ask(k);
+	}
+	if (k->judge_us != 0 && k->judge_us <= now_us)
+		kept_judge(k);
+	kept_arm(k);
+}
+
+/* --- the queue -------------------------------------------------------------------- */
+
+bool
+kept_is_full(const struct link_kept *k)
+{
+	return k->bytes >= limits_of(k)->write_queue_bytes;
+}
+
+void
+kept_add(struct link_kept *k, struct stanza *st)
+{
+	size_t bytes = stanza_bytes(st);
+
+	STAILQ_INSERT_TAIL(&k->stanzas, st, link);
+	k->n++;
+	k->unasked++;
+	k->bytes += bytes;
+	gauge_add(&k->shard->stats.link_bytes, bytes);
+	if (k->held == NULL && st->receipt != NULL) {
+		k->held = st;
+		k->held_number = k->acked + k->n;
+	}
+	if (k->held != NULL && k->tick_us == 0) {
+		k->tick_number = k->held_number - 1;
+		k->tick_us = k->shard->now_us + TICK_US;
+		kept_arm(k);
+	}
+	kept_look(k);
+}
+
+static struct stanza *
+kept_take(struct link_kept *k)
+{
+	struct stanza *st = STAILQ_FIRST(&k->stanzas);
+	size_t bytes = stanza_bytes(st);
+
+	if (k->held == st) {
+		k->held = STAILQ_NEXT(st, link);
+		k->held_number++;
+	}
+	STAILQ_REMOVE_HEAD(&k->stanzas, link);
+	k->n--;
+	k->acked++;
+	k->bytes -= bytes;
+	gauge_remove(&k->shard->stats.link_bytes, bytes);
+	return st;
+}
+
+void
+kept_detach(struct link_kept *k)
+{
+	shard_timer_cancel(k->shard, &k->timer);
+	k->link = NULL;
+	k->ask_us = k->tick_us = k->judge_us = 0;
+	k->asked = false;
+}
+
+/* --- for entities ------------------------------------------------------------------- */
+
+bool
+link_kept_gained(const struct link_kept *k)
+{
+	return k->gained;
+}
+
+void
+link_kept_free(struct link_kept *k, struct stanza_queue *back)
+{
+	assert(k->link == NULL);
+	while (k->n != 0) {
+		struct stanza *st = kept_take(k);
+
+		STAILQ_INSERT_TAIL(back, st, link);
+	}
+	free(k);
+}
+
+/* --- for streams -------------------------------------------------------------------- */
+
+void
+link_count(struct link *l)
+{
+	struct link_kept *k = xcalloc(1, sizeof(*k));
+
+	assert(l->kept == NULL && l->ops->ask != NULL);
+	k->shard = l->entity->shard;
+	k->link = l;
+	STAILQ_INIT(&k->stanzas);
+	l->kept = k;
+}
+
+void
+link_count_no_more(struct link *l)
+{
+	struct link_kept *k = l->kept;
+
+	l->kept = NULL;
+	kept_detach(k);
+	while (k->n != 0)
+		stanza_free(kept_take(k));
+	free(k);
+	link_go_on(l);
+}
+
+uint32_t
+link_counted(const struct link *l)
+{
+	return l->kept->acked + l->kept->n;
+}
+
+/* It has said something; new: more than before. */
+static void
+kept_answered(struct link_kept *k, bool new)
+{
+	k->asked = false;
+	if (new) {
+		k->gained = true;
+		k->judge_us = 0;
+		if (k->n != 0)
+			kept_wait(k);
+	}
+	if (new || k->unasked != 0)
+		kept_look(k);
+	else if (k->n != 0 && k->ask_us == 0)
+		k->ask_us = k->shard->now_us + AGAIN_US;
+	kept_arm(k);
+}
+
+bool
+link_acked(struct link *l, uint32_t h)
+{
+	struct link_kept *k = l->kept;
+	uint32_t n = h - k->acked;
+
+	ASSERT_OWNER(l->entity);
+	if (n > k->n) {
+		/* numbers go round: what is not between both is nearer to either */
+		if ((int32_t)(h - link_counted(l)) > 0)
+			return false;
+		n = 0;
+	}
+	for (uint32_t i = 0; i < n; i++)
+		stanza_free(kept_take(k));
+	kept_answered(k, n != 0);
+	if (n != 0)
+		link_go_on(l);
+	return true;
+}

@@ -1,0 +1,51 @@
+/*
+ * link_kept.h - of a link that counts: what it has written, until its peer has
+ * acknowledged it.  Between link.c and link_kept.c.
+ *
+ * Owner shard.
+ */
+#ifndef CORE_LINK_KEPT_H
+#define CORE_LINK_KEPT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/timer.h"
+#include "core/link.h"
+
+struct link_kept {
+	struct shard *shard;
+	struct link *link;           /* NULL: it has left */
+	struct stanza_queue stanzas; /* written, in order */
+	uint32_t n;                  /* of them */
+	uint32_t acked;              /* the number before that of the first */
+	size_t bytes;
+	struct stanza *held;  /* the first whose receipt may be held; NULL: none */
+	uint32_t held_number; /* its number */
+	uint32_t tick_number; /* up to which they are let go at tick_us */
+	uint32_t unasked;     /* written since it was asked */
+	bool asked;           /* and has not answered */
+	bool gained;          /* something was acknowledged to this link */
+	uint64_t taken;       /* bytes, when judge_us was set */
+	int64_t ask_us;       /* when to ask; 0: not yet */
+	int64_t tick_us;      /* when to let go; 0: nothing is held */
+	int64_t judge_us;     /* when it has to have said more; 0: it has all */
+	struct timer timer;   /* the first of these */
+};
+
+/* st (taken) was written. */
+void kept_add(struct link_kept *k, struct stanza *st);
+/* No more is to be written, until more is acknowledged. */
+bool kept_is_full(const struct link_kept *k);
+/* Its link has left. */
+void kept_detach(struct link_kept *k);
+
+/* --- link.c -------------------------------------------------------------------- */
+
+/* The link ends soon. */
+void link_cut(struct link *l, const char *why);
+/* More may be written: what waits is. */
+void link_go_on(struct link *l);
+
+#endif

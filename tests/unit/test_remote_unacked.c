@@ -1,0 +1,476 @@
+/*
+ * test_remote_unacked.c - links that count: what is kept until its peer has
+ * acknowledged it, when it is asked, and what becomes of the rest when the stream
+ * breaks; with streams that go nowhere.
+ */
+#include "config.h"
+
+#include "remote/remote.h"
+
+#include <stdio.h>
+
+#include "base/mem.h"
+#include "net/conn.h"
+#include "conf/conf.h"
+#include "core/place.h"
+#include "core/receipt.h"
+#include "core/router.h"
+#include "remote/remote_int.h"
+
+#include "c2s_world.h"
+#include "fake_streams.h"
+#include "test.h"
+
+#define SHARDS 2
+#define HERE "example.org"
+#define THERE "far.example"
+#define JULIET "juliet@" THERE
+#define LOTS 1000000
+
+struct scene {
+	struct world w;
+	struct peer romeo;
+	struct fakes *fakes;
+	unsigned next; /* id */
+};
+
+static void
+scene_init_as(struct scene *s, const char *more)
+{
+	char yaml[200];
+
+	s->next = 1;
+	snprintf(yaml, sizeof(yaml), "federation: on\n%s", more);
+	world_init(&s->w, SHARDS, yaml, "");
+	s->fakes = fakes_use(&s->w);
+	s->fakes->counts = true;
+	peer_open(&s->romeo, &s->w, 0, true);
+	peer_login(&s->romeo, AUTH_ROMEO, BIND("orchard"));
+	s->romeo.got.n = 0;
+}
+
+static struct shard *
+shard_there(struct scene *s)
+{
+	return s->w.server->shards[
+		server_place_of(s->w.server, STR(THERE)).shard];
+}
+
+static void
+scene_done(struct scene *s)
+{
+	for (struct fake *f = s->fakes->first; f != NULL; f = f->next) {
+		if (f->link != NULL)
+			fake_break(f);
+	}
+	s->fakes->ends_at_once = true;
+	peer_done(&s->romeo);
+	world_done(&s->w);
+	fakes_free();
+}
+
+/* The next id. */
+static struct stanza *
+make(struct scene *s, enum stanza_type type)
+{
+	char id[16];
+
+	snprintf(id, sizeof(id), "%u", s->next++);
+	return stanza_new(type, jid_trusted(STR("romeo@example.org/orchard")),
+		jid_trusted(STR(JULIET)), str_c(id));
+}
+
+static void
+say(struct scene *s, unsigned n)
+{
+	while (n-- > 0)
+		router_send(shard_there(s), make(s, MESSAGE_CHAT));
+	world_settle(&s->w);
+}
+
+/* In steps; romeo shows now and then that he is there. */
+static void
+pass(struct scene *s, int64_t us)
+{
+	for (int64_t step; us > 0; us -= step) {
+		step = MIN(us, US_PER_S / 4);
+		clock_manual_advance(&s->w.clock, step);
+		world_settle(&s->w);
+		if (us % (60 * US_PER_S) < US_PER_S / 4)
+			conn_mem_feed(s->romeo.conn, " ", 1);
+	}
+}
+
+/* A link of HERE that takes all. */
+static struct fake *
+link_up(struct scene *s, unsigned n)
+{
+	struct fake *f;
+
+	say(s, n);
+	f = fake_find(HERE, THERE);
+	fake_up(f, LOTS);
+	world_settle(&s->w);
+	return f;
+}
+
+static size_t
+unacked(const struct fake *f)
+{
+	size_t bytes;
+
+	return link_unacked(f->link, &bytes);
+}
+
+static bool
+answered(struct scene *s, int id, const char *cond)
+{
+	char text[40];
+
+	snprintf(text, sizeof(text), "id=\"%d\"", id);
+	return peer_has(&s->romeo, text) && peer_has(&s->romeo, cond);
+}
+
+/* --- acknowledgements ---------------------------------------------------------- */
+
+TEST(what_is_written_is_kept_until_it_is_acknowledged)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 5);
+	CHECK_CSTR(buf_c(&f->wrote), "1 2 3 4 5 ");
+	CHECK_INT(unacked(f), 5);
+	fake_ack(f, 3);
+	CHECK_INT(unacked(f), 2);
+	/* what was said before is nothing new */
+	fake_ack(f, 1);
+	fake_ack(f, 0);
+	CHECK_INT(unacked(f), 2);
+	CHECK(!link_acked(f->link, 6));
+	CHECK(!link_acked(f->link, 0x7fffffff));
+	CHECK_INT(unacked(f), 2);
+	fake_ack(f, 5);
+	CHECK_INT(unacked(f), 0);
+	CHECK_INT(shard_there(&s)->stats.link_bytes.now, 0);
+	scene_done(&s);
+}
+
+TEST(one_that_does_not_count_after_all_keeps_nothing)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 5);
+	link_count_no_more(f->link);
+	CHECK_INT(unacked(f), 0);
+	CHECK_INT(shard_there(&s)->stats.link_bytes.now, 0);
+	say(&s, 2);
+	CHECK_CSTR(buf_c(&f->wrote), "1 2 3 4 5 6 7 ");
+	CHECK_INT(unacked(f), 0);
+	scene_done(&s);
+}
+
+TEST(it_is_asked_behind_some_or_after_a_while)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 1);
+	CHECK_INT(f->n_asked, 0);
+	pass(&s, 200 * US_PER_MS);
+	CHECK_INT(f->n_asked, 1);
+	/* one question at a time */
+	say(&s, 100);
+	CHECK_INT(f->n_asked, 1);
+	fake_ack(f, 1);
+	CHECK_INT(f->n_asked, 2);
+	fake_ack(f, 101);
+	pass(&s, US_PER_S);
+	CHECK_INT(f->n_asked, 2);
+	say(&s, 40);
+	CHECK_INT(f->n_asked, 3);
+	/* nothing new: not at once, but at some time */
+	fake_ack(f, 101);
+	CHECK_INT(f->n_asked, 4); /* about the 24 that came behind it */
+	fake_ack(f, 101);
+	pass(&s, US_PER_S);
+	CHECK_INT(f->n_asked, 4);
+	pass(&s, 5 * US_PER_S);
+	CHECK_INT(f->n_asked, 5);
+	scene_done(&s);
+}
+
+static const struct {
+	const char *label;
+	int answers; /* h after each of 30 seconds: -1: none */
+} silences[] = {
+	{ "no answer", -1 },
+	{ "always the same", 2 },
+	{ "going back", 1 },
+};
+
+TEST(who_acknowledges_nothing_is_cut)
+{
+	for (size_t i = 0; i < COUNT(silences); i++) {
+		struct scene s;
+		struct fake *f;
+
+		TEST_CASE(silences[i].label);
+		scene_init_as(&s, "limits: { ping_timeout: 60s }");
+		f = link_up(&s, 5);
+		fake_ack(f, 2);
+		for (int t = 0; t < 59; t += 1) {
+			pass(&s, US_PER_S);
+			CHECK(!f->told_to_end);
+			if (silences[i].answers >= 0 && t % 10 == 9)
+				fake_ack(f, (uint32_t)silences[i].answers);
+		}
+		pass(&s, 2 * US_PER_S);
+		CHECK(f->told_to_end);
+		scene_done(&s);
+	}
+}
+
+TEST(who_acknowledges_some_at_a_time_is_not)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "limits: { ping_timeout: 60s }");
+	f = link_up(&s, 5);
+	for (uint32_t h = 1; h <= 5; h++) {
+		pass(&s, 50 * US_PER_S);
+		fake_ack(f, h);
+	}
+	pass(&s, 300 * US_PER_S);
+	CHECK(!f->told_to_end);
+	scene_done(&s);
+}
+
+/* More than write_queue_bytes is as if the kernel took no more. */
+TEST(what_is_kept_has_a_bound)
+{
+	struct scene s;
+	struct fake *f;
+	size_t bytes, n;
+
+	scene_init_as(&s, "limits: { write_queue_bytes: 64KiB }");
+	f = link_up(&s, 200);
+	n = link_unacked(f->link, &bytes);
+	CHECK(bytes >= 64 * 1024 && bytes < 66 * 1024);
+	CHECK(n < 70);
+	CHECK_INT(f->n_asked, 1);
+	CHECK_INT(f->link->n_waiting, 200 - n);
+	fake_ack(f, 10);
+	CHECK_INT(link_unacked(f->link, &bytes), n);
+	for (uint32_t h = 0; h <= 200; h += 10)
+		fake_ack(f, h);
+	CHECK_INT(unacked(f), 0);
+	CHECK_INT(f->link->n_waiting, 0);
+	CHECK_INT(f->n_wrote, 200);
+	CHECK_INT(shard_there(&s)->stats.link_bytes.now, 0);
+	scene_done(&s);
+}
+
+/* --- receipts -------------------------------------------------------------------- */
+
+static struct receipt_line line;
+
+static void
+on_moved(struct turn_end *t)
+{
+	(void)t;
+}
+
+static void
+say_with_receipt(struct scene *s)
+{
+	struct stanza *st = make(s, MESSAGE_CHAT);
+
+	receipt_line_next(&line);
+	receipt_give(&line, st);
+	router_send(shard_there(s), st);
+	world_settle(&s->w);
+}
+
+TEST(a_receipt_is_held_for_two_seconds_at_most)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 1);
+	receipt_line_begin(&line, shard_there(&s), 0, on_moved);
+	say_with_receipt(&s);
+	say_with_receipt(&s);
+	pass(&s, US_PER_S);
+	CHECK_INT(receipt_line_handled(&line), 0);
+	/* it is let go with what has it */
+	fake_ack(f, 2);
+	CHECK_INT(receipt_line_handled(&line), 1);
+	pass(&s, US_PER_S);
+	CHECK_INT(receipt_line_handled(&line), 2);
+	CHECK_INT(unacked(f), 1);
+	/* one behind those that are let go */
+	say_with_receipt(&s);
+	fake_ack(f, 3);
+	pass(&s, US_PER_S);
+	say_with_receipt(&s);
+	CHECK_INT(receipt_line_handled(&line), 2);
+	pass(&s, US_PER_S);
+	CHECK_INT(receipt_line_handled(&line), 3);
+	pass(&s, US_PER_S);
+	CHECK_INT(receipt_line_handled(&line), 4);
+	/* without a link none is held */
+	fake_break(f);
+	say_with_receipt(&s);
+	CHECK_INT(receipt_line_handled(&line), 5);
+	receipt_line_end(&line);
+	pass(&s, 2 * US_PER_S);
+	fake_down(fake_find(HERE, THERE), true, "no");
+	scene_done(&s);
+}
+
+/* --- streams that break ------------------------------------------------------------ */
+
+static const struct {
+	enum stanza_type type;
+	bool again, answered;
+} kinds[] = {
+	{ MESSAGE_CHAT, true, false },
+	{ MESSAGE_ERROR, true, false },
+	{ PRESENCE_SUBSCRIBE, true, false },
+	{ PRESENCE_UNSUBSCRIBED, true, false },
+	{ IQ_GET, false, true },
+	{ IQ_SET, false, true },
+	{ IQ_RESULT, false, false },
+	{ IQ_ERROR, false, false },
+	{ PRESENCE_AVAILABLE, false, false },
+	{ PRESENCE_UNAVAILABLE, false, false },
+	{ PRESENCE_PROBE, false, false },
+};
+
+TEST(what_becomes_of_each_kind)
+{
+	struct buf ids = BUF_INIT;
+	struct fake *f, *next;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 1);
+	fake_ack(f, 1);
+	for (size_t i = 0; i < COUNT(kinds); i++)
+		router_send(shard_there(&s), make(&s, kinds[i].type));
+	world_settle(&s.w);
+	s.romeo.got.n = 0;
+	fake_break(f);
+	world_settle(&s.w);
+	say(&s, 1); /* behind them */
+	pass(&s, 2 * US_PER_S);
+	next = fake_find(HERE, THERE);
+	CHECK(next != f);
+	fake_up(next, LOTS);
+	world_settle(&s.w);
+	for (int i = 0; i < (int)COUNT(kinds); i++) {
+		if (kinds[i].again)
+			buf_printf(&ids, "%d ", i + 2);
+		CHECK_INT(answered(&s, i + 2, "<remote-server-timeout"),
+			kinds[i].answered);
+	}
+	buf_printf(&ids, "%u ", s.next - 1);
+	CHECK_CSTR(buf_c(&next->wrote), buf_c(&ids));
+	CHECK(peer_has(&s.romeo, "has not said whether it got this"));
+	buf_done(&ids);
+	scene_done(&s);
+}
+
+TEST(what_was_written_goes_ahead_of_what_waits)
+{
+	struct fake *f;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	say(&s, 1);
+	f = fake_find(HERE, THERE);
+	fake_up(f, 4);
+	say(&s, 5);
+	CHECK_CSTR(buf_c(&f->wrote), "1 2 3 4 ");
+	fake_ack(f, 2);
+	fake_break(f);
+	say(&s, 1);
+	pass(&s, 2 * US_PER_S);
+	f = fake_find(HERE, THERE);
+	fake_up(f, LOTS);
+	world_settle(&s.w);
+	CHECK_CSTR(buf_c(&f->wrote), "3 4 5 6 7 ");
+	fake_ack(f, 5);
+	CHECK_INT(unacked(f), 0);
+	scene_done(&s);
+}
+
+/* Once, when no stream comes in time; nothing before. */
+TEST(without_a_next_stream_it_is_answered)
+{
+	struct fake *f;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 3);
+	fake_ack(f, 1);
+	fake_break(f);
+	pass(&s, 29 * US_PER_S);
+	CHECK_CSTR(buf_c(&s.romeo.got), "");
+	pass(&s, 2 * US_PER_S);
+	CHECK(!answered(&s, 1, "<message"));
+	CHECK(answered(&s, 2, "<remote-server-timeout"));
+	CHECK(answered(&s, 3, "<remote-server-timeout"));
+	s.romeo.got.n = 0;
+	pass(&s, 600 * US_PER_S);
+	CHECK_INT(s.romeo.got.n, 0);
+	scene_done(&s);
+}
+
+/* Or one that breaks each stream would go on for ever. */
+TEST(what_is_never_acknowledged_is_sent_so_often)
+{
+	unsigned n = 0;
+	struct fake *f, *last = NULL;
+	struct scene s;
+
+	scene_init_as(&s, "s2s: { timeout: 5m }");
+	say(&s, 1);
+	for (; (f = fake_find(HERE, THERE)) != last && n < 20; n++) {
+		fake_up(f, LOTS);
+		world_settle(&s.w);
+		CHECK_CSTR(buf_c(&f->wrote), "1 ");
+		pass(&s, 20 * US_PER_S);
+		fake_break(f);
+		pass(&s, US_PER_S);
+		last = f;
+	}
+	CHECK_INT(n, 5);
+	CHECK(answered(&s, 1, "<remote-server-timeout"));
+	scene_done(&s);
+}
+
+TEST(a_link_whose_peer_owes_an_answer_is_not_idle)
+{
+	struct fake *f;
+	struct scene s;
+
+	scene_init_as(&s, "limits: { ping_timeout: 1h }\ns2s: { idle_timeout: 60s }");
+	f = link_up(&s, 1);
+	pass(&s, 61 * US_PER_S);
+	CHECK(!f->told_to_end);
+	fake_ack(f, 1);
+	pass(&s, 61 * US_PER_S);
+	pass(&s, 61 * US_PER_S);
+	CHECK(f->told_to_end);
+	scene_done(&s);
+}
+
+TEST_MAIN
