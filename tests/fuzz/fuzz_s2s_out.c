@@ -37,7 +37,7 @@
 static const char *const steps[STEP] = {
 	HEADER("1") FEATURES("<starttls xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>")
 	"<proceed xmlns='urn:ietf:params:xml:ns:xmpp-tls'/>",
-	HEADER("2") FEATURES(""),
+	HEADER("2") FEATURES("<sm xmlns='urn:xmpp:sm:3'/>"),
 	"<db:result from='b.example' to='a.example' type='valid'/>",
 };
 

@@ -120,7 +120,7 @@ interfaces = { "%(address)s" }
 modules_enabled = {
   "roster", "saslauth", "tls", "dialback", "disco", "vcard", "version", "ping",
   "register_ibr", "presence", "message", "iq", "offline", "s2s",
-  "s2s_auth_certs",
+  "s2s_auth_certs", "smacks",
 }
 allow_registration = true
 c2s_ports = { 5222 }
