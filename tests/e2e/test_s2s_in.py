@@ -413,8 +413,10 @@ def test_what_is_offered_is_kept_to(own_server, authority):
                              authorities=authority.cert))
     peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
     assert peer.features.find("limits", "max-bytes").text() == "20000"
+    assert peer.features.find("limits", "idle-seconds").text() == "300"
     peer.external()
     assert peer.features.find("limits", "max-bytes").text() == "20000"
+    assert peer.features.find("limits", "idle-seconds").text() == "300"
     text = "<message from='a@%s' to='b@%s'><body>%s</body></message>"
     peer.send(text % (PEER, server.domain, "x" * 19000))
     peer.ping()

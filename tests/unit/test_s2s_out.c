@@ -1031,4 +1031,77 @@ TEST(what_is_wrong_in_stream_management_ends_it)
 	}
 }
 
+/* XEP-0478 §3.1 */
+TEST(they_hear_something_before_they_think_that_we_are_gone)
+{
+	static const struct {
+		const char *limits;
+		int64_t idle_s; /* 0: nobody wants to hear anything */
+	} cases[] = {
+		{ "<idle-seconds>60</idle-seconds>", 60 },
+		{ "<idle-seconds> 300 </idle-seconds>", 300 },
+		{ "<idle-seconds>0</idle-seconds>", 0 },
+		{ "<idle-seconds>-5</idle-seconds>", 0 },
+		{ "<idle-seconds/>", 0 },
+		{ "", 0 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct buf features = BUF_INIT;
+		struct scene s;
+		struct peer *p = &s.far[0];
+		int64_t silent_s = 0, most_s = 0;
+
+		TEST_CASE(cases[i].limits);
+		scene_init(&s);
+		far_secure(p);
+		buf_printf(&features, "%s" FEATURES(DIALBACK
+			"<limits xmlns='urn:xmpp:stream-limits:0'>%s</limits>"),
+			THEIRS("secure"), cases[i].limits);
+		peer_say(p, buf_c(&features));
+		peer_say(p, RESULT("valid"));
+		CHECK(is_up(&s));
+		p->got.n = 0;
+		say_to_far(&s, 3);
+		for (int n = 0; n < 500; n++) {
+			CHECK(p->got.n == 0 || n == 0 ||
+				str_is(buf_str(&p->got), " "));
+			silent_s = p->got.n == 0 ? silent_s + 1 : 0;
+			most_s = MAX(most_s, silent_s);
+			p->got.n = 0;
+			conn_mem_feed(s.romeo.conn, " ", 1);
+			world_advance(&s.world, US_PER_S);
+		}
+		CHECK(is_up(&s));
+		if (cases[i].idle_s != 0)
+			CHECK(most_s < cases[i].idle_s &&
+				most_s >= cases[i].idle_s / 3 - 1);
+		else
+			CHECK_INT(most_s, 499);
+		buf_done(&features);
+		scene_done(&s);
+	}
+}
+
+TEST(who_hears_from_us_all_the_time_gets_no_blanks)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK
+		"<limits xmlns='urn:xmpp:stream-limits:0'>"
+		"<idle-seconds>30</idle-seconds></limits>"));
+	peer_say(p, RESULT("valid"));
+	p->got.n = 0;
+	for (int n = 0; n < 20; n++) {
+		say_to_far(&s, 3);
+		world_advance(&s.world, 5 * US_PER_S);
+		CHECK(p->got.n != 0 && p->got.p[p->got.n - 1] == '>');
+	}
+	scene_done(&s);
+}
+
 TEST_MAIN
+

@@ -194,7 +194,7 @@ add_limits(const struct s2s_in *c, struct arena *a, struct elem *features)
 
 	elem_add_with_text(a, e, NS_STREAM_LIMITS, "max-bytes",
 		arena_printf(a, "%llu", (unsigned long long)l->stanza_bytes));
-	if (c->x.authenticated && l->idle_before_ping_us < OPTION_NEVER)
+	if (l->idle_before_ping_us < OPTION_NEVER)
 		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
 			arena_printf(a, "%lld",
 				(long long)(l->idle_before_ping_us /

@@ -38,6 +38,8 @@
 
 /* For one target, from the connection until it is up, while there is another. */
 #define TARGET_US (10 * US_PER_S)
+/* Of the time in which a peer wants to hear something. */
+#define IDLE_PARTS 3
 /* Of what a peer says to people. */
 #define TEXT_MAX 120
 
@@ -138,17 +140,51 @@ on_opened(struct stream *x, const struct stream_header *h)
 
 /* --- features -------------------------------------------------------------------- */
 
-/* XEP-0478 §3.1 */
+/* 0: it is not said, or no number. */
+static uint32_t
+out_read_limit(struct arena *a, const struct elem *limits, const char *name)
+{
+	const struct elem *e = elem_child(limits, NS_STREAM_LIMITS, name);
+	long long n;
+
+	return e != NULL &&
+			str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX,
+				&n) ?
+		(uint32_t)n :
+		0;
+}
+
+/* XEP-0478 §3.1; the last features count. */
 static void
 out_read_limits(struct s2s_out *o, struct arena *a, const struct elem *features)
 {
 	const struct elem *e = elem_child(features, NS_STREAM_LIMITS, "limits");
-	long long n;
 
-	e = e != NULL ? elem_child(e, NS_STREAM_LIMITS, "max-bytes") : NULL;
-	o->max_bytes = 0;
-	if (e != NULL && str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX, &n))
-		o->max_bytes = (uint32_t)n;
+	o->max_bytes = e != NULL ? out_read_limit(a, e, "max-bytes") : 0;
+	o->idle_s = e != NULL ? out_read_limit(a, e, "idle-seconds") : 0;
+}
+
+/* Looked at so often that the peer hears something in two thirds of its time. */
+static void
+out_watch_idle(struct s2s_out *o)
+{
+	int64_t part_us = (int64_t)o->idle_s * US_PER_S / IDLE_PARTS;
+
+	o->deadline_us = OPTION_NEVER;
+	if (o->idle_s == 0)
+		return;
+	o->idle_taken = conn_taken(o->x.conn);
+	o->deadline_us = o->x.shard->now_us + MAX(part_us, US_PER_S);
+}
+
+/* XEP-0478 §3.1, RFC 6120 §4.6.1: a blank is traffic. */
+static void
+out_keep_alive(struct s2s_out *o)
+{
+	if (conn_taken(o->x.conn) == o->idle_taken &&
+		conn_queued(o->x.conn) == 0)
+		stream_write_bytes(&o->x, STR(" "));
+	out_watch_idle(o);
 }
 
 static void
@@ -175,7 +211,7 @@ s2s_out_up(struct s2s_out *o, const char *by)
 		o->x.authenticated && strcmp(by, "dialback") == 0 ?
 			"they have asked us whether the key is ours" :
 			"they trust our certificate");
-	o->deadline_us = OPTION_NEVER;
+	out_watch_idle(o);
 	stream_bound(x);
 	conn_set_share(x->conn,
 		budget_share(x->shard->server,
@@ -184,6 +220,7 @@ s2s_out_up(struct s2s_out *o, const char *by)
 	log_info(LOG_STREAM, stream_who(x), "link is up by=%s tls=%s cipher=%s",
 		by, conn_kind(x->conn) == CONN_MEM ? "none" : tls_version(x->conn),
 		conn_kind(x->conn) == CONN_MEM ? "none" : tls_cipher(x->conn));
+	stream_arm(x);
 	s2s_way_up(o);
 }
 
@@ -406,7 +443,9 @@ on_due(struct stream *x)
 	struct s2s_out *o = s2s_out_of(x);
 	char why[TEXT_MAX + 40];
 
-	if (o->deadline_us <= x->shard->now_us) {
+	if (o->deadline_us <= x->shard->now_us && o->step == OUT_UP) {
+		out_keep_alive(o);
+	} else if (o->deadline_us <= x->shard->now_us) {
 		snprintf(why, sizeof(why), "waited in vain for %s",
 			s2s_out_waits_for(o));
 		s2s_out_end(o, STREAM_CONNECTION_TIMEOUT, NULL, why);

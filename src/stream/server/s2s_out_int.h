@@ -78,7 +78,10 @@ struct s2s_out {
 	enum out_step step;
 	enum out_sm sm;
 	uint32_t max_bytes;  /* that the peer takes (XEP-0478); 0: not said */
-	int64_t deadline_us; /* for being up; OPTION_NEVER */
+	uint32_t idle_s;     /* after which it may think that we are gone; 0: not
+			      * said */
+	uint64_t idle_taken; /* what it had taken when that was looked at */
+	int64_t deadline_us; /* for being up; up: for a blank; OPTION_NEVER */
 	int64_t since_us;    /* it has begun */
 	const char *why;     /* while we end it; NULL */
 	bool blamed;         /* why it ends has been noted */
