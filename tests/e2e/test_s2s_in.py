@@ -3,6 +3,7 @@ and what they may say then (RFC 6120 §4.7, §8.1; XEP-0178 §3, XEP-0220)."""
 
 import base64
 import os
+import re
 import tempfile
 
 import pytest
@@ -11,7 +12,7 @@ from authority import Authority, KINDS
 from client import Closed
 from process import Failed
 from s2s_peer import Host, Peer, conf, dialback_key
-from xmltree import SASL
+from xmltree import Mismatch, SASL
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -481,6 +482,40 @@ def test_who_sends_too_much_is_read_slowly(own_server, authority):
         while not romeo.has_come():
             server.advance(0.2)
         assert romeo.next().get("id") == "m%d" % i
+
+
+def memory_kib(server):
+    """0 where a sanitizer keeps what was freed."""
+    if server.sanitized():
+        return 0
+    with open("/proc/%d/status" % server.process.proc.pid) as f:
+        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
+
+
+def test_who_reads_nothing_slows_no_server(own_server, authority):
+    """A stream of others is for many: what waits for one client has its bound, at
+    which he is cut, and nobody else waits for him."""
+    server = own_server(conf({"s2s": {"stanzas_per_second": "1000000",
+                                      "bytes_per_second": "1GiB"}},
+                             authorities=authority.cert))
+    stuck, other = user(server, "stuck"), user(server, "other")
+    peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
+    peer.external()
+    before = most = memory_kib(server)
+    for i in range(100):
+        peer.send(("<message type='headline' from='a@%s' to='%s'><body>%s"
+                   "</body></message>" % (PEER, stuck.jid, "x" * 300)) * 1000)
+        peer.send("<message type='headline' id='m%d' from='a@%s' to='%s'/>"
+                  % (i, PEER, other.jid))
+        assert other.next().get("id") == "m%d" % i
+        most = max(most, memory_kib(server))
+    peer.ping()
+    # write_queue_max_bytes is 16 MiB, and what was sent is 40
+    assert most - before < 40 * 1024
+    server.process.wait_line("does not read what it is sent")
+    with pytest.raises((Closed, Mismatch, OSError)):
+        for _ in range(100000):
+            stuck.next()
 
 
 # hostile 16
