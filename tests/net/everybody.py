@@ -11,6 +11,9 @@ STRICT = {"federation": {"policy": "required-trusted"}}
 KINDS = {kind: kind + "-cert.example" for kind in (
     "server", "srv-name", "xmpp-addr", "expired", "other-name", "cn-only")}
 DANE = {"federation": {"mode": "on", "policy": "dane-or-trusted"}}
+# of ours: the same, for others to judge; both of them take a CN
+OURS = {kind: "ant-%s.example" % kind for kind in (
+    "expired", "other-name", "untrusted")}
 IDN, IDN_OF_OTHERS = "b\u00fccher.example", "m\u00e4rchen.example"
 
 
@@ -51,6 +54,8 @@ def everybody(made):
         Domain("ant-both.example", "self-signed", conf=FEDERATES),
         Domain("ant-dane.example", "self-signed", conf=DANE, signed=True,
                tlsa=[("3 1 1", None)]),
+        *(Domain(name, "self-signed" if kind == "untrusted" else kind,
+                 conf=FEDERATES) for kind, name in OURS.items()),
         Domain("echo.ant.example", service="echo"),
         Domain("irc.ant.example", service="component"))
     six = made.free_port()
@@ -79,8 +84,9 @@ def everybody(made):
         Domain("pro-dane-other.example", "self-signed", signed=True,
                tlsa=[("3 1 1", "expired")]),
         Domain("rooms.pro.example", service="muc"),
-        *(Domain(name, kind) for kind, name in KINDS.items()))
-    made.add(peers.Ejabberd, "eja.example",
+        *(Domain(name, kind) for kind, name in KINDS.items()),
+        secure=OURS.values())
+    made.eja = made.add(peers.Ejabberd, "eja.example",
              Domain("eja-self.example", "self-signed"),
              Domain("eja-both.example", "self-signed"),
              Domain("rooms.eja.example", service="muc"))

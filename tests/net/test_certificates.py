@@ -1,8 +1,9 @@
-"""What Antiphon says of certificates of others, to them and to its administrator."""
+"""What Antiphon says of certificates of others, to them and to its administrator; and
+what others say of ours."""
 
 import pytest
 
-from everybody import KINDS
+from everybody import KINDS, OURS
 from people import condition
 
 pytestmark = pytest.mark.only("antiphon")
@@ -55,3 +56,31 @@ def test_another_is_asked_back_where_dialback_is_enough(network, domain):
     assert ask(network, "ant.example", domain) == "service-unavailable"
     network.ours.wait_line(network.ours.authenticated(
         "in", "dialback", "ant.example", domain))
+
+
+# --- ours -----------------------------------------------------------------------
+
+
+PROSODY_SAYS = {
+    "expired": "Your server's certificate has expired",
+    "other-name": "Your server's certificate is not valid for this name",
+    "untrusted": "Your server's certificate is not trusted",
+}
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_what_prosody_says_of_ours(network, kind):
+    """And why our administrator is told that nothing gets there."""
+    ours, start = network.ours, network.ours.lines()
+    romeo = network.person("romeo", OURS[kind]).online()
+    romeo.say("nobody@pro.example", "x")
+    ours.wait_line(r"pro\.example: cannot be reached from=%s .*%s"
+                   % (OURS[kind], PROSODY_SAYS[kind]), start)
+    romeo.drop()
+
+
+@pytest.mark.parametrize("kind", OURS)
+def test_ejabberd_asks_back_where_it_does_not_trust_ours(network, kind):
+    assert ask(network, OURS[kind], "eja.example") == "service-unavailable"
+    network.eja.wait_line(network.eja.authenticated(
+        "in", "dialback", "eja.example", OURS[kind]))
