@@ -190,7 +190,7 @@ class Incoming:
         self.host, self.sock, self.direct = host, sock, direct
         self.headers, self.got = [], []
         self.changed = threading.Condition()
-        self.reader = None
+        self.reader = self.before = None
         self.ended = self.secured = False
         self.authenticated = None # EXTERNAL, or "dialback"
         self.waiting = []
@@ -219,13 +219,18 @@ class Incoming:
             self.end()
 
     def feed(self, data):
-        self.reader.feed(data)
+        """The peer may end the stream that was before, as long as it has not heard
+        that there is a new one."""
+        begins = self.reader.header is not None or \
+            data.startswith(b"<?xml") or self.before is None
+        reader = self.reader if begins else self.before
+        reader.feed(data)
         if len(self.headers) < self.opened and self.reader.header is not None:
             self.headers.append(self.reader.header)
             self.on_header(self.reader.header)
         while self.waiting:
             self.on_element(self.waiting.pop(0))
-        if self.reader.closed:
+        if reader.closed:
             self.send("</stream:stream>")
             self.ended = True
 
@@ -263,12 +268,14 @@ class Incoming:
     # --- stream -----------------------------------------------------------------
 
     def restart(self):
+        self.before = self.reader
         self.reader = StreamReader(self.waiting.append)
         self.opened = len(self.headers) + 1
 
     def tls(self):
         self.sock = self.host.context.wrap_socket(self.sock, server_side=True)
         self.secured = True
+        self.reader = None
 
     def on_header(self, header):
         """Answers; then, what is offered."""

@@ -9,7 +9,7 @@ import tempfile
 import pytest
 
 from authority import Authority, KINDS
-from client import Closed
+from client import Closed, PATIENCE
 from process import Failed
 from s2s_peer import Host, Peer, conf, dialback_key
 from xmltree import Mismatch, SASL
@@ -276,6 +276,31 @@ def test_keys_of_ours(own_server, authority):
                            id_) == "invalid"
     finally:
         host.end()
+
+
+def test_a_link_that_a_reload_forbids_while_it_comes_up(own_server, authority):
+    """It ends where it is, between EXTERNAL and the next stream."""
+    host = Host(PEER, authority.issue("good", PEER))
+    server = own_server(conf({"remotes": host.remotes()},
+                             authorities=authority.cert))
+    romeo = user(server, "romeo")
+
+    def forbid(stream, e):
+        if not e.is_("auth", SASL):
+            return False
+        server.conf["federation"]["deny"] = [PEER]
+        server.write_conf()
+        server.ctl("reload")
+        return False
+    host.on_element = forbid
+    romeo.send("<message to='a@%s' id='m1'><body>x</body></message>" % PEER)
+    got = romeo.next()
+    assert got.get("type") == "error" and got.child("error").child("not-allowed")
+    stream = host.wait_stream()
+    stream.thread.join(PATIENCE)
+    assert [e.name for e in stream.got] == ["auth"]
+    assert stream.before.closed and stream.reader.header is None
+    host.end()
 
 
 # --- policies -----------------------------------------------------------------------
