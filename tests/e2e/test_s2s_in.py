@@ -18,7 +18,7 @@ pytestmark = pytest.mark.only("antiphon")
 
 PEER = "peer.example"
 GOOD = ("good", "server", "srv-name", "xmpp-addr", "wildcard")
-BAD = ("expired", "self-signed", "other-name", "cn-only")
+BAD = ("expired", "self-signed", "other-name", "target", "cn-only")
 
 
 @pytest.fixture(scope="module")
