@@ -456,11 +456,9 @@ receive_effects(struct roster_change *ch, struct stanza *st,
 		roster_change_presence(ch, false); /* §3.3.3 */
 	if (reply)
 		roster_change_tell(ch, step->reply);
-	/* pre-approved; or they have lost track, and have not asked who is here, as
-	 * who does not see may not (§3.1.3, 2) */
-	if ((step->state & SUB_FROM) != 0 &&
-		((before & SUB_FROM) == 0 ||
-			(reply && step->reply == PRESENCE_SUBSCRIBED)))
+	/* pre-approved; or they have lost track, and not probed (§3.1.3, 2) */
+	if ((step->state & ~before & SUB_FROM) != 0 ||
+		(reply && step->reply == PRESENCE_SUBSCRIBED))
 		roster_change_presence(ch, true);
 }
 
