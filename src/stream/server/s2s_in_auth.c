@@ -236,7 +236,8 @@ s2s_in_opened(struct stream *x, const struct stream_header *h)
 	s2s_in_pin(&c->local, h->host);
 	s2s_in_pin(&c->from, h->peer);
 	memcpy(c->id, h->id, sizeof(c->id));
-	if (!conn_is_secure(x->conn) && x->shard->snap->tls == NULL) {
+	if (!conn_is_secure(x->conn) && x->shard->snap->tls == NULL &&
+		conn_kind(x->conn) != CONN_MEM) {
 		stream_end(x, STREAM_POLICY_VIOLATION,
 			"TLS is required, and not to be had here");
 		return;
