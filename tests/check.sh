@@ -258,12 +258,14 @@ get_ready() {
 		CCACHE_DIR="${CCACHE_DIR:-$out/ccache}"
 }
 
-# 1000 seeds, shared out among the cores.
-simulate() {
+# 1000 seeds of a simulation, with its arguments, shared out among the cores.
+seeds() {
+	name=$1
+	shift
 	share=$((1000 / jobs)) pids=
 	for n in $(seq "$jobs"); do
-		"$out/gcc/tests/sim/sim" --first $(((n - 1) * share + 1)) \
-			--seeds "$share" --module-dir \
+		"$out/gcc/tests/sim/$name" --first $(((n - 1) * share + 1)) \
+			--seeds "$share" "$@" --module-dir \
 				"$out/gcc/modules/.libs:$out/gcc/tests/modules/.libs" &
 		pids="$pids $!"
 	done
@@ -272,6 +274,13 @@ simulate() {
 		wait "$pid" || status=1
 	done
 	return "$status"
+}
+
+# One server, and two.
+simulate() {
+	seeds sim
+	one=$?
+	seeds sim_s2s --steps 200 && return "$one"
 }
 
 # As many seeds as begin within so many seconds: the build folder, the first one,

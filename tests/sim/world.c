@@ -16,6 +16,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "xml/parser.h"
+#include "conf/conf.h"
+#include "conf/conf_error.h"
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/server.h"
@@ -24,15 +26,18 @@
 #include "account/credentials.h"
 #include "account/roster.h"
 #include "module/module_int.h"
+#include "server/server_reload.h"
 #include "server/server_start.h"
+#include "stream/server/s2s_out.h"
 
 #define CONF_TEXT                                                              \
 	"shards: %u\n"                                                         \
 	"storage: { driver: %s }\n"                                            \
 	"auth: { scram_iterations: 4096 }\n"                                   \
 	"hosts:\n"                                                             \
-	"  " WORLD_HOST ": { auth: { tls_required: no } }\n"                    \
+	"%s"                                                                   \
 	"%s"
+#define HOSTS "  " WORLD_HOST ": { auth: { tls_required: no } }\n"
 
 /* --- modules of several folders ------------------------------------------- */
 
@@ -102,33 +107,62 @@ folder_free(char *folder)
 	free(folder);
 }
 
+char *
+world_modules(const char *module_dirs)
+{
+	char *folder = folder_new(module_dirs);
+
+	return folder != NULL ? folder : xstrdup(module_dirs);
+}
+
+void
+world_modules_free(char *folder, const char *module_dirs)
+{
+	if (strcmp(folder, module_dirs) != 0)
+		folder_free(folder);
+	else
+		free(folder);
+}
+
 /* --- the whole ------------------------------------------------------------ */
+
+static void
+world_configure(const struct world *w, struct buf *out)
+{
+	struct buf driver = BUF_INIT;
+
+	if (w->store != NULL)
+		buf_printf(&driver, "sqlite, path: %s/data.sqlite", w->store);
+	else
+		buf_add_c(&driver, "memory");
+	buf_printf(out, CONF_TEXT, w->n_shards, buf_c(&driver),
+		w->hosts != NULL ? w->hosts : HOSTS, w->more_conf);
+	buf_done(&driver);
+}
 
 static void
 world_start(struct world *w, unsigned n_shards)
 {
-	struct buf yaml = BUF_INIT, driver = BUF_INIT;
+	struct buf yaml = BUF_INIT;
 	struct server_env env = {
 		.clock = &w->clock.clock,
 		.rand = &w->rand.source,
 		.store_in_memory = w->store == NULL,
 	};
 
-	if (w->store != NULL)
-		buf_printf(&driver, "sqlite, path: %s/data.sqlite", w->store);
-	else
-		buf_add_c(&driver, "memory");
-	buf_printf(&yaml, CONF_TEXT, n_shards, buf_c(&driver), w->more_conf);
-	buf_done(&driver);
 	w->n_shards = n_shards;
+	world_configure(w, &yaml);
 	w->server = in_memory_start(&env,
 		w->folder != NULL ? w->folder : w->module_dir, &yaml);
+	w->server->reach = w->reach;
+	if (w->reach != NULL)
+		w->server->remote_streams = &s2s_streams;
 }
 
 /* store is taken. */
 static struct world *
 world_make(uint64_t seed, unsigned n_shards, const char *module_dir,
-	const char *more_conf, char *store)
+	const char *more_conf, char *store, const struct world *like)
 {
 	struct world *w = xcalloc(1, sizeof(*w));
 
@@ -139,6 +173,9 @@ world_make(uint64_t seed, unsigned n_shards, const char *module_dir,
 	w->module_dir = xstrdup(module_dir);
 	w->more_conf = xstrdup(more_conf);
 	w->store = store;
+	w->hosts = like != NULL ? like->hosts : NULL;
+	w->reach = like != NULL ? like->reach : NULL;
+	w->settle = like != NULL ? like->settle : NULL;
 	w->xml = xml_pool_new();
 	world_start(w, n_shards);
 	return w;
@@ -148,7 +185,7 @@ struct world *
 world_new(uint64_t seed, unsigned n_shards, const char *module_dir,
 	const char *more_conf)
 {
-	return world_make(seed, n_shards, module_dir, more_conf, NULL);
+	return world_make(seed, n_shards, module_dir, more_conf, NULL, NULL);
 }
 
 /* In memory all the same, if there is such a folder: what is on disk is not what
@@ -172,13 +209,55 @@ struct world *
 world_new_lasting(uint64_t seed, unsigned n_shards, const char *module_dir,
 	const char *more_conf)
 {
-	return world_make(seed, n_shards, module_dir, more_conf, store_folder());
+	return world_make(seed, n_shards, module_dir, more_conf, store_folder(),
+		NULL);
+}
+
+struct world *
+world_new_like(uint64_t seed, unsigned n_shards, const char *module_dir,
+	const char *more_conf, bool lasting, const struct world *like)
+{
+	return world_make(seed, n_shards, module_dir, more_conf,
+		lasting ? store_folder() : NULL, like);
 }
 
 static void
 on_settle(void *arg)
 {
-	world_settle(arg);
+	struct world *w = arg;
+
+	if (w->settle != NULL)
+		w->settle(w);
+	else
+		world_settle(w);
+}
+
+/* On shard 0. */
+static void
+on_publish(struct shard *sh, void *arg)
+{
+	server_publish(sh->server, arg, NULL, NULL);
+}
+
+void
+world_reload(struct world *w)
+{
+	struct module_look *look = module_look_new(w->server->modules, false);
+	struct config_modules known;
+	struct conf_errors mistakes;
+	struct buf yaml = BUF_INIT;
+	struct config *conf;
+
+	conf_errors_init(&mistakes);
+	world_configure(w, &yaml);
+	module_config(look, &known);
+	conf = config_parse("test.yml", buf_str(&yaml), &known, &mistakes);
+	if (conf == NULL)
+		in_memory_die("configuration", mistakes.texts[0]);
+	conf_errors_done(&mistakes);
+	module_look_free(look);
+	buf_done(&yaml);
+	shard_post(w->server->shards[0], on_publish, conf, 0);
 }
 
 void
@@ -244,6 +323,8 @@ static bool
 turn_one(struct world *w, unsigned who)
 {
 	w->n_turns++;
+	if (who == w->n_shards && w->slow_store && world_draw(w, 16) != 0)
+		return !store_is_idle(w->server->store);
 	if (who == w->n_shards)
 		return store_turn(w->server->store);
 	return shard_turn(w->server->shards[who]);
@@ -255,6 +336,19 @@ world_turn(struct world *w)
 	turn_one(w, (unsigned)world_draw(w, w->n_shards + 1));
 }
 
+bool
+world_round(struct world *w)
+{
+	bool busy = false;
+
+	for (unsigned i = 0; i < 4 * (w->n_shards + 1); i++)
+		busy = turn_one(w, (unsigned)world_draw(w, w->n_shards + 1)) ||
+			busy;
+	for (unsigned i = 0; i <= w->n_shards; i++)
+		busy = turn_one(w, i) || busy;
+	return busy;
+}
+
 void
 world_settle(struct world *w)
 {
@@ -262,26 +356,27 @@ world_settle(struct world *w)
 
 	/* a round in which nobody had anything to do, twice: what one says in
 	 * its turn, another may answer in the next */
-	while (idle < 2 * (w->n_shards + 1)) {
-		bool busy = false;
+	while (idle < 2)
+		idle = world_round(w) ? 0 : idle + 1;
+}
 
-		for (unsigned i = 0; i < 4 * (w->n_shards + 1); i++)
-			busy = turn_one(w, (unsigned)world_draw(w,
-						w->n_shards + 1)) || busy;
-		for (unsigned i = 0; i <= w->n_shards; i++)
-			busy = turn_one(w, i) || busy;
-		idle = busy ? 0 : idle + w->n_shards + 1;
-	}
+int64_t
+world_next_us(const struct world *w)
+{
+	int64_t next = INT64_MAX;
+
+	for (unsigned i = 0; i < w->n_shards; i++)
+		next = MIN(next, shard_next_us(w->server->shards[i]));
+	return next;
 }
 
 void
 world_sleep(struct world *w, int64_t us)
 {
-	int64_t next = INT64_MAX, now = w->clock.mono_us;
+	int64_t next, now = w->clock.mono_us;
 
 	world_settle(w);
-	for (unsigned i = 0; i < w->n_shards; i++)
-		next = MIN(next, shard_next_us(w->server->shards[i]));
+	next = world_next_us(w);
 	clock_manual_advance(&w->clock,
 		next > now && next - now < us ? next - now : us);
 	world_settle(w);
@@ -305,13 +400,13 @@ on_account(void *arg, bool ok, const struct err *err)
 }
 
 void
-world_add_account(struct world *w, const char *local)
+world_add_account_at(struct world *w, const char *local, const char *domain)
 {
 	struct arena *a = arena_new();
 	struct credentials creds = { 0 };
 	struct buf text = BUF_INIT;
 	struct waiting wait = { false, false };
-	struct jid jid = jid_make(a, str_c(local), STR(WORLD_HOST), STR_NONE);
+	struct jid jid = jid_make(a, str_c(local), str_c(domain), STR_NONE);
 
 	/* one hash is enough for PLAIN, and cheap */
 	if (!credentials_derive(&creds, STR(WORLD_PASSWORD),
@@ -326,6 +421,12 @@ world_add_account(struct world *w, const char *local)
 		in_memory_die("account", local);
 	buf_done(&text);
 	arena_free(a);
+}
+
+void
+world_add_account(struct world *w, const char *local)
+{
+	world_add_account_at(w, local, WORLD_HOST);
 }
 
 /* --- memory and disk --------------------------------------------------------------- */

@@ -21,6 +21,7 @@ struct client;
 struct conn;
 struct elem;
 struct server;
+struct shard;
 struct world;
 struct xml_parser;
 struct xml_pool;
@@ -39,6 +40,13 @@ struct world {
 	char *folder; /* of links to modules; NULL: none */
 	char *module_dir, *more_conf;
 	char *store; /* folder of the database; NULL: it lies in memory */
+	const char *hosts; /* lines of YAML, the test's own; NULL: WORLD_HOST */
+	bool slow_store;   /* it turns now and then only */
+	/* Of each server that it starts: then it talks to others; or NULL. */
+	struct conn *(*reach)(struct server *srv, struct shard *sh,
+		const char *domain);
+	/* While it stops: in place of world_settle(); or NULL. */
+	void (*settle)(struct world *w);
 	void *user; /* the test's own */
 };
 
@@ -50,6 +58,15 @@ struct world *world_new(uint64_t seed, unsigned n_shards,
 /* The same, with a database on disk, so that it can be started anew. */
 struct world *world_new_lasting(uint64_t seed, unsigned n_shards,
 	const char *module_dir, const char *more_conf);
+/* With .hosts, .reach and .settle of `like', which has nothing else. */
+struct world *world_new_like(uint64_t seed, unsigned n_shards,
+	const char *module_dir, const char *more_conf, bool lasting,
+	const struct world *like);
+/* For many worlds: module_dirs as one folder, which is owned. */
+char *world_modules(const char *module_dirs);
+void world_modules_free(char *folder, const char *module_dirs);
+/* Its configuration, with .hosts as they are now, is put in force. */
+void world_reload(struct world *w);
 /* Stops it in order, and starts it with so many shards. */
 void world_restart(struct world *w, unsigned n_shards);
 /* As by kill -9, of one that lasts: what is not on disk is lost, and clients, which
@@ -59,9 +76,15 @@ void world_free(struct world *w);
 
 /* Makes an account with WORLD_PASSWORD, durable when it returns. */
 void world_add_account(struct world *w, const char *local);
+void world_add_account_at(struct world *w, const char *local,
+	const char *domain);
 
 /* One turn of a shard, or of the store, drawn by the seed. */
 void world_turn(struct world *w);
+/* Each of them at least once; true: there was something to do. */
+bool world_round(struct world *w);
+/* When the next timer is due, monotonic; INT64_MAX: never. */
+int64_t world_next_us(const struct world *w);
 /* Until nothing moves any more, without moving the clock. */
 void world_settle(struct world *w);
 /* Moves the clock to wherever the next timer is due, but not by more than us;

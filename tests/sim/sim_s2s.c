@@ -1,0 +1,563 @@
+/*
+ * sim_s2s.c - two servers, each of several shards, and what lies between them, in
+ * one thread: their users come and go, talk, ask and want to see each other.
+ *
+ *   sim_s2s [--seeds N] [--first SEED] [--steps N] [--module-dir DIR] [--verbose]
+ *
+ * What must hold for every seed: a message arrives once and in order, or its sender
+ * is told once that it does not, or it was written to a connection that broke, or
+ * waited in a server that was killed; the same for a question and its answer, of which
+ * there is one.  In the end, when all is calm and everybody has come anew, those agree
+ * who see each other, and who is there is seen.  Nothing is left when they have gone.
+ *
+ * The seed says what befalls the servers, none of it in one seed of four:
+ * connections that break at any byte, of which either side hears early or late; that
+ * are not read for a while; a network that is away; servers that are stopped, and
+ * killed; domains that do not talk to others for a while; reloads; streams that are
+ * closed by command; a database that is slow, too busy, or gone for one try.
+ *
+ * A seed that fails is printed, and replays exactly.
+ */
+#include "config.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/memuse.h"
+#include "core/entity_message.h"
+#include "core/server.h"
+#include "core/shard.h"
+#include "sim_s2s.h"
+
+#define NOBODY_COMES_US (2 * INT64_C(3600) * US_PER_S)
+
+const char *const sim_domains[WORLDS][DOMAINS] = {
+	{ "a.example", "x.example" },
+	{ "b.example", "y.example" },
+};
+
+static bool verbose;
+static struct sim *the_sim; /* for on_reach(), which is given a server only */
+
+void
+sim_fail(struct sim *s, const char *fmt, ...)
+{
+	va_list ap;
+
+	s->failed = true;
+	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
+	va_start(ap, fmt);
+	vfprintf(stderr, fmt, ap);
+	va_end(ap);
+	fputc('\n', stderr);
+}
+
+void
+sim_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!verbose)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+/* --- time and turns ----------------------------------------------------------------- */
+
+/* A server that stops moves its own. */
+static void
+clocks_align(struct sim *s)
+{
+	int64_t most = s->now_us;
+
+	for (unsigned i = 0; i < WORLDS; i++)
+		most = MAX(most, s->worlds[i]->clock.mono_us);
+	s->now_us = most;
+	for (unsigned i = 0; i < WORLDS; i++)
+		clock_manual_advance(&s->worlds[i]->clock,
+			most - s->worlds[i]->clock.mono_us);
+}
+
+static void
+sim_turn(struct sim *s)
+{
+	uint64_t which = sim_draw(s, WORLDS + 1);
+
+	if (which == WORLDS)
+		(void)wires_turn(&s->wires);
+	else
+		world_turn(s->worlds[which]);
+}
+
+void
+sim_settle(struct sim *s)
+{
+	unsigned idle = 0;
+
+	clocks_align(s);
+	while (idle < 2) {
+		bool busy = wires_turn(&s->wires);
+
+		for (unsigned i = 0; i < WORLDS; i++)
+			busy = (!s->dead[i] && world_round(s->worlds[i])) || busy;
+		users_read(s);
+		idle = busy ? 0 : idle + 1;
+	}
+	if (!s->slow_store)
+		wires_quiet(&s->wires);
+}
+
+void
+sim_sleep(struct sim *s, int64_t us)
+{
+	int64_t next;
+
+	sim_settle(s);
+	next = wires_next_us(&s->wires);
+	for (unsigned i = 0; i < WORLDS; i++)
+		next = MIN(next, world_next_us(s->worlds[i]));
+	next = next > s->now_us ? MIN(next - s->now_us, us) : us;
+	clock_manual_advance(&s->worlds[0]->clock, next);
+	sim_settle(s);
+}
+
+void
+sim_pass(struct sim *s, int64_t us)
+{
+	int64_t until_us = s->now_us + us;
+
+	while (s->now_us < until_us)
+		sim_sleep(s, until_us - s->now_us);
+}
+
+/* --- the servers --------------------------------------------------------------------- */
+
+static unsigned
+world_with(const char *domain)
+{
+	for (unsigned i = 0; i < WORLDS; i++)
+		for (unsigned j = 0; j < DOMAINS; j++)
+			if (strcmp(domain, sim_domains[i][j]) == 0)
+				return i;
+	return WORLDS;
+}
+
+static struct conn *
+on_reach(struct server *srv, struct shard *sh, const char *domain)
+{
+	struct sim *s = the_sim;
+	unsigned to = world_with(domain);
+	struct server *other;
+
+	if (to == WORLDS || s->worlds[to]->server == srv || s->unreachable ||
+		s->dead[0] || s->dead[1])
+		return NULL;
+	other = s->worlds[to]->server;
+	return wires_open(&s->wires, !to, sh,
+		other->shards[sim_draw(s, other->n_shards)]);
+}
+
+static void
+hosts_write(struct sim *s, unsigned world)
+{
+	struct buf *out = &s->hosts[world];
+
+	out->n = 0;
+	for (unsigned i = 0; i < DOMAINS; i++)
+		buf_printf(out,
+			"  %s: { auth: { tls_required: no }, federation: { mode: %s } }\n",
+			sim_domains[world][i],
+			s->off[world][i] ? "off" : "on");
+	if (s->worlds[world] != NULL)
+		s->worlds[world]->hosts = buf_c(out);
+}
+
+/* Nobody is slowed for what he sends, or it would not be known where it is when a
+ * connection breaks. */
+static const char conf[] =
+	"limits: { account_idle: 1s, stanzas_burst: 100000, bytes_burst: 16MiB }\n"
+	"s2s: { backoff_max: 60s, unreachable_after: 90s, idle_timeout: 2m,\n"
+	"  bytes_per_second: 1GiB, stanzas_per_second: 1000000 }\n"
+	"modules: { testresume: {}, archive: %s }\n";
+
+static void
+on_settle(struct world *w)
+{
+	(void)w;
+	sim_settle(the_sim);
+}
+
+static void
+worlds_start(struct sim *s, const char *module_dir)
+{
+	struct world like = { .reach = on_reach, .settle = on_settle };
+	char more[512];
+
+	for (unsigned i = 0; i < WORLDS; i++) {
+		hosts_write(s, i);
+		snprintf(more, sizeof(more), conf,
+			sim_draw(s, 2) == 0 ? "on" : "off");
+		like.hosts = buf_c(&s->hosts[i]);
+		s->worlds[i] = world_new_like(2 * s->seed + i,
+			1 + (unsigned)sim_draw(s, 3), module_dir, more,
+			s->stops, &like);
+	}
+}
+
+static void
+log_all(void)
+{
+	for (int i = 0; verbose && i < LOG_AREAS; i++)
+		log_set_level((enum log_area)i, LEVEL_INFO);
+}
+
+/* --- trouble ------------------------------------------------------------------------- */
+
+/* Until what was lost has been done, nothing else is. */
+static bool
+on_moment(void *arg, enum store_moment at)
+{
+	struct world *w = arg;
+	struct sim *s = the_sim;
+	unsigned i = w == s->worlds[1];
+	bool loses = !s->spared[i] && sim_draw(s, 8) == 0;
+
+	if (loses) {
+		s->spared[i] = true;
+		s->lost_at[i] = at;
+	} else if (at == STORE_AT_ANSWER ||
+		(at == STORE_AT_ASKED && s->lost_at[i] == STORE_AT_ANSWER)) {
+		s->spared[i] = false;
+	}
+	return loses;
+}
+
+static bool
+on_busy(void *arg, bool writes)
+{
+	(void)arg;
+	return writes && sim_draw(the_sim, 4) == 0;
+}
+
+static void
+store_trouble(struct sim *s, bool begins)
+{
+	for (unsigned i = 0; i < WORLDS; i++) {
+		struct store *store = s->worlds[i]->server->store;
+
+		if (s->bad_store && s->worlds[i]->store == NULL)
+			store_lose_when(store, begins ? on_moment : NULL,
+				begins ? s->worlds[i] : NULL);
+		if (s->bad_store)
+			store_busy_when(store, begins ? on_busy : NULL, NULL);
+		s->slow_store = s->worlds[i]->slow_store =
+			begins && s->bad_store;
+	}
+}
+
+static void
+do_stop(struct sim *s)
+{
+	unsigned i = (unsigned)sim_draw(s, WORLDS);
+	unsigned n_shards = 1 + (unsigned)sim_draw(s, 3);
+	bool kill = sim_draw(s, 2) == 0;
+
+	sim_say("server %u is %s", i, kill ? "killed" : "stopped");
+	users_of_world_go(s, i, kill);
+	if (kill) {
+		wires_kill(&s->wires, i);
+		s->dead[i] = true;
+		s->worlds[i]->settle = NULL; /* nobody sees its end */
+		world_kill(s->worlds[i], n_shards);
+		s->worlds[i]->settle = on_settle;
+		s->dead[i] = false;
+	} else {
+		world_restart(s->worlds[i], n_shards);
+		users_of_world_go(s, i, false);
+	}
+	store_trouble(s, true);
+	log_all();
+	clocks_align(s);
+}
+
+static void
+do_reload(struct sim *s)
+{
+	unsigned i = (unsigned)sim_draw(s, WORLDS);
+	unsigned j = (unsigned)sim_draw(s, DOMAINS);
+
+	if (sim_draw(s, 2) == 0)
+		s->off[i][j] = !s->off[i][j];
+	sim_say("%s talks to %s", sim_domains[i][j],
+		s->off[i][j] ? "nobody" : "others");
+	hosts_write(s, i);
+	world_reload(s->worlds[i]);
+}
+
+static void
+on_close(struct shard *sh, void *arg)
+{
+	entity_tell(sh,
+		&(struct entity_message){
+			.kind = TELL_KICK,
+			.to = jid_trusted(str_c(arg)),
+			.resource = STR_NONE,
+			.text = STR_NONE,
+		});
+}
+
+static void
+do_close(struct sim *s)
+{
+	unsigned i = (unsigned)sim_draw(s, WORLDS);
+	const char *domain = sim_domains[!i][sim_draw(s, DOMAINS)];
+
+	sim_say("server %u closes its streams to %s", i, domain);
+	shard_post(s->worlds[i]->server->shards[0], on_close,
+		(void *)(uintptr_t)domain, 0);
+}
+
+static void
+sim_trouble(struct sim *s)
+{
+	struct wire *w = wires_any(&s->wires);
+
+	if (s->cuts && w != NULL && sim_draw(s, 12) == 0)
+		wire_cut(w);
+	else if (s->stalls && w != NULL && sim_draw(s, 8) == 0)
+		wire_stall(w);
+	if (s->outages && sim_draw(s, 40) == 0) {
+		s->unreachable = !s->unreachable;
+		sim_say("the network is %s",
+			s->unreachable ? "gone" : "there again");
+	}
+	if (s->reloads && sim_draw(s, 40) == 0)
+		do_reload(s);
+	if (s->closes && sim_draw(s, 20) == 0)
+		do_close(s);
+	if (s->stops && sim_draw(s, 50) == 0)
+		do_stop(s);
+}
+
+/* From now on, nothing befalls them. */
+static void
+sim_calm(struct sim *s)
+{
+	s->unreachable = false;
+	s->wires.slow = false;
+	s->cuts = s->stalls = s->outages = s->stops = s->reloads = false;
+	wires_go_on(&s->wires);
+	store_trouble(s, false);
+	for (unsigned i = 0; i < WORLDS; i++) {
+		memset(s->off[i], 0, sizeof(s->off[i]));
+		hosts_write(s, i);
+		world_reload(s->worlds[i]);
+	}
+}
+
+/* --- one seed ------------------------------------------------------------------------ */
+
+static void
+sim_step(struct sim *s)
+{
+	users_act(s);
+	sim_trouble(s);
+	for (uint64_t n = sim_draw(s, 8); n > 0; n--) {
+		sim_turn(s);
+		users_read(s);
+	}
+	if (sim_draw(s, 24) == 0)
+		sim_sleep(s, 30 * US_PER_S);
+	if (sim_draw(s, 200) == 0)
+		sim_pass(s, 5 * 60 * US_PER_S);
+}
+
+static void
+sim_draw_trouble(struct sim *s)
+{
+	s->wires.slow = sim_draw(s, 2) == 0;
+	if (sim_draw(s, 2) == 0)
+		s->wires.room = 512 << sim_draw(s, 6);
+	if (s->seed % 4 == 0)
+		return;
+	s->cuts = sim_draw(s, 2) == 0;
+	s->stalls = sim_draw(s, 3) == 0;
+	s->outages = sim_draw(s, 4) == 0;
+	s->stops = sim_draw(s, 4) == 0;
+	s->reloads = sim_draw(s, 4) == 0;
+	s->closes = sim_draw(s, 4) == 0;
+	s->bad_store = sim_draw(s, 4) == 0;
+	s->any_trouble = s->cuts || s->stalls || s->outages || s->stops ||
+		s->reloads || s->closes;
+}
+
+/* Time for pauses to end, and for all that waits to get there, or to be answered. */
+static void
+sim_end(struct sim *s)
+{
+	sim_calm(s);
+	sim_pass(s, 10 * 60 * US_PER_S);
+	users_connect(s);
+	sim_pass(s, 2 * 60 * US_PER_S);
+	if (!s->any_trouble)
+		sim_check_seen(s);
+	users_leave(s);
+	sim_pass(s, 30 * US_PER_S);
+	users_connect(s);
+	sim_pass(s, 2 * 60 * US_PER_S);
+	users_ask(s);
+	sim_settle(s);
+	sim_check(s);
+	users_leave(s);
+	sim_pass(s, NOBODY_COMES_US);
+	sim_check_nothing_left(s);
+}
+
+static const enum memuse counted[] = { MEMUSE_CONN, MEMUSE_STREAM,
+	MEMUSE_SESSION, MEMUSE_WIRE, MEMUSE_ACCOUNT, MEMUSE_ROSTER,
+	MEMUSE_AUDIENCE, MEMUSE_MODULE, MEMUSE_ARENA };
+
+static void
+sim_open(struct sim *s, const char *module_dir)
+{
+	rand_seeded_init(&s->turns, ~s->seed);
+	wires_init(&s->wires, &s->turns.source, &s->now_us);
+	s->wires.lost = users_on_lost;
+	s->wires.late = users_on_late;
+	s->wires.arg = s;
+	sim_draw_trouble(s);
+	sim_say("cuts=%d stalls=%d outages=%d stops=%d reloads=%d closes=%d bad_store=%d slow=%d",
+		s->cuts, s->stalls, s->outages, s->stops, s->reloads, s->closes,
+		s->bad_store, s->wires.slow);
+	worlds_start(s, module_dir);
+	log_all();
+	users_init(s);
+	store_trouble(s, true);
+	clocks_align(s);
+}
+
+static void
+sim_close(struct sim *s)
+{
+	users_done(s);
+	s->dead[0] = s->dead[1] = true;
+	for (unsigned i = 0; i < WORLDS; i++) {
+		s->worlds[i]->settle = NULL;
+		wires_kill(&s->wires, i);
+	}
+	for (unsigned i = 0; i < WORLDS; i++) {
+		world_free(s->worlds[i]);
+		buf_done(&s->hosts[i]);
+	}
+	wires_done(&s->wires);
+}
+
+static void
+sum_add(struct sim_sum *to, const struct sim_sum *n)
+{
+	to->sent += n->sent;
+	to->arrived += n->arrived;
+	to->refused += n->refused;
+	to->lost += n->lost;
+	to->untold += n->untold;
+	to->late += n->late;
+}
+
+static bool
+sim_run(uint64_t seed, unsigned steps, const char *module_dir,
+	struct sim_sum *sum)
+{
+	struct sim *s = xcalloc(1, sizeof(*s));
+	int64_t before[COUNT(counted)];
+	bool ok;
+
+	for (size_t i = 0; i < COUNT(counted); i++)
+		before[i] = memuse_sum(counted[i]).bytes;
+	the_sim = s;
+	s->seed = seed;
+	sim_open(s, module_dir);
+	for (unsigned i = 0; i < steps && !s->failed; i++)
+		sim_step(s);
+	if (!s->failed)
+		sim_end(s);
+	sim_close(s);
+	for (size_t i = 0; i < COUNT(counted); i++)
+		if (memuse_sum(counted[i]).bytes != before[i])
+			sim_fail(s, "%lld bytes of %s are left",
+				(long long)(memuse_sum(counted[i]).bytes -
+					before[i]),
+				memuse_name(counted[i]));
+	sim_say("%u connections, %u cut", s->wires.n_opened, s->wires.n_cut);
+	sum_add(sum, &s->sum);
+	ok = !s->failed;
+	free(s);
+	return ok;
+}
+
+struct args {
+	uint64_t first, seeds;
+	unsigned steps;
+	const char *module_dirs;
+};
+
+static bool
+args_read(struct args *a, int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--verbose") == 0)
+			verbose = true;
+		else if (i + 1 == argc)
+			return false;
+		else if (strcmp(argv[i], "--seeds") == 0)
+			a->seeds = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--first") == 0)
+			a->first = strtoull(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--steps") == 0)
+			a->steps = (unsigned)strtoul(argv[++i], NULL, 10);
+		else if (strcmp(argv[i], "--module-dir") == 0)
+			a->module_dirs = argv[++i];
+		else
+			return false;
+	}
+	return true;
+}
+
+int
+main(int argc, char **argv)
+{
+	struct args a = { .first = 1, .seeds = 40, .steps = 300,
+		.module_dirs = "modules/.libs:tests/modules/.libs" };
+	struct sim_sum sum = { 0 };
+	unsigned failed = 0;
+	char *modules;
+
+	if (!args_read(&a, argc, argv))
+		return 2;
+	setvbuf(stdout, NULL, _IOLBF, 0); /* in line with the log */
+	/* there are no certificates, and the system's authorities are many */
+	setenv("SSL_CERT_FILE", "/nonexistent", 1);
+	setenv("SSL_CERT_DIR", "/nonexistent", 1);
+	modules = world_modules(a.module_dirs);
+	for (uint64_t seed = a.first; seed < a.first + a.seeds; seed++) {
+		if (sim_run(seed, a.steps, modules, &sum))
+			continue;
+		fprintf(stderr,
+			"seed %llu failed: sim_s2s --first %llu --seeds 1 --steps %u\n",
+			(unsigned long long)seed, (unsigned long long)seed,
+			a.steps);
+		failed++;
+	}
+	world_modules_free(modules, a.module_dirs);
+	printf("%llu seeds, %u failed; of %u messages %u arrived, %u were refused, %u lost, %u nobody would hear of, %u late\n",
+		(unsigned long long)a.seeds, failed, sum.sent, sum.arrived,
+		sum.refused, sum.lost, sum.untold, sum.late);
+	return failed != 0;
+}

@@ -1,0 +1,163 @@
+/*
+ * sim_s2s.h - what the simulation of two servers knows of their users.
+ */
+#ifndef SIM_SIM_S2S_H
+#define SIM_SIM_S2S_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/buf.h"
+#include "store/store.h"
+#include "wires.h"
+#include "world.h"
+
+#define WORLDS 2
+#define DOMAINS 2 /* of each */
+#define USERS 6   /* of both: the last two at the second domains */
+#define CLIENTS 2 /* of each user */
+#define MESSAGES_MAX 256
+#define ASKED_MAX 1024
+
+/* Without acknowledgement between servers (XEP-0198), what was written to a
+ * connection that breaks is lost, and what waits for one in a server that is killed.
+ * With it neither is; and what may have arrived comes again. */
+#define STRICT false
+
+struct sim;
+
+struct pair {
+	unsigned sent; /* from one user to another */
+	bool arrived[MESSAGES_MAX];
+	uint8_t errors[MESSAGES_MAX]; /* that its sender got */
+	bool lost[MESSAGES_MAX];      /* it, or an error about it, was on a
+				       * connection that broke, or in a server
+				       * that was killed */
+	bool late[MESSAGES_MAX];      /* the next stream may overtake it */
+	bool acked[MESSAGES_MAX];     /* its sender knows that it is dealt with */
+	bool gone[MESSAGES_MAX];      /* its sender does not hear of it any more */
+	bool asked;       /* to see the other */
+	bool unsure;      /* a wish to see the other may be missing there, or its
+			   * end */
+	bool denied;      /* the other was told that it does not see this one:
+			   * that may have crossed its next wish */
+};
+
+/* A message that the server has yet to acknowledge. */
+struct said {
+	unsigned to, serial;
+	uint32_t number; /* among all that was sent since it counts */
+};
+
+struct question {
+	unsigned user, index;
+	unsigned answers;
+	bool may_miss; /* it, or its answer */
+};
+
+struct sim_client {
+	struct client c;
+	struct sim *sim;
+	unsigned user, index;
+	bool leaving;
+	int last[USERS][CLIENTS];
+	bool counted;
+	bool asked;
+	uint32_t n_sent;
+	struct VEC(struct said) said;
+	bool wished[USERS]; /* something about seeing them, in this session */
+	bool sees[USERS][CLIENTS];
+};
+
+/* What became of messages. */
+struct sim_sum {
+	unsigned sent, arrived, refused;
+	unsigned lost;   /* with a connection, or a server */
+	unsigned untold; /* missing otherwise: who sent them had gone */
+	unsigned late;   /* could be overtaken */
+};
+
+struct sim {
+	uint64_t seed;
+	bool failed;
+	struct world *worlds[WORLDS];
+	struct buf hosts[WORLDS]; /* as the configuration has them */
+	bool off[WORLDS][DOMAINS]; /* talks to no other server */
+	bool dead[WORLDS];         /* it is being killed: nobody is there */
+	struct rand_seeded turns;
+	struct wires wires;
+	int64_t now_us;     /* monotonic: the later of both clocks */
+	bool cuts, stalls, outages, stops, reloads, closes, bad_store;
+	bool any_trouble;
+	bool slow_store;
+	bool unreachable;   /* no connection comes up */
+	bool spared[WORLDS]; /* see on_moment() */
+	enum store_moment lost_at[WORLDS];
+	struct sim_client clients[USERS][CLIENTS];
+	struct pair pairs[USERS][USERS];
+	unsigned next[USERS][CLIENTS][USERS];
+	struct question questions[ASKED_MAX];
+	unsigned n_questions;
+	struct sim_sum sum;
+};
+
+extern const char *const sim_domains[WORLDS][DOMAINS];
+
+static inline unsigned
+world_of(unsigned user)
+{
+	return user % WORLDS;
+}
+
+static inline const char *
+domain_of(unsigned user)
+{
+	return sim_domains[world_of(user)][user / WORLDS == 2];
+}
+
+static inline uint64_t
+sim_draw(struct sim *s, uint64_t below)
+{
+	return rand_below(&s->turns.source, below);
+}
+
+/* --- sim_s2s.c ---------------------------------------------------------------- */
+
+void sim_fail(struct sim *s, const char *fmt, ...)
+	__attribute__((format(printf, 2, 3)));
+void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+/* Until nothing moves, without moving the clocks. */
+void sim_settle(struct sim *s);
+/* Both clocks move to where the next thing is due, but not by more than us. */
+void sim_sleep(struct sim *s, int64_t us);
+/* So long, by as many steps as it takes. */
+void sim_pass(struct sim *s, int64_t us);
+
+/* --- s2s_users.c: what they do, and get ---------------------------------------- */
+
+void users_init(struct sim *s);
+void users_done(struct sim *s);
+void users_read(struct sim *s);
+/* One of them does something. */
+void users_act(struct sim *s);
+void users_connect(struct sim *s);
+void users_leave(struct sim *s);
+/* Their server ends: what is not dealt with yet may be missing.  What had come to it
+ * and was nobody's yet, the wires tell. */
+void users_of_world_go(struct sim *s, unsigned world, bool killed);
+/* Asks up to which number all is dealt with. */
+void users_ask(struct sim *s);
+/* For wires. */
+void users_on_lost(void *arg, const struct letter *l);
+void users_on_late(void *arg, const struct letter *l);
+
+/* --- s2s_check.c: what must hold ------------------------------------------------- */
+
+/* With everybody online, and nothing that moves. */
+void sim_check(struct sim *s);
+/* Of that: who sees whom. */
+void sim_check_seen(struct sim *s);
+/* With nobody online for long. */
+void sim_check_nothing_left(struct sim *s);
+
+#endif
