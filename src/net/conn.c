@@ -148,13 +148,6 @@ conn_tell_data(struct conn *c, const char *p, size_t n)
 }
 
 void
-conn_tell_again(struct conn *c, const char *p, size_t n)
-{
-	if (c->life == LIFE_OPEN)
-		(void)conn_tell_data(c, p, n);
-}
-
-void
 conn_fail(struct conn *c, const struct err *why)
 {
 	if (c->life == LIFE_DEAD)

@@ -110,6 +110,13 @@ conn_start_tls_one_of(struct conn *c, const struct tls_set *tls,
 	return true;
 }
 
+void
+conn_tell_again(struct conn *c, const char *p, size_t n)
+{
+	if (c->life == LIFE_OPEN)
+		(void)conn_tell_data(c, p, n);
+}
+
 struct str
 conn_alpn(const struct conn *c)
 {

@@ -255,8 +255,6 @@ void conn_tls_noise(struct conn *c);
 /* Sessions for c, not yet connected to its socket; NULL with err.  As a server: */
 struct ssl_st *tls_session_new(const struct tls_set *set, struct str host,
 	bool from_server, struct conn *c, struct err *err);
-/* Behind it, before the handshake: the peer is another server. */
-void tls_session_of_server(struct ssl_st *ssl);
 /* As a client; "" for sni and alpn: none. */
 struct ssl_st *tls_session_new_client(const struct tls_set *set, struct str local,
 	struct str sni, struct str alpn, struct conn *c, struct err *err);

@@ -114,6 +114,27 @@ tls_set_host(const struct tls_set *set, struct str domain, bool near)
 
 /* --- callbacks of a handshake --------------------------------------------- */
 
+/* A certificate that fails is no reason to end the handshake: it is just not
+ * believed later.  OpenSSL remembers the error. */
+static int
+on_tls_verify(int ok, X509_STORE_CTX *store)
+{
+	(void)ok;
+	(void)store;
+	return 1;
+}
+
+/* Before its handshake: the peer is another server. */
+static void
+tls_session_of_server(SSL *ssl)
+{
+	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_tls_verify);
+	/* any will do, not that of client_ca alone */
+	SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
+	/* the chain is not part of a ticket */
+	tls_tickets_refuse(ssl);
+}
+
 /* hello is of a peer who may choose, and offers name. */
 static bool
 hello_choose(struct conn_hello *hello, SSL *ssl, struct str name)
@@ -200,16 +221,6 @@ on_tls_alpn(SSL *ssl, const unsigned char **out, unsigned char *out_n,
 	return SSL_TLSEXT_ERR_ALERT_FATAL;
 }
 
-/* A certificate that fails is no reason to end the handshake: it is just not
- * believed later.  OpenSSL remembers the error. */
-static int
-on_tls_verify(int ok, X509_STORE_CTX *store)
-{
-	(void)ok;
-	(void)store;
-	return 1;
-}
-
 /* That of another server is judged when it is known who that is, with its chain and
  * other authorities than these; until then it is worth nothing. */
 static int
@@ -258,16 +269,6 @@ tls_session_of(SSL_CTX *ctx, struct conn *c, struct err *err)
 	else
 		SSL_set_app_data(ssl, c);
 	return ssl;
-}
-
-void
-tls_session_of_server(SSL *ssl)
-{
-	SSL_set_verify(ssl, SSL_VERIFY_PEER, on_tls_verify);
-	/* any will do, not that of client_ca alone */
-	SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
-	/* the chain is not part of a ticket */
-	tls_tickets_refuse(ssl);
 }
 
 struct ssl_st *
