@@ -372,7 +372,8 @@ bool config_component_asks(const struct config_component *c,
 const struct config_delegation *config_delegation(const struct config *c,
 	struct str host, struct str ns);
 
-/* Is there a port of that kind? */
+/* Has an entry of `listen' that kind, and is there one that has? */
+bool config_listen_has(const struct config_listen *l, const char *kind);
 bool config_listens(const struct config *c, const char *kind);
 
 /* Fills out with what tls_set_new() takes; hosts has room for c->n_hosts, and is

@@ -188,37 +188,107 @@ entry_check_tls(const struct config_listen *l, const struct listen_kind *kind,
 	modes_show(kind, &modes);
 	conf_error_add(m, node_of(entry, "tls"), "listen: tls",
 		"%s is nothing for ports of kind %s, expected one of: %.*s",
-		config_listen_tls[l->tls], l->kind, STR_ARG(buf_str(&modes)));
+		config_listen_tls[l->tls], kind->name,
+		STR_ARG(buf_str(&modes)));
 	buf_done(&modes);
 	return false;
 }
 
-/* What the file does not say of it, its kind says. */
+/* Is there something by which its peers are told from those of others? */
+static bool
+entry_check_shared(const struct config_listen *l, const struct listen_kind *kind,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	const struct yaml_node *at = node_of(entry, "kind");
+
+	if (l->kinds.n == 1)
+		return true;
+	if (kind->alone != NULL)
+		return conf_error_add(m, at, "listen: kind",
+			"ports of kind %s are not shared with others: %s; give them an entry of their own",
+			kind->name, kind->alone);
+	if (kind->recognise == NULL &&
+		(kind->alpn[0] == NULL || l->tls != LISTEN_DIRECT))
+		return conf_error_add(m, at, "listen: kind",
+			"with `tls: %s` nothing tells who comes for kind %s from others; give them an entry of their own",
+			config_listen_tls[l->tls], kind->name);
+	return true;
+}
+
+static bool
+entry_names_twice(const struct config_listen *l, size_t i,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	for (size_t k = 0; k < i; k++)
+		if (strcmp(l->kinds.items[k], l->kinds.items[i]) == 0)
+			return !conf_error_add(m, node_of(entry, "kind"),
+				"listen: kind", "%s is named twice",
+				l->kinds.items[i]);
+	return false;
+}
+
+/* The kinds of l, into out; false: there are mistakes. */
+static bool
+entry_find_kinds(struct config_whole *w, const struct config_listen *l,
+	const struct yaml_node *entry, const struct listen_kind **out,
+	struct conf_errors *m)
+{
+	bool ok = true;
+
+	for (size_t i = 0; i < l->kinds.n; i++) {
+		out[i] = kind_find(w, l->kinds.items[i]);
+		if (out[i] == NULL)
+			kind_unknown(w, l->kinds.items[i],
+				node_of(entry, "kind"), m);
+		ok = ok && out[i] != NULL && !entry_names_twice(l, i, entry, m);
+	}
+	return ok;
+}
+
+/* What the file does not say of it, its kind says: of several the first, but that
+ * one which is for this machine alone keeps the others there. */
+static bool
+entry_ask_kinds(struct config_whole *w, struct config_listen *l,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	const struct listen_kind *kinds[LISTEN_KINDS_MAX];
+	bool ok = true;
+
+	if (!entry_find_kinds(w, l, entry, kinds, m))
+		return false;
+	if (yaml_get(entry, "tls") == NULL)
+		l->tls = (int)kinds[0]->tls;
+	for (size_t i = l->kinds.n; i-- > 0;)
+		if (kinds[i]->address != NULL &&
+			yaml_get(entry, "address") == NULL)
+			l->address = kinds[i]->address;
+	for (size_t i = 0; i < l->kinds.n && ok; i++)
+		ok = entry_check_tls(l, kinds[i], entry, m) &&
+			entry_check_shared(l, kinds[i], entry, m);
+	if (ok && yaml_get(entry, "port") == NULL)
+		l->port = kinds[0]->ports[l->tls];
+	return ok;
+}
+
+static const char *
+kinds_join(const struct option_list *kinds, struct arena *a)
+{
+	const char *all = kinds->items[0];
+
+	for (size_t i = 1; i < kinds->n; i++)
+		all = arena_printf(a, "%s,%s", all, kinds->items[i]).p;
+	return all;
+}
+
 static void
 entry_complete(struct config_whole *w, struct config_listen *l,
 	const struct yaml_node *entry, struct conf_errors *m)
 {
-	const struct listen_kind *kind = NULL;
-
-	if (w->modules != NULL && w->modules->kinds != NULL) {
-		kind = kind_find(w, l->kind);
-		if (kind == NULL) {
-			kind_unknown(w, l->kind, node_of(entry, "kind"), m);
-			return;
-		}
-	}
-	if (kind != NULL && yaml_get(entry, "tls") == NULL)
-		l->tls = (int)kind->tls;
-	if (kind != NULL && kind->address != NULL &&
-		yaml_get(entry, "address") == NULL)
-		l->address = kind->address;
-	if (kind != NULL && !entry_check_tls(l, kind, entry, m))
+	l->kind = kinds_join(&l->kinds, w->arena);
+	if (w->modules != NULL && w->modules->kinds != NULL &&
+		!entry_ask_kinds(w, l, entry, m))
 		return;
-	if (yaml_get(entry, "port") != NULL)
-		return;
-	if (kind != NULL)
-		l->port = kind->ports[l->tls];
-	if (l->port == 0)
+	if (yaml_get(entry, "port") == NULL && l->port == 0)
 		port_missing(l, entry, m);
 }
 
@@ -230,6 +300,17 @@ is_same_port(const struct config_listen *a, const struct config_listen *b)
 		listener_collides(a->address, b->address);
 }
 
+/* Why two entries may be one, as more is said of them. */
+static const char *
+twice_hint(const struct config_listen *a, const struct config_listen *b)
+{
+	return strcmp(a->kind, b->kind) != 0 &&
+			!config_listen_has(a, KIND_COMPONENTS) &&
+			!config_listen_has(b, KIND_COMPONENTS) ?
+		"; one entry can have several kinds, such as `kind: [ c2s, server ]`" :
+		"";
+}
+
 /* all[i] is that of node, and the first that of other. */
 static void
 entry_check_twice(const struct config_listen *all, size_t i,
@@ -239,9 +320,10 @@ entry_check_twice(const struct config_listen *all, size_t i,
 	for (size_t j = 0; j < i; j++, other = other->next)
 		if (is_same_port(&all[i], &all[j]))
 			conf_error_add(m, node, "listen",
-				"port %lld of address %s is given already, for address %s in %s:%d",
+				"port %lld of address %s is given already, for address %s in %s:%d%s",
 				(long long)all[i].port, all[i].address,
-				all[j].address, other->file, other->line);
+				all[j].address, other->file, other->line,
+				twice_hint(&all[i], &all[j]));
 }
 
 static bool
@@ -257,7 +339,7 @@ static void
 entry_check_plain(const struct config *c, const struct config_listen *l,
 	const struct yaml_node *listen, struct conf_errors *m)
 {
-	if (l->tls == LISTEN_PLAIN && strcmp(l->kind, KIND_CLIENTS) == 0 &&
+	if (l->tls == LISTEN_PLAIN && config_listen_has(l, KIND_CLIENTS) &&
 		!some_host_allows_plain(c))
 		conf_error_add(m, listen, "listen",
 			"port %lld: with `tls: none` nobody could log in, because no host has `auth: { tls_required: no }`",
@@ -266,23 +348,30 @@ entry_check_plain(const struct config *c, const struct config_listen *l,
 
 /* --- the whole ----------------------------------------------------------- */
 
+#define ONE(name) { (const char *const[]){ name }, 1 }
+
 /* Those for servers are opened while a host talks to others. */
 static const struct config_listen listen_standard[] = {
-	{ .kind = KIND_CLIENTS, .tls = LISTEN_STARTTLS, .address = "*",
-		.port = 5222, .backlog = 1024 },
-	{ .kind = KIND_CLIENTS, .tls = LISTEN_DIRECT, .address = "*",
-		.port = 5223, .backlog = 1024 },
-	{ .kind = KIND_SERVERS, .tls = LISTEN_STARTTLS, .address = "*",
-		.port = 5269, .backlog = 1024 },
-	{ .kind = KIND_SERVERS, .tls = LISTEN_DIRECT, .address = "*",
-		.port = 5270, .backlog = 1024 },
+	{ .kinds = ONE(KIND_CLIENTS), .kind = KIND_CLIENTS,
+		.tls = LISTEN_STARTTLS, .address = "*", .port = 5222,
+		.backlog = 1024 },
+	{ .kinds = ONE(KIND_CLIENTS), .kind = KIND_CLIENTS,
+		.tls = LISTEN_DIRECT, .address = "*", .port = 5223,
+		.backlog = 1024 },
+	{ .kinds = ONE(KIND_SERVERS), .kind = KIND_SERVERS,
+		.tls = LISTEN_STARTTLS, .address = "*", .port = 5269,
+		.backlog = 1024 },
+	{ .kinds = ONE(KIND_SERVERS), .kind = KIND_SERVERS,
+		.tls = LISTEN_DIRECT, .address = "*", .port = 5270,
+		.backlog = 1024 },
 };
 
 /* Where there are components, and no port for them is named: what they say goes
  * in the clear, so it is this machine's alone. */
 static const struct config_listen listen_components = {
-	.kind = KIND_COMPONENTS, .tls = LISTEN_PLAIN, .address = "127.0.0.1",
-	.port = 5347, .backlog = 1024,
+	.kinds = ONE(KIND_COMPONENTS), .kind = KIND_COMPONENTS,
+	.tls = LISTEN_PLAIN, .address = "127.0.0.1", .port = 5347,
+	.backlog = 1024,
 };
 
 static size_t
@@ -318,10 +407,19 @@ components_check_twice(const struct config_listen *l,
 }
 
 bool
+config_listen_has(const struct config_listen *l, const char *kind)
+{
+	for (size_t i = 0; i < l->kinds.n; i++)
+		if (strcmp(l->kinds.items[i], kind) == 0)
+			return true;
+	return false;
+}
+
+bool
 config_listens(const struct config *c, const char *kind)
 {
 	for (size_t i = 0; i < c->n_listen; i++)
-		if (strcmp(c->listen[i].kind, kind) == 0)
+		if (config_listen_has(&c->listen[i], kind))
 			return true;
 	return false;
 }

@@ -75,9 +75,11 @@ const char *const config_listen_tls[] = { /* enum listen_tls */
 	"starttls", "direct", "none", NULL };
 
 const struct option config_listen_options[] = {
-	{ .name = "kind", .type = OPT_TEXT, .dflt = "c2s",
-		.off = offsetof(struct config_listen, kind),
-		.help = "who connects here" },
+	{ .name = "kind", .type = OPT_LIST, .item = OPT_TEXT, .alone = true,
+		.dflt = "c2s", .min = "1", .max = "4", /* LISTEN_KINDS_MAX */
+		.off = offsetof(struct config_listen, kinds),
+		.help = "who connects here; several kinds can share a port",
+		.example = "[ c2s, server ]" },
 	{ .name = "address", .type = OPT_TEXT, .dflt = "*", .max = "255",
 		.off = offsetof(struct config_listen, address),
 		.help = "the address to listen on; * is every address of the "

@@ -14,10 +14,13 @@
 #include <stdint.h>
 
 #include "base/clock.h"
+#include "base/str.h"
+#include "conf/option.h"
 
 struct conn;
 struct conn_events;
 struct listen_peer;
+struct listen_port;
 struct module_ctx;
 struct shard;
 struct snapshot;
@@ -31,13 +34,36 @@ enum listen_tls {
 /* "starttls", "direct", "none", NULL. */
 extern const char *const config_listen_tls[];
 
+/* One port may have several kinds. */
+#define LISTEN_KINDS_MAX 4
+
 struct config_listen {
-	const char *kind; /* name of a struct listen_kind */
+	struct option_list kinds; /* each the name of a struct listen_kind */
+	const char *kind; /* the same for the log: "c2s", "c2s,server" */
 	int tls;          /* enum listen_tls */
 	const char *address; /* as in net/listener.h */
 	int64_t port;
 	int64_t backlog;
 };
+
+/* Who has come to a port, for its kind. */
+struct listen_arrival {
+	struct conn *conn;              /* taken */
+	const struct config_listen *at; /* borrowed, as port */
+	struct listen_port *port;
+	int64_t since_us; /* when; monotonic */
+	bool counted;     /* in the limits, already */
+};
+
+/* Are the first bytes of somebody such as come to a kind? */
+enum listen_verdict {
+	LISTEN_NOT_MINE,
+	LISTEN_MORE, /* of them are needed */
+	LISTEN_MINE,
+};
+
+/* Names of one kind, for TLS. */
+#define LISTEN_ALPN_MAX 2
 
 /*
  * A kind of port: who connects there, what the file may say of it, and who deals
@@ -53,14 +79,21 @@ struct listen_kind {
 	/* By that: when the file names none; 0: it has to. */
 	uint16_t ports[LISTEN_TLS_MODES];
 	const char *address;  /* when the file names none; NULL: "*" */
-	const char *alpn;     /* with LISTEN_DIRECT: of those whom a peer may
-			       * offer (RFC 7301), the one to agree on; NULL: it
-			       * is not asked for */
+	/* With LISTEN_DIRECT: the protocols to agree on if a peer offers any (RFC
+	 * 7301); NULL: it is not asked for, alone at a port. */
+	const char *alpn[LISTEN_ALPN_MAX];
+	bool of_servers; /* under those the peer is another server */
+	/* Where a port has several kinds, and no ALPN has said which: what a peer
+	 * has sent so far.  Whom nobody takes comes to the kind that is named
+	 * first.  NULL: shares no port, unless its alpn tells. */
+	enum listen_verdict (*recognise)(struct str first);
+	const char *alone; /* why it shares none at all, a phrase; or NULL */
 	int64_t first_byte_us; /* until the first byte; 0: LISTEN_FIRST_BYTE_US */
 	int64_t quiet_us; /* from then on, until the next; 0: as long as he likes.
 			   * Who says nothing for so long is closed */
 	/* Why nobody is to come by such a port, which then stays shut; NULL: it is
-	 * opened.  While a snapshot is made.  NULL: always opened. */
+	 * opened for this kind.  While a snapshot is made, and whenever somebody
+	 * comes to a port of several.  NULL: always opened. */
 	const char *(*hindrance)(const struct snapshot *snap);
 
 	/* What is kept of a peer: a struct that begins with struct listen_peer,
@@ -73,10 +106,11 @@ struct listen_kind {
 		const struct config_listen *at);
 	const struct conn_events *events; /* closed may be NULL */
 
-	/* For streams, in place of both: a connection (taken) as it comes from
-	 * the network.  TLS, limits and time are the kind's own. */
-	void (*accept_raw)(struct shard *sh, struct conn *c,
-		const struct config_listen *at);
+	/* For streams, in place of both: a connection as it comes from the
+	 * network, or, where a port has several kinds, from those who have waited
+	 * for what it would be: counted, and with TLS.  That, limits and time are
+	 * the kind's own. */
+	void (*accept_raw)(struct shard *sh, const struct listen_arrival *a);
 };
 
 #define LISTEN_MAY(mode) (1u << (mode))

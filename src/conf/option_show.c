@@ -280,15 +280,14 @@ mdoc_option(const struct option *o, struct buf *out)
 	char first[2] = { (char)toupper((unsigned char)o->help[0]), '\0' };
 
 	buf_printf(out, ".It Ic %s : Ar %s", o->name, type_name(o->type));
-	if (o->alone)
-		buf_printf(out, " No of Ar %s No or Ar %s", type_name(o->item),
-			type_name(o->item));
-	else if (o->type == OPT_LIST)
+	if (o->type == OPT_LIST)
 		buf_printf(out, " No of Ar %s", type_name(o->item));
 	buf_add_c(out, "\n");
 	mdoc_text(out, first, false);
 	mdoc_text(out, o->help + (first[0] != '\0'), false);
 	buf_add_c(out, ".\n");
+	if (o->alone)
+		buf_add_c(out, "One may stand without brackets.\n");
 	if (o->choices != NULL)
 		mdoc_choices(o, out);
 	mdoc_default(o, out);

@@ -71,15 +71,15 @@ listen_add_kinds(struct snapshot *snap, const struct listen_kind *kinds,
 
 /* --- ports ------------------------------------------------------------------ */
 
-static struct listen_port *
-port_ref(struct listen_port *p)
+struct listen_port *
+listen_port_ref(struct listen_port *p)
 {
 	atomic_fetch_add(&p->refs, 1);
 	return p;
 }
 
-static void
-port_unref(struct listen_port *p)
+void
+listen_port_unref(struct listen_port *p)
 {
 	if (p == NULL || atomic_fetch_sub(&p->refs, 1) != 1)
 		return;
@@ -132,15 +132,36 @@ port_shut(const struct config_listen *l, const char *why, bool tell)
 	return p;
 }
 
-/* NULL: there is no reason not to open it. */
+/* NULL: there is no reason not to open it: one of its kinds has none. */
 static const char *
 port_hindrance(const struct snapshot *snap, const struct config_listen *l)
 {
-	const struct listen_row *row = listen_row(snap, l->kind);
+	const char *why = NULL;
 
-	return row != NULL && row->kind->hindrance != NULL ?
-		row->kind->hindrance(snap) :
-		NULL;
+	for (size_t i = l->kinds.n; i-- > 0;) {
+		why = listen_hindrance(snap, l->kinds.items[i]);
+		if (why == NULL)
+			return NULL;
+	}
+	return why;
+}
+
+/* Of a port that is open, what is not, and (before may be NULL) was. */
+static void
+port_report(const struct snapshot *snap, const struct snapshot *before,
+	const struct config_listen *l)
+{
+	for (size_t i = 0; i < l->kinds.n; i++) {
+		const char *kind = l->kinds.items[i];
+		const char *why = listen_hindrance(snap, kind);
+
+		if (why != NULL && (before == NULL ||
+			    listen_hindrance(before, kind) == NULL))
+			log_info(LOG_NET, LOG_NOBODY,
+				"a port is closed to some kind=%s without=%s address=%s port=%u reason=\"%s\"",
+				l->kind, kind, l->address, (unsigned)l->port,
+				why);
+	}
 }
 
 void
@@ -149,7 +170,7 @@ listen_forget(struct snapshot *snap)
 	size_t n = snap->ports != NULL ? snap->config->n_listen : 0;
 
 	for (size_t i = 0; i < n; i++)
-		port_unref(snap->ports[i]);
+		listen_port_unref(snap->ports[i]);
 	free(snap->ports);
 	snap->ports = NULL;
 	vec_done(&snap->kinds);
@@ -171,6 +192,8 @@ listen_open(struct server *srv, struct err *err)
 			why != NULL ? port_shut(l, why, true) :
 				      port_new(srv, l, err);
 		ok = why != NULL || snap->ports[i]->why == NULL;
+		if (why == NULL)
+			port_report(snap, NULL, l);
 	}
 	return ok;
 }
@@ -196,7 +219,7 @@ port_find(const struct snapshot *before, const struct config_listen *l,
 		if (p->why == NULL && p->port == l->port &&
 			(other || strcmp(p->address, l->address) == 0) &&
 			!port_is_in(next, p))
-			return port_ref(p);
+			return listen_port_ref(p);
 	}
 	return NULL;
 }
@@ -228,7 +251,7 @@ port_open(const struct snapshot *next, const struct snapshot *before,
 		return p;
 	old = port_find(before, l, next, true);
 	if (old != NULL) {
-		port_unref(p);
+		listen_port_unref(p);
 		p = old;
 		err_prefix(&err, "it stays at %s", p->address);
 	}
@@ -260,9 +283,12 @@ listen_adopt(struct snapshot *next, const struct snapshot *before,
 			port_shut(&l[i], why, !port_was_shut(before, &l[i])) :
 			port_find(before, &l[i], next, false);
 	}
-	for (size_t i = 0; i < n; i++)
+	for (size_t i = 0; i < n; i++) {
 		if (next->ports[i] == NULL)
 			next->ports[i] = port_open(next, before, &l[i], out);
+		if (next->ports[i]->why == NULL)
+			port_report(next, before, &l[i]);
+	}
 }
 
 /* --- what is counted -------------------------------------------------------- */
@@ -343,16 +369,25 @@ listen_shard(struct shard *sh)
 	return ls;
 }
 
-/* What d is for, in the snapshot of this turn; NULL: for nothing any more. */
-static const struct config_listen *
-door_entry(const struct door *d)
+const struct config_listen *
+listen_entry(const struct shard *sh, const struct listen_port *p)
 {
-	const struct snapshot *snap = d->shard->snap;
+	const struct snapshot *snap = sh->snap;
 
-	for (size_t i = 0; i < snap->config->n_listen; i++)
-		if (snap->ports[i] == d->port)
+	for (size_t i = 0; snap->ports != NULL && i < snap->config->n_listen; i++)
+		if (snap->ports[i] == p)
 			return &snap->config->listen[i];
 	return NULL;
+}
+
+void
+listen_give(struct shard *sh, const struct listen_row *row,
+	const struct listen_arrival *a)
+{
+	if (row->kind->accept_raw != NULL)
+		row->kind->accept_raw(sh, a);
+	else
+		guest_new(sh, row, a);
 }
 
 static void
@@ -361,14 +396,19 @@ on_door_accept(void *arg, int fd, const struct sockaddr *peer,
 {
 	struct door *d = arg;
 	struct shard *sh = d->shard;
-	const struct config_listen *at = door_entry(d);
-	const struct listen_row *row = listen_row(sh->snap, at->kind);
-	struct conn *c = conn_new_tcp(sh->net, fd, peer, peer_len);
+	const struct config_listen *at = listen_entry(sh, d->port);
+	struct listen_arrival a = {
+		.conn = conn_new_tcp(sh->net, fd, peer, peer_len),
+		.at = at,
+		.port = d->port,
+	};
 
-	if (row->kind->accept_raw != NULL)
-		row->kind->accept_raw(sh, c, at);
+	sh->now_us = clock_mono_us(sh->server->clock);
+	a.since_us = sh->now_us;
+	if (at->kinds.n > 1)
+		sh->server->newcomer(sh, &a);
 	else
-		guest_new(sh, c, row, at);
+		listen_give(sh, listen_row(sh->snap, at->kind), &a);
 }
 
 static void
@@ -376,8 +416,18 @@ door_shut(struct listen_shard *ls, struct door *d)
 {
 	TAILQ_REMOVE(&ls->doors, d, link);
 	listener_stop(d->listener);
-	port_unref(d->port);
+	listen_port_unref(d->port);
 	free(d);
+}
+
+/* Are there kinds that the modules of the snapshot bring, or the house? */
+static bool
+is_anybody_there(const struct snapshot *snap, const struct config_listen *at)
+{
+	for (size_t i = 0; i < at->kinds.n; i++)
+		if (listen_row(snap, at->kinds.items[i]) != NULL)
+			return true;
+	return false;
 }
 
 /* As the snapshot has it; also with another backlog. */
@@ -386,7 +436,7 @@ door_set(struct door *d, const struct config_listen *at)
 {
 	struct err err = ERR_INIT;
 
-	if (listen_row(d->shard->snap, at->kind) == NULL)
+	if (!is_anybody_there(d->shard->snap, at))
 		listener_pause(d->listener);
 	else if (!listener_resume(d->listener, (int)at->backlog, &err))
 		log_error(LOG_NET, LOG_NOBODY,
@@ -402,7 +452,7 @@ door_new(struct shard *sh, struct listen_port *p)
 	struct door *d = xcalloc(1, sizeof(*d));
 
 	d->shard = sh;
-	d->port = port_ref(p);
+	d->port = listen_port_ref(p);
 	d->listener = listener_start(sh->net, p->fds[sh->index],
 		on_door_accept, d);
 	p->fds[sh->index] = -1;
@@ -436,7 +486,7 @@ listen_follow(struct shard *sh)
 			!door_exists(ls, snap->ports[i]))
 			door_new(sh, snap->ports[i]);
 	for (d = TAILQ_FIRST(&ls->doors); d != NULL; d = next) {
-		const struct config_listen *at = door_entry(d);
+		const struct config_listen *at = listen_entry(sh, d->port);
 
 		next = TAILQ_NEXT(d, link);
 		if (at == NULL)

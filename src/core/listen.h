@@ -6,6 +6,8 @@
  *	                                v
  *	shard 0 .. n: a socket of each port ---- paused while its kind is not there
  *	        | accept
+ *	        |---- a port of several kinds: to the server's newcomer(), until it
+ *	        |     is known which one it is for, and listen_give()
  *	        |---- accept_raw: at once, all else is the kind's (streams)
  *	        v
  *	counted in (limits), TLS if it is direct, the first byte: else it is closed
@@ -26,10 +28,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/str.h"
 #include "conf/listen_kind.h"
 
 struct buf;
 struct conn;
+struct conn_protocol;
 struct err;
 struct module_ctx;
 struct server;
@@ -96,15 +100,45 @@ void listen_forget(struct snapshot *snap);
 void listen_start(struct server *srv);
 /* Connections that are counted in. */
 uint64_t listen_count(const struct server *srv);
+struct listen_port *listen_port_ref(struct listen_port *p);
+void listen_port_unref(struct listen_port *p); /* NULL is accepted */
 /* NULL: snap has no such kind. */
 const struct listen_row *listen_row(const struct snapshot *snap,
 	const char *kind);
+
+/* --- ports of several kinds: listen_shared.c, any thread --------------------- */
+
+/* The kind of at, open in snap, that has the protocol which was agreed on; NULL: none
+ * has. */
+const struct listen_row *listen_by_alpn(const struct snapshot *snap,
+	const struct config_listen *at, struct str alpn);
+/* The same with what a peer has sent, or else the first of the file that is open;
+ * last: no more is looked at.  NULL with *more_out: it tells nothing yet. */
+const struct listen_row *listen_by_bytes(const struct snapshot *snap,
+	const struct config_listen *at, struct str first, bool last,
+	bool *more_out);
+/* Fills out, which has CONN_PROTOCOLS_MAX, with those that may be agreed on. */
+size_t listen_protocols(const struct snapshot *snap,
+	const struct config_listen *at, struct conn_protocol *out);
+/* How long a peer may take to show what he is: the least that a kind of at gives to
+ * strangers. */
+int64_t listen_patience(const struct snapshot *snap,
+	const struct config_listen *at);
+/* Why the kind called so is closed, at any port; NULL: it is not. */
+const char *listen_hindrance(const struct snapshot *snap, const char *kind);
 
 /* --- owner shard ------------------------------------------------------------ */
 
 /* The module that brings kind, at the first host that has it; for this turn.
  * NULL: it is not in force any more. */
 struct module_ctx *listen_module(const struct shard *sh, const char *kind);
+
+/* What p is for in the snapshot of this turn; NULL: for nothing any more. */
+const struct config_listen *listen_entry(const struct shard *sh,
+	const struct listen_port *p);
+/* Who has come is of the kind row from now on. */
+void listen_give(struct shard *sh, const struct listen_row *row,
+	const struct listen_arrival *a);
 
 /* iq_ask() for a peer: fn is called unless the peer is gone by then, and m stays
  * loaded. */

@@ -214,16 +214,19 @@ static const struct conn_events guest_events = {
 static void
 guest_secure(struct guest *g)
 {
-	const char *alpn = g->kind->alpn != NULL ? g->kind->alpn : "";
 	const struct tls_set *tls = g->shard->snap->tls;
+	struct conn_protocol all[CONN_PROTOCOLS_MAX];
+	size_t n = listen_protocols(g->shard->snap, &g->at, all);
 	struct err err = ERR_INIT;
 	bool ok;
 
 	if (tls == NULL)
 		ok = err_set(&err, ERR_MISSING, "no host has a certificate");
+	else if (n > 1)
+		ok = conn_start_tls_one_of(g->conn, tls, all, n, &err);
 	else
-		ok = conn_start_tls(g->conn, tls, STR(""), str_c(alpn), false,
-			&err);
+		ok = conn_start_tls(g->conn, tls, STR(""),
+			str_c(n != 0 ? all[0].alpn : ""), false, &err);
 	if (ok)
 		return;
 	if (log_limit_ok(&g->shard->listen->broken, LOG_TLS))
@@ -233,10 +236,11 @@ guest_secure(struct guest *g)
 }
 
 void
-guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
-	const struct config_listen *at)
+guest_new(struct shard *sh, const struct listen_row *row,
+	const struct listen_arrival *a)
 {
 	struct guest *g = xcalloc(1, sizeof(*g));
+	struct conn *c = a->conn;
 	const char *full;
 
 	sh->now_us = clock_mono_us(sh->server->clock);
@@ -246,14 +250,14 @@ guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
 	g->conn = c;
 	g->kind = row->kind;
 	g->entry = row->m != NULL ? module_hold(row->m) : NULL;
-	g->at = *at;
+	g->at = *a->at;
 	g->config = config_ref(sh->snap->config);
 	TAILQ_INSERT_TAIL(&sh->listen->guests, g, link);
 	conn_set_share(c, budget_share(sh->server,
 		server_hash(sh->server, conn_peer_key(c))));
 	conn_bound(c);
 	conn_set_owner(c, &guest_events, g);
-	full = listen_count_in(sh, c);
+	full = a->counted ? NULL : listen_count_in(sh, c);
 	if (full != NULL) {
 		guest_refuse(g, full);
 		return;
@@ -264,7 +268,7 @@ guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
 		row->kind->first_byte_us != 0 ? row->kind->first_byte_us :
 						LISTEN_FIRST_BYTE_US,
 		on_guest_timeout);
-	if (at->tls == LISTEN_DIRECT)
+	if (a->at->tls == LISTEN_DIRECT && !conn_is_secure(c))
 		guest_secure(g);
 }
 

@@ -37,9 +37,9 @@ struct listen_shard {
 
 /* --- listen_guest.c --------------------------------------------------------- */
 
-/* c (taken) has come in at an entry of kind row. */
-void guest_new(struct shard *sh, struct conn *c, const struct listen_row *row,
-	const struct config_listen *at);
+/* Who has come is of the kind row, of a module. */
+void guest_new(struct shard *sh, const struct listen_row *row,
+	const struct listen_arrival *a);
 /* Closes those of modules that bring no kind any more; all of them: also when it
  * does. */
 void guests_close(struct shard *sh, bool all);

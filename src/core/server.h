@@ -24,6 +24,7 @@ struct crash_last;
 struct conn;
 struct dns_check;
 struct entity_class;
+struct listen_arrival;
 struct listen_kind;
 struct module_registry;
 struct remote_streams;
@@ -87,6 +88,8 @@ struct server {
 	struct dns_check *dns_check; /* shard 0 only: the one under way; NULL */
 	void *ctl;                /* the control socket's own */
 	void (*request_stop)(struct server *srv); /* any thread: ends the daemon */
+	/* Somebody has come to a port of several kinds; set by the stream layer. */
+	void (*newcomer)(struct shard *sh, const struct listen_arrival *a);
 	/* Shard 0: a new configuration is in force; set by the stream layer. */
 	void (*on_reloaded)(struct server *srv);
 };

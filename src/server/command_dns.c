@@ -71,7 +71,7 @@ listen_port_of(const struct dns_check *c, const char *kind, bool direct)
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		const struct config_listen *l = &conf->listen[i];
 
-		if (strcmp(l->kind, kind) != 0 || l->tls != tls)
+		if (!config_listen_has(l, kind) || l->tls != tls)
 			continue;
 		if (l->port != 0 || c->snap->ports[i] == NULL)
 			return (uint16_t)l->port;

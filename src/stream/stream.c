@@ -149,8 +149,8 @@ on_conn_drained(void *arg)
 }
 
 /* Called at the end of a turn, when nobody holds x. */
-static void
-on_conn_closed(void *arg, const struct err *why)
+void
+stream_conn_closed(void *arg, const struct err *why)
 {
 	struct stream *x = stream_arg(arg);
 
@@ -174,7 +174,7 @@ static const struct conn_events stream_conn_events = {
 	.data = on_conn_data,
 	.secured = on_conn_secured,
 	.drained = on_conn_drained,
-	.closed = on_conn_closed,
+	.closed = stream_conn_closed,
 };
 
 void

@@ -12,7 +12,7 @@
  *   OPEN   --stream_tls_start()----------> HANDSHAKE --> HEADER
  *   OPEN   --stream_restart()------------> HEADER
  *   OPEN   --its kind says so------------> BOUND
- *   any    --stream_end(), stream_cut()--> CLOSED --on_conn_closed()--> freed
+ *   any    --stream_end(), stream_cut()--> CLOSED --its connection ends--> freed
  *
  * One that we open to somebody (initiated) goes the same way, but that our header
  * goes out whenever it comes to HEADER, and theirs makes it OPEN:
@@ -41,6 +41,7 @@
 #include "base/timer.h"
 #include "xml/parser.h"
 #include "xmpp/error.h"
+#include "conf/listen_kind.h"
 #include "core/place.h"
 #include "core/shard.h"
 
@@ -54,6 +55,10 @@ struct stream;
 struct throttle;
 struct visitors;
 struct wire;
+
+/* XEP-0368 §3, for clients, and for servers. */
+#define STREAM_ALPN_CLIENT "xmpp-client"
+#define STREAM_ALPN_SERVER "xmpp-server"
 
 enum stream_stage {
 	STAGE_HANDSHAKE, /* TLS is being agreed on */
@@ -108,6 +113,7 @@ struct stream_kind {
 	bool may_go_elsewhere; /* to another server, when it is told to */
 	bool no_version; /* headers have none (XEP-0114 §3) */
 	bool of_servers; /* the peer is one, and may show its certificate */
+	bool silent; /* ends without a word, in whatever protocol that would be */
 	/* Namespaces that our header declares beside those of all, as they are
 	 * written, with a blank before each; NULL: none. */
 	const char *declares;
@@ -338,6 +344,12 @@ void stream_header_refuse(struct stream_header *h, enum stream_cond cond,
  * it says nothing else. */
 void stream_stamp_lang(const struct stream *x, struct arena *a,
 	struct elem *e);
+
+/* --- stream_recognise.c: before there is one -------------------------------- */
+
+/* Is what begins so a stream whose stanzas are of ns?  Who takes it for that judges it
+ * again. */
+enum listen_verdict stream_recognise(struct str ns, struct str in);
 
 /* --- stream_write.c: bytes out -------------------------------------------- */
 

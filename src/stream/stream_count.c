@@ -93,7 +93,8 @@ conn_of_theirs(const struct stream *x)
 bool
 stream_count_in(struct stream *x)
 {
-	const char *full = listen_count_in(x->shard, conn_of_theirs(x));
+	const char *full = x->counted ? NULL :
+		listen_count_in(x->shard, conn_of_theirs(x));
 
 	if (full != NULL)
 		return stream_refused(x, full);

@@ -8,6 +8,13 @@
 
 #include "stream/stream.h"
 
+struct err;
+
+/* --- stream.c ------------------------------------------------------------- */
+
+/* Of struct conn_events, for x (a struct stream *) that has others for the rest. */
+void stream_conn_closed(void *x, const struct err *why);
+
 /* --- stream_header.c ------------------------------------------------------ */
 
 /* Our header: x is initiated, and it is the first. */

@@ -165,7 +165,7 @@ stream_end_saying(struct stream *x, const struct last_words *w)
 	if (x->stage == STAGE_BOUND && x->kind->last != NULL)
 		x->kind->last(x);
 	/* during a handshake there is nobody to read it */
-	if (x->stage != STAGE_HANDSHAKE)
+	if (x->stage != STAGE_HANDSHAKE && !x->kind->silent)
 		stream_say_end(x, w);
 	x->failed = w->cond != STREAM_COND_NONE;
 	x->stage = STAGE_CLOSED;

@@ -17,6 +17,7 @@
 #include "base/visitors.h"
 #include "core/host.h"
 #include "core/listen.h"
+#include "stream/newcomer.h"
 #include "stream/stream.h"
 
 /* Addresses and accounts whose failed logins are remembered. */
@@ -98,6 +99,7 @@ streams_start(struct server *srv)
 {
 	stream_server_get(srv);
 	srv->on_reloaded = on_reloaded;
+	srv->newcomer = newcomer_new;
 }
 
 /* --- sending all away ----------------------------------------------------- */

@@ -178,8 +178,9 @@ class Server:
             raise Failed("%d listeners of %d in the log:\n%s" % (
                 len(chosen), len(self.conf["listen"]), self.process.tail()))
         for entry, port in zip(self.conf["listen"], chosen):
-            kind, tls = entry.get("kind", "c2s"), entry.get("tls", "starttls")
-            self.ports[tls if kind == "c2s" else (kind, tls)] = port
+            kinds, tls = entry.get("kind", "c2s"), entry.get("tls", "starttls")
+            for kind in kinds if isinstance(kinds, list) else [kinds]:
+                self.ports[tls if kind == "c2s" else (kind, tls)] = port
 
     def port(self, tls):
         return self.ports[tls]

@@ -2,9 +2,11 @@
 options.py)."""
 
 import socket
+import ssl
 
 import pytest
 
+import client as clients
 import sasl
 import scene as scenes
 from client import Client, Closed
@@ -431,6 +433,44 @@ def test_the_last_port(pool, port):
     assert port in ("0", str(server.port("starttls")))
     chat(server, 0)
     server.stop()
+
+
+@proves("listen: kind")
+@pytest.mark.parametrize("end", BOTH)
+def test_so_many_kinds_of_one_port(own_server, end):
+    """Each is found by its protocol, and by its first bytes."""
+    kinds = {"c2s": ("xmpp-client", b"<"), "testport": ("testport", b"line "),
+             "testport2": ("testport2", b"lines "), "server": ("xmpp-server", b"<")}
+    n = int(option("listen: kind").end(end))
+    some = list(kinds)[:n]
+    server = own_server({
+        "modules": {"testport": {}}, "federation": {"mode": "on"},
+        "listen": [{"kind": some, "address": "127.0.0.1", "port": 0,
+                    "tls": "direct"}]})
+    context = ssl.create_default_context(cafile=server.ca_file)
+    for kind in some:
+        for alpn in kinds[kind][0], None:
+            if alpn:
+                context.set_alpn_protocols([alpn])
+            else:
+                context = ssl.create_default_context(cafile=server.ca_file)
+            with context.wrap_socket(
+                    socket.create_connection(("127.0.0.1", server.port("direct"))),
+                    server_hostname=server.domain) as sock:
+                assert sock.selected_alpn_protocol() == alpn
+                sock.settimeout(clients.PATIENCE)
+                if kind.startswith("testport"):
+                    said = kinds[kind][1] + b"here\n"
+                else:
+                    said = b"<stream:stream xmlns='%s'>" % (
+                        b"jabber:client" if kind == "c2s" else b"jabber:server")
+                sock.sendall(said)
+                got = sock.recv(1000)
+                assert got == said or said[14:-2] in got
+    server.conf["listen"][0]["kind"] = [
+        "k%d" % i for i in range(n + (1 if end == "max" else -1))]
+    code, said = check_config(server)
+    assert code == 1 and "listen: kind: the list has" in said
 
 
 @proves("listen: address", ends=MAX)

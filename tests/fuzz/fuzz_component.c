@@ -61,7 +61,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
 	fuzz_start(&f, CONF);
 	first = f.server->shards[0];
-	comp_kinds[0].accept_raw(first, fuzz_connect(&f), NULL);
+	comp_kinds[0].accept_raw(first,
+		&(struct listen_arrival){ .conn = fuzz_connect(&f) });
 	if ((choice & BOUND) != 0)
 		shake(&f);
 	if (n > 1)

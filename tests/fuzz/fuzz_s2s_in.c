@@ -110,7 +110,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	conn = fuzz_connect(&f);
 	if ((choice & (SECURE | BOUND)) != 0)
 		conn_mem_secure(conn);
-	s2s_in_kinds[0].accept_raw(f.server->shards[0], conn, NULL);
+	s2s_in_kinds[0].accept_raw(f.server->shards[0],
+		&(struct listen_arrival){ .conn = conn,
+			.since_us = clock_mono_us(f.server->clock) });
 	if ((choice & BOUND) != 0)
 		pair_up(&f);
 	if (n > 1)

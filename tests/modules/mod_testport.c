@@ -129,11 +129,40 @@ static const struct conn_events port_events = {
 	.closed = on_closed,
 };
 
+/* At a port that it shares, the first line begins so. */
+static enum listen_verdict
+begins(struct str first, struct str with)
+{
+	if (str_starts(first, with))
+		return LISTEN_MINE;
+	return str_starts(with, first) ? LISTEN_MORE : LISTEN_NOT_MINE;
+}
+
+static enum listen_verdict
+port_recognise(struct str first)
+{
+	return begins(first, STR("line "));
+}
+
+static enum listen_verdict
+port_recognise_other(struct str first)
+{
+	return begins(first, STR("lines "));
+}
+
 static const struct listen_kind port_listeners[] = {
 	{ .name = KIND, .summary = "whoever wants to read what he has sent",
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_PLAIN, .ports = { [LISTEN_PLAIN] = 7007 },
+		.alpn = { KIND, KIND "/2" }, .recognise = port_recognise,
+		.size = sizeof(struct echo), .accept = port_accept,
+		.events = &port_events },
+	{ .name = KIND "2", .summary = "the same, under another name",
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN) |
+			LISTEN_MAY(LISTEN_DIRECT),
+		.tls = LISTEN_PLAIN,
+		.alpn = { KIND "2" }, .recognise = port_recognise_other,
 		.size = sizeof(struct echo), .accept = port_accept,
 		.events = &port_events },
 	{ .name = NULL },

@@ -338,7 +338,9 @@ peer_open_at(struct peer *p, struct world *w, unsigned shard,
 	const struct listen_kind *kind)
 {
 	peer_make(p, w, shard);
-	kind->accept_raw(w->server->shards[shard], p->conn, NULL);
+	kind->accept_raw(w->server->shards[shard],
+		&(struct listen_arrival){ .conn = p->conn,
+			.since_us = clock_mono_us(w->server->clock) });
 	world_settle(w);
 }
 

@@ -92,10 +92,19 @@ module_find(void *arg, const char *name, const struct option **options_out,
 	return strcmp(name, "roster") == 0 || strcmp(name, "outside") == 0;
 }
 
+static enum listen_verdict
+recognise_any(struct str first)
+{
+	(void)first;
+	return LISTEN_MINE;
+}
+
 static const struct listen_kind house_kinds[] = {
-	{ .name = "c2s", .tls_modes = 7,
+	{ .name = "c2s", .tls_modes = 7, .alpn = { "xmpp-client" },
+		.recognise = recognise_any,
 		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 } },
-	{ .name = "server", .tls_modes = 3,
+	{ .name = "server", .tls_modes = 3, .alpn = { "xmpp-server" },
+		.recognise = recognise_any,
 		.ports = { [LISTEN_STARTTLS] = 5269, [LISTEN_DIRECT] = 5270 } },
 	{ .name = NULL },
 };
@@ -104,6 +113,7 @@ static const struct listen_kind echo_kinds[] = {
 	{ .name = "lines", .tls = LISTEN_DIRECT,
 		.tls_modes = LISTEN_MAY(LISTEN_DIRECT) |
 			LISTEN_MAY(LISTEN_PLAIN),
+		.alpn = { "lines" },
 		.ports = { [LISTEN_DIRECT] = 7007, [LISTEN_PLAIN] = 7 } },
 	{ .name = NULL },
 };
@@ -422,6 +432,18 @@ static const struct {
 	       "listen: [ { kind: lines, tls: starttls } ]\n",
 		"antiphond.yml:3: listen: tls: starttls is nothing for ports of "
 		"kind lines, expected one of: direct, none" },
+	{ HOST "modules: { echo: yes }\n"
+	       "listen: [ { kind: [ c2s, lines ], port: 1, tls: none } ]\n"
+	       "auth: { tls_required: no }\n",
+		"antiphond.yml:3: listen: kind: with `tls: none` nothing tells "
+		"who comes for kind lines from others; give them an entry of "
+		"their own" },
+	{ HOST "listen: [ { kind: [ c2s, server, c2s ] } ]\n",
+		"antiphond.yml:2: listen: kind: c2s is named twice" },
+	{ HOST "listen:\n  - { port: 1 }\n  - { port: 1, kind: server }\n",
+		"antiphond.yml:4: listen: port 1 of address * is given "
+		"already, for address * in antiphond.yml:3; one entry can have "
+		"several kinds, such as `kind: [ c2s, server ]`" },
 	{ HOST "listen:\n  - { port: 1 }\n  - { port: 1 }\n",
 		"antiphond.yml:4: listen: port 1 of address * is given "
 		"already, for address * in antiphond.yml:3" },
@@ -483,6 +505,11 @@ TEST(what_an_entry_of_listen_leaves_out_its_kind_says)
 		{ "{ kind: lines }", "lines", LISTEN_DIRECT, 7007 },
 		{ "{ kind: lines, tls: none }", "lines", LISTEN_PLAIN, 7 },
 		{ "{ kind: lines, port: 9 }", "lines", LISTEN_DIRECT, 9 },
+		{ "{ kind: [ c2s ] }", "c2s", LISTEN_STARTTLS, 5222 },
+		{ "{ kind: [ c2s, server ] }", "c2s,server", LISTEN_STARTTLS,
+			5222 },
+		{ "{ kind: [ server, c2s, lines ], tls: direct }",
+			"server,c2s,lines", LISTEN_DIRECT, 5270 },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {

@@ -276,7 +276,7 @@ on_closed(struct stream *x)
 
 static const struct stream_kind c2s_kind = {
 	.ns = { NS_CLIENT, sizeof(NS_CLIENT) - 1 },
-	.alpn = "xmpp-client",
+	.alpn = STREAM_ALPN_CLIENT,
 	.may_go_elsewhere = true,
 	.describe = c2s_describe,
 	.log_end = c2s_log_end,
@@ -298,14 +298,16 @@ static const struct stream_kind c2s_kind = {
 };
 
 static void
-c2s_new(struct shard *sh, struct conn *conn, int tls)
+c2s_new(struct shard *sh, struct conn *conn, int tls, int64_t since_us,
+	bool counted)
 {
 	struct c2s *c = xcalloc(1, sizeof(*c));
 
 	c->login = login_new(tls);
 	stream_open(&c->x, &c2s_kind, sh, conn);
+	c->x.counted = counted;
 	c->login->deadline_us =
-		sh->now_us + sh->snap->config->limits.login_timeout_us;
+		since_us + sh->snap->config->limits.login_timeout_us;
 	if (!stream_count_in(&c->x)) {
 		c->x.stage = STAGE_CLOSED;
 		conn_abort(conn);
@@ -322,15 +324,22 @@ c2s_accept_mem(struct shard *sh, struct conn *c, bool secure)
 {
 	if (secure)
 		conn_mem_secure(c);
-	c2s_new(sh, c, secure ? LISTEN_DIRECT : LISTEN_STARTTLS);
+	c2s_new(sh, c, secure ? LISTEN_DIRECT : LISTEN_STARTTLS,
+		clock_mono_us(sh->server->clock), false);
 }
 
 /* --- its port ------------------------------------------------------------- */
 
 static void
-c2s_accept(struct shard *sh, struct conn *c, const struct config_listen *at)
+c2s_accept(struct shard *sh, const struct listen_arrival *a)
 {
-	c2s_new(sh, c, at->tls);
+	c2s_new(sh, a->conn, a->at->tls, a->since_us, a->counted);
+}
+
+static enum listen_verdict
+c2s_recognise(struct str first)
+{
+	return stream_recognise(STR(NS_CLIENT), first);
 }
 
 const struct listen_kind c2s_kinds[] = {
@@ -339,6 +348,7 @@ const struct listen_kind c2s_kinds[] = {
 			LISTEN_MAY(LISTEN_DIRECT) | LISTEN_MAY(LISTEN_PLAIN),
 		.tls = LISTEN_STARTTLS,
 		.ports = { [LISTEN_STARTTLS] = 5222, [LISTEN_DIRECT] = 5223 },
+		.alpn = { STREAM_ALPN_CLIENT }, .recognise = c2s_recognise,
 		.accept_raw = c2s_accept },
 	{ .name = NULL },
 };

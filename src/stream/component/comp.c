@@ -204,11 +204,11 @@ static const struct stream_kind comp_kind = {
 };
 
 static void
-comp_accept(struct shard *sh, struct conn *conn, const struct config_listen *at)
+comp_accept(struct shard *sh, const struct listen_arrival *a)
 {
 	struct comp *c = xcalloc(1, sizeof(*c));
+	struct conn *conn = a->conn;
 
-	(void)at;
 	stream_open(&c->x, &comp_kind, sh, conn);
 	c->deadline_us =
 		sh->now_us + sh->snap->config->limits.login_timeout_us;
@@ -228,6 +228,7 @@ const struct listen_kind comp_kinds[] = {
 		.summary = "components of `components' (XEP-0114), which has no TLS",
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN), .tls = LISTEN_PLAIN,
 		.ports = { [LISTEN_PLAIN] = 5347 }, .address = "127.0.0.1",
+		.alone = "what they say goes in the clear, so that their port is for this machine, or a net that can be trusted",
 		.accept_raw = comp_accept },
 	{ .name = NULL },
 };

@@ -470,7 +470,7 @@ on_closed(struct stream *x)
 
 static const struct stream_kind s2s_in_kind = {
 	.ns = { NS_SERVER, sizeof(NS_SERVER) - 1 },
-	.alpn = "xmpp-server",
+	.alpn = STREAM_ALPN_SERVER,
 	.of_servers = true,
 	.declares = S2S_DECLARES,
 	.describe = on_describe,
@@ -495,23 +495,25 @@ static const struct stream_kind s2s_in_kind = {
 };
 
 static void
-s2s_in_accept(struct shard *sh, struct conn *conn,
-	const struct config_listen *at)
+s2s_in_accept(struct shard *sh, const struct listen_arrival *a)
 {
 	struct s2s_in *c = xcalloc(1, sizeof(*c));
+	struct conn *conn = a->conn;
 
 	stream_open(&c->x, &s2s_in_kind, sh, conn);
+	c->x.counted = a->counted;
 	LIST_INIT(&c->asks);
 	s2s_in_enter(c);
 	c->deadline_us =
-		sh->now_us + sh->snap->config->limits.login_timeout_us;
+		a->since_us + sh->snap->config->limits.login_timeout_us;
 	if (!stream_count_in(&c->x)) {
 		c->x.stage = STAGE_CLOSED;
 		conn_abort(conn);
 		return;
 	}
 	log_debug(LOG_STREAM, stream_who(&c->x), "accepted");
-	if (conn_kind(conn) != CONN_MEM && at->tls == LISTEN_DIRECT)
+	if (conn_kind(conn) != CONN_MEM && a->at->tls == LISTEN_DIRECT &&
+		!conn_is_secure(conn))
 		stream_tls_direct(&c->x);
 	stream_arm(&c->x);
 }
@@ -524,12 +526,20 @@ s2s_in_hindrance(const struct snapshot *snap)
 	return snap->federates ? NULL : "no host talks to other servers";
 }
 
+static enum listen_verdict
+s2s_in_recognise(struct str first)
+{
+	return stream_recognise(STR(NS_SERVER), first);
+}
+
 const struct listen_kind s2s_in_kinds[] = {
 	{ .name = "server", .summary = "other servers",
 		.tls_modes = LISTEN_MAY(LISTEN_STARTTLS) |
 			LISTEN_MAY(LISTEN_DIRECT),
 		.tls = LISTEN_STARTTLS,
 		.ports = { [LISTEN_STARTTLS] = 5269, [LISTEN_DIRECT] = 5270 },
+		.alpn = { STREAM_ALPN_SERVER }, .of_servers = true,
+		.recognise = s2s_in_recognise,
 		.hindrance = s2s_in_hindrance,
 		.accept_raw = s2s_in_accept },
 	{ .name = NULL },

@@ -455,7 +455,7 @@ on_due(struct stream *x)
 
 static const struct stream_kind out_kind = {
 	.ns = { NS_SERVER, sizeof(NS_SERVER) - 1 },
-	.alpn = "xmpp-server",
+	.alpn = STREAM_ALPN_SERVER,
 	.declares = S2S_DECLARES,
 	.describe = out_describe,
 	.log_end = out_log_end,

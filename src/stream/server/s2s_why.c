@@ -152,12 +152,13 @@ ports_show(struct command_call *call, const struct snapshot *snap)
 	for (size_t i = 0; i < conf->n_listen; i++) {
 		const struct config_listen *l = &conf->listen[i];
 
-		if (strcmp(l->kind, "server") == 0)
-			buf_printf(&found, "%s%s port %d%s",
+		if (config_listen_has(l, "server"))
+			buf_printf(&found, "%s%s port %d%s%s",
 				found.n != 0 ? ", " : "", l->address,
 				snap->ports[i] != NULL ? snap->ports[i]->bound :
 							 (int)l->port,
-				l->tls == LISTEN_DIRECT ? " direct TLS" : "");
+				l->tls == LISTEN_DIRECT ? " direct TLS" : "",
+				l->kinds.n > 1 ? " shared" : "");
 	}
 	row(call, "here", "ports", found.n != 0 ? "ok" : "none",
 		found.n != 0 ? buf_c(&found) : "no port for servers",
