@@ -159,6 +159,29 @@ def test_a_zone_that_lacks_nothing(own_server, names, open_path):
     assert rows["127.0.0.1:%d" % ports[0]]["state"] == "ok"
 
 
+def test_a_port_for_clients_and_servers_is_looked_at_as_both(own_server, names,
+                                                             open_path):
+    ports = [dns.free_port() for _ in range(2)]
+    names.zone("shared.example", "@ A 127.0.0.1",
+               "_xmpp-client._tcp SRV 0 5 %d shared.example." % ports[0],
+               "_xmpp-server._tcp SRV 0 5 %d shared.example." % ports[0])
+    names.start()
+    server = serving(own_server, names, open_path, "shared.example", conf={
+        "federation": {"mode": "on"},
+        "listen": [{"kind": ["c2s", "server"], "port": ports[0]},
+                   {"kind": ["c2s", "server"], "port": ports[1],
+                    "tls": "direct"}]})
+    found = [json.loads(line) for line in server.ctl(
+        "--json", "check-dns", "shared.example").splitlines()]
+    # what is missing leads to that of the two which begins with TLS
+    for service in "client", "server":
+        assert {"text": "_xmpps-%s._tcp.shared.example. 86400 IN SRV 0 5 %d "
+                "shared.example." % (service, ports[1])} in found
+    assert [(row["found"], row["state"]) for row in found
+            if row.get("record") == "127.0.0.1:%d" % ports[0]] == [
+                ("clients, STARTTLS", "ok"), ("servers, STARTTLS", "ok")]
+
+
 def test_somebody_else_at_the_port_is_told_of(own_server, names, open_path):
     domain = "plain.example"
     other = certificates(str(open_path / "other"), ("elsewhere.example",))
