@@ -40,6 +40,9 @@ context_set(struct ub_ctx *ctx, const char *option, const char *value,
  * A name server that is silent for one zone shall not keep others waiting: there
  * are sockets for all that the library may be looking up, and a server that seemed
  * dead is tried again soon (a forwarder is one server, and answers for all zones).
+ * One that has answered at once so far may take its time, as it does for what it has
+ * to look up itself: the library drops an answer that comes after it has asked again,
+ * and by itself would do that 50 ms later, five times, and give up.
  */
 static bool
 context_tune(struct ub_ctx *ctx, const struct config_dns *conf, struct err *err)
@@ -49,6 +52,7 @@ context_tune(struct ub_ctx *ctx, const struct config_dns *conf, struct err *err)
 		{ "cache-max-negative-ttl:", "60" },
 		{ "infra-host-ttl:", "60" },
 		{ "infra-keep-probing:", "yes" },
+		{ "infra-cache-min-rtt:", "2000" }, /* ms */
 	};
 	char number[16];
 

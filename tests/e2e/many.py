@@ -10,6 +10,7 @@ knows them, and the servers of all of them.
 A domain is NAME.KIND.example; for what becomes of it there, KIND says:
 
     good       it is found, takes a stream under TLS, and our key, unseen
+    late       so it is, but its name server takes LATE for each answer
     unnamed    its name server is silent
     dropped    packets to its address are lost
     and where its server falls silent, and keeps the connection:
@@ -17,7 +18,8 @@ A domain is NAME.KIND.example; for what becomes of it there, KIND says:
     features   behind that, dialback    where it is shown our key
 
 As a program it is given the certificate and the key, and says on standard error
-`dns PORT' when it can be asked, then `message DOMAIN' for each that has come.
+`dns PORT' when it can be asked, then `message DOMAIN TIME' for each that has come, by
+the monotonic clock of the machine.
 """
 
 import asyncio
@@ -33,6 +35,7 @@ import time
 
 SILENT = ("unnamed", "dropped", "accepted", "tls", "header", "features",
           "dialback")
+LATE = 1.7 # seconds
 A, AAAA, SRV = 1, 28, 33
 OPEN = ("<?xml version='1.0'?><stream:stream xmlns='jabber:server' "
         "xmlns:stream='http://etherx.jabber.org/streams' "
@@ -59,29 +62,39 @@ def wire_name(name):
                     for label in name.split(".")) + b"\0"
 
 
-class NameServer(asyncio.DatagramProtocol):
-    """ports: of the server of each kind, all at 127.0.0.1."""
+class NameServer(threading.Thread):
+    """ports: of the server of each kind, all at 127.0.0.1.  Does not wait for what
+    those compute."""
 
     def __init__(self, ports):
+        super().__init__(daemon=True)
         self.ports = ports
+        self.sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+        self.sock.bind(("127.0.0.1", 0))
+        self.port = self.sock.getsockname()[1]
 
-    def connection_made(self, transport):
-        self.transport = transport
+    def run(self):
+        while True:
+            data, peer = self.sock.recvfrom(4096)
+            kind, answer = self.answer(data)
+            if kind == "late":
+                threading.Timer(LATE, self.sock.sendto, (answer, peer)).start()
+            elif kind != "unnamed":
+                self.sock.sendto(answer, peer)
 
-    def datagram_received(self, data, peer):
+    def answer(self, data):
         labels, at = [], 12
         while data[at]:
             labels.append(data[at + 1:at + 1 + data[at]].decode().lower())
             at += 1 + data[at]
         kind = labels[-2] if len(labels) > 1 else ""
-        if kind == "unnamed":
-            return
         asked = struct.unpack("!H", data[at + 1:at + 3])[0]
         records = self.records(labels, kind, asked)
-        # an answer, with recursion, to one question
-        self.transport.sendto(
+        # with recursion, to one question
+        return kind, (
             data[:2] + struct.pack("!5H", 0x8180, 1, len(records), 0, 0) +
-            data[12:at + 5] + b"".join(records), peer)
+            data[12:at + 5] + b"".join(records))
 
     def records(self, labels, kind, asked):
         if kind not in self.ports:
@@ -159,7 +172,7 @@ class Server:
         self.send(VALID % (self.me, self.peer))
         while True:
             await self.wait("<message.*?</message>")
-            say("message", self.me)
+            say("message", self.me, time.monotonic())
 
 
 async def drops():
@@ -196,9 +209,10 @@ async def main(chain, key):
         servers.append(await asyncio.start_server(
             taker(kind), "127.0.0.1", 0, backlog=1024))
         ports[kind] = servers[-1].sockets[0].getsockname()[1]
-    names, _ = await asyncio.get_running_loop().create_datagram_endpoint(
-        lambda: NameServer(ports), ("127.0.0.1", 0))
-    say("dns", names.get_extra_info("sockname")[1])
+    ports["late"] = ports["good"]
+    names = NameServer(ports)
+    names.start()
+    say("dns", names.port)
     await asyncio.Event().wait()
 
 
@@ -225,13 +239,13 @@ class Many:
         return "n%d.%s.example" % (next(self.numbers), kind)
 
     def got(self):
-        """How many messages each has got."""
+        """When each has got its messages."""
         with self.lock:
             lines = self.process.lines[self.seen:]
             self.seen += len(lines)
-            for word, _, domain in (line.partition(" ") for line in lines):
-                if word == "message":
-                    self.heard[domain] = self.heard.get(domain, 0) + 1
+            for words in (line.split() for line in lines):
+                if words[0] == "message":
+                    self.heard.setdefault(words[1], []).append(float(words[2]))
             return self.heard
 
     def wait(self, domains, n=1, patience=None):
@@ -240,7 +254,7 @@ class Many:
         deadline = time.monotonic() + (patience or PATIENCE)
         while True:
             got = self.got()
-            left = [d for d in domains if got.get(d, 0) < n]
+            left = [d for d in domains if len(got.get(d, ())) < n]
             if not left:
                 return
             with self.process.more:

@@ -86,6 +86,20 @@ def test_a_silent_name_server_holds_up_nobody(server, many):
     assert not romeo.inbox
 
 
+def test_a_name_server_may_take_its_time(server, many):
+    """Also one that has answered at once so far, as a resolver does from its cache:
+    what it has to look up itself takes longer."""
+    romeo = user(server, "romeo")
+    quick = {many.domain("good") for _ in range(20)}
+    write(romeo, *quick)
+    many.wait(quick)
+    late = {many.domain("late")}
+    write(romeo, *late)
+    many.wait(late)
+    romeo.ping()
+    assert not romeo.inbox
+
+
 def test_the_dead_among_many_are_nobodys_trouble(server, many):
     """Ten users write to 210 domains at once: 140 are there, the others dead, each
     in one of the ways in which one can be."""
