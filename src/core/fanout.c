@@ -47,6 +47,14 @@ struct fanout {
 	struct str arg;
 };
 
+/* What the members have in common that one call delivers to. */
+struct fanout_turn {
+	struct fanout_one one;
+	struct ring_event *ev;
+	struct str domain;  /* of the last whose domain is one entity */
+	struct route whole; /* to that */
+};
+
 /* --- sending ----------------------------------------------------------------- */
 
 static void
@@ -236,55 +244,69 @@ fanout_has_sessions(struct shard *sh, const struct entity *e,
 
 /* False: e (may be NULL) has not got it. */
 static bool
-fanout_share(struct entity *e, struct stanza *st, struct fanout_one *one,
-	struct ring_event *ev)
+fanout_share(struct entity *e, struct stanza *st, struct fanout_turn *t)
 {
 	if (e == NULL || e->state != ENTITY_LOADED ||
 		e->class->receive_shared == NULL)
 		return false;
-	ring_next(ev, &ring_fanout, e, e->hash);
-	return e->class->receive_shared(e, st, one);
+	ring_next(t->ev, &ring_fanout, e, e->hash);
+	return e->class->receive_shared(e, st, &t->one);
 }
 
-/* To the entity that has all addresses of the member's domain.  False: there is no
- * such one. */
+/* Is the domain of the member, with all its addresses, one entity?  Many are of the
+ * same. */
 static bool
-fanout_whole(struct shard *sh, struct stanza *st,
-	const struct audience_member *m, struct fanout_one *one,
-	struct ring_event *ev)
+fanout_find_whole(struct shard *sh, const struct audience_member *m,
+	struct fanout_turn *t)
 {
-	struct entity *e = NULL;
+	struct str domain = jid_domain(t->one.to);
 	struct route r;
 
 	if (!sh->snap->has_whole)
 		return false;
-	r = route_by_hash(sh, one->to, m->hash);
+	if (str_eq(domain, t->domain))
+		return true;
+	r = route_by_hash(sh, t->one.to, m->hash);
 	if (r.class == NULL || !r.class->whole_domain)
 		return false;
-	if (r.class->receive_shared != NULL && place_is_here(sh, r.place))
-		e = entity_find_by_hash(sh, jid_str(r.key), r.hash);
-	/* one of another class is about to leave */
-	if (e == NULL || e->class != r.class || !fanout_share(e, st, one, ev))
-		fanout_copy(sh, st, one->to, m->hash);
+	t->domain = domain;
+	t->whole = r;
 	return true;
+}
+
+/* To that entity. */
+static void
+fanout_whole(struct shard *sh, struct stanza *st,
+	const struct audience_member *m, struct fanout_turn *t)
+{
+	const struct route *r = &t->whole;
+	struct entity *e = NULL;
+
+	if (r->class->receive_shared != NULL && place_is_here(sh, r->place))
+		e = entity_find_by_hash(sh, jid_str(r->key), r->hash);
+	/* one of another class is about to leave */
+	if (e == NULL || e->class != r->class || !fanout_share(e, st, t))
+		fanout_copy(sh, st, t->one.to, m->hash);
 }
 
 static void
 fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
-	struct fanout_one *one, struct ring_event *ev)
+	struct fanout_turn *t)
 {
+	struct fanout_one *one = &t->one;
 	struct entity *e;
 
 	one->to = audience_member_jid(m);
 	e = entity_find_by_hash(sh, jid_bare_str(one->to), m->hash);
-	if (fanout_share(e, st, one, ev))
+	if (fanout_share(e, st, t))
 		return;
 	if (one->filtered) {
 		if (fanout_has_sessions(sh, e, m))
 			fanout_later(sh, st, one->to, m->hash);
-	} else if (!fanout_whole(sh, st, m, one, ev) &&
-		(e != NULL || st->kind != STANZA_PRESENCE ||
-			sleepers_find(sh, jid_bare_str(one->to), m->hash))) {
+	} else if (fanout_find_whole(sh, m, t)) {
+		fanout_whole(sh, st, m, t);
+	} else if (e != NULL || st->kind != STANZA_PRESENCE ||
+		sleepers_find(sh, jid_bare_str(one->to), m->hash)) {
 		fanout_copy(sh, st, one->to, m->hash);
 	}
 }
@@ -312,10 +334,12 @@ bool
 fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 {
 	struct fanout *f = st->many;
-	struct fanout_one one = { .fanout = f, .wire = f->wire,
-		.filtered = f->entry != NULL };
+	struct fanout_turn t = {
+		.one = { .fanout = f, .wire = f->wire,
+			.filtered = f->entry != NULL },
+		.ev = ring_note(&ring_fanout, NULL, 0, st->type, 0),
+	};
 	const struct audience_member *some[AHEAD];
-	struct ring_event *ev = ring_note(&ring_fanout, NULL, 0, st->type, 0);
 	size_t most = MIN(*members_io, MEMBERS_AT_ONCE), done = 0, n = AHEAD;
 
 	if (f->part == NULL) { /* fanout_later(), and moved meanwhile */
@@ -325,10 +349,10 @@ fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 	while (n != 0 && done < most) {
 		n = fanout_next(sh, f, some);
 		for (size_t i = 0; i < n; i++)
-			fanout_one(sh, st, some[i], &one, ev);
+			fanout_one(sh, st, some[i], &t);
 		done += n;
 	}
-	f->wire = one.wire;
+	f->wire = t.one.wire;
 	*members_io -= MIN(done, *members_io);
 	if (n != 0)
 		return false;

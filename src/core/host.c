@@ -62,6 +62,9 @@ snapshot_host(const struct snapshot *snap, struct str domain)
 	 * message comes here five times */
 	if (host != NULL && str_eq(host->domain, domain))
 		return host;
+	/* all that goes to other servers comes here, too */
+	if (host != NULL && host->hh.next == NULL && !snap->has_subdomains)
+		return NULL;
 	return snapshot_search(snap, domain);
 }
 
