@@ -91,3 +91,81 @@ def test_the_name_of_the_server_counts_where_srv_is_signed(network):
 def test_where_trust_is_required_a_record_is_not_enough(network):
     found = why(network, "dane-311.example", "ant-strict.example")
     assert found["out", "certificate"]["state"] == "failed"
+
+
+# --- in ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("domain", BY_DANE)
+def test_both_directions_by_records_alone(network, domain):
+    # what is answered comes by a stream of theirs
+    assert ask(network, "ant-dane.example", domain) == "service-unavailable"
+    network.ours.wait_line(network.ours.authenticated(
+        "in", "dane", "ant-dane.example", domain))
+    found = why(network, domain, "ant-dane.example")
+    assert "by dane" in found["in", "stream"]["found"]
+    assert "the TLSA record at _5269._tcp.xmpp." in found["in", "stream"]["found"]
+    shown = [json.loads(line) for line in network.ours.ctl(
+        "--json", "s2s", "list").splitlines()]
+    assert ["dane"] == [row["by"] for row in shown
+                        if row["domain"] == domain and
+                        row["ours"] == "ant-dane.example" and
+                        row["direction"] == "in"]
+
+
+@pytest.mark.parametrize("ours", ("ant.example", "ant-dane.example",
+                                  "ant-strict.example"))
+@pytest.mark.parametrize("domain,text", (
+    ("dane-wrong.example", "their TLSA record at .* is for another certificate"),
+    ("dane-forged.example", "their TLSA record is forged, or a mistake")))
+def test_who_has_another_is_refused_under_each_policy(network, domain, text,
+                                                      ours):
+    if ours == "ant-strict.example":
+        text = "certificate is not trusted"
+    start = network.ours.lines()
+    romeo = network.person("romeo", domain).online()
+    romeo.say("nobody@" + ours, "is anybody there?")
+    network.ours.wait_line(r"server refused domain=%s to=%s .*%s"
+                           % (domain, ours, text), start)
+    romeo.drop()
+    assert not [line for line in network.ours.process.lines[start:]
+                if "server authenticated domain=%s" % domain in line]
+
+
+def test_who_comes_may_show_the_certificate_of_the_server_of_his_domain(network):
+    assert ask(network, "dane-target.example", "ant-strict.example") == (
+        "service-unavailable")
+    network.ours.wait_line(network.ours.authenticated(
+        "in", "external", "ant-strict.example", "dane-target.example"))
+
+
+@pytest.mark.parametrize("domain", ("dane-none.example", "dane-stripped.example"))
+def test_without_signed_records_dialback_is_as_good_as_before(network, domain):
+    assert ask(network, domain, "ant.example") == "service-unavailable"
+    network.ours.wait_line(network.ours.authenticated(
+        "in", "dialback", "ant.example", domain))
+
+
+# --- with Prosody ------------------------------------------------------------
+
+
+def test_prosody_in_both_directions(network):
+    """That it goes by ours on the way out is its `use_dane'; for who comes, Debian's
+    has nothing of the kind."""
+    network.of("pro-dane.example")
+    assert ask(network, "ant-dane.example", "pro-dane.example") == (
+        "service-unavailable")
+    network.ours.wait_line(network.ours.authenticated(
+        "in", "dane", "ant-dane.example", "pro-dane.example"))
+    assert ask(network, "pro-dane.example", "ant-dane.example") == (
+        "service-unavailable")
+
+
+def test_prosody_with_another_certificate(network):
+    network.of("pro-dane-other.example")
+    found = why(network, "pro-dane-other.example", "ant.example")
+    assert found["out", "DANE"]["state"] == "failed"
+    assert ask(network, "pro-dane-other.example", "ant.example") != (
+        "service-unavailable")
+    network.ours.wait_line(r"server refused domain=pro-dane-other\.example .*"
+                           "is for another certificate")

@@ -263,6 +263,7 @@ conn_facts(struct command_call *call, const struct shown *s,
 				.p);
 	if (conn_is_secure(s->conn))
 		certificate_fact(call, s, j);
+	fact_show(call, s, "DANE", j->dane_why);
 	fact_show(call, s, "authenticated by", s->by);
 }
 

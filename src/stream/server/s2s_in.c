@@ -464,6 +464,7 @@ on_closed(struct stream *x)
 	for (size_t i = 0; i < c->pairs.n; i++)
 		pair_done(&c->pairs.p[i]);
 	vec_done(&c->pairs);
+	s2s_in_dane_done(c);
 	s2s_in_drop(c->local);
 	s2s_in_drop(c->from);
 }

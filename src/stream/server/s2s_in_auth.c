@@ -8,6 +8,8 @@
  */
 #include "config.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "base/memuse.h"
@@ -114,6 +116,17 @@ s2s_in_pin(char **name, struct str said)
 
 /* --- what its certificate is worth ------------------------------------------ */
 
+static void
+judgement_add(struct tls_judgement *j, const struct s2s_dane *d)
+{
+	if (d == NULL)
+		return;
+	if (d->named && j->worth == TLS_OTHER_NAME)
+		j->worth = TLS_TRUSTED;
+	j->dane = d->verdict;
+	snprintf(j->dane_why, sizeof(j->dane_why), "%s", d->why);
+}
+
 void
 s2s_in_judge_peer(const struct s2s_in *c, struct str local, struct str remote,
 	struct tls_judgement *out)
@@ -122,6 +135,7 @@ s2s_in_judge_peer(const struct s2s_in *c, struct str local, struct str remote,
 
 	tls_peer_judge(c->x.conn, snapshot_trust(sh->snap, local, remote),
 		remote, shard_wall_us(sh) / US_PER_S, out);
+	judgement_add(out, s2s_in_dane(c, remote));
 	log_debug(LOG_AUTH, stream_who(&c->x),
 		"certificate judged domain=%.*s found=\"%s\"", STR_ARG(remote),
 		out->why);
@@ -146,14 +160,23 @@ s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 	struct str remote, const char **text_out)
 {
 	const struct shard *sh = c->x.shard;
+	int policy = federation_policy_of(sh->snap,
+		snapshot_host(sh->snap, local), remote);
 	struct tls_judgement j;
 
-	if (federation_policy_of(sh->snap, snapshot_host(sh->snap, local),
-		    remote) == POLICY_DIALBACK_WITH_TLS)
+	if (policy == POLICY_DIALBACK_WITH_TLS && s2s_in_dane(c, remote) == NULL)
 		return true;
 	s2s_in_judge_peer(c, local, remote, &j);
+	if (federation_believes(policy, &j))
+		return true;
+	if (j.dane == TLS_DANE_OTHER) {
+		*text_out =
+			"Your certificate is not the one that your signed records are for";
+		s2s_in_refuse(c, local, remote, "%s", j.dane_why);
+		return false;
+	}
 	switch (j.worth) {
-	case TLS_TRUSTED:
+	case TLS_TRUSTED: /* under each policy */
 		return true;
 	case TLS_NO_CERTIFICATE:
 		*text_out = "A certificate is required here, and there is none";
@@ -173,15 +196,31 @@ s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 
 /* --- what is offered -------------------------------------------------------- */
 
+/* Its certificate shows that it is from, as the policy of local has it: by an
+ * authority, or by signed records. */
 static bool
-s2s_in_is_external(const struct s2s_in *c)
+s2s_in_is_external(const struct s2s_in *c, struct tls_judgement *j)
 {
-	struct tls_judgement j;
+	const struct snapshot *snap = c->x.shard->snap;
+	struct str local = str_c(c->local), from = str_c(c->from);
 
-	if (c->x.authenticated || c->from == NULL)
+	s2s_in_judge_peer(c, local, from, j);
+	if (j->dane == TLS_DANE_OTHER)
 		return false;
-	s2s_in_judge_peer(c, str_c(c->local), str_c(c->from), &j);
-	return j.worth == TLS_TRUSTED;
+	return j->worth == TLS_TRUSTED ||
+		(j->dane == TLS_DANE_FITS &&
+			federation_policy_of(snap, snapshot_host(snap, local),
+				from) != POLICY_REQUIRED_TRUSTED);
+}
+
+/* By which of them, where it has shown that by SASL. */
+static enum s2s_proof
+s2s_in_proof(const struct s2s_in *c)
+{
+	const struct s2s_dane *d = s2s_in_dane(c, str_c(c->from));
+
+	return d != NULL && d->verdict == TLS_DANE_FITS ? S2S_DANE :
+							  S2S_EXTERNAL;
 }
 
 /* XEP-0478 §3.1: what holds for stanzas, also where none may come yet, for nothing
@@ -211,7 +250,6 @@ s2s_in_offer(struct s2s_in *c)
 		e = elem_add(a, features, NS_TLS, "starttls");
 		elem_add(a, e, NS_TLS, "required");
 	} else {
-		c->external = s2s_in_is_external(c);
 		if (c->external) {
 			e = elem_add(a, features, NS_SASL, "mechanisms");
 			elem_add_with_text(a, e, NS_SASL, "mechanism",
@@ -228,6 +266,29 @@ s2s_in_offer(struct s2s_in *c)
 	arena_free(a);
 }
 
+/* False: the DNS is asked about its certificate first. */
+static bool
+s2s_in_judge_header(struct s2s_in *c)
+{
+	struct tls_judgement j;
+
+	c->external = false;
+	if (c->from == NULL || c->x.authenticated || !conn_is_secure(c->x.conn))
+		return true;
+	c->external = s2s_in_is_external(c, &j);
+	return c->external ||
+		!s2s_in_dane_ask(c, str_c(c->local), str_c(c->from), &j, NULL);
+}
+
+void
+s2s_in_go_on(struct s2s_in *c)
+{
+	struct tls_judgement j;
+
+	c->external = s2s_in_is_external(c, &j);
+	s2s_in_offer(c);
+}
+
 void
 s2s_in_opened(struct stream *x, const struct stream_header *h)
 {
@@ -242,10 +303,12 @@ s2s_in_opened(struct stream *x, const struct stream_header *h)
 			"TLS is required, and not to be had here");
 		return;
 	}
+	if (!s2s_in_judge_header(c))
+		return;
 	s2s_in_offer(c);
 	if (x->authenticated)
 		s2s_in_add_pair(c, str_c(c->local), str_c(c->from),
-			S2S_EXTERNAL);
+			s2s_in_proof(c));
 }
 
 /* --- failures --------------------------------------------------------------- */

@@ -294,13 +294,57 @@ result_refuse(struct s2s_in *c, const struct db *d, struct str local,
 	db_error(c, d, cond, text);
 }
 
+static void
+result_take(struct s2s_in *c, const struct db *d, struct str local,
+	struct str remote, struct str key)
+{
+	const char *text;
+	enum stanza_cond cond = result_refuses(c, local, remote, &text);
+
+	if (cond == COND_NONE && key.n > KEY_MAX) {
+		cond = COND_POLICY_VIOLATION;
+		text = "A key is shorter";
+	}
+	if (cond != COND_NONE)
+		result_refuse(c, d, local, remote, cond, text);
+	else
+		result_ask(c, d, local, remote, key);
+}
+
+void
+s2s_in_take_key(struct s2s_in *c, const struct s2s_dane_key *k, struct str local,
+	struct str remote)
+{
+	const struct db d = { "result", str_c(k->to), str_c(k->from), STR_NONE };
+
+	if (s2s_in_judge_pairs(c))
+		result_take(c, &d, local, remote, str_c(k->key));
+}
+
+/* True: what is signed about its certificate is to be known first. */
+static bool
+result_waits(struct s2s_in *c, const struct db *d, struct str local,
+	struct str remote, struct str key)
+{
+	struct s2s_dane_key *k;
+	struct tls_judgement j;
+	const char *text;
+
+	if (key.n > KEY_MAX || s2s_in_dane(c, remote) != NULL ||
+		s2s_in_refuses(c, local, remote, &text) != COND_NONE)
+		return false;
+	s2s_in_judge_peer(c, local, remote, &j);
+	k = xmalloc(sizeof(*k));
+	*k = (struct s2s_dane_key){ str_dup(d->to), str_dup(d->from),
+		str_dup(key) };
+	return s2s_in_dane_ask(c, local, remote, &j, k);
+}
+
 enum hook_result
 s2s_in_on_result(struct module_ctx *m, struct element *el)
 {
 	struct s2s_in *c = el->stream;
 	struct str local, remote, key;
-	enum stanza_cond cond;
-	const char *text;
 	struct db d;
 
 	(void)m;
@@ -316,15 +360,8 @@ s2s_in_on_result(struct module_ctx *m, struct element *el)
 	if (ask_is_out(c, local, remote))
 		return HOOK_HANDLED; /* one answer is for both */
 	key = str_trim(elem_text(el->arena, el->e));
-	cond = result_refuses(c, local, remote, &text);
-	if (cond == COND_NONE && key.n > KEY_MAX) {
-		cond = COND_POLICY_VIOLATION;
-		text = "A key is shorter";
-	}
-	if (cond != COND_NONE)
-		result_refuse(c, &d, local, remote, cond, text);
-	else
-		result_ask(c, &d, local, remote, key);
+	if (!result_waits(c, &d, local, remote, key))
+		result_take(c, &d, local, remote, key);
 	return HOOK_HANDLED;
 }
 

@@ -24,7 +24,11 @@ struct s2s_in;
 struct s2s_sm_in;
 
 /* How the peer has shown that it is remote. */
-enum s2s_proof { S2S_EXTERNAL, S2S_DIALBACK };
+enum s2s_proof {
+	S2S_EXTERNAL,
+	S2S_DANE, /* the same, by a certificate that signed records are for */
+	S2S_DIALBACK,
+};
 
 /* What is remote's goes to local by this stream; both prepared. */
 struct s2s_pair {
@@ -41,6 +45,19 @@ struct s2s_ask {
 	struct s2s_in *stream;  /* NULL: it is gone */
 	char *local, *remote;   /* prepared */
 	char *to, *from;        /* the same, as they came */
+};
+
+/* What signed records say of the certificate of a stream, where that is not trusted
+ * by itself. */
+struct s2s_dane {
+	char *remote, *why;
+	enum tls_dane_verdict verdict;
+	bool named; /* it is trusted, for the name of a server of remote */
+};
+
+/* A key that waits for them: as it came; owned. */
+struct s2s_dane_key {
+	char *to, *from, *key;
 };
 
 /* The pairs that one stream may have, and be asked for at once. */
@@ -60,6 +77,7 @@ struct s2s_in {
 	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
 	uint32_t n_asks;
 	LIST_HEAD(, s2s_ask) asks;
+	struct VEC(struct s2s_dane) danes; /* S2S_PAIRS_MAX at most */
 	struct VEC(struct s2s_pair) pairs;
 	struct s2s_sm_in *counts; /* what comes (s2s_sm.h); NULL: it does not */
 	uint64_t judged_of;    /* serial of the snapshot that permits them */
@@ -117,6 +135,8 @@ bool s2s_in_takes_certificate(const struct s2s_in *c, struct str local,
  * *text_out is for the peer. */
 bool s2s_in_takes_dialback(const struct s2s_in *c, struct str local,
 	struct str remote, const char **text_out);
+/* Its features follow, now that s2s_in_dane() is known. */
+void s2s_in_go_on(struct s2s_in *c);
 /* Rows of s2s_in.c. */
 enum hook_result s2s_in_on_auth(struct module_ctx *m, struct element *el);
 enum hook_result s2s_in_on_response(struct module_ctx *m, struct element *el);
@@ -132,8 +152,24 @@ bool s2s_in_throttled(const struct s2s_in *c, struct str remote);
 /* Rows of s2s_in.c. */
 enum hook_result s2s_in_on_result(struct module_ctx *m, struct element *el);
 enum hook_result s2s_in_on_verify(struct module_ctx *m, struct element *el);
+/* A key of <db:result/> from remote for local (prepared). */
+void s2s_in_take_key(struct s2s_in *c, const struct s2s_dane_key *k,
+	struct str local, struct str remote);
 /* c ends, or begins anew: what was asked is for nobody any more. */
 void s2s_in_forget_asks(struct s2s_in *c);
+
+/* --- s2s_in_dane.c ------------------------------------------------------------ */
+
+/* True: they are asked for, for the stream of c, which shows in its header, or by key
+ * (taken; NULL: by the header), that it is remote: c is held, and s2s_in_go_on() or
+ * s2s_in_take_key() follow if it does not end before.  j: what its certificate is
+ * worth. */
+bool s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
+	const struct tls_judgement *j, struct s2s_dane_key *key);
+/* What they say; NULL: it was not asked. */
+const struct s2s_dane *s2s_in_dane(const struct s2s_in *c, struct str remote);
+/* c ends. */
+void s2s_in_dane_done(struct s2s_in *c);
 
 /* --- s2s_in_stanza.c -------------------------------------------------------- */
 

@@ -29,6 +29,7 @@
 
 const char *const s2s_proof_names[] = {
 	[S2S_EXTERNAL] = "EXTERNAL",
+	[S2S_DANE] = "dane",
 	[S2S_DIALBACK] = "dialback",
 };
 

@@ -29,6 +29,9 @@ struct s2s_refusal {
 struct s2s_known {
 	LIST_HEAD(, s2s_in) streams; /* the newest first */
 	uint64_t last_serial;
+	size_t n_dane_asks;   /* under way */
+	uint64_t unsigned_of; /* serial of the snapshot in which the DNS is known
+			       * to have no signatures for us */
 	size_t n_refusals;
 	struct s2s_refusal *refusals; /* the newest first; NULL: none yet */
 };

@@ -273,11 +273,12 @@ show_in(struct command_call *call, const struct s2s_in *c,
 	row(call, "in", "stream",
 		pair != NULL ? "up" : "coming up",
 		arena_printf(call->arena,
-			"to %.*s from %s, %s, by %s; their certificate %s",
+			"to %.*s from %s, %s, by %s; their certificate %s%s%s",
 			STR_ARG(ours), conn_peer(c->x.conn),
 			tls != NULL ? tls : "no TLS",
 			pair != NULL ? s2s_proof_names[pair->proof] : "nothing yet",
-			conn_is_secure(c->x.conn) ? j.why : "is yet to come")
+			conn_is_secure(c->x.conn) ? j.why : "is yet to come",
+			j.dane_why[0] != '\0' ? "; " : "", j.dane_why)
 			.p,
 		pair != NULL ? "what comes from them comes this way" :
 			       "they have yet to show who they are");
@@ -290,6 +291,7 @@ static const struct {
 	{ "header was refused", "they want what is not there, or what is not permitted here" },
 	{ "was not judged", "we have to reach them, too: see the rows of what goes out" },
 	{ "is not its own", "somebody else has come in their name, or their servers do not share one secret" },
+	{ "TLSA record", "they have to change the record when they change the certificate, or somebody else has come in their name" },
 	{ "certificate", "they need a certificate for this domain of somebody whom we trust; or set `authorities', or `policy', for them in `remotes'" },
 	{ "TLS", "it ended on their side: do they take our certificate, and its TLS versions?" },
 };
