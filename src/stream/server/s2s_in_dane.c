@@ -306,6 +306,7 @@ s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 		key_free(key);
 		return false;
 	}
+	stream_hold(&c->x); /* one that is bound has no token before */
 	ask = xcalloc(1, sizeof(*ask));
 	ask->shard = sh;
 	ask->token = stream_token(&c->x);
@@ -315,7 +316,6 @@ s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 	s2s_known(sh)->n_dane_asks++;
 	q = dns_question_new(2, on_targets, ask);
 	targets_ask(q, name, TARGET_SERVER);
-	stream_hold(&c->x);
 	server_dns_ask(sh, q);
 	return true;
 }
