@@ -1,6 +1,7 @@
 """Streams that other servers open to us, and what signed records of the DNS make of
 their certificates: while name servers are slow, silent, or not asked (RFC 7673)."""
 
+import json
 import os
 import shutil
 import tempfile
@@ -31,7 +32,7 @@ class World:
     """A name server with a signed zone for each domain, which is asked through
     middle; records of TLSA: of which kind, or None."""
 
-    def __init__(self, folder, authority, own_server, **zones):
+    def __init__(self, folder, authority, own_server, stripped=False, **zones):
         self.authority, self.own_server = authority, own_server
         self.names = dns.Names(folder)
         self.middle = self.names.middle()
@@ -41,7 +42,7 @@ class World:
                 records.append("_5269._tcp.xmpp TLSA " + tlsa(
                     "3 1 1", self.certificate(name, kind).chain))
             self.names.signed(name + ".example", *records,
-                              through=self.middle)
+                              stripped=stripped, through=self.middle)
         self.names.start()
 
     def certificate(self, name, kind="self-signed"):
@@ -61,8 +62,8 @@ def world(tmp_path, pool, authority, own_server):
     folder = tempfile.mkdtemp(dir=pool.folder)
     made = []
 
-    def make(**zones):
-        made.append(World(folder, authority, own_server, **zones))
+    def make(**how):
+        made.append(World(folder, authority, own_server, **how))
         return made[0]
     yield make
     made[0].names.stop()
@@ -162,3 +163,19 @@ def test_nothing_is_looked_up_where_it_would_change_nothing(world, how):
     peer.secure()
     assert offered(peer) == (how == "trusted")
     assert w.middle.asked == 0
+
+
+@pytest.mark.parametrize("dnssec,text", (
+    ("off", "signatures are not checked here"),
+    # the zone is signed, as the anchors say, and its answers are not
+    ("auto", "the keys of the DNS do not come to this machine")))
+def test_why_says_that_there_is_no_dane(world, dnssec, text):
+    w = world(stripped=True, one="self-signed")
+    server = w.server(dnssec=dnssec)
+    rows = [json.loads(line) for line in
+            server.ctl("--json", "s2s", "why", "one.example").splitlines()]
+    found = [row for row in rows if row["step"] == "TLSA"]
+    assert [(row["state"], row["found"]) for row in found] == [("off", text)]
+    assert "check-dns" in found[0]["note"]
+    # and what is not signed holds nobody up
+    assert not offered(w.peer(server, "one").secure())

@@ -13,21 +13,27 @@
 #include "dns/dns_dane.h"
 #include "stream/server/s2s_out_int.h"
 
+/* True: nothing is signed for us, which is said once for all targets. */
+static bool
+dane_step_off(struct remote_pair *p, enum dns_trust trust)
+{
+	if (trust != DNS_TRUST_NO && trust != DNS_TRUST_OFF)
+		return false;
+	remote_step(p, "TLSA", "off", "%s",
+		trust == DNS_TRUST_NO ?
+			"the keys of the DNS do not come to this machine" :
+			"signatures are not checked here");
+	return true;
+}
+
 /* The step "TLSA" of one target. */
 static void
-dane_step(struct remote_pair *p, const struct target *t, const struct dane *d,
-	enum dns_trust trust)
+dane_step(struct remote_pair *p, const struct target *t, const struct dane *d)
 {
 	switch (d->state) {
 	case DANE_UNSIGNED:
-		if (trust == DNS_TRUST_NO || trust == DNS_TRUST_OFF)
-			remote_step(p, "TLSA", "off",
-				trust == DNS_TRUST_NO ?
-					"the keys of the DNS do not come to this machine" :
-					"signatures are not checked here");
-		else
-			remote_step(p, "TLSA", "unsigned",
-				"the way to %s is not signed", t->name);
+		remote_step(p, "TLSA", "unsigned",
+			"the way to %s is not signed", t->name);
 		break;
 	case DANE_NONE:
 		remote_step(p, "TLSA", "none", "no record at %s",
@@ -62,6 +68,7 @@ s2s_dane_take(struct remote_pair *p, const struct dns_question *q,
 	enum dns_trust trust, struct tls_dane **out, char why[S2S_WHY_SIZE])
 {
 	struct dane all[TARGETS_MAX];
+	bool off = dane_step_off(p, trust);
 
 	dane_read(all, q, t, n, a);
 	for (size_t i = 0; i < n; i++) {
@@ -70,7 +77,8 @@ s2s_dane_take(struct remote_pair *p, const struct dns_question *q,
 		out[i] = d->records;
 		if (!target_has_address(a, i))
 			continue;
-		dane_step(p, &t[i], d, trust);
+		if (!off || d->state != DANE_UNSIGNED)
+			dane_step(p, &t[i], d);
 		/* RFC 7673 §3.4 */
 		if (d->state != DANE_BOGUS && d->state != DANE_FAILED)
 			continue;
