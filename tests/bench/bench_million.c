@@ -19,7 +19,6 @@
 
 #include "million.h"
 
-#include <getopt.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

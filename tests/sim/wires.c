@@ -288,7 +288,9 @@ wire_accept(struct wire *w)
 		return;
 	}
 	end_init(w, 1, !w->ends[0].world, to);
-	s2s_in_kinds[0].accept_raw(to, w->ends[1].conn, NULL);
+	s2s_in_kinds[0].accept_raw(to,
+		&(struct listen_arrival){ .conn = w->ends[1].conn,
+			.since_us = clock_mono_us(to->server->clock) });
 }
 
 static bool
