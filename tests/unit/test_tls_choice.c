@@ -94,7 +94,7 @@ TEST(the_first_of_the_peers_that_is_spoken_counts)
 TEST(a_protocol_of_none_of_them_is_refused)
 {
 	static const char *const lists[] = { HTTP, "\x0cxmpp-clients",
-		"\x04xmpp" HTTP };
+		("\x04xmpp" HTTP) };
 
 	for (size_t i = 0; i < COUNT(lists); i++) {
 		struct world w;
