@@ -235,6 +235,13 @@ guest_secure(struct guest *g)
 	conn_abort(g->conn);
 }
 
+static int64_t
+guest_patience(const struct listen_kind *kind)
+{
+	return kind->first_byte_us != 0 ? kind->first_byte_us :
+					  LISTEN_FIRST_BYTE_US;
+}
+
 void
 guest_new(struct shard *sh, const struct listen_row *row,
 	const struct listen_arrival *a)
@@ -265,8 +272,7 @@ guest_new(struct shard *sh, const struct listen_row *row,
 	g->counted = true;
 	log_debug(LOG_NET, guest_who(g), "accepted");
 	shard_timer(sh, &g->timer,
-		row->kind->first_byte_us != 0 ? row->kind->first_byte_us :
-						LISTEN_FIRST_BYTE_US,
+		MAX(a->since_us + guest_patience(row->kind) - sh->now_us, 0),
 		on_guest_timeout);
 	if (a->at->tls == LISTEN_DIRECT && !conn_is_secure(c))
 		guest_secure(g);
