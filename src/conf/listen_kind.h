@@ -80,7 +80,8 @@ struct listen_kind {
 	uint16_t ports[LISTEN_TLS_MODES];
 	const char *address;  /* when the file names none; NULL: "*" */
 	/* With LISTEN_DIRECT: the protocols to agree on if a peer offers any (RFC
-	 * 7301); NULL: it is not asked for, alone at a port. */
+	 * 7301), of 31 bytes at most; NULL: it is not asked for, alone at a
+	 * port. */
 	const char *alpn[LISTEN_ALPN_MAX];
 	bool of_servers; /* under those the peer is another server */
 	/* Where a port has several kinds, and no ALPN has said which: what a peer

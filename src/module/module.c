@@ -133,6 +133,15 @@ module_name_ok(struct str name)
 	return true;
 }
 
+static bool
+kind_has_long_alpn(const struct listen_kind *k)
+{
+	for (size_t i = 0; i < LISTEN_ALPN_MAX && k->alpn[i] != NULL; i++)
+		if (strlen(k->alpn[i]) > CONN_ALPN_MAX)
+			return true;
+	return false;
+}
+
 /* A stream of clients is the house's. */
 static bool
 module_check_listeners(const struct module *module, struct err *err)
@@ -146,6 +155,10 @@ module_check_listeners(const struct module *module, struct err *err)
 			return err_set(err, ERR_INVALID,
 				"module %s: its kind of ports \"%s\" has no events, no data, or a tls that it may not have",
 				module->name, k->name);
+		else if (kind_has_long_alpn(k))
+			return err_set(err, ERR_INVALID,
+				"module %s: a name for ALPN of its kind of ports \"%s\" is longer than %d bytes",
+				module->name, k->name, CONN_ALPN_MAX);
 	return true;
 }
 
