@@ -44,6 +44,7 @@
 #include <sys/queue.h>
 
 #include "base/buf.h"
+#include "base/err.h"
 #include "base/str.h"
 #include "core/link.h"
 #include "core/question.h"
@@ -101,9 +102,11 @@ struct link *remote_up(struct remote_pair *p, const struct link_stream *ops,
 void remote_down(struct remote_pair *p, bool found, const char *why);
 /* The stream of l has ended; l is freed. */
 void remote_leave(struct link *l);
-/* v is freed.  valid: the key is theirs.  why (borrowed), not NULL: they could not
- * be asked. */
-void remote_verified(struct remote_verify *v, bool valid, const char *why);
+/* v is freed.  ERR_NONE: the key is theirs; ERR_INVALID: it is not.  Else they could
+ * not be asked, and why (borrowed) says more: ERR_MISSING, there is nobody who would
+ * know; ERR_TIMEOUT, ERR_CLOSED. */
+void remote_verified(struct remote_verify *v, enum err_code code,
+	const char *why);
 
 /* --- any shard: sh is the caller's --------------------------------------------- */
 

@@ -92,17 +92,13 @@ verify_free(struct remote_verify *v)
 }
 
 void
-remote_verified(struct remote_verify *v, bool valid, const char *why)
+remote_verified(struct remote_verify *v, enum err_code code, const char *why)
 {
 	struct remote_pair *p = v->pair;
 
 	ASSERT_ON(pair_shard(p));
-	if (why != NULL)
-		verify_answer(v, ERR_CLOSED, why);
-	else if (valid)
-		verify_answer(v, ERR_NONE, NULL);
-	else
-		verify_answer(v, ERR_INVALID, "the key is not its own");
+	verify_answer(v, code,
+		code == ERR_INVALID ? "the key is not its own" : why);
 	verify_free(v);
 	pair_go_on(p);
 }

@@ -44,7 +44,8 @@ on_answer(struct shard *sh, void *arg)
 	struct remote_verify *v = arg;
 
 	(void)sh;
-	remote_verified(v, str_is(v->key, GOOD_KEY), NULL);
+	remote_verified(v,
+		str_is(v->key, GOOD_KEY) ? ERR_NONE : ERR_INVALID, NULL);
 }
 
 static void *

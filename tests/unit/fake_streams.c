@@ -127,7 +127,7 @@ static void
 fake_end_verifies(struct fake *f)
 {
 	while (f->n_verifies != 0)
-		remote_verified(f->verifies[--f->n_verifies], false,
+		remote_verified(f->verifies[--f->n_verifies], ERR_CLOSED,
 			"the stream has ended");
 }
 

@@ -858,8 +858,10 @@ TEST(a_key_goes_out_by_the_attempt_or_the_link_and_is_answered_once)
 	ask_key(&s, &v[1]);
 	CHECK_INT(newest()->n_verifies, 2);
 	newest()->n_verifies = 0;
-	remote_verified(newest()->verifies[0], true, NULL);
-	remote_verified(newest()->verifies[1], false, NULL);
+	remote_verified(newest()->verifies[0], ERR_NONE,
+		NULL);
+	remote_verified(newest()->verifies[1], ERR_INVALID,
+		NULL);
 	world_settle(&s.w);
 	CHECK_INT(v[0].code, ERR_NONE);
 	CHECK_INT(v[1].code, ERR_INVALID);
@@ -867,7 +869,8 @@ TEST(a_key_goes_out_by_the_attempt_or_the_link_and_is_answered_once)
 	ask_key(&s, &v[2]);
 	ask_key(&s, &v[3]);
 	CHECK_INT(newest()->n_verifies, 2);
-	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE,
+		NULL);
 	fake_break(newest());
 	world_settle(&s.w);
 	CHECK_INT(v[3].code, ERR_NONE);
@@ -887,7 +890,8 @@ TEST(a_link_for_a_key_alone_ends_soon)
 	ask_key(&s, &v[0]);
 	fake_up(newest(), LOTS);
 	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 1);
-	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE,
+		NULL);
 	pass(&s, 10 * US_PER_S - 1);
 	CHECK(!newest()->told_to_end);
 	pass(&s, 1);
@@ -901,7 +905,8 @@ TEST(a_link_for_a_key_alone_ends_soon)
 	CHECK(!newest()->told_to_end);
 	say(&s, "x@" THERE, 0);
 	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 0);
-	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE,
+		NULL);
 	pass(&s, LIMIT_US);
 	CHECK(!newest()->told_to_end);
 	/* whom nobody answers that it asks is no better */
@@ -933,7 +938,8 @@ TEST(a_key_is_asked_for_also_in_a_pause)
 	CHECK(newest()->pair == NULL);
 	ask_key(&s, &v);
 	CHECK(newest()->pair != NULL && newest()->n_verifies == 1);
-	remote_verified(newest()->verifies[--newest()->n_verifies], true, NULL);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE,
+		NULL);
 	world_settle(&s.w);
 	CHECK_INT(v.n, 1);
 	fake_up(newest(), LOTS);

@@ -250,14 +250,16 @@ some_fake(struct scene *s)
 static void
 step_stream(struct scene *s)
 {
+	static const enum err_code answers[] = { ERR_NONE, ERR_INVALID,
+		ERR_CLOSED, ERR_MISSING };
 	struct fake *f = some_fake(s);
 	unsigned what = draw(4);
 
 	if (f == NULL)
 		return;
 	if (f->n_verifies != 0 && draw(3) == 0)
-		remote_verified(f->verifies[--f->n_verifies], draw(2) != 0,
-			draw(3) == 0 ? "no" : NULL);
+		remote_verified(f->verifies[--f->n_verifies],
+			answers[draw(COUNT(answers))], "who knows");
 	else if (f->link == NULL && what < 2) {
 		s->fakes->counts = s->counting && draw(4) != 0;
 		fake_up(f, draw(6));

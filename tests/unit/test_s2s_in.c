@@ -91,14 +91,15 @@ go_secure(struct scene *s, const char *rest)
 
 /* What the domain says of the last key that it was asked about. */
 static void
-domain_says(struct scene *s, const char *local, const char *domain, bool ok,
-	const char *why)
+domain_says(struct scene *s, const char *local, const char *domain,
+	enum err_code code)
 {
 	struct fake *f = fake_find(local, domain);
 
 	CHECK(f != NULL && f->n_verifies != 0);
 	s->p.got.n = 0;
-	remote_verified(f->verifies[--f->n_verifies], ok, why);
+	remote_verified(f->verifies[--f->n_verifies], code,
+		code == ERR_NONE || code == ERR_INVALID ? NULL : "who knows");
 	world_settle(&s->w);
 }
 
@@ -107,7 +108,7 @@ show_key(struct scene *s, const char *result, const char *local,
 	const char *domain)
 {
 	peer_say(&s->p, result);
-	domain_says(s, local, domain, true, NULL);
+	domain_says(s, local, domain, ERR_NONE);
 	CHECK_GOT(&s->p, "<db:result", "type='valid'/>");
 }
 
@@ -272,7 +273,7 @@ TEST(a_key_that_its_domain_knows_lets_stanzas_in)
 	CHECK(s.p.got.n == 0);
 	CHECK_STR(fake_find("example.org", "far.example")->verifies[0]->key,
 		"k1");
-	domain_says(&s, "example.org", "far.example", true, NULL);
+	domain_says(&s, "example.org", "far.example", ERR_NONE);
 	/* as it came */
 	CHECK_GOT(&s.p,
 		"<db:result from='Example.org' to='Far.Example' type='valid'/>");
@@ -289,7 +290,7 @@ TEST(a_wrong_key_ends_a_stream_that_has_no_other)
 	scene_init(&s, "");
 	go_secure(&s, FROM("far.example"));
 	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
-	domain_says(&s, "example.org", "far.example", false, NULL);
+	domain_says(&s, "example.org", "far.example", ERR_INVALID);
 	CHECK_GOT(&s.p, "type='invalid'/>", "</stream:stream>");
 	scene_done(&s);
 }
@@ -302,7 +303,7 @@ TEST(a_wrong_key_costs_the_pair_alone)
 	scene_init(&s, "");
 	go_in(&s);
 	peer_say(&s.p, RESULT("near.example", "example.org", "k"));
-	domain_says(&s, "example.org", "near.example", false, NULL);
+	domain_says(&s, "example.org", "near.example", ERR_INVALID);
 	CHECK_GOT(&s.p, "from='example.org' to='near.example' type='error'",
 		"<forbidden");
 	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "goes on"));
@@ -426,9 +427,13 @@ TEST(dialback_without_two_domains)
 }
 
 static const struct {
-	const char *why, *cond;
+	enum err_code code;
+	const char *cond;
 } not_asked[] = {
-	{ "nobody answers", "<remote-server-timeout" },
+	{ ERR_CLOSED, "<remote-server-timeout" },
+	{ ERR_TIMEOUT, "<remote-server-timeout" },
+	{ ERR_MISSING, "<remote-server-not-found" },
+	{ ERR_LIMIT, "<resource-constraint" },
 };
 
 TEST(a_domain_that_cannot_be_asked)
@@ -439,12 +444,31 @@ TEST(a_domain_that_cannot_be_asked)
 		scene_init(&s, "");
 		go_secure(&s, FROM("far.example"));
 		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
-		domain_says(&s, "example.org", "far.example", false,
-			not_asked[i].why);
+		domain_says(&s, "example.org", "far.example",
+			not_asked[i].code);
 		CHECK_GOT(&s.p, "type='error'", not_asked[i].cond);
 		CHECK(!s.p.closed);
 		scene_done(&s);
 	}
+}
+
+/* That is nobody's failure but ours. */
+TEST(who_cannot_be_judged_for_now_may_go_on)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	for (int i = 0; i < 20; i++) {
+		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+		domain_says(&s, "example.org", "far.example", ERR_LIMIT);
+		CHECK_GOT(&s.p, "<resource-constraint");
+	}
+	CHECK(!s.p.closed);
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	domain_says(&s, "example.org", "far.example", ERR_NONE);
+	CHECK_GOT(&s.p, "type='valid'");
+	scene_done(&s);
 }
 
 /* Whoever asks about a key of ours gets the same answer each time. */
@@ -501,7 +525,7 @@ TEST(pairs_of_one_stream_have_a_bound)
 		peer_say(&s.p, result);
 		/* half of them stand, half are being asked about */
 		if (i % 2 == 0)
-			domain_says(&s, "example.org", domain, true, NULL);
+			domain_says(&s, "example.org", domain, ERR_NONE);
 	}
 	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
 	CHECK_GOT(&s.p, "type='error'", "<resource-constraint");
@@ -521,14 +545,14 @@ TEST(who_fails_often_is_not_asked_about)
 		peer_say(&s.p, RESULT("far.example", "example.org", "k"));
 		if (i == 2)
 			break;
-		domain_says(&s, "example.org", "far.example", false, NULL);
+		domain_says(&s, "example.org", "far.example", ERR_INVALID);
 		CHECK_GOT(&s.p, "type='invalid'/>");
 		peer_done(&s.p);
 		peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
 	}
 	CHECK_GOT(&s.p, "<resource-constraint");
 	peer_say(&s.p, RESULT("near.example", "example.org", "k"));
-	domain_says(&s, "example.org", "near.example", true, NULL);
+	domain_says(&s, "example.org", "near.example", ERR_NONE);
 	CHECK_GOT(&s.p, "type='valid'/>");
 	scene_done(&s);
 }
@@ -545,7 +569,7 @@ TEST(who_does_not_show_who_he_is)
 	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
 	world_advance(&s.w, 5 * US_PER_S);
 	CHECK(!s.p.closed);
-	domain_says(&s, "example.org", "far.example", false, "it is not there");
+	domain_says(&s, "example.org", "far.example", ERR_CLOSED);
 	CHECK_GOT(&s.p, "type='error'", "<connection-timeout");
 	scene_done(&s);
 }
@@ -570,7 +594,7 @@ TEST(an_answer_for_a_stream_that_is_gone)
 	go_secure(&s, FROM("far.example"));
 	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
 	peer_done(&s.p);
-	domain_says(&s, "example.org", "far.example", true, NULL);
+	domain_says(&s, "example.org", "far.example", ERR_NONE);
 	peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
 	scene_done(&s);
 }
@@ -918,7 +942,7 @@ TEST(a_pair_that_comes_behind_a_reload_hides_no_other)
 	s.w.server->on_reloaded = NULL;
 	world_reload(&s.w, YAML("example.org: { federation: { mode: on, deny: "
 				"[far.example] } }"));
-	domain_says(&s, "example.org", "near.example", true, NULL);
+	domain_says(&s, "example.org", "near.example", ERR_NONE);
 	CHECK_GOT(&s.p, "type='valid'/>");
 	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "not any more"));
 	CHECK_GOT(&s.p, "<invalid-from");

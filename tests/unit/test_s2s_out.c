@@ -31,6 +31,7 @@ struct scene {
 	unsigned n_far;
 	unsigned max_far;   /* nobody is there for more */
 	unsigned n_ok, n_not, n_failed; /* answers about keys */
+	enum err_code failed; /* why the last one was not answered */
 };
 
 static struct scene *the_scene;
@@ -679,6 +680,7 @@ on_verified(void *arg, bool ok, const struct err *err)
 		s->n_not++;
 	else
 		s->n_failed++;
+	s->failed = ok ? ERR_NONE : err->code;
 }
 
 static void
@@ -726,6 +728,7 @@ TEST(keys_are_verified_as_soon_as_there_is_tls)
 	CHECK_INT(s.n_ok, 1);
 	peer_say(p, VERIFY("q3", "type='error'"));
 	CHECK_INT(s.n_failed, 1);
+	CHECK_INT(s.failed, ERR_MISSING); /* XEP-0220 §2.5 */
 	CHECK(is_up(&s));
 	scene_done(&s);
 }

@@ -281,8 +281,7 @@ search_ask_dane(struct s2s_search *s)
 		search_take_dane(s, NULL);
 		return;
 	}
-	s->asked = true;
-	server_dns_ask(s->way->shard, q);
+	search_ask(s, q);
 }
 
 static void

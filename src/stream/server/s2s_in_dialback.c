@@ -176,7 +176,7 @@ ask_was_wrong(struct s2s_in *c, const struct db *d, struct str local,
 		stream_end(&c->x, STREAM_COND_NONE, NULL);
 }
 
-/* §2.5 */
+/* §2.5.  That there are too many at the moment is no failure of the peer's. */
 static void
 ask_went_wrong(struct s2s_in *c, const struct db *d, struct str local,
 	struct str remote, const struct err *err)
@@ -189,7 +189,8 @@ ask_went_wrong(struct s2s_in *c, const struct db *d, struct str local,
 		err->code == ERR_LIMIT	 ? COND_RESOURCE_CONSTRAINT :
 					   COND_REMOTE_SERVER_TIMEOUT,
 		"Your domain could not be asked about the key");
-	(void)s2s_in_failed(c, remote);
+	if (err->code != ERR_LIMIT)
+		(void)s2s_in_failed(c, remote);
 }
 
 /* May remote come to local by a key at all? */

@@ -252,16 +252,17 @@ s2s_out_on_verify(struct module_ctx *m, struct element *el)
 	struct s2s_out *o = el->stream;
 	struct str type = elem_attr(el->e, "type");
 	struct way_ask *a = out_asked(o, elem_attr(el->e, "id"));
-	bool valid = str_is(type, "valid");
+	enum err_code code = str_is(type, "valid") ? ERR_NONE :
+		str_is(type, "invalid")		   ? ERR_INVALID :
+						     ERR_MISSING;
 
 	(void)m;
 	if (type.p == NULL)
 		return HOOK_PASS;
+	/* XEP-0220 §2.5: whatever error it is, nobody knows about the key */
 	if (a != NULL && is_answer(o, el->arena, el->e))
-		s2s_way_answer(&o->way->asked, a, valid,
-			valid || str_is(type, "invalid") ?
-				NULL :
-				error_means(el->e));
+		s2s_way_answer(&o->way->asked, a, code,
+			code == ERR_MISSING ? error_means(el->e) : NULL);
 	return HOOK_HANDLED;
 }
 

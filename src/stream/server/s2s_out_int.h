@@ -98,8 +98,8 @@ s2s_out_of(struct stream *x)
 
 /* --- s2s_way.c ------------------------------------------------------------------ */
 
-/* a is answered, and gone: why NULL, or why they could not be asked. */
-void s2s_way_answer(struct way_asks *list, struct way_ask *a, bool valid,
+/* a is answered as remote_verified() has it, and gone. */
+void s2s_way_answer(struct way_asks *list, struct way_ask *a, enum err_code code,
 	const char *why);
 /* What was asked in a stream that is no more is yet to be asked. */
 void s2s_way_ask_again(struct s2s_way *w);

@@ -34,11 +34,11 @@ way_arg(void *arg)
 /* --- what is asked ------------------------------------------------------------- */
 
 void
-s2s_way_answer(struct way_asks *list, struct way_ask *a, bool valid,
+s2s_way_answer(struct way_asks *list, struct way_ask *a, enum err_code code,
 	const char *why)
 {
 	TAILQ_REMOVE(list, a, in);
-	remote_verified(a->verify, valid, why);
+	remote_verified(a->verify, code, why);
 	free(a);
 }
 
@@ -51,19 +51,19 @@ s2s_way_ask_again(struct s2s_way *w)
 }
 
 static void
-way_refuse_asks(struct way_asks *asks, const char *why)
+way_refuse_asks(struct way_asks *asks, enum err_code code, const char *why)
 {
 	struct way_ask *a;
 
 	while ((a = TAILQ_FIRST(asks)) != NULL)
-		s2s_way_answer(asks, a, false, why);
+		s2s_way_answer(asks, a, code, why);
 }
 
 /* --- its end --------------------------------------------------------------------- */
 
 /* Its stream ends without it. */
 static void
-way_free(struct s2s_way *w, const char *why)
+way_free(struct s2s_way *w, enum err_code code, const char *why)
 {
 	struct s2s_out *o = w->stream;
 
@@ -74,8 +74,8 @@ way_free(struct s2s_way *w, const char *why)
 		o->way = NULL;
 		stream_end(&o->x, STREAM_COND_NONE, NULL);
 	}
-	way_refuse_asks(&w->asked, why);
-	way_refuse_asks(&w->asks, why);
+	way_refuse_asks(&w->asked, code, why);
+	way_refuse_asks(&w->asks, code, why);
 	memuse_remove(MEMUSE_STREAM, w);
 	TAG_CLEAR(w);
 	free(w);
@@ -88,7 +88,8 @@ s2s_way_down(struct s2s_way *w, bool found, const char *why)
 	char text[S2S_WHY_SIZE];
 
 	snprintf(text, sizeof(text), "%s", why); /* it goes with w */
-	way_free(w, text);
+	/* XEP-0220 §2.5: nobody is there to be asked, or he cannot be reached */
+	way_free(w, found ? ERR_CLOSED : ERR_MISSING, text);
 	remote_down(p, found, text);
 }
 
@@ -115,7 +116,7 @@ s2s_way_ended(struct s2s_out *o)
 	o->way = NULL;
 	w->stream = NULL;
 	if (l != NULL) {
-		way_free(w, "the stream has ended");
+		way_free(w, ERR_CLOSED, "the stream has ended");
 		remote_leave(l);
 	} else {
 		s2s_way_ask_again(w);
@@ -143,7 +144,7 @@ on_start(struct remote_pair *p)
 static void
 on_cancel(void *attempt)
 {
-	way_free(way_arg(attempt), "it took too long");
+	way_free(way_arg(attempt), ERR_TIMEOUT, "it took too long");
 }
 
 static void
