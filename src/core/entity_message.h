@@ -67,7 +67,8 @@ enum entity_message_kind {
 	 * answer. */
 	TELL_PASSED_ON,
 	/* To a domain of others: is the key (text: the id of the stream, a blank,
-	 * the key) its own, for resource, a domain of ours?  ERR_INVALID: it is
+	 * the key) its own, for resource, a domain of ours?  number[0]: where it
+	 * came from, as a number.  ERR_INVALID: it is
 	 * not; all else: it could not be asked. */
 	TELL_VERIFY,
 	/* To a domain of others: a stream for resource, a domain of ours, is to come

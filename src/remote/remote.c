@@ -221,7 +221,7 @@ remote_receive_shared(struct entity *e, struct stanza *st,
 	if (p == NULL || p->judged != e->shard->snap->serial ||
 		p->link == NULL || p->ending)
 		return false;
-	if (p->stranger)
+	if (p->stranger != NULL)
 		asker_leave(p);
 	p->used_us = e->shard->now_us;
 	watch_pass(r, st);
@@ -433,7 +433,8 @@ remote_unload(struct entity *e)
 	failures_free(r);
 	if (--all->n != 0)
 		return;
-	assert(all->askers == NULL && all->n_pairs == 0 && all->strangers == 0);
+	assert(all->askers == NULL && all->addresses == NULL &&
+		all->n_pairs == 0 && all->strangers == 0);
 	e->shard->remotes = NULL;
 	free(all);
 }

@@ -81,6 +81,7 @@ struct remote_verify {
 	TAILQ_ENTRY(remote_verify) in;
 	struct entity_message *asked; /* NULL: nobody waits any more */
 	int64_t until_us;
+	uint64_t address; /* where it came from, as a number */
 	bool given; /* to a stream */
 };
 
@@ -110,12 +111,14 @@ void remote_verified(struct remote_verify *v, enum err_code code,
 
 /* --- any shard: sh is the caller's --------------------------------------------- */
 
-/* key has come from somebody who says that he is remote (prepared), for local, a
- * domain of ours, on the stream with that id, which has no blank: fn(arg, ok, err)
+/* key has come from somebody at an address, as conn_peer_key() has it, who says that he
+ * is remote (prepared), for local, a domain of ours, on the stream with that id, which
+ * has no blank: fn(arg, ok, err)
  * on sh; err->code is ERR_INVALID when it is not theirs, any other when they could
  * not be asked. */
 void remote_verify_ask(struct shard *sh, struct str local, struct str remote,
-	struct str stream_id, struct str key, question_fn fn, void *arg);
+	struct str address, struct str stream_id, struct str key, question_fn fn,
+	void *arg);
 /* A stream from that domain (prepared) has authenticated. */
 void remote_came(struct shard *sh, struct str remote);
 

@@ -11,6 +11,9 @@
  * that does, and nobody else is.  Whoever writes meanwhile to a domain that waits in
  * another's line begins it on his own account.
  *
+ * A pair that comes up for the key of a stranger alone is nobody's; of those there are
+ * so many in all, and fewer for one address.
+ *
  * The shard of the remotes: each has its own count.
  */
 #include "config.h"
@@ -28,6 +31,11 @@
 /* Of all domains that may be in memory, one sender has at most such a part come
  * up. */
 #define PART 16
+/* Strangers have at most such a part of them come up, */
+#define STRANGERS_PART 4
+/* and those of one address at most such a part of that: a key goes on counting for a
+ * while, and nobody's address is to keep others' keys from being asked about. */
+#define ADDRESS_PART 8
 
 /* All addresses of a component are one sender. */
 static uint64_t
@@ -111,21 +119,79 @@ asker_relieve(struct remote_pair *p, uint64_t key)
 uint64_t
 remote_pair_asker(const struct remote_pair *p)
 {
-	return p->asker != NULL ? p->asker->key : 0;
+	return p->asker != NULL	 ? p->asker->key :
+		p->stranger != NULL ? p->stranger->key :
+				      0;
 }
+
+/* --- strangers ------------------------------------------------------------------ */
+
+static struct remote_address *
+address_find(const struct shard *sh, uint64_t key)
+{
+	struct remote_address *a;
+
+	HASH_FIND(hh, sh->remotes->addresses, &key, sizeof(key), a);
+	return a;
+}
+
+bool
+strangers_have_room(const struct shard *sh, uint64_t address)
+{
+	unsigned most = remotes_max(sh) / STRANGERS_PART;
+	const struct remote_address *a = address_find(sh, address);
+
+	return sh->remotes->strangers < most &&
+		(a == NULL || a->n < MAX(most / ADDRESS_PART, 1));
+}
+
+/* For the last key that has come for p, or for an administrator. */
+static void
+stranger_enter(struct remote_pair *p)
+{
+	const struct remote_verify *v = TAILQ_LAST(&p->verifies, verify_list);
+	uint64_t key = v != NULL ? v->address : 0;
+	struct remotes *all = pair_shard(p)->remotes;
+	struct remote_address *a = address_find(pair_shard(p), key);
+
+	if (p->stranger != NULL || p->asker != NULL)
+		return;
+	if (a == NULL) {
+		a = xcalloc(1, sizeof(*a));
+		a->key = key;
+		HASH_ADD(hh, all->addresses, key, sizeof(a->key), a);
+	}
+	a->n++;
+	all->strangers++;
+	p->stranger = a;
+}
+
+static void
+stranger_leave(struct remote_pair *p)
+{
+	struct remotes *all = pair_shard(p)->remotes;
+	struct remote_address *a = p->stranger;
+
+	p->stranger = NULL;
+	if (a == NULL)
+		return;
+	all->strangers--;
+	if (--a->n != 0)
+		return;
+	HASH_DEL(all->addresses, a);
+	free(a);
+}
+
+/* --- those who come up ------------------------------------------------------------ */
 
 void
 asker_take(struct remote_pair *p, const struct stanza *st)
 {
-	struct remotes *all = pair_shard(p)->remotes;
-
 	if (st == NULL) {
-		all->strangers += !p->stranger && p->asker == NULL;
-		p->stranger = p->stranger || p->asker == NULL;
+		stranger_enter(p);
 		return;
 	}
-	all->strangers -= p->stranger;
-	p->stranger = false;
+	stranger_leave(p);
 	if (p->asker != NULL)
 		asker_relieve(p, key_of(p, st));
 	else
@@ -175,8 +241,7 @@ asker_leave(struct remote_pair *p)
 	struct remotes *all = pair_shard(p)->remotes;
 	struct remote_asker *who = p->asker;
 
-	all->strangers -= p->stranger;
-	p->stranger = false;
+	stranger_leave(p);
 	if (who == NULL)
 		return;
 	line_leave(p);

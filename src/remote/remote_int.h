@@ -36,6 +36,13 @@ struct remote_asker {
 	TAILQ_HEAD(, remote_pair) line; /* of those, who wait for their turn */
 };
 
+/* Whose keys made pairs come up that are not used yet. */
+struct remote_address {
+	UT_hash_handle hh;
+	uint64_t key;
+	unsigned n;
+};
+
 /* Of one shard: there as long as one of them is in memory. */
 struct remotes {
 	LIST_HEAD(, remote) all; /* the newest first */
@@ -48,6 +55,7 @@ struct remotes {
 	unsigned n_watch_asks; /* of those of all */
 	unsigned strangers; /* pairs that come up for a key alone, or came, and are
 			     * not used yet */
+	struct remote_address *addresses; /* uthash: where those keys came from */
 	struct remote_asker *askers; /* uthash, by key */
 	struct log_limit told;
 };
@@ -119,7 +127,8 @@ struct remote_pair {
 	const char *end_why;       /* with these; NULL: to the next link */
 	bool busy;
 	bool in_line;
-	bool stranger;
+	struct remote_address *stranger; /* it came up for a key from there alone,
+					  * and is not used yet; or NULL */
 	struct remote_asker *asker; /* NULL: it does not come up */
 	size_t n_local;
 	char local[];
@@ -200,6 +209,8 @@ bool asker_starts(struct remote_pair *p);
 /* It does not count any more as one that has just begun; those go on who wait for
  * that. */
 void asker_started(struct remote_pair *p);
+/* May a key from that address make a pair come up? */
+bool strangers_have_room(const struct shard *sh, uint64_t address);
 /* p does not come up any more. */
 void asker_leave(struct remote_pair *p);
 

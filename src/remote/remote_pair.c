@@ -177,7 +177,7 @@ pair_idle_us(const struct remote_pair *p)
 {
 	int64_t idle_us = remote_conf(p->remote)->idle_us;
 
-	if (p->stranger && verify_due(p) == INT64_MAX)
+	if (p->stranger != NULL && verify_due(p) == INT64_MAX)
 		idle_us = MIN(idle_us, STRANGER_IDLE_US);
 	return p->used_us + idle_us;
 }
@@ -363,7 +363,7 @@ remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
 	assert(p->attempt != NULL && p->link == NULL);
 	p->attempt = NULL;
 	p->link = l;
-	if (!p->stranger) /* else it counts until the link is used */
+	if (p->stranger == NULL) /* else it counts until the link is used */
 		asker_leave(p);
 	p->since_us = p->used_us = p->remote->linked_us = sh->now_us;
 	p->received = 0;
@@ -535,7 +535,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct remote *r = p->remote;
 
 	if (p->link != NULL && !p->ending) {
-		if (p->stranger)
+		if (p->stranger != NULL)
 			asker_leave(p);
 		p->used_us = sh->now_us;
 		link_send(p->link, st);

@@ -26,13 +26,11 @@
 
 /* Under way for one domain. */
 #define VERIFIES_MAX 64
-/* Of all domains that may be in memory, strangers make at most such a part come
- * up. */
-#define STRANGERS_PART 4
 
 void
 remote_verify_ask(struct shard *sh, struct str local, struct str remote,
-	struct str stream_id, struct str key, question_fn fn, void *arg)
+	struct str address, struct str stream_id, struct str key, question_fn fn,
+	void *arg)
 {
 	struct buf both = BUF_INIT;
 
@@ -45,6 +43,7 @@ remote_verify_ask(struct shard *sh, struct str local, struct str remote,
 			.to = jid_trusted(remote),
 			.resource = local,
 			.text = buf_str(&both),
+			.number = { (int64_t)server_hash(sh->server, address) },
 		},
 		fn, arg);
 	buf_done(&both);
@@ -62,6 +61,7 @@ verify_new(struct remote_pair *p, struct entity_message *m)
 	if (str_cut(both, ' ', &v->stream_id, &v->key))
 		text[v->stream_id.n] = '\0';
 	v->asked = m;
+	v->address = (uint64_t)m->number[0];
 	v->until_us = pair_shard(p)->now_us +
 		remote_conf(p->remote)->timeout_us;
 	TAILQ_INSERT_TAIL(&p->verifies, v, in);
@@ -182,9 +182,9 @@ verify_refuse_all(struct remote_pair *p, const char *why)
 
 /* NULL: it may be asked. */
 static const char *
-verify_why_not(const struct remote *r, struct str local, enum err_code *code_out)
+verify_why_not(const struct remote *r, struct str local, uint64_t address,
+	enum err_code *code_out)
 {
-	const struct remotes *all = r->e.shard->remotes;
 	const struct remote_pair *p = pair_find(r, local);
 	bool comes_up = p != NULL &&
 		(p->link != NULL || p->attempt != NULL || p->asker != NULL);
@@ -198,8 +198,7 @@ verify_why_not(const struct remote *r, struct str local, enum err_code *code_out
 		return why;
 	*code_out = ERR_LIMIT;
 	if (r->n_verifies >= VERIFIES_MAX ||
-		(!comes_up && all->strangers >=
-				remotes_max(r->e.shard) / STRANGERS_PART))
+		(!comes_up && !strangers_have_room(r->e.shard, address)))
 		return "too many are asked for their keys already";
 	return NULL;
 }
@@ -208,7 +207,8 @@ void
 verify_told(struct remote *r, struct entity_message *m)
 {
 	enum err_code code;
-	const char *why = verify_why_not(r, m->resource, &code);
+	const char *why = verify_why_not(r, m->resource,
+		(uint64_t)m->number[0], &code);
 	struct remote_pair *p = why == NULL ? pair_get(r, m->resource) : NULL;
 
 	if (why == NULL && p == NULL) {

@@ -30,6 +30,7 @@
 #define LIMIT_US (30 * US_PER_S)
 #define HOUR_US (3600 * US_PER_S)
 #define LOTS 1000000
+#define ADDRESS "\xc0\x00\x02\x01"
 #define FEDERATION "federation: { mode: on, deny: [ forbidden.example ] }\n"
 #define YAML(hosts)                                                            \
 	"shards: 3\nstorage: { driver: memory }\n" FEDERATION                 \
@@ -839,7 +840,7 @@ static void
 ask_key(struct scene *s, struct verdict *v)
 {
 	remote_verify_ask(s->w.server->shards[1], STR(HERE), STR(THERE),
-		STR("stream1"), STR("the key"), on_verdict, v);
+		STR(ADDRESS), STR("stream1"), STR("the key"), on_verdict, v);
 	world_settle(&s->w);
 }
 
@@ -919,6 +920,39 @@ TEST(a_link_for_a_key_alone_ends_soon)
 	CHECK(newest()->told_to_end);
 	fake_break(newest());
 	world_settle(&s.w);
+	scene_done(&s);
+}
+
+TEST(keys_from_one_address_leave_room_for_those_from_others)
+{
+	struct verdict v[2] = { { 0 } };
+	char domain[32];
+	struct scene s;
+	struct shard *sh;
+	unsigned n;
+
+	scene_init_as(&s, "s2s: { domains: 1000 }\n");
+	sh = s.w.server->shards[1];
+	for (n = 0; v[0].n == 0 || v[0].code == ERR_NONE; n++) {
+		CHECK(n < 100);
+		snprintf(domain, sizeof(domain), "d%u.example", n);
+		remote_verify_ask(sh, STR(HERE), str_c(domain), STR(ADDRESS),
+			STR("id"), STR("key"), on_verdict, &v[0]);
+		world_settle(&s.w);
+	}
+	/* of a third of the domains, which is that of a shard, a quarter is for
+	 * strangers, and an eighth of this for one address */
+	CHECK(n > 1000 / 3 / 4 / 8);
+	CHECK_INT(v[0].n, 1);
+	CHECK_INT(v[0].code, ERR_LIMIT);
+	remote_verify_ask(sh, STR(HERE), str_c(domain), STR("elsewhere"),
+		STR("id"), STR("key"), on_verdict, &v[1]);
+	world_settle(&s.w);
+	CHECK_INT(v[1].n, 0);
+	CHECK_INT(fake_count(HERE, domain), 1);
+	/* whoever has waited in vain is counted no more */
+	pass(&s, LIMIT_US);
+	CHECK_INT(shard_of(&s, domain)->remotes->strangers, 0);
 	scene_done(&s);
 }
 
@@ -1002,13 +1036,14 @@ TEST(a_key_for_nobody_of_ours_is_not_asked_about)
 
 	scene_init(&s);
 	remote_verify_ask(s.w.server->shards[1], STR("nobody.example"),
-		STR(THERE), STR("id"), STR("key"), on_verdict, &v);
+		STR(THERE), STR(ADDRESS), STR("id"), STR("key"), on_verdict,
+		&v);
 	world_settle(&s.w);
 	CHECK_INT(v.n, 1);
 	CHECK_INT(v.code, ERR_REFUSED);
 	/* and a domain of ours is no other's */
 	remote_verify_ask(s.w.server->shards[1], STR(HERE), STR("example.net"),
-		STR("id"), STR("key"), on_verdict, &v);
+		STR(ADDRESS), STR("id"), STR("key"), on_verdict, &v);
 	world_settle(&s.w);
 	CHECK_INT(v.n, 2);
 	CHECK_INT(v.code, ERR_REFUSED);

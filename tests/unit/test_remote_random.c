@@ -296,7 +296,8 @@ step_rare(struct scene *s)
 	case 1:
 		s->asked++;
 		remote_verify_ask(sh, str_c(locals[draw(COUNT(locals))]),
-			domain, STR("id"), STR("key"), on_verdict, s);
+			domain, draw(2) != 0 ? STR("a") : STR("b"), STR("id"),
+			STR("key"), on_verdict, s);
 		break;
 	case 2:
 		entity_tell(sh,

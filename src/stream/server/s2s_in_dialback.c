@@ -22,6 +22,7 @@
 #include "xml/writer.h"
 #include "xmpp/jid.h"
 #include "xmpp/ns.h"
+#include "net/conn.h"
 #include "core/host.h"
 #include "remote/remote.h"
 #include "stream/server/dialback.h"
@@ -262,8 +263,8 @@ result_ask(struct s2s_in *c, const struct db *d, struct str local,
 	};
 	LIST_INSERT_HEAD(&c->asks, ask, in);
 	c->n_asks++;
-	remote_verify_ask(c->x.shard, local, remote, str_c(c->id), key,
-		on_asked, ask);
+	remote_verify_ask(c->x.shard, local, remote,
+		conn_peer_key(c->x.conn), str_c(c->id), key, on_asked, ask);
 }
 
 /* Why it is not even asked about; COND_NONE: it is. */
