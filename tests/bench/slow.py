@@ -184,4 +184,5 @@ def main():
         measure(fn, seconds)
 
 
-main()
+if __name__ == "__main__":
+    main()
