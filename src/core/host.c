@@ -46,8 +46,11 @@ snapshot_above(const struct snapshot *snap, struct str domain)
 static __attribute__((noinline)) struct host *
 snapshot_search(const struct snapshot *snap, struct str domain)
 {
-	struct host *host = snapshot_find(snap, domain);
+	struct host *host = NULL;
 
+	/* where there is one, it was looked at, and all else is elsewhere */
+	if (snap->hosts == NULL || snap->hosts->hh.next != NULL)
+		host = snapshot_find(snap, domain);
 	return host == NULL && snap->has_subdomains ?
 		snapshot_above(snap, domain) :
 		host;
@@ -62,9 +65,6 @@ snapshot_host(const struct snapshot *snap, struct str domain)
 	 * message comes here five times */
 	if (host != NULL && str_eq(host->domain, domain))
 		return host;
-	/* all that goes to other servers comes here, too */
-	if (host != NULL && host->hh.next == NULL && !snap->has_subdomains)
-		return NULL;
 	return snapshot_search(snap, domain);
 }
 

@@ -87,7 +87,7 @@ route_at(struct shard *sh, struct host *host, struct jid jid, uint64_t hash)
 	};
 }
 
-static inline struct route
+static inline __attribute__((always_inline)) struct route
 route(struct shard *sh, struct jid jid)
 {
 	struct host *host = shard_host(sh, jid_domain(jid));
