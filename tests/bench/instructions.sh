@@ -20,7 +20,8 @@
 set -eu
 
 rows='login-none login-tls chat-none chat-tls chat-sm-tls devices-none copies-none
-	presence-none ping-none store-none fetch-none archived-none'
+	presence-none ping-none store-none fetch-none archived-none
+	link-out-none link-in-none link-mix-none link-contacts-none'
 here=$(dirname "$0")
 baseline=$here/instructions.baseline
 
@@ -41,6 +42,7 @@ export OPENSSL_ia32cap=0x208020207800010:0
 if test -w /dev/shm; then export TMPDIR="${TMPDIR:-/dev/shm}"; fi
 
 . "$here/lib.sh"
+. "$here/peers/lib.sh"
 work=$(mktemp -d)
 trap 'cleanup; rm -rf "$work"' EXIT
 
@@ -56,6 +58,16 @@ counting_start() {
 	chmod 666 "$work/dump"
 	WRAP="valgrind -q --vgdb=no --tool=callgrind --collect-systime=yes
 		--dump-before=status_run --callgrind-out-file=$work/dump"
+	# another server, which the rows link-* play; for others there is none
+	port_new
+	port_far=$port
+	port_new
+	port_server=$port
+	server_listen="- { kind: server, address: 127.0.0.1, port: $port_server }"
+	server_more="federation: { mode: off }
+remotes:
+  far.test: { address: 127.0.0.1, port: $port_far }
+s2s: { stanzas_per_second: 1000000, bytes_per_second: 1GiB }"
 	server_start 1 100
 	cat >"$work/mark" <<-END
 	# waits until the server is at rest, and has a dump made
@@ -77,7 +89,7 @@ plan() {
 	*-none) tls=none ;;
 	*-tls) tls=starttls ;;
 	esac
-	part=1 each=1 few=100 many=300 window=1 archive=no
+	part=1 each=1 few=100 many=300 window=1 archive=no federation=off
 	case $1 in
 	login-*) run='login --warm 0 --clients' few=30 many=90 ;;
 	chat-sm-*) run='chat --clients 2 --one-way --sm --count' ;;
@@ -94,6 +106,11 @@ plan() {
 		few=1 many=3 each=420
 		;;
 	ping-*) run='ping --clients 1 --count' ;;
+	link-*)
+		# STARTTLS between servers, none to the client
+		run=${1#link-} federation=on few=120 many=360
+		run=${run%-*}
+		;;
 	store-* | fetch-*)
 		run='offline --clients 2 --count'
 		# all at once, or they would be committed in twos and threes as
@@ -108,13 +125,23 @@ plan() {
 # load COUNT OPTION...: accounts have to be loaded first.  What is logged is not
 # the work, and a reload makes it what the configuration says.
 load() {
-	sed -i "s/^\( *archive: \).*/\1$archive/" "$folder/antiphond.yml"
+	sed -i -e "s/^\( *archive: \).*/\1$archive/" \
+		-e "s/^federation: .*/federation: { mode: $federation }/" \
+		"$folder/antiphond.yml"
 	ctl reload
 	ctl loglevel all warn
 	eval "port=\$port_$tls"
-	# shellcheck disable=SC2086 # words
-	"$bench" $run "$@" --window $window --tls "$tls" --port "$port" \
-		>"$work/bench" || {
+	if test $federation = on; then
+		set -- python3 "$here/links.py" drive $run --count "$@" \
+			--domain $domain --client "$port" --server "$port_server" \
+			--far "$port_far" --certificate "$folder/cert.pem" \
+			--key "$folder/key.pem" --window $window
+	else
+		# shellcheck disable=SC2086 # words
+		set -- "$bench" $run "$@" --window $window --tls "$tls" \
+			--port "$port"
+	fi
+	"$@" >"$work/bench" 2>&1 || {
 		cat "$work/bench" >&2
 		die "the run failed"
 	}
