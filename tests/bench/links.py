@@ -1,6 +1,7 @@
 """What a stanza costs that goes to another server, or comes from one.
 
     links.py compare [MODE...] [--count N] [--window N] [--repeat N] [--only NAME,...]
+    links.py idle [--count N]
     links.py drive MODE --count N --window N --domain D --client PORT
              --server PORT --far PORT --certificate FILE --key FILE [--mark COMMAND]
 
@@ -8,7 +9,9 @@ A client of the server that is measured, and the other server, are scripts in on
 process, and take and give as fast as it does.  compare starts Antiphon, Prosody and
 ejabberd, one after the other, in a network of names (tests/net), and prints the CPU
 of each, all threads and processes, in ms for 1,000 stanzas of the link; and how many
-of them it has carried in a second.  drive does the same once with a server that runs
+of them it has carried in a second.  idle prints what an idle link
+of Antiphon takes in memory: N domains, each of which it has opened a stream to, and N
+streams that one domain has opened.  drive does the same as compare once with a server that runs
 (far.test is what it takes to be another server's), for tests/bench/instructions.sh.
 
     out       messages of the client to users of the other server
@@ -18,6 +21,7 @@ of them it has carried in a second.  drive does the same once with a server that
 """
 
 import argparse
+import copy
 import glob
 import os
 import ssl
@@ -350,6 +354,79 @@ def peers_port():
     return peers.S2S
 
 
+# --- memory ------------------------------------------------------------------------------
+
+
+def pss(pid):
+    with open("/proc/%d/smaps_rollup" % pid) as f:
+        return next(int(line.split()[1]) * 1024 for line in f
+                    if line.startswith("Pss:"))
+
+
+class AnyStream(s2s_peer.Incoming):
+    """Its host has all names that it is called by."""
+
+    def on_header(self, header):
+        host, self.host = self.host, copy.copy(self.host)
+        self.host.domain = header.get("to")
+        super().on_header(header)
+        self.host = host
+
+
+def idle(args):
+    # pylint: disable=import-outside-toplevel
+    import network as net
+    import ours
+
+    folder = tempfile.mkdtemp(prefix="links")
+    os.chmod(folder, 0o755)
+    network = net.Network(os.path.join(folder, "net"))
+    certificate = network.authority.issue("good", "far.example")
+    s2s_peer.Incoming = AnyStream
+    host = OtherHost("far.example", certificate)
+    srv = "_xmpp-server._tcp%%s SRV 5 5 %d xmpp" % host.port
+    network.names.zone("far.example", "xmpp A 127.0.0.1", srv % "")
+    network.names.zone("many.example", "xmpp A 127.0.0.1", *(
+        srv % ".d%d" % i for i in range(args.count + 1)))
+    network.add(ours.Antiphon, "antiphon.example", conf={
+        "log": {"level": "info"}, "shards": 1, "modules": {"archive": "no"}})
+    network.start()
+    server, = network.servers
+    server.s2s_port, server.ca_file = peers_port(), network.authority.cert
+    person = newcomer(network, server)
+    pid, sizes, streams = server.process.proc.pid, [], []
+
+    def go_out(i):
+        person.send("<message to='x@d%d.many.example' id='n%d'/>" % (i, i))
+        host.wait_element(lambda e: e.get("id") == "n%d" % i, "a message")
+
+    def come_in():
+        peer = OtherPeer(server, "far.example", certificate, to=server.domain)
+        streams.append(peer.secure().external())
+
+    def look():
+        person.ping()
+        time.sleep(8) # memory that is free goes back, see core/memory_trim.c
+        sizes.append(pss(pid))
+
+    go_out(args.count) # the first have more to make
+    come_in()
+    look()
+    for i in range(args.count):
+        go_out(i)
+    look()
+    for i in range(args.count):
+        come_in()
+    look()
+    for what, a, b in zip(("out", "in"), sizes, sizes[1:]):
+        print("idle %-3s %d: %d bytes each" % (what, args.count,
+                                              (b - a) / args.count))
+    for one in [person] + streams:
+        one.drop()
+    network.stop()
+    host.end()
+
+
 # --- one that runs already ------------------------------------------------------------
 
 
@@ -397,7 +474,7 @@ def drive(args):
 
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    p.add_argument("what", choices=("compare", "drive"))
+    p.add_argument("what", choices=("compare", "idle", "drive"))
     p.add_argument("modes", nargs="*", default=["out", "in", "mix", "contacts"])
     for name, default in (("count", 20000), ("window", 100), ("repeat", 1),
                           ("client", 0), ("server", 0), ("far", 0)):
@@ -406,7 +483,7 @@ def main():
     for name in ("domain", "certificate", "key", "mark"):
         p.add_argument("--" + name)
     args = p.parse_args()
-    {"compare": compare, "drive": drive}[args.what](args)
+    {"compare": compare, "idle": idle, "drive": drive}[args.what](args)
 
 
 if __name__ == "__main__":
