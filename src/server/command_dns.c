@@ -216,6 +216,37 @@ address_lines(struct showing *s)
 	}
 }
 
+/* Does a record stand for the certificate that is loaded?  *judged_io: there was
+ * one that says so or not. */
+static bool
+tlsa_fits(const struct dns_check *c, const struct dns_tlsa *t, bool *judged_io)
+{
+	const uint8_t *want = t->selector == 1 ? c->key_digest : c->digest;
+
+	/* others name an authority, or hold more than a digest */
+	if (t->usage != 3 || t->match != 1 || t->selector > 1 ||
+		!c->has_certificate)
+		return false;
+	*judged_io = true;
+	return t->n == PROBE_DIGEST_SIZE &&
+		memcmp(t->data, want, PROBE_DIGEST_SIZE) == 0;
+}
+
+/* *judged_out: as tlsa_fits() has it, of any of them. */
+static bool
+tlsa_any_fits(const struct dns_check *c, const struct dns_part *part,
+	bool *judged_out)
+{
+	bool fits = false;
+	struct dns_tlsa t;
+
+	*judged_out = false;
+	for (size_t i = 0; part->state == DNS_FOUND && part->data[i] != NULL; i++)
+		if (dns_tlsa_read(part->data[i], (size_t)part->size[i], &t))
+			fits = tlsa_fits(c, &t, judged_out) || fits;
+	return fits;
+}
+
 /* RFC 6698; the key stays when a certificate is renewed with it. */
 static void
 tlsa_lines(struct showing *s)
@@ -229,8 +260,12 @@ tlsa_lines(struct showing *s)
 		const struct check_tlsa *t = &c->tlsa[i];
 		const struct dns_part *part = &c->hosts_answer->parts[t->part];
 
+		bool judged;
+
 		/* that there is none, is signed: so would be a record */
-		if (part->state != DNS_NONE || !part->secure)
+		if (!part->secure ||
+			(part->state != DNS_NONE &&
+				(tlsa_any_fits(c, part, &judged) || !judged)))
 			continue;
 		show_heading(s);
 		command_text(s->call, "%s. %d IN TLSA 3 1 1 %s", part->name,
@@ -376,31 +411,11 @@ hosts_show(const struct showing *s)
 
 /* --- TLSA, CAA ----------------------------------------------------------------------- */
 
-/* Does a record stand for the certificate that is loaded?  *judged_io: there was
- * one that says so or not. */
-static bool
-tlsa_fits(const struct dns_check *c, const struct dns_tlsa *t, bool *judged_io)
-{
-	const uint8_t *want = t->selector == 1 ? c->key_digest : c->digest;
-
-	/* others name an authority, or hold more than a digest */
-	if (t->usage != 3 || t->match != 1 || t->selector > 1 ||
-		!c->has_certificate)
-		return false;
-	*judged_io = true;
-	return t->n == PROBE_DIGEST_SIZE &&
-		memcmp(t->data, want, PROBE_DIGEST_SIZE) == 0;
-}
-
 static void
 tlsa_show(const struct showing *s, const struct dns_part *part)
 {
-	bool fits = false, judged = false;
-	struct dns_tlsa t;
+	bool judged, fits = tlsa_any_fits(s->check, part, &judged);
 
-	for (size_t i = 0; part->state == DNS_FOUND && part->data[i] != NULL; i++)
-		if (dns_tlsa_read(part->data[i], (size_t)part->size[i], &t))
-			fits = tlsa_fits(s->check, &t, &judged) || fits;
 	if (part->state == DNS_NONE)
 		part_show(s, part, "TLSA",
 			part->secure ?

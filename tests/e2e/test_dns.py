@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import threading
 import time
@@ -154,8 +155,11 @@ def test_a_zone_that_lacks_nothing(own_server, names, open_path):
                                     "key": other["server.key"]}
     server.write_conf()
     server.ctl("reload")
-    _, rows = check(server, domain)
+    lines, rows = check(server, domain)
     assert rows["_%d._tcp.signed.example" % ports[2]]["state"] == "wrong"
+    assert re.search(r"^_%d\._tcp\.signed\.example\. \d+ IN TLSA 3 1 1 [0-9a-f]{64}$"
+                     % ports[2], "\n".join(lines), re.M)
+    assert digest not in "".join(lines)
     assert rows["127.0.0.1:%d" % ports[0]]["state"] == "ok"
 
 
