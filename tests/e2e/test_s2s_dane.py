@@ -104,6 +104,18 @@ def test_a_further_domain_is_looked_up_for_its_key(world):
     assert peer.result("key", frm="one.example") == "valid"
 
 
+def test_a_reload_may_want_an_authority(world):
+    w = world(one="self-signed")
+    server = w.server()
+    peer = w.peer(server, "one").secure().external()
+    for policy in ("dane-or-trusted", "dialback-with-tls", "required-trusted"):
+        assert peer.ping()
+        server.conf["federation"]["policy"] = policy
+        server.write_conf()
+        server.ctl("reload")
+    peer.expect_error("policy-violation")
+
+
 def test_a_silent_name_server_costs_its_time_and_no_more(world):
     w = world(one="self-signed")
     server = w.server()
