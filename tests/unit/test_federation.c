@@ -402,4 +402,37 @@ TEST(nothing_is_read_where_nobody_federates)
 	scene_done(&s);
 }
 
+/* RFC 6698 §4.1: records for another certificate go before all else. */
+TEST(a_certificate_is_believed_as_the_policy_has_it)
+{
+	static const struct {
+		enum tls_worth worth;
+		enum tls_dane_verdict dane;
+		bool required, dane_or_trusted, dialback;
+	} rows[] = {
+		{ TLS_TRUSTED, TLS_DANE_NONE, true, true, true },
+		{ TLS_TRUSTED, TLS_DANE_FITS, true, true, true },
+		{ TLS_TRUSTED, TLS_DANE_OTHER, false, false, false },
+		{ TLS_UNTRUSTED, TLS_DANE_NONE, false, false, true },
+		{ TLS_UNTRUSTED, TLS_DANE_FITS, false, true, true },
+		{ TLS_UNTRUSTED, TLS_DANE_OTHER, false, false, false },
+		{ TLS_OTHER_NAME, TLS_DANE_NONE, false, false, true },
+		{ TLS_OTHER_NAME, TLS_DANE_FITS, false, true, true },
+		{ TLS_OTHER_NAME, TLS_DANE_OTHER, false, false, false },
+		{ TLS_NO_CERTIFICATE, TLS_DANE_NONE, false, false, true },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct tls_judgement j = { .worth = rows[i].worth,
+			.dane = rows[i].dane };
+
+		CHECK(federation_believes(POLICY_REQUIRED_TRUSTED, &j) ==
+			rows[i].required);
+		CHECK(federation_believes(POLICY_DANE_OR_TRUSTED, &j) ==
+			rows[i].dane_or_trusted);
+		CHECK(federation_believes(POLICY_DIALBACK_WITH_TLS, &j) ==
+			rows[i].dialback);
+	}
+}
+
 TEST_MAIN
