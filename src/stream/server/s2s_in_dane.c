@@ -12,7 +12,8 @@
  * A stranger can name any domain.  So nothing is looked up for who has no certificate,
  * or for whom it would change nothing; for one stream, as often as it may have pairs;
  * and at a shard there is a bound for all of them, above which nothing is known: then
- * there is dialback, which goes by the same records where it asks back.
+ * there is dialback, which goes by the same records where it asks back.  Those of one
+ * address wait behind each other.
  */
 #include "config.h"
 
@@ -39,6 +40,7 @@
 struct dane_ask {
 	struct shard *shard;
 	uint64_t token; /* of the stream */
+	uint64_t asker; /* see dns.h: the address that it has come from */
 	char *local, *remote; /* prepared */
 	struct s2s_dane_key *key; /* what waits for it; NULL: the header */
 	struct targets targets;
@@ -228,6 +230,7 @@ on_targets(void *arg, struct dns_question *q)
 		return;
 	}
 	q = dns_question_new(t->n, on_records, ask);
+	q->asker = ask->asker;
 	if (t->state == TARGETS_FOUND &&
 		dane_ask(q, t->list, t->n, NULL) != 0) {
 		server_dns_ask(ask->shard, q);
@@ -310,11 +313,13 @@ s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 	ask = xcalloc(1, sizeof(*ask));
 	ask->shard = sh;
 	ask->token = stream_token(&c->x);
+	ask->asker = server_hash(sh->server, conn_peer_key(c->x.conn));
 	ask->local = str_dup(local);
 	ask->remote = str_dup(remote);
 	ask->key = key;
 	s2s_known(sh)->n_dane_asks++;
 	q = dns_question_new(2, on_targets, ask);
+	q->asker = ask->asker;
 	targets_ask(q, name, TARGET_SERVER);
 	server_dns_ask(sh, q);
 	return true;
