@@ -234,17 +234,24 @@ link_unacked(const struct link *l, size_t *bytes_out)
 	return l->kept != NULL ? l->kept->n : 0;
 }
 
+void
+link_take_back(struct link *l, struct stanza_queue *back)
+{
+	while (!STAILQ_EMPTY(&l->waiting)) {
+		struct stanza *st = waiting_take(l);
+
+		STAILQ_INSERT_TAIL(back, st, link);
+	}
+	l->given = 0;
+}
+
 struct link_kept *
 link_leave(struct link *l, struct stanza_queue *back)
 {
 	struct link_kept *k = l->kept;
 
 	shard_timer_cancel(l->entity->shard, &l->window);
-	while (!STAILQ_EMPTY(&l->waiting)) {
-		struct stanza *st = waiting_take(l);
-
-		STAILQ_INSERT_TAIL(back, st, link);
-	}
+	link_take_back(l, back);
 	if (k != NULL)
 		kept_detach(k);
 	free(l);

@@ -98,6 +98,8 @@ bool link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	struct wire **wire_io);
 /* As link_send(), of one that has waited already, and is no fault of l's. */
 void link_give(struct link *l, struct stanza *st);
+/* What waits is appended to back. */
+void link_take_back(struct link *l, struct stanza_queue *back);
 /* l is gone, and is freed; what waits is appended to back.  What was not
  * acknowledged, if l counted, else NULL: owned by the caller. */
 struct link_kept *link_leave(struct link *l, struct stanza_queue *back);

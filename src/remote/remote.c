@@ -369,6 +369,21 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 	return any;
 }
 
+/* What is for it, and was not given to its stream: who sent that is gone when it
+ * ends. */
+static void
+link_refuse(struct remote *r, struct link *l)
+{
+	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
+	struct stanza *st;
+
+	link_take_back(l, &back);
+	while ((st = STAILQ_FIRST(&back)) != NULL) {
+		STAILQ_REMOVE_HEAD(&back, link);
+		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT, stops_text);
+	}
+}
+
 void
 remotes_stop(struct shard *sh)
 {
@@ -381,6 +396,8 @@ remotes_stop(struct shard *sh)
 		r->closed = STREAM_SYSTEM_SHUTDOWN;
 		for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 			next = LIST_NEXT(p, in);
+			if (p->link != NULL)
+				link_refuse(r, p->link);
 			pair_stop(p, COND_REMOTE_SERVER_TIMEOUT, stops_text);
 		}
 	}

@@ -820,6 +820,29 @@ TEST(links_outlast_what_waits_at_the_stop)
 	scene_done(&s);
 }
 
+/* There is nobody to be told when it ends. */
+TEST(what_waits_in_a_link_is_answered_at_the_stop)
+{
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	fake_up(newest(), 1);
+	say(&s, "x@" THERE, 1);
+	say(&s, "x@" THERE, 2);
+	CHECK_INT(newest()->n_wrote, 1);
+	for (unsigned i = 0; i < SHARDS; i++)
+		remotes_stop(s.w.server->shards[i]);
+	world_settle(&s.w);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 2);
+	CHECK_INT(link_bytes(&s), 0);
+	CHECK(newest()->link != NULL);
+	fake_break(newest());
+	world_settle(&s.w);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 2);
+	scene_done(&s);
+}
+
 /* --- keys ---------------------------------------------------------------------- */
 
 struct verdict {
