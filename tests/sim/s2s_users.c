@@ -377,7 +377,9 @@ do_message(struct sim_client *sc, unsigned to)
 		"<message type='chat' id='m%u-%u-%u' to='u%u@%s'><body>%u %u %u "
 		"%u%*s</body></message>",
 		sc->user, to, p->sent, to, domain_of(to), sc->user, sc->index,
-		number, p->sent, (int)(sim_draw(s, 8) == 0 ? 3000 : 0), "");
+		number, p->sent, 
+		sim_draw(s, s->heavy ? 2 : 8) == 0 ? (int)s->long_bytes : 0,
+		"");
 	s->next[sc->user][sc->index][to]++;
 	*vec_push(&sc->said) = (struct said){ to, p->sent, sc->n_sent };
 	p->sent++;
@@ -472,7 +474,8 @@ user_does(struct sim_client *sc, unsigned to)
 
 	switch (sim_draw(s, 16)) {
 	case 0:
-		do_leave(sc);
+		if (s->leaves)
+			do_leave(sc);
 		break;
 	case 1:
 	case 2:
@@ -524,12 +527,22 @@ users_act(struct sim *s)
 /* --- what is lost on the way ------------------------------------------------------- */
 
 void
+users_on_handed(void *arg, const struct letter *l)
+{
+	struct question *q = question_of(arg, l->id);
+
+	if (q != NULL && strcmp(l->type, "get") == 0)
+		q->is_there = true;
+}
+
+void
 users_on_lost(void *arg, const struct letter *l)
 {
 	struct sim *s = arg;
 	unsigned from, to, index, serial;
 	struct question *q;
 	struct pair *p;
+	bool wish;
 
 	sim_say("  on the way %s %s %s of %s to %s may be lost", l->name,
 		l->type, l->id, l->from, l->to);
@@ -538,10 +551,15 @@ users_on_lost(void *arg, const struct letter *l)
 	q = question_of(s, l->id);
 	if (q != NULL)
 		q->may_miss = true;
-	if (strcmp(l->name, "presence") == 0 &&
-		parse_who(str_c(l->from), &from, &index) &&
-		parse_who(str_c(l->to), &to, &index))
-		s->pairs[from][to].unsure = true;
+	if (strcmp(l->name, "presence") != 0 ||
+		!parse_who(str_c(l->from), &from, &index) ||
+		!parse_who(str_c(l->to), &to, &index))
+		return;
+	wish = strstr(l->type, "subscribe") != NULL;
+	s->pairs[from][to].unsure |= wish;
+	s->pairs[from][to].unshown |= !wish;
+	/* nobody answers what has not come */
+	s->pairs[to][from].unshown |= strcmp(l->type, "probe") == 0;
 }
 
 void

@@ -36,13 +36,7 @@
 
 #define NOBODY_COMES_US (2 * INT64_C(3600) * US_PER_S)
 
-const char *const sim_domains[WORLDS][DOMAINS] = {
-	{ "a.example", "x.example" },
-	{ "b.example", "y.example" },
-};
-
-static bool verbose;
-static struct sim *the_sim; /* for on_reach(), which is given a server only */
+bool sim_is_verbose;
 
 void
 sim_fail(struct sim *s, const char *fmt, ...)
@@ -62,7 +56,7 @@ sim_say(const char *fmt, ...)
 {
 	va_list ap;
 
-	if (!verbose)
+	if (!sim_is_verbose)
 		return;
 	va_start(ap, fmt);
 	vprintf(fmt, ap);
@@ -111,8 +105,7 @@ sim_settle(struct sim *s)
 		users_read(s);
 		idle = busy ? 0 : idle + 1;
 	}
-	if (!s->slow_store)
-		wires_quiet(&s->wires);
+	wires_quiet(&s->wires);
 }
 
 void
@@ -138,231 +131,6 @@ sim_pass(struct sim *s, int64_t us)
 		sim_sleep(s, until_us - s->now_us);
 }
 
-/* --- the servers --------------------------------------------------------------------- */
-
-static unsigned
-world_with(const char *domain)
-{
-	for (unsigned i = 0; i < WORLDS; i++)
-		for (unsigned j = 0; j < DOMAINS; j++)
-			if (strcmp(domain, sim_domains[i][j]) == 0)
-				return i;
-	return WORLDS;
-}
-
-static struct conn *
-on_reach(struct server *srv, struct shard *sh, const char *domain)
-{
-	struct sim *s = the_sim;
-	unsigned to = world_with(domain);
-	struct server *other;
-
-	if (to == WORLDS || s->worlds[to]->server == srv || s->unreachable ||
-		s->dead[0] || s->dead[1])
-		return NULL;
-	other = s->worlds[to]->server;
-	return wires_open(&s->wires, !to, sh,
-		other->shards[sim_draw(s, other->n_shards)]);
-}
-
-static void
-hosts_write(struct sim *s, unsigned world)
-{
-	struct buf *out = &s->hosts[world];
-
-	out->n = 0;
-	for (unsigned i = 0; i < DOMAINS; i++)
-		buf_printf(out,
-			"  %s: { auth: { tls_required: no }, federation: { mode: %s } }\n",
-			sim_domains[world][i],
-			s->off[world][i] ? "off" : "on");
-	if (s->worlds[world] != NULL)
-		s->worlds[world]->hosts = buf_c(out);
-}
-
-/* Nobody is slowed for what he sends, or it would not be known where it is when a
- * connection breaks. */
-static const char conf[] =
-	"limits: { account_idle: 1s, stanzas_burst: 100000, bytes_burst: 16MiB }\n"
-	"s2s: { backoff_max: 60s, unreachable_after: 90s, idle_timeout: 2m,\n"
-	"  bytes_per_second: 1GiB, stanzas_per_second: 1000000 }\n"
-	"modules: { testresume: {}, archive: %s }\n";
-
-static void
-on_settle(struct world *w)
-{
-	(void)w;
-	sim_settle(the_sim);
-}
-
-static void
-worlds_start(struct sim *s, const char *module_dir)
-{
-	struct world like = { .reach = on_reach, .settle = on_settle };
-	char more[512];
-
-	for (unsigned i = 0; i < WORLDS; i++) {
-		hosts_write(s, i);
-		snprintf(more, sizeof(more), conf,
-			sim_draw(s, 2) == 0 ? "on" : "off");
-		like.hosts = buf_c(&s->hosts[i]);
-		s->worlds[i] = world_new_like(2 * s->seed + i,
-			1 + (unsigned)sim_draw(s, 3), module_dir, more,
-			s->stops, &like);
-	}
-}
-
-static void
-log_all(void)
-{
-	for (int i = 0; verbose && i < LOG_AREAS; i++)
-		log_set_level((enum log_area)i, LEVEL_INFO);
-}
-
-/* --- trouble ------------------------------------------------------------------------- */
-
-/* Until what was lost has been done, nothing else is. */
-static bool
-on_moment(void *arg, enum store_moment at)
-{
-	struct world *w = arg;
-	struct sim *s = the_sim;
-	unsigned i = w == s->worlds[1];
-	bool loses = !s->spared[i] && sim_draw(s, 8) == 0;
-
-	if (loses) {
-		s->spared[i] = true;
-		s->lost_at[i] = at;
-	} else if (at == STORE_AT_ANSWER ||
-		(at == STORE_AT_ASKED && s->lost_at[i] == STORE_AT_ANSWER)) {
-		s->spared[i] = false;
-	}
-	return loses;
-}
-
-static bool
-on_busy(void *arg, bool writes)
-{
-	(void)arg;
-	return writes && sim_draw(the_sim, 4) == 0;
-}
-
-static void
-store_trouble(struct sim *s, bool begins)
-{
-	for (unsigned i = 0; i < WORLDS; i++) {
-		struct store *store = s->worlds[i]->server->store;
-
-		if (s->bad_store && s->worlds[i]->store == NULL)
-			store_lose_when(store, begins ? on_moment : NULL,
-				begins ? s->worlds[i] : NULL);
-		if (s->bad_store)
-			store_busy_when(store, begins ? on_busy : NULL, NULL);
-		s->slow_store = s->worlds[i]->slow_store =
-			begins && s->bad_store;
-	}
-}
-
-static void
-do_stop(struct sim *s)
-{
-	unsigned i = (unsigned)sim_draw(s, WORLDS);
-	unsigned n_shards = 1 + (unsigned)sim_draw(s, 3);
-	bool kill = sim_draw(s, 2) == 0;
-
-	sim_say("server %u is %s", i, kill ? "killed" : "stopped");
-	users_of_world_go(s, i, kill);
-	if (kill) {
-		wires_kill(&s->wires, i);
-		s->dead[i] = true;
-		s->worlds[i]->settle = NULL; /* nobody sees its end */
-		world_kill(s->worlds[i], n_shards);
-		s->worlds[i]->settle = on_settle;
-		s->dead[i] = false;
-	} else {
-		world_restart(s->worlds[i], n_shards);
-		users_of_world_go(s, i, false);
-	}
-	store_trouble(s, true);
-	log_all();
-	clocks_align(s);
-}
-
-static void
-do_reload(struct sim *s)
-{
-	unsigned i = (unsigned)sim_draw(s, WORLDS);
-	unsigned j = (unsigned)sim_draw(s, DOMAINS);
-
-	if (sim_draw(s, 2) == 0)
-		s->off[i][j] = !s->off[i][j];
-	sim_say("%s talks to %s", sim_domains[i][j],
-		s->off[i][j] ? "nobody" : "others");
-	hosts_write(s, i);
-	world_reload(s->worlds[i]);
-}
-
-static void
-on_close(struct shard *sh, void *arg)
-{
-	entity_tell(sh,
-		&(struct entity_message){
-			.kind = TELL_KICK,
-			.to = jid_trusted(str_c(arg)),
-			.resource = STR_NONE,
-			.text = STR_NONE,
-		});
-}
-
-static void
-do_close(struct sim *s)
-{
-	unsigned i = (unsigned)sim_draw(s, WORLDS);
-	const char *domain = sim_domains[!i][sim_draw(s, DOMAINS)];
-
-	sim_say("server %u closes its streams to %s", i, domain);
-	shard_post(s->worlds[i]->server->shards[0], on_close,
-		(void *)(uintptr_t)domain, 0);
-}
-
-static void
-sim_trouble(struct sim *s)
-{
-	struct wire *w = wires_any(&s->wires);
-
-	if (s->cuts && w != NULL && sim_draw(s, 12) == 0)
-		wire_cut(w);
-	else if (s->stalls && w != NULL && sim_draw(s, 8) == 0)
-		wire_stall(w);
-	if (s->outages && sim_draw(s, 40) == 0) {
-		s->unreachable = !s->unreachable;
-		sim_say("the network is %s",
-			s->unreachable ? "gone" : "there again");
-	}
-	if (s->reloads && sim_draw(s, 40) == 0)
-		do_reload(s);
-	if (s->closes && sim_draw(s, 20) == 0)
-		do_close(s);
-	if (s->stops && sim_draw(s, 50) == 0)
-		do_stop(s);
-}
-
-/* From now on, nothing befalls them. */
-static void
-sim_calm(struct sim *s)
-{
-	s->unreachable = false;
-	s->wires.slow = false;
-	s->cuts = s->stalls = s->outages = s->stops = s->reloads = false;
-	wires_go_on(&s->wires);
-	store_trouble(s, false);
-	for (unsigned i = 0; i < WORLDS; i++) {
-		memset(s->off[i], 0, sizeof(s->off[i]));
-		hosts_write(s, i);
-		world_reload(s->worlds[i]);
-	}
-}
-
 /* --- one seed ------------------------------------------------------------------------ */
 
 static void
@@ -380,25 +148,6 @@ sim_step(struct sim *s)
 		sim_pass(s, 5 * 60 * US_PER_S);
 }
 
-static void
-sim_draw_trouble(struct sim *s)
-{
-	s->wires.slow = sim_draw(s, 2) == 0;
-	if (sim_draw(s, 2) == 0)
-		s->wires.room = 512 << sim_draw(s, 6);
-	if (s->seed % 4 == 0)
-		return;
-	s->cuts = sim_draw(s, 2) == 0;
-	s->stalls = sim_draw(s, 3) == 0;
-	s->outages = sim_draw(s, 4) == 0;
-	s->stops = sim_draw(s, 4) == 0;
-	s->reloads = sim_draw(s, 4) == 0;
-	s->closes = sim_draw(s, 4) == 0;
-	s->bad_store = sim_draw(s, 4) == 0;
-	s->any_trouble = s->cuts || s->stalls || s->outages || s->stops ||
-		s->reloads || s->closes;
-}
-
 /* Time for pauses to end, and for all that waits to get there, or to be answered. */
 static void
 sim_end(struct sim *s)
@@ -407,14 +156,15 @@ sim_end(struct sim *s)
 	sim_pass(s, 10 * 60 * US_PER_S);
 	users_connect(s);
 	sim_pass(s, 2 * 60 * US_PER_S);
-	if (!s->any_trouble)
+	users_ask(s);
+	sim_settle(s);
+	sim_check_said(s);
+	if (!s->lossy)
 		sim_check_seen(s);
 	users_leave(s);
 	sim_pass(s, 30 * US_PER_S);
 	users_connect(s);
 	sim_pass(s, 2 * 60 * US_PER_S);
-	users_ask(s);
-	sim_settle(s);
 	sim_check(s);
 	users_leave(s);
 	sim_pass(s, NOBODY_COMES_US);
@@ -430,6 +180,7 @@ sim_open(struct sim *s, const char *module_dir)
 {
 	rand_seeded_init(&s->turns, ~s->seed);
 	wires_init(&s->wires, &s->turns.source, &s->now_us);
+	s->wires.handed = users_on_handed;
 	s->wires.lost = users_on_lost;
 	s->wires.late = users_on_late;
 	s->wires.arg = s;
@@ -437,10 +188,9 @@ sim_open(struct sim *s, const char *module_dir)
 	sim_say("cuts=%d stalls=%d outages=%d stops=%d reloads=%d closes=%d bad_store=%d slow=%d",
 		s->cuts, s->stalls, s->outages, s->stops, s->reloads, s->closes,
 		s->bad_store, s->wires.slow);
-	worlds_start(s, module_dir);
-	log_all();
+	sim_start_worlds(s, module_dir);
 	users_init(s);
-	store_trouble(s, true);
+	sim_begin_trouble(s);
 	clocks_align(s);
 }
 
@@ -481,7 +231,6 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir,
 
 	for (size_t i = 0; i < COUNT(counted); i++)
 		before[i] = memuse_sum(counted[i]).bytes;
-	the_sim = s;
 	s->seed = seed;
 	sim_open(s, module_dir);
 	for (unsigned i = 0; i < steps && !s->failed; i++)
@@ -513,7 +262,7 @@ args_read(struct args *a, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--verbose") == 0)
-			verbose = true;
+			sim_is_verbose = true;
 		else if (i + 1 == argc)
 			return false;
 		else if (strcmp(argv[i], "--seeds") == 0)

@@ -39,6 +39,7 @@ struct pair {
 	bool asked;       /* to see the other */
 	bool unsure;      /* a wish to see the other may be missing there, or its
 			   * end */
+	bool unshown;     /* whether it is there may be unknown to the other */
 	bool denied;      /* the other was told that it does not see this one:
 			   * that may have crossed its next wish */
 };
@@ -53,6 +54,8 @@ struct question {
 	unsigned user, index;
 	unsigned answers;
 	bool may_miss; /* it, or its answer */
+	bool is_there; /* with the other server: nobody hears of it when that
+			* cannot bring the answer */
 };
 
 struct sim_client {
@@ -88,8 +91,12 @@ struct sim {
 	struct wires wires;
 	int64_t now_us;     /* monotonic: the later of both clocks */
 	bool cuts, stalls, outages, stops, reloads, closes, bad_store;
-	bool any_trouble;
-	bool slow_store;
+	bool any_trouble;  /* but for the store, which shows nowhere, */
+	bool lossy;        /* and for streams that are closed in order */
+	bool leaves;         /* who comes, or stays to hear of all that he says */
+	bool heavy;          /* links get more than they take, so that stanzas wait
+			      * in them: */
+	unsigned long_bytes; /* so long some messages are */
 	bool unreachable;   /* no connection comes up */
 	bool spared[WORLDS]; /* see on_moment() */
 	enum store_moment lost_at[WORLDS];
@@ -133,6 +140,19 @@ void sim_sleep(struct sim *s, int64_t us);
 /* So long, by as many steps as it takes. */
 void sim_pass(struct sim *s, int64_t us);
 
+extern bool sim_is_verbose;
+
+/* --- s2s_trouble.c: the servers, and what befalls them -------------------------- */
+
+void sim_draw_trouble(struct sim *s);
+void sim_start_worlds(struct sim *s, const char *module_dir);
+/* From now on the database is in trouble, too. */
+void sim_begin_trouble(struct sim *s);
+/* One thing, perhaps. */
+void sim_trouble(struct sim *s);
+/* Nothing any more. */
+void sim_calm(struct sim *s);
+
 /* --- s2s_users.c: what they do, and get ---------------------------------------- */
 
 void users_init(struct sim *s);
@@ -148,14 +168,18 @@ void users_of_world_go(struct sim *s, unsigned world, bool killed);
 /* Asks up to which number all is dealt with. */
 void users_ask(struct sim *s);
 /* For wires. */
+void users_on_handed(void *arg, const struct letter *l);
 void users_on_lost(void *arg, const struct letter *l);
 void users_on_late(void *arg, const struct letter *l);
 
 /* --- s2s_check.c: what must hold ------------------------------------------------- */
 
-/* With everybody online, and nothing that moves. */
+/* With everybody online, and nothing that moves: what became of all that was said and
+ * asked. */
+void sim_check_said(struct sim *s);
+/* Who sees whom, of those who have come anew; and the disk. */
 void sim_check(struct sim *s);
-/* Of that: who sees whom. */
+/* Who sees whom, of those who were there all the time. */
 void sim_check_seen(struct sim *s);
 /* With nobody online for long. */
 void sim_check_nothing_left(struct sim *s);

@@ -147,7 +147,10 @@ half_hand_over(struct wire *w, unsigned side)
 		if (l->handed || l->end > taken)
 			continue;
 		l->handed = true;
-		w->all->n_handed += is_stanza(l);
+		if (!is_stanza(l))
+			continue;
+		w->all->n_handed++;
+		w->all->handed(w->all->arg, l);
 	}
 }
 
@@ -388,6 +391,23 @@ wires_any(struct wires *all)
 		if (wire_stands(w) && which-- == 0)
 			break;
 	return w;
+}
+
+struct wire *
+wires_fullest(struct wires *all)
+{
+	struct wire *w, *most = NULL;
+	size_t n = 0;
+
+	LIST_FOREACH (w, &all->list, in) {
+		size_t here = w->halves[0].data.n + w->halves[1].data.n;
+
+		if (wire_stands(w) && (most == NULL || here > n)) {
+			most = w;
+			n = here;
+		}
+	}
+	return most;
 }
 
 void

@@ -75,6 +75,8 @@ struct wires {
 	size_t room;  /* and no more than that is on the way; SIZE_MAX */
 	unsigned n_opened, n_cut;
 	uint64_t n_handed; /* stanzas */
+	/* It is with the other server. */
+	void (*handed)(void *arg, const struct letter *l);
 	/* That stanza may be missing, or is. */
 	void (*lost)(void *arg, const struct letter *l);
 	/* It is still on its way, while its stream has said goodbye: what goes by
@@ -99,6 +101,8 @@ void wires_quiet(struct wires *all);
 
 /* One of those that stand, drawn; NULL: there is none. */
 struct wire *wires_any(struct wires *all);
+/* Of those, the one with most on the way. */
+struct wire *wires_fullest(struct wires *all);
 /* Some of what is on the way still arrives, up to any byte; both ends find out,
  * sooner or later. */
 void wire_cut(struct wire *w);
