@@ -116,13 +116,20 @@ user_error(struct sim_client *at, struct arena *a, const struct elem *e)
 	}
 	sim_say("  u%u/r%u hears that %.*s was refused", at->user, at->index,
 		STR_ARG(elem_attr(e, "id")));
-	if (p->errors[serial]++ != 0 || p->arrived[serial])
+	if ((p->errors[serial]++ != 0 || p->arrived[serial]) &&
+		!p->again[serial] && !s->any_trouble)
 		sim_fail(s, "u%u/r%u hears of %.*s what is not so", at->user,
 			at->index, STR_ARG(elem_attr(e, "id")));
 }
 
-/* The body is "USER INDEX NUMBER SERIAL": number counts what this client sent to
- * this user, serial what the whole user sent to it. */
+/*
+ * What was not acknowledged comes again, or its sender is told that it was refused,
+ * though it may have arrived: so that both is no fault where there was trouble, and
+ * twice is none where it was written to a second wire.
+ *
+ * The body is "USER INDEX NUMBER SERIAL": number counts what this client sent to
+ * this user, serial what the whole user sent to it.
+ */
 static void
 user_message(struct sim_client *to, struct arena *a, const struct elem *e)
 {
@@ -145,11 +152,11 @@ user_message(struct sim_client *to, struct arena *a, const struct elem *e)
 	sim_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
 		index, number, serial);
 	p = &s->pairs[user][to->user];
-	if (p->errors[serial] != 0)
+	if (p->errors[serial] != 0 && !p->again[serial] && !s->any_trouble)
 		sim_fail(s, "u%u gets %u of u%u, who was told that it was refused",
 			to->user, serial, user);
 	p->arrived[serial] = true;
-	if (p->late[serial] && !STRICT)
+	if (p->late[serial] || p->again[serial])
 		return;
 	if ((int)number <= to->last[user][index])
 		sim_fail(s, "u%u/r%u: message %u of u%u/r%u came after %d",
@@ -231,7 +238,7 @@ user_iq(struct sim_client *at, struct arena *a, const struct elem *e)
 		if (q->user != at->user || q->index != at->index)
 			sim_fail(at->sim, "u%u/r%u is answered what u%u/r%u asked",
 				at->user, at->index, q->user, q->index);
-		if (q->answers++ != 0)
+		if (q->answers++ != 0 && !q->again && !at->sim->any_trouble)
 			sim_fail(at->sim, "%.*s is answered twice", STR_ARG(id));
 	}
 }
@@ -560,6 +567,19 @@ users_on_lost(void *arg, const struct letter *l)
 	s->pairs[from][to].unshown |= !wish;
 	/* nobody answers what has not come */
 	s->pairs[to][from].unshown |= strcmp(l->type, "probe") == 0;
+}
+
+void
+users_on_again(void *arg, const struct letter *l)
+{
+	struct question *q = question_of(arg, l->id);
+	struct pair *p;
+	unsigned serial;
+
+	if (parse_message_id(arg, l->id, &p, &serial))
+		p->again[serial] = true;
+	if (q != NULL)
+		q->again = true;
 }
 
 void

@@ -7,7 +7,8 @@
  * What must hold for every seed: a message arrives once and in order, or its sender
  * is told once that it does not, or it was written to a connection that broke, or
  * waited in a server that was killed; the same for a question and its answer, of which
- * there is one.  In the end, when all is calm and everybody has come anew, those agree
+ * there is one.  What was not acknowledged when a connection ended comes again.  In the
+ * end, when all is calm and everybody has come anew, those agree
  * who see each other, and who is there is seen.  Nothing is left when they have gone.
  *
  * The seed says what befalls the servers, none of it in one seed of four:
@@ -182,6 +183,7 @@ sim_open(struct sim *s, const char *module_dir)
 	wires_init(&s->wires, &s->turns.source, &s->now_us);
 	s->wires.handed = users_on_handed;
 	s->wires.lost = users_on_lost;
+	s->wires.again = users_on_again;
 	s->wires.late = users_on_late;
 	s->wires.arg = s;
 	sim_draw_trouble(s);

@@ -19,9 +19,9 @@
 #define MESSAGES_MAX 256
 #define ASKED_MAX 1024
 
-/* Without acknowledgement between servers (XEP-0198), what was written to a
- * connection that breaks is lost, and what waits for one in a server that is killed.
- * With it neither is; and what may have arrived comes again. */
+/* What is written to a connection that breaks may come again (XEP-0198).  Once that
+ * outlasts a stop as well, nothing that was acknowledged may be missing: then this is
+ * true. */
 #define STRICT false
 
 struct sim;
@@ -33,6 +33,7 @@ struct pair {
 	bool lost[MESSAGES_MAX];      /* it, or an error about it, was on a
 				       * connection that broke, or in a server
 				       * that was killed */
+	bool again[MESSAGES_MAX];     /* it may come more than once */
 	bool late[MESSAGES_MAX];      /* the next stream may overtake it */
 	bool acked[MESSAGES_MAX];     /* its sender knows that it is dealt with */
 	bool gone[MESSAGES_MAX];      /* its sender does not hear of it any more */
@@ -54,6 +55,7 @@ struct question {
 	unsigned user, index;
 	unsigned answers;
 	bool may_miss; /* it, or its answer */
+	bool again;    /* it may be answered more than once */
 	bool is_there; /* with the other server: nobody hears of it when that
 			* cannot bring the answer */
 };
@@ -170,6 +172,7 @@ void users_ask(struct sim *s);
 /* For wires. */
 void users_on_handed(void *arg, const struct letter *l);
 void users_on_lost(void *arg, const struct letter *l);
+void users_on_again(void *arg, const struct letter *l);
 void users_on_late(void *arg, const struct letter *l);
 
 /* --- s2s_check.c: what must hold ------------------------------------------------- */

@@ -65,11 +65,42 @@ is_stanza(const struct letter *l)
 }
 
 static void
+half_is_over(const struct wire *w, const struct half *h)
+{
+	for (size_t i = 0; i < h->all.n; i++)
+		w->all->again(w->all->arg, &h->all.p[i]);
+}
+
+static void
 half_says_goodbye(const struct wire *w, const struct half *h)
 {
+	half_is_over(w, h);
 	for (size_t i = 0; i < h->letters.n; i++)
 		if (!h->letters.p[i].handed && is_stanza(&h->letters.p[i]))
 			w->all->late(w->all->arg, &h->letters.p[i]);
+}
+
+static bool
+half_has_said(const struct half *h, const struct letter *l)
+{
+	for (size_t i = 0; i < h->all.n; i++)
+		if (strcmp(h->all.p[i].id, l->id) == 0 &&
+			strcmp(h->all.p[i].from, l->from) == 0)
+			return true;
+	return false;
+}
+
+/* It was sent by a connection that was left without a word, as to resume it. */
+static void
+half_look_for(const struct wire *w, const struct half *h, const struct letter *l)
+{
+	const struct wire *other;
+
+	LIST_FOREACH (other, &w->all->list, in)
+		for (unsigned side = 0; side < 2; side++)
+			if (&other->halves[side] != h &&
+				half_has_said(&other->halves[side], l))
+				w->all->again(w->all->arg, l);
 }
 
 static void
@@ -94,6 +125,10 @@ half_tag(const struct wire *w, struct half *h)
 	if (h->depth == 0 && (ends || whole)) {
 		h->next.end = h->written;
 		*vec_push(&h->letters) = h->next;
+		if (is_stanza(&h->next) && h->next.id[0] != '\0') {
+			half_look_for(w, h, &h->next);
+			*vec_push(&h->all) = h->next;
+		}
 	}
 }
 
@@ -132,6 +167,8 @@ half_lose(struct wire *w, unsigned side, bool handed_too)
 	}
 	h->letters.n = n;
 	buf_done(&h->data);
+	half_is_over(w, h);
+	h->all.n = 0;
 }
 
 static void
@@ -229,6 +266,7 @@ end_hang_up(struct wire_end *e)
 {
 	struct conn *conn = e->conn;
 
+	half_is_over(e->wire, &e->wire->halves[e->side]);
 	e->conn = NULL;
 	if (conn != NULL)
 		conn_mem_hangup(conn);
@@ -511,6 +549,7 @@ wires_done(struct wires *all)
 			buf_done(&w->halves[side].data);
 			buf_done(&w->halves[side].tag);
 			vec_done(&w->halves[side].letters);
+			vec_done(&w->halves[side].all);
 		}
 		free(w);
 	}

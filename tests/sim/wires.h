@@ -45,6 +45,7 @@ struct half {
 	int depth;              /* of elements */
 	struct letter next;
 	struct VEC(struct letter) letters;
+	struct VEC(struct letter) all; /* messages and requests, since it is up */
 	bool closed;            /* it says no more */
 	int64_t due_us;         /* nothing is fed before: monotonic */
 	bool stalls;            /* nothing is fed at all */
@@ -79,6 +80,9 @@ struct wires {
 	void (*handed)(void *arg, const struct letter *l);
 	/* That stanza may be missing, or is. */
 	void (*lost)(void *arg, const struct letter *l);
+	/* It went over a wire that has ended: it may not have been acknowledged, and
+	 * comes again. */
+	void (*again)(void *arg, const struct letter *l);
 	/* It is still on its way, while its stream has said goodbye: what goes by
 	 * the next one may overtake it. */
 	void (*late)(void *arg, const struct letter *l);
