@@ -50,6 +50,7 @@ struct requests {
 	struct session *session;
 	struct timer timer;
 	struct line own, others;
+	uint64_t counted_of; /* serial of the snapshot by which others are ours */
 };
 
 static void on_turn(struct timer *t);
@@ -170,6 +171,7 @@ requests_get(struct session *s)
 		r = xmalloc(sizeof(*r));
 	r->session = s;
 	r->timer = (struct timer){ .index = 0 };
+	r->counted_of = sh->snap->serial;
 	line_init(&r->own);
 	line_init(&r->others);
 	s->requests = r;
@@ -359,6 +361,18 @@ line_ends_one(struct requests *r, struct line *l)
 		requests_settle(r);
 }
 
+/* Behind a reload what was asked of a domain of ours may be answered by somebody
+ * else: so nobody waits for what was asked before. */
+static void
+requests_begin_anew(struct requests *r)
+{
+	struct shard *sh = session_shard(r->session);
+
+	r->counted_of = sh->snap->serial;
+	r->others.under_way = 0;
+	shard_timer(sh, &r->timer, 0, on_turn);
+}
+
 void
 requests_answered(struct account *acc, const struct stanza *st)
 {
@@ -366,12 +380,19 @@ requests_answered(struct account *acc, const struct stanza *st)
 	struct requests *r;
 	struct line *l;
 
-	if (st->passed_on || !requests_is_answer(acc, st))
+	if (st->passed_on || st->kind != STANZA_IQ || jid_is_bare(st->to) ||
+		(st->type != IQ_RESULT && st->type != IQ_ERROR))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	r = s != NULL ? s->requests : NULL;
-	l = r != NULL ? requests_line(r, st->from) : NULL;
-	if (l == NULL || l->under_way == 0)
+	if (r == NULL)
+		return;
+	if (r->counted_of != acc->e.shard->snap->serial)
+		requests_begin_anew(r);
+	if (!requests_is_answer(acc, st))
+		return;
+	l = requests_line(r, st->from);
+	if (l->under_way == 0)
 		return;
 	l->answer_bytes = MAX(stanza_bytes(st),
 		l->answer_bytes - l->answer_bytes / 4);
