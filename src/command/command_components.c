@@ -200,7 +200,7 @@ const struct command command_components[] = {
 		"It shows how many connections each has, and what waits for it.",
 		NULL, .run = list_run, .may = BY_OPERATOR },
 	{ "components show", "list the connections of a component",
-		"It shows the stanzas that each has sent and received, as the server sees them, and those that wait because it is slow.  Of one that is away it shows since when, if it was there since the server has started, and what waits for it.",
+		"It shows the stanzas that each has sent and received, as the server sees them, and those that wait because it is slow. Of one that is away it shows since when, if it was there since the server has started, and what waits for it.",
 		domain_args, show_run, component_check, BY_OPERATOR },
 	{ .name = NULL },
 };
