@@ -84,63 +84,12 @@ on_host_asked(const struct stream *x)
 	return host;
 }
 
-/* One second's worth may come at once, and the largest stanza. */
-static struct stream_rates
-on_rates_asked(const struct stream *x)
-{
-	const struct config *conf = x->shard->snap->config;
-	const struct config_limits *l = &conf->limits;
-
-	if (!x->authenticated)
-		return (struct stream_rates){ l->bytes_per_second,
-			l->bytes_burst, (uint64_t)l->stanzas_per_second,
-			(uint64_t)l->stanzas_burst };
-	return (struct stream_rates){
-		.bytes = conf->s2s.bytes_per_second,
-		.bytes_burst = MAX(conf->s2s.bytes_per_second, l->stanza_bytes),
-		.stanzas = (uint64_t)conf->s2s.stanzas_per_second,
-		.stanzas_burst = (uint64_t)conf->s2s.stanzas_per_second,
-	};
-}
-
 /* --- pairs ---------------------------------------------------------------- */
-
-enum stanza_cond
-s2s_in_refuses(const struct s2s_in *c, struct str local, struct str remote,
-	const char **text_out)
-{
-	struct shard *sh = c->x.shard;
-	const struct host *host = shard_host(sh, local);
-
-	*text_out = "This domain is not served here";
-	if (host == NULL)
-		return COND_ITEM_NOT_FOUND;
-	*text_out = "That domain is served here, and comes by no stream";
-	if (shard_host(sh, remote) != NULL)
-		return COND_NOT_ACCEPTABLE;
-	switch (federation_may(sh->snap, host, remote)) {
-	case FEDERATION_MAY:
-		return COND_NONE;
-	case FEDERATION_OFF_HERE:
-		*text_out = "This domain has to do with no other servers";
-		break;
-	case FEDERATION_FORBIDDEN:
-		*text_out = "This domain has nothing to do with yours";
-		break;
-	}
-	return COND_NOT_ALLOWED;
-}
 
 struct s2s_pair *
 s2s_in_pair(const struct s2s_in *c, struct str local, struct str remote)
 {
-	for (size_t i = 0; i < c->pairs.n; i++) {
-		struct s2s_pair *p = &c->pairs.p[i];
-
-		if (str_is(remote, p->remote) && str_is(local, p->local))
-			return p;
-	}
-	return NULL;
+	return s2s_pair_find(c->pairs.p, c->pairs.n, local, remote);
 }
 
 static char *
@@ -216,7 +165,7 @@ pair_stands(const struct s2s_in *c, const struct s2s_pair *p)
 	struct str local = str_c(p->local), remote = str_c(p->remote);
 	const char *text;
 
-	if (s2s_in_refuses(c, local, remote, &text) != COND_NONE)
+	if (s2s_refuses(c->x.shard, local, remote, &text) != COND_NONE)
 		return false;
 	return p->proof == S2S_EXTERNAL ?
 		s2s_in_takes_certificate(c, local, remote) :
@@ -380,6 +329,19 @@ s2s_in_other_element(struct s2s_in *c, struct arena *a, struct elem *e)
 			"Show first who you are");
 }
 
+/* Its pairs are judged first, so that nothing that a reload has forbidden comes by
+ * them. */
+static void
+s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
+{
+	if (s2s_in_judge_pairs(c))
+		s2s_stanza(&(struct s2s_bringer){ &c->x, c->pairs.p,
+				   c->pairs.n, c->counts },
+			a, e);
+	else
+		arena_free(a);
+}
+
 /* RFC 6120 §5.3.1: before TLS nothing but what leads there (hostile 10). */
 static void
 on_element(struct stream *x, struct arena *a, struct elem *e)
@@ -480,7 +442,7 @@ static const struct stream_kind s2s_in_kind = {
 	.host = on_host_asked,
 	.judge = s2s_in_judge,
 	.opened = s2s_in_opened,
-	.rates = on_rates_asked,
+	.rates = s2s_rates,
 	.element = on_element,
 	.elements = s2s_in_elements,
 	.about = on_asked_about,

@@ -73,7 +73,7 @@ header_check_from(struct stream_header *h, const struct s2s_in *c)
 	} else {
 		h->peer = remote;
 	}
-	cond = s2s_in_refuses(c, h->host, remote, &text);
+	cond = s2s_refuses(c->x.shard, h->host, remote, &text);
 	if (c->from != NULL && !str_is(remote, c->from))
 		stream_header_refuse(h, STREAM_INVALID_FROM,
 			"\"from\" is not what it was before");

@@ -199,7 +199,7 @@ static enum stanza_cond
 pair_refuses(const struct s2s_in *c, struct str local, struct str remote,
 	const char **text_out)
 {
-	enum stanza_cond cond = s2s_in_refuses(c, local, remote, text_out);
+	enum stanza_cond cond = s2s_refuses(c->x.shard, local, remote, text_out);
 
 	if (cond != COND_NONE)
 		return cond;
@@ -333,7 +333,7 @@ result_waits(struct s2s_in *c, const struct db *d, struct str local,
 	const char *text;
 
 	if (key.n > KEY_MAX || s2s_in_dane(c, remote) != NULL ||
-		s2s_in_refuses(c, local, remote, &text) != COND_NONE)
+		s2s_refuses(c->x.shard, local, remote, &text) != COND_NONE)
 		return false;
 	s2s_in_judge_peer(c, local, remote, &j);
 	k = xmalloc(sizeof(*k));

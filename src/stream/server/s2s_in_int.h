@@ -18,26 +18,11 @@
 
 #include "core/element.h"
 #include "core/shard.h"
+#include "stream/server/s2s_stanza.h"
 #include "stream/stream.h"
 
 struct s2s_in;
 struct s2s_sm_in;
-
-/* How the peer has shown that it is remote. */
-enum s2s_proof {
-	S2S_EXTERNAL,
-	S2S_DANE, /* the same, by a certificate that signed records are for */
-	S2S_DIALBACK,
-};
-
-/* What is remote's goes to local by this stream; both prepared. */
-struct s2s_pair {
-	char *local, *remote;
-	uint64_t hash; /* server_hash() of remote */
-	int64_t since_us; /* of the wall clock */
-	uint64_t received;
-	enum s2s_proof proof;
-};
 
 /* A key that its domain is asked about. */
 struct s2s_ask {
@@ -92,10 +77,6 @@ s2s_in_of(struct stream *x)
 
 /* --- s2s_in.c ------------------------------------------------------------- */
 
-/* Why the stanzas of remote may not come to local; COND_NONE: they may.  *text_out
- * is for the peer. */
-enum stanza_cond s2s_in_refuses(const struct s2s_in *c, struct str local,
-	struct str remote, const char **text_out);
 /* NULL: there is none. */
 struct s2s_pair *s2s_in_pair(const struct s2s_in *c, struct str local,
 	struct str remote);
@@ -170,10 +151,5 @@ bool s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 const struct s2s_dane *s2s_in_dane(const struct s2s_in *c, struct str remote);
 /* c ends. */
 void s2s_in_dane_done(struct s2s_in *c);
-
-/* --- s2s_in_stanza.c -------------------------------------------------------- */
-
-/* a is taken, e lies in it and is a stanza; c has a pair, or had one. */
-void s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e);
 
 #endif

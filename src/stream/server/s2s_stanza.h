@@ -1,0 +1,60 @@
+/*
+ * s2s_stanza.h - what a stream of another server may bring, and stanzas that come by
+ * it: the same whoever has opened it.
+ *
+ * Owner shard of the stream.
+ */
+#ifndef STREAM_SERVER_S2S_STANZA_H
+#define STREAM_SERVER_S2S_STANZA_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "xmpp/error.h"
+#include "stream/stream.h"
+
+struct arena;
+struct elem;
+struct link;
+struct s2s_sm_in;
+struct stanza;
+
+/* How the peer has shown that it is remote. */
+enum s2s_proof {
+	S2S_EXTERNAL,
+	S2S_DANE, /* the same, by a certificate that signed records are for */
+	S2S_DIALBACK,
+};
+
+/* What is remote's goes to local by this stream; both prepared. */
+struct s2s_pair {
+	char *local, *remote;
+	uint64_t hash; /* server_hash() of remote */
+	int64_t since_us; /* of the wall clock */
+	uint64_t received;
+	enum s2s_proof proof;
+};
+
+/* The stream that something has come by, and the pairs of it, all permitted. */
+struct s2s_bringer {
+	struct stream *x;
+	struct s2s_pair *pairs;
+	size_t n;
+	struct s2s_sm_in *counts; /* what comes; NULL: nobody */
+};
+
+/* Why the stanzas of remote may not come to local; COND_NONE: they may.  *text_out
+ * is for the peer. */
+enum stanza_cond s2s_refuses(struct shard *sh, struct str local,
+	struct str remote, const char **text_out);
+/* Of the n pairs of a stream; NULL: there is none. */
+struct s2s_pair *s2s_pair_find(struct s2s_pair *pairs, size_t n,
+	struct str local, struct str remote);
+/* a is taken, e lies in it and is a stanza that has come by b: it goes where it
+ * belongs if it is of one of these pairs, else the stream ends. */
+void s2s_stanza(const struct s2s_bringer *b, struct arena *a, struct elem *e);
+/* For struct stream_kind. */
+struct stream_rates s2s_rates(const struct stream *x);
+
+#endif
