@@ -248,11 +248,13 @@ remote_close_links(struct remote *r)
 	struct remote_pair *p, *next;
 	bool any = false;
 
+	pairs_walk(r);
 	for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 		next = LIST_NEXT(p, in);
 		any = any || p->link != NULL;
 		pair_close(p);
 	}
+	pairs_walked(r);
 	return any;
 }
 
@@ -322,10 +324,12 @@ remotes_reloaded(struct shard *sh)
 		return;
 	for (r = LIST_FIRST(&sh->remotes->all); r != NULL; r = next_r) {
 		next_r = LIST_NEXT(r, in);
+		pairs_walk(r);
 		for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 			next = LIST_NEXT(p, in);
 			pair_follow(p);
 		}
+		pairs_walked(r);
 	}
 }
 
@@ -339,11 +343,13 @@ remote_end_all(struct remote *r, enum stanza_cond cond, const char *why,
 	struct remote_pair *p, *next;
 	bool any = false;
 
+	pairs_walk(r);
 	for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 		next = LIST_NEXT(p, in);
 		any = any || p->link != NULL;
 		pair_end(p, cond, why, stream_cond, text);
 	}
+	pairs_walked(r);
 	return any;
 }
 
@@ -451,7 +457,7 @@ remote_unload(struct entity *e)
 	if (--all->n != 0)
 		return;
 	assert(all->askers == NULL && all->addresses == NULL &&
-		all->n_pairs == 0 && all->strangers == 0);
+		all->n_pairs == 0 && all->strangers == 0 && all->guests == 0);
 	e->shard->remotes = NULL;
 	free(all);
 }

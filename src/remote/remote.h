@@ -23,6 +23,9 @@
  *	      |             a time all that comes             | nothing does
  *	      '-----------------------------------------------'
  *
+ * A stream that has come from there may be the link, too: it is offered for a pair
+ * (remote_offer.c draws it).
+ *
  * What a stream was not given yet when it broke goes to the next one, in order.
  * Each stanza is given to a stream once, or answered once; but messages that a
  * stream which counts (XEP-0198) was given, and did not acknowledge, are given to
@@ -68,6 +71,8 @@ struct remote_streams {
 	 * its features, or at once on the stream of the link; remote_verified()
 	 * follows, once, also when that ends. */
 	void (*verify)(void *attempt_or_stream, struct remote_verify *v);
+	/* It has told the peer who we are, who may use it from then on. */
+	bool (*has_shown)(void *attempt);
 	/* What the attempt waits for, for an administrator, valid until the end of
 	 * the turn: "the TLS handshake with 192.0.2.1".  May be NULL. */
 	const char *(*waits_for)(void *attempt);
@@ -83,17 +88,37 @@ struct remote_verify {
 	int64_t until_us;
 	uint64_t address; /* where it came from, as a number */
 	bool given; /* to a stream */
+	bool offers; /* whoever showed it: to take stanzas, once it is right */
+};
+
+/* A stream that has come from the domain of a pair, and takes what goes there, too.
+ * It is its owner's, from remote_offer() to remote_withdraw(). */
+struct remote_offer {
+	const struct link_stream *ops;
+	void *stream;
+	/* It is o->link of its pair from now on, which begins full: link_drained()
+	 * follows, maybe at once. */
+	void (*linked)(struct remote_offer *o);
+	/* When a stanza has come or gone by its stream last: of several pairs that
+	 * it is for, none is idle before all are. */
+	const int64_t *used_us;
+	/* remote_offer.c's own */
+	LIST_ENTRY(remote_offer) in;
+	struct remote_pair *pair; /* NULL: it is not made */
+	struct link *link;        /* NULL: another is used */
 };
 
 /* --- for streams: the shard of the pair --------------------------------------- */
 
-/* Valid as long as an attempt, a link or a verify of it is there. */
+/* Valid as long as an attempt, a link, an offer or a verify of it is there. */
 struct str remote_pair_local(const struct remote_pair *p);
 struct str remote_pair_domain(const struct remote_pair *p);
 struct shard *remote_pair_shard(const struct remote_pair *p);
 /* For whom it comes up, as a number: see struct dns_question. */
 uint64_t remote_pair_asker(const struct remote_pair *p);
 
+/* Nothing but keys goes out by the attempt of p, which comes to no remote_up(). */
+bool remote_is_for_keys(const struct remote_pair *p);
 /* The attempt of p has become stream, which is authenticated; link_drained()
  * follows. */
 struct link *remote_up(struct remote_pair *p, const struct link_stream *ops,
@@ -109,16 +134,28 @@ void remote_leave(struct link *l);
 void remote_verified(struct remote_verify *v, enum err_code code,
 	const char *why);
 
+/* --- for streams that others have opened: the shard of their domain ------------- */
+
+/* o (borrowed until remote_withdraw(); ops, stream, linked and used_us are set) takes
+ * what goes from local, a domain of ours, to remote (both prepared), which its peer
+ * has shown to be.  False: there is no room, or that is forbidden. */
+bool remote_offer(struct shard *sh, struct str local, struct str remote,
+	struct remote_offer *o);
+/* Its stream has ended, or is not for that pair any more.  o->link, if it was one, is
+ * freed, and what waits in it goes to the next one. */
+void remote_withdraw(struct remote_offer *o);
+
 /* --- any shard: sh is the caller's --------------------------------------------- */
 
 /* key has come from somebody at an address, as conn_peer_key() has it, who says that he
  * is remote (prepared), for local, a domain of ours, on the stream with that id, which
  * has no blank: fn(arg, ok, err)
  * on sh; err->code is ERR_INVALID when it is not theirs, any other when they could
- * not be asked. */
+ * not be asked.  offers: if it is theirs, that stream is offered for the pair, so that
+ * no other is needed for it. */
 void remote_verify_ask(struct shard *sh, struct str local, struct str remote,
-	struct str address, struct str stream_id, struct str key, question_fn fn,
-	void *arg);
+	struct str address, struct str stream_id, struct str key, bool offers,
+	question_fn fn, void *arg);
 /* A stream from that domain (prepared) has authenticated. */
 void remote_came(struct shard *sh, struct str remote);
 

@@ -83,7 +83,8 @@ failure_note(struct remote_pair *p, const char *why)
 
 	snprintf(text, sizeof(text), "%s", why);
 	r->failed_us = pair_shard(p)->now_us;
-	watch_unreached(r);
+	if (p->link == NULL)
+		watch_unreached(r);
 	f = failure_find(r, pair_local(p), text);
 	if (f != NULL) {
 		f = failure_raise(r, f);

@@ -56,6 +56,7 @@ struct remotes {
 	unsigned strangers; /* pairs that come up for a key alone, or came, and are
 			     * not used yet */
 	struct remote_address *addresses; /* uthash: where those keys came from */
+	unsigned guests; /* pairs that are here for an offer alone */
 	struct remote_asker *askers; /* uthash, by key */
 	struct log_limit told;
 };
@@ -84,6 +85,7 @@ struct remote {
 	TAILQ_ENTRY(remote) rest;
 	bool rests;
 	LIST_HEAD(, remote_pair) pairs;
+	unsigned walks;     /* over them are under way: none is freed */
 	unsigned n_busy;    /* of them: linked, coming up, or asked for a key */
 	unsigned n_verifies;
 	int64_t n_waiting;  /* stanzas, for any of them */
@@ -101,6 +103,8 @@ struct remote_pair {
 	TAILQ_ENTRY(remote_pair) line; /* of its asker, while in_line */
 	struct remote *remote;
 	struct link *link;
+	LIST_HEAD(, remote_offer) offers; /* the newest first */
+	struct remote_offer *offer; /* whose link it is; NULL: an attempt's */
 	void *attempt;
 	struct stanza_queue waiting;
 	size_t n_waiting, bytes;
@@ -125,6 +129,9 @@ struct remote_pair {
 	bool ending;        /* its link was told to end, and is not to be used */
 	enum stanza_cond end_cond; /* and what it had not been given goes back */
 	const char *end_why;       /* with these; NULL: to the next link */
+	bool for_keys;      /* its attempt is, and does not become a link */
+	bool asks_again;    /* what its attempt was asked is for the next one */
+	bool guest;         /* it is here for an offer alone */
 	bool busy;
 	bool in_line;
 	struct remote_address *stranger; /* it came up for a key from there alone,
@@ -187,6 +194,17 @@ void pair_close(struct remote_pair *p);
  * freed. */
 void pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
 	enum stream_cond stream_cond, const char *text);
+/* l has come, and is its link. */
+void pair_linked(struct remote_pair *p, struct link *l);
+/* Its attempt is given up, and what that was asked is for the next one. */
+void pair_cancel(struct remote_pair *p);
+/* There is more to do now than to ask for keys: an attempt for those alone gives way
+ * to one that becomes a link. */
+void pair_needs_link(struct remote_pair *p);
+/* Those of r may end others of r while they are gone through, which are freed in the
+ * end. */
+void pairs_walk(struct remote *r);
+void pairs_walked(struct remote *r);
 /* As pair_end(), but for its link, until that ends by itself. */
 void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
@@ -197,6 +215,13 @@ void pair_free(struct remote_pair *p);
 /* What a link of p that counts was given, and its peer has not acknowledged: k is
  * taken.  Some of it waits again, some is answered. */
 void unacked_take(struct remote_pair *p, struct link_kept *k);
+
+/* --- remote_offer.c -------------------------------------------------------------- */
+
+/* The link of p becomes the one that is offered, if there is one and p may have it. */
+bool offer_take(struct remote_pair *p);
+/* We use it. */
+void guest_leave(struct remote_pair *p);
 
 /* --- remote_asker.c -------------------------------------------------------------- */
 
@@ -241,6 +266,8 @@ void verify_told(struct remote *r, struct entity_message *m);
 /* Those of p that no stream has yet go to its attempt or link. */
 void verify_give(struct remote_pair *p);
 bool verify_waits(const struct remote_pair *p);
+/* Does each come by a stream that is offered, once its key is right? */
+bool verify_all_offer(const struct remote_pair *p);
 /* Those whose time is over are answered. */
 void verify_expire(struct remote_pair *p);
 /* When the next one is; INT64_MAX: there is none. */

@@ -3,7 +3,7 @@
  * what waits for one and the attempt to get it (remote.h draws it).
  *
  * The shard of the remote.  Invariants: where stanzas wait there is no link, or it
- * ends; it is busy exactly when pair_is_busy(); its timer stands for the first of
+ * ends; an attempt beside a link is for keys; it is busy exactly when pair_is_busy(); its timer stands for the first of
  * what pair_next_us() names.
  */
 #include "config.h"
@@ -84,6 +84,7 @@ pair_get(struct remote *r, struct str local)
 	p->judged = r->e.shard->snap->serial;
 	STAILQ_INIT(&p->waiting);
 	TAILQ_INIT(&p->verifies);
+	LIST_INIT(&p->offers);
 	p->n_local = local.n;
 	memcpy(p->local, local.p, local.n);
 	LIST_INSERT_HEAD(&r->pairs, p, in);
@@ -94,7 +95,7 @@ pair_get(struct remote *r, struct str local)
 void
 pair_free(struct remote_pair *p)
 {
-	assert(p->link == NULL && p->attempt == NULL && !p->busy);
+	assert(p->link == NULL && p->attempt == NULL && !p->busy && !p->guest);
 	shard_timer_cancel(pair_shard(p), &p->due);
 	pair_shard(p)->remotes->n_pairs--;
 	LIST_REMOVE(p, in);
@@ -156,7 +157,28 @@ static bool
 pair_is_busy(const struct remote_pair *p)
 {
 	return p->link != NULL || p->attempt != NULL || pair_waits(p) ||
-		!TAILQ_EMPTY(&p->verifies) || p->tried != NULL;
+		!TAILQ_EMPTY(&p->verifies) || p->tried != NULL ||
+		!LIST_EMPTY(&p->offers);
+}
+
+/* Is an attempt to begin, as soon as it may? */
+static bool
+pair_wants(const struct remote_pair *p)
+{
+	if (p->attempt != NULL)
+		return false;
+	if (p->link != NULL)
+		return p->offer != NULL && verify_waits(p);
+	return verify_waits(p) || p->tried != NULL ||
+		(pair_waits(p) && !p->in_line);
+}
+
+/* It was for keys, and all are judged. */
+static bool
+attempt_is_done(const struct remote_pair *p)
+{
+	return p->attempt != NULL && p->for_keys &&
+		verify_due(p) == INT64_MAX;
 }
 
 /* No attempt before: a key does not wait for the end of a pause, and an
@@ -177,7 +199,8 @@ pair_idle_us(const struct remote_pair *p)
 {
 	int64_t idle_us = remote_conf(p->remote)->idle_us;
 
-	if (p->stranger != NULL && verify_due(p) == INT64_MAX)
+	if (p->stranger != NULL && p->offer == NULL &&
+		verify_due(p) == INT64_MAX)
 		idle_us = MIN(idle_us, STRANGER_IDLE_US);
 	return p->used_us + idle_us;
 }
@@ -194,11 +217,11 @@ pair_next_us(const struct remote_pair *p)
 		next_us = MIN(next_us, p->until_us);
 	if (p->counts_us != 0)
 		next_us = MIN(next_us, p->counts_us);
+	if (attempt_is_done(p))
+		return 0;
 	if (p->link != NULL && !p->ending)
 		next_us = MIN(next_us, pair_idle_us(p));
-	else if (p->link == NULL && p->attempt == NULL &&
-		(verify_waits(p) || p->tried != NULL ||
-			(pair_waits(p) && !p->in_line)))
+	if (pair_wants(p))
 		next_us = MIN(next_us, pair_start_us(p));
 	return next_us;
 }
@@ -238,13 +261,39 @@ pair_settle(struct remote_pair *p)
 		asker_leave(p);
 	if (!busy && (p->failures == 0 ||
 			pair_next_us(p) <= sh->now_us)) {
-		pair_free(p);
+		if (r->walks == 0)
+			pair_free(p);
 	} else {
 		next_us = pair_next_us(p);
 		shard_timer(sh, &p->due, MAX(next_us - sh->now_us, 0),
 			on_pair_due);
 	}
 	remote_settle(r);
+}
+
+void
+pairs_walk(struct remote *r)
+{
+	r->walks++;
+}
+
+void
+pairs_walked(struct remote *r)
+{
+	struct remote_pair *p, *next;
+
+	if (--r->walks != 0)
+		return;
+	for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
+		next = LIST_NEXT(p, in);
+		pair_settle(p);
+	}
+}
+
+bool
+remote_is_for_keys(const struct remote_pair *p)
+{
+	return p->for_keys;
 }
 
 static void
@@ -256,6 +305,8 @@ pair_start(struct remote_pair *p)
 		asker_take(p, NULL);
 	if (!asker_starts(p))
 		return;
+	p->for_keys = p->link != NULL ||
+		(!pair_waits(p) && p->tried == NULL && verify_all_offer(p));
 	p->started_us = sh->now_us;
 	p->steps.n = 0;
 	if (p->until_us == 0)
@@ -268,13 +319,31 @@ pair_start(struct remote_pair *p)
 void
 pair_go_on(struct remote_pair *p)
 {
-	bool now = verify_waits(p) || p->tried != NULL;
-
-	if (p->link == NULL && p->attempt == NULL &&
-		(now || (pair_waits(p) && !p->in_line)) &&
-		pair_start_us(p) <= pair_shard(p)->now_us)
+	if (pair_wants(p) && pair_start_us(p) <= pair_shard(p)->now_us)
 		pair_start(p);
 	pair_settle(p);
+}
+
+void
+pair_cancel(struct remote_pair *p)
+{
+	void *attempt = p->attempt;
+
+	p->attempt = NULL;
+	p->asks_again = true;
+	pair_shard(p)->server->remote_streams->cancel(attempt);
+	p->asks_again = false;
+	if (p->asker != NULL)
+		asker_started(p);
+	else
+		asker_leave(p); /* who has shown a key does not count twice */
+}
+
+void
+pair_needs_link(struct remote_pair *p)
+{
+	if (p->attempt != NULL && p->for_keys && p->link == NULL)
+		pair_cancel(p);
 }
 
 /* It has failed, and all is answered until the pause is over. */
@@ -303,9 +372,13 @@ remote_down(struct remote_pair *p, bool found, const char *why)
 	p->attempt = NULL;
 	p->not_found = !found;
 	failure_note(p, why);
-	try_answer(p, ERR_CLOSED, why);
 	p->start_us = sh->now_us + pair_pause_us(p);
-	if (restarts && pair_waits(p) && p->start_us < p->until_us) {
+	if (offer_take(p))
+		return;
+	try_answer(p, ERR_CLOSED, why);
+	if (p->link != NULL) { /* it was for keys */
+		pair_go_on(p);
+	} else if (restarts && pair_waits(p) && p->start_us < p->until_us) {
 		asker_started(p);
 		pair_go_on(p);
 	} else {
@@ -331,15 +404,22 @@ pair_is_late(struct remote_pair *p)
 		remote_step(p, "time", "failed", "%s%s",
 			why != NULL ? "waited in vain for " : "",
 			why != NULL ? why : buf_c(&text));
-		try_answer(p, ERR_TIMEOUT, buf_c(&text));
-		buf_done(&text);
 	}
 	if (p->attempt != NULL)
 		streams->cancel(p->attempt);
 	p->attempt = NULL;
 	p->not_found = false;
 	p->start_us = pair_shard(p)->now_us + pair_pause_us(p);
-	pair_give_up(p, late_text);
+	if (!offer_take(p)) {
+		try_answer(p, ERR_TIMEOUT, buf_c(&text));
+		if (p->link == NULL || pair_waits(p)) {
+			pair_give_up(p, late_text);
+		} else { /* a key was late, and that is all */
+			p->until_us = 0;
+			pair_go_on(p);
+		}
+	}
+	buf_done(&text);
 }
 
 void
@@ -353,29 +433,39 @@ pair_forgive(struct remote_pair *p)
 
 /* --- a link ---------------------------------------------------------------------- */
 
-struct link *
-remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
+void
+pair_linked(struct remote_pair *p, struct link *l)
 {
-	struct shard *sh = pair_shard(p);
-	struct link *l = link_new(&p->remote->e, ops, stream);
-
-	ASSERT_ON(sh);
-	assert(p->attempt != NULL && p->link == NULL);
-	p->attempt = NULL;
 	p->link = l;
-	if (p->stranger == NULL) /* else it counts until the link is used */
+	/* a stranger's counts until it is used; one that is offered does so by
+	 * itself */
+	if (p->stranger == NULL || p->offer != NULL)
 		asker_leave(p);
-	p->since_us = p->used_us = p->remote->linked_us = sh->now_us;
+	p->since_us = p->used_us = p->remote->linked_us =
+		pair_shard(p)->now_us;
 	p->received = 0;
 	p->down = false;
 	failure_over(p);
 	watch_reached(p->remote);
 	if (!pair_waits(p))
 		p->until_us = 0;
+	else
+		guest_leave(p);
 	while (pair_waits(p))
 		link_give(l, waiting_take(p));
 	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);
+}
+
+struct link *
+remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
+{
+	struct link *l = link_new(&p->remote->e, ops, stream);
+
+	ASSERT_ON(pair_shard(p));
+	assert(p->attempt != NULL && p->link == NULL && !p->for_keys);
+	p->attempt = NULL;
+	pair_linked(p, l);
 	return l;
 }
 
@@ -420,6 +510,7 @@ pair_take_back(struct remote_pair *p)
 	struct stanza *st;
 
 	p->link = NULL;
+	p->offer = NULL;
 	STAILQ_CONCAT(&later, &p->waiting);
 	if (k != NULL) {
 		has_taken = link_kept_gained(k);
@@ -435,10 +526,11 @@ pair_take_back(struct remote_pair *p)
 
 /* Where it has taken something, the limit begins anew for what is left. */
 static void
-pair_broke(struct remote_pair *p, bool has_taken)
+pair_broke(struct remote_pair *p, bool was_ours, bool has_taken)
 {
 	struct shard *sh = pair_shard(p);
-	bool early = !p->ending && sh->now_us - p->since_us < STAYS_US;
+	bool early = was_ours && !p->ending &&
+		sh->now_us - p->since_us < STAYS_US;
 
 	p->remote->linked_us = sh->now_us;
 	if (!early)
@@ -455,14 +547,19 @@ void
 remote_leave(struct link *l)
 {
 	struct remote_pair *p = pair_of(l);
+	bool was_ours = p->offer == NULL;
 
 	ASSERT_ON(pair_shard(p));
-	pair_broke(p, pair_take_back(p));
+	pair_broke(p, was_ours, pair_take_back(p));
 	if (p->end_why != NULL)
 		waiting_refuse(p, p->end_cond, p->end_why);
 	else if (pair_waits(p))
 		asker_take(p, STAILQ_FIRST(&p->waiting));
 	p->end_why = NULL;
+	if (offer_take(p))
+		return;
+	if (pair_waits(p))
+		pair_needs_link(p);
 	pair_go_on(p);
 }
 
@@ -526,6 +623,7 @@ pair_wait(struct remote_pair *p, struct stanza *st)
 		p->down = false;
 	}
 	pair_add_waiting(p, st);
+	pair_needs_link(p);
 }
 
 void
@@ -537,6 +635,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
 			asker_leave(p);
+		guest_leave(p);
 		p->used_us = sh->now_us;
 		link_send(p->link, st);
 		return;
@@ -572,6 +671,8 @@ link_is_unused(struct remote_pair *p)
 		link_unacked(p->link, &bytes) != 0)
 		p->used_us = now_us;
 	p->received = p->link->received;
+	if (p->offer != NULL)
+		p->used_us = MAX(p->used_us, *p->offer->used_us);
 	return pair_idle_us(p) <= now_us;
 }
 
@@ -591,6 +692,8 @@ on_pair_due(struct timer *t)
 		}
 		p->until_us = 0;
 	}
+	if (attempt_is_done(p))
+		pair_cancel(p);
 	if (p->link != NULL && !p->ending && link_is_unused(p))
 		pair_end_link(p, STREAM_COND_NONE, NULL);
 	else

@@ -189,6 +189,8 @@ try_told(struct remote *r, struct entity_message *m)
 		p->tried = m;
 		if (p->link != NULL && !p->ending)
 			try_answer(p, ERR_NONE, NULL);
+		else
+			pair_needs_link(p);
 		pair_go_on(p);
 	}
 }

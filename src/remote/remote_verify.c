@@ -29,8 +29,8 @@
 
 void
 remote_verify_ask(struct shard *sh, struct str local, struct str remote,
-	struct str address, struct str stream_id, struct str key, question_fn fn,
-	void *arg)
+	struct str address, struct str stream_id, struct str key, bool offers,
+	question_fn fn, void *arg)
 {
 	struct buf both = BUF_INIT;
 
@@ -43,7 +43,8 @@ remote_verify_ask(struct shard *sh, struct str local, struct str remote,
 			.to = jid_trusted(remote),
 			.resource = local,
 			.text = buf_str(&both),
-			.number = { (int64_t)server_hash(sh->server, address) },
+			.number = { (int64_t)server_hash(sh->server, address),
+				offers },
 		},
 		fn, arg);
 	buf_done(&both);
@@ -62,6 +63,7 @@ verify_new(struct remote_pair *p, struct entity_message *m)
 		text[v->stream_id.n] = '\0';
 	v->asked = m;
 	v->address = (uint64_t)m->number[0];
+	v->offers = m->number[1] != 0;
 	v->until_us = pair_shard(p)->now_us +
 		remote_conf(p->remote)->timeout_us;
 	TAILQ_INSERT_TAIL(&p->verifies, v, in);
@@ -97,10 +99,15 @@ remote_verified(struct remote_verify *v, enum err_code code, const char *why)
 	struct remote_pair *p = v->pair;
 
 	ASSERT_ON(pair_shard(p));
+	if (p->asks_again && v->asked != NULL) {
+		v->given = false;
+		return;
+	}
 	verify_answer(v, code,
 		code == ERR_INVALID ? "the key is not its own" : why);
 	verify_free(v);
-	pair_go_on(p);
+	if (!p->asks_again)
+		pair_go_on(p);
 }
 
 /* --- of a pair ----------------------------------------------------------------- */
@@ -113,13 +120,37 @@ verify_waits(const struct remote_pair *p)
 	return v != NULL && !v->given;
 }
 
+bool
+verify_all_offer(const struct remote_pair *p)
+{
+	const struct remote_verify *v;
+
+	TAILQ_FOREACH (v, &p->verifies, in) {
+		if (!v->offers)
+			return false;
+	}
+	return true;
+}
+
+/* Never by a stream that has come from there: it might be the one that has brought
+ * the key (XEP-0288 §2.2). */
+static void *
+verify_by(const struct remote_pair *p)
+{
+	if (p->attempt != NULL)
+		return p->attempt;
+	return p->link != NULL && p->offer == NULL && !p->ending ?
+		p->link->stream :
+		NULL;
+}
+
 void
 verify_give(struct remote_pair *p)
 {
-	void *to = p->link != NULL ? p->link->stream : p->attempt;
+	void *to = verify_by(p);
 	struct remote_verify *v, *next;
 
-	if (to == NULL || p->ending)
+	if (to == NULL)
 		return;
 	for (v = TAILQ_FIRST(&p->verifies); v != NULL; v = next) {
 		next = TAILQ_NEXT(v, in);

@@ -68,8 +68,15 @@ on_verify(void *attempt, struct remote_verify *v)
 	shard_post(sh, on_answer, v, 0);
 }
 
+static bool
+on_has_shown(void *attempt)
+{
+	(void)attempt;
+	return false;
+}
+
 static const struct remote_streams streams = { on_start, on_cancel, on_verify,
-	NULL };
+	on_has_shown, NULL };
 
 /* --- streams ---------------------------------------------------------------------- */
 

@@ -75,7 +75,8 @@ begin(struct fuzz *f, unsigned *answers)
 	f->server->remote_streams = &s2s_streams;
 	router_send(sh, st);
 	remote_verify_ask(sh, STR("a.example"), STR("b.example"),
-		STR("an address"), STR("q"), STR("key"), on_verified, answers);
+		STR("an address"), STR("q"), STR("key"), false, on_verified,
+		answers);
 	fuzz_settle(f);
 	FUZZ_CHECK(f->conn != NULL);
 }

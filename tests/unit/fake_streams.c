@@ -106,20 +106,27 @@ static const struct link_stream link_ops = { on_write, on_taken, on_describe,
 
 /* --- for pairs --------------------------------------------------------------- */
 
-static void *
-on_start(struct remote_pair *p)
+static struct fake *
+fake_new(struct shard *sh, struct str local, struct str domain)
 {
 	struct fake *f = xcalloc(1, sizeof(*f));
 
-	f->pair = p;
-	f->started_us = remote_pair_shard(p)->now_us;
-	snprintf(f->local, sizeof(f->local), "%.*s",
-		STR_ARG(remote_pair_local(p)));
-	snprintf(f->domain, sizeof(f->domain), "%.*s",
-		STR_ARG(remote_pair_domain(p)));
+	f->started_us = sh->now_us;
+	snprintf(f->local, sizeof(f->local), "%.*s", STR_ARG(local));
+	snprintf(f->domain, sizeof(f->domain), "%.*s", STR_ARG(domain));
 	f->next = fakes.first;
 	fakes.first = f;
 	fakes.n++;
+	return f;
+}
+
+static void *
+on_start(struct remote_pair *p)
+{
+	struct fake *f = fake_new(remote_pair_shard(p), remote_pair_local(p),
+		remote_pair_domain(p));
+
+	f->pair = p;
 	return f;
 }
 
@@ -151,6 +158,15 @@ on_verify(void *stream, struct remote_verify *v)
 	f->verifies[f->n_verifies++] = v;
 }
 
+static bool
+on_has_shown(void *attempt)
+{
+	const struct fake *f = attempt;
+
+	CHECK(f->pair != NULL && f->link == NULL);
+	return f->shown;
+}
+
 static const char *
 on_waits_for(void *attempt)
 {
@@ -164,7 +180,7 @@ struct fakes *
 fakes_use(struct world *w)
 {
 	static const struct remote_streams ops = { on_start, on_cancel,
-		on_verify, on_waits_for };
+		on_verify, on_has_shown, on_waits_for };
 
 	fakes = (struct fakes){ .first = NULL };
 	w->server->remote_streams = &ops;
@@ -230,6 +246,33 @@ fake_take(struct fake *f, int64_t room)
 		link_drained(f->link);
 }
 
+static void
+on_linked(struct remote_offer *o)
+{
+	struct fake *f = o->stream;
+
+	CHECK(f->came && f->link == NULL && o->link != NULL);
+	f->pair = o->pair;
+	f->link = o->link;
+	fake_take(f, 0);
+}
+
+struct fake *
+fake_offer(struct shard *sh, const char *local, const char *domain, int64_t room)
+{
+	struct fake *f = fake_new(sh, str_c(local), str_c(domain));
+
+	f->came = true;
+	f->room = room;
+	f->used_us = sh->now_us;
+	f->offer = (struct remote_offer){ .ops = &link_ops, .stream = f,
+		.linked = on_linked, .used_us = &f->used_us };
+	if (!remote_offer(sh, str_c(local), str_c(domain), &f->offer))
+		return NULL;
+	f->pair = f->offer.pair;
+	return f;
+}
+
 void
 fake_down(struct fake *f, bool found, const char *why)
 {
@@ -248,7 +291,10 @@ fake_break(struct fake *f)
 	fake_end_verifies(f);
 	f->link = NULL;
 	f->pair = NULL;
-	remote_leave(l);
+	if (f->came)
+		remote_withdraw(&f->offer);
+	else
+		remote_leave(l);
 }
 
 void

@@ -22,6 +22,10 @@ struct fake {
 	bool told_to_end;
 	enum stream_cond cond;
 	bool cancelled;
+	bool shown;       /* they know who we are */
+	struct remote_offer offer; /* of one that has come by itself */
+	bool came;
+	int64_t used_us;
 	int64_t room;     /* stanzas that it takes, then it is full */
 	struct buf wrote; /* the ids of stanzas, with a blank behind each */
 	unsigned n_wrote;
@@ -53,6 +57,10 @@ struct fake *fake_find(const char *local, const char *domain);
 /* How many there were. */
 unsigned fake_count(const char *local, const char *domain);
 void fake_up(struct fake *f, int64_t room);
+/* One that has come from domain, and takes what goes there from local, from now on or
+ * when it is needed; NULL: it is not wanted. */
+struct fake *fake_offer(struct shard *sh, const char *local, const char *domain,
+	int64_t room);
 void fake_down(struct fake *f, bool found, const char *why);
 /* It takes so many more. */
 void fake_take(struct fake *f, int64_t room);

@@ -66,7 +66,7 @@ static void
 scene_done(struct scene *s)
 {
 	for (struct fake *f = s->fakes->first; f != NULL; f = f->next) {
-		if (f->link != NULL)
+		if (f->link != NULL || (f->came && f->pair != NULL))
 			fake_break(f);
 	}
 	s->fakes->ends_at_once = true;
@@ -863,7 +863,7 @@ static void
 ask_key(struct scene *s, struct verdict *v)
 {
 	remote_verify_ask(s->w.server->shards[1], STR(HERE), STR(THERE),
-		STR(ADDRESS), STR("stream1"), STR("the key"), on_verdict, v);
+		STR(ADDRESS), STR("stream1"), STR("the key"), false, on_verdict, v);
 	world_settle(&s->w);
 }
 
@@ -960,7 +960,7 @@ TEST(keys_from_one_address_leave_room_for_those_from_others)
 		CHECK(n < 100);
 		snprintf(domain, sizeof(domain), "d%u.example", n);
 		remote_verify_ask(sh, STR(HERE), str_c(domain), STR(ADDRESS),
-			STR("id"), STR("key"), on_verdict, &v[0]);
+			STR("id"), STR("key"), false, on_verdict, &v[0]);
 		world_settle(&s.w);
 	}
 	/* of a third of the domains, which is that of a shard, a quarter is for
@@ -969,7 +969,7 @@ TEST(keys_from_one_address_leave_room_for_those_from_others)
 	CHECK_INT(v[0].n, 1);
 	CHECK_INT(v[0].code, ERR_LIMIT);
 	remote_verify_ask(sh, STR(HERE), str_c(domain), STR("elsewhere"),
-		STR("id"), STR("key"), on_verdict, &v[1]);
+		STR("id"), STR("key"), false, on_verdict, &v[1]);
 	world_settle(&s.w);
 	CHECK_INT(v[1].n, 0);
 	CHECK_INT(fake_count(HERE, domain), 1);
@@ -1059,18 +1059,271 @@ TEST(a_key_for_nobody_of_ours_is_not_asked_about)
 
 	scene_init(&s);
 	remote_verify_ask(s.w.server->shards[1], STR("nobody.example"),
-		STR(THERE), STR(ADDRESS), STR("id"), STR("key"), on_verdict,
+		STR(THERE), STR(ADDRESS), STR("id"), STR("key"), false, on_verdict,
 		&v);
 	world_settle(&s.w);
 	CHECK_INT(v.n, 1);
 	CHECK_INT(v.code, ERR_REFUSED);
 	/* and a domain of ours is no other's */
 	remote_verify_ask(s.w.server->shards[1], STR(HERE), STR("example.net"),
-		STR(ADDRESS), STR("id"), STR("key"), on_verdict, &v);
+		STR(ADDRESS), STR("id"), STR("key"), false, on_verdict, &v);
 	world_settle(&s.w);
 	CHECK_INT(v.n, 2);
 	CHECK_INT(v.code, ERR_REFUSED);
 	CHECK_INT(s.fakes->n, 0);
+	scene_done(&s);
+}
+
+/* --- streams that come by themselves (XEP-0288) ---------------------------------- */
+
+static struct fake *
+offer(struct scene *s, int64_t room)
+{
+	struct fake *f = fake_offer(shard_of(s, THERE), HERE, THERE, room);
+
+	CHECK(f != NULL);
+	world_settle(&s->w);
+	return f;
+}
+
+TEST(a_stream_that_comes_is_the_link_and_what_waits_goes_by_it)
+{
+	struct fake *attempt, *came;
+	struct scene s;
+
+	scene_init(&s);
+	say_many(&s, "x@" THERE, 0, 5);
+	attempt = newest();
+	came = offer(&s, 3);
+	CHECK(attempt->cancelled);
+	check_wrote(came, 0, 3);
+	say(&s, "x@" THERE, 5);
+	fake_take(came, LOTS);
+	check_wrote(came, 0, 6);
+	CHECK_INT(answers(&s, "<message"), 0);
+	CHECK_INT(link_bytes(&s), 0);
+	scene_done(&s);
+}
+
+TEST(a_stream_that_comes_before_anything_is_sent_is_used)
+{
+	struct fake *came;
+	struct scene s;
+
+	scene_init(&s);
+	came = offer(&s, LOTS);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 1);
+	say(&s, "x@" THERE, 0);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 0);
+	check_wrote(came, 0, 1);
+	CHECK_INT(fake_count(HERE, THERE), 1);
+	scene_done(&s);
+}
+
+/* Or two who open streams to each other at the same time would both end theirs. */
+TEST(an_attempt_that_has_said_who_we_are_is_awaited)
+{
+	for (int comes_up = 0; comes_up < 2; comes_up++) {
+		struct fake *attempt, *came;
+		struct scene s;
+
+		TEST_CASE(comes_up ? "it comes up" : "it does not");
+		scene_init(&s);
+		say_many(&s, "x@" THERE, 0, 3);
+		attempt = newest();
+		attempt->shown = true;
+		came = offer(&s, LOTS);
+		CHECK(!attempt->cancelled && came->link == NULL);
+		if (comes_up)
+			fake_up(attempt, LOTS);
+		else
+			fake_down(attempt, true, "no");
+		say(&s, "x@" THERE, 3);
+		check_wrote(attempt, 0, comes_up ? 4 : 0);
+		check_wrote(came, 0, comes_up ? 0 : 4);
+		CHECK_INT(answers(&s, "<message"), 0);
+		scene_done(&s);
+	}
+}
+
+TEST(a_pair_keeps_its_link_and_the_newest_stream_is_next)
+{
+	struct fake *first, *second, *third;
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	first = newest();
+	fake_up(first, 2);
+	second = offer(&s, LOTS);
+	third = offer(&s, LOTS);
+	say_many(&s, "x@" THERE, 1, 4);
+	check_wrote(first, 0, 2);
+	CHECK(second->link == NULL && third->link == NULL);
+	pass(&s, 60 * US_PER_S);
+	fake_break(first);
+	world_settle(&s.w);
+	check_wrote(third, 2, 3);
+	fake_break(third);
+	say(&s, "x@" THERE, 5);
+	check_wrote(second, 5, 1);
+	CHECK_INT(fake_count(HERE, THERE), 3);
+	/* what is withdrawn is not used */
+	fake_break(second);
+	say(&s, "x@" THERE, 6);
+	CHECK_INT(fake_count(HERE, THERE), 4);
+	CHECK(!newest()->came);
+	scene_done(&s);
+}
+
+/* §2.2: never on the connection that brought it. */
+TEST(a_key_is_not_asked_about_by_a_stream_that_has_come)
+{
+	struct verdict v = { 0 };
+	struct fake *came;
+	struct scene s;
+
+	scene_init(&s);
+	came = offer(&s, LOTS);
+	ask_key(&s, &v);
+	CHECK(newest() != came && newest()->n_verifies == 1);
+	CHECK(remote_is_for_keys(newest()->pair));
+	say(&s, "x@" THERE, 0);
+	check_wrote(came, 0, 1);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE, NULL);
+	world_settle(&s.w);
+	CHECK_INT(v.code, ERR_NONE);
+	CHECK(newest()->cancelled && !came->told_to_end);
+	/* nor is anything answered because that has failed */
+	pass(&s, 2 * US_PER_S);
+	ask_key(&s, &v);
+	fake_down(newest(), true, "no");
+	say(&s, "x@" THERE, 1);
+	CHECK_INT(v.code, ERR_CLOSED);
+	check_wrote(came, 0, 2);
+	CHECK_INT(answers(&s, "<message"), 0);
+	scene_done(&s);
+}
+
+static void
+ask_key_of_offer(struct scene *s, struct verdict *v)
+{
+	remote_verify_ask(s->w.server->shards[1], STR(HERE), STR(THERE),
+		STR(ADDRESS), STR("stream1"), STR("the key"), true, on_verdict, v);
+	world_settle(&s->w);
+}
+
+TEST(an_attempt_for_keys_of_such_a_stream_gives_way_to_what_is_sent)
+{
+	struct verdict v = { 0 };
+	struct fake *first;
+	struct scene s;
+
+	scene_init(&s);
+	ask_key_of_offer(&s, &v);
+	first = newest();
+	CHECK(remote_is_for_keys(first->pair));
+	say(&s, "x@" THERE, 0);
+	/* it is asked again, and the key is not lost */
+	CHECK(first->cancelled && newest() != first);
+	CHECK(!remote_is_for_keys(newest()->pair));
+	CHECK_INT(newest()->n_verifies, 1);
+	CHECK_INT(v.n, 0);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE, NULL);
+	fake_up(newest(), LOTS);
+	world_settle(&s.w);
+	CHECK_INT(v.n, 1);
+	check_wrote(newest(), 0, 1);
+	scene_done(&s);
+}
+
+TEST(an_attempt_for_keys_is_given_up_when_they_are_judged)
+{
+	struct verdict v = { 0 };
+	struct scene s;
+
+	scene_init(&s);
+	ask_key_of_offer(&s, &v);
+	remote_verified(newest()->verifies[--newest()->n_verifies], ERR_NONE, NULL);
+	world_settle(&s.w);
+	CHECK_INT(v.n, 1);
+	CHECK(newest()->cancelled);
+	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 0);
+	scene_done(&s);
+}
+
+/* Until all that it is for is idle. */
+TEST(a_stream_that_came_ends_when_both_directions_are_idle)
+{
+	struct fake *came;
+	struct scene s;
+
+	scene_init_as(&s, "s2s: { idle_timeout: 60s }\n");
+	came = offer(&s, LOTS);
+	pass(&s, 59 * US_PER_S);
+	came->used_us = shard_of(&s, THERE)->now_us;
+	pass(&s, 59 * US_PER_S);
+	CHECK(!came->told_to_end);
+	came->link->received++;
+	pass(&s, 59 * US_PER_S);
+	CHECK(!came->told_to_end);
+	say(&s, "x@" THERE, 0);
+	pass(&s, 59 * US_PER_S);
+	CHECK(!came->told_to_end);
+	pass(&s, 61 * US_PER_S);
+	CHECK(came->told_to_end);
+	CHECK_INT(came->cond, STREAM_COND_NONE);
+	scene_done(&s);
+}
+
+TEST(what_is_forbidden_is_not_offered_and_ends)
+{
+	struct fake *came;
+	struct scene s;
+
+	scene_init(&s);
+	CHECK(fake_offer(shard_of(&s, "forbidden.example"), HERE,
+		      "forbidden.example", LOTS) == NULL);
+	CHECK(fake_offer(shard_of(&s, THERE), "nobody.example", THERE, LOTS) ==
+		NULL);
+	came = offer(&s, LOTS);
+	s.fakes->ends_at_once = true;
+	world_reload(&s.w,
+		"shards: 3\nstorage: { driver: memory }\n"
+		"federation: { mode: on, deny: [ " THERE " ] }\n"
+		"hosts: { example.org: {}, example.net: {} }\n");
+	CHECK(came->told_to_end);
+	CHECK_INT(came->cond, STREAM_POLICY_VIOLATION);
+	scene_done(&s);
+}
+
+/* Strangers who come have a part of the room, and are let in all the same. */
+TEST(so_many_streams_that_came_and_no_more)
+{
+	char domain[40];
+	struct scene s;
+	unsigned most, n = 0;
+
+	scene_init(&s);
+	offer(&s, LOTS);
+	most = remotes_max(shard_of(&s, THERE)) / 4;
+	for (unsigned i = 0; n < most - 1; i++) {
+		snprintf(domain, sizeof(domain), "d%u.example", i);
+		if (shard_of(&s, domain) == shard_of(&s, THERE)) {
+			CHECK(fake_offer(shard_of(&s, domain), HERE, domain,
+				LOTS) != NULL);
+			n++;
+		}
+	}
+	for (unsigned i = 0;; i++) {
+		snprintf(domain, sizeof(domain), "e%u.example", i);
+		if (shard_of(&s, domain) == shard_of(&s, THERE))
+			break;
+	}
+	CHECK(fake_offer(shard_of(&s, domain), HERE, domain, LOTS) == NULL);
+	/* one that is used makes room */
+	say(&s, "x@" THERE, 0);
+	CHECK(fake_offer(shard_of(&s, domain), HERE, domain, LOTS) != NULL);
 	scene_done(&s);
 }
 

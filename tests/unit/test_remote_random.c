@@ -55,6 +55,7 @@ struct scene {
 	bool counting; /* some streams do */
 	int last[COUNT(locals)][COUNT(domains)]; /* taken */
 	unsigned asked, verdicts; /* keys */
+	unsigned offers, joined;  /* of streams that came by themselves */
 };
 
 static struct scene *scene;
@@ -257,12 +258,18 @@ step_stream(struct scene *s)
 
 	if (f == NULL)
 		return;
-	if (f->n_verifies != 0 && draw(3) == 0)
+	if (f->came && f->link == NULL) {
+		if (what == 0)
+			fake_break(f);
+	} else if (f->n_verifies != 0 && draw(3) == 0)
 		remote_verified(f->verifies[--f->n_verifies],
 			answers[draw(COUNT(answers))], "who knows");
+	else if (f->link == NULL && what == 1 && draw(2) == 0)
+		f->shown = true;
 	else if (f->link == NULL && what < 2) {
 		s->fakes->counts = s->counting && draw(4) != 0;
-		fake_up(f, draw(6));
+		if (!remote_is_for_keys(f->pair))
+			fake_up(f, draw(6));
 	}
 	else if (f->link == NULL && what == 2)
 		fake_down(f, draw(2) != 0, "no");
@@ -272,6 +279,19 @@ step_stream(struct scene *s)
 		ack(f, f->acked + draw(f->n_wrote - f->acked + 1));
 	else if (f->link != NULL)
 		fake_take(f, 1 + draw(10));
+}
+
+static void
+step_offer(struct scene *s)
+{
+	const char *domain = domains[draw(COUNT(domains))];
+	struct shard *sh = s->w.server->shards[
+		server_place_of(s->w.server, str_c(domain)).shard];
+	const struct fake *f =
+		fake_offer(sh, locals[draw(COUNT(locals))], domain, draw(6));
+
+	s->offers += f != NULL;
+	s->joined += f != NULL && f->link != NULL;
 }
 
 static void
@@ -297,7 +317,7 @@ step_rare(struct scene *s)
 		s->asked++;
 		remote_verify_ask(sh, str_c(locals[draw(COUNT(locals))]),
 			domain, draw(2) != 0 ? STR("a") : STR("b"), STR("id"),
-			STR("key"), on_verdict, s);
+			STR("key"), draw(2) == 0, on_verdict, s);
 		break;
 	case 2:
 		entity_tell(sh,
@@ -326,8 +346,10 @@ step(struct scene *s)
 
 	if (what < 40)
 		step_send(s);
-	else if (what < 80)
+	else if (what < 77)
 		step_stream(s);
+	else if (what < 80)
+		step_offer(s);
 	else if (what < 95)
 		clock_manual_advance(&s->w.clock,
 			times_us[draw(draw(8) == 0 ? 6 : 4)]);
@@ -358,7 +380,7 @@ scene_end(struct scene *s)
 	struct fake *f;
 
 	while ((f = some_fake(s)) != NULL) {
-		if (f->link != NULL)
+		if (f->link != NULL || f->came)
 			fake_break(f);
 		else
 			fake_down(f, true, "the end");
@@ -384,6 +406,8 @@ scene_end(struct scene *s)
 
 TEST(each_stanza_is_written_once_in_order_or_answered_once)
 {
+	unsigned offers = 0, joined = 0;
+
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
 		struct scene *s = scene = xcalloc(1, sizeof(*s));
 		unsigned wrote = 0;
@@ -407,9 +431,12 @@ TEST(each_stanza_is_written_once_in_order_or_answered_once)
 		for (unsigned i = 0; i < s->n; i++)
 			wrote += s->fates[i].taken;
 		CHECK(wrote > s->n / 20);
+		offers += s->offers;
+		joined += s->joined;
 		scene_end(s);
 		free(s);
 	}
+	CHECK(joined > 0 && offers > joined);
 }
 
 TEST_MAIN

@@ -687,7 +687,7 @@ static void
 ask(struct scene *s, const char *id, const char *key)
 {
 	remote_verify_ask(s->world.server->shards[0], STR(LOCAL), STR(FAR),
-		STR("an address"), str_c(id), str_c(key), on_verified, s);
+		STR("an address"), str_c(id), str_c(key), false, on_verified, s);
 	world_settle(&s->world);
 }
 

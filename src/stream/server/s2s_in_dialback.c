@@ -264,7 +264,8 @@ result_ask(struct s2s_in *c, const struct db *d, struct str local,
 	LIST_INSERT_HEAD(&c->asks, ask, in);
 	c->n_asks++;
 	remote_verify_ask(c->x.shard, local, remote,
-		conn_peer_key(c->x.conn), str_c(c->id), key, on_asked, ask);
+		conn_peer_key(c->x.conn), str_c(c->id), key, false, on_asked,
+		ask);
 }
 
 /* Why it is not even asked about; COND_NONE: it is. */

@@ -6,6 +6,7 @@
  *   HEADER   --under TLS: EXTERNAL-------------> SASL     --done--> HEADER
  *   HEADER   --else, or SASL was refused-------> DIALBACK --valid--> UP
  *   HEADER   --after SASL----------------------> UP: the link of its pair
+ *   HEADER   --its pair asks about keys alone--> KEYS
  *
  * Owner shard of the pair.  Nothing but answers comes by it: stanzas go one way, and
  * the peer has a stream of its own (RFC 6120 §4.5, XEP-0220 §2.3).  Invariant: no
@@ -412,6 +413,7 @@ s2s_out_waits_for(const struct s2s_out *o)
 		[OUT_JUDGED] = "nothing",
 		[OUT_SASL] = "their answer to SASL EXTERNAL",
 		[OUT_DIALBACK] = "their answer to our dialback key, for which they have to reach us",
+		[OUT_KEYS] = "their answers about keys",
 		[OUT_UP] = "nothing",
 	};
 
@@ -429,6 +431,7 @@ s2s_out_step(const struct s2s_out *o)
 		[OUT_JUDGED] = "certificate",
 		[OUT_SASL] = "authentication",
 		[OUT_DIALBACK] = "authentication",
+		[OUT_KEYS] = "stream",
 		[OUT_UP] = "stream",
 	};
 

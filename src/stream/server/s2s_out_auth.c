@@ -369,7 +369,9 @@ s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	s2s_out_ask(o);
 	if (o->x.stage == STAGE_CLOSED)
 		return; /* it does not read that */
-	if (o->x.authenticated)
+	if (remote_is_for_keys(o->way->pair))
+		o->step = OUT_KEYS;
+	else if (o->x.authenticated)
 		s2s_out_up(o, "EXTERNAL");
 	else if (offers_external(a, features) &&
 		tls_has_own(o->x.conn) && !s2s_search_skips_external(o->way->search))

@@ -60,6 +60,7 @@ enum out_step {
 	OUT_JUDGED,   /* nothing: their certificate is looked at */
 	OUT_SASL,
 	OUT_DIALBACK, /* our key */
+	OUT_KEYS,     /* those of theirs that we ask about, and nothing else */
 	OUT_UP,
 };
 

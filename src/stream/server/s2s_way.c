@@ -159,6 +159,16 @@ on_verify(void *attempt_or_stream, struct remote_verify *v)
 		s2s_out_ask(w->stream);
 }
 
+static bool
+on_has_shown(void *attempt)
+{
+	const struct s2s_way *w = way_arg(attempt);
+
+	return w->stream != NULL && (w->stream->step == OUT_SASL ||
+			w->stream->step == OUT_DIALBACK ||
+			w->stream->x.authenticated);
+}
+
 static const char *
 on_waits_for(void *attempt)
 {
@@ -172,5 +182,6 @@ const struct remote_streams s2s_streams = {
 	.start = on_start,
 	.cancel = on_cancel,
 	.verify = on_verify,
+	.has_shown = on_has_shown,
 	.waits_for = on_waits_for,
 };
