@@ -32,6 +32,8 @@
 #define NS_DELEGATION "urn:xmpp:delegation:2"
 #define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
 #define NS_DISCO_ITEMS "http://jabber.org/protocol/disco#items"
+#define NS_BIDI "urn:xmpp:bidi"
+#define NS_FEATURE_BIDI "urn:xmpp:features:bidi"
 #define NS_FEATURE_DIALBACK "urn:xmpp:features:dialback"
 #define NS_FEATURE_REGISTER "http://jabber.org/features/iq-register"
 #define NS_FORM "jabber:x:data"

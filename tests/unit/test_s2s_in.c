@@ -32,6 +32,8 @@
 	"<message from='" from "' to='" to "' type='chat'><body>" body         \
 	"</body></message>"
 #define STARTTLS "<starttls " TLS "/>"
+#define BIDI "<bidi xmlns='urn:xmpp:bidi'/>"
+#define BIDI_FEATURE "<bidi xmlns=\"urn:xmpp:features:bidi\"/>"
 #define ROMEO "romeo@example.org/orchard"
 #define COMPONENTS "components: { c.example: { secret: s, subdomains: yes } }"
 
@@ -948,6 +950,229 @@ TEST(a_pair_that_comes_behind_a_reload_hides_no_other)
 	CHECK_GOT(&s.p, "<invalid-from");
 	CHECK(!peer_has(&s.romeo, "not any more"));
 	scene_done(&s);
+}
+
+/* --- both ways (XEP-0288) --------------------------------------------------------- */
+
+/* From shard, until the key is right; bidi is said behind the features. */
+static void
+go_both_ways(struct scene *s, unsigned shard, const char *bidi)
+{
+	peer_done(&s->p);
+	peer_open_at(&s->p, &s->w, shard, s2s_in_kinds);
+	say_header(&s->p, FROM("far.example"));
+	peer_say(&s->p, STARTTLS);
+	say_header(&s->p, FROM("far.example"));
+	CHECK_GOT(&s->p, "<errors/>", BIDI_FEATURE);
+	peer_say(&s->p, bidi);
+	show_key(s, RESULT("far.example", "example.org", "k"), "example.org",
+		"far.example");
+}
+
+static void
+romeo_says(struct scene *s, const char *to, const char *body)
+{
+	struct buf out = BUF_INIT;
+
+	buf_printf(&out, "<message to='%s' type='chat'><body>%s</body></message>",
+		to, body);
+	peer_say(&s->romeo, buf_c(&out));
+	buf_done(&out);
+}
+
+/* On whatever shard it was accepted. */
+TEST(what_goes_to_a_domain_goes_by_the_stream_that_it_has_opened)
+{
+	for (unsigned shard = 0; shard < SHARDS; shard++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		go_both_ways(&s, shard, BIDI);
+		/* nothing goes out by a stream of ours but the question */
+		CHECK_INT(fake_count("example.org", "far.example"), 1);
+		CHECK(fake_find("example.org", "far.example")->cancelled);
+		romeo_says(&s, "a@far.example", "back");
+		CHECK_GOT(&s.p, "<message ", "to=\"a@far.example\"", "back");
+		CHECK(!peer_has(&s.p, "jabber:client"));
+		peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "and forth"));
+		CHECK(peer_has(&s.romeo, "and forth"));
+		CHECK_INT(fake_count("example.org", "far.example"), 1);
+		scene_done(&s);
+	}
+}
+
+/* The answer to the key comes first, and what waited follows it in order. */
+TEST(what_waits_for_a_domain_goes_by_the_stream_that_it_opens)
+{
+	const char *at;
+	struct scene s;
+
+	scene_init(&s, "");
+	romeo_says(&s, "a@far.example", "one");
+	romeo_says(&s, "a@far.example", "two");
+	go_both_ways(&s, 1, BIDI);
+	at = strstr(buf_c(&s.p.got), "type='valid'/>");
+	CHECK(at != NULL && (at = strstr(at, "one")) != NULL);
+	CHECK(at != NULL && strstr(at, "two") != NULL);
+	scene_done(&s);
+}
+
+TEST(a_stream_that_ends_is_no_link_any_more)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1, BIDI);
+	romeo_says(&s, "a@far.example", "one");
+	CHECK(peer_has(&s.p, "one"));
+	peer_say(&s.p, "</stream:stream>");
+	romeo_says(&s, "a@far.example", "two");
+	CHECK(!peer_has(&s.p, "two"));
+	CHECK_INT(fake_count("example.org", "far.example"), 2);
+	scene_done(&s);
+}
+
+TEST(nothing_goes_out_before_the_peer_has_shown_who_it_is)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	peer_say(&s.p, BIDI);
+	romeo_says(&s, "a@far.example", "secret");
+	CHECK(s.p.got.n == 0);
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	domain_says(&s, "example.org", "far.example", ERR_INVALID);
+	CHECK(!peer_has(&s.p, "secret"));
+	scene_done(&s);
+}
+
+/* XEP-0288 §2.1, §2.2: what was not offered, or comes too late, changes nothing. */
+TEST(a_request_at_another_time_is_no_request)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	/* in the clear */
+	say_header(&s.p, FROM("far.example"));
+	CHECK(!peer_has(&s.p, BIDI_FEATURE));
+	peer_say(&s.p, BIDI);
+	CHECK_GOT(&s.p, "<policy-violation");
+	/* from somebody who does not say who he is */
+	peer_done(&s.p);
+	peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+	go_secure(&s, TO);
+	CHECK(!peer_has(&s.p, BIDI_FEATURE));
+	peer_say(&s.p, BIDI);
+	CHECK(s.p.got.n == 0);
+	/* behind a key, and when that is right */
+	peer_done(&s.p);
+	peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+	go_secure(&s, FROM("far.example"));
+	peer_say(&s.p, RESULT("far.example", "example.org", "k"));
+	peer_say(&s.p, BIDI);
+	domain_says(&s, "example.org", "far.example", ERR_NONE);
+	CHECK_GOT(&s.p, "type='valid'/>");
+	peer_say(&s.p, BIDI);
+	romeo_says(&s, "a@far.example", "not by this one");
+	CHECK(s.p.got.n == 0);
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "goes on"));
+	CHECK(peer_has(&s.romeo, "goes on"));
+	/* and twice is once */
+	go_both_ways(&s, 0, BIDI BIDI);
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "twice"));
+	CHECK(peer_has(&s.romeo, "twice"));
+	scene_done(&s);
+}
+
+/* hostile 43 */
+TEST(what_comes_by_a_stream_that_goes_both_ways_is_from_its_peer)
+{
+	static const char *const wrong[] = {
+		MESSAGE("a@near.example", ROMEO, "spoofed"),
+		MESSAGE("romeo@example.org", ROMEO, "spoofed"),
+		MESSAGE("a@x.far.example", ROMEO, "spoofed"),
+	};
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct scene s;
+
+		TEST_CASE(wrong[i]);
+		scene_init(&s, "");
+		go_both_ways(&s, 1, BIDI);
+		peer_say(&s.p, wrong[i]);
+		CHECK_GOT(&s.p, "<invalid-from");
+		CHECK(!peer_has(&s.romeo, "spoofed"));
+		scene_done(&s);
+	}
+}
+
+/* A domain of theirs gets by it what it has shown for, and no other. */
+TEST(each_pair_of_the_domain_of_the_header_goes_both_ways)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1, BIDI);
+	show_key(&s, RESULT("far.example", "example.net", "k"), "example.net",
+		"far.example");
+	show_key(&s, RESULT("near.example", "example.org", "k"), "example.org",
+		"near.example");
+	/* §2.2: nor does a key go by the stream that has brought it */
+	CHECK(!peer_has(&s.p, "<db:verify"));
+	s.p.got.n = 0;
+	romeo_says(&s, "a@near.example", "by a stream of ours");
+	CHECK(s.p.got.n == 0);
+	peer_say(&s.p, MESSAGE("a@far.example", "example.net", "bounce me"));
+	peer_say(&s.p, "<iq type='get' id='q' from='a@far.example' "
+		"to='example.net'><query xmlns='urn:x'/></iq>");
+	CHECK_GOT(&s.p, "<iq ", "from=\"example.net\"", "to=\"a@far.example\"");
+	CHECK_INT(fake_count("example.net", "far.example"), 1);
+	scene_done(&s);
+}
+
+/* XEP-0478 §3.2 */
+TEST(what_is_larger_than_the_peer_takes_is_answered)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1,
+		"<bidi xmlns='urn:xmpp:bidi'><limits xmlns="
+		"'urn:xmpp:stream-limits:0'><max-bytes>150</max-bytes></limits>"
+		"</bidi>");
+	s.p.got.n = 0;
+	romeo_says(&s, "a@far.example",
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"
+		"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx");
+	CHECK_GOT(&s.romeo, "policy-violation", "larger than 150 bytes");
+	CHECK(s.p.got.n == 0);
+	scene_done(&s);
+}
+
+#define RELOADED(federation)                                                   \
+	"shards: 2\nstorage: { driver: memory }\n"                             \
+	"hosts: { example.org: {} }\nfederation: { mode: on" federation " }\n"
+
+/* What goes out has to be permitted as on a stream of ours. */
+TEST(a_policy_ends_a_stream_that_goes_both_ways)
+{
+	static const char *const policies[] = {
+		RELOADED(", deny: [ far.example ]"),
+		RELOADED(", policy: required-trusted"),
+	};
+
+	for (size_t i = 0; i < COUNT(policies); i++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		go_both_ways(&s, 1, BIDI);
+		world_reload(&s.w, policies[i]);
+		CHECK_GOT(&s.p, "<policy-violation", "</stream:stream>");
+		romeo_says(&s, "a@far.example", "forbidden");
+		CHECK(!peer_has(&s.p, "forbidden"));
+		scene_done(&s);
+	}
 }
 
 TEST_MAIN

@@ -1106,5 +1106,120 @@ TEST(who_hears_from_us_all_the_time_gets_no_blanks)
 	scene_done(&s);
 }
 
-TEST_MAIN
+/* --- both ways (XEP-0288) ------------------------------------------------------------- */
 
+#define BIDI "<bidi xmlns='urn:xmpp:features:bidi'/>"
+#define STANZA(from, to, body)                                                 \
+	"<message type='chat' from='" from "' to='" to "'><body>" body         \
+	"</body></message>"
+
+static void
+far_bring_up_both(struct scene *s, struct peer *p)
+{
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI));
+	CHECK_GOT(p, "<bidi xmlns=\"urn:xmpp:bidi\">", "<max-bytes>",
+		"</bidi>", "<db:result ");
+	peer_say(p, RESULT("valid"));
+	CHECK(is_up(s));
+}
+
+TEST(what_comes_back_by_a_link_is_taken_where_that_was_agreed_on)
+{
+	struct scene s;
+
+	scene_init(&s);
+	far_bring_up_both(&s, &s.far[0]);
+	peer_say(&s.far[0], STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "yes"));
+	CHECK(peer_has(&s.romeo, "yes"));
+	CHECK_INT(far_pair(&s)->link->received, 1);
+	/* also while it is not used by us */
+	peer_say(&s.far[0], "<iq type='get' id='q' from='juliet@" FAR
+		"' to='" LOCAL "'><query xmlns='urn:x'/></iq>");
+	CHECK_GOT(&s.far[0], "<iq ", "type=\"error\"");
+	scene_done(&s);
+}
+
+static const struct {
+	const char *text, *cond;
+} wrong_back[] = {
+	{ STANZA("juliet@near.example", "romeo@" LOCAL "/orchard", "spoofed"),
+		"<invalid-from" },
+	{ STANZA("romeo@" LOCAL, "romeo@" LOCAL "/orchard", "spoofed"),
+		"<invalid-from" },
+	{ STANZA("juliet@" FAR, "romeo@example.net/orchard", "spoofed"),
+		"<host-unknown" },
+	{ "<message to='romeo@" LOCAL "/orchard'><body>spoofed</body></message>",
+		"<improper-addressing" },
+};
+
+/* hostile 43 */
+TEST(what_comes_back_is_from_whom_we_have_reached_to_whom_we_are)
+{
+	for (size_t i = 0; i < COUNT(wrong_back); i++) {
+		struct scene s;
+
+		TEST_CASE(wrong_back[i].text);
+		scene_init(&s);
+		far_bring_up_both(&s, &s.far[0]);
+		peer_say(&s.far[0], wrong_back[i].text);
+		CHECK_GOT(&s.far[0], wrong_back[i].cond);
+		CHECK(!peer_has(&s.romeo, "spoofed"));
+		CHECK(!is_up(&s));
+		scene_done(&s);
+	}
+}
+
+/* Nor where it was not offered, or not yet. */
+TEST(nothing_comes_back_before_it_is_up)
+{
+	for (int offered = 0; offered < 2; offered++) {
+		struct scene s;
+
+		scene_init(&s);
+		if (offered) {
+			far_secure(&s.far[0]);
+			peer_say(&s.far[0],
+				THEIRS("secure") FEATURES(DIALBACK BIDI));
+		} else {
+			far_bring_up(&s, &s.far[0]);
+		}
+		peer_say(&s.far[0],
+			STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "early"));
+		CHECK_GOT(&s.far[0], "<not-authorized");
+		CHECK(!peer_has(&s.romeo, "early"));
+		scene_done(&s);
+	}
+}
+
+/* Before TLS it is not asked for, whoever offers it. */
+TEST(it_is_asked_for_under_tls_alone)
+{
+	struct scene s;
+
+	scene_init(&s);
+	peer_say(&s.far[0], THEIRS("clear") FEATURES(STARTTLS BIDI));
+	CHECK_GOT(&s.far[0], "<starttls ");
+	CHECK(!peer_has(&s.far[0], "<bidi"));
+	peer_say(&s.far[0], PROCEED);
+	peer_say(&s.far[0], THEIRS("secure") FEATURES(DIALBACK));
+	CHECK(!peer_has(&s.far[0], "<bidi"));
+	scene_done(&s);
+}
+
+TEST(a_key_that_comes_back_by_a_link_costs_that_domain_alone)
+{
+	struct scene s;
+
+	scene_init(&s);
+	far_bring_up_both(&s, &s.far[0]);
+	s.far[0].got.n = 0;
+	peer_say(&s.far[0], "<db:result from='rooms." FAR "' to='" LOCAL
+		"'>key</db:result>");
+	CHECK_GOT(&s.far[0], "<db:result from='" LOCAL "' to='rooms." FAR
+		"' type='error'>", "<not-allowed");
+	CHECK(is_up(&s));
+	scene_done(&s);
+}
+
+TEST_MAIN

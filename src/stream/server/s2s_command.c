@@ -57,6 +57,15 @@ static const char *const state_names[] = {
 	[REMOTE_FAILED] = "failed",
 };
 
+/* Whose stream the link is, if they have opened it; NULL: they have not. */
+static const struct s2s_in *
+in_of(const struct remote_shown *shown)
+{
+	return shown->link != NULL && shown->link->ops == &s2s_in_link_stream ?
+		s2s_in_of_link(shown->link) :
+		NULL;
+}
+
 /* NULL: somebody else has made that link, or there is none. */
 static const struct s2s_out *
 out_of(const struct remote_shown *shown)
@@ -96,19 +105,35 @@ shown_show(struct command_call *call, const struct shown *s)
 	command_number(call, "waits_bytes", (int64_t)s->bytes);
 }
 
+static const char *
+proof_of(const struct s2s_in *c, const struct remote_shown *shown)
+{
+	const struct s2s_pair *pair =
+		s2s_in_pair(c, shown->local, shown->domain);
+
+	return pair != NULL ? s2s_proof_names[pair->proof] : NULL;
+}
+
+/* What goes out, and what comes back by the same stream. */
 static struct shown
 shown_of_out(const struct remote_shown *shown)
 {
 	const struct s2s_out *o = out_of(shown);
+	const struct s2s_in *c = in_of(shown);
 	const struct link *l = shown->link;
 
 	return (struct shown){
 		.domain = shown->domain,
 		.ours = shown->local,
-		.direction = "out",
+		.direction = c != NULL || (o != NULL && o->bidi) ? "both" :
+								   "out",
 		.state = state_names[shown->state],
-		.by = o != NULL ? o->by : NULL,
-		.conn = o != NULL ? o->x.conn : NULL,
+		.by = c != NULL	  ? proof_of(c, shown) :
+			o != NULL ? o->by :
+				    NULL,
+		.conn = c != NULL ? c->x.conn :
+			o != NULL ? o->x.conn :
+				    NULL,
 		.since_us = shown->since_us,
 		.sent = l != NULL ? l->sent : 0,
 		.received = l != NULL ? l->received : 0,
@@ -161,6 +186,13 @@ list_in_pair(struct command_call *call, const struct s2s_in *c,
 	shown_show(call, &s);
 }
 
+/* It is shown as what goes out. */
+static bool
+pair_is_link(const struct s2s_pair *pair)
+{
+	return pair->link != NULL && *pair->link != NULL;
+}
+
 static void
 list_in_stream(struct command_call *call, const struct s2s_in *c)
 {
@@ -169,7 +201,8 @@ list_in_stream(struct command_call *call, const struct s2s_in *c)
 	if (c->pairs.n == 0)
 		list_in_pair(call, c, NULL);
 	for (size_t i = 0; i < c->pairs.n; i++)
-		list_in_pair(call, c, &c->pairs.p[i]);
+		if (!pair_is_link(&c->pairs.p[i]))
+			list_in_pair(call, c, &c->pairs.p[i]);
 }
 
 /* By serial, as remotes_show(). */
@@ -310,8 +343,13 @@ show_out(void *arg, const struct remote_shown *shown)
 	fact_show(call, &s, "waits for", shown->waits_for);
 	time_fact(call, &s, "since", s.since_us);
 	time_fact(call, &s, "next attempt", shown->next_us);
-	if (o != NULL) {
+	if (in_of(shown) != NULL) {
+		s2s_in_judge_peer(in_of(shown), s.ours, s.domain, &j);
+		fact_show(call, &s, "opened by", "them");
+		conn_facts(call, &s, &j);
+	} else if (o != NULL) {
 		s2s_out_judge_peer(o, &j);
+		fact_show(call, &s, "opened by", "us");
 		fact_show(call, &s, "target", o->target);
 		conn_facts(call, &s, &j);
 	}
@@ -339,6 +377,8 @@ show_in(struct command_call *call, const struct s2s_in *c,
 	struct shown s = shown_of_in(c, pair);
 	struct tls_judgement j;
 
+	if (pair != NULL && pair_is_link(pair))
+		return;
 	s2s_in_judge_peer(c, s.ours, s.domain, &j);
 	fact_show(call, &s, "state", s.state);
 	time_fact(call, &s, "since", s.since_us);
@@ -521,7 +561,8 @@ const struct command s2s_commands[] = {
 		"What waits for it goes by the next stream. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
 		domain_args, close_run, is_of_others, BY_OPERATOR },
 	{ "s2s list", "list the streams to other servers, and from them",
-		"One row for each domain of theirs, domain of ours and direction: "
+		"One row for each domain of theirs, domain of ours and direction, "
+		"which is out, in, or both where one stream goes both ways: "
 		"state is up, coming up, closing, in line behind others that the "
 		"same user has asked for, paused until the next attempt, or failed: "
 		"then all that is for it is answered at once until then. It shows "

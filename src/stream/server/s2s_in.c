@@ -111,6 +111,7 @@ s2s_in_drop(char *kept)
 static void
 pair_done(struct s2s_pair *p)
 {
+	s2s_in_part(p);
 	s2s_in_drop(p->local);
 	s2s_in_drop(p->remote);
 }
@@ -158,7 +159,8 @@ s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
 	s2s_in_came(x->shard, remote);
 }
 
-/* Policies and authorities may be others now, too. */
+/* Policies and authorities may be others now, too: of a stream that goes both ways as
+ * on one of ours. */
 static bool
 pair_stands(const struct s2s_in *c, const struct s2s_pair *p)
 {
@@ -200,6 +202,21 @@ s2s_in_judge_pairs(struct s2s_in *c)
 				STREAM_POLICY_VIOLATION,
 			"What this stream was for is not permitted any more");
 	return n != 0;
+}
+
+void
+s2s_in_forget_pair(struct s2s_in *c, struct str local, struct str remote)
+{
+	struct s2s_pair *p = s2s_in_pair(c, local, remote), gone;
+
+	if (p == NULL)
+		return;
+	gone = *p;
+	*p = c->pairs.p[--c->pairs.n];
+	pair_done(&gone);
+	if (c->pairs.n == 0)
+		stream_end(&c->x, STREAM_POLICY_VIOLATION,
+			"What this stream was for is not permitted any more");
 }
 
 static void
@@ -264,7 +281,7 @@ on_sm_r(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
-/* Nothing that counts is sent by this stream. */
+/* Of what goes back by it nothing is kept; but what it has not got it cannot have. */
 static enum hook_result
 on_sm_a(struct module_ctx *m, struct element *el)
 {
@@ -276,8 +293,8 @@ on_sm_a(struct module_ctx *m, struct element *el)
 		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
 	else if (!s2s_sm_get_h(el->e, &h))
 		stream_end(&c->x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
-	else if (h != 0)
-		s2s_sm_end_too_high(&c->x, h, 0);
+	else if (h > c->wrote)
+		s2s_sm_end_too_high(&c->x, h, c->wrote);
 	return HOOK_HANDLED;
 }
 
@@ -292,6 +309,7 @@ on_last(struct stream *x)
 
 static const struct element_handler s2s_in_elements[] = {
 	{ ELEMENT_STRANGER, NS_TLS, "starttls", on_starttls },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_BIDI, "bidi", s2s_in_on_bidi },
 	{ ELEMENT_STRANGER, NS_SASL, "auth", s2s_in_on_auth },
 	{ ELEMENT_STRANGER, NS_SASL, "response", s2s_in_on_response },
 	{ ELEMENT_STRANGER, NS_SASL, "abort", s2s_in_on_abort },
@@ -334,6 +352,7 @@ s2s_in_other_element(struct s2s_in *c, struct arena *a, struct elem *e)
 static void
 s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 {
+	c->used_us = c->x.shard->now_us;
 	if (s2s_in_judge_pairs(c))
 		s2s_stanza(&(struct s2s_bringer){ &c->x, c->pairs.p,
 				   c->pairs.n, c->counts },
@@ -385,11 +404,12 @@ on_due(struct stream *x)
 
 /* --- life ----------------------------------------------------------------- */
 
-/* Streams of servers do not move. */
+/* To where what goes to its domain is: it has shown nothing yet. */
 static void
 on_moved(struct stream *x)
 {
-	(void)x;
+	s2s_in_enter(s2s_in_of(x));
+	stream_count_moved(x);
 }
 
 /* All that a server is answered in its own stream is much smaller than what it has
@@ -397,7 +417,8 @@ on_moved(struct stream *x)
 static void
 on_full(struct stream *x, bool refused)
 {
-	(void)refused;
+	if (s2s_in_links_full(s2s_in_of(x), refused))
+		return;
 	x->shard->stats.refused++;
 	stream_cut(x, "does not read what it is sent", conn_queued(x->conn));
 }
@@ -405,14 +426,19 @@ on_full(struct stream *x, bool refused)
 static void
 on_drained(struct stream *x)
 {
-	(void)x;
+	if (x->stage != STAGE_CLOSED)
+		s2s_in_links_drained(s2s_in_of(x));
 }
 
 static void
 on_ended(struct stream *x, bool goodbye)
 {
+	struct s2s_in *c = s2s_in_of(x);
+
 	(void)goodbye;
-	s2s_in_forget_asks(s2s_in_of(x));
+	s2s_in_forget_asks(c);
+	for (size_t i = 0; i < c->pairs.n; i++)
+		s2s_in_part(&c->pairs.p[i]);
 }
 
 static void

@@ -1,7 +1,8 @@
 /*
  * s2s_in.h - streams that other servers open to us.
  *
- * A stream stays on the shard that accepted it.
+ * A stream stays on the shard that accepted it, or goes to that of its domain, if it
+ * is to take what goes there (XEP-0288).
  */
 #ifndef STREAM_SERVER_S2S_IN_H
 #define STREAM_SERVER_S2S_IN_H

@@ -229,10 +229,8 @@ static void
 add_limits(const struct s2s_in *c, struct arena *a, struct elem *features)
 {
 	const struct config_limits *l = &c->x.shard->snap->config->limits;
-	struct elem *e = elem_add(a, features, NS_STREAM_LIMITS, "limits");
+	struct elem *e = s2s_add_limits(c->x.shard, a, features);
 
-	elem_add_with_text(a, e, NS_STREAM_LIMITS, "max-bytes",
-		arena_printf(a, "%llu", (unsigned long long)l->stanza_bytes));
 	if (l->idle_before_ping_us < OPTION_NEVER)
 		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
 			arena_printf(a, "%lld",
@@ -258,6 +256,9 @@ s2s_in_offer(struct s2s_in *c)
 		/* XEP-0220 §2.4.2 */
 		e = elem_add(a, features, NS_FEATURE_DIALBACK, "dialback");
 		elem_add(a, e, NS_FEATURE_DIALBACK, "errors");
+		/* XEP-0288 §2.1 */
+		if (s2s_in_offers_bidi(c))
+			elem_add(a, features, NS_FEATURE_BIDI, "bidi");
 		/* XEP-0198 §2: for whom a key lets in there are no later ones */
 		elem_add(a, features, NS_SM, "sm");
 		add_limits(c, a, features);
@@ -306,9 +307,10 @@ s2s_in_opened(struct stream *x, const struct stream_header *h)
 	if (!s2s_in_judge_header(c))
 		return;
 	s2s_in_offer(c);
-	if (x->authenticated)
-		s2s_in_add_pair(c, str_c(c->local), str_c(c->from),
-			s2s_in_proof(c));
+	if (!x->authenticated)
+		return;
+	s2s_in_add_pair(c, str_c(c->local), str_c(c->from), s2s_in_proof(c));
+	s2s_in_join(c, str_c(c->local), str_c(c->from));
 }
 
 /* --- failures --------------------------------------------------------------- */

@@ -222,6 +222,7 @@ ask_was_right(struct s2s_in *c, const struct db *d, struct str local,
 	}
 	s2s_in_add_pair(c, local, remote, S2S_DIALBACK);
 	db_answer(c, d, "valid");
+	s2s_in_join(c, local, remote);
 }
 
 static void
@@ -264,8 +265,8 @@ result_ask(struct s2s_in *c, const struct db *d, struct str local,
 	LIST_INSERT_HEAD(&c->asks, ask, in);
 	c->n_asks++;
 	remote_verify_ask(c->x.shard, local, remote,
-		conn_peer_key(c->x.conn), str_c(c->id), key, false, on_asked,
-		ask);
+		conn_peer_key(c->x.conn), str_c(c->id), key,
+		c->bidi && str_is(remote, c->from), on_asked, ask);
 }
 
 /* Why it is not even asked about; COND_NONE: it is. */

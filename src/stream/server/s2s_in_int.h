@@ -18,8 +18,9 @@
 
 #include "core/element.h"
 #include "core/shard.h"
-#include "stream/server/s2s_stanza.h"
+#include "remote/remote.h"
 #include "stream/stream.h"
+#include "stream/server/s2s_stanza.h"
 
 struct s2s_in;
 struct s2s_sm_in;
@@ -59,6 +60,13 @@ struct s2s_in {
 	bool asked;            /* for what it has to say by SASL */
 	bool told;             /* why it is not who it says */
 	bool verifies;         /* keys of ours */
+	bool near_is_set;      /* it is one of its shard's */
+	bool bidi;             /* what goes to from may go by it (XEP-0288) */
+	bool full;             /* its links are */
+	uint32_t max_bytes;    /* that the peer takes (XEP-0478); 0: not said */
+	uint32_t wrote;        /* stanzas, while it counts */
+	uint32_t turn;         /* of its links, to be the first */
+	int64_t used_us;       /* by a stanza, in either direction: if it is bidi */
 	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
 	uint32_t n_asks;
 	LIST_HEAD(, s2s_ask) asks;
@@ -83,6 +91,8 @@ struct s2s_pair *s2s_in_pair(const struct s2s_in *c, struct str local,
 /* The peer has shown that it is remote; the first time, stanzas may come. */
 void s2s_in_add_pair(struct s2s_in *c, struct str local, struct str remote,
 	enum s2s_proof proof);
+/* That pair, if there is one; where none is left, c ends. */
+void s2s_in_forget_pair(struct s2s_in *c, struct str local, struct str remote);
 /* Forgets the pairs that this turn's snapshot does not permit any more.  False: it
  * had some, has none now, and has ended. */
 bool s2s_in_judge_pairs(struct s2s_in *c);
@@ -127,6 +137,24 @@ enum hook_result s2s_in_on_abort(struct module_ctx *m, struct element *el);
 bool s2s_in_failed(struct s2s_in *c, struct str remote);
 /* Has it failed too often lately, also on others? */
 bool s2s_in_throttled(const struct s2s_in *c, struct str remote);
+
+/* --- s2s_in_link.c ---------------------------------------------------------- */
+
+extern const struct link_stream s2s_in_link_stream;
+
+/* May it be asked to take stanzas? */
+bool s2s_in_offers_bidi(const struct s2s_in *c);
+/* Row of s2s_in.c. */
+enum hook_result s2s_in_on_bidi(struct module_ctx *m, struct element *el);
+/* The peer knows that this pair stands: what goes there may go by c from now on. */
+void s2s_in_join(struct s2s_in *c, struct str local, struct str remote);
+/* It may not any more. */
+void s2s_in_part(struct s2s_pair *pair);
+/* As .full of struct stream_kind.  False: nothing of that is for links. */
+bool s2s_in_links_full(struct s2s_in *c, bool refused);
+void s2s_in_links_drained(struct s2s_in *c);
+/* l is one of s2s_in_link_stream. */
+const struct s2s_in *s2s_in_of_link(const struct link *l);
 
 /* --- s2s_in_dialback.c ------------------------------------------------------ */
 

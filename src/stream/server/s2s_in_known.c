@@ -82,13 +82,16 @@ s2s_in_enter(struct s2s_in *c)
 	struct s2s_known *k = known_get(c->x.shard);
 
 	LIST_INSERT_HEAD(&k->streams, c, near);
+	c->near_is_set = true;
 	c->serial = ++k->last_serial;
 }
 
 void
 s2s_in_leave(struct s2s_in *c)
 {
-	LIST_REMOVE(c, near);
+	if (c->near_is_set)
+		LIST_REMOVE(c, near);
+	c->near_is_set = false;
 }
 
 /* --- what is kept of failures ------------------------------------------------------ */

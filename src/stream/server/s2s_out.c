@@ -8,9 +8,10 @@
  *   HEADER   --after SASL----------------------> UP: the link of its pair
  *   HEADER   --its pair asks about keys alone--> KEYS
  *
- * Owner shard of the pair.  Nothing but answers comes by it: stanzas go one way, and
- * the peer has a stream of its own (RFC 6120 §4.5, XEP-0220 §2.3).  Invariant: no
- * stanza goes out before UP, and nothing that is secret before TLS.
+ * Owner shard of the pair.  Stanzas come back by it only where both sides have agreed
+ * on that (XEP-0288), once it is UP: else nothing but answers does, and the peer has a
+ * stream of its own (RFC 6120 §4.5, XEP-0220 §2.3).  Invariant: no stanza goes out
+ * before UP, and nothing that is secret before TLS.
  */
 #include "config.h"
 
@@ -32,7 +33,6 @@
 #include "core/element.h"
 #include "core/host.h"
 #include "core/link.h"
-#include "core/router.h"
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_out_int.h"
 #include "stream/server/s2s_sm.h"
@@ -208,6 +208,13 @@ s2s_out_up(struct s2s_out *o, const char *by)
 
 	o->step = OUT_UP;
 	o->by = by;
+	o->judged_of = x->shard->snap->serial;
+	o->back = (struct s2s_pair){
+		.local = o->local,
+		.remote = o->domain,
+		.hash = server_hash(x->shard->server, str_c(o->domain)),
+		.link = &o->way->link,
+	};
 	remote_step(o->way->pair, "authentication", "ok", "%s: %s", by,
 		o->x.authenticated && strcmp(by, "dialback") == 0 ?
 			"they have asked us whether the key is ours" :
@@ -215,8 +222,7 @@ s2s_out_up(struct s2s_out *o, const char *by)
 	out_watch_idle(o);
 	stream_bound(x);
 	conn_set_share(x->conn,
-		budget_share(x->shard->server,
-			server_hash(x->shard->server, str_c(o->domain))));
+		budget_share(x->shard->server, o->back.hash));
 	conn_probe(x->conn, l->idle_before_ping_us, l->ping_timeout_us);
 	log_info(LOG_STREAM, stream_who(x), "link is up by=%s tls=%s cipher=%s",
 		by, conn_kind(x->conn) == CONN_MEM ? "none" : tls_version(x->conn),
@@ -324,11 +330,35 @@ out_refuse_element(struct s2s_out *o, const struct elem *e)
 	s2s_out_end(o, STREAM_UNSUPPORTED_STANZA_TYPE, NULL, why);
 }
 
+/* XEP-0288 §2.2: who we have reached, as the policy wants it, and who has taken us
+ * for whom we are.  What a reload has forbidden is not. */
+static void
+out_take_stanza(struct s2s_out *o, struct arena *a, struct elem *e)
+{
+	struct stream *x = &o->x;
+	const char *text;
+
+	if (o->judged_of != x->shard->snap->serial &&
+		s2s_refuses(x->shard, str_c(o->local), str_c(o->domain),
+			&text) != COND_NONE) {
+		arena_free(a);
+		s2s_out_end(o, STREAM_POLICY_VIOLATION, text,
+			"it is not permitted any more");
+		return;
+	}
+	o->judged_of = x->shard->snap->serial;
+	s2s_stanza(&(struct s2s_bringer){ x, &o->back, 1, o->counts }, a, e);
+}
+
 static void
 on_element(struct stream *x, struct arena *a, struct elem *e)
 {
 	struct s2s_out *o = s2s_out_of(x);
 
+	if (o->bidi && o->step == OUT_UP && elem_is_stanza(e)) {
+		out_take_stanza(o, a, e);
+		return;
+	}
 	if (elem_is(e, NS_STREAM, "error"))
 		out_told_error(o, a, e);
 	else if (elem_is_stanza(e)) /* §4.9.3.12, hostile 43 */
@@ -389,6 +419,7 @@ on_closed(struct stream *x)
 	struct s2s_out *o = s2s_out_of(x);
 	char *const texts[] = { o->local, o->domain, o->target, o->id };
 
+	s2s_sm_in_free(o->counts);
 	stream_count_out(x);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		memuse_remove_part(MEMUSE_STREAM, texts[i]);
@@ -396,6 +427,13 @@ on_closed(struct stream *x)
 	}
 	memuse_remove_part(MEMUSE_STREAM, o->dane);
 	tls_dane_unref(o->dane);
+}
+
+static void
+on_last(struct stream *x)
+{
+	if (s2s_out_of(x)->counts != NULL)
+		s2s_sm_in_last(s2s_out_of(x)->counts);
 }
 
 static int64_t
@@ -467,6 +505,7 @@ static const struct stream_kind out_kind = {
 	.peer = on_peer_asked,
 	.judge = on_judged,
 	.opened = on_opened,
+	.rates = s2s_rates,
 	.element = on_element,
 	.elements = out_elements,
 	.about = on_asked_about,
@@ -475,6 +514,7 @@ static const struct stream_kind out_kind = {
 	.drained = on_drained,
 	.due = on_due_asked,
 	.do_due = on_due,
+	.last = on_last,
 	.ended = on_ended,
 	.closed = on_closed,
 };
@@ -517,21 +557,6 @@ link_out(void *stream)
 	return w->stream;
 }
 
-/* XEP-0478 §4 */
-static void
-out_bounce(struct s2s_out *o, const struct stanza *st)
-{
-	struct stanza *error;
-	char text[JID_PART_MAX + 80];
-
-	snprintf(text, sizeof(text),
-		"%s takes nothing that is larger than %u bytes", o->domain,
-		o->max_bytes);
-	error = stanza_error(st, COND_POLICY_VIOLATION, str_c(text));
-	if (error != NULL)
-		router_send(o->x.shard, error);
-}
-
 static bool
 on_write(void *stream, const struct stanza *st)
 {
@@ -541,7 +566,7 @@ on_write(void *stream, const struct stanza *st)
 	if (fits)
 		o->x.shard->stats.stanzas_out++;
 	else
-		out_bounce(o, st);
+		s2s_bounce(o->x.shard, st, o->domain, o->max_bytes);
 	return fits;
 }
 

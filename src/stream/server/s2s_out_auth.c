@@ -5,6 +5,7 @@
  *
  *   features --its certificate does not do-------------> the end
  *            --keys that wait to be verified: asked
+ *            --they take <bidi/>: asked for (XEP-0288)
  *            --EXTERNAL, and we have shown a certificate-> <auth/>  --success--> restart
  *            '--else----------------------------------.              | failure
  *                                                      v              v
@@ -207,8 +208,28 @@ error_means(const struct elem *e)
 	return "they do not say why";
 }
 
+/* Addresses are as they came, swapped. */
+static void
+out_refuse_result(struct s2s_out *o, struct element *el)
+{
+	struct str from = elem_attr(el->e, "from"), to = elem_attr(el->e, "to");
+	struct buf text = BUF_INIT;
+
+	buf_add_c(&text, "<db:result from='");
+	xml_escape(&text, to.p != NULL ? to : STR(""), true);
+	buf_add_c(&text, "' to='");
+	xml_escape(&text, from.p != NULL ? from : STR(""), true);
+	buf_add_c(&text,
+		"' type='error'><error type='cancel'><not-allowed xmlns='" NS_STANZAS
+		"'/><text xmlns='" NS_STANZAS
+		"'>Open a stream for that</text></error></db:result>");
+	stream_write_bytes(&o->x, buf_str(&text));
+	buf_done(&text);
+}
+
 /* Without a type it is not an answer, but a request of theirs, which belongs to a
- * stream that they open. */
+ * stream that they open; or, where stanzas come back, is refused by itself, for one
+ * domain of theirs is all that such a stream brings (XEP-0220 §2.5). */
 enum hook_result
 s2s_out_on_result(struct module_ctx *m, struct element *el)
 {
@@ -217,6 +238,10 @@ s2s_out_on_result(struct module_ctx *m, struct element *el)
 	char why[WHY_SIZE];
 
 	(void)m;
+	if (type.p == NULL && o->bidi && o->step == OUT_UP) {
+		out_refuse_result(o, el);
+		return HOOK_HANDLED;
+	}
 	if (type.p == NULL)
 		return HOOK_PASS;
 	if (o->step != OUT_DIALBACK || !is_answer(o, el->arena, el->e))
@@ -343,6 +368,23 @@ s2s_out_on_challenge(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
+/* --- both ways (XEP-0288) ----------------------------------------------------------- */
+
+/* §2.2: before we show who we are, and once; with what a stanza may have here, which no
+ * features of ours say (XEP-0478 §3.2). */
+static void
+out_ask_bidi(struct s2s_out *o, struct arena *a, const struct elem *features)
+{
+	struct elem *e;
+
+	if (elem_child(features, NS_FEATURE_BIDI, "bidi") == NULL)
+		return;
+	o->bidi = true;
+	e = elem_new(a, NS_BIDI, "bidi");
+	s2s_add_limits(o->x.shard, a, e);
+	stream_write(&o->x, e);
+}
+
 /* --- the whole ---------------------------------------------------------------------- */
 
 static void
@@ -369,9 +411,13 @@ s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	s2s_out_ask(o);
 	if (o->x.stage == STAGE_CLOSED)
 		return; /* it does not read that */
-	if (remote_is_for_keys(o->way->pair))
+	if (remote_is_for_keys(o->way->pair)) {
 		o->step = OUT_KEYS;
-	else if (o->x.authenticated)
+		return;
+	}
+	if (!o->x.authenticated)
+		out_ask_bidi(o, a, features);
+	if (o->x.authenticated)
 		s2s_out_up(o, "EXTERNAL");
 	else if (offers_external(a, features) &&
 		tls_has_own(o->x.conn) && !s2s_search_skips_external(o->way->search))

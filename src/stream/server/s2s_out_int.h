@@ -16,6 +16,7 @@
 #include "dns/dns.h"
 #include "remote/remote.h"
 #include "stream/stream.h"
+#include "stream/server/s2s_stanza.h"
 
 struct conn;
 struct link;
@@ -89,6 +90,10 @@ struct s2s_out {
 	bool misnamed;       /* the peer's header was for others */
 	bool at_dane;        /* its certificate is not what signed records say */
 	bool ready;          /* questions may go out */
+	bool bidi;           /* stanzas may come back (XEP-0288), when it is up: */
+	struct s2s_pair back; /* these, as local and domain are; */
+	struct s2s_sm_in *counts; /* and their number; NULL: they have none */
+	uint64_t judged_of;   /* serial of the snapshot that permits them */
 };
 
 static inline struct s2s_out *

@@ -42,6 +42,8 @@ s2s_out_on_sm_enabled(struct module_ctx *m, struct element *el)
 	if (o->sm != OUT_SM_ASKED)
 		return HOOK_PASS;
 	o->sm = OUT_SM_ON;
+	if (o->bidi)
+		o->counts = s2s_sm_in_begin(&o->x);
 	return HOOK_HANDLED;
 }
 
@@ -72,7 +74,7 @@ s2s_out_on_sm_a(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
-/* Nothing that counts comes by this stream. */
+/* Where stanzas come back, they count. */
 enum hook_result
 s2s_out_on_sm_r(struct module_ctx *m, struct element *el)
 {
@@ -81,6 +83,9 @@ s2s_out_on_sm_r(struct module_ctx *m, struct element *el)
 	(void)m;
 	if (o->sm != OUT_SM_ON)
 		return HOOK_PASS;
-	s2s_sm_tell(&o->x, 0);
+	if (o->counts != NULL)
+		s2s_sm_in_ask(o->counts);
+	else
+		s2s_sm_tell(&o->x, 0);
 	return HOOK_HANDLED;
 }

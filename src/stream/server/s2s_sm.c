@@ -137,14 +137,22 @@ on_moved(struct turn_end *t)
 }
 
 struct s2s_sm_in *
-s2s_sm_in_new(struct stream *x)
+s2s_sm_in_begin(struct stream *x)
 {
 	struct s2s_sm_in *in = xcalloc(1, sizeof(*in));
-	struct arena *a = arena_new();
 
 	memuse_add(MEMUSE_STREAM, in);
 	in->x = x;
 	receipt_line_begin(&in->line, x->shard, 0, on_moved);
+	return in;
+}
+
+struct s2s_sm_in *
+s2s_sm_in_new(struct stream *x)
+{
+	struct s2s_sm_in *in = s2s_sm_in_begin(x);
+	struct arena *a = arena_new();
+
 	stream_write(x, elem_new(a, NS_SM, "enabled"));
 	arena_free(a);
 	return in;

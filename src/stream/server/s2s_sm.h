@@ -60,6 +60,8 @@ struct s2s_sm_in {
 
 /* The peer has asked for it, and is answered. */
 struct s2s_sm_in *s2s_sm_in_new(struct stream *x);
+/* We have, and it has agreed: the same, without a word. */
+struct s2s_sm_in *s2s_sm_in_begin(struct stream *x);
 /* Copes with NULL. */
 void s2s_sm_in_free(struct s2s_sm_in *in);
 /* st (borrowed) has come, and carries a receipt from now on where somebody here

@@ -9,13 +9,17 @@
 
 #include "stream/server/s2s_stanza.h"
 
+#include <stdio.h>
+
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/jid.h"
+#include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
 #include "core/host.h"
+#include "core/link.h"
 #include "core/router.h"
 #include "stream/server/s2s_sm.h"
 
@@ -75,6 +79,47 @@ s2s_rates(const struct stream *x)
 		.stanzas = (uint64_t)conf->s2s.stanzas_per_second,
 		.stanzas_burst = (uint64_t)conf->s2s.stanzas_per_second,
 	};
+}
+
+/* --- limits (XEP-0478) ---------------------------------------------------------- */
+
+uint32_t
+s2s_read_max_bytes(struct arena *a, const struct elem *e)
+{
+	long long n;
+
+	e = elem_child(e, NS_STREAM_LIMITS, "limits");
+	e = e != NULL ? elem_child(e, NS_STREAM_LIMITS, "max-bytes") : NULL;
+	return e != NULL &&
+			str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX, &n) ?
+		(uint32_t)n :
+		0;
+}
+
+struct elem *
+s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e)
+{
+	const struct config_limits *l = &sh->snap->config->limits;
+	struct elem *limits = elem_add(a, e, NS_STREAM_LIMITS, "limits");
+
+	elem_add_with_text(a, limits, NS_STREAM_LIMITS, "max-bytes",
+		arena_printf(a, "%llu", (unsigned long long)l->stanza_bytes));
+	return limits;
+}
+
+void
+s2s_bounce(struct shard *sh, const struct stanza *st, const char *domain,
+	uint32_t max_bytes)
+{
+	struct stanza *error;
+	char text[JID_PART_MAX + 80];
+
+	snprintf(text, sizeof(text),
+		"%s takes nothing that is larger than %u bytes", domain,
+		max_bytes);
+	error = stanza_error(st, COND_POLICY_VIOLATION, str_c(text));
+	if (error != NULL)
+		router_send(sh, error);
 }
 
 /* --- stanzas ----------------------------------------------------------------- */
@@ -162,6 +207,8 @@ s2s_stanza(const struct s2s_bringer *b, struct arena *a, struct elem *e)
 	}
 	sh->stats.stanzas_in++;
 	pair->received++;
+	if (pair->link != NULL && *pair->link != NULL)
+		(*pair->link)->received++;
 	if (b->counts != NULL)
 		s2s_sm_in_take(b->counts, st);
 	router_send(sh, st);

@@ -17,6 +17,7 @@
 struct arena;
 struct elem;
 struct link;
+struct s2s_back;
 struct s2s_sm_in;
 struct stanza;
 
@@ -34,6 +35,11 @@ struct s2s_pair {
 	int64_t since_us; /* of the wall clock */
 	uint64_t received;
 	enum s2s_proof proof;
+	/* Where the link stands that goes the other way by this stream, if there is
+	 * one; NULL: it goes one way. */
+	struct link *const *link;
+	struct s2s_back *back; /* of a stream that they have opened, see
+				* s2s_in_link.c */
 };
 
 /* The stream that something has come by, and the pairs of it, all permitted. */
@@ -54,6 +60,13 @@ struct s2s_pair *s2s_pair_find(struct s2s_pair *pairs, size_t n,
 /* a is taken, e lies in it and is a stanza that has come by b: it goes where it
  * belongs if it is of one of these pairs, else the stream ends. */
 void s2s_stanza(const struct s2s_bringer *b, struct arena *a, struct elem *e);
+/* st, of ours, is larger than domain takes: its sender is told (XEP-0478 §4). */
+void s2s_bounce(struct shard *sh, const struct stanza *st, const char *domain,
+	uint32_t max_bytes);
+/* What <limits/> in e says (XEP-0478 §3); 0: nothing. */
+uint32_t s2s_read_max_bytes(struct arena *a, const struct elem *e);
+/* Adds <limits/> to e: what a stanza may have here. */
+struct elem *s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e);
 /* For struct stream_kind. */
 struct stream_rates s2s_rates(const struct stream *x);
 

@@ -32,6 +32,7 @@
 #include "core/entity_message.h"
 #include "core/host.h"
 #include "core/iq_ask.h"
+#include "core/link.h"
 #include "core/listen.h"
 #include "core/place.h"
 #include "remote/remote.h"
@@ -251,10 +252,15 @@ show_out(void *arg, const struct remote_shown *shown)
 	datetime_format(since, shown->link->since_us);
 	row(call, "out", "stream", "up",
 		arena_printf(call->arena,
-			"since %s; stanzas: %llu sent, %zu wait", since,
+			"since %s%s; stanzas: %llu sent, %zu wait", since,
+			shown->link->ops == &s2s_in_link_stream ?
+				", opened by them" :
+				"",
 			(unsigned long long)shown->link->sent, shown->n_waiting)
 			.p,
-		"what is for them goes this way");
+		shown->link->ops == &s2s_in_link_stream ?
+			"what is for them goes this way, too: see the rows of what comes in for how they have shown who they are" :
+			"what is for them goes this way");
 }
 
 /* --- in -------------------------------------------------------------------------- */
