@@ -89,6 +89,13 @@ def everybody(made):
         Domain("rooms.pro.example", service="muc"),
         *(Domain(name, kind) for kind, name in KINDS.items()),
         secure=OURS.values())
+    # whose streams go both ways; the second cannot be reached
+    made.both = made.add(
+        peers.Prosody, "both.example",
+        Domain("both-self.example", "self-signed"),
+        Domain("hidden.example", records=[
+            srv("xmpp-server", 0, 5269, "dead"), "dead A 127.0.0.1"]),
+        modules=["s2s_bidi"])
     made.eja = made.add(peers.Ejabberd, "eja.example",
              Domain("eja-self.example", "self-signed"),
              Domain("eja-both.example", "self-signed"),

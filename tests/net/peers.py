@@ -120,7 +120,7 @@ interfaces = { "%(address)s" }
 modules_enabled = {
   "roster", "saslauth", "tls", "dialback", "disco", "vcard", "version", "ping",
   "register_ibr", "presence", "message", "iq", "offline", "s2s",
-  "s2s_auth_certs", "smacks",
+  "s2s_auth_certs", "smacks", %(more)s
 }
 allow_registration = true
 c2s_ports = { 5222 }
@@ -149,7 +149,8 @@ ssl = { certificate = "%s"; key = "%s"; cafile = "%s" }
 
 
 class Prosody(Peer):
-    """secure: domains of others whose certificate has to be trusted."""
+    """secure: domains of others whose certificate has to be trusted.  modules: more of
+    those, by name."""
 
     kind = "prosody"
     ready_lines = (r"Activated service 'c2s'", r"Activated service 's2s'")
@@ -160,9 +161,9 @@ class Prosody(Peer):
             return "lua-unbound is not installed: see contrib/deps.sh"
         return lacks("prosody", "prosody")
 
-    def __init__(self, network, address, domains, secure=()):
+    def __init__(self, network, address, domains, secure=(), modules=()):
         super().__init__(network, address, domains)
-        self.secure = secure
+        self.secure, self.modules = secure, modules
         for name in ("data", "certs"):
             os.makedirs(self.path(name), exist_ok=True)
 
@@ -173,6 +174,7 @@ class Prosody(Peer):
         text = PROSODY % {
             "folder": self.folder, "address": self.address,
             "root": "true" if os.getuid() == 0 else "false",
+            "more": " ".join('"%s";' % m for m in self.modules),
             "secure": " ".join('"%s";' % d for d in self.secure),
             "ca": self.ca_file, "dns": "127.0.0.1@%d" % names.port,
             "anchors": anchors}

@@ -57,9 +57,13 @@ def test_both_are_authenticated_as_they_can_be(network, a, b, how):
     juliet.hear("hello")
     juliet.say(romeo.jid, "hello yourself")
     romeo.hear("hello yourself")
+    # between two of ours one stream goes both ways
+    one_stream = {network.of(a).kind, network.of(b).kind} == {"antiphon"}
     for here, there in ((a, b), (b, a)):
         server = network.of(here)
-        for way in ("in", "out"):
+        ways = ("in", "out") if not one_stream else \
+            ("out",) if here == a else ("in",)
+        for way in ways:
             server.wait_line(server.authenticated(
                 way, how or network.shown_by(way, here, there), here, there))
 
