@@ -1175,4 +1175,23 @@ TEST(a_policy_ends_a_stream_that_goes_both_ways)
 	}
 }
 
+/* XEP-0198: they may acknowledge what they got, and no more. */
+TEST(what_goes_back_may_be_acknowledged)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1, BIDI);
+	peer_say(&s.p, "<enable xmlns='urn:xmpp:sm:3'/>");
+	CHECK_GOT(&s.p, "<enabled ");
+	romeo_says(&s, "a@far.example", "one");
+	CHECK_GOT(&s.p, "one");
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+	romeo_says(&s, "a@far.example", "two");
+	CHECK_GOT(&s.p, "two");
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"2\"");
+	scene_done(&s);
+}
+
 TEST_MAIN

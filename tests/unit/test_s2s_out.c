@@ -1222,4 +1222,28 @@ TEST(a_key_that_comes_back_by_a_link_costs_that_domain_alone)
 	scene_done(&s);
 }
 
+/* XEP-0198: what comes back is counted once that is agreed on. */
+TEST(what_comes_back_is_acknowledged_where_it_counts)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
+	peer_say(p, RESULT("valid"));
+	CHECK_GOT(p, SM("enable"));
+	peer_say(p, SM("enabled"));
+	peer_say(p, STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "one"));
+	CHECK(peer_has(&s.romeo, "one"));
+	p->got.n = 0;
+	peer_say(p, SM("r"));
+	CHECK_GOT(p, "<a xmlns=\"" NS_SM "\" h=\"1\"/>");
+	/* and what goes there by them */
+	CHECK_INT(unacked(&s), 1);
+	peer_say(p, SM("a h='1'"));
+	CHECK_INT(unacked(&s), 0);
+	scene_done(&s);
+}
+
 TEST_MAIN
