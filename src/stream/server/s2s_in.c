@@ -250,8 +250,10 @@ on_sm_enable(struct module_ctx *m, struct element *el)
 	(void)m;
 	if (c->x.stage != STAGE_BOUND || c->counts != NULL)
 		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
-	else
+	else {
 		c->counts = s2s_sm_in_new(&c->x);
+		s2s_in_count_link(c);
+	}
 	return HOOK_HANDLED;
 }
 
@@ -281,7 +283,7 @@ on_sm_r(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
-/* Of what goes back by it nothing is kept; but what it has not got it cannot have. */
+/* What no link keeps it may have got all the same, but no more than that. */
 static enum hook_result
 on_sm_a(struct module_ctx *m, struct element *el)
 {
@@ -291,6 +293,8 @@ on_sm_a(struct module_ctx *m, struct element *el)
 	(void)m;
 	if (c->counts == NULL)
 		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
+	else if (c->counted != NULL)
+		s2s_sm_acked(&c->x, c->counted, el->e);
 	else if (!s2s_sm_get_h(el->e, &h))
 		stream_end(&c->x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
 	else if (h > c->wrote)

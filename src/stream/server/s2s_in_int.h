@@ -65,6 +65,7 @@ struct s2s_in {
 	bool full;             /* its links are */
 	uint32_t max_bytes;    /* that the peer takes (XEP-0478); 0: not said */
 	uint32_t wrote;        /* stanzas, while it counts */
+	struct link *counted;  /* the one whose stanzas those are; NULL: none */
 	uint32_t turn;         /* of its links, to be the first */
 	int64_t used_us;       /* by a stanza, in either direction: if it is bidi */
 	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
@@ -153,6 +154,9 @@ void s2s_in_part(struct s2s_pair *pair);
 /* As .full of struct stream_kind.  False: nothing of that is for links. */
 bool s2s_in_links_full(struct s2s_in *c, bool refused);
 void s2s_in_links_drained(struct s2s_in *c);
+/* What goes by c has a number from now on: its link keeps it until it is
+ * acknowledged, if there is one link. */
+void s2s_in_count_link(struct s2s_in *c);
 /* l is one of s2s_in_link_stream. */
 const struct s2s_in *s2s_in_of_link(const struct link *l);
 

@@ -27,6 +27,7 @@
 #include "core/link.h"
 #include "core/place.h"
 #include "stream/server/s2s_in_int.h"
+#include "stream/server/s2s_sm.h"
 
 /* One pair of such a stream, as the remote has it. */
 struct s2s_back {
@@ -111,6 +112,12 @@ on_end(void *stream, enum stream_cond cond, const char *text)
 }
 
 static void
+on_ask(void *stream)
+{
+	s2s_sm_ask(&back_arg(stream)->stream->x);
+}
+
+static void
 on_cut(void *stream, const char *why, size_t queued)
 {
 	stream_cut(&back_arg(stream)->stream->x, why, queued);
@@ -123,6 +130,7 @@ const struct link_stream s2s_in_link_stream = {
 	.end = on_end,
 	.cut = on_cut,
 	.write_wire = on_write_wire,
+	.ask = on_ask,
 };
 
 const struct s2s_in *
@@ -188,6 +196,28 @@ s2s_in_links_drained(struct s2s_in *c)
 
 /* --- offers ----------------------------------------------------------------------- */
 
+/* Numbers are those of the stream (XEP-0198 §4): so one link counts, the first. */
+void
+s2s_in_count_link(struct s2s_in *c)
+{
+	struct link *l = NULL;
+
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		struct s2s_back *b = c->pairs.p[i].back;
+
+		if (b == NULL || b->offer.link == NULL)
+			continue;
+		if (l != NULL)
+			return;
+		l = b->offer.link;
+	}
+	if (l == NULL || c->counts == NULL || c->wrote != 0 ||
+		c->counted != NULL)
+		return;
+	c->counted = l;
+	link_count(l);
+}
+
 /* A stream that is at its end takes nothing more, and gives it back. */
 static void
 on_linked(struct remote_offer *o)
@@ -197,6 +227,7 @@ on_linked(struct remote_offer *o)
 	log_info(LOG_STREAM, stream_who(&c->x),
 		"stream goes both ways domain=%s ours=%s", c->from,
 		back_arg(o->stream)->local);
+	s2s_in_count_link(c);
 	if (!c->full && c->x.stage != STAGE_CLOSED)
 		link_drained(o->link);
 }
@@ -207,7 +238,7 @@ s2s_in_join(struct s2s_in *c, struct str local, struct str remote)
 	struct s2s_pair *pair = s2s_in_pair(c, local, remote);
 	struct s2s_back *b;
 
-	if (!c->bidi || pair == NULL || pair->back != NULL ||
+	if (!c->bidi || c->counted != NULL || pair == NULL || pair->back != NULL ||
 		!str_is(remote, c->from) || c->x.stage != STAGE_BOUND)
 		return;
 	b = xcalloc(1, sizeof(*b));
@@ -233,6 +264,8 @@ s2s_in_part(struct s2s_pair *pair)
 		return;
 	pair->back = NULL;
 	pair->link = NULL;
+	if (b->stream->counted == b->offer.link)
+		b->stream->counted = NULL;
 	if (b->offer.pair != NULL)
 		remote_withdraw(&b->offer);
 	memuse_remove(MEMUSE_STREAM, b);
