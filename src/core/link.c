@@ -204,6 +204,22 @@ link_give(struct link *l, struct stanza *st)
 }
 
 void
+link_give_first(struct link *l, struct stanza_queue *queue)
+{
+	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+	struct stanza *st;
+
+	STAILQ_CONCAT(&later, &l->waiting);
+	while ((st = STAILQ_FIRST(queue)) != NULL) {
+		STAILQ_REMOVE_HEAD(queue, link);
+		l->given += stanza_bytes(st);
+		waiting_add(l, st);
+	}
+	STAILQ_CONCAT(&l->waiting, &later);
+	link_watch(l);
+}
+
+void
 link_full(struct link *l)
 {
 	l->full = true;

@@ -108,6 +108,16 @@ bool link_kept_gained(const struct link_kept *k);
 /* Its stanzas are appended to back; those of the last two seconds have their
  * receipts. */
 void link_kept_free(struct link_kept *k, struct stanza_queue *back);
+/* Can a stream go on with it? */
+bool link_kept_resumes(const struct link_kept *k);
+/* NULL: there is nothing. */
+const struct stanza *link_kept_first(const struct link_kept *k);
+size_t link_kept_size(const struct link_kept *k, size_t *bytes_out);
+/* l, a new one, may go on with k (taken), or not: link_keep_no_more() gives it back. */
+void link_keep(struct link *l, struct link_kept *k);
+struct link_kept *link_keep_no_more(struct link *l);
+/* All of queue goes out ahead of what waits. */
+void link_give_first(struct link *l, struct stanza_queue *queue);
 /* Stanzas and bytes that are not acknowledged. */
 size_t link_unacked(const struct link *l, size_t *bytes_out);
 
@@ -117,11 +127,22 @@ size_t link_unacked(const struct link *l, size_t *bytes_out);
 void link_full(struct link *l);
 /* It has taken all. */
 void link_drained(struct link *l);
-/* What is written from now on has numbers, from 1 on. */
-void link_count(struct link *l);
+/* What is written from now on has numbers, behind from. */
+void link_count(struct link *l, uint32_t from);
 /* It had none: the peer does not count, and what was written is as good as
  * acknowledged. */
 void link_count_no_more(struct link *l);
+/* The stream of l can be resumed, by that id (XEP-0198 §5); NULL: it cannot. */
+void link_resumable(struct link *l, const char *id);
+/* Up to which number what came back by the stream of l was dealt with, for a stream
+ * that goes on with it; 0: nothing came. */
+void link_came_back(struct link *l, uint32_t h);
+uint32_t link_back(const struct link *l);
+/* The id of the stream that l may go on with, valid until it does or does not. */
+const char *link_resumes(const struct link *l);
+/* It does: the peer has all up to h, and all else is written once more; link_drained()
+ * follows.  False: as link_acked(). */
+bool link_resumed(struct link *l, uint32_t h);
 /* The last number. */
 uint32_t link_counted(const struct link *l);
 /* The peer has all up to h.  False: it was not sent so much.  A number that was told

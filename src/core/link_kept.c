@@ -195,8 +195,11 @@ kept_detach(struct link_kept *k)
 {
 	shard_timer_cancel(k->shard, &k->timer);
 	k->link = NULL;
+	for (; k->held != NULL; k->held = STAILQ_NEXT(k->held, link))
+		receipt_let_go(k->held); /* now it waits for the peer */
 	k->ask_us = k->tick_us = k->judge_us = 0;
 	k->asked = false;
+	k->unasked = 0;
 }
 
 /* --- for entities ------------------------------------------------------------------- */
@@ -216,19 +219,59 @@ link_kept_free(struct link_kept *k, struct stanza_queue *back)
 
 		STAILQ_INSERT_TAIL(back, st, link);
 	}
+	free(k->id);
 	free(k);
+}
+
+bool
+link_kept_resumes(const struct link_kept *k)
+{
+	return k->id != NULL && k->n != 0;
+}
+
+const struct stanza *
+link_kept_first(const struct link_kept *k)
+{
+	return STAILQ_FIRST(&k->stanzas);
+}
+
+size_t
+link_kept_size(const struct link_kept *k, size_t *bytes_out)
+{
+	*bytes_out = k->bytes;
+	return k->n;
+}
+
+void
+link_keep(struct link *l, struct link_kept *k)
+{
+	assert(l->kept == NULL && l->full);
+	l->kept = k;
+	k->link = l;
+	k->gained = false;
+}
+
+struct link_kept *
+link_keep_no_more(struct link *l)
+{
+	struct link_kept *k = l->kept;
+
+	l->kept = NULL;
+	kept_detach(k);
+	return k;
 }
 
 /* --- for streams -------------------------------------------------------------------- */
 
 void
-link_count(struct link *l)
+link_count(struct link *l, uint32_t from)
 {
 	struct link_kept *k = xcalloc(1, sizeof(*k));
 
 	assert(l->kept == NULL && l->ops->ask != NULL);
 	k->shard = l->entity->shard;
 	k->link = l;
+	k->acked = from;
 	STAILQ_INIT(&k->stanzas);
 	l->kept = k;
 }
@@ -242,8 +285,54 @@ link_count_no_more(struct link *l)
 	kept_detach(k);
 	while (k->n != 0)
 		stanza_free(kept_take(k));
+	free(k->id);
 	free(k);
 	link_go_on(l);
+}
+
+void
+link_resumable(struct link *l, const char *id)
+{
+	struct link_kept *k = l->kept;
+
+	if (k == NULL)
+		return;
+	free(k->id);
+	k->id = id != NULL ? xstrdup(id) : NULL;
+}
+
+void
+link_came_back(struct link *l, uint32_t h)
+{
+	if (l->kept != NULL)
+		l->kept->back = h;
+}
+
+uint32_t
+link_back(const struct link *l)
+{
+	return l->kept != NULL ? l->kept->back : 0;
+}
+
+const char *
+link_resumes(const struct link *l)
+{
+	return l->kept != NULL ? l->kept->id : NULL;
+}
+
+bool
+link_resumed(struct link *l, uint32_t h)
+{
+	struct link_kept *k = l->kept;
+	const struct stanza *st;
+
+	if (!link_acked(l, h))
+		return false;
+	STAILQ_FOREACH (st, &k->stanzas, link)
+		(void)l->ops->write(l->stream, st);
+	k->unasked = k->n;
+	kept_look(k);
+	return true;
 }
 
 uint32_t

@@ -27,6 +27,8 @@ struct link_kept {
 	uint32_t unasked;     /* written since it was asked */
 	bool asked;           /* and has not answered */
 	bool gained;          /* something was acknowledged to this link */
+	char *id;             /* by which a next stream can go on; NULL: none can */
+	uint32_t back;        /* the number of what came back by it */
 	uint64_t taken;       /* bytes, when judge_us was set */
 	int64_t ask_us;       /* when to ask; 0: not yet */
 	int64_t tick_us;      /* when to let go; 0: nothing is held */

@@ -29,7 +29,8 @@
  * What a stream was not given yet when it broke goes to the next one, in order.
  * Each stanza is given to a stream once, or answered once; but messages that a
  * stream which counts (XEP-0198) was given, and did not acknowledge, are given to
- * the next one again, ahead of all else, and may so come twice.
+ * the next one again, ahead of all else, and may so come twice; where that goes on
+ * with the one that broke (XEP-0198 §5), all is, and nothing comes twice.
  *
  * One limit of time holds from the first stanza that waits until there is a link.
  * Who failed is left alone for a while, which grows; a stream that comes in from
@@ -126,6 +127,9 @@ struct link *remote_up(struct remote_pair *p, const struct link_stream *ops,
 /* It has failed, and nothing is left to try.  found: there is such a name, and a
  * service there; why (borrowed) is for an administrator. */
 void remote_down(struct remote_pair *p, bool found, const char *why);
+/* No other stream has gone on with what l has from one that broke (link_resumes()), nor
+ * will l: messages wait in it, ahead of all else, and the rest is answered. */
+void remote_not_resumed(struct link *l);
 /* The stream of l has ended; l is freed. */
 void remote_leave(struct link *l);
 /* v is freed.  ERR_NONE: the key is theirs; ERR_INVALID: it is not.  Else they could

@@ -106,6 +106,8 @@ struct remote_pair {
 	LIST_HEAD(, remote_offer) offers; /* the newest first */
 	struct remote_offer *offer; /* whose link it is; NULL: an attempt's */
 	void *attempt;
+	struct link_kept *kept; /* that the next stream may go on with, ahead of
+				 * what waits; NULL: none */
 	struct stanza_queue waiting;
 	size_t n_waiting, bytes;
 	struct buf steps;   /* see struct remote_shown */
@@ -186,6 +188,9 @@ void pair_send(struct remote_pair *p, struct stanza *st);
 void pair_go_on(struct remote_pair *p);
 /* st (taken) is the last that waits for the next link, whatever there is room for. */
 void pair_add_waiting(struct remote_pair *p, struct stanza *st);
+/* The first of them. */
+struct stanza *pair_take_waiting(struct remote_pair *p);
+struct remote_pair *pair_of(const struct link *l);
 /* It is left alone no longer. */
 void pair_forgive(struct remote_pair *p);
 /* Its stream, if there is any, ends without an error; p may be freed. */
@@ -212,14 +217,19 @@ void pair_free(struct remote_pair *p);
 
 /* --- remote_unacked.c ------------------------------------------------------------ */
 
-/* What a link of p that counts was given, and its peer has not acknowledged: k is
- * taken.  Some of it waits again, some is answered. */
-void unacked_take(struct remote_pair *p, struct link_kept *k);
+/* The link of p, whose stream has ended: what was not acknowledged, then what it was not
+ * given yet stand before what has come since it began to end.  False: it has taken
+ * nothing. */
+bool pair_take_back(struct remote_pair *p);
+/* No stream goes on with what p has kept. */
+void unacked_lose(struct remote_pair *p);
 
 /* --- remote_offer.c -------------------------------------------------------------- */
 
 /* The link of p becomes the one that is offered, if there is one and p may have it. */
 bool offer_take(struct remote_pair *p);
+/* The same, when no attempt has come to go on with what p has kept. */
+bool offer_take_at_last(struct remote_pair *p);
 /* We use it. */
 void guest_leave(struct remote_pair *p);
 

@@ -16,6 +16,9 @@
  * to each other at the same time do not both give up theirs: whose stream is offered
  * over there has said who he is, and waits for what becomes of it.
  *
+ * What a stream of ours has left that can be resumed (XEP-0198 §5) waits for the next
+ * of ours, as long as one may come.
+ *
  * Keys are never asked about by such a stream, but by an attempt, which may go beside
  * it for that (XEP-0288 §2.2).
  *
@@ -65,7 +68,7 @@ offer_take(struct remote_pair *p)
 	struct shard *sh = pair_shard(p);
 	struct remote_offer *o = LIST_FIRST(&p->offers);
 
-	if (o == NULL || p->link != NULL ||
+	if (o == NULL || p->link != NULL || p->kept != NULL ||
 		p->remote->closed != STREAM_COND_NONE)
 		return false;
 	if (p->attempt != NULL && !p->for_keys) {
@@ -79,6 +82,14 @@ offer_take(struct remote_pair *p)
 	o->linked(o);
 	pair_go_on(p); /* there may be keys */
 	return true;
+}
+
+bool
+offer_take_at_last(struct remote_pair *p)
+{
+	if (!LIST_EMPTY(&p->offers))
+		unacked_lose(p);
+	return offer_take(p);
 }
 
 static struct remote *

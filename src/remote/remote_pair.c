@@ -95,7 +95,8 @@ pair_get(struct remote *r, struct str local)
 void
 pair_free(struct remote_pair *p)
 {
-	assert(p->link == NULL && p->attempt == NULL && !p->busy && !p->guest);
+	assert(p->link == NULL && p->attempt == NULL && !p->busy && !p->guest &&
+		p->kept == NULL);
 	shard_timer_cancel(pair_shard(p), &p->due);
 	pair_shard(p)->remotes->n_pairs--;
 	LIST_REMOVE(p, in);
@@ -108,7 +109,14 @@ pair_free(struct remote_pair *p)
 static bool
 pair_waits(const struct remote_pair *p)
 {
-	return !STAILQ_EMPTY(&p->waiting);
+	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
+}
+
+static const struct stanza *
+pair_first(const struct remote_pair *p)
+{
+	return p->kept != NULL ? link_kept_first(p->kept) :
+				 STAILQ_FIRST(&p->waiting);
 }
 
 void
@@ -127,8 +135,8 @@ pair_add_waiting(struct remote_pair *p, struct stanza *st)
 	gauge_add(&pair_shard(p)->stats.link_bytes, bytes);
 }
 
-static struct stanza *
-waiting_take(struct remote_pair *p)
+struct stanza *
+pair_take_waiting(struct remote_pair *p)
 {
 	struct stanza *st = STAILQ_FIRST(&p->waiting);
 	struct remote *r = p->remote;
@@ -146,8 +154,9 @@ waiting_take(struct remote_pair *p)
 static void
 waiting_refuse(struct remote_pair *p, enum stanza_cond cond, const char *why)
 {
+	unacked_lose(p);
 	while (pair_waits(p))
-		remote_refuse(p->remote, waiting_take(p), cond, why);
+		remote_refuse(p->remote, pair_take_waiting(p), cond, why);
 	p->until_us = 0;
 }
 
@@ -373,7 +382,7 @@ remote_down(struct remote_pair *p, bool found, const char *why)
 	p->not_found = !found;
 	failure_note(p, why);
 	p->start_us = sh->now_us + pair_pause_us(p);
-	if (offer_take(p))
+	if (offer_take_at_last(p))
 		return;
 	try_answer(p, ERR_CLOSED, why);
 	if (p->link != NULL) { /* it was for keys */
@@ -410,7 +419,7 @@ pair_is_late(struct remote_pair *p)
 	p->attempt = NULL;
 	p->not_found = false;
 	p->start_us = pair_shard(p)->now_us + pair_pause_us(p);
-	if (!offer_take(p)) {
+	if (!offer_take_at_last(p)) {
 		try_answer(p, ERR_TIMEOUT, buf_c(&text));
 		if (p->link == NULL || pair_waits(p)) {
 			pair_give_up(p, late_text);
@@ -451,8 +460,11 @@ pair_linked(struct remote_pair *p, struct link *l)
 		p->until_us = 0;
 	else
 		guest_leave(p);
+	if (p->kept != NULL)
+		link_keep(l, p->kept);
+	p->kept = NULL;
 	while (pair_waits(p))
-		link_give(l, waiting_take(p));
+		link_give(l, pair_take_waiting(p));
 	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);
 }
@@ -483,7 +495,7 @@ pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
 	l->ops->end(l->stream, cond, text);
 }
 
-static struct remote_pair *
+struct remote_pair *
 pair_of(const struct link *l)
 {
 	const struct remote *r = (const struct remote *)(const void *)l->entity;
@@ -496,32 +508,6 @@ pair_of(const struct link *l)
 	}
 	assert(p != NULL);
 	return p;
-}
-
-/* What was not acknowledged, then what it was not given yet stand before what has come
- * since it began to end.  False: it has taken nothing. */
-static bool
-pair_take_back(struct remote_pair *p)
-{
-	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
-	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
-	bool has_taken = p->link->sent != 0;
-	struct link_kept *k = link_leave(p->link, &back);
-	struct stanza *st;
-
-	p->link = NULL;
-	p->offer = NULL;
-	STAILQ_CONCAT(&later, &p->waiting);
-	if (k != NULL) {
-		has_taken = link_kept_gained(k);
-		unacked_take(p, k);
-	}
-	while ((st = STAILQ_FIRST(&back)) != NULL) {
-		STAILQ_REMOVE_HEAD(&back, link);
-		pair_add_waiting(p, st);
-	}
-	STAILQ_CONCAT(&p->waiting, &later);
-	return has_taken;
 }
 
 /* Where it has taken something, the limit begins anew for what is left. */
@@ -554,7 +540,7 @@ remote_leave(struct link *l)
 	if (p->end_why != NULL)
 		waiting_refuse(p, p->end_cond, p->end_why);
 	else if (pair_waits(p))
-		asker_take(p, STAILQ_FIRST(&p->waiting));
+		asker_take(p, pair_first(p));
 	p->end_why = NULL;
 	if (offer_take(p))
 		return;

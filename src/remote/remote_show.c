@@ -75,13 +75,15 @@ static void
 pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 {
 	const struct link *l = p->link;
+	size_t bytes = 0;
+	size_t n = p->kept != NULL ? link_kept_size(p->kept, &bytes) : 0;
 	struct remote_shown shown = {
 		.domain = remote_pair_domain(p),
 		.local = pair_local(p),
 		.state = pair_state(p),
 		.link = l,
-		.n_waiting = p->n_waiting + (l != NULL ? l->n_waiting : 0),
-		.bytes = p->bytes + (l != NULL ? l->bytes : 0),
+		.n_waiting = n + p->n_waiting + (l != NULL ? l->n_waiting : 0),
+		.bytes = bytes + p->bytes + (l != NULL ? l->bytes : 0),
 		.waits_for = pair_waits_for(p),
 		.steps = buf_str(&p->steps),
 	};

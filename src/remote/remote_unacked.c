@@ -1,6 +1,7 @@
 /*
  * remote_unacked.c - what a stream that counts was given before it broke, and of
- * which nobody knows whether it has come.
+ * which nobody knows whether it has come; where no other stream goes on with it
+ * (XEP-0198 §5), which would be told:
  *
  *   messages, subscriptions --> wait for the next stream, ahead of all else; not for
  *                               ever: one may be what breaks the streams
@@ -46,18 +47,87 @@ unacked_take_one(struct remote_pair *p, struct stanza *st)
 	}
 }
 
-void
+/* k is taken. */
+static void
 unacked_take(struct remote_pair *p, struct link_kept *k)
 {
 	struct stanza_queue unacked = STAILQ_HEAD_INITIALIZER(unacked);
 	struct stanza *st;
 
-	if (link_kept_gained(k))
-		p->n_unacked = 0;
 	link_kept_free(k, &unacked);
-	p->n_unacked = STAILQ_EMPTY(&unacked) ? 0 : p->n_unacked + 1;
 	while ((st = STAILQ_FIRST(&unacked)) != NULL) {
 		STAILQ_REMOVE_HEAD(&unacked, link);
 		unacked_take_one(p, st);
 	}
+}
+
+/* k is taken: the next stream may go on with it; else some of it waits again, some is
+ * answered. */
+static void
+unacked_keep(struct remote_pair *p, struct link_kept *k)
+{
+	p->n_unacked = link_kept_gained(k) || link_kept_first(k) == NULL ?
+		0 :
+		p->n_unacked + 1;
+	if (link_kept_resumes(k) && p->n_unacked < SENT_MAX)
+		p->kept = k;
+	else
+		unacked_take(p, k);
+}
+
+bool
+pair_take_back(struct remote_pair *p)
+{
+	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
+	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+	bool has_taken = p->link->sent != 0;
+	struct link_kept *k = link_leave(p->link, &back);
+	struct stanza *st;
+
+	p->link = NULL;
+	p->offer = NULL;
+	STAILQ_CONCAT(&later, &p->waiting);
+	if (k != NULL) {
+		has_taken = link_kept_gained(k);
+		unacked_keep(p, k);
+	}
+	while ((st = STAILQ_FIRST(&back)) != NULL) {
+		STAILQ_REMOVE_HEAD(&back, link);
+		pair_add_waiting(p, st);
+	}
+	STAILQ_CONCAT(&p->waiting, &later);
+	return has_taken;
+}
+
+void
+unacked_lose(struct remote_pair *p)
+{
+	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+	struct link_kept *k = p->kept;
+
+	if (k == NULL)
+		return;
+	p->kept = NULL;
+	STAILQ_CONCAT(&later, &p->waiting);
+	unacked_take(p, k);
+	STAILQ_CONCAT(&p->waiting, &later);
+}
+
+void
+remote_not_resumed(struct link *l)
+{
+	struct remote_pair *p = pair_of(l);
+	struct stanza_queue again = STAILQ_HEAD_INITIALIZER(again);
+	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
+
+	ASSERT_ON(pair_shard(p));
+	STAILQ_CONCAT(&later, &p->waiting); /* come since l began to end */
+	unacked_take(p, link_keep_no_more(l));
+	while (!STAILQ_EMPTY(&p->waiting)) {
+		struct stanza *st = pair_take_waiting(p);
+
+		STAILQ_INSERT_TAIL(&again, st, link);
+	}
+	STAILQ_CONCAT(&p->waiting, &later);
+	link_give_first(l, &again);
 }

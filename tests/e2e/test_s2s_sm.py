@@ -2,12 +2,15 @@
 
 import json
 import os
+import random
 import tempfile
+import time
 
 import pytest
 
 from authority import Authority
-from client import Client
+from client import Client, PATIENCE
+from cutting import Cutting
 from s2s_peer import Host, Peer, conf
 from sm import SM
 
@@ -241,3 +244,100 @@ def test_a_peer_that_goes_back_is_believed_the_first_time(romeo, host):
     say(romeo, 40, 41)
     host.wait_body(1, 40)
     assert len(host.streams) == 1
+
+
+# --- streams that break at random -------------------------------------------------
+
+BEE = "bee.test"
+
+
+def told(client):
+    """The ids of what it was answered with an error."""
+    return {int(e.get("id")[1:]) for e in errors(client)}
+
+
+def firsts(numbers):
+    return list(dict.fromkeys(numbers))
+
+
+def test_without_resumption_none_is_lost(own_server, authority, host):
+    """Some come twice, and the first time each comes in order."""
+    way = Cutting(random.Random(2), 30000, 120000)
+    way.target = ("127.0.0.1", host.port)
+    remotes = host.remotes()
+    remotes[PEER]["port"] = way.port
+    server = own_server(conf({"remotes": remotes, "s2s": {"backoff_max": "1s"}},
+                             authorities=authority.cert))
+    server.adduser("romeo", "secret")
+    romeo = Client(server, "romeo").login("romeo", "secret", "x")
+    deadline = time.monotonic() + 4 * PATIENCE
+
+    def wait_settled(n):
+        """So many have come, or were refused."""
+        while True:
+            came = [one for stream in list(host.streams)
+                    for one in host.bodies(stream)]
+            refused = told(romeo)
+            if len(set(came) | refused) >= n:
+                return came, refused
+            assert time.monotonic() < deadline, "%d of %d" % (
+                len(set(came) | refused), n)
+
+    for i in range(0, 1500, 50):
+        say(romeo, i, i + 50)
+        wait_settled(i - 300) # so many wait, and no more
+    way.whole = True
+    came, refused = wait_settled(1500)
+    assert firsts(came) == sorted(set(came))
+    print("%d cuts, %d came, %d of them twice, %d were refused" % (
+        way.cuts, len(set(came)), len(came) - len(set(came)), len(refused)))
+    assert way.cuts > 0
+    romeo.drop()
+    way.end()
+
+
+def test_with_resumption_all_come_once(own_server, authority):
+    """10,000, over a link that is cut at random, in order."""
+    way, back = (Cutting(random.Random(3), 20000, 300000) for _ in "12")
+    back.whole = True
+    bee = own_server(conf({"hosts": {
+        "antiphon.test": None, "other.test": None,
+        BEE: {"certificate": authority.issue("good", BEE).chain,
+              "key": authority.issue("good", BEE).key}},
+        "remotes": {"antiphon.test": {"address": "127.0.0.1",
+                                      "port": back.port}}},
+        authorities=authority.cert))
+    bee.domain, bee.ca_file = BEE, authority.cert
+    way.target = ("127.0.0.1", bee.port(("server", "starttls")))
+    mine = authority.issue("good", "antiphon.test")
+    ant = own_server(conf({
+        "hosts": {"antiphon.test": {"certificate": mine.chain,
+                                    "key": mine.key}},
+        "remotes": {BEE: {"address": "127.0.0.1", "port": way.port}},
+        "s2s": {"backoff_max": "1s"}}, authorities=authority.cert))
+    ant.ca_file = authority.cert
+    back.target = ("127.0.0.1", ant.port(("server", "starttls")))
+    bee.adduser("juliet", "secret")
+    ant.adduser("romeo", "secret")
+    romeo = Client(ant, "romeo").login("romeo", "secret", "x")
+    juliet = Client(bee, "juliet").login("juliet", "secret", "x")
+    juliet.send("<presence/>")
+    juliet.ping()
+    came, n = [], 10000
+    for i in range(n):
+        romeo.send("<message type='chat' id='m%d' to='%s'><body>%d</body>"
+                   "</message>" % (i, juliet.jid, i))
+        while i - len(came) > 300: # what waits has a bound
+            came.append(int(juliet.take(lambda e: e.is_("message"), "one")
+                            .child("body").text()))
+    while not came or came[-1] != n - 1:
+        came.append(int(juliet.take(lambda e: e.is_("message"), "one")
+                        .child("body").text()))
+    print("%d cuts" % way.cuts)
+    assert not told(romeo)
+    assert came == list(range(n))
+    assert way.cuts > 5
+    for one in (romeo, juliet):
+        one.drop()
+    for one in (way, back):
+        one.end()

@@ -234,7 +234,7 @@ fake_up(struct fake *f, int64_t room)
 	f->link = remote_up(f->pair, &link_ops, f);
 	f->counts = fakes.counts;
 	if (f->counts)
-		link_count(f->link);
+		link_count(f->link, 0);
 	fake_take(f, room);
 }
 

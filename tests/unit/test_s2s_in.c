@@ -839,7 +839,14 @@ static const struct {
 	{ SM("resume h='0' previd='x'"), "<unexpected-request", false, false },
 	{ SM("r"), "<unexpected-request", true, false },
 	{ SM("a h='0'"), "<unexpected-request", true, false },
-	{ SM("resume h='0' previd='x'"), "<feature-not-implemented", true,
+	{ SM("resume h='0' previd='x'"), "<item-not-found", true, false },
+	{ SM("resume h='0' previd='1.x'"), "<item-not-found", true, false },
+	{ SM("resume h='0' previd='2.x'"), "<item-not-found", true, false },
+	{ SM("resume h='0' previd='-1.x'"), "<item-not-found", true, false },
+	{ SM("resume h='0' previd=''"), "<item-not-found", true, false },
+	{ SM("resume h='0'"), "<item-not-found", true, false },
+	{ SM("resume previd='1.x'"), "<bad-request", true, false },
+	{ SM("resume h='1' previd='1.x'"), "<handled-count-too-high", true,
 		false },
 	{ SM("enable"), "<unexpected-request", true, true },
 	{ SM("resume h='0' previd='x'"), "<unexpected-request", true, true },
@@ -871,6 +878,211 @@ TEST(what_is_wrong_in_stream_management)
 		CHECK_GOT(&s.p, sm_wrong[i].got);
 		scene_done(&s);
 	}
+}
+
+/* --- resumption (XEP-0198 §5) ---------------------------------------------------- */
+
+/* Counts, and has an id. */
+static void
+go_resumable(struct scene *s, char *id, size_t n)
+{
+	const char *at;
+
+	go_in(s);
+	peer_say(&s->p, SM("enable resume='true'"));
+	CHECK_GOT(&s->p, "<enabled xmlns=\"urn:xmpp:sm:3\" id=\"",
+		"resume=\"true\" max=\"60\"/>");
+	at = strstr(buf_c(&s->p.got), "id=\"") + 4;
+	snprintf(id, n, "%.*s", (int)strcspn(at, "\""), at);
+}
+
+static void
+come_again(struct scene *s, unsigned shard)
+{
+	peer_open_at(&s->p, &s->w, shard, s2s_in_kinds);
+	go_in(s);
+}
+
+static void
+resume(struct scene *s, const char *id)
+{
+	struct buf out = BUF_INIT;
+
+	s->p.got.n = 0;
+	buf_printf(&out, "<resume xmlns='urn:xmpp:sm:3' h='0' previd='%s'/>", id);
+	peer_say(&s->p, buf_c(&out));
+	world_settle(&s->w);
+	buf_done(&out);
+}
+
+/* Back and forth between shards. */
+TEST(a_stream_goes_on_with_one_that_broke)
+{
+	static const unsigned shards[] = { 1, 0, 0, 1, 0, 1, 1 };
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	go_resumable(&s, id, sizeof(id));
+	for (unsigned i = 0; i < COUNT(shards); i++) {
+		char h[60];
+
+		say_messages(&s, 2);
+		peer_done(&s.p);
+		world_settle(&s.w);
+		come_again(&s, shards[i]);
+		resume(&s, id);
+		snprintf(h, sizeof(h), "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"%u\"",
+			2 * (i + 1));
+		CHECK_GOT(&s.p, h);
+	}
+	say_messages(&s, 1);
+	check_handled(&s, "15");
+	scene_done(&s);
+}
+
+/* The old one has not noticed. */
+TEST(one_that_is_there_makes_room)
+{
+	for (unsigned shard = 0; shard < SHARDS; shard++) {
+		struct scene s, second;
+		char id[80];
+
+		scene_init(&s, "");
+		go_resumable(&s, id, sizeof(id));
+		say_messages(&s, 2);
+		s.p.got.n = 0;
+		second = s; /* with a peer of its own */
+		peer_open_at(&second.p, &s.w, shard, s2s_in_kinds);
+		go_in(&second);
+		resume(&second, id);
+		CHECK_GOT(&second.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"2\"");
+		CHECK_GOT(&s.p, "<conflict");
+		peer_done(&second.p);
+		scene_done(&s);
+	}
+}
+
+TEST(it_waits_until_all_is_dealt_with)
+{
+	struct stanza *held;
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	go_resumable(&s, id, sizeof(id));
+	say_messages(&s, 1);
+	held = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+		jid_trusted(STR("example.org")), STR_NONE);
+	receipt_line_next(&sm_of(&s)->line);
+	receipt_give(&sm_of(&s)->line, held);
+	peer_done(&s.p);
+	world_settle(&s.w);
+	come_again(&s, 0);
+	resume(&s, id);
+	CHECK_INT(s.p.got.n, 0);
+	/* what is behind it waits, too */
+	say_messages(&s, 1);
+	stanza_free(held);
+	world_settle(&s.w);
+	CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"2\"");
+	check_handled(&s, "3");
+	scene_done(&s);
+}
+
+/* And what it would have gone on with stays for the next. */
+TEST(one_that_goes_while_it_waits_for_that)
+{
+	struct stanza *held;
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	go_resumable(&s, id, sizeof(id));
+	held = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+		jid_trusted(STR("example.org")), STR_NONE);
+	receipt_line_next(&sm_of(&s)->line);
+	receipt_give(&sm_of(&s)->line, held);
+	peer_done(&s.p);
+	world_settle(&s.w);
+	come_again(&s, 0);
+	resume(&s, id);
+	peer_done(&s.p);
+	world_settle(&s.w);
+	stanza_free(held);
+	world_settle(&s.w);
+	come_again(&s, 1);
+	resume(&s, id);
+	CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"1\"");
+	scene_done(&s);
+}
+
+static const struct {
+	const char *label;
+	int64_t wait_us;
+	bool goodbye, other;
+} gone[] = {
+	{ "too late", 61 * US_PER_S, false, false },
+	{ "it has said goodbye", 0, true, false },
+	{ "another domain", 0, false, true },
+};
+
+TEST(nobody_goes_on_with)
+{
+	for (size_t i = 0; i < COUNT(gone); i++) {
+		for (unsigned shard = 0; shard < SHARDS; shard++) {
+			struct scene s;
+			char id[80];
+
+			TEST_CASE(gone[i].label);
+			scene_init(&s, "");
+			go_resumable(&s, id, sizeof(id));
+			if (gone[i].goodbye)
+				peer_say(&s.p, "</stream:stream>");
+			peer_done(&s.p);
+			world_settle(&s.w);
+			world_advance(&s.w, gone[i].wait_us);
+			peer_open_at(&s.p, &s.w, shard, s2s_in_kinds);
+			if (gone[i].other) {
+				go_secure(&s, FROM("near.example"));
+				show_key(&s, RESULT("near.example",
+					"example.org", "k"), "example.org",
+					"near.example");
+			} else {
+				go_in(&s);
+			}
+			resume(&s, id);
+			CHECK_GOT(&s.p, "<failed xmlns=\"urn:xmpp:sm:3\">"
+				"<item-not-found");
+			/* it may count all the same */
+			peer_say(&s.p, SM("enable"));
+			CHECK_GOT(&s.p, "<enabled");
+			scene_done(&s);
+		}
+	}
+}
+
+/* Of one domain. */
+TEST(so_many_sleep_and_no_more)
+{
+	struct scene s;
+	char ids[12][80];
+
+	scene_init(&s, "");
+	for (int i = 0; i < 12; i++) {
+		if (i != 0)
+			peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+		go_resumable(&s, ids[i], sizeof(ids[i]));
+		peer_done(&s.p);
+		world_settle(&s.w);
+	}
+	CHECK_INT(s2s_known(s.w.server->shards[1])->n_asleep, 8);
+	come_again(&s, 0);
+	resume(&s, ids[3]);
+	CHECK_GOT(&s.p, "<item-not-found");
+	resume(&s, ids[4]);
+	CHECK_GOT(&s.p, "<resumed ");
+	scene_done(&s);
 }
 
 /* --- a reload ---------------------------------------------------------------------- */
@@ -969,6 +1181,14 @@ go_both_ways(struct scene *s, unsigned shard, const char *bidi)
 		"far.example");
 }
 
+/* The peer says nothing of stream management, which is waited for. */
+static void
+go_both_ways_uncounted(struct scene *s, unsigned shard, const char *bidi)
+{
+	go_both_ways(s, shard, bidi);
+	world_advance(&s->w, US_PER_S);
+}
+
 static void
 romeo_says(struct scene *s, const char *to, const char *body)
 {
@@ -987,7 +1207,7 @@ TEST(what_goes_to_a_domain_goes_by_the_stream_that_it_has_opened)
 		struct scene s;
 
 		scene_init(&s, "");
-		go_both_ways(&s, shard, BIDI);
+		go_both_ways_uncounted(&s, shard, BIDI);
 		/* nothing goes out by a stream of ours but the question */
 		CHECK_INT(fake_count("example.org", "far.example"), 1);
 		CHECK(fake_find("example.org", "far.example")->cancelled);
@@ -1010,7 +1230,7 @@ TEST(what_waits_for_a_domain_goes_by_the_stream_that_it_opens)
 	scene_init(&s, "");
 	romeo_says(&s, "a@far.example", "one");
 	romeo_says(&s, "a@far.example", "two");
-	go_both_ways(&s, 1, BIDI);
+	go_both_ways_uncounted(&s, 1, BIDI);
 	at = strstr(buf_c(&s.p.got), "type='valid'/>");
 	CHECK(at != NULL && (at = strstr(at, "one")) != NULL);
 	CHECK(at != NULL && strstr(at, "two") != NULL);
@@ -1022,7 +1242,7 @@ TEST(a_stream_that_ends_is_no_link_any_more)
 	struct scene s;
 
 	scene_init(&s, "");
-	go_both_ways(&s, 1, BIDI);
+	go_both_ways_uncounted(&s, 1, BIDI);
 	romeo_says(&s, "a@far.example", "one");
 	CHECK(peer_has(&s.p, "one"));
 	peer_say(&s.p, "</stream:stream>");
@@ -1137,7 +1357,7 @@ TEST(what_is_larger_than_the_peer_takes_is_answered)
 	struct scene s;
 
 	scene_init(&s, "");
-	go_both_ways(&s, 1,
+	go_both_ways_uncounted(&s, 1,
 		"<bidi xmlns='urn:xmpp:bidi'><limits xmlns="
 		"'urn:xmpp:stream-limits:0'><max-bytes>150</max-bytes></limits>"
 		"</bidi>");
@@ -1191,6 +1411,65 @@ TEST(what_goes_back_may_be_acknowledged)
 	CHECK_GOT(&s.p, "two");
 	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
 	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"2\"");
+	scene_done(&s);
+}
+
+/* Else what is written before it would be nobody's when the stream breaks. */
+TEST(what_goes_back_waits_for_whether_it_counts)
+{
+	static const char *const says[] = { SM("enable"),
+		"<iq type='get' id='q' from='a@far.example' to='example.org'>"
+		"<query xmlns='urn:x'/></iq>" };
+
+	for (size_t i = 0; i < COUNT(says); i++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		romeo_says(&s, "a@far.example", "one");
+		go_both_ways(&s, 1, BIDI);
+		CHECK(!peer_has(&s.p, "one"));
+		world_advance(&s.w, US_PER_S / 2);
+		CHECK(!peer_has(&s.p, "one"));
+		peer_say(&s.p, says[i]);
+		CHECK_GOT(&s.p, "one");
+		scene_done(&s);
+	}
+}
+
+/* §5: what goes back has numbers behind the one that the peer says. */
+TEST(a_stream_that_goes_both_ways_goes_on_with_one_that_broke)
+{
+	struct buf out = BUF_INIT;
+	const char *at;
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1, BIDI);
+	peer_say(&s.p, SM("enable resume='true'"));
+	CHECK_GOT(&s.p, "<enabled ", "max=\"60\"");
+	at = strstr(strstr(buf_c(&s.p.got), "<enabled "), "id=\"") + 4;
+	snprintf(id, sizeof(id), "%.*s", (int)strcspn(at, "\""), at);
+	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "forth"));
+	romeo_says(&s, "a@far.example", "one");
+	romeo_says(&s, "a@far.example", "two");
+	romeo_says(&s, "a@far.example", "three");
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
+	go_both_ways(&s, 1, BIDI); /* and the first one breaks */
+	CHECK(!peer_has(&s.p, "two"));
+	s.p.got.n = 0;
+	buf_printf(&out, "<resume xmlns='urn:xmpp:sm:3' h='1' previd='%s'/>", id);
+	peer_say(&s.p, buf_c(&out));
+	buf_done(&out);
+	world_settle(&s.w);
+	CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"1\"", "two",
+		"three");
+	CHECK(!peer_has(&s.p, "one"));
+	/* of them, one more than there were */
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	CHECK(!peer_has(&s.p, "handled-count-too-high"));
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
+	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"3\"");
 	scene_done(&s);
 }
 

@@ -880,6 +880,7 @@ TEST(presence_for_many_is_held_to_it_one_by_one)
 /* --- stream management (XEP-0198) ---------------------------------------------------- */
 
 #define SM(what) "<" what " xmlns='" NS_SM "'/>"
+#define ENABLE "<enable xmlns='" NS_SM "' resume='true'/>"
 
 /* Up, and it has been asked to count; two messages have come. */
 static void
@@ -890,7 +891,7 @@ far_bring_up_counting(struct scene *s, struct peer *p)
 	CHECK(!peer_has(p, "<enable"));
 	peer_say(p, RESULT("valid"));
 	CHECK(is_up(s));
-	CHECK_GOT(p, SM("enable"), "<message ");
+	CHECK_GOT(p, ENABLE, "<message ");
 	say_to_far(s, 4);
 }
 
@@ -1106,6 +1107,171 @@ TEST(who_hears_from_us_all_the_time_gets_no_blanks)
 	scene_done(&s);
 }
 
+/* --- resumption (XEP-0198 §5) --------------------------------------------------------- */
+
+/* Two messages have come, one is acknowledged, and the stream breaks; another one has
+ * asked to go on with it, or could not. */
+static struct peer *
+far_break(struct scene *s, const char *offers)
+{
+	struct buf in = BUF_INIT;
+	struct peer *p = &s->far[0], *next = &s->far[1];
+
+	far_bring_up_counting(s, p);
+	peer_say(p, SM("enabled id='a&lt;b' resume='true'"));
+	peer_say(p, SM("a h='1'"));
+	far_hang_up(p);
+	say_to_far(s, 5);
+	world_advance(&s->world, 5 * US_PER_S);
+	far_secure(next);
+	buf_printf(&in, "%s<stream:features>%s%s</stream:features>",
+		THEIRS("secure"), DIALBACK, offers);
+	peer_say(next, buf_c(&in));
+	buf_done(&in);
+	peer_say(next, RESULT("valid"));
+	CHECK(is_up(s));
+	return next;
+}
+
+TEST(a_stream_goes_on_with_one_that_broke)
+{
+	struct scene s;
+	struct peer *p;
+
+	scene_init(&s);
+	p = far_break(&s, SM("sm"));
+	CHECK_GOT(p, "<resume xmlns=\"" NS_SM "\" h=\"0\" previd=\"a&lt;b\"/>");
+	CHECK(!peer_has(p, "<message") && !peer_has(p, "<enable"));
+	CHECK_INT(unacked(&s), 1);
+	p->got.n = 0;
+	peer_say(p, SM("resumed h='1' previd='a&lt;b'"));
+	CHECK_GOT(p, "<body>xxxx</body>", "<body>xxxxx</body>");
+	CHECK(!peer_has(p, "<body>xxx</body>") && !peer_has(p, "<enable"));
+	CHECK_INT(unacked(&s), 2);
+	peer_say(p, SM("a h='3'"));
+	CHECK_INT(unacked(&s), 0);
+	scene_done(&s);
+}
+
+TEST(what_they_had_got_does_not_come_twice)
+{
+	struct scene s;
+	struct peer *p;
+
+	scene_init(&s);
+	p = far_break(&s, SM("sm"));
+	p->got.n = 0;
+	peer_say(p, SM("resumed h='2' previd='a&lt;b'"));
+	CHECK_GOT(p, "<body>xxxxx</body>");
+	CHECK(!peer_has(p, "<body>xxxx</body>"));
+	/* once more by the same id */
+	far_hang_up(p);
+	world_advance(&s.world, 5 * US_PER_S);
+	far_secure(&s.far[2]);
+	peer_say(&s.far[2], THEIRS("secure") FEATURES(DIALBACK SM("sm")));
+	peer_say(&s.far[2], RESULT("valid"));
+	CHECK_GOT(&s.far[2], "<resume ");
+	peer_say(&s.far[2], SM("resumed h='3' previd='a&lt;b'"));
+	CHECK_INT(unacked(&s), 0);
+	CHECK(!peer_has(&s.far[2], "<message"));
+	scene_done(&s);
+}
+
+static const struct {
+	const char *label, *offers, *said;
+	bool first; /* the message that was not acknowledged comes again */
+	bool counts;
+} not_resumed[] = {
+	{ "not offered", "", "", true, false },
+	{ "not found", SM("sm"), "<failed xmlns='" NS_SM "'><item-not-found "
+		"xmlns='" NS_STANZAS "'/></failed>", true, true },
+	{ "found, too late", SM("sm"), "<failed xmlns='" NS_SM "' h='2'/>",
+		false, true },
+	{ "found, too high", SM("sm"), "<failed xmlns='" NS_SM "' h='20'/>",
+		true, true },
+};
+
+TEST(where_it_cannot_messages_are_sent_again)
+{
+	for (size_t i = 0; i < COUNT(not_resumed); i++) {
+		struct buf out = BUF_INIT;
+		struct scene s;
+		struct peer *p;
+
+		TEST_CASE(not_resumed[i].label);
+		scene_init(&s);
+		p = far_break(&s, not_resumed[i].offers);
+		s.max_far = 2;
+		buf_add_str(&out, buf_str(&p->got));
+		peer_say(p, not_resumed[i].said);
+		buf_add_str(&out, buf_str(&p->got));
+		CHECK_INT(strstr(buf_c(&out), "<enable") != NULL,
+			not_resumed[i].counts);
+		CHECK_INT(strstr(buf_c(&out), "<body>xxxx</body>") != NULL,
+			not_resumed[i].first);
+		CHECK(strstr(buf_c(&out), "<body>xxxxx</body>") != NULL);
+		CHECK(strstr(buf_c(&out), "<body>xxx</body>") == NULL);
+		buf_done(&out);
+		scene_done(&s);
+	}
+}
+
+TEST(answers_to_resume_that_are_wrong)
+{
+	static const char *const wrong[] = { SM("resumed h='9'"),
+		SM("resumed h='0'"), SM("resumed"), SM("enabled"), SM("a h='1'"),
+		SM("r") };
+
+	for (size_t i = 0; i < COUNT(wrong); i++) {
+		struct scene s;
+		struct peer *p;
+
+		TEST_CASE(wrong[i]);
+		scene_init(&s);
+		p = far_break(&s, SM("sm"));
+		s.max_far = 2;
+		peer_say(p, wrong[i]);
+		/* a lower number than before is an old one, and no harm */
+		CHECK_INT(is_up(&s), i == 1);
+		scene_done(&s);
+	}
+}
+
+TEST(no_answer_to_resume)
+{
+	struct scene s;
+	struct peer *p;
+
+	scene_init(&s);
+	p = far_break(&s, SM("sm"));
+	s.max_far = 2;
+	world_advance(&s.world, 14 * US_PER_S);
+	CHECK(is_up(&s));
+	world_advance(&s.world, 2 * US_PER_S);
+	CHECK(!is_up(&s));
+	CHECK(peer_has(p, "<connection-timeout"));
+	scene_done(&s);
+}
+
+/* They know that it is over: nothing is left of it. */
+TEST(a_stream_that_ended_properly_is_not_resumed)
+{
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_bring_up_counting(&s, p);
+	peer_say(p, SM("enabled id='ab' resume='true'"));
+	peer_say(p, "</stream:stream>");
+	world_advance(&s.world, 5 * US_PER_S);
+	far_secure(&s.far[1]);
+	peer_say(&s.far[1], THEIRS("secure") FEATURES(DIALBACK SM("sm")));
+	peer_say(&s.far[1], RESULT("valid"));
+	CHECK_GOT(&s.far[1], ENABLE, "<body>xxx</body>");
+	s.max_far = 2;
+	scene_done(&s);
+}
+
 /* --- both ways (XEP-0288) ------------------------------------------------------------- */
 
 #define BIDI "<bidi xmlns='urn:xmpp:features:bidi'/>"
@@ -1232,7 +1398,7 @@ TEST(what_comes_back_is_acknowledged_where_it_counts)
 	far_secure(p);
 	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
 	peer_say(p, RESULT("valid"));
-	CHECK_GOT(p, SM("enable"));
+	CHECK_GOT(p, ENABLE);
 	peer_say(p, SM("enabled"));
 	peer_say(p, STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "one"));
 	CHECK(peer_has(&s.romeo, "one"));
@@ -1242,6 +1408,37 @@ TEST(what_comes_back_is_acknowledged_where_it_counts)
 	/* and what goes there by them */
 	CHECK_INT(unacked(&s), 1);
 	peer_say(p, SM("a h='1'"));
+	CHECK_INT(unacked(&s), 0);
+	scene_done(&s);
+}
+
+/* §5: they are told how much of what came back is dealt with, and go on from there. */
+TEST(what_comes_back_is_counted_on_where_a_stream_goes_on)
+{
+	struct scene s;
+	struct peer *p = &s.far[0], *next = &s.far[1];
+
+	scene_init(&s);
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
+	peer_say(p, RESULT("valid") SM("enabled id='ab' resume='true'"));
+	peer_say(p, STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "one"));
+	world_settle(&s.world);
+	say_to_far(&s, 3);
+	far_hang_up(p);
+	world_advance(&s.world, 5 * US_PER_S);
+	far_secure(next);
+	peer_say(next, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
+	peer_say(next, RESULT("valid"));
+	CHECK_GOT(next, "<resume xmlns=\"" NS_SM "\" h=\"1\" previd=\"ab\"/>");
+	peer_say(next, SM("resumed h='0' previd='ab'"));
+	CHECK_GOT(next, "<body>xxx</body>");
+	peer_say(next, STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "two"));
+	CHECK(peer_has(&s.romeo, "two"));
+	next->got.n = 0;
+	peer_say(next, SM("r"));
+	CHECK_GOT(next, "<a xmlns=\"" NS_SM "\" h=\"2\"/>");
+	peer_say(next, SM("a h='2'"));
 	CHECK_INT(unacked(&s), 0);
 	scene_done(&s);
 }

@@ -246,27 +246,16 @@ static enum hook_result
 on_sm_enable(struct module_ctx *m, struct element *el)
 {
 	struct s2s_in *c = el->stream;
+	struct str resume = elem_attr(el->e, "resume");
 
 	(void)m;
 	if (c->x.stage != STAGE_BOUND || c->counts != NULL)
 		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
 	else {
-		c->counts = s2s_sm_in_new(&c->x);
-		s2s_in_count_link(c);
+		c->counts = s2s_sm_in_new(&c->x,
+			str_is(resume, "true") || str_is(resume, "1"));
+		s2s_in_count_links(c, 0);
 	}
-	return HOOK_HANDLED;
-}
-
-/* §5 */
-static enum hook_result
-on_sm_resume(struct module_ctx *m, struct element *el)
-{
-	struct s2s_in *c = el->stream;
-
-	(void)m;
-	s2s_sm_fail(&c->x, c->x.stage != STAGE_BOUND || c->counts != NULL ?
-			COND_UNEXPECTED_REQUEST :
-			COND_FEATURE_NOT_IMPLEMENTED);
 	return HOOK_HANDLED;
 }
 
@@ -297,8 +286,8 @@ on_sm_a(struct module_ctx *m, struct element *el)
 		s2s_sm_acked(&c->x, c->counted, el->e);
 	else if (!s2s_sm_get_h(el->e, &h))
 		stream_end(&c->x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
-	else if (h > c->wrote)
-		s2s_sm_end_too_high(&c->x, h, c->wrote);
+	else if (h - c->wrote_from > c->wrote)
+		s2s_sm_end_too_high(&c->x, h, c->wrote_from + c->wrote);
 	return HOOK_HANDLED;
 }
 
@@ -322,7 +311,8 @@ static const struct element_handler s2s_in_elements[] = {
 	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_DIALBACK, "verify",
 		s2s_in_on_verify },
 	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "enable", on_sm_enable },
-	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "resume", on_sm_resume },
+	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "resume",
+		s2s_in_on_sm_resume },
 	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "r", on_sm_r },
 	{ ELEMENT_STRANGER | ELEMENT_BOUND, NS_SM, "a", on_sm_a },
 	{ .fn = NULL },
@@ -357,6 +347,7 @@ static void
 s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 {
 	c->used_us = c->x.shard->now_us;
+	s2s_in_begin_links(c);
 	if (s2s_in_judge_pairs(c))
 		s2s_stanza(&(struct s2s_bringer){ &c->x, c->pairs.p,
 				   c->pairs.n, c->counts },
@@ -394,12 +385,15 @@ on_due_asked(const struct stream *x)
 {
 	const struct s2s_in *c = (const struct s2s_in *)x;
 
-	return c->n_asks == 0 ? c->deadline_us : OPTION_NEVER;
+	return MIN(c->links_us,
+		c->n_asks == 0 ? c->deadline_us : OPTION_NEVER);
 }
 
 static void
 on_due(struct stream *x)
 {
+	if (s2s_in_of(x)->links_us <= x->shard->now_us)
+		s2s_in_begin_links(s2s_in_of(x));
 	if (on_due_asked(x) <= x->shard->now_us)
 		stream_end(x, STREAM_CONNECTION_TIMEOUT,
 			"You did not show in time who you are");
@@ -439,7 +433,10 @@ on_ended(struct stream *x, bool goodbye)
 {
 	struct s2s_in *c = s2s_in_of(x);
 
-	(void)goodbye;
+	if (goodbye)
+		s2s_in_no_resume(c);
+	else
+		s2s_in_sleep(c);
 	s2s_in_forget_asks(c);
 	for (size_t i = 0; i < c->pairs.n; i++)
 		s2s_in_part(&c->pairs.p[i]);
@@ -497,6 +494,7 @@ s2s_in_accept(struct shard *sh, const struct listen_arrival *a)
 	c->x.counted = a->counted;
 	LIST_INIT(&c->asks);
 	s2s_in_enter(c);
+	c->links_us = OPTION_NEVER;
 	c->deadline_us =
 		a->since_us + sh->snap->config->limits.login_timeout_us;
 	if (!stream_count_in(&c->x)) {

@@ -23,6 +23,7 @@
 #include "stream/server/s2s_stanza.h"
 
 struct s2s_in;
+struct s2s_known;
 struct s2s_sm_in;
 
 /* A key that its domain is asked about. */
@@ -64,6 +65,9 @@ struct s2s_in {
 	bool bidi;             /* what goes to from may go by it (XEP-0288) */
 	bool full;             /* its links are */
 	uint32_t max_bytes;    /* that the peer takes (XEP-0478); 0: not said */
+	bool begun;            /* they need not wait for whether it counts */
+	int64_t links_us;      /* how long they do, if there are any */
+	uint32_t wrote_from;   /* the number behind which it has written */
 	uint32_t wrote;        /* stanzas, while it counts */
 	struct link *counted;  /* the one whose stanzas those are; NULL: none */
 	uint32_t turn;         /* of its links, to be the first */
@@ -154,9 +158,11 @@ void s2s_in_part(struct s2s_pair *pair);
 /* As .full of struct stream_kind.  False: nothing of that is for links. */
 bool s2s_in_links_full(struct s2s_in *c, bool refused);
 void s2s_in_links_drained(struct s2s_in *c);
-/* What goes by c has a number from now on: its link keeps it until it is
+/* What goes by c has a number from now on, behind from: its link keeps it until it is
  * acknowledged, if there is one link. */
-void s2s_in_count_link(struct s2s_in *c);
+void s2s_in_count_links(struct s2s_in *c, uint32_t from);
+/* The peer has said whether it counts, or says something else. */
+void s2s_in_begin_links(struct s2s_in *c);
 /* l is one of s2s_in_link_stream. */
 const struct s2s_in *s2s_in_of_link(const struct link *l);
 
@@ -183,5 +189,16 @@ bool s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 const struct s2s_dane *s2s_in_dane(const struct s2s_in *c, struct str remote);
 /* c ends. */
 void s2s_in_dane_done(struct s2s_in *c);
+
+/* --- s2s_in_resume.c -------------------------------------------------------- */
+
+/* c has broken: another stream may go on with what it counts. */
+void s2s_in_sleep(struct s2s_in *c);
+/* c has ended properly: none may. */
+void s2s_in_no_resume(struct s2s_in *c);
+/* The end of the shard. */
+void s2s_in_sleepers_free(struct s2s_known *k);
+/* A row of s2s_in.c. */
+enum hook_result s2s_in_on_sm_resume(struct module_ctx *m, struct element *el);
 
 #endif

@@ -50,6 +50,7 @@ known_free(void *arg)
 	struct s2s_known *k = arg;
 
 	assert(LIST_EMPTY(&k->streams));
+	s2s_in_sleepers_free(k);
 	for (size_t i = 0; i < k->n_refusals; i++)
 		refusal_done(&k->refusals[i]);
 	free(k->refusals);
@@ -62,7 +63,10 @@ known_get(struct shard *sh)
 	struct stream_shard *ss = stream_shard(sh);
 
 	if (ss->servers == NULL) {
-		ss->servers = xcalloc(1, sizeof(struct s2s_known));
+		struct s2s_known *k = xcalloc(1, sizeof(*k));
+
+		TAILQ_INIT(&k->asleep);
+		ss->servers = k;
 		ss->servers_free = known_free;
 	}
 	return ss->servers;

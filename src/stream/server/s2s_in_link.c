@@ -17,6 +17,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/memuse.h"
 #include "base/tag.h"
 #include "xml/elem.h"
@@ -28,6 +29,9 @@
 #include "core/place.h"
 #include "stream/server/s2s_in_int.h"
 #include "stream/server/s2s_sm.h"
+
+/* For who authenticates to say whether it counts (XEP-0198 §3). */
+#define BEGIN_US US_PER_S
 
 /* One pair of such a stream, as the remote has it. */
 struct s2s_back {
@@ -186,7 +190,7 @@ s2s_in_links_drained(struct s2s_in *c)
 	uint32_t n = c->pairs.n, first = n != 0 ? c->turn++ % n : 0;
 
 	c->full = false;
-	for (uint32_t i = 0; i < n && !c->full; i++) {
+	for (uint32_t i = 0; i < n && c->begun && !c->full; i++) {
 		struct s2s_back *b = c->pairs.p[(first + i) % n].back;
 
 		if (b != NULL && b->offer.link != NULL)
@@ -197,8 +201,8 @@ s2s_in_links_drained(struct s2s_in *c)
 /* --- offers ----------------------------------------------------------------------- */
 
 /* Numbers are those of the stream (XEP-0198 §4): so one link counts, the first. */
-void
-s2s_in_count_link(struct s2s_in *c)
+static void
+in_count_link(struct s2s_in *c)
 {
 	struct link *l = NULL;
 
@@ -215,10 +219,30 @@ s2s_in_count_link(struct s2s_in *c)
 		c->counted != NULL)
 		return;
 	c->counted = l;
-	link_count(l);
+	link_count(l, c->wrote_from);
 }
 
-/* A stream that is at its end takes nothing more, and gives it back. */
+void
+s2s_in_begin_links(struct s2s_in *c)
+{
+	if (c->begun)
+		return;
+	c->begun = true;
+	c->links_us = OPTION_NEVER;
+	if (!c->full && c->x.stage != STAGE_CLOSED)
+		s2s_in_links_drained(c);
+}
+
+void
+s2s_in_count_links(struct s2s_in *c, uint32_t from)
+{
+	c->wrote_from = from;
+	in_count_link(c);
+	s2s_in_begin_links(c);
+}
+
+/* A stream that is at its end takes nothing more, and gives it back.  One that may be
+ * about to count waits for that, so that nothing is written that nobody keeps. */
 static void
 on_linked(struct remote_offer *o)
 {
@@ -227,9 +251,13 @@ on_linked(struct remote_offer *o)
 	log_info(LOG_STREAM, stream_who(&c->x),
 		"stream goes both ways domain=%s ours=%s", c->from,
 		back_arg(o->stream)->local);
-	s2s_in_count_link(c);
-	if (!c->full && c->x.stage != STAGE_CLOSED)
+	in_count_link(c);
+	if (!c->begun) {
+		c->links_us = c->x.shard->now_us + BEGIN_US;
+		stream_arm(&c->x);
+	} else if (!c->full && c->x.stage != STAGE_CLOSED) {
 		link_drained(o->link);
+	}
 }
 
 void

@@ -32,6 +32,10 @@ struct s2s_known {
 	size_t n_dane_asks;   /* under way */
 	uint64_t unsigned_of; /* serial of the snapshot in which the DNS is known
 			       * to have no signatures for us */
+	/* s2s_in_resume.c's own: */
+	TAILQ_HEAD(s2s_asleep, s2s_sm_in) asleep; /* longest first */
+	size_t n_asleep, asleep_bytes;
+	LIST_HEAD(, s2s_moved) moved;
 	size_t n_refusals;
 	struct s2s_refusal *refusals; /* the newest first; NULL: none yet */
 };

@@ -166,8 +166,8 @@ out_read_limits(struct s2s_out *o, struct arena *a, const struct elem *features)
 }
 
 /* Looked at so often that the peer hears something in two thirds of its time. */
-static void
-out_watch_idle(struct s2s_out *o)
+void
+s2s_out_watch_idle(struct s2s_out *o)
 {
 	int64_t part_us = (int64_t)o->idle_s * US_PER_S / IDLE_PARTS;
 
@@ -185,7 +185,7 @@ out_keep_alive(struct s2s_out *o)
 	if (conn_taken(o->x.conn) == o->idle_taken &&
 		conn_queued(o->x.conn) == 0)
 		stream_write_bytes(&o->x, STR(" "));
-	out_watch_idle(o);
+	s2s_out_watch_idle(o);
 }
 
 static void
@@ -219,7 +219,7 @@ s2s_out_up(struct s2s_out *o, const char *by)
 		o->x.authenticated && strcmp(by, "dialback") == 0 ?
 			"they have asked us whether the key is ours" :
 			"they trust our certificate");
-	out_watch_idle(o);
+	s2s_out_watch_idle(o);
 	stream_bound(x);
 	conn_set_share(x->conn,
 		budget_share(x->shard->server, o->back.hash));
@@ -287,6 +287,7 @@ static const struct element_handler out_elements[] = {
 	{ ELEMENT_STRANGER, NS_DIALBACK, "result", s2s_out_on_result },
 	{ ELEMENT_STRANGER, NS_DIALBACK, "verify", s2s_out_on_verify },
 	{ ELEMENT_STRANGER, NS_SM, "enabled", s2s_out_on_sm_enabled },
+	{ ELEMENT_STRANGER, NS_SM, "resumed", s2s_out_on_sm_resumed },
 	{ ELEMENT_STRANGER, NS_SM, "failed", s2s_out_on_sm_failed },
 	{ ELEMENT_STRANGER, NS_SM, "a", s2s_out_on_sm_a },
 	{ ELEMENT_STRANGER, NS_SM, "r", s2s_out_on_sm_r },
@@ -393,7 +394,7 @@ on_drained(struct stream *x)
 {
 	struct s2s_out *o = s2s_out_of(x);
 
-	if (o->step == OUT_UP && o->way != NULL)
+	if (o->step == OUT_UP && o->way != NULL && o->sm != OUT_SM_RESUMES)
 		link_drained(o->way->link);
 }
 
@@ -408,9 +409,17 @@ on_reloaded(struct stream *x)
 static void
 on_ended(struct stream *x, bool goodbye)
 {
-	(void)goodbye;
-	if (s2s_out_of(x)->way != NULL)
-		s2s_way_ended(s2s_out_of(x));
+	struct s2s_out *o = s2s_out_of(x);
+
+	if (o->way == NULL)
+		return;
+	/* §5, §7: where they know that it is over nothing is left of it */
+	if (goodbye && o->way->link != NULL)
+		link_resumable(o->way->link, NULL);
+	if (o->counts != NULL && o->way->link != NULL)
+		link_came_back(o->way->link,
+			receipt_line_handled(&o->counts->line));
+	s2s_way_ended(o);
 }
 
 static void
@@ -455,6 +464,8 @@ s2s_out_waits_for(const struct s2s_out *o)
 		[OUT_UP] = "nothing",
 	};
 
+	if (o->sm == OUT_SM_RESUMES)
+		return "their answer to <resume/>";
 	if (o->x.stage == STAGE_HANDSHAKE)
 		return "their part of the TLS handshake";
 	return o->x.stage == STAGE_HEADER ? "their header" : waits[o->step];
@@ -484,7 +495,8 @@ on_due(struct stream *x)
 	struct s2s_out *o = s2s_out_of(x);
 	char why[TEXT_MAX + 40];
 
-	if (o->deadline_us <= x->shard->now_us && o->step == OUT_UP) {
+	if (o->deadline_us <= x->shard->now_us && o->step == OUT_UP &&
+		o->sm != OUT_SM_RESUMES) {
 		out_keep_alive(o);
 	} else if (o->deadline_us <= x->shard->now_us) {
 		snprintf(why, sizeof(why), "waited in vain for %s",

@@ -66,7 +66,13 @@ enum out_step {
 };
 
 /* Stream management: s2s_out_sm.c draws it. */
-enum out_sm { OUT_SM_OFF, OUT_SM_OFFERED, OUT_SM_ASKED, OUT_SM_ON };
+enum out_sm {
+	OUT_SM_OFF,
+	OUT_SM_OFFERED,
+	OUT_SM_RESUMES,
+	OUT_SM_ASKED,
+	OUT_SM_ON,
+};
 
 /* The stream of a way. */
 struct s2s_out {
@@ -83,7 +89,8 @@ struct s2s_out {
 	uint32_t idle_s;     /* after which it may think that we are gone; 0: not
 			      * said */
 	uint64_t idle_taken; /* what it had taken when that was looked at */
-	int64_t deadline_us; /* for being up; up: for a blank; OPTION_NEVER */
+	int64_t deadline_us; /* for being up, or resumed; up: for a blank;
+			      * OPTION_NEVER */
 	int64_t since_us;    /* it has begun */
 	const char *why;     /* while we end it; NULL */
 	bool blamed;         /* why it ends has been noted */
@@ -159,6 +166,8 @@ void s2s_out_end(struct s2s_out *o, enum stream_cond cond, const char *text,
 
 extern const struct link_stream s2s_link_stream;
 
+/* It is up: its deadline is that of the next look whether the peer has heard anything. */
+void s2s_out_watch_idle(struct s2s_out *o);
 /* It has authenticated, by what that says. */
 void s2s_out_up(struct s2s_out *o, const char *by);
 
@@ -166,10 +175,11 @@ void s2s_out_up(struct s2s_out *o, const char *by);
 
 /* What they offer. */
 void s2s_out_sm_read(struct s2s_out *o, const struct elem *features);
-/* o is l, which has not written anything yet. */
+/* o is l, which has not written anything yet, and does from now on, or soon. */
 void s2s_out_sm_up(struct s2s_out *o, struct link *l);
 /* Rows of s2s_out.c. */
 enum hook_result s2s_out_on_sm_enabled(struct module_ctx *m, struct element *el);
+enum hook_result s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el);
 enum hook_result s2s_out_on_sm_failed(struct module_ctx *m, struct element *el);
 enum hook_result s2s_out_on_sm_a(struct module_ctx *m, struct element *el);
 enum hook_result s2s_out_on_sm_r(struct module_ctx *m, struct element *el);

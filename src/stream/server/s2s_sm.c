@@ -79,7 +79,19 @@ s2s_sm_tell(struct stream *x, uint32_t h)
 void
 s2s_sm_enable(struct stream *x)
 {
-	stream_write_bytes(x, STR("<enable xmlns='" NS_SM "'/>"));
+	stream_write_bytes(x, STR("<enable xmlns='" NS_SM "' resume='true'/>"));
+}
+
+void
+s2s_sm_resume(struct stream *x, const char *id, uint32_t h)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "resume");
+
+	set_number(a, e, "h", h);
+	elem_set_attr(a, e, "previd", str_c(id));
+	stream_write(x, e);
+	arena_free(a);
 }
 
 void
@@ -128,6 +140,10 @@ on_moved(struct turn_end *t)
 {
 	struct s2s_sm_in *in = CONTAINER_OF(t, struct s2s_sm_in, line.moved);
 
+	if (in->x == NULL) {
+		s2s_in_resume_look(in);
+		return;
+	}
 	if (in->x->stage == STAGE_CLOSED)
 		return;
 	if (in->due ||
@@ -136,24 +152,55 @@ on_moved(struct turn_end *t)
 	in_look(in);
 }
 
-struct s2s_sm_in *
-s2s_sm_in_begin(struct stream *x)
+static struct s2s_sm_in *
+in_begin(struct shard *sh, struct stream *x, uint32_t received)
 {
 	struct s2s_sm_in *in = xcalloc(1, sizeof(*in));
 
 	memuse_add(MEMUSE_STREAM, in);
+	in->shard = sh;
 	in->x = x;
-	receipt_line_begin(&in->line, x->shard, 0, on_moved);
+	in->told = received;
+	receipt_line_begin(&in->line, sh, received, on_moved);
 	return in;
 }
 
 struct s2s_sm_in *
-s2s_sm_in_new(struct stream *x)
+s2s_sm_in_begin(struct stream *x, uint32_t received)
 {
-	struct s2s_sm_in *in = s2s_sm_in_begin(x);
-	struct arena *a = arena_new();
+	return in_begin(x->shard, x, received);
+}
 
-	stream_write(x, elem_new(a, NS_SM, "enabled"));
+struct s2s_sm_in *
+s2s_sm_in_new(struct stream *x, bool resumes)
+{
+	struct s2s_sm_in *in = in_begin(x->shard, x, 0);
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "enabled");
+
+	if (resumes) {
+		s2s_sm_id_make(x->shard, in->id);
+		elem_set_attr(a, e, "id", str_c(in->id));
+		elem_set_attr(a, e, "resume", STR("true"));
+		set_number(a, e, "max", S2S_SM_SLEEP_S);
+	}
+	stream_write(x, e);
+	arena_free(a);
+	return in;
+}
+
+struct s2s_sm_in *
+s2s_sm_in_go_on(struct shard *sh, struct stream *x, const char *id, uint32_t n)
+{
+	struct s2s_sm_in *in = in_begin(sh, x, n);
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_SM, "resumed");
+
+	memcpy(in->id, id, sizeof(in->id));
+	set_number(a, e, "h", n);
+	elem_set_attr(a, e, "previd", str_c(id));
+	if (x != NULL)
+		stream_write(x, e);
 	arena_free(a);
 	return in;
 }
@@ -164,6 +211,8 @@ s2s_sm_in_free(struct s2s_sm_in *in)
 	if (in == NULL)
 		return;
 	receipt_line_end(&in->line);
+	memuse_remove_part(MEMUSE_STREAM, in->pairs);
+	free(in->pairs);
 	memuse_remove(MEMUSE_STREAM, in);
 	free(in);
 }

@@ -18,13 +18,17 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/queue.h>
 
+#include "base/rand.h"
+#include "base/timer.h"
 #include "xmpp/error.h"
 #include "core/receipt.h"
 
 struct arena;
 struct elem;
 struct link;
+struct s2s_resume;
 struct stanza;
 struct stream;
 
@@ -43,6 +47,8 @@ void s2s_sm_tell(struct stream *x, uint32_t h);
 
 /* Asks for it; what is written behind that is counted. */
 void s2s_sm_enable(struct stream *x);
+/* Asks to go on with the stream that had this id, by which h have come back. */
+void s2s_sm_resume(struct stream *x, const char *id, uint32_t h);
 /* Writes <r/>. */
 void s2s_sm_ask(struct stream *x);
 /* e, an <a/>, has come: l, whose stream x is, has less to keep.  x may have ended. */
@@ -50,18 +56,35 @@ void s2s_sm_acked(struct stream *x, struct link *l, const struct elem *e);
 
 /* --- what comes ---------------------------------------------------------------- */
 
+/* So long another stream may come to go on with one. */
+#define S2S_SM_SLEEP_S 60
+/* A place, and a secret. */
+#define S2S_SM_ID_SIZE (12 + RAND_ID_SIZE)
+
 struct s2s_sm_in {
-	struct stream *x;
+	struct shard *shard;
+	struct stream *x; /* NULL: it has gone, and another may go on with this */
 	struct receipt_line line;
 	uint32_t told; /* the last number that the peer has heard */
 	bool due;      /* it has asked, this turn */
 	bool owes;     /* what it was told was not all, and it hears of more */
+	char id[S2S_SM_ID_SIZE]; /* "": none can go on with it */
+	/* s2s_in_resume.c's own, once its stream has gone: */
+	TAILQ_ENTRY(s2s_sm_in) asleep;
+	char *pairs;
+	struct timer timer;
+	struct s2s_resume *resume; /* who waits until all is dealt with; NULL */
 };
 
-/* The peer has asked for it, and is answered. */
-struct s2s_sm_in *s2s_sm_in_new(struct stream *x);
-/* We have, and it has agreed: the same, without a word. */
-struct s2s_sm_in *s2s_sm_in_begin(struct stream *x);
+/* The peer has asked for it, and is answered; resumes: another stream may go on with
+ * it. */
+struct s2s_sm_in *s2s_sm_in_new(struct stream *x, bool resumes);
+/* We have, and it has agreed: without a word; what comes next has the number behind
+ * received. */
+struct s2s_sm_in *s2s_sm_in_begin(struct stream *x, uint32_t received);
+/* x, or nobody yet, goes on with what had that id, behind n: the peer is told. */
+struct s2s_sm_in *s2s_sm_in_go_on(struct shard *sh, struct stream *x,
+	const char *id, uint32_t n);
 /* Copes with NULL. */
 void s2s_sm_in_free(struct s2s_sm_in *in);
 /* st (borrowed) has come, and carries a receipt from now on where somebody here
@@ -71,5 +94,12 @@ void s2s_sm_in_take(struct s2s_sm_in *in, struct stanza *st);
 void s2s_sm_in_ask(struct s2s_sm_in *in);
 /* The last word, before x ends: what the peer has not heard yet. */
 void s2s_sm_in_last(struct s2s_sm_in *in);
+
+/* --- s2s_in_resume.c ------------------------------------------------------------- */
+
+/* A new id, whose home is here. */
+void s2s_sm_id_make(struct shard *sh, char out[S2S_SM_ID_SIZE]);
+/* in, whose stream has gone, may have been dealt with, and freed. */
+void s2s_in_resume_look(struct s2s_sm_in *in);
 
 #endif

@@ -104,7 +104,6 @@ s2s_way_up(struct s2s_out *o)
 	w->search = NULL;
 	w->link = remote_up(w->pair, &s2s_link_stream, w);
 	s2s_out_sm_up(o, w->link);
-	link_drained(w->link);
 }
 
 void
