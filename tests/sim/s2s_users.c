@@ -156,7 +156,8 @@ user_message(struct sim_client *to, struct arena *a, const struct elem *e)
 		sim_fail(s, "u%u gets %u of u%u, who was told that it was refused",
 			to->user, serial, user);
 	p->arrived[serial] = true;
-	if (p->late[serial] || p->again[serial])
+	/* nor is one in order that was refused, as it was not acknowledged */
+	if (p->late[serial] || p->again[serial] || p->errors[serial] != 0)
 		return;
 	if ((int)number <= to->last[user][index])
 		sim_fail(s, "u%u/r%u: message %u of u%u/r%u came after %d",
