@@ -108,7 +108,8 @@ pairs_have(const char *all, const char *line, size_t n)
 {
 	for (const char *end; *all != '\0'; all = end + 1) {
 		end = strchr(all, '\n');
-		if ((size_t)(end - all) == n && memcmp(all, line, n) == 0)
+		if (str_eq((struct str){ all, (size_t)(end - all) },
+			    (struct str){ line, n }))
 			return true;
 	}
 	return false;
@@ -129,9 +130,8 @@ pairs_cover(const char *all, const char *some)
 static bool
 is_of_same_domain(const char *a, const char *b)
 {
-	size_t n = strcspn(a, " ");
-
-	return n == strcspn(b, " ") && memcmp(a, b, n) == 0;
+	return str_eq((struct str){ a, strcspn(a, " ") },
+		(struct str){ b, strcspn(b, " ") });
 }
 
 /* --- what is elsewhere -------------------------------------------------------------- */

@@ -471,24 +471,6 @@ s2s_out_waits_for(const struct s2s_out *o)
 	return o->x.stage == STAGE_HEADER ? "their header" : waits[o->step];
 }
 
-const char *
-s2s_out_step(const struct s2s_out *o)
-{
-	static const char *const steps[] = {
-		[OUT_HEADER] = "stream",
-		[OUT_STARTTLS] = "TLS",
-		[OUT_JUDGED] = "certificate",
-		[OUT_SASL] = "authentication",
-		[OUT_DIALBACK] = "authentication",
-		[OUT_KEYS] = "stream",
-		[OUT_UP] = "stream",
-	};
-
-	if (o->at_dane)
-		return "DANE";
-	return o->x.stage == STAGE_HANDSHAKE ? "TLS" : steps[o->step];
-}
-
 static void
 on_due(struct stream *x)
 {

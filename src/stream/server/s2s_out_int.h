@@ -122,6 +122,8 @@ void s2s_way_down(struct s2s_way *w, bool found, const char *why);
 void s2s_way_up(struct s2s_out *o);
 /* o has ended; it knows no way any more. */
 void s2s_way_ended(struct s2s_out *o);
+/* The step of the way that it is at, see remote_step(). */
+const char *s2s_out_step(const struct s2s_out *o);
 
 /* --- s2s_connect.c ------------------------------------------------------------ */
 
@@ -194,8 +196,6 @@ void s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 bool s2s_out_judge(struct s2s_out *o);
 /* What o waits for, in words. */
 const char *s2s_out_waits_for(const struct s2s_out *o);
-/* The step of the way that it is at, see remote_step(). */
-const char *s2s_out_step(const struct s2s_out *o);
 /* What their certificate is worth, for an administrator. */
 void s2s_out_judge_peer(const struct s2s_out *o, struct tls_judgement *out);
 /* All that waits to be asked is asked. */

@@ -95,6 +95,24 @@ s2s_way_down(struct s2s_way *w, bool found, const char *why)
 
 /* --- its stream ------------------------------------------------------------------- */
 
+const char *
+s2s_out_step(const struct s2s_out *o)
+{
+	static const char *const steps[] = {
+		[OUT_HEADER] = "stream",
+		[OUT_STARTTLS] = "TLS",
+		[OUT_JUDGED] = "certificate",
+		[OUT_SASL] = "authentication",
+		[OUT_DIALBACK] = "authentication",
+		[OUT_KEYS] = "stream",
+		[OUT_UP] = "stream",
+	};
+
+	if (o->at_dane)
+		return "DANE";
+	return o->x.stage == STAGE_HANDSHAKE ? "TLS" : steps[o->step];
+}
+
 void
 s2s_way_up(struct s2s_out *o)
 {
