@@ -93,19 +93,18 @@ kept_look(struct link_kept *k)
 	}
 }
 
-/* Who has yet to read the question, and goes on reading, cannot answer it; how fast
- * he has to be is said elsewhere. */
-static void
+/* Is it as good as dead?  Who has yet to read the question, and goes on reading, cannot
+ * answer it; how fast he has to be is said elsewhere. */
+static bool
 kept_judge(struct link_kept *k)
 {
 	uint64_t before = k->taken;
 
 	k->judge_us = 0;
 	if (k->n == 0)
-		return;
+		return false;
 	kept_wait(k);
-	if (!k->link->full || k->taken == before)
-		link_cut(k->link, "does not acknowledge what it is sent");
+	return !k->link->full || k->taken == before;
 }
 
 /* --- receipts --------------------------------------------------------------------- */
@@ -129,6 +128,7 @@ on_kept_timer(struct timer *t)
 {
 	struct link_kept *k = CONTAINER_OF(t, struct link_kept, timer);
 	int64_t now_us = k->shard->now_us;
+	bool dead;
 
 	if (k->tick_us != 0 && k->tick_us <= now_us)
 		kept_tick(k);
@@ -137,9 +137,10 @@ on_kept_timer(struct timer *t)
 		if (k->n != 0)
 			kept_ask(k);
 	}
-	if (k->judge_us != 0 && k->judge_us <= now_us)
-		kept_judge(k);
+	dead = k->judge_us != 0 && k->judge_us <= now_us && kept_judge(k);
 	kept_arm(k);
+	if (dead) /* and k may be gone with it */
+		link_cut(k->link, "does not acknowledge what it is sent");
 }
 
 /* --- the queue -------------------------------------------------------------------- */
