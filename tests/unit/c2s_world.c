@@ -78,9 +78,15 @@ world_config(const struct world *w, unsigned n_shards, const char *more,
 }
 
 void
-world_reload(struct world *w, const char *yaml)
+world_publish(struct world *w, const char *yaml)
 {
 	server_publish(w->server, world_parse(str_c(yaml)), NULL, NULL);
+}
+
+void
+world_reload(struct world *w, const char *yaml)
+{
+	world_publish(w, yaml);
 	world_settle(w);
 }
 

@@ -68,6 +68,8 @@ void world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 void world_done(struct world *w);
 /* Puts a configuration (YAML) in force. */
 void world_reload(struct world *w, const char *yaml);
+/* The same, but the shards have yet to turn. */
+void world_publish(struct world *w, const char *yaml);
 /* Until nothing is left to do. */
 void world_settle(struct world *w);
 /* Moves the clock, in steps. */

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "conf/conf.h"
 #include "core/host.h"
 #include "stream/stream.h"
@@ -1470,6 +1471,42 @@ TEST(a_stream_that_goes_both_ways_goes_on_with_one_that_broke)
 	CHECK(!peer_has(&s.p, "handled-count-too-high"));
 	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
 	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"3\"");
+	scene_done(&s);
+}
+
+/* What signed records say may come when a reload has taken the domain that the stream
+ * is for, and the stream is not told yet. */
+TEST(records_that_come_in_the_midst_of_a_reload)
+{
+	struct s2s_dane found = { .verdict = TLS_DANE_FITS };
+	const struct snapshot *before;
+	struct s2s_in *c;
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, "");
+	go_secure(&s, FROM("far.example"));
+	sh = s.w.server->shards[1];
+	c = LIST_FIRST(&s2s_known(sh)->streams);
+	found.remote = xstrdup("far.example");
+	found.why = xstrdup("fits");
+	memuse_add_part(MEMUSE_STREAM, found.remote);
+	memuse_add_part(MEMUSE_STREAM, found.why);
+	*vec_push(&c->danes) = found;
+	before = sh->snap;
+	world_publish(&s.w,
+		"shards: 2\nstorage: { driver: memory }\nfederation: on\n"
+		"hosts: { example.net: {} }\n");
+	for (int i = 0; i < 100 && sh->snap == before; i++) {
+		shard_turn(s.w.server->shards[0]);
+		shard_turn(sh);
+	}
+	CHECK(sh->snap != before && c->x.stage == STAGE_OPEN);
+	s.p.got.n = 0;
+	s2s_in_go_on(c);
+	world_settle(&s.w);
+	CHECK_GOT(&s.p, "<host-gone");
+	CHECK(!peer_has(&s.p, "<stream:features>"));
 	scene_done(&s);
 }
 

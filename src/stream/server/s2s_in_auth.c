@@ -286,6 +286,11 @@ s2s_in_go_on(struct s2s_in *c)
 {
 	struct tls_judgement j;
 
+	/* a reload may have taken it since, of which the stream has yet to hear */
+	if (shard_host(c->x.shard, str_c(c->local)) == NULL) {
+		stream_end(&c->x, STREAM_HOST_GONE, NULL);
+		return;
+	}
 	c->external = s2s_in_is_external(c, &j);
 	s2s_in_offer(c);
 }
