@@ -164,6 +164,9 @@ link_write(struct link *l, struct stanza *st)
 void
 link_send(struct link *l, struct stanza *st)
 {
+	/* a reload may have made room for what waits */
+	if (!STAILQ_EMPTY(&l->waiting))
+		link_go_on(l);
 	if (!link_stops(l)) {
 		link_write(l, st);
 		return;

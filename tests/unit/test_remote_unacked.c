@@ -473,4 +473,30 @@ TEST(a_link_whose_peer_owes_an_answer_is_not_idle)
 	scene_done(&s);
 }
 
+#define RELOADED                                                               \
+	"shards: 2\nstorage: { driver: memory }\nfederation: on\n"             \
+	"hosts: { example.org: {} }\nlimits: { write_queue_bytes: 1MiB }\n"
+
+/* What comes then stands behind what has waited because of the bound before. */
+TEST(a_reload_that_makes_room_keeps_the_order)
+{
+	struct buf want = BUF_INIT;
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "limits: { write_queue_bytes: 64KiB }\n");
+	f = link_up(&s, 200);
+	CHECK(f->link->n_waiting != 0);
+	world_reload(&s.w, RELOADED);
+	say(&s, 1);
+	fake_ack(f, f->n_wrote);
+	world_settle(&s.w);
+	CHECK_INT(f->n_wrote, 201);
+	for (unsigned i = 1; i < s.next; i++)
+		buf_printf(&want, "%u ", i);
+	CHECK_STR(buf_str(&f->wrote), buf_c(&want));
+	buf_done(&want);
+	scene_done(&s);
+}
+
 TEST_MAIN
