@@ -223,6 +223,7 @@ remote_receive_shared(struct entity *e, struct stanza *st,
 		return false;
 	if (p->stranger != NULL)
 		asker_leave(p);
+	guest_leave(p);
 	p->used_us = e->shard->now_us;
 	watch_pass(r, st);
 	return link_send_shared(p->link, st, jid_str(one->to), &one->wire);

@@ -338,4 +338,23 @@ TEST(a_link_that_carries_broadcasts_is_not_idle)
 	scene_done(&s);
 }
 
+/* A broadcast uses a stream that has come by itself as a stanza does. */
+TEST(a_stream_that_came_is_used_by_it)
+{
+	struct shard *sh;
+	struct fake *f;
+	struct scene s;
+
+	scene_init(&s, 1, 1);
+	sh = s.w.server->shards[server_place_of(s.w.server, STR(FAR)).shard];
+	f = fake_offer(sh, HERE, FAR, LOTS);
+	CHECK(f != NULL);
+	CHECK_INT(sh->remotes->guests, 1);
+	say_to_all(&s, PRESENCE_AVAILABLE, 1);
+	world_settle(&s.w);
+	CHECK_INT(f->n_wires, 1);
+	CHECK_INT(sh->remotes->guests, 0);
+	scene_done(&s);
+}
+
 TEST_MAIN
