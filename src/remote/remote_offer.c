@@ -36,13 +36,20 @@
 
 /* --- how many ---------------------------------------------------------------- */
 
+/* What has come up for a stranger's key alone, as that of such a stream has, is not. */
+static bool
+pair_is_used(const struct remote_pair *p)
+{
+	return p->stranger == NULL && (p->link != NULL || p->asker != NULL);
+}
+
 /* p is here for such a stream alone. */
 static bool
 guest_enter(struct remote_pair *p)
 {
 	struct remotes *all = pair_shard(p)->remotes;
 
-	if (p->guest || p->busy)
+	if (p->guest || pair_is_used(p))
 		return true;
 	if (all->guests >= remotes_max(pair_shard(p)) / GUESTS_PART)
 		return false;

@@ -1327,6 +1327,31 @@ TEST(so_many_streams_that_came_and_no_more)
 	scene_done(&s);
 }
 
+/* A pair that has come up for the key of the same stranger is no more ours than
+ * another, while that counts, and when it does not any more. */
+TEST(a_stream_that_came_by_a_key_is_one_of_them)
+{
+	struct verdict v = { 0 };
+	struct scene s;
+
+	scene_init(&s);
+	ask_key_of_offer(&s, &v);
+	offer(&s, LOTS);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 1);
+	remote_verified(fake_find(HERE, THERE)->next->verifies[0], ERR_NONE, NULL);
+	fake_find(HERE, THERE)->next->n_verifies = 0;
+	world_settle(&s.w);
+	CHECK_INT(v.n, 1);
+	CHECK_INT(shard_of(&s, THERE)->remotes->strangers, 0);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 1);
+	say(&s, "x@" THERE, 0);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 0);
+	/* nor is one that is used when the stream comes */
+	offer(&s, LOTS);
+	CHECK_INT(shard_of(&s, THERE)->remotes->guests, 0);
+	scene_done(&s);
+}
+
 /* --- failures -------------------------------------------------------------------- */
 
 TEST(the_last_failures_are_kept)
