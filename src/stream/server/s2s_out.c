@@ -373,19 +373,21 @@ on_element(struct stream *x, struct arena *a, struct elem *e)
 
 /* --- life --------------------------------------------------------------------------- */
 
-/* What is written before it is up is small, but for keys that others have shown. */
+/* What is written before it is up is small, but for keys that others have shown; then
+ * its link writes one stanza more than is taken, and all else is answers. */
 static void
 on_full(struct stream *x, bool refused)
 {
 	const struct config_limits *l = &x->shard->snap->config->limits;
 	struct s2s_out *o = s2s_out_of(x);
+	bool up = o->step == OUT_UP;
+	size_t most = up ? l->write_queue_max_bytes + l->stanza_bytes :
+			   l->write_queue_bytes;
 
-	if (o->step != OUT_UP && conn_queued(x->conn) <= l->write_queue_bytes)
-		return;
-	if (o->step != OUT_UP)
+	if (conn_queued(x->conn) > most)
 		stream_cut(x, "does not read what it is sent",
 			conn_queued(x->conn));
-	else if (refused && o->way != NULL)
+	else if (up && refused && o->way != NULL)
 		link_full(o->way->link);
 }
 
