@@ -135,7 +135,7 @@ scene_again(struct scene *s)
 static void
 scene_init_as(struct scene *s, const char *policy)
 {
-	char conf[120];
+	char conf[200];
 
 	snprintf(conf, sizeof(conf), "federation: { mode: on%s }", policy);
 	*s = (struct scene){ .max_far = 4 };
@@ -1033,6 +1033,32 @@ TEST(what_is_wrong_in_stream_management_ends_it)
 		CHECK_INT(is_up(&s), sm_wrong[i].out == NULL);
 		scene_done(&s);
 	}
+}
+
+/* Nothing of ours waits for it, but what it has made us say. */
+TEST(who_asks_without_end_and_reads_nothing_is_cut)
+{
+	struct buf asks = BUF_INIT;
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init_as(&s, "}\nlimits: { write_queue_bytes: 64KiB, "
+			  "write_queue_max_bytes: 64KiB, stanza_bytes: 64KiB ");
+	say_to_far(&s, 3);
+	far_bring_up_counting(&s, p);
+	peer_say(p, SM("enabled") SM("a h='2'"));
+	CHECK_INT(unacked(&s), 0);
+	conn_mem_take(p->conn, 0);
+	for (int i = 0; i < 500; i++)
+		buf_add_c(&asks, SM("r"));
+	for (int i = 0; i < 60 && p->conn != NULL; i++) {
+		CHECK(conn_queued(p->conn) < 512 * 1024);
+		peer_say(p, buf_c(&asks));
+		world_advance(&s.world, US_PER_S);
+	}
+	CHECK(p->closed && !is_up(&s));
+	buf_done(&asks);
+	scene_done(&s);
 }
 
 /* XEP-0478 §3.1 */

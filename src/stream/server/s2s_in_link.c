@@ -156,20 +156,10 @@ in_has_link(const struct s2s_in *c)
 	return false;
 }
 
-/* More is written than that by links alone: one stanza, and what was full before. */
-static bool
-in_is_flooded(const struct s2s_in *c)
-{
-	const struct config_limits *l = &c->x.shard->snap->config->limits;
-
-	return conn_queued(c->x.conn) >
-		l->write_queue_max_bytes + l->stanza_bytes;
-}
-
 bool
 s2s_in_links_full(struct s2s_in *c, bool refused)
 {
-	if (!in_has_link(c) || in_is_flooded(c))
+	if (!in_has_link(c) || s2s_is_flooded(&c->x))
 		return false;
 	if (!refused)
 		return true;

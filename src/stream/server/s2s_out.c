@@ -380,14 +380,12 @@ on_full(struct stream *x, bool refused)
 {
 	const struct config_limits *l = &x->shard->snap->config->limits;
 	struct s2s_out *o = s2s_out_of(x);
-	bool up = o->step == OUT_UP;
-	size_t most = up ? l->write_queue_max_bytes + l->stanza_bytes :
-			   l->write_queue_bytes;
 
-	if (conn_queued(x->conn) > most)
+	if (o->step == OUT_UP ? s2s_is_flooded(x) :
+				conn_queued(x->conn) > l->write_queue_bytes)
 		stream_cut(x, "does not read what it is sent",
 			conn_queued(x->conn));
-	else if (up && refused && o->way != NULL)
+	else if (refused && o->step == OUT_UP && o->way != NULL)
 		link_full(o->way->link);
 }
 

@@ -17,11 +17,15 @@
 #include "xmpp/jid.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
+#include "net/conn.h"
 #include "conf/conf.h"
 #include "core/host.h"
 #include "core/link.h"
 #include "core/router.h"
 #include "stream/server/s2s_sm.h"
+
+/* What a stanza is written as, at worst, of what was read. */
+#define WRITTEN_MAX 6
 
 /* --- who may bring what ------------------------------------------------------ */
 
@@ -79,6 +83,16 @@ s2s_rates(const struct stream *x)
 		.stanzas = (uint64_t)conf->s2s.stanzas_per_second,
 		.stanzas_burst = (uint64_t)conf->s2s.stanzas_per_second,
 	};
+}
+
+/* What was there before is full, and one stanza behind it. */
+bool
+s2s_is_flooded(const struct stream *x)
+{
+	const struct config_limits *l = &x->shard->snap->config->limits;
+
+	return conn_queued(x->conn) >
+		l->write_queue_max_bytes + WRITTEN_MAX * l->stanza_bytes;
 }
 
 /* --- limits (XEP-0478) ---------------------------------------------------------- */

@@ -7,6 +7,7 @@
 #ifndef STREAM_SERVER_S2S_STANZA_H
 #define STREAM_SERVER_S2S_STANZA_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -67,6 +68,9 @@ void s2s_bounce(struct shard *sh, const struct stanza *st, const char *domain,
 uint32_t s2s_read_max_bytes(struct arena *a, const struct elem *e);
 /* Adds <limits/> to e: what a stanza may have here. */
 struct elem *s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e);
+/* Is more written than links do by themselves, which stop when they are full?  Then it
+ * is what the peer has asked for, and does not read. */
+bool s2s_is_flooded(const struct stream *x);
 /* For struct stream_kind. */
 struct stream_rates s2s_rates(const struct stream *x);
 
