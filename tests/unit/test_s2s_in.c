@@ -1510,4 +1510,36 @@ TEST(records_that_come_in_the_midst_of_a_reload)
 	scene_done(&s);
 }
 
+/* Numbers are those of the stream: of two pairs no link counts, also where one still
+ * goes by another stream. */
+TEST(what_goes_back_for_two_may_be_acknowledged)
+{
+	struct scene s;
+	struct peer first;
+
+	scene_init(&s, "");
+	peer_open_at(&first, &s.w, 1, s2s_in_kinds);
+	say_header(&first, FROM("far.example"));
+	peer_say(&first, STARTTLS);
+	say_header(&first, FROM("far.example"));
+	peer_say(&first, BIDI RESULT("far.example", "example.net", "k"));
+	domain_says(&s, "example.net", "far.example", ERR_NONE);
+	go_both_ways(&s, 1, BIDI);
+	show_key(&s, RESULT("far.example", "example.net", "k"), "example.net",
+		"far.example");
+	peer_say(&s.p, "<enable xmlns='urn:xmpp:sm:3'/>");
+	CHECK_GOT(&s.p, "<enabled ");
+	peer_done(&first);
+	romeo_says(&s, "a@far.example", "one");
+	CHECK_GOT(&s.p, "one");
+	peer_say(&s.p, "<iq type='get' id='q' from='a@far.example' "
+		"to='example.net'><query xmlns='urn:x'/></iq>");
+	CHECK_GOT(&s.p, "<iq ", "from=\"example.net\"");
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
+	CHECK(!peer_has(&s.p, "<stream:error"));
+	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
+	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"2\"");
+	scene_done(&s);
+}
+
 TEST_MAIN

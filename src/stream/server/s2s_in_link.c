@@ -190,21 +190,22 @@ s2s_in_links_drained(struct s2s_in *c)
 
 /* --- offers ----------------------------------------------------------------------- */
 
-/* Numbers are those of the stream (XEP-0198 §4): so one link counts, the first. */
+/* Numbers are those of the stream (XEP-0198 §4): so a link counts where no other one
+ * is there or may come, and keeps others from coming. */
 static void
 in_count_link(struct s2s_in *c)
 {
-	struct link *l = NULL;
+	struct s2s_back *only = NULL;
+	struct link *l;
 
 	for (size_t i = 0; i < c->pairs.n; i++) {
 		struct s2s_back *b = c->pairs.p[i].back;
 
-		if (b == NULL || b->offer.link == NULL)
-			continue;
-		if (l != NULL)
+		if (b != NULL && only != NULL)
 			return;
-		l = b->offer.link;
+		only = b != NULL ? b : only;
 	}
+	l = only != NULL ? only->offer.link : NULL;
 	if (l == NULL || c->counts == NULL || c->wrote != 0 ||
 		c->counted != NULL)
 		return;
