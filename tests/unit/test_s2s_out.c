@@ -803,6 +803,19 @@ TEST(each_question_is_answered_when_there_is_no_way)
 	scene_done(&s);
 }
 
+/* XEP-0220 §2.5: whoever stands where the DNS leads does not serve that domain. */
+TEST(who_does_not_serve_a_domain_is_nobody_to_ask_about_its_keys)
+{
+	struct scene s;
+
+	scene_init_quiet(&s);
+	ask(&s, "q1", "k1");
+	peer_say(&s.far[0], HEAD_OF("1", "from='other.example'") HOST_UNKNOWN);
+	CHECK_INT(s.n_failed, 1);
+	CHECK_INT(s.failed, ERR_MISSING);
+	scene_done(&s);
+}
+
 /* --- limits of the peer ------------------------------------------------------------------ */
 
 /* XEP-0478 §4 */

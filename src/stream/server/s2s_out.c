@@ -312,6 +312,8 @@ out_told_error(struct s2s_out *o, struct arena *a, const struct elem *e)
 	struct str said = text != NULL ? elem_text(a, text) : STR("");
 	char why[2 * TEXT_MAX + 60];
 
+	if (o->way != NULL && str_is(name, "host-unknown"))
+		o->way->unknown = true;
 	name.n = MIN(name.n, TEXT_MAX);
 	said.n = MIN(said.n, TEXT_MAX);
 	snprintf(why, sizeof(why), "they have ended the stream: %.*s%s%.*s",

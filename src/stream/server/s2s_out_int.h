@@ -50,6 +50,7 @@ struct s2s_way {
 	struct s2s_search *search; /* NULL: it is up */
 	struct s2s_out *stream;    /* NULL: none yet, or between two */
 	struct link *link;         /* NULL: not up */
+	bool unknown;              /* one who was reached does not serve the domain */
 	struct way_asks asks;  /* that have yet to go out */
 	struct way_asks asked; /* in stream, and not answered */
 };

@@ -89,7 +89,7 @@ s2s_way_down(struct s2s_way *w, bool found, const char *why)
 
 	snprintf(text, sizeof(text), "%s", why); /* it goes with w */
 	/* XEP-0220 §2.5: nobody is there to be asked, or he cannot be reached */
-	way_free(w, found ? ERR_CLOSED : ERR_MISSING, text);
+	way_free(w, found && !w->unknown ? ERR_CLOSED : ERR_MISSING, text);
 	remote_down(p, found, text);
 }
 
