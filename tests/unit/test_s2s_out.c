@@ -1427,6 +1427,38 @@ TEST(a_key_that_comes_back_by_a_link_costs_that_domain_alone)
 	scene_done(&s);
 }
 
+/* They may ask by any stream that they have; here they do by that of the link. */
+TEST(keys_of_ours_are_known_again_by_a_link_that_goes_both_ways)
+{
+	const struct stream_server *ss;
+	char key[DIALBACK_KEY_SIZE];
+	struct buf out = BUF_INIT;
+	struct scene s;
+	struct peer *p = &s.far[0];
+
+	scene_init(&s);
+	far_bring_up_both(&s, p);
+	ss = s.world.server->streams;
+	dialback_key(key,
+		(struct str){ (const char *)ss->secret, sizeof(ss->secret) },
+		STR(FAR), STR(LOCAL), STR("i1"));
+	buf_printf(&out,
+		"<db:verify from='" FAR "' to='" LOCAL "' id='i1'>%s</db:verify>",
+		key);
+	peer_say(p, buf_c(&out));
+	buf_done(&out);
+	CHECK_GOT(p, "<db:verify from='" LOCAL "' to='" FAR
+		"' id='i1' type='valid'/>");
+	peer_say(p, "<db:verify from='" FAR "' to='" LOCAL
+		"' id='i2'>abc</db:verify>");
+	CHECK_GOT(p, "id='i2' type='invalid'/>");
+	peer_say(p, "<db:verify from='" FAR
+		"' to='nowhere.example' id='i3'>abc</db:verify>");
+	CHECK_GOT(p, "id='i3' type='error'>", "<item-not-found");
+	CHECK(is_up(&s));
+	scene_done(&s);
+}
+
 /* XEP-0198: what comes back is counted once that is agreed on. */
 TEST(what_comes_back_is_acknowledged_where_it_counts)
 {

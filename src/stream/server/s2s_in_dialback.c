@@ -8,6 +8,8 @@
  *                                    `  nothing: error
  *   <db:verify from='them' to='us' id='..'>key --made anew, is it that?--> answer
  *
+ * They may ask by a stream of ours, too, if that goes both ways.
+ *
  * Owner shard.  A pair that is refused costs that pair alone.  What only an answer
  * has, a type, is none to anything in this direction: it is not looked at (hostile
  * 38).  No certificate stands for the answer of the domain (hostile 40).
@@ -64,19 +66,19 @@ db_begin(struct buf *out, const struct db *d, const char *type)
 }
 
 static void
-db_answer(struct s2s_in *c, const struct db *d, const char *type)
+db_answer(struct stream *x, const struct db *d, const char *type)
 {
 	struct buf out = BUF_INIT;
 
 	db_begin(&out, d, type);
 	buf_add_c(&out, "/>");
-	stream_write_bytes(&c->x, buf_str(&out));
+	stream_write_bytes(x, buf_str(&out));
 	buf_done(&out);
 }
 
 /* §2.5; text is for people. */
 static void
-db_error(struct s2s_in *c, const struct db *d, enum stanza_cond cond,
+db_error(struct stream *x, const struct db *d, enum stanza_cond cond,
 	const char *text)
 {
 	struct buf out = BUF_INIT;
@@ -87,7 +89,7 @@ db_error(struct s2s_in *c, const struct db *d, enum stanza_cond cond,
 	buf_add_c(&out, "<text xmlns='" NS_STANZAS "'>");
 	xml_escape(&out, str_c(text), false);
 	buf_printf(&out, "</text></error></db:%s>", d->name);
-	stream_write_bytes(&c->x, buf_str(&out));
+	stream_write_bytes(x, buf_str(&out));
 	buf_done(&out);
 }
 
@@ -95,7 +97,7 @@ db_error(struct s2s_in *c, const struct db *d, enum stanza_cond cond,
 
 /* False: it says nothing that could be answered. */
 static bool
-db_read(struct s2s_in *c, struct element *el, const char *name, struct db *d,
+db_read(struct stream *x, struct element *el, const char *name, struct db *d,
 	struct str *local, struct str *remote)
 {
 	struct str type = elem_attr(el->e, "type");
@@ -103,7 +105,7 @@ db_read(struct s2s_in *c, struct element *el, const char *name, struct db *d,
 	*d = (struct db){ name, elem_attr(el->e, "to"),
 		elem_attr(el->e, "from"), elem_attr(el->e, "id") };
 	if (type.p != NULL) {
-		log_debug(LOG_AUTH, stream_who(&c->x),
+		log_debug(LOG_AUTH, stream_who(x),
 			"dialback answer to nothing ignored type=\"%.*s\"",
 			STR_ARG(type));
 		return false;
@@ -112,7 +114,7 @@ db_read(struct s2s_in *c, struct element *el, const char *name, struct db *d,
 		jid_prep_domain(local, el->arena, d->to, NULL) &&
 		jid_prep_domain(remote, el->arena, d->from, NULL))
 		return true;
-	stream_end(&c->x, STREAM_IMPROPER_ADDRESSING,
+	stream_end(x, STREAM_IMPROPER_ADDRESSING,
 		"Dialback is from a domain to a domain");
 	return false;
 }
@@ -169,9 +171,9 @@ ask_was_wrong(struct s2s_in *c, const struct db *d, struct str local,
 		"the server of their domain says that their dialback key is not its own");
 	c->told = true;
 	if (last)
-		db_answer(c, d, "invalid");
+		db_answer(&c->x, d, "invalid");
 	else
-		db_error(c, d, COND_FORBIDDEN,
+		db_error(&c->x, d, COND_FORBIDDEN,
 			"Your domain says that the key is wrong");
 	if (s2s_in_failed(c, remote) && last)
 		stream_end(&c->x, STREAM_COND_NONE, NULL);
@@ -185,7 +187,7 @@ ask_went_wrong(struct s2s_in *c, const struct db *d, struct str local,
 	s2s_in_refuse(c, local, remote, "their dialback key was not judged: %s",
 		err->text);
 	c->told = true;
-	db_error(c, d,
+	db_error(&c->x, d,
 		err->code == ERR_MISSING ? COND_REMOTE_SERVER_NOT_FOUND :
 		err->code == ERR_LIMIT	 ? COND_RESOURCE_CONSTRAINT :
 					   COND_REMOTE_SERVER_TIMEOUT,
@@ -217,11 +219,11 @@ ask_was_right(struct s2s_in *c, const struct db *d, struct str local,
 	enum stanza_cond cond = pair_refuses(c, local, remote, &text);
 
 	if (cond != COND_NONE) {
-		db_error(c, d, cond, text);
+		db_error(&c->x, d, cond, text);
 		return;
 	}
 	s2s_in_add_pair(c, local, remote, S2S_DIALBACK);
-	db_answer(c, d, "valid");
+	db_answer(&c->x, d, "valid");
 	s2s_in_join(c, local, remote);
 }
 
@@ -295,7 +297,7 @@ result_refuse(struct s2s_in *c, const struct db *d, struct str local,
 	if (cond != COND_NOT_AUTHORIZED) /* which has been told with its reason */
 		s2s_in_refuse(c, local, remote, "their dialback was refused: %s",
 			text);
-	db_error(c, d, cond, text);
+	db_error(&c->x, d, cond, text);
 }
 
 static void
@@ -352,13 +354,13 @@ s2s_in_on_result(struct module_ctx *m, struct element *el)
 	struct db d;
 
 	(void)m;
-	if (!db_read(c, el, "result", &d, &local, &remote))
+	if (!db_read(&c->x, el, "result", &d, &local, &remote))
 		return HOOK_HANDLED;
 	d.id = STR_NONE;
 	if (!s2s_in_judge_pairs(c))
 		return HOOK_HANDLED;
 	if (s2s_in_pair(c, local, remote) != NULL) {
-		db_answer(c, &d, "valid");
+		db_answer(&c->x, &d, "valid");
 		return HOOK_HANDLED;
 	}
 	if (ask_is_out(c, local, remote))
@@ -373,32 +375,39 @@ s2s_in_on_result(struct module_ctx *m, struct element *el)
 
 /* We may be the originating server for it: nothing is remembered of keys (XEP-0185
  * §2). */
-enum hook_result
-s2s_in_on_verify(struct module_ctx *m, struct element *el)
+void
+s2s_verify(struct stream *x, struct element *el)
 {
-	struct s2s_in *c = el->stream;
-	const struct stream_server *s = c->x.shard->server->streams;
+	const struct stream_server *s = x->shard->server->streams;
 	struct str local, remote;
 	struct db d;
 	bool ok;
 
-	(void)m;
-	c->verifies = true;
-	if (!db_read(c, el, "verify", &d, &local, &remote))
-		return HOOK_HANDLED;
+	if (!db_read(x, el, "verify", &d, &local, &remote))
+		return;
 	if (d.id.p == NULL) {
-		stream_end(&c->x, STREAM_BAD_FORMAT,
+		stream_end(x, STREAM_BAD_FORMAT,
 			"A key belongs to a stream: \"id\" is missing");
-		return HOOK_HANDLED;
+		return;
 	}
-	if (shard_host(c->x.shard, local) == NULL) {
-		db_error(c, &d, COND_ITEM_NOT_FOUND,
+	if (shard_host(x->shard, local) == NULL) {
+		db_error(x, &d, COND_ITEM_NOT_FOUND,
 			"This domain is not served here");
-		return HOOK_HANDLED;
+		return;
 	}
 	ok = dialback_key_ok(elem_text(el->arena, el->e),
 		(struct str){ (const char *)s->secret, sizeof(s->secret) },
 		remote, local, d.id);
-	db_answer(c, &d, ok ? "valid" : "invalid");
+	db_answer(x, &d, ok ? "valid" : "invalid");
+}
+
+enum hook_result
+s2s_in_on_verify(struct module_ctx *m, struct element *el)
+{
+	struct s2s_in *c = el->stream;
+
+	(void)m;
+	c->verifies = true;
+	s2s_verify(&c->x, el);
 	return HOOK_HANDLED;
 }

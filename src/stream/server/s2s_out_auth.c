@@ -271,6 +271,9 @@ out_asked(const struct s2s_out *o, struct str id)
 	return NULL;
 }
 
+/* Without a type it is about a key of ours: by a stream that is a link of theirs, too,
+ * they may ask that, as it is not one that they were shown the key in (XEP-0288
+ * §2.2). */
 enum hook_result
 s2s_out_on_verify(struct module_ctx *m, struct element *el)
 {
@@ -282,6 +285,10 @@ s2s_out_on_verify(struct module_ctx *m, struct element *el)
 						     ERR_MISSING;
 
 	(void)m;
+	if (type.p == NULL && o->bidi && o->step == OUT_UP) {
+		s2s_verify(&o->x, el);
+		return HOOK_HANDLED;
+	}
 	if (type.p == NULL)
 		return HOOK_PASS;
 	/* XEP-0220 §2.5: whatever error it is, nobody knows about the key */

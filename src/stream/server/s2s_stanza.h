@@ -17,6 +17,7 @@
 
 struct arena;
 struct elem;
+struct element;
 struct link;
 struct s2s_back;
 struct s2s_sm_in;
@@ -71,6 +72,9 @@ struct elem *s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e);
 /* Is more written than links do by themselves, which stop when they are full?  Then it
  * is what the peer has asked for, and does not read. */
 bool s2s_is_flooded(const struct stream *x);
+/* A <db:verify/> that has come by x, about a key that may be ours, is answered
+ * (s2s_in_dialback.c). */
+void s2s_verify(struct stream *x, struct element *el);
 /* For struct stream_kind. */
 struct stream_rates s2s_rates(const struct stream *x);
 
