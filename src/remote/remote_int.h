@@ -155,6 +155,21 @@ pair_shard(const struct remote_pair *p)
 	return p->remote->e.shard;
 }
 
+/* Does anything wait for the next stream? */
+static inline bool
+pair_waits(const struct remote_pair *p)
+{
+	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
+}
+
+/* The first of it. */
+static inline const struct stanza *
+pair_first(const struct remote_pair *p)
+{
+	return p->kept != NULL ? link_kept_first(p->kept) :
+				 STAILQ_FIRST(&p->waiting);
+}
+
 static inline const struct config_s2s *
 remote_conf(const struct remote *r)
 {
@@ -190,7 +205,14 @@ void pair_go_on(struct remote_pair *p);
 void pair_add_waiting(struct remote_pair *p, struct stanza *st);
 /* The first of them. */
 struct stanza *pair_take_waiting(struct remote_pair *p);
-struct remote_pair *pair_of(const struct link *l);
+/* All of them, and what it has kept, are answered. */
+void pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond,
+	const char *why);
+/* How long it is left alone, after one more failure. */
+int64_t pair_pause_us(struct remote_pair *p);
+/* Something of it has changed: it is busy or is not, waits for something else, or is
+ * freed. */
+void pair_settle(struct remote_pair *p);
 /* It is left alone no longer. */
 void pair_forgive(struct remote_pair *p);
 /* Its stream, if there is any, ends without an error; p may be freed. */
@@ -199,8 +221,6 @@ void pair_close(struct remote_pair *p);
  * freed. */
 void pair_end(struct remote_pair *p, enum stanza_cond cond, const char *why,
 	enum stream_cond stream_cond, const char *text);
-/* l has come, and is its link. */
-void pair_linked(struct remote_pair *p, struct link *l);
 /* Its attempt is given up, and what that was asked is for the next one. */
 void pair_cancel(struct remote_pair *p);
 /* There is more to do now than to ask for keys: an attempt for those alone gives way
@@ -214,6 +234,16 @@ void pairs_walked(struct remote *r);
 void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
 void pair_free(struct remote_pair *p);
+
+/* --- remote_link.c ------------------------------------------------------------- */
+
+/* Its link is told to end; further stanzas wait for the next one.  The last that is done
+ * with p: where its stream ends at once, p may be gone. */
+void pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text);
+/* l has come, and is its link. */
+void pair_linked(struct remote_pair *p, struct link *l);
+/* Whose link l is. */
+struct remote_pair *pair_of(const struct link *l);
 
 /* --- remote_unacked.c ------------------------------------------------------------ */
 

@@ -3,8 +3,8 @@
  * what waits for one and the attempt to get it (remote.h draws it).
  *
  * The shard of the remote.  Invariants: where stanzas wait there is no link, or it
- * ends; an attempt beside a link is for keys; it is busy exactly when pair_is_busy(); its timer stands for the first of
- * what pair_next_us() names.
+ * ends; an attempt beside a link is for keys; it is busy exactly when
+ * pair_is_busy(); its timer stands for the first of what pair_next_us() names.
  */
 #include "config.h"
 
@@ -21,9 +21,6 @@
 #define PAUSE_US US_PER_S
 /* Who was linked since is taken to be restarting. */
 #define RESTART_US (3600 * US_PER_S)
-/* A link that breaks sooner counts as a failure, or who accepts and breaks would
- * keep us busy. */
-#define STAYS_US (10 * US_PER_S)
 /* A key is asked about in any case, but not more often than that. */
 #define VERIFY_PAUSE_US US_PER_S
 /* A link that came up for a key alone stays so long for an answer to whoever showed
@@ -106,19 +103,6 @@ pair_free(struct remote_pair *p)
 
 /* --- what waits ---------------------------------------------------------------- */
 
-static bool
-pair_waits(const struct remote_pair *p)
-{
-	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
-}
-
-static const struct stanza *
-pair_first(const struct remote_pair *p)
-{
-	return p->kept != NULL ? link_kept_first(p->kept) :
-				 STAILQ_FIRST(&p->waiting);
-}
-
 void
 pair_add_waiting(struct remote_pair *p, struct stanza *st)
 {
@@ -151,8 +135,8 @@ pair_take_waiting(struct remote_pair *p)
 	return st;
 }
 
-static void
-waiting_refuse(struct remote_pair *p, enum stanza_cond cond, const char *why)
+void
+pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond, const char *why)
 {
 	unacked_lose(p);
 	while (pair_waits(p))
@@ -237,7 +221,7 @@ pair_next_us(const struct remote_pair *p)
 
 /* Each pause is a little shorter than it might be, so that not all who were left at
  * once come back at once. */
-static int64_t
+int64_t
 pair_pause_us(struct remote_pair *p)
 {
 	int64_t most_us = remote_conf(p->remote)->backoff_max_us;
@@ -254,7 +238,7 @@ pair_pause_us(struct remote_pair *p)
 
 /* --- an attempt ------------------------------------------------------------------ */
 
-static void
+void
 pair_settle(struct remote_pair *p)
 {
 	struct remote *r = p->remote;
@@ -361,7 +345,7 @@ pair_give_up(struct remote_pair *p, const char *why)
 {
 	p->down = true;
 	asker_leave(p);
-	waiting_refuse(p,
+	pair_refuse_waiting(p,
 		p->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
 			       COND_REMOTE_SERVER_TIMEOUT,
 		p->not_found ? not_found_text : why);
@@ -440,114 +424,7 @@ pair_forgive(struct remote_pair *p)
 	pair_go_on(p);
 }
 
-/* --- a link ---------------------------------------------------------------------- */
-
-void
-pair_linked(struct remote_pair *p, struct link *l)
-{
-	p->link = l;
-	/* a stranger's counts until it is used; one that is offered does so by
-	 * itself */
-	if (p->stranger == NULL || p->offer != NULL)
-		asker_leave(p);
-	p->since_us = p->used_us = p->remote->linked_us =
-		pair_shard(p)->now_us;
-	p->received = 0;
-	p->down = false;
-	failure_over(p);
-	watch_reached(p->remote);
-	if (!pair_waits(p))
-		p->until_us = 0;
-	else
-		guest_leave(p);
-	if (p->kept != NULL)
-		link_keep(l, p->kept);
-	p->kept = NULL;
-	while (pair_waits(p))
-		link_give(l, pair_take_waiting(p));
-	try_answer(p, ERR_NONE, NULL);
-	pair_settle(p);
-}
-
-struct link *
-remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
-{
-	struct link *l = link_new(&p->remote->e, ops, stream);
-
-	ASSERT_ON(pair_shard(p));
-	assert(p->attempt != NULL && p->link == NULL && !p->for_keys);
-	p->attempt = NULL;
-	pair_linked(p, l);
-	return l;
-}
-
-/* Further stanzas wait for the next one.  The last that is done with p: where its
- * stream ends at once, p may be gone. */
-static void
-pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
-{
-	struct link *l = p->link;
-
-	if (p->ending)
-		return;
-	p->ending = true;
-	pair_settle(p);
-	l->ops->end(l->stream, cond, text);
-}
-
-struct remote_pair *
-pair_of(const struct link *l)
-{
-	const struct remote *r = (const struct remote *)(const void *)l->entity;
-	struct remote_pair *p;
-
-	assert(l->entity->class == &remote_class);
-	LIST_FOREACH (p, &r->pairs, in) {
-		if (p->link == l)
-			break;
-	}
-	assert(p != NULL);
-	return p;
-}
-
-/* Where it has taken something, the limit begins anew for what is left. */
-static void
-pair_broke(struct remote_pair *p, bool was_ours, bool has_taken)
-{
-	struct shard *sh = pair_shard(p);
-	bool early = was_ours && !p->ending &&
-		sh->now_us - p->since_us < STAYS_US;
-
-	p->remote->linked_us = sh->now_us;
-	if (!early)
-		p->failures = 0;
-	p->start_us = sh->now_us + (early ? pair_pause_us(p) : 0);
-	if (!pair_waits(p))
-		p->until_us = 0;
-	else if (has_taken || p->until_us == 0)
-		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
-	p->ending = false;
-}
-
-void
-remote_leave(struct link *l)
-{
-	struct remote_pair *p = pair_of(l);
-	bool was_ours = p->offer == NULL;
-
-	ASSERT_ON(pair_shard(p));
-	pair_broke(p, was_ours, pair_take_back(p));
-	if (p->end_why != NULL)
-		waiting_refuse(p, p->end_cond, p->end_why);
-	else if (pair_waits(p))
-		asker_take(p, pair_first(p));
-	p->end_why = NULL;
-	if (offer_take(p))
-		return;
-	if (pair_waits(p))
-		pair_needs_link(p);
-	pair_go_on(p);
-}
+/* --- its end ---------------------------------------------------------------------- */
 
 void
 pair_close(struct remote_pair *p)
@@ -564,7 +441,7 @@ pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why)
 	p->attempt = NULL;
 	p->failures = 0;
 	asker_leave(p);
-	waiting_refuse(p, cond, why);
+	pair_refuse_waiting(p, cond, why);
 	verify_refuse_all(p, why);
 	try_answer(p, ERR_REFUSED, why);
 	if (p->link != NULL) {

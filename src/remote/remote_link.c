@@ -1,0 +1,119 @@
+/*
+ * remote_link.c - the link of a pair: it comes, it is told to end, it has ended.
+ *
+ * The shard of the remote.
+ */
+#include "config.h"
+
+#include "remote/remote_int.h"
+
+#include "base/clock.h"
+
+/* One that breaks sooner counts as a failure, or who accepts and breaks would keep us
+ * busy. */
+#define STAYS_US (10 * US_PER_S)
+
+void
+pair_linked(struct remote_pair *p, struct link *l)
+{
+	p->link = l;
+	/* a stranger's counts until it is used; one that is offered does so by
+	 * itself */
+	if (p->stranger == NULL || p->offer != NULL)
+		asker_leave(p);
+	p->since_us = p->used_us = p->remote->linked_us =
+		pair_shard(p)->now_us;
+	p->received = 0;
+	p->down = false;
+	failure_over(p);
+	watch_reached(p->remote);
+	if (!pair_waits(p))
+		p->until_us = 0;
+	else
+		guest_leave(p);
+	if (p->kept != NULL)
+		link_keep(l, p->kept);
+	p->kept = NULL;
+	while (pair_waits(p))
+		link_give(l, pair_take_waiting(p));
+	try_answer(p, ERR_NONE, NULL);
+	pair_settle(p);
+}
+
+struct link *
+remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
+{
+	struct link *l = link_new(&p->remote->e, ops, stream);
+
+	ASSERT_ON(pair_shard(p));
+	assert(p->attempt != NULL && p->link == NULL && !p->for_keys);
+	p->attempt = NULL;
+	pair_linked(p, l);
+	return l;
+}
+
+void
+pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
+{
+	struct link *l = p->link;
+
+	if (p->ending)
+		return;
+	p->ending = true;
+	pair_settle(p);
+	l->ops->end(l->stream, cond, text);
+}
+
+struct remote_pair *
+pair_of(const struct link *l)
+{
+	const struct remote *r = (const struct remote *)(const void *)l->entity;
+	struct remote_pair *p;
+
+	assert(l->entity->class == &remote_class);
+	LIST_FOREACH (p, &r->pairs, in) {
+		if (p->link == l)
+			break;
+	}
+	assert(p != NULL);
+	return p;
+}
+
+/* Where it has taken something, the limit begins anew for what is left. */
+static void
+pair_broke(struct remote_pair *p, bool was_ours, bool has_taken)
+{
+	struct shard *sh = pair_shard(p);
+	bool early = was_ours && !p->ending &&
+		sh->now_us - p->since_us < STAYS_US;
+
+	p->remote->linked_us = sh->now_us;
+	if (!early)
+		p->failures = 0;
+	p->start_us = sh->now_us + (early ? pair_pause_us(p) : 0);
+	if (!pair_waits(p))
+		p->until_us = 0;
+	else if (has_taken || p->until_us == 0)
+		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
+	p->ending = false;
+}
+
+void
+remote_leave(struct link *l)
+{
+	struct remote_pair *p = pair_of(l);
+	bool was_ours = p->offer == NULL;
+
+	ASSERT_ON(pair_shard(p));
+	pair_broke(p, was_ours, pair_take_back(p));
+	if (p->end_why != NULL)
+		pair_refuse_waiting(p, p->end_cond, p->end_why);
+	else if (pair_waits(p))
+		asker_take(p, pair_first(p));
+	p->end_why = NULL;
+	if (offer_take(p))
+		return;
+	if (pair_waits(p))
+		pair_needs_link(p);
+	pair_go_on(p);
+}
