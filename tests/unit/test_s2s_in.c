@@ -10,6 +10,7 @@
 
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "net/conn.h"
 #include "conf/conf.h"
 #include "core/host.h"
 #include "stream/stream.h"
@@ -1349,6 +1350,30 @@ TEST(each_pair_of_the_domain_of_the_header_goes_both_ways)
 		"to='example.net'><query xmlns='urn:x'/></iq>");
 	CHECK_GOT(&s.p, "<iq ", "from=\"example.net\"", "to=\"a@far.example\"");
 	CHECK_INT(fake_count("example.net", "far.example"), 1);
+	scene_done(&s);
+}
+
+/* XEP-0478 §3.2: as by a stream of ours. */
+TEST(the_peer_hears_something_before_it_thinks_that_we_are_gone)
+{
+	struct scene s;
+	int silent_s = 0, most_s = 0;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1,
+		"<bidi xmlns='urn:xmpp:bidi'><limits xmlns="
+		"'urn:xmpp:stream-limits:0'><idle-seconds>30</idle-seconds>"
+		"</limits></bidi>");
+	for (int n = 0; n < 200; n++) {
+		s.p.got.n = 0;
+		conn_mem_feed(s.romeo.conn, " ", 1);
+		world_advance(&s.w, US_PER_S);
+		CHECK(s.p.got.n == 0 || str_is(buf_str(&s.p.got), " "));
+		silent_s = s.p.got.n == 0 ? silent_s + 1 : 0;
+		most_s = MAX(most_s, silent_s);
+	}
+	CHECK(!s.p.closed);
+	CHECK(most_s < 30 && most_s >= 9);
 	scene_done(&s);
 }
 

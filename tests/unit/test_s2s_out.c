@@ -1324,7 +1324,7 @@ far_bring_up_both(struct scene *s, struct peer *p)
 	far_secure(p);
 	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI));
 	CHECK_GOT(p, "<bidi xmlns=\"urn:xmpp:bidi\">", "<max-bytes>",
-		"</bidi>", "<db:result ");
+		"<idle-seconds>300</idle-seconds>", "</bidi>", "<db:result ");
 	peer_say(p, RESULT("valid"));
 	CHECK(is_up(s));
 }
@@ -1512,43 +1512,6 @@ TEST(what_comes_back_is_counted_on_where_a_stream_goes_on)
 	peer_say(next, SM("a h='2'"));
 	CHECK_INT(unacked(&s), 0);
 	scene_done(&s);
-}
-
-/* Who asks and asks, and reads nothing of the answers, is cut: nothing of that is the
- * link's, which waits. */
-TEST(answers_that_nobody_reads_have_a_bound)
-{
-	static const char *const asks[] = {
-		SM("r"),
-		"<db:result from='rooms." FAR "' to='" LOCAL "'>key</db:result>",
-	};
-
-	for (size_t i = 0; i < COUNT(asks); i++) {
-		const struct config_limits *l;
-		struct scene s;
-		struct peer *p = &s.far[0];
-		size_t most;
-
-		TEST_CASE(asks[i]);
-		scene_init_as(&s,
-			" }\nlimits: { write_queue_bytes: 64KiB, write_queue_max_bytes: 64KiB");
-		l = &s.world.server->shards[0]->snap->config->limits;
-		most = l->write_queue_max_bytes + l->stanza_bytes;
-		say_to_far(&s, 3);
-		far_secure(p);
-		peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
-		peer_say(p, RESULT("valid"));
-		peer_say(p, SM("enabled") SM("a h='1'"));
-		conn_mem_take(p->conn, 0);
-		for (int n = 0; p->conn != NULL && n < 20000; n++) {
-			CHECK(conn_queued(p->conn) <= most + 1000);
-			peer_say(p, asks[i]);
-			if (n % 100 == 99)
-				world_advance(&s.world, US_PER_S);
-		}
-		CHECK(p->closed && !is_up(&s));
-		scene_done(&s);
-	}
 }
 
 TEST_MAIN

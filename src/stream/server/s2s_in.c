@@ -122,7 +122,7 @@ s2s_in_bound(struct s2s_in *c)
 	struct stream *x = &c->x;
 	const struct config_limits *l = &x->shard->snap->config->limits;
 
-	c->deadline_us = OPTION_NEVER;
+	c->deadline_us = s2s_watch_idle(x, &c->limits, &c->idle_taken);
 	stream_bound(x);
 	conn_set_share(x->conn,
 		budget_share(x->shard->server, c->pairs.p[0].hash));
@@ -385,16 +385,23 @@ on_due_asked(const struct stream *x)
 {
 	const struct s2s_in *c = (const struct s2s_in *)x;
 
-	return MIN(c->links_us,
-		c->n_asks == 0 ? c->deadline_us : OPTION_NEVER);
+	int64_t due_us = c->n_asks == 0 || x->stage == STAGE_BOUND ?
+		c->deadline_us :
+		OPTION_NEVER;
+
+	return MIN(c->links_us, due_us);
 }
 
 static void
 on_due(struct stream *x)
 {
-	if (s2s_in_of(x)->links_us <= x->shard->now_us)
-		s2s_in_begin_links(s2s_in_of(x));
-	if (on_due_asked(x) <= x->shard->now_us)
+	struct s2s_in *c = s2s_in_of(x);
+
+	if (c->links_us <= x->shard->now_us)
+		s2s_in_begin_links(c);
+	if (on_due_asked(x) <= x->shard->now_us && x->stage == STAGE_BOUND)
+		c->deadline_us = s2s_keep_alive(x, &c->limits, &c->idle_taken);
+	else if (on_due_asked(x) <= x->shard->now_us)
 		stream_end(x, STREAM_CONNECTION_TIMEOUT,
 			"You did not show in time who you are");
 	stream_arm(x);

@@ -223,21 +223,6 @@ s2s_in_proof(const struct s2s_in *c)
 							  S2S_EXTERNAL;
 }
 
-/* XEP-0478 §3.1: what holds for stanzas, also where none may come yet, for nothing
- * more is said when a key lets them in. */
-static void
-add_limits(const struct s2s_in *c, struct arena *a, struct elem *features)
-{
-	const struct config_limits *l = &c->x.shard->snap->config->limits;
-	struct elem *e = s2s_add_limits(c->x.shard, a, features);
-
-	if (l->idle_before_ping_us < OPTION_NEVER)
-		elem_add_with_text(a, e, NS_STREAM_LIMITS, "idle-seconds",
-			arena_printf(a, "%lld",
-				(long long)(l->idle_before_ping_us /
-					US_PER_S)));
-}
-
 static void
 s2s_in_offer(struct s2s_in *c)
 {
@@ -261,7 +246,9 @@ s2s_in_offer(struct s2s_in *c)
 			elem_add(a, features, NS_FEATURE_BIDI, "bidi");
 		/* XEP-0198 §2: for whom a key lets in there are no later ones */
 		elem_add(a, features, NS_SM, "sm");
-		add_limits(c, a, features);
+		/* XEP-0478 §3.1: also where no stanza may come yet, as nothing
+		 * more is said when a key lets them in */
+		s2s_add_limits(c->x.shard, a, features);
 	}
 	stream_write(&c->x, features);
 	arena_free(a);

@@ -64,7 +64,8 @@ struct s2s_in {
 	bool near_is_set;      /* it is one of its shard's */
 	bool bidi;             /* what goes to from may go by it (XEP-0288) */
 	bool full;             /* its links are */
-	uint32_t max_bytes;    /* that the peer takes (XEP-0478); 0: not said */
+	struct s2s_limits limits; /* the peer's, if it is bidi */
+	uint64_t idle_taken;   /* what it had taken when those were looked at */
 	bool begun;            /* they need not wait for whether it counts */
 	int64_t links_us;      /* how long they do, if there are any */
 	uint32_t wrote_from;   /* the number behind which it has written */
@@ -79,7 +80,8 @@ struct s2s_in {
 	struct VEC(struct s2s_pair) pairs;
 	struct s2s_sm_in *counts; /* what comes (s2s_sm.h); NULL: it does not */
 	uint64_t judged_of;    /* serial of the snapshot that permits them */
-	int64_t deadline_us;   /* to have one; OPTION_NEVER: it has had */
+	int64_t deadline_us;   /* to have one; it has had: for a blank, or
+				* OPTION_NEVER */
 };
 
 static inline struct s2s_in *

@@ -65,12 +65,12 @@ static bool
 on_write(void *stream, const struct stanza *st)
 {
 	struct s2s_in *c = back_arg(stream)->stream;
-	bool fits = stream_write_stanza_within(&c->x, st, c->max_bytes);
+	bool fits = stream_write_stanza_within(&c->x, st, c->limits.max_bytes);
 
 	if (fits)
 		in_wrote(c);
 	else
-		s2s_bounce(c->x.shard, st, c->from, c->max_bytes);
+		s2s_bounce(c->x.shard, st, c->from, c->limits.max_bytes);
 	return fits;
 }
 
@@ -80,7 +80,7 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 {
 	struct s2s_in *c = back_arg(stream)->stream;
 
-	if (!stream_write_wire_within(&c->x, w, to, c->max_bytes))
+	if (!stream_write_wire_within(&c->x, w, to, c->limits.max_bytes))
 		return false;
 	in_wrote(c);
 	return true;
@@ -316,7 +316,7 @@ s2s_in_on_bidi(struct module_ctx *m, struct element *el)
 		return HOOK_HANDLED;
 	}
 	c->bidi = true;
-	c->max_bytes = s2s_read_max_bytes(el->arena, el->e);
+	c->limits = s2s_read_limits(el->arena, el->e); /* XEP-0478 §3.2 */
 	home = server_place_of(x->shard->server, str_c(c->from));
 	if (!place_is_here(x->shard, home) && stream_move(x, home))
 		s2s_in_leave(c);

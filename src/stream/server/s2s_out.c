@@ -39,8 +39,6 @@
 
 /* For one target, from the connection until it is up, while there is another. */
 #define TARGET_US (10 * US_PER_S)
-/* Of the time in which a peer wants to hear something. */
-#define IDLE_PARTS 3
 /* Of what a peer says to people. */
 #define TEXT_MAX 120
 
@@ -141,51 +139,10 @@ on_opened(struct stream *x, const struct stream_header *h)
 
 /* --- features -------------------------------------------------------------------- */
 
-/* 0: it is not said, or no number. */
-static uint32_t
-out_read_limit(struct arena *a, const struct elem *limits, const char *name)
-{
-	const struct elem *e = elem_child(limits, NS_STREAM_LIMITS, name);
-	long long n;
-
-	return e != NULL &&
-			str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX,
-				&n) ?
-		(uint32_t)n :
-		0;
-}
-
-/* XEP-0478 §3.1; the last features count. */
-static void
-out_read_limits(struct s2s_out *o, struct arena *a, const struct elem *features)
-{
-	const struct elem *e = elem_child(features, NS_STREAM_LIMITS, "limits");
-
-	o->max_bytes = e != NULL ? out_read_limit(a, e, "max-bytes") : 0;
-	o->idle_s = e != NULL ? out_read_limit(a, e, "idle-seconds") : 0;
-}
-
-/* Looked at so often that the peer hears something in two thirds of its time. */
 void
 s2s_out_watch_idle(struct s2s_out *o)
 {
-	int64_t part_us = (int64_t)o->idle_s * US_PER_S / IDLE_PARTS;
-
-	o->deadline_us = OPTION_NEVER;
-	if (o->idle_s == 0)
-		return;
-	o->idle_taken = conn_taken(o->x.conn);
-	o->deadline_us = o->x.shard->now_us + MAX(part_us, US_PER_S);
-}
-
-/* XEP-0478 §3.1, RFC 6120 §4.6.1: a blank is traffic. */
-static void
-out_keep_alive(struct s2s_out *o)
-{
-	if (conn_taken(o->x.conn) == o->idle_taken &&
-		conn_queued(o->x.conn) == 0)
-		stream_write_bytes(&o->x, STR(" "));
-	s2s_out_watch_idle(o);
+	o->deadline_us = s2s_watch_idle(&o->x, &o->limits, &o->idle_taken);
 }
 
 static void
@@ -245,7 +202,8 @@ on_features(struct module_ctx *m, struct element *el)
 	} else if (!conn_is_secure(o->x.conn)) {
 		out_begin_tls(o, el->arena, el->e);
 	} else {
-		out_read_limits(o, el->arena, el->e);
+		/* XEP-0478 §3.1; the last features count */
+		o->limits = s2s_read_limits(el->arena, el->e);
 		s2s_out_sm_read(o, el->e);
 		s2s_out_authenticate(o, el->arena, el->e);
 	}
@@ -481,7 +439,7 @@ on_due(struct stream *x)
 
 	if (o->deadline_us <= x->shard->now_us && o->step == OUT_UP &&
 		o->sm != OUT_SM_RESUMES) {
-		out_keep_alive(o);
+		o->deadline_us = s2s_keep_alive(x, &o->limits, &o->idle_taken);
 	} else if (o->deadline_us <= x->shard->now_us) {
 		snprintf(why, sizeof(why), "waited in vain for %s",
 			s2s_out_waits_for(o));

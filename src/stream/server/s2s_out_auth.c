@@ -377,8 +377,8 @@ s2s_out_on_challenge(struct module_ctx *m, struct element *el)
 
 /* --- both ways (XEP-0288) ----------------------------------------------------------- */
 
-/* §2.2: before we show who we are, and once; with what a stanza may have here, which no
- * features of ours say (XEP-0478 §3.2). */
+/* §2.2: before we show who we are, and once; with what holds here, which no features of
+ * ours say (XEP-0478 §3.2). */
 static void
 out_ask_bidi(struct s2s_out *o, struct arena *a, const struct elem *features)
 {

@@ -86,10 +86,8 @@ struct s2s_out {
 	char *id;            /* that the peer has given to the stream */
 	enum out_step step;
 	enum out_sm sm;
-	uint32_t max_bytes;  /* that the peer takes (XEP-0478); 0: not said */
-	uint32_t idle_s;     /* after which it may think that we are gone; 0: not
-			      * said */
-	uint64_t idle_taken; /* what it had taken when that was looked at */
+	struct s2s_limits limits; /* the peer's */
+	uint64_t idle_taken; /* what it had taken when those were looked at */
 	int64_t deadline_us; /* for being up, or resumed; up: for a blank;
 			      * OPTION_NEVER */
 	int64_t since_us;    /* it has begun */

@@ -27,12 +27,12 @@ static bool
 on_write(void *stream, const struct stanza *st)
 {
 	struct s2s_out *o = link_out(stream);
-	bool fits = stream_write_stanza_within(&o->x, st, o->max_bytes);
+	bool fits = stream_write_stanza_within(&o->x, st, o->limits.max_bytes);
 
 	if (fits)
 		o->x.shard->stats.stanzas_out++;
 	else
-		s2s_bounce(o->x.shard, st, o->domain, o->max_bytes);
+		s2s_bounce(o->x.shard, st, o->domain, o->limits.max_bytes);
 	return fits;
 }
 
@@ -42,7 +42,7 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 {
 	struct s2s_out *o = link_out(stream);
 
-	if (!stream_write_wire_within(&o->x, w, to, o->max_bytes))
+	if (!stream_write_wire_within(&o->x, w, to, o->limits.max_bytes))
 		return false;
 	o->x.shard->stats.stanzas_out++;
 	return true;

@@ -131,7 +131,7 @@ s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el)
 {
 	struct s2s_out *o = el->stream;
 	struct link *l = o->way != NULL ? o->way->link : NULL;
-	uint32_t h, max_bytes = o->max_bytes;
+	uint32_t h, max_bytes = o->limits.max_bytes;
 
 	(void)m;
 	if (o->sm != OUT_SM_RESUMES)
@@ -143,9 +143,9 @@ s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el)
 	}
 	o->sm = OUT_SM_ON;
 	s2s_out_watch_idle(o);
-	o->max_bytes = 0;
+	o->limits.max_bytes = 0;
 	if (link_resumed(l, h)) {
-		o->max_bytes = max_bytes;
+		o->limits.max_bytes = max_bytes;
 		out_count_back(o, link_back(l));
 		log_debug(LOG_STREAM, stream_who(&o->x), "resumed h=%u",
 			(unsigned)h);

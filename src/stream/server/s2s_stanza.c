@@ -12,6 +12,7 @@
 #include <stdio.h>
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/jid.h"
@@ -26,6 +27,8 @@
 
 /* What a stanza is written as, at worst, of what was read. */
 #define WRITTEN_MAX 6
+/* Of the time in which a peer wants to hear something. */
+#define IDLE_PARTS 3
 
 /* --- who may bring what ------------------------------------------------------ */
 
@@ -97,28 +100,71 @@ s2s_is_flooded(const struct stream *x)
 
 /* --- limits (XEP-0478) ---------------------------------------------------------- */
 
-uint32_t
-s2s_read_max_bytes(struct arena *a, const struct elem *e)
+/* 0: it is not said, or no number. */
+static uint32_t
+read_limit(struct arena *a, const struct elem *limits, const char *name)
 {
+	const struct elem *e = elem_child(limits, NS_STREAM_LIMITS, name);
 	long long n;
 
-	e = elem_child(e, NS_STREAM_LIMITS, "limits");
-	e = e != NULL ? elem_child(e, NS_STREAM_LIMITS, "max-bytes") : NULL;
 	return e != NULL &&
-			str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX, &n) ?
+			str_to_int(str_trim(elem_text(a, e)), 1, UINT32_MAX,
+				&n) ?
 		(uint32_t)n :
 		0;
 }
 
-struct elem *
+struct s2s_limits
+s2s_read_limits(struct arena *a, const struct elem *e)
+{
+	e = elem_child(e, NS_STREAM_LIMITS, "limits");
+	if (e == NULL)
+		return (struct s2s_limits){ .max_bytes = 0 };
+	return (struct s2s_limits){
+		.max_bytes = read_limit(a, e, "max-bytes"),
+		.idle_s = read_limit(a, e, "idle-seconds"),
+	};
+}
+
+static void
+add_limit(struct arena *a, struct elem *limits, const char *name, uint64_t n)
+{
+	elem_add_with_text(a, limits, NS_STREAM_LIMITS, name,
+		arena_printf(a, "%llu", (unsigned long long)n));
+}
+
+void
 s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e)
 {
 	const struct config_limits *l = &sh->snap->config->limits;
 	struct elem *limits = elem_add(a, e, NS_STREAM_LIMITS, "limits");
 
-	elem_add_with_text(a, limits, NS_STREAM_LIMITS, "max-bytes",
-		arena_printf(a, "%llu", (unsigned long long)l->stanza_bytes));
-	return limits;
+	add_limit(a, limits, "max-bytes", l->stanza_bytes);
+	if (l->idle_before_ping_us < OPTION_NEVER)
+		add_limit(a, limits, "idle-seconds",
+			(uint64_t)(l->idle_before_ping_us / US_PER_S));
+}
+
+/* Looked at so often that the peer hears something in two thirds of its time. */
+int64_t
+s2s_watch_idle(const struct stream *x, const struct s2s_limits *l,
+	uint64_t *taken_out)
+{
+	int64_t part_us = (int64_t)l->idle_s * US_PER_S / IDLE_PARTS;
+
+	if (l->idle_s == 0)
+		return OPTION_NEVER;
+	*taken_out = conn_taken(x->conn);
+	return x->shard->now_us + MAX(part_us, US_PER_S);
+}
+
+/* RFC 6120 §4.6.1: a blank is traffic. */
+int64_t
+s2s_keep_alive(struct stream *x, const struct s2s_limits *l, uint64_t *taken_io)
+{
+	if (conn_taken(x->conn) == *taken_io && conn_queued(x->conn) == 0)
+		stream_write_bytes(x, STR(" "));
+	return s2s_watch_idle(x, l, taken_io);
 }
 
 void

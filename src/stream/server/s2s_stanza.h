@@ -44,6 +44,12 @@ struct s2s_pair {
 				* s2s_in_link.c */
 };
 
+/* What the peer of a stream has said that it bears (XEP-0478); 0: nothing. */
+struct s2s_limits {
+	uint32_t max_bytes; /* of a stanza */
+	uint32_t idle_s;    /* after which it may think that we are gone */
+};
+
 /* The stream that something has come by, and the pairs of it, all permitted. */
 struct s2s_bringer {
 	struct stream *x;
@@ -65,13 +71,20 @@ void s2s_stanza(const struct s2s_bringer *b, struct arena *a, struct elem *e);
 /* st, of ours, is larger than domain takes: its sender is told (XEP-0478 §4). */
 void s2s_bounce(struct shard *sh, const struct stanza *st, const char *domain,
 	uint32_t max_bytes);
-/* What <limits/> in e says (XEP-0478 §3); 0: nothing. */
-uint32_t s2s_read_max_bytes(struct arena *a, const struct elem *e);
-/* Adds <limits/> to e: what a stanza may have here. */
-struct elem *s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e);
 /* Is more written than links do by themselves, which stop when they are full?  Then it
  * is what the peer has asked for, and does not read. */
 bool s2s_is_flooded(const struct stream *x);
+/* What <limits/> in e says (XEP-0478 §3). */
+struct s2s_limits s2s_read_limits(struct arena *a, const struct elem *e);
+/* Adds <limits/> to e: what holds here. */
+void s2s_add_limits(struct shard *sh, struct arena *a, struct elem *e);
+/* When s2s_keep_alive() is to be called next, so that the peer of x hears something in
+ * time; OPTION_NEVER: it does not want to. */
+int64_t s2s_watch_idle(const struct stream *x, const struct s2s_limits *l,
+	uint64_t *taken_out);
+/* The same again; if nothing has gone out since, a blank does. */
+int64_t s2s_keep_alive(struct stream *x, const struct s2s_limits *l,
+	uint64_t *taken_io);
 /* A <db:verify/> that has come by x, about a key that may be ours, is answered
  * (s2s_in_dialback.c). */
 void s2s_verify(struct stream *x, struct element *el);
