@@ -185,6 +185,10 @@ def test_what_comes_back_by_ours(own_server, authority, external):
                 "<body>back</body></message>" % (PEER, OURS))
     assert body(romeo.next()) == "back"
     assert directions(server) == ["both"]
+    rows = [json.loads(line) for line in server.ctl(
+        "--json", "s2s", "why", PEER).splitlines()]
+    assert [r["state"] for r in rows if (r["direction"], r["step"]) ==
+            ("in", "stream")] == ["ours"], rows
     stream.send("<message type='chat' from='juliet@other.example' "
                 "to='romeo@%s/home'><body>spoofed</body></message>" % OURS)
     stream.wait(lambda e: e.name == "error", "an error")

@@ -38,6 +38,7 @@
 #include "remote/remote.h"
 #include "server/server_federation.h"
 #include "stream/server/s2s_in_int.h"
+#include "stream/server/s2s_out_int.h"
 
 /* For the sign of life: they may have to open a stream first. */
 #define PING_US (15 * US_PER_S)
@@ -48,6 +49,7 @@ struct why {
 	const char *stopped;   /* why there was no attempt; NULL */
 	const char *ping, *ping_found; /* its state; NULL: none was sent */
 	size_t n_in;           /* streams of theirs */
+	bool both;             /* they need none: ours goes both ways */
 	unsigned n_shards;     /* that were looked at */
 };
 
@@ -238,6 +240,16 @@ steps_show(struct command_call *call, struct str left)
 	}
 }
 
+/* A stream of ours by which they may answer (XEP-0288). */
+static bool
+goes_both_ways(const struct link *l)
+{
+	const struct s2s_way *w = l->stream;
+
+	return l->ops == &s2s_link_stream && w->stream != NULL &&
+		w->stream->bidi;
+}
+
 static void
 show_out(void *arg, const struct remote_shown *shown)
 {
@@ -249,6 +261,7 @@ show_out(void *arg, const struct remote_shown *shown)
 	steps_show(call, shown->steps);
 	if (shown->link == NULL)
 		return;
+	why_of(call)->both = goes_both_ways(shown->link);
 	datetime_format(since, shown->link->since_us);
 	row(call, "out", "stream", "up",
 		arena_printf(call->arena,
@@ -350,7 +363,13 @@ show_some(struct command_call *call, struct shard *sh, uint64_t *at_io)
 		s2s_each_failure(call, sh, w->domain, show_failure);
 	}
 	s2s_each_in(call, sh, w->domain, show_in);
-	if (w->n_shards == sh->server->n_shards && w->n_in == 0)
+	if (w->n_shards != sh->server->n_shards || w->n_in != 0)
+		return false;
+	if (w->both)
+		row(call, "in", "stream", "ours",
+			"what is from them comes by ours, which goes both ways",
+			"they need none of their own");
+	else
 		row(call, "in", "stream", "none", "none of theirs is there",
 			"they open one when they have something to say");
 	return false;
