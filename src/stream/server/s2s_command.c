@@ -248,14 +248,22 @@ list_run(struct command_call *call)
 
 /* --- show ---------------------------------------------------------------------- */
 
+struct show {
+	unsigned n_shards; /* that were looked at */
+	bool any;          /* something is known */
+};
+
 /* One row for each thing that is known of a stream: with all in one, nobody would
  * read it. */
 static void
 fact_show(struct command_call *call, const struct shown *s, const char *what,
 	const char *text)
 {
+	struct show *show = call->state;
+
 	if (text == NULL || *text == '\0')
 		return;
+	show->any = true;
 	command_row(call);
 	text_show(call, "direction", s->direction);
 	command_field(call, "ours", s->ours);
@@ -459,17 +467,22 @@ static bool
 show_some(struct command_call *call, struct shard *sh, uint64_t *at_io)
 {
 	struct str domain = command_value(call, "domain");
+	struct show *show = call->state;
 
 	(void)at_io;
 	remote_show(sh, domain, show_out, call);
 	s2s_each_in(call, sh, domain, show_in);
 	s2s_each_failure(call, sh, domain, show_failure);
+	if (++show->n_shards == sh->server->n_shards && !show->any)
+		fact_show(call, &(struct shown){ .ours = STR("") }, "state",
+			"nothing is known of it: no stream, and no failure of late");
 	return false;
 }
 
 static void
 show_run(struct command_call *call)
 {
+	call->state = arena_zalloc(call->arena, sizeof(struct show));
 	command_walk(call, 0, show_some);
 }
 
