@@ -3,7 +3,8 @@
 # server needs for a login, a message and so on, counted by valgrind; the
 # machine's load and speed make no difference.
 #
-#	instructions.sh [ROW...]           against the baseline: 1 when beyond
+#	instructions.sh [ROW...]           against the baseline: 1 when beyond; all
+#					   rows but those of links
 #	instructions.sh --update           makes a new baseline
 #	instructions.sh --profile ROW...   says where they are made
 #
@@ -20,8 +21,10 @@
 set -eu
 
 rows='login-none login-tls chat-none chat-tls chat-sm-tls devices-none copies-none
-	presence-none ping-none store-none fetch-none archived-none
-	link-out-none link-in-none link-mix-none link-contacts-none'
+	presence-none ping-none store-none fetch-none archived-none'
+# Counted when they are named: beside other work the run is so slow that a time of the
+# streams runs out in what is measured, and another stream counts for hundreds of units.
+rows_named='link-out-none link-in-none link-mix-none link-contacts-none'
 here=$(dirname "$0")
 baseline=$here/instructions.baseline
 
@@ -118,7 +121,7 @@ plan() {
 		many=500 window=500
 		test "${1%-*}" = store || part=2
 		;;
-	*) die "there is no row $1; there are:" $rows ;;
+	*) die "there is no row $1; there are:" $rows $rows_named ;;
 	esac
 }
 
@@ -248,7 +251,7 @@ check() {
 update() {
 	versions >"$work/baseline"
 	# all of it, or nothing is written
-	measure $rows >>"$work/baseline"
+	measure $rows $rows_named >>"$work/baseline"
 	cat "$work/baseline"
 	cp "$work/baseline" "$baseline"
 }
