@@ -2,6 +2,7 @@
 and what they may say then (RFC 6120 §4.7, §8.1; XEP-0178 §3, XEP-0220)."""
 
 import base64
+import contextlib
 import os
 import re
 import tempfile
@@ -408,9 +409,10 @@ def test_a_key_does_not_outlive_its_stream(own_server, authority):
     peer.show()
     ask = host.wait_asked()
     assert peer.auth_external().is_("success", SASL)
-    host.streams[0].send(
-        "<db:verify from='%s' to='%s' id='%s' type='valid'/>"
-        % (PEER, server.domain, ask.id))
+    with contextlib.suppress(OSError): # who asks for keys alone may have gone with it
+        host.streams[0].send(
+            "<db:verify from='%s' to='%s' id='%s' type='valid'/>"
+            % (PEER, server.domain, ask.id))
     near = Peer(server, "near.example").secure()
     near.ping()
     peer.open()
