@@ -334,7 +334,7 @@ on_element(struct stream *x, struct arena *a, struct elem *e)
 /* --- life --------------------------------------------------------------------------- */
 
 /* What is written before it is up is small, but for keys that others have shown; then
- * its link writes one stanza more than is taken, and all else is answers. */
+ * its link stops by itself, and all else is answers that are not read. */
 static void
 on_full(struct stream *x, bool refused)
 {
