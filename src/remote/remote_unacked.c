@@ -9,6 +9,9 @@
  *   all other presence ------> is asked for anew
  *   results -----------------> are nobody's that could be told
  *
+ * What it was not given yet waits behind that, as much of it as one link may have; or
+ * who breaks each one, and takes a little of it, would make more and more of it wait.
+ *
  * The shard of the remote.
  */
 #include "config.h"
@@ -20,6 +23,8 @@
 
 static const char unacked_text[] =
 	"has not said whether it got this before the connection broke";
+static const char too_much_text[] =
+	"breaks its connections, and too much waits for it";
 
 /* Whoever gets it twice finds the same id, or the state that he is in: so it bears no
  * <delay/>, by which the second one would differ. */
@@ -75,6 +80,39 @@ unacked_keep(struct remote_pair *p, struct link_kept *k)
 		unacked_take(p, k);
 }
 
+/* One alone may be larger. */
+static bool
+back_has_room(const struct remote_pair *p, const struct stanza *st)
+{
+	const struct config_limits *l = &pair_shard(p)->snap->config->limits;
+	size_t kept = 0;
+
+	if (p->kept != NULL)
+		(void)link_kept_size(p->kept, &kept);
+	return !pair_waits(p) || kept + p->bytes + stanza_bytes(st) <=
+			l->write_queue_bytes + l->write_queue_max_bytes;
+}
+
+/* All of back waits, or is answered. */
+static void
+back_take(struct remote_pair *p, struct stanza_queue *back)
+{
+	struct stanza *st;
+	bool room = true;
+
+	while ((st = STAILQ_FIRST(back)) != NULL) {
+		STAILQ_REMOVE_HEAD(back, link);
+		room = room && back_has_room(p, st);
+		if (room) {
+			pair_add_waiting(p, st);
+		} else {
+			pair_shard(p)->stats.refused++;
+			remote_refuse(p->remote, st, COND_RESOURCE_CONSTRAINT,
+				too_much_text);
+		}
+	}
+}
+
 bool
 pair_take_back(struct remote_pair *p)
 {
@@ -82,7 +120,6 @@ pair_take_back(struct remote_pair *p)
 	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
 	bool has_taken = p->link->sent != 0;
 	struct link_kept *k = link_leave(p->link, &back);
-	struct stanza *st;
 
 	p->link = NULL;
 	p->offer = NULL;
@@ -91,10 +128,7 @@ pair_take_back(struct remote_pair *p)
 		has_taken = link_kept_gained(k);
 		unacked_keep(p, k);
 	}
-	while ((st = STAILQ_FIRST(&back)) != NULL) {
-		STAILQ_REMOVE_HEAD(&back, link);
-		pair_add_waiting(p, st);
-	}
+	back_take(p, &back);
 	STAILQ_CONCAT(&p->waiting, &later);
 	return has_taken;
 }

@@ -457,6 +457,47 @@ TEST(what_is_never_acknowledged_is_sent_so_often)
 	scene_done(&s);
 }
 
+/* Each link may have as much as one may have by itself: who acknowledges a little of
+ * it and breaks, again and again, makes no more of it wait than that. */
+TEST(what_comes_back_from_links_that_break_has_a_bound)
+{
+	int64_t most = (64 + 128) * 1024 + 2 * 1024, back;
+	unsigned heard = 0;
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "limits: { write_queue_bytes: 64KiB, "
+		"write_queue_max_bytes: 128KiB }\ns2s: { timeout: 5m }\n");
+	say(&s, 1);
+	for (int i = 0; i < 20; i++) {
+		f = fake_find(HERE, THERE);
+		fake_up(f, LOTS);
+		say(&s, 110);
+		CHECK(!f->told_to_end);
+		fake_ack(f, 1);
+		pass(&s, 11 * US_PER_S);
+		fake_break(f);
+		back = shard_there(&s)->stats.link_bytes.now;
+		CHECK(back <= most);
+		pass(&s, US_PER_S);
+	}
+	/* what there was no room for is answered: the last, once */
+	CHECK(answered(&s, (int)s.next - 1, "<resource-constraint"));
+	CHECK(!answered(&s, 30, "<resource-constraint"));
+	for (const char *at = buf_c(&s.romeo.got);
+		(at = strstr(at, "<resource-constraint")) != NULL; at++)
+		heard++;
+	f = fake_find(HERE, THERE);
+	fake_up(f, LOTS);
+	for (unsigned n = 0; n != f->n_wrote;) {
+		n = f->n_wrote;
+		fake_ack(f, n);
+	}
+	CHECK_INT(heard + 20 + f->n_wrote, s.next - 1);
+	CHECK_INT(shard_there(&s)->stats.link_bytes.now, 0);
+	scene_done(&s);
+}
+
 TEST(a_link_whose_peer_owes_an_answer_is_not_idle)
 {
 	struct fake *f;
