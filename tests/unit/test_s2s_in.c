@@ -1535,35 +1535,99 @@ TEST(records_that_come_in_the_midst_of_a_reload)
 	scene_done(&s);
 }
 
-/* Numbers are those of the stream: of two pairs no link counts, also where one still
- * goes by another stream. */
-TEST(what_goes_back_for_two_may_be_acknowledged)
+/* One that is answered with an error from example.net, by the same id. */
+#define TO_NOBODY(id)                                                          \
+	"<message id='" id "' from='a@far.example' to='nobody@example.net'>"   \
+	"<body>x</body></message>"
+
+/* For example.org and example.net, counted from the beginning or when both stand. */
+static void
+go_both_ways_for_two(struct scene *s, bool at_once)
+{
+	go_both_ways(s, 1, BIDI);
+	if (at_once)
+		peer_say(&s->p, SM("enable"));
+	show_key(s, RESULT("far.example", "example.net", "k"), "example.net",
+		"far.example");
+	s->p.got.n = 0;
+	if (!at_once)
+		peer_say(&s->p, SM("enable"));
+}
+
+/* Numbers are those of the stream, and each link has its own of them. */
+TEST(what_goes_back_for_two_is_kept_until_it_is_acknowledged)
+{
+	for (int at_once = 0; at_once < 2; at_once++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		go_both_ways_for_two(&s, at_once != 0);
+		romeo_says(&s, "a@far.example", "o1"); /* 1 */
+		peer_say(&s.p, TO_NOBODY("n2") TO_NOBODY("n3"));
+		romeo_says(&s, "a@far.example", "o4");
+		peer_say(&s.p, TO_NOBODY("n5"));
+		CHECK_GOT(&s.p, "n5");
+		peer_say(&s.p, SM("a h='2'"));
+		peer_say(&s.p, SM("a h='3'") SM("a h='1'"));
+		CHECK(!peer_has(&s.p, "<stream:error"));
+		go_both_ways_for_two(&s, false);
+		world_settle(&s.w);
+		CHECK_GOT(&s.p, "o4", "n5");
+		CHECK(!peer_has(&s.p, "o1") && !peer_has(&s.p, "n2") &&
+			!peer_has(&s.p, "n3"));
+		/* of them, one more than there were */
+		peer_say(&s.p, SM("a h='2'"));
+		CHECK_INT(s.p.got.n, 0);
+		peer_say(&s.p, SM("a h='3'"));
+		CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"2\"");
+		scene_done(&s);
+	}
+}
+
+/* One question is for all of them; what came behind it is asked about behind its
+ * answer. */
+TEST(of_two_that_go_back_each_is_asked_about)
 {
 	struct scene s;
-	struct peer first;
 
 	scene_init(&s, "");
-	peer_open_at(&first, &s.w, 1, s2s_in_kinds);
-	say_header(&first, FROM("far.example"));
-	peer_say(&first, STARTTLS);
-	say_header(&first, FROM("far.example"));
-	peer_say(&first, BIDI RESULT("far.example", "example.net", "k"));
-	domain_says(&s, "example.net", "far.example", ERR_NONE);
-	go_both_ways(&s, 1, BIDI);
-	show_key(&s, RESULT("far.example", "example.net", "k"), "example.net",
-		"far.example");
-	peer_say(&s.p, "<enable xmlns='urn:xmpp:sm:3'/>");
-	CHECK_GOT(&s.p, "<enabled ");
-	peer_done(&first);
+	go_both_ways_for_two(&s, true);
 	romeo_says(&s, "a@far.example", "one");
-	CHECK_GOT(&s.p, "one");
-	peer_say(&s.p, "<iq type='get' id='q' from='a@far.example' "
-		"to='example.net'><query xmlns='urn:x'/></iq>");
-	CHECK_GOT(&s.p, "<iq ", "from=\"example.net\"");
-	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='2'/>");
-	CHECK(!peer_has(&s.p, "<stream:error"));
-	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
-	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"2\"");
+	world_advance(&s.w, US_PER_S / 4);
+	CHECK_GOT(&s.p, "<r xmlns='urn:xmpp:sm:3'/>");
+	s.p.got.n = 0;
+	peer_say(&s.p, TO_NOBODY("two"));
+	world_advance(&s.w, US_PER_S / 4);
+	CHECK(!peer_has(&s.p, "<r "));
+	peer_say(&s.p, SM("a h='1'"));
+	CHECK_GOT(&s.p, "<r xmlns='urn:xmpp:sm:3'/>");
+	s.p.got.n = 0;
+	peer_say(&s.p, SM("a h='2'"));
+	world_advance(&s.w, 10 * US_PER_S);
+	CHECK(!peer_has(&s.p, "<r "));
+	scene_done(&s);
+}
+
+/* What its link has written has numbers all the same. */
+TEST(a_pair_that_leaves_costs_the_other_no_number)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_both_ways_for_two(&s, true);
+	peer_say(&s.p, TO_NOBODY("n1"));
+	romeo_says(&s, "a@far.example", "o2");
+	world_reload(&s.w,
+		"shards: 2\nstorage: { driver: memory }\nfederation: on\n"
+		"hosts: { example.org: {} }\n");
+	romeo_says(&s, "a@far.example", "o3");
+	CHECK_GOT(&s.p, "n1", "o2", "o3");
+	peer_say(&s.p, SM("a h='2'"));
+	go_both_ways(&s, 1, BIDI);
+	peer_say(&s.p, SM("enable"));
+	world_settle(&s.w);
+	CHECK_GOT(&s.p, "o3");
+	CHECK(!peer_has(&s.p, "o2") && !peer_has(&s.p, "n1"));
 	scene_done(&s);
 }
 

@@ -272,7 +272,6 @@ on_sm_r(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
-/* What no link keeps it may have got all the same, but no more than that. */
 static enum hook_result
 on_sm_a(struct module_ctx *m, struct element *el)
 {
@@ -282,12 +281,10 @@ on_sm_a(struct module_ctx *m, struct element *el)
 	(void)m;
 	if (c->counts == NULL)
 		s2s_sm_fail(&c->x, COND_UNEXPECTED_REQUEST);
-	else if (c->counted != NULL)
-		s2s_sm_acked(&c->x, c->counted, el->e);
 	else if (!s2s_sm_get_h(el->e, &h))
 		stream_end(&c->x, STREAM_BAD_FORMAT, "An <a/> needs its \"h\"");
-	else if (h - c->wrote_from > c->wrote)
-		s2s_sm_end_too_high(&c->x, h, c->wrote_from + c->wrote);
+	else
+		s2s_in_acked(c, h);
 	return HOOK_HANDLED;
 }
 

@@ -68,9 +68,9 @@ struct s2s_in {
 	uint64_t idle_taken;   /* what it had taken when those were looked at */
 	bool begun;            /* they need not wait for whether it counts */
 	int64_t links_us;      /* how long they do, if there are any */
-	uint32_t wrote_from;   /* the number behind which it has written */
-	uint32_t wrote;        /* stanzas, while it counts */
-	struct link *counted;  /* the one whose stanzas those are; NULL: none */
+	bool asked_peer;       /* what it has of theirs, and it has not answered */
+	bool asks_again;       /* then there is more to ask about */
+	uint32_t last_back;    /* number of the last of its links */
 	uint32_t turn;         /* of its links, to be the first */
 	int64_t used_us;       /* by a stanza, in either direction: if it is bidi */
 	uint8_t failures;      /* by SASL, and of keys until it is authenticated */
@@ -160,9 +160,11 @@ void s2s_in_part(struct s2s_pair *pair);
 /* As .full of struct stream_kind.  False: nothing of that is for links. */
 bool s2s_in_links_full(struct s2s_in *c, bool refused);
 void s2s_in_links_drained(struct s2s_in *c);
-/* What goes by c has a number from now on, behind from: its link keeps it until it is
- * acknowledged, if there is one link. */
+/* What goes by c has a number from now on, behind from: its links keep it until it is
+ * acknowledged. */
 void s2s_in_count_links(struct s2s_in *c, uint32_t from);
+/* The peer of c, which counts, has acknowledged all up to h: c may have ended. */
+void s2s_in_acked(struct s2s_in *c, uint32_t h);
 /* The peer has said whether it counts, or says something else. */
 void s2s_in_begin_links(struct s2s_in *c);
 /* l is one of s2s_in_link_stream. */

@@ -38,7 +38,10 @@ struct s2s_back {
 	uint32_t tag;
 	struct remote_offer offer;
 	struct s2s_in *stream;
-	char *local; /* the pair's */
+	char *local;     /* the pair's */
+	uint32_t number; /* of no other one of the stream */
+	uint32_t acked;  /* stanzas of its link, if that counts */
+	bool counts;
 };
 
 static struct s2s_back *
@@ -54,11 +57,14 @@ back_arg(void *arg)
 /* --- the stream of a link ------------------------------------------------------- */
 
 static void
-in_wrote(struct s2s_in *c)
+back_wrote(struct s2s_back *b)
 {
+	struct s2s_in *c = b->stream;
+
 	c->used_us = c->x.shard->now_us;
 	c->x.shard->stats.stanzas_out++;
-	c->wrote += c->counts != NULL;
+	if (c->counts != NULL)
+		s2s_runs_add(&c->counts->went, b->number);
 }
 
 static bool
@@ -68,7 +74,7 @@ on_write(void *stream, const struct stanza *st)
 	bool fits = stream_write_stanza_within(&c->x, st, c->limits.max_bytes);
 
 	if (fits)
-		in_wrote(c);
+		back_wrote(back_arg(stream));
 	else
 		s2s_bounce(c->x.shard, st, c->from, c->limits.max_bytes);
 	return fits;
@@ -82,7 +88,7 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 
 	if (!stream_write_wire_within(&c->x, w, to, c->limits.max_bytes))
 		return false;
-	in_wrote(c);
+	back_wrote(back_arg(stream));
 	return true;
 }
 
@@ -115,10 +121,21 @@ on_end(void *stream, enum stream_cond cond, const char *text)
 		stream_end(&c->x, cond, text);
 }
 
+/* Of several links each asks when it wants to know, and one question is for all. */
+static void
+in_ask(struct s2s_in *c)
+{
+	c->asks_again = c->asked_peer;
+	if (c->asked_peer)
+		return;
+	c->asked_peer = true;
+	s2s_sm_ask(&c->x);
+}
+
 static void
 on_ask(void *stream)
 {
-	s2s_sm_ask(&back_arg(stream)->stream->x);
+	in_ask(back_arg(stream)->stream);
 }
 
 static void
@@ -190,27 +207,17 @@ s2s_in_links_drained(struct s2s_in *c)
 
 /* --- offers ----------------------------------------------------------------------- */
 
-/* Numbers are those of the stream (XEP-0198 §4): so a link counts where no other one
- * is there or may come, and keeps others from coming. */
+/* Numbers are those of the stream (XEP-0198 §4), and each link has its own: what is
+ * written is noted as its, and what is acknowledged is shared out by that. */
 static void
-in_count_link(struct s2s_in *c)
+back_count(struct s2s_back *b)
 {
-	struct s2s_back *only = NULL;
-	struct link *l;
-
-	for (size_t i = 0; i < c->pairs.n; i++) {
-		struct s2s_back *b = c->pairs.p[i].back;
-
-		if (b != NULL && only != NULL)
-			return;
-		only = b != NULL ? b : only;
-	}
-	l = only != NULL ? only->offer.link : NULL;
-	if (l == NULL || c->counts == NULL || c->wrote != 0 ||
-		c->counted != NULL)
+	if (b == NULL || b->offer.link == NULL || b->counts ||
+		b->stream->counts == NULL)
 		return;
-	c->counted = l;
-	link_count(l, c->wrote_from);
+	b->counts = true;
+	b->acked = 0;
+	link_count(b->offer.link, 0);
 }
 
 void
@@ -227,8 +234,9 @@ s2s_in_begin_links(struct s2s_in *c)
 void
 s2s_in_count_links(struct s2s_in *c, uint32_t from)
 {
-	c->wrote_from = from;
-	in_count_link(c);
+	c->counts->went.acked = from;
+	for (size_t i = 0; i < c->pairs.n; i++)
+		back_count(c->pairs.p[i].back);
 	s2s_in_begin_links(c);
 }
 
@@ -242,7 +250,7 @@ on_linked(struct remote_offer *o)
 	log_info(LOG_STREAM, stream_who(&c->x),
 		"stream goes both ways domain=%s ours=%s", c->from,
 		back_arg(o->stream)->local);
-	in_count_link(c);
+	back_count(back_arg(o->stream));
 	if (!c->begun) {
 		c->links_us = c->x.shard->now_us + BEGIN_US;
 		stream_arm(&c->x);
@@ -257,7 +265,7 @@ s2s_in_join(struct s2s_in *c, struct str local, struct str remote)
 	struct s2s_pair *pair = s2s_in_pair(c, local, remote);
 	struct s2s_back *b;
 
-	if (!c->bidi || c->counted != NULL || pair == NULL || pair->back != NULL ||
+	if (!c->bidi || pair == NULL || pair->back != NULL ||
 		!str_is(remote, c->from) || c->x.stage != STAGE_BOUND)
 		return;
 	b = xcalloc(1, sizeof(*b));
@@ -265,6 +273,7 @@ s2s_in_join(struct s2s_in *c, struct str local, struct str remote)
 	TAG_SET(b, "sbak");
 	b->stream = c;
 	b->local = pair->local;
+	b->number = ++c->last_back;
 	b->offer = (struct remote_offer){ .ops = &s2s_in_link_stream,
 		.stream = b, .linked = on_linked, .used_us = &c->used_us };
 	pair->back = b;
@@ -283,13 +292,59 @@ s2s_in_part(struct s2s_pair *pair)
 		return;
 	pair->back = NULL;
 	pair->link = NULL;
-	if (b->stream->counted == b->offer.link)
-		b->stream->counted = NULL;
 	if (b->offer.pair != NULL)
 		remote_withdraw(&b->offer);
 	memuse_remove(MEMUSE_STREAM, b);
 	TAG_CLEAR(b);
 	free(b);
+}
+
+/* --- acknowledgements --------------------------------------------------------------- */
+
+static struct s2s_back *
+in_back(const struct s2s_in *c, uint32_t number)
+{
+	for (size_t i = 0; i < c->pairs.n; i++)
+		if (c->pairs.p[i].back != NULL &&
+			c->pairs.p[i].back->number == number)
+			return c->pairs.p[i].back;
+	return NULL;
+}
+
+/* The first n that are not acknowledged are: of a pair that has left, for nobody. */
+static void
+in_share_out(struct s2s_in *c, uint32_t n)
+{
+	while (n != 0) {
+		struct s2s_run run = s2s_runs_take(&c->counts->went, n);
+		struct s2s_back *b = in_back(c, run.whose);
+
+		if (b != NULL)
+			b->acked += run.n;
+		n -= run.n;
+	}
+}
+
+void
+s2s_in_acked(struct s2s_in *c, uint32_t h)
+{
+	struct s2s_runs *went = &c->counts->went;
+	uint32_t n;
+
+	if (!s2s_runs_count(went, h, &n)) {
+		s2s_sm_end_too_high(&c->x, h, went->acked + went->wrote);
+		return;
+	}
+	in_share_out(c, n);
+	c->asked_peer = false;
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		struct s2s_back *b = c->pairs.p[i].back;
+
+		if (b != NULL && b->counts)
+			(void)link_acked(b->offer.link, b->acked);
+	}
+	if (c->asks_again)
+		in_ask(c);
 }
 
 /* --- the request ------------------------------------------------------------------ */

@@ -211,6 +211,7 @@ s2s_sm_in_free(struct s2s_sm_in *in)
 	if (in == NULL)
 		return;
 	receipt_line_end(&in->line);
+	s2s_runs_done(&in->went);
 	memuse_remove_part(MEMUSE_STREAM, in->pairs);
 	free(in->pairs);
 	memuse_remove(MEMUSE_STREAM, in);

@@ -24,6 +24,7 @@
 #include "base/timer.h"
 #include "xmpp/error.h"
 #include "core/receipt.h"
+#include "stream/server/s2s_runs.h"
 
 struct arena;
 struct elem;
@@ -69,6 +70,8 @@ struct s2s_sm_in {
 	bool due;      /* it has asked, this turn */
 	bool owes;     /* what it was told was not all, and it hears of more */
 	char id[S2S_SM_ID_SIZE]; /* "": none can go on with it */
+	struct s2s_runs went;    /* what goes back by a stream of theirs, by whose
+				  * link; see s2s_in_link.c */
 	/* s2s_in_resume.c's own, once its stream has gone: */
 	TAILQ_ENTRY(s2s_sm_in) asleep;
 	char *pairs;
