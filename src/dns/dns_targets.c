@@ -162,6 +162,32 @@ targets_fail(struct targets *out, enum targets_state state,
 	snprintf(out->why, sizeof(out->why), "%s: %s", part->name, part->why);
 }
 
+/* A name that cannot stand in the DNS was asked of nobody, and has no records. */
+static bool
+kind_is_unknown(const struct kind *k)
+{
+	return (k->part->state == DNS_FAILED || k->part->state == DNS_WAITING) &&
+		k->part->name[0] != '\0';
+}
+
+/* RFC 7673 §3.1: where the zone is signed, a kind that cannot be had may be hidden by
+ * somebody.  Where it is not, nobody needs to hide it, and the other kind will do: some
+ * name servers fail for names that they have never heard of. */
+static bool
+targets_miss_one(struct targets *out, const struct kind *unknown,
+	const struct kind *other)
+{
+	bool ends = other->part->secure;
+
+	if (ends)
+		targets_fail(out, TARGETS_FAILED, unknown->part);
+	snprintf(out->why, sizeof(out->why), "%s: %s%s", unknown->part->name,
+		unknown->part->why,
+		ends ? ", and as their zone is signed, nobody is connected to without that" :
+		       "");
+	return ends;
+}
+
 /* RFC 6120 §3.2.2. */
 static void
 targets_fall_back(struct targets *out, const char *name,
@@ -193,6 +219,10 @@ targets_read(struct targets *out, const struct dns_question *q, size_t first,
 			return;
 		}
 	}
+	for (size_t i = 0; out->n != 0 && i < 2; i++)
+		if (kind_is_unknown(&kinds[i]) &&
+			targets_miss_one(out, &kinds[i], &kinds[1 - i]))
+			return;
 	if (out->n != 0) {
 		targets_sort(out, r);
 		return;

@@ -29,7 +29,7 @@ struct rand_source;
 #define ADDRESSES_SOON_US (500 * INT64_C(1000))
 
 /* A name, and what was said of it. */
-#define TARGETS_WHY_SIZE (DNS_NAME_SIZE + DNS_WHY_SIZE + 8)
+#define TARGETS_WHY_SIZE (DNS_NAME_SIZE + DNS_WHY_SIZE + 88)
 
 enum target_service { TARGET_CLIENT, TARGET_SERVER };
 
@@ -46,7 +46,8 @@ enum targets_state {
 	TARGETS_FOUND,
 	TARGETS_NONE,   /* the domain says so itself, or does not exist */
 	TARGETS_BOGUS,
-	TARGETS_FAILED, /* it is not known */
+	TARGETS_FAILED, /* it is not known; of one kind of TLS, if the other is
+			 * signed (RFC 7673 §3.1) */
 };
 
 struct targets {
@@ -55,7 +56,8 @@ struct targets {
 		       * those without */
 	size_t n;
 	struct target list[TARGETS_MAX];
-	char why[TARGETS_WHY_SIZE]; /* in words, with the name */
+	char why[TARGETS_WHY_SIZE]; /* in words, with the name; FOUND: of one kind of
+				     * TLS, which cannot be had; else "" */
 };
 
 /* Adds two parts to q: the records of both kinds of TLS.  name as dns_name() has

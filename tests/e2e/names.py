@@ -88,6 +88,7 @@ class Middle(threading.Thread):
         self.sock.bind(("127.0.0.1", 0))
         self.port = self.sock.getsockname()[1]
         self.silent, self.delay = False, 0
+        self.fails = None # part of the names for which it has no answer but SERVFAIL
         self.asked = 0
         self.ended = False
         self.start()
@@ -104,6 +105,9 @@ class Middle(threading.Thread):
 
     def ask(self, data, peer):
         time.sleep(self.delay)
+        if self.fails and self.fails in data:
+            self.sock.sendto(data[:2] + b"\x80\x02" + data[4:], peer)
+            return
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as up:
             up.settimeout(PATIENCE)
             up.sendto(data, self.to)

@@ -49,8 +49,9 @@ def dane_domains():
 
 def everybody(made):
     """Makes them, in a Network."""
-    slow, silent = made.names.middle(), made.names.middle()
+    slow, silent, half = (made.names.middle() for _ in range(3))
     silent.silent, slow.delay = True, 0.3
+    half.fails = b"_xmpps-server"
     made.ours = made.add(
         ours.Antiphon, "ant.example", Domain("ant-strict.example", conf=STRICT),
         Domain("ant-self.example", "self-signed", conf=FEDERATES),
@@ -70,6 +71,9 @@ def everybody(made):
         # what is found in the DNS
         Domain("slow.example", through=slow),
         Domain("no-srv.example", records=["@ A {address}"]),
+        # of one kind of TLS, it is not known where
+        Domain("half.example", through=half),
+        Domain("half-signed.example", signed=True, through=half),
         Domain("direct.example", records=[DIRECT]),
         Domain("second.example", records=[
             srv("xmpp-server", 0, 5269, "dead"),

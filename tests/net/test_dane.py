@@ -69,6 +69,30 @@ def test_a_record_that_is_forged_ends_it_before_it_is_connected_to(network):
     assert ("out", "connection") not in found
 
 
+def test_of_a_signed_zone_both_kinds_of_tls_have_to_be_known(network):
+    """RFC 7673 §3.1"""
+    rows = [json.loads(line) for line in network.ours.ctl(
+        "--json", "s2s", "why", "half-signed.example",
+        "ant.example").splitlines()]
+    rows = [row for row in rows if row["direction"] == "out"]
+    assert [(row["step"], row["state"]) for row in rows][:1] == [
+        ("SRV", "failed")]
+    assert "_xmpps-server._tcp.half-signed.example: " in rows[0]["found"]
+    assert "their zone is signed" in rows[0]["found"]
+    assert "connection" not in [row["step"] for row in rows]
+    assert ask(network, "ant.example", "half-signed.example") == (
+        "remote-server-timeout")
+
+
+def test_where_nothing_is_signed_one_kind_is_enough(network):
+    rows = [json.loads(line) for line in network.ours.ctl(
+        "--json", "s2s", "why", "half.example", "ant.example").splitlines()]
+    rows = [(row["step"], row["state"]) for row in rows
+            if row["direction"] == "out"]
+    assert rows[:2] == [("SRV", "left out"), ("SRV", "ok")]
+    assert ask(network, "ant.example", "half.example") == "service-unavailable"
+
+
 @pytest.mark.parametrize("domain", NO_DANE)
 def test_without_records_that_are_signed_it_is_as_ever(network, domain):
     found = why(network, domain, "ant.example")

@@ -72,6 +72,7 @@ part_set(struct dns_question *q, size_t i, enum dns_state state,
 struct zone {
 	struct records direct, starttls;
 	enum dns_state direct_state, starttls_state;
+	bool secure; /* what is found, or that there is nothing */
 	struct targets out;
 };
 
@@ -85,6 +86,10 @@ zone_read(struct zone *z)
 	CHECK_STR(str_c(q->parts[1].name), "_xmpp-server._tcp.example.org");
 	part_set(q, 0, z->direct_state, &z->direct);
 	part_set(q, 1, z->starttls_state, &z->starttls);
+	for (size_t i = 0; i < 2; i++)
+		q->parts[i].secure = z->secure &&
+			(q->parts[i].state == DNS_FOUND ||
+				q->parts[i].state == DNS_NONE);
 	targets_read(&z->out, q, 0, "example.org", TARGET_SERVER, &rand_system);
 	dns_question_free(q);
 }
@@ -214,9 +219,69 @@ TEST(what_is_not_known_is_not_taken_for_nothing)
 		CHECK_INT(z->out.state, rows[i].state);
 		CHECK((z->out.n != 0) == (rows[i].state == TARGETS_FOUND));
 		CHECK((z->out.why[0] != '\0') ==
-			(rows[i].state != TARGETS_FOUND));
+			(rows[i].state != TARGETS_FOUND ||
+				rows[i].starttls == DNS_FAILED));
 		free(z);
 	}
+}
+
+/* RFC 7673 §3.1: it may be hidden, but for names that nobody could have. */
+TEST(of_a_signed_zone_both_kinds_have_to_be_known)
+{
+	static const struct {
+		enum dns_state direct, starttls;
+		bool secure;
+		enum targets_state state;
+		const char *why;
+	} rows[] = {
+		{ DNS_FOUND, DNS_FAILED, true, TARGETS_FAILED,
+			"_xmpp-server._tcp.example.org: it is so, and" },
+		{ DNS_FOUND, DNS_FAILED, false, TARGETS_FOUND,
+			"_xmpp-server._tcp.example.org: it is so" },
+		{ DNS_WAITING, DNS_FOUND, true, TARGETS_FAILED,
+			"_xmpps-server._tcp.example.org: it is so, and" },
+		{ DNS_WAITING, DNS_FOUND, false, TARGETS_FOUND,
+			"_xmpps-server._tcp.example.org: it is so" },
+		{ DNS_FOUND, DNS_NONE, true, TARGETS_FOUND, "" },
+	};
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct zone *z = zone_new(rows[i].direct, rows[i].starttls);
+
+		z->secure = rows[i].secure;
+		srv_add(rows[i].direct == DNS_FOUND ? &z->direct : &z->starttls,
+			0, 0, 5270, "xmpp");
+		zone_read(z);
+		CHECK_INT(z->out.state, rows[i].state);
+		CHECK((z->out.n != 0) == (rows[i].state == TARGETS_FOUND));
+		CHECK(strncmp(z->out.why, rows[i].why, strlen(rows[i].why)) == 0);
+		CHECK((z->out.why[0] == '\0') == (rows[i].why[0] == '\0'));
+		free(z);
+	}
+}
+
+TEST(a_name_that_is_too_long_for_one_kind_hides_nothing)
+{
+	struct dns_question *q = dns_question_new(2, NULL, NULL);
+	struct records starttls = { .n = 0 };
+	struct targets out;
+	char name[DNS_NAME_SIZE];
+
+	/* "_xmpps-server._tcp." makes it 254 */
+	memset(name, 'a', 235);
+	name[235] = '\0';
+	for (size_t i = 60; i < 235; i += 60)
+		name[i] = '.';
+	srv_add(&starttls, 0, 0, 5269, "xmpp");
+	targets_ask(q, name, TARGET_SERVER);
+	CHECK_INT(q->parts[0].state, DNS_FAILED);
+	CHECK_INT(q->parts[1].state, DNS_WAITING);
+	part_set(q, 1, DNS_FOUND, &starttls);
+	q->parts[1].secure = true;
+	targets_read(&out, q, 0, name, TARGET_SERVER, &rand_system);
+	CHECK_INT(out.state, TARGETS_FOUND);
+	CHECK_INT(out.n, 1);
+	dns_question_free(q);
 }
 
 TEST(records_that_no_host_can_have_are_left_out)

@@ -383,6 +383,8 @@ search_found_targets(struct s2s_search *s)
 	const struct targets *t = &s->targets;
 	struct buf text = BUF_INIT;
 
+	if (t->why[0] != '\0')
+		remote_step(s->way->pair, "SRV", "left out", "%s", t->why);
 	for (size_t i = 0; i < t->n; i++)
 		buf_printf(&text, "%s%s:%u%s%s", i != 0 ? ", " : "",
 			t->list[i].name, t->list[i].port,

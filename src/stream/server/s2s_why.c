@@ -179,6 +179,7 @@ static const struct {
 } notes[] = {
 	{ "SRV", "ok", "where their servers are, in the order of trying" },
 	{ "SRV", "none", "so the address of the domain itself is tried, as the rules say" },
+	{ "SRV", "left out", "the others are tried; their zone is not signed, where this would have ended it" },
 	{ "SRV", "not asked", "see `remotes' in antiphond.yml(5)" },
 	{ "SRV", "refused", "only they can change that, in their zone: is the name spelled as they spell it?" },
 	{ "SRV", "bogus", "somebody forges answers, or they have made a mistake with DNSSEC: they have to mend it" },
