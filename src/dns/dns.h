@@ -75,6 +75,8 @@ struct dns_part {
 	bool secure;   /* signed, from the root on: what was found, or that there
 			* is nothing */
 	uint32_t ttl_s;
+	const char *canon; /* the name where CNAMEs have led, as one of a host; NULL:
+			    * there are none, or no host can have it */
 	char why[DNS_WHY_SIZE]; /* BOGUS, FAILED, WAITING: in words for an
 				 * administrator, about this name */
 	char *const *data; /* of each record, in the form of the wire; NULL ends */

@@ -18,9 +18,24 @@
 #define PREFIX_MAX_TEXT 12 /* "_65535._tcp." */
 
 static void
-dane_name(char out[TLS_DANE_AT_SIZE], const struct target *t)
+dane_name(char out[TLS_DANE_AT_SIZE], const struct target *t, const char *base)
 {
-	snprintf(out, TLS_DANE_AT_SIZE, "_%u._tcp.%s", t->port, t->name);
+	snprintf(out, TLS_DANE_AT_SIZE, "_%u._tcp.%s", t->port, base);
+}
+
+/* The names at which its records may be, in the order of RFC 7671 §7; a longer one
+ * cannot have any. */
+static size_t
+target_bases(const struct target *t, const char *out[DANE_PARTS_MAX])
+{
+	const char *const bases[DANE_PARTS_MAX] = { t->base, t->name };
+	size_t n = 0;
+
+	for (size_t i = 0; i < DANE_PARTS_MAX; i++)
+		if (bases[i][0] != '\0' &&
+			strlen(bases[i]) <= NAME_MAX_TEXT - PREFIX_MAX_TEXT)
+			out[n++] = bases[i];
+	return n;
 }
 
 /* RFC 7673 §3.2 */
@@ -39,8 +54,6 @@ target_is_asked(const struct target *t, size_t target,
 	const struct target_addresses *a)
 {
 	return (t[target].secure || t[target].itself) &&
-		/* a longer name cannot have any */
-		strlen(t[target].name) <= NAME_MAX_TEXT - PREFIX_MAX_TEXT &&
 		(a == NULL || target_has_signed_address(a, target));
 }
 
@@ -51,12 +64,17 @@ dane_ask(struct dns_question *q, const struct target *t, size_t n,
 	size_t before = q->n;
 
 	for (size_t i = 0; i < n; i++) {
-		char name[TLS_DANE_AT_SIZE];
+		const char *bases[DANE_PARTS_MAX];
+		size_t n_bases = target_is_asked(t, i, a) ?
+			target_bases(&t[i], bases) :
+			0;
 
-		if (!target_is_asked(t, i, a))
-			continue;
-		dane_name(name, &t[i]);
-		dns_question_add(q, name, DNS_TLSA);
+		for (size_t k = 0; k < n_bases; k++) {
+			char name[TLS_DANE_AT_SIZE];
+
+			dane_name(name, &t[i], bases[k]);
+			dns_question_add(q, name, DNS_TLSA);
+		}
 	}
 	return q->n - before;
 }
@@ -97,6 +115,36 @@ dane_read_part(struct dane *out, const struct dns_part *part)
 	snprintf(out->why, sizeof(out->why), "%s: %s", part->name, part->why);
 }
 
+/* At one of its names.  A certificate may be for the target of SRV, too (RFC 7673
+ * §4.1), and for another name only if there are records (RFC 7671 §7). */
+static void
+dane_read_at(struct dane *out, const struct dns_part *part, const struct target *t,
+	const char *base)
+{
+	char name[TLS_DANE_AT_SIZE];
+
+	*out = (struct dane){ .state = DANE_UNSIGNED };
+	dane_name(name, t, base);
+	out->records = tls_dane_new(name, base != t->name ? t->name : NULL);
+	if (part != NULL)
+		dane_read_part(out, part);
+}
+
+/* parts: of each of its names. */
+static void
+dane_read_target(struct dane *out, const struct dns_part *parts,
+	const struct target *t, const char *const *bases, size_t n_bases)
+{
+	for (size_t i = 0; i < n_bases; i++) {
+		dane_read_at(out, &parts[i], t, bases[i]);
+		if ((out->state != DANE_NONE && out->state != DANE_UNSIGNED) ||
+			i + 1 == n_bases)
+			return;
+		tls_dane_unref(out->records);
+	}
+	dane_read_at(out, NULL, t, t->name);
+}
+
 void
 dane_read(struct dane *out, const struct dns_question *q, const struct target *t,
 	size_t n, const struct target_addresses *a)
@@ -104,17 +152,16 @@ dane_read(struct dane *out, const struct dns_question *q, const struct target *t
 	size_t part = 0;
 
 	for (size_t i = 0; i < n; i++) {
+		const char *bases[DANE_PARTS_MAX];
 		bool asked = target_is_asked(t, i, a);
-		char name[TLS_DANE_AT_SIZE];
+		size_t n_bases = asked ? target_bases(&t[i], bases) : 0;
 
 		out[i] = (struct dane){ .state = DANE_UNSIGNED };
-		if (asked || t[i].secure) {
-			dane_name(name, &t[i]);
-			out[i].records = tls_dane_new(name);
-		}
-		if (!asked)
+		if (!asked && !t[i].secure)
 			continue;
-		assert(q != NULL && part < q->n);
-		dane_read_part(&out[i], &q->parts[part++]);
+		assert(n_bases == 0 || (q != NULL && part + n_bases <= q->n));
+		dane_read_target(&out[i], n_bases != 0 ? &q->parts[part] : NULL,
+			&t[i], bases, n_bases);
+		part += n_bases;
 	}
 }

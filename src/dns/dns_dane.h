@@ -1,8 +1,9 @@
 /*
  * dns_dane.h - what signed records say of the certificates of targets: TLSA, at the
- * port and name where SRV has led, or at the domain itself (RFC 7673 §3).
+ * port and name where SRV has led, or at the domain itself (RFC 7673 §3); and first at
+ * the name to which signed CNAMEs lead from there (RFC 7671 §7).
  *
- *	targets --> addresses --> dane_ask() --> dane_read()
+ *	targets --> addresses, expanded --> dane_ask() --> dane_read()
  *
  * Nothing is asked where the way to a target is not signed, and what is not signed
  * says nothing.  Any thread; pure functions on questions of dns.h.
@@ -33,9 +34,11 @@ struct dane {
 	char why[TARGETS_WHY_SIZE]; /* BOGUS, FAILED: in words, with the name */
 };
 
-/* Adds a part to q for each of n targets from t that is to be asked about: its way is
- * signed, and so are addresses of it; a NULL: whatever its addresses are.  Returns how
- * many that were. */
+/* How many parts there may be for each target. */
+#define DANE_PARTS_MAX 2
+
+/* Adds parts to q for each of n targets from t that is to be asked about: its way is
+ * signed, and so are addresses of it.  Returns how many that were. */
 size_t dane_ask(struct dns_question *q, const struct target *t, size_t n,
 	const struct target_addresses *a);
 /* From the answer, which may be NULL when nothing was asked; t, n and a as they were:

@@ -97,10 +97,25 @@ rcode_text(int rcode)
 	}
 }
 
+/* In place: small letters, and no dot at the end. */
+static const char *
+canon_read(char *name)
+{
+	size_t n = name != NULL ? strlen(name) : 0;
+
+	if (n > 1 && name[n - 1] == '.')
+		name[n - 1] = '\0';
+	for (size_t i = 0; i < n; i++)
+		if (name[i] >= 'A' && name[i] <= 'Z')
+			name[i] = (char)(name[i] | 32);
+	return n > 1 && name_is_sound(name) ? name : NULL;
+}
+
 void
 dns_part_answer(struct dns_part *part, struct ub_result *result)
 {
 	part->result = result;
+	part->canon = canon_read(result->canonname);
 	part->secure = result->secure != 0;
 	part->nxdomain = result->nxdomain != 0;
 	part->ttl_s = (uint32_t)MAX(result->ttl, 0);

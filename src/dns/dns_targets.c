@@ -345,6 +345,21 @@ addresses_read(struct target_addresses *out, const struct dns_question *q,
 		addresses_why(out, &q->parts[first], 2 * n, t);
 }
 
+/* RFC 7671 §7: an answer is signed only if all of its way is. */
+void
+targets_expand(struct target *t, size_t n, const struct dns_question *q,
+	size_t first)
+{
+	for (size_t i = 0; i < 2 * n; i++) {
+		const struct dns_part *part = &q->parts[first + i];
+
+		if (part->state == DNS_FOUND && part->secure &&
+			part->canon != NULL)
+			snprintf(t[i / 2].base, sizeof(t->base), "%s",
+				part->canon);
+	}
+}
+
 void
 addresses_drop(struct target_addresses *a, size_t target)
 {

@@ -5,6 +5,7 @@
  *	targets_ask()   --> targets_read():   who, on which port, with which TLS
  *	addresses_ask() --> addresses_read(): of one group of them, with the same
  *	                                      priority, each with its target
+ *	                    targets_expand(): where CNAMEs have led
  *
  * RFC 2782, RFC 6120 §3.2, XEP-0368 and XEP-0495.  Any thread; pure functions on
  * questions of dns.h.
@@ -35,6 +36,8 @@ enum target_service { TARGET_CLIENT, TARGET_SERVER };
 
 struct target {
 	char name[DNS_NAME_SIZE];
+	char base[DNS_NAME_SIZE]; /* where signed CNAMEs have led from there; "":
+				   * nowhere, or it is not known yet */
 	uint16_t port;
 	uint16_t priority, weight;
 	bool direct;  /* TLS from the first byte on: _xmpps */
@@ -91,6 +94,9 @@ void addresses_ask(struct dns_question *q, const struct target *t, size_t n);
 /* In the order to try: by target, IPv6 and IPv4 in turns (RFC 8305 §4). */
 void addresses_read(struct target_addresses *out, const struct dns_question *q,
 	size_t first, const struct target *t, size_t n);
+/* From the same answer: the base of each of n targets from t. */
+void targets_expand(struct target *t, size_t n, const struct dns_question *q,
+	size_t first);
 /* Those of that target are not to be tried (any more). */
 void addresses_drop(struct target_addresses *a, size_t target);
 

@@ -32,19 +32,24 @@
 
 struct tls_dane {
 	struct ref refs;
-	size_t n_records, n;
+	size_t n_records, n, n_also;
 	char at[TLS_DANE_AT_SIZE];
-	uint8_t bytes[]; /* n of them: of each record its head, then its data */
+	uint8_t bytes[]; /* n_also of them: another name that counts, with its NUL;
+			  * then n: of each record its head, then its data */
 };
 
 /* --- records --------------------------------------------------------------------- */
 
 struct tls_dane *
-tls_dane_new(const char *at)
+tls_dane_new(const char *at, const char *also)
 {
-	struct tls_dane *d = xcalloc(1, sizeof(*d));
+	size_t n_also = also != NULL ? strlen(also) + 1 : 0;
+	struct tls_dane *d = xcalloc(1, sizeof(*d) + n_also);
 
 	ref_init(&d->refs);
+	d->n_also = n_also;
+	if (n_also != 0)
+		memcpy(d->bytes, also, n_also);
 	snprintf(d->at, sizeof(d->at), "%s", at);
 	return d;
 }
@@ -67,15 +72,15 @@ void
 tls_dane_add(struct tls_dane **d, uint8_t usage, uint8_t selector, uint8_t match,
 	const uint8_t *data, size_t n)
 {
-	size_t had = (*d)->n;
+	size_t had = (*d)->n, before = (*d)->n_also + had;
 	uint8_t *p;
 
 	if ((*d)->n_records == TLS_DANE_RECORDS_MAX ||
 		n > TLS_DANE_BYTES_MAX - HEAD ||
 		had > TLS_DANE_BYTES_MAX - HEAD - n)
 		return;
-	*d = xrealloc(*d, sizeof(**d) + had + HEAD + n);
-	p = (*d)->bytes + had;
+	*d = xrealloc(*d, sizeof(**d) + before + HEAD + n);
+	p = (*d)->bytes + before;
 	p[0] = usage;
 	p[1] = selector;
 	p[2] = match;
@@ -108,6 +113,12 @@ tls_dane_target(const struct tls_dane *d)
 	return dot != NULL ? dot + 1 : "";
 }
 
+const char *
+tls_dane_also(const struct tls_dane *d)
+{
+	return d->n_also != 0 ? (const char *)d->bytes : "";
+}
+
 /* --- comparing ------------------------------------------------------------------- */
 
 /* What a certificate is compared with: the records of usage 3, or the others. */
@@ -121,7 +132,7 @@ struct holder {
 static void
 holder_add(struct holder *h, const struct tls_dane *d, bool ee)
 {
-	const uint8_t *p = d->bytes, *end = d->bytes + d->n;
+	const uint8_t *p = d->bytes + d->n_also, *end = p + d->n;
 
 	while (p < end) {
 		size_t n = (size_t)p[3] << 8 | p[4];
@@ -203,8 +214,9 @@ say_other(struct buf *out, const struct tls_dane *d,
 	switch (error) {
 	case X509_V_ERR_HOSTNAME_MISMATCH:
 		buf_printf(out,
-			"an authority, and their certificate neither for this domain nor for %s",
-			tls_dane_target(d));
+			"an authority, and their certificate neither for this domain nor for %s%s%s",
+			tls_dane_target(d), d->n_also != 0 ? " or " : "",
+			tls_dane_also(d));
 		break;
 	case X509_V_ERR_DANE_NO_MATCH:
 	case X509_V_ERR_UNABLE_TO_GET_ISSUER_CERT:

@@ -30,9 +30,9 @@ enum tls_dane_verdict {
 /* --- any thread -------------------------------------------------------------- */
 
 /* at: where the records are, in the form of RFC 6698 §3; the name behind port and
- * transport is one that a certificate may be for, too (RFC 7673 §4.1).  A
- * reference, of the caller. */
-struct tls_dane *tls_dane_new(const char *at);
+ * transport is one that a certificate may be for, too (RFC 7673 §4.1), and so is also
+ * (NULL: none).  A reference, of the caller. */
+struct tls_dane *tls_dane_new(const char *at, const char *also);
 struct tls_dane *tls_dane_ref(struct tls_dane *d);
 void tls_dane_unref(struct tls_dane *d); /* NULL: nothing is done */
 /* One record, whatever is in it, copied; *d, which nobody else has, may be another
@@ -42,7 +42,8 @@ void tls_dane_add(struct tls_dane **d, uint8_t usage, uint8_t selector,
 /* Those that were added, and not left out. */
 size_t tls_dane_count(const struct tls_dane *d);
 const char *tls_dane_at(const struct tls_dane *d);
-/* The name in it. */
+/* The name in it, and the other one that counts, or "". */
 const char *tls_dane_target(const struct tls_dane *d);
+const char *tls_dane_also(const struct tls_dane *d);
 
 #endif

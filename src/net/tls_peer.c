@@ -199,23 +199,31 @@ out:
 	ERR_clear_error();
 }
 
+/* A name of the DNS; "": none. */
 static bool
-names_match(const GENERAL_NAMES *names, struct str domain, const char *ascii,
-	const char *target)
+names_match_host(const GENERAL_NAMES *names, const char *host)
 {
-	return tls_names_match(names, domain, ascii, TLS_SRV_SERVER) ||
-		(target != NULL && *target != '\0' &&
-			tls_names_match(names, str_c(target), target,
-				TLS_SRV_SERVER));
+	return *host != '\0' &&
+		tls_names_match(names, str_c(host), host, TLS_SRV_SERVER);
 }
 
 static bool
-leaf_names(X509 *leaf, struct str domain, const char *target, struct buf *words)
+names_match(const GENERAL_NAMES *names, struct str domain, const char *ascii,
+	const struct tls_dane *d)
+{
+	return tls_names_match(names, domain, ascii, TLS_SRV_SERVER) ||
+		(d != NULL && (names_match_host(names, tls_dane_target(d)) ||
+			names_match_host(names, tls_dane_also(d))));
+}
+
+static bool
+leaf_names(X509 *leaf, struct str domain, const struct tls_dane *d,
+	struct buf *words)
 {
 	GENERAL_NAMES *names = X509_get_ext_d2i(
 		leaf, NID_subject_alt_name, NULL, NULL);
 	char *ascii = tls_names_ascii(domain);
-	bool matches = names_match(names, domain, ascii, target);
+	bool matches = names_match(names, domain, ascii, d);
 
 	say_names(words, leaf, names);
 	if (!matches)
@@ -260,8 +268,7 @@ tls_peer_judge_at(const struct conn *c, const struct tls_trust *trust,
 		return;
 	}
 	chain = SSL_get_peer_cert_chain(ssl);
-	out->matches = leaf_names(f.leaf, domain,
-		d != NULL ? tls_dane_target(d) : NULL, &words);
+	out->matches = leaf_names(f.leaf, domain, d, &words);
 	say_time(&words, &f);
 	chain_verify(&f, trust, chain);
 	say_chain(&words, &f);

@@ -73,8 +73,8 @@ struct tls_judgement {
  */
 void tls_peer_judge(const struct conn *c, const struct tls_trust *trust,
 	struct str domain, int64_t now_s, struct tls_judgement *out);
-/* The same where signed records have led to a server: the name in d (NULL: none has)
- * counts, too, and out->dane is what its records say. */
+/* The same where signed records have led to a server: the names in d (NULL: none has)
+ * count, too, and out->dane is what its records say. */
 void tls_peer_judge_at(const struct conn *c, const struct tls_trust *trust,
 	struct str domain, const struct tls_dane *d, int64_t now_s,
 	struct tls_judgement *out);

@@ -59,7 +59,7 @@ check_tlsa(const struct dns_tlsa *r)
 	struct tls_dane_peer peer = { .leaf = leaf(),
 		.chain = sk_X509_new_null(), .now_s = (int64_t)time(NULL),
 		.named = true };
-	struct tls_dane *d = tls_dane_new("_5269._tcp.xmpp.example");
+	struct tls_dane *d = tls_dane_new("_5269._tcp.xmpp.example", NULL);
 	struct buf why = BUF_INIT;
 
 	sk_X509_push(peer.chain, peer.leaf);

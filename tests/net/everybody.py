@@ -27,7 +27,18 @@ def dane_domains():
     def one(name, certificate, *tlsa, signed=True, **how):
         return Domain("dane-%s.example" % name, certificate, conf=DANE,
                       signed=signed, tlsa=tlsa, **how)
+    # SRV leads to another name of the server
+    def alias(name, certificate, *tlsa, to="xmpp", **how):
+        return one(name, certificate, *tlsa, records=[
+            srv("xmpp-server", 0, 5269, "alias"), "alias CNAME " + to], **how)
     return (
+        alias("cname", "self-signed", ("3 1 1", None)),
+        alias("cname-name", "self-signed", ("3 1 1", None), at="alias"),
+        alias("cname-trusted", "target", ("2 0 1", "")),
+        alias("cname-none", "target"),
+        alias("cname-out", "self-signed", ("3 1 1", None), at="alias",
+              to="xmpp.bee.example."),
+        alias("cname-wrong", "good", ("3 1 1", "self-signed")),
         one("311", "self-signed", ("3 1 1", None)),
         one("302", "self-signed", ("3 0 2", None)),
         # an authority, and a certificate that has it with it

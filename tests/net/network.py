@@ -33,22 +33,22 @@ DIRECT = "_xmpps-server._tcp SRV 5 5 %d xmpp" % S2S_DIRECT
 class Domain:
     """service: "muc", for rooms of others; "echo" and "component", of ours.  certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
     its server, whose address is {address}.  conf: of a host of Antiphon's.  signed, forged, stripped, through: as for
-    names.Names.  tlsa: records of its server, as pairs of "3 1 1" and whose certificate
-    it is: None, its own; "", the authority's; else that of a kind."""
+    names.Names.  tlsa: records of its server, at the name at, as pairs of "3 1 1" and
+    whose certificate it is: None, its own; "", the authority's; else that of a kind."""
 
     def __init__(self, name, certificate="good", records=(STARTTLS,),
-                 conf=None, service=None, signed=False, tlsa=(), **how):
+                 conf=None, service=None, signed=False, tlsa=(), at="xmpp", **how):
         self.name, self.certificate = name, certificate
         self.service = service
         self.records, self.conf = records, conf or {}
         self.signed, self.how = signed, how
-        self.tlsa = tlsa
+        self.tlsa, self.at = tlsa, at
 
     def tlsa_records(self, authority):
         for kind, whose in self.tlsa:
             path = authority.cert if whose == "" else authority.issue(
                 whose or self.certificate, self.name).chain
-            yield "_%d._tcp.xmpp TLSA %s" % (S2S, tlsa(kind, path))
+            yield "_%d._tcp.%s TLSA %s" % (S2S, self.at, tlsa(kind, path))
 
     def publish(self, names, address, authority):
         make = names.signed if self.signed else names.zone

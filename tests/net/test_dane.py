@@ -11,14 +11,19 @@ from people import condition
 pytestmark = pytest.mark.only("antiphon")
 
 # domains of others that are believed by their records alone
-BY_DANE = ["dane-311.example", "dane-302.example", "dane-two.example"]
+BY_DANE = ["dane-311.example", "dane-302.example", "dane-two.example",
+           "dane-cname.example"]
 # and where those are not what is shown, with what is said of it
 NEVER = {
     "dane-other.example": "is for another certificate: this one would be 3 1 1 ",
     "dane-name.example": "neither for this domain nor for xmpp",
+    "dane-cname-wrong.example": "is for another certificate: this one would be ",
 }
 NO_DANE = ["dane-unusable.example", "dane-none.example", "dane-stripped.example",
-           "dane-unsigned.example"]
+           "dane-unsigned.example", "dane-cname-out.example"]
+# the name of a server is an alias, whose records are where
+ALIASES = {"dane-cname.example": "xmpp", "dane-cname-name.example": "alias",
+           "dane-cname-trusted.example": "xmpp"}
 
 
 def ask(network, a, b):
@@ -49,6 +54,28 @@ def test_a_record_is_for_the_certificate(network, domain):
     assert found["out", "certificate"]["state"] == (
         "ok" if domain == "dane-201.example" else "not trusted")
     assert ("out", "authentication") in found
+
+
+@pytest.mark.parametrize("domain", ALIASES)
+def test_an_alias_has_records_where_it_leads_or_where_it_is(network, domain):
+    """RFC 7671 §7"""
+    found = why(network, domain, "ant-dane.example")
+    at = "_5269._tcp.%s.%s" % (ALIASES[domain], domain)
+    assert found["out", "TLSA"]["found"] == "1 at " + at
+    assert found["out", "DANE"]["state"] == "ok"
+    begin(network, "ant-dane.example", domain)
+    network.ours.wait_line(network.ours.authenticated(
+        "in", "(dane|EXTERNAL)", "ant-dane.example", domain))
+
+
+def test_where_an_alias_leads_counts_as_a_name_only_with_records(network):
+    found = why(network, "dane-cname-trusted.example", "ant-strict.example")
+    assert found["out", "certificate"]["state"] == "ok"
+    assert "is for xmpp.dane-cname" in found["out", "certificate"]["found"]
+    found = why(network, "dane-cname-none.example", "ant-strict.example")
+    assert found["out", "TLSA"]["found"] == (
+        "no record at _5269._tcp.alias.dane-cname-none.example")
+    assert found["out", "certificate"]["state"] == "failed"
 
 
 @pytest.mark.parametrize("ours", ("ant.example", "ant-dane.example",

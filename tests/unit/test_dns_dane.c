@@ -131,6 +131,82 @@ TEST(addresses_do_not_matter_for_those_that_come)
 	dns_question_free(q);
 }
 
+/* RFC 7671 §7: first where CNAMEs have led, then at the name itself. */
+TEST(a_signed_alias_has_records_at_its_end_or_at_its_name)
+{
+	static const struct {
+		enum dns_state at_end, at_name;
+		bool secure; /* at the end */
+		enum dane_state is;
+		const char *at, *also;
+		size_t n;
+	} rows[] = {
+		{ DNS_FOUND, DNS_FOUND, true, DANE_FOUND,
+			"_5269._tcp.end.b.example", "xmpp.a.example", 1 },
+		{ DNS_FOUND, DNS_BOGUS, true, DANE_FOUND,
+			"_5269._tcp.end.b.example", "xmpp.a.example", 1 },
+		{ DNS_NONE, DNS_FOUND, true, DANE_FOUND,
+			"_5269._tcp.xmpp.a.example", "", 1 },
+		{ DNS_FOUND, DNS_FOUND, false, DANE_FOUND,
+			"_5269._tcp.xmpp.a.example", "", 1 },
+		{ DNS_BOGUS, DNS_FOUND, false, DANE_BOGUS,
+			"_5269._tcp.end.b.example", "xmpp.a.example", 0 },
+		{ DNS_FAILED, DNS_FOUND, false, DANE_FAILED,
+			"_5269._tcp.end.b.example", "xmpp.a.example", 0 },
+		{ DNS_NONE, DNS_BOGUS, true, DANE_BOGUS,
+			"_5269._tcp.xmpp.a.example", "", 0 },
+		/* a name without records counts only where SRV has it */
+		{ DNS_NONE, DNS_NONE, true, DANE_NONE,
+			"_5269._tcp.xmpp.a.example", "", 0 },
+	};
+	struct record r = { { (char[]){ 3, 1, 1, 7 } }, { 4 } };
+	struct target t = target_of("xmpp.a.example", true, false);
+	const struct target_addresses a = { .n = 1,
+		.list = { { .secure = true } } };
+
+	snprintf(t.base, sizeof(t.base), "end.b.example");
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		struct dns_question *q =
+			dns_question_new(DANE_PARTS_MAX, NULL, NULL);
+		struct dane d;
+
+		CHECK_INT(dane_ask(q, &t, 1, &a), 2);
+		part_set(&q->parts[0], rows[i].at_end, rows[i].secure, &r);
+		part_set(&q->parts[1], rows[i].at_name, true, &r);
+		dane_read(&d, q, &t, 1, &a);
+		CHECK_INT(d.state, rows[i].is);
+		CHECK_CSTR(tls_dane_at(d.records), rows[i].at);
+		CHECK_CSTR(tls_dane_also(d.records), rows[i].also);
+		CHECK_INT(tls_dane_count(d.records), rows[i].n);
+		tls_dane_unref(d.records);
+		dns_question_free(q);
+	}
+}
+
+/* Answers of several targets, some of which have two. */
+TEST(what_is_behind_an_alias_keeps_its_answer)
+{
+	struct target t[] = { target_of("a.example", true, false),
+		target_of("b.example", true, false) };
+	struct record first = { { (char[]){ 3, 1, 1, 7 } }, { 4 } };
+	struct record second = { { (char[]){ 2, 0, 0, 7, 7 } }, { 5 } };
+	struct dns_question *q = dns_question_new(4, NULL, NULL);
+	struct dane d[COUNT(t)];
+
+	snprintf(t[0].base, sizeof(t[0].base), "end.example");
+	CHECK_INT(dane_ask(q, t, COUNT(t), NULL), 3);
+	part_set(&q->parts[0], DNS_FOUND, true, &first);
+	part_set(&q->parts[1], DNS_NONE, true, &first);
+	part_set(&q->parts[2], DNS_FOUND, true, &second);
+	dane_read(d, q, t, COUNT(t), NULL);
+	CHECK_CSTR(tls_dane_at(d[0].records), "_5269._tcp.end.example");
+	CHECK_CSTR(tls_dane_at(d[1].records), "_5269._tcp.b.example");
+	CHECK_INT(d[1].state, DANE_FOUND);
+	for (size_t i = 0; i < COUNT(t); i++)
+		tls_dane_unref(d[i].records);
+	dns_question_free(q);
+}
+
 TEST(a_name_that_would_be_too_long_has_no_record)
 {
 	struct target t = { .port = 5269, .secure = true };

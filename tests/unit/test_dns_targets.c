@@ -351,6 +351,39 @@ TEST(addresses_of_both_families_take_turns)
 	dns_question_free(q);
 }
 
+/* RFC 7671 §7: every step of the way is signed, or none counts. */
+TEST(a_target_is_expanded_where_the_whole_way_is_signed)
+{
+	static const struct {
+		enum dns_state state;
+		bool secure;
+		const char *canon, *base;
+	} rows[] = {
+		{ DNS_FOUND, true, "end.example", "end.example" },
+		{ DNS_FOUND, true, NULL, "" },
+		{ DNS_FOUND, false, "end.example", "" },
+		{ DNS_NONE, true, "end.example", "" },
+		{ DNS_BOGUS, false, "end.example", "" },
+	};
+
+	for (size_t i = 0; i < 2 * COUNT(rows); i++) {
+		struct dns_question *q = dns_question_new(4, NULL, NULL);
+		struct target t[2] = { { .name = "other" }, { .name = "xmpp" } };
+		/* by either of its families */
+		struct dns_part *part = &q->parts[2 + i / COUNT(rows)];
+		size_t row = i % COUNT(rows);
+
+		addresses_ask(q, t, 2);
+		part->state = rows[row].state;
+		part->secure = rows[row].secure;
+		part->canon = rows[row].canon;
+		targets_expand(t, 2, q, 0);
+		CHECK_CSTR(t[0].base, "");
+		CHECK_CSTR(t[1].base, rows[row].base);
+		dns_question_free(q);
+	}
+}
+
 TEST(a_zone_cannot_make_us_try_more_than_some_addresses)
 {
 	struct target t[TARGETS_MAX];

@@ -171,7 +171,7 @@ TEST(a_record_is_for_the_certificates_that_it_means)
 
 	shelf_init(&s);
 	for (size_t i = 0; i < COUNT(cases); i++) {
-		struct tls_dane *d = tls_dane_new(AT);
+		struct tls_dane *d = tls_dane_new(AT, NULL);
 		char label[64], why[400];
 
 		snprintf(label, sizeof(label), "%zu: %d %d %d", i,
@@ -191,7 +191,7 @@ TEST(a_record_is_for_the_certificates_that_it_means)
 
 TEST(one_that_fits_is_enough)
 {
-	struct tls_dane *d = tls_dane_new(AT);
+	struct tls_dane *d = tls_dane_new(AT, NULL);
 	struct shelf s;
 	char why[400];
 
@@ -212,7 +212,7 @@ TEST(one_that_fits_is_enough)
 /* RFC 7671 §9 */
 TEST(of_two_digests_the_stronger_counts)
 {
-	struct tls_dane *d = tls_dane_new(AT);
+	struct tls_dane *d = tls_dane_new(AT, NULL);
 	struct shelf s;
 	char why[400];
 
@@ -249,7 +249,7 @@ TEST(records_that_cannot_be_used_are_none)
 	shelf_init(&s);
 	for (size_t i = 0; i < COUNT(unusable); i++) {
 		int match = unusable[i].match;
-		struct tls_dane *d = tls_dane_new(AT);
+		struct tls_dane *d = tls_dane_new(AT, NULL);
 		unsigned char data[4096] = { 0 };
 		size_t n = record_data(&s, LEAF, unusable[i].selector == 1,
 			match > 2 ? 1 : match, data);
@@ -280,7 +280,7 @@ TEST(records_that_cannot_be_used_are_none)
 TEST(what_is_beyond_the_bounds_is_left_out)
 {
 	static const uint8_t zeros[65535];
-	struct tls_dane *d = tls_dane_new(AT);
+	struct tls_dane *d = tls_dane_new(AT, NULL);
 	struct shelf s;
 	char why[400];
 
@@ -299,7 +299,7 @@ TEST(what_is_beyond_the_bounds_is_left_out)
 	CHECK_INT(judge(&s, d, (struct shown){ .whose = LEAF }, why), TLS_DANE_NONE);
 	tls_dane_unref(d);
 	/* the number of them */
-	d = tls_dane_new(AT);
+	d = tls_dane_new(AT, NULL);
 	for (int i = 0; i < TLS_DANE_RECORDS_MAX; i++)
 		record_add(&s, &d, 3, 1, 1, SELF);
 	record_add(&s, &d, 3, 1, 1, LEAF);
@@ -312,13 +312,20 @@ TEST(what_is_beyond_the_bounds_is_left_out)
 
 TEST(the_name_of_the_server_stands_behind_port_and_transport)
 {
-	struct tls_dane *d = tls_dane_new(AT);
+	struct tls_dane *d = tls_dane_new(AT, NULL);
 
 	CHECK_CSTR(tls_dane_at(d), AT);
 	CHECK_CSTR(tls_dane_target(d), "xmpp.a.example");
 	tls_dane_unref(d);
-	d = tls_dane_new("nothing");
+	d = tls_dane_new("nothing", NULL);
 	CHECK_CSTR(tls_dane_target(d), "");
+	CHECK_CSTR(tls_dane_also(d), "");
+	tls_dane_unref(d);
+	d = tls_dane_new(AT, "alias.a.example");
+	tls_dane_add(&d, 3, 1, 1, (const uint8_t *)"1234", 4);
+	CHECK_CSTR(tls_dane_target(d), "xmpp.a.example");
+	CHECK_CSTR(tls_dane_also(d), "alias.a.example");
+	CHECK_INT(tls_dane_count(d), 1);
 	tls_dane_unref(d);
 }
 

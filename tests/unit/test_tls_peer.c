@@ -548,13 +548,16 @@ TEST(a_name_that_signed_records_have_led_to_counts)
 	static const struct cert_want want = {
 		.names = { { CERT_DNS, STR("xmpp.host.example") } } };
 	static const struct {
-		const char *at;
+		const char *at, *also;
 		enum tls_worth worth;
 	} cases[] = {
-		{ "_5269._tcp.xmpp.host.example", TLS_TRUSTED },
-		{ "_5269._tcp.host.example", TLS_OTHER_NAME },
-		{ "_5269._tcp.", TLS_OTHER_NAME },
-		{ NULL, TLS_OTHER_NAME },
+		{ "_5269._tcp.xmpp.host.example", NULL, TLS_TRUSTED },
+		{ "_5269._tcp.xmpp.host.example", "a.example", TLS_TRUSTED },
+		{ "_5269._tcp.alias.example", "xmpp.host.example", TLS_TRUSTED },
+		{ "_5269._tcp.alias.example", "host.example", TLS_OTHER_NAME },
+		{ "_5269._tcp.host.example", NULL, TLS_OTHER_NAME },
+		{ "_5269._tcp.", NULL, TLS_OTHER_NAME },
+		{ NULL, NULL, TLS_OTHER_NAME },
 	};
 	struct tls_judgement j;
 	struct meeting m;
@@ -565,7 +568,7 @@ TEST(a_name_that_signed_records_have_led_to_counts)
 	meeting_meet(&m);
 	for (size_t i = 0; i < COUNT(cases); i++) {
 		struct tls_dane *d = cases[i].at != NULL ?
-			tls_dane_new(cases[i].at) :
+			tls_dane_new(cases[i].at, cases[i].also) :
 			NULL;
 
 		tls_peer_judge_at(m.client.c, m.trust, STR("a.example"), d,
@@ -585,7 +588,7 @@ TEST(a_certificate_is_judged_by_signed_records_as_well)
 	static const struct cert_want want = {
 		.names = { { CERT_DNS, STR("b.example") } } };
 	static const uint8_t digest[32] = { 1 };
-	struct tls_dane *d = tls_dane_new("_5269._tcp.xmpp.a.example");
+	struct tls_dane *d = tls_dane_new("_5269._tcp.xmpp.a.example", NULL);
 	const struct conn *both[2];
 	unsigned char *der = NULL;
 	struct tls_judgement j;

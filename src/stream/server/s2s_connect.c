@@ -274,7 +274,8 @@ on_dane(void *arg, struct dns_question *q)
 static void
 search_ask_dane(struct s2s_search *s)
 {
-	struct dns_question *q = dns_question_new(s->n, on_dane, s);
+	struct dns_question *q = dns_question_new(DANE_PARTS_MAX * s->n,
+		on_dane, s);
 
 	if (dane_ask(q, &s->targets.list[s->at], s->n, &s->addresses) == 0) {
 		dns_question_free(q);
@@ -293,6 +294,7 @@ on_addresses(void *arg, struct dns_question *q)
 	if (!search_answered(s, q))
 		return;
 	addresses_read(&s->addresses, q, 0, &s->targets.list[s->at], s->n);
+	targets_expand(&s->targets.list[s->at], s->n, q, 0);
 	state = answer_state(q);
 	s->found = s->found || !answer_is_none(q);
 	s->trust = q->trust;

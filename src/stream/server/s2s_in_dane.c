@@ -4,7 +4,7 @@
  * here): asked for while its stream is held, and remembered by the stream.
  *
  *   header, or a key --trusted, or nothing to be judged-----------> goes on
- *                    --SRV --signed--> TLSA of its targets --judged--> goes on
+ *                    --SRV --signed--> addresses, for CNAMEs --> TLSA --judged--> goes on
  *                        `--forged: refused; else nothing----------> goes on
  *
  * Owner shard of the stream; a question finds that again by its token.
@@ -44,6 +44,7 @@ struct dane_ask {
 	char *local, *remote; /* prepared */
 	struct s2s_dane_key *key; /* what waits for it; NULL: the header */
 	struct targets targets;
+	unsigned forged; /* bits, of targets: their addresses are */
 };
 
 /* --- what is known --------------------------------------------------------------- */
@@ -149,10 +150,11 @@ ask_end(struct dane_ask *ask, struct s2s_in *c, const struct s2s_dane *found)
 		(void)stream_release(&c->x);
 }
 
-/* One target's records: the best of all counts. */
+/* One target's records, and whether its address is forged: the best of all counts. */
 static void
 target_judge(const struct s2s_in *c, const struct dane_ask *ask,
-	const struct dane *d, struct s2s_dane *best, char why[TARGETS_WHY_SIZE])
+	const struct dane *d, bool forged, struct s2s_dane *best,
+	char why[TARGETS_WHY_SIZE])
 {
 	const struct shard *sh = c->x.shard;
 	struct str local = str_c(ask->local), remote = str_c(ask->remote);
@@ -162,11 +164,12 @@ target_judge(const struct s2s_in *c, const struct dane_ask *ask,
 		tls_peer_judge_at(c->x.conn,
 			snapshot_trust(sh->snap, local, remote), remote,
 			d->records, shard_wall_us(sh) / US_PER_S, &j);
-	if (d->state == DANE_BOGUS) {
+	if (d->state == DANE_BOGUS || forged) {
 		j.dane = TLS_DANE_OTHER;
 		snprintf(j.dane_why, sizeof(j.dane_why),
-			"their TLSA record is forged, or a mistake: %.300s",
-			d->why);
+			"their %s forged, or a mistake%s%.300s",
+			forged ? "address is" : "TLSA record is",
+			forged ? "" : ": ", d->why);
 	}
 	if (j.dane == TLS_DANE_NONE && j.worth == TLS_TRUSTED)
 		best->named = true;
@@ -176,30 +179,75 @@ target_judge(const struct s2s_in *c, const struct dane_ask *ask,
 	snprintf(why, TARGETS_WHY_SIZE, "%s", j.dane_why);
 }
 
+/* q may be NULL: there are no records. */
 static void
-on_records(void *arg, struct dns_question *q)
+ask_judge(struct dane_ask *ask, struct s2s_in *c, const struct dns_question *q)
 {
-	struct dane_ask *ask = arg;
-	struct s2s_in *c = ask_stream(ask);
 	const struct targets *t = &ask->targets;
 	struct dane all[TARGETS_MAX];
 	char why[TARGETS_WHY_SIZE] = "";
 	struct s2s_dane best = { .remote = ask->remote, .why = why };
 
 	dane_read(all, q, t->list, t->n, NULL);
-	dns_question_free(q);
 	for (size_t i = 0; i < t->n; i++) {
-		if (c != NULL)
-			target_judge(c, ask, &all[i], &best, why);
+		target_judge(c, ask, &all[i], (ask->forged >> i & 1) != 0,
+			&best, why);
 		tls_dane_unref(all[i].records);
 	}
 	/* a name that counts is worth no less than a record */
 	if (best.named && best.verdict == TLS_DANE_OTHER)
 		best.verdict = TLS_DANE_NONE;
+	ask_end(ask, c, &best);
+}
+
+static void
+on_records(void *arg, struct dns_question *q)
+{
+	struct dane_ask *ask = arg;
+	struct s2s_in *c = ask_stream(ask);
+
 	if (c != NULL)
-		ask_end(ask, c, &best);
+		ask_judge(ask, c, q);
 	else
 		ask_free(ask);
+	dns_question_free(q);
+}
+
+/* Of which CNAMEs alone are of interest: nobody is connected to. */
+static void
+on_addresses(void *arg, struct dns_question *q)
+{
+	struct dane_ask *ask = arg;
+	struct s2s_in *c = ask_stream(ask);
+	struct targets *t = &ask->targets;
+
+	targets_expand(t->list, t->n, q, 0);
+	for (size_t i = 0; i < q->n; i++)
+		if (q->parts[i].state == DNS_BOGUS)
+			ask->forged |= 1u << (i / 2);
+	dns_question_free(q);
+	if (c == NULL) {
+		ask_free(ask);
+		return;
+	}
+	q = dns_question_new(DANE_PARTS_MAX * t->n, on_records, ask);
+	q->asker = ask->asker;
+	if (dane_ask(q, t->list, t->n, NULL) != 0) {
+		server_dns_ask(ask->shard, q);
+		return;
+	}
+	dns_question_free(q);
+	ask_judge(ask, c, NULL);
+}
+
+/* Is there anything about them that could be signed? */
+static bool
+targets_matter(const struct targets *t)
+{
+	for (size_t i = 0; i < t->n; i++)
+		if (t->list[i].secure || t->list[i].itself)
+			return true;
+	return false;
 }
 
 /* Where signatures do not come, nobody is made to wait for them again. */
@@ -229,14 +277,14 @@ on_targets(void *arg, struct dns_question *q)
 		ask_free(ask);
 		return;
 	}
-	q = dns_question_new(t->n, on_records, ask);
-	q->asker = ask->asker;
-	if (t->state == TARGETS_FOUND &&
-		dane_ask(q, t->list, t->n, NULL) != 0) {
+	if (t->state == TARGETS_FOUND && targets_matter(t)) {
+		q = dns_question_new(2 * t->n, on_addresses, ask);
+		q->asker = ask->asker;
+		q->soon_us = ADDRESSES_SOON_US;
+		addresses_ask(q, t->list, t->n);
 		server_dns_ask(ask->shard, q);
 		return;
 	}
-	dns_question_free(q);
 	if (t->state == TARGETS_BOGUS)
 		found.verdict = TLS_DANE_OTHER;
 	ask_end(ask, c, &found);
