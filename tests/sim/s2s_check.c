@@ -63,35 +63,16 @@ check_questions(struct sim *s)
 static void
 check_acknowledged(struct sim *s)
 {
-	for (unsigned u = 0; u < USERS; u++) {
-		for (unsigned i = 0; i < CLIENTS; i++) {
-			const struct sim_client *sc = &s->clients[u][i];
-
-			if (sc->said.n != 0 && !sc->leaving)
-				sim_fail(s, "u%u/r%u waits for %u to be acknowledged",
-					u, i, (unsigned)sc->said.n);
-		}
-	}
+	for (unsigned i = 0; i < USERS * CLIENTS; i++)
+		user_check_acked(&s->clients[i / CLIENTS][i % CLIENTS]);
 }
 
 /* --- subscriptions ----------------------------------------------------------------- */
 
 static uint8_t
-state_of(struct sim *s, unsigned u, unsigned v)
+state_of(const struct sim *s, unsigned u, unsigned v)
 {
-	struct arena *a = arena_new();
-	struct str bare = arena_printf(a, "u%u@%s", u, domain_of(u));
-	struct str other = arena_printf(a, "u%u@%s", v, domain_of(v));
-	struct entity *e = entity_find(
-		peek_owner(s->worlds[world_of(u)]->server, bare), bare);
-	uint8_t state = 0;
-
-	if (e == NULL || e->state != ENTITY_LOADED)
-		sim_fail(s, "u%u is not loaded though it is online", u);
-	else
-		state = roster_state(&account_of(e)->roster, other);
-	arena_free(a);
-	return state;
+	return user_state(&s->clients[u][0], &s->clients[v][0]);
 }
 
 /*
@@ -118,6 +99,12 @@ agree(struct sim *s, unsigned u, unsigned v)
 	return sees == shown;
 }
 
+static bool
+is_online(const struct sim_client *sc)
+{
+	return sc->c.conn != NULL && !sc->leaving;
+}
+
 static void
 check_presence(struct sim *s, unsigned u, unsigned v)
 {
@@ -128,17 +115,10 @@ check_presence(struct sim *s, unsigned u, unsigned v)
 
 		for (unsigned j = 0; j < CLIENTS; j++) {
 			const struct sim_client *other = &s->clients[v][j];
-			bool online = other->c.conn != NULL && !other->leaving;
 
-			if (at->c.conn != NULL && !at->leaving &&
-				at->sees[v][j] != (entitled && online))
-				sim_fail(s,
-					"u%u/r%u %s u%u/r%u, who is %s, subscription %s",
-					u, i,
-					at->sees[v][j] ? "sees" :
-							 "does not see",
-					v, j, online ? "online" : "offline",
-					entitled ? "to" : "none");
+			if (is_online(at))
+				user_check_sees(at, other, entitled,
+					is_online(other));
 		}
 	}
 }

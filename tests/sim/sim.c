@@ -87,67 +87,13 @@ sim_say(const char *fmt, ...)
 	putchar('\n');
 }
 
-/* --- what is sent, and acknowledged ---------------------------------------------- */
-
-__attribute__((format(printf, 2, 3))) static void
-sim_send(struct sim_client *sc, const char *fmt, ...)
+void
+sim_acked(struct sim *s, unsigned user, const struct said *m)
 {
-	va_list ap;
-	char *text;
-
-	va_start(ap, fmt);
-	if (vasprintf(&text, fmt, ap) == -1)
-		abort();
-	va_end(ap);
-	client_send(&sc->c, "%s", text);
-	free(text);
-	sc->n_sent++;
-}
-
-/* Begins to count, or says how far it is. */
-static void
-sim_ask(struct sim_client *sc)
-{
-	client_send(&sc->c, "<count xmlns='urn:antiphon:test:resume'/>");
-	if (!sc->asked)
-		sc->n_sent = 0;
-	sc->asked = true;
-}
-
-static void
-sim_counted(struct sim *s, struct sim_client *sc, const struct elem *e)
-{
-	long long h;
-	size_t n = 0;
-
-	sc->counted = true;
-	if (!str_to_int(elem_attr(e, "h"), 0, sc->n_sent, &h)) {
-		sim_fail(s, "u%u/r%u is counted wrongly", sc->user, sc->index);
-		return;
-	}
-	while (n < sc->said.n && sc->said.p[n].number <= h) {
-		const struct said *said = &sc->said.p[n++];
-
-		s->pairs[sc->user][said->to].acked[said->serial] = true;
-	}
-	if (n == 0)
-		return;
-	sc->said.n -= n;
-	memmove(sc->said.p, sc->said.p + n, sc->said.n * sizeof(*sc->said.p));
+	s->pairs[user][m->to].acked[m->serial] = true;
 }
 
 /* --- what arrives -------------------------------------------------------------------- */
-
-static bool
-parse_who(struct str from, unsigned *user_out, unsigned *index_out)
-{
-	/* "u3@sim.example/r1" */
-	if (from.n < 4 || from.p[0] != 'u')
-		return false;
-	*user_out = (unsigned)(from.p[1] - '0');
-	*index_out = (unsigned)(from.p[from.n - 1] - '0');
-	return *user_out < USERS && *index_out < CLIENTS;
-}
 
 /* The body is "USER INDEX NUMBER SERIAL": number counts what this client sent to
  * this user, serial what the whole user sent to it. */
@@ -195,15 +141,14 @@ sim_presence(struct sim_client *at, const struct elem *e)
 	unsigned user, index;
 
 	if (type.p == NULL || str_is(type, "unavailable")) {
-		if (memchr(elem_attr(e, "from").p, '/',
-			elem_attr(e, "from").n) == NULL)
-			return; /* of the account as a whole: a probe's answer */
-		if (parse_who(elem_attr(e, "from"), &user, &index))
+		/* of the account as a whole: a probe's answer */
+		if (user_parse(elem_attr(e, "from"), &user, &index) &&
+			index != CLIENTS)
 			at->sees[user][index] = type.p == NULL;
 		return;
 	}
 	if (str_is(type, "subscribe"))
-		sim_send(at, "<presence type='%s' to='%.*s'/>",
+		user_send(at, "<presence type='%s' to='%.*s'/>",
 			world_draw(at->c.world, 4) != 0 ? "subscribed" :
 							  "unsubscribed",
 			STR_ARG(elem_attr(e, "from")));
@@ -215,13 +160,13 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 	struct sim_client *sc = CONTAINER_OF(c, struct sim_client, c);
 
 	if (str_is(e->name, "message"))
-		sim_message(c->user, sc, a, e);
+		sim_message(sc->sim, sc, a, e);
 	else if (str_is(e->name, "presence"))
 		sim_presence(sc, e);
 	else if (str_is(e->name, "counted"))
-		sim_counted(c->user, sc, e);
+		user_counted(sc, e);
 	else if (str_eq(elem_attr(e, "type"), STR("set")))
-		sim_send(sc, "<iq type='result' id='%.*s'/>",
+		user_send(sc, "<iq type='result' id='%.*s'/>",
 			STR_ARG(elem_attr(e, "id")));
 	arena_free(a);
 }
@@ -261,14 +206,9 @@ sim_settle(struct sim *s)
 static void
 do_connect(struct sim_client *sc)
 {
-	/* who said goodbye reads to the end */
-	client_read(&sc->c);
+	client_read(&sc->c); /* who said goodbye reads to the end */
 	sim_say("u%u/r%u connects", sc->user, sc->index);
-	sc->leaving = sc->asked = sc->counted = false;
-	sc->said.n = 0;
-	memset(sc->sees, 0, sizeof(sc->sees));
-	sc->c.priority = (int)world_draw(sc->c.world, 5);
-	client_connect(&sc->c);
+	user_connect(sc, (int)world_draw(sc->c.world, 5));
 }
 
 /* What was on the way to a connection when it broke may be lost: nobody without
@@ -317,13 +257,13 @@ do_message(struct sim *s, struct sim_client *sc, unsigned to)
 		return;
 	sim_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index,
 		s->next[sc->user][sc->index][to], p->sent, to);
-	sim_send(sc,
+	user_send(sc,
 		"<message type='chat' id='%u-%u' to='u%u@" WORLD_HOST
 		"'><body>%u %u %u %u%*s</body></message>",
 		to, p->sent, to, sc->user, sc->index,
 		s->next[sc->user][sc->index][to]++, p->sent,
 		s->small ? LONG : 0, "");
-	*vec_push(&sc->said) = (struct said){ to, p->sent, sc->n_sent };
+	user_said(sc, to, p->sent);
 	p->lost[p->sent] = s->step < s->shaky[to];
 	p->sent++;
 }
@@ -331,33 +271,14 @@ do_message(struct sim *s, struct sim_client *sc, unsigned to)
 static const char *const subscription_acts[] = { "subscribe", "subscribe",
 	"subscribe", "subscribed", "unsubscribe", "unsubscribed" };
 
-static const struct roster *
-roster_of(struct sim *s, unsigned u)
-{
-	struct arena *a = arena_new();
-	struct str bare = arena_printf(a, "u%u@" WORLD_HOST, u);
-	struct entity *e = entity_find(peek_owner(s->w->server, bare), bare);
-
-	arena_free(a);
-	if (e == NULL || e->state != ENTITY_LOADED) {
-		sim_fail(s, "u%u is not loaded though it is online", u);
-		return NULL;
-	}
-	return &account_of(e)->roster;
-}
-
 static uint8_t
-state_of(struct sim *s, unsigned u, unsigned v)
+state_of(const struct sim *s, unsigned u, unsigned v)
 {
-	const struct roster *r = roster_of(s, u);
-	char bare[64];
-
-	snprintf(bare, sizeof(bare), "u%u@" WORLD_HOST, v);
-	return r != NULL ? roster_state(r, str_c(bare)) : 0;
+	return user_state(&s->clients[u][0], &s->clients[v][0]);
 }
 
 static bool
-asks(struct sim *s, unsigned u, unsigned v)
+asks(const struct sim *s, unsigned u, unsigned v)
 {
 	return (state_of(s, u, v) & SUB_PENDING_OUT) != 0;
 }
@@ -381,7 +302,7 @@ do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
 		s->asked[sc->user][to] = true;
 	}
 	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
-	sim_send(sc, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act, to);
+	user_send(sc, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act, to);
 }
 
 static void
@@ -391,7 +312,7 @@ do_roster(struct sim *s, struct sim_client *sc, unsigned to)
 
 	sim_say("u%u/r%u %s u%u", sc->user, sc->index,
 		remove ? "removes" : "names", to);
-	sim_send(sc,
+	user_send(sc,
 		"<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item "
 		"jid='u%u@" WORLD_HOST "' %s/></query></iq>",
 		to, remove ? "subscription='remove'" : "name='somebody'");
@@ -409,7 +330,7 @@ do_crowd(struct sim *s, struct sim_client *sc)
 	sim_say("u%u/r%u %s %u contacts", sc->user, sc->index,
 		remove ? "removes" : "names", (unsigned)n);
 	for (uint64_t i = first; i < first + n; i++)
-		sim_send(sc,
+		user_send(sc,
 			"<iq type='set' id='r'><query xmlns='jabber:iq:roster'>"
 			"<item jid='c%u@" WORLD_HOST "' %s/></query></iq>",
 			(unsigned)(i % CROWD),
@@ -419,7 +340,7 @@ do_crowd(struct sim *s, struct sim_client *sc)
 static void
 do_presence(struct sim *s, struct sim_client *sc)
 {
-	sim_send(sc,
+	user_send(sc,
 		"<presence><show>%s</show><priority>%u</priority></presence>",
 		world_draw(s->w, 2) == 0 ? "away" : "dnd",
 		(unsigned)world_draw(s->w, 3));
@@ -441,7 +362,7 @@ sim_act(struct sim *s)
 	if (sc->c.state != CLIENT_ONLINE || sc->leaving || to == sc->user)
 		return;
 	if (s->counts && (!sc->asked || world_draw(s->w, 4) == 0))
-		sim_ask(sc);
+		user_ask(sc);
 	if (s->counts && !sc->counted)
 		return;
 	switch (world_draw(s->w, 16)) {
@@ -594,17 +515,12 @@ check_acknowledged(struct sim *s)
 {
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
-			sim_ask(&s->clients[u][i]);
+			user_ask(&s->clients[u][i]);
 	}
 	sim_settle(s);
 	for (unsigned u = 0; u < USERS; u++) {
-		for (unsigned i = 0; i < CLIENTS; i++) {
-			const struct sim_client *sc = &s->clients[u][i];
-
-			if (sc->said.n != 0 && !sc->leaving)
-				sim_fail(s, "u%u/r%u waits for %u to be acknowledged",
-					u, i, (unsigned)sc->said.n);
-		}
+		for (unsigned i = 0; i < CLIENTS; i++)
+			user_check_acked(&s->clients[u][i]);
 	}
 }
 
@@ -637,17 +553,11 @@ check_presence(struct sim *s, unsigned u, unsigned v)
 		const struct sim_client *at = &s->clients[u][i];
 
 		for (unsigned j = 0; j < CLIENTS; j++) {
-			bool online = is_online(&s->clients[v][j]);
+			const struct sim_client *other = &s->clients[v][j];
 
-			if (is_online(at) &&
-				at->sees[v][j] != (entitled && online))
-				sim_fail(s,
-					"u%u/r%u %s u%u/r%u, who is %s, subscription %s",
-					u, i,
-					at->sees[v][j] ? "sees" :
-							 "does not see",
-					v, j, online ? "online" : "offline",
-					entitled ? "to" : "none");
+			if (is_online(at))
+				user_check_sees(at, other, entitled,
+					is_online(other));
 		}
 	}
 }
@@ -724,16 +634,8 @@ sim_open(struct sim *s, const char *module_dir)
 		snprintf(local, sizeof(local), "u%u", u);
 		world_add_account(s->w, local);
 		for (unsigned i = 0; i < CLIENTS; i++) {
-			struct sim_client *sc = &s->clients[u][i];
-			char resource[8];
-
-			snprintf(resource, sizeof(resource), "r%u", i);
-			client_init(&sc->c, s->w, local, resource);
-			sc->c.on_stanza = on_stanza;
-			sc->c.user = s;
-			sc->user = u;
-			sc->index = i;
-			memset(sc->last, -1, sizeof(sc->last));
+			user_init(&s->clients[u][i], s, s->w, u, i, WORLD_HOST);
+			s->clients[u][i].c.on_stanza = on_stanza;
 		}
 	}
 	if (s->shaky_disk)
@@ -779,11 +681,7 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	world_free(s->w);
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
-			buf_done(&s->clients[u][i].c.in);
-		for (unsigned i = 0; i < CLIENTS; i++)
-			vec_done(&s->clients[u][i].arrivals);
-		for (unsigned i = 0; i < CLIENTS; i++)
-			vec_done(&s->clients[u][i].said);
+			user_done(&s->clients[u][i]);
 	}
 	free(s);
 	return ok;

@@ -7,12 +7,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/vec.h"
 #include "store/store.h"
+#include "sim_client.h"
 #include "world.h"
 
-#define USERS 6
-#define CLIENTS 2 /* of each user */
 #define MESSAGES_MAX 512
 
 struct pair {
@@ -23,30 +21,6 @@ struct pair {
 	bool told[MESSAGES_MAX];  /* or that it was refused; or he did not stay to
 				   * hear it */
 	bool archived[MESSAGES_MAX]; /* on both sides */
-};
-
-/* A message that nobody had got before. */
-struct arrival {
-	unsigned from, serial;
-};
-
-/* A message that the server has yet to acknowledge. */
-struct said {
-	unsigned to, serial;
-	uint32_t number; /* among all that was sent since it counts */
-};
-
-struct sim_client {
-	struct client c;
-	unsigned user, index;
-	bool leaving; /* has said goodbye: what it says now is not heard */
-	int last[USERS][CLIENTS]; /* number of the last message, by sender */
-	struct VEC(struct arrival) arrivals;
-	bool asked;        /* the server to count what it sends */
-	uint32_t n_sent;   /* since then */
-	bool counted;      /* it does */
-	struct VEC(struct said) said;
-	bool sees[USERS][CLIENTS];
 };
 
 struct sim {
@@ -75,9 +49,6 @@ struct sim {
 	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
 	bool asked[USERS][USERS]; /* for a subscription */
 };
-
-void sim_fail(struct sim *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 
 /* What all have archived, against what their clients got, and what was sent. */
 void sim_check_archives(struct sim *s);

@@ -9,13 +9,13 @@
 
 #include "base/buf.h"
 #include "store/store.h"
+#include "sim_client.h"
 #include "wires.h"
 #include "world.h"
 
 #define WORLDS 2
-#define DOMAINS 2 /* of each */
-#define USERS 6   /* of both: the last two at the second domains */
-#define CLIENTS 2 /* of each user */
+/* Of each: the last two users of both are at the second ones. */
+#define DOMAINS 2
 #define MESSAGES_MAX 256
 #define ASKED_MAX 1024
 
@@ -23,8 +23,6 @@
  * outlasts a stop as well, nothing that was acknowledged may be missing: then this is
  * true. */
 #define STRICT false
-
-struct sim;
 
 struct pair {
 	unsigned sent; /* from one user to another */
@@ -45,12 +43,6 @@ struct pair {
 			   * that may have crossed its next wish */
 };
 
-/* A message that the server has yet to acknowledge. */
-struct said {
-	unsigned to, serial;
-	uint32_t number; /* among all that was sent since it counts */
-};
-
 struct question {
 	unsigned user, index;
 	unsigned answers;
@@ -58,20 +50,6 @@ struct question {
 	bool again;    /* it may be answered more than once */
 	bool is_there; /* with the other server: nobody hears of it when that
 			* cannot bring the answer */
-};
-
-struct sim_client {
-	struct client c;
-	struct sim *sim;
-	unsigned user, index;
-	bool leaving;
-	int last[USERS][CLIENTS];
-	bool counted;
-	bool asked;
-	uint32_t n_sent;
-	struct VEC(struct said) said;
-	bool wished[USERS]; /* something about seeing them, in this session */
-	bool sees[USERS][CLIENTS];
 };
 
 /* What became of messages. */
@@ -132,8 +110,6 @@ sim_draw(struct sim *s, uint64_t below)
 
 /* --- sim_s2s.c ---------------------------------------------------------------- */
 
-void sim_fail(struct sim *s, const char *fmt, ...)
-	__attribute__((format(printf, 2, 3)));
 void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Until nothing moves, without moving the clocks. */
 void sim_settle(struct sim *s);
@@ -155,11 +131,10 @@ void sim_trouble(struct sim *s);
 /* Nothing any more. */
 void sim_calm(struct sim *s);
 
-/* --- s2s_users.c: what they do, and get ---------------------------------------- */
+/* --- s2s_users.c: what they do ------------------------------------------------- */
 
 void users_init(struct sim *s);
 void users_done(struct sim *s);
-void users_read(struct sim *s);
 /* One of them does something. */
 void users_act(struct sim *s);
 void users_connect(struct sim *s);
@@ -169,6 +144,12 @@ void users_leave(struct sim *s);
 void users_of_world_go(struct sim *s, unsigned world, bool killed);
 /* Asks up to which number all is dealt with. */
 void users_ask(struct sim *s);
+
+/* --- s2s_heard.c: what they get ------------------------------------------------- */
+
+void users_read(struct sim *s);
+/* For a client. */
+void users_on_stanza(struct client *c, struct arena *a, struct elem *e);
 /* For wires. */
 void users_on_handed(void *arg, const struct letter *l);
 void users_on_lost(void *arg, const struct letter *l);
