@@ -100,7 +100,9 @@ const struct option config_s2s_options[] = {
 		.dflt = "5m", .min = "1s", .max = "1d",
 		.help = "how long a domain that could not be reached rests at "
 			"most; from a second on, it is twice as long after "
-			"each failure, and stanzas are answered at once"),
+			"each failure, and stanzas are answered at once: for "
+			"all domains here, where its name is not found or "
+			"nobody answers, else for the one that has failed"),
 	S2S(unreachable_us, .name = "unreachable_after", .type = OPT_DURATION,
 		.dflt = "10m", .min = "1s", .max = "1d",
 		.help = "how long a domain cannot be reached until its users "

@@ -236,6 +236,7 @@ remote_forgive(struct remote *r)
 {
 	struct remote_pair *p, *next;
 
+	r->pause = (struct remote_pause){ .failures = 0 };
 	for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 		next = LIST_NEXT(p, in);
 		pair_forgive(p);
@@ -325,6 +326,7 @@ remotes_reloaded(struct shard *sh)
 		return;
 	for (r = LIST_FIRST(&sh->remotes->all); r != NULL; r = next_r) {
 		next_r = LIST_NEXT(r, in);
+		r->pause = (struct remote_pause){ .failures = 0 };
 		pairs_walk(r);
 		for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 			next = LIST_NEXT(p, in);
@@ -362,6 +364,7 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 	bool gone = cond == STREAM_HOST_GONE, any;
 
 	r->closed = cond;
+	r->pause = (struct remote_pause){ .failures = 0 };
 	any = remote_end_all(r,
 		gone ? COND_REMOTE_SERVER_NOT_FOUND :
 		       COND_REMOTE_SERVER_TIMEOUT,

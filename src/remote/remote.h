@@ -33,8 +33,9 @@
  * with the one that broke (XEP-0198 §5), all is, and nothing comes twice.
  *
  * One limit of time holds from the first stanza that waits until there is a link.
- * Who failed is left alone for a while, which grows; a stream that comes in from
- * there, or a reload, ends that.
+ * Who failed is left alone for a while, which grows: by the pair that has failed, or,
+ * where the whole domain is at fault, by all (remote_pause.c draws it); a stream that
+ * comes in from there, or a reload, ends that.
  *
  * How many domains there may be has a bound, above which those leave that nobody
  * needs; so has what waits for one of them; and one sender starts a few attempts a
@@ -61,6 +62,13 @@ struct shard;
 
 extern const struct entity_class remote_class;
 
+/* What has failed, and so for whom. */
+enum remote_failed {
+	REMOTE_NO_NAME,   /* all pairs: there is no such name, or no service there */
+	REMOTE_NO_ANSWER, /* all pairs: the DNS leads nowhere, or nobody answers there */
+	REMOTE_OF_PAIR,   /* this one: somebody is there, or nobody knows */
+};
+
 /* What opens streams.  All on the shard of the remote. */
 struct remote_streams {
 	/* Begins an attempt, never NULL: it ends in remote_up() or in
@@ -75,8 +83,10 @@ struct remote_streams {
 	/* It has told the peer who we are, who may use it from then on. */
 	bool (*has_shown)(void *attempt);
 	/* What the attempt waits for, for an administrator, valid until the end of
-	 * the turn: "the TLS handshake with 192.0.2.1".  May be NULL. */
+	 * the turn: "the TLS handshake with 192.0.2.1". */
 	const char *(*waits_for)(void *attempt);
+	/* What that would be a failure of, if it never came. */
+	enum remote_failed (*late)(void *attempt);
 };
 
 /* A key (XEP-0220 §2.1.1) that has come in the name of the remote of its pair. */
@@ -124,9 +134,8 @@ bool remote_is_for_keys(const struct remote_pair *p);
  * follows. */
 struct link *remote_up(struct remote_pair *p, const struct link_stream *ops,
 	void *stream);
-/* It has failed, and nothing is left to try.  found: there is such a name, and a
- * service there; why (borrowed) is for an administrator. */
-void remote_down(struct remote_pair *p, bool found, const char *why);
+/* It has failed, and nothing is left to try; why (borrowed) is for an administrator. */
+void remote_down(struct remote_pair *p, enum remote_failed what, const char *why);
 /* No other stream has gone on with what l has from one that broke (link_resumes()), nor
  * will l: messages wait in it, ahead of all else, and the rest is answered. */
 void remote_not_resumed(struct link *l);

@@ -21,7 +21,8 @@ failure_free(struct remote_failure *f)
 }
 
 /* The one that is told already, wherever it stands: what there is to try comes in
- * another order each time, and so may the reasons. */
+ * another order each time, and so may the reasons.  local: whose it is; STR_NONE: of
+ * all. */
 static struct remote_failure *
 failure_find(const struct remote *r, struct str local, const char *why)
 {
@@ -30,7 +31,7 @@ failure_find(const struct remote *r, struct str local, const char *why)
 	for (size_t i = 0; all != NULL && i < all->n; i++) {
 		struct remote_failure *f = &all->all[i];
 
-		if (f->told && str_is(local, f->local) &&
+		if (f->told && (local.p == NULL || str_is(local, f->local)) &&
 			strcmp(f->why, why) == 0)
 			return f;
 	}
@@ -74,7 +75,7 @@ failure_tell(struct remote_pair *p, const char *why)
 }
 
 void
-failure_note(struct remote_pair *p, const char *why)
+failure_note(struct remote_pair *p, enum remote_failed what, const char *why)
 {
 	struct remote *r = p->remote;
 	int64_t wall_us = shard_wall_us(pair_shard(p));
@@ -85,7 +86,8 @@ failure_note(struct remote_pair *p, const char *why)
 	r->failed_us = pair_shard(p)->now_us;
 	if (p->link == NULL)
 		watch_unreached(r);
-	f = failure_find(r, pair_local(p), text);
+	f = failure_find(r,
+		what == REMOTE_OF_PAIR ? pair_local(p) : STR_NONE, text);
 	if (f != NULL) {
 		f = failure_raise(r, f);
 		f->times++;

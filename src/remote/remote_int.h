@@ -78,6 +78,15 @@ struct remote_watch {
 	bool lost;               /* those who saw are told */
 };
 
+/* After failures, one after the other; see remote_pause.c. */
+struct remote_pause {
+	unsigned failures;
+	int64_t since_us; /* the last one */
+	int64_t until_us; /* no attempt begins before */
+	bool answers;     /* until then all is answered at once, */
+	bool not_found;   /* as that there is no such domain */
+};
+
 struct remote {
 	struct entity e;
 	LIST_ENTRY(remote) in;
@@ -93,6 +102,7 @@ struct remote {
 	enum stream_cond closed; /* why nothing goes out any more; or none */
 	int64_t linked_us;  /* when there was a link last; 0: none is known */
 	int64_t failed_us;
+	struct remote_pause pause; /* for failures that are those of all pairs */
 	struct timer forget;
 	struct remote_watch watch;
 	struct remote_failures *failures; /* the last ones; or NULL */
@@ -116,18 +126,15 @@ struct remote_pair {
 	struct timer due;
 	uint64_t judged;    /* the snapshot by which it may */
 	int64_t until_us;   /* coming up: then it is over; 0: nothing waits */
-	int64_t start_us;   /* no attempt before */
-	int64_t started_us; /* the last one */
+	struct remote_pause pause; /* for its own failures */
+	int64_t started_us; /* the last attempt; 0: none is remembered */
 	int64_t counts_us;  /* so long it counts as one that has just begun; 0: it
 			     * does not */
 	int64_t since_us;   /* of the link */
 	int64_t used_us;    /* it */
 	uint64_t received;  /* by it, when that was looked at last */
-	unsigned failures;  /* one after the other */
 	unsigned n_unacked; /* links one after the other that broke and had
 			     * acknowledged nothing of what they were sent */
-	bool down;          /* until start_us all is answered at once */
-	bool not_found;     /* as that there is no such domain */
 	bool ending;        /* its link was told to end, and is not to be used */
 	enum stanza_cond end_cond; /* and what it had not been given goes back */
 	const char *end_why;       /* with these; NULL: to the next link */
@@ -208,12 +215,10 @@ struct stanza *pair_take_waiting(struct remote_pair *p);
 /* All of them, and what it has kept, are answered. */
 void pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond,
 	const char *why);
-/* How long it is left alone, after one more failure. */
-int64_t pair_pause_us(struct remote_pair *p);
 /* Something of it has changed: it is busy or is not, waits for something else, or is
  * freed. */
 void pair_settle(struct remote_pair *p);
-/* It is left alone no longer. */
+/* Nothing of its own keeps it waiting any more. */
 void pair_forgive(struct remote_pair *p);
 /* Its stream, if there is any, ends without an error; p may be freed. */
 void pair_close(struct remote_pair *p);
@@ -234,6 +239,31 @@ void pairs_walked(struct remote *r);
 void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
 void pair_free(struct remote_pair *p);
+
+/* Without a link, and an attempt: what waits is answered, as at (its pause, or that of
+ * all) has it; or waits on, where they are restarting. */
+void pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at);
+
+/* --- remote_pause.c ------------------------------------------------------------ */
+
+/* p has failed: whose pause that begins, its own or that of its remote. */
+struct remote_pause *pause_begin(struct remote_pair *p, enum remote_failed what);
+/* Its own is longer, after one more failure. */
+void pause_own(struct remote_pair *p);
+/* No attempt of p begins before. */
+int64_t pause_until_us(const struct remote_pair *p);
+/* The one for which all that is for p is answered at once; NULL: none. */
+const struct remote_pause *pause_answers(const struct remote_pair *p);
+/* Something waits for p again, and is not answered at once. */
+void pause_is_over(struct remote_pair *p);
+/* Has p failed, so that it is kept where it is not busy?  So long: */
+bool pause_is_remembered(const struct remote_pair *p);
+int64_t pause_forgotten_us(const struct remote_pair *p);
+/* That of r has begun: what waits for any of its pairs is dealt with.  Within a walk
+ * over them. */
+void pause_spread(struct remote *r);
+/* p has a link: that of its remote ends. */
+void pause_reached(struct remote_pair *p);
 
 /* --- remote_link.c ------------------------------------------------------------- */
 
@@ -325,8 +355,9 @@ void try_answer(struct remote_pair *p, enum err_code code, const char *why);
 
 /* --- remote_failure.c ------------------------------------------------------------- */
 
-/* why, for an administrator, is kept, and told once. */
-void failure_note(struct remote_pair *p, const char *why);
+/* why, for an administrator, is kept, and told once; what concerns all pairs, for all
+ * of them. */
+void failure_note(struct remote_pair *p, enum remote_failed what, const char *why);
 /* A link has come up. */
 void failure_over(struct remote_pair *p);
 void failures_free(struct remote *r);

@@ -24,7 +24,6 @@ pair_linked(struct remote_pair *p, struct link *l)
 	p->since_us = p->used_us = p->remote->linked_us =
 		pair_shard(p)->now_us;
 	p->received = 0;
-	p->down = false;
 	failure_over(p);
 	watch_reached(p->remote);
 	if (!pair_waits(p))
@@ -38,6 +37,7 @@ pair_linked(struct remote_pair *p, struct link *l)
 		link_give(l, pair_take_waiting(p));
 	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);
+	pause_reached(p);
 }
 
 struct link *
@@ -88,9 +88,10 @@ pair_broke(struct remote_pair *p, bool was_ours, bool has_taken)
 		sh->now_us - p->since_us < STAYS_US;
 
 	p->remote->linked_us = sh->now_us;
-	if (!early)
-		p->failures = 0;
-	p->start_us = sh->now_us + (early ? pair_pause_us(p) : 0);
+	if (early)
+		pause_own(p);
+	else
+		p->pause = (struct remote_pause){ .failures = 0 };
 	if (!pair_waits(p))
 		p->until_us = 0;
 	else if (has_taken || p->until_us == 0)

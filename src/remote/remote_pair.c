@@ -13,12 +13,9 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "base/rand.h"
 #include "core/receipt.h"
 #include "core/server.h"
 
-/* The first pause after a failure; each further one is twice as long. */
-#define PAUSE_US US_PER_S
 /* Who was linked since is taken to be restarting. */
 #define RESTART_US (3600 * US_PER_S)
 /* A key is asked about in any case, but not more often than that. */
@@ -182,8 +179,8 @@ pair_start_us(const struct remote_pair *p)
 	if (p->tried != NULL)
 		return 0;
 	return verify_waits(p) ?
-		MIN(p->start_us, p->started_us + VERIFY_PAUSE_US) :
-		p->start_us;
+		MIN(pause_until_us(p), p->started_us + VERIFY_PAUSE_US) :
+		pause_until_us(p);
 }
 
 /* Its link is used no more from then on. */
@@ -204,8 +201,8 @@ pair_next_us(const struct remote_pair *p)
 {
 	int64_t next_us = verify_due(p);
 
-	if (!pair_is_busy(p)) /* it is forgotten */
-		return p->start_us + remote_conf(p->remote)->backoff_max_us;
+	if (!pair_is_busy(p))
+		return pause_forgotten_us(p);
 	if (p->until_us != 0)
 		next_us = MIN(next_us, p->until_us);
 	if (p->counts_us != 0)
@@ -217,23 +214,6 @@ pair_next_us(const struct remote_pair *p)
 	if (pair_wants(p))
 		next_us = MIN(next_us, pair_start_us(p));
 	return next_us;
-}
-
-/* Each pause is a little shorter than it might be, so that not all who were left at
- * once come back at once. */
-int64_t
-pair_pause_us(struct remote_pair *p)
-{
-	int64_t most_us = remote_conf(p->remote)->backoff_max_us;
-	int64_t pause_us = PAUSE_US;
-
-	for (unsigned i = 0; i < p->failures && pause_us < most_us; i++)
-		pause_us *= 2;
-	p->failures++;
-	pause_us = MIN(pause_us, most_us);
-	return pause_us -
-		(int64_t)rand_below(pair_shard(p)->rand,
-			(uint64_t)pause_us / 4 + 1);
 }
 
 /* --- an attempt ------------------------------------------------------------------ */
@@ -252,8 +232,7 @@ pair_settle(struct remote_pair *p)
 	}
 	if (!busy)
 		asker_leave(p);
-	if (!busy && (p->failures == 0 ||
-			pair_next_us(p) <= sh->now_us)) {
+	if (!busy && !pause_is_remembered(p)) {
 		if (r->walks == 0)
 			pair_free(p);
 	} else {
@@ -339,88 +318,124 @@ pair_needs_link(struct remote_pair *p)
 		pair_cancel(p);
 }
 
-/* It has failed, and all is answered until the pause is over. */
-static void
-pair_give_up(struct remote_pair *p, const char *why)
+/* Who is left alone is not there, as far as anybody knows. */
+static enum stanza_cond
+away_cond(const struct remote_pause *at)
 {
-	p->down = true;
+	return at->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
+			       COND_REMOTE_SERVER_TIMEOUT;
+}
+
+/* It has failed, and all is answered until the pause at, its own or that of all, is
+ * over. */
+static void
+pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
+{
+	at->answers = true;
 	asker_leave(p);
-	pair_refuse_waiting(p,
-		p->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
-			       COND_REMOTE_SERVER_TIMEOUT,
-		p->not_found ? not_found_text : why);
+	pair_refuse_waiting(p, away_cond(at),
+		at->not_found ? not_found_text : why);
 	pair_go_on(p); /* there may be a key */
 }
 
 void
-remote_down(struct remote_pair *p, bool found, const char *why)
+pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at)
 {
-	struct remote *r = p->remote;
-	struct shard *sh = pair_shard(p);
+	const struct remote *r = p->remote;
 	bool restarts = r->linked_us != 0 &&
-		sh->now_us - r->linked_us < RESTART_US;
+		pair_shard(p)->now_us - r->linked_us < RESTART_US;
 
-	ASSERT_ON(sh);
-	assert(p->attempt != NULL);
-	p->attempt = NULL;
-	p->not_found = !found;
-	failure_note(p, why);
-	p->start_us = sh->now_us + pair_pause_us(p);
-	if (offer_take_at_last(p))
-		return;
-	try_answer(p, ERR_CLOSED, why);
-	if (p->link != NULL) { /* it was for keys */
-		pair_go_on(p);
-	} else if (restarts && pair_waits(p) && p->start_us < p->until_us) {
+	if (restarts && pair_waits(p) && pause_until_us(p) < p->until_us) {
 		asker_started(p);
 		pair_go_on(p);
 	} else {
-		pair_give_up(p, away_text);
+		pair_give_up(p, at, away_text);
 	}
+}
+
+void
+remote_down(struct remote_pair *p, enum remote_failed what, const char *why)
+{
+	struct remote *r = p->remote;
+	struct remote_pause *at;
+
+	ASSERT_ON(pair_shard(p));
+	assert(p->attempt != NULL);
+	p->attempt = NULL;
+	failure_note(p, what, why);
+	at = pause_begin(p, what);
+	pairs_walk(r);
+	if (!offer_take_at_last(p)) {
+		try_answer(p, ERR_CLOSED, why);
+		if (p->link != NULL) /* it was for keys */
+			pair_go_on(p);
+		else
+			pair_wait_or_give_up(p, at);
+	}
+	if (at == &r->pause)
+		pause_spread(r);
+	pairs_walked(r);
+}
+
+/* What it has waited for, in words.  Its attempt ends. */
+static struct remote_pause *
+pair_late_pause(struct remote_pair *p, struct buf *text)
+{
+	const struct remote_streams *streams =
+		pair_shard(p)->server->remote_streams;
+	enum remote_failed what = REMOTE_OF_PAIR;
+	const char *why = NULL;
+
+	/* it is in the middle of one that all have to wait for */
+	if (p->attempt == NULL && !p->in_line &&
+		p->remote->pause.until_us > pair_shard(p)->now_us)
+		return &p->remote->pause;
+	if (p->attempt != NULL) {
+		what = streams->late(p->attempt);
+		why = streams->waits_for(p->attempt);
+	}
+	if (p->attempt != NULL || p->in_line) {
+		buf_printf(text, "%s: it took too long",
+			why != NULL ? why : "no stream came up in time");
+		failure_note(p, what, buf_c(text));
+		remote_step(p, "time", "failed", "%s%s",
+			why != NULL ? "waited in vain for " : "",
+			why != NULL ? why : buf_c(text));
+	}
+	if (p->attempt != NULL)
+		streams->cancel(p->attempt);
+	p->attempt = NULL;
+	return pause_begin(p, what);
 }
 
 /* The limit, of all that it has taken together. */
 static void
 pair_is_late(struct remote_pair *p)
 {
-	const struct remote_streams *streams =
-		pair_shard(p)->server->remote_streams;
-	const char *why = NULL;
 	struct buf text = BUF_INIT;
+	struct remote *r = p->remote;
+	struct remote_pause *at = pair_late_pause(p, &text);
 
-	if (p->attempt != NULL && streams->waits_for != NULL)
-		why = streams->waits_for(p->attempt);
-	if (p->attempt != NULL || p->in_line) {
-		buf_printf(&text, "%s: it took too long",
-			why != NULL ? why : "no stream came up in time");
-		failure_note(p, buf_c(&text));
-		remote_step(p, "time", "failed", "%s%s",
-			why != NULL ? "waited in vain for " : "",
-			why != NULL ? why : buf_c(&text));
-	}
-	if (p->attempt != NULL)
-		streams->cancel(p->attempt);
-	p->attempt = NULL;
-	p->not_found = false;
-	p->start_us = pair_shard(p)->now_us + pair_pause_us(p);
+	pairs_walk(r);
 	if (!offer_take_at_last(p)) {
 		try_answer(p, ERR_TIMEOUT, buf_c(&text));
 		if (p->link == NULL || pair_waits(p)) {
-			pair_give_up(p, late_text);
+			pair_give_up(p, at, late_text);
 		} else { /* a key was late, and that is all */
 			p->until_us = 0;
 			pair_go_on(p);
 		}
 	}
+	if (at == &r->pause)
+		pause_spread(r);
+	pairs_walked(r);
 	buf_done(&text);
 }
 
 void
 pair_forgive(struct remote_pair *p)
 {
-	p->down = false;
-	p->failures = 0;
-	p->start_us = 0;
+	p->pause = (struct remote_pause){ .failures = 0 };
 	pair_go_on(p);
 }
 
@@ -439,7 +454,8 @@ pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why)
 	if (p->attempt != NULL)
 		pair_shard(p)->server->remote_streams->cancel(p->attempt);
 	p->attempt = NULL;
-	p->failures = 0;
+	p->pause.failures = 0;
+	p->started_us = 0; /* nothing of it is remembered */
 	asker_leave(p);
 	pair_refuse_waiting(p, cond, why);
 	verify_refuse_all(p, why);
@@ -483,7 +499,7 @@ pair_wait(struct remote_pair *p, struct stanza *st)
 	asker_take(p, st);
 	if (!pair_waits(p)) {
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
-		p->down = false;
+		pause_is_over(p);
 	}
 	pair_add_waiting(p, st);
 	pair_needs_link(p);
@@ -494,6 +510,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 {
 	struct shard *sh = pair_shard(p);
 	struct remote *r = p->remote;
+	const struct remote_pause *at;
 
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
@@ -503,11 +520,10 @@ pair_send(struct remote_pair *p, struct stanza *st)
 		link_send(p->link, st);
 		return;
 	}
-	if (p->down && sh->now_us < p->start_us) {
-		remote_refuse(r, st,
-			p->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
-				       COND_REMOTE_SERVER_TIMEOUT,
-			p->not_found ? not_found_text : away_text);
+	at = pause_answers(p);
+	if (at != NULL) {
+		remote_refuse(r, st, away_cond(at),
+			at->not_found ? not_found_text : away_text);
 	} else if (!waiting_has_room(r, st)) {
 		sh->stats.refused++;
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,

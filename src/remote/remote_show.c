@@ -63,11 +63,8 @@ pair_wall_us(const struct remote_pair *p, int64_t us)
 static const char *
 pair_waits_for(const struct remote_pair *p)
 {
-	const struct remote_streams *streams =
-		pair_shard(p)->server->remote_streams;
-
-	return p->attempt != NULL && streams->waits_for != NULL ?
-		streams->waits_for(p->attempt) :
+	return p->attempt != NULL ?
+		pair_shard(p)->server->remote_streams->waits_for(p->attempt) :
 		NULL;
 }
 
@@ -93,8 +90,8 @@ pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 	else if (p->started_us != 0)
 		shown.since_us = pair_wall_us(p, p->started_us);
 	if (p->link == NULL && p->attempt == NULL &&
-		p->start_us > pair_shard(p)->now_us)
-		shown.next_us = pair_wall_us(p, p->start_us);
+		pause_until_us(p) > pair_shard(p)->now_us)
+		shown.next_us = pair_wall_us(p, pause_until_us(p));
 	fn(arg, &shown);
 }
 

@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import socket
 import tempfile
 
 import pytest
@@ -48,9 +49,11 @@ def facts(server, direction):
             if row["direction"] == direction}
 
 
-def user(server):
-    server.adduser("romeo", "secret")
-    client = Client(server, "romeo").login("romeo", "secret", "home")
+def user(server, domain=OURS):
+    server.adduser("romeo", "secret", domain)
+    client = Client(server, "romeo")
+    client.domain = domain
+    client.login("romeo", "secret", "home")
     client.send("<presence/>")
     client.ping()
     client.inbox.clear()
@@ -168,6 +171,48 @@ def test_failures_of_both_directions(own_server, authority):
     assert peer.result() == "not-authorized"
     assert failures(server, "in")[0][1] == 4
     assert len(logged(server, "server refused domain=" + PEER)) == 2
+    host.end()
+
+
+def test_a_dead_domain_is_dead_for_all_hosts(own_server, authority):
+    """The second is answered without an attempt, until a stream comes from there."""
+    nobody = socket.socket()
+    nobody.bind(("127.0.0.1", 0)) # and does not listen
+    server = own_server(conf({"remotes": {PEER: {
+        "address": "127.0.0.1", "port": nobody.getsockname()[1]}}},
+        authorities=authority.cert))
+    users = [user(server), user(server, server.other_domain)]
+    for each in users * 2:
+        write(each)
+        assert "remote-server-timeout" in str(each.next())
+    (ours, times, _), = failures(server, "out")
+    assert ours == OURS and times <= 2
+    assert len(logged(server, "cannot be reached")) == 1
+    peer = come(server, authority).external()
+    peer.ping()
+    write(users[1])
+    assert "remote-server-timeout" in str(users[1].next())
+    assert failures(server, "out")[0][1] == times + 1
+    peer.close()
+    nobody.close()
+
+
+def test_what_one_host_fails_by_is_its_own(own_server, authority):
+    host = Host(PEER, authority.issue("good", PEER), external=False)
+
+    def refuse(stream, e):
+        refused = e.name == "result" and e.get("from") == OURS
+        if refused:
+            stream.say("result", e, "invalid")
+        return refused
+    host.on_element = refuse
+    server = own_server(conf({"remotes": host.remotes()},
+                             authorities=authority.cert))
+    one, other = user(server), user(server, server.other_domain)
+    write(one)
+    assert "remote-server-timeout" in str(one.next())
+    write(other)
+    host.wait_stream(2).wait(lambda e: e.name == "message", "the message")
     host.end()
 
 

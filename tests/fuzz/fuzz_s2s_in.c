@@ -75,8 +75,22 @@ on_has_shown(void *attempt)
 	return false;
 }
 
+static const char *
+on_waits_for(void *attempt)
+{
+	(void)attempt;
+	return NULL;
+}
+
+static enum remote_failed
+on_late(void *attempt)
+{
+	(void)attempt;
+	return REMOTE_OF_PAIR;
+}
+
 static const struct remote_streams streams = { on_start, on_cancel, on_verify,
-	on_has_shown, NULL };
+	on_has_shown, on_waits_for, on_late };
 
 /* --- streams ---------------------------------------------------------------------- */
 

@@ -112,6 +112,7 @@ fake_new(struct shard *sh, struct str local, struct str domain)
 	struct fake *f = xcalloc(1, sizeof(*f));
 
 	f->started_us = sh->now_us;
+	f->late = REMOTE_OF_PAIR;
 	snprintf(f->local, sizeof(f->local), "%.*s", STR_ARG(local));
 	snprintf(f->domain, sizeof(f->domain), "%.*s", STR_ARG(domain));
 	f->next = fakes.first;
@@ -174,13 +175,21 @@ on_waits_for(void *attempt)
 	return "a fake";
 }
 
+static enum remote_failed
+on_late(void *attempt)
+{
+	const struct fake *f = attempt;
+
+	return f->late;
+}
+
 /* --- for tests ----------------------------------------------------------------- */
 
 struct fakes *
 fakes_use(struct world *w)
 {
 	static const struct remote_streams ops = { on_start, on_cancel,
-		on_verify, on_has_shown, on_waits_for };
+		on_verify, on_has_shown, on_waits_for, on_late };
 
 	fakes = (struct fakes){ .first = NULL };
 	w->server->remote_streams = &ops;
@@ -274,13 +283,13 @@ fake_offer(struct shard *sh, const char *local, const char *domain, int64_t room
 }
 
 void
-fake_down(struct fake *f, bool found, const char *why)
+fake_down(struct fake *f, enum remote_failed what, const char *why)
 {
 	struct remote_pair *p = f->pair;
 
 	fake_end_verifies(f);
 	f->pair = NULL;
-	remote_down(p, found, why);
+	remote_down(p, what, why);
 }
 
 void

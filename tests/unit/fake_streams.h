@@ -23,6 +23,7 @@ struct fake {
 	enum stream_cond cond;
 	bool cancelled;
 	bool shown;       /* they know who we are */
+	enum remote_failed late; /* what it is to fail by, if it takes too long */
 	struct remote_offer offer; /* of one that has come by itself */
 	bool came;
 	int64_t used_us;
@@ -61,7 +62,7 @@ void fake_up(struct fake *f, int64_t room);
  * when it is needed; NULL: it is not wanted. */
 struct fake *fake_offer(struct shard *sh, const char *local, const char *domain,
 	int64_t room);
-void fake_down(struct fake *f, bool found, const char *why);
+void fake_down(struct fake *f, enum remote_failed what, const char *why);
 /* It takes so many more. */
 void fake_take(struct fake *f, int64_t room);
 void fake_break(struct fake *f);

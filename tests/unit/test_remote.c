@@ -218,7 +218,7 @@ TEST(each_of_our_domains_has_a_link_of_its_own)
 	fake_up(fake_find("example.net", THERE), LOTS);
 	check_wrote(fake_find("example.net", THERE), 1, 1);
 	check_wrote(fake_find(HERE, THERE), 0, 0);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	scene_done(&s);
 }
 
@@ -274,11 +274,12 @@ TEST(what_comes_while_a_link_ends_waits_for_the_next)
 TEST(it_is_answered_as_soon_as_nothing_is_left_to_try)
 {
 	static const struct {
-		bool found;
+		enum remote_failed what;
 		const char *cond;
 	} cases[] = {
-		{ false, "remote-server-not-found" },
-		{ true, "remote-server-timeout" },
+		{ REMOTE_NO_NAME, "remote-server-not-found" },
+		{ REMOTE_NO_ANSWER, "remote-server-timeout" },
+		{ REMOTE_OF_PAIR, "remote-server-timeout" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -287,7 +288,7 @@ TEST(it_is_answered_as_soon_as_nothing_is_left_to_try)
 		TEST_CASE(cases[i].cond);
 		scene_init(&s);
 		say_many(&s, "x@" THERE, 0, 3);
-		fake_down(newest(), cases[i].found, "no");
+		fake_down(newest(), cases[i].what, "no");
 		world_settle(&s.w);
 		CHECK_INT(answers(&s, "type=\"error\""), 3);
 		CHECK_INT(answers(&s, cases[i].cond), 3);
@@ -332,7 +333,7 @@ TEST(presence_of_ours_goes_without_an_answer)
 		jid_trusted(STR("x@" THERE)), STR_NONE);
 	router_send(s.w.server->shards[0], st);
 	world_settle(&s.w);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	world_settle(&s.w);
 	CHECK_INT(s.romeo.got.n, 0);
 	CHECK_INT(link_bytes(&s), 0);
@@ -342,7 +343,8 @@ TEST(presence_of_ours_goes_without_an_answer)
 /* --- pauses -------------------------------------------------------------------- */
 
 /* 1, 2, 4, ... seconds, up to the longest, each less at most a quarter. */
-TEST(who_fails_is_left_alone_for_longer_and_longer)
+static void
+check_left_alone(enum remote_failed what, const char *cond)
 {
 	int64_t longest = 300 * US_PER_S, at_most = US_PER_S;
 	struct scene s;
@@ -352,11 +354,11 @@ TEST(who_fails_is_left_alone_for_longer_and_longer)
 	for (unsigned i = 1; i <= 12; i++) {
 		say(&s, "x@" THERE, n++);
 		CHECK_INT(fake_count(HERE, THERE), i);
-		fake_down(newest(), true, "no");
+		fake_down(newest(), what, "no");
 		pass(&s, at_most * 3 / 4 - 1);
 		say(&s, "x@" THERE, n++);
 		CHECK_INT(fake_count(HERE, THERE), i);
-		CHECK_INT(answers(&s, "remote-server-timeout"), n);
+		CHECK_INT(answers(&s, cond), n);
 		pass(&s, at_most / 4 + 1);
 		at_most = MIN(at_most * 2, longest);
 	}
@@ -366,16 +368,24 @@ TEST(who_fails_is_left_alone_for_longer_and_longer)
 	scene_done(&s);
 }
 
+TEST(who_fails_is_left_alone_for_longer_and_longer)
+{
+	check_left_alone(REMOTE_OF_PAIR, "remote-server-timeout");
+	check_left_alone(REMOTE_NO_ANSWER, "remote-server-timeout");
+	check_left_alone(REMOTE_NO_NAME, "remote-server-not-found");
+}
+
 TEST(a_pause_ends_when_they_come_or_by_a_reload)
 {
-	for (int how = 0; how < 2; how++) {
+	for (int how = 0; how < 4; how++) {
 		struct scene s;
 
 		scene_init(&s);
 		say(&s, "x@" THERE, 0);
-		fake_down(newest(), true, "no");
+		fake_down(newest(),
+			how < 2 ? REMOTE_OF_PAIR : REMOTE_NO_ANSWER, "no");
 		world_settle(&s.w);
-		if (how == 0)
+		if (how % 2 == 0)
 			remote_came(s.w.server->shards[0], STR(THERE));
 		else
 			world_reload(&s.w,
@@ -385,6 +395,165 @@ TEST(a_pause_ends_when_they_come_or_by_a_reload)
 		CHECK_INT(fake_count(HERE, THERE), 2);
 		fake_up(newest(), LOTS);
 		check_wrote(newest(), 1, 1);
+		scene_done(&s);
+	}
+}
+
+#define ALSO "example.net"
+
+static void
+say_as(struct scene *s, const char *local, int number)
+{
+	char from[64];
+
+	snprintf(from, sizeof(from), "romeo@%s/orchard", local);
+	send_from(s, from, "x@" THERE, number, 1);
+	world_settle(&s->w);
+}
+
+/* What one has found out of the whole domain holds for all. */
+TEST(no_two_of_ours_find_out_that_a_domain_is_dead)
+{
+	static const struct {
+		enum remote_failed what;
+		const char *cond;
+		unsigned attempts; /* of the other */
+	} cases[] = {
+		{ REMOTE_NO_NAME, "remote-server-not-found", 0 },
+		{ REMOTE_NO_ANSWER, "remote-server-timeout", 0 },
+		{ REMOTE_OF_PAIR, "remote-server-timeout", 1 },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct scene s;
+
+		TEST_CASE(cases[i].cond);
+		scene_init(&s);
+		say_as(&s, ALSO, 0);
+		fake_down(fake_find(ALSO, THERE), cases[i].what, "no");
+		say(&s, "x@" THERE, 1);
+		CHECK_INT(fake_count(HERE, THERE), cases[i].attempts);
+		CHECK_INT(answers(&s, cases[i].cond), !cases[i].attempts);
+		if (cases[i].attempts == 0) {
+			/* and is forgotten where nothing was tried */
+			CHECK(pair_find(remote_at(&s, THERE), STR(HERE)) == NULL);
+			pass(&s, US_PER_S);
+			say(&s, "x@" THERE, 2);
+			CHECK_INT(fake_count(HERE, THERE), 1);
+			fake_down(newest(), cases[i].what, "no");
+			/* the second failure, whoever had the first */
+			CHECK_INT(remote_at(&s, THERE)->pause.failures, 2);
+			pass(&s, 3 * US_PER_S / 2 - 1);
+			say_as(&s, ALSO, 3);
+			CHECK_INT(fake_count(ALSO, THERE), 1);
+		} else {
+			fake_down(newest(), cases[i].what, "no");
+		}
+		scene_done(&s);
+	}
+}
+
+/* It limits itself to what is its own. */
+TEST(what_one_pair_does_wrong_is_no_other_ones_trouble)
+{
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	fake_down(newest(), REMOTE_OF_PAIR, "the certificate");
+	say_as(&s, ALSO, 1);
+	fake_up(fake_find(ALSO, THERE), LOTS);
+	/* somebody is there, and does not want this one */
+	say(&s, "x@" THERE, 2);
+	CHECK_INT(fake_count(HERE, THERE), 1);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 2);
+	scene_done(&s);
+}
+
+TEST(a_link_of_any_pair_ends_what_all_wait_for)
+{
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	say_as(&s, ALSO, 1);
+	fake_down(newest(), REMOTE_NO_ANSWER, "no");
+	/* whose attempt had begun before */
+	CHECK(!fake_find(ALSO, THERE)->cancelled);
+	fake_up(fake_find(ALSO, THERE), LOTS);
+	CHECK_INT(remote_at(&s, THERE)->pause.failures, 0);
+	say(&s, "x@" THERE, 2);
+	CHECK_INT(fake_count(HERE, THERE), 2);
+	fake_up(newest(), LOTS);
+	check_wrote(newest(), 2, 1);
+	scene_done(&s);
+}
+
+TEST(two_that_fail_at_the_same_time_are_one_failure)
+{
+	struct scene s;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	say_as(&s, ALSO, 1);
+	pass(&s, US_PER_S);
+	fake_down(newest(), REMOTE_NO_ANSWER, "no");
+	fake_down(fake_find(ALSO, THERE), REMOTE_NO_ANSWER, "no");
+	CHECK_INT(remote_at(&s, THERE)->pause.failures, 1);
+	CHECK_INT(remote_at(&s, THERE)->failures->n, 1);
+	CHECK_INT(remote_at(&s, THERE)->failures->all[0].times, 2);
+	world_settle(&s.w);
+	CHECK_INT(answers(&s, "remote-server-timeout"), 1);
+	CHECK_INT(link_bytes(&s), 0);
+	scene_done(&s);
+}
+
+/* Of two that wait while it restarts, each has its own limit, and one tells both. */
+TEST(while_a_domain_restarts_one_tries_at_a_time)
+{
+	struct scene s;
+	unsigned before;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	fake_up(newest(), LOTS);
+	pass(&s, 60 * US_PER_S);
+	fake_break(newest());
+	say(&s, "x@" THERE, 1);
+	fake_down(newest(), REMOTE_NO_ANSWER, "no");
+	before = fake_count(ALSO, THERE);
+	say_as(&s, ALSO, 2);
+	CHECK_INT(fake_count(ALSO, THERE), before);
+	CHECK_INT(answers(&s, "<message"), 0);
+	pass(&s, US_PER_S);
+	/* the pause is over for both: who comes first, comes */
+	CHECK_INT(fake_count(ALSO, THERE), 1);
+	fake_up(fake_find(ALSO, THERE), LOTS);
+	fake_up(newest(), LOTS);
+	check_wrote(newest(), 1, 1);
+	check_wrote(fake_find(ALSO, THERE), 2, 1);
+	scene_done(&s);
+}
+
+/* Nobody knows why a stream did not come up in time; that nobody answers is known. */
+TEST(what_takes_too_long_is_told_by_what_it_waited_for)
+{
+	static const enum remote_failed whats[] = { REMOTE_OF_PAIR,
+		REMOTE_NO_ANSWER };
+
+	for (size_t i = 0; i < COUNT(whats); i++) {
+		struct scene s;
+
+		scene_init(&s);
+		say(&s, "x@" THERE, 0);
+		newest()->late = whats[i];
+		pass(&s, LIMIT_US);
+		CHECK(newest()->cancelled);
+		CHECK_INT(answers(&s, "remote-server-timeout"), 1);
+		say_as(&s, ALSO, 1);
+		CHECK_INT(fake_count(ALSO, THERE), whats[i] == REMOTE_OF_PAIR);
+		if (whats[i] == REMOTE_OF_PAIR)
+			fake_down(fake_find(ALSO, THERE), REMOTE_OF_PAIR, "no");
 		scene_done(&s);
 	}
 }
@@ -404,7 +573,7 @@ TEST(who_was_linked_within_the_hour_is_restarting)
 	say(&s, "x@" THERE, 1);
 	for (n = 1; answers(&s, "<message") == 0; n++) {
 		CHECK_INT(fake_count(HERE, THERE), n + 1);
-		fake_down(newest(), true, "no");
+		fake_down(newest(), REMOTE_OF_PAIR, "no");
 		for (int64_t us = 0; us < 16 * US_PER_S &&
 			newest()->pair == NULL &&
 			answers(&s, "<message") == 0; us += US_PER_S / 100)
@@ -416,7 +585,7 @@ TEST(who_was_linked_within_the_hour_is_restarting)
 	/* what comes in a pause of the limit waits */
 	pass(&s, HOUR_US);
 	say(&s, "x@" THERE, 2);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	world_settle(&s.w);
 	CHECK_INT(answers(&s, "remote-server-timeout"), 2);
 	scene_done(&s);
@@ -493,7 +662,7 @@ TEST(so_many_bytes_wait_and_no_more)
 		CHECK(remote_at(&s, THERE)->bytes <= most);
 	}
 	CHECK(i >= 14 && i <= 17);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	world_settle(&s.w);
 	CHECK_INT(answers(&s, "<message"), i);
 	CHECK_INT(link_bytes(&s), 0);
@@ -533,7 +702,7 @@ TEST(one_who_asks_for_thousands_of_domains_is_nobodys_trouble)
 	pass(&s, US_PER_S);
 	CHECK_INT(s.fakes->n, 2 * 32 * SHARDS + 2);
 	/* and when those end that he has begun */
-	fake_down(s.fakes->first, true, "no");
+	fake_down(s.fakes->first, REMOTE_OF_PAIR, "no");
 	world_settle(&s.w);
 	CHECK(s.fakes->n >= 2 * 32 * SHARDS + 2);
 	pass(&s, LIMIT_US);
@@ -678,7 +847,7 @@ TEST(what_is_forbidden_from_now_on_ends)
 		world_reload(&s.w, YAML("example.org: {}, example.net: {}"));
 		say(&s, "x@" THERE, 4);
 		CHECK_INT(s.fakes->n, 3);
-		fake_down(newest(), true, "no");
+		fake_down(newest(), REMOTE_OF_PAIR, "no");
 		scene_done(&s);
 	}
 }
@@ -773,7 +942,7 @@ TEST(a_reload_ends_links)
 		CHECK(i == 0 || remote_at(&s, THERE) == NULL ||
 			remote_at(&s, THERE)->e.class != &remote_class);
 		if (waits->pair != NULL)
-			fake_down(waits, true, "no");
+			fake_down(waits, REMOTE_OF_PAIR, "no");
 		scene_done(&s);
 	}
 }
@@ -989,7 +1158,7 @@ TEST(a_key_is_asked_for_also_in_a_pause)
 	for (int i = 0; i < 5; i++) {
 		say(&s, "x@" THERE, i);
 		if (newest()->pair != NULL)
-			fake_down(newest(), true, "no");
+			fake_down(newest(), REMOTE_OF_PAIR, "no");
 		pass(&s, 2 * US_PER_S);
 	}
 	CHECK(newest()->pair == NULL);
@@ -1040,7 +1209,7 @@ TEST(so_many_keys_and_no_more)
 	scene_init(&s);
 	/* none is given to a stream: the next attempt waits for its second */
 	ask_key(&s, &all[0]);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	world_settle(&s.w);
 	for (size_t i = 1; i < COUNT(all); i++)
 		ask_key(&s, &all[i]);
@@ -1137,7 +1306,7 @@ TEST(an_attempt_that_has_said_who_we_are_is_awaited)
 		if (comes_up)
 			fake_up(attempt, LOTS);
 		else
-			fake_down(attempt, true, "no");
+			fake_down(attempt, REMOTE_OF_PAIR, "no");
 		say(&s, "x@" THERE, 3);
 		check_wrote(attempt, 0, comes_up ? 4 : 0);
 		check_wrote(came, 0, comes_up ? 0 : 4);
@@ -1197,7 +1366,7 @@ TEST(a_key_is_not_asked_about_by_a_stream_that_has_come)
 	/* nor is anything answered because that has failed */
 	pass(&s, 2 * US_PER_S);
 	ask_key(&s, &v);
-	fake_down(newest(), true, "no");
+	fake_down(newest(), REMOTE_OF_PAIR, "no");
 	say(&s, "x@" THERE, 1);
 	CHECK_INT(v.code, ERR_CLOSED);
 	check_wrote(came, 0, 2);
@@ -1366,7 +1535,7 @@ TEST(the_last_failures_are_kept)
 		why[sizeof(why) - 1] = '\0';
 		for (int twice = 0; twice < 2; twice++) {
 			say(&s, "x@" THERE, i);
-			fake_down(newest(), true, why);
+			fake_down(newest(), REMOTE_OF_PAIR, why);
 			pass(&s, 300 * US_PER_S);
 		}
 	}
@@ -1392,7 +1561,7 @@ TEST(each_reason_is_counted_by_itself_until_there_is_a_link)
 	scene_init(&s);
 	for (int i = 0; i < 6; i++) {
 		say(&s, "x@" THERE, i);
-		fake_down(newest(), true, reasons[i % 2]);
+		fake_down(newest(), REMOTE_OF_PAIR, reasons[i % 2]);
 		pass(&s, 300 * US_PER_S);
 	}
 	all = remote_at(&s, THERE)->failures;

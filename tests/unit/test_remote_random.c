@@ -272,7 +272,7 @@ step_stream(struct scene *s)
 			fake_up(f, draw(6));
 	}
 	else if (f->link == NULL && what == 2)
-		fake_down(f, draw(2) != 0, "no");
+		fake_down(f, (enum remote_failed)draw(3), "no");
 	else if (f->link != NULL && (f->told_to_end || what == 0))
 		fake_break(f);
 	else if (f->counts && what == 1)
@@ -383,7 +383,7 @@ scene_end(struct scene *s)
 		if (f->link != NULL || f->came)
 			fake_break(f);
 		else
-			fake_down(f, true, "the end");
+			fake_down(f, REMOTE_OF_PAIR, "the end");
 		world_settle(&s->w);
 		clock_manual_advance(&s->w.clock, US_PER_S);
 		world_settle(&s->w);

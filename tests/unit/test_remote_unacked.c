@@ -331,7 +331,7 @@ TEST(a_receipt_is_held_for_two_seconds_at_most)
 	CHECK_INT(receipt_line_handled(&line), 5);
 	receipt_line_end(&line);
 	pass(&s, 2 * US_PER_S);
-	fake_down(fake_find(HERE, THERE), true, "no");
+	fake_down(fake_find(HERE, THERE), REMOTE_OF_PAIR, "no");
 	scene_done(&s);
 }
 

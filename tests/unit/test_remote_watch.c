@@ -189,7 +189,7 @@ pass_down(struct scene *s, int64_t us)
 		step = MIN(us, US_PER_S);
 		pass(s, step);
 		if (has_attempt()) {
-			fake_down(newest(), true, "refused");
+			fake_down(newest(), REMOTE_OF_PAIR, "refused");
 			world_settle(&s->w);
 		}
 	}
@@ -219,7 +219,7 @@ lose(struct scene *s)
 	fake_break(newest());
 	send(s, PRESENCE_AVAILABLE, ROMEO "/orchard");
 	CHECK(has_attempt());
-	fake_down(newest(), true, "refused");
+	fake_down(newest(), REMOTE_OF_PAIR, "refused");
 	world_settle(&s->w);
 }
 
@@ -323,7 +323,7 @@ TEST(another_domain_of_ours_that_is_refused_is_no_loss)
 		pass(&s, MINUTE_US);
 		probe(&s);
 		if (fake_find("example.net", THERE)->pair != NULL)
-			fake_down(fake_find("example.net", THERE), true, "no");
+			fake_down(fake_find("example.net", THERE), REMOTE_OF_PAIR, "no");
 	}
 	CHECK(fake_count("example.net", THERE) < 20);
 	CHECK_INT(unavailable(&s), 0);
@@ -369,7 +369,7 @@ TEST(who_asked_in_vain_asks_again_soon)
 	scene_init(&s);
 	befriend(&s, "benvolio@" THERE, SUB_PENDING_OUT);
 	probe(&s);
-	fake_down(newest(), true, "refused");
+	fake_down(newest(), REMOTE_OF_PAIR, "refused");
 	pass_down(&s, 30 * US_PER_S);
 	CHECK_INT(s.probes, 0);
 	tell(&s, TELL_CAME, "");
@@ -461,14 +461,14 @@ TEST(a_trial_by_one_who_has_gone_is_made_by_the_next)
 	}
 	tell(&s, TELL_WATCH, ROMEO);
 	send(&s, PRESENCE_AVAILABLE, ROMEO "/orchard");
-	fake_down(newest(), true, "refused");
+	fake_down(newest(), REMOTE_OF_PAIR, "refused");
 	world_settle(&s.w);
 	CHECK_INT(remote_there(&s)->watch.all.n, 6);
 	pass(&s, 5 * MINUTE_US);
 	pass_until_tried(&s);
 	CHECK(has_attempt());
 	CHECK_INT(remote_there(&s)->watch.all.n, 1);
-	fake_down(newest(), true, "refused");
+	fake_down(newest(), REMOTE_OF_PAIR, "refused");
 	scene_done(&s);
 }
 
@@ -508,7 +508,7 @@ TEST(many_are_told_some_at_a_time)
 	pass(&s, 100 * US_PER_MS);
 	CHECK_INT(w->all.n, 0);
 	if (has_attempt())
-		fake_down(newest(), true, "no");
+		fake_down(newest(), REMOTE_OF_PAIR, "no");
 	scene_done(&s);
 }
 

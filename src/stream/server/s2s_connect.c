@@ -52,6 +52,8 @@ struct s2s_search {
 	struct race *race;
 	bool asked;  /* the DNS has yet to answer */
 	bool found;  /* there is such a name, or nobody knows */
+	bool of_pair; /* somebody was reached, or nobody has answered whom to reach:
+		       * other pairs may fare better */
 	bool skip_external;
 	bool again;  /* the same address once more */
 	struct targets targets;
@@ -83,11 +85,19 @@ search_free(struct s2s_search *s)
 	free(s);
 }
 
+static enum remote_failed
+search_failed(const struct s2s_search *s)
+{
+	if (s->of_pair)
+		return REMOTE_OF_PAIR;
+	return s->found ? REMOTE_NO_ANSWER : REMOTE_NO_NAME;
+}
+
 /* There is nobody left to try. */
 static void
 search_fail(struct s2s_search *s)
 {
-	s2s_way_down(s->way, s->found, s->why);
+	s2s_way_down(s->way, search_failed(s), s->why);
 }
 
 static void __attribute__((format(printf, 2, 3)))
@@ -113,7 +123,7 @@ search_may_go_on(struct s2s_search *s)
 {
 	if (!s->way->shard->streams_closed)
 		return true;
-	s->found = true;
+	s->of_pair = true;
 	search_blame(s, "this server stops");
 	search_fail(s);
 	return false;
@@ -125,17 +135,6 @@ static const struct target *
 search_target(const struct s2s_search *s)
 {
 	return &s->targets.list[s->at + s->addresses.list[s->which].target];
-}
-
-static void
-search_connected(struct s2s_search *s)
-{
-	const struct target *t = search_target(s);
-	char text[DNS_ADDRESS_SIZE];
-
-	dns_address_text(&s->addresses.list[s->which].address, text);
-	remote_step(s->way->pair, "connection", "ok", "%s, port %u, with %s, of %s",
-		text, t->port, t->direct ? "direct TLS" : "STARTTLS", t->name);
 }
 
 static void
@@ -162,8 +161,9 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 		return;
 	}
 	s->which = which;
+	s->of_pair = true;
 	address = &s->addresses.list[which].address;
-	search_connected(s);
+	s2s_step_connected(w->pair, search_target(s), address);
 	s2s_out_open(w,
 		conn_new_tcp(w->shard->net, fd,
 			(const struct sockaddr *)address, sizeof(*address)),
@@ -215,33 +215,28 @@ search_ask(struct s2s_search *s, struct dns_question *q)
 	server_dns_ask(s->way->shard, q);
 }
 
+/* That name servers are silent may be the fault of who asks for too much. */
+static bool
+answer_is_late(const struct dns_question *q)
+{
+	for (size_t i = 0; i < q->n; i++)
+		if (q->parts[i].state == DNS_WAITING)
+			return true;
+	return false;
+}
+
 /* The answer to what a search has asked: false when nobody wants it any more. */
 static bool
 search_answered(struct s2s_search *s, struct dns_question *q)
 {
 	s->asked = false;
-	if (s->way != NULL)
+	if (s->way != NULL) {
+		s->of_pair = s->of_pair || answer_is_late(q);
 		return true;
+	}
 	dns_question_free(q);
 	search_free(s);
 	return false;
-}
-
-/* Of a target: what the DNS has, in the order of trying. */
-static void
-search_found_addresses(struct s2s_search *s)
-{
-	struct buf text = BUF_INIT;
-	char address[DNS_ADDRESS_SIZE];
-
-	for (size_t i = 0; i < s->addresses.n; i++) {
-		dns_address_text(&s->addresses.list[i].address, address);
-		buf_printf(&text, "%s%s %s", i != 0 ? ", " : "",
-			s->targets.list[s->at + s->addresses.list[i].target].name,
-			address);
-	}
-	remote_step(s->way->pair, "address", "ok", "%s", buf_c(&text));
-	buf_done(&text);
 }
 
 /* q: the answer about the certificates of a group; NULL: nothing was asked. */
@@ -300,7 +295,8 @@ on_addresses(void *arg, struct dns_question *q)
 	s->trust = q->trust;
 	dns_question_free(q);
 	if (s->addresses.n != 0) {
-		search_found_addresses(s);
+		s2s_step_addresses(s->way->pair, &s->targets.list[s->at],
+			&s->addresses);
 		search_ask_dane(s);
 		return;
 	}
@@ -343,6 +339,7 @@ search_in_memory(struct s2s_search *s, bool first)
 
 	s->found = true;
 	if (conn != NULL) {
+		s->of_pair = true;
 		s2s_out_open(w, conn, false);
 		return;
 	}
@@ -380,25 +377,6 @@ s2s_search_next(struct s2s_search *s)
 /* --- where to go ------------------------------------------------------------------ */
 
 static void
-search_found_targets(struct s2s_search *s)
-{
-	const struct targets *t = &s->targets;
-	struct buf text = BUF_INIT;
-
-	if (t->why[0] != '\0')
-		remote_step(s->way->pair, "SRV", "left out", "%s", t->why);
-	for (size_t i = 0; i < t->n; i++)
-		buf_printf(&text, "%s%s:%u%s%s", i != 0 ? ", " : "",
-			t->list[i].name, t->list[i].port,
-			t->list[i].direct ? " direct TLS" : "",
-			t->list[i].secure ? " signed" : "");
-	remote_step(s->way->pair, "SRV", t->srv ? "ok" : "none",
-		t->srv ? "%s" : "no such records, so that it is %s",
-		buf_c(&text));
-	buf_done(&text);
-}
-
-static void
 on_targets(void *arg, struct dns_question *q)
 {
 	struct s2s_search *s = arg;
@@ -420,7 +398,7 @@ on_targets(void *arg, struct dns_question *q)
 							    "failed");
 		s->targets.n = 0;
 	} else {
-		search_found_targets(s);
+		s2s_step_targets(s->way->pair, &s->targets);
 	}
 	search_group(s);
 }
@@ -525,6 +503,12 @@ s2s_search_waits_for(struct s2s_search *s)
 		return "the answers of name servers";
 	search_blame(s, "a connection to %s", search_target(s)->name);
 	return s->why;
+}
+
+enum remote_failed
+s2s_search_late(const struct s2s_search *s)
+{
+	return s->race != NULL ? search_failed(s) : REMOTE_OF_PAIR;
 }
 
 /* --- for the stream --------------------------------------------------------------- */

@@ -23,8 +23,10 @@ struct link;
 struct race;
 struct s2s_out;
 struct s2s_search;
+struct sockaddr_storage;
 struct target;
 struct target_addresses;
+struct targets;
 struct tls_dane;
 struct tls_judgement;
 
@@ -116,7 +118,7 @@ void s2s_way_answer(struct way_asks *list, struct way_ask *a, enum err_code code
 /* What was asked in a stream that is no more is yet to be asked. */
 void s2s_way_ask_again(struct s2s_way *w);
 /* There is none, as its pair is told; w is freed. */
-void s2s_way_down(struct s2s_way *w, bool found, const char *why);
+void s2s_way_down(struct s2s_way *w, enum remote_failed what, const char *why);
 /* o has authenticated: it is the link of its pair from now on. */
 void s2s_way_up(struct s2s_out *o);
 /* o has ended; it knows no way any more. */
@@ -132,6 +134,8 @@ void s2s_search_drop(struct s2s_search *s);
 /* The stream that was opened has ended. */
 void s2s_search_next(struct s2s_search *s);
 const char *s2s_search_waits_for(struct s2s_search *s);
+/* See struct remote_streams. */
+enum remote_failed s2s_search_late(const struct s2s_search *s);
 /* Is there somebody else to try, when this stream fails? */
 bool s2s_search_has_more(const struct s2s_search *s);
 /* Was SASL refused where the way was before? */
@@ -146,6 +150,16 @@ const char *s2s_search_target(const struct s2s_search *s);
 
 /* What they say of it; a reference of the search's, or NULL. */
 struct tls_dane *s2s_search_dane(const struct s2s_search *s);
+
+/* --- s2s_steps.c -------------------------------------------------------------- */
+
+/* Where their servers are. */
+void s2s_step_targets(struct remote_pair *p, const struct targets *t);
+/* And those of some of them, in the order of trying. */
+void s2s_step_addresses(struct remote_pair *p, const struct target *group,
+	const struct target_addresses *a);
+void s2s_step_connected(struct remote_pair *p, const struct target *t,
+	const struct sockaddr_storage *address);
 
 /* --- s2s_dane.c --------------------------------------------------------------- */
 

@@ -82,15 +82,17 @@ way_free(struct s2s_way *w, enum err_code code, const char *why)
 }
 
 void
-s2s_way_down(struct s2s_way *w, bool found, const char *why)
+s2s_way_down(struct s2s_way *w, enum remote_failed what, const char *why)
 {
 	struct remote_pair *p = w->pair;
 	char text[S2S_WHY_SIZE];
 
 	snprintf(text, sizeof(text), "%s", why); /* it goes with w */
 	/* XEP-0220 §2.5: nobody is there to be asked, or he cannot be reached */
-	way_free(w, found && !w->unknown ? ERR_CLOSED : ERR_MISSING, text);
-	remote_down(p, found, text);
+	way_free(w, what == REMOTE_NO_NAME || w->unknown ? ERR_MISSING :
+							    ERR_CLOSED,
+		text);
+	remote_down(p, what, text);
 }
 
 /* --- its stream ------------------------------------------------------------------- */
@@ -195,10 +197,19 @@ on_waits_for(void *attempt)
 				   s2s_search_waits_for(w->search);
 }
 
+static enum remote_failed
+on_late(void *attempt)
+{
+	const struct s2s_way *w = way_arg(attempt);
+
+	return w->stream != NULL ? REMOTE_OF_PAIR : s2s_search_late(w->search);
+}
+
 const struct remote_streams s2s_streams = {
 	.start = on_start,
 	.cancel = on_cancel,
 	.verify = on_verify,
 	.has_shown = on_has_shown,
 	.waits_for = on_waits_for,
+	.late = on_late,
 };
