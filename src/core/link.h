@@ -110,6 +110,10 @@ bool link_kept_gained(const struct link_kept *k);
 void link_kept_free(struct link_kept *k, struct stanza_queue *back);
 /* Can a stream go on with it? */
 bool link_kept_resumes(const struct link_kept *k);
+/* By that id? */
+bool link_kept_is_of(const struct link_kept *k, const char *id);
+/* The first n have come after all, or what there is of them. */
+void link_kept_came(struct link_kept *k, uint32_t n);
 /* NULL: there is nothing. */
 const struct stanza *link_kept_first(const struct link_kept *k);
 size_t link_kept_size(const struct link_kept *k, size_t *bytes_out);

@@ -16,6 +16,7 @@
 #include "core/link_kept.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -228,6 +229,20 @@ bool
 link_kept_resumes(const struct link_kept *k)
 {
 	return k->id != NULL && k->n != 0;
+}
+
+bool
+link_kept_is_of(const struct link_kept *k, const char *id)
+{
+	return k->id != NULL && strcmp(k->id, id) == 0;
+}
+
+void
+link_kept_came(struct link_kept *k, uint32_t n)
+{
+	assert(k->link == NULL);
+	for (n = MIN(n, k->n); n != 0; n--)
+		stanza_free(kept_take(k));
 }
 
 const struct stanza *

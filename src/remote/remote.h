@@ -154,6 +154,14 @@ void remote_verified(struct remote_verify *v, enum err_code code,
  * has shown to be.  False: there is no room, or that is forbidden. */
 bool remote_offer(struct shard *sh, struct str local, struct str remote,
 	struct remote_offer *o);
+/* The peer of its stream goes on with none that broke: what one has left for that pair
+ * (link_resumable()) waits for it no longer, and o may be the link now. */
+void remote_offer_begins(struct remote_offer *o);
+/* Another stream of theirs, whatever has become of it, goes on with the one that had that
+ * id, the link of that pair (both prepared) until it broke, and by which n of its stanzas
+ * that were not acknowledged have come: the others wait, and each goes out once. */
+void remote_resumed(struct shard *sh, struct str local, struct str remote,
+	const char *id, uint32_t n);
 /* Its stream has ended, or is not for that pair any more.  o->link, if it was one, is
  * freed, and what waits in it goes to the next one. */
 void remote_withdraw(struct remote_offer *o);

@@ -118,6 +118,8 @@ struct remote_pair {
 	void *attempt;
 	struct link_kept *kept; /* that the next stream may go on with, ahead of
 				 * what waits; NULL: none */
+	int64_t theirs_us;  /* that next one is theirs, for whom we wait so long;
+			     * 0: it is ours, or there is nothing */
 	struct stanza_queue waiting;
 	size_t n_waiting, bytes;
 	struct buf steps;   /* see struct remote_shown */
@@ -284,6 +286,13 @@ bool pair_take_back(struct remote_pair *p);
 /* No stream goes on with what p has kept. */
 void unacked_lose(struct remote_pair *p);
 
+/* --- remote_resumed.c ------------------------------------------------------------ */
+
+/* k (taken) is of a stream of theirs, which they may go on with. */
+void theirs_keep(struct remote_pair *p, struct link_kept *k);
+/* That is waited for: no attempt of ours begins for what waits. */
+bool theirs_awaited(const struct remote_pair *p);
+
 /* --- remote_offer.c -------------------------------------------------------------- */
 
 /* The link of p becomes the one that is offered, if there is one and p may have it. */
@@ -346,6 +355,9 @@ int64_t verify_due(const struct remote_pair *p);
 void verify_refuse_all(struct remote_pair *p, const char *why);
 
 /* --- remote_show.c --------------------------------------------------------------- */
+
+/* In memory; NULL: it is not. */
+struct remote *remote_find(struct shard *sh, struct str domain);
 
 /* m (taken) is answered when there is a link of that pair, or an attempt, which
  * begins now, has failed. */

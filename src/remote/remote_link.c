@@ -30,6 +30,8 @@ pair_linked(struct remote_pair *p, struct link *l)
 		p->until_us = 0;
 	else
 		guest_leave(p);
+	if (p->theirs_us != 0)
+		unacked_lose(p);
 	if (p->kept != NULL)
 		link_keep(l, p->kept);
 	p->kept = NULL;

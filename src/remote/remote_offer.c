@@ -17,7 +17,8 @@
  * over there has said who he is, and waits for what becomes of it.
  *
  * What a stream of ours has left that can be resumed (XEP-0198 §5) waits for the next
- * of ours, as long as one may come.
+ * of ours, as long as one may come; and what one of theirs has left, for theirs
+ * (remote_resumed.c).
  *
  * Keys are never asked about by such a stream, but by an attempt, which may go beside
  * it for that (XEP-0288 §2.2).
@@ -94,7 +95,7 @@ offer_take(struct remote_pair *p)
 bool
 offer_take_at_last(struct remote_pair *p)
 {
-	if (!LIST_EMPTY(&p->offers))
+	if (!LIST_EMPTY(&p->offers) && !theirs_awaited(p))
 		unacked_lose(p);
 	return offer_take(p);
 }

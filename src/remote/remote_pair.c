@@ -160,7 +160,7 @@ pair_wants(const struct remote_pair *p)
 	if (p->link != NULL)
 		return p->offer != NULL && verify_waits(p);
 	return verify_waits(p) || p->tried != NULL ||
-		(pair_waits(p) && !p->in_line);
+		(pair_waits(p) && !p->in_line && !theirs_awaited(p));
 }
 
 /* It was for keys, and all are judged. */
@@ -207,6 +207,8 @@ pair_next_us(const struct remote_pair *p)
 		next_us = MIN(next_us, p->until_us);
 	if (p->counts_us != 0)
 		next_us = MIN(next_us, p->counts_us);
+	if (theirs_awaited(p))
+		next_us = MIN(next_us, p->theirs_us);
 	if (attempt_is_done(p))
 		return 0;
 	if (p->link != NULL && !p->ending)
@@ -278,7 +280,8 @@ pair_start(struct remote_pair *p)
 	if (!asker_starts(p))
 		return;
 	p->for_keys = p->link != NULL ||
-		(!pair_waits(p) && p->tried == NULL && verify_all_offer(p));
+		((!pair_waits(p) || theirs_awaited(p)) && p->tried == NULL &&
+			verify_all_offer(p));
 	p->started_us = sh->now_us;
 	p->steps.n = 0;
 	if (p->until_us == 0)
@@ -314,7 +317,8 @@ pair_cancel(struct remote_pair *p)
 void
 pair_needs_link(struct remote_pair *p)
 {
-	if (p->attempt != NULL && p->for_keys && p->link == NULL)
+	if (p->attempt != NULL && p->for_keys && p->link == NULL &&
+		(!theirs_awaited(p) || p->tried != NULL))
 		pair_cancel(p);
 }
 
@@ -573,6 +577,8 @@ on_pair_due(struct timer *t)
 	}
 	if (attempt_is_done(p))
 		pair_cancel(p);
+	if (p->theirs_us != 0)
+		pair_needs_link(p);
 	if (p->link != NULL && !p->ending && link_is_unused(p))
 		pair_end_link(p, STREAM_COND_NONE, NULL);
 	else

@@ -129,7 +129,8 @@ pause_spread(struct remote *r)
 	struct remote_pair *p;
 
 	LIST_FOREACH (p, &r->pairs, in) {
-		if (p->link == NULL && p->attempt == NULL && pair_waits(p))
+		if (p->link == NULL && p->attempt == NULL && pair_waits(p) &&
+			!theirs_awaited(p))
 			pair_wait_or_give_up(p, &r->pause);
 	}
 }

@@ -13,6 +13,7 @@
 #include <stdio.h>
 
 #include "base/buf.h"
+#include "base/mem.h"
 #include "core/entity_message.h"
 
 /* Of one attempt, in all; and what one step says. */
@@ -72,6 +73,7 @@ static void
 pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 {
 	const struct link *l = p->link;
+	int64_t next_us = MAX(pause_until_us(p), p->theirs_us);
 	size_t bytes = 0;
 	size_t n = p->kept != NULL ? link_kept_size(p->kept, &bytes) : 0;
 	struct remote_shown shown = {
@@ -90,12 +92,12 @@ pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 	else if (p->started_us != 0)
 		shown.since_us = pair_wall_us(p, p->started_us);
 	if (p->link == NULL && p->attempt == NULL &&
-		pause_until_us(p) > pair_shard(p)->now_us)
-		shown.next_us = pair_wall_us(p, pause_until_us(p));
+		next_us > pair_shard(p)->now_us)
+		shown.next_us = pair_wall_us(p, next_us);
 	fn(arg, &shown);
 }
 
-static struct remote *
+struct remote *
 remote_find(struct shard *sh, struct str domain)
 {
 	struct entity *e = entity_find(sh, domain);

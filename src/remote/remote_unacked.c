@@ -66,18 +66,20 @@ unacked_take(struct remote_pair *p, struct link_kept *k)
 	}
 }
 
-/* k is taken: the next stream may go on with it; else some of it waits again, some is
- * answered. */
+/* k is taken: the next stream, of whoever had this one, may go on with it; else some of
+ * it waits again, some is answered. */
 static void
-unacked_keep(struct remote_pair *p, struct link_kept *k)
+unacked_keep(struct remote_pair *p, struct link_kept *k, bool theirs)
 {
 	p->n_unacked = link_kept_gained(k) || link_kept_first(k) == NULL ?
 		0 :
 		p->n_unacked + 1;
-	if (link_kept_resumes(k) && p->n_unacked < SENT_MAX)
-		p->kept = k;
-	else
+	if (!link_kept_resumes(k) || p->n_unacked >= SENT_MAX)
 		unacked_take(p, k);
+	else if (theirs)
+		theirs_keep(p, k);
+	else
+		p->kept = k;
 }
 
 /* One alone may be larger. */
@@ -118,7 +120,7 @@ pair_take_back(struct remote_pair *p)
 {
 	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
 	struct stanza_queue later = STAILQ_HEAD_INITIALIZER(later);
-	bool has_taken = p->link->sent != 0;
+	bool has_taken = p->link->sent != 0, theirs = p->offer != NULL;
 	struct link_kept *k = link_leave(p->link, &back);
 
 	p->link = NULL;
@@ -126,7 +128,7 @@ pair_take_back(struct remote_pair *p)
 	STAILQ_CONCAT(&later, &p->waiting);
 	if (k != NULL) {
 		has_taken = link_kept_gained(k);
-		unacked_keep(p, k);
+		unacked_keep(p, k, theirs);
 	}
 	back_take(p, &back);
 	STAILQ_CONCAT(&p->waiting, &later);
@@ -142,6 +144,7 @@ unacked_lose(struct remote_pair *p)
 	if (k == NULL)
 		return;
 	p->kept = NULL;
+	p->theirs_us = 0;
 	STAILQ_CONCAT(&later, &p->waiting);
 	unacked_take(p, k);
 	STAILQ_CONCAT(&p->waiting, &later);

@@ -848,8 +848,7 @@ static const struct {
 	{ SM("resume h='0' previd=''"), "<item-not-found", true, false },
 	{ SM("resume h='0'"), "<item-not-found", true, false },
 	{ SM("resume previd='1.x'"), "<bad-request", true, false },
-	{ SM("resume h='1' previd='1.x'"), "<handled-count-too-high", true,
-		false },
+	{ SM("resume h='1' previd='1.x'"), "<item-not-found", true, false },
 	{ SM("enable"), "<unexpected-request", true, true },
 	{ SM("resume h='0' previd='x'"), "<unexpected-request", true, true },
 	{ SM("a"), "<bad-format", true, true },
@@ -884,18 +883,24 @@ TEST(what_is_wrong_in_stream_management)
 
 /* --- resumption (XEP-0198 §5) ---------------------------------------------------- */
 
+static void
+enable_resumable(struct scene *s, char *id, size_t n)
+{
+	const char *at;
+
+	peer_say(&s->p, SM("enable resume='true'"));
+	CHECK_GOT(&s->p, "<enabled xmlns=\"urn:xmpp:sm:3\" id=\"",
+		"resume=\"true\" max=\"60\"/>");
+	at = strstr(strstr(buf_c(&s->p.got), "<enabled "), "id=\"") + 4;
+	snprintf(id, n, "%.*s", (int)strcspn(at, "\""), at);
+}
+
 /* Counts, and has an id. */
 static void
 go_resumable(struct scene *s, char *id, size_t n)
 {
-	const char *at;
-
 	go_in(s);
-	peer_say(&s->p, SM("enable resume='true'"));
-	CHECK_GOT(&s->p, "<enabled xmlns=\"urn:xmpp:sm:3\" id=\"",
-		"resume=\"true\" max=\"60\"/>");
-	at = strstr(buf_c(&s->p.got), "id=\"") + 4;
-	snprintf(id, n, "%.*s", (int)strcspn(at, "\""), at);
+	enable_resumable(s, id, n);
 }
 
 static void
@@ -905,16 +910,24 @@ come_again(struct scene *s, unsigned shard)
 	go_in(s);
 }
 
+/* h has come back by the one before. */
 static void
-resume(struct scene *s, const char *id)
+resume_from(struct scene *s, const char *id, unsigned h)
 {
 	struct buf out = BUF_INIT;
 
 	s->p.got.n = 0;
-	buf_printf(&out, "<resume xmlns='urn:xmpp:sm:3' h='0' previd='%s'/>", id);
+	buf_printf(&out, "<resume xmlns='urn:xmpp:sm:3' h='%u' previd='%s'/>", h,
+		id);
 	peer_say(&s->p, buf_c(&out));
 	world_settle(&s->w);
 	buf_done(&out);
+}
+
+static void
+resume(struct scene *s, const char *id)
+{
+	resume_from(s, id, 0);
 }
 
 /* Back and forth between shards. */
@@ -989,6 +1002,23 @@ TEST(it_waits_until_all_is_dealt_with)
 	world_settle(&s.w);
 	CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"2\"");
 	check_handled(&s, "3");
+	scene_done(&s);
+}
+
+/* By one that goes one way nothing has come back. */
+TEST(nothing_has_come_back_by_a_stream_that_goes_one_way)
+{
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	go_resumable(&s, id, sizeof(id));
+	peer_done(&s.p);
+	world_settle(&s.w);
+	come_again(&s, 0);
+	resume_from(&s, id, 1);
+	CHECK_GOT(&s.p, "<handled-count-too-high xmlns=\"urn:xmpp:sm:3\" h=\"1\" "
+		"send-count=\"0\"/>");
 	scene_done(&s);
 }
 
@@ -1462,43 +1492,6 @@ TEST(what_goes_back_waits_for_whether_it_counts)
 	}
 }
 
-/* §5: what goes back has numbers behind the one that the peer says. */
-TEST(a_stream_that_goes_both_ways_goes_on_with_one_that_broke)
-{
-	struct buf out = BUF_INIT;
-	const char *at;
-	struct scene s;
-	char id[80];
-
-	scene_init(&s, "");
-	go_both_ways(&s, 1, BIDI);
-	peer_say(&s.p, SM("enable resume='true'"));
-	CHECK_GOT(&s.p, "<enabled ", "max=\"60\"");
-	at = strstr(strstr(buf_c(&s.p.got), "<enabled "), "id=\"") + 4;
-	snprintf(id, sizeof(id), "%.*s", (int)strcspn(at, "\""), at);
-	peer_say(&s.p, MESSAGE("a@far.example", ROMEO, "forth"));
-	romeo_says(&s, "a@far.example", "one");
-	romeo_says(&s, "a@far.example", "two");
-	romeo_says(&s, "a@far.example", "three");
-	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='1'/>");
-	go_both_ways(&s, 1, BIDI); /* and the first one breaks */
-	CHECK(!peer_has(&s.p, "two"));
-	s.p.got.n = 0;
-	buf_printf(&out, "<resume xmlns='urn:xmpp:sm:3' h='1' previd='%s'/>", id);
-	peer_say(&s.p, buf_c(&out));
-	buf_done(&out);
-	world_settle(&s.w);
-	CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"1\"", "two",
-		"three");
-	CHECK(!peer_has(&s.p, "one"));
-	/* of them, one more than there were */
-	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='3'/>");
-	CHECK(!peer_has(&s.p, "handled-count-too-high"));
-	peer_say(&s.p, "<a xmlns='urn:xmpp:sm:3' h='4'/>");
-	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"3\"");
-	scene_done(&s);
-}
-
 /* What signed records say may come when a reload has taken the domain that the stream
  * is for, and the stream is not told yet. */
 TEST(records_that_come_in_the_midst_of_a_reload)
@@ -1629,6 +1622,181 @@ TEST(a_pair_that_leaves_costs_the_other_no_number)
 	CHECK_GOT(&s.p, "o3");
 	CHECK(!peer_has(&s.p, "o2") && !peer_has(&s.p, "n1"));
 	scene_done(&s);
+}
+
+/* --- both ways, and resumed (XEP-0198 §5) --------------------------------------------- */
+
+/* What goes to them is read as the names of what is there, in order. */
+static void
+check_came(struct scene *s, const char *wanted)
+{
+	struct buf out = BUF_INIT;
+	const char *at = buf_c(&s->p.got);
+
+	for (; (at = strpbrk(at, "on")) != NULL; at++) {
+		bool id = at != buf_c(&s->p.got) &&
+			(at[-1] == '"' || at[-1] == '>');
+
+		if (id && at[1] >= '0' && at[1] <= '9')
+			buf_printf(&out, "%.2s ", at);
+	}
+	CHECK_CSTR(buf_c(&out), wanted);
+	buf_done(&out);
+}
+
+/* With one stanza that has a number in either direction: o1 n2 o3 n4 o5, and a request;
+ * then the stream breaks, and another one comes. */
+static void
+break_both_ways(struct scene *s, char *id, size_t n, unsigned acked)
+{
+	struct buf a = BUF_INIT;
+
+	go_both_ways(s, 1, BIDI);
+	show_key(s, RESULT("far.example", "example.net", "k"), "example.net",
+		"far.example");
+	enable_resumable(s, id, n);
+	romeo_says(s, "a@far.example", "o1");
+	peer_say(&s->p, TO_NOBODY("n2"));
+	romeo_says(s, "a@far.example", "o3");
+	peer_say(&s->p, TO_NOBODY("n4"));
+	romeo_says(s, "a@far.example", "o5");
+	peer_say(&s->romeo, "<iq type='get' id='o6' to='a@far.example'>"
+		"<q xmlns='x'/></iq>");
+	buf_printf(&a, "<a xmlns='urn:xmpp:sm:3' h='%u'/>", acked);
+	peer_say(&s->p, buf_c(&a));
+	buf_done(&a);
+	s->romeo.got.n = 0;
+	go_both_ways(s, 1, BIDI); /* and the first one breaks */
+	show_key(s, RESULT("far.example", "example.net", "k"), "example.net",
+		"far.example");
+}
+
+static const struct {
+	unsigned acked, h;
+	const char *comes;
+} back_cases[] = {
+	{ 0, 0, "o1 o3 o5 o6 n2 n4 " }, { 0, 1, "o3 o5 o6 n2 n4 " },
+	{ 1, 1, "o3 o5 o6 n2 n4 " }, { 1, 2, "o3 o5 o6 n4 " },
+	{ 1, 3, "o5 o6 n4 " }, { 0, 4, "o5 o6 " }, { 4, 5, "o6 " },
+	{ 0, 6, "" }, { 6, 6, "" },
+};
+
+/* Each comes once, in order, requests as well. */
+TEST(what_has_come_back_does_not_come_again)
+{
+	for (size_t i = 0; i < COUNT(back_cases); i++) {
+		unsigned h = back_cases[i].h;
+		char id[80], text[80];
+		struct scene s;
+
+		TEST_CASE(back_cases[i].comes);
+		scene_init(&s, "");
+		break_both_ways(&s, id, sizeof(id), back_cases[i].acked);
+		world_advance(&s.w, 2 * US_PER_S); /* it is waited for */
+		check_came(&s, "");
+		resume_from(&s, id, h);
+		CHECK_GOT(&s.p, "<resumed xmlns=\"urn:xmpp:sm:3\" h=\"2\"");
+		check_came(&s, back_cases[i].comes);
+		CHECK_INT(s.romeo.got.n, 0);
+		CHECK_INT(fake_count("example.org", "far.example"), 2);
+		/* numbers go on */
+		s.p.got.n = 0;
+		snprintf(text, sizeof(text), SM("a h='%u'"), 6u);
+		peer_say(&s.p, text);
+		CHECK(!peer_has(&s.p, "<stream:error"));
+		snprintf(text, sizeof(text), SM("a h='%u'"), 7u);
+		peer_say(&s.p, text);
+		CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"6\"");
+		scene_done(&s);
+	}
+}
+
+/* And it may break as often as it likes. */
+TEST(what_goes_back_by_streams_that_break_comes_once)
+{
+	char id[80], body[8];
+	struct scene s;
+	unsigned h = 0;
+
+	scene_init(&s, "");
+	go_both_ways(&s, 1, BIDI);
+	enable_resumable(&s, id, sizeof(id));
+	for (int i = 0; i < 8; i++) {
+		snprintf(body, sizeof(body), "o%d", i);
+		romeo_says(&s, "a@far.example", body);
+		snprintf(body, sizeof(body), "o%d ", i);
+		s.p.got.n = 0;
+		go_both_ways(&s, 1, BIDI);
+		resume_from(&s, id, h);
+		check_came(&s, body);
+		h++;
+	}
+	scene_done(&s);
+}
+
+TEST(who_says_that_more_has_come_back_than_went)
+{
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	break_both_ways(&s, id, sizeof(id), 1);
+	resume_from(&s, id, 7);
+	CHECK_GOT(&s.p, "handled-count-too-high", "send-count=\"6\"");
+	scene_done(&s);
+}
+
+/* Then messages may come twice, and the request is answered. */
+TEST(who_begins_anew_is_not_waited_for)
+{
+	struct scene s;
+	char id[80];
+
+	scene_init(&s, "");
+	break_both_ways(&s, id, sizeof(id), 1);
+	s.p.got.n = 0;
+	peer_say(&s.p, SM("enable"));
+	check_came(&s, "o3 o5 n2 n4 ");
+	CHECK(peer_has(&s.romeo, "id=\"o6\""));
+	CHECK(peer_has(&s.romeo, "<remote-server-timeout"));
+	scene_done(&s);
+}
+
+TEST(who_does_not_come_is_waited_for_for_a_while)
+{
+	struct scene s;
+	unsigned n;
+
+	for (int forth = 0; forth < 2; forth++) {
+		char id[80];
+
+		scene_init(&s, "");
+		go_both_ways(&s, 1, BIDI);
+		enable_resumable(&s, id, sizeof(id));
+		romeo_says(&s, "a@far.example", "o1");
+		n = fake_count("example.org", "far.example");
+		peer_done(&s.p);
+		peer_open_at(&s.p, &s.w, 1, s2s_in_kinds);
+		world_advance(&s.w, 9 * US_PER_S);
+		CHECK_INT(fake_count("example.org", "far.example"), n);
+		world_advance(&s.w, 2 * US_PER_S);
+		CHECK_INT(fake_count("example.org", "far.example"), n + 1);
+		/* while ours comes up, it may come all the same */
+		if (forth == 0) {
+			go_both_ways(&s, 1, BIDI);
+			resume_from(&s, id, 1);
+			check_came(&s, "");
+			romeo_says(&s, "a@far.example", "o2");
+			check_came(&s, "o2 ");
+		} else {
+			fake_up(fake_find("example.org", "far.example"), 9);
+			world_settle(&s.w);
+			CHECK_INT(fake_find("example.org", "far.example")
+				->n_wrote, 1);
+			fake_break(fake_find("example.org", "far.example"));
+		}
+		scene_done(&s);
+	}
 }
 
 TEST_MAIN

@@ -254,6 +254,7 @@ on_sm_enable(struct module_ctx *m, struct element *el)
 	else {
 		c->counts = s2s_sm_in_new(&c->x,
 			str_is(resume, "true") || str_is(resume, "1"));
+		s2s_in_links_alone(c);
 		s2s_in_count_links(c, 0);
 	}
 	return HOOK_HANDLED;
@@ -344,6 +345,7 @@ static void
 s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 {
 	c->used_us = c->x.shard->now_us;
+	s2s_in_links_alone(c);
 	s2s_in_begin_links(c);
 	if (s2s_in_judge_pairs(c))
 		s2s_stanza(&(struct s2s_bringer){ &c->x, c->pairs.p,

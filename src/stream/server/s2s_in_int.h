@@ -67,6 +67,8 @@ struct s2s_in {
 	struct s2s_limits limits; /* the peer's, if it is bidi */
 	uint64_t idle_taken;   /* what it had taken when those were looked at */
 	bool begun;            /* they need not wait for whether it counts */
+	bool resumes;          /* its <resume/> has no answer yet, for which they do */
+	bool alone;            /* it goes on with no other stream */
 	int64_t links_us;      /* how long they do, if there are any */
 	bool asked_peer;       /* what it has of theirs, and it has not answered */
 	bool asks_again;       /* then there is more to ask about */
@@ -165,8 +167,16 @@ void s2s_in_links_drained(struct s2s_in *c);
 void s2s_in_count_links(struct s2s_in *c, uint32_t from);
 /* The peer of c, which counts, has acknowledged all up to h: c may have ended. */
 void s2s_in_acked(struct s2s_in *c, uint32_t h);
-/* The peer has said whether it counts, or says something else. */
+/* The peer has said whether it counts, or has had its time for that. */
 void s2s_in_begin_links(struct s2s_in *c);
+/* It goes on with no stream that broke. */
+void s2s_in_links_alone(struct s2s_in *c);
+/* Their begin waits for the answer to <resume/>, and does not wait longer. */
+void s2s_in_links_wait(struct s2s_in *c);
+void s2s_in_links_go_on(struct s2s_in *c);
+/* c has broken, and another may go on with it: what its links keep waits for that, and
+ * is by number whose line that is of the text of its pairs, from 1 on. */
+void s2s_in_links_sleep(struct s2s_in *c);
 /* l is one of s2s_in_link_stream. */
 const struct s2s_in *s2s_in_of_link(const struct link *l);
 

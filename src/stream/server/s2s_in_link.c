@@ -197,7 +197,8 @@ s2s_in_links_drained(struct s2s_in *c)
 	uint32_t n = c->pairs.n, first = n != 0 ? c->turn++ % n : 0;
 
 	c->full = false;
-	for (uint32_t i = 0; i < n && c->begun && !c->full; i++) {
+	for (uint32_t i = 0; i < n && c->begun && !c->resumes && !c->full;
+		i++) {
 		struct s2s_back *b = c->pairs.p[(first + i) % n].back;
 
 		if (b != NULL && b->offer.link != NULL)
@@ -223,7 +224,7 @@ back_count(struct s2s_back *b)
 void
 s2s_in_begin_links(struct s2s_in *c)
 {
-	if (c->begun)
+	if (c->begun || c->resumes)
 		return;
 	c->begun = true;
 	c->links_us = OPTION_NEVER;
@@ -237,7 +238,64 @@ s2s_in_count_links(struct s2s_in *c, uint32_t from)
 	c->counts->went.acked = from;
 	for (size_t i = 0; i < c->pairs.n; i++)
 		back_count(c->pairs.p[i].back);
+	c->begun = false; /* some may not have */
 	s2s_in_begin_links(c);
+}
+
+void
+s2s_in_links_alone(struct s2s_in *c)
+{
+	if (c->alone || c->resumes)
+		return;
+	c->alone = true;
+	for (size_t i = 0; i < c->pairs.n; i++)
+		if (c->pairs.p[i].back != NULL)
+			remote_offer_begins(&c->pairs.p[i].back->offer);
+}
+
+void
+s2s_in_links_wait(struct s2s_in *c)
+{
+	c->resumes = true;
+	c->links_us = OPTION_NEVER;
+}
+
+void
+s2s_in_links_go_on(struct s2s_in *c)
+{
+	c->resumes = false;
+	if (c->begun) {
+		s2s_in_links_drained(c);
+		return;
+	}
+	c->links_us = c->x.shard->now_us + BEGIN_US;
+	stream_arm(&c->x);
+}
+
+static uint32_t
+in_line_of(const struct s2s_in *c, uint32_t number)
+{
+	for (uint32_t i = 0; i < c->pairs.n; i++)
+		if (c->pairs.p[i].back != NULL &&
+			c->pairs.p[i].back->number == number)
+			return i + 1;
+	return 0;
+}
+
+void
+s2s_in_links_sleep(struct s2s_in *c)
+{
+	struct s2s_run *run;
+
+	for (uint32_t i = 0;
+		(run = s2s_runs_at(&c->counts->went, i)) != NULL; i++)
+		run->whose = in_line_of(c, run->whose);
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		struct s2s_back *b = c->pairs.p[i].back;
+
+		if (b != NULL && b->counts)
+			link_resumable(b->offer.link, c->counts->id);
+	}
 }
 
 /* A stream that is at its end takes nothing more, and gives it back.  One that may be
@@ -251,6 +309,8 @@ on_linked(struct remote_offer *o)
 		"stream goes both ways domain=%s ours=%s", c->from,
 		back_arg(o->stream)->local);
 	back_count(back_arg(o->stream));
+	if (c->resumes)
+		return;
 	if (!c->begun) {
 		c->links_us = c->x.shard->now_us + BEGIN_US;
 		stream_arm(&c->x);

@@ -54,9 +54,10 @@ struct s2s_resume {
 	struct place from;          /* and where it is */
 	char id[S2S_SM_ID_SIZE];
 	char *pairs;   /* that it has; at last, those of what it goes on with */
-	bool ok;
-	uint32_t n;    /* up to which all is dealt with */
-	uint32_t h;    /* the same of what has gone back by it */
+	bool ok, too_high;
+	uint32_t n;    /* up to which all is dealt with; h is too_high: the last number
+			* that has gone back */
+	uint32_t h;    /* up to which all has come of what has gone back by it */
 };
 
 /* --- ids ----------------------------------------------------------------------- */
@@ -201,6 +202,12 @@ moved_gone(struct shard *sh, const char *id)
 
 static void on_sleep_end(struct timer *t);
 
+static size_t
+sleeper_bytes(const struct s2s_sm_in *in)
+{
+	return strlen(in->pairs) + s2s_runs_bytes(&in->went);
+}
+
 static void
 sleeper_leave(struct s2s_sm_in *in)
 {
@@ -208,7 +215,7 @@ sleeper_leave(struct s2s_sm_in *in)
 
 	TAILQ_REMOVE(&k->asleep, in, asleep);
 	k->n_asleep--;
-	k->asleep_bytes -= strlen(in->pairs);
+	k->asleep_bytes -= sleeper_bytes(in);
 	shard_timer_cancel(in->shard, &in->timer);
 }
 
@@ -251,17 +258,18 @@ sleeper_of_domain(const struct s2s_known *k, const char *pairs)
 	return n >= SLEEPERS_OF_DOMAIN ? oldest : NULL;
 }
 
-/* For one more with these pairs. */
+/* For one more. */
 static void
-sleepers_make_room(struct s2s_known *k, const char *pairs)
+sleepers_make_room(struct s2s_known *k, const struct s2s_sm_in *more)
 {
-	struct s2s_sm_in *in = sleeper_of_domain(k, pairs);
+	struct s2s_sm_in *in = sleeper_of_domain(k, more->pairs);
 
 	if (in != NULL)
 		sleeper_end(in);
 	while ((in = TAILQ_FIRST(&k->asleep)) != NULL &&
 		(k->n_asleep >= SLEEPERS_MAX ||
-			k->asleep_bytes + strlen(pairs) > SLEEPERS_BYTES))
+			k->asleep_bytes + sleeper_bytes(more) >
+				SLEEPERS_BYTES))
 		sleeper_end(in);
 }
 
@@ -271,13 +279,13 @@ sleeper_begin(struct s2s_sm_in *in, char *pairs)
 {
 	struct s2s_known *k = s2s_known(in->shard);
 
-	sleepers_make_room(k, pairs);
 	in->x = NULL;
 	in->pairs = pairs;
+	sleepers_make_room(k, in);
 	memuse_add_part(MEMUSE_STREAM, pairs);
 	TAILQ_INSERT_TAIL(&k->asleep, in, asleep);
 	k->n_asleep++;
-	k->asleep_bytes += strlen(pairs);
+	k->asleep_bytes += sleeper_bytes(in);
 	shard_timer(in->shard, &in->timer, SLEEP_US, on_sleep_end);
 }
 
@@ -289,6 +297,7 @@ s2s_in_sleep(struct s2s_in *c)
 	if (in == NULL || in->id[0] == '\0' || c->pairs.n == 0 ||
 		c->x.shard->streams_closed)
 		return;
+	s2s_in_links_sleep(c);
 	c->counts = NULL;
 	sleeper_begin(in, pairs_text(c));
 }
@@ -331,6 +340,30 @@ resume_free(struct s2s_resume *r)
 	free(r);
 }
 
+/* c: the stream that has asked; NULL: it is gone. */
+static void
+resume_go_on(struct shard *sh, struct s2s_in *c, const struct s2s_resume *r)
+{
+	struct s2s_sm_in *in = s2s_sm_in_go_on(sh, c != NULL ? &c->x : NULL,
+		r->id, r->n);
+
+	in->went.acked = r->h;
+	if (c == NULL) {
+		sleeper_begin(in, str_dup(str_c(r->pairs)));
+		return;
+	}
+	c->counts = in;
+	c->alone = true;
+	s2s_in_count_links(c, r->h);
+}
+
+static void
+resume_fail(struct s2s_in *c)
+{
+	s2s_sm_fail(&c->x, COND_ITEM_NOT_FOUND);
+	s2s_in_links_go_on(c);
+}
+
 /* At the shard of the stream that has asked, which may be gone. */
 static void
 on_resume_answered(struct shard *sh, void *arg)
@@ -344,15 +377,14 @@ on_resume_answered(struct shard *sh, void *arg)
 		resume_free(r);
 		return;
 	}
-	if (r->ok && c != NULL) {
-		c->counts = s2s_sm_in_go_on(sh, &c->x, r->id, r->n);
-		s2s_in_count_links(c, r->h);
-	} else if (r->ok) {
-		sleeper_begin(s2s_sm_in_go_on(sh, NULL, r->id, r->n),
-			str_dup(str_c(r->pairs)));
-	} else if (c != NULL) {
-		s2s_sm_fail(&c->x, COND_ITEM_NOT_FOUND);
-	}
+	if (c != NULL)
+		c->resumes = false;
+	if (r->ok)
+		resume_go_on(sh, c, r);
+	else if (c != NULL && r->too_high)
+		s2s_sm_end_too_high(&c->x, r->h, r->n);
+	else if (c != NULL)
+		resume_fail(c);
 	resume_free(r);
 	if (found)
 		element_go_on(&el);
@@ -365,6 +397,30 @@ resume_answer(struct shard *sh, struct s2s_resume *r, bool ok, uint32_t n)
 	r->ok = ok;
 	r->n = n;
 	place_post(sh->server, r->from, on_resume_answered, r, sizeof(*r));
+}
+
+/* What has gone back by it: pairs are told how much of theirs has come. */
+static void
+sleeper_share_out(struct s2s_sm_in *in, uint32_t h)
+{
+	uint32_t came[S2S_PAIRS_MAX + 1] = { 0 }, n = 0, i = 1;
+
+	(void)s2s_runs_count(&in->went, h, &n);
+	while (n != 0) {
+		struct s2s_run run = s2s_runs_take(&in->went, n);
+
+		came[run.whose] += run.n;
+		n -= run.n;
+	}
+	for (const char *at = in->pairs, *local, *end; *at != '\0';
+		at = end + 1, i++) {
+		end = strchr(at, '\n');
+		local = strchr(at, ' ') + 1;
+		remote_resumed(in->shard,
+			(struct str){ local, (size_t)(end - local) },
+			(struct str){ at, (size_t)(local - 1 - at) }, in->id,
+			came[i]);
+	}
 }
 
 void
@@ -380,6 +436,7 @@ s2s_in_resume_look(struct s2s_sm_in *in)
 	moved_tell(in->shard, in->id, r->from);
 	resume_answer(in->shard, r, true, in->line.received);
 	sleeper_leave(in);
+	sleeper_share_out(in, r->h);
 	s2s_sm_in_free(in);
 }
 
@@ -426,6 +483,7 @@ on_resume_asked(struct shard *sh, void *arg)
 	struct s2s_known *k = s2s_known(sh);
 	const struct s2s_moved *m = k != NULL ? moved_find(k, r->id) : NULL;
 	struct s2s_sm_in *in;
+	uint32_t n;
 
 	if (m != NULL) {
 		place_post(sh->server, m->at, on_resume_asked, r, sizeof(*r));
@@ -434,6 +492,11 @@ on_resume_asked(struct shard *sh, void *arg)
 	in = k != NULL && !sh->streams_closed ? resume_find(k, r) : NULL;
 	if (in == NULL) {
 		resume_answer(sh, r, false, 0);
+		return;
+	}
+	if (!s2s_runs_count(&in->went, r->h, &n)) {
+		r->too_high = true;
+		resume_answer(sh, r, false, in->went.acked + in->went.wrote);
 		return;
 	}
 	if (in->resume != NULL) /* a later one has come */
@@ -448,6 +511,7 @@ resume_ask(struct s2s_in *c, struct element *el, struct place home, uint32_t h)
 	struct s2s_resume *r = xcalloc(1, sizeof(*r));
 	struct str id = elem_attr(el->e, "previd");
 
+	s2s_in_links_wait(c);
 	r->later = element_keep(el);
 	r->h = h;
 	r->from = place_of_shard(c->x.shard);
@@ -470,8 +534,6 @@ s2s_in_on_sm_resume(struct module_ctx *m, struct element *el)
 		s2s_sm_fail(&c->x, COND_BAD_REQUEST);
 	else if (!id_home(c->x.shard, elem_attr(el->e, "previd"), &home))
 		s2s_sm_fail(&c->x, COND_ITEM_NOT_FOUND);
-	else if (h != 0 && !c->bidi) /* by such a stream nothing goes back */
-		s2s_sm_end_too_high(&c->x, h, 0);
 	else
 		resume_ask(c, el, home, h);
 	return HOOK_HANDLED;
