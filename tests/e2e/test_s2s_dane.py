@@ -164,18 +164,65 @@ def test_of_many_who_are_looked_up_some_are_not(world):
         peer.drop()
 
 
-@pytest.mark.parametrize("how", ("off", "trusted", "none shown", "strict"))
+@pytest.mark.parametrize("policy", ("required-trusted", "dane-or-trusted",
+                                    "dialback-with-tls"))
+def test_an_authority_does_not_help_who_shows_another_certificate(world, policy):
+    w = world(one="self-signed", two="good", three=None)
+    server = w.server(policy)
+    peer = w.peer(server, "one", "good").secure()
+    assert not offered(peer)
+    assert peer.auth_external().is_("failure", SASL)
+    assert peer.result("key") == "not-authorized"
+    server.process.wait_line("server refused domain=one.example .*"
+                             "is for another certificate")
+    # and costs nobody anything whose records are for it, or who has none
+    for domain, by in (("two", "dane"), ("three", "EXTERNAL")):
+        w.peer(server, domain, "good").secure().external()
+        server.process.wait_line("server authenticated domain=%s.example .*by=%s"
+                                 % (domain, by))
+
+
+def test_who_is_trusted_waits_for_a_silent_name_server_and_is_let_in(world):
+    w = world(one="self-signed")
+    server = w.server("required-trusted", timeout="1s")
+    w.middle.silent = True
+    w.peer(server, "one", "good").secure().external()
+    assert w.middle.asked != 0
+
+
+def test_who_is_trusted_leaves_room_for_others(world):
+    w = world(one="self-signed")
+    server = w.server(more={"shards": 1}, questions=8, timeout="1m")
+    w.middle.silent = True
+    waiting = []
+    for kind in ("good", "self-signed"):
+        peer = w.peer(server, "one", kind).connect()
+        peer.open()
+        peer.starttls()
+        peer.restart().send(peer.header())
+        peer.wait_header()
+        waiting.append(peer)
+        # the second that is trusted is not looked up
+        assert offered(w.peer(server, "one", "good").secure())
+    assert not any(peer.inbox for peer in waiting)
+    for peer in waiting:
+        peer.drop()
+
+
+@pytest.mark.parametrize("how", ("off", "set here", "none shown", "strict"))
 def test_nothing_is_looked_up_where_it_would_change_nothing(world, how):
     w = world(one="self-signed")
     server = w.server(
         "required-trusted" if how == "strict" else "dialback-with-tls",
-        dnssec="off" if how == "off" else "auto")
-    kind = "good" if how == "trusted" else "self-signed"
-    peer = w.peer(server, "one", kind)
+        dnssec="off" if how == "off" else "auto",
+        more={"remotes": {"one.example": {"address": "127.0.0.1"}}}
+        if how == "set here" else None)
+    trusted = how in ("off", "set here")
+    peer = w.peer(server, "one", "good" if trusted else "self-signed")
     if how == "none shown":
         peer.certificate = None
     peer.secure()
-    assert offered(peer) == (how == "trusted")
+    assert offered(peer) == trusted
     assert w.middle.asked == 0
 
 

@@ -54,6 +54,8 @@ def dane_domains():
         one("name", "other-name", ("2 0 1", "")),
         one("bogus", "good", ("3 1 1", None),
             forged=("TLSA\t3 1 1", "TLSA\t3 1 2")),
+        one("address", "good", forged=("xmpp.dane-address.example.\t300\tIN\tA\t127.",
+                                       "xmpp.dane-address.example.\t300\tIN\tA\t126.")),
         one("stripped", "self-signed", ("3 1 1", None), stripped=True),
         one("unsigned", "self-signed", ("3 1 1", None), signed=False))
 

@@ -264,8 +264,7 @@ s2s_in_judge_header(struct s2s_in *c)
 	if (c->from == NULL || c->x.authenticated || !conn_is_secure(c->x.conn))
 		return true;
 	c->external = s2s_in_is_external(c, &j);
-	return c->external ||
-		!s2s_in_dane_ask(c, str_c(c->local), str_c(c->from), &j, NULL);
+	return !s2s_in_dane_ask(c, str_c(c->local), str_c(c->from), &j, NULL);
 }
 
 void

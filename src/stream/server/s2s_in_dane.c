@@ -3,17 +3,23 @@
  * that has come (RFC 7673, for who is connected to; the same records say whose it is
  * here): asked for while its stream is held, and remembered by the stream.
  *
- *   header, or a key --trusted, or nothing to be judged-----------> goes on
+ *   header, or a key --nothing to be judged, or that could be known--> goes on
  *                    --SRV --signed--> addresses, for CNAMEs --> TLSA --judged--> goes on
  *                        `--forged: refused; else nothing----------> goes on
  *
  * Owner shard of the stream; a question finds that again by its token.
  *
+ * Whom an authority vouches for is looked up as well, under each policy: records that
+ * are for another certificate, or forged, end it, as where we connect.  What cannot be
+ * had says nothing here: nobody is kept out because name servers are silent, but he
+ * waits for that once a stream.
+ *
  * A stranger can name any domain.  So nothing is looked up for who has no certificate,
  * or for whom it would change nothing; for one stream, as often as it may have pairs;
  * and at a shard there is a bound for all of them, above which nothing is known: then
- * there is dialback, which goes by the same records where it asks back.  Those of one
- * address wait behind each other.
+ * the authority counts, or dialback, which goes by the same records where it asks
+ * back.  Those of one address wait behind each other, and those who are trusted leave
+ * half of the room to others, who may come in by nothing else.
  */
 #include "config.h"
 
@@ -158,12 +164,10 @@ target_judge(const struct s2s_in *c, const struct dane_ask *ask,
 {
 	const struct shard *sh = c->x.shard;
 	struct str local = str_c(ask->local), remote = str_c(ask->remote);
-	struct tls_judgement j = { .dane = TLS_DANE_NONE };
+	struct tls_judgement j;
 
-	if (d->records != NULL)
-		tls_peer_judge_at(c->x.conn,
-			snapshot_trust(sh->snap, local, remote), remote,
-			d->records, shard_wall_us(sh) / US_PER_S, &j);
+	tls_peer_judge_at(c->x.conn, snapshot_trust(sh->snap, local, remote),
+		remote, d->records, shard_wall_us(sh) / US_PER_S, &j);
 	if (d->state == DANE_BOGUS || forged) {
 		j.dane = TLS_DANE_OTHER;
 		snprintf(j.dane_why, sizeof(j.dane_why),
@@ -293,12 +297,13 @@ on_targets(void *arg, struct dns_question *q)
 /* --- questions ------------------------------------------------------------------- */
 
 static size_t
-asks_max(const struct shard *sh)
+asks_max(const struct shard *sh, enum tls_worth worth)
 {
 	size_t n = (size_t)sh->snap->config->dns.questions /
 		(QUESTIONS_PART * 2 * sh->server->n_shards);
 
-	return MAX(n, ASKS_MIN);
+	n = MAX(n, ASKS_MIN);
+	return worth == TLS_TRUSTED ? n / 2 : n;
 }
 
 /* Would it change anything? */
@@ -310,8 +315,8 @@ dane_matters(const struct s2s_in *c, struct str local, struct str remote,
 
 	switch (j->worth) {
 	case TLS_NO_CERTIFICATE:
-	case TLS_TRUSTED:
 		return false;
+	case TLS_TRUSTED:    /* it may not be theirs, whoever has signed it */
 	case TLS_OTHER_NAME: /* it may be that of their server */
 		return true;
 	case TLS_UNTRUSTED:
@@ -323,7 +328,7 @@ dane_matters(const struct s2s_in *c, struct str local, struct str remote,
 
 static bool
 dane_can_be_asked(const struct s2s_in *c, struct str remote,
-	char name[DNS_NAME_SIZE])
+	enum tls_worth worth, char name[DNS_NAME_SIZE])
 {
 	struct shard *sh = c->x.shard;
 	const struct s2s_known *k = s2s_known(sh);
@@ -338,7 +343,7 @@ dane_can_be_asked(const struct s2s_in *c, struct str remote,
 		/* else what is set here says where they are, not the DNS */
 		(known == NULL || known->address == NULL) &&
 		c->danes.n < S2S_PAIRS_MAX &&
-		k->n_dane_asks < asks_max(sh) &&
+		k->n_dane_asks < asks_max(sh, worth) &&
 		!s2s_in_throttled(c, remote) && dns_name(domain, name);
 }
 
@@ -353,7 +358,7 @@ s2s_in_dane_ask(struct s2s_in *c, struct str local, struct str remote,
 
 	if (s2s_in_dane(c, remote) != NULL ||
 		!dane_matters(c, local, remote, j) ||
-		!dane_can_be_asked(c, remote, name)) {
+		!dane_can_be_asked(c, remote, j->worth, name)) {
 		key_free(key);
 		return false;
 	}
