@@ -39,13 +39,13 @@
 
 /* All addresses of a component are one sender. */
 static uint64_t
-key_of(const struct remote_pair *p, const struct stanza *st)
+key_of(const struct remote_pair *p, struct jid from)
 {
 	struct shard *sh = pair_shard(p);
-	const struct host *host = shard_host(sh, jid_domain(st->from));
+	const struct host *host = shard_host(sh, jid_domain(from));
 
 	return host != NULL && host->component == NULL ?
-		server_hash(sh->server, jid_bare_str(st->from)) :
+		server_hash(sh->server, jid_bare_str(from)) :
 		server_hash(sh->server, pair_local(p));
 }
 
@@ -81,10 +81,10 @@ asker_has_room(const struct remote_pair *p, const struct remote_asker *who)
 }
 
 bool
-asker_lets(const struct remote_pair *p, const struct stanza *st)
+asker_lets(const struct remote_pair *p, struct jid from)
 {
 	return p->asker != NULL ||
-		asker_has_room(p, asker_find(p, key_of(p, st)));
+		asker_has_room(p, asker_find(p, key_of(p, from)));
 }
 
 static void
@@ -185,17 +185,17 @@ stranger_leave(struct remote_pair *p)
 /* --- those who come up ------------------------------------------------------------ */
 
 void
-asker_take(struct remote_pair *p, const struct stanza *st)
+asker_take(struct remote_pair *p, struct jid from)
 {
-	if (st == NULL) {
+	if (!jid_is_set(from)) {
 		stranger_enter(p);
 		return;
 	}
 	stranger_leave(p);
 	if (p->asker != NULL)
-		asker_relieve(p, key_of(p, st));
+		asker_relieve(p, key_of(p, from));
 	else
-		asker_set(p, asker_get(p, key_of(p, st)));
+		asker_set(p, asker_get(p, key_of(p, from)));
 }
 
 bool

@@ -304,10 +304,10 @@ void guest_leave(struct remote_pair *p);
 
 /* --- remote_asker.c -------------------------------------------------------------- */
 
-/* May p come up for st?  That it does already is as good. */
-bool asker_lets(const struct remote_pair *p, const struct stanza *st);
-/* p comes up for st, or for a key: NULL. */
-void asker_take(struct remote_pair *p, const struct stanza *st);
+/* May p come up for what `from' has said?  That it does already is as good. */
+bool asker_lets(const struct remote_pair *p, struct jid from);
+/* p comes up for that; or, where it is not set, for a key. */
+void asker_take(struct remote_pair *p, struct jid from);
 /* An attempt begins.  False: p waits for its turn, then pair_go_on() follows. */
 bool asker_starts(struct remote_pair *p);
 /* It does not count any more as one that has just begun; those go on who wait for

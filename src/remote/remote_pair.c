@@ -276,7 +276,7 @@ pair_start(struct remote_pair *p)
 	struct shard *sh = pair_shard(p);
 
 	if (!pair_waits(p))
-		asker_take(p, NULL);
+		asker_take(p, (struct jid){ .text = NULL });
 	if (!asker_starts(p))
 		return;
 	p->for_keys = p->link != NULL ||
@@ -500,7 +500,7 @@ pair_wait(struct remote_pair *p, struct stanza *st)
 {
 	struct shard *sh = pair_shard(p);
 
-	asker_take(p, st);
+	asker_take(p, st->from);
 	if (!pair_waits(p)) {
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
 		pause_is_over(p);
@@ -532,7 +532,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 		sh->stats.refused++;
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,
 			"has not answered yet, and too much waits for it");
-	} else if (!asker_lets(p, st)) {
+	} else if (!asker_lets(p, st->from)) {
 		sh->stats.refused++;
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,
 			"Too many other servers that you have asked for have not answered yet");
