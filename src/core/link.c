@@ -183,14 +183,16 @@ bool
 link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	struct wire **wire_io)
 {
-	/* what is kept is a stanza of its own */
-	if (l->full || l->kept != NULL || l->ops->write_wire == NULL)
+	if (link_stops(l) || !STAILQ_EMPTY(&l->waiting) ||
+		l->ops->write_wire == NULL)
 		return false;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
 	if (!l->ops->write_wire(l->stream, *wire_io, to))
 		return false;
 	l->sent++;
+	if (l->kept != NULL)
+		kept_add_shared(l->kept, st, *wire_io, to);
 	return true;
 }
 

@@ -106,16 +106,17 @@ struct link_kept *link_leave(struct link *l, struct stanza_queue *back);
 /* Has the peer acknowledged any of it? */
 bool link_kept_gained(const struct link_kept *k);
 /* Its stanzas are appended to back; those of the last two seconds have their
- * receipts. */
-void link_kept_free(struct link_kept *k, struct stanza_queue *back);
+ * receipts.  Of what many got, only where `wants' says so. */
+void link_kept_free(struct link_kept *k, bool (*wants)(enum stanza_type type),
+	struct stanza_queue *back);
 /* Can a stream go on with it? */
 bool link_kept_resumes(const struct link_kept *k);
 /* By that id? */
 bool link_kept_is_of(const struct link_kept *k, const char *id);
 /* The first n have come after all, or what there is of them. */
 void link_kept_came(struct link_kept *k, uint32_t n);
-/* NULL: there is nothing. */
-const struct stanza *link_kept_first(const struct link_kept *k);
+/* Who has said the first of it (borrowed); there is something. */
+struct jid link_kept_from(const struct link_kept *k);
 size_t link_kept_size(const struct link_kept *k, size_t *bytes_out);
 /* l, a new one, may go on with k (taken), or not: link_keep_no_more() gives it back. */
 void link_keep(struct link *l, struct link_kept *k);

@@ -9,7 +9,10 @@
  *                v
  *              link_leave(): whose it was decides
  *
- * Owner shard.  Invariant: the first stanza has the number acked + 1.
+ * What goes to one is kept as a stanza, what goes to many by runs (link_run.c).
+ *
+ * Owner shard.  Invariant: the numbers from acked + 1 on are those of the runs, and in
+ * between of the stanzas, in order.
  */
 #include "config.h"
 
@@ -120,7 +123,7 @@ kept_tick(struct link_kept *k)
 		k->held = STAILQ_NEXT(k->held, link);
 		k->held_number++;
 	}
-	k->tick_number = k->acked + k->n;
+	k->tick_number = k->put;
 	k->tick_us = k->held != NULL ? k->shard->now_us + TICK_US : 0;
 }
 
@@ -152,19 +155,33 @@ kept_is_full(const struct link_kept *k)
 	return k->bytes >= limits_of(k)->write_queue_bytes;
 }
 
-void
-kept_add(struct link_kept *k, struct stanza *st)
+static void
+kept_more(struct link_kept *k, size_t bytes)
 {
-	size_t bytes = stanza_bytes(st);
-
-	STAILQ_INSERT_TAIL(&k->stanzas, st, link);
 	k->n++;
 	k->unasked++;
 	k->bytes += bytes;
 	gauge_add(&k->shard->stats.link_bytes, bytes);
+}
+
+static void
+kept_less(struct link_kept *k, uint32_t n, size_t bytes)
+{
+	k->n -= n;
+	k->acked += n;
+	k->bytes -= bytes;
+	gauge_remove(&k->shard->stats.link_bytes, bytes);
+}
+
+void
+kept_add(struct link_kept *k, struct stanza *st)
+{
+	STAILQ_INSERT_TAIL(&k->stanzas, st, link);
+	kept_more(k, stanza_bytes(st));
+	k->put++;
 	if (k->held == NULL && st->receipt != NULL) {
 		k->held = st;
-		k->held_number = k->acked + k->n;
+		k->held_number = k->put;
 	}
 	if (k->held != NULL && k->tick_us == 0) {
 		k->tick_number = k->held_number - 1;
@@ -174,22 +191,50 @@ kept_add(struct link_kept *k, struct stanza *st)
 	kept_look(k);
 }
 
+void
+kept_add_shared(struct link_kept *k, const struct stanza *st, struct wire *w,
+	struct str to)
+{
+	kept_more(k, runs_add(&k->runs, st, w, to, link_counted(k->link) + 1));
+	kept_look(k);
+}
+
+/* The first one, if what comes next is of it; NULL: it is a stanza. */
+static struct link_run *
+kept_run(const struct link_kept *k)
+{
+	struct link_run *r = TAILQ_FIRST(&k->runs);
+
+	return r != NULL && r->number == k->acked + 1 ? r : NULL;
+}
+
 static struct stanza *
 kept_take(struct link_kept *k)
 {
 	struct stanza *st = STAILQ_FIRST(&k->stanzas);
-	size_t bytes = stanza_bytes(st);
 
 	if (k->held == st) {
 		k->held = STAILQ_NEXT(st, link);
 		k->held_number++;
 	}
 	STAILQ_REMOVE_HEAD(&k->stanzas, link);
-	k->n--;
-	k->acked++;
-	k->bytes -= bytes;
-	gauge_remove(&k->shard->stats.link_bytes, bytes);
+	kept_less(k, 1, stanza_bytes(st));
 	return st;
+}
+
+static void
+kept_drop(struct link_kept *k, uint32_t n)
+{
+	while (n != 0) {
+		const struct link_run *r = kept_run(k);
+		uint32_t of_run = r != NULL ? MIN(n, r->n) : 1;
+
+		if (r != NULL)
+			kept_less(k, of_run, runs_drop(&k->runs, of_run));
+		else
+			stanza_free(kept_take(k));
+		n -= of_run;
+	}
 }
 
 void
@@ -213,12 +258,21 @@ link_kept_gained(const struct link_kept *k)
 }
 
 void
-link_kept_free(struct link_kept *k, struct stanza_queue *back)
+link_kept_free(struct link_kept *k, bool (*wants)(enum stanza_type type),
+	struct stanza_queue *back)
 {
 	assert(k->link == NULL);
 	while (k->n != 0) {
-		struct stanza *st = kept_take(k);
+		const struct link_run *r = kept_run(k);
+		struct stanza *st;
 
+		if (r != NULL) {
+			if (wants(r->type))
+				run_stanzas(r, back);
+			kept_drop(k, r->n);
+			continue;
+		}
+		st = kept_take(k);
 		STAILQ_INSERT_TAIL(back, st, link);
 	}
 	free(k->id);
@@ -241,14 +295,16 @@ void
 link_kept_came(struct link_kept *k, uint32_t n)
 {
 	assert(k->link == NULL);
-	for (n = MIN(n, k->n); n != 0; n--)
-		stanza_free(kept_take(k));
+	kept_drop(k, MIN(n, k->n));
 }
 
-const struct stanza *
-link_kept_first(const struct link_kept *k)
+struct jid
+link_kept_from(const struct link_kept *k)
 {
-	return STAILQ_FIRST(&k->stanzas);
+	const struct link_run *r = kept_run(k);
+
+	assert(k->n != 0);
+	return r != NULL ? run_from(r) : STAILQ_FIRST(&k->stanzas)->from;
 }
 
 size_t
@@ -289,6 +345,7 @@ link_count(struct link *l, uint32_t from)
 	k->link = l;
 	k->acked = from;
 	STAILQ_INIT(&k->stanzas);
+	TAILQ_INIT(&k->runs);
 	l->kept = k;
 }
 
@@ -299,8 +356,7 @@ link_count_no_more(struct link *l)
 
 	l->kept = NULL;
 	kept_detach(k);
-	while (k->n != 0)
-		stanza_free(kept_take(k));
+	kept_drop(k, k->n);
 	free(k->id);
 	free(k);
 	link_go_on(l);
@@ -336,16 +392,33 @@ link_resumes(const struct link *l)
 	return l->kept != NULL ? l->kept->id : NULL;
 }
 
+static void
+kept_write_all(const struct link_kept *k)
+{
+	const struct stanza *st = STAILQ_FIRST(&k->stanzas);
+	const struct link_run *r = TAILQ_FIRST(&k->runs);
+
+	for (uint32_t n = 0; n != k->n;) {
+		if (r != NULL && r->number == k->acked + 1 + n) {
+			run_write(r, k->link);
+			n += r->n;
+			r = TAILQ_NEXT(r, in);
+		} else {
+			(void)k->link->ops->write(k->link->stream, st);
+			n++;
+			st = STAILQ_NEXT(st, link);
+		}
+	}
+}
+
 bool
 link_resumed(struct link *l, uint32_t h)
 {
 	struct link_kept *k = l->kept;
-	const struct stanza *st;
 
 	if (!link_acked(l, h))
 		return false;
-	STAILQ_FOREACH (st, &k->stanzas, link)
-		(void)l->ops->write(l->stream, st);
+	kept_write_all(k);
 	k->unasked = k->n;
 	kept_look(k);
 	return true;
@@ -388,8 +461,7 @@ link_acked(struct link *l, uint32_t h)
 			return false;
 		n = 0;
 	}
-	for (uint32_t i = 0; i < n; i++)
-		stanza_free(kept_take(k));
+	kept_drop(k, n);
 	kept_answered(k, n != 0);
 	if (n != 0)
 		link_go_on(l);

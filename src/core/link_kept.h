@@ -13,16 +13,19 @@
 
 #include "base/timer.h"
 #include "core/link.h"
+#include "core/link_run.h"
 
 struct link_kept {
 	struct shard *shard;
 	struct link *link;           /* NULL: it has left */
 	struct stanza_queue stanzas; /* written, in order */
-	uint32_t n;                  /* of them */
+	struct link_runs runs;       /* and among them, by their numbers */
+	uint32_t n;                  /* of both */
+	uint32_t put;                /* stanzas that were put there, ever */
 	uint32_t acked;              /* the number before that of the first */
 	size_t bytes;
 	struct stanza *held;  /* the first whose receipt may be held; NULL: none */
-	uint32_t held_number; /* its number */
+	uint32_t held_number; /* its number among stanzas: put, when it came */
 	uint32_t tick_number; /* up to which they are let go at tick_us */
 	uint32_t unasked;     /* written since it was asked */
 	bool asked;           /* and has not answered */
@@ -38,6 +41,9 @@ struct link_kept {
 
 /* st (taken) was written. */
 void kept_add(struct link_kept *k, struct stanza *st);
+/* The same of w, the wire of st (borrowed), to one of many. */
+void kept_add_shared(struct link_kept *k, const struct stanza *st,
+	struct wire *w, struct str to);
 /* No more is to be written, until more is acknowledged. */
 bool kept_is_full(const struct link_kept *k);
 /* Its link has left. */

@@ -171,12 +171,12 @@ pair_waits(const struct remote_pair *p)
 	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
 }
 
-/* The first of it. */
-static inline const struct stanza *
-pair_first(const struct remote_pair *p)
+/* Who has said the first of it; borrowed. */
+static inline struct jid
+pair_first_from(const struct remote_pair *p)
 {
-	return p->kept != NULL ? link_kept_first(p->kept) :
-				 STAILQ_FIRST(&p->waiting);
+	return p->kept != NULL ? link_kept_from(p->kept) :
+				 STAILQ_FIRST(&p->waiting)->from;
 }
 
 static inline const struct config_s2s *

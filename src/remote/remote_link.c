@@ -112,7 +112,7 @@ remote_leave(struct link *l)
 	if (p->end_why != NULL)
 		pair_refuse_waiting(p, p->end_cond, p->end_why);
 	else if (pair_waits(p))
-		asker_take(p, pair_first(p)->from);
+		asker_take(p, pair_first_from(p));
 	p->end_why = NULL;
 	if (offer_take(p))
 		return;

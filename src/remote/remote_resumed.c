@@ -37,6 +37,13 @@ theirs_awaited(const struct remote_pair *p)
 	return p->theirs_us > pair_shard(p)->now_us;
 }
 
+static bool
+any(enum stanza_type type)
+{
+	(void)type;
+	return true;
+}
+
 /* Ahead of what waits. */
 static void
 theirs_wait(struct remote_pair *p)
@@ -45,7 +52,7 @@ theirs_wait(struct remote_pair *p)
 	struct stanza_queue rest = STAILQ_HEAD_INITIALIZER(rest);
 	struct stanza *st;
 
-	link_kept_free(p->kept, &rest);
+	link_kept_free(p->kept, any, &rest);
 	p->kept = NULL;
 	p->theirs_us = 0;
 	STAILQ_CONCAT(&later, &p->waiting);

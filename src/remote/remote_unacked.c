@@ -29,20 +29,21 @@ static const char too_much_text[] =
 /* Whoever gets it twice finds the same id, or the state that he is in: so it bears no
  * <delay/>, by which the second one would differ. */
 static bool
-is_sent_again(const struct stanza *st)
+is_sent_again(enum stanza_type type)
 {
-	return st->kind == STANZA_MESSAGE ||
-		(st->type >= PRESENCE_SUBSCRIBE &&
-			st->type <= PRESENCE_UNSUBSCRIBED);
+	return stanza_type_kind(type) == STANZA_MESSAGE ||
+		(type >= PRESENCE_SUBSCRIBE && type <= PRESENCE_UNSUBSCRIBED);
 }
 
 /* st is taken. */
 static void
 unacked_take_one(struct remote_pair *p, struct stanza *st)
 {
-	if (is_sent_again(st) && p->n_unacked < SENT_MAX) {
+	bool again = is_sent_again(st->type);
+
+	if (again && p->n_unacked < SENT_MAX) {
 		pair_add_waiting(p, st);
-	} else if (is_sent_again(st) || st->type == IQ_GET ||
+	} else if (again || st->type == IQ_GET ||
 		st->type == IQ_SET) {
 		remote_refuse(p->remote, st, COND_REMOTE_SERVER_TIMEOUT,
 			unacked_text);
@@ -59,7 +60,8 @@ unacked_take(struct remote_pair *p, struct link_kept *k)
 	struct stanza_queue unacked = STAILQ_HEAD_INITIALIZER(unacked);
 	struct stanza *st;
 
-	link_kept_free(k, &unacked);
+	/* of what many got, none asks for presence */
+	link_kept_free(k, is_sent_again, &unacked);
 	while ((st = STAILQ_FIRST(&unacked)) != NULL) {
 		STAILQ_REMOVE_HEAD(&unacked, link);
 		unacked_take_one(p, st);
@@ -71,7 +73,9 @@ unacked_take(struct remote_pair *p, struct link_kept *k)
 static void
 unacked_keep(struct remote_pair *p, struct link_kept *k, bool theirs)
 {
-	p->n_unacked = link_kept_gained(k) || link_kept_first(k) == NULL ?
+	size_t bytes;
+
+	p->n_unacked = link_kept_gained(k) || link_kept_size(k, &bytes) == 0 ?
 		0 :
 		p->n_unacked + 1;
 	if (!link_kept_resumes(k) || p->n_unacked >= SENT_MAX)

@@ -246,6 +246,109 @@ def test_a_peer_that_goes_back_is_believed_the_first_time(romeo, host):
     assert len(host.streams) == 1
 
 
+# --- what many get ----------------------------------------------------------------
+
+CONTACTS = 20
+
+
+@pytest.fixture
+def known(romeo, authority):
+    """His presence goes to so many."""
+    peer = Peer(romeo.server, PEER, authority.issue("good", PEER))
+    peer.secure().external()
+    for i in range(CONTACTS):
+        peer.send("<presence type='subscribe' from='c%d@%s' to='romeo@%s'/>"
+                  % (i, PEER, romeo.server.domain))
+        romeo.take(lambda e: e.get("type") == "subscribe", "a request")
+        romeo.send("<presence type='subscribed' to='c%d@%s'/>" % (i, PEER))
+    romeo.ping()
+    yield romeo
+    peer.drop()
+
+
+def line_of(e):
+    """What may not be mixed up."""
+    show = e.child("show")
+    return e.name, e.get("to"), show.text() if show else e.get("id")
+
+
+def tell_all(romeo, host):
+    """Presence to all and a message behind each; what has come of it, counted, and
+    none of it acknowledged."""
+    say(romeo, 0, 1)
+    stream = host.wait_body(1, 0)
+    wait_fact(romeo.server, "counted", "%d sent, 0 of them not acknowledged"
+              % len(host.stanzas(stream)))
+    before = len(host.stanzas(stream))
+    host.answers = lambda stream, n: None
+    for i, show in enumerate(("away", "dnd", "xa")):
+        romeo.send("<presence><show>%s</show></presence>" % show)
+        say(romeo, i + 1, i + 2)
+    host.wait_body(1, 3)
+    lines = [line_of(e) for e in host.stanzas(stream)[before:]]
+    assert len(lines) == 3 * (CONTACTS + 1)
+    assert [show for name, _, show in lines if name == "presence"] == \
+        ["away"] * CONTACTS + ["dnd"] * CONTACTS + ["xa"] * CONTACTS
+    wait_fact(romeo.server, "counted", "%d sent, %d of them not acknowledged"
+              % (before + len(lines), len(lines)))
+    return stream, before, lines
+
+
+def test_what_many_get_is_not_sent_again(host, known):
+    stream, _, _ = tell_all(known, host)
+    stream.cut()
+    again = host.wait_body(2, 3)
+    assert [line_of(e) for e in host.stanzas(again)] == [
+        ("message", "juliet@" + PEER, "m%d" % i) for i in (1, 2, 3)]
+    host.answers = lambda stream, n: n
+    say(known, 4, 5)
+    host.wait_body(2, 4)
+    wait_fact(known.server, "counted", "4 sent, 0 of them not acknowledged")
+    assert not errors(known)
+
+
+class Resuming(Counting):
+    """A stream can be resumed: once handled says how much of it has come."""
+
+    handled = 0
+
+    def on_sm(self, stream, e):
+        if e.is_("enable", SM):
+            stream.send("<enabled xmlns='%s' resume='true' id='key'/>" % SM)
+        elif e.is_("resume", SM):
+            assert e.get("previd") == "key"
+            stream.send("<resumed xmlns='%s' previd='key' h='%d'/>"
+                        % (SM, self.handled))
+        else:
+            return super().on_sm(stream, e)
+        return True
+
+
+class TestResumed:
+    @pytest.fixture
+    def host(self, authority):
+        made = Resuming(authority.issue("good", PEER))
+        yield made
+        made.end()
+
+    # at both ends, between what one got and what many did, and amid these
+    @pytest.mark.parametrize("left", (1, 2, 7, 21, 22, 23, 43, 62, 63))
+    def test_what_many_get_is_written_again_exactly(self, host, known, left):
+        stream, before, lines = tell_all(known, host)
+        host.handled = before + len(lines) - left
+        stream.cut()
+        again = host.wait_body(2, 3)
+        assert [line_of(e) for e in host.stanzas(again)] == lines[-left:]
+        host.answers = lambda stream, n: host.handled + n
+        say(known, 4, 5)
+        host.wait_body(2, 4)
+        wait_fact(known.server, "counted",
+                  "%d sent, 0 of them not acknowledged"
+                  % (before + len(lines) + 1))
+        assert len(host.stanzas(again)) == left + 1
+        assert not errors(known)
+
+
 # --- streams that break at random -------------------------------------------------
 
 BEE = "bee.test"

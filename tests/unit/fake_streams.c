@@ -44,6 +44,7 @@ on_write_wire(void *stream, const struct wire *w, struct str to)
 	buf_add_str(&f->to, to);
 	buf_add_c(&f->to, " ");
 	f->n_wires++;
+	stanza_set_to(st, jid_trusted(to));
 	on_write(stream, st);
 	stanza_free(st);
 	return true;
@@ -242,7 +243,7 @@ fake_up(struct fake *f, int64_t room)
 {
 	f->link = remote_up(f->pair, &link_ops, f);
 	f->counts = fakes.counts;
-	if (f->counts)
+	if (f->counts && link_resumes(f->link) == NULL)
 		link_count(f->link, 0);
 	fake_take(f, room);
 }
@@ -304,6 +305,14 @@ fake_break(struct fake *f)
 		remote_withdraw(&f->offer);
 	else
 		remote_leave(l);
+}
+
+void
+fake_resume(struct fake *f, uint32_t h, int64_t room)
+{
+	f->room = room;
+	CHECK(link_resumed(f->link, h));
+	fake_take(f, 0);
 }
 
 void

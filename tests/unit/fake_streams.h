@@ -57,7 +57,10 @@ void fakes_free(void);
 struct fake *fake_find(const char *local, const char *domain);
 /* How many there were. */
 unsigned fake_count(const char *local, const char *domain);
+/* It counts, if it is to, unless it may go on with what another one has counted. */
 void fake_up(struct fake *f, int64_t room);
+/* It is up without room, and goes on with that: they have h. */
+void fake_resume(struct fake *f, uint32_t h, int64_t room);
 /* One that has come from domain, and takes what goes there from local, from now on or
  * when it is needed; NULL: it is not wanted. */
 struct fake *fake_offer(struct shard *sh, const char *local, const char *domain,
