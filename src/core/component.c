@@ -322,12 +322,14 @@ component_receive(struct entity *e, struct stanza *st)
 	struct component *c = component_of(e);
 	struct link *l = component_link(c, st);
 
-	if (component_was_shown(c, st))
+	if (component_was_shown(c, st)) {
 		stanza_free(st);
-	else if (l != NULL)
+	} else if (l != NULL) {
+		receipt_let_go(st); /* it may wait for the peer */
 		link_send(l, st);
-	else
+	} else {
 		component_is_away(c, st);
+	}
 }
 
 /* st has waited, and there can be many of it. */

@@ -16,7 +16,6 @@
 #include "core/entity_message.h"
 #include "core/host.h"
 #include "core/link_kept.h"
-#include "core/receipt.h"
 #include "core/wire.h"
 
 /* Progress is measured over that long. */
@@ -56,7 +55,6 @@ waiting_add(struct link *l, struct stanza *st)
 {
 	size_t bytes = stanza_bytes(st);
 
-	receipt_let_go(st); /* it waits for the peer */
 	STAILQ_INSERT_TAIL(&l->waiting, st, link);
 	l->n_waiting++;
 	l->bytes += bytes;
@@ -246,6 +244,19 @@ link_drained(struct link *l)
 {
 	l->full = l->gone;
 	link_go_on(l);
+}
+
+bool
+link_each(struct link *l, stanza_fn fn, void *arg)
+{
+	struct stanza *st;
+
+	if (l->kept != NULL && !link_kept_each(l->kept, fn, arg))
+		return false;
+	STAILQ_FOREACH (st, &l->waiting, link)
+		if (!fn(arg, st))
+			return false;
+	return true;
 }
 
 size_t

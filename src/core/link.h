@@ -3,7 +3,7 @@
  * how stanzas come to it, in order, and what waits when it takes less than it is
  * sent.
  *
- *   stanza --link_send()--> written     its receipt is let go; or, where it counts,
+ *   stanza --link_send()--> written     freed, with its receipt; or, where it counts,
  *              | full                   it is kept until the peer has it
  *              v
  *            waits --link_drained()--> written
@@ -19,6 +19,8 @@
  * but a stream can count (XEP-0198): then what it has got is kept until it is
  * acknowledged (link_kept.c), and counts as not taken while that is more than
  * write_queue_bytes.
+ *
+ * A receipt stays with its stanza (core/receipt.h): how long, the entity says.
  *
  * Owner shard.  A link belongs to an entity, which chooses among several.
  */
@@ -105,8 +107,7 @@ void link_take_back(struct link *l, struct stanza_queue *back);
 struct link_kept *link_leave(struct link *l, struct stanza_queue *back);
 /* Has the peer acknowledged any of it? */
 bool link_kept_gained(const struct link_kept *k);
-/* Its stanzas are appended to back; those of the last two seconds have their
- * receipts.  Of what many got, only where `wants' says so. */
+/* Its stanzas are appended to back; of what many got, only where `wants' says so. */
 void link_kept_free(struct link_kept *k, bool (*wants)(enum stanza_type type),
 	struct stanza_queue *back);
 /* Can a stream go on with it? */
@@ -123,6 +124,12 @@ void link_keep(struct link *l, struct link_kept *k);
 struct link_kept *link_keep_no_more(struct link *l);
 /* All of queue goes out ahead of what waits. */
 void link_give_first(struct link *l, struct stanza_queue *queue);
+/* fn(arg, st) for each stanza that is kept, in order, until it is false, which is
+ * answered then: it may change the receipt of st, and nothing else. */
+typedef bool (*stanza_fn)(void *arg, struct stanza *st);
+bool link_kept_each(struct link_kept *k, stanza_fn fn, void *arg);
+/* The same for all that l has: what is not acknowledged, then what waits. */
+bool link_each(struct link *l, stanza_fn fn, void *arg);
 /* Stanzas and bytes that are not acknowledged. */
 size_t link_unacked(const struct link *l, size_t *bytes_out);
 

@@ -3,7 +3,6 @@
  * (XEP-0198 §4).
  *
  *   written --> kept, with a number --link_acked()--> freed
- *                | its receipt is held for a second or two
  *                | so many, or a while after the first: the peer is asked
  *                | it says nothing new for long: the link is cut
  *                v
@@ -25,15 +24,12 @@
 #include "base/mem.h"
 #include "conf/conf.h"
 #include "core/entity.h"
-#include "core/receipt.h"
 
 /* It is asked behind so many stanzas, or so long after one. */
 #define ASK_STANZAS 16
 #define ASK_US (100 * US_PER_MS)
 /* One that has said nothing new is asked again then, and not at once. */
 #define AGAIN_US (5 * US_PER_S)
-/* Receipts are let go at every second tick, behind two seconds at most. */
-#define TICK_US US_PER_S
 
 static void on_kept_timer(struct timer *t);
 
@@ -52,8 +48,7 @@ first_of(int64_t a_us, int64_t b_us)
 static void
 kept_arm(struct link_kept *k)
 {
-	int64_t next_us =
-		first_of(k->ask_us, first_of(k->tick_us, k->judge_us));
+	int64_t next_us = first_of(k->ask_us, k->judge_us);
 
 	if (next_us == 0)
 		shard_timer_cancel(k->shard, &k->timer);
@@ -111,22 +106,6 @@ kept_judge(struct link_kept *k)
 	return !k->link->full || k->taken == before;
 }
 
-/* --- receipts --------------------------------------------------------------------- */
-
-/* Those that were there at the tick before are let go. */
-static void
-kept_tick(struct link_kept *k)
-{
-	while (k->held != NULL &&
-		(int32_t)(k->held_number - k->tick_number) <= 0) {
-		receipt_let_go(k->held);
-		k->held = STAILQ_NEXT(k->held, link);
-		k->held_number++;
-	}
-	k->tick_number = k->put;
-	k->tick_us = k->held != NULL ? k->shard->now_us + TICK_US : 0;
-}
-
 static void
 on_kept_timer(struct timer *t)
 {
@@ -134,8 +113,6 @@ on_kept_timer(struct timer *t)
 	int64_t now_us = k->shard->now_us;
 	bool dead;
 
-	if (k->tick_us != 0 && k->tick_us <= now_us)
-		kept_tick(k);
 	if (k->ask_us != 0 && k->ask_us <= now_us) {
 		k->ask_us = 0;
 		if (k->n != 0)
@@ -178,16 +155,6 @@ kept_add(struct link_kept *k, struct stanza *st)
 {
 	STAILQ_INSERT_TAIL(&k->stanzas, st, link);
 	kept_more(k, stanza_bytes(st));
-	k->put++;
-	if (k->held == NULL && st->receipt != NULL) {
-		k->held = st;
-		k->held_number = k->put;
-	}
-	if (k->held != NULL && k->tick_us == 0) {
-		k->tick_number = k->held_number - 1;
-		k->tick_us = k->shard->now_us + TICK_US;
-		kept_arm(k);
-	}
 	kept_look(k);
 }
 
@@ -213,10 +180,6 @@ kept_take(struct link_kept *k)
 {
 	struct stanza *st = STAILQ_FIRST(&k->stanzas);
 
-	if (k->held == st) {
-		k->held = STAILQ_NEXT(st, link);
-		k->held_number++;
-	}
 	STAILQ_REMOVE_HEAD(&k->stanzas, link);
 	kept_less(k, 1, stanza_bytes(st));
 	return st;
@@ -242,9 +205,7 @@ kept_detach(struct link_kept *k)
 {
 	shard_timer_cancel(k->shard, &k->timer);
 	k->link = NULL;
-	for (; k->held != NULL; k->held = STAILQ_NEXT(k->held, link))
-		receipt_let_go(k->held); /* now it waits for the peer */
-	k->ask_us = k->tick_us = k->judge_us = 0;
+	k->ask_us = k->judge_us = 0;
 	k->asked = false;
 	k->unasked = 0;
 }
@@ -305,6 +266,17 @@ link_kept_from(const struct link_kept *k)
 
 	assert(k->n != 0);
 	return r != NULL ? run_from(r) : STAILQ_FIRST(&k->stanzas)->from;
+}
+
+bool
+link_kept_each(struct link_kept *k, stanza_fn fn, void *arg)
+{
+	struct stanza *st;
+
+	STAILQ_FOREACH (st, &k->stanzas, link)
+		if (!fn(arg, st))
+			return false;
+	return true;
 }
 
 size_t

@@ -21,12 +21,8 @@ struct link_kept {
 	struct stanza_queue stanzas; /* written, in order */
 	struct link_runs runs;       /* and among them, by their numbers */
 	uint32_t n;                  /* of both */
-	uint32_t put;                /* stanzas that were put there, ever */
 	uint32_t acked;              /* the number before that of the first */
 	size_t bytes;
-	struct stanza *held;  /* the first whose receipt may be held; NULL: none */
-	uint32_t held_number; /* its number among stanzas: put, when it came */
-	uint32_t tick_number; /* up to which they are let go at tick_us */
 	uint32_t unasked;     /* written since it was asked */
 	bool asked;           /* and has not answered */
 	bool gained;          /* something was acknowledged to this link */
@@ -34,7 +30,6 @@ struct link_kept {
 	uint32_t back;        /* the number of what came back by it */
 	uint64_t taken;       /* bytes, when judge_us was set */
 	int64_t ask_us;       /* when to ask; 0: not yet */
-	int64_t tick_us;      /* when to let go; 0: nothing is held */
 	int64_t judge_us;     /* when it has to have said more; 0: it has all */
 	struct timer timer;   /* the first of these */
 };

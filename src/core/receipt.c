@@ -103,6 +103,23 @@ receipt_line_handled(const struct receipt_line *line)
 	return o != NULL ? o->number - 1 : line->received;
 }
 
+bool
+receipt_is_of(const struct receipt_line *line, const struct stanza *st,
+	uint32_t *number_out)
+{
+	const struct receipt_out *o;
+
+	ASSERT_ON(line->home);
+	if (st->receipt == NULL || st->receipt->let_go != on_let_go)
+		return false;
+	o = CONTAINER_OF(st->receipt, struct receipt_out, head);
+	/* of another shard's, only home is never written */
+	if (o->home != line->home || o->line != line)
+		return false;
+	*number_out = o->number;
+	return true;
+}
+
 void
 receipt_give(struct receipt_line *line, struct stanza *st)
 {

@@ -17,7 +17,7 @@
  * of what it answers, until the sender has it.
  *
  * Who has to wait for a peer lets go first (receipt_let_go()): for an answer of a
- * client, or a link.
+ * client, or a component; what waits for another server, soon (remote/remote_log.c).
  *
  * The count moves over the first gap only: it is the number before that of the
  * first receipt that is out.
@@ -25,6 +25,7 @@
 #ifndef CORE_RECEIPT_H
 #define CORE_RECEIPT_H
 
+#include <stdbool.h>
 #include <stdint.h>
 #include <sys/queue.h>
 
@@ -62,6 +63,10 @@ receipt_line_next(struct receipt_line *line)
 
 /* st (which has none) carries the receipt of the last number from now on. */
 void receipt_give(struct receipt_line *line, struct stanza *st);
+
+/* Is that of st, any or none, one of line?  Then its number. */
+bool receipt_is_of(const struct receipt_line *line, const struct stanza *st,
+	uint32_t *number_out);
 
 /* --- any thread, for who owns the stanzas ------------------------------------ */
 

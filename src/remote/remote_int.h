@@ -132,6 +132,8 @@ struct remote_pair {
 	int64_t started_us; /* the last attempt; 0: none is remembered */
 	int64_t counts_us;  /* so long it counts as one that has just begun; 0: it
 			     * does not */
+	int64_t look_us;    /* when to look for receipts that are held; 0: no need */
+	size_t n_came;      /* stanzas, since it was looked last */
 	int64_t since_us;   /* of the link */
 	int64_t used_us;    /* it */
 	uint64_t received;  /* by it, when that was looked at last */
@@ -292,6 +294,16 @@ void unacked_lose(struct remote_pair *p);
 void theirs_keep(struct remote_pair *p, struct link_kept *k);
 /* That is waited for: no attempt of ours begins for what waits. */
 bool theirs_awaited(const struct remote_pair *p);
+
+/* --- remote_log.c ---------------------------------------------------------------- */
+
+/* fn(arg, st) for each stanza that is under way, in order, until it is false, which is
+ * answered then: it may change the receipt of st, and nothing else. */
+bool pair_each(struct remote_pair *p, stanza_fn fn, void *arg);
+/* One more is, or was for a moment; receipt: it had one. */
+void log_came(struct remote_pair *p, bool receipt);
+/* It is time to look. */
+void log_look(struct remote_pair *p);
 
 /* --- remote_offer.c -------------------------------------------------------------- */
 

@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/receipt.h"
 #include "core/server.h"
 
 /* Who was linked since is taken to be restarting. */
@@ -104,10 +103,8 @@ void
 pair_add_waiting(struct remote_pair *p, struct stanza *st)
 {
 	struct remote *r = p->remote;
-	size_t bytes;
+	size_t bytes = stanza_bytes(st);
 
-	receipt_let_go(st); /* it waits for the peer */
-	bytes = stanza_bytes(st);
 	STAILQ_INSERT_TAIL(&p->waiting, st, link);
 	r->n_waiting++;
 	r->bytes += bytes;
@@ -205,6 +202,8 @@ pair_next_us(const struct remote_pair *p)
 		return pause_forgotten_us(p);
 	if (p->until_us != 0)
 		next_us = MIN(next_us, p->until_us);
+	if (p->look_us != 0)
+		next_us = MIN(next_us, p->look_us);
 	if (p->counts_us != 0)
 		next_us = MIN(next_us, p->counts_us);
 	if (theirs_awaited(p))
@@ -515,6 +514,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct shard *sh = pair_shard(p);
 	struct remote *r = p->remote;
 	const struct remote_pause *at;
+	bool receipt = st->receipt != NULL;
 
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
@@ -522,6 +522,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 		guest_leave(p);
 		p->used_us = sh->now_us;
 		link_send(p->link, st);
+		log_came(p, receipt);
 		return;
 	}
 	at = pause_answers(p);
@@ -538,6 +539,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 			"Too many other servers that you have asked for have not answered yet");
 	} else {
 		pair_wait(p, st);
+		log_came(p, receipt);
 	}
 	pair_go_on(p);
 }
@@ -566,6 +568,8 @@ on_pair_due(struct timer *t)
 	int64_t now_us = pair_shard(p)->now_us;
 
 	verify_expire(p);
+	if (p->look_us != 0 && p->look_us <= now_us)
+		log_look(p);
 	if (p->counts_us != 0 && p->counts_us <= now_us)
 		asker_started(p);
 	if (p->until_us != 0 && p->until_us <= now_us) {

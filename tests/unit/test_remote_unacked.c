@@ -325,12 +325,17 @@ TEST(a_receipt_is_held_for_two_seconds_at_most)
 	CHECK_INT(receipt_line_handled(&line), 3);
 	pass(&s, US_PER_S);
 	CHECK_INT(receipt_line_handled(&line), 4);
-	/* without a link none is held */
+	/* without a link, too: one that broke, or none yet */
+	say_with_receipt(&s);
+	pass(&s, US_PER_S);
 	fake_break(f);
 	say_with_receipt(&s);
+	CHECK_INT(receipt_line_handled(&line), 4);
+	pass(&s, US_PER_S);
 	CHECK_INT(receipt_line_handled(&line), 5);
+	pass(&s, US_PER_S);
+	CHECK_INT(receipt_line_handled(&line), 6);
 	receipt_line_end(&line);
-	pass(&s, 2 * US_PER_S);
 	fake_down(fake_find(HERE, THERE), REMOTE_OF_PAIR, "no");
 	scene_done(&s);
 }
