@@ -22,9 +22,9 @@
 static bool
 may_be_missing(const struct pair *p, unsigned i)
 {
-	if (STRICT)
-		return p->gone[i] && !p->acked[i];
-	return p->lost[i] || p->gone[i];
+	if (p->lost[i] && (!STRICT || p->unkept[i]))
+		return true;
+	return p->gone[i] && (!STRICT || !p->acked[i] || p->refused[i]);
 }
 
 static void

@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "base/str.h"
 #include "xml/elem.h"
+#include "xmpp/stanza.h"
 #include "sim_s2s.h"
 
 void
@@ -248,6 +249,20 @@ users_on_lost(void *arg, const struct letter *l)
 }
 
 void
+users_on_refused(struct sim *s, const struct stanza *error)
+{
+	struct str id = elem_attr(error->root, "id");
+	struct pair *p;
+	unsigned serial;
+	char text[24];
+
+	snprintf(text, sizeof(text), "%.*s", STR_ARG(id));
+	if (error->kind == STANZA_MESSAGE &&
+		parse_message_id(s, text, &p, &serial))
+		p->refused[serial] = true;
+}
+
+void
 users_on_again(void *arg, const struct letter *l)
 {
 	struct question *q = question_of(arg, l->id);
@@ -255,9 +270,32 @@ users_on_again(void *arg, const struct letter *l)
 	unsigned serial;
 
 	if (parse_message_id(arg, l->id, &p, &serial))
-		p->again[serial] = true;
+		p->again[serial]++;
 	if (q != NULL)
-		q->again = true;
+		q->again++;
+}
+
+void
+users_on_once(void *arg, const struct letter *l)
+{
+	struct question *q = question_of(arg, l->id);
+	struct pair *p;
+	unsigned serial;
+
+	if (parse_message_id(arg, l->id, &p, &serial))
+		p->again[serial]--;
+	if (q != NULL)
+		q->again--;
+}
+
+void
+users_on_unkept(void *arg, const struct letter *l)
+{
+	struct pair *p;
+	unsigned serial;
+
+	if (parse_message_id(arg, l->id, &p, &serial))
+		p->unkept[serial] = true;
 }
 
 void

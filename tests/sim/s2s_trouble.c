@@ -11,6 +11,8 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "xmpp/error.h"
+#include "xmpp/stanza.h"
 #include "core/server.h"
 #include "core/shard.h"
 #include "stream/server/s2s_command.h"
@@ -151,6 +153,24 @@ sim_start_worlds(struct sim *s, const char *module_dir)
 			s->stops, &like);
 		world_started(s, i);
 	}
+}
+
+/* Whoever makes an error calls it. */
+struct stanza *__real_stanza_error(const struct stanza *st, enum stanza_cond cond,
+	struct str text);
+struct stanza *__wrap_stanza_error(const struct stanza *st, enum stanza_cond cond,
+	struct str text);
+
+struct stanza *
+__wrap_stanza_error(const struct stanza *st, enum stanza_cond cond,
+	struct str text)
+{
+	struct stanza *error = __real_stanza_error(st, cond, text);
+
+	/* what one does that is being killed nobody sees */
+	if (error != NULL && !the_sim->dead[0] && !the_sim->dead[1])
+		users_on_refused(the_sim, error);
+	return error;
 }
 
 /* --- trouble ------------------------------------------------------------------------- */

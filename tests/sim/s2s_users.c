@@ -21,10 +21,9 @@ do_connect(struct sim_client *sc)
 	user_connect(sc, (int)sim_draw(sc->sim, 5));
 }
 
-/* Of what it has said it hears no more; what was acknowledged to it may be known to
- * have an end all the same. */
+/* Of what it has said it hears no more. */
 static void
-user_goes(struct sim_client *sc, bool acked_too)
+user_goes(struct sim_client *sc)
 {
 	struct sim *s = sc->sim;
 
@@ -33,8 +32,8 @@ user_goes(struct sim_client *sc, bool acked_too)
 		struct pair *p = &s->pairs[sc->user][to];
 
 		for (unsigned i = 0; i < p->sent; i++)
-			if (!p->arrived[i] && p->errors[i] == 0 &&
-				(acked_too || !p->acked[i]))
+			if (p->by[i] == sc->index && !p->arrived[i] &&
+				p->errors[i] == 0)
 				p->gone[i] = true;
 		p->unsure = p->unsure || (s->any_trouble && sc->wished[to]);
 	}
@@ -50,7 +49,7 @@ static void
 do_leave(struct sim_client *sc)
 {
 	sim_say("u%u/r%u leaves", sc->user, sc->index);
-	user_goes(sc, true);
+	user_goes(sc);
 	client_leave(&sc->c);
 }
 
@@ -87,7 +86,7 @@ users_of_world_go(struct sim *s, unsigned world, bool killed)
 			struct sim_client *sc = &s->clients[u][i];
 
 			client_read(&sc->c);
-			user_goes(sc, killed && !STRICT);
+			user_goes(sc);
 			if (killed)
 				client_break(&sc->c);
 		}
@@ -119,6 +118,7 @@ do_message(struct sim_client *sc, unsigned to)
 		"");
 	s->next[sc->user][sc->index][to]++;
 	user_said(sc, to, p->sent);
+	p->by[p->sent] = (uint8_t)sc->index;
 	p->sent++;
 }
 

@@ -24,14 +24,20 @@
  * true. */
 #define STRICT false
 
+struct stanza;
+
 struct pair {
 	unsigned sent; /* from one user to another */
+	uint8_t by[MESSAGES_MAX]; /* which of his clients */
 	bool arrived[MESSAGES_MAX];
+	bool refused[MESSAGES_MAX];   /* there was an error about it */
 	uint8_t errors[MESSAGES_MAX]; /* that its sender got */
 	bool lost[MESSAGES_MAX];      /* it, or an error about it, was on a
 				       * connection that broke, or in a server
 				       * that was killed */
-	bool again[MESSAGES_MAX];     /* it may come more than once */
+	uint8_t again[MESSAGES_MAX];  /* it may come so much more than once */
+	bool unkept[MESSAGES_MAX];    /* it was on a connection on which nothing
+				       * was acknowledged yet */
 	bool late[MESSAGES_MAX];      /* the next stream may overtake it */
 	bool acked[MESSAGES_MAX];     /* its sender knows that it is dealt with */
 	bool gone[MESSAGES_MAX];      /* its sender does not hear of it any more */
@@ -47,7 +53,7 @@ struct question {
 	unsigned user, index;
 	unsigned answers;
 	bool may_miss; /* it, or its answer */
-	bool again;    /* it may be answered more than once */
+	uint8_t again; /* it may be answered more than once */
 	bool is_there; /* with the other server: nobody hears of it when that
 			* cannot bring the answer */
 };
@@ -58,6 +64,7 @@ struct sim_sum {
 	unsigned lost;   /* with a connection, or a server */
 	unsigned untold; /* missing otherwise: who sent them had gone */
 	unsigned late;   /* could be overtaken */
+	struct wires_sum wires;
 };
 
 struct sim {
@@ -150,10 +157,14 @@ void users_ask(struct sim *s);
 void users_read(struct sim *s);
 /* For a client. */
 void users_on_stanza(struct client *c, struct arena *a, struct elem *e);
+/* A server tells the sender that it does not arrive. */
+void users_on_refused(struct sim *s, const struct stanza *error);
 /* For wires. */
 void users_on_handed(void *arg, const struct letter *l);
 void users_on_lost(void *arg, const struct letter *l);
 void users_on_again(void *arg, const struct letter *l);
+void users_on_once(void *arg, const struct letter *l);
+void users_on_unkept(void *arg, const struct letter *l);
 void users_on_late(void *arg, const struct letter *l);
 
 /* --- s2s_check.c: what must hold ------------------------------------------------- */

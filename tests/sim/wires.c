@@ -65,14 +65,17 @@ is_stanza(const struct letter *l)
 }
 
 static void
-half_is_over(const struct wire *w, const struct half *h)
+half_is_over(const struct wire *w, struct half *h)
 {
-	for (size_t i = 0; i < h->all.n; i++)
+	if (h->over)
+		return;
+	h->over = true;
+	for (size_t i = 0; i < h->all.n && !w->resumed; i++)
 		w->all->again(w->all->arg, &h->all.p[i]);
 }
 
 static void
-half_says_goodbye(const struct wire *w, const struct half *h)
+half_says_goodbye(const struct wire *w, struct half *h)
 {
 	half_is_over(w, h);
 	for (size_t i = 0; i < h->letters.n; i++)
@@ -98,13 +101,77 @@ half_look_for(const struct wire *w, const struct half *h, const struct letter *l
 
 	LIST_FOREACH (other, &w->all->list, in)
 		for (unsigned side = 0; side < 2; side++)
-			if (&other->halves[side] != h &&
+			if (&other->halves[side] != h && !other->resumed &&
+				!other->halves[side].over &&
 				half_has_said(&other->halves[side], l))
 				w->all->again(w->all->arg, l);
 }
 
+/* What it said before is dealt with, or comes by who goes on with it. */
 static void
-half_tag(const struct wire *w, struct half *h)
+wire_is_resumed(struct wire *w)
+{
+	w->resumed = true;
+	w->id[0] = '\0';
+	w->all->n.resumed++;
+	for (unsigned side = 0; side < 2; side++) {
+		struct half *h = &w->halves[side];
+
+		for (size_t i = 0; i < h->all.n && h->over; i++)
+			w->all->once(w->all->arg, &h->all.p[i]);
+	}
+}
+
+static void
+wires_resume(struct wires *all, const struct wire *by)
+{
+	struct wire_list *lists[] = { &all->list, &all->ended };
+	struct wire *w;
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		LIST_FOREACH (w, lists[i], in)
+			if (w != by && strcmp(w->id, by->id) == 0)
+				wire_is_resumed(w);
+}
+
+/* Elements of stream management: an id is shown by who accepted the wire. */
+static void
+half_counts(struct wire *w, struct half *h, const char *tag)
+{
+	const char *name = h->next.name;
+
+	if (strcmp(name, "enable") == 0) {
+		h->counts = true;
+	} else if (strcmp(name, "enabled") == 0) {
+		h->counts = true;
+		tag_attr(tag, "id", w->id, sizeof(w->id));
+	} else if (strcmp(name, "resumed") == 0) {
+		w->halves[0].counts = w->halves[1].counts = true;
+		tag_attr(tag, "previd", w->id, sizeof(w->id));
+		wires_resume(w->all, w);
+	} else if (strcmp(name, "failed") == 0) {
+		w->all->n.refused++;
+	}
+}
+
+static void
+half_says(struct wire *w, struct half *h)
+{
+	const struct letter *l = &h->next;
+
+	if (!h->counts)
+		w->all->unkept(w->all->arg, l);
+	w->all->n.back += h == &w->halves[1];
+	if (l->id[0] == '\0')
+		return;
+	half_look_for(w, h, l);
+	*vec_push(&h->all) = *l;
+	if (h->over && !w->resumed)
+		w->all->again(w->all->arg, l);
+}
+
+static void
+half_tag(struct wire *w, struct half *h)
 {
 	const char *tag = buf_c(&h->tag);
 	bool ends = tag[0] == '/', whole = tag[strlen(tag) - 1] == '/';
@@ -125,15 +192,15 @@ half_tag(const struct wire *w, struct half *h)
 	if (h->depth == 0 && (ends || whole)) {
 		h->next.end = h->written;
 		*vec_push(&h->letters) = h->next;
-		if (is_stanza(&h->next) && h->next.id[0] != '\0') {
-			half_look_for(w, h, &h->next);
-			*vec_push(&h->all) = h->next;
-		}
+		if (is_stanza(&h->next))
+			half_says(w, h);
+		else
+			half_counts(w, h, tag);
 	}
 }
 
 static void
-half_scan(const struct wire *w, struct half *h, const char *p, size_t n)
+half_scan(struct wire *w, struct half *h, const char *p, size_t n)
 {
 	for (size_t i = 0; i < n; i++) {
 		h->written++;
@@ -168,7 +235,6 @@ half_lose(struct wire *w, unsigned side, bool handed_too)
 	h->letters.n = n;
 	buf_done(&h->data);
 	half_is_over(w, h);
-	h->all.n = 0;
 }
 
 static void
@@ -186,7 +252,7 @@ half_hand_over(struct wire *w, unsigned side)
 		l->handed = true;
 		if (!is_stanza(l))
 			continue;
-		w->all->n_handed++;
+		w->all->n.handed++;
 		w->all->handed(w->all->arg, l);
 	}
 }
@@ -451,7 +517,7 @@ wires_fullest(struct wires *all)
 void
 wire_cut(struct wire *w)
 {
-	w->all->n_cut++;
+	w->all->n.cut++;
 	for (unsigned side = 0; side < 2; side++) {
 		w->halves[side].due_us = 0;
 		w->halves[side].stalls = false;
@@ -515,7 +581,7 @@ wires_open(struct wires *all, unsigned from, struct shard *sh, struct shard *to)
 	struct wire *w = xcalloc(1, sizeof(*w));
 
 	w->all = all;
-	all->n_opened++;
+	all->n.opened++;
 	LIST_INSERT_HEAD(&all->list, w, in);
 	w->to = to;
 	w->ends[1] = (struct wire_end){ .wire = w, .side = 1, .world = !from };

@@ -22,6 +22,7 @@
 #include "base/buf.h"
 #include "base/rand.h"
 #include "base/vec.h"
+#include "stream/server/s2s_sm.h"
 
 struct conn;
 struct shard;
@@ -41,11 +42,13 @@ struct half {
 	struct buf data;        /* and the other has not got yet */
 	uint64_t written, fed;
 	struct buf tag;         /* the one that is being written */
-	bool in_tag, first_is_open;
+	bool in_tag;
+	bool counts;            /* what it says is acknowledged (XEP-0198) */
+	bool over;              /* it has ended: it may come again */
 	int depth;              /* of elements */
 	struct letter next;
 	struct VEC(struct letter) letters;
-	struct VEC(struct letter) all; /* messages and requests, since it is up */
+	struct VEC(struct letter) all; /* messages and requests */
 	bool closed;            /* it says no more */
 	int64_t due_us;         /* nothing is fed before: monotonic */
 	bool stalls;            /* nothing is fed at all */
@@ -66,6 +69,16 @@ struct wire {
 	struct half halves[2]; /* by who writes */
 	struct shard *to;  /* has yet to accept it; NULL: it has */
 	bool cut;
+	char id[S2S_SM_ID_SIZE]; /* by which it can be resumed (XEP-0198 §5) */
+	bool resumed;            /* another one goes on with it */
+};
+
+/* How often it was what. */
+struct wires_sum {
+	unsigned opened, cut;
+	unsigned resumed, refused; /* that another one went on with, or could not */
+	uint64_t handed;           /* stanzas, */
+	uint64_t back;             /* of which who had accepted the wire said so many */
 };
 
 struct wires {
@@ -74,8 +87,7 @@ struct wires {
 	const int64_t *now_us; /* monotonic */
 	bool slow;    /* bytes come late, */
 	size_t room;  /* and no more than that is on the way; SIZE_MAX */
-	unsigned n_opened, n_cut;
-	uint64_t n_handed; /* stanzas */
+	struct wires_sum n;
 	/* It is with the other server. */
 	void (*handed)(void *arg, const struct letter *l);
 	/* That stanza may be missing, or is. */
@@ -83,6 +95,10 @@ struct wires {
 	/* It went over a wire that has ended: it may not have been acknowledged, and
 	 * comes again. */
 	void (*again)(void *arg, const struct letter *l);
+	/* It does not, for another wire goes on with that one. */
+	void (*once)(void *arg, const struct letter *l);
+	/* It goes over a wire on which nothing is acknowledged, or not yet. */
+	void (*unkept)(void *arg, const struct letter *l);
 	/* It is still on its way, while its stream has said goodbye: what goes by
 	 * the next one may overtake it. */
 	void (*late)(void *arg, const struct letter *l);
