@@ -67,6 +67,8 @@ enum remote_failed {
 	REMOTE_NO_NAME,   /* all pairs: there is no such name, or no service there */
 	REMOTE_NO_ANSWER, /* all pairs: the DNS leads nowhere, or nobody answers there */
 	REMOTE_OF_PAIR,   /* this one: somebody is there, or nobody knows */
+	REMOTE_NOT_BELIEVED, /* this one: they say that we are not who we say, for
+			      * whoever speaks for our domain says so */
 };
 
 /* What opens streams.  All on the shard of the remote. */

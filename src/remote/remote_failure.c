@@ -87,7 +87,7 @@ failure_note(struct remote_pair *p, enum remote_failed what, const char *why)
 	if (p->link == NULL)
 		watch_unreached(r);
 	f = failure_find(r,
-		what == REMOTE_OF_PAIR ? pair_local(p) : STR_NONE, text);
+		failed_is_of_pair(what) ? pair_local(p) : STR_NONE, text);
 	if (f != NULL) {
 		f = failure_raise(r, f);
 		f->times++;

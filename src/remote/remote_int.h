@@ -84,7 +84,8 @@ struct remote_pause {
 	int64_t since_us; /* the last one */
 	int64_t until_us; /* no attempt begins before */
 	bool answers;     /* until then all is answered at once, */
-	bool not_found;   /* as that there is no such domain */
+	bool not_found;   /* as that there is no such domain, */
+	bool not_believed; /* or that there is one, but not for us */
 };
 
 struct remote {
@@ -252,6 +253,12 @@ void pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at);
 
 /* p has failed: whose pause that begins, its own or that of its remote. */
 struct remote_pause *pause_begin(struct remote_pair *p, enum remote_failed what);
+/* Is it nothing that other pairs would meet, too? */
+static inline bool
+failed_is_of_pair(enum remote_failed what)
+{
+	return what == REMOTE_OF_PAIR || what == REMOTE_NOT_BELIEVED;
+}
 /* Its own is longer, after one more failure. */
 void pause_own(struct remote_pair *p);
 /* No attempt of p begins before. */

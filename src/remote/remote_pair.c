@@ -24,6 +24,8 @@
 #define STRANGER_IDLE_US (10 * US_PER_S)
 
 static const char not_found_text[] = "cannot be found: there is no such server";
+static const char not_believed_text[] =
+	"has heard that this server is not the one of its domain";
 static const char away_text[] = "cannot be reached at the moment";
 static const char late_text[] = "did not answer in time";
 
@@ -321,12 +323,23 @@ pair_needs_link(struct remote_pair *p)
 		pair_cancel(p);
 }
 
-/* Who is left alone is not there, as far as anybody knows. */
+/* Who is left alone is not there, as far as anybody knows; or has said that it is we
+ * who are wrong (XEP-0220 §2.1.1). */
 static enum stanza_cond
 away_cond(const struct remote_pause *at)
 {
-	return at->not_found ? COND_REMOTE_SERVER_NOT_FOUND :
-			       COND_REMOTE_SERVER_TIMEOUT;
+	return at->not_found	 ? COND_REMOTE_SERVER_NOT_FOUND :
+		at->not_believed ? COND_INTERNAL_SERVER_ERROR :
+				   COND_REMOTE_SERVER_TIMEOUT;
+}
+
+/* why: what is said of who cannot be reached. */
+static const char *
+away_why(const struct remote_pause *at, const char *why)
+{
+	return at->not_found	 ? not_found_text :
+		at->not_believed ? not_believed_text :
+				   why;
 }
 
 /* It has failed, and all is answered until the pause at, its own or that of all, is
@@ -336,8 +349,7 @@ pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
 {
 	at->answers = true;
 	asker_leave(p);
-	pair_refuse_waiting(p, away_cond(at),
-		at->not_found ? not_found_text : why);
+	pair_refuse_waiting(p, away_cond(at), away_why(at, why));
 	pair_go_on(p); /* there may be a key */
 }
 
@@ -348,7 +360,7 @@ pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at)
 	bool restarts = r->linked_us != 0 &&
 		pair_shard(p)->now_us - r->linked_us < RESTART_US;
 
-	if (restarts && pair_waits(p) && pause_until_us(p) < p->until_us) {
+	if (restarts && !at->not_believed && pair_waits(p) && pause_until_us(p) < p->until_us) {
 		asker_started(p);
 		pair_go_on(p);
 	} else {
@@ -527,8 +539,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	}
 	at = pause_answers(p);
 	if (at != NULL) {
-		remote_refuse(r, st, away_cond(at),
-			at->not_found ? not_found_text : away_text);
+		remote_refuse(r, st, away_cond(at), away_why(at, away_text));
 	} else if (!waiting_has_room(r, st)) {
 		sh->stats.refused++;
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,

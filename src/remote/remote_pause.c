@@ -66,7 +66,7 @@ pause_begin(struct remote_pair *p, enum remote_failed what)
 	struct remote *r = p->remote;
 	struct remote_pause *at = &r->pause;
 
-	if (what == REMOTE_OF_PAIR) {
+	if (failed_is_of_pair(what)) {
 		at = &p->pause;
 	} else {
 		if (pause_is_stale(at, r))
@@ -76,6 +76,7 @@ pause_begin(struct remote_pair *p, enum remote_failed what)
 			return at;
 	}
 	at->not_found = what == REMOTE_NO_NAME;
+	at->not_believed = what == REMOTE_NOT_BELIEVED;
 	pause_grow(at, r);
 	return at;
 }

@@ -10,6 +10,7 @@ import pytest
 
 import names as dns
 from authority import Authority
+from client import Client
 from process import Failed
 from s2s_peer import Host, Peer, conf
 
@@ -53,6 +54,57 @@ def at(host, own_server, authority, **federation):
     return own_server(conf({"remotes": host.remotes(),
                             "s2s": {"timeout": "5s"}},
                            authorities=authority.cert, **federation))
+
+
+class Names:
+    """A name server in which the domain leads to those hosts, one after the other."""
+
+    def __init__(self, pool, *hosts):
+        folder = tempfile.mkdtemp(dir=pool.folder)
+        self.names = dns.Names(folder)
+        self.names.zone(PEER, "xmpp A 127.0.0.1", *(
+            "_xmpp-server._tcp SRV %d 0 %d xmpp" % (i, host.port)
+            for i, host in enumerate(hosts)))
+        self.names.start()
+
+    def __enter__(self):
+        return self.names
+
+    def __exit__(self, *_):
+        self.names.stop()
+
+
+@pytest.mark.skipif(bool(dns.missing()), reason="see contrib/deps.sh")
+@pytest.mark.parametrize("says,cond", (("invalid", "internal-server-error"),
+                                       ("item-not-found", None)))
+def test_who_says_that_we_are_not_we_is_the_last(pool, own_server, authority,
+                                                 says, cond):
+    """XEP-0220 §2.1.1"""
+    first = Host(PEER, authority.issue("good", PEER), external=False)
+    second = Host(PEER, authority.issue("good", PEER), external=False)
+    first.on_element = lambda stream, e: e.name == "result" and (
+        stream.say("result", e, says) or True)
+    with Names(pool, first, second) as names:
+        server = own_server(conf({"dns": names.conf()},
+                                 authorities=authority.cert))
+        server.adduser("romeo", "secret")
+        romeo = Client(server, "romeo").login("romeo", "secret", "home")
+        query = "<iq type='get' id='%d' to='" + PEER + \
+            "'><query xmlns='urn:example:nothing'/></iq>"
+        romeo.send(query % 1)
+        if cond:
+            answer = romeo.next()
+            assert answer.child("error").child(cond), answer
+            # and for a while nobody is asked again
+            romeo.send(query % 2)
+            assert romeo.next().child("error").child(cond)
+            assert not second.streams
+            assert server.ctl("s2s", "show", PEER).count("it is not ours") == 1
+        else:
+            second.wait_element(lambda e: e.name == "iq", "the request")
+        romeo.drop()
+    first.end()
+    second.end()
 
 
 @pytest.fixture

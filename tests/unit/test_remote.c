@@ -280,6 +280,7 @@ TEST(it_is_answered_as_soon_as_nothing_is_left_to_try)
 		{ REMOTE_NO_NAME, "remote-server-not-found" },
 		{ REMOTE_NO_ANSWER, "remote-server-timeout" },
 		{ REMOTE_OF_PAIR, "remote-server-timeout" },
+		{ REMOTE_NOT_BELIEVED, "internal-server-error" },
 	};
 
 	for (size_t i = 0; i < COUNT(cases); i++) {
@@ -371,6 +372,7 @@ check_left_alone(enum remote_failed what, const char *cond)
 TEST(who_fails_is_left_alone_for_longer_and_longer)
 {
 	check_left_alone(REMOTE_OF_PAIR, "remote-server-timeout");
+	check_left_alone(REMOTE_NOT_BELIEVED, "internal-server-error");
 	check_left_alone(REMOTE_NO_ANSWER, "remote-server-timeout");
 	check_left_alone(REMOTE_NO_NAME, "remote-server-not-found");
 }

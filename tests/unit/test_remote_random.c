@@ -272,7 +272,7 @@ step_stream(struct scene *s)
 			fake_up(f, draw(6));
 	}
 	else if (f->link == NULL && what == 2)
-		fake_down(f, (enum remote_failed)draw(3), "no");
+		fake_down(f, (enum remote_failed)draw(4), "no");
 	else if (f->link != NULL && (f->told_to_end || what == 0))
 		fake_break(f);
 	else if (f->counts && what == 1)

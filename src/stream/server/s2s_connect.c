@@ -497,6 +497,12 @@ s2s_search_drop(struct s2s_search *s)
 }
 
 const char *
+s2s_search_why(const struct s2s_search *s)
+{
+	return s->why;
+}
+
+const char *
 s2s_search_waits_for(struct s2s_search *s)
 {
 	if (s->race == NULL)

@@ -252,10 +252,12 @@ s2s_out_on_result(struct module_ctx *m, struct element *el)
 		return HOOK_HANDLED;
 	}
 	s2s_search_skip_external(o->way->search, false); /* they have said what they think */
+	/* XEP-0220 §2.1.1: what waits is answered, and nobody else is tried */
+	o->way->not_believed = str_is(type, "invalid");
 	snprintf(why, sizeof(why), "they refuse our dialback key: %s",
-		str_is(type, "error") ?
-			error_means(el->e) :
-			"whom they asked says that it is not ours");
+		o->way->not_believed ?
+			"whom they asked says that it is not ours" :
+			error_means(el->e));
 	s2s_out_end(o, STREAM_COND_NONE, NULL, why);
 	return HOOK_HANDLED;
 }

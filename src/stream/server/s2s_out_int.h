@@ -53,6 +53,7 @@ struct s2s_way {
 	struct s2s_out *stream;    /* NULL: none yet, or between two */
 	struct link *link;         /* NULL: not up */
 	bool unknown;              /* one who was reached does not serve the domain */
+	bool not_believed;         /* one has asked whether our key is ours: no */
 	struct way_asks asks;  /* that have yet to go out */
 	struct way_asks asked; /* in stream, and not answered */
 };
@@ -134,6 +135,8 @@ void s2s_search_drop(struct s2s_search *s);
 /* The stream that was opened has ended. */
 void s2s_search_next(struct s2s_search *s);
 const char *s2s_search_waits_for(struct s2s_search *s);
+/* Why the stream that was opened last has ended, for an administrator. */
+const char *s2s_search_why(const struct s2s_search *s);
 /* See struct remote_streams. */
 enum remote_failed s2s_search_late(const struct s2s_search *s);
 /* Is there somebody else to try, when this stream fails? */

@@ -137,6 +137,8 @@ s2s_way_ended(struct s2s_out *o)
 	if (l != NULL) {
 		way_free(w, ERR_CLOSED, "the stream has ended");
 		remote_leave(l);
+	} else if (w->not_believed) {
+		s2s_way_down(w, REMOTE_NOT_BELIEVED, s2s_search_why(w->search));
 	} else {
 		s2s_way_ask_again(w);
 		s2s_search_next(w->search);
