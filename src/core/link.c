@@ -231,8 +231,10 @@ link_full(struct link *l)
 void
 link_go_on(struct link *l)
 {
-	if (l->gone)
+	if (l->gone) {
+		link_end_look(l);
 		return;
+	}
 	while (!link_stops(l) && !STAILQ_EMPTY(&l->waiting))
 		link_write(l, waiting_take(l));
 	/* they are the first to be written */
@@ -283,6 +285,7 @@ link_leave(struct link *l, struct stanza_queue *back)
 	struct link_kept *k = l->kept;
 
 	shard_timer_cancel(l->entity->shard, &l->window);
+	link_end_free(l);
 	link_take_back(l, back);
 	if (k != NULL)
 		kept_detach(k);

@@ -64,6 +64,7 @@ struct link_stream {
 	void (*ask)(void *stream);
 };
 
+struct link_end;
 struct link_kept;
 
 struct link {
@@ -82,7 +83,8 @@ struct link {
 	uint64_t window_took; /* taken at its beginning */
 	struct link_kept *kept; /* written; NULL: it does not count */
 	bool full;           /* the kernel takes nothing now */
-	bool gone;           /* it is cut, and has not left yet: full, too */
+	bool gone;           /* it is cut, or ends, and has not left yet: full, too */
+	struct link_end *end; /* it waits for the last word of its peer; or NULL */
 };
 
 LIST_HEAD(link_list, link);
@@ -100,6 +102,15 @@ bool link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	struct wire **wire_io);
 /* As link_send(), of one that has waited already, and is no fault of l's. */
 void link_give(struct link *l, struct stanza *st);
+/* It takes nothing more, and its stream ends, as ops->end() has it: when the peer has
+ * acknowledged what it was given, if l counts, or has not in time.  l may be gone. */
+void link_end(struct link *l, enum stream_cond cond, const char *text);
+/* Does it wait for that? */
+static inline bool
+link_is_ending(const struct link *l)
+{
+	return l->end != NULL;
+}
 /* What waits is appended to back. */
 void link_take_back(struct link *l, struct stanza_queue *back);
 /* l is gone, and is freed; what waits is appended to back.  What was not

@@ -200,6 +200,15 @@ kept_drop(struct link_kept *k, uint32_t n)
 	}
 }
 
+/* Where another stream is yet to be gone on with, that asks by itself. */
+void
+kept_finish(struct link_kept *k)
+{
+	if (k->unasked != 0)
+		kept_ask(k);
+	kept_arm(k);
+}
+
 void
 kept_detach(struct link_kept *k)
 {

@@ -41,6 +41,8 @@ void kept_add_shared(struct link_kept *k, const struct stanza *st,
 	struct wire *w, struct str to);
 /* No more is to be written, until more is acknowledged. */
 bool kept_is_full(const struct link_kept *k);
+/* Its link ends, and writes no more: the peer is asked about all. */
+void kept_finish(struct link_kept *k);
 /* Its link has left. */
 void kept_detach(struct link_kept *k);
 
@@ -50,5 +52,12 @@ void kept_detach(struct link_kept *k);
 void link_cut(struct link *l, const char *why);
 /* More may be written: what waits is. */
 void link_go_on(struct link *l);
+
+/* --- link_end.c ---------------------------------------------------------------- */
+
+/* It may have acknowledged all. */
+void link_end_look(struct link *l);
+/* It leaves. */
+void link_end_free(struct link *l);
 
 #endif

@@ -63,7 +63,10 @@ pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
 		return;
 	p->ending = true;
 	pair_settle(p);
-	l->ops->end(l->stream, cond, text);
+	if (cond == STREAM_COND_NONE || cond == STREAM_POLICY_VIOLATION)
+		link_end(l, cond, text);
+	else /* our domain, or the server, goes, and nobody waits for that */
+		l->ops->end(l->stream, cond, text);
 }
 
 struct remote_pair *

@@ -4,6 +4,7 @@ import json
 import os
 import random
 import tempfile
+import threading
 import time
 
 import pytest
@@ -219,6 +220,60 @@ def test_who_does_not_acknowledge_is_cut(romeo, host, answer):
     stream = host.wait_body(2, 2)
     wait_fact(romeo.server, "counted", "%d sent, 0 of them not acknowledged"
               % len(host.bodies(stream)))
+    assert not errors(romeo)
+
+
+class Slow:
+    """Answers when it may."""
+
+    def __init__(self, host):
+        self.asked, self.may = threading.Event(), threading.Event()
+        host.answers = self
+
+    def __call__(self, stream, n):
+        self.asked.set()
+        return n if self.may.wait(PATIENCE) else None
+
+
+def test_a_stream_that_is_closed_waits_for_acknowledgements(romeo, host):
+    slow = Slow(host)
+    say(romeo, 0, 3)
+    first = host.wait_body(1, 2)
+    romeo.server.ctl("s2s", "close", PEER)
+    assert slow.asked.wait(PATIENCE)
+    say(romeo, 3, 4)
+    romeo.ping()
+    assert facts(romeo.server, "out")["state"] == "closing"
+    slow.may.set()
+    stream = host.wait_body(2, 3)
+    assert host.bodies(first) == [0, 1, 2] and host.bodies(stream) == [3]
+    assert not errors(romeo)
+
+
+def test_a_stream_that_is_closed_waits_no_longer_than_some_seconds(romeo, host):
+    host.answers = lambda stream, n: None
+    say(romeo, 0, 3)
+    host.wait_body(1, 2)
+    romeo.server.ctl("s2s", "close", PEER)
+    assert host.bodies(host.wait_body(2, 2)) == [0, 1, 2]
+    assert not errors(romeo)
+
+
+def test_what_a_reload_forbids_is_not_answered_when_it_came(romeo, host):
+    slow, server = Slow(host), romeo.server
+    say(romeo, 0, 3)
+    first = host.wait_body(1, 2)
+    server.conf["federation"]["deny"] = [PEER]
+    server.write_conf()
+    server.ctl("reload")
+    assert slow.asked.wait(PATIENCE)
+    say(romeo, 3, 4)
+    refused = romeo.take(lambda e: e.get("id") == "m3", "the answer")
+    assert "not-allowed" in str(refused)
+    slow.may.set()
+    first.wait(lambda e: e.name == "error" and
+               "policy-violation" in str(e), "the end")
+    assert host.bodies(first) == [0, 1, 2]
     assert not errors(romeo)
 
 

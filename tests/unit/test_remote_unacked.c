@@ -12,6 +12,7 @@
 #include "base/mem.h"
 #include "net/conn.h"
 #include "conf/conf.h"
+#include "core/entity_message.h"
 #include "core/place.h"
 #include "core/receipt.h"
 #include "core/router.h"
@@ -516,6 +517,139 @@ TEST(a_link_whose_peer_owes_an_answer_is_not_idle)
 	pass(&s, 61 * US_PER_S);
 	pass(&s, 61 * US_PER_S);
 	CHECK(f->told_to_end);
+	scene_done(&s);
+}
+
+/* --- its end -------------------------------------------------------------------- */
+
+/* "s2s close". */
+static void
+close_links(struct scene *s)
+{
+	entity_tell(shard_there(s),
+		&(struct entity_message){ .kind = TELL_KICK,
+			.to = jid_trusted(STR(THERE)) });
+	world_settle(&s->w);
+}
+
+TEST(a_link_that_is_closed_waits_until_all_is_acknowledged)
+{
+	struct fake *f, *next;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 3);
+	close_links(&s);
+	CHECK(!f->told_to_end);
+	CHECK_INT(f->n_asked, 1);
+	/* what comes meanwhile waits for the next one */
+	say(&s, 1);
+	CHECK_INT(f->n_wrote, 3);
+	fake_ack(f, 2);
+	world_settle(&s.w);
+	CHECK(!f->told_to_end);
+	fake_ack(f, 3);
+	world_settle(&s.w);
+	CHECK(f->told_to_end);
+	CHECK_INT(f->cond, STREAM_COND_NONE);
+	fake_break(f);
+	next = fake_find(HERE, THERE);
+	fake_up(next, LOTS);
+	CHECK_CSTR(buf_c(&next->wrote), "4 ");
+	CHECK_CSTR(buf_c(&s.romeo.got), "");
+	scene_done(&s);
+}
+
+TEST(a_link_that_has_nothing_to_wait_for_is_closed_at_once)
+{
+	for (int counts = 0; counts < 2; counts++) {
+		struct fake *f;
+		struct scene s;
+
+		scene_init_as(&s, "");
+		s.fakes->counts = counts;
+		f = link_up(&s, 1);
+		if (counts)
+			fake_ack(f, 1);
+		close_links(&s);
+		CHECK(f->told_to_end);
+		scene_done(&s);
+	}
+}
+
+/* And what it was not given does not go to it. */
+TEST(a_link_is_not_waited_for_longer_than_some_seconds)
+{
+	struct fake *f, *next;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	say(&s, 3);
+	f = fake_find(HERE, THERE);
+	fake_up(f, 2);
+	world_settle(&s.w);
+	close_links(&s);
+	fake_take(f, LOTS);
+	fake_ack(f, 1);
+	pass(&s, 5 * US_PER_S - US_PER_S / 4);
+	CHECK(!f->told_to_end);
+	CHECK_INT(f->n_wrote, 2);
+	pass(&s, US_PER_S / 4);
+	CHECK(f->told_to_end);
+	fake_break(f);
+	next = fake_find(HERE, THERE);
+	CHECK(next != f);
+	fake_up(next, LOTS);
+	CHECK_CSTR(buf_c(&next->wrote), "2 3 ");
+	scene_done(&s);
+}
+
+TEST(one_that_breaks_while_it_is_waited_for)
+{
+	struct fake *f, *next;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 3);
+	close_links(&s);
+	fake_ack(f, 1);
+	fake_break(f);
+	next = fake_find(HERE, THERE);
+	CHECK(next != f);
+	fake_up(next, LOTS);
+	CHECK_CSTR(buf_c(&next->wrote), "2 3 ");
+	pass(&s, 20 * US_PER_S);
+	scene_done(&s);
+}
+
+#define FORBIDS                                                                \
+	"shards: 2\nstorage: { driver: memory }\n"                             \
+	"federation: { mode: on, deny: [ " THERE " ] }\n"                      \
+	"hosts: { example.org: {} }\n"
+
+/* Only what they have not got is answered. */
+TEST(what_a_reload_forbids_is_answered_when_nobody_knows_whether_it_came)
+{
+	struct fake *f;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 3);
+	world_reload(&s.w, FORBIDS);
+	CHECK(!f->told_to_end);
+	CHECK_INT(f->n_asked, 1);
+	say(&s, 1);
+	CHECK(answered(&s, 4, "<not-allowed"));
+	s.romeo.got.n = 0;
+	fake_ack(f, 2);
+	pass(&s, 5 * US_PER_S);
+	CHECK(f->told_to_end);
+	CHECK_INT(f->cond, STREAM_POLICY_VIOLATION);
+	fake_break(f);
+	world_settle(&s.w);
+	CHECK(answered(&s, 3, "<not-allowed"));
+	CHECK(!answered(&s, 1, "<not-allowed"));
+	CHECK(!answered(&s, 2, "<not-allowed"));
 	scene_done(&s);
 }
 

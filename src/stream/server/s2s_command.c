@@ -503,11 +503,12 @@ static void
 close_in(struct command_call *call, const struct s2s_in *c,
 	const struct s2s_pair *pair)
 {
-	struct stream *x = &((struct s2s_in *)(uintptr_t)c)->x;
-
 	(void)pair;
 	*(bool *)call->state = true;
-	stream_end(x, STREAM_COND_NONE, NULL);
+	/* one of ours that goes by it closes it, when it is ready for that */
+	if (!s2s_in_link_ends(c))
+		stream_end(&((struct s2s_in *)(uintptr_t)c)->x,
+			STREAM_COND_NONE, NULL);
 }
 
 static void
@@ -571,7 +572,7 @@ static const struct command_arg why_args[] = {
 
 const struct command s2s_commands[] = {
 	{ "s2s close", "close the streams to another server, and from it",
-		"What waits for it goes by the next stream. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
+		"What waits for it goes by the next stream. Where stanzas are counted (XEP-0198), a stream ends when those that went by it are acknowledged, or after some seconds. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
 		domain_args, close_run, is_of_others, BY_OPERATOR },
 	{ "s2s list", "list the streams to other servers, and from them",
 		"One row for each domain of theirs, domain of ours and direction, "

@@ -219,10 +219,15 @@ s2s_in_forget_pair(struct s2s_in *c, struct str local, struct str remote)
 			"What this stream was for is not permitted any more");
 }
 
+/* A link that ends, for it was forbidden, waits for acknowledgements, and ends what it
+ * has to; stanzas that come by it until then are judged before. */
 static void
 on_reloaded(struct stream *x)
 {
-	(void)s2s_in_judge_pairs(s2s_in_of(x));
+	struct s2s_in *c = s2s_in_of(x);
+
+	if (!s2s_in_link_ends(c))
+		(void)s2s_in_judge_pairs(c);
 }
 
 /* --- elements ------------------------------------------------------------- */

@@ -179,6 +179,8 @@ void s2s_in_links_go_on(struct s2s_in *c);
 void s2s_in_links_sleep(struct s2s_in *c);
 /* l is one of s2s_in_link_stream. */
 const struct s2s_in *s2s_in_of_link(const struct link *l);
+/* One of its links waits for acknowledgements, and ends then. */
+bool s2s_in_link_ends(const struct s2s_in *c);
 
 /* --- s2s_in_dialback.c ------------------------------------------------------ */
 

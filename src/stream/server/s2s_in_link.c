@@ -174,6 +174,19 @@ in_has_link(const struct s2s_in *c)
 }
 
 bool
+s2s_in_link_ends(const struct s2s_in *c)
+{
+	for (size_t i = 0; i < c->pairs.n; i++) {
+		const struct s2s_pair *p = &c->pairs.p[i];
+
+		if (p->link != NULL && *p->link != NULL &&
+			link_is_ending(*p->link))
+			return true;
+	}
+	return false;
+}
+
+bool
 s2s_in_links_full(struct s2s_in *c, bool refused)
 {
 	if (!in_has_link(c) || s2s_is_flooded(&c->x))
