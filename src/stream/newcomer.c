@@ -12,6 +12,7 @@
 
 #include <assert.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/buf.h"
 #include "base/err.h"
@@ -207,10 +208,37 @@ newcomer_due(const struct stream *x)
 	return ((const struct newcomer *)x)->deadline_us;
 }
 
+/* Who has begun a stream is told why it ends (RFC 6120 §4.9.3.4): by the kind that is
+ * named first, as whoever is nobody's, whose time for strangers is over, too, or soon.
+ * False: he has not. */
+static bool
+newcomer_give_late(struct newcomer *c)
+{
+	struct str first = buf_str(&c->first);
+	const struct config_listen *at = newcomer_entry(c);
+	const struct listen_row *row = NULL;
+	bool more;
+
+	if (at != NULL && first.n != 0 && memchr(first.p, '<', first.n) != NULL)
+		row = listen_by_bytes(c->x.shard->snap, at, first, true, &more);
+	if (row == NULL)
+		return false;
+	if (log_limit_ok(&stream_shard(c->x.shard)->refused, LOG_STREAM))
+		log_info(LOG_STREAM, stream_who(&c->x),
+			"has not said in time for which kind he has come kind=%s bytes=%zu",
+			row->kind->name, first.n);
+	newcomer_give(c, row, first);
+	return true;
+}
+
 static void
 newcomer_do_due(struct stream *x)
 {
-	if (newcomer_due(x) <= x->shard->now_us)
+	bool late = newcomer_due(x) <= x->shard->now_us;
+
+	if (late && newcomer_give_late(newcomer_of(x)))
+		return;
+	if (late)
 		stream_end(x, STREAM_CONNECTION_TIMEOUT, NULL);
 	stream_arm(x);
 }

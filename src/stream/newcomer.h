@@ -8,14 +8,17 @@
  *	the first bytes: by whose they are, or of the kind -> listen_give(), and they
  *	that is named first                                   are told again
  *	   |
- *	   `--the time of strangers, a crowd of them, a reload, the stop--> closed
+ *	   |
+ *	   |--the time of strangers, and he has begun a stream--> the kind that is named
+ *	   |                                                      first, which says so
+ *	   `--that time, a crowd of them, a reload, the stop--> closed
  *
  * Owner shard, always the one that has accepted him.  He is a stranger as any: he
  * counts in limits: connections, connections_per_address and, whatever kinds the port
  * has, unauthenticated_connections, and what he counts in goes with him.  He has the
  * least of the times that those kinds give to strangers, and of his bytes
  * NEWCOMER_BYTES are looked at; those count in the rates of the kind that gets them.
- * He is told nothing, for nobody knows in which protocol.
+ * Here he is told nothing, for nobody knows in which protocol.
  */
 #ifndef STREAM_NEWCOMER_H
 #define STREAM_NEWCOMER_H

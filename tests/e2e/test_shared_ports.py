@@ -219,10 +219,37 @@ def test_what_nobody_knows_is_answered_by_the_kind_that_is_first(
 def test_who_says_nothing_is_closed_without_a_word(own_server):
     server = own_server(conf({"limits": {"login_timeout": "1s"}}))
     begun = time.monotonic()
-    socks = [plain(server), plain(server, b"<stream:str"),
-             plain(server, tls="direct")]
+    socks = [plain(server), plain(server, b" \n "), plain(server, tls="direct")]
     assert [wait_closed(s) for s in socks] == [b""] * 3
     assert time.monotonic() - begun > 0.9
+
+
+@pytest.mark.parametrize("kinds, ns", [
+    (("c2s", "server"), b"xmlns='jabber:client'"),
+    (("server", "c2s"), b"xmlns='jabber:server'")])
+def test_who_has_begun_a_stream_is_told_that_it_took_too_long(
+        own_server, kinds, ns):
+    server = own_server(conf({"limits": {"login_timeout": "1s"},
+                              "listen": shared(kinds)}))
+    for said in b"<", b"<stream:str", b"<?xml version='1.0'?><stream:stream xm":
+        got = wait_closed(plain(server, said))
+        assert b"<connection-timeout" in got and ns in got
+    sock = context(server).wrap_socket(
+        plain(server, tls="direct"), server_hostname=server.domain)
+    sock.sendall(b"<str")
+    assert b"<connection-timeout" in wait_closed(sock)
+    server.process.wait_line(
+        "newcomer .*has not said in time .* kind=%s bytes=1" % kinds[0])
+
+
+def test_many_who_take_too_long_fill_no_log(own_server):
+    server = own_server(conf({"limits": {"login_timeout": "1s"}, "shards": 1}))
+    socks = [plain(server, b"<") for _ in range(60)]
+    for sock in socks:
+        assert b"<connection-timeout" in wait_closed(sock)
+    with open(server.process.log_path) as log:
+        n = sum("has not said in time" in line for line in log)
+    assert 0 < n < 60
 
 
 def test_who_breaks_off_leaves_nothing(both):
