@@ -23,7 +23,9 @@ usage() {
 	                   port N+147; env.sh has its secret
 	  --s2s            talk to other servers, which connect to ports N+69 with
 	                   STARTTLS and N+70 with TLS from the start
-	  --peer DIR       the same, and know the server that lives in DIR and was
+	  --one-port       the same, at the ports of clients: whoever connects says
+	                   by ALPN, or by its first bytes, what it is
+	  --peer DIR       the same as --s2s, and know the server that lives in DIR and was
 	                   started with --s2s; it is told of this one
 	  --cert FILE --key FILE [--ca-cert FILE]
 	                   a certificate with its chain, its key, and who signed
@@ -47,12 +49,13 @@ top=$(cd "$(dirname "$0")/.." && pwd)
 
 parse() {
 	dir='' build='' host='' base='' shards='' cert='' key='' ca='' with_component=no
-	install=yes action=start with_s2s=no peer=''
+	install=yes action=start with_s2s=no one_port=no peer=''
 	while [ $# -gt 0 ]; do
 		case $1 in
 		--no-install) install=no ;;
 		--component) with_component=yes ;;
 		--s2s) with_s2s=yes ;;
+		--one-port) with_s2s=yes one_port=yes ;;
 		--stop) action=stop ;;
 		--help | -h)
 			usage
@@ -328,9 +331,10 @@ choose_ports() {
 	for base in $bases; do
 		c2s=$((base + 22)) direct=$((base + 23)) component=$((base + 147))
 		s2s=$((base + 69)) s2s_direct=$((base + 70))
+		[ $one_port = no ] || s2s=$c2s s2s_direct=$direct
 		ports="$c2s $direct"
 		[ $with_component = no ] || ports="$ports $component"
-		[ $with_s2s = no ] || ports="$ports $s2s $s2s_direct"
+		[ $with_s2s$one_port != yesno ] || ports="$ports $s2s $s2s_direct"
 		taken=
 		for port in $ports; do
 			! port_taken "$port" || taken="$taken $port"
@@ -341,7 +345,7 @@ choose_ports() {
 	die "no free ports; choose others with --port-base"
 }
 
-# $1 kind, $2 port, $3 port with TLS from the start
+# $1 kind, or several, $2 port, $3 port with TLS from the start
 write_listeners() {
 	for address in 127.0.0.1 ::1; do
 		[ "$address" != ::1 ] || grep -q ' lo$' /proc/net/if_inet6 2>/dev/null ||
@@ -371,8 +375,15 @@ write_component_listener() {
 		say "  - { kind: component, port: $component }"
 }
 
+write_client_listeners() {
+	kinds=c2s
+	[ $one_port = no ] || kinds='[ c2s, server ]'
+	write_listeners "$kinds" "$c2s" "$direct"
+}
+
 write_s2s_listeners() {
-	[ $with_s2s = no ] || write_listeners server "$s2s" "$s2s_direct"
+	[ $with_s2s$one_port != yesno ] ||
+		write_listeners server "$s2s" "$s2s_direct"
 }
 
 # Who comes with a certificate and no authority believes whom the system does.
@@ -436,7 +447,7 @@ write_configuration() {
 		control:
 		  socket: $data/control
 		listen:
-		$(write_listeners c2s "$c2s" "$direct")
+		$(write_client_listeners)
 		$(write_s2s_listeners)
 		$(write_component_listener)
 		hosts:

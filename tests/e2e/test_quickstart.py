@@ -3,6 +3,8 @@
 import os
 import re
 import shutil
+import socket
+import ssl
 import subprocess
 
 import pytest
@@ -74,6 +76,40 @@ def test_two_quickstarts_talk(open_path):
         romeo, juliet = one.user("romeo"), other.user("juliet")
         say(romeo, juliet, "from the first")
         say(juliet, romeo, "and back")
+    finally:
+        for each in started:
+            each.stop()
+    shutil.rmtree(open_path)
+
+
+def alpn(server, kind, offered):
+    context = ssl.create_default_context(cafile=server.ca_file)
+    context.set_alpn_protocols([offered])
+    with socket.create_connection((server.address, server.port(kind)),
+                                  PATIENCE) as sock:
+        with context.wrap_socket(sock, server_hostname=server.domain) as tls:
+            return tls.selected_alpn_protocol()
+
+
+def test_clients_and_servers_share_a_port(open_path):
+    started = []
+    try:
+        started.append(Quickstart(open_path / "a", "a.localhost", "--one-port"))
+        one = started[0]
+        assert one.env["PORT_S2S"] == one.env["PORT_C2S"]
+        assert one.env["PORT_S2S_DIRECT_TLS"] == one.env["PORT_DIRECT_TLS"]
+        for each in "xmpp-client", "xmpp-server":
+            assert alpn(one, "direct", each) == each
+        # one that has ports for each kind, and one that has not
+        started.append(Quickstart(open_path / "b", "b.localhost", "--peer",
+                                  one.folder, "--one-port"))
+        started.append(Quickstart(open_path / "c", "c.localhost", "--peer",
+                                  one.folder))
+        romeo = one.user("romeo")
+        for other in started[1:]:
+            juliet = other.user("juliet")
+            say(romeo, juliet, "there")
+            say(juliet, romeo, "and back")
     finally:
         for each in started:
             each.stop()
