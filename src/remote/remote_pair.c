@@ -13,6 +13,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "core/receipt.h"
 #include "core/server.h"
 
 /* Who was linked since is taken to be restarting. */
@@ -526,8 +527,11 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct shard *sh = pair_shard(p);
 	struct remote *r = p->remote;
 	const struct remote_pause *at;
-	bool receipt = st->receipt != NULL;
+	bool receipt;
 
+	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR)
+		receipt_let_go(st); /* nobody is told of it, should it be lost */
+	receipt = st->receipt != NULL;
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
 			asker_leave(p);
