@@ -129,13 +129,13 @@ static void
 log_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m)
 {
-	static const char *const own[] = { "levels" };
+	static const char *const own[] = { "levels", NULL };
 	const struct yaml_node *node = yaml_get(root, "log");
 	const struct yaml_node *levels = yaml_get(node, "levels");
 	struct config_log *log = &w->c.log;
 
-	option_apply(config_log_options, config_without(w->arena, node, own, 1),
-		"log", log, w->arena, m);
+	option_apply_beside(config_log_options, own, node, "log", log, w->arena,
+		m);
 	for (int i = 0; i < LOG_AREAS; i++)
 		log->levels[i] = (enum log_level)log->level;
 	if (levels != NULL && levels->kind != YAML_MAP &&

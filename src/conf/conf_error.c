@@ -20,6 +20,8 @@
 
 #define TEXT_MAX 512 /* bytes of one message */
 #define NAME_MAX_COMPARED 64
+#define NAMES_LISTED 320 /* bytes */
+#define PART_MIN 3	 /* letters; of shorter ones, each is near to each */
 
 void
 conf_errors_init(struct conf_errors *m)
@@ -143,16 +145,72 @@ conf_error_nearest(const char *found, const char *const *names, size_t n_names)
 	return nearest;
 }
 
+/* Is found near to what stands before or behind one of its "_"? */
+static bool
+is_part(const char *found, const char *name)
+{
+	for (const char *at = strchr(name, '_'); at != NULL; at = strchr(at, '_')) {
+		char head[NAME_MAX_COMPARED];
+		const char *const parts[] = { head, ++at };
+
+		snprintf(head, sizeof(head), "%.*s", (int)(at - 1 - name), name);
+		for (size_t i = 0; i < COUNT(parts); i++)
+			if (strlen(parts[i]) >= PART_MIN &&
+				conf_error_nearest(found, &parts[i], 1) != NULL)
+				return true;
+	}
+	return false;
+}
+
+/* Of "idle_timeout", "idle" may be all that is remembered.  The shortest such name. */
+static const char *
+nearest_by_part(const char *found, const char *const *names, size_t n_names)
+{
+	const char *best = NULL;
+
+	for (size_t i = 0; i < n_names; i++)
+		if (names[i] != NULL && is_part(found, names[i]) &&
+			(best == NULL || strlen(names[i]) < strlen(best)))
+			best = names[i];
+	return best;
+}
+
+/* All of them, where they are few. */
+static bool
+names_list(char out[NAMES_LISTED], const char *const *names, size_t n_names)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < n_names; i++) {
+		if (names[i] == NULL)
+			continue;
+		n += (size_t)snprintf(out + n, NAMES_LISTED - n, "%s%s",
+			n != 0 ? ", " : "", names[i]);
+		if (n >= NAMES_LISTED)
+			return false;
+	}
+	return n != 0;
+}
+
 bool
 conf_error_unknown(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *what, const char *found,
 	const char *const *names, size_t n_names)
 {
 	const char *nearest = conf_error_nearest(found, names, n_names);
+	char all[NAMES_LISTED];
 
 	if (nearest == NULL)
+		nearest = nearest_by_part(found, names, n_names);
+	if (nearest == NULL && names_list(all, names, n_names))
+		return conf_error_add(m, at, path,
+			"unknown %s \"%.64s\", expected one of: %s", what,
+			found, all);
+	if (nearest == NULL)
 		return conf_error_add(m, at, path, "unknown %s \"%.64s\"%s",
-			what, found, n_names == 0 ? "; there is none here" : "");
+			what, found,
+			n_names == 0 ? "; there is none here" :
+				       "; antiphond.yml(5) has those that there are");
 	return conf_error_add(m, at, path,
 		"unknown %s \"%.64s\"; did you mean \"%s\"?", what, found,
 		nearest);

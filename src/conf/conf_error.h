@@ -38,8 +38,9 @@ bool conf_error_add_at(struct conf_errors *m, const char *file, int line,
 
 /*
  * `unknown WHAT "found"; did you mean "NEAREST"?`: the nearest of names (NULL
- * entries are skipped) by edit distance is named only if it is near.
- * Without any names, it is said that there are none.
+ * entries are skipped) by edit distance is named only if it is near, or a part
+ * of it is.  Else all of them are, if they are few; and without any, it is said that
+ * there are none.
  */
 bool conf_error_unknown(struct conf_errors *m, const struct yaml_node *at,
 	const char *path, const char *what, const char *found,

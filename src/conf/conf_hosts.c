@@ -65,14 +65,13 @@ static void
 host_apply(struct config_whole *w, struct host_place *p, struct conf_errors *m)
 {
 	static const char *const own[] = { "auth", "federation",
-		"modules" };
+		"modules", NULL };
 	const struct yaml_node *node = p->node;
 	struct config_host *h = &p->host;
 	const char *path = arena_printf(w->arena, "hosts: %s", h->domain).p;
 
-	option_apply(config_host_options,
-		config_without(w->arena, node, own, COUNT(own)), path, h,
-		w->arena, m);
+	option_apply_beside(config_host_options, own, node, path, h, w->arena,
+		m);
 	h->auth = w->c.auth;
 	option_overlay(config_auth_options, yaml_get(node, "auth"), NULL,
 		arena_printf(w->arena, "%s: auth", path).p, &h->auth, w->arena,

@@ -30,6 +30,7 @@ struct filling {
 	char *base;
 	struct arena *arena;
 	struct conf_errors *errors;
+	const char *const *beside; /* names that others read; NULL ends; or NULL */
 };
 
 static void
@@ -253,10 +254,23 @@ option_find(const struct option *table, struct str name)
 }
 
 static bool
+is_beside(const struct filling *f, struct str name)
+{
+	for (const char *const *at = f->beside; at != NULL && *at != NULL; at++)
+		if (str_is(name, *at))
+			return true;
+	return false;
+}
+
+static bool
 unknown_option(struct filling *f, const struct yaml_node *at)
 {
 	const char *names[NAMES_MAX];
 	size_t n = 0;
+
+	for (const char *const *own = f->beside;
+		own != NULL && *own != NULL && n < NAMES_MAX; own++)
+		names[n++] = *own;
 
 	for (const struct option *o = f->table;
 		o != NULL && o->name != NULL && n < NAMES_MAX; o++)
@@ -280,6 +294,8 @@ map_apply(struct filling *f, const struct yaml_node *map)
 	for (const struct yaml_node *c = map->first; c != NULL; c = c->next) {
 		const struct option *o = option_find(f->table, c->key);
 
+		if (o == NULL && is_beside(f, c->key))
+			continue;
 		if (o == NULL)
 			ok = unknown_option(f, c);
 		else if (!node_apply(f, o, c))
@@ -379,7 +395,7 @@ option_overlay(const struct option *table, const struct yaml_node *map,
 	const struct yaml_node *general, const char *path, void *base,
 	struct arena *a, struct conf_errors *m)
 {
-	struct filling f = { table, path, base, a, m };
+	struct filling f = { table, path, base, a, m, NULL };
 
 	return map_apply(&f, map) && pairs_check(&f, map, general);
 }
@@ -388,7 +404,15 @@ bool
 option_apply(const struct option *table, const struct yaml_node *map,
 	const char *path, void *base, struct arena *a, struct conf_errors *m)
 {
-	struct filling f = { table, path, base, a, m };
+	return option_apply_beside(table, NULL, map, path, base, a, m);
+}
+
+bool
+option_apply_beside(const struct option *table, const char *const *names,
+	const struct yaml_node *map, const char *path, void *base, struct arena *a,
+	struct conf_errors *m)
+{
+	struct filling f = { table, path, base, a, m, names };
 	bool ok;
 
 	option_defaults(table, base, a);

@@ -85,6 +85,11 @@ void option_defaults(const struct option *table, void *base, struct arena *a);
 bool option_apply(const struct option *table, const struct yaml_node *map,
 	const char *path, void *base, struct arena *a, struct conf_errors *m);
 
+/* The same, where names (NULL ends) stand in map, too, which others read. */
+bool option_apply_beside(const struct option *table, const char *const *names,
+	const struct yaml_node *map, const char *path, void *base, struct arena *a,
+	struct conf_errors *m);
+
 /* Only what map says, over what base holds already: for options of one host that
  * override general ones.  general is where those stand; it may be NULL when the
  * table has no .most.  Nothing is required. */

@@ -351,6 +351,26 @@ static const struct {
 	{ HOST "modules: { box: { max_bytes: 1MB, day_bytes: 1MiB } }",
 		"antiphond.yml:2: modules: box: max_bytes: found \"1MB\", "
 		"expected a size, such as 4096, 256KiB or 1MiB" },
+	/* a part of a name will do; else all are named, where they are few */
+	{ HOST "s2s:\n  idel: 1s", "antiphond.yml:3: s2s: unknown option "
+		"\"idel\"; did you mean \"idle_timeout\"?" },
+	{ HOST "limits: { memry: 1 }", "antiphond.yml:2: limits: unknown option "
+		"\"memry\"; did you mean \"memory\"?" },
+	{ HOST "limits: { spoons: 1 }", "antiphond.yml:2: limits: unknown option "
+		"\"spoons\"; antiphond.yml(5) has those that there are" },
+	{ HOST "control: { x: 1 }", "antiphond.yml:2: control: unknown option "
+		"\"x\", expected one of: socket, group" },
+	{ HOST "log:\n  levls: {}", "antiphond.yml:3: log: unknown option "
+		"\"levls\"; did you mean \"levels\"?" },
+	{ HOST "log: { x: 1 }", "antiphond.yml:2: log: unknown option \"x\", "
+		"expected one of: levels, to, file, level" },
+	{ "hosts:\n  example.org:\n    moduls: {}\n",
+		"antiphond.yml:3: hosts: example.org: unknown option "
+		"\"moduls\"; did you mean \"modules\"?" },
+	{ "hosts:\n  example.org:\n    services: {}\n",
+		"antiphond.yml:3: hosts: example.org: unknown option "
+		"\"services\", expected one of: auth, federation, modules, "
+		"certificate, key, admins" },
 	{ HOST "limit: {}", "antiphond.yml:2: unknown option \"limit\"; did "
 			    "you mean \"limits\"?" },
 	{ HOST "shards: 1000",

@@ -137,6 +137,9 @@ TEST(what_is_said_is_read_by_its_type)
 	fixture_done(&f);
 }
 
+#define NAMES \
+	"on, n, bytes, interval, text, path, jid, domain, color, jids, colors, tags, password"
+
 /* Each stands behind "conf/a.yml:1: modules: sample: ". */
 static const struct {
 	const char *text, *mistake;
@@ -156,8 +159,9 @@ static const struct {
 	{ "INTERVAL: 5m", "unknown option \"INTERVAL\"; did you mean "
 			  "\"interval\"?" },
 	{ "N: 5", "unknown option \"N\"; did you mean \"n\"?" },
-	{ "quite_other: 5m", "unknown option \"quite_other\"" },
-	{ "\"a\\nb\": 1", "unknown option \"a?b\"" },
+	{ "quite_other: 5m",
+		"unknown option \"quite_other\", expected one of: " NAMES },
+	{ "\"a\\nb\": 1", "unknown option \"a?b\", expected one of: " NAMES },
 	{ "n: 10", "n: 10 is above the maximum, 9" },
 	{ "n: x", "n: found \"x\", expected a whole number, such as 12" },
 	{ "n: [ 1 ]", "n: found a list, expected a whole number, such as 12" },
