@@ -89,6 +89,9 @@ struct remote_streams {
 	const char *(*waits_for)(void *attempt);
 	/* What that would be a failure of, if it never came. */
 	enum remote_failed (*late)(void *attempt);
+	/* Notes anew, by remote_step(), what the attempt that has become stream has
+	 * noted since remote_steps_begin(). */
+	void (*tell)(void *stream, struct remote_pair *p);
 };
 
 /* A key (XEP-0220 §2.1.1) that has come in the name of the remote of its pair. */
@@ -195,6 +198,10 @@ void remotes_stop(struct shard *sh);
 void remote_step(struct remote_pair *p, const char *step, const char *state,
 	const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* What is noted from here on, the stream can tell again: it is kept until that is up,
+ * and no longer. */
+void remote_steps_begin(struct remote_pair *p);
+
 enum remote_state {
 	REMOTE_UP,
 	REMOTE_ENDS,      /* its stream does */
@@ -213,12 +220,14 @@ struct remote_shown {
 	int64_t next_us;         /* of the wall clock: no attempt before; 0: now */
 	size_t n_waiting, bytes; /* for it, or in it */
 	const char *waits_for;   /* the attempt, in words; or NULL */
-	struct str steps;        /* of the last attempt: lines of step, state and
-				  * found, with tabs between them */
+	struct remote_pair *pair;
 };
 
 typedef void (*remote_show_fn)(void *arg, const struct remote_shown *shown);
 
+/* What the last attempt has come to is appended to out: lines of step, state and found,
+ * with tabs between them. */
+void remote_steps(const struct remote_shown *shown, struct buf *out);
 /* Those of one domain (prepared). */
 void remote_show(struct shard *sh, struct str domain, remote_show_fn fn, void *arg);
 /* Those of domains from *at_io on, which is 0 at first: most domains, then true:

@@ -123,7 +123,8 @@ struct remote_pair {
 			     * 0: it is ours, or there is nothing */
 	struct stanza_queue waiting;
 	size_t n_waiting, bytes;
-	struct buf steps;   /* see struct remote_shown */
+	struct buf steps;   /* see remote_steps() */
+	size_t steps_kept;  /* of them, what no stream can tell */
 	struct entity_message *tried; /* who waits for the end of an attempt; NULL */
 	TAILQ_HEAD(verify_list, remote_verify) verifies; /* in the order of asking */
 	struct timer due;
@@ -374,6 +375,11 @@ int64_t verify_due(const struct remote_pair *p);
 void verify_refuse_all(struct remote_pair *p, const char *why);
 
 /* --- remote_show.c --------------------------------------------------------------- */
+
+/* An attempt begins: nothing is noted. */
+void steps_forget(struct remote_pair *p);
+/* It has become a link, which tells the rest. */
+void steps_shrink(struct remote_pair *p);
 
 /* In memory; NULL: it is not. */
 struct remote *remote_find(struct shard *sh, struct str domain);

@@ -50,6 +50,7 @@ remote_up(struct remote_pair *p, const struct link_stream *ops, void *stream)
 	ASSERT_ON(pair_shard(p));
 	assert(p->attempt != NULL && p->link == NULL && !p->for_keys);
 	p->attempt = NULL;
+	steps_shrink(p);
 	pair_linked(p, l);
 	return l;
 }

@@ -285,7 +285,7 @@ pair_start(struct remote_pair *p)
 		((!pair_waits(p) || theirs_awaited(p)) && p->tried == NULL &&
 			verify_all_offer(p));
 	p->started_us = sh->now_us;
-	p->steps.n = 0;
+	steps_forget(p);
 	if (p->until_us == 0)
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
 	p->attempt = sh->server->remote_streams->start(p);

@@ -40,6 +40,50 @@ remote_step(struct remote_pair *p, const char *step, const char *state,
 		buf_printf(&p->steps, "%s\t%s\t%s\n", step, state, found);
 }
 
+void
+remote_steps_begin(struct remote_pair *p)
+{
+	p->steps_kept = p->steps.n;
+}
+
+void
+steps_forget(struct remote_pair *p)
+{
+	p->steps.n = p->steps_kept = 0;
+}
+
+/* A link may stay for days, and there are many, so that nothing of it is spare.  What
+ * the DNS has said nobody else knows. */
+void
+steps_shrink(struct remote_pair *p)
+{
+	struct str kept = { p->steps.p, p->steps_kept };
+	struct buf b = BUF_INIT;
+
+	if (kept.n != 0) {
+		b.p = str_dup(kept);
+		b.n = b.cap = kept.n;
+	}
+	buf_done(&p->steps);
+	p->steps = b;
+}
+
+void
+remote_steps(const struct remote_shown *shown, struct buf *out)
+{
+	struct remote_pair *p = shown->pair;
+	struct buf kept = p->steps;
+
+	/* noted as ever, but for us alone */
+	p->steps = (struct buf)BUF_INIT;
+	if (p->link != NULL && p->offer == NULL)
+		pair_shard(p)->server->remote_streams->tell(p->link->stream, p);
+	buf_add_str(out, buf_str(&kept));
+	buf_add_str(out, buf_str(&p->steps));
+	buf_done(&p->steps);
+	p->steps = kept;
+}
+
 /* --- what there is ------------------------------------------------------------- */
 
 static enum remote_state
@@ -84,7 +128,7 @@ pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 		.n_waiting = n + p->n_waiting + (l != NULL ? l->n_waiting : 0),
 		.bytes = bytes + p->bytes + (l != NULL ? l->bytes : 0),
 		.waits_for = pair_waits_for(p),
-		.steps = buf_str(&p->steps),
+		.pair = p,
 	};
 
 	if (l != NULL)

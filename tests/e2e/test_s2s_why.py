@@ -13,6 +13,7 @@ from authority import Authority
 from client import Client
 from process import Failed
 from s2s_peer import Host, Peer, conf
+from xmltree import SASL
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -265,6 +266,27 @@ def test_a_certificate_that_dialback_makes_good(own_server, authority, host):
     check(rows, "out", "certificate", "not trusted", "signed by itself",
           "the policy here lets dialback be enough")
     check(rows, "out", "authentication", "ok", "dialback")
+
+
+def test_a_certificate_that_they_do_not_take(own_server, authority, host):
+    """Told by a stream that stands, also when it is asked again."""
+    there = host()
+
+    def refuse(stream, e):
+        if e.name == "auth":
+            stream.send("<failure xmlns='%s'><not-authorized/></failure>" % SASL)
+        return e.name == "auth"
+    server = at(there, own_server, authority)
+    answer = answers(server, authority)
+    there.on_element = lambda stream, e: refuse(stream, e) or answer(stream, e)
+    for _ in range(2):
+        rows = [json.loads(line) for line in server.ctl(
+            "--json", "s2s", "why", PEER).splitlines()]
+        assert [(row["step"], row["state"]) for row in rows
+                if row["direction"] == "out"] == [
+            ("SRV", "not asked"), ("connection", "ok"), ("TLS", "ok"),
+            ("certificate", "ok"), ("authentication", "refused"),
+            ("authentication", "ok"), ("stream", "up")]
 
 
 @pytest.mark.parametrize("says,found", (

@@ -89,8 +89,15 @@ on_late(void *attempt)
 	return REMOTE_OF_PAIR;
 }
 
+static void
+on_tell(void *stream, struct remote_pair *p)
+{
+	(void)stream;
+	(void)p;
+}
+
 static const struct remote_streams streams = { on_start, on_cancel, on_verify,
-	on_has_shown, on_waits_for, on_late };
+	on_has_shown, on_waits_for, on_late, on_tell };
 
 /* --- streams ---------------------------------------------------------------------- */
 

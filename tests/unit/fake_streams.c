@@ -184,13 +184,23 @@ on_late(void *attempt)
 	return f->late;
 }
 
+static void
+on_tell(void *stream, struct remote_pair *p)
+{
+	const struct fake *f = stream;
+
+	CHECK(f->pair == p && f->link != NULL);
+	remote_step(p, "told", "ok", "by the stream");
+}
+
 /* --- for tests ----------------------------------------------------------------- */
 
 struct fakes *
 fakes_use(struct world *w)
 {
 	static const struct remote_streams ops = { on_start, on_cancel,
-		on_verify, on_has_shown, on_waits_for, on_late };
+		on_verify, on_has_shown, on_waits_for, on_late,
+		on_tell };
 
 	fakes = (struct fakes){ .first = NULL };
 	w->server->remote_streams = &ops;

@@ -269,6 +269,47 @@ TEST(what_comes_while_a_link_ends_waits_for_the_next)
 	scene_done(&s);
 }
 
+static void
+on_shown_steps(void *arg, const struct remote_shown *shown)
+{
+	struct buf *out = arg;
+
+	out->n = 0;
+	remote_steps(shown, out);
+}
+
+static const char *
+steps(struct scene *s, struct buf *out)
+{
+	remote_show(shard_of(s, THERE), STR(THERE), on_shown_steps, out);
+	return buf_c(out);
+}
+
+/* A link keeps no more than that, whatever was noted on the way. */
+TEST(what_a_stream_can_tell_is_not_kept_with_its_link)
+{
+	struct buf out = BUF_INIT;
+	struct scene s;
+	struct remote_pair *p;
+
+	scene_init(&s);
+	say(&s, "x@" THERE, 0);
+	p = newest()->pair;
+	remote_step(p, "SRV", "ok", "by nobody else");
+	remote_steps_begin(p);
+	for (int i = 0; i < 9; i++)
+		remote_step(p, "told", "ok", "with many words for which there is no use any more");
+	CHECK(strstr(steps(&s, &out), "no use") != NULL);
+	fake_up(newest(), LOTS);
+	for (int i = 0; i < 2; i++)
+		CHECK_CSTR(steps(&s, &out), "SRV\tok\tby nobody else\n"
+					    "told\tok\tby the stream\n");
+	CHECK_INT(p->steps.n, strlen("SRV\tok\tby nobody else\n"));
+	CHECK(p->steps.cap <= 64);
+	buf_done(&out);
+	scene_done(&s);
+}
+
 /* --- answers ------------------------------------------------------------------- */
 
 TEST(it_is_answered_as_soon_as_nothing_is_left_to_try)

@@ -163,7 +163,6 @@ on_raced(void *arg, int fd, size_t which, const struct err *err)
 	s->which = which;
 	s->of_pair = true;
 	address = &s->addresses.list[which].address;
-	s2s_step_connected(w->pair, search_target(s), address);
 	s2s_out_open(w,
 		conn_new_tcp(w->shard->net, fd,
 			(const struct sockaddr *)address, sizeof(*address)),

@@ -172,10 +172,7 @@ s2s_out_up(struct s2s_out *o, const char *by)
 		.hash = server_hash(x->shard->server, str_c(o->domain)),
 		.link = &o->way->link,
 	};
-	remote_step(o->way->pair, "authentication", "ok", "%s: %s", by,
-		o->x.authenticated && strcmp(by, "dialback") == 0 ?
-			"they have asked us whether the key is ours" :
-			"they trust our certificate");
+	s2s_step_up(o, o->way->pair);
 	s2s_out_watch_idle(o);
 	stream_bound(x);
 	conn_set_share(x->conn,
@@ -492,6 +489,9 @@ s2s_out_open(struct s2s_way *w, struct conn *conn, bool direct)
 		w->shard->now_us + TARGET_US :
 		OPTION_NEVER;
 	w->stream = o;
+	o->direct = direct;
+	remote_steps_begin(w->pair);
+	s2s_step_connected(o, w->pair, conn_peer(conn));
 	stream_open_to(&o->x, &out_kind, w->shard, conn, direct);
 	if (!stream_count_in(&o->x)) {
 		s2s_search_blame(o, "there are too many connections here (limits: connections)");

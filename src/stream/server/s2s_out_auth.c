@@ -89,28 +89,6 @@ s2s_out_judge_peer(const struct s2s_out *o, struct tls_judgement *out)
 		domain, o->dane, shard_wall_us(sh) / US_PER_S, out);
 }
 
-/* What makes it fail is noted with the failure. */
-static void
-out_step_certificate(struct s2s_out *o, const struct tls_judgement *j,
-	bool believed)
-{
-	static const char *const states[] = {
-		[TLS_DANE_NONE] = "unusable",
-		[TLS_DANE_FITS] = "ok",
-		[TLS_DANE_OTHER] = "failed",
-	};
-	struct remote_pair *p = o->way->pair;
-
-	if (believed || j->dane == TLS_DANE_OTHER)
-		remote_step(p, "certificate",
-			j->worth == TLS_TRUSTED ? "ok" : "not trusted", "%s",
-			j->why);
-	if (j->dane == TLS_DANE_OTHER)
-		o->at_dane = true;
-	else if (j->dane_why[0] != '\0')
-		remote_step(p, "DANE", states[j->dane], "%s", j->dane_why);
-}
-
 bool
 s2s_out_judge(struct s2s_out *o)
 {
@@ -125,8 +103,10 @@ s2s_out_judge(struct s2s_out *o)
 		return true;
 	s2s_out_judge_peer(o, &j);
 	believed = federation_believes(policy, &j);
-	if (o->step != OUT_UP)
-		out_step_certificate(o, &j, believed);
+	if (o->step != OUT_UP) {
+		s2s_step_certificate(o->way->pair, &j, believed);
+		o->at_dane = j.dane == TLS_DANE_OTHER;
+	}
 	if (believed)
 		return true;
 	if (j.dane == TLS_DANE_OTHER)
@@ -357,8 +337,8 @@ s2s_out_on_failure(struct module_ctx *m, struct element *el)
 	if (o->step != OUT_SASL)
 		return HOOK_PASS;
 	s2s_search_skip_external(o->way->search, true);
-	remote_step(o->way->pair, "authentication", "refused",
-		"EXTERNAL: they do not take our certificate; dialback is next");
+	o->refused = true;
+	s2s_step_refused(o->way->pair);
 	o->ready = true;
 	s2s_out_ask(o);
 	out_dial_back(o);
@@ -396,22 +376,12 @@ out_ask_bidi(struct s2s_out *o, struct arena *a, const struct elem *features)
 
 /* --- the whole ---------------------------------------------------------------------- */
 
-static void
-out_step_tls(const struct s2s_out *o)
-{
-	const char *version = tls_version(o->x.conn);
-
-	if (version != NULL)
-		remote_step(o->way->pair, "TLS", "ok", "%s %s", version,
-			tls_cipher(o->x.conn));
-}
-
 void
 s2s_out_authenticate(struct s2s_out *o, struct arena *a,
 	const struct elem *features)
 {
 	if (!o->x.authenticated) {
-		out_step_tls(o);
+		s2s_step_tls(o, o->way->pair);
 		o->step = OUT_JUDGED;
 		if (!s2s_out_judge(o))
 			return;

@@ -23,7 +23,6 @@ struct link;
 struct race;
 struct s2s_out;
 struct s2s_search;
-struct sockaddr_storage;
 struct target;
 struct target_addresses;
 struct targets;
@@ -97,6 +96,8 @@ struct s2s_out {
 	const char *why;     /* while we end it; NULL */
 	bool blamed;         /* why it ends has been noted */
 	bool misnamed;       /* the peer's header was for others */
+	bool direct;         /* TLS began with the first byte */
+	bool refused;        /* they do not take our certificate */
 	bool at_dane;        /* its certificate is not what signed records say */
 	bool ready;          /* questions may go out */
 	bool bidi;           /* stanzas may come back (XEP-0288), when it is up: */
@@ -161,8 +162,18 @@ void s2s_step_targets(struct remote_pair *p, const struct targets *t);
 /* And those of some of them, in the order of trying. */
 void s2s_step_addresses(struct remote_pair *p, const struct target *group,
 	const struct target_addresses *a);
-void s2s_step_connected(struct remote_pair *p, const struct target *t,
-	const struct sockaddr_storage *address);
+/* Of a stream of p, whose peer is called so. */
+void s2s_step_connected(const struct s2s_out *o, struct remote_pair *p,
+	const char *peer);
+void s2s_step_tls(const struct s2s_out *o, struct remote_pair *p);
+/* What makes it fail is noted with the failure; believed: nothing does. */
+void s2s_step_certificate(struct remote_pair *p, const struct tls_judgement *j,
+	bool believed);
+/* EXTERNAL was. */
+void s2s_step_refused(struct remote_pair *p);
+void s2s_step_up(const struct s2s_out *o, struct remote_pair *p);
+/* All that p has noted of o, which is its link; its certificate is judged anew. */
+void s2s_steps_tell(const struct s2s_out *o, struct remote_pair *p);
 
 /* --- s2s_dane.c --------------------------------------------------------------- */
 

@@ -207,6 +207,15 @@ on_late(void *attempt)
 	return w->stream != NULL ? REMOTE_OF_PAIR : s2s_search_late(w->search);
 }
 
+static void
+on_tell(void *stream, struct remote_pair *p)
+{
+	const struct s2s_way *w = way_arg(stream);
+
+	if (w->stream != NULL)
+		s2s_steps_tell(w->stream, p);
+}
+
 const struct remote_streams s2s_streams = {
 	.start = on_start,
 	.cancel = on_cancel,
@@ -214,4 +223,5 @@ const struct remote_streams s2s_streams = {
 	.has_shown = on_has_shown,
 	.waits_for = on_waits_for,
 	.late = on_late,
+	.tell = on_tell,
 };

@@ -256,10 +256,13 @@ show_out(void *arg, const struct remote_shown *shown)
 {
 	struct command_call *call = command_call_arg(arg);
 	char since[DATETIME_SIZE];
+	struct buf steps = BUF_INIT;
 
 	if (!str_eq(shown->local, why_of(call)->ours))
 		return;
-	steps_show(call, shown->steps);
+	remote_steps(shown, &steps);
+	steps_show(call, buf_str(&steps));
+	buf_done(&steps);
 	if (shown->link == NULL)
 		return;
 	why_of(call)->both = goes_both_ways(shown->link);
