@@ -246,10 +246,6 @@ void pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why);
 /* Without a link, an attempt or anything that waits. */
 void pair_free(struct remote_pair *p);
 
-/* Without a link, and an attempt: what waits is answered, as at (its pause, or that of
- * all) has it; or waits on, where they are restarting. */
-void pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at);
-
 /* --- remote_pause.c ------------------------------------------------------------ */
 
 /* p has failed: whose pause that begins, its own or that of its remote. */
@@ -271,6 +267,13 @@ void pause_is_over(struct remote_pair *p);
 /* Has p failed, so that it is kept where it is not busy?  So long: */
 bool pause_is_remembered(const struct remote_pair *p);
 int64_t pause_forgotten_us(const struct remote_pair *p);
+/* st (taken) is answered as at has it. */
+void pause_refuse(struct remote *r, struct stanza *st, const struct remote_pause *at);
+/* It has failed, and all is answered until at (its pause, or that of all) is over; what
+ * waits now, with why, where nothing better is known. */
+void pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why);
+/* The same, but that what waits waits on where they are restarting. */
+void pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at);
 /* That of r has begun: what waits for any of its pairs is dealt with.  Within a walk
  * over them. */
 void pause_spread(struct remote *r);

@@ -16,18 +16,12 @@
 #include "core/receipt.h"
 #include "core/server.h"
 
-/* Who was linked since is taken to be restarting. */
-#define RESTART_US (3600 * US_PER_S)
 /* A key is asked about in any case, but not more often than that. */
 #define VERIFY_PAUSE_US US_PER_S
 /* A link that came up for a key alone stays so long for an answer to whoever showed
  * it: or a stranger who has many domains would fill the room of all others. */
 #define STRANGER_IDLE_US (10 * US_PER_S)
 
-static const char not_found_text[] = "cannot be found: there is no such server";
-static const char not_believed_text[] =
-	"has heard that this server is not the one of its domain";
-static const char away_text[] = "cannot be reached at the moment";
 static const char late_text[] = "did not answer in time";
 
 static void on_pair_due(struct timer *t);
@@ -324,51 +318,6 @@ pair_needs_link(struct remote_pair *p)
 		pair_cancel(p);
 }
 
-/* Who is left alone is not there, as far as anybody knows; or has said that it is we
- * who are wrong (XEP-0220 §2.1.1). */
-static enum stanza_cond
-away_cond(const struct remote_pause *at)
-{
-	return at->not_found	 ? COND_REMOTE_SERVER_NOT_FOUND :
-		at->not_believed ? COND_INTERNAL_SERVER_ERROR :
-				   COND_REMOTE_SERVER_TIMEOUT;
-}
-
-/* why: what is said of who cannot be reached. */
-static const char *
-away_why(const struct remote_pause *at, const char *why)
-{
-	return at->not_found	 ? not_found_text :
-		at->not_believed ? not_believed_text :
-				   why;
-}
-
-/* It has failed, and all is answered until the pause at, its own or that of all, is
- * over. */
-static void
-pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
-{
-	at->answers = true;
-	asker_leave(p);
-	pair_refuse_waiting(p, away_cond(at), away_why(at, why));
-	pair_go_on(p); /* there may be a key */
-}
-
-void
-pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at)
-{
-	const struct remote *r = p->remote;
-	bool restarts = r->linked_us != 0 &&
-		pair_shard(p)->now_us - r->linked_us < RESTART_US;
-
-	if (restarts && !at->not_believed && pair_waits(p) && pause_until_us(p) < p->until_us) {
-		asker_started(p);
-		pair_go_on(p);
-	} else {
-		pair_give_up(p, at, away_text);
-	}
-}
-
 void
 remote_down(struct remote_pair *p, enum remote_failed what, const char *why)
 {
@@ -543,7 +492,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	}
 	at = pause_answers(p);
 	if (at != NULL) {
-		remote_refuse(r, st, away_cond(at), away_why(at, away_text));
+		pause_refuse(r, st, at);
 	} else if (!waiting_has_room(r, st)) {
 		sh->stats.refused++;
 		remote_refuse(r, st, COND_RESOURCE_CONSTRAINT,

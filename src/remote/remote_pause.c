@@ -22,6 +22,13 @@
 
 /* The first pause after a failure; each further one is twice as long. */
 #define PAUSE_US US_PER_S
+/* Who was linked since is taken to be restarting. */
+#define RESTART_US (3600 * US_PER_S)
+
+static const char not_found_text[] = "cannot be found: there is no such server";
+static const char not_believed_text[] =
+	"has heard that this server is not the one of its domain";
+static const char away_text[] = "cannot be reached at the moment";
 
 static int64_t
 longest_us(const struct remote *r)
@@ -120,6 +127,60 @@ void
 pause_is_over(struct remote_pair *p)
 {
 	p->pause.answers = p->remote->pause.answers = false;
+}
+
+/* --- what waits meanwhile ----------------------------------------------------------- */
+
+/* Who is left alone is not there, as far as anybody knows; or has said that it is we
+ * who are wrong (XEP-0220 §2.1.1). */
+static enum stanza_cond
+away_cond(const struct remote_pause *at)
+{
+	return at->not_found	 ? COND_REMOTE_SERVER_NOT_FOUND :
+		at->not_believed ? COND_INTERNAL_SERVER_ERROR :
+				   COND_REMOTE_SERVER_TIMEOUT;
+}
+
+/* why: what is said of who cannot be reached. */
+static const char *
+away_why(const struct remote_pause *at, const char *why)
+{
+	return at->not_found	 ? not_found_text :
+		at->not_believed ? not_believed_text :
+				   why;
+}
+
+void
+pause_refuse(struct remote *r, struct stanza *st, const struct remote_pause *at)
+{
+	remote_refuse(r, st, away_cond(at), away_why(at, away_text));
+}
+
+/* It has failed, and all is answered until the pause at, its own or that of all, is
+ * over. */
+void
+pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
+{
+	at->answers = true;
+	asker_leave(p);
+	pair_refuse_waiting(p, away_cond(at), away_why(at, why));
+	pair_go_on(p); /* there may be a key */
+}
+
+void
+pair_wait_or_give_up(struct remote_pair *p, struct remote_pause *at)
+{
+	const struct remote *r = p->remote;
+	bool restarts = r->linked_us != 0 &&
+		pair_shard(p)->now_us - r->linked_us < RESTART_US;
+
+	if (restarts && !at->not_believed && pair_waits(p) &&
+		pause_until_us(p) < p->until_us) {
+		asker_started(p);
+		pair_go_on(p);
+	} else {
+		pair_give_up(p, at, away_text);
+	}
 }
 
 /* --- of all pairs ------------------------------------------------------------------ */
