@@ -1624,6 +1624,31 @@ TEST(a_pair_that_leaves_costs_the_other_no_number)
 	scene_done(&s);
 }
 
+/* Which may be those of the stream that it goes on with, and are to be shown before
+ * that; not for ever. */
+TEST(what_goes_back_waits_for_keys_that_are_asked_about)
+{
+	for (int answered = 0; answered < 2; answered++) {
+		struct scene s;
+
+		scene_init(&s, "");
+		romeo_says(&s, "a@far.example", "one");
+		go_both_ways(&s, 1, BIDI);
+		peer_say(&s.p, RESULT("far.example", "example.net", "k"));
+		world_advance(&s.w, 5 * US_PER_S);
+		CHECK(!peer_has(&s.p, "one"));
+		if (answered) {
+			domain_says(&s, "example.net", "far.example", ERR_NONE);
+			CHECK(!peer_has(&s.p, "one"));
+			peer_say(&s.p, SM("enable"));
+		} else {
+			world_advance(&s.w, 7 * US_PER_S);
+		}
+		CHECK_GOT(&s.p, "one");
+		scene_done(&s);
+	}
+}
+
 /* --- both ways, and resumed (XEP-0198 §5) --------------------------------------------- */
 
 /* What goes to them is read as the names of what is there, in order. */

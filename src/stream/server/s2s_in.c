@@ -402,7 +402,7 @@ on_due(struct stream *x)
 	struct s2s_in *c = s2s_in_of(x);
 
 	if (c->links_us <= x->shard->now_us)
-		s2s_in_begin_links(c);
+		s2s_in_links_late(c);
 	if (on_due_asked(x) <= x->shard->now_us && x->stage == STAGE_BOUND)
 		c->deadline_us = s2s_keep_alive(x, &c->limits, &c->idle_taken);
 	else if (on_due_asked(x) <= x->shard->now_us)

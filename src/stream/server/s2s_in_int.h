@@ -70,6 +70,7 @@ struct s2s_in {
 	bool resumes;          /* its <resume/> has no answer yet, for which they do */
 	bool alone;            /* it goes on with no other stream */
 	int64_t links_us;      /* how long they do, if there are any */
+	int64_t linked_us;     /* since when there are */
 	bool asked_peer;       /* what it has of theirs, and it has not answered */
 	bool asks_again;       /* then there is more to ask about */
 	uint32_t last_back;    /* number of the last of its links */
@@ -169,6 +170,8 @@ void s2s_in_count_links(struct s2s_in *c, uint32_t from);
 void s2s_in_acked(struct s2s_in *c, uint32_t h);
 /* The peer has said whether it counts, or has had its time for that. */
 void s2s_in_begin_links(struct s2s_in *c);
+/* It has had that time. */
+void s2s_in_links_late(struct s2s_in *c);
 /* It goes on with no stream that broke. */
 void s2s_in_links_alone(struct s2s_in *c);
 /* Their begin waits for the answer to <resume/>, and does not wait longer. */

@@ -32,6 +32,9 @@
 
 /* For who authenticates to say whether it counts (XEP-0198 §3). */
 #define BEGIN_US US_PER_S
+/* And so long at most, while keys of it are asked about: it may go on with a stream for
+ * all of those. */
+#define KEYS_US (10 * US_PER_S)
 
 /* One pair of such a stream, as the remote has it. */
 struct s2s_back {
@@ -246,6 +249,17 @@ s2s_in_begin_links(struct s2s_in *c)
 }
 
 void
+s2s_in_links_late(struct s2s_in *c)
+{
+	int64_t now_us = c->x.shard->now_us;
+
+	if (c->n_asks != 0 && now_us - c->linked_us < KEYS_US)
+		c->links_us = now_us + BEGIN_US;
+	else
+		s2s_in_begin_links(c);
+}
+
+void
 s2s_in_count_links(struct s2s_in *c, uint32_t from)
 {
 	c->counts->went.acked = from;
@@ -325,6 +339,8 @@ on_linked(struct remote_offer *o)
 	if (c->resumes)
 		return;
 	if (!c->begun) {
+		if (c->linked_us == 0)
+			c->linked_us = c->x.shard->now_us;
 		c->links_us = c->x.shard->now_us + BEGIN_US;
 		stream_arm(&c->x);
 	} else if (!c->full && c->x.stage != STAGE_CLOSED) {
