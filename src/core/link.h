@@ -157,10 +157,15 @@ void link_count(struct link *l, uint32_t from);
 void link_count_no_more(struct link *l);
 /* The stream of l can be resumed, by that id (XEP-0198 §5); NULL: it cannot. */
 void link_resumable(struct link *l, const char *id);
-/* Up to which number what came back by the stream of l was dealt with, for a stream
- * that goes on with it; 0: nothing came. */
-void link_came_back(struct link *l, uint32_t h);
-uint32_t link_back(const struct link *l);
+/* What has counted what came back by the stream of l, for a stream that goes on with
+ * it: taken; drop() if none does.  untold: the peer may not have heard of all of that,
+ * for which alone a stream is worth while. */
+void link_came_back(struct link *l, void *back, void (*drop)(void *back),
+	bool untold);
+/* The same, borrowed; NULL: nobody counted. */
+void *link_back(const struct link *l);
+/* And taken from l. */
+void *link_take_back_count(struct link *l);
 /* The id of the stream that l may go on with, valid until it does or does not. */
 const char *link_resumes(const struct link *l);
 /* It does: the peer has all up to h, and all else is written once more; link_drained()

@@ -219,6 +219,16 @@ kept_detach(struct link_kept *k)
 	k->unasked = 0;
 }
 
+/* All of it is gone. */
+static void
+kept_end(struct link_kept *k)
+{
+	if (k->back != NULL)
+		k->drop_back(k->back);
+	free(k->id);
+	free(k);
+}
+
 /* --- for entities ------------------------------------------------------------------- */
 
 bool
@@ -245,14 +255,13 @@ link_kept_free(struct link_kept *k, bool (*wants)(enum stanza_type type),
 		st = kept_take(k);
 		STAILQ_INSERT_TAIL(back, st, link);
 	}
-	free(k->id);
-	free(k);
+	kept_end(k);
 }
 
 bool
 link_kept_resumes(const struct link_kept *k)
 {
-	return k->id != NULL && k->n != 0;
+	return k->id != NULL && (k->n != 0 || k->untold);
 }
 
 bool
@@ -338,8 +347,7 @@ link_count_no_more(struct link *l)
 	l->kept = NULL;
 	kept_detach(k);
 	kept_drop(k, k->n);
-	free(k->id);
-	free(k);
+	kept_end(k);
 	link_go_on(l);
 }
 
@@ -355,16 +363,32 @@ link_resumable(struct link *l, const char *id)
 }
 
 void
-link_came_back(struct link *l, uint32_t h)
+link_came_back(struct link *l, void *back, void (*drop)(void *back), bool untold)
 {
-	if (l->kept != NULL)
-		l->kept->back = h;
+	if (l->kept == NULL) {
+		drop(back);
+		return;
+	}
+	assert(l->kept->back == NULL);
+	l->kept->back = back;
+	l->kept->drop_back = drop;
+	l->kept->untold = untold;
 }
 
-uint32_t
+void *
 link_back(const struct link *l)
 {
-	return l->kept != NULL ? l->kept->back : 0;
+	return l->kept != NULL ? l->kept->back : NULL;
+}
+
+void *
+link_take_back_count(struct link *l)
+{
+	void *back = l->kept->back;
+
+	l->kept->back = NULL;
+	l->kept->untold = false;
+	return back;
 }
 
 const char *

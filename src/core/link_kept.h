@@ -27,7 +27,9 @@ struct link_kept {
 	bool asked;           /* and has not answered */
 	bool gained;          /* something was acknowledged to this link */
 	char *id;             /* by which a next stream can go on; NULL: none can */
-	uint32_t back;        /* the number of what came back by it */
+	void *back;           /* has counted what came back by it; or NULL */
+	void (*drop_back)(void *back);
+	bool untold;          /* of that, perhaps, its peer */
 	uint64_t taken;       /* bytes, when judge_us was set */
 	int64_t ask_us;       /* when to ask; 0: not yet */
 	int64_t judge_us;     /* when it has to have said more; 0: it has all */

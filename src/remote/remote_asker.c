@@ -187,15 +187,17 @@ stranger_leave(struct remote_pair *p)
 void
 asker_take(struct remote_pair *p, struct jid from)
 {
-	if (!jid_is_set(from)) {
+	uint64_t key = jid_is_set(from) ? key_of(p, from) : 0;
+
+	if (!jid_is_set(from) && !pair_waits(p)) {
 		stranger_enter(p);
 		return;
 	}
 	stranger_leave(p);
 	if (p->asker != NULL)
-		asker_relieve(p, key_of(p, from));
+		asker_relieve(p, key);
 	else
-		asker_set(p, asker_get(p, key_of(p, from)));
+		asker_set(p, asker_get(p, key));
 }
 
 bool

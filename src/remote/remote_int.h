@@ -175,12 +175,17 @@ pair_waits(const struct remote_pair *p)
 	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
 }
 
-/* Who has said the first of it; borrowed. */
+/* Who has said the first of it, borrowed; not set: nothing waits but that somebody goes on
+ * with what a stream has brought back. */
 static inline struct jid
 pair_first_from(const struct remote_pair *p)
 {
-	return p->kept != NULL ? link_kept_from(p->kept) :
-				 STAILQ_FIRST(&p->waiting)->from;
+	const struct stanza *st = STAILQ_FIRST(&p->waiting);
+	size_t bytes;
+
+	if (p->kept != NULL && link_kept_size(p->kept, &bytes) != 0)
+		return link_kept_from(p->kept);
+	return st != NULL ? st->from : (struct jid){ .text = NULL };
 }
 
 static inline const struct config_s2s *
@@ -329,7 +334,8 @@ void guest_leave(struct remote_pair *p);
 
 /* May p come up for what `from' has said?  That it does already is as good. */
 bool asker_lets(const struct remote_pair *p, struct jid from);
-/* p comes up for that; or, where it is not set, for a key. */
+/* p comes up for that; or, where it is not set, for a key, or for nobody, if something
+ * waits. */
 void asker_take(struct remote_pair *p, struct jid from);
 /* An attempt begins.  False: p waits for its turn, then pair_go_on() follows. */
 bool asker_starts(struct remote_pair *p);

@@ -15,7 +15,10 @@
 #include "core/entity.h"
 #include "core/link.h"
 #include "remote/remote_int.h"
+#include "core/receipt.h"
 #include "stream/server/dialback.h"
+#include "stream/server/s2s_out_int.h"
+#include "stream/server/s2s_sm.h"
 #include "stream/stream.h"
 
 #include "c2s_world.h"
@@ -164,6 +167,7 @@ scene_init(struct scene *s)
 static void
 scene_done(struct scene *s)
 {
+	s->max_far = s->n_far; /* none that would be gone on with */
 	peer_done(&s->romeo);
 	for (unsigned i = 0; i < s->n_far; i++)
 		peer_done(&s->far[i]);
@@ -1481,6 +1485,99 @@ TEST(what_comes_back_is_acknowledged_where_it_counts)
 	peer_say(p, SM("a h='1'"));
 	CHECK_INT(unacked(&s), 0);
 	scene_done(&s);
+}
+
+/* A stream that goes both ways, counts and can be resumed; ours has come, and one of
+ * theirs. */
+static void
+far_both_ways(struct scene *s, struct peer *p)
+{
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
+	peer_say(p, RESULT("valid") SM("enabled id='ab' resume='true'"));
+	peer_say(p, SM("a h='1'"));
+	CHECK_INT(unacked(s), 0);
+	peer_say(p, STANZA("juliet@" FAR, "romeo@" LOCAL "/orchard", "one"));
+	world_settle(&s->world);
+}
+
+static void
+far_again(struct peer *p)
+{
+	far_secure(p);
+	peer_say(p, THEIRS("secure") FEATURES(DIALBACK BIDI SM("sm")));
+	p->got.n = 0;
+	peer_say(p, RESULT("valid"));
+}
+
+/* Or they would send it again; where they have heard of it long ago nobody asks. */
+TEST(for_what_has_come_back_alone_a_stream_is_resumed)
+{
+	for (int told = 0; told < 2; told++) {
+		struct scene s;
+
+		scene_init(&s);
+		far_both_ways(&s, &s.far[0]);
+		peer_say(&s.far[0], SM("r"));
+		if (told)
+			world_advance(&s.world, 61 * US_PER_S);
+		far_hang_up(&s.far[0]);
+		world_advance(&s.world, 5 * US_PER_S);
+		CHECK_INT(s.n_far, told ? 1 : 2);
+		if (told)
+			say_to_far(&s, 1);
+		far_again(&s.far[1]);
+		if (told) {
+			CHECK_GOT(&s.far[1], ENABLE);
+		} else {
+			CHECK_GOT(&s.far[1], "<resume xmlns=\"" NS_SM
+				"\" h=\"1\" previd=\"ab\"/>");
+			peer_say(&s.far[1], SM("resumed h='1' previd='ab'"));
+			CHECK(is_up(&s));
+		}
+		scene_done(&s);
+	}
+}
+
+/* The stream of the link there is. */
+static struct s2s_out *
+out_there(struct scene *s)
+{
+	return ((struct s2s_way *)far_pair(s)->link->stream)->stream;
+}
+
+/* Only then the number is known. */
+TEST(a_stream_is_resumed_when_what_has_come_back_is_dealt_with)
+{
+	for (int broke = 0; broke < 2; broke++) {
+		struct receipt_line *line;
+		struct stanza *held;
+		struct scene s;
+
+		scene_init(&s);
+		far_both_ways(&s, &s.far[0]);
+		held = stanza_new(MESSAGE_CHAT, jid_trusted(STR("x.example")),
+			jid_trusted(STR(LOCAL)), STR_NONE);
+		line = &out_there(&s)->counts->line;
+		receipt_line_next(line);
+		receipt_give(line, held);
+		far_hang_up(&s.far[0]);
+		world_advance(&s.world, 5 * US_PER_S);
+		far_again(&s.far[1]);
+		CHECK(!peer_has(&s.far[1], "<resume"));
+		if (broke) { /* while it waits for that */
+			far_hang_up(&s.far[1]);
+			stanza_free(held);
+			world_advance(&s.world, 10 * US_PER_S);
+			far_again(&s.far[2]);
+		} else {
+			stanza_free(held);
+			world_settle(&s.world);
+		}
+		CHECK_GOT(&s.far[1 + broke], "<resume xmlns=\"" NS_SM
+			"\" h=\"2\" previd=\"ab\"/>");
+		scene_done(&s);
+	}
 }
 
 /* §5: they are told how much of what came back is dealt with, and go on from there. */

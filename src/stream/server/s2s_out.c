@@ -364,6 +364,26 @@ on_reloaded(struct stream *x)
 }
 
 static void
+on_back_dropped(void *back)
+{
+	s2s_sm_in_free(back);
+}
+
+/* To the next one, if it goes on with o, as o may have been about to with another. */
+static void
+out_leave_counts(struct s2s_out *o, struct link *l)
+{
+	struct s2s_sm_in *before = link_back(l);
+
+	if (before != NULL)
+		before->next = NULL;
+	if (o->counts != NULL)
+		link_came_back(l, o->counts, on_back_dropped,
+			s2s_sm_in_leave(o->counts));
+	o->counts = NULL;
+}
+
+static void
 on_ended(struct stream *x, bool goodbye)
 {
 	struct s2s_out *o = s2s_out_of(x);
@@ -373,9 +393,8 @@ on_ended(struct stream *x, bool goodbye)
 	/* §5, §7: where they know that it is over nothing is left of it */
 	if (goodbye && o->way->link != NULL)
 		link_resumable(o->way->link, NULL);
-	if (o->counts != NULL && o->way->link != NULL)
-		link_came_back(o->way->link,
-			receipt_line_handled(&o->counts->line));
+	if (o->way->link != NULL)
+		out_leave_counts(o, o->way->link);
 	s2s_way_ended(o);
 }
 

@@ -41,6 +41,28 @@ out_begin(struct s2s_out *o, struct link *l)
 	link_count(l, 0);
 }
 
+/* What has come back is told when all of it is dealt with. */
+static void
+out_resume(struct s2s_out *o, struct link *l)
+{
+	struct s2s_sm_in *back = link_back(l);
+
+	if (back != NULL && !s2s_sm_in_is_settled(back))
+		back->next = o;
+	else
+		s2s_sm_resume(&o->x, link_resumes(l),
+			back != NULL ? back->line.received : 0);
+}
+
+void
+s2s_out_sm_settled(struct s2s_out *o)
+{
+	struct s2s_sm_in *back = link_back(o->way->link);
+
+	back->next = NULL;
+	out_resume(o, o->way->link);
+}
+
 void
 s2s_out_sm_up(struct s2s_out *o, struct link *l)
 {
@@ -50,7 +72,7 @@ s2s_out_sm_up(struct s2s_out *o, struct link *l)
 		o->sm = OUT_SM_RESUMES;
 		o->deadline_us = o->x.shard->now_us + RESUME_US;
 		stream_arm(&o->x);
-		s2s_sm_resume(&o->x, id, link_back(l));
+		out_resume(o, l);
 		return;
 	}
 	if (id != NULL)
@@ -58,6 +80,15 @@ s2s_out_sm_up(struct s2s_out *o, struct link *l)
 	if (o->sm == OUT_SM_OFFERED)
 		out_begin(o, l);
 	link_drained(l);
+}
+
+/* They have not been asked yet. */
+static bool
+out_waits_to_resume(const struct link *l)
+{
+	const struct s2s_sm_in *back = link_back(l);
+
+	return back != NULL && back->next != NULL;
 }
 
 static bool
@@ -68,12 +99,23 @@ says_true(const struct elem *e, const char *name)
 	return str_is(said, "true") || str_is(said, "1");
 }
 
-/* What comes back has numbers behind h. */
+/* What comes back has numbers. */
 static void
-out_count_back(struct s2s_out *o, uint32_t h)
+out_count_back(struct s2s_out *o)
 {
-	if (o->bidi || h != 0)
-		o->counts = s2s_sm_in_begin(&o->x, h);
+	if (o->bidi)
+		o->counts = s2s_sm_in_begin(&o->x, 0);
+}
+
+/* Behind those of the stream that broke. */
+static void
+out_go_on_back(struct s2s_out *o, struct s2s_sm_in *back)
+{
+	o->counts = back;
+	if (back != NULL)
+		s2s_sm_in_join(back, &o->x);
+	else
+		out_count_back(o);
 }
 
 enum hook_result
@@ -86,7 +128,7 @@ s2s_out_on_sm_enabled(struct module_ctx *m, struct element *el)
 	if (o->sm != OUT_SM_ASKED)
 		return HOOK_PASS;
 	o->sm = OUT_SM_ON;
-	out_count_back(o, 0);
+	out_count_back(o);
 	if (says_true(el->e, "resume") && id.n != 0 && id.n <= ID_MAX)
 		link_resumable(o->way->link, id.p);
 	return HOOK_HANDLED;
@@ -115,6 +157,8 @@ s2s_out_on_sm_failed(struct module_ctx *m, struct element *el)
 
 	(void)m;
 	if (o->sm == OUT_SM_RESUMES) {
+		if (out_waits_to_resume(o->way->link))
+			return HOOK_PASS;
 		out_not_resumed(o, el->e);
 		return HOOK_HANDLED;
 	}
@@ -125,7 +169,8 @@ s2s_out_on_sm_failed(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
-/* What they have had before was not too large for them. */
+/* What they have had before was not too large for them; what they have sent before was
+ * counted with it. */
 enum hook_result
 s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el)
 {
@@ -134,7 +179,7 @@ s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el)
 	uint32_t h, max_bytes = o->limits.max_bytes;
 
 	(void)m;
-	if (o->sm != OUT_SM_RESUMES)
+	if (o->sm != OUT_SM_RESUMES || out_waits_to_resume(l))
 		return HOOK_PASS;
 	if (!s2s_sm_get_h(el->e, &h)) {
 		s2s_out_end(o, STREAM_BAD_FORMAT, "<resumed/> needs its \"h\"",
@@ -146,7 +191,7 @@ s2s_out_on_sm_resumed(struct module_ctx *m, struct element *el)
 	o->limits.max_bytes = 0;
 	if (link_resumed(l, h)) {
 		o->limits.max_bytes = max_bytes;
-		out_count_back(o, link_back(l));
+		out_go_on_back(o, link_take_back_count(l));
 		log_debug(LOG_STREAM, stream_who(&o->x), "resumed h=%u",
 			(unsigned)h);
 		link_drained(l);

@@ -9,6 +9,7 @@
 #include "stream/server/s2s_sm.h"
 
 #include "base/arena.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/text.h"
@@ -119,6 +120,7 @@ in_tell(struct s2s_sm_in *in)
 	in->told = receipt_line_handled(&in->line);
 	in->owes = in->told != in->line.received;
 	in->due = false;
+	in->told_us = in->shard->now_us;
 	s2s_sm_tell(in->x, in->told);
 }
 
@@ -142,6 +144,8 @@ on_moved(struct turn_end *t)
 
 	if (in->x == NULL) {
 		s2s_in_resume_look(in);
+		if (in->next != NULL && s2s_sm_in_is_settled(in))
+			s2s_out_sm_settled(in->next);
 		return;
 	}
 	if (in->x->stage == STAGE_CLOSED)
@@ -216,6 +220,32 @@ s2s_sm_in_free(struct s2s_sm_in *in)
 	free(in->pairs);
 	memuse_remove(MEMUSE_STREAM, in);
 	free(in);
+}
+
+/* What was told so long ago has arrived, or the stream would have ended before. */
+bool
+s2s_sm_in_leave(struct s2s_sm_in *in)
+{
+	in->x = NULL;
+	return in->told != in->line.received || (in->told_us != 0 &&
+			in->shard->now_us - in->told_us <
+				S2S_SM_SLEEP_S * US_PER_S);
+}
+
+bool
+s2s_sm_in_is_settled(const struct s2s_sm_in *in)
+{
+	return receipt_line_handled(&in->line) == in->line.received;
+}
+
+void
+s2s_sm_in_join(struct s2s_sm_in *in, struct stream *x)
+{
+	in->x = x;
+	in->next = NULL;
+	in->told = in->line.received;
+	in->told_us = in->shard->now_us;
+	in->due = in->owes = false;
 }
 
 /* Of what becomes of all else nobody hears, or only from a client. */

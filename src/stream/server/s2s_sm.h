@@ -29,6 +29,7 @@
 struct arena;
 struct elem;
 struct link;
+struct s2s_out;
 struct s2s_resume;
 struct stanza;
 struct stream;
@@ -67,12 +68,16 @@ struct s2s_sm_in {
 	struct stream *x; /* NULL: it has gone, and another may go on with this */
 	struct receipt_line line;
 	uint32_t told; /* the last number that the peer has heard */
+	int64_t told_us;
 	bool due;      /* it has asked, this turn */
 	bool owes;     /* what it was told was not all, and it hears of more */
 	char id[S2S_SM_ID_SIZE]; /* "": none can go on with it */
 	struct s2s_runs went;    /* what goes back by a stream of theirs, by whose
 				  * link; see s2s_in_link.c */
-	/* s2s_in_resume.c's own, once its stream has gone: */
+	/* once its stream has gone, which was ours: the next one, which waits until all
+	 * is dealt with; NULL: none yet */
+	struct s2s_out *next;
+	/* s2s_in_resume.c's own, if it was theirs: */
 	TAILQ_ENTRY(s2s_sm_in) asleep;
 	char *pairs;
 	struct timer timer;
@@ -90,6 +95,12 @@ struct s2s_sm_in *s2s_sm_in_go_on(struct shard *sh, struct stream *x,
 	const char *id, uint32_t n);
 /* Copes with NULL. */
 void s2s_sm_in_free(struct s2s_sm_in *in);
+/* Its stream, one of ours, has gone.  Has the peer perhaps not heard of all of it? */
+bool s2s_sm_in_leave(struct s2s_sm_in *in);
+/* All that has come is dealt with. */
+bool s2s_sm_in_is_settled(const struct s2s_sm_in *in);
+/* x goes on with it, and has told the peer so. */
+void s2s_sm_in_join(struct s2s_sm_in *in, struct stream *x);
 /* st (borrowed) has come, and carries a receipt from now on where somebody here
  * answers for it; NULL: it was refused.  x may rest. */
 void s2s_sm_in_take(struct s2s_sm_in *in, struct stanza *st);
@@ -97,6 +108,11 @@ void s2s_sm_in_take(struct s2s_sm_in *in, struct stanza *st);
 void s2s_sm_in_ask(struct s2s_sm_in *in);
 /* The last word, before x ends: what the peer has not heard yet. */
 void s2s_sm_in_last(struct s2s_sm_in *in);
+
+/* --- s2s_out_sm.c ----------------------------------------------------------------- */
+
+/* What o goes on with is dealt with. */
+void s2s_out_sm_settled(struct s2s_out *o);
 
 /* --- s2s_in_resume.c ------------------------------------------------------------- */
 
