@@ -73,7 +73,6 @@ class Peer(Client):
     def __init__(self, server, domain, certificate=None, to=None):
         super().__init__(server, domain, to)
         self.me, self.certificate = domain, certificate
-        self.put_back = set()
 
     # --- how it begins --------------------------------------------------------
 
@@ -115,9 +114,9 @@ class Peer(Client):
 
     def next(self, what="a stanza"):
         got = super().next(what)
-        if id(got) in self.put_back or got.ns in (STREAM, DIALBACK):
+        if getattr(got, "put_back", False) or got.ns in (STREAM, DIALBACK):
             return got
-        self.put_back.add(id(got))
+        got.put_back = True # perhaps, by take()
         return inside(got)
 
     # --- who it is --------------------------------------------------------------
