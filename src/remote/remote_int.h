@@ -301,6 +301,8 @@ struct remote_pair *pair_of(const struct link *l);
  * given yet stand before what has come since it began to end.  False: it has taken
  * nothing. */
 bool pair_take_back(struct remote_pair *p);
+/* Does such a stanza go out again, where nobody knows whether it has come? */
+bool unacked_is_sent_again(enum stanza_type type);
 /* No stream goes on with what p has kept. */
 void unacked_lose(struct remote_pair *p);
 

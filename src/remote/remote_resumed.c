@@ -22,6 +22,8 @@
 /* So long they have for it, but half of what stanzas wait in all: who has seen his
  * stream break comes at once. */
 #define WITHIN_US (10 * US_PER_S)
+/* What a small stanza takes. */
+#define STANZA_BYTES 1024
 
 void
 theirs_keep(struct remote_pair *p, struct link_kept *k)
@@ -35,6 +37,18 @@ bool
 theirs_awaited(const struct remote_pair *p)
 {
 	return p->theirs_us > pair_shard(p)->now_us;
+}
+
+/* What many got is kept as few bytes of each, and makes a stanza of each now: as many of
+ * them as one link may have wait, or that presence goes, as where nobody goes on. */
+static bool
+theirs_fit(const struct remote_pair *p)
+{
+	const struct config_limits *l = &pair_shard(p)->snap->config->limits;
+	size_t bytes;
+
+	return link_kept_size(p->kept, &bytes) * STANZA_BYTES <=
+		l->write_queue_bytes + l->write_queue_max_bytes;
 }
 
 static bool
@@ -52,7 +66,8 @@ theirs_wait(struct remote_pair *p)
 	struct stanza_queue rest = STAILQ_HEAD_INITIALIZER(rest);
 	struct stanza *st;
 
-	link_kept_free(p->kept, any, &rest);
+	link_kept_free(p->kept, theirs_fit(p) ? any : unacked_is_sent_again,
+		&rest);
 	p->kept = NULL;
 	p->theirs_us = 0;
 	STAILQ_CONCAT(&later, &p->waiting);

@@ -28,8 +28,8 @@ static const char too_much_text[] =
 
 /* Whoever gets it twice finds the same id, or the state that he is in: so it bears no
  * <delay/>, by which the second one would differ. */
-static bool
-is_sent_again(enum stanza_type type)
+bool
+unacked_is_sent_again(enum stanza_type type)
 {
 	return stanza_type_kind(type) == STANZA_MESSAGE ||
 		(type >= PRESENCE_SUBSCRIBE && type <= PRESENCE_UNSUBSCRIBED);
@@ -39,7 +39,7 @@ is_sent_again(enum stanza_type type)
 static void
 unacked_take_one(struct remote_pair *p, struct stanza *st)
 {
-	bool again = is_sent_again(st->type);
+	bool again = unacked_is_sent_again(st->type);
 
 	if (again && p->n_unacked < SENT_MAX) {
 		pair_add_waiting(p, st);
@@ -61,7 +61,7 @@ unacked_take(struct remote_pair *p, struct link_kept *k)
 	struct stanza *st;
 
 	/* of what many got, none asks for presence */
-	link_kept_free(k, is_sent_again, &unacked);
+	link_kept_free(k, unacked_is_sent_again, &unacked);
 	while ((st = STAILQ_FIRST(&unacked)) != NULL) {
 		STAILQ_REMOVE_HEAD(&unacked, link);
 		unacked_take_one(p, st);
