@@ -292,6 +292,10 @@ void pause_reached(struct remote_pair *p);
 void pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text);
 /* l has come, and is its link. */
 void pair_linked(struct remote_pair *p, struct link *l);
+/* Its link is used no more from then on. */
+int64_t pair_idle_us(const struct remote_pair *p);
+/* Nothing has come or gone by it for that long. */
+bool pair_link_is_idle(struct remote_pair *p);
 /* Whose link l is. */
 struct remote_pair *pair_of(const struct link *l);
 

@@ -1,5 +1,5 @@
 /*
- * remote_link.c - the link of a pair: it comes, it is told to end, it has ended.
+ * remote_link.c - the link of a pair: it comes, is idle, is told to end, has ended.
  *
  * The shard of the remote.
  */
@@ -8,10 +8,14 @@
 #include "remote/remote_int.h"
 
 #include "base/clock.h"
+#include "base/mem.h"
 
 /* One that breaks sooner counts as a failure, or who accepts and breaks would keep us
  * busy. */
 #define STAYS_US (10 * US_PER_S)
+/* A link that came up for a key alone stays so long for an answer to whoever showed
+ * it: or a stranger who has many domains would fill the room of all others. */
+#define STRANGER_IDLE_US (10 * US_PER_S)
 
 void
 pair_linked(struct remote_pair *p, struct link *l)
@@ -68,6 +72,32 @@ pair_end_link(struct remote_pair *p, enum stream_cond cond, const char *text)
 		link_end(l, cond, text);
 	else /* our domain, or the server, goes, and nobody waits for that */
 		l->ops->end(l->stream, cond, text);
+}
+
+int64_t
+pair_idle_us(const struct remote_pair *p)
+{
+	int64_t idle_us = remote_conf(p->remote)->idle_us;
+
+	if (p->stranger != NULL && p->offer == NULL &&
+		verify_due(p) == INT64_MAX)
+		idle_us = MIN(idle_us, STRANGER_IDLE_US);
+	return p->used_us + idle_us;
+}
+
+bool
+pair_link_is_idle(struct remote_pair *p)
+{
+	int64_t now_us = pair_shard(p)->now_us;
+	size_t bytes;
+
+	if (p->link->received != p->received || p->link->n_waiting != 0 ||
+		link_unacked(p->link, &bytes) != 0)
+		p->used_us = now_us;
+	p->received = p->link->received;
+	if (p->offer != NULL)
+		p->used_us = MAX(p->used_us, *p->offer->used_us);
+	return pair_idle_us(p) <= now_us;
 }
 
 struct remote_pair *

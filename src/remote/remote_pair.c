@@ -18,9 +18,6 @@
 
 /* A key is asked about in any case, but not more often than that. */
 #define VERIFY_PAUSE_US US_PER_S
-/* A link that came up for a key alone stays so long for an answer to whoever showed
- * it: or a stranger who has many domains would fill the room of all others. */
-#define STRANGER_IDLE_US (10 * US_PER_S)
 
 static const char late_text[] = "did not answer in time";
 
@@ -175,18 +172,6 @@ pair_start_us(const struct remote_pair *p)
 	return verify_waits(p) ?
 		MIN(pause_until_us(p), p->started_us + VERIFY_PAUSE_US) :
 		pause_until_us(p);
-}
-
-/* Its link is used no more from then on. */
-static int64_t
-pair_idle_us(const struct remote_pair *p)
-{
-	int64_t idle_us = remote_conf(p->remote)->idle_us;
-
-	if (p->stranger != NULL && p->offer == NULL &&
-		verify_due(p) == INT64_MAX)
-		idle_us = MIN(idle_us, STRANGER_IDLE_US);
-	return p->used_us + idle_us;
 }
 
 /* When there is something to do; INT64_MAX: never. */
@@ -510,21 +495,6 @@ pair_send(struct remote_pair *p, struct stanza *st)
 
 /* --- its timer ------------------------------------------------------------------- */
 
-static bool
-link_is_unused(struct remote_pair *p)
-{
-	int64_t now_us = pair_shard(p)->now_us;
-	size_t bytes;
-
-	if (p->link->received != p->received || p->link->n_waiting != 0 ||
-		link_unacked(p->link, &bytes) != 0)
-		p->used_us = now_us;
-	p->received = p->link->received;
-	if (p->offer != NULL)
-		p->used_us = MAX(p->used_us, *p->offer->used_us);
-	return pair_idle_us(p) <= now_us;
-}
-
 static void
 on_pair_due(struct timer *t)
 {
@@ -547,7 +517,7 @@ on_pair_due(struct timer *t)
 		pair_cancel(p);
 	if (p->theirs_us != 0)
 		pair_needs_link(p);
-	if (p->link != NULL && !p->ending && link_is_unused(p))
+	if (p->link != NULL && !p->ending && pair_link_is_idle(p))
 		pair_end_link(p, STREAM_COND_NONE, NULL);
 	else
 		pair_go_on(p);
