@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "xmpp/subscription.h"
 #include "core/audience.h"
+#include "core/route.h"
 #include "account/account.h"
 
 #define SEES (SUB_FROM | SUB_TO)
@@ -46,12 +47,14 @@ contacts_find(const struct account *acc)
 {
 	const struct roster *r = &acc->roster;
 	struct audience *a = audience_new(acc->e.shard, acc->e.hash);
+	struct route_last last = { .whole = false };
 
 	for (uint32_t i = 0; i < r->n; i++) {
 		const struct roster_item *it = roster_at(r, i);
 
 		if ((it->state & SEES) != 0)
-			audience_add(a, roster_item_jid(it), it->state & SEES);
+			audience_add(a, roster_item_jid(it), it->state & SEES,
+				&last);
 	}
 	return a;
 }

@@ -434,16 +434,16 @@ audience_copy(struct audience *a)
  * to him.  Whose he is, is asked again where he is delivered to: a reload may make
  * something else of his domain. */
 static inline struct audience_part **
-audience_part_of(struct audience *a, struct jid jid, uint64_t hash)
+audience_part_of(struct audience *a, struct jid jid, uint64_t hash,
+	struct route_last *last_io)
 {
 	struct shard *sh = a->shard;
-	struct place place;
 
-	if (route_is_whole(sh, jid, &place))
+	if (route_is_whole_too(sh, jid, last_io)) {
 		a->by_domain = true;
-	else
-		place = server_place(sh->server, hash);
-	return &a->parts[place.shard];
+		return &a->parts[last_io->place.shard];
+	}
+	return &a->parts[server_place(sh->server, hash).shard];
 }
 
 /* He is in *i_out, or belongs there. */
@@ -472,7 +472,8 @@ static struct audience_part **
 audience_find(struct audience *a, struct jid jid, uint64_t hash,
 	struct audience_member **found_out, uint32_t *i_out)
 {
-	struct audience_part **p = audience_part_of(a, jid, hash);
+	struct audience_part **p = audience_part_of(a, jid, hash,
+		&(struct route_last){ .whole = false });
 
 	*found_out = part_find(*p, jid, hash, i_out);
 	if (*found_out != NULL || !audience_is_mixed(a))
@@ -498,10 +499,11 @@ part_set_flags(struct audience_part **p_io, uint32_t i,
 }
 
 void
-audience_add(struct audience *a, struct jid jid, uint8_t flags)
+audience_add(struct audience *a, struct jid jid, uint8_t flags,
+	struct route_last *last_io)
 {
 	uint64_t hash = server_hash(a->shard->server, jid_bare_str(jid));
-	struct audience_part **p = audience_part_of(a, jid, hash);
+	struct audience_part **p = audience_part_of(a, jid, hash, last_io);
 	struct audience_member m = { hash, jid.local_len, jid.bare_len, jid.len,
 		flags };
 
@@ -522,7 +524,8 @@ audience_join(struct audience *a, struct jid jid, uint8_t flags)
 	assert(flags != 0);
 	p = audience_find(a, jid, hash, &found, &i);
 	if (found == NULL)
-		audience_add(a, jid, flags);
+		audience_add(a, jid, flags,
+			&(struct route_last){ .whole = false });
 	else if (found->flags != flags)
 		part_set_flags(p, i, found, flags);
 	return found == NULL;

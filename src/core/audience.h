@@ -37,6 +37,7 @@
 
 struct audience;
 struct module_ctx;
+struct route_last;
 struct session;
 struct shard;
 struct stanza;
@@ -62,8 +63,10 @@ struct audience *audience_copy(struct audience *a);
 /* jid is a member from now on, with these flags, of which at least one is set;
  * what they mean is the owner's.  False: he was one already, and has them now. */
 bool audience_join(struct audience *a, struct jid jid, uint8_t flags);
-/* The same for one who is known to be none, in less time. */
-void audience_add(struct audience *a, struct jid jid, uint8_t flags);
+/* The same for one who is known to be none, in less time; *last_io is of the one
+ * before (core/route.h). */
+void audience_add(struct audience *a, struct jid jid, uint8_t flags,
+	struct route_last *last_io);
 /* False: he was none. */
 bool audience_leave(struct audience *a, struct jid jid);
 /* Those of jid; 0: he is no member. */

@@ -253,23 +253,19 @@ fanout_share(struct entity *e, struct stanza *st, struct fanout_turn *t)
 	return e->class->receive_shared(e, st, &t->one);
 }
 
-/* Is the domain of the member, with all its addresses, one entity?  Many are of the
- * same. */
+/* Is the domain of the member, with all its addresses, one entity? */
 static bool
 fanout_find_whole(struct shard *sh, const struct audience_member *m,
 	struct fanout_turn *t)
 {
-	struct str domain = jid_domain(t->one.to);
 	struct route r;
 
 	if (!sh->snap->has_whole)
 		return false;
-	if (str_eq(domain, t->domain))
-		return true;
 	r = route_by_hash(sh, t->one.to, m->hash);
 	if (r.class == NULL || !r.class->whole_domain)
 		return false;
-	t->domain = domain;
+	t->domain = jid_domain(t->one.to);
 	t->whole = r;
 	return true;
 }
@@ -297,6 +293,11 @@ fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	struct entity *e;
 
 	one->to = audience_member_jid(m);
+	/* many are of the same */
+	if (!one->filtered && str_eq(jid_domain(one->to), t->domain)) {
+		fanout_whole(sh, st, m, t);
+		return;
+	}
 	e = entity_find_by_hash(sh, jid_bare_str(one->to), m->hash);
 	if (fanout_share(e, st, t))
 		return;

@@ -67,6 +67,30 @@ route_is_whole(struct shard *sh, struct jid jid, struct place *out)
 	return sh->snap->has_whole && route_find_whole(sh, jid, out);
 }
 
+/* Of the one before: borrowed, until the next is asked about.  Zeroed: there is none. */
+struct route_last {
+	struct str domain; /* STR_NONE: that alone, and not an address of it */
+	struct place place;
+	bool whole;
+};
+
+/* The same, and where, in last_io->place, of several one after the other: most are of
+ * the domain of the one before. */
+static inline bool
+route_is_whole_too(struct shard *sh, struct jid jid, struct route_last *last_io)
+{
+	struct str domain = jid_domain(jid);
+
+	if (!sh->snap->has_whole)
+		return false;
+	/* the domain itself may be somebody else's than its addresses are */
+	if (jid_local(jid).n == 0 || !str_eq(domain, last_io->domain)) {
+		last_io->whole = route_find_whole(sh, jid, &last_io->place);
+		last_io->domain = jid_local(jid).n != 0 ? domain : STR_NONE;
+	}
+	return last_io->whole;
+}
+
 /* Inline, for each message comes here twice: it costs half of what it would. */
 static inline struct route
 route_at(struct shard *sh, struct host *host, struct jid jid, uint64_t hash)

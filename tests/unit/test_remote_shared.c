@@ -14,6 +14,7 @@
 #include "core/audience.h"
 #include "core/entity.h"
 #include "core/place.h"
+#include "core/route.h"
 #include "core/router.h"
 #include "remote/remote_int.h"
 
@@ -219,6 +220,38 @@ TEST(a_domain_is_a_member_as_its_addresses_are)
 	check_wrote(fake_at(0), numbers, 2, 2);
 	CHECK_INT(fake_at(0)->n_wires, 2);
 	scene_done(&s);
+}
+
+static const char *const mixed[] = { "a@" FAR, "b@" FAR, FAR, "c@" FAR, "a@" HERE,
+	"b@" HERE, HERE, "c@" HERE, "d@d1.example", "d@" FAR, "d1.example",
+	"e@" HERE, "a@d1.example", "e@" FAR };
+
+/* Where the one before is helps to find where the next one is, and changes nothing. */
+TEST(who_is_added_behind_another_is_where_he_would_be_alone)
+{
+	for (unsigned from = 0; from < COUNT(mixed); from++) {
+		struct route_last last = { .whole = false };
+		struct scene s;
+
+		test_case_number("from", from);
+		scene_init(&s, 0, 2);
+		for (unsigned i = 0; i < COUNT(mixed); i++)
+			audience_add(s.audience,
+				jid_trusted(str_c(mixed[(from + i * 3) %
+					COUNT(mixed)])),
+				1, &last);
+		/* each is looked for where he belongs, and nowhere else */
+		for (unsigned i = 0; i < COUNT(mixed); i++)
+			CHECK_INT(audience_flags(s.audience,
+					  jid_trusted(str_c(mixed[i]))),
+				1);
+		links_up(&s, LOTS);
+		say_to_all(&s, PRESENCE_AVAILABLE, 1);
+		world_settle(&s.w);
+		CHECK_INT(fake_at(0)->n_wires, 6);
+		CHECK_INT(fake_at(1)->n_wires, 3);
+		scene_done(&s);
+	}
 }
 
 TEST(where_a_link_is_full_the_rest_waits_for_it)
