@@ -18,6 +18,8 @@ streams that one domain has opened.  drive does the same as compare once with a 
     in        messages of theirs to the client
     mix       both ways: of 5, 3 messages, an iq that is answered, and a presence
     contacts  presence of the client to 20 contacts there, each counts
+    counted   the same, where the other server acknowledges them (XEP-0198); of
+              Antiphon alone, as others do not count unless they are told to
 """
 
 import argparse
@@ -38,9 +40,11 @@ sys.path[:0] = [os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
 # pylint: disable=wrong-import-position
 import s2s_peer # noqa: E402
 from client import Client, Closed # noqa: E402
+from sm import SM # noqa: E402
 from xmltree import Mismatch # noqa: E402
 
-TOKENS = (b"<message ", b"<iq ", b"<presence ")
+STANZAS = (b"<message ", b"<iq ", b"<presence ")
+TOKENS = STANZAS + (b"<r ",)
 CONTACTS = 20
 WAIT = 60
 BODY = "a message such as people write, some sixty bytes long, no more"
@@ -73,7 +77,7 @@ class Counter:
     """Stanzas in bytes that come in pieces, by their kind."""
 
     def __init__(self):
-        self.counts, self.tail = [0, 0, 0], b""
+        self.counts, self.tail = [0] * len(TOKENS), b""
         self.changed = threading.Condition()
         self.broken = None
 
@@ -102,6 +106,10 @@ class Counter:
 # --- those who take and give -------------------------------------------------------
 
 
+def stanzas_of(stream):
+    return [e for e in stream.got if e.name in ("message", "iq", "presence")]
+
+
 class OtherHost(s2s_peer.Host):
     """At a port that was known before; what comes is only counted, when count() has
     been called."""
@@ -122,10 +130,34 @@ class OtherHost(s2s_peer.Host):
             self.thread = threading.Thread(target=self.run, daemon=True)
             self.thread.start()
 
+    def acknowledge(self, on):
+        """In streams that come from now on."""
+        self.offers = "<sm xmlns='%s'/>" % SM if on else ""
+        self.on_element = self.on_sm if on else None
+
+    @staticmethod
+    def on_sm(stream, e):
+        if e.is_("enable", SM):
+            stream.send("<enabled xmlns='%s'/>" % SM)
+        elif e.is_("r", SM):
+            stream.send("<a xmlns='%s' h='%d'/>" % (SM, len(stanzas_of(stream))))
+        return e.ns == SM
+
     def count(self):
         for stream in self.streams:
             if stream.authenticated:
-                stream.feed = self.counter.feed
+                stream.feed = self.feeder(stream)
+
+    def feeder(self, stream):
+        before, counter = len(stanzas_of(stream)), self.counter
+
+        def feed(data):
+            asked = counter.counts[-1]
+            counter.feed(data)
+            if counter.counts[-1] != asked:
+                stream.send("<a xmlns='%s' h='%d'/>" % (
+                    SM, before + sum(counter.counts[:len(STANZAS)])))
+        return feed
 
 
 class OtherPeer(s2s_peer.Peer):
@@ -193,7 +225,7 @@ class Links:
         far, here = self.far, self.here
         n = window
         out, back, ping, pong = [], [], [], []
-        if mode == "contacts":
+        if mode in ("contacts", "counted"):
             return ["<presence><show>%s</show><status>%s</status></presence>"
                     % (show, BODY[:20]) for show in ("away", "xa")]
         if mode == "mix":
@@ -255,7 +287,8 @@ class Links:
             return mix, 2 * (max(window * 3 // 5, 1) +
                              3 * max(window // 5, 1))
         return {"out": (out, window), "in": (back, window),
-                "contacts": (contacts, CONTACTS)}[mode]
+                "contacts": (contacts, CONTACTS),
+                "counted": (contacts, CONTACTS)}[mode]
 
     def run(self, mode, count, window, at_ends=lambda: None, warm=0.1):
         """Stanzas, and seconds; at_ends is called at both ends of it."""
@@ -308,6 +341,8 @@ def compare(args):
     try:
         for mode in args.modes:
             for server in network.servers:
+                if mode == "counted" and server.kind != "antiphon":
+                    continue
                 server.ready()
                 measure(args, network, server, host, mode)
     finally:
@@ -330,6 +365,7 @@ def measure(args, network, server, host, mode):
     server.s2s_port, server.ca_file = peers_port(), network.authority.cert
     host.streams.clear()
     host.counter = Counter()
+    host.acknowledge(mode == "counted")
     person = newcomer(network, server)
     peer = OtherPeer(server, "far.example", network.authority.issue(
         "good", "far.example"), to=server.domain)
@@ -452,6 +488,7 @@ def drive(args):
     server = Given(args)
     host = OtherHost("far.test", Certificate(args.certificate, args.key),
                      args.far)
+    host.acknowledge(args.modes[0] == "counted")
     client = Client(server, "b0").connect("none")
     client.open()
     client.auth("b0", "bench-password", "SCRAM-SHA-1")
@@ -475,7 +512,8 @@ def drive(args):
 def main():
     p = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     p.add_argument("what", choices=("compare", "idle", "drive"))
-    p.add_argument("modes", nargs="*", default=["out", "in", "mix", "contacts"])
+    p.add_argument("modes", nargs="*",
+                   default=["out", "in", "mix", "contacts"])
     for name, default in (("count", 20000), ("window", 100), ("repeat", 1),
                           ("client", 0), ("server", 0), ("far", 0)):
         p.add_argument("--" + name, type=int, default=default)
