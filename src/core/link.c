@@ -184,6 +184,9 @@ link_send_shared(struct link *l, const struct stanza *st, struct str to,
 	if (link_stops(l) || !STAILQ_EMPTY(&l->waiting) ||
 		l->ops->write_wire == NULL)
 		return false;
+	/* a message that is kept is found by link_each(): it may have to outlast us */
+	if (l->kept != NULL && st->kind != STANZA_PRESENCE)
+		return false;
 	if (*wire_io == NULL)
 		*wire_io = wire_new(st);
 	if (!l->ops->write_wire(l->stream, *wire_io, to))

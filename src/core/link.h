@@ -136,7 +136,8 @@ struct link_kept *link_keep_no_more(struct link *l);
 /* All of queue goes out ahead of what waits. */
 void link_give_first(struct link *l, struct stanza_queue *queue);
 /* fn(arg, st) for each stanza that is kept, in order, until it is false, which is
- * answered then: it may change the receipt of st, and nothing else. */
+ * answered then: it may change the receipt of st, and nothing else.  Presence that many
+ * got is no stanza. */
 typedef bool (*stanza_fn)(void *arg, struct stanza *st);
 bool link_kept_each(struct link_kept *k, stanza_fn fn, void *arg);
 /* The same for all that l has: what is not acknowledged, then what waits. */

@@ -8,7 +8,7 @@
  *                v
  *              link_leave(): whose it was decides
  *
- * What goes to one is kept as a stanza, what goes to many by runs (link_run.c).
+ * Presence to many is kept by runs (link_run.c), all else as stanzas.
  *
  * Owner shard.  Invariant: the numbers from acked + 1 on are those of the runs, and in
  * between of the stanzas, in order.

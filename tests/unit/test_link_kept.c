@@ -194,9 +194,28 @@ all(enum stanza_type type)
 }
 
 static bool
-messages(enum stanza_type type)
+again(enum stanza_type type)
 {
-	return stanza_type_kind(type) == STANZA_MESSAGE;
+	return type != PRESENCE_AVAILABLE && type != PRESENCE_UNAVAILABLE;
+}
+
+static bool
+count_message(void *arg, struct stanza *st)
+{
+	unsigned *n = arg;
+
+	*n += st->kind == STANZA_MESSAGE;
+	return true;
+}
+
+/* Those of which link_each() tells. */
+static unsigned
+messages_of(const struct fake *f)
+{
+	unsigned n = 0;
+
+	link_each(f->link, count_message, &n);
+	return n;
 }
 
 /* --- acknowledgements --------------------------------------------------------- */
@@ -291,6 +310,7 @@ static const struct {
 } kinds[] = {
 	{ PRESENCE_AVAILABLE, false },
 	{ PRESENCE_UNAVAILABLE, false },
+	{ PRESENCE_SUBSCRIBED, true },
 	{ MESSAGE_GROUPCHAT, true },
 	{ MESSAGE_CHAT, true },
 };
@@ -299,6 +319,8 @@ TEST(what_becomes_of_each_kind_that_many_got)
 {
 	for (unsigned i = 0; i < COUNT(kinds) * COUNT(member_counts); i++) {
 		unsigned n = (unsigned)member_counts[i / COUNT(kinds)];
+		enum stanza_type type = kinds[i % COUNT(kinds)].type;
+		bool message = stanza_type_kind(type) == STANZA_MESSAGE;
 		uint32_t h = 1 + n / 3;
 		struct fake *f, *next;
 		struct scene s;
@@ -306,14 +328,15 @@ TEST(what_becomes_of_each_kind_that_many_got)
 		test_case_number("kind and members", i);
 		scene_init(&s, (int)n, "");
 		f = link_up(&s, LOTS);
-		say_to_all(&s, kinds[i % COUNT(kinds)].type);
+		say_to_all(&s, type);
 		say(&s, MESSAGE_CHAT);
-		CHECK_INT(f->n_wires, n);
+		CHECK_INT(f->n_wires, message ? 0 : n);
+		CHECK_INT(messages_of(f), 2 + (message ? n : 0));
 		fake_ack(f, h);
 		next = next_stream(&s, f);
 		fake_up(next, LOTS);
 		world_settle(&s.w);
-		check_wrote_again(f, next, h, messages);
+		check_wrote_again(f, next, h, again);
 		check_kept(&s, next,
 			1 + (kinds[i % COUNT(kinds)].again ? n - n / 3 : 0));
 		scene_done(&s);
