@@ -24,6 +24,8 @@ may_be_missing(const struct pair *p, unsigned i)
 {
 	if (p->lost[i] && (!STRICT || p->unkept[i]))
 		return true;
+	if (p->asleep[i])
+		return true;
 	return p->gone[i] && (!STRICT || !p->acked[i] || p->refused[i]);
 }
 

@@ -55,6 +55,19 @@ user_error(struct sim_client *at, struct arena *a, const struct elem *e)
 			at->index, STR_ARG(elem_attr(e, "id")));
 }
 
+/* Then what waited for it has come elsewhere, or comes again. */
+static bool
+has_lost_session(const struct sim_client *to)
+{
+	const struct sim *s = to->sim;
+
+	for (unsigned i = 0; i < CLIENTS; i++)
+		if (s->clients[to->user][i].managed &&
+			s->clients[to->user][i].d.failed != 0)
+			return true;
+	return s->forgets[to->user];
+}
+
 /*
  * What was not acknowledged comes again, or its sender is told that it was refused,
  * though it may have arrived: so that both is no fault where there was trouble, and
@@ -90,7 +103,8 @@ user_message(struct sim_client *to, struct arena *a, const struct elem *e)
 			to->user, serial, user);
 	p->arrived[serial] = true;
 	/* nor is one in order that was refused, as it was not acknowledged */
-	if (p->late[serial] || p->again[serial] || p->errors[serial] != 0)
+	if (p->late[serial] || p->again[serial] || p->errors[serial] != 0 ||
+		has_lost_session(to))
 		return;
 	if ((int)number <= to->last[user][index])
 		sim_fail(s, "u%u/r%u: message %u of u%u/r%u came after %d",
@@ -177,11 +191,9 @@ user_iq(struct sim_client *at, struct arena *a, const struct elem *e)
 	}
 }
 
-void
-users_on_stanza(struct client *c, struct arena *a, struct elem *e)
+static void
+user_gets(struct sim_client *sc, struct arena *a, const struct elem *e)
 {
-	struct sim_client *sc = CONTAINER_OF(c, struct sim_client, c);
-
 	if (str_is(e->name, "message"))
 		user_message(sc, a, e);
 	else if (str_is(e->name, "presence"))
@@ -190,6 +202,21 @@ users_on_stanza(struct client *c, struct arena *a, struct elem *e)
 		user_counted(sc, e);
 	else if (str_is(e->name, "iq"))
 		user_iq(sc, a, e);
+}
+
+void
+users_on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	user_gets(CONTAINER_OF(c, struct sim_client, c), a, e);
+	arena_free(a);
+}
+
+void
+users_on_got(struct sim_client *sc, const struct elem *e)
+{
+	struct arena *a = arena_new();
+
+	user_gets(sc, a, e);
 	arena_free(a);
 }
 
@@ -204,8 +231,11 @@ users_read(struct sim *s)
 			if (!sc->c.closed || sc->leaving ||
 				sc->c.state != CLIENT_ONLINE)
 				continue;
-			sim_fail(s, "u%u/r%u was cut off", u, i);
+			/* a session that sleeps is cut */
 			sc->leaving = true;
+			if (sc->managed && s->stopping[world_of(u)])
+				continue;
+			sim_fail(s, "u%u/r%u was cut off", u, i);
 		}
 	}
 }

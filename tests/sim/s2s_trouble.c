@@ -192,8 +192,10 @@ do_stop(struct sim *s)
 		s->worlds[i]->settle = on_settle;
 		s->dead[i] = false;
 	} else {
+		s->stopping[i] = true;
 		world_restart(s->worlds[i], n_shards);
 		users_of_world_go(s, i, false);
+		s->stopping[i] = false;
 	}
 	world_started(s, i);
 	store_trouble(s, i, true);
@@ -265,6 +267,7 @@ sim_draw_trouble(struct sim *s)
 		s->wires.room = 512 << sim_draw(s, 6);
 	s->long_bytes = 1000;
 	s->leaves = sim_draw(s, 2) == 0;
+	s->sleeps = sim_draw(s, 2) == 0;
 	if (s->seed % 4 == 0)
 		return;
 	s->heavy = sim_draw(s, 6) == 0;

@@ -49,8 +49,18 @@ static void
 do_leave(struct sim_client *sc)
 {
 	sim_say("u%u/r%u leaves", sc->user, sc->index);
+	user_ends(sc);
 	user_goes(sc);
 	client_leave(&sc->c);
+}
+
+/* To return to its session. */
+static void
+do_break(struct sim_client *sc)
+{
+	sim_say("u%u/r%u breaks", sc->user, sc->index);
+	sc->leaving = true;
+	client_break(&sc->c);
 }
 
 void
@@ -68,6 +78,29 @@ users_connect(struct sim *s)
 	}
 }
 
+/* Nobody knows what became of what it says again, nor hears of what else it has
+ * said. */
+static void
+on_begins(struct sim_client *sc)
+{
+	struct sim *s = sc->sim;
+
+	sim_say("u%u/r%u begins anew", sc->user, sc->index);
+	user_goes(sc);
+	sc->leaving = false;
+	for (unsigned to = 0; to < USERS; to++) {
+		struct pair *p = &s->pairs[sc->user][to];
+
+		for (unsigned i = 0; i < p->sent; i++) {
+			if (p->by[i] != sc->index ||
+				!user_may_repeat(sc, to, i))
+				continue;
+			p->gone[i] = false;
+			p->again[i]++;
+		}
+	}
+}
+
 void
 users_leave(struct sim *s)
 {
@@ -78,19 +111,43 @@ users_leave(struct sim *s)
 				do_leave(&s->clients[u][i]);
 }
 
+/* What waits in its session for its return is in memory alone; and what it had, but has
+ * not acknowledged, may be kept for whoever comes next. */
+static void
+user_forgets(struct sim_client *sc)
+{
+	struct sim *s = sc->sim;
+
+	s->forgets[sc->user] = true;
+	for (unsigned from = 0; from < USERS; from++) {
+		struct pair *p = &s->pairs[from][sc->user];
+
+		for (unsigned i = 0; i < p->sent && sc->c.conn == NULL; i++)
+			p->asleep[i] = p->asleep[i] || !p->arrived[i];
+	}
+}
+
+static void
+user_of_world_goes(struct sim_client *sc, bool killed)
+{
+	client_read(&sc->c);
+	if (killed && sc->managed)
+		user_forgets(sc);
+	if (!sc->managed)
+		user_goes(sc);
+	else if (sc->c.conn != NULL && !killed)
+		sc->sim->sum.slept++;
+	sc->leaving = sc->leaving || killed;
+	if (killed)
+		client_break(&sc->c);
+}
+
 void
 users_of_world_go(struct sim *s, unsigned world, bool killed)
 {
-	for (unsigned u = world; u < USERS; u += WORLDS) {
-		for (unsigned i = 0; i < CLIENTS; i++) {
-			struct sim_client *sc = &s->clients[u][i];
-
-			client_read(&sc->c);
-			user_goes(sc);
-			if (killed)
-				client_break(&sc->c);
-		}
-	}
+	for (unsigned u = world; u < USERS; u += WORLDS)
+		for (unsigned i = 0; i < CLIENTS; i++)
+			user_of_world_goes(&s->clients[u][i], killed);
 	/* whoever was asked there may be gone as well */
 	for (unsigned i = 0; i < s->n_questions; i++)
 		s->questions[i].may_miss = true;
@@ -211,7 +268,9 @@ user_does(struct sim_client *sc, unsigned to)
 
 	switch (sim_draw(s, 16)) {
 	case 0:
-		if (s->leaves)
+		if (sc->managed && s->cuts)
+			do_break(sc);
+		else if (!sc->managed && s->leaves)
 			do_leave(sc);
 		break;
 	case 1:
@@ -257,7 +316,7 @@ users_act(struct sim *s)
 		return;
 	if (!sc->asked || sim_draw(s, 4) == 0)
 		user_ask(sc);
-	if (sc->counted)
+	if (user_is_counted(sc))
 		user_does(sc, to);
 }
 
@@ -284,6 +343,10 @@ users_init(struct sim *s)
 			user_init(&s->clients[u][i], s,
 				s->worlds[world_of(u)], u, i, domain_of(u));
 			s->clients[u][i].c.on_stanza = users_on_stanza;
+			s->clients[u][i].got = users_on_got;
+			s->clients[u][i].begins = on_begins;
+			if (s->sleeps && i == 0)
+				user_manage(&s->clients[u][i]);
 		}
 	}
 }
@@ -293,6 +356,8 @@ users_done(struct sim *s)
 {
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++) {
+			if (s->clients[u][i].managed)
+				s->sum.woken += s->clients[u][i].d.resumed;
 			client_done(&s->clients[u][i].c);
 			user_done(&s->clients[u][i]);
 		}

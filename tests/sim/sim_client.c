@@ -13,9 +13,12 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xml/elem.h"
+#include "xmpp/ns.h"
 #include "core/entity.h"
 #include "account/account.h"
 #include "../peek.h"
+
+#define TAGS 65536 /* messages of one user to another */
 
 /* --- coming and going -------------------------------------------------------------- */
 
@@ -38,9 +41,20 @@ user_init(struct sim_client *sc, struct sim *s, struct world *w, unsigned user,
 void
 user_done(struct sim_client *sc)
 {
+	for (size_t i = 0; sc->managed && i < sc->d.out.n; i++)
+		free(sc->d.out.p[i].text);
+	if (sc->managed)
+		vec_done(&sc->d.out);
 	buf_done(&sc->c.in);
 	vec_done(&sc->said);
 	vec_done(&sc->arrivals);
+}
+
+static void
+user_begins(struct sim_client *sc)
+{
+	memset(sc->sees, 0, sizeof(sc->sees));
+	memset(sc->wished, 0, sizeof(sc->wished));
 }
 
 void
@@ -48,10 +62,85 @@ user_connect(struct sim_client *sc, int priority)
 {
 	sc->leaving = sc->asked = sc->counted = false;
 	sc->said.n = 0;
-	memset(sc->sees, 0, sizeof(sc->sees));
-	memset(sc->wished, 0, sizeof(sc->wished));
 	sc->c.priority = priority;
+	if (sc->managed) {
+		device_come(&sc->d);
+		return;
+	}
+	user_begins(sc);
 	client_connect(&sc->c);
+}
+
+void
+user_ends(struct sim_client *sc)
+{
+	if (!sc->managed)
+		return;
+	client_send(&sc->c, "<a xmlns='" NS_SM "' h='%u'/>", (unsigned)sc->d.h);
+	sc->d.id[0] = '\0';
+}
+
+bool
+user_is_counted(const struct sim_client *sc)
+{
+	return sc->managed ? device_is_on(&sc->d) : sc->counted;
+}
+
+/* --- stream management ------------------------------------------------------------- */
+
+static struct sim_client *
+client_of(struct device *d)
+{
+	return CONTAINER_OF(d, struct sim_client, d);
+}
+
+static struct said
+said_of(unsigned tag)
+{
+	return (struct said){ .to = tag / TAGS, .serial = tag % TAGS };
+}
+
+static void
+on_acked(struct device *d, unsigned tag)
+{
+	struct said said = said_of(tag);
+
+	sim_acked(client_of(d)->sim, client_of(d)->user, &said);
+}
+
+static void
+on_new_life(struct device *d)
+{
+	client_of(d)->begins(client_of(d));
+	user_begins(client_of(d));
+}
+
+static void
+on_managed(struct device *d, struct elem *e)
+{
+	client_of(d)->got(client_of(d), e);
+}
+
+void
+user_manage(struct sim_client *sc)
+{
+	struct client c = sc->c;
+
+	device_init(&sc->d, c.world, c.local, c.resource);
+	sc->c.domain = c.domain;
+	sc->d.on_stanza = on_managed;
+	sc->d.on_acked = on_acked;
+	sc->d.on_new_life = on_new_life;
+	sc->managed = true;
+}
+
+bool
+user_may_repeat(const struct sim_client *sc, unsigned to, unsigned serial)
+{
+	for (size_t i = 0; sc->managed && i < sc->d.out.n; i++)
+		if (sc->d.out.p[i].tag == to * TAGS + serial)
+			return true;
+	return false;
 }
 
 /* --- what is sent, and acknowledged ------------------------------------------------ */
@@ -66,7 +155,10 @@ user_send(struct sim_client *sc, const char *fmt, ...)
 	if (vasprintf(&text, fmt, ap) == -1)
 		abort();
 	va_end(ap);
-	client_send(&sc->c, "%s", text);
+	if (sc->managed)
+		device_say(&sc->d, NO_TAG, "%s", text);
+	else
+		client_send(&sc->c, "%s", text);
 	free(text);
 	sc->n_sent++;
 }
@@ -74,12 +166,20 @@ user_send(struct sim_client *sc, const char *fmt, ...)
 void
 user_said(struct sim_client *sc, unsigned to, unsigned serial)
 {
-	*vec_push(&sc->said) = (struct said){ to, serial, sc->n_sent };
+	if (sc->managed)
+		sc->d.out.p[sc->d.out.n - 1].tag = to * TAGS + serial;
+	else
+		*vec_push(&sc->said) = (struct said){ to, serial, sc->n_sent };
 }
 
 void
 user_ask(struct sim_client *sc)
 {
+	if (sc->managed) {
+		if (device_is_on(&sc->d))
+			client_send(&sc->c, "<r xmlns='" NS_SM "'/>");
+		return;
+	}
 	client_send(&sc->c, "<count xmlns='urn:antiphon:test:resume'/>");
 	if (!sc->asked)
 		sc->n_sent = 0;
@@ -109,9 +209,11 @@ user_counted(struct sim_client *sc, const struct elem *e)
 void
 user_check_acked(const struct sim_client *sc)
 {
-	if (sc->said.n != 0 && !sc->leaving)
+	size_t n = sc->managed ? sc->d.out.n : sc->said.n;
+
+	if (n != 0 && !sc->leaving)
 		sim_fail(sc->sim, "u%u/r%u waits for %u to be acknowledged",
-			sc->user, sc->index, (unsigned)sc->said.n);
+			sc->user, sc->index, (unsigned)n);
 }
 
 /* --- who sees whom ----------------------------------------------------------------- */

@@ -13,6 +13,7 @@
 
 #include "base/str.h"
 #include "base/vec.h"
+#include "device.h"
 #include "world.h"
 
 #define USERS 6
@@ -33,7 +34,15 @@ struct said {
 };
 
 struct sim_client {
-	struct client c;
+	union {
+		struct client c;
+		struct device d; /* which begins with it: if it is managed */
+	};
+	bool managed; /* it has stream management (XEP-0198) */
+	/* Then: what comes; and it begins another session, in which it says again
+	 * what was not acknowledged. */
+	void (*got)(struct sim_client *sc, const struct elem *e);
+	void (*begins)(struct sim_client *sc);
 	struct sim *sim;
 	unsigned user, index;
 	bool leaving; /* has said goodbye: what it says now is not heard */
@@ -58,10 +67,19 @@ void sim_acked(struct sim *s, unsigned user, const struct said *m);
 
 void user_init(struct sim_client *sc, struct sim *s, struct world *w,
 	unsigned user, unsigned index, const char *domain);
+/* Behind that: it is managed, and has .got and .begins. */
+void user_manage(struct sim_client *sc);
 /* What it holds but for its connection, which client_done() ends. */
 void user_done(struct sim_client *sc);
-/* It begins to log in, as one of which nothing is known. */
+/* It begins to log in, as one of which nothing is known; or, if it is managed, to
+ * resume its session. */
 void user_connect(struct sim_client *sc, int priority);
+/* It is about to leave, and has all that has come: else that would come again. */
+void user_ends(struct sim_client *sc);
+/* Its session is there, and knows how far it is. */
+bool user_is_counted(const struct sim_client *sc);
+/* A message that it may say again. */
+bool user_may_repeat(const struct sim_client *sc, unsigned to, unsigned serial);
 
 void user_send(struct sim_client *sc, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));

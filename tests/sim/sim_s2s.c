@@ -12,6 +12,10 @@
  * end, when all is calm and everybody has come anew, those agree
  * who see each other, and who is there is seen.  Nothing is left when they have gone.
  *
+ * In half of the seeds one client of each user has stream management: its session
+ * sleeps while its server is stopped, or its own connection has broken, and what it
+ * has said, and what was said to it meanwhile, is held to the same.
+ *
  * The seed says what befalls the servers, none of it in one seed of four:
  * connections that break at any byte, of which either side hears early or late; that
  * are not read for a while; a network that is away; servers that are stopped, and
@@ -225,6 +229,8 @@ sum_add(struct sim_sum *to, const struct sim_sum *n)
 	to->lost += n->lost;
 	to->untold += n->untold;
 	to->late += n->late;
+	to->slept += n->slept;
+	to->woken += n->woken;
 	to->wires.opened += n->wires.opened;
 	to->wires.cut += n->wires.cut;
 	to->wires.resumed += n->wires.resumed;
@@ -238,7 +244,7 @@ sum_has_all(const struct sim_sum *n)
 {
 	return n->arrived != 0 && n->refused != 0 && n->wires.cut != 0 &&
 		n->wires.resumed != 0 && n->wires.refused != 0 &&
-		n->wires.back != 0;
+		n->wires.back != 0 && n->slept != 0 && n->woken != 0;
 }
 
 static bool
@@ -333,6 +339,8 @@ main(int argc, char **argv)
 		sum.wires.opened, sum.wires.cut, sum.wires.resumed,
 		sum.wires.refused, (unsigned long long)sum.wires.handed,
 		(unsigned long long)sum.wires.back);
+	printf("%u sessions slept over a stop; %u went on after whatever sleep\n",
+		sum.slept, sum.woken);
 	printf("%llu seeds, %u failed; of %u messages %u arrived, %u were refused, %u lost, %u nobody would hear of, %u late\n",
 		(unsigned long long)a.seeds, failed, sum.sent, sum.arrived,
 		sum.refused, sum.lost, sum.untold, sum.late);

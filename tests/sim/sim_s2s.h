@@ -40,6 +40,8 @@ struct pair {
 				       * was acknowledged yet */
 	bool late[MESSAGES_MAX];      /* the next stream may overtake it */
 	bool acked[MESSAGES_MAX];     /* its sender knows that it is dealt with */
+	bool asleep[MESSAGES_MAX];    /* it may have waited for a client that slept
+				       * when the server was killed */
 	bool gone[MESSAGES_MAX];      /* its sender does not hear of it any more */
 	bool asked;       /* to see the other */
 	bool unsure;      /* a wish to see the other may be missing there, or its
@@ -64,6 +66,8 @@ struct sim_sum {
 	unsigned lost;   /* with a connection, or a server */
 	unsigned untold; /* missing otherwise: who sent them had gone */
 	unsigned late;   /* could be overtaken */
+	unsigned slept;  /* sessions, over a stop, */
+	unsigned woken;  /* and that went on in the end, for whatever they slept */
 	struct wires_sum wires;
 };
 
@@ -80,6 +84,9 @@ struct sim {
 	bool cuts, stalls, outages, stops, reloads, closes, bad_store;
 	bool any_trouble;  /* but for the store, which shows nowhere, */
 	bool lossy;        /* and for streams that are closed in order */
+	bool sleeps;         /* one client of each returns to its session */
+	bool stopping[WORLDS];
+	bool forgets[USERS]; /* messages may come to it again, and not in order */
 	bool leaves;         /* who comes, or stays to hear of all that he says */
 	bool heavy;          /* links get more than they take, so that stanzas wait
 			      * in them: */
@@ -157,6 +164,7 @@ void users_ask(struct sim *s);
 void users_read(struct sim *s);
 /* For a client. */
 void users_on_stanza(struct client *c, struct arena *a, struct elem *e);
+void users_on_got(struct sim_client *sc, const struct elem *e);
 /* A server tells the sender that it does not arrive. */
 void users_on_refused(struct sim *s, const struct stanza *error);
 /* For wires. */
