@@ -28,20 +28,23 @@ def openssl(*args, stdin=None):
 
 def certificates(folder, domains):
     """A CA and one certificate for all domains in folder: ca.crt, server.crt
-    (leaf, then CA), server.key.  Made once."""
+    (leaf, then CA), server.key; and system.crt, of a CA that has signed nothing.
+    Made once."""
     path = {n: os.path.join(folder, n) for n in
             ("ca.crt", "ca.key", "server.crt", "server.key", "leaf.crt",
-             "server.csr", "ext.cnf")}
+             "server.csr", "ext.cnf", "system.crt", "system.key")}
     if os.path.exists(path["server.crt"]):
         return path
     os.makedirs(folder, exist_ok=True)
-    for key in ("ca.key", "server.key"):
+    for key in ("ca.key", "server.key", "system.key"):
         openssl("ecparam", "-name", "prime256v1", "-genkey", "-noout",
                 "-out", path[key])
-    openssl("req", "-x509", "-new", "-key", path["ca.key"], "-sha256",
-            "-days", "30", "-out", path["ca.crt"], "-subj", "/CN=Test CA",
-            "-addext", "basicConstraints=critical,CA:TRUE",
-            "-addext", "keyUsage=critical,keyCertSign,cRLSign")
+    for ca in ("ca", "system"):
+        openssl("req", "-x509", "-new", "-key", path[ca + ".key"], "-sha256",
+                "-days", "30", "-out", path[ca + ".crt"],
+                "-subj", "/CN=Test CA" if ca == "ca" else "/CN=Nobody's CA",
+                "-addext", "basicConstraints=critical,CA:TRUE",
+                "-addext", "keyUsage=critical,keyCertSign,cRLSign")
     openssl("req", "-new", "-key", path["server.key"], "-out",
             path["server.csr"], "-subj", "/CN=not to be looked at")
     with open(path["ext.cnf"], "w") as f:

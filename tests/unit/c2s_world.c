@@ -7,6 +7,7 @@
 
 #include <arpa/inet.h>
 #include <semaphore.h>
+#include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/err.h"
@@ -56,6 +57,15 @@ world_parse(struct str yaml)
 	conf_errors_done(&mistakes);
 	CHECK(conf != NULL);
 	return conf;
+}
+
+/* Authorities are of no use to these tests, and the system's are many: to read them
+ * takes longer than the rest of a test. */
+static void
+world_forget_authorities(void)
+{
+	setenv("SSL_CERT_FILE", "/nonexistent", 1);
+	setenv("SSL_CERT_DIR", "/nonexistent", 1);
 }
 
 static struct config *
@@ -119,6 +129,7 @@ world_init(struct world *w, unsigned n_shards, const char *more,
 	};
 	struct err err = ERR_INIT;
 
+	world_forget_authorities();
 	world_cert(w);
 	clock_manual_init(&w->clock, 1000000 * US_PER_S);
 	rand_seeded_init(&w->rand, 1);
@@ -287,6 +298,7 @@ world_init_threaded(struct world *w, unsigned n_shards, const char *more,
 	struct err err = ERR_INIT;
 	sem_t made;
 
+	world_forget_authorities();
 	world_cert(w);
 	w->server = server_new(world_config(w, n_shards, more, ""), &env, &err);
 	CHECK(w->server != NULL && listen_open(w->server, &err));
