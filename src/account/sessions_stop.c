@@ -207,6 +207,8 @@ batch_sleepers(struct batch *b)
 		return;
 	walk = table_walk(&all->all);
 	while ((s = table_step(&all->all, &walk)) != NULL) {
+		if (s->class != &account_class)
+			continue;
 		for (size_t i = 0; i < s->n; i++)
 			store_tx_set(b->tx,
 				(struct store_place){ jid_domain(s->jid),

@@ -163,6 +163,7 @@ struct config_s2s {
 	int64_t idle_us;    /* until a link that nobody uses is closed;
 			     * OPTION_NEVER */
 	int64_t backoff_max_us;
+	int64_t keep_us; /* messages that have outlived a stop; 0: none does */
 	int64_t unreachable_us; /* until contacts are shown as unavailable */
 	uint64_t queue_bytes; /* for one domain of others */
 	int64_t queue_stanzas;

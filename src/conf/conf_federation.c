@@ -103,6 +103,14 @@ const struct option config_s2s_options[] = {
 			"each failure, and stanzas are answered at once: for "
 			"all domains here, where its name is not found or "
 			"nobody answers, else for the one that has failed"),
+	S2S(keep_us, .name = "keep", .type = OPT_DURATION, .dflt = "1h",
+		.min = "0s", .max = "7d",
+		.help = "how long messages for a domain that cannot be reached "
+			"are tried again after the server was stopped or "
+			"killed, from when they were sent; then they are "
+			"answered; for that, what a domain has not "
+			"acknowledged within two seconds is stored; 0s stores "
+			"nothing, and a stop answers what waits"),
 	S2S(unreachable_us, .name = "unreachable_after", .type = OPT_DURATION,
 		.dflt = "10m", .min = "1s", .max = "1d",
 		.help = "how long a domain cannot be reached until its users "

@@ -103,6 +103,14 @@ server_map(void)
 	return (struct store_place){ STR("."), STR(""), STR("server") };
 }
 
+/* Beside it, which domains of ours have something in a log for which of others
+ * (remote/remote_log.c). */
+static inline struct store_place
+server_logs_map(void)
+{
+	return (struct store_place){ STR("."), STR(""), STR("s2s_logs") };
+}
+
 /* Of a bare address: what finds its place (place.h), and its entry there. */
 static inline uint64_t
 server_hash(const struct server *srv, struct str bare)

@@ -48,7 +48,7 @@ sleeper_wait_no_more(struct sleepers *all, struct sleeper *s)
 	s->waits = false;
 }
 
-void
+struct sleeper *
 sleepers_add(struct shard *sh, const struct entity_class *class, struct jid jid,
 	void (*done)(struct shard *sh))
 {
@@ -58,16 +58,17 @@ sleepers_add(struct shard *sh, const struct entity_class *class, struct jid jid,
 	if (all == NULL) {
 		all = xcalloc(1, sizeof(*all));
 		all->shard = sh;
-		all->class = class;
 		all->done = done;
 		TAILQ_INIT(&all->waiting);
 		sh->sleepers = all;
 	}
+	s->class = class;
 	s->jid = jid_bare(jid);
 	s->jid.text = memcpy(s->text, jid.text, jid.bare_len);
 	s->hash = server_hash(sh->server, jid_str(s->jid));
 	table_add(&all->all, s->hash, s);
 	sleeper_wait(all, s);
+	return s;
 }
 
 struct sleeper *
@@ -102,7 +103,7 @@ on_sleeper_loaded(struct entity *e, void *arg)
 static bool
 sleeper_load(struct sleepers *all, struct sleeper *s)
 {
-	struct entity *e = entity_get(all->shard, all->class, s->jid, s->hash);
+	struct entity *e = entity_get(all->shard, s->class, s->jid, s->hash);
 
 	if (e == NULL)
 		return false;
@@ -132,7 +133,7 @@ sleepers_look_again(struct sleepers *all)
 static bool
 is_served(const struct sleepers *all, const struct sleeper *s)
 {
-	return route(all->shard, s->jid).class == all->class;
+	return route(all->shard, s->jid).class == s->class;
 }
 
 static void

@@ -1,7 +1,7 @@
 /*
  * sleepers.h - entities of a shard that have yet to be woken: something of the
  * run before waits in the store for them, such as the sessions of an account
- * (account/sessions_wake.h).
+ * (account/sessions_wake.h), or messages for another server (remote/remote_wake.c).
  *
  *   sleepers_add() --> waits --sleepers_run(), or whoever needs it--> loaded by its
  *                        ^                                              class
@@ -31,10 +31,12 @@ struct entity_class;
 
 struct sleeper {
 	TAILQ_ENTRY(sleeper) link; /* while it waits */
+	const struct entity_class *class;
 	uint64_t hash;             /* server_hash() of jid */
 	struct jid jid;            /* bare */
 	bool waits;
-	/* for its class: what was read of the store, or is nowhere else */
+	/* for its class: what was read of the store, or is nowhere else, which goes
+	 * back where the server stops before it is woken */
 	bool taken;                /* it is not there any more */
 	struct arena *arena;       /* NULL: it was not read */
 	struct store_entry *entries;
@@ -46,7 +48,6 @@ TAILQ_HEAD(sleeper_list, sleeper);
 
 struct sleepers {
 	struct shard *shard;
-	const struct entity_class *class;
 	struct table all;
 	struct sleeper_list waiting;
 	unsigned loading; /* for us */
@@ -59,8 +60,8 @@ struct sleepers {
 
 /* --- start-up, before threads ----------------------------------------------- */
 
-/* jid (bare, prepared) is copied; it has the class, as all that are added. */
-void sleepers_add(struct shard *sh, const struct entity_class *class,
+/* jid (bare, prepared) is copied; it has the class.  done is the same for all. */
+struct sleeper *sleepers_add(struct shard *sh, const struct entity_class *class,
 	struct jid jid, void (*done)(struct shard *sh));
 
 /* --- owner shard ------------------------------------------------------------ */

@@ -24,7 +24,7 @@
 /* So long it is remembered that there was a link, and why there was none. */
 #define REMEMBERED_US (3600 * US_PER_S)
 
-static const char stops_text[] = "The server stops";
+const char remote_stops_text[] = "The server stops";
 
 static struct remote *
 remote_of(const struct entity *e)
@@ -186,7 +186,7 @@ remote_receive(struct entity *e, struct stanza *st)
 
 	if (r->closed != STREAM_COND_NONE &&
 		(p == NULL || p->link == NULL || p->ending)) {
-		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT, stops_text);
+		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT, remote_stops_text);
 		return;
 	}
 	cond = remote_admits(r, local, p, &why);
@@ -368,7 +368,7 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 	any = remote_end_all(r,
 		gone ? COND_REMOTE_SERVER_NOT_FOUND :
 		       COND_REMOTE_SERVER_TIMEOUT,
-		gone ? "cannot be reached any more" : stops_text,
+		gone ? "cannot be reached any more" : remote_stops_text,
 		cond, text);
 	if (gone) {
 		watch_gone(r);
@@ -377,21 +377,6 @@ remote_close(struct entity *e, enum stream_cond cond, const char *text)
 		r->linked_us = r->failed_us = 0;
 	}
 	return any;
-}
-
-/* What is for it, and was not given to its stream: who sent that is gone when it
- * ends. */
-static void
-link_refuse(struct remote *r, struct link *l)
-{
-	struct stanza_queue back = STAILQ_HEAD_INITIALIZER(back);
-	struct stanza *st;
-
-	link_take_back(l, &back);
-	while ((st = STAILQ_FIRST(&back)) != NULL) {
-		STAILQ_REMOVE_HEAD(&back, link);
-		remote_refuse(r, st, COND_REMOTE_SERVER_TIMEOUT, stops_text);
-	}
 }
 
 void
@@ -406,9 +391,7 @@ remotes_stop(struct shard *sh)
 		r->closed = STREAM_SYSTEM_SHUTDOWN;
 		for (p = LIST_FIRST(&r->pairs); p != NULL; p = next) {
 			next = LIST_NEXT(p, in);
-			if (p->link != NULL)
-				link_refuse(r, p->link);
-			pair_stop(p, COND_REMOTE_SERVER_TIMEOUT, stops_text);
+			pair_stop(p, COND_REMOTE_SERVER_TIMEOUT, remote_stops_text);
 		}
 	}
 }
@@ -423,11 +406,10 @@ remote_is_idle(const struct entity *e)
 		remembered_until_us(r) <= e->shard->now_us;
 }
 
-static void
-remote_load(struct entity *e)
+void
+remote_begin(struct remote *r)
 {
-	struct remote *r = remote_of(e);
-	struct shard *sh = e->shard;
+	struct shard *sh = r->e.shard;
 
 	if (sh->remotes == NULL) {
 		sh->remotes = xcalloc(1, sizeof(*sh->remotes));
@@ -439,6 +421,16 @@ remote_load(struct entity *e)
 	TAILQ_INSERT_TAIL(&sh->remotes->at_rest, r, rest);
 	r->rests = true;
 	watch_init(r);
+}
+
+static void
+remote_load(struct entity *e)
+{
+	struct remote *r = remote_of(e);
+
+	if (remote_wakes(r))
+		return;
+	remote_begin(r);
 	entity_loaded(e);
 }
 

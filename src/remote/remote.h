@@ -185,10 +185,19 @@ void remote_verify_ask(struct shard *sh, struct str local, struct str remote,
 /* A stream from that domain (prepared) has authenticated. */
 void remote_came(struct shard *sh, struct str remote);
 
+/* --- start-up, before threads ----------------------------------------------------- */
+
+/* There is something in the log of local for remote, a bare address of sh: that is
+ * loaded when the sleepers of sh are (core/sleepers.h, as is done); or dropped, where it
+ * is nobody's that is talked to. */
+void remote_sleeps(struct shard *sh, struct str local, struct jid remote,
+	void (*done)(struct shard *sh));
+
 /* --- for who stops the server, each shard ---------------------------------------- */
 
-/* What waits is answered, while there is somebody to be told; links stay, for what
- * sessions say last, until entity_close_all(). */
+/* Messages are stored for the next start, and all else that waits is answered, while
+ * there is somebody to be told; links stay, for what sessions say last, until
+ * entity_close_all(). */
 void remotes_stop(struct shard *sh);
 
 /* --- for administrators: the shard of the domain --------------------------------- */
@@ -219,6 +228,8 @@ struct remote_shown {
 	int64_t since_us;        /* of the wall clock: the link, or the attempt */
 	int64_t next_us;         /* of the wall clock: no attempt before; 0: now */
 	size_t n_waiting, bytes; /* for it, or in it */
+	char kept[160];          /* how much of that is of the run before, since
+				  * when, and until when; "": nothing */
 	const char *waits_for;   /* the attempt, in words; or NULL */
 	struct remote_pair *pair;
 };

@@ -15,6 +15,7 @@
 #include "base/timer.h"
 #include "conf/conf.h"
 #include "core/entity.h"
+#include "core/receipt.h"
 #include "core/shard.h"
 #include "remote/remote.h"
 
@@ -109,6 +110,18 @@ struct remote {
 	struct remote_failures *failures; /* the last ones; or NULL */
 };
 
+/* What of a pair is in the store (remote_log.c), as long as there is anything. */
+struct remote_log {
+	struct remote_pair *pair;
+	struct receipt_line line; /* its numbers are those of the entries */
+	struct log_write *write;  /* under way; NULL: none */
+	uint32_t trimmed;         /* the entries up to this number are gone */
+	size_t due;    /* messages under way that are yet to be written */
+	int64_t last_us;          /* of the last entry */
+	bool there;    /* something is in the store, and the index says so */
+	bool anew;     /* the last transaction has failed: all is written once more */
+};
+
 struct remote_pair {
 	LIST_ENTRY(remote_pair) in;
 	TAILQ_ENTRY(remote_pair) line; /* of its asker, while in_line */
@@ -123,6 +136,7 @@ struct remote_pair {
 			     * 0: it is ours, or there is nothing */
 	struct stanza_queue waiting;
 	size_t n_waiting, bytes;
+	size_t n_last;      /* the first of those that wait: remote_last.c */
 	struct buf steps;   /* see remote_steps() */
 	size_t steps_kept;  /* of them, what no stream can tell */
 	struct entity_message *tried; /* who waits for the end of an attempt; NULL */
@@ -136,6 +150,7 @@ struct remote_pair {
 			     * does not */
 	int64_t look_us;    /* when to look for receipts that are held; 0: no need */
 	size_t n_came;      /* stanzas, since it was looked last */
+	struct remote_log *log; /* NULL: none */
 	int64_t since_us;   /* of the link */
 	int64_t used_us;    /* it */
 	uint64_t received;  /* by it, when that was looked at last */
@@ -149,6 +164,7 @@ struct remote_pair {
 	bool guest;         /* it is here for an offer alone */
 	bool busy;
 	bool in_line;
+	bool stop_fails;    /* what is to be kept over the stop cannot be stored */
 	struct remote_address *stranger; /* it came up for a key from there alone,
 					  * and is not used yet; or NULL */
 	struct remote_asker *asker; /* NULL: it does not come up */
@@ -175,6 +191,13 @@ pair_waits(const struct remote_pair *p)
 	return !STAILQ_EMPTY(&p->waiting) || p->kept != NULL;
 }
 
+/* The server does, and what waits is kept for the next start. */
+static inline bool
+pair_stops(const struct remote_pair *p)
+{
+	return p->remote->closed == STREAM_SYSTEM_SHUTDOWN;
+}
+
 /* Who has said the first of it, borrowed; not set: nothing waits but that somebody goes on
  * with what a stream has brought back. */
 static inline struct jid
@@ -196,6 +219,11 @@ remote_conf(const struct remote *r)
 
 /* --- remote.c ---------------------------------------------------------------- */
 
+extern const char remote_stops_text[];
+
+/* r, which is being loaded, is there from now on. */
+void remote_begin(struct remote *r);
+
 /* Domains in memory, of this shard. */
 unsigned remotes_max(const struct shard *sh);
 /* May what is local's (prepared) go to r?  Else *why_out is for its user. */
@@ -214,18 +242,13 @@ void remote_settle(struct remote *r);
 struct remote_pair *pair_find(const struct remote *r, struct str local);
 /* The same, or a new one; NULL: there are too many. */
 struct remote_pair *pair_get(struct remote *r, struct str local);
+/* However many there are. */
+struct remote_pair *pair_new(struct remote *r, struct str local);
 /* st is taken. */
 void pair_send(struct remote_pair *p, struct stanza *st);
 /* Begins what is to be begun, and waits for what comes next; p may be freed where
  * nothing is left of it. */
 void pair_go_on(struct remote_pair *p);
-/* st (taken) is the last that waits for the next link, whatever there is room for. */
-void pair_add_waiting(struct remote_pair *p, struct stanza *st);
-/* The first of them. */
-struct stanza *pair_take_waiting(struct remote_pair *p);
-/* All of them, and what it has kept, are answered. */
-void pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond,
-	const char *why);
 /* Something of it has changed: it is busy or is not, waits for something else, or is
  * freed. */
 void pair_settle(struct remote_pair *p);
@@ -285,6 +308,19 @@ void pause_spread(struct remote *r);
 /* p has a link: that of its remote ends. */
 void pause_reached(struct remote_pair *p);
 
+/* --- remote_waiting.c ------------------------------------------------------------ */
+
+/* st (taken) is the last that waits for the next link, whatever there is room for. */
+void pair_add_waiting(struct remote_pair *p, struct stanza *st);
+/* The first of them. */
+struct stanza *pair_take_waiting(struct remote_pair *p);
+/* All of them, and what it has kept, are answered. */
+void pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond,
+	const char *why);
+/* The same, but for those of the run before, which stay. */
+void pair_refuse_behind(struct remote_pair *p, enum stanza_cond cond,
+	const char *why);
+
 /* --- remote_link.c ------------------------------------------------------------- */
 
 /* Its link is told to end; further stanzas wait for the next one.  The last that is done
@@ -319,13 +355,56 @@ bool theirs_awaited(const struct remote_pair *p);
 
 /* --- remote_log.c ---------------------------------------------------------------- */
 
-/* fn(arg, st) for each stanza that is under way, in order, until it is false, which is
- * answered then: it may change the receipt of st, and nothing else. */
-bool pair_each(struct remote_pair *p, stanza_fn fn, void *arg);
 /* One more is, or was for a moment; receipt: it had one. */
 void log_came(struct remote_pair *p, bool receipt);
 /* It is time to look. */
 void log_look(struct remote_pair *p);
+/* Of p, which has none: empty.  It goes when it is empty again. */
+struct remote_log *log_new(struct remote_pair *p);
+/* Its line begins behind that number; receipts that are out come back to nobody. */
+void log_begin_line(struct remote_log *log, uint32_t received);
+/* What is due is written, and what is handled deleted, unless a transaction is under
+ * way, which goes on with that. */
+void log_go_on(struct remote_log *log);
+/* Is st, a message of p under way, in it? */
+bool log_has(const struct remote_pair *p, const struct stanza *st);
+/* All messages of p go into it, and those of other kinds let go of their receipts. */
+void log_write_all(struct remote_pair *p);
+/* What is in it stays there, and p has none. */
+void log_done(struct remote_pair *p);
+#define LOG_NAME "s2s:"
+/* What a log is called, and its key in the index; in out. */
+struct str log_name(struct buf *out, struct str remote);
+struct str log_index_key(struct buf *out, struct str local, struct str remote);
+
+/* --- remote_wake.c --------------------------------------------------------------- */
+
+/* False: there is nothing in the store for r, which is being loaded; else
+ * remote_begin() and entity_loaded() follow, or entity_failed(). */
+bool remote_wakes(struct remote *r);
+
+/* --- remote_last.c --------------------------------------------------------------- */
+
+/* When its time is over; INT64_MAX: none waits here. */
+int64_t last_until_us(const struct remote_pair *p);
+/* Those whose time is over are answered. */
+void last_expire(struct remote_pair *p);
+/* What an administrator sees of them; "" for none. */
+void last_show(const struct remote_pair *p, char *out, size_t size);
+/* Does nothing else wait? */
+bool last_only(const struct remote_pair *p);
+/* st is given to a stream. */
+void last_stamp(struct remote_pair *p, struct stanza *st);
+
+/* --- remote_stop.c --------------------------------------------------------------- */
+
+/* The server stops: as pair_refuse_waiting(), and what waits in its link; but messages
+ * are kept for the next start. */
+void pair_stop_refuse(struct remote_pair *p, enum stanza_cond cond, const char *why);
+/* Its link has left, or a transaction has ended. */
+void pair_stop_go_on(struct remote_pair *p);
+/* That has failed, and those it was for have their receipts back. */
+void pair_stop_failed(struct remote_pair *p);
 
 /* --- remote_offer.c -------------------------------------------------------------- */
 

@@ -20,6 +20,8 @@
 void
 pair_linked(struct remote_pair *p, struct link *l)
 {
+	struct stanza *st;
+
 	p->link = l;
 	/* a stranger's counts until it is used; one that is offered does so by
 	 * itself */
@@ -39,8 +41,10 @@ pair_linked(struct remote_pair *p, struct link *l)
 	if (p->kept != NULL)
 		link_keep(l, p->kept);
 	p->kept = NULL;
-	while (pair_waits(p))
+	while ((st = STAILQ_FIRST(&p->waiting)) != NULL) {
+		last_stamp(p, st);
 		link_give(l, pair_take_waiting(p));
+	}
 	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);
 	pause_reached(p);
@@ -143,7 +147,10 @@ remote_leave(struct link *l)
 
 	ASSERT_ON(pair_shard(p));
 	pair_broke(p, was_ours, pair_take_back(p));
-	if (p->end_why != NULL)
+	if (pair_stops(p))
+		pair_stop_refuse(p, COND_REMOTE_SERVER_TIMEOUT,
+			remote_stops_text);
+	else if (p->end_why != NULL)
 		pair_refuse_waiting(p, p->end_cond, p->end_why);
 	else if (pair_waits(p))
 		asker_take(p, pair_first_from(p));

@@ -13,7 +13,6 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/mem.h"
-#include "core/receipt.h"
 #include "core/server.h"
 
 /* A key is asked about in any case, but not more often than that. */
@@ -58,15 +57,21 @@ pair_find(const struct remote *r, struct str local)
 struct remote_pair *
 pair_get(struct remote *r, struct str local)
 {
-	struct remotes *all = r->e.shard->remotes;
 	struct remote_pair *p = pair_find(r, local);
 
 	if (p != NULL)
 		return p;
 	/* below a component there may be any domain */
-	if (all->n_pairs >= 2 * remotes_max(r->e.shard))
-		return NULL;
-	p = xcalloc(1, sizeof(*p) + local.n);
+	return r->e.shard->remotes->n_pairs < 2 * remotes_max(r->e.shard) ?
+		pair_new(r, local) :
+		NULL;
+}
+
+struct remote_pair *
+pair_new(struct remote *r, struct str local)
+{
+	struct remote_pair *p = xcalloc(1, sizeof(*p) + local.n);
+
 	p->remote = r;
 	p->judged = r->e.shard->snap->serial;
 	STAILQ_INIT(&p->waiting);
@@ -75,7 +80,7 @@ pair_get(struct remote *r, struct str local)
 	p->n_local = local.n;
 	memcpy(p->local, local.p, local.n);
 	LIST_INSERT_HEAD(&r->pairs, p, in);
-	all->n_pairs++;
+	r->e.shard->remotes->n_pairs++;
 	return p;
 }
 
@@ -83,53 +88,12 @@ void
 pair_free(struct remote_pair *p)
 {
 	assert(p->link == NULL && p->attempt == NULL && !p->busy && !p->guest &&
-		p->kept == NULL);
+		p->kept == NULL && p->log == NULL);
 	shard_timer_cancel(pair_shard(p), &p->due);
 	pair_shard(p)->remotes->n_pairs--;
 	LIST_REMOVE(p, in);
 	buf_done(&p->steps);
 	free(p);
-}
-
-/* --- what waits ---------------------------------------------------------------- */
-
-void
-pair_add_waiting(struct remote_pair *p, struct stanza *st)
-{
-	struct remote *r = p->remote;
-	size_t bytes = stanza_bytes(st);
-
-	STAILQ_INSERT_TAIL(&p->waiting, st, link);
-	r->n_waiting++;
-	r->bytes += bytes;
-	p->n_waiting++;
-	p->bytes += bytes;
-	gauge_add(&pair_shard(p)->stats.link_bytes, bytes);
-}
-
-struct stanza *
-pair_take_waiting(struct remote_pair *p)
-{
-	struct stanza *st = STAILQ_FIRST(&p->waiting);
-	struct remote *r = p->remote;
-	size_t bytes = stanza_bytes(st);
-
-	STAILQ_REMOVE_HEAD(&p->waiting, link);
-	r->n_waiting--;
-	r->bytes -= bytes;
-	p->n_waiting--;
-	p->bytes -= bytes;
-	gauge_remove(&pair_shard(p)->stats.link_bytes, bytes);
-	return st;
-}
-
-void
-pair_refuse_waiting(struct remote_pair *p, enum stanza_cond cond, const char *why)
-{
-	unacked_lose(p);
-	while (pair_waits(p))
-		remote_refuse(p->remote, pair_take_waiting(p), cond, why);
-	p->until_us = 0;
 }
 
 /* --- time ---------------------------------------------------------------------- */
@@ -139,7 +103,7 @@ pair_is_busy(const struct remote_pair *p)
 {
 	return p->link != NULL || p->attempt != NULL || pair_waits(p) ||
 		!TAILQ_EMPTY(&p->verifies) || p->tried != NULL ||
-		!LIST_EMPTY(&p->offers);
+		!LIST_EMPTY(&p->offers) || p->log != NULL;
 }
 
 /* Is an attempt to begin, as soon as it may? */
@@ -151,7 +115,8 @@ pair_wants(const struct remote_pair *p)
 	if (p->link != NULL)
 		return p->offer != NULL && verify_waits(p);
 	return verify_waits(p) || p->tried != NULL ||
-		(pair_waits(p) && !p->in_line && !theirs_awaited(p));
+		(pair_waits(p) && !p->in_line && !theirs_awaited(p) &&
+			!pair_stops(p));
 }
 
 /* It was for keys, and all are judged. */
@@ -194,6 +159,7 @@ pair_next_us(const struct remote_pair *p)
 		return 0;
 	if (p->link != NULL && !p->ending)
 		next_us = MIN(next_us, pair_idle_us(p));
+	next_us = MIN(next_us, last_until_us(p));
 	if (pair_wants(p))
 		next_us = MIN(next_us, pair_start_us(p));
 	return next_us;
@@ -258,6 +224,8 @@ pair_start(struct remote_pair *p)
 
 	if (!pair_waits(p))
 		asker_take(p, (struct jid){ .text = NULL });
+	else if (p->asker == NULL)
+		asker_take(p, pair_first_from(p));
 	if (!asker_starts(p))
 		return;
 	p->for_keys = p->link != NULL ||
@@ -407,7 +375,10 @@ pair_stop(struct remote_pair *p, enum stanza_cond cond, const char *why)
 	p->pause.failures = 0;
 	p->started_us = 0; /* nothing of it is remembered */
 	asker_leave(p);
-	pair_refuse_waiting(p, cond, why);
+	if (pair_stops(p))
+		pair_stop_refuse(p, cond, why);
+	else
+		pair_refuse_waiting(p, cond, why);
 	verify_refuse_all(p, why);
 	try_answer(p, ERR_REFUSED, why);
 	if (p->link != NULL) {
@@ -447,7 +418,7 @@ pair_wait(struct remote_pair *p, struct stanza *st)
 	struct shard *sh = pair_shard(p);
 
 	asker_take(p, st->from);
-	if (!pair_waits(p)) {
+	if (last_only(p)) {
 		p->until_us = sh->now_us + remote_conf(p->remote)->timeout_us;
 		pause_is_over(p);
 	}
@@ -461,11 +432,8 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct shard *sh = pair_shard(p);
 	struct remote *r = p->remote;
 	const struct remote_pause *at;
-	bool receipt;
+	bool receipt = st->receipt != NULL;
 
-	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR)
-		receipt_let_go(st); /* nobody is told of it, should it be lost */
-	receipt = st->receipt != NULL;
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
 			asker_leave(p);
@@ -506,6 +474,7 @@ on_pair_due(struct timer *t)
 		log_look(p);
 	if (p->counts_us != 0 && p->counts_us <= now_us)
 		asker_started(p);
+	last_expire(p);
 	if (p->until_us != 0 && p->until_us <= now_us) {
 		if (p->attempt != NULL || pair_waits(p)) {
 			pair_is_late(p);

@@ -117,7 +117,7 @@ pause_answers(const struct remote_pair *p)
 	int64_t now_us = pair_shard(p)->now_us;
 
 	/* it has a time of its own, and what comes behind that keeps its order */
-	for (size_t i = 0; !pair_waits(p) && i < COUNT(all); i++)
+	for (size_t i = 0; last_only(p) && i < COUNT(all); i++)
 		if (all[i]->answers && now_us < all[i]->until_us)
 			return all[i];
 	return NULL;
@@ -163,7 +163,7 @@ pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
 {
 	at->answers = true;
 	asker_leave(p);
-	pair_refuse_waiting(p, away_cond(at), away_why(at, why));
+	pair_refuse_behind(p, away_cond(at), away_why(at, why));
 	pair_go_on(p); /* there may be a key */
 }
 

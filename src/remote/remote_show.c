@@ -135,6 +135,7 @@ pair_show(struct remote_pair *p, remote_show_fn fn, void *arg)
 		shown.since_us = l->since_us;
 	else if (p->started_us != 0)
 		shown.since_us = pair_wall_us(p, p->started_us);
+	last_show(p, shown.kept, sizeof(shown.kept));
 	if (p->link == NULL && p->attempt == NULL &&
 		next_us > pair_shard(p)->now_us)
 		shown.next_us = pair_wall_us(p, next_us);

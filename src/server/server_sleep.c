@@ -57,7 +57,7 @@ sleepers_add_at(struct server *srv, struct jid jid)
 
 	srv->n_sleeping += sh->sleepers == NULL;
 	srv->n_sleepers++;
-	sleepers_add(sh, &account_class, jid, on_woken);
+	(void)sleepers_add(sh, &account_class, jid, on_woken);
 }
 
 /* Somebody may have edited the database: what is no account is left alone. */
@@ -142,6 +142,63 @@ forget_mark(struct server *srv)
 	memset(srv->stop_mark, 0, sizeof(srv->stop_mark));
 }
 
+/* --- messages for other servers ---------------------------------------------- */
+
+/* Somebody may have edited the database. */
+static bool
+parse_domain(struct jid *jid, struct arena *a, struct str text)
+{
+	return jid_parse(jid, a, text, NULL) && jid_is_bare(*jid) &&
+		jid_local(*jid).n == 0 && str_eq(jid_str(*jid), text);
+}
+
+/* Not only where there is the mark of a stop: a kill leaves logs, too. */
+static void
+log_found(struct server *srv, struct str key)
+{
+	struct arena *a = arena_new();
+	struct jid local, remote;
+	struct str name;
+	struct shard *sh;
+	bool had;
+
+	if (str_cut(key, ' ', &name, &key) && parse_domain(&local, a, name) &&
+		parse_domain(&remote, a, key)) {
+		sh = srv->shards[server_place_of(srv, jid_str(remote)).shard];
+		had = sh->sleepers != NULL;
+		remote_sleeps(sh, jid_str(local), remote, on_woken);
+		srv->n_sleeping += !had && sh->sleepers != NULL;
+	}
+	arena_free(a);
+}
+
+static void
+on_logs(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct search *s = arg;
+
+	s->done = true;
+	if (err != NULL)
+		s->err = *err;
+	for (size_t i = 0; err == NULL && i < answer->n; i++)
+		log_found(s->server, answer->entries[i].key);
+}
+
+bool
+server_find_logs(struct server *srv, struct err *err)
+{
+	struct search s = { .server = srv };
+
+	store_list(srv->store, server_logs_map(), &srv->shards[0]->mailbox,
+		on_logs, &s);
+	server_await(srv, &s.done);
+	if (s.err.code != ERR_NONE)
+		*err = s.err;
+	return s.err.code == ERR_NONE;
+}
+
+/* --- sessions ---------------------------------------------------------------- */
+
 bool
 server_find_sleepers(struct server *srv, struct err *err)
 {
@@ -177,10 +234,12 @@ on_all_woken(struct shard *first, void *arg)
 	(void)arg;
 	if (--srv->n_sleeping != 0)
 		return;
-	log_info(LOG_SERVER, LOG_NOBODY,
-		"sessions of the last stop are back accounts=%u",
-		srv->n_sleepers);
-	forget_mark(srv);
+	if (srv->n_sleepers != 0)
+		log_info(LOG_SERVER, LOG_NOBODY,
+			"sessions of the last stop are back accounts=%u",
+			srv->n_sleepers);
+	if (srv->stop_mark[0] != '\0')
+		forget_mark(srv);
 }
 
 static void

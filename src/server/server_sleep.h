@@ -22,6 +22,8 @@ struct server;
 
 /* Finds out whose sessions sleep.  False with err. */
 bool server_find_sleepers(struct server *srv, struct err *err);
+/* Finds out which other servers messages of the run before wait for. */
+bool server_find_logs(struct server *srv, struct err *err);
 
 /* --- after server_start() --------------------------------------------------- */
 

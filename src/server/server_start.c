@@ -351,7 +351,8 @@ server_open(struct server *srv, struct err *err)
 	srv->worker = worker_new(server_workers(srv), err);
 	return srv->worker != NULL &&
 		server_make_shards(srv, srv->n_sockets, err) &&
-		server_find_secret(srv, err) && server_find_sleepers(srv, err);
+		server_find_secret(srv, err) &&
+		server_find_sleepers(srv, err) && server_find_logs(srv, err);
 }
 
 void

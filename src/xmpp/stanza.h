@@ -81,7 +81,8 @@ struct stanza {
 			      * several, which has no to */
 	struct receipt *receipt; /* held; NULL: nobody waits (core/receipt.h) */
 	int64_t away_us; /* the component's: since when it has waited for one who
-			  * is away; 0: it has not */
+			  * is away; 0: it has not.  A remote's: by the wall
+			  * clock, and in the run before */
 };
 
 STAILQ_HEAD(stanza_queue, stanza);

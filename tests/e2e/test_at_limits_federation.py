@@ -11,4 +11,6 @@ for name in ("timeout", "idle_timeout", "backoff_max",
              "unreachable_after", "queue_bytes", "queue_stanzas", "domains", "bytes_per_second",
              "stanzas_per_second"):
     sworn("s2s: " + name, BOTH, READ)
+sworn("s2s: keep", BOTH, "for how long, and that 0s keeps nothing, is shown in "
+      "tests/e2e/test_s2s_log.py and tests/unit/test_remote_log.c")
 sworn("remotes: port", BOTH, READ)

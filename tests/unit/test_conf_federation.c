@@ -57,6 +57,7 @@ TEST(without_a_word_federation_is_automatic_and_open)
 	CHECK_INT(c->s2s.timeout_us, 30 * US_PER_S);
 	CHECK_INT(c->s2s.idle_us, 600 * US_PER_S);
 	CHECK_INT(c->s2s.backoff_max_us, 300 * US_PER_S);
+	CHECK_INT(c->s2s.keep_us, 3600 * US_PER_S);
 	CHECK_INT(c->s2s.unreachable_us, 600 * US_PER_S);
 	CHECK_INT(c->s2s.queue_bytes, 1 << 20);
 	CHECK_INT(c->s2s.queue_stanzas, 1000);

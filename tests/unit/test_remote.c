@@ -994,7 +994,7 @@ TEST(at_the_stop_what_waits_is_answered)
 {
 	struct scene s;
 
-	scene_init(&s);
+	scene_init_as(&s, "s2s: { keep: 0s }\n");
 	say_many(&s, "x@" THERE, 0, 3);
 	say(&s, "x@other.example", 3);
 	fake_up(newest(), 1);
@@ -1012,7 +1012,7 @@ TEST(links_outlast_what_waits_at_the_stop)
 {
 	struct scene s;
 
-	scene_init(&s);
+	scene_init_as(&s, "s2s: { keep: 0s }\n");
 	say(&s, "x@" THERE, 0);
 	fake_up(newest(), LOTS);
 	say(&s, "x@other.example", 1);
@@ -1037,7 +1037,7 @@ TEST(what_waits_in_a_link_is_answered_at_the_stop)
 {
 	struct scene s;
 
-	scene_init(&s);
+	scene_init_as(&s, "s2s: { keep: 0s }\n");
 	say(&s, "x@" THERE, 0);
 	fake_up(newest(), 1);
 	say(&s, "x@" THERE, 1);

@@ -253,8 +253,7 @@ struct show {
 	bool any;          /* something is known */
 };
 
-/* One row for each thing that is known of a stream: with all in one, nobody would
- * read it. */
+/* A row for each thing that is known: with all in one, nobody would read it. */
 static void
 fact_show(struct command_call *call, const struct shown *s, const char *what,
 	const char *text)
@@ -362,6 +361,7 @@ show_out(void *arg, const struct remote_shown *shown)
 		conn_facts(call, &s, &j);
 	}
 	count_facts(call, &s);
+	fact_show(call, &s, "kept", shown->kept);
 	out_counts_fact(call, &s, shown->link);
 }
 
