@@ -156,7 +156,7 @@ append_one(void *arg, struct stanza *st)
 	struct remote_log *log = a->log;
 	char id[STORE_ID_SIZE];
 
-	if (st->kind != STANZA_MESSAGE || is_logged(log, st))
+	if (!log_is_for(st) || is_logged(log, st))
 		return true;
 	if (log->due == 0 || store_tx_bytes(a->tx) >= WRITE_BYTES)
 		return false;
@@ -461,7 +461,7 @@ look_at_one(void *arg, struct stanza *st)
 		return !look->holds;
 	}
 	look->n_old--;
-	if (st->kind == STANZA_MESSAGE && look->keeps) {
+	if (log_is_for(st) && look->keeps) {
 		look->messages++;
 		if (st->receipt != NULL)
 			look->due = look->messages;

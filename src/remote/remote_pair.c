@@ -432,8 +432,11 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	struct shard *sh = pair_shard(p);
 	struct remote *r = p->remote;
 	const struct remote_pause *at;
-	bool receipt = st->receipt != NULL;
+	bool receipt;
 
+	if (!log_is_for(st))
+		receipt_let_go(st); /* it waits for the peer, and nowhere else */
+	receipt = st->receipt != NULL;
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)
 			asker_leave(p);

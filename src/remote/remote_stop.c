@@ -17,7 +17,7 @@
 static bool
 stop_keeps(const struct remote_pair *p, const struct stanza *st)
 {
-	return st->kind == STANZA_MESSAGE && remote_conf(p->remote)->keep_us != 0 &&
+	return log_is_for(st) && remote_conf(p->remote)->keep_us != 0 &&
 		(log_has(p, st) || !p->stop_fails);
 }
 
