@@ -19,7 +19,9 @@ sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder)
                 for folder in ("e2e", "net")]
 
 import antiphon # noqa: E402
+import authority as authorities # noqa: E402
 import prosody  # noqa: E402
+import s2s_peer # noqa: E402
 import scene as scenes # noqa: E402
 
 
@@ -131,6 +133,24 @@ def own_server(pool):
     yield make
     for one in made:
         one.stop()
+
+
+@pytest.fixture(scope="session")
+def authority(pool):
+    """Who signs the certificates of other servers; whoever wants it to be believed
+    says so in `federation'."""
+    folder = tempfile.mkdtemp(dir=pool.folder)
+    os.chmod(folder, 0o755)
+    return authorities.Authority(os.path.join(folder, "authority"))
+
+
+@pytest.fixture
+def host(authority):
+    """The other server of one domain, to which ours opens streams."""
+    found = s2s_peer.Host(s2s_peer.PEER,
+                          authority.issue("good", s2s_peer.PEER))
+    yield found
+    found.end()
 
 
 def pytest_collection_modifyitems(config, items):

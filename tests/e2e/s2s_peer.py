@@ -31,6 +31,8 @@ from client import Client, Closed, PATIENCE
 from process import Failed
 from xmltree import CLIENT, Mismatch, SASL, STREAM, StreamReader, TLS
 
+PEER = "peer.example" # of fixture host
+
 SERVER = "jabber:server"
 DIALBACK = "jabber:server:dialback"
 FEATURE_DIALBACK = "urn:xmpp:features:dialback"

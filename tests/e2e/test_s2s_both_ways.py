@@ -2,37 +2,19 @@
 what goes out by a stream that has come, and what comes back by one of ours."""
 
 import json
-import os
 import socket
-import tempfile
 import time
 
 import pytest
 
-from authority import Authority
 from client import Client, PATIENCE
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 OURS = "antiphon.test"
 BIDI = "<bidi xmlns='urn:xmpp:bidi'/>"
 FEATURE = "urn:xmpp:features:bidi"
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
-
-
-@pytest.fixture
-def host(authority):
-    host = Host(PEER, authority.issue("good", PEER))
-    yield host
-    host.end()
 
 
 @pytest.fixture

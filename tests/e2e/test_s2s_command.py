@@ -1,36 +1,18 @@
 """What antiphonctl says of other servers, and does to their streams."""
 
 import json
-import os
 import re
 import socket
-import tempfile
 
 import pytest
 
-from authority import Authority
 from client import Client
 from process import Failed
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 OURS = "antiphon.test"
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
-
-
-@pytest.fixture
-def host(authority):
-    host = Host(PEER, authority.issue("good", PEER))
-    yield host
-    host.end()
 
 
 @pytest.fixture

@@ -2,14 +2,12 @@
 their certificates: while name servers are slow, silent, or not asked (RFC 7673)."""
 
 import json
-import os
-import shutil
 import tempfile
 
 import pytest
 
 import names as dns
-from authority import Authority, tlsa
+from authority import tlsa
 from s2s_peer import Peer, conf
 from xmltree import SASL
 
@@ -18,14 +16,6 @@ pytestmark = [
     pytest.mark.skipif(bool(dns.missing()), reason="see contrib/deps.sh")]
 
 SRV = "_xmpp-server._tcp SRV 0 5 5269 xmpp"
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    yield Authority(os.path.join(folder, "authority"))
-    shutil.rmtree(folder)
 
 
 class World:

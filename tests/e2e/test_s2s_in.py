@@ -3,30 +3,20 @@ and what they may say then (RFC 6120 §4.7, §8.1; XEP-0178 §3, XEP-0220)."""
 
 import base64
 import contextlib
-import os
 import re
-import tempfile
 
 import pytest
 
 from authority import Authority, KINDS
 from client import Closed, PATIENCE
 from process import Failed
-from s2s_peer import Host, Peer, conf, dialback_key
+from s2s_peer import conf, dialback_key, Host, PEER, Peer
 from xmltree import Mismatch, SASL
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 GOOD = ("good", "server", "srv-name", "xmpp-addr", "wildcard")
 BAD = ("expired", "self-signed", "other-name", "target", "cn-only")
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
 
 
 @pytest.fixture(scope="module")

@@ -8,11 +8,10 @@ import pytest
 
 from authority import Authority
 from client import Client
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 CONTACTS = 40
 
 

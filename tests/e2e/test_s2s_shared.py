@@ -1,33 +1,22 @@
 """One stream of another server for several of our domains (XEP-0288, XEP-0198): what goes
 by it in either direction arrives once, in order, however often it breaks."""
 
-import os
 import random
-import tempfile
 
 import pytest
 
 from antiphon import OTHER_DOMAIN
-from authority import Authority
 from client import Client
 from cutting import Cutting
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 from sm import SM
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 BEE = "bee.test"
 OURS = "antiphon.test"
 BIDI = "<bidi xmlns='urn:xmpp:bidi'/>"
 AT_ONCE = 100 # on their way, of each: what waits has a bound
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
 
 
 def number(e):

@@ -1,30 +1,18 @@
 """Stream management between servers (XEP-0198)."""
 
 import json
-import os
 import random
-import tempfile
 import threading
 import time
 
 import pytest
 
-from authority import Authority
 from client import Client, PATIENCE
 from cutting import Cutting
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 from sm import SM
 
 pytestmark = pytest.mark.only("antiphon")
-
-PEER = "peer.example"
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
 
 
 def facts(server, direction, domain=PEER):

@@ -2,30 +2,20 @@
 says."""
 
 import json
-import os
 import socket
 import tempfile
 
 import pytest
 
 import names as dns
-from authority import Authority
 from client import Client
 from process import Failed
-from s2s_peer import Host, Peer, conf
+from s2s_peer import conf, Host, PEER, Peer
 from xmltree import SASL
 
 pytestmark = pytest.mark.only("antiphon")
 
-PEER = "peer.example"
 OURS = "antiphon.test"
-
-
-@pytest.fixture(scope="module")
-def authority(pool):
-    folder = tempfile.mkdtemp(dir=pool.folder)
-    os.chmod(folder, 0o755)
-    return Authority(os.path.join(folder, "authority"))
 
 
 def why(server, *args):

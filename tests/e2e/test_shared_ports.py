@@ -1,25 +1,20 @@
 """Ports of several kinds: who comes is told from others by ALPN, or else by his first
 bytes."""
 
-import os
 import re
 import socket
 import ssl
-import tempfile
 import time
 
 import pytest
 
 import s2s_peer
-from authority import Authority
 from client import Client, PATIENCE
-from s2s_peer import Host, Peer, SERVER
+from s2s_peer import Host, PEER, Peer, SERVER
 from test_at_limits import check_config
 from xmltree import CLIENT
 
 pytestmark = pytest.mark.only("antiphon")
-
-PEER = "peer.example"
 
 
 def shared(kinds=("c2s", "server"), tls=("starttls", "direct")):
@@ -29,13 +24,6 @@ def shared(kinds=("c2s", "server"), tls=("starttls", "direct")):
 
 def conf(more=None, **federation):
     return s2s_peer.conf({"listen": shared(), **(more or {})}, **federation)
-
-
-@pytest.fixture(scope="module")
-def authority():
-    with tempfile.TemporaryDirectory(prefix="antiphon-") as folder:
-        os.chmod(folder, 0o755)
-        yield Authority(os.path.join(folder, "authority"))
 
 
 @pytest.fixture
