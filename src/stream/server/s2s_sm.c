@@ -143,8 +143,9 @@ on_moved(struct turn_end *t)
 	struct s2s_sm_in *in = CONTAINER_OF(t, struct s2s_sm_in, line.moved);
 
 	if (in->x == NULL) {
-		s2s_in_resume_look(in);
-		if (in->next != NULL && s2s_sm_in_is_settled(in))
+		if (in->next == NULL)
+			s2s_in_resume_look(in); /* and in may be gone */
+		else if (s2s_sm_in_is_settled(in))
 			s2s_out_sm_settled(in->next);
 		return;
 	}
