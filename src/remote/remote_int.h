@@ -366,12 +366,9 @@ void log_begin_line(struct remote_log *log, uint32_t received);
 /* What is due is written, and what is handled deleted, unless a transaction is under
  * way, which goes on with that. */
 void log_go_on(struct remote_log *log);
-/* Is st one that it is for?  Whoever is told of an error is not told when that is lost. */
-static inline bool
-log_is_for(const struct stanza *st)
-{
-	return st->kind == STANZA_MESSAGE && st->type != MESSAGE_ERROR;
-}
+/* Is st one that it is for?  Whoever is told of an error is not told when that is lost;
+ * and what must not be stored is lost with us (XEP-0334 §4.2). */
+bool log_is_for(const struct stanza *st);
 /* Is st, a message of p under way, in it? */
 bool log_has(const struct remote_pair *p, const struct stanza *st);
 /* All messages of p go into it, and those of other kinds let go of their receipts. */

@@ -117,6 +117,13 @@ log_index_key(struct buf *out, struct str local, struct str remote)
 	return buf_str(out);
 }
 
+bool
+log_is_for(const struct stanza *st)
+{
+	return st->kind == STANZA_MESSAGE && st->type != MESSAGE_ERROR &&
+		!stanza_has_hint(st, "no-store");
+}
+
 static struct remote_log *
 log_get(struct remote_pair *p)
 {

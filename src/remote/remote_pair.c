@@ -434,7 +434,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	const struct remote_pause *at;
 	bool receipt;
 
-	if (!log_is_for(st))
+	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR)
 		receipt_let_go(st); /* it waits for the peer, and nowhere else */
 	receipt = st->receipt != NULL;
 	if (p->link != NULL && !p->ending) {

@@ -76,9 +76,9 @@ scene_done(struct scene *s)
 	fakes_free();
 }
 
-/* The next id, with a receipt. */
+/* The next id, with a receipt; hint: of XEP-0334, or NULL. */
 static void
-say_as(struct scene *s, enum stanza_type type)
+say_with(struct scene *s, enum stanza_type type, const char *hint)
 {
 	char id[16];
 	struct stanza *st;
@@ -86,10 +86,18 @@ say_as(struct scene *s, enum stanza_type type)
 	snprintf(id, sizeof(id), "%u", s->next++);
 	st = stanza_new(type, jid_trusted(STR("romeo@example.org/orchard")),
 		jid_trusted(STR(JULIET)), str_c(id));
+	if (hint != NULL)
+		elem_add(st->arena, st->root, "urn:xmpp:hints", hint);
 	receipt_line_next(&s->line);
 	receipt_give(&s->line, st);
 	router_send(shard_there(s), st);
 	world_settle(&s->w);
+}
+
+static void
+say_as(struct scene *s, enum stanza_type type)
+{
+	say_with(s, type, NULL);
 }
 
 static void
@@ -279,6 +287,24 @@ TEST(messages_alone_are_in_the_log_all_up_to_the_point)
 	fake_break(fake_find(HERE, THERE));
 	pass(&s, US_PER_S);
 	CHECK(log_is(&s, "1 3 4 "));
+	scene_done(&s);
+}
+
+TEST(neither_errors_nor_what_must_not_be_stored_are_in_the_log)
+{
+	struct scene s;
+
+	scene_init_as(&s, "");
+	say_as(&s, MESSAGE_ERROR);
+	CHECK_INT(handled(&s), 1); /* it holds up nobody */
+	say_with(&s, MESSAGE_CHAT, "no-store");
+	say_as(&s, MESSAGE_CHAT);
+	pass(&s, 2 * US_PER_S);
+	CHECK_INT(handled(&s), 3);
+	CHECK(log_is(&s, "3 "));
+	remotes_stop(shard_there(&s));
+	CHECK(log_is(&s, "3 "));
+	CHECK(answered(&s, 2, "remote-server-timeout"));
 	scene_done(&s);
 }
 
