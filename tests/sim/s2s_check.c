@@ -22,11 +22,9 @@
 static bool
 may_be_missing(const struct pair *p, unsigned i)
 {
-	if (p->lost[i] && (!STRICT || p->unkept[i]))
+	if (p->asleep[i] || (p->lost[i] && p->unkept[i]))
 		return true;
-	if (p->asleep[i])
-		return true;
-	return p->gone[i] && (!STRICT || !p->acked[i] || p->refused[i]);
+	return p->gone[i] && (!p->acked[i] || p->refused[i]);
 }
 
 static void

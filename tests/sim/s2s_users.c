@@ -122,7 +122,7 @@ user_forgets(struct sim_client *sc)
 	for (unsigned from = 0; from < USERS; from++) {
 		struct pair *p = &s->pairs[from][sc->user];
 
-		for (unsigned i = 0; i < p->sent && sc->c.conn == NULL; i++)
+		for (unsigned i = 0; i < p->sent && !device_is_on(&sc->d); i++)
 			p->asleep[i] = p->asleep[i] || !p->arrived[i];
 	}
 }

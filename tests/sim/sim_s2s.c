@@ -5,10 +5,10 @@
  *   sim_s2s [--seeds N] [--first SEED] [--steps N] [--module-dir DIR] [--verbose]
  *
  * What must hold for every seed: a message arrives once and in order, or its sender
- * is told once that it does not, or it was written to a connection that broke, or
- * waited in a server that was killed; the same for a question and its answer, of which
- * there is one.  What was not acknowledged when a connection ended comes again, and
- * may so come twice, but not where another connection resumes that one.  In the
+ * is told once that it does not, or has gone before it was acknowledged to him; nothing
+ * that was acknowledged is lost over a stop or a kill.  There is one answer to a
+ * question, or none where something broke.  What was not acknowledged when a connection
+ * ended comes again, and may so come twice, but not where another connection resumes that one.  In the
  * end, when all is calm and everybody has come anew, those agree
  * who see each other, and who is there is seen.  Nothing is left when they have gone.
  *

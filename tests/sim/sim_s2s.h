@@ -19,11 +19,6 @@
 #define MESSAGES_MAX 256
 #define ASKED_MAX 1024
 
-/* What is written to a connection that breaks may come again (XEP-0198).  Once that
- * outlasts a stop as well, nothing that was acknowledged may be missing: then this is
- * true. */
-#define STRICT false
-
 struct stanza;
 
 struct pair {

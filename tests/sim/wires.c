@@ -107,6 +107,23 @@ half_look_for(const struct wire *w, const struct half *h, const struct letter *l
 				w->all->again(w->all->arg, l);
 }
 
+/* By another one: who did not wait for a stream to be resumed has sent it again. */
+static bool
+wires_have_said(const struct wires *all, const struct half *h,
+	const struct letter *l)
+{
+	const struct wire_list *lists[] = { &all->list, &all->ended };
+	const struct wire *w;
+
+	for (size_t i = 0; i < COUNT(lists); i++)
+		LIST_FOREACH (w, lists[i], in)
+			for (unsigned side = 0; side < 2; side++)
+				if (&w->halves[side] != h && !w->resumed &&
+					half_has_said(&w->halves[side], l))
+					return true;
+	return false;
+}
+
 /* What it said before is dealt with, or comes by who goes on with it. */
 static void
 wire_is_resumed(struct wire *w)
@@ -118,7 +135,8 @@ wire_is_resumed(struct wire *w)
 		struct half *h = &w->halves[side];
 
 		for (size_t i = 0; i < h->all.n && h->over; i++)
-			w->all->once(w->all->arg, &h->all.p[i]);
+			if (!wires_have_said(w->all, h, &h->all.p[i]))
+				w->all->once(w->all->arg, &h->all.p[i]);
 	}
 }
 
