@@ -8,9 +8,9 @@
  * is told once that it does not, or has gone before it was acknowledged to him; nothing
  * that was acknowledged is lost over a stop or a kill.  There is one answer to a
  * question, or none where something broke.  What was not acknowledged when a connection
- * ended comes again, and may so come twice, but not where another connection resumes that one.  In the
- * end, when all is calm and everybody has come anew, those agree
- * who see each other, and who is there is seen.  Nothing is left when they have gone.
+ * ended comes again, and may so come twice, but not where another connection resumes
+ * that one.  In the end, when all is calm and everybody has come anew, those agree who
+ * see each other, and who is there is seen.  Nothing is left when they have gone.
  *
  * In half of the seeds one client of each user has stream management: its session
  * sleeps while its server is stopped, or its own connection has broken, and what it

@@ -124,9 +124,10 @@ wires_have_said(const struct wires *all, const struct half *h,
 	return false;
 }
 
-/* What it said before is dealt with, or comes by who goes on with it. */
+/* What it said before is dealt with, or comes by who goes on with it: but when that
+ * breaks, too, nobody may have heard so. */
 static void
-wire_is_resumed(struct wire *w)
+wire_is_resumed(struct wire *w, struct wire *by)
 {
 	w->resumed = true;
 	w->id[0] = '\0';
@@ -134,14 +135,20 @@ wire_is_resumed(struct wire *w)
 	for (unsigned side = 0; side < 2; side++) {
 		struct half *h = &w->halves[side];
 
-		for (size_t i = 0; i < h->all.n && h->over; i++)
-			if (!wires_have_said(w->all, h, &h->all.p[i]))
-				w->all->once(w->all->arg, &h->all.p[i]);
+		for (size_t i = 0; i < h->all.n; i++) {
+			const struct letter *l = &h->all.p[i];
+
+			if (h->over && !wires_have_said(w->all, h, l))
+				w->all->once(w->all->arg, l);
+			*vec_push(&by->halves[side].all) = *l;
+			if (by->halves[side].over)
+				w->all->again(w->all->arg, l);
+		}
 	}
 }
 
 static void
-wires_resume(struct wires *all, const struct wire *by)
+wires_resume(struct wires *all, struct wire *by)
 {
 	struct wire_list *lists[] = { &all->list, &all->ended };
 	struct wire *w;
@@ -149,7 +156,7 @@ wires_resume(struct wires *all, const struct wire *by)
 	for (size_t i = 0; i < COUNT(lists); i++)
 		LIST_FOREACH (w, lists[i], in)
 			if (w != by && strcmp(w->id, by->id) == 0)
-				wire_is_resumed(w);
+				wire_is_resumed(w, by);
 }
 
 /* Elements of stream management: an id is shown by who accepted the wire. */
