@@ -61,7 +61,7 @@ room_join(struct room *r, struct stanza *st)
 		router_bounce(r->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;
 	}
-	audience_add(r->audience, st->from, MEMBER);
+	audience_join(r->audience, st->from, MEMBER);
 	entity_in_use(&r->e);
 	if (r->line != NULL)
 		router_send(r->e.shard, room_line(r, st->from));
