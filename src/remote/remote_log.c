@@ -285,24 +285,21 @@ static bool
 give_back_one(void *arg, struct stanza *st)
 {
 	struct give_back *g = arg;
-	struct log_held *h;
+	struct log_write *w = g->write;
 	uint32_t number;
 
 	if (!receipt_is_of(&g->log->line, st, &number))
 		return true;
-	if (g->last && (g->write->held.n == 0 ||
-			number < g->write->held.p[0].number))
+	if (g->last && (w->held.n == 0 || number < w->held.p[0].number))
 		return true;
 	receipt_let_go(st);
 	g->log->due++;
 	/* both in order; of those held some have been freed */
-	while (g->at < g->write->held.n &&
-		g->write->held.p[g->at].number < number)
+	while (g->at < w->held.n && w->held.p[g->at].number < number)
 		g->at++;
-	h = &g->write->held.p[g->at];
-	if (g->at < g->write->held.n && h->number == number) {
-		st->receipt = h->receipt;
-		h->receipt = NULL;
+	if (g->at < w->held.n && w->held.p[g->at].number == number) {
+		st->receipt = w->held.p[g->at].receipt;
+		w->held.p[g->at].receipt = NULL;
 	}
 	return true;
 }
