@@ -41,9 +41,10 @@ pair_linked(struct remote_pair *p, struct link *l)
 	if (p->kept != NULL)
 		link_keep(l, p->kept);
 	p->kept = NULL;
-	while ((st = STAILQ_FIRST(&p->waiting)) != NULL) {
-		last_stamp(p, st);
-		link_give(l, pair_take_waiting(p));
+	while (!STAILQ_EMPTY(&p->waiting)) {
+		st = pair_take_waiting(p);
+		last_stamp(p, st); /* it may be larger then */
+		link_give(l, st);
 	}
 	try_answer(p, ERR_NONE, NULL);
 	pair_settle(p);

@@ -502,6 +502,25 @@ leave(struct scene *s, unsigned first, unsigned n, int64_t ago_us)
 	remote_sleeps(sh, STR(HERE), jid_trusted(STR(THERE)), on_all_woken);
 }
 
+/* One, a minute ago, of so many bytes more. */
+static void
+leave_more(struct scene *s, unsigned more)
+{
+	struct store_tx *tx = store_tx_new();
+	struct shard *sh = shard_there(s);
+	char id[STORE_ID_SIZE], text[1000];
+
+	snprintf(text, sizeof(text),
+		"<message xmlns='jabber:client' type='chat' id=\"%u\" from='romeo@" HERE
+		"/orchard' to='" JULIET "'><body>%0*d</body></message>",
+		s->next++, (int)more, 1);
+	store_tx_append_at(tx, log_place(), store_id_make(1, STR(""), id),
+		shard_wall_us(sh) - 60 * US_PER_S, STR(""), str_c(text));
+	store_tx_set(tx, server_logs_map(), STR(HERE " " THERE), STR("1"));
+	store_commit(s->w.server->store, tx, NULL, NULL, NULL);
+	remote_sleeps(sh, STR(HERE), jid_trusted(STR(THERE)), on_all_woken);
+}
+
 static void
 wake(struct scene *s)
 {
@@ -555,6 +574,28 @@ TEST(what_waited_for_long_says_since_when)
 		wake(&s);
 		link_up(&s);
 		CHECK_INT(n_delayed, cases[i].delayed);
+		scene_done(&s);
+	}
+}
+
+/* The stamp makes it larger, where there is no room for it by chance. */
+TEST(what_gets_a_stamp_counts_as_much_when_it_goes)
+{
+	for (unsigned more = 0; more < 600; more += 50) {
+		struct scene s;
+		struct remote *r;
+		struct fake *f;
+
+		scene_init_as(&s, "");
+		leave_more(&s, more);
+		wake(&s);
+		r = pair_there(&s)->remote;
+		CHECK(r->bytes != 0);
+		f = link_up(&s);
+		CHECK_INT(r->bytes, 0);
+		CHECK_INT(pair_there(&s)->bytes, 0);
+		fake_ack(f, 1);
+		CHECK_INT(shard_there(&s)->stats.link_bytes.now, 0);
 		scene_done(&s);
 	}
 }
