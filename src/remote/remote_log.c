@@ -269,7 +269,7 @@ log_written(struct remote_log *log, const struct log_write *w)
 	log->there = !w->clears;
 	log->anew = false;
 	log->trimmed = w->trims_to;
-	if (log->line.n_out == 0)
+	if (w->clears)
 		log->line.received = log->trimmed = 0;
 }
 

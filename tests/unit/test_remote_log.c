@@ -8,6 +8,8 @@
 #include "remote/remote.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "base/mem.h"
 #include "net/conn.h"
@@ -76,18 +78,26 @@ scene_done(struct scene *s)
 	fakes_free();
 }
 
-/* The next id, with a receipt; hint: of XEP-0334, or NULL. */
+/* The next id, with a receipt; hint: of XEP-0334, or NULL; and a body of so many
+ * bytes. */
 static void
-say_with(struct scene *s, enum stanza_type type, const char *hint)
+say_this(struct scene *s, enum stanza_type type, const char *hint, size_t bytes)
 {
 	char id[16];
 	struct stanza *st;
+	char *body;
 
 	snprintf(id, sizeof(id), "%u", s->next++);
 	st = stanza_new(type, jid_trusted(STR("romeo@example.org/orchard")),
 		jid_trusted(STR(JULIET)), str_c(id));
 	if (hint != NULL)
 		elem_add(st->arena, st->root, "urn:xmpp:hints", hint);
+	if (bytes != 0) {
+		body = xmalloc(bytes);
+		memset(body, 'x', bytes);
+		elem_add_text(st->arena, st->root, (struct str){ body, bytes });
+		free(body);
+	}
 	receipt_line_next(&s->line);
 	receipt_give(&s->line, st);
 	router_send(shard_there(s), st);
@@ -97,7 +107,19 @@ say_with(struct scene *s, enum stanza_type type, const char *hint)
 static void
 say_as(struct scene *s, enum stanza_type type)
 {
-	say_with(s, type, NULL);
+	say_this(s, type, NULL, 0);
+}
+
+static void
+say_with(struct scene *s, enum stanza_type type, const char *hint)
+{
+	say_this(s, type, hint, 0);
+}
+
+static void
+say_long(struct scene *s, size_t bytes)
+{
+	say_this(s, MESSAGE_CHAT, NULL, bytes);
 }
 
 static void
@@ -377,6 +399,45 @@ TEST(receipts_are_held_until_the_disk_takes_what_they_are_for)
 	CHECK(log_is(&s, ""));
 	CHECK(pair_there(&s)->log == NULL);
 	store_fail_when(s.w.server->store, NULL, NULL);
+	scene_done(&s);
+}
+
+/* All that it has, while that is written. */
+struct acks {
+	struct fake *fake;
+	uint32_t h, up_to;
+};
+
+static bool
+acks(void *arg, bool writes)
+{
+	struct acks *a = arg;
+
+	while (writes && a->h < a->up_to)
+		fake_ack(a->fake, ++a->h);
+	return false;
+}
+
+TEST(what_is_acknowledged_while_it_is_written_gives_no_number_back)
+{
+	struct scene s;
+	struct acks a = { .up_to = 5 };
+
+	scene_init_as(&s, "s2s: { queue_bytes: 4MiB }\n");
+	for (unsigned i = 0; i < 5; i++)
+		say_long(&s, 240 * 1024); /* that is one transaction */
+	say(&s, 2);
+	a.fake = link_up(&s);
+	store_fail_when(s.w.server->store, acks, &a);
+	pass(&s, 2 * US_PER_S);
+	store_fail_when(s.w.server->store, NULL, NULL);
+	CHECK_INT(a.h, 5);
+	CHECK_INT(handled(&s), 7);
+	CHECK(log_is(&s, "6 7 "));
+	fake_ack(a.fake, 6);
+	CHECK(log_is(&s, "7 "));
+	fake_ack(a.fake, 7);
+	CHECK(log_is(&s, ""));
 	scene_done(&s);
 }
 
