@@ -141,12 +141,26 @@ remote_judge(const struct remote *r, struct str local, const char **why_out)
 		why_out);
 }
 
+/* Once the server stops, nobody waits until an answer has come for what it answers to
+ * leave the log. */
+static void
+remote_forget(const struct remote *r, struct stanza *st)
+{
+	const struct remote_pair *p = r->closed == STREAM_SYSTEM_SHUTDOWN ?
+		pair_find(r, jid_domain(st->from)) :
+		NULL;
+
+	if (p != NULL && log_has(p, st))
+		receipt_let_go(st);
+}
+
 void
 remote_refuse(struct remote *r, struct stanza *st, enum stanza_cond cond,
 	const char *why)
 {
 	const char *text = why;
 
+	remote_forget(r, st);
 	/* of what only we have told, nobody else hears */
 	watch_missed(r, st);
 	if (st->kind == STANZA_PRESENCE && st->made_here) {

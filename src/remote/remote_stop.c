@@ -100,10 +100,15 @@ pair_stop_refuse(struct remote_pair *p, enum stanza_cond cond, const char *why)
 	pair_stop_go_on(p);
 }
 
+/* What has been acknowledged or answered this turn is still in the log. */
 void
 pair_stop_go_on(struct remote_pair *p)
 {
-	if (p->link == NULL && (p->log == NULL || p->log->write == NULL))
+	if (p->link != NULL)
+		return;
+	if (p->log != NULL && !p->stop_fails)
+		log_go_on(p->log);
+	if (p->log == NULL || p->log->write == NULL)
 		stop_leave(p);
 }
 

@@ -512,6 +512,51 @@ TEST(at_a_stop_what_is_acknowledged_last_is_trimmed)
 	scene_done(&s);
 }
 
+/* Its last word and its end may come in one turn. */
+TEST(what_is_acknowledged_as_the_stream_ends_is_trimmed_at_a_stop)
+{
+	struct scene s;
+	struct fake *f;
+
+	scene_init_as(&s, "");
+	say(&s, 3);
+	f = link_up(&s);
+	stop(&s);
+	CHECK(log_is(&s, "1 2 3 "));
+	fake_ack(f, 2);
+	fake_break(f);
+	CHECK(log_is(&s, "3 "));
+	scene_done(&s);
+	scene_init_as(&s, "");
+	say(&s, 3);
+	f = link_up(&s);
+	stop(&s);
+	fake_ack(f, 3);
+	fake_break(f);
+	CHECK(log_is(&s, ""));
+	CHECK(pair_there(&s) == NULL || pair_there(&s)->log == NULL);
+	scene_done(&s);
+}
+
+/* A reload may have said so. */
+TEST(what_is_answered_at_a_stop_is_not_sent_after_it)
+{
+	struct scene s;
+
+	scene_init_as(&s, "");
+	say(&s, 2);
+	pass(&s, 2 * US_PER_S);
+	CHECK(log_is(&s, "1 2 "));
+	world_reload(&s.w, "shards: 2\nstorage: { driver: memory }\n"
+		"hosts: { example.org: {}, example.net: {} }\n"
+		"federation: on\ns2s: { keep: 0s }\n");
+	stop(&s);
+	CHECK(answered(&s, 1, "remote-server-timeout"));
+	CHECK(answered(&s, 2, "remote-server-timeout"));
+	CHECK(log_is(&s, ""));
+	scene_done(&s);
+}
+
 TEST(a_disk_that_fails_at_the_stop_has_all_answered)
 {
 	struct scene s;
