@@ -10,7 +10,6 @@ from client import Client
 from process import PATIENCE
 from s2s_peer import conf
 from test_s2s_sm import PEER, SM, Counting, errors, facts, say, wait_fact
-from test_s2s_sm import authority  # noqa: F401, a fixture
 
 pytestmark = pytest.mark.only("antiphon")
 
