@@ -112,6 +112,14 @@ waking_free(struct waking *w)
 	free(w);
 }
 
+/* The clock may have been set back, or the database was edited: nothing has come later
+ * than now, or it would be tried for longer than the option says. */
+static int64_t
+came_us(const struct waking *w, const struct store_entry *entry)
+{
+	return MAX(MIN(entry->wall_us, shard_wall_us(w->shard)), 1);
+}
+
 /* NULL: the database was damaged or edited. */
 static struct stanza *
 entry_read(const struct waking *w, const struct woken *log,
@@ -130,7 +138,7 @@ entry_read(const struct waking *w, const struct woken *log,
 		jid_is_set(st->to) &&
 		str_eq(jid_domain(st->from), log->local) &&
 		str_eq(jid_domain(st->to), w->remote)) {
-		st->away_us = MAX(entry->wall_us, 1);
+		st->away_us = came_us(w, entry);
 		return st;
 	}
 	stanza_free(st);

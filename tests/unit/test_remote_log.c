@@ -739,6 +739,23 @@ TEST(what_was_kept_outlives_attempts_until_its_time_is_over)
 	scene_done(&s);
 }
 
+/* The clock was set back, or the database was edited. */
+TEST(what_comes_from_the_future_is_tried_as_what_comes_now)
+{
+	struct scene s;
+
+	scene_init_as(&s, "s2s: { keep: 10m }\n");
+	leave(&s, 1, 2, shard_wall_us(shard_there(&s)) - INT64_MAX);
+	wake(&s);
+	pass(&s, 590 * US_PER_S);
+	CHECK(!answered(&s, 1, ""));
+	pass(&s, 20 * US_PER_S);
+	CHECK(answered(&s, 1, "remote-server-timeout"));
+	CHECK(answered(&s, 2, "remote-server-timeout"));
+	CHECK(log_is(&s, ""));
+	scene_done(&s);
+}
+
 TEST(damaged_entries_are_skipped)
 {
 	struct scene s;
