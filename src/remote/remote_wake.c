@@ -69,6 +69,13 @@ kept_drop(struct shard *sh, struct str local, struct str remote)
 
 /* --- who has any ----------------------------------------------------------------- */
 
+/* There is room for a power of two of them: what was there before stays in the arena. */
+static bool
+is_full(size_t n)
+{
+	return (n & (n - 1)) == 0;
+}
+
 void
 remote_sleeps(struct shard *sh, struct str local, struct jid remote,
 	void (*done)(struct shard *sh))
@@ -86,11 +93,14 @@ remote_sleeps(struct shard *sh, struct str local, struct jid remote,
 		s = sleepers_add(sh, &remote_class, remote, done);
 	if (s->arena == NULL)
 		s->arena = arena_new();
-	entries = arena_zalloc(s->arena, (s->n + 1) * sizeof(*entries));
-	if (s->n != 0)
-		memcpy(entries, s->entries, s->n * sizeof(*entries));
-	entries[s->n].key = arena_str(s->arena, local);
-	s->entries = entries;
+	if (is_full(s->n)) {
+		entries = arena_zalloc(s->arena,
+			MAX(2 * s->n, 1) * sizeof(*entries));
+		if (s->n != 0)
+			memcpy(entries, s->entries, s->n * sizeof(*entries));
+		s->entries = entries;
+	}
+	s->entries[s->n].key = arena_str(s->arena, local);
 	s->n++;
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/arena.h"
 #include "base/mem.h"
 #include "net/conn.h"
 #include "conf/conf.h"
@@ -753,6 +754,33 @@ TEST(what_comes_from_the_future_is_tried_as_what_comes_now)
 	CHECK(answered(&s, 1, "remote-server-timeout"));
 	CHECK(answered(&s, 2, "remote-server-timeout"));
 	CHECK(log_is(&s, ""));
+	scene_done(&s);
+}
+
+/* A component has as many addresses as it likes. */
+TEST(many_of_ours_that_wait_for_one_cost_what_each_of_them_does)
+{
+	struct scene s;
+	struct shard *sh;
+	const struct sleeper *one;
+	char local[40];
+	size_t n = 2000;
+
+	scene_init_as(&s, "");
+	sh = shard_there(&s);
+	for (size_t i = 0; i < n; i++) {
+		snprintf(local, sizeof(local), "s%zu.example.org", i);
+		remote_sleeps(sh, str_c(local), jid_trusted(STR(THERE)),
+			on_all_woken);
+	}
+	one = sleepers_find(sh, STR(THERE),
+		server_hash(s.w.server, STR(THERE)));
+	CHECK_INT(one->n, n);
+	CHECK_STR(one->entries[n - 1].key, local);
+	CHECK_STR(one->entries[0].key, "s0.example.org");
+	CHECK(arena_bytes(one->arena) < n * 500);
+	wake(&s);
+	CHECK(sh->sleepers == NULL);
 	scene_done(&s);
 }
 
