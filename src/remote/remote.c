@@ -320,6 +320,7 @@ pair_follow(struct remote_pair *p)
 
 	if (cond == COND_NONE) {
 		p->judged = pair_shard(p)->snap->serial;
+		p->end_why = NULL; /* if its link has yet to end for that */
 		pair_forgive(p);
 	} else {
 		pair_end(p, cond, why,

@@ -653,6 +653,34 @@ TEST(what_a_reload_forbids_is_answered_when_nobody_knows_whether_it_came)
 	scene_done(&s);
 }
 
+#define PERMITS                                                                \
+	"shards: 2\nstorage: { driver: memory }\nfederation: on\n"             \
+	"hosts: { example.org: {} }\n"
+
+/* Before its link has ended: that is no reason any more. */
+TEST(what_another_reload_permits_again_goes_by_the_next_link)
+{
+	struct fake *f;
+	struct scene s;
+
+	scene_init_as(&s, "");
+	f = link_up(&s, 2);
+	world_reload(&s.w, FORBIDS);
+	CHECK(!f->told_to_end);
+	world_reload(&s.w, PERMITS);
+	say(&s, 1);
+	fake_ack(f, 1);
+	pass(&s, 5 * US_PER_S);
+	CHECK(f->told_to_end);
+	fake_break(f);
+	world_settle(&s.w);
+	CHECK_INT(s.romeo.got.n, 0);
+	f = fake_find(HERE, THERE);
+	fake_up(f, LOTS);
+	CHECK_STR(buf_str(&f->wrote), "2 3 ");
+	scene_done(&s);
+}
+
 #define RELOADED                                                               \
 	"shards: 2\nstorage: { driver: memory }\nfederation: on\n"             \
 	"hosts: { example.org: {} }\nlimits: { write_queue_bytes: 1MiB }\n"
