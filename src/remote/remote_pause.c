@@ -163,7 +163,11 @@ pair_give_up(struct remote_pair *p, struct remote_pause *at, const char *why)
 {
 	at->answers = true;
 	asker_leave(p);
-	pair_refuse_behind(p, away_cond(at), away_why(at, why));
+	/* XEP-0220 §2.1.1: all that is queued is returned */
+	if (at->not_believed)
+		pair_refuse_waiting(p, away_cond(at), away_why(at, why));
+	else
+		pair_refuse_behind(p, away_cond(at), away_why(at, why));
 	pair_go_on(p); /* there may be a key */
 }
 

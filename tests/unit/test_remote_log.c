@@ -784,6 +784,21 @@ TEST(many_of_ours_that_wait_for_one_cost_what_each_of_them_does)
 	scene_done(&s);
 }
 
+/* XEP-0220 §2.1.1: he has been reached, and all that is queued MUST be returned. */
+TEST(what_was_kept_is_answered_where_our_key_is_said_to_be_wrong)
+{
+	struct scene s;
+
+	scene_init_as(&s, "");
+	leave(&s, 1, 2, 10 * US_PER_S);
+	wake(&s);
+	fake_down(fake_find(HERE, THERE), REMOTE_NOT_BELIEVED, "no");
+	CHECK(answered(&s, 1, "internal-server-error"));
+	CHECK(answered(&s, 2, "internal-server-error"));
+	CHECK(log_is(&s, ""));
+	scene_done(&s);
+}
+
 TEST(damaged_entries_are_skipped)
 {
 	struct scene s;
