@@ -96,7 +96,7 @@ class Option:
 
     def beyond(self, end):
         """The nearest value that is out of range; None where there is none."""
-        if self.end(end) in (None, "0", "never"):
+        if self.end(end) in (None, "0", "0s", "never"):
             return None
         if self.kind in ("list", "text"):
             return self.value(end, 1 if end == "max" else -1)
