@@ -50,14 +50,14 @@ struct waking {
 
 /* Nobody is left who could be told. */
 static void
-kept_drop(struct shard *sh, struct str local, struct str remote)
+kept_drop(struct shard *sh, struct str local, struct str remote, const char *why)
 {
 	struct buf name = BUF_INIT;
 	struct store_tx *tx = store_tx_new();
 
 	log_warn(LOG_ROUTER, LOG_NOBODY,
-		"messages that were kept are dropped, one of the domains is not served any more from=%.*s to=%.*s",
-		STR_ARG(local), STR_ARG(remote));
+		"messages that were kept are dropped from=%.*s to=%.*s reason=\"%s\"",
+		STR_ARG(local), STR_ARG(remote), why);
 	store_tx_clear(tx,
 		(struct store_place){ local, STR(""), log_name(&name, remote) });
 	store_tx_delete(tx, server_logs_map(),
@@ -83,10 +83,15 @@ remote_sleeps(struct shard *sh, struct str local, struct jid remote,
 	struct sleeper *s = sleepers_find(sh, jid_str(remote),
 		server_hash(sh->server, jid_str(remote)));
 	struct store_entry *entries;
+	const char *why = NULL;
 
 	/* the streams that route() asks for are yet to come */
-	if (!sh->snap->federates || shard_host(sh, jid_domain(remote)) != NULL) {
-		kept_drop(sh, local, jid_str(remote));
+	if (!sh->snap->federates)
+		why = "no host talks to other servers any more";
+	else if (shard_host(sh, jid_domain(remote)) != NULL)
+		why = "they are for a domain that is served here now";
+	if (why != NULL) {
+		kept_drop(sh, local, jid_str(remote), why);
 		return;
 	}
 	if (s == NULL)
@@ -280,7 +285,8 @@ woken_log(struct waking *w, struct remote *r, struct woken *log)
 			"messages that were kept cannot be read, they are skipped from=%.*s n=%u",
 			STR_ARG(log->local), log->damaged);
 	if (cond == COND_ITEM_NOT_FOUND) {
-		kept_drop(w->shard, log->local, w->remote);
+		kept_drop(w->shard, log->local, w->remote,
+			"their domain is not served any more");
 		return;
 	}
 	log_info(LOG_ROUTER, entity_who(&r->e),

@@ -166,3 +166,19 @@ def test_after_its_time_it_is_answered(start, peer):
         assert got.child("error").elems()[0].name == "remote-server-timeout"
     assert "kept" not in facts(server, "out")
     romeo.drop()
+
+
+def test_the_log_says_why_what_was_kept_is_dropped(start, peer):
+    server = start()
+    peer.answers = silent
+    romeo = Sender(server)
+    say(romeo, 0, 1)
+    peer.wait_body(1, 0)
+    romeo.wait_acked(1)
+    server.stop()
+    romeo.drop()
+    server.conf["federation"] = "off"
+    server.write_conf()
+    server.start()
+    server.process.wait_line('are dropped from=%s to=%s reason="no host talks to other '
+                             'servers any more"' % (server.domain, PEER))
