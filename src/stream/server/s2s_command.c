@@ -585,9 +585,9 @@ const struct command s2s_commands[] = {
 		.run = list_run, .may = BY_OPERATOR },
 	{ "s2s show", "show what is known of another server",
 		"Beside what list shows: addresses, what its certificate is worth, "
-		"what a stream that comes up waits for, how much of what was counted "
-		"(XEP-0198) is dealt with, or acknowledged, when the next attempt is, "
-		"and in which ways the last ones have failed: when, how often, and why. What is long ago is forgotten.",
+		"what a stream that comes up waits for, how much of what was counted (XEP-0198) is "
+		"dealt with, or acknowledged, which messages from before the start wait, and until when, "
+		"when the next attempt is, and in which ways the last ones have failed: when, how often, and why. What is long ago is forgotten.",
 		domain_args, show_run, is_of_others, BY_OPERATOR },
 	{ "s2s why", "explain why there is a stream to another server, or none",
 		"It goes the way that stanzas go, now, or shows what a stream that "
