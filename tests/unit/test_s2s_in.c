@@ -644,6 +644,21 @@ TEST(stanzas_of_others)
 	}
 }
 
+/* RFC 6120 §4.9.1.1: it is closed, and an error is no answer to one. */
+TEST(who_tells_of_an_error_gets_the_end_of_the_stream)
+{
+	struct scene s;
+
+	scene_init(&s, "");
+	go_in(&s);
+	s.p.got.n = 0;
+	peer_say(&s.p, "<stream:error><system-shutdown xmlns='" NS_STREAMS
+		"'/></stream:error>");
+	CHECK_GOT(&s.p, "</stream:stream>");
+	CHECK(strstr(buf_c(&s.p.got), "error") == NULL);
+	scene_done(&s);
+}
+
 /* It goes the way of everything that is for there. */
 TEST(an_error_is_not_written_into_the_stream_that_came)
 {

@@ -19,6 +19,7 @@
 #include <stdlib.h>
 
 #include "base/arena.h"
+#include "base/log.h"
 #include "base/memuse.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
@@ -32,6 +33,9 @@
 #include "stream/server/dialback.h"
 #include "stream/server/s2s_in_int.h"
 #include "stream/server/s2s_sm.h"
+
+/* Of what they say, in the log. */
+#define SAID_MAX 100
 
 static void
 on_describe(const void *obj, char *out, size_t n)
@@ -329,11 +333,27 @@ on_asked_about(const struct stream *x, struct element *out)
 	return false;
 }
 
+/* RFC 6120 §4.9.1.1: it is over, and what ends it is not answered by another error. */
+static void
+s2s_in_told_error(struct s2s_in *c, const struct elem *e)
+{
+	const struct elem *cond = elem_first_child(e);
+	struct str name = cond != NULL ? cond->name : STR("no condition");
+
+	name.n = MIN(name.n, SAID_MAX);
+	log_info(LOG_STREAM, stream_who(&c->x),
+		"they have ended the stream reason=\"%.*s\"", STR_ARG(name));
+	stream_end(&c->x, STREAM_COND_NONE, NULL);
+}
+
 static void
 s2s_in_other_element(struct s2s_in *c, struct arena *a, struct elem *e)
 {
-	bool handled = stream_handle(&c->x, a, e);
+	bool tells = c->x.authenticated && elem_is(e, NS_STREAM, "error");
+	bool handled = tells || stream_handle(&c->x, a, e);
 
+	if (tells)
+		s2s_in_told_error(c, e);
 	arena_free(a);
 	if (handled)
 		return;
