@@ -31,6 +31,7 @@
 #define THERE "far.example"
 #define JULIET "juliet@" THERE
 #define LOTS 1000000
+#define SEEDS 30
 
 struct scene {
 	struct world w;
@@ -458,6 +459,97 @@ TEST(a_full_disk_holds_receipts)
 	scene_done(&s);
 }
 
+/* --- at random -------------------------------------------------------------------- */
+
+static bool
+fails_sometimes(void *arg, bool writes)
+{
+	return writes && rand_below(arg, 4) == 0;
+}
+
+/* Whatever comes, breaks, or fails. */
+static void
+step_at_random(struct scene *s, struct rand_source *r, bool all_kinds)
+{
+	struct fake *f = fake_find(HERE, THERE);
+	bool there = f != NULL && f->pair != NULL;
+
+	switch (rand_below(r, 8)) {
+	case 0:
+	case 1:
+		say(s, 1 + (unsigned)rand_below(r, 3));
+		break;
+	case 2:
+		if (all_kinds)
+			say_as(s, rand_below(r, 2) == 0 ? IQ_GET :
+								PRESENCE_SUBSCRIBE);
+		break;
+	case 3:
+		if (there && f->link == NULL)
+			fake_up(f, (int64_t)rand_below(r, 9) + 1);
+		else if (there)
+			fake_take(f, (int64_t)rand_below(r, 9));
+		break;
+	case 4:
+	case 5:
+		if (there && f->link != NULL)
+			fake_ack(f, f->acked + (uint32_t)rand_below(r,
+						f->n_wrote - f->acked + 1));
+		break;
+	case 6:
+		if (there && f->link != NULL && rand_below(r, 3) == 0)
+			fake_break(f);
+		break;
+	default:
+		pass(s, (int64_t)(1 + rand_below(r, 8)) * US_PER_S / 4);
+		return;
+	}
+	if (rand_below(r, 2) == 0)
+		world_settle(&s->w);
+}
+
+/* In the end nothing is held, and nothing left. */
+static void
+check_all_is_over(struct scene *s)
+{
+	struct fake *f;
+
+	for (int i = 0; i < 200 && pair_there(s) != NULL; i++) {
+		f = fake_find(HERE, THERE);
+		if (f != NULL && f->pair != NULL && f->link == NULL)
+			fake_up(f, LOTS);
+		else if (f != NULL && f->pair != NULL && f->room < LOTS / 2)
+			fake_take(f, LOTS);
+		if (f != NULL && f->link != NULL)
+			fake_ack(f, f->n_wrote);
+		pass(s, US_PER_S);
+		if (f != NULL && f->link != NULL && handled(s) == s->next - 1 &&
+			pair_there(s)->log == NULL)
+			break;
+	}
+	CHECK_INT(handled(s), s->next - 1);
+	CHECK(log_is(s, ""));
+	CHECK_INT(shard_there(s)->stats.link_bytes.now, 0);
+}
+
+TEST(at_random_nothing_is_held_or_left)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct rand_seeded r;
+		struct scene s;
+
+		rand_seeded_init(&r, seed);
+		scene_init_as(&s, "");
+		store_fail_when(s.w.server->store, fails_sometimes,
+			&r.source);
+		for (int i = 0; i < 150; i++)
+			step_at_random(&s, &r.source, true);
+		store_fail_when(s.w.server->store, NULL, NULL);
+		check_all_is_over(&s);
+		scene_done(&s);
+	}
+}
+
 /* --- a stop ------------------------------------------------------------------------ */
 
 static void
@@ -577,6 +669,73 @@ TEST(a_disk_that_fails_at_the_stop_has_all_answered)
 	CHECK_INT(handled(&s), 3);
 	CHECK(log_is(&s, "1 "));
 	scene_done(&s);
+}
+
+/* What was acknowledged, as far as f knows. */
+static bool
+has_come(struct fake *f, unsigned id)
+{
+	const char *at = buf_c(&f->wrote);
+	char *end;
+
+	for (uint32_t i = 0; i < f->acked; i++, at = end)
+		if (strtoul(at, &end, 10) == id)
+			return true;
+	return false;
+}
+
+/* Each message has come, was answered, or is in the log, and no two of these. */
+static void
+check_each_is_somewhere(struct scene *s, const char *log)
+{
+	for (unsigned id = 1; id < s->next; id++) {
+		char text[20];
+		int n;
+
+		snprintf(text, sizeof(text), " %u ", id);
+		n = strstr(log, text) != NULL;
+		snprintf(text, sizeof(text), "id=\"%u\"", id);
+		n += strstr(buf_c(&s->romeo.got), text) != NULL;
+		for (struct fake *f = s->fakes->first; f != NULL; f = f->next)
+			n += has_come(f, id);
+		if (n != 1)
+			print_error("%u is at %d places\n", id, n);
+		CHECK_INT(n, 1);
+	}
+}
+
+TEST(at_random_a_stop_loses_nothing_and_keeps_nothing_that_is_over)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct found found = { .ids = BUF_INIT };
+		struct rand_seeded r;
+		struct scene s;
+		struct fake *f;
+
+		buf_add_c(&found.ids, " ");
+		rand_seeded_init(&r, seed);
+		scene_init_as(&s, "");
+		for (int i = 0; i < 80; i++)
+			step_at_random(&s, &r.source, false);
+		stop(&s);
+		f = fake_find(HERE, THERE);
+		if (f != NULL && f->link != NULL) {
+			fake_ack(f, f->acked + (uint32_t)rand_below(&r.source,
+						f->n_wrote - f->acked + 1));
+			fake_break(f);
+		}
+		world_settle(&s.w);
+		store_range(s.w.server->store, log_place(),
+			&(struct store_range){ .with = STR_NONE,
+				.after_id = STR_NONE,
+				.before_id = STR_NONE,
+				.max = 1000 },
+			&s.w.server->shards[0]->mailbox, on_found, &found);
+		world_settle(&s.w);
+		check_each_is_somewhere(&s, buf_c(&found.ids));
+		buf_done(&found.ids);
+		scene_done(&s);
+	}
 }
 
 /* --- a start ------------------------------------------------------------------------ */
