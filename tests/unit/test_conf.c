@@ -729,6 +729,7 @@ TEST(secrets_are_not_shown)
 
 static const char *const files[] = {
 	EXAMPLES_DIR "/one-host.yml",
+	EXAMPLES_DIR "/partners.yml",
 	EXAMPLES_DIR "/several-hosts.yml",
 	CONF_BUILT_DIR "/antiphond.yml",
 };
