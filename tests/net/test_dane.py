@@ -234,7 +234,12 @@ def test_prosody_with_another_certificate(network):
     assert found["out", "DANE"]["state"] == "failed"
     assert ask(network, "pro-dane-other.example", "ant.example") != (
         "service-unavailable")
-    # that it is refused has a line, too, unless too many others were just before
+    # that it is refused has a line, too, unless too many others were just before, but
+    # is known in any case
     network.ours.wait_line(r"records of the DNS judged "
                            r"domain=pro-dane-other\.example .*"
                            "is for another certificate")
+    rows = network.ours.ctl("--json", "s2s", "show", "pro-dane-other.example")
+    assert [row for row in map(json.loads, rows.splitlines())
+            if (row["what"], row["direction"]) == ("failure", "in") and
+            "is for another certificate" in row["text"]]
