@@ -23,7 +23,6 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/ring.h"
-#include "base/share.h"
 #include "base/tag.h"
 #include "net/net_int.h"
 
@@ -72,6 +71,8 @@ conn_set_life(struct conn *c, enum conn_life to)
 	assert(to > c->life);
 	assert(to != LIFE_SHUT || c->life == LIFE_CLOSING);
 	c->life = to;
+	if (c->relay != NULL)
+		relay_break(c);
 }
 
 void
@@ -94,7 +95,7 @@ bool
 conn_is_reading(const struct conn *c)
 {
 	return c->events != NULL && !c->paused && c->life == LIFE_OPEN &&
-		c->clear == 0;
+		c->clear == 0 && c->relay == NULL;
 }
 
 static struct conn *
@@ -132,7 +133,8 @@ bool
 conn_tell_drained(struct conn *c)
 {
 	conn_set_output(c, OUTPUT_FREE);
-	return c->events == NULL || conn_tell(c, c->events->drained);
+	return c->events == NULL || c->relay != NULL ||
+		conn_tell(c, c->events->drained);
 }
 
 bool
@@ -235,7 +237,7 @@ conn_read(struct conn *c)
 }
 
 static short
-conn_wants(const struct conn *c)
+conn_wants(struct conn *c)
 {
 	short want = 0;
 
@@ -243,6 +245,8 @@ conn_wants(const struct conn *c)
 		return 0;
 	if (c->life == LIFE_SHUT)
 		return EV_READ;
+	if (c->relay != NULL)
+		return relay_wants(c);
 	if (conn_is_reading(c))
 		want |= EV_READ;
 	if (c->output == OUTPUT_REFUSED || c->read_blocked)
@@ -285,6 +289,10 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		conn_discard(c);
 		return;
 	}
+	if (c->relay != NULL) {
+		relay_event(c, what);
+		return;
+	}
 	if (!conn_is_reading(c)) {
 		conn_wait(c, conn_wants(c));
 		return;
@@ -307,7 +315,8 @@ conn_arm(struct conn *c)
 	if (c->mem != NULL || c->net == NULL)
 		return;
 	want = conn_wants(c);
-	if (c->armed != (want | EV_READ))
+	/* who sends to one that takes nothing would be announced for ever */
+	if (c->relay != NULL || c->armed != (want | EV_READ))
 		conn_wait(c, want);
 }
 
@@ -323,32 +332,6 @@ conn_out(struct conn *c)
 	if (c->out.p == NULL && c->net != NULL)
 		net_spare_get(c->net, &c->out);
 	return &c->out;
-}
-
-void
-conn_count_left(struct conn *c, size_t left)
-{
-	int64_t before = c->left;
-
-	gauge_remove(&c->net->left, c->left);
-	c->left = (uint32_t)MIN(left, UINT32_MAX);
-	gauge_add(&c->net->left, c->left);
-	memuse_count(MEMUSE_QUEUE, 0, c->left - before);
-	share_count(c->share, c->left - before);
-}
-
-void
-conn_set_share(struct conn *c, struct share *s)
-{
-	share_count(c->share, -(int64_t)c->left);
-	c->share = s;
-	share_count(c->share, c->left);
-}
-
-struct share *
-conn_share(const struct conn *c)
-{
-	return c->share;
 }
 
 void
@@ -476,6 +459,8 @@ conn_turn_tcp(struct conn *c)
 			conn_shut(c);
 		else if (c->output == OUTPUT_DUE && !conn_tell_drained(c))
 			return;
+		if (c->relay != NULL)
+			relay_drained(c);
 	}
 	if (c->hello != NULL && c->hello->opens && c->clear == 0 &&
 		c->life == LIFE_OPEN)
@@ -562,7 +547,7 @@ conn_detach(struct conn *c)
 	struct net *net = c->net;
 
 	/* it may be dead: the peer decides that, and closed() follows it */
-	assert(net != NULL && c->timer == NULL);
+	assert(net != NULL && c->timer == NULL && c->relay == NULL);
 	assert(c->life == LIFE_OPEN || c->life == LIFE_DEAD);
 	for (struct net_call *call = net->calls; call != NULL; call = call->up)
 		if (call->c == c)

@@ -40,6 +40,10 @@ conn_close(struct conn *c, int64_t linger_us)
 	if (c->life != LIFE_OPEN)
 		return;
 	assert(c->net != NULL);
+	if (c->relay != NULL) {
+		conn_abort(c); /* what it has got is not the whole */
+		return;
+	}
 	conn_set_life(c, LIFE_CLOSING);
 	if (c->mem == NULL && linger_us > 0) {
 		struct timeval tv = {
@@ -82,7 +86,8 @@ conn_check_bound(struct conn *c)
 {
 	struct err err = ERR_INIT;
 
-	if (!c->bounded || c->left <= c->net->left_max)
+	/* a relay has one portion waiting, and slows who sends */
+	if (!c->bounded || c->left <= c->net->left_max || c->relay != NULL)
 		return;
 	err_set(&err, ERR_LIMIT, "it does not read what it is sent");
 	conn_fail(c, &err);

@@ -1,6 +1,6 @@
 /*
- * conn_peer.c - where a connection comes from: for limits, lists and the log; and
- * whether the other end is still there.
+ * conn_peer.c - where a connection comes from: for limits, lists and the log; whether
+ * the other end is still there; and in whose share counts what it has yet to take.
  *
  * Owner shard.
  */
@@ -16,6 +16,8 @@
 
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/memuse.h"
+#include "base/share.h"
 #include "net/net_int.h"
 
 /* What the kernel takes. */
@@ -94,4 +96,32 @@ conn_probe(struct conn *c, int64_t silence_us, int64_t answer_us)
 		sizeof(between));
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+/* --- whose share it is ------------------------------------------------------ */
+
+void
+conn_count_left(struct conn *c, size_t left)
+{
+	int64_t before = c->left;
+
+	gauge_remove(&c->net->left, c->left);
+	c->left = (uint32_t)MIN(left, UINT32_MAX);
+	gauge_add(&c->net->left, c->left);
+	memuse_count(MEMUSE_QUEUE, 0, c->left - before);
+	share_count(c->share, c->left - before);
+}
+
+void
+conn_set_share(struct conn *c, struct share *s)
+{
+	share_count(c->share, -(int64_t)c->left);
+	c->share = s;
+	share_count(c->share, c->left);
+}
+
+struct share *
+conn_share(const struct conn *c)
+{
+	return c->share;
 }

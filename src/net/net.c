@@ -50,6 +50,7 @@ net_new(struct event_base *base)
 	/* OpenSSL writes to sockets with write(), which has no MSG_NOSIGNAL */
 	signal(SIGPIPE, SIG_IGN);
 	net->base = base;
+	net->pipe_bytes = PIPE_BYTES;
 	TAILQ_INIT(&net->work);
 	TAILQ_INIT(&net->lingering);
 	if (base != NULL) {
@@ -74,6 +75,7 @@ net_free(struct net *net)
 	for (size_t i = 0; i < net->n_spare; i++)
 		buf_done(&net->spare[i]);
 	buf_done(&net->trash);
+	net_pipes_trim(net);
 	tls_tickets_free(net->tickets);
 	if (net->again != NULL)
 		event_free(net->again);
@@ -137,6 +139,7 @@ net_trim(struct net *net)
 	while (net->n_spare > 0)
 		buf_done(&net->spare[--net->n_spare]);
 	buf_done(&net->trash);
+	net_pipes_trim(net);
 }
 
 void

@@ -42,7 +42,7 @@ bool net_is_busy(const struct net *net);
  * turn. */
 void net_bound(struct net *net, size_t bytes);
 
-/* Gives back the buffers that are kept for busy connections. */
+/* Gives back the buffers and pipes that are kept for busy connections. */
 void net_trim(struct net *net);
 
 /*

@@ -29,6 +29,12 @@
 /* Output buffers kept for the next busy connection, and how large at most. */
 #define SPARE_BUFS 64
 #define SPARE_BYTES 65536
+/* Pipes of relays: kept for the next portion, and lent at once. */
+#define SPARE_PIPES 16
+#define PIPES_LENT 128
+/* What one is given at once: more than it has room for, which depends on how the
+ * network has cut what came. */
+#define PIPE_BYTES ((size_t)1024 * 1024)
 /* Reads of one connection in one wake-up, so that the others have their turn.
  */
 #define READS_A_WAKEUP 4
@@ -46,6 +52,10 @@ struct net_call {
 	struct net_call *up;
 };
 
+struct net_pipe {
+	int out, in; /* its ends */
+};
+
 struct net {
 	struct event_base *base;
 	struct conn_list work;
@@ -59,6 +69,9 @@ struct net {
 	size_t left_max; /* what a bounded conn may have left */
 	struct tls_tickets *tickets; /* NULL: TLS gives none */
 	struct gauge left; /* what conns could not write, see conn.left */
+	size_t pipe_bytes; /* 0: relays have no pipes */
+	size_t n_pipes, n_pipes_lent;
+	struct net_pipe pipes[SPARE_PIPES];
 	bool flushing;
 	struct buf spare[SPARE_BUFS];
 	struct buf trash; /* what is written to a closing connection */
@@ -149,6 +162,7 @@ struct conn {
 	struct ssl_st *ssl;
 	struct conn_hello *hello; /* NULL but during a handshake */
 	struct conn_mem *mem;	  /* NULL but in memory */
+	struct relay *relay;	  /* NULL but while it is joined to another */
 	struct buf out;		  /* empty, without memory, when idle */
 	size_t out_at;		  /* of out, what the kernel has taken */
 	uint64_t given;		  /* what it has taken in all */
@@ -197,8 +211,6 @@ void conn_has_room(struct conn *c);
 void conn_fail(struct conn *c, const struct err *why);
 /* errno after what; ERR_CLOSED when it says that the peer is gone.  False. */
 bool conn_errno(struct err *err, const char *what);
-/* Brings net->left up to date with what c has yet to write. */
-void conn_count_left(struct conn *c, size_t left);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
 /* Waits for what c is interested in now, and for nothing else. */
@@ -221,6 +233,18 @@ void conn_discard(struct conn *c);
 /* Calls closed() and frees c. */
 void conn_destroy(struct conn *c);
 
+/* --- relay.c -------------------------------------------------------------- */
+
+/* Of connections that are joined: what c waits for, */
+short relay_wants(struct conn *c);
+/* that it has come, */
+void relay_event(struct conn *c, short what);
+/* that all is written that was queued, */
+void relay_drained(struct conn *c);
+/* and that c is not open any more: both end. */
+void relay_break(struct conn *c);
+void net_pipes_trim(struct net *net);
+
 /* --- conn_mem.c ----------------------------------------------------------- */
 
 void conn_mem_turn(struct conn *c);
@@ -233,6 +257,9 @@ void conn_mem_free(struct conn *c);
 /* Whom it is with: for limits, and for the log. */
 void conn_set_peer(struct conn *c, const struct sockaddr *peer,
 	unsigned peer_len);
+
+/* Brings net->left up to date with what c has yet to write. */
+void conn_count_left(struct conn *c, size_t left);
 
 /* --- conn_tls.c ----------------------------------------------------------- */
 
