@@ -355,7 +355,7 @@ listen_count(const struct server *srv)
 
 /* --- doors ------------------------------------------------------------------ */
 
-static struct listen_shard *
+struct listen_shard *
 listen_shard(struct shard *sh)
 {
 	struct listen_shard *ls = sh->listen;

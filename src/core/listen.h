@@ -35,7 +35,9 @@ struct buf;
 struct conn;
 struct conn_protocol;
 struct err;
+struct guest;
 struct module_ctx;
+struct place;
 struct server;
 struct shard;
 struct share;
@@ -59,7 +61,8 @@ struct listen_port {
 struct listen_peer {
 	struct conn *conn; /* NULL: it is gone */
 	struct shard *shard;
-	unsigned asks; /* that are not answered; the core's */
+	struct guest *guest; /* the core's, */
+	unsigned asks;       /* as well; that are not answered */
 };
 
 typedef void (*listen_ask_fn)(struct listen_peer *p, const struct stanza *answer,
@@ -144,6 +147,15 @@ void listen_give(struct shard *sh, const struct listen_row *row,
  * loaded. */
 void listen_ask(struct listen_peer *p, struct module_ctx *m, struct stanza *st,
 	int64_t timeout_us, listen_ask_fn fn);
+
+/*
+ * p (with no ask open) goes on at another place, or at this one again: from here on
+ * nobody knows it, until arrived(p) is called there in another turn, or, where p is
+ * not wanted any more or has broken, closed() alone.  What it sends meanwhile waits.
+ * False: its connection has ended already, and nothing has happened.
+ */
+bool listen_move(struct listen_peer *p, struct place to,
+	void (*arrived)(struct listen_peer *p));
 
 /* A connection of accept_raw, or one in memory; c NULL: one that we have made, which
  * counts for no address.  NULL, and it counts; else which limit is reached. */

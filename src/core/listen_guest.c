@@ -5,12 +5,14 @@
  *
  *   accepted --direct TLS--> handshake --> silent
  *   accepted --------------> silent --the first byte: accept()--> owned
+ *   owned    --listen_move()--> posted --arrived()--> owned, at another shard
  *   any      --time (quiet_us), limits, the peer, the module leaves--> freed
  *
- * Owner shard, always the one that has accepted it.
+ * Owner shard; while it is posted, it belongs to the mail, and nobody finds it.
  */
 #include "config.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -26,6 +28,7 @@
 #include "core/iq_ask.h"
 #include "core/listen_int.h"
 #include "core/module_ctx.h"
+#include "core/place.h"
 #include "core/shard.h"
 
 struct guest {
@@ -39,6 +42,7 @@ struct guest {
 	struct config_listen at;  /* until accept(); texts are of config */
 	struct config *config;    /* a reference, until then */
 	struct listen_peer *peer; /* accepted; or NULL */
+	void (*arrived)(struct listen_peer *p); /* while it is posted */
 	struct timer timer;       /* until the first byte, or the next */
 };
 
@@ -120,6 +124,7 @@ guest_heard(struct guest *g)
 	shard_timer_cancel(g->shard, &g->timer);
 	g->peer = xcalloc(1, MAX(g->kind->size, sizeof(*g->peer)));
 	g->peer->conn = g->conn;
+	g->peer->guest = g;
 	g->peer->shard = g->shard;
 	if (!guest_is_wanted(g)) {
 		peer_gone(g->peer);
@@ -312,6 +317,65 @@ listen_ask(struct listen_peer *p, struct module_ctx *m, struct stanza *st,
 	iq_ask(p->shard, st, timeout_us, on_answer, ask);
 }
 
+/* --- to another shard ----------------------------------------------------------- */
+
+static bool
+guest_has_home(const struct guest *g)
+{
+	const struct snapshot *snap = g->shard->snap;
+
+	for (size_t i = 0; i < snap->kinds.n; i++)
+		if (snap->kinds.p[i].kind == g->kind)
+			return true;
+	return false;
+}
+
+static void
+guest_enter(struct guest *g, struct shard *sh)
+{
+	g->shard = g->peer->shard = sh;
+	TAILQ_INSERT_TAIL(&listen_shard(sh)->guests, g, link);
+	conn_attach(g->conn, sh->net);
+	if (g->kind->quiet_us != 0)
+		shard_timer(sh, &g->timer, g->kind->quiet_us,
+			on_guest_timeout);
+}
+
+/* What happened to all meanwhile has happened to it, too. */
+static void
+on_guest_arrived(struct shard *sh, void *arg)
+{
+	struct guest *g = arg;
+
+	TAG_CHECK(g, "gust");
+	guest_enter(g, sh);
+	if (!sh->listen->started || !guest_has_home(g))
+		conn_close(g->conn,
+			sh->snap->config->limits.close_timeout_us);
+	else if (conn_is_open(g->conn))
+		g->arrived(g->peer);
+}
+
+bool
+listen_move(struct listen_peer *p, struct place to,
+	void (*arrived)(struct listen_peer *p))
+{
+	struct guest *g = p->guest;
+	struct shard *sh = p->shard;
+
+	ASSERT_ON(sh);
+	assert(p->asks == 0);
+	if (!conn_is_open(p->conn))
+		return false;
+	shard_timer_cancel(sh, &g->timer);
+	TAILQ_REMOVE(&sh->listen->guests, g, link);
+	conn_detach(g->conn);
+	g->arrived = arrived;
+	place_post(sh->server, to, on_guest_arrived, g,
+		sizeof(*g) + g->kind->size);
+	return true;
+}
+
 /* --- how it ends -------------------------------------------------------------- */
 
 void
@@ -328,17 +392,6 @@ listen_cut(struct shard *sh, const struct share *share)
 			"its address holds more of the memory than others");
 		conn_abort(g->conn);
 	}
-}
-
-static bool
-guest_has_home(const struct guest *g)
-{
-	const struct snapshot *snap = g->shard->snap;
-
-	for (size_t i = 0; i < snap->kinds.n; i++)
-		if (snap->kinds.p[i].kind == g->kind)
-			return true;
-	return false;
 }
 
 void

@@ -35,6 +35,11 @@ struct listen_shard {
 	struct log_limit unread;
 };
 
+/* --- listen.c ---------------------------------------------------------------- */
+
+/* Never NULL: made when first asked for. */
+struct listen_shard *listen_shard(struct shard *sh);
+
 /* --- listen_guest.c --------------------------------------------------------- */
 
 /* Who has come is of the kind row, of a module. */

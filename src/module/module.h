@@ -41,6 +41,7 @@
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
 #include "net/conn.h"
+#include "net/relay.h"
 #include "conf/conf.h"
 #include "conf/option.h"
 #include "store/store.h"

@@ -582,3 +582,9 @@ conn_kind(const struct conn *c)
 {
 	return c->mem != NULL ? CONN_MEM : CONN_TCP;
 }
+
+bool
+conn_is_open(const struct conn *c)
+{
+	return c->life == LIFE_OPEN;
+}

@@ -130,6 +130,63 @@ def test_what_comes_in_pieces_is_put_together(own_server):
     server.check()
 
 
+# --- from shard to shard -----------------------------------------------------
+
+@pytest.mark.parametrize("n", [1, 200])
+def test_a_connection_goes_on_at_another_shard(own_server, n):
+    server = start(own_server, {"shards": 3})
+    for tls in ("none", "direct"):
+        peers = [Lines(server, tls) for _ in range(n)]
+        for at in (1, 2, 2, 0): # also where it is
+            for peer in peers:
+                peer.sock.sendall(b"before\nmove %d\nbehind\nand" % at)
+            for peer in peers:
+                assert [peer.line() for _ in range(3)] == [
+                    "before", "at %d" % at, "behind"]
+                peer.say("")
+                assert peer.line() == "and"
+        for peer in peers[::2]:
+            peer.sock.close()
+        for peer in peers[1::2]:
+            peer.echo("still here")
+    server.check()
+
+
+def test_who_goes_while_he_is_moved_is_counted_out(own_server):
+    server = start(own_server, {"shards": 3,
+                                "limits": {"connections_per_address": 100,
+                                           "close_timeout": "300ms"}})
+    for i in range(100):
+        peer = Lines(server).say("move 1\nmove 2\nmove 0\nmove 1")
+        if i % 2:
+            assert peer.line() == "at 1"
+        peer.sock.close()
+    peers = []
+    while len(peers) < 100:
+        peer = Lines(server)
+        try:
+            peers.append(peer.echo())
+        except (AssertionError, ConnectionError):
+            peer.sock.close() # not all of them are gone yet
+    server.process.alarms.clear()
+    server.check()
+
+
+def test_the_module_leaves_while_connections_move(own_server):
+    server = start(own_server, {"shards": 3})
+    mark = log_mark(server)
+    peers = [Lines(server) for _ in range(100)]
+    for peer in peers:
+        peer.say("\n".join("move %d" % (i % 3) for i in range(60)))
+    server.ctl("modules", "unload", "testport")
+    for peer in peers:
+        peer.wait_closed()
+    wait_unloaded(server, mark)
+    server.check()
+
+
+# --- what a module sees --------------------------------------------------------
+
 def test_the_module_has_the_options_of_a_host(own_server):
     server = start(own_server, {"modules": {"testport": {"prefix": "> "}}})
     peer = Lines(server).say("a")

@@ -3,7 +3,8 @@
  * of port in a module.  Built with the tests, never installed.
  *
  * A peer who does not read is not read either.  The line "flood N" is answered
- * with N bytes, whether they are read or not.
+ * with N bytes, whether they are read or not; "move N" has its peer go on at the
+ * shard N, which says "at N" before anything else.
  */
 #include "module/module.h"
 
@@ -64,21 +65,61 @@ echo_line(struct echo *e, struct str line)
 	conn_write(e->p.conn, "\n", 1);
 }
 
-static void
-on_data(void *arg, const char *p, size_t n)
+static void on_arrived(struct listen_peer *p);
+
+/* False: it stays. */
+static bool
+echo_move(struct echo *e, struct str line)
 {
-	struct echo *e = arg;
+	struct str number = line;
+	long long n;
+
+	if (!str_starts(line, STR("move ")))
+		return false;
+	number.p += 5;
+	number.n -= 5;
+	if (!str_to_int(number, 0, e->p.shard->server->n_shards - 1, &n))
+		return false;
+	buf_consume(&e->line, line.n + 1);
+	return listen_move(&e->p, (struct place){ .shard = (uint16_t)n },
+		on_arrived);
+}
+
+/* What has come, line by line, until it moves. */
+static void
+echo_lines(struct echo *e)
+{
 	struct str line, rest;
 
-	buf_add(&e->line, p, n);
-	rest = buf_str(&e->line);
-	while (str_cut(rest, '\n', &line, &rest))
+	while (str_cut(buf_str(&e->line), '\n', &line, &rest)) {
+		if (echo_move(e, line))
+			return;
 		echo_line(e, line);
-	buf_consume(&e->line, e->line.n - line.n);
+		buf_consume(&e->line, line.n + 1);
+	}
 	if (e->line.n > LINE_MAX_BYTES)
 		conn_close(e->p.conn, 0);
 	else if (conn_queued(e->p.conn) > QUEUE_BYTES && !conn_flush(e->p.conn))
 		conn_pause(e->p.conn);
+}
+
+static void
+on_arrived(struct listen_peer *p)
+{
+	struct echo *e = (struct echo *)(void *)p;
+
+	buf_printf(conn_out(p->conn), "at %u\n", p->shard->index);
+	conn_wrote(p->conn);
+	echo_lines(e);
+}
+
+static void
+on_data(void *arg, const char *p, size_t n)
+{
+	struct echo *e = arg;
+
+	buf_add(&e->line, p, n);
+	echo_lines(e);
 }
 
 static void
