@@ -374,6 +374,44 @@ static const struct config_listen listen_components = {
 	.backlog = 1024,
 };
 
+static void
+entry_standard(struct config_listen *l, const struct listen_kind *kind,
+	struct arena *a)
+{
+	const char **name = arena_alloc(a, sizeof(*name));
+
+	*name = arena_str(a, str_c(kind->name)).p;
+	*l = (struct config_listen){
+		.kinds = { name, 1 },
+		.kind = *name,
+		.tls = (int)kind->tls,
+		.address = "*",
+		.port = kind->ports[kind->tls],
+		.backlog = 1024,
+	};
+	if (kind->address != NULL)
+		l->address = arena_str(a, str_c(kind->address)).p;
+}
+
+/* What is open where the file does not say it; how many there are. */
+static size_t
+listen_default(struct config_whole *w, struct config_listen *all)
+{
+	size_t n = COUNT(listen_standard);
+	struct names names = { .n = 0 };
+
+	memcpy(all, listen_standard, sizeof(listen_standard));
+	if (w->modules != NULL)
+		names_add_modules(&names, w);
+	for (size_t i = 0; i < names.n && n < LISTENERS_MAX; i++) {
+		const struct listen_kind *kind = kind_find(w, names.p[i]);
+
+		if (kind->standard)
+			entry_standard(&all[n++], kind, w->arena);
+	}
+	return n;
+}
+
 static size_t
 listen_read(struct config_whole *w, const struct yaml_node *node,
 	struct config_listen *all, struct conf_errors *m)
@@ -430,7 +468,7 @@ config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 {
 	const struct yaml_node *node = yaml_get(root, "listen");
 	struct config_listen *all;
-	size_t n = COUNT(listen_standard);
+	size_t n;
 
 	if (node != NULL && (node->kind != YAML_LIST || node->n == 0 ||
 				    node->n > LISTENERS_MAX)) {
@@ -439,13 +477,8 @@ config_listen_apply(struct config_whole *w, const struct yaml_node *root,
 			"[ { kind: c2s, port: 5222 } ]", LISTENERS_MAX);
 		return;
 	}
-	if (node != NULL)
-		n = node->n;
-	all = arena_zalloc(w->arena, (n + 1) * sizeof(*all));
-	if (node != NULL)
-		n = listen_read(w, node, all, m);
-	else
-		memcpy(all, listen_standard, sizeof(listen_standard));
+	all = arena_zalloc(w->arena, (LISTENERS_MAX + 1) * sizeof(*all));
+	n = node != NULL ? listen_read(w, node, all, m) : listen_default(w, all);
 	w->c.listen = all;
 	w->c.n_listen = n;
 	if (w->c.n_components != 0 && !config_listens(&w->c, KIND_COMPONENTS)) {

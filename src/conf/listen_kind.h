@@ -78,6 +78,8 @@ struct listen_kind {
 	enum listen_tls tls;  /* when the file says nothing */
 	/* By that: when the file names none; 0: it has to. */
 	uint16_t ports[LISTEN_TLS_MODES];
+	bool standard; /* of a module: opened at that port where the file has no
+			* `listen' */
 	const char *address;  /* when the file names none; NULL: "*" */
 	/* With LISTEN_DIRECT: the protocols to agree on if a peer offers any (RFC
 	 * 7301), of 31 bytes at most; NULL: it is not asked for, alone at a

@@ -297,6 +297,9 @@ module_attach_services(struct snapshot *snap, struct host *host, struct err *err
 		for (; s != NULL && s->option != NULL; s++) {
 			struct str domain;
 
+			if (s->kind != NULL &&
+				!config_listens(snap->config, s->kind))
+				continue;
 			if (!service_domain(&domain, snap, host, m, s, err))
 				return false;
 			if (domain.p != NULL)

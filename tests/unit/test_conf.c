@@ -115,6 +115,12 @@ static const struct listen_kind echo_kinds[] = {
 			LISTEN_MAY(LISTEN_PLAIN),
 		.alpn = { "lines" },
 		.ports = { [LISTEN_DIRECT] = 7007, [LISTEN_PLAIN] = 7 } },
+	{ .name = "local", .tls = LISTEN_PLAIN, .standard = true,
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN), .address = "127.0.0.1",
+		.ports = { [LISTEN_PLAIN] = 7008 } },
+	{ .name = "all", .tls = LISTEN_PLAIN, .standard = true,
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN),
+		.ports = { [LISTEN_PLAIN] = 7009 } },
 	{ .name = NULL },
 };
 
@@ -438,7 +444,7 @@ static const struct {
 	{ HOST "modules: { echo: yes }\nlisten:\n  - port: 1\n"
 	       "    kind: telephone\n",
 		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
-		"expected one of: c2s, server, lines" },
+		"expected one of: c2s, server, lines, local, all" },
 	/* the module is there, and off; one whose kind has its name, too */
 	{ HOST "listen: [ { kind: lines } ]\n",
 		"antiphond.yml:2: listen: kind: \"lines\" comes with the "
@@ -511,6 +517,27 @@ static const struct {
 		"antiphond.yml:5: hosts: a.example: modules: echo: domain: "
 		"a.example is one of the hosts" },
 };
+
+TEST(a_module_may_have_ports_open_that_nobody_named)
+{
+	struct config *c = parse(HOST "modules: { echo: yes }\n");
+	struct config *named = parse(HOST "modules: { echo: yes }\n"
+					  "listen: [ { kind: c2s } ]\n");
+
+	CHECK_INT(c->n_listen, 6);
+	CHECK_INT(c->listen[3].port, 5270);
+	CHECK_CSTR(c->listen[4].kind, "local");
+	CHECK_CSTR(c->listen[4].address, "127.0.0.1");
+	CHECK_INT(c->listen[4].port, 7008);
+	CHECK_INT(c->listen[4].tls, LISTEN_PLAIN);
+	CHECK_CSTR(c->listen[5].kinds.items[0], "all");
+	CHECK_CSTR(c->listen[5].address, "*");
+	CHECK_INT(c->listen[5].port, 7009);
+	CHECK(!config_listens(c, "lines"));
+	CHECK_INT(named->n_listen, 1);
+	config_unref(c);
+	config_unref(named);
+}
 
 TEST(what_an_entry_of_listen_leaves_out_its_kind_says)
 {
