@@ -50,6 +50,9 @@ struct service {
 						      * NULL: handlers of
 						      * HOOK_DISCO_INFO say it */
 	const char *const *features; /* NULL-terminated; may be NULL */
+	/* Is it, as its module is configured, for our users alone, so that it does
+	 * not talk to other servers?  NULL: it is not. */
+	bool (*is_local)(const void *conf);
 	const struct entity_class *domain_class;  /* NULL: one without state */
 	const struct entity_class *address_class; /* NULL: there are none */
 };

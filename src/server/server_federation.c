@@ -18,6 +18,7 @@
 #include "net/tls_peer.h"
 #include "conf/conf.h"
 #include "core/host.h"
+#include "core/module_ctx.h"
 
 /* As contrib/quickstart.sh calls it. */
 #define TEST_AUTHORITY "Antiphon test authority"
@@ -63,6 +64,9 @@ is_kept_local(const struct host *host)
 
 	if (host->parent == NULL && host->component == NULL)
 		return false;
+	if (host->service != NULL && host->service->is_local != NULL &&
+		host->service->is_local(host->modules[0].conf))
+		return true;
 	above = host->parent != NULL ? host->parent->conf->domain :
 				       host->component->host;
 	return config_keeps_local(host->federation, above, host->domain);

@@ -51,6 +51,17 @@ def test_the_log_says_what_each_host_does(own_server):
     log.wait_line(TALKS % re.escape(server.domain), start)
 
 
+def test_a_service_that_others_do_not_ask_needs_no_certificate(own_server):
+    server = own_server({"modules": {"testecho": {"local": True}}})
+    echo = "echo." + re.escape(server.domain)
+    server.process.wait_line(TALKS % re.escape(server.domain))
+    server.process.wait_line(DOES_NOT % (echo, "it is kept local"))
+    assert not any("may refuse it" in line for line in server.process.lines)
+    server.conf["modules"]["testecho"]["local"] = False
+    start = reload(server)
+    server.process.wait_line("which may refuse it: .* host=%s " % echo, start)
+
+
 def test_a_certificate_of_his_own_is_a_reason_not_to(own_server):
     server = own_server()
     server.ctl("cert", "make", server.domain, "--dir", server.folder)

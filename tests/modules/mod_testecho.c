@@ -17,12 +17,16 @@
 
 struct echo_conf {
 	const char *domain;
+	bool local;
 };
 
 static const struct option echo_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true, .dflt = "echo",
 		.off = offsetof(struct echo_conf, domain),
 		.help = "where the addresses are that send back" },
+	{ .name = "local", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct echo_conf, local),
+		.help = "other servers have nothing to ask of it" },
 	{ .name = NULL },
 };
 
@@ -189,9 +193,15 @@ static const struct iq_handler echo_iqs[] = {
 	{ .fn = NULL },
 };
 
+static bool
+echo_is_local(const void *conf)
+{
+	return ((const struct echo_conf *)conf)->local;
+}
+
 static const struct service echo_services[] = {
 	{ .option = "domain", .category = "component", .type = "generic",
-		.name = "Echo",
+		.name = "Echo", .is_local = echo_is_local,
 		.address_category = "automation", .address_type = "echo",
 		.features = (const char *const[]){ NS_ECHO, NULL },
 		.address_class = &echo_class },
