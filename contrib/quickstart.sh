@@ -17,7 +17,8 @@ usage() {
 	  --build DIR      where it is built (build-quickstart)
 	  --host NAME      the domain to serve (localhost)
 	  --port-base N    ports N+22 with STARTTLS and N+23 with TLS from the
-	                   start (5200, or the next that is free)
+	                   start, and N+65 for files that clients cannot send
+	                   each other directly (5200, or the next that is free)
 	  --shards N       threads (one for each core)
 	  --component      a component of the name component.NAME may connect, to
 	                   port N+147; env.sh has its secret
@@ -330,9 +331,10 @@ choose_ports() {
 	fi
 	for base in $bases; do
 		c2s=$((base + 22)) direct=$((base + 23)) component=$((base + 147))
+		proxy=$((base + 65))
 		s2s=$((base + 69)) s2s_direct=$((base + 70))
 		[ $one_port = no ] || s2s=$c2s s2s_direct=$direct
-		ports="$c2s $direct"
+		ports="$c2s $direct $proxy"
 		[ $with_component = no ] || ports="$ports $component"
 		[ $with_s2s$one_port != yesno ] || ports="$ports $s2s $s2s_direct"
 		taken=
@@ -359,6 +361,12 @@ write_listeners() {
 choose_secret() {
 	secret=$(remembered COMPONENT_SECRET)
 	[ -n "$secret" ] || secret=$(openssl rand -hex 16)
+}
+
+write_proxy_listeners() {
+	say "  - { kind: proxy65, address: 127.0.0.1, port: $proxy }"
+	! grep -q ' lo$' /proc/net/if_inet6 2>/dev/null ||
+		say "  - { kind: proxy65, address: \"::1\", port: $proxy }"
 }
 
 write_component() {
@@ -448,12 +456,15 @@ write_configuration() {
 		  socket: $data/control
 		listen:
 		$(write_client_listeners)
+		$(write_proxy_listeners)
 		$(write_s2s_listeners)
 		$(write_component_listener)
 		hosts:
 		  $host:
 		    certificate: $home/certs/server.crt
 		    key: $home/certs/server.key
+		modules:
+		  proxy65: { name: 127.0.0.1 }
 		X
 		write_component
 		write_s2s
@@ -467,6 +478,7 @@ write_env() {
 	export DOMAIN=$host
 	export PORT_C2S=$c2s
 	export PORT_DIRECT_TLS=$direct
+	export PORT_PROXY=$proxy
 	export CA_FILE=$home/certs/ca.crt
 	export CTL='$ctl'
 	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"

@@ -62,6 +62,8 @@ struct shard_stats {
 	uint64_t resume_refused;
 	uint64_t slept_out;    /* sessions that nobody has resumed */
 	uint64_t refused;      /* because a bound was reached */
+	uint64_t transfers;    /* of files, under way now */
+	uint64_t relayed_bytes; /* of those */
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
 	struct gauge session_bytes; /* wait for clients that do not keep up */

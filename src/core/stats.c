@@ -36,6 +36,8 @@ const struct stats_column stats_columns[] = {
 	COLUMN("resume_refused", resume_refused, TOTAL),
 	COLUMN("resume_expired", slept_out, TOTAL),
 	COLUMN("refused", refused, TOTAL),
+	COLUMN("transfers", transfers, NOW),
+	COLUMN("relayed_bytes", relayed_bytes, TOTAL),
 	COLUMN("turns", turns, TOTAL),
 	COLUMN("mails", mails, TOTAL),
 	COLUMN("cpu_ms", cpu_ms, TOTAL),

@@ -193,6 +193,10 @@ void conn_attach(struct conn *c, struct net *net);
 enum conn_kind conn_kind(const struct conn *c);
 /* Neither closed by us, nor broken. */
 bool conn_is_open(const struct conn *c);
+/* What the kernel knows of the peer of a connection in the clear that is not read:
+ * he has broken off, or said all, and all of that has been read. */
+enum conn_far { CONN_THERE, CONN_ENDED, CONN_BROKEN };
+enum conn_far conn_ask_far(const struct conn *c);
 /* "192.0.2.1:40000", "[2001:db8::1]:40000", "memory". */
 const char *conn_peer(const struct conn *c);
 /* The key for limits by address: 4 bytes for IPv4, the first 8 (a /64) for

@@ -9,6 +9,7 @@
 #include "net/conn.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -96,6 +97,17 @@ conn_probe(struct conn *c, int64_t silence_us, int64_t answer_us)
 		sizeof(between));
 	(void)setsockopt(c->fd, IPPROTO_TCP, TCP_KEEPCNT, &n, sizeof(n));
 	(void)setsockopt(c->fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+}
+
+enum conn_far
+conn_ask_far(const struct conn *c)
+{
+	char byte;
+	ssize_t n = recv(c->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+
+	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
+		return CONN_THERE;
+	return n == 0 ? CONN_ENDED : CONN_BROKEN;
 }
 
 /* --- whose share it is ------------------------------------------------------ */

@@ -22,6 +22,7 @@
 #define NS_FEATURE_PREAPPROVAL "urn:xmpp:features:pre-approval"
 
 /* extensions, by their names */
+#define NS_BYTESTREAMS "http://jabber.org/protocol/bytestreams"
 #define NS_CAPS "http://jabber.org/protocol/caps"
 #define NS_CARBONS "urn:xmpp:carbons:2"
 #define NS_CHANNEL_BINDING "urn:xmpp:sasl-cb:0"

@@ -145,7 +145,8 @@ def test_the_ports_that_everybody_uses_are_those_of_no_listen(own_server):
                          re.M)
     assert entries == [("c2s", "5222", "starttls"), ("c2s", "5223", "direct"),
                        ("server", "5269", "starttls"),
-                       ("server", "5270", "direct")], shown
+                       ("server", "5270", "direct"),
+                       ("proxy65", "5000", "none")], shown
 
 
 def test_who_talks_without_a_port_is_told(own_server):

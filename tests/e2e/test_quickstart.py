@@ -11,6 +11,7 @@ import pytest
 
 from antiphon import TOP, build_dir
 from client import Client, PATIENCE
+from socks import End
 
 # the program is that of the build, and what is tested is a script
 pytestmark = [pytest.mark.only("antiphon"), pytest.mark.once]
@@ -72,7 +73,10 @@ def test_two_quickstarts_talk(open_path):
         other = started[1]
         assert "was not told" not in other.said
         assert len({each.env[name] for each in started for name in (
-            "PORT_S2S", "PORT_S2S_DIRECT_TLS", "PORT_C2S")}) == 6
+            "PORT_S2S", "PORT_S2S_DIRECT_TLS", "PORT_C2S",
+            "PORT_PROXY")}) == 8
+        for each in started:
+            End(int(each.env["PORT_PROXY"])).join("0" * 40).sock.close()
         romeo, juliet = one.user("romeo"), other.user("juliet")
         say(romeo, juliet, "from the first")
         say(juliet, romeo, "and back")

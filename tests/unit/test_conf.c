@@ -129,12 +129,21 @@ static const struct listen_kind outside_kinds[] = {
 	{ .name = NULL },
 };
 
+/* What the examples name, and bundled modules bring. */
+static const struct listen_kind bundled_kinds[] = {
+	{ .name = "proxy65", .tls = LISTEN_PLAIN,
+		.tls_modes = LISTEN_MAY(LISTEN_PLAIN),
+		.ports = { [LISTEN_PLAIN] = 5000 } },
+	{ .name = NULL },
+};
+
 static const struct listen_kind *
 module_listeners(void *arg, const char *name)
 {
 	(void)arg;
 	return strcmp(name, "echo") == 0 ? echo_kinds :
 		strcmp(name, "outside") == 0 ? outside_kinds :
+		strcmp(name, "roster") == 0  ? bundled_kinds :
 						NULL;
 }
 
@@ -444,7 +453,7 @@ static const struct {
 	{ HOST "modules: { echo: yes }\nlisten:\n  - port: 1\n"
 	       "    kind: telephone\n",
 		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
-		"expected one of: c2s, server, lines, local, all" },
+		"expected one of: c2s, server, proxy65, lines, local, all" },
 	/* the module is there, and off; one whose kind has its name, too */
 	{ HOST "listen: [ { kind: lines } ]\n",
 		"antiphond.yml:2: listen: kind: \"lines\" comes with the "
