@@ -1,0 +1,151 @@
+"""What a byte costs that a proxy passes on (XEP-0065): CPU of the server for each
+GiB, ours and Prosody's beside it.
+
+    relay.py [--mib N] [--transfers N] [--repeat N] [--only antiphon,prosody]
+
+Both ends are threads of this process, which is not counted; the server has one
+shard, and no bound of rate or size.
+"""
+
+import argparse
+import os
+import socket
+import sys
+import tempfile
+import threading
+import time
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..",
+                                "e2e"))
+
+# pylint: disable=wrong-import-position
+import antiphon # noqa: E402
+import prosody # noqa: E402
+from client import Client # noqa: E402
+from links import cpu_ms # noqa: E402
+from socks import End, digest # noqa: E402
+
+NS = "http://jabber.org/protocol/bytestreams"
+TARGET = "juliet@elsewhere.example/balcony"
+CHUNK = bytes(1 << 20)
+
+
+class Ours(antiphon.Server):
+    name = "antiphon"
+
+    def default_conf(self):
+        conf = super().default_conf()
+        conf["shards"] = 1
+        conf["log"] = {"level": "info"}
+        conf["listen"] = conf["listen"][:1] + [
+            {"kind": "proxy65", "address": "127.0.0.1", "port": 0,
+             "tls": "none"}]
+        conf["modules"] = {"proxy65": {
+            "bytes_per_second": 0, "transfer_bytes": 0,
+            "transfers_per_user": 1000}}
+        return conf
+
+    def proxy_port(self):
+        return self.port(("proxy65", "none"))
+
+
+class Prosodys(prosody.Prosody):
+    name = "prosody"
+
+    def __init__(self, folder):
+        self.at = prosody.free_port()
+        super().__init__(folder)
+
+    def start(self):
+        whole = prosody.CONFIG
+        host = 'VirtualHost "%(domain)s"'
+        prosody.CONFIG = whole.replace(
+            host, "proxy65_ports = { %d }\n%s" % (self.at, host), 1).replace(
+            'min = "debug"', 'min = "info"') + (
+            'Component "proxy.%(domain)s" "proxy65"\n')
+        try:
+            return super().start()
+        finally:
+            prosody.CONFIG = whole
+
+    def proxy_port(self):
+        return self.at
+
+
+def send(end, mib):
+    for _ in range(mib):
+        end.say(CHUNK)
+    end.end()
+
+
+def take(end, got):
+    """The kernel throws it away."""
+    sink = bytearray(1 << 20)
+    n = 0
+    while more := end.sock.recv_into(sink, len(sink), socket.MSG_TRUNC):
+        n += more
+    got.append(n)
+
+
+def transfer(server, client, sids, mib):
+    """CPU ms, and seconds."""
+    pairs = []
+    for sid in sids:
+        name = digest(sid, client.jid, TARGET)
+        ends = [End(server.proxy_port()).join(name) for _ in range(2)]
+        got = client.iq("set", "<query xmlns='%s' sid='%s'><activate>%s"
+                        "</activate></query>" % (NS, sid, TARGET),
+                        "proxy." + server.domain)
+        assert got.get("type") == "result", str(got)
+        pairs.append(ends)
+    arrived, threads = [], []
+    for frm, to in pairs:
+        threads += [threading.Thread(target=send, args=(frm, mib)),
+                    threading.Thread(target=take, args=(to, arrived))]
+    pid = server.process.proc.pid
+    before, start = cpu_ms(pid), time.monotonic()
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    cpu, took = cpu_ms(pid) - before, time.monotonic() - start
+    assert arrived == [mib << 20] * len(pairs), arrived
+    return cpu, took
+
+
+def measure(server, args):
+    server.start()
+    try:
+        server.adduser("romeo", "secret")
+        client = Client(server)
+        client.login("romeo", "secret", "a")
+        for turn in range(args.repeat):
+            cpu, took = transfer(
+                server, client, ["%d.%d" % (turn, i) for i in
+                                 range(args.transfers)], args.mib)
+            gib = args.mib * args.transfers / 1024
+            print("%-10s %8.0f ms of CPU for a GiB %8.0f MiB a second"
+                  % (server.name, cpu / gib, gib * 1024 / took), flush=True)
+    finally:
+        server.stop()
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--mib", type=int, default=1024)
+    parser.add_argument("--transfers", type=int, default=1)
+    parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--only", default="antiphon,prosody")
+    args = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="antiphon-relay-") as folder:
+        os.chmod(folder, 0o755)
+        for kind in (Ours, Prosodys):
+            if kind.name in args.only.split(","):
+                path = os.path.join(folder, kind.name)
+                os.mkdir(path)
+                measure(kind(path), args)
+
+
+if __name__ == "__main__":
+    main()
