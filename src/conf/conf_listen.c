@@ -388,6 +388,7 @@ entry_standard(struct config_listen *l, const struct listen_kind *kind,
 		.address = "*",
 		.port = kind->ports[kind->tls],
 		.backlog = 1024,
+		.unasked = true,
 	};
 	if (kind->address != NULL)
 		l->address = arena_str(a, str_c(kind->address)).p;

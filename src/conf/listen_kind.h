@@ -44,6 +44,7 @@ struct config_listen {
 	const char *address; /* as in net/listener.h */
 	int64_t port;
 	int64_t backlog;
+	bool unasked; /* nobody has named it: a module that is on has it */
 };
 
 /* Who has come to a port, for its kind. */

@@ -115,6 +115,15 @@ port_new(const struct server *srv, const struct config_listen *l,
 	return p;
 }
 
+/* Nobody has asked for that port by name, so the rest works without it. */
+static void
+port_warn(const struct config_listen *l, const struct listen_port *p)
+{
+	log_warn(LOG_NET, LOG_NOBODY,
+		"a port of a module stays shut: free it and reload, or name all ports in `listen', without it or with another one kind=%s address=%s port=%u reason=\"%s\"",
+		l->kind, l->address, (unsigned)l->port, p->why);
+}
+
 static struct listen_port *
 port_shut(const struct config_listen *l, const char *why, bool tell)
 {
@@ -191,8 +200,10 @@ listen_open(struct server *srv, struct err *err)
 		snap->ports[i] =
 			why != NULL ? port_shut(l, why, true) :
 				      port_new(srv, l, err);
-		ok = why != NULL || snap->ports[i]->why == NULL;
-		if (why == NULL)
+		ok = why != NULL || snap->ports[i]->why == NULL || l->unasked;
+		if (why == NULL && snap->ports[i]->why != NULL && l->unasked)
+			port_warn(l, snap->ports[i]);
+		else if (why == NULL)
 			port_report(snap, NULL, l);
 	}
 	return ok;
@@ -254,6 +265,11 @@ port_open(const struct snapshot *next, const struct snapshot *before,
 		listen_port_unref(p);
 		p = old;
 		err_prefix(&err, "it stays at %s", p->address);
+	}
+	if (p->why != NULL && l->unasked) {
+		if (!port_was_shut(before, l))
+			port_warn(l, p);
+		return p;
 	}
 	log_error(LOG_NET, LOG_NOBODY,
 		"a port %s until the next start kind=%s reason=\"%s\"",

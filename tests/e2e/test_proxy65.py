@@ -1,7 +1,13 @@
 """The proxy for bytestreams (XEP-0065), by sockets that send anything."""
 
+import ctypes
 import json
+import os
 import random
+import re
+import shutil
+import socket
+import subprocess
 import threading
 import time
 from xml.sax.saxutils import escape
@@ -19,6 +25,7 @@ pytestmark = pytest.mark.only("antiphon")
 
 NS = "http://jabber.org/protocol/bytestreams"
 QUERY = "<query xmlns='%s'/>" % NS
+CLONE_NEWUSER, CLONE_NEWNET = 0x10000000, 0x40000000 # linux/sched.h
 TARGET = "juliet@elsewhere.example/balcony"
 PORT = {"kind": "proxy65", "address": "127.0.0.1", "port": 0, "tls": "none"}
 CLIENTS = {"kind": "c2s", "address": "127.0.0.1", "port": 0,
@@ -147,6 +154,63 @@ def test_the_port_is_open_by_ipv6_too(own_server):
     for host in ("127.0.0.1", "::1"):
         passes(*p.pair(host=host))
     p.server.check()
+
+
+# --- its port, where nobody has named one ---------------------------------------
+
+needs_network = pytest.mark.skipif(
+    not shutil.which("unshare") or subprocess.run(
+        ["unshare", "-rn", "true"], capture_output=True).returncode != 0,
+    reason="there are no networks of one's own")
+
+
+def where_taken(own_server, port):
+    """A server whose file has no `listen', in a network where port is taken: by
+    what it has as its input."""
+    def before():
+        if ctypes.CDLL(None).unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0:
+            raise OSError
+        with socket.create_server(("", port)) as taken:
+            os.dup2(taken.fileno(), 0)
+
+    server = own_server(conf_of({}, {}), start=False)
+    del server.conf["listen"]
+    server.before = before
+    return server
+
+
+@needs_network
+def test_the_server_starts_where_the_port_is_taken(own_server):
+    server = where_taken(own_server, 5000)
+    server.launch()
+    server.process.wait_line(r"\bready$")
+    assert server.ctl("reload") == ""
+    told = [line for line in server.process.lines if "port=5000" in line]
+    assert len(told) == 1, told
+    assert re.search(
+        r"warn.* a port of a module stays shut: free it and reload, or name all "
+        r"ports in `listen', without it or with another one kind=proxy65 "
+        r'address=\* port=5000 reason=".*another process listens',
+        told[0])
+    for port in (5222, 5223):
+        assert any("listening kind=c2s" in line and "port=%d " % port in line
+                   for line in server.process.lines)
+    mark = len(server.process.lines)
+    server.conf["listen"] = [dict(CLIENTS), dict(PORT)]
+    server.write_conf()
+    assert server.ctl("reload") == ""
+    server.process.wait_line("listening kind=proxy65", mark)
+    server.check()
+
+
+@needs_network
+def test_it_does_not_where_that_of_clients_is(own_server):
+    server = where_taken(own_server, 5222)
+    server.launch()
+    assert server.process.wait() == 1
+    assert any("port 5222: another process listens" in line
+               for line in server.process.lines), server.process.lines
+    server.process = None
 
 
 # --- who may ------------------------------------------------------------------
