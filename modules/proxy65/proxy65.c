@@ -240,8 +240,8 @@ static const struct option proxy65_options[] = {
 		.off = OFF(domain),
 		.help = "the domain of the proxy, below that of the host unless "
 			"it has a dot" },
-	{ .name = "name", .type = OPT_DOMAIN, .off = OFF(name),
-		.help = "the name, or IPv4 address, at which clients are told to "
+	{ .name = "name", .type = OPT_MACHINE, .off = OFF(name),
+		.help = "the name, or IP address, at which clients are told to "
 			"connect; by default that of the host",
 		.example = "xmpp.example.org" },
 	{ .name = "port", .type = OPT_INT, .dflt = "0", .min = "0",
@@ -249,10 +249,10 @@ static const struct option proxy65_options[] = {
 		.help = "the port that clients are told, where it is another one "
 			"than that which is open; 0: that of the first entry of "
 			"`listen' of kind proxy65" },
-	{ .name = "addresses", .type = OPT_LIST, .item = OPT_TEXT, .alone = true,
+	{ .name = "addresses", .type = OPT_LIST, .item = OPT_MACHINE, .alone = true,
 		.max = "16", .off = OFF(addresses),
-		.help = "addresses that clients are told beside the name, for "
-			"those that cannot look it up",
+		.help = "IP addresses, and other names, that clients are told "
+			"beside the name, for those that cannot look it up",
 		.example = "[ 192.0.2.1, \"2001:db8::1\" ]" },
 	{ .name = "allow", .type = OPT_LIST, .item = OPT_JID, .alone = true,
 		.off = OFF(allow),

@@ -127,6 +127,7 @@ option_value(const struct option *o, const void *base, struct buf *out)
 	case OPT_PATH:
 	case OPT_JID:
 	case OPT_DOMAIN:
+	case OPT_MACHINE:
 		option_quote(out, str_c(*(const char *const *)at));
 		break;
 	case OPT_CHOICE:
@@ -153,6 +154,7 @@ value_is_unset(const struct option *o, const void *base)
 	case OPT_PATH:
 	case OPT_JID:
 	case OPT_DOMAIN:
+	case OPT_MACHINE:
 		return *(const char *const *)at == NULL;
 	default:
 		return false;
@@ -225,6 +227,7 @@ type_name(enum option_type type)
 		[OPT_PATH] = "file",
 		[OPT_JID] = "address",
 		[OPT_DOMAIN] = "domain",
+		[OPT_MACHINE] = "machine",
 		[OPT_CHOICE] = "choice",
 		[OPT_LIST] = "list",
 	};

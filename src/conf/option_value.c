@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "xmpp/ip_literal.h"
 #include "xmpp/jid.h"
 #include "conf/option_int.h"
 
@@ -153,6 +154,8 @@ option_expected(const struct option *o, enum option_type type, char *out,
 		[OPT_PATH] = { "the name of a file", "/etc/ssl/example.pem" },
 		[OPT_JID] = { "an address", "anna@example.org" },
 		[OPT_DOMAIN] = { "a domain", "example.org" },
+		[OPT_MACHINE] = { "an IP address or a domain name",
+			"192.0.2.1" },
 		[OPT_CHOICE] = { NULL, NULL },
 		[OPT_LIST] = { "a list", "[ one, two ]" },
 	};
@@ -302,6 +305,7 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 	struct arena *a, const char **out, struct err *err)
 {
 	struct err why = ERR_INIT;
+	char ip[IP_LITERAL_SIZE];
 	struct str domain;
 	struct jid jid;
 
@@ -315,7 +319,16 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 		*out = arena_str(a, jid_str(jid)).p;
 		return true;
 	}
-	if (type == OPT_DOMAIN && jid_prep_domain(&domain, a, text, &why)) {
+	if (type == OPT_MACHINE && ip_literal_read(text, ip) != 0) {
+		size_t brackets = text.p[0] == '[';
+
+		*out = arena_str(a, (struct str){ text.p + brackets,
+			text.n - 2 * brackets }).p;
+		return true;
+	}
+	if (type == OPT_MACHINE && ip_literal_is_like(text))
+		return found_instead(o, type, text, err);
+	if (type != OPT_JID && jid_prep_domain(&domain, a, text, &why)) {
 		*out = arena_str(a, domain).p;
 		return true;
 	}
@@ -354,6 +367,7 @@ option_parse(const struct option *o, enum option_type type, struct str text,
 		return path_parse(o, text, file, a, &out->text, err);
 	case OPT_JID:
 	case OPT_DOMAIN:
+	case OPT_MACHINE:
 		return address_parse(o, type, text, a, &out->text, err);
 	case OPT_CHOICE:
 		return choice_parse(o, text, &out->choice) ||

@@ -16,6 +16,7 @@ import pytest
 
 import component
 import scene as scenes
+from client import PATIENCE
 from socks import (End, FAILURE, HELLO, NO_ADDRESS_TYPE, NO_COMMAND,
                    NOT_ALLOWED, OK, digest, request)
 from test_services import INFO, ITEMS, refuses
@@ -153,6 +154,31 @@ def test_the_port_is_open_by_ipv6_too(own_server):
         dict(CLIENTS), {**PORT, "address": "*"}]})
     for host in ("127.0.0.1", "::1"):
         passes(*p.pair(host=host))
+    p.server.check()
+
+
+def test_what_is_told_can_be_connected_to(own_server):
+    server = own_server(conf_of({}, {}), start=False)
+    for name, value in (("addresses", ["192.0.2.1", "192.0.2.300"]),
+                        ("addresses", "a b"), ("name", "2001:db8::x")):
+        server.conf["modules"] = {"proxy65": {name: value}}
+        server.write_conf()
+        done = subprocess.run(
+            [server.program(), "--check-config", "--config", server.conf_path,
+             "--module-dir", server.module_dir()], capture_output=True,
+            text=True, timeout=PATIENCE)
+        wrong = value[-1] if isinstance(value, list) else value
+        assert done.returncode == 1
+        assert re.search(
+            r'antiphond\.yml:\d+: modules: proxy65: %s: found "%s", expected an '
+            "IP address or a domain name, such as "
+            % (name, re.escape(wrong)), done.stdout + done.stderr), done
+
+
+def test_of_an_ipv6_address_the_brackets_are_not_told(own_server):
+    p = Proxy(own_server, name="[2001:db8::1]", addresses="2001:db8::2")
+    hosts = list(p.romeo.iq("get", QUERY, p.domain).find("query").elems())
+    assert [h.get("host") for h in hosts] == ["2001:db8::1", "2001:db8::2"]
     p.server.check()
 
 

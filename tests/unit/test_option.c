@@ -21,6 +21,7 @@ struct sample {
 	const char *path;
 	const char *jid;
 	const char *domain;
+	const char *machine;
 	int color;
 	struct option_list jids;
 	struct option_list colors;
@@ -49,6 +50,8 @@ static const struct option sample_options[] = {
 		.help = "who" },
 	{ .name = "domain", .type = OPT_DOMAIN,
 		.off = offsetof(struct sample, domain), .help = "which" },
+	{ .name = "machine", .type = OPT_MACHINE,
+		.off = offsetof(struct sample, machine), .help = "which one" },
 	{ .name = "color", .type = OPT_CHOICE, .dflt = "green",
 		.choices = colors, .off = offsetof(struct sample, color),
 		.help = "looks" },
@@ -138,7 +141,7 @@ TEST(what_is_said_is_read_by_its_type)
 }
 
 #define NAMES \
-	"on, n, bytes, interval, text, path, jid, domain, color, jids, colors, tags, password"
+	"on, n, bytes, interval, text, path, jid, domain, machine, color, jids, colors, tags, password"
 
 /* Each stands behind "conf/a.yml:1: modules: sample: ". */
 static const struct {
@@ -222,6 +225,46 @@ TEST(a_bad_address_says_why)
 	CHECK(strstr(f.m.texts[1], "domain: found \"\", expected a domain, "
 		"such as example.org (") != NULL);
 	fixture_done(&f);
+}
+
+TEST(a_machine_is_named_or_has_an_address)
+{
+	static const struct {
+		const char *text, *read; /* NULL: it is none */
+	} all[] = {
+		{ "192.0.2.1", "192.0.2.1" },
+		{ "2001:db8::1", "2001:db8::1" },
+		{ "[2001:db8::1]", "2001:db8::1" },
+		{ "XMPP.Example.org", "xmpp.example.org" },
+		{ "localhost", "localhost" },
+		{ "192.0.2.300", NULL },
+		{ "192.0.2", NULL },
+		{ "2001:db8::x", NULL },
+		{ "[192.0.2.1]", NULL },
+		{ "192.0.2.1:5000", NULL },
+		{ "two words", NULL },
+		{ "anna@example.org", NULL },
+		{ "example.org/x", NULL },
+		{ "", NULL },
+	};
+	static const char expected[] =
+		"expected an IP address or a domain name, such as 192.0.2.1";
+
+	for (size_t i = 0; i < COUNT(all); i++) {
+		struct buf text = BUF_INIT;
+		struct fixture f;
+
+		TEST_CASE(all[i].text);
+		buf_printf(&text, "machine: \"%s\"\n%c", all[i].text, '\0');
+		fixture_apply(&f, text.p);
+		CHECK_CSTR(f.s.machine, all[i].read);
+		CHECK_INT(f.ok, all[i].read != NULL);
+		if (!f.ok)
+			CHECK(strstr(f.m.texts[0], expected) != NULL &&
+				strstr(f.m.texts[0], "a.yml:1: ") != NULL);
+		fixture_done(&f);
+		buf_done(&text);
+	}
 }
 
 TEST(all_mistakes_are_reported_but_a_bounded_number_kept)
