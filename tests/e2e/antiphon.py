@@ -160,6 +160,14 @@ class Server:
         with open(os.path.join(self.build, "antiphond"), "rb") as f:
             return re.search(rb"__[at]san_init", f.read()) is not None
 
+    def memory_kib(self):
+        """What it has of its own: how much of its files is in memory the system
+        decides.  0 where a sanitizer keeps what was freed."""
+        if self.sanitized():
+            return 0
+        with open("/proc/%d/status" % self.process.proc.pid) as f:
+            return int(re.search(r"RssAnon:\s+(\d+)", f.read())[1])
+
     def program(self):
         return self.place(os.path.join(self.build, "antiphond"),
                           os.path.dirname(self.folder))

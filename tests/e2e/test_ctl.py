@@ -510,22 +510,17 @@ def test_a_client_that_has_asked_for_all_still_gets_it(raw):
     assert raw.ended()
 
 
-def memory_kib(server):
-    with open("/proc/%d/status" % server.process.proc.pid) as f:
-        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
-
-
 def test_who_does_not_read_answers_is_not_read(own_server):
     """Each answer is a hundred times as long as its question."""
     server = own_server()
     raw_call(server, "help")
-    before = memory_kib(server)
+    before = server.memory_kib()
     clients, n = [Raw(server) for _ in range(4)], 3000
     for c in clients:
         c.send(b'{"command":"help"}\n' * n)
     for _ in range(20):
         assert raw_call(server, "status")[-1] == {"done": True}
-    assert memory_kib(server) - before < 20 << 10
+    assert server.memory_kib() - before < 20 << 10
     for _ in range(n):
         assert clients[0].answer()[-1] == {"done": True}
     for c in clients:

@@ -14,15 +14,6 @@ from xmltree import SASL, STREAM, STREAMS
 pytestmark = pytest.mark.only("antiphon")
 
 
-def memory_kib(server):
-    """0 where a sanitizer keeps what was freed."""
-    if server.sanitized():
-        return 0
-    with open("/proc/%d/status" % server.process.proc.pid) as f:
-        return next(int(line.split()[1]) for line in f
-                    if line.startswith("VmRSS"))
-
-
 def refused(server):
     """Is a new connection closed without a stream?"""
     c = Client(server).connect()
@@ -115,7 +106,7 @@ def test_a_client_that_does_not_read(own_server):
     romeo = scene.online("romeo/r")
     scene.online("juliet/j")
     scene.settle()
-    before = memory_kib(server)
+    before = server.memory_kib()
     body = "x" * 100000
     jid = scene.full("juliet", "j")
     # more than the socket buffers of both sides hold
@@ -124,7 +115,7 @@ def test_a_client_that_does_not_read(own_server):
                    "</message>" % (jid, body))
     romeo.take(lambda e: e.get("type") == "unavailable", "unavailable")
     romeo.ping()
-    assert memory_kib(server) < before + 64 * 1024
+    assert server.memory_kib() < before + 64 * 1024
     scene.end()
 
 
@@ -150,7 +141,7 @@ def test_the_largest_stanza_waits_while_its_account_is_loaded(own_server):
 def test_many_strangers_cost_little(own_server):
     """hostile-03, -05: what one stranger can pin is bounded."""
     server = own_server({"limits": {"unauthenticated_connections": "1000"}})
-    before = memory_kib(server)
+    before = server.memory_kib()
     held = []
     for _ in range(200):
         c = Client(server).connect()
@@ -159,7 +150,7 @@ def test_many_strangers_cost_little(own_server):
         held.append(c)
     probe = Client(server).secure()
     probe.close()
-    assert memory_kib(server) < before + 200 * 64
+    assert server.memory_kib() < before + 200 * 64
     for c in held:
         c.drop()
 
@@ -190,7 +181,7 @@ def test_addresses_that_do_not_exist_hold_no_memory(own_server):
     server = own_server()
     scene = scenes.Scene(server, ("romeo",))
     romeo = scene.online("romeo/a")
-    before = memory_kib(server)
+    before = server.memory_kib()
     for k in range(10):
         romeo.send("".join(message("%s%d@%s" % ("x" * 900, 2000 * k + i,
                                                 server.domain))
@@ -199,7 +190,7 @@ def test_addresses_that_do_not_exist_hold_no_memory(own_server):
     scene.flush()
     # those of the last turn may be there still
     assert stats(server)["entities"] < 200
-    assert memory_kib(server) - before < 40 * 1024
+    assert server.memory_kib() - before < 40 * 1024
 
 
 def test_what_does_not_exist_is_read_once(own_server):

@@ -5,7 +5,6 @@ import re
 import pytest
 
 import scene as scenes
-from test_limits import memory_kib
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -43,14 +42,14 @@ def test_what_is_read_for_some_is_bounded_and_others_are_served(
     askers = [scene.login(n + "/a") for n in names]
     for c in askers:
         assert c.iq("set", big).get("type") == "result"
-    before = memory_kib(scene.server)
+    before = scene.server.memory_kib()
     for c in askers:
         c.send(ask(get) * GETS)
     for _ in range(50):
         assert romeo.iq("get", get).get("type") == "result"
     answers(askers[0], GETS, name)
     answers(askers[1], 20, name)
-    assert memory_kib(scene.server) - before < 150 * 1024
+    assert scene.server.memory_kib() - before < 150 * 1024
     romeo.ping()
     for c in askers:
         c.drop()
@@ -61,13 +60,13 @@ def test_the_same_of_contacts(own_server):
     scene = scenes.Scene(own_server({"limits": FAST}), ["romeo", "juliet"])
     romeo, juliet = scene.login("romeo/a"), scene.login("juliet/a")
     assert juliet.iq("set", PHOTO).get("type") == "result"
-    before = memory_kib(scene.server)
+    before = scene.server.memory_kib()
     romeo.send(ask("<vCard xmlns='vcard-temp'/>", to=scene.binds["juliet"])
                * GETS)
     for _ in range(50):
         juliet.ping()
     answers(romeo, GETS, "vCard")
-    assert memory_kib(scene.server) - before < 60 * 1024
+    assert scene.server.memory_kib() - before < 60 * 1024
 
 
 def fill(c, n):
@@ -100,12 +99,12 @@ def test_the_largest_roster_can_be_fetched_many_times_at_once(own_server):
     romeo.close()
     again = scene.login("romeo/b")
     assert len(again.roster()) == n - 1
-    before = memory_kib(scene.server)
+    before = scene.server.memory_kib()
     again.send("<iq type='set' id='s'>%s</iq>" % (
         "<query xmlns='jabber:iq:roster'><item jid='c0@x' name='b'/></query>")
         + ask(ROSTER) * 300)
     answers(again, 300, "query")
-    assert memory_kib(scene.server) - before < 40 * 1024
+    assert scene.server.memory_kib() - before < 40 * 1024
     again.ping()
 
 

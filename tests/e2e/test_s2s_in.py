@@ -3,7 +3,6 @@ and what they may say then (RFC 6120 §4.7, §8.1; XEP-0178 §3, XEP-0220)."""
 
 import base64
 import contextlib
-import re
 
 import pytest
 
@@ -501,14 +500,6 @@ def test_who_sends_too_much_is_read_slowly(own_server, authority):
         assert romeo.next().get("id") == "m%d" % i
 
 
-def memory_kib(server):
-    """0 where a sanitizer keeps what was freed."""
-    if server.sanitized():
-        return 0
-    with open("/proc/%d/status" % server.process.proc.pid) as f:
-        return int(re.search(r"VmRSS:\s+(\d+)", f.read())[1])
-
-
 def test_who_reads_nothing_slows_no_server(own_server, authority):
     """A stream of others is for many: what waits for one client has its bound, at
     which he is cut, and nobody else waits for him."""
@@ -518,14 +509,14 @@ def test_who_reads_nothing_slows_no_server(own_server, authority):
     stuck, other = user(server, "stuck"), user(server, "other")
     peer = Peer(server, PEER, authority.issue("good", PEER)).secure()
     peer.external()
-    before = most = memory_kib(server)
+    before = most = server.memory_kib()
     for i in range(100):
         peer.send(("<message type='headline' from='a@%s' to='%s'><body>%s"
                    "</body></message>" % (PEER, stuck.jid, "x" * 300)) * 1000)
         peer.send("<message type='headline' id='m%d' from='a@%s' to='%s'/>"
                   % (i, PEER, other.jid))
         assert other.next().get("id") == "m%d" % i
-        most = max(most, memory_kib(server))
+        most = max(most, server.memory_kib())
     peer.ping()
     # write_queue_max_bytes is 16 MiB, and what was sent is 40
     assert most - before < 40 * 1024

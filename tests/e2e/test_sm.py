@@ -10,7 +10,6 @@ import pytest
 import scene as scenes
 from client import PATIENCE, Client
 from sm import SM, ask, enable, failed_with
-from test_limits import memory_kib
 from test_stats import stats
 
 pytestmark = pytest.mark.only("antiphon")
@@ -292,7 +291,7 @@ def test_who_asks_and_does_not_read_is_stopped(own_server, what):
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo, juliet = scene.login("romeo/a"), scene.login("juliet/j")
     enable(romeo)
-    before, sent = memory_kib(server), 0
+    before, sent = server.memory_kib(), 0
     romeo.sock.settimeout(1)
     try:
         while sent < UNREAD:
@@ -302,7 +301,7 @@ def test_who_asks_and_does_not_read_is_stopped(own_server, what):
     assert sent < UNREAD
     juliet.ping()
     # write_queue_max_bytes, and what lies around it
-    assert memory_kib(server) <= before + 40 * 1024
+    assert server.memory_kib() <= before + 40 * 1024
     romeo.drop()
     scene.end()
 
