@@ -121,9 +121,6 @@ void activation_answer(struct shard *sh, struct activation *a,
 extern const struct conn_events proxy65_events;
 bool proxy65_accept(struct module_ctx *m, struct listen_peer *p,
 	const struct config_listen *at);
-/* SHA1(sid + initiator + target), XEP-0065 §6.3.2. */
-void proxy65_digest(struct str sid, struct jid from, struct jid to,
-	uint8_t *out);
 /* At the shard of its digest, to which it was posted: a is taken. */
 void proxy65_activate(struct shard *sh, void *a);
 

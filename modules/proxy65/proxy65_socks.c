@@ -6,6 +6,8 @@
 
 #include "proxy65_socks.h"
 
+#include <string.h>
+
 #define SOCKS_VERSION 5
 #define NO_AUTHENTICATION 0
 #define NO_ACCEPTABLE_METHOD 0xff
@@ -16,6 +18,20 @@
 #define NAME_AT 5
 #define PORT_AT (NAME_AT + DIGEST_HEX)
 #define REQUEST_BYTES (PORT_AT + 2)
+
+void
+proxy65_digest(struct str sid, struct jid from, struct jid to, uint8_t *out)
+{
+	struct buf text = BUF_INIT;
+	uint8_t digest[SCRAM_DIGEST_MAX];
+
+	buf_add(&text, sid.p, sid.n);
+	buf_add(&text, from.text, from.len);
+	buf_add(&text, to.text, to.len);
+	scram_digest(SCRAM_SHA_1, buf_str(&text), digest);
+	memcpy(out, digest, DIGEST_BYTES);
+	buf_done(&text);
+}
 
 static void
 socks_refuse(struct socks *s, enum socks_reply reply, struct buf *out)

@@ -30,6 +30,11 @@ enum socks_reply {
 	SOCKS_NO_ADDRESS_TYPE = 8,
 };
 
+/* Of a transfer, by which all ends know it: SHA1(sid + initiator + target), of
+ * addresses that are prepared (XEP-0065 §6.3.2). */
+void proxy65_digest(struct str sid, struct jid from, struct jid to,
+	uint8_t *out);
+
 /* Zeroed, it waits for the first byte. */
 struct socks {
 	uint8_t state;    /* enum socks_state */

@@ -203,20 +203,6 @@ const struct conn_events proxy65_events = {
 
 /* --- activation ------------------------------------------------------------------ */
 
-void
-proxy65_digest(struct str sid, struct jid from, struct jid to, uint8_t *out)
-{
-	struct buf text = BUF_INIT;
-	uint8_t digest[SCRAM_DIGEST_MAX];
-
-	buf_add(&text, sid.p, sid.n);
-	buf_add(&text, from.text, from.len);
-	buf_add(&text, to.text, to.len);
-	scram_digest(SCRAM_SHA_1, buf_str(&text), digest);
-	memcpy(out, digest, DIGEST_BYTES);
-	buf_done(&text);
-}
-
 /* Ends that are about to be gone are not there; one that has said all may be. */
 static unsigned
 transfer_count(const struct transfer *t)

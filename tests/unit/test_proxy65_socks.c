@@ -117,4 +117,39 @@ TEST(the_answer_repeats_what_was_asked_for)
 	buf_done(&out);
 }
 
+static void
+check_digest(const char *sid, const char *from, const char *to, const char *want)
+{
+	struct arena *a = arena_new();
+	uint8_t digest[DIGEST_BYTES];
+	struct jid jids[2];
+	struct buf hex = BUF_INIT;
+
+	CHECK(jid_parse(&jids[0], a, str_c(from), NULL));
+	CHECK(jid_parse(&jids[1], a, str_c(to), NULL));
+	proxy65_digest(str_c(sid), jids[0], jids[1], digest);
+	hex_encode(&hex, digest, sizeof(digest));
+	CHECK_STR(buf_str(&hex), want);
+	buf_done(&hex);
+	arena_free(a);
+}
+
+/* The first two are those of XEP-0260 §2.2; the others by sha1sum(1). */
+TEST(a_transfer_has_the_name_that_both_ends_reckon)
+{
+	static const char romeo[] = "romeo@montague.lit/orchard",
+			  juliet[] = "juliet@capulet.lit/balcony";
+
+	check_digest("vj3hs98y", romeo, juliet,
+		"972b7bf47291ca609517f67f86b5081086052dad");
+	check_digest("vj3hs98y", juliet, romeo,
+		"1a12fb7bc625e55f3ed5b29a53dbe0e4aa7d80ba");
+	/* prepared, but for the resource */
+	check_digest("vj3hs98y", "ROMEO@Montague.LIT/orchard", juliet,
+		"972b7bf47291ca609517f67f86b5081086052dad");
+	check_digest("vj3hs98y", "romeo@montague.lit/Orchard", juliet,
+		"1b8e384769260efd959af6fb07472e44a4add06e");
+	check_digest("", "montague.lit", "romeo@montague.lit", "0cd7e454e0517ca8ed415cdcf2f91cac5874329c");
+}
+
 TEST_MAIN
