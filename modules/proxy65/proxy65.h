@@ -50,7 +50,9 @@ struct peer {
 	struct listen_peer p; /* first */
 	struct socks socks;
 	struct timer timer;   /* until it has said which transfer it is for */
+	int64_t came_us;
 	struct transfer *t;   /* NULL: it has not, or was refused */
+	TAILQ_ENTRY(peer) link; /* of that */
 	bool arrived;         /* where the transfer goes, or lost on the way */
 };
 
@@ -68,6 +70,7 @@ struct activation {
 };
 
 LIST_HEAD(transfers, transfer);
+TAILQ_HEAD(peers, peer);
 
 /* Of a shard. */
 struct proxy65_shard {
@@ -77,6 +80,9 @@ struct proxy65_shard {
 	uint64_t serial;      /* of that */
 };
 
+/* Of a transfer, when it has both. */
+#define ENDS 2
+
 enum transfer_state {
 	TRANSFER_WAITS,  /* at the shard of its digest */
 	TRANSFER_MOVES,  /* to that of its initiator */
@@ -84,14 +90,15 @@ enum transfer_state {
 	TRANSFER_ENDS,
 };
 
-/* Two connections that named the same digest, or the first of them. */
+/* Connections that named the same digest: two, or while it waits one or more. */
 struct transfer {
 	enum transfer_state state;
 	struct shard *shard;
 	struct proxy65_shard *here; /* the state of that */
 	uint8_t digest[DIGEST_BYTES];
 	uint64_t hash;
-	struct peer *peers[2];  /* NULL: not there, or gone */
+	struct peers peers;     /* by when they came */
+	unsigned n_peers;
 	unsigned arrived;       /* while it moves: those that have, or never will */
 	struct activation *ask; /* while it moves: to be answered */
 	struct timer timer;
@@ -126,8 +133,11 @@ void proxy65_activate(struct shard *sh, void *a);
 
 /* --- proxy65_transfer.c ------------------------------------------------------ */
 
-/* Both ends are there: they go to the shard of the user of a (taken). */
+/* Both ends are there, and nobody else: they go to the shard of the user of a
+ * (taken). */
 void transfer_move(struct transfer *t, struct activation *a);
+/* peer is none of its ends any more. */
+void transfer_leave(struct transfer *t, struct peer *peer);
 /* One end is gone; t may be, too. */
 void transfer_lose(struct transfer *t, struct peer *peer);
 void proxy65_shard_done(struct shard *sh, void *state);

@@ -10,6 +10,7 @@
 
 #include "proxy65.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,7 +115,7 @@ on_user_may(struct timer *timer)
 	LIST_FOREACH (t, &u->transfers, of_user) {
 		t->allowed = MAX(u->bytes / u->n, PORTION_MIN);
 		if (t->state == TRANSFER_RUNS)
-			relay_go_on(t->peers[0]->p.conn);
+			relay_go_on(TAILQ_FIRST(&t->peers)->p.conn);
 	}
 }
 
@@ -146,13 +147,14 @@ transfer_may(struct transfer *t)
 static void
 transfer_cut(struct transfer *t, const char *why)
 {
+	struct peer *peer;
+
 	if (t->state == TRANSFER_ENDS)
 		return;
 	t->state = TRANSFER_ENDS;
 	t->why = why;
-	for (size_t i = 0; i < COUNT(t->peers); i++)
-		if (t->peers[i] != NULL)
-			conn_abort(t->peers[i]->p.conn);
+	TAILQ_FOREACH (peer, &t->peers, link)
+		conn_abort(peer->p.conn);
 }
 
 static void transfer_watch(struct transfer *t);
@@ -236,8 +238,8 @@ transfer_begin(struct transfer *t, struct user *u)
 	t->shard->stats.transfers++;
 	t->began_us = t->heard_us = t->shard->now_us;
 	transfer_watch(t);
-	relay_join(t->peers[0]->p.conn, t->peers[1]->p.conn, &transfer_events,
-		t);
+	relay_join(TAILQ_FIRST(&t->peers)->p.conn,
+		TAILQ_LAST(&t->peers, peers)->p.conn, &transfer_events, t);
 	log_info(LOG_NET, transfer_who(t), "transfer begins host=%s target=%s",
 		t->host, t->target);
 }
@@ -265,10 +267,12 @@ transfer_answer(struct transfer *t, enum stanza_cond cond, const char *text)
 static bool
 transfer_is_whole(const struct transfer *t)
 {
-	for (size_t i = 0; i < COUNT(t->peers); i++)
-		if (t->peers[i] == NULL || !conn_is_open(t->peers[i]->p.conn))
+	const struct peer *peer;
+
+	TAILQ_FOREACH (peer, &t->peers, link)
+		if (!conn_is_open(peer->p.conn))
 			return false;
-	return true;
+	return t->n_peers == ENDS;
 }
 
 /* Both are here, or will never be. */
@@ -305,7 +309,7 @@ transfer_arrive(struct transfer *t, struct peer *peer)
 		return;
 	peer->arrived = true;
 	t->shard = peer->p.shard;
-	if (++t->arrived == COUNT(t->peers))
+	if (++t->arrived == ENDS)
 		transfer_settle(t);
 }
 
@@ -324,8 +328,10 @@ transfer_move(struct transfer *t, struct activation *a)
 {
 	const struct server *srv = t->shard->server;
 	struct place to = server_place_of(srv, str_c(a->user));
-	struct peer *one = t->peers[0], *other = t->peers[1];
+	struct peer *one = TAILQ_FIRST(&t->peers), *other;
 
+	assert(t->n_peers == ENDS);
+	other = TAILQ_NEXT(one, link);
 	shard_timer_cancel(t->shard, &t->timer);
 	table_remove(&t->here->waiting, t->hash, t);
 	t->state = TRANSFER_MOVES;
@@ -363,16 +369,22 @@ transfer_end(struct transfer *t)
 }
 
 void
+transfer_leave(struct transfer *t, struct peer *peer)
+{
+	TAILQ_REMOVE(&t->peers, peer, link);
+	t->n_peers--;
+	peer->t = NULL;
+}
+
+void
 transfer_lose(struct transfer *t, struct peer *peer)
 {
-	size_t at = t->peers[0] == peer ? 0 : 1;
-
-	t->peers[at] = NULL;
+	transfer_leave(t, peer);
 	if (t->state == TRANSFER_MOVES)
 		transfer_arrive(t, peer);
 	if (t->state == TRANSFER_RUNS)
 		t->state = TRANSFER_ENDS; /* the relay has ended both */
-	if (t->peers[0] == NULL && t->peers[1] == NULL && t->ask == NULL)
+	if (t->n_peers == 0 && t->ask == NULL)
 		transfer_end(t);
 }
 

@@ -70,10 +70,10 @@ static void
 on_waited(struct timer *timer)
 {
 	struct transfer *t = CONTAINER_OF(timer, struct transfer, timer);
+	struct peer *peer;
 
-	for (size_t i = 0; i < COUNT(t->peers); i++)
-		if (t->peers[i] != NULL)
-			peer_close(t->peers[i]);
+	TAILQ_FOREACH (peer, &t->peers, link)
+		peer_close(peer);
 }
 
 static struct transfer *
@@ -85,6 +85,7 @@ waiting_new(struct shard *sh, struct proxy65_shard *ps, const uint8_t *digest,
 	t->shard = sh;
 	t->here = ps;
 	t->hash = hash;
+	TAILQ_INIT(&t->peers);
 	memcpy(t->digest, digest, DIGEST_BYTES);
 	table_add(&ps->waiting, hash, t);
 	return t;
@@ -93,28 +94,42 @@ waiting_new(struct shard *sh, struct proxy65_shard *ps, const uint8_t *digest,
 static void
 waiting_add(struct transfer *t, struct peer *peer, int64_t timeout_us)
 {
-	t->peers[t->peers[0] != NULL] = peer;
+	struct peer *before = TAILQ_LAST(&t->peers, peers);
+
+	while (before != NULL && before->came_us > peer->came_us)
+		before = TAILQ_PREV(before, peers, link);
+	if (before != NULL)
+		TAILQ_INSERT_AFTER(&t->peers, before, peer, link);
+	else
+		TAILQ_INSERT_HEAD(&t->peers, peer, link);
+	t->n_peers++;
 	peer->t = t;
 	shard_timer(t->shard, &t->timer, timeout_us, on_waited);
 	peer_reply(peer, SOCKS_OK);
 }
 
-/* Of two that are there, one who has gone makes room; nobody has read that. */
+static void
+waiting_drop(struct transfer *t, struct peer *peer)
+{
+	transfer_leave(t, peer);
+	peer_close(peer);
+}
+
+/* Who has gone makes room; nobody has read that. */
 static void
 waiting_make_room(struct transfer *t)
 {
-	for (size_t i = 0; i < COUNT(t->peers); i++) {
-		struct peer *peer = t->peers[i];
+	struct peer *peer, *next;
 
-		if (peer == NULL || conn_ask_far(peer->p.conn) == CONN_THERE)
-			continue;
-		t->peers[i] = NULL;
-		peer->t = NULL;
-		conn_abort(peer->p.conn);
+	for (peer = TAILQ_FIRST(&t->peers); peer != NULL; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		if (conn_ask_far(peer->p.conn) != CONN_THERE)
+			waiting_drop(t, peer);
 	}
 }
 
-/* At the shard of its digest.  There is one initiator, and one target (§10.1). */
+/* At the shard of its digest.  There is one initiator, and one target (§10.1), which
+ * may have connected to all that it was told (slixmpp does). */
 static void
 on_peer_arrived(struct listen_peer *p)
 {
@@ -125,12 +140,13 @@ on_peer_arrived(struct listen_peer *p)
 	struct proxy65_shard *ps = module_shard_state(m, sh);
 	uint64_t hash = digest_hash(sh->server, peer->socks.digest);
 	struct transfer *t = waiting_find(ps, peer->socks.digest, hash);
+	size_t max = ENDS + conf->addresses.n;
 
 	if (t == NULL)
 		t = waiting_new(sh, ps, peer->socks.digest, hash);
-	if (t->peers[0] != NULL && t->peers[1] != NULL)
+	if (t->n_peers == max)
 		waiting_make_room(t);
-	if (t->peers[0] != NULL && t->peers[1] != NULL) {
+	if (t->n_peers == max) {
 		sh->stats.refused++;
 		peer_reply(peer, SOCKS_NOT_ALLOWED);
 	} else {
@@ -150,10 +166,12 @@ bool
 proxy65_accept(struct module_ctx *m, struct listen_peer *p,
 	const struct config_listen *at)
 {
+	struct peer *peer = peer_of(p);
+
 	(void)m;
 	(void)at;
-	shard_timer(p->shard, &peer_of(p)->timer, HANDSHAKE_US,
-		on_peer_timeout);
+	peer->came_us = clock_mono_us(p->shard->server->clock);
+	shard_timer(p->shard, &peer->timer, HANDSHAKE_US, on_peer_timeout);
 	return true;
 }
 
@@ -203,17 +221,52 @@ const struct conn_events proxy65_events = {
 
 /* --- activation ------------------------------------------------------------------ */
 
-/* Ends that are about to be gone are not there; one that has said all may be. */
-static unsigned
-transfer_count(const struct transfer *t)
+static enum conn_far
+peer_far(const struct peer *peer)
 {
-	unsigned n = 0;
+	return conn_is_open(peer->p.conn) ? conn_ask_far(peer->p.conn) :
+					    CONN_BROKEN;
+}
 
-	for (size_t i = 0; t != NULL && i < COUNT(t->peers); i++)
-		n += t->peers[i] != NULL &&
-			conn_is_open(t->peers[i]->p.conn) &&
-			conn_ask_far(t->peers[i]->p.conn) != CONN_BROKEN;
-	return n;
+static void
+waiting_drop_others(struct transfer *t, const struct peer *one,
+	const struct peer *other)
+{
+	struct peer *peer, *next;
+
+	for (peer = TAILQ_FIRST(&t->peers); peer != NULL; peer = next) {
+		next = TAILQ_NEXT(peer, link);
+		if (peer != one && peer != other)
+			waiting_drop(t, peer);
+	}
+}
+
+/*
+ * How many of its two ends are there; both: and nobody else any more.  Who has begun
+ * it is the last one who has come, for he waits for the target's answer; the target
+ * is there by the first of its connections, if that has not said all.
+ */
+static unsigned
+waiting_choose(struct transfer *t)
+{
+	struct peer *target = NULL, *last = NULL, *peer;
+	enum conn_far target_far = CONN_THERE, last_far = CONN_THERE;
+
+	TAILQ_FOREACH (peer, &t->peers, link) {
+		enum conn_far far = peer_far(peer);
+
+		if (far == CONN_BROKEN)
+			continue;
+		if (last != NULL && (target == NULL || last_far < target_far)) {
+			target = last;
+			target_far = last_far;
+		}
+		last = peer;
+		last_far = far;
+	}
+	if (target != NULL)
+		waiting_drop_others(t, target, last);
+	return (target != NULL) + (last != NULL);
 }
 
 /*
@@ -227,13 +280,14 @@ proxy65_activate(struct shard *sh, void *arg)
 	struct activation *a = arg;
 	struct module_ctx *m = listen_module(sh, PROXY65_KIND);
 	struct transfer *t = NULL;
-	unsigned n;
+	unsigned n = 0;
 
 	if (m != NULL && m->entry == a->entry)
 		t = waiting_find(module_shard_state(m, sh), a->digest,
 			digest_hash(sh->server, a->digest));
-	n = transfer_count(t);
-	if (n == COUNT(t->peers))
+	if (t != NULL)
+		n = waiting_choose(t);
+	if (n == ENDS)
 		transfer_move(t, a);
 	else if (n != 0)
 		activation_answer(sh, a, COND_NOT_ALLOWED,

@@ -405,6 +405,25 @@ def test_a_third_is_refused(own_server):
     p.server.check()
 
 
+def test_a_target_may_have_come_by_each_address(own_server):
+    """slixmpp connects to all that it is told, takes the first, and forgets the
+    others; who has begun comes when the target has answered, and so last."""
+    p = Proxy(own_server, addresses=["192.0.2.1", "192.0.2.2"])
+    for gone in (0, 1, 2):
+        sid = p.sid()
+        name = digest(sid, p.me, TARGET)
+        ends = [p.end().join(name) for _ in range(4)]
+        assert p.end().ask(name) == NOT_ALLOWED
+        for end in ends[:gone]: # others close what they do not use
+            end.sock.close()
+        assert p.activate(sid).get("type") == "result"
+        for end in ends[gone + 1:-1]:
+            end.wait_closed()
+        passes(ends[gone], ends[-1])
+        passes(ends[-1], ends[gone])
+    p.server.check()
+
+
 @pytest.mark.parametrize("shards", [1, 3])
 def test_nothing_passes_before_the_activation(own_server, shards):
     """What was said ahead of it comes then, all of it, and so does the end: libpurple

@@ -5,6 +5,7 @@ nothing else."""
 import asyncio
 import hashlib
 import secrets
+from xml.sax.saxutils import escape
 
 import pytest
 
@@ -12,7 +13,7 @@ import scene as scenes
 from client import PATIENCE
 from socks import End, digest
 from test_proxy65 import CLIENTS, NS, PORT, Proxy
-from test_slixmpp import Peer, play, slixmpp
+from test_slixmpp import Peer, play, run, slixmpp
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -58,6 +59,53 @@ def test_slixmpp_sends_a_file(own_server):
     assert "bytes=%d " % SIZE in server.process.wait_line(
         "transfer ends.*")[0]
     server.check()
+
+
+async def take_file(p):
+    """It connects to all streamhosts at once, and keeps all of that open."""
+    p.scene.befriend("romeo", "juliet")
+    juliet = Peer(p.scene.accounts["juliet"], p.server)
+    got, used = [], asyncio.Queue()
+    juliet.register_plugin("xep_0065")
+    juliet.connect(("127.0.0.1", p.server.port("starttls")))
+    await asyncio.wait_for(juliet.ready, PATIENCE)
+    juliet["xep_0065"].auto_accept = True
+    juliet.add_event_handler("socks5_data", got.append)
+    juliet.add_event_handler("socks5_stream", used.put_nowait)
+    target, sid = str(juliet.boundjid), p.sid()
+
+    def begin():
+        hosts = p.romeo.iq("get", "<query xmlns='%s'/>" % NS, p.domain).find(
+            "query").elems()
+        assert [h.get("host") for h in hosts] == ["127.0.0.1", "127.0.0.2"]
+        answer = p.romeo.iq("set", "<query xmlns='%s' sid='%s'>%s</query>" % (
+            NS, escape(sid), "".join(map(str, hosts))), target)
+        assert answer.find("query").find("streamhost-used").get(
+            "jid") == p.domain, answer
+        frm = p.end().join(digest(sid, p.me, target))
+        assert p.activate(sid, target).get("type") == "result"
+        return frm
+
+    def in_thread(fn, *args):
+        return asyncio.get_event_loop().run_in_executor(None, fn, *args)
+
+    frm = await in_thread(begin)
+    data = secrets.token_bytes(SIZE)
+    await in_thread(frm.say, data)
+    while sum(map(len, got)) < SIZE:
+        await asyncio.sleep(0)
+    assert b"".join(bytes(part) for part in got) == data
+    await (await used.get()).write(b"thanks")
+    assert await in_thread(frm.read, 6) == b"thanks"
+    frm.sock.close()
+    await asyncio.wait_for(juliet.disconnect(), PATIENCE)
+
+
+def test_slixmpp_gets_a_file_by_one_of_several_addresses(own_server):
+    p = Proxy(own_server, {"listen": [dict(CLIENTS), {**PORT, "address": "*"}]},
+              name="127.0.0.1", addresses="127.0.0.2")
+    run(take_file(p))
+    p.server.check()
 
 
 # --- Jingle ------------------------------------------------------------------------

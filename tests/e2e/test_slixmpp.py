@@ -128,9 +128,13 @@ async def break_and_resume(scene):
 
 def play(scene, what):
     scene.add_accounts("romeo", "juliet")
+    run(what(scene))
+
+
+def run(what):
     loop = asyncio.new_event_loop()
     asyncio.set_event_loop(loop)
-    loop.run_until_complete(what(scene))
+    loop.run_until_complete(what)
     for task in asyncio.all_tasks(loop): # slixmpp leaves some behind
         task.cancel()
     loop.run_until_complete(asyncio.sleep(0))
