@@ -41,7 +41,7 @@ enum option_type {
 	OPT_JID,      /* const char *: a prepared address */
 	OPT_DOMAIN,   /* const char *: a prepared domain */
 	OPT_MACHINE,  /* const char *: one that the DNS could have, or an address
-		       * of IP, without brackets */
+		       * of IP, without brackets, as RFC 5952 spells it */
 	OPT_CHOICE,   /* int: index into .choices */
 	OPT_LIST,     /* struct option_list of .item; "a, b" as .dflt */
 };

@@ -9,6 +9,7 @@
 
 #include "conf/option.h"
 
+#include <arpa/inet.h>
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -305,7 +306,8 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 	struct arena *a, const char **out, struct err *err)
 {
 	struct err why = ERR_INIT;
-	char ip[IP_LITERAL_SIZE];
+	char ip[IP_LITERAL_SIZE], spelt[INET6_ADDRSTRLEN];
+	size_t n;
 	struct str domain;
 	struct jid jid;
 
@@ -319,11 +321,10 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 		*out = arena_str(a, jid_str(jid)).p;
 		return true;
 	}
-	if (type == OPT_MACHINE && ip_literal_read(text, ip) != 0) {
-		size_t brackets = text.p[0] == '[';
-
-		*out = arena_str(a, (struct str){ text.p + brackets,
-			text.n - 2 * brackets }).p;
+	if (type == OPT_MACHINE && (n = ip_literal_read(text, ip)) != 0) {
+		(void)inet_ntop(n == 4 ? AF_INET : AF_INET6, ip, spelt,
+			sizeof(spelt));
+		*out = arena_str(a, str_c(spelt)).p;
 		return true;
 	}
 	if (type == OPT_MACHINE && ip_literal_is_like(text))

@@ -235,6 +235,8 @@ TEST(a_machine_is_named_or_has_an_address)
 		{ "192.0.2.1", "192.0.2.1" },
 		{ "2001:db8::1", "2001:db8::1" },
 		{ "[2001:db8::1]", "2001:db8::1" },
+		{ "2001:DB8:0:0:0:0:0:01", "2001:db8::1" },
+		{ "[2001:db8:0:1:1:1:1:1]", "2001:db8:0:1:1:1:1:1" },
 		{ "XMPP.Example.org", "xmpp.example.org" },
 		{ "localhost", "localhost" },
 		{ "192.0.2.300", NULL },
