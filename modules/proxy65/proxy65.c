@@ -60,6 +60,7 @@ port_open(const struct snapshot *snap)
 	return 0;
 }
 
+/* A name is one that the DNS has (§4: it is resolved by A or AAAA). */
 static void
 streamhost_add(struct iq *iq, struct elem *query, struct str host, int64_t port)
 {
@@ -67,7 +68,7 @@ streamhost_add(struct iq *iq, struct elem *query, struct str host, int64_t port)
 	struct elem *e = elem_add(a, query, NS_BYTESTREAMS, "streamhost");
 
 	elem_set_attr(a, e, "jid", iq->host->domain);
-	elem_set_attr(a, e, "host", host);
+	elem_set_attr(a, e, "host", jid_domain_ascii(a, host));
 	elem_set_attr(a, e, "port", arena_printf(a, "%lld", (long long)port));
 }
 

@@ -318,6 +318,20 @@ jid_prep_domain(struct str *out, struct arena *a, struct str in,
 	return prep_idna(out, a, s, err) && part_fits(*out, "domainpart", err);
 }
 
+struct str
+jid_domain_ascii(struct arena *a, struct str domain)
+{
+	char *ascii = NULL;
+
+	if (str_is_ascii(domain) ||
+		idn2_to_ascii_8z(arena_str(a, domain).p, &ascii,
+			IDN2_NONTRANSITIONAL) != IDN2_OK)
+		return domain;
+	domain = arena_str(a, str_c(ascii));
+	idn2_free(ascii);
+	return domain;
+}
+
 static struct jid
 jid_of_parts(const char *text, struct str local, struct str domain,
 	struct str resource)

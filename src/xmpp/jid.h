@@ -124,4 +124,8 @@ bool jid_prep_domain(struct str *out, struct arena *a, struct str in,
 bool jid_prep_resource(struct str *out, struct arena *a, struct str in,
 	struct err *err);
 
+/* What the DNS has for a prepared domain: with A-labels for U-labels (RFC 5890
+ * §2.3.2.1).  It borrows from domain, or lies in the arena of a. */
+struct str jid_domain_ascii(struct arena *a, struct str domain);
+
 #endif

@@ -322,4 +322,22 @@ TEST(an_address_is_made_of_its_parts_and_copied)
 	arena_free(a);
 }
 
+TEST(the_dns_has_other_letters)
+{
+	static const struct {
+		const char *domain, *ascii;
+	} all[] = {
+		{ "example.org", "example.org" },
+		{ "b\u00fccher.example", "xn--bcher-kva.example" },
+		{ "fa\u00df.example", "xn--fa-hia.example" },
+		{ "[2001:db8::1]", "[2001:db8::1]" },
+	};
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < COUNT(all); i++)
+		CHECK_STR(jid_domain_ascii(a, str_c(all[i].domain)),
+			all[i].ascii);
+	arena_free(a);
+}
+
 TEST_MAIN
