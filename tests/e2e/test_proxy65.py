@@ -20,7 +20,7 @@ from client import PATIENCE
 from socks import (End, FAILURE, HELLO, NO_ADDRESS_TYPE, NO_COMMAND,
                    NOT_ALLOWED, OK, digest, request)
 from test_services import INFO, ITEMS, refuses
-from test_stats import stats
+from test_stats import stats, until
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -180,6 +180,24 @@ def test_of_an_ipv6_address_the_brackets_are_not_told(own_server):
     hosts = list(p.romeo.iq("get", QUERY, p.domain).find("query").elems())
     assert [h.get("host") for h in hosts] == ["2001:db8::1", "2001:db8::2"]
     p.server.check()
+
+
+def test_who_asks_where_a_port_is_that_is_shut(own_server):
+    """XEP-0065 §4, example 10"""
+    server = own_server({})
+    scene = scenes.Scene(server)
+    scene.add_accounts("romeo")
+    romeo = scene.online("romeo/a")
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        server.conf["listen"].append(
+            dict(PORT, port=taken.getsockname()[1]))
+        server.write_conf()
+        server.ctl("reload", ok=False)
+        server.process.wait_line("a port stays shut.* kind=proxy65")
+        refuses(romeo.iq("get", QUERY, "proxy." + server.domain),
+                "not-allowed")
+    server.process.alarms.clear()
+    server.check()
 
 
 # --- its port, where nobody has named one ---------------------------------------
@@ -475,16 +493,18 @@ def test_who_says_much_before_is_slowed(own_server):
     p.server.check()
 
 
-def test_what_is_not_activated_ends(own_server):
-    p = Proxy(own_server, activation_timeout="30s")
-    alone = p.end().join(A_NAME)
-    both = p.pair(activate=False)
+@pytest.mark.parametrize("n", [0, 1, 300])
+def test_what_is_not_activated_ends(own_server, n):
+    p = Proxy(own_server, activation_timeout="1h", idle_timeout="1d")
     runs = p.pair()
-    p.server.advance(29)
+    ends = [p.end().join("%040x" % i) for i in range(n)]
+    for _ in range(n):
+        ends += p.pair(activate=False)
+    p.server.advance(50 * 60)
     passes(*runs)
-    assert alone.is_quiet() and both[0].is_quiet()
-    p.server.advance(2)
-    for end in (alone,) + both:
+    assert all(end.is_quiet() for end in ends)
+    p.server.advance(11 * 60)
+    for end in ends:
         end.wait_closed()
     passes(*runs)
     p.server.check()
@@ -590,8 +610,7 @@ def test_many_transfers_at_once(own_server, n):
             frm.sock.close()
             assert to.rest() == b""
             to.sock.close()
-    while p.transfers():
-        pass
+    until(p.transfers, lambda rows: not rows)
     assert p.stat("transfers") == 0
     p.server.check()
 
@@ -604,6 +623,57 @@ def test_they_are_listed(own_server):
     assert (row["user"], row["target"], row["host"], row["bytes"]) == (
         p.me.split("/")[0], TARGET, p.server.domain, 4)
     assert len(p.transfers(p.server.domain)) == 1
+    p.server.check()
+
+
+def said_until(end, name, at):
+    """Has said the first bytes of its handshake, and heard what is answered."""
+    for part in (HELLO, request(name)):
+        now, at = min(at, len(part)), max(at - len(part), 0)
+        end.say(part[:now])
+        if now == len(part):
+            end.read(2 if part is HELLO else 7 + len(name))
+    return end
+
+
+CUTS = {"closed": lambda end: end.sock.close(), "reset": End.reset,
+        "half closed": End.end}
+
+
+@pytest.mark.parametrize("how", sorted(CUTS))
+def test_both_are_cut_at_every_moment(own_server, how):
+    """Of the handshake, while they wait, while they are joined, and with bytes on
+    their way; what of it can still be whole is."""
+    p = Proxy(own_server)
+    cut = CUTS[how]
+    left = []
+    for at in range(len(HELLO + request(A_NAME)) + 1):
+        sid = p.sid()
+        name = digest(sid, p.me, TARGET)
+        ends = [said_until(p.end(), name, at) for _ in range(2)]
+        for end in ends:
+            cut(end)
+        got = p.activate(sid)
+        if how == "half closed" and at == len(HELLO + request(A_NAME)):
+            assert got.get("type") == "result"
+        elif at < len(HELLO + request(A_NAME)):
+            refuses(got, "item-not-found")
+        left += ends if how == "half closed" else []
+    for data in (b"", b"on its way" * 10000):
+        for both in (False, True):
+            for joined in (False, True):
+                ends = p.pair(activate=joined)
+                ends[0].say(data)
+                for end in ends if both else ends[:1]:
+                    cut(end)
+                if not joined:
+                    p.activate("sid<&>%d" % p.serial)
+                left += ends if how == "half closed" else ends[both * 2:][-1:]
+    for end in left:
+        end.sock.close()
+    until(p.transfers, lambda rows: not rows)
+    assert p.stat("transfers") == 0
+    passes(*p.pair())
     p.server.check()
 
 
@@ -781,7 +851,6 @@ def test_whatever_they_do(own_server, seed):
             end.reset() if rand.random() < 0.5 else end.sock.close()
     for end in ends:
         end.sock.close()
-    while p.transfers() or p.stat("transfers"):
-        pass
+    until(p.transfers, lambda rows: not rows)
     passes(*p.pair())
     p.server.check()
