@@ -10,6 +10,7 @@
 #include "proxy65.h"
 
 #include <string.h>
+#include <strings.h>
 
 /* --- who may ------------------------------------------------------------------- */
 
@@ -161,7 +162,7 @@ digest_matches(struct str named, const uint8_t *digest)
 	if (named.p == NULL)
 		return true;
 	hex_encode(&hex, digest, DIGEST_BYTES);
-	ok = str_eq(named, buf_str(&hex));
+	ok = named.n == hex.n && strncasecmp(named.p, hex.p, hex.n) == 0;
 	buf_done(&hex);
 	return ok;
 }

@@ -393,7 +393,7 @@ def test_a_transfer_needs_both_and_its_initiator(own_server):
     refuses(p.romeo.iq("set", "<query xmlns='%s' sid='a'/>" % NS, p.domain),
             "bad-request")
     assert frm.is_quiet() and to.is_quiet()
-    assert p.activate(sid, more=" dstaddr='%s'" % name).get(
+    assert p.activate(sid, more=" dstaddr='%s'" % name.upper()).get(
         "type") == "result"
     passes(frm, to)
     passes(to, frm)
