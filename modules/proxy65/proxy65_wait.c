@@ -244,7 +244,8 @@ waiting_drop_others(struct transfer *t, const struct peer *one,
 /*
  * How many of its two ends are there; both: and nobody else any more.  Who has begun
  * it is the last one who has come, for he waits for the target's answer; the target
- * is there by the first of its connections, if that has not said all.
+ * is there by the first of its connections, if that has not said all: which of them
+ * it uses shows when it closes the others, and if it does not, nowhere.
  */
 static unsigned
 waiting_choose(struct transfer *t)
