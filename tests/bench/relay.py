@@ -2,14 +2,23 @@
 GiB, ours and Prosody's beside it.
 
     relay.py [--mib N] [--transfers N] [--repeat N] [--only antiphon,prosody]
+    relay.py --beside SECONDS [--transfers N] [--repeat N]
 
 Both ends are threads of this process, which is not counted; the server has one
 shard, and no bound of rate or size.
+
+The other is what messages of others wait meanwhile, on that same shard: 20 users
+send 500 a second (antiphon-bench open), beside nobody; beside the same ends that
+send each other all they can past the server, which shows what these alone take from
+the machine; and beside them through it.
 """
 
 import argparse
+import multiprocessing
 import os
+import re
 import socket
+import subprocess
 import sys
 import tempfile
 import threading
@@ -41,6 +50,8 @@ class Ours(antiphon.Server):
         conf["listen"] = conf["listen"][:1] + [
             {"kind": "proxy65", "address": "127.0.0.1", "port": 0,
              "tls": "none"}]
+        conf["limits"] = {"stanzas_per_second": 100000,
+                          "stanzas_burst": 100000}
         conf["modules"] = {"proxy65": {
             "bytes_per_second": 0, "transfer_bytes": 0,
             "transfers_per_user": 1000}}
@@ -88,8 +99,8 @@ def take(end, got):
     got.append(n)
 
 
-def transfer(server, client, sids, mib):
-    """CPU ms, and seconds."""
+def pairs_of(server, client, sids):
+    """They are activated."""
     pairs = []
     for sid in sids:
         name = digest(sid, client.jid, TARGET)
@@ -99,6 +110,12 @@ def transfer(server, client, sids, mib):
                         "proxy." + server.domain)
         assert got.get("type") == "result", str(got)
         pairs.append(ends)
+    return pairs
+
+
+def transfer(server, client, sids, mib):
+    """CPU ms, and seconds."""
+    pairs = pairs_of(server, client, sids)
     arrived, threads = [], []
     for frm, to in pairs:
         threads += [threading.Thread(target=send, args=(frm, mib)),
@@ -131,20 +148,98 @@ def measure(server, args):
         server.stop()
 
 
+def past(n):
+    """Pairs of ends that are connected to each other."""
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        pairs = []
+        for _ in range(n):
+            frm, to = End(listening.getsockname()[1]), End.__new__(End)
+            to.sock = listening.accept()[0]
+            pairs.append((frm, to))
+    return pairs
+
+
+def move(pairs, over, moved):
+    """All they can, until it is over."""
+    got = []
+
+    def flood(end):
+        while not over.is_set():
+            end.say(CHUNK)
+        end.end()
+    threads = []
+    for frm, to in pairs:
+        threads += [threading.Thread(target=flood, args=(frm,)),
+                    threading.Thread(target=take, args=(to, got))]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    moved.value = sum(got)
+
+
+def chat(server, seconds):
+    bench = os.path.join(server.build, "tests", "bench", "antiphon-bench")
+    said = subprocess.run(
+        [bench, "open", "--clients", "20", "--rate", "500", "--seconds",
+         str(seconds), "--tls", "starttls", "--domain", server.domain, "--port",
+         str(server.port("starttls")), "--pid",
+         str(server.process.proc.pid)], capture_output=True, text=True, check=True)
+    return [float(re.search("%s=([0-9.]+)" % name, said.stdout).group(1))
+            for name in ("latency_p50_ms", "latency_p99_ms",
+                         "generator_late_p99_ms")]
+
+
+def measure_beside(server, args):
+    server.start()
+    try:
+        bench = os.path.join(server.build, "tests", "bench", "antiphon-bench")
+        made = os.path.join(server.folder, "accounts")
+        with open(made, "w") as f:
+            subprocess.run([bench, "accounts", "--clients", "20", "--domain",
+                            server.domain], stdout=f, check=True)
+        server.ctl("adduser", "--batch", made)
+        server.adduser("romeo", "secret")
+        client = Client(server)
+        client.login("romeo", "secret", "a")
+        for turn in range(args.repeat):
+            sids = ["%d.%d" % (turn, i) for i in range(args.transfers)]
+            for name, pairs in (("nobody", []), ("past it", past(args.transfers)),
+                                ("through it", pairs_of(server, client, sids))):
+                over = multiprocessing.Event()
+                moved = multiprocessing.Value("q", 0)
+                mover = multiprocessing.Process(target=move,
+                                                args=(pairs, over, moved))
+                mover.start()
+                start = time.monotonic()
+                ms = chat(server, args.beside)
+                over.set()
+                for frm, to in pairs: # so that the child's are the last
+                    frm.sock.close(), to.sock.close()
+                mover.join()
+                print("%-10s %8.2f ms p50 %8.2f p99, generator late %8.2f p99 "
+                      "%8.0f MiB a second" % (
+                          name, *ms, (moved.value >> 20) /
+                          (time.monotonic() - start)), flush=True)
+    finally:
+        server.stop()
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--transfers", type=int, default=1)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--beside", type=int, metavar="SECONDS")
     parser.add_argument("--only", default="antiphon,prosody")
     args = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="antiphon-relay-") as folder:
         os.chmod(folder, 0o755)
-        for kind in (Ours, Prosodys):
+        for kind in (Ours,) if args.beside else (Ours, Prosodys):
             if kind.name in args.only.split(","):
                 path = os.path.join(folder, kind.name)
                 os.mkdir(path)
-                measure(kind(path), args)
+                (measure_beside if args.beside else measure)(kind(path), args)
 
 
 if __name__ == "__main__":
