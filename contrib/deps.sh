@@ -5,7 +5,7 @@
 deps_build='gcc make autoconf automake libtool pkg-config libc6-dev
 	libexpat1-dev libssl-dev libevent-dev libsqlite3-dev libidn2-dev
 	libunistring-dev libunbound-dev liburcu-dev libyaml-dev libjansson-dev
-	uthash-dev'
+	node-llhttp uthash-dev'
 deps_run='openssl util-linux'
 deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3-slixmpp
 	ccache clang libclang-rt-dev mandoc shellcheck valgrind xz-utils
@@ -27,6 +27,8 @@ deps_missing() {
 		pkg-config) command -v pkg-config >/dev/null && continue ;;
 		gcc | make | clang) command -v "$deps_name" >/dev/null && continue ;;
 		libclang-rt-dev) deps_clang_sanitizes && continue ;;
+		# its source, where there is no library of it
+		node-llhttp) pkg-config --exists libllhttp 2>/dev/null && continue ;;
 		esac
 		dpkg-query -W -f '${db:Status-Status}\n' "$deps_name" 2>/dev/null |
 			grep -qx installed || printf ' %s' "$deps_name"

@@ -17,6 +17,44 @@ AC_DEFUN([ANTIPHON_NEED], [
     [ANTIPHON_MISSING([$2: $4], [$3])])
 ])
 
+dnl ANTIPHON_LLHTTP(pkg-config module and version, Debian package of its source)
+dnl Where $with_llhttp_source is no folder, a library is taken, or else the source
+dnl that Debian has.
+AC_DEFUN([ANTIPHON_LLHTTP], [
+  AS_CASE([$with_llhttp_source],
+    [no | yes],
+      [PKG_CHECK_MODULES([LLHTTP], [$1],
+        [llhttp_is="library $($PKG_CONFIG --modversion libllhttp)"
+         DEPS_CFLAGS="$DEPS_CFLAGS $LLHTTP_CFLAGS"
+         DEPS_LIBS="$DEPS_LIBS $LLHTTP_LIBS"],
+        [llhttp_is=source
+         with_llhttp_source=/usr/share/llhttp])],
+    [llhttp_is=source])
+  AS_IF([test "$llhttp_is" = source],
+    [with_llhttp_source=$(cd "$with_llhttp_source" 2>/dev/null && pwd ||
+       echo "$with_llhttp_source")
+     AC_MSG_CHECKING([for the source of llhttp in $with_llhttp_source])
+     llhttp_include=
+     for llhttp_dir in . ../include ../include/llhttp; do
+       AS_IF([test -e "$with_llhttp_source/$llhttp_dir/llhttp.h"],
+         [llhttp_include="$with_llhttp_source/$llhttp_dir"])
+     done
+     AS_IF([test -n "$llhttp_include" &&
+         test -e "$with_llhttp_source/llhttp.c" &&
+         test -e "$with_llhttp_source/api.c" &&
+         test -e "$with_llhttp_source/http.c"],
+       [AC_MSG_RESULT([yes])
+        DEPS_CFLAGS="$DEPS_CFLAGS -isystem $llhttp_include"
+        AC_DEFINE_UNQUOTED([LLHTTP_SOURCE_LLHTTP],
+          ["$with_llhttp_source/llhttp.c"], [the source of llhttp])
+        AC_DEFINE_UNQUOTED([LLHTTP_SOURCE_API],
+          ["$with_llhttp_source/api.c"], [the same])
+        AC_DEFINE_UNQUOTED([LLHTTP_SOURCE_HTTP],
+          ["$with_llhttp_source/http.c"], [the same])],
+       [AC_MSG_RESULT([no])
+        ANTIPHON_MISSING([llhttp, or its source: HTTP], [$2])])])
+])
+
 AC_DEFUN([ANTIPHON_NOTHING_MISSING], [
   AS_IF([test -n "$antiphon_missing"], [AC_MSG_ERROR([these are needed, and were not found:
 $antiphon_missing

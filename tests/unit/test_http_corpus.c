@@ -1,0 +1,125 @@
+/*
+ * test_http_corpus.c - each request in tests/fuzz/corpus/http comes to what its name
+ * says, however it is cut: ok-*.req is taken whole, 400-*.req and so on are refused
+ * with that status.  They are for the host example.org, and nearly all for the path
+ * /x.
+ *
+ * test_http_lenient is the same program with an llhttp that is as lenient as it can
+ * be: nothing may depend on how strict it is.
+ */
+#include "config.h"
+
+#include "http/http_parse.h"
+
+#include <dirent.h>
+
+#include "base/buf.h"
+#include "http/transcript.h"
+
+#include "test.h"
+
+static void
+read_file(const char *name, struct buf *out)
+{
+	char path[512];
+	FILE *f;
+	size_t n;
+
+	snprintf(path, sizeof(path), "%s/%s", CORPUS_DIR, name);
+	f = fopen(path, "rb");
+	CHECK(f != NULL);
+	while ((n = fread(buf_reserve(out, 4096), 1, 4096, f)) > 0)
+		out->n += n;
+	fclose(f);
+}
+
+/* The last line says how it ended. */
+static struct str
+last_line(struct str text)
+{
+	struct str line = STR_NONE, rest = text;
+
+	while (rest.n != 0 && str_cut(rest, '\n', &line, &rest))
+		continue;
+	return line;
+}
+
+static void
+check_outcome(const char *name, struct str text)
+{
+	char want[16];
+
+	if (strncmp(name, "ok-", 3) == 0) {
+		CHECK_STR(last_line(text), "end");
+		return;
+	}
+	snprintf(want, sizeof(want), "bad %.3s ", name);
+	if (!str_starts(last_line(text), str_c(want)))
+		test_fail(__FILE__, __LINE__, "not %s: %.*s", want,
+			STR_ARG(last_line(text)));
+}
+
+/* All of it, at each place where it can be cut in two, and byte by byte; of long ones
+ * some places are as good as all. */
+static void
+check_file(const char *name)
+{
+	struct buf in = BUF_INIT, whole = BUF_INIT, cut = BUF_INIT;
+	char label[64];
+	size_t step;
+
+	snprintf(label, sizeof(label), "%.63s", name);
+	TEST_CASE(label);
+	read_file(name, &in);
+	step = in.n > 2000 ? 97 : 1;
+	transcript(&whole, buf_str(&in), in.n, in.n);
+	check_outcome(name, buf_str(&whole));
+	for (size_t at = 0; at <= in.n; at += step) {
+		cut.n = 0;
+		transcript(&cut, buf_str(&in), at, in.n);
+		CHECK(str_eq(buf_str(&cut), buf_str(&whole)));
+	}
+	cut.n = 0;
+	transcript(&cut, buf_str(&in), 0, 1);
+	CHECK(str_eq(buf_str(&cut), buf_str(&whole)));
+	buf_done(&in);
+	buf_done(&whole);
+	buf_done(&cut);
+}
+
+TEST(each_request_comes_to_what_its_name_says)
+{
+	DIR *dir = opendir(CORPUS_DIR);
+	const struct dirent *e;
+	unsigned n = 0;
+
+	CHECK(dir != NULL);
+	while ((e = readdir(dir)) != NULL) {
+		const char *dot = strrchr(e->d_name, '.');
+
+		if (dot == NULL || strcmp(dot, ".req") != 0)
+			continue;
+		check_file(e->d_name);
+		n++;
+	}
+	closedir(dir);
+	CHECK(n > 200);
+}
+
+/* Not one byte before its end. */
+TEST(a_request_that_is_cut_off_is_never_whole)
+{
+	struct buf in = BUF_INIT, out = BUF_INIT;
+
+	read_file("ok-chunked-trailers.req", &in);
+	for (size_t n = 1; n < in.n; n++) {
+		test_case_number("bytes", (unsigned)n);
+		out.n = 0;
+		transcript(&out, (struct str){ in.p, n }, n, n);
+		CHECK_STR(last_line(buf_str(&out)), "more");
+	}
+	buf_done(&in);
+	buf_done(&out);
+}
+
+TEST_MAIN
