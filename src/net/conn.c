@@ -71,8 +71,7 @@ conn_set_life(struct conn *c, enum conn_life to)
 	assert(to > c->life);
 	assert(to != LIFE_SHUT || c->life == LIFE_CLOSING);
 	c->life = to;
-	if (c->relay != NULL)
-		relay_break(c);
+	conn_end_guest(c);
 }
 
 void
@@ -95,7 +94,7 @@ bool
 conn_is_reading(const struct conn *c)
 {
 	return c->events != NULL && !c->paused && c->life == LIFE_OPEN &&
-		c->clear == 0 && c->relay == NULL;
+		c->clear == 0 && c->guest == NULL;
 }
 
 static struct conn *
@@ -133,8 +132,22 @@ bool
 conn_tell_drained(struct conn *c)
 {
 	conn_set_output(c, OUTPUT_FREE);
-	return c->events == NULL || c->relay != NULL ||
+	return c->events == NULL || c->guest != NULL ||
 		conn_tell(c, c->events->drained);
+}
+
+bool
+conn_tell_guest(struct conn *c)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+
+	if (c->guest == NULL || c->life != LIFE_OPEN)
+		return true;
+	net->calls = &call;
+	c->guest->kind->drained(c, c->guest);
+	net->calls = call.up;
+	return call.c != NULL;
 }
 
 bool
@@ -241,12 +254,12 @@ conn_wants(struct conn *c)
 {
 	short want = 0;
 
-	if (c->life == LIFE_DEAD)
+	if (c->life == LIFE_DEAD || c->lent)
 		return 0;
 	if (c->life == LIFE_SHUT)
 		return EV_READ;
-	if (c->relay != NULL)
-		return relay_wants(c);
+	if (c->guest != NULL)
+		want = c->guest->kind->wants(c, c->guest);
 	if (conn_is_reading(c))
 		want |= EV_READ;
 	if (c->output == OUTPUT_REFUSED || c->read_blocked)
@@ -289,8 +302,8 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		conn_discard(c);
 		return;
 	}
-	if (c->relay != NULL) {
-		relay_event(c, what);
+	if (c->guest != NULL) {
+		c->guest->kind->ready(c, c->guest, what);
 		return;
 	}
 	if (!conn_is_reading(c)) {
@@ -316,7 +329,7 @@ conn_arm(struct conn *c)
 		return;
 	want = conn_wants(c);
 	/* who sends to one that takes nothing would be announced for ever */
-	if (c->relay != NULL || c->armed != (want | EV_READ))
+	if (c->guest != NULL || c->lent || c->armed != (want | EV_READ))
 		conn_wait(c, want);
 }
 
@@ -459,8 +472,8 @@ conn_turn_tcp(struct conn *c)
 			conn_shut(c);
 		else if (c->output == OUTPUT_DUE && !conn_tell_drained(c))
 			return;
-		if (c->relay != NULL)
-			relay_drained(c);
+		if (!conn_tell_guest(c))
+			return;
 	}
 	if (c->hello != NULL && c->hello->opens && c->clear == 0 &&
 		c->life == LIFE_OPEN)
@@ -476,6 +489,8 @@ conn_turn(struct conn *c)
 	struct net *net = c->net;
 	struct net_call call = { .c = c, .up = net->calls };
 
+	if (c->lent)
+		return; /* conn_take_back() comes again */
 	if (c->life != LIFE_DEAD) {
 		net->calls = &call;
 		if (c->mem != NULL)
@@ -501,9 +516,9 @@ conn_turn(struct conn *c)
 		conn_move(c, PLACE_LINGERING);
 }
 
-/* c may have begun to read: there may be something that TLS, or the peer in
- * memory, holds already, and that no socket will announce. */
-static void
+/* There may be something that TLS, or the peer in memory, holds already, and that no
+ * socket will announce. */
+void
 conn_wake(struct conn *c)
 {
 	if (c->net == NULL)
@@ -547,7 +562,8 @@ conn_detach(struct conn *c)
 	struct net *net = c->net;
 
 	/* it may be dead: the peer decides that, and closed() follows it */
-	assert(net != NULL && c->timer == NULL && c->relay == NULL);
+	assert(net != NULL && c->timer == NULL && c->guest == NULL);
+	assert(!c->lent);
 	assert(c->life == LIFE_OPEN || c->life == LIFE_DEAD);
 	for (struct net_call *call = net->calls; call != NULL; call = call->up)
 		if (call->c == c)

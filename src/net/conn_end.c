@@ -40,7 +40,7 @@ conn_close(struct conn *c, int64_t linger_us)
 	if (c->life != LIFE_OPEN)
 		return;
 	assert(c->net != NULL);
-	if (c->relay != NULL) {
+	if (c->guest != NULL) {
 		conn_abort(c); /* what it has got is not the whole */
 		return;
 	}
@@ -86,8 +86,8 @@ conn_check_bound(struct conn *c)
 {
 	struct err err = ERR_INIT;
 
-	/* a relay has one portion waiting, and slows who sends */
-	if (!c->bounded || c->left <= c->net->left_max || c->relay != NULL)
+	/* a guest has one portion waiting, and slows who sends */
+	if (!c->bounded || c->left <= c->net->left_max || c->guest != NULL)
 		return;
 	err_set(&err, ERR_LIMIT, "it does not read what it is sent");
 	conn_fail(c, &err);

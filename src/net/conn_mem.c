@@ -148,7 +148,8 @@ conn_mem_turn(struct conn *c)
 	while (c->mem->in.n > 0 && conn_is_reading(c))
 		if (!conn_mem_report(c))
 			return;
-	if (!conn_mem_write_some(c))
+	if (!conn_mem_write_some(c) ||
+		(conn_queued(c) == 0 && !conn_tell_guest(c)))
 		return;
 	if (c->mem->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {
 		err_set(&err, ERR_CLOSED, "the peer closed the connection");

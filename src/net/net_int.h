@@ -20,6 +20,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/conn.h"
+#include "net/conn_guest.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "net/tls_dane.h"
@@ -162,7 +163,7 @@ struct conn {
 	struct ssl_st *ssl;
 	struct conn_hello *hello; /* NULL but during a handshake */
 	struct conn_mem *mem;	  /* NULL but in memory */
-	struct relay *relay;	  /* NULL but while it is joined to another */
+	struct conn_guest *guest; /* NULL: the owner moves its bytes */
 	struct buf out;		  /* empty, without memory, when idle */
 	size_t out_at;		  /* of out, what the kernel has taken */
 	uint64_t given;		  /* what it has taken in all */
@@ -186,6 +187,7 @@ struct conn {
 	bool watched : 1;      /* what TLS takes for it is counted */
 	bool silent : 1;       /* TLS says no goodbye */
 	bool bounded : 1;      /* left has a bound, that of the net */
+	bool lent : 1;         /* its socket is another thread's */
 	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;
 };
@@ -213,8 +215,6 @@ void conn_fail(struct conn *c, const struct err *why);
 bool conn_errno(struct err *err, const char *what);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
-/* Waits for what c is interested in now, and for nothing else. */
-void conn_arm(struct conn *c);
 bool conn_is_reading(const struct conn *c);
 /* Reports n > 0 bytes.  False when c must not be touched any more, or must not
  * be read on. */
@@ -222,6 +222,10 @@ bool conn_tell_data(struct conn *c, const char *p, size_t n);
 bool conn_tell_secured(struct conn *c);
 /* False when c must not be touched any more. */
 bool conn_tell_drained(struct conn *c);
+/* That nothing is queued, if c has a guest.  False as above. */
+bool conn_tell_guest(struct conn *c);
+/* c may read from now on. */
+void conn_wake(struct conn *c);
 
 /* --- conn_end.c ----------------------------------------------------------- */
 
@@ -233,16 +237,13 @@ void conn_discard(struct conn *c);
 /* Calls closed() and frees c. */
 void conn_destroy(struct conn *c);
 
+/* --- conn_guest.c --------------------------------------------------------- */
+
+/* c is not open any more. */
+void conn_end_guest(struct conn *c);
+
 /* --- relay.c -------------------------------------------------------------- */
 
-/* Of connections that are joined: what c waits for, */
-short relay_wants(struct conn *c);
-/* that it has come, */
-void relay_event(struct conn *c, short what);
-/* that all is written that was queued, */
-void relay_drained(struct conn *c);
-/* and that c is not open any more: both end. */
-void relay_break(struct conn *c);
 void net_pipes_trim(struct net *net);
 
 /* --- conn_mem.c ----------------------------------------------------------- */

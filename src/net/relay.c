@@ -37,6 +37,7 @@ struct flow {
 };
 
 struct relay {
+	struct conn_guest guest; /* of both */
 	struct flow flows[2];
 	const struct relay_events *events;
 	void *arg;
@@ -235,16 +236,22 @@ flow_run(struct relay *r, struct flow *f, struct err *err)
 
 /* --- both ------------------------------------------------------------------- */
 
-static struct flow *
-flow_from(struct conn *c)
+static struct relay *
+relay_of(struct conn_guest *g)
 {
-	return &c->relay->flows[c->relay->flows[0].from == c ? 0 : 1];
+	return CONTAINER_OF(g, struct relay, guest);
 }
 
 static struct flow *
-flow_to(struct conn *c)
+flow_from(struct relay *r, const struct conn *c)
 {
-	return &c->relay->flows[c->relay->flows[0].from == c ? 1 : 0];
+	return &r->flows[r->flows[0].from == c ? 0 : 1];
+}
+
+static struct flow *
+flow_to(struct relay *r, const struct conn *c)
+{
+	return &r->flows[r->flows[0].from == c ? 1 : 0];
 }
 
 static void
@@ -252,17 +259,7 @@ flow_done(struct flow *f)
 {
 	if (f->in_pipe > 0)
 		pipe_give(f->from->net, f->pipe, false);
-	f->from->relay = NULL;
-}
-
-/* So that its peer takes what he has for the whole of nothing. */
-static void
-conn_reset(struct conn *c)
-{
-	struct linger none = { .l_onoff = 1 };
-
-	(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none, sizeof(none));
-	conn_abort(c);
+	f->from->guest = NULL;
 }
 
 static void
@@ -274,14 +271,15 @@ relay_part(struct relay *r)
 	free(r);
 }
 
-void
-relay_break(struct conn *c)
+/* The other one ends, too. */
+static void
+relay_ended(struct conn *c, struct conn_guest *g)
 {
-	struct conn *a = c->relay->flows[0].from, *b = c->relay->flows[1].from;
+	struct relay *r = relay_of(g);
+	struct conn *other = flow_from(r, c)->to;
 
-	relay_part(c->relay);
-	conn_reset(a);
-	conn_reset(b);
+	relay_part(r);
+	conn_reset(other, NULL);
 }
 
 /* Both have said all, and know it of each other. */
@@ -300,17 +298,16 @@ relay_finish(struct relay *r)
 
 /* Runs the flows that c is in. */
 static void
-relay_run(struct conn *c, bool from, bool to)
+relay_run(struct relay *r, const struct conn *c, bool from, bool to)
 {
-	struct relay *r = c->relay;
 	struct conn *a = r->flows[0].from, *b = r->flows[1].from;
 	struct conn *broken = NULL;
 	struct err err = ERR_INIT;
 
 	if (from)
-		broken = flow_run(r, flow_from(c), &err);
+		broken = flow_run(r, flow_from(r, c), &err);
 	if (to && broken == NULL)
-		broken = flow_run(r, flow_to(c), &err);
+		broken = flow_run(r, flow_to(r, c), &err);
 	if (broken != NULL) {
 		conn_fail(broken, &err);
 		return;
@@ -321,32 +318,39 @@ relay_run(struct conn *c, bool from, bool to)
 	conn_arm(b);
 }
 
-short
-relay_wants(struct conn *c)
+static short
+relay_wants(struct conn *c, struct conn_guest *g)
 {
-	struct relay *r = c->relay;
-	struct flow *in = flow_from(c), *out = flow_to(c);
+	struct relay *r = relay_of(g);
+	const struct flow *in = flow_from(r, c);
 	short want = 0;
 
 	if (!in->ended && !r->held && in->in_pipe == 0 &&
 		in->to->output != OUTPUT_REFUSED)
 		want |= EV_READ;
-	if (out->in_pipe > 0 || c->output == OUTPUT_REFUSED)
+	if (flow_to(r, c)->in_pipe > 0)
 		want |= EV_WRITE;
 	return want;
 }
 
-void
-relay_event(struct conn *c, short what)
+static void
+relay_ready(struct conn *c, struct conn_guest *g, short what)
 {
-	relay_run(c, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
+	relay_run(relay_of(g), c, (what & EV_READ) != 0, (what & EV_WRITE) != 0);
 }
 
-void
-relay_drained(struct conn *c)
+static void
+relay_drained(struct conn *c, struct conn_guest *g)
 {
-	relay_run(c, false, true);
+	relay_run(relay_of(g), c, false, true);
 }
+
+static const struct conn_guest_kind relay_kind = {
+	relay_wants,
+	relay_ready,
+	relay_drained,
+	relay_ended,
+};
 
 void
 relay_join(struct conn *a, struct conn *b, const struct relay_events *events,
@@ -357,23 +361,25 @@ relay_join(struct conn *a, struct conn *b, const struct relay_events *events,
 	assert(a->net == b->net && a != b);
 	assert(a->life == LIFE_OPEN && a->mem == NULL && a->ssl == NULL);
 	assert(b->life == LIFE_OPEN && b->mem == NULL && b->ssl == NULL);
-	assert(a->relay == NULL && b->relay == NULL);
 	memuse_add_part(MEMUSE_CONN, r);
 	r->flows[0] = (struct flow){ .from = a, .to = b };
 	r->flows[1] = (struct flow){ .from = b, .to = a };
 	r->events = events;
 	r->arg = arg;
-	a->relay = b->relay = r;
-	conn_arm(a);
-	conn_arm(b);
+	r->guest.kind = &relay_kind;
+	conn_set_guest(a, &r->guest);
+	conn_set_guest(b, &r->guest);
 }
 
 void
 relay_go_on(struct conn *c)
 {
-	if (c->relay == NULL)
+	struct relay *r;
+
+	if (c->guest == NULL || c->guest->kind != &relay_kind)
 		return;
-	c->relay->held = false;
-	conn_arm(c->relay->flows[0].from);
-	conn_arm(c->relay->flows[1].from);
+	r = relay_of(c->guest);
+	r->held = false;
+	conn_arm(r->flows[0].from);
+	conn_arm(r->flows[1].from);
 }
