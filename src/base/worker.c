@@ -1,21 +1,20 @@
 /*
- * worker.c - worker threads: each has a mailbox, and does what it finds there.
+ * worker.c - worker threads, and one queue from which all of them take.
  *
- * A job travels as a mail to the thread that has least to do, and the same mail
- * travels on as the answer.  Invariant: a job counts as waiting until its
- * answer is in a mailbox, so whoever sees none waiting and then drains its
- * mailbox has seen them all.
+ * So what is slow holds up nobody while another thread is free.  A job travels as the
+ * mail that answers it.  Invariant: it counts as waiting until its answer is in a
+ * mailbox, so whoever sees none waiting and then drains its mailbox has seen them all.
  */
 #include "config.h"
 
 #include "base/worker.h"
 
-#include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/queue.h>
 
 #include "base/err.h"
 #include "base/mailbox.h"
@@ -23,28 +22,28 @@
 #include "base/ring.h"
 #include "base/thread.h"
 
-#define JOBS_A_TURN 64
-
-struct worker_thread {
-	struct mailbox mailbox;
-	struct worker *worker;
-	pthread_t thread;
-	atomic_size_t n_jobs;
-	bool stop; /* its thread only */
-};
-
-struct worker {
-	atomic_size_t waiting; /* at all threads */
-	unsigned n_threads;
-	struct worker_thread **threads;
-};
-
 struct job {
+	STAILQ_ENTRY(job) link;
 	struct mail mail;
 	void (*work)(void *arg);
 	void (*done)(void *arg);
 	void *arg;
 	struct mailbox *reply;
+};
+
+struct worker {
+	atomic_size_t waiting;
+	unsigned max_threads;
+	const char *name;
+	pthread_t *threads;
+
+	pthread_mutex_t lock; /* of all below */
+	pthread_cond_t changed;
+	STAILQ_HEAD(, job) queue;
+	size_t n_queued;
+	unsigned n_threads;
+	unsigned n_free; /* that wait for a job, or are about to take one */
+	bool stop;
 };
 
 static const struct ring_kind ring_job = { "job", ring_describe_function };
@@ -64,7 +63,6 @@ job_work(struct worker *w, struct job *job)
 {
 	ring_note(&ring_job, NULL, (uintptr_t)job->work, 0, 0);
 	job->work(job->arg);
-	job->mail.run = job_answer;
 	mailbox_post(job->reply, &job->mail);
 	/* job is its reader's now */
 	atomic_fetch_sub(&w->waiting, 1);
@@ -72,96 +70,77 @@ job_work(struct worker *w, struct job *job)
 
 /* --- threads -------------------------------------------------------------- */
 
-static void
-worker_thread_work(struct mail *m, void *owner)
+/* NULL: there is none, and there will not be. */
+static struct job *
+worker_take(struct worker *w)
 {
-	struct worker_thread *h = owner;
+	struct job *job;
 
-	job_work(h->worker, CONTAINER_OF(m, struct job, mail));
-	atomic_fetch_sub(&h->n_jobs, 1);
-}
-
-static void
-worker_thread_end(struct mail *m, void *owner)
-{
-	struct worker_thread *h = owner;
-
-	free(m);
-	h->stop = true;
+	pthread_mutex_lock(&w->lock);
+	w->n_free++;
+	while (STAILQ_EMPTY(&w->queue) && !w->stop)
+		pthread_cond_wait(&w->changed, &w->lock);
+	w->n_free--;
+	job = STAILQ_FIRST(&w->queue);
+	if (job != NULL) {
+		STAILQ_REMOVE_HEAD(&w->queue, link);
+		w->n_queued--;
+	}
+	pthread_mutex_unlock(&w->lock);
+	return job;
 }
 
 static void *
-worker_thread_main(void *arg)
+worker_main(void *arg)
 {
-	struct worker_thread *h = arg;
-	struct pollfd pfd = { .fd = h->mailbox.fd, .events = POLLIN };
+	struct worker *w = arg;
+	struct job *job;
 
-	while (!h->stop) {
-		/* a full turn leaves the mailbox awake: its eventfd says
-		 * nothing then */
-		if (mailbox_drain(&h->mailbox, h, JOBS_A_TURN) < JOBS_A_TURN &&
-			!h->stop)
-			poll(&pfd, 1, -1);
-	}
+	while ((job = worker_take(w)) != NULL)
+		job_work(w, job);
 	return NULL;
 }
 
-/* NULL with err. */
-static struct worker_thread *
-worker_thread_new(struct worker *w, struct err *err)
+/* One more; under lock, or before anybody else has w. */
+static bool
+worker_start_thread(struct worker *w, struct err *err)
 {
-	struct worker_thread *h = xcalloc(1, sizeof(*h));
 	char name[THREAD_NAME_SIZE];
 
-	h->worker = w;
-	atomic_init(&h->n_jobs, 0);
-	if (!mailbox_init(&h->mailbox, err)) {
-		free(h);
-		return NULL;
-	}
-	snprintf(name, sizeof(name), "worker %u", w->n_threads);
-	if (!thread_start(&h->thread, name, worker_thread_main, h, err)) {
-		mailbox_done(&h->mailbox);
-		free(h);
-		return NULL;
-	}
-	return h;
-}
-
-static void
-worker_thread_tell_end(struct worker_thread *h)
-{
-	struct mail *end = xcalloc(1, sizeof(*end));
-
-	end->run = worker_thread_end;
-	mailbox_post(&h->mailbox, end);
-}
-
-static void
-worker_thread_free(struct worker_thread *h)
-{
-	pthread_join(h->thread, NULL);
-	mailbox_done(&h->mailbox);
-	free(h);
+	snprintf(name, sizeof(name), "%s %u", w->name, w->n_threads);
+	if (!thread_start(&w->threads[w->n_threads], name, worker_main, w, err))
+		return false;
+	w->n_threads++;
+	return true;
 }
 
 /* --- the whole ------------------------------------------------------------ */
 
 struct worker *
-worker_new(unsigned n_threads, struct err *err)
+worker_new_at_need(const char *name, unsigned n_threads)
 {
 	struct worker *w = xcalloc(1, sizeof(*w));
-	struct worker_thread *h;
 
 	atomic_init(&w->waiting, 0);
-	w->threads = xcalloc(MAX(n_threads, 1), sizeof(struct worker_thread *));
+	w->name = name;
+	w->max_threads = n_threads;
+	w->threads = xcalloc(MAX(n_threads, 1), sizeof(w->threads[0]));
+	pthread_mutex_init(&w->lock, NULL);
+	pthread_cond_init(&w->changed, NULL);
+	STAILQ_INIT(&w->queue);
+	return w;
+}
+
+struct worker *
+worker_new(unsigned n_threads, struct err *err)
+{
+	struct worker *w = worker_new_at_need("worker", n_threads);
+
 	while (w->n_threads < n_threads) {
-		h = worker_thread_new(w, err);
-		if (h == NULL) {
+		if (!worker_start_thread(w, err)) {
 			worker_free(w);
 			return NULL;
 		}
-		w->threads[w->n_threads++] = h;
 	}
 	return w;
 }
@@ -171,26 +150,35 @@ worker_free(struct worker *w)
 {
 	if (w == NULL)
 		return;
+	pthread_mutex_lock(&w->lock);
+	w->stop = true;
+	pthread_cond_broadcast(&w->changed);
+	pthread_mutex_unlock(&w->lock);
 	for (unsigned i = 0; i < w->n_threads; i++)
-		worker_thread_tell_end(w->threads[i]);
-	for (unsigned i = 0; i < w->n_threads; i++)
-		worker_thread_free(w->threads[i]);
+		pthread_join(w->threads[i], NULL);
+	pthread_cond_destroy(&w->changed);
+	pthread_mutex_destroy(&w->lock);
 	free(w->threads);
 	free(w);
 }
 
-/* Two who ask at the same time may take the same: that costs a little time. */
-static struct worker_thread *
-worker_idlest(const struct worker *w)
+/* False when no thread will ever take it. */
+static bool
+worker_queue(struct worker *w, struct job *job)
 {
-	struct worker_thread *best = w->threads[0];
+	bool taken;
 
-	for (unsigned i = 1; i < w->n_threads; i++) {
-		if (atomic_load(&w->threads[i]->n_jobs) <
-			atomic_load(&best->n_jobs))
-			best = w->threads[i];
+	pthread_mutex_lock(&w->lock);
+	if (w->n_queued >= w->n_free && w->n_threads < w->max_threads)
+		(void)worker_start_thread(w, NULL); /* the next one tries again */
+	taken = w->n_threads > 0;
+	if (taken) {
+		STAILQ_INSERT_TAIL(&w->queue, job, link);
+		w->n_queued++;
+		pthread_cond_signal(&w->changed);
 	}
-	return best;
+	pthread_mutex_unlock(&w->lock);
+	return taken;
 }
 
 void
@@ -198,23 +186,17 @@ worker_run(struct worker *w, void (*work)(void *arg), struct mailbox *reply,
 	void (*done)(void *arg), void *arg)
 {
 	struct job *job = xmalloc(sizeof(*job));
-	struct worker_thread *h;
 
 	*job = (struct job){
-		.mail = { .bytes = sizeof(*job), .run = worker_thread_work },
+		.mail = { .bytes = sizeof(*job), .run = job_answer },
 		.work = work,
 		.done = done,
 		.arg = arg,
 		.reply = reply,
 	};
 	atomic_fetch_add(&w->waiting, 1);
-	if (w->n_threads == 0) {
+	if (w->max_threads == 0 || !worker_queue(w, job))
 		job_work(w, job);
-		return;
-	}
-	h = worker_idlest(w);
-	atomic_fetch_add(&h->n_jobs, 1);
-	mailbox_post(&h->mailbox, &job->mail);
 }
 
 size_t

@@ -3,7 +3,8 @@
  * with the answer by mailbox.
  *
  * A piece of work sees nothing but its argument.  Between two pieces no order
- * is kept: who needs one asks for the second when the first is answered.
+ * is kept: who needs one asks for the second when the first is answered.  What comes
+ * first is begun first, by whichever thread is free.
  * Without threads (in a simulation) work is done while worker_run() is called,
  * and answered by mailbox all the same.
  */
@@ -20,6 +21,10 @@ struct worker;
 
 /* n_threads 0: without.  NULL with err. */
 struct worker *worker_new(unsigned n_threads, struct err *err);
+/* The same, but each thread begins with the first work for which none is free; what
+ * none can be had for is done by who asks.  Threads are called name (static, of up to
+ * ten letters) and have a number. */
+struct worker *worker_new_at_need(const char *name, unsigned n_threads);
 /* What was asked for is still done and posted; nobody asks any more, and the
  * mailboxes of the answers are there until this returns.  NULL is accepted. */
 void worker_free(struct worker *w);

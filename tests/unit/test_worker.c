@@ -5,6 +5,7 @@
 
 #include "base/worker.h"
 
+#include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
 #include <semaphore.h>
@@ -153,6 +154,68 @@ TEST(a_slow_piece_of_work_holds_up_no_other)
 	CHECK(b.all_right);
 	bench_done(&b);
 	sem_destroy(&slow.go_on);
+}
+
+TEST(whoever_comes_behind_a_slow_piece_is_served_by_the_thread_that_is_free)
+{
+	struct bench b;
+	struct slow slow = { .task = { .bench = &b } };
+	struct task tasks[20];
+
+	bench_init(&b, 2);
+	sem_init(&slow.go_on, 0, 0);
+	worker_run(b.worker, slow_work, &b.box, slow_done, &slow);
+	for (size_t i = 0; i < COUNT(tasks); i++) {
+		tasks[i] = (struct task){ .bench = &b, .number = i };
+		worker_run(b.worker, task_work, &b.box, task_done, &tasks[i]);
+	}
+	bench_wait(&b, COUNT(tasks));
+	CHECK_INT(worker_waiting(b.worker), 1);
+	sem_post(&slow.go_on);
+	bench_wait(&b, COUNT(tasks) + 1);
+	bench_done(&b);
+	sem_destroy(&slow.go_on);
+}
+
+/* Of this process. */
+static size_t
+count_threads(void)
+{
+	DIR *dir = opendir("/proc/self/task");
+	size_t n = 0;
+
+	CHECK(dir != NULL);
+	for (const struct dirent *e; (e = readdir(dir)) != NULL;)
+		n += e->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+TEST(threads_that_begin_at_need_are_there_when_all_others_work)
+{
+	struct bench b;
+	struct slow slow[3];
+	size_t before;
+
+	bench_init(&b, 0);
+	worker_free(b.worker);
+	before = count_threads();
+	b.worker = worker_new_at_need("slow", 2);
+	CHECK_INT(count_threads(), before);
+	for (size_t i = 0; i < COUNT(slow); i++) {
+		slow[i] = (struct slow){ .task = { .bench = &b } };
+		sem_init(&slow[i].go_on, 0, 0);
+		worker_run(b.worker, slow_work, &b.box, slow_done, &slow[i]);
+		CHECK_INT(count_threads(), before + MIN(i + 1, (size_t)2));
+	}
+	for (size_t i = 0; i < COUNT(slow); i++)
+		sem_post(&slow[i].go_on);
+	bench_wait(&b, COUNT(slow));
+	CHECK(b.all_right);
+	bench_done(&b);
+	CHECK_INT(count_threads(), before);
+	for (size_t i = 0; i < COUNT(slow); i++)
+		sem_destroy(&slow[i].go_on);
 }
 
 TEST(what_was_asked_for_is_done_before_the_worker_ends)
