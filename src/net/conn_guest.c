@@ -75,7 +75,6 @@ conn_take_back(struct conn *c, size_t n)
 	assert(c->lent);
 	c->lent = false;
 	c->given += n;
-	conn_arm(c);
 	if (c->life == LIFE_DEAD)
 		conn_touch(c);
 }

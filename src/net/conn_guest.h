@@ -52,7 +52,8 @@ void conn_reset(struct conn *c, const struct err *why);
  * leaves it alone until conn_take_back(), and does not free c before.
  */
 int conn_lend(struct conn *c);
-/* n bytes were written to it meanwhile. */
+/* n bytes were written to it meanwhile.  conn_arm() follows, unless it is lent again, or
+ * the guest leaves; and if c is closed by now, that happens. */
 void conn_take_back(struct conn *c, size_t n);
 
 #endif
