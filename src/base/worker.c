@@ -175,9 +175,10 @@ worker_queue(struct worker *w, struct job *job)
 	if (taken) {
 		STAILQ_INSERT_TAIL(&w->queue, job, link);
 		w->n_queued++;
-		pthread_cond_signal(&w->changed);
 	}
 	pthread_mutex_unlock(&w->lock);
+	/* who is woken before that waits for the lock again */
+	pthread_cond_signal(&w->changed);
 	return taken;
 }
 
