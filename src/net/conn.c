@@ -15,10 +15,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-
-#include <linux/sockios.h>
 
 #include "base/mem.h"
 #include "base/memuse.h"
@@ -137,20 +134,6 @@ conn_tell_drained(struct conn *c)
 }
 
 bool
-conn_tell_guest(struct conn *c)
-{
-	struct net *net = c->net;
-	struct net_call call = { .c = c, .up = net->calls };
-
-	if (c->guest == NULL || c->life != LIFE_OPEN)
-		return true;
-	net->calls = &call;
-	c->guest->kind->drained(c, c->guest);
-	net->calls = call.up;
-	return call.c != NULL;
-}
-
-bool
 conn_tell_data(struct conn *c, const char *p, size_t n)
 {
 	struct net *net = c->net;
@@ -211,22 +194,37 @@ conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 	return IO_BROKEN;
 }
 
+static char *
+conn_place(struct conn *c, size_t *n_out)
+{
+	char *p = NULL;
+
+	if (c->events->place != NULL)
+		p = c->events->place(c->arg, n_out);
+	if (p != NULL)
+		return p;
+	*n_out = SCRATCH_BYTES;
+	return c->net->scratch;
+}
+
 /* Reads until there is nothing, or this conn had its share.  The loop announces
  * again what is left in the socket, but not what TLS holds already. */
 static void
 conn_read(struct conn *c)
 {
-	struct net *net = c->net;
 	struct err err = ERR_INIT;
-	size_t got;
+	size_t got, room, sum = 0;
 
 	c->more = false;
-	for (int i = 0; i < READS_A_WAKEUP; i++) {
-		switch (conn_recv(c, net->scratch, SCRATCH_BYTES, &got, &err)) {
+	for (int i = 0; i < READS_A_WAKEUP && sum < BYTES_A_WAKEUP; i++) {
+		char *p = conn_place(c, &room);
+
+		switch (conn_recv(c, p, room, &got, &err)) {
 		case IO_OK:
 			ring_note(&ring_bytes_in, NULL, (uint64_t)c->fd, 0,
 				(uint32_t)got);
-			if (!conn_tell_data(c, net->scratch, got))
+			sum += got;
+			if (!conn_tell_data(c, p, got))
 				return;
 			if (c->tls == CONN_TLS_HELLO)
 				return; /* TLS begins here */
@@ -240,7 +238,7 @@ conn_read(struct conn *c)
 		}
 		/* spares the call that finds nothing */
 		if (conn_is_secure(c) ? !conn_tls_has_pending(c) :
-					got < SCRATCH_BYTES)
+					got < room)
 			return;
 	}
 	if (conn_is_secure(c)) {
@@ -449,16 +447,6 @@ conn_flush(struct conn *c)
 	else if (c->output != OUTPUT_REFUSED && c->life == LIFE_OPEN)
 		(void)conn_push(c);
 	return c->output != OUTPUT_REFUSED;
-}
-
-uint64_t
-conn_taken(const struct conn *c)
-{
-	int waiting = 0;
-
-	if (c->mem == NULL && ioctl(c->fd, SIOCOUTQ, &waiting) == -1)
-		waiting = 0;
-	return c->given - MIN(c->given, (uint64_t)waiting);
 }
 
 /* The end of the turn for a socket. */

@@ -39,6 +39,11 @@ struct conn_events {
 	/* The last call: the connection is gone, c is freed after it.  why is
 	 * NULL when conn_close() asked for it, else borrowed. */
 	void (*closed)(void *arg, const struct err *why);
+	/* Where to put what comes next, *n_out > 0 bytes at most, such as into a
+	 * buffer that is written to a file.  NULL: anywhere.  Asked before each
+	 * read, so that nothing has come if it is asked again; data() says where
+	 * the bytes are, which may be elsewhere all the same.  May be NULL. */
+	char *(*place)(void *arg, size_t *n_out);
 };
 
 enum conn_kind { CONN_TCP, CONN_MEM };

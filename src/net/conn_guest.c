@@ -27,11 +27,27 @@ conn_set_guest(struct conn *c, struct conn_guest *g)
 	conn_touch(c);
 }
 
+bool
+conn_tell_guest(struct conn *c)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+
+	if (c->guest == NULL || c->life != LIFE_OPEN)
+		return true;
+	net->calls = &call;
+	c->guest->kind->drained(c, c->guest);
+	net->calls = call.up;
+	return call.c != NULL;
+}
+
+/* Nor does TLS say that this was all. */
 static void
-conn_will_reset(const struct conn *c)
+conn_will_reset(struct conn *c)
 {
 	struct linger none = { .l_onoff = 1 };
 
+	c->silent = true;
 	if (c->mem == NULL)
 		(void)setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &none,
 			sizeof(none));

@@ -1,6 +1,7 @@
 /*
  * conn_peer.c - where a connection comes from: for limits, lists and the log; whether
- * the other end is still there; and in whose share counts what it has yet to take.
+ * the other end is still there, and how much it has; and in whose share counts what it
+ * has yet to take.
  *
  * Owner shard.
  */
@@ -13,7 +14,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/socket.h>
+
+#include <linux/sockios.h>
 
 #include "base/clock.h"
 #include "base/mem.h"
@@ -108,6 +112,16 @@ conn_ask_far(const struct conn *c)
 	if (n > 0 || (n == -1 && (errno == EAGAIN || errno == EINTR)))
 		return CONN_THERE;
 	return n == 0 ? CONN_ENDED : CONN_BROKEN;
+}
+
+uint64_t
+conn_taken(const struct conn *c)
+{
+	int waiting = 0;
+
+	if (c->mem == NULL && ioctl(c->fd, SIOCOUTQ, &waiting) == -1)
+		waiting = 0;
+	return c->given - MIN(c->given, (uint64_t)waiting);
 }
 
 /* --- whose share it is ------------------------------------------------------ */

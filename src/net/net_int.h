@@ -39,6 +39,7 @@
 /* Reads of one connection in one wake-up, so that the others have their turn.
  */
 #define READS_A_WAKEUP 4
+#define BYTES_A_WAKEUP ((size_t)READS_A_WAKEUP * SCRATCH_BYTES)
 
 TAILQ_HEAD(conn_list, conn);
 
@@ -222,8 +223,6 @@ bool conn_tell_data(struct conn *c, const char *p, size_t n);
 bool conn_tell_secured(struct conn *c);
 /* False when c must not be touched any more. */
 bool conn_tell_drained(struct conn *c);
-/* That nothing is queued, if c has a guest.  False as above. */
-bool conn_tell_guest(struct conn *c);
 /* c may read from now on. */
 void conn_wake(struct conn *c);
 
@@ -239,6 +238,8 @@ void conn_destroy(struct conn *c);
 
 /* --- conn_guest.c --------------------------------------------------------- */
 
+/* Nothing is queued; c may have none.  False when c must not be touched any more. */
+bool conn_tell_guest(struct conn *c);
 /* c is not open any more. */
 void conn_end_guest(struct conn *c);
 

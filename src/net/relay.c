@@ -26,7 +26,7 @@
 #include "net/net_int.h"
 
 /* What is moved in one direction before others have their turn. */
-#define BYTES_A_WAKEUP ((size_t)256 * 1024)
+#define BYTES_A_TURN ((size_t)256 * 1024)
 
 struct flow {
 	struct conn *from, *to;
@@ -210,7 +210,7 @@ flow_tell_end(struct flow *f)
 static struct conn *
 flow_run(struct relay *r, struct flow *f, struct err *err)
 {
-	size_t left = BYTES_A_WAKEUP, got = 0;
+	size_t left = BYTES_A_TURN, got = 0;
 	enum io io = flow_drain(f, err);
 
 	while (io == IO_OK && left > 0 && !f->ended && flow_is_clear(f)) {

@@ -141,6 +141,64 @@ TEST(much_input_arrives_in_order)
 	with_and_without_tls(read_big, false);
 }
 
+/* --- where its owner wants it ------------------------------------------------ */
+
+/* Every other time a place of its own, which has not room for all. */
+static struct placed {
+	char place[3000];
+	bool is_asked, is_given;
+	size_t n_placed, n_elsewhere;
+	struct buf in;
+} placed;
+
+static char *
+on_place(void *arg, size_t *n_out)
+{
+	(void)arg;
+	placed.is_asked = true;
+	if (!placed.is_given)
+		return NULL;
+	*n_out = sizeof(placed.place);
+	return placed.place;
+}
+
+static void
+on_placed(void *arg, const char *p, size_t n)
+{
+	(void)arg;
+	CHECK(placed.is_asked);
+	CHECK_INT(p == placed.place, placed.is_given);
+	CHECK(!placed.is_given || n <= sizeof(placed.place));
+	*(placed.is_given ? &placed.n_placed : &placed.n_elsewhere) += n;
+	buf_add(&placed.in, p, n);
+	placed.is_given = !placed.is_given;
+	placed.is_asked = false;
+}
+
+static void
+read_placed(struct pair *p)
+{
+	struct conn_events events = seen_events;
+	char *text = big_text();
+
+	placed = (struct placed){ .is_given = true };
+	events.place = on_place;
+	events.data = on_placed;
+	conn_set_owner(p->server.c, &events, &p->server);
+	pair_say(p, text, BIG);
+	free(text);
+	PAIR_UNTIL(p, placed.in.n >= BIG);
+	check_big(&placed.in);
+	CHECK(placed.n_placed > 0 && placed.n_elsewhere > 0);
+	buf_done(&placed.in);
+	conn_set_owner(p->server.c, &seen_events, &p->server);
+}
+
+TEST(what_comes_is_put_where_its_owner_wants_it)
+{
+	with_and_without_tls(read_placed, false);
+}
+
 static void
 pause_once(struct seen *seen)
 {
