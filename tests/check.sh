@@ -302,9 +302,9 @@ chaos() {
 }
 
 # Those that have threads of their own.
-threaded='test_c2s_threads test_log test_mailbox test_store test_store_kill
-	test_store_lost test_store_outage test_store_sqlite test_tally test_thread
-	test_throttle test_worker'
+threaded='test_c2s_threads test_disk test_disk_send test_log test_mailbox test_store
+	test_store_kill test_store_lost test_store_outage test_store_sqlite test_tally
+	test_thread test_throttle test_worker'
 
 check_threads() {
 	programs=

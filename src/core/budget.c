@@ -99,7 +99,8 @@ int64_t
 budget_waiting(void)
 {
 	return memuse_bytes(MEMUSE_BIT(MEMUSE_ARENA) | MEMUSE_BIT(MEMUSE_WIRE) |
-		MEMUSE_BIT(MEMUSE_QUEUE) | MEMUSE_BIT(MEMUSE_AUDIENCE));
+		MEMUSE_BIT(MEMUSE_QUEUE) | MEMUSE_BIT(MEMUSE_AUDIENCE) |
+		MEMUSE_BIT(MEMUSE_FILE));
 }
 
 /* --- who has most ----------------------------------------------------------- */

@@ -49,20 +49,26 @@ struct mailbox;
 
 /* --- start-up ---------------------------------------------------------------- */
 
-struct disk_conf {
-	unsigned n_threads; /* 0: without */
-	size_t bytes_max;   /* of buffers, see disk_draft_new() */
-	unsigned files_max; /* open at once; drafts are files */
+/* How many files are open at once (drafts are files), and what their buffers may
+ * hold, see disk_draft_new(). */
+struct disk_bounds {
+	size_t files;
+	size_t bytes;
 };
 
-struct disk *disk_new(const struct disk_conf *conf);
-/* What was asked for is still done and posted; nobody asks any more, and mailboxes
- * are there until this returns.  All drafts, files and walks have been let go of;
- * folders may be later.  NULL is accepted. */
+/* n_threads 0: without.  SIGXFSZ is ignored in the process from here on. */
+struct disk *disk_new(unsigned n_threads, const struct disk_bounds *bounds);
+/* What was asked for is still done and posted; the mailboxes are there until this
+ * returns.  Nobody asks for more: what is left is let go of, as by disk_file_close().
+ * NULL is accepted. */
+void disk_stop(struct disk *d);
+/* All drafts, files and walks have been let go of.  NULL is accepted. */
 void disk_free(struct disk *d);
 
-/* --- any thread: asking -------------------------------------------------------- */
+/* --- any thread: bounds, and what there is -------------------------------------------------------- */
 
+/* From now on; what is above them stays until it goes. */
+void disk_bound(struct disk *d, const struct disk_bounds *bounds);
 /* Calls that are not answered yet. */
 size_t disk_waiting(const struct disk *d);
 struct disk_stats {
@@ -76,7 +82,7 @@ struct disk_stats disk_stats(const struct disk *d);
 
 /* Only notes the path (copied).  It is opened with the first use, and made (0700, its
  * last part alone) if it is not there; links in the path are the administrator's.
- * d is borrowed until the last use.  A reference. */
+ * d is borrowed until the last use; the last reference may go later than d. */
 struct disk_folder *disk_folder_new(struct disk *d, const char *path);
 struct disk_folder *disk_folder_ref(struct disk_folder *dir);
 /* NULL is accepted.  What was asked is still done. */
@@ -95,8 +101,9 @@ typedef void (*disk_done_fn)(void *arg, const struct err *why);
  * it, and arg lives until then.  name is copied.
  */
 
-/* Opens dir, makes it if need be, and removes what drafts of a process that was killed
- * have left there; so that a folder that cannot be had is known before it is needed. */
+/* Opens dir, makes it if need be, sees whether files can be made there, and removes
+ * what drafts of a process that was killed have left: a folder that cannot be had is
+ * known before it is needed. */
 bool disk_folder_prepare(struct disk_folder *dir, struct mailbox *reply,
 	disk_done_fn done, void *arg, struct err *err);
 /* Removes a file; ERR_MISSING in the answer if there is none. */
@@ -156,7 +163,7 @@ struct disk_draft_events {
 
 /* Asks nothing of the disk yet: what cannot be made fails later.  NULL with err:
  * ERR_BUSY, as there are too many files, or too many bytes in buffers: a draft has from
- * 32 KiB to 512 KiB.  events is a static table.  The draft is owned until finished()
+ * 64 KiB to 1 MiB, more only while there are some to spare.  events is a static table.  The draft is owned until finished()
  * or disk_draft_discard(). */
 struct disk_draft *disk_draft_new(struct disk_folder *dir, struct mailbox *reply,
 	const struct disk_draft_events *events, void *arg, struct err *err);
