@@ -173,13 +173,19 @@ class Server:
                           os.path.dirname(self.folder))
 
     def module_dir(self):
-        """A folder with what the build made, the test modules among it."""
+        """A folder with what the build made, the test modules among it: the same
+        files for all servers, or to copy them takes as long as to start one."""
         folder = os.path.join(self.folder, "modules")
-        os.makedirs(folder, exist_ok=True)
+        common = os.path.join(os.path.dirname(self.folder), "modules")
+        for one in folder, common:
+            os.makedirs(one, exist_ok=True)
         for made in ("modules", os.path.join("tests", "modules")):
             for path in glob.glob(os.path.join(self.build, made, ".libs",
                                                "mod_*.so")):
-                self.place(path, folder)
+                there = os.path.join(folder, os.path.basename(path))
+                if not os.path.lexists(there):
+                    os.link(self.place(path, common), there,
+                            follow_symlinks=False)
         return folder
 
     def _read_ports(self):
