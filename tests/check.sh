@@ -12,7 +12,8 @@
 # that has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
 # CHAOS_SECONDS how long seeds of tests/chaos are begun (240), and at most 60 again with
 # addresses sanitized; it is less, but 30, where all would not end within
-# CHECK_SECONDS (1700), with the time that installing takes.
+# CHECK_SECONDS (1700), with the time that installing takes.  SIM_SEEDS is how many
+# seeds each simulation has (500).
 # shellcheck disable=SC2317 # step() calls them by their names
 set -u
 
@@ -277,11 +278,11 @@ get_ready() {
 	hasty='-g -O0'
 }
 
-# 1000 seeds of a simulation, with its arguments, shared out among the cores.
+# All seeds of a simulation, with its arguments, shared out among the cores.
 seeds() {
 	name=$1
 	shift
-	share=$((1000 / jobs)) pids=
+	share=$((${SIM_SEEDS:-500} / jobs)) pids=
 	for n in $(seq "$jobs"); do
 		"$out/gcc/tests/sim/$name" --first $(((n - 1) * share + 1)) \
 			--seeds "$share" "$@" --module-dir \
