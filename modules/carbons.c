@@ -85,7 +85,10 @@ traits_of_child(const struct elem *e)
 		return traits_of_room(e);
 	if (elem_is(e, NS_CARBONS, "private"))
 		return IS_PRIVATE;
-	return elem_is(e, NS_HINTS, "no-copy") ? NO_COPY : 0;
+	/* a part of a file, of which another device makes nothing (XEP-0047) */
+	return str_is(e->ns, NS_IBB) || elem_is(e, NS_HINTS, "no-copy") ?
+		NO_COPY :
+		0;
 }
 
 static unsigned

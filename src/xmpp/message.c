@@ -60,6 +60,7 @@ static const struct {
 	{ NS_HINTS, NULL, SAYS_NOTHING },
 	{ NS_SID, NULL, SAYS_NOTHING },
 	{ NS_DELAY, NULL, SAYS_NOTHING },
+	{ NS_IBB, NULL, SAYS_NOTHING }, /* who gets it late has closed it */
 };
 
 static enum worth

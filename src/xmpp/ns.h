@@ -40,6 +40,7 @@
 #define NS_FORM "jabber:x:data"
 #define NS_FORWARD "urn:xmpp:forward:0"
 #define NS_HINTS "urn:xmpp:hints"
+#define NS_IBB "http://jabber.org/protocol/ibb"
 #define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
 #define NS_LAST "jabber:iq:last"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
