@@ -25,6 +25,7 @@
 #include "config.h"
 
 #include "account/session.h"
+#include "account/session_bulk.h"
 
 #include <assert.h>
 #include <stdio.h>
@@ -400,6 +401,14 @@ session_taken(const struct session *s)
 		0;
 }
 
+size_t
+session_untaken(const struct session *s)
+{
+	return s->stream != NULL && s->ops->untaken != NULL ?
+		s->ops->untaken(s->stream) :
+		0;
+}
+
 /* --- without a stream, and with another --------------------------------------------- */
 
 static void
@@ -410,6 +419,7 @@ session_forget_stream(struct session *s, enum session_state next)
 	s->state = next;
 	session_go_on(s, SESSION_REST_READER);
 	session_flow_free(s);
+	session_bulk_stop(s);
 }
 
 static void session_end(struct session *s);

@@ -51,6 +51,9 @@ struct session_stream {
 	/* Bytes that the client has taken since the stream began; with
 	 * queued. */
 	uint64_t (*taken)(void *stream);
+	/* Bytes that it has yet to take, those too that the kernel has; with
+	 * queued. */
+	size_t (*untaken)(void *stream);
 	/* When something came from the client, monotonic; now, while nothing is
 	 * read.  NULL: the stream does not know. */
 	int64_t (*heard_us)(void *stream);
@@ -308,6 +311,8 @@ void session_cut(struct session *s, const char *why);
 int64_t session_heard_us(const struct session *s);
 /* Bytes that it has taken since its stream began; 0, when that cannot be said. */
 uint64_t session_taken(const struct session *s);
+/* Bytes that its stream has got and it has not taken; 0, the same. */
+size_t session_untaken(const struct session *s);
 
 /* --- for who resumes sessions, owner shard ------------------------------------ */
 
@@ -376,7 +381,7 @@ struct session_backlog {
 };
 
 struct session_backlog session_backlog(const struct session *s);
-/* Is there an error among that? */
+/* Is there an error among that, or can there be? */
 bool session_owes_error(const struct session *s);
 
 /*

@@ -22,6 +22,7 @@
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 #include "account/session_out.h"
 
 /* Progress is measured over that long. */
@@ -29,7 +30,6 @@
 /* How long a sender rests at least, and at most at a time. */
 #define REST_MIN_US (20 * US_PER_MS)
 #define REST_MAX_US (10 * US_PER_S)
-/* What has waited for less comes as of now: nobody would show another time. */
 #define LATE_US (30 * US_PER_S)
 /* Nobody is slowed for less than this part of the bound, which waits from his
  * account; each has a bucket, found by its hash, which he may have to share. */
@@ -212,28 +212,35 @@ session_flow_told(struct account *acc, struct entity_message *m)
  * there may be several senders; and never longer than it has been behind.
  */
 static int64_t
-flow_rest_us(const struct session_flow *f, size_t bytes, int64_t *max_us_out)
+pace_rest_us(const struct session *to, const struct flow_pace *p, size_t bytes,
+	int64_t *max_us_out)
 {
-	const struct config_limits *l = flow_limits(f);
-	int64_t behind_us =
-		session_shard(f->session)->now_us - f->above_us;
-	double s = (double)MAX(behind_us, US_PER_MS) / US_PER_S;
-	double rate = (double)(flow_taken(f) - f->above_took) / s;
-	double fill = (double)session_queued(f->session) /
-		(double)l->write_queue_bytes;
+	double s = (double)MAX(p->behind_us, US_PER_MS) / US_PER_S;
+	double rate = MAX((double)p->took / s,
+		(double)limits_of(to)->write_bytes_per_second);
 
-	rate = MAX(rate, (double)l->write_bytes_per_second);
-	*max_us_out = MIN(MAX(behind_us, REST_MIN_US), REST_MAX_US);
-	return MAX((int64_t)MIN((double)bytes / rate * fill * US_PER_S,
+	*max_us_out = MIN(MAX(p->behind_us, REST_MIN_US), REST_MAX_US);
+	return MAX((int64_t)MIN((double)bytes / rate * p->fill * US_PER_S,
 			   (double)REST_MAX_US),
 		REST_MIN_US);
 }
 
+static struct flow_pace
+flow_pace(const struct session_flow *f)
+{
+	return (struct flow_pace){
+		.behind_us = session_shard(f->session)->now_us - f->above_us,
+		.took = flow_taken(f) - f->above_took,
+		.fill = (double)session_queued(f->session) /
+			(double)flow_limits(f)->write_queue_bytes,
+	};
+}
+
 static void
-flow_slow_from(const struct session_flow *f, struct jid from, int64_t rest_us,
+flow_slow_from(const struct session *to, struct jid from, int64_t rest_us,
 	int64_t max_us)
 {
-	struct shard *sh = session_shard(f->session);
+	struct shard *sh = session_shard(to);
 
 	if (!jid_is_set(from) || jid_is_bare(from) ||
 		shard_host(sh, jid_domain(from)) == NULL)
@@ -275,14 +282,28 @@ static void
 flow_slow_senders(struct session_flow *f, const struct stanza *st,
 	const struct out_item *item)
 {
-	int64_t max_us, rest_us = flow_rest_us(f, item->wire->n, &max_us);
+	struct flow_pace pace = flow_pace(f);
+	int64_t max_us, rest_us = pace_rest_us(
+				f->session, &pace, item->wire->n, &max_us);
 
 	if (is_answer(st, item))
 		session_slow(f->session, rest_us, max_us);
 	else if (!f->rests_as_sender &&
 		f->of_sender[item->sender] >
 			flow_limits(f)->write_queue_bytes / FREE_PART)
-		flow_slow_from(f, sender_of(st), rest_us, max_us);
+		flow_slow_from(f->session, sender_of(st), rest_us, max_us);
+}
+
+/* Nobody rests for one who rests himself, as above. */
+void
+session_flow_slow(struct session *s, const struct stanza *st,
+	const struct flow_pace *pace, size_t bytes)
+{
+	const struct session_flow *f = flow_of(s);
+	int64_t max_us, rest_us = pace_rest_us(s, pace, bytes, &max_us);
+
+	if (f == NULL || !f->rests_as_sender)
+		flow_slow_from(s, sender_of(st), rest_us, max_us);
 }
 
 /* --- for session_out.c ------------------------------------------------------------ */
@@ -304,7 +325,8 @@ void
 session_flow_make_room(struct session *s)
 {
 	const struct session_out *o = s->out;
-	size_t bytes = o->waiting_bytes + o->kept_bytes;
+	size_t bytes = o->waiting_bytes + o->kept_bytes +
+		session_bulk_other_bytes(s);
 
 	if (bytes - MIN(bytes, o->largest) <=
 		limits_of(s)->write_queue_max_bytes)
@@ -328,6 +350,15 @@ session_flow_waits(struct session *s, const struct stanza *st,
 	f->of_sender[item->sender] += out_item_bytes(item);
 	if (s->full && flow_is_above(f) && !f->gone)
 		flow_slow_senders(f, st, item);
+}
+
+void
+session_flow_moved(struct session *s, const struct out_item *item)
+{
+	struct session_flow *f = flow_of(s);
+
+	if (f != NULL)
+		f->of_sender[item->sender] += out_item_bytes(item);
 }
 
 void
@@ -363,13 +394,20 @@ session_takes_anything(struct session *s)
 	return f->seen_took > before;
 }
 
+int64_t
+session_late_us(const struct session *s)
+{
+	return shard_wall_us(session_shard(s)) - LATE_US;
+}
+
 void
 session_flow_run(struct session *s)
 {
 	struct session_flow *f;
 
 	s->full = false; /* until the stream says so again */
-	session_out_run(s, shard_wall_us(session_shard(s)) - LATE_US);
+	session_bulk_run(s);
+	session_out_run(s, session_late_us(s));
 	if (s->full)
 		return;
 	f = flow_of(s);

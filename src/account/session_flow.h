@@ -24,11 +24,19 @@
 #ifndef ACCOUNT_SESSION_FLOW_H
 #define ACCOUNT_SESSION_FLOW_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct out_item;
 struct session;
 struct stanza;
+
+/* How fast a client takes what it is sent. */
+struct flow_pace {
+	int64_t behind_us; /* since when it does not keep up */
+	uint64_t took;     /* since then */
+	double fill;       /* how much waits: senders rest so many times as long */
+};
 
 /* --- for session.c and session_out.c, owner shard ---------------------------- */
 
@@ -39,6 +47,11 @@ void session_flow_make_room(struct session *s);
 /* item, of st, waits. */
 void session_flow_waits(struct session *s, const struct stanza *st,
 	const struct out_item *item);
+/* The same of one that has waited elsewhere, for which its sender was slowed. */
+void session_flow_moved(struct session *s, const struct out_item *item);
+/* Who sends st, of so many bytes, is slowed, if he is one of ours. */
+void session_flow_slow(struct session *s, const struct stanza *st,
+	const struct flow_pace *pace, size_t bytes);
 /* It does not any more. */
 void session_flow_written(struct session *s, const struct out_item *item);
 /* The stream of s takes something again: what waits is written. */

@@ -21,6 +21,7 @@
 #include "account/account_int.h"
 #include "account/requests.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 #include "account/session_flow.h"
 #include "account/trace.h"
 
@@ -57,6 +58,7 @@ session_out_settle(struct session *s)
 	struct session_out *o = s->out;
 
 	if (o == NULL || s->full || o->keeps || s->counts || o->flow != NULL ||
+		o->bulk != NULL ||
 		timer_is_set(&o->due))
 		return;
 	s->out = NULL;
@@ -158,6 +160,7 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 		wire->of->wall_us = wire->wall_us;
 	item->type = st->type;
 	item->sender = session_flow_bucket(s, st);
+	item->block = session_bulk_is(st);
 	item->n_to = (uint16_t)to.n;
 	item->alone = to.n == 0 || str_eq(to, jid_str(session_jid(s)));
 	if (to.n != 0)
@@ -171,14 +174,24 @@ static void
 out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	struct str to, int64_t kept)
 {
-	struct out_item *item = out_item_new(s, st, wire, to);
+	struct out_item *item;
+	bool block;
 
+	(void)session_out_get(s);
+	if (session_bulk_refuses(s, st))
+		return;
+	item = out_item_new(s, st, wire, to);
 	item->kept = kept;
+	block = item->block;
 	session_flow_make_room(s);
-	out_append(s->out, s->account, item);
-	session_flow_waits(s, st, item);
+	if (!session_bulk_takes(s, st, item)) {
+		out_append(s->out, s->account, item);
+		session_flow_waits(s, st, item);
+	}
 	session_look_at_counts(s);
 	session_out_run(s, 0);
+	if (block)
+		session_out_settle(s);
 }
 
 size_t
@@ -331,6 +344,8 @@ session_out_run(struct session *s, int64_t late_us)
 		session_flow_written(s, item);
 		out_step(o);
 		out_write(s, item, late_us);
+		if (item->block)
+			session_bulk_written(s);
 		if (o->keeps)
 			o->behind |= out_is_above(o);
 		else
@@ -349,6 +364,7 @@ session_out_rewind(struct session *s)
 	o->kept_bytes = 0;
 	o->behind = false;
 	o->sent = o->acked;
+	session_bulk_rewound(s);
 }
 
 void
@@ -415,32 +431,6 @@ session_sent(const struct session *s)
 	return s->out != NULL ? s->out->sent : 0;
 }
 
-struct session_backlog
-session_backlog(const struct session *s)
-{
-	const struct session_out *o = s->out;
-
-	if (o == NULL)
-		return (struct session_backlog){ 0, 0 };
-	if (s->state == SESSION_ATTACHED)
-		return (struct session_backlog){ o->sent - o->acked,
-			o->kept_bytes };
-	return (struct session_backlog){ o->n,
-		o->kept_bytes + o->waiting_bytes };
-}
-
-bool
-session_owes_error(const struct session *s)
-{
-	const struct out_item *item =
-		s->out != NULL ? STAILQ_FIRST(&s->out->queue) : NULL;
-
-	while (item != NULL && item->type != MESSAGE_ERROR &&
-		item->type != PRESENCE_ERROR && item->type != IQ_ERROR)
-		item = STAILQ_NEXT(item, link);
-	return item != NULL;
-}
-
 /* --- writing --------------------------------------------------------------------- */
 
 static inline bool
@@ -462,11 +452,18 @@ session_may_write(struct session *s, struct stanza *st)
 	return true;
 }
 
-/* Has what is written to go by the queue?  A session that is full has one. */
+/* Has all that is written to go by the queue?  A session that is full has one. */
 static inline bool
-session_queues(const struct session *s)
+session_queues_all(const struct session *s)
 {
-	return s->out != NULL && (s->full || s->out->keeps);
+	return s->out != NULL &&
+		(s->full || s->out->keeps || s->out->bulk != NULL);
+}
+
+static inline bool
+session_queues(const struct session *s, const struct stanza *st)
+{
+	return session_queues_all(s) || session_bulk_is(st);
 }
 
 static void
@@ -491,7 +488,7 @@ session_write_own(struct session *s, struct stanza *st)
 {
 	struct wire *copy = NULL;
 
-	if (!session_queues(s)) {
+	if (!session_queues(s, st)) {
 		s->ops->write(s->stream, st);
 		return;
 	}
@@ -518,7 +515,7 @@ session_write_copy(struct session *s, struct stanza *st, struct wire **copy_io)
 {
 	if (!session_may_write(s, st))
 		return false;
-	if (session_queues(s)) {
+	if (session_queues(s, st)) {
 		session_queue(s, st, copy_io);
 		return false;
 	}
@@ -543,7 +540,8 @@ session_write_stored(struct session *s, struct str text)
 {
 	struct wire *w;
 
-	if (s->state == SESSION_ENDING || session_queues(s) || has_watchers(s))
+	if (s->state == SESSION_ENDING || session_queues_all(s) ||
+		has_watchers(s))
 		return false;
 	w = wire_of_stored(text);
 	if (w == NULL)
@@ -558,7 +556,7 @@ static void
 session_put_wire(struct session *s, const struct stanza *st, struct wire *w,
 	struct str to)
 {
-	if (session_queues(s)) {
+	if (session_queues_all(s)) {
 		out_push(s, st, w, to, 0);
 		return;
 	}

@@ -32,6 +32,7 @@
 
 struct account;
 struct session;
+struct session_bulk;
 struct session_flow;
 struct wire;
 
@@ -44,6 +45,7 @@ struct out_item {
 	uint16_t n_to;
 	uint8_t sender; /* its bucket, see session_flow.c */
 	bool alone;     /* no other session of the account gets it */
+	bool block;     /* of a bytestream, see session_bulk.h */
 	char to[];
 };
 
@@ -61,6 +63,7 @@ struct session_out {
 	bool behind;       /* so much of it that it has to be acknowledged */
 	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
+	struct session_bulk *bulk; /* NULL: no bytestream waits */
 	struct timer due;   /* asleep: then it ends; else: it is told soon that
 			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */
@@ -82,6 +85,8 @@ void session_out_settle(struct session *s);
 /* Writes what waits, in order, until the stream is full again; what has waited since
  * before late_us (wall clock) says so, but for iqs. */
 void session_out_run(struct session *s, int64_t late_us);
+/* What has waited for less comes as of now: nobody would show another time. */
+int64_t session_late_us(const struct session *s);
 /* Tells whoever waits for it that s has room, if it has: the requests of s, and
  * HOOK_SESSION_DRAINED. */
 void session_out_told(struct session *s);
@@ -119,6 +124,8 @@ struct out_item *out_item_new(const struct session *s, const struct stanza *st,
  * may be NULL). */
 struct out_item *out_pop(struct session_out *o, struct account *acc);
 void out_item_free(struct out_item *item);
+/* As it came, for acc; owned by the caller. */
+struct stanza *out_item_stanza(const struct out_item *item, struct account *acc);
 void out_free(struct session_out *o);
 /* s, which sleeps, ends in so long: on_session_slept(); never before the call
  * has returned. */

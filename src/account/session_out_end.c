@@ -8,9 +8,11 @@
 
 #include "account/session_out.h"
 
+#include "core/router.h"
 #include "core/wire.h"
 #include "account/account_int.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 #include "account/session_flow.h"
 
 struct session_out *
@@ -20,6 +22,7 @@ session_out_take(struct session *s)
 
 	session_out_awake(s);
 	session_flow_free(s);
+	session_bulk_flush(s);
 	if (s->counts)
 		receipt_line_end(&o->in);
 	s->counts = false;
@@ -41,7 +44,7 @@ is_elsewhere(const struct out_item *item)
 		(w->taken || w->refs > 1);
 }
 
-static struct stanza *
+struct stanza *
 out_item_stanza(const struct out_item *item, struct account *acc)
 {
 	struct stanza *st = wire_stanza(item->wire), *copy = st;
@@ -59,7 +62,7 @@ out_item_stanza(const struct out_item *item, struct account *acc)
 
 /* Messages find another place; who asked learns that there is no answer; the rest
  * means nothing without the session, nor does a headline to it (RFC 6121
- * §8.5.3.2.1). */
+ * §8.5.3.2.1).  A block of a bytestream is for nobody else (XEP-0047 §2.2). */
 static void
 out_item_return(const struct out_item *item, struct account *acc)
 {
@@ -70,6 +73,11 @@ out_item_return(const struct out_item *item, struct account *acc)
 		(item->type == MESSAGE_HEADLINE && item->alone) ||
 		stanza_type_kind(item->type) == STANZA_PRESENCE)
 		return;
+	if (item->block) {
+		router_bounce(acc->e.shard, out_item_stanza(item, acc),
+			COND_RECIPIENT_UNAVAILABLE, NULL);
+		return;
+	}
 	account_take_back(acc, out_item_stanza(item, acc), item->wire->wall_us);
 }
 
@@ -93,4 +101,35 @@ session_out_drop(struct session_out *o, struct account *acc)
 	while (o != NULL && (item = out_pop(o, acc)) != NULL)
 		out_item_free(item);
 	out_free(o);
+}
+
+/* --- what it would leave ----------------------------------------------------- */
+
+struct session_backlog
+session_backlog(const struct session *s)
+{
+	const struct session_out *o = s->out;
+	size_t bytes;
+	uint32_t n;
+
+	if (o == NULL)
+		return (struct session_backlog){ 0, 0 };
+	if (s->state == SESSION_ATTACHED)
+		return (struct session_backlog){ o->sent - o->acked,
+			o->kept_bytes };
+	bytes = session_bulk_bytes(s, &n);
+	return (struct session_backlog){ o->n + n,
+		o->kept_bytes + o->waiting_bytes + bytes };
+}
+
+bool
+session_owes_error(const struct session *s)
+{
+	const struct out_item *item =
+		s->out != NULL ? STAILQ_FIRST(&s->out->queue) : NULL;
+
+	while (item != NULL && item->type != MESSAGE_ERROR &&
+		item->type != PRESENCE_ERROR && item->type != IQ_ERROR)
+		item = STAILQ_NEXT(item, link);
+	return item != NULL || session_bulk_other_bytes(s) != 0;
 }

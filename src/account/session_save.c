@@ -47,6 +47,7 @@
 #include "core/wire.h"
 #include "account/account_int.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 #include "account/session_out.h"
 
 #define SAVED_VERSION "1"
@@ -117,6 +118,7 @@ session_save(struct session *s, struct str stop, struct buf *out)
 	const struct out_item *item;
 
 	assert(s->state == SESSION_ASLEEP);
+	session_bulk_flush(s);
 	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "'"
 		" version='" SAVED_VERSION "'");
 	put_text(out, "stop", stop);

@@ -19,6 +19,7 @@
 #include "core/sleepers.h"
 #include "account/account_int.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 #include "account/session_out.h"
 #include "account/session_save.h"
 
@@ -96,7 +97,10 @@ session_stop(struct session *s)
 static size_t
 session_bytes(const struct session *s)
 {
-	return s->out != NULL ? s->out->waiting_bytes + s->out->kept_bytes : 0;
+	uint32_t n;
+
+	return s->out != NULL ? s->out->waiting_bytes + s->out->kept_bytes +
+			session_bulk_bytes(s, &n) : 0;
 }
 
 /* The one with the most, if it is too much for them all; none that ends. */

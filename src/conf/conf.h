@@ -106,6 +106,7 @@ struct config_limits {
 	uint64_t write_queue_bytes;
 	uint64_t write_queue_max_bytes;
 	uint64_t write_bytes_per_second;
+	uint64_t bytestream_bytes;
 	uint64_t mailbox_bytes;
 	uint64_t inbox_bytes;
 	uint64_t memory; /* what waits in all; 0: half of what there is */

@@ -486,6 +486,14 @@ const struct option config_limits_options[] = {
 		.max = "16GiB",
 		.help = "what waits for one client at most, beside the largest "
 			"stanza; beyond it the same is done at once"),
+	LIMIT(bytestream_bytes, .name = "bytestream_bytes",
+		.type = OPT_SIZE, .dflt = "64KiB", .min = "4KiB",
+		.max = "16MiB",
+		.help = "of in-band bytestreams (XEP-0047), so much may be on "
+			"its way to a client, or the largest stanza; what "
+			"others send passes the rest, whose senders are slowed "
+			"down; while write_queue_bytes of that waits, more is "
+			"refused with <resource-constraint/>"),
 	LIMIT(mailbox_bytes, .name = "mailbox_bytes", .type = OPT_SIZE,
 		.dflt = "64MiB", .min = "1MiB", .max = "16GiB",
 		.help = "what waits for one shard; beyond it those who send "

@@ -67,6 +67,7 @@ struct shard_stats {
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
 	struct gauge session_bytes; /* wait for clients that do not keep up */
+	struct gauge bytestream_bytes; /* wait for the same, for others not to */
 	struct gauge link_bytes; /* wait for components and other servers */
 	/* What others count: up to date after stats_take() only. */
 	int64_t at_us;

@@ -46,6 +46,7 @@ const struct stats_column stats_columns[] = {
 	GAUGE(inbox_bytes),
 	GAUGE(line_bytes),
 	GAUGE(session_bytes),
+	GAUGE(bytestream_bytes),
 	GAUGE(link_bytes),
 	GAUGE(write_bytes),
 	{ .name = NULL },

@@ -114,16 +114,6 @@ conn_ask_far(const struct conn *c)
 	return n == 0 ? CONN_ENDED : CONN_BROKEN;
 }
 
-uint64_t
-conn_taken(const struct conn *c)
-{
-	int waiting = 0;
-
-	if (c->mem == NULL && ioctl(c->fd, SIOCOUTQ, &waiting) == -1)
-		waiting = 0;
-	return c->given - MIN(c->given, (uint64_t)waiting);
-}
-
 /* --- whose share it is ------------------------------------------------------ */
 
 void
@@ -150,4 +140,29 @@ struct share *
 conn_share(const struct conn *c)
 {
 	return c->share;
+}
+
+/* --- what it has ------------------------------------------------------------ */
+
+/* What the peer's system has not acknowledged of what the kernel was given. */
+static uint64_t
+conn_unacked(const struct conn *c)
+{
+	int waiting = 0;
+
+	if (c->mem == NULL && ioctl(c->fd, SIOCOUTQ, &waiting) == -1)
+		waiting = 0;
+	return MIN(c->given, (uint64_t)waiting);
+}
+
+uint64_t
+conn_taken(const struct conn *c)
+{
+	return c->given - conn_unacked(c);
+}
+
+size_t
+conn_untaken(const struct conn *c)
+{
+	return conn_queued(c) + (size_t)conn_unacked(c);
 }

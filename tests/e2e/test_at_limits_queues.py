@@ -6,7 +6,7 @@ import pytest
 
 from client import PATIENCE
 from options import BOTH, MAX, MIN, proves, sworn
-from test_at_limits import chat, served
+from test_at_limits import chat, served, stat
 from test_at_limits_xml import WORST, filled, play
 
 pytestmark = pytest.mark.only("antiphon")
@@ -85,6 +85,27 @@ for name, much in (("write_queue_bytes", "1 GiB for one client"),
                    ("mailbox_bytes", "16 GiB for one shard"),
                    ("memory", "16 TiB in all")):
     sworn("limits: " + name, MAX, much + "; %d MiB wait" % (MUCH >> 20))
+
+
+@proves("limits: bytestream_bytes")
+@pytest.mark.parametrize("end", BOTH)
+def test_what_of_bytestreams_may_stand_ahead(own_server, end):
+    """At the minimum one block, at the maximum all of these."""
+    server, _ = served(own_server, "limits: bytestream_bytes", end)
+    scene = play(server, "romeo", "juliet", "nurse")
+    juliet = scene["juliet/a"]
+    for i in range(4):
+        scene["romeo/a"].send(
+            "<message to='%s' id='b%d'><data xmlns='http://jabber.org/protocol"
+            "/ibb' seq='%d' sid='s'>%s</data></message>"
+            % (juliet.jid, i, i, "A" * 100000))
+    scene["romeo/a"].ping()
+    for i in range(4):
+        e = juliet.take(lambda e: e.name == "message", "a block")
+        assert e.get("id") == "b%d" % i
+    waited = stat(server, "bytestream_bytes_highest")
+    assert (waited != 0) == (end == "min")
+    scene.end()
 
 
 @proves("limits: write_bytes_per_second")

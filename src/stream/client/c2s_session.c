@@ -199,6 +199,14 @@ on_taken(void *stream)
 	return conn_taken(c->x.conn);
 }
 
+static size_t
+on_untaken(void *stream)
+{
+	const struct c2s *c = session_stream(stream);
+
+	return conn_untaken(c->x.conn);
+}
+
 static int64_t
 on_heard(void *stream)
 {
@@ -259,6 +267,7 @@ const struct session_stream c2s_session_stream = {
 	.describe = on_describe,
 	.queued = on_queued,
 	.taken = on_taken,
+	.untaken = on_untaken,
 	.heard_us = on_heard,
 	.counted = c2s_on_counted,
 	.cut = on_cut,
