@@ -8,11 +8,34 @@
 
 #include "base/buf.h"
 #include "base/memuse.h"
+#include "http/http_reader.h"
 #include "http/transcript.h"
 
 #include "test.h"
 
 #define H "Host: example.org\r\n"
+
+/* Linked in place of what the second reader says: which of it is turned into no. */
+static struct {
+	bool head, agrees, body, framing, is_whole;
+} denied;
+
+#define READER_DENIES(what, arguments, names)                                  \
+	bool __real_http_reader_##what arguments;                              \
+	bool __wrap_http_reader_##what arguments;                              \
+	bool __wrap_http_reader_##what arguments                               \
+	{                                                                      \
+		return __real_http_reader_##what names &&                 \
+			!denied.what;                                          \
+	}
+READER_DENIES(head, (struct http_reader * r, const struct http_reading *says),
+	(r, says))
+READER_DENIES(agrees,
+	(const struct http_reader *r, int64_t length, bool chunked),
+	(r, length, chunked))
+READER_DENIES(body, (struct http_reader * r, struct str data), (r, data))
+READER_DENIES(framing, (struct http_reader * r, struct str bytes), (r, bytes))
+READER_DENIES(is_whole, (const struct http_reader *r), (r))
 
 static const struct {
 	const char *in, *out;
@@ -298,6 +321,31 @@ TEST(bodies_of_any_length_are_counted)
 	CHECK_STR(body, "abc");
 	CHECK_INT(http_parser_next(p, &in, &body, &bad), HTTP_MORE);
 	http_parser_free(p);
+}
+
+/* --- the second reader ------------------------------------------------------ */
+
+TEST(what_the_second_reader_finds_different_is_refused)
+{
+	struct http_bounds bounds = TRANSCRIPT_BOUNDS;
+	struct str with_length = STR("PUT / HTTP/1.1\r\n" H
+				     "Content-Length: 1\r\n\r\na");
+	struct str in_chunks =
+		STR("PUT / HTTP/1.1\r\n" H
+		    "Transfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n");
+	bool *const each[] = { &denied.head, &denied.agrees, &denied.body,
+		&denied.is_whole, &denied.framing };
+
+	CHECK_INT(outcome(bounds, with_length), 0);
+	CHECK_INT(outcome(bounds, in_chunks), 0);
+	for (size_t i = 0; i < COUNT(each); i++) {
+		test_case_number("denied", (unsigned)i);
+		*each[i] = true;
+		CHECK_INT(outcome(bounds, in_chunks), 400);
+		CHECK_INT(outcome(bounds, with_length),
+			each[i] == &denied.framing ? 0 : 400);
+		*each[i] = false;
+	}
 }
 
 /* --- memory ------------------------------------------------------------------ */
