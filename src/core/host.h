@@ -29,6 +29,7 @@ struct config_federation;
 struct config_host;
 struct entity_class;
 struct handler_entry;
+struct http_routes;
 struct module_ctx;
 struct server;
 struct tls_set;
@@ -82,6 +83,8 @@ struct host {
 				      * account */
 	struct handler_entry *iqs;      /* struct iq_handler */
 	struct handler_entry *elements; /* struct element_handler */
+	struct http_routes *routes; /* of its modules, see http_route.h; in the arena of
+				     * the snapshot; or NULL */
 };
 
 struct snapshot {

@@ -15,6 +15,7 @@
 #include "core/host.h"
 #include "core/listen.h"
 #include "core/server.h"
+#include "http/http_route.h"
 #include "module/module.h"
 #include "module/module_int.h"
 
@@ -188,6 +189,16 @@ host_add_iqs(struct host *host, struct module_ctx *ctx)
 		handler_table_add(&host->iqs, iq->ns, iq->name, ctx, iq);
 }
 
+static bool
+host_add_routes(struct snapshot *snap, struct host *host,
+	struct module_ctx *ctx, struct err *err)
+{
+	return http_routes_add(&host->routes, snap->arena, ctx->module->routes,
+		       ctx, err) ||
+		err_prefix(err, "hosts: %.*s: module %s", STR_ARG(host->domain),
+			ctx->module->name);
+}
+
 /* A port is no host's: a module brings its kinds once. */
 static bool
 host_add_listeners(struct snapshot *snap, struct module_ctx *ctx,
@@ -208,7 +219,8 @@ module_attach(struct snapshot *snap, struct host *host,
 		host_add_iqs(host, &host->modules[i]);
 		host_add_elements(host, &host->modules[i]);
 		host_add_maps(host, host->modules[i].module);
-		if (!host_add_listeners(snap, &host->modules[i], err))
+		if (!host_add_listeners(snap, &host->modules[i], err) ||
+			!host_add_routes(snap, host, &host->modules[i], err))
 			return false;
 	}
 	snap->shared = snap->shared || host->shared;

@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 
 #include "conf/conf.h"
+#include "http/http_route.h"
 #include "command/command_int.h"
 #include "module/module_int.h"
 
@@ -183,6 +184,22 @@ module_check_services(const struct module *module, struct err *err)
 	return true;
 }
 
+static bool
+module_check_routes(const struct module *module, struct err *err)
+{
+	const struct http_route *r = module->routes;
+
+	for (; r != NULL && r->prefix != NULL; r++) {
+		const char *why = http_route_mistake(r);
+
+		if (why != NULL)
+			return err_set(err, ERR_INVALID,
+				"module %s: its route \"%s\" %s", module->name,
+				r->prefix, why);
+	}
+	return true;
+}
+
 static const struct module *
 module_check(const struct module *module, struct str name, struct err *err)
 {
@@ -205,7 +222,8 @@ module_check(const struct module *module, struct str name, struct err *err)
 		return NULL;
 	}
 	return module_check_services(module, err) &&
-			module_check_listeners(module, err) ?
+			module_check_listeners(module, err) &&
+			module_check_routes(module, err) ?
 		module :
 		NULL;
 }

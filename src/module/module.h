@@ -67,6 +67,7 @@
 #include "core/shard.h"
 #include "core/stored.h"
 #include "core/wire.h"
+#include "http/http.h"
 #include "account/account.h"
 #include "account/credentials.h"
 #include "account/recent.h"
@@ -94,6 +95,7 @@ struct module {
 	const struct command *commands;
 	const struct service *services; /* domains with entities of its own */
 	const struct listen_kind *listeners; /* kinds of ports; see listen.h */
+	const struct http_route *routes; /* requests by HTTP; see http.h */
 	const char *const *account_maps; /* read with the account, and the
 					  * sizes of logs of these names; see
 					  * HOOK_ACCOUNT_LOAD */

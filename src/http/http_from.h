@@ -1,0 +1,37 @@
+/*
+ * http_from.h - who asks: the address that counts for limits and the log, and
+ * whether what is sent can be read on the way.
+ */
+#ifndef HTTP_HTTP_FROM_H
+#define HTTP_HTTP_FROM_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/str.h"
+
+struct conn;
+struct http_head;
+struct shard;
+
+struct http_from {
+	char text[48];   /* "192.0.2.1:40000", as conn_peer() */
+	uint8_t key[8];  /* for limits by address, see http_from_key() */
+	uint8_t key_n;
+	bool has_tls;    /* that of the connection is ours: -PLUS may be offered */
+	bool is_protected; /* nobody on the way can read or change it: logins are
+			    * possible */
+};
+
+/* As conn_peer_key(), within from; none: one in memory. */
+static inline struct str
+http_from_key(const struct http_from *from)
+{
+	return (struct str){ (const char *)from->key, from->key_n };
+}
+
+/* Owner shard: fills out from the connection, and from what a head says of it. */
+void http_from_fill(struct http_from *out, const struct shard *sh,
+	const struct conn *c, const struct http_head *head);
+
+#endif
