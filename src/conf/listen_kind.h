@@ -109,6 +109,12 @@ struct listen_kind {
 	bool (*accept)(struct module_ctx *m, struct listen_peer *p,
 		const struct config_listen *at);
 	const struct conn_events *events; /* closed may be NULL */
+	/* Another snapshot is in force, at the shard of p.  NULL: it does not
+	 * matter. */
+	void (*follow)(struct listen_peer *p);
+	/* The server stops.  True: p ends by itself, soon; false, or NULL: it is
+	 * closed now. */
+	bool (*leave)(struct listen_peer *p);
 
 	/* For streams, in place of both: a connection as it comes from the
 	 * network, or, where a port has several kinds, from those who have waited

@@ -394,6 +394,14 @@ listen_cut(struct shard *sh, const struct share *share)
 	}
 }
 
+/* Does it go by itself? */
+static bool
+guest_leaves(const struct guest *g)
+{
+	return g->peer != NULL && g->kind->leave != NULL &&
+		g->kind->leave(g->peer);
+}
+
 void
 guests_close(struct shard *sh, bool all)
 {
@@ -402,8 +410,10 @@ guests_close(struct shard *sh, bool all)
 
 	/* they leave the list at the end of the turn */
 	TAILQ_FOREACH (g, &sh->listen->guests, link)
-		if (all || !guest_has_home(g))
+		if (all ? !guest_leaves(g) : !guest_has_home(g))
 			conn_close(g->conn, linger);
+		else if (!all && g->peer != NULL && g->kind->follow != NULL)
+			g->kind->follow(g->peer);
 }
 
 bool

@@ -45,8 +45,9 @@ struct listen_shard *listen_shard(struct shard *sh);
 /* Who has come is of the kind row, of a module. */
 void guest_new(struct shard *sh, const struct listen_row *row,
 	const struct listen_arrival *a);
-/* Closes those of modules that bring no kind any more; all of them: also when it
- * does. */
+/* Another snapshot is in force: closes those of modules that bring no kind any more,
+ * and tells the others; all: the server stops, and those end that do not by
+ * themselves. */
 void guests_close(struct shard *sh, bool all);
 /* False: there are none. */
 bool guests_abort(struct shard *sh);
