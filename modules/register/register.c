@@ -16,7 +16,7 @@
 
 #include <fnmatch.h>
 
-#include "module/module.h"
+#include "register.h"
 
 /* Keys that wait to be derived; with 3 x 10000 rounds each, about a second. */
 #define DERIVING_MAX 64
@@ -67,56 +67,7 @@ on_shard_done(struct shard *sh, void *arg)
 	rate_done(arg);
 }
 
-/* --- what was sent ------------------------------------------------------------------ */
-
-struct fields {
-	struct str username; /* STR_NONE: not given */
-	struct str password;
-	bool remove;
-	bool twice; /* one of them */
-};
-
-static void
-field_take(struct fields *f, struct str name, struct str value)
-{
-	struct str *at = &f->username;
-
-	if (str_is(name, "password"))
-		at = &f->password;
-	else if (!str_is(name, "username"))
-		return;
-	f->twice = f->twice || at->p != NULL;
-	*at = value;
-}
-
-/* A form takes precedence (XEP-0077 §6). */
-static struct fields
-fields_read(struct arena *a, const struct elem *query)
-{
-	const struct elem *form = form_submitted(query);
-	struct fields f = { .remove = false };
-
-	elem_each_child(form != NULL ? form : query, e) {
-		if (elem_is(e, NS_FORM, "field"))
-			field_take(&f, elem_attr(e, "var"), form_value(a, e));
-		else if (elem_is(e, NS_REGISTER, "remove"))
-			f.remove = true;
-		else if (str_is(e->ns, NS_REGISTER))
-			field_take(&f, e->name, elem_text(a, e));
-	}
-	return f;
-}
-
-/* The password lies in the arena of a stanza that is ours alone: in its tree,
- * and apart if it came in several runs. */
-static void
-fields_wipe(struct fields *f, struct elem *query)
-{
-	if (f->password.n != 0)
-		explicit_bzero((void *)(uintptr_t)f->password.p,
-			f->password.n);
-	elem_wipe(query);
-}
+/* --- passwords ------------------------------------------------------------------------ */
 
 /* What is wrong with a password, for the user; NULL: nothing. */
 static const char *
