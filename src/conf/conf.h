@@ -73,7 +73,7 @@ struct config_dns {
 	int64_t questions; /* names that are asked for at once */
 };
 
-/* Whatever a stranger can make grow; the table in conf_options.c says what
+/* Whatever a stranger can make grow; the table in conf_limits.c says what
  * each one means. */
 struct config_limits {
 	/* XML */

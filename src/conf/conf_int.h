@@ -33,8 +33,8 @@ struct config_whole {
 	struct VEC(struct config_service) services;
 };
 
-/* In conf_federation.c, and all others in conf_options.c; each ends with a name of
- * NULL. */
+/* In conf_federation.c, conf_limits.c, and all others in conf_options.c; each ends
+ * with a name of NULL. */
 extern const struct option config_federation_options[];
 extern const struct option config_s2s_options[];
 extern const struct option config_remote_options[];
