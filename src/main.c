@@ -30,6 +30,7 @@
 #include "core/listen.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "http/http_conn.h"
 #include "module/module_int.h"
 #include "server/server_commands.h"
 #include "server/server_reload.h"
@@ -409,7 +410,7 @@ int
 main(int argc, char **argv)
 {
 	struct listen_kind kinds[] = { c2s_kinds[0], comp_kinds[0],
-		s2s_in_kinds[0],
+		s2s_in_kinds[0], http_kinds[0], http_kinds[1], http_kinds[2],
 		{ .name = NULL } };
 	struct main_args args;
 	struct module_registry *modules;

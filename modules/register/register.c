@@ -522,8 +522,22 @@ on_user_set(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+static enum hook_result
+on_page(struct module_ctx *m, void *arg)
+{
+	const struct register_conf *conf = m->conf;
+	struct http_page *page = arg;
+
+	if (conf->allow)
+		buf_add_c(page->html,
+			"<p>Who has no account makes one: many clients do that, if "
+			"they are asked for a new account at this server.</p>\n");
+	return HOOK_PASS;
+}
+
 static const struct hook_handler register_hooks[] = {
 	{ HOOK_STREAM_FEATURES, HOOK_CHANGE, on_stream_features },
+	{ HOOK_HTTP_PAGE, HOOK_CHANGE, on_page },
 	{ HOOK_STREAM_IQ, HOOK_DELIVER, on_stream_iq },
 	{ .fn = NULL },
 };

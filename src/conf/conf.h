@@ -122,6 +122,15 @@ struct config_limits {
 	uint64_t roster_name_bytes; /* of an item, or of a group */
 	int64_t pending_subscriptions;
 	int64_t directed_presences; /* of one session */
+	/* requests by HTTP */
+	uint64_t http_head_bytes;
+	uint64_t http_target_bytes;
+	int64_t http_headers;
+	int64_t http_head_timeout_us;
+	int64_t http_idle_timeout_us;
+	uint64_t http_bytes_per_second; /* at least; 0: as slow as they like */
+	int64_t http_requests; /* by one connection */
+	int64_t http_bodies_per_address; /* at once */
 };
 
 struct config_auth {
@@ -202,6 +211,10 @@ struct config_host {
 	const char *certificate; /* NULL: no TLS at this host */
 	const char *key;         /* NULL: in the same file */
 	struct option_list admins; /* bare addresses, prepared */
+	const char *public_url; /* by HTTP, without a '/' at its end; NULL: that of
+				 * the first port */
+	struct option_list cors_origins; /* whose pages may; "*": all */
+	bool hsts;
 	struct config_auth auth;
 	struct config_federation federation;
 	/* In the order of the file, which is that of handlers in one band. */

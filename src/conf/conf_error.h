@@ -13,7 +13,7 @@
 struct arena;
 struct yaml_node;
 
-#define CONF_ERRORS_MAX 100 /* what goes beyond is only counted */
+#define CONF_ERRORS_MAX 200 /* what goes beyond is only counted */
 
 struct conf_errors {
 	struct arena *arena;

@@ -48,6 +48,7 @@ host_check(const struct config_host *h, const struct yaml_node *node,
 	if (h->key != NULL && h->certificate == NULL)
 		conf_error_add(m, node, path,
 			"\"key\" is of no use without \"certificate\"");
+	config_web_check(h, node, path, m);
 	for (size_t i = 0; i < h->admins.n; i++)
 		if (strchr(h->admins.items[i], '/') != NULL)
 			conf_error_add(m, node, path,

@@ -83,6 +83,10 @@ void config_components_apply(struct config_whole *w,
 void config_grants_apply(struct config_whole *w,
 	const struct yaml_node *const *nodes, struct conf_errors *m);
 
+/* conf_web.c: what h says of itself for the web. */
+void config_web_check(const struct config_host *h, const struct yaml_node *node,
+	const char *path, struct conf_errors *m);
+
 /* conf_services.c: no domain of a service is one of a host, or of another service.
  * nodes are those of the hosts. */
 void config_services_check(struct config_whole *w,

@@ -219,5 +219,35 @@ const struct option config_limits_options[] = {
 		.type = OPT_INT, .dflt = "500", .min = "10", .max = "100000",
 		.help = "addresses outside of the roster to which one session "
 			"has sent presence"),
+	LIMIT(http_head_bytes, .name = "http_head_bytes", .type = OPT_SIZE,
+		.dflt = "16KiB", .min = "1KiB", .max = "1MiB",
+		.help = "the largest head of a request by HTTP: its first line "
+			"and its headers"),
+	LIMIT(http_target_bytes, .name = "http_target_bytes",
+		.type = OPT_SIZE, .dflt = "8KiB", .min = "256", .max = "64KiB",
+		.help = "the longest target of a request: its path and query"),
+	LIMIT(http_headers, .name = "http_headers", .type = OPT_INT,
+		.dflt = "100", .min = "10", .max = "1000",
+		.help = "headers of one request"),
+	LIMIT(http_head_timeout_us, .name = "http_head_timeout",
+		.type = OPT_DURATION, .dflt = "30s", .min = "1s",
+		.max = "10m",
+		.help = "time from the first byte of a request until its head "
+			"is whole"),
+	LIMIT(http_idle_timeout_us, .name = "http_idle_timeout",
+		.type = OPT_DURATION, .dflt = "60s", .min = "1s", .max = "1h",
+		.help = "how long a connection is kept open for another request "
+			"behind one that was answered"),
+	LIMIT(http_bytes_per_second, .name = "http_bytes_per_second",
+		.type = OPT_SIZE, .dflt = "1KiB", .min = "0", .max = "1MiB",
+		.help = "how much of a body a client has to send, and of an "
+			"answer to take, in a second on the average of half a "
+			"minute; 0: any amount"),
+	LIMIT(http_requests, .name = "http_requests", .type = OPT_INT,
+		.dflt = "1000", .min = "1", .max = "1000000",
+		.help = "requests by one connection, which then ends"),
+	LIMIT(http_bodies_per_address, .name = "http_bodies_per_address",
+		.type = OPT_INT, .dflt = "20", .min = "1", .max = "100000",
+		.help = "bodies of requests that one address may send at once"),
 	{ .name = NULL },
 };

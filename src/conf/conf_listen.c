@@ -402,8 +402,10 @@ listen_default(struct config_whole *w, struct config_listen *all)
 	struct names names = { .n = 0 };
 
 	memcpy(all, listen_standard, sizeof(listen_standard));
-	if (w->modules != NULL)
+	if (w->modules != NULL) {
+		names_add(&names, w->arena, w->modules->kinds);
 		names_add_modules(&names, w);
+	}
 	for (size_t i = 0; i < names.n && n < LISTENERS_MAX; i++) {
 		const struct listen_kind *kind = kind_find(w, names.p[i]);
 

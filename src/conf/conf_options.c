@@ -204,6 +204,22 @@ const struct option config_host_options[] = {
 		.help = "accounts of this host that are shown to be its "
 			"administrators in service discovery (XEP-0030)",
 		.example = "[ anna@example.org ]" },
+	{ .name = "public_url", .type = OPT_TEXT,
+		.off = offsetof(struct config_host, public_url),
+		.help = "the address of the host by HTTP, as others reach it: "
+			"through a reverse proxy, for instance; without it, "
+			"that of the first port of kind https or web",
+		.example = "https://example.org" },
+	{ .name = "cors_origins", .type = OPT_LIST, .item = OPT_TEXT,
+		.alone = true, .dflt = "*",
+		.off = offsetof(struct config_host, cors_origins),
+		.help = "origins whose pages may use what is meant for clients "
+			"in browsers, such as uploads; *: all",
+		.example = "[ \"https://chat.example.org\" ]" },
+	{ .name = "hsts", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct config_host, hsts),
+		.help = "tell browsers, over TLS, to come to this name by TLS "
+			"alone for a year, at all ports (RFC 6797)" },
 	{ .name = NULL },
 };
 

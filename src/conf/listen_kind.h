@@ -44,7 +44,7 @@ struct config_listen {
 	const char *address; /* as in net/listener.h */
 	int64_t port;
 	int64_t backlog;
-	bool unasked; /* nobody has named it: a module that is on has it */
+	bool unasked; /* nobody has named it: its kind is standard */
 };
 
 /* Who has come to a port, for its kind. */
@@ -79,8 +79,8 @@ struct listen_kind {
 	enum listen_tls tls;  /* when the file says nothing */
 	/* By that: when the file names none; 0: it has to. */
 	uint16_t ports[LISTEN_TLS_MODES];
-	bool standard; /* of a module: opened at that port where the file has no
-			* `listen' */
+	bool standard; /* opened at that port where the file has no `listen'; of
+			* a module, while it is on */
 	const char *address;  /* when the file names none; NULL: "*" */
 	/* With LISTEN_DIRECT: the protocols to agree on if a peer offers any (RFC
 	 * 7301), of 31 bytes at most; NULL: it is not asked for, alone at a

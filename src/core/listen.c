@@ -120,7 +120,7 @@ static void
 port_warn(const struct config_listen *l, const struct listen_port *p)
 {
 	log_warn(LOG_NET, LOG_NOBODY,
-		"a port of a module stays shut: free it and reload, or name all ports in `listen', without it or with another one kind=%s address=%s port=%u reason=\"%s\"",
+		"a port that nobody has named stays shut: free it and reload, or name all ports in `listen', without it or with another one kind=%s address=%s port=%u reason=\"%s\"",
 		l->kind, l->address, (unsigned)l->port, p->why);
 }
 

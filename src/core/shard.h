@@ -64,6 +64,11 @@ struct shard_stats {
 	uint64_t refused;      /* because a bound was reached */
 	uint64_t transfers;    /* of files, under way now */
 	uint64_t relayed_bytes; /* of those */
+	uint64_t http_connections; /* open now */
+	uint64_t http_requests;
+	uint64_t http_2xx, http_3xx, http_4xx, http_5xx; /* answers */
+	uint64_t http_bytes_in;  /* of bodies */
+	uint64_t http_bytes_out;
 	struct gauge inbox_bytes; /* wait until their entity is loaded */
 	struct gauge line_bytes;  /* wait for a change to be durable */
 	struct gauge session_bytes; /* wait for clients that do not keep up */

@@ -17,7 +17,8 @@
  *	     v
  *	done(r): it is over, with or without an answer, and r is freed
  *
- * The client may go at any moment, the time of a body may end, a reload may take the
+ * The client may go at any moment (which is seen when it is read, or written to), the
+ * time of a body may end, a reload may take the
  * module or the host away, and the server may stop: the core then answers what
  * there is to answer, and gone(r) is called, once, unless all of the answer is the
  * core's already.  From there on http_is_gone(r) holds, and what is answered goes
@@ -58,7 +59,7 @@ enum http_allow {
 /*
  * What pages of other origins may do (Fetch, CORS protocol), without credentials:
  * they use the methods of the route, and read its answers, errors too.  Which
- * origins that are, `http: cors_origins' of the host says; all, as it stands.
+ * origins that are, `cors_origins' of the host says; all, as it stands.
  */
 struct http_cors {
 	const char *headers; /* that requests may bring: "Authorization,
@@ -112,6 +113,9 @@ struct http_request {
 	void *state;        /* the handler's own; NULL: it has none */
 };
 
+/* Headers that an answer may have of its handler. */
+#define HTTP_FIELDS_MAX 16
+
 /* A header of an answer, borrowed for the call.  name is our own text; of value,
  * what may not stand in one (CR, LF, NUL and other controls) is left out.  A list of
  * them ends with { .name = NULL }. */
@@ -150,10 +154,21 @@ void http_let_go(struct http_request *r);
 bool http_is_gone(const struct http_request *r);
 
 /* Appends the address of host for people and clients, without a '/' at its end:
- * "https://example.org:5281"; `http: public_url' of it, or else the first port of
+ * "https://example.org:5281"; `public_url' of it, or else the first port of
  * kind https or web that is open, or http.  False: there is none. */
 bool http_public_url(const struct shard *sh, const struct host *host,
 	struct buf *out);
+
+/* --- any thread: the first page ------------------------------------------------- */
+
+/* Argument of HOOK_HTTP_PAGE, the page at "/": append paragraphs, as HTML. */
+struct http_page {
+	struct shard *shard;
+	struct host *host;
+	struct buf *html;
+};
+/* Appends text so that it is text in HTML, also within quotes. */
+void http_escape(struct str text, struct buf *out);
 
 /* --- owner shard: exactly one answer to each request -------------------------- */
 

@@ -14,9 +14,11 @@ struct conn;
 struct http_head;
 struct shard;
 
+#define HTTP_FROM_KEY_MAX 8
+
 struct http_from {
-	char text[48];   /* "192.0.2.1:40000", as conn_peer() */
-	uint8_t key[8];  /* for limits by address, see http_from_key() */
+	char text[64];   /* "192.0.2.1:40000", as conn_peer() */
+	uint8_t key[HTTP_FROM_KEY_MAX]; /* for limits by address, see http_from_key() */
 	uint8_t key_n;
 	bool has_tls;    /* that of the connection is ours: -PLUS may be offered */
 	bool is_protected; /* nobody on the way can read or change it: logins are

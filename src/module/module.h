@@ -68,6 +68,8 @@
 #include "core/stored.h"
 #include "core/wire.h"
 #include "http/http.h"
+#include "http/http_parse.h"
+#include "http/http_text.h"
 #include "account/account.h"
 #include "account/credentials.h"
 #include "account/recent.h"

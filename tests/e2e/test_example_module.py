@@ -17,6 +17,7 @@ import pytest
 
 import antiphon
 import scene as scenes
+import web
 from client import Client, PATIENCE
 
 pytestmark = pytest.mark.only("antiphon")
@@ -307,6 +308,21 @@ def test_mirror_of_the_page(started):
     assert sock.recv(1) == b"x"
     server.ctl("modules", "unload", "mirror")
     assert sock.recv(1) == b""
+
+
+def test_guests_of_the_page(started):
+    server, _ = started("guests", web.conf())
+    conn = web.plain(server)
+    assert conn.ask("/guests").body == b"Send a line by POST.\n"
+    line = "Content-Length: 5\r\n"
+    assert conn.ask("/guests", "POST", fields=line, body=b"hello").status == 201
+    assert conn.ask("/guests/more").status == 404
+    assert conn.ask("/guests", "PUT").status == 405
+    large = conn.ask("/guests", "POST", fields="Content-Length: 201\r\n",
+                     body=b"x" * 201)
+    assert large.status == 413
+    server.ctl("modules", "unload", "guests")
+    assert conn.ask("/guests").status == 404
 
 
 def test_keep_of_the_page(started):

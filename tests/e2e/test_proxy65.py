@@ -232,7 +232,7 @@ def test_the_server_starts_where_the_port_is_taken(own_server):
     told = [line for line in server.process.lines if "port=5000" in line]
     assert len(told) == 1, told
     assert re.search(
-        r"warn.* a port of a module stays shut: free it and reload, or name all "
+        r"warn.* a port that nobody has named stays shut: free it and reload, or name all "
         r"ports in `listen', without it or with another one kind=proxy65 "
         r'address=\* port=5000 reason=".*another process listens',
         told[0])

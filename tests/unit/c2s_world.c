@@ -18,6 +18,7 @@
 #include "core/host.h"
 #include "core/listen.h"
 #include "core/server.h"
+#include "http/http_conn.h"
 #include "account/account.h"
 #include "account/credentials.h"
 #include "module/module_int.h"
@@ -124,11 +125,14 @@ world_init(struct world *w, unsigned n_shards, const char *more,
 	struct server_env env = {
 		.clock = &w->clock.clock,
 		.rand = &w->rand.source,
-		.modules = module_registry_new("/nonexistent", c2s_kinds),
+		.modules = module_registry_new("/nonexistent", w->kinds),
 		.store_in_memory = true,
 	};
 	struct err err = ERR_INIT;
 
+	w->kinds[0] = c2s_kinds[0];
+	for (size_t i = 0; i <= HTTP_KINDS; i++)
+		w->kinds[1 + i] = http_kinds[i];
 	world_forget_authorities();
 	world_cert(w);
 	clock_manual_init(&w->clock, 1000000 * US_PER_S);
@@ -358,6 +362,27 @@ peer_open_at(struct peer *p, struct world *w, unsigned shard,
 	peer_make(p, w, shard);
 	kind->accept_raw(w->server->shards[shard],
 		&(struct listen_arrival){ .conn = p->conn,
+			.since_us = clock_mono_us(w->server->clock) });
+	world_settle(w);
+}
+
+void
+peer_open_web(struct peer *p, struct world *w, unsigned shard,
+	const char *kind, const char *address)
+{
+	static const struct config_listen at = { .tls = LISTEN_PLAIN };
+	struct shard *sh = w->server->shards[shard];
+	struct sockaddr_in in = { .sin_family = AF_INET };
+
+	peer_make(p, w, shard);
+	if (address != NULL) {
+		CHECK(inet_pton(AF_INET, address, &in.sin_addr) == 1);
+		conn_mem_from(p->conn, (struct sockaddr *)&in, sizeof(in));
+	}
+	if (strcmp(kind, "http") != 0)
+		conn_mem_secure(p->conn);
+	listen_give(sh, listen_row(sh->snap, kind),
+		&(struct listen_arrival){ .conn = p->conn, .at = &at,
 			.since_us = clock_mono_us(w->server->clock) });
 	world_settle(w);
 }

@@ -11,6 +11,7 @@
 #include "base/buf.h"
 #include "base/clock.h"
 #include "base/rand.h"
+#include "conf/listen_kind.h"
 #include "core/shard.h"
 #include "certs.h"
 
@@ -39,9 +40,8 @@
 	"xmlns='urn:ietf:params:xml:ns:xmpp-bind'><resource>" resource         \
 	"</resource></bind></iq>"
 
-struct listen_kind;
-
 struct world {
+	struct listen_kind kinds[5];
 	struct clock_manual clock;
 	struct rand_seeded rand;
 	struct server *server;
@@ -88,6 +88,9 @@ void peer_open_at(struct peer *p, struct world *w, unsigned shard,
 /* Over TLS, from an IPv4 or IPv6 address. */
 void peer_open_from(struct peer *p, struct world *w, unsigned shard,
 	const char *address);
+/* Of kind http, or else over TLS, https or web; address may be NULL. */
+void peer_open_web(struct peer *p, struct world *w, unsigned shard,
+	const char *kind, const char *address);
 void peer_done(struct peer *p);
 /* Sends text; what came back is in got, instead of what was there. */
 void peer_say(struct peer *p, const char *text);

@@ -385,7 +385,8 @@ static const struct {
 	{ "hosts:\n  example.org:\n    services: {}\n",
 		"antiphond.yml:3: hosts: example.org: unknown option "
 		"\"services\", expected one of: auth, federation, modules, "
-		"certificate, key, admins" },
+		"certificate, key, admins, "
+		"public_url, cors_origins, hsts" },
 	{ HOST "limit: {}", "antiphond.yml:2: unknown option \"limit\"; did "
 			    "you mean \"limits\"?" },
 	{ HOST "shards: 1000",
