@@ -17,15 +17,17 @@ usage() {
 	  --build DIR      where it is built (build-quickstart)
 	  --host NAME      the domain to serve (localhost)
 	  --port-base N    ports N+22 with STARTTLS and N+23 with TLS from the
-	                   start, and N+65 for files that clients cannot send
-	                   each other directly (5200, or the next that is free)
+	                   start, N+65 for files that clients cannot send each
+	                   other directly, N+80 and N+81 for HTTP without and
+	                   with TLS (5200, or the next that is free)
 	  --shards N       threads (one for each core)
 	  --component      a component of the name component.NAME may connect, to
 	                   port N+147; env.sh has its secret
 	  --s2s            talk to other servers, which connect to ports N+69 with
 	                   STARTTLS and N+70 with TLS from the start
-	  --one-port       the same, at the ports of clients: whoever connects says
-	                   by ALPN, or by its first bytes, what it is
+	  --one-port       the same, at the ports of clients, and HTTP too: whoever
+	                   connects says by ALPN, or by its first bytes, what it
+	                   is
 	  --peer DIR       the same as --s2s, and know the server that lives in DIR and was
 	                   started with --s2s; it is told of this one
 	  --cert FILE --key FILE [--ca-cert FILE]
@@ -331,10 +333,10 @@ choose_ports() {
 	fi
 	for base in $bases; do
 		c2s=$((base + 22)) direct=$((base + 23)) component=$((base + 147))
-		proxy=$((base + 65))
+		proxy=$((base + 65)) http=$((base + 80)) https=$((base + 81))
 		s2s=$((base + 69)) s2s_direct=$((base + 70))
 		[ $one_port = no ] || s2s=$c2s s2s_direct=$direct
-		ports="$c2s $direct $proxy"
+		ports="$c2s $direct $proxy $http $https"
 		[ $with_component = no ] || ports="$ports $component"
 		[ $with_s2s$one_port != yesno ] || ports="$ports $s2s $s2s_direct"
 		taken=
@@ -363,10 +365,17 @@ choose_secret() {
 	[ -n "$secret" ] || secret=$(openssl rand -hex 16)
 }
 
-write_proxy_listeners() {
-	say "  - { kind: proxy65, address: 127.0.0.1, port: $proxy }"
+# $1 kind, $2 port
+write_address_listeners() {
+	say "  - { kind: $1, address: 127.0.0.1, port: $2 }"
 	! grep -q ' lo$' /proc/net/if_inet6 2>/dev/null ||
-		say "  - { kind: proxy65, address: \"::1\", port: $proxy }"
+		say "  - { kind: $1, address: \"::1\", port: $2 }"
+}
+
+# For a reverse proxy on this machine, and for all others.
+write_web_listeners() {
+	say "  - { kind: http, address: localhost, port: $http }"
+	write_address_listeners https "$https"
 }
 
 write_component() {
@@ -385,7 +394,7 @@ write_component_listener() {
 
 write_client_listeners() {
 	kinds=c2s
-	[ $one_port = no ] || kinds='[ c2s, server ]'
+	[ $one_port = no ] || kinds='[ c2s, server, web ]'
 	write_listeners "$kinds" "$c2s" "$direct"
 }
 
@@ -456,7 +465,8 @@ write_configuration() {
 		  socket: $data/control
 		listen:
 		$(write_client_listeners)
-		$(write_proxy_listeners)
+		$(write_address_listeners proxy65 "$proxy")
+		$(write_web_listeners)
 		$(write_s2s_listeners)
 		$(write_component_listener)
 		hosts:
@@ -479,6 +489,9 @@ write_env() {
 	export PORT_C2S=$c2s
 	export PORT_DIRECT_TLS=$direct
 	export PORT_PROXY=$proxy
+	export PORT_HTTP=$http
+	export HTTP_TLS=0
+	export PORT_HTTPS=$https
 	export CA_FILE=$home/certs/ca.crt
 	export CTL='$ctl'
 	export ADDUSER="printf '%s\\n' {password} | $ctl adduser {user}@{domain}"

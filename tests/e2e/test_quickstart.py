@@ -9,6 +9,7 @@ import subprocess
 
 import pytest
 
+import web
 from antiphon import TOP, build_dir
 from client import Client, PATIENCE
 from socks import End
@@ -62,6 +63,16 @@ def say(one, other, text):
                  "</message>" % (one.jid, other.jid, text))
 
 
+def shows_page(server, name):
+    tls = name != "PORT_HTTP"
+    assert server.env["HTTP_TLS"] == "0"
+    conn = web.Web(int(server.env[name]), web.context(server) if tls else None,
+                   server.domain)
+    page = conn.ask("/", host=server.domain)
+    assert page.status == 200 and server.domain.encode() in page.body
+    conn.close()
+
+
 def test_two_quickstarts_talk(open_path):
     started = []
     try:
@@ -74,9 +85,11 @@ def test_two_quickstarts_talk(open_path):
         assert "was not told" not in other.said
         assert len({each.env[name] for each in started for name in (
             "PORT_S2S", "PORT_S2S_DIRECT_TLS", "PORT_C2S",
-            "PORT_PROXY")}) == 8
+            "PORT_PROXY", "PORT_HTTP", "PORT_HTTPS")}) == 12
         for each in started:
             End(int(each.env["PORT_PROXY"])).join("0" * 40).sock.close()
+            shows_page(each, "PORT_HTTP")
+            shows_page(each, "PORT_HTTPS")
         romeo, juliet = one.user("romeo"), other.user("juliet")
         say(romeo, juliet, "from the first")
         say(juliet, romeo, "and back")
@@ -102,7 +115,8 @@ def test_clients_and_servers_share_a_port(open_path):
         one = started[0]
         assert one.env["PORT_S2S"] == one.env["PORT_C2S"]
         assert one.env["PORT_S2S_DIRECT_TLS"] == one.env["PORT_DIRECT_TLS"]
-        for each in "xmpp-client", "xmpp-server":
+        shows_page(one, "PORT_DIRECT_TLS")
+        for each in "xmpp-client", "xmpp-server", "http/1.1":
             assert alpn(one, "direct", each) == each
         # one that has ports for each kind, and one that has not
         started.append(Quickstart(open_path / "b", "b.localhost", "--peer",
