@@ -20,6 +20,7 @@
 #include "base/memuse.h"
 #include "base/worker.h"
 #include "conf/conf.h"
+#include "disk/disk.h"
 #include "store/store.h"
 #include "core/cert_expiry.h"
 #include "core/host.h"
@@ -289,6 +290,16 @@ timeval_ms(struct timeval tv)
 }
 
 static void
+stats_disk(const struct counting *c)
+{
+	struct disk_stats disk = disk_stats(c->call->server->disk);
+
+	stat_show(c->call, "disk_waiting", (int64_t)disk.waiting);
+	stat_show(c->call, "files_open", (int64_t)disk.files);
+	stat_show(c->call, "files_bytes", (int64_t)disk.bytes);
+}
+
+static void
 stats_process(const struct counting *c)
 {
 	struct rusage usage;
@@ -303,6 +314,7 @@ stats_process(const struct counting *c)
 	stat_show(c->call, "cpu_system_ms", timeval_ms(usage.ru_stime));
 	stat_show(c->call, "worker_waiting",
 		(int64_t)worker_waiting(c->call->server->worker));
+	stats_disk(c);
 }
 
 /* Calls fn for each column that is asked for. */

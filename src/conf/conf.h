@@ -110,6 +110,8 @@ struct config_limits {
 	uint64_t mailbox_bytes;
 	uint64_t inbox_bytes;
 	uint64_t memory; /* what waits in all; 0: half of what there is */
+	int64_t open_files;
+	uint64_t file_buffers; /* bytes */
 	/* accounts */
 	int64_t entities; /* in memory */
 	int64_t sessions_per_account;
@@ -280,6 +282,7 @@ struct config_delegation {
 /* What stands for one process. */
 struct config_server {
 	int64_t shards; /* 0: one for each core */
+	int64_t disk_threads;
 	const char *user;     /* NULL: stay who we are */
 	const char *group;    /* NULL: the user's */
 	const char *pid_file; /* NULL: none */

@@ -166,6 +166,14 @@ const struct option config_limits_options[] = {
 			"least 16 times stanza_bytes, and 4 times roster_bytes; "
 			"0: half of the memory of the machine, or of the "
 			"control group"),
+	LIMIT(open_files, .name = "open_files", .type = OPT_INT,
+		.dflt = "1024", .min = "1", .max = "1000000",
+		.help = "files of users that are open; who wants a further one "
+			"is asked to come back later"),
+	LIMIT(file_buffers, .name = "file_buffers", .type = OPT_SIZE,
+		.dflt = "64MiB", .min = "64KiB", .max = "64GiB",
+		.help = "what of files that come in is in memory, 64KiB to 1MiB "
+			"of each; beyond it further ones have to wait"),
 	LIMIT(entities, .name = "entities", .type = OPT_INT,
 		.dflt = "2000000", .min = "10", .max = "20000000",
 		.help = "accounts, and addresses of services, in memory, with "

@@ -21,6 +21,9 @@ const struct option config_server_options[] = {
 		.max = "256", .off = offsetof(struct config_server, shards),
 		.help = "threads that carry streams and accounts; 0 is one for "
 			"each processor core" },
+	{ .name = "disk_threads", .type = OPT_INT, .dflt = "4", .min = "1",
+		.max = "64", .off = offsetof(struct config_server, disk_threads),
+		.help = "threads that read and write the files of users" },
 	{ .name = "user", .type = OPT_TEXT,
 		.off = offsetof(struct config_server, user),
 		.help = "the user to become, once ports are bound and keys are "

@@ -22,6 +22,7 @@
 struct command_registry;
 struct crash_last;
 struct conn;
+struct disk;
 struct dns_check;
 struct entity_class;
 struct listen_arrival;
@@ -43,6 +44,7 @@ struct server {
 	struct rand_source *rand; /* seeded in a simulation; else the CSPRNG */
 	struct store *store;
 	struct worker *worker;    /* slow work, such as deriving keys */
+	struct disk *disk;        /* files that users exchange */
 	struct shard **shards;
 	unsigned n_shards;
 	bool threaded;            /* false: the caller turns the shards */

@@ -44,6 +44,7 @@
 #include "net/relay.h"
 #include "conf/conf.h"
 #include "conf/option.h"
+#include "disk/disk.h"
 #include "store/store.h"
 #include "core/component.h"
 #include "core/element.h"

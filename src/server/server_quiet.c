@@ -12,6 +12,7 @@
 #include "base/clock.h"
 #include "base/mem.h"
 #include "base/worker.h"
+#include "disk/disk.h"
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -50,7 +51,8 @@ quiet_done(struct shard *from, void *arg)
 	struct server *srv = q->server;
 
 	q->busy |= q->mails - q->before != srv->n_shards + 1 ||
-		!store_is_idle(srv->store) || worker_waiting(srv->worker) != 0;
+		!store_is_idle(srv->store) ||
+		worker_waiting(srv->worker) != 0 || disk_waiting(srv->disk) != 0;
 	q->looks = q->busy ? 0 : q->looks + 1;
 	if (q->looks < LOOKS && from->now_us < q->until_us) {
 		shard_timer(from, &q->timer, LOOK_US, on_look);

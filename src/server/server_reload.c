@@ -42,6 +42,7 @@
 #include "remote/remote.h"
 #include "module/attach.h"
 #include "module/module_int.h"
+#include "server/server_disk.h"
 #include "server/server_federation.h"
 #include "server/server_snapshot.h"
 
@@ -383,6 +384,7 @@ on_made(void *arg)
 		c->kind == CHANGE_FILE ? &c->text : NULL);
 	snapshot_unref(srv->newest);
 	srv->newest = snapshot_ref(c->snap);
+	server_disk_follow(srv);
 	shard_visit_all(srv->shards[0], publish_visit, publish_end, c);
 }
 

@@ -19,6 +19,7 @@
 #include "base/worker.h"
 #include "net/net.h"
 #include "conf/conf.h"
+#include "disk/disk.h"
 #include "store/store.h"
 #include "core/budget.h"
 #include "core/cert_expiry.h"
@@ -33,6 +34,7 @@
 #include "command/command_int.h"
 #include "module/module_int.h"
 #include "server/dns_check.h"
+#include "server/server_disk.h"
 #include "server/server_dns.h"
 #include "server/server_federation.h"
 #include "server/server_reload.h"
@@ -133,9 +135,11 @@ server_free(struct server *srv)
 	if (srv == NULL)
 		return;
 	worker_free(srv->worker);
+	disk_stop(srv->disk);
 	for (unsigned i = 0; i < srv->n_shards; i++)
 		shard_free(srv->shards[i]);
 	free(srv->shards);
+	disk_free(srv->disk);
 	snapshot_unref(srv->newest);
 	server_changes_free(srv->changes);
 	module_registry_free(srv->modules);
@@ -349,6 +353,7 @@ server_open(struct server *srv, struct err *err)
 	if (!server_open_store(srv, err))
 		return false;
 	srv->worker = worker_new(server_workers(srv), err);
+	server_disk_open(srv);
 	return srv->worker != NULL &&
 		server_make_shards(srv, srv->n_sockets, err) &&
 		server_find_secret(srv, err) &&
@@ -378,6 +383,7 @@ server_settle(struct server *srv)
 	while (busy) {
 		busy = !store_is_idle(srv->store) ||
 			worker_waiting(srv->worker) != 0 ||
+			disk_waiting(srv->disk) != 0 ||
 			srv->dns_check != NULL;
 		if (busy && srv->threaded)
 			usleep(SETTLE_WAIT_US);
