@@ -16,6 +16,7 @@
  * symbolic link (openat2(2), RESOLVE_BENEATH).  A name is a relative path of at most
  * DISK_NAME_MAX bytes and DISK_DEPTH_MAX parts, made by us, never by a stranger: parts
  * are not empty, do not begin with ".", and have no NUL.  Files are 0600, folders 0700.
+ * A folder that is replaced while it is in use is not noticed.
  *
  * What went wrong, by code of struct err:
  *	ERR_MISSING   there is no such file
@@ -185,7 +186,8 @@ uint64_t disk_draft_size(const struct disk_draft *w);
  * All has been written: gives it its name (copied), in folders that are made if need
  * be.  Never replaces anything: ERR_CONFLICT.  sync: it lasts, under its name, when
  * finished() is called; without, the system may lose it in a crash of its own.
- * Nothing may be called for w from here on but disk_draft_discard().
+ * Nothing may be called for w from here on but disk_draft_discard().  To sync a large
+ * file can take seconds.
  */
 void disk_draft_finish(struct disk_draft *w, struct str name, bool sync);
 /* At any time; no event comes any more.  Whoever discards what is being finished may

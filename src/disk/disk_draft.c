@@ -8,12 +8,13 @@
  * sends slowly needs no more, and double each time that one was full.
  *
  * Owner shard; what a job does with a draft says so.  Invariant: between disk_run() and
- * its answer (busy) out, temp and err are the disk thread's.
+ * its answer (busy) out, temp, written, pushed, err and failed are the disk thread's.
  */
 #include "config.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -31,6 +32,10 @@
  * much as that (tests/bench/bench_disk). */
 #define PIECE_MAX ((size_t)512 * 1024)
 
+/* What is written begins its way to the disk so much at a time, rather than all of it
+ * when it is synced: others who sync, as the database does, would wait for that. */
+#define PUSH ((uint64_t)8 * 1024 * 1024)
+
 struct piece {
 	char *p; /* NULL: it has no memory */
 	size_t n, cap;
@@ -47,6 +52,7 @@ struct disk_draft {
 	size_t counted; /* bytes, at the disk */
 	uint64_t size;
 	struct disk_temp temp;
+	uint64_t written, pushed; /* to the file; towards the disk */
 	struct err err;
 	bool busy;    /* a job runs */
 	bool resting; /* room() is due */
@@ -116,6 +122,18 @@ draft_grow(struct disk_draft *w)
 
 /* --- the job -------------------------------------------------------------------- */
 
+/* Disk thread.  Waits only if the disk has more to do than it takes; and what could
+ * not be written shows when it is synced. */
+static void
+draft_push(struct disk_draft *w)
+{
+	if (w->written - w->pushed < PUSH)
+		return;
+	(void)sync_file_range(w->temp.fd, (off_t)w->pushed,
+		(off_t)(w->written - w->pushed), SYNC_FILE_RANGE_WRITE);
+	w->pushed = w->written;
+}
+
 /* Disk thread. */
 static bool
 draft_write_out(struct disk_draft *w)
@@ -134,6 +152,8 @@ draft_write_out(struct disk_draft *w)
 				w->dir->path);
 		at += (size_t)n;
 	}
+	w->written += at;
+	draft_push(w);
 	return true;
 }
 

@@ -9,6 +9,7 @@
  *	receive floor	recv(2) into a buffer of 256 KiB, write(2)
  *	receive		struct conn_events.place, and a draft, without its sync
  *	receive copied	the same by disk_draft_write()
+ *	receive synced	with its sync
  *
  * The peer is a process of its own, on loopback, whose time does not count.
  */
@@ -172,7 +173,7 @@ struct ours {
 	struct disk_file *file;
 	struct disk_draft *draft;
 	size_t got;
-	bool copies, done, closed;
+	bool copies, syncs, done, closed;
 };
 
 static void
@@ -193,7 +194,7 @@ on_data(void *arg, const char *p, size_t n)
 	more = o->copies ? disk_draft_write(o->draft, p, n) :
 			   disk_draft_put(o->draft, n);
 	if (o->got == size)
-		disk_draft_finish(o->draft, STR("in"), false);
+		disk_draft_finish(o->draft, STR("in"), o->syncs);
 	else if (!more)
 		conn_pause(o->conn);
 }
@@ -311,7 +312,7 @@ send_ours(void)
 }
 
 static void
-receive(bool copies)
+receive(bool copies, bool syncs)
 {
 	pid_t pid;
 	struct ours o;
@@ -320,6 +321,7 @@ receive(bool copies)
 
 	ours_init(&o, peer_start(true, &pid));
 	o.copies = copies;
+	o.syncs = syncs;
 	o.draft = disk_draft_new(o.dir, &o.box, &draft_events, &o, &err);
 	NEED(o.draft != NULL);
 	conn_set_owner(o.conn, &events, &o);
@@ -334,13 +336,19 @@ receive(bool copies)
 static void
 receive_ours(void)
 {
-	receive(false);
+	receive(false, false);
 }
 
 static void
 receive_copied(void)
 {
-	receive(true);
+	receive(true, false);
+}
+
+static void
+receive_synced(void)
+{
+	receive(false, true);
 }
 
 /* --- measuring ----------------------------------------------------------------------- */
@@ -399,6 +407,7 @@ main(int argc, char **argv)
 		measure("receive floor", receive_floor);
 		measure("receive", receive_ours);
 		measure("receive copied", receive_copied);
+		measure("receive synced", receive_synced);
 	}
 	unlink(path);
 	return 0;

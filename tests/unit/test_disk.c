@@ -181,6 +181,23 @@ TEST(without_threads_it_is_the_same)
 	each_size(0, false);
 }
 
+TEST(what_is_large_goes_to_the_disk_while_it_comes)
+{
+	size_t n = (20 << 20) + 1;
+	char *bytes = disk_bytes(n);
+	struct disk_world w;
+	struct writer wr;
+
+	disk_world_init(&w, 1);
+	writer_begin(&wr, &w);
+	writer_say(&wr, bytes, n, 65536);
+	disk_draft_finish(wr.draft, STR("large"), true);
+	DISK_UNTIL(&w, wr.finished == 1);
+	check_file(&w, "large", bytes, n);
+	disk_world_done(&w);
+	free(bytes);
+}
+
 TEST(folders_that_are_made_are_for_us_alone)
 {
 	struct disk_world w;
