@@ -21,6 +21,7 @@
 #include "account/recent.h"
 #include "account/requests.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
 
 /* --- messages (RFC 6121 §8.5.2.1.1, §8.5.3) ------------------------------------- */
 
@@ -214,7 +215,8 @@ message_to_bare(struct account *acc, struct stanza *st, bool again)
 }
 
 /* One to a resource that is not there is refused, or dropped (RFC 6121
- * §8.5.3.2.1): this, where another has got a copy. */
+ * §8.5.3.2.1): this, where another has got a copy.  Chat goes to the others, but for a
+ * block of a bytestream, of which they would make nothing (XEP-0047 §2.2). */
 static void
 message_to_full(struct account *acc, struct stanza *st)
 {
@@ -225,7 +227,7 @@ message_to_full(struct account *acc, struct stanza *st)
 	if (s != NULL && s->left)
 		s = NULL;
 	d.named = s;
-	if (s == NULL && st->type == MESSAGE_CHAT) {
+	if (s == NULL && st->type == MESSAGE_CHAT && !session_bulk_is(st)) {
 		message_to_bare(acc, st, false);
 		return;
 	}
@@ -236,8 +238,8 @@ message_to_full(struct account *acc, struct stanza *st)
 	if (s != NULL)
 		deliver_to(&d, s);
 	copied = delivery_done(&d);
-	if (s == NULL && !copied &&
-		(st->type == MESSAGE_NORMAL || st->type == MESSAGE_GROUPCHAT))
+	if (s == NULL && !copied && st->type != MESSAGE_HEADLINE &&
+		st->type != MESSAGE_ERROR)
 		message_refuse(acc, st, "This resource is not available");
 	else
 		stanza_free(st);

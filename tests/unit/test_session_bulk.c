@@ -353,6 +353,21 @@ TEST(a_client_that_ends_leaves_nothing)
 	}
 }
 
+/* As chat is that is for a device that has gone: nobody else gets it. */
+TEST(a_block_for_a_device_that_is_not_there_comes_back)
+{
+	struct scene s;
+
+	scene_init(&s, 1, LIMITS);
+	peer_say(&s.romeo, "<presence/>");
+	peer_say(&s.juliet, "<message to='romeo@example.org/gone' id='b' "
+		"type='chat'><data xmlns='" NS_IBB "'>AAAA</data></message>");
+	CHECK_GOT(&s.juliet, "type=\"error\"", "id=\"b\"",
+		"service-unavailable");
+	CHECK_INT(count(&s.romeo, NS_IBB), 0);
+	scene_done(&s);
+}
+
 /* It has nothing of all that: no queue, no lanes. */
 TEST(a_client_that_keeps_up_has_no_queue)
 {
