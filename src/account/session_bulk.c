@@ -463,6 +463,20 @@ session_bulk_bytes(const struct session *s, uint32_t *n_out)
 	return b != NULL ? b->block_bytes + b->other_bytes : 0;
 }
 
+void
+session_bulk_items(const struct session *s, struct out_item **out)
+{
+	const struct session_bulk *b = bulk_of(s);
+	struct bulk_lane *l;
+	struct out_item *item;
+
+	if (b == NULL)
+		return;
+	STAILQ_FOREACH (l, &b->turns, link)
+		STAILQ_FOREACH (item, &l->items, link)
+			*out++ = item;
+}
+
 size_t
 session_bulk_other_bytes(const struct session *s)
 {

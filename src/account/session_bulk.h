@@ -70,7 +70,9 @@ void session_bulk_rewound(struct session *s);
 void session_bulk_flush(struct session *s);
 /* What waits in lanes: bytes, and stanzas. */
 size_t session_bulk_bytes(const struct session *s, uint32_t *n_out);
-/* Of that, what is no block. */
+/* They, borrowed: room for n is at out. */
+void session_bulk_items(const struct session *s, struct out_item **out);
+/* Of those bytes, what is no block. */
 size_t session_bulk_other_bytes(const struct session *s);
 
 #endif

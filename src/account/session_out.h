@@ -31,6 +31,7 @@
 #include "core/receipt.h"
 
 struct account;
+struct alike;
 struct session;
 struct session_bulk;
 struct session_flow;
@@ -70,8 +71,8 @@ struct session_out {
 	int64_t slept_us;   /* since when it does, wall clock */
 	struct receipt_line in; /* of what comes, while s->counts */
 	char *keeper;       /* the module that said so; NULL: none did */
-	struct out_item *alike; /* while another session is restored: what it may
-				 * share from here on */
+	struct alike *alike; /* while another session is restored: what it may
+			      * share; else NULL */
 };
 
 /* --- for session.c and session_flow.c, owner shard --------------------------- */
@@ -96,8 +97,9 @@ void session_out_tell(struct session *s);
 void session_out_rewind(struct session *s);
 struct str out_item_to(const struct out_item *item);
 size_t out_item_bytes(const struct out_item *item);
-/* For session_save.c: s is about to be restored, without a break. */
+/* For session_save.c: s is about to be restored, and has been, without a break. */
 void session_out_restore_begin(struct session *s);
+void session_out_restore_end(struct session *s);
 /* st waits behind what waits already; a session of the account that keeps it too,
  * or a copy of it, shares it. */
 struct out_saved {

@@ -8,9 +8,82 @@
 
 #include "account/session_out.h"
 
+#include <stdlib.h>
+
+#include "base/mem.h"
 #include "core/wire.h"
 #include "account/account.h"
 #include "account/session.h"
+#include "account/session_bulk.h"
+
+/* What a session keeps, by when it came: two may have the same in two orders, for what
+ * stands behind a block of a bytestream waits longer (session_bulk.h). */
+struct alike_item {
+	int64_t wall_us;
+	size_t at; /* among all of them */
+	struct out_item *item; /* NULL: it was found */
+};
+
+struct alike {
+	size_t n;
+	struct alike_item items[];
+};
+
+static int
+compare_alike(const void *a, const void *b)
+{
+	const struct alike_item *x = a, *y = b;
+
+	if (x->wall_us != y->wall_us)
+		return x->wall_us < y->wall_us ? -1 : 1;
+	return x->at < y->at ? -1 : x->at > y->at;
+}
+
+static void
+alike_add(struct alike *all, struct out_item *item)
+{
+	all->items[all->n] = (struct alike_item){ item->wire->wall_us, all->n,
+		item };
+	all->n++;
+}
+
+static struct alike *
+alike_new(const struct session *s)
+{
+	struct out_item *item, **lanes;
+	struct alike *all;
+	uint32_t n;
+
+	(void)session_bulk_bytes(s, &n);
+	all = xmalloc(sizeof(*all) + (s->out->n + n) * sizeof(all->items[0]));
+	all->n = 0;
+	STAILQ_FOREACH (item, &s->out->queue, link)
+		alike_add(all, item);
+	lanes = xcalloc(MAX(n, 1), sizeof(lanes[0]));
+	session_bulk_items(s, lanes);
+	for (uint32_t i = 0; i < n; i++)
+		alike_add(all, lanes[i]);
+	free(lanes);
+	qsort(all->items, all->n, sizeof(all->items[0]), compare_alike);
+	return all;
+}
+
+/* The first that is not older. */
+static size_t
+alike_from(const struct alike *all, int64_t wall_us)
+{
+	size_t from = 0, until = all->n;
+
+	while (from < until) {
+		size_t mid = from + (until - from) / 2;
+
+		if (all->items[mid].wall_us < wall_us)
+			from = mid + 1;
+		else
+			until = mid;
+	}
+	return from;
+}
 
 void
 session_out_restore_begin(struct session *s)
@@ -18,8 +91,21 @@ session_out_restore_begin(struct session *s)
 	struct session *other = s->account->sessions;
 
 	for (; other != NULL; other = other->next) {
-		if (other->out != NULL)
-			other->out->alike = STAILQ_FIRST(&other->out->queue);
+		if (other != s && other->out != NULL)
+			other->out->alike = alike_new(other);
+	}
+}
+
+void
+session_out_restore_end(struct session *s)
+{
+	struct session *other = s->account->sessions;
+
+	for (; other != NULL; other = other->next) {
+		if (other->out == NULL)
+			continue;
+		free(other->out->alike);
+		other->out->alike = NULL;
 	}
 }
 
@@ -35,25 +121,23 @@ wire_alike(struct wire *have, const struct wire *w)
 		NULL;
 }
 
-/* The same message where another session keeps it, too.  All have what they share
- * in one order, but for presence, which each asks for by itself: each is gone
- * through once, however much there is. */
+/* The same where another session keeps it, too; a message is found once, and presence
+ * again, for each asks for that by itself. */
 static struct wire *
 out_find_wire(struct session_out *o, const struct wire *w)
 {
-	struct out_item *item;
+	struct alike *all = o->alike;
 
-	while (o->alike != NULL && o->alike->wire->wall_us < w->wall_us)
-		o->alike = STAILQ_NEXT(o->alike, link);
-	for (item = o->alike;
-		item != NULL && item->wire->wall_us == w->wall_us;
-		item = STAILQ_NEXT(item, link)) {
-		struct wire *found = wire_alike(item->wire, w);
+	for (size_t i = alike_from(all, w->wall_us);
+		i < all->n && all->items[i].wall_us == w->wall_us; i++) {
+		const struct out_item *item = all->items[i].item;
+		struct wire *found =
+			item != NULL ? wire_alike(item->wire, w) : NULL;
 
 		if (found == NULL)
 			continue;
 		if (stanza_type_kind(item->type) == STANZA_MESSAGE)
-			o->alike = STAILQ_NEXT(item, link);
+			all->items[i].item = NULL;
 		return found;
 	}
 	return NULL;
@@ -67,7 +151,7 @@ session_find_wire(const struct session *s, const struct wire *w)
 	struct wire *found = NULL;
 
 	for (; other != NULL && found == NULL; other = other->next) {
-		if (other != s && other->out != NULL)
+		if (other->out != NULL && other->out->alike != NULL)
 			found = out_find_wire(other->out, w);
 	}
 	return found;

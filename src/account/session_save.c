@@ -300,7 +300,6 @@ static bool
 restore_children(struct session *s, const struct elem *e, const struct saved *v,
 	struct err *err)
 {
-	session_out_restore_begin(s);
 	elem_each_child(e, child) {
 		bool ok;
 
@@ -383,6 +382,7 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 {
 	struct session *s;
 	struct saved v;
+	bool ok;
 
 	if (!saved_read(&v, a, e, stop, err) || !has_room(acc, v.resource, err))
 		return NULL;
@@ -395,7 +395,10 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s->again = v.again;
 	if (v.counts)
 		session_count_input_from(s, (uint32_t)v.handled);
-	if (restore_children(s, e, &v, err)) {
+	session_out_restore_begin(s);
+	ok = restore_children(s, e, &v, err);
+	session_out_restore_end(s);
+	if (ok) {
 		end_misfit(s, e);
 		return s;
 	}
@@ -438,10 +441,11 @@ session_restore_rest(struct account *acc, struct str resource,
 		STR_NONE);
 	session_take_presence(s, here, INT8_MIN, 0);
 	stanza_free(here);
-	session_out_restore_begin(s);
 	if (e == NULL)
 		return;
+	session_out_restore_begin(s);
 	elem_each_child(e, item)
 		if (elem_is(item, NS_CLIENT, "item"))
 			(void)restore_item(s, item, &err);
+	session_out_restore_end(s);
 }

@@ -143,6 +143,50 @@ TEST(what_two_sessions_kept_together_they_keep_together)
 	}
 }
 
+/* To one of them it stands behind a block of a bytestream, and later words before it
+ * (session_bulk.h). */
+TEST(what_two_sessions_kept_in_two_orders_they_keep_together)
+{
+	struct scene s;
+	struct buf a = BUF_INIT, b = BUF_INIT;
+	struct session *other;
+	struct peer third;
+
+	scene_init(&s);
+	s.w.clock.clock.wall_us = running_us;
+	peer_open(&third, &s.w, 0, true);
+	peer_login(&third, AUTH_JULIET, BIND("k"));
+	other = bind(&s, "b", &s.two);
+	be_available(other);
+	session_detach(s.s, SLEEP_US);
+	session_detach(other, SLEEP_US);
+	peer_say(&s.juliet, "<iq type='set' id='i' to='" ROMEO "/a'>"
+		"<data xmlns='" NS_IBB "'>AAAA</data></iq>");
+	say(&s, ROMEO, 0, 20, 10);
+	peer_say(&third, "<message to='" ROMEO "' type='chat'>"
+		"<body>between</body></message>");
+	session_save(s.s, STR_NONE, &a);
+	session_save(other, STR_NONE, &b);
+	CHECK(strstr(buf_c(&a), "between") < strstr(buf_c(&a), NS_IBB));
+	session_free(s.s);
+	session_free(other);
+	s.s = read_saved(&s, buf_str(&a));
+	other = read_saved(&s, buf_str(&b));
+	s.juliet.got.n = third.got.n = 0;
+	session_close(s.s, STREAM_RESET, NULL);
+	session_close(other, STREAM_RESET, NULL);
+	world_settle(&s.w);
+	CHECK(peer_has(&s.juliet, "id=\"i\""));
+	CHECK(peer_has(&third, "service-unavailable"));
+	buf_consume(&s.juliet.got, (size_t)(strstr(buf_c(&s.juliet.got),
+		"<message") - buf_c(&s.juliet.got)));
+	check_got(&s.juliet.got, 0, 20);
+	peer_done(&third);
+	buf_done(&a);
+	buf_done(&b);
+	scene_done(&s);
+}
+
 /* Answers with the same words to each are no message to both. */
 TEST(what_each_got_alone_is_not_taken_for_what_both_got)
 {
