@@ -1,7 +1,8 @@
 /*
  * test_sm.c - stream management (XEP-0198) with devices that break off, stall, come
  * back, or do not, while the disk is slow, or fails: each message arrives once, in
- * order, or comes back to its sender.
+ * order, or comes back to its sender.  In every second seed some are blocks of in-band
+ * bytestreams (XEP-0047), of which a few at a time may be on their way.
  */
 #include "config.h"
 
@@ -35,6 +36,7 @@ struct said {
 	bool again;     /* sent in another session, since nobody knew */
 	bool arrived;
 	bool came_back;
+	bool block;
 };
 
 struct member {
@@ -51,6 +53,7 @@ struct scene {
 	struct member members[USERS][DEVICES];
 	struct said said[SAID_MAX];
 	unsigned n_said;
+	bool blocks;
 };
 
 /* --- what comes ---------------------------------------------------------------- */
@@ -98,7 +101,7 @@ on_message(struct device *d, struct elem *e)
 	}
 	CHECK_INT(said->to, m->user);
 	if (m->got[id] != 0 && !said->again)
-		print_error("%lld of u%u/r%u comes to u%u/r%u again\n", id,
+		print_error("%s %lld of u%u/r%u comes to u%u/r%u again\n", said->block ? "block" : "message", id,
 			said->user, said->device, m->user, m->index);
 	CHECK(m->got[id]++ == 0 || said->again);
 	said->arrived = true;
@@ -127,25 +130,39 @@ settle(struct scene *s)
 
 /* --- what devices do --------------------------------------------------------------- */
 
+/* What is behind a word that goes to one device. */
+static const char *
+body_of(struct scene *s, const char *resource, char out[64])
+{
+	bool block = s->blocks && resource[0] != '\0' &&
+		world_draw(s->w, 2) == 0;
+
+	snprintf(out, 64, block ? "<data xmlns='" NS_IBB "'>" : "<body>");
+	return block ? "</data>" : "</body>";
+}
+
 static void
 say(struct member *m)
 {
 	struct scene *s = m->scene;
 	struct world *w = s->w;
 	unsigned to = (unsigned)world_draw(w, USERS), id = s->n_said;
-	char resource[8] = "";
+	char resource[8] = "", begin[64];
+	const char *end;
 
 	if (id == SAID_MAX || to == m->user)
 		return;
 	if (world_draw(w, 2) == 0)
 		snprintf(resource, sizeof(resource), "/r%u",
 			(unsigned)world_draw(w, DEVICES));
+	end = body_of(s, resource, begin);
 	s->said[id] = (struct said){ (uint8_t)m->user, (uint8_t)m->index,
 		(uint8_t)to, .life = m->d.lives };
+	s->said[id].block = begin[1] == 'd';
 	s->n_said++;
 	device_say(&m->d, id, "<message type='chat' id='%u' to='u%u@" WORLD_HOST
-		"%s'><body>%0*u</body></message>", id, to, resource,
-		world_draw(w, 8) == 0 ? 5000 : 1, 7u);
+		"%s'>%s%0*u%s</message>", id, to, resource, begin,
+		world_draw(w, 8) == 0 ? 5000 : 1, 7u, end);
 	if (world_draw(w, 2) == 0)
 		client_send(&m->d.c, "<r xmlns='" NS_SM "'/>");
 }
@@ -261,6 +278,23 @@ ask(struct member *m)
 	client_send(&m->d.c, "<r xmlns='" NS_SM "'/>");
 }
 
+/* Those that wait: a clock has them go on, and nothing else. */
+static void
+let_blocks_go(struct scene *s)
+{
+	for (unsigned i = 0; i < s->w->n_shards; i++) {
+		const struct gauge *left =
+			&s->w->server->shards[i]->stats.bytestream_bytes;
+
+		for (unsigned n = 0; n < 1000 && left->now != 0; n++) {
+			world_sleep(s->w, US_PER_S);
+			read_all(s);
+		}
+		CHECK_INT(left->now, 0);
+	}
+	settle(s);
+}
+
 static void
 leave(struct member *m)
 {
@@ -278,8 +312,8 @@ check_said(struct scene *s)
 		if (x->arrived || x->came_back ||
 			(x->acked && x->life != from->d.lives))
 			continue;
-		print_error("message %u of u%u/r%u to u%u is lost, acked %d\n",
-			i, x->user, x->device, x->to, x->acked);
+		print_error("%s %u of u%u/r%u to u%u is lost, acked %d\n",
+			x->block ? "block" : "message", i, x->user, x->device, x->to, x->acked);
 		CHECK(false);
 	}
 }
@@ -290,7 +324,8 @@ scene_open(struct scene *s, uint64_t seed)
 	char conf[600], local[8], resource[8];
 
 	snprintf(conf, sizeof(conf),
-		"limits: { stanzas_burst: 100000, bytes_burst: 256MiB }\n"
+		"limits: { stanzas_burst: 100000, bytes_burst: 256MiB, "
+		"bytestream_bytes: 4KiB }\n"
 		"modules: { sm: { sleep: %us, ask_after_stanzas: %u }, "
 		"testarchive: { before: %s }, archive: %s, "
 		"offline: %s }\n",
@@ -319,6 +354,7 @@ scene_open(struct scene *s, uint64_t seed)
 			m->index = i;
 		}
 	}
+	s->blocks = seed % 2 == 0;
 	trouble_quiet();
 	if (seed % 5 == 0)
 		trouble_disk(s->w);
@@ -338,6 +374,7 @@ run(uint64_t seed)
 	store_fail_when(s->w->server->store, NULL, NULL);
 	for (int i = 0; i < 4; i++)
 		each_member(s, back_to_life);
+	let_blocks_go(s);
 	each_member(s, ask);
 	check_said(s);
 	for (unsigned u = 0; u < USERS; u++) {

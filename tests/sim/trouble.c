@@ -120,6 +120,7 @@ trouble_nothing_left(const struct world *w)
 
 		CHECK_INT(stats->sessions, 0);
 		CHECK_INT(stats->session_bytes.now, 0);
+		CHECK_INT(stats->bytestream_bytes.now, 0);
 		CHECK_INT(stats->line_bytes.now, 0);
 	}
 }
