@@ -22,6 +22,8 @@ struct buf;
 struct config;
 struct conf_errors;
 struct err;
+struct ip;
+struct ip_network;
 struct tls_conf;
 struct tls_host_conf;
 
@@ -279,6 +281,12 @@ struct config_delegation {
 	const struct config_component *component;
 };
 
+/* Who may say from whom a connection, or a request, is. */
+struct config_proxies {
+	struct option_list trusted;
+	const struct ip_network *networks; /* the same, one for each */
+};
+
 /* What stands for one process. */
 struct config_server {
 	int64_t shards; /* 0: one for each core */
@@ -297,6 +305,7 @@ struct config {
 	struct config_storage storage;
 	struct config_tls tls;
 	struct config_dns dns;
+	struct config_proxies proxies;
 	struct config_limits limits;
 	struct config_auth auth; /* general; each host has its own */
 	struct config_federation federation; /* the same */
@@ -393,6 +402,8 @@ const struct config_delegation *config_delegation(const struct config *c,
 /* Has an entry of `listen' that kind, and is there one that has? */
 bool config_listen_has(const struct config_listen *l, const char *kind);
 bool config_listens(const struct config *c, const char *kind);
+/* Is ip that of a proxy that is trusted? */
+bool config_trusts(const struct config *c, const struct ip *ip);
 
 /* Fills out with what tls_set_new() takes; hosts has room for c->n_hosts, and is
  * borrowed by out, as c is. */

@@ -33,8 +33,9 @@ struct config_whole {
 	struct VEC(struct config_service) services;
 };
 
-/* In conf_federation.c, conf_limits.c, and all others in conf_options.c; each ends
- * with a name of NULL. */
+/* In conf_federation.c, conf_limits.c, conf_proxies.c, and all others in
+ * conf_options.c; each ends with a name of NULL. */
+extern const struct option config_proxies_options[];
 extern const struct option config_federation_options[];
 extern const struct option config_s2s_options[];
 extern const struct option config_remote_options[];
@@ -65,6 +66,10 @@ void config_federation_apply(struct config_whole *w,
 	const struct yaml_node *node, const char *path, bool over,
 	struct config_federation *out, struct conf_errors *m);
 void config_remotes_apply(struct config_whole *w, const struct yaml_node *node,
+	struct conf_errors *m);
+
+/* conf_proxies.c: `proxies` of the file (may be NULL). */
+void config_proxies_apply(struct config_whole *w, const struct yaml_node *node,
 	struct conf_errors *m);
 
 /* conf_hosts.c: `modules` and `hosts` of the whole file. */

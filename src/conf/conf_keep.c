@@ -52,6 +52,7 @@ value_copy(const struct option *o, void *base, const void *was,
 	case OPT_JID:
 	case OPT_DOMAIN:
 	case OPT_MACHINE:
+	case OPT_NETWORK:
 		memcpy(&text, from, sizeof(text));
 		text = text != NULL ? arena_str(a, str_c(text)).p : NULL;
 		memcpy(to, &text, sizeof(text));

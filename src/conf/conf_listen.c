@@ -346,6 +346,17 @@ entry_check_plain(const struct config *c, const struct config_listen *l,
 			(long long)l->port);
 }
 
+/* Nobody could come. */
+static void
+entry_check_proxies(const struct config *c, const struct config_listen *l,
+	const struct yaml_node *entry, struct conf_errors *m)
+{
+	if (l->proxy_protocol && c->proxies.trusted.n == 0)
+		conf_error_add(m, node_of(entry, "proxy_protocol"), "listen",
+			"port %lld: with `proxy_protocol: yes` nobody could connect, because `proxies: { trusted: }` names no proxy",
+			(long long)l->port);
+}
+
 /* --- the whole ----------------------------------------------------------- */
 
 #define ONE(name) { (const char *const[]){ name }, 1 }
@@ -427,6 +438,7 @@ listen_read(struct config_whole *w, const struct yaml_node *node,
 		entry_complete(w, &all[i], c, m);
 		entry_check_twice(all, i, c, node->first, m);
 		entry_check_plain(&w->c, &all[i], node, m);
+		entry_check_proxies(&w->c, &all[i], c, m);
 		i++;
 	}
 	return i;

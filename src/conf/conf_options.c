@@ -101,6 +101,11 @@ const struct option config_listen_options[] = {
 	{ .name = "backlog", .type = OPT_INT, .dflt = "1024", .min = "1",
 		.max = "65535", .off = offsetof(struct config_listen, backlog),
 		.help = "connections that the system keeps waiting" },
+	{ .name = "proxy_protocol", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct config_listen, proxy_protocol),
+		.help = "only the proxies of `proxies' connect here, and say "
+			"ahead of all else, of TLS too, from whom a connection "
+			"is: by the PROXY protocol, version 1 or 2" },
 	{ .name = NULL },
 };
 
@@ -385,6 +390,8 @@ const struct config_section config_sections[] = {
 	{ "log", "what is logged, and where", config_log_options },
 	{ "control", "the socket of antiphonctl(8)", config_control_options },
 	{ "listen", "a list of ports", config_listen_options },
+	{ "proxies", "programs that stand in front of this server, such as "
+		     "HAProxy", config_proxies_options },
 	{ "storage", "the database", config_storage_options },
 	{ "tls", "transport security, for every host", config_tls_options },
 	{ "dns", "how names of others are looked up", config_dns_options },

@@ -44,6 +44,7 @@ struct config_listen {
 	const char *address; /* as in net/listener.h */
 	int64_t port;
 	int64_t backlog;
+	bool proxy_protocol; /* proxies say from whom a connection is */
 	bool unasked; /* nobody has named it: its kind is standard */
 };
 

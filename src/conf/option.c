@@ -54,6 +54,7 @@ value_store(const struct option *o, void *base, const union option_value *v)
 	case OPT_JID:
 	case OPT_DOMAIN:
 	case OPT_MACHINE:
+	case OPT_NETWORK:
 		*(const char **)at = v->text;
 		break;
 	case OPT_CHOICE:
@@ -73,7 +74,8 @@ item_parse(const struct option *o, struct str text, const char *file,
 
 	assert(o->item == OPT_TEXT || o->item == OPT_PATH ||
 		o->item == OPT_JID || o->item == OPT_DOMAIN ||
-		o->item == OPT_MACHINE || o->item == OPT_CHOICE);
+		o->item == OPT_MACHINE || o->item == OPT_NETWORK ||
+		o->item == OPT_CHOICE);
 	if (!option_parse(o, o->item, text, file, a, &v, err))
 		return NULL;
 	return o->item == OPT_CHOICE ? o->choices[v.choice] : v.text;

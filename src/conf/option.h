@@ -42,6 +42,7 @@ enum option_type {
 	OPT_DOMAIN,   /* const char *: a prepared domain */
 	OPT_MACHINE,  /* const char *: one that the DNS could have, or an address
 		       * of IP, without brackets, as RFC 5952 spells it */
+	OPT_NETWORK,  /* const char *: addresses of IP, as in net/ip_network.h */
 	OPT_CHOICE,   /* int: index into .choices */
 	OPT_LIST,     /* struct option_list of .item; "a, b" as .dflt */
 };
@@ -57,8 +58,8 @@ struct option_list {
 struct option {
 	const char *name;
 	enum option_type type;
-	enum option_type item; /* OPT_LIST: TEXT, PATH, JID, DOMAIN, MACHINE or
-				* CHOICE */
+	enum option_type item; /* OPT_LIST: TEXT, PATH, JID, DOMAIN, MACHINE,
+				* NETWORK or CHOICE */
 	bool alone;            /* the same: one item may stand as it is */
 	const char *dflt;      /* as in the file; NULL: NULL, none, zero */
 	const char *min;       /* INT, SIZE, DURATION; LIST: number of items */

@@ -12,7 +12,7 @@ union option_value {
 	bool on;        /* SWITCH */
 	int64_t n;      /* INT, DURATION */
 	uint64_t bytes; /* SIZE */
-	const char *text; /* TEXT, PATH, JID, DOMAIN */
+	const char *text; /* TEXT, PATH, JID, DOMAIN, MACHINE, NETWORK */
 	int choice;     /* CHOICE */
 };
 

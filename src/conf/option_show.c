@@ -128,6 +128,7 @@ option_value(const struct option *o, const void *base, struct buf *out)
 	case OPT_JID:
 	case OPT_DOMAIN:
 	case OPT_MACHINE:
+	case OPT_NETWORK:
 		option_quote(out, str_c(*(const char *const *)at));
 		break;
 	case OPT_CHOICE:
@@ -155,6 +156,7 @@ value_is_unset(const struct option *o, const void *base)
 	case OPT_JID:
 	case OPT_DOMAIN:
 	case OPT_MACHINE:
+	case OPT_NETWORK:
 		return *(const char *const *)at == NULL;
 	default:
 		return false;
@@ -228,6 +230,7 @@ type_name(enum option_type type)
 		[OPT_JID] = "address",
 		[OPT_DOMAIN] = "domain",
 		[OPT_MACHINE] = "machine",
+		[OPT_NETWORK] = "network",
 		[OPT_CHOICE] = "choice",
 		[OPT_LIST] = "list",
 	};

@@ -21,6 +21,7 @@
 #include "base/mem.h"
 #include "xmpp/ip_literal.h"
 #include "xmpp/jid.h"
+#include "net/ip_network.h"
 #include "conf/option_int.h"
 
 #define TEXT_BYTES_MAX 4096
@@ -157,6 +158,8 @@ option_expected(const struct option *o, enum option_type type, char *out,
 		[OPT_DOMAIN] = { "a domain", "example.org" },
 		[OPT_MACHINE] = { "an IP address or a domain name",
 			"192.0.2.1" },
+		[OPT_NETWORK] = { "an IP address or a network",
+			"192.0.2.0/24" },
 		[OPT_CHOICE] = { NULL, NULL },
 		[OPT_LIST] = { "a list", "[ one, two ]" },
 	};
@@ -343,6 +346,18 @@ address_parse(const struct option *o, enum option_type type, struct str text,
 	return false;
 }
 
+static bool
+network_parse(const struct option *o, struct str text, struct arena *a,
+	const char **out, struct err *err)
+{
+	struct ip_network net;
+
+	if (!ip_network_read(text, &net))
+		return found_instead(o, OPT_NETWORK, text, err);
+	*out = arena_str(a, text).p;
+	return true;
+}
+
 bool
 option_parse(const struct option *o, enum option_type type, struct str text,
 	const char *file, struct arena *a, union option_value *out,
@@ -370,6 +385,8 @@ option_parse(const struct option *o, enum option_type type, struct str text,
 	case OPT_DOMAIN:
 	case OPT_MACHINE:
 		return address_parse(o, type, text, a, &out->text, err);
+	case OPT_NETWORK:
+		return network_parse(o, text, a, &out->text, err);
 	case OPT_CHOICE:
 		return choice_parse(o, text, &out->choice) ||
 			found_instead(o, type, text, err);

@@ -380,6 +380,7 @@ listen_shard(struct shard *sh)
 		ls = xcalloc(1, sizeof(*ls));
 		TAILQ_INIT(&ls->doors);
 		TAILQ_INIT(&ls->guests);
+		TAILQ_INIT(&ls->proxied);
 		sh->listen = ls;
 	}
 	return ls;
@@ -406,6 +407,27 @@ listen_give(struct shard *sh, const struct listen_row *row,
 		guest_new(sh, row, a);
 }
 
+/* Are there kinds that the modules of the snapshot bring, or the house? */
+static bool
+is_anybody_there(const struct snapshot *snap, const struct config_listen *at)
+{
+	for (size_t i = 0; i < at->kinds.n; i++)
+		if (listen_row(snap, at->kinds.items[i]) != NULL)
+			return true;
+	return false;
+}
+
+void
+listen_arrive(struct shard *sh, const struct listen_arrival *a)
+{
+	if (!is_anybody_there(sh->snap, a->at))
+		conn_abort(a->conn);
+	else if (a->at->kinds.n > 1)
+		sh->server->newcomer(sh, a);
+	else
+		listen_give(sh, listen_row(sh->snap, a->at->kind), a);
+}
+
 static void
 on_door_accept(void *arg, int fd, const struct sockaddr *peer,
 	unsigned peer_len)
@@ -421,10 +443,10 @@ on_door_accept(void *arg, int fd, const struct sockaddr *peer,
 
 	sh->now_us = clock_mono_us(sh->server->clock);
 	a.since_us = sh->now_us;
-	if (at->kinds.n > 1)
-		sh->server->newcomer(sh, &a);
+	if (at->proxy_protocol)
+		proxied_new(sh, &a);
 	else
-		listen_give(sh, listen_row(sh->snap, at->kind), &a);
+		listen_arrive(sh, &a);
 }
 
 static void
@@ -434,16 +456,6 @@ door_shut(struct listen_shard *ls, struct door *d)
 	listener_stop(d->listener);
 	listen_port_unref(d->port);
 	free(d);
-}
-
-/* Are there kinds that the modules of the snapshot bring, or the house? */
-static bool
-is_anybody_there(const struct snapshot *snap, const struct config_listen *at)
-{
-	for (size_t i = 0; i < at->kinds.n; i++)
-		if (listen_row(snap, at->kinds.items[i]) != NULL)
-			return true;
-	return false;
 }
 
 /* As the snapshot has it; also with another backlog. */
@@ -543,6 +555,7 @@ listen_stop(struct shard *sh)
 
 	ls->started = false;
 	doors_shut(ls);
+	(void)proxied_abort_all(sh);
 	guests_close(sh, true);
 }
 
@@ -550,11 +563,13 @@ void
 listen_shard_free(struct shard *sh)
 {
 	struct listen_shard *ls = sh->listen;
+	bool any;
 
 	if (ls == NULL)
 		return;
 	doors_shut(ls);
-	if (guests_abort(sh))
+	any = proxied_abort_all(sh);
+	if (guests_abort(sh) || any)
 		net_flush(sh->net);
 	free(ls);
 	sh->listen = NULL;

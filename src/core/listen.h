@@ -6,6 +6,7 @@
  *	                                v
  *	shard 0 .. n: a socket of each port ---- paused while its kind is not there
  *	        | accept
+ *	        |---- a port behind a proxy: it says for whom (listen_proxy.c)
  *	        |---- a port of several kinds: to the server's newcomer(), until it
  *	        |     is known which one it is for, and listen_give()
  *	        |---- accept_raw: at once, all else is the kind's (streams)

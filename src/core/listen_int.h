@@ -14,6 +14,7 @@
 
 struct guest;
 struct listener;
+struct proxied;
 
 /* A socket of a port, here. */
 struct door {
@@ -25,10 +26,12 @@ struct door {
 
 TAILQ_HEAD(doors, door);
 TAILQ_HEAD(guests, guest);
+TAILQ_HEAD(proxied_list, proxied);
 
 struct listen_shard {
 	struct doors doors;
 	struct guests guests;
+	struct proxied_list proxied;
 	bool started;
 	struct log_limit refused;
 	struct log_limit broken; /* TLS cannot begin */
@@ -39,6 +42,15 @@ struct listen_shard {
 
 /* Never NULL: made when first asked for. */
 struct listen_shard *listen_shard(struct shard *sh);
+/* It is known from whom a connection is: to its kind, or to the newcomers. */
+void listen_arrive(struct shard *sh, const struct listen_arrival *a);
+
+/* --- listen_proxy.c --------------------------------------------------------- */
+
+/* Who has come is a proxy, if it is one that is trusted. */
+void proxied_new(struct shard *sh, const struct listen_arrival *a);
+/* False: there are none. */
+bool proxied_abort_all(struct shard *sh);
 
 /* --- listen_guest.c --------------------------------------------------------- */
 

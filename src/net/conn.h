@@ -20,6 +20,7 @@
 struct buf;
 struct conn;
 struct err;
+struct ip;
 struct net;
 struct share;
 struct sockaddr;
@@ -206,6 +207,16 @@ enum conn_far { CONN_THERE, CONN_ENDED, CONN_BROKEN };
 enum conn_far conn_ask_far(const struct conn *c);
 /* "192.0.2.1:40000", "[2001:db8::1]:40000", "memory". */
 const char *conn_peer(const struct conn *c);
+/* The same without its port; .n is 0: it has none. */
+struct ip conn_peer_ip(const struct conn *c);
+/* Who has said that this is the peer (conn_proxy.h)? */
+enum conn_through {
+	CONN_DIRECT,         /* the system */
+	CONN_PROXIED,        /* a proxy */
+	CONN_PROXIED_PLAIN,  /* a proxy, and that his part of the way has no TLS */
+	CONN_PROXIED_NOBODY, /* a proxy has not: the address is its own */
+};
+enum conn_through conn_through(const struct conn *c);
 /* The key for limits by address: 4 bytes for IPv4, the first 8 (a /64) for
  * IPv6, none for in-memory connections. */
 struct str conn_peer_key(const struct conn *c);

@@ -30,50 +30,59 @@
 /* Probes that remain without an answer. */
 #define PROBES 3
 
-/* Takes the address apart once; a dual-stack socket shows IPv4 as
- * ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must count as the IPv4 address it
- * is. */
+void
+conn_set_peer_ip(struct conn *c, const struct ip *ip, uint16_t port)
+{
+	char text[INET6_ADDRSTRLEN];
+	bool is_ipv4 = ip->n == sizeof(struct in_addr);
+
+	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, ip->bytes, text, sizeof(text));
+	snprintf(c->peer, sizeof(c->peer), is_ipv4 ? "%.45s:%u" : "[%.45s]:%u",
+		text, port);
+	c->n_key = is_ipv4 ? 4 : 8;
+	memcpy(c->key, ip->bytes, c->n_key);
+}
+
+/* A dual-stack socket shows IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must
+ * count as the IPv4 address it is. */
 void
 conn_set_peer(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
 {
-	char text[INET6_ADDRSTRLEN];
+	struct ip ip = ip_of_sockaddr(peer, peer_len);
 
-	snprintf(c->peer, sizeof(c->peer), "unknown");
-	if (peer == NULL)
-		return;
-	if (peer->sa_family == AF_INET &&
-		peer_len >= sizeof(struct sockaddr_in)) {
-		struct sockaddr_in in;
+	if (ip.n != 0)
+		conn_set_peer_ip(c, &ip, ip_port_of_sockaddr(peer));
+	else
+		snprintf(c->peer, sizeof(c->peer), "unknown");
+}
 
-		memcpy(&in, peer, sizeof(in));
-		inet_ntop(AF_INET, &in.sin_addr, text, sizeof(text));
-		snprintf(c->peer, sizeof(c->peer), "%.15s:%u", text,
-			ntohs(in.sin_port));
-		c->n_key = 4;
-		memcpy(c->key, &in.sin_addr, c->n_key);
-	} else if (peer->sa_family == AF_INET6 &&
-		peer_len >= sizeof(struct sockaddr_in6)) {
-		struct sockaddr_in6 in6;
-		bool mapped;
+/* From its text, as the key has not all of IPv6. */
+struct ip
+conn_peer_ip(const struct conn *c)
+{
+	struct str text = str_c(c->peer);
+	struct ip ip = { .n = 0 };
 
-		memcpy(&in6, peer, sizeof(in6));
-		mapped = IN6_IS_ADDR_V4MAPPED(&in6.sin6_addr);
-		inet_ntop(mapped ? AF_INET : AF_INET6,
-			in6.sin6_addr.s6_addr + (mapped ? 12 : 0), text,
-			sizeof(text));
-		snprintf(c->peer, sizeof(c->peer),
-			mapped ? "%.45s:%u" : "[%.45s]:%u", text,
-			ntohs(in6.sin6_port));
-		c->n_key = mapped ? 4 : 8;
-		memcpy(c->key, in6.sin6_addr.s6_addr + (mapped ? 12 : 0),
-			c->n_key);
-	}
+	while (text.n != 0 && text.p[text.n - 1] != ':')
+		text.n--;
+	if (text.n > 3 && text.p[0] == '[')
+		text = (struct str){ text.p + 1, text.n - 2 };
+	if (text.n != 0)
+		text.n--;
+	(void)ip_read(text, &ip);
+	return ip;
 }
 
 const char *
 conn_peer(const struct conn *c)
 {
 	return c->peer;
+}
+
+enum conn_through
+conn_through(const struct conn *c)
+{
+	return (enum conn_through)c->through;
 }
 
 struct str

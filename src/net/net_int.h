@@ -21,6 +21,7 @@
 #include "base/err.h"
 #include "net/conn.h"
 #include "net/conn_guest.h"
+#include "net/ip_network.h"
 #include "net/net.h"
 #include "net/tls.h"
 #include "net/tls_dane.h"
@@ -189,6 +190,7 @@ struct conn {
 	bool silent : 1;       /* TLS says no goodbye */
 	bool bounded : 1;      /* left has a bound, that of the net */
 	bool lent : 1;         /* its socket is another thread's */
+	uint8_t through : 2;   /* enum conn_through */
 	char peer[54]; /* "[", 45 of an address, "]:", five digits */
 	struct event ev;
 };
@@ -256,9 +258,10 @@ void conn_mem_free(struct conn *c);
 
 /* --- conn_peer.c ---------------------------------------------------------- */
 
-/* Whom it is with: for limits, and for the log. */
+/* Whom it is with: for limits, and for the log.  The latter: .n is not 0. */
 void conn_set_peer(struct conn *c, const struct sockaddr *peer,
 	unsigned peer_len);
+void conn_set_peer_ip(struct conn *c, const struct ip *ip, uint16_t port);
 
 /* Brings net->left up to date with what c has yet to write. */
 void conn_count_left(struct conn *c, size_t left);

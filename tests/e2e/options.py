@@ -43,8 +43,9 @@ left_out = {} # (option, end): what cannot be run, why, and what is instead
 
 
 class Option:
-    def __init__(self, section, name, kind):
+    def __init__(self, section, name, kind, item=None):
         self.section, self.name, self.kind = section, name, kind
+        self.item = item
         self.min = self.max = self.default = None
 
     @property
@@ -62,6 +63,8 @@ class Option:
         text = self.end(end)
         if self.kind == "list" and self.section == COMPONENTS:
             return ["urn:x:%d" % i for i in range(int(text) + more)]
+        if self.item == "network":
+            return ["10.0.%d.0/24" % i for i in range(int(text) + more)]
         if self.kind == "list":
             return ["SCRAM-SHA-256"] * (int(text) + more)
         if self.kind == "text":
@@ -139,11 +142,11 @@ def options():
     def quoted(line):
         return re.match(r'\.Ql "(.*?)"', line)[1]
     for line in lines:
-        item = re.match(r"\.It Ic (\S+) : Ar (\w+)( No of Ar \w+)?$", line)
+        item = re.match(r"\.It Ic (\S+) : Ar (\w+)(?: No of Ar (\w+))?$", line)
         if line.startswith(".Ss "):
             section = line[4:].replace("Top level", "")
         elif item:
-            found.append(Option(section, item[1], item[2]))
+            found.append(Option(section, item[1], item[2], item[3]))
         elif line == "Default:":
             found[-1].default = quoted(next(lines))
         elif re.match(r"(Range|Bytes|Number of items): ", line):

@@ -22,6 +22,7 @@ struct sample {
 	const char *jid;
 	const char *domain;
 	const char *machine;
+	const char *network;
 	int color;
 	struct option_list jids;
 	struct option_list colors;
@@ -52,6 +53,8 @@ static const struct option sample_options[] = {
 		.off = offsetof(struct sample, domain), .help = "which" },
 	{ .name = "machine", .type = OPT_MACHINE,
 		.off = offsetof(struct sample, machine), .help = "which one" },
+	{ .name = "network", .type = OPT_NETWORK,
+		.off = offsetof(struct sample, network), .help = "whence" },
 	{ .name = "color", .type = OPT_CHOICE, .dflt = "green",
 		.choices = colors, .off = offsetof(struct sample, color),
 		.help = "looks" },
@@ -121,7 +124,7 @@ TEST(what_is_said_is_read_by_its_type)
 
 	fixture_apply(&f, "on: off\nn: -1\nbytes: 64KiB\ninterval: 5m\n"
 		"text: \"\"\npath: b/c.pem\njid: Anna@Example.ORG/x\n"
-		"domain: EXAMPLE.org\ncolor: blue\n"
+		"domain: EXAMPLE.org\nnetwork: \"2001:db8::/32\"\ncolor: blue\n"
 		"jids: [ a@b.example, c.example ]\ncolors: []\n");
 	CHECK_CSTR(f.m.n > 0 ? f.m.texts[0] : NULL, NULL);
 	CHECK(f.ok);
@@ -133,6 +136,7 @@ TEST(what_is_said_is_read_by_its_type)
 	CHECK_CSTR(f.s.path, "conf/b/c.pem");
 	CHECK_CSTR(f.s.jid, "anna@example.org/x");
 	CHECK_CSTR(f.s.domain, "example.org");
+	CHECK_CSTR(f.s.network, "2001:db8::/32");
 	CHECK_INT(f.s.color, 2);
 	CHECK_INT(f.s.jids.n, 2);
 	CHECK_CSTR(f.s.jids.items[1], "c.example");
@@ -141,7 +145,7 @@ TEST(what_is_said_is_read_by_its_type)
 }
 
 #define NAMES \
-	"on, n, bytes, interval, text, path, jid, domain, machine, color, jids, colors, tags, password"
+	"on, n, bytes, interval, text, path, jid, domain, machine, network, color, jids, colors, tags, password"
 
 /* Each stands behind "conf/a.yml:1: modules: sample: ". */
 static const struct {
@@ -182,6 +186,12 @@ static const struct {
 			"as /etc/ssl/example.pem" },
 	{ "color: grey",
 		"color: found \"grey\", expected one of: red, green, blue" },
+	{ "network: 192.0.2.1/24",
+		"network: found \"192.0.2.1/24\", expected an IP address or a "
+		"network, such as 192.0.2.0/24" },
+	{ "network: example.org",
+		"network: found \"example.org\", expected an IP address or a "
+		"network, such as 192.0.2.0/24" },
 	{ "jids: a@b.example", "jids: found \"a@b.example\", expected a list, "
 			       "such as [ anna@example.org ]" },
 	{ "jids: [ a, b, c, d ]",
