@@ -248,8 +248,8 @@ get_ready() {
 		# shellcheck disable=SC2086 # words, each a package
 		deps_install $deps_build $deps_run $deps_test || exit 1
 		# shellcheck disable=SC2086
-		[ "$quick" = yes ] || deps_install_stopped $deps_gateways ||
-			echo "without gateways to try"
+		[ "$quick" = yes ] || deps_install_stopped $deps_gateways $deps_fronts ||
+			echo "without gateways, nginx and HAProxy to try"
 		if [ "$peers" = yes ] && [ "$quick" = no ]; then
 			# shellcheck disable=SC2086
 			deps_install_stopped $deps_peers ||

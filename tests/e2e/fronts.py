@@ -1,0 +1,79 @@
+"""Programs in front of the server, with the configurations of contrib/: on ports and in
+folders of their own."""
+
+import os
+import shutil
+import socket
+
+import pytest
+
+from antiphon import TOP
+from process import Process
+
+NGINX = """daemon off;
+pid %(folder)s/nginx.pid;
+error_log stderr notice;
+%(modules)sevents { worker_connections 256; }
+%(more)s
+"""
+STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
+HAPROXY = "global\n\tmaxconn 256\n"
+
+
+def found(program):
+    path = shutil.which(program, path="%s:/usr/sbin" % os.environ["PATH"])
+    if path is None:
+        pytest.skip("%s is not installed" % program)
+    return path
+
+
+def free_port():
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))
+        return sock.getsockname()[1]
+
+
+def contrib(path, changes):
+    """What stands there, with other ports and names; each of them does."""
+    with open(os.path.join(TOP, "contrib", path)) as f:
+        text = f.read()
+    for old, new in changes:
+        assert old in text, (path, old)
+        text = text.replace(old, new)
+    return text
+
+
+class Front:
+    def __init__(self, server):
+        self.server = server
+        self.folder = os.path.join(server.folder, "front")
+        self.process = None
+        os.makedirs(self.folder, exist_ok=True)
+
+    def run(self, argv, text, ready):
+        path = os.path.join(self.folder, "conf")
+        with open(path, "w") as f:
+            f.write(text)
+        who = self.server.unprivileged()
+        self.process = Process([*argv, path],
+                               os.path.join(self.folder, "log"), who)
+        self.process.wait_line(ready)
+        return self
+
+    def nginx(self, stream):
+        argv = [found("nginx"), "-e", "stderr", "-p", self.folder, "-c"]
+        if not os.path.exists(STREAM_MODULE):
+            pytest.skip("nginx has no stream module")
+        return self.run(argv, NGINX % {
+            "folder": self.folder,
+            "modules": "load_module %s;\n" % STREAM_MODULE,
+            "more": stream}, r"start worker process \d+")
+
+    def haproxy(self, text):
+        return self.run([found("haproxy"), "-W", "-db", "-f"],
+                        HAPROXY + text, r"Loading success")
+
+    def end(self):
+        if self.process is not None:
+            self.process.proc.terminate()
+            self.process.wait()
