@@ -1,6 +1,5 @@
 /*
- * listen.c - ports: bound, handed to the shards, adopted by the next snapshot,
- * and what is counted of their connections.
+ * listen.c - ports: bound, handed to the shards, adopted by the next snapshot.
  *
  * Binding is for the start, and for shard 0; a door is its shard's.  Invariant:
  * a shard has a door for each open port of its snapshot once it has started, and
@@ -17,7 +16,6 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
-#include "base/tally.h"
 #include "net/conn.h"
 #include "net/listener.h"
 #include "net/net.h"
@@ -26,10 +24,6 @@
 #include "core/listen_int.h"
 #include "core/module_ctx.h"
 #include "core/shard.h"
-
-#define KEY_ALL STR("connections")
-/* The longest key: a letter, and an address of the network. */
-#define KEY_BYTES 16
 
 /* --- kinds ------------------------------------------------------------------ */
 
@@ -305,68 +299,6 @@ listen_adopt(struct snapshot *next, const struct snapshot *before,
 		if (next->ports[i]->why == NULL)
 			port_report(next, before, &l[i]);
 	}
-}
-
-/* --- what is counted -------------------------------------------------------- */
-
-void
-listen_init(struct server *srv)
-{
-	srv->connections = tally_new();
-}
-
-void
-listen_done(struct server *srv)
-{
-	tally_free(srv->connections);
-}
-
-/* None for a connection in memory, which has no address, and for one of ours. */
-static struct str
-key_of(char *out, const struct conn *c)
-{
-	struct str of = c != NULL ? conn_peer_key(c) : STR_NONE;
-
-	if (of.n == 0)
-		return STR_NONE;
-	out[0] = 'a';
-	memcpy(out + 1, of.p, of.n);
-	return (struct str){ out, of.n + 1 };
-}
-
-const char *
-listen_count_in(struct shard *sh, const struct conn *c)
-{
-	const struct config_limits *l = &sh->snap->config->limits;
-	struct tally *t = sh->server->connections;
-	char mem[KEY_BYTES];
-	struct str address = key_of(mem, c);
-
-	if (!tally_add(t, KEY_ALL, (uint64_t)l->connections))
-		return "limits: connections";
-	if (address.p == NULL ||
-		tally_add(t, address, (uint64_t)l->connections_per_address))
-		return NULL;
-	tally_remove(t, KEY_ALL);
-	return "limits: connections_per_address";
-}
-
-void
-listen_count_out(struct shard *sh, const struct conn *c)
-{
-	struct tally *t = sh->server->connections;
-	char mem[KEY_BYTES];
-	struct str address = key_of(mem, c);
-
-	if (address.p != NULL)
-		tally_remove(t, address);
-	tally_remove(t, KEY_ALL);
-}
-
-uint64_t
-listen_count(const struct server *srv)
-{
-	return tally_count(srv->connections, KEY_ALL);
 }
 
 /* --- doors ------------------------------------------------------------------ */
