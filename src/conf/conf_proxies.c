@@ -15,8 +15,8 @@ const struct option config_proxies_options[] = {
 	{ .name = "trusted", .type = OPT_LIST, .item = OPT_NETWORK,
 		.dflt = "127.0.0.0/8, ::1", .max = "64",
 		.off = offsetof(struct config_proxies, trusted),
-		.help = "who is believed from whom a connection is: addresses "
-			"and networks of proxies",
+		.help = "who is believed from whom a connection, or a request "
+			"by HTTP, is: addresses and networks of proxies",
 		.example = "[ 127.0.0.1, 192.0.2.0/24 ]" },
 	{ .name = NULL },
 };

@@ -87,6 +87,8 @@ struct listen_kind {
 	 * 7301), of 31 bytes at most; NULL: it is not asked for, alone at a
 	 * port. */
 	const char *alpn[LISTEN_ALPN_MAX];
+	bool forwards; /* what proxies that are trusted send says itself from whom it
+			* is: their connections count for no address */
 	bool of_servers; /* under those the peer is another server */
 	/* Where a port has several kinds, and no ALPN has said which: what a peer
 	 * has sent so far.  Whom nobody takes comes to the kind that is named

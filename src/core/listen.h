@@ -163,6 +163,11 @@ bool listen_move(struct listen_peer *p, struct place to,
 const char *listen_count_in(struct shard *sh, const struct conn *c);
 void listen_count_out(struct shard *sh, const struct conn *c);
 
+/* What is not a connection counts as one of the address with that key (as
+ * conn_peer_key(); may be empty).  False: it has too many. */
+bool listen_count_for(struct shard *sh, struct str key);
+void listen_count_off(struct shard *sh, struct str key);
+
 /* Memory is short: closes the connections of modules whose share this is. */
 void listen_cut(struct shard *sh, const struct share *share);
 

@@ -32,17 +32,43 @@ listen_done(struct server *srv)
 	tally_free(srv->connections);
 }
 
-/* None for a connection in memory, which has no address, and for one of ours. */
+/* None for a connection in memory, which has no address. */
 static struct str
-key_of(char *out, const struct conn *c)
+key_for(char *out, struct str of)
 {
-	struct str of = c != NULL ? conn_peer_key(c) : STR_NONE;
-
 	if (of.n == 0)
 		return STR_NONE;
 	out[0] = 'a';
 	memcpy(out + 1, of.p, of.n);
 	return (struct str){ out, of.n + 1 };
+}
+
+/* The same for one of ours. */
+static struct str
+key_of(char *out, const struct conn *c)
+{
+	return key_for(out, c != NULL ? conn_peer_key(c) : STR_NONE);
+}
+
+bool
+listen_count_for(struct shard *sh, struct str key)
+{
+	const struct config_limits *l = &sh->snap->config->limits;
+	char mem[KEY_BYTES];
+
+	key = key_for(mem, key);
+	return key.p == NULL || tally_add(sh->server->connections, key,
+		(uint64_t)l->connections_per_address);
+}
+
+void
+listen_count_off(struct shard *sh, struct str key)
+{
+	char mem[KEY_BYTES];
+
+	key = key_for(mem, key);
+	if (key.p != NULL)
+		tally_remove(sh->server->connections, key);
 }
 
 const char *

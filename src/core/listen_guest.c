@@ -22,6 +22,7 @@
 #include "base/share.h"
 #include "base/tag.h"
 #include "net/conn.h"
+#include "net/ip_network.h"
 #include "conf/conf.h"
 #include "core/budget.h"
 #include "core/host.h"
@@ -34,6 +35,7 @@
 struct guest {
 	uint32_t tag;
 	bool counted;
+	bool of_nobody; /* counts for no address */
 	TAILQ_ENTRY(guest) link;  /* of the shard's */
 	struct shard *shard;
 	struct conn *conn;
@@ -199,7 +201,7 @@ on_guest_closed(void *arg, const struct err *why)
 		peer_closed(g->peer, g->kind->events, why);
 	shard_timer_cancel(g->shard, &g->timer);
 	if (g->counted)
-		listen_count_out(g->shard, g->conn);
+		listen_count_out(g->shard, g->of_nobody ? NULL : g->conn);
 	TAILQ_REMOVE(&g->shard->listen->guests, g, link);
 	config_unref(g->config);
 	if (g->entry != NULL)
@@ -240,6 +242,24 @@ guest_secure(struct guest *g)
 	conn_abort(g->conn);
 }
 
+/* Counted before, as a newcomer is, or not.  NULL, and it is; else which limit is
+ * reached. */
+static const char *
+guest_count(struct guest *g, bool counted)
+{
+	const struct ip ip = conn_peer_ip(g->conn);
+	const char *full = NULL;
+
+	g->of_nobody = g->kind->forwards && config_trusts(g->config, &ip);
+	if (counted && g->of_nobody)
+		listen_count_out(g->shard, g->conn);
+	if (!counted || g->of_nobody)
+		full = listen_count_in(g->shard,
+			g->of_nobody ? NULL : g->conn);
+	g->counted = full == NULL;
+	return full;
+}
+
 static int64_t
 guest_patience(const struct listen_kind *kind)
 {
@@ -269,12 +289,11 @@ guest_new(struct shard *sh, const struct listen_row *row,
 		server_hash(sh->server, conn_peer_key(c))));
 	conn_bound(c);
 	conn_set_owner(c, &guest_events, g);
-	full = a->counted ? NULL : listen_count_in(sh, c);
+	full = guest_count(g, a->counted);
 	if (full != NULL) {
 		guest_refuse(g, full);
 		return;
 	}
-	g->counted = true;
 	log_debug(LOG_NET, guest_who(g), "accepted");
 	shard_timer(sh, &g->timer,
 		MAX(a->since_us + guest_patience(row->kind) - sh->now_us, 0),

@@ -119,6 +119,7 @@ exchange_over(struct http_exchange *x)
 
 	http_log(x);
 	http_request_gone(x);
+	http_client_count_off(x);
 	c->x = NULL;
 	c->wait = WAIT_NONE;
 	x->c = NULL;
@@ -544,7 +545,7 @@ https_hindrance(const struct snapshot *snap)
 
 #define HTTP_KIND                                                              \
 	.alpn = { "http/1.1" }, .recognise = http_recognise,                   \
-	.size = sizeof(struct http_conn), .accept = http_accept,               \
+	.forwards = true, .size = sizeof(struct http_conn), .accept = http_accept,               \
 	.events = &http_events, .follow = http_follow, .leave = http_leave
 
 const struct listen_kind http_kinds[] = {

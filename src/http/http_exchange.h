@@ -85,6 +85,7 @@ struct http_exchange {
 	bool wants_room;
 	bool is_gone;
 	bool counted;          /* among the bodies of its address */
+	bool counted_client;   /* as a connection of who asks by a proxy */
 	bool handled;          /* begin() was called, and done() was not */
 	struct turn_end end;   /* done(), and then it is freed */
 };
@@ -143,6 +144,13 @@ bool http_request_has_home(const struct http_exchange *x);
 /* done() of the handler, whose module may leave then. */
 void http_request_done(struct http_exchange *x);
 
+/* --- http_client.c ----------------------------------------------------------- */
+
+/* Who asks is known: counts him, where the connection is that of a proxy.  False: he
+ * has too many; that is answered. */
+bool http_client_count(struct http_exchange *x);
+void http_client_count_off(struct http_exchange *x);
+
 /* --- http_answer.c ----------------------------------------------------------- */
 
 /* http_answer() by the server itself; text is static, and for people. */
@@ -153,6 +161,12 @@ void http_answer_head(struct http_exchange *x, unsigned status,
 	const struct http_field *fields, int64_t length);
 /* The connection has room. */
 void http_answer_room(struct http_exchange *x);
+
+/* --- http_plain.c ------------------------------------------------------------ */
+
+/* What was asked of host in the clear by strangers can be asked by TLS: sends them
+ * there.  False: nothing is answered. */
+bool http_plain_answer(struct http_exchange *x, struct host *host);
 
 /* --- http_cors.c -------------------------------------------------------------- */
 

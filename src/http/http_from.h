@@ -17,12 +17,17 @@ struct shard;
 #define HTTP_FROM_KEY_MAX 8
 
 struct http_from {
-	char text[64];   /* "192.0.2.1:40000", as conn_peer() */
+	char text[64];   /* "192.0.2.1:40000", as conn_peer(); without a port where a
+			  * proxy has asked for him */
 	uint8_t key[HTTP_FROM_KEY_MAX]; /* for limits by address, see http_from_key() */
 	uint8_t key_n;
-	bool has_tls;    /* that of the connection is ours: -PLUS may be offered */
-	bool is_protected; /* nobody on the way can read or change it: logins are
-			    * possible */
+	bool has_tls;    /* his TLS is ours: -PLUS may be offered */
+	bool is_protected; /* nobody on the way can read or change it, as far as is
+			    * known: over TLS, from this machine, or through a
+			    * proxy that is trusted, and has not been asked in the
+			    * clear; logins are possible */
+	bool is_forwarded; /* a proxy has asked for him, and may for others by the
+			    * same connection */
 };
 
 /* As conn_peer_key(), within from; none: one in memory. */

@@ -187,6 +187,8 @@ http_request_begin(struct http_exchange *x)
 
 	x->r.head = head;
 	http_from_fill(&x->r.from, x->r.shard, x->c->peer.conn, head);
+	if (!http_client_count(x))
+		return;
 	if (str_is(head->path, "*")) {
 		answer_allow(x, ~0u, 204);
 		return;
@@ -195,9 +197,10 @@ http_request_begin(struct http_exchange *x)
 	host = host_find(x->r.shard, head->host);
 	if (route != NULL)
 		request_enter(x, route, NULL);
-	else if (host != NULL)
+	else if (host != NULL && (x->r.from.is_protected ||
+					 !http_plain_answer(x, host)))
 		request_enter_host(x, host);
-	else
+	else if (host == NULL)
 		http_refuse(x, 404, "There is no such host here.", NULL);
 }
 
