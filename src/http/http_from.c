@@ -85,7 +85,8 @@ http_from_fill(struct http_from *out, const struct shard *sh,
 	struct ip ip = conn_peer_ip(c);
 	/* whom a proxy does not know may say anything */
 	bool trusts = through != CONN_PROXIED_NOBODY && config_trusts(conf, &ip);
-	bool near = trusts || through != CONN_DIRECT || is_this_machine(&ip);
+	bool told = through != CONN_DIRECT;
+	bool near = trusts || (!told && is_this_machine(&ip));
 	struct str key = conn_peer_key(c), client = STR_NONE;
 
 	snprintf(out->text, sizeof(out->text), "%s", conn_peer(c));
@@ -93,7 +94,7 @@ http_from_fill(struct http_from *out, const struct shard *sh,
 	memcpy(out->key, key.p, out->key_n);
 	out->has_tls = conn_is_secure(c);
 	out->is_protected = out->has_tls ||
-		(near && through != CONN_PROXIED_PLAIN);
+		((near || told) && through != CONN_PROXIED_PLAIN);
 	if (near && says_plain(head))
 		out->is_protected = false;
 	if (trusts)
