@@ -249,7 +249,7 @@ get_ready() {
 		deps_install $deps_build $deps_run $deps_test || exit 1
 		# shellcheck disable=SC2086
 		[ "$quick" = yes ] || deps_install_stopped $deps_gateways $deps_fronts ||
-			echo "without gateways, nginx and HAProxy to try"
+			echo "without gateways, nginx, HAProxy and Caddy to try"
 		if [ "$peers" = yes ] && [ "$quick" = no ]; then
 			# shellcheck disable=SC2086
 			deps_install_stopped $deps_peers ||

@@ -16,6 +16,17 @@ error_log stderr notice;
 %(modules)sevents { worker_connections 256; }
 %(more)s
 """
+# what a package puts around a site
+NGINX_HTTP = """http {
+access_log off;
+client_body_temp_path %(folder)s/body;
+proxy_temp_path %(folder)s/proxy;
+fastcgi_temp_path %(folder)s/fastcgi;
+uwsgi_temp_path %(folder)s/uwsgi;
+scgi_temp_path %(folder)s/scgi;
+%(site)s
+}
+"""
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 HAPROXY = "global\n\tmaxconn 256\n"
 
@@ -60,14 +71,15 @@ class Front:
         self.process.wait_line(ready)
         return self
 
-    def nginx(self, stream):
+    def nginx(self, site="", stream=""):
         argv = [found("nginx"), "-e", "stderr", "-p", self.folder, "-c"]
-        if not os.path.exists(STREAM_MODULE):
+        if stream and not os.path.exists(STREAM_MODULE):
             pytest.skip("nginx has no stream module")
+        modules = "load_module %s;\n" % STREAM_MODULE if stream else ""
+        http = NGINX_HTTP % {"folder": self.folder, "site": site}
         return self.run(argv, NGINX % {
-            "folder": self.folder,
-            "modules": "load_module %s;\n" % STREAM_MODULE,
-            "more": stream}, r"start worker process \d+")
+            "folder": self.folder, "modules": modules,
+            "more": stream or http}, r"start worker process \d+")
 
     def haproxy(self, text):
         return self.run([found("haproxy"), "-W", "-db", "-f"],

@@ -29,10 +29,12 @@ class Answer:
 
 
 class Web:
-    """A connection; context: over TLS."""
+    """A connection; context: over TLS; source: which of our own addresses it comes
+    from."""
 
-    def __init__(self, port, context=None, name=DOMAIN):
-        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE)
+    def __init__(self, port, context=None, name=DOMAIN, source=None):
+        self.sock = socket.create_connection(("127.0.0.1", port), PATIENCE,
+                                             source and (source, 0))
         if context:
             self.sock = context.wrap_socket(self.sock, server_hostname=name)
         self.got = b""
