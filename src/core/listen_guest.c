@@ -100,13 +100,20 @@ on_guest_timeout(struct timer *t)
 		conn_abort(g->conn);
 }
 
+static void
+peer_free(struct listen_peer *p)
+{
+	memuse_remove_part(MEMUSE_STREAM, p);
+	free(p);
+}
+
 /* Whoever answers it finds nobody. */
 static void
 peer_gone(struct listen_peer *p)
 {
 	p->conn = NULL;
 	if (p->asks == 0)
-		free(p);
+		peer_free(p);
 }
 
 static bool
@@ -125,6 +132,7 @@ guest_heard(struct guest *g)
 {
 	shard_timer_cancel(g->shard, &g->timer);
 	g->peer = xcalloc(1, MAX(g->kind->size, sizeof(*g->peer)));
+	memuse_add_part(MEMUSE_STREAM, g->peer);
 	g->peer->conn = g->conn;
 	g->peer->guest = g;
 	g->peer->shard = g->shard;
@@ -321,7 +329,7 @@ on_answer(void *arg, const struct stanza *answer, const struct err *err)
 	if (p->conn != NULL)
 		ask.fn(p, answer, err);
 	else if (p->asks == 0)
-		free(p);
+		peer_free(p);
 	module_release(ask.entry);
 }
 

@@ -7,10 +7,12 @@
 #include <stdlib.h>
 
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/host.h"
 #include "http/http_conn.h"
+#include "http/http_exchange.h"
 #include "http/http_parse.h"
 
 #include "http_scene.h"
@@ -926,6 +928,34 @@ TEST(hsts_is_said_over_tls_and_only_if_it_is_wanted)
 		peer_done(&p);
 		scene_done(&s);
 	}
+}
+
+static int64_t
+bytes_of(enum memuse what)
+{
+	return (int64_t)memuse_sum(what).bytes;
+}
+
+TEST(an_idle_connection_has_no_parser_and_no_buffer_and_all_of_it_is_counted)
+{
+	struct scene s;
+	struct peer p;
+	int64_t before, idle;
+
+	scene_init(&s, "", "");
+	before = bytes_of(MEMUSE_STREAM);
+	peer_open_web(&p, &s.world, 0, "http", NULL);
+	peer_say(&p, "POST /echo HTTP/1.1\r\n" H "Content-Length: 3\r\n\r\na");
+	CHECK(bytes_of(MEMUSE_HTTP) > 1000);
+	peer_say(&p, "bc");
+	CHECK_GOT(&p, "\r\n\r\n3:abc");
+	CHECK_INT(bytes_of(MEMUSE_HTTP), 0);
+	idle = bytes_of(MEMUSE_STREAM) - before;
+	CHECK(idle >= (int64_t)sizeof(struct http_conn) + 100);
+	CHECK(idle < 600);
+	peer_done(&p);
+	CHECK_INT(bytes_of(MEMUSE_STREAM), before);
+	scene_done(&s);
 }
 
 TEST(requests_and_answers_are_counted)
