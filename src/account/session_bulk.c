@@ -309,8 +309,7 @@ session_bulk_takes(struct session *s, const struct stanza *st,
 	wire_count(item->wire, budget_share(session_shard(s)->server,
 		s->account->e.hash));
 	bulk_count(b, item, 1);
-	if (item->block)
-		bulk_slow(b, l, st, item->wire->n);
+	bulk_slow(b, l, st, item->wire->n);
 	return true;
 }
 

@@ -18,10 +18,11 @@
  * there, as often as there is progress.
  *
  * All that one address sends keeps its order: whatever comes from there waits behind
- * its blocks.  Who has many waiting rests for as long as the client takes for each,
- * and when more than write_queue_bytes waits in all, for it comes from where nobody
- * can be slowed, or is from before, further ones are refused.  A client that takes nothing for a minute gets none that
- * wait: they are refused, too, and what stood behind them waits as all else does.
+ * its blocks.  Who has much waiting there rests for as long as the client takes for
+ * each; and when more than write_queue_bytes of blocks waits in all, for it comes from
+ * where nobody can be slowed, or is from before, further ones are refused.  A client
+ * that takes nothing for a minute gets none that wait: they are refused, too, and what
+ * stood behind them waits as all else does.
  *
  * A client to whom nobody sends more blocks than it takes has none of this.  Owner
  * shard of the account.

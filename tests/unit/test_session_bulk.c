@@ -305,6 +305,34 @@ TEST(who_sends_blocks_is_slowed)
 	scene_done(&s);
 }
 
+/* By blocks or by words behind one: more than write_queue_max_bytes of those would
+ * have the client cut off. */
+TEST(who_sends_words_behind_a_block_is_slowed)
+{
+	struct buf text = BUF_INIT;
+	struct scene s;
+	unsigned i = 0;
+
+	scene_init(&s, 1, SMALL);
+	conn_mem_take(s.romeo.conn, 0);
+	send_blocks(&s.third, "message", 0, 5, 3500);
+	CHECK(romeo_stats(&s)->bytestream_bytes.now != 0);
+	send_blocks(&s.juliet, "message", 5, 6, 2500);
+	buf_add_c(&text, "<message to='" ROMEO "' type='chat'><body>");
+	memset(buf_reserve(&text, 1000), 'A', 1000);
+	text.n += 1000;
+	buf_add_c(&text, "</body></message>");
+	world_advance(&s.w, 10 * US_PER_MS);
+	CHECK(!rests(&s, "j"));
+	for (; i < 40 && !rests(&s, "j"); i++)
+		peer_say_n(&s.juliet, text.p, text.n);
+	CHECK(i < 40);
+	CHECK(!rests(&s, "third"));
+	take_all(&s, 5000, 40);
+	buf_done(&text);
+	scene_done(&s);
+}
+
 /* Blocks go back; what stands behind them is as good as any message. */
 TEST(a_client_that_takes_nothing_gets_no_blocks)
 {
