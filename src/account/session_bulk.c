@@ -293,7 +293,8 @@ session_bulk_takes(struct session *s, const struct stanza *st,
 
 	if (b == NULL && !item->block)
 		return false;
-	/* what is kept elsewhere is from before, and is found in the queue alone */
+	/* what is kept elsewhere is from before, is no block, and is found in the
+	 * queue alone */
 	if (item->kept == 0)
 		hash = sender_hash(s, st);
 	if ((b == NULL || hash == 0 || lane_find(b, hash) == NULL) &&

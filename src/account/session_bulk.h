@@ -42,13 +42,13 @@ struct session_out;
 
 /* For session_bulk_is(). */
 bool session_bulk_look(const struct stanza *st);
-/* Is there a block in st? */
+/* Is st a block?  What a room sends is none, whatever is in it: that goes back to
+ * nobody, for a room takes an error for the end of its guest (XEP-0045 §18.1.2). */
 static inline bool
 session_bulk_is(const struct stanza *st)
 {
-	return (st->type == IQ_SET ||
-		       (st->kind == STANZA_MESSAGE &&
-			       st->type != MESSAGE_ERROR)) &&
+	return (st->type == IQ_SET || st->type == MESSAGE_NORMAL ||
+		       st->type == MESSAGE_CHAT) &&
 		session_bulk_look(st);
 }
 

@@ -178,10 +178,11 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	bool block;
 
 	(void)session_out_get(s);
-	if (session_bulk_refuses(s, st))
+	if (kept == 0 && session_bulk_refuses(s, st))
 		return;
 	item = out_item_new(s, st, wire, to);
 	item->kept = kept;
+	item->block = item->block && kept == 0;
 	block = item->block;
 	session_flow_make_room(s);
 	if (!session_bulk_takes(s, st, item)) {

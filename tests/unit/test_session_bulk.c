@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "xml/elem.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "net/conn.h"
@@ -330,6 +331,62 @@ TEST(who_sends_words_behind_a_block_is_slowed)
 	CHECK(!rests(&s, "third"));
 	take_all(&s, 5000, 40);
 	buf_done(&text);
+	scene_done(&s);
+}
+
+/* Rooms would take an error for the end of their guest (XEP-0045 §18.1.2). */
+TEST(what_no_stream_sends_is_no_block)
+{
+	static const char *const types[] = { "groupchat", "headline" };
+	struct buf text = BUF_INIT;
+
+	for (size_t i = 0; i < COUNT(types); i++) {
+		struct scene s;
+
+		scene_init(&s, 1, SMALL);
+		conn_mem_take(s.romeo.conn, 0);
+		text.n = 0;
+		buf_printf(&text, "<message to='" ROMEO "' type='%s'><data "
+			"xmlns='" NS_IBB "'>%04000u</data></message>", types[i],
+			1u);
+		for (unsigned n = 0; n < 40; n++)
+			peer_say_n(&s.juliet, text.p, text.n);
+		world_advance(&s.w, 2 * US_PER_S);
+		CHECK_INT(romeo_stats(&s)->bytestream_bytes.highest, 0);
+		CHECK_INT(count(&s.juliet, "type=\"error\""), 0);
+		take_all(&s, 20000, 20);
+		CHECK_INT(count(&s.romeo, NS_IBB), 40);
+		scene_done(&s);
+	}
+	buf_done(&text);
+}
+
+/* Nor is what waited for its client before there were lanes (XEP-0160): it is counted
+ * in the queue. */
+TEST(what_is_kept_elsewhere_is_no_block)
+{
+	struct session *romeo;
+	struct stanza *st;
+	struct scene s;
+	char text[4000];
+
+	scene_init(&s, 1, LIMITS);
+	romeo = romeo_session(&s);
+	session_keep_output(romeo, true);
+	conn_mem_take(s.romeo.conn, 0);
+	send_blocks(&s.juliet, "message", 0, 5, 4000);
+	CHECK(romeo_stats(&s)->bytestream_bytes.now != 0);
+	st = stanza_new(MESSAGE_CHAT, jid_trusted(STR("juliet@example.org/j")),
+		jid_trusted(STR(ROMEO)), STR("old"));
+	memset(text, 'A', sizeof(text));
+	elem_add_with_text(st->arena, st->root, NS_IBB, "data",
+		(struct str){ text, sizeof(text) });
+	CHECK(session_write_kept(romeo, st, 7));
+	stanza_free(st);
+	CHECK_INT(session_kept(romeo), 1);
+	take_all(&s, 5000, 10);
+	CHECK(where(&s.romeo, "old") < where(&s.romeo, "b0004"));
+	CHECK_INT(count(&s.romeo, NS_IBB), 6);
 	scene_done(&s);
 }
 
