@@ -100,8 +100,8 @@ size_t conn_queued(const struct conn *c);
  * not take all of it; drained() follows. */
 bool conn_flush(struct conn *c);
 /* Bytes that the peer's system has acknowledged since c was made: what the kernel
- * takes comes in lumps as large as its buffer, and tells less. */
-uint64_t conn_taken(const struct conn *c);
+ * takes comes in lumps as large as its buffer, and tells less.  Never becomes less. */
+uint64_t conn_taken(struct conn *c);
 /* Bytes that were written and that it has not: they are queued, or the kernel's. */
 size_t conn_untaken(const struct conn *c);
 /* From here on c breaks when more is left at the end of a turn than the net

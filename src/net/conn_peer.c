@@ -164,10 +164,13 @@ conn_unacked(const struct conn *c)
 	return MIN(c->given, (uint64_t)waiting);
 }
 
+/* The kernel counts what TLS adds, and what a socket that is lent has got, too, and the
+ * peer does not give anything back. */
 uint64_t
-conn_taken(const struct conn *c)
+conn_taken(struct conn *c)
 {
-	return c->given - conn_unacked(c);
+	c->taken = MAX(c->taken, c->given - conn_unacked(c));
+	return c->taken;
 }
 
 size_t

@@ -169,6 +169,7 @@ struct conn {
 	struct buf out;		  /* empty, without memory, when idle */
 	size_t out_at;		  /* of out, what the kernel has taken */
 	uint64_t given;		  /* what it has taken in all */
+	uint64_t taken;		  /* the most that conn_taken() has said */
 	struct event *timer;	  /* NULL but while lingering */
 	struct err *why;	  /* NULL but when broken */
 	struct share *share;	  /* in which left counts; may be NULL */

@@ -100,6 +100,35 @@ TEST(what_is_queued_can_leave_before_the_end_of_the_turn)
 	with_and_without_tls(flush_early, true);
 }
 
+/* Whoever measures progress would take less for very much more. */
+static void
+taken_grows(struct pair *p)
+{
+	struct conn *c = p->server.c;
+	char *text = big_text();
+	uint64_t before = conn_taken(c), given = before;
+
+	for (size_t at = 0; at < BIG;) {
+		size_t n = MIN(BIG - at, 4001);
+
+		conn_write(c, text + at, n);
+		given += n;
+		(void)conn_flush(c);
+		CHECK(conn_taken(c) >= before);
+		before = conn_taken(c);
+		CHECK(before + conn_untaken(c) >= given);
+		at += n;
+	}
+	free(text);
+	PAIR_UNTIL(p, p->in.n >= BIG);
+	PAIR_UNTIL(p, conn_taken(c) == given && conn_untaken(c) == 0);
+}
+
+TEST(what_the_peer_has_taken_never_becomes_less)
+{
+	with_and_without_tls(taken_grows, false);
+}
+
 /* Writing on while the kernel is full must neither reorder nor confuse TLS. */
 static void
 write_while_blocked(struct pair *p)
