@@ -84,15 +84,17 @@ disk_temp_make(struct disk_folder *dir, struct disk_temp *t, struct err *err)
 
 /* --- the end ---------------------------------------------------------------------- */
 
+/* Without a descriptor, for there may be none left; nothing else has its name, wherever
+ * somebody has let a link lead. */
 static void
 temp_unlink(int at, struct disk_temp *t)
 {
-	int folder = t->name[0] != '\0' ? temp_folder(at) : -1;
+	char path[sizeof(DISK_TEMP_FOLDER "/") + sizeof(t->name)];
 
-	if (folder == -1)
+	if (t->name[0] == '\0')
 		return;
-	(void)unlinkat(folder, t->name, 0);
-	close(folder);
+	snprintf(path, sizeof(path), DISK_TEMP_FOLDER "/%s", t->name);
+	(void)unlinkat(at, path, 0);
 	t->name[0] = '\0';
 }
 
