@@ -82,6 +82,13 @@ struct account_stanza {
 		       * durable, which rests on what that was stored by */
 };
 
+/* Argument of HOOK_ACCOUNT_REMOVE. */
+struct account_removal {
+	struct account *account;
+	struct store_tx *tx; /* by which all that it stored goes: add to it what is to
+			      * be done behind that, and lies elsewhere */
+};
+
 /* Argument of HOOK_ACCOUNT_COPY. */
 struct account_copy {
 	struct account *account;

@@ -253,6 +253,8 @@ remove_perform(struct account *acc, struct entity_message *m)
 	account_hold(acc);
 	tx = store_tx_new();
 	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
+	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVE,
+		&(struct account_removal){ acc, tx });
 	message_commit(acc, m, tx);
 }
 
