@@ -54,6 +54,17 @@ iq_error(struct iq *iq, enum stanza_cond cond, const char *text)
 	iq_finish(iq, stanza_error(iq->st, cond, str_c(text)));
 }
 
+void
+iq_error_with(struct iq *iq, enum stanza_cond cond, const char *text,
+	const struct elem *more)
+{
+	struct stanza *answer = stanza_error(iq->st, cond, str_c(text));
+
+	elem_append(elem_child(answer->root, NULL, "error"),
+		elem_copy(answer->arena, more));
+	iq_finish(iq, answer);
+}
+
 struct elem *
 iq_payload(struct iq *iq, const char *ns, const char *name)
 {
@@ -149,6 +160,23 @@ iq_is_taken(struct iq *iq)
 {
 	return iq->host->hooks[HOOK_IQ_RECEIVED].n != 0 &&
 		hook_run(iq->host, HOOK_IQ_RECEIVED, iq) == HOOK_HANDLED;
+}
+
+void
+iq_again(struct iq *iq)
+{
+	struct entity *e = iq_entity(iq);
+
+	assert(iq->kept && iq->alone == NULL);
+	iq->entity = e;
+	iq->host = shard_host(iq->shard, jid_domain(iq->st->to));
+	iq->kept = false;
+	iq->handled = false;
+	if (e == NULL || iq->host == NULL || !iq_try(iq))
+		iq_error(iq, COND_SERVICE_UNAVAILABLE, NULL);
+	iq->handled = true;
+	if (iq->answered)
+		stanza_free(iq->st);
 }
 
 void

@@ -80,7 +80,10 @@ struct iq_handler {
 void iq_result(struct iq *iq, struct elem *payload);
 /* text may be NULL. */
 void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
-/* A new element in the arena of iq->st, for iq_result. */
+/* The same, with a condition of the application's beside it (RFC 6120 §8.3.4). */
+void iq_error_with(struct iq *iq, enum stanza_cond cond, const char *text,
+	const struct elem *more);
+/* A new element in the arena of iq->st, for iq_result and iq_error_with. */
 struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
 
 /* For whom it is, as that is in memory now: loaded, and of the same class.  NULL:
@@ -94,6 +97,14 @@ struct entity *iq_entity(const struct iq *iq);
  * that is answered before its handler has returned lives until then.
  */
 void iq_keep(struct iq *iq);
+
+/*
+ * What was kept is asked of the rows once more, as if it came now, and may be freed
+ * when this returns.  For who had to read something before another one answers: he
+ * finds it then, and answers HOOK_PASS.  It is answered with service-unavailable
+ * where nobody takes it any more.  Not at an entity whose requests come ONE_BY_ONE.
+ */
+void iq_again(struct iq *iq);
 
 /* --- for account_iq.c --------------------------------------------------------- */
 
