@@ -118,6 +118,10 @@ struct module {
 	bool (*session_restore)(struct session *s, void *state,
 		const struct elem *from);
 
+	/* Another snapshot is in force on sh, after the start or a reload: called for
+	 * each host that has the module.  Timers begin here.  May be NULL. */
+	void (*follow)(struct module_ctx *m, struct shard *sh);
+
 	/* Called once, on shard 0, before and after everything else of it.  May
 	 * be NULL. */
 	bool (*load)(struct server *srv, struct err *err);

@@ -115,5 +115,7 @@ void module_switches_free(struct module_switches *sw);
 void module_slots_init(struct module_entry *entry);
 /* The state of one module, out of every object of sh. */
 void module_slots_drop(struct shard *sh, const struct module_entry *entry);
+/* The snapshot of sh is another one: modules hear of it, each for each host. */
+void module_follow(struct shard *sh);
 
 #endif

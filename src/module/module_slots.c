@@ -35,6 +35,19 @@ module_session_state(struct module_ctx *m, struct session *s)
 	return slot_get(&s->slots, &m->entry->session_slot);
 }
 
+void
+module_follow(struct shard *sh)
+{
+	for (struct host *h = sh->snap->hosts; h != NULL; h = h->hh.next) {
+		for (size_t i = 0; h->service == NULL && i < h->n_modules; i++) {
+			struct module_ctx *m = &h->modules[i];
+
+			if (m->module->follow != NULL)
+				m->module->follow(m, sh);
+		}
+	}
+}
+
 /* --- the kinds ----------------------------------------------------------------------- */
 
 static void

@@ -233,6 +233,7 @@ publish_visit(struct shard *sh, void *arg)
 		components_reloaded(sh, before);
 	remotes_reloaded(sh);
 	listen_follow(sh);
+	module_follow(sh);
 	snapshot_unref(before);
 }
 

@@ -364,6 +364,8 @@ void
 server_start(struct server *srv)
 {
 	server_give_tickets(srv);
+	for (unsigned i = 0; i < srv->n_shards; i++)
+		module_follow(srv->shards[i]);
 	for (unsigned i = 0; srv->threaded && i < srv->n_shards; i++)
 		shard_start(srv->shards[i]);
 	shard_post(srv->shards[0], cert_expiry_watch, NULL, 0);
