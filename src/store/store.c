@@ -364,6 +364,7 @@ store_free(struct store *s)
 	pthread_cond_destroy(&s->writes_changed);
 	pthread_mutex_destroy(&s->lock);
 	free(s->readers);
+	free(s->path);
 	free(s);
 }
 
@@ -407,6 +408,8 @@ store_open(const struct store_conf *conf, struct err *err)
 	if (driver == NULL)
 		return NULL;
 	s = store_new(conf, driver);
+	if (driver->path != NULL && driver->path(conf->options) != NULL)
+		s->path = xstrdup(driver->path(conf->options));
 	if (!handles_open(s, conf, err)) {
 		store_free(s);
 		return NULL;
@@ -416,6 +419,12 @@ store_open(const struct store_conf *conf, struct err *err)
 		return NULL;
 	}
 	return s;
+}
+
+const char *
+store_path(const struct store *s)
+{
+	return s->path;
 }
 
 void

@@ -90,6 +90,9 @@ void store_close(struct store *s);
 /* Any thread: has everything that was asked for been answered (the answers may
  * still wait in their mailboxes)? */
 bool store_is_idle(struct store *s);
+/* Any thread: the file that it has, beside which what belongs to the server may lie;
+ * NULL: it has none. */
+const char *store_path(const struct store *s);
 /* Any thread: is more than half of STORE_QUEUE_MAX waiting?  Then who asks for
  * more should rest, before requests are refused. */
 bool store_is_behind(struct store *s);

@@ -134,6 +134,7 @@ struct store {
 	const struct store_driver *driver;
 	struct store_conf conf; /* without options */
 	bool whole;             /* batches go to write_batch */
+	char *path;             /* or NULL */
 	struct store_thread writer;
 	/* The writer's own: what it has taken from writes. */
 	struct store_req_list waiting;
