@@ -217,8 +217,9 @@ proxy_is_local(const void *conf)
 }
 
 static const struct service proxy65_services[] = {
-	{ .option = "domain", .kind = PROXY65_KIND, .category = "proxy",
-		.type = "bytestreams", .name = "File transfers",
+	{ .option = "domain",
+		.kinds = (const char *const[]){ PROXY65_KIND, NULL },
+		.category = "proxy", .type = "bytestreams", .name = "File transfers",
 		.is_local = proxy_is_local,
 		.features = (const char *const[]){ NS_BYTESTREAMS, NULL } },
 	{ .option = NULL },

@@ -44,8 +44,8 @@ struct tls_trust;
 struct service {
 	const char *option; /* of the module, OPT_DOMAIN and .service: its domain,
 			     * see config_service_domain() */
-	const char *kind; /* of ports: it is there while some port has that; NULL:
-			   * always */
+	const char *const *kinds; /* of ports: it is there while some port has one
+				   * of them; NULL-terminated; NULL: always */
 	const char *category, *type, *name; /* what it is (XEP-0030 §3.1) */
 	const char *address_category, *address_type; /* what addresses there are;
 						      * NULL: handlers of

@@ -299,6 +299,15 @@ service_new(struct host *parent, struct str domain, struct module_ctx *m,
 	return host;
 }
 
+static bool
+service_is_there(const struct service *s, const struct config *config)
+{
+	for (size_t i = 0; s->kinds != NULL && s->kinds[i] != NULL; i++)
+		if (config_listens(config, s->kinds[i]))
+			return true;
+	return s->kinds == NULL;
+}
+
 bool
 module_attach_services(struct snapshot *snap, struct host *host, struct err *err)
 {
@@ -309,8 +318,7 @@ module_attach_services(struct snapshot *snap, struct host *host, struct err *err
 		for (; s != NULL && s->option != NULL; s++) {
 			struct str domain;
 
-			if (s->kind != NULL &&
-				!config_listens(snap->config, s->kind))
+			if (!service_is_there(s, snap->config))
 				continue;
 			if (!service_domain(&domain, snap, host, m, s, err))
 				return false;
