@@ -45,14 +45,14 @@ static const struct {
 	{ NS_MARKERS, NULL, SAYS },
 	{ "urn:xmpp:reactions:0", "reactions", SAYS },      /* XEP-0444 */
 	{ "urn:xmpp:message-correct:0", "replace", SAYS },  /* XEP-0308 */
-	{ "urn:xmpp:message-retract:1", "retract", SAYS },  /* XEP-0424 */
+	{ NS_RETRACT, "retract", SAYS },  /* XEP-0424 */
 	{ "urn:xmpp:fasten:0", "apply-to", SAYS },
 	/* calls: who rang, who took it, when it ended (XEP-0353 §3) */
 	{ NS_JINGLE_MESSAGE, NULL, SAYS },
 	{ "urn:xmpp:call-invites:0", NULL, SAYS },
 	/* files, and invitations to rooms (XEP-0045 §7.8, XEP-0249) */
-	{ "jabber:x:oob", "x", SAYS },
-	{ "urn:xmpp:sfs:0", "file-sharing", SAYS },
+	{ NS_OOB, "x", SAYS },
+	{ NS_FILE_SHARING, "file-sharing", SAYS },
 	{ NS_CONFERENCE, "x", SAYS },
 	{ NS_MUC_USER, "x", SAYS },
 	/* of this moment, or about the message */

@@ -37,6 +37,7 @@
 #define NS_FEATURE_BIDI "urn:xmpp:features:bidi"
 #define NS_FEATURE_DIALBACK "urn:xmpp:features:dialback"
 #define NS_FEATURE_REGISTER "http://jabber.org/features/iq-register"
+#define NS_FILE_SHARING "urn:xmpp:sfs:0"
 #define NS_FORM "jabber:x:data"
 #define NS_FORWARD "urn:xmpp:forward:0"
 #define NS_HINTS "urn:xmpp:hints"
@@ -45,15 +46,21 @@
 #define NS_LAST "jabber:iq:last"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"
+#define NS_OOB "jabber:x:oob"
 #define NS_PING "urn:xmpp:ping"
 #define NS_PRIVATE "jabber:iq:private"
 #define NS_PRIVILEGE "urn:xmpp:privilege:2"
 #define NS_RECEIPTS "urn:xmpp:receipts"
+#define NS_REFERENCE "urn:xmpp:reference:0"
 #define NS_REGISTER "jabber:iq:register"
+#define NS_RETRACT "urn:xmpp:message-retract:1"
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_SM "urn:xmpp:sm:3"
 #define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
 #define NS_TIME "urn:xmpp:time"
+#define NS_UPLOAD "urn:xmpp:http:upload:0"
+#define NS_UPLOAD_PURPOSE "urn:xmpp:http:upload:purpose:0"
+#define NS_URL_DATA "http://jabber.org/protocol/url-data"
 #define NS_VCARD "vcard-temp"
 #define NS_VERSION "jabber:iq:version"
 
@@ -61,5 +68,9 @@
 #define NS_CREDENTIALS "urn:antiphon:credentials:1"
 #define NS_SEEN "urn:antiphon:last:1"
 #define NS_SESSION_SAVED "urn:antiphon:session"
+#define NS_UPLOADED "urn:antiphon:upload:1"
+
+/* ours: what clients may ask */
+#define NS_UPLOAD_FILES "urn:antiphon:upload:0"
 
 #endif

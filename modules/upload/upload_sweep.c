@@ -1,0 +1,328 @@
+/*
+ * upload_sweep.c - deletes what is due, and what accounts that have gone have left,
+ * some at a time.
+ *
+ * At the place of the host, so that nobody else does.  Looks once after a start, and
+ * each minute while there is any file; a host at which nothing was ever uploaded costs
+ * nothing.  Invariant: one slice is under way at a time; what cannot be deleted is asked
+ * for again a minute later.
+ */
+#include "config.h"
+
+#include "upload.h"
+
+#define LOOK_US (60 * US_PER_S)
+#define SLICE 64
+
+struct upload_sweep {
+	LIST_ENTRY(upload_sweep) link;
+	struct upload_shard *here;
+	struct module_entry *entry;
+	char *host;
+	struct timer timer;
+	bool busy;         /* a slice is under way, which holds the module */
+	unsigned under_way;
+	unsigned n;        /* of the slice */
+	bool failed;       /* something of it was not deleted */
+	char *removed;     /* the account whose files they are; or NULL */
+	int64_t removed_us; /* when it was removed, wall clock */
+};
+
+static void
+sweep_free(struct upload_sweep *s)
+{
+	free(s->host);
+	free(s->removed);
+	free(s);
+}
+
+/* The module at its host; NULL: it is not in force there any more. */
+static struct module_ctx *
+sweep_module(const struct upload_sweep *s)
+{
+	return upload_module(s->here->shard, str_c(s->host), s->entry);
+}
+
+static void on_look(struct timer *timer);
+
+static void
+sweep_set(struct upload_sweep *s, int64_t in_us)
+{
+	shard_timer(s->here->shard, &s->timer, in_us, on_look);
+}
+
+/* in_us -1: nothing is left to look for. */
+static void
+sweep_rest(struct upload_sweep *s, int64_t in_us)
+{
+	s->busy = false;
+	free(s->removed);
+	s->removed = NULL;
+	if (in_us >= 0)
+		sweep_set(s, in_us);
+}
+
+/* --- a slice ---------------------------------------------------------------------------- */
+
+static void sweep_look(struct upload_sweep *s);
+static void sweep_forget_account(struct upload_sweep *s, struct module_ctx *m);
+
+static void
+slice_end(struct upload_sweep *s)
+{
+	struct module_ctx *m = sweep_module(s);
+
+	if (m == NULL || s->failed)
+		sweep_rest(s, LOOK_US);
+	else if (s->n != 0)
+		sweep_look(s); /* there may be more */
+	else if (s->removed != NULL)
+		sweep_forget_account(s, m);
+	else
+		sweep_rest(s, LOOK_US);
+}
+
+static void
+on_one_deleted(void *arg, const struct err *why)
+{
+	struct upload_sweep *s = arg;
+
+	if (why != NULL) {
+		s->failed = true;
+		log_warn(LOG_NET, LOG_NOBODY,
+			"a file that is due stays for now host=%s reason=\"%s\"",
+			s->host, why->text);
+	}
+	if (--s->under_way == 0)
+		slice_end(s);
+}
+
+/* Of one that cannot be read nothing is known but its id; what another account of the
+ * name has uploaded since is not that of the one that has gone. */
+static void
+slice_delete(struct upload_sweep *s, struct module_ctx *m,
+	const struct store_entry *e)
+{
+	struct arena *a = arena_new();
+	struct upload_record r;
+
+	if (!upload_record_read(&r, a, e))
+		r = (struct upload_record){ .id = e->key, .user = e->with,
+			.series = STR("") };
+	if (s->removed == NULL || r.at_us <= s->removed_us) {
+		s->n++;
+		s->under_way++;
+		upload_delete(m, s->here->shard, str_c(s->host), &r,
+			on_one_deleted, s);
+	}
+	arena_free(a);
+}
+
+static void
+slice_begin(struct upload_sweep *s, struct module_ctx *m,
+	const struct store_answer *answer)
+{
+	s->n = 0;
+	s->failed = false;
+	s->under_way = 1;
+	for (size_t i = 0; i < answer->n; i++)
+		slice_delete(s, m, &answer->entries[i]);
+	if (--s->under_way == 0)
+		slice_end(s);
+}
+
+/* --- what is due ---------------------------------------------------------------------------- */
+
+static void
+on_any(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	/* a record that comes later says so: upload_sweep_soon() */
+	sweep_rest(arg, err == NULL && answer->n == 0 ? -1 : LOOK_US);
+}
+
+static void
+on_due(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct upload_sweep *s = arg;
+	struct module_ctx *m = sweep_module(s);
+
+	if (err != NULL || m == NULL)
+		sweep_rest(s, LOOK_US);
+	else if (answer->n != 0)
+		slice_begin(s, m, answer);
+	else
+		module_range(m, s->here->shard, upload_log(str_c(s->host)),
+			&(struct store_range){ .max = 1 }, on_any, s);
+}
+
+/* --- accounts that have gone -------------------------------------------------------------------- */
+
+static struct store_place
+removed_map(const struct upload_sweep *s)
+{
+	return (struct store_place){ str_c(s->host), STR(""),
+		STR(UPLOAD_REMOVED) };
+}
+
+static void
+on_account_forgotten(void *arg, bool ok, const struct err *err)
+{
+	struct upload_sweep *s = arg;
+
+	(void)err;
+	free(s->removed);
+	s->removed = NULL;
+	if (ok && sweep_module(s) != NULL)
+		sweep_look(s);
+	else
+		sweep_rest(s, LOOK_US);
+}
+
+static void
+sweep_forget_account(struct upload_sweep *s, struct module_ctx *m)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_delete(tx, removed_map(s), str_c(s->removed));
+	module_commit(m, s->here->shard, tx, on_account_forgotten, s);
+}
+
+static void
+on_left_behind(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct upload_sweep *s = arg;
+	struct module_ctx *m = sweep_module(s);
+
+	if (err != NULL || m == NULL)
+		sweep_rest(s, LOOK_US);
+	else
+		slice_begin(s, m, answer);
+}
+
+static void
+on_removed_read(void *arg, const struct store_answer *answer,
+	const struct err *err)
+{
+	struct upload_sweep *s = arg;
+	struct module_ctx *m = sweep_module(s);
+
+	if (err != NULL || m == NULL) {
+		sweep_rest(s, LOOK_US);
+	} else if (answer->n != 0) {
+		s->removed = str_dup(answer->entries[0].key);
+		if (!datetime_parse(answer->entries[0].value, &s->removed_us))
+			s->removed_us = 0;
+		s->removed_us += US_PER_S; /* it is in whole seconds */
+		module_range(m, s->here->shard, upload_log(str_c(s->host)),
+			&(struct store_range){ .max = SLICE,
+				.with = str_c(s->removed) },
+			on_left_behind, s);
+	} else {
+		module_range(m, s->here->shard, upload_log(str_c(s->host)),
+			&(struct store_range){ .max = SLICE,
+				.until_us = shard_wall_us(s->here->shard) },
+			on_due, s);
+	}
+}
+
+/* --- looking ---------------------------------------------------------------------------------------- */
+
+static void
+sweep_look(struct upload_sweep *s)
+{
+	struct module_ctx *m = sweep_module(s);
+
+	if (m == NULL) {
+		sweep_rest(s, -1);
+		return;
+	}
+	s->busy = true;
+	free(s->removed);
+	s->removed = NULL;
+	module_list(m, s->here->shard, removed_map(s), on_removed_read, s);
+}
+
+static void
+on_look(struct timer *timer)
+{
+	struct upload_sweep *s = CONTAINER_OF(timer, struct upload_sweep, timer);
+
+	if (!s->busy)
+		sweep_look(s);
+}
+
+static struct upload_sweep *
+sweep_find(const struct upload_shard *us, struct str host)
+{
+	struct upload_sweep *s;
+
+	LIST_FOREACH (s, &us->sweeps, link)
+		if (str_is(host, s->host))
+			return s;
+	return NULL;
+}
+
+void
+upload_follow(struct module_ctx *m, struct shard *sh)
+{
+	struct str host = m->host->domain;
+	struct upload_shard *us;
+	struct upload_sweep *s;
+
+	if (!place_is_here(sh, server_place_of(sh->server, host)))
+		return;
+	us = upload_shard_of(m, sh);
+	s = sweep_find(us, host);
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		s->here = us;
+		s->entry = m->entry;
+		s->host = str_dup(host);
+		LIST_INSERT_HEAD(&us->sweeps, s, link);
+	}
+	if (!s->busy && !timer_is_set(&s->timer))
+		sweep_set(s, LOOK_US);
+}
+
+/* --- from elsewhere ------------------------------------------------------------------------------------- */
+
+struct soon {
+	struct module_entry *entry; /* held */
+	char *host;
+};
+
+static void
+on_soon(struct shard *sh, void *arg)
+{
+	struct soon soon = *(struct soon *)arg;
+	struct module_ctx *m = upload_module(sh, str_c(soon.host), soon.entry);
+
+	free(arg);
+	if (m != NULL)
+		upload_follow(m, sh);
+	free(soon.host);
+	module_release(soon.entry);
+}
+
+void
+upload_sweep_soon(struct module_ctx *m, struct shard *sh, struct str host)
+{
+	struct soon *soon = xmalloc(sizeof(*soon));
+
+	*soon = (struct soon){ module_hold(m), str_dup(host) };
+	place_post(sh->server, server_place_of(sh->server, host), on_soon, soon,
+		sizeof(*soon));
+}
+
+void
+upload_sweeps_done(struct upload_shard *us)
+{
+	struct upload_sweep *s;
+
+	while ((s = LIST_FIRST(&us->sweeps)) != NULL) {
+		LIST_REMOVE(s, link);
+		shard_timer_cancel(us->shard, &s->timer);
+		sweep_free(s);
+	}
+}

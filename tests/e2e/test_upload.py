@@ -1,0 +1,791 @@
+"""Uploads by HTTP (XEP-0363): slots, PUT, GET, what is kept, and what goes."""
+
+import asyncio
+import base64
+import io
+import os
+import re
+import socket
+import ssl
+import subprocess
+import time
+
+import pytest
+
+aiohttp = pytest.importorskip("aiohttp")
+
+import scene as scenes
+from antiphon import DOMAIN, OTHER_DOMAIN
+from client import Client, PATIENCE
+from test_disk import Tmpfs
+from test_services import INFO, ITEMS, refuses
+from test_slixmpp import Peer, play
+from uploads import NS, PURPOSE, Uploads, on_disk, path_of, retry_of
+
+pytestmark = pytest.mark.only("antiphon")
+
+DAY = 86400
+
+
+class Pool:
+    """One server for most; a user of its own for each test."""
+
+    def __init__(self, pool):
+        self.made = []
+        self.all = Uploads(self.make(pool))
+
+    def make(self, pool):
+        def own_server(conf):
+            self.made.append(pool.new(conf))
+            return self.made[-1].start()
+        return own_server
+
+
+@pytest.fixture(scope="module")
+def common(pool):
+    made = Pool(pool)
+    yield made.all
+    for server in made.made:
+        server.stop()
+
+
+@pytest.fixture
+def up(common):
+    """With another romeo."""
+    common.scene.end()
+    common.scene = scenes.Scene(common.server)
+    common.scene.add_accounts("romeo", "juliet")
+    common.romeo = common.scene.online("romeo/a")
+    common.me = common.scene.accounts["romeo"].jid
+    yield common
+    common.server.check()
+
+
+# --- being found -------------------------------------------------------------
+
+def test_the_service_is_found(up):
+    items = up.romeo.iq("get", ITEMS, DOMAIN).find("query")
+    assert up.domain in [e.get("jid") for e in items.elems()]
+    info = up.romeo.iq("get", INFO, up.domain).find("query")
+    identity = info.find("identity")
+    assert (identity.get("category"), identity.get("type")) == (
+        "store", "file")
+    features = [e.get("var") for e in info.elems() if e.name == "feature"]
+    assert NS in features
+    assert [f for f in features if f.startswith(PURPOSE)] == [
+        PURPOSE + "#" + p for p in ("ephemeral", "message", "profile")]
+    assert "http://jabber.org/protocol/disco#info" in features
+    assert up.max_bytes() == 100 << 20
+
+
+# --- slots ---------------------------------------------------------------------
+
+def test_a_slot(up):
+    slot = up.slot("très cool.jpg", 23456, "image/jpeg")
+    assert slot.put == slot.get
+    assert re.fullmatch(
+        r"https://%s:%d/upload/[0-9a-f]{32}/tr%%C3%%A8s%%20cool\.jpg" % (
+            re.escape(DOMAIN), up.server.port(("https", "direct"))), slot.put)
+    assert slot.token.startswith("Bearer ")
+    assert slot.id != up.slot("très cool.jpg", 23456, "image/jpeg").id
+
+
+@pytest.mark.parametrize("request_, cond", [
+    ("filename='' size='1'", "bad-request"),
+    ("size='1'", "bad-request"),
+    ("filename='a'", "bad-request"),
+    ("filename='a' size=''", "bad-request"),
+    ("filename='a' size='0'", "bad-request"),
+    ("filename='a' size='-1'", "bad-request"),
+    ("filename='a' size='1.5'", "bad-request"),
+    ("filename='a' size='99999999999999999999'", "bad-request"),
+    ("filename='a' size='1' content-type='x'", "bad-request"),
+    ("filename='a' size='1' content-type='a/b&#10;X: y'", "bad-request"),
+    ("filename='a' size='104857601'", "not-acceptable"),
+])
+def test_slots_that_are_refused(up, request_, cond):
+    refuses(up.romeo.iq("get", "<request xmlns='%s' %s/>" % (NS, request_),
+                        up.domain), cond)
+
+
+@pytest.mark.parametrize("purpose, cond", [
+    ("<permanent xmlns='%s'/>", "feature-not-implemented"),
+    ("<other xmlns='%s'/>", "feature-not-implemented"),
+    ("<ephemeral xmlns='%s'/>", "bad-request"),
+    ("<ephemeral xmlns='%s' expire-before='2001-01-01T00:00:00Z'/>",
+     "bad-request"),
+    ("<ephemeral xmlns='%s' expire-before='soon'/>", "bad-request"),
+    ("<message xmlns='%s'/>", None),
+    ("<profile xmlns='%s'/>", None),
+    ("<ephemeral xmlns='%s' expire-before='2099-01-01T00:00:00Z'/>", None),
+])
+def test_purposes(up, purpose, cond):
+    got = up.request(purpose=purpose % PURPOSE)
+    if cond:
+        refuses(got, cond)
+    else:
+        assert got.get("type") == "result", got
+
+
+def test_too_large_says_what_is_not(up):
+    got = up.request(size=(4 << 20) + 1,
+                     purpose="<profile xmlns='%s'/>" % PURPOSE)
+    refuses(got, "not-acceptable")
+    assert got.find("error").get("type") == "modify"
+    assert got.find("error", "file-too-large", "max-file-size").text() == str(
+        4 << 20)
+    assert up.request(size=4 << 20, purpose="<profile xmlns='%s'/>"
+                      % PURPOSE).get("type") == "result"
+
+
+def test_names_that_are_no_paths(up):
+    """Hostile 57."""
+    for name, called in (("../../../etc/passwd", ".._.._.._etc_passwd"),
+                         ("..", "__"), (".", "_"), ("a/b", "a_b"),
+                         ("a\\b", "a_b"), ("%2e%2e%2fx", "%2e%2e%2fx")):
+        slot = up.slot(name)
+        assert slot.path == path_of(slot.id, called)
+        assert up.put(slot).status == 201
+        assert up.get(slot).body == b"hello"
+    for path in on_disk(up.server):
+        assert re.fullmatch(r"[^/.][^/]*/[0-9a-f]{2}/[0-9a-f]{2}/[0-9a-f]{32}",
+                            path)
+
+
+def test_a_long_name_keeps_its_ending(up):
+    slot = up.upload(name="é" * 300 + ".tar.gz")
+    assert slot.path.endswith("%C3%A9.tar.gz")
+    assert up.there(slot)
+
+
+# --- PUT -----------------------------------------------------------------------
+
+def test_a_file_comes_and_is_fetched(up):
+    body = os.urandom(300_000)
+    slot = up.upload(body, "très cool.jpg", "image/jpeg")
+    got = up.get(slot)
+    assert (got.status, got.body) == (200, body)
+    assert up.files()[0]["id"] == slot.id
+    assert body in on_disk(up.server).values()
+
+
+@pytest.mark.parametrize("change, status", [
+    ({}, 201),
+    ({"token": ""}, 403),
+    ({"token": "Basic eA=="}, 403),
+    ({"token": "Bearer AAAA"}, 403),
+    ({"type_": "text/html"}, 400),
+    ({"type_": None}, 400),
+    ({"type_": "TEXT/PLAIN"}, 201),
+    ({"body": b"hell"}, 400),
+    ({"body": b"hello!"}, 413),
+])
+def test_what_a_put_has_to_be(up, change, status):
+    """Hostile 71: bound to its slot, its size and its type."""
+    slot = up.slot()
+    assert up.put(slot, **change).status == status
+    assert up.there(slot) == (status == 201)
+    # what was refused has used nothing up
+    assert up.put(slot).status == (409 if status == 201 else 201)
+
+
+def test_a_length_has_to_be_said(up):
+    slot = up.slot()
+    answer = up.web().ask(slot.path, "PUT", fields=(
+        "Authorization: %s\r\nContent-Type: text/plain\r\n"
+        "Transfer-Encoding: chunked\r\n" % slot.token),
+        body=b"5\r\nhello\r\n0\r\n\r\n")
+    assert answer.status == 411
+    assert not up.there(slot)
+
+
+def test_without_a_type_that_of_the_put_counts(up):
+    slot = up.slot("a.png", 5, None)
+    assert up.put(slot, type_="image/png").status == 201
+    assert up.get(slot).fields["content-type"] == "image/png"
+    slot = up.slot("a.png", 5, None)
+    assert up.put(slot, type_=None).status == 201
+    assert up.get(slot).fields["content-type"] == "application/octet-stream"
+
+
+def test_a_slot_is_used_once(up):
+    slot = up.upload(b"first")
+    assert up.put(slot, b"other").status == 409
+    assert up.get(slot).body == b"first"
+    up.server.ctl("upload-delete", up.me, slot.id)
+    assert not up.there(slot)
+    assert up.put(slot, b"other").status == 409
+    assert not up.there(slot)
+
+
+def test_the_token_of_one_file_is_good_for_no_other(up):
+    one, other = up.slot(), up.slot()
+    assert up.put(one, token=other.token).status == 403
+    renamed = up.slot()
+    renamed.path = path_of(renamed.id, "b.html")
+    assert up.put(renamed).status == 403
+    secret = base64.b64decode(one.token.split()[1])
+    assert secret[32:].startswith(b"1 " + one.id.encode())
+    larger = secret[:32] + secret[32:].replace(b" 5 ", b" 9 ")
+    assert up.put(one, b"too large", token="Bearer " + base64.b64encode(
+        larger).decode()).status == 403
+    juliet = secret[:32] + secret[32:].replace(
+        up.me.encode(), up.scene.accounts["juliet"].jid.encode())
+    assert up.put(one, token="Bearer " + base64.b64encode(
+        juliet).decode()).status == 403
+    assert up.put(one).status == 201
+
+
+def test_a_slot_is_over_after_its_time(own_server):
+    up = Uploads(own_server, slot_timeout="1m")
+    slot, early = up.slot(), up.slot()
+    up.server.advance(50)
+    assert up.put(early).status == 201
+    up.server.advance(11)
+    assert up.put(slot).status == 403
+    assert not up.there(slot)
+    up.server.check()
+
+
+def test_a_slot_outlives_a_restart(own_server):
+    up = Uploads(own_server)
+    slot, used = up.slot(), up.upload()
+    up.server.restart()
+    assert up.put(slot, b"after").status == 201
+    assert up.get(slot).body == b"after"
+    assert up.put(used, b"other").status == 409
+    assert up.get(used).body == b"hello"
+    up.server.check()
+
+
+def head_of(slot, body):
+    return ("PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
+            "Content-Type: text/plain\r\nAuthorization: %s\r\n\r\n" % (
+                slot.path, DOMAIN, len(body), slot.token)).encode()
+
+
+def test_a_broken_upload_leaves_nothing(up):
+    """And its slot is good for another try."""
+    before = set(on_disk(up.server))
+    body = os.urandom(200_000)
+    slot = up.slot(size=len(body))
+    head = head_of(slot, body)
+    for cut in (0, 1, 100_000, len(body) - 1):
+        conn = up.web()
+        conn.send(head + body[:cut])
+        if cut == 100_000: # meanwhile it is nobody else's
+            while up.put(slot, body).status != 409:
+                pass
+        conn.close()
+    while up.put(slot, body).status != 201:
+        pass
+    assert up.get(slot).body == body
+    assert len(set(on_disk(up.server)) - before) == 1
+
+
+# --- GET -------------------------------------------------------------------------
+
+@pytest.mark.parametrize("type_, served, inline", [
+    ("image/jpeg", "image/jpeg", True),
+    ("video/mp4", "video/mp4", True),
+    ("text/plain", "text/plain; charset=utf-8", True),
+    ("application/pdf", "application/pdf", False),
+    ("text/html", "application/octet-stream", False),
+    ("image/svg+xml", "application/octet-stream", False),
+    ("application/xhtml+xml", "application/octet-stream", False),
+    ("text/javascript", "application/octet-stream", False),
+])
+def test_nothing_that_is_served_runs(up, type_, served, inline):
+    """Hostile 64."""
+    fields = up.get(up.upload(b"<script>alert(1)</script>", "ä\".html",
+                              type_)).fields
+    assert fields["content-type"] == served
+    assert fields["x-content-type-options"] == "nosniff"
+    policy = fields["content-security-policy"]
+    assert "default-src 'none'" in policy and "sandbox" in policy
+    assert "script-src" not in policy
+    assert fields["content-disposition"] == (
+        "%s; filename=\"__.html\"; filename*=UTF-8''%%C3%%A4%%22.html"
+        % ("inline" if inline else "attachment"))
+
+
+def test_parts_and_conditions(up):
+    body = bytes(range(256)) * 4
+    slot = up.upload(body, "a.mp4", "video/mp4")
+    whole = up.get(slot)
+    tag = whole.fields["etag"]
+    assert re.fullmatch('"[^"]+"', tag)
+    age = re.fullmatch(r"public, max-age=(\d+), immutable",
+                       whole.fields["cache-control"])
+    assert 31 * DAY - 60 < int(age[1]) <= 31 * DAY
+    part = up.get(slot, fields="Range: bytes=5-9\r\n")
+    assert (part.status, part.body) == (206, body[5:10])
+    assert part.fields["content-range"] == "bytes 5-9/%d" % len(body)
+    assert up.get(slot, fields="Range: bytes=9999-\r\n").status == 416
+    assert up.get(slot, fields="If-None-Match: %s\r\n" % tag).status == 304
+    head = up.get(slot, "HEAD", bodyless=True)
+    assert (head.status, head.body) == (200, b"")
+    assert head.fields["content-length"] == str(len(body))
+    assert head.fields["content-disposition"] == whole.fields[
+        "content-disposition"]
+
+
+def test_what_is_not_there_looks_alike(up):
+    slot, unused = up.upload(), up.slot()
+    deleted = up.upload()
+    up.server.ctl("upload-delete", up.me, deleted.id)
+    seen = set()
+    for path in (unused.path, deleted.path, path_of(slot.id, "b.txt"),
+                 path_of("0" * 32, "a.txt"), "/upload", "/upload/",
+                 "/upload/" + slot.id, "/upload/%s/" % slot.id,
+                 slot.path + "/", slot.path + "/x", "/upload/x/a.txt",
+                 "/upload/%s/a.txt" % slot.id.upper()):
+        answer = up.get(path)
+        seen.add((answer.status, answer.body, tuple(sorted(
+            (k, v) for k, v in answer.fields.items() if k != "date"))))
+    assert len(seen) == 1 and seen.pop()[0] == 404
+    other = up.web().ask(slot.path, host=OTHER_DOMAIN)
+    assert other.status == 404
+
+
+@pytest.mark.parametrize("path", [
+    "/upload/../%s/a.txt", "/upload/..%%2f%s/a.txt", "/upload/%s/..",
+    "/upload/%s/%%2e%%2e", "/upload/%s/..%%2f..%%2fetc%%2fpasswd",
+    "/upload/%s/%%00", "/upload/%s/a.txt%%00", "/upload/%s/%%c0%%ae",
+    "/upload/%s/a.txt%%5c", "//upload/%s/a.txt", "/upload//%s/a.txt",
+    "/upload/%s/./a.txt", "/upload/%s;x/a.txt"])
+def test_no_path_leads_elsewhere(up, path):
+    """Hostile 56, 57."""
+    slot = up.upload()
+    for method in ("GET", "PUT"):
+        assert up.web().ask(path % slot.id, method, fields=(
+            "Content-Length: 0\r\n")).status in (400, 403, 404)
+    assert up.there(slot)
+
+
+def test_pages_from_anywhere_may(up):
+    origin = "Origin: https://chat.example\r\n"
+    slot = up.slot()
+    ask = up.web().ask(slot.path, "OPTIONS", bodyless=True, fields=(
+        origin + "Access-Control-Request-Method: PUT\r\n"
+        "Access-Control-Request-Headers: authorization, content-type\r\n"))
+    assert ask.status in (200, 204)
+    assert ask.fields["access-control-allow-origin"] == "*"
+    allowed = ask.fields["access-control-allow-headers"].lower()
+    assert "authorization" in allowed and "content-type" in allowed
+    assert "PUT" in ask.fields["access-control-allow-methods"]
+    refused = up.put(slot, token="", fields=origin)
+    assert refused.status == 403
+    done = up.put(slot, fields=origin)
+    got = up.get(slot, fields=origin)
+    missing = up.get(slot.path + "x", fields=origin)
+    assert (done.status, got.status, missing.status) == (201, 200, 404)
+    for answer in (ask, refused, done, got, missing):
+        assert answer.fields["access-control-allow-origin"] == "*"
+        assert "access-control-allow-credentials" not in answer.fields
+
+
+# --- how much ----------------------------------------------------------------------
+
+def test_a_day_and_what_is_announced(own_server):
+    up = Uploads(own_server, file_bytes="1000", day_bytes="1500",
+                 slot_timeout="1m")
+    assert up.max_bytes() == 1000
+    up.upload(b"x" * 1000)
+    got = up.request(size=501)
+    refuses(got, "resource-constraint")
+    assert got.find("error").get("type") == "wait"
+    assert retry_of(got).endswith("T00:00:00Z")
+    # a slot counts until it is over
+    up.slot(size=500)
+    got = up.request(size=1)
+    refuses(got, "resource-constraint")
+    assert not retry_of(got).endswith("T00:00:00Z")
+    up.server.advance(61)
+    up.slot(size=500)
+    # other purposes have a day of their own
+    up.slot(size=1000, purpose="<profile xmlns='%s'/>" % PURPOSE)
+    assert up.usage()["day"] == 1000
+    up.server.restart()
+    romeo = up.scene.accounts["romeo"]
+    up.romeo = Client(up.server).login(romeo.name, romeo.password)
+    refuses(up.request(size=501), "resource-constraint")
+    up.server.advance(DAY)
+    assert up.request(size=1000).get("type") == "result"
+    up.server.check()
+
+
+def test_all_that_a_user_may_have(own_server):
+    up = Uploads(own_server, user_bytes="1000", user_files=2, user_slots=1)
+    assert up.max_bytes() == 1000
+    first = up.upload(b"x" * 600)
+    refuses(up.request(size=401), "resource-constraint")
+    up.upload(b"x" * 400)
+    refuses(up.request(size=1), "resource-constraint")
+    up.server.ctl("upload-delete", up.me, first.put)
+    assert up.usage()["bytes"] == 400 and up.usage()["files"] == 1
+    up.slot(size=100)
+    refuses(up.request(size=100), "resource-constraint")
+    up.server.check()
+
+
+def test_limits_of_ones_own(up):
+    up.server.ctl("upload-limits", up.me, "--file-bytes", "1MiB",
+                  "--day-bytes", "2MiB", "--expire-after", "1h")
+    assert up.max_bytes() == 1 << 20
+    got = up.request(size=(1 << 20) + 1)
+    refuses(got, "not-acceptable")
+    slot = up.upload()
+    age = re.search(r"max-age=(\d+)", up.get(slot).fields["cache-control"])
+    assert 3500 < int(age[1]) <= 3600
+    row = up.usage()
+    assert (row["file_max"], row["day_max"], row["expire_after"]) == (
+        1 << 20, 2 << 20, "1h")
+    assert up.usage(purpose="profile")["file_max"] == 4 << 20
+    up.server.ctl("upload-limits", up.me, "--reset")
+    assert up.max_bytes() == 100 << 20
+    for wrong in (("--expire-after", "1s"), ("--purpose", "x"),
+                  ("--file-bytes", "many"), ("--files", "-1")):
+        assert up.server.ctl("upload-limits", up.me, *wrong,
+                             ok=False).returncode != 0
+
+
+def test_others_may_not(own_server):
+    up = Uploads(own_server, allow=["elsewhere.example"])
+    up.server.adduser("romeo", "secret", OTHER_DOMAIN)
+    other = Client(up.server, domain=OTHER_DOMAIN)
+    other.login("romeo", "secret")
+    refuses(up.request(by=other), "forbidden")
+    up.server.conf["modules"]["upload"]["allow"] = ["romeo@" + OTHER_DOMAIN]
+    up.server.write_conf()
+    up.server.ctl("reload")
+    slot = up.slot(by=other)
+    assert up.put(slot).status == 201 and up.there(slot)
+    up.server.check()
+
+
+def test_a_disk_that_is_nearly_full(own_server):
+    up = Uploads(own_server)
+    slot = up.slot()
+    up.server.conf["modules"]["upload"]["disk_free_bytes"] = "1024TiB"
+    up.server.write_conf()
+    up.server.ctl("reload")
+    refuses(up.request(), "resource-constraint")
+    assert up.put(slot).status == 507
+    assert not on_disk(up.server)
+    up.server.conf["modules"]["upload"].update(
+        disk_free_bytes="0", disk_free_percent=0)
+    up.server.write_conf()
+    up.server.ctl("reload")
+    assert up.put(slot).status == 201
+    up.server.check()
+
+
+@pytest.mark.parametrize("when", ["full already", "full meanwhile"])
+def test_a_disk_that_is_full(own_server, open_path, when):
+    """Of the files alone: the database has another one."""
+    disk = Tmpfs(str(open_path / "disk"))
+    try:
+        up = Uploads(own_server, {"log": {"level": "info"}},
+                     folder=os.path.join(disk.path, "files"))
+        os.chmod(disk.path, 0o777)
+        kept = up.upload()
+        body = os.urandom(1_000_000)
+        slot = up.slot(size=len(body))
+        conn = up.web()
+        if when == "full already":
+            disk.fill()
+        else:
+            # half of it comes, and is written; then there is no room
+            conn.send(head_of(slot, body) + body[:500_000])
+            while up.put(slot, body).status != 409:
+                pass
+            disk.fill()
+            conn.send(body[500_000:])
+            assert conn.answer().status == 507
+        assert up.put(slot, body).status == 507
+        assert up.there(kept)
+        disk.free()
+        up.server.advance(10)
+        assert up.put(slot, body).status == 201
+        assert up.get(slot).body == body
+        assert up.rows("upload-check", DOMAIN) == []
+        assert all("a file was not uploaded" in a or "nothing can be" in a
+                   for a in up.server.process.alarms), up.server.process.alarms
+        up.server.process.alarms.clear()
+        up.server.stop()
+    finally:
+        disk.close()
+
+
+# --- what goes ---------------------------------------------------------------------
+
+def test_what_is_due_goes(own_server):
+    up = Uploads(own_server, expire_after="1h", profile_expire_after="1d")
+    slot = up.upload()
+    profile = up.upload(purpose="<profile xmlns='%s'/>" % PURPOSE)
+    now = int(time.time())
+    brief = up.upload(
+        purpose="<ephemeral xmlns='%s' expire-before='%s'/>" % (
+            PURPOSE, time.strftime("%Y-%m-%dT%H:%M:%SZ",
+                                   time.gmtime(now + 600))))
+    assert [up.there(s) for s in (slot, profile, brief)] == [True] * 3
+    up.server.advance(601)
+    assert not up.there(brief)
+    assert up.there(slot)
+    up.server.advance(3001)
+    assert not up.there(slot)
+    up.server.advance(60)
+    while len(on_disk(up.server)) != 1:
+        up.server.ctl("status")
+    while up.usage()["files"] != 1:
+        pass
+    assert [f["id"] for f in up.files()] == [profile.id]
+    assert up.usage()["bytes"] == 5
+    up.server.check()
+
+
+def test_files_go_with_their_account(own_server):
+    up = Uploads(own_server)
+    slots = [up.upload(b"mine %d" % i) for i in range(100)]
+    unused = up.slot()
+    name = up.scene.accounts["romeo"].name
+    juliet = up.scene.online("juliet/a")
+    hers = up.upload(by=juliet)
+    up.server.ctl("deluser", up.me)
+    up.server.adduser(name, "another")
+    assert up.put(unused).status == 403
+    up.server.advance(61)
+    for slot in slots:
+        assert up.gone(slot)
+    assert up.there(hers)
+    while len(on_disk(up.server)) != 1:
+        up.server.ctl("status")
+    assert up.files() == []
+    assert up.usage()["files"] == 0
+    up.server.check()
+
+
+def test_one_of_another_is_not_deleted(up):
+    slot = up.upload()
+    juliet = up.scene.accounts["juliet"].jid
+    done = up.server.ctl("upload-delete", juliet, slot.id, ok=False)
+    assert done.returncode != 0 and "no such file" in done.stderr
+    assert up.there(slot)
+    done = up.server.ctl("upload-delete", up.me, "../x", ok=False)
+    assert done.returncode != 0
+
+
+OWN = "urn:antiphon:upload:0"
+
+
+def own_files(up, by=None, more=""):
+    files = (by or up.romeo).iq("get", "<files xmlns='%s'%s/>" % (OWN, more),
+                                up.domain).find("files")
+    return list(files.elems()), files.get("more")
+
+
+def test_a_user_lists_and_deletes_his_own(up):
+    slots = [up.upload(b"x" * (i + 1)) for i in range(102)]
+    files, more = own_files(up)
+    assert (len(files), more) == (100, "true")
+    rest, more = own_files(up, more=" after='%s'" % files[-1].get("id"))
+    assert more is None
+    assert [f.get("id") for f in files + rest] == [s.id for s in slots]
+    first = files[0]
+    assert (first.get("url"), first.get("name"), first.get("size"),
+            first.get("purpose")) == (slots[0].get, "a.txt", "1", "message")
+    juliet = up.scene.online("juliet/a")
+    assert own_files(up, juliet) == ([], None)
+    delete = "<delete xmlns='%s' id='%%s'/>" % OWN
+    refuses(juliet.iq("set", delete % slots[0].id, up.domain),
+            "item-not-found")
+    refuses(up.romeo.iq("set", delete % "../x", up.domain), "item-not-found")
+    assert up.there(slots[0])
+    assert up.romeo.iq("set", delete % slots[0].id, up.domain).get(
+        "type") == "result"
+    assert not up.there(slots[0])
+    assert up.usage()["files"] == 101
+
+
+def send(up, xml, to="juliet", id_="m1", **attrs):
+    up.romeo.send("<message to='%s' id='%s' type='%s'>%s</message>" % (
+        up.scene.accounts[to].jid, id_, attrs.get("type_", "chat"), xml))
+
+
+def retract(up, id_="m1", to="juliet"):
+    send(up, "<retract xmlns='urn:xmpp:message-retract:1' id='%s'/>"
+         "<body>/me retracted</body>" % id_, to, "r-" + id_)
+
+
+CARRIES = [
+    "<body>%s</body>",
+    "<body>look</body><x xmlns='jabber:x:oob'><url>%s</url></x>",
+    "<body>look</body><file-sharing xmlns='urn:xmpp:sfs:0'><sources>"
+    "<url-data xmlns='http://jabber.org/protocol/url-data' target='%s'/>"
+    "</sources></file-sharing>",
+    "<body>look</body><reference xmlns='urn:xmpp:reference:0' type='data'>"
+    "<media-sharing xmlns='urn:xmpp:sims:1'><sources>"
+    "<reference xmlns='urn:xmpp:reference:0' type='data' uri='%s'/>"
+    "</sources></media-sharing></reference>"]
+
+
+@pytest.mark.parametrize("carries", CARRIES)
+def test_what_is_retracted_goes(up, carries):
+    slot = up.upload()
+    send(up, carries % slot.get)
+    retract(up, "other")
+    up.romeo.ping()
+    assert up.there(slot)
+    retract(up)
+    assert up.gone(slot)
+    assert up.files() == []
+
+
+def test_what_another_message_carries_stays(up):
+    slot = up.upload()
+    send(up, CARRIES[0] % slot.get, id_="m1")
+    send(up, CARRIES[0] % slot.get, id_="m2")
+    up.romeo.ping()
+    retract(up, "m1")
+    up.romeo.ping()
+    assert up.there(slot)
+    retract(up, "m2")
+    assert up.gone(slot)
+
+
+def test_nobody_retracts_what_is_anothers(up):
+    slot = up.upload()
+    send(up, CARRIES[1] % slot.get)
+    juliet = up.scene.online("juliet/a")
+    up.romeo, romeo = juliet, up.romeo
+    send(up, CARRIES[1] % slot.get, "romeo", "j1")
+    retract(up, "j1", "romeo")
+    retract(up, "m1", "romeo")
+    juliet.ping()
+    up.romeo = romeo
+    assert up.there(slot)
+    assert up.files() != []
+
+
+# --- other people's clients ---------------------------------------------------------
+
+class Here(aiohttp.abc.AbstractResolver):
+    """Every name is that of this machine."""
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        return [{"hostname": host, "host": "127.0.0.1", "port": port,
+                 "family": socket.AF_INET, "proto": 0,
+                 "flags": socket.AI_NUMERICHOST}]
+
+    async def close(self):
+        pass
+
+
+async def share(scene):
+    """slixmpp finds the service, uploads by its own library, and fetches."""
+    romeo = Peer(scene.accounts["romeo"], scene.server)
+    romeo.register_plugin("xep_0363")
+    romeo.connect(("127.0.0.1", scene.server.port("starttls")))
+    await asyncio.wait_for(romeo.ready, PATIENCE)
+    body = os.urandom(3_000_001)
+    session = aiohttp.ClientSession
+
+    def here(**how):
+        return session(connector=aiohttp.TCPConnector(
+            ssl=ssl.create_default_context(cafile=scene.server.ca_file),
+            resolver=Here()), **how)
+    # what looks for it by itself does not run with this Python
+    plugin = romeo["xep_0363"]
+    info = await romeo["xep_0030"].get_info(
+        jid="upload." + scene.server.domain, timeout=PATIENCE)
+    assert ("store", "file") in {
+        i[:2] for i in info["disco_info"]["identities"]}
+    plugin.upload_service, plugin.max_file_size = info["from"], 100 << 20
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(aiohttp, "ClientSession", here)
+        patch.setattr("slixmpp.plugins.xep_0363.http_upload.ClientSession",
+                      here)
+        url = await plugin.upload_file(
+            "pictüre.png", input_file=io.BytesIO(body), timeout=PATIENCE)
+        async with here() as web_, web_.get(url) as got:
+            assert got.status == 200 and await got.read() == body
+            assert got.content_type == "image/png"
+            assert got.content_disposition.filename == "pictüre.png"
+    await asyncio.wait_for(romeo.disconnect(), PATIENCE)
+
+
+def test_slixmpp_shares_a_picture(up):
+    play(up.scene, share)
+
+
+# --- what is found and mended ---------------------------------------------------------
+
+def test_files_and_records_without_each_other(own_server):
+    up = Uploads(own_server)
+    kept, lost, cut = up.upload(), up.upload(), up.upload()
+    folder = os.path.join(up.server.folder, "files", DOMAIN)
+
+    def path(id_):
+        return os.path.join(folder, id_[:2], id_[2:4], id_)
+    os.unlink(path(lost.id))
+    with open(path(cut.id), "w") as f:
+        f.write("hel")
+    stray, young = "ab" * 16, "cd" * 16
+    for id_ in (stray, young):
+        os.makedirs(os.path.dirname(path(id_)), exist_ok=True)
+        with open(path(id_), "w") as f:
+            f.write("stray")
+    old = time.time() - 2 * DAY
+    os.utime(path(stray), (old, old))
+    up.server.unprivileged() # whose all of it is
+    want = sorted([(lost.id, "no file"), (cut.id, "another size"),
+                   (stray, "no record")])
+    for args in ((), ("--mend",)):
+        found = up.rows("upload-check", DOMAIN, *args)
+        assert sorted((r["id"], r["found"]) for r in found) == want
+        assert os.path.exists(path(stray)) == (args == ())
+    assert up.rows("upload-check", DOMAIN) == []
+    assert up.there(kept) and not up.there(lost) and not up.there(cut)
+    assert [f["id"] for f in up.files()] == [kept.id]
+    assert os.path.exists(path(young))
+    up.server.check()
+
+
+def test_what_was_acknowledged_outlives_a_crash(own_server):
+    up = Uploads(own_server)
+    slots = [up.upload(os.urandom(1000)) for _ in range(20)]
+    bodies = [up.get(s).body for s in slots]
+    up.server.kill9()
+    up.server.start()
+    assert [up.get(s).body for s in slots] == bodies
+    assert up.rows("upload-check", DOMAIN) == []
+    assert up.usage()["files"] == 20
+    up.server.check()
+
+
+def test_a_backup_is_a_copy_of_both(own_server, tmp_path):
+    """As antiphond(8) has it: files behind the database, and back before it."""
+    up = Uploads(own_server)
+    slot = up.upload()
+    copy = os.path.join(up.server.folder, "copy")
+    os.makedirs(copy, mode=0o777)
+    os.chmod(copy, 0o777)
+    up.server.ctl("backup", os.path.join(copy, "db"))
+    files = os.path.join(up.server.folder, "files")
+    subprocess.run(["cp", "-a", files, copy], check=True)
+    late = up.upload()
+    up.server.stop()
+    database = os.path.join(up.server.folder, "data.sqlite")
+    for name in os.listdir(up.server.folder):
+        if name.startswith("data.sqlite"):
+            os.unlink(os.path.join(up.server.folder, name))
+    subprocess.run(["rm", "-r", files], check=True)
+    subprocess.run(["cp", "-a", os.path.join(copy, "db"), database],
+                   check=True)
+    subprocess.run(["cp", "-a", os.path.join(copy, "files"), files],
+                   check=True)
+    up.server.start()
+    assert up.there(slot) and not up.there(late)
+    assert up.rows("upload-check", DOMAIN) == []
+    up.server.check()
