@@ -69,7 +69,7 @@ server_apply(struct config_whole *w, const struct yaml_node *root,
 	struct conf_errors *m)
 {
 	static const char *const sections[] = { "log", "control", "listen",
-		"proxies", "storage", "tls", "dns", "limits", "auth", "modules",
+		"proxies", "http", "storage", "tls", "dns", "limits", "auth", "modules",
 		"hosts", "components", "federation", "s2s", "remotes" };
 	const char *known[COUNT(sections) + 8];
 	size_t n = 0;
@@ -225,6 +225,7 @@ whole_apply(struct config_whole *w, const struct yaml_node *root,
 	section_apply(w, root, "tls", config_tls_options, &c->tls, m);
 	section_apply(w, root, "dns", config_dns_options, &c->dns, m);
 	config_proxies_apply(w, yaml_get(root, "proxies"), m);
+	section_apply(w, root, "http", config_http_options, &c->http, m);
 	section_apply(w, root, "limits", config_limits_options, &c->limits, m);
 	section_apply(w, root, "auth", config_auth_options, &c->auth, m);
 	section_apply(w, root, "s2s", config_s2s_options, &c->s2s, m);

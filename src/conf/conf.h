@@ -287,6 +287,11 @@ struct config_proxies {
 	const struct ip_network *networks; /* the same, one for each */
 };
 
+/* Requests by HTTP, of all hosts. */
+struct config_http {
+	const char *acme_webroot; /* NULL: no challenges are answered */
+};
+
 /* What stands for one process. */
 struct config_server {
 	int64_t shards; /* 0: one for each core */
@@ -306,6 +311,7 @@ struct config {
 	struct config_tls tls;
 	struct config_dns dns;
 	struct config_proxies proxies;
+	struct config_http http;
 	struct config_limits limits;
 	struct config_auth auth; /* general; each host has its own */
 	struct config_federation federation; /* the same */

@@ -46,6 +46,7 @@ extern const struct option config_listen_options[];
 extern const struct option config_storage_options[];
 extern const struct option config_tls_options[];
 extern const struct option config_dns_options[];
+extern const struct option config_http_options[];
 extern const struct option config_limits_options[];
 extern const struct option config_auth_options[];
 extern const struct option config_host_options[];

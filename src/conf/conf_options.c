@@ -109,6 +109,16 @@ const struct option config_listen_options[] = {
 	{ .name = NULL },
 };
 
+const struct option config_http_options[] = {
+	{ .name = "acme_webroot", .type = OPT_PATH,
+		.off = offsetof(struct config_http, acme_webroot),
+		.help = "the folder below which a program for ACME, such as "
+			"certbot with --webroot, puts its challenges; they are "
+			"answered at all ports for HTTP, of whatever name",
+		.example = "/var/lib/letsencrypt/antiphon" },
+	{ .name = NULL },
+};
+
 /* Those of all drivers; each has its own beside them. */
 const struct option config_storage_options[] = {
 	{ .name = "driver", .type = OPT_CHOICE, .dflt = "sqlite",
@@ -395,6 +405,7 @@ const struct config_section config_sections[] = {
 	{ "storage", "the database", config_storage_options },
 	{ "tls", "transport security, for every host", config_tls_options },
 	{ "dns", "how names of others are looked up", config_dns_options },
+	{ "http", "requests by HTTP, of all hosts", config_http_options },
 	{ "limits", "bounds on what others can make grow",
 		config_limits_options },
 	{ "auth", "how users log in; each host may override it",

@@ -119,6 +119,7 @@ config_show(const struct config *c, struct buf *out)
 	section_show("tls", config_tls_options, &c->tls, out);
 	section_show("dns", config_dns_options, &c->dns, out);
 	section_show("proxies", config_proxies_options, &c->proxies, out);
+	section_show("http", config_http_options, &c->http, out);
 	section_show("limits", config_limits_options, &c->limits, out);
 	section_show("auth", config_auth_options, &c->auth, out);
 	section_show("federation", config_federation_options, &c->federation,

@@ -168,6 +168,11 @@ void http_answer_room(struct http_exchange *x);
  * there.  False: nothing is answered. */
 bool http_plain_answer(struct http_exchange *x, struct host *host);
 
+/* --- http_acme.c ------------------------------------------------------------- */
+
+/* Of a route of the server itself. */
+void http_acme_begin(struct module_ctx *m, struct http_request *r);
+
 /* --- http_cors.c -------------------------------------------------------------- */
 
 /* Headers of an answer to r, also of one to a preflight. */

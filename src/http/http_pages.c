@@ -134,6 +134,8 @@ on_page(struct module_ctx *m, struct http_request *r)
 const struct http_route http_routes_any[] = {
 	{ .prefix = "/health", .exact = true, .methods = HTTP_ALLOW_GET,
 		.begin = on_health },
+	{ .prefix = "/.well-known/acme-challenge", .methods = HTTP_ALLOW_GET,
+		.begin = http_acme_begin },
 	{ .prefix = NULL },
 };
 
