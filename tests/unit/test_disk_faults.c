@@ -319,6 +319,9 @@ writing_step(struct writing *x)
 	}
 	if (draw(4) == 0)
 		mailbox_drain(&desk.w.box, NULL, 1 + draw(8));
+	/* a machine that is busy may not have begun any of it */
+	if (draw(64) == 0)
+		DISK_UNTIL(&desk.w, disk_waiting(desk.w.disk) == 0);
 }
 
 TEST(a_draft_is_whole_or_nothing_whatever_the_system_answers)
