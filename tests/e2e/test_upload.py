@@ -20,6 +20,7 @@ from client import Client, PATIENCE
 from test_disk import Tmpfs
 from test_services import INFO, ITEMS, refuses
 from test_slixmpp import Peer, play
+from test_stats import stats
 from uploads import NS, PURPOSE, Uploads, on_disk, path_of, retry_of
 
 pytestmark = pytest.mark.only("antiphon")
@@ -258,6 +259,12 @@ def test_a_slot_outlives_a_restart(own_server):
     up.server.check()
 
 
+def is_open(up):
+    """Waits until a file is being written."""
+    while stats(up.server)["files_open"] == 0:
+        pass
+
+
 def head_of(slot, body):
     return ("PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
             "Content-Type: text/plain\r\nAuthorization: %s\r\n\r\n" % (
@@ -274,13 +281,38 @@ def test_a_broken_upload_leaves_nothing(up):
         conn = up.web()
         conn.send(head + body[:cut])
         if cut == 100_000: # meanwhile it is nobody else's
-            while up.put(slot, body).status != 409:
-                pass
+            is_open(up)
+            assert up.put(slot, body).status == 409
         conn.close()
     while up.put(slot, body).status != 201:
         pass
     assert up.get(slot).body == body
     assert len(set(on_disk(up.server)) - before) == 1
+
+
+def test_a_reload_takes_the_module_away(own_server):
+    """While a file comes, and while a slot waits."""
+    up = Uploads(own_server)
+    kept, slot, body = up.upload(), up.slot(size=1000), bytes(1000)
+    options = up.server.conf["modules"]["upload"]
+    conn = up.web()
+    conn.send(head_of(slot, body) + body[:500])
+    is_open(up)
+    for value in (False, options):
+        up.server.conf["modules"]["upload"] = value or "no"
+        up.server.write_conf()
+        up.server.ctl("reload")
+        if not value:
+            assert conn.answer().status in (404, 503)
+            assert up.get(kept).status == 404
+            assert up.put(slot, body).status == 404
+            assert up.request().get("type") == "error"
+    while stats(up.server)["files_open"] != 0:
+        pass
+    assert len(on_disk(up.server)) == 1
+    assert up.there(kept)
+    assert up.put(slot, body).status == 201
+    up.server.check()
 
 
 # --- GET -------------------------------------------------------------------------
@@ -498,8 +530,7 @@ def test_a_disk_that_is_full(own_server, open_path, when):
         else:
             # half of it comes, and is written; then there is no room
             conn.send(head_of(slot, body) + body[:500_000])
-            while up.put(slot, body).status != 409:
-                pass
+            is_open(up)
             disk.fill()
             conn.send(body[500_000:])
             assert conn.answer().status == 507
