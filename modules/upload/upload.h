@@ -70,6 +70,7 @@ struct upload_shard {
 	LIST_HEAD(, upload_sweep) sweeps; /* of hosts whose place this is */
 	TAILQ_HEAD(, upload_note) notes;  /* see upload_retract.c */
 	unsigned n_notes;
+	uint64_t serial;                  /* of the snapshot that was followed last */
 	struct upload_storage *storage; /* NULL: not opened */
 	char *place;                    /* where that is */
 	int64_t free_at_us; /* monotonic: when these were asked for; 0: never */
@@ -178,6 +179,10 @@ unsigned upload_user_slots(const struct upload_user *u);
 void upload_user_write(struct upload_user *u, struct store_tx *tx);
 /* His account has gone, and is forgotten here. */
 void upload_user_forget(struct upload_user *u);
+/* Another snapshot is in force: who was uploading when the module was away for a while
+ * could not say that he has ended.  What is under way still goes on, and nothing that
+ * is there is ever replaced. */
+void upload_users_follow(struct upload_shard *us);
 void upload_users_done(struct upload_shard *us);
 
 /* --- upload_slot.c ------------------------------------------------------------------- */

@@ -267,12 +267,12 @@ void
 upload_follow(struct module_ctx *m, struct shard *sh)
 {
 	struct str host = m->host->domain;
-	struct upload_shard *us;
+	struct upload_shard *us = upload_shard_of(m, sh);
 	struct upload_sweep *s;
 
+	upload_users_follow(us);
 	if (!place_is_here(sh, server_place_of(sh->server, host)))
 		return;
-	us = upload_shard_of(m, sh);
 	s = sweep_find(us, host);
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));

@@ -207,6 +207,24 @@ upload_user_forget(struct upload_user *u)
 }
 
 void
+upload_users_follow(struct upload_shard *us)
+{
+	struct table_walk walk = table_walk(&us->users);
+	struct upload_claim *c;
+	struct upload_user *u;
+
+	if (us->serial == us->shard->snap->serial)
+		return;
+	us->serial = us->shard->snap->serial;
+	while ((u = table_step(&us->users, &walk)) != NULL) {
+		LIST_FOREACH (c, &u->claims, link)
+			if (c->state == CLAIM_TAKEN)
+				c->state = CLAIM_FREE;
+		upload_user_check(u);
+	}
+}
+
+void
 upload_users_done(struct upload_shard *us)
 {
 	struct table_walk walk = table_walk(&us->users);
