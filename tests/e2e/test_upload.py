@@ -275,19 +275,19 @@ def test_a_broken_upload_leaves_nothing(up):
     """And its slot is good for another try."""
     before = set(on_disk(up.server))
     body = os.urandom(200_000)
-    slot = up.slot(size=len(body))
-    head = head_of(slot, body)
-    for cut in (0, 1, 100_000, len(body) - 1):
+    cuts = (0, 1, 100_000, len(body) - 1)
+    for cut in cuts:
+        slot = up.slot(size=len(body))
         conn = up.web()
-        conn.send(head + body[:cut])
-        if cut == 100_000: # meanwhile it is nobody else's
+        conn.send(head_of(slot, body) + body[:cut])
+        if cut != 0: # meanwhile it is nobody else's
             is_open(up)
             assert up.put(slot, body).status == 409
         conn.close()
-    while up.put(slot, body).status != 201:
-        pass
-    assert up.get(slot).body == body
-    assert len(set(on_disk(up.server)) - before) == 1
+        while up.put(slot, body).status != 201:
+            pass
+        assert up.get(slot).body == body
+    assert len(set(on_disk(up.server)) - before) == len(cuts)
 
 
 def test_a_reload_takes_the_module_away(own_server):
