@@ -12,8 +12,12 @@ import time
 
 import pytest
 
+import component
+import s2s_peer
 import scene as scenes
 from client import PATIENCE
+from sm import enable
+from test_sm import authenticated, resume
 from test_slixmpp import Peer, play, slixmpp
 from test_stats import stats
 
@@ -26,9 +30,10 @@ FAST = {"limits": {"bytes_per_second": "1GiB", "bytes_burst": "1GiB",
                    "stanzas_burst": "1000000"}}
 
 
-def block(to, seq, size, kind="message"):
-    return ("<%s to='%s' id='b%d'%s><data xmlns='%s' seq='%d' sid='s'>%s"
+def block(to, seq, size, kind="message", frm=None):
+    return ("<%s to='%s' id='b%d'%s%s><data xmlns='%s' seq='%d' sid='s'>%s"
             "</data></%s>" % (kind, to, seq, " type='set'" * (kind == "iq"),
+                              " from='%s'" % frm if frm else "",
                               IBB, seq, "A" * size, kind))
 
 
@@ -58,8 +63,6 @@ def slow(scene, name):
 
 def blocks(data):
     return [int(n) for n in re.findall(rb"<data [^>]*seq=['\"](\d+)", data)]
-
-
 
 
 # --- a client that reads slowly ---------------------------------------------------
@@ -136,6 +139,75 @@ def test_many_receivers(own_server):
                 left.remove(c)
     for data in got.values():
         assert blocks(data) == list(range(20))
+
+
+def pass_strangers_blocks(server, scene, stranger, frm):
+    """Whoever cannot be slowed is refused what is too much; what gets through is in
+    order, and a friend's message passes it."""
+    scene.befriend("nurse", "juliet")
+    nurse, juliet = scene.online("nurse/n"), slow(scene, "juliet/j")
+    n = 900
+    for i in range(n):
+        stranger.send(block(juliet.jid, i, 5464, frm=frm))
+    while not stats(server)["bytestream_bytes"]:
+        pass
+    nurse.send("<message to='%s' id='now'><body>x</body></message>"
+               % juliet.jid)
+    nurse.ping()
+    held = in_its_system(juliet)
+    got = read_until(juliet, b'id="now"')
+    ahead = got[:got.index(b'id="now"')]
+    assert len(ahead) <= (held + BOUND) * 1.1
+    stranger.send("<message from='%s' to='%s' id='behind'/>"
+                  % (frm, juliet.jid))
+    got += read_until(juliet, b'id="behind"')
+    assert blocks(got) == sorted(set(blocks(got)))
+    assert server.alive()
+    return n - len(blocks(got))
+
+
+def test_a_component_sends_blocks(own_server):
+    server = own_server(component.conf(FAST, files={
+        "stanzas_per_second": "1000000", "bytes_per_second": "1GiB"}))
+    scene = scenes.Scene(server, ("juliet", "nurse"))
+    files = component.Component(server, "files").login()
+    refused = pass_strangers_blocks(server, scene, files,
+                                    "a@%s/x" % component.domain_of("files"))
+    for _ in range(refused):
+        files.take(lambda e: e.get("type") == "error", "an error")
+
+
+def test_a_server_sends_blocks(own_server, authority):
+    server = own_server(s2s_peer.conf(
+        dict(FAST, s2s={"stanzas_per_second": "1000000",
+                        "bytes_per_second": "1GiB"}),
+        authorities=authority.cert))
+    scene = scenes.Scene(server, ("juliet", "nurse"))
+    peer = s2s_peer.Peer(server, s2s_peer.PEER,
+                         authority.issue("good", s2s_peer.PEER)).secure()
+    peer.external()
+    pass_strangers_blocks(server, scene, peer, "a@%s/x" % s2s_peer.PEER)
+
+
+def test_blocks_that_wait_are_there_after_a_resumption(own_server):
+    """Those that were on their way come again, then those that waited."""
+    server = own_server(FAST)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    scene.befriend("romeo", "juliet")
+    romeo, juliet = scene.online("romeo/r"), slow(scene, "juliet/j")
+    previd = enable(juliet).get("id")
+    n = 32
+    romeo.send("".join(block(juliet.jid, i, 5464, "iq") for i in range(n)))
+    while not stats(server)["bytestream_bytes"]:
+        pass
+    juliet.reset()
+    again = authenticated(scene, "juliet")
+    resume(again, previd)
+    seen = [int(again.take(lambda e: e.child("data", IBB), "a block")
+                .child("data", IBB).get("seq")) for _ in range(n)]
+    assert seen == list(range(n))
+    assert stats(server)["bytestream_bytes"] == 0
+    again.close()
 
 
 # --- clients of others -------------------------------------------------------------
