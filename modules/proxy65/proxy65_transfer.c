@@ -209,7 +209,9 @@ on_moved(void *arg, struct conn *c, size_t n)
 	(void)c;
 	t->moved += n;
 	t->allowed -= (int64_t)n;
-	t->user->bytes -= (int64_t)n;
+	/* what goes while there is no bound is no debt when there is one */
+	if (t->user->rate != 0)
+		t->user->bytes -= (int64_t)n;
 	t->shard->stats.relayed_bytes += n;
 	if (t->limits.bytes != 0 && t->moved > t->limits.bytes)
 		shard_timer(t->shard, &t->timer, 0, on_watch);

@@ -781,6 +781,23 @@ def test_a_user_has_a_rate(own_server):
     p.server.check()
 
 
+def test_what_went_without_a_rate_is_no_debt(own_server):
+    """A user has a transfer that has no bound, and another when there is one."""
+    p = Proxy(own_server, bytes_per_second=0)
+    pair = p.pair()
+    for _ in range(100):
+        passes(*pair, bytes(200_000))
+    p.server.conf["modules"]["proxy65"]["bytes_per_second"] = "1MiB"
+    p.server.write_conf()
+    p.server.ctl("reload")
+    start = time.monotonic()
+    other = p.pair()
+    for _ in range(5):
+        passes(*other, bytes(100_000))
+    assert time.monotonic() - start < 10 # not 20
+    p.server.check()
+
+
 def test_an_address_has_so_many_connections(own_server):
     p = Proxy(own_server, {"limits": {"connections_per_address": 6}})
     pairs = [p.pair(), p.pair()]
