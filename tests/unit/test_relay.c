@@ -11,6 +11,7 @@
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <event2/event.h>
@@ -234,6 +235,69 @@ TEST(much_goes_both_ways_in_order)
 {
 	each_way(talk_much, 8192);
 	each_way(talk_much, 0);
+}
+
+/* --- what the system answers, at random: linked in front of it by --wrap -------- */
+
+static bool faulty;
+static unsigned draws, failed;
+
+static bool
+fails(unsigned one_in)
+{
+	draws = draws * 1103515245 + 12345;
+	if (!faulty || (draws >> 16) % one_in != 0)
+		return false;
+	failed++;
+	return true;
+}
+
+ssize_t __real_splice(int from, off_t *from_at, int to, off_t *to_at, size_t n,
+	unsigned flags);
+ssize_t __wrap_splice(int from, off_t *from_at, int to, off_t *to_at, size_t n,
+	unsigned flags);
+ssize_t
+__wrap_splice(int from, off_t *from_at, int to, off_t *to_at, size_t n,
+	unsigned flags)
+{
+	struct stat st;
+
+	if (fails(4)) {
+		errno = EINTR;
+	} else if (fails(4)) {
+		errno = EAGAIN;
+	} else if (fails(8) && fstat(to, &st) == 0 && S_ISFIFO(st.st_mode)) {
+		errno = EINVAL; /* from such a socket it cannot */
+	} else {
+		if (n > 1 && fails(2))
+			n = 1 + draws % (n - 1);
+		return __real_splice(from, from_at, to, to_at, n, flags);
+	}
+	return -1;
+}
+
+int __real_pipe2(int fds[2], int flags);
+int __wrap_pipe2(int fds[2], int flags);
+int
+__wrap_pipe2(int fds[2], int flags)
+{
+	if (!fails(2))
+		return __real_pipe2(fds, flags);
+	errno = EMFILE;
+	return -1;
+}
+
+TEST(much_goes_both_ways_whatever_the_system_answers)
+{
+	for (draws = 1; draws < 12; draws++) {
+		unsigned seed = draws;
+
+		faulty = true;
+		each_way(talk_much, draws % 2 == 0 ? 8192 : 0);
+		faulty = false;
+		draws = seed;
+	}
+	CHECK(failed > 1000);
 }
 
 static void
