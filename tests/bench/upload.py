@@ -1,18 +1,21 @@
 """What a file costs that is sent to a server over HTTP, and fetched from it: CPU of
 the server for each GiB, Antiphon beside nginx, Prosody and ejabberd.
 
-    upload.py [--mib N] [--repeat N] [--only NAME,...]
+    upload.py [--mib N] [--repeat N] [--only NAME,...] [--folder PATH]
 
 The client is curl, which is not counted.  nginx has the files of a folder, and takes
-them by its dav module; the others give slots (XEP-0363).  nginx does not sync what it
-has taken: `antiphon, no sync' does neither.  RSS is the most of the server's own
-memory while the files move, less what it was before, in MiB.
+them by its dav module; the others give slots (XEP-0363).  nginx, Prosody and ejabberd
+do not sync what they have taken: `unsynced', which is ours too, does neither.  All
+servers take one file each in turn, --repeat times, and the last lines are medians.
+Memory is the most that the server had of its own (RssAnon) while a file moved, less
+what it had before.
 """
 
 import argparse
 import os
 import re
 import shutil
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -148,6 +151,23 @@ class Ejabberd(Slots, peers.Ejabberd):
 
 class Ours(Slots, ours.Antiphon):
     service = "upload.%s"
+    label = "antiphon"
+    sync = True
+
+    def default_conf(self):
+        conf = super().default_conf()
+        conf["listen"] += [
+            {"kind": "http", "address": self.address, "port": HTTP},
+            {"kind": "https", "address": self.address, "port": HTTPS}]
+        conf["modules"] = {"upload": {
+            "file_bytes": MOST, "day_bytes": MOST * 1000, "sync": self.sync,
+            "disk_free_bytes": 0, "disk_free_percent": 0}}
+        return conf
+
+
+class Unsynced(Ours):
+    label = "unsynced"
+    sync = False
 
 
 def own_kib(pid):
@@ -197,27 +217,41 @@ def counted(server, gib, work):
     return (cpu_ms(pid) - before) / gib, gib * 1024 / took, watch.stop()
 
 
-def measure(server, label, args, tls):
-    size = args.mib << 20
+def transfer(server, turn, args, tls):
+    """One file there and back: what each cost."""
+    put, get, headers = server.slot("file%d.bin" % turn, args.mib << 20, tls)
+    more = [x for h in headers for x in ("-H", h)]
+    yield "put", counted(server, args.mib / 1024, lambda: curl(
+        server, put, *more, "-H", "Content-Type: application/octet-stream",
+        "-T", args.file))
+    yield "get", counted(server, args.mib / 1024, lambda: curl(server, get))
+
+
+def show(server, tls, what, cost):
+    print("%-10s %-4s %-4s %8.0f ms of CPU for a GiB %7.0f MiB/s "
+          "%7.1f MiB more memory" % (
+              getattr(server, "label", server.kind), "tls" if tls else "none",
+              what, *cost), flush=True)
+
+
+def measure(every, args):
+    costs = {}
     for turn in range(args.repeat):
-        put, get, headers = server.slot("file%d.bin" % turn, size, tls)
-        more = [x for h in headers for x in ("-H", h)]
-        rows = (
-            ("put", lambda: curl(
-                server, put, *more, "-H",
-                "Content-Type: application/octet-stream", "-T", args.file)),
-            ("get", lambda: curl(server, get)))
-        for name, work in rows:
-            cpu, speed, rss = counted(server, args.mib / 1024, work)
-            print("%-18s %-4s %-4s %8.0f ms of CPU for a GiB %7.0f MiB/s "
-                  "%7.1f MiB more memory" % (label, "tls" if tls else "none",
-                                             name, cpu, speed, rss),
-                  flush=True)
+        for tls in (False, True):
+            for server in every:
+                for what, cost in transfer(server, turn, args, tls):
+                    show(server, tls, what, cost)
+                    costs.setdefault((tls, what, server), []).append(cost)
+    print("# medians of %d, %d MiB" % (args.repeat, args.mib))
+    for (tls, what, server), all_of in sorted(
+            costs.items(), key=lambda item: item[0][:2]):
+        show(server, tls, what, [statistics.median(x) for x in zip(*all_of)])
 
 
 def servers(network, args):
     conf = {"log": {"level": "info"}, "shards": 1}
-    kinds = (("antiphon", Ours, {"conf": conf}), ("nginx", Nginx, {}),
+    kinds = (("antiphon", Ours, {"conf": conf}),
+             ("unsynced", Unsynced, {"conf": conf}), ("nginx", Nginx, {}),
              ("prosody", Prosody, {}), ("ejabberd", Ejabberd, {}))
     for name, kind, how in kinds:
         if name in args.only.split(","):
@@ -232,9 +266,12 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--repeat", type=int, default=3)
-    parser.add_argument("--only", default="antiphon,nginx,prosody,ejabberd")
+    parser.add_argument("--only",
+                        default="antiphon,unsynced,nginx,prosody,ejabberd")
+    parser.add_argument("--folder", help="on the disk that is to be measured")
     args = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="antiphon-upload-") as folder:
+    with tempfile.TemporaryDirectory(prefix="antiphon-upload-",
+                                     dir=args.folder) as folder:
         os.chmod(folder, 0o755)
         args.file = os.path.join(folder, "file")
         with open(args.file, "wb") as f:
@@ -244,10 +281,9 @@ def main():
         every = list(servers(network, args))
         network.start()
         try:
-            for tls in (False, True):
-                for server in every:
-                    server.ready()
-                    measure(server, server.kind, args, tls)
+            for server in every:
+                server.ready()
+            measure(every, args)
         finally:
             network.stop()
 
