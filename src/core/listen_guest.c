@@ -161,6 +161,16 @@ on_guest_data(void *arg, const char *p, size_t n)
 	share_set(NULL);
 }
 
+static char *
+on_guest_place(void *arg, size_t *n_out)
+{
+	struct guest *g = guest_arg(arg);
+
+	return g->peer != NULL && g->kind->events->place != NULL ?
+		g->kind->events->place(g->peer, n_out) :
+		NULL;
+}
+
 static void
 on_guest_secured(void *arg)
 {
@@ -221,6 +231,7 @@ on_guest_closed(void *arg, const struct err *why)
 
 static const struct conn_events guest_events = {
 	.data = on_guest_data,
+	.place = on_guest_place,
 	.secured = on_guest_secured,
 	.drained = on_guest_drained,
 	.closed = on_guest_closed,

@@ -194,13 +194,24 @@ conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 	return IO_BROKEN;
 }
 
-static char *
+char *
 conn_place(struct conn *c, size_t *n_out)
 {
 	char *p = NULL;
 
 	if (c->events->place != NULL)
 		p = c->events->place(c->arg, n_out);
+	if (p != NULL)
+		*n_out = MIN(*n_out, BYTES_A_WAKEUP);
+	return p;
+}
+
+/* Where there is always room. */
+static char *
+conn_place_any(struct conn *c, size_t *n_out)
+{
+	char *p = conn_place(c, n_out);
+
 	if (p != NULL)
 		return p;
 	*n_out = SCRATCH_BYTES;
@@ -217,7 +228,7 @@ conn_read(struct conn *c)
 
 	c->more = false;
 	for (int i = 0; i < READS_A_WAKEUP && sum < BYTES_A_WAKEUP; i++) {
-		char *p = conn_place(c, &room);
+		char *p = conn_place_any(c, &room);
 
 		switch (conn_recv(c, p, room, &got, &err)) {
 		case IO_OK:

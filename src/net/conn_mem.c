@@ -33,17 +33,54 @@ conn_mem_from(struct conn *c, const struct sockaddr *peer, unsigned peer_len)
 	conn_set_peer(c, peer, peer_len);
 }
 
+/* Reports what was fed while nobody read, as much as there is room for.  False when c
+ * must not be touched. */
+static bool
+conn_mem_report(struct conn *c)
+{
+	struct net *net = c->net;
+	struct net_call call = { .c = c, .up = net->calls };
+	struct buf in = c->mem->in;
+	size_t n = in.n, room;
+	char *p = conn_place(c, &room);
+
+	c->mem->in = (struct buf)BUF_INIT; /* may be fed meanwhile */
+	if (p != NULL) {
+		n = MIN(n, room);
+		memcpy(p, in.p, n);
+		buf_add(&c->mem->in, in.p + n, in.n - n);
+	}
+	net->calls = &call;
+	(void)conn_tell_data(c, p != NULL ? p : in.p, n);
+	net->calls = call.up;
+	buf_done(&in);
+	return call.c != NULL;
+}
+
+/* False when c must not be touched. */
+static bool
+conn_mem_report_all(struct conn *c)
+{
+	while (c->mem->in.n > 0 && conn_is_reading(c))
+		if (!conn_mem_report(c))
+			return false;
+	return true;
+}
+
 void
 conn_mem_feed(struct conn *c, const char *p, size_t n)
 {
 	assert(c->mem != NULL);
 	if (n == 0 || c->mem->hung_up || c->life != LIFE_OPEN)
 		return;
-	if (c->net != NULL && conn_is_reading(c) && c->mem->in.n == 0) {
+	if (c->net == NULL || !conn_is_reading(c) || c->mem->in.n != 0) {
+		buf_add(&c->mem->in, p, n);
+	} else if (c->events->place == NULL) {
 		(void)conn_tell_data(c, p, n);
-		return;
+	} else {
+		buf_add(&c->mem->in, p, n);
+		(void)conn_mem_report_all(c);
 	}
-	buf_add(&c->mem->in, p, n);
 }
 
 void
@@ -77,22 +114,6 @@ conn_mem_tell_lost(struct conn *c,
 {
 	assert(c->mem != NULL);
 	c->mem->lost = lost;
-}
-
-/* Reports what was fed while nobody read.  False when c must not be touched. */
-static bool
-conn_mem_report(struct conn *c)
-{
-	struct net *net = c->net;
-	struct net_call call = { .c = c, .up = net->calls };
-	struct buf in = c->mem->in;
-
-	c->mem->in = (struct buf)BUF_INIT; /* may be fed meanwhile */
-	net->calls = &call;
-	(void)conn_tell_data(c, in.p, in.n);
-	net->calls = call.up;
-	buf_done(&in);
-	return call.c != NULL;
 }
 
 void
@@ -145,10 +166,7 @@ conn_mem_turn(struct conn *c)
 {
 	struct err err = ERR_INIT;
 
-	while (c->mem->in.n > 0 && conn_is_reading(c))
-		if (!conn_mem_report(c))
-			return;
-	if (!conn_mem_write_some(c) ||
+	if (!conn_mem_report_all(c) || !conn_mem_write_some(c) ||
 		(conn_queued(c) == 0 && !conn_tell_guest(c)))
 		return;
 	if (c->mem->hung_up && conn_is_reading(c) && c->mem->in.n == 0) {

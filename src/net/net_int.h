@@ -220,6 +220,9 @@ bool conn_errno(struct err *err, const char *what);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
 bool conn_is_reading(const struct conn *c);
+/* Where the owner wants what comes next, as much as c may be read in a turn at most;
+ * NULL: anywhere. */
+char *conn_place(struct conn *c, size_t *n_out);
 /* Reports n > 0 bytes.  False when c must not be touched any more, or must not
  * be read on. */
 bool conn_tell_data(struct conn *c, const char *p, size_t n);

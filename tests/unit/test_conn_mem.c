@@ -16,6 +16,8 @@ struct side {
 	struct buf in, out, lost;
 	int closed, sink_closed, drained;
 	bool broken, echo;
+	char room[4];
+	bool elsewhere; /* it wants it nowhere */
 };
 
 static void
@@ -118,6 +120,47 @@ TEST(what_is_fed_is_reported_at_once)
 	CHECK_STR(buf_str(&s.in), "hello");
 	net_flush(net);
 	CHECK_STR(buf_str(&s.out), "hello");
+	side_done(&s, net);
+}
+
+static char *
+on_side_place(void *arg, size_t *n_out)
+{
+	struct side *s = arg;
+
+	*n_out = sizeof(s->room);
+	return s->elsewhere ? NULL : s->room;
+}
+
+static void
+on_side_placed(void *arg, const char *p, size_t n)
+{
+	struct side *s = arg;
+
+	CHECK(s->elsewhere || (p == s->room && n <= sizeof(s->room)));
+	on_side_data(arg, p, n);
+	s->elsewhere = s->in.n == 12;
+	if (s->in.n == 8)
+		conn_pause(s->c);
+}
+
+TEST(what_is_fed_is_put_where_the_owner_wants_it)
+{
+	static const struct conn_events placing = {
+		.data = on_side_placed,
+		.closed = on_side_closed,
+		.place = on_side_place,
+	};
+	struct side s;
+	struct net *net = side_open(&s);
+
+	conn_set_owner(s.c, &placing, &s);
+	conn_mem_feed(s.c, "abcdefghijklmnopqrst", 20);
+	CHECK_STR(buf_str(&s.in), "abcdefgh");
+	conn_mem_feed(s.c, "uv", 2);
+	conn_resume(s.c);
+	net_flush(net);
+	CHECK_STR(buf_str(&s.in), "abcdefghijklmnopqrstuv");
 	side_done(&s, net);
 }
 
