@@ -13,6 +13,7 @@
  *	     |  '-- http_hold(r): waits for the store, the disk ... and answers then
  *	     v
  *	http_want_body(r) --> body(m, r, part) ... whole(m, r) --> answers
+ *	                      place(m, r), placed(m, r, n)
  *	                       http_pause(r), http_resume(r)
  *	     v
  *	done(r): it is over, with or without an answer, and r is freed
@@ -86,6 +87,14 @@ struct http_route {
 	 * of the handler's.  NULL with whole: it never asks. */
 	void (*body)(struct module_ctx *m, struct http_request *r,
 		struct str part);
+	/* Where the next bytes of it may be put, *n_out > 0 at most, such as into the
+	 * buffer of a file (disk_draft_place()); NULL: nowhere now.  Asked before
+	 * more is read, and maybe asked again.  placed() tells that n > 0 are
+	 * there; what comes otherwise is told by body() all the same.  Neither is
+	 * called from within a call of the handler's.  Both or none. */
+	char *(*place)(struct module_ctx *m, struct http_request *r,
+		size_t *n_out);
+	void (*placed)(struct module_ctx *m, struct http_request *r, size_t n);
 	/* All of it has come. */
 	void (*whole)(struct module_ctx *m, struct http_request *r);
 	/* After http_write() has answered false: there is room again.  May be NULL. */

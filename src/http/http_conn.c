@@ -181,6 +181,8 @@ exchange_body(struct http_exchange *x, struct str part)
 		exchange_drop(x, part.n);
 	else if ((uint64_t)x->r.body_bytes > x->body_max)
 		exchange_fail(x, 413, "It is larger than it may be.");
+	else if (part.p == x->c->placed)
+		http_request_placed(x, part.n);
 	else
 		http_request_body(x, part);
 }
@@ -434,10 +436,42 @@ on_http_timeout(struct timer *t)
 
 /* --- events of the connection ------------------------------------------------ */
 
+/* Nothing but what is surely of the body: then all of it is used when it has come, and
+ * nobody looks for more there, which the handler may have freed. */
+static char *
+conn_place_body(struct http_conn *c, size_t *n_out)
+{
+	struct http_exchange *x = c->x;
+	uint64_t next;
+	char *p;
+
+	if (x == NULL || x->in != IN_BODY || x->out == OUT_DONE ||
+		c->rest.n != 0)
+		return NULL;
+	next = http_parser_body_next(x->parser);
+	p = next != 0 ? http_request_place(x, n_out) : NULL;
+	if (p != NULL)
+		*n_out = (size_t)MIN((uint64_t)*n_out, next);
+	return p;
+}
+
+static char *
+on_http_place(void *arg, size_t *n_out)
+{
+	struct http_conn *c = http_conn_arg(arg);
+	char *p = conn_place_body(c, n_out);
+
+	c->placed = p;
+	return p;
+}
+
 static void
 on_http_data(void *arg, const char *p, size_t n)
 {
-	http_conn_run(http_conn_arg(arg), (struct str){ p, n });
+	struct http_conn *c = http_conn_arg(arg);
+
+	http_conn_run(c, (struct str){ p, n });
+	c->placed = NULL;
 }
 
 static void
@@ -473,6 +507,7 @@ on_http_closed(void *arg, const struct err *why)
 
 static const struct conn_events http_events = {
 	.data = on_http_data,
+	.place = on_http_place,
 	.drained = on_http_drained,
 	.closed = on_http_closed,
 };

@@ -94,6 +94,8 @@ struct http_conn {
 	struct listen_peer peer;  /* first */
 	struct http_exchange *x;  /* NULL: it is idle */
 	struct buf rest;          /* came, and was not read yet */
+	const char *placed;       /* where the handler wants what is read now, or
+				   * NULL */
 	struct turn_end go;       /* it goes on at the end of the turn */
 	struct timer timer;
 	uint64_t window;          /* bytes when that was set: WAIT_BODY, WAIT_ANSWER */
@@ -134,6 +136,9 @@ void http_exchange_check(struct http_exchange *x);
 /* Its head is there: answers, or calls the handler. */
 void http_request_begin(struct http_exchange *x);
 void http_request_body(struct http_exchange *x, struct str part);
+/* NULL: it wants it nowhere. */
+char *http_request_place(struct http_exchange *x, size_t *n_out);
+void http_request_placed(struct http_exchange *x, size_t n);
 void http_request_whole(struct http_exchange *x);
 /* "GET, HEAD, OPTIONS": methods is enum http_allow, or-ed. */
 void http_allow_add(unsigned methods, struct buf *out);

@@ -115,6 +115,16 @@ refuse(struct http_parser *p, int status, const char *text)
 	return http_refuse(&p->bad, status, text);
 }
 
+uint64_t
+http_parser_body_next(const struct http_parser *p)
+{
+	if (p->state == PARSE_BODY)
+		return (uint64_t)p->left;
+	return p->state == PARSE_CHUNKS && p->chunks.state == CHUNK_DATA ?
+		(uint64_t)p->chunks.left :
+		0;
+}
+
 /* --- the head -------------------------------------------------------------- */
 
 static struct str

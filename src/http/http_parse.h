@@ -118,6 +118,10 @@ enum http_got http_parser_next(struct http_parser *p, struct str *in,
 /* Between HTTP_HEAD and the call behind the one that has returned HTTP_END. */
 const struct http_head *http_parser_head(const struct http_parser *p);
 
+/* How many bytes, at least, come next that are all of the body, as far as it is known;
+ * 0: something else may. */
+uint64_t http_parser_body_next(const struct http_parser *p);
+
 /* The first header of that name (lower case); absent where there is none. */
 struct str http_head_find(const struct http_head *head, const char *name);
 /* The next one of that name behind prev, NULL: the first; NULL: no more. */

@@ -210,6 +210,20 @@ http_request_body(struct http_exchange *x, struct str part)
 	x->r.route->body(http_module(&x->r), &x->r, part);
 }
 
+char *
+http_request_place(struct http_exchange *x, size_t *n_out)
+{
+	return x->r.route->place == NULL ?
+		NULL :
+		x->r.route->place(http_module(&x->r), &x->r, n_out);
+}
+
+void
+http_request_placed(struct http_exchange *x, size_t n)
+{
+	x->r.route->placed(http_module(&x->r), &x->r, n);
+}
+
 void
 http_request_whole(struct http_exchange *x)
 {

@@ -44,7 +44,7 @@ on_want(struct module_ctx *m, struct http_request *r)
 {
 	(void)m;
 	scene_log.begun++;
-	(void)http_want_body(r, str_is(r->head->path, "/echo") ? 1000 : 1 << 20);
+	(void)http_want_body(r, str_is(r->head->path, "/put") ? 1 << 20 : 1000);
 }
 
 static void
@@ -69,6 +69,25 @@ on_echo(struct module_ctx *m, struct http_request *r)
 	buf_done(&out);
 	scene_log.bytes = 0;
 	scene_log.body.n = 0;
+}
+
+static char places[8];
+
+static char *
+on_place(struct module_ctx *m, struct http_request *r, size_t *n_out)
+{
+	CHECK(m != NULL && !http_is_gone(r));
+	*n_out = sizeof(places);
+	return places;
+}
+
+static void
+on_placed(struct module_ctx *m, struct http_request *r, size_t n)
+{
+	CHECK(n > 0 && n <= sizeof(places));
+	on_body(m, r, (struct str){ places, n });
+	scene_log.placed += n;
+	memset(places, 0, sizeof(places));
 }
 
 static void
@@ -157,6 +176,9 @@ static const struct http_route routes[] = {
 	{ .prefix = "/now", .methods = HTTP_ALLOW_GET, .begin = on_now, ENDS },
 	{ .prefix = "/echo", .methods = HTTP_ALLOW_GET | HTTP_ALLOW_POST,
 		.begin = on_want, .body = on_body, .whole = on_echo, ENDS },
+	{ .prefix = "/place", .methods = HTTP_ALLOW_POST, .begin = on_want,
+		.body = on_body, .place = on_place, .placed = on_placed,
+		.whole = on_echo, ENDS },
 	{ .prefix = "/put", .methods = HTTP_ALLOW_PUT, .cors = &put_cors,
 		.begin = on_want, .body = on_body, .whole = on_put, ENDS },
 	{ .prefix = "/no", .methods = HTTP_ALLOW_PUT, .begin = on_no, ENDS },

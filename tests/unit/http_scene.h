@@ -19,6 +19,7 @@ struct scene {
 struct scene_log {
 	unsigned begun, whole, gone, done, room;
 	size_t bytes;
+	size_t placed; /* of those: where /place wanted them */
 	struct http_request *held; /* by /hold, until scene_let_go() */
 	struct buf body;
 };
@@ -27,6 +28,7 @@ extern struct scene_log scene_log;
 /* As world_init(), with the routes:
  *	/now	GET: answers "now"
  *	/echo	GET, POST: the number of bytes and the body, up to 1000
+ *	/place	POST: as /echo, to places of 8 bytes
  *	/put	PUT: takes up to 1 MiB, answers 201; CORS
  *	/hold	GET, PUT: waits for the test
  *	/parts	GET: in parts, chunked; ?n says how many of 10 KiB

@@ -444,6 +444,54 @@ TEST(a_body_rests_while_the_handler_does)
 	scene_done(&s);
 }
 
+static const struct {
+	const char *name, *head, *body, *got;
+	size_t placed;
+} place_cases[] = {
+	{ "with its length", "Content-Length: 20\r\n\r\n",
+		"abcdefghijklmnopqrst" GET("/now"), "20:abcdefghijklmnopqrst", 20 },
+	/* what comes behind a size, or an end, is seen only there */
+	{ "in chunks", "Transfer-Encoding: chunked\r\n\r\na\r\n",
+		"abcdefghij\r\n5\r\nklmno\r\n0\r\n\r\n" GET("/now"),
+		"15:abcdefghijklmno", 10 },
+	{ "that begins with its head", "Content-Length: 9\r\n\r\nabc",
+		"defghi" GET("/now"), "9:abcdefghi", 6 },
+	{ "that grows too large", "Transfer-Encoding: chunked\r\n\r\n7d0\r\n",
+		NULL, "HTTP/1.1 413 ", 1000 },
+};
+
+TEST(a_body_is_put_where_the_handler_wants_it_and_nothing_else_is)
+{
+	char large[2000];
+
+	memset(large, 'x', sizeof(large));
+	for (size_t i = 0; i < COUNT(place_cases); i++) {
+		struct buf ask = BUF_INIT;
+		struct scene s;
+		struct peer p;
+
+		TEST_CASE(place_cases[i].name);
+		scene_init(&s, "", "");
+		peer_open_web(&p, &s.world, 0, "http", NULL);
+		buf_printf(&ask, "POST /place HTTP/1.1\r\n" H "%s",
+			place_cases[i].head);
+		peer_say(&p, buf_c(&ask));
+		ask.n = 0;
+		if (place_cases[i].body != NULL)
+			buf_add_c(&ask, place_cases[i].body);
+		else
+			buf_add(&ask, large, sizeof(large));
+		peer_say(&p, buf_c(&ask));
+		CHECK_GOT(&p, place_cases[i].got);
+		CHECK_INT(scene_log.placed, place_cases[i].placed);
+		if (place_cases[i].body != NULL)
+			CHECK_GOT(&p, "\r\n\r\nnow");
+		buf_done(&ask);
+		peer_done(&p);
+		scene_done(&s);
+	}
+}
+
 TEST(a_body_that_ends_early_is_gone)
 {
 	static const char whole[] = "PUT /put HTTP/1.1\r\n" H
