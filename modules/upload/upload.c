@@ -393,6 +393,7 @@ static const struct http_route upload_routes[] = {
 	{ .prefix = UPLOAD_PREFIX, .methods = HTTP_ALLOW_GET | HTTP_ALLOW_PUT,
 		.cors = &upload_cors, .state = sizeof(struct upload_put),
 		.begin = upload_begin, .body = upload_put_body,
+		.place = upload_put_place, .placed = upload_put_placed,
 		.whole = upload_put_whole, .gone = upload_put_gone,
 		.done = upload_put_done },
 	{ .prefix = NULL },

@@ -226,6 +226,9 @@ struct upload_put {
 void upload_put(struct module_ctx *m, struct http_request *r);
 void upload_put_body(struct module_ctx *m, struct http_request *r,
 	struct str part);
+char *upload_put_place(struct module_ctx *m, struct http_request *r,
+	size_t *n_out);
+void upload_put_placed(struct module_ctx *m, struct http_request *r, size_t n);
 void upload_put_whole(struct module_ctx *m, struct http_request *r);
 void upload_put_gone(struct http_request *r);
 void upload_put_done(struct http_request *r);

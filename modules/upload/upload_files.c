@@ -105,6 +105,18 @@ files_write(struct upload_draft *d, const char *p, size_t n)
 	return disk_draft_write(d->disk, p, n);
 }
 
+static char *
+files_place(struct upload_draft *d, size_t *n_out)
+{
+	return disk_draft_place(d->disk, n_out);
+}
+
+static bool
+files_put(struct upload_draft *d, size_t n)
+{
+	return disk_draft_put(d->disk, n);
+}
+
 static void
 files_finish(struct upload_draft *d, struct str host, struct str id, bool sync)
 {
@@ -404,6 +416,8 @@ const struct upload_storage_class upload_files = {
 	.close = files_close,
 	.draft = files_draft,
 	.write = files_write,
+	.place = files_place,
+	.put = files_put,
 	.finish = files_finish,
 	.discard = files_discard,
 	.serve = files_serve,

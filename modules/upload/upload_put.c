@@ -510,6 +510,31 @@ upload_put_body(struct module_ctx *m, struct http_request *r, struct str part)
 		http_pause(r);
 }
 
+char *
+upload_put_place(struct module_ctx *m, struct http_request *r, size_t *n_out)
+{
+	struct upload_put *p = put_of(r);
+
+	(void)m;
+	/* what waits in rest goes first */
+	return p->state == PUT_READS && !p->full ?
+		STORAGE->place(p->draft, n_out) :
+		NULL;
+}
+
+void
+upload_put_placed(struct module_ctx *m, struct http_request *r, size_t n)
+{
+	struct upload_put *p = put_of(r);
+
+	(void)m;
+	if (p->state != PUT_READS)
+		return;
+	p->full = !STORAGE->put(p->draft, n);
+	if (p->full)
+		http_pause(r);
+}
+
 void
 upload_put_whole(struct module_ctx *m, struct http_request *r)
 {

@@ -54,6 +54,9 @@ struct upload_storage_class {
 	/* Up to UPLOAD_WRITE_MAX bytes, copied.  False: taken, and no more until
 	 * room(). */
 	bool (*write)(struct upload_draft *d, const char *p, size_t n);
+	/* The same without a copy, as disk_draft_place() and disk_draft_put(). */
+	char *(*place)(struct upload_draft *d, size_t *n_out);
+	bool (*put)(struct upload_draft *d, size_t n);
 	/* finished() or failed() follows; sync: it lasts then. */
 	void (*finish)(struct upload_draft *d, struct str host, struct str id,
 		bool sync);
