@@ -4,7 +4,7 @@
  *
  * A piece of work sees nothing but its argument.  Between two pieces no order
  * is kept: who needs one asks for the second when the first is answered.  What comes
- * first is begun first, by whichever thread is free.
+ * first is begun first, by the free thread that has rested least.
  * Without threads (in a simulation) work is done while worker_run() is called,
  * and answered by mailbox all the same.
  */
@@ -39,5 +39,7 @@ void worker_run(struct worker *w, void (*work)(void *arg),
 /* Pieces of work that are not answered yet: who takes orders from strangers
  * refuses them above some bound. */
 size_t worker_waiting(const struct worker *w);
+/* Threads that have nothing to do; for tests. */
+size_t worker_resting(struct worker *w);
 
 #endif

@@ -8,6 +8,7 @@
 #include <dirent.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <semaphore.h>
 #include <unistd.h>
 
@@ -235,6 +236,24 @@ TEST(threads_that_begin_at_need_are_there_when_all_others_work)
 	wait_for_threads(0);
 	for (size_t i = 0; i < COUNT(slow); i++)
 		sem_destroy(&slow[i].go_on);
+}
+
+TEST(one_after_the_other_is_done_by_the_same_thread)
+{
+	struct task tasks[20];
+	struct bench b;
+
+	bench_init(&b, 4);
+	for (size_t i = 0; i < COUNT(tasks); i++) {
+		/* they have begun, and who has answered is at rest */
+		while (worker_resting(b.worker) < 4)
+			sched_yield();
+		tasks[i] = (struct task){ .bench = &b, .number = i };
+		worker_run(b.worker, task_work, &b.box, task_done, &tasks[i]);
+		bench_wait(&b, i + 1);
+		CHECK(pthread_equal(tasks[i].thread, tasks[0].thread));
+	}
+	bench_done(&b);
 }
 
 TEST(what_was_asked_for_is_done_before_the_worker_ends)
