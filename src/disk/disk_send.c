@@ -35,8 +35,10 @@
 #include "net/conn_guest.h"
 #include "disk/disk_int.h"
 
-/* What a thread sends before others have their turn: it has to be woken for each. */
-#define PORTION_LENT ((size_t)1024 * 1024)
+/* What a thread sends before others have their turn: it has to be woken for each, which
+ * costs as much as to send some 100 KiB.  So much is there room for only where the peer
+ * is as fast as we are: the system's buffer is of that size at most (tcp_wmem). */
+#define PORTION_LENT ((size_t)4 * 1024 * 1024)
 /* What a shard copies, and encrypts, in one turn. */
 #define PORTION_WRITTEN ((size_t)64 * 1024)
 
