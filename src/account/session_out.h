@@ -109,6 +109,7 @@ struct out_saved {
 	bool shared;   /* others of the account had it, itself or as a copy */
 	bool of; /* a copy, of what nobody has taken */
 	int64_t kept; /* elsewhere, see session_write_kept() */
+	bool written; /* else it waits, a block in its lane */
 };
 void session_out_restore(struct session *s, const struct stanza *st,
 	const struct out_saved *saved);

@@ -194,12 +194,14 @@ session_out_restore(struct session *s, const struct stanza *st,
 	own->one_account = saved->shared;
 	item = out_item_new(s, st, own, saved->to);
 	item->kept = saved->kept;
+	item->block = item->block && saved->kept == 0;
 	if (!item->alone || own->copy || own->one_account)
 		out_item_share(item, s);
 	if (saved->of && item->wire->of == NULL)
 		out_item_restore_of(item, s, st);
 	item->wire->taken |= saved->taken;
-	out_append(s->out, s->account, item);
+	if (saved->written || !session_bulk_takes(s, st, item))
+		out_append(s->out, s->account, item);
 	wire_unref(own);
 }
 

@@ -277,10 +277,12 @@ is_own(const struct session *s, struct str to)
 }
 
 static bool
-restore_item(struct session *s, const struct elem *e, struct err *err)
+restore_item(struct session *s, const struct elem *e, bool written,
+	struct err *err)
 {
 	struct stanza *st = stanza_of(elem_first_child(e));
-	struct out_saved saved = { .to = elem_attr(e, "to") };
+	struct out_saved saved = { .to = elem_attr(e, "to"),
+		.written = written };
 	bool copy = false;
 	bool ok = st != NULL && is_own(s, saved.to) &&
 		get_number(e, "at", 0, INT64_MAX, &saved.at_us) &&
@@ -300,6 +302,8 @@ static bool
 restore_children(struct session *s, const struct elem *e, const struct saved *v,
 	struct err *err)
 {
+	uint32_t written = (uint32_t)v->sent - (uint32_t)v->acked, n = 0;
+
 	elem_each_child(e, child) {
 		bool ok;
 
@@ -308,7 +312,7 @@ restore_children(struct session *s, const struct elem *e, const struct saved *v,
 		else if (elem_is(child, NS_SESSION_SAVED, "state"))
 			ok = restore_state(s, child, err);
 		else if (elem_is(child, NS_CLIENT, "item"))
-			ok = restore_item(s, child, err);
+			ok = restore_item(s, child, n++ < written, err);
 		else
 			ok = err_set(err, ERR_INVALID,
 				"it has a child that is unknown");
@@ -446,6 +450,6 @@ session_restore_rest(struct account *acc, struct str resource,
 	session_out_restore_begin(s);
 	elem_each_child(e, item)
 		if (elem_is(item, NS_CLIENT, "item"))
-			(void)restore_item(s, item, &err);
+			(void)restore_item(s, item, false, &err);
 	session_out_restore_end(s);
 }

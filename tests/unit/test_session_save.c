@@ -6,6 +6,7 @@
 #include "account/session_save.h"
 
 #include "net/conn.h"
+#include "account/session_bulk.h"
 #include "session_scene.h"
 
 /* --- saved --------------------------------------------------------------------------------- */
@@ -184,6 +185,38 @@ TEST(what_two_sessions_kept_in_two_orders_they_keep_together)
 	peer_done(&third);
 	buf_done(&a);
 	buf_done(&b);
+	scene_done(&s);
+}
+
+/* Those that wait wait so that others pass them, after a restart as before. */
+TEST(blocks_that_waited_wait_apart)
+{
+	struct buf text = BUF_INIT;
+	struct scene s;
+	uint32_t n;
+
+	scene_init(&s);
+	session_keep_output(s.s, true);
+	peer_say(&s.juliet, "<message to='" ROMEO "/a'><data xmlns='" NS_IBB
+		"' seq='0'/></message>");
+	sleep_now(&s);
+	for (unsigned i = 1; i < 6; i++) {
+		char block[160];
+
+		snprintf(block, sizeof(block), "<message to='" ROMEO
+			"/a' id='m%04u'><data xmlns='" NS_IBB "'/></message>", i);
+		peer_say(&s.juliet, block);
+	}
+	session_save(s.s, STR_NONE, &text);
+	session_free(s.s);
+	s.s = read_saved(&s, buf_str(&text));
+	CHECK(s.s != NULL);
+	(void)session_bulk_bytes(s.s, &n);
+	CHECK_INT(n, 5);
+	CHECK_INT(session_unacked(s.s), 1);
+	session_attach(s.s, &fake_ops, &s.two);
+	check_got(&s.two.got, 1, 6);
+	buf_done(&text);
 	scene_done(&s);
 }
 
