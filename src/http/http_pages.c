@@ -67,19 +67,36 @@ static const char *const tls_shown[] = {
 	[LISTEN_PLAIN] = "not encrypted",
 };
 
+static bool
+port_is_for_clients(const struct snapshot *snap, size_t i)
+{
+	return config_listen_has(&snap->config->listen[i], "c2s") &&
+		http_port_is_open(snap, i);
+}
+
+/* One that is open on several addresses is one for people. */
+static bool
+port_was_told(const struct snapshot *snap, size_t i)
+{
+	const struct config_listen *l = snap->config->listen;
+
+	for (size_t k = 0; k < i; k++)
+		if (port_is_for_clients(snap, k) && l[k].tls == l[i].tls &&
+			http_port(snap, k) == http_port(snap, i))
+			return true;
+	return false;
+}
+
 /* What clients use; where a proxy or a firewall changes that, its administrator says
  * so elsewhere. */
 static void
 page_add_ports(const struct snapshot *snap, struct buf *out)
 {
-	const struct config *conf = snap->config;
-
-	for (size_t i = 0; i < conf->n_listen; i++)
-		if (config_listen_has(&conf->listen[i], "c2s") &&
-			http_port_is_open(snap, i))
+	for (size_t i = 0; i < snap->config->n_listen; i++)
+		if (port_is_for_clients(snap, i) && !port_was_told(snap, i))
 			buf_printf(out, "<li>port %u, %s</li>\n",
 				(unsigned)http_port(snap, i),
-				tls_shown[conf->listen[i].tls]);
+				tls_shown[snap->config->listen[i].tls]);
 }
 
 static void

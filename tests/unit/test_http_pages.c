@@ -47,6 +47,32 @@ TEST(the_style_of_the_page_is_the_one_that_the_policy_names)
 	scene_done(&s);
 }
 
+/* On each of several addresses, as with the quickstart. */
+TEST(a_port_is_told_once)
+{
+	struct scene s;
+	struct peer p;
+	struct str ports;
+
+	scene_init(&s,
+		"listen: [ { address: 192.0.2.1, port: 5222 }, "
+		"{ address: 192.0.2.1, port: 5223, tls: direct }, "
+		"{ address: 192.0.2.2, port: 5222 }, "
+		"{ address: 192.0.2.2, port: 5223, tls: direct }, "
+		"{ address: 192.0.2.3, port: 5222, tls: direct }, "
+		"{ kind: https, port: 5281, tls: direct } ]",
+		"");
+	peer_open_web(&p, &s.world, 0, "https", NULL);
+	peer_say(&p, ASK);
+	ports = between(&p, "<ul>\n", "</ul>");
+	CHECK(str_is(ports,
+		"<li>port 5222, encrypted with STARTTLS</li>\n"
+		"<li>port 5223, encrypted with TLS from the first byte</li>\n"
+		"<li>port 5222, encrypted with TLS from the first byte</li>\n"));
+	peer_done(&p);
+	scene_done(&s);
+}
+
 TEST(http_escape_leaves_nothing_that_html_knows)
 {
 	struct buf out = BUF_INIT;
