@@ -82,17 +82,6 @@ upload_shard_of(struct module_ctx *m, struct shard *sh)
 	return us;
 }
 
-static void
-storage_shut(struct upload_shard *us)
-{
-	if (us->storage != NULL)
-		STORAGE->close(us->storage);
-	free(us->place);
-	us->storage = NULL;
-	us->place = NULL;
-	us->free_at_us = 0;
-}
-
 /* Beside the database, unless the configuration says where; empty: nowhere. */
 static void
 place_of_files(struct buf *out, const struct upload_conf *conf,
@@ -108,23 +97,56 @@ place_of_files(struct buf *out, const struct upload_conf *conf,
 				strrchr(path, '/') + 1 - path : 0), path);
 }
 
+static struct upload_place *
+place_open(struct upload_shard *us, struct str path)
+{
+	struct upload_place *place = xcalloc(1, sizeof(*place));
+
+	place->path = str_dup(path);
+	place->storage = STORAGE->open(us->shard, place->path);
+	LIST_INSERT_HEAD(&us->places, place, link);
+	return place;
+}
+
+static void
+places_shut(struct upload_shard *us)
+{
+	struct upload_place *place;
+
+	while ((place = LIST_FIRST(&us->places)) != NULL) {
+		LIST_REMOVE(place, link);
+		STORAGE->close(place->storage);
+		free(place->path);
+		free(place);
+	}
+}
+
+/* Hosts may have one each, and reloads name others. */
+static struct upload_place *
+place_of(struct module_ctx *m, struct shard *sh, struct err *err)
+{
+	struct upload_shard *us = upload_shard_of(m, sh);
+	struct buf path = BUF_INIT;
+	struct upload_place *place;
+
+	place_of_files(&path, m->conf, sh->server->store);
+	LIST_FOREACH (place, &us->places, link)
+		if (str_is(buf_str(&path), place->path))
+			break;
+	if (place == NULL && path.n != 0)
+		place = place_open(us, buf_str(&path));
+	if (place == NULL)
+		err_set(err, ERR_REFUSED, "no folder is named for files");
+	buf_done(&path);
+	return place;
+}
+
 struct upload_storage *
 upload_storage_of(struct module_ctx *m, struct shard *sh, struct err *err)
 {
-	struct upload_shard *us = upload_shard_of(m, sh);
-	struct buf place = BUF_INIT;
+	struct upload_place *place = place_of(m, sh, err);
 
-	place_of_files(&place, m->conf, sh->server->store);
-	if (us->place == NULL || !str_is(buf_str(&place), us->place)) {
-		storage_shut(us);
-		us->place = str_dup(buf_str(&place));
-		if (place.n != 0)
-			us->storage = STORAGE->open(sh, us->place);
-	}
-	buf_done(&place);
-	if (us->storage == NULL)
-		err_set(err, ERR_REFUSED, "no folder is named for files");
-	return us->storage;
+	return place != NULL ? place->storage : NULL;
 }
 
 static void
@@ -135,14 +157,15 @@ upload_shard_done(struct shard *sh, void *state)
 	us->shard = sh;
 	upload_sweeps_done(us);
 	upload_users_done(us);
-	storage_shut(us);
+	places_shut(us);
 }
 
 /* --- room on the disk ---------------------------------------------------------------------- */
 
 struct room {
 	struct module_entry *entry;
-	struct upload_shard *us;
+	struct shard *shard;
+	struct upload_place *place; /* NULL: there is none */
 	uint64_t bytes;
 	uint64_t free_bytes; /* that have to stay */
 	int64_t free_percent;
@@ -153,18 +176,18 @@ struct room {
 static void
 room_tell(const struct room *room)
 {
-	const struct upload_shard *us = room->us;
+	const struct upload_place *at = room->place;
 	uint64_t keep = MAX(room->free_bytes,
-		us->all_bytes / 100 * (uint64_t)room->free_percent);
+		at->all_bytes / 100 * (uint64_t)room->free_percent);
 	struct err err = ERR_INIT;
 
-	if (us->free_bytes >= room->bytes &&
-		us->free_bytes - room->bytes >= keep) {
+	if (at->free_bytes >= room->bytes &&
+		at->free_bytes - room->bytes >= keep) {
 		room->fn(room->arg, NULL);
 		return;
 	}
 	err_set(&err, ERR_DISK, "%llu bytes are free",
-		(unsigned long long)us->free_bytes);
+		(unsigned long long)at->free_bytes);
 	room->fn(room->arg, &err);
 }
 
@@ -180,9 +203,9 @@ on_space(void *arg, uint64_t free_bytes, uint64_t all_bytes,
 			"nothing can be uploaded reason=\"%s\"", why->text);
 		room->fn(room->arg, why);
 	} else {
-		room->us->free_bytes = free_bytes;
-		room->us->all_bytes = all_bytes;
-		room->us->free_at_us = room->us->shard->now_us;
+		room->place->free_bytes = free_bytes;
+		room->place->all_bytes = all_bytes;
+		room->place->free_at_us = room->shard->now_us;
 		room_tell(room);
 	}
 	free(room);
@@ -195,21 +218,21 @@ upload_room(struct module_ctx *m, struct shard *sh, uint64_t bytes,
 {
 	const struct upload_conf *conf = m->conf;
 	struct err err = ERR_INIT;
-	struct upload_storage *storage = upload_storage_of(m, sh, &err);
-	struct upload_shard *us = upload_shard_of(m, sh);
-	struct room *room, now = { .us = us, .bytes = bytes,
+	struct upload_place *place = place_of(m, sh, &err);
+	struct room *room, now = { .shard = sh, .place = place, .bytes = bytes,
 		.free_bytes = conf->disk_free_bytes,
 		.free_percent = conf->disk_free_percent, .fn = fn, .arg = arg };
 
-	if (storage != NULL && us->free_at_us != 0 &&
-		sh->now_us - us->free_at_us < ROOM_KNOWN_US) {
+	if (place != NULL && place->free_at_us != 0 &&
+		sh->now_us - place->free_at_us < ROOM_KNOWN_US) {
 		room_tell(&now);
 		return;
 	}
 	room = xmalloc(sizeof(*room));
 	*room = now;
 	room->entry = module_hold(m);
-	if (storage != NULL && STORAGE->space(storage, on_space, room, &err))
+	if (place != NULL &&
+		STORAGE->space(place->storage, on_space, room, &err))
 		return;
 	on_space(room, 0, 0, &err);
 }

@@ -63,6 +63,16 @@ struct upload_conf {
 void upload_limits_of(const struct upload_conf *conf, struct upload_limits *out);
 bool upload_offers(const struct upload_conf *conf, enum upload_purpose p);
 
+/* Where files are kept, as one shard has it open; until the shard ends, for there are
+ * no more of them than folders that were ever named. */
+struct upload_place {
+	LIST_ENTRY(upload_place) link;
+	char *path;
+	struct upload_storage *storage;
+	int64_t free_at_us; /* monotonic: when these were asked for; 0: never */
+	uint64_t free_bytes, all_bytes;
+};
+
 /* Of a shard. */
 struct upload_shard {
 	struct shard *shard;
@@ -71,17 +81,15 @@ struct upload_shard {
 	TAILQ_HEAD(, upload_note) notes;  /* see upload_retract.c */
 	unsigned n_notes;
 	uint64_t serial;                  /* of the snapshot that was followed last */
-	struct upload_storage *storage; /* NULL: not opened */
-	char *place;                    /* where that is */
-	int64_t free_at_us; /* monotonic: when these were asked for; 0: never */
-	uint64_t free_bytes, all_bytes;
+	LIST_HEAD(, upload_place) places;
 };
 
 /* The module at host now, for this turn; NULL: it is not in force there any more. */
 struct module_ctx *upload_module(struct shard *sh, struct str host,
 	const struct module_entry *entry);
 struct upload_shard *upload_shard_of(struct module_ctx *m, struct shard *sh);
-/* Where files of the host are kept.  NULL: nowhere, and why is in err. */
+/* Where files of the host are kept; it is there until the shard ends.  NULL: nowhere,
+ * and why is in err. */
 struct upload_storage *upload_storage_of(struct module_ctx *m, struct shard *sh,
 	struct err *err);
 /* Is there room for so many bytes, beside what has to stay free?  fn(arg, why) on sh,

@@ -783,6 +783,38 @@ def test_files_and_records_without_each_other(own_server):
     up.server.check()
 
 
+def test_hosts_have_folders_of_their_own(own_server):
+    """Whoever comes to one while files of another are looked at."""
+    up = Uploads(own_server, {"shards": 1})
+    host = dict(up.server.conf["hosts"][OTHER_DOMAIN])
+    host["modules"] = {"upload": {
+        "folder": os.path.join(up.server.folder, "others")}}
+    up.server.conf["hosts"][OTHER_DOMAIN] = host
+    up.server.write_conf()
+    up.server.ctl("reload")
+    slots = [up.upload(b"%d" % i) for i in range(150)]
+    up.server.adduser("juliet", "secret", OTHER_DOMAIN)
+    juliet = Client(up.server, domain=OTHER_DOMAIN).login("juliet", "secret")
+    up.domain = "upload." + OTHER_DOMAIN
+    hers = up.slot(by=juliet)
+    web = up.web()
+    assert web.ask(hers.path, "PUT", OTHER_DOMAIN, "Content-Type: text/plain\r\n"
+                   "Content-Length: 5\r\nAuthorization: %s\r\n" % hers.token,
+                   b"hello").status == 201
+    with open(os.path.join(up.server.folder, "others", OTHER_DOMAIN, hers.id[:2],
+                           hers.id[2:4], hers.id), "rb") as f:
+        assert f.read() == b"hello"
+    with subprocess.Popen(
+            [os.path.join(up.server.build, "antiphonctl"), "--socket",
+             up.server.socket, "--json", "upload-check", DOMAIN],
+            stdout=subprocess.PIPE, text=True) as check:
+        while check.poll() is None:
+            assert web.ask(hers.path, host=OTHER_DOMAIN).body == b"hello"
+        assert (check.returncode, check.stdout.read()) == (0, "")
+    assert up.there(slots[0])
+    up.server.check()
+
+
 def test_what_was_acknowledged_outlives_a_crash(own_server):
     up = Uploads(own_server)
     slots = [up.upload(os.urandom(1000)) for _ in range(20)]
