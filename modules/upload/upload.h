@@ -181,6 +181,8 @@ struct upload_claim *upload_claim_find(const struct upload_user *u,
 	struct str id);
 struct upload_claim *upload_claim_add(struct upload_user *u, struct str id,
 	enum upload_purpose purpose, uint64_t bytes, int64_t slot_us);
+/* Its slot was not granted, or is over. */
+void upload_claim_remove(struct upload_claim *c);
 unsigned upload_user_slots(const struct upload_user *u);
 /* What he has, into a transaction that is refused where there is no such account,
  * any more. */

@@ -18,6 +18,7 @@ struct slot_job {
 	uint64_t bytes;
 	enum upload_purpose purpose;
 	int64_t until_us;
+	char id[UPLOAD_ID_BYTES + 1]; /* of what is reserved; "": nothing yet */
 	/* what came of it */
 	enum stanza_cond cond; /* COND_NONE: there is a slot */
 	const char *text;
@@ -129,6 +130,12 @@ on_slot_home(struct shard *sh, struct upload_job *job)
 static void
 slot_refuse(struct slot_job *s, enum stanza_cond cond, const char *text)
 {
+	struct upload_user *u = s->job.user;
+	struct upload_claim *c =
+		s->id[0] != '\0' ? upload_claim_find(u, str_c(s->id)) : NULL;
+
+	if (c != NULL)
+		upload_claim_remove(c);
 	s->cond = cond;
 	s->text = text;
 	upload_job_end(&s->job);
@@ -156,13 +163,21 @@ key_store(struct module_ctx *m, struct upload_user *u)
 	module_commit(m, u->here->shard, tx, on_key_stored, u);
 }
 
+/* Before anybody is asked: what the next one wants is beside it. */
 static void
-id_draw(struct shard *sh, struct buf *out)
+slot_reserve(struct slot_job *s, const struct upload_conf *conf,
+	struct upload_user *u)
 {
+	struct shard *sh = u->here->shard;
 	uint8_t bytes[UPLOAD_ID_BYTES / 2];
+	struct buf id = BUF_INIT;
 
 	rand_bytes(sh->rand, bytes, sizeof(bytes));
-	hex_encode(out, bytes, sizeof(bytes));
+	hex_encode(&id, bytes, sizeof(bytes));
+	memcpy(s->id, id.p, UPLOAD_ID_BYTES);
+	upload_claim_add(u, buf_str(&id), s->purpose, s->bytes,
+		shard_wall_us(sh) + conf->slot_timeout_us);
+	buf_done(&id);
 }
 
 bool
@@ -177,33 +192,28 @@ upload_url_write(struct buf *out, struct shard *sh, const struct host *host,
 }
 
 static void
-slot_grant(struct slot_job *s, struct module_ctx *m, struct upload_user *u)
+slot_grant(struct slot_job *s, struct module_ctx *m, struct upload_user *u,
+	const struct upload_claim *c)
 {
-	const struct upload_conf *conf = m->conf;
-	struct shard *sh = u->here->shard;
-	struct buf id = BUF_INIT;
+	struct str name = buf_str(&s->name);
 	struct upload_token t = {
+		.id = str_c(c->id),
 		.user = str_c(u->bare),
 		.type = s->type,
 		.bytes = s->bytes,
 		.purpose = s->purpose,
-		.slot_us = shard_wall_us(sh) + conf->slot_timeout_us,
+		.slot_us = c->slot_us,
 		.until_us = s->until_us,
 	};
 
-	id_draw(sh, &id);
-	t.id = buf_str(&id);
-	if (upload_url_write(&s->url, sh, m->host, t.id, buf_str(&s->name))) {
-		upload_claim_add(u, t.id, s->purpose, s->bytes, t.slot_us);
-		upload_token_make(&s->token, &t, buf_str(&s->name),
-			str_c(u->key));
-		if (!u->stored)
-			key_store(m, u);
-	} else {
-		s->cond = COND_SERVICE_UNAVAILABLE;
-		s->text = "No port is open to upload to";
+	if (!upload_url_write(&s->url, u->here->shard, m->host, t.id, name)) {
+		slot_refuse(s, COND_SERVICE_UNAVAILABLE,
+			"No port is open to upload to");
+		return;
 	}
-	buf_done(&id);
+	upload_token_make(&s->token, &t, name, str_c(u->key));
+	if (!u->stored)
+		key_store(m, u);
 	upload_job_end(&s->job);
 }
 
@@ -214,14 +224,15 @@ on_room(void *arg, const struct err *why)
 	struct upload_user *u = s->job.user;
 	struct module_ctx *m = upload_module(u->here->shard, str_c(u->host),
 		s->job.entry);
+	const struct upload_claim *c = upload_claim_find(u, str_c(s->id));
 
 	if (why != NULL)
 		slot_refuse(s, COND_RESOURCE_CONSTRAINT,
 			"The disk is full, try again later");
-	else if (m == NULL || u->gone)
+	else if (m == NULL || u->gone || c == NULL)
 		slot_refuse(s, COND_SERVICE_UNAVAILABLE, NULL);
 	else
-		slot_grant(s, m, u);
+		slot_grant(s, m, u, c);
 }
 
 static const char *const verdict_texts[] = {
@@ -259,6 +270,7 @@ slot_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 	} else if (shard_refuses_writes(sh)) {
 		slot_refuse(s, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
 	} else {
+		slot_reserve(s, conf, u);
 		upload_room(m, sh, s->bytes, on_room, s);
 	}
 }

@@ -73,6 +73,13 @@ upload_user_reserved(const struct upload_user *u, struct upload_reserved *out)
 	}
 }
 
+void
+upload_claim_remove(struct upload_claim *c)
+{
+	LIST_REMOVE(c, link);
+	free(c);
+}
+
 static void
 on_claim_ends(struct timer *timer)
 {
@@ -84,8 +91,7 @@ on_claim_ends(struct timer *timer)
 		next = LIST_NEXT(c, link);
 		if (c->slot_us > now || c->state == CLAIM_TAKEN)
 			continue;
-		LIST_REMOVE(c, link);
-		free(c);
+		upload_claim_remove(c);
 	}
 	upload_user_check(u);
 }
@@ -128,10 +134,8 @@ user_free(struct upload_user *u)
 {
 	struct upload_claim *c;
 
-	while ((c = LIST_FIRST(&u->claims)) != NULL) {
-		LIST_REMOVE(c, link);
-		free(c);
-	}
+	while ((c = LIST_FIRST(&u->claims)) != NULL)
+		upload_claim_remove(c);
 	shard_timer_cancel(u->here->shard, &u->timer);
 	explicit_bzero(u->key, sizeof(u->key));
 	free(u->host);

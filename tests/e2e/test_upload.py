@@ -461,6 +461,21 @@ def test_all_that_a_user_may_have(own_server):
     up.server.check()
 
 
+def test_slots_asked_for_at_once(own_server):
+    """The disk is asked first, and answers when all of them are there."""
+    up = Uploads(own_server, day_bytes="100", user_slots=3)
+    many = [up.scene.online("romeo/%d" % i) for i in range(10)]
+    for size, n in ((40, 2), (10, 1)):
+        for one in many:
+            one.send("<iq id='slot' type='get' to='%s'><request xmlns='%s' "
+                     "filename='a' size='%d'/></iq>" % (up.domain, NS, size))
+        got = [one.take(lambda e: e.get("id") == "slot", "an answer")
+               for one in many]
+        assert sum(e.get("type") == "result" for e in got) == n
+        up.server.advance(10) # what is known of the disk is too old then
+    up.server.check()
+
+
 def test_limits_of_ones_own(up):
     up.server.ctl("upload-limits", up.me, "--file-bytes", "1MiB",
                   "--day-bytes", "2MiB", "--expire-after", "1h")
