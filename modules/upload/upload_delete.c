@@ -14,6 +14,7 @@ struct delete_job {
 	struct upload_job job; /* first */
 	struct upload_going going;
 	bool is_going;
+	bool counted;  /* off what the user has */
 	struct module_entry *entry; /* held until the file has gone */
 	struct shard *shard;
 	struct arena *arena;        /* of host, and of the texts of record */
@@ -56,8 +57,11 @@ on_deleted(void *arg, bool ok, const struct err *err)
 {
 	struct delete_job *d = arg;
 
-	if (!ok)
+	if (!ok) {
 		d->why = *err;
+		if (d->counted)
+			upload_usage_more(&d->job.user->usage, d->record.bytes);
+	}
 	delete_end(d);
 }
 
@@ -89,7 +93,8 @@ on_messages(void *arg, const struct store_answer *answer, const struct err *err)
 	}
 	tx = store_tx_new();
 	store_tx_delete_entry(tx, upload_log(d->host), d->record.id);
-	if (counts_for(u, &d->record)) {
+	d->counted = counts_for(u, &d->record);
+	if (d->counted) {
 		upload_usage_less(&u->usage, d->record.bytes);
 		upload_user_write(u, tx);
 		upload_sent_forget(tx,

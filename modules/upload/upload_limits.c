@@ -179,12 +179,18 @@ upload_usage_today(struct upload_usage *u, int64_t wall_us)
 }
 
 void
+upload_usage_more(struct upload_usage *u, uint64_t bytes)
+{
+	u->bytes += bytes;
+	u->files++;
+}
+
+void
 upload_usage_add(struct upload_usage *u, enum upload_purpose p, uint64_t bytes,
 	int64_t wall_us)
 {
 	upload_usage_today(u, wall_us);
-	u->bytes += bytes;
-	u->files++;
+	upload_usage_more(u, bytes);
 	u->day_bytes[p] += bytes;
 }
 

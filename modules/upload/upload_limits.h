@@ -72,6 +72,8 @@ void upload_usage_undo(struct upload_usage *u, enum upload_purpose p,
 void upload_usage_today(struct upload_usage *u, int64_t wall_us);
 /* A file has gone: what was uploaded that day was. */
 void upload_usage_less(struct upload_usage *u, uint64_t bytes);
+/* It has not. */
+void upload_usage_more(struct upload_usage *u, uint64_t bytes);
 
 /* Slots that were given away and not used yet. */
 struct upload_reserved {

@@ -17,7 +17,8 @@ aiohttp = pytest.importorskip("aiohttp")
 import scene as scenes
 from antiphon import DOMAIN, OTHER_DOMAIN
 from client import Client, PATIENCE
-from test_disk import Tmpfs
+from process import Failed
+from test_disk import AGAIN, Moved, Tmpfs
 from test_services import INFO, ITEMS, refuses
 from test_slixmpp import Peer, play
 from test_stats import stats
@@ -610,6 +611,26 @@ def test_files_go_with_their_account(own_server):
     assert up.files() == []
     assert up.usage()["files"] == 0
     up.server.check()
+
+
+def test_what_cannot_be_deleted_counts(own_server):
+    """Its record stays, while the database takes no writes."""
+    up = Uploads(own_server)
+    kept, slot = up.upload(b"x" * 10), up.upload()
+    disk = Moved(up.server)
+    disk.fill()
+    for _ in range(3):
+        with pytest.raises(Failed):
+            up.server.ctl("upload-delete", up.me, slot.put)
+    start = len(up.server.process.lines)
+    disk.free()
+    up.server.process.wait_line(AGAIN, start)
+    assert (up.usage()["files"], up.usage()["bytes"]) == (2, 15)
+    up.server.ctl("upload-delete", up.me, slot.put)
+    assert (up.usage()["files"], up.usage()["bytes"]) == (1, 10)
+    assert up.there(kept)
+    up.server.process.alarms.clear()
+    up.server.stop()
 
 
 def test_one_of_another_is_not_deleted(up):
