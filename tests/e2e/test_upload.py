@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import concurrent.futures
 import io
 import os
 import re
@@ -848,6 +849,27 @@ def test_hosts_have_folders_of_their_own(own_server):
             assert web.ask(hers.path, host=OTHER_DOMAIN).body == b"hello"
         assert (check.returncode, check.stdout.read()) == (0, "")
     assert up.there(slots[0])
+    up.server.check()
+
+
+def test_a_check_ends_where_it_began(own_server):
+    """However often a reload says that files are elsewhere."""
+    up = Uploads(own_server, user_slots=1000)
+    slots = [up.upload(by=up.romeo) for _ in range(200)]
+    with concurrent.futures.ThreadPoolExecutor() as threads:
+        for i in range(5):
+            found = [threads.submit(up.rows, "upload-check", DOMAIN)
+                     for _ in range(4)]
+            if i % 2 == 0:
+                up.server.conf["modules"]["upload"]["folder"] = os.path.join(
+                    up.server.folder, "others")
+            else:
+                del up.server.conf["modules"]["upload"]["folder"]
+            up.server.write_conf()
+            up.server.ctl("reload")
+            for _ in range(6): # on each shard
+                up.get(slots[0])
+            assert all(len(f.result()) in (0, 200) for f in found)
     up.server.check()
 
 
