@@ -354,11 +354,9 @@ static enum hook_result
 on_removing(struct module_ctx *m, void *arg)
 {
 	struct account *acc = arg;
-	struct upload_user *u = upload_user_find(m, acc->e.shard,
-		account_domain(acc), jid_str(acc->e.jid));
 
-	if (u != NULL)
-		upload_user_forget(u);
+	upload_user_forget(upload_shard_of(m, acc->e.shard), account_domain(acc),
+		jid_str(acc->e.jid));
 	upload_sweep_soon(m, acc->e.shard, account_domain(acc));
 	return HOOK_PASS;
 }

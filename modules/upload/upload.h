@@ -187,8 +187,8 @@ unsigned upload_user_slots(const struct upload_user *u);
 /* What he has, into a transaction that is refused where there is no such account,
  * any more. */
 void upload_user_write(struct upload_user *u, struct store_tx *tx);
-/* His account has gone, and is forgotten here. */
-void upload_user_forget(struct upload_user *u);
+/* His account has gone, and is forgotten here, whether he has been read or not. */
+void upload_user_forget(struct upload_shard *us, struct str host, struct str bare);
 /* Another snapshot is in force: who was uploading when the module was away for a while
  * could not say that he has ended.  What is under way still goes on, and nothing that
  * is there is ever replaced. */

@@ -204,8 +204,12 @@ upload_user_find(struct module_ctx *m, struct shard *sh, struct str host,
 }
 
 void
-upload_user_forget(struct upload_user *u)
+upload_user_forget(struct upload_shard *us, struct str host, struct str bare)
 {
+	struct upload_user *u = user_get(us, host, bare);
+
+	if (u == NULL)
+		return;
 	user_leave(u);
 	upload_user_check(u);
 }

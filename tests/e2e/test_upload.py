@@ -261,6 +261,26 @@ def test_a_slot_outlives_a_restart(own_server):
     up.server.check()
 
 
+def test_a_host_without_uploads_for_a_while(own_server):
+    """Nothing is taken behind it, though another host has had it throughout."""
+    up = Uploads(own_server, user_slots=1)
+    body = b"x" * 1000
+    slot = up.slot(size=len(body))
+    conn = up.web()
+    conn.send(head_of(slot, body) + body[:1])
+    while up.put(slot, body).status != 409:
+        pass
+    hosts = up.server.conf["hosts"]
+    for modules, status in (({"upload": "no"}, 404), ({}, 201)):
+        hosts[DOMAIN] = dict(hosts[DOMAIN], modules=modules)
+        up.server.write_conf()
+        up.server.ctl("reload")
+        assert up.put(slot, body).status == status
+    assert conn.answer().status == 503
+    up.upload()
+    up.server.check()
+
+
 def is_open(up):
     """Waits until a file is being written."""
     while stats(up.server)["files_open"] == 0:
