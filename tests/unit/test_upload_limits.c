@@ -240,8 +240,7 @@ TEST(what_is_no_token_is_not_read)
 {
 	static const char *const bad[] = { "", "Bearer", "Bearer ",
 		"Basic cm9tZW86eA==", "Bearer !!!!", "Bearer AAAA",
-		"Bearer "
-		"AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAxIDAgMCAw" };
+		"Bearer AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAxIDAgMCAw" };
 	struct arena *a = arena_new();
 	struct str mac, said;
 	struct upload_token t;
