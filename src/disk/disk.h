@@ -168,6 +168,14 @@ struct disk_draft_events {
  * or disk_draft_discard(). */
 struct disk_draft *disk_draft_new(struct disk_folder *dir, struct mailbox *reply,
 	const struct disk_draft_events *events, void *arg, struct err *err);
+/* Before anything is written: it fails with ERR_DISK, as on a full disk, where less than
+ * that would be left free for an ordinary user; the larger one counts.  What is in
+ * buffers, of it and of others, may come on top. */
+struct disk_spare {
+	uint64_t free_bytes;
+	unsigned free_percent; /* of the disk */
+};
+void disk_draft_spare(struct disk_draft *w, const struct disk_spare *spare);
 /* Appends a copy, of up to DISK_WRITE_MAX bytes.  False: enough waits; it was taken,
  * but no more may be written until room(). */
 #define DISK_WRITE_MAX ((size_t)64 * 1024)

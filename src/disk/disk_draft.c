@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "base/err.h"
@@ -52,6 +53,7 @@ struct disk_draft {
 	size_t counted; /* bytes, at the disk */
 	uint64_t size;
 	struct disk_temp temp;
+	struct disk_spare spare;
 	uint64_t written, pushed; /* to the file; towards the disk */
 	struct err err;
 	bool busy;    /* a job runs */
@@ -134,6 +136,28 @@ draft_push(struct disk_draft *w)
 	w->pushed = w->written;
 }
 
+/* Disk thread.  Looked at with each piece: however many are written at once, and
+ * whoever else fills the disk meanwhile. */
+static bool
+draft_may_fill(struct disk_draft *w)
+{
+	uint64_t keep, free_bytes;
+	struct statvfs vfs;
+
+	if (w->spare.free_bytes == 0 && w->spare.free_percent == 0)
+		return true;
+	if (fstatvfs(w->temp.fd, &vfs) == -1)
+		return disk_errno(&w->err, "ask for space in", w->dir->path);
+	keep = MAX(w->spare.free_bytes,
+		(uint64_t)vfs.f_blocks * vfs.f_frsize / 100 *
+			w->spare.free_percent);
+	free_bytes = (uint64_t)vfs.f_bavail * vfs.f_frsize;
+	return (free_bytes >= w->out.n && free_bytes - w->out.n >= keep) ||
+		err_set(&w->err, ERR_DISK,
+			"no more than has to stay free is left in %.100s",
+			w->dir->path);
+}
+
 /* Disk thread. */
 static bool
 draft_write_out(struct disk_draft *w)
@@ -142,6 +166,8 @@ draft_write_out(struct disk_draft *w)
 	ssize_t n;
 
 	if (w->temp.fd == -1 && !disk_temp_make(w->dir, &w->temp, &w->err))
+		return false;
+	if (w->out.n != 0 && !draft_may_fill(w))
 		return false;
 	while (at < w->out.n) {
 		n = write(w->temp.fd, w->out.p + at, w->out.n - at);
@@ -290,6 +316,13 @@ disk_draft_new(struct disk_folder *dir, struct mailbox *reply,
 	w->counted = 2 * PIECE_MIN;
 	w->temp.fd = -1;
 	return w;
+}
+
+void
+disk_draft_spare(struct disk_draft *w, const struct disk_spare *spare)
+{
+	assert(!w->busy && w->size == 0);
+	w->spare = *spare;
 }
 
 /* What is in fill has become more. */

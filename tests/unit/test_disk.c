@@ -393,6 +393,44 @@ TEST(a_full_disk_is_told_apart_and_nothing_is_left_on_it)
 	disk_world_done(&w);
 }
 
+TEST(a_draft_leaves_free_what_has_to_stay)
+{
+	static const struct {
+		struct disk_spare spare;
+		bool fits;
+	} cases[] = {
+		{ { 0, 0 }, true },
+		{ { 1, 0 }, true },
+		{ { UINT64_MAX, 0 }, false },
+		{ { 0, 100 }, false },
+		{ { 1, 100 }, false },
+	};
+	char *bytes = disk_bytes(3 * PIECE);
+	struct disk_world w;
+	struct writer wr;
+	size_t fits = 0;
+
+	disk_world_init(&w, 2);
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		writer_begin(&wr, &w);
+		disk_draft_spare(wr.draft, &cases[i].spare);
+		writer_say(&wr, bytes, 3 * PIECE, PIECE);
+		if (wr.failed == 0)
+			disk_draft_finish(wr.draft,
+				fits == 0 ? STR("a") : STR("b"), false);
+		DISK_UNTIL(&w, wr.finished + wr.failed == 1);
+		CHECK_INT(wr.finished, cases[i].fits);
+		if (wr.failed != 0)
+			CHECK_INT(wr.why.code, ERR_DISK);
+		disk_draft_discard(wr.draft);
+		fits += cases[i].fits;
+		DISK_UNTIL(&w, disk_waiting(w.disk) == 0);
+		CHECK_INT(count_files(&w), fits);
+	}
+	free(bytes);
+	disk_world_done(&w);
+}
+
 TEST(a_folder_that_is_none_fails_all_that_is_asked)
 {
 	struct disk_heard heard;
