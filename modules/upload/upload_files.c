@@ -84,8 +84,8 @@ static const struct disk_draft_events draft_events = {
 };
 
 static struct upload_draft *
-files_draft(struct upload_storage *s, const struct upload_draft_events *events,
-	void *arg, struct err *err)
+files_draft(struct upload_storage *s, const struct disk_spare *spare,
+	const struct upload_draft_events *events, void *arg, struct err *err)
 {
 	struct upload_draft *d = xcalloc(1, sizeof(*d));
 
@@ -93,8 +93,10 @@ files_draft(struct upload_storage *s, const struct upload_draft_events *events,
 	d->arg = arg;
 	d->disk = disk_draft_new(s->folder, &s->shard->mailbox, &draft_events, d,
 		err);
-	if (d->disk != NULL)
+	if (d->disk != NULL) {
+		disk_draft_spare(d->disk, spare);
 		return d;
+	}
 	free(d);
 	return NULL;
 }

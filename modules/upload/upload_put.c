@@ -401,9 +401,12 @@ put_read(struct upload_put *p, struct module_ctx *m)
 {
 	struct err err = ERR_INIT;
 	struct upload_storage *s = upload_storage_of(m, p->r->shard, &err);
+	const struct upload_conf *conf = m->conf;
+	const struct disk_spare spare = { conf->disk_free_bytes,
+		(unsigned)conf->disk_free_percent };
 
 	if (s != NULL)
-		p->draft = STORAGE->draft(s, &draft_events, p, &err);
+		p->draft = STORAGE->draft(s, &spare, &draft_events, p, &err);
 	if (p->draft == NULL) {
 		put_release(p);
 		put_fail(p, &err);

@@ -47,8 +47,9 @@ struct upload_storage_class {
 	struct upload_storage *(*open)(struct shard *sh, const char *place);
 	void (*close)(struct upload_storage *s);
 
-	/* NULL with err. */
+	/* NULL with err.  spare: what has to stay free, as disk_draft_spare() has it. */
 	struct upload_draft *(*draft)(struct upload_storage *s,
+		const struct disk_spare *spare,
 		const struct upload_draft_events *events, void *arg,
 		struct err *err);
 	/* Up to UPLOAD_WRITE_MAX bytes, copied.  False: taken, and no more until

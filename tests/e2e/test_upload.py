@@ -9,6 +9,7 @@ import re
 import socket
 import ssl
 import subprocess
+import threading
 import time
 
 import pytest
@@ -287,10 +288,10 @@ def is_open(up):
         pass
 
 
-def head_of(slot, body):
+def head_of(slot, body, more=""):
     return ("PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
-            "Content-Type: text/plain\r\nAuthorization: %s\r\n\r\n" % (
-                slot.path, DOMAIN, len(body), slot.token)).encode()
+            "Content-Type: text/plain\r\nAuthorization: %s\r\n%s\r\n" % (
+                slot.path, DOMAIN, len(body), slot.token, more)).encode()
 
 
 def test_a_broken_upload_leaves_nothing(up):
@@ -580,6 +581,36 @@ def test_a_disk_that_is_full(own_server, open_path, when):
         assert up.rows("upload-check", DOMAIN) == []
         assert all("a file was not uploaded" in a or "nothing can be" in a
                    for a in up.server.process.alarms), up.server.process.alarms
+        up.server.process.alarms.clear()
+        up.server.stop()
+    finally:
+        disk.close()
+
+
+def test_many_at_once_leave_free_what_has_to_stay(own_server, open_path):
+    """Each of them would fit."""
+    disk = Tmpfs(str(open_path / "disk"))
+    keep = 24 << 20
+    try:
+        up = Uploads(own_server, {"log": {"level": "info"}},
+                     folder=os.path.join(disk.path, "files"),
+                     disk_free_bytes=str(keep))
+        os.chmod(disk.path, 0o777)
+        body = os.urandom(10 << 20)
+        slots = [up.slot(size=len(body)) for _ in range(4)]
+        conns = [up.web() for _ in slots]
+        for slot, conn in zip(slots, conns):
+            conn.send(head_of(slot, body))
+        senders = [threading.Thread(target=conn.send, args=[body])
+                   for conn in conns]
+        for sender in senders:
+            sender.start()
+        statuses = [conn.answer().status for conn in conns]
+        for sender in senders:
+            sender.join()
+        free = os.statvfs(disk.path)
+        assert free.f_bavail * free.f_frsize >= keep - (1 << 20) * len(slots)
+        assert set(statuses) <= {201, 507} and 507 in statuses, statuses
         up.server.process.alarms.clear()
         up.server.stop()
     finally:
