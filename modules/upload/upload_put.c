@@ -248,7 +248,9 @@ record_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 	struct upload_limits limits;
 	struct store_tx *tx;
 
-	if (u->gone) {
+	/* the account may have gone meanwhile, and another may have got its name */
+	if (u->gone || !upload_token_is_true(j->mac, j->said, j->name,
+			       str_c(u->key))) {
 		j->status = 403;
 		upload_job_end(job);
 		return;

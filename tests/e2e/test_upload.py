@@ -685,6 +685,21 @@ def test_what_cannot_be_deleted_counts(own_server):
     up.server.stop()
 
 
+def test_who_has_got_the_name_meanwhile_gets_no_file_with_it(up):
+    body = os.urandom(200_000)
+    slot = up.slot(size=len(body))
+    conn = up.web()
+    conn.send(head_of(slot, body, "Expect: 100-continue\r\n"))
+    assert conn.answer().status == 100
+    conn.send(body[:100_000])
+    up.server.ctl("deluser", up.me)
+    up.server.adduser(up.me.split("@")[0], "another")
+    conn.send(body[100_000:])
+    assert conn.answer().status == 403
+    assert up.files() == [] and not up.there(slot)
+    assert up.usage()["files"] == 0
+
+
 def test_one_of_another_is_not_deleted(up):
     slot = up.upload()
     juliet = up.scene.accounts["juliet"].jid
