@@ -4,11 +4,12 @@
  *
  * Owner shard of the account, which is the place of the user.  Of his owner:
  *
- *	map "upload_sent"	PEER ID: the file that the message ID to PEER carries
+ *	map "upload_sent"	PEER ID: the files that the message ID to PEER carries
  *	map "upload_sent FILE"	PEER ID, for each message that carries it
  *
  * A file goes with the last message that carries it: whoever has got it by another one,
- * which stands, still has it.  What is encrypted end to end names no file that we could
+ * which stands, still has it.  Where one of several files of a message has gone before,
+ * the others stay until they are due.  What is encrypted end to end names no file that we could
  * see.  What is sent to rooms stays: they know their messages by other ids.
  *
  * A message that names no file costs a look at its children.
@@ -110,6 +111,8 @@ struct upload_note {
 	struct jid user;
 	struct str message; /* its key */
 	struct str file;    /* an id; STR_NONE: not known yet */
+	struct str files;   /* ids, with a blank between: all that it carries, or, where
+			     * it is retracted, those that are left to go */
 	bool retracts;
 };
 
@@ -217,6 +220,23 @@ note_tx(const struct upload_note *n)
 
 /* --- it is retracted ------------------------------------------------------------------------------ */
 
+static void messages_read(struct upload_note *n, struct module_ctx *m);
+
+/* The next of the files that it has carried. */
+static void
+retract_next(struct upload_note *n)
+{
+	struct module_ctx *m = note_module(n);
+
+	if (m == NULL || n->files.n == 0) {
+		note_end(n);
+		return;
+	}
+	if (!str_cut(n->files, ' ', &n->file, &n->files))
+		n->files = STR("");
+	messages_read(n, m);
+}
+
 static void
 on_retracted_deleted(void *arg, const struct err *why)
 {
@@ -227,7 +247,7 @@ on_retracted_deleted(void *arg, const struct err *why)
 			"a file that was retracted stays until it is due "
 			"user=%.*s reason=\"%s\"",
 			STR_ARG(jid_str(n->user)), why->text);
-	note_end(n);
+	retract_next(n);
 }
 
 /* Only what he has uploaded himself. */
@@ -242,7 +262,7 @@ on_retracted_record(void *arg, const struct store_answer *answer,
 	if (err != NULL || m == NULL || answer->n == 0 ||
 		!upload_record_read(&r, n->arena, &answer->entries[0]) ||
 		!str_eq(r.user, jid_str(n->user))) {
-		note_end(n);
+		retract_next(n);
 		return;
 	}
 	upload_delete(m, n->shard, m->host->domain, &r, on_retracted_deleted, n);
@@ -264,7 +284,10 @@ on_note_stored(void *arg, bool ok, const struct err *err)
 
 	(void)ok; /* the file stays until it is due */
 	(void)err;
-	note_end(n);
+	if (n->retracts)
+		retract_next(n);
+	else
+		note_end(n);
 }
 
 /* Does another one carry it, too? */
@@ -304,7 +327,7 @@ messages_more(struct upload_note *n, struct module_ctx *m,
 		return;
 	}
 	tx = note_tx(n);
-	store_tx_set(tx, messages_map(n), n->message, n->file);
+	store_tx_set(tx, messages_map(n), n->message, n->files);
 	store_tx_set(tx, file_map(n), n->message, STR(""));
 	module_commit(m, n->shard, tx, on_note_stored, n);
 }
@@ -340,8 +363,8 @@ on_message_note(void *arg, const struct store_answer *answer,
 		note_end(n);
 		return;
 	}
-	n->file = arena_str(n->arena, answer->entries[0].value);
-	messages_read(n, m);
+	n->files = arena_str(n->arena, answer->entries[0].value);
+	retract_next(n);
 }
 
 /* --- it is sent ---------------------------------------------------------------------------------------- */
@@ -363,11 +386,17 @@ on_sent_record(void *arg, const struct store_answer *answer,
 
 static void
 message_note(struct module_ctx *m, const struct account *acc,
-	const struct stanza *st, struct str file)
+	const struct stanza *st, const struct files *files, size_t i)
 {
 	struct upload_note *n = note_new(m, acc, st, st->id);
+	struct buf all = BUF_INIT;
 
-	n->file = arena_str(n->arena, file);
+	for (size_t k = 0; k < files->n; k++)
+		buf_printf(&all, k == 0 ? "%.*s" : " %.*s",
+			STR_ARG(files->ids[k]));
+	n->file = arena_str(n->arena, files->ids[i]);
+	n->files = arena_str(n->arena, buf_str(&all));
+	buf_done(&all);
 	note_add(n, m);
 }
 
@@ -414,7 +443,7 @@ upload_on_send(struct module_ctx *m, void *arg)
 		return HOOK_PASS;
 	files_of(&files, st);
 	for (size_t i = 0; i < files.n; i++)
-		message_note(m, out->account, st, files.ids[i]);
+		message_note(m, out->account, st, &files, i);
 	return HOOK_PASS;
 }
 

@@ -776,6 +776,20 @@ def test_what_is_retracted_goes(up, carries):
     assert up.files() == []
 
 
+def test_all_files_of_one_message_go_with_it(up):
+    slots = [up.upload(b"%d" % i) for i in range(3)]
+    send(up, "<body>look</body>" + "".join(
+        "<x xmlns='jabber:x:oob'><url>%s</url></x>" % s.get for s in slots))
+    send(up, CARRIES[0] % slots[1].get, id_="m2")
+    up.romeo.ping()
+    retract(up)
+    assert up.gone(slots[0]) and up.gone(slots[2])
+    assert up.there(slots[1])
+    retract(up, "m2")
+    assert up.gone(slots[1])
+    assert up.files() == []
+
+
 def test_what_another_message_carries_stays(up):
     slot = up.upload()
     send(up, CARRIES[0] % slot.get, id_="m1")
