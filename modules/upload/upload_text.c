@@ -45,14 +45,41 @@ ending_of(struct str name)
 	return (struct str){ dot, name.n - (size_t)(dot - name.p) };
 }
 
-static void
+/* How many bytes s begins with that stand in no name: a slash, a control (U+0000 to
+ * U+001F, U+007F to U+009F), the end of a line (U+2028, U+2029), or what shows letters
+ * in another order than they have (U+202A to U+202E, U+2066 to U+2069), as to make
+ * "gpj.exe" look like "exe.jpg". */
+static size_t
+unwanted(struct str s)
+{
+	unsigned char c[3] = { 0 };
+
+	memcpy(c, s.p, MIN(s.n, sizeof(c)));
+	if (c[0] == '/' || c[0] == '\\' || is_control(c[0]))
+		return 1;
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] <= 0x9f)
+		return 2;
+	if (c[0] == 0xe2 &&
+		((c[1] == 0x80 && c[2] >= 0xa8 && c[2] <= 0xae) ||
+			(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+		return 3;
+	return 0;
+}
+
+/* How long it is then. */
+static size_t
 name_clean(char *p, size_t n)
 {
-	for (size_t i = 0; i < n; i++)
-		if (p[i] == '/' || p[i] == '\\' || is_control((unsigned char)p[i]))
-			p[i] = '_';
-	if ((n == 1 && p[0] == '.') || (n == 2 && p[0] == '.' && p[1] == '.'))
-		memset(p, '_', n);
+	size_t out = 0, skip;
+
+	for (size_t i = 0; i < n; i += MAX(skip, 1)) {
+		skip = unwanted((struct str){ p + i, n - i });
+		p[out++] = skip != 0 ? '_' : p[i];
+	}
+	if ((out == 1 && p[0] == '.') ||
+		(out == 2 && p[0] == '.' && p[1] == '.'))
+		memset(p, '_', out);
+	return out;
 }
 
 bool
@@ -71,7 +98,7 @@ upload_name_make(struct buf *out, struct str name)
 			letters_within(name, UPLOAD_NAME_MAX - ending.n));
 		buf_add_str(out, ending);
 	}
-	name_clean(out->p + at, out->n - at);
+	out->n = at + name_clean(out->p + at, out->n - at);
 	return true;
 }
 

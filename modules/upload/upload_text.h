@@ -17,8 +17,8 @@
 /*
  * Appends the name under which a file goes that its sender calls so: it can be a
  * segment of a path, of UPLOAD_NAME_MAX bytes at most, and its ending is kept
- * (XEP-0363 §4).  Slashes, backslashes and controls become '_', and so does what is
- * "." or "..".  False, and nothing is appended, for one that is empty.
+ * (XEP-0363 §4).  Slashes, backslashes, controls, and what turns the order of letters
+ * around, become '_', and so does what is "." or "..".  False, and nothing is appended, for one that is empty.
  */
 bool upload_name_make(struct buf *out, struct str name);
 

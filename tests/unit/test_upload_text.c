@@ -22,6 +22,17 @@ static const struct {
 	{ "a\r\nSet-Cookie: b", "a__Set-Cookie: b" },
 	{ "\x7f", "_" },
 	{ "a?b#c%2f", "a?b#c%2f" },
+	/* controls of Unicode, which no path may hold either */
+	{ "a\xc2\x80" "b\xc2\x9f", "a_b_" },
+	{ "\xc2\xa0\xc2", "\xc2\xa0\xc2" },
+	{ "a\xe2\x80\xa8" "b\xe2\x80\xa9", "a_b_" },
+	/* what makes "gpj.exe" look like "exe.jpg" */
+	{ "\xe2\x80\xae" "gpj.exe", "_gpj.exe" },
+	{ "\xe2\x80\xaa\xe2\x81\xa6\xe2\x81\xa9", "___" },
+	/* letters of right to left, and their marks, are none of these */
+	{ "\xe2\x80\x8f\xd7\x90.txt", "\xe2\x80\x8f\xd7\x90.txt" },
+	{ "\xe2\x80\xa6\xe2\x81\xa5", "\xe2\x80\xa6\xe2\x81\xa5" },
+	{ "\xe2\x80", "\xe2\x80" },
 };
 
 TEST(names_become_segments_of_a_path)
