@@ -15,6 +15,8 @@
 #define SCHEME "Bearer "
 #define FORMAT "1"
 #define MAC_BYTES 32
+/* A bare address (RFC 7622 §3.1). */
+#define USER_MAX (2 * JID_PART_MAX + 1)
 
 bool
 upload_id_ok(struct str id)
@@ -60,6 +62,15 @@ upload_token_make(struct buf *out, const struct upload_token *t, struct str name
 	buf_done(&whole);
 }
 
+/* It is looked up before the token is known to be true: no more than an address may
+ * be, and in one piece where it ends with a NUL. */
+static bool
+user_ok(struct str user)
+{
+	return user.n != 0 && user.n <= USER_MAX &&
+		memchr(user.p, '\0', user.n) == NULL;
+}
+
 static bool
 said_read(struct upload_token *t, struct str said)
 {
@@ -82,7 +93,7 @@ said_read(struct upload_token *t, struct str said)
 	t->slot_us = slot_us;
 	t->until_us = until_us;
 	return str_is(version, FORMAT) && upload_id_ok(t->id) &&
-		t->user.n != 0 && str_is_utf8(said);
+		user_ok(t->user) && str_is_utf8(said);
 }
 
 bool

@@ -256,4 +256,37 @@ TEST(what_is_no_token_is_not_read)
 	arena_free(a);
 }
 
+/* It is looked up before anything is known to be true. */
+TEST(a_token_names_somebody_who_could_be)
+{
+	static const struct {
+		size_t n;
+		char last;
+		bool ok;
+	} cases[] = { { 1, 'a', true }, { 2047, 'a', true },
+		{ 2048, 'a', false }, { 9000, 'a', false }, { 5, '\0', false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct arena *a = arena_new();
+		struct buf text = BUF_INIT, header = BUF_INIT;
+		struct upload_token t;
+		struct str mac, said;
+
+		buf_add_c(&text, "0123456789abcdef0123456789abcdef" /* a MAC */
+				 "1 " ID " 12 message 1 0 ");
+		for (size_t k = 1; k < cases[i].n; k++)
+			buf_add_c(&text, "a");
+		buf_add(&text, &cases[i].last, 1);
+		buf_add_c(&text, "\n");
+		buf_add_c(&header, "Bearer ");
+		base64_encode(&header, text.p, text.n);
+		CHECK_INT(upload_token_read(&t, a, buf_str(&header), &mac,
+				  &said),
+			cases[i].ok);
+		buf_done(&text);
+		buf_done(&header);
+		arena_free(a);
+	}
+}
+
 TEST_MAIN
