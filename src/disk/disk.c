@@ -183,6 +183,15 @@ disk_folder_new(struct disk *d, const char *path)
 }
 
 struct disk_folder *
+disk_folder_of_others(struct disk *d, const char *path)
+{
+	struct disk_folder *dir = disk_folder_new(d, path);
+
+	dir->is_of_others = true;
+	return dir;
+}
+
+struct disk_folder *
 disk_folder_ref(struct disk_folder *dir)
 {
 	ref_take(&dir->ref);

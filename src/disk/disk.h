@@ -85,6 +85,8 @@ struct disk_stats disk_stats(const struct disk *d);
  * last part alone) if it is not there; links in the path are the administrator's.
  * d is borrowed until the last use; the last reference may go later than d. */
 struct disk_folder *disk_folder_new(struct disk *d, const char *path);
+/* The same, but never made: for reading, of a folder that others make. */
+struct disk_folder *disk_folder_of_others(struct disk *d, const char *path);
 struct disk_folder *disk_folder_ref(struct disk_folder *dir);
 /* NULL is accepted.  What was asked is still done. */
 void disk_folder_unref(struct disk_folder *dir);

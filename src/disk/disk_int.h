@@ -29,6 +29,7 @@ struct disk_folder {
 	struct ref ref;
 	struct disk *disk;
 	char *path;
+	bool is_of_others; /* not made */
 	atomic_int fd; /* -1: not opened yet */
 };
 

@@ -205,7 +205,7 @@ disk_folder_fd(struct disk_folder *dir, struct err *err)
 	if (fd != -1)
 		return fd;
 	fd = open(dir->path, FOLDER_FLAGS);
-	if (fd == -1 && errno == ENOENT &&
+	if (fd == -1 && errno == ENOENT && !dir->is_of_others &&
 		(mkdir(dir->path, 0700) == 0 || errno == EEXIST))
 		fd = open(dir->path, FOLDER_FLAGS);
 	if (fd == -1) {

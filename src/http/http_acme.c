@@ -69,7 +69,7 @@ acme_open(struct http_request *r, const char *webroot, struct str token)
 	struct disk_folder *folder;
 
 	buf_printf(&path, "%s%s", webroot, BELOW);
-	folder = disk_folder_new(r->shard->server->disk, buf_c(&path));
+	folder = disk_folder_of_others(r->shard->server->disk, buf_c(&path));
 	http_hold(r);
 	if (!disk_open(folder, token, &r->shard->mailbox, on_acme_opened, r,
 		    &err)) {

@@ -72,6 +72,13 @@ def test_a_challenge_is_answered_of_any_name_and_at_any_port(server):
         conn.close()
 
 
+def test_who_asks_makes_no_folder(server, root):
+    os.chmod(os.path.dirname(root.below), 0o777)
+    shutil.rmtree(root.below)
+    assert web.plain(server).ask(PATH + TOKEN).status == 404
+    assert os.listdir(os.path.dirname(root.below)) == []
+
+
 def test_certbot_may_remove_its_folder_and_come_again(server, root):
     conn = web.plain(server)
     for text in "first", "second":
