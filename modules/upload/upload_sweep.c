@@ -5,7 +5,7 @@
  * At the place of the host, so that nobody else does.  Looks once after a start, and
  * each minute while there is any file; a host at which nothing was ever uploaded costs
  * nothing.  Invariant: one slice is under way at a time; what cannot be deleted is asked
- * for again a minute later.
+ * for again when it is its turn, behind all others.
  */
 #include "config.h"
 
@@ -24,6 +24,10 @@ struct upload_sweep {
 	unsigned under_way;
 	unsigned n;        /* of the slice */
 	bool failed;       /* something of it was not deleted */
+	unsigned failed_at; /* the last of these; of what is due its id: */
+	char after[UPLOAD_ID_BYTES + 1]; /* the next slice begins behind it */
+	unsigned turn;     /* of the accounts that have gone, when one could not be
+			    * dealt with */
 	char *removed;     /* the account whose files they are; or NULL */
 	int64_t removed_us; /* when it was removed, wall clock */
 };
@@ -64,7 +68,14 @@ sweep_rest(struct upload_sweep *s, int64_t in_us)
 
 /* --- a slice ---------------------------------------------------------------------------- */
 
+struct slice_item {
+	struct upload_sweep *sweep;
+	unsigned at; /* in the slice, from 1 on */
+	char id[UPLOAD_ID_BYTES + 1];
+};
+
 static void sweep_look(struct upload_sweep *s);
+static void sweep_due(struct upload_sweep *s, struct module_ctx *m);
 static void sweep_forget_account(struct upload_sweep *s, struct module_ctx *m);
 
 static void
@@ -72,27 +83,45 @@ slice_end(struct upload_sweep *s)
 {
 	struct module_ctx *m = sweep_module(s);
 
-	if (m == NULL || s->failed)
+	if (m == NULL || (s->failed && s->removed == NULL)) {
 		sweep_rest(s, LOOK_US);
-	else if (s->n != 0)
-		sweep_look(s); /* there may be more */
-	else if (s->removed != NULL)
+	} else if (s->failed) {
+		s->turn++; /* another one comes first the next time */
+		sweep_due(s, m);
+	} else if (s->n != 0 && s->removed == NULL) {
+		sweep_due(s, m); /* there may be more */
+	} else if (s->n != 0) {
+		sweep_look(s);
+	} else if (s->removed != NULL) {
 		sweep_forget_account(s, m);
-	else
+	} else {
 		sweep_rest(s, LOOK_US);
+	}
+}
+
+static void
+slice_failed(struct upload_sweep *s, const struct slice_item *item,
+	const struct err *why)
+{
+	log_warn(LOG_NET, LOG_NOBODY,
+		"a file that is due stays for now host=%s reason=\"%s\"",
+		s->host, why->text);
+	if (s->removed == NULL && item->at > s->failed_at) {
+		s->failed_at = item->at;
+		memcpy(s->after, item->id, sizeof(s->after));
+	}
+	s->failed = true;
 }
 
 static void
 on_one_deleted(void *arg, const struct err *why)
 {
-	struct upload_sweep *s = arg;
+	struct slice_item *item = arg;
+	struct upload_sweep *s = item->sweep;
 
-	if (why != NULL) {
-		s->failed = true;
-		log_warn(LOG_NET, LOG_NOBODY,
-			"a file that is due stays for now host=%s reason=\"%s\"",
-			s->host, why->text);
-	}
+	if (why != NULL)
+		slice_failed(s, item, why);
+	free(item);
 	if (--s->under_way == 0)
 		slice_end(s);
 }
@@ -104,16 +133,20 @@ slice_delete(struct upload_sweep *s, struct module_ctx *m,
 	const struct store_entry *e)
 {
 	struct arena *a = arena_new();
+	struct slice_item *item;
 	struct upload_record r;
 
 	if (!upload_record_read(&r, a, e))
 		r = (struct upload_record){ .id = e->key, .user = e->with,
 			.series = STR("") };
 	if (s->removed == NULL || r.at_us <= s->removed_us) {
-		s->n++;
+		item = xcalloc(1, sizeof(*item));
+		item->sweep = s;
+		item->at = ++s->n;
+		memcpy(item->id, r.id.p, MIN(r.id.n, UPLOAD_ID_BYTES));
 		s->under_way++;
 		upload_delete(m, s->here->shard, str_c(s->host), &r,
-			on_one_deleted, s);
+			on_one_deleted, item);
 	}
 	arena_free(a);
 }
@@ -124,6 +157,7 @@ slice_begin(struct upload_sweep *s, struct module_ctx *m,
 {
 	s->n = 0;
 	s->failed = false;
+	s->failed_at = 0;
 	s->under_way = 1;
 	for (size_t i = 0; i < answer->n; i++)
 		slice_delete(s, m, &answer->entries[i]);
@@ -146,13 +180,29 @@ on_due(void *arg, const struct store_answer *answer, const struct err *err)
 	struct upload_sweep *s = arg;
 	struct module_ctx *m = sweep_module(s);
 
-	if (err != NULL || m == NULL)
-		sweep_rest(s, LOOK_US);
-	else if (answer->n != 0)
+	if (err == NULL && m != NULL && answer->n != 0) {
 		slice_begin(s, m, answer);
+		return;
+	}
+	if (err != NULL || m == NULL || s->after[0] != '\0')
+		sweep_rest(s, LOOK_US); /* from the start again */
 	else
 		module_range(m, s->here->shard, upload_log(str_c(s->host)),
 			&(struct store_range){ .max = 1 }, on_any, s);
+	s->after[0] = '\0';
+}
+
+static void
+sweep_due(struct upload_sweep *s, struct module_ctx *m)
+{
+	free(s->removed);
+	s->removed = NULL;
+	module_range(m, s->here->shard, upload_log(str_c(s->host)),
+		&(struct store_range){ .max = SLICE,
+			.until_us = shard_wall_us(s->here->shard),
+			.after_id = s->after[0] != '\0' ? str_c(s->after) :
+							  STR_NONE },
+		on_due, s);
 }
 
 /* --- accounts that have gone -------------------------------------------------------------------- */
@@ -206,12 +256,14 @@ on_removed_read(void *arg, const struct store_answer *answer,
 {
 	struct upload_sweep *s = arg;
 	struct module_ctx *m = sweep_module(s);
+	const struct store_entry *one;
 
 	if (err != NULL || m == NULL) {
 		sweep_rest(s, LOOK_US);
 	} else if (answer->n != 0) {
-		s->removed = str_dup(answer->entries[0].key);
-		if (!datetime_parse(answer->entries[0].value, &s->removed_us))
+		one = &answer->entries[s->turn % answer->n];
+		s->removed = str_dup(one->key);
+		if (!datetime_parse(one->value, &s->removed_us))
 			s->removed_us = 0;
 		s->removed_us += US_PER_S; /* it is in whole seconds */
 		module_range(m, s->here->shard, upload_log(str_c(s->host)),
@@ -219,10 +271,7 @@ on_removed_read(void *arg, const struct store_answer *answer,
 				.with = str_c(s->removed) },
 			on_left_behind, s);
 	} else {
-		module_range(m, s->here->shard, upload_log(str_c(s->host)),
-			&(struct store_range){ .max = SLICE,
-				.until_us = shard_wall_us(s->here->shard) },
-			on_due, s);
+		sweep_due(s, m);
 	}
 }
 

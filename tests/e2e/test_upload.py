@@ -685,6 +685,35 @@ def test_what_cannot_be_deleted_counts(own_server):
     up.server.stop()
 
 
+def test_what_cannot_be_deleted_keeps_nothing_else(own_server):
+    """Someone has put a folder in the place of a file, more often than one slice has."""
+    up = Uploads(own_server, expire_after="1h", user_files=1000)
+    juliet = up.scene.online("juliet/a")
+
+    def spoil(slot):
+        path = os.path.join(up.server.folder, "files", DOMAIN, slot.id[:2],
+                            slot.id[2:4], slot.id)
+        os.unlink(path)
+        os.mkdir(path)
+
+    spoil(up.upload(by=juliet))
+    for _ in range(70):
+        spoil(up.upload())
+    good = up.upload()
+    up.server.ctl("deluser", up.scene.accounts["juliet"].jid)
+    up.server.advance(3601)
+    for _ in range(100):
+        if not on_disk(up.server):
+            break
+        up.server.advance(61)
+    assert not on_disk(up.server)
+    assert good.id not in [f["id"] for f in up.files()]
+    assert up.usage()["files"] == 70
+    assert all("stays for now" in a for a in up.server.process.alarms)
+    up.server.process.alarms.clear()
+    up.server.stop()
+
+
 def test_who_has_got_the_name_meanwhile_gets_no_file_with_it(up):
     body = os.urandom(200_000)
     slot = up.slot(size=len(body))
