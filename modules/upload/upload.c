@@ -97,14 +97,27 @@ place_of_files(struct buf *out, const struct upload_conf *conf,
 				strrchr(path, '/') + 1 - path : 0), path);
 }
 
+static void
+on_prepared(void *arg, const struct err *why)
+{
+	if (why != NULL)
+		log_error(LOG_NET, LOG_NOBODY,
+			"nothing can be uploaded reason=\"%s\"", why->text);
+	module_release(arg);
+}
+
 static struct upload_place *
-place_open(struct upload_shard *us, struct str path)
+place_open(struct module_ctx *m, struct upload_shard *us, struct str path)
 {
 	struct upload_place *place = xcalloc(1, sizeof(*place));
+	struct module_entry *entry = module_hold(m);
+	struct err err = ERR_INIT;
 
 	place->path = str_dup(path);
 	place->storage = STORAGE->open(us->shard, place->path);
 	LIST_INSERT_HEAD(&us->places, place, link);
+	if (!STORAGE->prepare(place->storage, on_prepared, entry, &err))
+		on_prepared(entry, &err);
 	return place;
 }
 
@@ -134,7 +147,7 @@ place_of(struct module_ctx *m, struct shard *sh, struct err *err)
 		if (str_is(buf_str(&path), place->path))
 			break;
 	if (place == NULL && path.n != 0)
-		place = place_open(us, buf_str(&path));
+		place = place_open(m, us, buf_str(&path));
 	if (place == NULL)
 		err_set(err, ERR_REFUSED, "no folder is named for files");
 	buf_done(&path);

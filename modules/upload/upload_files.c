@@ -50,6 +50,13 @@ files_close(struct upload_storage *s)
 	free(s);
 }
 
+static bool
+files_prepare(struct upload_storage *s, upload_done_fn done, void *arg,
+	struct err *err)
+{
+	return disk_folder_prepare(s->folder, &s->shard->mailbox, done, arg, err);
+}
+
 /* --- drafts --------------------------------------------------------------------------- */
 
 static void
@@ -416,6 +423,7 @@ const struct upload_storage_class upload_files = {
 	.name = "files",
 	.open = files_open,
 	.close = files_close,
+	.prepare = files_prepare,
 	.draft = files_draft,
 	.write = files_write,
 	.place = files_place,

@@ -46,6 +46,10 @@ struct upload_storage_class {
 	/* At a place that the configuration names. */
 	struct upload_storage *(*open)(struct shard *sh, const char *place);
 	void (*close)(struct upload_storage *s);
+	/* Sees whether files can be made there, and removes what a process that was
+	 * killed had not finished. */
+	bool (*prepare)(struct upload_storage *s, upload_done_fn done, void *arg,
+		struct err *err);
 
 	/* NULL with err.  spare: what has to stay free, as disk_draft_spare() has it. */
 	struct upload_draft *(*draft)(struct upload_storage *s,

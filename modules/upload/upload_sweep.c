@@ -315,6 +315,7 @@ sweep_find(const struct upload_shard *us, struct str host)
 void
 upload_follow(struct module_ctx *m, struct shard *sh)
 {
+	const struct upload_conf *conf = m->conf;
 	struct str host = m->host->domain;
 	struct upload_shard *us = upload_shard_of(m, sh);
 	struct upload_sweep *s;
@@ -322,6 +323,10 @@ upload_follow(struct module_ctx *m, struct shard *sh)
 	upload_users_follow(us);
 	if (!place_is_here(sh, server_place_of(sh->server, host)))
 		return;
+	/* one that was chosen is known to be of no use before somebody needs it; the
+	 * other is made with the first file */
+	if (conf->folder != NULL)
+		(void)upload_storage_of(m, sh, NULL);
 	s = sweep_find(us, host);
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));

@@ -24,7 +24,8 @@ from test_disk import AGAIN, Moved, Tmpfs
 from test_services import INFO, ITEMS, refuses
 from test_slixmpp import Peer, play
 from test_stats import stats
-from uploads import NS, PURPOSE, Uploads, on_disk, path_of, retry_of
+from uploads import (NS, PURPOSE, Uploads, conf_of, on_disk, path_of,
+                     retry_of)
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -926,6 +927,32 @@ def test_files_and_records_without_each_other(own_server):
     assert up.there(kept) and not up.there(lost) and not up.there(cut)
     assert [f["id"] for f in up.files()] == [kept.id]
     assert os.path.exists(path(young))
+    up.server.check()
+
+
+def test_a_folder_that_cannot_be_had_is_told_at_the_start(own_server):
+    server = own_server(conf_of({"folder": "/proc/none/files"}))
+    server.process.wait_line("nothing can be uploaded reason=.*/proc/none/files")
+    server.process.alarms.clear()
+    server.stop()
+
+
+def test_what_was_cut_by_a_crash_is_removed(own_server):
+    """Where files that come have names (disk_temp.c): the next one finds them."""
+    up = Uploads(own_server)
+    left = os.path.join(up.server.folder, "files", ".tmp", "0123-1")
+    up.upload()
+    up.server.kill9()
+    os.makedirs(os.path.dirname(left), exist_ok=True)
+    with open(left, "w") as f:
+        f.write("hel")
+    up.server.unprivileged() # whose all of it is
+    up.server.start()
+    romeo = up.scene.accounts["romeo"]
+    up.romeo = Client(up.server).login(romeo.name, romeo.password)
+    up.upload()
+    while os.path.exists(left):
+        up.server.ctl("status")
     up.server.check()
 
 
