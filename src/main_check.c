@@ -25,15 +25,18 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/privileges.h"
+#include "base/vec.h"
 #include "net/listener.h"
 #include "net/tls.h"
 #include "conf/conf.h"
+#include "conf/option.h"
 #include "store/driver.h"
 #include "server/server_federation.h"
 
 struct checking {
 	const struct config *c;
 	size_t n; /* mistakes */
+	struct VEC(const char *) folders; /* that were looked at */
 };
 
 static void __attribute__((format(printf, 3, 4)))
@@ -105,6 +108,64 @@ check_storage(struct checking *k)
 
 	if (driver != NULL && driver->check != NULL)
 		driver->check(s->own, &check);
+}
+
+/* What there is of it: one that is to be made is as good as that above it. */
+static void
+check_folder(struct checking *k, const char *option, const char *folder)
+{
+	struct str path = str_c(folder);
+	struct stat st;
+	char *above;
+
+	while (path.n > 1 && path.p[path.n - 1] == '/')
+		path.n--;
+	if (stat(folder, &st) == 0 && !S_ISDIR(st.st_mode)) {
+		check_fail(k, option, "%s is no folder", folder);
+		return;
+	}
+	above = str_dup(path);
+	if (access(above, F_OK) == -1 && errno == ENOENT)
+		check_place(k, option, above);
+	else if (access(above, R_OK | W_OK | X_OK) == -1)
+		check_fail(k, option, "the folder %s: %s (uid %u)", above,
+			strerror(errno), (unsigned)geteuid());
+	free(above);
+}
+
+/* Those that modules write to; one of several hosts is looked at once. */
+static void
+check_folder_of(struct checking *k, const struct config_module *mod,
+	const struct option *o)
+{
+	const char *folder =
+		*(const char *const *)((const char *)mod->conf + o->off);
+	char option[80];
+
+	if (folder == NULL)
+		return;
+	for (size_t i = 0; i < k->folders.n; i++)
+		if (strcmp(k->folders.p[i], folder) == 0)
+			return;
+	*vec_push(&k->folders) = folder;
+	snprintf(option, sizeof(option), "modules: %s: %s", mod->name, o->name);
+	check_folder(k, option, folder);
+}
+
+static void
+check_folders(struct checking *k)
+{
+	for (size_t i = 0; i < k->c->n_hosts; i++)
+		for (size_t n = 0; n < k->c->hosts[i].n_modules; n++) {
+			const struct config_module *mod =
+				&k->c->hosts[i].modules[n];
+
+			for (const struct option *o = mod->options;
+				o != NULL && o->name != NULL; o++)
+				if (o->folder)
+					check_folder_of(k, mod, o);
+		}
+	vec_done(&k->folders);
 }
 
 /* --- certificates --------------------------------------------------------- */
@@ -242,7 +303,9 @@ main_check(const struct config *c)
 		check_place(&k, "log: file", c->log.file);
 	if (k.n == 0 && !privileges_drop(s->user, s->group, &err))
 		check_fail(&k, "user", "%s", err.text);
-	if (k.n == 0 || geteuid() != 0)
+	if (k.n == 0 || geteuid() != 0) {
 		check_storage(&k);
+		check_folders(&k);
+	}
 	return k.n == 0;
 }

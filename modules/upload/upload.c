@@ -467,7 +467,7 @@ static const struct option upload_options[] = {
 		.off = OFF(domain),
 		.help = "the domain of the service, below that of the host "
 			"unless it has a dot; files are at that of the host" },
-	{ .name = "folder", .type = OPT_PATH, .off = OFF(folder),
+	{ .name = "folder", .type = OPT_PATH, .folder = true, .off = OFF(folder),
 		.help = "where files are kept; by default in a folder `files' "
 			"beside the database",
 		.example = "/srv/antiphon/files" },

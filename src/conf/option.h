@@ -70,6 +70,8 @@ struct option {
 	const char *const *choices; /* NULL-terminated */
 	size_t off;
 	bool required; /* it has to stand in the file */
+	bool folder;   /* PATH: in which the server makes files; it is made, where
+			* the one above it is there */
 	bool secret;   /* its value is never shown */
 	bool service;  /* DOMAIN: that of a service of the module, see conf.h;
 			* may be empty */

@@ -261,6 +261,30 @@ def test_check_config_finds_what_a_start_would_fail_of(pool):
         assert words in done.stderr, words
 
 
+@pytest.mark.parametrize("folder, said", [
+    ("%s/files", None),
+    ("%s/files/", None),
+    ("%s/none/files", "the folder %s/none: No such file or directory"),
+    ("%s/antiphond.yml", "%s/antiphond.yml is no folder"),
+    ("%s/antiphond.yml/files", "%s/antiphond.yml/files: Not a directory"),
+    ("%s/closed", "the folder %s/closed: Permission denied"),
+    ("%s/closed/files", "the folder %s/closed: Permission denied"),
+])
+def test_check_config_knows_folders_that_modules_write_to(pool, folder, said):
+    server = pool.new({"federation": "off"})
+    assert server.conf_path == server.folder + "/antiphond.yml"
+    os.makedirs(server.folder + "/closed", mode=0o555)
+    server.conf["modules"] = {"upload": {"folder": folder % server.folder}}
+    done = checked(server)
+    if said is None:
+        assert (done.returncode, done.stderr) == (0, "")
+    else:
+        assert done.returncode == 1
+        line, = done.stderr.splitlines() # both hosts have the same one
+        assert "modules: upload: folder: " in line
+        assert said % server.folder in line
+
+
 def test_check_config_finds_ciphers_that_are_none(pool):
     for option in "ciphers", "ciphersuites":
         server = pool.new({"tls": {option: "NO-SUCH"}})
