@@ -458,6 +458,16 @@ upload_path_read(struct str rest, struct str *id_out, struct buf *name)
 		http_path_decode(file, name) && name->n != 0;
 }
 
+/* A part of a file (RFC 9110 §14.5), or one in the place of another that is there
+ * (§13.1.1): neither is uploaded here.  0: it is neither. */
+static unsigned
+put_refusal(const struct http_head *head)
+{
+	if (http_head_find(head, "content-range").p != NULL)
+		return 400;
+	return http_head_find(head, "if-match").p != NULL ? 412 : 0;
+}
+
 static unsigned
 put_head_read(struct upload_put *p, struct http_request *r)
 {
@@ -477,7 +487,7 @@ put_head_read(struct upload_put *p, struct http_request *r)
 	p->type = p->token.type;
 	if (p->type.n == 0 && given.n != 0 && upload_type_ok(given))
 		p->type = arena_str(p->arena, given);
-	return r->head->content_length < 0 ? 411 : 0;
+	return r->head->content_length < 0 ? 411 : put_refusal(r->head);
 }
 
 void

@@ -184,6 +184,14 @@ def test_a_file_comes_and_is_fetched(up):
     ({"type_": "TEXT/PLAIN"}, 201),
     ({"body": b"hell"}, 400),
     ({"body": b"hello!"}, 413),
+    # RFC 9110 §14.5: a part of a file is none
+    ({"fields": "Content-Range: bytes 0-4/10\r\n"}, 400),
+    # §8.4, hostile 9: what it would be, nobody unpacks
+    ({"fields": "Content-Encoding: gzip\r\n"}, 415),
+    ({"fields": "Content-Encoding: Identity\r\n"}, 201),
+    # §13.1.1: there is none that it could be
+    ({"fields": "If-Match: *\r\n"}, 412),
+    ({"fields": "If-None-Match: *\r\n"}, 201),
 ])
 def test_what_a_put_has_to_be(up, change, status):
     """Hostile 71: bound to its slot, its size and its type."""
