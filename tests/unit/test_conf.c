@@ -129,11 +129,16 @@ static const struct listen_kind outside_kinds[] = {
 	{ .name = NULL },
 };
 
-/* What the examples name, and bundled modules bring. */
+/* What the examples name, of the house and of bundled modules. */
 static const struct listen_kind bundled_kinds[] = {
 	{ .name = "proxy65", .tls = LISTEN_PLAIN,
 		.tls_modes = LISTEN_MAY(LISTEN_PLAIN),
 		.ports = { [LISTEN_PLAIN] = 5000 } },
+	{ .name = "https", .tls = LISTEN_DIRECT,
+		.tls_modes = LISTEN_MAY(LISTEN_DIRECT),
+		.ports = { [LISTEN_DIRECT] = 5281 } },
+	{ .name = "web", .tls = LISTEN_DIRECT, .tls_modes = 7,
+		.alpn = { "http/1.1" }, .recognise = recognise_any },
 	{ .name = NULL },
 };
 
@@ -454,7 +459,8 @@ static const struct {
 	{ HOST "modules: { echo: yes }\nlisten:\n  - port: 1\n"
 	       "    kind: telephone\n",
 		"antiphond.yml:5: listen: kind: unknown kind \"telephone\", "
-		"expected one of: c2s, server, proxy65, lines, local, all" },
+		"expected one of: c2s, server, proxy65, "
+		"https, web, lines, local, all" },
 	/* the module is there, and off; one whose kind has its name, too */
 	{ HOST "listen: [ { kind: lines } ]\n",
 		"antiphond.yml:2: listen: kind: \"lines\" comes with the "
