@@ -11,6 +11,7 @@
 #include "xmpp/ip_literal.h"
 #include "conf/conf_error.h"
 #include "conf/conf_int.h"
+#include "conf/yaml.h"
 
 /* Behind the host: nothing, or a port. */
 static bool
@@ -93,13 +94,13 @@ config_web_check(const struct config_host *h, const struct yaml_node *node,
 	const char *path, struct conf_errors *m)
 {
 	if (h->public_url != NULL && !is_url(str_c(h->public_url), true))
-		conf_error_add(m, node, path,
+		conf_error_add(m, yaml_get(node, "public_url"), path,
 			"public_url: \"%.100s\" is no address of a page, in lower case and without a / at its end; expected one such as https://example.org or https://www.example.org:8443/xmpp",
 			h->public_url);
 	for (size_t i = 0; i < h->cors_origins.n; i++)
 		if (strcmp(h->cors_origins.items[i], "*") != 0 &&
 			!is_url(str_c(h->cors_origins.items[i]), false))
-			conf_error_add(m, node, path,
+			conf_error_add(m, yaml_get(node, "cors_origins"), path,
 				"cors_origins: \"%.100s\" is no origin; expected one such as https://chat.example.org, or *",
 				h->cors_origins.items[i]);
 }

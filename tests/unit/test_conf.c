@@ -392,6 +392,15 @@ static const struct {
 		"\"services\", expected one of: auth, federation, modules, "
 		"certificate, key, admins, "
 		"public_url, cors_origins, hsts" },
+	{ "hosts:\n  example.org:\n    hsts: yes\n    public_url: x\n",
+		"antiphond.yml:4: hosts: example.org: public_url: \"x\" is no "
+		"address of a page, in lower case and without a / at its end; "
+		"expected one such as https://example.org or "
+		"https://www.example.org:8443/xmpp" },
+	{ "hosts:\n  example.org:\n    hsts: yes\n    cors_origins:\n"
+	  "      - https://a.example\n      - x\n",
+		"antiphond.yml:4: hosts: example.org: cors_origins: \"x\" is no "
+		"origin; expected one such as https://chat.example.org, or *" },
 	{ HOST "limit: {}", "antiphond.yml:2: unknown option \"limit\"; did "
 			    "you mean \"limits\"?" },
 	{ HOST "shards: 1000",
