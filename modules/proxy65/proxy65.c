@@ -27,14 +27,8 @@ is_local(struct shard *sh, struct jid who)
 static bool
 is_allowed(const struct proxy65_conf *conf, struct jid who)
 {
-	for (size_t i = 0; i < conf->allow.n; i++) {
-		struct str one = str_c(conf->allow.items[i]);
-
-		if (str_eq(one, jid_domain(who)) ||
-			str_eq(one, jid_bare_str(who)))
-			return true;
-	}
-	return false;
+	return option_list_has(&conf->allow, jid_domain(who)) ||
+		option_list_has(&conf->allow, jid_bare_str(who));
 }
 
 /* XEP-0065 §4, example 9 */

@@ -53,12 +53,8 @@ upload_limits_of(const struct upload_conf *conf, struct upload_limits *out)
 bool
 upload_offers(const struct upload_conf *conf, enum upload_purpose p)
 {
-	if (p == UPLOAD_MESSAGE)
-		return true; /* XEP-0363 §5 */
-	for (size_t i = 0; i < conf->purposes.n; i++)
-		if (strcmp(conf->purposes.items[i], upload_purpose_name(p)) == 0)
-			return true;
-	return false;
+	return p == UPLOAD_MESSAGE || /* XEP-0363 §5 */
+		option_list_has(&conf->purposes, str_c(upload_purpose_name(p)));
 }
 
 /* --- what a shard has -------------------------------------------------------------------- */

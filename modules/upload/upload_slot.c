@@ -34,16 +34,10 @@ user_may(const struct module_ctx *m, const struct host *host, struct jid who)
 {
 	const struct upload_conf *conf = m->conf;
 
-	if (jid_local(who).n != 0 && str_eq(jid_domain(who), host->domain))
-		return true;
-	for (size_t i = 0; i < conf->allow.n; i++) {
-		struct str one = str_c(conf->allow.items[i]);
-
-		if (str_eq(one, jid_domain(who)) ||
-			str_eq(one, jid_bare_str(who)))
-			return true;
-	}
-	return false;
+	return (jid_local(who).n != 0 &&
+		       str_eq(jid_domain(who), host->domain)) ||
+		option_list_has(&conf->allow, jid_domain(who)) ||
+		option_list_has(&conf->allow, jid_bare_str(who));
 }
 
 /* One that exists as long as its session keeps nothing (XEP-0175). */

@@ -23,20 +23,11 @@
 
 /* --- asking ---------------------------------------------------------------- */
 
-static bool
-list_has(const struct option_list *list, struct str text)
-{
-	for (size_t i = 0; i < list->n; i++)
-		if (str_is(text, list->items[i]))
-			return true;
-	return false;
-}
-
 bool
 config_component_is_at(const struct config_component *c, struct str host)
 {
 	if (c->hosts.n != 0)
-		return list_has(&c->hosts, host);
+		return option_list_has(&c->hosts, host);
 	return c->host == NULL || str_is(host, c->host);
 }
 
@@ -44,7 +35,7 @@ bool
 config_component_asks(const struct config_component *c,
 	enum component_access type, struct str ns)
 {
-	return list_has(type == ACCESS_GET ? &c->iq_get : &c->iq_set, ns);
+	return option_list_has(type == ACCESS_GET ? &c->iq_get : &c->iq_set, ns);
 }
 
 const struct config_delegation *

@@ -177,8 +177,5 @@ config_host(const struct config *c, struct str domain)
 bool
 config_is_admin(const struct config_host *h, struct str bare)
 {
-	for (size_t i = 0; i < h->admins.n; i++)
-		if (str_is(bare, h->admins.items[i]))
-			return true;
-	return false;
+	return option_list_has(&h->admins, bare);
 }

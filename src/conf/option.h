@@ -118,6 +118,9 @@ void option_value(const struct option *o, const void *base, struct buf *out);
 /* Text as a YAML scalar, quoted if it has to be.  Appends to out. */
 void option_quote(struct buf *out, struct str text);
 
+/* Is text one of them, to the letter? */
+bool option_list_has(const struct option_list *list, struct str text);
+
 /* --- single values ------------------------------------------------------- */
 
 /* "30s"; false for anything that is not a duration. */

@@ -304,6 +304,15 @@ path_parse(const struct option *o, struct str text, const char *file,
 	return true;
 }
 
+bool
+option_list_has(const struct option_list *list, struct str text)
+{
+	for (size_t i = 0; i < list->n; i++)
+		if (str_is(text, list->items[i]))
+			return true;
+	return false;
+}
+
 static bool
 address_parse(const struct option *o, enum option_type type, struct str text,
 	struct arena *a, const char **out, struct err *err)

@@ -14,25 +14,17 @@
 /* Browsers keep what a preflight has told: for a day, if they let that be. */
 #define MAX_AGE_S 86400
 
-static bool
-is_listed(const struct option_list *origins, struct str origin)
-{
-	for (size_t i = 0; i < origins->n; i++)
-		if (str_is(origin, origins->items[i]))
-			return true;
-	return false;
-}
-
 /* What Access-Control-Allow-Origin says; STR_NONE: nothing. */
 static struct str
 allowed_origin(const struct http_request *r, const struct option_list *origins)
 {
 	struct str origin = http_head_find(r->head, "origin");
 
-	if (is_listed(origins, STR("*")))
+	if (option_list_has(origins, STR("*")))
 		return STR("*");
-	return origin.p != NULL && is_listed(origins, origin) ? origin :
-								STR_NONE;
+	return origin.p != NULL && option_list_has(origins, origin) ?
+		origin :
+		STR_NONE;
 }
 
 static bool
@@ -65,7 +57,7 @@ http_cors_add(const struct http_request *r, struct buf *out)
 	if (cors == NULL || host == NULL)
 		return;
 	origin = allowed_origin(r, &host->conf->cors_origins);
-	if (!is_listed(&host->conf->cors_origins, STR("*")))
+	if (!option_list_has(&host->conf->cors_origins, STR("*")))
 		buf_add_c(out, "Vary: Origin\r\n");
 	if (origin.p == NULL)
 		return;
