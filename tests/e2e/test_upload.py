@@ -271,15 +271,27 @@ def test_a_slot_outlives_a_restart(own_server):
     up.server.check()
 
 
+def head_of(slot, body, more=""):
+    return ("PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
+            "Content-Type: text/plain\r\nAuthorization: %s\r\n%s\r\n" % (
+                slot.path, DOMAIN, len(body), slot.token, more)).encode()
+
+
+def begun(up, slot, body):
+    """A PUT that has taken its slot: the body may come."""
+    conn = up.web()
+    conn.send(head_of(slot, body, "Expect: 100-continue\r\n"))
+    assert conn.answer().status == 100
+    return conn
+
+
 def test_a_host_without_uploads_for_a_while(own_server):
     """Nothing is taken behind it, though another host has had it throughout."""
     up = Uploads(own_server, user_slots=1)
     body = b"x" * 1000
     slot = up.slot(size=len(body))
-    conn = up.web()
-    conn.send(head_of(slot, body) + body[:1])
-    while up.put(slot, body).status != 409:
-        pass
+    conn = begun(up, slot, body)
+    conn.send(body[:1])
     hosts = up.server.conf["hosts"]
     for modules, status in (({"upload": "no"}, 404), ({}, 201)):
         hosts[DOMAIN] = dict(hosts[DOMAIN], modules=modules)
@@ -297,12 +309,6 @@ def is_open(up):
         pass
 
 
-def head_of(slot, body, more=""):
-    return ("PUT %s HTTP/1.1\r\nHost: %s\r\nContent-Length: %d\r\n"
-            "Content-Type: text/plain\r\nAuthorization: %s\r\n%s\r\n" % (
-                slot.path, DOMAIN, len(body), slot.token, more)).encode()
-
-
 def test_a_broken_upload_leaves_nothing(up):
     """And its slot is good for another try."""
     before = set(on_disk(up.server))
@@ -310,11 +316,10 @@ def test_a_broken_upload_leaves_nothing(up):
     cuts = (0, 1, 100_000, len(body) - 1)
     for cut in cuts:
         slot = up.slot(size=len(body))
-        conn = up.web()
-        conn.send(head_of(slot, body) + body[:cut])
-        if cut != 0: # meanwhile it is nobody else's
-            is_open(up)
-            assert up.put(slot, body).status == 409
+        conn = begun(up, slot, body)
+        conn.send(body[:cut])
+        # meanwhile it is nobody else's
+        assert up.put(slot, body).status == 409
         conn.close()
         while up.put(slot, body).status != 201:
             pass
@@ -327,9 +332,8 @@ def test_a_reload_takes_the_module_away(own_server):
     up = Uploads(own_server)
     kept, slot, body = up.upload(), up.slot(size=1000), bytes(1000)
     options = up.server.conf["modules"]["upload"]
-    conn = up.web()
-    conn.send(head_of(slot, body) + body[:500])
-    is_open(up)
+    conn = begun(up, slot, body)
+    conn.send(body[:500])
     for value in (False, options):
         up.server.conf["modules"]["upload"] = value or "no"
         up.server.write_conf()
