@@ -30,7 +30,7 @@
 #include "core/listen.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "http/http_conn.h"
+#include "http/http_port.h"
 #include "module/module_int.h"
 #include "server/server_commands.h"
 #include "server/server_reload.h"

@@ -124,6 +124,10 @@ http_limits(const struct http_exchange *x)
 
 /* --- http_conn.c ------------------------------------------------------------- */
 
+/* Of the connection of a port; and its listen_kind.follow, .leave. */
+extern const struct conn_events http_conn_events;
+void http_conn_follow(struct listen_peer *p);
+bool http_conn_leave(struct listen_peer *p);
 /* c goes on with what it has, at the end of the turn. */
 void http_conn_go(struct http_conn *c);
 /* The answer of x is queued, or is to be: nothing more of it is the handler's. */

@@ -18,7 +18,7 @@
 #include "core/host.h"
 #include "core/listen.h"
 #include "core/server.h"
-#include "http/http_conn.h"
+#include "http/http_port.h"
 #include "account/account.h"
 #include "account/credentials.h"
 #include "module/module_int.h"

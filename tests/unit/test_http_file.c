@@ -11,7 +11,7 @@
 #include "net/conn.h"
 #include "core/listen.h"
 #include "core/server.h"
-#include "http/http_conn.h"
+#include "http/http_port.h"
 #include "http/http_parse.h"
 #include "http/http_route.h"
 #include "disk_world.h"

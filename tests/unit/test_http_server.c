@@ -11,7 +11,7 @@
 #include "net/conn.h"
 #include "store/store.h"
 #include "core/host.h"
-#include "http/http_conn.h"
+#include "http/http_port.h"
 #include "http/http_exchange.h"
 #include "http/http_parse.h"
 

@@ -1,8 +1,8 @@
 /*
- * http_conn.h - the kinds of ports at which requests come by HTTP.
+ * http_port.h - the kinds of ports at which requests come by HTTP.
  */
-#ifndef HTTP_HTTP_CONN_H
-#define HTTP_HTTP_CONN_H
+#ifndef HTTP_HTTP_PORT_H
+#define HTTP_HTTP_PORT_H
 
 #include "conf/listen_kind.h"
 
