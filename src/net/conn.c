@@ -589,17 +589,3 @@ conn_attach(struct conn *c, struct net *net)
 	if (c->more && c->mem == NULL && conn_is_reading(c))
 		event_active(&c->ev, EV_READ, 0);
 }
-
-/* --- asking --------------------------------------------------------------- */
-
-enum conn_kind
-conn_kind(const struct conn *c)
-{
-	return c->mem != NULL ? CONN_MEM : CONN_TCP;
-}
-
-bool
-conn_is_open(const struct conn *c)
-{
-	return c->life == LIFE_OPEN;
-}

@@ -178,3 +178,15 @@ conn_untaken(const struct conn *c)
 {
 	return conn_queued(c) + (size_t)conn_unacked(c);
 }
+
+enum conn_kind
+conn_kind(const struct conn *c)
+{
+	return c->mem != NULL ? CONN_MEM : CONN_TCP;
+}
+
+bool
+conn_is_open(const struct conn *c)
+{
+	return c->life == LIFE_OPEN;
+}
