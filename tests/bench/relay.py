@@ -178,6 +178,31 @@ def move(pairs, over, moved):
     moved.value = sum(got)
 
 
+class Shard:
+    """How much of the time the thread of the only one runs, and how much it could and
+    waits for a processor: that is in the latency of messages, and is not its turns."""
+
+    def __init__(self, server):
+        self.tasks = "/proc/%d/task" % server.process.proc.pid
+        self.start, self.before = time.monotonic(), self.times()
+
+    def times(self):
+        for task in os.listdir(self.tasks):
+            with open("%s/%s/comm" % (self.tasks, task)) as f:
+                if f.read().strip() != "shard 0":
+                    continue
+            with open("%s/%s/schedstat" % (self.tasks, task)) as f:
+                return [int(x) for x in f.read().split()]
+        raise AssertionError("there is no shard")
+
+    def says(self):
+        took = time.monotonic() - self.start
+        ran, waited, times = (b - a for a, b in zip(self.before, self.times()))
+        return "shard ran %.0f %%, %.2f ms at once; waited %.0f %%, %.2f ms" % (
+            ran / took / 1e7, ran / 1e6 / max(times, 1), waited / took / 1e7,
+            waited / 1e6 / max(times, 1))
+
+
 def chat(server, seconds):
     bench = os.path.join(server.build, "tests", "bench", "antiphon-bench")
     said = subprocess.run(
@@ -212,15 +237,17 @@ def measure_beside(server, args):
                                                 args=(pairs, over, moved))
                 mover.start()
                 start = time.monotonic()
+                shard = Shard(server)
                 ms = chat(server, args.beside)
+                says = shard.says()
                 over.set()
                 for frm, to in pairs: # so that the child's are the last
                     frm.sock.close(), to.sock.close()
                 mover.join()
                 print("%-10s %8.2f ms p50 %8.2f p99, generator late %8.2f p99 "
-                      "%8.0f MiB a second" % (
+                      "%8.0f MiB a second, %s" % (
                           name, *ms, (moved.value >> 20) /
-                          (time.monotonic() - start)), flush=True)
+                          (time.monotonic() - start), says), flush=True)
     finally:
         server.stop()
 
