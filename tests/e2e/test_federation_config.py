@@ -146,6 +146,7 @@ def test_the_ports_that_everybody_uses_are_those_of_no_listen(own_server):
     assert entries == [("c2s", "5222", "starttls"), ("c2s", "5223", "direct"),
                        ("server", "5269", "starttls"),
                        ("server", "5270", "direct"),
+                       ("http", "5280", "none"), ("https", "5281", "direct"),
                        ("proxy65", "5000", "none")], shown
 
 
