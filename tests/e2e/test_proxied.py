@@ -3,6 +3,7 @@
 import os
 import re
 import subprocess
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -10,6 +11,7 @@ import web
 from antiphon import DOMAIN
 from client import Client
 from fronts import TOP, Front, contrib, found, free_port
+from uploads import NOBODY_IS_SHORT, NS, Slot
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -21,11 +23,14 @@ STREAMS = [("c2s", "starttls", 5222), ("c2s", "direct", 5223),
 @pytest.fixture(scope="module")
 def behind(pool):
     server = pool.new({"listen": [
+        {"kind": ["c2s", "web"], "address": "127.0.0.1", "port": 0,
+         "tls": "direct"}] + [ # of itself; those below are behind a proxy
         {"kind": kind, "address": "127.0.0.1", "port": 0, "tls": tls,
          "proxy_protocol": "yes"} for kind, tls, _ in STREAMS] + [
         {"kind": "https", "address": "127.0.0.1", "port": 0, "tls": "direct",
          "proxy_protocol": "yes"},
         {"kind": "http", "address": "127.0.0.1", "port": 0, "tls": "none"}],
+        "modules": {"upload": NOBODY_IS_SHORT},
         "proxies": {"trusted": ["127.0.0.1"]},
         "hosts": {DOMAIN: {"public_url": "https://" + DOMAIN}}})
     server.start()
@@ -130,6 +135,26 @@ def ask_pages(front, plain, secure):
     page.close()
 
 
+def upload(front, secure):
+    """More than a proxy would keep in memory, if it kept requests."""
+    c = Client(Through(front.server, {"direct": front.server.port(
+        ("web", "direct"))})).secure("direct")
+    c.auth("anna", "secret")
+    c.bind()
+    body = os.urandom(3_000_000)
+    slot = Slot(c.iq("get", "<request xmlns='%s' filename='a.bin' size='%d'/>"
+                     % (NS, len(body)), "upload." + DOMAIN))
+    c.close()
+    assert slot.put.startswith("https://%s/" % DOMAIN)
+    page = web.Web(secure, web.context(front.server, ["http/1.1"]), source=CLIENT)
+    assert page.ask(slot.path, "PUT", fields="Authorization: %s\r\n"
+                    "Content-Length: %d\r\n" % (slot.token, len(body)),
+                    body=body).status == 201
+    answer = page.ask(urlsplit(slot.get).path)
+    assert answer.status == 200 and answer.body == body
+    page.close()
+
+
 def test_nginx_in_front_of_pages(front):
     plain, secure = free_port(), free_port()
     certs = front.server.certs
@@ -144,6 +169,7 @@ def test_nginx_in_front_of_pages(front):
         ("127.0.0.1:5280", "127.0.0.1:%d"
          % front.server.port(("http", "none")))]))
     ask_pages(front, plain, secure)
+    upload(front, secure)
 
 
 def test_haproxy_in_front_of_pages(front):
@@ -160,6 +186,7 @@ def test_haproxy_in_front_of_pages(front):
         ("127.0.0.1:5280", "127.0.0.1:%d"
          % front.server.port(("http", "none")))]))
     ask_pages(front, plain, secure)
+    upload(front, secure)
 
 
 def test_caddy_takes_its_configuration():
