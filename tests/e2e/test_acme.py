@@ -3,6 +3,7 @@ what else is asked at a port in the clear."""
 
 import os
 import shutil
+import tempfile
 
 import pytest
 
@@ -34,8 +35,7 @@ class Root:
 
 @pytest.fixture(scope="module")
 def root(pool):
-    folder = os.path.join(pool.folder, "acme")
-    os.makedirs(folder)
+    folder = tempfile.mkdtemp(prefix="acme", dir=pool.folder)
     os.chmod(folder, 0o755)
     return Root(folder)
 

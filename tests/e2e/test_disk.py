@@ -339,6 +339,8 @@ def test_messages_that_cannot_be_deleted(disk, scene):
         scene.send("romeo/a", "<message to='{nurse}' id='%d'><body>x</body>"
                    "</message>" % i)
     scene.flush()
+    # what is stored in order is stored before this
+    assert scene["romeo/a"].iq("set", PRIVATE % "y").get("type") == "result"
     fill(disk, scene, "romeo/a")
 
     def found():
