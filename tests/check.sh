@@ -401,7 +401,7 @@ lint_scripts() {
 lint_readme() {
 	cd "$top" || return 1
 	find modules -name "*.c" | LC_ALL=C sort | xargs awk -f tests/specs.awk >"$out/specs.modules"
-	sed -n 's/^    \([a-z]* *\(XEP\|RFC\).*\)/\1/p' README >"$out/specs.readme"
+	sed -n 's/^    \([a-z0-9]* *\(XEP\|RFC\).*\)/\1/p' README >"$out/specs.readme"
 	diff -u "$out/specs.readme" "$out/specs.modules"
 }
 
