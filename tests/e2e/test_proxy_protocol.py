@@ -8,7 +8,6 @@ import pytest
 
 import client
 import proxy_protocol as told
-from options import MAX, option, proves
 from test_at_limits import check_config
 from test_stats import memory, until
 
@@ -332,13 +331,3 @@ def test_mistakes_are_told_with_their_line(pool, conf, said):
     code, text = check_config(server)
     assert code == 1
     assert re.search(r"antiphond\.yml:\d+: " + said, text), text
-
-
-@proves("proxies: trusted", ends=MAX)
-def test_so_many_proxies(own_server):
-    names = option("proxies: trusted").value("max")
-    server = own_server({
-        "listen": listen({"kind": "c2s", "tls": "starttls"}),
-        "proxies": {"trusted": names[1:] + ["127.0.0.1"]}})
-    begin(server, "starttls", told.v1("192.0.2.7")).drop()
-    server.check()
