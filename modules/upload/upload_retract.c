@@ -160,21 +160,25 @@ note_of(const struct upload_shard *us, const struct upload_note *n, struct jid u
 	return at;
 }
 
+/* Of the next one of the user it is the turn; where the module has left, of none. */
 static void
 note_end(struct upload_note *n)
 {
-	struct upload_note *next = note_of(n->here, n, n->user);
-	struct module_entry *entry = n->entry;
-	struct module_ctx *m;
+	struct upload_note *next;
+	struct module_entry *entry;
+	struct module_ctx *m = NULL;
 
-	TAILQ_REMOVE(&n->here->notes, n, link);
-	n->here->n_notes--;
-	arena_free(n->arena);
-	if (next != NULL && (m = note_module(next)) != NULL)
-		note_begin(next, m);
-	else if (next != NULL)
-		note_end(next);
-	module_release(entry);
+	for (; n != NULL && m == NULL; n = next) {
+		next = note_of(n->here, n, n->user);
+		entry = n->entry;
+		TAILQ_REMOVE(&n->here->notes, n, link);
+		n->here->n_notes--;
+		arena_free(n->arena);
+		m = next != NULL ? note_module(next) : NULL;
+		if (m != NULL)
+			note_begin(next, m);
+		module_release(entry);
+	}
 }
 
 /* Where too many wait already, the file stays until it is due. */
