@@ -43,7 +43,7 @@ http_conn_go(struct http_conn *c)
 
 /* --- one request ------------------------------------------------------------ */
 
-static bool
+static void
 exchange_new(struct http_conn *c)
 {
 	struct shard *sh = c->peer.shard;
@@ -66,7 +66,6 @@ exchange_new(struct http_conn *c)
 	c->requests++;
 	c->wait = WAIT_NONE;
 	sh->stats.http_requests++;
-	return true;
 }
 
 static void
@@ -254,8 +253,11 @@ conn_step(struct http_conn *c, struct str *in)
 
 	if (!conn_is_open(c->peer.conn) || c->full)
 		return false;
-	if (x == NULL)
-		return in->n != 0 && exchange_new(c);
+	if (x == NULL) {
+		if (in->n != 0)
+			exchange_new(c);
+		return in->n != 0;
+	}
 	if (x->out == OUT_DONE && (x->close || x->in == IN_END))
 		return conn_next(c);
 	return exchange_reads(x) && exchange_read(x, in);
