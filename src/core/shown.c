@@ -1,6 +1,6 @@
 /*
- * shown.c - the presence that somebody was shown last: hashes of it in a table with a
- * few places for each hash of a sender, of which the one that was used least lately
+ * shown.c - the presence that somebody was shown last: hashes of it in a table with
+ * some places for each hash of a sender, of which the one that was used least lately
  * is used next.
  */
 #include "config.h"
@@ -16,8 +16,10 @@
 #include "core/server.h"
 #include "core/stored.h"
 
-#define SETS 1024
-#define PLACES 4
+/* Of a thousand senders hardly ever more share a set than it has places: with fewer
+ * places some of three hundred would be shown twice, once in a hundred servers. */
+#define SETS 256
+#define PLACES 16
 
 struct shown {
 	struct place_shown {

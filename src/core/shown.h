@@ -2,7 +2,7 @@
  * shown.h - the presence of many that somebody was shown last, so that he is shown
  * it once, however many tell of it.
  *
- * Owner shard of whoever has it.  It remembers some thousand, those that were told of
+ * Owner shard of whoever has it.  It remembers a thousand, those that were told of
  * last: what is told again comes shortly behind the first.
  */
 #ifndef CORE_SHOWN_H
