@@ -11,27 +11,11 @@
 
 #include "http/http_parse.h"
 
-#include <dirent.h>
-
 #include "base/buf.h"
 #include "http/transcript.h"
 
+#include "http_corpus.h"
 #include "test.h"
-
-static void
-read_file(const char *name, struct buf *out)
-{
-	char path[512];
-	FILE *f;
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", CORPUS_DIR, name);
-	f = fopen(path, "rb");
-	CHECK(f != NULL);
-	while ((n = fread(buf_reserve(out, 4096), 1, 4096, f)) > 0)
-		out->n += n;
-	fclose(f);
-}
 
 /* The last line says how it ended. */
 static struct str
@@ -64,48 +48,33 @@ check_outcome(const char *name, struct str text)
 /* All of it, at each place where it can be cut in two, and byte by byte; of long ones
  * some places are as good as all. */
 static void
-check_file(const char *name)
+check_request(void *arg, const char *name, struct str text)
 {
-	struct buf in = BUF_INIT, whole = BUF_INIT, cut = BUF_INIT;
+	struct buf whole = BUF_INIT, cut = BUF_INIT;
 	char label[64];
 	size_t step;
 
+	(void)arg;
 	snprintf(label, sizeof(label), "%.63s", name);
 	TEST_CASE(label);
-	read_file(name, &in);
-	step = in.n > 2000 ? 97 : 1;
-	transcript(&whole, buf_str(&in), in.n, in.n);
+	step = text.n > 2000 ? 97 : 1;
+	transcript(&whole, text, text.n, text.n);
 	check_outcome(name, buf_str(&whole));
-	for (size_t at = 0; at <= in.n; at += step) {
+	for (size_t at = 0; at <= text.n; at += step) {
 		cut.n = 0;
-		transcript(&cut, buf_str(&in), at, in.n);
+		transcript(&cut, text, at, text.n);
 		CHECK(str_eq(buf_str(&cut), buf_str(&whole)));
 	}
 	cut.n = 0;
-	transcript(&cut, buf_str(&in), 0, 1);
+	transcript(&cut, text, 0, 1);
 	CHECK(str_eq(buf_str(&cut), buf_str(&whole)));
-	buf_done(&in);
 	buf_done(&whole);
 	buf_done(&cut);
 }
 
 TEST(each_request_comes_to_what_its_name_says)
 {
-	DIR *dir = opendir(CORPUS_DIR);
-	const struct dirent *e;
-	unsigned n = 0;
-
-	CHECK(dir != NULL);
-	while ((e = readdir(dir)) != NULL) {
-		const char *dot = strrchr(e->d_name, '.');
-
-		if (dot == NULL || strcmp(dot, ".req") != 0)
-			continue;
-		check_file(e->d_name);
-		n++;
-	}
-	closedir(dir);
-	CHECK(n > 200);
+	corpus_each(check_request, NULL);
 }
 
 /* Not one byte before its end. */
@@ -113,7 +82,7 @@ TEST(a_request_that_is_cut_off_is_never_whole)
 {
 	struct buf in = BUF_INIT, out = BUF_INIT;
 
-	read_file("ok-chunked-trailers.req", &in);
+	corpus_read("ok-chunked-trailers.req", &in);
 	for (size_t n = 1; n < in.n; n++) {
 		test_case_number("bytes", (unsigned)n);
 		out.n = 0;

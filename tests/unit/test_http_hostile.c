@@ -5,34 +5,19 @@
  */
 #include "config.h"
 
-#include <dirent.h>
 #include <stdlib.h>
 
 #include "base/mem.h"
 #include "net/conn.h"
 #include "http/http_parse.h"
 
+#include "http_corpus.h"
 #include "http_scene.h"
 #include "test.h"
 
 /* Those that the scene has, and the server's own. */
 static const char *const paths[] = { "/now", "/echo", "/put", "/no", "/parts",
 	"/health", "/", "/nowhere" };
-
-static void
-read_file(const char *name, struct buf *out)
-{
-	char path[512];
-	FILE *f;
-	size_t n;
-
-	snprintf(path, sizeof(path), "%s/%s", CORPUS_DIR, name);
-	f = fopen(path, "rb");
-	CHECK(f != NULL);
-	while ((n = fread(buf_reserve(out, 4096), 1, 4096, f)) > 0)
-		out->n += n;
-	fclose(f);
-}
 
 /* text with each " /x" as path. */
 static void
@@ -118,28 +103,19 @@ try(struct scene *s, const char *name, struct str text, const char *path)
 	buf_done(&aimed);
 }
 
+static void
+try_everywhere(void *scene, const char *name, struct str text)
+{
+	for (size_t i = 0; i < COUNT(paths); i++)
+		try(scene, name, text, paths[i]);
+}
+
 TEST(what_the_parser_refuses_reaches_no_route)
 {
-	struct dirent *entry;
 	struct scene s;
-	unsigned n = 0;
-	DIR *dir = opendir(CORPUS_DIR);
 
-	CHECK(dir != NULL);
 	scene_init(&s, "", "");
-	while ((entry = readdir(dir)) != NULL) {
-		struct buf text = BUF_INIT;
-
-		if (strstr(entry->d_name, ".req") == NULL)
-			continue;
-		read_file(entry->d_name, &text);
-		for (size_t i = 0; i < COUNT(paths); i++)
-			try(&s, entry->d_name, buf_str(&text), paths[i]);
-		buf_done(&text);
-		n++;
-	}
-	closedir(dir);
-	CHECK(n > 100);
+	corpus_each(try_everywhere, &s);
 	CHECK(scene_log.begun > 0);
 	scene_done(&s);
 }
