@@ -213,7 +213,7 @@ make_check() { # folder, arguments of make
 	return "$status"
 }
 
-# Most of a test is waiting: two at once for each core, unless processes are given.
+# Most of a test is waiting: three at once for each core, unless processes are given.
 run_pytest() { # folder, what else to give to pytest
 	folder=$1
 	xml=$out/pytest-$folder.xml # no build is in both lanes at once
@@ -221,7 +221,7 @@ run_pytest() { # folder, what else to give to pytest
 	shift
 	workers=
 	python3 -c 'import xdist' 2>/dev/null &&
-		workers="-n ${processes:-$((jobs * 2))}"
+		workers="-n ${processes:-$((jobs * 3))}"
 	# shellcheck disable=SC2086 # no word, or two
 	(cd "$top" && ANTIPHON_BUILD_DIR=$out/$folder ANTIPHON_TEST_PATIENCE=20 \
 		$unshuffled python3 -B -m pytest -q $workers \
