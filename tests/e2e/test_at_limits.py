@@ -179,6 +179,7 @@ def alone(server, base, o, end):
     follow(server, o)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("end", BOTH)
 def test_each_end_alone_lets_clients_chat(own_server, end):
     server = own_server()
