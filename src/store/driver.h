@@ -169,6 +169,7 @@ struct store_driver {
 		struct str after, uint32_t max, store_entry_fn fn, void *arg,
 		struct err *err);
 	/* backwards: the newest comes first; the caller turns them round.
+	 * by_time: with is any, before_id and backwards are not set.
 	 * complete is false when fn stopped it, or max did before the end. */
 	bool (*range)(struct store_db *db, struct store_place at,
 		const struct store_range *range, store_entry_fn fn, void *arg,

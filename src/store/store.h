@@ -319,9 +319,14 @@ struct store_range {
 			      * STORE_RANGE_MAX */
 	bool backwards;      /* the last max of the range, still oldest first */
 	bool count;          /* fill in total */
+	/* In the order of their times, and of one time in that in which they came;
+	 * after_id is where that order goes on.  It costs what is in the answer,
+	 * however many there are.  ERR_INVALID: beside with, before_id or
+	 * backwards, and for a log whose entries have no ids. */
+	bool by_time;
 };
 
-/* Part of a log, oldest first. */
+/* Part of a log, in the order in which it was written, but by_time. */
 void store_range(struct store *s, struct store_place at,
 	const struct store_range *range, struct mailbox *reply,
 	store_read_fn fn, void *arg);

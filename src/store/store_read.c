@@ -160,6 +160,11 @@ store_range(struct store *s, struct store_place at,
 		read_new(STORE_READ_RANGE, at, range->with, reply, arg);
 	struct arena *a = rd->req.arena;
 
+	if (!rd->req.failed && range->by_time &&
+		(range->with.p != NULL || range->before_id.p != NULL ||
+			range->backwards))
+		rd->req.failed = !err_set(&rd->req.err, ERR_INVALID,
+			"the order of times is asked for with something else");
 	id_check(rd, range->after_id);
 	id_check(rd, range->before_id);
 	if (!rd->req.failed) {

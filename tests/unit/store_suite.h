@@ -120,6 +120,9 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(entries_with_numbers_are_deleted)                                    \
 	X(a_log_with_ids_goes_on_with_numbers)                                 \
 	X(times_are_found_among_any_number)                                    \
+	X(entries_are_read_in_the_order_of_times)                              \
+	X(what_is_oldest_is_taken_away_in_slices)                              \
+	X(the_order_of_times_is_asked_for_alone)                               \
 	X(entries_are_deleted_one_by_one)                                      \
 	X(entries_without_ids_are_numbered)                                    \
 	X(a_log_has_either_ids_or_numbers)                                     \

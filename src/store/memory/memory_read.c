@@ -178,6 +178,38 @@ range_pass(const struct mem_place *pl, const struct store_range *range,
 	return true;
 }
 
+static int
+item_compare(const void *a, const void *b)
+{
+	const struct mem_item *left = *(struct mem_item *const *)a;
+	const struct mem_item *right = *(struct mem_item *const *)b;
+
+	if (left->wall_us != right->wall_us)
+		return left->wall_us < right->wall_us ? -1 : 1;
+	return left->seq < right->seq ? -1 : left->seq > right->seq;
+}
+
+static bool
+range_pass_by_time(const struct mem_place *pl, const struct store_range *range,
+	store_entry_fn fn, void *arg)
+{
+	const struct mem_item *after = range->after_id.p != NULL ?
+		mem_log_find(pl, range->after_id) : NULL;
+	struct mem_list found = { .n = 0 };
+	bool complete = true;
+
+	for (size_t i = 0; i < pl->log.n; i++)
+		if (item_matches(pl->log.p[i], range) && (after == NULL ||
+				item_compare(&after, &pl->log.p[i]) < 0))
+			*vec_push(&found) = pl->log.p[i];
+	if (found.n != 0)
+		qsort(found.p, found.n, sizeof(*found.p), item_compare);
+	for (size_t i = 0; i < found.n && complete; i++)
+		complete = i < range->max && item_pass(found.p[i], fn, arg);
+	vec_done(&found);
+	return complete;
+}
+
 bool
 mem_sizes(struct store_db *db, struct str host, struct str owner,
 	store_entry_fn fn, void *arg, struct err *err)
@@ -216,9 +248,14 @@ mem_range(struct store_db *db, struct store_place at,
 		return false;
 	if (!range_narrow(pl, range, &lo, &hi))
 		return err_set(err, ERR_MISSING, "no such entry in the log");
+	if (range->by_time && pl->log.n != 0 && pl->log.p[0]->numbered)
+		return err_set(err, ERR_INVALID,
+			"the entries of a log without ids have no order of times");
 	for (size_t i = 0; range->count && i < pl->log.n; i++)
 		*total_out += item_matches(pl->log.p[i], range);
-	*complete_out = range_pass(pl, range, lo, hi, fn, arg);
+	*complete_out = range->by_time ?
+		range_pass_by_time(pl, range, fn, arg) :
+		range_pass(pl, range, lo, hi, fn, arg);
 	return true;
 }
 

@@ -304,6 +304,114 @@ range_pass(struct store_db *db, sqlite3_stmt *st,
 	return false;
 }
 
+/* --- in the order of times ------------------------------------------------ */
+
+/* What is left of a range. */
+struct rest {
+	int64_t since_us, until_us; /* whatever they are */
+	uint32_t max;
+	store_entry_fn fn;
+	void *arg;
+};
+
+static bool
+rest_pass(void *arg, const struct store_entry *e)
+{
+	struct rest *rest = arg;
+
+	rest->max--;
+	return rest->fn(rest->arg, e);
+}
+
+/* There are none. */
+static void
+rest_end(struct rest *rest)
+{
+	rest->since_us = INT64_MAX;
+	rest->until_us = INT64_MIN;
+}
+
+/* pos: behind which entry, of those of a moment. */
+static bool
+rest_ask(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, int64_t pos, struct rest *rest,
+	bool *complete_out, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, which, err);
+
+	if (st == NULL)
+		return false;
+	if (which == SQL_RANGE_MOMENT)
+		sqlite3_bind_int64(st, 1, pos);
+	sqlite3_bind_int64(st, 3, (int64_t)rest->max + 1);
+	sqlite3_bind_int64(st, 4, log->place);
+	sqlite3_bind_int64(st, 6, rest->since_us);
+	if (which == SQL_RANGE_BY_TIME)
+		sqlite3_bind_int64(st, 7, rest->until_us);
+	return range_pass(
+		db, st, log, rest->max, rest_pass, rest, complete_out, err);
+}
+
+static bool
+time_of(struct store_db *db, int64_t pos, bool *found_out, int64_t *out,
+	struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_TIME, err);
+
+	if (st == NULL)
+		return false;
+	sqlite3_bind_int64(st, 1, pos);
+	return sqlite_number(db, st, found_out, out, err);
+}
+
+/* Those of the moment of the entry id, behind it; what is left is later. */
+static bool
+moment_pass(struct store_db *db, const struct sqlite_log *log, struct str id,
+	struct rest *rest, bool *complete_out, struct err *err)
+{
+	int64_t pos, time_us;
+	bool found;
+
+	if (!bound_find(db, log, id, &pos, err) ||
+		!time_of(db, pos, &found, &time_us, err))
+		return false;
+	if (!found || time_us < rest->since_us)
+		return true;
+	rest->since_us = time_us;
+	if (time_us <= rest->until_us &&
+		!rest_ask(db, SQL_RANGE_MOMENT, log, pos, rest, complete_out,
+			err))
+		return false;
+	if (time_us < rest->until_us)
+		rest->since_us++;
+	else
+		rest_end(rest);
+	return true;
+}
+
+static bool
+by_time_pass(struct store_db *db, const struct sqlite_log *log,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	bool *complete_out, struct err *err)
+{
+	struct rest rest = {
+		.since_us = range->since_us != 0 ? range->since_us : INT64_MIN,
+		.until_us = range->until_us != 0 ? range->until_us : INT64_MAX,
+		.max = range->max,
+		.fn = fn,
+		.arg = arg,
+	};
+
+	if (range->after_id.p != NULL &&
+		!moment_pass(db, log, range->after_id, &rest, complete_out, err))
+		return false;
+	return !*complete_out ||
+		rest_ask(db, SQL_RANGE_BY_TIME, log, 0, &rest, complete_out,
+			err);
+}
+
+/* --- all of it -------------------------------------------------------------- */
+
 bool
 sqlite_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
@@ -317,6 +425,9 @@ sqlite_range(struct store_db *db, struct store_place at,
 	*complete_out = true;
 	if (!sqlite_log_find(db, at, &whole, err))
 		return false;
+	if (range->by_time && whole.kind == SQLITE_NUMBERS && whole.n != 0)
+		return err_set(err, ERR_INVALID,
+			"the entries of a log without ids have no order of times");
 	timed = whole;
 	if (whole.kind == SQLITE_PLACED) {
 		if (!times_narrow(db, &timed, range, err))
@@ -331,6 +442,10 @@ sqlite_range(struct store_db *db, struct store_place at,
 	if (range->count && !range_total(db, &timed, &left, &total, err))
 		return false;
 	*total_out = (uint64_t)total;
+	/* where numbers are given, times go with them */
+	if (range->by_time && whole.kind == SQLITE_IDS)
+		return by_time_pass(
+			db, &whole, range, fn, arg, complete_out, err);
 	st = range_stmt(db, range_sql(&log, &left), &log, &left, err);
 	return st != NULL &&
 		range_pass(

@@ -109,6 +109,7 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_ENTRY_AT] = "SELECT pos FROM entry WHERE pos = ?1",
 	[SQL_ENTRY_NAMED] = "SELECT pos FROM entry WHERE pos = ?1"
 			    " AND name = ?2",
+	[SQL_ENTRY_TIME] = "SELECT time FROM entry WHERE pos = ?1",
 	[SQL_ENTRY_NEXT] = "SELECT pos, time FROM entry WHERE " SPAN
 			   "ORDER BY pos LIMIT 1",
 	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
@@ -135,6 +136,11 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_RANGE + 7] = RANGE_PEER(TIME, "DESC"),
 	[SQL_RANGE_SCAN] = RANGE_SCAN("ASC"),
 	[SQL_RANGE_SCAN_DESC] = RANGE_SCAN("DESC"),
+	/* Nothing is sorted: a position is the last column of each index.  Two, since
+	 * of (time, pos) > (?6, ?1) SQLite looks up the time alone. */
+	[SQL_RANGE_MOMENT] = ENTRY BY_TIME "AND time = ?6 AND pos > ?1"
+			     " ORDER BY pos LIMIT ?3",
+	[SQL_RANGE_BY_TIME] = ENTRY BY_TIME TIME "ORDER BY time, pos LIMIT ?3",
 	[SQL_TOTAL] = "SELECT count(*) FROM entry " BY_TIME,
 	[SQL_TOTAL + 1] = "SELECT count(*) FROM entry " BY_PEER,
 	[SQL_TOTAL + 2] = "SELECT count(*) FROM entry " BY_TIME TIME,

@@ -1,0 +1,186 @@
+/*
+ * test_store_plans.c - what SQLite makes of the statements of its driver: each finds
+ * what it wants by an index, in the order in which it is wanted, and the work for a
+ * part of a log does not grow with the log.
+ */
+#include "config.h"
+
+#include "store/driver.h"
+
+#include <sqlite3.h>
+
+#include "store/sqlite/sqlite.h"
+#include "store/sqlite/sqlite_int.h"
+#include "store_suite.h"
+#include "test.h"
+
+static const struct suite_kind inline_kind = { "inline", "sqlite", true, false };
+
+static struct store_db *
+db_open(struct suite *su)
+{
+	struct sqlite_conf file;
+	struct store_conf conf = { .driver = "sqlite", .options = &file };
+	struct err err = ERR_INIT;
+	struct store_db *db;
+
+	suite_open(su, &inline_kind);
+	suite_shut(su);
+	file.path = su->path;
+	db = store_sqlite.open(&conf, &err);
+	CHECK(db != NULL);
+	return db;
+}
+
+static void
+db_end(struct suite *su, struct store_db *db)
+{
+	store_sqlite.close(db);
+	suite_reopen(su);
+	suite_close(su);
+}
+
+/* --- plans ------------------------------------------------------------------ */
+
+/* Parts of a log by time, in the order in which they were written: whoever asks for
+ * them gets few, or wants by_time. */
+static bool
+may_sort(int which)
+{
+	return which == SQL_RANGE + SQL_BIT_TIME ||
+		which == SQL_RANGE + SQL_BIT_TIME + SQL_BIT_BACKWARDS;
+}
+
+/* What is made of a list or of rows that the statement itself has found. */
+static bool
+may_scan(const char *detail)
+{
+	return strcmp(detail, "SCAN maps") == 0 ||
+		strcmp(detail, "SCAN CONSTANT ROW") == 0;
+}
+
+static void
+plan_check(sqlite3 *sql, int which)
+{
+	char text[4096];
+	sqlite3_stmt *st;
+
+	snprintf(text, sizeof(text), "EXPLAIN QUERY PLAN %s",
+		sqlite_texts[which]);
+	TEST_CASE(sqlite_texts[which]);
+	CHECK(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
+	while (sqlite3_step(st) == SQLITE_ROW) {
+		const char *detail = (const char *)sqlite3_column_text(st, 3);
+
+		CHECK(may_sort(which) || strstr(detail, "TEMP B-TREE") == NULL);
+		CHECK(strncmp(detail, "SCAN", 4) != 0 || may_scan(detail));
+	}
+	sqlite3_finalize(st);
+}
+
+TEST(no_statement_sorts_or_looks_at_everything)
+{
+	struct suite su;
+	struct store_db *db = db_open(&su);
+
+	for (int i = SQL_MAP_GET; i < SQL_COUNT; i++)
+		plan_check(db->sql, i);
+	db_end(&su, db);
+}
+
+/* --- work ---------------------------------------------------------------------- */
+
+#define FILES PLACE("", "files")
+
+static bool
+count(void *arg, const struct store_entry *e)
+{
+	(void)e;
+	++*(int *)arg;
+	return true;
+}
+
+static void
+files_add(struct store_db *db, int from, int to)
+{
+	struct err err = ERR_INIT;
+	char id[16];
+
+	CHECK(store_sqlite.begin(db, &err));
+	for (int i = from; i < to; i++) {
+		snprintf(id, sizeof(id), "f%d", i);
+		/* a few moments have many */
+		CHECK(store_sqlite.append(db, FILES, str_c(id), 0, i % 5,
+			i % 100 == 0 ? STR("romeo") : STR("juliet"), STR("v"),
+			&err));
+	}
+	CHECK(store_sqlite.commit(db, &err));
+}
+
+/* Steps of SQLite's machine for a range, and what it has found. */
+static int
+range_steps(struct store_db *db, const struct store_range *range, int *n_out)
+{
+	struct err err = ERR_INIT;
+	uint64_t total;
+	bool complete;
+	int steps = 0;
+
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 1);
+	*n_out = 0;
+	CHECK(store_sqlite.begin(db, &err));
+	CHECK(store_sqlite.range(
+		db, FILES, range, count, n_out, &total, &complete, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			steps += sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 0);
+	return steps;
+}
+
+static const struct {
+	const char *label;
+	struct store_range range;
+} work_cases[] = {
+	{ "the first", { .max = 10 } },
+	{ "the last", { .max = 10, .backwards = true } },
+	{ "somewhere", { .max = 10, .after_id = { "f401", 4 } } },
+	{ "of one user", { .max = 3, .with = { "romeo", 5 } } },
+	{ "of one user, behind",
+		{ .max = 3, .with = { "romeo", 5 }, .after_id = { "f100", 4 } } },
+	{ "of one user, the last",
+		{ .max = 3, .with = { "romeo", 5 }, .backwards = true } },
+	{ "the oldest", { .max = 10, .until_us = 3, .by_time = true } },
+	{ "the oldest, behind",
+		{ .max = 10, .until_us = 3, .after_id = { "f401", 4 },
+			.by_time = true } },
+	{ "the oldest, behind all of a moment",
+		{ .max = 10, .since_us = 1, .after_id = { "f499", 4 },
+			.by_time = true } },
+};
+
+TEST(a_part_of_a_log_costs_what_is_in_it)
+{
+	int few[COUNT(work_cases)], n_few[COUNT(work_cases)], n;
+	struct suite su;
+	struct store_db *db = db_open(&su);
+
+	files_add(db, 0, 1000);
+	for (size_t i = 0; i < COUNT(work_cases); i++)
+		few[i] = range_steps(db, &work_cases[i].range, &n_few[i]);
+	files_add(db, 1000, 20000);
+	for (size_t i = 0; i < COUNT(work_cases); i++) {
+		TEST_CASE(work_cases[i].label);
+		CHECK(range_steps(db, &work_cases[i].range, &n) <= 2 * few[i]);
+		if (work_cases[i].range.since_us == 0)
+			CHECK_INT(n, n_few[i]);
+		CHECK(n > 0);
+	}
+	db_end(&su, db);
+}
+
+TEST_MAIN
