@@ -198,7 +198,7 @@ sweep_due(struct upload_sweep *s, struct module_ctx *m)
 	free(s->removed);
 	s->removed = NULL;
 	module_range(m, s->here->shard, upload_log(str_c(s->host)),
-		&(struct store_range){ .max = SLICE,
+		&(struct store_range){ .max = SLICE, .by_time = true,
 			.until_us = shard_wall_us(s->here->shard),
 			.after_id = s->after[0] != '\0' ? str_c(s->after) :
 							  STR_NONE },
