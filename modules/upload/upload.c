@@ -348,14 +348,10 @@ on_remove(struct module_ctx *m, void *arg)
 {
 	struct account_removal *r = arg;
 	struct account *acc = r->account;
-	char now[DATETIME_SIZE];
 
 	(void)m;
-	store_tx_set(r->tx,
-		(struct store_place){ account_domain(acc), STR(""),
-			STR(UPLOAD_REMOVED) },
-		jid_str(acc->e.jid),
-		datetime_format(now, shard_wall_us(acc->e.shard)));
+	store_tx_append(r->tx, upload_removed_log(account_domain(acc)), STR_NONE,
+		shard_wall_us(acc->e.shard), jid_str(acc->e.jid), STR(""));
 	return HOOK_PASS;
 }
 

@@ -259,6 +259,8 @@ void upload_follow(struct module_ctx *m, struct shard *sh);
  * gone. */
 void upload_sweep_soon(struct module_ctx *m, struct shard *sh, struct str host);
 void upload_sweeps_done(struct upload_shard *us);
+/* Accounts that have gone, in order. */
+struct store_place upload_removed_log(struct str host);
 
 /* --- upload_retract.c, upload_command.c ------------------------------------------------------ */
 

@@ -16,8 +16,9 @@
 #define UPLOAD_LOG "upload"      /* of the host: files */
 #define UPLOAD_MAP "upload"      /* of an owner: see upload_user.c */
 #define UPLOAD_SENT "upload_sent" /* of an owner: see upload_retract.c */
-#define UPLOAD_REMOVED "upload_removed" /* of the host: accounts whose files have
-					  * to go: address, and when it was removed */
+#define UPLOAD_REMOVED "upload_removed" /* a log of the host, without ids: accounts
+					  * whose files have to go, as `with', and
+					  * when they were removed */
 /* The time of an entry that is never due; the year 9999. */
 #define UPLOAD_NEVER_US INT64_C(253402300799000000)
 

@@ -11,6 +11,8 @@
 
 #include "upload.h"
 
+#include <stdio.h>
+
 #define LOOK_US (60 * US_PER_S)
 #define SLICE 64
 
@@ -26,10 +28,11 @@ struct upload_sweep {
 	bool failed;       /* something of it was not deleted */
 	unsigned failed_at; /* the last of these; of what is due its id: */
 	char after[UPLOAD_ID_BYTES + 1]; /* the next slice begins behind it */
-	unsigned turn;     /* of the accounts that have gone, when one could not be
-			    * dealt with */
 	char *removed;     /* the account whose files they are; or NULL */
 	int64_t removed_us; /* when it was removed, wall clock */
+	char entry_id[24]; /* that says so */
+	char entry_after[24]; /* the next one stands behind it: it could not be dealt
+			       * with; "": none such */
 };
 
 static void
@@ -86,7 +89,8 @@ slice_end(struct upload_sweep *s)
 	if (m == NULL || (s->failed && s->removed == NULL)) {
 		sweep_rest(s, LOOK_US);
 	} else if (s->failed) {
-		s->turn++; /* another one comes first the next time */
+		/* another one comes first the next time */
+		memcpy(s->entry_after, s->entry_id, sizeof(s->entry_after));
 		sweep_due(s, m);
 	} else if (s->n != 0 && s->removed == NULL) {
 		sweep_due(s, m); /* there may be more */
@@ -207,11 +211,10 @@ sweep_due(struct upload_sweep *s, struct module_ctx *m)
 
 /* --- accounts that have gone -------------------------------------------------------------------- */
 
-static struct store_place
-removed_map(const struct upload_sweep *s)
+struct store_place
+upload_removed_log(struct str host)
 {
-	return (struct store_place){ str_c(s->host), STR(""),
-		STR(UPLOAD_REMOVED) };
+	return (struct store_place){ host, STR(""), STR(UPLOAD_REMOVED) };
 }
 
 static void
@@ -233,7 +236,8 @@ sweep_forget_account(struct upload_sweep *s, struct module_ctx *m)
 {
 	struct store_tx *tx = store_tx_new();
 
-	store_tx_delete(tx, removed_map(s), str_c(s->removed));
+	store_tx_delete_entry(
+		tx, upload_removed_log(str_c(s->host)), str_c(s->entry_id));
 	module_commit(m, s->here->shard, tx, on_account_forgotten, s);
 }
 
@@ -251,28 +255,34 @@ on_left_behind(void *arg, const struct store_answer *answer,
 }
 
 static void
+account_begin(struct upload_sweep *s, struct module_ctx *m,
+	const struct store_entry *e)
+{
+	s->removed = str_dup(e->with);
+	s->removed_us = e->wall_us;
+	snprintf(s->entry_id, sizeof(s->entry_id), "%.*s", STR_ARG(e->key));
+	module_range(m, s->here->shard, upload_log(str_c(s->host)),
+		&(struct store_range){ .max = SLICE, .with = e->with },
+		on_left_behind, s);
+}
+
+/* Where there is none behind one that could not be dealt with, that is the first again
+ * the next time. */
+static void
 on_removed_read(void *arg, const struct store_answer *answer,
 	const struct err *err)
 {
 	struct upload_sweep *s = arg;
 	struct module_ctx *m = sweep_module(s);
-	const struct store_entry *one;
 
-	if (err != NULL || m == NULL) {
+	if (err != NULL || answer->n == 0)
+		s->entry_after[0] = '\0';
+	if (err != NULL || m == NULL)
 		sweep_rest(s, LOOK_US);
-	} else if (answer->n != 0) {
-		one = &answer->entries[s->turn % answer->n];
-		s->removed = str_dup(one->key);
-		if (!datetime_parse(one->value, &s->removed_us))
-			s->removed_us = 0;
-		s->removed_us += US_PER_S; /* it is in whole seconds */
-		module_range(m, s->here->shard, upload_log(str_c(s->host)),
-			&(struct store_range){ .max = SLICE,
-				.with = str_c(s->removed) },
-			on_left_behind, s);
-	} else {
+	else if (answer->n != 0)
+		account_begin(s, m, &answer->entries[0]);
+	else
 		sweep_due(s, m);
-	}
 }
 
 /* --- looking ---------------------------------------------------------------------------------------- */
@@ -289,7 +299,11 @@ sweep_look(struct upload_sweep *s)
 	s->busy = true;
 	free(s->removed);
 	s->removed = NULL;
-	module_list(m, s->here->shard, removed_map(s), on_removed_read, s);
+	module_range(m, s->here->shard, upload_removed_log(str_c(s->host)),
+		&(struct store_range){ .max = 1,
+			.after_id = s->entry_after[0] != '\0' ?
+				str_c(s->entry_after) : STR_NONE },
+		on_removed_read, s);
 }
 
 static void
