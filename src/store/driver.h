@@ -23,6 +23,7 @@ enum store_op_kind {
 	STORE_OP_SET,
 	STORE_OP_CREATE,
 	STORE_OP_REQUIRE,
+	STORE_OP_REQUIRE_ENTRY,
 	STORE_OP_DELETE,
 	STORE_OP_CLEAR,
 	STORE_OP_CLEAR_OWNER,
@@ -174,7 +175,8 @@ struct store_driver {
 	bool (*range)(struct store_db *db, struct store_place at,
 		const struct store_range *range, store_entry_fn fn, void *arg,
 		uint64_t *total_out, bool *complete_out, struct err *err);
-	/* of a log, in the order of ids, what there is; complete is false when fn
+	/* of a log, in the order of ids, what there is; the writer is told of what it
+	 * has written in the same transaction; complete is false when fn
 	 * stopped it before the last of ids */
 	bool (*get_entries)(struct store_db *db, struct store_place at,
 		const struct str *ids, size_t n, store_entry_fn fn, void *arg,

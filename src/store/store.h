@@ -178,6 +178,9 @@ void store_tx_create(struct store_tx *tx, struct store_place at, struct str key,
 /* Fails the whole transaction with ERR_MISSING if the key does not exist. */
 void store_tx_require(struct store_tx *tx, struct store_place at,
 	struct str key);
+/* The same for an entry of a log. */
+void store_tx_require_entry(struct store_tx *tx, struct store_place at,
+	struct str id);
 /* No error if there is none. */
 void store_tx_delete(struct store_tx *tx, struct store_place at,
 	struct str key);

@@ -205,6 +205,13 @@ store_tx_require(struct store_tx *tx, struct store_place at, struct str key)
 }
 
 void
+store_tx_require_entry(struct store_tx *tx, struct store_place at,
+	struct str id)
+{
+	op_new(tx, STORE_OP_REQUIRE_ENTRY, at, id, STR_NONE);
+}
+
+void
 store_tx_delete(struct store_tx *tx, struct store_place at, struct str key)
 {
 	op_new(tx, STORE_OP_DELETE, at, key, STR_NONE);

@@ -43,9 +43,13 @@ static bool
 key_require(const struct store_driver *d, struct store_db *db,
 	const struct store_op *op, struct err *err)
 {
-	bool found = false;
+	bool found = false, complete,
+	     ok = op->kind == STORE_OP_REQUIRE ?
+		     d->get(db, op->at, op->key, on_entry_found, &found, err) :
+		     d->get_entries(db, op->at, &op->key, 1, on_entry_found,
+			     &found, &complete, err);
 
-	if (!d->get(db, op->at, op->key, on_entry_found, &found, err))
+	if (!ok)
 		return false;
 	if (!found)
 		return err_set(err, ERR_MISSING, "no such key in %.*s",
@@ -63,6 +67,7 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 	case STORE_OP_CREATE:
 		return d->set(db, op->at, op->key, op->value, true, err);
 	case STORE_OP_REQUIRE:
+	case STORE_OP_REQUIRE_ENTRY:
 		return key_require(d, db, op, err);
 	case STORE_OP_DELETE:
 		return d->del(db, op->at, op->key, err);
@@ -87,11 +92,18 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 	return err_set(err, ERR_INVALID, "unknown operation");
 }
 
+static bool
+op_only_looks(const struct store_op *op)
+{
+	return op->kind == STORE_OP_REQUIRE ||
+		op->kind == STORE_OP_REQUIRE_ENTRY;
+}
+
 /* Those that leave everything as it was when they fail. */
 static bool
 op_may_fail(const struct store_op *op)
 {
-	return op->kind == STORE_OP_CREATE || op->kind == STORE_OP_REQUIRE ||
+	return op->kind == STORE_OP_CREATE || op_only_looks(op) ||
 		op->kind == STORE_OP_APPEND;
 }
 
@@ -107,7 +119,7 @@ tx_needs_savepoint(const struct store_tx *tx)
 	STAILQ_FOREACH (op, &tx->ops, link) {
 		if (changed && op_may_fail(op))
 			return true;
-		changed = changed || op->kind != STORE_OP_REQUIRE;
+		changed = changed || !op_only_looks(op);
 	}
 	return false;
 }

@@ -107,6 +107,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(ranges_of_a_log_are_paged)                                           \
 	X(entries_are_read_by_their_ids)                                       \
 	X(any_number_of_entries_is_read_by_ids)                                \
+	X(an_entry_is_required)                                                \
 	X(an_unknown_id_is_missing)                                            \
 	X(times_may_go_back_in_a_log)                                          \
 	X(logs_are_trimmed_by_age)                                             \

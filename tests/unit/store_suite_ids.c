@@ -270,3 +270,50 @@ suite_what_another_log_names_is_not_trimmed(const struct suite_kind *k)
 	}
 	suite_close(&su);
 }
+
+/* In logs of all kinds: with ids, with numbers that the ids say, and without ids. */
+static enum err_code
+require_commit(struct suite *su, const char *log, const char *id, bool comes,
+	const char *key)
+{
+	struct store_tx *tx = store_tx_new();
+
+	if (comes && id[0] == '1')
+		store_tx_append_at(tx, PLACE("romeo", log), str_c(id), 1,
+			STR_NONE, STR("v"));
+	else if (comes)
+		store_tx_append(tx, PLACE("romeo", log), str_c(id), 1, STR_NONE,
+			STR("v"));
+	store_tx_set(tx, PLACE("romeo", "map"), str_c(key), STR("1"));
+	store_tx_require_entry(tx, PLACE("romeo", log), str_c(id));
+	return suite_commit(su, tx);
+}
+
+void
+suite_an_entry_is_required(const struct suite_kind *k)
+{
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	store_tx_append(tx, PLACE("romeo", "queue"), STR_NONE, 1, STR_NONE,
+		STR("v"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_INT(require_commit(&su, "ids", "a", false, "x"), ERR_MISSING);
+	CHECK_INT(require_commit(&su, "ids", "a", true, "a"), ERR_NONE);
+	CHECK_INT(require_commit(&su, "ids", "a", false, "b"), ERR_NONE);
+	CHECK_INT(require_commit(&su, "ids", "z", false, "x"), ERR_MISSING);
+	CHECK_INT(require_commit(&su, "placed", "1.x", true, "c"), ERR_NONE);
+	CHECK_INT(require_commit(&su, "placed", "1.y", false, "x"), ERR_MISSING);
+	CHECK_INT(require_commit(&su, "queue", "1", false, "d"), ERR_NONE);
+	CHECK_INT(require_commit(&su, "queue", "2", false, "x"), ERR_MISSING);
+	tx = store_tx_new();
+	store_tx_delete_entry(tx, PLACE("romeo", "ids"), STR("a"));
+	store_tx_require_entry(tx, PLACE("romeo", "ids"), STR("a"));
+	CHECK_INT(suite_commit(&su, tx), ERR_MISSING);
+	CHECK_INT(require_commit(&su, "ids", "a", false, "e"), ERR_NONE);
+	CHECK_CSTR(suite_list(&su, PLACE("romeo", "map"), out, sizeof(out)),
+		"a=1 b=1 c=1 d=1 e=1");
+	suite_close(&su);
+}

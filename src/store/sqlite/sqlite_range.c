@@ -482,7 +482,8 @@ sqlite_get_entries(struct store_db *db, struct store_place at,
 	bool more = true;
 	size_t i;
 
-	if (!sqlite_log_find(db, at, &log, err))
+	/* the writer asks within its transaction, too */
+	if (!sqlite_known_write(db, err) || !sqlite_log_find(db, at, &log, err))
 		return false;
 	for (i = 0; i < n && more; i++) {
 		if (!entry_find(db, &log, ids[i], fn, arg, &more, err))
