@@ -68,14 +68,20 @@ upload_module(struct shard *sh, struct str host, const struct module_entry *entr
 }
 
 struct upload_shard *
-upload_shard_of(struct module_ctx *m, struct shard *sh)
+upload_shard_at(struct module_entry *entry, struct shard *sh)
 {
-	struct upload_shard *us = module_shard_state(m, sh);
+	struct upload_shard *us = module_entry_state(entry, sh);
 
 	if (us->shard == NULL)
 		TAILQ_INIT(&us->notes);
 	us->shard = sh;
 	return us;
+}
+
+struct upload_shard *
+upload_shard_of(struct module_ctx *m, struct shard *sh)
+{
+	return upload_shard_at(m->entry, sh);
 }
 
 /* Beside the database, unless the configuration says where; empty: nowhere. */

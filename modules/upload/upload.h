@@ -15,6 +15,10 @@
  *	                             what is due, some at a time
  *	                             file, then record <--------- deleted
  *
+ * Slots and the key of their tokens are in memory alone, at the place of their user: when
+ * the server ends, or the module, they are over, and whoever has one asks for another.
+ * So what is reserved is what may be used, and nothing is stored for who has nothing yet.
+ *
  * Invariants.  What one user has is counted on one shard, and stored by the same
  * transaction as the record: so the two agree.  A file is there before its record,
  * and goes before it: so a crash leaves either a file that nobody is shown, which
@@ -80,7 +84,6 @@ struct upload_shard {
 	LIST_HEAD(, upload_sweep) sweeps; /* of hosts whose place this is */
 	TAILQ_HEAD(, upload_note) notes;  /* see upload_retract.c */
 	unsigned n_notes;
-	uint64_t serial;                  /* of the snapshot that was followed last */
 	LIST_HEAD(, upload_place) places;
 };
 
@@ -88,6 +91,9 @@ struct upload_shard {
 struct module_ctx *upload_module(struct shard *sh, struct str host,
 	const struct module_entry *entry);
 struct upload_shard *upload_shard_of(struct module_ctx *m, struct shard *sh);
+/* The same for a module that is held. */
+struct upload_shard *upload_shard_at(struct module_entry *entry,
+	struct shard *sh);
 /* Where files of the host are kept; it is there until the shard ends.  NULL: nowhere,
  * and why is in err. */
 struct upload_storage *upload_storage_of(struct module_ctx *m, struct shard *sh,
@@ -132,11 +138,11 @@ struct upload_user {
 	uint64_t hash;     /* server_hash() of bare */
 	bool loading, loaded;
 	bool gone;         /* the account was removed: nobody finds it any more */
-	bool stored;       /* series and key are */
+	bool stored;       /* series is */
 	unsigned busy;     /* answers that are to come */
 	struct upload_jobs waiting;
 	char series[RAND_ID_SIZE];
-	char key[2 * RAND_ID_SIZE];
+	char key[2 * RAND_ID_SIZE]; /* of his tokens; another one each time */
 	struct upload_usage usage;
 	struct upload_own own;
 	LIST_HEAD(, upload_claim) claims;
@@ -145,7 +151,7 @@ struct upload_user {
 };
 
 /* Something that is done at the place of a user, once he is loaded, and answered at
- * home.  The first member of whatever is asked. */
+ * home.  The first member of whatever is asked; always answered. */
 struct upload_job {
 	STAILQ_ENTRY(upload_job) link;
 	struct module_entry *entry; /* held */
@@ -189,10 +195,10 @@ unsigned upload_user_slots(const struct upload_user *u);
 void upload_user_write(struct upload_user *u, struct store_tx *tx);
 /* His account has gone, and is forgotten here, whether he has been read or not. */
 void upload_user_forget(struct upload_shard *us, struct str host, struct str bare);
-/* Another snapshot is in force: who was uploading when the module was away for a while
- * could not say that he has ended.  What is under way still goes on, and nothing that
- * is there is ever replaced. */
-void upload_users_follow(struct upload_shard *us);
+/* A PUT has ended without a file: its slot is free again, until its time is over.
+ * Whether the module is in force at host still or not; entry is held by the caller. */
+void upload_claim_release(struct module_entry *entry, struct shard *sh,
+	struct str host, struct str bare, struct str id);
 void upload_users_done(struct upload_shard *us);
 
 /* --- upload_slot.c ------------------------------------------------------------------- */
@@ -223,6 +229,8 @@ struct upload_put {
 	struct http_request *r; /* NULL: it is none, or was refused at once */
 	struct arena *arena;    /* in which are the texts of these */
 	enum put_state state;
+	struct module_entry *entry; /* held by the request */
+	struct upload_storage *storage; /* of the draft */
 	struct upload_token token;
 	struct str mac, said;   /* of that */
 	struct str name;

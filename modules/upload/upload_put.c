@@ -126,8 +126,8 @@ claim_judge(const struct put_job *j, const struct upload_user *u)
 	const struct upload_token *t = &j->token;
 	const struct upload_claim *c = upload_claim_find(u, t->id);
 
-	if (u->gone || !upload_token_is_true(j->mac, j->said, j->name,
-			       str_c(u->key)) ||
+	if (u->gone || c == NULL || !upload_token_is_true(j->mac, j->said,
+					    j->name, str_c(u->key)) ||
 		t->slot_us <= shard_wall_us(u->here->shard))
 		return 403;
 	if ((uint64_t)j->length > t->bytes)
@@ -136,7 +136,7 @@ claim_judge(const struct put_job *j, const struct upload_user *u)
 		return 400;
 	if (t->type.n != 0 && !upload_type_eq(t->type, j->given_type))
 		return 400;
-	return c != NULL && c->state != CLAIM_FREE ? 409 : 0;
+	return c->state != CLAIM_FREE ? 409 : 0;
 }
 
 static void
@@ -153,59 +153,27 @@ on_claim_room(void *arg, const struct err *why)
 	upload_job_end(&j->job);
 }
 
-/* After a restart nothing is known of the slot, but what its token says. */
 static void
 claim_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 {
 	struct put_job *j = put_job_of(job);
-	const struct upload_token *t = &j->token;
-	struct upload_claim *c;
 
 	j->status = claim_judge(j, u);
 	if (j->status != 0) {
 		upload_job_end(job);
 		return;
 	}
-	c = upload_claim_find(u, t->id);
-	if (c == NULL)
-		c = upload_claim_add(u, t->id, t->purpose, t->bytes, t->slot_us);
-	c->state = CLAIM_TAKEN;
-	upload_room(m, u->here->shard, t->bytes, on_claim_room, j);
+	upload_claim_find(u, j->token.id)->state = CLAIM_TAKEN;
+	upload_room(m, u->here->shard, j->token.bytes, on_claim_room, j);
 }
 
 /* --- it is let go ------------------------------------------------------------------------- */
 
 static void
-release_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
-{
-	struct upload_claim *c =
-		upload_claim_find(u, put_job_of(job)->token.id);
-
-	(void)m;
-	if (c != NULL && c->state == CLAIM_TAKEN)
-		c->state = CLAIM_FREE;
-	upload_job_end(job);
-}
-
-static void
-on_released(struct shard *sh, struct upload_job *job)
-{
-	(void)sh;
-	arena_free(put_job_of(job)->arena);
-}
-
-/* A module that is not in force any more has no slots. */
-static void
 put_release(struct upload_put *p)
 {
-	struct module_ctx *m = http_module(p->r);
-	struct put_job *j;
-
-	if (m == NULL)
-		return;
-	j = put_job_new(p, release_run, on_released);
-	j->put = NULL;
-	upload_ask(m, p->r->shard, &j->job, p->r->domain, j->token.user);
+	upload_claim_release(p->entry, p->r->shard, p->r->domain, p->token.user,
+		p->token.id);
 }
 
 /* --- the record, at the place of the user ---------------------------------------------------- */
@@ -248,9 +216,9 @@ record_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 	struct upload_limits limits;
 	struct store_tx *tx;
 
-	/* the account may have gone meanwhile, and another may have got its name */
-	if (u->gone || !upload_token_is_true(j->mac, j->said, j->name,
-			       str_c(u->key))) {
+	/* the account may have gone meanwhile, and another may have got its name:
+	 * that one has no such slot */
+	if (u->gone || upload_claim_find(u, j->token.id) == NULL) {
 		j->status = 403;
 		upload_job_end(job);
 		return;
@@ -286,20 +254,17 @@ on_leftover_removed(void *arg, const struct err *why)
 	module_release(entry);
 }
 
-/* It stands under its name, and nothing says so. */
+/* It stands under its name, and nothing says so; whether the module is in force still
+ * or not. */
 static void
-put_take_back(struct upload_put *p, struct module_entry *entry)
+put_take_back(struct upload_put *p)
 {
-	struct module_ctx *m =
-		upload_module(p->r->shard, p->r->domain, entry);
 	struct err err = ERR_INIT;
-	struct upload_storage *s =
-		m != NULL ? upload_storage_of(m, p->r->shard, &err) : NULL;
 
-	module_entry_hold(entry);
-	if (s == NULL || !STORAGE->remove(s, p->r->domain, p->token.id,
-				 on_leftover_removed, entry, &err))
-		on_leftover_removed(entry, &err);
+	module_entry_hold(p->entry);
+	if (!STORAGE->remove(p->storage, p->r->domain, p->token.id,
+		    on_leftover_removed, p->entry, &err))
+		on_leftover_removed(p->entry, &err);
 }
 
 static void
@@ -312,7 +277,9 @@ on_record_home(struct shard *sh, struct upload_job *job)
 
 	(void)sh;
 	if (status != 201 && status != 409)
-		put_take_back(p, job->entry);
+		put_take_back(p);
+	if (job->err.code != ERR_NONE)
+		put_release(p); /* it was never asked for at his place */
 	if (status == 201)
 		log_info(LOG_NET, LOG_NOBODY,
 			"file uploaded user=%.*s id=%.8s bytes=%llu",
@@ -331,6 +298,7 @@ put_finish(struct upload_put *p)
 	const struct upload_conf *conf;
 
 	if (m == NULL) {
+		put_release(p);
 		put_end(p, 503);
 		return;
 	}
@@ -384,7 +352,9 @@ on_draft_finished(void *arg)
 	struct put_job *j;
 
 	if (m == NULL) {
-		put_end(p, 503); /* upload-check finds it */
+		put_take_back(p);
+		put_release(p);
+		put_end(p, 503);
 		return;
 	}
 	p->state = PUT_RECORDS;
@@ -407,6 +377,7 @@ put_read(struct upload_put *p, struct module_ctx *m)
 	const struct disk_spare spare = { conf->disk_free_bytes,
 		(unsigned)conf->disk_free_percent };
 
+	p->storage = s;
 	if (s != NULL)
 		p->draft = STORAGE->draft(s, &spare, &draft_events, p, &err);
 	if (p->draft == NULL) {
@@ -505,6 +476,7 @@ upload_put(struct module_ctx *m, struct http_request *r)
 		return;
 	}
 	p->r = r;
+	p->entry = m->entry;
 	p->state = PUT_ASKS;
 	http_hold(r);
 	j = put_job_new(p, claim_run, on_claim_home);

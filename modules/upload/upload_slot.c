@@ -135,28 +135,6 @@ slot_refuse(struct slot_job *s, enum stanza_cond cond, const char *text)
 	upload_job_end(&s->job);
 }
 
-static void
-on_key_stored(void *arg, bool ok, const struct err *err)
-{
-	struct upload_user *u = arg;
-
-	(void)err;
-	u->stored = u->stored || ok;
-	u->busy--;
-	upload_user_check(u);
-}
-
-/* So that tokens outlive a restart; who has a file has it stored with that anyway. */
-static void
-key_store(struct module_ctx *m, struct upload_user *u)
-{
-	struct store_tx *tx = store_tx_new();
-
-	upload_user_write(u, tx);
-	u->busy++;
-	module_commit(m, u->here->shard, tx, on_key_stored, u);
-}
-
 /* Before anybody is asked: what the next one wants is beside it. */
 static void
 slot_reserve(struct slot_job *s, const struct upload_conf *conf,
@@ -206,8 +184,6 @@ slot_grant(struct slot_job *s, struct module_ctx *m, struct upload_user *u,
 		return;
 	}
 	upload_token_make(&s->token, &t, name, str_c(u->key));
-	if (!u->stored)
-		key_store(m, u);
 	upload_job_end(&s->job);
 }
 

@@ -334,7 +334,6 @@ upload_follow(struct module_ctx *m, struct shard *sh)
 	struct upload_shard *us = upload_shard_of(m, sh);
 	struct upload_sweep *s;
 
-	upload_users_follow(us);
 	if (!place_is_here(sh, server_place_of(sh->server, host)))
 		return;
 	/* one that was chosen is known to be of no use before somebody needs it; the

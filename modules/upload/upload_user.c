@@ -4,7 +4,7 @@
  * Owner shard: that of the user's account, or, for one of elsewhere, of his bare
  * address.  In the map "upload" of his owner:
  *
- *	key	his series, and the key of his tokens
+ *	series	of what he has: another account of the name has another one
  *	usage	what he has: upload_limits.h
  *	limits	what is his own of the limits; an operator has said so
  *
@@ -16,7 +16,7 @@
 
 #include "upload.h"
 
-#define KEY_KEY "key"
+#define KEY_SERIES "series"
 #define KEY_USAGE "usage"
 #define KEY_LIMITS "limits"
 
@@ -214,22 +214,46 @@ upload_user_forget(struct upload_shard *us, struct str host, struct str bare)
 	upload_user_check(u);
 }
 
-void
-upload_users_follow(struct upload_shard *us)
-{
-	struct table_walk walk = table_walk(&us->users);
-	struct upload_claim *c;
-	struct upload_user *u;
+struct release {
+	struct module_entry *entry; /* held */
+	char *host, *bare;
+	char id[UPLOAD_ID_BYTES + 1];
+};
 
-	if (us->serial == us->shard->snap->serial)
-		return;
-	us->serial = us->shard->snap->serial;
-	while ((u = table_step(&us->users, &walk)) != NULL) {
-		LIST_FOREACH (c, &u->claims, link)
-			if (c->state == CLAIM_TAKEN)
-				c->state = CLAIM_FREE;
+/* At the place of the user, who is in memory as long as a slot of his is taken, unless
+ * his account has gone. */
+static void
+on_release(struct shard *sh, void *arg)
+{
+	struct release r = *(struct release *)arg;
+	struct upload_user *u = user_get(
+		upload_shard_at(r.entry, sh), str_c(r.host), str_c(r.bare));
+	struct upload_claim *c =
+		u != NULL ? upload_claim_find(u, str_c(r.id)) : NULL;
+
+	free(arg);
+	if (c != NULL && c->state == CLAIM_TAKEN) {
+		c->state = CLAIM_FREE;
 		upload_user_check(u);
 	}
+	free(r.host);
+	free(r.bare);
+	module_release(r.entry);
+}
+
+void
+upload_claim_release(struct module_entry *entry, struct shard *sh,
+	struct str host, struct str bare, struct str id)
+{
+	struct release *r = xcalloc(1, sizeof(*r));
+
+	module_entry_hold(entry);
+	r->entry = entry;
+	r->host = str_dup(host);
+	r->bare = str_dup(bare);
+	memcpy(r->id, id.p, UPLOAD_ID_BYTES);
+	place_post(sh->server, server_place_of(sh->server, bare), on_release, r,
+		sizeof(*r));
 }
 
 void
@@ -256,29 +280,13 @@ upload_user_limits(struct module_ctx *m, const struct upload_user *u,
 /* --- stored ------------------------------------------------------------------------------- */
 
 static void
-key_read(struct upload_user *u, struct str text)
+series_read(struct upload_user *u, struct str text)
 {
-	struct str series, key;
-
-	if (!str_cut(text, ' ', &series, &key) || series.n == 0 ||
-		series.n >= sizeof(u->series) || key.n < RAND_ID_SIZE - 1 ||
-		key.n >= sizeof(u->key))
+	if (text.n == 0 || text.n >= sizeof(u->series))
 		return;
-	memcpy(u->series, series.p, series.n);
-	u->series[series.n] = '\0';
-	memcpy(u->key, key.p, key.n);
-	u->key[key.n] = '\0';
+	memcpy(u->series, text.p, text.n);
+	u->series[text.n] = '\0';
 	u->stored = true;
-}
-
-static void
-key_draw(struct upload_user *u)
-{
-	struct rand_source *rand = u->here->shard->rand;
-
-	rand_id(rand, u->series);
-	rand_id(rand, u->key);
-	rand_id(rand, u->key + RAND_ID_SIZE - 1);
 }
 
 void
@@ -292,11 +300,8 @@ upload_user_write(struct upload_user *u, struct store_tx *tx)
 			(struct store_place){ at.host, at.owner,
 				STR(MAP_ACCOUNT) },
 			STR(KEY_CREATED));
-	if (!u->stored) {
-		buf_printf(&text, "%s %s", u->series, u->key);
-		store_tx_set(tx, at, STR(KEY_KEY), buf_str(&text));
-		text.n = 0;
-	}
+	if (!u->stored)
+		store_tx_set(tx, at, STR(KEY_SERIES), str_c(u->series));
 	upload_usage_write(&text, &u->usage);
 	store_tx_set(tx, at, STR(KEY_USAGE), buf_str(&text));
 	text.n = 0;
@@ -362,18 +367,22 @@ job_run(struct upload_user *u, struct upload_job *job)
 static void
 user_take(struct upload_user *u, const struct store_answer *answer)
 {
+	struct rand_source *rand = u->here->shard->rand;
+
 	for (size_t i = 0; i < answer->n; i++) {
 		const struct store_entry *e = &answer->entries[i];
 
-		if (str_is(e->key, KEY_KEY))
-			key_read(u, e->value);
+		if (str_is(e->key, KEY_SERIES))
+			series_read(u, e->value);
 		else if (str_is(e->key, KEY_USAGE))
 			upload_usage_read(&u->usage, e->value);
 		else if (str_is(e->key, KEY_LIMITS))
 			upload_own_read(&u->own, e->value);
 	}
 	if (!u->stored)
-		key_draw(u);
+		rand_id(rand, u->series);
+	rand_id(rand, u->key);
+	rand_id(rand, u->key + RAND_ID_SIZE - 1);
 	u->loaded = true;
 }
 

@@ -146,6 +146,8 @@ struct module {
 struct module_ctx *module_of_entity(const struct entity *e);
 /* Never NULL: made when first asked for. */
 void *module_shard_state(struct module_ctx *m, struct shard *sh);
+/* The same for a module that is held, whether it is in force anywhere or not. */
+void *module_entry_state(struct module_entry *entry, struct shard *sh);
 void *module_entity_state(struct module_ctx *m, struct entity *e);
 void *module_session_state(struct module_ctx *m, struct session *s);
 

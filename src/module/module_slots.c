@@ -18,9 +18,15 @@ module_of_entity(const struct entity *e)
 }
 
 void *
+module_entry_state(struct module_entry *entry, struct shard *sh)
+{
+	return slot_get(&sh->slots, &entry->shard_slot);
+}
+
+void *
 module_shard_state(struct module_ctx *m, struct shard *sh)
 {
-	return slot_get(&sh->slots, &m->entry->shard_slot);
+	return module_entry_state(m->entry, sh);
 }
 
 void *

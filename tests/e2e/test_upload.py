@@ -3,10 +3,12 @@
 import asyncio
 import base64
 import concurrent.futures
+import contextlib
 import io
 import os
 import re
 import socket
+import sqlite3
 import ssl
 import subprocess
 import threading
@@ -260,14 +262,22 @@ def test_a_slot_is_over_after_its_time(own_server):
     up.server.check()
 
 
-def test_a_slot_outlives_a_restart(own_server):
-    up = Uploads(own_server)
+def test_a_slot_is_over_after_a_restart(own_server):
+    """So what is reserved is what may be used, and what was used is not good again."""
+    up = Uploads(own_server, day_bytes=10, file_bytes=10)
     slot, used = up.slot(), up.upload()
+    up.server.ctl("upload-delete", up.me, used.id)
+    refuses(up.request(), "resource-constraint")
     up.server.restart()
-    assert up.put(slot, b"after").status == 201
-    assert up.get(slot).body == b"after"
-    assert up.put(used, b"other").status == 409
-    assert up.get(used).body == b"hello"
+    assert up.put(slot, b"after").status == 403
+    assert up.put(used, b"other").status == 403
+    assert on_disk(up.server) == {}
+    romeo = up.scene.accounts["romeo"]
+    up.romeo = Client(up.server).login(romeo.name, romeo.password)
+    another = up.slot()
+    refuses(up.request(), "resource-constraint")
+    assert up.put(another, b"after").status == 201
+    assert up.usage()["day"] == 10
     up.server.check()
 
 
@@ -347,7 +357,37 @@ def test_a_reload_takes_the_module_away(own_server):
         pass
     assert len(on_disk(up.server)) == 1
     assert up.there(kept)
-    assert up.put(slot, body).status == 201
+    up.upload(body) # the slot went with the module, unless that was quick
+    up.server.check()
+
+
+def test_what_was_whole_when_the_module_went_has_a_record_or_goes(own_server):
+    """However far each was: written out, named, or about to be recorded."""
+    up = Uploads(own_server, {
+        "disk_threads": 1, "limits": {"http_bodies_per_address": 1000}},
+        user_slots=200)
+    options = up.server.conf["modules"]["upload"]
+    slots = [up.slot() for _ in range(150)]
+    conns = [begun(up, slot, b"hello") for slot in slots]
+    for conn in conns:
+        conn.send(b"hello")
+    for value in ("no", options):
+        up.server.conf["modules"]["upload"] = value
+        up.server.write_conf()
+        up.server.ctl("reload")
+    answers = [conn.answer().status for conn in conns]
+    assert set(answers) <= {201, 404, 503}
+    while stats(up.server)["files_open"] != 0:
+        pass
+    for _ in range(300):
+        known = {f["id"] for f in up.files()}
+        there = {os.path.basename(path) for path in on_disk(up.server)}
+        if known == there:
+            break
+    assert known == there
+    assert known >= {slot.id for slot, status in zip(slots, answers)
+                     if status == 201}
+    assert up.usage()["files"] == len(known)
     up.server.check()
 
 
@@ -533,6 +573,14 @@ def test_limits_of_ones_own(up):
                              ok=False).returncode != 0
 
 
+def kept_of(owner, server):
+    db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
+                         uri=True)
+    with contextlib.closing(db):
+        return db.execute("SELECT count(*) FROM map WHERE owner = ?",
+                          (owner,)).fetchone()[0]
+
+
 def test_others_may_not(own_server):
     up = Uploads(own_server, allow=["elsewhere.example"])
     up.server.adduser("romeo", "secret", OTHER_DOMAIN)
@@ -543,7 +591,11 @@ def test_others_may_not(own_server):
     up.server.write_conf()
     up.server.ctl("reload")
     slot = up.slot(by=other)
+    up.upload() # what was to be stored before is, too
+    # addresses of elsewhere can be made up: nothing is kept of one without a file
+    assert kept_of("/romeo@" + OTHER_DOMAIN, up.server) == 0
     assert up.put(slot).status == 201 and up.there(slot)
+    assert kept_of("/romeo@" + OTHER_DOMAIN, up.server) != 0
     up.server.check()
 
 
@@ -977,7 +1029,7 @@ def test_hosts_have_folders_of_their_own(own_server):
     up.server.conf["hosts"][OTHER_DOMAIN] = host
     up.server.write_conf()
     up.server.ctl("reload")
-    slots = [up.upload(b"%d" % i) for i in range(150)]
+    slots = [up.upload(b"%d" % i) for i in range(40)]
     up.server.adduser("juliet", "secret", OTHER_DOMAIN)
     juliet = Client(up.server, domain=OTHER_DOMAIN).login("juliet", "secret")
     up.domain = "upload." + OTHER_DOMAIN
