@@ -72,8 +72,6 @@ upload_shard_at(struct module_entry *entry, struct shard *sh)
 {
 	struct upload_shard *us = module_entry_state(entry, sh);
 
-	if (us->shard == NULL)
-		TAILQ_INIT(&us->notes);
 	us->shard = sh;
 	return us;
 }
@@ -172,6 +170,7 @@ upload_shard_done(struct shard *sh, void *state)
 	us->shard = sh;
 	upload_sweeps_done(us);
 	upload_users_done(us);
+	upload_notes_done(us);
 	places_shut(us);
 }
 

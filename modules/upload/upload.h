@@ -82,7 +82,7 @@ struct upload_shard {
 	struct shard *shard;
 	struct table users; /* struct upload_user, by bare address */
 	LIST_HEAD(, upload_sweep) sweeps; /* of hosts whose place this is */
-	TAILQ_HEAD(, upload_note) notes;  /* see upload_retract.c */
+	struct table note_lines; /* struct note_line, by user: upload_retract.c */
 	unsigned n_notes;
 	LIST_HEAD(, upload_place) places;
 };
@@ -260,6 +260,9 @@ bool upload_path_read(struct str rest, struct str *id_out, struct buf *name);
 void upload_delete(struct module_ctx *m, struct shard *sh, struct str host,
 	const struct upload_record *record, upload_done_fn fn, void *arg);
 
+/* Is that one being deleted, and its record with what is noted of it? */
+bool upload_is_going(const struct upload_user *u, struct str id);
+
 /* --- upload_sweep.c ------------------------------------------------------------------------- */
 
 void upload_follow(struct module_ctx *m, struct shard *sh);
@@ -276,6 +279,7 @@ enum hook_result upload_on_send(struct module_ctx *m, void *arg);
 /* Where messages are noted that have carried the file id of u; in the arena of a. */
 struct store_place upload_sent_place(const struct upload_user *u,
 	struct arena *a, struct str id);
+void upload_notes_done(struct upload_shard *us);
 /* They are no more, with the file; answer is all of that map. */
 void upload_sent_forget(struct store_tx *tx, struct store_place of_file,
 	const struct store_answer *answer);

@@ -121,18 +121,27 @@ on_still_there(void *arg, const struct store_answer *answer,
 			on_messages, d);
 }
 
+bool
+upload_is_going(const struct upload_user *u, struct str id)
+{
+	const struct upload_going *g;
+
+	LIST_FOREACH (g, &u->going, link)
+		if (str_is(id, g->id))
+			return true;
+	return false;
+}
+
 /* Two may say so at once: it counts once. */
 static void
 delete_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 {
 	struct delete_job *d = delete_of(job);
-	const struct upload_going *g;
 
-	LIST_FOREACH (g, &u->going, link)
-		if (str_is(d->record.id, g->id)) {
-			upload_job_end(job);
-			return;
-		}
+	if (upload_is_going(u, d->record.id)) {
+		upload_job_end(job);
+		return;
+	}
 	memcpy(d->going.id, d->record.id.p, UPLOAD_ID_BYTES);
 	LIST_INSERT_HEAD(&u->going, &d->going, link);
 	d->is_going = true;

@@ -100,10 +100,10 @@ files_of(struct files *f, const struct stanza *st)
 
 /* --- what is under way -------------------------------------------------------------------------- */
 
-/* One message and one file: of the two there is a note, or there will be.  Those of a
- * user are dealt with one after the other, so that what is retracted at once is found. */
+/* One message and one file: of the two there is a note, or there will be. */
 struct upload_note {
-	TAILQ_ENTRY(upload_note) link; /* of the shard */
+	STAILQ_ENTRY(upload_note) link; /* of the line */
+	struct note_line *line;
 	struct module_entry *entry; /* held */
 	struct shard *shard;
 	struct upload_shard *here;
@@ -114,6 +114,14 @@ struct upload_note {
 	struct str files;   /* ids, with a blank between: all that it carries, or, where
 			     * it is retracted, those that are left to go */
 	bool retracts;
+};
+
+/* Those of a user are dealt with one after the other, so that what is retracted at once
+ * is found; the first is. */
+struct note_line {
+	uint64_t hash; /* server_hash() of user */
+	char *user;
+	STAILQ_HEAD(, upload_note) notes; /* at least one */
 };
 
 static struct str
@@ -148,35 +156,67 @@ note_module(const struct upload_note *n)
 
 static void note_begin(struct upload_note *n, struct module_ctx *m);
 
-/* The first of a user, behind n or (NULL) of all. */
-static struct upload_note *
-note_of(const struct upload_shard *us, const struct upload_note *n, struct jid user)
+static struct note_line *
+line_find(const struct upload_shard *us, struct str user, uint64_t hash)
 {
-	struct upload_note *at =
-		n != NULL ? TAILQ_NEXT(n, link) : TAILQ_FIRST(&us->notes);
+	size_t at = table_start(&us->note_lines, hash);
+	struct note_line *line;
 
-	while (at != NULL && !jid_eq(at->user, user))
-		at = TAILQ_NEXT(at, link);
-	return at;
+	while ((line = table_next(&us->note_lines, hash, &at)) != NULL)
+		if (str_is(user, line->user))
+			return line;
+	return NULL;
+}
+
+static struct note_line *
+line_new(struct upload_shard *us, struct str user, uint64_t hash)
+{
+	struct note_line *line = xcalloc(1, sizeof(*line));
+
+	line->hash = hash;
+	line->user = str_dup(user);
+	STAILQ_INIT(&line->notes);
+	table_add(&us->note_lines, hash, line);
+	return line;
+}
+
+static void
+line_free(struct upload_shard *us, struct note_line *line)
+{
+	table_remove(&us->note_lines, line->hash, line);
+	free(line->user);
+	free(line);
+}
+
+/* The module is held until the caller has released it. */
+static struct module_entry *
+note_free(struct upload_note *n)
+{
+	struct module_entry *entry = n->entry;
+
+	arena_free(n->arena);
+	return entry;
 }
 
 /* Of the next one of the user it is the turn; where the module has left, of none. */
 static void
 note_end(struct upload_note *n)
 {
-	struct upload_note *next;
+	struct upload_shard *us = n->here;
+	struct note_line *line = n->line;
 	struct module_entry *entry;
 	struct module_ctx *m = NULL;
 
-	for (; n != NULL && m == NULL; n = next) {
-		next = note_of(n->here, n, n->user);
-		entry = n->entry;
-		TAILQ_REMOVE(&n->here->notes, n, link);
-		n->here->n_notes--;
-		arena_free(n->arena);
-		m = next != NULL ? note_module(next) : NULL;
-		if (m != NULL)
-			note_begin(next, m);
+	while (n != NULL && m == NULL) {
+		STAILQ_REMOVE_HEAD(&line->notes, link);
+		us->n_notes--;
+		entry = note_free(n);
+		n = STAILQ_FIRST(&line->notes);
+		m = n != NULL ? note_module(n) : NULL;
+		if (n == NULL)
+			line_free(us, line);
+		else if (m != NULL)
+			note_begin(n, m);
 		module_release(entry);
 	}
 }
@@ -186,12 +226,19 @@ static void
 note_add(struct upload_note *n, struct module_ctx *m)
 {
 	struct upload_shard *us = n->here;
-	bool is_first = note_of(us, NULL, n->user) == NULL;
+	struct str user = jid_str(n->user);
+	uint64_t hash = server_hash(n->shard->server, user);
+	struct note_line *line = line_find(us, user, hash);
+	bool is_first = line == NULL;
 
-	TAILQ_INSERT_TAIL(&us->notes, n, link);
-	if (++us->n_notes > NOTES_MAX && !is_first)
-		note_end(n);
-	else if (is_first)
+	if (us->n_notes >= NOTES_MAX && !is_first) {
+		module_release(note_free(n));
+		return;
+	}
+	n->line = is_first ? line_new(us, user, hash) : line;
+	STAILQ_INSERT_TAIL(&n->line->notes, n, link);
+	us->n_notes++;
+	if (is_first)
 		note_begin(n, m);
 }
 
@@ -324,13 +371,18 @@ static void
 messages_more(struct upload_note *n, struct module_ctx *m,
 	const struct store_answer *answer)
 {
+	const struct upload_user *u = upload_user_find(
+		m, n->shard, jid_domain(n->user), jid_str(n->user));
 	struct store_tx *tx;
 
-	if (answer->n >= MESSAGES_MAX) {
+	if (answer->n >= MESSAGES_MAX ||
+		(u != NULL && upload_is_going(u, n->file))) {
 		note_end(n);
 		return;
 	}
 	tx = note_tx(n);
+	/* a note of a file that has gone meanwhile would stay for ever */
+	store_tx_require_entry(tx, upload_log(jid_domain(n->user)), n->file);
 	store_tx_set(tx, messages_map(n), n->message, n->files);
 	store_tx_set(tx, file_map(n), n->message, STR(""));
 	module_commit(m, n->shard, tx, on_note_stored, n);
@@ -471,4 +523,11 @@ upload_sent_forget(struct store_tx *tx,
 		store_tx_delete(tx, messages, answer->entries[i].key);
 	if (answer->n != 0)
 		store_tx_clear(tx, of_file);
+}
+
+/* A note holds the module: there is none left. */
+void
+upload_notes_done(struct upload_shard *us)
+{
+	table_done(&us->note_lines);
 }

@@ -896,6 +896,25 @@ def test_what_another_message_carries_stays(up):
     assert up.gone(slot)
 
 
+def test_what_is_deleted_as_it_is_sent_leaves_no_note(own_server):
+    """Whether the note of a message or the deletion of its file is first."""
+    up = Uploads(own_server)
+    slots = [up.upload() for _ in range(40)]
+    for i, slot in enumerate(slots):
+        send(up, CARRIES[0] % slot.get, id_="m%d" % i)
+        up.romeo.send("<iq type='set' id='d%d' to='%s'><delete xmlns='%s' "
+                      "id='%s'/></iq>" % (i, up.domain, OWN, slot.id))
+    for _ in slots:
+        assert up.romeo.next().get("type") == "result"
+    assert up.files() == []
+    # and what was noted is on disk
+    up.server.stop()
+    db = sqlite3.connect(up.server.conf["storage"]["path"])
+    with contextlib.closing(db):
+        assert db.execute("SELECT name, key FROM map WHERE name LIKE "
+                          "'upload_sent%'").fetchall() == []
+
+
 def test_nobody_retracts_what_is_anothers(up):
     slot = up.upload()
     send(up, CARRIES[1] % slot.get)
