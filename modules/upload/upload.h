@@ -172,9 +172,6 @@ void upload_ask(struct module_ctx *m, struct shard *sh, struct upload_job *job,
 	struct str host, struct str bare);
 void upload_job_end(struct upload_job *job);
 
-/* It is not busy any more, or a claim is another: leaves memory where nobody needs it,
- * and u is freed. */
-void upload_user_check(struct upload_user *u);
 /* In memory, and loaded; NULL. */
 struct upload_user *upload_user_find(struct module_ctx *m, struct shard *sh,
 	struct str host, struct str bare);

@@ -203,29 +203,62 @@ on_file_mended(void *arg, const struct err *why)
 		found_next(c, m);
 }
 
+/* Those of the page that have no record are left, in their order; answer is in the
+ * order of the page, too. */
 static void
-on_found_record(void *arg, const struct store_answer *answer,
+found_keep(struct check *c, const struct store_answer *answer)
+{
+	int64_t old_us = shard_wall_us(c->call->shard) - YOUNG_US;
+	size_t kept = 0, at = 0;
+
+	for (size_t i = 0; i < c->n; i++) {
+		if (at < answer->n &&
+			str_is(answer->entries[at].key, c->found[i].id))
+			at++;
+		else if (c->found[i].at_us <= old_us)
+			c->found[kept++] = c->found[i];
+	}
+	c->n = kept;
+}
+
+static void
+on_found_records(void *arg, const struct store_answer *answer,
 	const struct err *err)
 {
 	struct check *c = arg;
-	struct module_ctx *m = check_go_on(c, err);
-	const struct upload_found *f;
-	struct err why = ERR_INIT;
+	struct module_ctx *m;
+	struct err partly = ERR_INIT;
 
+	if (err == NULL && !answer->complete) {
+		err_set(&partly, ERR_LIMIT, "records are too large");
+		err = &partly;
+	}
+	m = check_go_on(c, err);
 	if (m == NULL)
 		return;
-	f = &c->found[c->i++];
-	if (answer->n != 0 ||
-		f->at_us > shard_wall_us(c->call->shard) - YOUNG_US) {
-		found_next(c, m);
-		return;
-	}
+	found_keep(c, answer);
+	found_next(c, m);
+}
+
+static void
+found_ask(struct check *c, struct module_ctx *m)
+{
+	struct str ids[PAGE];
+
+	for (size_t i = 0; i < c->n; i++)
+		ids[i] = str_c(c->found[i].id);
+	module_get_entries(m, c->call->shard, upload_log(check_host(c)), ids,
+		c->n, STORE_RANGE_MAX, on_found_records, c);
+}
+
+/* The next of those without a record. */
+static const struct upload_found *
+found_show(struct check *c)
+{
+	const struct upload_found *f = &c->found[c->i++];
+
 	check_show(c, "no record", str_c(f->id), STR(""), f->bytes);
-	if (!c->mends)
-		found_next(c, m);
-	else if (!STORAGE->remove(c->storage, check_host(c), str_c(f->id),
-			 on_file_mended, c, &why))
-		check_end(c, &why);
+	return f;
 }
 
 static void
@@ -243,7 +276,10 @@ on_found(void *arg, const struct upload_found *found, size_t n, bool is_end,
 	c->n = n;
 	c->i = 0;
 	c->is_last = is_end;
-	found_next(c, m);
+	if (n != 0)
+		found_ask(c, m);
+	else
+		found_next(c, m);
 }
 
 static void
@@ -251,11 +287,14 @@ found_next(struct check *c, struct module_ctx *m)
 {
 	struct err err = ERR_INIT;
 
+	while (!c->mends && c->i < c->n)
+		(void)found_show(c);
 	if (c->i < c->n) {
-		struct str id = str_c(c->found[c->i].id);
+		struct str id = str_c(found_show(c)->id);
 
-		module_get_entries(m, c->call->shard, upload_log(check_host(c)),
-			&id, 1, STORE_RANGE_MAX, on_found_record, c);
+		if (!STORAGE->remove(c->storage, check_host(c), id,
+			    on_file_mended, c, &err))
+			check_end(c, &err);
 	} else if (!c->is_last) {
 		if (!STORAGE->next(c->walk, on_found, c, &err))
 			check_end(c, &err);

@@ -80,6 +80,8 @@ upload_claim_remove(struct upload_claim *c)
 	free(c);
 }
 
+static void user_check(struct upload_user *u);
+
 static void
 on_claim_ends(struct timer *timer)
 {
@@ -93,7 +95,7 @@ on_claim_ends(struct timer *timer)
 			continue;
 		upload_claim_remove(c);
 	}
-	upload_user_check(u);
+	user_check(u);
 }
 
 /* One that is taken is looked at again when its PUT has ended. */
@@ -152,9 +154,10 @@ user_leave(struct upload_user *u)
 	u->gone = true;
 }
 
-/* Nobody needs it? */
-void
-upload_user_check(struct upload_user *u)
+/* It is not busy any more, or a claim is another: leaves memory where nobody needs it,
+ * and u is freed. */
+static void
+user_check(struct upload_user *u)
 {
 	user_watch(u);
 	if (u->busy != 0 || u->loading || (!u->gone && !LIST_EMPTY(&u->claims)))
@@ -211,7 +214,7 @@ upload_user_forget(struct upload_shard *us, struct str host, struct str bare)
 	if (u == NULL)
 		return;
 	user_leave(u);
-	upload_user_check(u);
+	user_check(u);
 }
 
 struct release {
@@ -234,7 +237,7 @@ on_release(struct shard *sh, void *arg)
 	free(arg);
 	if (c != NULL && c->state == CLAIM_TAKEN) {
 		c->state = CLAIM_FREE;
-		upload_user_check(u);
+		user_check(u);
 	}
 	free(r.host);
 	free(r.bare);
@@ -339,7 +342,7 @@ upload_job_end(struct upload_job *job)
 	job->user = NULL;
 	job_go_home(u->here->shard, job);
 	u->busy--;
-	upload_user_check(u);
+	user_check(u);
 }
 
 static struct module_ctx *
@@ -408,7 +411,7 @@ on_user_read(void *arg, const struct store_answer *answer, const struct err *err
 		}
 	}
 	u->busy--;
-	upload_user_check(u);
+	user_check(u);
 }
 
 /* At the place of the user. */

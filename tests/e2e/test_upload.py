@@ -984,7 +984,8 @@ def test_slixmpp_shares_a_picture(up):
 
 def test_files_and_records_without_each_other(own_server):
     up = Uploads(own_server)
-    kept, lost, cut = up.upload(), up.upload(), up.upload()
+    lost, cut = up.upload(), up.upload()
+    kept = {up.upload().id for _ in range(30)}
     folder = os.path.join(up.server.folder, "files", DOMAIN)
 
     def path(id_):
@@ -992,24 +993,27 @@ def test_files_and_records_without_each_other(own_server):
     os.unlink(path(lost.id))
     with open(path(cut.id), "w") as f:
         f.write("hel")
-    stray, young = "ab" * 16, "cd" * 16
-    for id_ in (stray, young):
+    young = "cd" * 16
+    strays = {os.urandom(16).hex() for _ in range(100)}
+    for id_ in strays | {young}:
         os.makedirs(os.path.dirname(path(id_)), exist_ok=True)
         with open(path(id_), "w") as f:
             f.write("stray")
     old = time.time() - 2 * DAY
-    os.utime(path(stray), (old, old))
+    for id_ in strays | kept: # among each other, in each slice
+        os.utime(path(id_), (old, old))
     up.server.unprivileged() # whose all of it is
-    want = sorted([(lost.id, "no file"), (cut.id, "another size"),
-                   (stray, "no record")])
+    want = sorted([(lost.id, "no file"), (cut.id, "another size")] +
+                  [(stray, "no record") for stray in strays])
     for args in ((), ("--mend",)):
         found = up.rows("upload-check", DOMAIN, *args)
         assert sorted((r["id"], r["found"]) for r in found) == want
-        assert os.path.exists(path(stray)) == (args == ())
+        assert {os.path.exists(path(stray)) for stray in strays} == {
+            args == ()}
     assert up.rows("upload-check", DOMAIN) == []
-    assert up.there(kept) and not up.there(lost) and not up.there(cut)
-    assert [f["id"] for f in up.files()] == [kept.id]
-    assert os.path.exists(path(young))
+    assert not up.there(lost) and not up.there(cut)
+    assert {f["id"] for f in up.files()} == kept
+    assert {os.path.exists(path(id_)) for id_ in kept | {young}} == {True}
     up.server.check()
 
 
