@@ -117,9 +117,28 @@ static const struct command_arg list_args[] = {
 
 /* --- delete ------------------------------------------------------------------------------ */
 
+/* An id, or an address in which it stands. */
+static struct str
+call_file(const struct command_call *call)
+{
+	struct str text = command_value(call, "file"), part;
+
+	if (upload_id_ok(text))
+		return text;
+	while (str_cut(text, '/', &part, &text))
+		if (upload_id_ok(part))
+			return part;
+	return STR_NONE;
+}
+
 static void
 on_delete_answered(void *arg, const struct err *why)
 {
+	const struct command_call *call = command_call_arg(arg);
+
+	if (why == NULL)
+		log_info(LOG_NET, LOG_NOBODY, "file deleted user=%.*s id=%.8s",
+			STR_ARG(jid_str(call_user(call))), call_file(call).p);
 	command_answered(arg, why == NULL, why);
 }
 
@@ -151,20 +170,6 @@ on_delete_found(void *arg, const struct store_answer *answer,
 	}
 }
 
-/* An id, or an address in which it stands. */
-static struct str
-call_file(const struct command_call *call)
-{
-	struct str text = command_value(call, "file"), part;
-
-	if (upload_id_ok(text))
-		return text;
-	while (str_cut(text, '/', &part, &text))
-		if (upload_id_ok(part))
-			return part;
-	return STR_NONE;
-}
-
 static bool
 delete_check(struct command_call *call, struct err *err)
 {
@@ -188,7 +193,8 @@ delete_call_run(struct command_call *call)
 
 static const struct command_arg delete_args[] = {
 	{ "address", ARG_JID, .help = "whose file it is" },
-	{ "file", ARG_TEXT, .help = "its id, or its address" },
+	/* with it anybody could fetch one that is not deleted after all */
+	{ "file", ARG_TEXT, .unlogged = true, .help = "its id, or its address" },
 	{ .name = NULL },
 };
 

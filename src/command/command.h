@@ -77,7 +77,8 @@ struct command_arg {
 	bool optional;
 	bool option; /* --name VALUE, not by position */
 	const char *help;
-	bool unlogged; /* a text for people: the log says that there was one */
+	bool unlogged; /* a text for people, or that is a right in itself: the log says
+			* that there was one */
 	bool service; /* ARG_DOMAIN: of a service of the module whose command it
 		       * is, and no other */
 };

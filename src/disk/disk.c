@@ -310,7 +310,7 @@ remove_work(struct call *c)
 	if (at == -1)
 		return false;
 	return disk_path_unlink(at, c->name) == 0 ||
-		disk_errno(&c->err, "remove", c->name);
+		disk_errno_of(&c->err, "remove", c->name);
 }
 
 bool

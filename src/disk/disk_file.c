@@ -100,16 +100,17 @@ opening_open(struct opening *o)
 {
 	struct disk_file *f = o->file;
 	int at = disk_folder_fd(o->dir, &o->err);
+	char shown[DISK_NAME_SHOWN];
 	struct stat st;
 
 	if (at == -1)
 		return false;
 	f->fd = disk_path_open(at, o->name, O_RDONLY | O_NONBLOCK | O_NOCTTY);
 	if (f->fd == -1 || fstat(f->fd, &st) == -1)
-		return disk_errno(&o->err, "open", o->name);
+		return disk_errno_of(&o->err, "open", o->name);
 	if (!S_ISREG(st.st_mode))
 		return err_set(&o->err, ERR_REFUSED, "%.100s: not a file",
-			o->name);
+			disk_name_shown(o->name, shown));
 	(void)posix_fadvise(f->fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	f->size = (uint64_t)st.st_size;
 	f->mtime_us = (int64_t)st.st_mtim.tv_sec * US_PER_S +

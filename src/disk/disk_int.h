@@ -74,6 +74,12 @@ void disk_free_buffer(char *p);
 bool disk_name_check(struct str name, struct err *err);
 /* errno after what was done to name, by code.  False. */
 bool disk_errno(struct err *err, const char *what, const char *name);
+/* Who knows the name of a file may have the right to fetch it, and errors are logged: they
+ * have the beginning of its last part alone.  name itself, if it is short, or in mem. */
+#define DISK_NAME_SHOWN (DISK_NAME_MAX + sizeof("..."))
+const char *disk_name_shown(const char *name, char *mem);
+/* disk_errno() with that. */
+bool disk_errno_of(struct err *err, const char *what, const char *name);
 /* Of dir, opened and made if need be; -1 with err. */
 int disk_folder_fd(struct disk_folder *dir, struct err *err);
 /* openat2(2) beneath at, by no link; and what does so where that is missing.  -1 with

@@ -22,6 +22,9 @@
 
 #define FOLDER_FLAGS (O_RDONLY | O_DIRECTORY | O_CLOEXEC)
 
+/* Of a name, in errors: an administrator finds it by that in its folder. */
+#define NAME_SHOWN 8
+
 /* --- names ------------------------------------------------------------------- */
 
 bool
@@ -77,6 +80,29 @@ disk_errno(struct err *err, const char *what, const char *name)
 	err_errno(err, "%s %.100s", what, name);
 	err->code = code_of(saved);
 	return false;
+}
+
+const char *
+disk_name_shown(const char *name, char *mem)
+{
+	const char *slash = strrchr(name, '/');
+	int n = slash != NULL ? (int)(slash - name) + 1 : 0;
+
+	if (strlen(name + n) <= NAME_SHOWN)
+		return name;
+	snprintf(mem, DISK_NAME_SHOWN, "%.*s...", n + NAME_SHOWN, name);
+	return mem;
+}
+
+bool
+disk_errno_of(struct err *err, const char *what, const char *name)
+{
+	int saved = errno;
+	char mem[DISK_NAME_SHOWN];
+
+	name = disk_name_shown(name, mem);
+	errno = saved;
+	return disk_errno(err, what, name);
 }
 
 /* --- opening ------------------------------------------------------------------ */

@@ -168,7 +168,7 @@ disk_temp_keep(struct disk_folder *dir, struct disk_temp *t, const char *name,
 
 	if (at == -1 || !temp_name_and_sync(at, t, name, sync)) {
 		if (at != -1)
-			disk_errno(err, "keep", name);
+			disk_errno_of(err, "keep", name);
 		disk_temp_drop(dir, t);
 		return false;
 	}
@@ -176,7 +176,7 @@ disk_temp_keep(struct disk_folder *dir, struct disk_temp *t, const char *name,
 	/* what some file systems could not write shows now */
 	if (close(fd) == 0 || errno == EINTR)
 		return true;
-	disk_errno(err, "close", name);
+	disk_errno_of(err, "close", name);
 	(void)disk_path_unlink(at, name);
 	return false;
 }

@@ -73,7 +73,9 @@ struct http_cors {
 struct http_route {
 	/* "/upload": that path, and all below it, by whole segments and as it is
 	 * sent (still percent-encoded); of several the longest counts.  It begins with
-	 * '/', and does not end with one, unless it is "/". */
+	 * '/', and does not end with one, unless it is "/".  What below it is a
+	 * secret has a part of more than 16 bytes, of which the log shows 8, and
+	 * nothing behind it. */
 	const char *prefix;
 	bool exact;       /* nothing below it */
 	unsigned methods; /* enum http_allow, or-ed; others get 405 */

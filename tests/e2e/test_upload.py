@@ -85,6 +85,39 @@ def test_the_service_is_found(up):
     assert up.max_bytes() == 100 << 20
 
 
+def test_the_log_does_not_say_where_a_file_is(up):
+    """Who knows that may fetch it; eight of its digits are enough to find it."""
+    slot = up.upload(name="plans.txt")
+    assert up.get(slot.path + "?secret-query").status == 200
+    assert up.get(slot.path, host="elsewhere.example").status == 404
+    assert up.web().ask("/" + slot.path).status == 404
+    assert up.get(slot.path.replace("/upload/", "/upload/%61")).status == 404
+    path = os.path.join(up.server.folder, "files", DOMAIN, slot.id[:2],
+                        slot.id[2:4], slot.id)
+    os.rename(path, path + "x")
+    os.mkdir(path)
+    assert up.get(slot).status == 404
+    failed = up.server.ctl("upload-delete", up.me, slot.get, ok=False)
+    assert "/%s..." % slot.id[:8] in failed.stderr
+    os.rmdir(path)
+    os.symlink("x", path)
+    assert up.get(slot).status == 404
+    os.unlink(path)
+    os.rename(path + "x", path)
+    up.server.ctl("upload-delete", up.me, slot.get)
+    up.web().ask("/the-last")
+    up.server.process.wait_line('path="/the-last"')
+    lines = list(up.server.process.lines)
+    said = [line for line in lines if slot.id[:8] in line]
+    assert any('method=PUT host=%s path="/upload/%s..." status=201' % (
+        DOMAIN, slot.id[:8]) in line for line in said)
+    for secret in (slot.id, "plans.txt", "secret-query",
+                   slot.token.split()[-1]):
+        assert not [line for line in lines if secret in line]
+    assert any("file deleted user=%s id=%s" % (up.me, slot.id[:8]) in line
+               for line in lines)
+
+
 # --- slots ---------------------------------------------------------------------
 
 def test_a_slot(up):
