@@ -158,11 +158,12 @@ const struct option config_limits_options[] = {
 	LIMIT(memory, .name = "memory", .type = OPT_SIZE,
 		.dflt = "0", .min = "0", .max = "16TiB",
 		.help = "what waits in the whole server, such as stanzas, "
-			"answers of the database, and what clients do not "
-			"read; above three quarters of it those who hold more "
-			"than others are slowed down, above it their requests "
-			"come back with <resource-constraint/>, and if that "
-			"does not help, who holds most is disconnected; at "
+			"answers of the database, requests by HTTP, and what "
+			"clients do not read; above three quarters of it those "
+			"who hold more than others are slowed down, or are to "
+			"ask by HTTP later (503), above it their requests come "
+			"back with <resource-constraint/>, and if that does not "
+			"help, who holds most is disconnected; at "
 			"least 16 times stanza_bytes, and 4 times roster_bytes; "
 			"0: half of the memory of the machine, or of the "
 			"control group"),
@@ -173,7 +174,8 @@ const struct option config_limits_options[] = {
 	LIMIT(file_buffers, .name = "file_buffers", .type = OPT_SIZE,
 		.dflt = "64MiB", .min = "64KiB", .max = "64GiB",
 		.help = "what of files that come in is in memory, 64KiB to 1MiB "
-			"of each; beyond it further ones have to wait"),
+			"of each, and a quarter of memory at most; beyond it "
+			"further ones have to wait"),
 	LIMIT(entities, .name = "entities", .type = OPT_INT,
 		.dflt = "2000000", .min = "10", .max = "20000000",
 		.help = "accounts, and addresses of services, in memory, with "

@@ -3,10 +3,11 @@
  *
  * Each account has a share, found by its hash, in which counts what its sessions
  * have sent, what was made of it, their presence, what the store answered, and
- * what its clients do not read.  Above three quarters of the budget, streams of
- * those rest who hold more than others do; above the whole, their requests are
- * refused; and when that has not helped for a second, the sessions of the one
- * with the most are closed.  Nobody else notices.
+ * what its clients do not read; an address has one for what it asks by HTTP.
+ * Above three quarters of the budget, streams of those rest who hold more than
+ * others do, and what they ask by HTTP is refused; above the whole, all their
+ * requests are; and when that has not helped for a second, the sessions, or the
+ * connections, of the one with the most are closed.  Nobody else notices.
  */
 #ifndef CORE_BUDGET_H
 #define CORE_BUDGET_H

@@ -299,6 +299,17 @@ http_refuse(struct http_exchange *x, unsigned status, const char *text,
 	answer_plain(x, status, fields, (struct str){ mem, (size_t)n });
 }
 
+void
+http_refuse_for_now(struct http_exchange *x, unsigned status, const char *text)
+{
+	static const struct http_field later[] = {
+		{ "Retry-After", { "10", 2 } },
+		{ .name = NULL },
+	};
+
+	http_refuse(x, status, text, later);
+}
+
 /* False: nobody is there to be answered. */
 static bool
 may_answer(const struct http_exchange *x)

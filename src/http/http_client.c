@@ -14,10 +14,6 @@
 bool
 http_client_count(struct http_exchange *x)
 {
-	static const struct http_field later[] = {
-		{ "Retry-After", { "10", 2 } },
-		{ .name = NULL },
-	};
 	struct shard *sh = x->r.shard;
 	struct str key = http_from_key(&x->r.from);
 
@@ -26,11 +22,11 @@ http_client_count(struct http_exchange *x)
 	x->counted_client = listen_count_for(sh, key);
 	if (!x->counted_client) {
 		sh->stats.refused++;
-		http_refuse(x, 429, "Too much is being asked already.", later);
+		http_refuse_for_now(x, 429, "Too much is being asked already.");
 		return false;
 	}
 	/* what it takes is his, too, until the next one asks by this connection */
-	conn_set_share(x->c->peer.conn,
+	http_memory_of(x,
 		budget_share(sh->server, server_hash(sh->server, key)));
 	return true;
 }

@@ -62,6 +62,7 @@ exchange_new(struct http_conn *c)
 	x->c = c;
 	x->parser = http_parser_new(&bounds);
 	x->since_us = sh->now_us;
+	x->share = conn_share(c->peer.conn);
 	c->x = x;
 	c->requests++;
 	c->wait = WAIT_NONE;
@@ -71,6 +72,7 @@ exchange_new(struct http_conn *c)
 static void
 exchange_free(struct http_exchange *x)
 {
+	http_memory_forget(x);
 	disk_file_close(x->file);
 	http_parser_free(x->parser);
 	free(x->domain);
@@ -120,6 +122,7 @@ exchange_over(struct http_exchange *x)
 	c->x = NULL;
 	c->wait = WAIT_NONE;
 	x->c = NULL;
+	http_memory_count(x);
 }
 
 void
@@ -316,6 +319,8 @@ http_conn_run(struct http_conn *c, struct str in)
 	c->running = false;
 	conn_keep(c, in);
 	conn_let_rest(&rest);
+	if (c->x != NULL)
+		http_memory_count(c->x);
 	conn_set_reading(c);
 	conn_arm(c);
 }

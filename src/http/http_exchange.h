@@ -72,6 +72,8 @@ struct http_exchange {
 	uint64_t body_max;
 	uint64_t dropped;      /* bytes of it that nobody wanted */
 	struct disk_file *file; /* that is sent */
+	struct share *share;   /* of who asks, */
+	size_t held;           /* and what counts in it: http_memory.c */
 	int64_t left;          /* of parts; -1: they are chunked, or end with the
 				* connection */
 	int64_t since_us;      /* its first byte */
@@ -153,6 +155,16 @@ bool http_request_has_home(const struct http_exchange *x);
 /* done() of the handler, whose module may leave then. */
 void http_request_done(struct http_exchange *x);
 
+/* --- http_memory.c ----------------------------------------------------------- */
+
+/* What x holds has changed; or all of it will be freed. */
+void http_memory_count(struct http_exchange *x);
+void http_memory_forget(struct http_exchange *x);
+/* It counts in that share from now on, as does what its connection has queued. */
+void http_memory_of(struct http_exchange *x, struct share *share);
+/* Memory is short, and who asks has more of it than others: that is answered. */
+bool http_memory_refuses(struct http_exchange *x);
+
 /* --- http_client.c ----------------------------------------------------------- */
 
 /* Who asks is known: counts him, where the connection is that of a proxy.  False: he
@@ -165,6 +177,9 @@ void http_client_count_off(struct http_exchange *x);
 /* http_answer() by the server itself; text is static, and for people. */
 void http_refuse(struct http_exchange *x, unsigned status, const char *text,
 	const struct http_field *fields);
+/* One that may be sent again soon: with Retry-After (RFC 9110 §10.2.3). */
+void http_refuse_for_now(struct http_exchange *x, unsigned status,
+	const char *text);
 /* The status line and all headers; length -1: not known. */
 void http_answer_head(struct http_exchange *x, unsigned status,
 	const struct http_field *fields, int64_t length);

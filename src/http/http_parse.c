@@ -89,6 +89,12 @@ http_parser_free(struct http_parser *p)
 	free(p);
 }
 
+size_t
+http_parser_bytes(const struct http_parser *p)
+{
+	return sizeof(*p) + p->counted + http_reader_bytes();
+}
+
 const struct http_head *
 http_parser_head(const struct http_parser *p)
 {

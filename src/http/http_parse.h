@@ -115,6 +115,9 @@ void http_parser_free(struct http_parser *p);
 enum http_got http_parser_next(struct http_parser *p, struct str *in,
 	struct str *body_out, struct http_bad *bad_out);
 
+/* Of memory that it holds, with all that hangs from it. */
+size_t http_parser_bytes(const struct http_parser *p);
+
 /* Between HTTP_HEAD and the call behind the one that has returned HTTP_END. */
 const struct http_head *http_parser_head(const struct http_parser *p);
 

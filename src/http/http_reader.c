@@ -120,6 +120,12 @@ http_reader_new(void)
 	return r;
 }
 
+size_t
+http_reader_bytes(void)
+{
+	return sizeof(struct http_reader);
+}
+
 void
 http_reader_free(struct http_reader *r)
 {

@@ -38,6 +38,8 @@ struct http_reading {
 struct http_reader *http_reader_new(void);
 /* NULL is accepted. */
 void http_reader_free(struct http_reader *r);
+/* Of memory that each has. */
+size_t http_reader_bytes(void);
 
 /* Begins a request: is that what its head says? */
 bool http_reader_head(struct http_reader *r, const struct http_reading *says);

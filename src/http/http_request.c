@@ -10,6 +10,7 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/tally.h"
 #include "xmpp/jid.h"
 #include "net/conn.h"
@@ -132,8 +133,10 @@ request_give(struct http_exchange *x, struct module_ctx *m)
 
 	x->entry = m != NULL ? module_hold(m) : NULL;
 	x->handled = true;
-	if (route->state != 0)
+	if (route->state != 0) {
 		x->r.state = xcalloc(1, route->state);
+		memuse_add_part(MEMUSE_HTTP, x->r.state);
+	}
 	route->begin(m, &x->r);
 	/* else nobody ever would */
 	assert(x->holds != 0 || x->in != IN_WANTED || x->out != OUT_NONE);
@@ -187,7 +190,7 @@ http_request_begin(struct http_exchange *x)
 
 	x->r.head = head;
 	http_from_fill(&x->r.from, x->r.shard, x->c->peer.conn, head);
-	if (!http_client_count(x))
+	if (!http_client_count(x) || http_memory_refuses(x))
 		return;
 	if (str_is(head->path, "*")) {
 		answer_allow(x, ~0u, 204);
@@ -265,6 +268,7 @@ http_request_done(struct http_exchange *x)
 	x->handled = false;
 	if (x->r.route->done != NULL)
 		x->r.route->done(&x->r);
+	memuse_remove_part(MEMUSE_HTTP, x->r.state);
 	free(x->r.state);
 	x->r.state = NULL;
 	x->r.route = NULL;
@@ -285,10 +289,6 @@ has_body(const struct http_head *head)
 static bool
 body_count(struct http_exchange *x)
 {
-	static const struct http_field later[] = {
-		{ "Retry-After", { "10", 2 } },
-		{ .name = NULL },
-	};
 	char mem[1 + HTTP_FROM_KEY_MAX];
 	struct str key = body_key(x, mem);
 
@@ -298,7 +298,7 @@ body_count(struct http_exchange *x)
 		(uint64_t)http_limits(x)->http_bodies_per_address);
 	if (!x->counted) {
 		x->r.shard->stats.refused++;
-		http_refuse(x, 429, "Too much is being sent already.", later);
+		http_refuse_for_now(x, 429, "Too much is being sent already.");
 	}
 	return x->counted;
 }
