@@ -6,6 +6,7 @@
 
 #include "server/server_disk.h"
 
+#include "base/mem.h"
 #include "conf/conf.h"
 #include "disk/disk.h"
 #include "core/host.h"
@@ -15,10 +16,14 @@ static struct disk_bounds
 bounds_of(const struct server *srv)
 {
 	const struct config_limits *limits = &srv->newest->config->limits;
+	uint64_t memory =
+		limits->memory != 0 ? limits->memory : srv->memory_default;
 
 	return (struct disk_bounds){
 		.files = (size_t)limits->open_files,
-		.bytes = (size_t)limits->file_buffers,
+		/* they count in the budget, and in nobody's share: without this
+		 * another would be cut for them */
+		.bytes = (size_t)MIN(limits->file_buffers, memory / 4),
 	};
 }
 

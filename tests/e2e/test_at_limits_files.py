@@ -77,8 +77,16 @@ def test_one_buffer_at_a_time(own_server):
         assert write(server, 5) == (1, 4)
 
 
+def test_buffers_of_files_have_a_quarter_of_memory(own_server):
+    """They are in nobody's share, and nobody else is to be cut for them."""
+    server = with_files(own_server, limits={
+        "memory": "4MiB", "file_buffers": option("limits: file_buffers").max})
+    assert write(server, 40) == (16, 24)
+
+
 def test_many_files_at_a_time(own_server):
     server = with_files(own_server, limits={
+        "memory": "16TiB",
         "open_files": option("limits: open_files").max,
         "file_buffers": option("limits: file_buffers").max})
     assert write(server, 4000) == (4000, 0)
