@@ -169,7 +169,9 @@ const struct option config_limits_options[] = {
 			"control group"),
 	LIMIT(open_files, .name = "open_files", .type = OPT_INT,
 		.dflt = "1024", .min = "1", .max = "1000000",
-		.help = "files of users that are open; who wants a further one "
+		.help = "files of users that are open, a quarter of them for "
+			"those that are fetched, and one for those that come "
+			"in, whatever the others do; who wants a further one "
 			"is asked to come back later"),
 	LIMIT(file_buffers, .name = "file_buffers", .type = OPT_SIZE,
 		.dflt = "64MiB", .min = "64KiB", .max = "64GiB",

@@ -25,6 +25,8 @@
 
 /* Calls that wait.  Each is small; those who write have a bound of their own. */
 #define CALLS_MAX 4096
+/* Of the files that may be open, one in so many is kept for the other use. */
+#define KEPT 4
 
 /* --- the whole ----------------------------------------------------------------- */
 
@@ -113,19 +115,24 @@ count_up(atomic_size_t *count, size_t n, size_t max)
 }
 
 bool
-disk_take_file(struct disk *d, struct err *err)
+disk_take_file(struct disk *d, enum disk_use use, struct err *err)
 {
-	size_t max = atomic_load(&d->files_max);
+	size_t max = atomic_load(&d->files_max), most = max - max / KEPT;
 
+	if (!count_up(&d->files_of[use], 1, most))
+		return err_set(err, ERR_BUSY, "%zu files are being %s", most,
+			use == DISK_READS ? "read" : "written");
 	if (count_up(&d->files, 1, max))
 		return true;
+	atomic_fetch_sub(&d->files_of[use], 1);
 	return err_set(err, ERR_BUSY, "%zu files are open", max);
 }
 
 void
-disk_drop_file(struct disk *d)
+disk_drop_file(struct disk *d, enum disk_use use)
 {
 	atomic_fetch_sub(&d->files, 1);
+	atomic_fetch_sub(&d->files_of[use], 1);
 }
 
 bool

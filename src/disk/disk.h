@@ -50,8 +50,9 @@ struct mailbox;
 
 /* --- start-up ---------------------------------------------------------------- */
 
-/* How many files are open at once (drafts are files), and what their buffers may
- * hold, see disk_draft_new(). */
+/* How many files are open at once (drafts are files), a quarter of them for reading and
+ * one for writing in any case; and what their buffers may hold, see
+ * disk_draft_new(). */
 struct disk_bounds {
 	size_t files;
 	size_t bytes;

@@ -214,7 +214,7 @@ draft_free(void *arg)
 	piece_free(&w->fill);
 	piece_free(&w->out);
 	disk_drop_bytes(w->dir->disk, w->counted);
-	disk_drop_file(w->dir->disk);
+	disk_drop_file(w->dir->disk, DISK_WRITES);
 	disk_folder_unref(w->dir);
 	TAG_CLEAR(w);
 	memuse_remove_part(MEMUSE_FILE, w);
@@ -298,10 +298,10 @@ disk_draft_new(struct disk_folder *dir, struct mailbox *reply,
 	struct disk *d = dir->disk;
 	struct disk_draft *w;
 
-	if (!disk_has_room(d, err) || !disk_take_file(d, err))
+	if (!disk_has_room(d, err) || !disk_take_file(d, DISK_WRITES, err))
 		return NULL;
 	if (!disk_take_bytes(d, 2 * PIECE_MIN)) {
-		disk_drop_file(d);
+		disk_drop_file(d, DISK_WRITES);
 		err_set(err, ERR_BUSY, "too many files are being written");
 		return NULL;
 	}

@@ -49,7 +49,7 @@ close_done(void *arg)
 {
 	struct disk_file *f = file_arg(arg);
 
-	disk_drop_file(f->disk);
+	disk_drop_file(f->disk, DISK_READS);
 	TAG_CLEAR(f);
 	memuse_remove_part(MEMUSE_FILE, f);
 	free(f);
@@ -152,7 +152,7 @@ disk_open(struct disk_folder *dir, struct str name, struct mailbox *reply,
 	struct opening *o;
 
 	if (!disk_name_check(name, err) || !disk_has_room(dir->disk, err) ||
-		!disk_take_file(dir->disk, err))
+		!disk_take_file(dir->disk, DISK_READS, err))
 		return false;
 	o = xcalloc(1, sizeof(*o));
 	o->dir = disk_folder_ref(dir);

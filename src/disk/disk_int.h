@@ -16,12 +16,16 @@
 
 struct worker;
 
+/* What a file is open for. */
+enum disk_use { DISK_READS, DISK_WRITES, DISK_USES };
+
 struct disk {
 	struct worker *worker; /* NULL: stopped */
 	atomic_size_t files_max, bytes_max;
 	char mark[RAND_ID_SIZE]; /* that temporary files of this process begin with */
 	_Atomic uint64_t n_made; /* of them */
-	atomic_size_t files;	 /* that are open */
+	atomic_size_t files;	 /* that are open, */
+	atomic_size_t files_of[DISK_USES]; /* and for what */
 	atomic_size_t bytes;	 /* in buffers */
 };
 
@@ -51,9 +55,11 @@ bool disk_has_room(const struct disk *d, struct err *err);
 /* worker_run(), which never refuses; when d has stopped, both are called here. */
 void disk_run(struct disk *d, void (*work)(void *arg), struct mailbox *reply,
 	void (*done)(void *arg), void *arg);
-/* One more file is open, and one less.  False with err: there are too many. */
-bool disk_take_file(struct disk *d, struct err *err);
-void disk_drop_file(struct disk *d);
+/* One more file is open, and one less.  False with err: there are too many, or too
+ * many for this; a quarter of them is for the other, so that who fetches files does
+ * not keep out who writes one, nor the reverse. */
+bool disk_take_file(struct disk *d, enum disk_use use, struct err *err);
+void disk_drop_file(struct disk *d, enum disk_use use);
 
 /* --- disk.c: any thread --------------------------------------------------------- */
 

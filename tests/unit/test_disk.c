@@ -713,6 +713,41 @@ TEST(files_that_are_open_have_a_bound)
 	disk_world_done(&w);
 }
 
+TEST(who_reads_does_not_keep_out_who_writes_nor_the_reverse)
+{
+	struct disk_heard heard;
+	struct err err = ERR_INIT;
+	struct disk_world w;
+	struct disk_file *f[6];
+	struct writer wr[6];
+
+	disk_world_init_with(&w, 1, &(struct disk_bounds){ 8, 1 << 20 });
+	disk_world_put(&w, "file", "text", 4);
+	for (size_t i = 0; i < COUNT(f); i++)
+		CHECK((f[i] = disk_world_open(&w, "file", &heard)) != NULL);
+	CHECK(!disk_open(w.dir, STR("file"), &w.box, disk_on_opened, &heard,
+		&err));
+	CHECK_INT(err.code, ERR_BUSY);
+	writer_begin(&wr[0], &w);
+	writer_begin(&wr[1], &w);
+	CHECK(disk_draft_new(w.dir, &w.box, &writer_events, &wr[2], &err) ==
+		NULL);
+	for (size_t i = 0; i < COUNT(f); i++)
+		disk_file_close(f[i]);
+	DISK_UNTIL(&w, disk_stats(w.disk).files == 2);
+	for (size_t i = 2; i < COUNT(wr); i++)
+		writer_begin(&wr[i], &w);
+	CHECK(disk_draft_new(w.dir, &w.box, &writer_events, &wr[0], &err) ==
+		NULL);
+	for (size_t i = 0; i < 2; i++)
+		CHECK((f[i] = disk_world_open(&w, "file", &heard)) != NULL);
+	for (size_t i = 0; i < 2; i++)
+		disk_file_close(f[i]);
+	for (size_t i = 0; i < COUNT(wr); i++)
+		disk_draft_discard(wr[i].draft);
+	disk_world_done(&w);
+}
+
 /* --- the rest ---------------------------------------------------------------------- */
 
 static void
