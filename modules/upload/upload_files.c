@@ -200,6 +200,10 @@ serving_refuse(struct serving *sv, const struct err *why)
 	if (status_of(why) == 500)
 		log_error(LOG_NET, LOG_NOBODY,
 			"a file cannot be read reason=\"%s\"", why->text);
+	else if (status_of(why) == 503 &&
+		log_limit_ok(&sv->r->shard->http_refused, LOG_NET))
+		log_warn(LOG_NET, LOG_NOBODY,
+			"a file cannot be read now reason=\"%s\"", why->text);
 	http_answer(sv->r, status_of(why), NULL, STR_NONE);
 }
 

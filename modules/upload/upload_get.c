@@ -105,6 +105,11 @@ upload_get(struct module_ctx *m, struct http_request *r)
 		http_answer(r, 404, NULL, STR_NONE);
 		return;
 	}
+	if (!http_want_file(r)) {
+		buf_done(&g->name);
+		free(g);
+		return;
+	}
 	memcpy(g->id, id.p, UPLOAD_ID_BYTES);
 	g->r = r;
 	http_hold(r);

@@ -66,6 +66,11 @@ put_fail(struct upload_put *p, const struct err *why)
 		log_error(LOG_NET, LOG_NOBODY,
 			"a file was not uploaded user=%.*s reason=\"%s\"",
 			STR_ARG(p->token.user), why->text);
+	else if (why->code == ERR_BUSY &&
+		log_limit_ok(&p->r->shard->http_refused, LOG_NET))
+		log_warn(LOG_NET, LOG_NOBODY,
+			"a file cannot be uploaded now user=%.*s reason=\"%s\"",
+			STR_ARG(p->token.user), why->text);
 	put_end(p, status_of(why));
 }
 

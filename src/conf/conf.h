@@ -135,6 +135,7 @@ struct config_limits {
 	uint64_t http_bytes_per_second; /* at least; 0: as slow as they like */
 	int64_t http_requests; /* by one connection */
 	int64_t http_bodies_per_address; /* at once */
+	int64_t http_files_per_address;  /* that it fetches, the same */
 };
 
 struct config_auth {

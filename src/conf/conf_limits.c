@@ -261,5 +261,10 @@ const struct option config_limits_options[] = {
 	LIMIT(http_bodies_per_address, .name = "http_bodies_per_address",
 		.type = OPT_INT, .dflt = "20", .min = "1", .max = "100000",
 		.help = "bodies of requests that one address may send at once"),
+	LIMIT(http_files_per_address, .name = "http_files_per_address",
+		.type = OPT_INT, .dflt = "50", .min = "1", .max = "100000",
+		.help = "files that one IPv4 address, or one IPv6 network of 64 "
+			"bits, may fetch by HTTP at once; who wants a further "
+			"one is asked to come back later (429)"),
 	{ .name = NULL },
 };

@@ -131,6 +131,7 @@ struct shard {
 	int64_t now_us;            /* monotonic, read once a turn */
 	struct slot *slots; /* what modules keep with it */
 	struct log_limit storage; /* lines about a store that fails */
+	struct log_limit http_refused; /* and requests for which there is no room */
 	struct requests *spare_requests; /* or NULL, see requests.c */
 	void *streams;             /* the stream layer's own, for this shard */
 	struct remotes *remotes;   /* domains of others, see remote.h; or NULL */

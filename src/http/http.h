@@ -157,6 +157,11 @@ bool http_want_body(struct http_request *r, uint64_t max_bytes);
 void http_pause(struct http_request *r);
 void http_resume(struct http_request *r);
 
+/* Before a file is opened for it, and http_answer_file() is called: true, and it counts
+ * among those that its address fetches (limits: http_files_per_address) until r is over.
+ * False: it fetches too many; 429 is the answer. */
+bool http_want_file(struct http_request *r);
+
 /* Keeps r in memory beyond this call, while somebody else works for it; each hold has
  * one http_let_go(), on the same shard.  r may be freed when that returns. */
 void http_hold(struct http_request *r);
@@ -188,9 +193,9 @@ void http_escape(struct str text, struct buf *out);
  * is told of the body.  fields may be NULL.  Date, Content-Length,
  * Connection, X-Content-Type-Options and what CORS wants are added, and, where fields
  * do not have them: Cache-Control: no-store, Content-Security-Policy (nothing is
- * loaded, framed or run) and Referrer-Policy.  One to HEAD has the head alone.  A body
- * that nobody has asked for is read and dropped, where it is short, or else the
- * connection ends behind the answer.
+ * loaded, framed or run) and Referrer-Policy; with 429 and 503 Retry-After.  One to
+ * HEAD has the head alone.  A body that nobody has asked for is read and dropped, where
+ * it is short, or else the connection ends behind the answer.
  */
 
 /* With a text of our own, which is sent as it is: plain, unless fields have
@@ -200,8 +205,8 @@ void http_answer(struct http_request *r, unsigned status,
 	const struct http_field *fields, struct str text);
 
 /*
- * 200 with a file, or 206, 304, 412, 416, as the conditions of r and its Range say
- * (RFC 9110 §13, §14).  file is taken.  fields has Content-Type, and Cache-Control,
+ * After http_want_file(): 200 with a file, or 206, 304, 412, 416, as the conditions of
+ * r and its Range say (RFC 9110 §13, §14).  file is taken.  fields has Content-Type, and Cache-Control,
  * Content-Disposition ... where they are wanted: 304 has those that §15.4.5 names.
  */
 struct http_file {

@@ -91,8 +91,8 @@ http_acme_begin(struct module_ctx *m, struct http_request *r)
 		token.p++; /* the '/' */
 		token.n--;
 	}
-	if (webroot != NULL && is_token(token))
-		acme_open(r, webroot, token);
-	else
+	if (webroot == NULL || !is_token(token))
 		acme_refuse(r, 404);
+	else if (http_want_file(r))
+		acme_open(r, webroot, token);
 }

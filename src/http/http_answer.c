@@ -21,6 +21,7 @@
 /* A handler that writes parts stops at so much. */
 #define PARTS_MAX ((size_t)64 * 1024)
 
+#define RETRY_S "10"
 #define NO_STORE "no-store"
 #define CSP "default-src 'none'; frame-ancestors 'none'"
 #define REFERRER "no-referrer"
@@ -154,6 +155,14 @@ add_hsts(const struct http_exchange *x, struct buf *out)
 		buf_add_c(out, "Strict-Transport-Security: " HSTS "\r\n");
 }
 
+/* RFC 9110 §15.6.4, RFC 6585 §4: it may be asked again, but not at once. */
+static void
+add_retry(unsigned status, const struct http_field *fields, struct buf *out)
+{
+	if (status == 429 || status == 503)
+		field_default(fields, "Retry-After", RETRY_S, out);
+}
+
 static void
 add_safety(const struct http_exchange *x, const struct http_field *fields,
 	struct buf *out)
@@ -222,6 +231,7 @@ http_answer_head(struct http_exchange *x, unsigned status,
 	buf_printf(out, "HTTP/1.1 %u %s\r\nDate: %s\r\n", status,
 		status_name(status), date);
 	add_framing(x, status, length, out);
+	add_retry(status, fields, out);
 	add_safety(x, fields, out);
 	http_cors_add(&x->r, out);
 	for (; fields->name != NULL; fields++)
@@ -300,14 +310,12 @@ http_refuse(struct http_exchange *x, unsigned status, const char *text,
 }
 
 void
-http_refuse_for_now(struct http_exchange *x, unsigned status, const char *text)
+http_refuse_for_now(struct http_exchange *x, unsigned status, const char *text,
+	const char *limit)
 {
-	static const struct http_field later[] = {
-		{ "Retry-After", { "10", 2 } },
-		{ .name = NULL },
-	};
-
-	http_refuse(x, status, text, later);
+	x->r.shard->stats.refused++;
+	http_log_refused(x, limit);
+	http_refuse(x, status, text, NULL);
 }
 
 /* False: nobody is there to be answered. */

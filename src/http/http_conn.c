@@ -73,6 +73,7 @@ static void
 exchange_free(struct http_exchange *x)
 {
 	http_memory_forget(x);
+	http_client_drops_file(x);
 	disk_file_close(x->file);
 	http_parser_free(x->parser);
 	free(x->domain);
@@ -119,6 +120,9 @@ exchange_over(struct http_exchange *x)
 	http_log(x);
 	http_request_gone(x);
 	http_client_count_off(x);
+	/* one that is being opened still goes when it is let go of */
+	if (x->holds == 0)
+		http_client_drops_file(x);
 	c->x = NULL;
 	c->wait = WAIT_NONE;
 	x->c = NULL;

@@ -88,6 +88,8 @@ struct http_exchange {
 	bool is_gone;
 	bool counted;          /* among the bodies of its address */
 	bool counted_client;   /* as a connection of who asks by a proxy */
+	bool counted_file;     /* among the files that its address fetches */
+	bool wants_file;       /* http_want_file() was called */
 	bool handled;          /* begin() was called, and done() was not */
 	struct turn_end end;   /* done(), and then it is freed */
 };
@@ -171,15 +173,21 @@ bool http_memory_refuses(struct http_exchange *x);
  * has too many; that is answered. */
 bool http_client_count(struct http_exchange *x);
 void http_client_count_off(struct http_exchange *x);
+/* It has a body.  False: its address sends too many; that is answered. */
+bool http_client_takes_body(struct http_exchange *x);
+void http_client_drops_body(struct http_exchange *x);
+/* No file is open for it any more. */
+void http_client_drops_file(struct http_exchange *x);
 
 /* --- http_answer.c ----------------------------------------------------------- */
 
 /* http_answer() by the server itself; text is static, and for people. */
 void http_refuse(struct http_exchange *x, unsigned status, const char *text,
 	const struct http_field *fields);
-/* One that may be sent again soon: with Retry-After (RFC 9110 §10.2.3). */
+/* One that may be sent again soon, with 429 (RFC 6585 §4) or 503: counted, and told in
+ * the log; limit is what is reached. */
 void http_refuse_for_now(struct http_exchange *x, unsigned status,
-	const char *text);
+	const char *text, const char *limit);
 /* The status line and all headers; length -1: not known. */
 void http_answer_head(struct http_exchange *x, unsigned status,
 	const struct http_field *fields, int64_t length);
@@ -211,5 +219,7 @@ extern const struct http_route http_routes_host[];
 /* --- http_log.c ---------------------------------------------------------------- */
 
 void http_log(const struct http_exchange *x);
+/* It was refused for that; not each of many. */
+void http_log_refused(const struct http_exchange *x, const char *limit);
 
 #endif

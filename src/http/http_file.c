@@ -223,7 +223,7 @@ http_answer_file(struct http_request *r, const struct http_file *f,
 		disk_file_close(f->file);
 		return;
 	}
-	assert(x->out == OUT_NONE && x->in != IN_HEAD);
+	assert(x->out == OUT_NONE && x->in != IN_HEAD && x->wants_file);
 	status = conditions_refuse(r, f);
 	ranged = range_of(r, f, &from, &n);
 	if (status == 0 && ranged == HTTP_RANGE_NONE)

@@ -28,6 +28,12 @@ exchange_describe(const void *obj, char *out, size_t n)
 				    conn_peer(x->c->peer.conn));
 }
 
+static struct log_who
+exchange_who(const struct http_exchange *x)
+{
+	return (struct log_who){ exchange_describe, x };
+}
+
 /* What may be shown of it, from its beginning on; more_out: "...", if that is not all. */
 static struct str
 path_shown(struct str path, const char **more_out)
@@ -55,12 +61,18 @@ http_log(const struct http_exchange *x)
 	const char *more;
 	struct str path =
 		path_shown(head != NULL ? head->path : STR("-"), &more);
-	struct log_who who = { exchange_describe, x };
-
-	log_debug(LOG_HTTP, who,
+	log_debug(LOG_HTTP, exchange_who(x),
 		"request method=%.*s host=%.*s path=\"%.*s%s\" status=%u bytes_in=%lld bytes=%llu ms=%lld",
 		STR_ARG(method),
 		STR_ARG(x->r.domain), STR_ARG(path), more, x->status,
 		(long long)x->r.body_bytes, (unsigned long long)x->bytes,
 		(long long)((x->r.shard->now_us - x->since_us) / US_PER_MS));
+}
+
+void
+http_log_refused(const struct http_exchange *x, const char *limit)
+{
+	if (log_limit_ok(&x->r.shard->http_refused, LOG_HTTP))
+		log_warn(LOG_HTTP, exchange_who(x),
+			"request refused reason=\"%s\"", limit);
 }

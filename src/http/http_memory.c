@@ -59,7 +59,6 @@ http_memory_refuses(struct http_exchange *x)
 	hash = server_hash(sh->server, http_from_key(&x->r.from));
 	if (budget_judge(sh, hash) == BUDGET_FINE)
 		return false;
-	sh->stats.refused++;
-	http_refuse_for_now(x, 503, "Memory is short.");
+	http_refuse_for_now(x, 503, "Memory is short.", "limits: memory");
 	return true;
 }

@@ -11,15 +11,12 @@
 #include "base/arena.h"
 #include "base/mem.h"
 #include "base/memuse.h"
-#include "base/tally.h"
 #include "xmpp/jid.h"
 #include "net/conn.h"
 #include "http/http_exchange.h"
 #include "http/http_route.h"
 
 #define CONTINUE "HTTP/1.1 100 Continue\r\n\r\n"
-/* Bodies of an address, among what is counted of it. */
-#define KEY_LETTER 'b'
 
 /* --- hosts ------------------------------------------------------------------ */
 
@@ -244,25 +241,10 @@ http_request_gone(struct http_exchange *x)
 		x->r.route->gone(&x->r);
 }
 
-static struct str
-body_key(const struct http_exchange *x, char *out)
-{
-	struct str of = http_from_key(&x->r.from);
-
-	out[0] = KEY_LETTER;
-	memcpy(out + 1, of.p, of.n);
-	return (struct str){ out, of.n + 1 };
-}
-
 void
 http_request_done(struct http_exchange *x)
 {
-	char mem[1 + HTTP_FROM_KEY_MAX];
-
-	if (x->counted)
-		tally_remove(x->r.shard->server->connections,
-			body_key(x, mem));
-	x->counted = false;
+	http_client_drops_body(x);
 	if (!x->handled)
 		return;
 	x->handled = false;
@@ -285,24 +267,6 @@ has_body(const struct http_head *head)
 	return head->chunked || head->content_length > 0;
 }
 
-/* RFC 6585 §4 */
-static bool
-body_count(struct http_exchange *x)
-{
-	char mem[1 + HTTP_FROM_KEY_MAX];
-	struct str key = body_key(x, mem);
-
-	if (key.n == 1 || !has_body(x->r.head))
-		return true;
-	x->counted = tally_add(x->r.shard->server->connections, key,
-		(uint64_t)http_limits(x)->http_bodies_per_address);
-	if (!x->counted) {
-		x->r.shard->stats.refused++;
-		http_refuse_for_now(x, 429, "Too much is being sent already.");
-	}
-	return x->counted;
-}
-
 bool
 http_want_body(struct http_request *r, uint64_t max_bytes)
 {
@@ -317,7 +281,7 @@ http_want_body(struct http_request *r, uint64_t max_bytes)
 		http_refuse(x, 413, "It is larger than it may be.", NULL);
 		return false;
 	}
-	if (!body_count(x))
+	if (has_body(r->head) && !http_client_takes_body(x))
 		return false;
 	x->body_max = max_bytes;
 	x->in = IN_BODY;

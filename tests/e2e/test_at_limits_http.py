@@ -1,5 +1,6 @@
 """What options of requests by HTTP promise, at the ends of their ranges."""
 
+import os
 import time
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 import web
 from antiphon import DOMAIN
 from options import BOTH, MAX, MIN, number, option, proves, sworn
+from uploads import Uploads
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -120,6 +122,63 @@ def test_one_request_by_connection(own_server):
     assert conn.ended()
 
 
+BIG = 64 << 20
+
+
+def big_file(server):
+    """For whoever asks, by the folder of ACME; more than the system's buffers."""
+    folder = os.path.join(server.conf["http"]["acme_webroot"],
+                          ".well-known/acme-challenge")
+    os.makedirs(folder)
+    with open(os.path.join(folder, "big"), "w") as f:
+        f.truncate(BIG)
+    return "/.well-known/acme-challenge/big"
+
+
+def fetch_slowly(server, path, source):
+    """The head of its answer; the rest is not read."""
+    conn = web.Web(server.port(("http", "none")), source=source)
+    conn.send("GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path)
+    return conn, conn.answer(bodyless=True)
+
+
+@proves(OF + "http_files_per_address", ends=MIN)
+def test_who_fetches_slowly_keeps_out_nobody_else(own_server):
+    """One address has its part; all of them together leave a quarter of what may be
+    open to who has a slot for an upload."""
+    up = Uploads(own_server, {"limits": {
+        "http_files_per_address": option(OF + "http_files_per_address").min,
+        "open_files": 4}})
+    up.server.conf["http"] = {"acme_webroot": up.server.folder}
+    up.server.write_conf()
+    up.server.ctl("reload")
+    path = big_file(up.server)
+    kept = []
+    for i in range(3):
+        conn, got = fetch_slowly(up.server, path, "127.0.0.%d" % (10 + i))
+        assert got.status == 200
+        kept.append(conn)
+        conn, got = fetch_slowly(up.server, path, "127.0.0.%d" % (10 + i))
+        assert (got.status, got.fields["retry-after"]) == (429, "10")
+    conn, got = fetch_slowly(up.server, path, "127.0.0.20")
+    assert (got.status, got.fields["retry-after"]) == (503, "10")
+    up.server.process.wait_line("warn http .* request refused "
+                                'reason="limits: http_files_per_address"')
+    slot = up.upload(b"still")
+    got = up.get(slot)
+    assert (got.status, got.fields["retry-after"]) == (503, "10")
+    up.server.process.wait_line(
+        'a file cannot be read now reason="3 files are being read"')
+    kept.pop().close()
+    for _ in range(1000):
+        if (got := up.get(slot)).status == 200:
+            break
+    assert got.body == b"still"
+
+
+sworn(OF + "http_files_per_address", MAX, "one address opens no 100,000 "
+      "connections: it has one file, above, and two of them in "
+      "tests/unit/test_http_limits.c")
 sworn(OF + "http_requests", MAX,
       "a million requests take minutes: two are the last in "
       "tests/unit/test_http_server.c, and 600 come by one connection in "

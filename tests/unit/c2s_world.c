@@ -366,19 +366,31 @@ peer_open_at(struct peer *p, struct world *w, unsigned shard,
 	world_settle(w);
 }
 
+/* As if it came from there: IPv4 or IPv6. */
+static void
+peer_come_from(struct peer *p, const char *address)
+{
+	struct sockaddr_in in = { .sin_family = AF_INET };
+	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
+
+	if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
+		conn_mem_from(p->conn, (struct sockaddr *)&in, sizeof(in));
+	} else {
+		CHECK(inet_pton(AF_INET6, address, &in6.sin6_addr) == 1);
+		conn_mem_from(p->conn, (struct sockaddr *)&in6, sizeof(in6));
+	}
+}
+
 void
 peer_open_web(struct peer *p, struct world *w, unsigned shard,
 	const char *kind, const char *address)
 {
 	static const struct config_listen at = { .tls = LISTEN_PLAIN };
 	struct shard *sh = w->server->shards[shard];
-	struct sockaddr_in in = { .sin_family = AF_INET };
 
 	peer_make(p, w, shard);
-	if (address != NULL) {
-		CHECK(inet_pton(AF_INET, address, &in.sin_addr) == 1);
-		conn_mem_from(p->conn, (struct sockaddr *)&in, sizeof(in));
-	}
+	if (address != NULL)
+		peer_come_from(p, address);
 	if (strcmp(kind, "http") != 0)
 		conn_mem_secure(p->conn);
 	listen_give(sh, listen_row(sh->snap, kind),
@@ -391,16 +403,8 @@ void
 peer_open_from(struct peer *p, struct world *w, unsigned shard,
 	const char *address)
 {
-	struct sockaddr_in in = { .sin_family = AF_INET };
-	struct sockaddr_in6 in6 = { .sin6_family = AF_INET6 };
-
 	peer_make(p, w, shard);
-	if (inet_pton(AF_INET, address, &in.sin_addr) == 1) {
-		conn_mem_from(p->conn, (struct sockaddr *)&in, sizeof(in));
-	} else {
-		CHECK(inet_pton(AF_INET6, address, &in6.sin6_addr) == 1);
-		conn_mem_from(p->conn, (struct sockaddr *)&in6, sizeof(in6));
-	}
+	peer_come_from(p, address);
 	c2s_accept_mem(w->server->shards[shard], p->conn, true);
 	world_settle(w);
 }

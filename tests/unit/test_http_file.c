@@ -58,6 +58,7 @@ on_begin(struct module_ctx *m, struct http_request *r)
 	struct err err = ERR_INIT;
 
 	(void)m;
+	CHECK(http_want_file(r));
 	http_hold(r);
 	CHECK(disk_open(disk.dir, str_c(name_of_file), &r->shard->mailbox,
 		on_opened, r, &err));

@@ -4,12 +4,16 @@
  */
 #include "config.h"
 
+#include "base/err.h"
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "base/share.h"
+#include "base/tally.h"
 #include "net/conn.h"
 #include "core/budget.h"
+#include "core/host.h"
 #include "core/server.h"
+#include "http/http_route.h"
 
 #include "http_scene.h"
 #include "test.h"
@@ -151,6 +155,143 @@ TEST(who_asks_for_more_than_there_is_memory_costs_nobody_else)
 		peer_done(&hogs[i]);
 	peer_done(&late);
 	peer_done(&other);
+	scene_done(&s);
+}
+
+/* --- files ------------------------------------------------------------------------ */
+
+#define FILES 4
+
+static struct http_request *fetched[FILES];
+static size_t n_fetched;
+
+/* As if it was being opened. */
+static void
+on_fetch(struct module_ctx *m, struct http_request *r)
+{
+	(void)m;
+	if (!http_want_file(r))
+		return;
+	http_hold(r);
+	CHECK(n_fetched < FILES);
+	fetched[n_fetched++] = r;
+}
+
+static const struct http_route file_routes[] = {
+	{ .prefix = "/file", .methods = HTTP_ALLOW_GET, .begin = on_fetch },
+	{ .prefix = NULL },
+};
+
+static void
+files_init(struct scene *s)
+{
+	struct snapshot *snap;
+	struct err err = ERR_INIT;
+
+	n_fetched = 0;
+	scene_init(s, "limits: { http_files_per_address: 2 }", "");
+	snap = s->world.server->newest;
+	CHECK(http_routes_add(&snapshot_host(snap, STR("example.org"))->routes,
+		snap->arena, file_routes, s->m, &err));
+}
+
+static void
+fetch_end(struct scene *s, size_t i)
+{
+	http_answer(fetched[i], 200, NULL, STR("file"));
+	http_let_go(fetched[i]);
+	world_settle(&s->world);
+}
+
+static const struct {
+	const char *name;
+	const char *one, *same, *other; /* addresses */
+	const char *for_one, *for_same, *for_other; /* whom a proxy asks for */
+} file_cases[] = {
+	{ "IPv4", "192.0.2.1", "192.0.2.1", "192.0.2.2", "", "", "" },
+	{ "IPv6", "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "", "", "" },
+	{ "a proxy", "127.0.0.1", "127.0.0.1", "127.0.0.1",
+		"X-Forwarded-For: 203.0.113.1\r\n",
+		"X-Forwarded-For: 203.0.113.1\r\n",
+		"X-Forwarded-For: 203.0.113.2\r\n" },
+};
+
+#define FETCH "GET /file HTTP/1.1\r\n" H
+
+static void
+fetch(struct peer *p, const char *for_whom)
+{
+	struct buf ask = BUF_INIT;
+
+	buf_printf(&ask, FETCH "%s" END, for_whom);
+	peer_say(p, buf_c(&ask));
+	buf_done(&ask);
+}
+
+TEST(one_address_fetches_so_many_files_at_once)
+{
+	for (size_t i = 0; i < COUNT(file_cases); i++) {
+		struct peer p[4];
+		struct scene s;
+
+		TEST_CASE(file_cases[i].name);
+		files_init(&s);
+		for (size_t k = 0; k < COUNT(p); k++)
+			peer_open_web(&p[k], &s.world, 0, "https",
+				k == 3	       ? file_cases[i].other :
+					k == 0 ? file_cases[i].one :
+						 file_cases[i].same);
+		fetch(&p[0], file_cases[i].for_one);
+		fetch(&p[1], file_cases[i].for_same);
+		CHECK_INT(n_fetched, 2);
+		fetch(&p[2], file_cases[i].for_same);
+		CHECK_GOT(&p[2], "HTTP/1.1 429 Too Many Requests",
+			"Retry-After: 10\r\n");
+		fetch(&p[3], file_cases[i].for_other);
+		CHECK_INT(n_fetched, 3);
+		fetch_end(&s, 0);
+		CHECK_GOT(&p[0], "HTTP/1.1 200 ");
+		fetch(&p[2], file_cases[i].for_same);
+		CHECK_INT(n_fetched, 4);
+		for (size_t k = 1; k < n_fetched; k++)
+			fetch_end(&s, k);
+		for (size_t k = 0; k < COUNT(p); k++)
+			peer_done(&p[k]);
+		scene_done(&s);
+	}
+}
+
+/* The next one by the same connection is another one. */
+TEST(a_file_counts_until_it_is_fetched_or_its_client_has_gone)
+{
+	struct peer p[3];
+	struct scene s;
+
+	files_init(&s);
+	for (size_t k = 0; k < COUNT(p); k++)
+		peer_open_web(&p[k], &s.world, 0, "https", "192.0.2.1");
+	peer_say(&p[0], FETCH END);
+	peer_say(&p[1], FETCH END FETCH END);
+	CHECK_INT(n_fetched, 2);
+	fetch_end(&s, 1);
+	CHECK_INT(n_fetched, 3);
+	peer_say(&p[2], FETCH END);
+	CHECK_GOT(&p[2], "HTTP/1.1 429 ");
+	/* while it is opened, it is open */
+	conn_abort(p[0].conn);
+	world_settle(&s.world);
+	peer_say(&p[2], FETCH END);
+	CHECK_GOT(&p[2], "HTTP/1.1 429 ");
+	http_let_go(fetched[0]);
+	world_settle(&s.world);
+	peer_say(&p[2], FETCH END);
+	CHECK_INT(n_fetched, 4);
+	fetch_end(&s, 2);
+	fetch_end(&s, 3);
+	for (size_t k = 0; k < COUNT(p); k++)
+		peer_done(&p[k]);
+	CHECK_INT(tally_count(s.world.server->connections,
+			  STR("f\xc0\x00\x02\x01")), 0);
 	scene_done(&s);
 }
 
