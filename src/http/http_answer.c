@@ -188,6 +188,14 @@ add_framing(const struct http_exchange *x, unsigned status, int64_t length,
 		buf_add_c(out, "Connection: keep-alive\r\n");
 }
 
+/* RFC 9110 §12.5.3, §15.5.16: in which codings a body may come. */
+static void
+add_codings(unsigned status, struct buf *out)
+{
+	if (status == 415)
+		buf_add_c(out, "Accept-Encoding: identity\r\n");
+}
+
 static void
 count_status(struct http_exchange *x, unsigned status)
 {
@@ -232,6 +240,7 @@ http_answer_head(struct http_exchange *x, unsigned status,
 		status_name(status), date);
 	add_framing(x, status, length, out);
 	add_retry(status, fields, out);
+	add_codings(status, out);
 	add_safety(x, fields, out);
 	http_cors_add(&x->r, out);
 	for (; fields->name != NULL; fields++)

@@ -43,12 +43,23 @@ changed_s(const struct http_file *f)
 	return f->changed_us / US_PER_S;
 }
 
+/* What no list says: absent where there are several of them, too (RFC 9110 §5.3). */
+static struct str
+find_single(const struct http_request *r, const char *name)
+{
+	const struct http_header *h = http_head_next(r->head, name, NULL);
+
+	return h != NULL && http_head_next(r->head, name, h) == NULL ?
+		h->value :
+		STR_NONE;
+}
+
 /* The date in a header of r.  False: there is none that can be compared. */
 static bool
 date_of(const struct http_request *r, const char *name,
 	const struct http_file *f, int64_t *out)
 {
-	struct str value = http_head_find(r->head, name);
+	struct str value = find_single(r, name);
 
 	return value.p != NULL && f->changed_us != 0 &&
 		http_date_read(value, shard_wall_us(r->shard) / US_PER_S, out);
@@ -102,12 +113,12 @@ conditions_refuse(const struct http_request *r, const struct http_file *f)
 static bool
 range_fits(const struct http_request *r, const struct http_file *f)
 {
-	struct str value = http_head_find(r->head, "if-range");
+	struct str value = find_single(r, "if-range");
 	int64_t date, now_s = shard_wall_us(r->shard) / US_PER_S;
 
-	if (value.p == NULL)
+	if (http_head_find(r->head, "if-range").p == NULL)
 		return true;
-	if (value.n != 0 && (value.p[0] == '"' || value.p[0] == 'W'))
+	if (str_starts(value, STR("\"")) || str_starts(value, STR("W/")))
 		return f->etag.p != NULL && str_eq(value, f->etag);
 	return date_of(r, "if-range", f, &date) && date == changed_s(f) &&
 		date < now_s - 1;
@@ -121,7 +132,7 @@ range_of(const struct http_request *r, const struct http_file *f, int64_t *from,
 
 	/* RFC 9110 §14.2: of other methods it says nothing */
 	if (r->head->method == HTTP_METHOD_GET && range_fits(r, f))
-		value = http_head_find(r->head, "range");
+		value = find_single(r, "range");
 	return http_range_read(value, (int64_t)f->size, from, n);
 }
 
@@ -137,16 +148,20 @@ is_of_body(const char *name)
 }
 
 static void
-list_fill(struct field_list *l, const struct http_file *f,
-	const struct http_field *fields, unsigned status)
+list_fill(struct field_list *l, const struct http_request *r,
+	const struct http_file *f, const struct http_field *fields,
+	unsigned status)
 {
+	int64_t now_s = shard_wall_us(r->shard) / US_PER_S;
+
 	for (; fields != NULL && fields->name != NULL; fields++)
 		if (status != 304 || !is_of_body(fields->name))
 			field_push(l, fields->name, fields->value);
 	if (f->etag.p != NULL)
 		field_push(l, "ETag", f->etag);
 	if (f->changed_us != 0) {
-		http_date_write(changed_s(f), l->date);
+		/* not behind Date, whatever a clock has said (§8.8.2.1) */
+		http_date_write(MIN(changed_s(f), now_s), l->date);
 		field_push(l, "Last-Modified", str_c(l->date));
 	}
 	field_push(l, "Accept-Ranges", STR("bytes"));
@@ -200,7 +215,7 @@ file_refuse(struct http_exchange *x, const struct http_file *f,
 
 	disk_file_close(f->file);
 	if (status == 304) {
-		list_fill(&l, f, fields, status);
+		list_fill(&l, &x->r, f, fields, status);
 	} else if (status == 416) {
 		snprintf(l.range, sizeof(l.range), "bytes */%llu",
 			(unsigned long long)f->size);
@@ -232,7 +247,7 @@ http_answer_file(struct http_request *r, const struct http_file *f,
 		file_refuse(x, f, fields, status);
 		return;
 	}
-	list_fill(&l, f, fields, 200);
+	list_fill(&l, r, f, fields, 200);
 	if (ranged == HTTP_RANGE_PART)
 		list_add_range(&l, from, n, f->size);
 	http_answer_head(x, ranged == HTTP_RANGE_PART ? 206 : 200, l.all, n);

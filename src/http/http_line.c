@@ -125,7 +125,8 @@ http_line_field(struct str line, struct http_field *field_out,
 	return true;
 }
 
-/* "HTTP/1.1" or "HTTP/1.0" (RFC 9112 §2.3). */
+/* "HTTP/1.1" or "HTTP/1.0" (RFC 9112 §2.3).  A higher minor version should be taken
+ * for 1.1 (RFC 9110 §2.5), but there is none, and the other reader refuses it. */
 static bool
 read_version(struct str text, struct http_head *h, struct http_bad *bad)
 {

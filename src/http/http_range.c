@@ -40,8 +40,10 @@ read_bytes(struct str spec, int64_t size, int64_t *from_out, int64_t *n_out)
 		(first.n != 0 && last.n != 0 && to < from))
 		return HTTP_RANGE_ALL; /* invalid: ignored (§14.2) */
 	if (first.n == 0) {
-		if (to == 0 || size == 0)
+		if (to == 0)
 			return HTTP_RANGE_NONE;
+		if (size == 0)
+			return HTTP_RANGE_ALL; /* no Content-Range says that */
 		from = to < size ? size - to : 0;
 		to = size - 1;
 	}

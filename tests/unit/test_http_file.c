@@ -1,7 +1,7 @@
 /*
  * test_http_file.c - answers that are files: conditions and ranges.
  *
- * The file is of 26 bytes, was changed on 6 November 1994, and has the tag "v1".
+ * The file is of 26 bytes, was changed on 9 November 1994, and has the tag "v1".
  */
 #include "config.h"
 
@@ -20,11 +20,12 @@
 #include "test.h"
 
 #define TEXT "abcdefghijklmnopqrstuvwxyz"
-#define CHANGED_S 784111777 /* Sun, 06 Nov 1994 08:49:37 GMT */
-#define LAST "Last-Modified: Sun, 06 Nov 1994 08:49:37 GMT\r\n"
-#define DAY_BEFORE "Sat, 05 Nov 1994 08:49:37 GMT"
-#define THE_DAY "Sun, 06 Nov 1994 08:49:37 GMT"
-#define DAY_AFTER "Mon, 07 Nov 1994 08:49:37 GMT"
+/* A Wednesday, which begins as a weak tag does. */
+#define CHANGED_S 784370977
+#define LAST "Last-Modified: Wed, 09 Nov 1994 08:49:37 GMT\r\n"
+#define DAY_BEFORE "Tue, 08 Nov 1994 08:49:37 GMT"
+#define THE_DAY "Wed, 09 Nov 1994 08:49:37 GMT"
+#define DAY_AFTER "Thu, 10 Nov 1994 08:49:37 GMT"
 
 static struct disk_world disk;
 static bool has_tag, is_gone;
@@ -213,6 +214,47 @@ static const struct file_case {
 	{ "by a later date", "GET",
 		"If-Range: " DAY_AFTER "\r\nRange: bytes=2-4\r\n",
 		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	/* RFC 9110 §13.2.2: each before the next one */
+	{ "If-Match before all", "GET",
+		"If-Match: \"v2\"\r\nIf-None-Match: \"v1\"\r\n"
+		"Range: bytes=99-\r\n",
+		"HTTP/1.1 412 ", { NULL }, NULL, "Content-Range" },
+	{ "If-Match in place of a date", "GET",
+		"If-Match: \"v1\"\r\nIf-Unmodified-Since: " DAY_BEFORE "\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	{ "a date before If-None-Match", "GET",
+		"If-Unmodified-Since: " DAY_BEFORE
+		"\r\nIf-None-Match: \"v1\"\r\n",
+		"HTTP/1.1 412 ", { NULL }, NULL, NULL },
+	{ "If-None-Match in place of a date", "GET",
+		"If-None-Match: \"v1\"\r\nIf-Modified-Since: " DAY_BEFORE
+		"\r\n",
+		"HTTP/1.1 304 ", { NULL }, NULL, NULL },
+	{ "If-Range behind all", "GET",
+		"If-None-Match: \"v2\"\r\nIf-Range: \"v1\"\r\n"
+		"Range: bytes=2-4\r\n",
+		"HTTP/1.1 206 ", { NULL }, "cde", NULL },
+	{ "what is behind the end of another one", "GET",
+		"If-Range: \"v2\"\r\nRange: bytes=99-\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	{ "If-Range alone", "GET", "If-Range: \"v2\"\r\n", "HTTP/1.1 200 ",
+		{ NULL }, TEXT, NULL },
+	/* §13.1.3 to §13.1.5, §14.2: a list is none */
+	{ "two dates", "GET",
+		"If-Modified-Since: " THE_DAY "\r\n"
+		"If-Modified-Since: " THE_DAY "\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	{ "two others", "GET",
+		"If-Unmodified-Since: " DAY_BEFORE "\r\n"
+		"If-Unmodified-Since: " THE_DAY "\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	{ "two of a range", "GET",
+		"If-Range: \"v1\"\r\nIf-Range: \"v2\"\r\n"
+		"Range: bytes=2-4\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
+	{ "two ranges", "GET",
+		"Range: bytes=2-4\r\nRange: bytes=5-6\r\n",
+		"HTTP/1.1 200 ", { NULL }, TEXT, NULL },
 };
 
 static void
@@ -269,6 +311,9 @@ TEST(an_empty_file_and_one_without_tag_or_date)
 	CHECK_GOT(&p, "HTTP/1.1 200 ", "Content-Length: 0\r\n");
 	ask(&l, &p, "GET", "Range: bytes=0-\r\n");
 	CHECK_GOT(&p, "HTTP/1.1 416 ", "bytes */0");
+	/* RFC 9110 §14.1.2: the last that there are */
+	ask(&l, &p, "GET", "Range: bytes=-5\r\n");
+	CHECK_GOT(&p, "HTTP/1.1 200 ", "Content-Length: 0\r\n");
 	name_of_file = "letters";
 	has_tag = false;
 	ask(&l, &p, "GET", "If-None-Match: \"\"\r\n");
@@ -276,6 +321,23 @@ TEST(an_empty_file_and_one_without_tag_or_date)
 	CHECK(!peer_has(&p, "ETag") && !peer_has(&p, "Last-Modified"));
 	ask(&l, &p, "GET", "If-None-Match: *\r\n");
 	CHECK_GOT(&p, "HTTP/1.1 304 ");
+	peer_done(&p);
+	link_done(&l);
+}
+
+/* RFC 9110 §8.8.2.1; the clock of the test is behind. */
+TEST(nothing_was_changed_in_the_future)
+{
+	struct link l;
+	struct peer p;
+
+	link_init(&l);
+	l.s.world.clock.wall_us = (CHANGED_S - 1) * US_PER_S;
+	peer_open_web(&p, &l.s.world, 0, "http", NULL);
+	ask(&l, &p, "GET", "");
+	CHECK_GOT(&p, "HTTP/1.1 200 ",
+		"\r\nDate: Wed, 09 Nov 1994 08:49:36 GMT\r\n",
+		"\r\nLast-Modified: Wed, 09 Nov 1994 08:49:36 GMT\r\n");
 	peer_done(&p);
 	link_done(&l);
 }
