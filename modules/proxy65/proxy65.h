@@ -82,6 +82,9 @@ struct proxy65_shard {
 
 /* Of a transfer, when it has both. */
 #define ENDS 2
+/* And what may connect to it at all: to each of what is announced. */
+#define ADDRESSES_MAX 16 /* of the option 'addresses' */
+#define PEERS_MAX (ENDS + ADDRESSES_MAX)
 
 enum transfer_state {
 	TRANSFER_WAITS,  /* at the shard of its digest */
@@ -90,7 +93,11 @@ enum transfer_state {
 	TRANSFER_ENDS,
 };
 
-/* Connections that named the same digest: two, or while it waits one or more. */
+/*
+ * Connections that named the same digest: one or more while it waits; then two are its
+ * ends, and whatever else the target has connected to stays beside them, unread, until
+ * they have gone.
+ */
 struct transfer {
 	enum transfer_state state;
 	struct shard *shard;
@@ -99,7 +106,9 @@ struct transfer {
 	uint64_t hash;
 	struct peers peers;     /* by when they came */
 	unsigned n_peers;
-	unsigned arrived;       /* while it moves: those that have, or never will */
+	struct peer *ends[ENDS]; /* of these, once chosen; NULL: it has gone */
+	unsigned moving, arrived; /* while it moves: all, and those that have, or never
+	                           * will */
 	struct activation *ask; /* while it moves: to be answered */
 	struct timer timer;
 	/* once it runs */
@@ -133,12 +142,12 @@ void proxy65_activate(struct shard *sh, void *a);
 
 /* --- proxy65_transfer.c ------------------------------------------------------ */
 
-/* Both ends are there, and nobody else: they go to the shard of the user of a
- * (taken). */
+/* Both ends are chosen, and all that are there are open: they go to the shard of the
+ * user of a (taken). */
 void transfer_move(struct transfer *t, struct activation *a);
 /* peer is none of its ends any more. */
 void transfer_leave(struct transfer *t, struct peer *peer);
-/* One end is gone; t may be, too. */
+/* peer is gone; t may be, too. */
 void transfer_lose(struct transfer *t, struct peer *peer);
 void proxy65_shard_done(struct shard *sh, void *state);
 

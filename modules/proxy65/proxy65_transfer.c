@@ -115,7 +115,7 @@ on_user_may(struct timer *timer)
 	LIST_FOREACH (t, &u->transfers, of_user) {
 		t->allowed = MAX(u->bytes / u->n, PORTION_MIN);
 		if (t->state == TRANSFER_RUNS)
-			relay_go_on(TAILQ_FIRST(&t->peers)->p.conn);
+			relay_go_on(t->ends[0]->p.conn);
 	}
 }
 
@@ -240,8 +240,7 @@ transfer_begin(struct transfer *t, struct user *u)
 	t->shard->stats.transfers++;
 	t->began_us = t->heard_us = t->shard->now_us;
 	transfer_watch(t);
-	relay_join(TAILQ_FIRST(&t->peers)->p.conn,
-		TAILQ_LAST(&t->peers, peers)->p.conn, &transfer_events, t);
+	relay_join(t->ends[0]->p.conn, t->ends[1]->p.conn, &transfer_events, t);
 	log_info(LOG_NET, transfer_who(t), "transfer begins host=%s target=%s",
 		t->host, t->target);
 }
@@ -269,15 +268,13 @@ transfer_answer(struct transfer *t, enum stanza_cond cond, const char *text)
 static bool
 transfer_is_whole(const struct transfer *t)
 {
-	const struct peer *peer;
-
-	TAILQ_FOREACH (peer, &t->peers, link)
-		if (!conn_is_open(peer->p.conn))
+	for (size_t i = 0; i < ENDS; i++)
+		if (t->ends[i] == NULL || !conn_is_open(t->ends[i]->p.conn))
 			return false;
-	return t->n_peers == ENDS;
+	return true;
 }
 
-/* Both are here, or will never be. */
+/* All are here, or will never be. */
 static void
 transfer_settle(struct transfer *t)
 {
@@ -311,12 +308,12 @@ transfer_arrive(struct transfer *t, struct peer *peer)
 		return;
 	peer->arrived = true;
 	t->shard = peer->p.shard;
-	if (++t->arrived == ENDS)
+	if (++t->arrived == t->moving)
 		transfer_settle(t);
 }
 
 static void
-on_end_arrived(struct listen_peer *p)
+on_peer_arrived(struct listen_peer *p)
 {
 	struct peer *peer = CONTAINER_OF(p, struct peer, p);
 
@@ -330,18 +327,21 @@ transfer_move(struct transfer *t, struct activation *a)
 {
 	const struct server *srv = t->shard->server;
 	struct place to = server_place_of(srv, str_c(a->user));
-	struct peer *one = TAILQ_FIRST(&t->peers), *other;
+	struct peer *all[PEERS_MAX], *peer;
+	unsigned n = 0;
 
-	assert(t->n_peers == ENDS);
-	other = TAILQ_NEXT(one, link);
+	assert(t->n_peers >= ENDS && t->n_peers <= PEERS_MAX);
+	TAILQ_FOREACH (peer, &t->peers, link)
+		all[n++] = peer;
 	shard_timer_cancel(t->shard, &t->timer);
 	table_remove(&t->here->waiting, t->hash, t);
 	t->state = TRANSFER_MOVES;
 	t->ask = a;
+	t->moving = n;
 	t->arrived = 0;
 	/* once the first is posted, t is not ours any more */
-	(void)listen_move(&one->p, to, on_end_arrived);
-	(void)listen_move(&other->p, to, on_end_arrived);
+	for (unsigned i = 0; i < n; i++)
+		(void)listen_move(&all[i]->p, to, on_peer_arrived);
 }
 
 /* --- the end ---------------------------------------------------------------------- */
@@ -375,17 +375,35 @@ transfer_leave(struct transfer *t, struct peer *peer)
 {
 	TAILQ_REMOVE(&t->peers, peer, link);
 	t->n_peers--;
+	for (size_t i = 0; i < ENDS; i++)
+		if (t->ends[i] == peer)
+			t->ends[i] = NULL;
 	peer->t = NULL;
+}
+
+/* The relay has ended both; what is beside them ends, too. */
+static void
+transfer_is_over(struct transfer *t)
+{
+	struct peer *peer;
+
+	t->state = TRANSFER_ENDS;
+	TAILQ_FOREACH (peer, &t->peers, link)
+		if (peer != t->ends[0] && peer != t->ends[1])
+			conn_close(peer->p.conn,
+				t->shard->snap->config->limits.close_timeout_us);
 }
 
 void
 transfer_lose(struct transfer *t, struct peer *peer)
 {
+	bool is_end = peer == t->ends[0] || peer == t->ends[1];
+
 	transfer_leave(t, peer);
 	if (t->state == TRANSFER_MOVES)
 		transfer_arrive(t, peer);
-	if (t->state == TRANSFER_RUNS)
-		t->state = TRANSFER_ENDS; /* the relay has ended both */
+	if (t->state == TRANSFER_RUNS && is_end)
+		transfer_is_over(t);
 	if (t->n_peers == 0 && t->ask == NULL)
 		transfer_end(t);
 }

@@ -229,23 +229,24 @@ peer_far(const struct peer *peer)
 }
 
 static void
-waiting_drop_others(struct transfer *t, const struct peer *one,
-	const struct peer *other)
+waiting_drop_broken(struct transfer *t)
 {
 	struct peer *peer, *next;
 
 	for (peer = TAILQ_FIRST(&t->peers); peer != NULL; peer = next) {
 		next = TAILQ_NEXT(peer, link);
-		if (peer != one && peer != other)
+		if (peer_far(peer) == CONN_BROKEN)
 			waiting_drop(t, peer);
 	}
 }
 
 /*
- * How many of its two ends are there; both: and nobody else any more.  Who has begun
- * it is the last one who has come, for he waits for the target's answer; the target
- * is there by the first of its connections, if that has not said all: which of them
- * it uses shows when it closes the others, and if it does not, nowhere.
+ * How many of its two ends are there; both: and all of its connections are open.  Who
+ * has begun it is the last one who has come, for he waits for the target's answer; the
+ * target is there by the first of its connections, if that has not said all: which of
+ * them it uses shows when it closes the others, and if it does not, nowhere.  Those
+ * are not closed: slixmpp takes what comes by any of them, and when one is closed it
+ * says that the transfer has ended.
  */
 static unsigned
 waiting_choose(struct transfer *t)
@@ -266,7 +267,9 @@ waiting_choose(struct transfer *t)
 		last_far = far;
 	}
 	if (target != NULL)
-		waiting_drop_others(t, target, last);
+		waiting_drop_broken(t);
+	t->ends[0] = target;
+	t->ends[1] = last;
 	return (target != NULL) + (last != NULL);
 }
 

@@ -41,6 +41,10 @@ def conf_of(options, more):
                        "close_timeout": "1s"}, **more}
 
 
+CUTS = {"closed": lambda end: end.sock.close(), "reset": End.reset,
+        "half closed": End.end}
+
+
 class Proxy:
     def __init__(self, own_server, more=None, **options):
         self.server = own_server(conf_of(options, more or {}))
@@ -425,7 +429,8 @@ def test_a_third_is_refused(own_server):
 
 def test_a_target_may_have_come_by_each_address(own_server):
     """slixmpp connects to all that it is told, takes the first, and forgets the
-    others; who has begun comes when the target has answered, and so last."""
+    others; who has begun comes when the target has answered, and so last.  What it
+    does not use stays until the end, for it takes that of any for the end."""
     p = Proxy(own_server, addresses=["192.0.2.1", "192.0.2.2"])
     for gone in (0, 1, 2):
         sid = p.sid()
@@ -435,10 +440,38 @@ def test_a_target_may_have_come_by_each_address(own_server):
         for end in ends[:gone]: # others close what they do not use
             end.sock.close()
         assert p.activate(sid).get("type") == "result"
-        for end in ends[gone + 1:-1]:
-            end.wait_closed()
         passes(ends[gone], ends[-1])
         passes(ends[-1], ends[gone])
+        p.romeo.ping()
+        assert all(end.is_quiet() for end in ends[gone + 1:-1])
+        ends[gone].sock.close()
+        ends[-1].wait_closed()
+        for end in ends[gone + 1:-1]:
+            end.wait_closed()
+    assert p.transfers() == []
+    p.server.check()
+
+
+@pytest.mark.parametrize("how", sorted(CUTS))
+def test_what_a_target_does_not_use_may_go(own_server, how):
+    """While the transfer runs; and with it, whatever ends it."""
+    p = Proxy(own_server, addresses=["192.0.2.1", "192.0.2.2"],
+              idle_timeout="1m")
+    for last in ("closed", "reset", "idle"):
+        sid = p.sid()
+        name = digest(sid, p.me, TARGET)
+        ends = [p.end().join(name) for _ in range(4)]
+        assert p.activate(sid).get("type") == "result"
+        CUTS[how](ends[1])
+        passes(ends[0], ends[-1])
+        passes(ends[-1], ends[0])
+        if last == "idle":
+            p.server.advance(61)
+        else:
+            CUTS[last](ends[0])
+        for end in (ends[-1], ends[2]):
+            end.wait_closed()
+        until(p.transfers, lambda rows: not rows)
     p.server.check()
 
 
@@ -634,10 +667,6 @@ def said_until(end, name, at):
         if now == len(part):
             end.read(2 if part is HELLO else 7 + len(name))
     return end
-
-
-CUTS = {"closed": lambda end: end.sock.close(), "reset": End.reset,
-        "half closed": End.end}
 
 
 @pytest.mark.parametrize("how", sorted(CUTS))

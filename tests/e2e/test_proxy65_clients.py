@@ -64,15 +64,17 @@ def test_slixmpp_sends_a_file(own_server):
 async def take_file(p):
     """It connects to all streamhosts at once, keeps all of that open, and takes what
     comes by any, so that it does not matter which the proxy has taken for the first:
-    they come at the same moment."""
+    they come at the same moment.  The end of any is the end for it."""
     p.scene.befriend("romeo", "juliet")
     juliet = Peer(p.scene.accounts["juliet"], p.server)
-    got = []
+    got, closed_at = [], []
     juliet.register_plugin("xep_0065")
     juliet.connect(("127.0.0.1", p.server.port("starttls")))
     await asyncio.wait_for(juliet.ready, PATIENCE)
     juliet["xep_0065"].auto_accept = True
     juliet.add_event_handler("socks5_data", got.append)
+    juliet.add_event_handler(
+        "socks5_closed", lambda _: closed_at.append(sum(map(len, got))))
     target, sid = str(juliet.boundjid), p.sid()
 
     def begin():
@@ -97,6 +99,9 @@ async def take_file(p):
         await asyncio.sleep(0)
     assert b"".join(bytes(part) for part in got) == data
     frm.sock.close()
+    while not closed_at:
+        await asyncio.sleep(0)
+    assert set(closed_at) == {SIZE}
     await asyncio.wait_for(juliet.disconnect(), PATIENCE)
 
 
