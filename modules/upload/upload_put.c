@@ -84,6 +84,7 @@ struct put_job {
 	struct str mac, said, name, type;
 	int64_t length;         /* that the client has announced */
 	struct str given_type;
+	bool replaces;          /* it is to be in the place of another */
 	unsigned status;        /* 0: it may */
 	struct upload_record record;
 	struct upload_usage before;
@@ -111,6 +112,7 @@ put_job_new(struct upload_put *p, void (*run)(struct module_ctx *m,
 	j->length = p->r->head->content_length;
 	j->given_type =
 		arena_str(a, http_head_find(p->r->head, "content-type"));
+	j->replaces = http_head_find(p->r->head, "if-match").p != NULL;
 	j->job.run = run;
 	j->job.done = done;
 	return j;
@@ -141,7 +143,10 @@ claim_judge(const struct put_job *j, const struct upload_user *u)
 		return 400;
 	if (t->type.n != 0 && !upload_type_eq(t->type, j->given_type))
 		return 400;
-	return c->state != CLAIM_FREE ? 409 : 0;
+	if (c->state != CLAIM_FREE)
+		return 409;
+	/* RFC 9110 §13.1.1: there is none; and behind all else, by §13.2.1 */
+	return j->replaces ? 412 : 0;
 }
 
 static void
@@ -434,16 +439,6 @@ upload_path_read(struct str rest, struct str *id_out, struct buf *name)
 		http_path_decode(file, name) && name->n != 0;
 }
 
-/* A part of a file (RFC 9110 §14.5), or one in the place of another that is there
- * (§13.1.1): neither is uploaded here.  0: it is neither. */
-static unsigned
-put_refusal(const struct http_head *head)
-{
-	if (http_head_find(head, "content-range").p != NULL)
-		return 400;
-	return http_head_find(head, "if-match").p != NULL ? 412 : 0;
-}
-
 static unsigned
 put_head_read(struct upload_put *p, struct http_request *r)
 {
@@ -463,7 +458,10 @@ put_head_read(struct upload_put *p, struct http_request *r)
 	p->type = p->token.type;
 	if (p->type.n == 0 && given.n != 0 && upload_type_ok(given))
 		p->type = arena_str(p->arena, given);
-	return r->head->content_length < 0 ? 411 : put_refusal(r->head);
+	if (r->head->content_length < 0)
+		return 411;
+	/* a part of a file (RFC 9110 §14.5) is none */
+	return http_head_find(r->head, "content-range").p != NULL ? 400 : 0;
 }
 
 void

@@ -226,6 +226,10 @@ def test_a_file_comes_and_is_fetched(up):
     ({"fields": "Content-Encoding: Identity\r\n"}, 201),
     # §13.1.1: there is none that it could be
     ({"fields": "If-Match: *\r\n"}, 412),
+    # §13.2.1: and that is not asked of what is refused without it
+    ({"fields": "If-Match: *\r\n", "body": b"hell"}, 400),
+    ({"fields": "If-Match: *\r\n", "body": b"hello!"}, 413),
+    ({"fields": "If-Match: *\r\n", "type_": "text/html"}, 400),
     ({"fields": "If-None-Match: *\r\n"}, 201),
 ])
 def test_what_a_put_has_to_be(up, change, status):
@@ -259,6 +263,7 @@ def test_without_a_type_that_of_the_put_counts(up):
 def test_a_slot_is_used_once(up):
     slot = up.upload(b"first")
     assert up.put(slot, b"other").status == 409
+    assert up.put(slot, b"other", fields="If-Match: *\r\n").status == 409
     assert up.get(slot).body == b"first"
     up.server.ctl("upload-delete", up.me, slot.id)
     assert not up.there(slot)
