@@ -126,16 +126,19 @@ put_job_of(struct upload_job *job)
 
 /* --- may it? at the place of the user -------------------------------------------------- */
 
-/* XEP-0363 §7: the size has to be right, and the type, where one was named. */
+/* XEP-0363 §7: the size has to be right, and the type, where one was named; and 201
+ * says that it can be had, which it cannot when its time is over (§5.3). */
 static unsigned
 claim_judge(const struct put_job *j, const struct upload_user *u)
 {
 	const struct upload_token *t = &j->token;
 	const struct upload_claim *c = upload_claim_find(u, t->id);
+	int64_t now_us = shard_wall_us(u->here->shard);
 
 	if (u->gone || c == NULL || !upload_token_is_true(j->mac, j->said,
 					    j->name, str_c(u->key)) ||
-		t->slot_us <= shard_wall_us(u->here->shard))
+		t->slot_us <= now_us ||
+		(t->until_us != 0 && t->until_us <= now_us))
 		return 403;
 	if ((uint64_t)j->length > t->bytes)
 		return 413;

@@ -727,12 +727,16 @@ def test_what_is_due_goes(own_server):
     slot = up.upload()
     profile = up.upload(purpose="<profile xmlns='%s'/>" % PURPOSE)
     now = int(time.time())
-    brief = up.upload(
-        purpose="<ephemeral xmlns='%s' expire-before='%s'/>" % (
+
+    def until(seconds):
+        return "<ephemeral xmlns='%s' expire-before='%s'/>" % (
             PURPOSE, time.strftime("%Y-%m-%dT%H:%M:%SZ",
-                                   time.gmtime(now + 600))))
+                                   time.gmtime(now + seconds)))
+    brief, late = up.upload(purpose=until(600)), up.slot(purpose=until(60))
     assert [up.there(s) for s in (slot, profile, brief)] == [True] * 3
-    up.server.advance(601)
+    up.server.advance(61)
+    assert up.put(late).status == 403 # 201 would say that it can be had
+    up.server.advance(540)
     assert not up.there(brief)
     assert up.there(slot)
     up.server.advance(3001)
