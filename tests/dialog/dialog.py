@@ -4,6 +4,7 @@ import codecs
 import json
 import re
 
+import asker
 import component
 import scene as scenes
 from antiphon import merge
@@ -78,6 +79,7 @@ class Player:
             self.scene.befriend(*pair)
         for pair in script.subscribed:
             self.scene.subscribe(*pair)
+        self.askers = {}
 
     def play(self):
         try:
@@ -89,11 +91,15 @@ class Player:
                         self.script.path, number, text, e)) from e
             try:
                 self.scene.quiet()
+                for each in self.askers.values():
+                    each.quiet()
             except AssertionError as e:
                 raise Mismatch("%s: at the end: %s"
                                % (self.script.path, e)) from e
         finally:
             self.scene.end()
+            for each in self.askers.values():
+                each.conn.close()
 
     def step(self, text):
         word, _, rest = text.partition(" ")
@@ -134,13 +140,19 @@ class Player:
     # --- sending and receiving --------------------------------------------
 
     def on_send(self, name, rest):
+        if name in self.askers:
+            return self.askers[name].send(rest)
         self.scene.send(name, rest)
 
     def on_raw(self, name, rest):
         raw = codecs.escape_decode(self.scene.fill(rest).encode())[0]
+        if name in self.askers:
+            return self.askers[name].raw(raw)
         self.scene[name].send(raw)
 
     def on_expect(self, name, rest):
+        if name in self.askers:
+            return self.askers[name].expect(rest)
         if rest.startswith("<"):
             return self.scene.expect(name, rest)
         what, _, more = re.sub(r"\s+", " ", rest, 1).partition(" ")
@@ -185,6 +197,12 @@ class Player:
         if act is None:
             raise BadScript("%s: no action %s" % (self.script.path, words[0]))
         act(name, *words[1:])
+
+    def act_http(self, name):
+        self.askers[name] = asker.Asker(self.scene, "http")
+
+    def act_https(self, name):
+        self.askers[name] = asker.Asker(self.scene, "https")
 
     def act_connect(self, name, kind="starttls"):
         self.scene.new(name).connect(kind).restart()
