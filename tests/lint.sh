@@ -50,6 +50,17 @@ lines '\b(EVP_(Encrypt|Decrypt|Cipher)|AES_|DES_|RC4)' |
 	grep -v '^src/net/tls_tickets\.c:' |
 	report 'hostile 37: cryptography of our own'
 
+# hostile 58: the server goes nowhere but to other servers, by their names, and to
+# its own machine; dns_check looks whether ours can be reached where the DNS says.
+lines '\bconnect\(' |
+	grep -vE '^src/(net/race|ctl/ctl_socket|base/log_syslog|antiphonctl/cli_client)\.c:' |
+	report 'hostile 58: a connection to somewhere else'
+lines '\b(race|probe)_start\(' |
+	grep -vE '^src/(net/(race|probe)|stream/server/s2s_connect|server/dns_check)\.[ch]:' |
+	report 'hostile 58: a connection to somewhere else'
+lines '\b(curl_[a-z_]*|BIO_new_connect|BIO_s_connect|evhttp_[a-z_]*)\(|bufferevent_socket_connect' |
+	report 'hostile 58: somebody else connects for us'
+
 # hostile 2, 42, 63, 69
 lines '\bXML_ParserCreate' | grep -v '^src/xml/parser_pool\.c:' |
 	report 'hostile 2: a second parser'
@@ -133,9 +144,14 @@ tr '\t ' '\n\n' <tests/HOSTILE | sed -n \
 	-e 's,^d/\(.*\.dlg\)$,tests/dialog/\1,p' \
 	-e 's,^e/\([a-z_]*\.py\).*,tests/e2e/\1,p' \
 	-e 's,^s/\([a-z_]*\.c\).*,tests/sim/\1,p' \
-	-e 's,^u/\([a-z0-9_]*\.c\).*,tests/unit/\1,p' | sort -u |
+	-e 's,^u/\([a-z0-9_]*\.c\).*,tests/unit/\1,p' \
+	-e 's,^\(tests/fuzz/[a-z0-9_]*\.c\),\1,p' | sort -u |
 	while read -r file; do
 		[ -e "$file" ] || echo "$file"
+	done | report 'tests/HOSTILE names what is not there'
+grep -oE '::test_[a-z0-9_]+' tests/HOSTILE | sort -u |
+	while IFS=: read -r _ _ name; do
+		grep -q "^def $name(" tests/e2e/*.py || echo "$name"
 	done | report 'tests/HOSTILE names what is not there'
 
 [ "$findings" -eq 0 ]

@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import threading
 import time
+from xml.sax.saxutils import quoteattr
 
 import pytest
 
@@ -876,6 +877,22 @@ def test_a_user_lists_and_deletes_his_own(up):
         "type") == "result"
     assert not up.there(slots[0])
     assert up.usage()["files"] == 101
+
+
+def test_a_list_goes_on_behind_anything(up):
+    """Hostile 63: what pages a list is a value, and shows nobody more."""
+    slot = up.upload()
+    up.upload(by=up.scene.online("juliet/a"))
+    for after in ("'", "' OR '1'='1", "\"; DROP TABLE log; --", "x" * 5000, "-1",
+                  "0", "9" * 40, "%00", "*", "f" * 32):
+        got = up.romeo.iq("get", "<files xmlns='%s' after=%s/>" % (
+            OWN, quoteattr(after)), up.domain)
+        if got.get("type") == "error":
+            refuses(got, "item-not-found")
+        else:
+            assert {f.get("id") for f in got.find("files").elems()} <= {slot.id}
+    assert [f.get("id") for f in own_files(up)[0]] == [slot.id]
+    assert up.there(slot)
 
 
 def send(up, xml, to="juliet", id_="m1", **attrs):
