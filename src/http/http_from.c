@@ -92,6 +92,7 @@ http_from_fill(struct http_from *out, const struct shard *sh,
 	snprintf(out->text, sizeof(out->text), "%s", conn_peer(c));
 	out->key_n = (uint8_t)MIN(key.n, sizeof(out->key));
 	memcpy(out->key, key.p, out->key_n);
+	out->is_trusted = trusts;
 	out->has_tls = conn_is_secure(c);
 	out->is_protected = out->has_tls ||
 		((near || told) && through != CONN_PROXIED_PLAIN);

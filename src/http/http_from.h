@@ -26,6 +26,7 @@ struct http_from {
 			    * known: over TLS, from this machine, or through a
 			    * proxy that is trusted, and has not been asked in the
 			    * clear; logins are possible */
+	bool is_trusted; /* the peer of the connection is a proxy that is trusted */
 	bool is_forwarded; /* a proxy has asked for him, and may for others by the
 			    * same connection */
 };

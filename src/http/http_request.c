@@ -13,6 +13,7 @@
 #include "base/memuse.h"
 #include "xmpp/jid.h"
 #include "net/conn.h"
+#include "net/tls.h"
 #include "http/http_exchange.h"
 #include "http/http_route.h"
 
@@ -178,6 +179,15 @@ request_enter_host(struct http_exchange *x, struct host *host)
 		http_refuse(x, 404, "There is nothing here.", NULL);
 }
 
+/* RFC 9110 §7.4: what is asked by https of a name other than that of the certificate
+ * is for somebody else, unless a gateway asks that we trust. */
+static bool
+is_misdirected(const struct http_exchange *x, const struct host *host)
+{
+	return x->r.from.has_tls && !x->r.from.is_trusted &&
+		!tls_is_for(x->c->peer.conn, host->domain);
+}
+
 void
 http_request_begin(struct http_exchange *x)
 {
@@ -197,11 +207,12 @@ http_request_begin(struct http_exchange *x)
 	host = host_find(x->r.shard, head->host);
 	if (route != NULL)
 		request_enter(x, route, NULL);
-	else if (host != NULL && (x->r.from.is_protected ||
-					 !http_plain_answer(x, host)))
-		request_enter_host(x, host);
 	else if (host == NULL)
 		http_refuse(x, 404, "There is no such host here.", NULL);
+	else if (is_misdirected(x, host))
+		http_refuse(x, 421, "This connection is for another host.", NULL);
+	else if (x->r.from.is_protected || !http_plain_answer(x, host))
+		request_enter_host(x, host);
 }
 
 void

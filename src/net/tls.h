@@ -117,6 +117,9 @@ bool tls_binding_finished(const struct conn *c, struct buf *out);
 /* Is there a certificate of ours that c shows to a peer who asks for one?  In memory
  * there is, as soon as it counts as secure. */
 bool tls_has_own(const struct conn *c);
+/* Has the peer of c, a client under TLS, asked for domain (prepared), or has it been
+ * shown a certificate for it?  One in memory has been. */
+bool tls_is_for(const struct conn *c, struct str domain);
 /* "TLSv1.3", or NULL without TLS. */
 const char *tls_version(const struct conn *c);
 const char *tls_cipher(const struct conn *c);

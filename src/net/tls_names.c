@@ -194,6 +194,38 @@ tls_names_list(const GENERAL_NAMES *names, struct buf *out)
 	return n > 0;
 }
 
+/* --- what we have shown -------------------------------------------------------- */
+
+static bool
+cert_is_for(const X509 *cert, struct str domain, const char *ascii)
+{
+	GENERAL_NAMES *names = cert == NULL ?
+		NULL :
+		X509_get_ext_d2i(cert, NID_subject_alt_name, NULL, NULL);
+	bool found = tls_names_match(names, domain, ascii, 0);
+
+	GENERAL_NAMES_free(names);
+	return found;
+}
+
+bool
+tls_is_for(const struct conn *c, struct str domain)
+{
+	SSL *ssl = conn_ssl(c);
+	const char *asked;
+	char *ascii;
+	bool found;
+
+	if (ssl == NULL)
+		return conn_is_secure(c);
+	asked = SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name);
+	ascii = tls_names_ascii(domain);
+	found = (asked != NULL && strcasecmp(asked, ascii) == 0) ||
+		cert_is_for(SSL_get_certificate(ssl), domain, ascii);
+	free(ascii);
+	return found;
+}
+
 /* --- clients ------------------------------------------------------------------ */
 
 bool

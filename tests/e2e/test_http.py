@@ -79,6 +79,36 @@ def test_the_host_is_that_of_the_request_and_not_of_tls(pages):
     assert conn.ask("/health", host="127.0.0.1").status == 200
 
 
+def test_a_host_is_asked_under_its_own_certificate(own_server, authority):
+    """RFC 9110 §7.4: or by a proxy that is trusted."""
+    server = own_server(web.conf({"proxies": {"trusted": ["192.0.2.1"]}}),
+                        start=False)
+    other = authority.issue("good", OTHER_DOMAIN)
+    hosts = server.conf["hosts"]
+    hosts[OTHER_DOMAIN] = {**hosts[OTHER_DOMAIN], "certificate": other.chain,
+                           "key": other.key}
+    server.start()
+    made = ssl.create_default_context(cafile=authority.cert)
+
+    def ask(path, host):
+        return web.Web(server.port(("https", "direct")), made,
+                       OTHER_DOMAIN).ask(path, host=host).status
+
+    assert ask("/", OTHER_DOMAIN) == 200
+    assert ask("/", OTHER_DOMAIN.upper() + ".") == 200
+    assert ask("/", DOMAIN) == 421
+    assert ask("/nowhere", DOMAIN) == 421
+    assert ask("/", "elsewhere.example") == 404
+    assert ask("/health", DOMAIN) == 200 # that is of no host
+    # one certificate may be for several
+    assert web.secure(server).ask("/", host=OTHER_DOMAIN).status == 200
+    assert web.plain(server).ask("/", host=DOMAIN).status == 200
+    server.conf["proxies"]["trusted"].append("127.0.0.1")
+    server.write_conf()
+    server.ctl("reload")
+    assert ask("/", DOMAIN) == 200
+
+
 def test_hundreds_of_connections_stay_and_are_counted(pages):
     before = stats(pages)["http_requests"]
     many = [web.plain(pages) for _ in range(400)]
