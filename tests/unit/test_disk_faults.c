@@ -96,6 +96,27 @@ __wrap_fsync(int fd)
 	return FAILS(12, EIO, ENOSPC) ? -1 : __real_fsync(fd);
 }
 
+/* How much of a file has been given to the disk, and what the disk says next; 0: as
+ * ever. */
+static atomic_llong given, given_at_once;
+static atomic_int disk_says;
+
+int __real_sync_file_range(int fd, off_t at, off_t n, unsigned how);
+int __wrap_sync_file_range(int fd, off_t at, off_t n, unsigned how);
+int
+__wrap_sync_file_range(int fd, off_t at, off_t n, unsigned how)
+{
+	CHECK_INT(how, SYNC_FILE_RANGE_WRITE_AND_WAIT);
+	CHECK(n > 0);
+	atomic_store(&given, at + n);
+	if (n > atomic_load(&given_at_once))
+		atomic_store(&given_at_once, n);
+	errno = atomic_load(&disk_says);
+	if (errno != 0 || FAILS(12, EIO, ENOSPC, ENOSYS, EINVAL))
+		return -1;
+	return __real_sync_file_range(fd, at, n, how);
+}
+
 int __real_linkat(int a, const char *x, int b, const char *y, int flags);
 int __wrap_linkat(int a, const char *x, int b, const char *y, int flags);
 int
@@ -189,6 +210,9 @@ count_names(const char *path)
 /* --- drafts ------------------------------------------------------------------------- */
 
 #define DRAFTS 6
+/* What is written before it goes to the disk, and less than that behind it. */
+#define AT_ONCE ((size_t)512 * 1024)
+#define WHOLE (4 * AT_ONCE + 12345)
 
 struct writing {
 	struct disk_draft *draft; /* NULL: none */
@@ -361,6 +385,68 @@ TEST(a_draft_is_whole_or_nothing_whatever_the_system_answers)
 		CHECK_INT(count_names("/proc/self/fd"), fds);
 	}
 	CHECK(finished > SEEDS && failed > SEEDS);
+}
+
+/* A file of WHOLE, written until it is finished or fails. */
+static void
+write_big(struct writing *x)
+{
+	while (x->n < WHOLE && !x->failed) {
+		size_t n = MIN(WHOLE - x->n, DISK_WRITE_MAX);
+
+		if (x->resting) {
+			disk_world_turn(&desk.w);
+			continue;
+		}
+		x->resting = !disk_draft_write(x->draft, desk.bytes + x->n, n);
+		x->n += n;
+	}
+	if (!x->failed) {
+		x->ending = true;
+		disk_draft_finish(x->draft, str_c(x->name), true);
+	}
+	DISK_UNTIL(&desk.w, x->failed || x->draft == NULL);
+	disk_draft_discard(x->draft);
+}
+
+/* Who writes has as little on its way to the disk as can be: others who sync wait for
+ * it.  And what the disk says to that is said once: a sync would know nothing of it. */
+TEST(what_is_written_goes_to_the_disk_at_once_and_what_fails_there_is_told)
+{
+	static const struct {
+		const char *name;
+		int says;
+		bool fails;
+	} cases[] = {
+		{ "all is well", 0, false },
+		{ "there is no such call", ENOSYS, false },
+		{ "not for such a file", EINVAL, false },
+		{ "the disk is broken", EIO, true },
+		{ "the disk is full after all", ENOSPC, true },
+	};
+
+	for (unsigned i = 0; i < COUNT(cases); i++) {
+		struct writing *x = &desk.all[0];
+
+		TEST_CASE(cases[i].name);
+		memset(&desk, 0, sizeof(desk));
+		disk_world_init_with(&desk.w, 1,
+			&(struct disk_bounds){ 4, 16 << 20 });
+		desk.bytes = disk_bytes(WHOLE);
+		atomic_store(&given, 0);
+		atomic_store(&given_at_once, 0);
+		atomic_store(&disk_says, cases[i].says);
+		writing_begin(x);
+		write_big(x);
+		CHECK_INT(x->failed, cases[i].fails);
+		CHECK_INT(desk.finished, !cases[i].fails);
+		CHECK(cases[i].fails ||
+			WHOLE - (size_t)atomic_load(&given) < AT_ONCE);
+		CHECK((size_t)atomic_load(&given_at_once) <= 2 * AT_ONCE);
+		disk_world_done(&desk.w);
+		free(desk.bytes);
+	}
+	atomic_store(&disk_says, 0);
 }
 
 /* --- files that are sent --------------------------------------------------------------- */
