@@ -82,6 +82,12 @@ upload_shard_of(struct module_ctx *m, struct shard *sh)
 	return upload_shard_at(m->entry, sh);
 }
 
+bool
+upload_stops(const struct shard *sh)
+{
+	return sh->streams_closed;
+}
+
 /* Beside the database, unless the configuration says where; empty: nowhere. */
 static void
 place_of_files(struct buf *out, const struct upload_conf *conf,

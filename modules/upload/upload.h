@@ -102,6 +102,9 @@ struct upload_storage *upload_storage_of(struct module_ctx *m, struct shard *sh,
  * maybe at once: NULL: there is; ERR_DISK: there is not. */
 void upload_room(struct module_ctx *m, struct shard *sh, uint64_t bytes,
 	upload_done_fn fn, void *arg);
+/* The server stops: it waits for what is under way, so that what is long does not go
+ * on. */
+bool upload_stops(const struct shard *sh);
 #define STORAGE (&upload_files)
 
 /* --- upload_user.c: at the place of a user ----------------------------------------- */

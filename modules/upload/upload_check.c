@@ -69,12 +69,14 @@ check_end(struct check *c, const struct err *why)
 static struct module_ctx *
 check_go_on(struct check *c, const struct err *why)
 {
-	struct module_ctx *m = why == NULL ? check_module(c) : NULL;
+	bool stops = upload_stops(c->call->shard);
+	struct module_ctx *m = why == NULL && !stops ? check_module(c) : NULL;
 	struct err err = ERR_INIT;
 
 	if (m != NULL)
 		return m;
-	err_set(&err, ERR_CLOSED, "the module is not in force any more");
+	err_set(&err, ERR_CLOSED, stops ? "the server stops" :
+			"the module is not in force any more");
 	check_end(c, why != NULL ? why : &err);
 	return NULL;
 }

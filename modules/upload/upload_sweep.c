@@ -4,7 +4,8 @@
  *
  * At the place of the host, so that nobody else does.  Looks once after a start, and
  * each minute while there is any file; a host at which nothing was ever uploaded costs
- * nothing.  Invariant: one slice is under way at a time; what cannot be deleted is asked
+ * nothing.  A server that stops waits for the slice that is under way.  Invariant: one
+ * slice is under way at a time; what cannot be deleted is asked
  * for again when it is its turn, behind all others.
  */
 #include "config.h"
@@ -86,7 +87,9 @@ slice_end(struct upload_sweep *s)
 {
 	struct module_ctx *m = sweep_module(s);
 
-	if (m == NULL || (s->failed && s->removed == NULL)) {
+	if (upload_stops(s->here->shard)) {
+		sweep_rest(s, -1); /* the next start goes on */
+	} else if (m == NULL || (s->failed && s->removed == NULL)) {
 		sweep_rest(s, LOOK_US);
 	} else if (s->failed) {
 		/* another one comes first the next time */

@@ -752,6 +752,31 @@ def test_what_is_due_goes(own_server):
     up.server.check()
 
 
+def test_a_stop_does_not_wait_for_all_that_is_due(own_server):
+    up = Uploads(own_server)
+    up.upload()
+    up.server.stop()
+
+    def ask(sql):
+        db = sqlite3.connect(up.server.conf["storage"]["path"])
+        with contextlib.closing(db), db:
+            return db.execute(sql).fetchone()
+    ask("""WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n
+        WHERE i < 20000) INSERT INTO entry (pos, place, id, time, peer, value)
+        SELECT (SELECT max(pos) FROM entry JOIN log USING (place)
+                WHERE log.name = 'upload') + i,
+               (SELECT place FROM log WHERE name = 'upload'),
+               lower(hex(randomblob(16))), i, 'nobody@%s', 'old' FROM n"""
+        % DOMAIN)
+    ask("UPDATE log SET n = n + 20000 WHERE name = 'upload'")
+    up.server.start()
+    up.server.advance(61)
+    up.server.stop()
+    left, = ask("SELECT n FROM log WHERE name = 'upload'")
+    assert 10000 < left < 20001
+    assert ask("SELECT min(time) FROM entry")[0] > 1 # the oldest first
+
+
 def test_files_go_with_their_account(own_server):
     up = Uploads(own_server)
     slots = [up.upload(b"mine %d" % i) for i in range(100)]
