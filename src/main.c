@@ -434,7 +434,7 @@ main(int argc, char **argv)
 		if (conf == NULL && !args.check_config && !args.show_config)
 			fprintf(stderr,
 				STOP_TEXT "the configuration has mistakes\n");
-		rc = conf != NULL && (!args.check_config || main_check(conf)) ?
+		rc = conf != NULL && (!args.check_config || main_check(conf, modules)) ?
 			0 :
 			1;
 		if (conf != NULL)

@@ -31,6 +31,7 @@
 #include "conf/conf.h"
 #include "conf/option.h"
 #include "store/driver.h"
+#include "module/services.h"
 #include "server/server_federation.h"
 
 struct checking {
@@ -224,22 +225,39 @@ check_host_federates(const struct checking *k, const struct config_host *h,
 }
 
 static void
-check_federation(const struct checking *k)
+check_federation(const struct checking *k, const struct tls_set *set)
+{
+	bool some = false;
+
+	for (size_t i = 0; i < k->c->n_hosts; i++)
+		some |= check_host_federates(k, &k->c->hosts[i], set);
+	if (some && !config_listens(k->c, "server"))
+		fprintf(stderr, "%s: note: %s\n", k->c->path,
+			FEDERATION_NO_PORT);
+}
+
+static void
+on_review(void *arg, const char *text)
+{
+	const struct checking *k = arg;
+
+	fprintf(stderr, "%s: note: %s\n", k->c->path, text);
+}
+
+/* What the certificates, which are there, have a say in. */
+static void
+check_meaning(struct checking *k, const struct module_registry *modules)
 {
 	struct tls_host_conf *hosts = xcalloc(k->c->n_hosts + 1,
 		sizeof(*hosts));
 	struct err err = ERR_INIT;
 	struct tls_conf conf;
 	struct tls_set *set;
-	bool some = false;
 
 	config_tls_conf(k->c, hosts, &conf);
 	set = conf.n_hosts != 0 ? tls_set_new(&conf, NULL, NULL, &err) : NULL;
-	for (size_t i = 0; i < k->c->n_hosts; i++)
-		some |= check_host_federates(k, &k->c->hosts[i], set);
-	if (some && !config_listens(k->c, "server"))
-		fprintf(stderr, "%s: note: %s\n", k->c->path,
-			FEDERATION_NO_PORT);
+	check_federation(k, set);
+	services_review(k->c, modules, set, on_review, k);
 	tls_set_unref(set);
 	free(hosts);
 }
@@ -282,7 +300,7 @@ check_names(struct checking *k)
 }
 
 bool
-main_check(const struct config *c)
+main_check(const struct config *c, const struct module_registry *modules)
 {
 	const struct config_server *s = &c->server;
 	struct checking k = { .c = c };
@@ -290,7 +308,7 @@ main_check(const struct config *c)
 
 	check_certificates(&k);
 	if (k.n == 0)
-		check_federation(&k);
+		check_meaning(&k, modules);
 	check_addresses(&k);
 	check_names(&k);
 	if (strlen(s->control_socket) >=

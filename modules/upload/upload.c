@@ -386,10 +386,35 @@ upload_stays_home(const void *conf)
 	return ((const struct upload_conf *)conf)->allow.n == 0;
 }
 
+/* What is announced has to be granted (XEP-0363 §3), so it may be less than the file
+ * says. */
+static void
+upload_note(const void *conf, struct buf *out)
+{
+	struct upload_limits limits;
+
+	upload_limits_of(conf, &limits);
+	for (int p = 0; p < UPLOAD_PURPOSES; p++) {
+		uint64_t max = upload_max_bytes(&limits, (enum upload_purpose)p);
+
+		if (upload_offers(conf, (enum upload_purpose)p) &&
+			max < limits.of[p].file_bytes)
+			buf_printf(out,
+				"%sfiles of purpose %s may have %llu bytes at most, less than file_bytes, since %s is less",
+				out->n != 0 ? "; " : "",
+				upload_purpose_name((enum upload_purpose)p),
+				(unsigned long long)max,
+				max == limits.of[p].day_bytes ? "day_bytes" :
+								"user_bytes");
+	}
+}
+
 static const struct service upload_services[] = {
 	{ .option = "domain",
 		.kinds = (const char *const[]){ "https", "web", "http", NULL },
-		.category = "store", .type = "file", .name = "HTTP File Upload", .is_local = upload_stays_home,
+		.hindrance = http_hindrance, .category = "store",
+		.type = "file", .name = "HTTP File Upload",
+		.is_local = upload_stays_home,
 		.features = (const char *const[]){ NS_UPLOAD, NS_UPLOAD_FILES,
 			NULL } },
 	{ .option = NULL },
@@ -554,4 +579,5 @@ MODULE(upload) = {
 	.shard_state = sizeof(struct upload_shard),
 	.shard_done = upload_shard_done,
 	.follow = upload_follow,
+	.note = upload_note,
 };

@@ -204,8 +204,8 @@ void upload_users_done(struct upload_shard *us);
 /* --- upload_slot.c ------------------------------------------------------------------- */
 
 enum hook_result upload_on_request(struct module_ctx *m, struct iq *iq);
-/* Appends the address of a file.  False, and nothing is appended: there is none, since
- * no port is open for it. */
+/* Appends the address of a file, which begins with https://.  False, and nothing is
+ * appended: there is none, since no port is open for it. */
 bool upload_url_write(struct buf *out, struct shard *sh, const struct host *host,
 	struct str id, struct str name);
 

@@ -156,8 +156,15 @@ bool
 upload_url_write(struct buf *out, struct shard *sh, const struct host *host,
 	struct str id, struct str name)
 {
-	if (!http_public_url(sh, host, out))
+	size_t at = out->n;
+
+	/* XEP-0363 §4: both MUST be https.  Its port may not be open after all */
+	if (!http_public_url(sh, host, out) ||
+		!str_starts((struct str){ out->p + at, out->n - at },
+			STR("https://"))) {
+		out->n = at;
 		return false;
+	}
 	buf_printf(out, UPLOAD_PREFIX "/%.*s/", STR_ARG(id));
 	http_path_encode(name, out);
 	return true;

@@ -51,6 +51,10 @@ struct service {
 						      * NULL: handlers of
 						      * HOOK_DISCO_INFO say it */
 	const char *const *features; /* NULL-terminated; may be NULL */
+	/* Why it cannot be there at the host h, in words, with what would help; NULL: it
+	 * can.  NULL: it always can. */
+	const char *(*hindrance)(const struct config *c,
+		const struct config_host *h, const struct tls_set *tls);
 	/* Is it, as its module is configured, for our users alone, so that it does
 	 * not talk to other servers?  NULL: it is not. */
 	bool (*is_local)(const void *conf);

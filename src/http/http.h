@@ -42,12 +42,15 @@
 #include "http/http_from.h"
 
 struct buf;
+struct config;
+struct config_host;
 struct disk_file;
 struct host;
 struct http_head;
 struct http_request;
 struct module_ctx;
 struct shard;
+struct tls_set;
 
 /* Methods of a route, or-ed.  HEAD goes with GET, and OPTIONS is answered for all. */
 enum http_allow {
@@ -174,6 +177,11 @@ bool http_is_gone(const struct http_request *r);
  * kind https or web that is open, or http.  False: there is none. */
 bool http_public_url(const struct shard *sh, const struct host *host,
 	struct buf *out);
+
+/* Why no address that begins with https:// can be told for the host h, in words, with
+ * what would help; NULL: one can.  tls may be NULL.  Any thread. */
+const char *http_hindrance(const struct config *c, const struct config_host *h,
+	const struct tls_set *tls);
 
 /* --- any thread: the first page ------------------------------------------------- */
 

@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "base/buf.h"
+#include "net/tls.h"
 #include "conf/conf.h"
 #include "core/host.h"
 #include "core/listen.h"
@@ -66,6 +67,40 @@ add_ascii(struct str domain, struct buf *out)
 		buf_add_str(out, domain); /* an address of IP, in brackets */
 	idn2_free(ascii);
 	free(text);
+}
+
+static bool
+listens_with_tls(const struct config *c)
+{
+	for (size_t i = 0; i < c->n_listen; i++)
+		if (is_for_web(&c->listen[i], true))
+			return true;
+	return false;
+}
+
+/* That of another host would be shown, and believed by nobody. */
+static bool
+has_certificate(const struct config_host *h, const struct tls_set *tls)
+{
+	struct tls_shown shown;
+
+	tls_set_shown(tls, str_c(h->domain), &shown);
+	return shown.host != NULL && (h->certificate != NULL || shown.named);
+}
+
+const char *
+http_hindrance(const struct config *c, const struct config_host *h,
+	const struct tls_set *tls)
+{
+	if (h->public_url != NULL)
+		return str_starts(str_c(h->public_url), STR("https://")) ?
+			NULL :
+			"`public_url' of the host does not begin with https://; name the address at which a proxy answers by TLS";
+	if (!listens_with_tls(c))
+		return "no port for HTTP has TLS; add { kind: https } to `listen', or set `public_url' of the host to the https address of a proxy in front";
+	return has_certificate(h, tls) ?
+		NULL :
+		"the host has no certificate; set `certificate' there, or `public_url' to the https address of a proxy in front";
 }
 
 bool

@@ -18,6 +18,7 @@
 #include "http/http_route.h"
 #include "module/module.h"
 #include "module/module_int.h"
+#include "module/services.h"
 
 /* --- asking ---------------------------------------------------------------------- */
 
@@ -299,15 +300,6 @@ service_new(struct host *parent, struct str domain, struct module_ctx *m,
 	return host;
 }
 
-static bool
-service_is_there(const struct service *s, const struct config *config)
-{
-	for (size_t i = 0; s->kinds != NULL && s->kinds[i] != NULL; i++)
-		if (config_listens(config, s->kinds[i]))
-			return true;
-	return s->kinds == NULL;
-}
-
 bool
 module_attach_services(struct snapshot *snap, struct host *host, struct err *err)
 {
@@ -318,7 +310,8 @@ module_attach_services(struct snapshot *snap, struct host *host, struct err *err
 		for (; s != NULL && s->option != NULL; s++) {
 			struct str domain;
 
-			if (!service_is_there(s, snap->config))
+			if (!service_is_there(s, snap->config, host->conf,
+				    snap->tls))
 				continue;
 			if (!service_domain(&domain, snap, host, m, s, err))
 				return false;

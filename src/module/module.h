@@ -122,6 +122,10 @@ struct module {
 	 * each host that has the module.  Timers begin here.  May be NULL. */
 	void (*follow)(struct module_ctx *m, struct shard *sh);
 
+	/* What of its options may be meant otherwise, for check-config and the log: appends
+	 * to out, or nothing.  Any thread.  May be NULL. */
+	void (*note)(const void *conf, struct buf *out);
+
 	/* Called once, on shard 0, before and after everything else of it.  May
 	 * be NULL. */
 	bool (*load)(struct server *srv, struct err *err);

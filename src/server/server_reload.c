@@ -379,8 +379,10 @@ on_made(void *arg)
 	module_look_switch(c->look, srv->modules);
 	cert_expiry_report(c->snap);
 	federation_report(c->snap, c->before);
-	if (c->kind == CHANGE_FILE)
+	if (c->kind == CHANGE_FILE) {
+		snapshot_review(c->snap);
 		change_log(c);
+	}
 	listen_adopt(c->snap, srv->newest,
 		c->kind == CHANGE_FILE ? &c->text : NULL);
 	snapshot_unref(srv->newest);

@@ -21,6 +21,7 @@
 #include "account/account.h"
 #include "module/attach.h"
 #include "module/module_int.h"
+#include "module/services.h"
 #include "server/server_federation.h"
 
 /* --- hosts ------------------------------------------------------------------------------ */
@@ -151,13 +152,27 @@ snapshot_new(struct server *srv, const struct snapshot *before,
 	snap->config = conf;
 	snap->arena = arena_new_lasting();
 	if (listen_add_kinds(snap, srv->kinds, NULL, err) &&
+		snapshot_add_tls(snap, before, err) &&
 		snapshot_add_hosts(snap, look, err) &&
 		snapshot_add_components(snap, err) &&
-		snapshot_add_tls(snap, before, err) &&
 		snapshot_federate(snap, before, err))
 		return snap;
 	snapshot_unref(snap);
 	return NULL;
+}
+
+static void
+on_review(void *arg, const char *text)
+{
+	(void)arg;
+	log_info(LOG_SERVER, LOG_NOBODY, "%s", text);
+}
+
+void
+snapshot_review(const struct snapshot *snap)
+{
+	services_review(snap->config, snap->server->modules, snap->tls,
+		on_review, NULL);
 }
 
 bool

@@ -27,5 +27,8 @@ struct snapshot *snapshot_new(struct server *srv, const struct snapshot *before,
  * now on.  False with err: the caller lets go of it, and prunes. */
 bool snapshot_take(struct snapshot *snap, struct module_look *look,
 	struct err *err);
+/* Says in the log which services are not there, and what else of modules may not have
+ * been meant (module/services.h). */
+void snapshot_review(const struct snapshot *snap);
 
 #endif

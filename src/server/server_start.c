@@ -314,6 +314,7 @@ server_first_snapshot(struct server *srv, struct config *conf, struct err *err)
 	if (ok) {
 		cert_expiry_report(srv->newest);
 		federation_report(srv->newest, NULL);
+		snapshot_review(srv->newest);
 	}
 	return ok;
 }

@@ -215,6 +215,13 @@ def ctl(*words):
                           timeout=PATIENCE)
 
 
+# of modules that have one; without, nobody could use them
+EVERY_PORT = {"listen": [
+    {"kind": kind, "address": "127.0.0.1", "port": 0, "tls": tls}
+    for kind, tls in (("c2s", "starttls"), ("https", "direct"),
+                      ("proxy65", "none"))]}
+
+
 def checked(server):
     server.write_conf()
     return subprocess.run(
@@ -224,7 +231,7 @@ def checked(server):
 
 
 def test_check_config_is_silent_about_what_starts(pool):
-    done = checked(pool.new({"federation": "off"}))
+    done = checked(pool.new({"federation": "off", **EVERY_PORT}))
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -271,7 +278,7 @@ def test_check_config_finds_what_a_start_would_fail_of(pool):
     ("%s/closed/files", "the folder %s/closed: Permission denied"),
 ])
 def test_check_config_knows_folders_that_modules_write_to(pool, folder, said):
-    server = pool.new({"federation": "off"})
+    server = pool.new({"federation": "off", **EVERY_PORT})
     assert server.conf_path == server.folder + "/antiphond.yml"
     os.makedirs(server.folder + "/closed", mode=0o555)
     server.conf["modules"] = {"upload": {"folder": folder % server.folder}}

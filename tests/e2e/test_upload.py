@@ -1217,3 +1217,78 @@ def test_a_backup_is_a_copy_of_both(own_server, tmp_path):
     assert up.there(slot) and not up.there(late)
     assert up.rows("upload-check", DOMAIN) == []
     up.server.check()
+
+
+# --- where nobody could upload ------------------------------------------------------
+
+C2S, HTTP, HTTPS, WEB = (
+    {"kind": kind, "address": "127.0.0.1", "port": 0, "tls": tls}
+    for kind, tls in (("c2s", "starttls"), ("http", "none"),
+                      ("https", "direct"), (["c2s", "web"], "direct")))
+BARE = {"certificate": None, "key": None, "auth": {"tls_required": "no"}}
+ADD = "add { kind: https }"
+
+
+@pytest.mark.parametrize("listen, host, said", [
+    ([C2S, HTTPS], {}, None),
+    ([WEB], {}, None),
+    # that of the other host names it, too
+    ([C2S, HTTPS], BARE, None),
+    ([C2S, HTTP], {"public_url": "https://www.antiphon.test"}, None),
+    ([C2S, HTTP], {"public_url": "https://www.antiphon.test", **BARE}, None),
+    ([C2S], {}, "nobody can use the module upload: `listen' has no port for it; "
+     + ADD + ", or switch it off by `modules: { upload: no }'"),
+    ([C2S, HTTP], {}, "upload.antiphon.test is not there: no port for HTTP has "
+     "TLS; " + ADD + " to `listen', or set `public_url'"),
+    ([C2S, HTTPS], {"public_url": "http://www.antiphon.test"},
+     "upload.antiphon.test is not there: `public_url' of the host does not "
+     "begin with https://"),
+])
+def test_where_no_address_is_https_nobody_uploads(own_server, listen, host, said):
+    """XEP-0363 §4: it MUST be.  check-config and the log say what helps."""
+    server = own_server({"listen": listen, "federation": "off",
+                         "modules": {"proxy65": "no"}}, start=False)
+    server.conf["hosts"][DOMAIN] = {
+        k: v for k, v in {**server.conf["hosts"][DOMAIN], **host}.items() if v}
+    server.write_conf()
+    notes = [line for line in check_config(server).splitlines()
+             if OTHER_DOMAIN not in line]
+    assert [said] == [None] if not notes else said in notes[0]
+    assert len(notes) == (said is not None)
+
+
+def check_config(server):
+    done = subprocess.run(
+        [server.program(), "--check-config", "--config", server.conf_path,
+         "--module-dir", server.module_dir()], capture_output=True, text=True,
+        timeout=PATIENCE, **server.unprivileged())
+    assert done.returncode == 0, done
+    assert all(": note: " in line for line in done.stderr.splitlines())
+    return done.stderr
+
+
+def test_what_is_not_there_is_told_and_comes_with_a_reload(own_server):
+    server = own_server({"listen": [C2S, HTTP, HTTPS], "modules": {
+        "upload": {"file_bytes": "10MiB", "day_bytes": "1MiB"}}}, start=False)
+    server.conf["hosts"]["bare.test"] = {}
+    server.start()
+    for said in ("upload.bare.test is not there: the host has no certificate",
+                 "nobody can use the module proxy65: ",
+                 "modules: upload: files of purpose message may have 1048576 "
+                 "bytes at most, less than file_bytes, since day_bytes is less"):
+        server.process.wait_line(re.escape(said))
+        assert said in check_config(server)
+    scene = scenes.Scene(server)
+    scene.add_accounts("romeo")
+    romeo = scene.online("romeo/a")
+
+    def there(domain):
+        return romeo.iq("get", INFO, "upload." + domain).get("type") == "result"
+    assert there(DOMAIN) and not there("bare.test")
+    server.conf["hosts"]["bare.test"] = {"public_url": "https://bare.test"}
+    server.write_conf()
+    start = len(server.process.lines)
+    server.ctl("reload")
+    assert there("bare.test")
+    assert not any("upload.bare.test is not there" in line
+                   for line in server.process.lines[start:])
