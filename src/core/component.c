@@ -1,12 +1,12 @@
 /*
- * component.c - the entity that all addresses of a component are: its links, and
- * what waits while it has none.
+ * component.c - the entity that all addresses of a component are, and its links; what
+ * waits while it has none is in component_away.c.
  *
- * Owner shard.  Invariant: nothing waits here while there is a link.
+ * Owner shard.
  */
 #include "config.h"
 
-#include "core/component.h"
+#include "core/component_int.h"
 
 #include <stdlib.h>
 
@@ -26,31 +26,12 @@
 
 #define KICK_TEXT "Closed by an administrator"
 
-/* A million can wait, and to answer one takes some microseconds. */
-#define REFUSED_A_STEP 500
-#define STEP_US (10 * US_PER_MS)
-
 /* Requests of several links whose answers are known, the last ones. */
 #define ASKED 256
 
 struct asked {
 	uint64_t hash; /* of id and addresses */
 	uint64_t link;
-};
-
-struct component {
-	struct entity e;
-	struct link_list links;
-	struct asked *asked; /* a ring of ASKED; NULL: none share */
-	uint32_t n_asked;    /* that there were */
-	struct shown *shown; /* of those who are there, to whoever is connected */
-	enum stream_cond closed; /* why nobody may come; or none */
-	int64_t gone_us; /* of the wall clock, when the last link has left; 0: there
-			  * is one, or was none */
-	struct stanza_queue away; /* while there is none */
-	size_t away_bytes;
-	int64_t n_away;
-	struct timer oldest; /* set while something waits there */
 };
 
 static struct component *
@@ -60,162 +41,13 @@ component_of(const struct entity *e)
 	return (struct component *)(uintptr_t)e;
 }
 
-/* NULL: a reload has removed it. */
-static const struct config_component *
+const struct config_component *
 component_conf(const struct component *c)
 {
 	const struct host *host =
 		component_host(c->e.shard, jid_str(c->e.jid));
 
 	return host != NULL ? host->component : NULL;
-}
-
-/* --- what waits while nobody is there --------------------------------------- */
-
-static struct stanza *
-away_take(struct component *c)
-{
-	struct stanza *st = STAILQ_FIRST(&c->away);
-	size_t bytes = stanza_bytes(st);
-
-	STAILQ_REMOVE_HEAD(&c->away, link);
-	c->away_bytes -= bytes;
-	c->n_away--;
-	gauge_remove(&c->e.shard->stats.link_bytes, bytes);
-	if (STAILQ_EMPTY(&c->away))
-		shard_timer_cancel(c->e.shard, &c->oldest);
-	return st;
-}
-
-static void
-component_refuse(struct component *c, struct stanza *st, enum stanza_cond cond,
-	const char *why)
-{
-	const char *text = arena_printf(st->arena, "%.*s %s",
-		STR_ARG(jid_str(c->e.jid)), why).p;
-
-	/* of what only we have told, nobody else hears */
-	if (st->kind == STANZA_PRESENCE && st->made_here) {
-		stanza_free(st);
-		return;
-	}
-	router_bounce(c->e.shard, st, cond, text);
-}
-
-static void on_oldest_due(struct timer *t);
-
-static void
-away_watch(struct component *c, int64_t until_us)
-{
-	struct shard *sh = c->e.shard;
-
-	shard_timer(sh, &c->oldest, MAX(until_us - sh->now_us, 0),
-		on_oldest_due);
-}
-
-/* Why nothing waits for c; NULL: something may. */
-static const char *
-away_why_not(const struct component *c, const struct config_component *conf,
-	enum stanza_cond *cond_out)
-{
-	*cond_out = COND_REMOTE_SERVER_TIMEOUT;
-	if (conf == NULL || c->closed == STREAM_HOST_GONE) {
-		*cond_out = COND_ITEM_NOT_FOUND;
-		return "is no longer served here";
-	}
-	return conf->queue_bytes == 0 || c->closed != STREAM_COND_NONE ?
-		"is not connected" :
-		NULL;
-}
-
-/* Of what waits no longer, most at once, and the others soon. */
-static void
-away_refuse(struct component *c, size_t most)
-{
-	const struct config_component *conf = component_conf(c);
-	int64_t now_us = c->e.shard->now_us;
-	enum stanza_cond cond;
-	const char *why = away_why_not(c, conf, &cond);
-	const struct stanza *st;
-
-	while ((st = STAILQ_FIRST(&c->away)) != NULL && most != 0 &&
-		(why != NULL || st->away_us + conf->queue_time_us <= now_us)) {
-		component_refuse(c, away_take(c), cond,
-			why != NULL ? why : "has not connected in time");
-		most--;
-	}
-	if (st != NULL)
-		away_watch(c, most == 0 ? now_us + STEP_US :
-					  st->away_us + conf->queue_time_us);
-}
-
-static void
-on_oldest_due(struct timer *t)
-{
-	struct component *c = CONTAINER_OF(t, struct component, oldest);
-
-	away_refuse(c, REFUSED_A_STEP);
-	entity_check_idle(&c->e);
-}
-
-/* XEP-0203: when it was sent.  What one has had that went without taking it has
- * waited before. */
-static void
-away_begin(const struct component *c, struct stanza *st)
-{
-	struct shard *sh = c->e.shard;
-
-	if (st->away_us != 0)
-		return;
-	st->away_us = sh->now_us;
-	if (st->kind == STANZA_MESSAGE)
-		stanza_add_delay(st, STR_NONE, shard_wall_us(sh));
-}
-
-static void
-away_put(struct component *c, struct stanza *st, int64_t until_us)
-{
-	size_t bytes = stanza_bytes(st);
-
-	receipt_let_go(st); /* it waits for the peer */
-	STAILQ_INSERT_TAIL(&c->away, st, link);
-	c->away_bytes += bytes;
-	c->n_away++;
-	gauge_add(&c->e.shard->stats.link_bytes, bytes);
-	if (!timer_is_set(&c->oldest))
-		away_watch(c, until_us);
-	entity_in_use(&c->e);
-}
-
-/* A request of a host: it has told whoever has asked it that there is no answer long
- * before the component is back, and what it asks is not to be done then. */
-static bool
-is_asked_by_host(const struct stanza *st)
-{
-	return st->made_here && (st->type == IQ_GET || st->type == IQ_SET) &&
-		jid_local(st->from).n == 0;
-}
-
-/* st is taken. */
-static void
-component_is_away(struct component *c, struct stanza *st)
-{
-	const struct config_component *conf = component_conf(c);
-	enum stanza_cond cond;
-	const char *why = away_why_not(c, conf, &cond);
-
-	if (why != NULL || is_asked_by_host(st)) {
-		component_refuse(c, st, cond,
-			why != NULL ? why : "is not connected");
-	} else if (c->n_away >= conf->queue_stanzas ||
-		c->away_bytes + stanza_bytes(st) > conf->queue_bytes) {
-		c->e.shard->stats.refused++;
-		component_refuse(c, st, COND_RESOURCE_CONSTRAINT,
-			"is not connected, and too much waits for it");
-	} else {
-		away_begin(c, st);
-		away_put(c, st, st->away_us + conf->queue_time_us);
-	}
 }
 
 /* --- links ----------------------------------------------------------------- */
@@ -328,7 +160,7 @@ component_receive(struct entity *e, struct stanza *st)
 		receipt_let_go(st); /* it may wait for the peer */
 		link_send(l, st);
 	} else {
-		component_is_away(c, st);
+		component_away(c, st);
 	}
 }
 
@@ -337,15 +169,11 @@ static void
 component_give(struct component *c, struct stanza *st)
 {
 	struct link *l = component_link(c, st);
-	enum stanza_cond cond;
 
 	if (l != NULL)
 		link_give(l, st);
-	else if (c->closed != STREAM_SYSTEM_SHUTDOWN &&
-		away_why_not(c, component_conf(c), &cond) != NULL)
-		away_put(c, st, c->e.shard->now_us);
 	else
-		component_is_away(c, st);
+		component_away_again(c, st);
 }
 
 /* All but one that is to stay, or NULL.  False: there was none. */
@@ -402,7 +230,7 @@ component_ready(struct link *l)
 	component_run_hooks(&c->e, HOOK_COMPONENT_CONNECTED, l, NULL);
 	link_drained(l);
 	while (!STAILQ_EMPTY(&c->away))
-		component_give(c, away_take(c));
+		component_give(c, component_away_take(c));
 }
 
 void
@@ -438,7 +266,8 @@ component_close(struct entity *e, enum stream_cond cond, const char *text)
 	bool any;
 
 	c->closed = cond;
-	away_refuse(c, cond == STREAM_HOST_GONE ? REFUSED_A_STEP : SIZE_MAX);
+	component_away_refuse(c,
+		cond == STREAM_HOST_GONE ? COMPONENT_AWAY_STEP : SIZE_MAX);
 	any = links_end(c, NULL, cond, text);
 	/* another reload may bring it back */
 	if (cond == STREAM_HOST_GONE) {
@@ -508,7 +337,7 @@ component_unload(struct entity *e)
 	free(c->asked);
 	free(c->shown);
 	while (!STAILQ_EMPTY(&c->away))
-		stanza_free(away_take(c));
+		stanza_free(component_away_take(c));
 }
 
 const struct entity_class component_class = {
