@@ -1,6 +1,6 @@
 /*
- * s2s_command.c - the commands about streams of other servers, and to them: list,
- * show, close, and why, which is in s2s_why.c.
+ * s2s_command.c - the commands about streams of other servers, and to them: list and
+ * show; close is in s2s_close.c, and why in s2s_why.c.
  *
  * Shard 0, which asks those where streams are: what goes out is at the shard of the
  * domain, what comes in wherever it was accepted.  A shard tells of some at a time.
@@ -497,65 +497,6 @@ is_of_others(struct command_call *call, struct err *err)
 			STR_ARG(domain));
 }
 
-/* --- close ----------------------------------------------------------------------- */
-
-static void
-close_in(struct command_call *call, const struct s2s_in *c,
-	const struct s2s_pair *pair)
-{
-	(void)pair;
-	*(bool *)call->state = true;
-	/* one of ours that goes by it closes it, when it is ready for that */
-	if (!s2s_in_link_ends(c))
-		stream_end(&((struct s2s_in *)(uintptr_t)c)->x,
-			STREAM_COND_NONE, NULL);
-}
-
-static void
-close_visit(struct shard *sh, void *arg)
-{
-	struct command_call *call = command_call_arg(arg);
-
-	s2s_each_in(call, sh, command_value(call, "domain"), close_in);
-}
-
-static void
-on_closed(struct shard *first, void *arg)
-{
-	struct command_call *call = command_call_arg(arg);
-	struct err err = ERR_INIT;
-
-	(void)first;
-	if (*(bool *)call->state) {
-		command_done(call);
-		return;
-	}
-	err_set(&err, ERR_MISSING, "there is no stream to %.*s, or from it",
-		STR_ARG(command_value(call, "domain")));
-	command_fail(call, &err);
-}
-
-/* Those to it are its own to close. */
-static void
-on_kicked(void *arg, bool ok, const struct err *err)
-{
-	struct command_call *call = command_call_arg(arg);
-
-	(void)err;
-	*(bool *)call->state = ok;
-	shard_visit_all(call->shard, close_visit, on_closed, call);
-}
-
-static void
-close_run(struct command_call *call)
-{
-	call->state = arena_zalloc(call->arena, sizeof(bool));
-	entity_ask(call->shard,
-		&(struct entity_message){ .kind = TELL_KICK,
-			.to = jid_trusted(command_value(call, "domain")) },
-		on_kicked, call);
-}
-
 /* --- the table ------------------------------------------------------------------- */
 
 static const struct command_arg domain_args[] = {
@@ -573,7 +514,7 @@ static const struct command_arg why_args[] = {
 const struct command s2s_commands[] = {
 	{ "s2s close", "close the streams to another server, and from it",
 		"What waits for it goes by the next stream. Where stanzas are counted (XEP-0198), a stream ends when those that went by it are acknowledged, or after some seconds. Nothing keeps it from coming back: see federation: deny in antiphond.yml(5).",
-		domain_args, close_run, is_of_others, BY_OPERATOR },
+		domain_args, s2s_close_run, is_of_others, BY_OPERATOR },
 	{ "s2s list", "list the streams to other servers, and from them",
 		"One row for each domain of theirs, domain of ours and direction, "
 		"which is out, in, or both where one stream goes both ways: "

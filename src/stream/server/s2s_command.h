@@ -15,8 +15,9 @@ struct s2s_pair;
 /* Ends with a name of NULL. */
 extern const struct command s2s_commands[];
 
-/* --- s2s_why.c ------------------------------------------------------------------- */
+/* --- s2s_close.c, s2s_why.c ------------------------------------------------------ */
 
+void s2s_close_run(struct command_call *call);
 void s2s_why_run(struct command_call *call);
 
 /* --- that shard, while command_walk() is there ------------------------------------ */
