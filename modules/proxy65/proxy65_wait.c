@@ -16,6 +16,8 @@
 
 /* For SOCKS5, as for other strangers. */
 #define HANDSHAKE_US (30 * US_PER_S)
+/* Who has been refused is let go of by then (RFC 1928 §6). */
+#define CLOSE_MAX_US (10 * US_PER_S)
 
 static struct peer *
 peer_of(struct listen_peer *p)
@@ -26,8 +28,10 @@ peer_of(struct listen_peer *p)
 static void
 peer_close(struct peer *peer)
 {
-	conn_close(peer->p.conn,
-		peer->p.shard->snap->config->limits.close_timeout_us);
+	int64_t timeout_us =
+		peer->p.shard->snap->config->limits.close_timeout_us;
+
+	conn_close(peer->p.conn, MIN(timeout_us, CLOSE_MAX_US));
 }
 
 static void
