@@ -7,7 +7,7 @@
  *	<slot/> <------------------- id, token <------------'
  *	                             claim: reserved              PUT /upload/ID/NAME
  *	                             is it his, not used? <------ Authorization
- *	                             taken ---------------------> draft, streamed
+ *	                             taken ---------------------> draft, streamed; noted
  *	                             record, what he has <------- whole, synced
  *	                             stored --------------------> 201
  *
@@ -21,9 +21,11 @@
  *
  * Invariants.  What one user has is counted on one shard, and stored by the same
  * transaction as the record: so the two agree.  A file is there before its record,
- * and goes before it: so a crash leaves either a file that nobody is shown, which
- * `antiphonctl upload-check' finds, or a record without a file, which is asked about
- * in vain until it is due.
+ * and goes before it: so a crash leaves either a file that nobody is shown, or a record
+ * without a file, which is asked about in vain until it is due.  That a file is about to
+ * be there is noted before, until it has its record, so that the next start finds the
+ * former (upload_noted.c); all else that lacks the other is for `antiphonctl
+ * upload-check'.
  */
 #ifndef MODULES_UPLOAD_UPLOAD_H
 #define MODULES_UPLOAD_UPLOAD_H
@@ -239,6 +241,9 @@ struct upload_put {
 	struct buf rest;        /* what the draft had no room for */
 	bool full;              /* until it has some */
 	bool whole;             /* all of the body has come */
+	bool sync;
+	bool noting;            /* that it will be finished: until that has ended */
+	struct err why;         /* the draft has failed */
 };
 
 void upload_put(struct module_ctx *m, struct http_request *r);
@@ -272,6 +277,16 @@ void upload_sweep_soon(struct module_ctx *m, struct shard *sh, struct str host);
 void upload_sweeps_done(struct upload_shard *us);
 /* Accounts that have gone, in order. */
 struct store_place upload_removed_log(struct str host);
+
+/* --- upload_noted.c --------------------------------------------------------------------------- */
+
+/* Removes what a process that was killed had finished and not recorded: files that were
+ * noted before that time, wall clock, and of which nobody knows. */
+void upload_noted_look(struct module_ctx *m, struct shard *sh, int64_t before_us);
+/* A file that has no record goes, and then its note; whether the module is in force
+ * still or not.  entry is held by the caller. */
+void upload_take_back(struct module_entry *entry, struct upload_storage *s,
+	struct str host, struct str id);
 
 /* --- upload_retract.c, upload_command.c ------------------------------------------------------ */
 

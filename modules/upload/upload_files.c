@@ -2,6 +2,7 @@
  * upload_files.c - uploads as files of this machine.
  *
  *	FOLDER/example.org/3f/a0/3fa0...    one for each, under its id
+ *	FOLDER/example.org/new/3fa0...      an empty one, while that is finished
  *
  * All work is done by disk threads (disk/disk.h).  Invariant: a name on disk is made of
  * a domain that we serve and an id that we have drawn; nothing of it is a stranger's
@@ -13,6 +14,7 @@
 
 /* Two levels of 256 folders: of ten million files 150 lie in each. */
 #define NAME_FORMAT "%.*s/%.2s/%.2s/%.*s"
+#define NOTES_FOLDER "new"
 
 struct upload_storage {
 	struct shard *shard;
@@ -143,6 +145,90 @@ files_discard(struct upload_draft *d)
 	if (d->disk != NULL)
 		disk_draft_discard(d->disk);
 	free(d);
+}
+
+/* --- notes ------------------------------------------------------------------------------ */
+
+static struct str
+note_name(struct buf *out, struct str host, struct str id)
+{
+	buf_printf(out, "%.*s/" NOTES_FOLDER "/%.*s", STR_ARG(host), STR_ARG(id));
+	return buf_str(out);
+}
+
+/* One that is being written: an empty draft. */
+struct noting {
+	struct disk_draft *disk;
+	upload_done_fn done;
+	void *arg;
+};
+
+static void
+on_note_room(void *arg)
+{
+	(void)arg;
+}
+
+static void
+on_note_failed(void *arg, const struct err *why)
+{
+	struct noting n = *(struct noting *)arg;
+
+	free(arg);
+	disk_draft_discard(n.disk);
+	n.done(n.arg, why);
+}
+
+static void
+on_note_finished(void *arg)
+{
+	struct noting n = *(struct noting *)arg;
+
+	free(arg);
+	n.done(n.arg, NULL);
+}
+
+static const struct disk_draft_events note_events = {
+	.room = on_note_room,
+	.failed = on_note_failed,
+	.finished = on_note_finished,
+};
+
+static bool
+files_note(struct upload_storage *s, struct str host, struct str id,
+	upload_done_fn done, void *arg, struct err *err)
+{
+	struct noting *n = xcalloc(1, sizeof(*n));
+	struct buf name = BUF_INIT;
+
+	n->done = done;
+	n->arg = arg;
+	n->disk = disk_draft_new(s->folder, &s->shard->mailbox, &note_events, n,
+		err);
+	if (n->disk == NULL) {
+		free(n);
+		return false;
+	}
+	disk_draft_finish(n->disk, note_name(&name, host, id), false);
+	buf_done(&name);
+	return true;
+}
+
+static void
+on_unnoted(void *arg, const struct err *why)
+{
+	(void)arg;
+	(void)why; /* the next start looks at it */
+}
+
+static void
+files_unnote(struct upload_storage *s, struct str host, struct str id)
+{
+	struct buf name = BUF_INIT;
+
+	(void)disk_remove(s->folder, note_name(&name, host, id),
+		&s->shard->mailbox, on_unnoted, NULL, NULL);
+	buf_done(&name);
 }
 
 /* --- serving ---------------------------------------------------------------------------- */
@@ -353,35 +439,63 @@ files_space(struct upload_storage *s, upload_space_fn fn, void *arg,
 #define FOUND_MAX 64 /* what upload_check.c takes at once */
 
 struct upload_walk {
-	struct disk_folder *folder; /* of the host */
+	struct disk_folder *folder; /* of the host, or of its notes */
+	bool notes;
 	struct disk_walk *disk;
 	upload_walk_fn fn;
 	void *arg;
 };
 
 static struct upload_walk *
-files_walk(struct upload_storage *s, struct str host)
+walk_new(struct upload_storage *s, struct str host, bool notes)
 {
 	struct upload_walk *w = xcalloc(1, sizeof(*w));
 	struct buf path = BUF_INIT;
 
-	buf_printf(&path, "%s/%.*s", disk_folder_path(s->folder), STR_ARG(host));
+	buf_printf(&path, "%s/%.*s%s", disk_folder_path(s->folder),
+		STR_ARG(host), notes ? "/" NOTES_FOLDER : "");
+	w->notes = notes;
 	w->folder = disk_folder_new(s->shard->server->disk, buf_c(&path));
 	w->disk = disk_walk_new(w->folder, &s->shard->mailbox);
 	buf_done(&path);
 	return w;
 }
 
-/* Only what we have named: "3f/a0/3fa0...". */
-static bool
-found_read(struct upload_found *f, const struct disk_entry *e)
+static struct upload_walk *
+files_walk(struct upload_storage *s, struct str host)
 {
-	struct str id, one, two;
+	return walk_new(s, host, false);
+}
 
-	if (!str_cut(e->name, '/', &one, &id) || !str_cut(id, '/', &two, &id) ||
-		!upload_id_ok(id) || one.n != 2 || two.n != 2 ||
-		!str_starts(id, one) ||
-		!str_starts((struct str){ id.p + 2, id.n - 2 }, two))
+static struct upload_walk *
+files_walk_notes(struct upload_storage *s, struct str host)
+{
+	return walk_new(s, host, true);
+}
+
+/* Only what we have named: "3f/a0/3fa0...", and of notes "3fa0...". */
+static bool
+found_id(const struct upload_walk *w, struct str name, struct str *id_out)
+{
+	struct str one, two;
+
+	if (w->notes) {
+		*id_out = name;
+		return upload_id_ok(name);
+	}
+	return str_cut(name, '/', &one, id_out) &&
+		str_cut(*id_out, '/', &two, id_out) && upload_id_ok(*id_out) &&
+		one.n == 2 && two.n == 2 && str_starts(*id_out, one) &&
+		str_starts((struct str){ id_out->p + 2, id_out->n - 2 }, two);
+}
+
+static bool
+found_read(const struct upload_walk *w, struct upload_found *f,
+	const struct disk_entry *e)
+{
+	struct str id;
+
+	if (!found_id(w, e->name, &id))
 		return false;
 	memcpy(f->id, id.p, id.n);
 	f->id[id.n] = '\0';
@@ -399,7 +513,7 @@ on_walked(void *arg, const struct disk_entry *entries, size_t n, bool is_end,
 	size_t n_found = 0;
 
 	for (size_t i = 0; i < n; i++)
-		n_found += found_read(&found[n_found], &entries[i]);
+		n_found += found_read(w, &found[n_found], &entries[i]);
 	/* nothing was ever uploaded */
 	if (why != NULL && why->code == ERR_MISSING)
 		w->fn(w->arg, NULL, 0, true, NULL);
@@ -434,11 +548,14 @@ const struct upload_storage_class upload_files = {
 	.put = files_put,
 	.finish = files_finish,
 	.discard = files_discard,
+	.note = files_note,
+	.unnote = files_unnote,
 	.serve = files_serve,
 	.remove = files_remove,
 	.look = files_look,
 	.space = files_space,
 	.walk = files_walk,
+	.walk_notes = files_walk_notes,
 	.next = files_next,
 	.end = files_end,
 };

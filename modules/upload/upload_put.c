@@ -4,7 +4,8 @@
  *	PUT --token?--> the place of the user: true, in time, the right size and
  *	                  |                    type, not used, room on the disk
  *	                  | taken
- *	body -----------> draft --whole--> synced, named --> record, what he has --> 201
+ *	body -----------> draft --whole--> noted --> synced, named --> record, what he has
+ *	                                     `---- until here ------------------------' 201
  *	     it breaks, or cannot be written: nothing is left, and the slot is free
  *	     again, until its time is over
  *
@@ -256,29 +257,22 @@ record_run(struct module_ctx *m, struct upload_user *u, struct upload_job *job)
 	upload_sweep_soon(m, u->here->shard, str_c(u->host));
 }
 
-static void
-on_leftover_removed(void *arg, const struct err *why)
-{
-	struct module_entry *entry = arg;
+/* --- what is left over ------------------------------------------------------------------------ */
 
-	if (why != NULL)
-		log_warn(LOG_NET, LOG_NOBODY,
-			"a file stays without a record reason=\"%s\"", why->text);
-	module_release(entry);
+static void
+put_unnote(struct upload_put *p)
+{
+	STORAGE->unnote(p->storage, p->r->domain, p->token.id);
 }
 
-/* It stands under its name, and nothing says so; whether the module is in force still
- * or not. */
+/* It stands under its name, and nothing but its note says so. */
 static void
 put_take_back(struct upload_put *p)
 {
-	struct err err = ERR_INIT;
-
-	module_entry_hold(p->entry);
-	if (!STORAGE->remove(p->storage, p->r->domain, p->token.id,
-		    on_leftover_removed, p->entry, &err))
-		on_leftover_removed(p->entry, &err);
+	upload_take_back(p->entry, p->storage, p->r->domain, p->token.id);
 }
+
+/* --- recorded, or not ------------------------------------------------------------------------- */
 
 static void
 on_record_home(struct shard *sh, struct upload_job *job)
@@ -291,6 +285,8 @@ on_record_home(struct shard *sh, struct upload_job *job)
 	(void)sh;
 	if (status != 201 && status != 409)
 		put_take_back(p);
+	else
+		put_unnote(p);
 	if (job->err.code != ERR_NONE)
 		put_release(p); /* it was never asked for at his place */
 	if (status == 201)
@@ -305,10 +301,34 @@ on_record_home(struct shard *sh, struct upload_job *job)
 /* --- the draft ------------------------------------------------------------------------------------ */
 
 static void
+put_failed(struct upload_put *p)
+{
+	put_release(p);
+	if (p->state == PUT_FINISHES)
+		put_unnote(p);
+	put_fail(p, &p->why);
+}
+
+/* Or not: then it is upload-check that would find it after a crash. */
+static void
+on_noted(void *arg, const struct err *why)
+{
+	struct upload_put *p = arg;
+
+	(void)why;
+	p->noting = false;
+	if (p->why.code != ERR_NONE)
+		put_failed(p); /* meanwhile */
+	else
+		STORAGE->finish(p->draft, p->r->domain, p->token.id, p->sync);
+}
+
+static void
 put_finish(struct upload_put *p)
 {
 	struct module_ctx *m = http_module(p->r);
 	const struct upload_conf *conf;
+	struct err err = ERR_INIT;
 
 	if (m == NULL) {
 		put_release(p);
@@ -317,7 +337,11 @@ put_finish(struct upload_put *p)
 	}
 	conf = m->conf;
 	p->state = PUT_FINISHES;
-	STORAGE->finish(p->draft, p->r->domain, p->token.id, conf->sync);
+	p->sync = conf->sync;
+	p->noting = true;
+	if (!STORAGE->note(p->storage, p->r->domain, p->token.id, on_noted, p,
+		    &err))
+		on_noted(p, &err);
 }
 
 /* What there was no room for goes first. */
@@ -353,8 +377,9 @@ on_draft_failed(void *arg, const struct err *why)
 {
 	struct upload_put *p = arg;
 
-	put_release(p);
-	put_fail(p, why);
+	p->why = *why;
+	if (!p->noting)
+		put_failed(p);
 }
 
 static void

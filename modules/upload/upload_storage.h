@@ -69,6 +69,14 @@ struct upload_storage_class {
 	 * be finished. */
 	void (*discard)(struct upload_draft *d);
 
+	/* Notes that a file is about to be finished, until unnote(): the note outlives
+	 * a process that is killed, so that the next one finds what nobody knows of.
+	 * Whoever waits for it goes on when it has failed. */
+	bool (*note)(struct upload_storage *s, struct str host, struct str id,
+		upload_done_fn done, void *arg, struct err *err);
+	/* Nobody waits for that. */
+	void (*unnote)(struct upload_storage *s, struct str host, struct str id);
+
 	/* Answers r, which is held until then: with the file, and fields; or 404. */
 	void (*serve)(struct upload_storage *s, struct http_request *r,
 		struct str host, struct str id, const struct http_field *fields);
@@ -82,6 +90,9 @@ struct upload_storage_class {
 
 	/* All files of host, in no order, some at a time. */
 	struct upload_walk *(*walk)(struct upload_storage *s, struct str host);
+	/* All notes, in the same way. */
+	struct upload_walk *(*walk_notes)(struct upload_storage *s,
+		struct str host);
 	bool (*next)(struct upload_walk *w, upload_walk_fn fn, void *arg,
 		struct err *err);
 	void (*end)(struct upload_walk *w);

@@ -24,6 +24,8 @@ struct upload_sweep {
 	char *host;
 	struct timer timer;
 	bool busy;         /* a slice is under way, which holds the module */
+	bool looked;       /* for what a killed process had noted */
+	int64_t began_us;  /* wall clock: what was noted before is not of this one */
 	unsigned under_way;
 	unsigned n;        /* of the slice */
 	bool failed;       /* something of it was not deleted */
@@ -174,11 +176,25 @@ slice_begin(struct upload_sweep *s, struct module_ctx *m,
 
 /* --- what is due ---------------------------------------------------------------------------- */
 
+/* Once, and not where nothing was ever uploaded. */
+static void
+sweep_look_noted(struct upload_sweep *s, struct module_ctx *m)
+{
+	if (!s->looked)
+		upload_noted_look(m, s->here->shard, s->began_us);
+	s->looked = true;
+}
+
 static void
 on_any(void *arg, const struct store_answer *answer, const struct err *err)
 {
+	struct upload_sweep *s = arg;
+	struct module_ctx *m = sweep_module(s);
+
+	if (m != NULL && answer->n != 0)
+		sweep_look_noted(s, m);
 	/* a record that comes later says so: upload_sweep_soon() */
-	sweep_rest(arg, err == NULL && answer->n == 0 ? -1 : LOOK_US);
+	sweep_rest(s, err == NULL && answer->n == 0 ? -1 : LOOK_US);
 }
 
 static void
@@ -188,6 +204,7 @@ on_due(void *arg, const struct store_answer *answer, const struct err *err)
 	struct module_ctx *m = sweep_module(s);
 
 	if (err == NULL && m != NULL && answer->n != 0) {
+		sweep_look_noted(s, m);
 		slice_begin(s, m, answer);
 		return;
 	}
@@ -349,6 +366,7 @@ upload_follow(struct module_ctx *m, struct shard *sh)
 		s->here = us;
 		s->entry = m->entry;
 		s->host = str_dup(host);
+		s->began_us = shard_wall_us(sh);
 		LIST_INSERT_HEAD(&us->sweeps, s, link);
 	}
 	if (!s->busy && !timer_is_set(&s->timer))

@@ -1127,6 +1127,72 @@ def test_what_was_cut_by_a_crash_is_removed(own_server):
     up.server.check()
 
 
+def notes(up):
+    folder = os.path.join(up.server.folder, "files", DOMAIN, "new")
+    return set(os.listdir(folder)) if os.path.isdir(folder) else set()
+
+
+def again(up):
+    """Starts after a crash; and what comes of that is done."""
+    up.server.start()
+    romeo = up.scene.accounts["romeo"]
+    up.romeo = Client(up.server).login(romeo.name, romeo.password)
+    up.upload()
+    up.server.advance(61)
+    for _ in range(300):
+        if not notes(up):
+            break
+        up.server.ctl("status")
+    assert notes(up) == set()
+
+
+def test_what_a_crash_left_without_a_record_goes(own_server):
+    """Of those that were about to be finished; of no others."""
+    up = Uploads(own_server)
+    slot = up.upload()
+    up.server.kill9()
+    lost, stray, none = "ab" * 16, "cd" * 16, "ef" * 16
+    folder = os.path.join(up.server.folder, "files", DOMAIN)
+
+    def write(*names):
+        path = os.path.join(folder, *names)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        with open(path, "w") as f:
+            f.write("hello")
+    for id_ in lost, stray:
+        write(id_[:2], id_[2:4], id_)
+    for id_ in lost, none, slot.id, "x":
+        write("new", id_)
+    up.server.unprivileged() # whose all of it is
+    up.server.start()
+    up.server.advance(61)
+    for _ in range(300):
+        if notes(up) == {"x"}:
+            break
+        up.server.ctl("status")
+    assert notes(up) == {"x"}
+    assert {os.path.basename(path) for path in on_disk(up.server)} == {
+        slot.id, stray}
+    up.server.check()
+
+
+def test_a_crash_leaves_no_file_that_nobody_knows(own_server):
+    up = Uploads(own_server, {
+        "disk_threads": 1, "limits": {"http_bodies_per_address": 1000}},
+        user_slots=200)
+    slots = [up.slot() for _ in range(100)]
+    conns = [begun(up, slot, b"hello") for slot in slots]
+    for conn in conns:
+        conn.send(b"hello")
+    conns[len(conns) // 2].answer()
+    up.server.kill9()
+    again(up)
+    assert {f["id"] for f in up.files()} == {
+        os.path.basename(path) for path in on_disk(up.server)}
+    assert len(on_disk(up.server)) > 1
+    up.server.check()
+
+
 def test_hosts_have_folders_of_their_own(own_server):
     """Whoever comes to one while files of another are looked at."""
     up = Uploads(own_server, {"shards": 1})

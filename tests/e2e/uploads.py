@@ -116,10 +116,12 @@ def path_of(id_, name):
 
 
 def on_disk(server):
-    """Files below the folder, and what they hold."""
+    """Files below the folder, and what they hold; without notes of what comes."""
     import os
     found = {}
-    for folder, _, files in os.walk(os.path.join(server.folder, "files")):
+    for folder, folders, files in os.walk(os.path.join(server.folder, "files")):
+        if "new" in folders:
+            folders.remove("new")
         for name in files:
             path = os.path.join(folder, name)
             with open(path, "rb") as f:
