@@ -254,6 +254,17 @@ module_stat(struct module_entry *entry, const char *path)
 }
 
 bool
+module_has_file(const char *dir, struct str name)
+{
+	struct module_entry file = { .object = NULL };
+	char path[PATH_BYTES];
+
+	snprintf(path, sizeof(path), MODULE_PATH, dir, "", STR_ARG(name));
+	module_stat(&file, path);
+	return file.inode != 0;
+}
+
+bool
 module_entry_is_current(const struct module_entry *entry, const char *dir)
 {
 	struct module_entry now = { .object = NULL };

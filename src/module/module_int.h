@@ -102,6 +102,8 @@ bool module_is_forced(const struct module_look *look, const char *name, bool on)
  * open.  NULL with err. */
 struct module_entry *module_entry_new(const char *dir, struct str name,
 	bool beside, struct err *err);
+/* Is there a file for it, whatever is in it? */
+bool module_has_file(const char *dir, struct str name);
 /* Is that file still there, unless it is built in? */
 bool module_entry_is_current(const struct module_entry *entry, const char *dir);
 /* Closes the file; nothing of its code is in use, and it was not loaded, or is

@@ -168,11 +168,14 @@ static bool
 config_find(void *arg, const char *name, const struct option **options_out,
 	size_t *conf_size_out)
 {
+	struct module_look *look = arg;
 	struct err err = ERR_INIT;
-	struct module_entry *e = module_open(arg, str_c(name), &err);
+	struct module_entry *e = module_open(look, str_c(name), &err);
 
 	if (e == NULL) {
-		log_debug(LOG_MODULE, LOG_NOBODY, "%s", err.text);
+		/* a folder may have been installed without it, and a name be wrong */
+		if (module_has_file(look->registry->dir, str_c(name)))
+			log_warn(LOG_MODULE, LOG_NOBODY, "%s", err.text);
 		return false;
 	}
 	*options_out = e->module->options;

@@ -292,6 +292,17 @@ def test_check_config_knows_folders_that_modules_write_to(pool, folder, said):
         assert said % server.folder in line
 
 
+def test_check_config_tells_of_modules_that_cannot_be_opened(pool):
+    """They are on unless said otherwise, and so nobody would miss them."""
+    server = pool.new({"federation": "off", **EVERY_PORT})
+    path = os.path.join(server.module_dir(), "mod_upload.so")
+    os.unlink(path) # it is a link
+    with open(path, "w") as f:
+        f.write("words, and no code\n")
+    line, = checked(server).stderr.splitlines()
+    assert "warn module: module upload: " + path in line
+
+
 def test_check_config_finds_ciphers_that_are_none(pool):
     for option in "ciphers", "ciphersuites":
         server = pool.new({"tls": {option: "NO-SUCH"}})
