@@ -226,7 +226,8 @@ const struct option config_host_options[] = {
 		.off = offsetof(struct config_host, public_url),
 		.help = "the address of the host by HTTP, as others reach it: "
 			"through a reverse proxy, for instance; without it, "
-			"that of the first port of kind https or web",
+			"that of the first port of kind https or web; where it "
+			"does not begin with https:// there are no uploads",
 		.example = "https://example.org" },
 	{ .name = "cors_origins", .type = OPT_LIST, .item = OPT_TEXT,
 		.alone = true, .dflt = "*",
