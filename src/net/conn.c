@@ -91,7 +91,7 @@ bool
 conn_is_reading(const struct conn *c)
 {
 	return c->events != NULL && !c->paused && c->life == LIFE_OPEN &&
-		c->clear == 0 && c->guest == NULL;
+		c->clear == 0 && !c->has_guest;
 }
 
 static struct conn *
@@ -129,7 +129,7 @@ bool
 conn_tell_drained(struct conn *c)
 {
 	conn_set_output(c, OUTPUT_FREE);
-	return c->events == NULL || c->guest != NULL ||
+	return c->events == NULL || c->has_guest ||
 		conn_tell(c, c->events->drained);
 }
 
@@ -267,7 +267,7 @@ conn_wants(struct conn *c)
 		return 0;
 	if (c->life == LIFE_SHUT)
 		return EV_READ;
-	if (c->guest != NULL)
+	if (c->has_guest)
 		want = c->guest->kind->wants(c, c->guest);
 	if (conn_is_reading(c))
 		want |= EV_READ;
@@ -285,7 +285,7 @@ conn_wait(struct conn *c, short want)
 		return;
 	if (c->armed != 0)
 		event_del(&c->ev);
-	c->armed = (uint8_t)want;
+	c->armed = (uint8_t)want & (EV_READ | EV_WRITE);
 	if (want == 0)
 		return;
 	event_assign(&c->ev, c->net->base, c->fd, (short)(want | EV_PERSIST),
@@ -311,7 +311,7 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		conn_discard(c);
 		return;
 	}
-	if (c->guest != NULL) {
+	if (c->has_guest) {
 		c->guest->kind->ready(c, c->guest, what);
 		return;
 	}
@@ -338,7 +338,7 @@ conn_arm(struct conn *c)
 		return;
 	want = conn_wants(c);
 	/* who sends to one that takes nothing would be announced for ever */
-	if (c->guest != NULL || c->lent || c->armed != (want | EV_READ))
+	if (c->has_guest || c->lent || c->armed != (want | EV_READ))
 		conn_wait(c, want);
 }
 
@@ -561,7 +561,7 @@ conn_detach(struct conn *c)
 	struct net *net = c->net;
 
 	/* it may be dead: the peer decides that, and closed() follows it */
-	assert(net != NULL && c->timer == NULL && c->guest == NULL);
+	assert(net != NULL && c->timer == NULL && !c->has_guest);
 	assert(!c->lent);
 	assert(c->life == LIFE_OPEN || c->life == LIFE_DEAD);
 	for (struct net_call *call = net->calls; call != NULL; call = call->up)

@@ -40,7 +40,7 @@ conn_close(struct conn *c, int64_t linger_us)
 	if (c->life != LIFE_OPEN)
 		return;
 	assert(c->net != NULL);
-	if (c->guest != NULL) {
+	if (c->has_guest) {
 		conn_abort(c); /* what it has got is not the whole */
 		return;
 	}
@@ -87,7 +87,7 @@ conn_check_bound(struct conn *c)
 	struct err err = ERR_INIT;
 
 	/* a guest has one portion waiting, and slows who sends */
-	if (!c->bounded || c->left <= c->net->left_max || c->guest != NULL)
+	if (!c->bounded || c->left <= c->net->left_max || c->has_guest)
 		return;
 	err_set(&err, ERR_LIMIT, "it does not read what it is sent");
 	conn_fail(c, &err);
@@ -122,7 +122,7 @@ conn_free_socket(struct conn *c)
 {
 	if (c->armed != 0)
 		event_del(&c->ev);
-	if (c->timer != NULL)
+	if (!c->has_guest && c->timer != NULL)
 		event_free(c->timer);
 	conn_tls_bye(c);
 	conn_tls_free(c);

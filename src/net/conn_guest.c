@@ -17,12 +17,14 @@ void
 conn_set_guest(struct conn *c, struct conn_guest *g)
 {
 	assert(c->net != NULL && c->life == LIFE_OPEN && !c->lent);
-	assert((c->guest == NULL) == (g != NULL));
-	c->guest = g;
+	assert(c->has_guest == (g == NULL));
 	if (g == NULL) {
+		conn_drop_guest(c);
 		conn_wake(c);
 		return;
 	}
+	c->guest = g;
+	c->has_guest = true;
 	conn_arm(c);
 	conn_touch(c);
 }
@@ -33,7 +35,7 @@ conn_tell_guest(struct conn *c)
 	struct net *net = c->net;
 	struct net_call call = { .c = c, .up = net->calls };
 
-	if (c->guest == NULL || c->life != LIFE_OPEN)
+	if (!c->has_guest || c->life != LIFE_OPEN)
 		return true;
 	net->calls = &call;
 	c->guest->kind->drained(c, c->guest);
@@ -66,11 +68,12 @@ conn_reset(struct conn *c, const struct err *why)
 void
 conn_end_guest(struct conn *c)
 {
-	struct conn_guest *g = c->guest;
+	struct conn_guest *g;
 
-	if (g == NULL)
+	if (!c->has_guest)
 		return;
-	c->guest = NULL;
+	g = c->guest;
+	conn_drop_guest(c);
 	conn_will_reset(c);
 	g->kind->ended(c, g);
 }

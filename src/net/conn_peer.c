@@ -39,8 +39,8 @@ conn_set_peer_ip(struct conn *c, const struct ip *ip, uint16_t port)
 	inet_ntop(is_ipv4 ? AF_INET : AF_INET6, ip->bytes, text, sizeof(text));
 	snprintf(c->peer, sizeof(c->peer), is_ipv4 ? "%.45s:%u" : "[%.45s]:%u",
 		text, port);
-	c->n_key = is_ipv4 ? 4 : 8;
-	memcpy(c->key, ip->bytes, c->n_key);
+	c->key_words = is_ipv4 ? 1 : 2;
+	memcpy(c->key, ip->bytes, 4 * c->key_words);
 }
 
 /* A dual-stack socket shows IPv4 as ::ffff:a.b.c.d (RFC 4291 §2.5.5.2), which must
@@ -88,7 +88,7 @@ conn_through(const struct conn *c)
 struct str
 conn_peer_key(const struct conn *c)
 {
-	return (struct str){ (const char *)c->key, c->n_key };
+	return (struct str){ (const char *)c->key, 4 * c->key_words };
 }
 
 static int
@@ -169,8 +169,15 @@ conn_unacked(const struct conn *c)
 uint64_t
 conn_taken(struct conn *c)
 {
-	c->taken = MAX(c->taken, c->given - conn_unacked(c));
-	return c->taken;
+	uint64_t unacked = conn_unacked(c), taken = c->given - unacked;
+	uint32_t back = c->said - (uint32_t)taken;
+
+	/* what was said is no more than what was given by now; so it is more than this
+	 * only if it is by no more than that */
+	if (back <= unacked)
+		return taken + back;
+	c->said = (uint32_t)taken;
+	return taken;
 }
 
 size_t

@@ -303,8 +303,8 @@ conn_tls_has_pending(const struct conn *c)
 void
 conn_tls_noise(struct conn *c)
 {
-	uint32_t minute =
-		(uint32_t)(clock_mono_us(&clock_system) / (60 * US_PER_S));
+	uint16_t minute =
+		(uint16_t)(clock_mono_us(&clock_system) / (60 * US_PER_S));
 
 	if (minute != c->minute) {
 		c->minute = minute;

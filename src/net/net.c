@@ -153,7 +153,7 @@ conn_move(struct conn *c, enum conn_place place)
 	} else if (c->place == PLACE_LINGERING) {
 		TAILQ_REMOVE(&net->lingering, c, link);
 	}
-	c->place = (uint8_t)place;
+	c->place = (uint8_t)place & 3;
 	if (place == PLACE_WORK) {
 		TAILQ_INSERT_TAIL(&net->work, c, link);
 		net->n_work++;

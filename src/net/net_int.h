@@ -165,22 +165,26 @@ struct conn {
 	struct ssl_st *ssl;
 	struct conn_hello *hello; /* NULL but during a handshake */
 	struct conn_mem *mem;	  /* NULL but in memory */
-	struct conn_guest *guest; /* NULL: the owner moves its bytes */
 	struct buf out;		  /* empty, without memory, when idle */
 	size_t out_at;		  /* of out, what the kernel has taken */
 	uint64_t given;		  /* what it has taken in all */
-	uint64_t taken;		  /* the most that conn_taken() has said */
-	struct event *timer;	  /* NULL but while lingering */
+	/* who has the one never gets the other (conn_close()) */
+	union {
+		struct conn_guest *guest; /* has_guest: moves its bytes */
+		struct event *timer;	  /* else: NULL but while lingering */
+	};
 	struct err *why;	  /* NULL but when broken */
 	struct share *share;	  /* in which left counts; may be NULL */
 	uint32_t clear;		  /* bytes of out that precede TLS */
 	uint32_t left;		  /* of out when it was counted last */
-	uint32_t minute;	  /* in which noise was counted */
+	uint32_t said;		  /* the last of what conn_taken() has, modulo 2^32 */
+	uint16_t minute;	  /* in which noise was counted, modulo 2^16 */
 	uint8_t noise;		  /* TLS messages that carry no data */
+	uint8_t key_words : 2;	  /* of key, 4 bytes each */
+	uint8_t place : 2;	  /* enum conn_place */
+	uint8_t armed : 3;	  /* EV_READ, EV_WRITE: what ev waits for */
+	bool has_guest : 1;
 	uint8_t key[8];
-	uint8_t n_key;
-	uint8_t place; /* enum conn_place */
-	uint8_t armed; /* EV_READ, EV_WRITE: what ev waits for */
 	uint8_t life : 2;      /* enum conn_life */
 	uint8_t tls : 3;       /* enum conn_tls */
 	uint8_t output : 2;    /* enum conn_output */
@@ -211,6 +215,14 @@ void conn_touch(struct conn *c);
 /* Along one of the arrows above. */
 void conn_set_life(struct conn *c, enum conn_life to);
 void conn_set_output(struct conn *c, enum conn_output to);
+/* Its owner moves its bytes again, or nobody does. */
+static inline void
+conn_drop_guest(struct conn *c)
+{
+	if (c->has_guest)
+		c->guest = NULL;
+	c->has_guest = false;
+}
 /* The other side may take more. */
 void conn_has_room(struct conn *c);
 /* The connection is broken: closed() at the end of the turn.  why borrowed. */

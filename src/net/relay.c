@@ -259,7 +259,7 @@ flow_done(struct flow *f)
 {
 	if (f->in_pipe > 0)
 		pipe_give(f->from->net, f->pipe, false);
-	f->from->guest = NULL;
+	conn_drop_guest(f->from);
 }
 
 static void
@@ -376,7 +376,7 @@ relay_go_on(struct conn *c)
 {
 	struct relay *r;
 
-	if (c->guest == NULL || c->guest->kind != &relay_kind)
+	if (!c->has_guest || c->guest->kind != &relay_kind)
 		return;
 	r = relay_of(c->guest);
 	r->held = false;

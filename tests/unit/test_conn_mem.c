@@ -8,6 +8,7 @@
 #include "base/buf.h"
 #include "base/err.h"
 #include "net/net.h"
+#include "net/net_int.h"
 #include "net_peer.h"
 #include "test.h"
 
@@ -209,6 +210,31 @@ TEST(a_peer_may_take_as_much_as_he_likes)
 	net_flush(net);
 	CHECK_INT(s.drained, 1);
 	side_done(&s, net);
+}
+
+/* Of what was said last, only a part is kept. */
+TEST(what_the_peer_has_taken_goes_on_behind_four_gib)
+{
+	struct side s;
+	struct net *net = side_open(&s);
+
+	s.c->given = UINT32_MAX - 1;
+	CHECK_INT(conn_taken(s.c), UINT32_MAX - 1);
+	for (int i = 0; i < 4; i++) {
+		conn_write(s.c, "x", 1);
+		net_flush(net);
+		CHECK_INT(conn_taken(s.c), UINT32_MAX + (int64_t)i);
+	}
+	s.c->given += (uint64_t)3 << 32;
+	CHECK_INT(conn_taken(s.c), (int64_t)UINT32_MAX + 3 + ((int64_t)3 << 32));
+	side_done(&s, net);
+}
+
+/* A million of them wait for hours: what few need lies where it costs the others
+ * nothing. */
+TEST(a_connection_is_no_larger_than_it_has_to_be)
+{
+	CHECK(sizeof(struct conn) <= 344);
 }
 
 TEST(a_hangup_is_noticed_after_what_was_fed)
