@@ -28,7 +28,8 @@ http_memory_count(struct http_exchange *x)
 {
 	size_t now = memory_of(x);
 
-	share_count(x->share, (int64_t)now - (int64_t)x->held);
+	if (now != x->held) /* few are larger than they were */
+		share_count(x->share, (int64_t)now - (int64_t)x->held);
 	x->held = now;
 }
 
