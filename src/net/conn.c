@@ -194,18 +194,6 @@ conn_recv(struct conn *c, char *p, size_t n, size_t *got_out, struct err *err)
 	return IO_BROKEN;
 }
 
-char *
-conn_place(struct conn *c, size_t *n_out)
-{
-	char *p = NULL;
-
-	if (c->events->place != NULL)
-		p = c->events->place(c->arg, n_out);
-	if (p != NULL)
-		*n_out = MIN(*n_out, BYTES_A_WAKEUP);
-	return p;
-}
-
 /* Where there is always room. */
 static char *
 conn_place_any(struct conn *c, size_t *n_out)
@@ -307,10 +295,19 @@ on_conn_event(evutil_socket_t fd, short what, void *arg)
 		c->read_blocked = false;
 		conn_touch(c);
 	}
-	if (c->life == LIFE_SHUT) {
+	if (c->life == LIFE_SHUT)
 		conn_discard(c);
+	else if (c->in_line || conn_is_bulk(c))
+		conn_stand_in_line(c, what);
+	else
+		conn_go_on(c, what);
+}
+
+void
+conn_go_on(struct conn *c, short what)
+{
+	if (c->life == LIFE_DEAD)
 		return;
-	}
 	if (c->has_guest) {
 		c->guest->kind->ready(c, c->guest, what);
 		return;
@@ -570,6 +567,7 @@ conn_detach(struct conn *c)
 	if (c->armed != 0)
 		event_del(&c->ev);
 	c->armed = 0;
+	conn_leave_line(c);
 	conn_move(c, PLACE_NONE);
 	conn_count_left(c, 0);
 	net->count--;

@@ -142,6 +142,7 @@ conn_destroy(struct conn *c)
 	assert(c->life == LIFE_DEAD);
 	if (c->events != NULL)
 		c->events->closed(c->arg, c->why);
+	conn_leave_line(c);
 	conn_move(c, PLACE_NONE);
 	if (c->mem != NULL)
 		conn_mem_free(c);

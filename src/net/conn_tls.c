@@ -20,7 +20,7 @@
 
 /* Key updates, refused renegotiations and the like that a peer may send in a
  * minute; nobody has reason for more than one in an hour (hostile 20). */
-#define NOISE_A_MINUTE 64
+#define NOISE_A_MINUTE 64 /* conn.noise has seven bits */
 
 void
 conn_set_tls(struct conn *c, enum conn_tls to)

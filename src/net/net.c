@@ -75,6 +75,7 @@ net_free(struct net *net)
 	for (size_t i = 0; i < net->n_spare; i++)
 		buf_done(&net->spare[i]);
 	buf_done(&net->trash);
+	vec_done(&net->line);
 	net_pipes_trim(net);
 	tls_tickets_free(net->tickets);
 	if (net->again != NULL)
@@ -139,6 +140,8 @@ net_trim(struct net *net)
 	while (net->n_spare > 0)
 		buf_done(&net->spare[--net->n_spare]);
 	buf_done(&net->trash);
+	if (net->line.n == 0)
+		vec_done(&net->line);
 	net_pipes_trim(net);
 }
 
@@ -184,9 +187,10 @@ net_flush(struct net *net)
 {
 	assert(!net->flushing && net->calls == NULL);
 	net->flushing = true;
+	net_serve_line(net);
 	for (int i = 0; i < ROUNDS_A_FLUSH && net_is_busy(net); i++)
 		net_pass(net);
-	if (net_is_busy(net) && net->again != NULL)
+	if ((net_is_busy(net) || net->line.n != 0) && net->again != NULL)
 		event_active(net->again, 0, 0);
 	if (net->trash.cap > SPARE_BYTES)
 		buf_done(&net->trash);

@@ -27,7 +27,8 @@ void net_free(struct net *net);
 struct event_base *net_base(const struct net *net);
 
 /*
- * The end of a turn: writes out what the turn produced, one system call and as
+ * The end of a turn: reads what goes to files, and lets guests go on, for a part of a
+ * millisecond (conn_bulk.c); writes out what the turn produced, one system call and as
  * few TLS records as possible for each connection, and frees the connections
  * that were closed.  Called by the shard between two turns of its loop, which
  * are made by event_base_loop(EVLOOP_ONCE): events are level-triggered, and stay

@@ -19,6 +19,7 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "base/vec.h"
 #include "net/conn.h"
 #include "net/conn_guest.h"
 #include "net/ip_network.h"
@@ -59,8 +60,15 @@ struct net_pipe {
 	int out, in; /* its ends */
 };
 
+/* It has something to read, or room. */
+struct net_waiting {
+	struct conn *c; /* NULL: it has left */
+	short what;
+};
+
 struct net {
 	struct event_base *base;
+	struct VEC(struct net_waiting) line; /* conn_bulk.c */
 	struct conn_list work;
 	struct conn_list lingering;
 	struct net_call *calls;
@@ -179,7 +187,8 @@ struct conn {
 	uint32_t left;		  /* of out when it was counted last */
 	uint32_t said;		  /* the last of what conn_taken() has, modulo 2^32 */
 	uint16_t minute;	  /* in which noise was counted, modulo 2^16 */
-	uint8_t noise;		  /* TLS messages that carry no data */
+	uint8_t noise : 7;	  /* TLS messages that carry no data */
+	bool in_line : 1;	  /* of net */
 	uint8_t key_words : 2;	  /* of key, 4 bytes each */
 	uint8_t place : 2;	  /* enum conn_place */
 	uint8_t armed : 3;	  /* EV_READ, EV_WRITE: what ev waits for */
@@ -232,9 +241,6 @@ bool conn_errno(struct err *err, const char *what);
 /* What c has to do at the end of a turn; may free it. */
 void conn_turn(struct conn *c);
 bool conn_is_reading(const struct conn *c);
-/* Where the owner wants what comes next, as much as c may be read in a turn at most;
- * NULL: anywhere. */
-char *conn_place(struct conn *c, size_t *n_out);
 /* Reports n > 0 bytes.  False when c must not be touched any more, or must not
  * be read on. */
 bool conn_tell_data(struct conn *c, const char *p, size_t n);
@@ -243,6 +249,22 @@ bool conn_tell_secured(struct conn *c);
 bool conn_tell_drained(struct conn *c);
 /* c may read from now on. */
 void conn_wake(struct conn *c);
+
+/* It has something to read, or room (what, of libevent), and its turn. */
+void conn_go_on(struct conn *c, short what);
+
+/* --- conn_bulk.c ---------------------------------------------------------- */
+
+/* Where the owner wants what comes next, as much as c may be read in a turn at most;
+ * NULL: anywhere. */
+char *conn_place(struct conn *c, size_t *n_out);
+/* Does what it would do now concern nobody but a file, or a guest? */
+bool conn_is_bulk(struct conn *c);
+/* conn_go_on() comes, at the end of a turn. */
+void conn_stand_in_line(struct conn *c, short what);
+/* It does not. */
+void conn_leave_line(struct conn *c);
+void net_serve_line(struct net *net);
 
 /* --- conn_end.c ----------------------------------------------------------- */
 
