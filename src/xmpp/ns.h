@@ -54,6 +54,7 @@
 #define NS_REFERENCE "urn:xmpp:reference:0"
 #define NS_REGISTER "jabber:iq:register"
 #define NS_RETRACT "urn:xmpp:message-retract:1"
+#define NS_RSM "http://jabber.org/protocol/rsm"
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_SM "urn:xmpp:sm:3"
 #define NS_STREAM_LIMITS "urn:xmpp:stream-limits:0"
