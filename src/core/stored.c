@@ -6,6 +6,7 @@
 #include "core/stored.h"
 
 #include "base/arena.h"
+#include "base/buf.h"
 #include "base/hash.h"
 #include "xml/elem.h"
 #include "xml/parser.h"
@@ -33,6 +34,42 @@ struct elem *
 stored_read(struct arena *a, struct str value)
 {
 	return xml_parse(a, value, &stored_limits, NULL);
+}
+
+/* --- the outermost element alone ------------------------------------------- */
+
+struct str
+stored_attr(struct str value, const char *name)
+{
+	struct str tag, rest, word, text;
+
+	/* > is written as a reference everywhere else, and so is " */
+	if (!str_cut(value, '>', &tag, &rest) ||
+		!str_cut(tag, ' ', &word, &rest))
+		return STR_NONE;
+	while (str_cut(rest, '=', &word, &text)) {
+		if (text.n == 0 || text.p[0] != '"')
+			return STR_NONE;
+		text = (struct str){ text.p + 1, text.n - 1 };
+		if (!str_cut(text, '"', &text, &rest))
+			return STR_NONE;
+		if (str_is(word, name))
+			return text;
+		rest = str_trim(rest);
+	}
+	return STR_NONE;
+}
+
+struct str
+stored_attr_text(struct arena *a, struct str text)
+{
+	struct buf out = BUF_INIT;
+	struct str written;
+
+	xml_escape(&out, text, true);
+	written = arena_str(a, buf_str(&out));
+	buf_done(&out);
+	return written;
 }
 
 /* --- seals ---------------------------------------------------------------- */

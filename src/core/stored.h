@@ -26,6 +26,12 @@ struct elem *stored_read(struct arena *a, struct str value);
 struct elem *stored_read_own(struct xml_pool *pool, struct str value,
 	struct arena **a_out);
 
+/* An attribute of the outermost element, as it was written, without reading the
+ * rest; STR_NONE: there is none.  Borrowed from value. */
+struct str stored_attr(struct str value, const char *name);
+/* text as it is written there, in the arena of a: for comparing. */
+struct str stored_attr_text(struct arena *a, struct str text);
+
 /*
  * A mark to be stored beside a value, in out: who finds it there again knows that
  * he has what stored_write() wrote, byte for byte, and may hand it on without

@@ -21,7 +21,8 @@ struct wire {
 	int64_t wall_us; /* when the first who keeps it got it; 0: nobody does */
 	struct wire *of; /* reference: what it is a copy of, if that may be lost
 			  * for all; or NULL */
-	uint32_t refs : 29;
+	uint32_t refs : 28;
+	uint32_t dated : 1;  /* it says when it was sent */
 	uint32_t taken : 1;  /* a message that one of several sessions has got */
 	uint32_t copy : 1;   /* wire_forward() has made it */
 	uint32_t one_account : 1; /* whoever has it is a session of the same */
@@ -51,6 +52,18 @@ struct wire_envelope {
  * has a to and of which w is the wire, or NULL; it is of its type, without a to. */
 struct wire *wire_forward(const struct wire *w, const struct stanza *st,
 	const struct wire_envelope *in);
+/* How an entry of an archive is shown (XEP-0313 §4.2). */
+struct wire_shown {
+	struct str from;    /* whose archive it is */
+	struct str queryid; /* STR_NONE: none */
+	struct str id;
+	int64_t wall_us;
+};
+
+/* The same of text, a message of jabber:client that stored_write() has written, and
+ * that nobody reads here: it counts as a copy.  NULL when its tags are not those of
+ * one message. */
+struct wire *wire_result(struct str text, const struct wire_shown *in);
 /* One reference, owned by the caller: w for one who gets it late, with from (prepared)
  * and since when it has waited (XEP-0203 §2; of a copy, XEP-0297 §3.2); NULL when it
  * says already when it was sent, as it may once. */

@@ -373,7 +373,9 @@ struct elem *
 stanza_forwarded(const struct stanza *copy)
 {
 	assert(copy->copy);
-	return copy->root->first->first->first;
+	/* when it was sent may stand in front of it */
+	return elem_child(
+		copy->root->first->first, NS_CLIENT, "message");
 }
 
 struct stanza *
@@ -398,8 +400,8 @@ stanza_is_copy_again(struct stanza *st)
 		e->first == NULL ||
 		!elem_is(e->first, NS_FORWARD, "forwarded"))
 		return false;
-	e = e->first->first;
-	st->copy = e != NULL && elem_is(e, NS_CLIENT, "message") &&
+	e = elem_child(e->first, NS_CLIENT, "message");
+	st->copy = e != NULL &&
 		jid_parse(&from, st->arena, elem_attr(e, "from"), NULL) &&
 		jid_parse(&to, st->arena, elem_attr(e, "to"), NULL);
 	return st->copy;

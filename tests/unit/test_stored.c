@@ -48,6 +48,39 @@ TEST(what_is_damaged_is_refused)
 	}
 }
 
+static const struct {
+	const char *value, *from; /* NULL: none */
+} attr_cases[] = {
+	{ "<m xmlns=\"c\" to=\"b\" from=\"a@x/&lt;&quot;\"><b from=\"c\"/></m>",
+		"a@x/&lt;&quot;" },
+	{ "<m xmlns=\"c\" from=\"\"/>", "" },
+	{ "<m from=\"a=b c\" to=\"from\"/>", "a=b c" },
+	{ "<m to=\"from=\"/>", NULL },
+	{ "<m><b from=\"c\"/></m>", NULL },
+	{ "<m/>", NULL },
+	{ "<m from=\"a", NULL },
+	{ "<m from=>", NULL },
+	{ "<m from=a>", NULL },
+	{ "", NULL },
+};
+
+TEST(an_attribute_is_found_without_reading_the_rest)
+{
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < COUNT(attr_cases); i++) {
+		struct str from = stored_attr(str_c(attr_cases[i].value), "from");
+
+		TEST_CASE(attr_cases[i].value);
+		CHECK((from.p != NULL) == (attr_cases[i].from != NULL));
+		if (from.p != NULL)
+			CHECK_STR(from, attr_cases[i].from);
+	}
+	CHECK_STR(stored_attr_text(a, STR("a@x/<\"'&")),
+		"a@x/&lt;&quot;&apos;&amp;");
+	arena_free(a);
+}
+
 /* Deeper than any stanza that a configuration lets in. */
 TEST(deep_values_can_be_read)
 {

@@ -243,6 +243,73 @@ TEST(a_copy_forwards_the_message_as_it_is)
 
 /* XEP-0203 §2, XEP-0297 §3.2: one delay, in the message, or beside that which is
  * forwarded. */
+#define ENTRY                                                                  \
+	"<message xmlns=\"jabber:client\" from=\"a@x/y\" to=\"b@x\" id=\"1\">"     \
+	"<body>a &lt; b</body><x xmlns=\"urn:x\"/></message>"
+
+TEST(a_result_shows_an_entry_as_it_lies)
+{
+	struct wire_shown in = {
+		.from = STR("b@x"),
+		.queryid = STR("q'1"),
+		.id = STR("7.abc"),
+		.wall_us = INT64_C(1278803305123456),
+	};
+	struct wire *w = wire_result(STR(ENTRY), &in);
+	struct stanza *st;
+
+	check_written(w, STR("b@x/z"),
+		"<message to=\"b@x/z\" from=\"b@x\">"
+		"<result xmlns=\"urn:xmpp:mam:2\" queryid=\"q&apos;1\" id=\"7.abc\">"
+		"<forwarded xmlns=\"urn:xmpp:forward:0\">"
+		"<delay xmlns=\"urn:xmpp:delay\" stamp=\"2010-07-10T23:08:25Z\"/>" ENTRY
+		"</forwarded></result></message>");
+	/* it is nobody's but the session's, and says when it was sent */
+	CHECK(w->copy);
+	CHECK(wire_delayed(w, STR("x")) == NULL);
+	st = wire_stanza(w);
+	CHECK(st->copy);
+	CHECK_STR(elem_attr(stanza_forwarded(st), "id"), "1");
+	st->copy = false;
+	CHECK(stanza_is_copy_again(st));
+	stanza_free(st);
+	wire_unref(w);
+	in.queryid = STR_NONE;
+	w = wire_result(STR("<message xmlns=\"jabber:client\"/>"), &in);
+	check_written(w, STR_NONE,
+		"<message from=\"b@x\"><result xmlns=\"urn:xmpp:mam:2\" id=\"7.abc\">"
+		"<forwarded xmlns=\"urn:xmpp:forward:0\">"
+		"<delay xmlns=\"urn:xmpp:delay\" stamp=\"2010-07-10T23:08:25Z\"/>"
+		"<message xmlns=\"jabber:client\"/></forwarded></result></message>");
+	wire_unref(w);
+}
+
+TEST(what_was_damaged_is_not_shown)
+{
+	static const char *const damaged[] = {
+		"",
+		"<",
+		"x",
+		"<presence xmlns=\"jabber:client\"/>",
+		"<message xmlns=\"jabber:client\"",
+		"<message xmlns=\"jabber:client\">",
+		"<message xmlns=\"jabber:client\"></message",
+		"<message xmlns=\"jabber:client\"><body>x</message>",
+		"<message xmlns=\"jabber:client\"><body>x</body>",
+		"<message xmlns=\"jabber:client\"><body>x<</body></message>",
+		"<message xmlns=\"jabber:client\"><>x</></message>",
+		"<message xmlns=\"jabber:client\"/><message/>",
+		"<message xmlns=\"jabber:client\"/> ",
+		"<message xmlns=\"jabber:client\"></message></message>",
+	};
+	struct wire_shown in = { .from = STR("b@x"), .id = STR("1") };
+
+	for (size_t i = 0; i < COUNT(damaged); i++) {
+		TEST_CASE(damaged[i]);
+		CHECK(wire_result(str_c(damaged[i]), &in) == NULL);
+	}
+}
+
 TEST(what_waited_says_since_when)
 {
 	static const struct {
