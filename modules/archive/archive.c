@@ -1,6 +1,7 @@
 /*
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
- * tells its clients under which id (XEP-0359).
+ * tells its clients under which id (XEP-0359).  What they may ask it:
+ * archive_query.c, archive_metadata.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -35,9 +36,8 @@
  */
 #include "config.h"
 
-#include "module/module.h"
+#include "archive.h"
 
-#define ARCHIVE LOG_ARCHIVE /* and the map */
 #define KEY_STRANGERS "strangers"
 #define DAY_US (86400 * US_PER_S)
 /* A step is no longer than this, nor than 1/64 of a day's part, nor than what they
@@ -47,28 +47,6 @@
 #define STEPS_A_DAY 64
 /* So much of its size is made free at once. */
 #define ROOM_PART 64
-
-struct archive_conf {
-	uint64_t max_bytes;
-	uint64_t stranger_bytes;
-};
-
-/* What strangers have added, and what is forgotten of it since then. */
-struct strangers {
-	uint64_t bytes;
-	uint64_t charged; /* what the map says; never less */
-	uint64_t added;   /* since it was read */
-	int64_t wall_us;
-};
-
-/* In the slot of an account: of its last entry, and of those that are on their way
- * to the disk.  A clock that was set back does not turn the order of times. */
-struct archive_state {
-	struct strangers strangers;
-	uint64_t last;
-	int64_t last_us;
-	uint64_t room; /* to fill before entries go; 0: it is not known */
-};
 
 /* --- strangers ---------------------------------------------------------------- */
 
@@ -291,6 +269,31 @@ on_send(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+/* --- who reads it ---------------------------------------------------------------- */
+
+static enum hook_result
+on_drained(struct module_ctx *m, void *arg)
+{
+	archive_pages_go_on(m, arg);
+	return HOOK_PASS;
+}
+
+/* So that who resumes it does not wait for what nobody sends any more. */
+static enum hook_result
+on_stopping(struct module_ctx *m, void *arg)
+{
+	archive_pages_end(module_session_state(m, arg),
+		COND_RESOURCE_CONSTRAINT);
+	return HOOK_PASS;
+}
+
+static void
+session_done(struct session *s, void *state)
+{
+	(void)s;
+	archive_pages_end(state, COND_SERVICE_UNAVAILABLE);
+}
+
 /* clang-format off */
 
 static const struct option archive_options[] = {
@@ -307,6 +310,10 @@ static const struct option archive_options[] = {
 		.help = "how much of that all senders together may add in a day "
 			"who are not in the roster; what is more is delivered, "
 			"and not archived" },
+	{ .name = "page_max", .type = OPT_INT, .dflt = "250", .min = "1",
+		.max = "1000", .off = offsetof(struct archive_conf, page_max),
+		.help = "how many messages a client gets by one query at most; "
+			"one that does not say how many gets 50" },
 	{ .name = NULL },
 };
 
@@ -316,18 +323,36 @@ static const struct hook_handler archive_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_KEEP, on_receive },
 	{ HOOK_SESSION_SEND, HOOK_KEEP, on_send },
+	{ HOOK_SESSION_DRAINED, HOOK_DELIVER, on_drained },
+	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, on_stopping },
+	{ .fn = NULL },
+};
+
+static const struct iq_handler archive_iqs[] = {
+	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "query", archive_on_form },
+	{ IQ_SET, AT_OWN_ACCOUNT, NS_MAM, "query", archive_on_query },
+	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "metadata", archive_on_metadata },
+	{ IQ_GET, AT_OTHERS, NS_MAM, "query", archive_on_others },
+	{ IQ_SET, AT_OTHERS, NS_MAM, "query", archive_on_others },
+	{ IQ_GET, AT_OTHERS, NS_MAM, "metadata", archive_on_others },
 	{ .fn = NULL },
 };
 
 MODULE(archive) = {
 	.api = MODULE_API,
 	.name = "archive",
-	.summary = "keep what users send and get",
-	.specs = "XEP-0359 0.7.0, XEP-0334 1.0.0",
-	.account_features = (const char *const[]){ NS_SID, NULL },
+	.summary = "keep what users send and get, and show it to them",
+	.specs = "XEP-0313 1.1.3, XEP-0359 0.7.0, XEP-0334 1.0.0, XEP-0059 1.0, "
+		 "XEP-0413 0.2.1",
+	.account_features = (const char *const[]){ NS_SID, NS_MAM,
+		NS_MAM "#extended", NS_MAM "#groupchat-field", NS_RSM,
+		NS_ORDER_BY, NS_ORDER_BY "@" NS_MAM, NULL },
 	.options = archive_options,
 	.conf_size = sizeof(struct archive_conf),
 	.hooks = archive_hooks,
+	.iqs = archive_iqs,
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
 	.entity_state = sizeof(struct archive_state),
+	.session_state = sizeof(struct archive_session),
+	.session_done = session_done,
 };

@@ -48,6 +48,7 @@
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"
 #define NS_OOB "jabber:x:oob"
+#define NS_ORDER_BY "urn:xmpp:order-by:1"
 #define NS_PING "urn:xmpp:ping"
 #define NS_PRIVATE "jabber:iq:private"
 #define NS_PRIVILEGE "urn:xmpp:privilege:2"
@@ -63,6 +64,7 @@
 #define NS_UPLOAD "urn:xmpp:http:upload:0"
 #define NS_UPLOAD_PURPOSE "urn:xmpp:http:upload:purpose:0"
 #define NS_URL_DATA "http://jabber.org/protocol/url-data"
+#define NS_VALIDATE "http://jabber.org/protocol/xdata-validate"
 #define NS_VCARD "vcard-temp"
 #define NS_VERSION "jabber:iq:version"
 

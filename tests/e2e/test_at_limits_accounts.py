@@ -5,6 +5,7 @@ import sqlite3
 
 import pytest
 
+import mam
 import scene as scenes
 from antiphon import DOMAIN
 from client import Client
@@ -567,4 +568,19 @@ def test_what_strangers_may_add(own_server, end):
     (sent, _), (got, _) = talk(server, scene, ["x" * 100000] * 60)
     assert sent == 60
     assert got == (60 if most else 0)
+    scene.end()
+
+
+@proves("modules: archive: page_max")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_how_large_a_page_of_the_archive_may_be(own_server, end):
+    server, most = served(own_server, "modules: archive: page_max", end)
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    romeo.send("".join("<message to='x@%s' type='chat'><body>%d</body></message>"
+                       % (server.domain, i) for i in range(most + 1)))
+    romeo.iq("set", scenes.BARRIER)
+    page = mam.query(romeo, max=most + 1)
+    assert len(page.ids) == most and not page.complete
+    assert len(mam.query(romeo).ids) == min(50, most)
     scene.end()

@@ -1,0 +1,67 @@
+/*
+ * archive.h - between the files of the module: what an account has sent and got.
+ *
+ * Owner shard of the account.
+ */
+#ifndef MODULES_ARCHIVE_ARCHIVE_H
+#define MODULES_ARCHIVE_ARCHIVE_H
+
+#include <sys/queue.h>
+
+#include "archive_form.h"
+
+#define ARCHIVE LOG_ARCHIVE /* and the map */
+
+struct archive_conf {
+	uint64_t max_bytes;
+	uint64_t stranger_bytes;
+	int64_t page_max;
+};
+
+/* What strangers have added, and what is forgotten of it since then. */
+struct strangers {
+	uint64_t bytes;
+	uint64_t charged; /* what the map says; never less */
+	uint64_t added;   /* since it was read */
+	int64_t wall_us;
+};
+
+/* In the slot of an account: of its last entry, and of those that are on their way
+ * to the disk.  A clock that was set back does not turn the order of times. */
+struct archive_state {
+	struct strangers strangers;
+	uint64_t last;
+	int64_t last_us;
+	uint64_t room; /* to fill before entries go; 0: it is not known */
+};
+
+struct archive_page;
+
+/* In the slot of a session: the pages that its client has asked for, of which the
+ * first is under way. */
+struct archive_session {
+	TAILQ_HEAD(, archive_page) pages;
+};
+
+/* --- archive_query.c: what the owner may ask ----------------------------------- */
+
+enum hook_result archive_on_form(struct module_ctx *m, struct iq *iq);
+enum hook_result archive_on_query(struct module_ctx *m, struct iq *iq);
+/* XEP-0313 §8.1: of anybody else, whether there is such an account or not. */
+enum hook_result archive_on_others(struct module_ctx *m, struct iq *iq);
+
+/* --- archive_metadata.c --------------------------------------------------------- */
+
+enum hook_result archive_on_metadata(struct module_ctx *m, struct iq *iq);
+
+/* --- archive_page.c --------------------------------------------------------------- */
+
+/* Answers iq, which s has sent, with a page of at most max; q lies in its arena. */
+void archive_page_begin(struct module_ctx *m, struct session *s, struct iq *iq,
+	const struct archive_query *q, uint32_t max);
+/* The client takes something again. */
+void archive_pages_go_on(struct module_ctx *m, struct session *s);
+/* Those that are not answered yet are, with an error. */
+void archive_pages_end(struct archive_session *as, enum stanza_cond cond);
+
+#endif

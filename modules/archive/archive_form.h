@@ -1,0 +1,37 @@
+/*
+ * archive_form.h - what a query of an archive asks for (XEP-0313 §4.1, §4.3,
+ * XEP-0413).
+ *
+ * Any thread; pure functions.
+ */
+#ifndef MODULES_ARCHIVE_ARCHIVE_FORM_H
+#define MODULES_ARCHIVE_ARCHIVE_FORM_H
+
+#include "module/module.h"
+
+/* As many messages may be asked for by their ids. */
+#define ARCHIVE_IDS_MAX 250
+
+/* Zeroed, it asks for all. */
+struct archive_query {
+	struct str queryid; /* STR_NONE: none */
+	struct jid with;    /* not set: anybody */
+	int64_t since_us, until_us; /* as in struct store_range */
+	struct str after_id, before_id; /* STR_NONE: no bound */
+	bool by_ids;
+	struct str *ids; /* in the arena */
+	size_t n_ids;
+	struct rsm rsm;
+	bool descending; /* the newest come first, in the set and in its pages */
+	bool flipped;    /* the page goes out from its end (§4.3.4) */
+};
+
+/* Reads <query/>; texts are borrowed, or in the arena of a.  COND_NONE; else why
+ * not, with a text for people that names the field. */
+enum stanza_cond archive_query_read(struct arena *a, const struct elem *query,
+	struct archive_query *out, const char **text_out);
+
+/* Adds the form that says what may be asked (§4.1.5). */
+void archive_form_add(struct arena *a, struct elem *parent);
+
+#endif

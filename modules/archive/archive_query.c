@@ -1,0 +1,57 @@
+/*
+ * archive_query.c - what the owner of an archive may ask it (XEP-0313 §4).
+ *
+ * Owner shard of the account.
+ */
+#include "config.h"
+
+#include "archive.h"
+
+/* Where the client does not say how many. */
+#define PAGE_DEFAULT 50
+
+enum hook_result
+archive_on_others(struct module_ctx *m, struct iq *iq)
+{
+	(void)m;
+
+	iq_error(iq, COND_FORBIDDEN, NULL);
+	return HOOK_HANDLED;
+}
+
+enum hook_result
+archive_on_form(struct module_ctx *m, struct iq *iq)
+{
+	struct elem *query = iq_payload(iq, NS_MAM, "query");
+
+	(void)m;
+	archive_form_add(iq->st->arena, query);
+	iq_result(iq, query);
+	return HOOK_HANDLED;
+}
+
+enum hook_result
+archive_on_query(struct module_ctx *m, struct iq *iq)
+{
+	const struct archive_conf *conf = m->conf;
+	struct arena *a = iq->st->arena;
+	struct archive_query *q = arena_zalloc(a, sizeof(*q));
+	struct session *s = iq_sender(iq);
+	uint32_t max = (uint32_t)conf->page_max;
+	const char *text = NULL;
+	enum stanza_cond cond = archive_query_read(a, iq->payload, q, &text);
+
+	if (cond != COND_NONE) {
+		iq_error(iq, cond, text);
+		return HOOK_HANDLED;
+	}
+	/* a component that asks as the owner (XEP-0356) takes no pages */
+	if (s == NULL) {
+		iq_error(iq, COND_NOT_ALLOWED,
+			"Only a session of the owner is shown what is archived");
+		return HOOK_HANDLED;
+	}
+	max = MIN(max, q->rsm.has_max ? q->rsm.max : PAGE_DEFAULT);
+	archive_page_begin(m, s, iq, q, max);
+	return HOOK_HANDLED;
+}
