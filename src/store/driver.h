@@ -29,6 +29,7 @@ enum store_op_kind {
 	STORE_OP_CLEAR_OWNER,
 	STORE_OP_APPEND,
 	STORE_OP_DELETE_ENTRY,
+	STORE_OP_REPLACE_ENTRY,
 	STORE_OP_TRIM_TO,
 	STORE_OP_TRIM_AGE,
 	STORE_OP_TRIM_COUNT,
@@ -147,6 +148,8 @@ struct store_driver {
 		struct str with, struct str value, struct err *err);
 	bool (*del_entry)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
+	bool (*replace_entry)(struct store_db *db, struct store_place at,
+		struct str id, struct str value, struct err *err);
 	bool (*trim_to)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
 	bool (*trim_age)(struct store_db *db, struct store_place at,

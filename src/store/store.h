@@ -214,6 +214,10 @@ void store_tx_append_at(struct store_tx *tx, struct store_place at,
 	struct str id, int64_t wall_us, struct str with, struct str value);
 void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
 	struct str id);
+/* The value of an entry becomes another; its id, its place, its time and the address
+ * stay.  No error if there is none. */
+void store_tx_replace_entry(struct store_tx *tx, struct store_place at,
+	struct str id, struct str value);
 /* The entry id and all before it.  Nothing if there is no such entry; but with
  * numbers, all up to this one. */
 void store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id);

@@ -271,6 +271,13 @@ store_tx_delete_entry(struct store_tx *tx, struct store_place at, struct str id)
 }
 
 void
+store_tx_replace_entry(struct store_tx *tx, struct store_place at,
+	struct str id, struct str value)
+{
+	op_new(tx, STORE_OP_REPLACE_ENTRY, at, id, value);
+}
+
+void
 store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id)
 {
 	op_new(tx, STORE_OP_TRIM_TO, at, id, STR_NONE);

@@ -121,6 +121,8 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(entries_with_numbers_are_deleted)                                    \
 	X(a_log_with_ids_goes_on_with_numbers)                                 \
 	X(times_are_found_among_any_number)                                    \
+	X(a_value_becomes_another)                                             \
+	X(a_value_comes_back_when_that_fails)                                  \
 	X(entries_are_read_in_the_order_of_times)                              \
 	X(what_is_oldest_is_taken_away_in_slices)                              \
 	X(the_order_of_times_is_asked_for_alone)                               \

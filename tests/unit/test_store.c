@@ -119,7 +119,12 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 	struct str value = str_c(pick(rnd));
 	char id[16];
 
-	switch (draw(rnd, 18)) {
+	switch (draw(rnd, 20)) {
+	case 14:
+	case 15:
+		id_draw(id, 12, rnd);
+		store_tx_replace_entry(tx, at, str_c(id), value);
+		break;
 	case 13:
 		store_tx_trim_bytes(tx, at, draw(rnd, 2600),
 			draw(rnd, 2) ? STR("q") : STR_NONE);

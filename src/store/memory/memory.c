@@ -415,6 +415,27 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 }
 
 static bool
+mem_replace_entry(struct store_db *db, struct store_place at, struct str id,
+	struct str value, struct err *err)
+{
+	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_item *old = pl != NULL ? mem_log_find(pl, id) : NULL;
+	struct mem_item *it;
+
+	if (mem_is_lost(db, STORE_AT_WRITE, err))
+		return false;
+	if (old == NULL)
+		return true;
+	it = mem_item_new(old->key, old->with, value);
+	it->seq = old->seq;
+	it->numbered = old->numbered;
+	it->wall_us = old->wall_us;
+	mem_change_do(db->data, pl, old, true, false);
+	mem_change_do(db->data, pl, it, true, true);
+	return true;
+}
+
+static bool
 mem_backup(struct store_db *db, const char *path, struct err *err)
 {
 	(void)db;
@@ -489,6 +510,7 @@ const struct store_driver store_memory = {
 	.clear_owner = mem_clear_owner,
 	.append = mem_append,
 	.del_entry = mem_del_entry,
+	.replace_entry = mem_replace_entry,
 	.trim_to = mem_trim_to,
 	.trim_age = mem_trim_age,
 	.trim_count = mem_trim_count,

@@ -488,6 +488,7 @@ const struct store_driver store_sqlite = {
 	.clear_owner = sqlite_clear_owner,
 	.append = sqlite_append,
 	.del_entry = sqlite_del_entry,
+	.replace_entry = sqlite_replace_entry,
 	.trim_to = sqlite_trim_to,
 	.trim_age = sqlite_trim_age,
 	.trim_count = sqlite_trim_count,

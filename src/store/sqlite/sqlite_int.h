@@ -53,6 +53,7 @@ enum sqlite_sql {
 	SQL_LOG_SIZES,
 	SQL_LOG_LAST,
 	SQL_ENTRY_ADD,
+	SQL_ENTRY_CHANGE,
 	SQL_ENTRY_POS,
 	SQL_ENTRY_AT,
 	SQL_ENTRY_NAMED,
@@ -236,6 +237,8 @@ bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
 bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
+bool sqlite_replace_entry(struct store_db *db, struct store_place at,
+	struct str id, struct str value, struct err *err);
 bool sqlite_trim_to(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
 bool sqlite_trim_age(struct store_db *db, struct store_place at,

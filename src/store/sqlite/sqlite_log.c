@@ -148,6 +148,47 @@ sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
 	return !found || span_delete(db, k, pos - 1, pos, err);
 }
 
+/* The rest of its row is in the indexes, and stays. */
+static bool
+value_change(struct store_db *db, struct sqlite_known *k, int64_t pos,
+	struct str value, struct err *err)
+{
+	sqlite3_stmt *st = sqlite_span_stmt(db, SQL_SPAN_SUM, pos - 1, pos, err);
+	bool row;
+
+	if (st == NULL || !sqlite_step(db, st, &row, err))
+		return false;
+	if (row) {
+		k->log.bytes += (int64_t)value.n - sqlite3_column_int64(st, 1);
+		sqlite3_reset(st);
+	}
+	sqlite_known_changed(db, k);
+	st = sqlite_stmt(db, SQL_ENTRY_CHANGE, err);
+	if (st == NULL)
+		return false;
+	sqlite3_bind_int64(st, 1, pos);
+	sqlite_bind_str(st, 2, value);
+	return sqlite_run(db, st, err);
+}
+
+bool
+sqlite_replace_entry(struct store_db *db, struct store_place at, struct str id,
+	struct str value, struct err *err)
+{
+	struct sqlite_known *k;
+	int64_t pos;
+	bool found;
+
+	if (!sqlite_known_get(db, at, false, &k, err))
+		return false;
+	if (k == NULL)
+		return true;
+	if (!sqlite_entry_pos(db, &k->log, id, &found, &pos, err))
+		return false;
+	return !found || pos == INT64_MIN || /* in a damaged file */
+		value_change(db, k, pos, value, err);
+}
+
 /* All before a number are to go, whether or not there is an entry of it. */
 static bool
 end_find(struct store_db *db, const struct sqlite_log *log, struct str id,
