@@ -25,9 +25,9 @@
  * tells that from outside.  Nobody else's address is shown an id of ours, and who
  * claims one is not believed (account_deliver.c, session.c).
  *
- * An archive has a size, above which the oldest entries go (XEP-0313 §3.2), but
- * for those that wait for who is away: their text is nowhere else.  Room is made in
- * steps, since what waits is looked through for it.  So that nobody else can push
+ * An archive has a size, above which the oldest entries go (XEP-0313 §3.2).  Those
+ * that wait for who is away are moved to what waits, since their text is nowhere
+ * else; and as that is looked through for it, room is made in steps.  So that nobody else can push
  * them out, or fill the disk, those who are not in the roster may add so much in a
  * day, together; what is more is delivered, or kept for who is away, and in no
  * archive.  How much they have added is in memory with the account, and in the map
@@ -45,8 +45,10 @@
  * little of their part from them, and gives them nothing. */
 #define STEP_MAX UINT64_C(65536)
 #define STEPS_A_DAY 64
-/* So much of its size is made free at once. */
+/* So much of its size is made free at once, and no more than a slice of entries that
+ * are as small as can be. */
 #define ROOM_PART 64
+#define ROOM_MAX ((uint64_t)STORE_TRIM_MAX * STORE_ENTRY_BYTES)
 
 /* --- strangers ---------------------------------------------------------------- */
 
@@ -178,13 +180,16 @@ static void
 archive_trim(struct archive_state *state, const struct archive_conf *conf,
 	struct store_tx *tx, struct store_place at, uint64_t bytes)
 {
-	uint64_t step = conf->max_bytes / ROOM_PART;
+	uint64_t step = MIN(conf->max_bytes / ROOM_PART, ROOM_MAX);
+	const struct store_trim trim = { .max_bytes = conf->max_bytes - step,
+		.waits = STR(LOG_OFFLINE) };
 
 	if (bytes <= MIN(state->room, step)) {
 		state->room -= bytes;
 		return;
 	}
-	store_tx_trim_bytes(tx, at, conf->max_bytes - step, STR(LOG_OFFLINE));
+	for (uint64_t n = 0; n <= bytes; n += ROOM_MAX)
+		store_tx_trim(tx, at, &trim);
 	state->room = step;
 }
 
@@ -302,8 +307,8 @@ static const struct option archive_options[] = {
 		.off = offsetof(struct archive_conf, max_bytes),
 		.help = "how large the archive of an account may become, with "
 			"256 bytes for each message beside its text; then the "
-			"oldest messages go, but for those that wait for who is "
-			"away, so that it may become larger by these" },
+			"oldest messages go; those that wait for who is away go "
+			"on waiting, apart from it" },
 	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
 		.min = "0", .max = "1TiB", .most = "max_bytes",
 		.off = offsetof(struct archive_conf, stranger_bytes),

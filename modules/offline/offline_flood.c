@@ -25,7 +25,8 @@
  *
  * Of entries that name one in the archive, a batch is read there at once, as far
  * as it is no more than any other; the rest comes with the next batch.  One that
- * is not there any more is left out.
+ * is not there any more has been moved here since the batch was read, which is read
+ * again; what is not there then is left out.
  */
 #include "config.h"
 
@@ -52,10 +53,12 @@ struct flood {
 	bool more;      /* is kept, since it was read */
 	bool reads;     /* the store was asked */
 	bool again;     /* what it answers is not in order any more */
+	bool missed;    /* the archive had not all, and the batch is read again */
 	bool held;      /* until nothing is being deleted */
 	long long last; /* entry that was */
 	struct arena *arena; /* of the batch; NULL: there is none */
 	struct store_answer batch; /* while the archive is read */
+	size_t n_asked;            /* of it */
 };
 
 static void flood_read(struct module_ctx *m, struct account *acc,
@@ -372,8 +375,11 @@ on_archived(void *arg, const struct store_answer *answer, const struct err *err)
 	struct account *acc;
 	struct module_ctx *m = flood_find(f, &acc);
 
-	if (m != NULL && flood_was_read(f, err))
-		flood_deliver(m, acc, f, &f->batch, answer);
+	if (m == NULL || !flood_was_read(f, err))
+		return;
+	f->missed = !f->missed && answer->complete && answer->n < f->n_asked;
+	f->again |= f->missed;
+	flood_deliver(m, acc, f, &f->batch, answer);
 }
 
 static void
@@ -403,6 +409,7 @@ flood_read_archive(struct module_ctx *m, struct account *acc, struct flood *f)
 		if (offline_is_archived(&f->batch.entries[i]))
 			ids[n++] = f->batch.entries[i].value;
 	}
+	f->n_asked = n;
 	module_get_entries(m, acc->e.shard, account_place(acc, LOG_ARCHIVE), ids, n,
 		BATCH_BYTES, on_archived, f);
 }

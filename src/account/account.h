@@ -168,6 +168,8 @@ bool account_shows_presence_to(const struct account *acc, struct jid who);
 /* Asks those once more who have not answered a request for their presence, and who
  * are not on this server: either may have been lost (RFC 6121 §3.1.2). */
 void account_subscribe_again(struct account *acc);
+/* Does st say, in our name, when it came (XEP-0203)? */
+bool account_stamped(const struct account *acc, const struct stanza *st);
 /* Has the owner never asked for who?  The host and he himself are none. */
 bool account_is_stranger(const struct account *acc, struct jid who);
 

@@ -323,8 +323,8 @@ account_deliver_now(struct account *acc, struct stanza *st)
 }
 
 /* Only we say so (session.c). */
-static bool
-is_stamped(const struct account *acc, const struct stanza *st)
+bool
+account_stamped(const struct account *acc, const struct stanza *st)
 {
 	elem_each_child(st->root, e) {
 		if (elem_is(e, NS_DELAY, "delay") &&
@@ -344,7 +344,7 @@ account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
 			stanza_free(st);
 			return;
 		}
-		if (!is_stamped(acc, st))
+		if (!account_stamped(acc, st))
 			stanza_add_delay(st, account_domain(acc), wall_us);
 		message_to_bare(acc, st, true);
 	} else {

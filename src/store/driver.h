@@ -33,7 +33,7 @@ enum store_op_kind {
 	STORE_OP_TRIM_TO,
 	STORE_OP_TRIM_AGE,
 	STORE_OP_TRIM_COUNT,
-	STORE_OP_TRIM_BYTES,
+	STORE_OP_TRIM,
 };
 
 struct store_op {
@@ -41,11 +41,13 @@ struct store_op {
 	enum store_op_kind kind;
 	unsigned slot; /* the store's own */
 	struct store_place at;
-	struct str key; /* or the id, or the log whose values are spared */
+	struct str key; /* or the id */
 	struct str value;
 	struct str with;
 	int64_t wall_us;
-	uint64_t keep; /* entries, or bytes */
+	uint64_t keep; /* entries */
+	struct store_trim trim;
+	bool *more; /* of a trim: for the asker; or NULL */
 	uint64_t number; /* of an entry; 0: behind the last */
 };
 
@@ -156,9 +158,9 @@ struct store_driver {
 		int64_t wall_us, struct err *err);
 	bool (*trim_count)(struct store_db *db, struct store_place at,
 		uint64_t keep, struct err *err);
-	/* spared: the name of a log, or empty */
-	bool (*trim_bytes)(struct store_db *db, struct store_place at,
-		uint64_t max_bytes, struct str spared, struct err *err);
+	/* a slice of it, as store_trim() says; waits may be empty */
+	bool (*trim)(struct store_db *db, struct store_place at,
+		const struct store_trim *trim, bool *more_out, struct err *err);
 
 	/* any handle */
 	bool (*get)(struct store_db *db, struct store_place at, struct str key,

@@ -227,13 +227,27 @@ void store_tx_trim_age(struct store_tx *tx, struct store_place at,
 /* All but the newest keep. */
 void store_tx_trim_count(struct store_tx *tx, struct store_place at,
 	uint64_t keep);
-/* The oldest, until the values of those that are left, and STORE_ENTRY_BYTES for
- * each, are no more than max_bytes; the newest stays.  Costs nothing until then.
- * spared (STR_NONE: none) is another log of the same owner, and each entry that is
- * a value there stays, too, so that what is left may be more; then that whole log is
- * looked through. */
-void store_tx_trim_bytes(struct store_tx *tx, struct store_place at,
-	uint64_t max_bytes, struct str spared);
+
+/* Which of the oldest entries of a log are too many: from the front on, as long as
+ * one of these says so. */
+struct store_trim {
+	int64_t before_us;  /* what is older than this; 0: nothing is too old */
+	uint64_t max_bytes; /* until the values of those that are left, and
+			     * STORE_ENTRY_BYTES for each, are no more; the newest
+			     * stays; 0: no bound */
+	struct str up_to;   /* this one and all before it, as store_tx_trim_to() */
+	/* Another log of the same owner, or STR_NONE.  What goes and is a value
+	 * there is moved: that value becomes the one of the entry that goes. */
+	struct str waits;
+};
+/* A slice of them goes, so that no commit takes long: at most STORE_TRIM_MAX, and
+ * none behind the one with which STORE_TRIM_BYTES of values have gone.  It costs
+ * nothing when none is too many; but where some are, and something waits, that whole
+ * log is looked through. */
+#define STORE_TRIM_MAX 256
+#define STORE_TRIM_BYTES (1 << 20)
+void store_tx_trim(struct store_tx *tx, struct store_place at,
+	const struct store_trim *trim);
 
 /* For what memory shows already, so that it is late to refuse it: never ERR_BUSY.
  * Whoever uses it bounds how much he asks for while store_is_behind(). */
@@ -265,6 +279,14 @@ typedef void (*store_done_fn)(void *arg, bool ok, const struct err *err);
  * transaction is durable, or has failed. */
 void store_commit(struct store *s, struct store_tx *tx, struct mailbox *reply,
 	store_done_fn done, void *arg);
+
+/* more: there are others that are too many.  err is NULL when it worked. */
+typedef void (*store_trim_fn)(void *arg, bool more, const struct err *err);
+
+/* The same as a transaction of its own, for whoever goes on until it is all done. */
+void store_trim(struct store *s, struct store_place at,
+	const struct store_trim *trim, struct mailbox *reply, store_trim_fn fn,
+	void *arg);
 
 /* --- any thread: reading ------------------------------------------------ */
 

@@ -66,6 +66,8 @@ struct store_tx {
 	struct store_chain *chain; /* or NULL */
 	bool insists;
 	store_done_fn done;
+	store_trim_fn trimmed; /* instead of done */
+	bool more;             /* is left, for trimmed */
 };
 
 /* What one commit takes; it stays as it is until that has worked or failed for

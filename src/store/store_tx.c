@@ -297,10 +297,18 @@ store_tx_trim_count(struct store_tx *tx, struct store_place at, uint64_t keep)
 }
 
 void
-store_tx_trim_bytes(struct store_tx *tx, struct store_place at,
-	uint64_t max_bytes, struct str spared)
+store_tx_trim(struct store_tx *tx, struct store_place at,
+	const struct store_trim *trim)
 {
-	op_new(tx, STORE_OP_TRIM_BYTES, at, spared, STR_NONE)->keep = max_bytes;
+	struct store_op *op = op_new(tx, STORE_OP_TRIM, at, trim->up_to, STR_NONE);
+
+	if (tx->req.failed || !store_key_check(trim->waits, &tx->req.err)) {
+		tx->req.failed = true;
+		return;
+	}
+	op->trim = *trim;
+	op->trim.waits = copy(tx->req.arena, trim->waits);
+	op->trim.up_to = trim->up_to.p != NULL ? op->key : STR_NONE;
 }
 
 /* Mailbox owner's thread. */
@@ -312,6 +320,9 @@ on_tx_answered(struct mail *m, void *owner)
 
 	(void)owner;
 	share_set(arena_share(req->arena));
+	if (tx->trimmed != NULL)
+		tx->trimmed(req->arg, !req->failed && tx->more,
+			req->failed ? &req->err : NULL);
 	if (tx->done != NULL)
 		tx->done(
 			req->arg, !req->failed, req->failed ? &req->err : NULL);
@@ -327,5 +338,21 @@ store_commit(struct store *s, struct store_tx *tx, struct mailbox *reply,
 	tx->req.reply = done != NULL ? reply : NULL;
 	tx->req.arg = arg;
 	tx->done = done;
+	store_submit_tx(s, tx);
+}
+
+void
+store_trim(struct store *s, struct store_place at,
+	const struct store_trim *trim, struct mailbox *reply, store_trim_fn fn,
+	void *arg)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_trim(tx, at, trim);
+	tx->last->more = &tx->more;
+	tx->trimmed = fn;
+	tx->req.mail.run = on_tx_answered;
+	tx->req.reply = reply;
+	tx->req.arg = arg;
 	store_submit_tx(s, tx);
 }

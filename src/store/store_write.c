@@ -61,6 +61,8 @@ bool
 store_op_apply(const struct store_driver *d, struct store_db *db,
 	const struct store_op *op, struct err *err)
 {
+	bool more;
+
 	switch (op->kind) {
 	case STORE_OP_SET:
 		return d->set(db, op->at, op->key, op->value, false, err);
@@ -88,8 +90,9 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 		return d->trim_age(db, op->at, op->wall_us, err);
 	case STORE_OP_TRIM_COUNT:
 		return d->trim_count(db, op->at, op->keep, err);
-	case STORE_OP_TRIM_BYTES:
-		return d->trim_bytes(db, op->at, op->keep, op->key, err);
+	case STORE_OP_TRIM:
+		return d->trim(db, op->at, &op->trim,
+			op->more != NULL ? op->more : &more, err);
 	}
 	return err_set(err, ERR_INVALID, "unknown operation");
 }

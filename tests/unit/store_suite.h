@@ -114,7 +114,9 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(logs_are_trimmed_by_count)                                           \
 	X(logs_are_trimmed_by_size)                                            \
 	X(a_bound_is_kept_whatever_comes)                                      \
-	X(what_another_log_names_is_not_trimmed)                               \
+	X(what_waits_under_a_name_is_moved)                                    \
+	X(a_log_is_trimmed_in_slices)                                          \
+	X(a_slice_has_a_size)                                                  \
 	X(an_id_says_its_number)                                               \
 	X(entries_lie_where_their_ids_say)                                     \
 	X(a_number_is_refused_twice)                                           \

@@ -7,6 +7,7 @@
 #include "store_suite.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "test.h"
@@ -112,6 +113,16 @@ sized_append(struct store_tx *tx, struct store_place at, bool numbered, int i,
 		(struct str){ value, n });
 }
 
+static void
+trim_bytes(struct store_tx *tx, struct store_place at, uint64_t max_bytes,
+	struct str waits)
+{
+	const struct store_trim too_large = { .max_bytes = max_bytes,
+		.waits = waits };
+
+	store_tx_trim(tx, at, &too_large);
+}
+
 #define E(n) ((n) * STORE_ENTRY_BYTES)
 
 void
@@ -128,7 +139,6 @@ suite_logs_are_trimmed_by_size(const struct suite_kind *k)
 		{ 1400 + E(4), "4 5 6 | 3" },
 		{ 600 + E(1), "6 | 1" },
 		{ 1, "6 | 1" },
-		{ 0, "6 | 1" },
 	};
 	const struct store_range all = { .max = 10, .count = true };
 	struct suite su;
@@ -145,10 +155,8 @@ suite_logs_are_trimmed_by_size(const struct suite_kind *k)
 			for (int n = 1; n <= 6; n++)
 				sized_append(tx, at, numbered, n,
 					(size_t)n * 100);
-			store_tx_trim_bytes(
-				tx, at, cases[i].max_bytes, STR_NONE);
-			store_tx_trim_bytes(
-				tx, PLACE("none", "log"), 0, STR_NONE);
+			trim_bytes(tx, at, cases[i].max_bytes, STR_NONE);
+			trim_bytes(tx, PLACE("none", "log"), 1, STR_NONE);
 			CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 			CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
 				cases[i].want);
@@ -170,7 +178,7 @@ check_bound(struct suite *su, uint64_t max_bytes, int n)
 
 		sized_append(tx, at, false, (int)max_bytes * 1000 + i,
 			(size_t)(i * 7 % 100));
-		store_tx_trim_bytes(tx, at, max_bytes, STR_NONE);
+		trim_bytes(tx, at, max_bytes, STR_NONE);
 		store_commit(su->store, tx, NULL, NULL, NULL);
 	}
 	suite_result_init(su, &r);
@@ -193,25 +201,6 @@ suite_a_bound_is_kept_whatever_comes(const struct suite_kind *k)
 	suite_close(&su);
 }
 
-static const struct {
-	const char *named; /* in the other log */
-	uint64_t max_bytes;
-	const char *want;
-} spared_cases[] = {
-	{ "", 0, "6 | 1" },
-	{ "x", 0, "6 | 1" },
-	{ "1", 0, "1 6 | 2" },
-	{ "6", 0, "6 | 1" },
-	{ "1 2 3 4 5 6", 0, "1 2 3 4 5 6 | 6" },
-	{ "5 3 3 1 7 0", 0, "1 3 5 6 | 4" },
-	{ "2", 2100 + E(6), "1 2 3 4 5 6 | 6" },
-	{ "2", 2099 + E(6), "2 3 4 5 6 | 5" },
-	{ "1", 2099 + E(6), "1 3 4 5 6 | 5" },
-	{ "1 2", 1800 + E(5), "1 2 4 5 6 | 5" },
-	{ "1 2", 1799 + E(5), "1 2 5 6 | 4" },
-	{ "4", 1600 + E(4), "4 5 6 | 3" },
-};
-
 /* Ids in a log of numbers, between texts that are none. */
 static void
 name_them(struct store_tx *tx, const char *ids)
@@ -230,43 +219,82 @@ name_them(struct store_tx *tx, const char *ids)
 	}
 }
 
-/* Of another owner, or in another log, they say nothing. */
+static const struct {
+	const char *named; /* in the other log */
+	uint64_t max_bytes;
+	const char *left;
+	const char *moved; /* how large the values are that have been ids */
+} moved_cases[] = {
+	{ "", 600 + E(1), "6 | 1", "" },
+	{ "x", 600 + E(1), "6 | 1", "1" },
+	{ "1", 600 + E(1), "6 | 1", "100" },
+	{ "6", 600 + E(1), "6 | 1", "1" },
+	{ "1 2 3 4 5 6", 600 + E(1), "6 | 1", "100 200 300 400 500 1" },
+	{ "5 3 3 1 7 0", 600 + E(1), "6 | 1", "500 300 300 100 1 1" },
+	{ "2", 2100 + E(6), "1 2 3 4 5 6 | 6", "1" },
+	{ "2", 2099 + E(6), "2 3 4 5 6 | 5", "1" },
+	{ "1", 2099 + E(6), "2 3 4 5 6 | 5", "100" },
+	{ "4", 1600 + E(4), "4 5 6 | 3", "1" },
+};
+
+/* The lengths of every other value of a log. */
+static void
+on_lengths(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+	size_t size;
+	FILE *out = open_memstream(&r->text, &size);
+
+	CHECK(err == NULL);
+	for (size_t i = 0; i < a->n; i += 2)
+		fprintf(out, "%s%zu", i != 0 ? " " : "", a->entries[i].value.n);
+	fclose(out);
+	r->suite->waiting--;
+}
+
+static void
+check_lengths(struct suite *su, const char *owner, const char *want)
+{
+	const struct store_range all = { .max = 20 };
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	store_range(su->store, PLACE(owner, "named"), &all, &su->mailbox,
+		on_lengths, &r);
+	suite_wait(su);
+	CHECK_CSTR(r.text, want);
+	suite_result_done(&r);
+}
+
+/* Of another owner, or in another log, it is the name of nothing. */
 void
-suite_what_another_log_names_is_not_trimmed(const struct suite_kind *k)
+suite_what_waits_under_a_name_is_moved(const struct suite_kind *k)
 {
 	const struct store_range all = { .max = 10, .count = true };
 	struct suite su;
 	char out[200];
 
 	suite_open(&su, k);
-	for (size_t i = 0; i < 2 * COUNT(spared_cases); i++) {
+	for (size_t i = 0; i < 2 * COUNT(moved_cases); i++) {
 		struct store_place at = PLACE("romeo", i % 2 ? "n" : "i");
 		struct store_tx *tx = store_tx_new();
 
-		TEST_CASE(spared_cases[i / 2].named);
+		TEST_CASE(moved_cases[i / 2].named);
 		store_tx_clear(tx, at);
 		store_tx_clear(tx, PLACE("romeo", "named"));
+		store_tx_clear(tx, PLACE("juliet", "named"));
 		for (int n = 1; n <= 6; n++)
 			sized_append(tx, at, i % 2, n, (size_t)n * 100);
 		store_tx_append(tx, PLACE("juliet", "named"), STR_NONE, 1,
-			STR_NONE, STR("4"));
-		store_tx_append(tx, PLACE("romeo", "others"), STR_NONE, 1,
-			STR_NONE, STR("4"));
-		name_them(tx, spared_cases[i / 2].named);
-		store_tx_trim_bytes(tx, at, spared_cases[i / 2].max_bytes,
-			STR("named"));
-		store_tx_trim_bytes(
-			tx, PLACE("none", "log"), 0, STR("named"));
+			STR_NONE, STR("1"));
+		name_them(tx, moved_cases[i / 2].named);
+		trim_bytes(tx, at, moved_cases[i / 2].max_bytes, STR("named"));
+		trim_bytes(tx, PLACE("none", "log"), 1, STR("named"));
 		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 		CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
-			spared_cases[i / 2].want);
-		/* what is left is counted */
-		tx = store_tx_new();
-		store_tx_clear(tx, PLACE("romeo", "named"));
-		store_tx_trim_bytes(tx, at, 600 + E(1), STR("named"));
-		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
-		CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
-			"6 | 1");
+			moved_cases[i / 2].left);
+		check_lengths(&su, "romeo", moved_cases[i / 2].moved);
+		check_lengths(&su, "juliet", "1");
 	}
 	suite_close(&su);
 }
@@ -315,5 +343,118 @@ suite_an_entry_is_required(const struct suite_kind *k)
 	CHECK_INT(require_commit(&su, "ids", "a", false, "e"), ERR_NONE);
 	CHECK_CSTR(suite_list(&su, PLACE("romeo", "map"), out, sizeof(out)),
 		"a=1 b=1 c=1 d=1 e=1");
+	suite_close(&su);
+}
+
+/* --- slices ------------------------------------------------------------------ */
+
+struct trimmed {
+	struct suite *su;
+	bool more;
+	enum err_code code;
+};
+
+static void
+on_trimmed(void *arg, bool more, const struct err *err)
+{
+	struct trimmed *t = arg;
+
+	t->more = more;
+	t->code = err != NULL ? err->code : ERR_NONE;
+	t->su->waiting--;
+}
+
+static struct trimmed
+trim(struct suite *su, struct store_place at, const struct store_trim *what)
+{
+	struct trimmed t = { .su = su };
+
+	su->waiting++;
+	store_trim(su->store, at, what, &su->mailbox, on_trimmed, &t);
+	suite_wait(su);
+	return t;
+}
+
+static const struct {
+	struct store_trim trim;
+	const char *first, *second;
+} slice_cases[] = {
+	{ { .before_us = 0 }, "600", "600" },
+	{ { .before_us = 1 }, "600", "600" },
+	{ { .before_us = 11 }, "590", "590" },
+	{ { .before_us = 257 }, "344", "344" },
+	{ { .before_us = 258 }, "344 more", "343" },
+	{ { .before_us = INT64_MAX }, "344 more", "88 more" },
+	{ { .max_bytes = UINT64_MAX }, "600", "600" },
+	{ { .max_bytes = 10 * STORE_ENTRY_BYTES }, "344 more", "88 more" },
+	{ { .max_bytes = 400 * STORE_ENTRY_BYTES }, "400", "400" },
+	{ { .up_to = { "12c", 3 } }, "344 more", "300" },
+	{ { .up_to = { "none", 4 } }, "600", "600" },
+	{ { .before_us = 5, .max_bytes = 590 * STORE_ENTRY_BYTES,
+		.up_to = { "5", 1 } }, "590", "590" },
+};
+
+/* Whatever is to go, so much of it goes at once, and the rest is told. */
+void
+suite_a_log_is_trimmed_in_slices(const struct suite_kind *k)
+{
+	const struct store_range all = { .count = true };
+	struct suite su;
+	char out[64], want[64], id[16];
+
+	suite_open(&su, k);
+	for (size_t i = 0; i < COUNT(slice_cases); i++) {
+		struct store_place at = PLACE("romeo", "long");
+		const char *wants[] = { slice_cases[i].first,
+			slice_cases[i].second };
+		struct store_tx *tx = store_tx_new();
+
+		snprintf(out, sizeof(out), "slice %d", (int)i);
+		TEST_CASE(out);
+		store_tx_clear(tx, at);
+		for (int n = 1; n <= 600; n++) {
+			snprintf(id, sizeof(id), "%x", n);
+			store_tx_append(
+				tx, at, str_c(id), n, STR_NONE, STR_NONE);
+		}
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		for (size_t j = 0; j < COUNT(wants); j++) {
+			struct trimmed t = trim(&su, at, &slice_cases[i].trim);
+
+			CHECK_INT(t.code, ERR_NONE);
+			CHECK(t.more == (strstr(wants[j], "more") != NULL));
+			snprintf(want, sizeof(want), " | %d more", atoi(wants[j]));
+			CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)),
+				want);
+		}
+	}
+	CHECK_INT(trim(&su, PLACE("none", "log"), &slice_cases[5].trim).more, 0);
+	CHECK_INT(trim(&su, PLACE("\xff", "log"), &slice_cases[5].trim).code,
+		ERR_INVALID);
+	suite_close(&su);
+}
+
+/* Large ones take longer to delete. */
+void
+suite_a_slice_has_a_size(const struct suite_kind *k)
+{
+	const struct store_trim old = { .before_us = INT64_MAX };
+	struct store_place at = PLACE("romeo", "large");
+	static char value[STORE_TRIM_BYTES / 4];
+	struct store_tx *tx = store_tx_new();
+	const struct store_range all = { .count = true };
+	struct suite su;
+	char out[64];
+
+	memset(value, 'v', sizeof(value));
+	suite_open(&su, k);
+	for (int n = 1; n <= 6; n++)
+		store_tx_append(tx, at, STR_NONE, n, STR_NONE,
+			(struct str){ value, sizeof(value) });
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK(trim(&su, at, &old).more);
+	CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)), " | 2 more");
+	CHECK(!trim(&su, at, &old).more);
+	CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)), " | 0");
 	suite_close(&su);
 }

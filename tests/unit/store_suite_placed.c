@@ -157,6 +157,8 @@ void
 suite_entries_with_numbers_are_deleted(const struct suite_kind *k)
 {
 	const struct store_range all = { .max = 20, .count = true };
+	const struct store_trim large = { .max_bytes =
+			2 * STORE_ENTRY_BYTES + 2 };
 	struct store_tx *tx = store_tx_new();
 	struct suite su;
 	char out[200];
@@ -176,7 +178,7 @@ suite_entries_with_numbers_are_deleted(const struct suite_kind *k)
 		"4.s 6.s 7.s 8.s | 4");
 	tx = store_tx_new();
 	store_tx_trim_count(tx, ARCHIVE, 3);
-	store_tx_trim_bytes(tx, ARCHIVE, 2 * STORE_ENTRY_BYTES + 2, STR_NONE);
+	store_tx_trim(tx, ARCHIVE, &large);
 	put(tx, ARCHIVE, 12, "s");
 	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &all, out, sizeof(out)),

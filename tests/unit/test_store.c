@@ -117,6 +117,7 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 	struct store_place at = pick_place(rnd);
 	struct str key = str_c(pick(rnd));
 	struct str value = str_c(pick(rnd));
+	struct store_trim trim;
 	char id[16];
 
 	switch (draw(rnd, 20)) {
@@ -126,8 +127,14 @@ op_draw(struct store_tx *tx, uint64_t *rnd)
 		store_tx_replace_entry(tx, at, str_c(id), value);
 		break;
 	case 13:
-		store_tx_trim_bytes(tx, at, draw(rnd, 2600),
-			draw(rnd, 2) ? STR("q") : STR_NONE);
+		id_draw(id, 12, rnd);
+		trim = (struct store_trim){
+			.max_bytes = draw(rnd, 2) ? draw(rnd, 2600) : 0,
+			.before_us = draw(rnd, 2) ? draw(rnd, 30) : 0,
+			.up_to = draw(rnd, 3) ? STR_NONE : str_c(id),
+			.waits = draw(rnd, 2) ? STR("q") : STR_NONE,
+		};
+		store_tx_trim(tx, at, &trim);
 		break;
 	case 0:
 	case 1:

@@ -76,6 +76,8 @@ damaged_use(struct suite *su)
 		.count = true,
 		.since_us = 1,
 		.after_id = STR("key-0001") };
+	const struct store_trim large = { .max_bytes = 90000,
+		.waits = STR("archive") };
 	static char out[100000];
 	struct store_tx *tx = store_tx_new();
 	struct err err;
@@ -88,7 +90,7 @@ damaged_use(struct suite *su)
 	suite_range(su, MAP, &range, out, sizeof(out));
 	suite_entries(su, MAP, "key-0300 key-0001 none", 0, out, sizeof(out));
 	store_tx_append(tx, MAP, STR("new"), 1, STR_NONE, STR("v"));
-	store_tx_trim_bytes(tx, MAP, 90000, STR_NONE);
+	store_tx_trim(tx, MAP, &large);
 	store_tx_trim_count(tx, MAP, 3);
 	store_tx_delete(tx, MAP, STR("key-0100"));
 	store_tx_clear_owner(tx, MAP.host, MAP.owner);

@@ -189,6 +189,19 @@ mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 	change_play(&c, put_in);
 }
 
+void
+mem_item_change(struct mem_data *d, struct mem_place *pl, struct mem_item *old,
+	struct str value)
+{
+	struct mem_item *it = mem_item_new(old->key, old->with, value);
+
+	it->seq = old->seq;
+	it->numbered = old->numbered;
+	it->wall_us = old->wall_us;
+	mem_change_do(d, pl, old, true, false);
+	mem_change_do(d, pl, it, true, true);
+}
+
 /* A place goes with the last that is known of it. */
 static void
 change_forget(struct mem_data *d, const struct mem_change *c, bool item_too)
@@ -420,18 +433,12 @@ mem_replace_entry(struct store_db *db, struct store_place at, struct str id,
 {
 	struct mem_place *pl = mem_place_find(db->data, at);
 	struct mem_item *old = pl != NULL ? mem_log_find(pl, id) : NULL;
-	struct mem_item *it;
 
 	if (mem_is_lost(db, STORE_AT_WRITE, err))
 		return false;
 	if (old == NULL)
 		return true;
-	it = mem_item_new(old->key, old->with, value);
-	it->seq = old->seq;
-	it->numbered = old->numbered;
-	it->wall_us = old->wall_us;
-	mem_change_do(db->data, pl, old, true, false);
-	mem_change_do(db->data, pl, it, true, true);
+	mem_item_change(db->data, pl, old, value);
 	return true;
 }
 
@@ -514,7 +521,7 @@ const struct store_driver store_memory = {
 	.trim_to = mem_trim_to,
 	.trim_age = mem_trim_age,
 	.trim_count = mem_trim_count,
-	.trim_bytes = mem_trim_bytes,
+	.trim = mem_trim_oldest,
 	.get = mem_get,
 	.list = mem_list_map,
 	.list_many = mem_list_many,

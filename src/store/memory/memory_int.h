@@ -77,6 +77,9 @@ size_t mem_list_search(
 /* it is put in, or taken out, until the transaction is taken back. */
 void mem_change_do(struct mem_data *d, struct mem_place *pl,
 	struct mem_item *it, bool is_log, bool put_in);
+/* it becomes one of another value. */
+void mem_item_change(struct mem_data *d, struct mem_place *pl,
+	struct mem_item *it, struct str value);
 /* NULL if there is none. */
 struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);
@@ -107,8 +110,8 @@ bool mem_trim_age(struct store_db *db, struct store_place at, int64_t wall_us,
 	struct err *err);
 bool mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 	struct err *err);
-bool mem_trim_bytes(struct store_db *db, struct store_place at,
-	uint64_t max_bytes, struct str spared, struct err *err);
+bool mem_trim_oldest(struct store_db *db, struct store_place at,
+	const struct store_trim *trim, bool *more_out, struct err *err);
 
 /* --- memory_read.c --------------------------------------------------- */
 

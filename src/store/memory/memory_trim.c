@@ -80,41 +80,62 @@ mem_trim_count(struct store_db *db, struct store_place at, uint64_t keep,
 	return true;
 }
 
-/* Is it a value of log? */
-static bool
-is_named_in(const struct mem_place *log, const struct mem_item *it)
+/* Whatever waits in log under the name of it gets its value. */
+static void
+heirs_take(struct mem_data *d, struct mem_place *log, const struct mem_item *it)
 {
-	size_t i = 0;
+	for (size_t i = 0; i < log->log.n; i++) {
+		if (str_eq(log->log.p[i]->value, it->key))
+			mem_item_change(d, log, log->log.p[i], it->value);
+	}
+}
 
-	while (log != NULL && i < log->log.n &&
-		!str_eq(log->log.p[i]->value, it->key))
-		i++;
-	return log != NULL && i < log->log.n;
+static uint64_t
+log_bytes(const struct mem_place *pl)
+{
+	uint64_t bytes = pl->log.n * STORE_ENTRY_BYTES;
+
+	for (size_t i = 0; i < pl->log.n; i++)
+		bytes += pl->log.p[i]->value.n;
+	return bytes;
 }
 
 bool
-mem_trim_bytes(struct store_db *db, struct store_place at, uint64_t max_bytes,
-	struct str spared, struct err *err)
+mem_trim_oldest(struct store_db *db, struct store_place at,
+	const struct store_trim *trim, bool *more_out, struct err *err)
 {
-	struct store_place other = { at.host, at.owner, spared };
+	struct store_place other = { at.host, at.owner, trim->waits };
 	struct mem_place *pl = mem_place_find(db->data, at);
-	const struct mem_place *but =
-		spared.n != 0 ? mem_place_find(db->data, other) : NULL;
-	uint64_t bytes = 0;
-	size_t i = 0;
+	struct mem_place *waits =
+		trim->waits.n != 0 ? mem_place_find(db->data, other) : NULL;
+	size_t n = 0, n_up_to;
+	uint64_t bytes = 0, left;
 
-	(void)err;
+	*more_out = false;
+	if (mem_is_lost(db, STORE_AT_WRITE, err))
+		return false;
 	if (pl == NULL)
 		return true;
-	for (size_t n = 0; n < pl->log.n; n++)
-		bytes += pl->log.p[n]->value.n + STORE_ENTRY_BYTES;
-	while (bytes > max_bytes && i + 1 < pl->log.n) {
-		if (is_named_in(but, pl->log.p[i])) {
-			i++;
-			continue;
-		}
-		bytes -= pl->log.p[i]->value.n + STORE_ENTRY_BYTES;
-		mem_change_do(db->data, pl, pl->log.p[i], true, false);
+	left = log_bytes(pl);
+	n_up_to = trim->up_to.p != NULL ? trim_end(pl, trim->up_to) : 0;
+	while (pl->log.n != 0) {
+		struct mem_item *it = pl->log.p[0];
+
+		if (n >= n_up_to &&
+			(trim->before_us == 0 ||
+				it->wall_us >= trim->before_us) &&
+			(trim->max_bytes == 0 || pl->log.n == 1 ||
+				left <= trim->max_bytes))
+			return true;
+		*more_out = n == STORE_TRIM_MAX || bytes >= STORE_TRIM_BYTES;
+		if (*more_out)
+			return true;
+		if (waits != NULL && waits != pl)
+			heirs_take(db->data, waits, it);
+		n++;
+		bytes += it->value.n;
+		left -= it->value.n + STORE_ENTRY_BYTES;
+		mem_change_do(db->data, pl, it, true, false);
 	}
 	return true;
 }

@@ -60,9 +60,10 @@ enum sqlite_sql {
 	SQL_ENTRY_TIME,
 	SQL_ENTRY_NEXT,
 	SQL_ENTRY_NTH,
+	SQL_ENTRY_GROW,
+	SQL_ENTRY_TAKE,
 	SQL_SPAN_SIZES,
-	SQL_SPAN_SIZES_BUT,
-	SQL_SPAN_DEL_BUT,
+	SQL_SPAN_NAMES,
 	SQL_SPAN_SUM,
 	SQL_SPAN_DEL,
 	SQL_AGE_SUM,
@@ -232,25 +233,31 @@ void sqlite_known_forget(struct store_db *db);
 
 /* --- sqlite_log.c ------------------------------------------------- */
 
+/* Sets k->last: the position of the last entry, or the one before the first. */
+bool sqlite_last_find(struct store_db *db, struct sqlite_known *k,
+	struct err *err);
 bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	uint64_t number, int64_t wall_us, struct str with, struct str value,
 	struct err *err);
-bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
-	struct err *err);
 bool sqlite_replace_entry(struct store_db *db, struct store_place at,
 	struct str id, struct str value, struct err *err);
+bool sqlite_log_clear(struct store_db *db, struct store_place at,
+	struct err *err);
+bool sqlite_log_clear_owner(struct store_db *db, struct str host,
+	struct str owner, struct err *err);
+
+/* --- sqlite_trim.c ------------------------------------------------ */
+
+bool sqlite_del_entry(struct store_db *db, struct store_place at, struct str id,
+	struct err *err);
 bool sqlite_trim_to(struct store_db *db, struct store_place at, struct str id,
 	struct err *err);
 bool sqlite_trim_age(struct store_db *db, struct store_place at,
 	int64_t wall_us, struct err *err);
 bool sqlite_trim_count(struct store_db *db, struct store_place at,
 	uint64_t keep, struct err *err);
-bool sqlite_trim_bytes(struct store_db *db, struct store_place at,
-	uint64_t max_bytes, struct str spared, struct err *err);
-bool sqlite_log_clear(struct store_db *db, struct store_place at,
-	struct err *err);
-bool sqlite_log_clear_owner(struct store_db *db, struct str host,
-	struct str owner, struct err *err);
+bool sqlite_trim(struct store_db *db, struct store_place at,
+	const struct store_trim *trim, bool *more_out, struct err *err);
 
 /* --- sqlite_range.c ----------------------------------------------- */
 

@@ -20,11 +20,6 @@
 #define OLDER                                                                  \
 	"INDEXED BY entry_time WHERE place = ?3 AND id IS NOT NULL AND time < ?4"
 #define OLDER_SCAN "WHERE " SPAN "AND time < ?4"
-/* Of a log from ?1 on: what no short value in (?3, ?4] names. */
-#define BUT                                                                    \
-	"AND coalesce(id, name, CAST(pos - ?1 AS TEXT)) NOT IN"                \
-	" (SELECT value FROM entry WHERE pos > ?3 AND pos <= ?4"               \
-	"  AND length(value) <= 3071) "
 #define SUMS                                                                   \
 	"count(*), coalesce(sum(length(CAST(value AS BLOB))), 0) FROM entry "
 /* The index on time gives the positions; only what is wanted of the values is
@@ -115,11 +110,17 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			   "ORDER BY pos LIMIT 1",
 	[SQL_ENTRY_NTH] = "SELECT pos FROM entry WHERE " SPAN
 			  "ORDER BY pos LIMIT 1 OFFSET ?3",
-	[SQL_SPAN_SIZES] = "SELECT pos, length(CAST(value AS BLOB)) FROM entry"
-			   " WHERE " SPAN "ORDER BY pos",
-	[SQL_SPAN_SIZES_BUT] = "SELECT pos, length(CAST(value AS BLOB))"
-			       " FROM entry WHERE " SPAN BUT "ORDER BY pos",
-	[SQL_SPAN_DEL_BUT] = "DELETE FROM entry WHERE " SPAN BUT,
+	[SQL_ENTRY_GROW] = "SELECT length(CAST(a.value AS BLOB))"
+			   " - length(CAST(b.value AS BLOB))"
+			   " FROM entry AS a, entry AS b"
+			   " WHERE a.pos = ?1 AND b.pos = ?2",
+	[SQL_ENTRY_TAKE] = "UPDATE entry SET value ="
+			   " (SELECT value FROM entry WHERE pos = ?1)"
+			   " WHERE pos = ?2",
+	[SQL_SPAN_SIZES] = "SELECT pos, length(CAST(value AS BLOB)), time"
+			   " FROM entry WHERE " SPAN "ORDER BY pos",
+	[SQL_SPAN_NAMES] = "SELECT pos, value FROM entry WHERE " SPAN
+			   "AND length(value) <= 3071 ORDER BY pos",
 	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
 	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
 	[SQL_AGE_SUM] = "SELECT " SUMS OLDER,
