@@ -120,6 +120,12 @@ struct store_driver {
 	bool (*release)(struct store_db *db, struct err *err);
 	void (*revert)(struct store_db *db); /* to the savepoint */
 
+	/* writer: does some of what it has put off, such as an index that
+	 * follows behind: about max entries of it.  *more_out: there is more.
+	 * What fails is put off again; NULL: it puts off nothing. */
+	bool (*tend)(struct store_db *db, uint32_t max, bool *more_out,
+		struct err *err);
+
 	/* writer, instead of begin to commit: all transactions of a batch at
 	 * once, in order, each of which succeeds or fails by itself; it is
 	 * durable when it returns.  False: nothing of any of them is done.

@@ -314,6 +314,10 @@ store_turn(struct store *s)
 		lost = !store_write_batch(s);
 		any = true;
 	}
+	if (!any && s->has_more && store_takes_writes(s)) {
+		store_tend(s);
+		any = true;
+	}
 	return turn_reads(s) || any;
 }
 
@@ -340,6 +344,7 @@ static bool
 handles_open(struct store *s, const struct store_conf *conf, struct err *err)
 {
 	s->writer.db = s->driver->open(conf, err);
+	s->has_more = s->driver->tend != NULL; /* from the last time */
 	if (s->writer.db == NULL)
 		return false;
 	for (unsigned i = 0; i < s->n_readers; i++) {

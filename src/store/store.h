@@ -205,8 +205,9 @@ void store_tx_append(struct store_tx *tx, struct store_place at, struct str id,
 /*
  * The entry with this number, which its id says (store_id_make()), else
  * ERR_INVALID; ERR_CONFLICT if there is one of it.  It costs as little as one
- * without an id, and is found by id and by time as fast as in a log with ids; with
- * looks at every entry of the times that are asked for.  Whoever gives numbers
+ * without an id, and is found by id and by time as fast as in a log with ids, and
+ * as fast by with, but for some hundreds of the last, which are looked at one by
+ * one, because the index follows behind.  Whoever gives numbers
  * knows the last (store_list_many()), and gives times that never go back from one
  * number to the next.  A log with ids may go on like this.
  */

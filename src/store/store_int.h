@@ -30,6 +30,11 @@ struct arena;
 /* What a commit takes together, at most. */
 #define STORE_BATCH_TX 4096
 #define STORE_BATCH_BYTES ((size_t)8 << 20)
+/* What the driver has put off, of which so many entries go with a commit, beside two
+ * for each transaction; and so many at once when there is nothing else to do: some
+ * milliseconds, for which what comes meanwhile has to wait. */
+#define STORE_TEND_MIN 256
+#define STORE_TEND_IDLE 512
 /* Slots of last-write tickets, by hash of (host, owner).  A collision costs a
  * read the wait for one commit. */
 #define STORE_SLOTS 1024
@@ -141,6 +146,8 @@ struct store {
 	/* The writer's own: what it has taken from writes. */
 	struct store_req_list waiting;
 	struct store_batch batch;
+	bool has_more;    /* the driver has put off something */
+	bool tend_failed; /* and cannot do it */
 	struct store_thread copier; /* makes backups; opens a handle for each */
 	struct store_thread *readers;
 	unsigned n_readers;
@@ -233,6 +240,8 @@ bool store_place_check(struct store_place at, struct err *err);
  * releases the reads that waited for it, and answers.  False when the database
  * is gone, and the batch stays, to be tried again. */
 bool store_write_batch(struct store *s);
+/* Writer thread, with nothing else to do: some of what the driver has put off. */
+void store_tend(struct store *s);
 /* Writer thread: one try of it.  What fails by itself says so in its request;
  * false with err when none of it is done, or that is in doubt. */
 bool store_batch_try(struct store *s, struct store_batch *b, struct err *err);

@@ -42,7 +42,8 @@ writer_is_due(const struct store *s)
 	if (!STAILQ_EMPTY(&s->batch.reqs))
 		return clock_mono_us(&clock_system) >= s->batch.loss.retry_us;
 	return !STAILQ_EMPTY(&s->waiting) || !STAILQ_EMPTY(&s->writes) ||
-		s->closing || store_outage_is_due(s);
+		s->closing || store_outage_is_due(s) ||
+		(s->has_more && store_takes_writes(s));
 }
 
 /* With the lock.  Until somebody wakes it; or until it is time to try again, or
@@ -79,6 +80,8 @@ writer_main(void *arg)
 			store_write_batch(s);
 		else if (closing)
 			return NULL;
+		else if (s->has_more && store_takes_writes(s))
+			store_tend(s);
 		else
 			store_outage_probe(s);
 	}

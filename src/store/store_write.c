@@ -21,6 +21,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "base/mem.h"
 
 static struct store_tx *
@@ -193,8 +194,22 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	return !savepoint || d->release(db, err);
 }
 
+/* What follows behind gets on with each commit, by more than what comes. */
 static bool
-batch_one_by_one(struct store *s, struct store_batch *b, struct err *err)
+batch_tend(struct store *s, const struct store_batch *b, struct err *err)
+{
+	uint32_t max = STORE_TEND_MIN + 2 * (uint32_t)b->n;
+
+	if (s->driver->tend == NULL || s->tend_failed ||
+		s->driver->tend(s->writer.db, max, &s->has_more, err))
+		return true;
+	s->has_more = false;
+	s->tend_failed = err->code == ERR_STORAGE;
+	return false;
+}
+
+static bool
+batch_apply(struct store *s, struct store_batch *b, struct err *err)
 {
 	const struct store_driver *d = s->driver;
 	struct store_db *db = s->writer.db;
@@ -206,7 +221,7 @@ batch_one_by_one(struct store *s, struct store_batch *b, struct err *err)
 		if (!tx_apply(d, db, tx_of(req), err))
 			goto failed;
 	}
-	if (!store_is_to_fail(s, true, err)) {
+	if (batch_tend(s, b, err) && !store_is_to_fail(s, true, err)) {
 		if (d->commit(db, err))
 			return true;
 		b->in_doubt = err->code == ERR_LOST && d->was_done != NULL;
@@ -214,6 +229,39 @@ batch_one_by_one(struct store *s, struct store_batch *b, struct err *err)
 failed:
 	d->rollback(db);
 	return false;
+}
+
+/* That something cannot be put in order is no reason to store nothing: it stays
+ * behind until the next start. */
+static bool
+batch_one_by_one(struct store *s, struct store_batch *b, struct err *err)
+{
+	bool failed = s->tend_failed;
+
+	if (batch_apply(s, b, err))
+		return true;
+	if (s->tend_failed == failed)
+		return false;
+	log_error(LOG_STORE, LOG_NOBODY,
+		"an index is not kept up until the next start reason=\"%s\"",
+		err->text);
+	return batch_apply(s, b, err);
+}
+
+void
+store_tend(struct store *s)
+{
+	const struct store_driver *d = s->driver;
+	struct err err = ERR_INIT;
+
+	s->has_more = false;
+	if (d->tend == NULL || s->tend_failed || !d->begin(s->writer.db, &err))
+		return;
+	if (d->tend(s->writer.db, STORE_TEND_IDLE, &s->has_more, &err) &&
+		d->commit(s->writer.db, &err))
+		return;
+	s->has_more = false;
+	d->rollback(s->writer.db);
 }
 
 /* --- all at once -------------------------------------------------------- */

@@ -241,6 +241,7 @@ static void
 sqlite_close(struct store_db *db)
 {
 	sqlite_known_forget(db);
+	sqlite_digest_forget(db);
 	for (size_t i = 0; i < COUNT(db->stmts); i++)
 		sqlite3_finalize(db->stmts[i]);
 	sqlite3_close(db->sql);
@@ -482,6 +483,7 @@ const struct store_driver store_sqlite = {
 	.savepoint = sqlite_savepoint,
 	.release = sqlite_release,
 	.revert = sqlite_revert,
+	.tend = sqlite_tend,
 	.set = sqlite_set,
 	.del = sqlite_del,
 	.clear = sqlite_clear,

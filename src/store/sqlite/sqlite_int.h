@@ -66,6 +66,7 @@ enum sqlite_sql {
 	SQL_SPAN_NAMES,
 	SQL_SPAN_SUM,
 	SQL_SPAN_DEL,
+	SQL_SPAN_PEERS,
 	SQL_AGE_SUM,
 	SQL_AGE_DEL,
 	SQL_AGE_SUM_SCAN,
@@ -82,6 +83,23 @@ enum sqlite_sql {
 	SQL_TOTAL,
 	SQL_TOTAL_END = SQL_TOTAL + 3,
 	SQL_TOTAL_SCAN,
+
+	SQL_PEER_FIND,
+	SQL_PEER_ADD,
+	SQL_PEER_DEL,
+	SQL_PEER_CLEAR,
+	SQL_TALK_ADD,
+	SQL_TALK_DEL,
+	SQL_TALK_ANY,
+	SQL_TALK_CLEAR,
+	SQL_TALK_RANGE,
+	SQL_TALK_RANGE_DESC,
+	SQL_TALK_TOTAL,
+	SQL_LOG_NAMES,
+	SQL_LOG_AFTER,
+	SQL_TASK_GET,
+	SQL_TASK_SET,
+	SQL_TASK_DEL,
 	SQL_COUNT,
 };
 
@@ -92,6 +110,10 @@ enum sqlite_sql {
 extern const char *const sqlite_texts[SQL_COUNT];
 
 struct sqlite_known;
+struct sqlite_due;
+
+/* pos is place << SQLITE_POS_BITS | number. */
+#define SQLITE_POS_BITS 36
 
 /* Which file it is, whatever it is called. */
 struct sqlite_file {
@@ -108,6 +130,8 @@ struct store_db {
 	/* writer: the logs whose rows it knows, and those of them whose rows
 	 * are out of date; see sqlite_known.c */
 	struct sqlite_known *known, *changed;
+	struct sqlite_due *due; /* writer: logs to be digested */
+	bool has_walked;        /* writer: there is no task */
 	int64_t data_version;
 	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */
 };
@@ -198,6 +222,8 @@ struct sqlite_log {
 	int64_t hi;    /* and up to this one */
 	int64_t n;     /* entries */
 	int64_t bytes; /* of their values */
+	int64_t digested; /* all up to this number are in "talk" */
+	int64_t peers;    /* the last no that was given */
 	enum sqlite_kind kind;
 };
 
@@ -230,6 +256,38 @@ bool sqlite_known_write(struct store_db *db, struct err *err);
 /* At the beginning of a transaction: has somebody else written? */
 bool sqlite_known_check(struct store_db *db, struct err *err);
 void sqlite_known_forget(struct store_db *db);
+
+/* --- sqlite_talk.c ------------------------------------------------ */
+
+/* Writer: the entry of k (PLACED) at pos is with with. */
+bool sqlite_talk_add(struct store_db *db, struct sqlite_known *k, int64_t pos,
+	struct str with, struct err *err);
+/* Writer: entries of k in (lo, hi] are about to go. */
+bool sqlite_talk_forget(struct store_db *db, struct sqlite_known *k, int64_t lo,
+	int64_t hi, struct err *err);
+/* Writer: all of the log. */
+bool sqlite_talk_clear(struct store_db *db, int64_t place, struct err *err);
+/* The no of the address; 0: none of what is digested is with it. */
+bool sqlite_peer_find(struct store_db *db, const struct sqlite_log *log,
+	struct str with, int64_t *out, struct err *err);
+
+/* Entries of log, which may be narrowed, with range->with. */
+bool sqlite_talk_range(struct store_db *db, const struct sqlite_log *log,
+	const struct store_range *range, store_entry_fn fn, void *arg,
+	bool *complete_out, struct err *err);
+/* How many of those that are digested; *tail_out: the others. */
+bool sqlite_talk_total(struct store_db *db, const struct sqlite_log *log,
+	struct str with, int64_t *out, struct sqlite_log *tail_out,
+	struct err *err);
+
+/* --- sqlite_digest.c ---------------------------------------------- */
+
+/* Writer: an entry was added to k, a PLACED log, at pos. */
+bool sqlite_digest_added(struct store_db *db, struct sqlite_known *k,
+	int64_t pos, struct str with, struct err *err);
+bool sqlite_tend(struct store_db *db, uint32_t max, bool *more_out,
+	struct err *err);
+void sqlite_digest_forget(struct store_db *db);
 
 /* --- sqlite_log.c ------------------------------------------------- */
 
@@ -276,6 +334,14 @@ bool sqlite_entry_pos(struct store_db *db, const struct sqlite_log *log,
 /* PLACED: the entries of log behind *out are those at or after time_us. */
 bool sqlite_time_find(struct store_db *db, const struct sqlite_log *log,
 	int64_t time_us, int64_t *out, struct err *err);
+/* which: one of the SQL_RANGE or SQL_TOTAL. */
+sqlite3_stmt *sqlite_range_stmt(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, const struct store_range *range,
+	struct err *err);
+/* Rows of st, at most max.  log: any part of it. */
+bool sqlite_range_pass(struct store_db *db, sqlite3_stmt *st,
+	const struct sqlite_log *log, uint32_t max, store_entry_fn fn,
+	void *arg, bool *complete_out, struct err *err);
 bool sqlite_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err);

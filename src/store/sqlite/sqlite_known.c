@@ -19,8 +19,7 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-#define POS_BITS 36
-#define PLACE_MAX ((INT64_C(1) << (63 - POS_BITS)) - 1)
+#define PLACE_MAX ((INT64_C(1) << (63 - SQLITE_POS_BITS)) - 1)
 /* Some 200 bytes each. */
 #define KNOWN_MAX 4096
 
@@ -34,8 +33,8 @@ sqlite_log_at(struct store_db *db, int64_t place, struct sqlite_log *out,
 			"a backup",
 			db->path, (long long)place);
 	*out = (struct sqlite_log){ .place = place };
-	out->lo = place << POS_BITS;
-	out->hi = out->lo + ((INT64_C(1) << POS_BITS) - 1);
+	out->lo = place << SQLITE_POS_BITS;
+	out->hi = out->lo + ((INT64_C(1) << SQLITE_POS_BITS) - 1);
 	return true;
 }
 
@@ -67,6 +66,11 @@ sqlite_log_find(struct store_db *db, struct store_place at,
 	out->n = sqlite3_column_int64(st, 1);
 	out->bytes = sqlite3_column_int64(st, 2);
 	out->kind = kind_of(sqlite3_column_int64(st, 3));
+	out->digested = sqlite3_column_int64(st, 4);
+	out->peers = sqlite3_column_int64(st, 5);
+	/* in a file that somebody has edited */
+	out->digested = MIN(MAX(out->digested, 0), out->hi - out->lo);
+	out->peers = MAX(out->peers, 0);
 	sqlite3_reset(st);
 	return ok;
 }
@@ -149,6 +153,8 @@ row_write(struct store_db *db, const struct sqlite_log *log, struct err *err)
 	sqlite3_bind_int64(st, 2, log->n);
 	sqlite3_bind_int64(st, 3, log->bytes);
 	sqlite3_bind_int64(st, 4, log->kind);
+	sqlite3_bind_int64(st, 5, log->digested);
+	sqlite3_bind_int64(st, 6, log->peers);
 	return sqlite_run(db, st, err);
 }
 

@@ -77,6 +77,8 @@ sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	if (!sqlite_known_get(db, at, true, &k, err) ||
 		!kind_check(k, id, number, err) || !sqlite_last_find(db, k, err))
 		return false;
+	if (k->log.n == 0)
+		k->log.digested = 0; /* and nothing is in the index */
 	pos = number != 0 ? k->log.lo + (int64_t)number : k->last + 1;
 	if (!entry_add(db, k, pos, number != 0, id, wall_us, with, value, err))
 		return false;
@@ -84,7 +86,8 @@ sqlite_append(struct store_db *db, struct store_place at, struct str id,
 	k->log.n++;
 	k->log.bytes += (int64_t)value.n;
 	sqlite_known_changed(db, k);
-	return true;
+	return k->log.kind != SQLITE_PLACED ||
+		sqlite_digest_added(db, k, pos, with, err);
 }
 
 /* --- changing ----------------------------------------------------------- */
@@ -138,7 +141,8 @@ log_delete(struct store_db *db, const struct sqlite_log *log, struct err *err)
 	sqlite3_stmt *st =
 		sqlite_span_stmt(db, SQL_SPAN_DEL, log->lo, log->hi, err);
 
-	if (st == NULL || !sqlite_run(db, st, err))
+	if (st == NULL || !sqlite_run(db, st, err) ||
+		!sqlite_talk_clear(db, log->place, err))
 		return false;
 	st = sqlite_stmt(db, SQL_LOG_DEL, err);
 	if (st == NULL)

@@ -205,8 +205,8 @@ range_sql(const struct sqlite_log *log, const struct store_range *range)
 		SQL_RANGE + bits + (range->backwards ? SQL_BIT_BACKWARDS : 0));
 }
 
-static sqlite3_stmt *
-range_stmt(struct store_db *db, enum sqlite_sql which,
+sqlite3_stmt *
+sqlite_range_stmt(struct store_db *db, enum sqlite_sql which,
 	const struct sqlite_log *log, const struct store_range *range,
 	struct err *err)
 {
@@ -231,7 +231,7 @@ static bool
 range_total(struct store_db *db, const struct sqlite_log *log,
 	const struct store_range *range, int64_t *out, struct err *err)
 {
-	sqlite3_stmt *st = range_stmt(db,
+	sqlite3_stmt *st = sqlite_range_stmt(db,
 		log->kind != SQLITE_IDS
 			? SQL_TOTAL_SCAN
 			: (enum sqlite_sql)(SQL_TOTAL + range_bits(range)),
@@ -240,6 +240,30 @@ range_total(struct store_db *db, const struct sqlite_log *log,
 
 	*out = 0;
 	return st != NULL && sqlite_number(db, st, &found, out, err);
+}
+
+static bool
+has_index(const struct sqlite_log *log, const struct store_range *range)
+{
+	return log->kind == SQLITE_PLACED && log->digested != 0 &&
+		range->with.n != 0;
+}
+
+/* What is digested is counted by the index, and the rest is looked at. */
+static bool
+log_total(struct store_db *db, const struct sqlite_log *log,
+	const struct store_range *range, int64_t *out, struct err *err)
+{
+	struct sqlite_log tail = *log;
+	int64_t n = 0;
+
+	if (has_index(log, range) &&
+		!sqlite_talk_total(db, log, range->with, &n, &tail, err))
+		return false;
+	if (!range_total(db, &tail, range, out, err))
+		return false;
+	*out += n;
+	return true;
 }
 
 bool
@@ -284,8 +308,8 @@ entry_pass(sqlite3_stmt *st, const struct sqlite_log *whole, store_entry_fn fn,
 }
 
 /* The row behind the last that was asked for tells that there are more. */
-static bool
-range_pass(struct store_db *db, sqlite3_stmt *st,
+bool
+sqlite_range_pass(struct store_db *db, sqlite3_stmt *st,
 	const struct sqlite_log *whole, uint32_t max, store_entry_fn fn,
 	void *arg, bool *complete_out, struct err *err)
 {
@@ -348,7 +372,7 @@ rest_ask(struct store_db *db, enum sqlite_sql which,
 	sqlite3_bind_int64(st, 6, rest->since_us);
 	if (which == SQL_RANGE_BY_TIME)
 		sqlite3_bind_int64(st, 7, rest->until_us);
-	return range_pass(
+	return sqlite_range_pass(
 		db, st, log, rest->max, rest_pass, rest, complete_out, err);
 }
 
@@ -439,16 +463,19 @@ sqlite_range(struct store_db *db, struct store_place at,
 		return false;
 	if (log.place == -1)
 		return true;
-	if (range->count && !range_total(db, &timed, &left, &total, err))
+	if (range->count && !log_total(db, &timed, &left, &total, err))
 		return false;
 	*total_out = (uint64_t)total;
 	/* where numbers are given, times go with them */
 	if (range->by_time && whole.kind == SQLITE_IDS)
 		return by_time_pass(
 			db, &whole, range, fn, arg, complete_out, err);
-	st = range_stmt(db, range_sql(&log, &left), &log, &left, err);
+	if (has_index(&log, &left))
+		return sqlite_talk_range(db, &log, &left, fn, arg,
+			complete_out, err);
+	st = sqlite_range_stmt(db, range_sql(&log, &left), &log, &left, err);
 	return st != NULL &&
-		range_pass(
+		sqlite_range_pass(
 			db, st, &whole, range->max, fn, arg, complete_out, err);
 }
 
@@ -470,7 +497,7 @@ entry_find(struct store_db *db, const struct sqlite_log *log, struct str id,
 	if (st == NULL)
 		return false;
 	sqlite3_bind_int64(st, 3, 1);
-	return range_pass(db, st, log, 1, fn, arg, more_out, err);
+	return sqlite_range_pass(db, st, log, 1, fn, arg, more_out, err);
 }
 
 bool

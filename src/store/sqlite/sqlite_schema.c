@@ -20,6 +20,9 @@
  * the log counts its entries and the bytes of their values (step 2).  Nor is one
  * whose id says its number, which stands in "name" (step 3): it lies where that
  * says, and since times do not go back in such a log, one is found by halving.
+ * With whom it is stands in "talk" (step 4), which follows behind, by the numbers
+ * that "peer" gives to the addresses of a log: see sqlite_talk.c.  "task" has what
+ * a step leaves to be done while the server runs, and how far that is.
  * The view "entries" is for people.
  */
 #include "config.h"
@@ -119,6 +122,28 @@ static const char *const steps[] = {
 	"  datetime(time / 1000000, 'unixepoch') AS time, peer, value"
 	" FROM log JOIN entry USING (place);"
 	"PRAGMA user_version = 3;",
+	/* 4 */
+	"ALTER TABLE log ADD COLUMN digested INTEGER NOT NULL DEFAULT 0;"
+	"ALTER TABLE log ADD COLUMN peers INTEGER NOT NULL DEFAULT 0;"
+	"CREATE TABLE peer ("
+	" place INTEGER NOT NULL,"
+	" name TEXT NOT NULL,"
+	" no INTEGER NOT NULL,"
+	" PRIMARY KEY (place, name)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE talk ("
+	" place INTEGER NOT NULL,"
+	" peer INTEGER NOT NULL," /* its no */
+	" number INTEGER NOT NULL,"
+	" PRIMARY KEY (place, peer, number)"
+	") STRICT, WITHOUT ROWID;"
+	"CREATE TABLE task ("
+	" name TEXT PRIMARY KEY,"
+	" at INTEGER NOT NULL"
+	") STRICT, WITHOUT ROWID;"
+	"INSERT INTO task SELECT 'digest', 0"
+	" WHERE EXISTS (SELECT 1 FROM log WHERE numbered = 2);"
+	"PRAGMA user_version = 4;",
 };
 
 static bool

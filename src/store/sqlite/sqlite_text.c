@@ -33,6 +33,13 @@
 #define SCAN "AND (?8 OR peer = ?5) " TIME
 #define RANGE_SCAN(order)                                                      \
 	ENTRY "WHERE " SPAN SCAN "ORDER BY pos " order " LIMIT ?3"
+/* Of a log from ?1 on, the numbers in (?2, ?3] that are with ?5. */
+#define TALK "place = ?4 AND peer = ?5 AND number > ?2 AND number <= ?3"
+#define TALK_RANGE(order)                                                      \
+	"SELECT coalesce(id, name), time, entry.peer, value, pos"              \
+	" FROM talk CROSS JOIN entry ON pos = ?1 + number"                     \
+	" WHERE talk.place = ?4 AND talk.peer = ?5 AND number > ?2"            \
+	" AND number <= ?3 ORDER BY number " order " LIMIT ?6"
 
 #define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
 
@@ -81,12 +88,13 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			   "  FROM maps WHERE maps.name IS NOT NULL"
 			   ") SELECT name FROM maps WHERE name IS NOT NULL",
 
-	[SQL_LOG_FIND] = "SELECT place, n, bytes, numbered FROM log"
+	[SQL_LOG_FIND] = "SELECT place, n, bytes, numbered, digested, peers"
+			 " FROM log"
 			 " WHERE " MAP_AT,
 	[SQL_LOG_NEW] = "INSERT INTO log (host, owner, name)"
 			" VALUES (?1, ?2, ?3)",
-	[SQL_LOG_SET] = "UPDATE log SET n = ?2, bytes = ?3, numbered = ?4"
-			" WHERE place = ?1",
+	[SQL_LOG_SET] = "UPDATE log SET n = ?2, bytes = ?3, numbered = ?4,"
+			" digested = ?5, peers = ?6 WHERE place = ?1",
 	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
 	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
 			  " LIMIT 1",
@@ -123,6 +131,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			   "AND length(value) <= 3071 ORDER BY pos",
 	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
 	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
+	[SQL_SPAN_PEERS] = "SELECT pos, peer FROM entry WHERE " SPAN
+			   "ORDER BY pos LIMIT ?3",
 	[SQL_AGE_SUM] = "SELECT " SUMS OLDER,
 	[SQL_AGE_DEL] = "DELETE FROM entry " OLDER,
 	[SQL_AGE_SUM_SCAN] = "SELECT " SUMS OLDER_SCAN,
@@ -148,5 +158,27 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_TOTAL + 2] = "SELECT count(*) FROM entry " BY_TIME TIME,
 	[SQL_TOTAL + 3] = "SELECT count(*) FROM entry " BY_PEER TIME,
 	[SQL_TOTAL_SCAN] = "SELECT count(*) FROM entry WHERE " SPAN SCAN,
+
+	[SQL_PEER_FIND] = "SELECT no FROM peer WHERE place = ?1 AND name = ?2",
+	[SQL_PEER_ADD] = "INSERT INTO peer (place, name, no)"
+			 " VALUES (?1, ?2, ?3)",
+	[SQL_PEER_DEL] = "DELETE FROM peer WHERE place = ?1 AND name = ?2",
+	[SQL_PEER_CLEAR] = "DELETE FROM peer WHERE place = ?1",
+	[SQL_TALK_ADD] = "INSERT OR IGNORE INTO talk (place, peer, number)"
+			 " VALUES (?1, ?2, ?3)",
+	[SQL_TALK_DEL] = "DELETE FROM talk WHERE place = ?1 AND peer = ?2"
+			 " AND number = ?3",
+	[SQL_TALK_ANY] = "SELECT 1 FROM talk WHERE place = ?1 AND peer = ?2"
+			 " LIMIT 1",
+	[SQL_TALK_CLEAR] = "DELETE FROM talk WHERE place = ?1",
+	[SQL_TALK_RANGE] = TALK_RANGE("ASC"),
+	[SQL_TALK_RANGE_DESC] = TALK_RANGE("DESC"),
+	[SQL_TALK_TOTAL] = "SELECT count(*) FROM talk WHERE " TALK,
+	[SQL_LOG_NAMES] = "SELECT host, owner, name FROM log WHERE place = ?1",
+	[SQL_LOG_AFTER] = "SELECT place, numbered FROM log WHERE place > ?1"
+			  " ORDER BY place LIMIT 1",
+	[SQL_TASK_GET] = "SELECT at FROM task WHERE name = 'digest'",
+	[SQL_TASK_SET] = "UPDATE task SET at = ?1 WHERE name = 'digest'",
+	[SQL_TASK_DEL] = "DELETE FROM task WHERE name = 'digest'",
 };
 /* clang-format on */

@@ -39,6 +39,10 @@ span_delete(struct store_db *db, struct sqlite_known *k, int64_t lo, int64_t hi,
 	bool all = lo == k->log.lo && k->last != -1 && hi >= k->last;
 	sqlite3_stmt *st;
 
+	if (k->log.digested != 0 &&
+		!(all ? sqlite_talk_clear(db, k->log.place, err) :
+			sqlite_talk_forget(db, k, lo, hi, err)))
+		return false;
 	if (all) {
 		k->log.n = k->log.bytes = 0;
 		k->last = lo;
@@ -323,6 +327,8 @@ slice_delete(struct store_db *db, const struct slice *s, struct err *err)
 	struct sqlite_known *k = s->k;
 	sqlite3_stmt *st;
 
+	if (!sqlite_talk_forget(db, k, k->log.lo, s->end, err))
+		return false;
 	st = sqlite_span_stmt(db, SQL_SPAN_DEL, k->log.lo, s->end, err);
 	if (st == NULL || !sqlite_run(db, st, err))
 		return false;
