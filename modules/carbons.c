@@ -1,8 +1,8 @@
 /*
  * carbons.c - shows a user's devices what his others send and get (XEP-0280).
  *
- * It says which sessions want copies, and of which messages there are any; who gets
- * them, and when, is the account's (account/account_copy.h).
+ * It says which sessions want copies; of which messages there are any, xmpp/message.h
+ * does, and who gets them, and when, the account (account/account_copy.h).
  * Owner shard of the account.
  */
 #include "config.h"
@@ -50,73 +50,6 @@ on_disable(struct module_ctx *m, struct iq *iq)
 {
 	(void)m;
 	return carbons_switch(iq, false);
-}
-
-/* --- which messages (XEP-0280 §6.1) ------------------------------------------------ */
-
-enum trait {
-	HAS_BODY = 1 << 0,
-	HAS_SIGNAL = 1 << 1, /* what instant messaging has beside bodies */
-	HAS_INVITE = 1 << 2, /* into a room, by whomever */
-	HAS_ROOM = 1 << 3,   /* it goes through a room */
-	IS_PRIVATE = 1 << 4,
-	NO_COPY = 1 << 5,
-};
-
-static unsigned
-traits_of_room(const struct elem *x)
-{
-	return HAS_ROOM |
-		(elem_child(x, NS_MUC_USER, "invite") != NULL ? HAS_INVITE : 0);
-}
-
-/* Calls are among the signals: XEP-0353 §5. */
-static unsigned
-traits_of_child(const struct elem *e)
-{
-	if (elem_is(e, NS_CLIENT, "body"))
-		return HAS_BODY;
-	if (str_is(e->ns, NS_RECEIPTS) || str_is(e->ns, NS_CHATSTATES) ||
-		str_is(e->ns, NS_MARKERS) || str_is(e->ns, NS_JINGLE_MESSAGE))
-		return HAS_SIGNAL;
-	if (elem_is(e, NS_CONFERENCE, "x"))
-		return HAS_INVITE;
-	if (elem_is(e, NS_MUC_USER, "x"))
-		return traits_of_room(e);
-	if (elem_is(e, NS_CARBONS, "private"))
-		return IS_PRIVATE;
-	/* a part of a file, of which another device makes nothing (XEP-0047) */
-	return str_is(e->ns, NS_IBB) || elem_is(e, NS_HINTS, "no-copy") ?
-		NO_COPY :
-		0;
-}
-
-static unsigned
-traits_of(const struct stanza *st)
-{
-	unsigned traits = 0;
-
-	elem_each_child(st->root, e)
-		traits |= traits_of_child(e);
-	return traits;
-}
-
-/* Private messages in a room: those that come the room gives to each session that
- * is there; those that go nobody else sees. */
-static bool
-message_is_eligible(const struct stanza *st, unsigned traits, bool sent)
-{
-	bool in_room = (traits & HAS_ROOM) != 0 &&
-		!jid_is_bare(sent ? st->to : st->from);
-
-	if (st->type == MESSAGE_GROUPCHAT || (traits & NO_COPY) != 0)
-		return false;
-	if ((traits & HAS_INVITE) != 0)
-		return true;
-	if (in_room)
-		return sent;
-	return st->type == MESSAGE_CHAT || (traits & HAS_SIGNAL) != 0 ||
-		(st->type == MESSAGE_NORMAL && (traits & HAS_BODY) != 0);
 }
 
 /* --- errors --------------------------------------------------------------------------- */
@@ -171,16 +104,12 @@ error_is_eligible(struct module_ctx *m, const struct account_copy *c)
 static bool
 is_for_copying(struct module_ctx *m, const struct account_copy *c)
 {
-	bool sent = c->sent;
-	unsigned traits = traits_of(c->st);
-
-	if (sent && jid_eq_bare(c->st->to, c->account->e.jid))
+	if (c->sent && jid_eq_bare(c->st->to, c->account->e.jid))
 		return false;
-	if ((traits & IS_PRIVATE) != 0)
-		return false;
-	if (c->st->type == MESSAGE_ERROR)
-		return sent || error_is_eligible(m, c);
-	return message_is_eligible(c->st, traits, sent);
+	if (c->st->type != MESSAGE_ERROR)
+		return message_is_copied(c->st, c->sent);
+	return elem_child(c->st->root, NS_CARBONS, "private") == NULL &&
+		(c->sent || error_is_eligible(m, c));
 }
 
 static enum hook_result

@@ -188,7 +188,7 @@ may_be_kept(struct module_ctx *m, const struct account_stanza *in)
 	const struct stanza *st = in->st;
 
 	return (in->early || offline_look(acc, module_entity_state(m, &acc->e))) &&
-		message_is_worth_keeping(st) && !must_not_be_kept(acc, st) &&
+		message_may_wait(st) && !must_not_be_kept(acc, st) &&
 		acc->exists && !acc->removing &&
 		!shard_refuses_writes(acc->e.shard);
 }

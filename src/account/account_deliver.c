@@ -392,8 +392,7 @@ is_for_who_comes(const struct account *acc, const struct stanza *st)
 static bool
 is_kept_for_who_comes(const struct account *acc, const struct stanza *st)
 {
-	return is_for_who_comes(acc, st) && message_is_worth_keeping(st) &&
-		!stanza_has_hint(st, "no-store");
+	return is_for_who_comes(acc, st) && message_may_wait(st);
 }
 
 /* Of what has come while somebody took messages, too: else what comes now would be

@@ -1,6 +1,6 @@
 /*
- * message.c - which parts of a message say something, and which messages an
- * archive holds.
+ * message.c - which parts of a message say something, which messages an archive
+ * holds, and which are shown to other devices.
  */
 #include "config.h"
 
@@ -93,6 +93,14 @@ message_is_worth_keeping(const struct stanza *st)
 }
 
 bool
+message_may_wait(const struct stanza *st)
+{
+	return st->kind == STANZA_MESSAGE &&
+		(st->type == MESSAGE_CHAT || st->type == MESSAGE_NORMAL) &&
+		message_is_worth_keeping(st) && !stanza_has_hint(st, "no-store");
+}
+
+bool
 message_is_archived(const struct stanza *st)
 {
 	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR ||
@@ -104,4 +112,62 @@ message_is_archived(const struct stanza *st)
 	if (stanza_has_hint(st, "store"))
 		return true;
 	return st->type != MESSAGE_HEADLINE && has_worth(st, SAYS);
+}
+
+/* --- copies (XEP-0280 §6.1) ----------------------------------------------------- */
+
+enum trait {
+	HAS_BODY = 1 << 0,
+	HAS_SIGNAL = 1 << 1, /* what instant messaging has beside bodies */
+	HAS_INVITE = 1 << 2, /* into a room, by whomever */
+	HAS_ROOM = 1 << 3,   /* it goes through a room */
+	NO_COPY = 1 << 4,
+};
+
+static unsigned
+traits_of_room(const struct elem *x)
+{
+	return HAS_ROOM |
+		(elem_child(x, NS_MUC_USER, "invite") != NULL ? HAS_INVITE : 0);
+}
+
+/* Calls are among the signals: XEP-0353 §5. */
+static unsigned
+traits_of_child(const struct elem *e)
+{
+	if (elem_is(e, NS_CLIENT, "body"))
+		return HAS_BODY;
+	if (str_is(e->ns, NS_RECEIPTS) || str_is(e->ns, NS_CHATSTATES) ||
+		str_is(e->ns, NS_MARKERS) || str_is(e->ns, NS_JINGLE_MESSAGE))
+		return HAS_SIGNAL;
+	if (elem_is(e, NS_CONFERENCE, "x"))
+		return HAS_INVITE;
+	if (elem_is(e, NS_MUC_USER, "x"))
+		return traits_of_room(e);
+	/* a part of a file, of which another device makes nothing (XEP-0047) */
+	return str_is(e->ns, NS_IBB) || elem_is(e, NS_HINTS, "no-copy") ||
+			elem_is(e, NS_CARBONS, "private") ?
+		NO_COPY :
+		0;
+}
+
+/* Private messages in a room: those that come the room gives to each session that
+ * is there; those that go nobody else sees. */
+bool
+message_is_copied(const struct stanza *st, bool sent)
+{
+	bool whole = !jid_is_bare(sent ? st->to : st->from);
+	unsigned traits = 0;
+
+	elem_each_child(st->root, e)
+		traits |= traits_of_child(e);
+	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_GROUPCHAT ||
+		st->type == MESSAGE_ERROR || (traits & NO_COPY) != 0)
+		return false;
+	if ((traits & HAS_INVITE) != 0)
+		return true;
+	if ((traits & HAS_ROOM) != 0 && whole)
+		return sent;
+	return st->type == MESSAGE_CHAT || (traits & HAS_SIGNAL) != 0 ||
+		(st->type == MESSAGE_NORMAL && (traits & HAS_BODY) != 0);
 }

@@ -1,6 +1,6 @@
 /*
- * message.h - what a message is worth: when nobody is there to read it, and in
- * years to come.
+ * message.h - what a message is worth: when nobody is there to read it, in years to
+ * come, and to the other devices of who has sent or got it.
  *
  * Pure, any thread.
  */
@@ -14,6 +14,9 @@ struct stanza;
 /* Does it say something (XEP-0160 §3), or ask to be stored (XEP-0334 §4.4)?  Chat
  * states, hints, ids and requests for receipts alone say nothing. */
 bool message_is_worth_keeping(const struct stanza *st);
+/* May it wait for who comes next (RFC 6121 §8.5.2.2.1)?  So may chat and normal
+ * messages that are worth it, unless they ask not to be stored (XEP-0334 §4.2). */
+bool message_may_wait(const struct stanza *st);
 /*
  * Does it belong into the archives of who sends and who gets it (XEP-0313 §6.1.1)?
  * The table in message.c says what makes it worth that.  Errors never do, nor
@@ -21,5 +24,10 @@ bool message_is_worth_keeping(const struct stanza *st);
  * to be stored (XEP-0334 §4.1, §4.2) does not, whatever else it says.
  */
 bool message_is_archived(const struct stanza *st);
+/*
+ * Do the other devices of who has sent it (sent), or of who has got it, see a copy
+ * (XEP-0280 §6.1)?  Of an error nobody can tell by looking at it: false.
+ */
+bool message_is_copied(const struct stanza *st, bool sent);
 
 #endif

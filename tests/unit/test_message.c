@@ -1,0 +1,191 @@
+/*
+ * test_message.c - which messages an archive holds, which are copied to other
+ * devices, and which wait for who is away: kind by kind.
+ */
+#include "config.h"
+
+#include "xmpp/message.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "xml/elem.h"
+#include "xml/parser.h"
+#include "xmpp/stanza.h"
+#include "test.h"
+
+static const struct xml_limits limits = {
+	.stanza_bytes = 65536,
+	.depth = 64,
+	.elements = 256,
+	.attrs = 64,
+	.name_bytes = 256,
+};
+
+static struct stanza *
+stanza_of(const char *text)
+{
+	enum stanza_cond cond = COND_BAD_REQUEST;
+	struct arena *a = arena_new();
+	struct elem *e = xml_parse(a, str_c(text), &limits, NULL);
+	struct stanza *st;
+
+	CHECK(e != NULL);
+	st = stanza_from_elem(a, e, &cond);
+	CHECK(st != NULL);
+	return st;
+}
+
+/* From and to, of a message between two users, or by way of a room. */
+#define USERS "romeo@example.org/a", "juliet@example.org/b"
+#define FROM_ROOM "hall@rooms.example.org/tybalt", "juliet@example.org/b"
+#define TO_ROOM "romeo@example.org/a", "hall@rooms.example.org/tybalt"
+
+#define ONE(name, ns) "<" name " xmlns='" ns "'/>"
+#define HINT(name) ONE(name, "urn:xmpp:hints")
+#define CALL(name) ONE(name, "urn:xmpp:jingle-message:0")
+#define STATE(name) ONE(name, "http://jabber.org/protocol/chatstates")
+#define MARK(name) ONE(name, "urn:xmpp:chat-markers:0")
+#define BODY "<body>x</body>"
+#define VIA_ROOM ONE("x", "http://jabber.org/protocol/muc#user")
+#define ROOM_SAYS(what)                                                        \
+	"<x xmlns='http://jabber.org/protocol/muc#user'>" what "</x>"
+#define ERROR                                                                  \
+	"<error type='cancel'><gone "                                          \
+	"xmlns='urn:ietf:params:xml:ns:xmpp-stanzas'/></error>"
+
+/*
+ * What becomes of each: A it is archived, by who sends and who gets it; S who sends
+ * it, R who gets it sees copies (XEP-0280); W it waits for who is away (XEP-0160).
+ */
+static const struct row {
+	const char *what, *type, *from, *to, *payload, *becomes;
+} rows[] = {
+	/* chat and normal with a body (XEP-0313 §6.1.1) */
+	{ "a body", "chat", USERS, BODY, "ASRW" },
+	{ "a body, normal", "normal", USERS, BODY, "ASRW" },
+	{ "a type that nobody knows", "strange", USERS, BODY, "ASRW" },
+	{ "a subject, normal", "normal", USERS, "<subject>s</subject>", "A--W" },
+	{ "a body of another namespace", "normal", USERS, ONE("body", "urn:x"),
+		"---W" },
+	{ "nothing", "chat", USERS, "", "-SR-" },
+	/* encrypted, without a body (XEP-0380, XEP-0384) */
+	{ "OMEMO", "chat", USERS, ONE("encrypted", "urn:xmpp:omemo:2"), "ASRW" },
+	{ "OMEMO of old", "chat", USERS,
+		ONE("encrypted", "eu.siacs.conversations.axolotl"), "ASRW" },
+	{ "OpenPGP", "chat", USERS, ONE("openpgp", "urn:xmpp:openpgp:0"),
+		"ASRW" },
+	{ "encrypted, normal", "normal", USERS,
+		ONE("encryption", "urn:xmpp:eme:0"), "A--W" },
+	/* chat states (XEP-0085 §5.8) */
+	{ "a chat state", "chat", USERS, STATE("composing"), "-SR-" },
+	{ "a chat state, normal", "normal", USERS, STATE("gone"), "-SR-" },
+	{ "a chat state of a thread", "chat", USERS,
+		STATE("paused") "<thread>t</thread>" HINT("no-store"), "-SR-" },
+	{ "a chat state beside a body", "chat", USERS, STATE("active") BODY,
+		"ASRW" },
+	/* receipts (XEP-0184), markers (XEP-0333) */
+	{ "a receipt", "chat", USERS, ONE("received", "urn:xmpp:receipts"),
+		"ASRW" },
+	{ "a receipt, normal", "normal", USERS,
+		ONE("received", "urn:xmpp:receipts") HINT("store"), "ASRW" },
+	{ "a request for one", "chat", USERS, ONE("request", "urn:xmpp:receipts"),
+		"-SR-" },
+	{ "displayed", "chat", USERS, MARK("displayed"), "ASRW" },
+	{ "displayed, normal", "normal", USERS, MARK("displayed"), "ASRW" },
+	{ "markable", "chat", USERS, MARK("markable"), "-SR-" },
+	/* what changes another message (XEP-0308, 0424, 0444, 0422) */
+	{ "a correction", "chat", USERS,
+		BODY ONE("replace", "urn:xmpp:message-correct:0"), "ASRW" },
+	{ "a retraction", "chat", USERS,
+		ONE("retract", "urn:xmpp:message-retract:1"), "ASRW" },
+	{ "a reaction", "chat", USERS, ONE("reactions", "urn:xmpp:reactions:0"),
+		"ASRW" },
+	{ "a fastening", "chat", USERS, ONE("apply-to", "urn:xmpp:fasten:0"),
+		"ASRW" },
+	{ "a reply (XEP-0461)", "chat", USERS, BODY ONE("reply", "urn:xmpp:reply:0"),
+		"ASRW" },
+	/* calls (XEP-0353 §5) */
+	{ "propose", "chat", USERS, CALL("propose") HINT("store"), "ASRW" },
+	{ "ringing", "chat", USERS, CALL("ringing") HINT("store"), "ASRW" },
+	{ "proceed", "chat", USERS, CALL("proceed") HINT("store"), "ASRW" },
+	{ "reject", "chat", USERS, CALL("reject") HINT("store"), "ASRW" },
+	{ "retract", "chat", USERS, CALL("retract") HINT("store"), "ASRW" },
+	{ "finish", "chat", USERS, CALL("finish") HINT("store"), "ASRW" },
+	{ "a call without the hint, normal", "normal", USERS, CALL("propose"),
+		"ASRW" },
+	/* headlines, and what others say in rooms */
+	{ "a headline", "headline", USERS, BODY, "----" },
+	{ "a headline that asks for it", "headline", USERS, BODY HINT("store"),
+		"A---" },
+	{ "groupchat", "groupchat", FROM_ROOM, BODY, "----" },
+	{ "groupchat that asks for it", "groupchat", FROM_ROOM,
+		BODY HINT("store"), "----" },
+	{ "a subject of a room", "groupchat", FROM_ROOM, "<subject>s</subject>",
+		"----" },
+	/* private messages in rooms */
+	{ "from a room", "chat", FROM_ROOM, BODY VIA_ROOM, "AS-W" },
+	{ "to a room", "chat", TO_ROOM, BODY VIA_ROOM, "AS-W" },
+	/* invitations (XEP-0249, XEP-0045 §7.8) */
+	{ "an invitation", "normal", USERS, ONE("x", "jabber:x:conference"),
+		"ASRW" },
+	{ "an invitation by a room", "normal", FROM_ROOM,
+		ROOM_SAYS("<invite/>"), "ASRW" },
+	/* errors */
+	{ "an error", "error", USERS, BODY ERROR, "----" },
+	{ "an error that asks for it", "error", USERS, ERROR HINT("store"),
+		"----" },
+	/* what asks not to be stored, or copied (XEP-0334, XEP-0280 §9) */
+	{ "no-store", "chat", USERS, BODY HINT("no-store"), "-SR-" },
+	{ "no-store and store", "chat", USERS,
+		BODY HINT("no-store") HINT("store"), "-SR-" },
+	{ "no-permanent-store", "chat", USERS, BODY HINT("no-permanent-store"),
+		"-SRW" },
+	{ "no-copy", "chat", USERS, BODY HINT("no-copy"), "A--W" },
+	{ "private", "chat", USERS, BODY ONE("private", "urn:xmpp:carbons:2"),
+		"A--W" },
+	{ "store", "chat", USERS, STATE("composing") HINT("store"), "ASRW" },
+	/* and the rest */
+	{ "a part of a file", "chat", USERS,
+		ONE("data", "http://jabber.org/protocol/ibb"), "----" },
+	{ "what nobody knows", "chat", USERS, ONE("x", "urn:x"), "-SRW" },
+	{ "an id alone", "chat", USERS, "<origin-id xmlns='urn:xmpp:sid:0' id='1'/>",
+		"-SR-" },
+};
+
+TEST(what_becomes_of_a_message_its_type_and_elements_say)
+{
+	char text[2048], becomes[5];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+		struct stanza *st;
+
+		TEST_CASE(r->what);
+		(void)snprintf(text, sizeof(text),
+			"<message xmlns='jabber:client' type='%s' from='%s' "
+			"to='%s' id='1'>%s</message>",
+			r->type, r->from, r->to, r->payload);
+		st = stanza_of(text);
+		(void)snprintf(becomes, sizeof(becomes), "%c%c%c%c",
+			message_is_archived(st) ? 'A' : '-',
+			message_is_copied(st, true) ? 'S' : '-',
+			message_is_copied(st, false) ? 'R' : '-',
+			message_may_wait(st) ? 'W' : '-');
+		CHECK_CSTR(becomes, r->becomes);
+		stanza_free(st);
+	}
+}
+
+TEST(what_is_no_message_nobody_keeps)
+{
+	struct stanza *st = stanza_of(
+		"<presence xmlns='jabber:client'><body/></presence>");
+
+	CHECK(!message_is_archived(st));
+	CHECK(!message_is_copied(st, true));
+	CHECK(!message_may_wait(st));
+	stanza_free(st);
+}
+
+TEST_MAIN
