@@ -54,18 +54,31 @@ static const struct {
 	{ NS_OOB, "x", SAYS },
 	{ NS_FILE_SHARING, "file-sharing", SAYS },
 	{ NS_CONFERENCE, "x", SAYS },
-	{ NS_MUC_USER, "x", SAYS },
+	{ NS_MUC_USER, "x", SAYS }, /* with something inside: elem_worth() */
 	/* of this moment, or about the message */
 	{ NS_CHATSTATES, NULL, SAYS_NOTHING },
 	{ NS_HINTS, NULL, SAYS_NOTHING },
 	{ NS_SID, NULL, SAYS_NOTHING },
+	{ NS_OCCUPANT_ID, "occupant-id", SAYS_NOTHING }, /* XEP-0421 */
+	{ "urn:xmpp:reply:0", "reply", SAYS_NOTHING },   /* XEP-0461 */
+	{ "urn:xmpp:fallback:0", "fallback", SAYS_NOTHING }, /* XEP-0428 */
+	{ "http://jabber.org/protocol/nick", "nick", SAYS_NOTHING },
 	{ NS_DELAY, NULL, SAYS_NOTHING },
 	{ NS_IBB, NULL, SAYS_NOTHING }, /* who gets it late has closed it */
 };
 
+/* An empty one marks what goes through a room (XEP-0045 §7.5), a chat state, too. */
+static bool
+is_mark_of_room(const struct elem *e)
+{
+	return elem_is(e, NS_MUC_USER, "x") && elem_first_child(e) == NULL;
+}
+
 static enum worth
 elem_worth(const struct elem *e)
 {
+	if (is_mark_of_room(e))
+		return SAYS_NOTHING;
 	for (size_t i = 0; i < COUNT(elements); i++) {
 		if (str_is(e->ns, elements[i].ns) &&
 			(elements[i].name == NULL ||

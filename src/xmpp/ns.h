@@ -47,6 +47,7 @@
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"
+#define NS_OCCUPANT_ID "urn:xmpp:occupant-id:0"
 #define NS_OOB "jabber:x:oob"
 #define NS_ORDER_BY "urn:xmpp:order-by:1"
 #define NS_PING "urn:xmpp:ping"

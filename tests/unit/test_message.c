@@ -84,6 +84,10 @@ static const struct row {
 		STATE("paused") "<thread>t</thread>" HINT("no-store"), "-SR-" },
 	{ "a chat state beside a body", "chat", USERS, STATE("active") BODY,
 		"ASRW" },
+	{ "a chat state in a room", "chat", FROM_ROOM,
+		STATE("composing") VIA_ROOM
+			ONE("occupant-id", "urn:xmpp:occupant-id:0"),
+		"-S--" },
 	/* receipts (XEP-0184), markers (XEP-0333) */
 	{ "a receipt", "chat", USERS, ONE("received", "urn:xmpp:receipts"),
 		"ASRW" },
@@ -105,6 +109,12 @@ static const struct row {
 		"ASRW" },
 	{ "a reply (XEP-0461)", "chat", USERS, BODY ONE("reply", "urn:xmpp:reply:0"),
 		"ASRW" },
+	{ "what a chat state answers to", "chat", USERS,
+		STATE("composing") ONE("reply", "urn:xmpp:reply:0")
+			ONE("fallback", "urn:xmpp:fallback:0"),
+		"-SR-" },
+	{ "a nickname alone (XEP-0172)", "chat", USERS,
+		"<nick xmlns='http://jabber.org/protocol/nick'>r</nick>", "-SR-" },
 	/* calls (XEP-0353 §5) */
 	{ "propose", "chat", USERS, CALL("propose") HINT("store"), "ASRW" },
 	{ "ringing", "chat", USERS, CALL("ringing") HINT("store"), "ASRW" },
@@ -131,6 +141,10 @@ static const struct row {
 		"ASRW" },
 	{ "an invitation by a room", "normal", FROM_ROOM,
 		ROOM_SAYS("<invite/>"), "ASRW" },
+	{ "an invitation that is declined", "normal", FROM_ROOM,
+		ROOM_SAYS("<decline/>"), "AS-W" },
+	{ "what a room says of itself", "normal", FROM_ROOM,
+		ROOM_SAYS("<status code='104'/>"), "AS-W" },
 	/* errors */
 	{ "an error", "error", USERS, BODY ERROR, "----" },
 	{ "an error that asks for it", "error", USERS, ERROR HINT("store"),
