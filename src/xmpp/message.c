@@ -43,10 +43,10 @@ static const struct {
 	{ NS_RECEIPTS, "request", SAYS_NOTHING },
 	{ NS_MARKERS, "markable", SAYS_NOTHING }, /* XEP-0333 */
 	{ NS_MARKERS, NULL, SAYS },
-	{ "urn:xmpp:reactions:0", "reactions", SAYS },      /* XEP-0444 */
-	{ "urn:xmpp:message-correct:0", "replace", SAYS },  /* XEP-0308 */
-	{ NS_RETRACT, "retract", SAYS },  /* XEP-0424 */
-	{ "urn:xmpp:fasten:0", "apply-to", SAYS },
+	{ NS_REACTIONS, "reactions", SAYS }, /* XEP-0444 */
+	{ NS_CORRECT, "replace", SAYS },     /* XEP-0308 */
+	{ NS_RETRACT, "retract", SAYS },     /* XEP-0424 */
+	{ NS_FASTEN, "apply-to", SAYS },
 	/* calls: who rang, who took it, when it ended (XEP-0353 §3) */
 	{ NS_JINGLE_MESSAGE, NULL, SAYS },
 	{ "urn:xmpp:call-invites:0", NULL, SAYS },
@@ -144,14 +144,27 @@ traits_of_room(const struct elem *x)
 		(elem_child(x, NS_MUC_USER, "invite") != NULL ? HAS_INVITE : 0);
 }
 
-/* Calls are among the signals: XEP-0353 §5. */
+/* Payload that is typical of instant messaging: what §6.1 names, calls (XEP-0353 §5),
+ * and what changes a message that the other devices show. */
+static bool
+is_signal(const struct elem *e)
+{
+	static const char *const of[] = { NS_RECEIPTS, NS_CHATSTATES,
+		NS_MARKERS, NS_JINGLE_MESSAGE, NS_REACTIONS, NS_CORRECT,
+		NS_RETRACT, NS_FASTEN };
+
+	for (size_t i = 0; i < COUNT(of); i++)
+		if (str_is(e->ns, of[i]))
+			return true;
+	return false;
+}
+
 static unsigned
 traits_of_child(const struct elem *e)
 {
 	if (elem_is(e, NS_CLIENT, "body"))
 		return HAS_BODY;
-	if (str_is(e->ns, NS_RECEIPTS) || str_is(e->ns, NS_CHATSTATES) ||
-		str_is(e->ns, NS_MARKERS) || str_is(e->ns, NS_JINGLE_MESSAGE))
+	if (is_signal(e))
 		return HAS_SIGNAL;
 	if (elem_is(e, NS_CONFERENCE, "x"))
 		return HAS_INVITE;
