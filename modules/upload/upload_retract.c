@@ -480,7 +480,7 @@ upload_on_send(struct module_ctx *m, void *arg)
 	const struct session_stanza *out = arg;
 	const struct upload_conf *conf = m->conf;
 	const struct stanza *st = out->st;
-	const struct elem *retract;
+	struct retraction retraction;
 	struct files files;
 	struct upload_note *n;
 
@@ -488,9 +488,8 @@ upload_on_send(struct module_ctx *m, void *arg)
 		(st->type != MESSAGE_CHAT && st->type != MESSAGE_NORMAL) ||
 		!jid_is_set(st->to))
 		return HOOK_PASS;
-	retract = elem_child(st->root, NS_RETRACT, "retract");
-	if (retract != NULL && id_is_noted(st, elem_attr(retract, "id"))) {
-		n = note_new(m, out->account, st, elem_attr(retract, "id"));
+	if (retraction_read(&retraction, st) && id_is_noted(st, retraction.of)) {
+		n = note_new(m, out->account, st, retraction.of);
 		n->retracts = true;
 		note_add(n, m);
 		return HOOK_PASS;

@@ -38,6 +38,7 @@
 #include "xmpp/jid.h"
 #include "xmpp/message.h"
 #include "xmpp/ns.h"
+#include "xmpp/retraction.h"
 #include "xmpp/rsm.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
