@@ -1,5 +1,6 @@
 """The archive's writing half (XEP-0313 §3, §6; XEP-0359; XEP-0334): what is stored
-on both sides, under which ids, and how large it may become."""
+on both sides, under which ids, and how large it may become.  Of which messages,
+test_messages.py says."""
 
 import re
 import sqlite3
@@ -21,63 +22,6 @@ def hint(name):
 
 def one(name, ns):
     return "<%s xmlns='%s'/>" % (name, ns)
-
-
-MARKERS = "urn:xmpp:chat-markers:0"
-# type and payload, and whether it is stored: the table of message.c, row by row
-STORED = {
-    "a body": ("chat", BODY, True),
-    "a body of type normal": ("normal", BODY, True),
-    "a type that nobody knows": ("strange", BODY, True),
-    "a subject": ("normal", "<subject>s</subject>", True),
-    "an error": ("error", BODY + "<error type='cancel'/>", False),
-    "a headline": ("headline", BODY, False),
-    "groupchat": ("groupchat", BODY, False),
-    "a headline that asks for it": ("headline", BODY + hint("store"), True),
-    "an error that asks for it": ("error", BODY + hint("store"), False),
-    "groupchat that asks for it": ("groupchat", BODY + hint("store"), False),
-    "a chat state": ("chat", STATE, False),
-    "a chat state with its thread": ("chat", STATE + "<thread>t</thread>",
-                                     False),
-    "a chat state with a body": ("chat", STATE + BODY, True),
-    "nothing": ("chat", "", False),
-    "OMEMO": ("chat", one("encrypted", "urn:xmpp:omemo:2"), True),
-    "OMEMO of old": ("chat", one("encrypted", "eu.siacs.conversations.axolotl"),
-                     True),
-    "OpenPGP": ("chat", one("openpgp", "urn:xmpp:openpgp:0"), True),
-    "OpenPGP of old": ("chat", one("x", "jabber:x:encrypted"), True),
-    "said to be encrypted": ("chat", one("encryption", "urn:xmpp:eme:0"), True),
-    "a receipt": ("chat", one("received", "urn:xmpp:receipts"), True),
-    "a request for one": ("chat", one("request", "urn:xmpp:receipts"), False),
-    "displayed": ("chat", one("displayed", MARKERS), True),
-    "received": ("chat", one("received", MARKERS), True),
-    "acknowledged": ("chat", one("acknowledged", MARKERS), True),
-    "markable": ("chat", one("markable", MARKERS), False),
-    "a reaction": ("chat", one("reactions", "urn:xmpp:reactions:0"), True),
-    "a correction": ("chat", one("replace", "urn:xmpp:message-correct:0"), True),
-    "a retraction": ("chat", one("retract", "urn:xmpp:message-retract:1"), True),
-    "an invitation": ("normal", one("x", "jabber:x:conference"), True),
-    "an invitation by a room": ("normal", "<x xmlns='http://jabber.org/protocol/"
-                                "muc#user'><invite/></x>", True),
-    "a file": ("chat", one("file-sharing", "urn:xmpp:sfs:0"), True),
-    "a link": ("chat", one("x", "jabber:x:oob"), True),
-    "an event": ("normal", one("event", "http://jabber.org/protocol/"
-                               "pubsub#event"), False),
-    "what nobody knows": ("chat", one("x", "urn:x"), False),
-    "what nobody knows and asks": ("chat", one("x", "urn:x") + hint("store"),
-                                   True),
-    "an id alone": ("chat", "<origin-id xmlns='%s' id='1'/>" % SID, False),
-    "no-store": ("chat", BODY + hint("no-store"), False),
-    "no-permanent-store": ("chat", BODY + hint("no-permanent-store"), False),
-    "no-store and store": ("chat", BODY + hint("store") + hint("no-store"),
-                           False),
-    "no-copy": ("chat", BODY + hint("no-copy"), True),
-    "a body of another namespace": ("chat", one("body", "urn:x"), False),
-    **{name + " (XEP-0353)": ("chat", one(name, "urn:xmpp:jingle-message:0"),
-                              True)
-       for name in ("propose", "ringing", "proceed", "reject", "retract",
-                    "finish")},
-}
 
 
 def archive(server, jid):
@@ -126,16 +70,6 @@ class Pair:
 @pytest.fixture
 def pair(scene):
     return Pair(scene)
-
-
-@pytest.mark.parametrize("case", STORED)
-def test_what_is_stored(pair, case):
-    """XEP-0313 §6.1.1, XEP-0334, XEP-0353 §3: on both sides, or on none."""
-    kind, inner, stored = STORED[case]
-    pair.say(inner, "type='%s' id='m'" % kind)
-    got = pair.hear()
-    assert len(own_ids(pair.juliet, got)) == stored
-    assert len(pair.of("romeo")) == len(pair.of("juliet")) == stored
 
 
 def test_the_id_that_is_shown_is_that_of_the_entry(pair):

@@ -75,6 +75,7 @@ static const struct row {
 		ONE("encrypted", "eu.siacs.conversations.axolotl"), "ASRW" },
 	{ "OpenPGP", "chat", USERS, ONE("openpgp", "urn:xmpp:openpgp:0"),
 		"ASRW" },
+	{ "OpenPGP of old", "chat", USERS, ONE("x", "jabber:x:encrypted"), "ASRW" },
 	{ "encrypted, normal", "normal", USERS,
 		ONE("encryption", "urn:xmpp:eme:0"), "A--W" },
 	/* chat states (XEP-0085 §5.8) */
@@ -166,6 +167,8 @@ static const struct row {
 	/* and the rest */
 	{ "a part of a file", "chat", USERS,
 		ONE("data", "http://jabber.org/protocol/ibb"), "----" },
+	{ "an event (XEP-0163)", "normal", USERS,
+		ONE("event", "http://jabber.org/protocol/pubsub#event"), "---W" },
 	{ "what nobody knows", "chat", USERS, ONE("x", "urn:x"), "-SRW" },
 	{ "an id alone", "chat", USERS, "<origin-id xmlns='urn:xmpp:sid:0' id='1'/>",
 		"-SR-" },
