@@ -38,6 +38,7 @@
 
 #include "archive.h"
 
+#define FEATURE_TOMBSTONE NS_RETRACT "#tombstone"
 #define KEY_STRANGERS "strangers"
 #define DAY_US (86400 * US_PER_S)
 /* A step is no longer than this, nor than 1/64 of a day's part, nor than what they
@@ -220,6 +221,7 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 		archive_trim(state, conf, tx, at, value.n + STORE_ENTRY_BYTES);
 		if (acc->recalls)
 			recent_add(acc, st, id);
+		archive_retract(m, acc, st, with, id);
 	}
 	buf_done(&value);
 	return id;
@@ -299,6 +301,14 @@ session_done(struct session *s, void *state)
 	archive_pages_end(state, COND_SERVICE_UNAVAILABLE);
 }
 
+static void
+archive_shard_done(struct shard *sh, void *state)
+{
+	(void)sh;
+
+	archive_retracts_done(state);
+}
+
 /* clang-format off */
 
 static const struct option archive_options[] = {
@@ -348,16 +358,20 @@ MODULE(archive) = {
 	.name = "archive",
 	.summary = "keep what users send and get, and show it to them",
 	.specs = "XEP-0313 1.1.3, XEP-0359 0.7.0, XEP-0334 1.0.0, XEP-0059 1.0, "
-		 "XEP-0413 0.2.1",
+		 "XEP-0413 0.2.1, XEP-0424 0.4.2",
+	.features = (const char *const[]){ NS_RETRACT, FEATURE_TOMBSTONE, NULL },
 	.account_features = (const char *const[]){ NS_SID, NS_MAM,
 		NS_MAM "#extended", NS_MAM "#groupchat-field", NS_RSM,
-		NS_ORDER_BY, NS_ORDER_BY "@" NS_MAM, NULL },
+		NS_ORDER_BY, NS_ORDER_BY "@" NS_MAM, NS_RETRACT,
+		FEATURE_TOMBSTONE, NULL },
 	.options = archive_options,
 	.conf_size = sizeof(struct archive_conf),
 	.hooks = archive_hooks,
 	.iqs = archive_iqs,
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
+	.shard_state = sizeof(struct archive_shard),
 	.entity_state = sizeof(struct archive_state),
 	.session_state = sizeof(struct archive_session),
+	.shard_done = archive_shard_done,
 	.session_done = session_done,
 };

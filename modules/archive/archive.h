@@ -43,6 +43,15 @@ struct archive_session {
 	TAILQ_HEAD(, archive_page) pages;
 };
 
+struct retract;
+
+/* In the slot of a shard. */
+struct archive_shard {
+	TAILQ_HEAD(, retract) retracts; /* see archive_retract.c */
+	unsigned n_retracts;
+	struct turn_end begin; /* with those that have come in this turn */
+};
+
 /* --- archive_query.c: what the owner may ask ----------------------------------- */
 
 enum hook_result archive_on_form(struct module_ctx *m, struct iq *iq);
@@ -63,5 +72,13 @@ void archive_page_begin(struct module_ctx *m, struct session *s, struct iq *iq,
 void archive_pages_go_on(struct module_ctx *m, struct session *s);
 /* Those that are not answered yet are, with an error. */
 void archive_pages_end(struct archive_session *as, enum stanza_cond cond);
+
+/* --- archive_retract.c ------------------------------------------------------------- */
+
+/* st was added by this id, as one of the messages that acc exchanges with with; where
+ * it retracts one of them, that becomes a tombstone, soon. */
+void archive_retract(struct module_ctx *m, struct account *acc,
+	const struct stanza *st, struct jid with, struct str id);
+void archive_retracts_done(struct archive_shard *as);
 
 #endif

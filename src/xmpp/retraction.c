@@ -6,9 +6,12 @@
 
 #include "xmpp/retraction.h"
 
+#include <string.h>
+
 #include "base/arena.h"
 #include "base/mem.h"
 #include "xml/elem.h"
+#include "xml/writer.h"
 #include "xmpp/datetime.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
@@ -97,6 +100,14 @@ retraction_of(const struct retraction *r, const struct elem *message, bool own)
 		!is_by_author(r, message, own))
 		return RETRACTED_NOT;
 	return is_it ? RETRACTED_IT : RETRACTED_TEXT;
+}
+
+/* What is written by references is not looked for. */
+bool
+retraction_may_be_of(const struct retraction *r, struct str written)
+{
+	return xml_written_bytes(r->of, true) != r->of.n ||
+		memmem(written.p, written.n, r->of.p, r->of.n) != NULL;
 }
 
 /* When it was sent, by whom, and under which id, is no secret. */

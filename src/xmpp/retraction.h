@@ -46,6 +46,10 @@ enum retracted {
 enum retracted retraction_of(const struct retraction *r,
 	const struct elem *message, bool own);
 
+/* Can it be so of a message that was written as these bytes (xml/writer.h)?  Most can
+ * not, and need not be read to know. */
+bool retraction_may_be_of(const struct retraction *r, struct str written);
+
 /* What is left of message (§4), in the arena of a: who sent it to whom, under which
  * id, and that it was retracted at that time. */
 struct elem *retraction_tombstone(struct arena *a, const struct retraction *r,

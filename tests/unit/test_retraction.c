@@ -195,4 +195,15 @@ TEST(a_tombstone_says_who_and_when_and_nothing_else)
 	arena_free(a);
 }
 
+TEST(of_most_messages_their_bytes_say_that_they_are_not_meant)
+{
+	struct retraction r = { .of = STR("a1") };
+
+	CHECK(retraction_may_be_of(&r, STR("<message id=\"a1\"/>")));
+	CHECK(!retraction_may_be_of(&r, STR("<message id=\"a2\"/>")));
+	/* as it stands there nobody looks */
+	r.of = STR("a&1");
+	CHECK(retraction_may_be_of(&r, STR("<message id=\"a&amp;1\"/>")));
+}
+
 TEST_MAIN
