@@ -1,7 +1,7 @@
 /*
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
  * tells its clients under which id (XEP-0359).  What they may ask it:
- * archive_query.c, archive_metadata.c.
+ * archive_query.c, archive_metadata.c; whose messages they want there: archive_prefs.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -39,7 +39,6 @@
 #include "archive.h"
 
 #define FEATURE_TOMBSTONE NS_RETRACT "#tombstone"
-#define KEY_STRANGERS "strangers"
 #define DAY_US (86400 * US_PER_S)
 /* A step is no longer than this, nor than 1/64 of a day's part, nor than what they
  * have added since the account was loaded: so a crash, or leaving memory, takes
@@ -146,6 +145,9 @@ on_load(struct module_ctx *m, void *arg)
 			state->room = 0;
 		} else if (str_is(e->key, KEY_STRANGERS)) {
 			strangers_read(&state->strangers, e->value);
+		} else if (str_is(e->key, KEY_PREFS)) {
+			archive_prefs_read(&state->prefs, load->account,
+				e->value);
 		}
 	}
 	return HOOK_PASS;
@@ -170,7 +172,7 @@ is_absurd_delay(void *arg, const struct elem *e)
 			&year);
 }
 
-static bool
+bool
 account_has_archive(const struct account *acc)
 {
 	return acc->exists && !acc->anonymous && !acc->removing;
@@ -194,7 +196,8 @@ archive_trim(struct archive_state *state, const struct archive_conf *conf,
 	state->room = step;
 }
 
-/* The id, in out; STR_NONE: there is no room for what strangers say. */
+/* The id, in out; STR_NONE: there is no room for what strangers say, or the owner
+ * does not want it. */
 static struct str
 entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	struct stanza *st, struct jid with, char out[STORE_ID_SIZE])
@@ -207,6 +210,8 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	struct str id = STR_NONE;
 
 	elem_drop(st->root, is_absurd_delay, NULL);
+	if (!archive_is_wanted(state->prefs, acc, with))
+		return id;
 	stored_write(&value, st->root);
 	/* what the owner sends is his own */
 	if (jid_eq_bare(st->from, acc->e.jid) ||
@@ -295,6 +300,15 @@ on_stopping(struct module_ctx *m, void *arg)
 }
 
 static void
+entity_done(struct entity *e, void *state)
+{
+	const struct archive_state *as = state;
+
+	(void)e;
+	archive_prefs_free(as->prefs);
+}
+
+static void
 session_done(struct session *s, void *state)
 {
 	(void)s;
@@ -347,6 +361,11 @@ static const struct iq_handler archive_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "query", archive_on_form },
 	{ IQ_SET, AT_OWN_ACCOUNT, NS_MAM, "query", archive_on_query },
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "metadata", archive_on_metadata },
+	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "prefs", archive_on_prefs_get },
+	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_MAM, "prefs",
+		archive_on_prefs_set },
+	{ IQ_GET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
+	{ IQ_SET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "query", archive_on_others },
 	{ IQ_SET, AT_OTHERS, NS_MAM, "query", archive_on_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "metadata", archive_on_others },
@@ -358,7 +377,7 @@ MODULE(archive) = {
 	.name = "archive",
 	.summary = "keep what users send and get, and show it to them",
 	.specs = "XEP-0313 1.1.3, XEP-0359 0.7.0, XEP-0334 1.0.0, XEP-0059 1.0, "
-		 "XEP-0413 0.2.1, XEP-0424 0.4.2",
+		 "XEP-0413 0.2.1, XEP-0441 0.2.0, XEP-0424 0.4.2",
 	.features = (const char *const[]){ NS_RETRACT, FEATURE_TOMBSTONE, NULL },
 	.account_features = (const char *const[]){ NS_SID, NS_MAM,
 		NS_MAM "#extended", NS_MAM "#groupchat-field", NS_RSM,
@@ -371,6 +390,7 @@ MODULE(archive) = {
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
 	.shard_state = sizeof(struct archive_shard),
 	.entity_state = sizeof(struct archive_state),
+	.entity_done = entity_done,
 	.session_state = sizeof(struct archive_session),
 	.shard_done = archive_shard_done,
 	.session_done = session_done,

@@ -12,6 +12,9 @@
 
 #define ARCHIVE LOG_ARCHIVE /* and the map */
 
+#define KEY_STRANGERS "strangers"
+#define KEY_PREFS "prefs"
+
 struct archive_conf {
 	uint64_t max_bytes;
 	uint64_t stranger_bytes;
@@ -33,9 +36,11 @@ struct archive_state {
 	uint64_t last;
 	int64_t last_us;
 	uint64_t room; /* to fill before entries go; 0: it is not known */
+	struct archive_prefs *prefs; /* owned; NULL: all is wanted */
 };
 
 struct archive_page;
+struct archive_prefs;
 
 /* In the slot of a session: the pages that its client has asked for, of which the
  * first is under way. */
@@ -51,6 +56,24 @@ struct archive_shard {
 	unsigned n_retracts;
 	struct turn_end begin; /* with those that have come in this turn */
 };
+
+/* --- archive.c -------------------------------------------------------------------- */
+
+bool account_has_archive(const struct account *acc);
+
+/* --- archive_prefs.c ---------------------------------------------------------------- */
+
+/* Does the owner want what who says, or what he says to who, to be archived?  prefs
+ * may be NULL. */
+bool archive_is_wanted(const struct archive_prefs *prefs, const struct account *acc,
+	struct jid who);
+/* In place of *prefs_io, what text, of the store, says. */
+void archive_prefs_read(struct archive_prefs **prefs_io, const struct account *acc,
+	struct str text);
+/* Copes with NULL. */
+void archive_prefs_free(struct archive_prefs *prefs);
+enum hook_result archive_on_prefs_get(struct module_ctx *m, struct iq *iq);
+enum hook_result archive_on_prefs_set(struct module_ctx *m, struct iq *iq);
 
 /* --- archive_query.c: what the owner may ask ----------------------------------- */
 
