@@ -323,11 +323,12 @@ on_walked(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct archive_page *p = arg;
 	struct module_ctx *m = archive_page_read(p, err);
-	uint32_t before = p->found;
+	uint32_t before;
 	size_t taken;
 
 	if (m == NULL)
 		return;
+	before = p->found;
 	taken = walk_take(p, answer);
 	if (!walk_is_over(p, answer)) {
 		archive_page_next(m, p);
