@@ -290,6 +290,16 @@ on_drained(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static enum hook_result
+on_read(struct module_ctx *m, void *arg)
+{
+	struct session_read *r = arg;
+	const struct archive_session *as = module_session_state(m, r->session);
+
+	r->number = as->read;
+	return HOOK_PASS;
+}
+
 /* So that who resumes it does not wait for what nobody sends any more. */
 static enum hook_result
 on_stopping(struct module_ctx *m, void *arg)
@@ -353,6 +363,7 @@ static const struct hook_handler archive_hooks[] = {
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_KEEP, on_receive },
 	{ HOOK_SESSION_SEND, HOOK_KEEP, on_send },
 	{ HOOK_SESSION_DRAINED, HOOK_DELIVER, on_drained },
+	{ HOOK_SESSION_READ, HOOK_DELIVER, on_read },
 	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, on_stopping },
 	{ .fn = NULL },
 };

@@ -46,6 +46,8 @@ struct archive_prefs;
  * first is under way. */
 struct archive_session {
 	TAILQ_HEAD(, archive_page) pages;
+	uint64_t read; /* the last number when it asked for what there is, before it
+			* was available; 0: it did not */
 };
 
 struct retract;

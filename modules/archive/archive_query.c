@@ -30,6 +30,23 @@ archive_on_form(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+/* XEP-0313 §6.1.1: who reads the archive before he says that he is there reads in it
+ * what was kept for him, and is not given that once more.  Not who asks for one
+ * conversation, or for what he has heard of. */
+static void
+note_read(struct module_ctx *m, struct session *s, const struct archive_query *q,
+	uint32_t max)
+{
+	const struct archive_state *state =
+		module_entity_state(m, &s->account->e);
+	struct archive_session *as;
+
+	if (s->presence_us != 0 || max == 0 || jid_is_set(q->with) || q->by_ids)
+		return;
+	as = module_session_state(m, s);
+	as->read = state->last;
+}
+
 enum hook_result
 archive_on_query(struct module_ctx *m, struct iq *iq)
 {
@@ -52,6 +69,7 @@ archive_on_query(struct module_ctx *m, struct iq *iq)
 		return HOOK_HANDLED;
 	}
 	max = MIN(max, q->rsm.has_max ? q->rsm.max : PAGE_DEFAULT);
+	note_read(m, s, q, max);
 	archive_page_begin(m, s, iq, q, max);
 	return HOOK_HANDLED;
 }

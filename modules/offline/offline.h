@@ -131,6 +131,8 @@ bool offline_is_archived(const struct store_entry *entry);
  * NULL: it is not there. */
 const struct store_entry *offline_find_archived(const struct store_entry *entry,
 	const struct store_answer *found, size_t *next_io);
+/* Has the client of s (may be NULL) got it in the archive already? */
+bool offline_was_read(struct session *s, const struct store_entry *entry);
 /* found: in the archive, of which it is the next. */
 enum written offline_write(struct session *s, const struct store_entry *entry,
 	int64_t number, const struct store_answer *found, size_t *next_io);

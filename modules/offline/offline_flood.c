@@ -23,6 +23,9 @@
  * out until nobody takes messages any more; the account is read anew, and whoever
  * comes next gets it again.
  *
+ * Who has read the archive before he was there has read there what was kept until then,
+ * and is given what came since (HOOK_SESSION_READ).
+ *
  * Of entries that name one in the archive, a batch is read there at once, as far
  * as it is no more than any other; the rest comes with the next batch.  One that
  * is not there any more has been moved here since the batch was read, which is read
@@ -239,6 +242,9 @@ flood_write_batch(struct account *acc, struct backlog *b,
 		str_to_int(e->key, 1, INT64_MAX, &number);
 		if (int64_list_has(&not_again, number)) {
 			offline_find_archived(e, found, &next);
+		} else if (offline_was_read(s, e)) {
+			offline_find_archived(e, found, &next);
+			over_add(over, e, number);
 		} else {
 			w = s != NULL ? offline_write(s, e, number, found,
 						&next) :

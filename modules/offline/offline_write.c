@@ -95,6 +95,17 @@ offline_find_archived(const struct store_entry *entry,
 	return &found->entries[(*next_io)++];
 }
 
+bool
+offline_was_read(struct session *s, const struct store_entry *entry)
+{
+	struct session_read r = { .session = s };
+
+	if (s == NULL || !offline_is_archived(entry))
+		return false;
+	hook_run(account_host(s->account), HOOK_SESSION_READ, &r);
+	return store_id_number(entry->value) <= r.number;
+}
+
 enum written
 offline_write(struct session *s, const struct store_entry *entry,
 	int64_t number, const struct store_answer *found, size_t *next_io)

@@ -150,6 +150,12 @@ struct session_taken {
 	size_t n;
 };
 
+/* Argument of HOOK_SESSION_READ. */
+struct session_read {
+	struct session *session;
+	uint64_t number; /* 0: none */
+};
+
 /* --- for streams, owner shard ------------------------------------------------- */
 
 /*
