@@ -1,7 +1,8 @@
 /*
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
  * tells its clients under which id (XEP-0359).  What they may ask it:
- * archive_query.c, archive_metadata.c; whose messages they want there: archive_prefs.c.
+ * archive_query.c, archive_metadata.c; whose messages they want there: archive_prefs.c;
+ * how they have it deleted: archive_trim.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -353,6 +354,10 @@ static const struct option archive_options[] = {
 		.max = "1000", .off = offsetof(struct archive_conf, page_max),
 		.help = "how many messages a client gets by one query at most; "
 			"one that does not say how many gets 50" },
+	{ .name = "client_trim", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct archive_conf, client_trim),
+		.help = "whether users may have their archives deleted by a "
+			"client, all or up to a message; contacts keep theirs" },
 	{ .name = NULL },
 };
 
@@ -363,6 +368,7 @@ static const struct hook_handler archive_hooks[] = {
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_KEEP, on_receive },
 	{ HOOK_SESSION_SEND, HOOK_KEEP, on_send },
 	{ HOOK_SESSION_DRAINED, HOOK_DELIVER, on_drained },
+	{ HOOK_DISCO_INFO, HOOK_CHANGE, archive_on_disco },
 	{ HOOK_SESSION_READ, HOOK_DELIVER, on_read },
 	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, on_stopping },
 	{ .fn = NULL },
@@ -375,6 +381,9 @@ static const struct iq_handler archive_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_MAM, "prefs", archive_on_prefs_get },
 	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_MAM, "prefs",
 		archive_on_prefs_set },
+	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_MAM_TRIM, "trim",
+		archive_on_trim },
+	{ IQ_SET, AT_OTHERS, NS_MAM_TRIM, "trim", archive_on_trim_by_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
 	{ IQ_SET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "query", archive_on_others },

@@ -19,6 +19,7 @@ struct archive_conf {
 	uint64_t max_bytes;
 	uint64_t stranger_bytes;
 	int64_t page_max;
+	bool client_trim;
 };
 
 /* What strangers have added, and what is forgotten of it since then. */
@@ -87,6 +88,12 @@ enum hook_result archive_on_others(struct module_ctx *m, struct iq *iq);
 /* --- archive_metadata.c --------------------------------------------------------- */
 
 enum hook_result archive_on_metadata(struct module_ctx *m, struct iq *iq);
+
+/* --- archive_trim.c --------------------------------------------------------------- */
+
+enum hook_result archive_on_trim(struct module_ctx *m, struct iq *iq);
+enum hook_result archive_on_trim_by_others(struct module_ctx *m, struct iq *iq);
+enum hook_result archive_on_disco(struct module_ctx *m, void *arg);
 
 /* --- archive_page.c --------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@ struct question {
 	struct module_entry *entry;
 	store_read_fn read;
 	store_done_fn done;
+	store_trim_fn trimmed;
 	void *arg;
 };
 
@@ -20,7 +21,12 @@ question_new(struct module_ctx *m, store_read_fn read, store_done_fn done,
 {
 	struct question *q = xmalloc(sizeof(*q));
 
-	*q = (struct question){ module_hold(m), read, done, arg };
+	*q = (struct question){
+		.entry = module_hold(m),
+		.read = read,
+		.done = done,
+		.arg = arg,
+	};
 	return q;
 }
 
@@ -41,6 +47,16 @@ on_done(void *arg, bool ok, const struct err *err)
 
 	free(arg);
 	q.done(q.arg, ok, err);
+	module_release(q.entry);
+}
+
+static void
+on_trimmed(void *arg, bool more, const struct err *err)
+{
+	struct question q = *(struct question *)arg;
+
+	free(arg);
+	q.trimmed(q.arg, more, err);
 	module_release(q.entry);
 }
 
@@ -75,6 +91,16 @@ module_get_entries(struct module_ctx *m, struct shard *sh,
 {
 	store_get_entries(sh->server->store, at, ids, n_ids, max_bytes,
 		&sh->mailbox, on_read, question_new(m, fn, NULL, arg));
+}
+
+void
+module_trim(struct module_ctx *m, struct shard *sh, struct store_place at,
+	const struct store_trim *trim, store_trim_fn fn, void *arg)
+{
+	struct question *q = question_new(m, NULL, NULL, arg);
+
+	q->trimmed = fn;
+	store_trim(sh->server->store, at, trim, &sh->mailbox, on_trimmed, q);
 }
 
 void

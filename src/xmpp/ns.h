@@ -47,6 +47,7 @@
 #define NS_JINGLE_MESSAGE "urn:xmpp:jingle-message:0"
 #define NS_LAST "jabber:iq:last"
 #define NS_MAM "urn:xmpp:mam:2"
+#define NS_MAM_TRIM "urn:xmpp:mamtrim:0"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
 #define NS_MUC_USER "http://jabber.org/protocol/muc#user"
 #define NS_OCCUPANT_ID "urn:xmpp:occupant-id:0"

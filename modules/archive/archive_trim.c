@@ -1,0 +1,152 @@
+/*
+ * archive_trim.c - the owner has all of his archive deleted, or the oldest part of
+ * it (inbox/xep-mam-trimming 0.0.1), where the configuration lets him.
+ *
+ * Owner shard of the account.  It goes in slices, oldest first, up to the entry that
+ * was named, or that was the last: what comes meanwhile stays.  What waits for who is
+ * away goes on waiting (store_trim()).  It is answered when all of it has gone, and
+ * nobody waits for that; one that is cut off has deleted the oldest, and no other.
+ */
+#include "config.h"
+
+#include "archive.h"
+
+struct trimming {
+	struct module_entry *entry;
+	struct iq *iq;    /* kept */
+	struct str up_to; /* in its arena; STR_NONE: what was the last */
+};
+
+static void trimming_go_on(struct module_ctx *m, struct trimming *t);
+
+static struct store_place
+trimming_place(const struct trimming *t)
+{
+	struct jid who = t->iq->st->to;
+
+	return (struct store_place){ jid_domain(who), jid_local(who),
+		STR(ARCHIVE) };
+}
+
+/* COND_NONE: it is done. */
+static void
+trimming_end(struct trimming *t, enum stanza_cond cond)
+{
+	struct iq *iq = t->iq;
+
+	free(t);
+	if (cond == COND_NONE)
+		iq_result(iq, NULL);
+	else
+		iq_error(iq, cond, NULL);
+}
+
+/* NULL: t has ended, for err, or because the module is not in force any more. */
+static struct module_ctx *
+trimming_find(struct trimming *t, const struct err *err)
+{
+	struct host *host =
+		shard_host(t->iq->shard, jid_domain(t->iq->st->to));
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, t->entry) : NULL;
+
+	if (m != NULL && err == NULL)
+		return m;
+	trimming_end(t, err != NULL ? stanza_cond_of(err->code) :
+				      COND_SERVICE_UNAVAILABLE);
+	return NULL;
+}
+
+static void
+on_trimmed(void *arg, bool more, const struct err *err)
+{
+	struct trimming *t = arg;
+	struct module_ctx *m = trimming_find(t, err);
+
+	if (m == NULL)
+		return;
+	if (more)
+		trimming_go_on(m, t);
+	else
+		trimming_end(t, COND_NONE);
+}
+
+static void
+trimming_go_on(struct module_ctx *m, struct trimming *t)
+{
+	const struct store_trim trim = { .up_to = t->up_to,
+		.waits = STR(LOG_OFFLINE) };
+
+	module_trim(m, t->iq->shard, trimming_place(t), &trim, on_trimmed, t);
+}
+
+/* The entry that was named, or the last. */
+static void
+on_found(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct trimming *t = arg;
+	struct module_ctx *m = trimming_find(t, err);
+
+	if (m == NULL)
+		return;
+	if (answer->n == 0) {
+		trimming_end(t, t->up_to.p != NULL ? COND_ITEM_NOT_FOUND :
+						     COND_NONE);
+		return;
+	}
+	t->up_to = arena_str(t->iq->st->arena, answer->entries[0].key);
+	trimming_go_on(m, t);
+}
+
+static void
+trimming_begin(struct module_ctx *m, struct iq *iq, struct str up_to)
+{
+	static const struct store_range last = { .max = 1, .backwards = true };
+	struct trimming *t = xmalloc(sizeof(*t));
+
+	*t = (struct trimming){ m->entry, iq, up_to };
+	if (up_to.p == NULL)
+		module_range(m, iq->shard, trimming_place(t), &last, on_found,
+			t);
+	else
+		module_get_entries(m, iq->shard, trimming_place(t), &up_to, 1, 1,
+			on_found, t);
+}
+
+enum hook_result
+archive_on_trim(struct module_ctx *m, struct iq *iq)
+{
+	const struct archive_conf *conf = m->conf;
+	const struct elem *id = elem_child(iq->payload, NS_MAM_TRIM, "id");
+	struct str up_to =
+		id != NULL ? elem_text(iq->st->arena, id) : STR_NONE;
+
+	if (!conf->client_trim)
+		return HOOK_PASS;
+	if (up_to.p != NULL && (up_to.n == 0 || up_to.n >= STORE_ID_SIZE))
+		iq_error(iq, COND_ITEM_NOT_FOUND, NULL);
+	else if (iq_pass_on(iq))
+		trimming_begin(m, iq, up_to);
+	return HOOK_HANDLED;
+}
+
+enum hook_result
+archive_on_trim_by_others(struct module_ctx *m, struct iq *iq)
+{
+	const struct archive_conf *conf = m->conf;
+
+	return conf->client_trim ? archive_on_others(m, iq) : HOOK_PASS;
+}
+
+enum hook_result
+archive_on_disco(struct module_ctx *m, void *arg)
+{
+	const struct archive_conf *conf = m->conf;
+	const struct disco_query *q = arg;
+
+	if (conf->client_trim && q->account != NULL && q->node.p == NULL)
+		elem_set_attr(q->arena,
+			elem_add(q->arena, q->query, NS_DISCO_INFO, "feature"),
+			"var", STR(NS_MAM_TRIM));
+	return HOOK_PASS;
+}
