@@ -30,6 +30,7 @@ enum store_op_kind {
 	STORE_OP_APPEND,
 	STORE_OP_DELETE_ENTRY,
 	STORE_OP_REPLACE_ENTRY,
+	STORE_OP_INDEX,
 	STORE_OP_TRIM_TO,
 	STORE_OP_TRIM_AGE,
 	STORE_OP_TRIM_COUNT,
@@ -158,6 +159,8 @@ struct store_driver {
 		struct str id, struct err *err);
 	bool (*replace_entry)(struct store_db *db, struct store_place at,
 		struct str id, struct str value, struct err *err);
+	bool (*index)(struct store_db *db, struct store_place at,
+		struct str id, struct str words, struct err *err);
 	bool (*trim_to)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
 	bool (*trim_age)(struct store_db *db, struct store_place at,
@@ -211,6 +214,11 @@ struct store_driver {
 
 /* NULL with err: there is none of this name. */
 const struct store_driver *store_driver_find(const char *name, struct err *err);
+
+/* --- any thread: store_words.c ------------------------------------------ */
+
+/* Are all that are wanted in it? */
+bool store_has_words(struct str words, struct str wanted);
 
 /* --- the writer's thread: store_write.c --------------------------------- */
 

@@ -219,6 +219,12 @@ void store_tx_delete_entry(struct store_tx *tx, struct store_place at,
  * stay.  No error if there is none. */
 void store_tx_replace_entry(struct store_tx *tx, struct store_place at,
 	struct str id, struct str value);
+/* The words by which an entry of store_tx_append_at() is found from now on
+ * (store_range.words); none: by none.  With a blank between, and of the ASCII
+ * characters only a to z and 0 to 9, else ERR_INVALID.  They go with the entry, or
+ * when it gets another value.  No error if there is none. */
+void store_tx_index(struct store_tx *tx, struct store_place at, struct str id,
+	struct str words);
 /* The entry id and all before it.  Nothing if there is no such entry; but with
  * numbers, all up to this one. */
 void store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id);
@@ -338,8 +344,13 @@ void store_owners(struct store *s, struct str host, struct str name,
 	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
 	void *arg);
 
+#define STORE_WORDS_MAX 32
+
 struct store_range {
 	struct str with;     /* STR_NONE: any */
+	struct str words;    /* that an entry has to have, all of them, at least one
+			      * and at most STORE_WORDS_MAX, as in
+			      * store_tx_index(); STR_NONE: any */
 	int64_t since_us;    /* at or after; 0: no bound */
 	int64_t until_us;    /* at or before; 0: no bound */
 	struct str after_id; /* STR_NONE: no bound; unknown: ERR_MISSING */
@@ -351,7 +362,7 @@ struct store_range {
 	bool count;          /* fill in total */
 	/* In the order of their times, and of one time in that in which they came;
 	 * after_id is where that order goes on.  It costs what is in the answer,
-	 * however many there are.  ERR_INVALID: beside with, before_id or
+	 * however many there are.  ERR_INVALID: beside with, words, before_id or
 	 * backwards, and for a log whose entries have no ids. */
 	bool by_time;
 };

@@ -234,6 +234,13 @@ bool store_loss_again(struct store_loss *loss);
 bool store_key_check(struct str key, struct err *err);
 bool store_place_check(struct store_place at, struct err *err);
 
+/* --- store_words.c ------------------------------------------------------ */
+
+/* ERR_INVALID for what store_tx_index() does not take. */
+bool store_words_check(struct str words, struct err *err);
+/* The same, and ERR_LIMIT, for those of a range. */
+bool store_wanted_check(struct str words, struct err *err);
+
 /* --- store_write.c ------------------------------------------------------ */
 
 /* Writer thread: commits the front of what it has waiting as one transaction,

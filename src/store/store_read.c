@@ -161,14 +161,17 @@ store_range(struct store *s, struct store_place at,
 	struct arena *a = rd->req.arena;
 
 	if (!rd->req.failed && range->by_time &&
-		(range->with.p != NULL || range->before_id.p != NULL ||
-			range->backwards))
+		(range->with.p != NULL || range->words.p != NULL ||
+			range->before_id.p != NULL || range->backwards))
 		rd->req.failed = !err_set(&rd->req.err, ERR_INVALID,
 			"the order of times is asked for with something else");
 	id_check(rd, range->after_id);
 	id_check(rd, range->before_id);
+	if (!rd->req.failed && !store_wanted_check(range->words, &rd->req.err))
+		rd->req.failed = true;
 	if (!rd->req.failed) {
 		rd->range = *range;
+		rd->range.words = arena_str(a, range->words);
 		rd->range.max_bytes = range_bytes(range->max_bytes);
 		rd->range.with = rd->key;
 		rd->range.after_id = arena_str(a, range->after_id);

@@ -278,6 +278,15 @@ store_tx_replace_entry(struct store_tx *tx, struct store_place at,
 }
 
 void
+store_tx_index(struct store_tx *tx, struct store_place at, struct str id,
+	struct str words)
+{
+	op_new(tx, STORE_OP_INDEX, at, id, words);
+	if (!tx->req.failed && !store_words_check(words, &tx->req.err))
+		tx->req.failed = true;
+}
+
+void
 store_tx_trim_to(struct store_tx *tx, struct store_place at, struct str id)
 {
 	op_new(tx, STORE_OP_TRIM_TO, at, id, STR_NONE);

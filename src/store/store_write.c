@@ -85,6 +85,8 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 		return d->del_entry(db, op->at, op->key, err);
 	case STORE_OP_REPLACE_ENTRY:
 		return d->replace_entry(db, op->at, op->key, op->value, err);
+	case STORE_OP_INDEX:
+		return d->index(db, op->at, op->key, op->value, err);
 	case STORE_OP_TRIM_TO:
 		return d->trim_to(db, op->at, op->key, err);
 	case STORE_OP_TRIM_AGE:

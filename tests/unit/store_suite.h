@@ -128,6 +128,9 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(entries_are_read_in_the_order_of_times)                              \
 	X(what_is_oldest_is_taken_away_in_slices)                              \
 	X(the_order_of_times_is_asked_for_alone)                               \
+	X(entries_are_found_by_words)                                          \
+	X(words_go_with_what_they_were_in)                                     \
+	X(what_is_no_word_is_refused)                                          \
 	X(entries_are_deleted_one_by_one)                                      \
 	X(entries_without_ids_are_numbered)                                    \
 	X(a_log_has_either_ids_or_numbers)                                     \

@@ -42,6 +42,25 @@ peer_draw(uint64_t *rnd)
 	return str_c(peers[draw(rnd, COUNT(peers))]);
 }
 
+/* Some of five, each once, or none: two of three texts have any. */
+static struct str
+words_draw(uint64_t *rnd, char out[32])
+{
+	static const char *const words[] = { "rose", "name", "sweet", "1",
+		"\xe7\x8c\xab" };
+	uint32_t which = draw(rnd, 3) != 0 ? draw(rnd, 32) : 0;
+
+	out[0] = '\0';
+	for (size_t i = 0; i < COUNT(words); i++) {
+		if ((which >> i & 1) == 0)
+			continue;
+		if (out[0] != '\0')
+			strcat(out, " ");
+		strcat(out, words[i]);
+	}
+	return str_c(out);
+}
+
 /* --- the files ------------------------------------------------------------ */
 
 static int64_t
@@ -67,6 +86,57 @@ number_of(sqlite3 *sql, const char *text)
 	"SELECT talk.place, peer.name, number"                                 \
 	" FROM talk JOIN peer ON peer.place = talk.place AND no = talk.peer"
 
+/* Is this term one of the entry? */
+static void
+check_term(sqlite3 *sql, const char *term, int64_t pos)
+{
+	const char *word = strchr(term, '_') + 1;
+	sqlite3_stmt *st;
+
+	CHECK(sqlite3_prepare_v2(sql,
+		      "SELECT instr(' ' || words || ' ', ' ' || ?2 || ' ')"
+		      " OR ('_' || no = ?2) FROM entry LEFT JOIN peer"
+		      " ON peer.place = entry.place AND entry.peer = peer.name"
+		      " WHERE pos = ?1",
+		      -1, &st, NULL) == SQLITE_OK);
+	sqlite3_bind_int64(st, 1, pos);
+	sqlite3_bind_text(st, 2, word, -1, SQLITE_STATIC);
+	CHECK(sqlite3_step(st) == SQLITE_ROW);
+	TEST_CASE(term);
+	CHECK(sqlite3_column_int(st, 0) != 0);
+	/* the places of this test are a digit */
+	CHECK_INT(term[0], '0' + (char)(pos >> SQLITE_POS_BITS));
+	sqlite3_finalize(st);
+}
+
+/* What should be in "search": of those that are digested and have words. */
+#define TERMS                                                                  \
+	"SELECT coalesce(sum(length(words) - length(replace(words, ' ', ''))"  \
+	" + 1 + (peer <> '')), 0) FROM log JOIN entry USING (place)"           \
+	" WHERE words IS NOT NULL AND pos & 68719476735 <= digested"
+
+static void
+check_search(sqlite3 *sql)
+{
+	int64_t n = 0;
+	sqlite3_stmt *st;
+
+	CHECK(sqlite3_exec(sql,
+		      "CREATE VIRTUAL TABLE temp.terms"
+		      " USING fts5vocab (main, search, instance)",
+		      NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(sqlite3_prepare_v2(sql, "SELECT term, doc FROM temp.terms", -1,
+		      &st, NULL) == SQLITE_OK);
+	for (; sqlite3_step(st) == SQLITE_ROW; n++)
+		check_term(sql, (const char *)sqlite3_column_text(st, 0),
+			sqlite3_column_int64(st, 1));
+	sqlite3_finalize(st);
+	CHECK_INT(n, number_of(sql, TERMS));
+	CHECK(sqlite3_exec(sql,
+		      "INSERT INTO search (search) VALUES ('integrity-check')",
+		      NULL, NULL, NULL) == SQLITE_OK);
+}
+
 /* How far the longest is behind. */
 static void
 check_files(const char *path, int64_t behind)
@@ -91,6 +161,7 @@ check_files(const char *path, int64_t behind)
 		      " FROM log JOIN entry USING (place) WHERE numbered = 2"
 		      " AND pos & 68719476735 > digested GROUP BY place)") <=
 		behind);
+	check_search(sql);
 	sqlite3_close(sql);
 }
 
@@ -113,13 +184,14 @@ static void
 append_many(struct both *b, struct store_tx *tx, struct store_place at,
 	uint32_t n)
 {
-	char id[STORE_ID_SIZE];
+	char id[STORE_ID_SIZE], words[32];
 
 	for (; n > 0; n--) {
 		b->last += draw(&b->rnd, 50) == 0 ? 20 : 1;
 		store_tx_append_at(tx, at,
 			store_id_make(b->last, STR("s"), id),
 			(int64_t)b->last * 10, peer_draw(&b->rnd), STR("v"));
+		store_tx_index(tx, at, str_c(id), words_draw(&b->rnd, words));
 	}
 }
 
@@ -128,9 +200,9 @@ op_draw(struct both *b, struct store_tx *tx)
 {
 	struct store_place at = draw(&b->rnd, 4) ? ARCHIVE : OTHER;
 	struct store_trim trim = { .max_bytes = 0 };
-	char id[STORE_ID_SIZE];
+	char id[STORE_ID_SIZE], words[32];
 
-	switch (draw(&b->rnd, 14)) {
+	switch (draw(&b->rnd, 15)) {
 	case 0:
 		trim.max_bytes = (uint64_t)draw(&b->rnd, 1500) *
 				STORE_ENTRY_BYTES + 1;
@@ -143,6 +215,9 @@ op_draw(struct both *b, struct store_tx *tx)
 	case 2:
 		if (draw(&b->rnd, 6) == 0)
 			store_tx_trim_to(tx, at, id_draw(b, id));
+		break;
+	case 9:
+		store_tx_index(tx, at, id_draw(b, id), words_draw(&b->rnd, words));
 		break;
 	case 3:
 		store_tx_replace_entry(tx, at, id_draw(b, id), STR("gone"));
@@ -196,14 +271,17 @@ step_read(struct both *b)
 {
 	static char left[200000], right[200000];
 	struct store_place at = draw(&b->rnd, 4) ? ARCHIVE : OTHER;
-	char ids[2][STORE_ID_SIZE];
+	char ids[2][STORE_ID_SIZE], words[32];
 	struct store_range range = {
-		.with = peer_draw(&b->rnd),
 		.max = draw(&b->rnd, 3) ? draw(&b->rnd, 400) : 5,
 		.backwards = draw(&b->rnd, 2),
 		.count = draw(&b->rnd, 2),
 	};
 
+	if (draw(&b->rnd, 3) != 0)
+		range.with = peer_draw(&b->rnd);
+	if (draw(&b->rnd, 2) == 0 && words_draw(&b->rnd, words).n != 0)
+		range.words = str_c(words);
 	if (draw(&b->rnd, 3) == 0)
 		range.after_id = id_draw(b, ids[0]);
 	if (draw(&b->rnd, 3) == 0)
@@ -304,6 +382,9 @@ TEST(a_page_with_somebody_costs_the_same_in_any_log)
 		{ .max = 50, .with = { "paris", 5 }, .since_us = 2000 },
 		/* and what is not digested */
 		{ .max = 50, .with = { "paris", 5 }, .backwards = true },
+		{ .max = 50, .words = { "rose sweet", 10 } },
+		{ .max = 50, .words = { "rose", 4 }, .with = { "paris", 5 } },
+		{ .max = 50, .words = { "name", 4 }, .backwards = true },
 	};
 	int few[COUNT(pages)];
 	struct suite su;
@@ -324,6 +405,7 @@ TEST(a_page_with_somebody_costs_the_same_in_any_log)
 /* What the step to the present schema has made, undone. */
 static const char undo[] =
 	"DELETE FROM talk; DELETE FROM peer;"
+	"INSERT INTO search (search) VALUES ('delete-all');"
 	"UPDATE log SET digested = 0, peers = 0;"
 	"INSERT INTO task VALUES ('digest', 0);";
 

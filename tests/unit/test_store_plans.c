@@ -51,11 +51,17 @@ may_sort(int which)
 		which == SQL_RANGE + SQL_BIT_TIME + SQL_BIT_BACKWARDS;
 }
 
-/* What is made of a list or of rows that the statement itself has found. */
+/* What is made of a list or of rows that the statement itself has found; and what
+ * FTS5 finds by its terms, in the order of rows. */
 static bool
 may_scan(const char *detail)
 {
-	return strcmp(detail, "SCAN maps") == 0 ||
+	static const char search[] = "SCAN search VIRTUAL TABLE INDEX ";
+	const char *end = strchr(detail, ':');
+
+	return (strncmp(detail, search, sizeof(search) - 1) == 0 &&
+		       end != NULL && strcmp(end, ":M1><") == 0) ||
+		strcmp(detail, "SCAN maps") == 0 ||
 		strcmp(detail, "SCAN CONSTANT ROW") == 0;
 }
 

@@ -33,18 +33,20 @@ put_str(char **at, struct str s)
 }
 
 static struct mem_item *
-mem_item_new(struct str key, struct str with, struct str value)
+mem_item_new(struct str key, struct str with, struct str value,
+	struct str words)
 {
-	struct mem_item *it =
-		xmalloc(sizeof(*it) + key.n + with.n + value.n + 3);
+	struct mem_item *it = xmalloc(
+		sizeof(*it) + key.n + with.n + value.n + words.n + 4);
 	char *at = it->bytes;
 
 	it->seq = 0;
-	it->numbered = false;
+	it->numbered = it->placed = false;
 	it->wall_us = 0;
 	it->key = put_str(&at, key);
 	it->with = put_str(&at, with);
 	it->value = put_str(&at, value);
+	it->words = put_str(&at, words);
 	return it;
 }
 
@@ -191,12 +193,13 @@ mem_change_do(struct mem_data *d, struct mem_place *pl, struct mem_item *it,
 
 void
 mem_item_change(struct mem_data *d, struct mem_place *pl, struct mem_item *old,
-	struct str value)
+	struct str value, struct str words)
 {
-	struct mem_item *it = mem_item_new(old->key, old->with, value);
+	struct mem_item *it = mem_item_new(old->key, old->with, value, words);
 
 	it->seq = old->seq;
 	it->numbered = old->numbered;
+	it->placed = old->placed;
 	it->wall_us = old->wall_us;
 	mem_change_do(d, pl, old, true, false);
 	mem_change_do(d, pl, it, true, true);
@@ -323,7 +326,8 @@ mem_set(struct store_db *db, struct store_place at, struct str key,
 	if (pl == NULL)
 		pl = mem_place_make(db->data, at);
 	mem_change_do(
-		db->data, pl, mem_item_new(key, STR_NONE, value), false, true);
+		db->data, pl, mem_item_new(key, STR_NONE, value, STR_NONE),
+		false, true);
 	return true;
 }
 
@@ -403,7 +407,7 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 	struct err *err)
 {
 	struct mem_place *pl = mem_place_find(db->data, at);
-	bool numbered = id.p == NULL;
+	bool numbered = id.p == NULL, placed = number != 0;
 	struct mem_item *it;
 	char text[24];
 
@@ -419,9 +423,10 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 		id.n = (size_t)snprintf(text, sizeof(text), "%llu",
 			(unsigned long long)number);
 	}
-	it = mem_item_new(id, with, value);
+	it = mem_item_new(id, with, value, STR_NONE);
 	it->seq = number;
 	it->numbered = numbered;
+	it->placed = placed;
 	it->wall_us = wall_us;
 	mem_change_do(db->data, pl, it, true, true);
 	return true;
@@ -438,7 +443,21 @@ mem_replace_entry(struct store_db *db, struct store_place at, struct str id,
 		return false;
 	if (old == NULL)
 		return true;
-	mem_item_change(db->data, pl, old, value);
+	mem_item_change(db->data, pl, old, value, STR_NONE);
+	return true;
+}
+
+static bool
+mem_index(struct store_db *db, struct store_place at, struct str id,
+	struct str words, struct err *err)
+{
+	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_item *old = pl != NULL ? mem_log_find(pl, id) : NULL;
+
+	if (mem_is_lost(db, STORE_AT_WRITE, err))
+		return false;
+	if (old != NULL && old->placed)
+		mem_item_change(db->data, pl, old, old->value, words);
 	return true;
 }
 
@@ -518,6 +537,7 @@ const struct store_driver store_memory = {
 	.append = mem_append,
 	.del_entry = mem_del_entry,
 	.replace_entry = mem_replace_entry,
+	.index = mem_index,
 	.trim_to = mem_trim_to,
 	.trim_age = mem_trim_age,
 	.trim_count = mem_trim_count,

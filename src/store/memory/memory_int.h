@@ -22,10 +22,12 @@
 struct mem_item {
 	uint64_t seq;  /* logs: its number */
 	bool numbered; /* and that is its id */
+	bool placed;   /* its id says it */
 	int64_t wall_us;
 	struct str key; /* or the id */
 	struct str value;
 	struct str with;
+	struct str words; /* logs */
 	UT_hash_handle hh; /* logs: by id */
 	char bytes[];
 };
@@ -77,9 +79,9 @@ size_t mem_list_search(
 /* it is put in, or taken out, until the transaction is taken back. */
 void mem_change_do(struct mem_data *d, struct mem_place *pl,
 	struct mem_item *it, bool is_log, bool put_in);
-/* it becomes one of another value. */
+/* it becomes one of another value, and with other words. */
 void mem_item_change(struct mem_data *d, struct mem_place *pl,
-	struct mem_item *it, struct str value);
+	struct mem_item *it, struct str value, struct str words);
 /* NULL if there is none. */
 struct mem_place *mem_place_find(struct mem_data *d, struct store_place at);
 struct mem_item *mem_map_find(const struct mem_place *pl, struct str key);

@@ -118,6 +118,9 @@ static bool
 item_matches(const struct mem_item *it, const struct store_range *range)
 {
 	return (range->with.p == NULL || str_eq(it->with, range->with)) &&
+		(range->words.p == NULL ||
+			(it->words.n != 0 &&
+				store_has_words(it->words, range->words))) &&
 		(range->since_us == 0 || it->wall_us >= range->since_us) &&
 		(range->until_us == 0 || it->wall_us <= range->until_us);
 }

@@ -86,7 +86,8 @@ heirs_take(struct mem_data *d, struct mem_place *log, const struct mem_item *it)
 {
 	for (size_t i = 0; i < log->log.n; i++) {
 		if (str_eq(log->log.p[i]->value, it->key))
-			mem_item_change(d, log, log->log.p[i], it->value);
+			mem_item_change(
+				d, log, log->log.p[i], it->value, STR_NONE);
 	}
 }
 

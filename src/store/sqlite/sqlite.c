@@ -256,6 +256,8 @@ sqlite_close(struct store_db *db)
 static bool
 handle_ready(struct store_db *db, bool may_be_empty, struct err *err)
 {
+	if (!sqlite_search_open(db, err))
+		return false;
 	if (!db->writes)
 		return settings_apply(db, err);
 	sqlite3_busy_timeout(db->sql, BUSY_MS);
@@ -491,6 +493,7 @@ const struct store_driver store_sqlite = {
 	.append = sqlite_append,
 	.del_entry = sqlite_del_entry,
 	.replace_entry = sqlite_replace_entry,
+	.index = sqlite_index,
 	.trim_to = sqlite_trim_to,
 	.trim_age = sqlite_trim_age,
 	.trim_count = sqlite_trim_count,

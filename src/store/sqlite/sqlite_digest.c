@@ -65,10 +65,8 @@ sqlite_digest_added(struct store_db *db, struct sqlite_known *k, int64_t pos,
 {
 	int64_t behind = pos - k->log.lo - k->log.digested;
 
-	if (with.n == 0)
-		return true;
 	if (behind <= 0)
-		return sqlite_talk_add(db, k, pos, with, err);
+		return sqlite_talk_add(db, k, pos, with, STR_NONE, err);
 	if (behind >= RUN)
 		due_add(db, k->log.place);
 	return true;
@@ -123,7 +121,8 @@ entries_digest(struct store_db *db, struct sqlite_known *k, uint32_t max,
 		if (!row)
 			return true;
 		pos = sqlite3_column_int64(st, 0);
-		if (!sqlite_talk_add(db, k, pos, sqlite_text(st, 1), err)) {
+		if (!sqlite_talk_add(db, k, pos, sqlite_text(st, 1),
+			    sqlite_text(st, 2), err)) {
 			sqlite3_reset(st);
 			return false;
 		}
@@ -234,6 +233,8 @@ sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 	if (!due_digest(db, &left, err))
 		return false;
 	if (left > 0 && !db->has_walked && !walk(db, left, err))
+		return false;
+	if (left != max && !sqlite_search_merge(db, err))
 		return false;
 	*more_out = db->due != NULL || !db->has_walked;
 	return true;

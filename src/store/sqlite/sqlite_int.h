@@ -17,6 +17,7 @@
 #include "base/str.h"
 #include "store/driver.h"
 
+struct buf;
 struct err;
 
 enum sqlite_sql {
@@ -95,6 +96,15 @@ enum sqlite_sql {
 	SQL_TALK_RANGE,
 	SQL_TALK_RANGE_DESC,
 	SQL_TALK_TOTAL,
+	SQL_SEARCH_ADD,
+	SQL_SEARCH_DEL,
+	SQL_SEARCH_MERGE,
+	SQL_SEARCH_RANGE,
+	SQL_SEARCH_RANGE_DESC,
+	SQL_SEARCH_TOTAL,
+	SQL_ENTRY_WORDS,
+	SQL_ENTRY_INDEX,
+	SQL_SPAN_WORDS,
 	SQL_LOG_NAMES,
 	SQL_LOG_AFTER,
 	SQL_TASK_GET,
@@ -259,26 +269,49 @@ void sqlite_known_forget(struct store_db *db);
 
 /* --- sqlite_talk.c ------------------------------------------------ */
 
-/* Writer: the entry of k (PLACED) at pos is with with. */
+/* Writer: the entry of k (PLACED) at pos is with with, and has these words. */
 bool sqlite_talk_add(struct store_db *db, struct sqlite_known *k, int64_t pos,
-	struct str with, struct err *err);
+	struct str with, struct str words, struct err *err);
 /* Writer: entries of k in (lo, hi] are about to go. */
 bool sqlite_talk_forget(struct store_db *db, struct sqlite_known *k, int64_t lo,
 	int64_t hi, struct err *err);
 /* Writer: all of the log. */
-bool sqlite_talk_clear(struct store_db *db, int64_t place, struct err *err);
+bool sqlite_talk_clear(
+	struct store_db *db, const struct sqlite_log *log, struct err *err);
 /* The no of the address; 0: none of what is digested is with it. */
 bool sqlite_peer_find(struct store_db *db, const struct sqlite_log *log,
 	struct str with, int64_t *out, struct err *err);
 
-/* Entries of log, which may be narrowed, with range->with. */
+/* Entries of log, which may be narrowed, with range->with and range->words. */
 bool sqlite_talk_range(struct store_db *db, const struct sqlite_log *log,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	bool *complete_out, struct err *err);
 /* How many of those that are digested; *tail_out: the others. */
 bool sqlite_talk_total(struct store_db *db, const struct sqlite_log *log,
-	struct str with, int64_t *out, struct sqlite_log *tail_out,
-	struct err *err);
+	const struct store_range *range, int64_t *out,
+	struct sqlite_log *tail_out, struct err *err);
+
+/* --- sqlite_search.c ---------------------------------------------- */
+
+bool sqlite_search_open(struct store_db *db, struct err *err);
+/* Writer: an entry that is digested; peer: the no of whom it is with, or 0. */
+bool sqlite_search_add(struct store_db *db, int64_t place, int64_t pos,
+	int64_t peer, struct str words, struct err *err);
+/* Writer: those of (lo, hi] that are digested are about to go. */
+bool sqlite_search_forget(struct store_db *db, const struct sqlite_log *log,
+	int64_t lo, int64_t hi, struct err *err);
+/* Writer: a slice of what is to be done from time to time. */
+bool sqlite_search_merge(struct store_db *db, struct err *err);
+/* Writer: the entry at pos has these words from now on, or none. */
+bool sqlite_words_set(struct store_db *db, struct sqlite_known *k, int64_t pos,
+	struct str words, struct err *err);
+bool sqlite_index(struct store_db *db, struct store_place at, struct str id,
+	struct str words, struct err *err);
+/* which: one of the SQL_SEARCH_RANGE, or _TOTAL.  text is the caller's, until the
+ * statement has been run. */
+sqlite3_stmt *sqlite_search_stmt(struct store_db *db, enum sqlite_sql which,
+	const struct sqlite_log *log, int64_t peer, struct str words,
+	struct buf *text, struct err *err);
 
 /* --- sqlite_digest.c ---------------------------------------------- */
 

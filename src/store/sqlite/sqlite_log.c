@@ -107,6 +107,10 @@ value_change(struct store_db *db, struct sqlite_known *k, int64_t pos,
 		sqlite3_reset(st);
 	}
 	sqlite_known_changed(db, k);
+	/* what it was found by has gone with it */
+	if (k->log.kind == SQLITE_PLACED &&
+		!sqlite_words_set(db, k, pos, STR_NONE, err))
+		return false;
 	st = sqlite_stmt(db, SQL_ENTRY_CHANGE, err);
 	if (st == NULL)
 		return false;
@@ -138,11 +142,12 @@ sqlite_replace_entry(struct store_db *db, struct store_place at, struct str id,
 static bool
 log_delete(struct store_db *db, const struct sqlite_log *log, struct err *err)
 {
-	sqlite3_stmt *st =
-		sqlite_span_stmt(db, SQL_SPAN_DEL, log->lo, log->hi, err);
+	sqlite3_stmt *st;
 
-	if (st == NULL || !sqlite_run(db, st, err) ||
-		!sqlite_talk_clear(db, log->place, err))
+	if (!sqlite_talk_clear(db, log, err))
+		return false;
+	st = sqlite_span_stmt(db, SQL_SPAN_DEL, log->lo, log->hi, err);
+	if (st == NULL || !sqlite_run(db, st, err))
 		return false;
 	st = sqlite_stmt(db, SQL_LOG_DEL, err);
 	if (st == NULL)
@@ -182,18 +187,23 @@ sqlite_log_clear_owner(
 	for (;;) {
 		sqlite3_stmt *st = sqlite_stmt(db, SQL_LOG_OWNED, err);
 		struct sqlite_log log;
-		int64_t place = -1;
+		int64_t place, digested;
 		bool found;
 
 		if (st == NULL)
 			return false;
 		sqlite_bind_place(st, at);
-		if (!sqlite_number(db, st, &found, &place, err))
+		if (!sqlite_step(db, st, &found, err))
 			return false;
 		if (!found)
 			return true;
-		if (!sqlite_log_at(db, place, &log, err) ||
-			!log_delete(db, &log, err))
+		place = sqlite3_column_int64(st, 0);
+		digested = sqlite3_column_int64(st, 1);
+		sqlite3_reset(st);
+		if (!sqlite_log_at(db, place, &log, err))
+			return false;
+		log.digested = MIN(MAX(digested, 0), log.hi - log.lo);
+		if (!log_delete(db, &log, err))
 			return false;
 	}
 }

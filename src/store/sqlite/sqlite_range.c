@@ -199,7 +199,7 @@ range_sql(const struct sqlite_log *log, const struct store_range *range)
 {
 	int bits = range_bits(range);
 
-	if (log->kind != SQLITE_IDS && bits != 0)
+	if (range->words.p != NULL || (log->kind != SQLITE_IDS && bits != 0))
 		return range->backwards ? SQL_RANGE_SCAN_DESC : SQL_RANGE_SCAN;
 	return (enum sqlite_sql)(
 		SQL_RANGE + bits + (range->backwards ? SQL_BIT_BACKWARDS : 0));
@@ -224,6 +224,8 @@ sqlite_range_stmt(struct store_db *db, enum sqlite_sql which,
 	sqlite3_bind_int64(
 		st, 7, range->until_us != 0 ? range->until_us : INT64_MAX);
 	sqlite3_bind_int64(st, 8, range->with.p == NULL);
+	if (range->words.p != NULL)
+		sqlite_bind_str(st, 9, range->words);
 	return st;
 }
 
@@ -232,7 +234,7 @@ range_total(struct store_db *db, const struct sqlite_log *log,
 	const struct store_range *range, int64_t *out, struct err *err)
 {
 	sqlite3_stmt *st = sqlite_range_stmt(db,
-		log->kind != SQLITE_IDS
+		log->kind != SQLITE_IDS || range->words.p != NULL
 			? SQL_TOTAL_SCAN
 			: (enum sqlite_sql)(SQL_TOTAL + range_bits(range)),
 		log, range, err);
@@ -246,7 +248,8 @@ static bool
 has_index(const struct sqlite_log *log, const struct store_range *range)
 {
 	return log->kind == SQLITE_PLACED && log->digested != 0 &&
-		range->with.n != 0;
+		(range->with.n != 0 ||
+			(range->words.p != NULL && range->with.p == NULL));
 }
 
 /* What is digested is counted by the index, and the rest is looked at. */
@@ -258,7 +261,7 @@ log_total(struct store_db *db, const struct sqlite_log *log,
 	int64_t n = 0;
 
 	if (has_index(log, range) &&
-		!sqlite_talk_total(db, log, range->with, &n, &tail, err))
+		!sqlite_talk_total(db, log, range, &n, &tail, err))
 		return false;
 	if (!range_total(db, &tail, range, out, err))
 		return false;

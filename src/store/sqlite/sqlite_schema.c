@@ -21,7 +21,8 @@
  * whose id says its number, which stands in "name" (step 3): it lies where that
  * says, and since times do not go back in such a log, one is found by halving.
  * With whom it is stands in "talk" (step 4), which follows behind, by the numbers
- * that "peer" gives to the addresses of a log: see sqlite_talk.c.  "task" has what
+ * that "peer" gives to the addresses of a log: see sqlite_talk.c; so
+ * does "search" (step 5), for words: see sqlite_search.c.  "task" has what
  * a step leaves to be done while the server runs, and how far that is.
  * The view "entries" is for people.
  */
@@ -144,6 +145,13 @@ static const char *const steps[] = {
 	"INSERT INTO task SELECT 'digest', 0"
 	" WHERE EXISTS (SELECT 1 FROM log WHERE numbered = 2);"
 	"PRAGMA user_version = 4;",
+	/* 5 */
+	"ALTER TABLE entry ADD COLUMN words TEXT;"
+	"CREATE VIRTUAL TABLE search USING fts5 (words, content = '',"
+	" columnsize = 0, detail = none,"
+	" tokenize = \"ascii tokenchars '_'\");"
+	"INSERT INTO search (search, rank) VALUES ('automerge', 0);"
+	"PRAGMA user_version = 5;",
 };
 
 static bool

@@ -12,6 +12,7 @@
 
 #include "store/sqlite/sqlite_int.h"
 
+#include "base/buf.h"
 #include "base/err.h"
 #include "base/mem.h"
 
@@ -73,15 +74,16 @@ talk_stmt(struct store_db *db, enum sqlite_sql which,
 
 bool
 sqlite_talk_add(struct store_db *db, struct sqlite_known *k, int64_t pos,
-	struct str with, struct err *err)
+	struct str with, struct str words, struct err *err)
 {
 	sqlite3_stmt *st;
-	int64_t peer;
+	int64_t peer = 0;
 
+	if ((with.n != 0 && !peer_make(db, k, with, &peer, err)) ||
+		!sqlite_search_add(db, k->log.place, pos, peer, words, err))
+		return false;
 	if (with.n == 0)
 		return true;
-	if (!peer_make(db, k, with, &peer, err))
-		return false;
 	st = talk_stmt(db, SQL_TALK_ADD, &k->log, peer, err);
 	if (st == NULL)
 		return false;
@@ -134,6 +136,8 @@ sqlite_talk_forget(struct store_db *db, struct sqlite_known *k, int64_t lo,
 	hi = MIN(hi, k->log.lo + k->log.digested);
 	if (lo >= hi)
 		return true;
+	if (!sqlite_search_forget(db, &k->log, lo, hi, err))
+		return false;
 	st = sqlite_span_stmt(db, SQL_SPAN_PEERS, lo, hi, err);
 	if (st == NULL)
 		return false;
@@ -151,17 +155,20 @@ sqlite_talk_forget(struct store_db *db, struct sqlite_known *k, int64_t lo,
 }
 
 bool
-sqlite_talk_clear(struct store_db *db, int64_t place, struct err *err)
+sqlite_talk_clear(
+	struct store_db *db, const struct sqlite_log *log, struct err *err)
 {
 	static const enum sqlite_sql which[] = { SQL_TALK_CLEAR,
 		SQL_PEER_CLEAR };
 
+	if (!sqlite_search_forget(db, log, log->lo, log->hi, err))
+		return false;
 	for (size_t i = 0; i < COUNT(which); i++) {
 		sqlite3_stmt *st = sqlite_stmt(db, which[i], err);
 
 		if (st == NULL)
 			return false;
-		sqlite3_bind_int64(st, 1, place);
+		sqlite3_bind_int64(st, 1, log->place);
 		if (!sqlite_run(db, st, err))
 			return false;
 	}
@@ -205,27 +212,50 @@ part_pass(void *arg, const struct store_entry *e)
 	return p->fn(p->arg, e);
 }
 
-static bool
-digested_ask(struct store_db *db, struct parts *p, int64_t peer,
-	bool *complete_out, struct err *err)
+static sqlite3_stmt *
+talk_range_stmt(struct store_db *db, const struct parts *p, int64_t peer,
+	struct err *err)
 {
 	const struct sqlite_log *log = &p->digested;
-	sqlite3_stmt *st;
-
-	if (peer == 0 || log->lo >= log->hi)
-		return true;
-	st = sqlite_stmt(db,
+	sqlite3_stmt *st = sqlite_stmt(db,
 		p->range.backwards ? SQL_TALK_RANGE_DESC : SQL_TALK_RANGE, err);
+
 	if (st == NULL)
-		return false;
+		return NULL;
 	sqlite3_bind_int64(st, 1, p->base);
 	sqlite3_bind_int64(st, 2, log->lo - p->base);
 	sqlite3_bind_int64(st, 3, log->hi - p->base);
 	sqlite3_bind_int64(st, 4, log->place);
 	sqlite3_bind_int64(st, 5, peer);
 	sqlite3_bind_int64(st, 6, (int64_t)p->range.max + 1);
-	return sqlite_range_pass(db, st, log, p->range.max, part_pass, p,
-		complete_out, err);
+	return st;
+}
+
+static bool
+digested_ask(struct store_db *db, struct parts *p, int64_t peer,
+	bool *complete_out, struct err *err)
+{
+	const struct sqlite_log *log = &p->digested;
+	struct buf text = BUF_INIT;
+	sqlite3_stmt *st;
+	bool ok;
+
+	if ((p->range.with.p != NULL && peer == 0) || log->lo >= log->hi)
+		return true;
+	if (p->range.words.p == NULL)
+		st = talk_range_stmt(db, p, peer, err);
+	else
+		st = sqlite_search_stmt(db,
+			p->range.backwards ? SQL_SEARCH_RANGE_DESC :
+					     SQL_SEARCH_RANGE,
+			log, peer, p->range.words, &text, err);
+	if (st != NULL && p->range.words.p != NULL)
+		sqlite3_bind_int64(st, 3, (int64_t)p->range.max + 1);
+	ok = st != NULL &&
+		sqlite_range_pass(db, st, log, p->range.max, part_pass, p,
+			complete_out, err);
+	buf_done(&text);
+	return ok;
 }
 
 static bool
@@ -251,10 +281,11 @@ sqlite_talk_range(struct store_db *db, const struct sqlite_log *log,
 {
 	struct parts p = { .base = base_of(log), .range = *range, .fn = fn,
 		.arg = arg };
-	int64_t peer;
+	int64_t peer = 0;
 
 	parts_cut(log, &p.digested, &p.tail);
-	if (!sqlite_peer_find(db, log, range->with, &peer, err))
+	if (range->with.p != NULL &&
+		!sqlite_peer_find(db, log, range->with, &peer, err))
 		return false;
 	if (range->backwards)
 		return tail_ask(db, &p, complete_out, err) &&
@@ -264,25 +295,52 @@ sqlite_talk_range(struct store_db *db, const struct sqlite_log *log,
 		(!*complete_out || tail_ask(db, &p, complete_out, err));
 }
 
-bool
-sqlite_talk_total(struct store_db *db, const struct sqlite_log *log,
-	struct str with, int64_t *out, struct sqlite_log *tail_out,
-	struct err *err)
+static bool
+talk_total(struct store_db *db, const struct sqlite_log *log, int64_t peer,
+	int64_t *out, struct err *err)
 {
-	struct sqlite_log digested;
-	int64_t peer, base = base_of(log);
-	sqlite3_stmt *st;
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_TALK_TOTAL, err);
+	int64_t base = base_of(log);
 	bool found;
 
-	parts_cut(log, &digested, tail_out);
-	if (!sqlite_peer_find(db, log, with, &peer, err))
-		return false;
-	st = sqlite_stmt(db, SQL_TALK_TOTAL, err);
 	if (st == NULL)
 		return false;
-	sqlite3_bind_int64(st, 2, digested.lo - base);
-	sqlite3_bind_int64(st, 3, digested.hi - base);
+	sqlite3_bind_int64(st, 2, log->lo - base);
+	sqlite3_bind_int64(st, 3, log->hi - base);
 	sqlite3_bind_int64(st, 4, log->place);
 	sqlite3_bind_int64(st, 5, peer);
 	return sqlite_number(db, st, &found, out, err);
+}
+
+static bool
+search_total(struct store_db *db, const struct sqlite_log *log, int64_t peer,
+	struct str words, int64_t *out, struct err *err)
+{
+	struct buf text = BUF_INIT;
+	sqlite3_stmt *st = sqlite_search_stmt(
+		db, SQL_SEARCH_TOTAL, log, peer, words, &text, err);
+	bool found, ok = st != NULL && sqlite_number(db, st, &found, out, err);
+
+	buf_done(&text);
+	return ok;
+}
+
+bool
+sqlite_talk_total(struct store_db *db, const struct sqlite_log *log,
+	const struct store_range *range, int64_t *out,
+	struct sqlite_log *tail_out, struct err *err)
+{
+	struct sqlite_log digested;
+	int64_t peer = 0;
+
+	parts_cut(log, &digested, tail_out);
+	*out = 0;
+	if (range->with.p != NULL &&
+		!sqlite_peer_find(db, log, range->with, &peer, err))
+		return false;
+	if (range->with.p != NULL && peer == 0)
+		return true;
+	return range->words.p != NULL ?
+		search_total(db, &digested, peer, range->words, out, err) :
+		talk_total(db, &digested, peer, out, err);
 }

@@ -30,7 +30,8 @@
 #define RANGE_PEER(time, order)                                                \
 	ENTRY BY_PEER time "AND " SPAN "ORDER BY pos " order " LIMIT ?3"
 #define RANGE_ALL(order) ENTRY "WHERE " SPAN "ORDER BY pos " order " LIMIT ?3"
-#define SCAN "AND (?8 OR peer = ?5) " TIME
+#define SCAN                                                                   \
+	"AND (?8 OR peer = ?5) AND (?9 IS NULL OR has_words(words, ?9)) " TIME
 #define RANGE_SCAN(order)                                                      \
 	ENTRY "WHERE " SPAN SCAN "ORDER BY pos " order " LIMIT ?3"
 /* Of a log from ?1 on, the numbers in (?2, ?3] that are with ?5. */
@@ -40,6 +41,13 @@
 	" FROM talk CROSS JOIN entry ON pos = ?1 + number"                     \
 	" WHERE talk.place = ?4 AND talk.peer = ?5 AND number > ?2"            \
 	" AND number <= ?3 ORDER BY number " order " LIMIT ?6"
+/* Of a log, what has all terms of ?4 and lies in (?1, ?2]. */
+#define SEARCH                                                                 \
+	"search MATCH ?4 AND search.rowid > ?1 AND search.rowid <= ?2"
+#define SEARCH_RANGE(order)                                                    \
+	"SELECT coalesce(id, name), time, peer, value, pos"                    \
+	" FROM search CROSS JOIN entry ON pos = search.rowid"                  \
+	" WHERE " SEARCH " ORDER BY search.rowid " order " LIMIT ?3"
 
 #define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
 
@@ -96,8 +104,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_LOG_SET] = "UPDATE log SET n = ?2, bytes = ?3, numbered = ?4,"
 			" digested = ?5, peers = ?6 WHERE place = ?1",
 	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
-	[SQL_LOG_OWNED] = "SELECT place FROM log WHERE host = ?1 AND owner = ?2"
-			  " LIMIT 1",
+	[SQL_LOG_OWNED] = "SELECT place, digested FROM log WHERE host = ?1"
+			  " AND owner = ?2 LIMIT 1",
 	[SQL_LOG_SIZES] = "SELECT log.name, n, bytes, pos & 68719476735, time"
 			  " FROM log LEFT JOIN entry ON pos ="
 			  " (SELECT max(pos) FROM entry WHERE"
@@ -131,7 +139,7 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			   "AND length(value) <= 3071 ORDER BY pos",
 	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
 	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
-	[SQL_SPAN_PEERS] = "SELECT pos, peer FROM entry WHERE " SPAN
+	[SQL_SPAN_PEERS] = "SELECT pos, peer, words FROM entry WHERE " SPAN
 			   "ORDER BY pos LIMIT ?3",
 	[SQL_AGE_SUM] = "SELECT " SUMS OLDER,
 	[SQL_AGE_DEL] = "DELETE FROM entry " OLDER,
@@ -174,6 +182,18 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_TALK_RANGE] = TALK_RANGE("ASC"),
 	[SQL_TALK_RANGE_DESC] = TALK_RANGE("DESC"),
 	[SQL_TALK_TOTAL] = "SELECT count(*) FROM talk WHERE " TALK,
+	[SQL_SEARCH_ADD] = "INSERT INTO search (rowid, words) VALUES (?1, ?2)",
+	[SQL_SEARCH_DEL] = "INSERT INTO search (search, rowid, words)"
+			   " VALUES ('delete', ?1, ?2)",
+	[SQL_SEARCH_MERGE] = "INSERT INTO search (search, rank)"
+			     " VALUES ('merge', ?1)",
+	[SQL_SEARCH_RANGE] = SEARCH_RANGE("ASC"),
+	[SQL_SEARCH_RANGE_DESC] = SEARCH_RANGE("DESC"),
+	[SQL_SEARCH_TOTAL] = "SELECT count(*) FROM search WHERE " SEARCH,
+	[SQL_ENTRY_WORDS] = "SELECT peer, words FROM entry WHERE pos = ?1",
+	[SQL_ENTRY_INDEX] = "UPDATE entry SET words = ?2 WHERE pos = ?1",
+	[SQL_SPAN_WORDS] = "SELECT pos, peer, words FROM entry WHERE " SPAN
+			   "AND words IS NOT NULL ORDER BY pos",
 	[SQL_LOG_NAMES] = "SELECT host, owner, name FROM log WHERE place = ?1",
 	[SQL_LOG_AFTER] = "SELECT place, numbered FROM log WHERE place > ?1"
 			  " ORDER BY place LIMIT 1",

@@ -40,7 +40,7 @@ span_delete(struct store_db *db, struct sqlite_known *k, int64_t lo, int64_t hi,
 	sqlite3_stmt *st;
 
 	if (k->log.digested != 0 &&
-		!(all ? sqlite_talk_clear(db, k->log.place, err) :
+		!(all ? sqlite_talk_clear(db, &k->log, err) :
 			sqlite_talk_forget(db, k, lo, hi, err)))
 		return false;
 	if (all) {
