@@ -31,7 +31,7 @@ struct arena;
 #define STORE_BATCH_TX 4096
 #define STORE_BATCH_BYTES ((size_t)8 << 20)
 /* What the driver has put off, of which so many entries go with a commit, beside two
- * for each transaction; and so many at once when there is nothing else to do: some
+ * for each that comes; and so many at once when there is nothing else to do: some
  * milliseconds, for which what comes meanwhile has to wait. */
 #define STORE_TEND_MIN 256
 #define STORE_TEND_IDLE 512

@@ -196,14 +196,28 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	return !savepoint || d->release(db, err);
 }
 
+static uint32_t
+batch_entries(const struct store_batch *b)
+{
+	struct store_req *req;
+	const struct store_op *op;
+	uint32_t n = 0;
+
+	STAILQ_FOREACH (req, &b->reqs, link) {
+		STAILQ_FOREACH (op, &tx_of(req)->ops, link)
+			n += op->kind == STORE_OP_APPEND;
+	}
+	return n;
+}
+
 /* What follows behind gets on with each commit, by more than what comes. */
 static bool
 batch_tend(struct store *s, const struct store_batch *b, struct err *err)
 {
-	uint32_t max = STORE_TEND_MIN + 2 * (uint32_t)b->n;
-
 	if (s->driver->tend == NULL || s->tend_failed ||
-		s->driver->tend(s->writer.db, max, &s->has_more, err))
+		s->driver->tend(s->writer.db,
+			STORE_TEND_MIN + 2 * batch_entries(b), &s->has_more,
+			err))
 		return true;
 	s->has_more = false;
 	s->tend_failed = err->code == ERR_STORAGE;

@@ -323,17 +323,24 @@ TEST(nobody_can_tell_what_is_digested)
 	}
 }
 
+/* each: in a transaction. */
 static void
-fill(struct suite *su, uint64_t from, uint64_t to)
+fill_by(struct suite *su, uint64_t from, uint64_t to, uint32_t each)
 {
 	struct both b = { .rnd = from, .last = from - 1 };
 
 	while (b.last < to) {
 		struct store_tx *tx = store_tx_new();
 
-		append_many(&b, tx, ARCHIVE, 100);
+		append_many(&b, tx, ARCHIVE, each);
 		CHECK_INT(suite_commit(su, tx), ERR_NONE);
 	}
+}
+
+static void
+fill(struct suite *su, uint64_t from, uint64_t to)
+{
+	fill_by(su, from, to, 100);
 }
 
 /* With what comes, and not only when there is nothing else to do. */
@@ -342,10 +349,11 @@ TEST(the_index_follows_while_there_is_no_rest)
 	struct suite su;
 
 	suite_open(&su, &sqlite_kind);
+	/* to close it is a rest */
 	fill(&su, 1, 20000);
-	suite_shut(&su);
 	check_files(su.path, 512);
-	suite_reopen(&su);
+	fill_by(&su, 30000, 40000, 2000);
+	check_files(su.path, 512);
 	suite_close(&su);
 }
 
