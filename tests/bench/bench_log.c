@@ -1,0 +1,343 @@
+/*
+ * bench_log.c - what a page of an archive costs, whatever its size.
+ *
+ * bench_log FOLDER MESSAGES OWNERS [drop]: MESSAGES go to OWNERS logs in turn, of 300
+ * bytes and ten words, each with one of 1000 addresses, few of which say most.  Then
+ * pages of 50 of the first log are read, by what a client may ask for; and its oldest
+ * messages are trimmed, while others are written.  With "drop" the page cache is
+ * dropped before each kind of page (as root), and each is read once.
+ */
+#include "config.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "base/mailbox.h"
+#include "base/mem.h"
+#include "store/store.h"
+#include "store/sqlite/sqlite.h"
+
+#define PEERS 1000
+#define WORDS 20000
+#define EACH 250 /* messages in a transaction */
+#define PAGES 200
+
+struct bench {
+	struct store_conf conf;
+	struct store *store;
+	struct mailbox mailbox;
+	unsigned outstanding;
+	size_t n; /* entries of the last page */
+	bool more;
+	uint64_t rnd;
+};
+
+static uint32_t
+draw(struct bench *b, uint32_t n)
+{
+	b->rnd = b->rnd * UINT64_C(6364136223846793005) +
+		UINT64_C(1442695040888963407);
+	return (uint32_t)(b->rnd >> 33) % n;
+}
+
+/* The first of n are drawn most often. */
+static uint32_t
+draw_low(struct bench *b, uint32_t n)
+{
+	return draw(b, 1 + draw(b, 1 + draw(b, n)));
+}
+
+static void
+fail(const char *text)
+{
+	fprintf(stderr, "%s\n", text);
+	exit(1);
+}
+
+static void
+on_written(void *arg, bool ok, const struct err *err)
+{
+	struct bench *b = arg;
+
+	if (!ok)
+		fail(err->text);
+	b->outstanding--;
+}
+
+static void
+on_read(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct bench *b = arg;
+
+	if (err != NULL)
+		fail(err->text);
+	b->n = a->n;
+	b->outstanding--;
+}
+
+static void
+on_trimmed(void *arg, bool more, const struct err *err)
+{
+	struct bench *b = arg;
+
+	if (err != NULL)
+		fail(err->text);
+	b->more = more;
+	b->outstanding--;
+}
+
+static void
+wait_for(struct bench *b, unsigned outstanding)
+{
+	struct pollfd pfd = { .fd = b->mailbox.fd, .events = POLLIN };
+
+	while (b->outstanding > outstanding) {
+		poll(&pfd, 1, -1);
+		mailbox_drain(&b->mailbox, NULL, SIZE_MAX);
+	}
+}
+
+static struct store_place
+place_of(unsigned long owner, char name[32])
+{
+	snprintf(name, 32, "user%lu", owner);
+	return (struct store_place){ STR("example.org"), str_c(name),
+		STR("archive") };
+}
+
+static void
+say(struct bench *b, struct store_tx *tx, unsigned long owner,
+	unsigned long number)
+{
+	char text[300], name[32], id[STORE_ID_SIZE], with[32], words[200] = "";
+	struct store_place at = place_of(owner, name);
+	struct str is = store_id_make(
+		number, STR("abcdefghijklmnopqrstuv"), id);
+	size_t n = 0;
+
+	memset(text, 'x', sizeof(text));
+	snprintf(with, sizeof(with), "peer%u@example.org",
+		draw_low(b, PEERS));
+	for (int i = 0; i < 10; i++)
+		n += (size_t)snprintf(words + n, sizeof(words) - n, "%sw%u",
+			i != 0 ? " " : "", draw_low(b, WORDS));
+	store_tx_append_at(tx, at, is, (int64_t)number * US_PER_S, str_c(with),
+		(struct str){ text, sizeof(text) });
+	store_tx_index(tx, at, is, str_c(words));
+}
+
+static int64_t
+cpu_us(void)
+{
+	struct rusage ru;
+
+	getrusage(RUSAGE_SELF, &ru);
+	return (ru.ru_utime.tv_sec + ru.ru_stime.tv_sec) * US_PER_S +
+		ru.ru_utime.tv_usec + ru.ru_stime.tv_usec;
+}
+
+static void
+commits_show(struct bench *b, const char *what)
+{
+	struct store_stats st;
+
+	store_stats(b->store, &st);
+	printf("%s: a commit takes p50 %llu, p99 %llu us (%llu commits)\n", what,
+		(unsigned long long)hist_quantile(&st.commit_us, 500),
+		(unsigned long long)hist_quantile(&st.commit_us, 990),
+		(unsigned long long)st.commit_us.n);
+	fflush(stdout);
+}
+
+/* From number first of each log on. */
+static void
+fill(struct bench *b, unsigned long first, unsigned long messages,
+	unsigned long owners, const char *what)
+{
+	int64_t start_us = clock_mono_us(&clock_system), cpu = cpu_us();
+
+	for (unsigned long i = 0; i < messages;) {
+		struct store_tx *tx = store_tx_new();
+
+		for (int n = 0; n < EACH && i < messages; n++, i++)
+			say(b, tx, i % owners, first + i / owners);
+		b->outstanding++;
+		store_commit(b->store, tx, &b->mailbox, on_written, b);
+		wait_for(b, 31);
+	}
+	wait_for(b, 0);
+	printf("%s: %lu messages in %lu logs: %.1f us each, %.1f us of CPU\n", what,
+		messages, owners,
+		(double)(clock_mono_us(&clock_system) - start_us) /
+			(double)messages,
+		(double)(cpu_us() - cpu) / (double)messages);
+	commits_show(b, what);
+}
+
+static void
+bench_open(struct bench *b)
+{
+	struct err err = ERR_INIT;
+
+	b->store = store_open(&b->conf, &err);
+	if (b->store == NULL)
+		fail(err.text);
+}
+
+static void
+bench_close(struct bench *b)
+{
+	store_close(b->store);
+	mailbox_drain(&b->mailbox, NULL, SIZE_MAX);
+}
+
+static void
+caches_drop(struct bench *b)
+{
+	int fd;
+
+	bench_close(b);
+	sync();
+	fd = open("/proc/sys/vm/drop_caches", O_WRONLY | O_CLOEXEC);
+	if (fd == -1 || write(fd, "3", 1) != 1)
+		fail("the page cache cannot be dropped");
+	close(fd);
+	bench_open(b);
+}
+
+struct page {
+	const char *label;
+	struct store_range range;
+	bool anywhere; /* behind an entry that is drawn */
+};
+
+static const struct page pages[] = {
+	{ "the last", { .max = 50, .backwards = true }, false },
+	{ "anywhere", { .max = 50 }, true },
+	{ "with one who says much",
+		{ .max = 50, .with = { "peer1@example.org", 17 } }, true },
+	{ "with him, the last",
+		{ .max = 50, .with = { "peer1@example.org", 17 },
+			.backwards = true }, false },
+	{ "with one who says little",
+		{ .max = 50, .with = { "peer900@example.org", 19 } }, false },
+	{ "a word that is frequent", { .max = 50, .words = { "w1", 2 } }, true },
+	{ "a word that is rare", { .max = 50, .words = { "w900", 4 } }, false },
+	{ "two words, the last",
+		{ .max = 50, .words = { "w1 w2", 5 }, .backwards = true }, false },
+	{ "a word with one who says much",
+		{ .max = 50, .words = { "w1", 2 },
+			.with = { "peer1@example.org", 17 } }, true },
+	{ "metadata: the first", { .max = 1 }, false },
+	{ "metadata: the last", { .max = 1, .backwards = true }, false },
+};
+
+static void
+page_read(struct bench *b, const struct page *page, unsigned long numbers)
+{
+	struct store_range range = page->range;
+	char name[32], id[STORE_ID_SIZE];
+
+	if (page->anywhere)
+		range.after_id = store_id_make(
+			1 + draw(b, (uint32_t)numbers / 2 + 1),
+			STR("abcdefghijklmnopqrstuv"), id);
+	b->outstanding++;
+	store_range(b->store, place_of(0, name), &range, &b->mailbox, on_read, b);
+	wait_for(b, 0);
+}
+
+static void
+pages_show(struct bench *b, unsigned long numbers, bool drop)
+{
+	for (size_t i = 0; i < COUNT(pages); i++) {
+		int n = drop ? 1 : PAGES;
+		int64_t start_us, cpu;
+
+		if (drop)
+			caches_drop(b);
+		else
+			page_read(b, &pages[i], numbers);
+		start_us = clock_mono_us(&clock_system);
+		cpu = cpu_us();
+		for (int j = 0; j < n; j++)
+			page_read(b, &pages[i], numbers);
+		printf("  %-30s %8.1f us, %8.1f us of CPU, %2zu entries\n",
+			pages[i].label,
+			(double)(clock_mono_us(&clock_system) - start_us) / n,
+			(double)(cpu_us() - cpu) / n, b->n);
+	}
+	fflush(stdout);
+}
+
+/* A tenth goes, while one after the other comes in another log. */
+static void
+trim_show(struct bench *b, unsigned long numbers, bool trims)
+{
+	const struct store_trim old = {
+		.before_us = (int64_t)(numbers / 10) * US_PER_S };
+	unsigned long slices = 0;
+	char name[32];
+
+	bench_close(b);
+	bench_open(b);
+	b->more = trims;
+	for (unsigned long n = 1; n < 2000; n++) {
+		struct store_tx *tx = store_tx_new();
+
+		if (trims && b->more) {
+			slices++;
+			b->outstanding++;
+			store_trim(b->store, place_of(0, name), &old,
+				&b->mailbox, on_trimmed, b);
+		}
+		say(b, tx, 1000000 + trims, n);
+		b->outstanding++;
+		store_commit(b->store, tx, &b->mailbox, on_written, b);
+		wait_for(b, 0);
+	}
+	printf("%lu slices: ", slices);
+	commits_show(b, trims ? "while it is trimmed" : "without trimming");
+}
+
+int
+main(int argc, char **argv)
+{
+	struct sqlite_conf file;
+	struct bench b = { .rnd = 1 };
+	struct err err = ERR_INIT;
+	unsigned long messages, owners;
+	char path[4096];
+	bool drop;
+
+	if (argc < 4) {
+		fprintf(stderr,
+			"usage: bench_log FOLDER MESSAGES OWNERS [drop]\n");
+		return 2;
+	}
+	messages = strtoul(argv[2], NULL, 10);
+	owners = MAX(strtoul(argv[3], NULL, 10), 1);
+	drop = argc > 4;
+	snprintf(path, sizeof(path), "%s/bench_log.db", argv[1]);
+	file.path = path;
+	b.conf = (struct store_conf){ .driver = "sqlite", .options = &file,
+		.readers = 1, .may_be_new = true };
+	if (!mailbox_init(&b.mailbox, &err))
+		fail(err.text);
+	bench_open(&b);
+	fill(&b, 1, 1000 * owners, owners, "the first 1000 of each");
+	pages_show(&b, 1000, drop);
+	if (messages > 1000 * owners)
+		fill(&b, 1001, messages - 1000 * owners, owners, "the others");
+	pages_show(&b, messages / owners, drop);
+	trim_show(&b, messages / owners, false);
+	trim_show(&b, messages / owners, true);
+	bench_close(&b);
+	return 0;
+}
