@@ -183,6 +183,10 @@ struct store_driver {
 	bool (*owners)(struct store_db *db, struct str host, struct str name,
 		struct str after, uint32_t max, store_entry_fn fn, void *arg,
 		struct err *err);
+	/* as store_log_owners() says */
+	bool (*log_owners)(struct store_db *db, struct str host,
+		struct str name, struct str after, uint32_t max,
+		store_entry_fn fn, void *arg, struct err *err);
 	/* backwards: the newest comes first; the caller turns them round.
 	 * by_time: with is any, before_id and backwards are not set.
 	 * complete is false when fn stopped it, or max did before the end. */

@@ -155,6 +155,7 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	case STORE_READ_ENTRIES:
 		return s->slots[slot];
 	case STORE_READ_OWNERS:
+	case STORE_READ_LOG_OWNERS:
 	case STORE_READ_BACKUP:
 		break; /* of all owners */
 	}

@@ -344,6 +344,16 @@ void store_owners(struct store *s, struct str host, struct str name,
 	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
 	void *arg);
 
+/*
+ * The same of those that have a log of this name which is not empty: total and bytes
+ * are of the log, and wall_us is the time of its first entry.  So whoever trims what
+ * is old, or too much, learns from a walk of them, in parts, where there is any; it
+ * reads a row and an entry for each.
+ */
+void store_log_owners(struct store *s, struct str host, struct str name,
+	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
+	void *arg);
+
 #define STORE_WORDS_MAX 32
 
 struct store_range {

@@ -133,6 +133,20 @@ store_owners(struct store *s, struct str host, struct str name,
 	store_submit_read(s, rd);
 }
 
+void
+store_log_owners(struct store *s, struct str host, struct str name,
+	struct str after, uint32_t max, struct mailbox *reply, store_read_fn fn,
+	void *arg)
+{
+	struct store_place at = { host, STR_NONE, name };
+	struct store_read *rd =
+		read_new(STORE_READ_LOG_OWNERS, at, after, reply, arg);
+
+	rd->max = max;
+	rd->fn = fn;
+	store_submit_read(s, rd);
+}
+
 /* An id that cannot be stored is unknown; one who pages with it must learn the
  * same as with any other unknown id. */
 static void
@@ -351,9 +365,10 @@ owners_list(const struct store_driver *d, struct store_db *db,
 {
 	struct finder f = { .rd = rd };
 	uint32_t max = MIN(rd->max, UINT32_MAX - 1);
+	bool logs = rd->kind == STORE_READ_LOG_OWNERS;
 
-	if (!d->owners(db, rd->at.host, rd->at.name, rd->key, max + 1,
-		    on_entry_found, &f, err))
+	if (!(logs ? d->log_owners : d->owners)(db, rd->at.host,
+		    rd->at.name, rd->key, max + 1, on_entry_found, &f, err))
 		return false;
 	rd->complete = rd->found.n <= max;
 	rd->found.n = MIN(rd->found.n, max);
@@ -374,6 +389,7 @@ read_find(const struct store_driver *d, struct store_db *db,
 	case STORE_READ_LIST_MANY:
 		return maps_list(d, db, rd, err);
 	case STORE_READ_OWNERS:
+	case STORE_READ_LOG_OWNERS:
 		return owners_list(d, db, rd, err);
 	case STORE_READ_RANGE:
 		return log_range(d, db, rd, err);

@@ -116,6 +116,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(a_bound_is_kept_whatever_comes)                                      \
 	X(what_waits_under_a_name_is_moved)                                    \
 	X(a_log_is_trimmed_in_slices)                                          \
+	X(logs_are_walked_with_what_is_oldest)                                 \
 	X(a_slice_has_a_size)                                                  \
 	X(an_id_says_its_number)                                               \
 	X(entries_lie_where_their_ids_say)                                     \

@@ -458,3 +458,75 @@ suite_a_slice_has_a_size(const struct suite_kind *k)
 	CHECK_CSTR(suite_range(&su, at, &all, out, sizeof(out)), " | 0");
 	suite_close(&su);
 }
+
+/* "owner total bytes time", of each. */
+static void
+on_logs(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+	size_t size;
+	FILE *out = open_memstream(&r->text, &size);
+
+	CHECK(err == NULL);
+	for (size_t i = 0; i < a->n; i++)
+		fprintf(out, "%s%.*s %d %d %d", i != 0 ? ", " : "",
+			STR_ARG(a->entries[i].key), (int)a->entries[i].total,
+			(int)a->entries[i].bytes, (int)a->entries[i].wall_us);
+	fprintf(out, "%s", a->complete ? "" : " more");
+	fclose(out);
+	r->suite->waiting--;
+}
+
+static const struct {
+	struct str after;
+	uint32_t max;
+	const char *want;
+} walk_cases[] = {
+	{ { NULL, 0 }, 9, " 1 5 7, juliet 3 15 10, romeo 2 10 20" },
+	{ { NULL, 0 }, 2, " 1 5 7, juliet 3 15 10 more" },
+	{ { NULL, 0 }, 0, " more" },
+	{ { "", 0 }, 1, "juliet 3 15 10 more" },
+	{ { "juliet", 6 }, 1, "romeo 2 10 20" },
+	{ { "k", 1 }, 9, "romeo 2 10 20" },
+	{ { "romeo", 5 }, 9, "" },
+};
+
+void
+suite_logs_are_walked_with_what_is_oldest(const struct suite_kind *k)
+{
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+
+	suite_open(&su, k);
+	for (int n = 1; n <= 3; n++) {
+		store_tx_append(tx, PLACE("juliet", "log"), STR_NONE, n * 10,
+			STR_NONE, STR("value"));
+		store_tx_append(tx, PLACE("romeo", "log"), STR_NONE, n * 10,
+			STR_NONE, STR("value"));
+		store_tx_append(tx, PLACE("romeo", "other"), STR_NONE, n,
+			STR_NONE, STR("value"));
+		store_tx_append(tx, PLACE("nurse", "other"), STR_NONE, n,
+			STR_NONE, STR("value"));
+	}
+	store_tx_append(tx, PLACE("", "log"), STR_NONE, 7, STR_NONE,
+		STR("value"));
+	store_tx_append(tx, PLACE("nurse", "log"), STR_NONE, 7, STR_NONE,
+		STR("value"));
+	store_tx_trim_to(tx, PLACE("nurse", "log"), STR("1"));
+	store_tx_trim_to(tx, PLACE("romeo", "log"), STR("1"));
+	store_tx_set(tx, PLACE("paris", "log"), STR("key"), STR("value"));
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	for (size_t i = 0; i < COUNT(walk_cases); i++) {
+		struct suite_result r;
+
+		TEST_CASE(walk_cases[i].want);
+		suite_result_init(&su, &r);
+		store_log_owners(su.store, STR("example.org"), STR("log"),
+			walk_cases[i].after, walk_cases[i].max, &su.mailbox,
+			on_logs, &r);
+		suite_wait(&su);
+		CHECK_CSTR(r.text, walk_cases[i].want);
+		suite_result_done(&r);
+	}
+	suite_close(&su);
+}

@@ -546,6 +546,7 @@ const struct store_driver store_memory = {
 	.list = mem_list_map,
 	.list_many = mem_list_many,
 	.owners = mem_owners,
+	.log_owners = mem_log_owners,
 	.range = mem_range,
 	.get_entries = mem_get_entries,
 	.sizes = mem_sizes,

@@ -127,6 +127,9 @@ bool mem_list_many(struct store_db *db, struct str host, struct str owner,
 bool mem_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err);
+bool mem_log_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err);
 bool mem_sizes(struct store_db *db, struct str host, struct str owner,
 	store_entry_fn fn, void *arg, struct err *err);
 bool mem_get_entries(struct store_db *db, struct store_place at,

@@ -72,19 +72,55 @@ mem_list_many(struct store_db *db, struct str host, struct str owner,
 	return true;
 }
 
-static bool
-place_is_held(const struct mem_place *pl, struct str host, struct str name)
+static uint64_t
+values_bytes(const struct mem_place *pl)
 {
-	return pl->map.n != 0 && str_eq(pl->host, host) &&
-		str_eq(pl->name, name);
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < pl->log.n; i++)
+		bytes += pl->log.p[i]->value.n;
+	return bytes;
 }
 
 static int
-str_compare(const void *a, const void *b)
+place_compare(const void *a, const void *b)
 {
-	const struct str *left = a, *right = b;
+	const struct mem_place *left = *(struct mem_place *const *)a;
+	const struct mem_place *right = *(struct mem_place *const *)b;
 
-	return str_cmp(*left, *right);
+	return str_cmp(left->owner, right->owner);
+}
+
+/* Which places of this name, in the order of their owners: at most max are passed. */
+static void
+owners_pass(struct mem_data *d, struct store_place after, bool logs,
+	uint32_t max, store_entry_fn fn, void *arg)
+{
+	struct mem_place *pl, *next, **found;
+	size_t n = 0;
+
+	found = xmalloc((HASH_COUNT(d->places) + 1) * sizeof(*found));
+	HASH_ITER (hh, d->places, pl, next) {
+		if ((logs ? pl->log.n : pl->map.n) != 0 &&
+			str_eq(pl->host, after.host) &&
+			str_eq(pl->name, after.name) &&
+			(after.owner.p == NULL ||
+				str_cmp(pl->owner, after.owner) > 0))
+			found[n++] = pl;
+	}
+	qsort(found, n, sizeof(struct mem_place *), place_compare);
+	for (size_t i = 0; i < MIN(n, max); i++) {
+		struct store_entry e = { .key = found[i]->owner };
+
+		if (logs) {
+			e.total = found[i]->log.n;
+			e.bytes = values_bytes(found[i]);
+			e.wall_us = found[i]->log.p[0]->wall_us;
+		}
+		if (!fn(arg, &e))
+			break;
+	}
+	free(found);
 }
 
 bool
@@ -92,25 +128,20 @@ mem_owners(struct store_db *db, struct str host, struct str name,
 	struct str after, uint32_t max, store_entry_fn fn, void *arg,
 	struct err *err)
 {
-	struct mem_place *pl, *next;
-	struct str *found;
-	size_t n = 0;
-
 	(void)err;
-	found = xmalloc((HASH_COUNT(db->data->places) + 1) * sizeof(*found));
-	HASH_ITER (hh, db->data->places, pl, next) {
-		if (place_is_held(pl, host, name) &&
-			(after.p == NULL || str_cmp(pl->owner, after) > 0))
-			found[n++] = pl->owner;
-	}
-	qsort(found, n, sizeof(*found), str_compare);
-	for (size_t i = 0; i < MIN(n, max); i++) {
-		struct store_entry e = { .key = found[i] };
+	owners_pass(db->data, (struct store_place){ host, after, name }, false,
+		max, fn, arg);
+	return true;
+}
 
-		if (!fn(arg, &e))
-			break;
-	}
-	free(found);
+bool
+mem_log_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err)
+{
+	(void)err;
+	owners_pass(db->data, (struct store_place){ host, after, name }, true,
+		max, fn, arg);
 	return true;
 }
 
@@ -226,8 +257,7 @@ mem_sizes(struct store_db *db, struct str host, struct str owner,
 		if (pl->log.n == 0 || !str_eq(pl->host, host) ||
 			!str_eq(pl->owner, owner))
 			continue;
-		for (size_t i = 0; i < pl->log.n; i++)
-			e.bytes += pl->log.p[i]->value.n;
+		e.bytes = values_bytes(pl);
 		e.last = pl->log.p[pl->log.n - 1]->seq;
 		e.wall_us = pl->log.p[pl->log.n - 1]->wall_us;
 		if (!fn(arg, &e))

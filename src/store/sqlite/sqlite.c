@@ -502,6 +502,7 @@ const struct store_driver store_sqlite = {
 	.list = sqlite_list,
 	.list_many = sqlite_list_many,
 	.owners = sqlite_owners,
+	.log_owners = sqlite_log_owners,
 	.range = sqlite_range,
 	.get_entries = sqlite_get_entries,
 	.sizes = sqlite_sizes,

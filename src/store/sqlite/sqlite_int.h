@@ -52,6 +52,8 @@ enum sqlite_sql {
 	SQL_LOG_DEL,
 	SQL_LOG_OWNED,
 	SQL_LOG_SIZES,
+	SQL_LOG_OWNERS,
+	SQL_LOG_OWNERS_ALL,
 	SQL_LOG_LAST,
 	SQL_ENTRY_ADD,
 	SQL_ENTRY_CHANGE,
@@ -381,7 +383,14 @@ bool sqlite_range(struct store_db *db, struct store_place at,
 bool sqlite_get_entries(struct store_db *db, struct store_place at,
 	const struct str *ids, size_t n, store_entry_fn fn, void *arg,
 	bool *complete_out, struct err *err);
+
+/* --- sqlite_sizes.c ----------------------------------------------- */
+
 bool sqlite_sizes(struct store_db *db, struct str host, struct str owner,
 	store_entry_fn fn, void *arg, struct err *err);
+
+bool sqlite_log_owners(struct store_db *db, struct str host, struct str name,
+	struct str after, uint32_t max, store_entry_fn fn, void *arg,
+	struct err *err);
 
 #endif

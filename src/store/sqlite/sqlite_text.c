@@ -48,6 +48,13 @@
 	"SELECT coalesce(id, name), time, peer, value, pos"                    \
 	" FROM search CROSS JOIN entry ON pos = search.rowid"                  \
 	" WHERE " SEARCH " ORDER BY search.rowid " order " LIMIT ?3"
+/* Logs in the order of their owners, with the first entry of each. */
+#define LOG_OWNERS(after)                                                      \
+	"SELECT owner, n, bytes, time FROM log CROSS JOIN entry ON pos ="      \
+	" (SELECT min(pos) FROM entry WHERE pos > log.place << 36"             \
+	"  AND pos < log.place + 1 << 36)"                                     \
+	" WHERE host = ?1 " after " AND log.name = ?3 AND n > 0"               \
+	" ORDER BY owner LIMIT ?4"
 
 #define MAP_AT "host = ?1 AND owner = ?2 AND name = ?3"
 
@@ -112,6 +119,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			  "  pos > log.place << 36"
 			  "  AND pos < log.place + 1 << 36)"
 			  " WHERE host = ?1 AND owner = ?2 AND n > 0",
+	[SQL_LOG_OWNERS] = LOG_OWNERS("AND owner > ?2"),
+	[SQL_LOG_OWNERS_ALL] = LOG_OWNERS(""),
 	[SQL_LOG_LAST] = "SELECT max(pos) FROM entry WHERE " SPAN,
 	[SQL_ENTRY_ADD] = "INSERT INTO entry"
 			  " (pos, place, id, time, peer, value, name)"
