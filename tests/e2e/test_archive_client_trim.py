@@ -80,6 +80,7 @@ def test_what_waits_goes_on_waiting(world):
     assert trim(juliet) is None
     assert mam.query(juliet, fields={"with": scene.binds["romeo"]}).ids == []
     scene.present("juliet/b")
+    juliet.ping()
     scene.mark(romeo, juliet)
     assert [e.get("id") for e in juliet.inbox if e.is_("message")] == [
         "m%d" % i for i in range(5)]

@@ -40,6 +40,7 @@ class Away:
         """What she is given when she says that she is there, ids of the messages."""
         self.scene.present(name)
         client = self.scene[name]
+        client.ping()
         # what was kept is written before anything that comes later
         self.scene.mark(self.romeo, client)
         return [e for e in client.inbox if e.is_("message")]
