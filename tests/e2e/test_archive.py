@@ -185,14 +185,17 @@ def test_without_the_archive(own_server):
     pair.scene.end()
 
 
-def test_it_says_that_it_gives_ids_and_not_that_it_can_be_asked(pair):
-    """XEP-0359 §5; XEP-0313 §7 comes with queries."""
+def test_it_says_that_it_gives_ids_and_can_be_asked(pair):
+    """XEP-0359 §5, XEP-0313 §7; not that it can be deleted, which is to be
+    configured."""
     for client, whom in ((pair.juliet, "juliet"), (pair.romeo, "romeo")):
         info = client.iq("get", "<query xmlns='http://jabber.org/protocol/"
                          "disco#info'/>", to=pair.jid(whom))
         features = {e.get("var") for e in info.child("query").elems()}
         assert SID in features
-        assert not [f for f in features if f and f.startswith("urn:xmpp:mam")]
+        assert {f for f in features if f and f.startswith("urn:xmpp:mam")} == {
+            "urn:xmpp:mam:2", "urn:xmpp:mam:2#extended",
+            "urn:xmpp:mam:2#groupchat-field"}
 
 
 # --- how large it may become ------------------------------------------------------
