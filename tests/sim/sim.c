@@ -24,7 +24,8 @@
  * In every second seed each account has a log of what it gets (mod_testarchive).
  * In eight of eleven it has the server's own archive, good disk or bad: what was
  * sent, and not refused, is in those of both sides, once and in order; and in that
- * alone where there was no room elsewhere.
+ * alone where there was no room elsewhere.  In the end each user reads his page by page
+ * (sim_query.c).
  *
  * In some of these archives hold a few messages, and two users soon stay away: then
  * what waits for them is all there, whatever has gone.
@@ -673,6 +674,8 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 		check_acknowledged(s);
 	sim_check_archives(s);
 	sim_check(s);
+	if (!s->failed)
+		sim_check_queries(s);
 	ok = !s->failed;
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)

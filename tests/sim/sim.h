@@ -13,6 +13,8 @@
 
 #define MESSAGES_MAX 512
 
+struct query;
+
 struct pair {
 	unsigned sent;                       /* from one user to another */
 	bool arrived[MESSAGES_MAX];          /* at any client */
@@ -48,9 +50,12 @@ struct sim {
 	struct pair pairs[USERS][USERS];
 	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
 	bool asked[USERS][USERS]; /* for a subscription */
+	struct query *query; /* in the end: see sim_query.c */
 };
 
 /* What all have archived, against what their clients got, and what was sent. */
 void sim_check_archives(struct sim *s);
+/* What they are shown of the server's own, against what is in it. */
+void sim_check_queries(struct sim *s);
 
 #endif
