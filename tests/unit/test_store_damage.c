@@ -68,6 +68,54 @@ TEST(a_damaged_database_says_so)
 	suite_close(&su);
 }
 
+#define ARCHIVE PLACE("juliet", "archive")
+
+/* 400 that are digested and have words, and some that are not. */
+static void
+archive_fill(struct suite *su)
+{
+	struct store_tx *tx = store_tx_new();
+	char id[STORE_ID_SIZE];
+
+	for (uint64_t n = 1; n <= 400; n++) {
+		struct str is = store_id_make(n, STR("s"), id);
+
+		store_tx_append_at(tx, ARCHIVE, is, (int64_t)n, STR("romeo"),
+			STR("<message>hello</message>"));
+		store_tx_index(tx, ARCHIVE, is, STR("hello world"));
+	}
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+	tx = store_tx_new();
+	for (uint64_t n = 401; n <= 420; n++)
+		store_tx_append_at(tx, ARCHIVE,
+			store_id_make(n, STR("s"), id), (int64_t)n,
+			STR("romeo"), STR("value"));
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+}
+
+static void
+damaged_archive_use(struct suite *su)
+{
+	const struct store_range with = { .max = 500, .count = true,
+		.with = STR("romeo"), .after_id = STR("3.s") };
+	const struct store_range words = { .max = 500, .count = true,
+		.words = STR("hello world"), .backwards = true };
+	const struct store_trim large = { .max_bytes = 9000,
+		.waits = STR("map") };
+	static char out[100000];
+	struct store_tx *tx = store_tx_new();
+
+	suite_range(su, ARCHIVE, &with, out, sizeof(out));
+	suite_range(su, ARCHIVE, &words, out, sizeof(out));
+	store_tx_replace_entry(tx, ARCHIVE, STR("20.s"), STR("gone"));
+	store_tx_index(tx, ARCHIVE, STR("21.s"), STR("other"));
+	store_tx_delete_entry(tx, ARCHIVE, STR("22.s"));
+	store_tx_trim(tx, ARCHIVE, &large);
+	suite_commit(su, tx);
+	while (store_turn(su->store))
+		continue;
+}
+
 /* Whatever stands in the file: an answer or an error, never a crash. */
 static void
 damaged_use(struct suite *su)
@@ -86,6 +134,7 @@ damaged_use(struct suite *su)
 		store_tx_free(tx);
 		return;
 	}
+	damaged_archive_use(su);
 	suite_list(su, MAP, out, sizeof(out));
 	suite_range(su, MAP, &range, out, sizeof(out));
 	suite_entries(su, MAP, "key-0300 key-0001 none", 0, out, sizeof(out));
@@ -114,6 +163,7 @@ TEST(random_damage_crashes_nothing)
 			CHECK(suite_try_open(&su, &err));
 		}
 		suite_fill(&su, MAP);
+		archive_fill(&su);
 		suite_shut(&su);
 		CHECK(stat(su.path, &st) == 0);
 		for (int i = 0; i < 60; i++) {

@@ -220,7 +220,9 @@ settings_apply(struct store_db *db, struct err *err)
 				     "PRAGMA mmap_size = 0;"
 				     "PRAGMA temp_store = MEMORY;"
 				     "PRAGMA cache_size = -512;"; /* KiB */
-	static const char writing[] = "PRAGMA journal_mode = WAL;"
+	/* the first decides when the first table is made, and never again */
+	static const char writing[] = "PRAGMA auto_vacuum = INCREMENTAL;"
+				      "PRAGMA journal_mode = WAL;"
 				      "PRAGMA synchronous = FULL;"
 				      "PRAGMA secure_delete = FAST;"
 				      "PRAGMA wal_autocheckpoint = 4000;"

@@ -236,6 +236,8 @@ sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 		return false;
 	if (left != max && !sqlite_search_merge(db, err))
 		return false;
-	*more_out = db->due != NULL || !db->has_walked;
+	if (left == max && !sqlite_pages_give_back(db, err))
+		return false;
+	*more_out = db->due != NULL || !db->has_walked || db->gives_back;
 	return true;
 }

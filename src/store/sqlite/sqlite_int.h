@@ -30,6 +30,9 @@ enum sqlite_sql {
 	SQL_REVERT,
 	SQL_BACKUP,
 	SQL_DATA_VERSION,
+	SQL_FREE_PAGES,
+	SQL_PAGES,
+	SQL_GIVE_BACK,
 
 	SQL_MAP_GET,
 	SQL_MAP_LIST,
@@ -144,6 +147,8 @@ struct store_db {
 	struct sqlite_known *known, *changed;
 	struct sqlite_due *due; /* writer: logs to be digested */
 	bool has_walked;        /* writer: there is no task */
+	unsigned n_tended; /* writer */
+	bool gives_back;   /* writer: there are too many free pages */
 	int64_t data_version;
 	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */
 };
@@ -238,6 +243,13 @@ struct sqlite_log {
 	int64_t peers;    /* the last no that was given */
 	enum sqlite_kind kind;
 };
+
+/* Is it a position of the log?  In a damaged file an index may say another. */
+static inline bool
+sqlite_log_has(const struct sqlite_log *log, int64_t pos)
+{
+	return pos > log->lo && pos <= log->hi;
+}
 
 /* Any handle: reads the row. */
 bool sqlite_log_find(struct store_db *db, struct store_place at,
@@ -383,6 +395,12 @@ bool sqlite_range(struct store_db *db, struct store_place at,
 bool sqlite_get_entries(struct store_db *db, struct store_place at,
 	const struct str *ids, size_t n, store_entry_fn fn, void *arg,
 	bool *complete_out, struct err *err);
+
+/* --- sqlite_pages.c ----------------------------------------------- */
+
+/* Writer: gives back some of the free pages, if there are too many; sets
+ * db->gives_back. */
+bool sqlite_pages_give_back(struct store_db *db, struct err *err);
 
 /* --- sqlite_sizes.c ----------------------------------------------- */
 

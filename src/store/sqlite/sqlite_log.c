@@ -133,7 +133,7 @@ sqlite_replace_entry(struct store_db *db, struct store_place at, struct str id,
 		return true;
 	if (!sqlite_entry_pos(db, &k->log, id, &found, &pos, err))
 		return false;
-	return !found || pos == INT64_MIN || /* in a damaged file */
+	return !found || !sqlite_log_has(&k->log, pos) ||
 		value_change(db, k, pos, value, err);
 }
 

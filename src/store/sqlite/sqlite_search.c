@@ -172,7 +172,7 @@ sqlite_index(struct store_db *db, struct store_place at, struct str id,
 	if (!sqlite_entry_pos(db, &k->log, id, &found, &pos, err))
 		return false;
 	/* those that came before the log had numbers are not searched */
-	return !found ||
+	return !found || !sqlite_log_has(&k->log, pos) ||
 		(uint64_t)(pos - k->log.lo) != store_id_number(id) ||
 		sqlite_words_set(db, k, pos, words, err);
 }

@@ -70,6 +70,9 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_REVERT] = "ROLLBACK TO tx",
 	[SQL_BACKUP] = "VACUUM INTO ?1",
 	[SQL_DATA_VERSION] = "PRAGMA data_version",
+	[SQL_FREE_PAGES] = "PRAGMA freelist_count",
+	[SQL_PAGES] = "PRAGMA page_count",
+	[SQL_GIVE_BACK] = "PRAGMA incremental_vacuum(64)",
 
 	[SQL_MAP_GET] = "SELECT value FROM map WHERE " MAP_AT " AND key = ?4",
 	[SQL_MAP_LIST] = "SELECT key, value FROM map WHERE " MAP_AT
