@@ -42,6 +42,7 @@
 #include "xmpp/rsm.h"
 #include "xmpp/stanza.h"
 #include "xmpp/subscription.h"
+#include "xmpp/text_words.h"
 #include "net/conn.h"
 #include "net/relay.h"
 #include "conf/conf.h"
