@@ -148,9 +148,9 @@ on_peer_arrived(struct listen_peer *p)
 
 	if (t == NULL)
 		t = waiting_new(sh, ps, peer->socks.digest, hash);
-	if (t->n_peers == max)
+	if (t->n_peers >= max)
 		waiting_make_room(t);
-	if (t->n_peers == max) {
+	if (t->n_peers >= max) {
 		sh->stats.refused++;
 		peer_reply(peer, SOCKS_NOT_ALLOWED);
 	} else {

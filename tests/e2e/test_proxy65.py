@@ -452,6 +452,22 @@ def test_a_target_may_have_come_by_each_address(own_server):
     p.server.check()
 
 
+def test_so_many_are_too_many_where_it_was_told_more(own_server):
+    """They have come already when a reload takes the addresses."""
+    p = Proxy(own_server,
+              addresses=["192.0.2.%d" % n for n in range(1, 5)])
+    sid = p.sid()
+    name = digest(sid, p.me, TARGET)
+    ends = [p.end().join(name) for _ in range(4)]
+    del p.server.conf["modules"]["proxy65"]["addresses"]
+    p.server.write_conf()
+    p.server.ctl("reload")
+    assert p.end().ask(name) == NOT_ALLOWED
+    assert p.activate(sid).get("type") == "result"
+    passes(ends[0], ends[-1])
+    p.server.check()
+
+
 @pytest.mark.parametrize("how", sorted(CUTS))
 def test_what_a_target_does_not_use_may_go(own_server, how):
     """While the transfer runs; and with it, whatever ends it."""
