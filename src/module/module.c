@@ -12,7 +12,9 @@
 
 #include <dlfcn.h>
 #include <inttypes.h>
+#include <link.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 
 #include "conf/conf.h"
@@ -277,6 +279,26 @@ module_entry_is_current(const struct module_entry *entry, const char *dir)
 		(entry->device == now.device && entry->inode == now.inode);
 }
 
+/* dlopen() maps what the head of a file promises, and a file that is shorter, such as
+ * one that is being copied, would end the process.  What stands last is the table of
+ * sections.  True for what is no such file: dlopen() says so. */
+static bool
+module_is_whole(const char *path)
+{
+	ElfW(Ehdr) head = { .e_shnum = 0 };
+	FILE *f = fopen(path, "re");
+	struct stat st;
+	bool whole = f == NULL || fread(&head, sizeof(head), 1, f) != 1 ||
+		memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+		fstat(fileno(f), &st) != 0 ||
+		(uint64_t)st.st_size >= head.e_shoff +
+				(uint64_t)head.e_shnum * head.e_shentsize;
+
+	if (f != NULL)
+		fclose(f);
+	return whole;
+}
+
 /* dlopen() knows again by its path what is open, whatever lies there now. */
 static bool
 module_open_object(struct module_entry *entry, const char *dir, bool beside,
@@ -287,6 +309,10 @@ module_open_object(struct module_entry *entry, const char *dir, bool beside,
 	snprintf(path, sizeof(path), MODULE_PATH, dir, beside ? "./" : "",
 		STR_ARG(name));
 	module_stat(entry, path);
+	if (!module_is_whole(path))
+		return err_set(err, ERR_MISSING,
+			"module %.*s: %s: the file has been cut short",
+			STR_ARG(name), path);
 	entry->object = dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (entry->object == NULL)
 		return module_set_error(name, dlerror(), err);

@@ -296,11 +296,14 @@ def test_check_config_tells_of_modules_that_cannot_be_opened(pool):
     """They are on unless said otherwise, and so nobody would miss them."""
     server = pool.new({"federation": "off", **EVERY_PORT})
     path = os.path.join(server.module_dir(), "mod_upload.so")
+    with open(path, "rb") as f:
+        whole = f.read()
     os.unlink(path) # it is a link
-    with open(path, "w") as f:
-        f.write("words, and no code\n")
-    line, = checked(server).stderr.splitlines()
-    assert "warn module: module upload: " + path in line
+    for content in b"words, and no code\n", whole[:4096], whole[:-1]:
+        with open(path, "wb") as f:
+            f.write(content)
+        line, = checked(server).stderr.splitlines()
+        assert "warn module: module upload: " + path in line
 
 
 def test_check_config_finds_ciphers_that_are_none(pool):
