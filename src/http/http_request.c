@@ -156,7 +156,7 @@ request_enter(struct http_exchange *x, const struct http_route *route,
 		answer_allow(x, route->methods, 204);
 	else if ((route->methods & method_allows[method]) == 0)
 		answer_allow(x, route->methods, 405);
-	else
+	else if (!http_memory_refuses(x)) /* by its route: pages hear of it */
 		request_give(x, m);
 	if (!x->handled)
 		x->r.route = NULL; /* it may be gone, with its module */
@@ -197,7 +197,7 @@ http_request_begin(struct http_exchange *x)
 
 	x->r.head = head;
 	http_from_fill(&x->r.from, x->r.shard, x->c->peer.conn, head);
-	if (!http_client_count(x) || http_memory_refuses(x))
+	if (!http_client_count(x))
 		return;
 	if (str_is(head->path, "*")) {
 		answer_allow(x, ~0u, 204);

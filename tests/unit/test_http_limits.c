@@ -20,6 +20,7 @@
 
 #define H "Host: example.org\r\n"
 #define END "\r\n"
+#define ORIGIN "Origin: https://chat.example\r\n"
 #define GET(path) "GET " path " HTTP/1.1\r\n" H END
 
 /* --- memory -------------------------------------------------------------------- */
@@ -138,6 +139,14 @@ TEST(who_asks_for_more_than_there_is_memory_costs_nobody_else)
 	world_advance(&s.world, 10 * US_PER_MS);
 	peer_say(&late, GET("/now"));
 	CHECK_GOT(&late, "HTTP/1.1 503 ", "Retry-After: 10\r\n");
+	/* a page of another origin is told so, too */
+	peer_say(&late, "OPTIONS /put/x HTTP/1.1\r\n" H ORIGIN
+		"Access-Control-Request-Method: PUT\r\n" END);
+	CHECK_GOT(&late, "HTTP/1.1 204 ",
+		"Access-Control-Allow-Methods: PUT, OPTIONS\r\n");
+	peer_say(&late, "PUT /put/x HTTP/1.1\r\n" H ORIGIN
+		"Content-Length: 1\r\n" END "x");
+	CHECK_GOT(&late, "HTTP/1.1 503 ", "Access-Control-Allow-Origin: *\r\n");
 	peer_say(&other, GET("/now"));
 	CHECK_GOT(&other, "HTTP/1.1 200 ");
 	world_advance(&s.world, 1500 * US_PER_MS);
