@@ -289,7 +289,8 @@ module_is_whole(const char *path)
 	FILE *f = fopen(path, "re");
 	struct stat st;
 	bool whole = f == NULL || fread(&head, sizeof(head), 1, f) != 1 ||
-		memcmp(head.e_ident, ELFMAG, SELFMAG) != 0 ||
+		!str_starts((struct str){ (const char *)head.e_ident, EI_NIDENT },
+			STR(ELFMAG)) ||
 		fstat(fileno(f), &st) != 0 ||
 		(uint64_t)st.st_size >= head.e_shoff +
 				(uint64_t)head.e_shnum * head.e_shentsize;
