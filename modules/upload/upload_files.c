@@ -214,20 +214,15 @@ files_note(struct upload_storage *s, struct str host, struct str id,
 	return true;
 }
 
-static void
-on_unnoted(void *arg, const struct err *why)
-{
-	(void)arg;
-	(void)why; /* the next start looks at it */
-}
-
+/* One that stays is looked at by the next start.  Nobody hears of it: the module may
+ * have left memory by then. */
 static void
 files_unnote(struct upload_storage *s, struct str host, struct str id)
 {
 	struct buf name = BUF_INIT;
 
 	(void)disk_remove(s->folder, note_name(&name, host, id),
-		&s->shard->mailbox, on_unnoted, NULL, NULL);
+		&s->shard->mailbox, NULL, NULL, NULL);
 	buf_done(&name);
 }
 

@@ -74,7 +74,8 @@ struct upload_storage_class {
 	 * Whoever waits for it goes on when it has failed. */
 	bool (*note)(struct upload_storage *s, struct str host, struct str id,
 		upload_done_fn done, void *arg, struct err *err);
-	/* Nobody waits for that. */
+	/* Nobody waits for that, and nothing of the module is called behind it: it may
+	 * have left memory. */
 	void (*unnote)(struct upload_storage *s, struct str host, struct str id);
 
 	/* Answers r, which is held until then: with the file, and fields; or 404. */

@@ -264,7 +264,8 @@ call_done(void *arg)
 {
 	struct call *c = arg;
 
-	c->fn.done(c->arg, call_why(c));
+	if (c->fn.done != NULL)
+		c->fn.done(c->arg, call_why(c));
 	call_free(c);
 }
 

@@ -110,7 +110,8 @@ typedef void (*disk_done_fn)(void *arg, const struct err *why);
  * known before it is needed. */
 bool disk_folder_prepare(struct disk_folder *dir, struct mailbox *reply,
 	disk_done_fn done, void *arg, struct err *err);
-/* Removes a file; ERR_MISSING in the answer if there is none. */
+/* Removes a file; ERR_MISSING in the answer if there is none.  done NULL: nobody waits,
+ * and no code of a module has to be there for the answer. */
 bool disk_remove(struct disk_folder *dir, struct str name, struct mailbox *reply,
 	disk_done_fn done, void *arg, struct err *err);
 /* What an ordinary user may still take (statvfs: f_bavail), and the whole. */

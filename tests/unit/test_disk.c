@@ -777,6 +777,10 @@ TEST(removing_and_asking_for_space)
 	DISK_UNTIL(&w, heard.n == 2);
 	CHECK(!heard.ok);
 	CHECK_INT(heard.why.code, ERR_MISSING);
+	disk_world_put(&w, "other", "text", 4);
+	CHECK(disk_remove(w.dir, STR("other"), &w.box, NULL, NULL, &err));
+	DISK_UNTIL(&w, disk_waiting(w.disk) == 0);
+	CHECK_INT(count_files(&w), 0);
 	CHECK(disk_space(w.dir, &w.box, on_space, &heard, &err));
 	DISK_UNTIL(&w, heard.n == 3);
 	CHECK(heard.ok);
