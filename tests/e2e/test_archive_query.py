@@ -9,6 +9,8 @@ import pytest
 
 import mam
 import scene as scenes
+from client import Client
+from sm import SM, enable
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -361,10 +363,10 @@ def test_a_page_waits_for_its_client_and_nobody_for_it(own_server):
                          "limits": {"write_queue_bytes": "64KiB"}})
     scene = scenes.Scene(server, ("romeo", "juliet"))
     romeo = scene.login("romeo/a")
-    n = 100
+    n = 32
     for i in range(n):
         romeo.send("<message to='%s' type='chat'><body>%d %s</body></message>" % (
-            scene.binds["juliet"], i, "z" * 60000))
+            scene.binds["juliet"], i, "z" * 190000))
     romeo.iq("set", scenes.BARRIER)
     assert len(entries(server, scene.binds["romeo"])) == n
     scene.online("juliet/j", settle=False)
@@ -389,4 +391,44 @@ def test_a_page_waits_for_its_client_and_nobody_for_it(own_server):
     slow.drop()
     assert romeo.iq("get", "<metadata xmlns='%s'/>" % mam.MAM).get(
         "type") == "result"
+    scene.end()
+
+
+def test_a_page_outlives_its_stream(own_server):
+    """XEP-0198: it waits while its session sleeps, and goes on where that is resumed;
+    what is not acknowledged comes again, and nothing else does."""
+    server = own_server({"limits": {"write_queue_bytes": "64KiB"},
+                         "modules": {"sm": {"ask_after_stanzas": "1"}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    n = 40
+    for i in range(n):
+        romeo.send("<message to='x@%s' type='chat'><body>%d %s</body></message>" % (
+            server.domain, i, "z" * 20000))
+    romeo.iq("set", scenes.BARRIER)
+    phone = scene.login("romeo/phone")
+    previd = enable(phone).get("id")
+    phone.send("<iq type='set' id='page'>%s</iq>" % mam.query_xml("q", max=n))
+    seen, answer = [], None
+
+    def hear(client):
+        e = client.next("the page")
+        if e.is_("r", SM):
+            client.send("<a xmlns='%s' h='%d'/>" % (SM, len(seen)))
+        elif not e.is_("a", SM):
+            seen.append(e)
+        return e
+    while len(seen) < 7:
+        hear(phone)
+    phone.reset()
+    server.process.wait_line("asleep")
+    a = scene.accounts["romeo"]
+    phone = Client(server, "phone").secure().auth(a.name, a.password)
+    phone.send("<resume xmlns='%s' previd='%s' h='7'/>" % (SM, previd))
+    assert phone.next("<resumed/>").is_("resumed", SM)
+    while answer is None or answer.get("id") != "page":
+        answer = hear(phone)
+    assert answer.child("fin", mam.MAM).get("complete") == "true"
+    assert [e.child("result", mam.MAM).get("id") for e in seen[:-1]] == [
+        e.id for e in entries(server, scene.binds["romeo"])]
     scene.end()
