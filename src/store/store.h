@@ -251,7 +251,7 @@ struct store_trim {
  * none behind the one with which STORE_TRIM_BYTES of values have gone.  It costs
  * nothing when none is too many; but where some are, and something waits, that whole
  * log is looked through. */
-#define STORE_TRIM_MAX 256
+#define STORE_TRIM_MAX 64
 #define STORE_TRIM_BYTES (1 << 20)
 void store_tx_trim(struct store_tx *tx, struct store_place at,
 	const struct store_trim *trim);

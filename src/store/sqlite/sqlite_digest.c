@@ -234,7 +234,7 @@ sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 		return false;
 	if (left > 0 && !db->has_walked && !walk(db, left, err))
 		return false;
-	if (left != max && !sqlite_search_merge(db, err))
+	if (!sqlite_search_merge(db, err))
 		return false;
 	if (left == max && !sqlite_pages_give_back(db, err))
 		return false;

@@ -148,6 +148,7 @@ struct store_db {
 	struct sqlite_due *due; /* writer: logs to be digested */
 	bool has_walked;        /* writer: there is no task */
 	unsigned n_tended; /* writer */
+	uint32_t n_unmerged; /* writer: entries in and out of "search" */
 	bool gives_back;   /* writer: there are too many free pages */
 	int64_t data_version;
 	sqlite3_stmt *stmts[SQL_COUNT]; /* prepared when first used */

@@ -22,9 +22,13 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* What is merged with a run: each page is written once for each fourfold of all that
- * there is, and a run writes some. */
-#define MERGE_PAGES 128
+/* How many pages are merged for so many entries that came or went: a page is written
+ * again for each fourfold of all that there is.  Less, and FTS5 does much at once when
+ * there are sixteen parts of a size; more, and the log of the database is full, and
+ * has to be written into it, all the time. */
+#define MERGE_MIN 8
+#define MERGE_MAX 1024
+#define MERGE_ENTRIES 4
 
 static void
 base36_add(struct buf *out, int64_t n)
@@ -87,6 +91,7 @@ terms_change(struct store_db *db, enum sqlite_sql which, int64_t place,
 	sqlite_bind_str(st, 2, buf_str(&text));
 	ok = sqlite_run(db, st, err);
 	buf_done(&text);
+	db->n_unmerged++;
 	return ok;
 }
 
@@ -107,11 +112,17 @@ search_del(struct store_db *db, int64_t place, int64_t pos, int64_t peer,
 bool
 sqlite_search_merge(struct store_db *db, struct err *err)
 {
-	sqlite3_stmt *st = sqlite_stmt(db, SQL_SEARCH_MERGE, err);
+	uint32_t n = db->n_unmerged;
+	sqlite3_stmt *st;
 
+	if (n == 0)
+		return true;
+	db->n_unmerged = 0;
+	st = sqlite_stmt(db, SQL_SEARCH_MERGE, err);
 	if (st == NULL)
 		return false;
-	sqlite3_bind_int64(st, 1, MERGE_PAGES);
+	sqlite3_bind_int64(
+		st, 1, MIN(MERGE_MIN + n / MERGE_ENTRIES, MERGE_MAX));
 	return sqlite_run(db, st, err);
 }
 
