@@ -1,11 +1,11 @@
 /*
  * bench_log.c - what a page of an archive costs, whatever its size.
  *
- * bench_log FOLDER MESSAGES OWNERS [drop]: MESSAGES go to OWNERS logs in turn, of 300
- * bytes and ten words, each with one of 1000 addresses, few of which say most.  Then
- * pages of 50 of the first log are read, by what a client may ask for; and its oldest
- * messages are trimmed, while others are written.  With "drop" the page cache is
- * dropped before each kind of page (as root), and each is read once.
+ * bench_log FOLDER MESSAGES OWNERS [drop]: MESSAGES go to OWNERS logs, 250 to each in
+ * turn, of 300 bytes and ten words, each with one of 1000 addresses, few of which say
+ * most.  Then pages of 50 of the first log are read, by what a client may ask for; and
+ * its oldest messages are trimmed, while others are written.  With "drop" the page
+ * cache is dropped before each kind of page (as root), and each is read once.
  */
 #include "config.h"
 
@@ -166,7 +166,8 @@ fill(struct bench *b, unsigned long first, unsigned long messages,
 		struct store_tx *tx = store_tx_new();
 
 		for (int n = 0; n < EACH && i < messages; n++, i++)
-			say(b, tx, i % owners, first + i / owners);
+			say(b, tx, i / EACH % owners,
+				first + i / EACH / owners * EACH + i % EACH);
 		b->outstanding++;
 		store_commit(b->store, tx, &b->mailbox, on_written, b);
 		wait_for(b, 31);
