@@ -203,17 +203,31 @@ struct slice {
 	int64_t n, bytes;
 };
 
-/* Of a log that has so many entries and bytes, does the first one go? */
+/* Is what is left too large? */
 static bool
-first_goes(const struct slice *s, int64_t pos, int64_t time_us)
+is_too_large(const struct slice *s)
 {
 	uint64_t n = (uint64_t)MAX(s->k->log.n - s->n, 0);
 	uint64_t bytes = (uint64_t)MAX(s->k->log.bytes - s->bytes, 0);
 
+	return s->trim->max_bytes != 0 &&
+		bytes + n * STORE_ENTRY_BYTES > s->trim->max_bytes;
+}
+
+/* Then no entry need be looked at. */
+static bool
+nothing_goes(const struct slice *s)
+{
+	return s->trim->before_us == 0 && s->trim->up_to.p == NULL &&
+		!is_too_large(s);
+}
+
+static bool
+first_goes(const struct slice *s, int64_t pos, int64_t time_us)
+{
 	return pos <= s->up_to ||
 		(s->trim->before_us != 0 && time_us < s->trim->before_us) ||
-		(s->trim->max_bytes != 0 && pos != s->k->last &&
-			bytes + n * STORE_ENTRY_BYTES > s->trim->max_bytes);
+		(pos != s->k->last && is_too_large(s));
 }
 
 static bool
@@ -349,8 +363,7 @@ sqlite_trim(struct store_db *db, struct store_place at,
 	*more_out = false;
 	if (!sqlite_known_get(db, at, false, &s.k, err))
 		return false;
-	/* in a file that somebody has edited the row may count none */
-	if (s.k == NULL)
+	if (s.k == NULL || nothing_goes(&s))
 		return true;
 	s.end = s.up_to = s.k->log.lo;
 	return sqlite_last_find(db, s.k, err) &&
