@@ -24,6 +24,7 @@ struct upload_sweep {
 	char *host;
 	struct timer timer;
 	bool busy;         /* a slice is under way, which holds the module */
+	bool again;        /* somebody has said meanwhile that there may be something */
 	bool looked;       /* for what a killed process had noted */
 	int64_t began_us;  /* wall clock: what was noted before is not of this one */
 	unsigned under_way;
@@ -61,11 +62,15 @@ sweep_set(struct upload_sweep *s, int64_t in_us)
 	shard_timer(s->here->shard, &s->timer, in_us, on_look);
 }
 
-/* in_us -1: nothing is left to look for. */
+/* in_us -1: nothing is left to look for; but what came meanwhile may not have been
+ * there yet when it was looked for. */
 static void
 sweep_rest(struct upload_sweep *s, int64_t in_us)
 {
+	if (in_us < 0 && s->again)
+		in_us = LOOK_US;
 	s->busy = false;
+	s->again = false;
 	free(s->removed);
 	s->removed = NULL;
 	if (in_us >= 0)
@@ -369,7 +374,9 @@ upload_follow(struct module_ctx *m, struct shard *sh)
 		s->began_us = shard_wall_us(sh);
 		LIST_INSERT_HEAD(&us->sweeps, s, link);
 	}
-	if (!s->busy && !timer_is_set(&s->timer))
+	if (s->busy)
+		s->again = true;
+	else if (!timer_is_set(&s->timer))
 		sweep_set(s, LOOK_US);
 }
 
