@@ -113,6 +113,56 @@ TEST(what_arrives_is_in_the_order_of_the_archives_and_of_sending)
 	}
 }
 
+static void
+on_moved(void *arg, bool more, const struct err *err)
+{
+	(void)arg;
+	CHECK(!more && err == NULL);
+}
+
+/* All that juliet's archive has goes. */
+static void
+archive_empty(struct world *w)
+{
+	const struct store_trim all = { .before_us = INT64_MAX,
+		.waits = STR("offline") };
+
+	store_trim(w->server->store,
+		(struct store_place){ STR(WORLD_HOST), STR("juliet"),
+			STR("archive") },
+		&all, &w->server->shards[0]->mailbox, on_moved, NULL);
+}
+
+/* At any moment while she comes for what waits, which is in the archive alone. */
+TEST(what_leaves_the_archive_while_it_is_given_is_given_once)
+{
+	for (unsigned turns = 0; turns < 80; turns++) {
+		struct world *w = world_of_two(turns, TEST_MODULE_DIR, "");
+		struct witness romeo, juliet;
+
+		witness_start(&romeo, w, "romeo");
+		for (unsigned i = 0; i < 3; i++)
+			client_send(&romeo.c, "<message id='%u'" TO("juliet")
+				BODY, i);
+		witness_turn(&romeo);
+		witness_start_at(&juliet, w, "juliet", -1);
+		seen_anew(&juliet);
+		juliet.sees_all = false;
+		client_send(&juliet.c, "<presence/>");
+		for (unsigned i = 0; i < turns; i++)
+			world_turn(w);
+		archive_empty(w);
+		witness_turn(&juliet);
+		CHECK(strstr(seen(&juliet), "message:0 message:1 message:2 ") !=
+			NULL);
+		CHECK(strstr(strstr(seen(&juliet), "message:2"), "message:0") ==
+			NULL);
+		witness_done(&romeo);
+		witness_done(&juliet);
+		world_free(w);
+	}
+}
+
 /* Two that keep it, of which neither hides it from the other. */
 TEST(messages_for_one_who_is_away_are_archived_and_kept)
 {
