@@ -1,5 +1,6 @@
 """contrib/quickstart.sh with what a developer of servers wants: two that talk."""
 
+import fcntl
 import os
 import re
 import shutil
@@ -16,6 +17,15 @@ from socks import End
 
 # the program is that of the build, and what is tested is a script
 pytestmark = [pytest.mark.only("antiphon"), pytest.mark.once]
+
+
+@pytest.fixture(autouse=True)
+def alone():
+    """There are four sets of ports, one of which others may have; so tests of other
+    processes wait."""
+    with open(os.path.join(build_dir(), "quickstart.lock"), "w") as f:
+        fcntl.flock(f, fcntl.LOCK_EX)
+        yield
 
 
 class Quickstart:
