@@ -198,9 +198,9 @@ class Watch:
         return (self.most - self.before) / 1024
 
 
-def curl(server, url, *more):
+def curl(server, url, *more, nice=0):
     done = subprocess.run(
-        ["curl", "-sS", "--fail", "--insecure", "--noproxy", "*", "-H",
+        ["nice", "-n", str(nice), "curl", "-sS", "--fail", "--insecure", "--noproxy", "*", "-H",
          "Expect:", "--connect-to", "::%s:" % server.address, "-o",
          "/dev/null", "-w", "%{http_code}", *more, url],
         capture_output=True, text=True)

@@ -1,13 +1,15 @@
 """What messages of others wait while files move over HTTP at full speed, by one shard.
 
-    upload_beside.py [--seconds N] [--repeat N] [--mib N]
+    upload_beside.py [--seconds N] [--repeat N] [--mib N] [--nice N]
 
 20 users send 500 a second (antiphon-bench open, with TLS): beside nobody; beside the
 same clients, curl, which move the same files to and from nginx, which tells what the
 machine gives to them; and beside files to and from the server: one up and one down at
 once, again and again, without TLS and with.  Of the thread of the shard it is told how
 much of the time it ran, how much it wanted to and waited for a processor, and for how
-long each time: that wait is in the latency, and is none of its own turns.
+long each time: that wait is in the latency, and is none of its own turns.  --nice gives
+curl a lower priority: as if who has it were at another machine, it takes no processor
+that a server wants.
 """
 
 import argparse
@@ -54,7 +56,7 @@ class Mover:
         self.curl(self.got)
 
     def curl(self, *words):
-        upload.curl(self.server, *words)
+        upload.curl(self.server, *words, nice=self.args.nice)
 
     def run(self, work):
         while not self.over.is_set():
@@ -129,6 +131,7 @@ def measure(mine, nginx, args):
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("--mib", type=int, default=256)
+    parser.add_argument("--nice", type=int, default=0)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--seconds", type=int, default=6)
     args = parser.parse_args()
