@@ -295,9 +295,10 @@ static enum hook_result
 on_read(struct module_ctx *m, void *arg)
 {
 	struct session_read *r = arg;
-	const struct archive_session *as = module_session_state(m, r->session);
+	const struct archive_session *as =
+		module_session_state_if_made(m, r->session);
 
-	r->number = as->read;
+	r->number = as != NULL ? as->read : 0;
 	return HOOK_PASS;
 }
 
@@ -305,8 +306,10 @@ on_read(struct module_ctx *m, void *arg)
 static enum hook_result
 on_stopping(struct module_ctx *m, void *arg)
 {
-	archive_pages_end(module_session_state(m, arg),
-		COND_RESOURCE_CONSTRAINT);
+	struct archive_session *as = module_session_state_if_made(m, arg);
+
+	if (as != NULL)
+		archive_pages_end(as, COND_RESOURCE_CONSTRAINT);
 	return HOOK_PASS;
 }
 

@@ -454,8 +454,8 @@ archive_page_begin(struct module_ctx *m, struct session *s, struct iq *iq,
 void
 archive_pages_go_on(struct module_ctx *m, struct session *s)
 {
-	struct archive_session *as = module_session_state(m, s);
-	struct archive_page *p = TAILQ_FIRST(&as->pages);
+	struct archive_session *as = module_session_state_if_made(m, s);
+	struct archive_page *p = as != NULL ? TAILQ_FIRST(&as->pages) : NULL;
 
 	if (p == NULL || !p->waits)
 		return;

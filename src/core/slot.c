@@ -19,19 +19,26 @@ struct slot {
 };
 
 void *
+slot_find(struct slot *list, const struct slot_kind *kind)
+{
+	while (list != NULL && list->kind != kind)
+		list = list->next;
+	return list != NULL ? list->state : NULL;
+}
+
+void *
 slot_get(struct slot **list, const struct slot_kind *kind)
 {
-	struct slot *slot = *list;
+	void *state = slot_find(*list, kind);
+	struct slot *slot;
 
-	while (slot != NULL && slot->kind != kind)
-		slot = slot->next;
-	if (slot == NULL) {
-		slot = xcalloc(1, sizeof(*slot) + kind->size);
-		memuse_add(MEMUSE_MODULE, slot);
-		slot->kind = kind;
-		slot->next = *list;
-		*list = slot;
-	}
+	if (state != NULL)
+		return state;
+	slot = xcalloc(1, sizeof(*slot) + kind->size);
+	memuse_add(MEMUSE_MODULE, slot);
+	slot->kind = kind;
+	slot->next = *list;
+	*list = slot;
 	return slot->state;
 }
 

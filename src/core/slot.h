@@ -31,6 +31,8 @@ struct slot_kind {
 
 struct slot; /* the first of a list; NULL: there is none */
 
+/* NULL: it was not asked for yet. */
+void *slot_find(struct slot *list, const struct slot_kind *kind);
 /* Never NULL: zeroed when it is made. */
 void *slot_get(struct slot **list, const struct slot_kind *kind);
 /* Ends the state of this kind, if there is one. */

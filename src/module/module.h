@@ -157,6 +157,8 @@ void *module_shard_state(struct module_ctx *m, struct shard *sh);
 void *module_entry_state(struct module_entry *entry, struct shard *sh);
 void *module_entity_state(struct module_ctx *m, struct entity *e);
 void *module_session_state(struct module_ctx *m, struct session *s);
+/* NULL: it was not asked for yet, so that who does nothing costs nothing. */
+void *module_session_state_if_made(struct module_ctx *m, const struct session *s);
 
 /* --- any shard: the store, answered on sh, after the call has returned ------------ */
 

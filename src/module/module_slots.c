@@ -41,6 +41,12 @@ module_session_state(struct module_ctx *m, struct session *s)
 	return slot_get(&s->slots, &m->entry->session_slot);
 }
 
+void *
+module_session_state_if_made(struct module_ctx *m, const struct session *s)
+{
+	return slot_find(s->slots, &m->entry->session_slot);
+}
+
 void
 module_follow(struct shard *sh)
 {

@@ -49,8 +49,11 @@ static void
 fill(struct object *o, struct kind *kinds, int n)
 {
 	for (int i = 0; i < n; i++) {
-		struct state *state = slot_get(&o->slots, &kinds[i].slot);
+		struct state *state;
 
+		CHECK(slot_find(o->slots, &kinds[i].slot) == NULL);
+		state = slot_get(&o->slots, &kinds[i].slot);
+		CHECK(slot_find(o->slots, &kinds[i].slot) == state);
 		CHECK_INT(state->value, 0);
 		state->value = kinds[i].value;
 	}
