@@ -1,8 +1,9 @@
 /*
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
  * tells its clients under which id (XEP-0359).  What they may ask it:
- * archive_query.c, archive_metadata.c; whose messages they want there: archive_prefs.c;
- * how they have it deleted: archive_trim.c.
+ * archive_query.c, archive_metadata.c; by which words they find it: archive_words.c;
+ * whose messages they want there: archive_prefs.c; how they have it deleted:
+ * archive_trim.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -197,6 +198,21 @@ archive_trim(struct archive_state *state, const struct archive_conf *conf,
 	state->room = step;
 }
 
+/* Costs about as much as to keep it, and nothing where nobody wants it. */
+static void
+entry_index(const struct archive_conf *conf, struct store_tx *tx,
+	struct store_place at, struct str id, const struct stanza *st)
+{
+	struct buf words = BUF_INIT;
+
+	if (!conf->search)
+		return;
+	archive_words(&words, st->arena, st->root);
+	if (words.n != 0)
+		store_tx_index(tx, at, id, buf_str(&words));
+	buf_done(&words);
+}
+
 /* The id, in out; STR_NONE: there is no room for what strangers say, or the owner
  * does not want it. */
 static struct str
@@ -224,6 +240,7 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 			rand_id(acc->e.shard->rand, secret), out);
 		store_tx_append_at(tx, at, id, state->last_us,
 			jid_bare_str(with), buf_str(&value));
+		entry_index(conf, tx, at, id, st);
 		archive_trim(state, conf, tx, at, value.n + STORE_ENTRY_BYTES);
 		if (acc->recalls)
 			recent_add(acc, st, id);
@@ -361,6 +378,11 @@ static const struct option archive_options[] = {
 		.off = offsetof(struct archive_conf, client_trim),
 		.help = "whether users may have their archives deleted by a "
 			"client, all or up to a message; contacts keep theirs" },
+	{ .name = "search", .type = OPT_SWITCH, .dflt = "yes",
+		.off = offsetof(struct archive_conf, search),
+		.help = "whether users may search their archives for words: those "
+			"of what is archived while it says yes, and is not "
+			"encrypted" },
 	{ .name = NULL },
 };
 
@@ -400,7 +422,7 @@ MODULE(archive) = {
 	.name = "archive",
 	.summary = "keep what users send and get, and show it to them",
 	.specs = "XEP-0313 1.1.3, XEP-0359 0.7.0, XEP-0334 1.0.0, XEP-0059 1.0, "
-		 "XEP-0413 0.2.1, XEP-0441 0.2.0, XEP-0424 0.4.2",
+		 "XEP-0413 0.2.1, XEP-0441 0.2.0, XEP-0424 0.4.2, XEP-0431 0.2.0",
 	.features = (const char *const[]){ NS_RETRACT, FEATURE_TOMBSTONE, NULL },
 	.account_features = (const char *const[]){ NS_SID, NS_MAM,
 		NS_MAM "#extended", NS_MAM "#groupchat-field", NS_RSM,

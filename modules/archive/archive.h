@@ -20,6 +20,7 @@ struct archive_conf {
 	uint64_t stranger_bytes;
 	int64_t page_max;
 	bool client_trim;
+	bool search;
 };
 
 /* What strangers have added, and what is forgotten of it since then. */
@@ -78,12 +79,22 @@ void archive_prefs_free(struct archive_prefs *prefs);
 enum hook_result archive_on_prefs_get(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_prefs_set(struct module_ctx *m, struct iq *iq);
 
+/* --- archive_words.c ---------------------------------------------------------------- */
+
+/* Appends the words by which message is found; none, if it is encrypted. */
+void archive_words(struct buf *out, struct arena *a, const struct elem *message);
+/* Is it found by words, which are at least one? */
+bool archive_has_words(struct arena *a, const struct elem *message, struct str words);
+
 /* --- archive_query.c: what the owner may ask ----------------------------------- */
 
 enum hook_result archive_on_form(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_query(struct module_ctx *m, struct iq *iq);
 /* XEP-0313 §8.1: of anybody else, whether there is such an account or not. */
 enum hook_result archive_on_others(struct module_ctx *m, struct iq *iq);
+
+/* Features that depend on the configuration. */
+enum hook_result archive_on_disco(struct module_ctx *m, void *arg);
 
 /* --- archive_metadata.c --------------------------------------------------------- */
 
@@ -93,7 +104,6 @@ enum hook_result archive_on_metadata(struct module_ctx *m, struct iq *iq);
 
 enum hook_result archive_on_trim(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_trim_by_others(struct module_ctx *m, struct iq *iq);
-enum hook_result archive_on_disco(struct module_ctx *m, void *arg);
 
 /* --- archive_page.c --------------------------------------------------------------- */
 

@@ -10,6 +10,7 @@
 struct reading {
 	struct arena *a;
 	struct archive_query *q;
+	bool search;
 	const char *text; /* why not */
 };
 
@@ -95,6 +96,40 @@ read_groupchat(struct reading *r, const struct elem *field)
 		"include-groupchat is neither true nor false");
 }
 
+static size_t
+words_count(struct str words)
+{
+	size_t n = words.n != 0;
+
+	for (size_t i = 0; i < words.n; i++)
+		n += words.p[i] == ' ';
+	return n;
+}
+
+/* XEP-0431 §2.2: one that is empty asks for nothing; what the other means, all its
+ * words, is ours to say (§3.2).  No character is special: what is no word is not
+ * there. */
+static enum stanza_cond
+read_fulltext(struct reading *r, const struct elem *field)
+{
+	struct str text = form_value(r->a, field), words;
+	struct buf buf = BUF_INIT;
+	bool all = text_words_wanted(&buf, text);
+
+	words = arena_str(r->a, buf_str(&buf));
+	buf_done(&buf);
+	if (text.n == 0)
+		return COND_NONE;
+	if (!all || words_count(words) > STORE_WORDS_MAX)
+		return refuse(r, COND_POLICY_VIOLATION,
+			"fulltext: search for fewer words");
+	if (words.n == 0)
+		return refuse(r, COND_BAD_REQUEST,
+			"fulltext: there is no word in it");
+	r->q->words = words;
+	return COND_NONE;
+}
+
 static enum stanza_cond
 read_form_type(struct reading *r, const struct elem *field)
 {
@@ -117,7 +152,14 @@ static const struct {
 	{ "after-id", "text-single", read_after_id },
 	{ "ids", "list-multi", read_ids },
 	{ "include-groupchat", "boolean", read_groupchat },
+	{ "{" NS_FULLTEXT "}fulltext", "text-single", read_fulltext },
 };
+
+static bool
+field_is_off(size_t i, bool search)
+{
+	return !search && fields[i].read == read_fulltext;
+}
 
 /* --- the query ---------------------------------------------------------------------- */
 
@@ -129,7 +171,7 @@ read_field(struct reading *r, const struct elem *field, unsigned *seen)
 
 	while (i < COUNT(fields) && !str_is(var, fields[i].name))
 		i++;
-	if (i == COUNT(fields))
+	if (i == COUNT(fields) || field_is_off(i, r->search))
 		return refuse(r, COND_FEATURE_NOT_IMPLEMENTED, /* §4.1.5 */
 			"The form has a field that is not known here");
 	if ((*seen & 1u << i) != 0)
@@ -187,10 +229,10 @@ read_order(struct reading *r, const struct elem *query)
 }
 
 enum stanza_cond
-archive_query_read(struct arena *a, const struct elem *query,
+archive_query_read(struct arena *a, const struct elem *query, bool search,
 	struct archive_query *out, const char **text_out)
 {
-	struct reading r = { .a = a, .q = out };
+	struct reading r = { .a = a, .q = out, .search = search };
 	enum stanza_cond cond;
 
 	*out = (struct archive_query){
@@ -210,12 +252,12 @@ archive_query_read(struct arena *a, const struct elem *query,
 }
 
 void
-archive_form_add(struct arena *a, struct elem *parent)
+archive_form_add(struct arena *a, struct elem *parent, bool search)
 {
 	struct elem *form = form_add(a, parent, "form", NS_MAM), *field, *e;
 
 	for (size_t i = 0; i < COUNT(fields); i++) {
-		if (fields[i].type == NULL)
+		if (fields[i].type == NULL || field_is_off(i, search))
 			continue;
 		field = form_add_field(a, form, fields[i].name, fields[i].type,
 			NULL);

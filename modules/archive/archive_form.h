@@ -1,6 +1,6 @@
 /*
  * archive_form.h - what a query of an archive asks for (XEP-0313 §4.1, §4.3,
- * XEP-0413).
+ * XEP-0413, XEP-0431).
  *
  * Any thread; pure functions.
  */
@@ -16,6 +16,7 @@
 struct archive_query {
 	struct str queryid; /* STR_NONE: none */
 	struct jid with;    /* not set: anybody */
+	struct str words;   /* as in struct store_range */
 	int64_t since_us, until_us; /* as in struct store_range */
 	struct str after_id, before_id; /* STR_NONE: no bound */
 	bool by_ids;
@@ -26,12 +27,12 @@ struct archive_query {
 	bool flipped;    /* the page goes out from its end (§4.3.4) */
 };
 
-/* Reads <query/>; texts are borrowed, or in the arena of a.  COND_NONE; else why
- * not, with a text for people that names the field. */
+/* Reads <query/>, which may ask for words if search; texts are borrowed, or in the
+ * arena of a.  COND_NONE; else why not, with a text for people that names the field. */
 enum stanza_cond archive_query_read(struct arena *a, const struct elem *query,
-	struct archive_query *out, const char **text_out);
+	bool search, struct archive_query *out, const char **text_out);
 
 /* Adds the form that says what may be asked (§4.1.5). */
-void archive_form_add(struct arena *a, struct elem *parent);
+void archive_form_add(struct arena *a, struct elem *parent, bool search);
 
 #endif

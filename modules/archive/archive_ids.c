@@ -130,6 +130,23 @@ archive_page_turn(struct archive_page *p)
 
 /* --- check ---------------------------------------------------------------------------- */
 
+static bool
+has_words(const struct archive_page *p, const struct store_entry *e)
+{
+	const struct elem *message;
+	struct arena *a;
+	bool has;
+
+	if (p->q->words.p == NULL)
+		return true;
+	message = stored_read_own(p->iq->shard->xml, e->value, &a);
+	if (message == NULL)
+		return false;
+	has = archive_has_words(a, message, p->q->words);
+	arena_free(a);
+	return has;
+}
+
 /* For those that are asked for by their ids, what else the store would look at. */
 static bool
 is_meant(const struct archive_page *p, const struct store_entry *e)
@@ -142,7 +159,7 @@ is_meant(const struct archive_page *p, const struct store_entry *e)
 		(q->until_us == 0 || e->wall_us <= q->until_us) &&
 		(p->lower.p == NULL || number > store_id_number(p->lower)) &&
 		(p->upper.p == NULL || number < store_id_number(p->upper)) &&
-		archive_page_is_of_full(p, e);
+		archive_page_is_of_full(p, e) && has_words(p, e);
 }
 
 /* All that is asked for has been looked at: the ids that are meant are at the front,

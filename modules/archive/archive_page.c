@@ -16,7 +16,7 @@
  *       each    --(the client does not keep up)--> waiting --(it does)--> each
  *               --(the session has gone)--> answered, for nobody
  *
- * Times, bounds and bare addresses are the store's to find; full addresses are looked
+ * Times, bounds, words and bare addresses are the store's to find; full ones are looked
  * for in what it finds, and no more than LOOK_MAX entries for one page.
  *
  * Nobody waits for a page that waits for its client: what the client sends meanwhile
@@ -362,6 +362,7 @@ page_walk(struct module_ctx *m, struct archive_page *p)
 {
 	struct store_range range = {
 		.with = p->peer,
+		.words = p->q->words,
 		.since_us = p->q->since_us,
 		.until_us = p->q->until_us,
 		.after_id = p->lower,

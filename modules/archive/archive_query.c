@@ -19,20 +19,43 @@ archive_on_others(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+static void
+feature_add(const struct disco_query *q, const char *name)
+{
+	struct elem *e = elem_add(q->arena, q->query, NS_DISCO_INFO, "feature");
+
+	elem_set_attr(q->arena, e, "var", str_c(name));
+}
+
+enum hook_result
+archive_on_disco(struct module_ctx *m, void *arg)
+{
+	const struct archive_conf *conf = m->conf;
+	const struct disco_query *q = arg;
+
+	if (q->account == NULL || q->node.p != NULL)
+		return HOOK_PASS;
+	if (conf->search)
+		feature_add(q, NS_FULLTEXT);
+	if (conf->client_trim)
+		feature_add(q, NS_MAM_TRIM);
+	return HOOK_PASS;
+}
+
 enum hook_result
 archive_on_form(struct module_ctx *m, struct iq *iq)
 {
+	const struct archive_conf *conf = m->conf;
 	struct elem *query = iq_payload(iq, NS_MAM, "query");
 
-	(void)m;
-	archive_form_add(iq->st->arena, query);
+	archive_form_add(iq->st->arena, query, conf->search);
 	iq_result(iq, query);
 	return HOOK_HANDLED;
 }
 
 /* XEP-0313 §6.1.1: who reads the archive before he says that he is there reads in it
  * what was kept for him, and is not given that once more.  Not who asks for one
- * conversation, or for what he has heard of. */
+ * conversation, for words, or for what he has heard of. */
 static void
 note_read(struct module_ctx *m, struct session *s, const struct archive_query *q,
 	uint32_t max)
@@ -41,7 +64,8 @@ note_read(struct module_ctx *m, struct session *s, const struct archive_query *q
 		module_entity_state(m, &s->account->e);
 	struct archive_session *as;
 
-	if (s->presence_us != 0 || max == 0 || jid_is_set(q->with) || q->by_ids)
+	if (s->presence_us != 0 || max == 0 || jid_is_set(q->with) ||
+		q->words.p != NULL || q->by_ids)
 		return;
 	as = module_session_state(m, s);
 	as->read = state->last;
@@ -56,7 +80,8 @@ archive_on_query(struct module_ctx *m, struct iq *iq)
 	struct session *s = iq_sender(iq);
 	uint32_t max = (uint32_t)conf->page_max;
 	const char *text = NULL;
-	enum stanza_cond cond = archive_query_read(a, iq->payload, q, &text);
+	enum stanza_cond cond =
+		archive_query_read(a, iq->payload, conf->search, q, &text);
 
 	if (cond != COND_NONE) {
 		iq_error(iq, cond, text);

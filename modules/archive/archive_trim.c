@@ -137,16 +137,3 @@ archive_on_trim_by_others(struct module_ctx *m, struct iq *iq)
 
 	return conf->client_trim ? archive_on_others(m, iq) : HOOK_PASS;
 }
-
-enum hook_result
-archive_on_disco(struct module_ctx *m, void *arg)
-{
-	const struct archive_conf *conf = m->conf;
-	const struct disco_query *q = arg;
-
-	if (conf->client_trim && q->account != NULL && q->node.p == NULL)
-		elem_set_attr(q->arena,
-			elem_add(q->arena, q->query, NS_DISCO_INFO, "feature"),
-			"var", STR(NS_MAM_TRIM));
-	return HOOK_PASS;
-}

@@ -16,6 +16,7 @@ enum worth {
 	SAYS_NOTHING, /* it is about the message, or about this moment */
 	MAY_SAY,      /* nobody knows: kept for who is away, in no archive */
 	SAYS,         /* the owner looks for it years later */
+	ENCRYPTED,    /* so does it, and no text beside it does */
 };
 
 /*
@@ -32,12 +33,12 @@ static const struct {
 	{ NS_CLIENT, "subject", SAYS },
 	{ NS_CLIENT, "thread", SAYS_NOTHING },
 	/* encrypted: OMEMO, OpenPGP, and what says that it is (XEP-0380) */
-	{ "eu.siacs.conversations.axolotl", "encrypted", SAYS },
-	{ "urn:xmpp:omemo:1", "encrypted", SAYS },
-	{ "urn:xmpp:omemo:2", "encrypted", SAYS },
-	{ "urn:xmpp:openpgp:0", "openpgp", SAYS },
-	{ "jabber:x:encrypted", "x", SAYS },
-	{ "urn:xmpp:eme:0", "encryption", SAYS },
+	{ "eu.siacs.conversations.axolotl", "encrypted", ENCRYPTED },
+	{ "urn:xmpp:omemo:1", "encrypted", ENCRYPTED },
+	{ "urn:xmpp:omemo:2", "encrypted", ENCRYPTED },
+	{ "urn:xmpp:openpgp:0", "openpgp", ENCRYPTED },
+	{ "jabber:x:encrypted", "x", ENCRYPTED },
+	{ "urn:xmpp:eme:0", "encryption", ENCRYPTED },
 	/* what has become of another message */
 	{ NS_RECEIPTS, "received", SAYS },          /* XEP-0184 */
 	{ NS_RECEIPTS, "request", SAYS_NOTHING },
@@ -125,6 +126,26 @@ message_is_archived(const struct stanza *st)
 	if (stanza_has_hint(st, "store"))
 		return true;
 	return st->type != MESSAGE_HEADLINE && has_worth(st, SAYS);
+}
+
+/* Text that says so itself (OTR, XEP-0364). */
+static bool
+is_otr(const struct elem *e)
+{
+	const struct elem *text = e->first;
+
+	return elem_is(e, NS_CLIENT, "body") && text != NULL &&
+		elem_is_text(text) && str_starts(text->text, STR("?OTR"));
+}
+
+bool
+message_is_encrypted(const struct elem *message)
+{
+	elem_each_child(message, e) {
+		if (elem_worth(e) == ENCRYPTED || is_otr(e))
+			return true;
+	}
+	return false;
 }
 
 /* --- copies (XEP-0280 §6.1) ----------------------------------------------------- */

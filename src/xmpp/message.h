@@ -9,6 +9,7 @@
 
 #include <stdbool.h>
 
+struct elem;
 struct stanza;
 
 /* Does it say something (XEP-0160 §3), or ask to be stored (XEP-0334 §4.4)?  Chat
@@ -24,6 +25,9 @@ bool message_may_wait(const struct stanza *st);
  * to be stored (XEP-0334 §4.1, §4.2) does not, whatever else it says.
  */
 bool message_is_archived(const struct stanza *st);
+/* Is encrypted in it what it says, so that its <body/> is for clients that cannot read
+ * that (XEP-0380 §3.1)? */
+bool message_is_encrypted(const struct elem *message);
 /*
  * Do the other devices of who has sent it (sent), or of who has got it, see a copy
  * (XEP-0280 §6.1)?  Of an error nobody can tell by looking at it: false.

@@ -104,7 +104,8 @@ def matches(e, fields):
             ("end" not in fields or e.time <= fields["end"]))
 
 
-def model(all_, fields, max_, after=None, before=None, flip=False, desc=None):
+def model(all_, fields, max_, after=None, before=None, flip=False, desc=None,
+          also=lambda e: True):
     """(ids as they come, complete, first, last)"""
     at = {e.id: i for i, e in enumerate(all_)}
     lo, hi = -1, len(all_)
@@ -113,7 +114,7 @@ def model(all_, fields, max_, after=None, before=None, flip=False, desc=None):
     if "before-id" in fields:
         hi = at[fields["before-id"]]
     found = [e.id for i, e in enumerate(all_)
-             if lo < i < hi and matches(e, fields) and
+             if lo < i < hi and matches(e, fields) and also(e) and
              ("ids" not in fields or e.id in fields["ids"])]
     if desc:
         found.reverse()

@@ -5,6 +5,8 @@
 
 #include "../../modules/archive/archive_form.h"
 
+#include <stdlib.h>
+
 #include "base/arena.h"
 #include "base/buf.h"
 #include "xml/elem.h"
@@ -28,7 +30,7 @@ read_query(struct arena *a, const char *in, enum stanza_cond due)
 
 	TEST_CASE(in);
 	CHECK(e != NULL);
-	CHECK_INT(archive_query_read(a, e, &q, &text), due);
+	CHECK_INT(archive_query_read(a, e, true, &q, &text), due);
 	CHECK((text != NULL) == (due != COND_NONE));
 	return q;
 }
@@ -42,6 +44,7 @@ TEST(what_is_not_said_is_everything)
 	CHECK(q.since_us == 0 && q.until_us == 0);
 	CHECK(q.after_id.p == NULL && q.before_id.p == NULL);
 	CHECK(!q.by_ids && !q.descending && !q.flipped);
+	CHECK(q.words.p == NULL);
 	CHECK(!q.rsm.has_max && !q.rsm.backwards);
 	arena_free(a);
 }
@@ -102,6 +105,108 @@ TEST(the_rest_stands_beside_the_form)
 	arena_free(a);
 }
 
+#define FULLTEXT "{urn:xmpp:fulltext:0}fulltext"
+
+/* Nothing in it means anything but words (XEP-0431 §3.2). */
+TEST(words_are_searched_for)
+{
+	static const struct {
+		const char *in, *words;
+	} cases[] = {
+		{ FIELD(FULLTEXT, "Rose"), "rose" },
+		{ FIELD(FULLTEXT, " two words, two "), "two words" },
+		{ FIELD(FULLTEXT, "\"a\" NEAR/2 b* OR (c:d) -e ^f {g} 'h"),
+			"a near 2 b or c d e f g h" },
+		{ FIELD(FULLTEXT, "Caf\xc3\xa9 \xe9\xbb\x92\xe7\x8c\xab"),
+			"cafe \xe9\xbb\x92\xe7\x8c\xab" },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct arena *a = arena_new();
+		struct buf in = BUF_INIT;
+
+		buf_printf(&in, FORM("%s"), cases[i].in);
+		buf_add(&in, "", 1);
+		CHECK_STR(read_query(a, in.p, COND_NONE).words, cases[i].words);
+		buf_done(&in);
+		arena_free(a);
+	}
+}
+
+/* XEP-0431 §2.2: one that is empty is not used. */
+TEST(an_empty_text_asks_for_nothing)
+{
+	struct arena *a = arena_new();
+
+	CHECK(read_query(a, FORM(FIELD(FULLTEXT, "")), COND_NONE).words.p ==
+		NULL);
+	CHECK(read_query(a, FORM("<field var='" FULLTEXT "'/>"), COND_NONE)
+			.words.p == NULL);
+	arena_free(a);
+}
+
+/* n different words, in a form that is owned. */
+static char *
+form_of_words(unsigned n)
+{
+	struct buf in = BUF_INIT;
+
+	buf_add_c(&in,
+		"<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' "
+		"type='submit'><field var='FORM_TYPE'><value>urn:xmpp:mam:2"
+		"</value></field><field var='" FULLTEXT "'><value>");
+	for (unsigned i = 0; i < n; i++)
+		buf_printf(&in, "w%u ", i);
+	buf_add_c(&in, "</value></field></x></query>");
+	buf_add(&in, "", 1);
+	return in.p;
+}
+
+TEST(so_many_words_and_no_more)
+{
+	static const struct {
+		unsigned n;
+		enum stanza_cond cond;
+	} cases[] = {
+		{ 1, COND_NONE },
+		{ STORE_WORDS_MAX, COND_NONE },
+		{ STORE_WORDS_MAX + 1, COND_POLICY_VIOLATION },
+		{ TEXT_WORDS_MAX + 1, COND_POLICY_VIOLATION },
+		{ TEXT_WORDS_BYTES, COND_POLICY_VIOLATION },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct arena *a = arena_new();
+		char *in = form_of_words(cases[i].n);
+
+		CHECK((read_query(a, in, cases[i].cond).words.p != NULL) ==
+			(cases[i].cond == COND_NONE));
+		free(in);
+		arena_free(a);
+	}
+}
+
+/* Where nobody is to search there is no such field. */
+TEST(who_may_not_search_has_no_field_for_it)
+{
+	struct arena *a = arena_new();
+	struct elem *e = stored_read(a, STR(FORM(FIELD(FULLTEXT, "x"))));
+	struct archive_query q;
+	const char *text;
+
+	CHECK_INT(archive_query_read(a, e, false, &q, &text),
+		COND_FEATURE_NOT_IMPLEMENTED);
+	for (int search = 0; search < 2; search++) {
+		struct elem *parent = elem_new(a, NS_MAM, "query");
+		const struct elem *form;
+
+		archive_form_add(a, parent, search != 0);
+		form = elem_child(parent, NS_FORM, "x");
+		CHECK_INT(elem_count(form), (size_t)(8 + search));
+	}
+	arena_free(a);
+}
+
 static const struct {
 	const char *in;
 	enum stanza_cond cond;
@@ -114,6 +219,11 @@ static const struct {
 	{ FORM(FIELD("with", "a@b") FIELD("with", "a@b")), COND_BAD_REQUEST },
 	{ FORM(FIELD("{urn:x}text", "x")), COND_FEATURE_NOT_IMPLEMENTED },
 	{ FORM("<field/>"), COND_FEATURE_NOT_IMPLEMENTED },
+	{ FORM(FIELD("fulltext", "x")), COND_FEATURE_NOT_IMPLEMENTED },
+	{ FORM(FIELD(FULLTEXT, " ")), COND_BAD_REQUEST },
+	{ FORM(FIELD(FULLTEXT, "* \" ( ) : \xf0\x9f\x98\x80")),
+		COND_BAD_REQUEST },
+	{ FORM(FIELD(FULLTEXT, "x") FIELD(FULLTEXT, "y")), COND_BAD_REQUEST },
 	{ QUERY("<x xmlns='jabber:x:data' type='submit'/>"), COND_BAD_REQUEST },
 	{ QUERY("<x xmlns='jabber:x:data' type='cancel'/>"), COND_BAD_REQUEST },
 	{ QUERY("<x xmlns='jabber:x:data' type='submit'>"
