@@ -50,6 +50,7 @@ struct store_op {
 	struct store_trim trim;
 	bool *more; /* of a trim: for the asker; or NULL */
 	uint64_t number; /* of an entry; 0: behind the last */
+	struct str words; /* of an entry with a number; STR_NONE: none */
 };
 
 STAILQ_HEAD(store_ops, store_op);
@@ -151,10 +152,9 @@ struct store_driver {
 		struct err *err);
 	bool (*clear_owner)(struct store_db *db, struct str host,
 		struct str owner, struct err *err);
-	/* id is STR_NONE: the entry is numbered; number is 0: behind the last */
-	bool (*append)(struct store_db *db, struct store_place at,
-		struct str id, uint64_t number, int64_t wall_us,
-		struct str with, struct str value, struct err *err);
+	/* An entry as op says; its key is STR_NONE: it is numbered */
+	bool (*append)(struct store_db *db, const struct store_op *op,
+		struct err *err);
 	bool (*del_entry)(struct store_db *db, struct store_place at,
 		struct str id, struct err *err);
 	bool (*replace_entry)(struct store_db *db, struct store_place at,

@@ -277,12 +277,27 @@ store_tx_replace_entry(struct store_tx *tx, struct store_place at,
 	op_new(tx, STORE_OP_REPLACE_ENTRY, at, id, value);
 }
 
+/* Has it been added right before this? */
+static bool
+is_new(const struct store_op *op, struct store_place at, struct str id)
+{
+	return op != NULL && op->kind == STORE_OP_APPEND && op->number != 0 &&
+		str_eq(op->key, id) && str_eq(op->at.name, at.name) &&
+		str_eq(op->at.owner, at.owner) && str_eq(op->at.host, at.host);
+}
+
+/* One that is new gets them in its row: to change that costs as much again. */
 void
 store_tx_index(struct store_tx *tx, struct store_place at, struct str id,
 	struct str words)
 {
-	op_new(tx, STORE_OP_INDEX, at, id, words);
-	if (!tx->req.failed && !store_words_check(words, &tx->req.err))
+	if (!tx->req.failed && is_new(tx->last, at, id))
+		tx->last->words = words.n != 0 ?
+			arena_str(tx->req.arena, words) : STR_NONE;
+	else
+		op_new(tx, STORE_OP_INDEX, at, id, words);
+	if (!tx->req.failed && (!value_check(words, &tx->req.err) ||
+				       !store_words_check(words, &tx->req.err)))
 		tx->req.failed = true;
 }
 

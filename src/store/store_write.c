@@ -79,8 +79,7 @@ store_op_apply(const struct store_driver *d, struct store_db *db,
 	case STORE_OP_CLEAR_OWNER:
 		return d->clear_owner(db, op->at.host, op->at.owner, err);
 	case STORE_OP_APPEND:
-		return d->append(db, op->at, op->key, op->number, op->wall_us,
-			op->with, op->value, err);
+		return d->append(db, op, err);
 	case STORE_OP_DELETE_ENTRY:
 		return d->del_entry(db, op->at, op->key, err);
 	case STORE_OP_REPLACE_ENTRY:

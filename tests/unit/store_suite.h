@@ -130,6 +130,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(what_is_oldest_is_taken_away_in_slices)                              \
 	X(the_order_of_times_is_asked_for_alone)                               \
 	X(entries_are_found_by_words)                                          \
+	X(words_of_what_is_new_are_those_that_were_said_last)                   \
 	X(words_go_with_what_they_were_in)                                     \
 	X(what_is_no_word_is_refused)                                          \
 	X(entries_are_deleted_one_by_one)                                      \

@@ -79,6 +79,44 @@ suite_entries_are_found_by_words(const struct suite_kind *k)
 	suite_close(&su);
 }
 
+static void
+add(struct store_tx *tx, uint64_t n)
+{
+	char id[STORE_ID_SIZE];
+
+	store_tx_append_at(tx, ARCHIVE, store_id_make(n, STR("s"), id),
+		(int64_t)n * 10, STR("paris"), STR("v"));
+}
+
+/* Those that come right behind it are meant for it, or for another. */
+void
+suite_words_of_what_is_new_are_those_that_were_said_last(
+	const struct suite_kind *k)
+{
+	const struct store_range rose = { .max = 9, .words = STR("rose") };
+	const struct store_range name = { .max = 9, .words = STR("name") };
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+	char out[200];
+
+	suite_open(&su, k);
+	add(tx, 1);
+	store_tx_index(tx, OTHER, STR("1.s"), STR("rose"));
+	add(tx, 2);
+	store_tx_index(tx, ARCHIVE, STR("1.s"), STR("name"));
+	add(tx, 3);
+	store_tx_index(tx, ARCHIVE, STR("3.s"), STR("name"));
+	store_tx_index(tx, ARCHIVE, STR("3.s"), STR("rose"));
+	add(tx, 4);
+	store_tx_index(tx, ARCHIVE, STR("4.s"), STR("rose"));
+	store_tx_index(tx, ARCHIVE, STR("4.s"), STR_NONE);
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	CHECK_CSTR(suite_range(&su, ARCHIVE, &rose, out, sizeof(out)), "3.s");
+	CHECK_CSTR(suite_range(&su, ARCHIVE, &name, out, sizeof(out)), "1.s");
+	CHECK_CSTR(suite_range(&su, OTHER, &rose, out, sizeof(out)), "");
+	suite_close(&su);
+}
+
 /* Other words, another value, gone. */
 void
 suite_words_go_with_what_they_were_in(const struct suite_kind *k)
@@ -159,6 +197,10 @@ suite_what_is_no_word_is_refused(const struct suite_kind *k)
 			continue;
 		tx = store_tx_new();
 		store_tx_index(tx, ARCHIVE, STR("1.s"), bad_words[i].words);
+		CHECK_INT(suite_commit(&su, tx), ERR_INVALID);
+		tx = store_tx_new();
+		add(tx, 2);
+		store_tx_index(tx, ARCHIVE, STR("2.s"), bad_words[i].words);
 		CHECK_INT(suite_commit(&su, tx), ERR_INVALID);
 	}
 	for (int i = 0; i < STORE_WORDS_MAX; i++)

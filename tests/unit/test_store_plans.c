@@ -114,11 +114,17 @@ files_add(struct store_db *db, int from, int to)
 
 	CHECK(store_sqlite.begin(db, &err));
 	for (int i = from; i < to; i++) {
-		snprintf(id, sizeof(id), "f%d", i);
-		/* a few moments have many */
-		CHECK(store_sqlite.append(db, FILES, str_c(id), 0, i % 5,
-			i % 100 == 0 ? STR("romeo") : STR("juliet"), STR("v"),
-			&err));
+		struct store_op op = {
+			.kind = STORE_OP_APPEND,
+			.at = FILES,
+			.key = { .p = id },
+			.wall_us = i % 5, /* a few moments have many */
+			.with = i % 100 == 0 ? STR("romeo") : STR("juliet"),
+			.value = STR("v"),
+		};
+
+		op.key.n = (size_t)snprintf(id, sizeof(id), "f%d", i);
+		CHECK(store_sqlite.append(db, &op, &err));
 	}
 	CHECK(store_sqlite.commit(db, &err));
 }

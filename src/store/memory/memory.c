@@ -402,11 +402,11 @@ append_check(const struct mem_place *pl, struct str id, uint64_t number,
 }
 
 static bool
-mem_append(struct store_db *db, struct store_place at, struct str id,
-	uint64_t number, int64_t wall_us, struct str with, struct str value,
-	struct err *err)
+mem_append(struct store_db *db, const struct store_op *op, struct err *err)
 {
-	struct mem_place *pl = mem_place_find(db->data, at);
+	struct mem_place *pl = mem_place_find(db->data, op->at);
+	struct str id = op->key;
+	uint64_t number = op->number;
 	bool numbered = id.p == NULL, placed = number != 0;
 	struct mem_item *it;
 	char text[24];
@@ -415,7 +415,7 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 		(pl != NULL && !append_check(pl, id, number, err)))
 		return false;
 	if (pl == NULL)
-		pl = mem_place_make(db->data, at);
+		pl = mem_place_make(db->data, op->at);
 	if (number == 0)
 		number = next_seq(pl);
 	if (numbered) {
@@ -423,11 +423,11 @@ mem_append(struct store_db *db, struct store_place at, struct str id,
 		id.n = (size_t)snprintf(text, sizeof(text), "%llu",
 			(unsigned long long)number);
 	}
-	it = mem_item_new(id, with, value, STR_NONE);
+	it = mem_item_new(id, op->with, op->value, op->words);
 	it->seq = number;
 	it->numbered = numbered;
 	it->placed = placed;
-	it->wall_us = wall_us;
+	it->wall_us = op->wall_us;
 	mem_change_do(db->data, pl, it, true, true);
 	return true;
 }

@@ -61,12 +61,12 @@ sqlite_digest_forget(struct store_db *db)
 /* A number may come again below what was digested, when a log has become empty. */
 bool
 sqlite_digest_added(struct store_db *db, struct sqlite_known *k, int64_t pos,
-	struct str with, struct err *err)
+	struct str with, struct str words, struct err *err)
 {
 	int64_t behind = pos - k->log.lo - k->log.digested;
 
 	if (behind <= 0)
-		return sqlite_talk_add(db, k, pos, with, STR_NONE, err);
+		return sqlite_talk_add(db, k, pos, with, words, err);
 	if (behind >= RUN)
 		due_add(db, k->log.place);
 	return true;

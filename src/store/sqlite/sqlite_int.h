@@ -332,7 +332,7 @@ sqlite3_stmt *sqlite_search_stmt(struct store_db *db, enum sqlite_sql which,
 
 /* Writer: an entry was added to k, a PLACED log, at pos. */
 bool sqlite_digest_added(struct store_db *db, struct sqlite_known *k,
-	int64_t pos, struct str with, struct err *err);
+	int64_t pos, struct str with, struct str words, struct err *err);
 bool sqlite_tend(struct store_db *db, uint32_t max, bool *more_out,
 	struct err *err);
 void sqlite_digest_forget(struct store_db *db);
@@ -342,8 +342,7 @@ void sqlite_digest_forget(struct store_db *db);
 /* Sets k->last: the position of the last entry, or the one before the first. */
 bool sqlite_last_find(struct store_db *db, struct sqlite_known *k,
 	struct err *err);
-bool sqlite_append(struct store_db *db, struct store_place at, struct str id,
-	uint64_t number, int64_t wall_us, struct str with, struct str value,
+bool sqlite_append(struct store_db *db, const struct store_op *op,
 	struct err *err);
 bool sqlite_replace_entry(struct store_db *db, struct store_place at,
 	struct str id, struct str value, struct err *err);

@@ -49,8 +49,7 @@ kind_check(struct sqlite_known *k, struct str id, uint64_t number,
 
 static bool
 entry_add(struct store_db *db, const struct sqlite_known *k, int64_t pos,
-	bool is_placed, struct str id, int64_t wall_us, struct str with,
-	struct str value, struct err *err)
+	const struct store_op *op, struct err *err)
 {
 	sqlite3_stmt *st = sqlite_stmt(db, SQL_ENTRY_ADD, err);
 
@@ -58,36 +57,37 @@ entry_add(struct store_db *db, const struct sqlite_known *k, int64_t pos,
 		return false;
 	sqlite3_bind_int64(st, 1, pos);
 	sqlite3_bind_int64(st, 2, k->log.place);
-	if (id.p != NULL)
-		sqlite_bind_str(st, is_placed ? 7 : 3, id);
-	sqlite3_bind_int64(st, 4, wall_us);
-	sqlite_bind_str(st, 5, with);
-	sqlite_bind_str(st, 6, value);
+	if (op->key.p != NULL)
+		sqlite_bind_str(st, op->number != 0 ? 7 : 3, op->key);
+	sqlite3_bind_int64(st, 4, op->wall_us);
+	sqlite_bind_str(st, 5, op->with);
+	sqlite_bind_str(st, 6, op->value);
+	if (op->words.n != 0)
+		sqlite_bind_str(st, 8, op->words);
 	return sqlite_run(db, st, err);
 }
 
 bool
-sqlite_append(struct store_db *db, struct store_place at, struct str id,
-	uint64_t number, int64_t wall_us, struct str with, struct str value,
-	struct err *err)
+sqlite_append(struct store_db *db, const struct store_op *op, struct err *err)
 {
 	struct sqlite_known *k;
 	int64_t pos;
 
-	if (!sqlite_known_get(db, at, true, &k, err) ||
-		!kind_check(k, id, number, err) || !sqlite_last_find(db, k, err))
+	if (!sqlite_known_get(db, op->at, true, &k, err) ||
+		!kind_check(k, op->key, op->number, err) ||
+		!sqlite_last_find(db, k, err))
 		return false;
 	if (k->log.n == 0)
 		k->log.digested = 0; /* and nothing is in the index */
-	pos = number != 0 ? k->log.lo + (int64_t)number : k->last + 1;
-	if (!entry_add(db, k, pos, number != 0, id, wall_us, with, value, err))
+	pos = op->number != 0 ? k->log.lo + (int64_t)op->number : k->last + 1;
+	if (!entry_add(db, k, pos, op, err))
 		return false;
 	k->last = MAX(k->last, pos);
 	k->log.n++;
-	k->log.bytes += (int64_t)value.n;
+	k->log.bytes += (int64_t)op->value.n;
 	sqlite_known_changed(db, k);
 	return k->log.kind != SQLITE_PLACED ||
-		sqlite_digest_added(db, k, pos, with, err);
+		sqlite_digest_added(db, k, pos, op->with, op->words, err);
 }
 
 /* --- changing ----------------------------------------------------------- */

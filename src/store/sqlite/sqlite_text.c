@@ -126,8 +126,8 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_LOG_OWNERS_ALL] = LOG_OWNERS(""),
 	[SQL_LOG_LAST] = "SELECT max(pos) FROM entry WHERE " SPAN,
 	[SQL_ENTRY_ADD] = "INSERT INTO entry"
-			  " (pos, place, id, time, peer, value, name)"
-			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+			  " (pos, place, id, time, peer, value, name, words)"
+			  " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
 	[SQL_ENTRY_CHANGE] = "UPDATE entry SET value = ?2 WHERE pos = ?1",
 	[SQL_ENTRY_POS] = "SELECT pos FROM entry " BY_ID,
 	[SQL_ENTRY_AT] = "SELECT pos FROM entry WHERE pos = ?1",
