@@ -101,7 +101,6 @@ suite_words_of_what_is_new_are_those_that_were_said_last(
 
 	suite_open(&su, k);
 	add(tx, 1);
-	store_tx_index(tx, OTHER, STR("1.s"), STR("rose"));
 	add(tx, 2);
 	store_tx_index(tx, ARCHIVE, STR("1.s"), STR("name"));
 	add(tx, 3);
@@ -110,6 +109,10 @@ suite_words_of_what_is_new_are_those_that_were_said_last(
 	add(tx, 4);
 	store_tx_index(tx, ARCHIVE, STR("4.s"), STR("rose"));
 	store_tx_index(tx, ARCHIVE, STR("4.s"), STR_NONE);
+	add(tx, 5);
+	store_tx_index(tx, OTHER, STR("5.s"), STR("rose"));
+	add(tx, 6);
+	store_tx_index(tx, PLACE("romeo", "log"), STR("6.s"), STR("rose"));
 	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &rose, out, sizeof(out)), "3.s");
 	CHECK_CSTR(suite_range(&su, ARCHIVE, &name, out, sizeof(out)), "1.s");
