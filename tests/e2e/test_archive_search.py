@@ -252,6 +252,18 @@ def test_nobody_finds_what_is_anothers(world):
     assert ids(tybalt, "rose") == want[:100]
 
 
+def test_who_searches_has_not_read_what_waits(world):
+    """XEP-0313 §6.1.1 is for who asks for what there is."""
+    world.add_accounts("nurse")
+    world.send("romeo/a", "<message to='{nurse}' type='chat' id='wait'><body>rose"
+               "</body></message>")
+    world["romeo/a"].iq("set", scenes.BARRIER)
+    nurse = world.login("nurse/n")
+    assert len(ids(nurse, "rose")) == 1
+    world.present("nurse/n")
+    nurse.take(lambda e: e.get("id") == "wait", "what has waited")
+
+
 # --- what has gone is not found -----------------------------------------------------
 
 
