@@ -3,7 +3,7 @@
  * tells its clients under which id (XEP-0359).  What they may ask it:
  * archive_query.c, archive_metadata.c; by which words they find it: archive_words.c;
  * whose messages they want there: archive_prefs.c; how they have it deleted:
- * archive_trim.c.
+ * archive_trim.c; what is too old: archive_sweep.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -352,18 +352,30 @@ archive_shard_done(struct shard *sh, void *state)
 	(void)sh;
 
 	archive_retracts_done(state);
+	archive_sweeps_done(state);
 }
 
 /* clang-format off */
 
 static const struct option archive_options[] = {
-	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "256MiB",
+	{ .name = "keep", .type = OPT_DURATION, .dflt = "365d", .min = "1h",
+		.max = "never", .off = offsetof(struct archive_conf, keep_us),
+		.help = "how long messages are kept; what is older goes within "
+			"an hour or two, and some hours later where there are "
+			"very many accounts; what waits for who is away goes "
+			"on waiting, apart from it" },
+	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "1GiB",
 		.min = "64KiB", .max = "1TiB",
 		.off = offsetof(struct archive_conf, max_bytes),
 		.help = "how large the archive of an account may become, with "
 			"256 bytes for each message beside its text; then the "
 			"oldest messages go; those that wait for who is away go "
 			"on waiting, apart from it" },
+	{ .name = "host_bytes", .type = OPT_SIZE, .dflt = "0", .min = "0",
+		.max = "1024TiB", .off = offsetof(struct archive_conf, host_bytes),
+		.help = "how large all archives of a host may become together, "
+			"counted like that; it is looked at each hour, and then "
+			"the oldest messages of all of them go; 0: any size" },
 	{ .name = "stranger_bytes", .type = OPT_SIZE, .dflt = "4MiB",
 		.min = "0", .max = "1TiB", .most = "max_bytes",
 		.off = offsetof(struct archive_conf, stranger_bytes),
@@ -435,6 +447,7 @@ MODULE(archive) = {
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
 	.shard_state = sizeof(struct archive_shard),
 	.entity_state = sizeof(struct archive_state),
+	.follow = archive_follow,
 	.entity_done = entity_done,
 	.session_state = sizeof(struct archive_session),
 	.shard_done = archive_shard_done,

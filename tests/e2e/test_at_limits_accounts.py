@@ -560,6 +560,43 @@ def test_how_large_an_archive_may_become(own_server, end):
     scene.end()
 
 
+@proves("modules: archive: keep")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_how_long_messages_are_kept(own_server, end):
+    server, keep = served(own_server, "modules: archive: keep", end)
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    talk(server, scene, ["x"] * 3)
+    lost = "archives have lost their oldest host=%s messages=6" % server.domain
+    if keep is None:
+        # ten years; host_bytes is none, so there is one walk
+        server.advance(10 * 365 * 86400)
+    else:
+        server.advance(keep - 600)
+        assert archived(server, scene.binds["romeo"])[0] == 3
+        server.advance(keep + 700)
+        server.process.wait_line(lost)
+    assert [archived(server, scene.binds[name])[0] for name in
+            ("romeo", "juliet")] == ([3, 3] if keep is None else [0, 0])
+    assert keep is not None or lost not in server.process.tail()
+    scene.end()
+
+
+sworn("modules: archive: host_bytes", MAX, "1024 TiB on the disk")
+
+
+@proves("modules: archive: host_bytes", ends=MIN)
+def test_a_host_without_a_bound(own_server):
+    """0 is none: nothing goes in a walk."""
+    server, _ = served(own_server, "modules: archive: host_bytes", "min")
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    before = talk(server, scene, ["x" * 1000] * 100)
+    for _ in range(3):
+        server.advance(3700)
+    assert [archived(server, scene.binds[name]) for name in
+            ("romeo", "juliet")] == before
+    scene.end()
+
+
 @proves("modules: archive: stranger_bytes")
 @pytest.mark.parametrize("end", ("min", "max"))
 def test_what_strangers_may_add(own_server, end):

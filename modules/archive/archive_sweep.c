@@ -1,0 +1,344 @@
+/*
+ * archive_sweep.c - what archives hold goes when it is too old, or when there is too
+ * much of it at the host.
+ *
+ * At the place of the host, so that nobody else does.  It walks the owners of archives,
+ * some at a time and with rests, and begins again an hour after it has come to the end;
+ * where nothing can be too old, nor too much, one walk is all.  An archive that is too
+ * large is made smaller where something is added to it (archive.c), and here when the
+ * bound has been lowered since.
+ *
+ *	rest --> owners, a part --> due? --> a slice of it goes --> a rest, and the owner
+ *	  ^        ^    |             | no                          is looked at again
+ *	  |        |    |             v
+ *	  |        '-more of them <-- next one
+ *	  '------------ the last
+ *
+ * A slice is one commit, and has a rest behind it of three times what it took: so
+ * others have most of the writer.  While the store is behind, nothing goes.  What waits
+ * for who is away is moved to what waits, as everywhere.
+ *
+ * The oldest of a whole host go up to a time, which is the same for all of its
+ * archives: where a walk finds that they are too much together, the next one deletes
+ * what is older than a time shortly behind that of the oldest, and stops as soon as it
+ * is enough.  So some walks come to the bound, without a list of what is there.
+ *
+ * Invariant: one answer of the store is waited for, or the timer is set, or the module
+ * is not in force at the host.
+ */
+#include "config.h"
+
+#include "archive.h"
+
+#define LOOK_US (60 * US_PER_S)   /* after a start, a reload, a failure */
+#define WALK_US (3600 * US_PER_S) /* from one walk to the next */
+#define PART 64                   /* owners */
+#define PART_US (US_PER_S / 4)
+#define REST_MAX_US (1 * US_PER_S)
+/* So much of the time since the oldest message goes in one walk at most, where a host
+ * has too much, and so much at least. */
+#define STEP_PART (1.0 / 64)
+#define STEP_MIN_US (1 * US_PER_S)
+
+/* What all archives of the host hold, as far as they were looked at. */
+struct archive_sum {
+	uint64_t bytes; /* with STORE_ENTRY_BYTES for each message */
+	int64_t oldest_us;
+};
+
+struct archive_sweep {
+	LIST_ENTRY(archive_sweep) link;
+	struct archive_shard *here;
+	struct module_entry *entry;
+	char *host;
+	struct timer timer;
+	bool busy;        /* an answer is to come, which holds the module */
+	bool walks;       /* it is somewhere between the first and the last */
+	char *after;      /* the owner that was looked at last; NULL: none */
+	char *owner;      /* of whom something has just gone; or NULL */
+	uint64_t had_bytes, had_messages; /* that one, before it */
+	bool enough;      /* and nothing more of it goes in this walk */
+	int64_t asked_us; /* monotonic: for the slice */
+	int64_t cut_us;   /* what is older is too much for the host; 0: nothing */
+	uint64_t left;    /* bytes of the host, as far as is known */
+	uint64_t gone;    /* messages, in this walk */
+	struct archive_sum sum; /* of this walk */
+};
+
+static void sweep_read(struct archive_sweep *s);
+
+/* The module at its host; NULL: it is not in force there any more. */
+static struct module_ctx *
+sweep_module(const struct archive_sweep *s)
+{
+	struct host *host = shard_host(s->here->shard, str_c(s->host));
+
+	return host != NULL ? module_at_host(host, s->entry) : NULL;
+}
+
+static void
+on_timer(struct timer *timer)
+{
+	sweep_read(CONTAINER_OF(timer, struct archive_sweep, timer));
+}
+
+static void
+sweep_rest(struct archive_sweep *s, int64_t in_us)
+{
+	shard_timer(s->here->shard, &s->timer, in_us, on_timer);
+}
+
+static void
+owner_forget(struct archive_sweep *s)
+{
+	free(s->owner);
+	s->owner = NULL;
+	s->enough = false;
+}
+
+static void
+after_set(struct archive_sweep *s, struct str owner)
+{
+	free(s->after);
+	s->after = owner.p != NULL ? str_dup(owner) : NULL;
+}
+
+/* --- a walk ------------------------------------------------------------------------ */
+
+/* What is older would be too much if all had come evenly; but not much of the time at
+ * once, since it has not. */
+static int64_t
+cut_of(const struct archive_sum *sum, uint64_t host_bytes, int64_t now_us)
+{
+	double part = (double)(sum->bytes - host_bytes) / (double)sum->bytes;
+	int64_t span_us = MAX(now_us - sum->oldest_us, 0);
+
+	return sum->oldest_us +
+		MAX((int64_t)((double)span_us * MIN(part, STEP_PART)),
+			STEP_MIN_US);
+}
+
+static void
+walk_end(struct archive_sweep *s, const struct archive_conf *conf)
+{
+	bool is_too_much =
+		conf->host_bytes != 0 && s->sum.bytes > conf->host_bytes;
+
+	if (s->gone != 0)
+		log_info(LOG_STORE, LOG_NOBODY,
+			"archives have lost their oldest host=%s messages=%llu left_bytes=%llu",
+			s->host, (unsigned long long)s->gone,
+			(unsigned long long)s->sum.bytes);
+	s->left = s->sum.bytes;
+	s->cut_us = is_too_much ? cut_of(&s->sum, conf->host_bytes,
+					  shard_wall_us(s->here->shard)) :
+				  0;
+	s->walks = false;
+	after_set(s, STR_NONE);
+	owner_forget(s);
+	if (is_too_much)
+		sweep_rest(s, PART_US);
+	else if (conf->host_bytes != 0 || conf->keep_us < OPTION_NEVER)
+		sweep_rest(s, WALK_US);
+}
+
+static void
+walk_begin(struct archive_sweep *s)
+{
+	s->walks = true;
+	s->gone = 0;
+	s->sum = (struct archive_sum){ .oldest_us = INT64_MAX };
+}
+
+/* --- an archive ---------------------------------------------------------------------- */
+
+static uint64_t
+bytes_of(const struct store_entry *e)
+{
+	return e->bytes + e->total * STORE_ENTRY_BYTES;
+}
+
+/* What is older goes; 0: nothing is too old. */
+static int64_t
+too_old(const struct archive_sweep *s, const struct archive_conf *conf)
+{
+	int64_t us = 0;
+
+	if (conf->keep_us < OPTION_NEVER)
+		us = MAX(shard_wall_us(s->here->shard) - conf->keep_us, 0);
+	if (conf->host_bytes != 0 && s->left > conf->host_bytes)
+		us = MAX(us, s->cut_us);
+	return us;
+}
+
+/* What there is of the owner of whom something has gone; e may be another one's, or
+ * NULL: then there is nothing. */
+static void
+count_gone(struct archive_sweep *s, const struct store_entry *e)
+{
+	bool same = e != NULL && s->owner != NULL && str_is(e->key, s->owner);
+	uint64_t bytes = same ? bytes_of(e) : 0;
+	uint64_t messages = same ? e->total : 0;
+
+	if (s->owner == NULL)
+		return;
+	/* some may have come */
+	if (bytes < s->had_bytes)
+		s->left -= MIN(s->left, s->had_bytes - bytes);
+	if (messages < s->had_messages)
+		s->gone += s->had_messages - messages;
+	if (!same)
+		owner_forget(s);
+}
+
+static void
+on_slice(void *arg, bool more, const struct err *err)
+{
+	struct archive_sweep *s = arg;
+	int64_t took_us = s->here->shard->now_us - s->asked_us;
+
+	s->busy = false;
+	s->enough = !more || err != NULL;
+	if (err != NULL && store_takes_writes(s->here->shard->server->store))
+		log_warn(LOG_STORE, LOG_NOBODY,
+			"an archive keeps what is too old or too much for now user=%s@%s reason=\"%s\"",
+			s->owner, s->host, err->text);
+	if (sweep_module(s) != NULL)
+		sweep_rest(s, err != NULL ? LOOK_US :
+					    MIN(3 * took_us, REST_MAX_US));
+}
+
+static void
+slice_go(struct archive_sweep *s, struct module_ctx *m, const struct store_entry *e,
+	int64_t before_us)
+{
+	const struct archive_conf *conf = m->conf;
+	const struct store_trim trim = { .before_us = before_us,
+		.max_bytes = conf->max_bytes,
+		.waits = STR(LOG_OFFLINE) };
+	struct store_place at = { str_c(s->host), e->key, STR(ARCHIVE) };
+
+	owner_forget(s);
+	s->owner = str_dup(e->key);
+	s->had_bytes = bytes_of(e);
+	s->had_messages = e->total;
+	s->asked_us = s->here->shard->now_us;
+	s->busy = true;
+	module_trim(m, s->here->shard, at, &trim, on_slice, s);
+}
+
+/* False: something of it goes first. */
+static bool
+archive_pass(struct archive_sweep *s, struct module_ctx *m, const struct store_entry *e)
+{
+	const struct archive_conf *conf = m->conf;
+	int64_t before_us = too_old(s, conf);
+
+	if (!s->enough &&
+		(e->wall_us < before_us || bytes_of(e) > conf->max_bytes)) {
+		slice_go(s, m, e, before_us);
+		return false;
+	}
+	owner_forget(s);
+	after_set(s, e->key);
+	s->sum.bytes += bytes_of(e);
+	s->sum.oldest_us = MIN(s->sum.oldest_us, e->wall_us);
+	return true;
+}
+
+static void
+on_owners(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct archive_sweep *s = arg;
+	struct module_ctx *m = sweep_module(s);
+
+	s->busy = false;
+	if (m == NULL)
+		return; /* archive_follow() */
+	if (err != NULL) {
+		sweep_rest(s, LOOK_US);
+		return;
+	}
+	count_gone(s, answer->n != 0 ? &answer->entries[0] : NULL);
+	for (size_t i = 0; i < answer->n; i++)
+		if (!archive_pass(s, m, &answer->entries[i]))
+			return;
+	if (answer->complete || answer->n == 0)
+		walk_end(s, m->conf);
+	else
+		sweep_rest(s, PART_US);
+}
+
+/* Of whom something has just gone, comes first again. */
+static void
+sweep_read(struct archive_sweep *s)
+{
+	struct module_ctx *m = sweep_module(s);
+	struct shard *sh = s->here->shard;
+
+	/* a server that stops waits for what is under way alone */
+	if (m == NULL || s->busy || sh->streams_closed)
+		return;
+	if (store_is_behind(sh->server->store) ||
+		!store_takes_writes(sh->server->store)) {
+		sweep_rest(s, LOOK_US);
+		return;
+	}
+	if (!s->walks)
+		walk_begin(s);
+	s->busy = true;
+	module_log_owners(m, sh, str_c(s->host), STR(ARCHIVE),
+		s->after != NULL ? str_c(s->after) : STR_NONE,
+		s->owner != NULL ? 1 : PART, on_owners, s);
+}
+
+/* --- where it lives -------------------------------------------------------------------- */
+
+static struct archive_sweep *
+sweep_find(const struct archive_shard *as, struct str host)
+{
+	struct archive_sweep *s;
+
+	LIST_FOREACH (s, &as->sweeps, link)
+		if (str_is(host, s->host))
+			return s;
+	return NULL;
+}
+
+void
+archive_follow(struct module_ctx *m, struct shard *sh)
+{
+	struct archive_shard *as = module_shard_state(m, sh);
+	struct str host = m->host->domain;
+	struct archive_sweep *s;
+
+	as->shard = sh;
+	if (!place_is_here(sh, server_place_of(sh->server, host)))
+		return;
+	s = sweep_find(as, host);
+	if (s == NULL) {
+		s = xcalloc(1, sizeof(*s));
+		s->here = as;
+		s->entry = m->entry;
+		s->host = str_dup(host);
+		LIST_INSERT_HEAD(&as->sweeps, s, link);
+	}
+	/* a walk goes on as it was; what is said now holds for the rest of it */
+	if (!s->busy && !(s->walks && timer_is_set(&s->timer)))
+		sweep_rest(s, LOOK_US);
+}
+
+void
+archive_sweeps_done(struct archive_shard *as)
+{
+	struct archive_sweep *s;
+
+	while ((s = LIST_FIRST(&as->sweeps)) != NULL) {
+		LIST_REMOVE(s, link);
+		shard_timer_cancel(as->shard, &s->timer);
+		free(s->host);
+		free(s->after);
+		free(s->owner);
+		free(s);
+	}
+}
