@@ -76,6 +76,12 @@ command_text(struct command_call *call, const char *fmt, ...)
 	free(text);
 }
 
+void
+command_when_taken(struct command_call *call, void (*fn)(struct command_call *call))
+{
+	call->when_taken(call, fn);
+}
+
 /* What may hold a secret, in the arena of the call. */
 static void
 command_wipe(struct command_call *call)

@@ -108,6 +108,7 @@ struct command_call {
 			     * STR_NONE: not given */
 	void *state;        /* the command's own, while it runs */
 	bool check_only;    /* it is not run */
+	bool unheard;       /* who called has gone: what is long need not go on */
 	struct module_entry *entry; /* keeps its module loaded, while it runs */
 	struct command_rows *rows; /* during command_visit() and command_walk(); or
 				    * NULL */
@@ -116,6 +117,8 @@ struct command_call {
 	void (*field)(struct command_call *call, const char *name,
 		struct str text, bool is_number);
 	void (*text)(struct command_call *call, struct str text);
+	void (*when_taken)(struct command_call *call,
+		void (*fn)(struct command_call *call));
 	void (*finish)(struct command_call *call, const struct err *err);
 };
 
@@ -162,6 +165,10 @@ void command_visit(struct command_call *call, const struct entity_class *class,
  */
 void command_walk(struct command_call *call, unsigned first,
 	bool (*some)(struct command_call *call, struct shard *sh, uint64_t *at_io));
+/* Runs fn in a later turn, when who called has taken what he was told so far, or has
+ * gone (unheard): so that of a long answer no more is in memory than a part. */
+void command_when_taken(struct command_call *call,
+	void (*fn)(struct command_call *call));
 /* One of these ends the call. */
 void command_done(struct command_call *call);
 void command_fail(struct command_call *call, const struct err *err);

@@ -21,6 +21,8 @@ struct ctl_call {
 	struct command_call call; /* first */
 	struct ctl_client *client; /* NULL: gone */
 	json_t *row;               /* the one that is being filled */
+	/* What goes on when the client has read; NULL: nothing, or it is posted. */
+	void (*fn)(struct command_call *call);
 };
 
 /* The operating system has said who may connect. */
@@ -76,6 +78,45 @@ on_call_text(struct command_call *call, struct str text)
 	if (cc->client != NULL)
 		ctl_client_send(cc->client,
 			json_pack("{s:o}", "text", ctl_json_text(text)));
+}
+
+struct going_on {
+	struct command_call *call;
+	void (*fn)(struct command_call *call);
+};
+
+static void
+on_go_on(struct shard *sh, void *arg)
+{
+	struct going_on g = *(struct going_on *)arg;
+
+	(void)sh;
+	free(arg);
+	g.fn(command_call_arg(g.call));
+}
+
+void
+ctl_call_taken(struct ctl_call *cc)
+{
+	struct going_on *g;
+
+	if (cc->fn == NULL)
+		return;
+	g = xmalloc(sizeof(*g));
+	*g = (struct going_on){ &cc->call, cc->fn };
+	cc->fn = NULL;
+	shard_post(cc->call.shard, on_go_on, g, sizeof(*g));
+}
+
+static void
+on_call_when_taken(struct command_call *call, void (*fn)(struct command_call *call))
+{
+	struct ctl_call *cc = call_of(call);
+
+	call_flush(cc);
+	cc->fn = fn;
+	if (cc->client == NULL || cc->client->out.n == 0)
+		ctl_call_taken(cc);
 }
 
 static void
@@ -135,6 +176,7 @@ call_new(struct ctl_client *c, const struct command *command)
 		.row = on_call_row,
 		.field = on_call_field,
 		.text = on_call_text,
+		.when_taken = on_call_when_taken,
 		.finish = on_call_finish,
 	};
 	/* a call may outlive the control socket, which knows the names */
@@ -197,4 +239,6 @@ void
 ctl_call_detach(struct ctl_call *call)
 {
 	call->client = NULL;
+	call->call.unheard = true;
+	ctl_call_taken(call);
 }

@@ -81,6 +81,8 @@ void ctl_client_pump(struct ctl_client *c);
 /* Runs what line asks for.  The client's call is set until it is over, which
  * may be when this returns. */
 void ctl_call_start(struct ctl_client *c, struct str line);
+/* The client has read what it was told. */
+void ctl_call_taken(struct ctl_call *call);
 /* The client goes away; the command ends in its own time. */
 void ctl_call_detach(struct ctl_call *call);
 

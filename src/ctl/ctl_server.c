@@ -243,6 +243,10 @@ client_write(struct ctl_client *c)
 		return true;
 	buf_done(&c->out);
 	event_del(c->write_event);
+	if (c->call != NULL) {
+		ctl_call_taken(c->call);
+		return true;
+	}
 	if (c->ending)
 		return client_linger(c);
 	ctl_client_pump(c);

@@ -94,6 +94,15 @@ module_get_entries(struct module_ctx *m, struct shard *sh,
 }
 
 void
+module_list_many(struct module_ctx *m, struct shard *sh, struct str host,
+	struct str owner, const struct str *names, size_t n_names,
+	store_read_fn fn, void *arg)
+{
+	store_list_many(sh->server->store, host, owner, names, n_names,
+		&sh->mailbox, on_read, question_new(m, fn, NULL, arg));
+}
+
+void
 module_log_owners(struct module_ctx *m, struct shard *sh, struct str host,
 	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg)
 {
