@@ -447,6 +447,7 @@ MODULE(archive) = {
 	.account_maps = (const char *const[]){ ARCHIVE, NULL },
 	.shard_state = sizeof(struct archive_shard),
 	.entity_state = sizeof(struct archive_state),
+	.commands = archive_commands,
 	.follow = archive_follow,
 	.entity_done = entity_done,
 	.session_state = sizeof(struct archive_session),

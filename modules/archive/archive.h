@@ -134,4 +134,8 @@ void archive_retracts_done(struct archive_shard *as);
 void archive_follow(struct module_ctx *m, struct shard *sh);
 void archive_sweeps_done(struct archive_shard *as);
 
+/* --- archive_command.c ------------------------------------------------------------- */
+
+extern const struct command archive_commands[];
+
 #endif

@@ -54,6 +54,8 @@
 #define NS_OCCUPANT_ID "urn:xmpp:occupant-id:0"
 #define NS_OOB "jabber:x:oob"
 #define NS_ORDER_BY "urn:xmpp:order-by:1"
+#define NS_PIE "urn:xmpp:pie:0"
+#define NS_PIE_MAM NS_PIE "#mam"
 #define NS_PING "urn:xmpp:ping"
 #define NS_PRIVATE "jabber:iq:private"
 #define NS_PRIVILEGE "urn:xmpp:privilege:2"

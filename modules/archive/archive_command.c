@@ -1,0 +1,435 @@
+/*
+ * archive_command.c - what is archived of an account, for administrators and for those
+ * whose it is: how much, all of it, and its end.
+ *
+ * Shard 0.  A long answer goes out in parts, each read when whoever called has taken the
+ * one before it; what comes meanwhile is in it, too, and what goes is not.
+ */
+#include "config.h"
+
+#include "archive.h"
+
+
+#define PART 128
+#define PART_BYTES ((size_t)256 << 10)
+
+/* A call that is under way, in its arena. */
+struct archive_call {
+	struct store_place at;
+	struct str after; /* export: the entry that was shown last */
+	struct store_trim trim; /* purge */
+	uint64_t messages, bytes; /* show */
+	int64_t oldest_us, newest_us;
+};
+
+/* The module at the host of the address; NULL: the call has failed. */
+static struct module_ctx *
+call_module(struct command_call *call)
+{
+	struct str domain = jid_domain(jid_trusted(command_value(call, "address")));
+	struct host *host = shard_host(call->shard, domain);
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, call->entry) : NULL;
+	struct err err = ERR_INIT;
+
+	if (m != NULL && host->service == NULL)
+		return m;
+	err_set(&err, ERR_MISSING, "%.*s is no host that keeps archives",
+		STR_ARG(domain));
+	command_fail(call, &err);
+	return NULL;
+}
+
+/* The same, for one that begins. */
+static struct module_ctx *
+call_begin(struct command_call *call)
+{
+	struct jid user = jid_trusted(command_value(call, "address"));
+	struct archive_call *c = arena_zalloc(call->arena, sizeof(*c));
+
+	c->at = (struct store_place){ jid_domain(user), jid_local(user),
+		STR(ARCHIVE) };
+	c->trim.waits = STR(LOG_OFFLINE);
+	call->state = c;
+	return call_module(call);
+}
+
+static bool
+address_check(struct command_call *call, struct err *err)
+{
+	struct jid user = jid_trusted(command_value(call, "address"));
+
+	return jid_local(user).n != 0 ||
+		err_set(err, ERR_INVALID,
+			"\"address\" is that of a user, such as anna@%.*s",
+			STR_ARG(jid_domain(user)));
+}
+
+/* --- show ---------------------------------------------------------------------------- */
+
+static void
+size_field(struct command_call *call, const char *name, uint64_t bytes)
+{
+	command_number(call, name, (int64_t)MIN(bytes, (uint64_t)INT64_MAX));
+}
+
+static void
+summary_show(struct command_call *call, const struct archive_conf *conf)
+{
+	const struct archive_call *c = call->state;
+	char time[DATETIME_SIZE];
+	struct buf keep = BUF_INIT;
+
+	if (conf->keep_us >= OPTION_NEVER)
+		buf_add_c(&keep, "for ever");
+	else
+		duration_show(&keep, conf->keep_us);
+	command_row(call);
+	command_field(call, "user", command_value(call, "address"));
+	size_field(call, "messages", c->messages);
+	size_field(call, "bytes", c->bytes + c->messages * STORE_ENTRY_BYTES);
+	size_field(call, "bytes_max", conf->max_bytes);
+	if (c->messages != 0) {
+		command_field(call, "oldest", datetime_format(time, c->oldest_us));
+		command_field(call, "newest", datetime_format(time, c->newest_us));
+	}
+	command_field(call, "kept", buf_str(&keep));
+	buf_done(&keep);
+	command_done(call);
+}
+
+static void
+on_oldest(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct archive_call *c = call->state;
+	struct module_ctx *m;
+
+	if (err != NULL) {
+		command_fail(call, err);
+		return;
+	}
+	c->oldest_us = answer->n != 0 ? answer->entries[0].wall_us : c->newest_us;
+	m = call_module(call);
+	if (m != NULL)
+		summary_show(call, m->conf);
+}
+
+/* What the map of this name has is of no interest here. */
+static void
+on_counted(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct archive_call *c = call->state;
+	struct module_ctx *m;
+
+	if (err != NULL) {
+		command_fail(call, err);
+		return;
+	}
+	for (size_t i = 0; i < answer->n; i++) {
+		const struct store_entry *e = &answer->entries[i];
+
+		if (e->key.p != NULL)
+			continue;
+		c->messages = e->total;
+		c->bytes = e->bytes;
+		c->newest_us = e->wall_us;
+	}
+	m = call_module(call);
+	if (m != NULL)
+		module_range(m, call->shard, c->at,
+			&(struct store_range){ .max = 1 }, on_oldest, call);
+}
+
+static void
+show_run(struct command_call *call)
+{
+	static const struct str names[] = { { ARCHIVE, sizeof(ARCHIVE) - 1 } };
+	struct module_ctx *m = call_begin(call);
+	const struct archive_call *c;
+
+	if (m == NULL)
+		return;
+	c = call->state;
+	module_list_many(m, call->shard, c->at.host, c->at.owner, names,
+		COUNT(names), on_counted, call);
+}
+
+/* --- export -------------------------------------------------------------------------- */
+
+/* XEP-0227 §4.10: the elements around the messages, of which each line is one. */
+static void
+frame_show(struct command_call *call, bool opens)
+{
+	const struct archive_call *c = call->state;
+	struct arena *a = arena_new();
+	struct elem *host = elem_new(a, NS_PIE, "host");
+	struct elem *user = elem_new(a, NS_PIE, "user");
+	struct buf text = BUF_INIT;
+
+	if (!opens) {
+		command_text(call, "</archive></user></host></server-data>");
+	} else {
+		elem_set_attr(a, host, "jid", c->at.host);
+		elem_set_attr(a, user, "name", c->at.owner);
+		stored_write(&text, host);
+		/* left open */
+		text.n -= STR("/>").n;
+		buf_add_c(&text, ">");
+		stored_write(&text, user);
+		text.n -= STR("/>").n;
+		buf_add_c(&text, ">");
+		command_text(call,
+			"<?xml version='1.0' encoding='UTF-8'?><server-data xmlns='"
+			NS_PIE "'>%.*s<archive xmlns='" NS_PIE_MAM "'>",
+			STR_ARG(buf_str(&text)));
+	}
+	buf_done(&text);
+	arena_free(a);
+}
+
+/* As a query shows it. */
+static void
+result_show(struct command_call *call, struct arena *a, struct elem *message,
+	const struct store_entry *e)
+{
+	struct elem *result = elem_new(a, NS_MAM, "result");
+	struct elem *forwarded = elem_add(a, result, NS_FORWARD, "forwarded");
+	struct elem *delay = elem_add(a, forwarded, NS_DELAY, "delay");
+	struct buf text = BUF_INIT;
+	char time[DATETIME_SIZE];
+
+	elem_set_attr(a, result, "id", e->key);
+	elem_set_attr(a, delay, "stamp", datetime_format(time, e->wall_us));
+	elem_append(forwarded, message);
+	stored_write(&text, result);
+	command_text(call, "%.*s", STR_ARG(buf_str(&text)));
+	buf_done(&text);
+}
+
+/* A line, with those of the text below it further in; what says nothing to read is left
+ * out. */
+static void
+line_show(struct command_call *call, struct arena *a, const struct elem *message,
+	const struct store_entry *e)
+{
+	const struct elem *body = elem_child(message, NS_CLIENT, "body");
+	struct str rest = body != NULL ? elem_text(a, body) : STR_NONE;
+	struct buf text = BUF_INIT;
+	char time[DATETIME_SIZE];
+	struct str line;
+
+	if (rest.n == 0)
+		return;
+	buf_add_str(&text, datetime_format(time, e->wall_us));
+	buf_add_c(&text, " ");
+	buf_add_str(&text, elem_attr(message, "from"));
+	buf_add_c(&text, " -> ");
+	buf_add_str(&text, elem_attr(message, "to"));
+	while (rest.n != 0) {
+		if (!str_cut(rest, '\n', &line, &rest))
+			rest = STR_NONE;
+		buf_add_c(&text, "\n    ");
+		buf_add_str(&text, line);
+	}
+	command_text(call, "%.*s", STR_ARG(buf_str(&text)));
+	buf_done(&text);
+}
+
+static void
+entry_show(struct command_call *call, const struct store_entry *e)
+{
+	struct arena *a = arena_new();
+	struct elem *message = stored_read(a, e->value);
+
+	/* else the database was damaged */
+	if (message != NULL && command_switch(call, "text"))
+		line_show(call, a, message, e);
+	else if (message != NULL)
+		result_show(call, a, message, e);
+	arena_free(a);
+}
+
+static void export_more(struct command_call *call);
+
+static void
+on_part(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct archive_call *c = call->state;
+
+	if (err != NULL && err->code == ERR_MISSING && c->after.p != NULL) {
+		/* it has gone, and so has all before it */
+		c->after = STR_NONE;
+		export_more(call);
+		return;
+	}
+	if (err != NULL) {
+		command_fail(call, err);
+		return;
+	}
+	for (size_t i = 0; i < answer->n; i++)
+		entry_show(call, &answer->entries[i]);
+	if (!answer->complete && answer->n != 0) {
+		c->after = arena_str(call->arena, answer->entries[answer->n - 1].key);
+		command_when_taken(call, export_more);
+		return;
+	}
+	if (!command_switch(call, "text"))
+		frame_show(call, false);
+	command_done(call);
+}
+
+static void
+export_more(struct command_call *call)
+{
+	const struct archive_call *c = call->state;
+	struct module_ctx *m;
+
+	if (call->unheard) {
+		command_done(call);
+		return;
+	}
+	m = call_module(call);
+	if (m != NULL)
+		module_range(m, call->shard, c->at,
+			&(struct store_range){ .max = PART,
+				.max_bytes = PART_BYTES, .after_id = c->after },
+			on_part, call);
+}
+
+static void
+export_run(struct command_call *call)
+{
+	if (call_begin(call) == NULL)
+		return;
+	if (!command_switch(call, "text"))
+		frame_show(call, true);
+	export_more(call);
+}
+
+/* --- purge --------------------------------------------------------------------------- */
+
+static void purge_more(struct command_call *call);
+
+static void
+on_purged(void *arg, bool more, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	if (err != NULL) {
+		command_fail(call, err);
+	} else if (more) {
+		purge_more(call);
+	} else {
+		log_info(LOG_STORE, LOG_NOBODY, "archive deleted user=%.*s before=%.*s",
+			STR_ARG(command_value(call, "address")),
+			STR_ARG(command_value(call, "before").p != NULL ?
+					command_value(call, "before") :
+					STR("now")));
+		command_done(call);
+	}
+}
+
+static void
+purge_more(struct command_call *call)
+{
+	const struct archive_call *c = call->state;
+	struct module_ctx *m = call_module(call);
+
+	if (m != NULL)
+		module_trim(m, call->shard, c->at, &c->trim, on_purged, call);
+}
+
+/* What comes from now on stays. */
+static void
+on_last(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+	struct archive_call *c = call->state;
+
+	if (err != NULL) {
+		command_fail(call, err);
+	} else if (answer->n == 0) {
+		command_done(call);
+	} else {
+		c->trim.up_to = arena_str(call->arena, answer->entries[0].key);
+		purge_more(call);
+	}
+}
+
+static bool
+purge_check(struct command_call *call, struct err *err)
+{
+	struct str before = command_value(call, "before");
+	int64_t us;
+
+	if (before.p != NULL && (!datetime_parse(before, &us) || us <= 0))
+		return err_set(err, ERR_INVALID,
+			"\"before\" is a time such as 2026-01-31T00:00:00Z");
+	return address_check(call, err);
+}
+
+static void
+purge_run(struct command_call *call)
+{
+	struct module_ctx *m = call_begin(call);
+	struct archive_call *c;
+	struct str before;
+
+	if (m == NULL)
+		return;
+	c = call->state;
+	before = command_value(call, "before");
+	if (before.p != NULL && datetime_parse(before, &c->trim.before_us))
+		purge_more(call);
+	else
+		module_range(m, call->shard, c->at,
+			&(struct store_range){ .max = 1, .backwards = true },
+			on_last, call);
+}
+
+/* --- the table ------------------------------------------------------------------------- */
+
+static const struct command_arg show_args[] = {
+	{ "address", ARG_JID, .help = "whose archive" },
+	{ .name = NULL },
+};
+
+static const struct command_arg export_args[] = {
+	{ "address", ARG_JID, .help = "whose archive" },
+	{ "text", ARG_SWITCH, .optional = true, .option = true,
+		.help = "for people: what was said, when, by whom and to whom" },
+	{ .name = NULL },
+};
+
+static const struct command_arg purge_args[] = {
+	{ "address", ARG_JID, .help = "whose archive" },
+	{ "before", ARG_TEXT, .optional = true, .option = true,
+		.help = "only what is older than this time, such as "
+			"2026-01-31T00:00:00Z" },
+	{ "yes", ARG_CONFIRM, .option = true,
+		.help = "do not ask whether that is meant" },
+	{ .name = NULL },
+};
+
+#define FOR_ALL (BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT)
+
+const struct command archive_commands[] = {
+	{ "archive export", "print what is archived of a user",
+		"Without --text as XML by XEP-0227, each message on a line, oldest "
+		"first. It goes out as it is read, however much it is.",
+		export_args, export_run, address_check, FOR_ALL },
+	{ "archive purge", "delete the archive of a user",
+		"Those he has talked with keep theirs, and what waits for him "
+		"goes on waiting. It goes in slices, while the server serves; what "
+		"comes meanwhile stays. Whoever sits at the terminal is asked "
+		"first; a script says --yes.",
+		purge_args, purge_run, purge_check, FOR_ALL },
+	{ "archive show", "show how much is archived of a user",
+		"bytes are counted with 256 for each message beside its text, as "
+		"in bytes_max, above which the oldest go; kept is for how long.",
+		show_args, show_run, address_check, FOR_ALL },
+	{ .name = NULL },
+};

@@ -1,0 +1,157 @@
+"""antiphonctl archive: what is archived of a user, for administrators."""
+
+import json
+import os
+import socket
+import xml.etree.ElementTree as ET
+
+import pytest
+
+import scene as scenes
+from test_archive import ENTRY, archive
+from test_archive_keep import many, notes, texts
+
+pytestmark = pytest.mark.only("antiphon")
+
+PIE, MAM, CLIENT = "urn:xmpp:pie:0", "urn:xmpp:mam:2", "jabber:client"
+BAD = "a<b & \"c\""
+
+
+@pytest.fixture(scope="module")
+def world(pool):
+    server = pool.new({"modules": {"archive": {"keep": "7d"}}})
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def scene(world):
+    scene = scenes.Scene(world, ("romeo", "juliet"))
+    yield scene
+    scene.end()
+
+
+def jid(scene, who="romeo"):
+    return scene.accounts[who].jid
+
+
+def shown(scene, who="romeo"):
+    return json.loads(scene.server.ctl("--json", "archive", "show",
+                                       jid(scene, who)))
+
+
+def one(answer):
+    return answer[0] if isinstance(answer, list) else answer
+
+
+def results(scene):
+    root = ET.fromstring(scene.server.ctl("archive", "export", jid(scene)))
+    assert root.tag == "{%s}server-data" % PIE
+    host, = root
+    user, = host
+    kept, = user
+    assert (host.tag, host.get("jid")) == ("{%s}host" % PIE, scene.server.domain)
+    assert (user.tag, user.get("name")) == (
+        "{%s}user" % PIE, jid(scene).split("@")[0])
+    assert kept.tag == "{%s#mam}archive" % PIE
+    assert all(r.tag == "{%s}result" % MAM for r in kept)
+    return kept
+
+
+def test_show(scene):
+    assert one(shown(scene)) == {
+        "user": jid(scene), "messages": 0, "bytes": 0, "bytes_max": 1 << 30,
+        "kept": "7d"}
+    notes(scene, "romeo", *many(5))
+    got = one(shown(scene))
+    rows = archive(scene.server, jid(scene))
+    assert got["messages"] == 5
+    assert got["bytes"] == sum(len(r[2]) + ENTRY for r in rows)
+    assert got["oldest"] <= got["newest"]
+
+
+def test_export(scene):
+    """XEP-0227 §4.10; more than a part, in order, with what XML does not take as it
+    is."""
+    bodies = many(300) + [BAD, "two\nlines"]
+    notes(scene, "romeo", *[b.replace("&", "&amp;").replace("<", "&lt;")
+                            for b in bodies])
+    kept = results(scene)
+    rows = archive(scene.server, jid(scene))
+    assert [r.get("id") for r in kept] == [row[0] for row in rows]
+    messages = [r[0].find("{%s}message" % CLIENT) for r in kept]
+    assert [m.findtext("{%s}body" % CLIENT) for m in messages] == bodies
+    assert all(r[0].find("{urn:xmpp:delay}delay").get("stamp") for r in kept)
+    text = scene.server.ctl("archive", "export", "--text", jid(scene))
+    lines = text.splitlines()
+    assert [line for line in lines if line.startswith(" ")] == [
+        "    " + line for b in bodies for line in b.split("\n")]
+    assert sum(jid(scene) in line for line in lines) == len(bodies)
+
+
+def test_an_empty_archive(scene):
+    assert len(results(scene)) == 0
+    assert scene.server.ctl("archive", "export", "--text", jid(scene)) == ""
+    scene.server.ctl("archive", "purge", "--yes", jid(scene))
+
+
+def test_purge(scene):
+    """Of the one, and not of those he has talked with; what waits goes on waiting."""
+    scene.befriend("romeo", "juliet")
+    notes(scene, "romeo", *many(100))
+    romeo = scene.login("romeo/a")
+    romeo.send("<message to='%s' type='chat'><body>waits</body></message>"
+               % jid(scene, "juliet"))
+    romeo.iq("set", scenes.BARRIER)
+    ctl = scene.server.ctl
+    assert ctl("archive", "purge", jid(scene), ok=False).returncode != 0
+    ctl("archive", "purge", "--yes", "--before", "2001-01-01T00:00:00Z",
+        jid(scene))
+    assert len(texts(scene, "romeo")) == 101
+    bad = ctl("archive", "purge", "--yes", "--before", "yesterday", jid(scene),
+              ok=False)
+    assert bad.returncode != 0 and "2026-01-31" in bad.stderr
+    ctl("archive", "purge", "--yes", jid(scene))
+    assert texts(scene, "romeo") == []
+    assert texts(scene, "juliet") == ["waits"]
+    ctl("archive", "purge", "--yes", "--before", "2099-01-01T00:00:00Z",
+        jid(scene, "juliet"))
+    assert texts(scene, "juliet") == []
+    juliet = scene.login("juliet/b")
+    juliet.send("<presence/>")
+    juliet.take(lambda e: e.is_("message") and "waits" in str(e), "what waited")
+
+
+def test_whom_there_is_no_archive_of(scene):
+    ctl = scene.server.ctl
+    for address, why in ((scene.server.domain, "that of a user"),
+                         ("romeo@elsewhere.test", "no host that keeps")):
+        for command in ("show", "export"):
+            got = ctl("archive", command, address, ok=False)
+            assert got.returncode != 0 and why in got.stderr
+
+
+@pytest.mark.parametrize("reads", (False, True))
+def test_one_who_reads_slowly(scene, reads):
+    """The next part is read when he has taken the last; or not at all, when he has
+    gone."""
+    notes(scene, "romeo", *many(40, 50000))
+    sock = socket.socket(socket.AF_UNIX)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+    sock.connect(scene.server.socket)
+    sock.sendall(json.dumps({"command": "archive export", "args": {
+        "address": jid(scene)}}).encode() + b"\n")
+    first = sock.recv(100)
+    # meanwhile it goes, and of what has gone nobody is told
+    scene.server.ctl("archive", "purge", "--yes", jid(scene))
+    if reads:
+        data = first
+        while b'"done"' not in data[-500:]:
+            more = sock.recv(1 << 20)
+            assert more, data[-500:]
+            data += more
+        assert b"</archive>" in data[-500:]
+        assert 0 < data.count(b"<body>") < 40
+    sock.close()
+    assert one(shown(scene))["messages"] == 0
