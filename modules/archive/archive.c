@@ -299,6 +299,29 @@ on_send(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static enum hook_result
+on_keeps(struct module_ctx *m, void *arg)
+{
+	const struct archive_conf *conf = m->conf;
+	struct host_keeps *keeps = arg;
+	struct buf *out = keeps->out;
+
+	buf_add_c(out, out->n != 0 ? ", archives for " : "archives for ");
+	if (conf->keep_us >= OPTION_NEVER)
+		buf_add_c(out, "ever");
+	else
+		duration_show(out, conf->keep_us);
+	buf_add_c(out, " up to ");
+	size_show(out, conf->max_bytes);
+	buf_add_c(out, " an account");
+	if (conf->host_bytes != 0) {
+		buf_add_c(out, " and ");
+		size_show(out, conf->host_bytes);
+		buf_add_c(out, " in all");
+	}
+	return HOOK_PASS;
+}
+
 /* --- who reads it ---------------------------------------------------------------- */
 
 static enum hook_result
@@ -406,6 +429,7 @@ static const struct hook_handler archive_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_KEEP, on_send },
 	{ HOOK_SESSION_DRAINED, HOOK_DELIVER, on_drained },
 	{ HOOK_DISCO_INFO, HOOK_CHANGE, archive_on_disco },
+	{ HOOK_HOST_KEEPS, HOOK_WATCH, on_keeps },
 	{ HOOK_SESSION_READ, HOOK_DELIVER, on_read },
 	{ HOOK_SESSION_STOPPING, HOOK_DELIVER, on_stopping },
 	{ .fn = NULL },

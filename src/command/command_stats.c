@@ -23,6 +23,7 @@
 #include "disk/disk.h"
 #include "store/store.h"
 #include "core/cert_expiry.h"
+#include "core/hook.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "core/stats.h"
@@ -101,6 +102,44 @@ status_hosts(struct command_call *call)
 			conf->hosts[i].domain);
 	command_field(call, "hosts", buf_str(&out));
 	buf_done(&out);
+}
+
+static void
+keeps_write(struct buf *out, const struct snapshot *snap, const char *domain)
+{
+	const struct host *host = snapshot_host(snap, str_c(domain));
+	struct host_keeps keeps = { out };
+
+	if (host != NULL)
+		hook_run(host, HOOK_HOST_KEEPS, &keeps);
+	if (out->n == 0)
+		buf_add_c(out, "nothing");
+}
+
+/* What users have said, and for how long; hosts beside each other that do the same are
+ * one phrase. */
+static void
+status_keeps(struct command_call *call)
+{
+	const struct snapshot *snap = call->server->newest;
+	const struct config *conf = snap->config;
+	struct buf out = BUF_INIT, last = BUF_INIT, text = BUF_INIT;
+
+	for (size_t i = 0; i < conf->n_hosts; i++) {
+		text.n = 0;
+		keeps_write(&text, snap, conf->hosts[i].domain);
+		if (i != 0 && str_eq(buf_str(&text), buf_str(&last)))
+			continue;
+		buf_printf(&out, "%s%s: ", i != 0 ? "; " : "",
+			conf->hosts[i].domain);
+		buf_add_str(&out, buf_str(&text));
+		last.n = 0;
+		buf_add_str(&last, buf_str(&text));
+	}
+	command_field(call, "keeps", buf_str(&out));
+	buf_done(&out);
+	buf_done(&last);
+	buf_done(&text);
 }
 
 /* Of the certificates, the one that ends first. */
@@ -183,6 +222,7 @@ status_end(struct shard *from, void *arg)
 	status_path(call, "config", srv->config_path);
 	status_path(call, "modules", srv->module_dir);
 	status_hosts(call);
+	status_keeps(call);
 	status_expiry(call);
 	status_crash(call);
 	count_done(c);
@@ -453,7 +493,9 @@ const struct command command_stats[] = {
 		"as the server runs. build is the number that the linker has "
 		"made of this program. Where there is a report of a crash, "
 		"crashed tells when that was, crash_reason what has failed, "
-		"crash_report the file; antiphond(8) says what to do with it.",
+		"crash_report the file; antiphond(8) says what to do with it. "
+		"keeps is what is kept of what users say, and how long, at each "
+		"host and those behind it up to the next that is named.",
 		NULL, .run = status_run, .may = BY_OPERATOR },
 	{ .name = NULL },
 };

@@ -23,6 +23,7 @@
 #include "core/listen.h"
 
 struct arena;
+struct buf;
 struct config;
 struct config_component;
 struct config_federation;
@@ -60,6 +61,11 @@ struct service {
 	bool (*is_local)(const void *conf);
 	const struct entity_class *domain_class;  /* NULL: one without state */
 	const struct entity_class *address_class; /* NULL: there are none */
+};
+
+/* Argument of HOOK_HOST_KEEPS. */
+struct host_keeps {
+	struct buf *out; /* phrases, with a comma between */
 };
 
 struct host {

@@ -71,6 +71,14 @@ def test_show(scene):
     assert got["oldest"] <= got["newest"]
 
 
+def test_status_says_it(scene):
+    status = one(json.loads(scene.server.ctl("--json", "status")))
+    # both hosts do the same, and the first is named
+    assert status["keeps"] in [
+        host + ": archives for 7d up to 1GiB an account" for host in
+        (scene.server.domain, scene.server.other_domain)]
+
+
 def test_export(scene):
     """XEP-0227 §4.10; more than a part, in order, with what XML does not take as it
     is."""

@@ -110,6 +110,13 @@ def test_the_oldest_of_a_host(own_server):
     scene.end()
 
 
+def reload_with(server, host, **options):
+    hosts = server.conf["hosts"]
+    hosts[host] = {**hosts[host], "modules": {"archive": options}}
+    server.write_conf()
+    server.ctl("reload")
+
+
 def test_a_reload_lowers_the_bounds(own_server):
     """keep and max_bytes, of one host, and for those too who say nothing more."""
     server = served(own_server)
@@ -117,20 +124,20 @@ def test_a_reload_lowers_the_bounds(own_server):
     notes(scene, "romeo", *many(100, 1000))
     notes(scene, "juliet", "stays")
     server.advance(4000)
-    server.conf["hosts"][server.domain]["modules"] = {
-        "archive": {"max_bytes": "64KiB"}}
-    server.write_conf()
-    server.ctl("reload")
+    reload_with(server, server.other_domain, keep="never", host_bytes="2GiB")
+    reload_with(server, server.domain, max_bytes="64KiB")
+    status = server.ctl("status")
+    for host, what in ((server.domain, "365d up to 64KiB an account"),
+                       (server.other_domain,
+                        "ever up to 1GiB an account and 2GiB in all")):
+        assert "%s: archives for %s" % (host, what) in " ".join(status.split())
     server.advance(100)
     found = server.process.wait_line(LOST % server.domain)
     left = texts(scene, "romeo")
     assert left == many(100, 1000)[int(found[1]):]
     assert 65536 - 1400 < bytes_of(scene, "romeo") <= 65536
     assert texts(scene, "juliet") == ["stays"]
-    server.conf["hosts"][server.domain]["modules"] = {
-        "archive": {"keep": "1h"}}
-    server.write_conf()
-    server.ctl("reload")
+    reload_with(server, server.domain, keep="1h")
     walk(server, 100, len(left) + 1)
     assert texts(scene, "romeo") == texts(scene, "juliet") == []
     scene.end()
