@@ -1,7 +1,6 @@
 """antiphonctl archive: what is archived of a user, for administrators."""
 
 import json
-import os
 import socket
 import xml.etree.ElementTree as ET
 
@@ -30,6 +29,7 @@ def scene(world):
     scene = scenes.Scene(world, ("romeo", "juliet"))
     yield scene
     scene.end()
+    world.check()
 
 
 def jid(scene, who="romeo"):
@@ -135,22 +135,27 @@ def test_whom_there_is_no_archive_of(scene):
     ctl = scene.server.ctl
     for address, why in ((scene.server.domain, "that of a user"),
                          ("romeo@elsewhere.test", "no host that keeps")):
-        for command in ("show", "export"):
-            got = ctl("archive", command, address, ok=False)
+        for command in (["show"], ["export"], ["purge", "--yes"]):
+            got = ctl("archive", *command, address, ok=False)
             assert got.returncode != 0 and why in got.stderr
 
 
-@pytest.mark.parametrize("reads", (False, True))
-def test_one_who_reads_slowly(scene, reads):
-    """The next part is read when he has taken the last; or not at all, when he has
-    gone."""
+def begun(scene):
+    """One who has read so much of what he has asked for."""
     notes(scene, "romeo", *many(40, 50000))
     sock = socket.socket(socket.AF_UNIX)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     sock.connect(scene.server.socket)
     sock.sendall(json.dumps({"command": "archive export", "args": {
         "address": jid(scene)}}).encode() + b"\n")
-    first = sock.recv(100)
+    return sock, sock.recv(100)
+
+
+@pytest.mark.parametrize("reads", (False, True))
+def test_one_who_reads_slowly(scene, reads):
+    """The next part is read when he has taken the last; or not at all, when he has
+    gone."""
+    sock, first = begun(scene)
     # meanwhile it goes, and of what has gone nobody is told
     scene.server.ctl("archive", "purge", "--yes", jid(scene))
     if reads:
@@ -163,3 +168,21 @@ def test_one_who_reads_slowly(scene, reads):
         assert 0 < data.count(b"<body>") < 40
     sock.close()
     assert one(shown(scene))["messages"] == 0
+
+
+def test_a_server_that_stops_waits_for_nobody_who_reads(scene):
+    sock, _ = begun(scene)
+    scene.server.restart()
+    sock.close()
+    assert one(shown(scene))["messages"] == 40
+
+
+def test_one_who_says_that_he_asks_no_more(scene):
+    """He is told all of it, though more than one part of it is to come."""
+    sock, data = begun(scene)
+    sock.shutdown(socket.SHUT_WR)
+    while more := sock.recv(1 << 20):
+        data += more
+    sock.close()
+    assert data.count(b"<body>") == 40
+    assert b'"done"' in data[-100:]
