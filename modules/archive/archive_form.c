@@ -228,6 +228,15 @@ read_order(struct reading *r, const struct elem *query)
 	return COND_NONE;
 }
 
+/* XEP-0313 §4.2: each result has it. */
+static enum stanza_cond
+read_queryid(struct reading *r)
+{
+	if (r->q->queryid.n > ARCHIVE_QUERYID_MAX)
+		return refuse(r, COND_POLICY_VIOLATION, "queryid is too long");
+	return COND_NONE;
+}
+
 enum stanza_cond
 archive_query_read(struct arena *a, const struct elem *query, bool search,
 	struct archive_query *out, const char **text_out)
@@ -239,7 +248,9 @@ archive_query_read(struct arena *a, const struct elem *query, bool search,
 		.queryid = elem_attr(query, "queryid"),
 		.flipped = elem_child(query, NS_MAM, "flip-page") != NULL,
 	};
-	cond = rsm_read(a, query, &out->rsm, &r.text);
+	cond = read_queryid(&r);
+	if (cond == COND_NONE)
+		cond = rsm_read(a, query, &out->rsm, &r.text);
 	if (cond == COND_NONE && elem_attr(query, "node").p != NULL)
 		cond = refuse(&r, COND_ITEM_NOT_FOUND, /* XEP-0442 */
 			"There is no archive of a node here");

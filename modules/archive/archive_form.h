@@ -11,6 +11,8 @@
 
 /* As many messages may be asked for by their ids. */
 #define ARCHIVE_IDS_MAX 250
+/* Bytes: it is written with each result. */
+#define ARCHIVE_QUERYID_MAX 256
 
 /* Zeroed, it asks for all. */
 struct archive_query {

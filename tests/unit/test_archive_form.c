@@ -105,6 +105,29 @@ TEST(the_rest_stands_beside_the_form)
 	arena_free(a);
 }
 
+/* It stands in each result: a long one would be as many bytes as a whole archive. */
+TEST(a_queryid_is_short)
+{
+	struct arena *a = arena_new();
+	struct buf in = BUF_INIT;
+	struct archive_query q;
+
+	for (size_t n = ARCHIVE_QUERYID_MAX; n <= ARCHIVE_QUERYID_MAX + 1; n++) {
+		in.n = 0;
+		buf_add_c(&in, "<query xmlns='urn:xmpp:mam:2' queryid='");
+		for (size_t i = 0; i < n; i++)
+			buf_add_c(&in, "q");
+		buf_add_c(&in, "'/>");
+		buf_add(&in, "", 1);
+		q = read_query(a, in.p,
+			n > ARCHIVE_QUERYID_MAX ? COND_POLICY_VIOLATION :
+						  COND_NONE);
+		CHECK_INT(q.queryid.n, n);
+	}
+	buf_done(&in);
+	arena_free(a);
+}
+
 #define FULLTEXT "{urn:xmpp:fulltext:0}fulltext"
 
 /* Nothing in it means anything but words (XEP-0431 §3.2). */
