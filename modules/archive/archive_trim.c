@@ -113,17 +113,34 @@ trimming_begin(struct module_ctx *m, struct iq *iq, struct str up_to)
 			on_found, t);
 }
 
+/* §3.2: nothing, which asks for all, or one id; what is neither might mean less than
+ * all. */
+static bool
+trim_read(struct arena *a, const struct elem *trim, struct str *up_to_out)
+{
+	const struct elem *id = elem_first_child(trim);
+
+	*up_to_out = STR_NONE;
+	if (str_trim(elem_text(a, trim)).n != 0)
+		return false;
+	if (id == NULL)
+		return true;
+	*up_to_out = elem_text(a, id);
+	return elem_is(id, NS_MAM_TRIM, "id") && elem_count(trim) == 1;
+}
+
 enum hook_result
 archive_on_trim(struct module_ctx *m, struct iq *iq)
 {
 	const struct archive_conf *conf = m->conf;
-	const struct elem *id = elem_child(iq->payload, NS_MAM_TRIM, "id");
-	struct str up_to =
-		id != NULL ? elem_text(iq->st->arena, id) : STR_NONE;
+	struct str up_to;
 
 	if (!conf->client_trim)
 		return HOOK_PASS;
-	if (up_to.p != NULL && (up_to.n == 0 || up_to.n >= STORE_ID_SIZE))
+	if (!trim_read(iq->st->arena, iq->payload, &up_to))
+		iq_error(iq, COND_BAD_REQUEST,
+			"trim is empty, or has one id and nothing else");
+	else if (up_to.p != NULL && (up_to.n == 0 || up_to.n >= STORE_ID_SIZE))
 		iq_error(iq, COND_ITEM_NOT_FOUND, NULL);
 	else if (iq_pass_on(iq))
 		trimming_begin(m, iq, up_to);

@@ -68,6 +68,27 @@ def test_up_to_a_message_and_all(world):
     scene.end()
 
 
+def test_what_is_not_understood_deletes_nothing(world):
+    """§3.2: all goes for an empty one alone, and else up to one id."""
+    scene = scenes.Scene(world, ("romeo", "juliet"))
+    romeo = fill(scene, 3)
+    ids = mam.query(romeo).ids
+    for inner in ("<id>{0}</id><id>{1}</id>", "<id>{0}</id><until>{1}</until>",
+                  "{0}", "<id xmlns='%s'>{0}</id>" % mam.MAM,
+                  "<stanza-id id='{0}'/>"):
+        got = romeo.iq("set", "<trim xmlns='%s'>%s</trim>" % (
+            TRIM, inner.format(*ids)))
+        assert got.get("type") == "error", inner
+        assert mam.condition(got) == "bad-request"
+        assert mam.query(romeo).ids == ids
+    # blanks are nothing
+    got = romeo.iq("set", "<trim xmlns='%s'>\n <id>%s</id>\n</trim>" % (
+        TRIM, ids[0]))
+    assert got.get("type") == "result"
+    assert mam.query(romeo).ids == ids[1:]
+    scene.end()
+
+
 def test_what_waits_goes_on_waiting(world):
     """For one who deletes his archive before he is there: it is nowhere else."""
     scene = scenes.Scene(world, ("romeo", "juliet"))
