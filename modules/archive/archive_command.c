@@ -189,6 +189,27 @@ frame_show(struct command_call *call, bool opens)
 	arena_free(a);
 }
 
+/* DEL and C1 as references, for antiphonctl prints neither; they stand in texts and
+ * values alone. */
+static void
+controls_escape(struct buf *out, struct str xml)
+{
+	for (size_t i = 0; i < xml.n; i++) {
+		unsigned char c = (unsigned char)xml.p[i];
+		unsigned char next =
+			i + 1 < xml.n ? (unsigned char)xml.p[i + 1] : 0;
+
+		if (c == 0x7f) {
+			buf_add_c(out, "&#127;");
+		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
+			buf_printf(out, "&#%u;", (unsigned)next);
+			i++;
+		} else {
+			buf_add(out, xml.p + i, 1);
+		}
+	}
+}
+
 /* As a query shows it. */
 static void
 result_show(struct command_call *call, struct arena *a, struct elem *message,
@@ -197,14 +218,16 @@ result_show(struct command_call *call, struct arena *a, struct elem *message,
 	struct elem *result = elem_new(a, NS_MAM, "result");
 	struct elem *forwarded = elem_add(a, result, NS_FORWARD, "forwarded");
 	struct elem *delay = elem_add(a, forwarded, NS_DELAY, "delay");
-	struct buf text = BUF_INIT;
+	struct buf text = BUF_INIT, shown = BUF_INIT;
 	char time[DATETIME_SIZE];
 
 	elem_set_attr(a, result, "id", e->key);
 	elem_set_attr(a, delay, "stamp", datetime_format(time, e->wall_us));
 	elem_append(forwarded, message);
 	stored_write(&text, result);
-	command_text(call, "%.*s", STR_ARG(buf_str(&text)));
+	controls_escape(&shown, buf_str(&text));
+	command_text(call, "%.*s", STR_ARG(buf_str(&shown)));
+	buf_done(&shown);
 	buf_done(&text);
 }
 

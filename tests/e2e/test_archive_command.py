@@ -98,6 +98,15 @@ def test_export(scene):
     assert sum(jid(scene) in line for line in lines) == len(bodies)
 
 
+def test_what_would_move_a_cursor_is_exported_as_it_is(scene):
+    """C1 and DEL, which XML takes and antiphonctl does not print."""
+    notes(scene, "romeo", "a\u0085b\u009bc\u007fd\u00e9")
+    assert [r[0].findtext("{%s}message/{%s}body" % (CLIENT, CLIENT))
+            for r in results(scene)] == ["a\u0085b\u009bc\u007fd\u00e9"]
+    assert "a?b?c?d\u00e9" in scene.server.ctl(
+        "archive", "export", "--text", jid(scene))
+
+
 def test_an_empty_archive(scene):
     assert len(results(scene)) == 0
     assert scene.server.ctl("archive", "export", "--text", jid(scene)) == ""
