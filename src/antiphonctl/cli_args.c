@@ -125,7 +125,8 @@ arg_option(json_t *args, const char *name)
 	return NULL;
 }
 
-/* The n-th that is given by position; secrets never are. */
+/* The n-th that is given by position; secrets never are.  Words take all that are
+ * left. */
 static json_t *
 arg_position(json_t *args, int n)
 {
@@ -134,7 +135,7 @@ arg_position(json_t *args, int n)
 
 	json_array_foreach (args, i, arg) {
 		if (!arg_is(arg, "option") && arg_type(arg) != ARG_SECRET &&
-			n-- == 0)
+			(n-- == 0 || arg_type(arg) == ARG_WORDS))
 			return arg;
 	}
 	return NULL;
@@ -198,6 +199,20 @@ struct parsing {
 	struct err *err;
 };
 
+static void
+word_add(struct parsing *p, const json_t *arg, const char *text)
+{
+	const char *before =
+		json_string_value(json_object_get(p->out, arg_name(arg)));
+	struct buf words = BUF_INIT;
+
+	if (before != NULL)
+		buf_printf(&words, "%s ", before);
+	buf_add_c(&words, text);
+	json_object_set_new(p->out, arg_name(arg), json_string(buf_c(&words)));
+	buf_done(&words);
+}
+
 static bool
 value_set(struct parsing *p, const json_t *arg, const char *text)
 {
@@ -221,6 +236,7 @@ value_set(struct parsing *p, const json_t *arg, const char *text)
 		json_object_set_new(p->out, arg_name(arg), json_true());
 		return true;
 	case ARG_TEXT:
+	case ARG_WORDS:
 	case ARG_JID:
 	case ARG_DOMAIN:
 	case ARG_INT:
@@ -228,7 +244,11 @@ value_set(struct parsing *p, const json_t *arg, const char *text)
 		if (!str_is_utf8(str_c(text)))
 			return err_set(p->err, ERR_INVALID, "%s: not UTF-8",
 				arg_name(arg));
-		json_object_set_new(p->out, arg_name(arg), json_string(text));
+		if (arg_type(arg) == ARG_WORDS)
+			word_add(p, arg, text);
+		else
+			json_object_set_new(
+				p->out, arg_name(arg), json_string(text));
 		return true;
 	}
 	return true;

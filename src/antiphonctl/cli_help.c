@@ -90,6 +90,12 @@ is_switch(const json_t *arg)
 		strcmp(text_of(arg, "type"), "confirm") == 0;
 }
 
+static bool
+is_words(const json_t *arg)
+{
+	return strcmp(text_of(arg, "type"), "words") == 0;
+}
+
 /* It may be left out: somebody is asked then. */
 static bool
 is_optional(const json_t *arg)
@@ -119,6 +125,8 @@ synopsis_arg(FILE *out, const json_t *arg)
 		putc(' ', out);
 	if (!is_switch(arg))
 		upper_print(out, is(arg, "option") ? text_of(arg, "type") : name);
+	if (is_words(arg))
+		fputs(" ...", out);
 	if (is_optional(arg))
 		putc(']', out);
 }
@@ -200,6 +208,8 @@ mdoc_arg(FILE *out, const json_t *arg)
 		fprintf(out, " Fl -%s", name);
 	if (!is_switch(arg))
 		fprintf(out, " Ar %s", option ? type : name);
+	if (is_words(arg))
+		fputs(" ...", out);
 	if (is_optional(arg))
 		fputs(" Oc", out);
 }

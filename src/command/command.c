@@ -166,6 +166,7 @@ command_prepare(struct command_call *call, const struct command_arg *arg,
 				STR_ARG(*value_io));
 		return true;
 	case ARG_TEXT:
+	case ARG_WORDS:
 	case ARG_SWITCH:
 	case ARG_SECRET:
 	case ARG_PATH:

@@ -56,6 +56,8 @@ struct command_caller {
 
 enum command_arg_type {
 	ARG_TEXT,   /* an address in it is not held against who calls */
+	ARG_WORDS,  /* the same, the last by position: all words that are left, with
+		     * a blank between */
 	ARG_JID,    /* given bare or full, handed over prepared */
 	ARG_DOMAIN,
 	ARG_INT,

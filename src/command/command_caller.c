@@ -82,6 +82,7 @@ arg_is_barred(const struct command_caller *caller, unsigned as,
 	case ARG_DOMAIN:
 		return as == BY_ACCOUNT;
 	case ARG_TEXT:
+	case ARG_WORDS:
 	case ARG_JID:
 	case ARG_INT:
 	case ARG_SWITCH:

@@ -33,6 +33,7 @@ static const char *const code_names[] = {
 
 static const char *const arg_names[] = {
 	[ARG_TEXT] = "text",
+	[ARG_WORDS] = "words",
 	[ARG_JID] = "jid",
 	[ARG_DOMAIN] = "domain",
 	[ARG_INT] = "int",
