@@ -7,24 +7,13 @@
  */
 #include "config.h"
 
-#include "archive.h"
-
+#include "archive_command.h"
 
 #define PART 128
 #define PART_BYTES ((size_t)256 << 10)
 
-/* A call that is under way, in its arena. */
-struct archive_call {
-	struct store_place at;
-	struct str after; /* export: the entry that was shown last */
-	struct store_trim trim; /* purge */
-	uint64_t messages, bytes; /* show */
-	int64_t oldest_us, newest_us;
-};
-
-/* The module at the host of the address; NULL: the call has failed. */
-static struct module_ctx *
-call_module(struct command_call *call)
+struct module_ctx *
+archive_call_module(struct command_call *call)
 {
 	struct str domain = jid_domain(jid_trusted(command_value(call, "address")));
 	struct host *host = shard_host(call->shard, domain);
@@ -40,9 +29,8 @@ call_module(struct command_call *call)
 	return NULL;
 }
 
-/* The same, for one that begins. */
-static struct module_ctx *
-call_begin(struct command_call *call)
+struct module_ctx *
+archive_call_begin(struct command_call *call)
 {
 	struct jid user = jid_trusted(command_value(call, "address"));
 	struct archive_call *c = arena_zalloc(call->arena, sizeof(*c));
@@ -51,11 +39,11 @@ call_begin(struct command_call *call)
 		STR(ARCHIVE) };
 	c->trim.waits = STR(LOG_OFFLINE);
 	call->state = c;
-	return call_module(call);
+	return archive_call_module(call);
 }
 
-static bool
-address_check(struct command_call *call, struct err *err)
+bool
+archive_address_check(struct command_call *call, struct err *err)
 {
 	struct jid user = jid_trusted(command_value(call, "address"));
 
@@ -110,7 +98,7 @@ on_oldest(void *arg, const struct store_answer *answer, const struct err *err)
 		return;
 	}
 	c->oldest_us = answer->n != 0 ? answer->entries[0].wall_us : c->newest_us;
-	m = call_module(call);
+	m = archive_call_module(call);
 	if (m != NULL)
 		summary_show(call, m->conf);
 }
@@ -136,7 +124,7 @@ on_counted(void *arg, const struct store_answer *answer, const struct err *err)
 		c->bytes = e->bytes;
 		c->newest_us = e->wall_us;
 	}
-	m = call_module(call);
+	m = archive_call_module(call);
 	if (m != NULL)
 		module_range(m, call->shard, c->at,
 			&(struct store_range){ .max = 1 }, on_oldest, call);
@@ -146,7 +134,7 @@ static void
 show_run(struct command_call *call)
 {
 	static const struct str names[] = { { ARCHIVE, sizeof(ARCHIVE) - 1 } };
-	struct module_ctx *m = call_begin(call);
+	struct module_ctx *m = archive_call_begin(call);
 	const struct archive_call *c;
 
 	if (m == NULL)
@@ -231,10 +219,8 @@ result_show(struct command_call *call, struct arena *a, struct elem *message,
 	buf_done(&text);
 }
 
-/* A line, with those of the text below it further in; what says nothing to read is left
- * out. */
-static void
-line_show(struct command_call *call, struct arena *a, const struct elem *message,
+void
+archive_line_show(struct command_call *call, struct arena *a, const struct elem *message,
 	const struct store_entry *e)
 {
 	const struct elem *body = elem_child(message, NS_CLIENT, "body");
@@ -268,7 +254,7 @@ entry_show(struct command_call *call, const struct store_entry *e)
 
 	/* else the database was damaged */
 	if (message != NULL && command_switch(call, "text"))
-		line_show(call, a, message, e);
+		archive_line_show(call, a, message, e);
 	else if (message != NULL)
 		result_show(call, a, message, e);
 	arena_free(a);
@@ -314,7 +300,7 @@ export_more(struct command_call *call)
 		command_done(call);
 		return;
 	}
-	m = call_module(call);
+	m = archive_call_module(call);
 	if (m != NULL)
 		module_range(m, call->shard, c->at,
 			&(struct store_range){ .max = PART,
@@ -325,7 +311,7 @@ export_more(struct command_call *call)
 static void
 export_run(struct command_call *call)
 {
-	if (call_begin(call) == NULL)
+	if (archive_call_begin(call) == NULL)
 		return;
 	if (!command_switch(call, "text"))
 		frame_show(call, true);
@@ -359,7 +345,7 @@ static void
 purge_more(struct command_call *call)
 {
 	const struct archive_call *c = call->state;
-	struct module_ctx *m = call_module(call);
+	struct module_ctx *m = archive_call_module(call);
 
 	if (m != NULL)
 		module_trim(m, call->shard, c->at, &c->trim, on_purged, call);
@@ -391,13 +377,13 @@ purge_check(struct command_call *call, struct err *err)
 	if (before.p != NULL && (!datetime_parse(before, &us) || us <= 0))
 		return err_set(err, ERR_INVALID,
 			"\"before\" is a time such as 2026-01-31T00:00:00Z");
-	return address_check(call, err);
+	return archive_address_check(call, err);
 }
 
 static void
 purge_run(struct command_call *call)
 {
-	struct module_ctx *m = call_begin(call);
+	struct module_ctx *m = archive_call_begin(call);
 	struct archive_call *c;
 	struct str before;
 
@@ -414,6 +400,18 @@ purge_run(struct command_call *call)
 }
 
 /* --- the table ------------------------------------------------------------------------- */
+
+static const struct command_arg search_args[] = {
+	{ "address", ARG_JID, .help = "whose archive" },
+	{ "words", ARG_WORDS, .unlogged = true,
+		.help = "what has to be in the text or subject, all of it, in any "
+			"order" },
+	{ "oldest", ARG_SWITCH, .optional = true, .option = true,
+		.help = "oldest first" },
+	{ "max", ARG_INT, .optional = true, .option = true,
+		.help = "how many messages at most, up to 10000; else 50" },
+	{ .name = NULL },
+};
 
 static const struct command_arg show_args[] = {
 	{ "address", ARG_JID, .help = "whose archive" },
@@ -443,16 +441,23 @@ const struct command archive_commands[] = {
 	{ "archive export", "print what is archived of a user",
 		"Without --text as XML by XEP-0227, each message on a line, oldest "
 		"first. It goes out as it is read, however much it is.",
-		export_args, export_run, address_check, FOR_ALL },
+		export_args, export_run, archive_address_check, FOR_ALL },
 	{ "archive purge", "delete the archive of a user",
 		"Those he has talked with keep theirs, and what waits for him "
 		"goes on waiting. It goes in slices, while the server serves; what "
 		"comes meanwhile stays. Whoever sits at the terminal is asked "
 		"first; a script says --yes.",
 		purge_args, purge_run, purge_check, FOR_ALL },
+	{ "archive search", "find messages in the archive of a user",
+		"Printed as by archive export --text, newest first. Words are "
+		"whole ones, in any case and without marks. What is encrypted is "
+		"not found, nor what was archived before there was a search, or "
+		"while it was off; a last line tells when that may be, or when "
+		"there are more.",
+		search_args, archive_search_run, archive_search_check, FOR_ALL },
 	{ "archive show", "show how much is archived of a user",
 		"bytes are counted with 256 for each message beside its text, as "
 		"in bytes_max, above which the oldest go; kept is for how long.",
-		show_args, show_run, address_check, FOR_ALL },
+		show_args, show_run, archive_address_check, FOR_ALL },
 	{ .name = NULL },
 };

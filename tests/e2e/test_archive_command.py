@@ -8,7 +8,7 @@ import pytest
 
 import scene as scenes
 from test_archive import ENTRY, archive
-from test_archive_keep import many, notes, texts
+from test_archive_keep import many, notes, reload_with, texts
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -144,9 +144,65 @@ def test_whom_there_is_no_archive_of(scene):
     ctl = scene.server.ctl
     for address, why in ((scene.server.domain, "that of a user"),
                          ("romeo@elsewhere.test", "no host that keeps")):
-        for command in (["show"], ["export"], ["purge", "--yes"]):
-            got = ctl("archive", *command, address, ok=False)
+        for command in (["show", address], ["export", address],
+                        ["purge", "--yes", address],
+                        ["search", address, "word"]):
+            got = ctl("archive", *command, ok=False)
             assert got.returncode != 0 and why in got.stderr
+
+
+def found(scene, *args):
+    """The texts, and what is said at the end."""
+    lines = scene.server.ctl("archive", "search", *args).splitlines()
+    return ([line.strip() for line in lines if line.startswith(" ")],
+            [line for line in lines if line.startswith("--")])
+
+
+def test_search(scene):
+    """All words, of several parts, newest first or oldest, and no more than asked."""
+    whose = jid(scene)
+    bodies = ["Caf\u00e9 number %d" % i for i in range(150)]
+    notes(scene, "romeo", "the cafe is closed", *bodies, "something else")
+    assert found(scene, whose, "CAFE", "closed") == (["the cafe is closed"], [])
+    assert found(scene, whose, "closed cafe") == (["the cafe is closed"], [])
+    assert found(scene, whose, "nowhere") == ([], [])
+    newest, more = found(scene, whose, "number", "cafe")
+    assert newest == bodies[:-51:-1] and "--max" in more[0]
+    assert found(scene, "--max", "150", whose, "number") == (bodies[::-1], [])
+    assert found(scene, whose, "number", "--oldest", "--max", "149") == (
+        bodies[:149], more)
+    # no word has a meaning
+    assert found(scene, whose, "--", "--oldest", "cafe*", "OR") == ([], [])
+    line = scene.server.ctl("archive", "search", whose, "else").splitlines()[0]
+    assert line.count(whose) == 2 and line.startswith("20")
+
+
+def test_search_that_cannot_be(scene):
+    ctl = scene.server.ctl
+    for words, why in ((["?!"], "no word"), (["w%d" % i for i in range(33)],
+                                            "fewer words"),
+                       (["--max", "0", "x"], "max"), ([], "words is missing")):
+        got = ctl("archive", "search", jid(scene), *words, ok=False)
+        assert got.returncode != 0 and why in got.stderr
+
+
+def test_search_that_was_off(own_server):
+    """What came meanwhile is not found, which is said."""
+    server = own_server({"modules": {"archive": {}}})
+    scene = scenes.Scene(server, ("romeo",))
+    reload_with(server, server.domain, search=False)
+    notes(scene, "romeo", "early words")
+    got = server.ctl("archive", "search", jid(scene), "words", ok=False)
+    assert got.returncode != 0 and "search is off" in got.stderr
+    reload_with(server, server.domain, search=True)
+    notes(scene, "romeo", "late words")
+    texts_found, notes_found = found(scene, jid(scene), "words")
+    assert texts_found == ["late words"]
+    assert "no search" in notes_found[0]
+    server.ctl("archive", "purge", "--yes", jid(scene))
+    notes(scene, "romeo", "words again")
+    assert found(scene, jid(scene), "words") == (["words again"], [])
+    scene.end()
 
 
 def begun(scene):

@@ -754,6 +754,8 @@ def test_the_shell_is_told_what_can_follow(server):
     assert server.ctl("--complete", "adduse").split() == ["adduser"]
     assert "load" in server.ctl("--complete", "modules", "").split()
     assert server.ctl("--complete", "kick", "--t").split() == ["--text"]
+    assert server.ctl("--complete", "archive", "search", "--").split() == [
+        "--oldest", "--max"]
 
 
 def test_the_manual_lists_every_command(own_server):
