@@ -17,6 +17,29 @@ AC_DEFUN([ANTIPHON_NEED], [
     [ANTIPHON_MISSING([$2: $4], [$3])])
 ])
 
+dnl ANTIPHON_SQLITE_FTS5(Debian package)
+dnl The library may be built without; where it cannot be run, as when it is for another
+dnl machine, the server looks for it when it starts.
+AC_DEFUN([ANTIPHON_SQLITE_FTS5], [
+  AC_CACHE_CHECK([whether SQLite has FTS5], [antiphon_cv_sqlite_fts5],
+    [antiphon_save_CPPFLAGS=$CPPFLAGS
+     antiphon_save_LIBS=$LIBS
+     CPPFLAGS="$CPPFLAGS $SQLITE_CFLAGS"
+     LIBS="$SQLITE_LIBS $LIBS"
+     AC_RUN_IFELSE([AC_LANG_PROGRAM([[#include <sqlite3.h>]],
+       [[sqlite3 *db;
+         return sqlite3_open(":memory:", &db) != SQLITE_OK ||
+           sqlite3_exec(db, "SELECT fts5_source_id()", 0, 0, 0) !=
+             SQLITE_OK;]])],
+       [antiphon_cv_sqlite_fts5=yes], [antiphon_cv_sqlite_fts5=no],
+       [antiphon_cv_sqlite_fts5=unknown])
+     CPPFLAGS=$antiphon_save_CPPFLAGS
+     LIBS=$antiphon_save_LIBS])
+  AS_IF([test -n "$SQLITE_LIBS" && test "$antiphon_cv_sqlite_fts5" = no],
+    [ANTIPHON_MISSING([FTS5, built into SQLite (-DSQLITE_ENABLE_FTS5): search],
+      [$1])])
+])
+
 dnl ANTIPHON_LLHTTP(pkg-config module and version, Debian package of its source)
 dnl Where $with_llhttp_source is no folder, a library is taken, or else the source
 dnl that Debian has.

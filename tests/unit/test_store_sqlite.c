@@ -582,4 +582,55 @@ TEST(a_backup_without_a_folder_is_refused)
 	suite_close(&su);
 }
 
+/* --- the library ------------------------------------------------------------------ */
+
+static int
+take_fts5_away(sqlite3 *sql)
+{
+	return sqlite3_create_function(sql, "fts5_source_id", 0, SQLITE_UTF8,
+		NULL, NULL, NULL, NULL);
+}
+
+static void
+on_check_fail(void *arg, const char *option, const char *text)
+{
+	struct err *err = arg;
+
+	err_set(err, ERR_INVALID, "%s: %s", option, text);
+}
+
+static void
+on_check_place(void *arg, const char *option, const char *file)
+{
+	(void)arg;
+	(void)option;
+	(void)file;
+}
+
+/* One line says what to do, at a start and in a check. */
+TEST(a_library_without_fts5_is_told_of)
+{
+	struct err err = ERR_INIT, checked = ERR_INIT;
+	const struct store_check check = { on_check_fail, on_check_place,
+		&checked };
+	struct sqlite_conf conf = { .path = NULL };
+	struct suite su;
+
+	suite_open(&su, &inline_kind);
+	conf.path = su.path;
+	suite_shut(&su);
+	store_sqlite.check(&conf, &check);
+	CHECK_INT(checked.code, ERR_NONE);
+	sqlite3_auto_extension((void (*)(void))take_fts5_away);
+	CHECK(!suite_try_open(&su, &err));
+	store_sqlite.check(&conf, &check);
+	sqlite3_reset_auto_extension();
+	CHECK_INT(err.code, ERR_REFUSED);
+	CHECK(strstr(err.text, "FTS5; install") != NULL);
+	CHECK(strstr(checked.text, "driver: ") == checked.text);
+	CHECK(strstr(checked.text, "FTS5; install") != NULL);
+	CHECK(suite_try_open(&su, &err));
+	suite_close(&su);
+}
+
 TEST_MAIN

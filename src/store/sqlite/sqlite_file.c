@@ -272,6 +272,18 @@ head_read(const char *path, char head[sizeof(SQLITE_MAGIC)])
 	return n;
 }
 
+static void
+library_check(const struct store_check *check)
+{
+	struct err err = ERR_INIT;
+	sqlite3 *sql = NULL;
+
+	if (sqlite3_open(":memory:", &sql) == SQLITE_OK &&
+		!sqlite_search_check(sql, &err))
+		check->fail(check->arg, "driver", err.text);
+	sqlite3_close(sql);
+}
+
 void
 sqlite_file_check(const void *options, const struct store_check *check)
 {
@@ -280,6 +292,7 @@ sqlite_file_check(const void *options, const struct store_check *check)
 	struct err err = ERR_INIT;
 	ssize_t n;
 
+	library_check(check);
 	check->place(check->arg, "path", conf->path);
 	n = head_read(conf->path, head);
 	if (n == 0 && database_was(conf->path))

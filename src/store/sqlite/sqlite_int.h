@@ -308,6 +308,8 @@ bool sqlite_talk_total(struct store_db *db, const struct sqlite_log *log,
 
 /* --- sqlite_search.c ---------------------------------------------- */
 
+/* Has the library what a search needs?  False with err. */
+bool sqlite_search_check(sqlite3 *sql, struct err *err);
 bool sqlite_search_open(struct store_db *db, struct err *err);
 /* Writer: an entry that is digested; peer: the no of whom it is with, or 0. */
 bool sqlite_search_add(struct store_db *db, int64_t place, int64_t pos,

@@ -230,9 +230,28 @@ has_words(sqlite3_context *ctx, int n, sqlite3_value **values)
 			store_has_words(has, wanted));
 }
 
+/* The library may be another one than that which configure has seen. */
+bool
+sqlite_search_check(sqlite3 *sql, struct err *err)
+{
+	sqlite3_stmt *st = NULL;
+	bool has = sqlite3_prepare_v2(sql, "SELECT fts5_source_id()", -1, &st,
+			   NULL) == SQLITE_OK;
+
+	sqlite3_finalize(st);
+	return has ||
+		err_set(err, ERR_REFUSED,
+			"the library SQLite %s that is installed here has no "
+			"FTS5; install one that was built with it, as "
+			"libsqlite3-0 of Debian is",
+			sqlite3_libversion());
+}
+
 bool
 sqlite_search_open(struct store_db *db, struct err *err)
 {
+	if (!sqlite_search_check(db->sql, err))
+		return false;
 	if (sqlite3_create_function(db->sql, "has_words", 2,
 		    SQLITE_UTF8 | SQLITE_DETERMINISTIC | SQLITE_DIRECTONLY,
 		    NULL, has_words, NULL, NULL) == SQLITE_OK)
