@@ -146,7 +146,7 @@ show_run(struct command_call *call)
 
 /* --- export -------------------------------------------------------------------------- */
 
-/* XEP-0227 §4.10: the elements around the messages, of which each line is one. */
+/* XEP-0227 §4.11: the elements around the messages, of which each line is one. */
 static void
 frame_show(struct command_call *call, bool opens)
 {

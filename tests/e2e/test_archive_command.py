@@ -80,7 +80,7 @@ def test_status_says_it(scene):
 
 
 def test_export(scene):
-    """XEP-0227 §4.10; more than a part, in order, with what XML does not take as it
+    """XEP-0227 §4.11; more than a part, in order, with what XML does not take as it
     is."""
     bodies = many(300) + [BAD, "two\nlines"]
     notes(scene, "romeo", *[b.replace("&", "&amp;").replace("<", "&lt;")
