@@ -173,6 +173,8 @@ void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 void module_get_entries(struct module_ctx *m, struct shard *sh,
 	struct store_place at, const struct str *ids, size_t n_ids,
 	size_t max_bytes, store_read_fn fn, void *arg);
+void module_talks(struct module_ctx *m, struct shard *sh, struct store_place at,
+	uint32_t max, store_read_fn fn, void *arg);
 void module_list_many(struct module_ctx *m, struct shard *sh, struct str host,
 	struct str owner, const struct str *names, size_t n_names,
 	store_read_fn fn, void *arg);

@@ -85,6 +85,14 @@ module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 }
 
 void
+module_talks(struct module_ctx *m, struct shard *sh, struct store_place at,
+	uint32_t max, store_read_fn fn, void *arg)
+{
+	store_talks(sh->server->store, at, max, &sh->mailbox, on_read,
+		question_new(m, fn, NULL, arg));
+}
+
+void
 module_get_entries(struct module_ctx *m, struct shard *sh,
 	struct store_place at, const struct str *ids, size_t n_ids,
 	size_t max_bytes, store_read_fn fn, void *arg)

@@ -199,6 +199,9 @@ struct store_driver {
 	bool (*get_entries)(struct store_db *db, struct store_place at,
 		const struct str *ids, size_t n, store_entry_fn fn, void *arg,
 		bool *complete_out, struct err *err);
+	/* as store_talks() says */
+	bool (*talks)(struct store_db *db, struct store_place at, uint32_t max,
+		store_entry_fn fn, void *arg, struct err *err);
 	/* each log of the owner that is not empty: with is its name; as
 	 * store_list_many() says */
 	bool (*sizes)(struct store_db *db, struct str host, struct str owner,

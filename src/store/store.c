@@ -153,6 +153,7 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	case STORE_READ_LIST_MANY:
 	case STORE_READ_RANGE:
 	case STORE_READ_ENTRIES:
+	case STORE_READ_TALKS:
 		return s->slots[slot];
 	case STORE_READ_OWNERS:
 	case STORE_READ_LOG_OWNERS:

@@ -390,6 +390,16 @@ void store_get_entries(struct store *s, struct store_place at,
 	const struct str *ids, size_t n_ids, size_t max_bytes,
 	struct mailbox *reply, store_read_fn fn, void *arg);
 
+/*
+ * With whom the entries of a log are, those with the last entry first, at most max: for
+ * each the id and the time of that entry, in key and wall_us, and with; no value.  One
+ * whose last entry has gone has gone with it.  It costs a look into the index for each
+ * of whom the log knows, however many entries are with him, and some hundreds of the
+ * last entries.  Of a log whose last entry store_tx_append_at() has not added: none.
+ */
+void store_talks(struct store *s, struct store_place at, uint32_t max,
+	struct mailbox *reply, store_read_fn fn, void *arg);
+
 /* --- any thread: the whole ---------------------------------------------- */
 
 /*

@@ -97,6 +97,7 @@ enum store_read_kind {
 	STORE_READ_LOG_OWNERS,
 	STORE_READ_RANGE,
 	STORE_READ_ENTRIES,
+	STORE_READ_TALKS,
 	STORE_READ_BACKUP,
 };
 
@@ -256,6 +257,11 @@ bool store_batch_try(struct store *s, struct store_batch *b, struct err *err);
 
 /* --- store_read.c ------------------------------------------------------- */
 
+/* A question, for store_submit_read(); failed already where at or key is not allowed.
+ * Any thread. */
+struct store_read *store_read_new(enum store_read_kind kind, struct store_place at,
+	struct str key, struct mailbox *reply, void *arg);
+
 /* A store thread, with its own handle: answers all of them, which are not
  * backups, from one view of the database.  They are taken.  False when the
  * database is gone; what was not read then is in reads again, for later. */
@@ -264,5 +270,11 @@ bool store_read_batch(struct store *s, struct store_db *db,
 /* The same for one backup. */
 void store_backup_run(struct store *s, struct store_db *db,
 	struct store_read *rd);
+
+/* --- store_talks.c ------------------------------------------------------ */
+
+/* A store thread: those that rd asks for, to fn, and whether they are all, in rd. */
+bool store_talks_find(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, store_entry_fn fn, void *arg, struct err *err);
 
 #endif

@@ -49,8 +49,8 @@ on_read_answered(struct mail *m, void *owner)
 	arena_free(req->arena);
 }
 
-static struct store_read *
-read_new(enum store_read_kind kind, struct store_place at, struct str key,
+struct store_read *
+store_read_new(enum store_read_kind kind, struct store_place at, struct str key,
 	struct mailbox *reply, void *arg)
 {
 	struct arena *a = arena_new();
@@ -79,7 +79,7 @@ void
 store_get(struct store *s, struct store_place at, struct str key,
 	struct mailbox *reply, store_read_fn fn, void *arg)
 {
-	struct store_read *rd = read_new(STORE_READ_GET, at, key, reply, arg);
+	struct store_read *rd = store_read_new(STORE_READ_GET, at, key, reply, arg);
 
 	if (rd->key.p == NULL)
 		rd->key = STR("");
@@ -92,7 +92,7 @@ store_list(struct store *s, struct store_place at, struct mailbox *reply,
 	store_read_fn fn, void *arg)
 {
 	struct store_read *rd =
-		read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
+		store_read_new(STORE_READ_LIST, at, STR_NONE, reply, arg);
 
 	rd->fn = fn;
 	store_submit_read(s, rd);
@@ -105,7 +105,7 @@ store_list_many(struct store *s, struct str host, struct str owner,
 {
 	struct store_place at = { host, owner, STR_NONE };
 	struct store_read *rd =
-		read_new(STORE_READ_LIST_MANY, at, STR_NONE, reply, arg);
+		store_read_new(STORE_READ_LIST_MANY, at, STR_NONE, reply, arg);
 	struct arena *a = rd->req.arena;
 
 	rd->names = arena_alloc(a, n_names * sizeof(*rd->names));
@@ -126,7 +126,7 @@ store_owners(struct store *s, struct str host, struct str name,
 {
 	struct store_place at = { host, STR_NONE, name };
 	struct store_read *rd =
-		read_new(STORE_READ_OWNERS, at, after, reply, arg);
+		store_read_new(STORE_READ_OWNERS, at, after, reply, arg);
 
 	rd->max = max;
 	rd->fn = fn;
@@ -140,7 +140,7 @@ store_log_owners(struct store *s, struct str host, struct str name,
 {
 	struct store_place at = { host, STR_NONE, name };
 	struct store_read *rd =
-		read_new(STORE_READ_LOG_OWNERS, at, after, reply, arg);
+		store_read_new(STORE_READ_LOG_OWNERS, at, after, reply, arg);
 
 	rd->max = max;
 	rd->fn = fn;
@@ -171,7 +171,7 @@ store_range(struct store *s, struct store_place at,
 	store_read_fn fn, void *arg)
 {
 	struct store_read *rd =
-		read_new(STORE_READ_RANGE, at, range->with, reply, arg);
+		store_read_new(STORE_READ_RANGE, at, range->with, reply, arg);
 	struct arena *a = rd->req.arena;
 
 	if (!rd->req.failed && range->by_time &&
@@ -202,7 +202,7 @@ store_get_entries(struct store *s, struct store_place at, const struct str *ids,
 	void *arg)
 {
 	struct store_read *rd =
-		read_new(STORE_READ_ENTRIES, at, STR_NONE, reply, arg);
+		store_read_new(STORE_READ_ENTRIES, at, STR_NONE, reply, arg);
 	struct arena *a = rd->req.arena;
 
 	rd->names = arena_alloc(a, n_ids * sizeof(*rd->names));
@@ -220,7 +220,7 @@ store_backup(struct store *s, const char *path, struct mailbox *reply,
 {
 	struct store_place at = { .name = STR_NONE };
 	struct store_read *rd =
-		read_new(STORE_READ_BACKUP, at, STR_NONE, reply, arg);
+		store_read_new(STORE_READ_BACKUP, at, STR_NONE, reply, arg);
 
 	rd->key = arena_str(rd->req.arena, str_c(path));
 	rd->done = done;
@@ -396,6 +396,8 @@ read_find(const struct store_driver *d, struct store_db *db,
 	case STORE_READ_ENTRIES:
 		return d->get_entries(db, rd->at, rd->names, rd->n_names,
 			on_entry_found, &f, &rd->complete, err);
+	case STORE_READ_TALKS:
+		return store_talks_find(d, db, rd, on_entry_found, &f, err);
 	case STORE_READ_BACKUP:
 		break;
 	}

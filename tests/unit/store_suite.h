@@ -85,6 +85,9 @@ const char *suite_entries(struct suite *su, struct store_place at,
 const char *suite_range(struct suite *su, struct store_place at,
 	const struct store_range *range, char *out, size_t room);
 
+const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
+	char *out, size_t room);
+
 #define PLACE(o, n)                                                            \
 	((struct store_place){ STR("example.org"), str_c(o), str_c(n) })
 
@@ -121,6 +124,7 @@ const char *suite_range(struct suite *su, struct store_place at,
 	X(an_id_says_its_number)                                               \
 	X(entries_lie_where_their_ids_say)                                     \
 	X(a_number_is_refused_twice)                                           \
+	X(conversations_come_with_their_last_entries)                          \
 	X(entries_with_numbers_are_deleted)                                    \
 	X(a_log_with_ids_goes_on_with_numbers)                                 \
 	X(times_are_found_among_any_number)                                    \

@@ -257,6 +257,20 @@ suite_range(struct suite *su, struct store_place at,
 	return out;
 }
 
+const char *
+suite_talks(struct suite *su, struct store_place at, uint32_t max, char *out,
+	size_t room)
+{
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	store_talks(su->store, at, max, &su->mailbox, suite_on_read, &r);
+	result_text(su, &r, out, room);
+	if (r.code == ERR_NONE && !r.complete)
+		snprintf(out + strlen(out), room - strlen(out), " more");
+	return out;
+}
+
 #define IDS_MAX 1200
 
 const char *

@@ -300,3 +300,59 @@ suite_times_are_found_among_any_number(const struct suite_kind *k)
 	}
 	suite_close(&su);
 }
+
+static const struct {
+	const char *del; /* with a blank between; before it is asked */
+	uint32_t max;
+	const char *want;
+} talk_cases[] = {
+	{ "", 9, "20.s 7.s 3.s" },
+	{ "", 3, "20.s 7.s 3.s" },
+	{ "", 2, "20.s 7.s more" },
+	{ "", 0, " more" },
+	{ "5.s", 9, "20.s 7.s 3.s" },
+	{ "20.s", 9, "7.s 3.s 2.s" },
+	{ "3.s", 9, "7.s 2.s" },
+	{ "7.s 2.s", 9, "1.s" },
+	{ "1.s", 9, "" },
+};
+
+/* Number 6 is with nobody. */
+void
+suite_conversations_come_with_their_last_entries(const struct suite_kind *k)
+{
+	static const uint64_t numbers[] = { 1, 2, 3, 5, 7, 32 };
+	struct store_tx *tx = store_tx_new();
+	struct suite su;
+	struct str id, rest;
+	char out[200];
+
+	suite_open(&su, k);
+	CHECK_CSTR(suite_talks(&su, ARCHIVE, 9, out, sizeof(out)), "");
+	for (size_t i = 0; i < COUNT(numbers); i++)
+		put(tx, ARCHIVE, numbers[i], "s");
+	store_tx_append_at(tx, ARCHIVE, STR("6.s"), 60, STR(""), STR("v"));
+	store_tx_append(tx, PLACE("romeo", "ids"), STR("a"), 1, STR("juliet"),
+		STR("v"));
+	store_tx_append(tx, PLACE("romeo", "numbers"), STR_NONE, 1, STR("juliet"),
+		STR("v"));
+	put(tx, PLACE("tybalt", "archive"), 99, "s");
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	for (size_t i = 0; i < COUNT(talk_cases); i++) {
+		TEST_CASE(talk_cases[i].want);
+		tx = store_tx_new();
+		for (rest = str_c(talk_cases[i].del); rest.n != 0;) {
+			str_cut(rest, ' ', &id, &rest);
+			store_tx_delete_entry(tx, ARCHIVE, id);
+		}
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		CHECK_CSTR(suite_talks(&su, ARCHIVE, talk_cases[i].max, out,
+				   sizeof(out)),
+			talk_cases[i].want);
+	}
+	CHECK_CSTR(suite_talks(&su, PLACE("romeo", "ids"), 9, out, sizeof(out)),
+		"");
+	CHECK_CSTR(suite_talks(&su, PLACE("romeo", "numbers"), 9, out,
+			   sizeof(out)), "");
+	suite_close(&su);
+}

@@ -292,6 +292,9 @@ step_read(struct both *b)
 		range.until_us = draw(&b->rnd, (uint32_t)b->last * 10 + 1);
 	CHECK_CSTR(suite_range(&b->memory, at, &range, left, sizeof(left)),
 		suite_range(&b->sqlite, at, &range, right, sizeof(right)));
+	CHECK_CSTR(suite_talks(&b->memory, at, range.max % 5, left, sizeof(left)),
+		suite_talks(&b->sqlite, at, range.max % 5, right,
+			sizeof(right)));
 }
 
 TEST(nobody_can_tell_what_is_digested)

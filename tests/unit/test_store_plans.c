@@ -43,11 +43,12 @@ db_end(struct suite *su, struct store_db *db)
 /* --- plans ------------------------------------------------------------------ */
 
 /* Parts of a log by time, in the order in which they were written: whoever asks for
- * them gets few, or wants by_time. */
+ * them gets few, or wants by_time.  And the conversations of a log, of which there are
+ * far less than entries. */
 static bool
 may_sort(int which)
 {
-	return which == SQL_RANGE + SQL_BIT_TIME ||
+	return which == SQL_TALKS || which == SQL_RANGE + SQL_BIT_TIME ||
 		which == SQL_RANGE + SQL_BIT_TIME + SQL_BIT_BACKWARDS;
 }
 
@@ -62,6 +63,7 @@ may_scan(const char *detail)
 	return (strncmp(detail, search, sizeof(search) - 1) == 0 &&
 		       end != NULL && strcmp(end, ":M1><") == 0) ||
 		strcmp(detail, "SCAN maps") == 0 ||
+		strcmp(detail, "SCAN lasts") == 0 ||
 		strcmp(detail, "SCAN CONSTANT ROW") == 0;
 }
 
@@ -192,6 +194,66 @@ TEST(a_part_of_a_log_costs_what_is_in_it)
 			CHECK_INT(n, n_few[i]);
 		CHECK(n > 0);
 	}
+	db_end(&su, db);
+}
+
+/* --- conversations ----------------------------------------------------------------- */
+
+#define TALKS PLACE("romeo", "archive")
+
+static void
+talks_add(struct store_db *db, int from, int to)
+{
+	struct err err = ERR_INIT;
+	char id[STORE_ID_SIZE], with[16];
+
+	CHECK(store_sqlite.begin(db, &err));
+	for (int i = from; i < to; i++) {
+		struct store_op op = {
+			.kind = STORE_OP_APPEND,
+			.at = TALKS,
+			.key = store_id_make((uint64_t)i + 1, STR("s"), id),
+			.wall_us = i,
+			.with = { .p = with },
+			.value = STR("v"),
+			.number = (uint64_t)i + 1,
+		};
+
+		op.with.n = (size_t)snprintf(with, sizeof(with), "w%d", i % 50);
+		CHECK(store_sqlite.append(db, &op, &err));
+	}
+	CHECK(store_sqlite.commit(db, &err));
+	for (bool more = true; more;) {
+		CHECK(store_sqlite.begin(db, &err));
+		CHECK(store_sqlite.tend(db, 512, &more, &err));
+		CHECK(store_sqlite.commit(db, &err));
+	}
+}
+
+static int
+talks_steps(struct store_db *db)
+{
+	struct err err = ERR_INIT;
+	int n = 0;
+
+	CHECK(store_sqlite.begin(db, &err));
+	CHECK(store_sqlite.talks(db, TALKS, 10, count, &n, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	CHECK_INT(n, 10);
+	return sqlite3_stmt_status(db->stmts[SQL_TALKS],
+		SQLITE_STMTSTATUS_VM_STEP, 1);
+}
+
+TEST(conversations_cost_the_same_however_much_was_said)
+{
+	struct suite su;
+	struct store_db *db = db_open(&su);
+	int few;
+
+	talks_add(db, 0, 1024);
+	few = talks_steps(db);
+	talks_add(db, 1024, 20480);
+	CHECK(talks_steps(db) <= few + few / 4);
 	db_end(&su, db);
 }
 

@@ -548,6 +548,7 @@ const struct store_driver store_memory = {
 	.owners = mem_owners,
 	.log_owners = mem_log_owners,
 	.range = mem_range,
+	.talks = mem_talks,
 	.get_entries = mem_get_entries,
 	.sizes = mem_sizes,
 	.backup = mem_backup,

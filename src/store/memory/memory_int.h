@@ -135,6 +135,8 @@ bool mem_sizes(struct store_db *db, struct str host, struct str owner,
 bool mem_get_entries(struct store_db *db, struct store_place at,
 	const struct str *ids, size_t n, store_entry_fn fn, void *arg,
 	bool *complete_out, struct err *err);
+bool mem_talks(struct store_db *db, struct store_place at, uint32_t max,
+	store_entry_fn fn, void *arg, struct err *err);
 bool mem_range(struct store_db *db, struct store_place at,
 	const struct store_range *range, store_entry_fn fn, void *arg,
 	uint64_t *total_out, bool *complete_out, struct err *err);

@@ -506,6 +506,7 @@ const struct store_driver store_sqlite = {
 	.owners = sqlite_owners,
 	.log_owners = sqlite_log_owners,
 	.range = sqlite_range,
+	.talks = sqlite_talks,
 	.get_entries = sqlite_get_entries,
 	.sizes = sqlite_sizes,
 	.backup = sqlite_backup,

@@ -101,6 +101,7 @@ enum sqlite_sql {
 	SQL_TALK_RANGE,
 	SQL_TALK_RANGE_DESC,
 	SQL_TALK_TOTAL,
+	SQL_TALKS,
 	SQL_SEARCH_ADD,
 	SQL_SEARCH_DEL,
 	SQL_SEARCH_MERGE,
@@ -281,6 +282,11 @@ bool sqlite_known_write(struct store_db *db, struct err *err);
 /* At the beginning of a transaction: has somebody else written? */
 bool sqlite_known_check(struct store_db *db, struct err *err);
 void sqlite_known_forget(struct store_db *db);
+
+/* --- sqlite_talks.c ----------------------------------------------- */
+
+bool sqlite_talks(struct store_db *db, struct store_place at, uint32_t max,
+	store_entry_fn fn, void *arg, struct err *err);
 
 /* --- sqlite_talk.c ------------------------------------------------ */
 

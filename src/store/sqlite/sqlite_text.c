@@ -41,6 +41,16 @@
 	" FROM talk CROSS JOIN entry ON pos = ?1 + number"                     \
 	" WHERE talk.place = ?4 AND talk.peer = ?5 AND number > ?2"            \
 	" AND number <= ?3 ORDER BY number " order " LIMIT ?6"
+/* Of a log in (?1, ?5], of which the index knows what is up to ?2, the position of the
+ * last entry with each, the last ?3. */
+#define TALKS                                                                  \
+	"SELECT max(at) FROM"                                                  \
+	" (SELECT name AS who, ?1 + (SELECT max(number) FROM talk"             \
+	"   WHERE place = ?4 AND talk.peer = no) AS at"                        \
+	"  FROM peer WHERE place = ?4"                                         \
+	"  UNION ALL SELECT peer, pos FROM entry"                              \
+	"   WHERE pos > ?2 AND pos <= ?5 AND peer <> '') AS lasts"             \
+	" GROUP BY who ORDER BY 1 DESC LIMIT ?3"
 /* Of a log, what has all terms of ?4 and lies in (?1, ?2]. */
 #define SEARCH                                                                 \
 	"search MATCH ?4 AND search.rowid > ?1 AND search.rowid <= ?2"
@@ -194,6 +204,9 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_TALK_RANGE] = TALK_RANGE("ASC"),
 	[SQL_TALK_RANGE_DESC] = TALK_RANGE("DESC"),
 	[SQL_TALK_TOTAL] = "SELECT count(*) FROM talk WHERE " TALK,
+	[SQL_TALKS] = "SELECT coalesce(id, name), time, peer, NULL, pos"
+		      " FROM entry WHERE pos IN (" TALKS ")"
+		      " AND pos > ?1 AND pos <= ?5 ORDER BY pos DESC",
 	[SQL_SEARCH_ADD] = "INSERT INTO search (rowid, words) VALUES (?1, ?2)",
 	[SQL_SEARCH_DEL] = "INSERT INTO search (search, rowid, words)"
 			   " VALUES ('delete', ?1, ?2)",
