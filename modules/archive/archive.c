@@ -2,6 +2,7 @@
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
  * tells its clients under which id (XEP-0359).  What they may ask it:
  * archive_query.c, archive_metadata.c; by which words they find it: archive_words.c;
+ * which conversations there are: archive_inbox.c;
  * whose messages they want there: archive_prefs.c; how they have it deleted:
  * archive_trim.c; what is too old: archive_sweep.c.
  *
@@ -328,6 +329,7 @@ static enum hook_result
 on_drained(struct module_ctx *m, void *arg)
 {
 	archive_pages_go_on(m, arg);
+	archive_inboxes_go_on(m, arg);
 	return HOOK_PASS;
 }
 
@@ -348,8 +350,10 @@ on_stopping(struct module_ctx *m, void *arg)
 {
 	struct archive_session *as = module_session_state_if_made(m, arg);
 
-	if (as != NULL)
+	if (as != NULL) {
 		archive_pages_end(as, COND_RESOURCE_CONSTRAINT);
+		archive_inboxes_end(as, COND_RESOURCE_CONSTRAINT);
+	}
 	return HOOK_PASS;
 }
 
@@ -367,6 +371,7 @@ session_done(struct session *s, void *state)
 {
 	(void)s;
 	archive_pages_end(state, COND_SERVICE_UNAVAILABLE);
+	archive_inboxes_end(state, COND_SERVICE_UNAVAILABLE);
 }
 
 static void
@@ -418,6 +423,10 @@ static const struct option archive_options[] = {
 		.help = "whether users may search their archives for words: those "
 			"of what is archived while it says yes, and is not "
 			"encrypted" },
+	{ .name = "inbox", .type = OPT_SWITCH, .dflt = "yes",
+		.off = offsetof(struct archive_conf, inbox),
+		.help = "whether users may ask for their conversations, with the "
+			"last message of each, and how many are unread" },
 	{ .name = NULL },
 };
 
@@ -445,6 +454,8 @@ static const struct iq_handler archive_iqs[] = {
 	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_MAM_TRIM, "trim",
 		archive_on_trim },
 	{ IQ_SET, AT_OTHERS, NS_MAM_TRIM, "trim", archive_on_trim_by_others },
+	{ IQ_GET, AT_OWN_ACCOUNT, NS_INBOX, "inbox", archive_on_inbox },
+	{ IQ_GET, AT_OTHERS, NS_INBOX, "inbox", archive_on_inbox_of_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
 	{ IQ_SET, AT_OTHERS, NS_MAM, "prefs", archive_on_others },
 	{ IQ_GET, AT_OTHERS, NS_MAM, "query", archive_on_others },
@@ -458,7 +469,8 @@ MODULE(archive) = {
 	.name = "archive",
 	.summary = "keep what users send and get, and show it to them",
 	.specs = "XEP-0313 1.1.3, XEP-0359 0.7.0, XEP-0334 1.0.0, XEP-0059 1.0, "
-		 "XEP-0413 0.2.1, XEP-0441 0.2.0, XEP-0424 0.4.2, XEP-0431 0.2.0",
+		 "XEP-0413 0.2.1, XEP-0441 0.2.0, XEP-0424 0.4.2, XEP-0431 0.2.0, "
+		 "XEP-0430 0.2.0",
 	.features = (const char *const[]){ NS_RETRACT, FEATURE_TOMBSTONE, NULL },
 	.account_features = (const char *const[]){ NS_SID, NS_MAM,
 		NS_MAM "#extended", NS_MAM "#groupchat-field", NS_RSM,

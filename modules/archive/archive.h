@@ -23,6 +23,7 @@ struct archive_conf {
 	int64_t page_max;
 	bool client_trim;
 	bool search;
+	bool inbox;
 };
 
 /* What strangers have added, and what is forgotten of it since then. */
@@ -43,6 +44,7 @@ struct archive_state {
 	struct archive_prefs *prefs; /* owned; NULL: all is wanted */
 };
 
+struct archive_inbox;
 struct archive_page;
 struct archive_prefs;
 
@@ -50,6 +52,7 @@ struct archive_prefs;
  * first is under way. */
 struct archive_session {
 	TAILQ_HEAD(, archive_page) pages;
+	LIST_HEAD(, archive_inbox) inboxes;
 	uint64_t read; /* the last number when it asked for what there is, before it
 			* was available; 0: it did not */
 };
@@ -119,6 +122,14 @@ void archive_page_begin(struct module_ctx *m, struct session *s, struct iq *iq,
 void archive_pages_go_on(struct module_ctx *m, struct session *s);
 /* Those that are not answered yet are, with an error. */
 void archive_pages_end(struct archive_session *as, enum stanza_cond cond);
+
+/* --- archive_inbox.c -------------------------------------------------------------- */
+
+enum hook_result archive_on_inbox(struct module_ctx *m, struct iq *iq);
+enum hook_result archive_on_inbox_of_others(struct module_ctx *m, struct iq *iq);
+/* As archive_pages_go_on(), archive_pages_end(). */
+void archive_inboxes_go_on(struct module_ctx *m, struct session *s);
+void archive_inboxes_end(struct archive_session *as, enum stanza_cond cond);
 
 /* --- archive_retract.c ------------------------------------------------------------- */
 

@@ -37,6 +37,8 @@ archive_on_disco(struct module_ctx *m, void *arg)
 		return HOOK_PASS;
 	if (conf->search)
 		feature_add(q, NS_FULLTEXT);
+	if (conf->inbox)
+		feature_add(q, NS_INBOX);
 	if (conf->client_trim)
 		feature_add(q, NS_MAM_TRIM);
 	return HOOK_PASS;
