@@ -46,6 +46,7 @@
 #include "account/session_flow.h"
 #include "account/session_out.h"
 #include "account/session_presence.h"
+#include "account/session_quiet.h"
 
 #define RENAME_TRIES 8
 
@@ -443,6 +444,7 @@ session_detach(struct session *s, int64_t for_us)
 	s->out->slept_us = shard_wall_us(session_shard(s));
 	requests_look(s);
 	session_out_keeper(s, STR_NONE);
+	session_quiet_begin(s);
 	log_info(LOG_SESSION, session_who(s), "asleep for_s=%lld",
 		(long long)(for_us / US_PER_S));
 }
@@ -470,6 +472,7 @@ session_attach(struct session *s, const struct session_stream *ops, void *stream
 		session_put_to_sleep(s, NULL, STREAM_CONFLICT,
 			"Resumed by a new connection", 0);
 	session_out_awake(s);
+	session_quiet_end(s);
 	session_out_rewind(s);
 	s->ops = ops;
 	s->stream = stream;

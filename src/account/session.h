@@ -307,6 +307,10 @@ session_is_full(const struct session *s)
  * again and again. */
 void session_rest(struct session *s, enum session_rest why);
 void session_go_on(struct session *s, enum session_rest why);
+/* Nobody looks at what s is sent, or somebody does again (XEP-0352 §4.2): see
+ * session_quiet.h.  What was held is written at once.  While s sleeps it is quiet,
+ * whatever is said. */
+void session_set_quiet(struct session *s, bool quiet);
 /* Closes its stream with an error, if it has one, and ends the session: s is
  * freed. */
 void session_close(struct session *s, enum stream_cond cond, const char *text);

@@ -23,6 +23,7 @@
 #include "account/session.h"
 #include "account/session_bulk.h"
 #include "account/session_flow.h"
+#include "account/session_quiet.h"
 #include "account/trace.h"
 
 /* --- what waits ---------------------------------------------------------------- */
@@ -58,7 +59,7 @@ session_out_settle(struct session *s)
 	struct session_out *o = s->out;
 
 	if (o == NULL || s->full || o->keeps || s->counts || o->flow != NULL ||
-		o->bulk != NULL ||
+		o->bulk != NULL || o->quiet != NULL ||
 		timer_is_set(&o->due))
 		return;
 	s->out = NULL;
@@ -178,12 +179,15 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	bool block;
 
 	(void)session_out_get(s);
-	if (kept == 0 && session_bulk_refuses(s, st))
+	if (session_quiet_drops(s, st) ||
+		(kept == 0 && session_bulk_refuses(s, st)))
 		return;
 	item = out_item_new(s, st, wire, to);
 	item->kept = kept;
 	item->block = item->block && kept == 0;
 	block = item->block;
+	if (session_quiet_takes(s, st, item))
+		return;
 	session_flow_make_room(s);
 	if (!session_bulk_takes(s, st, item)) {
 		out_append(s->out, s->account, item);
@@ -458,7 +462,8 @@ static inline bool
 session_queues_all(const struct session *s)
 {
 	return s->out != NULL &&
-		(s->full || s->out->keeps || s->out->bulk != NULL);
+		(s->full || s->out->keeps || s->out->bulk != NULL ||
+			s->out->quiet != NULL);
 }
 
 static inline bool

@@ -35,6 +35,7 @@ struct alike;
 struct session;
 struct session_bulk;
 struct session_flow;
+struct session_quiet;
 struct wire;
 
 /* A stanza that waits, or is kept. */
@@ -65,6 +66,7 @@ struct session_out {
 	struct session *session;
 	struct session_flow *flow; /* NULL: nobody is slowed */
 	struct session_bulk *bulk; /* NULL: no bytestream waits */
+	struct session_quiet *quiet; /* NULL: somebody looks at it */
 	struct timer due;   /* asleep: then it ends; else: it is told soon that
 			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */

@@ -14,6 +14,7 @@
 #include "account/session.h"
 #include "account/session_bulk.h"
 #include "account/session_flow.h"
+#include "account/session_quiet.h"
 
 struct session_out *
 session_out_take(struct session *s)
@@ -23,6 +24,7 @@ session_out_take(struct session *s)
 	session_out_awake(s);
 	session_flow_free(s);
 	session_bulk_flush(s);
+	session_quiet_end(s);
 	if (s->counts)
 		receipt_line_end(&o->in);
 	s->counts = false;
@@ -109,16 +111,16 @@ struct session_backlog
 session_backlog(const struct session *s)
 {
 	const struct session_out *o = s->out;
+	uint32_t n, n_held;
 	size_t bytes;
-	uint32_t n;
 
 	if (o == NULL)
 		return (struct session_backlog){ 0, 0 };
 	if (s->state == SESSION_ATTACHED)
 		return (struct session_backlog){ o->sent - o->acked,
 			o->kept_bytes };
-	bytes = session_bulk_bytes(s, &n);
-	return (struct session_backlog){ o->n + n,
+	bytes = session_bulk_bytes(s, &n) + session_quiet_bytes(s, &n_held);
+	return (struct session_backlog){ o->n + n + n_held,
 		o->kept_bytes + o->waiting_bytes + bytes };
 }
 

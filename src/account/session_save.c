@@ -49,6 +49,7 @@
 #include "account/session.h"
 #include "account/session_bulk.h"
 #include "account/session_out.h"
+#include "account/session_quiet.h"
 
 #define SAVED_VERSION "1"
 
@@ -119,6 +120,7 @@ session_save(struct session *s, struct str stop, struct buf *out)
 
 	assert(s->state == SESSION_ASLEEP);
 	session_bulk_flush(s);
+	session_quiet_end(s);
 	buf_add_c(out, "<session xmlns='" NS_SESSION_SAVED "'"
 		" version='" SAVED_VERSION "'");
 	put_text(out, "stop", stop);

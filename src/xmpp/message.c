@@ -128,6 +128,52 @@ message_is_archived(const struct stanza *st)
 	return st->type != MESSAGE_HEADLINE && has_worth(st, SAYS);
 }
 
+/* --- for who does not look (XEP-0352 §3.2) --------------------------------------- */
+
+/* What a copy shows, or st itself. */
+static const struct elem *
+message_shown(const struct stanza *st)
+{
+	return st->copy ? stanza_forwarded(st) : st->root;
+}
+
+bool
+message_is_passing(const struct stanza *st)
+{
+	bool state = false;
+
+	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR ||
+		stanza_has_hint(st, "store"))
+		return false;
+	elem_each_child(message_shown(st), e) {
+		if (elem_worth(e) >= MAY_SAY)
+			return false;
+		state |= str_is(e->ns, NS_CHATSTATES);
+	}
+	return state;
+}
+
+/* Of a room: somebody was thrown out, has another name, it has been made (XEP-0045
+ * §15.6). */
+static bool
+has_status(const struct stanza *st)
+{
+	const struct elem *x = elem_child(st->root, NS_MUC_USER, "x");
+
+	return x != NULL && elem_child(x, NS_MUC_USER, "status") != NULL;
+}
+
+bool
+stanza_is_urgent(const struct stanza *st)
+{
+	if (st->kind == STANZA_PRESENCE)
+		return (st->type != PRESENCE_AVAILABLE &&
+			       st->type != PRESENCE_UNAVAILABLE) ||
+			has_status(st);
+	return st->type != MESSAGE_HEADLINE || stanza_has_hint(st, "store") ||
+		has_worth(st, SAYS);
+}
+
 /* Text that says so itself (OTR, XEP-0364). */
 static bool
 is_otr(const struct elem *e)

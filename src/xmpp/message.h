@@ -25,6 +25,13 @@ bool message_may_wait(const struct stanza *st);
  * to be stored (XEP-0334 §4.1, §4.2) does not, whatever else it says.
  */
 bool message_is_archived(const struct stanza *st);
+/* Is it of this moment, as a chat state alone is, and means nothing to who looks later
+ * (XEP-0085 §5.5)? */
+bool message_is_passing(const struct stanza *st);
+/* Should somebody have it soon who does not look (XEP-0352 §3.2)?  Presence can wait,
+ * but what asks for something or tells of the user's own fate, and headlines that say
+ * nothing to people. */
+bool stanza_is_urgent(const struct stanza *st);
 /* Is encrypted in it what it says, so that its <body/> is for clients that cannot read
  * that (XEP-0380 §3.1)? */
 bool message_is_encrypted(const struct elem *message);
