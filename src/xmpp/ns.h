@@ -30,6 +30,7 @@
 #define NS_COMPONENT "jabber:component:accept"
 #define NS_CONFERENCE "jabber:x:conference"
 #define NS_CORRECT "urn:xmpp:message-correct:0"
+#define NS_CSI "urn:xmpp:csi:0"
 #define NS_DELAY "urn:xmpp:delay"
 #define NS_DELEGATION "urn:xmpp:delegation:2"
 #define NS_DISCO_INFO "http://jabber.org/protocol/disco#info"
