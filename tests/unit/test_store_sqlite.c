@@ -184,7 +184,7 @@ TEST(an_empty_file_becomes_a_database)
 	CHECK(suite_try_open(&su, &err));
 	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 5);
+	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 6);
 	CHECK_INT(sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
 	suite_close(&su);
 }
@@ -257,7 +257,7 @@ TEST(that_a_database_was_brought_up_to_date_is_said)
 	sql_run(su.path, schema_1);
 	CHECK(suite_try_open(&su, &err));
 	log_close();
-	CHECK(file_has(log, "schema=5 was=1"));
+	CHECK(file_has(log, "schema=6 was=1"));
 	CHECK(unlink(log) == 0);
 	suite_close(&su);
 }
@@ -324,9 +324,9 @@ static const struct {
 	{ "newer", "PRAGMA user_version = 99", "newer version", 99 },
 	{ "negative", "PRAGMA user_version = -1", "schema", -1 },
 	{ "other program's", "PRAGMA application_id = 77", "another program",
-		5 },
+		6 },
 	{ "nobody's, with tables", "PRAGMA application_id = 0",
-		"another program", 5 },
+		"another program", 6 },
 };
 
 TEST(databases_that_are_not_ours_are_left_alone)

@@ -22,13 +22,13 @@
 #include "base/err.h"
 #include "base/mem.h"
 
-/* How many pages are merged for so many entries that came or went: a page is written
- * again for each fourfold of all that there is.  Less, and FTS5 does much at once when
- * there are sixteen parts of a size; more, and the log of the database is full, and
- * has to be written into it, all the time. */
-#define MERGE_MIN 8
-#define MERGE_MAX 1024
-#define MERGE_ENTRIES 4
+/* How many pages, of 1,000 bytes (step 6 of the schema), are merged, and one more for
+ * each entry that came or went: a page is written again for each fourfold of all that
+ * there is.  Less, and FTS5 does much at once when there are sixteen parts of a size;
+ * more, and the log of the database is full, and has to be written into it, all the
+ * time. */
+#define MERGE_MIN 32
+#define MERGE_MAX 4096
 
 static void
 base36_add(struct buf *out, int64_t n)
@@ -122,7 +122,7 @@ sqlite_search_merge(struct store_db *db, struct err *err)
 	if (st == NULL)
 		return false;
 	sqlite3_bind_int64(
-		st, 1, MIN(MERGE_MIN + n / MERGE_ENTRIES, MERGE_MAX));
+		st, 1, MIN(MERGE_MIN + n, MERGE_MAX));
 	return sqlite_run(db, st, err);
 }
 
