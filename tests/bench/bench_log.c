@@ -1,11 +1,14 @@
 /*
  * bench_log.c - what a page of an archive costs, whatever its size.
  *
- * bench_log FOLDER MESSAGES OWNERS [drop]: MESSAGES go to OWNERS logs, 250 to each in
+ * bench_log FOLDER MESSAGES OWNERS [drop|keep|read]: MESSAGES go to OWNERS logs, 250 to each in
  * turn, of 300 bytes and ten words, each with one of 1000 addresses, few of which say
- * most.  Then pages of 50 of the first log are read, by what a client may ask for; and
- * its oldest messages are trimmed, while others are written.  With "drop" the page
- * cache is dropped before each kind of page (as root), and each is read once.
+ * most.  One in four is with one address and one in four has one word, so that a page
+ * is full in a small log, too.  Then pages of 50 of logs that are drawn are read, by
+ * what a client may ask for; and the oldest messages of the first are trimmed, while
+ * others are written.  With "drop" pages are read after a start, with the page cache
+ * dropped (as root), a few of each kind; with "keep" nothing is trimmed, and "read" reads
+ * pages of what such a run has left.
  */
 #include "config.h"
 
@@ -26,13 +29,15 @@
 #define PEERS 1000
 #define WORDS 20000
 #define EACH 250 /* messages in a transaction */
-#define PAGES 200
+#define PAGES 400
+#define PAGES_DROP 3 /* of each kind, with a start for each */
 
 struct bench {
 	struct store_conf conf;
 	struct store *store;
 	struct mailbox mailbox;
 	unsigned outstanding;
+	unsigned long owners;
 	size_t n; /* entries of the last page */
 	bool more;
 	uint64_t rnd;
@@ -111,25 +116,48 @@ place_of(unsigned long owner, char name[32])
 		STR("archive") };
 }
 
+/* One in four with the first, one in twenty with the second. */
+static void
+peer_draw(struct bench *b, char with[32])
+{
+	uint32_t which = draw(b, 20);
+
+	if (which < 6)
+		snprintf(with, 32, "%s@example.org",
+			which < 5 ? "often" : "seldom");
+	else
+		snprintf(with, 32, "peer%u@example.org", draw_low(b, PEERS));
+}
+
+/* The same of words; one in eight has two of them. */
+static struct str
+words_draw(struct bench *b, char words[240])
+{
+	uint32_t which = draw(b, 40);
+	size_t n = (size_t)snprintf(words, 240, "%s%s",
+		which < 10 ? "often " : which < 12 ? "seldom " : "",
+		which < 5 ? "both " : "");
+
+	for (int i = 0; i < 10; i++)
+		n += (size_t)snprintf(words + n, 240 - n, "%sw%u",
+			i != 0 ? " " : "", draw_low(b, WORDS));
+	return (struct str){ words, n };
+}
+
 static void
 say(struct bench *b, struct store_tx *tx, unsigned long owner,
 	unsigned long number)
 {
-	char text[300], name[32], id[STORE_ID_SIZE], with[32], words[200] = "";
+	char text[300], name[32], id[STORE_ID_SIZE], with[32], words[240];
 	struct store_place at = place_of(owner, name);
 	struct str is = store_id_make(
 		number, STR("abcdefghijklmnopqrstuv"), id);
-	size_t n = 0;
 
 	memset(text, 'x', sizeof(text));
-	snprintf(with, sizeof(with), "peer%u@example.org",
-		draw_low(b, PEERS));
-	for (int i = 0; i < 10; i++)
-		n += (size_t)snprintf(words + n, sizeof(words) - n, "%sw%u",
-			i != 0 ? " " : "", draw_low(b, WORDS));
+	peer_draw(b, with);
 	store_tx_append_at(tx, at, is, (int64_t)number * US_PER_S, str_c(with),
 		(struct str){ text, sizeof(text) });
-	store_tx_index(tx, at, is, str_c(words));
+	store_tx_index(tx, at, is, words_draw(b, words));
 }
 
 static int64_t
@@ -221,20 +249,28 @@ struct page {
 static const struct page pages[] = {
 	{ "the last", { .max = 50, .backwards = true }, false },
 	{ "anywhere", { .max = 50 }, true },
-	{ "with one who says much",
-		{ .max = 50, .with = { "peer1@example.org", 17 } }, true },
-	{ "with him, the last",
-		{ .max = 50, .with = { "peer1@example.org", 17 },
+	{ "with one in 4, anywhere",
+		{ .max = 50, .with = { "often@example.org", 17 } }, true },
+	{ "with one in 4, the last",
+		{ .max = 50, .with = { "often@example.org", 17 },
 			.backwards = true }, false },
-	{ "with one who says little",
-		{ .max = 50, .with = { "peer900@example.org", 19 } }, false },
-	{ "a word that is frequent", { .max = 50, .words = { "w1", 2 } }, true },
-	{ "a word that is rare", { .max = 50, .words = { "w900", 4 } }, false },
-	{ "two words, the last",
+	{ "with one in 20, the last",
+		{ .max = 50, .with = { "seldom@example.org", 18 },
+			.backwards = true }, false },
+	{ "a word of one in 4, anywhere",
+		{ .max = 50, .words = { "often", 5 } }, true },
+	{ "a word of one in 20, the last",
+		{ .max = 50, .words = { "seldom", 6 }, .backwards = true },
+		false },
+	{ "two words, one in 8, anywhere",
+		{ .max = 50, .words = { "often both", 10 } }, true },
+	{ "word and address, the last",
+		{ .max = 50, .words = { "often", 5 },
+			.with = { "often@example.org", 17 },
+			.backwards = true }, false },
+	{ "a word of few", { .max = 50, .words = { "w900", 4 } }, false },
+	{ "two words of few, the last",
 		{ .max = 50, .words = { "w1 w2", 5 }, .backwards = true }, false },
-	{ "a word with one who says much",
-		{ .max = 50, .words = { "w1", 2 },
-			.with = { "peer1@example.org", 17 } }, true },
 	{ "metadata: the first", { .max = 1 }, false },
 	{ "metadata: the last", { .max = 1, .backwards = true }, false },
 };
@@ -250,29 +286,48 @@ page_read(struct bench *b, const struct page *page, unsigned long numbers)
 			1 + draw(b, (uint32_t)numbers / 2 + 1),
 			STR("abcdefghijklmnopqrstuv"), id);
 	b->outstanding++;
-	store_range(b->store, place_of(0, name), &range, &b->mailbox, on_read, b);
+	store_range(b->store,
+		place_of(b->owners > 1 ? draw(b, (uint32_t)b->owners) : 0, name),
+		&range, &b->mailbox, on_read, b);
 	wait_for(b, 0);
 }
 
 static void
-pages_show(struct bench *b, unsigned long numbers, bool drop)
+page_show(struct bench *b, const struct page *page, unsigned long numbers,
+	bool drop)
 {
-	for (size_t i = 0; i < COUNT(pages); i++) {
-		int n = drop ? 1 : PAGES;
-		int64_t start_us, cpu;
+	int n = drop ? PAGES_DROP : PAGES;
+	struct hist took = { .n = 0 };
+	int64_t start_us, cpu, cpu_all = 0;
 
+	for (int i = 0; !drop && i < PAGES / 10; i++)
+		page_read(b, page, numbers);
+	for (int i = 0; i < n; i++) {
 		if (drop)
 			caches_drop(b);
-		else
-			page_read(b, &pages[i], numbers);
 		start_us = clock_mono_us(&clock_system);
 		cpu = cpu_us();
-		for (int j = 0; j < n; j++)
-			page_read(b, &pages[i], numbers);
-		printf("  %-30s %8.1f us, %8.1f us of CPU, %2zu entries\n",
-			pages[i].label,
-			(double)(clock_mono_us(&clock_system) - start_us) / n,
-			(double)(cpu_us() - cpu) / n, b->n);
+		page_read(b, page, numbers);
+		cpu_all += cpu_us() - cpu;
+		hist_add(&took,
+			(uint64_t)(clock_mono_us(&clock_system) - start_us));
+	}
+	printf("  %-30s p50 %6llu p99 %6llu us, %6.0f us of CPU, %2zu entries\n",
+		page->label, (unsigned long long)hist_quantile(&took, 500),
+		(unsigned long long)hist_quantile(&took, 990),
+		(double)cpu_all / n, b->n);
+}
+
+/* After a start, so that nothing is put off which would be done meanwhile. */
+static void
+pages_show(struct bench *b, unsigned long numbers, bool drop)
+{
+	bench_close(b);
+	bench_open(b);
+	for (int cold = 0; cold <= drop; cold++) {
+		puts(cold ? " cold" : " warm");
+		for (size_t i = 0; i < COUNT(pages); i++)
+			page_show(b, &pages[i], numbers, cold != 0);
 	}
 	fflush(stdout);
 }
@@ -315,16 +370,20 @@ main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	unsigned long messages, owners;
 	char path[4096];
-	bool drop;
+	bool drop, keeps, reads;
 
 	if (argc < 4) {
 		fprintf(stderr,
-			"usage: bench_log FOLDER MESSAGES OWNERS [drop]\n");
+			"usage: bench_log FOLDER MESSAGES OWNERS "
+			"[drop|keep|read]\n");
 		return 2;
 	}
 	messages = strtoul(argv[2], NULL, 10);
 	owners = MAX(strtoul(argv[3], NULL, 10), 1);
-	drop = argc > 4;
+	b.owners = owners;
+	drop = argc > 4 && strcmp(argv[4], "drop") == 0;
+	keeps = argc > 4 && strcmp(argv[4], "keep") == 0;
+	reads = argc > 4 && strcmp(argv[4], "read") == 0;
 	snprintf(path, sizeof(path), "%s/bench_log.db", argv[1]);
 	file.path = path;
 	b.conf = (struct store_conf){ .driver = "sqlite", .options = &file,
@@ -332,13 +391,21 @@ main(int argc, char **argv)
 	if (!mailbox_init(&b.mailbox, &err))
 		fail(err.text);
 	bench_open(&b);
+	if (reads) {
+		pages_show(&b, messages / owners, false);
+		bench_close(&b);
+		return 0;
+	}
 	fill(&b, 1, 1000 * owners, owners, "the first 1000 of each");
 	pages_show(&b, 1000, drop);
-	if (messages > 1000 * owners)
+	if (messages > 1000 * owners) {
 		fill(&b, 1001, messages - 1000 * owners, owners, "the others");
-	pages_show(&b, messages / owners, drop);
-	trim_show(&b, messages / owners, false);
-	trim_show(&b, messages / owners, true);
+		pages_show(&b, messages / owners, drop);
+	}
+	if (!keeps) {
+		trim_show(&b, messages / owners, false);
+		trim_show(&b, messages / owners, true);
+	}
 	bench_close(&b);
 	return 0;
 }
