@@ -176,9 +176,11 @@ commits_show(struct bench *b, const char *what)
 	struct store_stats st;
 
 	store_stats(b->store, &st);
-	printf("%s: a commit takes p50 %llu, p99 %llu us (%llu commits)\n", what,
+	printf("%s: a commit takes p50 %llu, p99 %llu, at most %llu us "
+		"(%llu commits)\n", what,
 		(unsigned long long)hist_quantile(&st.commit_us, 500),
 		(unsigned long long)hist_quantile(&st.commit_us, 990),
+		(unsigned long long)st.commit_us.max,
 		(unsigned long long)st.commit_us.n);
 	fflush(stdout);
 }
