@@ -87,7 +87,8 @@ standard_read(const struct elem *e, enum standard *out)
 	return false;
 }
 
-/* Why not, or NULL.  What is in but stays out: never is stronger. */
+/* Why not, or NULL.  What is in but stays out: never is stronger.  What is not said
+ * as it should be is no empty list, for that would clear what was set. */
 static const char *
 list_read(struct address_set *set, const struct address_set *but,
 	const struct server *srv, const struct elem *list, size_t *n)
@@ -96,10 +97,14 @@ list_read(struct address_set *set, const struct address_set *but,
 	const char *why = NULL;
 	struct jid jid;
 
+	if (str_trim(elem_text(a, list)).n != 0)
+		why = "A list has text beside its addresses";
 	elem_each_child(list, e) {
-		if (why != NULL || !elem_is(e, NS_MAM, "jid"))
+		if (why != NULL || !str_is(e->ns, NS_MAM))
 			continue;
-		if (++*n > JIDS_MAX)
+		if (!str_is(e->name, "jid"))
+			why = "A list has something else than addresses";
+		else if (++*n > JIDS_MAX)
 			why = "Those are too many addresses";
 		else if (!jid_parse(&jid, a, str_trim(elem_text(a, e)), NULL))
 			why = "One of these is no address";
@@ -110,6 +115,16 @@ list_read(struct address_set *set, const struct address_set *but,
 	}
 	arena_free(a);
 	return why;
+}
+
+static bool
+is_there_twice(const struct elem *parent, const char *name)
+{
+	unsigned n = 0;
+
+	elem_each_child(parent, e)
+		n += elem_is(e, NS_MAM, name);
+	return n > 1;
 }
 
 /* Owned; NULL, with why: e says nothing that could be kept to. */
@@ -124,6 +139,8 @@ prefs_of(const struct server *srv, const struct elem *e, const char **why_out)
 
 	if (!standard_read(e, &prefs->standard))
 		why = "default is always, never or roster";
+	else if (is_there_twice(e, "never") || is_there_twice(e, "always"))
+		why = "There are two lists of one kind";
 	if (why == NULL && never != NULL)
 		why = list_read(&prefs->never, NULL, srv, never, &n);
 	if (why == NULL && always != NULL)

@@ -103,3 +103,24 @@ def test_lists_have_an_end(world):
                         "<jid>%d@x.lit</jid>" % i for i in range(1001))))
     assert mam.condition(got) == "bad-request"
     prefs(world, client, "always", (), ["%d@x.lit" % i for i in range(1000)])
+
+
+@pytest.mark.parametrize("lists", (
+    "<never>tybalt@x.lit</never>",
+    "<never><jid>tybalt@x.lit</jid></never><never/>",
+    "<always/><always><jid>tybalt@x.lit</jid></always>",
+    "<never><item>tybalt@x.lit</item></never>",
+    "<never><jid>tybalt@x.lit</jid>, <jid>paris@x.lit</jid></never>",
+))
+def test_what_is_no_list_clears_none(world, lists):
+    """XEP-0441 §2.1: a list of <jid/>, once; what was set is not lost by a mistake."""
+    client = world.login("tybalt/f")
+    prefs(world, client, "roster", (), ["paris@x.lit"])
+    got = client.iq("set", "<prefs xmlns='%s' default='always'>%s</prefs>" % (
+        mam.MAM, lists))
+    assert mam.condition(got) == "bad-request"
+    got = client.iq("get", "<prefs xmlns='%s'/>" % mam.MAM)
+    kept = got.child("prefs", mam.MAM)
+    assert kept.get("default") == "roster"
+    assert "paris@x.lit" in str(kept.child("never", mam.MAM))
+    client.close()
