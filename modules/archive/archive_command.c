@@ -29,17 +29,43 @@ archive_call_module(struct command_call *call)
 	return NULL;
 }
 
-struct module_ctx *
-archive_call_begin(struct command_call *call)
+/* An empty archive is no answer to an address that was mistyped. */
+static void
+on_account(void *arg, const struct store_answer *answer, const struct err *err)
 {
+	struct command_call *call = command_call_arg(arg);
+	struct archive_call *c = call->state;
+	struct err missing = ERR_INIT;
+
+	if (err != NULL) {
+		command_fail(call, err);
+	} else if (answer->n == 0) {
+		err_set(&missing, ERR_MISSING, "there is no such account");
+		command_fail(call, &missing);
+	} else {
+		c->go(call);
+	}
+}
+
+void
+archive_call_begin(struct command_call *call, void (*go)(struct command_call *call))
+{
+	static const struct str names[] = {
+		{ MAP_ACCOUNT, sizeof(MAP_ACCOUNT) - 1 },
+	};
 	struct jid user = jid_trusted(command_value(call, "address"));
 	struct archive_call *c = arena_zalloc(call->arena, sizeof(*c));
+	struct module_ctx *m;
 
 	c->at = (struct store_place){ jid_domain(user), jid_local(user),
 		STR(ARCHIVE) };
 	c->trim.waits = STR(LOG_OFFLINE);
+	c->go = go;
 	call->state = c;
-	return archive_call_module(call);
+	m = archive_call_module(call);
+	if (m != NULL)
+		module_list_many(m, call->shard, c->at.host, c->at.owner, names,
+			COUNT(names), on_account, call);
 }
 
 bool
@@ -131,17 +157,21 @@ on_counted(void *arg, const struct store_answer *answer, const struct err *err)
 }
 
 static void
-show_run(struct command_call *call)
+show_begin(struct command_call *call)
 {
 	static const struct str names[] = { { ARCHIVE, sizeof(ARCHIVE) - 1 } };
-	struct module_ctx *m = archive_call_begin(call);
-	const struct archive_call *c;
+	const struct archive_call *c = call->state;
+	struct module_ctx *m = archive_call_module(call);
 
-	if (m == NULL)
-		return;
-	c = call->state;
-	module_list_many(m, call->shard, c->at.host, c->at.owner, names,
-		COUNT(names), on_counted, call);
+	if (m != NULL)
+		module_list_many(m, call->shard, c->at.host, c->at.owner, names,
+			COUNT(names), on_counted, call);
+}
+
+static void
+show_run(struct command_call *call)
+{
+	archive_call_begin(call, show_begin);
 }
 
 /* --- export -------------------------------------------------------------------------- */
@@ -309,13 +339,17 @@ export_more(struct command_call *call)
 }
 
 static void
-export_run(struct command_call *call)
+export_begin(struct command_call *call)
 {
-	if (archive_call_begin(call) == NULL)
-		return;
 	if (!command_switch(call, "text"))
 		frame_show(call, true);
 	export_more(call);
+}
+
+static void
+export_run(struct command_call *call)
+{
+	archive_call_begin(call, export_begin);
 }
 
 /* --- purge --------------------------------------------------------------------------- */
@@ -381,22 +415,26 @@ purge_check(struct command_call *call, struct err *err)
 }
 
 static void
-purge_run(struct command_call *call)
+purge_begin(struct command_call *call)
 {
-	struct module_ctx *m = archive_call_begin(call);
-	struct archive_call *c;
-	struct str before;
+	struct archive_call *c = call->state;
+	struct str before = command_value(call, "before");
+	struct module_ctx *m = archive_call_module(call);
 
 	if (m == NULL)
 		return;
-	c = call->state;
-	before = command_value(call, "before");
 	if (before.p != NULL && datetime_parse(before, &c->trim.before_us))
 		purge_more(call);
 	else
 		module_range(m, call->shard, c->at,
 			&(struct store_range){ .max = 1, .backwards = true },
 			on_last, call);
+}
+
+static void
+purge_run(struct command_call *call)
+{
+	archive_call_begin(call, purge_begin);
 }
 
 /* --- the table ------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 /* A call that is under way, in its arena. */
 struct archive_call {
+	void (*go)(struct command_call *call); /* once there is an account */
 	struct store_place at;
 	struct str after; /* export, search: the entry that was shown last */
 	struct store_trim trim; /* purge */
@@ -25,8 +26,9 @@ struct archive_call {
 
 /* The module at the host of the address; NULL: the call has failed. */
 struct module_ctx *archive_call_module(struct command_call *call);
-/* The same, for one that begins. */
-struct module_ctx *archive_call_begin(struct command_call *call);
+/* Begins one, and goes on with go where there is such an account. */
+void archive_call_begin(struct command_call *call,
+	void (*go)(struct command_call *call));
 bool archive_address_check(struct command_call *call, struct err *err);
 /* A line, with those of the text below it further in; what says nothing to read is left
  * out. */

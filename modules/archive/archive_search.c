@@ -216,17 +216,16 @@ search_more(struct command_call *call)
 	module_range(m, call->shard, c->at, &c->range, on_found, call);
 }
 
-void
-archive_search_run(struct command_call *call)
+static void
+search_begin(struct command_call *call)
 {
-	struct module_ctx *m = archive_call_begin(call);
+	struct module_ctx *m = archive_call_module(call);
+	struct archive_call *c = call->state;
 	const struct archive_conf *conf;
-	struct archive_call *c;
 	struct err err = ERR_INIT;
 
 	if (m == NULL)
 		return;
-	c = call->state;
 	conf = m->conf;
 	c->range.backwards = !command_switch(call, "oldest");
 	c->range.max_bytes = PART_BYTES;
@@ -242,4 +241,10 @@ archive_search_run(struct command_call *call)
 	} else {
 		search_more(call);
 	}
+}
+
+void
+archive_search_run(struct command_call *call)
+{
+	archive_call_begin(call, search_begin);
 }

@@ -143,6 +143,8 @@ def test_purge(scene):
 def test_whom_there_is_no_archive_of(scene):
     ctl = scene.server.ctl
     for address, why in ((scene.server.domain, "that of a user"),
+                         ("nobody@" + scene.server.domain,
+                          "no such account"),
                          ("romeo@elsewhere.test", "no host that keeps")):
         for command in (["show", address], ["export", address],
                         ["purge", "--yes", address],
