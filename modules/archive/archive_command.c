@@ -385,21 +385,30 @@ purge_more(struct command_call *call)
 		module_trim(m, call->shard, c->at, &c->trim, on_purged, call);
 }
 
-/* What comes from now on stays. */
+/* What comes from now on stays, also where the time is still to come: either all that
+ * there is is older, or what comes is not, since times do not go back. */
 static void
 on_last(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct command_call *call = command_call_arg(arg);
 	struct archive_call *c = call->state;
+	struct str before = command_value(call, "before");
+	int64_t us;
 
 	if (err != NULL) {
 		command_fail(call, err);
-	} else if (answer->n == 0) {
-		command_done(call);
-	} else {
-		c->trim.up_to = arena_str(call->arena, answer->entries[0].key);
-		purge_more(call);
+		return;
 	}
+	if (answer->n == 0) {
+		command_done(call);
+		return;
+	}
+	if (before.p != NULL && datetime_parse(before, &us) &&
+		us <= answer->entries[0].wall_us)
+		c->trim.before_us = us;
+	else
+		c->trim.up_to = arena_str(call->arena, answer->entries[0].key);
+	purge_more(call);
 }
 
 static bool
@@ -417,15 +426,10 @@ purge_check(struct command_call *call, struct err *err)
 static void
 purge_begin(struct command_call *call)
 {
-	struct archive_call *c = call->state;
-	struct str before = command_value(call, "before");
+	const struct archive_call *c = call->state;
 	struct module_ctx *m = archive_call_module(call);
 
-	if (m == NULL)
-		return;
-	if (before.p != NULL && datetime_parse(before, &c->trim.before_us))
-		purge_more(call);
-	else
+	if (m != NULL)
 		module_range(m, call->shard, c->at,
 			&(struct store_range){ .max = 1, .backwards = true },
 			on_last, call);

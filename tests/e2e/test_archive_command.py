@@ -2,6 +2,7 @@
 
 import json
 import socket
+import threading
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -138,6 +139,26 @@ def test_purge(scene):
     juliet = scene.login("juliet/b")
     juliet.send("<presence/>")
     juliet.take(lambda e: e.is_("message") and "waits" in str(e), "what waited")
+
+
+def test_what_comes_during_a_purge_stays(scene):
+    """Also where the time that is named is still to come."""
+    notes(scene, "romeo", *many(1500))
+    romeo = scene.login("romeo/a")
+    sent, came = 0, []
+    purge = threading.Thread(target=scene.server.ctl, args=(
+        "archive", "purge", "--yes", "--before", "2099-01-01T00:00:00Z",
+        jid(scene)))
+    purge.start()
+    while purge.is_alive():
+        begun = one(shown(scene))["messages"] < 1500
+        sent += 1
+        romeo.send("<message type='chat'><body>new%d</body></message>" % sent)
+        romeo.iq("set", scenes.BARRIER)
+        came += ["new%d" % sent] if begun else []
+    purge.join()
+    assert came and texts(scene, "romeo")[-len(came):] == came
+    romeo.close()
 
 
 def test_whom_there_is_no_archive_of(scene):
