@@ -462,6 +462,66 @@ TEST(what_came_before_is_digested_while_the_server_runs)
 
 /* --- a fault ------------------------------------------------------------------ */
 
+/* All that follows is done, and then none of it is: the commit has failed. */
+static void
+tend_for_nothing(struct suite *su)
+{
+	const struct store_driver *d = su->store->driver;
+	struct store_db *db = su->store->writer.db;
+	struct err err = ERR_INIT;
+	bool more;
+
+	CHECK(d->begin(db, &err) && d->tend(db, 1 << 20, &more, &err));
+	CHECK(!more);
+	d->rollback(db);
+}
+
+/* Once the disk writes again; a transaction asks for it. */
+static void
+check_caught_up(struct suite *su)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_set(tx, PLACE("romeo", "map"), STR("key"), STR("v"));
+	CHECK_INT(suite_commit(su, tx), ERR_NONE);
+	while (store_turn(su->store))
+		continue;
+	suite_shut(su);
+	check_files(su->path, 0);
+	suite_reopen(su);
+}
+
+TEST(a_commit_that_fails_leaves_what_is_due_due)
+{
+	struct suite su;
+
+	suite_open(&su, &sqlite_kind);
+	/* else the very commit would do it */
+	su.store->tend_failed = true;
+	fill(&su, 1, 1000);
+	su.store->tend_failed = false;
+	tend_for_nothing(&su);
+	check_caught_up(&su);
+	suite_close(&su);
+}
+
+TEST(a_commit_that_fails_does_not_end_the_walk)
+{
+	struct suite su;
+	sqlite3 *sql;
+
+	suite_open(&su, &sqlite_kind);
+	fill(&su, 1, 2000);
+	suite_shut(&su);
+	CHECK(sqlite3_open(su.path, &sql) == SQLITE_OK);
+	CHECK(sqlite3_exec(sql, undo, NULL, NULL, NULL) == SQLITE_OK);
+	sqlite3_close(sql);
+	suite_reopen(&su);
+	tend_for_nothing(&su);
+	check_caught_up(&su);
+	suite_close(&su);
+}
+
 /* What cannot be digested stays behind, and everything else goes on. */
 TEST(an_index_that_is_broken_stops_nothing)
 {

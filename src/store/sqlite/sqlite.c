@@ -329,6 +329,7 @@ static void
 sqlite_rollback(struct store_db *db)
 {
 	sqlite_known_forget(db);
+	sqlite_digest_end(db, false);
 	if (!sqlite3_get_autocommit(db->sql))
 		sqlite_run_plain(db, SQL_ROLLBACK, NULL);
 }
@@ -353,8 +354,11 @@ sqlite_begin(struct store_db *db, struct err *err)
 static bool
 sqlite_commit(struct store_db *db, struct err *err)
 {
-	return sqlite_known_write(db, err) && sqlite_file_is_there(db, err) &&
-		sqlite_run_plain(db, SQL_COMMIT, err);
+	if (!sqlite_known_write(db, err) || !sqlite_file_is_there(db, err) ||
+		!sqlite_run_plain(db, SQL_COMMIT, err))
+		return false;
+	sqlite_digest_end(db, true);
+	return true;
 }
 
 /* What is to be forgotten by a revert is what came after this. */

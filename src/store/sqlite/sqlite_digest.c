@@ -26,6 +26,7 @@
 
 struct sqlite_due {
 	int64_t place;
+	bool done; /* by the transaction under way */
 	UT_hash_handle hh;
 };
 
@@ -35,6 +36,8 @@ due_add(struct store_db *db, int64_t place)
 	struct sqlite_due *due;
 
 	HASH_FIND(hh, db->due, &place, sizeof(place), due);
+	if (due != NULL)
+		due->done = false;
 	if (due != NULL || HASH_COUNT(db->due) == DUE_MAX)
 		return;
 	due = xcalloc(1, sizeof(*due));
@@ -56,6 +59,25 @@ sqlite_digest_forget(struct store_db *db)
 
 	HASH_ITER (hh, db->due, due, next)
 		due_remove(db, due);
+}
+
+/* A commit may still fail, and then nothing of it was done. */
+void
+sqlite_digest_end(struct store_db *db, bool committed)
+{
+	struct sqlite_due *due, *next;
+
+	if (!committed)
+		db->has_walked = false; /* whether it has, the task says */
+	/* those that are done are in front */
+	HASH_ITER (hh, db->due, due, next) {
+		if (!due->done)
+			break;
+		if (committed)
+			due_remove(db, due);
+		else
+			due->done = false;
+	}
 }
 
 /* A number may come again below what was digested, when a log has become empty. */
@@ -150,17 +172,23 @@ place_digest(struct store_db *db, int64_t place, uint32_t *left_io,
 	return true;
 }
 
+/* In order, so that those that are done are in front; *more_out: others are left. */
 static bool
-due_digest(struct store_db *db, uint32_t *left_io, struct err *err)
+due_digest(struct store_db *db, uint32_t *left_io, bool *more_out,
+	struct err *err)
 {
 	struct sqlite_due *due, *next;
 
+	*more_out = false;
 	HASH_ITER (hh, db->due, due, next) {
+		if (due->done)
+			continue;
 		if (!place_digest(db, due->place, left_io, err))
 			return false;
-		if (*left_io == 0)
+		*more_out = *left_io == 0;
+		if (*more_out)
 			break;
-		due_remove(db, due);
+		due->done = true;
 	}
 	return true;
 }
@@ -229,8 +257,9 @@ bool
 sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 {
 	uint32_t left = max;
+	bool more;
 
-	if (!due_digest(db, &left, err))
+	if (!due_digest(db, &left, &more, err))
 		return false;
 	if (left > 0 && !db->has_walked && !walk(db, left, err))
 		return false;
@@ -238,6 +267,6 @@ sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 		return false;
 	if (left == max && !sqlite_pages_give_back(db, err))
 		return false;
-	*more_out = db->due != NULL || !db->has_walked || db->gives_back;
+	*more_out = more || !db->has_walked || db->gives_back;
 	return true;
 }

@@ -343,6 +343,8 @@ bool sqlite_digest_added(struct store_db *db, struct sqlite_known *k,
 	int64_t pos, struct str with, struct str words, struct err *err);
 bool sqlite_tend(struct store_db *db, uint32_t max, bool *more_out,
 	struct err *err);
+/* Writer: the transaction has ended, so or so. */
+void sqlite_digest_end(struct store_db *db, bool committed);
 void sqlite_digest_forget(struct store_db *db);
 
 /* --- sqlite_log.c ------------------------------------------------- */
