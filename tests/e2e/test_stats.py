@@ -67,8 +67,9 @@ def test_nothing_waits_when_nobody_is_there(own_server):
 
 
 def test_memory_is_counted_by_owner(own_server):
-    # what that keeps of its folder is there without any session
-    server = own_server({"shards": 2, "modules": {"upload": "no"}})
+    # what these keep for each host is there without any session
+    server = own_server({"shards": 2,
+                         "modules": {"upload": "no", "archive": "no"}})
     names = ["user%d" % i for i in range(N)]
     scene = scenes.Scene(server, names)
     for owner, row in memory(server).items():
