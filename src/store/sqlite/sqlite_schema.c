@@ -153,8 +153,8 @@ static const char *const steps[] = {
 	"INSERT INTO search (search, rank) VALUES ('automerge', 0);"
 	"PRAGMA user_version = 5;",
 	/* 6: FTS5 goes through a page of its own from the start to find an entry */
-	"INSERT INTO search (search, rank) VALUES ('pgsz', 1000);"
-	"PRAGMA user_version = 6;",
+	("INSERT INTO search (search, rank) VALUES ('pgsz', 1000);"
+	 "PRAGMA user_version = 6;"),
 };
 
 static bool
