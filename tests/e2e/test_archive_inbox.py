@@ -215,8 +215,14 @@ def test_conversations_are_those_of_the_archive(world):
                              "</trim>" % up_to)
     assert answer.get("type") == "result"
     check_pages(world, random_)
-    talks = world.model()
-    assert {bool(t.unread) for t in talks} == {True, False}
+    # whoever came last before: one that is read, and one that is not
+    world.send("p0/x", "romeo", "<body>first</body>")
+    world.send("p1/x", "romeo", "<body>second</body>")
+    world.settle()
+    world.send("romeo/a", "p0", "<body>answer</body>")
+    world.settle()
+    check_pages(world, random_)
+    assert {bool(t.unread) for t in world.model()} == {True, False}
 
 
 def test_unread_is_counted_up_to_a_hundred(world):
