@@ -21,6 +21,7 @@
 #include "account/session.h"
 #include "account/session_bulk.h"
 #include "account/session_out.h"
+#include "account/session_quiet.h"
 #include "account/session_save.h"
 
 /* What the sessions of one account may take: it is read again as a whole, and one
@@ -100,7 +101,9 @@ session_bytes(const struct session *s)
 	uint32_t n;
 
 	return s->out != NULL ? s->out->waiting_bytes + s->out->kept_bytes +
-			session_bulk_bytes(s, &n) : 0;
+			session_bulk_bytes(s, &n) +
+			session_quiet_bytes(s, &n) :
+				0;
 }
 
 /* The one with the most, if it is too much for them all; none that ends. */
