@@ -6,6 +6,7 @@ import pytest
 
 from client import PATIENCE
 from options import BOTH, MAX, MIN, proves, sworn
+from scene import BARRIER
 from test_at_limits import chat, served, stat
 from test_at_limits_xml import WORST, filled, play
 
@@ -160,6 +161,7 @@ def test_little_may_wait_for_an_account(own_server):
     juliet = scene["juliet/a"]
     size = min(most, int(server.conf["limits"]["stanza_bytes"]))
     for _ in range(3):
+        juliet.iq("set", BARRIER)  # nothing of hers waits for the disk
         juliet.close()
         server.advance(120)
         scene["romeo/a"].send(filled(scene.binds["juliet"], size,

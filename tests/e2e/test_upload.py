@@ -793,7 +793,7 @@ def test_files_go_with_their_account(own_server):
     assert up.there(hers)
     while len(on_disk(up.server)) != 1:
         up.server.ctl("status")
-    assert up.files() == []
+    assert up.listed_no_more()
     assert up.usage()["files"] == 0
     up.server.check()
 
@@ -951,7 +951,7 @@ def test_what_is_retracted_goes(up, carries):
     assert up.there(slot)
     retract(up)
     assert up.gone(slot)
-    assert up.files() == []
+    assert up.listed_no_more()
 
 
 def test_all_files_of_one_message_go_with_it(up):
@@ -965,7 +965,7 @@ def test_all_files_of_one_message_go_with_it(up):
     assert up.there(slots[1])
     retract(up, "m2")
     assert up.gone(slots[1])
-    assert up.files() == []
+    assert up.listed_no_more()
 
 
 def test_what_another_message_carries_stays(up):

@@ -97,6 +97,13 @@ class Uploads:
     def files(self, user=None):
         return self.rows("uploads", user or self.me)
 
+    def listed_no_more(self):
+        """Waits until nothing is: records go behind their files."""
+        for _ in range(1000):
+            if self.files() == []:
+                return True
+        return False
+
     def usage(self, user=None, purpose="message"):
         row, = (r for r in self.rows("upload-usage", user or self.me)
                 if r["purpose"] == purpose)
