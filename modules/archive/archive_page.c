@@ -318,16 +318,38 @@ walk_is_over(struct archive_page *p, const struct store_answer *answer)
 	return p->more;
 }
 
+/* What bounds the walk has gone since it began, and with it all that is older: it goes
+ * on without.  False: so nothing is left of it. */
+static bool
+walk_loosen(struct archive_page *p)
+{
+	if (p->lower.p != NULL)
+		p->lower = STR_NONE;
+	else if (!p->from_end && p->cursor.p != NULL)
+		p->cursor = STR_NONE;
+	else
+		return false;
+	return true;
+}
+
 static void
 on_walked(void *arg, const struct store_answer *answer, const struct err *err)
 {
+	static const struct store_answer nothing = { .complete = true };
 	struct archive_page *p = arg;
-	struct module_ctx *m = archive_page_read(p, err);
+	bool gone = err != NULL && err->code == ERR_MISSING && p->looked != 0;
+	struct module_ctx *m = archive_page_read(p, gone ? NULL : err);
 	uint32_t before;
 	size_t taken;
 
 	if (m == NULL)
 		return;
+	if (gone && walk_loosen(p)) {
+		archive_page_next(m, p);
+		return;
+	}
+	if (gone)
+		answer = &nothing;
 	before = p->found;
 	taken = walk_take(p, answer);
 	if (!walk_is_over(p, answer)) {
