@@ -244,13 +244,15 @@ struct store_trim {
 			     * stays; 0: no bound */
 	struct str up_to;   /* this one and all before it, as store_tx_trim_to() */
 	/* Another log of the same owner, or STR_NONE.  What goes and is a value
-	 * there is moved: that value becomes the one of the entry that goes. */
+	 * there is moved: that value becomes the one of the entry that goes.  Of a
+	 * log of store_tx_append_at() ids stand there in the order of the log. */
 	struct str waits;
 };
 /* A slice of them goes, so that no commit takes long: at most STORE_TRIM_MAX, and
  * none behind the one with which STORE_TRIM_BYTES of values have gone.  It costs
- * nothing when none is too many; but where some are, and something waits, that whole
- * log is looked through. */
+ * nothing when none is too many, and as much as goes and is moved; but where something
+ * waits for a log with other ids, or the first slice comes, that whole log is looked
+ * through. */
 #define STORE_TRIM_MAX 64
 #define STORE_TRIM_BYTES (1 << 20)
 void store_tx_trim(struct store_tx *tx, struct store_place at,

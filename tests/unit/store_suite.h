@@ -118,6 +118,7 @@ const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
 	X(logs_are_trimmed_by_size)                                            \
 	X(a_bound_is_kept_whatever_comes)                                      \
 	X(what_waits_under_a_name_is_moved)                                    \
+	X(what_waits_for_places_is_moved)                                      \
 	X(a_log_is_trimmed_in_slices)                                          \
 	X(logs_are_walked_with_what_is_oldest)                                 \
 	X(a_slice_has_a_size)                                                  \

@@ -356,3 +356,124 @@ suite_conversations_come_with_their_last_entries(const struct suite_kind *k)
 			   sizeof(out)), "");
 	suite_close(&su);
 }
+
+/* --- what waits -------------------------------------------------------------------- */
+
+/* Of number n, with a value of n bytes. */
+static void
+sized_put(struct store_tx *tx, uint64_t n)
+{
+	char id[STORE_ID_SIZE], value[100];
+
+	memset(value, 'v', sizeof(value));
+	store_tx_append_at(tx, ARCHIVE, store_id_make(n, STR("s"), id),
+		(int64_t)n, STR_NONE, (struct str){ value, n });
+}
+
+/* Names, or other texts. */
+static void
+wait_for(struct store_tx *tx, const char *names)
+{
+	for (; *names != '\0'; names += strspn(names, " ")) {
+		struct str name = { names, strcspn(names, " ") };
+
+		store_tx_append(tx, PLACE("romeo", "waits"), STR_NONE, 1,
+			STR_NONE, name);
+		names += name.n;
+	}
+}
+
+/* The values, but of those that have been names how long they are. */
+static void
+on_waiting(void *arg, const struct store_answer *a, const struct err *err)
+{
+	struct suite_result *r = arg;
+	size_t size;
+	FILE *out = open_memstream(&r->text, &size);
+
+	CHECK(err == NULL);
+	for (size_t i = 0; i < a->n; i++) {
+		struct str value = a->entries[i].value;
+
+		fprintf(out, "%s", i != 0 ? " " : "");
+		if (value.p[0] == 'v')
+			fprintf(out, "%zu", value.n);
+		else
+			fprintf(out, "%.*s", STR_ARG(value));
+	}
+	fclose(out);
+	r->suite->waiting--;
+}
+
+static void
+check_waiting(struct suite *su, const char *want)
+{
+	const struct store_range all = { .max = 50 };
+	struct suite_result r;
+
+	suite_result_init(su, &r);
+	store_range(su->store, PLACE("romeo", "waits"), &all, &su->mailbox,
+		on_waiting, &r);
+	suite_wait(su);
+	CHECK_CSTR(r.text, want);
+	suite_result_done(&r);
+}
+
+/* Slice after slice, also where others come meanwhile, where a name is that of nothing
+ * any more, where what was done is taken back, and where the numbers of what waits begin
+ * again. */
+static const struct {
+	const char *comes; /* NULL: all that waits goes */
+	const char *up_to;
+	const char *fails;  /* taken back with the next one; or NULL */
+	const char *left;
+} wait_steps[] = {
+	{ "ff.s 1.s 2.s text 3.s 5.s", "2.s", NULL, "ff.s 1 2 text 3.s 5.s" },
+	{ "7.s", "3.s", "4.s", "ff.s 1 2 text 3 5.s 7.s" },
+	{ "9.s 10.s", "4.s", NULL, "ff.s 1 2 text 3 5.s 7.s 9.s 10.s" },
+	{ "", "9.s", NULL, "ff.s 1 2 text 3 5 7 9 10.s" },
+	{ "11.s", "11.s", NULL, "ff.s 1 2 text 3 5 7 9 16 17" },
+	{ NULL, "12.s", NULL, "" },
+	{ "13.s 14.s", "13.s", NULL, "19 14.s" },
+	{ "text", "14.s", NULL, "19 20 text" },
+};
+
+static void
+trim_named(struct store_tx *tx, const char *up_to)
+{
+	const struct store_trim trim = { .up_to = str_c(up_to),
+		.waits = STR("waits") };
+
+	store_tx_trim(tx, ARCHIVE, &trim);
+}
+
+void
+suite_what_waits_for_places_is_moved(const struct suite_kind *k)
+{
+	struct suite su;
+	struct store_tx *tx = store_tx_new();
+
+	suite_open(&su, k);
+	for (uint64_t n = 1; n <= 32; n++)
+		sized_put(tx, n);
+	CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+	for (size_t i = 0; i < COUNT(wait_steps); i++) {
+		TEST_CASE(wait_steps[i].left);
+		if (wait_steps[i].fails != NULL) {
+			tx = store_tx_new();
+			trim_named(tx, wait_steps[i].fails);
+			store_tx_require_entry(tx, ARCHIVE, STR("ffff.s"));
+			CHECK_INT(suite_commit(&su, tx), ERR_MISSING);
+		}
+		tx = store_tx_new();
+		if (wait_steps[i].comes != NULL)
+			wait_for(tx, wait_steps[i].comes);
+		else
+			store_tx_trim_to(tx, PLACE("romeo", "waits"),
+				STR("1000"));
+		trim_named(tx, wait_steps[i].up_to);
+		CHECK_INT(suite_commit(&su, tx), ERR_NONE);
+		check_waiting(&su, wait_steps[i].left);
+	}
+	suite_close(&su);
+}

@@ -264,6 +264,9 @@ bool sqlite_log_at(struct store_db *db, int64_t place, struct sqlite_log *out,
 struct sqlite_known {
 	struct sqlite_log log;
 	int64_t last; /* the position of the last entry; -1: to be looked up */
+	/* Up to this position nothing waits under the name of an entry of the log
+	 * with this place; 0: nobody has looked (see sqlite_trim.c). */
+	int64_t settled, settled_of;
 	struct sqlite_known *next_changed;
 	bool is_changed;
 	UT_hash_handle hh;

@@ -83,6 +83,7 @@ sqlite_append(struct store_db *db, const struct store_op *op, struct err *err)
 	if (!entry_add(db, k, pos, op, err))
 		return false;
 	k->last = MAX(k->last, pos);
+	k->settled = MIN(k->settled, pos - 1);
 	k->log.n++;
 	k->log.bytes += (int64_t)op->value.n;
 	sqlite_known_changed(db, k);
@@ -106,6 +107,7 @@ value_change(struct store_db *db, struct sqlite_known *k, int64_t pos,
 		k->log.bytes += (int64_t)value.n - sqlite3_column_int64(st, 1);
 		sqlite3_reset(st);
 	}
+	k->settled = MIN(k->settled, pos - 1);
 	sqlite_known_changed(db, k);
 	/* what it was found by has gone with it */
 	if (k->log.kind == SQLITE_PLACED &&

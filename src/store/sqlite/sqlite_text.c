@@ -157,8 +157,9 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			   " WHERE pos = ?2",
 	[SQL_SPAN_SIZES] = "SELECT pos, length(CAST(value AS BLOB)), time"
 			   " FROM entry WHERE " SPAN "ORDER BY pos",
-	[SQL_SPAN_NAMES] = "SELECT pos, value FROM entry WHERE " SPAN
-			   "AND length(value) <= 3071 ORDER BY pos",
+	[SQL_SPAN_NAMES] = "SELECT pos, CASE WHEN length(value) <= 3071"
+			   " THEN value END FROM entry WHERE " SPAN
+			   "ORDER BY pos",
 	[SQL_SPAN_SUM] = "SELECT " SUMS "WHERE " SPAN,
 	[SQL_SPAN_DEL] = "DELETE FROM entry WHERE " SPAN,
 	[SQL_SPAN_PEERS] = "SELECT pos, peer, words FROM entry WHERE " SPAN

@@ -269,30 +269,54 @@ struct heir {
 
 struct heirs VEC(struct heir);
 
-/* Texts that are no ids are told by their length. */
+/* Names wait in the order of their entries, where times do not go back either.  So
+ * those that go wait in front, behind what was moved before, which waits->settled
+ * saves; and the first that stays ends the search. */
 static bool
-heirs_find(struct store_db *db, const struct sqlite_log *waits,
-	const struct slice *s, struct heirs *out, struct err *err)
+has_order(const struct slice *s)
 {
-	sqlite3_stmt *st = sqlite_span_stmt(
-		db, SQL_SPAN_NAMES, waits->lo, waits->hi, err);
-	bool row = true, found;
+	return s->k->log.kind == SQLITE_PLACED;
+}
 
-	while (st != NULL && sqlite_step(db, st, &row, err)) {
+static int64_t
+heirs_begin(const struct sqlite_known *waits, const struct slice *s)
+{
+	return has_order(s) && waits->settled_of == s->k->log.place ?
+		MAX(waits->settled, waits->log.lo) :
+		waits->log.lo;
+}
+
+/* Behind *settled_out something may wait under a name that stays.  Texts that are no
+ * ids are told by their length. */
+static bool
+heirs_find(struct store_db *db, const struct sqlite_known *waits,
+	const struct slice *s, struct heirs *out, int64_t *settled_out,
+	struct err *err)
+{
+	int64_t lo = heirs_begin(waits, s);
+	sqlite3_stmt *st = sqlite_span_stmt(
+		db, SQL_SPAN_NAMES, lo, waits->log.hi, err);
+	bool row = true, found = false, stays = false;
+
+	*settled_out = lo;
+	while (st != NULL && !stays && sqlite_step(db, st, &row, err)) {
 		struct heir h = { .from = s->end };
 
 		if (!row)
 			return true;
 		h.pos = sqlite3_column_int64(st, 0);
 		if (!sqlite_entry_pos(db, &s->k->log, sqlite_text(st, 1), &found,
-			    &h.from, err)) {
-			sqlite3_reset(st);
-			return false;
-		}
+			    &h.from, err))
+			break;
+		stays = found && h.from > s->end && has_order(s);
+		if (!stays)
+			*settled_out = h.pos;
 		if (found && h.from > s->k->log.lo && h.from <= s->end)
 			*vec_push(out) = h;
 	}
-	return false;
+	if (st != NULL)
+		sqlite3_reset(st);
+	return stays;
 }
 
 static bool
@@ -319,6 +343,7 @@ slice_move(struct store_db *db, const struct slice *s, struct store_place at,
 {
 	struct heirs heirs = { .n = 0 };
 	struct sqlite_known *waits;
+	int64_t settled;
 	bool ok;
 
 	at.name = s->trim->waits;
@@ -328,10 +353,14 @@ slice_move(struct store_db *db, const struct slice *s, struct store_place at,
 		return false;
 	if (waits == NULL || waits == s->k || waits->log.n == 0)
 		return true;
-	ok = heirs_find(db, &waits->log, s, &heirs, err);
+	ok = heirs_find(db, waits, s, &heirs, &settled, err);
 	for (size_t i = 0; ok && i < heirs.n; i++)
 		ok = heir_take(db, waits, &heirs.p[i], err);
 	vec_done(&heirs);
+	if (ok && has_order(s)) {
+		waits->settled = settled;
+		waits->settled_of = s->k->log.place;
+	}
 	return ok;
 }
 
