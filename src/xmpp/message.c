@@ -19,54 +19,82 @@ enum worth {
 	ENCRYPTED,    /* so does it, and no text beside it does */
 };
 
+/* And what it is to other devices (XEP-0280 §6.1). */
+enum trait {
+	TALK = 1 << 0,   /* in a normal message: they show it as a chat */
+	SIGNAL = 1 << 1, /* of whatever type: what §6.1 names, calls (XEP-0353 §5),
+			  * and what changes a message that they show */
+	ROOM = 1 << 2,   /* it goes through one */
+	INVITE = 1 << 3, /* into one, by whomever */
+	NO_COPY = 1 << 4,
+};
+
 /*
  * All that is known; the rest may say something.  A message is as good as the best
  * of its elements.  Its type comes first, and what it asks itself (XEP-0334):
  * message_is_archived().
  */
-static const struct {
+static const struct element {
 	const char *ns;
-	const char *name; /* NULL: any */
+	const char *name; /* NULL: any other */
 	enum worth worth;
+	unsigned traits;
 } elements[] = {
-	{ NS_CLIENT, "body", SAYS },
-	{ NS_CLIENT, "subject", SAYS },
-	{ NS_CLIENT, "thread", SAYS_NOTHING },
+	{ NS_CLIENT, "body", SAYS, TALK },
+	{ NS_CLIENT, "subject", SAYS, 0 },
+	{ NS_CLIENT, "thread", SAYS_NOTHING, 0 },
 	/* encrypted: OMEMO, OpenPGP, and what says that it is (XEP-0380) */
-	{ "eu.siacs.conversations.axolotl", "encrypted", ENCRYPTED },
-	{ "urn:xmpp:omemo:1", "encrypted", ENCRYPTED },
-	{ "urn:xmpp:omemo:2", "encrypted", ENCRYPTED },
-	{ "urn:xmpp:openpgp:0", "openpgp", ENCRYPTED },
-	{ "jabber:x:encrypted", "x", ENCRYPTED },
-	{ "urn:xmpp:eme:0", "encryption", ENCRYPTED },
+	{ "eu.siacs.conversations.axolotl", "encrypted", ENCRYPTED, TALK },
+	{ "urn:xmpp:omemo:1", "encrypted", ENCRYPTED, TALK },
+	{ "urn:xmpp:omemo:2", "encrypted", ENCRYPTED, TALK },
+	{ "urn:xmpp:openpgp:0", "openpgp", ENCRYPTED, TALK },
+	{ "jabber:x:encrypted", "x", ENCRYPTED, TALK },
+	{ "urn:xmpp:eme:0", "encryption", ENCRYPTED, TALK },
 	/* what has become of another message */
-	{ NS_RECEIPTS, "received", SAYS },          /* XEP-0184 */
-	{ NS_RECEIPTS, "request", SAYS_NOTHING },
-	{ NS_MARKERS, "markable", SAYS_NOTHING }, /* XEP-0333 */
-	{ NS_MARKERS, NULL, SAYS },
-	{ NS_REACTIONS, "reactions", SAYS }, /* XEP-0444 */
-	{ NS_CORRECT, "replace", SAYS },     /* XEP-0308 */
-	{ NS_RETRACT, "retract", SAYS },     /* XEP-0424 */
-	{ NS_FASTEN, "apply-to", SAYS },
+	{ NS_RECEIPTS, "received", SAYS, SIGNAL }, /* XEP-0184 */
+	{ NS_RECEIPTS, "request", SAYS_NOTHING, SIGNAL },
+	{ NS_MARKERS, "markable", SAYS_NOTHING, SIGNAL }, /* XEP-0333 */
+	{ NS_MARKERS, NULL, SAYS, SIGNAL },
+	{ NS_REACTIONS, "reactions", SAYS, SIGNAL }, /* XEP-0444 */
+	{ NS_CORRECT, "replace", SAYS, SIGNAL },     /* XEP-0308 */
+	{ NS_RETRACT, "retract", SAYS, SIGNAL },     /* XEP-0424 */
+	{ NS_FASTEN, "apply-to", SAYS, SIGNAL },
 	/* calls: who rang, who took it, when it ended (XEP-0353 §3) */
-	{ NS_JINGLE_MESSAGE, NULL, SAYS },
-	{ "urn:xmpp:call-invites:0", NULL, SAYS },
+	{ NS_JINGLE_MESSAGE, NULL, SAYS, SIGNAL },
+	{ "urn:xmpp:call-invites:0", NULL, SAYS, SIGNAL },
 	/* files, and invitations to rooms (XEP-0045 §7.8, XEP-0249) */
-	{ NS_OOB, "x", SAYS },
-	{ NS_FILE_SHARING, "file-sharing", SAYS },
-	{ NS_CONFERENCE, "x", SAYS },
-	{ NS_MUC_USER, "x", SAYS }, /* with something inside: elem_worth() */
+	{ NS_OOB, "x", SAYS, TALK },
+	{ NS_FILE_SHARING, "file-sharing", SAYS, TALK },
+	{ NS_CONFERENCE, "x", SAYS, INVITE },
+	{ NS_MUC_USER, "x", SAYS, ROOM }, /* with something inside: elem_worth() */
 	/* of this moment, or about the message */
-	{ NS_CHATSTATES, NULL, SAYS_NOTHING },
-	{ NS_HINTS, NULL, SAYS_NOTHING },
-	{ NS_SID, NULL, SAYS_NOTHING },
-	{ NS_OCCUPANT_ID, "occupant-id", SAYS_NOTHING }, /* XEP-0421 */
-	{ "urn:xmpp:reply:0", "reply", SAYS_NOTHING },   /* XEP-0461 */
-	{ "urn:xmpp:fallback:0", "fallback", SAYS_NOTHING }, /* XEP-0428 */
-	{ "http://jabber.org/protocol/nick", "nick", SAYS_NOTHING },
-	{ NS_DELAY, NULL, SAYS_NOTHING },
-	{ NS_IBB, NULL, SAYS_NOTHING }, /* who gets it late has closed it */
+	{ NS_CHATSTATES, NULL, SAYS_NOTHING, SIGNAL },
+	{ NS_HINTS, "no-copy", SAYS_NOTHING, NO_COPY },
+	{ NS_HINTS, NULL, SAYS_NOTHING, 0 },
+	{ NS_CARBONS, "private", SAYS_NOTHING, NO_COPY },
+	{ NS_SID, NULL, SAYS_NOTHING, 0 },
+	{ NS_OCCUPANT_ID, "occupant-id", SAYS_NOTHING, 0 }, /* XEP-0421 */
+	{ "urn:xmpp:reply:0", "reply", SAYS_NOTHING, 0 },   /* XEP-0461 */
+	{ "urn:xmpp:fallback:0", "fallback", SAYS_NOTHING, 0 }, /* XEP-0428 */
+	{ "http://jabber.org/protocol/nick", "nick", SAYS_NOTHING, 0 },
+	{ NS_DELAY, NULL, SAYS_NOTHING, 0 },
+	/* a part of a file: who gets it late has closed it, and another device makes
+	 * nothing of it (XEP-0047) */
+	{ NS_IBB, NULL, SAYS_NOTHING, NO_COPY },
 };
+
+/* NULL: nobody knows. */
+static const struct element *
+element_of(const struct elem *e)
+{
+	for (size_t i = 0; i < COUNT(elements); i++) {
+		if (str_is(e->ns, elements[i].ns) &&
+			(elements[i].name == NULL ||
+				str_is(e->name, elements[i].name)))
+			return &elements[i];
+	}
+	return NULL;
+}
 
 /* An empty one marks what goes through a room (XEP-0045 §7.5), a chat state, too. */
 static bool
@@ -78,22 +106,18 @@ is_mark_of_room(const struct elem *e)
 static enum worth
 elem_worth(const struct elem *e)
 {
-	if (is_mark_of_room(e))
-		return SAYS_NOTHING;
-	for (size_t i = 0; i < COUNT(elements); i++) {
-		if (str_is(e->ns, elements[i].ns) &&
-			(elements[i].name == NULL ||
-				str_is(e->name, elements[i].name)))
-			return elements[i].worth;
-	}
-	return MAY_SAY;
+	const struct element *of = element_of(e);
+
+	if (of == NULL)
+		return MAY_SAY;
+	return is_mark_of_room(e) ? SAYS_NOTHING : of->worth;
 }
 
 /* Is one of its elements worth as much? */
 static bool
-has_worth(const struct stanza *st, enum worth least)
+has_worth(const struct elem *message, enum worth least)
 {
-	elem_each_child(st->root, e) {
+	elem_each_child(message, e) {
 		if (elem_worth(e) >= least)
 			return true;
 	}
@@ -103,7 +127,7 @@ has_worth(const struct stanza *st, enum worth least)
 bool
 message_is_worth_keeping(const struct stanza *st)
 {
-	return stanza_has_hint(st, "store") || has_worth(st, MAY_SAY);
+	return stanza_has_hint(st, "store") || has_worth(st->root, MAY_SAY);
 }
 
 bool
@@ -125,7 +149,7 @@ message_is_archived(const struct stanza *st)
 		return false;
 	if (stanza_has_hint(st, "store"))
 		return true;
-	return st->type != MESSAGE_HEADLINE && has_worth(st, SAYS);
+	return st->type != MESSAGE_HEADLINE && has_worth(st->root, SAYS);
 }
 
 /* --- for who does not look (XEP-0352 §3.2) --------------------------------------- */
@@ -196,52 +220,15 @@ message_is_encrypted(const struct elem *message)
 
 /* --- copies (XEP-0280 §6.1) ----------------------------------------------------- */
 
-enum trait {
-	HAS_BODY = 1 << 0,
-	HAS_SIGNAL = 1 << 1, /* what instant messaging has beside bodies */
-	HAS_INVITE = 1 << 2, /* into a room, by whomever */
-	HAS_ROOM = 1 << 3,   /* it goes through a room */
-	NO_COPY = 1 << 4,
-};
-
 static unsigned
-traits_of_room(const struct elem *x)
+elem_traits(const struct elem *e)
 {
-	return HAS_ROOM |
-		(elem_child(x, NS_MUC_USER, "invite") != NULL ? HAS_INVITE : 0);
-}
+	const struct element *of = element_of(e);
+	unsigned traits = of != NULL ? of->traits : 0;
 
-/* Payload that is typical of instant messaging: what §6.1 names, calls (XEP-0353 §5),
- * and what changes a message that the other devices show. */
-static bool
-is_signal(const struct elem *e)
-{
-	static const char *const of[] = { NS_RECEIPTS, NS_CHATSTATES,
-		NS_MARKERS, NS_JINGLE_MESSAGE, NS_REACTIONS, NS_CORRECT,
-		NS_RETRACT, NS_FASTEN };
-
-	for (size_t i = 0; i < COUNT(of); i++)
-		if (str_is(e->ns, of[i]))
-			return true;
-	return false;
-}
-
-static unsigned
-traits_of_child(const struct elem *e)
-{
-	if (elem_is(e, NS_CLIENT, "body"))
-		return HAS_BODY;
-	if (is_signal(e))
-		return HAS_SIGNAL;
-	if (elem_is(e, NS_CONFERENCE, "x"))
-		return HAS_INVITE;
-	if (elem_is(e, NS_MUC_USER, "x"))
-		return traits_of_room(e);
-	/* a part of a file, of which another device makes nothing (XEP-0047) */
-	return str_is(e->ns, NS_IBB) || elem_is(e, NS_HINTS, "no-copy") ||
-			elem_is(e, NS_CARBONS, "private") ?
-		NO_COPY :
-		0;
+	if ((traits & ROOM) != 0 && elem_child(e, NS_MUC_USER, "invite") != NULL)
+		traits |= INVITE;
+	return traits;
 }
 
 /* Private messages in a room: those that come the room gives to each session that
@@ -252,15 +239,17 @@ message_is_copied(const struct stanza *st, bool sent)
 	bool whole = !jid_is_bare(sent ? st->to : st->from);
 	unsigned traits = 0;
 
-	elem_each_child(st->root, e)
-		traits |= traits_of_child(e);
 	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_GROUPCHAT ||
-		st->type == MESSAGE_ERROR || (traits & NO_COPY) != 0)
+		st->type == MESSAGE_ERROR)
 		return false;
-	if ((traits & HAS_INVITE) != 0)
+	elem_each_child(st->root, e)
+		traits |= elem_traits(e);
+	if ((traits & NO_COPY) != 0)
+		return false;
+	if ((traits & INVITE) != 0)
 		return true;
-	if ((traits & HAS_ROOM) != 0 && whole)
+	if ((traits & ROOM) != 0 && whole)
 		return sent;
-	return st->type == MESSAGE_CHAT || (traits & HAS_SIGNAL) != 0 ||
-		(st->type == MESSAGE_NORMAL && (traits & HAS_BODY) != 0);
+	return st->type == MESSAGE_CHAT || (traits & SIGNAL) != 0 ||
+		(st->type == MESSAGE_NORMAL && (traits & TALK) != 0);
 }

@@ -38,7 +38,7 @@ KINDS = {
     "a subject": ("normal", "<subject>s</subject>", "AW"),
     "OMEMO": ("chat", "<encrypted xmlns='urn:xmpp:omemo:2'><header sid='1'/>"
               "</encrypted>", "ASRW"),
-    "OMEMO, normal": ("normal", one("encrypted", "urn:xmpp:omemo:2"), "AW"),
+    "OMEMO, normal": ("normal", one("encrypted", "urn:xmpp:omemo:2"), "ASRW"),
     "a chat state": ("chat", STATE, "SR"),
     "a chat state of a thread": ("chat", STATE + "<thread>t</thread>" +
                                  hint("no-store"), "SR"),
