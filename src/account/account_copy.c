@@ -8,11 +8,13 @@
 
 #include "account/account_copy.h"
 
+#include "xml/elem.h"
 #include "xmpp/stanza.h"
 #include "core/host.h"
 #include "core/wire.h"
 #include "account/account_line_int.h"
 #include "account/session.h"
+#include "account/session_quiet.h"
 
 static bool
 copy_is_made(struct account_copy *c)
@@ -42,10 +44,18 @@ struct shown {
 	struct stanza *read; /* the copy itself; NULL: nobody has asked for it */
 };
 
+/* What stands in for a message does not say whether it can wait. */
+static bool
+copy_is_judged(const struct shown *copy, const struct session *s)
+{
+	return session_is_quiet(s) && elem_first_child(copy->of->root) == NULL;
+}
+
 static void
 copy_show(struct shown *copy, struct session *s)
 {
-	if (session_write_forwarded(s, copy->of, copy->wire))
+	if (!copy_is_judged(copy, s) &&
+		session_write_forwarded(s, copy->of, copy->wire))
 		return;
 	if (copy->read == NULL)
 		copy->read = wire_stanza(copy->wire);

@@ -188,6 +188,12 @@ session_set_quiet(struct session *s, bool quiet)
 	}
 }
 
+bool
+session_is_quiet(const struct session *s)
+{
+	return quiet_of(s) != NULL;
+}
+
 size_t
 session_quiet_bytes(const struct session *s, uint32_t *n_out)
 {

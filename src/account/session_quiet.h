@@ -5,7 +5,7 @@
  *
  *     stanza
  *       |  a chat state, and nothing else --> nobody sees it
- *       |  what can wait (stanza_can_wait) --> held; presence in place of the one
+ *       |  what can wait (not stanza_is_urgent) --> held; presence in place of the one
  *       |                                      from the same address, as the last
  *       |  all else, and more than may be held
  *       v                     |
@@ -37,6 +37,7 @@ struct stanza;
 void session_quiet_begin(struct session *s);
 /* It is not; what is held goes to the queue, which is to be run. */
 void session_quiet_end(struct session *s);
+bool session_is_quiet(const struct session *s);
 /* Nobody is to see st (borrowed), for s is quiet. */
 bool session_quiet_drops(const struct session *s, const struct stanza *st);
 /* item, which is that of st, is taken when it is held.  False: it goes to the queue,

@@ -164,12 +164,15 @@ message_shown(const struct stanza *st)
 bool
 message_is_passing(const struct stanza *st)
 {
+	const struct elem *shown;
 	bool state = false;
 
-	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR ||
-		stanza_has_hint(st, "store"))
+	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR)
 		return false;
-	elem_each_child(message_shown(st), e) {
+	shown = message_shown(st);
+	if (elem_child(shown, NS_HINTS, "store") != NULL)
+		return false;
+	elem_each_child(shown, e) {
 		if (elem_worth(e) >= MAY_SAY)
 			return false;
 		state |= str_is(e->ns, NS_CHATSTATES);
@@ -190,12 +193,17 @@ has_status(const struct stanza *st)
 bool
 stanza_is_urgent(const struct stanza *st)
 {
+	const struct elem *shown;
+
 	if (st->kind == STANZA_PRESENCE)
 		return (st->type != PRESENCE_AVAILABLE &&
 			       st->type != PRESENCE_UNAVAILABLE) ||
 			has_status(st);
-	return st->type != MESSAGE_HEADLINE || stanza_has_hint(st, "store") ||
-		has_worth(st, SAYS);
+	if (st->type != MESSAGE_HEADLINE)
+		return true;
+	shown = message_shown(st);
+	return elem_child(shown, NS_HINTS, "store") != NULL ||
+		has_worth(shown, SAYS);
 }
 
 /* Text that says so itself (OTR, XEP-0364). */

@@ -229,6 +229,32 @@ TEST(what_becomes_of_a_message_its_type_and_elements_say)
 	}
 }
 
+/* A copy of what wakes nobody wakes nobody, and the other way round. */
+TEST(a_copy_is_as_urgent_as_what_it_shows)
+{
+	char text[4096];
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		const struct row *r = &rows[i];
+		struct stanza *st;
+
+		TEST_CASE(r->what);
+		(void)snprintf(text, sizeof(text),
+			"<message xmlns='jabber:client' type='%s' "
+			"from='juliet@example.org' to='juliet@example.org/c'>"
+			"<received xmlns='urn:xmpp:carbons:2'>"
+			"<forwarded xmlns='urn:xmpp:forward:0'>"
+			"<message xmlns='jabber:client' type='%s' from='%s' "
+			"to='%s' id='1'>%s</message>"
+			"</forwarded></received></message>",
+			r->type, r->type, r->from, r->to, r->payload);
+		st = stanza_of(text);
+		CHECK(stanza_is_copy_again(st));
+		CHECK_INT(letter_quiet(st), r->becomes[4]);
+		stanza_free(st);
+	}
+}
+
 TEST(what_is_no_message_nobody_keeps)
 {
 	struct stanza *st = stanza_of(
