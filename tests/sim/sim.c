@@ -24,8 +24,8 @@
  * In every second seed each account has a log of what it gets (mod_testarchive).
  * In eight of eleven it has the server's own archive, good disk or bad: what was
  * sent, and not refused, is in those of both sides, once and in order; and in that
- * alone where there was no room elsewhere.  In the end each user reads his page by page
- * (sim_query.c).
+ * alone where there was no room elsewhere.  In the end each user asks his for this and that,
+ * page by page, while more is said (sim_query.c).
  *
  * In some of these archives hold a few messages, and two users soon stay away: then
  * what waits for them is all there, whatever has gone.
@@ -50,6 +50,7 @@
 #include "account/account.h"
 #include "../peek.h"
 #include "sim.h"
+#include "sim_model.h"
 #include "world.h"
 
 #define SHAKY_STEPS 50
@@ -160,7 +161,9 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 {
 	struct sim_client *sc = CONTAINER_OF(c, struct sim_client, c);
 
-	if (str_is(e->name, "message"))
+	if (sim_query_takes(sc, a, e))
+		(void)0;
+	else if (str_is(e->name, "message"))
 		sim_message(sc->sim, sc, a, e);
 	else if (str_is(e->name, "presence"))
 		sim_presence(sc, e);
@@ -184,7 +187,7 @@ sim_read(struct sim *s, struct sim_client *sc)
 	}
 }
 
-static void
+void
 sim_read_all(struct sim *s)
 {
 	for (unsigned u = 0; u < USERS; u++) {
@@ -249,8 +252,8 @@ do_end(struct sim *s, struct sim_client *sc, bool broken)
 		client_leave(&sc->c);
 }
 
-static void
-do_message(struct sim *s, struct sim_client *sc, unsigned to)
+void
+sim_say_to(struct sim *s, struct sim_client *sc, unsigned to)
 {
 	struct pair *p = &s->pairs[sc->user][to];
 
@@ -260,10 +263,10 @@ do_message(struct sim *s, struct sim_client *sc, unsigned to)
 		s->next[sc->user][sc->index][to], p->sent, to);
 	user_send(sc,
 		"<message type='chat' id='%u-%u' to='u%u@" WORLD_HOST
-		"'><body>%u %u %u %u%*s</body></message>",
+		"'><body>%u %u %u %u%*s %s</body></message>",
 		to, p->sent, to, sc->user, sc->index,
 		s->next[sc->user][sc->index][to]++, p->sent,
-		s->small ? LONG : 0, "");
+		s->small ? LONG : 0, "", model_said(p->sent % MODEL_WORDS));
 	user_said(sc, to, p->sent);
 	p->lost[p->sent] = s->step < s->shaky[to];
 	p->sent++;
@@ -389,10 +392,10 @@ sim_act(struct sim *s)
 		break;
 	case 8:
 		for (uint64_t n = world_draw(s->w, 20); n > 0; n--)
-			do_message(s, sc, to);
+			sim_say_to(s, sc, to);
 		break;
 	default:
-		do_message(s, sc, to);
+		sim_say_to(s, sc, to);
 	}
 }
 

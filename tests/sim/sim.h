@@ -13,6 +13,8 @@
 
 #define MESSAGES_MAX 512
 
+struct arena;
+struct elem;
 struct query;
 
 struct pair {
@@ -53,9 +55,16 @@ struct sim {
 	struct query *query; /* in the end: see sim_query.c */
 };
 
+/* sc says something to a user. */
+void sim_say_to(struct sim *s, struct sim_client *sc, unsigned to);
+/* All clients read what has come. */
+void sim_read_all(struct sim *s);
+
 /* What all have archived, against what their clients got, and what was sent. */
 void sim_check_archives(struct sim *s);
 /* What they are shown of the server's own, against what is in it. */
 void sim_check_queries(struct sim *s);
+/* True: e was asked for there. */
+bool sim_query_takes(struct sim_client *sc, struct arena *a, const struct elem *e);
 
 #endif
