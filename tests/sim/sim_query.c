@@ -401,6 +401,8 @@ meanwhile(struct query *q)
 
 	if (s->small || draw(q, 3) != 0)
 		return;
+	if (draw(q, 4) == 0) /* not each message is of a whole second */
+		world_sleep(s->w, (int64_t)draw(q, US_PER_S));
 	sim_say_to(s, &s->clients[others][0], q->sc->user);
 	sim_say_to(s, q->sc, others);
 	for (uint64_t n = draw(q, 8); n > 0; n--)
