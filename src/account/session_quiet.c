@@ -48,10 +48,17 @@ quiet_of(const struct session *s)
 
 /* --- one that is held ------------------------------------------------------------ */
 
-static size_t
-held_bytes(const struct held *h)
+/* What replaces others is found by its address. */
+static struct str
+held_by(const struct stanza *st)
 {
-	return sizeof(*h) + h->n_from + out_item_bytes(h->item);
+	return st->kind == STANZA_PRESENCE ? jid_str(st->from) : STR_NONE;
+}
+
+static size_t
+held_bytes(size_t n_from, const struct out_item *item)
+{
+	return sizeof(struct held) + n_from + out_item_bytes(item);
 }
 
 /* h comes (1), or goes (-1). */
@@ -61,7 +68,7 @@ quiet_count(struct session *s, const struct held *h, int sign)
 	struct session_quiet *q = s->out->quiet;
 	struct shard *sh = session_shard(s);
 	struct share *share = budget_share(sh->server, s->account->e.hash);
-	size_t bytes = held_bytes(h);
+	size_t bytes = held_bytes(h->n_from, h->item);
 	size_t own = bytes - wire_bytes(h->item->wire);
 
 	share_count(share, sign * (int64_t)own);
@@ -81,9 +88,7 @@ static void
 held_add(struct session *s, const struct stanza *st, struct out_item *item)
 {
 	struct session_quiet *q = s->out->quiet;
-	struct str from = stanza_type_kind(item->type) == STANZA_PRESENCE ?
-		jid_str(st->from) :
-		STR_NONE;
+	struct str from = held_by(st);
 	struct held *h = xmalloc(sizeof(*h) + from.n);
 
 	memuse_add_part(MEMUSE_SESSION, h);
@@ -237,7 +242,7 @@ session_quiet_takes(struct session *s, const struct stanza *st,
 	if (before != NULL)
 		out_item_free(held_remove(s, before));
 	if (q->n >= QUIET_STANZAS ||
-		q->bytes + out_item_bytes(item) > QUIET_BYTES) {
+		q->bytes + held_bytes(held_by(st).n, item) > QUIET_BYTES) {
 		quiet_give(s);
 		return false;
 	}

@@ -238,6 +238,30 @@ TEST(more_than_may_be_held_goes_out)
 	}
 }
 
+/* Addresses count as well. */
+TEST(what_is_held_is_bounded_in_bytes)
+{
+	char resource[JID_PART_MAX + 1], text[2 * sizeof(resource)];
+	struct scene s;
+	uint32_t n, most = 0;
+
+	scene_init(&s);
+	session_set_quiet(s.s, true);
+	memset(resource, 'r', sizeof(resource) - 1);
+	resource[sizeof(resource) - 1] = '\0';
+	for (unsigned i = 0; i < 300; i++) {
+		/* a little less each time, so that some just fit */
+		snprintf(text, sizeof(text),
+			"<presence xmlns='jabber:client' to='" ROMEO "/a'"
+			" from='u%u@example.org/%s'/>", i, resource + i);
+		give(&s, text);
+		CHECK(session_quiet_bytes(s.s, &n) <= QUIET_BYTES);
+		most = MAX(most, n);
+	}
+	CHECK(most > QUIET_BYTES / (3 * JID_PART_MAX));
+	scene_done(&s);
+}
+
 TEST(what_is_held_counts_with_its_bytes)
 {
 	struct scene s;
