@@ -188,6 +188,7 @@ session_set_quiet(struct session *s, bool quiet)
 		session_quiet_begin(s);
 	} else if (quiet_of(s) != NULL) {
 		session_quiet_end(s);
+		session_look_at_counts(s);
 		session_out_run(s, session_late_us(s));
 		session_out_settle(s);
 	}

@@ -7,11 +7,59 @@
 #include "base/arena.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "core/server.h"
+#include "core/shard.h"
 #include "unit/test.h"
+#include "device.h"
 #include "witness.h"
 #include "world.h"
 
 #define CSI(name) "<" name " xmlns='" NS_CSI "'/>"
+
+/* juliet says something of herself, to romeo alone. */
+static void
+show(struct witness *juliet, const char *id, const char *to)
+{
+	client_send(&juliet->c, "<presence id='%s' to='romeo@" WORLD_HOST
+		"%s'/>", id, to);
+	witness_turn(juliet);
+}
+
+/* --- stream management ----------------------------------------------------------- */
+
+/* As behind anything else that is written. */
+TEST(what_was_held_is_asked_for_when_it_has_gone_out)
+{
+	struct world *w = world_of_two(2, TEST_MODULE_DIR, "");
+	struct witness juliet;
+	struct device phone;
+	uint32_t h;
+
+	witness_start(&juliet, w, "juliet");
+	device_init(&phone, w, "romeo", "phone");
+	device_come(&phone);
+	device_settle(&phone);
+	world_sleep(w, 10 * US_PER_S);
+	device_settle(&phone);
+	client_send(&phone.c, CSI("inactive"));
+	device_settle(&phone);
+	h = phone.h;
+	phone.asked = 0;
+	show(&juliet, "a", "/phone");
+	world_sleep(w, 60 * US_PER_S);
+	device_settle(&phone);
+	CHECK_INT(phone.h, h);
+	CHECK_INT(phone.asked, 0);
+	client_send(&phone.c, CSI("active"));
+	device_settle(&phone);
+	CHECK_INT(phone.h, h + 1);
+	world_sleep(w, 4 * US_PER_S);
+	device_settle(&phone);
+	CHECK_INT(phone.asked, 1);
+	witness_done(&juliet);
+	device_done(&phone);
+	world_free(w);
+}
 
 /* --- copies ---------------------------------------------------------------------- */
 
