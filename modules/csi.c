@@ -2,12 +2,25 @@
  * csi.c - a client says whether somebody looks at it (XEP-0352); what waits meanwhile
  * is account/session_quiet.h's.
  *
- * Keeps no state.  Shard of the session, whose stream has said so; each stream begins
- * active, also one that resumes a session (§5.2).
+ * Shard of the session, whose stream has said so; each stream begins active, also one
+ * that resumes a session (§5.2).
  */
 #include "config.h"
 
 #include "module/module.h"
+
+/* Of a session whose client has been inactive: nobody else could say any more that it
+ * is not, when the module goes. */
+struct csi {
+	bool said;
+};
+
+static void
+session_done(struct session *s, void *state)
+{
+	(void)state;
+	session_set_quiet(s, false);
+}
 
 static enum hook_result
 on_features(struct module_ctx *m, void *arg)
@@ -32,7 +45,9 @@ on_active(struct module_ctx *m, struct element *el)
 static enum hook_result
 on_inactive(struct module_ctx *m, struct element *el)
 {
-	(void)m;
+	struct csi *csi = module_session_state(m, el->session);
+
+	csi->said = true;
 	session_set_quiet(el->session, true);
 	return HOOK_HANDLED;
 }
@@ -55,4 +70,6 @@ MODULE(csi) = {
 	.specs = "XEP-0352 1.0.0",
 	.hooks = csi_hooks,
 	.elements = csi_elements,
+	.session_state = sizeof(struct csi),
+	.session_done = session_done,
 };

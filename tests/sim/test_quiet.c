@@ -15,6 +15,9 @@
 #include "world.h"
 
 #define CSI(name) "<" name " xmlns='" NS_CSI "'/>"
+#define HOST(modules)                                                          \
+	"  " WORLD_HOST ": { auth: { tls_required: no }, modules: {" modules   \
+	"} }\n"
 
 /* juliet says something of herself, to romeo alone. */
 static void
@@ -23,6 +26,43 @@ show(struct witness *juliet, const char *id, const char *to)
 	client_send(&juliet->c, "<presence id='%s' to='romeo@" WORLD_HOST
 		"%s'/>", id, to);
 	witness_turn(juliet);
+}
+
+/* --- a module that goes ---------------------------------------------------------- */
+
+/* Nobody could say any more that somebody looks. */
+TEST(when_the_module_goes_all_clients_are_active)
+{
+	struct world *w = world_of_two(1, TEST_MODULE_DIR, "");
+	struct witness romeo, juliet;
+
+	witness_start(&romeo, w, "romeo");
+	witness_start(&juliet, w, "juliet");
+	seen_anew(&romeo);
+	client_send(&romeo.c, CSI("inactive"));
+	witness_turn(&romeo);
+	show(&juliet, "a", "/r");
+	show(&juliet, "b", "/r");
+	CHECK_CSTR(seen(&romeo), "");
+	w->hosts = HOST("csi: off");
+	world_reload(w);
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "presence:b ");
+	show(&juliet, "c", "/r");
+	CHECK_CSTR(seen(&romeo), "presence:b presence:c ");
+	/* and when it comes again */
+	w->hosts = HOST("");
+	world_reload(w);
+	witness_turn(&romeo);
+	client_send(&romeo.c, CSI("inactive"));
+	witness_turn(&romeo);
+	show(&juliet, "d", "/r");
+	client_send(&romeo.c, CSI("active"));
+	witness_turn(&romeo);
+	CHECK_CSTR(seen(&romeo), "presence:b presence:c presence:d ");
+	witness_done(&juliet);
+	witness_done(&romeo);
+	world_free(w);
 }
 
 /* --- stream management ----------------------------------------------------------- */
