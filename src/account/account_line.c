@@ -299,6 +299,8 @@ account_line_keeps(struct account *acc, struct stanza *st)
 	if (requests_is_answer(acc, st) || line_has_room(acc, st) ||
 		line_takes_presence(acc, st))
 		line_append_stanza(acc, STEP_DELIVER, st);
+	else if (st->type == MESSAGE_ERROR)
+		return false; /* it says what is lost, and nobody would say it again */
 	else
 		account_line_refuse(acc, st);
 	return true;

@@ -134,7 +134,8 @@ void account_go_on(struct account_step *halt);
 
 /* --- for account_deliver.c, session.c and account.c -------------------------- */
 
-/* True, and st is taken, when it has to wait before it is delivered. */
+/* True, and st is taken, when it has to wait before it is delivered, or was refused; an
+ * error about a message overtakes where there is no room for it. */
 bool account_line_keeps(struct account *acc, struct stanza *st);
 /* st (taken) finds no room. */
 void account_line_refuse(struct account *acc, struct stanza *st);

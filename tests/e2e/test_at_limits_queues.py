@@ -176,6 +176,22 @@ def test_little_may_wait_for_an_account(own_server):
     scene.end()
 
 
+def test_who_writes_himself_more_than_may_wait_is_told(own_server):
+    """Of each message that is not kept, also where its error finds no room either."""
+    server, _ = served(own_server, "limits: inbox_bytes", "min",
+                       {"modules": {"archive": "yes"}})
+    scene = play(server, "romeo")
+    romeo, n = scene["romeo/a"], 300
+    romeo.send("".join("<message id='%d'><body>a note</body></message>" % i
+                       for i in range(n)))
+    romeo.iq("set", BARRIER)
+    romeo.ping()
+    got = [(e.get("id"), e.get("type")) for e in romeo.inbox if e.is_("message")]
+    assert sorted(int(id_) for id_, _ in got) == list(range(n))
+    assert {type_ for _, type_ in got} <= {"error", None}
+    scene.end()
+
+
 def test_much_may_wait_for_an_account(own_server):
     server, _ = served(own_server, "limits: inbox_bytes", "max", {
         "modules": {"offline": {"max_bytes": "1GiB", "stranger_share": "100",

@@ -1219,7 +1219,8 @@ def test_hosts_have_folders_of_their_own(own_server):
              up.server.socket, "--json", "upload-check", DOMAIN],
             stdout=subprocess.PIPE, text=True) as check:
         while check.poll() is None:
-            assert web.ask(hers.path, host=OTHER_DOMAIN).body == b"hello"
+            with contextlib.closing(up.web()) as web:
+                assert web.ask(hers.path, host=OTHER_DOMAIN).body == b"hello"
         assert (check.returncode, check.stdout.read()) == (0, "")
     assert up.there(slots[0])
     up.server.check()
