@@ -230,7 +230,7 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 	elem_drop(st->root, is_absurd_delay, NULL);
 	if (!archive_is_wanted(state->prefs, acc, with))
 		return id;
-	stored_write(&value, st->root);
+	stored_write_sealed(&value, st->root);
 	/* what the owner sends is his own */
 	if (jid_eq_bare(st->from, acc->e.jid) ||
 		!account_is_stranger(acc, with) ||

@@ -126,17 +126,12 @@ archive_page_next(struct module_ctx *m, struct archive_page *p)
 	pages_look(m, as);
 }
 
-/* Somebody wants to look inside; what cannot be read is left out. */
+/* Somebody wants to look inside. */
 static void
-result_show_read(struct session *s, struct str text, struct wire *w)
+result_show_read(struct session *s, struct wire *w)
 {
-	struct arena *a = NULL;
-	struct stanza *st;
+	struct stanza *st = wire_stanza(w);
 
-	if (stored_read_own(session_shard(s)->xml, text, &a) == NULL)
-		return;
-	arena_free(a);
-	st = wire_stanza(w);
 	stanza_set_to(st, session_jid(s));
 	session_write_shared(s, st, &w, jid_str(session_jid(s)));
 	stanza_free(st);
@@ -147,7 +142,7 @@ archive_page_show(struct archive_page *p, const struct store_entry *e,
 	const struct stanza *like)
 {
 	struct session *s = p->session;
-	struct wire *w = wire_result(e->value,
+	struct wire *w = wire_result(session_shard(s)->xml, e->value,
 		&(struct wire_shown){
 			.from = jid_str(s->account->e.jid),
 			.queryid = p->q->queryid,
@@ -160,7 +155,7 @@ archive_page_show(struct archive_page *p, const struct store_entry *e,
 		p->first = p->last;
 	if (w != NULL) {
 		if (!session_write_forwarded(s, like, w))
-			result_show_read(s, e->value, w);
+			result_show_read(s, w);
 		wire_unref(w);
 	} else if (log_limit_ok(&session_shard(s)->storage, LOG_STORE)) {
 		log_error(LOG_STORE, session_who(s),

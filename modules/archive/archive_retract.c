@@ -134,7 +134,7 @@ entry_look(const struct retract *r, struct store_tx *tx,
 		return RETRACTED_NOT;
 	is = retraction_of(&r->what, message, r->own);
 	if (is != RETRACTED_NOT) {
-		stored_write(&value,
+		stored_write_sealed(&value,
 			retraction_tombstone(a, &r->what, message, r->wall_us));
 		store_tx_replace_entry(tx, retract_place(r), entry->key,
 			buf_str(&value));

@@ -30,10 +30,35 @@ stored_write(struct buf *out, const struct elem *e)
 	xml_write(out, e, STR_NONE);
 }
 
+/* --- a seal behind it ------------------------------------------------------ */
+
+/* Of what stored_seal() says the beginning: against mistakes it is enough. */
+#define TAIL ((size_t)8)
+
+void
+stored_write_sealed(struct buf *out, const struct elem *e)
+{
+	size_t from = out->n;
+	char seal[STORED_SEAL_SIZE];
+
+	stored_write(out, e);
+	stored_seal((struct str){ out->p + from, out->n - from }, seal);
+	buf_add(out, seal, TAIL);
+}
+
+/* What we write ends with >, and a seal does not. */
+static struct str
+without_seal(struct str value)
+{
+	if (value.n > TAIL && value.p[value.n - 1] != '>')
+		value.n -= TAIL;
+	return value;
+}
+
 struct elem *
 stored_read(struct arena *a, struct str value)
 {
-	return xml_parse(a, value, &stored_limits, NULL);
+	return xml_parse(a, without_seal(value), &stored_limits, NULL);
 }
 
 /* --- the outermost element alone ------------------------------------------- */
@@ -146,7 +171,10 @@ stored_read_own(struct xml_pool *pool, struct str value, struct arena **a_out)
 	struct xml_parser *p = xml_parser_get_primed(
 		pool, STR(NS_CLIENT), &stored_limits, &events, &r);
 	size_t used;
-	bool ok =
+	bool ok;
+
+	value = without_seal(value);
+	ok =
 		xml_parser_feed(p, value.p, value.n, &used) == XML_FAULT_NONE &&
 		used == value.n && xml_parser_can_rest(p) && !r.odd;
 
@@ -157,4 +185,24 @@ stored_read_own(struct xml_pool *pool, struct str value, struct arena **a_out)
 	}
 	arena_free(r.a);
 	return NULL;
+}
+
+struct str
+stored_text(struct xml_pool *pool, struct str value)
+{
+	struct str text = without_seal(value);
+	char seal[STORED_SEAL_SIZE];
+	struct arena *a;
+
+	if (text.n != value.n) {
+		stored_seal(text, seal);
+		if (str_eq((struct str){ seal, TAIL },
+			    (struct str){ text.p + text.n, TAIL }))
+			return text;
+	}
+	if (text.n == 0 || text.p[text.n - 1] != '>' ||
+		stored_read_own(pool, text, &a) == NULL)
+		return STR_NONE;
+	arena_free(a);
+	return text;
 }

@@ -17,6 +17,9 @@ struct xml_pool;
 
 /* Appends e as a document of its own. */
 void stored_write(struct buf *out, const struct elem *e);
+/* The same with a seal behind it (below): 8 bytes, which whoever reads it passes
+ * over. */
+void stored_write_sealed(struct buf *out, const struct elem *e);
 /* The element, in the arena of a; NULL when value is nothing that
  * stored_write() has written: the database was damaged or edited. */
 struct elem *stored_read(struct arena *a, struct str value);
@@ -41,5 +44,9 @@ struct str stored_attr_text(struct arena *a, struct str text);
 #define STORED_SEAL_SIZE 16
 struct str stored_seal(struct str value, char out[STORED_SEAL_SIZE]);
 bool stored_is_sealed(struct str value, struct str seal);
+/* What may be handed on as it is: what stored_write_sealed() has written, without its
+ * seal; and where there is none that fits, as behind all that was written before there
+ * were any, what can be read.  STR_NONE: it was damaged.  Borrowed from value. */
+struct str stored_text(struct xml_pool *pool, struct str value);
 
 #endif

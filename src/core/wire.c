@@ -19,6 +19,7 @@
 #include "xmpp/datetime.h"
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
+#include "core/stored.h"
 
 /* What we have written ourselves was within limits when it came in: those of
  * what is read, of which more may be written. */
@@ -159,36 +160,6 @@ wire_forward(const struct wire *w, const struct stanza *st,
 	return copy;
 }
 
-/* Has text one message in it, and nothing beside it?  Looks at the tags alone: < and
- * > are nowhere else in what we write. */
-static bool
-is_one_message(struct str text)
-{
-	const struct str begin = STR("<message xmlns=\"" NS_CLIENT "\"");
-	const char *at = text.p, *end = text.p + text.n, *close;
-	size_t depth = 0;
-
-	if (!str_starts(text, begin))
-		return false;
-	while (at < end) {
-		close = memchr(at, '>', (size_t)(end - at));
-		if (close == NULL || close - at < 2 ||
-			memchr(at + 1, '<', (size_t)(close - at) - 1) != NULL)
-			return false;
-		if (at[1] == '/')
-			depth--;
-		else if (close[-1] != '/')
-			depth++;
-		at = close + 1;
-		if (depth == 0)
-			return at == end;
-		at = memchr(at, '<', (size_t)(end - at));
-		if (at == NULL)
-			return false;
-	}
-	return false;
-}
-
 static void
 put_shown(struct buf *out, struct str text, const struct wire_shown *in)
 {
@@ -208,12 +179,14 @@ put_shown(struct buf *out, struct str text, const struct wire_shown *in)
 }
 
 struct wire *
-wire_result(struct str text, const struct wire_shown *in)
+wire_result(struct xml_pool *pool, struct str value, const struct wire_shown *in)
 {
+	const struct str begin = STR("<message xmlns=\"" NS_CLIENT "\"");
+	struct str text = stored_text(pool, value);
 	struct buf out = BUF_INIT;
 	struct wire *w;
 
-	if (!is_one_message(text))
+	if (!str_starts(text, begin))
 		return NULL;
 	buf_reserve(&out, text.n + 500);
 	put_shown(&out, text, in);

@@ -15,6 +15,7 @@
 struct buf;
 struct share;
 struct stanza;
+struct xml_pool;
 
 struct wire {
 	struct share *share; /* in which it counts; may be NULL */
@@ -60,10 +61,12 @@ struct wire_shown {
 	int64_t wall_us;
 };
 
-/* The same of text, a message of jabber:client that stored_write() has written, and
- * that nobody reads here: it counts as a copy.  NULL when its tags are not those of
- * one message. */
-struct wire *wire_result(struct str text, const struct wire_shown *in);
+/* The same of value, a message of jabber:client that stored_write_sealed() has
+ * written, or stored_write(): it counts as a copy.  It goes out as it lies, so that one
+ * damaged byte would end the stream; NULL: there is one, or it is no message.  The
+ * pool's thread. */
+struct wire *wire_result(struct xml_pool *pool, struct str value,
+	const struct wire_shown *in);
 /* One reference, owned by the caller: w for one who gets it late, with from (prepared)
  * and since when it has waited (XEP-0203 §2; of a copy, XEP-0297 §3.2); NULL when it
  * says already when it was sent, as it may once. */

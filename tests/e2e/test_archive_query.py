@@ -17,7 +17,8 @@ pytestmark = pytest.mark.only("antiphon")
 
 class Entry:
     def __init__(self, row):
-        self.id, self.peer, self.value, time = row
+        self.id, self.peer, value, time = row
+        self.value = value[:value.rindex(">") + 1] # without its seal
         self.time = time.replace(" ", "T") + "Z"
         tag = self.value[:self.value.index(">")]
         self.ends = re.findall(r' (?:from|to)="([^"]*)"', tag)

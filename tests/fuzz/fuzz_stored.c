@@ -54,6 +54,28 @@ as_contact(struct str value)
 	xml_pool_free(pool);
 }
 
+/* As what is handed on without reading it. */
+static void
+as_text(struct str value)
+{
+	struct xml_pool *pool = xml_pool_new();
+	struct arena *a = arena_new();
+	struct str text = stored_text(pool, value);
+	struct buf out = BUF_INIT;
+
+	/* a seal that fits says that it is ours */
+	if (text.p != NULL && text.n == value.n) {
+		struct elem *e = stored_read(a, text);
+
+		FUZZ_CHECK(e != NULL);
+		stored_write_sealed(&out, e);
+		FUZZ_CHECK(stored_text(pool, buf_str(&out)).p != NULL);
+	}
+	buf_done(&out);
+	arena_free(a);
+	xml_pool_free(pool);
+}
+
 /* As what waits for somebody who is away. */
 static void
 as_stanza(struct str value)
@@ -89,6 +111,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		break;
 	case 'r':
 		as_contact(value);
+		break;
+	case 't':
+		as_text(value);
 		break;
 	default:
 		as_stanza(value);

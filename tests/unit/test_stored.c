@@ -157,4 +157,38 @@ TEST(a_seal_fits_its_value_alone)
 	CHECK(stored_is_sealed(str_c(changed), seal));
 }
 
+/* It is read as if it had none, and handed on without it. */
+TEST(a_value_has_its_seal_behind_it)
+{
+	static const char *const texts[] = { "<a/>", "<a b=\"1\">hello</a>" };
+	struct xml_pool *pool = xml_pool_new();
+
+	for (size_t i = 0; i < COUNT(texts); i++) {
+		struct arena *a = arena_new(), *own = NULL;
+		struct buf value = BUF_INIT, again = BUF_INIT;
+
+		TEST_CASE(texts[i]);
+		stored_write_sealed(&value, stored_read(a, str_c(texts[i])));
+		CHECK_INT(value.n, strlen(texts[i]) + 8);
+		CHECK_STR(stored_text(pool, buf_str(&value)), texts[i]);
+		CHECK_STR(stored_text(pool, str_c(texts[i])), texts[i]);
+		stored_write(&again, stored_read(a, buf_str(&value)));
+		CHECK_STR(buf_str(&again), texts[i]);
+		CHECK(stored_read_own(pool, buf_str(&value), &own) != NULL);
+		arena_free(own);
+		/* of a damaged one, and of none that is whole */
+		value.p[value.n - 1] ^= 1;
+		CHECK_STR(stored_text(pool, buf_str(&value)), texts[i]);
+		value.n--;
+		CHECK(stored_text(pool, buf_str(&value)).p == NULL);
+		CHECK(stored_text(pool, STR("")).p == NULL);
+		CHECK(stored_text(pool, STR("01234567")).p == NULL);
+		CHECK(stored_text(pool, STR("012345678")).p == NULL);
+		arena_free(a);
+		buf_done(&value);
+		buf_done(&again);
+	}
+	xml_pool_free(pool);
+}
+
 TEST_MAIN

@@ -255,7 +255,8 @@ TEST(a_result_shows_an_entry_as_it_lies)
 		.id = STR("7.abc"),
 		.wall_us = INT64_C(1278803305123456),
 	};
-	struct wire *w = wire_result(STR(ENTRY), &in);
+	struct xml_pool *pool = xml_pool_new();
+	struct wire *w = wire_result(pool, STR(ENTRY), &in);
 	struct stanza *st;
 
 	check_written(w, STR("b@x/z"),
@@ -275,13 +276,14 @@ TEST(a_result_shows_an_entry_as_it_lies)
 	stanza_free(st);
 	wire_unref(w);
 	in.queryid = STR_NONE;
-	w = wire_result(STR("<message xmlns=\"jabber:client\"/>"), &in);
+	w = wire_result(pool, STR("<message xmlns=\"jabber:client\"/>"), &in);
 	check_written(w, STR_NONE,
 		"<message from=\"b@x\"><result xmlns=\"urn:xmpp:mam:2\" id=\"7.abc\">"
 		"<forwarded xmlns=\"urn:xmpp:forward:0\">"
 		"<delay xmlns=\"urn:xmpp:delay\" stamp=\"2010-07-10T23:08:25Z\"/>"
 		"<message xmlns=\"jabber:client\"/></forwarded></result></message>");
 	wire_unref(w);
+	xml_pool_free(pool);
 }
 
 TEST(what_was_damaged_is_not_shown)
@@ -301,13 +303,67 @@ TEST(what_was_damaged_is_not_shown)
 		"<message xmlns=\"jabber:client\"/><message/>",
 		"<message xmlns=\"jabber:client\"/> ",
 		"<message xmlns=\"jabber:client\"></message></message>",
+		"<message xmlns=\"jabber:client\">\xFF</message>",
+		"<message xmlns=\"jabber:client\">\x01</message>",
+		"<message xmlns=\"jabber:client\">&lt</message>",
+		"<message xmlns=\"jabber:client\"><body>x</bodz></message>",
+		"<message xmlns=\"jabber:client\" id=\"1\" id=\"2\"/>",
+		"<message xmlns=\"jabber:client\" a:b=\"1\"/>",
+		"<message xmlns=\"jabber:client\"><!--x--></message>",
 	};
 	struct wire_shown in = { .from = STR("b@x"), .id = STR("1") };
+	struct xml_pool *pool = xml_pool_new();
 
 	for (size_t i = 0; i < COUNT(damaged); i++) {
 		TEST_CASE(damaged[i]);
-		CHECK(wire_result(str_c(damaged[i]), &in) == NULL);
+		CHECK(wire_result(pool, str_c(damaged[i]), &in) == NULL);
 	}
+	xml_pool_free(pool);
+}
+
+/* Whatever becomes of any byte: what is shown is one element. */
+static void
+check_damaged(struct xml_pool *pool, struct buf *value)
+{
+	struct wire_shown in = { .from = STR("b@x"), .id = STR("1") };
+	unsigned shown = 0;
+
+	for (size_t i = 0; i < value->n; i++) {
+		char was = value->p[i];
+
+		for (int c = 0; c < 256; c++) {
+			struct arena *a = arena_new();
+			struct wire *w;
+
+			value->p[i] = (char)c;
+			w = wire_result(pool, buf_str(value), &in);
+			if (w != NULL) {
+				shown++;
+				CHECK(stored_read(a, wire_str(w)) != NULL);
+			}
+			wire_unref(w);
+			arena_free(a);
+		}
+		value->p[i] = was;
+	}
+	CHECK(shown > value->n);
+}
+
+TEST(a_damaged_byte_breaks_no_stream)
+{
+	struct xml_pool *pool = xml_pool_new();
+	struct arena *a = arena_new();
+	struct buf value = BUF_INIT;
+
+	buf_add_c(&value, ENTRY);
+	check_damaged(pool, &value);
+	value.n = 0;
+	stored_write_sealed(&value, stored_read(a, STR(ENTRY)));
+	CHECK_INT(value.n, strlen(ENTRY) + 8);
+	check_damaged(pool, &value);
+	buf_done(&value);
+	arena_free(a);
+	xml_pool_free(pool);
 }
 
 TEST(what_waited_says_since_when)
