@@ -397,8 +397,11 @@ void store_get_entries(struct store *s, struct store_place at,
  * each the id and the time of that entry, in key and wall_us, and with; no value.  One
  * whose last entry has gone has gone with it.  It costs a look into the index for each
  * of whom the log knows, however many entries are with him, and some hundreds of the
- * last entries.  Of a log whose last entry store_tx_append_at() has not added: none.
+ * last entries; where those are more than STORE_TALKS_MAX it is asked of so many of the
+ * last entries alone, and who is in none of them is left out.  Of a log whose last entry
+ * store_tx_append_at() has not added: none.
  */
+#define STORE_TALKS_MAX 10000
 void store_talks(struct store *s, struct store_place at, uint32_t max,
 	struct mailbox *reply, store_read_fn fn, void *arg);
 

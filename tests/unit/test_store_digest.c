@@ -362,28 +362,18 @@ TEST(the_index_follows_while_there_is_no_rest)
 
 /* --- work ---------------------------------------------------------------------- */
 
-/* Steps of SQLite's machine since this was asked last. */
-static int
-steps_taken(struct store_db *db)
-{
-	int steps = 0;
-
-	for (int i = 0; i < SQL_COUNT; i++)
-		if (db->stmts[i] != NULL)
-			steps += sqlite3_stmt_status(db->stmts[i],
-				SQLITE_STMTSTATUS_VM_STEP, 1);
-	return steps;
-}
-
-/* For a page with somebody. */
+/* Steps of SQLite's machine for a page with somebody. */
 static int
 page_steps(struct suite *su, const struct store_range *range, int *looks_out)
 {
 	struct store_db *db = su->store->writer.db;
 	char out[2000];
-	int misses, most;
+	int steps = 0, misses, most;
 
-	steps_taken(db);
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 1);
 	sqlite3_db_status(db->sql, SQLITE_DBSTATUS_CACHE_HIT, looks_out, &most, 1);
 	sqlite3_db_status(db->sql, SQLITE_DBSTATUS_CACHE_MISS, &misses, &most, 1);
 	CHECK(strstr(suite_range(su, ARCHIVE, range, out, sizeof(out)),
@@ -391,7 +381,11 @@ page_steps(struct suite *su, const struct store_range *range, int *looks_out)
 	sqlite3_db_status(db->sql, SQLITE_DBSTATUS_CACHE_HIT, looks_out, &most, 0);
 	sqlite3_db_status(db->sql, SQLITE_DBSTATUS_CACHE_MISS, &misses, &most, 0);
 	*looks_out += misses;
-	return steps_taken(db);
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			steps += sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 0);
+	return steps;
 }
 
 /* Some hundreds of entries that are looked at; all there are would be 1,000,000. */
@@ -423,57 +417,6 @@ TEST(a_page_with_somebody_costs_the_same_in_any_log)
 			2 * few[i] + (pages[i].backwards ? TAIL : 0));
 		CHECK(looks <= 2 * few_looks[i] + LOOKS);
 	}
-	suite_close(&su);
-}
-
-/* For a slice of n entries of which each waits, and so do the others; the first slice
- * looks how much of it was moved before. */
-static int
-slice_steps(struct suite *su, uint64_t first, uint32_t n)
-{
-	struct store_tx *tx = store_tx_new();
-	char id[STORE_ID_SIZE];
-	const struct store_trim trim = {
-		.up_to = store_id_make(first + n - 1, STR("s"), id),
-		.waits = STR("waits")
-	};
-
-	steps_taken(su->store->writer.db);
-	store_tx_trim(tx, ARCHIVE, &trim);
-	CHECK_INT(suite_commit(su, tx), ERR_NONE);
-	return steps_taken(su->store->writer.db);
-}
-
-static void
-wait_fill(struct suite *su, uint64_t from, uint64_t to)
-{
-	struct store_tx *tx = store_tx_new();
-	char id[STORE_ID_SIZE];
-
-	for (; from <= to; from++) {
-		store_id_make(from, STR("s"), id);
-		store_tx_append_at(tx, ARCHIVE, str_c(id), (int64_t)from,
-			STR_NONE, STR("<v/>"));
-		store_tx_append(tx, PLACE("romeo", "waits"), STR_NONE, 1,
-			STR_NONE, str_c(id));
-	}
-	CHECK_INT(suite_commit(su, tx), ERR_NONE);
-}
-
-TEST(a_slice_costs_the_same_whatever_waits)
-{
-	struct suite su;
-	int few;
-
-	suite_open(&su, &sqlite_kind);
-	wait_fill(&su, 1, 40);
-	slice_steps(&su, 1, 10);
-	few = slice_steps(&su, 11, 10);
-	/* before those that go, and behind them */
-	wait_fill(&su, 41, 4000);
-	for (uint64_t i = 21; i < 3000; i += 64)
-		slice_steps(&su, i, 64);
-	CHECK(slice_steps(&su, 3029, 10) <= few * 2);
 	suite_close(&su);
 }
 

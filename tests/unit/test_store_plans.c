@@ -7,8 +7,11 @@
 
 #include "store/driver.h"
 
+#include <limits.h>
+
 #include <sqlite3.h>
 
+#include "base/mem.h"
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 #include "store_suite.h"
@@ -44,11 +47,12 @@ db_end(struct suite *su, struct store_db *db)
 
 /* Parts of a log by time, in the order in which they were written: whoever asks for
  * them gets few, or wants by_time.  And the conversations of a log, of which there are
- * far less than entries. */
+ * far less than entries, or so many entries are looked at. */
 static bool
 may_sort(int which)
 {
-	return which == SQL_TALKS || which == SQL_RANGE + SQL_BIT_TIME ||
+	return which == SQL_TALKS || which == SQL_TALKS_LATE ||
+		which == SQL_RANGE + SQL_BIT_TIME ||
 		which == SQL_RANGE + SQL_BIT_TIME + SQL_BIT_BACKWARDS;
 }
 
@@ -201,8 +205,9 @@ TEST(a_part_of_a_log_costs_what_is_in_it)
 
 #define TALKS PLACE("romeo", "archive")
 
+/* With n_peers, one after the other. */
 static void
-talks_add(struct store_db *db, int from, int to)
+talks_add(struct store_db *db, int from, int to, int n_peers)
 {
 	struct err err = ERR_INIT;
 	char id[STORE_ID_SIZE], with[16];
@@ -219,7 +224,8 @@ talks_add(struct store_db *db, int from, int to)
 			.number = (uint64_t)i + 1,
 		};
 
-		op.with.n = (size_t)snprintf(with, sizeof(with), "w%d", i % 50);
+		op.with.n = (size_t)snprintf(
+			with, sizeof(with), "w%d", i % n_peers);
 		CHECK(store_sqlite.append(db, &op, &err));
 	}
 	CHECK(store_sqlite.commit(db, &err));
@@ -230,18 +236,48 @@ talks_add(struct store_db *db, int from, int to)
 	}
 }
 
+/* Of all statements, since this was asked last. */
 static int
-talks_steps(struct store_db *db)
+steps_taken(struct store_db *db)
+{
+	int steps = 0;
+
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			steps += sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
+}
+
+/* The last ten, and the last of all among them. */
+struct talks {
+	int n;
+	int64_t last_us;
+};
+
+static bool
+on_talk(void *arg, const struct store_entry *e)
+{
+	struct talks *t = arg;
+
+	t->n++;
+	t->last_us = MAX(t->last_us, e->wall_us);
+	return true;
+}
+
+static int
+talks_steps(struct store_db *db, int last)
 {
 	struct err err = ERR_INIT;
-	int n = 0;
+	struct talks t = { .n = 0 };
 
 	CHECK(store_sqlite.begin(db, &err));
-	CHECK(store_sqlite.talks(db, TALKS, 10, count, &n, &err));
+	steps_taken(db);
+	CHECK(store_sqlite.talks(db, TALKS, 10, on_talk, &t, &err));
 	CHECK(store_sqlite.commit(db, &err));
-	CHECK_INT(n, 10);
-	return sqlite3_stmt_status(db->stmts[SQL_TALKS],
-		SQLITE_STMTSTATUS_VM_STEP, 1);
+	CHECK_INT(t.n, 10);
+	CHECK_INT(t.last_us, last);
+	return steps_taken(db);
 }
 
 TEST(conversations_cost_the_same_however_much_was_said)
@@ -250,10 +286,85 @@ TEST(conversations_cost_the_same_however_much_was_said)
 	struct store_db *db = db_open(&su);
 	int few;
 
-	talks_add(db, 0, 1024);
-	few = talks_steps(db);
-	talks_add(db, 1024, 20480);
-	CHECK(talks_steps(db) <= few + few / 4);
+	talks_add(db, 0, 1024, 50);
+	few = talks_steps(db, 1023);
+	talks_add(db, 1024, 20480, 50);
+	CHECK(talks_steps(db, 20479) <= few + few / 4);
+	db_end(&su, db);
+}
+
+/* Whoever may write to an account can have it know any number of addresses. */
+TEST(conversations_cost_no_more_than_so_many)
+{
+	struct suite su;
+	struct store_db *db = db_open(&su);
+	int few;
+
+	talks_add(db, 0, STORE_TALKS_MAX, INT_MAX);
+	few = talks_steps(db, STORE_TALKS_MAX - 1);
+	talks_add(db, STORE_TALKS_MAX, 3 * STORE_TALKS_MAX, INT_MAX);
+	CHECK(talks_steps(db, 3 * STORE_TALKS_MAX - 1) <= few);
+	db_end(&su, db);
+}
+
+/* --- what waits ---------------------------------------------------------------------- */
+
+#define WAITS PLACE("romeo", "waits")
+
+static void
+waits_add(struct store_db *db, int from, int to)
+{
+	struct err err = ERR_INIT;
+	char id[STORE_ID_SIZE];
+
+	CHECK(store_sqlite.begin(db, &err));
+	for (int i = from; i < to; i++) {
+		struct store_op op = {
+			.kind = STORE_OP_APPEND,
+			.at = WAITS,
+			.value = store_id_make((uint64_t)i + 1, STR("s"), id),
+		};
+
+		CHECK(store_sqlite.append(db, &op, &err));
+	}
+	CHECK(store_sqlite.commit(db, &err));
+}
+
+static int
+slice_steps(struct store_db *db, int to)
+{
+	char id[STORE_ID_SIZE];
+	const struct store_trim trim = {
+		.up_to = store_id_make((uint64_t)to, STR("s"), id),
+		.waits = STR("waits"),
+	};
+	struct err err = ERR_INIT;
+	bool more;
+
+	CHECK(store_sqlite.begin(db, &err));
+	steps_taken(db);
+	CHECK(store_sqlite.trim(db, TALKS, &trim, &more, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	CHECK(!more);
+	return steps_taken(db);
+}
+
+/* Before those that are moved, and behind them; but the first slice looks how much was
+ * moved before. */
+TEST(a_slice_costs_the_same_whatever_waits)
+{
+	struct suite su;
+	struct store_db *db = db_open(&su);
+	int few;
+
+	talks_add(db, 0, 4000, 50);
+	waits_add(db, 0, 40);
+	slice_steps(db, 10);
+	few = slice_steps(db, 20);
+	waits_add(db, 40, 4000);
+	for (int to = 30; to < 3000; to += 60)
+		slice_steps(db, to);
+	CHECK(slice_steps(db, 2980) <= few * 2);
 	db_end(&su, db);
 }
 

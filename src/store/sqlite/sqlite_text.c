@@ -208,6 +208,14 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_TALKS] = "SELECT coalesce(id, name), time, peer, NULL, pos"
 		      " FROM entry WHERE pos IN (" TALKS ")"
 		      " AND pos > ?1 AND pos <= ?5 ORDER BY pos DESC",
+	[SQL_TALKS_LATE] =
+		"SELECT coalesce(id, name), time, peer, NULL, pos"
+		" FROM entry WHERE pos IN (SELECT max(pos) FROM"
+		"  (SELECT peer, pos FROM entry WHERE " SPAN
+		"   ORDER BY pos DESC LIMIT ?4) AS lasts WHERE peer <> ''"
+		"  GROUP BY peer ORDER BY 1 DESC LIMIT ?3) ORDER BY pos DESC",
+	[SQL_PEER_NTH] = "SELECT 1 FROM peer WHERE place = ?1"
+			 " LIMIT 1 OFFSET ?2",
 	[SQL_SEARCH_ADD] = "INSERT INTO search (rowid, words) VALUES (?1, ?2)",
 	[SQL_SEARCH_DEL] = "INSERT INTO search (search, rowid, words)"
 			   " VALUES ('delete', ?1, ?2)",
