@@ -25,12 +25,19 @@
 #define PROLONGED 0x30fc /* in Katakana */
 #define ITERATION 0x3005 /* of a Han character */
 
+/* So much is folded at once, and so much may come out of it, which is what the largest
+ * letters of a script become: those of one sign that stands for four words do not count
+ * as one. */
+#define PART 1024u
+#define FOLDED_BYTES ((size_t)3 * TEXT_WORDS_BYTES)
+
 #define LETTER (UC_CATEGORY_MASK_L | UC_CATEGORY_MASK_N)
 
 struct words {
 	struct buf *out;
 	bool wanted; /* for a search */
 	bool all;    /* was taken */
+	bool full;   /* and more words came: nothing changes any more */
 	size_t n;
 	uint32_t hashes[TEXT_WORDS_MAX];
 	struct {
@@ -69,6 +76,7 @@ word_add(struct words *w, struct str word)
 		return;
 	if (w->n == TEXT_WORDS_MAX) {
 		w->all = false;
+		w->full = true;
 		return;
 	}
 	if (w->n != 0)
@@ -161,20 +169,19 @@ folded_read(struct words *w, const uint8_t *p, size_t n)
 {
 	ucs4_t uc;
 
-	for (size_t i = 0; i < n;) {
+	for (size_t i = 0; i < n && !w->full;) {
 		int length = u8_mbtouc(&uc, p + i, n - i);
 
 		letter_read(w, uc, (const char *)p + i, (size_t)length);
 		i += (size_t)length;
 	}
-	word_end(w);
 }
 
 /* Half of all messages are nothing else. */
 static void
 ascii_read(struct words *w, struct str text)
 {
-	for (size_t i = 0; i < text.n; i++) {
+	for (size_t i = 0; i < text.n && !w->full; i++) {
 		char c = text.p[i];
 
 		if (c >= 'A' && c <= 'Z')
@@ -184,42 +191,59 @@ ascii_read(struct words *w, struct str text)
 		else
 			word_end(w);
 	}
-	word_end(w);
 }
 
-/* Without a part of a character at its end. */
+/* Its first bytes, without a part of a character at the end. */
 static struct str
-text_cut(struct str text)
+text_cut(struct str text, size_t n)
 {
-	if (text.n <= TEXT_WORDS_BYTES)
+	if (text.n <= n)
 		return text;
-	text.n = TEXT_WORDS_BYTES;
+	text.n = n;
 	while (text.n > 0 && ((unsigned char)text.p[text.n] & 0xc0) == 0x80)
 		text.n--;
 	return text;
+}
+
+/* Where it is cut is no matter: marks, which alone would change their places, are left
+ * out. */
+static void
+other_read(struct words *w, struct str text)
+{
+	size_t left = FOLDED_BYTES;
+
+	while (text.n != 0 && !w->full) {
+		struct str part = text_cut(text, PART);
+		size_t n;
+		uint8_t *folded = u8_casefold((const uint8_t *)part.p, part.n,
+			NULL, UNINORM_NFKD, NULL, &n);
+
+		if (folded == NULL || n > left) {
+			free(folded);
+			w->all = false;
+			return;
+		}
+		folded_read(w, folded, n);
+		free(folded);
+		left -= n;
+		text = (struct str){ text.p + part.n, text.n - part.n };
+	}
 }
 
 static bool
 words_read(struct buf *out, struct str text, bool wanted)
 {
 	struct words w = { .out = out, .wanted = wanted };
-	struct str some = text_cut(text);
-	uint8_t *folded;
-	size_t n;
+	struct str some = text_cut(text, TEXT_WORDS_BYTES);
 
 	w.all = some.n == text.n;
-	if (str_is_ascii(some)) {
+	if (str_is_ascii(some))
 		ascii_read(&w, some);
-		return w.all;
-	}
-	if (!str_is_utf8(some))
+	else if (str_is_utf8(some))
+		other_read(&w, some);
+	else
 		return false;
-	folded = u8_casefold((const uint8_t *)some.p, some.n, NULL,
-		UNINORM_NFKD, NULL, &n);
-	if (folded == NULL)
-		return false;
-	folded_read(&w, folded, n);
-	free(folded);
+	word_end(&w);
 	return w.all;
 }
 

@@ -141,4 +141,42 @@ TEST(a_text_is_read_so_far)
 	buf_done(&text);
 }
 
+/* Wherever it is cut in between, within a word, or before a mark. */
+TEST(a_long_text_has_the_words_of_its_parts)
+{
+	for (int shift = 0; shift < 8; shift++) {
+		struct buf text = BUF_INIT, want = BUF_INIT;
+
+		buf_printf(&text, "%.*s ", shift, "xxxxxxxx");
+		buf_printf(&want, "%.*s%s", shift, "xxxxxxxx",
+			shift != 0 ? " " : "");
+		while (text.n < 8000)
+			buf_add_c(&text, "caf\xc3\xa9\xcc\xa3 "
+				"\xe9\xbb\x92\xe7\x8c\xab ");
+		buf_add_c(&want, "cafe \xe9\xbb\x92 \xe9\xbb\x92\xe7\x8c\xab "
+			"\xe7\x8c\xab");
+		check(false, buf_str(&text), true, buf_c(&want));
+		buf_done(&text);
+		buf_done(&want);
+	}
+}
+
+/* U+FDFA stands for four words, and more bytes than eleven others. */
+TEST(what_a_text_becomes_is_bounded)
+{
+	struct buf text = BUF_INIT, out = BUF_INIT;
+
+	while (text.n + 3 <= TEXT_WORDS_BYTES)
+		buf_add_c(&text, "\xef\xb7\xba");
+	CHECK(!text_words_kept(&out, buf_str(&text)));
+	CHECK_INT(out.n, 48);
+	/* what is most for letters of a script */
+	text.n = out.n = 0;
+	while (text.n + 3 <= TEXT_WORDS_BYTES)
+		buf_add_c(&text, "\xed\x95\x9c");
+	CHECK(text_words_kept(&out, buf_str(&text)));
+	buf_done(&text);
+	buf_done(&out);
+}
+
 TEST_MAIN
