@@ -164,6 +164,8 @@ option_expected(const struct option *o, enum option_type type, char *out,
 		[OPT_LIST] = { "a list", "[ one, two ]" },
 	};
 	const char *example = kinds[type].example;
+	bool never = type == OPT_DURATION && o->max != NULL &&
+		str_is(str_c(o->max), "never");
 
 	if (type == OPT_CHOICE)
 		return choices_join(o, out, n);
@@ -172,7 +174,8 @@ option_expected(const struct option *o, enum option_type type, char *out,
 	if (example == NULL)
 		snprintf(out, n, "%s", kinds[type].what);
 	else
-		snprintf(out, n, "%s, such as %s", kinds[type].what, example);
+		snprintf(out, n, "%s, such as %s%s", kinds[type].what, example,
+			never ? ", or never" : "");
 	return out;
 }
 

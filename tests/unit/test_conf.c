@@ -371,6 +371,10 @@ static const struct {
 	{ HOST "modules: { box: { max_bytes: 1MB, day_bytes: 1MiB } }",
 		"antiphond.yml:2: modules: box: max_bytes: found \"1MB\", "
 		"expected a size, such as 4096, 256KiB or 1MiB" },
+	{ HOST "limits: { idle_before_ping: nevr }",
+		"antiphond.yml:2: limits: idle_before_ping: found \"nevr\", "
+		"expected a duration, such as 500ms, 30s, 5m, 2h or 7d, or "
+		"never" },
 	/* a part of a name will do; else all are named, where they are few */
 	{ HOST "s2s:\n  idel: 1s", "antiphond.yml:3: s2s: unknown option "
 		"\"idel\"; did you mean \"idle_timeout\"?" },
