@@ -129,9 +129,9 @@ on_sender(struct client *c, struct arena *a, struct elem *e)
 	if (str_is(type, "subscribe"))
 		client_send(c, "<presence type='subscribed' to='%.*s'/>",
 			STR_ARG(elem_attr(e, "from")));
-	if (str_is(e->name, "iq") && elem_attr(e, "id").n > 2 &&
-		elem_attr(e, "id").p[1] == '-')
-		x->answered++;
+	if (str_is(e->name, "iq") &&
+		(str_is(type, "result") || str_is(type, "error")))
+		x->answered += elem_attr(e, "id").p[1] == '-';
 	scene_answer(c, e);
 	arena_free(a);
 }
