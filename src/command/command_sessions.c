@@ -10,6 +10,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "account/session.h"
+#include "account/session_quiet.h"
 #include "command/commands.h"
 
 #define KICK_TEXT "Closed by an administrator"
@@ -65,6 +66,8 @@ list_state(struct command_call *call, const struct session *s)
 	struct session_backlog waits = session_backlog(s);
 	int64_t since_us = session_asleep_since(s);
 	char since[DATETIME_SIZE];
+	uint32_t held;
+	size_t held_bytes = session_quiet_bytes(s, &held);
 
 	command_field(call, "state",
 		since_us != 0 ? STR("asleep") : STR("attached"));
@@ -72,6 +75,8 @@ list_state(struct command_call *call, const struct session *s)
 		since_us != 0 ? datetime_format(since, since_us) : STR(""));
 	command_number(call, "waits", waits.stanzas);
 	command_number(call, "waits_bytes", (int64_t)waits.bytes);
+	command_number(call, "held", held);
+	command_number(call, "held_bytes", (int64_t)held_bytes);
 }
 
 static void
@@ -190,7 +195,7 @@ const struct command command_sessions[] = {
 		kick_args, kick_run, account_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "sessions", "list who is connected, or asleep",
-		"One that is asleep has lost its connection, at asleep_since, and waits for its client to resume it. waits is how many stanzas wait for its client to acknowledge them, waits_bytes their size. client is what it calls itself, if it does (XEP-0115). since is when it was bound.",
+		"One that is asleep has lost its connection, at asleep_since, and waits for its client to resume it. waits is how many stanzas wait for its client to acknowledge them, waits_bytes their size. held is how many stanzas, of held_bytes, it is not shown before somebody looks at it (XEP-0352), or something urgent comes; those of one that is asleep count in waits, too. client is what it calls itself, if it does (XEP-0115). since is when it was bound.",
 		sessions_args,
 		sessions_run, jid_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
