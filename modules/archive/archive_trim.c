@@ -2,8 +2,9 @@
  * archive_trim.c - the owner has all of his archive deleted, or the oldest part of
  * it (inbox/xep-mam-trimming 0.0.1), where the configuration lets him.
  *
- * Owner shard of the account.  It goes in slices, oldest first, up to the entry that
- * was named, or that was the last: what comes meanwhile stays.  What waits for who is
+ * Owner shard of the account.  It goes up to the entry that was named, or that was the
+ * last: what comes meanwhile stays.  Where something does, and where it is not all, it
+ * goes in slices, oldest first.  What waits for who is
  * away goes on waiting (store_trim()).  It is answered when all of it has gone, and
  * nobody waits for that; one that is cut off has deleted the oldest, and no other.
  */

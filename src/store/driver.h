@@ -123,7 +123,8 @@ struct store_driver {
 	void (*revert)(struct store_db *db); /* to the savepoint */
 
 	/* writer: does some of what it has put off, such as an index that
-	 * follows behind: about max entries of it.  *more_out: there is more.
+	 * follows behind, or what logs that were cleared still hold: about
+	 * max entries of it, or as much as these cost.  *more_out: there is more.
 	 * What fails is put off again; NULL: it puts off nothing. */
 	bool (*tend)(struct store_db *db, uint32_t max, bool *more_out,
 		struct err *err);

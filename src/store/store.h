@@ -12,7 +12,7 @@
  * for before it.
  *
  * host, owner, map, key, id are UTF-8 without NUL, at most 3071 bytes each
- * (an address); values are serialised XML elements or short text, at most
+ * (an address), and host is not empty; values are serialised XML elements or short text, at most
  * STORE_VALUE_MAX bytes, with no NUL.
  */
 #ifndef STORE_STORE_H
@@ -184,7 +184,8 @@ void store_tx_require_entry(struct store_tx *tx, struct store_place at,
 /* No error if there is none. */
 void store_tx_delete(struct store_tx *tx, struct store_place at,
 	struct str key);
-/* The whole map, or the whole log. */
+/* The whole map, or the whole log: nobody finds any of it from then on, and what is
+ * written there later is another one.  A driver may delete it by and by. */
 void store_tx_clear(struct store_tx *tx, struct store_place at);
 /* Every map and log of (host, owner): an account is removed. */
 void store_tx_clear_owner(struct store_tx *tx, struct str host,
@@ -252,7 +253,8 @@ struct store_trim {
  * none behind the one with which STORE_TRIM_BYTES of values have gone.  It costs
  * nothing when none is too many, and as much as goes and is moved; but where something
  * waits for a log with other ids, or the first slice comes, that whole log is looked
- * through. */
+ * through.  Where up_to is the last, and there is more than a slice, all of them go at
+ * once, as by store_tx_clear(), when what waits has been moved, as many at a time. */
 #define STORE_TRIM_MAX 64
 #define STORE_TRIM_BYTES (1 << 20)
 void store_tx_trim(struct store_tx *tx, struct store_place at,

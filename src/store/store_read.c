@@ -63,8 +63,9 @@ store_read_new(enum store_read_kind kind, struct store_place at, struct str key,
 	rd->req.mail.run = on_read_answered;
 	rd->req.reply = reply;
 	rd->req.arg = arg;
-	if (!store_place_check(at, &rd->req.err) ||
-		!store_key_check(key, &rd->req.err)) {
+	if (kind != STORE_READ_BACKUP &&
+		(!store_place_check(at, &rd->req.err) ||
+			!store_key_check(key, &rd->req.err))) {
 		rd->req.failed = true;
 		return rd;
 	}

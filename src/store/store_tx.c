@@ -81,6 +81,9 @@ store_key_check(struct str key, struct err *err)
 bool
 store_place_check(struct store_place at, struct err *err)
 {
+	if (at.host.n == 0)
+		return err_set(err, ERR_INVALID,
+			"a place in the store has no host");
 	return store_key_check(at.host, err) &&
 		store_key_check(at.owner, err) && store_key_check(at.name, err);
 }

@@ -120,6 +120,9 @@ const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
 	X(what_waits_under_a_name_is_moved)                                    \
 	X(what_waits_for_places_is_moved)                                      \
 	X(a_log_is_trimmed_in_slices)                                          \
+	X(a_long_log_is_cleared_at_once)                                       \
+	X(all_of_a_long_log_goes_at_once)                                      \
+	X(a_clear_that_fails_has_cleared_nothing)                              \
 	X(logs_are_walked_with_what_is_oldest)                                 \
 	X(a_slice_has_a_size)                                                  \
 	X(an_id_says_its_number)                                               \

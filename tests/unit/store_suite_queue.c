@@ -116,9 +116,10 @@ suite_odd_texts_come_back_unchanged(const struct suite_kind *k)
 	suite_open(&su, k);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		struct str t = str_c(texts[i]);
+		struct str host = t.n != 0 ? t : STR("host");
 
 		TEST_CASE(texts[i]);
-		entry_round_trip(&su, (struct store_place){ t, t, t },
+		entry_round_trip(&su, (struct store_place){ host, t, t },
 			(struct store_entry){
 				.key = t,
 				.value = t,
@@ -144,6 +145,9 @@ suite_what_breaks_the_rules_is_refused(const struct suite_kind *k)
 		{ { longer, STORE_KEY_MAX + 1 }, STR("v"), ERR_LIMIT },
 		{ STR("a"), { longer, STORE_VALUE_MAX + 1 }, ERR_LIMIT },
 	};
+	const struct store_place nowhere = { STR(""), STR("romeo"),
+		STR("map") };
+	struct suite_result r;
 	struct suite su;
 	char out[200];
 
@@ -157,6 +161,13 @@ suite_what_breaks_the_rules_is_refused(const struct suite_kind *k)
 		CHECK_INT(suite_commit(&su, tx), cases[i].want);
 	}
 	CHECK_CSTR(suite_list(&su, ROSTER, out, sizeof(out)), "");
+	/* what is nobody's any more may lie there */
+	CHECK_INT(suite_set(&su, nowhere, "a", "v"), ERR_INVALID);
+	suite_result_init(&su, &r);
+	store_list(su.store, nowhere, &su.mailbox, suite_on_read, &r);
+	suite_wait(&su);
+	CHECK_INT(r.code, ERR_INVALID);
+	suite_result_done(&r);
 	suite_close(&su);
 	free(longer);
 }

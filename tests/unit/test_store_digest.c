@@ -209,7 +209,9 @@ op_draw(struct both *b, struct store_tx *tx)
 		store_tx_trim(tx, at, &trim);
 		break;
 	case 1:
-		trim.up_to = id_draw(b, id);
+		/* now and then the last */
+		trim.up_to = draw(&b->rnd, 3) != 0 ? id_draw(b, id) :
+			store_id_make(b->last, STR("s"), id);
 		store_tx_trim(tx, at, &trim);
 		break;
 	case 2:

@@ -91,6 +91,35 @@ heirs_take(struct mem_data *d, struct mem_place *log, const struct mem_item *it)
 	}
 }
 
+/* Of those that wait under the name of any entry, at most STORE_TRIM_MAX; were there
+ * so many? */
+static bool
+heirs_move(struct mem_data *d, const struct mem_place *pl,
+	struct mem_place *waits)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < waits->log.n && n < STORE_TRIM_MAX; i++) {
+		struct mem_item *heir = waits->log.p[i];
+		const struct mem_item *it = mem_log_find(pl, heir->value);
+
+		if (it == NULL)
+			continue;
+		n++;
+		mem_item_change(d, waits, heir, it->value, STR_NONE);
+	}
+	return n == STORE_TRIM_MAX;
+}
+
+static void
+all_go(struct mem_data *d, struct mem_place *pl, struct mem_place *waits,
+	bool *more_out)
+{
+	*more_out = waits != NULL && heirs_move(d, pl, waits);
+	while (!*more_out && pl->log.n != 0)
+		mem_change_do(d, pl, pl->log.p[pl->log.n - 1], true, false);
+}
+
 static uint64_t
 log_bytes(const struct mem_place *pl)
 {
@@ -99,6 +128,14 @@ log_bytes(const struct mem_place *pl)
 	for (size_t i = 0; i < pl->log.n; i++)
 		bytes += pl->log.p[i]->value.n;
 	return bytes;
+}
+
+/* Then all of it goes at once, or in slices. */
+static bool
+is_long(const struct mem_place *pl, uint64_t bytes)
+{
+	return pl->log.n > STORE_TRIM_MAX ||
+		bytes - pl->log.n * STORE_ENTRY_BYTES > STORE_TRIM_BYTES;
 }
 
 bool
@@ -117,8 +154,14 @@ mem_trim_oldest(struct store_db *db, struct store_place at,
 		return false;
 	if (pl == NULL)
 		return true;
+	if (waits == pl)
+		waits = NULL;
 	left = log_bytes(pl);
 	n_up_to = trim->up_to.p != NULL ? trim_end(pl, trim->up_to) : 0;
+	if (n_up_to == pl->log.n && is_long(pl, left)) {
+		all_go(db->data, pl, waits, more_out);
+		return true;
+	}
 	while (pl->log.n != 0) {
 		struct mem_item *it = pl->log.p[0];
 
@@ -131,7 +174,7 @@ mem_trim_oldest(struct store_db *db, struct store_place at,
 		*more_out = n == STORE_TRIM_MAX || bytes >= STORE_TRIM_BYTES;
 		if (*more_out)
 			return true;
-		if (waits != NULL && waits != pl)
+		if (waits != NULL)
 			heirs_take(db->data, waits, it);
 		n++;
 		bytes += it->value.n;

@@ -5,7 +5,7 @@
  * its run is done with one of the next commits, or when the writer has nothing else to
  * do.  What is due is known in memory alone: a log that a crash leaves so is due again
  * with the next that comes.  Those that came before there were such indexes are walked
- * through once ("task").
+ * through once ("task").  When nothing is due, what was cleared goes (sqlite_clear.c).
  */
 #include "config.h"
 
@@ -67,8 +67,9 @@ sqlite_digest_end(struct store_db *db, bool committed)
 {
 	struct sqlite_due *due, *next;
 
+	/* whether it has, the task says, and the rows of logs */
 	if (!committed)
-		db->has_walked = false; /* whether it has, the task says */
+		db->has_walked = db->all_cleared = false;
 	/* those that are done are in front */
 	HASH_ITER (hh, db->due, due, next) {
 		if (!due->done)
@@ -263,10 +264,13 @@ sqlite_tend(struct store_db *db, uint32_t max, bool *more_out, struct err *err)
 		return false;
 	if (left > 0 && !db->has_walked && !walk(db, left, err))
 		return false;
+	if (left > 0 && !sqlite_clear_slice(db, &left, err))
+		return false;
 	if (!sqlite_search_merge(db, err))
 		return false;
 	if (left == max && !sqlite_pages_give_back(db, err))
 		return false;
-	*more_out = more || !db->has_walked || db->gives_back;
+	*more_out = more || !db->has_walked || !db->all_cleared ||
+		db->gives_back;
 	return true;
 }

@@ -53,6 +53,8 @@ enum sqlite_sql {
 	SQL_LOG_NEW,
 	SQL_LOG_SET,
 	SQL_LOG_DEL,
+	SQL_LOG_MARK,
+	SQL_LOG_MARKED,
 	SQL_LOG_OWNED,
 	SQL_LOG_SIZES,
 	SQL_LOG_OWNERS,
@@ -98,6 +100,8 @@ enum sqlite_sql {
 	SQL_TALK_DEL,
 	SQL_TALK_ANY,
 	SQL_TALK_CLEAR,
+	SQL_TALK_SLICE,
+	SQL_PEER_SLICE,
 	SQL_TALK_RANGE,
 	SQL_TALK_RANGE_DESC,
 	SQL_TALK_TOTAL,
@@ -150,6 +154,7 @@ struct store_db {
 	struct sqlite_known *known, *changed;
 	struct sqlite_due *due; /* writer: logs to be digested */
 	bool has_walked;        /* writer: there is no task */
+	bool all_cleared; /* writer: no log is marked */
 	unsigned n_tended; /* writer */
 	uint32_t n_unmerged; /* writer: entries in and out of "search" */
 	bool gives_back;   /* writer: there are too many free pages */
@@ -361,10 +366,20 @@ bool sqlite_append(struct store_db *db, const struct store_op *op,
 	struct err *err);
 bool sqlite_replace_entry(struct store_db *db, struct store_place at,
 	struct str id, struct str value, struct err *err);
+
+/* --- sqlite_clear.c ----------------------------------------------- */
+
+/* Does it go at once, and not in slices? */
+bool sqlite_log_is_small(const struct sqlite_log *log);
+/* Both forget what is known of any log. */
 bool sqlite_log_clear(struct store_db *db, struct store_place at,
 	struct err *err);
 bool sqlite_log_clear_owner(struct store_db *db, struct str host,
 	struct str owner, struct err *err);
+/* Writer: some of what logs that were cleared have left, which costs as much as
+ * *left_io entries that are digested, at most; sets db->all_cleared. */
+bool sqlite_clear_slice(struct store_db *db, uint32_t *left_io,
+	struct err *err);
 
 /* --- sqlite_trim.c ------------------------------------------------ */
 

@@ -1,5 +1,5 @@
 /*
- * sqlite_log.c - logs in SQLite: entries come, and change; whole logs go.
+ * sqlite_log.c - logs in SQLite: entries come, and change.
  *
  * Called by the table in sqlite.c, on the writer's thread.  The entries
  * of a log are those with pos in (lo, hi]; what pos is made of stands in
@@ -137,75 +137,4 @@ sqlite_replace_entry(struct store_db *db, struct store_place at, struct str id,
 		return false;
 	return !found || !sqlite_log_has(&k->log, pos) ||
 		value_change(db, k, pos, value, err);
-}
-
-/* --- whole logs --------------------------------------------------------- */
-
-static bool
-log_delete(struct store_db *db, const struct sqlite_log *log, struct err *err)
-{
-	sqlite3_stmt *st;
-
-	if (!sqlite_talk_clear(db, log, err))
-		return false;
-	st = sqlite_span_stmt(db, SQL_SPAN_DEL, log->lo, log->hi, err);
-	if (st == NULL || !sqlite_run(db, st, err))
-		return false;
-	st = sqlite_stmt(db, SQL_LOG_DEL, err);
-	if (st == NULL)
-		return false;
-	sqlite3_bind_int64(st, 1, log->place);
-	return sqlite_run(db, st, err);
-}
-
-/* Logs are cleared so rarely that all are forgotten for it. */
-static bool
-known_end(struct store_db *db, struct err *err)
-{
-	if (!sqlite_known_write(db, err))
-		return false;
-	sqlite_known_forget(db);
-	return true;
-}
-
-bool
-sqlite_log_clear(struct store_db *db, struct store_place at, struct err *err)
-{
-	struct sqlite_log log;
-
-	if (!known_end(db, err) || !sqlite_log_find(db, at, &log, err))
-		return false;
-	return log.place == -1 || log_delete(db, &log, err);
-}
-
-bool
-sqlite_log_clear_owner(
-	struct store_db *db, struct str host, struct str owner, struct err *err)
-{
-	struct store_place at = { host, owner, STR_NONE };
-
-	if (!known_end(db, err))
-		return false;
-	for (;;) {
-		sqlite3_stmt *st = sqlite_stmt(db, SQL_LOG_OWNED, err);
-		struct sqlite_log log;
-		int64_t place, digested;
-		bool found;
-
-		if (st == NULL)
-			return false;
-		sqlite_bind_place(st, at);
-		if (!sqlite_step(db, st, &found, err))
-			return false;
-		if (!found)
-			return true;
-		place = sqlite3_column_int64(st, 0);
-		digested = sqlite3_column_int64(st, 1);
-		sqlite3_reset(st);
-		if (!sqlite_log_at(db, place, &log, err))
-			return false;
-		log.digested = MIN(MAX(digested, 0), log.hi - log.lo);
-		if (!log_delete(db, &log, err))
-			return false;
-	}
 }

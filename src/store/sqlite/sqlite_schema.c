@@ -23,7 +23,8 @@
  * With whom it is stands in "talk" (step 4), which follows behind, by the numbers
  * that "peer" gives to the addresses of a log: see sqlite_talk.c; so
  * does "search" (step 5), for words: see sqlite_search.c.  "task" has what
- * a step leaves to be done while the server runs, and how far that is.
+ * a step leaves to be done while the server runs, and how far that is.  A log without a
+ * host was cleared, and what is left of it goes by and by: see sqlite_clear.c.
  * The view "entries" is for people.
  */
 #include "config.h"

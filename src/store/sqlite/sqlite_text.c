@@ -124,8 +124,12 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_LOG_SET] = "UPDATE log SET n = ?2, bytes = ?3, numbered = ?4,"
 			" digested = ?5, peers = ?6 WHERE place = ?1",
 	[SQL_LOG_DEL] = "DELETE FROM log WHERE place = ?1",
-	[SQL_LOG_OWNED] = "SELECT place, digested FROM log WHERE host = ?1"
-			  " AND owner = ?2 LIMIT 1",
+	[SQL_LOG_MARK] = "UPDATE log SET host = '', owner = '',"
+			 " name = CAST(place AS TEXT) WHERE place = ?1",
+	[SQL_LOG_MARKED] = "SELECT place, n, bytes, digested FROM log"
+			   " WHERE host = '' LIMIT 1",
+	[SQL_LOG_OWNED] = "SELECT place, n, bytes, digested FROM log"
+			  " WHERE host = ?1 AND owner = ?2 LIMIT 1",
 	[SQL_LOG_SIZES] = "SELECT log.name, n, bytes, pos & 68719476735, time"
 			  " FROM log LEFT JOIN entry ON pos ="
 			  " (SELECT max(pos) FROM entry WHERE"
@@ -202,6 +206,12 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_TALK_ANY] = "SELECT 1 FROM talk WHERE place = ?1 AND peer = ?2"
 			 " LIMIT 1",
 	[SQL_TALK_CLEAR] = "DELETE FROM talk WHERE place = ?1",
+	[SQL_TALK_SLICE] = "DELETE FROM talk WHERE (place, peer, number) IN"
+			   " (SELECT place, peer, number FROM talk"
+			   "  WHERE place = ?1 LIMIT ?2)",
+	[SQL_PEER_SLICE] = "DELETE FROM peer WHERE (place, name) IN"
+			   " (SELECT place, name FROM peer"
+			   "  WHERE place = ?1 LIMIT ?2)",
 	[SQL_TALK_RANGE] = TALK_RANGE("ASC"),
 	[SQL_TALK_RANGE_DESC] = TALK_RANGE("DESC"),
 	[SQL_TALK_TOTAL] = "SELECT count(*) FROM talk WHERE " TALK,
@@ -228,9 +238,10 @@ const char *const sqlite_texts[SQL_COUNT] = {
 	[SQL_ENTRY_INDEX] = "UPDATE entry SET words = ?2 WHERE pos = ?1",
 	[SQL_SPAN_WORDS] = "SELECT pos, peer, words FROM entry WHERE " SPAN
 			   "AND words IS NOT NULL ORDER BY pos",
-	[SQL_LOG_NAMES] = "SELECT host, owner, name FROM log WHERE place = ?1",
+	[SQL_LOG_NAMES] = "SELECT host, owner, name FROM log WHERE place = ?1"
+			  " AND host <> ''",
 	[SQL_LOG_AFTER] = "SELECT place, numbered FROM log WHERE place > ?1"
-			  " ORDER BY place LIMIT 1",
+			  " AND host <> '' ORDER BY place LIMIT 1",
 	[SQL_TASK_GET] = "SELECT at FROM task WHERE name = 'digest'",
 	[SQL_TASK_SET] = "UPDATE task SET at = ?1 WHERE name = 'digest'",
 	[SQL_TASK_DEL] = "DELETE FROM task WHERE name = 'digest'",

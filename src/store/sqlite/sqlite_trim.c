@@ -286,12 +286,12 @@ heirs_begin(const struct sqlite_known *waits, const struct slice *s)
 		waits->log.lo;
 }
 
-/* Behind *settled_out something may wait under a name that stays.  Texts that are no
- * ids are told by their length. */
+/* At most max of them.  Behind *settled_out something may wait under a name that stays,
+ * or is one too many.  Texts that are no ids are told by their length. */
 static bool
 heirs_find(struct store_db *db, const struct sqlite_known *waits,
-	const struct slice *s, struct heirs *out, int64_t *settled_out,
-	struct err *err)
+	const struct slice *s, size_t max, struct heirs *out,
+	int64_t *settled_out, struct err *err)
 {
 	int64_t lo = heirs_begin(waits, s);
 	sqlite3_stmt *st = sqlite_span_stmt(
@@ -302,8 +302,10 @@ heirs_find(struct store_db *db, const struct sqlite_known *waits,
 	while (st != NULL && !stays && sqlite_step(db, st, &row, err)) {
 		struct heir h = { .from = s->end };
 
-		if (!row)
+		if (!row || out->n == max) {
+			sqlite3_reset(st);
 			return true;
+		}
 		h.pos = sqlite3_column_int64(st, 0);
 		if (!sqlite_entry_pos(db, &s->k->log, sqlite_text(st, 1), &found,
 			    &h.from, err))
@@ -336,16 +338,18 @@ heir_take(struct store_db *db, struct sqlite_known *waits,
 	return st != NULL && sqlite_run(db, st, err);
 }
 
-/* What waits somewhere under the name of an entry gets its value. */
+/* What waits somewhere under the name of an entry gets its value; *more_out: max of
+ * these have, and others may have to. */
 static bool
 slice_move(struct store_db *db, const struct slice *s, struct store_place at,
-	struct err *err)
+	size_t max, bool *more_out, struct err *err)
 {
 	struct heirs heirs = { .n = 0 };
 	struct sqlite_known *waits;
 	int64_t settled;
 	bool ok;
 
+	*more_out = false;
 	at.name = s->trim->waits;
 	if (at.name.n == 0)
 		return true;
@@ -353,9 +357,10 @@ slice_move(struct store_db *db, const struct slice *s, struct store_place at,
 		return false;
 	if (waits == NULL || waits == s->k || waits->log.n == 0)
 		return true;
-	ok = heirs_find(db, waits, s, &heirs, &settled, err);
+	ok = heirs_find(db, waits, s, max, &heirs, &settled, err);
 	for (size_t i = 0; ok && i < heirs.n; i++)
 		ok = heir_take(db, waits, &heirs.p[i], err);
+	*more_out = heirs.n == max;
 	vec_done(&heirs);
 	if (ok && has_order(s)) {
 		waits->settled = settled;
@@ -383,6 +388,29 @@ slice_delete(struct store_db *db, const struct slice *s, struct err *err)
 	return true;
 }
 
+/* Where all of a long log go, it is cleared, and nobody looks at any of it; but first
+ * what waits is moved, some at a time. */
+static bool
+all_go(struct store_db *db, struct slice *s, struct store_place at,
+	bool *more_out, struct err *err)
+{
+	s->end = s->k->log.hi;
+	return slice_move(db, s, at, STORE_TRIM_MAX, more_out, err) &&
+		(*more_out || sqlite_log_clear(db, at, err));
+}
+
+static bool
+some_go(struct store_db *db, struct slice *s, struct store_place at,
+	bool *more_out, struct err *err)
+{
+	bool others;
+
+	return slice_find(db, s, more_out, err) &&
+		(s->n == 0 ||
+			(slice_move(db, s, at, SIZE_MAX, &others, err) &&
+				slice_delete(db, s, err)));
+}
+
 bool
 sqlite_trim(struct store_db *db, struct store_place at,
 	const struct store_trim *trim, bool *more_out, struct err *err)
@@ -395,11 +423,11 @@ sqlite_trim(struct store_db *db, struct store_place at,
 	if (s.k == NULL || nothing_goes(&s))
 		return true;
 	s.end = s.up_to = s.k->log.lo;
-	return sqlite_last_find(db, s.k, err) &&
-		(trim->up_to.p == NULL ||
-			end_find(db, &s.k->log, trim->up_to, &s.up_to, err)) &&
-		slice_find(db, &s, more_out, err) &&
-		(s.n == 0 ||
-			(slice_move(db, &s, at, err) &&
-				slice_delete(db, &s, err)));
+	if (!sqlite_last_find(db, s.k, err) ||
+		(trim->up_to.p != NULL &&
+			!end_find(db, &s.k->log, trim->up_to, &s.up_to, err)))
+		return false;
+	if (s.up_to >= s.k->last && !sqlite_log_is_small(&s.k->log))
+		return all_go(db, &s, at, more_out, err);
+	return some_go(db, &s, at, more_out, err);
 }
