@@ -1,14 +1,16 @@
 /*
  * bench_log.c - what a page of an archive costs, whatever its size.
  *
- * bench_log FOLDER MESSAGES OWNERS [drop|keep|read]: MESSAGES go to OWNERS logs, 250 to each in
- * turn, of 300 bytes and ten words, each with one of 1000 addresses, few of which say
+ * bench_log FOLDER MESSAGES OWNERS [drop|keep|read|remove]: MESSAGES go to OWNERS
+ * logs, 250 to each in turn, of 300 bytes and ten words, each with one of 1000 addresses, few of which say
  * most.  One in four is with one address and one in four has one word, so that a page
  * is full in a small log, too.  Then pages of 50 of logs that are drawn are read, by
  * what a client may ask for; and the oldest messages of the first are trimmed, while
  * others are written.  With "drop" pages are read after a start, with the page cache
  * dropped (as root), a few of each kind; with "keep" nothing is trimmed, and "read" reads
- * pages of what such a run has left.
+ * pages of what such a run has left.  With "remove" no pages are read, and the owner of the
+ * first log is removed, with all of it, while others write 500 messages a second; of what
+ * is there already, if MESSAGES is 0.
  */
 #include "config.h"
 
@@ -19,6 +21,8 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
+
+#include <sqlite3.h>
 
 #include "base/clock.h"
 #include "base/mailbox.h"
@@ -31,6 +35,9 @@
 #define EACH 250 /* messages in a transaction */
 #define PAGES 400
 #define PAGES_DROP 3 /* of each kind, with a start for each */
+#define SAY_EACH_US (2 * US_PER_MS)
+#define SAY_US (5 * US_PER_S)
+#define SAY_MOST 20000 /* that wait; further ones come late, and are counted so */
 
 struct bench {
 	struct store_conf conf;
@@ -364,6 +371,107 @@ trim_show(struct bench *b, unsigned long numbers, bool trims)
 	commits_show(b, trims ? "while it is trimmed" : "without trimming");
 }
 
+/* --- removing ------------------------------------------------------------------- */
+
+struct said {
+	struct bench *b;
+	struct hist *took;
+	int64_t due_us;
+};
+
+static void
+on_said(void *arg, bool ok, const struct err *err)
+{
+	struct said *said = arg;
+
+	hist_add(said->took, (uint64_t)(clock_mono_us(&clock_system) - said->due_us));
+	on_written(said->b, ok, err);
+	free(said);
+}
+
+static int64_t
+number_ask(sqlite3 *sql, const char *text, int64_t value)
+{
+	sqlite3_stmt *st;
+	int64_t n = -1;
+
+	if (sqlite3_prepare_v2(sql, text, -1, &st, NULL) != SQLITE_OK)
+		fail(sqlite3_errmsg(sql));
+	sqlite3_bind_int64(st, 1, value);
+	if (sqlite3_step(st) == SQLITE_ROW)
+		n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	return n;
+}
+
+/* One each two milliseconds, whether or not the last one is there, until the log is not
+ * there any more (or without one for some seconds). */
+static void
+say_until_gone(struct bench *b, sqlite3 *sql, int64_t place, struct hist *took)
+{
+	struct pollfd pfd = { .fd = b->mailbox.fd, .events = POLLIN };
+	int64_t start_us = clock_mono_us(&clock_system), due_us = start_us;
+
+	for (unsigned long n = 1;; n++) {
+		struct said *said = xmalloc(sizeof(*said));
+		struct store_tx *tx = store_tx_new();
+
+		*said = (struct said){ b, took, due_us };
+		say(b, tx, place == -1 ? 1000000 : 1000001, n);
+		wait_for(b, SAY_MOST);
+		b->outstanding++;
+		store_commit(b->store, tx, &b->mailbox, on_said, said);
+		due_us += SAY_EACH_US;
+		for (int64_t now_us; (now_us = clock_mono_us(&clock_system)) < due_us;) {
+			poll(&pfd, 1, (int)((due_us - now_us) / US_PER_MS));
+			mailbox_drain(&b->mailbox, NULL, SIZE_MAX);
+		}
+		if (due_us - start_us > SAY_US && (place == -1 || (n % 100 == 0 &&
+			number_ask(sql, "SELECT place FROM log WHERE place = ?1",
+				place) == -1)))
+			break;
+	}
+	wait_for(b, 0);
+	printf("%.1f s: ", (double)(clock_mono_us(&clock_system) - start_us) / US_PER_S);
+}
+
+static void
+took_show(const struct hist *took, const char *what)
+{
+	printf("%s, from when a message is due until it is there: p50 %llu, p99 %llu, "
+		"at most %llu us (%llu messages)\n", what,
+		(unsigned long long)hist_quantile(took, 500),
+		(unsigned long long)hist_quantile(took, 990),
+		(unsigned long long)took->max, (unsigned long long)took->n);
+	fflush(stdout);
+}
+
+static void
+remove_show(struct bench *b, const char *path)
+{
+	struct hist before = { .n = 0 }, took = { .n = 0 };
+	struct store_tx *tx = store_tx_new();
+	sqlite3 *sql;
+	int64_t place;
+
+	bench_close(b);
+	bench_open(b);
+	if (sqlite3_open_v2(path, &sql, SQLITE_OPEN_READONLY, NULL) != SQLITE_OK)
+		fail("the database cannot be read");
+	place = number_ask(sql, "SELECT place FROM log WHERE owner = 'user0'", 0);
+	say_until_gone(b, sql, -1, &before);
+	took_show(&before, "without removing");
+	bench_close(b);
+	bench_open(b);
+	b->outstanding++;
+	store_tx_clear_owner(tx, STR("example.org"), STR("user0"));
+	store_commit(b->store, tx, &b->mailbox, on_written, b);
+	say_until_gone(b, sql, place, &took);
+	took_show(&took, "while it is removed");
+	commits_show(b, "while it is removed");
+	sqlite3_close(sql);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -372,12 +480,12 @@ main(int argc, char **argv)
 	struct err err = ERR_INIT;
 	unsigned long messages, owners;
 	char path[4096];
-	bool drop, keeps, reads;
+	bool drop, keeps, reads, removes;
 
 	if (argc < 4) {
 		fprintf(stderr,
 			"usage: bench_log FOLDER MESSAGES OWNERS "
-			"[drop|keep|read]\n");
+			"[drop|keep|read|remove]\n");
 		return 2;
 	}
 	messages = strtoul(argv[2], NULL, 10);
@@ -386,6 +494,7 @@ main(int argc, char **argv)
 	drop = argc > 4 && strcmp(argv[4], "drop") == 0;
 	keeps = argc > 4 && strcmp(argv[4], "keep") == 0;
 	reads = argc > 4 && strcmp(argv[4], "read") == 0;
+	removes = argc > 4 && strcmp(argv[4], "remove") == 0;
 	snprintf(path, sizeof(path), "%s/bench_log.db", argv[1]);
 	file.path = path;
 	b.conf = (struct store_conf){ .driver = "sqlite", .options = &file,
@@ -395,6 +504,13 @@ main(int argc, char **argv)
 	bench_open(&b);
 	if (reads) {
 		pages_show(&b, messages / owners, false);
+		bench_close(&b);
+		return 0;
+	}
+	if (removes) {
+		if (messages != 0)
+			fill(&b, 1, messages, owners, "all");
+		remove_show(&b, path);
 		bench_close(&b);
 		return 0;
 	}
