@@ -2,10 +2,11 @@
 # of callgrind, one of few units and one of many, divided by the number of
 # units by which they differ.  Run by instructions.sh.
 #
-#	awk -v units=N [-v listing=1] -f callgrind.awk FEW MANY
+#	awk -v units=N [-v listing=1] [-v without='F...'] -f callgrind.awk FEW MANY
 #
 # Prints instructions, allocations, calls of free() and system calls.  A listing says
-# where they are: by folder or library, and by function.
+# where they are: by folder or library, and by function.  The instructions of the
+# functions F, and of what they call, are left out of the first figure.
 #
 # The format is in valgrind's manual, "Callgrind Format Specification": a name
 # has a number where it comes first, and only that afterwards; the line after
@@ -47,6 +48,12 @@ function show(title, values, most,    sorted, key) {
 	close(sorted)
 }
 
+BEGIN {
+	n = split(without, list)
+	for (i = 1; i <= n; i++)
+		out[list[i]]
+}
+
 FNR == 1 {
 	weight = NR == 1 ? -1 : 1
 	split("", names)
@@ -77,6 +84,8 @@ FNR == 1 {
 	if (callee == "free" && !allocates(caller))
 		frees += n
 	getline
+	if (callee in out)
+		total -= weight * $2
 	if (callee " [" base(callee_object) "]" != where)
 		below[where] += weight * $2
 	callee_object = object
