@@ -13,7 +13,8 @@ deps_test='libcmocka-dev libxml2-dev python3-pytest python3-pytest-xdist python3
 deps_gateways='biboumi ngircd'
 # in front of the server, with what is in contrib/
 deps_fronts='nginx-light libnginx-mod-stream haproxy caddy'
-deps_peers='prosody lua-unbound ejabberd jabberd2 sqlite3'
+deps_peers='prosody lua-unbound lua-dbi-sqlite3 ejabberd erlang-p1-sqlite3 jabberd2
+	sqlite3'
 
 # Sanitizers and libFuzzer are in a package that clang only recommends.
 deps_clang_sanitizes() {

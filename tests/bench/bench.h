@@ -47,6 +47,7 @@ struct bench_conf {
 	unsigned devices; /* of each client, in the mode chat: further ones */
 	unsigned count;   /* messages, questions or rounds of each client */
 	unsigned contacts;
+	unsigned pages;   /* of archives, of each kind */
 	unsigned bytes;   /* of a message's body */
 	unsigned seconds;
 	unsigned patience; /* seconds without progress that end a run */
@@ -328,6 +329,7 @@ bool mode_presence(struct bench *b);
 bool mode_roster(struct bench *b);
 bool mode_contacts(struct bench *b);
 bool mode_offline(struct bench *b);
+bool mode_pages(struct bench *b);
 bool mode_return(struct bench *b);
 bool mode_soak(struct bench *b);
 bool mode_kill(struct bench *b);

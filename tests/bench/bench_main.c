@@ -33,6 +33,8 @@ static const struct bench_mode modes[] = {
 		false },
 	{ "offline", "messages for users who are away, then for them to fetch",
 		mode_offline, false },
+	{ "pages", "fill archives, and read --pages pages of 50 of each kind",
+		mode_pages, false },
 	{ "soak", "log in, chat, change presence, drop, return", mode_soak,
 		false },
 	{ "kill", "changes until the server dies; checks the last run's",
@@ -84,6 +86,8 @@ static const struct option_def {
 	{ "warm", "PERCENT", "of that goes before the measure (10)",
 		set_number, AT(warm) },
 	{ "contacts", "N", "of each client (10)", set_number, AT(contacts) },
+	{ "pages", "N", "of archives, of each kind (200)", set_number,
+		AT(pages) },
 	{ "bytes", "N", "of a message's text (100)", set_number, AT(bytes) },
 	{ "bare", NULL, "chat with bare addresses", set_flag, AT(bare) },
 	{ "one-way", NULL, "of a pair that chats, only one sends", set_flag,
@@ -125,7 +129,7 @@ usage(FILE *out)
 			options[i].arg != NULL ? options[i].arg : "",
 			options[i].help);
 	fputs("clients are b0, b1, ... of the domain; with --floor, all modes\n"
-	      "but roster, offline, soak and kill\n", out);
+	      "but roster, offline, pages, soak and kill\n", out);
 }
 
 static void
@@ -275,7 +279,7 @@ main(int argc, char **argv)
 	struct bench_conf conf = {
 		.address = "127.0.0.1", .port = 5222, .domain = "bench.test",
 		.password = "bench-password", .hash = SCRAM_SHA_1,
-		.clients = 100, .window = 20, .count = 100, .contacts = 10,
+		.clients = 100, .window = 20, .count = 100, .contacts = 10, .pages = 200,
 		.bytes = 100, .seconds = 10, .patience = 30, .seed = 1,
 		.pace = 1000, .rate = 1000, .warm = 10,
 	};

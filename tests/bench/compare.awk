@@ -19,6 +19,19 @@ function row(group, name, run, key, nth, scale, target, how, other) {
 	row_other[n_rows] = other
 }
 
+# Those of archives with so many messages.
+function pages(n,   run, of) {
+	run = "pages-" n
+	of = sprintf("%s messages: ", thousands(n))
+	row("pages", of "CPU of one that both sides keep", run, cpu, 1, .001, "")
+	row("pages", of "the last page, CPU", run, cpu, 2, .001, "")
+	row("pages", of "until it is there, p50", run, "latency_p50_ms", 1, 1, "")
+	row("pages", of "p99", run, "latency_p99_ms", 1, 1, "")
+	row("pages", of "a page anywhere, CPU", run, cpu, 3, .001, "")
+	row("pages", of "until it is there, p50", run, "latency_p50_ms", 2, 1, "")
+	row("pages", of "p99", run, "latency_p99_ms", 2, 1, "")
+}
+
 BEGIN {
 	cpu = "server_cpu_ms_per_1000"
 	pss = "server_bytes_per_session"
@@ -34,6 +47,8 @@ BEGIN {
 	row("work", "offline store, durable, per message", "offline", cpu, 1, 1, 20)
 	row("work", "offline fetch on login, per message", "offline", cpu, 2, 1, 8)
 	row("work", "iq ping to the server, one session", "ping", cpu, 1, 1, 20)
+	pages(1000)
+	pages(10000)
 	row("memory", "idle, no TLS, empty roster", "idle", pss, 1, 1, 2500)
 	row("memory", "idle, TLS", "idle-tls", pss, 1, 1, 17500)
 	row("memory", "each further roster item, of 20", "contacts", pss, 1, 1 / 20, 110,
@@ -140,22 +155,45 @@ function ratio(a, b) {
 	return a == "" || b == "" || b <= 0 ? "-" : sprintf("%.1f", a / b)
 }
 
+# Has it anything to do with what is in this table?
+function server_is_in(server, group,   r) {
+	for (r = 1; r <= n_rows; r++)
+		if (row_group[r] == group && (server, row_run[r]) in runs)
+			return 1
+	return 0
+}
+
+# Its columns, and whether there is something to reach, and a floor.
+function table_begin(group,   i, r) {
+	n_columns = 0
+	has_goals = has_floor = 0
+	for (i = 1; i <= n_servers; i++)
+		if (server_is_in(servers[i], group)) {
+			columns[++n_columns] = servers[i]
+			has_floor += servers[i] == "floor"
+		}
+	for (r = 1; r <= n_rows; r++)
+		has_goals += row_group[r] == group && row_target[r] != ""
+}
+
 function head(first,   i, text, rule) {
 	text = "| " first
 	rule = "| ---"
-	for (i = 1; i <= n_servers; i++) {
-		text = text " | " title[servers[i]]
+	for (i = 1; i <= n_columns; i++) {
+		text = text " | " title[columns[i]]
 		rule = rule " | ---:"
 	}
-	print "\n" text " | must reach | reached | best peer / Antiphon | Antiphon / floor |"
-	print rule " | ---: | --- | ---: | ---: |"
+	print "\n" text (has_goals ? " | must reach | reached" : "") \
+		" | best peer / Antiphon" (has_floor ? " | Antiphon / floor" : "") " |"
+	print rule (has_goals ? " | ---: | ---" : "") " | ---:" \
+		(has_floor ? " | ---:" : "") " |"
 }
 
 function line(r,   i, server, x, best, ours, floor, text) {
 	best = ours = floor = ""
 	text = "| " row_name[r]
-	for (i = 1; i <= n_servers; i++) {
-		server = servers[i]
+	for (i = 1; i <= n_columns; i++) {
+		server = columns[i]
 		x = figure(r, server)
 		text = text " | " shown(x)
 		if (server == "floor")
@@ -165,9 +203,11 @@ function line(r,   i, server, x, best, ours, floor, text) {
 		else if (x != "" && (best == "" || x < best))
 			best = x
 	}
-	return text " | " goal(row_target[r]) " | " \
-		(ours == "" ? "" : ours <= row_target[r] ? "yes" : "**no**") " | " \
-		ratio(best, ours) " | " ratio(ours, floor) " |"
+	if (has_goals)
+		text = text " | " goal(row_target[r]) " | " \
+			(ours == "" ? "" : ours <= row_target[r] ? "yes" : "**no**")
+	return text " | " ratio(best, ours) \
+		(has_floor ? " | " ratio(ours, floor) : "") " |"
 }
 
 function line_alone(r) {
@@ -184,6 +224,7 @@ function row_was_run(r,   i) {
 }
 
 function print_table(group, first,   r, begun) {
+	table_begin(group)
 	for (r = 1; r <= n_rows; r++) {
 		if (row_group[r] != group || !row_was_run(r))
 			continue
@@ -199,6 +240,7 @@ function print_table(group, first,   r, begun) {
 
 END {
 	print_table("work", "CPU ms of the server per 1,000 (logins: per login)")
+	print_table("pages", "pages of 50 of an archive, ms each")
 	print_table("memory", "PSS growth per session, bytes")
 	print_table("alone", "Antiphon alone")
 	exit missing

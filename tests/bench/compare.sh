@@ -6,7 +6,8 @@
 #
 # --tuned adds the peers with the settings that make them fast.  --warm lets a
 # run that does not count go before each one that does.  LIST is words in
-# quotes, of those in all_servers and all_runs below.
+# quotes, of those in all_servers and all_runs below; prosody-sql and ejabberd-sql
+# have their archives in SQLite, and are asked for pages alone.
 #
 # BUILD is the build tree (build/ beside tests/), made if it is not there;
 # REPEAT is how often what takes time is measured (3), SHARDS how many Antiphon
@@ -22,21 +23,23 @@ BUILD=${BUILD:-$top/build}
 repeat=${REPEAT:-3} shards=${SHARDS:-1} quick=${QUICK:+1}
 command="${quick:+QUICK=1 }REPEAT=$repeat SHARDS=$shards tests/bench/compare.sh"
 
-all_servers='floor prosody ejabberd jabberd2 antiphon'
-all_tuned='floor prosody prosody-tuned ejabberd ejabberd-tuned jabberd2 antiphon'
+all_servers='floor prosody prosody-sql ejabberd ejabberd-sql jabberd2 antiphon'
+all_tuned='floor prosody prosody-tuned prosody-sql ejabberd ejabberd-tuned
+	ejabberd-sql jabberd2 antiphon'
+quick_servers='floor prosody ejabberd jabberd2 antiphon'
 all_runs='login-tls login chat chat-tls busy-tls open-2000 open-10000
-	presence offline ping
+	presence offline ping pages-1000 pages-10000
 	idle idle-tls no-contacts contacts process
 	idle-1000 idle-5000 idle-all
 	chat-shards-1 chat-shards-4 open-shards-1 open-shards-4 storm start'
 # those that show how the others would fare
 quick_runs='login-tls login chat busy-tls open-2000 presence offline ping
-	idle-tls no-contacts contacts process chat-shards-1 chat-shards-4
-	storm start'
+	pages-1000 idle-tls no-contacts contacts process chat-shards-1
+	chat-shards-4 storm start'
 tuned_too='' warm='' servers='' runs=''
 if test -n "$quick"; then
 	repeat=1
-	all_runs=$quick_runs
+	all_runs=$quick_runs all_servers=$quick_servers
 fi
 
 usage() {
@@ -146,6 +149,11 @@ run_define() { # run server
 		clients=$((200 / q))
 		mode="offline --window 10 --count $((20 * more))" ;;
 	ping) clients=1 mode="ping --window 1 --count $((4000 * more / q))" ;;
+	pages-*)
+		count=${1#pages-} clients=4
+		if test -n "$quick"; then clients=2 count=$((count / 10)); fi
+		mode="pages --patience 120 --count $count
+			--pages $((200 * more / q))" ;;
 	process) clients=1 mode="idle --seconds 1" ;;
 	no-contacts) clients=$((2100 / q)) mode=$idle ;;
 	contacts) clients=$((2100 / q)) contacts=20 mode=$idle ;;
@@ -157,7 +165,8 @@ run_define() { # run server
 	*) die "there is no run $1" ;;
 	esac
 	case $1 in
-	login | chat | presence | offline | ping | idle | *contacts | process)
+	login | chat | presence | offline | ping | pages-* | idle | *contacts | \
+		process)
 		tls=none ;;
 	esac
 	case $2:$tls in
@@ -169,10 +178,14 @@ run_define() { # run server
 	if test "$clients" -gt $((files - 500)); then clients=$((files - 500)); fi
 }
 
-# What is asked of Antiphon alone, or cannot be asked of a server.
+# What is asked of Antiphon alone, or cannot be asked of a server.  Mnesia takes the
+# longer for a message the more there are of its account, so that to have 10,000 of
+# each takes an hour.
 run_is_for() { # run server
 	case $2:$1 in
-	antiphon:*) ;;
+	ejabberd:pages-10000 | ejabberd-tuned:pages-10000) return 1 ;;
+	antiphon:* | *-sql:pages-*) ;;
+	*-sql:* | floor:pages-* | jabberd2:pages-*) return 1 ;;
 	*:idle-[1-9a]* | *-shards-* | *:storm | *:start) return 1 ;;
 	floor:offline | floor:*contacts) return 1 ;;
 	esac
@@ -193,8 +206,10 @@ server_title() {
 	floor) echo floor ;;
 	antiphon) echo Antiphon ;;
 	prosody) echo "Prosody $(prosody_version)" ;;
+	prosody-sql) echo "Prosody, SQLite" ;;
 	prosody-tuned) echo "Prosody, generational GC" ;;
 	ejabberd) echo "ejabberd $(ejabberd_version)" ;;
+	ejabberd-sql) echo "ejabberd, SQLite" ;;
 	ejabberd-tuned) echo "ejabberd, no spinning" ;;
 	jabberd2) echo "jabberd2 $(jabberd2_version)" ;;
 	esac
@@ -203,12 +218,17 @@ server_title() {
 server_is_there() {
 	case $1 in
 	antiphon) ;;
-	*) "${1%-tuned}_version" >/dev/null ;;
+	*-sql) "${1%-sql}_version" && "${1%-sql}_sql" ;;
+	*) "${1%-tuned}_version" ;;
 	esac
 }
 
-# Fresh, with accounts.
+# Fresh, with accounts.  Archives are there for who is asked for their pages.
 server_up() { # server run
+	server_archive=no peer_archive='' tuned=''
+	case $2 in
+	pages-* | any) peer_archive=yes server_archive='{ stranger_bytes: 1TiB }' ;;
+	esac
 	case $1 in
 	antiphon)
 		case $2 in
@@ -222,9 +242,10 @@ server_up() { # server run
 	*-tuned)
 		tuned=yes
 		"${1%-tuned}_start" ;;
-	*)
-		tuned=
-		"$1_start" ;;
+	*-sql)
+		peer_archive=sql
+		"${1%-sql}_start" ;;
+	*) "$1_start" ;;
 	esac
 }
 
@@ -415,10 +436,10 @@ describe() {
 present_only() {
 	present=
 	for server in $servers; do
-		if server_is_there "$server"; then
+		if server_is_there "$server" >/dev/null; then
 			present="$present $server"
 		else
-			note "${server%-tuned} is not there: no column for it"
+			note "$server is not there: no column for it"
 		fi
 	done
 	servers=$present

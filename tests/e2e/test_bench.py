@@ -35,6 +35,8 @@ MODES = {
 ALONE = {
     "return --sm": ([], {"n": CLIENTS, "sessions": CLIENTS}),
     "offline": (["--count", "10"], {"n": CLIENTS * 10}),
+    "pages": (["--clients", "2", "--count", "100", "--pages", "10"],
+              {"n": 100 + 2 * 10}),
     "roster": (["--contacts", "2"], {"n": CLIENTS * 2}),
     "soak": (["--clients", "16", "--pace", "100"], {}),
 }

@@ -1,9 +1,28 @@
 # ejabberd.sh - ejabberd as a peer of the benchmarks; see lib.sh.  Tuned, its
-# schedulers sleep when they have nothing to do, instead of spinning.
+# schedulers sleep when they have nothing to do, instead of spinning.  What
+# archives hold lies in Mnesia, as all else, or in SQLite.
 # shellcheck shell=sh disable=SC2034,SC2086,SC2154
 
 ejabberd_version() {
 	package_version ejabberd
+}
+
+# Can its archives lie in a database?
+ejabberd_sql() {
+	package_version erlang-p1-sqlite3
+}
+
+ejabberd_archive() {
+	test -z "${peer_archive:-}" || cat <<-END
+	  mod_mam:
+	    assume_mam_usage: true
+	    default: always
+	END
+	test "${peer_archive:-}" != sql || cat <<-END
+	    db_type: sql
+	sql_type: sqlite
+	sql_database: "$folder/archive.sqlite"
+	END
 }
 
 # Listeners for components, where they are wanted: who has connected to one is all
@@ -140,6 +159,7 @@ ejabberd_conf() {
 	    search: false
 	  mod_vcard_xupdate: {}
 	  mod_version: {}
+	$(ejabberd_archive)
 	END
 }
 

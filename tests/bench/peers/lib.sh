@@ -12,7 +12,11 @@
 #                  $tuned is not empty, it is as fast as its settings make
 #                  it; if $components is not, a.$domain may connect to
 #                  $port_component and b.$domain to that or $port_second, by
-#                  the secret "bench".  $stock is a folder for what a later start can use
+#                  the secret "bench"; if $peer_archive is not, it keeps
+#                  archives (prosody, ejabberd), in SQLite if that is sql.
+#                  $stock is a folder for what a later start can use
+#   NAME_sql       prints the version of what an archive in SQLite needs; false
+#                  if it is not installed (prosody, ejabberd)
 #   NAME_launch    starts it again, after peer_end: as NAME_start, but with what
 #                  is in its folder (prosody, ejabberd)
 # and leaves every setting as Debian has it but for those that keep it to

@@ -1,9 +1,22 @@
 # prosody.sh - Prosody as a peer of the benchmarks; see lib.sh.  Tuned, it has
-# the generational garbage collector.
+# the generational garbage collector.  What archives hold lies in files of lists,
+# as all else, or in SQLite.
 # shellcheck shell=sh disable=SC2034,SC2154
 
 prosody_version() {
 	package_version prosody
+}
+
+# Can its archives lie in a database?
+prosody_sql() {
+	package_version lua-dbi-sqlite3
+}
+
+prosody_archive_storage() {
+	test "${peer_archive:-}" != sql || cat <<-END
+	storage = { archive = "sql" }
+	sql = { driver = "SQLite3", database = "prosody.sqlite" }
+	END
 }
 
 # The modules are those of Debian's prosody.cfg.lua but for `limits'; the files
@@ -21,7 +34,7 @@ prosody_conf() {
 		"smacks"; "vcard4"; "vcard_legacy"; "csi_simple"; "invites";
 		"invites_adhoc"; "invites_register"; "ping"; "register";
 		"time"; "uptime"; "version"; "admin_adhoc"; "admin_shell";
-		"posix";
+		"posix"; ${peer_archive:+"\"mam\";"}
 	}
 	s2s_secure_auth = true
 	authentication = "internal_hashed"
@@ -33,6 +46,7 @@ prosody_conf() {
 	if test -n "${tuned:-}"; then
 		echo 'gc = { mode = "generational" }'
 	fi
+	prosody_archive_storage
 	if test -n "${components:-}"; then
 		echo "component_ports = { $port_component }"
 	fi
