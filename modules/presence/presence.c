@@ -1,6 +1,6 @@
 /*
- * presence.c - presence: broadcast to contacts and to the own resources,
- * probes, directed presence, and when somebody was last there (RFC 6121 §4).
+ * presence.c - presence: broadcast to contacts and to the own resources, directed
+ * presence, and when somebody was last there (RFC 6121 §4).
  *
  * Owner shard of the account.  What a session sends leaves in order with all
  * else of its account (account/account_line.h).  A session that ends says goodbye
@@ -12,10 +12,8 @@
  */
 #include "config.h"
 
-#include "module/module.h"
+#include "presence.h"
 
-#define MAP_LAST "last"
-#define KEY_SEEN "seen"
 #define PRIORITY_MIN (-128)
 #define PRIORITY_MAX 127
 
@@ -105,10 +103,8 @@ session_restore(struct session *s, void *state, const struct elem *from)
 	return ok;
 }
 
-/* Has s sent its presence to who, or to any other resource of who?  One who
- * enters a room sends it to his own nick, and the others there ask, too. */
-static bool
-directed_to(struct module_ctx *m, struct session *s, struct jid who)
+bool
+presence_was_sent_to(struct module_ctx *m, struct session *s, struct jid who)
 {
 	const struct directed *d;
 
@@ -343,131 +339,6 @@ on_send(struct module_ctx *m, void *arg)
 	return HOOK_HANDLED;
 }
 
-/* --- probes (RFC 6121 §4.3.2, §4.6.6) ------------------------------------------------------------ */
-
-/* A probe that waits for the time of the last presence. */
-struct absence {
-	struct entity_ref account;
-	struct stanza *probe;
-};
-
-static int64_t
-seen_at(struct arena *a, const struct store_answer *found)
-{
-	struct elem *seen =
-		found->n != 0 ? stored_read(a, found->entries[0].value) : NULL;
-	int64_t at_us;
-
-	if (seen == NULL || !datetime_parse(elem_attr(seen, "at"), &at_us))
-		return 0;
-	return at_us;
-}
-
-static void
-on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
-{
-	struct absence *absence = arg;
-	struct account *acc = account_if(entity_ref_end(&absence->account));
-	struct stanza *st;
-	int64_t at_us;
-
-	if (acc != NULL && !account_is_available(acc)) {
-		st = stanza_new(PRESENCE_UNAVAILABLE, acc->e.jid,
-			absence->probe->from, absence->probe->id);
-		at_us = err == NULL ? seen_at(st->arena, found) : 0;
-		if (at_us != 0)
-			stanza_add_delay(st, STR_NONE, at_us);
-		account_send(acc, st);
-	}
-	stanza_free(absence->probe);
-	free(absence);
-}
-
-/* §4.3.2, 3; with the id of the probe, §4.3.2.1, which is taken. */
-static void
-answer_absent(struct module_ctx *m, struct account *acc, struct stanza *probe)
-{
-	struct absence *absence = xmalloc(sizeof(*absence));
-
-	entity_ref(&absence->account, &acc->e);
-	absence->probe = probe;
-	module_get(m, acc->e.shard, account_place(acc, MAP_LAST),
-		STR(KEY_SEEN), on_last_seen, absence);
-}
-
-/* §4.3.2, 4: of a resource that was named, only that it is there. */
-static void
-answer_present(struct account *acc, struct session *s, struct jid to, bool whole)
-{
-	struct stanza *st;
-
-	if (!whole) {
-		account_send(acc, stanza_new(PRESENCE_AVAILABLE,
-					  session_jid(s), to, STR_NONE));
-		return;
-	}
-	st = session_presence(s);
-	stanza_set_to(st, to);
-	account_send(acc, st);
-}
-
-/* probe is taken. */
-static void
-answer_all(struct module_ctx *m, struct account *acc, struct stanza *probe)
-{
-	struct session *s;
-
-	if (!account_is_available(acc)) {
-		answer_absent(m, acc, probe);
-		return;
-	}
-	for (s = acc->sessions; s != NULL; s = s->next) {
-		if (session_is_available(s))
-			answer_present(acc, s, probe->from, true);
-	}
-	stanza_free(probe);
-}
-
-/* To one who asks and may not know: the same whether there is such an account
- * or not (§4.3.2, 1; hostile 53).  He ends his subscription then, so it is not said
- * of a cancellation that is not on disk yet, and may fail. */
-static void
-answer_stranger(struct module_ctx *m, struct account *acc, struct session *s,
-	const struct stanza *probe)
-{
-	struct roster_change *ch;
-
-	if (s != NULL && directed_to(m, s, probe->from)) {
-		answer_present(acc, s, probe->from, false);
-		return;
-	}
-	ch = roster_change_new(acc, probe->from);
-	roster_change_send(ch,
-		stanza_new(PRESENCE_UNSUBSCRIBED, acc->e.jid,
-			jid_bare(probe->from), probe->id));
-	roster_change_commit(ch, NULL);
-}
-
-/* st is taken. */
-static void
-on_probe(struct module_ctx *m, struct account *acc, struct stanza *st)
-{
-	struct jid from = st->from;
-	bool whole = jid_is_bare(st->to);
-	struct session *s =
-		whole ? NULL : session_find(acc, jid_resource(st->to));
-
-	if (acc->exists && whole && account_shows_presence_to(acc, from)) {
-		answer_all(m, acc, st);
-		return;
-	}
-	if (!acc->exists || !account_shows_presence_to(acc, from))
-		answer_stranger(m, acc, s, st);
-	else if (s != NULL && session_is_available(s))
-		answer_present(acc, s, from, false);
-	stanza_free(st);
-}
-
 /* --- what arrives --------------------------------------------------------------------------------- */
 
 /* RFC 6121 §8.5.3.1: an answer, or none, would tell a stranger that the resource
@@ -484,7 +355,7 @@ iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
 		account_shows_presence_to(acc, st->from))
 		return true;
 	s = session_find(acc, jid_resource(st->to));
-	return s != NULL && directed_to(m, s, st->from);
+	return s != NULL && presence_was_sent_to(m, s, st->from);
 }
 
 /* Nor does one who has refused it.  What will do in a while (RFC 6120 §8.3.2), or did
@@ -523,7 +394,7 @@ on_receive(struct module_ctx *m, void *arg)
 	struct account_stanza *in = arg;
 
 	if (in->st->type == PRESENCE_PROBE) {
-		on_probe(m, in->account, in->st);
+		presence_on_probe(m, in->account, in->st);
 		return HOOK_HANDLED;
 	}
 	forget_target(m, in->account, in->st);
