@@ -250,7 +250,7 @@ items_add_resources(struct disco_query *q)
 	const struct session *s = q->account->sessions;
 
 	for (; s != NULL; s = s->next) {
-		if (session_is_available(s))
+		if (session_is_visible(s))
 			elem_set_attr(q->arena,
 				elem_add(q->arena, q->query, NS_DISCO_ITEMS,
 					"item"),

@@ -71,7 +71,7 @@ on_account_last(struct module_ctx *m, struct iq *iq)
 
 	if (!account_shows_presence_to(acc, iq->st->from))
 		return HOOK_PASS;
-	if (account_is_available(acc)) {
+	if (account_is_visible(acc)) {
 		last_answer(iq, 0, STR_NONE);
 		return HOOK_HANDLED;
 	}

@@ -555,7 +555,7 @@ tell_contact(struct account *acc, const struct roster_item *it)
 		tell(acc, contact, PRESENCE_UNSUBSCRIBE);
 	if ((it->state & SUB_FROM) != 0) {
 		for (struct session *s = acc->sessions; s != NULL; s = s->next)
-			if (session_is_available(s))
+			if (session_is_visible(s))
 				account_send(acc,
 					stanza_new(PRESENCE_UNAVAILABLE,
 						session_jid(s), contact,

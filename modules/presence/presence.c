@@ -117,16 +117,17 @@ presence_was_sent_to(struct module_ctx *m, struct session *s, struct jid who)
 /* --- who gets what -------------------------------------------------------------------- */
 
 /* st (borrowed) to the available resources of acc, the sender among them
- * (RFC 6121 §4.2.2, §4.4.2, §4.5.2). */
+ * (RFC 6121 §4.2.2, §4.4.2, §4.5.2), but for but (NULL: nobody). */
 static void
-tell_own_resources(struct account *acc, struct stanza *st)
+tell_own_resources(struct account *acc, struct stanza *st,
+	const struct session *but)
 {
 	struct wire *wire = NULL;
 	struct session *s, *next;
 
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (session_is_available(s))
+		if (session_is_available(s) && s != but)
 			session_write_shared(s, st, &wire,
 				jid_str(acc->e.jid));
 	}
@@ -156,7 +157,7 @@ show_own_resources(struct session *newcomer)
 		struct stanza *st;
 
 		next = s->next;
-		if (s == newcomer || !session_is_available(s))
+		if (s == newcomer || !session_is_visible(s))
 			continue;
 		st = session_presence(s);
 		stanza_set_to(st, session_jid(newcomer));
@@ -200,12 +201,15 @@ refuse(struct session *s, struct stanza *st, enum stanza_cond cond,
 }
 
 /* Contacts come first: whoever makes the account wait because the session takes
- * messages now (HOOK_SESSION_MESSAGES) does not make them wait.  st is taken. */
+ * messages now (HOOK_SESSION_MESSAGES) does not make them wait.  Of one who is
+ * invisible nobody hears (XEP-0186 §3.1.1, 1), nor that somebody asks once more for
+ * what he has asked for.  st is taken. */
 static void
 become_available(struct session *s, struct stanza *st)
 {
+	bool seen = !s->invisible;
 	bool initial = !session_is_available(s);
-	bool first = !account_is_available(s->account);
+	bool first = seen && !account_is_visible(s->account);
 	int8_t priority;
 
 	if (!read_priority(st, &priority)) {
@@ -213,13 +217,15 @@ become_available(struct session *s, struct stanza *st)
 			"The priority is a number from -128 to 127");
 		return;
 	}
-	account_tell_contacts(s->account, stanza_copy(st), SUB_FROM);
-	if (initial)
+	if (seen)
+		account_tell_contacts(s->account, stanza_copy(st), SUB_FROM);
+	if (initial && (seen || s->probes))
 		probe_contacts(s);
 	if (first)
 		account_subscribe_again(s->account);
 	session_set_presence(s, st, priority);
-	tell_own_resources(s->account, st);
+	if (seen)
+		tell_own_resources(s->account, st, NULL);
 	if (initial)
 		show_own_resources(s);
 	stanza_free(st);
@@ -227,7 +233,7 @@ become_available(struct session *s, struct stanza *st)
 
 /* --- unavailable (RFC 6121 §4.5) ----------------------------------------------------------- */
 
-/* When the last resource goes, that is noted for probes (§4.3.2, 3) and for
+/* When the last resource goes that others see, that is noted for probes (§4.3.2, 3) and for
  * XEP-0012.  Not waited for: nobody is told that it was, and while the disk takes
  * no writes it is not. */
 static void
@@ -282,23 +288,67 @@ tell_directed(struct module_ctx *m, struct session *s, const struct stanza *st,
 	address_set_clear(&d->to);
 }
 
-/* st is taken. */
+/* Those who saw the presence of a resource of acc, which they do not any more, hear
+ * of it by st (taken). */
+static void
+tell_gone(struct module_ctx *m, struct account *acc, struct stanza *st)
+{
+	if (!account_is_visible(acc))
+		note_last_seen(m, acc, st);
+	account_tell_contacts(acc, st, SUB_FROM);
+}
+
+/* Of one who is invisible those alone hear whom it has sent its presence since
+ * (XEP-0186 §3.1.1, 9).  st is taken. */
 static void
 become_unavailable(struct module_ctx *m, struct session *s, struct stanza *st)
 {
 	struct account *acc = s->account;
 	bool was_available = session_is_available(s);
+	bool was_visible = session_is_visible(s);
 
-	tell_directed(m, s, st, was_available);
-	if (!was_available) {
+	tell_directed(m, s, st, was_visible);
+	if (was_visible)
+		tell_own_resources(acc, st, NULL);
+	if (was_available)
+		session_set_presence(s, NULL, 0);
+	if (was_visible)
+		tell_gone(m, acc, st);
+	else
+		stanza_free(st);
+}
+
+/* To all others it is as if it had said goodbye (XEP-0186 §3.1), and those to whom it
+ * sends its presence from now on are others.  What it was when nobody saw it before
+ * is told to nobody, nor is when it was last seen: that would say that it has come. */
+static void
+hide(struct module_ctx *m, struct session *s)
+{
+	struct jid nobody = { .text = NULL };
+	struct account *acc = s->account;
+	bool was_visible = session_is_available(s);
+	struct stanza *st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s),
+		nobody, STR_NONE);
+
+	tell_directed(m, s, st, was_visible);
+	if (!was_visible) {
 		stanza_free(st);
 		return;
 	}
-	tell_own_resources(acc, st);
-	session_set_presence(s, NULL, 0);
-	if (!account_is_available(acc))
-		note_last_seen(m, acc, st);
-	account_tell_contacts(acc, st, SUB_FROM);
+	tell_own_resources(acc, st, s);
+	tell_gone(m, acc, st);
+}
+
+static enum hook_result
+on_hidden(struct module_ctx *m, void *arg)
+{
+	const struct session_hidden *hidden = arg;
+
+	if (hidden->shown)
+		hide(m, hidden->session);
+	if (hidden->probe)
+		probe_contacts(hidden->session);
+	return HOOK_PASS;
 }
 
 /* --- what sessions send ----------------------------------------------------------------------- */
@@ -415,6 +465,7 @@ on_receive_guard(struct module_ctx *m, void *arg)
 
 static const struct hook_handler presence_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
+	{ HOOK_SESSION_HIDDEN, HOOK_DELIVER, on_hidden },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
 	{ .fn = NULL },

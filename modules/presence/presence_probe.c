@@ -33,7 +33,7 @@ on_last_seen(void *arg, const struct store_answer *found, const struct err *err)
 	struct stanza *st;
 	int64_t at_us;
 
-	if (acc != NULL && !account_is_available(acc)) {
+	if (acc != NULL && !account_is_visible(acc)) {
 		st = stanza_new(PRESENCE_UNAVAILABLE, acc->e.jid,
 			absence->probe->from, absence->probe->id);
 		at_us = err == NULL ? seen_at(st->arena, found) : 0;
@@ -79,12 +79,12 @@ answer_all(struct module_ctx *m, struct account *acc, struct stanza *probe)
 {
 	struct session *s;
 
-	if (!account_is_available(acc)) {
+	if (!account_is_visible(acc)) {
 		answer_absent(m, acc, probe);
 		return;
 	}
 	for (s = acc->sessions; s != NULL; s = s->next) {
-		if (session_is_available(s))
+		if (session_is_visible(s))
 			answer_present(acc, s, probe->from, true);
 	}
 	stanza_free(probe);
@@ -124,7 +124,8 @@ presence_on_probe(struct module_ctx *m, struct account *acc, struct stanza *st)
 	}
 	if (!acc->exists || !account_shows_presence_to(acc, from))
 		answer_stranger(m, acc, s, st);
-	else if (s != NULL && session_is_available(s))
+	else if (s != NULL &&
+		(session_is_visible(s) || presence_was_sent_to(m, s, from)))
 		answer_present(acc, s, from, false);
 	stanza_free(st);
 }

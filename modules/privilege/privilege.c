@@ -266,6 +266,7 @@ static const struct hook_handler privilege_hooks[] = {
 	{ HOOK_HOST_MESSAGE, HOOK_DELIVER, privilege_on_message },
 	{ HOOK_SESSION_AVAILABLE, HOOK_WATCH, privilege_on_available },
 	{ HOOK_SESSION_UNAVAILABLE, HOOK_WATCH, privilege_on_unavailable },
+	{ HOOK_SESSION_HIDDEN, HOOK_WATCH, privilege_on_hidden },
 	{ HOOK_SESSION_SEND, HOOK_KEEP, privilege_on_send },
 	{ .fn = NULL },
 };

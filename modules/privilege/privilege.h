@@ -38,6 +38,7 @@ bool privilege_refuses(struct module_ctx *m, struct account_stanza *in);
 /* Presence (§7): owner shard of the account. */
 enum hook_result privilege_on_available(struct module_ctx *m, void *arg);
 enum hook_result privilege_on_unavailable(struct module_ctx *m, void *arg);
+enum hook_result privilege_on_hidden(struct module_ctx *m, void *arg);
 enum hook_result privilege_on_send(struct module_ctx *m, void *arg);
 /* Of somebody else. */
 void privilege_presence_came(struct module_ctx *m, struct account *acc,

@@ -73,7 +73,7 @@ privilege_on_available(struct module_ctx *m, void *arg)
 	struct session *s = arg;
 	struct stanza *st;
 
-	if (!session_shard(s)->snap->has_components)
+	if (s->invisible || !session_shard(s)->snap->has_components)
 		return HOOK_PASS;
 	st = session_presence(s);
 	tell_components(m, s->account, st, false);
@@ -81,18 +81,36 @@ privilege_on_available(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-enum hook_result
-privilege_on_unavailable(struct module_ctx *m, void *arg)
+static void
+tell_unavailable(struct module_ctx *m, struct session *s)
 {
-	struct session *s = arg;
 	struct jid nobody = { .text = NULL };
 	struct stanza *st;
 
 	if (!session_shard(s)->snap->has_components)
-		return HOOK_PASS;
+		return;
 	st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody, STR_NONE);
 	tell_components(m, s->account, st, false);
 	stanza_free(st);
+}
+
+enum hook_result
+privilege_on_unavailable(struct module_ctx *m, void *arg)
+{
+	struct session *s = arg;
+
+	if (!s->invisible)
+		tell_unavailable(m, s);
+	return HOOK_PASS;
+}
+
+enum hook_result
+privilege_on_hidden(struct module_ctx *m, void *arg)
+{
+	const struct session_hidden *hidden = arg;
+
+	if (hidden->shown && session_is_available(hidden->session))
+		tell_unavailable(m, hidden->session);
 	return HOOK_PASS;
 }
 
@@ -104,7 +122,7 @@ privilege_on_send(struct module_ctx *m, void *arg)
 
 	if (out->st->type == PRESENCE_AVAILABLE && !jid_is_set(out->st->to) &&
 		session_shard(s)->snap->has_components &&
-		session_is_available(s))
+		session_is_visible(s))
 		tell_components(m, s->account, out->st, true);
 	return HOOK_PASS;
 }
@@ -268,7 +286,7 @@ gather(struct entity *e, void *arg)
 	struct gathering *g = arg;
 	struct account *acc = account_if(e);
 
-	if (acc == NULL || !account_is_available(acc) || !gather_wants(g, acc))
+	if (acc == NULL || !account_is_visible(acc) || !gather_wants(g, acc))
 		return;
 	buf_add_str(&g->found, jid_str(e->jid));
 	buf_add_c(&g->found, "\n");

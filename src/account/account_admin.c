@@ -315,7 +315,7 @@ presence_perform(struct account *acc, struct entity_message *m)
 	for (const struct session *s = acc->sessions; s != NULL; s = s->next) {
 		struct stanza *st;
 
-		if (!session_is_available(s))
+		if (!session_is_visible(s))
 			continue;
 		st = session_presence(s);
 		st->made_here = true; /* who asked for it may have gone */

@@ -583,7 +583,7 @@ account_receive_shared(struct entity *e, struct stanza *st,
 		!account_line_is_empty(acc) || has_foreign_id(st);
 
 	if (st->type == PRESENCE_PROBE &&
-		(acc->sessions == NULL ||
+		(!account_is_visible(acc) ||
 			!account_shows_presence_to(acc, st->from)))
 		return true;
 	if (one->filtered)

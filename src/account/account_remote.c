@@ -59,10 +59,12 @@ show_away(struct account *acc, const struct roster_item *it)
 static void
 ask_again(struct account *acc, const struct roster_item *it)
 {
-	if ((it->state & SUB_TO) != 0)
+	if ((it->state & SUB_TO) == 0) {
+		if (account_is_visible(acc))
+			ask(acc, PRESENCE_SUBSCRIBE, it);
+	} else if (account_probes(acc)) {
 		ask(acc, PRESENCE_PROBE, it);
-	else
-		ask(acc, PRESENCE_SUBSCRIBE, it);
+	}
 }
 
 /* Does it want to know who is there? */
@@ -98,7 +100,7 @@ account_remote_told(struct account *acc, struct entity_message *m)
 void
 account_watch_remotes(struct account *acc)
 {
-	for (uint32_t i = 0; account_is_available(acc) && i < acc->roster.n;
+	for (uint32_t i = 0; account_probes(acc) && i < acc->roster.n;
 		i++) {
 		const struct roster_item *it = roster_at(&acc->roster, i);
 		struct str domain = jid_domain(roster_item_jid(it));

@@ -195,7 +195,7 @@ roster_change_presence(struct roster_change *ch, bool available)
 		s = s->next) {
 		struct stanza *st;
 
-		if (!session_is_available(s))
+		if (!session_is_visible(s))
 			continue;
 		if (available) {
 			st = session_presence(s);

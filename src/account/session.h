@@ -117,6 +117,9 @@ struct session {
 				* until RECENT_US after the account's last was bound */
 	bool left : 1;         /* it ends, and nobody will come back for it: its
 				* client has said goodbye, or is none any more */
+	bool invisible : 1;    /* see session_set_invisible() */
+	bool probes : 1;       /* with invisible: asks contacts for theirs all the
+				* same */
 	uint8_t state : 2;     /* enum session_state */
 	uint8_t rest : 5;      /* enum session_rest, or-ed */
 	char bytes[];          /* the full address, and a NUL */
@@ -141,6 +144,14 @@ struct session_stanza {
 struct session_loss {
 	struct session *session;
 	int64_t sleep_us; /* how long it may sleep, when the handler says so */
+};
+
+/* Argument of HOOK_SESSION_HIDDEN. */
+struct session_hidden {
+	struct session *session;
+	bool shown; /* it was not invisible before: whoever sees it has to hear that
+		     * it is not available */
+	bool probe; /* it is available, and its contacts are to be probed */
 };
 
 /* Argument of HOOK_SESSION_TAKEN. */
@@ -234,6 +245,31 @@ session_is_available(const struct session *s)
 
 /* Is one of its sessions? */
 bool account_is_available(const struct account *acc);
+
+/*
+ * From now on s is invisible (XEP-0186 §3.1): it is available, if it was not, takes
+ * messages, and is shown what others show it; but nobody sees it, except whom its
+ * client sends presence directly.  Whoever saw it hears that it is not available
+ * (HOOK_SESSION_HIDDEN).  probes: it asks its contacts for their presence, now and
+ * whenever it becomes available.  It stays so until it ends, or is visible.
+ */
+void session_set_invisible(struct session *s, bool probes);
+/* s is visible: as before its initial presence, but for those who were sent presence
+ * directly (§3.2). */
+void session_set_visible(struct session *s);
+
+/* Available, and others may know it: what is said of a session to anybody but its
+ * own client rests on this. */
+static inline bool
+session_is_visible(const struct session *s)
+{
+	return s->presence != NULL && !s->invisible;
+}
+
+/* Is one of its sessions? */
+bool account_is_visible(const struct account *acc);
+/* Is one available that asks contacts for their presence? */
+bool account_probes(const struct account *acc);
 
 /* Available, and takes messages for the bare address. */
 static inline bool

@@ -5,7 +5,7 @@
  *           resource='phone' bound='1795219200000000' interested='1'
  *           copies='1' again='1' sleep='600000000' keeper='sm' keeps='1' acked='17'
  *           sent='19' counts='1' handled='12'
- *           priority='0' seen='1795219201000000'>
+ *           priority='0' seen='1795219201000000' invisible='1' probes='1'>
  *     <presence xmlns='jabber:client'>...</presence>
  *     <state of='presence'>...</state>
  *     <item xmlns='jabber:client' at='1795219202000000' to='...' kept='3'>
@@ -140,6 +140,8 @@ session_save(struct session *s, struct str stop, struct buf *out)
 	put_number(out, "handled", session_handled(s));
 	put_number(out, "priority", s->priority);
 	put_number(out, "seen", s->presence_us);
+	put_number(out, "invisible", s->invisible);
+	put_number(out, "probes", s->probes);
 	buf_add_c(out, ">");
 	if (session_is_available(s))
 		put_presence(out, s);
@@ -179,7 +181,7 @@ get_flag(const struct elem *e, const char *name, bool *out)
 struct saved {
 	struct str resource;
 	int64_t id, bound, sleep, acked, sent, handled, priority, seen;
-	bool interested, copies, again, keeps, counts;
+	bool interested, copies, again, keeps, counts, invisible, probes;
 };
 
 static bool
@@ -212,7 +214,9 @@ saved_read(struct saved *v, struct arena *a, const struct elem *e,
 		get_flag(e, "counts", &v->counts) &&
 		get_number(e, "handled", 0, UINT32_MAX, &v->handled) &&
 		get_number(e, "priority", INT8_MIN, INT8_MAX, &v->priority) &&
-		get_number(e, "seen", 0, INT64_MAX, &v->seen))
+		get_number(e, "seen", 0, INT64_MAX, &v->seen) &&
+		get_flag(e, "invisible", &v->invisible) &&
+		get_flag(e, "probes", &v->probes))
 		return true;
 	return err_set(err, ERR_INVALID, "one of its numbers is none");
 }
@@ -399,6 +403,8 @@ restore(struct account *acc, struct arena *a, const struct elem *e,
 	s->interested = v.interested;
 	s->copied = v.copies;
 	s->again = v.again;
+	s->invisible = v.invisible;
+	s->probes = v.probes;
 	if (v.counts)
 		session_count_input_from(s, (uint32_t)v.handled);
 	session_out_restore_begin(s);
@@ -449,6 +455,7 @@ session_restore_rest(struct account *acc, struct str resource,
 	stanza_free(here);
 	if (e == NULL)
 		return;
+	s->invisible = elem_attr(e, "invisible").p != NULL;
 	session_out_restore_begin(s);
 	elem_each_child(e, item)
 		if (elem_is(item, NS_CLIENT, "item"))

@@ -40,7 +40,8 @@ account_check(struct command_call *call, struct err *err)
 
 /* --- sessions ----------------------------------------------------------- */
 
-/* As in RFC 6121 §4.7.2.1, and "online" for a presence without it. */
+/* As in RFC 6121 §4.7.2.1, and "online" for a presence without it; what others do not
+ * see is not shown here either. */
 static struct str
 list_show_of(const struct session *s)
 {
@@ -48,6 +49,8 @@ list_show_of(const struct session *s)
 
 	if (!session_is_available(s))
 		return STR("unavailable");
+	if (s->invisible)
+		return STR("invisible");
 	show = session_show(s);
 	return show.n != 0 ? show : STR("online");
 }

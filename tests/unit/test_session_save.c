@@ -40,6 +40,22 @@ save_and_restore(struct scene *s)
 	buf_done(&again);
 }
 
+TEST(who_is_invisible_is_so_after_a_restart)
+{
+	for (unsigned probes = 0; probes < 2; probes++) {
+		struct scene s;
+
+		scene_init(&s);
+		session_set_invisible(s.s, probes);
+		sleep_now(&s);
+		save_and_restore(&s);
+		CHECK(session_is_available(s.s));
+		CHECK(!session_is_visible(s.s));
+		CHECK_INT(s.s->probes, probes);
+		scene_done(&s);
+	}
+}
+
 TEST(a_session_is_the_same_after_a_restart)
 {
 	static const unsigned sizes[] = { 0, 1, 2, 3, 50, 200 };
