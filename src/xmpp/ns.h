@@ -49,6 +49,7 @@
 #define NS_LAST "jabber:iq:last"
 #define NS_FULLTEXT "urn:xmpp:fulltext:0"
 #define NS_INBOX "urn:xmpp:inbox:1"
+#define NS_INVISIBLE "urn:xmpp:invisible:1"
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MAM_TRIM "urn:xmpp:mamtrim:0"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
