@@ -42,6 +42,7 @@
 #include "base/mem.h"
 #include "xml/elem.h"
 #include "xmpp/jid.h"
+#include "xmpp/ns.h"
 #include "xmpp/subscription.h"
 #include "store/store.h"
 #include "core/entity.h"
@@ -60,6 +61,7 @@
 #define LONG 6000
 #define AWAY 2
 #define AWAY_STEP 60
+#define SIM_VISIBLE "visible"
 
 static bool verbose;
 
@@ -169,6 +171,9 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 		sim_presence(sc, e);
 	else if (str_is(e->name, "counted"))
 		user_counted(sc, e);
+	else if (str_is(elem_attr(e, "id"), SIM_VISIBLE))
+		/* whom it saw it is shown anew, by its initial presence */
+		memset(sc->sees, 0, sizeof(sc->sees));
 	else if (str_eq(elem_attr(e, "type"), STR("set")))
 		user_send(sc, "<iq type='result' id='%.*s'/>",
 			STR_ARG(elem_attr(e, "id")));
@@ -341,9 +346,27 @@ do_crowd(struct sim *s, struct sim_client *sc)
 			remove ? "subscription='remove'" : "name='a contact'");
 }
 
+/* Or visible again (XEP-0186 §3.2): it says so itself then. */
+static void
+do_invisible(struct sim *s, struct sim_client *sc)
+{
+	sc->invisible = !sc->invisible;
+	sim_say("u%u/r%u is %svisible", sc->user, sc->index,
+		sc->invisible ? "in" : "");
+	if (sc->invisible)
+		user_send(sc, "<iq type='set' id='i'><invisible xmlns='"
+			NS_INVISIBLE "' probe='%u'/></iq>",
+			(unsigned)world_draw(s->w, 2));
+	else
+		user_send(sc, "<iq type='set' id='" SIM_VISIBLE "'><visible xmlns='"
+			NS_INVISIBLE "'/></iq>");
+}
+
 static void
 do_presence(struct sim *s, struct sim_client *sc)
 {
+	if (world_draw(s->w, 4) == 0)
+		do_invisible(s, sc);
 	user_send(sc,
 		"<presence><show>%s</show><priority>%u</priority></presence>",
 		world_draw(s->w, 2) == 0 ? "away" : "dnd",
@@ -561,7 +584,7 @@ check_presence(struct sim *s, unsigned u, unsigned v)
 
 			if (is_online(at))
 				user_check_sees(at, other, entitled,
-					is_online(other));
+					is_online(other) && !other->invisible);
 		}
 	}
 }

@@ -60,7 +60,7 @@ user_begins(struct sim_client *sc)
 void
 user_connect(struct sim_client *sc, int priority)
 {
-	sc->leaving = sc->asked = sc->counted = false;
+	sc->leaving = sc->asked = sc->counted = sc->invisible = false;
 	sc->said.n = 0;
 	sc->c.priority = priority;
 	if (sc->managed) {

@@ -52,6 +52,7 @@ struct sim_client {
 	bool counted;      /* it does */
 	struct VEC(struct said) said;
 	bool sees[USERS][CLIENTS];
+	bool invisible; /* it has asked for that: nobody sees it */
 	struct VEC(struct arrival) arrivals; /* of one server */
 	bool wished[USERS]; /* of two: something about seeing them, in this session */
 };
