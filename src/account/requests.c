@@ -421,6 +421,15 @@ requests_told(struct account *acc, struct entity_message *m)
 
 /* --- the end ------------------------------------------------------------------- */
 
+/* What nobody would see, or only until the goodbye that follows: that it is available,
+ * perhaps behind a request that nobody is to see it (XEP-0186), which is on its way. */
+static bool
+is_vain(const struct session *s, const struct stanza *st)
+{
+	return (st->type == IQ_GET && is_request(s, st)) ||
+		(st->type == PRESENCE_AVAILABLE && !jid_is_set(st->to));
+}
+
 static bool
 line_flush(struct session *s, struct line *l)
 {
@@ -430,7 +439,7 @@ line_flush(struct session *s, struct line *l)
 		if (!account_sends(s->account, st))
 			return false;
 		(void)line_pop(session_shard(s), l);
-		if (st->type == IQ_GET && is_request(s, st))
+		if (is_vain(s, st))
 			stanza_free(st);
 		else
 			session_send(s, st);
