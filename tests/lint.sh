@@ -67,7 +67,9 @@ lines '\bXML_ParserCreate' | grep -v '^src/xml/parser_pool\.c:' |
 lines '_xmppconnect' | report 'hostile 42: a TXT record that leads elsewhere'
 lines '\bsqlite3_v?s?n?(mprintf|get_table)\b' |
 	report 'hostile 63: statements made of text'
+# where SQLite has its own, which nobody can guess: how much room is there
 lines '"/tmp|\b(tmpnam|mktemp|tempnam)\(' |
+	grep -v '^src/store/sqlite/sqlite_room\.c:' |
 	report 'hostile 69: a place that can be guessed'
 
 lines '\b(v?sprintf|strcpy|stpcpy|strcat|strncpy|strncat|gets|strtok|alloca|system|popen)\(' |

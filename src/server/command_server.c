@@ -87,6 +87,87 @@ backup_run(struct command_call *call)
 		&call->shard->mailbox, command_answered, call);
 }
 
+/* --- compact ------------------------------------------------------------ */
+
+static void
+bytes_field(struct command_call *call, const char *name, uint64_t bytes)
+{
+	command_number(call, name, (int64_t)MIN(bytes, (uint64_t)INT64_MAX));
+}
+
+static void
+room_show(struct command_call *call, const struct store_room *room)
+{
+	command_row(call);
+	command_field(call, "database",
+		str_c(store_path(call->server->store)));
+	bytes_field(call, "bytes", room->file_bytes);
+	bytes_field(call, "bytes_free", room->free_bytes);
+}
+
+static void
+needs_show(struct command_call *call, const struct store_room *room)
+{
+	command_field(call, "writes", room->in_slices ? STR("ok meanwhile") :
+		STR("refused meanwhile"));
+	if (!room->in_slices) {
+		command_field(call, "folder", str_c(room->own.folder));
+		bytes_field(call, "needed", room->own.needs_bytes);
+		bytes_field(call, "room", room->own.has_bytes);
+	}
+	if (!room->in_slices && !room->one_disk) {
+		command_field(call, "temporary_folder",
+			str_c(room->temporary.folder));
+		bytes_field(call, "temporary_needed",
+			room->temporary.needs_bytes);
+		bytes_field(call, "temporary_room", room->temporary.has_bytes);
+	}
+	bytes_field(call, "seconds", room->about_s);
+	if (room->missing.code != ERR_NONE)
+		command_field(call, "missing", str_c(room->missing.text));
+	else
+		command_field(call, "advice",
+			STR("nothing was done; antiphonctl compact --yes does it"));
+}
+
+static void
+on_room_found(void *arg, const struct store_room *room, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	if (err != NULL) {
+		command_fail(call, err);
+		return;
+	}
+	room_show(call, room);
+	needs_show(call, room);
+	command_done(call);
+}
+
+static void
+on_compacted(void *arg, const struct store_room *room, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+
+	if (err != NULL) {
+		command_fail(call, err);
+		return;
+	}
+	log_info(LOG_STORE, LOG_NOBODY, "the database is smaller bytes=%llu",
+		(unsigned long long)room->file_bytes);
+	room_show(call, room);
+	command_done(call);
+}
+
+static void
+compact_run(struct command_call *call)
+{
+	bool go = command_switch(call, "yes");
+
+	store_compact(call->server->store, go, &call->shard->mailbox,
+		go ? on_compacted : on_room_found, call);
+}
+
 /* --- loglevel ----------------------------------------------------------- */
 
 static void
@@ -161,6 +242,12 @@ static const struct command_arg backup_args[] = {
 	{ .name = NULL },
 };
 
+static const struct command_arg compact_args[] = {
+	{ "yes", ARG_SWITCH, .optional = true, .option = true,
+		.help = "do it" },
+	{ .name = NULL },
+};
+
 static const struct command_arg loglevel_args[] = {
 	{ "area", ARG_TEXT, .optional = true,
 		.help = "what it is about, or all" },
@@ -173,6 +260,9 @@ const struct command command_server[] = {
 	{ "backup", "copy the database to a new file while it is in use",
 		"The copy is consistent, and complete when the command returns.",
 		backup_args, .run = backup_run, .may = BY_OPERATOR },
+	{ "compact", "make the database as small as it can be",
+		"Without --yes it says what that needs, and nothing is done. bytes_free of the file hold nothing. A database that was made by this version or a later one gives that back in small parts, while all goes on; so it does by itself, but for an eighth of the file. An older one is written anew, once, and is like a new one then: what has to be stored is refused until that is done, as while a disk is full, clients stay connected, and what was stored can be read; the log says when it begins and ends. For that there has to be room beside it and in the folder of temporary files, which the environment of the server may name (SQLITE_TMPDIR, TMPDIR), for what the file holds, once each; seconds is a guess. If the server stops meanwhile, or there is no room after all, the database is as it was.",
+		compact_args, .run = compact_run, .may = BY_OPERATOR },
 	{ "loglevel", "show or set how much is logged",
 		"An area without a level shows that area. It lasts until the configuration is read again.",
 		loglevel_args, .run = loglevel_run, .may = BY_OPERATOR },

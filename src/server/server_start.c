@@ -86,7 +86,16 @@ static void
 on_outage(void *arg, const struct store_outage *outage)
 {
 	(void)arg;
-	if (outage->now)
+	if (outage->is_wanted && outage->now)
+		log_info(LOG_STORE, LOG_NOBODY,
+			"what has to be stored is refused until the database is smaller reason=\"%s\"",
+			outage->why.text);
+	else if (outage->is_wanted)
+		log_info(LOG_STORE, LOG_NOBODY,
+			"the database takes writes again after_s=%lld refused=%llu",
+			(long long)(outage->for_us / US_PER_S),
+			(unsigned long long)outage->refused);
+	else if (outage->now)
 		log_error(LOG_STORE, LOG_NOBODY,
 			"the disk takes no writes, what has to be stored is refused until it does reason=\"%s\"",
 			outage->why.text);

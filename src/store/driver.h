@@ -209,6 +209,14 @@ struct store_driver {
 		store_entry_fn fn, void *arg, struct err *err);
 	/* outside of begin and rollback, on a handle of its own */
 	bool (*backup)(struct store_db *db, const char *path, struct err *err);
+	/* writer, outside of begin and rollback: what store_compact() says; and
+	 * it, or a slice of it, if room says in_slices.  stops is asked now and
+	 * then, and what it answers true to fails with ERR_CLOSED.  Both are
+	 * NULL: it has no file. */
+	bool (*room)(struct store_db *db, struct store_room *out,
+		struct err *err);
+	bool (*compact)(struct store_db *db, bool (*stops)(void *arg), void *arg,
+		bool *more_out, struct err *err);
 	/* for store_lose_when(); may be NULL */
 	void (*lose_when)(struct store_db *db,
 		bool (*fn)(void *arg, enum store_moment at), void *arg);

@@ -320,6 +320,7 @@ store_turn(struct store *s)
 		store_tend(s);
 		any = true;
 	}
+	any = (!lost && store_compact_turn(s)) || any;
 	return turn_reads(s) || any;
 }
 
@@ -402,6 +403,7 @@ store_new(const struct store_conf *conf, const struct store_driver *driver)
 	STAILQ_INIT(&s->writes);
 	STAILQ_INIT(&s->reads);
 	STAILQ_INIT(&s->copies);
+	STAILQ_INIT(&s->compacts);
 	STAILQ_INIT(&s->parked);
 	return s;
 }

@@ -54,6 +54,7 @@ struct store_outage {
 	struct err why;   /* which file, and what to do */
 	int64_t for_us;   /* how long already, or how long it was */
 	uint64_t refused; /* writes, since it began */
+	bool is_wanted;   /* by store_compact() */
 };
 
 struct store_conf {
@@ -416,6 +417,36 @@ void store_talks(struct store *s, struct store_place at, uint32_t max,
  */
 void store_backup(struct store *s, const char *path, struct mailbox *reply,
 	store_done_fn done, void *arg);
+
+struct store_disk {
+	char folder[256];
+	uint64_t needs_bytes, has_bytes; /* of room */
+};
+
+struct store_room {
+	uint64_t file_bytes; /* of the database */
+	uint64_t free_bytes; /* of these, what holds nothing */
+	/* It gives that back beside all else; else it is written anew, and takes no
+	 * writes meanwhile. */
+	bool in_slices;
+	struct store_disk own, temporary; /* else; where the copies go */
+	bool one_disk;      /* and then own says what both need */
+	uint64_t about_s;   /* how long it may take */
+	struct err missing; /* ERR_NONE, or which room is */
+};
+
+/* room is NULL where it did not work, and err where it did. */
+typedef void (*store_compact_fn)(void *arg, const struct store_room *room,
+	const struct err *err);
+
+/*
+ * How much room the database takes, and what it would need to take less; with go, it is
+ * made as small as it can be, and room says what there is then.  ERR_REFUSED: there is no
+ * file, or too little room (room.missing); ERR_CONFLICT: it is being done already;
+ * ERR_CLOSED: the store was closed meanwhile, and all is as it was.
+ */
+void store_compact(struct store *s, bool go, struct mailbox *reply,
+	store_compact_fn fn, void *arg);
 
 struct store_stats {
 	uint64_t reads, writes, failures;

@@ -137,6 +137,7 @@ struct outage {
 	int64_t since_us, probe_us; /* monotonic; the next try */
 	size_t probe_bytes;         /* what it writes */
 	uint64_t refused_before;    /* it began */
+	bool is_wanted;             /* see store_compact.c */
 };
 
 struct store {
@@ -156,7 +157,7 @@ struct store {
 
 	pthread_mutex_t lock; /* of everything below */
 	pthread_cond_t writes_changed, reads_changed, copies_changed;
-	struct store_req_list writes, reads, copies;
+	struct store_req_list writes, reads, copies, compacts;
 	unsigned n_reads;     /* in reads */
 	int64_t reads_due_us; /* not before; monotonic */
 	bool writer_asleep;
@@ -222,6 +223,8 @@ bool store_outage_refuse(struct store *s, struct err *err);
 bool store_outage_is_due(const struct store *s);
 /* Writer thread: a commit of that many bytes has failed with why. */
 void store_outage_begin(struct store *s, const struct err *why, size_t bytes);
+/* The same where it is wanted, until store_outage_end(): no disk has failed. */
+void store_outage_want(struct store *s, const struct err *why);
 /* Writer thread: something was written. */
 void store_outage_end(struct store *s);
 /* Writer thread: tries again.  True when it is over. */
@@ -254,6 +257,12 @@ void store_tend(struct store *s);
 /* Writer thread: one try of it.  What fails by itself says so in its request;
  * false with err when none of it is done, or that is in doubt. */
 bool store_batch_try(struct store *s, struct store_batch *b, struct err *err);
+
+/* --- store_compact.c ------------------------------------------------- */
+
+/* Writer thread, when no batch is tried: what is first in line, or a slice of it.
+ * False: there is nothing. */
+bool store_compact_turn(struct store *s);
 
 /* --- store_read.c ------------------------------------------------------- */
 

@@ -65,6 +65,7 @@ outage_describe(struct store *s, struct store_outage *out)
 		.why = o->why,
 		.for_us = clock_mono_us(&clock_system) - o->since_us,
 		.refused = atomic_load(&s->refused) - o->refused_before,
+		.is_wanted = o->is_wanted,
 	};
 }
 
@@ -125,23 +126,36 @@ outage_tell(struct store *s, bool now)
 		s->conf.on_outage(s->conf.on_outage_arg, &out);
 }
 
-void
-store_outage_begin(struct store *s, const struct err *why, size_t bytes)
+static void
+outage_start(struct store *s, const struct err *why, size_t bytes, bool wanted)
 {
 	int64_t now_us = clock_mono_us(&clock_system);
 
 	pthread_mutex_lock(&s->lock);
-	s->stats.outages++;
+	s->stats.outages += !wanted;
 	s->outage = (struct outage){
 		.why = *why, /* whatever it was, to all others it is one thing */
 		.since_us = now_us,
 		.probe_us = now_us + PROBE_US,
 		.probe_bytes = MIN(MAX(bytes, PROBE_MIN), PROBE_MAX),
 		.refused_before = atomic_load(&s->refused),
+		.is_wanted = wanted,
 	};
 	s->outage.why.code = ERR_DISK;
 	pthread_mutex_unlock(&s->lock);
 	outage_tell(s, true);
+}
+
+void
+store_outage_begin(struct store *s, const struct err *why, size_t bytes)
+{
+	outage_start(s, why, bytes, false);
+}
+
+void
+store_outage_want(struct store *s, const struct err *why)
+{
+	outage_start(s, why, 0, true);
 }
 
 void

@@ -42,7 +42,7 @@ writer_is_due(const struct store *s)
 	if (!STAILQ_EMPTY(&s->batch.reqs))
 		return clock_mono_us(&clock_system) >= s->batch.loss.retry_us;
 	return !STAILQ_EMPTY(&s->waiting) || !STAILQ_EMPTY(&s->writes) ||
-		s->closing || store_outage_is_due(s) ||
+		!STAILQ_EMPTY(&s->compacts) || s->closing || store_outage_is_due(s) ||
 		(s->has_more && store_takes_writes(s));
 }
 
@@ -78,12 +78,13 @@ writer_main(void *arg)
 		ring_note(&ring_commit, NULL, 0, 0, 0);
 		if (!STAILQ_EMPTY(&s->batch.reqs) || !STAILQ_EMPTY(&s->waiting))
 			store_write_batch(s);
-		else if (closing)
-			return NULL;
-		else if (s->has_more && store_takes_writes(s))
-			store_tend(s);
-		else
+		else if (!closing && !store_takes_writes(s))
 			store_outage_probe(s);
+		else if (!closing && s->has_more)
+			store_tend(s);
+		if (STAILQ_EMPTY(&s->batch.reqs) && !store_compact_turn(s) &&
+			closing && STAILQ_EMPTY(&s->waiting))
+			return NULL;
 	}
 }
 

@@ -100,6 +100,7 @@ static const struct {
 	{ "adduser", "OHB", "OHB" },
 	{ "backup", "O", "" },
 	{ "check-dns", "O", "O" },
+	{ "compact", "O", "O" },
 	{ "components kick", "O", "O" },
 	{ "components list", "O", "O" },
 	{ "components show", "O", "O" },

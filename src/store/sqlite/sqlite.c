@@ -514,4 +514,6 @@ const struct store_driver store_sqlite = {
 	.get_entries = sqlite_get_entries,
 	.sizes = sqlite_sizes,
 	.backup = sqlite_backup,
+	.room = sqlite_room,
+	.compact = sqlite_compact,
 };

@@ -431,6 +431,23 @@ bool sqlite_get_entries(struct store_db *db, struct store_place at,
 /* Writer: gives back some of the free pages, if there are too many; sets
  * db->gives_back. */
 bool sqlite_pages_give_back(struct store_db *db, struct err *err);
+/* Writer: a slice of them, if there are any; *more_out: others are left. */
+bool sqlite_pages_slice(struct store_db *db, bool *more_out, struct err *err);
+
+/* --- sqlite_compact.c --------------------------------------------- */
+
+/* See struct store_driver. */
+bool sqlite_room(struct store_db *db, struct store_room *out, struct err *err);
+bool sqlite_compact(struct store_db *db, bool (*stops)(void *arg), void *arg,
+	bool *more_out, struct err *err);
+
+/* --- sqlite_room.c ------------------------------------------------ */
+
+/* How much room the disks have, of those that would need it. */
+bool sqlite_room_disks(const char *path, struct store_room *room,
+	struct err *err);
+/* How much they need for what else stands in room, and what is missing. */
+void sqlite_room_judge(struct store_room *room);
 
 /* --- sqlite_sizes.c ----------------------------------------------- */
 

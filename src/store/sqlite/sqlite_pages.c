@@ -5,7 +5,7 @@
  * pages are used again; so as many stay as may be needed soon, and what is more is
  * given back in slices: the last pages of the file take the place of free ones.  A
  * database that was made before there was this (auto_vacuum, which the first table
- * decides) keeps its size.
+ * decides) keeps its size until it is written anew (sqlite_compact.c).
  */
 #include "config.h"
 
@@ -50,6 +50,23 @@ pages_free(struct store_db *db, int64_t n_before, struct err *err)
 	if (!pages_count(db, SQL_FREE_PAGES, &n, err))
 		return false;
 	db->gives_back = n < n_before;
+	return true;
+}
+
+bool
+sqlite_pages_slice(struct store_db *db, bool *more_out, struct err *err)
+{
+	int64_t n;
+
+	*more_out = false;
+	if (!pages_count(db, SQL_FREE_PAGES, &n, err))
+		return false;
+	if (n == 0)
+		return true;
+	if (!pages_free(db, n, err) || !pages_count(db, SQL_FREE_PAGES, &n, err))
+		return false;
+	*more_out = db->gives_back && n != 0;
+	db->gives_back = false;
 	return true;
 }
 
