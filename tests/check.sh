@@ -48,7 +48,7 @@ count() {
 	[ "$2" -eq 0 ] || step_ok=no
 }
 
-# Sets cpu to the processor time of what has run here, and was waited for.
+# Sets cpu to the processor time of what has run in this lane, and was waited for.
 cpu_seconds() {
 	times >"$step_log.times" # in a subshell they were those of the subshell
 	cpu=$(awk '{
@@ -160,25 +160,33 @@ told() { # folder
 	[ "$(cat "$out/$1.told")" = yes ]
 }
 
-# Begins the lane beside: a function, which counts for itself.
-begin_beside() {
-	rm -f "$out"/*.told "$out/beside"
+# A lane: a function, which counts for itself.  Each is in a shell of its own, or the
+# processor time of one were that of a step of the other when it ends.
+lane() { # its name, function
+	passed=0 failed=0 skipped=0
+	"$2"
+	echo "$passed $failed $skipped" >"$out/$1"
+}
+
+# Counts what a lane has counted.
+end_lane() { # its name
+	read -r a b c <"$out/$1" || a=0 b=1 c=0
+	passed=$((passed + a)) failed=$((failed + b)) skipped=$((skipped + c))
+}
+
+both_lanes() { # the functions of the one in front, and of the one beside
+	rm -f "$out"/*.told "$out/front" "$out/beside"
 	(
-		passed=0 failed=0 skipped=0
 		renice -n 10 -p "$(exec sh -c 'echo $PPID')" >/dev/null
-		"$@"
-		echo "$passed $failed $skipped" >"$out/beside"
+		lane beside "$2"
 	) &
 	beside=$!
 	# what is in the background hears nothing of Ctrl-C
 	trap 'trap - INT TERM; kill -TERM 0; exit 130' INT
-}
-
-# Waits for its end, and counts what it has counted.
-end_beside() {
+	(lane front "$1")
 	wait "$beside"
-	read -r a b c <"$out/beside" || a=0 b=1 c=0
-	passed=$((passed + a)) failed=$((failed + b)) skipped=$((skipped + c))
+	end_lane front
+	end_lane beside
 }
 
 # Prints how many of the seconds wanted a step has, which is followed by others that
@@ -466,6 +474,7 @@ compute() {
 
 # The lane in front.
 converse() {
+	[ -x "$out/gcc/antiphond" ] || return
 	step "end to end" run_pytest gcc tests/e2e tests/chaos
 	step "other servers" run_net gcc
 	told static && step "static modules" run_pytest static \
@@ -490,9 +499,7 @@ main() {
 	get_ready
 	check_quick
 	if [ "$quick" = no ]; then
-		begin_beside compute
-		[ ! -x "$out/gcc/antiphond" ] || converse
-		end_beside
+		both_lanes converse compute
 	fi
 	echo "$(($(date +%s) - began)) s, $skipped skipped"
 	echo "$passed passed, $failed failed"
