@@ -10,10 +10,10 @@
 # it took, the processor time, how many tests have passed.  The last line of the
 # output is "N passed, N failed": all tests of all runners, and one for each step
 # that has no tests to count.  FUZZ_SECONDS is how long each fuzz target runs (5),
-# CHAOS_SECONDS how long seeds of tests/chaos are begun (240), and at most 60 again with
-# addresses sanitized; it is less, but 30, where all would not end within
-# CHECK_SECONDS (1700), with the time that installing takes.  SIM_SEEDS is how many
-# seeds each simulation has (500).
+# SOAK_SECONDS how long a soak takes (30), CHAOS_SECONDS how long seeds of tests/chaos
+# are begun (240), and at most 60 again with addresses sanitized; these are less, but
+# 2, 15 and 30, where all would not end within CHECK_SECONDS (1700), with the time that
+# installing takes.  SIM_SEEDS is how many seeds each simulation has (500).
 # shellcheck disable=SC2317 # step() calls them by their names
 set -u
 
@@ -200,10 +200,11 @@ seconds_left() { # wanted, at least, for what follows
 
 # --- what is built ------------------------------------------------------------
 
-configure_in() { # folder, arguments of configure
+# What configure has found out with a compiler holds for all that is built by it.
+configure_in() { # folder, arguments of configure, the first of which is CC=
 	mkdir -p "$out/$1" && cd "$out/$1" || return 1
 	shift
-	"$top/configure" --enable-werror "$@"
+	"$top/configure" --enable-werror --cache-file="$out/${1##*[= ]}.cache" "$@"
 }
 
 build_in() { # folder, arguments of configure
@@ -264,6 +265,9 @@ get_ready() {
 				echo "without other servers to compare with"
 		fi
 	fi
+	rm -f "$out"/*.cache
+	# libtool is a script that runs for each link, and half as long as in bash
+	export CONFIG_SHELL=/bin/sh
 	deps_configure_script "$top" >"$out/autoreconf.log" 2>&1 || {
 		cat "$out/autoreconf.log"
 		exit 1
@@ -272,7 +276,7 @@ get_ready() {
 	unshuffled="setarch $(uname -m) -R"
 	$unshuffled true 2>/dev/null || unshuffled=
 	# three builds are by gcc, and most of what they compile is the same but
-	# for paths and for options that it does not look at; of clang's no two are
+	# for paths and for options that it does not look at; clang's are not
 	gcc=gcc
 	command -v ccache >/dev/null && gcc='ccache gcc'
 	export CCACHE_BASEDIR="$top" CCACHE_NOHASHDIR=1 \
@@ -283,7 +287,9 @@ get_ready() {
 	command -v ld.gold >/dev/null && gold=-fuse-ld=gold
 	# and compiles as many tests, each of which runs once: what is tested is there
 	# already, by other flags, which make does not look at
-	hasty='-g -O0'
+	hasty='-gline-tables-only -O0'
+	# a trace says in which line it is, and nobody asks for variables
+	lines='-gline-tables-only -O1'
 }
 
 # All seeds of a simulation, with its arguments, shared out among the cores.
@@ -340,32 +346,28 @@ check_threads() {
 		check_PROGRAMS="$programs" check_LIBRARIES= CFLAGS="$hasty"
 }
 
-build_fuzz() {
-	configure_in fuzz CC=clang CFLAGS='-g -O1' LDFLAGS="$gold" \
-		--enable-fuzzing &&
-		make -j"$jobs" fuzz-targets
-}
-
-fuzz_one() {
+fuzz_one() { # target, seconds
 	mkdir -p "corpus/$1"
-	$unshuffled "tests/fuzz/fuzz_$1" -max_total_time="${FUZZ_SECONDS:-5}" \
+	$unshuffled "tests/fuzz/fuzz_$1" -max_total_time="$2" \
 		-rss_limit_mb=1024 -timeout=10 -print_final_stats=1 \
-		-artifact_prefix="$out/fuzz/found-$1-" \
+		-artifact_prefix="$out/asan/found-$1-" \
 		"corpus/$1" "$top/tests/fuzz/corpus/$1" >"$1.log" 2>&1
 }
 
 # As many at once as there are cores.
 fuzz() {
-	cd "$out/fuzz" || return 1
+	make -C "$out/asan" fuzz-targets CFLAGS="$hasty" && cd "$out/asan" || return 1
 	good=0 bad=0
 	set -- "$top"/tests/fuzz/corpus/*
+	each=$((${FUZZ_SECONDS:-5} * $# / jobs)) least=$((2 * $# / jobs))
+	each=$((($(seconds_left "$each" "$least" 240) * jobs + $# - 1) / $#))
 	while [ $# -gt 0 ]; do
 		started=
 		for _ in $(seq "$jobs"); do
 			[ $# -gt 0 ] || break
 			name=${1##*/}
 			shift
-			fuzz_one "$name" &
+			fuzz_one "$name" "$each" &
 			started="$started $name:$!"
 		done
 		for one in $started; do
@@ -381,11 +383,11 @@ fuzz() {
 	count "$good" "$bad"
 }
 
-# Half a minute of coming and going, in the build folder $1.
-soak() {
+# Half a minute of coming and going, or less.
+soak() { # the build folder, how many seconds other steps take that follow
 	make -C "$out/$1" tests/bench/antiphon-bench &&
 		$unshuffled env BUILD="$out/$1" \
-		SOAK_SECONDS="${SOAK_SECONDS:-30}" \
+		SOAK_SECONDS="$(seconds_left "${SOAK_SECONDS:-30}" 15 "$2")" \
 		SOAK_CLIENTS="${SOAK_CLIENTS:-500}" sh "$top/tests/bench/soak.sh"
 }
 
@@ -419,7 +421,8 @@ lint_readme() {
 distribute() {
 	cd "$out/gcc" && make -j"$jobs" distcheck TESTS='' check_PROGRAMS='' \
 		check_LIBRARIES='' check_LTLIBRARIES='' \
-		DISTCHECK_CONFIGURE_FLAGS="--enable-werror CC='$gcc'"
+		DISTCHECK_CONFIGURE_FLAGS="--enable-werror CC='$gcc' \
+			--cache-file=$out/gcc.cache"
 }
 
 check_quick() {
@@ -434,8 +437,7 @@ check_quick() {
 # The lane beside.  First comes what the other one waits for.
 compute() {
 	if step "clang asan ubsan build" build_in asan CC=clang \
-		CFLAGS='-g -O1' LDFLAGS="$gold" \
-		--enable-sanitizers=address,undefined; then
+		CFLAGS="$lines" LDFLAGS="$gold" --enable-fuzzing; then
 		step "asan make check" make_check asan source_tests= \
 			CFLAGS="$hasty" LOG_COMPILER="$unshuffled"
 		tell asan yes
@@ -448,7 +450,7 @@ compute() {
 	else
 		tell static no
 	fi
-	if step "clang tsan build" build_in tsan CC=clang CFLAGS='-g -O1' \
+	if step "clang tsan build" build_in tsan CC=clang CFLAGS="$lines" \
 		LDFLAGS="$gold" --enable-sanitizers=thread; then
 		step "tsan threaded units" check_threads
 		tell tsan yes
@@ -459,9 +461,7 @@ compute() {
 		step "simulation" simulate
 		step "instructions" count_instructions
 	fi
-	if step "fuzz build" build_fuzz; then
-		step "fuzz" fuzz
-	fi
+	[ ! -x "$out/asan/antiphond" ] || step "fuzz" fuzz
 	step "scripts" lint_scripts
 	step "readme" lint_readme
 	step "make distcheck" distribute
@@ -484,13 +484,13 @@ converse() {
 		step "asan end to end" run_pytest asan -m "not once" \
 			tests/dialog tests/e2e
 		step "asan chaos" chaos asan 1001 "$(seconds_left 60 30 240)"
-		step "asan soak" soak asan
+		step "asan soak" soak asan 120
 	fi
 	if told tsan; then
 		step "tsan end to end" run_pytest tsan tests/dialog \
 			tests/e2e/test_delivery.py tests/e2e/test_presence.py \
 			tests/e2e/test_subscriptions.py tests/e2e/test_server.py
-		step "tsan soak" soak tsan
+		step "tsan soak" soak tsan 0
 	fi
 }
 
