@@ -475,7 +475,7 @@ compute() {
 # The lane in front.
 converse() {
 	[ -x "$out/gcc/antiphond" ] || return
-	step "end to end" run_pytest gcc tests/e2e tests/chaos
+	step "end to end" run_pytest gcc -m "once or plain" tests/e2e tests/chaos
 	step "other servers" run_net gcc
 	told static && step "static modules" run_pytest static \
 		tests/e2e/test_xeps.py

@@ -11,6 +11,8 @@ import check  # noqa: E402
 from plan import Device, Plan  # noqa: E402
 from story import Message, Sight, Story  # noqa: E402
 
+pytestmark = pytest.mark.once
+
 
 class History:
     """Romeo's phone sends three messages, and juliet's two devices see them."""

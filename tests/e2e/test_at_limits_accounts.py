@@ -108,7 +108,7 @@ def test_the_most_contacts(own_server, end):
 
 
 @proves("limits: roster_bytes")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_largest_roster(own_server, end):
     server, most = served(own_server, "limits: roster_bytes", end, {
         "limits": {"roster_items": "100000"}})
@@ -202,7 +202,7 @@ def requests_wait(own_server, end, n=None):
 
 
 @proves("limits: directed_presences")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_presence_sent_to_the_most_addresses(own_server, end):
     server, most = served(own_server, "limits: directed_presences", end)
     scene = scenes.Scene(server, ("romeo", "juliet"))
@@ -393,6 +393,7 @@ sworn("modules: offline: max_bytes", MAX, "16 GiB on the disk; 100 MiB are "
       "kept")
 
 
+@pytest.mark.once
 def test_many_bytes_wait(own_server):
     server, _ = offline(own_server, "max_bytes", "max")
     scene = scenes.Scene(server, ("romeo", "juliet"))
@@ -420,7 +421,7 @@ def test_shares_of_what_waits(own_server, name, end):
 
 
 @proves("modules: private: max_namespaces")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_most_namespaces(own_server, end):
     server, most = served(own_server, "modules: private: max_namespaces", end,
                           {"modules": {"private": {"max_bytes": "16MiB"}}})
@@ -442,7 +443,7 @@ def test_the_most_namespaces(own_server, end):
 
 
 @proves("modules: private: max_bytes")
-@pytest.mark.parametrize("end", BOTH)
+@pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_most_private_data(own_server, end):
     server, most = served(own_server, "modules: private: max_bytes", end)
     scene = scenes.Scene(server, ("romeo",))

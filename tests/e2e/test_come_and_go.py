@@ -12,7 +12,7 @@ from client import Client
 from sm import SM, enable
 from test_stats import memory, stats
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 
 GROWTH_KIB = 2048
 # caches of the database fill for a hundred rounds, by 3 MiB in all

@@ -17,7 +17,7 @@ import pytest
 import scene as scenes
 from process import PATIENCE
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 CRASH = "<crash xmlns='urn:antiphon:test:crash' how='%s'/>"
 ADDRESS = r"^  (\S+)\+(0x[0-9a-f]+)$"
 # How, how it is called in the report, and what dies of it.

@@ -510,6 +510,7 @@ def test_a_client_that_has_asked_for_all_still_gets_it(raw):
     assert raw.ended()
 
 
+@pytest.mark.once
 def test_who_does_not_read_answers_is_not_read(own_server):
     """Each answer is a hundred times as long as its question."""
     server = own_server()

@@ -8,6 +8,8 @@ and else the resources that get it.
 
 import pytest
 
+pytestmark = pytest.mark.plain
+
 TYPES = ("normal", "chat", "groupchat", "headline", "message-error",
          "available", "unavailable", "get", "set", "result", "iq-error")
 PAYLOAD = "<q xmlns='urn:antiphon:test'/>"

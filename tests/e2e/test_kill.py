@@ -17,7 +17,7 @@ import pytest
 from client import Client, Closed
 from process import PATIENCE, Failed
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 KILLS = int(os.environ.get("ANTIPHON_KILLS", "100"))
 CLIENTS = 16
 REGISTER = ("<query xmlns='jabber:iq:register'><username>%s</username>"

@@ -23,7 +23,7 @@ from sm import SM, enable
 from test_archive import SID, archive
 from xmltree import Mismatch
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 KILLS = int(os.environ.get("ANTIPHON_KILLS", "5"))
 SEED = int(os.environ.get("ANTIPHON_SEED") or secrets.randbits(32))
 # Is what was sent again recognised?

@@ -96,6 +96,7 @@ def test_guessing_from_many_addresses_is_slowed(own_server):
     assert late.next().name == "success"
 
 
+@pytest.mark.plain
 def test_a_client_that_does_not_read(own_server):
     """limits: write_queue_max_bytes; hostile-12: it costs only itself.  With a
     bound that high, nobody is slowed before."""
@@ -138,6 +139,7 @@ def test_the_largest_stanza_waits_while_its_account_is_loaded(own_server):
     scene.end()
 
 
+@pytest.mark.once
 def test_many_strangers_cost_little(own_server):
     """hostile-03, -05: what one stranger can pin is bounded."""
     server = own_server({"limits": {"unauthenticated_connections": "1000"}})
@@ -177,6 +179,7 @@ def message(to, inner="<body>x</body>"):
     return "<message to='%s' type='chat' id='m'>%s</message>" % (to, inner)
 
 
+@pytest.mark.once
 def test_addresses_that_do_not_exist_hold_no_memory(own_server):
     server = own_server()
     scene = scenes.Scene(server, ("romeo",))

@@ -9,6 +9,8 @@ import pytest
 
 import scene as scenes
 
+pytestmark = pytest.mark.plain
+
 HINTS = "urn:xmpp:hints"
 STATES = "http://jabber.org/protocol/chatstates"
 STAMP = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z"

@@ -4,6 +4,8 @@ import pytest
 
 import scene as scenes
 
+pytestmark = pytest.mark.plain
+
 
 @pytest.fixture
 def pair(scene):

@@ -29,6 +29,7 @@ def answers(c, n, name):
         assert got.get("type") == "result" and got.child(name) is not None
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("big, get, name", [
     (PHOTO, "<vCard xmlns='vcard-temp'/>", "vCard"),
     (NOTE, "<query xmlns='jabber:iq:private'><n xmlns='urn:n'/></query>",
@@ -55,6 +56,7 @@ def test_what_is_read_for_some_is_bounded_and_others_are_served(
         c.drop()
 
 
+@pytest.mark.once
 def test_the_same_of_contacts(own_server):
     """The bound is that of who asks."""
     scene = scenes.Scene(own_server({"limits": FAST}), ["romeo", "juliet"])
@@ -83,6 +85,7 @@ def fill(c, n):
     pytest.fail("the roster has no bound in bytes")
 
 
+@pytest.mark.once
 def test_the_largest_roster_can_be_fetched_many_times_at_once(own_server):
     """limits: roster_bytes, and what may wait for a client, as they are by
     default; in one write with a change, behind which all have to wait."""

@@ -4,6 +4,8 @@ import pytest
 
 from xmltree import CLIENT
 
+pytestmark = pytest.mark.plain
+
 NS = "jabber:iq:roster"
 
 

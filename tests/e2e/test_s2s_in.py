@@ -500,6 +500,7 @@ def test_who_sends_too_much_is_read_slowly(own_server, authority):
         assert romeo.next().get("id") == "m%d" % i
 
 
+@pytest.mark.plain
 def test_who_reads_nothing_slows_no_server(own_server, authority):
     """A stream of others is for many: what waits for one client has its bound, at
     which he is cut, and nobody else waits for him."""

@@ -8,6 +8,8 @@ import sasl
 from client import Client, Closed
 from xmltree import BIND, SASL
 
+pytestmark = pytest.mark.plain
+
 SCRAM = ("SCRAM-SHA-1", "SCRAM-SHA-256", "SCRAM-SHA-512")
 ANY_FAILURE = ("not-authorized", "malformed-request", "invalid-authzid",
                "invalid-mechanism", "incorrect-encoding", "aborted")

@@ -10,7 +10,7 @@ import scene as scenes
 from client import Client, Closed
 from process import Failed
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 
 
 def test_stop_tells_clients(own_server):

@@ -12,7 +12,7 @@ from client import PATIENCE, Client
 from sm import SM, ask, enable, failed_with
 from test_stats import stats
 
-pytestmark = pytest.mark.only("antiphon")
+pytestmark = [pytest.mark.only("antiphon"), pytest.mark.plain]
 
 
 def authenticated(scene, name, password=None):
@@ -281,6 +281,7 @@ def test_a_restart_is_a_broken_link(own_server):
 UNREAD = 64 << 20
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("what", [
     "<r xmlns='%s'/>" % SM,
     "<resume xmlns='%s' previd='x' h='0'/>" % SM,

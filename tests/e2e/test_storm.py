@@ -18,6 +18,8 @@ from client import Client, Closed
 from test_iq_fuzz import Maker, REGISTER, ROSTER
 from xmltree import Mismatch
 
+pytestmark = pytest.mark.plain
+
 SECONDS = float(os.environ.get("ANTIPHON_STORM_SECONDS", "10"))
 SEED = int(os.environ.get("ANTIPHON_STORM_SEED", "1"))
 USERS = 8

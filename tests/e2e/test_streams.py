@@ -12,6 +12,8 @@ from client import Client
 from process import certificates
 from xmltree import STREAM, TLS
 
+pytestmark = pytest.mark.plain
+
 HEAD = ("<?xml version='1.0'?><stream:stream xmlns='jabber:client' "
         "xmlns:stream='http://etherx.jabber.org/streams' version='1.0' "
         "to='{HOST}'>")

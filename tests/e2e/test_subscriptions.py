@@ -8,6 +8,8 @@ rosters, what juliet was delivered, and what is pending, with the model.
 
 import pytest
 
+pytestmark = pytest.mark.plain
+
 STATES = ("N", "NO", "NI", "NOI", "T", "TI", "F", "FO", "B")
 TYPES = ("subscribe", "unsubscribe", "subscribed", "unsubscribed")
 BASE = {"N": "none", "T": "to", "F": "from", "B": "both"}
