@@ -339,11 +339,36 @@ hide(struct module_ctx *m, struct session *s)
 	tell_gone(m, acc, st);
 }
 
+/* Of those addresses of who (bare) to which s has sent its presence; others do not see
+ * it. */
+static void
+hide_from(struct module_ctx *m, struct session *s, struct jid who)
+{
+	struct address *a;
+	struct table_walk walk;
+	struct directed *d;
+
+	if (!presence_was_sent_to(m, s, who))
+		return;
+	d = module_session_state(m, s);
+	walk = table_walk(&d->to.all);
+	while ((a = table_step(&d->to.all, &walk)) != NULL) {
+		if (!jid_eq_bare(a->jid, who))
+			continue;
+		account_send(s->account,
+			stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), a->jid,
+				STR_NONE));
+		address_set_remove(&d->to, a);
+	}
+}
+
 static enum hook_result
 on_hidden(struct module_ctx *m, void *arg)
 {
 	const struct session_hidden *hidden = arg;
 
+	if (jid_is_set(hidden->from))
+		hide_from(m, hidden->session, hidden->from);
 	if (hidden->shown)
 		hide(m, hidden->session);
 	if (hidden->probe)

@@ -188,6 +188,16 @@ roster_change_tell(struct roster_change *ch, enum stanza_type type)
 				       ch->contact, STR_NONE));
 }
 
+/* RFC 6121 §4.6.1: a subscription that ends comes before presence that was sent
+ * directly, of which handlers know. */
+static void
+hide_from(struct session *s, struct jid contact)
+{
+	struct session_hidden hidden = { .session = s, .from = contact };
+
+	hook_run(account_host(s->account), HOOK_SESSION_HIDDEN, &hidden);
+}
+
 void
 roster_change_presence(struct roster_change *ch, bool available)
 {
@@ -195,8 +205,11 @@ roster_change_presence(struct roster_change *ch, bool available)
 		s = s->next) {
 		struct stanza *st;
 
-		if (!session_is_visible(s))
+		if (!session_is_visible(s)) {
+			if (!available)
+				hide_from(s, ch->contact);
 			continue;
+		}
 		if (available) {
 			st = session_presence(s);
 			stanza_set_to(st, ch->contact);

@@ -152,6 +152,8 @@ struct session_hidden {
 	bool shown; /* it was not invisible before: whoever sees it has to hear that
 		     * it is not available */
 	bool probe; /* it is available, and its contacts are to be probed */
+	struct jid from; /* set: nothing but that he (bare) is not to see it any more,
+			  * if he does because presence was sent to him */
 };
 
 /* Argument of HOOK_SESSION_TAKEN. */
