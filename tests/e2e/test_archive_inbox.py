@@ -1,6 +1,7 @@
 """The conversations of an archive (XEP-0430), against a model of what lies in it."""
 
 import random
+import re
 
 import pytest
 
@@ -263,6 +264,38 @@ def test_nobody_else_is_told(world):
     there = ask(world.reader, to=world.scene.binds["p0"])
     none = ask(world.reader, to="nobody@" + world.server.domain)
     assert there.error == none.error == "forbidden"
+
+
+def test_it_waits_for_its_client_and_nobody_for_it(own_server):
+    """What does not fit into its connection is not read from the store; what the
+    client sends meanwhile goes on; and a session that ends meanwhile leaves nothing."""
+    server = own_server({"limits": {"write_queue_bytes": "64KiB"}})
+    scene = scenes.Scene(server, ("romeo", "juliet"))
+    romeo, n = scene.login("romeo/a"), 32
+    for i in range(n):
+        romeo.send("<message to='p%d@%s' type='chat'><body>%d %s</body></message>"
+                   % (i, server.domain, i, "z" * 190000))
+    romeo.iq("set", scenes.BARRIER)
+    juliet = scene.online("juliet/j", settle=False)
+    slow = scene.login("romeo/slow")
+    slow.send("<iq type='get' id='all'><inbox xmlns='%s'/></iq>" % INBOX)
+    slow.send("<message to='%s' id='said'><body>meanwhile</body></message>"
+              % juliet.jid)
+    juliet.take(lambda e: e.get("id") == "said", "what is said meanwhile")
+    slow.take(lambda e: e.get("id") == "all", "the answer")
+    waiting = dict(re.findall(r"^(write|session)_bytes_highest +(\d+)$",
+                              server.ctl("stats"), re.M))
+    assert sum(map(int, waiting.values())) < 1 << 20 and len(waiting) == 2
+    shown = [e.child("entry", INBOX).get("jid").split("@")[0]
+             for e in slow.inbox if e.child("result", mam.MAM)]
+    assert shown[-n:] == ["p%d" % i for i in reversed(range(n))]
+    # one that goes away leaves nothing behind
+    for i in range(2):
+        slow.send("<iq type='get' id='%d'><inbox xmlns='%s'/></iq>" % (i, INBOX))
+    slow.drop()
+    assert ask(romeo, max=1, attrs="messages='0'").fin["total"] == n + 1
+    server.check()
+    scene.end()
 
 
 def features(client):
