@@ -168,7 +168,8 @@ sm_look(struct module_ctx *m, struct session *s, struct sm *sm)
 		session_end_soon(s);
 	if (s->state != SESSION_ATTACHED || sm->asked_us != 0 || n == 0)
 		return;
-	if (n >= conf->ask_stanzas || is_over(conf, s))
+	/* nobody writes more before it has said that it has some */
+	if (n >= conf->ask_stanzas || is_over(conf, s) || session_is_behind(s))
 		sm_ask(conf, s, sm);
 	else if (!timer_is_set(&sm->timer))
 		shard_timer(session_shard(s), &sm->timer, conf->ask_us,

@@ -351,11 +351,12 @@ session_out_run(struct session *s, int64_t late_us)
 		out_write(s, item, late_us);
 		if (item->block)
 			session_bulk_written(s);
-		if (o->keeps)
-			o->behind |= out_is_above(o);
-		else
+		if (!o->keeps)
 			out_take(o, &taken);
+		o->behind |= o->keeps && out_is_above(o);
 	}
+	if (o != NULL && o->behind)
+		session_look_at_counts(s); /* and ask whether it has come */
 	out_tell_taken(s, &taken);
 }
 

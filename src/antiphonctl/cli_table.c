@@ -43,23 +43,33 @@ text_width(const char *text)
 	return n;
 }
 
-/* What a user has chosen must not move the cursor: C0, DEL, and C1, which is
- * 0xc2 0x80 to 0x9f in UTF-8. */
+/* How long what text begins with is, if it would move the cursor, or turn the text round
+ * that follows: C0, DEL, C1, and embeddings, overrides and isolates; else 0. */
+static size_t
+control_bytes(const char *text)
+{
+	const unsigned char *c = (const unsigned char *)text;
+
+	if (c[0] < 0x80)
+		return (c[0] < ' ' && c[0] != '\n' && c[0] != '\t') || c[0] == 0x7f;
+	if (c[0] == 0xc2 && c[1] >= 0x80 && c[1] < 0xa0)
+		return 2;
+	/* U+202A to U+202E, U+2066 to U+2069 */
+	if (c[0] == 0xe2 && ((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
+		(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9)))
+		return 3;
+	return 0;
+}
+
+/* What a user has chosen must not do that. */
 void
 cli_text_print(FILE *out, const char *text)
 {
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)text[0];
-		unsigned char next = (unsigned char)text[1];
+	while (*text != '\0') {
+		size_t n = control_bytes(text);
 
-		if ((c < ' ' && c != '\n' && c != '\t') || c == 0x7f) {
-			putc('?', out);
-		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-			putc('?', out);
-			text++;
-		} else {
-			putc(c, out);
-		}
+		putc(n != 0 ? '?' : *text, out);
+		text += n != 0 ? n : 1;
 	}
 }
 

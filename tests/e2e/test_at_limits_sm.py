@@ -163,7 +163,8 @@ def test_so_many_bytes_wait(own_server, end):
     break_off(scene, romeo)
     say(scene, n, min(most, 1 << 20) - 2000)
     romeo = resumed(scene, previd, 0)
-    take(romeo, n)
+    for i in range(n): # and he is asked, behind so many bytes
+        romeo.take(lambda e: e.get("id") == str(i), "message %d" % i)
     break_off(scene, romeo)
     say(scene, 1, 3000)
     assert (resumed(scene, previd, 0) is None) == (end == "min")

@@ -451,6 +451,30 @@ TEST(a_dead_connection_is_noticed_and_the_session_sleeps)
 	pair_close(&p);
 }
 
+/* No more is written before it has acknowledged some: nobody waits for a timer. */
+TEST(who_has_much_to_acknowledge_is_asked_at_once)
+{
+	struct pair p;
+	unsigned asked;
+
+	pair_open(&p, "ask_after: 10m, ask_after_stanzas: 1000, "
+		"unacked_bytes: 1GiB");
+	sleep_for(&p, 2 * US_PER_S);
+	asked = p.d.asked;
+	juliet_says(&p, 1, 3);
+	CHECK_INT(p.d.asked, asked);
+	for (unsigned i = 3; i < 17; i++) {
+		client_send(&p.juliet.c, "<message type='chat' id='%u' to='romeo@"
+			WORLD_HOST "'><body>%0100000u</body></message>", i, 7u);
+		sleep_for(&p, 2 * US_PER_S); /* as fast as she may */
+		witness_turn(&p.juliet);
+	}
+	device_settle(&p.d);
+	CHECK_CSTR(buf_c(&p.got), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ");
+	CHECK_INT(p.d.asked, asked + 1);
+	pair_close(&p);
+}
+
 /* He cannot answer what he has yet to read. */
 TEST(who_reads_slowly_is_waited_for)
 {
