@@ -98,6 +98,9 @@ phone_hears(struct phone *p, unsigned sender, unsigned at)
 			at, sender, p->next[sender]);
 		return;
 	}
+	if (m->kind == STATE && p->calm && p->inactive && at >= p->seen_to[sender])
+		scene_fail(s, "phone %u gets a chat state, %u of sender %u", p->index,
+			at, sender);
 	*vec_push(&p->heard) = (struct heard){ sender, at };
 	p->got[sender][at] = (unsigned)p->heard.n;
 	/* what can wait may come ahead of what is still to take the place of more */

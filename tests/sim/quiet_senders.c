@@ -22,8 +22,9 @@
 #define ITEM "<x xmlns='" NS_MUC_USER "'><item role='none'/></x>"
 #define PING "<ping xmlns='urn:xmpp:ping'/>"
 
-/* To all, to one phone, or, by strangers, presence to one phone. */
-enum to { ALL, CONTACTS_ALL, ONE, STRANGERS_ONE };
+/* To all, to one phone, of which the other one may see a copy, or, by strangers, presence
+ * to one phone; and by the desk to a contact, of which phones may see copies. */
+enum to { ALL, CONTACTS_ALL, ONE, COPIED, STRANGERS_ONE, DESKS };
 
 static const struct {
 	enum kind kind;
@@ -39,60 +40,91 @@ static const struct {
 	{ PRESENCE, STRANGERS_ONE, "presence", NULL, "" },
 	{ URGENT, STRANGERS_ONE, "presence", "error", GONE },
 	{ STATE, ALL, "message", "chat", TYPING },
-	{ STATE, ONE, "message", "chat", TYPING "<thread>t</thread>" },
+	{ STATE, COPIED, "message", "chat", TYPING "<thread>t</thread>" },
 	{ HELD, ALL, "message", "headline", EVENT },
 	{ HELD, ONE, "message", "headline", EVENT },
 	{ URGENT, ALL, "message", "chat", BODY TYPING },
 	{ URGENT, ALL, "message", "normal", EVENT },
 	{ URGENT, ALL, "message", "headline", BODY },
-	{ URGENT, ONE, "message", "chat", BODY },
+	{ URGENT, COPIED, "message", "chat", BODY },
 	{ URGENT, ONE, "message", "error", GONE },
 	{ URGENT, ONE, "iq", "get", PING },
+	{ STATE, DESKS, "message", "chat", TYPING },
+	{ URGENT, DESKS, "message", "chat", BODY },
 };
+
+/* Who is no contact is asked nothing. */
+static bool
+may_say(unsigned sender, unsigned word)
+{
+	enum to to = words[word].to;
+
+	if (sender == DESK)
+		return to == DESKS;
+	if (sender >= STRANGER)
+		return to != CONTACTS_ALL && to != DESKS &&
+			words[word].name[0] != 'i';
+	return to != STRANGERS_ONE && to != DESKS;
+}
 
 /* What can wait is said more often than what cannot: else nothing waits for long. */
 static unsigned
-draw_word(struct scene *s, bool stranger)
+draw_word(struct scene *s, unsigned sender)
 {
 	unsigned w;
 
 	do {
 		w = scene_draw(s, COUNT(words));
-	} while ((words[w].to == CONTACTS_ALL && stranger) ||
-		(words[w].to == STRANGERS_ONE && !stranger) ||
-		(words[w].kind == URGENT && scene_draw(s, 4) != 0) ||
-		/* who is no contact is asked nothing */
-		(stranger && words[w].name[0] == 'i'));
+	} while (!may_say(sender, w) ||
+		(words[w].kind == URGENT && scene_draw(s, 4) != 0));
 	return w;
+}
+
+/* For which phones it is, one of them being drawn. */
+static unsigned
+phones_of(const struct scene *s, enum to to, unsigned phone)
+{
+	bool one = to == ONE || to == STRANGERS_ONE ||
+		(to == COPIED && !s->copies);
+
+	return one ? 1u << phone : (1u << PHONES) - 1;
+}
+
+static const char *
+address_of(enum to to, unsigned phone)
+{
+	static const char *const phones[PHONES] = { ROMEO "/phone0",
+		ROMEO "/phone1" };
+
+	return to == ALL ? ROMEO : to == DESKS ? "c0@" WORLD_HOST : phones[phone];
 }
 
 void
 sender_says(struct scene *s, unsigned sender)
 {
 	struct sender *x = &s->senders[sender];
-	unsigned w = draw_word(s, sender >= STRANGER);
-	unsigned phone = scene_draw(s, PHONES);
-	bool all = words[w].to == ALL || words[w].to == CONTACTS_ALL;
+	unsigned w = draw_word(s, sender), phone = scene_draw(s, PHONES);
+	enum to to = words[w].to;
 	const char *type = words[w].type;
 	bool leaves = type != NULL && strcmp(type, "unavailable") == 0;
 
 	/* who has left comes again, and says what he is only then */
-	if (x->n == SAID_MAX || (words[w].to == CONTACTS_ALL && x->away && leaves))
+	if (x->n == SAID_MAX || (leaves && x->away) ||
+		(sender == DESK && !s->copies))
 		return;
-	if (words[w].to == CONTACTS_ALL)
+	if (to == CONTACTS_ALL)
 		x->away = leaves;
-	x->said[x->n] = (struct said){ words[w].kind,
-		all ? (1u << PHONES) - 1 : 1u << phone, all, 0 };
+	x->said[x->n] = (struct said){ words[w].kind, phones_of(s, to, phone),
+		to == ALL || to == CONTACTS_ALL, 0 };
+	scene_say("%u-%u is %s %s to %s", sender, x->n, words[w].name,
+		type != NULL ? type : "",
+		to == CONTACTS_ALL ? "contacts" : address_of(to, phone));
 	client_send(&x->c, "<%s id='%u-%u'", words[w].name, sender, x->n);
 	if (type != NULL)
 		client_send(&x->c, " type='%s'", type);
-	if (words[w].to != CONTACTS_ALL)
-		client_send(&x->c, " to='" ROMEO "%s%.1s'",
-			all ? "" : "/phone", all ? "" : phone == 0 ? "0" : "1");
+	if (to != CONTACTS_ALL)
+		client_send(&x->c, " to='%s'", address_of(to, phone));
 	client_send(&x->c, ">%s</%s>", words[w].inside, words[w].name);
-	scene_say("%u-%u is %s %s to %s%.1s", sender, x->n, words[w].name,
-		type != NULL ? type : "", all ? "all" : "phone ",
-		all ? "" : phone == 0 ? "0" : "1");
 	x->asked += words[w].name[0] == 'i';
 	x->n++;
 	s->counts->said++;
@@ -126,7 +158,7 @@ on_sender(struct client *c, struct arena *a, struct elem *e)
 	struct sender *x = CONTAINER_OF(c, struct sender, c);
 	struct str type = elem_attr(e, "type");
 
-	if (str_is(type, "subscribe"))
+	if (str_is(type, "subscribe") && x != &x->scene->senders[DESK])
 		client_send(c, "<presence type='subscribed' to='%.*s'/>",
 			STR_ARG(elem_attr(e, "from")));
 	if (str_is(e->name, "iq") &&
@@ -142,11 +174,13 @@ sender_open(struct scene *s, unsigned i)
 	struct sender *x = &s->senders[i];
 	char local[16], resource[16];
 
-	snprintf(local, sizeof(local), i < STRANGER ? "c%u" : "s%u",
+	snprintf(local, sizeof(local),
+		i == DESK ? "romeo" : i < STRANGER ? "c%u" : "s%u",
 		i < STRANGER ? i / 2 : i - STRANGER);
 	snprintf(resource, sizeof(resource), "r%u", i % 2);
-	if (i >= STRANGER || i % 2 == 0)
+	if (i != DESK && (i >= STRANGER || i % 2 == 0))
 		world_add_account(s->w, local);
+	x->scene = s;
 	client_init(&x->c, s->w, local, resource);
 	x->c.on_stanza = on_sender;
 	client_connect(&x->c);

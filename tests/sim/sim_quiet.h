@@ -19,7 +19,8 @@ struct elem;
 #define ROMEO "romeo@" WORLD_HOST
 #define CONTACTS 3
 #define STRANGER (2 * CONTACTS) /* the first: two clients of each contact come before */
-#define SENDERS (STRANGER + 2)
+#define DESK (STRANGER + 2)     /* romeo's, which talks to contacts */
+#define SENDERS (DESK + 1)
 #define PHONES 2
 #define SAID_MAX 400 /* by one sender */
 
@@ -70,7 +71,7 @@ struct phone {
 };
 
 struct counts {
-	unsigned said, heard, merged, dropped, still, waits, woken, resumed, moved,
+	unsigned said, heard, copied, merged, dropped, still, waits, woken, resumed, moved,
 		lives, pings;
 };
 
@@ -78,6 +79,7 @@ struct scene {
 	struct world *w;
 	uint64_t seed;
 	bool failed;
+	bool copies; /* phones see copies (XEP-0280) */
 	bool again; /* somebody has come anew, and is told again who is there */
 	struct client witness;
 	unsigned witnessed;
