@@ -24,8 +24,10 @@
  * In every second seed each account has a log of what it gets (mod_testarchive).
  * In eight of eleven it has the server's own archive, good disk or bad: what was
  * sent, and not refused, is in those of both sides, once and in order; and in that
- * alone where there was no room elsewhere.  In the end each user asks his for this and that,
- * page by page, while more is said (sim_query.c).
+ * alone where there was no room elsewhere.  Users say whose messages they want there, take
+ * some back, have some deleted, and ask for pages (sim_owner.c).  In the end each user
+ * asks his for this and that, page by page, while more is said (sim_query.c), and a device
+ * of one goes and comes again (sim_late.c).
  *
  * In some of these archives hold a few messages, and two users soon stay away: then
  * what waits for them is all there, whatever has gone.
@@ -99,6 +101,24 @@ sim_acked(struct sim *s, unsigned user, const struct said *m)
 
 /* --- what arrives -------------------------------------------------------------------- */
 
+/* What was taken back before it came (XEP-0424 §4), whose id is "TO-SERIAL". */
+static bool
+sim_tombstone(struct sim *s, const struct sim_client *to, struct arena *a,
+	const struct elem *e, unsigned *user_out, unsigned *serial_out)
+{
+	unsigned index, user;
+
+	if (elem_child(e, NS_RETRACT, "retracted") == NULL ||
+		!user_parse(elem_attr(e, "from"), user_out, &index) ||
+		sscanf(arena_str(a, elem_attr(e, "id")).p, "%u-%u", &user,
+			serial_out) != 2 || *serial_out >= MESSAGES_MAX)
+		return false;
+	if (s->pairs[*user_out][to->user].retracted[*serial_out] == 0)
+		sim_fail(s, "u%u gets a message as taken back that is not",
+			to->user);
+	return true;
+}
+
 /* The body is "USER INDEX NUMBER SERIAL": number counts what this client sent to
  * this user, serial what the whole user sent to it. */
 static void
@@ -107,7 +127,6 @@ sim_message(struct sim *s, struct sim_client *to, struct arena *a,
 {
 	const struct elem *body = elem_child(e, NULL, "body");
 	unsigned user, index, number, serial;
-	struct str text;
 
 	if (str_eq(elem_attr(e, "type"), STR("error"))) {
 		if (!s->bad_disk || sscanf(arena_str(a, elem_attr(e, "id")).p,
@@ -117,11 +136,13 @@ sim_message(struct sim *s, struct sim_client *to, struct arena *a,
 			s->pairs[to->user][user].told[serial] = true;
 		return;
 	}
-	if (body == NULL)
-		return;
-	text = elem_text(a, body);
-	if (sscanf(arena_str(a, text).p, "%u %u %u %u", &user, &index, &number,
-		&serial) != 4) {
+	if (body == NULL) {
+		if (!sim_tombstone(s, to, a, e, &user, &serial))
+			return;
+		index = s->pairs[user][to->user].by[serial];
+		number = s->pairs[user][to->user].number[serial];
+	} else if (sscanf(arena_str(a, elem_text(a, body)).p, "%u %u %u %u",
+			   &user, &index, &number, &serial) != 4) {
 		sim_fail(s, "a body of another form");
 		return;
 	}
@@ -162,19 +183,18 @@ static void
 on_stanza(struct client *c, struct arena *a, struct elem *e)
 {
 	struct sim_client *sc = CONTAINER_OF(c, struct sim_client, c);
+	bool taken = sim_query_takes(sc, a, e) || sim_owner_takes(sc, e);
 
-	if (sim_query_takes(sc, a, e))
-		(void)0;
-	else if (str_is(e->name, "message"))
+	if (!taken && str_is(e->name, "message"))
 		sim_message(sc->sim, sc, a, e);
-	else if (str_is(e->name, "presence"))
+	else if (!taken && str_is(e->name, "presence"))
 		sim_presence(sc, e);
-	else if (str_is(e->name, "counted"))
+	else if (!taken && str_is(e->name, "counted"))
 		user_counted(sc, e);
-	else if (str_is(elem_attr(e, "id"), SIM_VISIBLE))
+	else if (!taken && str_is(elem_attr(e, "id"), SIM_VISIBLE))
 		/* whom it saw it is shown anew, by its initial presence */
 		memset(sc->sees, 0, sizeof(sc->sees));
-	else if (str_eq(elem_attr(e, "type"), STR("set")))
+	else if (!taken && str_eq(elem_attr(e, "type"), STR("set")))
 		user_send(sc, "<iq type='result' id='%.*s'/>",
 			STR_ARG(elem_attr(e, "id")));
 	arena_free(a);
@@ -182,31 +202,40 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 
 /* --- turning --------------------------------------------------------------------------- */
 
-static void
+/* True: something had come. */
+static bool
 sim_read(struct sim *s, struct sim_client *sc)
 {
+	bool any = sc->c.in.n != 0;
+
 	client_read(&sc->c);
 	if (sc->c.closed && !sc->leaving && sc->c.state == CLIENT_ONLINE) {
 		sim_fail(s, "u%u/r%u was cut off", sc->user, sc->index);
 		sc->leaving = true;
 	}
+	return any;
+}
+
+bool
+sim_read_all(struct sim *s)
+{
+	bool any = false;
+
+	for (unsigned u = 0; u < USERS; u++) {
+		for (unsigned i = 0; i < CLIENTS; i++)
+			any |= sim_read(s, &s->clients[u][i]);
+	}
+	return any;
 }
 
 void
-sim_read_all(struct sim *s)
-{
-	for (unsigned u = 0; u < USERS; u++) {
-		for (unsigned i = 0; i < CLIENTS; i++)
-			sim_read(s, &s->clients[u][i]);
-	}
-}
-
-static void
 sim_settle(struct sim *s)
 {
-	for (int i = 0; i < 40; i++) {
+	bool any = true;
+
+	for (int i = 0; any && i < 40; i++) {
 		world_settle(s->w);
-		sim_read_all(s);
+		any = sim_read_all(s);
 	}
 }
 
@@ -217,6 +246,7 @@ do_connect(struct sim_client *sc)
 {
 	client_read(&sc->c); /* who said goodbye reads to the end */
 	sim_say("u%u/r%u connects", sc->user, sc->index);
+	sim_owner_begins(sc);
 	user_connect(sc, (int)world_draw(sc->c.world, 5));
 }
 
@@ -258,23 +288,38 @@ do_end(struct sim *s, struct sim_client *sc, bool broken)
 }
 
 void
-sim_say_to(struct sim *s, struct sim_client *sc, unsigned to)
+sim_say_with(struct sim *s, struct sim_client *sc, unsigned to, const char *of)
 {
 	struct pair *p = &s->pairs[sc->user][to];
+	unsigned number;
 
 	if (p->sent == MESSAGES_MAX)
 		return;
+	number = s->next[sc->user][sc->index][to]++;
 	sim_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index,
-		s->next[sc->user][sc->index][to], p->sent, to);
+		number, p->sent, to);
 	user_send(sc,
 		"<message type='chat' id='%u-%u' to='u%u@" WORLD_HOST
-		"'><body>%u %u %u %u%*s %s</body></message>",
-		to, p->sent, to, sc->user, sc->index,
-		s->next[sc->user][sc->index][to]++, p->sent,
-		s->small ? LONG : 0, "", model_said(p->sent % MODEL_WORDS));
+		"'><body>%u %u %u %u%*s %s</body>%s%s%s</message>",
+		to, p->sent, to, sc->user, sc->index, number, p->sent,
+		s->small ? LONG : 0, "", model_said(p->sent % MODEL_WORDS),
+		of != NULL ? "<retract xmlns='" NS_RETRACT "' id='" : "",
+		of != NULL ? of : "", of != NULL ? "'/>" : "");
 	user_said(sc, to, p->sent);
+	p->by[p->sent] = (uint8_t)sc->index;
+	p->retracts[p->sent] = of != NULL;
+	p->number[p->sent] = (uint16_t)number;
+	p->sender_keeps[p->sent] =
+		(uint8_t)sim_is_wanted(s, sc->user, to, CLIENTS);
+	p->keeps[p->sent] = (uint8_t)sim_is_wanted(s, to, sc->user, sc->index);
 	p->lost[p->sent] = s->step < s->shaky[to];
 	p->sent++;
+}
+
+void
+sim_say_to(struct sim *s, struct sim_client *sc, unsigned to)
+{
+	sim_say_with(s, sc, to, NULL);
 }
 
 static const char *const subscription_acts[] = { "subscribe", "subscribe",
@@ -392,7 +437,7 @@ sim_act(struct sim *s)
 		user_ask(sc);
 	if (s->counts && !sc->counted)
 		return;
-	switch (world_draw(s->w, 16)) {
+	switch (world_draw(s->w, s->archive ? 18 : 16)) {
 	case 0:
 		do_end(s, sc, true);
 		break;
@@ -416,6 +461,10 @@ sim_act(struct sim *s)
 	case 8:
 		for (uint64_t n = world_draw(s->w, 20); n > 0; n--)
 			sim_say_to(s, sc, to);
+		break;
+	case 16:
+	case 17:
+		sim_owner_acts(s, sc, to);
 		break;
 	default:
 		sim_say_to(s, sc, to);
@@ -644,8 +693,8 @@ sim_open(struct sim *s, const char *module_dir)
 		/* nobody rests because much waits: time stands still */
 		s->small ? ", inbox_bytes: 16MiB" : "",
 		s->archives ? "{}" : "off",
-		s->small   ? "{ max_bytes: 64KiB }" :
-		s->archive ? "on" :
+		s->small   ? "{ max_bytes: 64KiB, client_trim: yes }" :
+		s->archive ? "{ client_trim: yes }" :
 			     "off",
 		s->small ? ", offline: { max_bytes: 1GiB, stranger_share: 100,"
 			   " sender_share: 100 }" :
@@ -671,7 +720,7 @@ sim_open(struct sim *s, const char *module_dir)
 		store_lose_when(s->w->server->store, on_stretch, s);
 	if (s->seed % 7 == 5)
 		store_lose_when(s->w->server->store, on_moment, s);
-	if (s->seed % 5 == 0)
+	if (s->busy_disk)
 		store_busy_when(s->w->server->store, on_disk, s);
 }
 
@@ -688,6 +737,7 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	s->shaky_disk = seed % 3 == 0;
 	s->full_disk = seed % 4 == 1;
 	s->long_losses = seed % 7 == 3;
+	s->busy_disk = seed % 5 == 0;
 	s->bad_disk = s->shaky_disk || s->full_disk || s->long_losses;
 	/* where the disk is bad some messages are in the archive alone */
 	s->small = s->archive && !s->bad_disk && seed / 12 % 2 == 0;
@@ -698,10 +748,15 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 	come_online(s, world_draw(s->w, 2) == 0);
 	if (s->counts)
 		check_acknowledged(s);
+	sim_check_owners(s);
+	if (s->archive)
+		sim_want_anew(s);
 	sim_check_archives(s);
 	sim_check(s);
 	if (!s->failed)
 		sim_check_queries(s);
+	if (!s->failed)
+		sim_check_late(s);
 	ok = !s->failed;
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned i = 0; i < CLIENTS; i++)
@@ -720,8 +775,9 @@ int
 main(int argc, char **argv)
 {
 	uint64_t first = 1, seeds = 20;
-	unsigned steps = 300, failed = 0;
+	unsigned steps = 260, failed = 0;
 	const char *module_dir = "modules/.libs:tests/modules/.libs";
+	char *folder;
 
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--verbose") == 0)
@@ -739,14 +795,16 @@ main(int argc, char **argv)
 		else
 			return 2;
 	}
+	folder = world_modules(module_dir);
 	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (!sim_run(seed, steps, module_dir)) {
+		if (!sim_run(seed, steps, folder)) {
 			fprintf(stderr, "seed %llu failed: sim --first %llu --seeds 1 --steps %u\n",
 				(unsigned long long)seed,
 				(unsigned long long)seed, steps);
 			failed++;
 		}
 	}
+	world_modules_free(folder, module_dir);
 	printf("%llu seeds, %u failed\n", (unsigned long long)seeds, failed);
 	return failed != 0;
 }

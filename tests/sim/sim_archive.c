@@ -16,6 +16,7 @@
 #include "store/store.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "core/stored.h"
 
 /* Of one user, in one log. */
 struct archive {
@@ -28,39 +29,76 @@ struct archive {
 	int last[USERS][CLIENTS];       /* number, as in sim_message() */
 	bool sent[USERS][MESSAGES_MAX]; /* to whom */
 	int last_sent[USERS][CLIENTS];
+	/* what is left of them is that they were (XEP-0424 §4) */
+	bool tombstone[USERS][MESSAGES_MAX], sent_tombstone[USERS][MESSAGES_MAX];
 };
 
 /* --- what is there --------------------------------------------------------------- */
 
+/* What one says of itself: of a tombstone that is its id, "TO-SERIAL". */
+struct entry_says {
+	unsigned user, index, number, serial, to;
+	bool tombstone;
+};
+
+static bool
+entry_read(const struct archive *ar, const struct store_entry *entry,
+	struct entry_says *out)
+{
+	const char *body = memmem(entry->value.p, entry->value.n, "<body>", 6);
+	struct str from = stored_attr(entry->value, "from");
+	char id[32];
+
+	*out = (struct entry_says){ .tombstone = body == NULL };
+	out->to = ar->user;
+	if (body != NULL) {
+		if (sscanf(body, "<body>%u %u %u %u", &out->user, &out->index,
+			    &out->number, &out->serial) != 4)
+			return false;
+	} else {
+		snprintf(id, sizeof(id), "%.*s",
+			STR_ARG(stored_attr(entry->value, "id")));
+		if (!user_parse(from, &out->user, &out->index) ||
+			sscanf(id, "%*u-%u", &out->serial) != 1 ||
+			out->serial >= MESSAGES_MAX)
+			return false;
+	}
+	if (out->user == ar->user)
+		out->to = (unsigned)(entry->with.p[1] - '0'); /* "u3@sim.example" */
+	if (body == NULL)
+		out->number =
+			ar->sim->pairs[out->user][out->to].number[out->serial];
+	return true;
+}
+
 static void
 archive_entry(struct archive *ar, const struct store_entry *entry)
 {
-	const char *body = memmem(entry->value.p, entry->value.n, "<body>", 6);
-	unsigned user, index, number, serial, to;
+	struct entry_says says;
 	bool again;
 	int *last;
 
-	if (body == NULL || sscanf(body, "<body>%u %u %u %u", &user, &index,
-				    &number, &serial) != 4) {
+	if (!entry_read(ar, entry, &says)) {
 		sim_fail(ar->sim, "u%u has archived something else", ar->user);
 		return;
 	}
 	ar->n++;
-	if (user == ar->user) {
-		to = (unsigned)(entry->with.p[1] - '0'); /* "u3@sim.example" */
-		again = ar->sent[to][serial];
-		ar->sent[to][serial] = true;
-		last = &ar->last_sent[to][index];
+	if (says.user == ar->user) {
+		again = ar->sent[says.to][says.serial];
+		ar->sent[says.to][says.serial] = true;
+		ar->sent_tombstone[says.to][says.serial] = says.tombstone;
+		last = &ar->last_sent[says.to][says.index];
 	} else {
-		again = ar->place[user][serial] != 0;
-		ar->place[user][serial] = ar->n;
-		last = &ar->last[user][index];
+		again = ar->place[says.user][says.serial] != 0;
+		ar->place[says.user][says.serial] = ar->n;
+		ar->tombstone[says.user][says.serial] = says.tombstone;
+		last = &ar->last[says.user][says.index];
 	}
-	if (again || (int)number <= *last)
+	if (again || (int)says.number <= *last)
 		sim_fail(ar->sim, "%s of u%u has message %u of u%u/r%u with %.*s after %d",
-			ar->log, ar->user, number, user, index,
+			ar->log, ar->user, says.number, says.user, says.index,
 			STR_ARG(entry->with), *last);
-	*last = (int)number;
+	*last = (int)says.number;
 }
 
 static void
@@ -98,11 +136,61 @@ archive_read(struct sim *s, unsigned u, const char *log)
 
 /* --- what has to be there -------------------------------------------------------- */
 
+/* The server's own; the other one has all. */
+static bool
+is_archive(const struct archive *ar)
+{
+	return strcmp(ar->log, "archive") == 0;
+}
+
 /* Its oldest entries. */
 static bool
 archive_loses(const struct archive *ar)
 {
-	return ar->sim->small && strcmp(ar->log, "archive") == 0;
+	return ar->sim->small && is_archive(ar);
+}
+
+/* Has it what it is to have? */
+static void
+check_kept(const struct archive *ar, enum kept kept, bool has, bool told,
+	unsigned from, unsigned serial)
+{
+	if (!is_archive(ar))
+		kept = KEPT;
+	if (!has && kept == KEPT && !told && !archive_loses(ar))
+		sim_fail(ar->sim, "%s of u%u is without message %u of u%u, who was not told",
+			ar->log, ar->user, serial, from);
+	if (has && kept == KEPT_NOT)
+		sim_fail(ar->sim, "%s of u%u has message %u of u%u, which is not wanted",
+			ar->log, ar->user, serial, from);
+}
+
+/* What was taken back is a tombstone, where that is archived which takes it back, and
+ * else nothing is; but where the store has failed. */
+static void
+check_tombstone(const struct archive *ar, const struct pair *p, unsigned serial,
+	const bool has[MESSAGES_MAX], const bool is[MESSAGES_MAX])
+{
+	unsigned by = p->retracted[serial];
+
+	if (!is_archive(ar))
+		return;
+	if (is[serial] && by == 0)
+		sim_fail(ar->sim, "archive of u%u has a tombstone of message %u, which nobody has taken back",
+			ar->user, serial);
+	if (by != 0 && has[serial] && has[by] && !is[serial] &&
+		!ar->sim->bad_disk && !ar->sim->busy_disk)
+		sim_fail(ar->sim, "archive of u%u has message %u, which %u takes back",
+			ar->user, serial, by);
+}
+
+static bool
+may_lack(const struct archive *ar, const struct arrival *a)
+{
+	const struct pair *p = &ar->sim->pairs[a->from][ar->user];
+
+	return archive_loses(ar) ||
+		(is_archive(ar) && p->keeps[a->serial] != KEPT);
 }
 
 /* What the disk does not take, or give, cannot wait for its turn: what others have
@@ -117,7 +205,7 @@ check_arrivals(const struct archive *ar, const struct sim_client *sc)
 		int place = ar->place[a->from][a->serial];
 		int *before = &last[ar->sim->bad_disk ? a->from : 0];
 
-		if (place == 0 && archive_loses(ar))
+		if (place == 0 && may_lack(ar, a))
 			continue;
 		if (place <= *before)
 			sim_fail(ar->sim,
@@ -137,12 +225,13 @@ check_got(const struct archive *ar)
 		check_arrivals(ar, &s->clients[ar->user][i]);
 	for (unsigned v = 0; v < USERS; v++) {
 		const struct pair *p = &s->pairs[v][ar->user];
+		bool has[MESSAGES_MAX];
 
+		for (unsigned i = 0; i < p->sent; i++)
+			has[i] = ar->place[v][i] != 0;
 		for (unsigned i = 0; i < p->sent; i++) {
-			if (ar->place[v][i] == 0 && !p->told[i] &&
-				!archive_loses(ar))
-				sim_fail(s, "%s of u%u is without message %u of u%u, who was not told",
-					ar->log, ar->user, i, v);
+			check_kept(ar, p->keeps[i], has[i], p->told[i], v, i);
+			check_tombstone(ar, p, i, has, ar->tombstone[v]);
 		}
 	}
 }
@@ -153,13 +242,13 @@ check_sent(const struct archive *ar)
 	struct sim *s = ar->sim;
 
 	for (unsigned v = 0; v < USERS; v++) {
-		struct pair *p = &s->pairs[ar->user][v];
+		const struct pair *p = &s->pairs[ar->user][v];
 
 		for (unsigned i = 0; i < p->sent; i++) {
-			if (!ar->sent[v][i] && !p->told[i] &&
-				!archive_loses(ar))
-				sim_fail(s, "%s of u%u is without message %u to u%u",
-					ar->log, ar->user, i, v);
+			check_kept(ar, p->sender_keeps[i], ar->sent[v][i],
+				p->told[i], ar->user, i);
+			check_tombstone(ar, p, i, ar->sent[v],
+				ar->sent_tombstone[v]);
 		}
 	}
 }

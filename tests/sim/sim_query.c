@@ -26,7 +26,7 @@
 #define PAGE_MAX 250    /* as the server has it */
 #define PAGE_DEFAULT 50 /* where nobody says how many */
 #define PAGES_MAX 12    /* of one query; what is behind them is asked for by others */
-#define QUERIES 5       /* of each user */
+#define QUERIES 3       /* of each user */
 
 struct ids {
 	size_t n;
