@@ -48,7 +48,7 @@ struct wants {
 /* A page that is asked for in between. */
 struct asking {
 	bool is, flipped;
-	unsigned max, n;
+	unsigned no, max, n;
 	uint64_t last; /* number that was shown */
 };
 
@@ -82,6 +82,7 @@ struct sim {
 	/* see sim_owner.c */
 	struct wants wants[USERS];
 	struct asking asking[USERS][CLIENTS];
+	unsigned n_asked;
 	char shown[USERS][STORE_ID_SIZE]; /* of the last result */
 	enum { ANSWER_NONE, ANSWER_RESULT, ANSWER_ERROR } answer;
 	bool quiet; /* nothing moves */

@@ -212,16 +212,29 @@ do_ask(struct sim *s, struct sim_client *sc)
 		return;
 	*asking = (struct asking){
 		.is = true,
+		.no = ++s->n_asked,
 		.max = (unsigned)world_draw(s->w, PAGE_MAX),
 		.flipped = world_draw(s->w, 4) == 0,
 	};
 	user_send(sc,
-		"<iq type='set' id='asks'><query xmlns='" NS_MAM
-		"' queryid='asks'>%s<set xmlns='" NS_RSM "'><max>%u</max>"
+		"<iq type='set' id='asks%u'><query xmlns='" NS_MAM
+		"' queryid='%u'>%s<set xmlns='" NS_RSM "'><max>%u</max>"
 		"<%s>%s</%s></set></query></iq>",
-		asking->flipped ? "<flip-page/>" : "", asking->max,
+		asking->no, asking->no, asking->flipped ? "<flip-page/>" : "",
+		asking->max,
 		back ? "before" : "after", id[0] == '\0' && !back ? "x" : id,
 		back ? "before" : "after");
+}
+
+/* What a session before has asked for goes to its address, which is the same, when its
+ * account had to be read anew. */
+static bool
+is_asked(const struct asking *asking, struct str no)
+{
+	long long n;
+
+	return asking->is && str_to_int(no, 0, UINT32_MAX, &n) &&
+		n == asking->no;
 }
 
 static void
@@ -232,7 +245,9 @@ on_result(struct sim_client *sc, const struct elem *result)
 	struct str id = elem_attr(result, "id");
 	uint64_t number = store_id_number(id);
 
-	if (!asking->is || ++asking->n > asking->max)
+	if (!is_asked(asking, elem_attr(result, "queryid")))
+		return;
+	if (++asking->n > asking->max)
 		sim_fail(s, "u%u/r%u is shown more than it asks for", sc->user,
 			sc->index);
 	if (asking->last != 0 && (number > asking->last) == asking->flipped)
@@ -249,7 +264,10 @@ on_page(struct sim_client *sc, const struct elem *e)
 	struct sim *s = sc->sim;
 	struct asking *asking = &s->asking[sc->user][sc->index];
 	const struct elem *error = elem_child(e, NULL, "error");
+	struct str id = elem_attr(e, "id"), no = { id.p + 4, id.n - 4 };
 
+	if (!is_asked(asking, no))
+		return;
 	if (error != NULL && !s->bad_disk && !s->busy_disk &&
 		elem_child(error, NULL, "item-not-found") == NULL)
 		sim_fail(s, "u%u/r%u is refused a page", sc->user, sc->index);
@@ -267,7 +285,7 @@ sim_owner_takes(struct sim_client *sc, const struct elem *e)
 
 	if (result != NULL)
 		on_result(sc, result);
-	else if (str_is(id, "asks"))
+	else if (str_starts(id, STR("asks")))
 		on_page(sc, e);
 	else if (str_is(id, "owner"))
 		sc->sim->answer = str_is(elem_attr(e, "type"), "result") ?
