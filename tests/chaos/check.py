@@ -10,29 +10,36 @@ import re
 import sqlite3
 
 
-def stored_ids(server, accounts, log):
-    """For each account, the ids of the messages in one of its logs."""
+def stored(server, accounts, log):
+    """For each account, of the messages in one of its logs: the id of the entry, and
+    that of the message."""
     names = {a.name: key for key, a in accounts.items()}
     found = {key: [] for key in accounts}
     db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
                          uri=True)
     try:
-        for owner, value in db.execute(
-                "SELECT owner, value FROM entries WHERE name = ? "
+        for owner, entry, value in db.execute(
+                "SELECT owner, id, value FROM entries WHERE name = ? "
                 "ORDER BY number", (log,)):
             account = names.get(owner.split("@")[0])
             id_ = re.search(r"<message\b[^>]*?\sid=(['\"])(.*?)\1", value)
             if account and id_:
-                found[account].append(id_[2])
+                found[account].append((entry, id_[2]))
     finally:
         db.close()
     return found
 
 
-class Verdict:
-    """faults: (what, message or None); counts: of what may be."""
+def stored_ids(server, accounts, log):
+    return {account: [id_ for _, id_ in entries] for account, entries in
+            stored(server, accounts, log).items()}
 
-    def __init__(self, story, server, accounts):
+
+class Verdict:
+    """faults: (what, message or None); counts: of what may be.  known: for each
+    device, the ids in the archive that it was shown, and of which messages."""
+
+    def __init__(self, story, server, accounts, known=None):
         self.story = story
         self.faults = [(text, None) for text in story.faults]
         self.counts = dict.fromkeys(
@@ -44,6 +51,11 @@ class Verdict:
             if has_archive(server):
                 self.archive = stored_ids(server, accounts, "archive")
         self.decide()
+        if self.archive is not None and story.quiet:
+            entries = stored(server, accounts, "archive")
+            for device, has in (known or {}).items():
+                self.check_known(device, has,
+                                 entries[story.devices[device].account])
 
     def fault(self, text, m=None):
         self.faults.append((text, m))
@@ -221,6 +233,20 @@ class Verdict:
             n = self.archive[account].count(m.id)
             if n != 1:
                 self.fault("is %d times in the archive of %s" % (n, account), m)
+
+    def check_known(self, name, has, entries):
+        """A device has all that is archived, by that id; but of its own messages
+        it needs nothing."""
+        unknown = dict(has)
+        for entry, id_ in entries:
+            m = self.story.messages.get(id_)
+            if unknown.pop(entry, id_) != id_:
+                self.fault("%s has been shown another one by its id" % name, m)
+            elif entry not in has and m is not None and m.sender != name:
+                self.fault("is not known to %s, from the archive" % name, m)
+        for entry, id_ in unknown.items():
+            self.fault("%s was shown it by %s, which is not in the archive"
+                       % (name, entry), self.story.messages.get(id_))
 
     # --- what is said -----------------------------------------------------
 

@@ -11,6 +11,7 @@ from xml.parsers import expat
 import sasl
 from client import PATIENCE
 from proxy import abort
+from reader import MAM, Reader
 from sm import SM
 from story import Message, Sight
 from xmltree import (BIND, CLIENT, SASL, STANZAS, STREAM, STREAMS,
@@ -57,6 +58,7 @@ class Device:
         self.answers = {}       # of iqs: id -> what it had acknowledged
         self.inbox = collections.deque()
         self.acks_due = None
+        self.archive = Reader(self, story.seed) # of what it asks there
 
     def note(self, text, id_=None):
         self.story.note(self.name, text, id_)
@@ -302,6 +304,8 @@ class Device:
     def handle_stanza(self, e, number):
         if e.name == "iq":
             self.handle_iq(e)
+        elif e.child("result", MAM) is not None:
+            self.archive.result(e.child("result", MAM))
         elif e.name == "message":
             copy = next((c for c in e.elems() if c.ns == CARBONS and
                          c.name in ("sent", "received")), None)
@@ -324,6 +328,7 @@ class Device:
             sight = Sight(self.story.now(), id_, number, stamped,
                           copy.name if copy is not None else None)
             self.session.sights.append(sight)
+            self.archive.live(m)
             self.note("sees number %s of session %d%s%s" % (
                 number, self.session.no, ", with a delay" if stamped else "",
                 ", a carbon: " + sight.copy if sight.copy else ""), id_)
@@ -344,7 +349,9 @@ class Device:
                 id_, " to='%s'" % e.get("from") if e.get("from") else ""))
 
     def on_answer(self, id_, e):
-        if id_ == self.presence_id and self.session.available is None:
+        if self.archive.answer(e):
+            pass
+        elif id_ == self.presence_id and self.session.available is None:
             self.session.available = self.story.now()
             self.note("is available in session %d" % self.session.no)
         elif id_ == self.carbons_id and e.get("type") == "result":
@@ -456,6 +463,7 @@ class Device:
         self.entered = False
         resource = self.plan.resource
         self.session = self.story.session(self.name)
+        self.archive.begin()
         inner = "<resource>%s</resource>" % resource if resource else ""
         self.write("<iq type='set' id='bind'><bind xmlns='%s'>%s</bind></iq>"
                    % (BIND, inner))
@@ -481,6 +489,8 @@ class Device:
         await self.enable_carbons()
         self.send("<presence/>")
         self.presence_id = self.iq("set", PRIVATE)
+        if self.world.archive:
+            self.archive.ask()
         self.entered = True
 
     async def enable_carbons(self):
@@ -507,6 +517,7 @@ class Device:
     def is_quiet(self):
         return (self.live and not self.todo and self.session is not None and
                 self.session.available is not None and
+                (self.archive.complete or not self.world.archive) and
                 not any(m for _, _, m in self.unacked))
 
     def drop(self):

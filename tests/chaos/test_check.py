@@ -5,11 +5,14 @@ import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path[:0] = [HERE, os.path.join(os.path.dirname(HERE), "e2e")]
 
 import check  # noqa: E402
 from plan import Device, Plan  # noqa: E402
+from reader import MAM, Reader  # noqa: E402
 from story import Message, Sight, Story  # noqa: E402
+from xmltree import STREAM, StreamReader  # noqa: E402
 
 pytestmark = pytest.mark.once
 
@@ -163,6 +166,98 @@ def test_archives(history):
     assert [(m.id, text) for text, m in verdict.faults] == [
         ("m2", "is 0 times in the archive of juliet"),
         ("m3", "is 2 times in the archive of juliet")]
+
+
+def test_what_devices_know_of_archives(history):
+    entries = [("1.a", "m1"), ("2.b", "m2"), ("3.c", "m3")]
+    for has, wrong in (
+            (dict(entries), []),
+            ({"1.a": "m1", "3.c": "m3"}, [("m2", "is not known to j")]),
+            ({"1.a": "m1", "2.b": "m3", "3.c": "m3"},
+             [("m2", "another one by its id")]),
+            ({"9.x": "m3", **dict(entries)}, [("m3", "not in the archive")])):
+        verdict = check.Verdict(history.story, None, None)
+        verdict.check_known("j", has, entries)
+        assert [m.id for _, m in verdict.faults] == [id_ for id_, _ in wrong]
+        assert all(words in text for (text, _), (_, words)
+                   in zip(verdict.faults, wrong))
+    # who has said it knows it without
+    verdict = check.Verdict(history.story, None, None)
+    verdict.check_known("r", {}, entries)
+    assert not verdict.faults
+
+
+class Script:
+    """A device that a reader believes to have."""
+
+    def __init__(self):
+        self.name, self.world = "j", None
+        self.story, self.account = Story(1, []), self
+        self.story.messages = dict.fromkeys(("m1", "m2", "m3"))
+        self.jid, self.asked, self.faults = "juliet@localhost", [], []
+
+    def iq(self, kind, payload):
+        self.asked.append(payload)
+        return "q%d" % len(self.asked)
+
+    def note(self, *args):
+        pass
+
+    def fault(self, text):
+        self.faults.append(text)
+
+
+def given(text):
+    """A stanza, as it comes."""
+    found = []
+    stream = StreamReader(found.append)
+    stream.feed(("<stream:stream xmlns='jabber:client' xmlns:stream='%s'>%s"
+                 % (STREAM, text)).encode())
+    return found[0]
+
+
+def live(entry, id_):
+    return given("<message id='%s'><stanza-id xmlns='urn:xmpp:sid:0' "
+                 "by='juliet@localhost' id='%s'/></message>" % (id_, entry))
+
+
+def result(reader, entry, id_):
+    reader.result(given(
+        "<message><result xmlns='%s' queryid='p%d' id='%s'><forwarded xmlns="
+        "'urn:xmpp:forward:0'><message xmlns='jabber:client' id='%s'/>"
+        "</forwarded></result></message>" % (
+            MAM, reader.pages, entry, id_)).child("result"))
+
+
+def fin(reader, complete):
+    return reader.answer(given(
+        "<iq type='result' id='%s'><fin xmlns='%s' complete='%s'/></iq>"
+        % (reader.query, MAM, complete)))
+
+
+def test_a_reader_goes_on_where_it_had_all():
+    script = Script()
+    reader = Reader(script, 1)
+    reader.begin()
+    reader.ask()
+    reader.live(live("3.c", "m3"))
+    result(reader, "1.a", "m1")
+    assert fin(reader, "false") and "<after>1.a</after>" in script.asked[-1]
+    # it does not know yet what is between, though it has a later one
+    reader.begin()
+    reader.ask()
+    assert "<after>1.a</after>" in script.asked[-1]
+    result(reader, "2.b", "m2")
+    assert fin(reader, "true") and len(script.asked) == 3
+    reader.live(live("3.c", "m3"))
+    reader.begin()
+    reader.ask()
+    assert "<after>3.c</after>" in script.asked[-1] and not script.faults
+    result(reader, "4.d", "m1")
+    result(reader, "4.d", "m1")
+    reader.live(live("4.d", "m2"))
+    assert [words in text for text, words in zip(
+        script.faults, ("in two pages", "and was m1"))] == [True, True]
 
 
 def test_a_seed_says_all():

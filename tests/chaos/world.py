@@ -28,6 +28,7 @@ class World:
         self.accounts = {a: Account(a, self.server.domain)
                          for a in self.plan.accounts}
         self.carbons = None     # does the server have them? None: nobody asked
+        self.archive = False    # has the server any?
         self.calm = False
         self.up = asyncio.Lock()        # held while the server is not there
         self.devices = {
@@ -50,6 +51,7 @@ class World:
 
     async def start(self):
         await self.call(self.server.start)
+        self.archive = check.has_archive(self.server)
         self.story.lives += 1
         self.story.note("server", "has started, life %d" % self.story.lives)
 
@@ -86,7 +88,8 @@ class World:
             self.story.fault("server", str(e))
         finally:
             await self.clean_up()
-        return check.Verdict(self.story, self.server, self.accounts)
+        return check.Verdict(self.story, self.server, self.accounts, {
+            d.name: d.archive.has for d in self.devices.values()})
 
     async def begin(self):
         await self.start()
