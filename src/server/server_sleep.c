@@ -406,6 +406,9 @@ server_sleep(struct server *srv, void (*done)(void *arg), void *arg)
 {
 	struct falling_asleep *f = xcalloc(1, sizeof(*f));
 
+	/* else sessions would be refused; it is waited for, as all that is asked of
+	 * the store */
+	store_compact_end(srv->store);
 	f->server = srv;
 	f->began_us = srv->shards[0]->now_us;
 	f->done = done;

@@ -443,10 +443,14 @@ typedef void (*store_compact_fn)(void *arg, const struct store_room *room,
  * How much room the database takes, and what it would need to take less; with go, it is
  * made as small as it can be, and room says what there is then.  ERR_REFUSED: there is no
  * file, or too little room (room.missing); ERR_CONFLICT: it is being done already;
- * ERR_CLOSED: the store was closed meanwhile, and all is as it was.
+ * ERR_CLOSED: the store was closed meanwhile, or store_compact_end() called, and all is
+ * as it was.
  */
 void store_compact(struct store *s, bool go, struct mailbox *reply,
 	store_compact_fn fn, void *arg);
+/* Breaks off what has begun, and no more begins: for a server that stops, and has much
+ * to store yet.  It is over when that is answered. */
+void store_compact_end(struct store *s);
 
 struct store_stats {
 	uint64_t reads, writes, failures;

@@ -58,7 +58,7 @@ compact_accept(struct store *s, struct compacting *c)
 {
 	struct store_req *other;
 
-	if (s->closing)
+	if (s->closing || s->compact_ends)
 		return err_set(&c->req.err, ERR_CLOSED,
 			"the store is being closed");
 	STAILQ_FOREACH (other, &s->compacts, link) {
@@ -98,18 +98,26 @@ store_compact(struct store *s, bool go, struct mailbox *reply,
 	store_req_answer(s, &c->req);
 }
 
+void
+store_compact_end(struct store *s)
+{
+	pthread_mutex_lock(&s->lock);
+	s->compact_ends = true;
+	pthread_mutex_unlock(&s->lock);
+}
+
 /* --- the writer ------------------------------------------------------------------ */
 
 static bool
-is_closing(void *arg)
+is_ending(void *arg)
 {
 	struct store *s = arg;
-	bool closing;
+	bool ends;
 
 	pthread_mutex_lock(&s->lock);
-	closing = s->closing;
+	ends = s->closing || s->compact_ends;
 	pthread_mutex_unlock(&s->lock);
-	return closing;
+	return ends;
 }
 
 static bool
@@ -134,7 +142,7 @@ whole_compact(struct store *s, struct compacting *c, struct err *err)
 		s->path != NULL ? s->path : "the database",
 		(unsigned long long)c->room.about_s);
 	store_outage_want(s, &why);
-	ok = s->driver->compact(s->writer.db, is_closing, s, &more, err);
+	ok = s->driver->compact(s->writer.db, is_ending, s, &more, err);
 	store_outage_end(s);
 	return ok;
 }
@@ -150,7 +158,7 @@ compact_go(struct store *s, struct compacting *c, bool *more_out,
 	}
 	if (!c->room.in_slices)
 		return whole_compact(s, c, err) && room_find(s, c, err);
-	if (!s->driver->compact(s->writer.db, is_closing, s, more_out, err))
+	if (!s->driver->compact(s->writer.db, is_ending, s, more_out, err))
 		return false;
 	return *more_out || room_find(s, c, err);
 }
@@ -162,7 +170,7 @@ compact_some(struct store *s, struct compacting *c)
 	struct err *err = &c->req.err;
 	bool more = false, ok;
 
-	if (is_closing(s))
+	if (is_ending(s))
 		ok = err_set(err, ERR_CLOSED, "the store is being closed");
 	else if (c->go && !store_takes_writes(s))
 		ok = store_outage_refuse(s, err);

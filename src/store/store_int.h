@@ -169,6 +169,7 @@ struct store {
 	uint64_t committed;           /* all up to this one are answered for */
 	uint64_t slots[STORE_SLOTS];
 	bool closing;        /* takes no more requests */
+	bool compact_ends;   /* see store_compact_end() */
 	bool writer_is_done; /* and so will the readers, when nothing waits */
 	struct outage outage;
 	struct store_stats stats;     /* those of the last minute: */

@@ -406,6 +406,23 @@ TEST(a_server_that_stops_leaves_it_as_it_was)
 	suite_close(&su);
 }
 
+/* What the server stores while it stops is stored. */
+TEST(a_server_that_is_about_to_stop_breaks_it_off)
+{
+	struct asked a;
+	struct suite su;
+
+	old_open(&su, &inline_kind, on_outage);
+	ask(&su, &a, true);
+	store_compact_end(su.store);
+	suite_wait(&su);
+	CHECK_INT(a.err.code, ERR_CLOSED);
+	CHECK_INT(compact(&su, true).err.code, ERR_CLOSED);
+	outages_check(0);
+	CHECK_INT(suite_set(&su, MAP, "session", "v"), ERR_NONE);
+	suite_close(&su);
+}
+
 static bool
 dies(void *arg)
 {
