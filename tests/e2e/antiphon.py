@@ -21,6 +21,7 @@ import signal
 import socket
 import subprocess
 
+import sasl
 from process import Failed, PATIENCE, Process, certificates
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(
@@ -279,10 +280,12 @@ class Server:
         self.call("adduser", jid="%s@%s" % (name, domain or self.domain),
                   password=password)
 
-    def add_users_batch(self, users):
-        """users: pairs of name and password."""
+    def add_users_batch(self, users, hashed=False):
+        """users: pairs of name and password.  hashed: the server is given what it
+        would make of the passwords."""
+        made = sasl.verifiers if hashed else str
         refused = self.call("adduser", batch="".join(
-            "%s@%s %s\n" % (name, self.domain, password)
+            "%s@%s %s\n" % (name, self.domain, made(password))
             for name, password in users))
         if refused:
             raise Failed("adduser: %s" % refused)

@@ -98,6 +98,6 @@ class Prosody:
         if done.returncode != 0:
             raise Failed("prosodyctl: " + done.stdout + done.stderr)
 
-    def add_users_batch(self, users):
+    def add_users_batch(self, users, hashed=False):
         for name, password in users:
             self.adduser(name, password)

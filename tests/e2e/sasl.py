@@ -1,6 +1,7 @@
 """The client's side of SASL: PLAIN (RFC 4616), SCRAM (RFC 5802, RFC 7677)."""
 
 import base64
+import functools
 import hashlib
 import hmac
 import secrets
@@ -24,6 +25,27 @@ def xor(a, b):
 
 def fields(message):
     return dict(part.split("=", 1) for part in message.split(","))
+
+
+@functools.lru_cache(maxsize=1000)
+def salted_password(hash_, password, salt, iterations):
+    """Thousands of rounds of hashing, which are the same for each login."""
+    return hashlib.pbkdf2_hmac(hash_, password, salt, iterations)
+
+
+@functools.lru_cache(maxsize=10)
+def verifiers(password, iterations=4096):
+    """What antiphonctl takes in the place of the password (RFC 5803 §2)."""
+    salt, out = secrets.token_bytes(16), []
+    for name in ("SHA-1", "SHA-256", "SHA-512"):
+        hash_ = name.replace("-", "").lower()
+        salted = salted_password(hash_, password.encode(), salt, iterations)
+        stored = hashlib.new(hash_, hmac.digest(salted, b"Client Key",
+                                                hash_)).digest()
+        out.append("SCRAM-%s$%d:%s$%s:%s" % (
+            name, iterations, b64(salt), b64(stored),
+            b64(hmac.digest(salted, b"Server Key", hash_))))
+    return " ".join(out)
 
 
 class Scram:
@@ -57,8 +79,8 @@ class Scram:
         assert len(got["r"]) > len(self.nonce), "no nonce of the server"
         self.iterations = int(got["i"])
         self.salt = got["s"]
-        salted = hashlib.pbkdf2_hmac(self.hash, self.password,
-                                     unb64(got["s"]), self.iterations)
+        salted = salted_password(self.hash, self.password, unb64(got["s"]),
+                                 self.iterations)
         client_key = self._hmac(salted, "Client Key")
         stored = hashlib.new(self.hash, client_key).digest()
         without = "c=%s,r=%s" % (b64(self.gs2.encode() + self.binding),
