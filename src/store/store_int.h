@@ -30,6 +30,9 @@ struct arena;
 /* What a commit takes together, at most. */
 #define STORE_BATCH_TX 4096
 #define STORE_BATCH_BYTES ((size_t)8 << 20)
+/* Of logs: each takes two others along into the indexes (below), which is most of the
+ * time: with 4,000 a commit took a second, and what came meanwhile waited for it. */
+#define STORE_BATCH_ENTRIES 1024
 /* What the driver has put off, of which so many entries go with a commit, beside two
  * for each that comes; and so many at once when there is nothing else to do: some
  * milliseconds, for which what comes meanwhile has to wait. */
@@ -80,6 +83,7 @@ struct store_tx {
 struct store_batch {
 	struct store_req_list reqs; /* empty: there is none */
 	size_t n, bytes;
+	uint32_t entries; /* that are appended */
 	uint64_t last;    /* ticket */
 	int64_t start_us; /* monotonic */
 	struct store_loss loss;

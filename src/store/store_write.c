@@ -195,27 +195,13 @@ tx_apply(const struct store_driver *d, struct store_db *db, struct store_tx *tx,
 	return !savepoint || d->release(db, err);
 }
 
-static uint32_t
-batch_entries(const struct store_batch *b)
-{
-	struct store_req *req;
-	const struct store_op *op;
-	uint32_t n = 0;
-
-	STAILQ_FOREACH (req, &b->reqs, link) {
-		STAILQ_FOREACH (op, &tx_of(req)->ops, link)
-			n += op->kind == STORE_OP_APPEND;
-	}
-	return n;
-}
-
 /* What follows behind gets on with each commit, by more than what comes. */
 static bool
 batch_tend(struct store *s, const struct store_batch *b, struct err *err)
 {
 	if (s->driver->tend == NULL || s->tend_failed ||
 		s->driver->tend(s->writer.db,
-			STORE_TEND_MIN + 2 * batch_entries(b), &s->has_more,
+			STORE_TEND_MIN + 2 * b->entries, &s->has_more,
 			err))
 		return true;
 	s->has_more = false;
@@ -463,6 +449,17 @@ batch_run(struct store *s, struct store_batch *b)
 	return true;
 }
 
+static uint32_t
+tx_entries(const struct store_tx *tx)
+{
+	const struct store_op *op;
+	uint32_t n = 0;
+
+	STAILQ_FOREACH (op, &tx->ops, link)
+		n += op->kind == STORE_OP_APPEND;
+	return n;
+}
+
 /* Takes at least one. */
 static void
 batch_take(struct store *s, struct store_batch *b)
@@ -470,11 +467,13 @@ batch_take(struct store *s, struct store_batch *b)
 	struct store_req *req;
 
 	while ((req = STAILQ_FIRST(&s->waiting)) != NULL &&
-		b->n < STORE_BATCH_TX && b->bytes < STORE_BATCH_BYTES) {
+		b->n < STORE_BATCH_TX && b->bytes < STORE_BATCH_BYTES &&
+		b->entries < STORE_BATCH_ENTRIES) {
 		STAILQ_REMOVE_HEAD(&s->waiting, link);
 		STAILQ_INSERT_TAIL(&b->reqs, req, link);
 		b->n++;
 		b->bytes += req->bytes;
+		b->entries += tx_entries(tx_of(req));
 		b->last = req->ticket;
 	}
 	b->start_us = clock_mono_us(&clock_system);

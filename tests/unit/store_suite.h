@@ -154,6 +154,7 @@ const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
 	X(reads_see_every_write_before_them)                                   \
 	X(threads_read_what_they_wrote)                                        \
 	X(writes_that_gather_are_one_commit)                                   \
+	X(a_commit_takes_so_many_entries)                                      \
 	X(writes_are_answered_in_order)                                        \
 	X(what_waits_is_bounded)                                               \
 	X(closing_answers_everything)

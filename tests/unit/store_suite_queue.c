@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "store/store_int.h"
 #include "test.h"
 
 #define ROSTER PLACE("romeo", "roster")
@@ -348,6 +349,38 @@ suite_writes_that_gather_are_one_commit(const struct suite_kind *k)
 	CHECK(st.batches.n < N_MANY);
 	CHECK_INT(st.batches.sum, N_MANY);
 	CHECK_INT(st.commit_us.n, st.batches.n);
+	suite_close(&su);
+}
+
+#define N_LARGE 40
+#define ENTRIES_EACH 100
+
+/* What follows behind takes as long as there are of them. */
+void
+suite_a_commit_takes_so_many_entries(const struct suite_kind *k)
+{
+	struct suite_result r[N_LARGE];
+	struct store_stats st;
+	struct suite su;
+
+	suite_open(&su, k);
+	for (int i = 0; i < N_LARGE; i++) {
+		struct store_tx *tx = store_tx_new();
+		char owner[16];
+
+		snprintf(owner, sizeof(owner), "o%d", i % 7);
+		for (int n = 0; n < ENTRIES_EACH; n++)
+			store_tx_append(tx, PLACE(owner, "log"), STR_NONE, n,
+				STR(""), STR("text"));
+		suite_result_init(&su, &r[i]);
+		store_commit(su.store, tx, &su.mailbox, suite_on_done, &r[i]);
+	}
+	suite_wait(&su);
+	for (int i = 0; i < N_LARGE; i++)
+		CHECK_INT(r[i].code, ERR_NONE);
+	store_stats(su.store, &st);
+	CHECK_INT(st.writes, N_LARGE);
+	CHECK(st.batches.max <= STORE_BATCH_ENTRIES / ENTRIES_EACH + 1);
 	suite_close(&su);
 }
 
