@@ -81,6 +81,20 @@ archive_page_set_bounds(struct archive_page *p)
 
 /* --- fetch ------------------------------------------------------------------------------ */
 
+/* Is it one of those that are still to come?  In a damaged database an index may lead to
+ * another. */
+static bool
+fetched_find(struct archive_page *p, struct str id)
+{
+	for (size_t i = p->next; i < p->ids.n; i++) {
+		if (str_eq(p->ids.p[i], id)) {
+			p->next = i + 1;
+			return true;
+		}
+	}
+	return false;
+}
+
 /* Those that have gone meanwhile are left out. */
 static void
 on_fetched(void *arg, const struct store_answer *answer, const struct err *err)
@@ -88,19 +102,19 @@ on_fetched(void *arg, const struct store_answer *answer, const struct err *err)
 	struct archive_page *p = arg;
 	struct module_ctx *m = archive_page_read(p, err);
 	struct stanza *like;
+	size_t before;
 
 	if (m == NULL)
 		return;
 	like = archive_page_like(p);
+	before = p->next;
 	for (size_t i = 0; i < answer->n; i++) {
-		const struct store_entry *e = &answer->entries[i];
-
-		while (!str_eq(p->ids.p[p->next], e->key))
-			p->next++;
-		p->next++;
-		archive_page_show(p, e, like);
+		if (fetched_find(p, answer->entries[i].key))
+			archive_page_show(p, &answer->entries[i], like);
 	}
 	stanza_free(like);
+	if (p->next == before)
+		p->next++; /* so that it ends */
 	if (answer->complete || p->next == p->ids.n)
 		archive_page_answer(m, p);
 	else

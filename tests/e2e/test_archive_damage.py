@@ -55,3 +55,49 @@ def test_what_is_damaged_breaks_no_stream(own_server):
         "0", "3", "7", "7"]
     scene["romeo/b"].ping()
     scene.end()
+
+
+def swap_ids(server):
+    """Of the first and the second entry, but not in the index; as in an archive of an
+    older version, whose ids are found by that."""
+    path = server.conf["storage"]["path"]
+    db = sqlite3.connect(path)
+    pos = [row[0] for row in db.execute(
+        "SELECT pos FROM entry JOIN log USING (place)"
+        " WHERE log.name = 'archive' ORDER BY pos")]
+    db.executemany("UPDATE entry SET id = ?, name = NULL WHERE pos = ?",
+                   [("id%d" % i, p) for i, p in enumerate(pos)])
+    db.execute("PRAGMA writable_schema = 1")
+    index = db.execute("SELECT type, name, tbl_name, rootpage, sql FROM"
+                       " sqlite_schema WHERE name = 'entry_id'").fetchone()
+    db.execute("DELETE FROM sqlite_schema WHERE name = 'entry_id'")
+    db.commit()
+    db.close()
+    db = sqlite3.connect(path)
+    db.execute("UPDATE entry SET id = 'id1' WHERE pos = ?", (pos[0],))
+    db.execute("UPDATE entry SET id = 'id0' WHERE pos = ?", (pos[1],))
+    db.execute("PRAGMA writable_schema = 1")
+    db.execute("INSERT INTO sqlite_schema VALUES (?, ?, ?, ?, ?)", index)
+    db.commit()
+    db.close()
+
+
+def test_an_index_that_is_damaged_leads_nowhere(own_server):
+    """A page of several slices that goes out from its other end is read by ids."""
+    server = own_server({})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    for i in range(4):
+        romeo.send("<message to='x@%s' type='chat'><body>%d%s</body></message>"
+                   % (server.domain, i, "x" * 100000))
+    romeo.iq("set", scenes.BARRIER)
+    scene.end()
+    server.stop()
+    swap_ids(server)
+    server.start()
+    scene.login("romeo/b")
+    page = mam.query(scene["romeo/b"], flip=True)
+    assert page.error is None and page.ids[:2] == ["id3", "id2"]
+    scene["romeo/b"].ping()
+    server.check()
+    scene.end()
