@@ -207,21 +207,26 @@ frame_show(struct command_call *call, bool opens)
 	arena_free(a);
 }
 
-/* DEL and C1 as references, for antiphonctl prints neither; they stand in texts and
- * values alone. */
+/* What antiphonctl does not print as a reference, with which it stays what it is: DEL,
+ * C1, and what turns text round; they stand in texts and values alone. */
 static void
 controls_escape(struct buf *out, struct str xml)
 {
 	for (size_t i = 0; i < xml.n; i++) {
-		unsigned char c = (unsigned char)xml.p[i];
-		unsigned char next =
-			i + 1 < xml.n ? (unsigned char)xml.p[i + 1] : 0;
+		const unsigned char *c = (const unsigned char *)xml.p + i;
+		size_t left = xml.n - i;
 
-		if (c == 0x7f) {
+		if (c[0] == 0x7f) {
 			buf_add_c(out, "&#127;");
-		} else if (c == 0xc2 && next >= 0x80 && next < 0xa0) {
-			buf_printf(out, "&#%u;", (unsigned)next);
+		} else if (c[0] == 0xc2 && left > 1 && c[1] < 0xa0) {
+			buf_printf(out, "&#%u;", (unsigned)c[1]);
 			i++;
+		} else if (c[0] == 0xe2 && left > 2 &&
+			((c[1] == 0x80 && c[2] >= 0xaa && c[2] <= 0xae) ||
+				(c[1] == 0x81 && c[2] >= 0xa6 && c[2] <= 0xa9))) {
+			buf_printf(out, "&#x20%02x;",
+				(c[1] & 1u) << 6 | (c[2] & 0x3fu));
+			i += 2;
 		} else {
 			buf_add(out, xml.p + i, 1);
 		}
@@ -419,7 +424,8 @@ purge_check(struct command_call *call, struct err *err)
 
 	if (before.p != NULL && (!datetime_parse(before, &us) || us <= 0))
 		return err_set(err, ERR_INVALID,
-			"\"before\" is a time such as 2026-01-31T00:00:00Z");
+			"\"before\" is a time from 1970 to 2100, such as "
+			"2026-01-31T00:00:00Z");
 	return archive_address_check(call, err);
 }
 

@@ -101,10 +101,11 @@ def test_export(scene):
 
 def test_what_would_move_a_cursor_is_exported_as_it_is(scene):
     """C1 and DEL, which XML takes and antiphonctl does not print."""
-    notes(scene, "romeo", "a\u0085b\u009bc\u007fd\u00e9")
+    notes(scene, "romeo", "a\u0085b\u009bc\u007fd\u00e9\u202ee\u2069f\u2014")
     assert [r[0].findtext("{%s}message/{%s}body" % (CLIENT, CLIENT))
-            for r in results(scene)] == ["a\u0085b\u009bc\u007fd\u00e9"]
-    assert "a?b?c?d\u00e9" in scene.server.ctl(
+            for r in results(scene)] == [
+                "a\u0085b\u009bc\u007fd\u00e9\u202ee\u2069f\u2014"]
+    assert "a?b?c?d\u00e9?e?f\u2014" in scene.server.ctl(
         "archive", "export", "--text", jid(scene))
 
 
