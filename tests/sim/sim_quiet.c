@@ -135,7 +135,8 @@ on_phone(struct device *d, struct elem *e)
 		return;
 	scene_say("  phone %u gets %u-%u", p->index, sender, at);
 	phone_hears(p, sender, at);
-	if (str_is(elem_attr(e, "type"), "get"))
+	/* what it says before it counts it would say again */
+	if (d->on && str_is(elem_attr(e, "type"), "get"))
 		device_say(d, NO_TAG, "<iq type='result' id='%.*s' to='%.*s'/>",
 			STR_ARG(elem_attr(e, "id")),
 			STR_ARG(elem_attr(e, "from")));
