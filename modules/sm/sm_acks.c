@@ -61,7 +61,7 @@ sm_on_stopping(struct module_ctx *m, void *arg)
 	struct session *s = arg;
 	struct sm *sm = sm_of(m, s);
 
-	if (sm == NULL)
+	if (sm == NULL || s->state == SESSION_ASLEEP)
 		return HOOK_PASS;
 	sm->unheard = sm->told != session_received(s);
 	if (sm->told != session_handled(s))

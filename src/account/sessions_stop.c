@@ -95,6 +95,19 @@ session_stop(struct session *s)
 	session_fall_asleep(s, &how);
 }
 
+/* Those that sleep have nobody to hear a last word; but what waits for their clients is
+ * answered, since that is what remains of it. */
+static void
+sleepers_stop(const struct account *acc)
+{
+	struct session *s;
+
+	for (s = acc->sessions; s != NULL; s = s->next) {
+		if (s->state == SESSION_ASLEEP)
+			(void)session_leaves(s, false);
+	}
+}
+
 static size_t
 session_bytes(const struct session *s)
 {
@@ -134,6 +147,8 @@ sessions_sleep(struct shard *sh)
 	sleepers_rest(sh);
 	accounts_gather(sh, &all);
 	for (size_t i = 0; i < all.n; i++) {
+		if ((acc = account_with(sh, all.p[i])) != NULL)
+			sleepers_stop(acc);
 		while ((acc = account_with(sh, all.p[i])) != NULL &&
 			(s = attached_session(acc)) != NULL)
 			session_stop(s);

@@ -24,9 +24,9 @@ struct sessions_saved {
 
 /*
  * Nothing is read any more, and what was is dealt with, as far as it will be.
- * HOOK_SESSION_STOPPING has the last word of each session; then those that somebody
- * wants to sleep (HOOK_SESSION_LOST) do, and their streams are cut without an end,
- * while the others say goodbye.
+ * HOOK_SESSION_STOPPING has the last word of each session, be it asleep; then those
+ * that somebody wants to sleep (HOOK_SESSION_LOST) do, and their streams are cut
+ * without an end, while the others say goodbye.
  */
 void sessions_sleep(struct shard *sh);
 /*

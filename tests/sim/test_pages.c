@@ -1,7 +1,7 @@
 /*
  * test_pages.c - pages of an archive (XEP-0313 §4) between whose slices something
  * happens: the owner has the archive deleted by another of his devices, at each moment
- * that there is.
+ * that there is; or the client's link breaks, and the server stops.
  */
 #include "config.h"
 
@@ -10,6 +10,7 @@
 #include "xmpp/ns.h"
 #include "net/conn.h"
 #include "unit/test.h"
+#include "device.h"
 #include "witness.h"
 #include "world.h"
 
@@ -228,6 +229,53 @@ TEST(what_is_deleted_between_two_slices_is_not_shown_and_no_error)
 		}
 		CHECK(between != 0);
 	}
+}
+
+/* --- a client that sleeps --------------------------------------------------------- */
+
+static void
+on_last_page(struct device *d, struct elem *e)
+{
+	unsigned *answers = d->user;
+
+	*answers += str_is(elem_attr(e, "id"), "page");
+}
+
+/* So that it asks again: what it has asked for counts as dealt with, and it would wait
+ * for ever. */
+TEST(a_page_of_a_client_that_sleeps_is_answered_when_the_server_stops)
+{
+	struct world *w = world_new_lasting(1, 1, TEST_MODULE_DIR,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+		"inbox_bytes: 16MiB, write_queue_bytes: 64KiB }\n");
+	unsigned answers = 0;
+	struct device d;
+
+	world_add_account(w, "romeo");
+	device_init(&d, w, "romeo", "device");
+	d.on_stanza = on_last_page;
+	d.user = &answers;
+	device_come(&d);
+	device_settle(&d);
+	for (unsigned i = 0; i < SAID; i++)
+		device_say(&d, NO_TAG,
+			"<message type='chat' to='juliet@" WORLD_HOST
+			"'><body>%*s</body></message>", LONG, "x");
+	device_settle(&d);
+	conn_mem_take(d.c.conn, 0);
+	device_say(&d, NO_TAG,
+		"<iq type='set' id='page'><query xmlns='" NS_MAM "'/></iq>");
+	device_settle(&d);
+	client_break(&d.c);
+	device_settle(&d);
+	CHECK(answers == 0);
+	world_restart(w, 1);
+	device_come(&d);
+	device_settle(&d);
+	CHECK(d.resumed == 1);
+	CHECK_INT(answers, 1);
+	device_done(&d);
+	world_free(w);
 }
 
 TEST_MAIN
