@@ -111,6 +111,8 @@ bool sim_query_takes(struct sim_client *sc, struct arena *a, const struct elem *
  * CLIENTS where it is said to the bare address. */
 enum kept sim_is_wanted(const struct sim *s, unsigned user, unsigned with,
 	unsigned index);
+/* Asks for something, and waits.  True: it is answered, as .answer says. */
+bool sim_owner_asks(struct sim *s, struct sim_client *sc, const char *payload);
 /* He wants something else from now on; nothing is on its way then. */
 void sim_set_wants(struct sim *s, struct sim_client *sc);
 /* Some want something else when nothing moves any more, so that it is known what a

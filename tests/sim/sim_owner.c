@@ -111,9 +111,8 @@ sim_rest(struct sim *s)
 	sim_settle(s);
 }
 
-/* True: it is answered, with a result or not. */
-static bool
-owner_asks(struct sim *s, struct sim_client *sc, const char *payload)
+bool
+sim_owner_asks(struct sim *s, struct sim_client *sc, const char *payload)
 {
 	s->answer = ANSWER_NONE;
 	user_send(sc, "<iq type='set' id='owner'>%s</iq>", payload);
@@ -151,7 +150,7 @@ sim_set_wants(struct sim *s, struct sim_client *sc)
 	list_write(&w, "always", LISTED_ALWAYS, &text);
 	list_write(&w, "never", LISTED_NEVER, &text);
 	buf_add_c(&text, "</prefs>");
-	if (!owner_asks(s, sc, buf_c(&text))) {
+	if (!sim_owner_asks(s, sc, buf_c(&text))) {
 		if (!s->bad_disk)
 			sim_fail(s, "u%u is not told whether it is wanted",
 				sc->user);

@@ -434,6 +434,66 @@ query_run(struct query *q)
 	buf_done(&form);
 }
 
+/* --- what is deleted ------------------------------------------------------------------- */
+
+/* Of a page that was asked for ahead of that: some of what there was, in its order. */
+static void
+check_what_goes(const struct query *q)
+{
+	const struct model *m = &q->model;
+	size_t at = 0, n = q->page.n;
+	bool turned = q->flipped;
+
+	for (size_t i = 0; i < n && at <= m->entries.n; i++, at++) {
+		const char *id = q->page.id[turned ? n - 1 - i : i];
+
+		while (at < m->entries.n &&
+			strcmp(m->entries.p[at].id, id) != 0)
+			at++;
+	}
+	if (at > m->entries.n || q->refused || !q->answered)
+		sim_fail(q->sc->sim, "u%u is shown no page of what goes",
+			q->sc->user);
+}
+
+/* All up to one of the messages goes, or simply all, and no other. */
+static void
+check_trim(struct query *q)
+{
+	struct sim *s = q->sc->sim;
+	struct model left = { .sim = s, .user = q->sc->user };
+	struct model *m = &q->model;
+	char trim[2 * STORE_ID_SIZE + 64] = "<trim xmlns='" NS_MAM_TRIM "'/>";
+	struct buf none = BUF_INIT;
+	size_t n;
+
+	query_draw(q, &none);
+	buf_done(&none);
+	n = m->entries.n;
+	if (n != 0 && draw(q, 4) != 0) {
+		n = 1 + (size_t)draw(q, n);
+		snprintf(trim, sizeof(trim),
+			"<trim xmlns='" NS_MAM_TRIM "'><id>%s</id></trim>",
+			m->entries.p[n - 1].id);
+	}
+	q->asked = (struct asked){ .with = "" };
+	page_ask(q, q->flipped ? "<flip-page/>" : "");
+	if (!sim_owner_asks(s, q->sc, trim) || s->answer != ANSWER_RESULT)
+		sim_fail(s, "u%u cannot have it deleted", q->sc->user);
+	check_what_goes(q);
+	model_look(&left);
+	for (size_t i = 0; i < left.entries.n && !s->failed; i++)
+		if (n + i >= m->entries.n ||
+			strcmp(left.entries.p[i].id,
+				m->entries.p[n + i].id) != 0)
+			sim_fail(s, "u%u has something else left", q->sc->user);
+	if (left.entries.n != m->entries.n - n)
+		sim_fail(s, "u%u has %u of %u left, of which %zu go",
+			q->sc->user, (unsigned)left.entries.n,
+			(unsigned)m->entries.n, n);
+	model_done(&left);
+}
+
 void
 sim_check_queries(struct sim *s)
 {
@@ -445,8 +505,11 @@ sim_check_queries(struct sim *s)
 		q->model.sim = s;
 		q->model.user = u;
 		for (unsigned i = 0; i < QUERIES && !s->failed &&
-			q->sc->c.state == CLIENT_ONLINE; i++)
+			q->sc->c.state == CLIENT_ONLINE; i++) {
+			if (i + 1 == QUERIES && draw(q, 3) == 0)
+				check_trim(q);
 			query_run(q);
+		}
 	}
 	if (q != NULL)
 		model_done(&q->model);
