@@ -15,6 +15,7 @@
 #include "core/route.h"
 #include "core/slot.h"
 #include "account/account_int.h"
+#include "account/block_list.h"
 #include "account/contacts.h"
 #include "account/session.h"
 #include "account/sessions_wake.h"
@@ -96,7 +97,9 @@ bool
 account_shows_presence_to(const struct account *acc, struct jid who)
 {
 	return jid_eq_bare(acc->e.jid, who) ||
-		(roster_state(&acc->roster, jid_bare_str(who)) & SUB_FROM) != 0;
+		((roster_state(&acc->roster, jid_bare_str(who)) & SUB_FROM) !=
+				0 &&
+			!account_blocks(acc, who));
 }
 
 bool

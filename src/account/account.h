@@ -22,8 +22,10 @@
 #include "account/account_line.h"
 #include "account/roster.h"
 
+struct block_list;
 struct config_component;
 struct contacts;
+struct elem;
 struct err;
 struct iq;
 struct session;
@@ -41,6 +43,7 @@ struct account {
 	struct session *sessions; /* in the order in which they were bound */
 	struct roster roster;
 	struct contacts *contacts; /* NULL: few, or not told of late */
+	const struct block_list *blocked; /* NULL: nobody; see block_list.h */
 	struct account_line line; /* what it does, in order */
 	struct account_hold *hold; /* NULL: it is not held */
 	uint64_t credentials_mark; /* of what is stored; 0: nothing is */
@@ -98,6 +101,25 @@ struct account_copy {
 	bool sent;
 	const char *ns;         /* with name: the element that forwards st to */
 	const char *name;       /* other devices (XEP-0297); NULL: none does */
+};
+
+/* Argument of HOOK_ACCOUNT_BLOCK. */
+struct account_block {
+	struct account *account;
+	const struct block_list *rows; /* who is blocked from now on, or not any more;
+					* see block_list_matches() */
+	bool on;
+};
+
+/* Argument of HOOK_ACCOUNT_REPORT (XEP-0377). */
+struct account_report {
+	struct account *account; /* whose owner reports */
+	struct jid who;
+	struct str reason;         /* urn:xmpp:reporting:spam, or :abuse */
+	struct str text;           /* for people; STR_NONE: none */
+	const struct elem *report; /* all of it: ids of messages, and what may be done
+				    * with it (§5) */
+	size_t n_ids;              /* of messages, that it has */
 };
 
 /* Argument of HOOK_ACCOUNT_ASKED. */
@@ -163,7 +185,7 @@ struct host *account_host(const struct account *acc);
 struct store_tx *account_stanza_tx(struct account_stanza *in);
 
 /* Is who (bare or full) entitled to the presence of acc: subscription from or
- * both, or the account itself? */
+ * both, and not blocked; or the account itself? */
 bool account_shows_presence_to(const struct account *acc, struct jid who);
 /* Asks those once more who have not answered a request for their presence, and who
  * are not on this server: either may have been lost (RFC 6121 §3.1.2). */

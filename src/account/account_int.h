@@ -25,6 +25,9 @@ void account_forget(struct account *acc);
 
 /* account_deliver.c: the class's functions. */
 void account_receive(struct entity *e, struct stanza *st);
+/* The same where no handler is to see st. */
+void account_receive_unseen(struct account *acc, struct stanza *st);
+/* account_shared.c: the same. */
 bool account_receive_shared(struct entity *e, struct stanza *st,
 	struct fanout_one *one);
 /* account_iq.c: the same. */

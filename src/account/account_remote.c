@@ -13,6 +13,7 @@
 #include "core/host.h"
 #include "core/router.h"
 #include "account/account_int.h"
+#include "account/block_list.h"
 #include "account/session.h"
 
 static bool
@@ -39,6 +40,7 @@ account_subscribe_again(struct account *acc)
 		const struct roster_item *it = roster_at(&acc->roster, i);
 
 		if ((it->state & SUB_PENDING_OUT) != 0 &&
+			!account_blocks(acc, roster_item_jid(it)) &&
 			host_is_remote(shard_host(acc->e.shard,
 				jid_domain(roster_item_jid(it)))))
 			ask(acc, PRESENCE_SUBSCRIBE, it);
@@ -67,11 +69,12 @@ ask_again(struct account *acc, const struct roster_item *it)
 	}
 }
 
-/* Does it want to know who is there? */
+/* Does acc want to know who is there? */
 static bool
-is_watched(const struct roster_item *it)
+is_watched(const struct account *acc, const struct roster_item *it)
 {
-	return (it->state & (SUB_TO | SUB_PENDING_OUT)) != 0;
+	return (it->state & (SUB_TO | SUB_PENDING_OUT)) != 0 &&
+		!account_blocks(acc, roster_item_jid(it));
 }
 
 void
@@ -83,7 +86,7 @@ account_remote_told(struct account *acc, struct entity_message *m)
 		i++) {
 		const struct roster_item *it = roster_at(&acc->roster, i);
 
-		if (!is_watched(it) || !is_at(it, m->text))
+		if (!is_watched(acc, it) || !is_at(it, m->text))
 			continue;
 		any = true;
 		if (m->kind == TELL_DOMAIN_AWAY)
@@ -105,7 +108,7 @@ account_watch_remotes(struct account *acc)
 		const struct roster_item *it = roster_at(&acc->roster, i);
 		struct str domain = jid_domain(roster_item_jid(it));
 
-		if (!is_watched(it) ||
+		if (!is_watched(acc, it) ||
 			shard_host(acc->e.shard, domain) != NULL)
 			continue;
 		entity_tell(acc->e.shard,

@@ -2,7 +2,7 @@
  * contacts.c - the contacts of an account as an audience.
  *
  * Invariant: while there is one, it has those with SUB_FROM or SUB_TO, and which
- * of the two.
+ * of the two, but for whom the account has blocked.
  */
 #include "config.h"
 
@@ -13,6 +13,7 @@
 #include "core/audience.h"
 #include "core/route.h"
 #include "account/account.h"
+#include "account/block_list.h"
 
 #define SEES (SUB_FROM | SUB_TO)
 /* So many are as soon found in the roster again; what an idle session would keep
@@ -52,7 +53,8 @@ contacts_find(const struct account *acc)
 	for (uint32_t i = 0; i < r->n; i++) {
 		const struct roster_item *it = roster_at(r, i);
 
-		if ((it->state & SEES) != 0)
+		if ((it->state & SEES) != 0 &&
+			!account_blocks(acc, roster_item_jid(it)))
 			audience_add(a, roster_item_jid(it), it->state & SEES,
 				&last);
 	}
@@ -84,7 +86,7 @@ contacts_changed(struct account *acc, struct jid contact)
 	account_line_forget_contacts(acc);
 	if (acc->contacts == NULL)
 		return;
-	if (state != 0)
+	if (state != 0 && !account_blocks(acc, contact))
 		audience_join(acc->contacts->audience, contact, state);
 	else
 		audience_leave(acc->contacts->audience, contact);

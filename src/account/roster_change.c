@@ -21,6 +21,7 @@
 #include "core/router.h"
 #include "core/wire.h"
 #include "account/account_int.h"
+#include "account/block_list.h"
 #include "account/contacts.h"
 #include "account/session.h"
 
@@ -201,6 +202,8 @@ hide_from(struct session *s, struct jid contact)
 void
 roster_change_presence(struct roster_change *ch, bool available)
 {
+	if (account_blocks(ch->account, ch->contact))
+		return; /* and shows nobody */
 	for (struct session *s = ch->account->sessions; s != NULL;
 		s = s->next) {
 		struct stanza *st;

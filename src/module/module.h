@@ -75,6 +75,7 @@
 #include "http/http_parse.h"
 #include "http/http_text.h"
 #include "account/account.h"
+#include "account/block_list.h"
 #include "account/credentials.h"
 #include "account/recent.h"
 #include "account/roster_change.h"
