@@ -175,6 +175,7 @@ pending_show(struct session *s, const struct store_entry *entry)
 	struct stanza *st;
 
 	if (!session_is_available(s) ||
+		account_blocks(s->account, jid_trusted(entry->key)) ||
 		(roster_state(&s->account->roster, entry->key) &
 			SUB_PENDING_IN) == 0)
 		return;
@@ -553,7 +554,7 @@ tell_contact(struct account *acc, const struct roster_item *it)
 
 	if ((it->state & (SUB_TO | SUB_PENDING_OUT)) != 0)
 		tell(acc, contact, PRESENCE_UNSUBSCRIBE);
-	if ((it->state & SUB_FROM) != 0) {
+	if ((it->state & SUB_FROM) != 0 && !account_blocks(acc, contact)) {
 		for (struct session *s = acc->sessions; s != NULL; s = s->next)
 			if (session_is_visible(s))
 				account_send(acc,

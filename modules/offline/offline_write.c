@@ -29,6 +29,17 @@ entry_stanza(struct session *s, const struct store_entry *entry)
 	return NULL;
 }
 
+/* What was kept before its sender was blocked goes as if he had been before (XEP-0191
+ * §3.3); which of his resources sent it is not kept. */
+static bool
+is_blocked(const struct session *s, const struct store_entry *entry)
+{
+	struct str sender = offline_sender(entry);
+
+	return s->account->blocked != NULL && sender.n != 0 &&
+		account_blocks(s->account, jid_trusted(sender));
+}
+
 /* st is taken, and may be NULL. */
 static enum written
 write_stanza(struct session *s, struct stanza *st, int64_t number)
@@ -110,11 +121,14 @@ enum written
 offline_write(struct session *s, const struct store_entry *entry,
 	int64_t number, const struct store_answer *found, size_t *next_io)
 {
-	const struct store_entry *archived;
+	const struct store_entry *archived = NULL;
 
+	if (offline_is_archived(entry))
+		archived = offline_find_archived(entry, found, next_io);
+	if (is_blocked(s, entry))
+		return WRITTEN;
 	if (!offline_is_archived(entry))
 		return write_kept(s, entry, number);
-	archived = offline_find_archived(entry, found, next_io);
 	if (archived != NULL)
 		return write_archived(s, archived, number);
 	if (*next_io == found->n && !found->complete)

@@ -376,6 +376,39 @@ on_hidden(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+/* Who is blocked has seen the last of it (XEP-0191 §3.3); contacts were told. */
+static void
+leave_blocked(struct module_ctx *m, struct session *s,
+	const struct block_list *rows)
+{
+	struct jid self = session_jid(s);
+	struct directed *d = module_session_state(m, s);
+	struct table_walk walk = table_walk(&d->to.all);
+	struct address *a;
+
+	while ((a = table_step(&d->to.all, &walk)) != NULL) {
+		if (!block_list_matches(rows, a->jid))
+			continue;
+		if (!session_is_available(s) ||
+			(roster_state(&s->account->roster,
+				 jid_bare_str(a->jid)) & SUB_FROM) == 0)
+			account_send(s->account, stanza_new(PRESENCE_UNAVAILABLE,
+							 self, a->jid, STR_NONE));
+		address_set_remove(&d->to, a);
+	}
+}
+
+static enum hook_result
+on_block(struct module_ctx *m, void *arg)
+{
+	const struct account_block *b = arg;
+
+	for (struct session *s = b->account->sessions; s != NULL; s = s->next)
+		if (b->on && s->slots != NULL)
+			leave_blocked(m, s, b->rows);
+	return HOOK_PASS;
+}
+
 /* --- what sessions send ----------------------------------------------------------------------- */
 
 /* st is taken. */
@@ -493,6 +526,7 @@ static const struct hook_handler presence_hooks[] = {
 	{ HOOK_SESSION_HIDDEN, HOOK_DELIVER, on_hidden },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
+	{ HOOK_ACCOUNT_BLOCK, HOOK_DELIVER, on_block },
 	{ .fn = NULL },
 };
 

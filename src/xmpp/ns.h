@@ -22,6 +22,8 @@
 #define NS_FEATURE_PREAPPROVAL "urn:xmpp:features:pre-approval"
 
 /* extensions, by their names */
+#define NS_BLOCKING "urn:xmpp:blocking"
+#define NS_BLOCKING_ERRORS "urn:xmpp:blocking:errors"
 #define NS_BYTESTREAMS "http://jabber.org/protocol/bytestreams"
 #define NS_CAPS "http://jabber.org/protocol/caps"
 #define NS_CARBONS "urn:xmpp:carbons:2"
@@ -66,6 +68,7 @@
 #define NS_RECEIPTS "urn:xmpp:receipts"
 #define NS_REFERENCE "urn:xmpp:reference:0"
 #define NS_REGISTER "jabber:iq:register"
+#define NS_REPORTING "urn:xmpp:reporting:1"
 #define NS_RETRACT "urn:xmpp:message-retract:1"
 #define NS_RSM "http://jabber.org/protocol/rsm"
 #define NS_SID "urn:xmpp:sid:0"

@@ -420,6 +420,48 @@ def test_shares_of_what_waits(own_server, name, end):
     scene.end()
 
 
+def block_xml(jids):
+    return ("<iq type='set' id='%%s'><block xmlns='urn:xmpp:blocking'>%s"
+            "</block></iq>" % "".join("<item jid='%s'/>" % j for j in jids))
+
+
+@proves("modules: blocking: max")
+@pytest.mark.parametrize("end", BOTH)
+def test_the_most_that_are_blocked(own_server, end):
+    server, most = served(own_server, "modules: blocking: max", end,
+                          {"modules": {"blocking": {"max_bytes": "1MiB"}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    texts = [block_xml("d%d.lit" % i for i in range(at, min(at + 500, most)))
+             for at in range(0, most, 500)]
+    assert {cond(e) for e in ask_all(romeo, texts)} == {None}
+    got = list(ask_all(romeo, [block_xml(["more.lit"]), block_xml(["d0.lit"])]))
+    assert [cond(e) for e in got] == ["resource-constraint", None]
+    got = romeo.iq("get", "<blocklist xmlns='urn:xmpp:blocking'/>")
+    assert len(got.child("blocklist").elems()) == most
+    scene.end()
+
+
+@proves("modules: blocking: max_bytes")
+@pytest.mark.parametrize("end", BOTH)
+def test_the_most_bytes_that_are_blocked(own_server, end):
+    server, most = served(own_server, "modules: blocking: max_bytes", end,
+                          {"modules": {"blocking": {"max": "10000"}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.login("romeo/a")
+    # an address of 1000 bytes, with what holds it
+    n = most // 1009
+    jids = ["%04d@x.lit/" % i + "r" * 989 for i in range(n + 1)]
+    assert {len(j) for j in jids} == {1000}
+    texts = [block_xml(jids[at:min(at + 100, n)]) for at in range(0, n, 100)]
+    assert {cond(e) for e in ask_all(romeo, texts)} == {None}
+    got = list(ask_all(romeo, [block_xml([jids[n]]), block_xml(["a"])]))
+    assert cond(got[0]) == "resource-constraint"
+    got = romeo.iq("get", "<blocklist xmlns='urn:xmpp:blocking'/>")
+    assert len(got.child("blocklist").elems()) >= n
+    scene.end()
+
+
 @proves("modules: private: max_namespaces")
 @pytest.mark.parametrize("end", BOTH_MAX_ONCE)
 def test_the_most_namespaces(own_server, end):

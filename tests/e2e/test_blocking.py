@@ -1,0 +1,229 @@
+"""Nothing passes between a user and whom he has blocked (XEP-0191), whoever that is
+and whatever it is, and nothing of it is left."""
+
+import pytest
+
+import component
+import scene as scenes
+
+pytestmark = pytest.mark.only("antiphon")
+
+BLOCKING = "urn:xmpp:blocking"
+PING = "<query xmlns='jabber:iq:version'/>"
+
+# a row of the list, and which of these it stands for (§6)
+WHO = {
+    "juliet/b": "{juliet}/b", "juliet/c": "{juliet}/c", "tybalt/d": "{tybalt}/d",
+    "room": "room@irc.antiphon.test", "nick": "room@irc.antiphon.test/nick",
+    "other nick": "room@irc.antiphon.test/other",
+    "service": "irc.antiphon.test", "resource": "irc.antiphon.test/r",
+    "subdomain": "user@sub.irc.antiphon.test/r",
+}
+ROWS = {
+    "{juliet}": ["juliet/b", "juliet/c"],
+    "{juliet}/b": ["juliet/b"],
+    "room@irc.antiphon.test": ["room", "nick", "other nick"],
+    "room@irc.antiphon.test/nick": ["nick"],
+    "irc.antiphon.test": ["room", "nick", "other nick", "service", "resource"],
+    "irc.antiphon.test/r": ["resource"],
+}
+# kind: what is sent, and whether that is answered with an error
+KINDS = {
+    "message": ("<message %s type='chat'><body>hello</body></message>", True),
+    "normal": ("<message %s><body>hello</body></message>", True),
+    "groupchat": ("<message %s type='groupchat'><body>x</body></message>", True),
+    "headline": ("<message %s type='headline'><body>x</body></message>", False),
+    "message error": ("<message %s type='error'><body>x</body></message>", False),
+    "presence": ("<presence %s/>", False),
+    "unavailable": ("<presence %s type='unavailable'/>", False),
+    "subscribe": ("<presence %s type='subscribe'/>", False),
+    "subscribed": ("<presence %s type='subscribed'/>", False),
+    "probe": ("<presence %s type='probe'/>", False),
+    "get": ("<iq %s type='get'>" + PING + "</iq>", True),
+    "set": ("<iq %s type='set'><a xmlns='urn:a'/></iq>", True),
+    "result": ("<iq %s type='result'/>", False),
+    "iq error": ("<iq %s type='error'/>", False),
+}
+MUTE = ("result", "iq error", "message error")
+
+
+class World:
+    def __init__(self, pool):
+        server = pool.new(component.conf(irc={}, **{"sub.irc": {}}))
+        server.start()
+        self.scene = scene = scenes.Scene(
+            server, ("romeo", "juliet", "tybalt", "absent"))
+        self.nobody = "nobody-at-all@%s" % server.domain
+        for name in ("romeo/a", "romeo/z", "juliet/b", "juliet/c", "tybalt/d"):
+            scene.login(name).send("<presence/>")
+        scene.settle()
+        self.romeo = scene["romeo/a"]
+        self.peers = {n: component.Component(server, n).login()
+                      for n in ("irc", "sub.irc")}
+        self.n = 0
+
+    def address(self, who):
+        return self.scene.fill(WHO[who])
+
+    def id(self):
+        self.n += 1
+        return "x%d" % self.n
+
+    def peer(self, who):
+        if "/" in who:
+            return self.scene[who]
+        return self.peers["sub.irc" if who == "subdomain" else "irc"]
+
+    def change(self, name, *rows):
+        items = "".join("<item jid='%s'/>" % self.scene.fill(r) for r in rows)
+        return self.romeo.iq("set", "<%s xmlns='%s'>%s</%s>" % (
+            name, BLOCKING, items, name))
+
+    def send(self, peer, kind, from_, to):
+        id_ = self.id()
+        peer.send(KINDS[kind][0] % (
+            "id='%s' to='%s' from='%s'" % (id_, to, from_)))
+        return id_
+
+    def end(self):
+        for peer in self.peers.values():
+            peer.close()
+        for session in self.scene.sessions.values():
+            session.drop()
+
+
+@pytest.fixture(scope="module")
+def world(pool):
+    world = World(pool)
+    yield world
+    world.end()
+    world.scene.server.stop()
+
+
+def answers(world, peer, from_, to):
+    """What comes back of one of each kind, as far as it says something: ahead of the
+    answer to a request that stands behind them on the same way."""
+    sent = {world.send(peer, kind, from_, to): kind for kind in KINDS}
+    behind = world.send(peer, "set", from_, to)
+    peer.take(lambda e: e.get("id") == behind and e.is_("iq"), "what stands behind")
+    came = [e for e in peer.inbox if to.partition("/")[0] in (e.get("from") or "")]
+    peer.inbox.clear()
+    return [(sent.get(e.get("id"), "another"), e.name, e.get("type"),
+             str(e.child("error"))) for e in came]
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_comes_in(world, row):
+    """§3.3: each kind, from all whom the row stands for, to the account and to a
+    resource of it; where an address that is nobody's answers too, in the same words
+    (RFC 6121 §8.5.1).  Presence is not answered."""
+    assert world.change("block", row).get("type") == "result"
+    for who in ROWS[row]:
+        for to in ("", "/a"):
+            got = answers(world, world.peer(who), world.address(who),
+                          world.scene.binds["romeo"] + to)
+            nobody = answers(world, world.peer(who), world.address(who),
+                             world.nobody + to)
+            assert [e for e in nobody if e[1] != "presence" and e not in got] == []
+            assert [e[0] for e in got] == [k for k in KINDS if KINDS[k][1]]
+            assert all("service-unavailable" in e[3] and e[2] == "error"
+                       for e in got), got
+    assert not [e for s in ("romeo/a", "romeo/z") for e in world.scene[s].inbox]
+    assert world.change("unblock").get("type") == "result"
+    for s in list(world.scene.sessions.values()) + list(world.peers.values()):
+        s.inbox.clear()
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_what_goes_out(world, row):
+    """§3.3: each kind is refused, and what is no question is dropped."""
+    assert world.change("block", row).get("type") == "result"
+    for who in ROWS[row]:
+        for kind in KINDS:
+            id_ = world.send(world.romeo, kind, world.romeo.jid, world.address(who))
+            if kind in MUTE:
+                continue
+            got = world.romeo.take(lambda e: e.get("id") == id_, kind)
+            error = got.child("error")
+            assert error.get("type") == "cancel", got
+            assert error.child("not-acceptable") is not None, got
+            assert error.child("blocked", BLOCKING + ":errors") is not None, got
+            assert got.get("from") == world.address(who)
+    world.romeo.ping()
+    assert not world.romeo.inbox and not world.scene["romeo/z"].inbox
+    assert world.change("unblock").get("type") == "result"
+    # this comes behind all that might have got through
+    for who in ("juliet/b", "juliet/c", "room"):
+        id_ = world.send(world.romeo, "message", world.romeo.jid, world.address(who))
+        first = world.peer(who).take(lambda e: True, "what is first")
+        assert first.get("id") == id_, first
+
+
+@pytest.mark.parametrize("row", ROWS)
+def test_who_is_not_meant(world, row):
+    """§6: others get through, subdomains among them, both ways."""
+    assert world.change("block", row).get("type") == "result"
+    for who in WHO:
+        if who in ROWS[row]:
+            continue
+        peer, there = world.peer(who), world.address(who)
+        id_ = world.send(peer, "message", there, world.romeo.jid)
+        world.romeo.take(lambda e: e.get("id") == id_, who)
+        id_ = world.send(world.romeo, "message", world.romeo.jid, there)
+        peer.take(lambda e: e.get("id") == id_, who)
+    assert world.change("unblock").get("type") == "result"
+    for s in ("romeo/a", "romeo/z"):
+        world.scene[s].inbox.clear()
+
+
+def test_nothing_is_left(world):
+    """XEP-0313 §6.1: no entry in the archive of who has blocked, no copy, and nothing
+    that waits; nor of what was to go out."""
+    scene = world.scene
+    absent = scene.login("absent/x")
+    absent.iq("set", "<block xmlns='%s'><item jid='%s'/></block>" % (
+        BLOCKING, scene.binds["juliet"]))
+    absent.send("<message id='out' type='chat' to='%s'><body>x</body></message>"
+                % scene.binds["juliet"])
+    absent.take(lambda e: e.get("id") == "out", "the error")
+    absent.close()
+    juliet = scene["juliet/b"]
+    juliet.send("<message id='in' type='chat' to='%s'><body>blocked</body></message>"
+                % scene.binds["absent"])
+    juliet.iq("set", scenes.BARRIER)
+    assert answers(world, juliet, juliet.jid, scene.binds["absent"])
+    id_ = world.send(scene["tybalt/d"], "message", scene["tybalt/d"].jid,
+                     scene.binds["absent"])
+    scene["tybalt/d"].ping()
+    again = scene.login("absent/x")
+    again.send("<presence/>")
+    got = again.take(lambda e: e.name == "message", "what was kept")
+    assert got.get("id") == id_, got
+    again.iq("set", "<query xmlns='urn:xmpp:mam:2'/>")
+    kept = [e for e in again.inbox if e.name == "message"]
+    assert len(kept) == 1 and "blocked" not in str(kept[0]), kept
+    again.close()
+
+
+def test_what_waits_of_one_who_is_blocked_meanwhile(world):
+    """What was kept before goes, as if it had come after."""
+    scene = world.scene
+    absent = scene.login("absent/x")
+    absent.iq("set", "<unblock xmlns='%s'/>" % BLOCKING)
+    for who in ("juliet/b", "tybalt/d", "juliet/b"):
+        world.send(scene[who], "message", scene[who].jid, scene.binds["absent"])
+        scene[who].ping()
+        scene[who].iq("set", scenes.BARRIER)
+    absent.iq("set", "<block xmlns='%s'><item jid='%s'/></block>" % (
+        BLOCKING, scene.binds["juliet"]))
+    absent.send("<presence/>")
+    got = absent.take(lambda e: e.name == "message", "what was kept")
+    assert got.get("from") == scene["tybalt/d"].jid
+    absent.close()
+    # and is not there for later, either
+    absent = scene.login("absent/x")
+    absent.iq("set", "<unblock xmlns='%s'/>" % BLOCKING)
+    absent.send("<presence/>")
+    absent.ping()
+    assert not [e for e in absent.inbox if e.name == "message"]
+    absent.close()
