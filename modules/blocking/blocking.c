@@ -16,6 +16,7 @@
 #include "blocking.h"
 
 #define MAP_BLOCKING "blocking"
+#define TOO_MANY_TEXT "That is more than an account may block"
 
 struct blocking_conf {
 	int64_t max;
@@ -29,8 +30,9 @@ static const struct option blocking_options[] = {
 	{ .name = "max_bytes", .type = OPT_SIZE, .dflt = "128KiB",
 		.min = "4KiB", .max = "1MiB",
 		.off = offsetof(struct blocking_conf, max_bytes),
-		.help = "how many bytes these may have together; the list is "
-			"in memory with its account, and is sent whole" },
+		.help = "how many bytes these may have together, with 9 for "
+			"each beside its text; the list is in memory with its "
+			"account, and is sent whole" },
 	{ .name = NULL },
 };
 
@@ -155,6 +157,13 @@ on_get(struct module_ctx *m, struct iq *iq)
 
 /* --- reading a request -------------------------------------------------------------------- */
 
+/* No list is longer, whichever of these are on it. */
+static bool
+has_many(const struct blocking_change *ch, const struct blocking_conf *conf)
+{
+	return ch->named.rows.n > conf->max;
+}
+
 /* §3.3, note 1: no resource of the own account; and without the server nothing would
  * work. */
 static bool
@@ -189,13 +198,17 @@ item_read(struct blocking_change *ch, const struct account *acc,
 
 static enum stanza_cond
 change_read(struct blocking_change *ch, const struct account *acc,
-	const char **why)
+	const struct blocking_conf *conf, const char **why)
 {
 	enum stanza_cond cond = COND_NONE;
 
 	elem_each_child(ch->iq->payload, item) {
 		if (cond == COND_NONE && elem_is(item, NS_BLOCKING, "item"))
 			cond = item_read(ch, acc, item, why);
+		if (cond == COND_NONE && has_many(ch, conf)) {
+			*why = TOO_MANY_TEXT;
+			cond = COND_RESOURCE_CONSTRAINT;
+		}
 	}
 	if (cond != COND_NONE || ch->named.rows.n != 0 || !ch->on)
 		return cond;
@@ -316,7 +329,7 @@ change_start(struct module_ctx *m, struct account *acc,
 	change_find(ch, &b->list);
 	if (ch->on && !has_room(m->conf, &b->list, &ch->changed)) {
 		change_end(ch, COND_RESOURCE_CONSTRAINT,
-			"That is more than an account may block");
+			TOO_MANY_TEXT);
 		return;
 	}
 	tx = change_apply(ch, acc, &b->list);
@@ -340,7 +353,7 @@ change(struct module_ctx *m, struct iq *iq, bool on)
 			"Nothing is kept for temporary accounts");
 		return;
 	}
-	cond = change_read(ch, acc, &why);
+	cond = change_read(ch, acc, m->conf, &why);
 	if (cond != COND_NONE)
 		change_end(ch, cond, why);
 	else
@@ -361,25 +374,10 @@ on_unblock(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
-/* Pushes come from the server alone, as with rosters (hostile 46). */
-static enum hook_result
-on_receive_push(struct module_ctx *m, void *arg)
-{
-	const struct account_stanza *in = arg;
-
-	(void)m;
-	if (in->st->type != IQ_SET || jid_is_bare(in->st->to) ||
-		stanza_child(in->st, NS_BLOCKING, NULL) == NULL)
-		return HOOK_PASS;
-	router_bounce(in->account->e.shard, in->st, COND_FORBIDDEN, NULL);
-	return HOOK_HANDLED;
-}
-
 static const struct hook_handler blocking_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_SESSION_SEND, HOOK_GUARD, blocking_on_send },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, blocking_on_receive },
-	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_push },
 	{ .fn = NULL },
 };
 

@@ -18,7 +18,12 @@ struct blocking_shard {
 	struct log_limit reports;
 };
 
-struct blocking_jids VEC(struct jid);
+struct blocking_whom {
+	struct jid jid;
+	bool sees; /* the presence of the account, as it was then */
+};
+
+struct blocking_whoms VEC(struct blocking_whom);
 struct blocking_reports VEC(struct account_report);
 
 /* A request to change the list, in the arena of its iq, but for the two lists. */
@@ -27,7 +32,7 @@ struct blocking_change {
 	bool on;                   /* to block; else to unblock */
 	struct block_list named;   /* by the request; empty: all there are */
 	struct block_list changed; /* was not on the list before, or is not any more */
-	struct blocking_jids whom; /* is told by presence, see below */
+	struct blocking_whoms whom; /* is told by presence, see below */
 	struct blocking_reports reports;
 };
 

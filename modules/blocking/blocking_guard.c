@@ -15,16 +15,11 @@ static void
 refuse(struct session_stanza *out)
 {
 	struct stanza *st = out->st, *answer = NULL;
-	struct elem *error;
 
 	if (out->session != NULL)
-		answer = stanza_error(st, COND_NOT_ACCEPTABLE, STR_NONE);
-	if (answer != NULL) {
-		error = elem_child(answer->root, NULL, "error");
-		elem_set_attr(answer->arena, error, "type", STR("cancel"));
-		elem_add(answer->arena, error, NS_BLOCKING_ERRORS, "blocked");
+		answer = block_error(st);
+	if (answer != NULL)
 		session_write(out->session, answer);
-	}
 	out->account->e.shard->stats.refused++;
 	stanza_free(answer);
 	stanza_free(st);
@@ -43,16 +38,29 @@ blocking_on_send(struct module_ctx *m, void *arg)
 	return HOOK_HANDLED;
 }
 
+/* Pushes come from the server alone, as with rosters (hostile 46). */
+static bool
+is_forged_push(const struct stanza *st)
+{
+	return st->type == IQ_SET && !jid_is_bare(st->to) &&
+		stanza_child(st, NS_BLOCKING, NULL) != NULL;
+}
+
 enum hook_result
 blocking_on_receive(struct module_ctx *m, void *arg)
 {
 	struct account_stanza *in = arg;
+	struct account *acc = in->account;
+	struct shard *sh = acc->e.shard;
 
 	(void)m;
-	if (in->account->blocked == NULL ||
-		!account_blocks(in->account, in->st->from))
+	if (acc->blocked != NULL && account_blocks(acc, in->st->from)) {
+		sh->stats.refused++;
+		account_turn_away(acc, in->st);
+		return HOOK_HANDLED;
+	}
+	if (!is_forged_push(in->st))
 		return HOOK_PASS;
-	in->account->e.shard->stats.refused++;
-	account_turn_away(in->account, in->st);
+	router_bounce(sh, in->st, COND_FORBIDDEN, NULL);
 	return HOOK_HANDLED;
 }

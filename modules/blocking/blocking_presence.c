@@ -30,19 +30,22 @@ was_blocked(const struct blocking_change *ch, const struct account *acc,
 		lists_but(list, &ch->changed, jid_trusted(jid_domain(who)));
 }
 
+static uint8_t
+state_with(const struct account *acc, struct jid who)
+{
+	return roster_state(&acc->roster, jid_bare_str(who));
+}
+
 static void
 whom_add(struct blocking_change *ch, const struct account *acc, struct jid who)
 {
 	struct arena *a = ch->iq->st->arena;
 
 	if (ch->on ? !was_blocked(ch, acc, who) : !account_blocks(acc, who))
-		*vec_push_in(a, &ch->whom) = jid_copy(a, who);
-}
-
-static uint8_t
-state_with(const struct account *acc, struct jid who)
-{
-	return roster_state(&acc->roster, jid_bare_str(who));
+		*vec_push_in(a, &ch->whom) = (struct blocking_whom){
+			jid_copy(a, who),
+			(state_with(acc, who) & SUB_FROM) != 0,
+		};
 }
 
 void
@@ -87,24 +90,46 @@ ask(struct account *acc, struct jid who)
 			rand_id(acc->e.shard->rand, id)));
 }
 
+static void
+show_all(struct account *acc, struct jid to, bool available)
+{
+	for (struct session *s = acc->sessions; s != NULL; s = s->next)
+		if (session_is_available(s))
+			show(acc, s, to, available);
+}
+
+/* Who does not see the account any more since the request came was told that, and
+ * not that it has gone. */
+static void
+tell_blocked(const struct blocking_whom *whom, struct account *acc)
+{
+	if (whom->sees)
+		show_all(acc, whom->jid, false);
+}
+
+/* Another request may have blocked him again. */
+static void
+tell_unblocked(const struct blocking_whom *whom, struct account *acc)
+{
+	uint8_t state = state_with(acc, whom->jid);
+
+	if (account_blocks(acc, whom->jid))
+		return;
+	if ((state & SUB_FROM) != 0)
+		show_all(acc, whom->jid, true);
+	if ((state & SUB_TO) != 0 && jid_is_bare(whom->jid) &&
+		account_is_available(acc))
+		ask(acc, whom->jid);
+}
+
 void
 blocking_tell(const struct blocking_change *ch, struct account *acc)
 {
 	for (uint32_t i = 0; i < ch->whom.n; i++) {
-		struct jid who = ch->whom.p[i];
-		uint8_t state = state_with(acc, who);
-		struct session *s;
-
-		/* another request may have blocked him again */
-		if (!ch->on && account_blocks(acc, who))
-			continue;
-		for (s = acc->sessions; s != NULL; s = s->next) {
-			if ((state & SUB_FROM) != 0 && session_is_available(s))
-				show(acc, s, who, !ch->on);
-		}
-		if (!ch->on && (state & SUB_TO) != 0 && jid_is_bare(who) &&
-			account_is_available(acc))
-			ask(acc, who);
+		if (ch->on)
+			tell_blocked(&ch->whom.p[i], acc);
+		else
+			tell_unblocked(&ch->whom.p[i], acc);
 	}
 	hook_run(account_host(acc), HOOK_ACCOUNT_BLOCK,
 		&(struct account_block){ acc, &ch->changed, ch->on });

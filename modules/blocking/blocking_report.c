@@ -11,7 +11,6 @@
 
 #define REASONS "urn:xmpp:reporting:"
 #define TEXT_SHOWN 256
-#define IDS_MAX 100
 
 static bool
 is_reason(struct str reason)
@@ -40,8 +39,7 @@ blocking_report_read(struct blocking_change *ch, const struct elem *item,
 	};
 	elem_each_child(e, id)
 		r.n_ids += elem_is(id, NS_SID, "stanza-id");
-	if (r.n_ids <= IDS_MAX)
-		*vec_push_in(a, &ch->reports) = r;
+	*vec_push_in(a, &ch->reports) = r;
 }
 
 /* At a character. */

@@ -376,24 +376,26 @@ on_hidden(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-/* Who is blocked has seen the last of it (XEP-0191 §3.3); contacts were told. */
+/* Who is blocked has seen the last of it (XEP-0191 §3.3); contacts were told.  It is
+ * the turn of that. */
 static void
 leave_blocked(struct module_ctx *m, struct session *s,
 	const struct block_list *rows)
 {
-	struct jid self = session_jid(s);
 	struct directed *d = module_session_state(m, s);
 	struct table_walk walk = table_walk(&d->to.all);
 	struct address *a;
 
 	while ((a = table_step(&d->to.all, &walk)) != NULL) {
-		if (!block_list_matches(rows, a->jid))
+		if (!block_list_matches(rows, a->jid) ||
+			!account_blocks(s->account, a->jid))
 			continue;
 		if (!session_is_available(s) ||
 			(roster_state(&s->account->roster,
 				 jid_bare_str(a->jid)) & SUB_FROM) == 0)
-			account_send(s->account, stanza_new(PRESENCE_UNAVAILABLE,
-							 self, a->jid, STR_NONE));
+			router_send(session_shard(s),
+				stanza_new(PRESENCE_UNAVAILABLE,
+					session_jid(s), a->jid, STR_NONE));
 		address_set_remove(&d->to, a);
 	}
 }

@@ -180,6 +180,17 @@ inner_request(struct iq *iq, const struct config_component *c)
 	return NULL;
 }
 
+/* As if its owner had sent it (XEP-0191 §3.3). */
+static void
+request_turn_away(struct asked *asked, struct stanza *st)
+{
+	struct stanza *answer = block_error(st);
+
+	on_answer(asked, answer, NULL);
+	stanza_free(answer);
+	stanza_free(st);
+}
+
 static void
 request_send(struct module_ctx *m, struct iq *iq, struct stanza *st)
 {
@@ -195,7 +206,10 @@ request_send(struct module_ctx *m, struct iq *iq, struct stanza *st)
 		.id = arena_str(a, st->id),
 		.to = jid_copy(a, st->to),
 	};
-	module_ask(m, sh, st, ANSWER_US, on_answer, asked);
+	if (account_blocks(iq_account(iq), asked->to))
+		request_turn_away(asked, st);
+	else
+		module_ask(m, sh, st, ANSWER_US, on_answer, asked);
 }
 
 enum hook_result

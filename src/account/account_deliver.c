@@ -375,12 +375,14 @@ account_stamped(const struct account *acc, const struct stanza *st)
 }
 
 /* When it came first is what counts, however many sessions did not take it.  What
- * says nothing was of that moment. */
+ * says nothing was of that moment, and what comes of one who is blocked meanwhile is
+ * for nobody (XEP-0191 §3.3). */
 void
 account_take_back(struct account *acc, struct stanza *st, int64_t wall_us)
 {
 	if (st->kind == STANZA_MESSAGE && st->type != MESSAGE_GROUPCHAT) {
-		if (!message_is_worth_keeping(st)) {
+		if (!message_is_worth_keeping(st) ||
+			account_blocks(acc, st->from)) {
 			stanza_free(st);
 			return;
 		}

@@ -13,6 +13,9 @@
 
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
 #include "account/contacts.h"
 
 /* Where text is, or would be. */
@@ -64,7 +67,9 @@ block_list_add(struct block_list *b, struct jid jid)
 		return false;
 	text = str_dup(jid_str(jid));
 	memuse_add_part(MEMUSE_ACCOUNT, text);
+	memuse_remove_part(MEMUSE_ACCOUNT, b->rows.p);
 	(void)vec_push(&b->rows);
+	memuse_add_part(MEMUSE_ACCOUNT, b->rows.p);
 	memmove(&b->rows.p[i + 1], &b->rows.p[i],
 		(b->rows.n - 1 - i) * sizeof(b->rows.p[0]));
 	b->rows.p[i] = text;
@@ -123,8 +128,24 @@ block_list_clear(struct block_list *b)
 {
 	for (uint32_t i = 0; i < b->rows.n; i++)
 		row_free(b->rows.p[i]);
+	memuse_remove_part(MEMUSE_ACCOUNT, b->rows.p);
 	vec_done(&b->rows);
 	b->bytes = 0;
+}
+
+struct stanza *
+block_error(const struct stanza *st)
+{
+	struct stanza *answer =
+		stanza_error(st, COND_NOT_ACCEPTABLE, STR_NONE);
+	struct elem *error;
+
+	if (answer == NULL)
+		return NULL;
+	error = elem_child(answer->root, NULL, "error");
+	elem_set_attr(answer->arena, error, "type", STR("cancel"));
+	elem_add(answer->arena, error, NS_BLOCKING_ERRORS, "blocked");
+	return answer;
 }
 
 /* Those who hear what it says to all are others now. */

@@ -45,6 +45,9 @@ void account_set_blocked(struct account *acc, const struct block_list *b);
  * a request and a message are answered with service-unavailable, presence is not
  * (XEP-0191 §3.3). */
 void account_turn_away(struct account *acc, struct stanza *st);
+/* What an account gets that has sent st to whom it has blocked (§3.3); NULL: st is not
+ * answered. */
+struct stanza *block_error(const struct stanza *st);
 
 /* May nothing pass between acc and who?  No resource of his own is blocked for
  * anybody (note 1). */

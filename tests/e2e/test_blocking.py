@@ -4,7 +4,11 @@ and whatever it is, and nothing of it is left."""
 import pytest
 
 import component
+import s2s_peer
 import scene as scenes
+from client import Client
+from sm import enable
+from test_s2s_both_ways import come
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -18,6 +22,8 @@ WHO = {
     "other nick": "room@irc.antiphon.test/other",
     "service": "irc.antiphon.test", "resource": "irc.antiphon.test/r",
     "subdomain": "user@sub.irc.antiphon.test/r",
+    "neighbour": "nurse@{OTHER}/x", "remote/1": "iago@peer.example/1",
+    "remote/2": "iago@peer.example/2", "remote": "peer.example",
 }
 ROWS = {
     "{juliet}": ["juliet/b", "juliet/c"],
@@ -26,7 +32,12 @@ ROWS = {
     "room@irc.antiphon.test/nick": ["nick"],
     "irc.antiphon.test": ["room", "nick", "other nick", "service", "resource"],
     "irc.antiphon.test/r": ["resource"],
+    "{OTHER}": ["neighbour"],
+    "iago@peer.example": ["remote/1", "remote/2"],
+    "iago@peer.example/1": ["remote/1"],
+    "peer.example": ["remote/1", "remote/2", "remote"],
 }
+SESSIONS = ("juliet/b", "juliet/c", "tybalt/d")
 # kind: what is sent, and whether that is answered with an error
 KINDS = {
     "message": ("<message %s type='chat'><body>hello</body></message>", True),
@@ -48,8 +59,17 @@ MUTE = ("result", "iq error", "message error")
 
 
 class World:
-    def __init__(self, pool):
-        server = pool.new(component.conf(irc={}, **{"sub.irc": {}}))
+    """romeo, and all whom he may block: of this host, of another, of a component,
+    and of another server, whose stream goes both ways."""
+
+    def __init__(self, pool, authority):
+        names = {component.domain_of(n): {"secret": "secret of " + n, **more}
+                 for n, more in (("irc", {}), ("sub.irc", {}), ("gate", {
+                     "message": "outgoing", "iq_get": ["urn:x:a"]}))}
+        ports = s2s_peer.conf()["listen"] + component.conf()["listen"][-1:]
+        server = pool.new(s2s_peer.conf(
+            {"components": names, "modules": {"privilege": "yes"},
+             "listen": ports}, authorities=authority.cert))
         server.start()
         self.scene = scene = scenes.Scene(
             server, ("romeo", "juliet", "tybalt", "absent"))
@@ -60,7 +80,17 @@ class World:
         self.romeo = scene["romeo/a"]
         self.peers = {n: component.Component(server, n).login()
                       for n in ("irc", "sub.irc")}
+        self.peers["remote"] = come(server, authority)
+        self.peers["neighbour"] = self.neighbour(server)
         self.n = 0
+
+    def neighbour(self, server):
+        server.adduser("nurse", "secret", server.other_domain)
+        client = Client(server, "nurse", server.other_domain)
+        client.login("nurse", "secret", "x").send("<presence/>")
+        client.ping()
+        client.inbox.clear()
+        return client
 
     def address(self, who):
         return self.scene.fill(WHO[who])
@@ -70,9 +100,10 @@ class World:
         return "x%d" % self.n
 
     def peer(self, who):
-        if "/" in who:
+        if who in SESSIONS:
             return self.scene[who]
-        return self.peers["sub.irc" if who == "subdomain" else "irc"]
+        return self.peers.get(who.partition("/")[0],
+                              self.peers["sub.irc" if who == "subdomain" else "irc"])
 
     def change(self, name, *rows):
         items = "".join("<item jid='%s'/>" % self.scene.fill(r) for r in rows)
@@ -93,8 +124,8 @@ class World:
 
 
 @pytest.fixture(scope="module")
-def world(pool):
-    world = World(pool)
+def world(pool, authority):
+    world = World(pool, authority)
     yield world
     world.end()
     world.scene.server.stop()
@@ -153,7 +184,7 @@ def test_what_goes_out(world, row):
     assert not world.romeo.inbox and not world.scene["romeo/z"].inbox
     assert world.change("unblock").get("type") == "result"
     # this comes behind all that might have got through
-    for who in ("juliet/b", "juliet/c", "room"):
+    for who in ("juliet/b", "juliet/c", "room", "neighbour", "remote/1"):
         id_ = world.send(world.romeo, "message", world.romeo.jid, world.address(who))
         first = world.peer(who).take(lambda e: True, "what is first")
         assert first.get("id") == id_, first
@@ -227,3 +258,106 @@ def test_what_waits_of_one_who_is_blocked_meanwhile(world):
     absent.ping()
     assert not [e for e in absent.inbox if e.name == "message"]
     absent.close()
+
+
+def test_what_comes_back_of_one_who_is_blocked_meanwhile(world):
+    """Nor is what a session has not acknowledged that has ended since (XEP-0198)."""
+    scene = world.scene
+    phone = scene.login("absent/phone")
+    enable(phone)
+    phone.send("<presence/>")
+    phone.ping()
+    phone.drop()
+    for who in ("juliet/b", "tybalt/d"):
+        id_ = world.send(scene[who], "message", scene[who].jid,
+                         scene.binds["absent"])
+        scene[who].iq("set", scenes.BARRIER)
+    desk = scene.login("absent/desk")
+    desk.iq("set", "<block xmlns='%s'><item jid='%s'/></block>" % (
+        BLOCKING, scene.binds["juliet"]))
+    desk.send("<presence/>")
+    desk.ping()
+    scene.server.advance(700)
+    assert desk.take(lambda e: e.name == "message", "it").get("id") == id_
+    desk.iq("set", scenes.BARRIER)
+    assert not [e for e in desk.inbox if e.name == "message"]
+    desk.close()
+
+
+GATE = "gate.antiphon.test"
+
+
+def ask_as_romeo(gate, jid, to):
+    gate.send("<iq type='get' id='p' from='%s' to='%s'><privileged_iq "
+              "xmlns='urn:xmpp:privilege:2'><iq xmlns='jabber:client' type='get' "
+              "id='i' to='%s'><q xmlns='urn:x:a'/></iq></privileged_iq></iq>"
+              % (GATE, jid, to))
+    return gate.take(lambda e: e.is_("iq") and e.get("id") == "p", "an answer")
+
+
+def test_a_component_that_acts_as_the_user(world):
+    """XEP-0356 §5, §6: it can do no more than he, and nothing at all with him when it
+    is blocked itself."""
+    gate = component.Component(world.scene.server, "gate").login()
+    jid, other = world.scene.binds["romeo"], "iago@peer.example/1"
+    world.change("block", "peer.example")
+    got = ask_as_romeo(gate, jid, other)
+    inner = got.child("privilege", "urn:xmpp:privilege:2").child(
+        "forwarded", "urn:xmpp:forward:0").child("iq")
+    assert inner.get("from") == other and inner.get("id") == "i"
+    assert inner.child("error").child("blocked", BLOCKING + ":errors") is not None
+    gate.send("<message id='m' from='%s' to='antiphon.test'><privilege xmlns="
+              "'urn:xmpp:privilege:2'><forwarded xmlns='urn:xmpp:forward:0'><message "
+              "xmlns='jabber:client' from='%s' to='%s' type='chat'><body>x</body>"
+              "</message></forwarded></privilege></message>" % (GATE, jid, other))
+    gate.ping()
+    world.change("unblock")
+    id_ = world.send(world.romeo, "message", world.romeo.jid, other)
+    first = world.peers["remote"].take(lambda e: True, "what is first")
+    assert first.get("id") == id_, first
+    world.change("block", GATE)
+    got = ask_as_romeo(gate, jid, "")
+    assert got.child("error").child("service-unavailable") is not None, got
+    world.change("unblock")
+    gate.close()
+
+
+REPORT = ("<block xmlns='urn:xmpp:blocking'><item jid='a@x.lit'><report xmlns="
+          "'urn:xmpp:reporting:1' reason='urn:xmpp:reporting:%s'>%s</report></item>"
+          "</block>")
+
+
+def test_reports(own_server):
+    """XEP-0377 §6: those who run the service read it in the log, and modules hear of
+    it, with the ids of messages and what may be done with it (§5).  One that gives no
+    reason that there is (§4) reports nothing."""
+    server = own_server({"modules": {"testblock": {}}})
+    scene = scenes.Scene(server, ("romeo",))
+    romeo = scene.online("romeo/a")
+    ids = "".join("<stanza-id xmlns='urn:xmpp:sid:0' by='{romeo}' id='%d'/>" % i
+                  for i in range(150))
+    for kind, inside in (("boredom", ""), ("spam", ""), ("abuse", ids +
+                         "<text xml:lang='en'>\u00e9&quot;\nx=y%s</text>"
+                         "<report-origin/>" % ("z" * 500))):
+        got = romeo.iq("set", scene.fill(REPORT % (kind, inside)))
+        assert got.get("type") == "result"
+        if kind == "boredom":
+            continue
+        reported = romeo.take(lambda e: e.name == "message", "a headline").child(
+            "reported", "urn:antiphon:test:block")
+        assert reported.get("jid") == "a@x.lit"
+        assert reported.get("reason") == "urn:xmpp:reporting:" + kind
+        report = reported.child("report", "urn:xmpp:reporting:1")
+        assert (report.child("report-origin") is None) == (kind == "spam")
+    assert reported.get("messages") == "150"
+    server.process.wait_line("reason=abuse")
+    lines = [line for line in server.process.lines
+             if "an address was reported" in line]
+    assert len(lines) == 2
+    assert "reason=spam messages=0 text=\"\"" in lines[0]
+    assert "by=%s who=a@x.lit reason=abuse messages=150" % scene.binds["romeo"] \
+        in lines[1]
+    # it cannot be taken for more than it is, and is short
+    assert 'text="\u00e9\\"\\x0ax=yz' in lines[1]
+    assert 240 <= lines[1].count("z") <= 256
+    scene.end()

@@ -4,6 +4,11 @@
  *
  *   <iq type='set'><block xmlns='urn:antiphon:test:block' jid='bare address'/>
  *
+ * Who reports somebody (XEP-0377) gets a headline that says what modules were told:
+ *
+ *   <message type='headline'><reported xmlns='urn:antiphon:test:block' jid=''
+ *       reason='' messages=''>text<report .../></reported></message>
+ *
  * Owner shard of the account.  Map "testblock": a key for each address; all of
  * them are in memory.
  */
@@ -96,9 +101,29 @@ on_block(struct module_ctx *m, struct iq *iq)
 	return HOOK_HANDLED;
 }
 
+static enum hook_result
+on_report(struct module_ctx *m, void *arg)
+{
+	const struct account_report *r = arg;
+	struct stanza *st = stanza_new(MESSAGE_HEADLINE,
+		jid_trusted(m->host->domain), r->account->e.jid, STR_NONE);
+	struct arena *a = st->arena;
+	struct elem *e = elem_add(a, st->root, NS_BLOCK, "reported");
+
+	elem_set_attr(a, e, "jid", jid_str(r->who));
+	elem_set_attr(a, e, "reason", r->reason);
+	elem_set_attr(a, e, "messages", arena_printf(a, "%zu", r->n_ids));
+	if (r->text.p != NULL)
+		elem_add_text(a, e, r->text);
+	elem_append(e, elem_copy(a, r->report));
+	router_send(r->account->e.shard, st);
+	return HOOK_PASS;
+}
+
 static const struct hook_handler block_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD | HOOK_SHARED, on_receive },
+	{ HOOK_ACCOUNT_REPORT, HOOK_WATCH, on_report },
 	{ .fn = NULL },
 };
 
