@@ -449,6 +449,18 @@ on_send(struct module_ctx *m, void *arg)
 	return HOOK_HANDLED;
 }
 
+/* Rooms, and who is in them. */
+static enum hook_result
+on_knows(struct module_ctx *m, void *arg)
+{
+	const struct account_knows *k = arg;
+
+	for (struct session *s = k->account->sessions; s != NULL; s = s->next)
+		if (presence_was_sent_to(m, s, k->who))
+			return HOOK_HANDLED;
+	return HOOK_PASS;
+}
+
 /* --- what arrives --------------------------------------------------------------------------------- */
 
 /* RFC 6121 §8.5.3.1: an answer, or none, would tell a stranger that the resource
@@ -529,6 +541,7 @@ static const struct hook_handler presence_hooks[] = {
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
 	{ HOOK_ACCOUNT_BLOCK, HOOK_DELIVER, on_block },
+	{ HOOK_ACCOUNT_KNOWS, HOOK_DELIVER, on_knows },
 	{ .fn = NULL },
 };
 

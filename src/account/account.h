@@ -122,6 +122,12 @@ struct account_report {
 	size_t n_ids;              /* of messages, that it has */
 };
 
+/* Argument of HOOK_ACCOUNT_KNOWS. */
+struct account_knows {
+	struct account *account;
+	struct jid who; /* bare or full */
+};
+
 /* Argument of HOOK_ACCOUNT_ASKED. */
 struct account_asked {
 	const struct account *account;
