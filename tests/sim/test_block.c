@@ -1,0 +1,321 @@
+/*
+ * test_block.c - a user blocks another and unblocks him, from two devices and at any
+ * moment, while both talk and say where they are (XEP-0191).
+ *
+ * Whatever the order of turns: each message arrives, or comes back, once; who was
+ * blocked, or not, for all of its way knows which; what arrives is in order, and the
+ * same at both devices.  In the end both see of each other what there is to see.
+ */
+#include "config.h"
+
+#include <stdio.h>
+
+#include "base/arena.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "unit/test.h"
+#include "world.h"
+
+#define SEEDS 150
+#define STEPS 400
+#define MOST 256
+#define DEVICES 2 /* of romeo */
+
+enum fate { UNDER_WAY, CAME, REFUSED };
+
+/* Of one direction. */
+struct said {
+	unsigned n;
+	enum fate fate[MOST];
+	bool either[MOST];  /* whether he was blocked changed meanwhile */
+	bool blocked[MOST]; /* else: he was */
+};
+
+struct play;
+
+struct party {
+	struct client c;
+	struct play *play;
+	unsigned last;      /* message that has come */
+	unsigned n_came;
+	bool sees[DEVICES]; /* juliet: of romeo; romeo: of juliet, the first */
+};
+
+struct play {
+	struct world *w;
+	struct party romeo[DEVICES], juliet;
+	struct said in, out; /* as romeo sees it */
+	bool blocked, changes;
+};
+
+static bool
+is_romeo(const struct party *p)
+{
+	return p != &p->play->juliet;
+}
+
+/* --- what comes ------------------------------------------------------------------- */
+
+/* The id is the number. */
+static void
+on_message(struct party *p, const struct elem *e, struct arena *a)
+{
+	struct said *to_me = is_romeo(p) ? &p->play->in : &p->play->out;
+	struct said *of_me = is_romeo(p) ? &p->play->out : &p->play->in;
+	unsigned number =
+		(unsigned)atoi(arena_str(a, elem_attr(e, "id")).p);
+
+	CHECK(number < MOST);
+	if (str_is(elem_attr(e, "type"), "error")) {
+		CHECK_INT(of_me->fate[number], UNDER_WAY);
+		of_me->fate[number] = REFUSED;
+		return;
+	}
+	CHECK(p->n_came == 0 || number > p->last);
+	CHECK(to_me->fate[number] != REFUSED);
+	p->last = number;
+	p->n_came++;
+	to_me->fate[number] = CAME;
+}
+
+static void
+on_presence(struct party *p, const struct elem *e)
+{
+	struct str from = elem_attr(e, "from");
+	bool there = elem_attr(e, "type").p == NULL;
+
+	if (!there && !str_is(elem_attr(e, "type"), "unavailable"))
+		return;
+	for (int i = 0; !is_romeo(p) && i < DEVICES; i++) {
+		char full[64];
+
+		snprintf(full, sizeof(full), "romeo@" WORLD_HOST "/r%d", i);
+		if (str_is(from, full))
+			p->sees[i] = there;
+	}
+	if (is_romeo(p) && str_starts(from, STR("juliet@")))
+		p->sees[0] = there;
+}
+
+/* What romeo saw of who is blocked now he has to be shown again. */
+static void
+on_changed(struct play *play)
+{
+	play->blocked = !play->blocked;
+	play->changes = false;
+	for (int i = 0; play->blocked && i < DEVICES; i++)
+		play->romeo[i].sees[0] = false;
+}
+
+static void
+on_stanza(struct client *c, struct arena *a, struct elem *e)
+{
+	struct party *p = c->user;
+
+	if (str_is(e->name, "message"))
+		on_message(p, e, a);
+	else if (str_is(e->name, "presence"))
+		on_presence(p, e);
+	else if (str_is(elem_attr(e, "id"), "change")) {
+		CHECK(str_is(elem_attr(e, "type"), "result"));
+		on_changed(p->play);
+	}
+	arena_free(a);
+}
+
+static void
+read_all(struct play *play)
+{
+	for (int i = 0; i < DEVICES; i++)
+		client_read(&play->romeo[i].c);
+	client_read(&play->juliet.c);
+}
+
+static void
+settle(struct play *play)
+{
+	for (int i = 0; i < 8; i++) {
+		world_settle(play->w);
+		read_all(play);
+	}
+}
+
+/* --- what they do ------------------------------------------------------------------ */
+
+static void
+all_are_either(struct said *s)
+{
+	for (unsigned i = 0; i < s->n; i++)
+		s->either[i] |= s->fate[i] == UNDER_WAY;
+}
+
+static void
+change(struct play *play, struct party *romeo)
+{
+	if (play->changes)
+		return;
+	play->changes = true;
+	all_are_either(&play->in);
+	all_are_either(&play->out);
+	client_send(&romeo->c,
+		"<iq type='set' id='change'><%s xmlns='" NS_BLOCKING
+		"'><item jid='%s'/></%s></iq>",
+		play->blocked ? "unblock" : "block", "juliet@" WORLD_HOST,
+		play->blocked ? "unblock" : "block");
+}
+
+static void
+say(struct play *play, struct said *s, struct party *p, const char *to)
+{
+	if (s->n == MOST)
+		return;
+	s->either[s->n] = play->changes;
+	s->blocked[s->n] = play->blocked;
+	client_send(&p->c, "<message type='chat' id='%u' to='%s'>"
+		"<body>x</body></message>", s->n, to);
+	s->n++;
+}
+
+static void
+show(struct play *play, struct party *p)
+{
+	client_send(&p->c, "<presence><show>%s</show></presence>",
+		world_draw(play->w, 2) != 0 ? "away" : "dnd");
+}
+
+/* Messages of romeo are those of his first device, for order is that of one. */
+static void
+step(struct play *play)
+{
+	struct party *romeo = &play->romeo[world_draw(play->w, DEVICES)];
+
+	switch (world_draw(play->w, 12)) {
+	case 0:
+		change(play, romeo);
+		break;
+	case 1:
+		say(play, &play->in, &play->juliet, "romeo@" WORLD_HOST);
+		break;
+	case 2:
+		say(play, &play->out, &play->romeo[0],
+			"juliet@" WORLD_HOST);
+		break;
+	case 3:
+		show(play, romeo);
+		break;
+	case 4:
+		show(play, &play->juliet);
+		break;
+	default:
+		world_turn(play->w);
+		read_all(play);
+		break;
+	}
+}
+
+/* --- what has to hold --------------------------------------------------------------- */
+
+static unsigned
+check_fates(const struct said *s)
+{
+	unsigned came = 0;
+
+	for (unsigned i = 0; i < s->n; i++) {
+		CHECK(s->fate[i] != UNDER_WAY);
+		if (!s->either[i])
+			CHECK_INT(s->fate[i], s->blocked[i] ? REFUSED : CAME);
+		came += s->fate[i] == CAME;
+	}
+	return came;
+}
+
+static void
+check_sight(const struct play *play)
+{
+	for (int i = 0; i < DEVICES; i++) {
+		CHECK_INT(play->juliet.sees[i], !play->blocked);
+		if (!play->blocked)
+			CHECK(play->romeo[i].sees[0]);
+	}
+}
+
+/* --- a play --------------------------------------------------------------------------- */
+
+static void
+come(struct play *play, struct party *p, const char *local, const char *resource)
+{
+	p->play = play;
+	client_init(&p->c, play->w, local, resource);
+	p->c.on_stanza = on_stanza;
+	p->c.user = p;
+	client_connect(&p->c);
+	settle(play);
+	CHECK(p->c.state == CLIENT_ONLINE);
+}
+
+static void
+subscribe(struct play *play, struct party *who, struct party *to)
+{
+	client_send(&who->c, "<presence type='subscribe' to='%s@" WORLD_HOST "'/>",
+		to->c.local);
+	settle(play);
+	client_send(&to->c, "<presence type='subscribed' to='%s@" WORLD_HOST "'/>",
+		who->c.local);
+	settle(play);
+}
+
+static void
+begin(struct play *play, uint64_t seed)
+{
+	static const char conf[] = "modules: { archive: no, offline: no }\n";
+	const char *resources[DEVICES] = { "r0", "r1" };
+
+	*play = (struct play){ .w = world_new(seed, 3, TEST_MODULE_DIR, conf) };
+	world_add_account(play->w, "romeo");
+	world_add_account(play->w, "juliet");
+	/* none of them reads before all are there */
+	play->romeo[0].c.world = play->romeo[1].c.world = play->w;
+	play->juliet.c.world = play->w;
+	for (int i = 0; i < DEVICES; i++)
+		come(play, &play->romeo[i], "romeo", resources[i]);
+	come(play, &play->juliet, "juliet", "j");
+	subscribe(play, &play->romeo[0], &play->juliet);
+	subscribe(play, &play->juliet, &play->romeo[0]);
+}
+
+static void
+end(struct play *play)
+{
+	unsigned in, out;
+
+	settle(play);
+	check_sight(play);
+	in = check_fates(&play->in);
+	out = check_fates(&play->out);
+	for (int i = 0; i < DEVICES; i++)
+		CHECK_INT(play->romeo[i].n_came, in);
+	CHECK_INT(play->juliet.n_came, out);
+	for (int i = 0; i < DEVICES; i++) {
+		client_leave(&play->romeo[i].c);
+		client_done(&play->romeo[i].c);
+	}
+	client_leave(&play->juliet.c);
+	client_done(&play->juliet.c);
+	world_settle(play->w);
+	world_free(play->w);
+}
+
+TEST(who_is_blocked_at_any_moment)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct play play;
+
+		begin(&play, seed);
+		for (int i = 0; i < STEPS; i++)
+			step(&play);
+		end(&play);
+	}
+}
+
+TEST_MAIN
