@@ -14,7 +14,8 @@ import tempfile
 import pytest
 
 # the folders are distributed as they are, without compiled files
-sys.dont_write_bytecode = True
+if sys.pycache_prefix is None:
+    sys.dont_write_bytecode = True
 sys.path[:0] = [os.path.join(os.path.dirname(__file__), folder)
                 for folder in ("e2e", "net")]
 
