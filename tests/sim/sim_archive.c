@@ -258,10 +258,12 @@ note_archived(struct archive *const ars[USERS])
 {
 	for (unsigned u = 0; u < USERS; u++) {
 		for (unsigned v = 0; v < USERS; v++) {
+			struct pair *p = &ars[0]->sim->pairs[u][v];
+
 			for (unsigned i = 0; i < MESSAGES_MAX; i++)
-				ars[0]->sim->pairs[u][v].archived[i] =
-					ars[u]->sent[v][i] &&
-					ars[v]->place[u][i] != 0;
+				p->archived[i] = ars[v]->place[u][i] != 0 &&
+					(ars[u]->sent[v][i] ||
+						p->sender_keeps[i] != KEPT);
 		}
 	}
 }
