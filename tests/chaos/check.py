@@ -44,8 +44,9 @@ class Verdict:
         self.faults = [(text, None) for text in story.faults]
         self.counts = dict.fromkeys(
             ("messages", "acknowledged", "refused", "seen", "again",
-             "lost by kill", "lost before enable", "sessions"), 0)
+             "read only", "lost by kill", "lost before enable", "sessions"), 0)
         self.offline = self.archive = None
+        self.read = self.read_first(known or {})
         if server is not None:
             self.offline = stored_ids(server, accounts, "offline")
             if has_archive(server):
@@ -56,6 +57,16 @@ class Verdict:
             for device, has in (known or {}).items():
                 self.check_known(device, has,
                                  entries[story.devices[device].account])
+
+    def read_first(self, known):
+        """For each account, the messages that one read in its archive who asks
+        there first: what was kept for him is not given to anybody any more."""
+        read = {}
+        for name, has in known.items():
+            device = self.story.devices[name]
+            if device.reads_first:
+                read.setdefault(device.account, set()).update(has.values())
+        return read
 
     def fault(self, text, m=None):
         self.faults.append((text, m))
@@ -146,7 +157,9 @@ class Verdict:
         self.check_later_sessions(m, sights)
 
     def lost(self, m):
-        if self.is_lost_by_kill(m):
+        if m.id in self.read.get(m.account, ()):
+            self.count("read only")
+        elif self.is_lost_by_kill(m):
             self.count("lost by kill")
         elif self.is_lost_before_enable(m):
             self.count("lost before enable")

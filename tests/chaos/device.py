@@ -487,11 +487,23 @@ class Device:
     async def enter(self):
         """What a new session begins with; a connection may break in between."""
         await self.enable_carbons()
+        if self.world.archive and self.plan.reads_first:
+            await self.read_archive()
         self.send("<presence/>")
         self.presence_id = self.iq("set", PRIVATE)
         if self.world.archive:
             self.archive.ask()
         self.entered = True
+
+    async def read_archive(self):
+        """All of it, so that what was kept is not given to this session once more
+        (XEP-0313 §6.1.1); what comes meanwhile is asked for behind the presence."""
+        if self.archive.query is None:
+            self.archive.ask()
+        while not self.archive.complete:
+            self.asked = self.story.now()
+            self.handle(await self.element())
+        self.archive.complete, self.asked = False, None
 
     async def enable_carbons(self):
         """If there are any: the server is asked once."""

@@ -21,6 +21,7 @@ class Device:
     resource: str       # "": the server may choose, each time
     lazy: float         # seconds that it takes to answer <r/>
     actions: list       # (when, what, ...)
+    reads_first: bool = False # its archive, before it is available
 
 
 @dataclasses.dataclass
@@ -87,6 +88,8 @@ class Plan:
                     "%s-%d" % (account, i), account,
                     rng.choice(("d%d" % i, "d%d" % i, "")),
                     rng.choice((0, 0, 0, 0.5, 2)), []))
+        for d in self.devices:
+            d.reads_first = source(self.seed, "reads", d.name).random() < 0.3
 
     def _draw_actions(self, device, rng):
         others = [d for d in self.devices if d.account != device.account]

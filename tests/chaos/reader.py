@@ -32,6 +32,8 @@ class Reader:
 
     def ask(self):
         self.pages += 1
+        self.device.note("asks for page %d, behind %s" % (
+            self.pages, self.cursor))
         after = "<after>%s</after>" % self.cursor if self.cursor else ""
         self.query = self.device.iq("set", (
             "<query xmlns='%s' queryid='p%d'><set xmlns='%s'><max>%d</max>%s"
@@ -72,6 +74,8 @@ class Reader:
             return False
         self.query = None
         fin = e.child("fin", MAM)
+        self.device.note("has page %d, up to %s: %s" % (
+            self.pages, self.cursor, fin or e))
         if fin is None and e.find("error", "resource-constraint") is None:
             self.device.fault("is refused a page: %s" % e)
         if fin is not None and fin.get("complete") == "true":

@@ -147,6 +147,17 @@ def test_what_was_kept_is_not_overtaken(history):
     assert found(history, "m1", "comes behind m2")
 
 
+def test_read_by_who_asks_first(history):
+    del history.j.sights[2], history.k.sights[2]
+    history.j.ended = history.k.ended = 9
+    known = {"k": {"3.c": "m3"}}
+    assert [text for text, _ in check.Verdict(
+        history.story, None, None, known).faults] == ["is lost"]
+    history.story.devices["k"].reads_first = True
+    verdict = check.Verdict(history.story, None, None, known)
+    assert not verdict.faults and verdict.counts["read only"] == 1
+
+
 def test_never_acknowledged(history):
     history.m[0].acked = None
     assert history.faults() == [("m1", "is never acknowledged")]

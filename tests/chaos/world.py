@@ -141,6 +141,9 @@ class World:
             self.story.note(d.name, "quiet=%s live=%s todo=%d unacked=%d "
                             "sent=%d" % (d.is_quiet(), d.live, len(d.todo),
                                          len(d.unacked), d.out))
+        for what in ("sessions", "stats"):
+            self.story.note("server", "says of %s: %s" % (
+                what, await self.call(self.server.ctl, what)))
         self.story.quiet = False
         self.story.fault("world", "is not quiet in time: %s" % ", ".join(
             "%s %s" % (d.name, "waits" if d.live else "cannot come back")
