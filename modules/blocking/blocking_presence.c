@@ -94,7 +94,7 @@ static void
 show_all(struct account *acc, struct jid to, bool available)
 {
 	for (struct session *s = acc->sessions; s != NULL; s = s->next)
-		if (session_is_available(s))
+		if (session_is_visible(s))
 			show(acc, s, to, available);
 }
 
@@ -118,7 +118,7 @@ tell_unblocked(const struct blocking_whom *whom, struct account *acc)
 	if ((state & SUB_FROM) != 0)
 		show_all(acc, whom->jid, true);
 	if ((state & SUB_TO) != 0 && jid_is_bare(whom->jid) &&
-		account_is_available(acc))
+		account_probes(acc))
 		ask(acc, whom->jid);
 }
 

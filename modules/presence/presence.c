@@ -390,7 +390,7 @@ leave_blocked(struct module_ctx *m, struct session *s,
 		if (!block_list_matches(rows, a->jid) ||
 			!account_blocks(s->account, a->jid))
 			continue;
-		if (!session_is_available(s) ||
+		if (!session_is_visible(s) ||
 			(roster_state(&s->account->roster,
 				 jid_bare_str(a->jid)) & SUB_FROM) == 0)
 			router_send(session_shard(s),
