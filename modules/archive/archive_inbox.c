@@ -39,11 +39,30 @@ static void inbox_walk(struct module_ctx *m, struct archive_inbox *ib);
 
 /* --- its end ------------------------------------------------------------------------ */
 
+/* Of the conversation that is walked. */
+static void
+walked_forget(struct archive_inbox *ib)
+{
+	arena_free(ib->walked);
+	ib->walked = NULL;
+	ib->over = false;
+	ib->looked = 0;
+	ib->before = STR_NONE;
+	ib->n_marks = 0;
+}
+
+static void
+inbox_drop(struct archive_inbox *ib)
+{
+	walked_forget(ib);
+	free(ib);
+}
+
 void
 inbox_free(struct archive_inbox *ib)
 {
 	LIST_REMOVE(ib, link);
-	free(ib);
+	inbox_drop(ib);
 }
 
 static void
@@ -63,7 +82,7 @@ archive_inboxes_end(struct archive_session *as, enum stanza_cond cond)
 		iq_error(ib->iq, cond, NULL);
 		ib->of = NULL;
 		if (!ib->reads)
-			free(ib);
+			inbox_drop(ib);
 	}
 }
 
@@ -76,7 +95,7 @@ inbox_read(struct archive_inbox *ib, const struct err *err)
 
 	ib->reads = false;
 	if (ib->of == NULL) {
-		free(ib);
+		inbox_drop(ib);
 		return NULL;
 	}
 	acc = ib->session->account;
@@ -119,7 +138,7 @@ mark_add(struct archive_inbox *ib, const struct elem *e)
 		mark = elem_child(e, NS_MARKERS, "acknowledged");
 	id = mark != NULL ? elem_attr(mark, "id") : STR_NONE;
 	if (id.n != 0 && id.n <= STORE_KEY_MAX && ib->n_marks < MARKS_MAX)
-		ib->marks[ib->n_marks++] = arena_str(ib->iq->st->arena, id);
+		ib->marks[ib->n_marks++] = arena_str(ib->walked, id);
 }
 
 /* id: of the entry, by which a client may name it as well. */
@@ -172,6 +191,8 @@ entries_look(struct archive_inbox *ib, struct talk *t,
 {
 	bool end = false;
 
+	if (ib->walked == NULL)
+		ib->walked = arena_new();
 	for (size_t i = answer->n; i-- > 0 && !end;) {
 		const struct store_entry *e = &answer->entries[i];
 		struct arena *a = NULL;
@@ -185,7 +206,7 @@ entries_look(struct archive_inbox *ib, struct talk *t,
 	}
 	ib->looked += (uint32_t)answer->n;
 	if (answer->n != 0)
-		ib->before = arena_str(ib->iq->st->arena, answer->entries[0].key);
+		ib->before = arena_str(ib->walked, answer->entries[0].key);
 	return end || answer->complete || ib->looked >= LOOK_MAX;
 }
 
@@ -202,10 +223,7 @@ on_walked(void *arg, const struct store_answer *answer, const struct err *err)
 		return;
 	if (gone || entries_look(ib, &ib->talks[ib->at], answer)) {
 		ib->at++;
-		ib->looked = 0;
-		ib->n_marks = 0;
-		ib->over = false;
-		ib->before = STR_NONE;
+		walked_forget(ib);
 	}
 	inbox_walk(m, ib);
 }

@@ -24,7 +24,7 @@ struct archive_inbox {
 				     * answered */
 	struct session *session;    /* while of is set */
 	struct module_entry *entry;
-	struct iq *iq; /* kept; all that lies here is in its arena */
+	struct iq *iq; /* kept; all that lies here is in its arena, but for walked */
 	struct rsm rsm;
 	bool messages, unread_only;
 	bool reads;  /* the store is asked */
@@ -38,7 +38,9 @@ struct archive_inbox {
 	size_t n_asked;  /* from at on, of which the messages are read */
 	size_t matches;  /* with the filter */
 	struct elem *fin; /* of the answer */
-	/* of the one that is walked */
+	/* Of the one that is walked, in an arena of its own: what so many of them say
+	 * is not to be there at once.  NULL: nothing of it has been read. */
+	struct arena *walked;
 	bool over; /* what is older has been read */
 	uint32_t looked;
 	struct str before; /* what is older has not been looked at */

@@ -1,11 +1,14 @@
 /*
  * test_pages.c - pages of an archive (XEP-0313 §4) between whose slices something
  * happens: the owner has the archive deleted by another of his devices, at each moment
- * that there is; or the client's link breaks, and the server stops.
+ * that there is; or the client's link breaks, and the server stops.  And what the
+ * conversations take in memory that one asks for (XEP-0430).
  */
 #include "config.h"
 
 #include "base/arena.h"
+#include "base/mem.h"
+#include "base/memuse.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
 #include "net/conn.h"
@@ -275,6 +278,58 @@ TEST(a_page_of_a_client_that_sleeps_is_answered_when_the_server_stops)
 	CHECK(d.resumed == 1);
 	CHECK_INT(answers, 1);
 	device_done(&d);
+	world_free(w);
+}
+
+/* --- conversations (XEP-0430) ------------------------------------------------------- */
+
+#define TALKS 24
+#define MARKS 16 /* of each that are remembered */
+#define MARK_BYTES 3000
+
+/* Those of a client that names in its markers what is in no archive. */
+static void
+mark_much(struct world *w, struct witness *romeo)
+{
+	for (int i = 0; i < TALKS * MARKS; i++) {
+		client_send(&romeo->c,
+			"<message type='chat' to='u%d@" WORLD_HOST "'><displayed"
+			" xmlns='" NS_MARKERS "' id='%0*d'/></message>",
+			i % TALKS, MARK_BYTES, i);
+		world_settle(w);
+	}
+	for (int i = 0; i < 50; i++)
+		world_sleep(w, US_PER_S / 10);
+}
+
+/* What one asks for may take as much as one conversation has, and not all of them. */
+TEST(the_markers_of_one_conversation_at_a_time_are_in_memory)
+{
+	struct world *w = world_of_two(1, TEST_MODULE_DIR,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB }\n");
+	struct witness romeo;
+	struct reader r;
+	int64_t before, peak = 0;
+
+	witness_start(&romeo, w, "romeo");
+	reader_start(&r, w);
+	mark_much(w, &romeo);
+	reader_settle(&r);
+	before = memuse_sum(MEMUSE_ARENA).bytes;
+	r.answered = false;
+	client_send(&r.c, "<iq type='get' id='page'><inbox xmlns='" NS_INBOX
+		"'/></iq>");
+	for (int i = 0; i < 100000 && !r.answered; i++) {
+		world_turn(w);
+		peak = MAX(peak, memuse_sum(MEMUSE_ARENA).bytes - before);
+		client_read(&r.c);
+	}
+	CHECK(r.answered);
+	/* of one: what is remembered, what is read, and the answer of the store */
+	CHECK(peak > MARKS * MARK_BYTES);
+	CHECK(peak < TALKS * MARKS * MARK_BYTES / 2);
+	client_done(&r.c);
+	witness_done(&romeo);
 	world_free(w);
 }
 
