@@ -284,11 +284,12 @@ class Server:
         """users: pairs of name and password.  hashed: the server is given what it
         would make of the passwords."""
         made = sasl.verifiers if hashed else str
-        refused = self.call("adduser", batch="".join(
-            "%s@%s %s\n" % (name, self.domain, made(password))
-            for name, password in users))
-        if refused:
-            raise Failed("adduser: %s" % refused)
+        lines = ["%s@%s %s\n" % (name, self.domain, made(password))
+                 for name, password in users]
+        for at in range(0, len(lines), 1000):  # so many are taken at once
+            refused = self.call("adduser", batch="".join(lines[at:at + 1000]))
+            if refused:
+                raise Failed("adduser: %s" % refused)
 
     def advance(self, seconds):
         """Moves the server's clock; timers that are due have run after."""
