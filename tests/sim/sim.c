@@ -5,7 +5,7 @@
  *   sim [--seeds N] [--first SEED] [--steps N] [--module-dir DIR] [--verbose]
  *
  * What must hold for every seed: no message between two users is lost, doubled
- * or reordered; every subscription is legal and the same on both sides; everyone
+ * or reordered, but for what goes to a connection that has broken (sim_lost.c); every subscription is legal and the same on both sides; everyone
  * sees of everyone else what the subscription says; what is in memory is what is
  * on disk.  A seed that fails is printed, and replays exactly.
  *
@@ -56,7 +56,6 @@
 #include "sim_model.h"
 #include "world.h"
 
-#define SHAKY_STEPS 50
 #define CROWD 400 /* contacts that are no users */
 /* Of those whose archives are small: how long a message is, who stays away, and
  * from which step on. */
@@ -248,19 +247,7 @@ do_connect(struct sim_client *sc)
 	sim_say("u%u/r%u connects", sc->user, sc->index);
 	sim_owner_begins(sc);
 	user_connect(sc, (int)world_draw(sc->c.world, 5));
-}
-
-/* What was on the way to a connection when it broke may be lost: nobody without
- * stream management could know. */
-static void
-lose_all(struct sim *s, unsigned user)
-{
-	for (unsigned from = 0; from < USERS; from++) {
-		struct pair *p = &s->pairs[from][user];
-
-		for (unsigned i = 0; i < p->sent; i++)
-			p->lost[i] = true;
-	}
+	sim_tell_lost(sc);
 }
 
 static void
@@ -269,10 +256,6 @@ do_end(struct sim *s, struct sim_client *sc, bool broken)
 	sim_say("u%u/r%u %s", sc->user, sc->index,
 		broken ? "breaks" : "leaves");
 	sc->leaving = true;
-	if (broken) {
-		lose_all(s, sc->user);
-		s->shaky[sc->user] = s->step + SHAKY_STEPS;
-	}
 	/* what it sent before may be cut off as well, or be refused when it has
 	 * gone: but for what it knows */
 	for (unsigned to = 0; (broken || s->bad_disk) && to < USERS; to++) {
@@ -312,7 +295,6 @@ sim_say_with(struct sim *s, struct sim_client *sc, unsigned to, const char *of)
 	p->sender_keeps[p->sent] =
 		(uint8_t)sim_is_wanted(s, sc->user, to, CLIENTS);
 	p->keeps[p->sent] = (uint8_t)sim_is_wanted(s, to, sc->user, sc->index);
-	p->lost[p->sent] = s->step < s->shaky[to];
 	p->sent++;
 }
 

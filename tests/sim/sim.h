@@ -23,7 +23,7 @@ enum kept { KEPT, KEPT_PERHAPS, KEPT_NOT };
 struct pair {
 	unsigned sent;                       /* from one user to another */
 	bool arrived[MESSAGES_MAX];          /* at any client */
-	bool lost[MESSAGES_MAX];  /* on the way to a connection that broke */
+	bool lost[MESSAGES_MAX];  /* went to a connection that had broken */
 	bool acked[MESSAGES_MAX]; /* its sender knows that it is dealt with */
 	bool told[MESSAGES_MAX];  /* or that it was refused; or he did not stay to
 				   * hear it */
@@ -73,7 +73,6 @@ struct sim {
 	bool small;       /* which is smaller than what is said */
 	bool counts;      /* what is dealt with, and clients ask for it */
 	unsigned step;
-	unsigned shaky[USERS]; /* until which step a break may go unnoticed */
 	struct sim_client clients[USERS][CLIENTS];
 	struct pair pairs[USERS][USERS];
 	unsigned next[USERS][CLIENTS][USERS]; /* numbers are per sending client */
@@ -126,6 +125,11 @@ bool sim_owner_takes(struct sim_client *sc, const struct elem *e);
 void sim_owner_begins(struct sim_client *sc);
 /* All that was asked for is answered. */
 void sim_check_owners(struct sim *s);
+
+/* --- sim_lost.c ------------------------------------------------------------------- */
+
+/* What goes to its connection when that has broken is lost. */
+void sim_tell_lost(struct sim_client *sc);
 
 /* --- sim_late.c ------------------------------------------------------------------- */
 
