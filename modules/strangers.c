@@ -5,7 +5,8 @@
  * Owner shard of the account.  Whom the user has sent his presence is no stranger
  * either, such as a room (HOOK_ACCOUNT_KNOWS).  The guard comes before whoever keeps a
  * copy, so that nothing is left of what is refused.  It asks whether there is such an
- * account last, or not at all, so that nobody finds that out by it.
+ * account last, or not at all, so that nobody finds that out by it; and whom the user has
+ * blocked is a stranger, for to an address that is nobody's he would be one, too.
  *
  * How many requests have come is in memory, and gone with an account that nobody
  * uses: then what may wait for him is the bound.
@@ -68,9 +69,11 @@ on_shard_done(struct shard *sh, void *arg)
 static bool
 is_stranger(struct account *acc, struct jid who)
 {
-	return account_is_stranger(acc, who) &&
-		hook_run(account_host(acc), HOOK_ACCOUNT_KNOWS,
-			&(struct account_knows){ acc, who }) != HOOK_HANDLED;
+	return account_blocks(acc, who) ||
+		(account_is_stranger(acc, who) &&
+			hook_run(account_host(acc), HOOK_ACCOUNT_KNOWS,
+				&(struct account_knows){ acc, who }) !=
+				HOOK_HANDLED);
 }
 
 /* --- messages ------------------------------------------------------------------------- */
@@ -144,18 +147,28 @@ user_may(struct module_ctx *m, struct account *acc)
 	return true;
 }
 
-/* Who has asked already, or need not, asks for nothing that is counted. */
+/* Who has asked already, or need not. */
+static bool
+may_ask(struct account *acc, struct jid who)
+{
+	uint8_t state = roster_state(&acc->roster, jid_bare_str(who));
+
+	return !is_stranger(acc, who) ||
+		(!account_blocks(acc, who) &&
+			(state & (SUB_FROM | SUB_PENDING_IN | SUB_APPROVED)) !=
+				0);
+}
+
+/* Of one who is blocked nothing reaches the user, and what does has room. */
 static bool
 request_is_taken(struct module_ctx *m, struct account *acc,
 	const struct stanza *st)
 {
-	uint8_t state = roster_state(&acc->roster, jid_bare_str(st->from));
-
-	if ((state & (SUB_FROM | SUB_PENDING_IN | SUB_APPROVED)) != 0 ||
-		!is_stranger(acc, st->from))
+	if (may_ask(acc, st->from))
 		return true;
 	return sender_may(m, acc->e.shard, st->from) &&
-		(!acc->exists || (has_room(m->conf, acc) && user_may(m, acc)));
+		(!acc->exists || account_blocks(acc, st->from) ||
+			(has_room(m->conf, acc) && user_may(m, acc)));
 }
 
 /* --- both ------------------------------------------------------------------------------------ */

@@ -377,7 +377,7 @@ on_unblock(struct module_ctx *m, struct iq *iq)
 static const struct hook_handler blocking_hooks[] = {
 	{ HOOK_ACCOUNT_LOAD, HOOK_KEEP, on_load },
 	{ HOOK_SESSION_SEND, HOOK_GUARD, blocking_on_send },
-	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, blocking_on_receive },
+	{ HOOK_ACCOUNT_RECEIVE, HOOK_CHANGE, blocking_on_receive },
 	{ .fn = NULL },
 };
 

@@ -2,8 +2,10 @@
  * blocking_guard.c - nothing passes between an account and whom it has blocked
  * (XEP-0191 §3.3).
  *
- * Both guards come before whoever keeps a copy, so that nothing is left in an
- * archive, or for later.  Who has blocked nobody pays for the test of a pointer.
+ * Both come before whoever keeps a copy, so that nothing is left in an archive, or for
+ * later.  That of what arrives comes behind all guards: what they refuse whoever it is
+ * for, they refuse of who is blocked in the same words, or he would know.  Who has
+ * blocked nobody pays for the test of a pointer.
  */
 #include "config.h"
 

@@ -250,10 +250,11 @@ on_receive(struct module_ctx *m, void *arg)
 
 	if (in->st->kind == STANZA_MESSAGE)
 		return HOOK_PASS;
-	if (in->st->kind == STANZA_PRESENCE)
+	if (in->st->kind == STANZA_IQ)
+		return privilege_refuses(m, in) ? HOOK_HANDLED : HOOK_PASS;
+	/* who is blocked is turned away behind this (XEP-0191 §3.3) */
+	if (!account_blocks(in->account, in->st->from))
 		privilege_presence_came(m, in->account, in->st);
-	else if (privilege_refuses(m, in))
-		return HOOK_HANDLED;
 	return HOOK_PASS;
 }
 

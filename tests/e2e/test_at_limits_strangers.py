@@ -81,7 +81,10 @@ def test_requests_to_one_user(own_server, end):
                   "</query>" % DOMAIN)
     assert play.ask_all([play.ask("friend"), play.ask("more")]) == ["friend"]
     play.scene.server.advance(3601)
-    assert play.ask_all([play.ask("more")]) == ["more"]
+    # nor does one who is blocked take the place of another
+    play.romeo.iq("set", "<block xmlns='urn:xmpp:blocking'><item jid='iago@irc.%s'/>"
+                  "</block>" % DOMAIN)
+    assert play.ask_all([play.ask("iago")] * 2 + [play.ask("more")]) == ["more"]
     play.end()
 
 

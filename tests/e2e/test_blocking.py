@@ -65,7 +65,8 @@ class World:
     def __init__(self, pool, authority):
         names = {component.domain_of(n): {"secret": "secret of " + n, **more}
                  for n, more in (("irc", {}), ("sub.irc", {}), ("gate", {
-                     "message": "outgoing", "iq_get": ["urn:x:a"]}))}
+                     "message": "outgoing", "iq_get": ["urn:x:a"],
+                     "roster": "get", "presence": "roster"}))}
         ports = s2s_peer.conf()["listen"] + component.conf()["listen"][-1:]
         server = pool.new(s2s_peer.conf(
             {"components": names, "modules": {"privilege": "yes"},
@@ -320,6 +321,30 @@ def test_a_component_that_acts_as_the_user(world):
     assert got.child("error").child("service-unavailable") is not None, got
     world.change("unblock")
     gate.close()
+
+
+def test_a_component_that_sees_contacts(world):
+    """XEP-0356 §7.4: of those whom users have blocked it sees no more than they."""
+    remote, romeo = world.peers["remote"], world.romeo
+    there, bare = "iago@peer.example", world.scene.binds["romeo"]
+    romeo.send("<presence type='subscribe' to='%s'/>" % there)
+    remote.take(lambda e: e.get("type") == "subscribe", "the request")
+    gate = component.Component(world.scene.server, "gate").login()
+    for i, name in enumerate(("block", "unblock")):
+        remote.send("<presence type='subscribed' from='%s' to='%s'/>" % (there, bare))
+        answers(world, remote, there + "/1", world.nobody)
+        assert world.change(name, there).get("type") == "result"
+        remote.send("<presence from='%s/1' to='%s'><priority>%d</priority></presence>"
+                    % (there, bare, i))
+        answers(world, remote, there + "/1", world.nobody)
+        romeo.ping()
+    got = gate.take(lambda e: e.get("from") == there + "/1", "presence")
+    assert got.child("priority").text() == "1"
+    gate.close()
+    romeo.iq("set", "<query xmlns='jabber:iq:roster'><item jid='%s' "
+             "subscription='remove'/></query>" % there)
+    for s in list(world.scene.sessions.values()) + list(world.peers.values()):
+        s.inbox.clear()
 
 
 REPORT = ("<block xmlns='urn:xmpp:blocking'><item jid='a@x.lit'><report xmlns="

@@ -127,6 +127,23 @@ def test_whose_messages_are_taken(world, choice):
                     ([True] if refused == "error" else []), what
 
 
+@pytest.mark.parametrize("who", ("remote", "remote contact", "contact"))
+def test_who_is_blocked_learns_no_more(world, who):
+    """XEP-0191: he is refused in the words that he gets for an address that is
+    nobody's."""
+    world.choose("none")
+    jid, bare = world.peers[who][1], world.scene.binds["romeo"]
+    world.romeo.iq("set", "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>"
+                   % jid.partition("/")[0])
+    for kind in KINDS:
+        for end in ("", "/a"):
+            got = world.outcome(who, bare + end, kind)
+            nobody = world.outcome(who, "nobody@antiphon.test" + end, kind)
+            assert got[0] == [] and got == nobody, (kind, end)
+    world.romeo.iq("set", "<unblock xmlns='urn:xmpp:blocking'/>")
+    world.forget()
+
+
 def test_whom_the_user_has_shown_himself_is_no_stranger(world):
     """RFC 6121 §4.6: a room, and who is in it, until he leaves."""
     world.choose("none")
