@@ -241,8 +241,19 @@ comparable() {
 	unable "not compared, as compiler or libraries are not the baseline's"
 }
 
+# Beside other work, what happens once in a while can fall into what is measured: a row
+# that is beyond is counted once more.
 check() {
 	measure "$@" >"$work/rows"
+	if compare "$work/rows" >"$work/compared"; then
+		cat "$work/compared"
+		return 0
+	fi
+	cat "$work/compared"
+	# shellcheck disable=SC2046 # words
+	measure $(sed -n 's/^\([a-z-]*\).* BEYOND$/\1/p' "$work/compared") \
+		>"$work/rows"
+	echo "Once more:"
 	if compare "$work/rows"; then return 0; fi
 	cat <<-END
 	Beyond 10 % of the baseline, up or down.  To see where they are made:
