@@ -213,7 +213,8 @@ uint64_t account_credentials_mark(const struct server *srv, struct str text);
 /* The account that iq is for, while it is in memory; NULL at a host. */
 struct account *iq_account(const struct iq *iq);
 /* The session that sent iq to its account, or to the host of its account; NULL for
- * anyone else, and when it has ended.  Before iq_keep() only. */
+ * anyone else, and when it has ended, whoever has its address since.  Before iq_keep()
+ * only. */
 struct session *iq_sender(const struct iq *iq);
 /* iq_keep() of one that somebody else answers: he may take his time, so what its
  * sender sends meanwhile does not wait for that, nor does his receipt.  False: it was

@@ -322,6 +322,8 @@ deliver_presence(struct account *acc, struct stanza *st)
 
 /* --- iq (RFC 6121 §8.5.2.1.3, §8.5.3) ----------------------------------------------- */
 
+/* What a session has asked that has ended is not answered to another one at its
+ * address, whose own requests may have the same ids (RFC 6120 §8.2.3). */
 static void
 deliver_iq(struct account *acc, struct stanza *st)
 {
@@ -335,7 +337,7 @@ deliver_iq(struct account *acc, struct stanza *st)
 			stanza_free(st);
 		return;
 	}
-	s = session_find(acc, jid_resource(st->to));
+	s = session_find_one(acc, jid_resource(st->to), asks ? 0 : st->session);
 	if (s == NULL) {
 		router_bounce(acc->e.shard, st, COND_SERVICE_UNAVAILABLE, NULL);
 		return;

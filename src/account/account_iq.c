@@ -72,7 +72,7 @@ iq_sender(const struct iq *iq)
 		acc = account_find(iq->shard, jid_bare_str(from));
 	if (acc == NULL || !jid_eq_bare(acc->e.jid, from))
 		return NULL;
-	return session_find(acc, jid_resource(from));
+	return session_find_one(acc, jid_resource(from), iq->st->session);
 }
 
 /* The session that has sent iq may be anywhere. */
@@ -93,6 +93,7 @@ sender_let_go(const struct iq *iq)
 				.to = from,
 				.resource = jid_resource(from),
 				.text = jid_str(iq->st->to),
+				.number = { iq->st->session },
 			});
 }
 

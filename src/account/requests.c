@@ -383,7 +383,7 @@ requests_answered(struct account *acc, const struct stanza *st)
 	if (st->passed_on || st->kind != STANZA_IQ || jid_is_bare(st->to) ||
 		(st->type != IQ_RESULT && st->type != IQ_ERROR))
 		return;
-	s = session_find(acc, jid_resource(st->to));
+	s = session_find_one(acc, jid_resource(st->to), st->session);
 	r = s != NULL ? s->requests : NULL;
 	if (r == NULL)
 		return;
@@ -412,7 +412,8 @@ requests_let_go(struct session *s, struct jid to)
 void
 requests_told(struct account *acc, struct entity_message *m)
 {
-	struct session *s = session_find(acc, m->resource);
+	struct session *s = session_find_one(acc, m->resource,
+		(uint32_t)m->number[0]);
 
 	if (s != NULL)
 		requests_let_go(s, jid_trusted(m->text));

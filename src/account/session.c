@@ -93,6 +93,14 @@ session_find(const struct account *acc, struct str resource)
 	return s;
 }
 
+struct session *
+session_find_one(const struct account *acc, struct str resource, uint32_t id)
+{
+	struct session *s = session_find(acc, resource);
+
+	return s != NULL && (id == 0 || s->id == id) ? s : NULL;
+}
+
 bool
 account_is_available(const struct account *acc)
 {

@@ -228,6 +228,10 @@ struct str session_resource(const struct session *s);
 struct shard *session_shard(const struct session *s);
 /* In acc, by resource; NULL.  None that ends. */
 struct session *session_find(const struct account *acc, struct str resource);
+/* The same, but only the one with that id, not another that has its address since;
+ * 0: nobody knows which it was. */
+struct session *session_find_one(const struct account *acc, struct str resource,
+	uint32_t id);
 
 /* Of its stream; see struct session_stream.  NULL also when it has none. */
 const char *session_describe_stream(const struct session *s, const char *what);

@@ -326,6 +326,8 @@ session_receive(struct session *s, struct stanza *st)
 	trace_stanza(s, "in", st);
 	if (s->again)
 		session_send_again(s, st);
+	if (st->type == IQ_GET || st->type == IQ_SET)
+		st->session = s->id;
 	if (!requests_keep(s, st))
 		session_send(s, st);
 	return true;

@@ -62,9 +62,9 @@ enum entity_message_kind {
 	/* text: who is sent the presence of its sessions, as they have broadcast
 	 * it.  It is not loaded for this.  Has no answer. */
 	TELL_SHOW_PRESENCE,
-	/* Its session at resource has asked the address text, for which somebody
-	 * else answers (iq_pass_on()).  It is not loaded for this.  Has no
-	 * answer. */
+	/* Its session at resource, with the id number[0], has asked the address
+	 * text, for which somebody else answers (iq_pass_on()).  It is not loaded
+	 * for this.  Has no answer. */
 	TELL_PASSED_ON,
 	/* To a domain of others: is the key (text: the id of the stream, a blank,
 	 * the key) its own, for resource, a domain of ours?  number[0]: where it

@@ -234,6 +234,7 @@ stanza_copy(const struct stanza *st)
 		.made_here = st->made_here,
 		.copy = st->copy,
 		.again = st->again,
+		.session = st->session,
 	};
 	copy->id = elem_attr(copy->root, "id");
 	return copy;
@@ -334,6 +335,7 @@ stanza_error(const struct stanza *st, enum stanza_cond cond, struct str text)
 	if (st->type == IQ_RESULT || st->type == error_types[st->kind])
 		return NULL;
 	answer = stanza_new(error_types[st->kind], st->to, st->from, st->id);
+	answer->session = st->session;
 	add_error(answer, cond, text);
 	return answer;
 }
@@ -365,8 +367,12 @@ stanza_error_of_elem(const struct elem *e, enum stanza_cond cond,
 struct stanza *
 stanza_result(const struct stanza *st)
 {
+	struct stanza *answer;
+
 	assert(st->type == IQ_GET || st->type == IQ_SET);
-	return stanza_new(IQ_RESULT, st->to, st->from, st->id);
+	answer = stanza_new(IQ_RESULT, st->to, st->from, st->id);
+	answer->session = st->session;
+	return answer;
 }
 
 struct elem *

@@ -65,15 +65,18 @@ struct stanza {
 	struct str id;     /* STR_NONE when absent */
 	enum stanza_kind kind;
 	enum stanza_type type;
-	bool made_here;    /* by the server; no peer can pretend it */
-	bool secure;       /* our client sent it over TLS; nor this */
-	bool copy;         /* what wire_forward() has made, read again */
-	bool again;        /* a message that our client may have sent before, in a
+	bool made_here : 1; /* by the server; no peer can pretend it */
+	bool secure : 1;   /* our client sent it over TLS; nor this */
+	bool copy : 1;     /* what wire_forward() has made, read again */
+	bool again : 1;    /* a message that our client may have sent before, in a
 			    * session that was lost; nor this */
-	bool outgoing;     /* a message of a component, in which lies what it sends
+	bool outgoing : 1; /* a message of a component, in which lies what it sends
 			    * as the account it is for; nor this */
-	bool passed_on;    /* a request that somebody else answers, or the answer:
+	bool passed_on : 1; /* a request that somebody else answers, or the answer:
 			    * nobody waits for it in line */
+	uint32_t session;  /* a request: which session of ours has sent it; what we
+			    * answer: which one is to have it.  0: none, or nobody
+			    * knows; nor this */
 	struct str behind;   /* the component that asks this as a user, in the
 			      * arena; STR_NONE: nobody; nor this */
 	uint64_t to_hash;    /* the router's: where to is */

@@ -5,9 +5,10 @@
  *   sim [--seeds N] [--first SEED] [--steps N] [--module-dir DIR] [--verbose]
  *
  * What must hold for every seed: no message between two users is lost, doubled
- * or reordered, but for what goes to a connection that has broken (sim_lost.c); every subscription is legal and the same on both sides; everyone
- * sees of everyone else what the subscription says; what is in memory is what is
- * on disk.  A seed that fails is printed, and replays exactly.
+ * or reordered, but for what goes to a connection that has broken (sim_lost.c);
+ * every subscription is legal and the same on both sides; everyone sees of everyone
+ * else what the subscription says; what is in memory is what is on disk.  A seed
+ * that fails is printed, and replays exactly.
  *
  * In every third seed the disk refuses commits at random until the end, and in
  * every fourth it is full for stretches.  Then the two sides of a subscription may

@@ -225,15 +225,18 @@ do_ask(struct sim *s, struct sim_client *sc)
 		back ? "before" : "after");
 }
 
-/* What a session before has asked for goes to its address, which is the same, when its
- * account had to be read anew. */
+/* Not by a session before, which had the same address. */
 static bool
-is_asked(const struct asking *asking, struct str no)
+is_asked(const struct sim_client *sc, const struct asking *asking, struct str no)
 {
 	long long n;
-
-	return asking->is && str_to_int(no, 0, UINT32_MAX, &n) &&
+	bool is = asking->is && str_to_int(no, 0, UINT32_MAX, &n) &&
 		n == asking->no;
+
+	if (!is)
+		sim_fail(sc->sim, "u%u/r%u is answered what it has not asked",
+			sc->user, sc->index);
+	return is;
 }
 
 static void
@@ -244,7 +247,7 @@ on_result(struct sim_client *sc, const struct elem *result)
 	struct str id = elem_attr(result, "id");
 	uint64_t number = store_id_number(id);
 
-	if (!is_asked(asking, elem_attr(result, "queryid")))
+	if (!is_asked(sc, asking, elem_attr(result, "queryid")))
 		return;
 	if (++asking->n > asking->max)
 		sim_fail(s, "u%u/r%u is shown more than it asks for", sc->user,
@@ -265,7 +268,7 @@ on_page(struct sim_client *sc, const struct elem *e)
 	const struct elem *error = elem_child(e, NULL, "error");
 	struct str id = elem_attr(e, "id"), no = { id.p + 4, id.n - 4 };
 
-	if (!is_asked(asking, no))
+	if (!is_asked(sc, asking, no))
 		return;
 	if (error != NULL && !s->bad_disk && !s->busy_disk &&
 		elem_child(error, NULL, "item-not-found") == NULL)
