@@ -281,8 +281,9 @@ class Device:
             self.fault("unexpected: %s" % e)
 
     def ack_now(self):
+        """Also while it comes, and reads its archive before it is available."""
         self.acks_due = None
-        if self.live:
+        if self.sm_id is not None:
             self.ack()
 
     def acknowledged(self, e):
