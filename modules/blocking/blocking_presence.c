@@ -68,15 +68,32 @@ blocking_find_whom(struct blocking_change *ch, const struct account *acc)
 	}
 }
 
-static void
-show(struct account *acc, struct session *s, struct jid to, bool available)
+/* Whose session has asked for the change rests while too much of what it says is on its
+ * way, as for a broadcast. */
+static struct jid
+asker_of(const struct blocking_change *ch, const struct account *acc)
 {
-	struct stanza *st = available ?
-		session_presence(s) :
-		stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), to, STR_NONE);
+	struct jid from = ch->iq->st->from, nobody = { .text = NULL };
 
-	stanza_set_to(st, to);
-	router_send(acc->e.shard, st);
+	return jid_eq_bare(from, acc->e.jid) ? from : nobody;
+}
+
+/* One row may mean a whole roster: so it is told as all contacts are. */
+static void
+show_all(const struct blocking_change *ch, struct account *acc,
+	struct audience *to)
+{
+	struct jid by = asker_of(ch, acc), nobody = { .text = NULL };
+
+	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
+		if (!session_is_visible(s))
+			continue;
+		audience_send(to,
+			ch->on ? stanza_new(PRESENCE_UNAVAILABLE,
+					 session_jid(s), nobody, STR_NONE) :
+				 session_presence(s),
+			SUB_FROM, NULL, by);
+	}
 }
 
 /* §3.4 says nothing of it, but what they have said meanwhile has not come through. */
@@ -90,47 +107,37 @@ ask(struct account *acc, struct jid who)
 			rand_id(acc->e.shard->rand, id)));
 }
 
-static void
-show_all(struct account *acc, struct jid to, bool available)
-{
-	for (struct session *s = acc->sessions; s != NULL; s = s->next)
-		if (session_is_visible(s))
-			show(acc, s, to, available);
-}
-
 /* Who does not see the account any more since the request came was told that, and
- * not that it has gone. */
-static void
-tell_blocked(const struct blocking_whom *whom, struct account *acc)
+ * not that it has gone.  Who was to see it may have been blocked again. */
+static bool
+is_shown(const struct blocking_change *ch, const struct account *acc,
+	const struct blocking_whom *whom)
 {
-	if (whom->sees)
-		show_all(acc, whom->jid, false);
+	if (ch->on)
+		return whom->sees;
+	return account_shows_presence_to(acc, whom->jid);
 }
 
-/* Another request may have blocked him again. */
-static void
-tell_unblocked(const struct blocking_whom *whom, struct account *acc)
+static bool
+is_asked(const struct account *acc, struct jid who)
 {
-	uint8_t state = state_with(acc, whom->jid);
-
-	if (account_blocks(acc, whom->jid))
-		return;
-	if ((state & SUB_FROM) != 0)
-		show_all(acc, whom->jid, true);
-	if ((state & SUB_TO) != 0 && jid_is_bare(whom->jid) &&
-		account_probes(acc))
-		ask(acc, whom->jid);
+	return (state_with(acc, who) & SUB_TO) != 0 && jid_is_bare(who) &&
+		!account_blocks(acc, who) && account_probes(acc);
 }
 
 void
 blocking_tell(const struct blocking_change *ch, struct account *acc)
 {
-	for (uint32_t i = 0; i < ch->whom.n; i++) {
-		if (ch->on)
-			tell_blocked(&ch->whom.p[i], acc);
-		else
-			tell_unblocked(&ch->whom.p[i], acc);
-	}
+	struct audience *to = audience_new(acc->e.shard, acc->e.hash);
+
+	for (uint32_t i = 0; i < ch->whom.n; i++)
+		if (is_shown(ch, acc, &ch->whom.p[i]))
+			(void)audience_join(to, ch->whom.p[i].jid, SUB_FROM);
+	show_all(ch, acc, to);
+	audience_free(to);
+	for (uint32_t i = 0; i < ch->whom.n && !ch->on; i++)
+		if (is_asked(acc, ch->whom.p[i].jid))
+			ask(acc, ch->whom.p[i].jid);
 	hook_run(account_host(acc), HOOK_ACCOUNT_BLOCK,
 		&(struct account_block){ acc, &ch->changed, ch->on });
 }

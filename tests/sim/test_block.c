@@ -4,7 +4,8 @@
  *
  * Whatever the order of turns: each message arrives, or comes back, once; who was
  * blocked, or not, for all of its way knows which; what arrives is in order, and the
- * same at both devices.  In the end both see of each other what there is to see.
+ * same at both devices.  In the end both see of each other what there is to see.  And
+ * what one row means that stands for a whole roster.
  */
 #include "config.h"
 
@@ -12,9 +13,15 @@
 
 #include "base/arena.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "net/conn.h"
+#include "store/store.h"
+#include "core/server.h"
+#include "core/shard.h"
 #include "unit/test.h"
+#include "trouble.h"
 #include "world.h"
 
 #define SEEDS 150
@@ -316,6 +323,136 @@ TEST(who_is_blocked_at_any_moment)
 			step(&play);
 		end(&play);
 	}
+}
+
+/* --- a whole roster ------------------------------------------------------------------- */
+
+#define OTHER "other.example"
+#define CONTACTS 300
+#define CROWD 6 /* devices of romeo */
+#define PAIRS 20
+/* What a change remembers of each contact until it is durable. */
+#define WHOM_BYTES 256
+
+static void
+on_roster_written(void *arg, bool ok, const struct err *err)
+{
+	(void)err;
+	*(bool *)arg = ok;
+}
+
+/* All of them see romeo. */
+static void
+write_roster(struct world *w)
+{
+	const struct store_place at = { STR(WORLD_HOST), STR("romeo"),
+		STR("roster") };
+	struct store_tx *tx = store_tx_new();
+	char who[40], value[160];
+	bool ok = false;
+
+	for (int i = 0; i < CONTACTS; i++) {
+		snprintf(who, sizeof(who), "u%d@" OTHER, i);
+		snprintf(value, sizeof(value),
+			"<item xmlns='jabber:iq:roster' jid='%s' subscription='from'/>",
+			who);
+		store_tx_set(tx, at, str_c(who), str_c(value));
+	}
+	store_commit(w->server->store, tx, &w->server->shards[0]->mailbox,
+		on_roster_written, &ok);
+	world_settle(w);
+	CHECK(ok);
+	for (unsigned i = 0; i < w->n_shards; i++)
+		shard_post(w->server->shards[i], trouble_read_anew, NULL, 0);
+	world_settle(w);
+}
+
+static void
+crowd_read(struct client *crowd)
+{
+	for (int i = 0; i < CROWD; i++)
+		client_read(&crowd[i]);
+}
+
+/* c->user: how many answers have come. */
+static void
+on_crowd(struct client *c, struct arena *a, struct elem *e)
+{
+	unsigned *n = c->user;
+
+	*n += str_is(elem_attr(e, "id"), "pair");
+	arena_free(a);
+}
+
+static void
+crowd_come(struct client *crowd, struct world *w, unsigned *answers)
+{
+	char resource[8];
+
+	for (int i = 0; i < CROWD; i++) {
+		snprintf(resource, sizeof(resource), "r%d", i);
+		client_init(&crowd[i], w, "romeo", resource);
+		crowd[i].on_stanza = on_crowd;
+		crowd[i].user = answers;
+		client_connect(&crowd[i]);
+		for (int j = 0; j < 8; j++) {
+			world_settle(w);
+			client_read(&crowd[i]);
+		}
+		CHECK(crowd[i].state == CLIENT_ONLINE);
+	}
+}
+
+/* The most that arenas take until all that is asked in one write is answered, and what
+ * it has led to is over. */
+static int64_t
+peak_of_pairs(struct client *crowd, const unsigned *answers)
+{
+	static const char pair[] = "<iq type='set' id='pair'><block xmlns='"
+		NS_BLOCKING "'><item jid='" OTHER "'/></block></iq>"
+		"<iq type='set' id='pair'><unblock xmlns='" NS_BLOCKING
+		"'/></iq>";
+	int64_t before = memuse_sum(MEMUSE_ARENA).bytes, peak = 0;
+	struct world *w = crowd[0].world;
+	struct buf text = BUF_INIT;
+
+	for (int i = 0; i < PAIRS; i++)
+		buf_add_c(&text, pair);
+	conn_mem_feed(crowd[0].conn, text.p, text.n);
+	buf_done(&text);
+	for (int i = 0; i < 100000 && *answers < 2 * PAIRS; i++) {
+		if (i % 64 == 63)
+			world_sleep(w, 20 * US_PER_MS);
+		world_turn(w);
+		peak = MAX(peak, memuse_sum(MEMUSE_ARENA).bytes - before);
+		crowd_read(crowd);
+	}
+	CHECK_INT(*answers, 2 * PAIRS);
+	return peak;
+}
+
+/* What is said of it is one presence of each session for all, as a broadcast is, and
+ * not one for each contact. */
+TEST(a_row_that_means_many_is_told_as_a_broadcast)
+{
+	static const struct world like = { .hosts = "  " WORLD_HOST
+		": { auth: { tls_required: no } }\n  " OTHER ":\n" };
+	struct world *w = world_new_like(1, 2, TEST_MODULE_DIR, "", false,
+		&like);
+	struct client crowd[CROWD];
+	unsigned answers = 0;
+
+	world_add_account(w, "romeo");
+	write_roster(w);
+	crowd_come(crowd, w, &answers);
+	CHECK(peak_of_pairs(crowd, &answers) <
+		2 * PAIRS * CONTACTS * WHOM_BYTES);
+	for (int i = 0; i < CROWD; i++) {
+		client_leave(&crowd[i]);
+		client_done(&crowd[i]);
+	}
+	world_settle(w);
+	world_free(w);
 }
 
 TEST_MAIN
