@@ -98,16 +98,17 @@ line_add_c(struct line *l, const char *s)
 	line_add(l, s, strlen(s));
 }
 
-/* The length of the character at p when it can be shown as it is, else 0:
- * broken UTF-8, C0 and C1 controls, and the line and paragraph separators. */
+/* The length of the character at p when it can be shown as it is, else 0: broken
+ * UTF-8, C0 and C1 controls, the line and paragraph separators, and embeddings,
+ * overrides and isolates, which would turn round what follows. */
 static size_t
 shown_bytes(const char *p, size_t n)
 {
 	ucs4_t c;
 	int used = u8_mbtoucr(&c, (const uint8_t *)p, n);
 
-	if (used <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) || c == 0x2028 ||
-		c == 0x2029)
+	if (used <= 0 || c < 0x20 || (c >= 0x7f && c < 0xa0) ||
+		(c >= 0x2028 && c <= 0x202e) || (c >= 0x2066 && c <= 0x2069))
 		return 0;
 	return (size_t)used;
 }
