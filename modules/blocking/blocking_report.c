@@ -64,7 +64,7 @@ report_log(struct module_ctx *m, const struct account *acc,
 
 	if (log_limit_ok(&shard->reports, LOG_ROUTER))
 		log_info(LOG_ROUTER, LOG_NOBODY,
-			"an address was reported by=%.*s who=%.*s reason=%s messages=%zu text=\"%.*s\"",
+			"an address was reported by=%.*s who=\"%.*s\" reason=%s messages=%zu text=\"%.*s\"",
 			STR_ARG(jid_str(acc->e.jid)), STR_ARG(jid_str(r->who)),
 			str_is(r->reason, REASONS "spam") ? "spam" : "abuse",
 			r->n_ids, STR_ARG(text));

@@ -347,7 +347,7 @@ def test_a_component_that_sees_contacts(world):
         s.inbox.clear()
 
 
-REPORT = ("<block xmlns='urn:xmpp:blocking'><item jid='a@x.lit'><report xmlns="
+REPORT = ("<block xmlns='urn:xmpp:blocking'><item jid='a@x.lit/ &quot; by=b'><report xmlns="
           "'urn:xmpp:reporting:1' reason='urn:xmpp:reporting:%s'>%s</report></item>"
           "</block>")
 
@@ -370,7 +370,7 @@ def test_reports(own_server):
             continue
         reported = romeo.take(lambda e: e.name == "message", "a headline").child(
             "reported", "urn:antiphon:test:block")
-        assert reported.get("jid") == "a@x.lit"
+        assert reported.get("jid") == 'a@x.lit/ " by=b'
         assert reported.get("reason") == "urn:xmpp:reporting:" + kind
         report = reported.child("report", "urn:xmpp:reporting:1")
         assert (report.child("report-origin") is None) == (kind == "spam")
@@ -380,8 +380,8 @@ def test_reports(own_server):
              if "an address was reported" in line]
     assert len(lines) == 2
     assert "reason=spam messages=0 text=\"\"" in lines[0]
-    assert "by=%s who=a@x.lit reason=abuse messages=150" % scene.binds["romeo"] \
-        in lines[1]
+    assert 'by=%s who="a@x.lit/ \\" by=b" reason=abuse messages=150' \
+        % scene.binds["romeo"] in lines[1]
     # it cannot be taken for more than it is, and is short
     assert 'text="\u00e9\\"\\x0ax=yz' in lines[1]
     assert 240 <= lines[1].count("z") <= 256
