@@ -48,21 +48,41 @@ is_forged_push(const struct stanza *st)
 		stanza_child(st, NS_BLOCKING, NULL) != NULL;
 }
 
+/* A room in which the user is takes an error for a sign that he has gone, and throws him
+ * out (XEP-0045 §18.1.2, and with them service-unavailable): so what somebody says
+ * there is not answered.  §3.3 says SHOULD; and he sees that the user is there. */
+static bool
+is_said_where_he_is(struct account *acc, const struct stanza *st)
+{
+	return st->kind == STANZA_MESSAGE &&
+		hook_run(account_host(acc), HOOK_ACCOUNT_KNOWS,
+			&(struct account_knows){ acc, st->from }) ==
+			HOOK_HANDLED;
+}
+
+static void
+turn_away(struct account *acc, struct stanza *st)
+{
+	acc->e.shard->stats.refused++;
+	if (is_said_where_he_is(acc, st))
+		stanza_free(st);
+	else
+		account_turn_away(acc, st);
+}
+
 enum hook_result
 blocking_on_receive(struct module_ctx *m, void *arg)
 {
 	struct account_stanza *in = arg;
 	struct account *acc = in->account;
-	struct shard *sh = acc->e.shard;
 
 	(void)m;
 	if (acc->blocked != NULL && account_blocks(acc, in->st->from)) {
-		sh->stats.refused++;
-		account_turn_away(acc, in->st);
+		turn_away(acc, in->st);
 		return HOOK_HANDLED;
 	}
 	if (!is_forged_push(in->st))
 		return HOOK_PASS;
-	router_bounce(sh, in->st, COND_FORBIDDEN, NULL);
+	router_bounce(acc->e.shard, in->st, COND_FORBIDDEN, NULL);
 	return HOOK_HANDLED;
 }

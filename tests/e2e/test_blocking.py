@@ -208,6 +208,26 @@ def test_who_is_not_meant(world, row):
         world.scene[s].inbox.clear()
 
 
+def test_who_is_blocked_in_a_room(world):
+    """XEP-0045 §18.1.2: a room takes an error to what somebody in it has said for a sign
+    that the user has gone, and throws him out.  It knows that he is there, and so does
+    who is blocked: messages of him are not answered; requests are."""
+    room, nick = world.peers["irc"], world.address("nick")
+    own = "room@irc.antiphon.test/romeo"
+    world.change("block", nick)
+    world.romeo.send("<presence to='%s'/>" % own)
+    room.take(lambda e: e.name == "presence" and e.get("to") == own, "he comes")
+    to = world.romeo.jid
+    assert [e[0] for e in answers(world, room, nick, to)] == ["get", "set"]
+    id_ = world.send(room, "groupchat", world.address("other nick"), to)
+    world.romeo.take(lambda e: e.get("id") == id_, "what another says")
+    assert not [e for e in world.romeo.inbox if e.get("from") == nick]
+    world.romeo.send("<presence to='%s' type='unavailable'/>" % own)
+    room.take(lambda e: e.get("type") == "unavailable", "he goes")
+    assert "groupchat" in [e[0] for e in answers(world, room, nick, to)]
+    assert world.change("unblock").get("type") == "result"
+
+
 def test_nothing_is_left(world):
     """XEP-0313 §6.1: no entry in the archive of who has blocked, no copy, and nothing
     that waits; nor of what was to go out."""
