@@ -299,7 +299,10 @@ mdoc_option(const struct option *o, struct buf *out)
 	mdoc_default(o, out);
 	mdoc_range(o, out);
 	if (o->most != NULL)
-		buf_printf(out, "Not above\n.Ic %s .\n", o->most);
+		buf_printf(out,
+			"Not above\n.Ic %s ;\nwhere only one of the two is set, "
+			"the other follows.\n",
+			o->most);
 	if (o->example != NULL)
 		mdoc_literal(out, "Example:", o->example, " .");
 }

@@ -446,4 +446,24 @@ TEST(the_manual_tells_type_default_and_range)
 	buf_done(&out);
 }
 
+TEST(the_manual_tells_which_option_follows_which)
+{
+	static const struct option table[] = {
+		{ .name = "a_day", .type = OPT_SIZE, .dflt = "1KiB", .min = "0",
+			.max = "1MiB", .most = "in_all", .help = "part" },
+		{ .name = NULL },
+	};
+	struct buf out = BUF_INIT;
+
+	option_mdoc(table, &out);
+	CHECK_CSTR(buf_c(&out),
+		".It Ic a_day : Ar size\n"
+		"Part.\n"
+		"Default:\n.Ql \"1KiB\" .\n"
+		"Range: from\n.Ql \"0\"\nto\n.Ql \"1MiB\" .\n"
+		"Not above\n.Ic in_all ;\n"
+		"where only one of the two is set, the other follows.\n");
+	buf_done(&out);
+}
+
 TEST_MAIN
