@@ -422,7 +422,8 @@ static const struct option archive_options[] = {
 		.off = offsetof(struct archive_conf, search),
 		.help = "whether users may search their archives for words: those "
 			"of what is archived while it says yes, and is not "
-			"encrypted" },
+			"encrypted; they take the room of the text and a quarter "
+			"more, which max_bytes does not count" },
 	{ .name = "inbox", .type = OPT_SWITCH, .dflt = "yes",
 		.off = offsetof(struct archive_conf, inbox),
 		.help = "whether users may ask for their conversations, with the "

@@ -492,9 +492,10 @@ const struct command archive_commands[] = {
 		export_args, export_run, archive_address_check, FOR_ALL },
 	{ "archive purge", "delete the archive of a user",
 		"Those he has talked with keep theirs, and what waits for him "
-		"goes on waiting. It goes in slices, while the server serves; what "
-		"comes meanwhile stays. Whoever sits at the terminal is asked "
-		"first; a script says --yes.",
+		"goes on waiting. With --before only what is older goes than a "
+		"time, such as 2026-01-31T00:00:00Z. It goes in slices, while the "
+		"server serves; what comes meanwhile stays. Whoever sits at the "
+		"terminal is asked first; a script says --yes.",
 		purge_args, purge_run, purge_check, FOR_ALL },
 	{ "archive search", "find messages in the archive of a user",
 		"Printed as by archive export --text, newest first. Words are "

@@ -198,7 +198,7 @@ const struct command command_sessions[] = {
 		kick_args, kick_run, account_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
 	{ "sessions", "list who is connected, or asleep",
-		"One that is asleep has lost its connection, at asleep_since, and waits for its client to resume it. waits is how many stanzas wait for its client to acknowledge them, waits_bytes their size. held is how many stanzas, of held_bytes, it is not shown before somebody looks at it (XEP-0352), or something urgent comes; those of one that is asleep count in waits, too. client is what it calls itself, if it does (XEP-0115). since is when it was bound.",
+		"One that is asleep has lost its connection, at asleep_since, and waits for its client to resume it. waits is how many stanzas wait for its client to acknowledge them, waits_bytes their size. held is how many stanzas, of held_bytes, it is not shown before somebody looks at it (XEP-0352), or something urgent comes; those of one that is asleep count in waits, too. show is invisible where others see it gone (XEP-0186). client is what it calls itself, if it does (XEP-0115). since is when it was bound.",
 		sessions_args,
 		sessions_run, jid_check,
 		BY_OPERATOR | BY_HOST_ADMIN | BY_ACCOUNT },
