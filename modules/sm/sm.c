@@ -16,7 +16,8 @@
  * What it has been sent is kept until it says that it has it.  It is asked for that
  * behind so many stanzas, or some time after one; never when it has said so for all,
  * and never twice before it has answered: a phone is not woken for nothing.  Who is
- * silent then is cut off, and sleeps.  One that has all and says nothing for long
+ * silent then is cut off, and sleeps; who speaks, but is given no more before he has
+ * answered (session_is_behind()), is asked again.  One that has all and says nothing for long
  * (limits: idle_before_ping) is asked, too, in place of a ping, which would wait in
  * its queue like any stanza, for a client that is gone.
  *

@@ -219,6 +219,9 @@ sm_judge(const struct sm_conf *conf, struct session *s, struct sm *sm)
 		sm_ask(conf, s, sm);
 	} else if (sh->now_us - since_us >= conf->answer_us) {
 		session_cut(s, "does not acknowledge what it is sent");
+	} else if (session_is_behind(s) &&
+		sh->now_us - sm->asked_us >= conf->answer_us) {
+		sm_ask(conf, s, sm); /* it is awake, and would wait for ever */
 	} else {
 		shard_timer(sh, &sm->timer,
 			since_us + conf->answer_us - sh->now_us, on_sm_timer);

@@ -451,6 +451,20 @@ TEST(a_dead_connection_is_noticed_and_the_session_sleeps)
 	pair_close(&p);
 }
 
+/* More than a client need not have acknowledged before it is given more; as fast as
+ * she may. */
+static void
+juliet_says_much(struct pair *p)
+{
+	for (unsigned i = 3; i < 17; i++) {
+		client_send(&p->juliet.c, "<message type='chat' id='%u' to='romeo@"
+			WORLD_HOST "'><body>%0100000u</body></message>", i, 7u);
+		sleep_for(p, 2 * US_PER_S);
+		witness_turn(&p->juliet);
+	}
+	device_settle(&p->d);
+}
+
 /* No more is written before it has acknowledged some: nobody waits for a timer. */
 TEST(who_has_much_to_acknowledge_is_asked_at_once)
 {
@@ -463,15 +477,33 @@ TEST(who_has_much_to_acknowledge_is_asked_at_once)
 	asked = p.d.asked;
 	juliet_says(&p, 1, 3);
 	CHECK_INT(p.d.asked, asked);
-	for (unsigned i = 3; i < 17; i++) {
-		client_send(&p.juliet.c, "<message type='chat' id='%u' to='romeo@"
-			WORLD_HOST "'><body>%0100000u</body></message>", i, 7u);
-		sleep_for(&p, 2 * US_PER_S); /* as fast as she may */
-		witness_turn(&p.juliet);
-	}
-	device_settle(&p.d);
+	juliet_says_much(&p);
 	CHECK_CSTR(buf_c(&p.got), "1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 ");
 	CHECK_INT(p.d.asked, asked + 1);
+	pair_close(&p);
+}
+
+/* Its own requests wait for that as well, and would for ever: it is there, and below
+ * what ends its session. */
+TEST(who_speaks_and_has_not_answered_is_asked_again_where_it_is_given_no_more)
+{
+	struct pair p;
+
+	pair_open(&p, "answer_within: 60s, unacked_bytes: 1GiB");
+	p.d.mute = true;
+	juliet_says_much(&p);
+	CHECK_INT(p.d.asked, 1);
+	p.d.mute = false;
+	for (int i = 0; i < 8; i++) {
+		device_say(&p.d, NO_TAG, "<iq type='get' id='ping'>"
+			"<ping xmlns='urn:xmpp:ping'/></iq>");
+		sleep_for(&p, 20 * US_PER_S);
+		device_settle(&p.d);
+	}
+	CHECK(p.d.c.conn != NULL);
+	client_send(&p.d.c, "<r xmlns='" NS_SM "'/>");
+	device_settle(&p.d);
+	CHECK_INT(p.d.out.n, 0);
 	pair_close(&p);
 }
 
