@@ -51,6 +51,7 @@ struct requests {
 	struct timer timer;
 	struct line own, others;
 	uint64_t counted_of; /* serial of the snapshot by which others are ours */
+	bool stops;          /* with the server: see requests_stop() */
 };
 
 static void on_turn(struct timer *t);
@@ -172,6 +173,7 @@ requests_get(struct session *s)
 	r->session = s;
 	r->timer = (struct timer){ .index = 0 };
 	r->counted_of = sh->snap->serial;
+	r->stops = false;
 	line_init(&r->own);
 	line_init(&r->others);
 	s->requests = r;
@@ -205,9 +207,10 @@ requests_take(const struct requests *r, const struct line *l,
 			(!l->sets && st->kind != STANZA_PRESENCE);
 	/* a large answer more may come, and what others send; but what one who
 	 * sleeps has asked before waits for nobody, or else it would when he
-	 * comes back, and asks what of it was done */
+	 * comes back, and asks what of it was done.  But for a stop,
+	 * behind whose last word nobody ends what would wait for its client */
 	return (!session_is_full(r->session) ||
-		       r->session->state == SESSION_ASLEEP) &&
+		       (r->session->state == SESSION_ASLEEP && !r->stops)) &&
 		line_takes_request(l, st,
 			MIN(UNDER_WAY_BYTES, limits->write_queue_bytes / 4));
 }
@@ -282,6 +285,13 @@ requests_look(struct session *s)
 {
 	if (s->requests != NULL)
 		shard_timer(session_shard(s), &s->requests->timer, 0, on_turn);
+}
+
+void
+requests_stop(struct session *s)
+{
+	if (s->requests != NULL)
+		s->requests->stops = true;
 }
 
 void

@@ -37,6 +37,9 @@ void requests_let_go(struct session *s, struct jid to);
 void requests_look(struct session *s);
 /* acc is not held any more: its sessions' lines go on, soon. */
 void requests_go_on(struct account *acc);
+/* s sleeps, or is about to, until the server is there again: what has yet to be sent
+ * because its client was full is not dealt with, and comes again. */
+void requests_stop(struct session *s);
 /* The client has taken what it was sent: there may be more answers. */
 void requests_drained(struct session *s);
 /* The client is gone: what waits is sent, for it has come in order, but for what

@@ -18,6 +18,7 @@
 #include "core/shard.h"
 #include "core/sleepers.h"
 #include "account/account_int.h"
+#include "account/requests.h"
 #include "account/session.h"
 #include "account/session_bulk.h"
 #include "account/session_out.h"
@@ -92,6 +93,7 @@ session_stop(struct session *s)
 		return;
 	}
 	s->ops->leave(s->stream);
+	requests_stop(s);
 	session_fall_asleep(s, &how);
 }
 
@@ -103,8 +105,10 @@ sleepers_stop(const struct account *acc)
 	struct session *s;
 
 	for (s = acc->sessions; s != NULL; s = s->next) {
-		if (s->state == SESSION_ASLEEP)
-			(void)session_leaves(s, false);
+		if (s->state != SESSION_ASLEEP)
+			continue;
+		requests_stop(s);
+		(void)session_leaves(s, false);
 	}
 }
 

@@ -333,4 +333,136 @@ TEST(the_markers_of_one_conversation_at_a_time_are_in_memory)
 	world_free(w);
 }
 
+/* What has yet to begin when a client is put to sleep by a stop is not dealt with, and
+ * comes again; what has begun is answered. */
+TEST(a_page_that_waits_for_another_is_answered_when_the_server_has_stopped)
+{
+	struct world *w = world_new_lasting(1, 1, TEST_MODULE_DIR,
+		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+		"inbox_bytes: 16MiB, write_queue_bytes: 64KiB }\n");
+	unsigned answers = 0;
+	struct device d;
+
+	world_add_account(w, "romeo");
+	device_init(&d, w, "romeo", "device");
+	d.on_stanza = on_last_page;
+	d.user = &answers;
+	device_come(&d);
+	device_settle(&d);
+	for (unsigned i = 0; i < SAID; i++)
+		device_say(&d, NO_TAG,
+			"<message type='chat' to='juliet@" WORLD_HOST
+			"'><body>%*s</body></message>", LONG, "x");
+	device_settle(&d);
+	conn_mem_take(d.c.conn, 0);
+	for (unsigned i = 0; i < 2; i++) {
+		device_say(&d, NO_TAG, "<iq type='set' id='page'><query xmlns='"
+			NS_MAM "'/></iq>");
+		device_settle(&d);
+	}
+	CHECK(answers == 0);
+	world_restart(w, 1);
+	client_break(&d.c);
+	device_come(&d);
+	device_settle(&d);
+	CHECK(d.resumed == 1);
+	CHECK_INT(answers, 2);
+	device_done(&d);
+	world_free(w);
+}
+
+/* --- a client that takes little, and acknowledges late -------------------------------- */
+
+#define DAYS 40 /* seeds */
+#define STEPS 60
+
+/* One of the things that a link does, or its client. */
+static void
+device_is_tried(struct device *d, struct world *w)
+{
+	if (d->c.conn == NULL) {
+		device_come(d);
+		return;
+	}
+	switch (world_draw(w, 8)) {
+	case 0:
+		client_break(&d->c);
+		break;
+	case 1:
+	case 2:
+		conn_mem_take(d->c.conn, world_draw(w, 3) * LONG);
+		break;
+	case 3:
+		conn_mem_take(d->c.conn, SIZE_MAX);
+		break;
+	case 4:
+		d->mute = !d->mute;
+		if (!d->mute && device_is_on(d))
+			client_send(&d->c, "<a xmlns='" NS_SM "' h='%u'/>",
+				(unsigned)d->h);
+		break;
+	case 5:
+		world_sleep(w, (int64_t)world_draw(w, 30 * US_PER_S));
+		break;
+	default:
+		if (device_is_on(d))
+			device_say(d, NO_TAG, "<iq type='get' id='ping'>"
+				"<ping xmlns='urn:xmpp:ping'/></iq>");
+	}
+	for (uint64_t n = world_draw(w, 20); n > 0; n--)
+		world_turn(w);
+	if (d->c.conn != NULL)
+		client_read(&d->c);
+}
+
+/* It takes all, and says what it has. */
+static void
+device_is_well(struct device *d)
+{
+	if (d->c.conn == NULL)
+		device_come(d);
+	d->mute = false;
+	conn_mem_take(d->c.conn, SIZE_MAX);
+	device_settle(d);
+	client_send(&d->c, "<a xmlns='" NS_SM "' h='%u'/><r xmlns='" NS_SM "'/>",
+		(unsigned)d->h);
+	device_settle(d);
+	client_send(&d->c, "<r xmlns='" NS_SM "'/>");
+	device_settle(d);
+}
+
+/* Nobody forgets to go on, whatever was full, slept, or was not acknowledged. */
+TEST(a_page_is_answered_however_its_client_takes_and_acknowledges_it)
+{
+	for (uint64_t seed = 1; seed <= DAYS; seed++) {
+		struct world *w = world_of_two(seed, TEST_MODULE_DIR,
+			"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
+			"inbox_bytes: 16MiB, write_queue_bytes: 64KiB }\n"
+			"modules: { sm: { sleep: 1h, answer_within: 1h } }\n");
+		unsigned answers = 0;
+		struct device d;
+
+		device_init(&d, w, "romeo", "device");
+		d.on_stanza = on_last_page;
+		d.user = &answers;
+		device_come(&d);
+		device_settle(&d);
+		for (unsigned i = 0; i < SAID; i++)
+			device_say(&d, NO_TAG,
+				"<message type='chat' to='juliet@" WORLD_HOST
+				"'><body>%*s</body></message>", LONG, "x");
+		device_settle(&d);
+		device_say(&d, NO_TAG, "<iq type='set' id='page'><query xmlns='"
+			NS_MAM "'/></iq>");
+		for (unsigned i = 0; i < STEPS; i++)
+			device_is_tried(&d, w);
+		device_is_well(&d);
+		CHECK_INT(d.failed, 0);
+		CHECK_INT(answers, 1);
+		CHECK_INT(d.out.n, 0);
+		device_done(&d);
+		world_free(w);
+	}
+}
+
 TEST_MAIN
