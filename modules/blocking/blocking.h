@@ -24,6 +24,7 @@ struct blocking_whom {
 };
 
 struct blocking_whoms VEC(struct blocking_whom);
+struct blocking_shown VEC(struct jid);
 struct blocking_reports VEC(struct account_report);
 
 /* A request to change the list, in the arena of its iq, but for the two lists. */
@@ -33,6 +34,7 @@ struct blocking_change {
 	struct block_list named;   /* by the request; empty: all there are */
 	struct block_list changed; /* was not on the list before, or is not any more */
 	struct blocking_whoms whom; /* is told by presence, see below */
+	struct blocking_shown shown; /* to block: the sessions that they saw then */
 	struct blocking_reports reports;
 };
 
@@ -43,7 +45,7 @@ enum hook_result blocking_on_receive(struct module_ctx *m, void *arg);
 
 /* --- blocking_presence.c: whom presence tells of a change ----------------------------- */
 
-/* Fills ch->whom; the list of acc has changed already. */
+/* Fills ch->whom and ch->shown; the list of acc has changed already. */
 void blocking_find_whom(struct blocking_change *ch, const struct account *acc);
 /* Tells them, now that the change is durable. */
 void blocking_tell(const struct blocking_change *ch, struct account *acc);

@@ -48,6 +48,20 @@ whom_add(struct blocking_change *ch, const struct account *acc, struct jid who)
 		};
 }
 
+/* From now on they hear nothing of any session, be it that it goes; and of those that
+ * come nothing at all. */
+static void
+shown_find(struct blocking_change *ch, const struct account *acc)
+{
+	struct arena *a = ch->iq->st->arena;
+
+	if (!ch->on || ch->whom.n == 0)
+		return;
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
+		if (session_is_visible(s))
+			*vec_push_in(a, &ch->shown) = jid_copy(a, session_jid(s));
+}
+
 void
 blocking_find_whom(struct blocking_change *ch, const struct account *acc)
 {
@@ -66,6 +80,7 @@ blocking_find_whom(struct blocking_change *ch, const struct account *acc)
 		if (!jid_is_bare(who) && (state_with(acc, who) & SUB_FROM) != 0)
 			whom_add(ch, acc, who);
 	}
+	shown_find(ch, acc);
 }
 
 /* Whose session has asked for the change rests while too much of what it says is on its
@@ -80,20 +95,26 @@ asker_of(const struct blocking_change *ch, const struct account *acc)
 
 /* One row may mean a whole roster: so it is told as all contacts are. */
 static void
-show_all(const struct blocking_change *ch, struct account *acc,
+show_gone(const struct blocking_change *ch, const struct account *acc,
 	struct audience *to)
 {
-	struct jid by = asker_of(ch, acc), nobody = { .text = NULL };
+	const struct jid nobody = { .text = NULL };
 
-	for (struct session *s = acc->sessions; s != NULL; s = s->next) {
-		if (!session_is_visible(s))
-			continue;
+	for (uint32_t i = 0; i < ch->shown.n; i++)
 		audience_send(to,
-			ch->on ? stanza_new(PRESENCE_UNAVAILABLE,
-					 session_jid(s), nobody, STR_NONE) :
-				 session_presence(s),
-			SUB_FROM, NULL, by);
-	}
+			stanza_new(PRESENCE_UNAVAILABLE, ch->shown.p[i], nobody,
+				STR_NONE),
+			SUB_FROM, NULL, asker_of(ch, acc));
+}
+
+static void
+show_there(const struct blocking_change *ch, const struct account *acc,
+	struct audience *to)
+{
+	for (const struct session *s = acc->sessions; s != NULL; s = s->next)
+		if (session_is_visible(s))
+			audience_send(to, session_presence(s), SUB_FROM, NULL,
+				asker_of(ch, acc));
 }
 
 /* §3.4 says nothing of it, but what they have said meanwhile has not come through. */
@@ -133,7 +154,7 @@ blocking_tell(const struct blocking_change *ch, struct account *acc)
 	for (uint32_t i = 0; i < ch->whom.n; i++)
 		if (is_shown(ch, acc, &ch->whom.p[i]))
 			(void)audience_join(to, ch->whom.p[i].jid, SUB_FROM);
-	show_all(ch, acc, to);
+	(ch->on ? show_gone : show_there)(ch, acc, to);
 	audience_free(to);
 	for (uint32_t i = 0; i < ch->whom.n && !ch->on; i++)
 		if (is_asked(acc, ch->whom.p[i].jid))

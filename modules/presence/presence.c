@@ -376,8 +376,8 @@ on_hidden(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
-/* Who is blocked has seen the last of it (XEP-0191 §3.3); contacts were told.  It is
- * the turn of that. */
+/* Who is blocked has seen the last of it (XEP-0191 §3.3).  It is the turn of that; a
+ * contact may have been told by now that s is gone, or may not, if s was invisible. */
 static void
 leave_blocked(struct module_ctx *m, struct session *s,
 	const struct block_list *rows)
@@ -390,12 +390,9 @@ leave_blocked(struct module_ctx *m, struct session *s,
 		if (!block_list_matches(rows, a->jid) ||
 			!account_blocks(s->account, a->jid))
 			continue;
-		if (!session_is_visible(s) ||
-			(roster_state(&s->account->roster,
-				 jid_bare_str(a->jid)) & SUB_FROM) == 0)
-			router_send(session_shard(s),
-				stanza_new(PRESENCE_UNAVAILABLE,
-					session_jid(s), a->jid, STR_NONE));
+		router_send(session_shard(s),
+			stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), a->jid,
+				STR_NONE));
 		address_set_remove(&d->to, a);
 	}
 }

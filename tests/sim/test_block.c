@@ -22,6 +22,7 @@
 #include "core/shard.h"
 #include "unit/test.h"
 #include "trouble.h"
+#include "witness.h"
 #include "world.h"
 
 #define SEEDS 150
@@ -325,14 +326,70 @@ TEST(who_is_blocked_at_any_moment)
 	}
 }
 
+/* --- a session that goes meanwhile --------------------------------------------------- */
+
+static void
+start(struct play *play)
+{
+	begin(play, 1);
+	settle(play);
+	CHECK(play->juliet.sees[0] && play->juliet.sees[1]);
+}
+
+static void
+blocked_and_then(struct play *play, const char *said)
+{
+	change(play, &play->romeo[0]);
+	turn_shards(play->w);
+	client_send(&play->romeo[1].c, "%s", said);
+	turn_shards(play->w);
+	settle(play);
+	CHECK(play->blocked);
+	CHECK(!play->juliet.sees[0] && !play->juliet.sees[1]);
+}
+
+/* What it says goes to nobody who is blocked, though he has not been told yet that he
+ * sees nothing any more; so he is told of each session that he saw. */
+TEST(a_session_that_goes_while_the_change_is_stored_is_seen_to_go)
+{
+	static const char *const ways[] = { "<presence type='unavailable'/>",
+		"</stream:stream>",
+		"<iq type='set' id='i'><invisible xmlns='" NS_INVISIBLE "'/></iq>" };
+
+	for (size_t i = 0; i < COUNT(ways); i++) {
+		struct play play;
+
+		TEST_CASE(ways[i]);
+		start(&play);
+		blocked_and_then(&play, ways[i]);
+		end(&play);
+	}
+}
+
+/* Nobody else would say that it goes. */
+TEST(one_who_was_shown_an_invisible_session_sees_it_go)
+{
+	struct play play;
+
+	start(&play);
+	client_send(&play.romeo[1].c, "<iq type='set' id='i'><invisible xmlns='"
+		NS_INVISIBLE "'/></iq><presence to='juliet@" WORLD_HOST
+		"'/>");
+	settle(&play);
+	CHECK(play.juliet.sees[1]);
+	blocked_and_then(&play, "<iq type='set' id='i'><visible xmlns='"
+		NS_INVISIBLE "'/></iq><presence/>");
+	end(&play);
+}
+
 /* --- a whole roster ------------------------------------------------------------------- */
 
 #define OTHER "other.example"
 #define CONTACTS 300
 #define CROWD 6 /* devices of romeo */
 #define PAIRS 20
-/* What a change remembers of each contact until it is durable. */
-#define WHOM_BYTES 256
+/* What one change leads to for each contact, be it an answer that ends what he shows. */
+#define EACH_BYTES 8192
 
 static void
 on_roster_written(void *arg, bool ok, const struct err *err)
@@ -341,9 +398,9 @@ on_roster_written(void *arg, bool ok, const struct err *err)
 	*(bool *)arg = ok;
 }
 
-/* All of them see romeo. */
+/* All of them see romeo; sub: or he sees them, too. */
 static void
-write_roster(struct world *w)
+write_roster(struct world *w, const char *sub)
 {
 	const struct store_place at = { STR(WORLD_HOST), STR("romeo"),
 		STR("roster") };
@@ -354,8 +411,8 @@ write_roster(struct world *w)
 	for (int i = 0; i < CONTACTS; i++) {
 		snprintf(who, sizeof(who), "u%d@" OTHER, i);
 		snprintf(value, sizeof(value),
-			"<item xmlns='jabber:iq:roster' jid='%s' subscription='from'/>",
-			who);
+			"<item xmlns='jabber:iq:roster' jid='%s' subscription='%s'/>",
+			who, sub);
 		store_tx_set(tx, at, str_c(who), str_c(value));
 	}
 	store_commit(w->server->store, tx, &w->server->shards[0]->mailbox,
@@ -431,9 +488,8 @@ peak_of_pairs(struct client *crowd, const unsigned *answers)
 	return peak;
 }
 
-/* What is said of it is one presence of each session for all, as a broadcast is, and
- * not one for each contact. */
-TEST(a_row_that_means_many_is_told_as_a_broadcast)
+static void
+many_by_one_row(const char *sub)
 {
 	static const struct world like = { .hosts = "  " WORLD_HOST
 		": { auth: { tls_required: no } }\n  " OTHER ":\n" };
@@ -442,17 +498,24 @@ TEST(a_row_that_means_many_is_told_as_a_broadcast)
 	struct client crowd[CROWD];
 	unsigned answers = 0;
 
+	TEST_CASE(sub);
 	world_add_account(w, "romeo");
-	write_roster(w);
+	write_roster(w, sub);
 	crowd_come(crowd, w, &answers);
-	CHECK(peak_of_pairs(crowd, &answers) <
-		2 * PAIRS * CONTACTS * WHOM_BYTES);
+	CHECK(peak_of_pairs(crowd, &answers) < CONTACTS * EACH_BYTES);
 	for (int i = 0; i < CROWD; i++) {
 		client_leave(&crowd[i]);
 		client_done(&crowd[i]);
 	}
 	world_settle(w);
 	world_free(w);
+}
+
+/* What is said of it is one presence of each session for all, as a broadcast is, and
+ * not one for each contact; and who is asked, is for one change at a time. */
+TEST(a_row_that_means_many_is_told_as_a_broadcast)
+{
+	many_by_one_row("from");
 }
 
 TEST_MAIN
