@@ -5,7 +5,8 @@
  * <item xmlns='urn:xmpp:blocking'/>.  A change is in force at once, in both
  * directions; its result, its pushes and what presence says of it leave when it is
  * durable, in the order of the changes (account/account_line.h), and so does a list
- * that was asked for.
+ * that was asked for.  The next one begins then: each may mean a whole roster, whose
+ * contacts are told and asked.
  *
  *	request --> read --> checked --> in force, and on its way to the disk
  *	                        |                      |
@@ -383,8 +384,10 @@ static const struct hook_handler blocking_hooks[] = {
 
 static const struct iq_handler blocking_iqs[] = {
 	{ IQ_GET, AT_OWN_ACCOUNT, NS_BLOCKING, "blocklist", on_get },
-	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_BLOCKING, "block", on_block },
-	{ IQ_SET, AT_OWN_ACCOUNT | STORES, NS_BLOCKING, "unblock", on_unblock },
+	{ IQ_SET, AT_OWN_ACCOUNT | ONE_BY_ONE | STORES, NS_BLOCKING, "block",
+		on_block },
+	{ IQ_SET, AT_OWN_ACCOUNT | ONE_BY_ONE | STORES, NS_BLOCKING, "unblock",
+		on_unblock },
 	{ .fn = NULL },
 };
 

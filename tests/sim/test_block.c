@@ -516,6 +516,7 @@ many_by_one_row(const char *sub)
 TEST(a_row_that_means_many_is_told_as_a_broadcast)
 {
 	many_by_one_row("from");
+	many_by_one_row("both");
 }
 
 TEST_MAIN
