@@ -228,10 +228,13 @@ privilege_shows_done(struct entity *e, void *state)
 static bool
 show_next(struct privilege_shows *shows)
 {
-	struct str left = { shows->all.p + shows->at,
-		shows->all.n - shows->at };
+	struct str left = buf_str(&shows->all);
 	struct str one, rest;
 
+	if (shows->at == left.n)
+		return false;
+	left.p += shows->at;
+	left.n -= shows->at;
 	if (!str_cut(left, '\n', &one, &rest))
 		return false;
 	shows->at += one.n + 1;
