@@ -52,12 +52,24 @@ on_inactive(struct module_ctx *m, struct element *el)
 	return HOOK_HANDLED;
 }
 
+/* It is offered before there is a session (§4.1), which begins active, whatever was said
+ * till then: that may cost a client something, and its stream, nothing. */
+static enum hook_result
+on_early(struct module_ctx *m, struct element *el)
+{
+	(void)m;
+	(void)el;
+	return HOOK_HANDLED;
+}
+
 static const struct hook_handler csi_hooks[] = {
 	{ HOOK_STREAM_FEATURES, HOOK_DELIVER, on_features },
 	{ .fn = NULL },
 };
 
 static const struct element_handler csi_elements[] = {
+	{ ELEMENT_AUTHENTICATED, NS_CSI, "active", on_early },
+	{ ELEMENT_AUTHENTICATED, NS_CSI, "inactive", on_early },
 	{ ELEMENT_BOUND, NS_CSI, "active", on_active },
 	{ ELEMENT_BOUND, NS_CSI, "inactive", on_inactive },
 	{ .fn = NULL },
