@@ -32,7 +32,8 @@ read_with(struct reading *r, const struct elem *field)
 static enum stanza_cond
 read_start(struct reading *r, const struct elem *field)
 {
-	if (!datetime_parse(str_trim(form_value(r->a, field)), &r->q->since_us))
+	if (!datetime_parse_bound(str_trim(form_value(r->a, field)),
+		    &r->q->since_us))
 		return refuse(r, COND_BAD_REQUEST,
 			"start is no date and time (XEP-0082)");
 	return COND_NONE;
@@ -44,7 +45,7 @@ read_end(struct reading *r, const struct elem *field)
 {
 	int64_t us;
 
-	if (!datetime_parse(str_trim(form_value(r->a, field)), &us))
+	if (!datetime_parse_bound(str_trim(form_value(r->a, field)), &us))
 		return refuse(r, COND_BAD_REQUEST,
 			"end is no date and time (XEP-0082)");
 	r->q->until_us = us % US_PER_S == 0 ? us + US_PER_S - 1 : us;

@@ -16,6 +16,7 @@
 #define LAST_YEAR 2100
 /* 2101-01-01T00:00:00Z */
 #define END_S 4133980800LL
+#define LAST_US (END_S * SECOND_US - 1)
 /* XML Schema allows zones up to 14 hours away from UTC. */
 #define ZONE_MAX_HOURS 14
 
@@ -83,14 +84,13 @@ take_char(struct str *in, char c)
 }
 
 static bool
-take_date(struct str *in, struct clock_date *d)
+take_date(struct str *in, int first_year, int last_year, struct clock_date *d)
 {
 	static const int days[] = { 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30,
 		31 };
 	bool leap;
 
-	/* a zone may move the last day of 1969 into 1970, and so at the end */
-	if (!take_number(in, 4, 1969, LAST_YEAR + 1, &d->year) ||
+	if (!take_number(in, 4, first_year, last_year, &d->year) ||
 		!take_char(in, '-') || !take_number(in, 2, 1, 12, &d->month) ||
 		!take_char(in, '-') ||
 		!take_number(in, 2, 1, days[d->month - 1], &d->day))
@@ -152,19 +152,42 @@ take_zone(struct str *in, int64_t *s)
 	return true;
 }
 
-bool
-datetime_parse(struct str in, int64_t *wall_us_out)
+/* Microseconds since 1970. */
+static bool
+parse(struct str in, int first_year, int last_year, int64_t *us_out)
 {
 	struct clock_date d;
 	int64_t s, us, ahead_s;
 
-	if (!take_date(&in, &d) || !take_char(&in, 'T') ||
-		!take_time(&in, &s) || !take_fraction(&in, &us) ||
-		!take_zone(&in, &ahead_s) || in.n != 0)
+	if (!take_date(&in, first_year, last_year, &d) ||
+		!take_char(&in, 'T') || !take_time(&in, &s) ||
+		!take_fraction(&in, &us) || !take_zone(&in, &ahead_s) ||
+		in.n != 0)
 		return false;
 	s += day_of_date(d) * DAY_S - ahead_s;
-	if (s < 0 || s >= END_S)
+	*us_out = s * SECOND_US + us;
+	return true;
+}
+
+/* A zone may move the last day of 1969 into 1970, and so at the end. */
+bool
+datetime_parse(struct str in, int64_t *wall_us_out)
+{
+	int64_t us;
+
+	if (!parse(in, 1969, LAST_YEAR + 1, &us) || us < 0 || us > LAST_US)
 		return false;
-	*wall_us_out = s * SECOND_US + us;
+	*wall_us_out = us;
+	return true;
+}
+
+bool
+datetime_parse_bound(struct str in, int64_t *wall_us_out)
+{
+	int64_t us;
+
+	if (!parse(in, 1, 9999, &us))
+		return false;
+	*wall_us_out = us < 0 ? 0 : us > LAST_US ? LAST_US : us;
 	return true;
 }

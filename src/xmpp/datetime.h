@@ -18,5 +18,8 @@
 struct str datetime_format(char out[DATETIME_SIZE], int64_t wall_us);
 /* Accepts fractions and zone offsets; years 1970 to 2100 only (hostile 70). */
 bool datetime_parse(struct str in, int64_t *wall_us_out);
+/* One from which, or up to which, something is asked for: any year of four digits, for
+ * some take the first or the last for no bound.  What is outside is moved inside. */
+bool datetime_parse_bound(struct str in, int64_t *wall_us_out);
 
 #endif

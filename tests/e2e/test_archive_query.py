@@ -304,10 +304,16 @@ def test_what_is_allowed(world, reader):
     for fields in ({"include-groupchat": "true"}, {"include-groupchat": "0"},
                    {"start": "1970-01-01T00:00:00Z"}, {"ids": []},
                    {"start": "2002-09-10T23:08:25.123+02:00",
-                    "end": "2100-01-01T00:00:00-03:00"}):
+                    "end": "2100-01-01T00:00:00-03:00"},
+                   {"start": "0001-01-01T00:00:00Z",
+                    "end": "9999-12-31T23:59:59.9999999Z"}):
         page = mam.query(reader, fields=fields, max=1)
         assert page.error is None
         assert len(page.ids) == ("ids" not in fields)
+    for fields in ({"start": "9999-12-31T23:59:59Z"},
+                   {"end": "1969-12-31T23:59:59Z"}):
+        page = mam.query(reader, fields=fields)
+        assert page.error is None and page.ids == [] and page.complete
     assert mam.query(reader, max=10 ** 30).error is None
     # what is told of both ends, and neither way
     all_ = world.all()

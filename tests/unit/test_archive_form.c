@@ -236,7 +236,7 @@ static const struct {
 } bad_cases[] = {
 	{ FORM(FIELD("with", "@")), COND_BAD_REQUEST },
 	{ FORM(FIELD("start", "x")), COND_BAD_REQUEST },
-	{ FORM(FIELD("start", "9999-01-01T00:00:00Z")), COND_BAD_REQUEST },
+	{ FORM(FIELD("start", "9999-13-01T00:00:00Z")), COND_BAD_REQUEST },
 	{ FORM("<field var='end'/>"), COND_BAD_REQUEST },
 	{ FORM(FIELD("include-groupchat", "")), COND_BAD_REQUEST },
 	{ FORM(FIELD("with", "a@b") FIELD("with", "a@b")), COND_BAD_REQUEST },

@@ -123,4 +123,31 @@ TEST(what_is_written_reads_as_the_same_second)
 	}
 }
 
+TEST(a_bound_is_moved_to_what_there_is)
+{
+	static const struct {
+		const char *in;
+		int64_t us;
+	} cases[] = {
+		{ "2002-09-10T23:08:25.5Z", 1031699305 * S + S / 2 },
+		{ "0001-01-01T00:00:00Z", 0 },
+		{ "0001-01-01T00:00:00+14:00", 0 },
+		{ "1969-12-31T23:59:59.999999Z", 0 },
+		{ "1970-01-01T00:00:00.000001Z", 1 },
+		{ "2100-12-31T23:59:59.999999Z", 4133980800 * S - 1 },
+		{ "2101-01-01T00:00:00Z", 4133980800 * S - 1 },
+		{ "9999-12-31T23:59:59.9999999-14:00", 4133980800 * S - 1 },
+	};
+	int64_t us;
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		TEST_CASE(cases[i].in);
+		CHECK(datetime_parse_bound(str_c(cases[i].in), &us));
+		CHECK_INT(us, cases[i].us);
+	}
+	CHECK(!datetime_parse_bound(STR("0000-01-01T00:00:00Z"), &us));
+	CHECK(!datetime_parse_bound(STR("9999-13-01T00:00:00Z"), &us));
+	CHECK(!datetime_parse_bound(STR("10000-01-01T00:00:00Z"), &us));
+}
+
 TEST_MAIN
