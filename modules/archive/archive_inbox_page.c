@@ -83,7 +83,8 @@ fin_new(struct archive_inbox *ib)
 static void
 inbox_answer(struct archive_inbox *ib)
 {
-	struct rsm_page page = { .count = (int64_t)ib->matches };
+	struct rsm_page page = { .count = (int64_t)ib->matches,
+		.by_index = ib->rsm.by_index };
 
 	if (ib->begin < ib->end) {
 		page.first = ib->talks[ib->begin].last;

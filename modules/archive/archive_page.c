@@ -83,6 +83,7 @@ archive_page_answer(struct module_ctx *m, struct archive_page *p)
 		.first = flipped ? p->last : p->first,
 		.last = flipped ? p->first : p->last,
 		.count = -1, /* XEP-0059 §2.7: nobody counts them */
+		.by_index = p->q->rsm.by_index,
 	};
 
 	if (!p->more)

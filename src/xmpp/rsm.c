@@ -38,6 +38,20 @@ number_of(struct str text)
 	return str_to_int(text, 0, UINT32_MAX, &n) ? (uint32_t)n : UINT32_MAX;
 }
 
+/* Nobody counts them, so the first page is all that can be found. */
+static bool
+index_read(struct arena *a, const struct elem *set, struct rsm *out)
+{
+	const struct elem *e = elem_child(set, NS_RSM, "index");
+
+	if (e == NULL)
+		return true;
+	out->by_index = str_is(str_trim(elem_text(a, e)), "0") &&
+		elem_child(set, NS_RSM, "before") == NULL &&
+		elem_child(set, NS_RSM, "after") == NULL;
+	return out->by_index;
+}
+
 enum stanza_cond
 rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
 	const char **text_out)
@@ -48,7 +62,7 @@ rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
 	*out = (struct rsm){ .has_max = false };
 	if (set == NULL)
 		return COND_NONE;
-	if (elem_child(set, NS_RSM, "index") != NULL) {
+	if (!index_read(a, set, out)) {
 		*text_out = "Pages are asked for by ids, not by an index";
 		return COND_FEATURE_NOT_IMPLEMENTED;
 	}
@@ -71,11 +85,14 @@ void
 rsm_add(struct arena *a, struct elem *parent, const struct rsm_page *page)
 {
 	struct elem *set = elem_add(a, parent, NS_RSM, "set");
+	struct elem *first;
 	char count[24];
 	int n;
 
 	if (page->first.p != NULL) {
-		elem_add_with_text(a, set, NS_RSM, "first", page->first);
+		first = elem_add_with_text(a, set, NS_RSM, "first", page->first);
+		if (page->by_index)
+			elem_set_attr(a, first, "index", STR("0"));
 		elem_add_with_text(a, set, NS_RSM, "last", page->last);
 	}
 	if (page->count < 0)

@@ -24,13 +24,14 @@ struct rsm {
 	struct str before; /* up to this one; STR_NONE: no bound */
 	bool backwards;    /* the last of them: <before/> was there, empty or
 			    * not (§2.3, §2.5) */
+	bool by_index;     /* the first of them, as that of the index 0 (§2.6) */
 };
 
 /*
  * Reads the <set/> in parent, if there is one; texts are borrowed, or in the arena
  * of a.  COND_NONE; else why not, with a text for people: bad-request for a maximum
  * that is no number, feature-not-implemented for a page that is asked for by its
- * index (§2.6).  Both after and before may be there, and are both kept to.
+ * index, but the first (§2.6).  Both after and before may be there, and are both kept to.
  */
 enum stanza_cond rsm_read(struct arena *a, const struct elem *parent,
 	struct rsm *out, const char **text_out);
@@ -39,6 +40,7 @@ enum stanza_cond rsm_read(struct arena *a, const struct elem *parent,
 struct rsm_page {
 	struct str first, last; /* STR_NONE: it is empty */
 	int64_t count;          /* of all results; -1: it is not told (§2.7) */
+	bool by_index;          /* as in struct rsm */
 };
 
 /* Adds a <set/> that says so to parent. */

@@ -315,6 +315,11 @@ def test_what_is_allowed(world, reader):
         page = mam.query(reader, fields=fields)
         assert page.error is None and page.ids == [] and page.complete
     assert mam.query(reader, max=10 ** 30).error is None
+    got = reader.iq("set", "<query xmlns='%s'><set xmlns='%s'><max>2</max><index>0"
+                    "</index></set></query>" % (mam.MAM, mam.RSM))
+    first = got.child("fin", mam.MAM).child("set", mam.RSM).child("first")
+    assert first.get("index") == "0" and first.text() == world.all()[0].id
+    reader.inbox.clear()
     # what is told of both ends, and neither way
     all_ = world.all()
     page = mam.query(reader, fields={"start": all_[-1].time,

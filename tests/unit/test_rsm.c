@@ -51,6 +51,14 @@ static const struct {
 		true, true, 2, "a", "b" },
 	{ SET "<max>10</max><index>371</index>" END,
 		COND_FEATURE_NOT_IMPLEMENTED, false, false, 0, NULL, NULL },
+	{ SET "<index>0</index><before/>" END, COND_FEATURE_NOT_IMPLEMENTED,
+		false, false, 0, NULL, NULL },
+	{ SET "<index>0</index><after>a</after>" END,
+		COND_FEATURE_NOT_IMPLEMENTED, false, false, 0, NULL, NULL },
+	{ SET "<index/>" END, COND_FEATURE_NOT_IMPLEMENTED, false, false, 0,
+		NULL, NULL },
+	{ SET "<max>10</max><index> 0 </index>" END, COND_NONE, true, false,
+		10, NULL, NULL },
 };
 
 TEST(what_a_set_asks_for_is_read)
@@ -70,6 +78,8 @@ TEST(what_a_set_asks_for_is_read)
 		CHECK_INT(rsm.has_max, read_cases[i].has_max);
 		CHECK_INT(rsm.max, read_cases[i].max);
 		CHECK_INT(rsm.backwards, read_cases[i].backwards);
+		CHECK_INT(rsm.by_index, cond == COND_NONE &&
+			strstr(read_cases[i].in, "<index>") != NULL);
 		CHECK((rsm.after.p == NULL) == (read_cases[i].after == NULL));
 		CHECK((rsm.before.p == NULL) ==
 			(read_cases[i].before == NULL));
@@ -85,10 +95,13 @@ static const struct {
 	struct rsm_page page;
 	const char *out;
 } add_cases[] = {
-	{ { STR_NONE, STR_NONE, -1 }, "" },
-	{ { STR_NONE, STR_NONE, 0 }, "<count>0</count>" },
-	{ { { "a", 1 }, { "b", 1 }, -1 }, "<first>a</first><last>b</last>" },
-	{ { { "a", 1 }, { "a", 1 }, 800 },
+	{ { STR_NONE, STR_NONE, -1, false }, "" },
+	{ { STR_NONE, STR_NONE, 0, true }, "<count>0</count>" },
+	{ { { "a", 1 }, { "b", 1 }, -1, false },
+		"<first>a</first><last>b</last>" },
+	{ { { "a", 1 }, { "b", 1 }, -1, true },
+		"<first index=\"0\">a</first><last>b</last>" },
+	{ { { "a", 1 }, { "a", 1 }, 800, false },
 		"<first>a</first><last>a</last><count>800</count>" },
 };
 
