@@ -66,14 +66,14 @@ on_shard_done(struct shard *sh, void *arg)
 	rate_done(arg);
 }
 
+/* Who is in a room with the user sees that he is there, blocked or not; what he says
+ * there is not answered (blocking_guard.c). */
 static bool
 is_stranger(struct account *acc, struct jid who)
 {
-	return account_blocks(acc, who) ||
-		(account_is_stranger(acc, who) &&
-			hook_run(account_host(acc), HOOK_ACCOUNT_KNOWS,
-				&(struct account_knows){ acc, who }) !=
-				HOOK_HANDLED);
+	return (account_blocks(acc, who) || account_is_stranger(acc, who)) &&
+		hook_run(account_host(acc), HOOK_ACCOUNT_KNOWS,
+			&(struct account_knows){ acc, who }) != HOOK_HANDLED;
 }
 
 /* --- messages ------------------------------------------------------------------------- */

@@ -152,6 +152,12 @@ def test_whom_the_user_has_shown_himself_is_no_stranger(world):
     world.romeo.ping()
     for kind in ("chat", "groupchat"):
         assert world.outcome("service", bare + "/a", kind) == (["message"], [])
+    # XEP-0191: nor does an answer throw him out when he blocks somebody there
+    world.romeo.iq("set", "<block xmlns='urn:xmpp:blocking'><item jid='%s'/></block>"
+                   % world.peers["service"][1])
+    for kind in ("chat", "groupchat"):
+        assert world.outcome("service", bare + "/a", kind) == ([], [])
+    world.romeo.iq("set", "<unblock xmlns='urn:xmpp:blocking'/>")
     world.romeo.send("<presence to='%s/romeo' type='unavailable'/>" % room)
     world.romeo.ping()
     got, errors = world.outcome("service", bare + "/a", "groupchat")
