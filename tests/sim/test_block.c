@@ -382,6 +382,43 @@ TEST(one_who_was_shown_an_invisible_session_sees_it_go)
 	end(&play);
 }
 
+/* --- a disk that fails ---------------------------------------------------------------- */
+
+#define ASKED 120
+
+/* What was in force, and could not be stored, is not any more. */
+TEST(who_is_blocked_in_memory_is_who_is_on_the_disk)
+{
+	trouble_quiet();
+	for (uint64_t seed = 1; seed <= 4; seed++) {
+		struct world *w = world_of_two(seed, TEST_MODULE_DIR, "");
+		struct buf out = BUF_INIT;
+		struct witness romeo;
+
+		witness_start(&romeo, w, "romeo");
+		trouble_disk(w);
+		for (int i = 0; i < ASKED; i++) {
+			const char *name =
+				world_draw(w, 3) != 0 ? "block" : "unblock";
+
+			client_send(&romeo.c, "<iq type='set' id='%d'><%s xmlns='"
+				NS_BLOCKING "'><item jid='u%d@" WORLD_HOST
+				"'/></%s></iq>", i, name,
+				(int)world_draw(w, 20), name);
+			for (uint64_t n = world_draw(w, 60); n > 0; n--)
+				world_turn(w);
+		}
+		store_fail_when(w->server->store, NULL, NULL);
+		witness_turn(&romeo);
+		if (!world_memory_is_disk(w, &out))
+			test_fail(__FILE__, __LINE__, "%s", buf_c(&out));
+		CHECK(strstr(seen(&romeo), "! ") != NULL);
+		buf_done(&out);
+		witness_done(&romeo);
+		world_free(w);
+	}
+}
+
 /* --- a whole roster ------------------------------------------------------------------- */
 
 #define OTHER "other.example"

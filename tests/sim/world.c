@@ -23,6 +23,7 @@
 #include "core/server.h"
 #include "core/shard.h"
 #include "account/account.h"
+#include "account/block_list.h"
 #include "account/credentials.h"
 #include "account/roster.h"
 #include "module/module_int.h"
@@ -447,6 +448,9 @@ account_write(const struct account *acc, struct buf *out)
 			STR_ARG(jid_str(roster_item_jid(it))),
 			STR_ARG(roster_item_name(it)), it->state, it->listed);
 	}
+	for (uint32_t i = 0; acc->blocked != NULL && i < acc->blocked->rows.n; i++)
+		buf_printf(out, "  %.*s is blocked\n",
+			STR_ARG(jid_str(block_list_row(acc->blocked, i))));
 }
 
 static void
