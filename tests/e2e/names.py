@@ -11,6 +11,7 @@ server of the network, which antiphond asks.  Both are Debian's, on loopback.
 """
 
 import os
+import random
 import select
 import shutil
 import socket
@@ -65,16 +66,20 @@ def missing():
 
 
 def free_port():
-    """One that nobody has, for UDP and TCP."""
+    """One that nobody has, for UDP and TCP; and that whoever asks the system for any
+    one is not given before it is used here."""
+    with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+        given = int(f.read().split()[0])
     while True:
+        address = ("127.0.0.1", random.randrange(10000, given))
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp, \
                 socket.socket() as tcp:
-            udp.bind(("127.0.0.1", 0))
             try:
-                tcp.bind(udp.getsockname())
+                udp.bind(address)
+                tcp.bind(address)
             except OSError:
                 continue
-            return udp.getsockname()[1]
+            return address[1]
 
 
 class Middle(threading.Thread):
