@@ -244,39 +244,62 @@ on_last_page(struct device *d, struct elem *e)
 	*answers += str_is(elem_attr(e, "id"), "page");
 }
 
-/* So that it asks again: what it has asked for counts as dealt with, and it would wait
- * for ever. */
-TEST(a_page_of_a_client_that_sleeps_is_answered_when_the_server_stops)
+/* A server that can be started anew, and a device that has said all there is, and takes
+ * nothing more; *answers counts its pages. */
+static struct world *
+world_of_full_device(struct device *d, unsigned *answers)
 {
 	struct world *w = world_new_lasting(1, 1, TEST_MODULE_DIR,
 		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
 		"inbox_bytes: 16MiB, write_queue_bytes: 64KiB }\n");
-	unsigned answers = 0;
-	struct device d;
 
 	world_add_account(w, "romeo");
-	device_init(&d, w, "romeo", "device");
-	d.on_stanza = on_last_page;
-	d.user = &answers;
-	device_come(&d);
-	device_settle(&d);
+	device_init(d, w, "romeo", "device");
+	d->on_stanza = on_last_page;
+	d->user = answers;
+	device_come(d);
+	device_settle(d);
 	for (unsigned i = 0; i < SAID; i++)
-		device_say(&d, NO_TAG,
+		device_say(d, NO_TAG,
 			"<message type='chat' to='juliet@" WORLD_HOST
 			"'><body>%*s</body></message>", LONG, "x");
-	device_settle(&d);
-	conn_mem_take(d.c.conn, 0);
-	device_say(&d, NO_TAG,
+	device_settle(d);
+	conn_mem_take(d->c.conn, 0);
+	return w;
+}
+
+static void
+device_asks(struct device *d)
+{
+	device_say(d, NO_TAG,
 		"<iq type='set' id='page'><query xmlns='" NS_MAM "'/></iq>");
-	device_settle(&d);
+	device_settle(d);
+}
+
+/* When it has come again. */
+static void
+device_is_answered(struct device *d, unsigned n)
+{
+	device_come(d);
+	device_settle(d);
+	CHECK(d->resumed == 1);
+	CHECK_INT(*(unsigned *)d->user, n);
+}
+
+/* So that it asks again: what it has asked for counts as dealt with, and it would wait
+ * for ever. */
+TEST(a_page_of_a_client_that_sleeps_is_answered_when_the_server_stops)
+{
+	unsigned answers = 0;
+	struct device d;
+	struct world *w = world_of_full_device(&d, &answers);
+
+	device_asks(&d);
 	client_break(&d.c);
 	device_settle(&d);
 	CHECK(answers == 0);
 	world_restart(w, 1);
-	device_come(&d);
-	device_settle(&d);
-	CHECK(d.resumed == 1);
-	CHECK_INT(answers, 1);
+	device_is_answered(&d, 1);
 	device_done(&d);
 	world_free(w);
 }
@@ -337,36 +360,16 @@ TEST(the_markers_of_one_conversation_at_a_time_are_in_memory)
  * comes again; what has begun is answered. */
 TEST(a_page_that_waits_for_another_is_answered_when_the_server_has_stopped)
 {
-	struct world *w = world_new_lasting(1, 1, TEST_MODULE_DIR,
-		"limits: { stanzas_burst: 100000, bytes_burst: 16MiB, "
-		"inbox_bytes: 16MiB, write_queue_bytes: 64KiB }\n");
 	unsigned answers = 0;
 	struct device d;
+	struct world *w = world_of_full_device(&d, &answers);
 
-	world_add_account(w, "romeo");
-	device_init(&d, w, "romeo", "device");
-	d.on_stanza = on_last_page;
-	d.user = &answers;
-	device_come(&d);
-	device_settle(&d);
-	for (unsigned i = 0; i < SAID; i++)
-		device_say(&d, NO_TAG,
-			"<message type='chat' to='juliet@" WORLD_HOST
-			"'><body>%*s</body></message>", LONG, "x");
-	device_settle(&d);
-	conn_mem_take(d.c.conn, 0);
-	for (unsigned i = 0; i < 2; i++) {
-		device_say(&d, NO_TAG, "<iq type='set' id='page'><query xmlns='"
-			NS_MAM "'/></iq>");
-		device_settle(&d);
-	}
+	device_asks(&d);
+	device_asks(&d);
 	CHECK(answers == 0);
 	world_restart(w, 1);
 	client_break(&d.c);
-	device_come(&d);
-	device_settle(&d);
-	CHECK(d.resumed == 1);
-	CHECK_INT(answers, 2);
+	device_is_answered(&d, 2);
 	device_done(&d);
 	world_free(w);
 }
