@@ -88,6 +88,11 @@ const char *suite_range(struct suite *su, struct store_place at,
 const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
 	char *out, size_t room);
 
+/* In a file of SQLite, by a handle of their own: text is carried out; the number in the
+ * first row of its answer. */
+void suite_sql_run(const char *path, const char *text);
+int64_t suite_sql_number(const char *path, const char *text);
+
 #define PLACE(o, n)                                                            \
 	((struct store_place){ STR("example.org"), str_c(o), str_c(n) })
 

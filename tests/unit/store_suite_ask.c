@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <sqlite3.h>
+
 #include "store/sqlite/sqlite.h"
 #include "test.h"
 
@@ -295,4 +297,32 @@ suite_entries(struct suite *su, struct store_place at, const char *ids,
 	if (r.code == ERR_NONE && !r.complete)
 		strncat(out, " more", room - strlen(out) - 1);
 	return out;
+}
+
+/* --- a file of SQLite ------------------------------------------------------------- */
+
+void
+suite_sql_run(const char *path, const char *text)
+{
+	sqlite3 *sql;
+
+	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
+	CHECK(sqlite3_exec(sql, text, NULL, NULL, NULL) == SQLITE_OK);
+	CHECK(sqlite3_close(sql) == SQLITE_OK);
+}
+
+int64_t
+suite_sql_number(const char *path, const char *text)
+{
+	sqlite3_stmt *st;
+	sqlite3 *sql;
+	int64_t n;
+
+	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
+	CHECK(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
+	CHECK(sqlite3_step(st) == SQLITE_ROW);
+	n = sqlite3_column_int64(st, 0);
+	sqlite3_finalize(st);
+	sqlite3_close(sql);
+	return n;
 }

@@ -11,8 +11,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <sqlite3.h>
-
 #include "store/sqlite/sqlite.h"
 #include "store/sqlite/sqlite_int.h"
 #include "store/store_int.h"
@@ -28,32 +26,6 @@ static const struct suite_kind memory_kind = { "memory", "memory", true, false }
 #define MEBIBYTE (1 << 20)
 
 /* --- files ----------------------------------------------------------------------- */
-
-static void
-sql_run(const char *path, const char *text)
-{
-	sqlite3 *sql;
-
-	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
-	CHECK(sqlite3_exec(sql, text, NULL, NULL, NULL) == SQLITE_OK);
-	CHECK(sqlite3_close(sql) == SQLITE_OK);
-}
-
-static int64_t
-sql_number(const char *path, const char *text)
-{
-	sqlite3_stmt *st;
-	sqlite3 *sql;
-	int64_t n;
-
-	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
-	CHECK(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
-	CHECK(sqlite3_step(st) == SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(sql);
-	return n;
-}
 
 static off_t
 file_size(const char *path)
@@ -72,8 +44,8 @@ old_open(struct suite *su, const struct suite_kind *kind,
 
 	suite_open(su, &inline_kind);
 	suite_shut(su);
-	sql_run(su->path, "PRAGMA auto_vacuum = NONE; VACUUM");
-	CHECK_INT(sql_number(su->path, "PRAGMA auto_vacuum"), 0);
+	suite_sql_run(su->path, "PRAGMA auto_vacuum = NONE; VACUUM");
+	CHECK_INT(suite_sql_number(su->path, "PRAGMA auto_vacuum"), 0);
 	su->kind = kind;
 	su->on_outage = on_outage;
 	CHECK(suite_try_open(su, &err));
@@ -179,8 +151,8 @@ check_small(struct suite *su)
 	CHECK_CSTR(suite_get(su, MAP, "key-0300", out, sizeof(out)),
 		"key-0300=<item>value</item>");
 	suite_shut(su);
-	CHECK_INT(sql_number(su->path, "PRAGMA auto_vacuum"), 2);
-	CHECK_INT(sql_number(su->path, "PRAGMA freelist_count"), 0);
+	CHECK_INT(suite_sql_number(su->path, "PRAGMA auto_vacuum"), 2);
+	CHECK_INT(suite_sql_number(su->path, "PRAGMA freelist_count"), 0);
 	CHECK(file_size(su->path) < MEBIBYTE);
 	suite_reopen(su);
 }
@@ -401,7 +373,7 @@ TEST(a_server_that_stops_leaves_it_as_it_was)
 	CHECK_CSTR(suite_get(&su, MAP, "9999", out, sizeof(out)), "9999=9999");
 	CHECK_CSTR(suite_get(&su, MAP, "after", out, sizeof(out)), "after=v");
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path, "PRAGMA auto_vacuum"), 0);
+	CHECK_INT(suite_sql_number(su.path, "PRAGMA auto_vacuum"), 0);
 	suite_reopen(&su);
 	suite_close(&su);
 }

@@ -23,32 +23,6 @@ static const struct suite_kind threads_kind = { "threads", "sqlite", false, fals
 
 #define MAP PLACE("romeo", "map")
 
-static void
-sql_run(const char *path, const char *text)
-{
-	sqlite3 *sql;
-
-	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
-	CHECK(sqlite3_exec(sql, text, NULL, NULL, NULL) == SQLITE_OK);
-	CHECK(sqlite3_close(sql) == SQLITE_OK);
-}
-
-static int64_t
-sql_number(const char *path, const char *text)
-{
-	sqlite3_stmt *st;
-	sqlite3 *sql;
-	int64_t n;
-
-	CHECK(sqlite3_open(path, &sql) == SQLITE_OK);
-	CHECK(sqlite3_prepare_v2(sql, text, -1, &st, NULL) == SQLITE_OK);
-	CHECK(sqlite3_step(st) == SQLITE_ROW);
-	n = sqlite3_column_int64(st, 0);
-	sqlite3_finalize(st);
-	sqlite3_close(sql);
-	return n;
-}
-
 /* --- files -------------------------------------------------------------- */
 
 TEST(what_was_written_is_there_after_a_restart)
@@ -99,7 +73,7 @@ make_without_tables(const char *path)
 {
 	if (unlink(path) != 0)
 		return -1;
-	sql_run(path, "CREATE TABLE t (a); DROP TABLE t; VACUUM");
+	suite_sql_run(path, "CREATE TABLE t (a); DROP TABLE t; VACUUM");
 	return 0;
 }
 
@@ -184,8 +158,8 @@ TEST(an_empty_file_becomes_a_database)
 	CHECK(suite_try_open(&su, &err));
 	CHECK_INT(suite_set(&su, MAP, "a", "1"), ERR_NONE);
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path, "PRAGMA user_version"), 6);
-	CHECK_INT(sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
+	CHECK_INT(suite_sql_number(su.path, "PRAGMA user_version"), 6);
+	CHECK_INT(suite_sql_number(su.path, "PRAGMA application_id"), 0x416e7470);
 	suite_close(&su);
 }
 
@@ -254,7 +228,7 @@ TEST(that_a_database_was_brought_up_to_date_is_said)
 	suite_shut(&su);
 	CHECK(!file_has(log, "up to date"));
 	CHECK(truncate(su.path, 0) == 0);
-	sql_run(su.path, schema_1);
+	suite_sql_run(su.path, schema_1);
 	CHECK(suite_try_open(&su, &err));
 	log_close();
 	CHECK(file_has(log, "schema=6 was=1"));
@@ -277,7 +251,7 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 	suite_open(&su, &inline_kind);
 	suite_shut(&su);
 	CHECK(truncate(su.path, 0) == 0);
-	sql_run(su.path, schema_1);
+	suite_sql_run(su.path, schema_1);
 	CHECK(suite_try_open(&su, &err));
 	CHECK_CSTR(suite_list(&su, PLACE("romeo", "map"), out, sizeof(out)),
 		"key=value");
@@ -307,13 +281,13 @@ TEST(a_database_of_the_first_schema_becomes_a_present_one)
 			   sizeof(out)),
 		"1 | 1");
 	suite_shut(&su);
-	CHECK_INT(sql_number(su.path,
+	CHECK_INT(suite_sql_number(su.path,
 			  "SELECT 100 * n + bytes FROM log WHERE place = 2"),
 		308);
-	CHECK_INT(sql_number(su.path,
+	CHECK_INT(suite_sql_number(su.path,
 			  "SELECT 100 * n + bytes FROM log WHERE place = 1"),
 		410);
-	CHECK_INT(sql_number(su.path, "SELECT count(*) FROM entries"), 8);
+	CHECK_INT(suite_sql_number(su.path, "SELECT count(*) FROM entries"), 8);
 	suite_close(&su);
 }
 
@@ -338,12 +312,12 @@ TEST(databases_that_are_not_ours_are_left_alone)
 		suite_open(&su, &inline_kind);
 		TEST_CASE(foreign_cases[i].label);
 		suite_shut(&su);
-		sql_run(su.path, foreign_cases[i].sql);
+		suite_sql_run(su.path, foreign_cases[i].sql);
 		CHECK(!suite_try_open(&su, &err));
 		CHECK_INT(err.code, ERR_REFUSED);
 		CHECK(strstr(err.text, su.path) != NULL);
 		CHECK(strstr(err.text, foreign_cases[i].hint) != NULL);
-		CHECK_INT(sql_number(su.path, "PRAGMA user_version"),
+		CHECK_INT(suite_sql_number(su.path, "PRAGMA user_version"),
 			foreign_cases[i].version);
 		suite_close(&su);
 	}
@@ -485,7 +459,7 @@ TEST(a_file_becomes_smaller_again)
 		suite_shut(&su);
 		if (made_before) {
 			CHECK(truncate(su.path, 0) == 0);
-			sql_run(su.path, schema_1);
+			suite_sql_run(su.path, schema_1);
 		}
 		CHECK(suite_try_open(&su, &err));
 		fill_and_clear(&su);
@@ -496,7 +470,7 @@ TEST(a_file_becomes_smaller_again)
 			continue;
 		suite_shut(&su);
 		size = file_size(su.path);
-		CHECK_INT(sql_number(su.path, "PRAGMA auto_vacuum"),
+		CHECK_INT(suite_sql_number(su.path, "PRAGMA auto_vacuum"),
 			made_before ? 0 : 2);
 		CHECK(made_before ? size > 16 << 20 : size < 6 << 20);
 		suite_reopen(&su);
@@ -517,8 +491,8 @@ backup_check(struct suite *su, const char *copy, int n)
 	CHECK_INT(st.st_mode & 0777, 0600);
 	snprintf(want, sizeof(want),
 		"SELECT count(*) >= %d FROM map WHERE key < 'm'", n);
-	CHECK_INT(sql_number(copy, want), 1);
-	CHECK_INT(sql_number(copy, "PRAGMA application_id"), 0x416e7470);
+	CHECK_INT(suite_sql_number(copy, want), 1);
+	CHECK_INT(suite_sql_number(copy, "PRAGMA application_id"), 0x416e7470);
 	CHECK(rename(copy, su->path) == 0);
 }
 
