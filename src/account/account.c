@@ -18,6 +18,7 @@
 #include "account/block_list.h"
 #include "account/contacts.h"
 #include "account/session.h"
+#include "account/sessions_stop.h"
 #include "account/sessions_wake.h"
 
 #define MAPS_MAX 64
@@ -225,8 +226,6 @@ on_account_read(void *arg, const struct store_answer *answer,
 		account_load(e);
 	} else {
 		account_take(account_of(e), answer);
-		if (e->shard->sleepers != NULL)
-			account_woken(account_of(e));
 		entity_loaded(e);
 	}
 }
@@ -234,8 +233,7 @@ on_account_read(void *arg, const struct store_answer *answer,
 static void
 account_load(struct entity *e)
 {
-	if (e->shard->sleepers == NULL || !account_wake(account_of(e)))
-		(void)account_read(account_of(e), on_account_read);
+	(void)account_read(account_of(e), on_account_read);
 }
 
 static void
@@ -332,5 +330,8 @@ const struct entity_class account_class = {
 	.forget_module = account_forget_module,
 	.reload = account_read_anew,
 	.close = account_close,
+	.asleep = MAP_SESSIONS,
+	.save = account_save,
+	.wake = account_woken,
 	.unload = account_unload,
 };

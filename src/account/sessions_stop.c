@@ -1,9 +1,9 @@
 /*
  * sessions_stop.c - sessions that are sent to sleep when the server stops, and
- * written.
+ * saved.
  *
- * Owner shard.  Invariant: a session that has been handed to the store is in memory
- * no more, so that nothing comes to it that would be lost.
+ * Owner shard.  Invariant: a session that has been saved is in memory no more, so
+ * that nothing comes to it that would be lost.
  */
 #include "config.h"
 
@@ -11,9 +11,8 @@
 
 #include "base/buf.h"
 #include "base/clock.h"
-#include "base/mem.h"
-#include "base/tag.h"
 #include "base/vec.h"
+#include "core/entity_save.h"
 #include "core/host.h"
 #include "core/shard.h"
 #include "core/sleepers.h"
@@ -28,10 +27,7 @@
 /* What the sessions of one account may take: it is read again as a whole, and one
  * of them is one value (STORE_VALUE_MAX, STORE_ANSWER_MAX).  Written, a stanza
  * takes less than it does in memory, and an attribute or two. */
-#define ACCOUNT_BYTES_MAX ((size_t)32 << 20)
-/* Of one transaction, and how many of them are under way. */
-#define BATCH_BYTES ((size_t)1 << 20)
-#define BATCHES_MAX 2
+#define ACCOUNT_BYTES_MAX ENTITY_SAVED_MAX
 
 /* Hashes of accounts: entities come and go while they are looked at. */
 struct crowd_of_accounts VEC(uint64_t);
@@ -165,188 +161,33 @@ sessions_sleep(struct shard *sh)
 
 /* --- written ---------------------------------------------------------------- */
 
-struct writer {
-	uint32_t tag;
-	struct shard *shard;
-	struct crowd_of_accounts all;
-	size_t at; /* whose turn it is */
-	unsigned batches;
-	bool rest; /* that of the sleepers was written */
-	struct buf text;
-	struct sessions_saved n;
-	int64_t until_us;
-	void (*done)(struct shard *sh, const struct sessions_saved *n,
-		void *arg);
-	void *arg;
-};
-
-struct batch {
-	struct writer *writer;
-	struct store_tx *tx;
-	uint64_t n; /* sessions */
-};
-
 static void
-batch_session(struct batch *b, const struct account *acc, struct session *s)
+session_put(struct session *s, struct entity_save *to, struct buf *text)
 {
-	struct writer *w = b->writer;
-
-	w->text.n = 0;
-	session_save(s, str_c(w->shard->server->stop_mark), &w->text);
-	if (w->text.n > STORE_VALUE_MAX) {
-		w->n.lost++;
-		return;
-	}
-	store_tx_set(b->tx, account_place(acc, MAP_SESSIONS),
-		session_resource(s), buf_str(&w->text));
-	b->n++;
+	text->n = 0;
+	if (!entity_save_is_late(to))
+		session_save(s, str_c(s->account->e.shard->server->stop_mark),
+			text);
+	(void)entity_save_text(to, session_resource(s), buf_str(text));
 }
 
 /* All are written before one of them goes, for what they share says so. */
-static void
-batch_account(struct batch *b, struct account *acc)
+void
+account_save(struct entity *e, struct entity_save *to)
 {
+	struct account *acc = account_of(e);
+	bool late = entity_save_is_late(to);
+	struct buf text = BUF_INIT;
 	struct session *s, *next;
 
 	for (s = acc->sessions; s != NULL; s = s->next) {
-		if (s->state == SESSION_ASLEEP)
-			batch_session(b, acc, s);
+		if (late || s->state == SESSION_ASLEEP)
+			session_put(s, to, &text);
 	}
 	for (s = acc->sessions; s != NULL; s = next) {
 		next = s->next;
-		if (s->state == SESSION_ASLEEP)
+		if (late || s->state == SESSION_ASLEEP)
 			session_free(s);
 	}
-	entity_check_idle(&acc->e);
-}
-
-/* What is in memory alone, since it could not be restored yet, goes back. */
-static void
-batch_sleepers(struct batch *b)
-{
-	struct sleepers *all = b->writer->shard->sleepers;
-	struct table_walk walk;
-	struct sleeper *s;
-
-	b->writer->rest = true;
-	if (all == NULL)
-		return;
-	walk = table_walk(&all->all);
-	while ((s = table_step(&all->all, &walk)) != NULL) {
-		if (s->class != &account_class)
-			continue;
-		for (size_t i = 0; i < s->n; i++)
-			store_tx_set(b->tx,
-				(struct store_place){ jid_domain(s->jid),
-					jid_local(s->jid), STR(MAP_SESSIONS) },
-				s->entries[i].key, s->entries[i].value);
-		b->n += s->n;
-		s->n = 0;
-	}
-}
-
-static void writer_go_on(struct writer *w);
-
-static void
-on_batch(void *arg, bool ok, const struct err *err)
-{
-	struct batch b = *(struct batch *)arg;
-
-	(void)err; /* the store has said that the disk takes nothing */
-	free(arg);
-	TAG_CHECK(b.writer, "sawr");
-	b.writer->batches--;
-	if (ok)
-		b.writer->n.saved += b.n;
-	else
-		b.writer->n.lost += b.n;
-	writer_go_on(b.writer);
-}
-
-static void
-writer_batch(struct writer *w)
-{
-	struct batch *b = xcalloc(1, sizeof(*b));
-	struct account *acc;
-
-	b->writer = w;
-	b->tx = store_tx_new();
-	store_tx_set(b->tx, server_map(), STR(KEY_STOP),
-		str_c(w->shard->server->stop_mark));
-	while (w->at < w->all.n && store_tx_bytes(b->tx) < BATCH_BYTES) {
-		acc = account_with(w->shard, w->all.p[w->at++]);
-		if (acc != NULL)
-			batch_account(b, acc);
-	}
-	if (w->at == w->all.n && !w->rest)
-		batch_sleepers(b);
-	if (b->n == 0) {
-		store_tx_free(b->tx);
-		free(b);
-		return;
-	}
-	store_tx_insist(b->tx);
-	w->batches++;
-	shard_commit(w->shard, b->tx, on_batch, b);
-}
-
-/* There is no time for them: gone without a word, as by a crash. */
-static void
-writer_drop(struct writer *w)
-{
-	struct account *acc;
-
-	for (; w->at < w->all.n; w->at++) {
-		while ((acc = account_with(w->shard, w->all.p[w->at])) !=
-			NULL) {
-			session_free(acc->sessions);
-			w->n.lost++;
-		}
-	}
-}
-
-static void
-writer_end(struct writer *w)
-{
-	w->done(w->shard, &w->n, w->arg);
-	vec_done(&w->all);
-	buf_done(&w->text);
-	TAG_CLEAR(w);
-	free(w);
-}
-
-static void
-writer_go_on(struct writer *w)
-{
-	if (w->shard->now_us >= w->until_us)
-		writer_drop(w);
-	while (w->batches < BATCHES_MAX && (w->at < w->all.n || !w->rest))
-		writer_batch(w);
-	if (w->batches == 0)
-		writer_end(w);
-}
-
-static void
-on_begin(struct shard *sh, void *arg)
-{
-	(void)sh;
-	writer_go_on(arg);
-}
-
-void
-sessions_save(struct shard *sh, int64_t until_us,
-	void (*done)(struct shard *sh, const struct sessions_saved *n,
-		void *arg),
-	void *arg)
-{
-	struct writer *w = xcalloc(1, sizeof(*w));
-
-	ASSERT_ON(sh);
-	TAG_SET(w, "sawr");
-	w->shard = sh;
-	w->until_us = until_us;
-	w->done = done;
-	w->arg = arg;
-	accounts_gather(sh, &w->all);
-	shard_post(sh, on_begin, w, 0);
+	buf_done(&text);
 }

@@ -7,18 +7,9 @@
 #ifndef ACCOUNT_SESSIONS_STOP_H
 #define ACCOUNT_SESSIONS_STOP_H
 
-#include <stdint.h>
-
+struct entity;
+struct entity_save;
 struct shard;
-
-/* Of the map of the server itself: the mark of the last stop, as long as sessions
- * of it sleep. */
-#define KEY_STOP "stop"
-
-struct sessions_saved {
-	uint64_t saved;
-	uint64_t lost; /* there was no time, or they could not be stored */
-};
 
 /* --- owner shard ------------------------------------------------------------ */
 
@@ -29,14 +20,8 @@ struct sessions_saved {
  * without an end, while the others say goodbye.
  */
 void sessions_sleep(struct shard *sh);
-/*
- * Those that sleep are written, some at a time, with the mark of the server, and are
- * gone from memory without a word.  From until_us (monotonic) on what is left is lost
- * as by a crash.  Then done(sh, n, arg); never before the call has returned.
- */
-void sessions_save(struct shard *sh, int64_t until_us,
-	void (*done)(struct shard *sh, const struct sessions_saved *n,
-		void *arg),
-	void *arg);
+/* Those that sleep are saved (entity_save.h), and are gone from memory without a word;
+ * all are, when there is no time.  For account.c. */
+void account_save(struct entity *e, struct entity_save *to);
 
 #endif

@@ -15,6 +15,7 @@
 #include "base/memuse.h"
 #include "conf/conf.h"
 #include "core/entity_ring.h"
+#include "core/entity_save.h"
 #include "core/fanout.h"
 #include "core/lane.h"
 #include "core/iq_int.h"
@@ -157,6 +158,8 @@ entity_load(struct entity *e)
 	const struct entity_class *class = e->class;
 	bool absent = idle_is_absent(e->shard, e->hash);
 
+	if (e->shard->sleepers != NULL && entity_wake(e))
+		return false;
 	if (!absent && class->load != NULL)
 		class->load(e);
 	else if (!absent && class->maps != NULL)
@@ -166,6 +169,17 @@ entity_load(struct entity *e)
 	else if (absent && class->maps != NULL)
 		class->take(e, &(struct store_answer){ .n = 0 });
 	return absent || (class->load == NULL && class->maps == NULL);
+}
+
+void
+entity_load_awake(struct entity *e)
+{
+	if (e->class->load != NULL)
+		e->class->load(e);
+	else if (e->class->maps != NULL)
+		entity_load_maps(e);
+	else
+		entity_loaded(e);
 }
 
 struct entity *
@@ -327,6 +341,8 @@ entity_loaded(struct entity *e)
 {
 	struct stanza *st;
 
+	if (e->shard->sleepers != NULL)
+		entity_woken(e);
 	e->state = ENTITY_LOADED;
 	entity_note(&ring_loaded, e, 0);
 	entity_call_waiters(e, true);

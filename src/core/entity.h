@@ -23,6 +23,7 @@ struct arena;
 struct elem;
 struct entity;
 struct entity_message;
+struct entity_save;
 struct entity_waiter;
 struct fanout_one;
 struct iq_alone;
@@ -108,6 +109,15 @@ struct entity_class {
 	 * nothing.  NULL: no address of the class is. */
 	bool (*is_item)(const struct entity *e, struct arena *a,
 		struct elem *item);
+	/* The server stops, and nothing is under way any more: what e has in memory
+	 * alone it puts into to (entity_save.h), and what is to come to nobody any
+	 * more it lets go of, without a word.  wake() has it again after the next
+	 * start: when e is loaded, before all that waits for it, and once; saved is
+	 * borrowed.  asleep is the map that it lies in meanwhile.  NULL, all three:
+	 * it is forgotten. */
+	const char *asleep;
+	void (*save)(struct entity *e, struct entity_save *to);
+	void (*wake)(struct entity *e, const struct store_answer *saved);
 	/* Frees what belongs to it, not e itself.  May be NULL. */
 	void (*unload)(struct entity *e);
 };
@@ -133,6 +143,7 @@ struct entity {
 	uint8_t state;
 	uint8_t calls; /* of receive() and of waiters that have not returned:
 			* it is not idle */
+	bool saved; /* the server stops, and has written it */
 };
 
 #define ASSERT_OWNER(e) ASSERT_ON((e)->shard)
@@ -228,6 +239,11 @@ void entity_drop_idle(struct shard *sh);
 void entity_close_all(struct shard *sh);
 /* All that are in memory, idle or not; at the end of the shard. */
 void entity_drop_all(struct shard *sh);
+
+/* --- for entity_wake.c -------------------------------------------------------- */
+
+/* What it had saved is not in the store any more: it is loaded as ever. */
+void entity_load_awake(struct entity *e);
 
 /* --- entity_ref.c, for entity.c ----------------------------------------------- */
 

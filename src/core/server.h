@@ -54,7 +54,7 @@ struct server {
 	struct share *shares;     /* see budget.h */
 	uint64_t memory_default;  /* bytes that may wait */
 	char stop_mark[RAND_ID_SIZE]; /* of the last stop, and of this one, while
-				       * sessions of it sleep; else "".  Shard 0
+				       * something of it sleeps; else "".  Shard 0
 				       * writes it while no other shard has a
 				       * sleeper */
 	bool was_killed;          /* it was not stopped in order once: nobody
@@ -63,7 +63,7 @@ struct server {
 				   * time; monotonic, perhaps below 0 */
 	bool is_killed;           /* shard 0 only: nor is it now */
 	unsigned n_sleeping;      /* shard 0 only: that have any */
-	unsigned n_sleepers;      /* that there were at the start */
+	unsigned n_sleepers;      /* accounts that there were at the start */
 	uint8_t secret[32];       /* for salts of users that do not exist */
 	struct tally *connections; /* in all, and by address: see listen.h */
 	const struct listen_kind *kinds; /* of ports, that the house has */

@@ -53,7 +53,8 @@ sleepers_add(struct shard *sh, const struct entity_class *class, struct jid jid,
 	void (*done)(struct shard *sh))
 {
 	struct sleepers *all = sh->sleepers;
-	struct sleeper *s = xcalloc(1, sizeof(*s) + jid.bare_len);
+	struct str map = str_c(class->asleep);
+	struct sleeper *s = xcalloc(1, sizeof(*s) + jid.bare_len + map.n);
 
 	if (all == NULL) {
 		all = xcalloc(1, sizeof(*all));
@@ -65,6 +66,9 @@ sleepers_add(struct shard *sh, const struct entity_class *class, struct jid jid,
 	s->class = class;
 	s->jid = jid_bare(jid);
 	s->jid.text = memcpy(s->text, jid.text, jid.bare_len);
+	s->map = (struct str){ s->text + jid.bare_len, map.n };
+	if (map.n != 0)
+		memcpy(s->text + jid.bare_len, map.p, map.n);
 	s->hash = server_hash(sh->server, jid_str(s->jid));
 	table_add(&all->all, s->hash, s);
 	sleeper_wait(all, s);

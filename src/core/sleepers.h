@@ -1,7 +1,7 @@
 /*
  * sleepers.h - entities of a shard that have yet to be woken: something of the
- * run before waits in the store for them, such as the sessions of an account
- * (account/sessions_wake.h), or messages for another server (remote/remote_wake.c).
+ * run before waits in the store for them, such as what they had in memory at the stop
+ * (entity_save.h), or messages for another server (remote/remote_wake.c).
  *
  *   sleepers_add() --> waits --sleepers_run(), or whoever needs it--> loaded by its
  *                        ^                                              class
@@ -34,9 +34,11 @@ struct sleeper {
 	const struct entity_class *class;
 	uint64_t hash;             /* server_hash() of jid */
 	struct jid jid;            /* bare */
+	struct str map;            /* what its class has as .asleep, whose code may
+				    * go; "": this is not for entity_wake.c */
 	bool waits;
-	/* for its class: what was read of the store, or is nowhere else, which goes
-	 * back where the server stops before it is woken */
+	/* for entity_wake.c: what was read of the store, or is nowhere else, which
+	 * goes back where the server stops before it is woken */
 	bool taken;                /* it is not there any more */
 	struct arena *arena;       /* NULL: it was not read */
 	struct store_entry *entries;

@@ -55,6 +55,7 @@
 #include "core/address_set.h"
 #include "core/entity.h"
 #include "core/entity_message.h"
+#include "core/entity_save.h"
 #include "core/fanout.h"
 #include "core/hook.h"
 #include "core/host.h"

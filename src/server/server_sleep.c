@@ -1,8 +1,9 @@
 /*
- * server_sleep.c - sessions that survive a restart of the daemon.
+ * server_sleep.c - what survives a restart of the daemon: sessions, and what classes
+ * of modules have in memory.
  *
- * The start-up, and shard 0; what is done on the other shards is the account's
- * (account/sessions_stop.h, core/sleepers.h).
+ * The start-up, and shard 0; what is done on the other shards is the entities'
+ * (core/entity_save.h, account/sessions_stop.h, core/sleepers.h).
  */
 #include "config.h"
 
@@ -19,6 +20,7 @@
 #include "store/store.h"
 #include "core/component.h"
 #include "core/entity.h"
+#include "core/entity_save.h"
 #include "core/host.h"
 #include "core/place.h"
 #include "core/server.h"
@@ -30,7 +32,7 @@
 #include "server/server_quiet.h"
 #include "server/server_start.h"
 
-/* Accounts that one read names. */
+/* Entities that one read names. */
 #define OWNERS_MAX 1000
 /* For what is under way, and for what comes of goodbyes. */
 #define SETTLE_US (5 * US_PER_S)
@@ -43,6 +45,7 @@ static void on_woken(struct shard *sh);
 struct search {
 	struct server *server;
 	const struct host *host;
+	const struct entity_class *class; /* of addresses there */
 	char *after; /* the last that was found; NULL: none was */
 	bool more;
 	bool done;
@@ -50,17 +53,18 @@ struct search {
 };
 
 static void
-sleepers_add_at(struct server *srv, struct jid jid)
+sleepers_add_at(struct server *srv, const struct entity_class *class,
+	struct jid jid)
 {
 	struct shard *sh =
 		srv->shards[server_place_of(srv, jid_str(jid)).shard];
 
 	srv->n_sleeping += sh->sleepers == NULL;
-	srv->n_sleepers++;
-	(void)sleepers_add(sh, &account_class, jid, on_woken);
+	srv->n_sleepers += class == &account_class;
+	(void)sleepers_add(sh, class, jid, on_woken);
 }
 
-/* Somebody may have edited the database: what is no account is left alone. */
+/* Somebody may have edited the database: what is no address is left alone. */
 static void
 sleepers_found(struct search *s, struct str owner)
 {
@@ -73,7 +77,7 @@ sleepers_found(struct search *s, struct str owner)
 			    STR_ARG(domain)),
 		    NULL) &&
 		str_eq(jid_local(jid), owner) && jid_is_bare(jid))
-		sleepers_add_at(s->server, jid);
+		sleepers_add_at(s->server, s->class, jid);
 	arena_free(a);
 }
 
@@ -100,11 +104,15 @@ on_owners(void *arg, const struct store_answer *answer, const struct err *err)
 static bool
 find_at_host(struct server *srv, const struct host *host, struct err *err)
 {
-	struct search s = { .server = srv, .host = host };
+	struct search s = {
+		.server = srv,
+		.host = host,
+		.class = host->address_class,
+	};
 
 	do {
 		s.done = false;
-		store_owners(srv->store, host->domain, STR(MAP_SESSIONS),
+		store_owners(srv->store, host->domain, str_c(s.class->asleep),
 			s.after != NULL ? str_c(s.after) : STR_NONE, OWNERS_MAX,
 			&srv->shards[0]->mailbox, on_owners, &s);
 		server_await(srv, &s.done);
@@ -215,7 +223,8 @@ server_find_sleepers(struct server *srv, struct err *err)
 	if (srv->stop_mark[0] == '\0')
 		return true;
 	for (; host != NULL; host = host->hh.next) {
-		if (host->address_class == &account_class &&
+		if (host->address_class != NULL &&
+			host->address_class->asleep != NULL &&
 			!find_at_host(srv, host, err))
 			return false;
 	}
@@ -264,11 +273,15 @@ server_wake(struct server *srv)
 
 /* --- falling asleep --------------------------------------------------------- */
 
+/* Sessions first: if there is no time for all, they are worth more. */
+enum falling_part { PART_SESSIONS, PART_OTHERS, PARTS };
+
 struct falling_asleep {
 	struct server *server;
+	enum falling_part part;
 	unsigned writing; /* shards */
 	int64_t began_us;
-	struct sessions_saved n;
+	struct entities_saved n[PARTS];
 	void (*done)(void *arg);
 	void *arg;
 };
@@ -277,23 +290,40 @@ static void
 falling_log(const struct falling_asleep *f)
 {
 	int64_t us = f->server->shards[0]->now_us - f->began_us;
+	const struct entities_saved *sessions = &f->n[PART_SESSIONS];
+	const struct entities_saved *others = &f->n[PART_OTHERS];
 
-	if (f->n.saved != 0)
+	if (sessions->saved != 0)
 		log_info(LOG_SERVER, LOG_NOBODY,
 			"sessions were saved n=%llu in_ms=%lld",
-			(unsigned long long)f->n.saved,
+			(unsigned long long)sessions->saved,
 			(long long)(us / US_PER_MS));
-	if (f->n.lost != 0)
+	if (sessions->lost != 0)
 		log_error(LOG_SERVER, LOG_NOBODY,
 			"sessions could not be saved in time, they are lost as by a crash n=%llu",
-			(unsigned long long)f->n.lost);
+			(unsigned long long)sessions->lost);
+	if (others->lost != 0)
+		log_error(LOG_SERVER, LOG_NOBODY,
+			"what modules have in memory could not be saved in time, it is lost as by a crash n=%llu",
+			(unsigned long long)others->lost);
 }
 
 /* Of one shard, on its way to shard 0. */
 struct shard_saved {
 	struct falling_asleep *f;
-	struct sessions_saved n;
+	struct entities_saved n;
 };
+
+static void falling_write(struct falling_asleep *f);
+
+static void
+falling_end(struct falling_asleep *f)
+{
+	falling_log(f);
+	f->server->is_killed = f->n[PART_SESSIONS].lost != 0;
+	f->done(f->arg);
+	free(f);
+}
 
 static void
 on_saved_there(struct shard *first, void *arg)
@@ -303,18 +333,18 @@ on_saved_there(struct shard *first, void *arg)
 
 	(void)first;
 	free(arg);
-	f->n.saved += saved.n.saved;
-	f->n.lost += saved.n.lost;
+	f->n[f->part].saved += saved.n.saved;
+	f->n[f->part].lost += saved.n.lost;
 	if (--f->writing != 0)
 		return;
-	falling_log(f);
-	f->server->is_killed = f->n.lost != 0;
-	f->done(f->arg);
-	free(f);
+	if (++f->part == PARTS)
+		falling_end(f);
+	else
+		falling_write(f);
 }
 
 static void
-on_saved(struct shard *sh, const struct sessions_saved *n, void *arg)
+on_saved(struct shard *sh, const struct entities_saved *n, void *arg)
 {
 	struct shard_saved *saved = xmalloc(sizeof(*saved));
 
@@ -327,21 +357,26 @@ save_on_shard(struct shard *sh, void *arg)
 {
 	const struct falling_asleep *f = arg;
 
-	sessions_save(sh, f->began_us + SLEEP_MAX_S * US_PER_S, on_saved, arg);
+	entities_save(sh, f->part == PART_SESSIONS ? &account_class : NULL,
+		f->began_us + SLEEP_MAX_S * US_PER_S, on_saved, arg);
 }
 
-/* While sessions of the stop before are yet to be woken, those of this one belong
- * to them. */
+static void
+falling_write(struct falling_asleep *f)
+{
+	f->writing = f->server->n_shards;
+	for (unsigned i = 0; i < f->server->n_shards; i++)
+		shard_post(f->server->shards[i], save_on_shard, f, 0);
+}
+
+/* While sleepers of the stop before are yet to be woken, what is saved at this one
+ * belongs to them. */
 static void
 falling_save(struct server *srv, void *arg)
 {
-	struct falling_asleep *f = arg;
-
 	if (srv->stop_mark[0] == '\0')
 		rand_id(srv->shards[0]->rand, srv->stop_mark);
-	f->writing = srv->n_shards;
-	for (unsigned i = 0; i < srv->n_shards; i++)
-		shard_post(srv->shards[i], save_on_shard, f, 0);
+	falling_write(arg);
 }
 
 static void

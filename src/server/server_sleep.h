@@ -1,13 +1,14 @@
 /*
- * server_sleep.h - sessions that survive a restart of the daemon: when they are
- * saved, and when they come back.
+ * server_sleep.h - what survives a restart of the daemon, sessions and what classes of
+ * modules save (core/entity_save.h): when it is saved, and when it comes back.
  *
  *	stop                                       start
  *	  nothing is read any more (streams_rest_all())      the mark of a stop? --no--> .
  *	  quiet: what is under way is done             | yes
- *	  sessions say their last, and sleep         whose sessions: sleepers
+ *	  sessions say their last, and sleep         who has saved: sleepers
  *	  quiet: so are their goodbyes                 |  threads, clients
- *	  written, with the mark of this stop        loaded, a few at a time
+ *	  sessions are written, then the others,     loaded, a few at a time
+ *	  with the mark of this stop
  *	  the rest of the stop                       the mark is deleted
  */
 #ifndef SERVER_SERVER_SLEEP_H
@@ -20,7 +21,7 @@ struct server;
 
 /* --- start-up, before threads ----------------------------------------------- */
 
-/* Finds out whose sessions sleep.  False with err. */
+/* Finds out who has something that sleeps.  False with err. */
 bool server_find_sleepers(struct server *srv, struct err *err);
 /* Finds out which other servers messages of the run before wait for. */
 bool server_find_logs(struct server *srv, struct err *err);
@@ -32,8 +33,8 @@ void server_wake(struct server *srv);
 
 /* --- shard 0 ---------------------------------------------------------------- */
 
-/* Once no client is read: sessions that can sleep are saved, and others end.  done
- * runs on shard 0, at the latest some SLEEP_MAX_S later. */
+/* Once no client is read: sessions that can sleep are saved, and others end; then what
+ * other entities save.  done runs on shard 0, at the latest some SLEEP_MAX_S later. */
 #define SLEEP_MAX_S 20
 void server_sleep(struct server *srv, void (*done)(void *arg), void *arg);
 

@@ -1,6 +1,7 @@
 /*
  * mod_testroom.c - rooms, of which whoever likes is a member, and members that
- * keep what they hear: an audience, its flags and its filter.  Built with the
+ * keep what they hear: an audience, its flags and its filter, and what a class has
+ * over a stop of the server.  Built with the
  * tests, never installed.  testroom.h says what it does.
  *
  * room.HOST is the domain.
@@ -15,12 +16,16 @@
 
 struct room_conf {
 	const char *domain;
+	bool lasts;
 };
 
 static const struct option room_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true, .dflt = "room",
 		.off = offsetof(struct room_conf, domain),
 		.help = "where the rooms and their members are" },
+	{ .name = "lasts", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct room_conf, lasts),
+		.help = "they have their members over a stop of the server" },
 	{ .name = NULL },
 };
 
@@ -91,14 +96,51 @@ room_say(struct room *room, const struct elem *how, struct jid by)
 		filter.arg.p != NULL ? &filter : NULL, by);
 }
 
+static bool
+room_lasts(const struct entity *e)
+{
+	const struct room_conf *conf = module_of_entity(e)->conf;
+
+	return conf->lasts;
+}
+
+static struct audience *
+room_audience(struct room *room)
+{
+	if (room->audience == NULL)
+		room->audience = audience_new(room->e.shard, room->e.hash);
+	return room->audience;
+}
+
+static void
+room_join(struct room *room, struct jid who)
+{
+	if (audience_join(room_audience(room), who, flag_of(who)) &&
+		room_lasts(&room->e))
+		*vec_push(&room->members) = str_dup(jid_str(who));
+}
+
+static void
+room_leave(struct room *room, struct jid who)
+{
+	if (!audience_leave(room_audience(room), who))
+		return;
+	for (uint32_t i = 0; i < room->members.n; i++) {
+		if (!str_is(jid_str(who), room->members.p[i]))
+			continue;
+		free(room->members.p[i]);
+		room->members.p[i] = room->members.p[--room->members.n];
+		break;
+	}
+}
+
 static void
 room_do(struct room *room, const struct stanza *st, const struct elem *how)
 {
 	struct str what = elem_attr(how, "what");
 	struct jid to;
 
-	if (room->audience == NULL)
-		room->audience = audience_new(room->e.shard, room->e.hash);
+	(void)room_audience(room);
 	if (str_is(what, "say")) {
 		room_say(room, how, st->from);
 		return;
@@ -106,9 +148,9 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 	if (!jid_parse(&to, st->arena, elem_attr(how, "to"), NULL))
 		return;
 	if (str_is(what, "join"))
-		audience_join(room->audience, to, flag_of(to));
+		room_join(room, to);
 	else if (str_is(what, "leave"))
-		audience_leave(room->audience, to);
+		room_leave(room, to);
 	room_tell(room, to);
 }
 
@@ -172,13 +214,77 @@ room_is_idle(const struct entity *e)
 	return false;
 }
 
+/* --- over a stop -------------------------------------------------------------- */
+
+static void
+save_row(struct entity_save *to, const char *key, const char *name,
+	struct str value)
+{
+	struct arena *a = arena_new();
+	struct elem *row = elem_new(a, NS_ROOM, "saved");
+
+	elem_set_attr(a, row, name, value);
+	(void)entity_save_elem(to, str_c(key), a, row);
+	arena_free(a);
+}
+
+static void
+room_save(struct entity *e, struct entity_save *to)
+{
+	struct room *room = (struct room *)(void *)e;
+	struct arena *a;
+
+	if (!is_room(e) || room->members.n == 0)
+		return;
+	a = arena_new();
+	save_row(to, ".", "number", arena_printf(a, "%u", room->number));
+	arena_free(a);
+	for (uint32_t i = 0; i < room->members.n; i++)
+		save_row(to, room->members.p[i], "member",
+			str_c(room->members.p[i]));
+}
+
+static void
+room_take_row(struct room *room, struct arena *a, const struct elem *row)
+{
+	struct str member = elem_attr(row, "member");
+	struct jid who;
+	long long n;
+
+	if (str_to_int(elem_attr(row, "number"), 0, UINT32_MAX, &n))
+		room->number = (unsigned)n;
+	if (member.p != NULL && jid_parse(&who, a, member, NULL))
+		room_join(room, who);
+	room->woken++;
+}
+
+static void
+room_wake(struct entity *e, const struct store_answer *saved)
+{
+	struct arena *a = arena_new();
+
+	for (size_t i = 0; i < saved->n; i++) {
+		struct elem *row = entity_saved_elem(e, a, &saved->entries[i]);
+
+		if (row != NULL)
+			room_take_row((struct room *)(void *)e, a, row);
+	}
+	arena_free(a);
+}
+
 static void
 room_unload(struct entity *e)
 {
-	if (is_room(e))
-		audience_free(((struct room *)(void *)e)->audience);
-	else
+	struct room *room = (struct room *)(void *)e;
+
+	if (!is_room(e)) {
 		free(((struct listener *)(void *)e)->heard.p);
+		return;
+	}
+	audience_free(room->audience);
+	for (uint32_t i = 0; i < room->members.n; i++)
+		free(room->members.p[i]);
+	vec_done(&room->members);
 }
 
 static const struct entity_class room_class = {
@@ -187,6 +293,9 @@ static const struct entity_class room_class = {
 	.receive = room_receive,
 	.receive_shared = room_receive_shared,
 	.is_idle = room_is_idle,
+	.asleep = "testroom",
+	.save = room_save,
+	.wake = room_wake,
 	.unload = room_unload,
 };
 

@@ -16,12 +16,15 @@
  *     what='join | leave | tell | say' to='member' filter='...'/></message>
  *
  * and numbers all that it says in the order in which it was told.  To whom joins,
- * leaves or is told something it says so alone. */
+ * leaves or is told something it says so alone.  With the option `lasts' it has its
+ * members and its number over a stop of the server. */
 struct room {
 	struct entity e; /* first */
 	struct audience *audience;
+	struct VEC(char *) members; /* of one that lasts */
 	unsigned number;
 	unsigned errors; /* that came back */
+	unsigned woken;  /* rows that it had again */
 };
 
 struct heard {

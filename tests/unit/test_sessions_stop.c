@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "net/conn.h"
+#include "core/entity_save.h"
 #include "core/place.h"
 #include "core/sleepers.h"
 #include "server/server_quiet.h"
@@ -206,15 +207,15 @@ TEST(what_did_not_come_back_before_the_next_stop_is_kept)
 }
 
 static void
-on_saved(struct shard *sh, const struct sessions_saved *n, void *arg)
+on_saved(struct shard *sh, const struct entities_saved *n, void *arg)
 {
 	(void)sh;
-	*(struct sessions_saved *)arg = *n;
+	*(struct entities_saved *)arg = *n;
 }
 
 TEST(for_what_there_is_no_time_is_lost)
 {
-	struct sessions_saved n = { 7, 7 };
+	struct entities_saved n = { 7, 7 };
 	struct scene s;
 
 	scene_init(&s);
@@ -223,7 +224,7 @@ TEST(for_what_there_is_no_time_is_lost)
 	sessions_sleep(world_owner(&s.w, "romeo"));
 	world_settle(&s.w);
 	s.juliet.got.n = 0;
-	sessions_save(world_owner(&s.w, "romeo"), 0, on_saved, &n);
+	entities_save(world_owner(&s.w, "romeo"), &account_class, 0, on_saved, &n);
 	CHECK_INT(n.saved, 7); /* not from within the call */
 	world_settle(&s.w);
 	CHECK_INT(n.saved, 0);
@@ -235,7 +236,7 @@ TEST(for_what_there_is_no_time_is_lost)
 /* It would not fit into the store, or not be read again. */
 TEST(a_session_that_is_too_large_ends_by_the_table)
 {
-	struct sessions_saved n = { 7, 7 };
+	struct entities_saved n = { 7, 7 };
 	struct scene s;
 
 	scene_init(&s);
@@ -244,7 +245,7 @@ TEST(a_session_that_is_too_large_ends_by_the_table)
 	s.s->out->waiting_bytes += (size_t)33 << 20; /* as if */
 	sessions_sleep(world_owner(&s.w, "romeo"));
 	world_settle(&s.w);
-	sessions_save(world_owner(&s.w, "romeo"), INT64_MAX, on_saved, &n);
+	entities_save(world_owner(&s.w, "romeo"), &account_class, INT64_MAX, on_saved, &n);
 	world_settle(&s.w);
 	CHECK_INT(n.saved + n.lost, 0);
 	scene_done(&s);
