@@ -42,7 +42,7 @@ away_bounce(struct component *c, struct stanza *st, enum stanza_cond cond,
 		STR_ARG(jid_str(c->e.jid)), why).p;
 
 	/* of what only we have told, nobody else hears */
-	if (st->kind == STANZA_PRESENCE && st->made_here) {
+	if (router_need_not_bounce(c->e.shard, st)) {
 		stanza_free(st);
 		return;
 	}

@@ -11,6 +11,7 @@
 #include "conf/conf.h"
 #include "core/entity.h"
 #include "core/fanout.h"
+#include "core/host.h"
 #include "core/iq_ask.h"
 #include "core/lane.h"
 #include "core/place.h"
@@ -156,6 +157,17 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 		router_pass(sh, answer, r.to_hash, r.place);
 	else
 		stanza_free(answer);
+}
+
+bool
+router_need_not_bounce(const struct shard *sh, const struct stanza *st)
+{
+	const struct host *host;
+
+	if (st->kind != STANZA_PRESENCE || !st->made_here)
+		return false;
+	host = snapshot_host(sh->snap, jid_domain(st->from));
+	return host == NULL || host->service == NULL;
 }
 
 /* --- ahead of delivery --------------------------------------------------- */

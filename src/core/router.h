@@ -40,6 +40,11 @@ enum stanza_cond router_forbids(const struct snapshot *snap, struct jid from,
 void router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	const char *text);
 
+/* Is st presence of which nobody is told that it was not delivered?  An account has
+ * told it to whom its roster names, and tells it again; an entity of a module's
+ * class, such as a room, has to know. */
+bool router_need_not_bounce(const struct shard *sh, const struct stanza *st);
+
 /* Delivers what waits in sh->local; called by shard_turn. */
 void router_run(struct shard *sh);
 

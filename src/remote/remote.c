@@ -163,7 +163,7 @@ remote_refuse(struct remote *r, struct stanza *st, enum stanza_cond cond,
 	remote_forget(r, st);
 	/* of what only we have told, nobody else hears */
 	watch_missed(r, st);
-	if (st->kind == STANZA_PRESENCE && st->made_here) {
+	if (router_need_not_bounce(r->e.shard, st)) {
 		stanza_free(st);
 		return;
 	}

@@ -341,8 +341,9 @@ struct remote_pair *pair_of(const struct link *l);
  * given yet stand before what has come since it began to end.  False: it has taken
  * nothing. */
 bool pair_take_back(struct remote_pair *p);
-/* Does such a stanza go out again, where nobody knows whether it has come? */
-bool unacked_is_sent_again(enum stanza_type type);
+/* Says which stanzas of p go out again, where nobody knows whether they have come. */
+typedef bool (*unacked_fn)(enum stanza_type type);
+unacked_fn unacked_sent_again(const struct remote_pair *p);
 /* No stream goes on with what p has kept. */
 void unacked_lose(struct remote_pair *p);
 

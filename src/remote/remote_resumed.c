@@ -66,7 +66,7 @@ theirs_wait(struct remote_pair *p)
 	struct stanza_queue rest = STAILQ_HEAD_INITIALIZER(rest);
 	struct stanza *st;
 
-	link_kept_free(p->kept, theirs_fit(p) ? any : unacked_is_sent_again,
+	link_kept_free(p->kept, theirs_fit(p) ? any : unacked_sent_again(p),
 		&rest);
 	p->kept = NULL;
 	p->theirs_us = 0;

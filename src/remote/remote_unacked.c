@@ -6,7 +6,8 @@
  *   messages, subscriptions --> wait for the next stream, ahead of all else; not for
  *                               ever: one may be what breaks the streams
  *   requests ----------------> are answered: to do one twice may be wrong
- *   all other presence ------> is asked for anew
+ *   all other presence ------> is asked for anew; but that of a service, such as a
+ *                              room's, nobody asks for: it waits as messages do
  *   results -----------------> are nobody's that could be told
  *
  * What it was not given yet waits behind that, as much of it as one link may have; or
@@ -16,6 +17,7 @@
  */
 #include "config.h"
 
+#include "core/host.h"
 #include "remote/remote_int.h"
 
 /* So often it is sent, where nothing of it is ever acknowledged. */
@@ -28,18 +30,34 @@ static const char too_much_text[] =
 
 /* Whoever gets it twice finds the same id, or the state that he is in: so it bears no
  * <delay/>, by which the second one would differ. */
-bool
-unacked_is_sent_again(enum stanza_type type)
+static bool
+accounts_again(enum stanza_type type)
 {
 	return stanza_type_kind(type) == STANZA_MESSAGE ||
 		(type >= PRESENCE_SUBSCRIBE && type <= PRESENCE_UNSUBSCRIBED);
+}
+
+static bool
+services_again(enum stanza_type type)
+{
+	return accounts_again(type) || type == PRESENCE_AVAILABLE ||
+		type == PRESENCE_UNAVAILABLE;
+}
+
+unacked_fn
+unacked_sent_again(const struct remote_pair *p)
+{
+	const struct host *host = shard_host(pair_shard(p), pair_local(p));
+
+	return host != NULL && host->service != NULL ? services_again :
+						       accounts_again;
 }
 
 /* st is taken. */
 static void
 unacked_take_one(struct remote_pair *p, struct stanza *st)
 {
-	bool again = unacked_is_sent_again(st->type);
+	bool again = unacked_sent_again(p)(st->type);
 
 	if (again && p->n_unacked < SENT_MAX) {
 		pair_add_waiting(p, st);
@@ -61,7 +79,7 @@ unacked_take(struct remote_pair *p, struct link_kept *k)
 	struct stanza *st;
 
 	/* of what many got, none asks for presence */
-	link_kept_free(k, unacked_is_sent_again, &unacked);
+	link_kept_free(k, unacked_sent_again(p), &unacked);
 	while ((st = STAILQ_FIRST(&unacked)) != NULL) {
 		STAILQ_REMOVE_HEAD(&unacked, link);
 		unacked_take_one(p, st);

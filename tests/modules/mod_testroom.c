@@ -43,23 +43,42 @@ flag_of(struct jid member)
 	return member.len % 2 == 1 ? ODD : EVEN;
 }
 
-/* What a room says; its to is not set. */
+static enum stanza_type
+kind_of(const struct elem *how)
+{
+	struct str kind = elem_attr(how, "kind");
+
+	return str_is(kind, "presence") ? PRESENCE_AVAILABLE :
+		str_is(kind, "groupchat") ? MESSAGE_GROUPCHAT :
+		str_is(kind, "chat")      ? MESSAGE_CHAT :
+		str_is(kind, "iq")        ? IQ_GET :
+					    MESSAGE_HEADLINE;
+}
+
+/* What a room says, or one of its members; its to is not set. */
 static struct stanza *
-room_word(struct room *room, enum stanza_type type)
+room_word(struct room *room, const struct elem *how)
 {
 	struct jid nobody = { .text = NULL };
-	struct stanza *st = stanza_new(type, room->e.jid, nobody, STR_NONE);
+	enum stanza_type type = kind_of(how);
+	struct stanza *st = stanza_new(type, room->e.jid, nobody,
+		type == IQ_GET ? STR("q") : STR_NONE);
+	struct str nick = elem_attr(how, "nick");
 	struct elem *word = elem_add(st->arena, st->root, NS_ROOM, "word");
 
+	if (nick.p != NULL)
+		stanza_set_from(st,
+			jid_make(st->arena, jid_local(room->e.jid),
+				jid_domain(room->e.jid), nick));
 	elem_set_attr(st->arena, word, "n",
 		arena_printf(st->arena, "%u", room->number++));
 	return st;
 }
 
 static void
-room_tell(struct room *room, struct jid to)
+room_tell(struct room *room, const struct elem *how, struct jid to)
 {
-	struct stanza *st = room_word(room, MESSAGE_HEADLINE);
+	struct stanza *st = room_word(room, how);
 
 	stanza_set_to(st, to);
 	router_send(room->e.shard, st);
@@ -77,19 +96,14 @@ wants(struct module_ctx *m, struct session *s, struct str arg)
 static void
 room_say(struct room *room, const struct elem *how, struct jid by)
 {
-	struct str to = elem_attr(how, "to"), kind = elem_attr(how, "kind");
+	struct str to = elem_attr(how, "to");
 	struct audience_filter filter = {
 		.m = module_of_entity(&room->e),
 		.wants = wants,
 		.arg = elem_attr(how, "filter"),
 	};
 
-	audience_send(room->audience,
-		room_word(room,
-			str_is(kind, "presence") ? PRESENCE_AVAILABLE :
-				str_is(kind, "groupchat") ? MESSAGE_GROUPCHAT :
-				str_is(kind, "chat")      ? MESSAGE_CHAT :
-							    MESSAGE_HEADLINE),
+	audience_send(room->audience, room_word(room, how),
 		str_is(to, "odd")          ? ODD :
 			str_is(to, "even") ? EVEN :
 					     ODD | EVEN,
@@ -151,7 +165,7 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 		room_join(room, to);
 	else if (str_is(what, "leave"))
 		room_leave(room, to);
-	room_tell(room, to);
+	room_tell(room, how, to);
 }
 
 /* --- members ---------------------------------------------------------------- */
@@ -181,12 +195,36 @@ listener_hear(struct listener *l, const struct stanza *st)
 /* --- the class -------------------------------------------------------------- */
 
 static void
+copy_text(char *out, size_t n, struct str text)
+{
+	text.n = MIN(text.n, n - 1);
+	memcpy(out, text.p, text.n);
+	out[text.n] = '\0';
+}
+
+static void
+room_error(struct room *room, const struct stanza *st)
+{
+	const struct elem *error = stanza_child(st, NS_CLIENT, "error");
+	const struct elem *cond =
+		error != NULL ? elem_first_child(error) : NULL;
+
+	room->errors++;
+	copy_text(room->error.from, sizeof(room->error.from), jid_str(st->from));
+	copy_text(room->error.to, sizeof(room->error.to), jid_str(st->to));
+	copy_text(room->error.condition, sizeof(room->error.condition),
+		cond != NULL ? cond->name : STR(""));
+}
+
+static void
 room_receive(struct entity *e, struct stanza *st)
 {
 	const struct elem *how = stanza_child(st, NS_ROOM, "do");
+	bool failed = st->type == MESSAGE_ERROR || st->type == PRESENCE_ERROR ||
+		st->type == IQ_ERROR;
 
-	if (is_room(e) && st->type == MESSAGE_ERROR)
-		((struct room *)(void *)e)->errors++;
+	if (is_room(e) && failed)
+		room_error((struct room *)(void *)e, st);
 	else if (is_room(e) && how != NULL)
 		room_do((struct room *)(void *)e, st, how);
 	else if (!is_room(e))

@@ -13,7 +13,8 @@
 /* An address that begins with "r": it does what it is told by
  *
  *   <message to='room' from='anybody'><do xmlns='urn:antiphon:test:room'
- *     what='join | leave | tell | say' to='member' filter='...'/></message>
+ *     what='join | leave | tell | say' to='member' filter='...'
+ *     kind='presence | groupchat | chat | iq' nick='from/nick'/></message>
  *
  * and numbers all that it says in the order in which it was told.  To whom joins,
  * leaves or is told something it says so alone.  With the option `lasts' it has its
@@ -23,7 +24,10 @@ struct room {
 	struct audience *audience;
 	struct VEC(char *) members; /* of one that lasts */
 	unsigned number;
-	unsigned errors; /* that came back */
+	unsigned errors; /* that came back, and of the last: */
+	struct {
+		char from[96], to[96], condition[48];
+	} error;
 	unsigned woken;  /* rows that it had again */
 };
 

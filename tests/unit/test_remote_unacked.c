@@ -13,6 +13,7 @@
 #include "net/conn.h"
 #include "conf/conf.h"
 #include "core/entity_message.h"
+#include "core/host.h"
 #include "core/place.h"
 #include "core/receipt.h"
 #include "core/router.h"
@@ -346,22 +347,34 @@ TEST(a_receipt_is_held_for_two_seconds_at_most)
 static const struct {
 	enum stanza_type type;
 	bool again, answered;
+	bool of_service; /* it goes again where a service has said it */
 } kinds[] = {
-	{ MESSAGE_CHAT, true, false },
-	{ MESSAGE_ERROR, true, false },
-	{ PRESENCE_SUBSCRIBE, true, false },
-	{ PRESENCE_UNSUBSCRIBED, true, false },
-	{ IQ_GET, false, true },
-	{ IQ_SET, false, true },
-	{ IQ_RESULT, false, false },
-	{ IQ_ERROR, false, false },
-	{ PRESENCE_AVAILABLE, false, false },
-	{ PRESENCE_UNAVAILABLE, false, false },
-	{ PRESENCE_PROBE, false, false },
+	{ MESSAGE_CHAT, true, false, false },
+	{ MESSAGE_ERROR, true, false, false },
+	{ PRESENCE_SUBSCRIBE, true, false, false },
+	{ PRESENCE_UNSUBSCRIBED, true, false, false },
+	{ IQ_GET, false, true, false },
+	{ IQ_SET, false, true, false },
+	{ IQ_RESULT, false, false, false },
+	{ IQ_ERROR, false, false, false },
+	{ PRESENCE_AVAILABLE, false, false, true },
+	{ PRESENCE_UNAVAILABLE, false, false, true },
+	{ PRESENCE_PROBE, false, false, false },
 };
 
-TEST(what_becomes_of_each_kind)
+/* HERE is a domain of a module, or is one no more. */
+static void
+serve(struct scene *s, const struct service *service)
 {
+	struct host *host = shard_host(shard_there(s), STR(HERE));
+
+	host->service = service;
+}
+
+static void
+check_kinds(bool of_service)
+{
+	static const struct service service = { .option = "domain" };
 	struct buf ids = BUF_INIT;
 	struct fake *f, *next;
 	struct scene s;
@@ -373,7 +386,9 @@ TEST(what_becomes_of_each_kind)
 		router_send(shard_there(&s), make(&s, kinds[i].type));
 	world_settle(&s.w);
 	s.romeo.got.n = 0;
+	serve(&s, of_service ? &service : NULL);
 	fake_break(f);
+	serve(&s, NULL);
 	world_settle(&s.w);
 	say(&s, 1); /* behind them */
 	pass(&s, 2 * US_PER_S);
@@ -382,7 +397,7 @@ TEST(what_becomes_of_each_kind)
 	fake_up(next, LOTS);
 	world_settle(&s.w);
 	for (int i = 0; i < (int)COUNT(kinds); i++) {
-		if (kinds[i].again)
+		if (kinds[i].again || (of_service && kinds[i].of_service))
 			buf_printf(&ids, "%d ", i + 2);
 		CHECK_INT(answered(&s, i + 2, "<remote-server-timeout"),
 			kinds[i].answered);
@@ -392,6 +407,17 @@ TEST(what_becomes_of_each_kind)
 	CHECK(peer_has(&s.romeo, "has not said whether it got this"));
 	buf_done(&ids);
 	scene_done(&s);
+}
+
+TEST(what_becomes_of_each_kind)
+{
+	check_kinds(false);
+}
+
+/* Nobody asks a room for its presence anew. */
+TEST(presence_of_a_service_goes_again)
+{
+	check_kinds(true);
 }
 
 TEST(what_was_written_goes_ahead_of_what_waits)
