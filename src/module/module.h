@@ -54,6 +54,7 @@
 #include "core/audience.h"
 #include "core/address_set.h"
 #include "core/entity.h"
+#include "core/entity_line.h"
 #include "core/entity_message.h"
 #include "core/entity_save.h"
 #include "core/fanout.h"

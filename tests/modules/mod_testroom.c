@@ -1,7 +1,7 @@
 /*
  * mod_testroom.c - rooms, of which whoever likes is a member, and members that
  * keep what they hear: an audience, its flags and its filter, and what a class has
- * over a stop of the server.  Built with the
+ * over a stop of the server, and what it says when that is on disk.  Built with the
  * tests, never installed.  testroom.h says what it does.
  *
  * room.HOST is the domain.
@@ -10,13 +10,15 @@
 
 #include "testroom.h"
 
+#define MAP_SAID "testroom_said"
+
 /* A member has one of them, by the length of his address. */
 #define ODD 1
 #define EVEN 2
 
 struct room_conf {
 	const char *domain;
-	bool lasts;
+	bool lasts, stores;
 };
 
 static const struct option room_options[] = {
@@ -26,6 +28,9 @@ static const struct option room_options[] = {
 	{ .name = "lasts", .type = OPT_SWITCH, .dflt = "no",
 		.off = offsetof(struct room_conf, lasts),
 		.help = "they have their members over a stop of the server" },
+	{ .name = "stores", .type = OPT_SWITCH, .dflt = "no",
+		.off = offsetof(struct room_conf, stores),
+		.help = "what they say is on disk first" },
 	{ .name = NULL },
 };
 
@@ -110,12 +115,10 @@ room_say(struct room *room, const struct elem *how, struct jid by)
 		filter.arg.p != NULL ? &filter : NULL, by);
 }
 
-static bool
-room_lasts(const struct entity *e)
+static const struct room_conf *
+room_conf(const struct entity *e)
 {
-	const struct room_conf *conf = module_of_entity(e)->conf;
-
-	return conf->lasts;
+	return module_of_entity(e)->conf;
 }
 
 static struct audience *
@@ -130,7 +133,7 @@ static void
 room_join(struct room *room, struct jid who)
 {
 	if (audience_join(room_audience(room), who, flag_of(who)) &&
-		room_lasts(&room->e))
+		room_conf(&room->e)->lasts)
 		*vec_push(&room->members) = str_dup(jid_str(who));
 }
 
@@ -166,6 +169,54 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 	else if (str_is(what, "leave"))
 		room_leave(room, to);
 	room_tell(room, how, to);
+}
+
+/* --- on disk first ----------------------------------------------------------- */
+
+/* What stores nothing does not fail with what was before it. */
+static void
+room_waited(struct entity *e, struct stanza *st, const struct err *err)
+{
+	(void)err;
+	room_do((struct room *)(void *)e, st, stanza_child(st, NS_ROOM, "do"));
+	stanza_free(st);
+}
+
+/* What memory is ahead of the disk is taken back. */
+static void
+room_stored(struct entity *e, struct stanza *st, const struct err *err)
+{
+	struct room *room = (struct room *)(void *)e;
+
+	if (err != NULL) {
+		room->taken--;
+		room->failed++;
+		entity_turn_refuse(e, st, err);
+		return;
+	}
+	room_do(room, st, stanza_child(st, NS_ROOM, "do"));
+	stanza_free(st);
+}
+
+/* st is taken.  What is not to be said waits for nobody but those before it. */
+static void
+room_store(struct room *room, struct stanza *st, const struct elem *how)
+{
+	bool says = str_is(elem_attr(how, "what"), "say");
+	struct store_tx *tx = NULL;
+
+	if (room->line == NULL)
+		room->line = entity_line_new(&room->e);
+	if (!entity_line_takes(room->line, st, says))
+		return;
+	if (says) {
+		tx = store_tx_new();
+		store_tx_set(tx, entity_place(&room->e, MAP_SAID),
+			arena_printf(st->arena, "%08u", ++room->taken),
+			st->id.p != NULL ? st->id : STR("none"));
+	}
+	entity_turn(room->line, st, tx,
+		says ? room_stored : room_waited);
 }
 
 /* --- members ---------------------------------------------------------------- */
@@ -225,7 +276,10 @@ room_receive(struct entity *e, struct stanza *st)
 
 	if (is_room(e) && failed)
 		room_error((struct room *)(void *)e, st);
-	else if (is_room(e) && how != NULL)
+	else if (is_room(e) && how != NULL && room_conf(e)->stores) {
+		room_store((struct room *)(void *)e, st, how);
+		return;
+	} else if (is_room(e) && how != NULL)
 		room_do((struct room *)(void *)e, st, how);
 	else if (!is_room(e))
 		listener_hear((struct listener *)(void *)e, st);
@@ -319,6 +373,7 @@ room_unload(struct entity *e)
 		free(((struct listener *)(void *)e)->heard.p);
 		return;
 	}
+	entity_line_free(room->line);
 	audience_free(room->audience);
 	for (uint32_t i = 0; i < room->members.n; i++)
 		free(room->members.p[i]);

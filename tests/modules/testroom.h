@@ -7,6 +7,7 @@
 #include "base/vec.h"
 #include "core/audience.h"
 #include "core/entity.h"
+#include "core/entity_line.h"
 
 #define NS_ROOM "urn:antiphon:test:room"
 
@@ -17,7 +18,8 @@
  *     kind='presence | groupchat | chat | iq' nick='from/nick'/></message>
  *
  * and numbers all that it says in the order in which it was told.  To whom joins,
- * leaves or is told something it says so alone.  With the option `lasts' it has its
+ * leaves or is told something it says so alone.  With the option `stores' it says
+ * what it is to say when that is on disk.  With the option `lasts' it has its
  * members and its number over a stop of the server. */
 struct room {
 	struct entity e; /* first */
@@ -29,6 +31,9 @@ struct room {
 		char from[96], to[96], condition[48];
 	} error;
 	unsigned woken;  /* rows that it had again */
+	struct entity_line *line; /* of one that stores */
+	unsigned taken;  /* that are stored, or on their way */
+	unsigned failed; /* of what was to be said could not be stored */
 };
 
 struct heard {
