@@ -90,6 +90,9 @@ struct account_removal {
 	struct account *account;
 	struct store_tx *tx; /* by which all that it stored goes: add to it what is to
 			      * be done behind that, and lies elsewhere */
+	const struct store_entry *entries; /* of .account_removal_maps, all of them;
+					    * entry.with is the name */
+	size_t n_entries;
 };
 
 /* Argument of HOOK_ACCOUNT_COPY. */

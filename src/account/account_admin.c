@@ -235,12 +235,59 @@ remove_took_effect(struct account *acc, struct entity_message *m)
 	entity_when_loaded(&acc->e, remove_end, NULL);
 }
 
+static void
+remove_commit(struct account *acc, struct entity_message *m,
+	const struct store_answer *elsewhere)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
+	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVE,
+		&(struct account_removal){ acc, tx, elsewhere->entries,
+			elsewhere->n });
+	message_commit(acc, m, tx);
+}
+
+static void
+on_elsewhere(void *arg, const struct store_answer *elsewhere,
+	const struct err *err)
+{
+	struct entity_message *m = arg;
+	struct account *acc =
+		account_if(entity_find(m->here, jid_str(m->to)));
+
+	if (acc == NULL) {
+		entity_refuse(m, ERR_BUSY, "it could not be kept in memory");
+		return;
+	}
+	if (err == NULL)
+		remove_commit(acc, m, elsewhere);
+	else
+		message_undo(m, acc, err);
+	acc->n_ops -= acc->n_ops != 0;
+	entity_check_idle(&acc->e);
+}
+
+/* What modules have of it elsewhere is found by maps that are read for this alone. */
+static void
+remove_read(struct account *acc, struct entity_message *m)
+{
+	const struct host *host = account_host(acc);
+
+	if (host == NULL || host->removal_maps.n == 0) {
+		remove_commit(acc, m, &(struct store_answer){ .n = 0 });
+		return;
+	}
+	acc->n_ops++;
+	store_list_many(m->here->server->store, account_domain(acc),
+		account_local(acc), host->removal_maps.p, host->removal_maps.n,
+		&m->here->mailbox, on_elsewhere, m);
+}
+
 /* It is held, so that what comes meanwhile meets it as it will be. */
 static void
 remove_perform(struct account *acc, struct entity_message *m)
 {
-	struct store_tx *tx;
-
 	if (!acc->exists || acc->anonymous) {
 		entity_refuse(m, ERR_MISSING, "there is no such account");
 		return;
@@ -251,11 +298,7 @@ remove_perform(struct account *acc, struct entity_message *m)
 	}
 	acc->removing = true;
 	account_hold(acc);
-	tx = store_tx_new();
-	store_tx_clear_owner(tx, account_domain(acc), account_local(acc));
-	hook_run(account_host(acc), HOOK_ACCOUNT_REMOVE,
-		&(struct account_removal){ acc, tx });
-	message_commit(acc, m, tx);
+	remove_read(acc, m);
 }
 
 void
@@ -351,6 +394,14 @@ account_trace(struct shard *from, struct jid bare, bool on, account_done_fn done
 		done, arg);
 }
 
+/* What a module has stored of another one names it by mistake. */
+static void
+gone_perform(struct account *acc, struct entity_message *m)
+{
+	(void)acc;
+	entity_refuse(m, ERR_REFUSED, "it is an account");
+}
+
 /* --- the table ------------------------------------------------------------------------------- */
 
 static const struct told *
@@ -369,6 +420,7 @@ told_of(const struct entity_message *m)
 		[TELL_PASSED_ON] = { requests_told, NULL },
 		[TELL_DOMAIN_AWAY] = { account_remote_told, NULL },
 		[TELL_DOMAIN_BACK] = { account_remote_told, NULL },
+		[TELL_ACCOUNT_GONE] = { gone_perform, NULL },
 		[TELL_STILL_WATCHES] = { account_remote_told, NULL },
 	};
 

@@ -56,6 +56,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_CAME:
 	case TELL_DOMAIN_AWAY:
 	case TELL_DOMAIN_BACK:
+	case TELL_ACCOUNT_GONE:
 	case TELL_STILL_WATCHES:
 		return false;
 	}

@@ -87,6 +87,9 @@ enum entity_message_kind {
 	 * who would be shown. */
 	TELL_DOMAIN_AWAY,
 	TELL_DOMAIN_BACK,
+	/* To an entity of a module's class: the account text was removed.  It is not
+	 * loaded for this.  Has no answer. */
+	TELL_ACCOUNT_GONE,
 	/* To an account: is it one that wants to be told those of text?  The same
 	 * answer; nothing is done. */
 	TELL_STILL_WATCHES,

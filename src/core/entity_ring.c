@@ -49,6 +49,7 @@ static const char *const message_kinds[] = {
 	[TELL_WATCH] = "watch",
 	[TELL_DOMAIN_AWAY] = "domain away",
 	[TELL_DOMAIN_BACK] = "domain back",
+	[TELL_ACCOUNT_GONE] = "account gone",
 	[TELL_STILL_WATCHES] = "still watches",
 };
 

@@ -87,6 +87,7 @@ host_free(struct host *host)
 		atomic_fetch_sub(&host->modules[i].entry->refs, 1);
 	free(host->modules);
 	vec_done(&host->maps);
+	vec_done(&host->removal_maps);
 	free(host);
 }
 

@@ -91,6 +91,7 @@ struct host {
 				 * nearest host above, or the general ones */
 	struct VEC(struct str) maps; /* that its modules have read with each
 				      * account */
+	struct VEC(struct str) removal_maps; /* and when one is removed */
 	struct handler_entry *iqs;      /* struct iq_handler */
 	struct handler_entry *elements; /* struct element_handler */
 	struct http_routes *routes; /* of its modules, see http_route.h; in the arena of

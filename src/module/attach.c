@@ -151,7 +151,7 @@ hook_list_add(struct hook_list *list, struct module_ctx *ctx,
 	list->p[at] = (struct hook_entry){ ctx, h->fn, band };
 }
 
-/* What is read with each account. */
+/* What is read with each account, and with one that is removed. */
 static void
 host_add_maps(struct host *host, const struct module *m)
 {
@@ -159,6 +159,9 @@ host_add_maps(struct host *host, const struct module *m)
 
 	for (; map != NULL && *map != NULL; map++)
 		*vec_push(&host->maps) = str_c(*map);
+	map = m->account_removal_maps;
+	for (; map != NULL && *map != NULL; map++)
+		*vec_push(&host->removal_maps) = str_c(*map);
 }
 
 static void

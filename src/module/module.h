@@ -109,6 +109,11 @@ struct module {
 					  * sizes of logs of these names; see
 					  * HOOK_ACCOUNT_LOAD */
 
+	const char *const *account_removal_maps; /* read when an account is removed,
+					  * for HOOK_ACCOUNT_REMOVE: where else
+					  * there is something of it; they cost
+					  * nothing until then */
+
 	/* State: bytes in a slot of each object, zeroed when first asked for;
 	 * the done function (may be NULL) ends it before it is freed. */
 	size_t shard_state, entity_state, session_state;

@@ -11,6 +11,10 @@
 #include "testroom.h"
 
 #define MAP_SAID "testroom_said"
+/* Of an account, by the address of each room that has said something of its own: and
+ * of the room, by that of the account. */
+#define MAP_ROOMS "testroom_rooms"
+#define MAP_KNOWN "testroom_known"
 
 /* A member has one of them, by the length of his address. */
 #define ODD 1
@@ -151,6 +155,22 @@ room_leave(struct room *room, struct jid who)
 	}
 }
 
+/* It stores something of an account, and there that it does. */
+static void
+room_know(struct room *room, struct jid who)
+{
+	struct store_tx *tx = store_tx_new();
+
+	store_tx_set(tx, entity_place(&room->e, MAP_KNOWN), jid_bare_str(who),
+		STR("known"));
+	store_tx_set(tx,
+		(struct store_place){ jid_domain(who), jid_local(who),
+			STR(MAP_ROOMS) },
+		jid_str(room->e.jid), STR("known"));
+	module_commit(module_of_entity(&room->e), room->e.shard, tx, NULL, NULL);
+	room_join(room, who);
+}
+
 static void
 room_do(struct room *room, const struct stanza *st, const struct elem *how)
 {
@@ -164,6 +184,8 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 	}
 	if (!jid_parse(&to, st->arena, elem_attr(how, "to"), NULL))
 		return;
+	if (str_is(what, "know"))
+		room_know(room, to);
 	if (str_is(what, "join"))
 		room_join(room, to);
 	else if (str_is(what, "leave"))
@@ -380,11 +402,90 @@ room_unload(struct entity *e)
 	vec_done(&room->members);
 }
 
+/* --- accounts that are removed ------------------------------------------------ */
+
+/* Of an account that is being removed: the rooms that are to be told. */
+struct leaving {
+	struct VEC(char *) rooms;
+};
+
+static void
+leaving_done(struct entity *e, void *state)
+{
+	struct leaving *l = state;
+
+	(void)e;
+	for (uint32_t i = 0; i < l->rooms.n; i++)
+		free(l->rooms.p[i]);
+	vec_done(&l->rooms);
+}
+
+/* In the transaction that removes it: what rooms have stored of it, loaded or not. */
+static enum hook_result
+on_remove(struct module_ctx *m, void *arg)
+{
+	const struct account_removal *removal = arg;
+	struct account *acc = removal->account;
+	struct leaving *l = module_entity_state(m, &acc->e);
+
+	for (size_t i = 0; i < removal->n_entries; i++) {
+		const struct store_entry *entry = &removal->entries[i];
+		struct jid room = jid_trusted(entry->key);
+
+		if (!str_is(entry->with, MAP_ROOMS))
+			continue;
+		store_tx_delete(removal->tx,
+			(struct store_place){ jid_domain(room),
+				jid_local(room), STR(MAP_KNOWN) },
+			jid_str(acc->e.jid));
+		*vec_push(&l->rooms) = str_dup(entry->key);
+	}
+	return HOOK_PASS;
+}
+
+/* It is durable, and nobody can have the name yet. */
+static enum hook_result
+on_removing(struct module_ctx *m, void *arg)
+{
+	struct account *acc = arg;
+	struct leaving *l = module_entity_state(m, &acc->e);
+
+	for (uint32_t i = 0; i < l->rooms.n; i++)
+		entity_tell(acc->e.shard,
+			&(struct entity_message){
+				.kind = TELL_ACCOUNT_GONE,
+				.to = jid_trusted(str_c(l->rooms.p[i])),
+				.text = jid_str(acc->e.jid),
+			});
+	return HOOK_PASS;
+}
+
+static void
+room_told(struct entity *e, struct entity_message *m)
+{
+	struct room *room = (struct room *)(void *)e;
+
+	if (m->kind != TELL_ACCOUNT_GONE || !is_room(e)) {
+		entity_refuse(m, ERR_REFUSED, "it is a room");
+		return;
+	}
+	room->gone++;
+	room_leave(room, jid_trusted(m->text));
+	entity_answer(m, NULL);
+}
+
+static const struct hook_handler room_hooks[] = {
+	{ HOOK_ACCOUNT_REMOVE, HOOK_KEEP, on_remove },
+	{ HOOK_ACCOUNT_REMOVING, HOOK_DELIVER, on_removing },
+	{ .fn = NULL },
+};
+
 static const struct entity_class room_class = {
 	.name = "room",
 	.size = MAX(sizeof(struct room), sizeof(struct listener)),
 	.receive = room_receive,
 	.receive_shared = room_receive_shared,
+	.told = room_told,
 	.is_idle = room_is_idle,
 	.asleep = "testroom",
 	.save = room_save,
@@ -405,4 +506,8 @@ MODULE(testroom) = {
 	.options = room_options,
 	.conf_size = sizeof(struct room_conf),
 	.services = room_services,
+	.hooks = room_hooks,
+	.entity_state = sizeof(struct leaving),
+	.entity_done = leaving_done,
+	.account_removal_maps = (const char *const[]){ MAP_ROOMS, NULL },
 };

@@ -14,7 +14,7 @@
 /* An address that begins with "r": it does what it is told by
  *
  *   <message to='room' from='anybody'><do xmlns='urn:antiphon:test:room'
- *     what='join | leave | tell | say' to='member' filter='...'
+ *     what='join | leave | tell | say | know' to='member' filter='...'
  *     kind='presence | groupchat | chat | iq' nick='from/nick'/></message>
  *
  * and numbers all that it says in the order in which it was told.  To whom joins,
@@ -33,6 +33,7 @@ struct room {
 	unsigned woken;  /* rows that it had again */
 	struct entity_line *line; /* of one that stores */
 	unsigned taken;  /* that are stored, or on their way */
+	unsigned gone;   /* accounts that were removed, and it was told */
 	unsigned failed; /* of what was to be said could not be stored */
 };
 
