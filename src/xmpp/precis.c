@@ -1,6 +1,6 @@
 /*
  * precis.c - preparation of internationalised strings: the string classes of
- * RFC 8264, their contextual rules, and the profiles of RFC 8265.
+ * RFC 8264, their contextual rules, and the profiles of RFC 8265 and RFC 8266.
  *
  * Any thread.  Works on code points, in memory of its own that is gone when
  * the call returns.  Invariant: every pass over a string is linear in its
@@ -348,6 +348,17 @@ map_width(struct run *r)
 	}
 }
 
+/* RFC 8265 §4.2.2, RFC 8266 §2.1: any space is the one of ASCII. */
+static void
+map_spaces(struct run *r)
+{
+	for (size_t i = 0; i < r->n; i++) {
+		if (uc_is_general_category_withtable(r->p[i],
+			    UC_CATEGORY_MASK_Zs))
+			r->p[i] = SPACE;
+	}
+}
+
 /* Each character by itself: PRECIS knows no special treatment of the final
  * sigma (RFC 8265 §3.6), so that a prefix of a name maps as the name does.
  * U+0130 is the one whose lower case has two characters. */
@@ -369,10 +380,10 @@ map_case(struct run *r)
 }
 
 static bool
-map_nfc(struct run *r, struct err *err)
+map_form(struct run *r, uninorm_t form, struct err *err)
 {
 	size_t n = 0;
-	uint32_t *out = u32_normalize(UNINORM_NFC, r->p, r->n, NULL, &n);
+	uint32_t *out = u32_normalize(form, r->p, r->n, NULL, &n);
 
 	if (out == NULL)
 		return err_errno(err, "normalising");
@@ -389,7 +400,7 @@ username_once(struct run *r, struct err *err)
 	if (!is_of_class(r, false, err))
 		return false;
 	map_case(r);
-	if (!map_nfc(r, err))
+	if (!map_form(r, UNINORM_NFC, err))
 		return false;
 	if (has_rtl(r) && !bidi_rule_holds(r))
 		return err_set(err, ERR_INVALID,
@@ -403,12 +414,35 @@ opaque_once(struct run *r, struct err *err)
 {
 	if (!is_of_class(r, true, err))
 		return false;
+	map_spaces(r);
+	return map_form(r, UNINORM_NFC, err);
+}
+
+/* RFC 8266 §2.1, 2b and 2c: no space at either end, and one between words. */
+static void
+squeeze_spaces(struct run *r)
+{
+	size_t n = 0;
+
 	for (size_t i = 0; i < r->n; i++) {
-		if (uc_is_general_category_withtable(r->p[i],
-			    UC_CATEGORY_MASK_Zs))
-			r->p[i] = SPACE;
+		if (r->p[i] != SPACE || (n != 0 && r->p[n - 1] != SPACE))
+			r->p[n++] = r->p[i];
 	}
-	return map_nfc(r, err);
+	r->n = n != 0 && r->p[n - 1] == SPACE ? n - 1 : n;
+}
+
+/* RFC 8266 §2.4 */
+static bool
+nickname_once(struct run *r, struct err *err)
+{
+	if (!is_of_class(r, true, err))
+		return false;
+	map_spaces(r);
+	squeeze_spaces(r);
+	if (r->n == 0)
+		return err_set(err, ERR_INVALID, "is nothing but space");
+	map_case(r);
+	return map_form(r, UNINORM_NFKC, err);
 }
 
 static struct run
@@ -480,4 +514,11 @@ precis_opaque(struct str *out, struct arena *a, struct str in,
 	struct err *err)
 {
 	return enforce(out, a, in, opaque_once, err);
+}
+
+bool
+precis_nickname_key(struct str *out, struct arena *a, struct str in,
+	struct err *err)
+{
+	return enforce(out, a, in, nickname_once, err);
 }

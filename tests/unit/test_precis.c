@@ -144,6 +144,39 @@ static const struct prep_case opaques[] = {
 	{ "\u1100\u1161", NULL },
 };
 
+/* RFC 8266 §3, and after it the rules one by one. */
+static const struct prep_case nicknames[] = {
+	{ "Foo", "foo" },
+	{ "foo", "foo" },
+	{ "Foo Bar", "foo bar" },
+	{ "foo bar", "foo bar" },
+	{ "\u03a3", "\u03c3" },
+	{ "\u03c3", "\u03c3" },
+	{ "\u03c2", "\u03c2" },
+	{ "\u03d4", "\u03cb" }, /* takes two passes */
+	{ "\u221e", "\u221e" },
+	{ "Richard \u2163", "richard iv" },
+	/* spaces */
+	{ "  St   Peter ", "st peter" },
+	{ "St\u3000\u00a0Peter", "st peter" },
+	{ " ", NULL },
+	{ "\u3000", NULL },
+	{ "", NULL },
+	/* what looks the same */
+	{ "\uff21\uff22\uff11", "ab1" },
+	{ "\ufb01sh", "fish" },
+	{ "\u212bngstr\u00f6m", "\u00e5ngstr\u00f6m" },
+	/* no bidi rule, and no more than the class lets through */
+	{ "a\u05d0", "a\u05d0" },
+	{ "a\u200b", NULL },
+	{ "a\nb", NULL },
+};
+
+TEST(nicknames_are_compared_as_rfc_8266_says)
+{
+	check_cases(nicknames, COUNT(nicknames), precis_nickname_key);
+}
+
 TEST(usernames_follow_rfc_8265)
 {
 	check_cases(usernames, COUNT(usernames), precis_username);
