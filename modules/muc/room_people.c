@@ -1,0 +1,270 @@
+/*
+ * room_people.c - who is in a room.
+ *
+ * Owner shard of the room.  Invariant: an occupant has a client; each stands in the
+ * tables under what it has now.
+ */
+#include "config.h"
+
+#include "room_people.h"
+
+#include <assert.h>
+
+static uint64_t
+hash_of(const struct room_people *p, struct str text)
+{
+	return hash_bytes(&p->hash, text.p, text.n);
+}
+
+static struct str
+occupant_key(const struct occupant *o)
+{
+	return (struct str){ o->names + (o->key_bytes != 0 ? o->nick_bytes : 0),
+		o->key_bytes != 0 ? o->key_bytes : o->nick_bytes };
+}
+
+/* --- finding -------------------------------------------------------------------------- */
+
+struct occupant *
+people_by_nick(const struct room_people *p, struct str nick)
+{
+	uint64_t hash = hash_of(p, nick);
+	size_t at = table_start(&p->by_nick, hash);
+	struct occupant *o;
+
+	while ((o = table_next(&p->by_nick, hash, &at)) != NULL) {
+		if (str_eq(occupant_nick(o), nick))
+			break;
+	}
+	return o;
+}
+
+struct room_client *
+people_by_address(const struct room_people *p, struct jid full)
+{
+	uint64_t hash = hash_of(p, jid_str(full));
+	size_t at = table_start(&p->by_address, hash);
+	struct room_client *c;
+
+	while ((c = table_next(&p->by_address, hash, &at)) != NULL) {
+		if (jid_eq(c->jid, full))
+			break;
+	}
+	return c;
+}
+
+size_t
+people_by_user_start(const struct room_people *p, struct jid user)
+{
+	return table_start(&p->by_user, hash_of(p, jid_bare_str(user)));
+}
+
+struct occupant *
+people_by_user(const struct room_people *p, struct jid user, size_t *at_io)
+{
+	uint64_t hash = hash_of(p, jid_bare_str(user));
+	struct occupant *o;
+
+	while ((o = table_next(&p->by_user, hash, at_io)) != NULL) {
+		if (jid_eq_bare(o->user, user))
+			break;
+	}
+	return o;
+}
+
+struct occupant *
+people_in_the_way(const struct room_people *p, struct str key, struct jid user)
+{
+	uint64_t hash = hash_of(p, key);
+	size_t at = table_start(&p->by_key, hash);
+	struct occupant *o;
+
+	while ((o = table_next(&p->by_key, hash, &at)) != NULL) {
+		if (str_eq(occupant_key(o), key) && !jid_eq_bare(o->user, user))
+			break;
+	}
+	return o;
+}
+
+bool
+people_key(struct str *key_out, struct arena *a, struct str nick)
+{
+	return nick.n != 0 && nick.n <= JID_PART_MAX &&
+		precis_nickname_key(key_out, a, nick, NULL) &&
+		key_out->n <= UINT16_MAX;
+}
+
+/* --- occupants -------------------------------------------------------------------------- */
+
+static void
+name_occupant(struct room_people *p, struct occupant *o, struct str nick,
+	struct str key)
+{
+	bool same = str_eq(nick, key);
+
+	o->nick_bytes = (uint16_t)nick.n;
+	o->key_bytes = same ? 0 : (uint16_t)key.n;
+	o->names = xmalloc(nick.n + o->key_bytes);
+	memcpy(o->names, nick.p, nick.n);
+	memcpy(o->names + nick.n, key.p, o->key_bytes);
+	table_add(&p->by_nick, hash_of(p, nick), o);
+	table_add(&p->by_key, hash_of(p, key), o);
+}
+
+static void
+unname_occupant(struct room_people *p, struct occupant *o)
+{
+	table_remove(&p->by_nick, hash_of(p, occupant_nick(o)), o);
+	table_remove(&p->by_key, hash_of(p, occupant_key(o)), o);
+	free(o->names);
+}
+
+static struct occupant *
+occupant_new(struct room_people *p, struct jid user, struct str nick,
+	struct str key)
+{
+	struct occupant *o = xcalloc(1, sizeof(*o) + user.bare_len);
+	char *text = (char *)(o + 1);
+
+	memcpy(text, user.text, user.bare_len);
+	o->user = jid_bare(user);
+	o->user.text = text;
+	TAILQ_INIT(&o->clients);
+	name_occupant(p, o, nick, key);
+	table_add(&p->by_user, hash_of(p, jid_str(o->user)), o);
+	TAILQ_INSERT_TAIL(&p->occupants, o, link);
+	p->n++;
+	return o;
+}
+
+static void
+occupant_free(struct room_people *p, struct occupant *o)
+{
+	assert(TAILQ_EMPTY(&o->clients));
+	unname_occupant(p, o);
+	table_remove(&p->by_user, hash_of(p, jid_str(o->user)), o);
+	TAILQ_REMOVE(&p->occupants, o, link);
+	p->n--;
+	free(o);
+}
+
+/* The one of nick, who is the same user, or a new one. */
+static struct occupant *
+occupant_for(struct room_people *p, struct jid user, struct str nick,
+	struct str key)
+{
+	struct occupant *o = people_by_nick(p, nick);
+
+	if (o == NULL)
+		return occupant_new(p, user, nick, key);
+	assert(jid_eq_bare(o->user, user));
+	return o;
+}
+
+/* --- clients ------------------------------------------------------------------------------ */
+
+struct room_client *
+people_enter(struct room_people *p, struct jid full, struct str nick,
+	struct str key)
+{
+	struct room_client *c = xcalloc(1, sizeof(*c) + full.len);
+	char *text = (char *)(c + 1);
+
+	memcpy(text, full.text, full.len);
+	c->jid = full;
+	c->jid.text = text;
+	c->occupant = occupant_for(p, full, nick, key);
+	TAILQ_INSERT_HEAD(&c->occupant->clients, c, link);
+	table_add(&p->by_address, hash_of(p, jid_str(c->jid)), c);
+	p->n_clients++;
+	return c;
+}
+
+void
+people_rename(struct room_people *p, struct room_client *c, struct str nick,
+	struct str key)
+{
+	struct occupant *old = c->occupant, *o = people_by_nick(p, nick);
+	bool alone = TAILQ_NEXT(TAILQ_FIRST(&old->clients), link) == NULL;
+
+	if (o == NULL && alone) { /* he keeps his place in the order */
+		unname_occupant(p, old);
+		name_occupant(p, old, nick, key);
+		return;
+	}
+	if (o == NULL) {
+		o = occupant_new(p, c->jid, nick, key);
+		o->role = old->role;
+		o->aff = old->aff;
+	}
+	TAILQ_REMOVE(&old->clients, c, link);
+	TAILQ_INSERT_HEAD(&o->clients, c, link);
+	c->occupant = o;
+	if (alone)
+		occupant_free(p, old);
+}
+
+bool
+people_leave(struct room_people *p, struct room_client *c)
+{
+	struct occupant *o = c->occupant;
+	bool last;
+
+	table_remove(&p->by_address, hash_of(p, jid_str(c->jid)), c);
+	TAILQ_REMOVE(&o->clients, c, link);
+	p->n_clients--;
+	free(c->presence);
+	free(c);
+	last = TAILQ_EMPTY(&o->clients);
+	if (last)
+		occupant_free(p, o);
+	return last;
+}
+
+/* --- presence ------------------------------------------------------------------------- */
+
+void
+people_say(struct room_client *c, const struct elem *presence)
+{
+	struct room_clients *all = &c->occupant->clients;
+	struct buf packed = BUF_INIT;
+
+	elem_pack(&packed, presence);
+	free(c->presence);
+	c->presence = xmalloc(packed.n);
+	memcpy(c->presence, packed.p, packed.n);
+	c->presence_bytes = (uint32_t)packed.n;
+	buf_done(&packed);
+	TAILQ_REMOVE(all, c, link);
+	TAILQ_INSERT_HEAD(all, c, link);
+}
+
+struct elem *
+people_presence(const struct occupant *o, struct arena *a)
+{
+	const struct room_client *c = TAILQ_FIRST(&o->clients);
+
+	return elem_unpack(a, (struct str){ c->presence, c->presence_bytes });
+}
+
+/* --- all of them ---------------------------------------------------------------------------- */
+
+void
+people_init(struct room_people *p, const struct hash_key *hash)
+{
+	*p = (struct room_people){ .hash = *hash };
+	TAILQ_INIT(&p->occupants);
+}
+
+void
+people_done(struct room_people *p)
+{
+	struct occupant *o;
+
+	while ((o = TAILQ_FIRST(&p->occupants)) != NULL)
+		people_leave(p, TAILQ_FIRST(&o->clients));
+	table_done(&p->by_nick);
+	table_done(&p->by_key);
+	table_done(&p->by_user);
+	table_done(&p->by_address);
+}

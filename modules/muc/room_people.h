@@ -1,0 +1,95 @@
+/*
+ * room_people.h - who is in a room: occupants, each a nickname of one user, with one or
+ * more of his clients (XEP-0045 §7.2.8).
+ *
+ *	people --> occupant: nickname, bare address, role --> client: full address, presence
+ *	      \--> occupant                                \-> client
+ *
+ * Found by nickname, to the letter; by the nickname as people read it (RFC 8266), of
+ * which two users never have the same; by bare address; and by full one.  Owner shard of
+ * the room.
+ */
+#ifndef MUC_ROOM_PEOPLE_H
+#define MUC_ROOM_PEOPLE_H
+
+#include <sys/queue.h>
+
+#include "module/module.h"
+#include "room_rights.h"
+
+struct occupant;
+
+struct room_client {
+	TAILQ_ENTRY(room_client) link; /* of the same occupant */
+	struct occupant *occupant;
+	struct jid jid; /* full; the bytes lie behind the object */
+	char *presence; /* what it has said last, packed (elem_pack.h); owned */
+	uint32_t presence_bytes;
+};
+
+TAILQ_HEAD(room_clients, room_client);
+
+struct occupant {
+	TAILQ_ENTRY(occupant) link; /* in the order in which they came */
+	struct room_clients clients; /* never empty; first whose presence is shown */
+	struct jid user; /* bare; the bytes lie behind the object */
+	char *names;     /* the nickname, and its key where that is another; owned */
+	uint16_t nick_bytes, key_bytes;
+	enum room_role role;
+	enum room_affiliation aff;
+	bool is_shown; /* the others have his presence */
+};
+
+TAILQ_HEAD(occupants, occupant);
+
+struct room_people {
+	struct hash_key hash;
+	struct occupants occupants;
+	size_t n, n_clients;
+	struct table by_nick, by_key, by_user; /* struct occupant */
+	struct table by_address;               /* struct room_client */
+};
+
+/* hash: a key that strangers do not know. */
+void people_init(struct room_people *p, const struct hash_key *hash);
+void people_done(struct room_people *p);
+
+static inline struct str
+occupant_nick(const struct occupant *o)
+{
+	return (struct str){ o->names, o->nick_bytes };
+}
+
+/* NULL: there is none. */
+struct occupant *people_by_nick(const struct room_people *p, struct str nick);
+struct room_client *people_by_address(const struct room_people *p, struct jid full);
+/* Those of one user, one after the other, from people_by_user_start() on; nobody comes
+ * or leaves meanwhile. */
+struct occupant *people_by_user(const struct room_people *p, struct jid user,
+	size_t *at_io);
+size_t people_by_user_start(const struct room_people *p, struct jid user);
+
+/* What a nickname is compared by, in the arena of a; false: it is none that could be
+ * shown (RFC 8266 §2.3, XEP-0045 §17.1). */
+bool people_key(struct str *key_out, struct arena *a, struct str nick);
+/* Somebody else than user (bare) who has a nickname that reads the same; NULL: nobody. */
+struct occupant *people_in_the_way(const struct room_people *p, struct str key,
+	struct jid user);
+
+/* A client that is not in the room comes in as nick, which is nobody's or his own; key is
+ * of that.  Of a new occupant role and affiliation are to be set. */
+struct room_client *people_enter(struct room_people *p, struct jid full,
+	struct str nick, struct str key);
+/* It has another nickname from now on, which is nobody's or his own; what it was as
+ * which occupant goes with it, unless that one is there. */
+void people_rename(struct room_people *p, struct room_client *c, struct str nick,
+	struct str key);
+/* True: it was the last of its occupant, who is freed with it. */
+bool people_leave(struct room_people *p, struct room_client *c);
+
+/* presence (borrowed) is what c says of itself now, and it is shown. */
+void people_say(struct room_client *c, const struct elem *presence);
+/* What is shown of o, in the arena of a. */
+struct elem *people_presence(const struct occupant *o, struct arena *a);
+
+#endif

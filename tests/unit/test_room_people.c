@@ -1,0 +1,206 @@
+/*
+ * test_room_people.c - who is in a room: nicknames, users, and their clients.
+ */
+#include "config.h"
+
+#include "../../modules/muc/room_people.h"
+
+#include "test.h"
+
+static const struct hash_key hash = { 1, 2 };
+
+/* jid is prepared. */
+static struct room_client *
+enter(struct room_people *p, const char *jid, const char *nick)
+{
+	struct arena *a = arena_new();
+	struct room_client *c;
+	struct str key;
+
+	CHECK(people_key(&key, a, str_c(nick)));
+	c = people_enter(p, jid_trusted(str_c(jid)), str_c(nick), key);
+	arena_free(a);
+	return c;
+}
+
+static void
+rename_to(struct room_people *p, struct room_client *c, const char *nick)
+{
+	struct arena *a = arena_new();
+	struct str key;
+
+	CHECK(people_key(&key, a, str_c(nick)));
+	people_rename(p, c, str_c(nick), key);
+	arena_free(a);
+}
+
+static bool
+is_in_the_way(const struct room_people *p, const char *nick, const char *user)
+{
+	struct arena *a = arena_new();
+	struct str key;
+	bool found;
+
+	CHECK(people_key(&key, a, str_c(nick)));
+	found = people_in_the_way(p, key, jid_trusted(str_c(user))) != NULL;
+	arena_free(a);
+	return found;
+}
+
+static size_t
+occupants_of(const struct room_people *p, const char *user)
+{
+	struct jid jid = jid_trusted(str_c(user));
+	size_t at = people_by_user_start(p, jid), n = 0;
+
+	while (people_by_user(p, jid, &at) != NULL)
+		n++;
+	return n;
+}
+
+TEST(an_occupant_is_found_by_all_that_he_has)
+{
+	struct room_people p;
+	struct room_client *c;
+
+	people_init(&p, &hash);
+	c = enter(&p, "anna@a.example/x", "Anna");
+	CHECK(people_by_nick(&p, STR("Anna")) == c->occupant);
+	CHECK(people_by_nick(&p, STR("anna")) == NULL);
+	CHECK(people_by_address(&p, jid_trusted(STR("anna@a.example/x"))) ==
+		c);
+	CHECK(people_by_address(&p, jid_trusted(STR("anna@a.example/y"))) ==
+		NULL);
+	CHECK_INT(occupants_of(&p, "anna@a.example"), 1);
+	CHECK_INT(p.n, 1);
+	CHECK(people_leave(&p, c));
+	CHECK(people_by_nick(&p, STR("Anna")) == NULL);
+	CHECK_INT(occupants_of(&p, "anna@a.example"), 0);
+	CHECK_INT(p.n, 0);
+	people_done(&p);
+}
+
+TEST(a_nickname_that_reads_the_same_is_in_the_way_of_others_alone)
+{
+	struct room_people p;
+
+	people_init(&p, &hash);
+	enter(&p, "anna@a.example/x", "Anna B");
+	CHECK(is_in_the_way(&p, "Anna B", "bob@a.example"));
+	CHECK(is_in_the_way(&p, "anna  b", "bob@a.example"));
+	CHECK(is_in_the_way(&p, "\uff21nna\u3000B", "bob@a.example"));
+	CHECK(!is_in_the_way(&p, "annab", "bob@a.example"));
+	CHECK(!is_in_the_way(&p, "ANNA B", "anna@a.example"));
+	/* as both of them she stands in the way, and goes as one */
+	people_leave(&p, enter(&p, "anna@a.example/y", "anna b"));
+	CHECK(is_in_the_way(&p, "anna b", "bob@a.example"));
+	people_done(&p);
+}
+
+TEST(nobody_has_a_nickname_that_cannot_be_seen)
+{
+	static const char *const nicks[] = { "", " ", "\u3000", "a\u200b" };
+	struct arena *a = arena_new();
+	struct str key;
+
+	for (size_t i = 0; i < COUNT(nicks); i++) {
+		TEST_CASE(nicks[i]);
+		CHECK(!people_key(&key, a, str_c(nicks[i])));
+	}
+	arena_free(a);
+}
+
+TEST(clients_of_a_user_share_a_nickname)
+{
+	struct room_people p;
+	struct room_client *phone, *desk;
+
+	people_init(&p, &hash);
+	phone = enter(&p, "anna@a.example/phone", "Anna");
+	phone->occupant->role = ROLE_MODERATOR;
+	desk = enter(&p, "anna@a.example/desk", "Anna");
+	CHECK(desk->occupant == phone->occupant);
+	CHECK_INT(p.n, 1);
+	CHECK_INT(p.n_clients, 2);
+	CHECK_INT(desk->occupant->role, ROLE_MODERATOR);
+	CHECK(!people_leave(&p, phone));
+	CHECK(people_by_nick(&p, STR("Anna")) == desk->occupant);
+	CHECK(people_leave(&p, desk));
+	people_done(&p);
+}
+
+TEST(a_user_may_have_several_nicknames)
+{
+	struct room_people p;
+
+	people_init(&p, &hash);
+	enter(&p, "anna@a.example/x", "Anna");
+	enter(&p, "anna@a.example/y", "Owl");
+	enter(&p, "bob@a.example/y", "Bob");
+	CHECK_INT(occupants_of(&p, "anna@a.example"), 2);
+	CHECK_INT(p.n, 3);
+	people_done(&p);
+}
+
+TEST(who_takes_another_nickname_keeps_place_and_role)
+{
+	struct room_people p;
+	struct room_client *c;
+
+	people_init(&p, &hash);
+	c = enter(&p, "anna@a.example/x", "Anna");
+	c->occupant->role = ROLE_VISITOR;
+	enter(&p, "bob@a.example/x", "Bob");
+	rename_to(&p, c, "Owl");
+	CHECK(people_by_nick(&p, STR("Anna")) == NULL);
+	CHECK(people_by_nick(&p, STR("Owl")) == c->occupant);
+	CHECK(TAILQ_FIRST(&p.occupants) == c->occupant);
+	CHECK_INT(c->occupant->role, ROLE_VISITOR);
+	CHECK(!is_in_the_way(&p, "anna", "bob@a.example"));
+	CHECK(is_in_the_way(&p, "OWL", "bob@a.example"));
+	people_done(&p);
+}
+
+TEST(one_of_two_clients_takes_another_nickname)
+{
+	struct room_people p;
+	struct room_client *phone, *desk;
+
+	people_init(&p, &hash);
+	phone = enter(&p, "anna@a.example/phone", "Anna");
+	phone->occupant->role = ROLE_MODERATOR;
+	desk = enter(&p, "anna@a.example/desk", "Anna");
+	rename_to(&p, desk, "Owl");
+	CHECK_INT(p.n, 2);
+	CHECK_INT(desk->occupant->role, ROLE_MODERATOR);
+	CHECK(people_by_nick(&p, STR("Anna")) == phone->occupant);
+	/* and the other follows */
+	rename_to(&p, phone, "Owl");
+	CHECK_INT(p.n, 1);
+	CHECK(phone->occupant == desk->occupant);
+	people_done(&p);
+}
+
+TEST(the_last_word_of_any_client_is_shown)
+{
+	struct room_people p;
+	struct room_client *phone, *desk;
+	struct arena *a = arena_new();
+	struct elem *presence = elem_new(a, NS_CLIENT, "presence");
+
+	people_init(&p, &hash);
+	phone = enter(&p, "anna@a.example/phone", "Anna");
+	people_say(phone, presence);
+	desk = enter(&p, "anna@a.example/desk", "Anna");
+	elem_add_with_text(a, presence, NS_CLIENT, "show", STR("away"));
+	people_say(desk, presence);
+	CHECK(elem_child(people_presence(desk->occupant, a), NS_CLIENT,
+		      "show") != NULL);
+	people_leave(&p, desk);
+	CHECK(elem_child(people_presence(phone->occupant, a), NS_CLIENT,
+		      "show") == NULL);
+	people_done(&p);
+	arena_free(a);
+}
+
+TEST_MAIN
