@@ -7,6 +7,8 @@
 
 #include "room_config.h"
 
+#include <assert.h>
+
 #define NAME_BYTES 256
 #define DESC_BYTES 2048
 #define LANG_BYTES 64
@@ -92,6 +94,9 @@ static const struct row rows[] = {
 	{ VAR("enablearchiving"), "Is what is said archived?", .kind = FLAG,
 		.off = OFF(archive) },
 };
+
+/* Numbers, choices and sets are alike there. */
+static_assert(sizeof(int) == sizeof(uint32_t), "rows are compared as such");
 
 static inline void *
 at(struct room_config *c, const struct row *row)
@@ -183,10 +188,10 @@ room_config_compare(const struct room_config *before,
 		if (is_text(row))
 			change.any = !str_eq(str_c(*(char *const *)a),
 				str_c(*(char *const *)b));
+		else if (row->kind == FLAG)
+			change.any = *(const bool *)a != *(const bool *)b;
 		else
-			change.any = memcmp(a, b,
-				row->kind == FLAG ? sizeof(bool) :
-						    sizeof(uint32_t)) != 0;
+			change.any = *(const uint32_t *)a != *(const uint32_t *)b;
 	}
 	return change;
 }

@@ -247,6 +247,34 @@ people_presence(const struct occupant *o, struct arena *a)
 	return elem_unpack(a, (struct str){ c->presence, c->presence_bytes });
 }
 
+/* --- private messages --------------------------------------------------------------------- */
+
+/* 0 is no hash. */
+static uint32_t
+id_hash(const struct room_people *p, struct str id)
+{
+	return (uint32_t)hash_of(p, id) | 1;
+}
+
+void
+people_note_private(const struct room_people *p, struct room_client *c,
+	struct str id)
+{
+	c->private_ids[c->private_at] = id_hash(p, id);
+	c->private_at = (uint8_t)((c->private_at + 1u) % COUNT(c->private_ids));
+}
+
+bool
+people_had_private(const struct room_people *p, const struct room_client *c,
+	struct str id)
+{
+	for (size_t i = 0; i < COUNT(c->private_ids); i++) {
+		if (c->private_ids[i] == id_hash(p, id))
+			return true;
+	}
+	return false;
+}
+
 /* --- all of them ---------------------------------------------------------------------------- */
 
 void

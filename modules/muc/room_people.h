@@ -25,6 +25,10 @@ struct room_client {
 	struct jid jid; /* full; the bytes lie behind the object */
 	char *presence; /* what it has said last, packed (elem_pack.h); owned */
 	uint32_t presence_bytes;
+	/* Hashes of the ids of the last private messages that it was sent: an error with
+	 * one of them is about that, and is not the room's. */
+	uint32_t private_ids[4];
+	uint8_t private_at;
 };
 
 TAILQ_HEAD(room_clients, room_client);
@@ -89,6 +93,12 @@ bool people_leave(struct room_people *p, struct room_client *c);
 
 /* presence (borrowed) is what c says of itself now, and it is shown. */
 void people_say(struct room_client *c, const struct elem *presence);
+/* c is sent a private message with this id; and has it been sent one? */
+void people_note_private(const struct room_people *p, struct room_client *c,
+	struct str id);
+bool people_had_private(const struct room_people *p, const struct room_client *c,
+	struct str id);
+
 /* What is shown of o, in the arena of a. */
 struct elem *people_presence(const struct occupant *o, struct arena *a);
 

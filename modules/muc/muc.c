@@ -1,0 +1,76 @@
+/*
+ * muc.c - rooms for many (XEP-0045): what the service is, what may be configured, and
+ * what it answers.
+ *
+ * muc.h draws a room.
+ */
+#include "config.h"
+
+#include "muc.h"
+
+static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id", NULL };
+
+static const struct service muc_services[] = {
+	{ .option = "domain", .category = "conference", .type = "text",
+		.name = "Rooms", .address_class = &muc_room_class,
+		.features = muc_features },
+	{ .option = NULL },
+};
+
+static const struct iq_handler muc_iqs[] = {
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_MUC_ADMIN, "query",
+		muc_on_admin_get },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_MUC_ADMIN,
+		"query", muc_on_admin_set },
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_MUC_OWNER, "query",
+		muc_on_owner_get },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_MUC_OWNER,
+		"query", muc_on_owner_set },
+	{ .fn = NULL },
+};
+
+static const struct hook_handler muc_hooks[] = {
+	{ HOOK_DISCO_INFO, HOOK_CHANGE, muc_on_disco_info },
+	{ .fn = NULL },
+};
+
+#define OFF(field) offsetof(struct muc_conf, field)
+
+static const char *const create_choices[] = { "local", "admins", "nobody", NULL };
+
+static const struct option muc_options[] = {
+	{ .name = "domain", .type = OPT_DOMAIN, .service = true,
+		.dflt = "conference", .off = OFF(domain),
+		.help = "the domain of the rooms, below that of the host unless it "
+			"has a dot" },
+	{ .name = "create", .type = OPT_CHOICE, .choices = create_choices,
+		.dflt = "local", .off = OFF(create),
+		.help = "who may make rooms: users of this host, its admins alone, "
+			"or nobody" },
+	{ .name = "max_users", .type = OPT_INT, .dflt = "5000", .min = "1",
+		.max = "100000", .off = OFF(max_users),
+		.help = "how many may be in a room whose owners set no other bound; "
+			"its owners and admins come in above it" },
+	{ .name = "max_affiliations", .type = OPT_INT, .dflt = "10000",
+		.min = "1", .max = "100000", .off = OFF(max_affiliations),
+		.help = "how many members, admins, owners and banned a room may "
+			"have" },
+	{ .name = "admins_own", .type = OPT_SWITCH, .dflt = "yes",
+		.off = OFF(admins_own),
+		.help = "admins of the host are owners of each room, and seen as "
+			"such" },
+	{ .name = NULL },
+};
+
+MODULE(muc) = {
+	.api = MODULE_API,
+	.name = "muc",
+	.summary = "rooms in which many talk",
+	.specs = "XEP-0045 1.35.5",
+	.needs = (const char *const[]){ "presence", NULL },
+	.options = muc_options,
+	.conf_size = sizeof(struct muc_conf),
+	.hooks = muc_hooks,
+	.iqs = muc_iqs,
+	.services = muc_services,
+};

@@ -1,0 +1,46 @@
+/*
+ * muc.h - rooms (XEP-0045): what the module is told by its options, and what its files
+ * share.
+ *
+ * A room is an entity of a class of its own, at a service domain of its host, on the
+ * shard that its address hashes to:
+ *
+ *	        join                     owner says how it is to be
+ *	absent -------> locked: its owner is alone in it -------> open <--- the store
+ *	  ^               | he leaves, cancels                     |
+ *	  |               v                                        | destroyed; or everybody
+ *	  '------------- gone <------------------------------------' has left, and it is not
+ *	                                                             persistent
+ *
+ * An open room is in the store: its configuration, affiliations and subject; who is in it
+ * is in memory.  What is stored is durable before anybody sees it.
+ */
+#ifndef MUC_MUC_H
+#define MUC_MUC_H
+
+#include "module/module.h"
+
+/* Who may make a room by entering it. */
+enum muc_create { MUC_CREATE_LOCAL, MUC_CREATE_ADMINS, MUC_CREATE_NOBODY };
+
+struct muc_conf {
+	const char *domain;
+	int create;             /* enum muc_create */
+	int64_t max_users;      /* in a room that has no bound of its own */
+	int64_t max_affiliations;
+	bool admins_own;        /* admins of the host are owners of each room */
+};
+
+/* room.c */
+extern const struct entity_class muc_room_class;
+
+/* room_admin.c, room_owner.c: requests */
+enum hook_result muc_on_admin_get(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_admin_set(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_owner_get(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_owner_set(struct module_ctx *m, struct iq *iq);
+
+/* room_disco.c: hooks */
+enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);
+
+#endif

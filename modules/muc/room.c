@@ -1,0 +1,325 @@
+/*
+ * room.c - a room as an entity: how it is loaded, what comes for it, and how it leaves.
+ *
+ * Owner shard of the room.  muc.h draws its states; room.h says which file does what.
+ */
+#include "config.h"
+
+#include "room.h"
+
+/* --- who somebody is --------------------------------------------------------------------- */
+
+const struct muc_conf *
+room_conf(const struct room *r)
+{
+	const struct module_ctx *m = module_of_entity(&r->e);
+
+	return m != NULL ? m->conf : NULL;
+}
+
+bool
+room_is_ruled_by(const struct room *r, struct jid user)
+{
+	const struct muc_conf *conf = room_conf(r);
+	const struct host *host =
+		shard_host(r->e.shard, jid_domain(r->e.jid));
+
+	return conf != NULL && conf->admins_own && host != NULL &&
+		host_is_admin(host->parent, jid_bare_str(user));
+}
+
+enum room_affiliation
+room_affiliation(const struct room *r, struct jid jid)
+{
+	return room_is_ruled_by(r, jid) ? AFF_OWNER :
+					  members_affiliation(&r->members, jid);
+}
+
+struct room_standing
+room_standing(const struct room *r, struct jid full)
+{
+	const struct room_client *c = people_by_address(&r->people, full);
+
+	if (c != NULL)
+		return (struct room_standing){ c->occupant->role,
+			c->occupant->aff };
+	return (struct room_standing){ ROLE_NONE, room_affiliation(r, full) };
+}
+
+struct jid
+room_occupant_jid(const struct room *r, struct arena *a, struct str nick)
+{
+	return jid_make(a, jid_local(r->e.jid), jid_domain(r->e.jid), nick);
+}
+
+void
+room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
+	const char *type)
+{
+	struct stanza *answer;
+
+	if (type == NULL) {
+		router_bounce(r->e.shard, st, cond, NULL);
+		return;
+	}
+	answer = stanza_error(st, cond, STR_NONE);
+	if (answer != NULL) {
+		elem_set_attr(answer->arena,
+			stanza_child(answer, NS_CLIENT, "error"), "type",
+			str_c(type));
+		receipt_move(answer, st);
+		router_send(r->e.shard, answer);
+	}
+	stanza_free(st);
+}
+
+/* --- loading ------------------------------------------------------------------------------ */
+
+static void
+take_config(struct room *r, struct str value)
+{
+	struct arena *a = arena_new();
+	const struct elem *form = stored_read(a, value);
+	const char *why;
+
+	r->state = ROOM_OPEN;
+	if (form == NULL || !room_config_read(&r->config, a, form, &why)) {
+		/* its owners mend it: it is not to be open to all till then */
+		room_config_done(&r->config);
+		room_config_init(&r->config);
+		r->config.members_only = true;
+		r->config.persistent = true;
+		log_error(LOG_STORE, entity_who(&r->e),
+			"the configuration of a room is damaged, it is for members alone");
+	}
+	arena_free(a);
+}
+
+static void
+room_take(struct entity *e, const struct store_answer *answer)
+{
+	struct room *r = room_of(e);
+
+	room_config_init(&r->config);
+	people_init(&r->people, &e->shard->server->hash_key);
+	members_init(&r->members, &e->shard->server->hash_key);
+	history_init(&r->history);
+	TAILQ_INIT(&r->lines);
+	STAILQ_INIT(&r->waiting);
+	r->audience = audience_new(e->shard, e->hash);
+	for (size_t i = 0; i < answer->n; i++) {
+		const struct store_entry *entry = &answer->entries[i];
+
+		if (str_is(entry->with, MAP_AFFILIATIONS))
+			members_take(&r->members, entry);
+		else if (str_is(entry->key, "config"))
+			take_config(r, entry->value);
+		else if (str_is(entry->key, "subject"))
+			room_subject_take(r, entry->value);
+	}
+}
+
+void
+room_forget(struct room *r)
+{
+	room_config_done(&r->config);
+	room_config_init(&r->config);
+	members_done(&r->members);
+	members_init(&r->members, &r->e.shard->server->hash_key);
+	history_done(&r->history);
+	free(r->subject);
+	free(r->subject_nick);
+	r->subject = r->subject_nick = NULL;
+	r->subject_us = 0;
+	r->state = ROOM_ABSENT;
+	entity_check_idle(&r->e);
+}
+
+/* --- what comes --------------------------------------------------------------------------- */
+
+static void
+receive_presence(struct room *r, struct stanza *st)
+{
+	struct room_client *c = people_by_address(&r->people, st->from);
+	bool enters = st->type == PRESENCE_AVAILABLE &&
+		stanza_child(st, NS_MUC, "x") != NULL;
+
+	if (enters)
+		room_enter(r, st);
+	else if (c != NULL &&
+		(st->type == PRESENCE_AVAILABLE ||
+			st->type == PRESENCE_UNAVAILABLE))
+		room_presence(r, c, st);
+	else if (st->type == PRESENCE_AVAILABLE)
+		room_not_in(r, st);
+	else {
+		if (c != NULL && st->type == PRESENCE_ERROR)
+			room_missed(r, c);
+		stanza_free(st); /* §17.3, 2, 4 and 5 */
+	}
+}
+
+/* An error that came back: of what all were told, or of a private message. */
+static void
+receive_error(struct room *r, struct stanza *st)
+{
+	struct room_client *c = people_by_address(&r->people, st->from);
+
+	if (c != NULL && people_had_private(&r->people, c, st->id)) {
+		room_private(r, st);
+		return;
+	}
+	if (c != NULL)
+		room_missed(r, c);
+	stanza_free(st);
+}
+
+static void
+receive_message(struct room *r, struct stanza *st)
+{
+	if (st->type == MESSAGE_ERROR)
+		receive_error(r, st);
+	else if (!jid_is_bare(st->to))
+		room_private(r, st);
+	else if (st->type == MESSAGE_GROUPCHAT)
+		room_message(r, st);
+	else
+		entity_receive_default(&r->e, st);
+}
+
+static void
+receive_now(struct room *r, struct stanza *st)
+{
+	if (room_conf(r) == NULL)
+		router_bounce(r->e.shard, st, COND_ITEM_NOT_FOUND, NULL);
+	else if (st->kind == STANZA_PRESENCE)
+		receive_presence(r, st);
+	else if (st->kind == STANZA_MESSAGE)
+		receive_message(r, st);
+	else if (!jid_is_bare(st->to))
+		room_private(r, st);
+	else
+		entity_receive_default(&r->e, st);
+}
+
+/* As an inbox, with the same bound. */
+static void
+room_receive(struct entity *e, struct stanza *st)
+{
+	struct room *r = room_of(e);
+	size_t bytes = stanza_bytes(st);
+
+	if (r->state != ROOM_GOING) {
+		receive_now(r, st);
+	} else if (r->waiting_bytes != 0 && r->waiting_bytes + bytes >
+			e->shard->snap->config->limits.inbox_bytes) {
+		router_bounce(e->shard, st, COND_RESOURCE_CONSTRAINT, NULL);
+	} else {
+		STAILQ_INSERT_TAIL(&r->waiting, st, link);
+		r->waiting_bytes += bytes;
+	}
+}
+
+void
+room_go_on(struct room *r)
+{
+	struct stanza *st;
+
+	while (r->state != ROOM_GOING &&
+		(st = STAILQ_FIRST(&r->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->waiting, link);
+		r->waiting_bytes -= stanza_bytes(st);
+		receive_now(r, st);
+	}
+	entity_go_on(&r->e);
+}
+
+/* What comes while it is being deleted is for what there is then. */
+static bool
+room_is_held(const struct entity *e)
+{
+	return ((const struct room *)(const void *)e)->state == ROOM_GOING;
+}
+
+/* --- leaving ------------------------------------------------------------------------------ */
+
+static bool
+room_is_idle(const struct entity *e)
+{
+	const struct room *r = (const void *)e;
+
+	return r->people.n == 0 && TAILQ_EMPTY(&r->lines) &&
+		r->state != ROOM_GOING;
+}
+
+static bool
+room_is_absent(const struct entity *e)
+{
+	return ((const struct room *)(const void *)e)->state == ROOM_ABSENT;
+}
+
+static bool
+room_is_item(const struct entity *e, struct arena *a, struct elem *item)
+{
+	const struct room *r = (const void *)e;
+
+	if (r->state != ROOM_OPEN || !r->config.is_public)
+		return false;
+	elem_set_attr(a, item, "name",
+		r->config.name != NULL ? str_c(r->config.name) :
+					 jid_local(e->jid));
+	return true;
+}
+
+/* The service is switched off, or gets another domain (§11.2). */
+static void
+room_retire(struct entity *e)
+{
+	struct room *r = room_of(e);
+	struct room_note note = { .codes = { 332 } };
+	struct occupant *o;
+	struct room_client *c;
+	struct stanza *st;
+
+	while ((st = STAILQ_FIRST(&r->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->waiting, link);
+		router_bounce(e->shard, st, COND_ITEM_NOT_FOUND, NULL);
+	}
+	TAILQ_FOREACH (o, &r->people.occupants, link)
+		TAILQ_FOREACH (c, &o->clients, link)
+			room_show_gone_own(r, c, &note);
+}
+
+static void
+room_unload(struct entity *e)
+{
+	struct room *r = room_of(e);
+	struct stanza *st;
+
+	while ((st = STAILQ_FIRST(&r->waiting)) != NULL) {
+		STAILQ_REMOVE_HEAD(&r->waiting, link);
+		stanza_free(st);
+	}
+	room_lines_done(r);
+	people_done(&r->people);
+	members_done(&r->members);
+	history_done(&r->history);
+	room_config_done(&r->config);
+	audience_free(r->audience);
+	free(r->subject);
+	free(r->subject_nick);
+}
+
+const struct entity_class muc_room_class = {
+	.name = "room",
+	.size = sizeof(struct room),
+	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS, NULL },
+	.take = room_take,
+	.receive = room_receive,
+	.is_held = room_is_held,
+	.is_idle = room_is_idle,
+	.is_absent = room_is_absent,
+	.is_item = room_is_item,
+	.retire = room_retire,
+	.unload = room_unload,
+};

@@ -1,0 +1,193 @@
+/*
+ * room.h - a room, and what its files do for each other.  Owner shard of the room, all of
+ * it.
+ *
+ *	room.c            its class: loading, what comes for it, leaving
+ *	room_enter.c      who comes in, and what he is told (§7.2)
+ *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
+ *	room_message.c    what is said to all, and the subject (§7.4, §8.1)
+ *	room_history.c    the last of that, for those who come in (§7.2.13)
+ *	room_private.c    what is for one occupant (§7.5, §17.4)
+ *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
+ *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
+ *	room_say.c        the words of the room itself: who sees what, and to whom it goes
+ */
+#ifndef MUC_ROOM_H
+#define MUC_ROOM_H
+
+#include "muc.h"
+#include "room_config.h"
+#include "room_members.h"
+#include "room_people.h"
+
+#define MAP_ROOM "room" /* of a room: "config", "subject" */
+
+enum room_state {
+	ROOM_ABSENT, /* there is nothing behind the address */
+	ROOM_LOCKED, /* its first occupant, who owns it, has yet to configure it */
+	ROOM_OPEN,   /* it is in the store */
+	ROOM_GOING,  /* it is being deleted there: what comes for it waits */
+};
+
+/* Of the last messages, for those who come in. */
+struct room_said {
+	STAILQ_ENTRY(room_said) link;
+	int64_t wall_us;
+	size_t bytes;  /* packed behind it (elem_pack.h), with from and id */
+};
+
+struct room_history {
+	STAILQ_HEAD(, room_said) said; /* oldest first */
+	size_t n, bytes;
+};
+
+/* What has been said, in order, until all before it is durable. */
+struct room_line;
+TAILQ_HEAD(room_lines, room_line);
+
+struct room {
+	struct entity e; /* first */
+	struct room_config config;
+	struct room_members members;
+	struct room_people people;
+	struct audience *audience; /* all clients, by what they see */
+	struct room_history history;
+	struct room_lines lines;
+	char *subject;      /* owned; NULL: none, or taken away */
+	char *subject_nick; /* who has set it; NULL: nobody */
+	int64_t subject_us; /* when; 0: never */
+	struct stanza_queue waiting; /* while it is going */
+	size_t waiting_bytes;
+	uint8_t state;      /* enum room_state */
+};
+
+static inline struct room *
+room_of(struct entity *e)
+{
+	return (struct room *)(void *)e;
+}
+
+/* --- room.c ------------------------------------------------------------------------ */
+
+/* NULL: the service is not there any more. */
+const struct muc_conf *room_conf(const struct room *r);
+/* Is user an admin of the host, and so an owner of each room? */
+bool room_is_ruled_by(const struct room *r, struct jid user);
+/* That of whoever is jid. */
+enum room_affiliation room_affiliation(const struct room *r, struct jid jid);
+/* What he may do: in the room with his client, or by his affiliation alone. */
+struct room_standing room_standing(const struct room *r, struct jid full);
+/* The address of one who has this nickname, in the arena of a. */
+struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str nick);
+/* Answers st (taken) with an error, of the type that the RFC recommends or another
+ * (NULL: that). */
+void room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
+	const char *type);
+/* It is not being deleted any more: what has waited is received. */
+void room_go_on(struct room *r);
+/* All of it goes from memory, and nobody is told; it can be made anew. */
+void room_forget(struct room *r);
+
+/* --- room_say.c ---------------------------------------------------------------------- */
+
+/* Flags in the audience: what a client sees of others. */
+#define VIEW_PLAIN 1u /* nicknames */
+#define VIEW_REAL 2u  /* and real addresses (§7.2.3, §7.2.4) */
+#define VIEW_SELF 4u  /* while others are told of him: he gets his own */
+#define VIEW_ANY (VIEW_PLAIN | VIEW_REAL)
+
+#define NOTE_CODES 4
+
+/* What a presence says beside who somebody is. */
+struct room_note {
+	unsigned codes[NOTE_CODES]; /* for all; 0 ends */
+	unsigned own[NOTE_CODES];   /* for himself, beside 110 */
+	struct str reason;          /* STR_NONE: none */
+	struct str actor;           /* nickname of who has done it; STR_NONE */
+	struct str nick;            /* the new one, with 303; STR_NONE */
+};
+
+/* Sees the clients of o what they are to see from now on? */
+void room_set_view(struct room *r, const struct occupant *o);
+/* Presence of o, as it is now, for all: his own clients have theirs, with 110. */
+void room_show(struct room *r, struct occupant *o, const struct room_note *note,
+	struct jid by);
+/* The same for one client, as he comes in. */
+void room_show_to(struct room *r, const struct occupant *o, struct jid to);
+/* Own presence, to one client (with 110). */
+void room_show_own(struct room *r, const struct room_client *c,
+	const struct room_note *note, struct str id);
+/* A client goes: to himself, as long as he is in the people, */
+void room_show_gone_own(struct room *r, const struct room_client *c,
+	const struct room_note *note);
+/* and to all others, that his occupant has; who he was is told by what he had. */
+struct room_gone {
+	struct jid user;            /* full; borrowed */
+	struct str nick;
+	enum room_affiliation aff;
+	enum room_role role;        /* ROLE_NONE, unless he takes another nickname */
+	const struct elem *said;    /* <status/>, and the like; or NULL */
+};
+void room_show_gone(struct room *r, const struct room_gone *gone,
+	const struct room_note *note, struct jid by);
+/* A message of the room with status codes (§10.2.1), to all. */
+void room_say_codes(struct room *r, const unsigned *codes);
+/* Leaves out of what a client has sent what rooms alone say (§17.3, 6). */
+void room_clean(struct stanza *st);
+
+/* --- room_enter.c ------------------------------------------------------------------ */
+
+/* st (taken): presence with <x/> of muc. */
+void room_enter(struct room *r, struct stanza *st);
+
+/* --- room_presence.c ------------------------------------------------------------------ */
+
+/* st (taken) of one who is in it. */
+void room_presence(struct room *r, struct room_client *c, struct stanza *st);
+/* All clients of o go. */
+void room_leave_all(struct room *r, struct occupant *o,
+	const struct room_note *note);
+/* He is not in the room, and seems to think so (§7.2.18); st is taken. */
+void room_not_in(struct room *r, struct stanza *st);
+/* An error has come back of what he was sent: he has missed something (§11.1, §18.1.2). */
+void room_missed(struct room *r, struct room_client *c);
+/* Nobody is in it: what is not to stay goes. */
+void room_is_empty(struct room *r);
+
+/* --- room_message.c -------------------------------------------------------------------- */
+
+/* st (taken): groupchat to the room. */
+void room_message(struct room *r, struct stanza *st);
+/* The subject, to one who comes in (§7.2.15). */
+void room_tell_subject(struct room *r, struct jid to);
+void room_subject_take(struct room *r, struct str value);
+void room_lines_done(struct room *r);
+
+/* --- room_history.c ---------------------------------------------------------------------- */
+
+void history_init(struct room_history *h);
+void history_done(struct room_history *h);
+/* st (borrowed) was said to all; at most max are kept. */
+void history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
+	uint32_t max);
+/* What x (of muc, or NULL) asks for, to one who comes in. */
+void history_tell(struct room *r, const struct elem *x, struct jid to);
+
+/* --- room_private.c ---------------------------------------------------------------------- */
+
+/* st (taken): a message or a request for an occupant. */
+void room_private(struct room *r, struct stanza *st);
+
+/* --- room_admin.c --------------------------------------------------------------------- */
+
+/* An affiliation that is durable: all who are in it and have another one now, or have to
+ * go.  note: reason and actor. */
+void room_affiliate(struct room *r, struct jid jid, const struct room_note *note,
+	struct jid by);
+
+/* --- room_owner.c -------------------------------------------------------------------- */
+
+/* It is to be gone: from the store, and then from memory. */
+void room_destroy(struct room *r);
+
+#endif

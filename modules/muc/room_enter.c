@@ -1,0 +1,237 @@
+/*
+ * room_enter.c - who comes into a room, and what he is told, in the order of XEP-0045
+ * §7.1: presence of the others, his own, history, the subject; and then what is said.
+ *
+ *	presence with <x/> --> may he? --no--> error
+ *	                         | no room --> made, and his (§10.1)
+ *	                         v
+ *	                       occupant --> others --> his own, with 110 --> history --> subject
+ *	                         ^
+ *	                         '-- who is in it already is told all of it again (§7.2.1)
+ */
+#include "config.h"
+
+#include "room.h"
+
+/* So many owners and admins come in above the bound (§7.2.9). */
+#define USERS_ABOVE 100
+
+/* Who asks, and for what. */
+struct entry {
+	struct room *r;
+	struct stanza *st;
+	const struct elem *x;
+	struct str nick, key;
+	enum room_affiliation aff;
+	struct room_client *client; /* NULL: he is not in it yet */
+	struct room_note note;
+};
+
+/* --- may he? ------------------------------------------------------------------------------- */
+
+/* §7.2.11, §10.1.1: there is no room, so that he would make one. */
+static enum stanza_cond
+may_create(const struct room *r, struct jid user)
+{
+	const struct muc_conf *conf = room_conf(r);
+	const struct host *host = shard_host(r->e.shard, jid_domain(r->e.jid));
+	const struct host *parent = host->parent;
+
+	if (host_is_admin(parent, jid_bare_str(user)))
+		return COND_NONE;
+	if (conf->create == MUC_CREATE_LOCAL &&
+		str_eq(jid_domain(user), parent->domain))
+		return COND_NONE;
+	return COND_NOT_ALLOWED;
+}
+
+static bool
+knows_password(const struct entry *e)
+{
+	const struct elem *password = elem_child(e->x, NS_MUC, "password");
+	struct str given = password != NULL ?
+		elem_text(e->st->arena, password) :
+		STR("");
+
+	return !e->r->config.has_password ||
+		secret_eq(given, str_c(e->r->config.secret)) ||
+		room_is_ruled_by(e->r, e->st->from);
+}
+
+/* Each client of one who has several is one more to be told everything. */
+static bool
+is_full(const struct entry *e)
+{
+	const struct room *r = e->r;
+	size_t max = r->config.max_users != 0 ? r->config.max_users :
+						(size_t)room_conf(r)->max_users;
+
+	if (e->aff >= AFF_ADMIN)
+		max += USERS_ABOVE;
+	return r->people.n_clients >= max;
+}
+
+/* §7.2.8: in use, or reserved, but not with what is his own. */
+static bool
+is_anothers(const struct entry *e)
+{
+	return people_in_the_way(&e->r->people, e->key, e->st->from) != NULL ||
+		members_reserved(&e->r->members, e->key, e->st->from) != NULL;
+}
+
+/* §7.2.5 to §7.2.10; *type_out: other than the condition has. */
+static enum stanza_cond
+may_enter(const struct entry *e, const char **type_out)
+{
+	const struct room *r = e->r;
+
+	if (r->state == ROOM_ABSENT)
+		return may_create(r, e->st->from);
+	if (e->aff == AFF_OUTCAST)
+		return COND_FORBIDDEN;
+	if (r->state == ROOM_LOCKED && e->aff != AFF_OWNER)
+		return COND_ITEM_NOT_FOUND;
+	if (r->config.members_only && e->aff < AFF_MEMBER)
+		return COND_REGISTRATION_REQUIRED;
+	if (!knows_password(e))
+		return COND_NOT_AUTHORIZED;
+	if (is_anothers(e))
+		return COND_CONFLICT;
+	if (is_full(e)) {
+		*type_out = "wait";
+		return COND_SERVICE_UNAVAILABLE;
+	}
+	return COND_NONE;
+}
+
+/* --- what he is told ----------------------------------------------------------------------- */
+
+static void
+tell_all(struct entry *e, struct room_client *c)
+{
+	struct room *r = e->r;
+	const struct occupant *o;
+	struct jid jid = c->jid;
+
+	TAILQ_FOREACH (o, &r->people.occupants, link)
+		if (o != c->occupant)
+			room_show_to(r, o, jid);
+	room_show_own(r, c, &e->note, e->st->id);
+	history_tell(r, e->x, jid);
+	room_tell_subject(r, jid);
+}
+
+/* --- coming in ---------------------------------------------------------------------------- */
+
+static void
+note_own(struct entry *e, unsigned code)
+{
+	size_t i = 0;
+
+	while (e->note.own[i] != 0)
+		i++;
+	e->note.own[i] = code;
+}
+
+static void
+create(struct entry *e)
+{
+	e->r->state = ROOM_LOCKED;
+	members_set(&e->r->members, jid_bare(e->st->from), AFF_OWNER, STR_NONE,
+		STR_NONE);
+	e->aff = AFF_OWNER;
+	note_own(e, 201);
+}
+
+/* The others learn of him before he is in the audience. */
+static struct room_client *
+come_in(struct entry *e)
+{
+	struct room *r = e->r;
+	struct room_client *c = people_enter(&r->people, e->st->from, e->nick,
+		e->key);
+	struct occupant *o = c->occupant;
+
+	if (TAILQ_NEXT(c, link) == NULL) {
+		o->aff = e->aff;
+		o->role = role_initial(e->aff, r->config.moderated);
+	}
+	people_say(c, e->st->root);
+	entity_in_use(&r->e);
+	room_show(r, o, NULL, e->st->from);
+	return c;
+}
+
+/* §7.2.1: it has lost its picture of the room, and gets it as if it came in. */
+static void
+come_again(struct entry *e)
+{
+	struct room *r = e->r;
+	struct room_client *c = e->client;
+
+	audience_leave(r->audience, c->jid);
+	people_say(c, e->st->root);
+	room_show(r, c->occupant, NULL, e->st->from);
+	tell_all(e, c);
+	audience_join(r->audience, c->jid, VIEW_PLAIN);
+	room_set_view(r, c->occupant);
+	stanza_free(e->st);
+}
+
+static void
+come_first(struct entry *e)
+{
+	struct room *r = e->r;
+	struct room_client *c;
+
+	if (r->state == ROOM_ABSENT)
+		create(e);
+	c = come_in(e);
+	tell_all(e, c);
+	audience_join(r->audience, c->jid, VIEW_PLAIN);
+	room_set_view(r, c->occupant);
+	stanza_free(e->st);
+}
+
+/* Of one who is in it as somebody else already, it is that he takes another name. */
+static bool
+is_renaming(const struct entry *e)
+{
+	return e->client != NULL &&
+		!str_eq(occupant_nick(e->client->occupant), e->nick);
+}
+
+void
+room_enter(struct room *r, struct stanza *st)
+{
+	struct entry e = {
+		.r = r,
+		.st = st,
+		.x = elem_copy(st->arena, stanza_child(st, NS_MUC, "x")),
+		.nick = jid_resource(st->to),
+		.aff = room_affiliation(r, st->from),
+		.client = people_by_address(&r->people, st->from),
+	};
+	const char *type = NULL;
+	enum stanza_cond cond;
+
+	if (jid_is_bare(st->from) || !people_key(&e.key, st->arena, e.nick)) {
+		room_refuse(r, st, COND_JID_MALFORMED, NULL); /* §7.2.1, §17.1 */
+		return;
+	}
+	/* who is in it has been let in */
+	cond = e.client == NULL ? may_enter(&e, &type) : COND_NONE;
+	if (cond != COND_NONE) {
+		room_refuse(r, st, cond, type);
+		return;
+	}
+	room_clean(st);
+	if (r->config.whois == WHOIS_ANYONE)
+		note_own(&e, 100); /* §7.2.3 */
+	if (is_renaming(&e))
+		room_presence(r, e.client, st);
+	else if (e.client != NULL)
+		come_again(&e);
+	else
+		come_first(&e);
+}

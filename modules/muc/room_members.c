@@ -1,0 +1,205 @@
+/*
+ * room_members.c - the affiliations of a room.
+ *
+ * Owner shard of the room.  Invariant: nobody stands here with AFF_NONE, and owners is how
+ * many of them are AFF_OWNER.
+ */
+#include "config.h"
+
+#include "room_members.h"
+
+/* --- finding -------------------------------------------------------------------------- */
+
+static uint64_t
+hash_of(const struct room_members *m, struct str text)
+{
+	return hash_bytes(&m->hash, text.p, text.n);
+}
+
+static struct room_member *
+find(const struct room_members *m, struct str text)
+{
+	uint64_t hash = hash_of(m, text);
+	size_t at = table_start(&m->by_jid, hash);
+	struct room_member *found;
+
+	while ((found = table_next(&m->by_jid, hash, &at)) != NULL) {
+		if (str_eq(jid_str(found->jid), text))
+			break;
+	}
+	return found;
+}
+
+struct room_member *
+members_find(const struct room_members *m, struct jid jid)
+{
+	return find(m, jid_bare_str(jid));
+}
+
+enum room_affiliation
+members_affiliation(const struct room_members *m, struct jid jid)
+{
+	const struct room_member *found = find(m, jid_bare_str(jid));
+
+	if (found == NULL && jid_local(jid).n != 0)
+		found = find(m, jid_domain(jid));
+	return found != NULL ? found->aff : AFF_NONE;
+}
+
+/* Few members have one. */
+const struct room_member *
+members_reserved(const struct room_members *m, struct str key, struct jid user)
+{
+	const struct room_member *one;
+
+	TAILQ_FOREACH (one, &m->all, link) {
+		if (one->key != NULL && str_is(key, one->key) &&
+			!jid_eq_bare(one->jid, user))
+			return one;
+	}
+	return NULL;
+}
+
+/* --- changing ---------------------------------------------------------------------------- */
+
+static void
+text_set(char **text_io, struct str text)
+{
+	free(*text_io);
+	*text_io = text.n != 0 ? str_dup(text) : NULL;
+}
+
+static void
+nick_set(struct room_member *one, struct str nick)
+{
+	struct arena *a = arena_new();
+	struct str key = STR_NONE;
+
+	text_set(&one->nick, nick);
+	if (nick.n != 0)
+		(void)precis_nickname_key(&key, a, nick, NULL);
+	text_set(&one->key, key);
+	arena_free(a);
+}
+
+static struct room_member *
+member_new(struct room_members *m, struct jid jid)
+{
+	struct room_member *one = xcalloc(1, sizeof(*one) + jid.bare_len);
+	char *text = (char *)(one + 1);
+
+	memcpy(text, jid.text, jid.bare_len);
+	one->jid = jid_bare(jid);
+	one->jid.text = text;
+	table_add(&m->by_jid, hash_of(m, jid_str(one->jid)), one);
+	TAILQ_INSERT_TAIL(&m->all, one, link);
+	m->n++;
+	return one;
+}
+
+static void
+member_free(struct room_members *m, struct room_member *one)
+{
+	table_remove(&m->by_jid, hash_of(m, jid_str(one->jid)), one);
+	TAILQ_REMOVE(&m->all, one, link);
+	m->n--;
+	m->owners -= one->aff == AFF_OWNER;
+	free(one->nick);
+	free(one->reason);
+	free(one->key);
+	free(one);
+}
+
+/* §9.1: who is banned has reserved nothing any more. */
+static struct str
+nick_after(const struct room_member *one, enum room_affiliation aff,
+	struct str nick)
+{
+	if (aff == AFF_OUTCAST)
+		return STR("");
+	if (nick.p == NULL && one != NULL && one->nick != NULL)
+		return str_c(one->nick);
+	return nick;
+}
+
+void
+members_set(struct room_members *m, struct jid jid, enum room_affiliation aff,
+	struct str nick, struct str reason)
+{
+	struct room_member *one = members_find(m, jid);
+
+	if (aff == AFF_NONE) {
+		if (one != NULL)
+			member_free(m, one);
+		return;
+	}
+	if (one == NULL)
+		one = member_new(m, jid);
+	m->owners -= one->aff == AFF_OWNER;
+	one->aff = aff;
+	m->owners += one->aff == AFF_OWNER;
+	if (aff == AFF_OUTCAST || nick.p != NULL)
+		nick_set(one, nick_after(one, aff, nick));
+	text_set(&one->reason, reason);
+}
+
+void
+members_init(struct room_members *m, const struct hash_key *hash)
+{
+	*m = (struct room_members){ .hash = *hash };
+	TAILQ_INIT(&m->all);
+}
+
+void
+members_done(struct room_members *m)
+{
+	struct room_member *one;
+
+	while ((one = TAILQ_FIRST(&m->all)) != NULL)
+		member_free(m, one);
+	table_done(&m->by_jid);
+}
+
+/* --- the store ------------------------------------------------------------------------ */
+
+void
+members_store(const struct room_members *m, struct store_tx *tx,
+	struct store_place at, struct jid jid, enum room_affiliation aff,
+	struct str nick, struct str reason)
+{
+	struct arena *a = arena_new();
+	struct elem *item = elem_new(a, NS_MUC_ADMIN, "item");
+	struct buf value = BUF_INIT;
+
+	nick = nick_after(members_find(m, jid), aff, nick);
+	elem_set_attr(a, item, "affiliation", str_c(affiliation_name(aff)));
+	if (nick.n != 0)
+		elem_set_attr(a, item, "nick", nick);
+	if (reason.n != 0)
+		elem_add_with_text(a, item, NS_MUC_ADMIN, "reason", reason);
+	stored_write(&value, item);
+	if (aff == AFF_NONE)
+		store_tx_delete(tx, at, jid_bare_str(jid));
+	else
+		store_tx_set(tx, at, jid_bare_str(jid), buf_str(&value));
+	buf_done(&value);
+	arena_free(a);
+}
+
+void
+members_take(struct room_members *m, const struct store_entry *entry)
+{
+	struct arena *a = arena_new();
+	const struct elem *item = stored_read(a, entry->value);
+	const struct elem *reason = item != NULL ?
+		elem_child(item, NS_MUC_ADMIN, "reason") :
+		NULL;
+	enum room_affiliation aff;
+
+	if (item != NULL &&
+		affiliation_parse(elem_attr(item, "affiliation"), &aff))
+		members_set(m, jid_trusted(entry->key), aff,
+			elem_attr(item, "nick"),
+			reason != NULL ? elem_text(a, reason) : STR_NONE);
+	arena_free(a);
+}

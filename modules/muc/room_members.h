@@ -1,0 +1,57 @@
+/*
+ * room_members.h - the affiliations of a room: which address or domain has which, the
+ * nickname that it has reserved, and why (XEP-0045 §5.2, §7.12).
+ *
+ * In memory as long as the room is, and in its map "affiliations", by address.  Owner
+ * shard of the room.
+ */
+#ifndef MUC_ROOM_MEMBERS_H
+#define MUC_ROOM_MEMBERS_H
+
+#include <sys/queue.h>
+
+#include "module/module.h"
+#include "room_rights.h"
+
+#define MAP_AFFILIATIONS "affiliations"
+
+struct room_member {
+	TAILQ_ENTRY(room_member) link;
+	struct jid jid; /* bare, or a domain; the bytes lie behind the object */
+	char *nick, *reason; /* owned; NULL: none */
+	char *key;           /* of the nickname (RFC 8266), owned; NULL */
+	enum room_affiliation aff;
+};
+
+struct room_members {
+	TAILQ_HEAD(, room_member) all;
+	struct hash_key hash;
+	struct table by_jid;
+	size_t n, owners;
+};
+
+void members_init(struct room_members *m, const struct hash_key *hash);
+void members_done(struct room_members *m);
+
+/* Who has an affiliation under this very address; NULL: nobody. */
+struct room_member *members_find(const struct room_members *m, struct jid jid);
+/* That of whoever is jid: his own, else that of his domain (§9.2). */
+enum room_affiliation members_affiliation(const struct room_members *m,
+	struct jid jid);
+/* Who has reserved a nickname that reads like this, and is not user; NULL: nobody. */
+const struct room_member *members_reserved(const struct room_members *m,
+	struct str key, struct jid user);
+
+/* jid has this affiliation from now on; AFF_NONE: none.  nick: STR_NONE leaves what he
+ * has reserved, empty takes it away, as a ban does.  reason: STR_NONE: none. */
+void members_set(struct room_members *m, struct jid jid, enum room_affiliation aff,
+	struct str nick, struct str reason);
+
+/* What members_set() is about to do, as an operation of tx; at: the map. */
+void members_store(const struct room_members *m, struct store_tx *tx,
+	struct store_place at, struct jid jid, enum room_affiliation aff,
+	struct str nick, struct str reason);
+/* An entry of the map; what was damaged is passed over. */
+void members_take(struct room_members *m, const struct store_entry *entry);
+
+#endif

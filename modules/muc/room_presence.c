@@ -1,0 +1,193 @@
+/*
+ * room_presence.c - what those who are in a room say of themselves: that they are away,
+ * have another nickname, or go; and those who go without a word.
+ *
+ * Owner shard of the room.  Each who goes is told so himself (110), and all others are;
+ * of a user with several clients the others hear when the last has gone.
+ */
+#include "config.h"
+
+#include "room.h"
+
+/* --- who goes ----------------------------------------------------------------------------- */
+
+/* Of his presence the others get what is for people (§7.14): <status/>. */
+static struct elem *
+last_words(struct arena *a, const struct stanza *said)
+{
+	const struct elem *status = said != NULL ?
+		stanza_child(said, NS_CLIENT, "status") :
+		NULL;
+	struct elem *words = elem_new(a, NS_CLIENT, "presence");
+
+	if (status != NULL)
+		elem_append(words, elem_copy(a, status));
+	return words;
+}
+
+/* What the others see of o, whose client has gone: nothing, or what another one of his
+ * has said. */
+static void
+show_rest(struct room *r, struct room_gone *gone, struct occupant *o,
+	bool was_shown, const struct room_note *note)
+{
+	if (o != NULL)
+		room_show(r, o, NULL, gone->user);
+	else if (was_shown)
+		room_show_gone(r, gone, note, gone->user);
+}
+
+/* c goes, and all are told; said: NULL, or his presence. */
+static void
+leave(struct room *r, struct room_client *c, const struct room_note *note,
+	const struct stanza *said)
+{
+	struct arena *a = arena_new();
+	struct occupant *o = c->occupant;
+	bool was_shown = o->is_shown, was_first = TAILQ_FIRST(&o->clients) == c;
+	struct room_gone gone = {
+		.user = jid_copy(a, c->jid),
+		.nick = arena_str(a, occupant_nick(o)),
+		.aff = o->aff,
+		.said = last_words(a, said),
+	};
+
+	room_show_gone_own(r, c, note);
+	audience_leave(r->audience, c->jid);
+	if (people_leave(&r->people, c))
+		o = NULL;
+	if (o == NULL || was_first)
+		show_rest(r, &gone, o, was_shown, note);
+	arena_free(a);
+	if (r->people.n == 0)
+		room_is_empty(r);
+}
+
+void
+room_leave_all(struct room *r, struct occupant *o, const struct room_note *note)
+{
+	size_t n = 0;
+	struct room_client *c;
+
+	TAILQ_FOREACH (c, &o->clients, link)
+		n++;
+	while (n-- != 0) /* with the last, o is gone */
+		leave(r, TAILQ_FIRST(&o->clients), note, NULL);
+}
+
+void
+room_missed(struct room *r, struct room_client *c)
+{
+	struct room_note note = { .codes = { 333 } };
+
+	leave(r, c, &note, NULL);
+}
+
+void
+room_is_empty(struct room *r)
+{
+	if (r->state == ROOM_LOCKED)
+		room_forget(r); /* nothing of it was stored */
+	else if (r->state == ROOM_OPEN && !r->config.persistent)
+		room_destroy(r);
+	else
+		entity_check_idle(&r->e);
+}
+
+void
+room_not_in(struct room *r, struct stanza *st)
+{
+	struct stanza *kick = stanza_new(PRESENCE_UNAVAILABLE, st->to, st->from,
+		STR_NONE);
+	struct elem *x = elem_add(kick->arena, kick->root, NS_MUC_USER, "x");
+	struct elem *item = elem_add(kick->arena, x, NS_MUC_USER, "item");
+	static const char *const codes[] = { "110", "307", "333" };
+
+	elem_set_attr(kick->arena, item, "affiliation", STR("none"));
+	elem_set_attr(kick->arena, item, "role", STR("none"));
+	elem_add_with_text(kick->arena, item, NS_MUC_USER, "reason",
+		STR("You are not in the room"));
+	for (size_t i = 0; i < COUNT(codes); i++)
+		elem_set_attr(kick->arena,
+			elem_add(kick->arena, x, NS_MUC_USER, "status"), "code",
+			str_c(codes[i]));
+	router_send(r->e.shard, kick);
+	stanza_free(st);
+}
+
+/* --- another nickname (§7.6) ------------------------------------------------------------ */
+
+/* His old name goes, with 303, then the new one comes.  One of several clients goes to
+ * another name alone: to the others the old one stays. */
+static void
+take_nick(struct room *r, struct room_client *c, struct str nick, struct str key,
+	struct jid by)
+{
+	struct arena *a = arena_new();
+	struct occupant *old = c->occupant;
+	struct room_note note = { .codes = { 303 }, .nick = nick };
+	struct room_gone gone = {
+		.user = jid_copy(a, c->jid),
+		.nick = arena_str(a, occupant_nick(old)),
+		.aff = old->aff,
+		.role = old->role,
+	};
+	bool alone = TAILQ_NEXT(TAILQ_FIRST(&old->clients), link) == NULL;
+	bool was_shown = old->is_shown;
+	uint8_t flags = audience_flags(r->audience, c->jid);
+
+	room_show_gone_own(r, c, &note);
+	audience_leave(r->audience, c->jid);
+	people_rename(&r->people, c, nick, key);
+	if (alone && was_shown)
+		room_show_gone(r, &gone, &note, by);
+	else if (!alone)
+		room_show(r, old, NULL, by);
+	audience_join(r->audience, c->jid, flags);
+	arena_free(a);
+}
+
+static bool
+nick_is_anothers(const struct room *r, struct str key, struct jid user)
+{
+	return people_in_the_way(&r->people, key, user) != NULL ||
+		members_reserved(&r->members, key, user) != NULL;
+}
+
+/* False: he cannot have it, and st is gone. */
+static bool
+change_nick(struct room *r, struct room_client *c, struct stanza *st)
+{
+	struct str nick = jid_resource(st->to), key;
+	enum stanza_cond cond = COND_NONE;
+
+	if (!people_key(&key, st->arena, nick))
+		cond = COND_JID_MALFORMED;
+	else if (nick_is_anothers(r, key, st->from))
+		cond = COND_CONFLICT;
+	if (cond != COND_NONE) {
+		room_refuse(r, st, cond, NULL);
+		return false;
+	}
+	take_nick(r, c, nick, key, st->from);
+	return true;
+}
+
+/* --- what they say ------------------------------------------------------------------------ */
+
+void
+room_presence(struct room *r, struct room_client *c, struct stanza *st)
+{
+	if (st->type == PRESENCE_UNAVAILABLE) {
+		leave(r, c, NULL, st);
+		stanza_free(st);
+		return;
+	}
+	if (!str_eq(jid_resource(st->to), occupant_nick(c->occupant)) &&
+		!change_nick(r, c, st))
+		return;
+	room_clean(st);
+	people_say(c, st->root);
+	room_show(r, c->occupant, NULL, st->from);
+	stanza_free(st);
+}

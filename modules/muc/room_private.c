@@ -1,0 +1,204 @@
+/*
+ * room_private.c - what is for one occupant: private messages (XEP-0045 §7.5), requests
+ * (§17.4), and the question of a client whether it is in the room still (XEP-0410).
+ *
+ *	client --room/NICK--> occupant NICK: each of his clients, or of a request one
+ *
+ * Owner shard of the room.  Nothing is remembered of a request: its id says, under a key
+ * that nobody else has, which client has asked, and as whom who answers was asked.
+ */
+#include "config.h"
+
+#include "room.h"
+
+#define MARK_LEN 16 /* of each of the two */
+
+/* --- messages -------------------------------------------------------------------------- */
+
+static void
+send_as(struct room *r, const struct occupant *from, struct stanza *st,
+	struct jid to)
+{
+	stanza_set_from(st, room_occupant_jid(r, st->arena, occupant_nick(from)));
+	stanza_set_to(st, jid_copy(st->arena, to));
+	router_send(r->e.shard, st);
+}
+
+/* st is taken.  All his clients get it (§7.2.8). */
+static void
+send_to_all(struct room *r, const struct occupant *from, struct stanza *st,
+	struct occupant *whom)
+{
+	struct room_client *c, *next;
+
+	for (c = TAILQ_FIRST(&whom->clients); c != NULL; c = next) {
+		next = TAILQ_NEXT(c, link);
+		if (st->type != MESSAGE_ERROR && st->id.p != NULL)
+			people_note_private(&r->people, c, st->id);
+		send_as(r, from, next != NULL ? stanza_copy(st) : st, c->jid);
+	}
+}
+
+static enum stanza_cond
+may_tell(const struct room *r, const struct room_client *c,
+	const struct occupant *whom, const struct stanza *st)
+{
+	if (r->state == ROOM_ABSENT)
+		return COND_ITEM_NOT_FOUND;
+	if (c == NULL)
+		return COND_NOT_ACCEPTABLE;
+	if (st->type == MESSAGE_GROUPCHAT)
+		return COND_BAD_REQUEST;
+	if (whom == NULL)
+		return COND_ITEM_NOT_FOUND;
+	return room_config_lets_pm(&r->config, c->occupant->role) ?
+		COND_NONE :
+		COND_FORBIDDEN;
+}
+
+/* An error goes back to whom it is about, or nowhere. */
+static void
+pass_message(struct room *r, struct room_client *c, struct occupant *whom,
+	struct stanza *st)
+{
+	enum stanza_cond cond = may_tell(r, c, whom, st);
+
+	if (st->type == MESSAGE_ERROR && cond != COND_NONE &&
+		(c == NULL || whom == NULL)) {
+		stanza_free(st);
+	} else if (st->type != MESSAGE_ERROR && cond != COND_NONE) {
+		room_refuse(r, st, cond, NULL);
+	} else {
+		room_clean(st);
+		stanza_drop_ids_by(st, r->e.jid);
+		elem_add(st->arena, st->root, NS_MUC_USER, "x");
+		send_to_all(r, c->occupant, st, whom);
+	}
+}
+
+/* --- requests ---------------------------------------------------------------------------- */
+
+/* Of another room it would be another one, so that it tells nobody who somebody is. */
+static struct str
+mark_of(const struct room *r, struct arena *a, struct str what)
+{
+	struct str text = arena_printf(a, "%.*s %.*s", STR_ARG(jid_str(r->e.jid)),
+		STR_ARG(what));
+
+	return arena_printf(a, "%016llx",
+		(unsigned long long)hash_bytes(&r->people.hash, text.p, text.n));
+}
+
+static bool
+is_ping(const struct stanza *st)
+{
+	return st->type == IQ_GET && stanza_child(st, NS_PING, "ping") != NULL;
+}
+
+static bool
+is_vcard(const struct stanza *st)
+{
+	return stanza_child(st, NS_VCARD, "vCard") != NULL;
+}
+
+/* What who asks for his card would get (of a client nobody gets one). */
+static void
+pass_request(struct room *r, const struct room_client *c, struct occupant *whom,
+	struct stanza *st)
+{
+	struct arena *a = st->arena;
+	struct jid to = is_vcard(st) ? whom->user :
+				       TAILQ_FIRST(&whom->clients)->jid;
+
+	stanza_set_id(st, arena_printf(a, "%.*s%.*s%.*s",
+				  STR_ARG(mark_of(r, a, jid_str(c->jid))),
+				  STR_ARG(mark_of(r, a, occupant_nick(whom))),
+				  STR_ARG(st->id)));
+	receipt_let_go(st);
+	send_as(r, c->occupant, st, to);
+}
+
+static void
+ask(struct room *r, const struct room_client *c, struct occupant *whom,
+	struct stanza *st)
+{
+	bool disco = stanza_child(st, NS_DISCO_INFO, "query") != NULL ||
+		stanza_child(st, NS_DISCO_ITEMS, "query") != NULL;
+
+	if (r->state == ROOM_ABSENT) {
+		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
+	} else if (c == NULL) { /* §6.6, XEP-0410 §3.3 */
+		room_refuse(r, st, disco ? COND_BAD_REQUEST : COND_NOT_ACCEPTABLE,
+			NULL);
+	} else if (whom == c->occupant && is_ping(st)) { /* XEP-0410 §3.1 */
+		router_send(r->e.shard, stanza_result(st));
+		stanza_free(st);
+	} else if (whom == NULL) {
+		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
+	} else {
+		pass_request(r, c, whom, st);
+	}
+}
+
+/* --- answers -------------------------------------------------------------------------------- */
+
+/* As whom was he asked? */
+static const struct occupant *
+asked_as(const struct room *r, const struct stanza *st, struct str mark)
+{
+	size_t at = people_by_user_start(&r->people, st->from);
+	const struct occupant *o;
+
+	while ((o = people_by_user(&r->people, st->from, &at)) != NULL) {
+		if (secret_eq(mark, mark_of(r, st->arena, occupant_nick(o))))
+			break;
+	}
+	return o;
+}
+
+static const struct room_client *
+asker_of(const struct room *r, const struct occupant *o,
+	const struct stanza *st, struct str mark)
+{
+	const struct room_client *c;
+
+	TAILQ_FOREACH (c, &o->clients, link)
+		if (secret_eq(mark, mark_of(r, st->arena, jid_str(c->jid))))
+			return c;
+	return NULL;
+}
+
+static void
+answer(struct room *r, const struct occupant *to, struct stanza *st)
+{
+	const struct occupant *from = NULL;
+	const struct room_client *c = NULL;
+	struct str id = st->id;
+
+	if (to != NULL && id.n >= 2 * MARK_LEN) {
+		c = asker_of(r, to, st, (struct str){ id.p, MARK_LEN });
+		from = asked_as(r, st,
+			(struct str){ id.p + MARK_LEN, MARK_LEN });
+	}
+	if (c == NULL || from == NULL) {
+		stanza_free(st);
+		return;
+	}
+	stanza_set_id(st, (struct str){ id.p + 2 * MARK_LEN,
+				  id.n - 2 * MARK_LEN });
+	send_as(r, from, st, c->jid);
+}
+
+void
+room_private(struct room *r, struct stanza *st)
+{
+	struct room_client *c = people_by_address(&r->people, st->from);
+	struct occupant *whom = people_by_nick(&r->people, jid_resource(st->to));
+
+	if (st->kind == STANZA_MESSAGE)
+		pass_message(r, c, whom, st);
+	else if (st->type == IQ_GET || st->type == IQ_SET)
+		ask(r, c, whom, st);
+	else
+		answer(r, whom, st);
+}
