@@ -63,16 +63,15 @@ leave(struct room *r, struct room_client *c, const struct room_note *note,
 		room_is_empty(r);
 }
 
+/* The one that is shown goes last, so that the others hear of it once. */
 void
 room_leave_all(struct room *r, struct occupant *o, const struct room_note *note)
 {
-	size_t n = 0;
-	struct room_client *c;
+	struct room_client *shown = TAILQ_FIRST(&o->clients), *c;
 
-	TAILQ_FOREACH (c, &o->clients, link)
-		n++;
-	while (n-- != 0) /* with the last, o is gone */
-		leave(r, TAILQ_FIRST(&o->clients), note, NULL);
+	while ((c = TAILQ_NEXT(shown, link)) != NULL)
+		leave(r, c, note, NULL);
+	leave(r, shown, note, NULL);
 }
 
 void
