@@ -183,8 +183,10 @@ receive_message(struct room *r, struct stanza *st)
 		room_private(r, st);
 	else if (st->type == MESSAGE_GROUPCHAT)
 		room_message(r, st);
+	else if (st->type == MESSAGE_HEADLINE)
+		stanza_free(st);
 	else
-		entity_receive_default(&r->e, st);
+		room_asked(r, st);
 }
 
 static void

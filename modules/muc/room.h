@@ -8,6 +8,7 @@
  *	room_message.c    what is said to all, and the subject (§7.4, §8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_private.c    what is for one occupant (§7.5, §17.4)
+ *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
@@ -178,8 +179,16 @@ void history_tell(struct room *r, const struct elem *x, struct jid to);
 /* st (taken): a message or a request for an occupant. */
 void room_private(struct room *r, struct stanza *st);
 
+/* --- room_invite.c ---------------------------------------------------------------------- */
+
+/* st (taken): a message to the room that is not for all. */
+void room_asked(struct room *r, struct stanza *st);
+
 /* --- room_admin.c --------------------------------------------------------------------- */
 
+/* o has another role from now on, but ROLE_NONE, and all are told. */
+void room_set_role(struct room *r, struct occupant *o, enum room_role role,
+	const struct room_note *note, struct jid by);
 /* An affiliation that is durable: all who are in it and have another one now, or have to
  * go.  note: reason and actor. */
 void room_affiliate(struct room *r, struct jid jid, const struct room_note *note,

@@ -252,6 +252,15 @@ may_change(const struct room *r, struct changes *ch)
 
 /* --- those who are in the room --------------------------------------------------------------- */
 
+void
+room_set_role(struct room *r, struct occupant *o, enum room_role role,
+	const struct room_note *note, struct jid by)
+{
+	o->role = role;
+	room_set_view(r, o);
+	room_show(r, o, note, by);
+}
+
 /* Granted a higher one he has at least the role that it brings; who was an admin loses
  * it with that; else it stays (§5.1.3). */
 static void
@@ -346,9 +355,7 @@ set_role(struct room *r, const struct stanza *by, const struct change *one)
 		room_leave_all(r, o, &note);
 		return;
 	}
-	o->role = one->role;
-	room_set_view(r, o);
-	room_show(r, o, &note, by->from);
+	room_set_role(r, o, one->role, &note, by->from);
 }
 
 static void

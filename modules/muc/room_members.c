@@ -162,28 +162,48 @@ members_done(struct room_members *m)
 
 /* --- the store ------------------------------------------------------------------------ */
 
-void
-members_store(const struct room_members *m, struct store_tx *tx,
-	struct store_place at, struct jid jid, enum room_affiliation aff,
-	struct str nick, struct str reason)
+static void
+write_item(struct buf *out, enum room_affiliation aff, struct str nick,
+	struct str reason)
 {
 	struct arena *a = arena_new();
 	struct elem *item = elem_new(a, NS_MUC_ADMIN, "item");
-	struct buf value = BUF_INIT;
 
-	nick = nick_after(members_find(m, jid), aff, nick);
 	elem_set_attr(a, item, "affiliation", str_c(affiliation_name(aff)));
 	if (nick.n != 0)
 		elem_set_attr(a, item, "nick", nick);
 	if (reason.n != 0)
 		elem_add_with_text(a, item, NS_MUC_ADMIN, "reason", reason);
-	stored_write(&value, item);
-	if (aff == AFF_NONE)
-		store_tx_delete(tx, at, jid_bare_str(jid));
-	else
-		store_tx_set(tx, at, jid_bare_str(jid), buf_str(&value));
-	buf_done(&value);
+	stored_write(out, item);
 	arena_free(a);
+}
+
+void
+members_store(const struct room_members *m, struct store_tx *tx,
+	struct store_place at, struct jid jid, enum room_affiliation aff,
+	struct str nick, struct str reason)
+{
+	struct buf value = BUF_INIT;
+
+	if (aff == AFF_NONE) {
+		store_tx_delete(tx, at, jid_bare_str(jid));
+		return;
+	}
+	write_item(&value, aff, nick_after(members_find(m, jid), aff, nick),
+		reason);
+	store_tx_set(tx, at, jid_bare_str(jid), buf_str(&value));
+	buf_done(&value);
+}
+
+void
+members_create(struct store_tx *tx, struct store_place at, struct jid jid,
+	enum room_affiliation aff)
+{
+	struct buf value = BUF_INIT;
+
+	write_item(&value, aff, STR_NONE, STR_NONE);
+	store_tx_create(tx, at, jid_bare_str(jid), buf_str(&value));
+	buf_done(&value);
 }
 
 void

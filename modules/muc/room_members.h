@@ -51,6 +51,9 @@ void members_set(struct room_members *m, struct jid jid, enum room_affiliation a
 void members_store(const struct room_members *m, struct store_tx *tx,
 	struct store_place at, struct jid jid, enum room_affiliation aff,
 	struct str nick, struct str reason);
+/* The same for one who has none, which fails with ERR_CONFLICT if he has one by then. */
+void members_create(struct store_tx *tx, struct store_place at, struct jid jid,
+	enum room_affiliation aff);
 /* An entry of the map; what was damaged is passed over. */
 void members_take(struct room_members *m, const struct store_entry *entry);
 
