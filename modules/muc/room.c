@@ -159,6 +159,24 @@ receive_presence(struct room *r, struct stanza *st)
 	}
 }
 
+/* Those that say that somebody has not got what he was sent (§18.1.2 has some of them); not
+ * those by which his client says what it thinks of it. */
+static bool
+says_lost(const struct stanza *st)
+{
+	static const char *const lost[] = { "gone", "internal-server-error",
+		"item-not-found", "jid-malformed", "recipient-unavailable",
+		"redirect", "service-unavailable", "remote-server-not-found",
+		"remote-server-timeout" };
+	const struct elem *error = stanza_child(st, NS_CLIENT, "error");
+
+	for (size_t i = 0; error != NULL && i < COUNT(lost); i++) {
+		if (elem_child(error, NS_STANZAS, lost[i]) != NULL)
+			return true;
+	}
+	return false;
+}
+
 /* An error that came back: of what all were told, or of a private message. */
 static void
 receive_error(struct room *r, struct stanza *st)
@@ -169,7 +187,7 @@ receive_error(struct room *r, struct stanza *st)
 		room_private(r, st);
 		return;
 	}
-	if (c != NULL)
+	if (c != NULL && says_lost(st))
 		room_missed(r, c);
 	stanza_free(st);
 }

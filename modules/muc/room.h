@@ -60,6 +60,7 @@ struct room {
 	struct stanza_queue waiting; /* while it is going */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */
+	bool submitting;    /* its configuration is on its way to the store */
 };
 
 static inline struct room *
@@ -162,6 +163,8 @@ void room_message(struct room *r, struct stanza *st);
 /* The subject, to one who comes in (§7.2.15). */
 void room_tell_subject(struct room *r, struct jid to);
 void room_subject_take(struct room *r, struct str value);
+/* What there is of it, as an operation of tx. */
+void room_subject_store(const struct room *r, struct store_tx *tx);
 void room_lines_done(struct room *r);
 
 /* --- room_history.c ---------------------------------------------------------------------- */

@@ -142,6 +142,8 @@ count_wanted(const struct room *r, const struct wanted *w, struct jid to)
 	long long left = w->chars;
 	size_t n = 0;
 
+	if (w->chars == INT32_MAX && w->since_us == 0)
+		return (size_t)MIN((long long)r->history.n, w->stanzas);
 	STAILQ_FOREACH (said, &r->history.said, link) {
 		struct stanza *st = stanza_of(r, said, to);
 

@@ -45,6 +45,11 @@ say_first(struct room *r)
 	struct room_line *l = TAILQ_FIRST(&r->lines);
 
 	TAILQ_REMOVE(&r->lines, l, link);
+	if (r->state == ROOM_ABSENT) { /* nobody is there to hear it */
+		stanza_free(l->st);
+		free(l);
+		return;
+	}
 	if (l->is_subject)
 		set_subject(r, l->st);
 	else if (elem_child(l->st->root, NS_CLIENT, "body") != NULL)
@@ -109,24 +114,41 @@ on_subject_stored(void *arg, bool ok, const struct err *err)
 }
 
 static void
+add_to_tx(const struct room *r, struct store_tx *tx, struct str nick,
+	struct str text, int64_t wall_us)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_CLIENT, "subject");
+	struct buf value = BUF_INIT;
+	char stamp[DATETIME_SIZE];
+
+	elem_set_attr(a, e, "nick", nick);
+	elem_set_attr(a, e, "stamp", datetime_format(stamp, wall_us));
+	elem_add_text(a, e, text);
+	stored_write(&value, e);
+	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("subject"),
+		buf_str(&value));
+	buf_done(&value);
+	arena_free(a);
+}
+
+void
+room_subject_store(const struct room *r, struct store_tx *tx)
+{
+	if (r->subject_nick != NULL)
+		add_to_tx(r, tx, str_c(r->subject_nick), str_c(r->subject),
+			r->subject_us);
+}
+
+static void
 store_subject(struct room *r, struct room_line *l)
 {
 	const struct elem *subject = stanza_child(l->st, NS_CLIENT, "subject");
 	struct subject_job *job = xcalloc(1, sizeof(*job));
 	struct store_tx *tx = store_tx_new();
-	struct arena *a = l->st->arena;
-	struct elem *e = elem_new(a, NS_CLIENT, "subject");
-	struct buf value = BUF_INIT;
-	char stamp[DATETIME_SIZE];
 
-	elem_set_attr(a, e, "nick", jid_resource(l->st->from));
-	elem_set_attr(a, e, "stamp",
-		datetime_format(stamp, shard_wall_us(r->e.shard)));
-	elem_add_text(a, e, elem_text(a, subject));
-	stored_write(&value, e);
-	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("subject"),
-		buf_str(&value));
-	buf_done(&value);
+	add_to_tx(r, tx, jid_resource(l->st->from),
+		elem_text(l->st->arena, subject), shard_wall_us(r->e.shard));
 	job->line = l;
 	entity_ref(&job->ref, &r->e);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_subject_stored,

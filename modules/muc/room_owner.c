@@ -135,9 +135,27 @@ read_list(const struct room *r, struct submission *s, const struct elem *field,
 	return COND_NONE;
 }
 
+/* How many there will be, of owners and in all. */
+static void
+count_after(const struct room *r, struct submission *s, size_t *n_out)
+{
+	s->owners = r->members.owners;
+	*n_out = r->members.n;
+	for (size_t i = 0; i < s->changes.n; i++) {
+		const struct room_member *was =
+			members_find(&r->members, s->changes.p[i].jid);
+
+		s->owners += s->changes.p[i].aff == AFF_OWNER;
+		s->owners -= was != NULL && was->aff == AFF_OWNER;
+		*n_out += was == NULL;
+	}
+}
+
 static enum stanza_cond
 read_lists(const struct room *r, struct submission *s, const struct elem *form)
 {
+	const struct muc_conf *conf = room_conf(r);
+	size_t n;
 	const struct elem *owners = field_find(form, VAR_OWNERS),
 			  *admins = field_find(form, VAR_ADMINS);
 	enum stanza_cond cond = COND_NONE;
@@ -146,16 +164,12 @@ read_lists(const struct room *r, struct submission *s, const struct elem *form)
 		cond = read_list(r, s, owners, AFF_OWNER);
 	if (cond == COND_NONE && admins != NULL)
 		cond = read_list(r, s, admins, AFF_ADMIN);
-	s->owners = r->members.owners;
-	for (size_t i = 0; i < s->changes.n; i++) {
-		const struct room_member *was =
-			members_find(&r->members, s->changes.p[i].jid);
-
-		s->owners += s->changes.p[i].aff == AFF_OWNER;
-		s->owners -= was != NULL && was->aff == AFF_OWNER;
-	}
+	count_after(r, s, &n);
 	if (cond == COND_NONE && s->owners == 0)
 		return COND_CONFLICT; /* §10.2: there is one always */
+	if (cond == COND_NONE && n > r->members.n &&
+		n > (size_t)conf->max_affiliations)
+		return COND_RESOURCE_CONSTRAINT;
 	return cond;
 }
 
@@ -233,7 +247,7 @@ submission_end(struct submission *s)
 	stanza_free(s->st);
 }
 
-/* Who made it may have left before it was durable: it is open then, and empty. */
+/* Everybody may have left before it was durable. */
 static void
 on_submitted(void *arg, bool ok, const struct err *err)
 {
@@ -244,8 +258,10 @@ on_submitted(void *arg, bool ok, const struct err *err)
 		iq_result(s->iq, NULL);
 	else
 		iq_error(s->iq, stanza_cond_of(err->code), NULL);
-	if (ok && e != NULL) {
-		take_submission(room_of(e), s);
+	if (e != NULL) {
+		room_of(e)->submitting = false;
+		if (ok)
+			take_submission(room_of(e), s);
 		if (room_of(e)->people.n == 0)
 			room_is_empty(room_of(e));
 	}
@@ -264,13 +280,16 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s)
 	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("config"),
 		buf_str(&value));
 	buf_done(&value);
-	if (r->state == ROOM_LOCKED) /* nothing of it is there yet */
+	if (r->state == ROOM_LOCKED) { /* nothing of it is there yet */
 		TAILQ_FOREACH (one, &r->members.all, link)
 			members_store(&r->members, tx, at, one->jid, one->aff,
 				STR_NONE, STR_NONE);
+		room_subject_store(r, tx);
+	}
 	for (size_t i = 0; i < s->changes.n; i++)
 		members_store(&r->members, tx, at, s->changes.p[i].jid,
 			s->changes.p[i].aff, STR_NONE, STR_NONE);
+	r->submitting = true;
 	iq_keep(s->iq);
 	module_commit(m, r->e.shard, tx, on_submitted, s);
 }

@@ -85,6 +85,8 @@ room_missed(struct room *r, struct room_client *c)
 void
 room_is_empty(struct room *r)
 {
+	if (r->submitting)
+		return; /* what is to become of it is known then */
 	if (r->state == ROOM_LOCKED)
 		room_forget(r); /* nothing of it was stored */
 	else if (r->state == ROOM_OPEN && !r->config.persistent)

@@ -10,6 +10,7 @@ import pytest
 import scene as scenes
 from client import PATIENCE
 from test_example_module import again, bring, modules # noqa: F401 - a fixture
+from test_services import services
 
 pytestmark = pytest.mark.only("antiphon")
 INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
@@ -236,8 +237,7 @@ def test_what_the_port_has_said_outlives_a_restart(echo):
 
 def test_the_room_is_found_by_service_discovery(echo):
     romeo = echo.join("romeo/a")
-    items = romeo.iq("get", ITEMS, echo.server.domain).find("query")
-    assert [(e.get("jid"), e.get("name")) for e in items.elems()] == [
+    assert services(romeo, echo.server.domain) == [
         (echo.domain, "Echo rooms")]
     for to in (echo.domain, echo.room):
         info = romeo.iq("get", INFO, to).find("query").elems()
