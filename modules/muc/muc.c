@@ -26,6 +26,10 @@ static const struct iq_handler muc_iqs[] = {
 		muc_on_owner_get },
 	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_MUC_OWNER,
 		"query", muc_on_owner_set },
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_REGISTER, "query",
+		muc_on_register_get },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_REGISTER, "query",
+		muc_on_register_set },
 	{ .fn = NULL },
 };
 

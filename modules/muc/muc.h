@@ -40,6 +40,10 @@ enum hook_result muc_on_admin_set(struct module_ctx *m, struct iq *iq);
 enum hook_result muc_on_owner_get(struct module_ctx *m, struct iq *iq);
 enum hook_result muc_on_owner_set(struct module_ctx *m, struct iq *iq);
 
+/* room_register.c: requests */
+enum hook_result muc_on_register_get(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_register_set(struct module_ctx *m, struct iq *iq);
+
 /* room_disco.c: hooks */
 enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);
 

@@ -10,6 +10,7 @@
  *	room_private.c    what is for one occupant (§7.5, §17.4)
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
+ *	room_register.c   users register, and have a nickname of their own (§7.10)
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */

@@ -62,6 +62,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 						 jid_local(r->e.jid));
 	add_feature(q, NS_MUC);
 	add_feature(q, NS_MUC "#stable_id");
+	add_feature(q, NS_REGISTER);
 	room_config_features(&r->config, q->arena, q->query);
 	add_info(r, q);
 }
