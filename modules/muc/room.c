@@ -104,6 +104,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	people_init(&r->people, &e->shard->server->hash_key);
 	members_init(&r->members, &e->shard->server->hash_key);
 	history_init(&r->history);
+	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
 	TAILQ_INIT(&r->lines);
 	STAILQ_INIT(&r->waiting);
 	r->audience = audience_new(e->shard, e->hash);

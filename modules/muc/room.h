@@ -58,6 +58,7 @@ struct room {
 	char *subject;      /* owned; NULL: none, or taken away */
 	char *subject_nick; /* who has set it; NULL: nobody */
 	int64_t subject_us; /* when; 0: never */
+	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded */
 	struct stanza_queue waiting; /* while it is going */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */

@@ -13,7 +13,6 @@
 
 #include "room.h"
 
-#define NS_REQUEST "http://jabber.org/protocol/muc#request"
 #define REASON_BYTES 1024
 #define INVITES_MAX 20 /* of one message */
 
@@ -239,7 +238,7 @@ ask_moderator(struct room *r, const struct room_client *who, struct jid to)
 {
 	struct stanza *st = stanza_new(MESSAGE_NORMAL, r->e.jid, to, STR_NONE);
 	struct arena *a = st->arena;
-	struct elem *form = form_add(a, st->root, "form", NS_REQUEST);
+	struct elem *form = form_add(a, st->root, "form", NS_MUC_REQUEST);
 
 	elem_add_with_text(a, form, NS_FORM, "title", STR("Voice request"));
 	add_field(a, form, "muc#role", "list-single", "Requested role",
@@ -325,7 +324,7 @@ room_asked(struct room *r, struct stanza *st)
 	else if (e != NULL)
 		decline(r, st, e);
 	else if (form != NULL && str_is(field_value(form, st->arena, "FORM_TYPE"),
-			NS_REQUEST))
+			NS_MUC_REQUEST))
 		voice(r, st, form);
 	else /* §17.2, 1 */
 		room_refuse(r, st, COND_BAD_REQUEST, NULL);

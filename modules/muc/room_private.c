@@ -78,15 +78,20 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 
 /* --- requests ---------------------------------------------------------------------------- */
 
-/* Of another room it would be another one, so that it tells nobody who somebody is. */
+/* Under a key of the room, so that it tells nobody who somebody is, here or elsewhere. */
 static struct str
 mark_of(const struct room *r, struct arena *a, struct str what)
 {
-	struct str text = arena_printf(a, "%.*s %.*s", STR_ARG(jid_str(r->e.jid)),
-		STR_ARG(what));
+	struct str key = { (const char *)r->mark_key, sizeof(r->mark_key) };
+	uint8_t digest[SCRAM_DIGEST_MAX];
+	struct buf hex = BUF_INIT;
+	struct str mark;
 
-	return arena_printf(a, "%016llx",
-		(unsigned long long)hash_bytes(&r->people.hash, text.p, text.n));
+	scram_hmac(SCRAM_SHA_1, key, what, digest);
+	hex_encode(&hex, digest, MARK_LEN / 2);
+	mark = arena_str(a, buf_str(&hex));
+	buf_done(&hex);
+	return mark;
 }
 
 static bool

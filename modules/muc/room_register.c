@@ -9,7 +9,6 @@
 
 #include "room.h"
 
-#define NS_MUC_REGISTER "http://jabber.org/protocol/muc#register"
 #define VAR_NICK "muc#register_roomnick"
 
 /* --- may he? ------------------------------------------------------------------------------- */
