@@ -111,7 +111,9 @@ struct room_note {
 	struct str nick;            /* the new one, with 303; STR_NONE */
 };
 
-/* Sees the clients of o what they are to see from now on? */
+/* c is told from now on what his occupant may see; */
+void room_hear(struct room *r, const struct room_client *c);
+/* and the clients of o, which are, what he may see now. */
 void room_set_view(struct room *r, const struct occupant *o);
 /* Presence of o, as it is now, for all: his own clients have theirs, with 110. */
 void room_show(struct room *r, struct occupant *o, const struct room_note *note,

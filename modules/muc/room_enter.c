@@ -173,8 +173,7 @@ come_again(struct entry *e)
 	people_say(c, e->st->root);
 	room_show(r, c->occupant, NULL, e->st->from);
 	tell_all(e, c);
-	audience_join(r->audience, c->jid, VIEW_PLAIN);
-	room_set_view(r, c->occupant);
+	room_hear(r, c);
 	stanza_free(e->st);
 }
 
@@ -188,8 +187,7 @@ come_first(struct entry *e)
 		create(e);
 	c = come_in(e);
 	tell_all(e, c);
-	audience_join(r->audience, c->jid, VIEW_PLAIN);
-	room_set_view(r, c->occupant);
+	room_hear(r, c);
 	stanza_free(e->st);
 }
 

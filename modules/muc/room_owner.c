@@ -183,6 +183,8 @@ follow_config(struct room *r, const struct room_config_change *change)
 	struct occupant *o, *next;
 	struct room_note closed = { .codes = { 322 } };
 
+	TAILQ_FOREACH (o, &r->people.occupants, link)
+		room_set_view(r, o);
 	for (o = TAILQ_FIRST(&r->people.occupants); o != NULL; o = next) {
 		enum room_role initial =
 			role_initial(o->aff, r->config.moderated);
@@ -192,7 +194,6 @@ follow_config(struct room *r, const struct room_config_change *change)
 			room_leave_all(r, o, &closed);
 			continue;
 		}
-		room_set_view(r, o);
 		/* moderated no more: all may speak; in one that is, those who
 		 * spoke till then still do */
 		if (change->roles && o->role < initial)

@@ -135,7 +135,6 @@ take_nick(struct room *r, struct room_client *c, struct str nick, struct str key
 	};
 	bool alone = TAILQ_NEXT(TAILQ_FIRST(&old->clients), link) == NULL;
 	bool was_shown = old->is_shown;
-	uint8_t flags = audience_flags(r->audience, c->jid);
 
 	room_show_gone_own(r, c, &note);
 	audience_leave(r->audience, c->jid);
@@ -144,7 +143,7 @@ take_nick(struct room *r, struct room_client *c, struct str nick, struct str key
 		room_show_gone(r, &gone, &note, by);
 	else if (!alone)
 		room_show(r, old, NULL, by);
-	audience_join(r->audience, c->jid, flags);
+	room_hear(r, c);
 	arena_free(a);
 }
 

@@ -141,6 +141,12 @@ set_flags(struct room *r, const struct occupant *o, uint8_t flags)
 }
 
 void
+room_hear(struct room *r, const struct room_client *c)
+{
+	audience_join(r->audience, c->jid, view_of(r, c->occupant));
+}
+
+void
 room_set_view(struct room *r, const struct occupant *o)
 {
 	set_flags(r, o, view_of(r, o));
@@ -169,6 +175,13 @@ gone_now(const struct occupant *o)
 		occupant_nick(o), o->aff, ROLE_NONE, NULL };
 }
 
+/* Does anybody see nicknames alone?  Where nobody does, a broadcast is spared. */
+static bool
+is_anonymous(const struct room *r)
+{
+	return r->config.whois != WHOIS_ANYONE;
+}
+
 /* By the two views that there are. */
 static void
 show_others(struct room *r, struct occupant *o, const struct room_note *note,
@@ -177,8 +190,10 @@ show_others(struct room *r, struct occupant *o, const struct room_note *note,
 	struct room_gone gone = gone_now(o);
 
 	if (is_told_of(r, o)) {
-		audience_send(r->audience, presence_of(r, o, note, false, false),
-			VIEW_PLAIN, NULL, by);
+		if (is_anonymous(r))
+			audience_send(r->audience,
+				presence_of(r, o, note, false, false), VIEW_PLAIN,
+				NULL, by);
 		audience_send(r->audience, presence_of(r, o, note, true, false),
 			VIEW_REAL, NULL, by);
 		o->is_shown = true;
@@ -242,8 +257,9 @@ void
 room_show_gone(struct room *r, const struct room_gone *gone,
 	const struct room_note *note, struct jid by)
 {
-	audience_send(r->audience, gone_of(r, gone, note, false, false),
-		VIEW_PLAIN, NULL, by);
+	if (is_anonymous(r))
+		audience_send(r->audience, gone_of(r, gone, note, false, false),
+			VIEW_PLAIN, NULL, by);
 	audience_send(r->audience, gone_of(r, gone, note, true, false), VIEW_REAL,
 		NULL, by);
 }
