@@ -46,18 +46,18 @@ members_affiliation(const struct room_members *m, struct jid jid)
 	return found != NULL ? found->aff : AFF_NONE;
 }
 
-/* Few members have one. */
 const struct room_member *
 members_reserved(const struct room_members *m, struct str key, struct jid user)
 {
+	uint64_t hash = hash_of(m, key);
+	size_t at = table_start(&m->by_key, hash);
 	const struct room_member *one;
 
-	TAILQ_FOREACH (one, &m->all, link) {
-		if (one->key != NULL && str_is(key, one->key) &&
-			!jid_eq_bare(one->jid, user))
-			return one;
+	while ((one = table_next(&m->by_key, hash, &at)) != NULL) {
+		if (str_is(key, one->key) && !jid_eq_bare(one->jid, user))
+			break;
 	}
-	return NULL;
+	return one;
 }
 
 /* --- changing ---------------------------------------------------------------------------- */
@@ -69,16 +69,21 @@ text_set(char **text_io, struct str text)
 	*text_io = text.n != 0 ? str_dup(text) : NULL;
 }
 
+/* One that cannot be read, of a database that was edited, is nobody's. */
 static void
-nick_set(struct room_member *one, struct str nick)
+nick_set(struct room_members *m, struct room_member *one, struct str nick)
 {
 	struct arena *a = arena_new();
 	struct str key = STR_NONE;
 
-	text_set(&one->nick, nick);
+	if (one->key != NULL)
+		table_remove(&m->by_key, hash_of(m, str_c(one->key)), one);
 	if (nick.n != 0)
 		(void)precis_nickname_key(&key, a, nick, NULL);
+	text_set(&one->nick, key.n != 0 ? nick : STR_NONE);
 	text_set(&one->key, key);
+	if (one->key != NULL)
+		table_add(&m->by_key, hash_of(m, key), one);
 	arena_free(a);
 }
 
@@ -104,9 +109,8 @@ member_free(struct room_members *m, struct room_member *one)
 	TAILQ_REMOVE(&m->all, one, link);
 	m->n--;
 	m->owners -= one->aff == AFF_OWNER;
-	free(one->nick);
+	nick_set(m, one, STR_NONE);
 	free(one->reason);
-	free(one->key);
 	free(one);
 }
 
@@ -139,7 +143,7 @@ members_set(struct room_members *m, struct jid jid, enum room_affiliation aff,
 	one->aff = aff;
 	m->owners += one->aff == AFF_OWNER;
 	if (aff == AFF_OUTCAST || nick.p != NULL)
-		nick_set(one, nick_after(one, aff, nick));
+		nick_set(m, one, nick_after(one, aff, nick));
 	text_set(&one->reason, reason);
 }
 
@@ -158,6 +162,7 @@ members_done(struct room_members *m)
 	while ((one = TAILQ_FIRST(&m->all)) != NULL)
 		member_free(m, one);
 	table_done(&m->by_jid);
+	table_done(&m->by_key);
 }
 
 /* --- the store ------------------------------------------------------------------------ */

@@ -27,6 +27,7 @@ struct room_members {
 	TAILQ_HEAD(, room_member) all;
 	struct hash_key hash;
 	struct table by_jid;
+	struct table by_key; /* those who have reserved a nickname */
 	size_t n, owners;
 };
 
