@@ -1,0 +1,118 @@
+/*
+ * fuzz_room.c - any bytes as what a room reads: a configuration, of its owner or of the
+ * store; an affiliation; a nickname.  The first byte says which.  What is taken is
+ * stored, and read again as the same.
+ */
+#include "config.h"
+
+#include "fuzz.h"
+
+#include "../../modules/muc/room_config.h"
+#include "../../modules/muc/room_members.h"
+#include "../../modules/muc/room_people.h"
+
+static const struct hash_key hash = { 1, 2 };
+
+static struct elem *
+read_again(struct arena *a, const struct elem *e)
+{
+	struct buf out = BUF_INIT;
+	struct elem *again;
+
+	stored_write(&out, e);
+	again = stored_read(a, buf_str(&out));
+	buf_done(&out);
+	FUZZ_CHECK(again != NULL);
+	return again;
+}
+
+static void
+check_config(struct arena *a, const struct room_config *c)
+{
+	struct elem *form = elem_new(a, NS_FORM, "x");
+	struct room_config again;
+	struct room_config_change change;
+	const char *why;
+
+	FUZZ_CHECK(!c->has_password || c->secret != NULL);
+	room_config_init(&again);
+	FUZZ_CHECK(room_config_read(&again, a,
+		read_again(a, room_config_stored(c, a)), &why));
+	change = room_config_compare(c, &again);
+	FUZZ_CHECK(!change.any && !change.shows_all && !change.hides);
+	room_config_form(&again, a, form, 5000);
+	room_config_info(&again, a, form);
+	room_config_done(&again);
+}
+
+static void
+as_config(struct arena *a, struct str value)
+{
+	const struct elem *form = stored_read(a, value);
+	struct room_config c;
+	const char *why;
+
+	if (form == NULL)
+		return;
+	room_config_init(&c);
+	if (room_config_read(&c, a, form, &why))
+		check_config(a, &c);
+	room_config_done(&c);
+}
+
+static void
+as_affiliation(struct str value)
+{
+	struct jid jid = jid_trusted(STR("a@b.example"));
+	struct store_entry entry = { .key = jid_str(jid), .value = value };
+	struct room_members m;
+	const struct room_member *one;
+
+	members_init(&m, &hash);
+	members_take(&m, &entry);
+	one = members_find(&m, jid);
+	FUZZ_CHECK(m.n == (one != NULL));
+	FUZZ_CHECK(one == NULL || one->aff != AFF_NONE);
+	FUZZ_CHECK(one == NULL || (one->nick != NULL) == (one->key != NULL));
+	members_set(&m, jid, AFF_OUTCAST, STR_NONE, STR_NONE);
+	FUZZ_CHECK(members_find(&m, jid)->nick == NULL);
+	members_done(&m);
+}
+
+/* Who has it stands in the way of whoever wants one that reads the same. */
+static void
+as_nickname(struct arena *a, struct str value)
+{
+	struct jid other = jid_trusted(STR("c@b.example"));
+	struct room_people p;
+	struct str nick, key, again;
+
+	if (!jid_prep_resource(&nick, a, value, NULL) ||
+		!people_key(&key, a, nick))
+		return;
+	FUZZ_CHECK(people_key(&again, a, key) && str_eq(again, key));
+	people_init(&p, &hash);
+	people_enter(&p, jid_trusted(STR("a@b.example/x")), nick, key);
+	FUZZ_CHECK(people_by_nick(&p, nick) != NULL);
+	FUZZ_CHECK(people_in_the_way(&p, key, other) != NULL);
+	people_done(&p);
+}
+
+int
+LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
+{
+	struct str value = { (const char *)data + 1, n - 1 };
+	struct arena *a;
+
+	if (n == 0)
+		return 0;
+	a = arena_new();
+	if (data[0] == 'c')
+		as_config(a, value);
+	else if (data[0] == 'a')
+		as_affiliation(value);
+	else
+		as_nickname(a, value);
+	arena_free(a);
+	return 0;
+}
