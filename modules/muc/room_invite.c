@@ -90,11 +90,12 @@ grant_and_invite(struct room *r, const struct stanza *st, struct str to)
 	struct store_tx *tx = store_tx_new();
 
 	g->st = stanza_copy(st);
-	jid_parse(&g->to, g->st->arena, to, NULL);
-	g->to = jid_bare(g->to);
 	elem_each_child(stanza_child(g->st, NS_MUC_USER, "x"), invite)
 		if (str_eq(elem_attr(invite, "to"), to))
 			g->invite = invite;
+	/* it borrows from the copy, which stays */
+	jid_parse(&g->to, g->st->arena, elem_attr(g->invite, "to"), NULL);
+	g->to = jid_bare(g->to);
 	members_create(tx, entity_place(&r->e, MAP_AFFILIATIONS), g->to,
 		AFF_MEMBER);
 	entity_ref(&g->ref, &r->e);
