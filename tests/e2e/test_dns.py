@@ -83,6 +83,10 @@ def test_what_is_missing_is_told_as_lines_for_the_zone(own_server, names,
         "xmpp.plain.example.",
         "_xmpps-server._tcp.echo.plain.example. 86400 IN SRV 0 5 5270 "
         "xmpp.plain.example.",
+        "_xmpp-server._tcp.conference.plain.example. 86400 IN SRV 5 5 5269 "
+        "xmpp.plain.example.",
+        "_xmpps-server._tcp.conference.plain.example. 86400 IN SRV 0 5 5270 "
+        "xmpp.plain.example.",
         ";plain.example. 86400 IN CAA 0 issue \"your authority, such as "
         "letsencrypt.org\""]
     assert states(rows) == {
@@ -93,6 +97,8 @@ def test_what_is_missing_is_told_as_lines_for_the_zone(own_server, names,
         "_xmpps-server._tcp.plain.example SRV": "missing",
         "_xmpp-server._tcp.echo.plain.example SRV": "missing",
         "_xmpps-server._tcp.echo.plain.example SRV": "missing",
+        "_xmpp-server._tcp.conference.plain.example SRV": "missing",
+        "_xmpps-server._tcp.conference.plain.example SRV": "missing",
         "xmpp.plain.example AAAA": "missing",
         "xmpp.plain.example A": "found",
         "_5269._tcp.xmpp.plain.example TLSA": "missing",
@@ -127,7 +133,8 @@ def test_a_zone_that_lacks_nothing(own_server, names, open_path):
         "_%d._tcp TLSA 3 1 1 %s" % (ports[2], digest)]
     names.signed(domain, *records)
     names.start()
-    server = serving(own_server, names, open_path, domain, conf={"listen": [
+    server = serving(own_server, names, open_path, domain, conf={
+        "modules": {"muc": "no"}, "listen": [
         {"address": "127.0.0.1", "port": ports[0]},
         {"address": "127.0.0.1", "port": ports[1], "tls": "direct"}]})
     lines, rows = check(server, domain)
