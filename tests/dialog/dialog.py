@@ -3,15 +3,17 @@
 import codecs
 import json
 import re
+import shlex
 
 import asker
 import component
+import rooms
 import scene as scenes
 from antiphon import merge
 from xmltree import Mismatch, match_value
 
-HEADER = re.compile(r"(accounts|components|contacts|subscribed|conf|only|not):"
-                    r"\s*(.*)$")
+HEADER = re.compile(r"(accounts|components|contacts|rooms|subscribed|conf|only|"
+                    r"not):\s*(.*)$")
 STEP = re.compile(r"([\w.-]+(?:/[\w.-]+)?)(:|>>|>|<\||<!|<)(?:\s+(.*))?$",
                   re.S)
 GLOBAL = ("advance", "settle", "quiet", "check", "ctl", "restart", "kill")
@@ -26,7 +28,7 @@ class Script:
         self.path = path
         self.accounts, self.contacts, self.subscribed = [], [], []
         self.conf, self.only, self.not_ = None, [], []
-        self.components = []
+        self.components, self.rooms = [], []
         self.steps = [] # (line number, text)
         with open(path, encoding="utf-8") as f:
             self._read(f.read().split("\n"))
@@ -75,6 +77,7 @@ class Player:
         self.scene = scenes.Scene(server, script.accounts)
         for name in script.components:
             self.scene.binds[name] = component.domain_of(name)
+        self.scene.add_rooms(*script.rooms)
         for pair in script.contacts:
             self.scene.befriend(*pair)
         for pair in script.subscribed:
@@ -192,7 +195,7 @@ class Player:
     # --- what a session does ----------------------------------------------
 
     def on_act(self, name, rest):
-        words = rest.split()
+        words = shlex.split(rest)
         act = getattr(self, "act_" + words[0].replace("-", "_"), None)
         if act is None:
             raise BadScript("%s: no action %s" % (self.script.path, words[0]))
@@ -269,6 +272,32 @@ class Player:
 
     def act_carbons(self, name, switch="enable"):
         self.scene[name].iq("set", "<%s xmlns='urn:xmpp:carbons:2'/>" % switch)
+
+    # --- what a session does in a room --------------------------------------
+
+    def _room(self, name, room):
+        return self.scene[name], self.scene.rooms[room]
+
+    def act_create(self, name, room, nick, *fields):
+        """Enters a room that is not there, and gives it this configuration."""
+        rooms.create(*self._room(name, room), nick, self._filled(fields))
+
+    def act_configure(self, name, room, *fields):
+        rooms.configure(*self._room(name, room), self._filled(fields))
+
+    def _filled(self, fields):
+        return [self.scene.fill(field) for field in fields]
+
+    def act_enter(self, name, room, nick, password=None):
+        rooms.enter(*self._room(name, room), nick, password)
+
+    def act_affiliate(self, name, room, account, affiliation, nick=None):
+        more = {"nick": nick} if nick else {}
+        rooms.admin(*self._room(name, room), affiliation=affiliation,
+                    jid=self.scene.binds.get(account, account), **more)
+
+    def act_role(self, name, room, nick, role):
+        rooms.admin(*self._room(name, room), nick=nick, role=role)
 
     def act_disconnect(self, name):
         self.scene[name].close()

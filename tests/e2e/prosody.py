@@ -34,6 +34,8 @@ ssl = { certificate = "%(cert)s"; key = "%(key)s" }
 contact_info = { abuse = { "mailto:abuse@%(domain)s" } }
 VirtualHost "%(domain)s"
 VirtualHost "%(other)s"
+Component "conference.%(domain)s" "muc"
+modules_enabled = { "muc_mam" }
 """
 
 

@@ -9,6 +9,7 @@ import itertools
 import re
 import secrets
 
+import rooms
 from client import Client, Closed
 from xmltree import CLIENT, Mismatch, match, parse
 
@@ -57,7 +58,9 @@ class Scene:
         self.server = server
         self.accounts = {}
         self.sessions = {}
-        self.binds = {"HOST": server.domain, "OTHER": server.other_domain}
+        self.rooms = {}
+        self.binds = {"HOST": server.domain, "OTHER": server.other_domain,
+                      "ROOMS": rooms.service_of(server)}
         self.add_accounts(*accounts)
 
     def add_accounts(self, *names):
@@ -68,6 +71,12 @@ class Scene:
         self.server.add_users_batch([
             (self.accounts[n].name, self.accounts[n].password)
             for n in names], hashed=True)
+
+    def add_rooms(self, *names):
+        """Addresses; nobody has made a room there."""
+        for name in names:
+            self.rooms[name] = rooms.new_address(self.server, name)
+            self.binds[name] = self.rooms[name]
 
     # --- text -------------------------------------------------------------
 
@@ -80,10 +89,13 @@ class Scene:
             account, slash, resource = m[1].partition("/")
             if slash and account in self.accounts:
                 return self.full(account, resource)
+            if slash and account in self.rooms:
+                return "%s/%s" % (self.rooms[account], resource)
             if strict:
                 raise KeyError("nothing known as {%s}" % m[1])
             return m[0]
-        return re.sub(r"\{([A-Za-z_][\w./-]*)\}", value, text)
+        return re.sub(r"\{([A-Za-z_][\w./-]*|[A-Za-z_][\w-]*/[^{}\n]*)\}", value,
+                      text)
 
     def full(self, account, resource):
         session = self.sessions.get("%s/%s" % (account, resource))
@@ -141,21 +153,26 @@ class Scene:
     def flush(self):
         """Everything under way between live sessions has arrived: each waits
         until what it caused is on disk, and sends every other one a mark;
-        twice, since an arrival may cause an answer."""
+        twice, since an arrival may cause an answer.  So do rooms: what they say
+        when something is on disk, they have said when they answer once more."""
         live = self.live()
         for _ in range(2):
             for a in live:
+                for room in self.rooms.values():
+                    a.iq("get", rooms.PING, room)
                 a.iq("set", BARRIER)
                 for b in live:
                     if a is not b:
                         self.mark(a, b)
 
     def settle(self):
-        """Flushes, and forgets the presence that came."""
+        """Flushes, and forgets the presence that came, and what rooms have said of
+        themselves."""
         self.flush()
         for s in self.live():
             s.inbox[:] = [e for e in s.inbox if not (
-                e.is_("presence") and e.get("type") in (None, "unavailable"))]
+                e.is_("presence") and e.get("type") in (None, "unavailable") or
+                rooms.is_note(e))]
 
     # --- what scripts do ------------------------------------------------------
 

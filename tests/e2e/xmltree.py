@@ -8,7 +8,8 @@ An expectation is XML, too, with these freedoms:
   <error cond='x'/>       the error condition x, with any text and by, and with
                           or without the payload echoed beside the error
 On a stanza itself, to, id and xml:lang may be left out of the expectation; on
-roster pushes and answers to an iq, also from; on rosters, ver.
+roster pushes and answers to an iq, also from; on rosters, ver; on the fields of a
+form, label and type; of what a room says, what without_room_marks() tells.
 """
 
 import re
@@ -25,6 +26,9 @@ BIND = "urn:ietf:params:xml:ns:xmpp-bind"
 SID = "urn:xmpp:sid:0"
 ARCHIVED = ("normal", "chat")
 ROSTER = "jabber:iq:roster"
+MUC_USER = "http://jabber.org/protocol/muc#user"
+OCCUPANT_ID = "urn:xmpp:occupant-id:0"
+FORM = "jabber:x:data"
 XML_LANG = "http://www.w3.org/XML/1998/namespace lang"
 OPTIONAL_ON_STANZA = ("to", "id", XML_LANG)
 
@@ -176,6 +180,8 @@ def may_be_there(want, top):
     """Attributes that an expectation need not tell."""
     if want.is_("query", ROSTER):
         return ("ver",)
+    if want.is_("field", FORM):
+        return ("label", "type")
     if not top:
         # what is forwarded says in which language it was
         return (XML_LANG,) if want.ns == CLIENT else ()
@@ -192,6 +198,8 @@ def match_attrs(want, got, binds, where, top):
     for key, value in got.attrs.items():
         if key in want.attrs or key in optional:
             continue
+        if key == "type" and value == "normal" and want.is_("message"):
+            continue # what it is without (RFC 6121 §5.2.2)
         raise Mismatch("%s: unexpected attribute %s=%r" % (where, key, value))
 
 
@@ -254,11 +262,60 @@ def without_archive_ids(got, by):
     return less
 
 
+def without_item_marks(want, got, nick, own):
+    """Of an <item/>: by whom and why something was done, and the address of whom for
+    those who are told that of the item; the nickname that stands in the stanza
+    already; one's own address."""
+    wants = [c for c in want.elems() if c.is_("item", MUC_USER)]
+    told = {c.name for w in wants for c in w.elems()}
+    keys = {key for w in wants for key in w.attrs}
+    less = Elem(got.ns, got.name, {
+        key: value for key, value in got.attrs.items() if key in keys or not (
+            key == "nick" and value == nick or key == "jid" and own)})
+    less.children = [c for c in got.children if not isinstance(c, Elem) or
+                     c.name in told or c.name not in ("actor", "reason")]
+    if "jid" in less.attrs:
+        less.children = [
+            Elem(c.ns, c.name, {k: v for k, v in c.attrs.items() if k != "jid"})
+            if isinstance(c, Elem) and c.name == "actor" else c
+            for c in less.children]
+    return less
+
+
+def without_room_marks(want, got):
+    """What an expectation need not tell of what comes from a room: who an occupant is
+    (XEP-0421), by which id the room has a message (XEP-0359), and what
+    without_item_marks() says."""
+    room, _, nick = got.get("from", "").partition("/")
+    less = Elem(got.ns, got.name, got.attrs)
+    for c in got.children:
+        if not isinstance(c, Elem):
+            less.children.append(c)
+        elif c.is_("x", MUC_USER) and got.is_("presence"):
+            own = any(s.get("code") == "110" for s in c.elems())
+            want_x = want.child("x", MUC_USER)
+            x = Elem(c.ns, c.name, c.attrs)
+            x.children = [
+                without_item_marks(want_x, i, nick, own) if want_x is not None
+                and isinstance(i, Elem) and i.is_("item", MUC_USER) else i
+                for i in c.children]
+            less.children.append(x)
+        elif not (c.is_("occupant-id", OCCUPANT_ID) and
+                  want.child("occupant-id", OCCUPANT_ID) is None or
+                  c.is_("stanza-id", SID) and c.get("by") == room and
+                  not tells_ids(want)):
+            less.children.append(c)
+    return less
+
+
 def match(want, got, binds):
     """Raises Mismatch, or adds what was captured to binds."""
     tried = dict(binds)
     if got.is_("message") and not tells_ids(want):
         got = without_archive_ids(got, got.get("to", "").split("/")[0])
+    if got.get("from", "").partition("/")[0].endswith(
+            "@" + binds.get("ROOMS", "@")):
+        got = without_room_marks(want, got)
     try:
         match_elem(want, got, tried, got.name, got.ns == CLIENT)
     except Mismatch as e:
