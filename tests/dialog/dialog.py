@@ -294,7 +294,8 @@ class Player:
     def act_affiliate(self, name, room, account, affiliation, nick=None):
         more = {"nick": nick} if nick else {}
         rooms.admin(*self._room(name, room), affiliation=affiliation,
-                    jid=self.scene.binds.get(account, account), **more)
+                    jid=self.scene.binds.get(account) or
+                    self.scene.fill(account), **more)
 
     def act_role(self, name, room, nick, role):
         rooms.admin(*self._room(name, room), nick=nick, role=role)
