@@ -1,7 +1,7 @@
 /*
  * archive.c - keeps what an account sends and gets, for years (XEP-0313 §3), and
  * tells its clients under which id (XEP-0359).  What they may ask it:
- * archive_query.c, archive_metadata.c; by which words they find it: archive_words.c;
+ * archive_query.c, archive_metadata.c; by which words they find it: src/archive/;
  * which conversations there are: archive_inbox.c;
  * whose messages they want there: archive_prefs.c; how they have it deleted:
  * archive_trim.c; what is too old: archive_sweep.c.

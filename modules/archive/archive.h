@@ -8,7 +8,7 @@
 
 #include <sys/queue.h>
 
-#include "archive_form.h"
+#include "module/module.h"
 
 #define ARCHIVE LOG_ARCHIVE /* and the map */
 
@@ -86,13 +86,6 @@ void archive_prefs_read(struct archive_prefs **prefs_io, const struct account *a
 void archive_prefs_free(struct archive_prefs *prefs);
 enum hook_result archive_on_prefs_get(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_prefs_set(struct module_ctx *m, struct iq *iq);
-
-/* --- archive_words.c ---------------------------------------------------------------- */
-
-/* Appends the words by which message is found; none, if it is encrypted. */
-void archive_words(struct buf *out, struct arena *a, const struct elem *message);
-/* Is it found by words, which are at least one? */
-bool archive_has_words(struct arena *a, const struct elem *message, struct str words);
 
 /* --- archive_query.c: what the owner may ask ----------------------------------- */
 

@@ -86,6 +86,8 @@
 #include "account/recent.h"
 #include "account/roster_change.h"
 #include "account/session.h"
+#include "archive/archive_form.h"
+#include "archive/archive_words.h"
 #include "command/command.h"
 #include "module/module_api.h"
 

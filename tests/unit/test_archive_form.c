@@ -3,15 +3,16 @@
  */
 #include "config.h"
 
-#include "../../modules/archive/archive_form.h"
-
 #include <stdlib.h>
 
 #include "base/arena.h"
 #include "base/buf.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
+#include "xmpp/text_words.h"
+#include "store/store.h"
 #include "core/stored.h"
+#include "archive/archive_form.h"
 #include "test.h"
 
 #define QUERY(inner) "<query xmlns='urn:xmpp:mam:2'>" inner "</query>"

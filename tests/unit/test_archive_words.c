@@ -3,11 +3,11 @@
  */
 #include "config.h"
 
-#include "../../modules/archive/archive.h"
-
 #include "base/arena.h"
 #include "base/buf.h"
+#include "xmpp/text_words.h"
 #include "core/stored.h"
+#include "archive/archive_words.h"
 #include "test.h"
 
 #define MESSAGE(inner) "<message xmlns='jabber:client'>" inner "</message>"

@@ -3,7 +3,18 @@
  */
 #include "config.h"
 
-#include "archive_form.h"
+#include "archive/archive_form.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "base/clock.h"
+#include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/datetime.h"
+#include "xmpp/form.h"
+#include "xmpp/ns.h"
+#include "xmpp/text_words.h"
+#include "store/store.h"
 
 /* --- fields ----------------------------------------------------------------------- */
 

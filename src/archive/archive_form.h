@@ -4,10 +4,20 @@
  *
  * Any thread; pure functions.
  */
-#ifndef MODULES_ARCHIVE_ARCHIVE_FORM_H
-#define MODULES_ARCHIVE_ARCHIVE_FORM_H
+#ifndef ARCHIVE_ARCHIVE_FORM_H
+#define ARCHIVE_ARCHIVE_FORM_H
 
-#include "module/module.h"
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/str.h"
+#include "xmpp/error.h"
+#include "xmpp/jid.h"
+#include "xmpp/rsm.h"
+
+struct arena;
+struct elem;
 
 /* As many messages may be asked for by their ids. */
 #define ARCHIVE_IDS_MAX 250

@@ -1,12 +1,16 @@
 /*
- * archive_words.c - the words by which an archived message is found (XEP-0431): those
- * of its subject and its text, in all its languages.
- *
- * Any thread; pure functions.
+ * archive_words.c - the words by which an archived message is found.
  */
 #include "config.h"
 
-#include "archive.h"
+#include "archive/archive_words.h"
+
+#include "base/arena.h"
+#include "base/buf.h"
+#include "xml/elem.h"
+#include "xmpp/message.h"
+#include "xmpp/ns.h"
+#include "xmpp/text_words.h"
 
 static bool
 is_text(const struct elem *e)
