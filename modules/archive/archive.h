@@ -44,14 +44,14 @@ struct archive_state {
 	struct archive_prefs *prefs; /* owned; NULL: all is wanted */
 };
 
+struct archive_asked;
 struct archive_inbox;
-struct archive_page;
 struct archive_prefs;
 
 /* In the slot of a session: the pages that its client has asked for, of which the
  * first is under way. */
 struct archive_session {
-	TAILQ_HEAD(, archive_page) pages;
+	TAILQ_HEAD(, archive_asked) pages;
 	LIST_HEAD(, archive_inbox) inboxes;
 	uint64_t read; /* the last number when it asked for what there is, before it
 			* was available; 0: it did not */
@@ -106,10 +106,10 @@ enum hook_result archive_on_metadata(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_trim(struct module_ctx *m, struct iq *iq);
 enum hook_result archive_on_trim_by_others(struct module_ctx *m, struct iq *iq);
 
-/* --- archive_page.c --------------------------------------------------------------- */
+/* --- archive_asked.c -------------------------------------------------------------- */
 
 /* Answers iq, which s has sent, with a page of at most max; q lies in its arena. */
-void archive_page_begin(struct module_ctx *m, struct session *s, struct iq *iq,
+void archive_pages_begin(struct module_ctx *m, struct session *s, struct iq *iq,
 	const struct archive_query *q, uint32_t max);
 /* The client takes something again. */
 void archive_pages_go_on(struct module_ctx *m, struct session *s);

@@ -296,7 +296,7 @@ inbox_begin(struct module_ctx *m, struct archive_inbox *ib)
 	if (ib->rsm.before.n != 0)
 		ids[n++] = ib->rsm.before;
 	ib->reads = true;
-	module_get_entries(m, ib->iq->shard, inbox_place(ib), ids, n, SLICE_BYTES,
+	module_get_entries(m, ib->iq->shard, inbox_place(ib), ids, n, ARCHIVE_SLICE_BYTES,
 		on_checked, ib);
 }
 

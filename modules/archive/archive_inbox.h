@@ -7,7 +7,7 @@
 #ifndef MODULES_ARCHIVE_ARCHIVE_INBOX_H
 #define MODULES_ARCHIVE_ARCHIVE_INBOX_H
 
-#include "archive_page.h"
+#include "archive.h"
 
 /* Markers of which the message has not been met; of more, the last count. */
 #define MARKS_MAX 16

@@ -189,7 +189,7 @@ inbox_show(struct module_ctx *m, struct archive_inbox *ib)
 		if (ib->talks[ib->at + i].message.p != NULL)
 			ids[n++] = ib->talks[ib->at + i].message;
 	ib->reads = true;
-	module_get_entries(m, ib->iq->shard, inbox_place(ib), ids, n, SLICE_BYTES,
+	module_get_entries(m, ib->iq->shard, inbox_place(ib), ids, n, ARCHIVE_SLICE_BYTES,
 		on_messages, ib);
 }
 

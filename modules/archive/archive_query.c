@@ -97,6 +97,6 @@ archive_on_query(struct module_ctx *m, struct iq *iq)
 	}
 	max = MIN(max, q->rsm.has_max ? q->rsm.max : PAGE_DEFAULT);
 	note_read(m, s, q, max);
-	archive_page_begin(m, s, iq, q, max);
+	archive_pages_begin(m, s, iq, q, max);
 	return HOOK_HANDLED;
 }

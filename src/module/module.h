@@ -87,6 +87,7 @@
 #include "account/roster_change.h"
 #include "account/session.h"
 #include "archive/archive_form.h"
+#include "archive/archive_page.h"
 #include "archive/archive_words.h"
 #include "command/command.h"
 #include "module/module_api.h"

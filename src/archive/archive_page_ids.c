@@ -1,14 +1,17 @@
 /*
- * archive_ids.c - what a query names by ids: bounds, and messages (XEP-0313 §4.1.3,
+ * archive_page_ids.c - what a query names by ids: bounds, and messages (XEP-0313 §4.1.3,
  * §4.3.2); and what was found goes out by ids.
- *
- * Owner shard of the account.
  */
 #include "config.h"
 
+#include "archive/archive_page_int.h"
+
 #include <stdlib.h>
 
-#include "archive_page.h"
+#include "base/arena.h"
+#include "base/mem.h"
+#include "core/stored.h"
+#include "archive/archive_words.h"
 
 /* --- bounds --------------------------------------------------------------------------- */
 
@@ -46,7 +49,7 @@ ids_add_sorted(struct archive_page *p)
 		qsort(q->ids, q->n_ids, sizeof(q->ids[0]), id_cmp);
 	for (size_t i = 0; i < q->n_ids; i++) {
 		if (i == 0 || !str_eq(q->ids[i], q->ids[i - 1]))
-			*vec_push_in(p->iq->st->arena, &p->ids) = q->ids[i];
+			*vec_push_in(p->a, &p->ids) = q->ids[i];
 	}
 }
 
@@ -63,18 +66,18 @@ archive_page_set_bounds(struct archive_page *p)
 	p->upper = bound_of(q->before_id, before, false);
 	for (size_t i = 0; i < COUNT(bounds); i++) {
 		if (bounds[i].p != NULL)
-			*vec_push_in(p->iq->st->arena, &p->ids) = bounds[i];
+			*vec_push_in(p->a, &p->ids) = bounds[i];
 	}
 	p->n_bounds = p->ids.n;
 	ids_add_sorted(p);
 	if (!q->by_ids && !(q->after_id.p != NULL && after.p != NULL) &&
 		!(q->before_id.p != NULL && before.p != NULL))
-		p->step = PAGE_WALK;
+		p->step = ARCHIVE_WALK;
 	for (size_t i = 0; i < p->ids.n; i++) {
 		if (!id_can_be(p->ids.p[i]))
 			return false;
 	}
-	if (p->step == PAGE_WALK)
+	if (p->step == ARCHIVE_WALK)
 		p->ids.n = 0;
 	return true;
 }
@@ -96,36 +99,19 @@ fetched_find(struct archive_page *p, struct str id)
 }
 
 /* Those that have gone meanwhile are left out. */
-static void
-on_fetched(void *arg, const struct store_answer *answer, const struct err *err)
+enum archive_outcome
+archive_page_fetched(struct archive_page *p, const struct store_answer *answer)
 {
-	struct archive_page *p = arg;
-	struct module_ctx *m = archive_page_read(p, err);
-	struct stanza *like;
-	size_t before;
+	size_t before = p->next;
 
-	if (m == NULL)
-		return;
-	like = archive_page_like(p);
-	before = p->next;
 	for (size_t i = 0; i < answer->n; i++) {
 		if (fetched_find(p, answer->entries[i].key))
-			archive_page_show(p, &answer->entries[i], like);
+			archive_page_show(p, &answer->entries[i]);
 	}
-	stanza_free(like);
 	if (p->next == before)
 		p->next++; /* so that it ends */
-	if (answer->complete || p->next == p->ids.n)
-		archive_page_answer(m, p);
-	else
-		archive_page_next(m, p);
-}
-
-void
-archive_page_fetch(struct module_ctx *m, struct archive_page *p)
-{
-	module_get_entries(m, p->iq->shard, archive_page_place(p), p->ids.p + p->next,
-		p->ids.n - p->next, SLICE_BYTES, on_fetched, p);
+	return answer->complete || p->next == p->ids.n ? ARCHIVE_IS_WHOLE :
+							 ARCHIVE_GOES_ON;
 }
 
 void
@@ -153,7 +139,7 @@ has_words(const struct archive_page *p, const struct store_entry *e)
 
 	if (p->q->words.p == NULL)
 		return true;
-	message = stored_read_own(p->iq->shard->xml, e->value, &a);
+	message = stored_read_own(p->xml, e->value, &a);
 	if (message == NULL)
 		return false;
 	has = archive_has_words(a, message, p->q->words);
@@ -173,23 +159,37 @@ is_meant(const struct archive_page *p, const struct store_entry *e)
 		(q->until_us == 0 || e->wall_us <= q->until_us) &&
 		(p->lower.p == NULL || number > store_id_number(p->lower)) &&
 		(p->upper.p == NULL || number < store_id_number(p->upper)) &&
-		archive_page_is_of_full(p, e) && has_words(p, e);
+		archive_page_wants(p, e) && has_words(p, e);
+}
+
+/* How many of those that are meant are in the page, from the end that the query names. */
+static size_t
+count_of_page(const struct archive_page *p)
+{
+	size_t n = 0, bytes = 0;
+
+	while (n < p->n_meant && n < p->max &&
+		(p->max_bytes == 0 || bytes < p->max_bytes)) {
+		bytes += p->sizes.p[p->from_end ? p->n_meant - 1 - n : n];
+		n++;
+	}
+	return n;
 }
 
 /* All that is asked for has been looked at: the ids that are meant are at the front,
  * oldest first.  They are the whole set, of which the page is a part. */
-static void
-page_checked(struct module_ctx *m, struct archive_page *p)
+static enum archive_outcome
+page_seen(struct archive_page *p)
 {
-	struct ids *ids = &p->ids;
-	size_t n = MIN(p->n_meant, p->max);
+	struct archive_ids *ids = &p->ids;
+	size_t n;
 
 	if (!p->q->by_ids) {
-		p->step = PAGE_WALK;
+		p->step = ARCHIVE_WALK;
 		ids->n = 0;
-		archive_page_next(m, p);
-		return;
+		return ARCHIVE_GOES_ON;
 	}
+	n = count_of_page(p);
 	p->more = p->n_meant > n;
 	if (p->from_end)
 		ids->p += p->n_meant - n;
@@ -197,42 +197,27 @@ page_checked(struct module_ctx *m, struct archive_page *p)
 	if (p->downwards)
 		archive_page_turn(p);
 	p->next = 0;
-	p->step = PAGE_FETCH;
-	if (n != 0)
-		archive_page_next(m, p);
-	else
-		archive_page_answer(m, p);
+	p->step = ARCHIVE_FETCH;
+	return n != 0 ? ARCHIVE_GOES_ON : ARCHIVE_IS_WHOLE;
 }
 
 /* XEP-0313 §4.1.3: one that is not there fails the query, before anything is sent. */
-static void
-on_checked(void *arg, const struct store_answer *answer, const struct err *err)
+enum archive_outcome
+archive_page_checked(struct archive_page *p, const struct store_answer *answer)
 {
-	struct archive_page *p = arg;
-	struct module_ctx *m = archive_page_read(p, err);
 	bool missing = false;
 
-	if (m == NULL)
-		return;
 	for (size_t i = 0; i < answer->n && !missing; i++) {
 		const struct store_entry *e = &answer->entries[i];
 		struct str id = p->ids.p[p->next];
 
 		missing = !str_eq(id, e->key);
-		if (p->next++ >= p->n_bounds && is_meant(p, e))
+		if (p->next++ >= p->n_bounds && is_meant(p, e)) {
 			p->ids.p[p->n_meant++] = id;
+			*vec_push_in(p->a, &p->sizes) = archive_entry_bytes(e);
+		}
 	}
 	if (missing || (answer->complete && p->next < p->ids.n))
-		archive_page_fail(m, p, COND_ITEM_NOT_FOUND, NULL);
-	else if (p->next == p->ids.n)
-		page_checked(m, p);
-	else
-		archive_page_next(m, p);
-}
-
-void
-archive_page_check(struct module_ctx *m, struct archive_page *p)
-{
-	module_get_entries(m, p->iq->shard, archive_page_place(p), p->ids.p + p->next,
-		p->ids.n - p->next, SLICE_BYTES, on_checked, p);
+		return archive_page_fail(p, COND_ITEM_NOT_FOUND, NULL);
+	return p->next == p->ids.n ? page_seen(p) : ARCHIVE_GOES_ON;
 }
