@@ -46,6 +46,14 @@ room_standing(const struct room *r, struct jid full)
 	return (struct room_standing){ ROLE_NONE, room_affiliation(r, full) };
 }
 
+bool
+room_shows_real(const struct room *r, struct jid jid)
+{
+	return r->config.whois == WHOIS_ANYONE ||
+		room_standing(r, jid).role == ROLE_MODERATOR ||
+		room_affiliation(r, jid) >= AFF_ADMIN;
+}
+
 struct jid
 room_occupant_jid(const struct room *r, struct arena *a, struct str nick)
 {
@@ -111,7 +119,9 @@ room_take(struct entity *e, const struct store_answer *answer)
 	for (size_t i = 0; i < answer->n; i++) {
 		const struct store_entry *entry = &answer->entries[i];
 
-		if (str_is(entry->with, MAP_AFFILIATIONS))
+		if (str_is(entry->with, LOG_ARCHIVE))
+			room_log_take(r, entry);
+		else if (str_is(entry->with, MAP_AFFILIATIONS))
 			members_take(&r->members, entry);
 		else if (str_is(entry->key, "config"))
 			take_config(r, entry->value);
@@ -334,7 +344,8 @@ room_unload(struct entity *e)
 const struct entity_class muc_room_class = {
 	.name = "room",
 	.size = sizeof(struct room),
-	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS, NULL },
+	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS,
+		LOG_ARCHIVE, NULL },
 	.take = room_take,
 	.receive = room_receive,
 	.is_held = room_is_held,

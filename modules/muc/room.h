@@ -7,6 +7,7 @@
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
  *	room_message.c    what is said to all, and the subject (§7.4, §8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
+ *	room_log.c        what is kept of it for good (XEP-0313)
  *	room_private.c    what is for one occupant (§7.5, §17.4)
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
@@ -19,6 +20,7 @@
 
 #include "muc.h"
 #include "room_config.h"
+#include "room_log.h"
 #include "room_members.h"
 #include "room_people.h"
 
@@ -54,6 +56,7 @@ struct room {
 	struct room_people people;
 	struct audience *audience; /* all clients, by what they see */
 	struct room_history history;
+	struct room_log log;
 	struct room_lines lines;
 	char *subject;      /* owned; NULL: none, or taken away */
 	char *subject_nick; /* who has set it; NULL: nobody */
@@ -81,6 +84,9 @@ bool room_is_ruled_by(const struct room *r, struct jid user);
 enum room_affiliation room_affiliation(const struct room *r, struct jid jid);
 /* What he may do: in the room with his client, or by his affiliation alone. */
 struct room_standing room_standing(const struct room *r, struct jid full);
+/* Does jid (full or bare) see real addresses now: where everybody does, moderators, and
+ * those who would be such if they came in? */
+bool room_shows_real(const struct room *r, struct jid jid);
 /* The address of one who has this nickname, in the arena of a. */
 struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str nick);
 /* Answers st (taken) with an error, of the type that the RFC recommends or another

@@ -36,14 +36,21 @@ stored_write(struct buf *out, const struct elem *e)
 #define TAIL ((size_t)8)
 
 void
+stored_seal_behind(struct buf *out, size_t from)
+{
+	char seal[STORED_SEAL_SIZE];
+
+	stored_seal((struct str){ out->p + from, out->n - from }, seal);
+	buf_add(out, seal, TAIL);
+}
+
+void
 stored_write_sealed(struct buf *out, const struct elem *e)
 {
 	size_t from = out->n;
-	char seal[STORED_SEAL_SIZE];
 
 	stored_write(out, e);
-	stored_seal((struct str){ out->p + from, out->n - from }, seal);
-	buf_add(out, seal, TAIL);
+	stored_seal_behind(out, from);
 }
 
 /* What we write ends with >, and a seal does not. */

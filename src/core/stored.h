@@ -7,6 +7,7 @@
 #define CORE_STORED_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "base/str.h"
 
@@ -20,6 +21,9 @@ void stored_write(struct buf *out, const struct elem *e);
 /* The same with a seal behind it (below): 8 bytes, which whoever reads it passes
  * over. */
 void stored_write_sealed(struct buf *out, const struct elem *e);
+/* Appends the seal of what has been appended since `from', which stored_write() has
+ * written, or which is a part of that, and well-formed. */
+void stored_seal_behind(struct buf *out, size_t from);
 /* The element, in the arena of a; NULL when value is nothing that
  * stored_write() has written: the database was damaged or edited. */
 struct elem *stored_read(struct arena *a, struct str value);

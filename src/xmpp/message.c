@@ -138,18 +138,29 @@ message_may_wait(const struct stanza *st)
 		message_is_worth_keeping(st) && !stanza_has_hint(st, "no-store");
 }
 
-bool
-message_is_archived(const struct stanza *st)
+static bool
+is_for_years(const struct stanza *st)
 {
-	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR ||
-		st->type == MESSAGE_GROUPCHAT)
-		return false;
 	if (stanza_has_hint(st, "no-store") ||
 		stanza_has_hint(st, "no-permanent-store"))
 		return false;
 	if (stanza_has_hint(st, "store"))
 		return true;
 	return st->type != MESSAGE_HEADLINE && has_worth(st->root, SAYS);
+}
+
+bool
+message_is_archived(const struct stanza *st)
+{
+	return st->kind == STANZA_MESSAGE && st->type != MESSAGE_ERROR &&
+		st->type != MESSAGE_GROUPCHAT && is_for_years(st);
+}
+
+bool
+message_is_archived_in_room(const struct stanza *st)
+{
+	return st->kind == STANZA_MESSAGE && st->type == MESSAGE_GROUPCHAT &&
+		is_for_years(st);
 }
 
 /* --- for who does not look (XEP-0352 §3.2) --------------------------------------- */

@@ -25,6 +25,9 @@ bool message_may_wait(const struct stanza *st);
  * to be stored (XEP-0334 §4.1, §4.2) does not, whatever else it says.
  */
 bool message_is_archived(const struct stanza *st);
+/* And does groupchat belong into that of its room (XEP-0313 §6.1.2)?  By the same table,
+ * and where it asks for it. */
+bool message_is_archived_in_room(const struct stanza *st);
 /* Is it of this moment, as a chat state alone is, and means nothing to who looks later
  * (XEP-0085 §5.5)? */
 bool message_is_passing(const struct stanza *st);
