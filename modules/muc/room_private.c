@@ -132,9 +132,10 @@ ask(struct room *r, const struct room_client *c, struct occupant *whom,
 
 	if (r->state == ROOM_ABSENT && !is_ping(st)) {
 		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
-	} else if (c == NULL) { /* §6.6; XEP-0410 §3.3: also where no room is */
-		room_refuse(r, st, disco ? COND_BAD_REQUEST : COND_NOT_ACCEPTABLE,
-			NULL);
+	} else if (c == NULL && disco) { /* §6.6 */
+		room_refuse(r, st, COND_BAD_REQUEST, NULL);
+	} else if (c == NULL) { /* XEP-0410 §3.3: also where no room is */
+		room_refuse(r, st, COND_NOT_ACCEPTABLE, "cancel");
 	} else if (whom == c->occupant && is_ping(st)) { /* XEP-0410 §3.3 */
 		router_send(r->e.shard, stanza_result(st));
 		stanza_free(st);
