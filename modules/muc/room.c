@@ -54,6 +54,13 @@ room_shows_real(const struct room *r, struct jid jid)
 		room_affiliation(r, jid) >= AFF_ADMIN;
 }
 
+bool
+room_is_absent_for(const struct room *r, struct jid user)
+{
+	return r->state == ROOM_ABSENT || (r->state == ROOM_LOCKED &&
+		room_affiliation(r, user) != AFF_OWNER);
+}
+
 struct jid
 room_occupant_jid(const struct room *r, struct arena *a, struct str nick)
 {
@@ -229,6 +236,9 @@ receive_now(struct room *r, struct stanza *st)
 		receive_message(r, st);
 	else if (!jid_is_bare(st->to))
 		room_private(r, st);
+	else if ((st->type == IQ_GET || st->type == IQ_SET) &&
+		room_is_absent_for(r, st->from))
+		router_bounce(r->e.shard, st, COND_ITEM_NOT_FOUND, NULL);
 	else
 		entity_receive_default(&r->e, st);
 }

@@ -87,6 +87,9 @@ struct room_standing room_standing(const struct room *r, struct jid full);
 /* Does jid (full or bare) see real addresses now: where everybody does, moderators, and
  * those who would be such if they came in? */
 bool room_shows_real(const struct room *r, struct jid jid);
+/* Is there no room here, for user?  One that is locked is there for its owner alone
+ * (§7.2.10, §17.2, 3). */
+bool room_is_absent_for(const struct room *r, struct jid user);
 /* The address of one who has this nickname, in the arena of a. */
 struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str nick);
 /* Answers st (taken) with an error, of the type that the RFC recommends or another

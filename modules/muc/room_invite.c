@@ -318,7 +318,7 @@ room_asked(struct room *r, struct stanza *st)
 	const struct elem *e =
 		x != NULL ? elem_child(x, NS_MUC_USER, "decline") : NULL;
 
-	if (r->state == ROOM_ABSENT)
+	if (room_is_absent_for(r, st->from))
 		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
 	else if (x != NULL && elem_child(x, NS_MUC_USER, "invite") != NULL)
 		invite_all(r, st, x);

@@ -203,7 +203,7 @@ may_say(const struct room *r, const struct room_client *c,
 {
 	enum room_role role;
 
-	if (r->state == ROOM_ABSENT)
+	if (room_is_absent_for(r, st->from))
 		return COND_ITEM_NOT_FOUND; /* §17.2, 3 */
 	if (c == NULL)
 		return COND_NOT_ACCEPTABLE; /* §7.4 */

@@ -43,8 +43,8 @@ static enum stanza_cond
 may_tell(const struct room *r, const struct room_client *c,
 	const struct occupant *whom, const struct stanza *st)
 {
-	if (r->state == ROOM_ABSENT)
-		return COND_ITEM_NOT_FOUND;
+	if (room_is_absent_for(r, st->from))
+		return COND_ITEM_NOT_FOUND; /* §17.2, 3 */
 	if (c == NULL)
 		return COND_NOT_ACCEPTABLE;
 	if (st->type == MESSAGE_GROUPCHAT)
@@ -130,7 +130,7 @@ ask(struct room *r, const struct room_client *c, struct occupant *whom,
 	bool disco = stanza_child(st, NS_DISCO_INFO, "query") != NULL ||
 		stanza_child(st, NS_DISCO_ITEMS, "query") != NULL;
 
-	if (r->state == ROOM_ABSENT && !is_ping(st)) {
+	if (room_is_absent_for(r, st->from) && !is_ping(st)) {
 		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
 	} else if (c == NULL && disco) { /* §6.6 */
 		room_refuse(r, st, COND_BAD_REQUEST, NULL);
