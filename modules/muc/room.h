@@ -13,6 +13,8 @@
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
  *	room_register.c   users register, and have a nickname of their own (§7.10)
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
+ *	room_disco.c      what it tells of itself (§6.4, §7.12)
+ *	room_items.c      and who is in it (§6.5)
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */
 #ifndef MUC_ROOM_H
