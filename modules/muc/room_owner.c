@@ -418,20 +418,30 @@ delete_it(struct room *r, struct iq *iq, const struct elem *how)
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_deleted, g);
 }
 
+/* It was never stored. */
+static void
+destroy_locked(struct room *r, const struct elem *how)
+{
+	struct arena *a = arena_new();
+
+	empty(r, destroy_elem(a, how));
+	arena_free(a);
+}
+
 void
 room_destroy(struct room *r)
 {
-	if (r->state == ROOM_OPEN && module_of_entity(&r->e) != NULL)
+	if (r->state == ROOM_LOCKED)
+		destroy_locked(r, NULL);
+	else if (r->state == ROOM_OPEN && module_of_entity(&r->e) != NULL)
 		delete_it(r, NULL, NULL);
 }
 
 static void
 destroy(struct room *r, struct iq *iq, const struct elem *how)
 {
-	struct arena *a = iq->st->arena;
-
-	if (r->state == ROOM_LOCKED) { /* it was never stored */
-		empty(r, destroy_elem(a, how));
+	if (r->state == ROOM_LOCKED) {
+		destroy_locked(r, how);
 		iq_result(iq, NULL);
 		return;
 	}

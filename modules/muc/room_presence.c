@@ -37,21 +37,33 @@ show_rest(struct room *r, struct room_gone *gone, struct occupant *o,
 		room_show_gone(r, gone, note, gone->user);
 }
 
+/* With the last client of who makes a room, that is gone; what he has submitted is to
+ * be stored first. */
+static bool
+was_never_open(const struct room *r)
+{
+	return r->state == ROOM_LOCKED && !r->submitting &&
+		r->people.n_clients == 1;
+}
+
 /* c goes, and all are told; said: NULL, or his presence. */
 static void
 leave(struct room *r, struct room_client *c, const struct room_note *note,
 	const struct stanza *said)
 {
-	struct arena *a = arena_new();
+	struct arena *a;
 	struct occupant *o = c->occupant;
 	bool was_shown = o->is_shown, was_first = TAILQ_FIRST(&o->clients) == c;
-	struct room_gone gone = {
-		.user = jid_copy(a, c->jid),
-		.nick = arena_str(a, occupant_nick(o)),
-		.aff = o->aff,
-		.said = last_words(a, said),
-	};
+	struct room_gone gone = { .aff = o->aff };
 
+	if (was_never_open(r)) {
+		room_destroy(r); /* §10.1.3 */
+		return;
+	}
+	a = arena_new();
+	gone.user = jid_copy(a, c->jid);
+	gone.nick = arena_str(a, occupant_nick(o));
+	gone.said = last_words(a, said);
 	room_show_gone_own(r, c, note);
 	audience_leave(r->audience, c->jid);
 	if (people_leave(&r->people, c))
