@@ -13,7 +13,7 @@
 
 #define VAR_ADMINS "muc#roomconfig_roomadmins"
 #define VAR_OWNERS "muc#roomconfig_roomowners"
-#define LIST_MAX 1000
+#define LIST_MAX 2000 /* of both */
 
 /* --- the form --------------------------------------------------------------------------- */
 
@@ -98,14 +98,12 @@ is_named(const struct affiliatings *all, struct jid jid)
 	return false;
 }
 
-/* A field is the whole list (§16.5.3): who is not in it any more is a member from now
- * on, as one who steps down. */
+/* Of one list: who is named in it, and is not so yet; who stands in both is an owner. */
 static enum stanza_cond
-read_list(const struct room *r, struct submission *s, const struct elem *field,
-	enum room_affiliation aff)
+read_names(const struct room *r, struct submission *s, const struct elem *field,
+	enum room_affiliation aff, struct affiliatings *named)
 {
 	struct arena *a = s->st->arena;
-	struct affiliatings named = { .n = 0 };
 	const struct room_member *one;
 	struct jid jid;
 
@@ -114,25 +112,32 @@ read_list(const struct room *r, struct submission *s, const struct elem *field,
 
 		if (!elem_is(value, NS_FORM, "value") || text.n == 0)
 			continue;
-		if (!jid_parse(&jid, a, text, NULL) || named.n == LIST_MAX)
+		if (!jid_parse(&jid, a, text, NULL) || named->n == LIST_MAX)
 			return COND_NOT_ACCEPTABLE;
-		if (!is_named(&named, jid_bare(jid)))
-			*vec_push_in(a, &named) =
-				(struct affiliating){ jid_bare(jid), aff };
-	}
-	for (size_t i = 0; i < named.n; i++) {
-		one = members_find(&r->members, named.p[i].jid);
-		/* who stands in both lists is an owner */
-		if ((one == NULL || one->aff != aff) &&
-			!is_named(&s->changes, named.p[i].jid))
-			*vec_push_in(a, &s->changes) = named.p[i];
-	}
-	TAILQ_FOREACH (one, &r->members.all, link)
-		if (one->aff == aff && !is_named(&named, one->jid) &&
-			!is_named(&s->changes, one->jid))
+		jid = jid_bare(jid);
+		if (is_named(named, jid))
+			continue;
+		*vec_push_in(a, named) = (struct affiliating){ jid, aff };
+		one = members_find(&r->members, jid);
+		if (one == NULL || one->aff != aff)
 			*vec_push_in(a, &s->changes) =
-				(struct affiliating){ one->jid, AFF_MEMBER };
+				(struct affiliating){ jid, aff };
+	}
 	return COND_NONE;
+}
+
+/* A field is the whole list (§16.5.3): who is not in it any more, nor in the other one, is
+ * a member from now on, as one who steps down. */
+static void
+find_dropped(const struct room *r, struct submission *s, enum room_affiliation aff,
+	const struct affiliatings *named)
+{
+	const struct room_member *one;
+
+	TAILQ_FOREACH (one, &r->members.all, link)
+		if (one->aff == aff && !is_named(named, one->jid))
+			*vec_push_in(s->st->arena, &s->changes) =
+				(struct affiliating){ one->jid, AFF_MEMBER };
 }
 
 /* How many there will be, of owners and in all. */
@@ -158,12 +163,17 @@ read_lists(const struct room *r, struct submission *s, const struct elem *form)
 	size_t n;
 	const struct elem *owners = field_find(form, VAR_OWNERS),
 			  *admins = field_find(form, VAR_ADMINS);
+	struct affiliatings named = { .n = 0 }; /* in both */
 	enum stanza_cond cond = COND_NONE;
 
 	if (owners != NULL)
-		cond = read_list(r, s, owners, AFF_OWNER);
+		cond = read_names(r, s, owners, AFF_OWNER, &named);
 	if (cond == COND_NONE && admins != NULL)
-		cond = read_list(r, s, admins, AFF_ADMIN);
+		cond = read_names(r, s, admins, AFF_ADMIN, &named);
+	if (owners != NULL)
+		find_dropped(r, s, AFF_OWNER, &named);
+	if (admins != NULL)
+		find_dropped(r, s, AFF_ADMIN, &named);
 	count_after(r, s, &n);
 	if (cond == COND_NONE && s->owners == 0)
 		return COND_CONFLICT; /* §10.2: there is one always */
