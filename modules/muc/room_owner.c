@@ -204,9 +204,8 @@ follow_config(struct room *r, const struct room_config_change *change)
 			room_leave_all(r, o, &closed);
 			continue;
 		}
-		/* moderated no more: all may speak; in one that is, those who
-		 * spoke till then still do */
-		if (change->roles && o->role < initial)
+		/* as if they came in now (table 4); moderators stay */
+		if (change->roles && o->role != initial && o->role < ROLE_MODERATOR)
 			o->role = initial;
 		else if (!change->presence && !change->shows_all)
 			continue;
