@@ -218,12 +218,9 @@ decline(struct room *r, struct stanza *st, const struct elem *e)
 static struct str
 field_value(const struct elem *form, struct arena *a, const char *var)
 {
-	elem_each_child(form, field) {
-		if (elem_is(field, NS_FORM, "field") &&
-			str_is(elem_attr(field, "var"), var))
-			return form_value(a, field);
-	}
-	return STR_NONE;
+	const struct elem *field = form_field(form, var);
+
+	return field != NULL ? form_value(a, field) : STR_NONE;
 }
 
 static void

@@ -77,17 +77,6 @@ struct submission {
 	size_t owners; /* that there will be */
 };
 
-static const struct elem *
-field_find(const struct elem *form, const char *var)
-{
-	elem_each_child(form, field) {
-		if (elem_is(field, NS_FORM, "field") &&
-			str_is(elem_attr(field, "var"), var))
-			return field;
-	}
-	return NULL;
-}
-
 static bool
 is_named(const struct affiliatings *all, struct jid jid)
 {
@@ -161,8 +150,8 @@ read_lists(const struct room *r, struct submission *s, const struct elem *form)
 {
 	const struct muc_conf *conf = room_conf(r);
 	size_t n;
-	const struct elem *owners = field_find(form, VAR_OWNERS),
-			  *admins = field_find(form, VAR_ADMINS);
+	const struct elem *owners = form_field(form, VAR_OWNERS),
+			  *admins = form_field(form, VAR_ADMINS);
 	struct affiliatings named = { .n = 0 }; /* in both */
 	enum stanza_cond cond = COND_NONE;
 
@@ -474,6 +463,7 @@ muc_on_owner_set(struct module_ctx *m, struct iq *iq)
 	struct room *r = room_of(iq->entity);
 	const struct elem *how =
 		elem_child(iq->payload, NS_MUC_OWNER, "destroy");
+	const struct elem *form = form_submitted(iq->payload);
 	enum stanza_cond cond = may_configure(r, iq->st->from);
 
 	if (cond != COND_NONE)
@@ -484,7 +474,7 @@ muc_on_owner_set(struct module_ctx *m, struct iq *iq)
 		destroy(r, iq, NULL); /* §10.1.3 */
 	else if (is_cancelled(iq->payload))
 		iq_result(iq, NULL); /* §10.2 */
-	else if (form_submitted(iq->payload) != NULL)
+	else if (form != NULL && form_is(iq->st->arena, form, NS_MUC_ROOMCONFIG))
 		submit(m, r, iq);
 	else
 		iq_error(iq, COND_BAD_REQUEST, NULL);

@@ -111,14 +111,15 @@ static enum stanza_cond
 read_nick(const struct room *r, struct registering *g)
 {
 	struct arena *a = g->st->arena;
-	const struct elem *form = form_submitted(stanza_payload(g->st));
+	const struct elem *form = form_submitted(stanza_payload(g->st)), *field;
 	struct str key;
 
-	if (form == NULL)
+	field = form != NULL && form_is(a, form, NS_MUC_REGISTER) ?
+		form_field(form, VAR_NICK) :
+		NULL;
+	if (field == NULL)
 		return COND_BAD_REQUEST; /* Example 74 */
-	elem_each_child(form, field)
-		if (str_is(elem_attr(field, "var"), VAR_NICK))
-			g->nick = form_value(a, field);
+	g->nick = form_value(a, field);
 	if (!jid_prep_resource(&g->nick, a, g->nick, NULL) ||
 		!people_key(&key, a, g->nick))
 		return COND_BAD_REQUEST;

@@ -52,6 +52,25 @@ form_submitted(const struct elem *e)
 	return NULL;
 }
 
+const struct elem *
+form_field(const struct elem *form, const char *var)
+{
+	elem_each_child(form, field) {
+		if (elem_is(field, NS_FORM, "field") &&
+			str_is(elem_attr(field, "var"), var))
+			return field;
+	}
+	return NULL;
+}
+
+bool
+form_is(struct arena *a, const struct elem *form, const char *form_type)
+{
+	const struct elem *field = form_field(form, "FORM_TYPE");
+
+	return field == NULL || str_is(form_value(a, field), form_type);
+}
+
 struct str
 form_value(struct arena *a, const struct elem *field)
 {

@@ -6,6 +6,8 @@
 #ifndef XMPP_FORM_H
 #define XMPP_FORM_H
 
+#include <stdbool.h>
+
 #include "base/str.h"
 
 struct arena;
@@ -23,6 +25,11 @@ void form_add_value(struct arena *a, struct elem *field, struct str value);
 
 /* The form inside e that was filled in, or NULL. */
 const struct elem *form_submitted(const struct elem *e);
+/* Is it of this FORM_TYPE (XEP-0068)?  One that does not say is of the kind that is
+ * expected where it stands (§3.3). */
+bool form_is(struct arena *a, const struct elem *form, const char *form_type);
+/* The field of this name, or NULL. */
+const struct elem *form_field(const struct elem *form, const char *var);
 /* The first value of a field: empty when it has none.  Borrowed from field, or
  * in the arena of a. */
 struct str form_value(struct arena *a, const struct elem *field);

@@ -65,4 +65,33 @@ TEST(only_what_was_filled_in_is_read)
 	}
 }
 
+static const struct {
+	const char *in;
+	bool is, has;
+} kind_cases[] = {
+	{ "<x xmlns='jabber:x:data'/>", true, false },
+	{ "<x xmlns='jabber:x:data'><field var='v'/></x>", true, true },
+	{ "<x xmlns='jabber:x:data'><field var='FORM_TYPE'><value>urn:a</value>"
+	  "</field><field var='v'/></x>",
+		true, true },
+	{ "<x xmlns='jabber:x:data'><field var='FORM_TYPE'><value>urn:b</value>"
+	  "</field><y xmlns='urn:y' var='v'/></x>",
+		false, false },
+	{ "<x xmlns='jabber:x:data'><field var='FORM_TYPE'/></x>", false, false },
+};
+
+TEST(a_form_says_of_which_kind_it_is_or_nothing)
+{
+	for (size_t i = 0; i < COUNT(kind_cases); i++) {
+		struct arena *a = arena_new();
+		struct elem *form = stored_read(a, str_c(kind_cases[i].in));
+
+		TEST_CASE(kind_cases[i].in);
+		CHECK(form != NULL);
+		CHECK_INT(form_is(a, form, "urn:a"), kind_cases[i].is);
+		CHECK_INT(form_field(form, "v") != NULL, kind_cases[i].has);
+		arena_free(a);
+	}
+}
+
 TEST_MAIN
