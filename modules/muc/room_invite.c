@@ -55,7 +55,7 @@ struct granting {
 	struct entity_ref ref;
 	struct stanza *st; /* owned: what was sent */
 	const struct elem *invite;
-	struct jid to;
+	struct jid to;     /* whom he has named: a client perhaps */
 };
 
 /* With an affiliation that he has got meanwhile, he keeps that. */
@@ -68,8 +68,9 @@ on_granted(void *arg, bool ok, const struct err *err)
 	struct room_note note = { .reason = STR_NONE };
 
 	if (r != NULL && ok && members_find(&r->members, g->to) == NULL) {
-		members_set(&r->members, g->to, AFF_MEMBER, STR_NONE, STR_NONE);
-		room_affiliate(r, g->to, &note, g->st->from);
+		members_set(&r->members, jid_bare(g->to), AFF_MEMBER, STR_NONE,
+			STR_NONE);
+		room_affiliate(r, jid_bare(g->to), &note, g->st->from);
 	}
 	if (r != NULL && (ok || err->code == ERR_CONFLICT)) {
 		send_invite(r, g->st, g->invite, g->to);
@@ -95,8 +96,7 @@ grant_and_invite(struct room *r, const struct stanza *st, struct str to)
 			g->invite = invite;
 	/* it borrows from the copy, which stays */
 	jid_parse(&g->to, g->st->arena, elem_attr(g->invite, "to"), NULL);
-	g->to = jid_bare(g->to);
-	members_create(tx, entity_place(&r->e, MAP_AFFILIATIONS), g->to,
+	members_create(tx, entity_place(&r->e, MAP_AFFILIATIONS), jid_bare(g->to),
 		AFF_MEMBER);
 	entity_ref(&g->ref, &r->e);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_granted, g);
