@@ -105,6 +105,8 @@ out_step(struct session_out *o)
 	o->waiting_bytes -= bytes;
 	o->kept_bytes += bytes;
 	o->sent++;
+	receipt_unref(o->next->paced);
+	o->next->paced = NULL;
 	o->next = STAILQ_NEXT(o->next, link);
 }
 
@@ -134,6 +136,7 @@ out_pop(struct session_out *o, struct account *acc)
 void
 out_item_free(struct out_item *item)
 {
+	receipt_unref(item->paced);
 	wire_unref(item->wire);
 	memuse_remove_part(MEMUSE_SESSION, item);
 	free(item);
@@ -155,6 +158,7 @@ out_item_new(const struct session *s, const struct stanza *st, struct wire *wire
 	memuse_add_part(MEMUSE_SESSION, item);
 	item->wire = wire_ref(wire);
 	item->kept = 0;
+	item->paced = NULL;
 	if (wire->wall_us == 0)
 		wire->wall_us = shard_wall_us(session_shard(s));
 	if (wire->of != NULL)
@@ -189,6 +193,8 @@ out_push(struct session *s, const struct stanza *st, struct wire *wire,
 	if (session_quiet_takes(s, st, item))
 		return;
 	session_flow_make_room(s);
+	if (st->paced)
+		item->paced = receipt_ref(st->receipt);
 	if (!session_bulk_takes(s, st, item)) {
 		out_append(s->out, s->account, item);
 		session_flow_waits(s, st, item);

@@ -43,6 +43,7 @@ struct out_item {
 	STAILQ_ENTRY(out_item) link;
 	struct wire *wire; /* reference */
 	int64_t kept; /* elsewhere, by this number; 0: it is not */
+	struct receipt *paced; /* held until it is written; NULL: nobody waits */
 	enum stanza_type type;
 	uint16_t n_to;
 	uint8_t sender; /* its bucket, see session_flow.c */

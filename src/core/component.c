@@ -157,7 +157,7 @@ component_receive(struct entity *e, struct stanza *st)
 	if (component_was_shown(c, st)) {
 		stanza_free(st);
 	} else if (l != NULL) {
-		receipt_let_go(st); /* it may wait for the peer */
+		receipt_at_peer(st);
 		link_send(l, st);
 	} else {
 		component_away(c, st);

@@ -123,7 +123,7 @@ away_put(struct component *c, struct stanza *st, int64_t until_us)
 {
 	size_t bytes = stanza_bytes(st);
 
-	receipt_let_go(st); /* it waits for the peer */
+	receipt_at_peer(st);
 	STAILQ_INSERT_TAIL(&c->away, st, link);
 	c->away_bytes += bytes;
 	c->n_away++;

@@ -16,8 +16,14 @@
  * nobody else has to do anything for it.  An answer with an error holds the receipt
  * of what it answers, until the sender has it.
  *
- * Who has to wait for a peer lets go first (receipt_let_go()): for an answer of a
+ * Who has to wait for a peer lets go first (receipt_at_peer()): for an answer of a
  * client, or a component; what waits for another server, soon (remote/remote_log.c).
+ *
+ * But who has much for one connection may want to go on as that takes it.  He marks
+ * what he sends (stanza.paced), and its receipt is held until the connection has it:
+ * also while a session that is full, or asleep, has it wait (out_item.paced), and while
+ * a link does.  Another server that counts has it when it has said so, or a while later;
+ * and what a session holds as long as nobody looks at it (session_quiet.h) counts at once.
  *
  * The count moves over the first gap only: it is the number before that of the
  * first receipt that is out.
@@ -108,6 +114,14 @@ receipt_let_go(struct stanza *st)
 {
 	receipt_unref(st->receipt);
 	st->receipt = NULL;
+}
+
+/* st may wait for a peer from now on. */
+static inline void
+receipt_at_peer(struct stanza *st)
+{
+	if (!st->paced)
+		receipt_let_go(st);
 }
 
 #endif

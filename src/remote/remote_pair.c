@@ -435,7 +435,7 @@ pair_send(struct remote_pair *p, struct stanza *st)
 	bool receipt;
 
 	if (st->kind != STANZA_MESSAGE || st->type == MESSAGE_ERROR)
-		receipt_let_go(st); /* it waits for the peer, and nowhere else */
+		receipt_at_peer(st); /* it waits there, and nowhere else */
 	receipt = st->receipt != NULL;
 	if (p->link != NULL && !p->ending) {
 		if (p->stranger != NULL)

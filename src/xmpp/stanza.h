@@ -74,6 +74,8 @@ struct stanza {
 			    * as the account it is for; nor this */
 	bool passed_on : 1; /* a request that somebody else answers, or the answer:
 			    * nobody waits for it in line */
+	bool paced : 1;    /* its receipt is held until the connection of whom it
+			    * is for takes it, see receipt.h */
 	uint32_t session;  /* a request: which session of ours has sent it; what we
 			    * answer: which one is to have it.  0: none, or nobody
 			    * knows; nor this */

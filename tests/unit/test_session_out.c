@@ -5,6 +5,9 @@
 
 #include "account/session_out.h"
 
+#include "core/receipt.h"
+#include "core/router.h"
+
 #include "session_scene.h"
 
 /* --- what is kept ----------------------------------------------------------------------- */
@@ -35,6 +38,78 @@ TEST(what_was_not_acknowledged_is_written_again)
 		CHECK(session_acked(s.s, end));
 		CHECK_INT(kept_bytes(s.s), 0);
 		CHECK_INT(session_queued(s.s), 0);
+		scene_done(&s);
+	}
+}
+
+/* --- what is paced ---------------------------------------------------------------------- */
+
+static struct stanza *
+paced_new(struct receipt_line *line)
+{
+	struct stanza *st = stanza_new(MESSAGE_CHAT,
+		jid_trusted(STR("juliet@example.org/j")),
+		jid_trusted(STR(ROMEO "/a")), STR_NONE);
+
+	elem_add_with_text(st->arena, st->root, NS_CLIENT, "body", STR("hey"));
+	receipt_line_next(line);
+	receipt_give(line, st);
+	st->paced = true;
+	return st;
+}
+
+static void
+on_paced(struct turn_end *t)
+{
+	(void)t;
+}
+
+/* Who has sent it learns how much of it the client takes, be it written at once, kept
+ * till it is acknowledged, in line for a client that is full or asleep, or dropped. */
+TEST(what_is_paced_is_held_until_the_connection_takes_it)
+{
+	static const struct {
+		int takes;          /* then it is full */
+		unsigned handled;   /* of eight; */
+		unsigned drained;   /* when it has taken all */
+		bool keeps, sleeps, ends;
+	} cases[] = {
+		{ -1, 8, 8, false, false, false },
+		{ -1, 8, 8, true, false, false },
+		{ 3, 3, 8, false, false, false },
+		{ 3, 3, 8, true, false, false },
+		{ -1, 0, 8, true, true, false },
+		{ 3, 3, 8, false, false, true },
+		{ -1, 0, 8, true, true, true },
+	};
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct receipt_line line;
+		struct scene s;
+		struct shard *sh;
+
+		scene_init(&s);
+		sh = world_owner(&s.w, "romeo");
+		receipt_line_begin(&line, sh, 0, on_paced);
+		session_keep_output(s.s, cases[i].keeps);
+		s.one.takes = cases[i].takes;
+		if (cases[i].sleeps)
+			sleep_now(&s);
+		for (unsigned n = 0; n < 8; n++)
+			router_send(sh, paced_new(&line));
+		world_settle(&s.w);
+		CHECK_INT(receipt_line_handled(&line), cases[i].handled);
+		if (cases[i].ends) {
+			session_close(s.s, STREAM_RESET, NULL);
+		} else if (cases[i].sleeps) {
+			session_attach(s.s, &fake_ops, &s.two);
+		} else {
+			s.one.takes = -1;
+			session_drained(s.s);
+		}
+		world_settle(&s.w);
+		CHECK_INT(receipt_line_handled(&line), cases[i].drained);
+		receipt_line_end(&line);
 		scene_done(&s);
 	}
 }
