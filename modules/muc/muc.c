@@ -8,7 +8,8 @@
 
 #include "muc.h"
 
-static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id", NULL };
+static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
+	NS_OCCUPANT_ID, NULL };
 
 static const struct service muc_services[] = {
 	{ .option = "domain", .category = "conference", .type = "text",
@@ -71,7 +72,7 @@ MODULE(muc) = {
 	.api = MODULE_API,
 	.name = "muc",
 	.summary = "rooms in which many talk",
-	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0",
+	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0, XEP-0421 1.0.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),

@@ -110,15 +110,31 @@ take_config(struct room *r, struct str value)
 	arena_free(a);
 }
 
+/* Of a room that somebody has put into the store. */
+static void
+keep_secret(struct room *r)
+{
+	struct module_ctx *m = module_of_entity(&r->e);
+	struct store_tx *tx;
+
+	if (m == NULL || shard_refuses_writes(r->e.shard))
+		return;
+	tx = store_tx_new();
+	room_secret_store(r, tx);
+	module_commit(m, r->e.shard, tx, NULL, NULL);
+}
+
 static void
 room_take(struct entity *e, const struct store_answer *answer)
 {
 	struct room *r = room_of(e);
+	bool has_secret = false;
 
 	room_config_init(&r->config);
 	people_init(&r->people, &e->shard->server->hash_key);
 	members_init(&r->members, &e->shard->server->hash_key);
 	history_init(&r->history);
+	room_secret_new(r);
 	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
 	TAILQ_INIT(&r->lines);
 	STAILQ_INIT(&r->waiting);
@@ -130,11 +146,15 @@ room_take(struct entity *e, const struct store_answer *answer)
 			room_log_take(r, entry);
 		else if (str_is(entry->with, MAP_AFFILIATIONS))
 			members_take(&r->members, entry);
+		else if (room_secret_take(r, entry))
+			has_secret = true;
 		else if (str_is(entry->key, "config"))
 			take_config(r, entry->value);
 		else if (str_is(entry->key, "subject"))
 			room_subject_take(r, entry->value);
 	}
+	if (r->state == ROOM_OPEN && !has_secret)
+		keep_secret(r);
 }
 
 void
@@ -149,6 +169,8 @@ room_forget(struct room *r)
 	free(r->subject_nick);
 	r->subject = r->subject_nick = NULL;
 	r->subject_us = 0;
+	r->log = (struct room_log){ .last = 0 };
+	room_secret_new(r);
 	r->state = ROOM_ABSENT;
 	entity_check_idle(&r->e);
 }

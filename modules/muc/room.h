@@ -15,6 +15,7 @@
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
  *	room_disco.c      what it tells of itself (§6.4, §7.12)
  *	room_items.c      and who is in it (§6.5)
+ *	room_claims.c     who they are (XEP-0421), and what they may not claim
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */
 #ifndef MUC_ROOM_H
@@ -149,6 +150,17 @@ void room_show_gone(struct room *r, const struct room_gone *gone,
 	const struct room_note *note, struct jid by);
 /* A message of the room with status codes (§10.2.1), to all. */
 void room_say_codes(struct room *r, const unsigned *codes);
+
+/* --- room_claims.c ----------------------------------------------------------------- */
+
+/* The secret behind the ids of occupants: another one from now on; what the store says,
+ * false: entry is something else; as an operation of tx. */
+void room_secret_new(struct room *r);
+bool room_secret_take(struct room *r, const struct store_entry *entry);
+void room_secret_store(const struct room *r, struct store_tx *tx);
+/* Adds to e, in a, the id of user (full or bare), in the room or not (XEP-0421). */
+void room_add_id(const struct room *r, struct arena *a, struct elem *e,
+	struct jid user);
 /* Leaves out of what a client has sent what rooms alone say (§17.3, 6). */
 void room_clean(struct stanza *st);
 

@@ -64,6 +64,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_MUC "#stable_id");
 	add_feature(q, NS_REGISTER);
 	add_feature(q, NS_MUC "#self-ping-optimization"); /* XEP-0410 §3.3 */
+	add_feature(q, NS_OCCUPANT_ID);
 	room_config_features(&r->config, q->arena, q->query);
 	add_info(r, q);
 }

@@ -242,6 +242,7 @@ room_message(struct room *r, struct stanza *st)
 	l->waits = l->is_subject && r->state == ROOM_OPEN;
 	room_clean(st);
 	stanza_drop_ids_by(st, r->e.jid);
+	room_add_id(r, st->arena, st->root, l->by);
 	stanza_set_from(st, room_occupant_jid(r, st->arena,
 				    occupant_nick(c->occupant)));
 	stanza_set_to(st, none);

@@ -279,6 +279,7 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s)
 	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("config"),
 		buf_str(&value));
 	buf_done(&value);
+	room_secret_store(r, tx);
 	if (r->state == ROOM_LOCKED) { /* nothing of it is there yet */
 		TAILQ_FOREACH (one, &r->members.all, link)
 			members_store(&r->members, tx, at, one->jid, one->aff,
@@ -339,6 +340,7 @@ tell_destroyed(struct room *r, const struct room_client *c,
 	elem_set_attr(st->arena, item, "affiliation", STR("none"));
 	elem_set_attr(st->arena, item, "role", STR("none"));
 	elem_append(x, elem_copy(st->arena, destroy));
+	room_add_id(r, st->arena, st->root, c->jid);
 	elem_set_attr(st->arena,
 		elem_add(st->arena, x, NS_MUC_USER, "status"), "code",
 		STR("110"));

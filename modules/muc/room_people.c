@@ -23,6 +23,33 @@ occupant_key(const struct occupant *o)
 		o->key_bytes != 0 ? o->key_bytes : o->nick_bytes };
 }
 
+/* --- ids ------------------------------------------------------------------------------ */
+
+void
+people_set_secret(struct room_people *p, struct str secret)
+{
+	assert(secret.n <= sizeof(p->secret));
+	memcpy(p->secret, secret.p, secret.n);
+	p->secret_bytes = secret.n;
+}
+
+/* Who is in the room has his with him: it goes with all that he says. */
+void
+people_id(const struct room_people *p, struct jid user,
+	unsigned char out[OCCUPANT_ID_BYTES])
+{
+	size_t at = people_by_user_start(p, user);
+	const struct occupant *o = people_by_user(p, user, &at);
+	uint8_t digest[SCRAM_DIGEST_MAX];
+
+	if (o != NULL) {
+		memcpy(out, o->id, OCCUPANT_ID_BYTES);
+		return;
+	}
+	scram_hmac(SCRAM_SHA_256, people_secret(p), jid_bare_str(user), digest);
+	memcpy(out, digest, OCCUPANT_ID_BYTES);
+}
+
 /* --- finding -------------------------------------------------------------------------- */
 
 struct occupant *
@@ -130,6 +157,7 @@ occupant_new(struct room_people *p, struct jid user, struct str nick,
 	o->user = jid_bare(user);
 	o->user.text = text;
 	TAILQ_INIT(&o->clients);
+	people_id(p, user, o->id);
 	name_occupant(p, o, nick, key);
 	table_add(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_INSERT_TAIL(&p->occupants, o, link);

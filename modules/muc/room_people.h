@@ -19,6 +19,9 @@
 
 struct occupant;
 
+#define PEOPLE_SECRET_MAX 64
+#define OCCUPANT_ID_BYTES 16
+
 struct room_client {
 	TAILQ_ENTRY(room_client) link; /* of the same occupant */
 	struct occupant *occupant;
@@ -41,6 +44,7 @@ struct occupant {
 	uint16_t nick_bytes, key_bytes;
 	enum room_role role;
 	enum room_affiliation aff;
+	unsigned char id[OCCUPANT_ID_BYTES];
 	bool is_shown; /* the others have his presence */
 };
 
@@ -48,6 +52,8 @@ TAILQ_HEAD(occupants, occupant);
 
 struct room_people {
 	struct hash_key hash;
+	char secret[PEOPLE_SECRET_MAX];
+	size_t secret_bytes;
 	struct occupants occupants;
 	size_t n, n_clients;
 	struct table by_nick, by_key, by_user; /* struct occupant */
@@ -57,6 +63,18 @@ struct room_people {
 /* hash: a key that strangers do not know. */
 void people_init(struct room_people *p, const struct hash_key *hash);
 void people_done(struct room_people *p);
+
+/* The ids of users are made of it (XEP-0421 §4.1): no longer than PEOPLE_SECRET_MAX, and
+ * set before anybody comes in. */
+void people_set_secret(struct room_people *p, struct str secret);
+static inline struct str
+people_secret(const struct room_people *p)
+{
+	return (struct str){ p->secret, p->secret_bytes };
+}
+/* That of user (full or bare), who may be in the room or not. */
+void people_id(const struct room_people *p, struct jid user,
+	unsigned char out[OCCUPANT_ID_BYTES]);
 
 static inline struct str
 occupant_nick(const struct occupant *o)

@@ -72,6 +72,7 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 		room_clean(st);
 		stanza_drop_ids_by(st, r->e.jid);
 		elem_add(st->arena, st->root, NS_MUC_USER, "x");
+		room_add_id(r, st->arena, st->root, c->jid);
 		send_to_all(r, c->occupant, st, whom);
 	}
 }

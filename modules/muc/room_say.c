@@ -100,6 +100,7 @@ presence_of(const struct room *r, const struct occupant *o,
 	if (real)
 		w.real = TAILQ_FIRST(&o->clients)->jid;
 	add_x(st, &w);
+	room_add_id(r, st->arena, st->root, o->user);
 	return st;
 }
 
@@ -117,6 +118,7 @@ gone_of(const struct room *r, const struct room_gone *gone,
 	if (real)
 		w.real = gone->user;
 	add_x(st, &w);
+	room_add_id(r, st->arena, st->root, gone->user);
 	return st;
 }
 
@@ -275,21 +277,4 @@ room_say_codes(struct room *r, const unsigned *codes)
 
 	add_codes(st, elem_add(st->arena, st->root, NS_MUC_USER, "x"), codes);
 	audience_send(r->audience, st, VIEW_ANY, NULL, none);
-}
-
-/* --- what occupants may not say ------------------------------------------------------------ */
-
-/* Roles, status codes, addresses, hats and ids are the room's to say. */
-static bool
-is_of_rooms(void *arg, const struct elem *e)
-{
-	(void)arg;
-	return str_is(e->ns, NS_MUC_USER) || str_is(e->ns, NS_MUC) ||
-		str_is(e->ns, NS_OCCUPANT_ID) || str_is(e->ns, NS_HATS);
-}
-
-void
-room_clean(struct stanza *st)
-{
-	elem_drop(st->root, is_of_rooms, NULL);
 }

@@ -22,6 +22,7 @@
 #define NS_FEATURE_PREAPPROVAL "urn:xmpp:features:pre-approval"
 
 /* extensions, by their names */
+#define NS_ADDRESS "http://jabber.org/protocol/address"
 #define NS_BLOCKING "urn:xmpp:blocking"
 #define NS_BLOCKING_ERRORS "urn:xmpp:blocking:errors"
 #define NS_BYTESTREAMS "http://jabber.org/protocol/bytestreams"
@@ -56,6 +57,8 @@
 #define NS_MAM "urn:xmpp:mam:2"
 #define NS_MAM_TRIM "urn:xmpp:mamtrim:0"
 #define NS_MARKERS "urn:xmpp:chat-markers:0"
+#define NS_MODERATE "urn:xmpp:message-moderate:1"
+#define NS_MODERATE_0 "urn:xmpp:message-moderate:0"
 #define NS_MUC "http://jabber.org/protocol/muc"
 #define NS_MUC_ADMIN "http://jabber.org/protocol/muc#admin"
 #define NS_MUC_OWNER "http://jabber.org/protocol/muc#owner"
@@ -78,6 +81,7 @@
 #define NS_REGISTER "jabber:iq:register"
 #define NS_REPORTING "urn:xmpp:reporting:1"
 #define NS_RETRACT "urn:xmpp:message-retract:1"
+#define NS_RETRACT_0 "urn:xmpp:message-retract:0"
 #define NS_RSM "http://jabber.org/protocol/rsm"
 #define NS_SID "urn:xmpp:sid:0"
 #define NS_SM "urn:xmpp:sm:3"

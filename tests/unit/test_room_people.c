@@ -203,4 +203,39 @@ TEST(the_last_word_of_any_client_is_shown)
 	arena_free(a);
 }
 
+static struct str
+id_of(const struct room_people *p, const char *user)
+{
+	static char ids[4][OCCUPANT_ID_BYTES];
+	static unsigned n;
+	char *id = ids[n++ % COUNT(ids)];
+
+	people_id(p, jid_trusted(str_c(user)), (unsigned char *)id);
+	return (struct str){ id, OCCUPANT_ID_BYTES };
+}
+
+/* XEP-0421 §4.1 */
+TEST(an_id_is_of_a_user_in_a_room)
+{
+	struct room_people p, other;
+	struct room_client *c;
+	struct str id;
+
+	people_init(&p, &hash);
+	people_init(&other, &hash);
+	people_set_secret(&p, STR("a secret"));
+	people_set_secret(&other, STR("another"));
+	id = id_of(&p, "anna@a.example");
+	c = enter(&p, "anna@a.example/x", "Anna");
+	CHECK(str_eq(id_of(&p, "anna@a.example/y"), id));
+	CHECK(!str_eq(id_of(&p, "bob@a.example"), id));
+	CHECK(!str_eq(id_of(&other, "anna@a.example"), id));
+	people_rename(&p, c, STR("Bob"), STR("bob"));
+	CHECK(str_eq(id_of(&p, "anna@a.example"), id));
+	people_leave(&p, c);
+	CHECK(str_eq(id_of(&p, "anna@a.example"), id));
+	people_done(&p);
+	people_done(&other);
+}
+
 TEST_MAIN
