@@ -183,6 +183,8 @@ void module_get(struct module_ctx *m, struct shard *sh, struct store_place at,
 	struct str key, store_read_fn fn, void *arg);
 void module_list(struct module_ctx *m, struct shard *sh, struct store_place at,
 	store_read_fn fn, void *arg);
+void module_page(struct module_ctx *m, struct shard *sh, struct store_place at,
+	const struct store_page *page, store_read_fn fn, void *arg);
 void module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 	const struct store_range *range, store_read_fn fn, void *arg);
 void module_get_entries(struct module_ctx *m, struct shard *sh,

@@ -77,6 +77,14 @@ module_list(struct module_ctx *m, struct shard *sh, struct store_place at,
 }
 
 void
+module_page(struct module_ctx *m, struct shard *sh, struct store_place at,
+	const struct store_page *page, store_read_fn fn, void *arg)
+{
+	store_page(sh->server->store, at, page, &sh->mailbox, on_read,
+		question_new(m, fn, NULL, arg));
+}
+
+void
 module_range(struct module_ctx *m, struct shard *sh, struct store_place at,
 	const struct store_range *range, store_read_fn fn, void *arg)
 {

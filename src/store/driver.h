@@ -177,6 +177,12 @@ struct store_driver {
 		store_entry_fn fn, void *arg, struct err *err);
 	bool (*list)(struct store_db *db, struct store_place at,
 		store_entry_fn fn, void *arg, struct err *err);
+	/* as struct store_page says; backwards: the last comes first, the caller turns
+	 * them round.  complete is false when fn stopped it, or max did before the
+	 * end. */
+	bool (*page)(struct store_db *db, struct store_place at,
+		const struct store_page *page, store_entry_fn fn, void *arg,
+		uint64_t *total_out, bool *complete_out, struct err *err);
 	/* with is the name of the map, one of names; in any order of names */
 	bool (*list_many)(struct store_db *db, struct str host,
 		struct str owner, const struct str *names, size_t n,

@@ -150,6 +150,7 @@ read_ticket(const struct store *s, const struct store_read *rd, unsigned slot)
 	switch (rd->kind) {
 	case STORE_READ_GET:
 	case STORE_READ_LIST:
+	case STORE_READ_PAGE:
 	case STORE_READ_LIST_MANY:
 	case STORE_READ_RANGE:
 	case STORE_READ_ENTRIES:

@@ -316,8 +316,9 @@ struct store_entry {
 struct store_answer {
 	const struct store_entry *entries;
 	size_t n;
-	/* store_range with count: how many there are with, since and until,
-	 * whatever after_id, before_id and max are (XEP-0059 §2.7) */
+	/* with count, store_range: how many there are with, since and until,
+	 * whatever after_id, before_id and max are (XEP-0059 §2.7); store_page: in
+	 * the whole map */
 	uint64_t total;
 	bool complete;   /* no more in the direction that was asked */
 };
@@ -334,6 +335,22 @@ void store_get(struct store *s, struct store_place at, struct str key,
 /* A whole map, in byte order of the keys. */
 void store_list(struct store *s, struct store_place at, struct mailbox *reply,
 	store_read_fn fn, void *arg);
+/* Part of a map, in byte order of its keys; an empty key is in none. */
+struct store_page {
+	struct str after;  /* behind this key, there or not; STR_NONE: from the first */
+	struct str before; /* up to this one; STR_NONE: no bound */
+	uint32_t skip;     /* so many of them are passed over, which costs a look at
+			    * each */
+	uint32_t max;      /* entries in the answer; 0: none, for counting */
+	size_t max_bytes;  /* it ends with the entry that reaches this; 0:
+			    * STORE_RANGE_MAX */
+	bool backwards;    /* the last of them, still in order */
+	bool count;        /* total: how many keys the map has, which costs a look at
+			    * each */
+};
+void store_page(struct store *s, struct store_place at,
+	const struct store_page *page, struct mailbox *reply, store_read_fn fn,
+	void *arg);
 /* Several whole maps of one (host, owner), as one read: what an entity needs to
  * be loaded.  fn is called once with the entries of all of them; entry.with is
  * the name of the map.  A log of one of these names that is not empty has an

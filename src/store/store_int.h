@@ -96,6 +96,7 @@ struct store_batch {
 enum store_read_kind {
 	STORE_READ_GET,
 	STORE_READ_LIST,
+	STORE_READ_PAGE,
 	STORE_READ_LIST_MANY,
 	STORE_READ_OWNERS,
 	STORE_READ_LOG_OWNERS,
@@ -116,6 +117,7 @@ struct store_read {
 	struct str key; /* or after which owner, or the path of a backup */
 	uint32_t max;
 	struct store_range range; /* max_bytes: of all kinds */
+	struct store_page page;
 	store_read_fn fn;
 	store_done_fn done; /* backups */
 
@@ -276,6 +278,11 @@ bool store_compact_turn(struct store *s);
 struct store_read *store_read_new(enum store_read_kind kind, struct store_place at,
 	struct str key, struct mailbox *reply, void *arg);
 
+/* More bytes than an answer may have: that many. */
+size_t store_answer_bytes(size_t max_bytes);
+/* A store thread: what was found from the last on is as it is wanted. */
+void store_found_turn_round(struct store_read *rd);
+
 /* A store thread, with its own handle: answers all of them, which are not
  * backups, from one view of the database.  They are taken.  False when the
  * database is gone; what was not read then is in reads again, for later. */
@@ -284,6 +291,12 @@ bool store_read_batch(struct store *s, struct store_db *db,
 /* The same for one backup. */
 void store_backup_run(struct store *s, struct store_db *db,
 	struct store_read *rd);
+
+/* --- store_page.c ------------------------------------------------------- */
+
+/* A store thread: the page that rd asks for, to fn, and what else is told of it. */
+bool store_page_find(const struct store_driver *d, struct store_db *db,
+	struct store_read *rd, store_entry_fn fn, void *arg, struct err *err);
 
 /* --- store_talks.c ------------------------------------------------------ */
 

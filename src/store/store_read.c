@@ -159,8 +159,8 @@ id_check(struct store_read *rd, struct str id)
 	}
 }
 
-static size_t
-range_bytes(size_t max_bytes)
+size_t
+store_answer_bytes(size_t max_bytes)
 {
 	return max_bytes == 0 ? STORE_RANGE_MAX :
 				MIN(max_bytes, STORE_RANGE_MAX);
@@ -187,7 +187,7 @@ store_range(struct store *s, struct store_place at,
 	if (!rd->req.failed) {
 		rd->range = *range;
 		rd->range.words = arena_str(a, range->words);
-		rd->range.max_bytes = range_bytes(range->max_bytes);
+		rd->range.max_bytes = store_answer_bytes(range->max_bytes);
 		rd->range.with = rd->key;
 		rd->range.after_id = arena_str(a, range->after_id);
 		rd->range.before_id = arena_str(a, range->before_id);
@@ -210,7 +210,7 @@ store_get_entries(struct store *s, struct store_place at, const struct str *ids,
 	rd->n_names = n_ids;
 	for (size_t i = 0; i < n_ids; i++)
 		rd->names[i] = copy(a, ids[i]);
-	rd->range.max_bytes = range_bytes(max_bytes);
+	rd->range.max_bytes = store_answer_bytes(max_bytes);
 	rd->fn = fn;
 	store_submit_read(s, rd);
 }
@@ -332,8 +332,8 @@ maps_list(const struct store_driver *d, struct store_db *db,
 	return d->sizes(db, rd->at.host, rd->at.owner, on_size_found, &f, err);
 }
 
-static void
-entries_turn_round(struct store_read *rd)
+void
+store_found_turn_round(struct store_read *rd)
 {
 	struct store_entry *entries = rd->found.p;
 
@@ -355,7 +355,7 @@ log_range(const struct store_driver *d, struct store_db *db,
 		    &rd->complete, err))
 		return false;
 	if (rd->range.backwards)
-		entries_turn_round(rd);
+		store_found_turn_round(rd);
 	return true;
 }
 
@@ -387,6 +387,8 @@ read_find(const struct store_driver *d, struct store_db *db,
 		return d->get(db, rd->at, rd->key, on_entry_found, &f, err);
 	case STORE_READ_LIST:
 		return map_list(d, db, rd, err);
+	case STORE_READ_PAGE:
+		return store_page_find(d, db, rd, on_entry_found, &f, err);
 	case STORE_READ_LIST_MANY:
 		return maps_list(d, db, rd, err);
 	case STORE_READ_OWNERS:

@@ -85,6 +85,10 @@ const char *suite_entries(struct suite *su, struct store_place at,
 const char *suite_range(struct suite *su, struct store_place at,
 	const struct store_range *range, char *out, size_t room);
 
+/* The same of a part of a map (store_suite_page.c). */
+const char *suite_page(struct suite *su, struct store_place at,
+	const struct store_page *page, char *out, size_t room);
+
 const char *suite_talks(struct suite *su, struct store_place at, uint32_t max,
 	char *out, size_t room);
 
@@ -110,6 +114,7 @@ int64_t suite_sql_number(const char *path, const char *text);
 	X(create_refuses_a_key_that_exists)                                    \
 	X(require_refuses_a_key_that_does_not)                                 \
 	X(an_owner_is_cleared_alone)                                           \
+	X(maps_are_read_in_pages)                                              \
 	X(owners_are_listed_in_pages)                              \
 	X(a_log_refuses_an_id_twice)                                           \
 	X(ranges_of_a_log_are_paged)                                           \

@@ -236,6 +236,24 @@ sizes_run(struct suite *su, struct str owner, char *out, size_t room)
 	suite_result_done(&r);
 }
 
+static void
+page_run(struct suite *su, uint64_t *rnd, char *out, size_t room)
+{
+	struct store_page page = {
+		.skip = draw(rnd, 3),
+		.max = draw(rnd, 4),
+		.max_bytes = draw(rnd, 4) == 0 ? 100 : 0,
+		.backwards = draw(rnd, 2) != 0,
+		.count = draw(rnd, 2) != 0,
+	};
+
+	if (draw(rnd, 2) != 0)
+		page.after = str_c(pick(rnd));
+	if (draw(rnd, 2) != 0)
+		page.before = str_c(pick(rnd));
+	suite_page(su, pick_place(rnd), &page, out, room);
+}
+
 /* What one store says to the step that rnd draws. */
 static void
 step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
@@ -245,7 +263,10 @@ step_run(struct suite *su, uint64_t rnd, char *out, size_t room)
 	struct suite_result r;
 	char ids[2][16], many[40] = "";
 
-	switch (draw(&rnd, 8)) {
+	switch (draw(&rnd, 9)) {
+	case 8:
+		page_run(su, &rnd, out, room);
+		break;
 	case 7:
 		for (uint32_t n = draw(&rnd, 5); n > 0; n--) {
 			id_draw(many + strlen(many), 30, &rnd);

@@ -135,29 +135,34 @@ files_add(struct store_db *db, int from, int to)
 	CHECK(store_sqlite.commit(db, &err));
 }
 
-/* Steps of SQLite's machine for a range, and what it has found. */
+/* Steps of SQLite's machine for all statements, since this was asked last. */
+static int
+steps_taken(struct store_db *db)
+{
+	int steps = 0;
+
+	for (int i = 0; i < SQL_COUNT; i++)
+		if (db->stmts[i] != NULL)
+			steps += sqlite3_stmt_status(db->stmts[i],
+				SQLITE_STMTSTATUS_VM_STEP, 1);
+	return steps;
+}
+
+/* Those for a range, and what it has found. */
 static int
 range_steps(struct store_db *db, const struct store_range *range, int *n_out)
 {
 	struct err err = ERR_INIT;
 	uint64_t total;
 	bool complete;
-	int steps = 0;
 
-	for (int i = 0; i < SQL_COUNT; i++)
-		if (db->stmts[i] != NULL)
-			sqlite3_stmt_status(db->stmts[i],
-				SQLITE_STMTSTATUS_VM_STEP, 1);
 	*n_out = 0;
+	steps_taken(db);
 	CHECK(store_sqlite.begin(db, &err));
 	CHECK(store_sqlite.range(
 		db, FILES, range, count, n_out, &total, &complete, &err));
 	CHECK(store_sqlite.commit(db, &err));
-	for (int i = 0; i < SQL_COUNT; i++)
-		if (db->stmts[i] != NULL)
-			steps += sqlite3_stmt_status(db->stmts[i],
-				SQLITE_STMTSTATUS_VM_STEP, 0);
-	return steps;
+	return steps_taken(db);
 }
 
 static const struct {
@@ -201,6 +206,65 @@ TEST(a_part_of_a_log_costs_what_is_in_it)
 	db_end(&su, db);
 }
 
+/* --- pages of a map ---------------------------------------------------------------- */
+
+#define ROOMS PLACE("", "rooms")
+
+static void
+rooms_add(struct store_db *db, int from, int to)
+{
+	struct err err = ERR_INIT;
+	char key[16];
+
+	CHECK(store_sqlite.begin(db, &err));
+	for (int i = from; i < to; i++)
+		CHECK(store_sqlite.set(db, ROOMS,
+			(struct str){ key, (size_t)snprintf(key, sizeof(key),
+						   "r%06d", i) },
+			STR("v"), false, &err));
+	CHECK(store_sqlite.commit(db, &err));
+}
+
+static int
+page_steps(struct store_db *db, const struct store_page *page, int *n_out)
+{
+	struct err err = ERR_INIT;
+	uint64_t total = 0;
+	bool complete;
+
+	*n_out = 0;
+	steps_taken(db);
+	CHECK(store_sqlite.begin(db, &err));
+	CHECK(store_sqlite.page(
+		db, ROOMS, page, count, n_out, &total, &complete, &err));
+	CHECK(store_sqlite.commit(db, &err));
+	return steps_taken(db);
+}
+
+static const struct store_page page_cases[] = {
+	{ .max = 10 },
+	{ .max = 10, .backwards = true },
+	{ .max = 10, .after = { "r000040", 7 } },
+	{ .max = 10, .before = { "r000040", 7 }, .backwards = true },
+};
+
+TEST(a_page_of_a_map_costs_what_is_in_it)
+{
+	int few[COUNT(page_cases)], n;
+	struct suite su;
+	struct store_db *db = db_open(&su);
+
+	rooms_add(db, 0, 100);
+	for (size_t i = 0; i < COUNT(page_cases); i++)
+		few[i] = page_steps(db, &page_cases[i], &n);
+	rooms_add(db, 100, 20000);
+	for (size_t i = 0; i < COUNT(page_cases); i++) {
+		CHECK(page_steps(db, &page_cases[i], &n) <= few[i]);
+		CHECK_INT(n, 10);
+	}
+	db_end(&su, db);
+}
+
 /* --- conversations ----------------------------------------------------------------- */
 
 #define TALKS PLACE("romeo", "archive")
@@ -234,19 +298,6 @@ talks_add(struct store_db *db, int from, int to, int n_peers)
 		CHECK(store_sqlite.tend(db, 512, &more, &err));
 		CHECK(store_sqlite.commit(db, &err));
 	}
-}
-
-/* Of all statements, since this was asked last. */
-static int
-steps_taken(struct store_db *db)
-{
-	int steps = 0;
-
-	for (int i = 0; i < SQL_COUNT; i++)
-		if (db->stmts[i] != NULL)
-			steps += sqlite3_stmt_status(db->stmts[i],
-				SQLITE_STMTSTATUS_VM_STEP, 1);
-	return steps;
 }
 
 /* The last ten, and the last of all among them. */

@@ -544,6 +544,7 @@ const struct store_driver store_memory = {
 	.trim = mem_trim_oldest,
 	.get = mem_get,
 	.list = mem_list_map,
+	.page = mem_page,
 	.list_many = mem_list_many,
 	.owners = mem_owners,
 	.log_owners = mem_log_owners,

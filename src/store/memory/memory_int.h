@@ -121,6 +121,9 @@ bool mem_get(struct store_db *db, struct store_place at, struct str key,
 	store_entry_fn fn, void *arg, struct err *err);
 bool mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
 	void *arg, struct err *err);
+bool mem_page(struct store_db *db, struct store_place at,
+	const struct store_page *page, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err);
 bool mem_list_many(struct store_db *db, struct str host, struct str owner,
 	const struct str *names, size_t n, store_entry_fn fn, void *arg,
 	struct err *err);

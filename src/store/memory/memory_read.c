@@ -47,6 +47,53 @@ mem_list_map(struct store_db *db, struct store_place at, store_entry_fn fn,
 	return true;
 }
 
+/* The items [*lo, *hi) of the map that lie within the bounds. */
+static void
+page_bounds(const struct mem_list *map, const struct store_page *page, size_t *lo,
+	size_t *hi)
+{
+	struct str after = page->after.p != NULL ? page->after : STR("");
+
+	*lo = mem_list_search(map, false, after, 0);
+	if (*lo < map->n && str_eq(map->p[*lo]->key, after))
+		++*lo;
+	*hi = page->before.p != NULL ?
+		mem_list_search(map, false, page->before, 0) :
+		map->n;
+	if (*hi < *lo)
+		*hi = *lo;
+}
+
+bool
+mem_page(struct store_db *db, struct store_place at,
+	const struct store_page *page, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err)
+{
+	const struct mem_place *pl = mem_place_find(db->data, at);
+	size_t lo, hi, skip;
+
+	if (mem_is_lost(db, STORE_AT_READ, err))
+		return false;
+	*complete_out = true;
+	*total_out = page->count && pl != NULL ? pl->map.n : 0;
+	if (pl == NULL)
+		return true;
+	page_bounds(&pl->map, page, &lo, &hi);
+	skip = MIN(page->skip, hi - lo);
+	for (size_t i = 0; i < hi - lo - skip; i++) {
+		const struct mem_item *it = pl->map.p[page->backwards ?
+				hi - 1 - skip - i :
+				lo + skip + i];
+		struct store_entry e = { .key = it->key, .value = it->value };
+
+		if (i == page->max || !fn(arg, &e)) {
+			*complete_out = false;
+			break;
+		}
+	}
+	return true;
+}
+
 bool
 mem_list_many(struct store_db *db, struct str host, struct str owner,
 	const struct str *names, size_t n, store_entry_fn fn, void *arg,

@@ -506,6 +506,7 @@ const struct store_driver store_sqlite = {
 	.trim = sqlite_trim,
 	.get = sqlite_get,
 	.list = sqlite_list,
+	.page = sqlite_page,
 	.list_many = sqlite_list_many,
 	.owners = sqlite_owners,
 	.log_owners = sqlite_log_owners,

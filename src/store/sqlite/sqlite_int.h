@@ -36,6 +36,9 @@ enum sqlite_sql {
 
 	SQL_MAP_GET,
 	SQL_MAP_LIST,
+	SQL_MAP_PAGE,
+	SQL_MAP_PAGE_BACK,
+	SQL_MAP_COUNT,
 	SQL_MAP_WALK,
 	SQL_MAP_ANY,
 	SQL_MAP_CHANGE,
@@ -223,6 +226,9 @@ bool sqlite_get(struct store_db *db, struct store_place at, struct str key,
 	store_entry_fn fn, void *arg, struct err *err);
 bool sqlite_list(struct store_db *db, struct store_place at, store_entry_fn fn,
 	void *arg, struct err *err);
+bool sqlite_page(struct store_db *db, struct store_place at,
+	const struct store_page *page, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err);
 bool sqlite_list_many(struct store_db *db, struct str host, struct str owner,
 	const struct str *names, size_t n, store_entry_fn fn, void *arg,
 	struct err *err);

@@ -176,6 +176,72 @@ sqlite_list(struct store_db *db, struct store_place at, store_entry_fn fn,
 	return rows_pass(db, st, fn, arg, err);
 }
 
+/* --- part of one -------------------------------------------------------- */
+
+static bool
+map_count(struct store_db *db, struct store_place at, uint64_t *out,
+	struct err *err)
+{
+	sqlite3_stmt *st = sqlite_stmt(db, SQL_MAP_COUNT, err);
+	bool found;
+
+	if (st == NULL)
+		return false;
+	sqlite_bind_place(st, at);
+	if (!sqlite_step(db, st, &found, err))
+		return false;
+	*out = found ? (uint64_t)sqlite3_column_int64(st, 0) : 0;
+	sqlite3_reset(st);
+	return true;
+}
+
+/* The row behind the last one tells that there are more. */
+static bool
+page_pass(struct store_db *db, sqlite3_stmt *st, uint32_t max,
+	store_entry_fn fn, void *arg, bool *complete_out, struct err *err)
+{
+	uint32_t n = 0;
+	bool more;
+
+	while (sqlite_step(db, st, &more, err)) {
+		struct store_entry e = { .with = STR_NONE };
+
+		*complete_out = !more;
+		if (!more)
+			return true;
+		e.key = sqlite_text(st, 0);
+		e.value = sqlite_text(st, 1);
+		if (n++ == max || !fn(arg, &e)) {
+			sqlite3_reset(st);
+			return true;
+		}
+	}
+	return false;
+}
+
+bool
+sqlite_page(struct store_db *db, struct store_place at,
+	const struct store_page *page, store_entry_fn fn, void *arg,
+	uint64_t *total_out, bool *complete_out, struct err *err)
+{
+	sqlite3_stmt *st;
+
+	if (page->count && !map_count(db, at, total_out, err))
+		return false;
+	st = sqlite_stmt(db,
+		page->backwards ? SQL_MAP_PAGE_BACK : SQL_MAP_PAGE, err);
+	if (st == NULL)
+		return false;
+	sqlite_bind_place(st, at);
+	sqlite_bind_str(st, 4, page->after.p != NULL ? page->after : STR(""));
+	/* nothing in UTF-8 is behind it */
+	sqlite_bind_str(st, 5,
+		page->before.p != NULL ? page->before : STR("\xff"));
+	sqlite3_bind_int64(st, 6, (int64_t)page->max + 1);
+	sqlite3_bind_int64(st, 7, page->skip);
+	return page_pass(db, st, page->max, fn, arg, complete_out, err);
+}
+
 /* --- several maps at once ----------------------------------------------- */
 
 /* The first of the names, in byte order, that is not before from; NULL if there

@@ -89,6 +89,13 @@ const char *const sqlite_texts[SQL_COUNT] = {
 			 " ORDER BY key",
 	[SQL_MAP_WALK] = "SELECT key, value, name FROM map WHERE host = ?1"
 			 " AND owner = ?2 AND name >= ?3 ORDER BY name, key",
+	[SQL_MAP_PAGE] = "SELECT key, value FROM map WHERE " MAP_AT
+			 " AND key > ?4 AND key < ?5"
+			 " ORDER BY key LIMIT ?6 OFFSET ?7",
+	[SQL_MAP_PAGE_BACK] = "SELECT key, value FROM map WHERE " MAP_AT
+			      " AND key > ?4 AND key < ?5"
+			      " ORDER BY key DESC LIMIT ?6 OFFSET ?7",
+	[SQL_MAP_COUNT] = "SELECT count(*) FROM map WHERE " MAP_AT,
 	[SQL_MAP_ANY] = "SELECT 1 FROM map WHERE " MAP_AT " LIMIT 1",
 	[SQL_MAP_CHANGE] = "UPDATE map SET value = ?5 WHERE " MAP_AT
 			   " AND key = ?4",
