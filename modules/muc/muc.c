@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "muc.h"
+#include "room_limits.h"
 
 static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
 	NS_OCCUPANT_ID, NULL };
@@ -44,6 +45,11 @@ static const struct hook_handler muc_hooks[] = {
 
 static const char *const create_choices[] = { "local", "admins", "nobody", NULL };
 
+/* Of one user, in one room. */
+#define RATE(field, often, text)                                               \
+	{ .name = #field, .type = OPT_INT, .dflt = often, .min = "0",          \
+		.max = "1000000", .off = OFF(field), .help = text }
+
 static const struct option muc_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true,
 		.dflt = "conference", .off = OFF(domain),
@@ -61,6 +67,26 @@ static const struct option muc_options[] = {
 		.min = "1", .max = "100000", .off = OFF(max_affiliations),
 		.help = "how many members, admins, owners and banned a room may "
 			"have" },
+	{ .name = "max_presence", .type = OPT_SIZE, .dflt = "8KiB",
+		.min = "512", .max = "64KiB", .off = OFF(max_presence),
+		.help = "the largest presence of one who is in a room, as it is "
+			"kept; what is more is refused" },
+	RATE(message_rate, "600",
+		"how many messages a user may send in a minute to all in a room, "
+		"and to single ones through it; admins and owners of the room "
+		"may send any number; 0: so may all"),
+	RATE(join_rate, "30",
+		"how often a user may enter a room in a minute, with all of his "
+		"clients; 0: any number"),
+	RATE(presence_rate, "60",
+		"how often a user may change his presence in a room in a minute; "
+		"0: any number"),
+	RATE(nick_rate, "10",
+		"how often a user may take another nickname in a room in a "
+		"minute; 0: any number"),
+	RATE(request_rate, "10",
+		"how many messages a user may send in a minute that invite into "
+		"a room, decline, or ask for voice; 0: any number"),
 	{ .name = "admins_own", .type = OPT_SWITCH, .dflt = "yes",
 		.off = OFF(admins_own),
 		.help = "admins of the host are owners of each room, and seen as "
@@ -72,11 +98,14 @@ MODULE(muc) = {
 	.api = MODULE_API,
 	.name = "muc",
 	.summary = "rooms in which many talk",
-	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0, XEP-0421 1.0.1",
+	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0, XEP-0421 1.0.1, "
+		"XEP-0500 0.1.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),
 	.hooks = muc_hooks,
 	.iqs = muc_iqs,
 	.services = muc_services,
+	.shard_state = sizeof(struct muc_shard),
+	.shard_done = muc_shard_done,
 };

@@ -28,6 +28,9 @@ struct muc_conf {
 	int create;             /* enum muc_create */
 	int64_t max_users;      /* in a room that has no bound of its own */
 	int64_t max_affiliations;
+	uint64_t max_presence;  /* bytes, of a client in a room */
+	int64_t message_rate, join_rate, presence_rate, nick_rate;
+	int64_t request_rate;   /* within a minute, all of them; 0: any number */
 	bool admins_own;        /* admins of the host are owners of each room */
 };
 

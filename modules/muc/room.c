@@ -71,13 +71,18 @@ void
 room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type)
 {
-	struct stanza *answer;
-
-	if (type == NULL) {
+	if (type == NULL)
 		router_bounce(r->e.shard, st, cond, NULL);
-		return;
-	}
-	answer = stanza_error(st, cond, STR_NONE);
+	else
+		room_refuse_why(r, st, cond, type, STR_NONE);
+}
+
+void
+room_refuse_why(struct room *r, struct stanza *st, enum stanza_cond cond,
+	const char *type, struct str why)
+{
+	struct stanza *answer = stanza_error(st, cond, why);
+
 	if (answer != NULL) {
 		elem_set_attr(answer->arena,
 			stanza_child(answer, NS_CLIENT, "error"), "type",
@@ -171,6 +176,7 @@ room_forget(struct room *r)
 	r->subject_us = 0;
 	r->log = (struct room_log){ .last = 0 };
 	room_secret_new(r);
+	limits_done(&r->limits);
 	r->state = ROOM_ABSENT;
 	entity_check_idle(&r->e);
 }
@@ -367,6 +373,7 @@ room_unload(struct entity *e)
 	people_done(&r->people);
 	members_done(&r->members);
 	history_done(&r->history);
+	limits_done(&r->limits);
 	room_config_done(&r->config);
 	audience_free(r->audience);
 	free(r->subject);

@@ -16,6 +16,7 @@
  *	room_disco.c      what it tells of itself (§6.4, §7.12)
  *	room_items.c      and who is in it (§6.5)
  *	room_claims.c     who they are (XEP-0421), and what they may not claim
+ *	room_limits.c     how often one may do something, and slow mode
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */
 #ifndef MUC_ROOM_H
@@ -23,6 +24,7 @@
 
 #include "muc.h"
 #include "room_config.h"
+#include "room_limits.h"
 #include "room_log.h"
 #include "room_members.h"
 #include "room_people.h"
@@ -61,6 +63,7 @@ struct room {
 	struct room_history history;
 	struct room_log log;
 	struct room_lines lines;
+	struct room_limits limits;
 	char *subject;      /* owned; NULL: none, or taken away */
 	char *subject_nick; /* who has set it; NULL: nobody */
 	int64_t subject_us; /* when; 0: never */
@@ -99,6 +102,9 @@ struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str n
  * (NULL: that). */
 void room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type);
+/* The same, and says why to people. */
+void room_refuse_why(struct room *r, struct stanza *st, enum stanza_cond cond,
+	const char *type, struct str why);
 /* It is not being deleted any more: what has waited is received. */
 void room_go_on(struct room *r);
 /* All of it goes from memory, and nobody is told; it can be made anew. */

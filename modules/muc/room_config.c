@@ -15,6 +15,7 @@
 #define SECRET_BYTES 1023
 #define USERS_MAX 100000
 #define HISTORY_MAX 1000
+#define SLOW_MAX 86400
 
 #define HISTORY_DEFAULT 20
 #define ALL_ROLES                                                              \
@@ -40,6 +41,7 @@ struct row {
 	const char *const *options; /* of CHOICE: value, label, ...; NULL */
 	const char *info; /* its name in muc#roominfo; NULL: it is not told */
 	const char *on, *no; /* features of FLAG (§16.3); NULL */
+	bool is_validated;   /* the range of NUMBER is in the form (XEP-0122 §3.2.2) */
 };
 
 #define OFF(field) offsetof(struct room_config, field)
@@ -91,6 +93,11 @@ static const struct row rows[] = {
 	{ "muc#maxhistoryfetch", "How many messages does one get who enters?",
 		NUMBER, OFF(max_history), HISTORY_MAX,
 		.info = "muc#maxhistoryfetch" },
+	/* XEP-0500 §5 */
+	{ VAR("slow_mode_duration"),
+		"How many seconds have to be between two messages of somebody? (0: any)",
+		NUMBER, OFF(slow_mode), SLOW_MAX,
+		.info = "muc#roominfo_slow_mode_duration", .is_validated = true },
 	{ VAR("enablearchiving"), "Is what is said archived?", .kind = FLAG,
 		.off = OFF(archive) },
 };
@@ -317,6 +324,17 @@ add_options(const struct room_config *c, const struct row *row, struct arena *a,
 	}
 }
 
+static void
+add_range(struct arena *a, struct elem *field, uint32_t max)
+{
+	struct elem *validate = elem_add(a, field, NS_VALIDATE, "validate");
+	struct elem *range = elem_add(a, validate, NS_VALIDATE, "range");
+
+	elem_set_attr(a, validate, "datatype", STR("xs:integer"));
+	elem_set_attr(a, range, "min", STR("0"));
+	elem_set_attr(a, range, "max", arena_printf(a, "%u", (unsigned)max));
+}
+
 void
 room_config_form(const struct room_config *c, struct arena *a,
 	struct elem *form, uint32_t max_users)
@@ -327,6 +345,8 @@ room_config_form(const struct room_config *c, struct arena *a,
 
 		add_values(c, &rows[i], a, field);
 		add_options(c, &rows[i], a, field, max_users);
+		if (rows[i].is_validated)
+			add_range(a, field, rows[i].max);
 	}
 }
 

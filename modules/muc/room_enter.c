@@ -223,6 +223,8 @@ room_enter(struct room *r, struct stanza *st)
 		room_refuse(r, st, cond, type);
 		return;
 	}
+	if (!limits_let(r, st, DOING_JOIN) || !limits_let_presence(r, st))
+		return;
 	room_clean(st);
 	if (r->config.whois == WHOIS_ANYONE)
 		note_own(&e, 100); /* §7.2.3 */

@@ -317,6 +317,8 @@ room_asked(struct room *r, struct stanza *st)
 
 	if (room_is_absent_for(r, st->from))
 		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
+	else if (!limits_let(r, st, DOING_REQUEST))
+		return; /* it was answered */
 	else if (x != NULL && elem_child(x, NS_MUC_USER, "invite") != NULL)
 		invite_all(r, st, x);
 	else if (e != NULL)

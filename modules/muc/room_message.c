@@ -235,6 +235,8 @@ room_message(struct room *r, struct stanza *st)
 		room_refuse(r, st, cond, NULL);
 		return;
 	}
+	if (!limits_let(r, st, DOING_MESSAGE))
+		return;
 	l = xcalloc(1, sizeof(*l));
 	l->st = st;
 	l->by = jid_copy(st->arena, st->from);

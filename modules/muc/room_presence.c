@@ -181,6 +181,8 @@ change_nick(struct room *r, struct room_client *c, struct stanza *st)
 		room_refuse(r, st, cond, NULL);
 		return false;
 	}
+	if (!limits_let(r, st, DOING_NICK))
+		return false;
 	take_nick(r, c, nick, key, st->from);
 	return true;
 }
@@ -195,6 +197,8 @@ room_presence(struct room *r, struct room_client *c, struct stanza *st)
 		stanza_free(st);
 		return;
 	}
+	if (!limits_let(r, st, DOING_PRESENCE) || !limits_let_presence(r, st))
+		return;
 	if (!str_eq(jid_resource(st->to), occupant_nick(c->occupant)) &&
 		!change_nick(r, c, st))
 		return;

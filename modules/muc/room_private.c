@@ -68,7 +68,7 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 		stanza_free(st);
 	} else if (st->type != MESSAGE_ERROR && cond != COND_NONE) {
 		room_refuse(r, st, cond, NULL);
-	} else {
+	} else if (st->type == MESSAGE_ERROR || limits_let(r, st, DOING_MESSAGE)) {
 		room_clean(st);
 		stanza_drop_ids_by(st, r->e.jid);
 		elem_add(st->arena, st->root, NS_MUC_USER, "x");

@@ -30,6 +30,7 @@
 #include "base/str.h"
 #include "base/table.h"
 #include "base/text.h"
+#include "base/throttle.h"
 #include "base/vec.h"
 #include "base/worker.h"
 #include "xml/elem.h"

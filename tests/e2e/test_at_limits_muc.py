@@ -3,7 +3,7 @@
 import pytest
 
 import scene as scenes
-from options import MAX, MIN, proves, sworn
+from options import MAX, MIN, number, proves, sworn
 from test_at_limits import option
 from test_services import refuses
 
@@ -16,11 +16,11 @@ ADMIN = "<query xmlns='http://jabber.org/protocol/muc#admin'>%s</query>"
 
 
 class Room:
-    """One that romeo owns, at a server with this end of an option."""
+    """One that romeo owns, at a server with this end of some options."""
 
-    def __init__(self, own_server, name):
-        self.server = own_server(
-            {"modules": {"muc": {name: option(OF + name).value("min")}}})
+    def __init__(self, own_server, *names, end="min"):
+        self.server = own_server({"modules": {"muc": {
+            name: option(OF + name).value(end) for name in names}}})
         self.scene = scenes.Scene(self.server)
         self.scene.add_accounts("romeo", "juliet")
         self.jid = "limits@conference." + self.server.domain
@@ -70,3 +70,80 @@ def test_as_many_are_affiliated_as_may(own_server):
 
 sworn(OF + "max_affiliations", MAX, "100,000 affiliations of one room take a minute to be "
       "stored: test_as_many_are_affiliated_as_may has the bound")
+
+
+@proves(OF + "max_presence")
+@pytest.mark.parametrize("end", MIN + MAX)
+def test_presence_of_a_room_is_as_large_as_it_may_be(own_server, end):
+    room = Room(own_server, "max_presence", end=end)
+    most = number(option(OF + "max_presence").end(end))
+    assert room.enter(room.juliet, "Juliet").get("type") is None
+    for more, kind in ((-most // 4, None), (most // 4, "error")):
+        room.juliet.send("<presence to='%s/Juliet'><status>%s</status></presence>" % (
+            room.jid, "x" * (most + more)))
+        got = room.juliet.take(lambda e: e.is_("presence") and
+                               e.get("from") == room.jid + "/Juliet", "presence")
+        assert got.get("type") == kind, got
+    refuses(got, "not-acceptable")
+    # what was refused has changed nothing, and nobody is out of the room
+    assert room.enter(room.juliet, "Juliet").get("type") is None
+    room.server.check()
+
+
+def speaks(room, i):
+    room.juliet.send("<message to='%s' type='groupchat'><body>%d</body></message>" % (
+        room.jid, i))
+    return room.juliet.take(lambda e: e.is_("message") and (
+        e.get("type") == "error" or e.child("body") is not None), "what he has said")
+
+
+def enters(room, i):
+    return room.enter(room.juliet, "Juliet")
+
+
+def is_away(room, i):
+    room.juliet.send("<presence to='%s/Juliet'><status>%d</status></presence>" % (
+        room.jid, i))
+    return room.juliet.take(lambda e: e.is_("presence") and
+                            e.get("from") == room.jid + "/Juliet", "presence")
+
+
+def is_renamed(room, i):
+    room.juliet.send("<presence to='%s/Juliet%d'/>" % (room.jid, i))
+    return room.juliet.take(lambda e: e.is_("presence") and
+                            e.get("from") == "%s/Juliet%d" % (room.jid, i), "presence")
+
+
+def invites(room, i):
+    room.juliet.send(
+        "<message to='%s' id='%d'><x xmlns='http://jabber.org/protocol/muc#user'>"
+        "<invite to='%s'/></x></message>" % (
+            room.jid, i, room.romeo.jid.split("/")[0]))
+    room.juliet.iq("get", "<ping xmlns='urn:xmpp:ping'/>", room.jid)
+    return next((e for e in room.juliet.inbox if e.get("type") == "error"),
+                {"type": None})
+
+
+RATES = {"message_rate": speaks, "join_rate": enters, "presence_rate": is_away,
+         "nick_rate": is_renamed, "request_rate": invites}
+
+
+@proves(OF + "message_rate", ends=MIN)
+@proves(OF + "join_rate", ends=MIN)
+@proves(OF + "presence_rate", ends=MIN)
+@proves(OF + "nick_rate", ends=MIN)
+@proves(OF + "request_rate", ends=MIN)
+def test_where_nothing_is_counted_all_of_it_may_be(own_server):
+    """More than by default; the bound itself is in test_rooms_hostile.py."""
+    room = Room(own_server, *RATES)
+    assert room.enter(room.juliet, "Juliet").get("type") is None
+    for name, does in RATES.items():
+        for i in range(int(option(OF + name).default) + 5):
+            got = does(room, i)
+            assert got.get("type") is None or got.get("type") == "groupchat", got
+    room.server.check()
+
+
+for name in RATES:
+    sworn(OF + name, MAX, "a million within a minute is more than comes in: "
+          "test_rooms_hostile.py has each bound at a few")
