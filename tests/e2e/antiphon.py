@@ -82,7 +82,7 @@ class Server:
         return {
             "log": {"level": "debug"},
             "shards": int(os.environ.get("ANTIPHON_SHARDS", "4")),
-            # all tests come from one address, and know their passwords
+            # all tests come from one address, know their passwords, and hurry
             "auth": {"scram_iterations": "4096"},
             "limits": {name: "1000000" for name in (
                 "connections_per_address", "auth_failures_per_address",
@@ -93,7 +93,9 @@ class Server:
             "storage": {"driver": "sqlite",
                         "path": os.path.join(self.folder, "data.sqlite")},
             "control": {"socket": self.socket},
-            "modules": {"testclock": {}},
+            "modules": {"testclock": {}, "muc": {name: "0" for name in (
+                "message_rate", "join_rate", "presence_rate", "nick_rate",
+                "request_rate")}},
             "hosts": {DOMAIN: host, OTHER_DOMAIN: host},
         }
 
