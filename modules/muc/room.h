@@ -136,6 +136,10 @@ void room_set_view(struct room *r, const struct occupant *o);
 /* Presence of o, as it is now, for all: his own clients have theirs, with 110. */
 void room_show(struct room *r, struct occupant *o, const struct room_note *note,
 	struct jid by);
+/* The same where his role or affiliation is another one: who sees addresses from now on
+ * is told, behind it, whose they are (§8). */
+void room_show_role(struct room *r, struct occupant *o, const struct room_note *note,
+	struct jid by);
 /* The same for one client, as he comes in. */
 void room_show_to(struct room *r, const struct occupant *o, struct jid to);
 /* Own presence, to one client (with 110). */

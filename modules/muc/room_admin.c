@@ -257,8 +257,7 @@ room_set_role(struct room *r, struct occupant *o, enum room_role role,
 	const struct room_note *note, struct jid by)
 {
 	o->role = role;
-	room_set_view(r, o);
-	room_show(r, o, note, by);
+	room_show_role(r, o, note, by);
 }
 
 /* Granted a higher one he has at least the role that it brings; who was an admin loses
@@ -292,8 +291,7 @@ affiliate_one(struct room *r, struct occupant *o, const struct room_note *note,
 		return;
 	}
 	follow_affiliation(r, o, aff);
-	room_set_view(r, o);
-	room_show(r, o, note, by);
+	room_show_role(r, o, note, by);
 }
 
 static void

@@ -229,6 +229,46 @@ room_show_to(struct room *r, const struct occupant *o, struct jid to)
 			view_of(r, c->occupant) == VIEW_REAL, false), to);
 }
 
+/* Are there clients of his that have been told nicknames alone? */
+static bool
+knows_no_addresses(const struct room *r, const struct occupant *o)
+{
+	const struct room_client *c;
+
+	TAILQ_FOREACH (c, &o->clients, link)
+		if (audience_flags(r->audience, c->jid) == VIEW_PLAIN)
+			return true;
+	return false;
+}
+
+/* To those that come in just now, they are told so anyway. */
+static void
+show_addresses(struct room *r, const struct occupant *to)
+{
+	const struct room_client *c;
+	const struct occupant *o;
+
+	TAILQ_FOREACH (c, &to->clients, link) {
+		if (audience_flags(r->audience, c->jid) == 0)
+			continue;
+		TAILQ_FOREACH (o, &r->people.occupants, link)
+			if (o != to)
+				room_show_to(r, o, c->jid);
+	}
+}
+
+void
+room_show_role(struct room *r, struct occupant *o, const struct room_note *note,
+	struct jid by)
+{
+	bool learns = view_of(r, o) == VIEW_REAL && knows_no_addresses(r, o);
+
+	room_set_view(r, o);
+	room_show(r, o, note, by);
+	if (learns)
+		show_addresses(r, o);
+}
+
 void
 room_show_own(struct room *r, const struct room_client *c,
 	const struct room_note *note, struct str id)
