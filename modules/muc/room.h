@@ -160,6 +160,8 @@ void room_show_gone(struct room *r, const struct room_gone *gone,
 	const struct room_note *note, struct jid by);
 /* A message of the room with status codes (§10.2.1), to all. */
 void room_say_codes(struct room *r, const unsigned *codes);
+/* What a user is who is not in it (§10.3, Example 176), to all who see addresses. */
+void room_say_affiliation(struct room *r, struct jid user, struct jid by);
 
 /* --- room_claims.c ----------------------------------------------------------------- */
 
@@ -229,10 +231,10 @@ void room_asked(struct room *r, struct stanza *st);
 /* o has another role from now on, but ROLE_NONE, and all are told. */
 void room_set_role(struct room *r, struct occupant *o, enum room_role role,
 	const struct room_note *note, struct jid by);
-/* An affiliation that is durable: all who are in it and have another one now, or have to
- * go.  note: reason and actor. */
-void room_affiliate(struct room *r, struct jid jid, const struct room_note *note,
-	struct jid by);
+/* An affiliation that is durable, and was another one: all who are in it and have that now,
+ * or have to go, and what a user has become who is not in it.  note: reason and actor. */
+void room_affiliate(struct room *r, struct jid jid, enum room_affiliation was,
+	const struct room_note *note, struct jid by);
 
 /* --- room_owner.c -------------------------------------------------------------------- */
 

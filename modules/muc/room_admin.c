@@ -22,7 +22,7 @@ struct change {
 	struct jid jid;   /* bare; not set: it is a role */
 	struct str reason;
 	enum room_role role;
-	enum room_affiliation aff;
+	enum room_affiliation aff, was; /* and what it was, when that is done */
 };
 
 /* One request, which is longer than its iq: who asked hears first that it is done, and the
@@ -294,30 +294,36 @@ affiliate_one(struct room *r, struct occupant *o, const struct room_note *note,
 	room_show_role(r, o, note, by);
 }
 
-static void
+/* False: he is not in it. */
+static bool
 affiliate_user(struct room *r, struct jid user, const struct room_note *note,
 	struct jid by)
 {
 	enum room_affiliation aff = room_affiliation(r, user);
 	size_t at = people_by_user_start(&r->people, user);
 	struct occupant *o;
+	bool found = false;
 
 	while ((o = people_by_user(&r->people, user, &at)) != NULL) {
+		found = true;
 		if (o->aff == aff)
 			continue;
 		affiliate_one(r, o, note, by);
 		at = people_by_user_start(&r->people, user); /* he may be gone */
 	}
+	return found;
 }
 
 void
-room_affiliate(struct room *r, struct jid jid, const struct room_note *note,
-	struct jid by)
+room_affiliate(struct room *r, struct jid jid, enum room_affiliation was,
+	const struct room_note *note, struct jid by)
 {
 	struct occupant *o, *next;
 
 	if (jid_local(jid).n != 0) {
-		affiliate_user(r, jid, note, by);
+		if (!affiliate_user(r, jid, note, by) &&
+			room_affiliation(r, jid) != was)
+			room_say_affiliation(r, jid, by);
 		return;
 	}
 	for (o = TAILQ_FIRST(&r->people.occupants); o != NULL; o = next) {
@@ -360,15 +366,17 @@ static void
 set_affiliations(struct room *r, struct changes *ch)
 {
 	for (size_t i = 0; i < ch->all.n; i++) {
-		const struct change *one = &ch->all.p[i];
+		struct change *one = &ch->all.p[i];
 
+		one->was = room_affiliation(r, one->jid);
 		members_set(&r->members, one->jid, one->aff, one->nick,
 			one->reason);
 	}
 	for (size_t i = 0; i < ch->all.n; i++) {
-		struct room_note note = note_of(r, ch->st, &ch->all.p[i]);
+		const struct change *one = &ch->all.p[i];
+		struct room_note note = note_of(r, ch->st, one);
 
-		room_affiliate(r, ch->all.p[i].jid, &note, ch->st->from);
+		room_affiliate(r, one->jid, one->was, &note, ch->st->from);
 	}
 }
 

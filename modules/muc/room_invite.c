@@ -66,11 +66,13 @@ on_granted(void *arg, bool ok, const struct err *err)
 	struct entity *e = entity_ref_end(&g->ref);
 	struct room *r = e != NULL ? room_of(e) : NULL;
 	struct room_note note = { .reason = STR_NONE };
+	enum room_affiliation was;
 
 	if (r != NULL && ok && members_find(&r->members, g->to) == NULL) {
+		was = room_affiliation(r, g->to);
 		members_set(&r->members, jid_bare(g->to), AFF_MEMBER, STR_NONE,
 			STR_NONE);
-		room_affiliate(r, jid_bare(g->to), &note, g->st->from);
+		room_affiliate(r, jid_bare(g->to), was, &note, g->st->from);
 	}
 	if (r != NULL && (ok || err->code == ERR_CONFLICT)) {
 		send_invite(r, g->st, g->invite, g->to);

@@ -63,7 +63,7 @@ muc_on_owner_get(struct module_ctx *m, struct iq *iq)
 
 struct affiliating {
 	struct jid jid;
-	enum room_affiliation aff;
+	enum room_affiliation aff, was; /* and what it was, when that is done */
 };
 
 struct affiliatings VEC(struct affiliating);
@@ -106,11 +106,11 @@ read_names(const struct room *r, struct submission *s, const struct elem *field,
 		jid = jid_bare(jid);
 		if (is_named(named, jid))
 			continue;
-		*vec_push_in(a, named) = (struct affiliating){ jid, aff };
+		*vec_push_in(a, named) = (struct affiliating){ jid, aff, aff };
 		one = members_find(&r->members, jid);
 		if (one == NULL || one->aff != aff)
 			*vec_push_in(a, &s->changes) =
-				(struct affiliating){ jid, aff };
+				(struct affiliating){ jid, aff, aff };
 	}
 	return COND_NONE;
 }
@@ -126,7 +126,7 @@ find_dropped(const struct room *r, struct submission *s, enum room_affiliation a
 	TAILQ_FOREACH (one, &r->members.all, link)
 		if (one->aff == aff && !is_named(named, one->jid))
 			*vec_push_in(s->st->arena, &s->changes) =
-				(struct affiliating){ one->jid, AFF_MEMBER };
+				(struct affiliating){ one->jid, AFF_MEMBER, aff };
 }
 
 /* How many there will be, of owners and in all. */
@@ -218,6 +218,13 @@ say_change(struct room *r, const struct room_config_change *change)
 }
 
 static void
+set_affiliation(struct room *r, struct affiliating *one)
+{
+	one->was = room_affiliation(r, one->jid);
+	members_set(&r->members, one->jid, one->aff, STR_NONE, STR_NONE);
+}
+
+static void
 take_submission(struct room *r, struct submission *s)
 {
 	struct room_config_change change =
@@ -230,13 +237,13 @@ take_submission(struct room *r, struct submission *s)
 	room_config_init(&s->config); /* it is the room's now */
 	r->state = ROOM_OPEN;
 	for (size_t i = 0; i < s->changes.n; i++)
-		members_set(&r->members, s->changes.p[i].jid,
-			s->changes.p[i].aff, STR_NONE, STR_NONE);
+		set_affiliation(r, &s->changes.p[i]);
 	if (!was_locked)
 		say_change(r, &change);
 	follow_config(r, &change);
 	for (size_t i = 0; i < s->changes.n; i++)
-		room_affiliate(r, s->changes.p[i].jid, &note, s->st->from);
+		room_affiliate(r, s->changes.p[i].jid, s->changes.p[i].was, &note,
+			s->st->from);
 }
 
 static void

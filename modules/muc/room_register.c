@@ -83,14 +83,16 @@ on_registered(void *arg, bool ok, const struct err *err)
 	struct entity *e = iq_entity(g->iq);
 	struct jid user = jid_bare(g->st->from);
 	struct room_note note = { .reason = STR_NONE };
+	enum room_affiliation was;
 
 	if (ok)
 		iq_result(g->iq, NULL);
 	else
 		iq_error(g->iq, stanza_cond_of(err->code), NULL);
 	if (ok && e != NULL) {
+		was = room_affiliation(room_of(e), user);
 		members_set(&room_of(e)->members, user, g->aff, g->nick, STR_NONE);
-		room_affiliate(room_of(e), user, &note, g->st->from);
+		room_affiliate(room_of(e), user, was, &note, g->st->from);
 	}
 	stanza_free(g->st);
 }

@@ -318,3 +318,15 @@ room_say_codes(struct room *r, const unsigned *codes)
 	add_codes(st, elem_add(st->arena, st->root, NS_MUC_USER, "x"), codes);
 	audience_send(r->audience, st, VIEW_ANY, NULL, none);
 }
+
+void
+room_say_affiliation(struct room *r, struct jid user, struct jid by)
+{
+	struct jid none = { .text = NULL };
+	struct words w = { room_affiliation(r, user), ROLE_NONE, jid_bare(user), NULL,
+		false };
+	struct stanza *st = stanza_new(MESSAGE_NORMAL, r->e.jid, none, STR_NONE);
+
+	add_item(st, elem_add(st->arena, st->root, NS_MUC_USER, "x"), &w);
+	audience_send(r->audience, st, VIEW_REAL, NULL, by);
+}
