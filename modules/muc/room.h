@@ -225,6 +225,10 @@ void room_private(struct room *r, struct stanza *st);
 
 /* st (taken): a message to the room that is not for all. */
 void room_asked(struct room *r, struct stanza *st);
+/* An admin has made a member of user, who was nobody (§9.5).  reason: empty, or STR_NONE:
+ * none. */
+void room_invite_member(struct room *r, struct jid user, struct str reason,
+	struct jid by);
 
 /* --- room_admin.c --------------------------------------------------------------------- */
 

@@ -362,6 +362,14 @@ set_role(struct room *r, const struct stanza *by, const struct change *one)
 	room_set_role(r, o, one->role, &note, by->from);
 }
 
+/* Whom a room lets in that it did not (§9.5); nobody can be in one before that. */
+static bool
+is_to_be_invited(const struct room *r, const struct change *one)
+{
+	return r->config.members_only && one->was == AFF_NONE &&
+		one->aff == AFF_MEMBER && jid_local(one->jid).n != 0;
+}
+
 static void
 set_affiliations(struct room *r, struct changes *ch)
 {
@@ -377,6 +385,9 @@ set_affiliations(struct room *r, struct changes *ch)
 		struct room_note note = note_of(r, ch->st, one);
 
 		room_affiliate(r, one->jid, one->was, &note, ch->st->from);
+		if (is_to_be_invited(r, one))
+			room_invite_member(r, one->jid, one->reason,
+				ch->st->from);
 	}
 }
 

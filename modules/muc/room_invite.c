@@ -29,24 +29,45 @@ add_reason(struct arena *a, struct elem *to, const struct elem *from)
 }
 
 /* The inviter is whom the other one knows, as he wants to be known to him. */
+static struct stanza *
+invite_new(const struct room *r, struct jid by, struct jid to, struct str id,
+	struct elem **invite_out)
+{
+	struct stanza *out = stanza_new(MESSAGE_NORMAL, r->e.jid, to, id);
+	struct elem *x = elem_add(out->arena, out->root, NS_MUC_USER, "x");
+
+	*invite_out = elem_add(out->arena, x, NS_MUC_USER, "invite");
+	elem_set_attr(out->arena, *invite_out, "from", jid_bare_str(by));
+	if (r->config.has_password)
+		elem_add_with_text(out->arena, x, NS_MUC_USER, "password",
+			str_c(r->config.secret));
+	return out;
+}
+
 static void
 send_invite(struct room *r, const struct stanza *st, const struct elem *invite,
 	struct jid to)
 {
-	struct stanza *out = stanza_new(MESSAGE_NORMAL, r->e.jid, to, st->id);
-	struct elem *x = elem_add(out->arena, out->root, NS_MUC_USER, "x");
-	struct elem *e = elem_add(out->arena, x, NS_MUC_USER, "invite");
 	const struct elem *thread = elem_child(invite, NS_MUC_USER, "continue");
+	struct elem *e;
+	struct stanza *out = invite_new(r, st->from, to, st->id, &e);
 
-	elem_set_attr(out->arena, e, "from", jid_bare_str(st->from));
 	add_reason(out->arena, e, invite);
 	if (thread != NULL) /* §7.9 */
 		elem_set_attr(out->arena,
 			elem_add(out->arena, e, NS_MUC_USER, "continue"),
 			"thread", elem_attr(thread, "thread"));
-	if (r->config.has_password)
-		elem_add_with_text(out->arena, x, NS_MUC_USER, "password",
-			str_c(r->config.secret));
+	router_send(r->e.shard, out);
+}
+
+void
+room_invite_member(struct room *r, struct jid user, struct str reason, struct jid by)
+{
+	struct elem *e;
+	struct stanza *out = invite_new(r, by, user, STR_NONE, &e);
+
+	if (reason.n != 0)
+		elem_add_with_text(out->arena, e, NS_MUC_USER, "reason", reason);
 	router_send(r->e.shard, out);
 }
 
