@@ -4,7 +4,7 @@
  * archive_query.c, archive_metadata.c; by which words they find it: src/archive/;
  * which conversations there are: archive_inbox.c;
  * whose messages they want there: archive_prefs.c; how they have it deleted:
- * archive_trim.c; what is too old: archive_sweep.c.
+ * archive_trim.c; what is too old: src/archive/archive_sweep.c.
  *
  * Owner shard of the account.  A message is an entry of the log "archive": an id
  * that nobody can guess and that is never given again, when it came, the bare
@@ -377,10 +377,38 @@ session_done(struct session *s, void *state)
 static void
 archive_shard_done(struct shard *sh, void *state)
 {
-	(void)sh;
+	struct archive_shard *as = state;
 
-	archive_retracts_done(state);
-	archive_sweeps_done(state);
+	(void)sh;
+	archive_retracts_done(as);
+	archive_sweeps_done(&as->sweeps);
+}
+
+/* --- what is too old, or too much ------------------------------------------------- */
+
+static void
+bounds_of(const struct module_ctx *m, struct archive_bounds *out)
+{
+	const struct archive_conf *conf = m->conf;
+
+	*out = (struct archive_bounds){ conf->keep_us, conf->max_bytes,
+		conf->host_bytes };
+}
+
+static const struct archive_kind of_users = {
+	.log = ARCHIVE,
+	.waits = LOG_OFFLINE,
+	.of = "user",
+	.bounds = bounds_of,
+};
+
+/* Something else is in force at the host of m. */
+static void
+archive_follow(struct module_ctx *m, struct shard *sh)
+{
+	struct archive_shard *as = module_shard_state(m, sh);
+
+	archive_sweep_follow(&as->sweeps, m, sh, m->host->domain, &of_users);
 }
 
 /* clang-format off */

@@ -58,15 +58,13 @@ struct archive_session {
 };
 
 struct retract;
-struct archive_sweep;
 
 /* In the slot of a shard. */
 struct archive_shard {
 	TAILQ_HEAD(, retract) retracts; /* see archive_retract.c */
 	unsigned n_retracts;
 	struct turn_end begin; /* with those that have come in this turn */
-	struct shard *shard; /* NULL: it has no sweeps */
-	LIST_HEAD(, archive_sweep) sweeps; /* of hosts whose place this is */
+	struct archive_sweeps sweeps; /* of hosts whose place this is */
 };
 
 /* --- archive.c -------------------------------------------------------------------- */
@@ -131,12 +129,6 @@ void archive_inboxes_end(struct archive_session *as, enum stanza_cond cond);
 void archive_retract(struct module_ctx *m, struct account *acc,
 	const struct stanza *st, struct jid with, struct str id);
 void archive_retracts_done(struct archive_shard *as);
-
-/* --- archive_sweep.c --------------------------------------------------------------- */
-
-/* Something else is in force at the host of m: what is too old, or too much, goes. */
-void archive_follow(struct module_ctx *m, struct shard *sh);
-void archive_sweeps_done(struct archive_shard *as);
 
 /* --- archive_command.c ------------------------------------------------------------- */
 

@@ -35,12 +35,7 @@ metadata_find(struct metadata *md, const struct err *err)
 static void
 end_add(struct metadata *md, const char *name, const struct store_entry *e)
 {
-	struct arena *a = md->iq->st->arena;
-	struct elem *end = elem_add(a, md->answer, NS_MAM, name);
-	char stamp[DATETIME_SIZE];
-
-	elem_set_attr(a, end, "id", e->key);
-	elem_set_attr(a, end, "timestamp", datetime_format(stamp, e->wall_us));
+	archive_end_add(md->iq->st->arena, md->answer, name, e->key, e->wall_us);
 }
 
 static void

@@ -95,7 +95,8 @@ read_ids(struct reading *r, const struct elem *field)
 	return COND_NONE;
 }
 
-/* There is no groupchat in these archives, whatever is asked for (§4.1.4). */
+/* There is no groupchat in the archive of a user, and nothing else in that of a room,
+ * whatever is asked for (§4.1.4). */
 static enum stanza_cond
 read_groupchat(struct reading *r, const struct elem *field)
 {
@@ -291,4 +292,15 @@ archive_form_add(struct arena *a, struct elem *parent, bool search)
 		elem_set_attr(a, e, "datatype", STR("xs:string"));
 		elem_add(a, e, NS_VALIDATE, "open");
 	}
+}
+
+void
+archive_end_add(struct arena *a, struct elem *metadata, const char *name,
+	struct str id, int64_t wall_us)
+{
+	struct elem *end = elem_add(a, metadata, NS_MAM, name);
+	char stamp[DATETIME_SIZE];
+
+	elem_set_attr(a, end, "id", id);
+	elem_set_attr(a, end, "timestamp", datetime_format(stamp, wall_us));
 }

@@ -47,4 +47,9 @@ enum stanza_cond archive_query_read(struct arena *a, const struct elem *query,
 /* Adds the form that says what may be asked (§4.1.5). */
 void archive_form_add(struct arena *a, struct elem *parent, bool search);
 
+/* Adds to <metadata/> from when on, or until when, the archive goes: name is "start" or
+ * "end" (§5). */
+void archive_end_add(struct arena *a, struct elem *metadata, const char *name,
+	struct str id, int64_t wall_us);
+
 #endif

@@ -89,6 +89,7 @@
 #include "account/session.h"
 #include "archive/archive_form.h"
 #include "archive/archive_page.h"
+#include "archive/archive_sweep.h"
 #include "archive/archive_words.h"
 #include "command/command.h"
 #include "module/module_api.h"

@@ -1,11 +1,11 @@
 /*
  * archive_sweep.c - what archives hold goes when it is too old, or when there is too
- * much of it at the host.
+ * much of it at the domain.
  *
- * At the place of the host, so that nobody else does.  It walks the owners of archives,
+ * At the place of the domain, so that nobody else does.  It walks the owners of archives,
  * some at a time and with rests, and begins again an hour after it has come to the end;
  * where nothing can be too old, nor too much, one walk is all.  An archive that is too
- * large is made smaller where something is added to it (archive.c), and here when the
+ * large is made smaller where something is added to it, by its module, and here when the
  * bound has been lowered since.
  *
  *	rest --> owners, a part --> due? --> a slice of it goes --> a rest, and the owner
@@ -18,17 +18,32 @@
  * others have most of the writer.  While the store is behind, nothing goes.  What waits
  * for who is away is moved to what waits, as everywhere.
  *
- * The oldest of a whole host go up to a time, which is the same for all of its
+ * The oldest of a whole domain go up to a time, which is the same for all of its
  * archives: where a walk finds that they are too much together, the next one deletes
  * what is older than a time shortly behind that of the oldest, and stops as soon as it
  * is enough.  So some walks come to the bound, without a list of what is there.
  *
  * Invariant: one answer of the store is waited for, or the timer is set, or the module
- * is not in force at the host.
+ * is not in force at the domain.
  */
 #include "config.h"
 
-#include "archive.h"
+#include "archive/archive_sweep.h"
+
+#include <stdlib.h>
+
+#include "base/clock.h"
+#include "base/err.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "base/timer.h"
+#include "conf/option.h"
+#include "store/store.h"
+#include "core/host.h"
+#include "core/module_ctx.h"
+#include "core/place.h"
+#include "core/server.h"
+#include "core/shard.h"
 
 #define LOOK_US (60 * US_PER_S)   /* after a start, a reload, a failure */
 #define WALK_US (3600 * US_PER_S) /* from one walk to the next */
@@ -40,7 +55,7 @@
 #define STEP_PART (1.0 / 64)
 #define STEP_MIN_US (1 * US_PER_S)
 
-/* What all archives of the host hold, as far as they were looked at. */
+/* What all archives of the domain hold, as far as they were looked at. */
 struct archive_sum {
 	uint64_t bytes; /* with STORE_ENTRY_BYTES for each message */
 	int64_t oldest_us;
@@ -48,7 +63,8 @@ struct archive_sum {
 
 struct archive_sweep {
 	LIST_ENTRY(archive_sweep) link;
-	struct archive_shard *here;
+	struct shard *shard;
+	const struct archive_kind *kind;
 	struct module_entry *entry;
 	char *host;
 	struct timer timer;
@@ -67,13 +83,25 @@ struct archive_sweep {
 
 static void sweep_read(struct archive_sweep *s);
 
-/* The module at its host; NULL: it is not in force there any more. */
-static struct module_ctx *
-sweep_module(const struct archive_sweep *s)
+/* What is kept there; false: the module is not in force there any more. */
+static bool
+sweep_bounds(const struct archive_sweep *s, struct archive_bounds *out)
 {
-	struct host *host = shard_host(s->here->shard, str_c(s->host));
+	struct host *host = shard_host(s->shard, str_c(s->host));
+	struct module_ctx *m =
+		host != NULL ? module_at_host(host, s->entry) : NULL;
 
-	return host != NULL ? module_at_host(host, s->entry) : NULL;
+	if (m != NULL)
+		s->kind->bounds(m, out);
+	return m != NULL;
+}
+
+/* The store is asked: the module stays until it has answered. */
+static void
+sweep_busy(struct archive_sweep *s)
+{
+	s->busy = true;
+	module_entry_hold(s->entry);
 }
 
 static void
@@ -85,7 +113,7 @@ on_timer(struct timer *timer)
 static void
 sweep_rest(struct archive_sweep *s, int64_t in_us)
 {
-	shard_timer(s->here->shard, &s->timer, in_us, on_timer);
+	shard_timer(s->shard, &s->timer, in_us, on_timer);
 }
 
 static void
@@ -119,10 +147,10 @@ cut_of(const struct archive_sum *sum, uint64_t host_bytes, int64_t now_us)
 }
 
 static void
-walk_end(struct archive_sweep *s, const struct archive_conf *conf)
+walk_end(struct archive_sweep *s, const struct archive_bounds *b)
 {
 	bool is_too_much =
-		conf->host_bytes != 0 && s->sum.bytes > conf->host_bytes;
+		b->host_bytes != 0 && s->sum.bytes > b->host_bytes;
 
 	if (s->gone != 0)
 		log_info(LOG_STORE, LOG_NOBODY,
@@ -130,15 +158,15 @@ walk_end(struct archive_sweep *s, const struct archive_conf *conf)
 			s->host, (unsigned long long)s->gone,
 			(unsigned long long)s->sum.bytes);
 	s->left = s->sum.bytes;
-	s->cut_us = is_too_much ? cut_of(&s->sum, conf->host_bytes,
-					  shard_wall_us(s->here->shard)) :
+	s->cut_us = is_too_much ? cut_of(&s->sum, b->host_bytes,
+					  shard_wall_us(s->shard)) :
 				  0;
 	s->walks = false;
 	after_set(s, STR_NONE);
 	owner_forget(s);
 	if (is_too_much)
 		sweep_rest(s, PART_US);
-	else if (conf->host_bytes != 0 || conf->keep_us < OPTION_NEVER)
+	else if (b->host_bytes != 0 || b->keep_us < OPTION_NEVER)
 		sweep_rest(s, WALK_US);
 }
 
@@ -160,13 +188,13 @@ bytes_of(const struct store_entry *e)
 
 /* What is older goes; 0: nothing is too old. */
 static int64_t
-too_old(const struct archive_sweep *s, const struct archive_conf *conf)
+too_old(const struct archive_sweep *s, const struct archive_bounds *b)
 {
 	int64_t us = 0;
 
-	if (conf->keep_us < OPTION_NEVER)
-		us = MAX(shard_wall_us(s->here->shard) - conf->keep_us, 0);
-	if (conf->host_bytes != 0 && s->left > conf->host_bytes)
+	if (b->keep_us < OPTION_NEVER)
+		us = MAX(shard_wall_us(s->shard) - b->keep_us, 0);
+	if (b->host_bytes != 0 && s->left > b->host_bytes)
 		us = MAX(us, s->cut_us);
 	return us;
 }
@@ -195,48 +223,50 @@ static void
 on_slice(void *arg, bool more, const struct err *err)
 {
 	struct archive_sweep *s = arg;
-	int64_t took_us = s->here->shard->now_us - s->asked_us;
+	int64_t took_us = s->shard->now_us - s->asked_us;
+	struct archive_bounds b;
 
 	s->busy = false;
 	s->enough = !more || err != NULL;
-	if (err != NULL && store_takes_writes(s->here->shard->server->store))
+	if (err != NULL && store_takes_writes(s->shard->server->store))
 		log_warn(LOG_STORE, LOG_NOBODY,
-			"an archive keeps what is too old or too much for now user=%s@%s reason=\"%s\"",
-			s->owner, s->host, err->text);
-	if (sweep_module(s) != NULL)
+			"an archive keeps what is too old or too much for now %s=%s@%s reason=\"%s\"",
+			s->kind->of, s->owner, s->host, err->text);
+	if (sweep_bounds(s, &b))
 		sweep_rest(s, err != NULL ? LOOK_US :
 					    MIN(3 * took_us, REST_MAX_US));
+	module_release(s->entry);
 }
 
 static void
-slice_go(struct archive_sweep *s, struct module_ctx *m, const struct store_entry *e,
-	int64_t before_us)
+slice_go(struct archive_sweep *s, const struct archive_bounds *b,
+	const struct store_entry *e, int64_t before_us)
 {
-	const struct archive_conf *conf = m->conf;
 	const struct store_trim trim = { .before_us = before_us,
-		.max_bytes = conf->max_bytes,
-		.waits = STR(LOG_OFFLINE) };
-	struct store_place at = { str_c(s->host), e->key, STR(ARCHIVE) };
+		.max_bytes = b->max_bytes,
+		.waits = str_c(s->kind->waits) };
+	struct store_place at = { str_c(s->host), e->key, str_c(s->kind->log) };
 
 	owner_forget(s);
 	s->owner = str_dup(e->key);
 	s->had_bytes = bytes_of(e);
 	s->had_messages = e->total;
-	s->asked_us = s->here->shard->now_us;
-	s->busy = true;
-	module_trim(m, s->here->shard, at, &trim, on_slice, s);
+	s->asked_us = s->shard->now_us;
+	sweep_busy(s);
+	store_trim(s->shard->server->store, at, &trim, &s->shard->mailbox, on_slice,
+		s);
 }
 
 /* False: something of it goes first. */
 static bool
-archive_pass(struct archive_sweep *s, struct module_ctx *m, const struct store_entry *e)
+archive_pass(struct archive_sweep *s, const struct archive_bounds *b,
+	const struct store_entry *e)
 {
-	const struct archive_conf *conf = m->conf;
-	int64_t before_us = too_old(s, conf);
+	int64_t before_us = too_old(s, b);
 
 	if (!s->enough &&
-		(e->wall_us < before_us || bytes_of(e) > conf->max_bytes)) {
-		slice_go(s, m, e, before_us);
+		(e->wall_us < before_us || bytes_of(e) > b->max_bytes)) {
+		slice_go(s, b, e, before_us);
 		return false;
 	}
 	owner_forget(s);
@@ -247,37 +277,45 @@ archive_pass(struct archive_sweep *s, struct module_ctx *m, const struct store_e
 }
 
 static void
+owners_look(struct archive_sweep *s, const struct store_answer *answer,
+	const struct archive_bounds *b)
+{
+	count_gone(s, answer->n != 0 ? &answer->entries[0] : NULL);
+	for (size_t i = 0; i < answer->n; i++)
+		if (!archive_pass(s, b, &answer->entries[i]))
+			return;
+	if (answer->complete || answer->n == 0)
+		walk_end(s, b);
+	else
+		sweep_rest(s, PART_US);
+}
+
+/* Where the module is not in force any more, archive_sweep_follow() begins it again. */
+static void
 on_owners(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct archive_sweep *s = arg;
-	struct module_ctx *m = sweep_module(s);
+	struct archive_bounds b;
 
 	s->busy = false;
-	if (m == NULL)
-		return; /* archive_follow() */
-	if (err != NULL) {
-		sweep_rest(s, LOOK_US);
-		return;
+	if (sweep_bounds(s, &b)) {
+		if (err == NULL)
+			owners_look(s, answer, &b);
+		else
+			sweep_rest(s, LOOK_US);
 	}
-	count_gone(s, answer->n != 0 ? &answer->entries[0] : NULL);
-	for (size_t i = 0; i < answer->n; i++)
-		if (!archive_pass(s, m, &answer->entries[i]))
-			return;
-	if (answer->complete || answer->n == 0)
-		walk_end(s, m->conf);
-	else
-		sweep_rest(s, PART_US);
+	module_release(s->entry);
 }
 
 /* Of whom something has just gone, comes first again. */
 static void
 sweep_read(struct archive_sweep *s)
 {
-	struct module_ctx *m = sweep_module(s);
-	struct shard *sh = s->here->shard;
+	struct shard *sh = s->shard;
+	struct archive_bounds b;
 
 	/* a server that stops waits for what is under way alone */
-	if (m == NULL || s->busy || sh->streams_closed)
+	if (!sweep_bounds(s, &b) || s->busy || sh->streams_closed)
 		return;
 	if (store_is_behind(sh->server->store) ||
 		!store_takes_writes(sh->server->store)) {
@@ -286,42 +324,42 @@ sweep_read(struct archive_sweep *s)
 	}
 	if (!s->walks)
 		walk_begin(s);
-	s->busy = true;
-	module_log_owners(m, sh, str_c(s->host), STR(ARCHIVE),
+	sweep_busy(s);
+	store_log_owners(sh->server->store, str_c(s->host), str_c(s->kind->log),
 		s->after != NULL ? str_c(s->after) : STR_NONE,
-		s->owner != NULL ? 1 : PART, on_owners, s);
+		s->owner != NULL ? 1 : PART, &sh->mailbox, on_owners, s);
 }
 
 /* --- where it lives -------------------------------------------------------------------- */
 
 static struct archive_sweep *
-sweep_find(const struct archive_shard *as, struct str host)
+sweep_find(const struct archive_sweeps *sweeps, struct str host)
 {
 	struct archive_sweep *s;
 
-	LIST_FOREACH (s, &as->sweeps, link)
+	LIST_FOREACH (s, &sweeps->all, link)
 		if (str_is(host, s->host))
 			return s;
 	return NULL;
 }
 
 void
-archive_follow(struct module_ctx *m, struct shard *sh)
+archive_sweep_follow(struct archive_sweeps *sweeps, struct module_ctx *m,
+	struct shard *sh, struct str domain, const struct archive_kind *kind)
 {
-	struct archive_shard *as = module_shard_state(m, sh);
-	struct str host = m->host->domain;
 	struct archive_sweep *s;
 
-	as->shard = sh;
-	if (!place_is_here(sh, server_place_of(sh->server, host)))
+	sweeps->shard = sh;
+	if (!place_is_here(sh, server_place_of(sh->server, domain)))
 		return;
-	s = sweep_find(as, host);
+	s = sweep_find(sweeps, domain);
 	if (s == NULL) {
 		s = xcalloc(1, sizeof(*s));
-		s->here = as;
+		s->shard = sh;
+		s->kind = kind;
 		s->entry = m->entry;
-		s->host = str_dup(host);
-		LIST_INSERT_HEAD(&as->sweeps, s, link);
+		s->host = str_dup(domain);
+		LIST_INSERT_HEAD(&sweeps->all, s, link);
 	}
 	/* a walk goes on as it was; what is said now holds for the rest of it */
 	if (!s->busy && !(s->walks && timer_is_set(&s->timer)))
@@ -329,13 +367,13 @@ archive_follow(struct module_ctx *m, struct shard *sh)
 }
 
 void
-archive_sweeps_done(struct archive_shard *as)
+archive_sweeps_done(struct archive_sweeps *sweeps)
 {
 	struct archive_sweep *s;
 
-	while ((s = LIST_FIRST(&as->sweeps)) != NULL) {
+	while ((s = LIST_FIRST(&sweeps->all)) != NULL) {
 		LIST_REMOVE(s, link);
-		shard_timer_cancel(as->shard, &s->timer);
+		shard_timer_cancel(sweeps->shard, &s->timer);
 		free(s->host);
 		free(s->after);
 		free(s->owner);
