@@ -151,10 +151,12 @@ take_nick(struct room *r, struct room_client *c, struct str nick, struct str key
 	room_show_gone_own(r, c, &note);
 	audience_leave(r->audience, c->jid);
 	people_rename(&r->people, c, nick, key);
-	if (alone && was_shown)
+	if (alone && was_shown) {
 		room_show_gone(r, &gone, &note, by);
-	else if (!alone)
+	} else if (!alone) { /* to him, too, who was told that it is gone */
 		room_show(r, old, NULL, by);
+		room_show_to(r, old, c->jid);
+	}
 	room_hear(r, c);
 	arena_free(a);
 }
