@@ -92,13 +92,17 @@ static bool
 session_restore(struct session *s, void *state, const struct elem *from)
 {
 	struct arena *a = arena_new();
+	struct session_back back = { .session = s };
 	bool ok = true;
-	struct jid jid;
 
-	elem_each_child(from, e)
-		ok = ok && jid_parse(&jid, a, elem_attr(e, "jid"), NULL) &&
-			directed_add(state, session_shard(s)->server, jid,
+	elem_each_child(from, e) {
+		ok = ok && jid_parse(&back.to, a, elem_attr(e, "jid"), NULL) &&
+			directed_add(state, session_shard(s)->server, back.to,
 				directed_max(s));
+		if (ok)
+			hook_run(account_host(s->account), HOOK_SESSION_BACK,
+				&back);
+	}
 	arena_free(a);
 	return ok;
 }
@@ -376,6 +380,21 @@ on_hidden(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+/* They may have something to say to that. */
+static enum hook_result
+on_parting(struct module_ctx *m, void *arg)
+{
+	struct jid nobody = { .text = NULL };
+	struct session *s = arg;
+	struct stanza *st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s),
+		nobody, STR_NONE);
+
+	st->gone = GONE_STOP;
+	tell_directed(m, s, st, session_is_visible(s));
+	stanza_free(st);
+	return HOOK_PASS;
+}
+
 /* Who is blocked has seen the last of it (XEP-0191 §3.3).  It is the turn of that; a
  * contact may have been told by now that s is gone, or may not, if s was invisible. */
 static void
@@ -535,6 +554,7 @@ on_receive_guard(struct module_ctx *m, void *arg)
 static const struct hook_handler presence_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
 	{ HOOK_SESSION_HIDDEN, HOOK_DELIVER, on_hidden },
+	{ HOOK_SESSION_PARTING, HOOK_DELIVER, on_parting },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
 	{ HOOK_ACCOUNT_BLOCK, HOOK_DELIVER, on_block },

@@ -257,6 +257,8 @@ sm_on_lost(struct module_ctx *m, void *arg)
 
 	if (sm == NULL || sm->sleep_us == 0)
 		return HOOK_PASS;
+	if (loss->asks)
+		return HOOK_HANDLED;
 	end_oldest(m, loss->session);
 	sm_fall_asleep(loss->session, sm);
 	loss->sleep_us = sm->sleep_us;

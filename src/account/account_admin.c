@@ -17,6 +17,7 @@
 #include "account/account_int.h"
 #include "account/contacts.h"
 #include "account/session.h"
+#include "account/session_out.h"
 
 /* --- what they are told -------------------------------------------------------- */
 
@@ -394,6 +395,20 @@ account_trace(struct shard *from, struct jid bare, bool on, account_done_fn done
 		done, arg);
 }
 
+/* --- is it there? -------------------------------------------------------------------------- */
+
+/* One that is to end at once nobody comes back to. */
+static void
+there_perform(struct account *acc, struct entity_message *m)
+{
+	const struct session *s = session_find(acc, m->resource);
+
+	if (s == NULL || (s->state == SESSION_ASLEEP && s->out->sleep_us == 0))
+		entity_refuse(m, ERR_MISSING, "it is not there");
+	else
+		entity_answer(m, NULL);
+}
+
 /* What a module has stored of another one names it by mistake. */
 static void
 gone_perform(struct account *acc, struct entity_message *m)
@@ -421,6 +436,7 @@ told_of(const struct entity_message *m)
 		[TELL_DOMAIN_AWAY] = { account_remote_told, NULL },
 		[TELL_DOMAIN_BACK] = { account_remote_told, NULL },
 		[TELL_ACCOUNT_GONE] = { gone_perform, NULL },
+		[TELL_IS_THERE] = { there_perform, NULL },
 		[TELL_STILL_WATCHES] = { account_remote_told, NULL },
 	};
 

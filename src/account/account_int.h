@@ -77,6 +77,8 @@ struct session_sleep {
 /* session_sleep.c: may s sleep without its stream, which is gone, or about to go?
  * (HOOK_SESSION_LOST) */
 bool session_may_sleep(struct session *s, struct session_sleep *out);
+/* The same of one that has its stream, which keeps it for now. */
+bool session_could_sleep(struct session *s);
 /* As session_detach(). */
 void session_fall_asleep(struct session *s, const struct session_sleep *how);
 /* session.c: takes s out of its account and frees it, without a word. */

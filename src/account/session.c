@@ -438,6 +438,7 @@ on_session_slept(struct session *s)
 {
 	assert(s->state == SESSION_ASLEEP);
 	session_shard(s)->stats.slept_out++;
+	s->lost = !s->left;
 	session_end(s);
 }
 
@@ -500,9 +501,11 @@ static void
 session_goodbye(struct session *s)
 {
 	struct jid nobody = { .text = NULL };
+	struct stanza *st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s),
+		nobody, STR_NONE);
 
-	session_send(s, stanza_new(PRESENCE_UNAVAILABLE, session_jid(s), nobody,
-				STR_NONE));
+	st->gone = s->lost ? GONE_LOST : GONE_SAID;
+	session_send(s, st);
 }
 
 /* What it is sent meanwhile is kept, as if it slept. */
@@ -562,10 +565,12 @@ session_lost(struct session *s, bool goodbye)
 	struct session_sleep how;
 
 	ASSERT_OWNER(&s->account->e);
-	if (!goodbye && session_may_sleep(s, &how))
+	if (!goodbye && session_may_sleep(s, &how)) {
 		session_fall_asleep(s, &how);
-	else
-		session_end(s);
+		return;
+	}
+	s->lost = !goodbye && !s->left;
+	session_end(s);
 }
 
 void

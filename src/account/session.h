@@ -117,6 +117,7 @@ struct session {
 				* until RECENT_US after the account's last was bound */
 	bool left : 1;         /* it ends, and nobody will come back for it: its
 				* client has said goodbye, or is none any more */
+	bool lost : 1;         /* it ends, and its client has not said a word */
 	bool invisible : 1;    /* see session_set_invisible() */
 	bool probes : 1;       /* with invisible: asks contacts for theirs all the
 				* same */
@@ -144,6 +145,13 @@ struct session_stanza {
 struct session_loss {
 	struct session *session;
 	int64_t sleep_us; /* how long it may sleep, when the handler says so */
+	bool asks; /* its stream is there yet: nothing is to be done */
+};
+
+/* Argument of HOOK_SESSION_BACK. */
+struct session_back {
+	struct session *session;
+	struct jid to; /* borrowed */
 };
 
 /* Argument of HOOK_SESSION_HIDDEN. */

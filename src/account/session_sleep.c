@@ -12,6 +12,15 @@
 #include "account/session_out.h"
 
 bool
+session_could_sleep(struct session *s)
+{
+	struct session_loss loss = { .session = s, .asks = true };
+
+	return hook_run_for(account_host(s->account), HOOK_SESSION_LOST,
+		       &loss) != NULL;
+}
+
+bool
 session_may_sleep(struct session *s, struct session_sleep *out)
 {
 	struct session_loss loss = { .session = s };

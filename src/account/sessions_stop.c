@@ -77,6 +77,36 @@ attached_session(const struct account *acc)
 	return s;
 }
 
+static bool
+session_could_stay(struct session *s)
+{
+	return !s->left && s->ops->leave != NULL &&
+		account_stays(s->account) && session_could_sleep(s);
+}
+
+void
+sessions_part(struct shard *sh)
+{
+	struct crowd_of_accounts all = { .n = 0 };
+	const struct account *acc;
+	struct session *s, *next;
+
+	ASSERT_ON(sh);
+	accounts_gather(sh, &all);
+	for (size_t i = 0; i < all.n; i++) {
+		acc = account_with(sh, all.p[i]);
+		for (s = acc != NULL ? acc->sessions : NULL; s != NULL;
+			s = next) {
+			next = s->next;
+			if (s->state == SESSION_ATTACHED &&
+				!session_could_stay(s))
+				hook_run(account_host(acc),
+					HOOK_SESSION_PARTING, s);
+		}
+	}
+	vec_done(&all);
+}
+
 static void
 session_stop(struct session *s)
 {

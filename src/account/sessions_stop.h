@@ -13,6 +13,9 @@ struct shard;
 
 /* --- owner shard ------------------------------------------------------------ */
 
+/* Nothing is read any more: of each session that will not sleep those hear who may have
+ * something to say to its client before it goes (HOOK_SESSION_PARTING). */
+void sessions_part(struct shard *sh);
 /*
  * Nothing is read any more, and what was is dealt with, as far as it will be.
  * HOOK_SESSION_STOPPING has the last word of each session, be it asleep; then those

@@ -47,6 +47,7 @@ message_loads(const struct entity_message *m, const struct host *host)
 	case TELL_VERIFY:
 	case TELL_TRY:
 	case TELL_WATCH:
+	case TELL_IS_THERE:
 		return true;
 	case TELL_CREATED:
 		return host->hooks[HOOK_ACCOUNT_CREATED].n != 0;

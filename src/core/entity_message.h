@@ -90,6 +90,10 @@ enum entity_message_kind {
 	/* To an entity of a module's class: the account text was removed.  It is not
 	 * loaded for this.  Has no answer. */
 	TELL_ACCOUNT_GONE,
+	/* To an account: is its session at resource there, or may its client come back to
+	 * it?  To an entity of a module's class: is the client text there?
+	 * ERR_MISSING: no. */
+	TELL_IS_THERE,
 	/* To an account: is it one that wants to be told those of text?  The same
 	 * answer; nothing is done. */
 	TELL_STILL_WATCHES,

@@ -399,6 +399,27 @@ falling_sleep(struct server *srv, void *arg)
 }
 
 static void
+part_visit(struct shard *sh, void *arg)
+{
+	(void)arg;
+	sessions_part(sh);
+}
+
+static void
+part_done(struct shard *first, void *arg)
+{
+	server_when_quiet(first->server, GOODBYE_US, falling_sleep, arg);
+}
+
+/* Those who go hear what others have to say to that, as rooms, from streams that are
+ * there. */
+static void
+falling_part(struct server *srv, void *arg)
+{
+	shard_visit_all(srv->shards[0], part_visit, part_done, arg);
+}
+
+static void
 close_component(struct entity *e, void *arg)
 {
 	(void)arg;
@@ -408,7 +429,7 @@ close_component(struct entity *e, void *arg)
 static void
 remotes_stopped(struct shard *first, void *arg)
 {
-	server_when_quiet(first->server, GOODBYE_US, falling_sleep, arg);
+	server_when_quiet(first->server, GOODBYE_US, falling_part, arg);
 }
 
 static void
@@ -433,7 +454,7 @@ falling_close(struct server *srv, void *arg)
 		entity_visit_all(srv->shards[0], &component_class, STR_NONE,
 			close_component, components_closed, arg);
 	else
-		falling_sleep(srv, arg);
+		falling_part(srv, arg);
 }
 
 void

@@ -5,8 +5,10 @@
  *	stop                                       start
  *	  nothing is read any more (streams_rest_all())      the mark of a stop? --no--> .
  *	  quiet: what is under way is done             | yes
- *	  sessions say their last, and sleep         who has saved: sleepers
- *	  quiet: so are their goodbyes                 |  threads, clients
+ *	  who cannot sleep goes from where he was    who has saved: sleepers
+ *	  quiet: so is what he is told to that         |  threads, clients
+ *	  sessions say their last, and sleep           |
+ *	  quiet: so are their goodbyes                 v
  *	  sessions are written, then the others,     loaded, a few at a time
  *	  with the mark of this stop
  *	  the rest of the stop                       the mark is deleted

@@ -232,6 +232,7 @@ stanza_copy(const struct stanza *st)
 		.kind = st->kind,
 		.type = st->type,
 		.made_here = st->made_here,
+		.gone = st->gone,
 		.copy = st->copy,
 		.again = st->again,
 		.session = st->session,

@@ -46,6 +46,13 @@ enum stanza_type {
 	IQ_ERROR,
 };
 
+/* Why presence says that a client has gone. */
+enum stanza_gone {
+	GONE_SAID, /* it says so itself, or was sent away */
+	GONE_LOST, /* it has not said a word, and is not waited for any more */
+	GONE_STOP, /* the server stops, and has nothing to wait for */
+};
+
 /* Somebody waits until a stanza is dealt with. */
 struct receipt {
 	/* It is gone, and with it who held this receipt. */
@@ -76,6 +83,8 @@ struct stanza {
 			    * nobody waits for it in line */
 	bool paced : 1;    /* its receipt is held until the connection of whom it
 			    * is for takes it, see receipt.h */
+	uint8_t gone : 2;  /* unavailable presence that is made here: enum
+			    * stanza_gone; nor this */
 	uint32_t session;  /* a request: which session of ours has sent it; what we
 			    * answer: which one is to have it.  0: none, or nobody
 			    * knows; nor this */

@@ -303,6 +303,8 @@ room_receive(struct entity *e, struct stanza *st)
 		return;
 	} else if (is_room(e) && how != NULL)
 		room_do((struct room *)(void *)e, st, how);
+	else if (is_room(e) && st->type == PRESENCE_UNAVAILABLE)
+		room_tell((struct room *)(void *)e, st->root, st->from);
 	else if (!is_room(e))
 		listener_hear((struct listener *)(void *)e, st);
 	stanza_free(st);

@@ -95,16 +95,22 @@ person_settle(struct person *p)
 }
 
 static void
-person_come(struct person *p, struct world *w)
+person_come_as(struct person *p, struct world *w, bool resumable)
 {
 	memset(p, 0, sizeof(*p));
 	client_init(&p->c, w, "romeo", "a");
 	p->c.on_stanza = on_stanza;
 	p->c.user = p;
-	p->c.resumable = true;
+	p->c.resumable = resumable;
 	client_connect(&p->c);
 	person_settle(p);
 	CHECK_INT(p->c.state, CLIENT_ONLINE);
+}
+
+static void
+person_come(struct person *p, struct world *w)
+{
+	person_come_as(p, w, true);
 }
 
 static void
@@ -171,6 +177,30 @@ TEST(who_sleeps_over_a_stop_is_in_his_room_behind_it)
 		CHECK_INT(romeo.presences, presences);
 		CHECK_INT(find_room(w, "r1")->errors, 0);
 		person_go(&romeo);
+		world_free(w);
+	}
+}
+
+/* Who cannot sleep goes before the others, and hears what is said to that from a stream
+ * that is there; who can is not said to go. */
+TEST(who_cannot_sleep_is_spoken_to_before_his_stream_ends)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct person romeo;
+		struct world *w = world_new_lasting(seed, 1 + seed % 3,
+			TEST_MODULE_DIR, LASTS);
+		bool sleeps = seed % 2 == 0;
+
+		world_add_account(w, "romeo");
+		person_come_as(&romeo, w, sleeps);
+		client_send(&romeo.c, "<presence to='r1@" ROOM_HOST "/x'/>");
+		person_settle(&romeo);
+		CHECK_INT(romeo.words, 0);
+		world_restart(w, 1);
+		client_read(&romeo.c);
+		CHECK(romeo.c.closed);
+		CHECK_INT(romeo.words, sleeps ? 0 : 1);
+		client_done(&romeo.c);
 		world_free(w);
 	}
 }
