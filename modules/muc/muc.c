@@ -38,6 +38,7 @@ static const struct iq_handler muc_iqs[] = {
 static const struct hook_handler muc_hooks[] = {
 	{ HOOK_DISCO_INFO, HOOK_CHANGE, muc_on_disco_info },
 	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_room_items },
+	{ HOOK_SESSION_BACK, HOOK_DELIVER, muc_on_back },
 	{ .fn = NULL },
 };
 

@@ -47,6 +47,9 @@ enum hook_result muc_on_owner_set(struct module_ctx *m, struct iq *iq);
 enum hook_result muc_on_register_get(struct module_ctx *m, struct iq *iq);
 enum hook_result muc_on_register_set(struct module_ctx *m, struct iq *iq);
 
+/* room_sleep.c: hooks */
+enum hook_result muc_on_back(struct module_ctx *m, void *arg);
+
 /* room_disco.c, room_items.c: hooks */
 enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);
 enum hook_result muc_on_room_items(struct module_ctx *m, void *arg);

@@ -6,6 +6,7 @@
 #include "config.h"
 
 #include "room.h"
+#include "room_save.h"
 
 /* --- who somebody is --------------------------------------------------------------------- */
 
@@ -141,6 +142,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	history_init(&r->history);
 	room_secret_new(r);
 	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
+	memcpy(&r->people.ids, r->mark_key, sizeof(r->people.ids));
 	TAILQ_INIT(&r->lines);
 	STAILQ_INIT(&r->waiting);
 	r->audience = audience_new(e->shard, e->hash);
@@ -190,15 +192,18 @@ receive_presence(struct room *r, struct stanza *st)
 	bool enters = st->type == PRESENCE_AVAILABLE &&
 		stanza_child(st, NS_MUC, "x") != NULL;
 
-	if (enters)
+	if (enters) {
 		room_enter(r, st);
-	else if (c != NULL &&
+	} else if (c != NULL && st->gone == GONE_STOP) {
+		room_parts(r, c);
+		stanza_free(st);
+	} else if (c != NULL &&
 		(st->type == PRESENCE_AVAILABLE ||
-			st->type == PRESENCE_UNAVAILABLE))
+			st->type == PRESENCE_UNAVAILABLE)) {
 		room_presence(r, c, st);
-	else if (st->type == PRESENCE_AVAILABLE)
+	} else if (st->type == PRESENCE_AVAILABLE) {
 		room_not_in(r, st);
-	else {
+	} else {
 		if (c != NULL && st->type == PRESENCE_ERROR)
 			room_missed(r, c);
 		stanza_free(st); /* §17.3, 2, 4 and 5 */
@@ -387,10 +392,14 @@ const struct entity_class muc_room_class = {
 		LOG_ARCHIVE, NULL },
 	.take = room_take,
 	.receive = room_receive,
+	.told = room_told,
 	.is_held = room_is_held,
 	.is_idle = room_is_idle,
 	.is_absent = room_is_absent,
 	.is_item = room_is_item,
 	.retire = room_retire,
+	.asleep = MAP_ASLEEP,
+	.save = room_save,
+	.wake = room_wake,
 	.unload = room_unload,
 };

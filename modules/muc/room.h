@@ -17,6 +17,7 @@
  *	room_items.c      and who is in it (§6.5)
  *	room_claims.c     who they are (XEP-0421), and what they may not claim
  *	room_limits.c     how often one may do something, and slow mode
+ *	room_sleep.c      a stop of the server, and the start after it (§11.2)
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */
 #ifndef MUC_ROOM_H
@@ -67,7 +68,8 @@ struct room {
 	char *subject;      /* owned; NULL: none, or taken away */
 	char *subject_nick; /* who has set it; NULL: nobody */
 	int64_t subject_us; /* when; 0: never */
-	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded */
+	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded, and
+				     * over a stop */
 	struct stanza_queue waiting; /* while it is going */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */
@@ -185,15 +187,30 @@ void room_enter(struct room *r, struct stanza *st);
 
 /* st (taken) of one who is in it. */
 void room_presence(struct room *r, struct room_client *c, struct stanza *st);
+/* c goes, and all are told; said: NULL, or his presence. */
+void room_leaves(struct room *r, struct room_client *c,
+	const struct room_note *note, const struct stanza *said);
 /* All clients of o go. */
 void room_leave_all(struct room *r, struct occupant *o,
 	const struct room_note *note);
 /* He is not in the room, and seems to think so (§7.2.18); st is taken. */
 void room_not_in(struct room *r, struct stanza *st);
+/* Kicks client, as from: codes (0 ends); reason may be NULL.  Any shard, sh. */
+void room_send_away(struct shard *sh, struct jid from, struct jid client,
+	const char *reason, const unsigned *codes);
 /* An error has come back of what he was sent: he has missed something (§11.1, §18.1.2). */
 void room_missed(struct room *r, struct room_client *c);
 /* Nobody is in it: what is not to stay goes. */
 void room_is_empty(struct room *r);
+
+/* --- room_sleep.c ------------------------------------------------------------------------- */
+
+/* For its class (entity.h). */
+void room_save(struct entity *e, struct entity_save *to);
+void room_wake(struct entity *e, const struct store_answer *saved);
+void room_told(struct entity *e, struct entity_message *m);
+/* The server stops, and c cannot come back. */
+void room_parts(struct room *r, struct room_client *c);
 
 /* --- room_message.c -------------------------------------------------------------------- */
 
@@ -213,6 +230,10 @@ void history_done(struct room_history *h);
 /* st (borrowed) was said to all; at most max are kept. */
 void history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
 	uint32_t max);
+/* The same of e, with from and id, as history_unpack() gives it. */
+void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
+	uint32_t max);
+struct elem *history_unpack(const struct room_said *said, struct arena *a);
 /* What x (of muc, or NULL) asks for, to one who comes in. */
 void history_tell(struct room *r, const struct elem *x, struct jid to);
 

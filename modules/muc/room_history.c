@@ -12,10 +12,11 @@
 
 /* --- what is kept --------------------------------------------------------------------- */
 
-static struct str
-said_packed(const struct room_said *said)
+struct elem *
+history_unpack(const struct room_said *said, struct arena *a)
 {
-	return (struct str){ (const char *)(said + 1), said->bytes };
+	return elem_unpack(a,
+		(struct str){ (const char *)(said + 1), said->bytes });
 }
 
 static void
@@ -44,13 +45,13 @@ history_done(struct room_history *h)
 }
 
 void
-history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
+history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
 	uint32_t max)
 {
 	struct buf packed = BUF_INIT;
 	struct room_said *said;
 
-	elem_pack(&packed, st->root);
+	elem_pack(&packed, e);
 	if (packed.n <= HISTORY_BYTES && max != 0) {
 		said = xmalloc(sizeof(*said) + packed.n);
 		said->wall_us = wall_us;
@@ -63,6 +64,13 @@ history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
 	buf_done(&packed);
 	while (h->n > max || h->bytes > HISTORY_BYTES)
 		drop_first(h);
+}
+
+void
+history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
+	uint32_t max)
+{
+	history_put(h, st->root, wall_us, max);
 }
 
 /* --- what is asked for ------------------------------------------------------------------ */
@@ -109,7 +117,7 @@ stanza_of(const struct room *r, const struct room_said *said, struct jid to)
 {
 	struct jid none = { .text = NULL };
 	struct stanza *st = stanza_new(MESSAGE_GROUPCHAT, none, to, STR_NONE);
-	struct elem *e = elem_unpack(st->arena, said_packed(said));
+	struct elem *e = history_unpack(said, st->arena);
 	struct str id = elem_attr(e, "id");
 
 	stanza_set_from(st, jid_trusted(elem_attr(e, "from")));

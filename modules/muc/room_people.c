@@ -281,7 +281,7 @@ people_presence(const struct occupant *o, struct arena *a)
 static uint32_t
 id_hash(const struct room_people *p, struct str id)
 {
-	return (uint32_t)hash_of(p, id) | 1;
+	return (uint32_t)hash_bytes(&p->ids, id.p, id.n) | 1;
 }
 
 void
@@ -308,7 +308,7 @@ people_had_private(const struct room_people *p, const struct room_client *c,
 void
 people_init(struct room_people *p, const struct hash_key *hash)
 {
-	*p = (struct room_people){ .hash = *hash };
+	*p = (struct room_people){ .hash = *hash, .ids = *hash };
 	TAILQ_INIT(&p->occupants);
 }
 

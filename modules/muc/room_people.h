@@ -32,6 +32,8 @@ struct room_client {
 	 * one of them is about that, and is not the room's. */
 	uint32_t private_ids[4];
 	uint8_t private_at;
+	bool told; /* that the server stops, so that it is gone; the others have yet to
+		    * hear of it (room_sleep.c) */
 };
 
 TAILQ_HEAD(room_clients, room_client);
@@ -54,6 +56,7 @@ struct room_people {
 	struct hash_key hash;
 	char secret[PEOPLE_SECRET_MAX];
 	size_t secret_bytes;
+	struct hash_key ids; /* of private messages; it outlives the process */
 	struct occupants occupants;
 	size_t n, n_clients;
 	struct table by_nick, by_key, by_user; /* struct occupant */

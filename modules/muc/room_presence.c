@@ -46,9 +46,8 @@ was_never_open(const struct room *r)
 		r->people.n_clients == 1;
 }
 
-/* c goes, and all are told; said: NULL, or his presence. */
-static void
-leave(struct room *r, struct room_client *c, const struct room_note *note,
+void
+room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	const struct stanza *said)
 {
 	struct arena *a;
@@ -64,7 +63,8 @@ leave(struct room *r, struct room_client *c, const struct room_note *note,
 	gone.user = jid_copy(a, c->jid);
 	gone.nick = arena_str(a, occupant_nick(o));
 	gone.said = last_words(a, said);
-	room_show_gone_own(r, c, note);
+	if (!c->told)
+		room_show_gone_own(r, c, note);
 	audience_leave(r->audience, c->jid);
 	if (people_leave(&r->people, c))
 		o = NULL;
@@ -82,8 +82,8 @@ room_leave_all(struct room *r, struct occupant *o, const struct room_note *note)
 	struct room_client *shown = TAILQ_FIRST(&o->clients), *c;
 
 	while ((c = TAILQ_NEXT(shown, link)) != NULL)
-		leave(r, c, note, NULL);
-	leave(r, shown, note, NULL);
+		room_leaves(r, c, note, NULL);
+	room_leaves(r, shown, note, NULL);
 }
 
 void
@@ -91,7 +91,7 @@ room_missed(struct room *r, struct room_client *c)
 {
 	struct room_note note = { .codes = { 333 } };
 
-	leave(r, c, &note, NULL);
+	room_leaves(r, c, &note, NULL);
 }
 
 void
@@ -108,23 +108,33 @@ room_is_empty(struct room *r)
 }
 
 void
-room_not_in(struct room *r, struct stanza *st)
+room_send_away(struct shard *sh, struct jid from, struct jid client,
+	const char *reason, const unsigned *codes)
 {
-	struct stanza *kick = stanza_new(PRESENCE_UNAVAILABLE, st->to, st->from,
+	struct stanza *kick = stanza_new(PRESENCE_UNAVAILABLE, from, client,
 		STR_NONE);
 	struct elem *x = elem_add(kick->arena, kick->root, NS_MUC_USER, "x");
 	struct elem *item = elem_add(kick->arena, x, NS_MUC_USER, "item");
-	static const char *const codes[] = { "110", "307", "333" };
 
 	elem_set_attr(kick->arena, item, "affiliation", STR("none"));
 	elem_set_attr(kick->arena, item, "role", STR("none"));
-	elem_add_with_text(kick->arena, item, NS_MUC_USER, "reason",
-		STR("You are not in the room"));
-	for (size_t i = 0; i < COUNT(codes); i++)
+	if (reason != NULL)
+		elem_add_with_text(kick->arena, item, NS_MUC_USER, "reason",
+			str_c(reason));
+	for (; *codes != 0; codes++)
 		elem_set_attr(kick->arena,
 			elem_add(kick->arena, x, NS_MUC_USER, "status"), "code",
-			str_c(codes[i]));
-	router_send(r->e.shard, kick);
+			arena_printf(kick->arena, "%u", *codes));
+	router_send(sh, kick);
+}
+
+void
+room_not_in(struct room *r, struct stanza *st)
+{
+	static const unsigned codes[] = { 110, 307, 333, 0 };
+
+	room_send_away(r->e.shard, st->to, st->from, "You are not in the room",
+		codes);
 	stanza_free(st);
 }
 
@@ -194,8 +204,10 @@ change_nick(struct room *r, struct room_client *c, struct stanza *st)
 void
 room_presence(struct room *r, struct room_client *c, struct stanza *st)
 {
+	static const struct room_note lost = { .codes = { 333 } };
+
 	if (st->type == PRESENCE_UNAVAILABLE) {
-		leave(r, c, NULL, st);
+		room_leaves(r, c, st->gone == GONE_LOST ? &lost : NULL, st);
 		stanza_free(st);
 		return;
 	}

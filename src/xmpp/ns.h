@@ -96,6 +96,7 @@
 
 /* ours: what lies in the store */
 #define NS_CREDENTIALS "urn:antiphon:credentials:1"
+#define NS_MUC_SAVED "urn:antiphon:muc"
 #define NS_SEEN "urn:antiphon:last:1"
 #define NS_SESSION_SAVED "urn:antiphon:session"
 #define NS_UPLOADED "urn:antiphon:upload:1"

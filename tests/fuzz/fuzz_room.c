@@ -1,6 +1,6 @@
 /*
  * fuzz_room.c - any bytes as what a room reads: a configuration, of its owner or of the
- * store; an affiliation; a nickname.  The first byte says which.  What is taken is
+ * store; an affiliation; a nickname; who was in it at a stop of the server.  The first byte says which.  What is taken is
  * stored, and read again as the same.
  */
 #include "config.h"
@@ -10,6 +10,7 @@
 #include "../../modules/muc/room_config.h"
 #include "../../modules/muc/room_members.h"
 #include "../../modules/muc/room_people.h"
+#include "../../modules/muc/room_save.h"
 
 static const struct hash_key hash = { 1, 2 };
 
@@ -98,6 +99,31 @@ as_nickname(struct arena *a, struct str value)
 	people_done(&p);
 }
 
+/* Who comes back is what was written, and is that when it is written again. */
+static void
+as_client(struct arena *a, struct str value)
+{
+	const struct elem *e = stored_read(a, value);
+	struct room_saved saved, again;
+	struct room_client *c;
+	struct room_people p;
+
+	if (e == NULL || !room_saved_read(&saved, a, e))
+		return;
+	people_init(&p, &hash);
+	c = room_saved_enter(&p, &saved);
+	FUZZ_CHECK(c != NULL && room_saved_enter(&p, &saved) == NULL);
+	FUZZ_CHECK(room_saved_read(&again, a,
+		read_again(a, room_saved_elem(a, c))));
+	FUZZ_CHECK(jid_eq(saved.jid, again.jid) &&
+		str_eq(saved.nick, again.nick) && saved.role == again.role &&
+		saved.shown == again.shown && saved.told == again.told &&
+		memcmp(saved.private_ids, again.private_ids,
+			sizeof(saved.private_ids)) == 0 &&
+		elem_count(saved.presence) == elem_count(again.presence));
+	people_done(&p);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -111,6 +137,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		as_config(a, value);
 	else if (data[0] == 'a')
 		as_affiliation(value);
+	else if (data[0] == 's')
+		as_client(a, value);
 	else
 		as_nickname(a, value);
 	arena_free(a);
