@@ -10,7 +10,7 @@
 #include "room_limits.h"
 
 static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
-	NS_OCCUPANT_ID, NULL };
+	NS_OCCUPANT_ID, NS_VCARD, NULL };
 
 static const struct service muc_services[] = {
 	{ .option = "domain", .category = "conference", .type = "text",
@@ -32,6 +32,9 @@ static const struct iq_handler muc_iqs[] = {
 		muc_on_register_get },
 	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_REGISTER, "query",
 		muc_on_register_set },
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_VCARD, "vCard", muc_on_vcard_get },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_VCARD, "vCard",
+		muc_on_vcard_set },
 	{ .fn = NULL },
 };
 
@@ -72,6 +75,9 @@ static const struct option muc_options[] = {
 		.min = "512", .max = "64KiB", .off = OFF(max_presence),
 		.help = "the largest presence of one who is in a room, as it is "
 			"kept; what is more is refused" },
+	{ .name = "max_vcard", .type = OPT_SIZE, .dflt = "128KiB",
+		.min = "1KiB", .max = "256KiB", .off = OFF(max_vcard),
+		.help = "the largest vCard of a room, with its picture" },
 	RATE(message_rate, "600",
 		"how many messages a user may send in a minute to all in a room, "
 		"and to single ones through it; admins and owners of the room "
@@ -100,7 +106,7 @@ MODULE(muc) = {
 	.name = "muc",
 	.summary = "rooms in which many talk",
 	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0, XEP-0421 1.0.1, "
-		"XEP-0500 0.1.1",
+		"XEP-0486 0.1.0, XEP-0500 0.1.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),

@@ -29,6 +29,7 @@ struct muc_conf {
 	int64_t max_users;      /* in a room that has no bound of its own */
 	int64_t max_affiliations;
 	uint64_t max_presence;  /* bytes, of a client in a room */
+	uint64_t max_vcard;     /* of a room */
 	int64_t message_rate, join_rate, presence_rate, nick_rate;
 	int64_t request_rate;   /* within a minute, all of them; 0: any number */
 	bool admins_own;        /* admins of the host are owners of each room */
@@ -49,6 +50,9 @@ enum hook_result muc_on_register_set(struct module_ctx *m, struct iq *iq);
 
 /* room_sleep.c: hooks */
 enum hook_result muc_on_back(struct module_ctx *m, void *arg);
+/* room_vcard.c: requests */
+enum hook_result muc_on_vcard_get(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_vcard_set(struct module_ctx *m, struct iq *iq);
 
 /* room_disco.c, room_items.c: hooks */
 enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);

@@ -159,6 +159,8 @@ room_take(struct entity *e, const struct store_answer *answer)
 			take_config(r, entry->value);
 		else if (str_is(entry->key, "subject"))
 			room_subject_take(r, entry->value);
+		else if (str_is(entry->key, KEY_AVATAR))
+			room_avatar_take(r, entry->value);
 	}
 	if (r->state == ROOM_OPEN && !has_secret)
 		keep_secret(r);
@@ -178,6 +180,7 @@ room_forget(struct room *r)
 	r->subject_us = 0;
 	r->log = (struct room_log){ .last = 0 };
 	room_secret_new(r);
+	room_avatar_take(r, STR_NONE);
 	limits_done(&r->limits);
 	r->state = ROOM_ABSENT;
 	entity_check_idle(&r->e);
@@ -379,6 +382,7 @@ room_unload(struct entity *e)
 	members_done(&r->members);
 	history_done(&r->history);
 	limits_done(&r->limits);
+	room_avatar_take(r, STR_NONE);
 	room_config_done(&r->config);
 	audience_free(r->audience);
 	free(r->subject);

@@ -18,6 +18,7 @@
  *	room_claims.c     who they are (XEP-0421), and what they may not claim
  *	room_limits.c     how often one may do something, and slow mode
  *	room_sleep.c      a stop of the server, and the start after it (§11.2)
+ *	room_vcard.c      its vCard and picture (XEP-0486)
  *	room_say.c        the words of the room itself: who sees what, and to whom it goes
  */
 #ifndef MUC_ROOM_H
@@ -30,7 +31,8 @@
 #include "room_members.h"
 #include "room_people.h"
 
-#define MAP_ROOM "room" /* of a room: "config", "subject" */
+#define MAP_ROOM "room" /* of a room: "config", "subject", "avatar" */
+#define KEY_AVATAR "avatar"
 
 enum room_state {
 	ROOM_ABSENT, /* there is nothing behind the address */
@@ -70,6 +72,7 @@ struct room {
 	int64_t subject_us; /* when; 0: never */
 	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded, and
 				     * over a stop */
+	char *avatar;       /* hashes of its picture, owned; NULL: none */
 	struct stanza_queue waiting; /* while it is going */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */
@@ -236,6 +239,13 @@ void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
 struct elem *history_unpack(const struct room_said *said, struct arena *a);
 /* What x (of muc, or NULL) asks for, to one who comes in. */
 void history_tell(struct room *r, const struct elem *x, struct jid to);
+
+/* --- room_vcard.c ------------------------------------------------------------------------ */
+
+/* What KEY_AVATAR has. */
+void room_avatar_take(struct room *r, struct str hashes);
+/* To muc#roominfo. */
+void room_vcard_info(const struct room *r, struct arena *a, struct elem *form);
 
 /* --- room_private.c ---------------------------------------------------------------------- */
 

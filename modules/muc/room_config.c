@@ -12,6 +12,7 @@
 #define NAME_BYTES 256
 #define DESC_BYTES 2048
 #define LANG_BYTES 64
+#define CONTACTS_MAX 10
 #define SECRET_BYTES 1023
 #define USERS_MAX 100000
 #define HISTORY_MAX 1000
@@ -25,6 +26,7 @@
 enum kind {
 	TEXT,   /* char *; max: bytes */
 	SECRET, /* the same, not shown as it is typed */
+	ADDRESSES, /* of people, in lines of such a text; max: how many */
 	FLAG,   /* bool */
 	NUMBER, /* uint32_t; max */
 	USERS,  /* the same, or "none", which is 0 */
@@ -62,6 +64,9 @@ static const struct row rows[] = {
 		.info = "muc#roominfo_description" },
 	{ VAR("lang"), "Language that is spoken in it", TEXT, OFF(lang),
 		LANG_BYTES, .info = "muc#roominfo_lang" },
+	/* no registered field sets what muc#roominfo_contactjid tells */
+	{ VAR("contactjid"), "Addresses to turn to", ADDRESSES, OFF(contacts),
+		CONTACTS_MAX, .info = "muc#roominfo_contactjid" },
 	{ VAR("publicroom"), "Is it in the list of rooms?", FLAG, OFF(is_public),
 		.on = "muc_public", .no = "muc_hidden" },
 	{ VAR("persistentroom"), "Does it stay when everybody has left?", FLAG,
@@ -120,7 +125,8 @@ at_const(const struct room_config *c, const struct row *row)
 static bool
 is_text(const struct row *row)
 {
-	return row->kind == TEXT || row->kind == SECRET;
+	return row->kind == TEXT || row->kind == SECRET ||
+		row->kind == ADDRESSES;
 }
 
 /* --- the object ---------------------------------------------------------------------- */
@@ -214,6 +220,18 @@ add_roles(struct arena *a, struct elem *field, unsigned set)
 	}
 }
 
+/* NULL: none. */
+static void
+add_lines(struct arena *a, struct elem *field, const char *text)
+{
+	while (text != NULL && *text != '\0') {
+		size_t n = strcspn(text, "\n");
+
+		form_add_value(a, field, (struct str){ text, n });
+		text += n + (text[n] == '\n');
+	}
+}
+
 static struct str
 number_text(struct arena *a, const struct row *row, uint32_t n)
 {
@@ -234,6 +252,9 @@ add_values(const struct room_config *c, const struct row *row, struct arena *a,
 	case SECRET:
 		if (*(char *const *)p != NULL)
 			form_add_value(a, field, str_c(*(char *const *)p));
+		break;
+	case ADDRESSES:
+		add_lines(a, field, *(char *const *)p);
 		break;
 	case FLAG:
 		form_add_value(a, field, *(const bool *)p ? STR("1") : STR("0"));
@@ -257,6 +278,7 @@ field_type(const struct row *row)
 	static const char *const types[] = {
 		[TEXT] = "text-single",
 		[SECRET] = "text-private",
+		[ADDRESSES] = "jid-multi",
 		[FLAG] = "boolean",
 		[NUMBER] = "text-single",
 		[USERS] = "list-single",
@@ -469,6 +491,35 @@ read_set(unsigned *set, struct arena *a, const struct elem *field)
 	return true;
 }
 
+static bool
+read_addresses(char **text_io, const struct row *row, struct arena *a,
+	const struct elem *field)
+{
+	struct buf lines = BUF_INIT;
+	struct str text;
+	struct jid jid;
+	uint32_t n = 0;
+	bool ok = true;
+
+	elem_each_child(field, e) {
+		text = elem_text(a, e);
+		if (!elem_is(e, NS_FORM, "value") || text.n == 0)
+			continue;
+		ok = n++ < row->max && jid_parse(&jid, a, text, NULL);
+		if (!ok)
+			break;
+		if (lines.n != 0)
+			buf_add(&lines, "\n", 1);
+		buf_add_str(&lines, jid_bare_str(jid));
+	}
+	if (ok) {
+		free(*text_io);
+		*text_io = lines.n != 0 ? str_dup(buf_str(&lines)) : NULL;
+	}
+	buf_done(&lines);
+	return ok;
+}
+
 /* A field that has no value says nothing of what has to have one. */
 static bool
 read_field(struct room_config *c, const struct row *row, struct arena *a,
@@ -479,6 +530,8 @@ read_field(struct room_config *c, const struct row *row, struct arena *a,
 
 	if (row->kind == SET)
 		return read_set(at(c, row), a, field);
+	if (row->kind == ADDRESSES)
+		return read_addresses(at(c, row), row, a, field);
 	if (is_text(row))
 		return read_text(at(c, row), row, value);
 	if (none)

@@ -20,6 +20,7 @@ enum room_whois { WHOIS_MODERATORS, WHOIS_ANYONE };
 /* Texts are owned and NUL-terminated; NULL: none. */
 struct room_config {
 	char *name, *desc, *lang;
+	char *contacts; /* bare addresses, one a line */
 	char *secret; /* the password; NULL where none is asked for */
 	int allow_pm, whois;
 	uint32_t max_users;   /* 0: as many as the service lets */

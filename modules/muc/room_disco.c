@@ -45,6 +45,7 @@ add_info(const struct room *r, const struct disco_query *q)
 		NS_MUC_ROOMINFO);
 
 	room_config_info(&r->config, q->arena, form);
+	room_vcard_info(r, q->arena, form);
 	add_field(q, form, "muc#roominfo_occupants",
 		arena_printf(q->arena, "%zu", r->people.n));
 	if (r->subject != NULL)
@@ -63,6 +64,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_MUC);
 	add_feature(q, NS_MUC "#stable_id");
 	add_feature(q, NS_REGISTER);
+	add_feature(q, NS_VCARD); /* XEP-0486 §3.3 */
 	add_feature(q, NS_MUC "#self-ping-optimization"); /* XEP-0410 §3.3 */
 	add_feature(q, NS_OCCUPANT_ID);
 	room_config_features(&r->config, q->arena, q->query);

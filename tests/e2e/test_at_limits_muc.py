@@ -90,6 +90,25 @@ def test_presence_of_a_room_is_as_large_as_it_may_be(own_server, end):
     room.server.check()
 
 
+@proves(OF + "max_vcard")
+@pytest.mark.parametrize("end", MIN + MAX)
+def test_a_vcard_of_a_room_is_as_large_as_it_may_be(own_server, end):
+    server = own_server({
+        "limits": {"stanza_bytes": "1MiB"},
+        "modules": {"muc": {"max_vcard": option(OF + "max_vcard").end(end)}}})
+    room = Room(lambda conf: server)
+    most = number(option(OF + "max_vcard").end(end))
+    card = "<vCard xmlns='vcard-temp'><DESC>%s</DESC></vCard>"
+    head = len(card % "")
+    got = room.romeo.iq("set", card % ("x" * (most - head + 1)), room.jid)
+    refuses(got, "not-acceptable")
+    got = room.romeo.iq("set", card % ("x" * (most - head)), room.jid)
+    assert got.get("type") == "result", got
+    got = room.romeo.iq("get", "<vCard xmlns='vcard-temp'/>", room.jid)
+    assert len(got.child("vCard", "vcard-temp").child("DESC").text()) == most - head
+    room.server.check()
+
+
 def speaks(room, i):
     room.juliet.send("<message to='%s' type='groupchat'><body>%d</body></message>" % (
         room.jid, i))

@@ -1,7 +1,7 @@
 /*
  * fuzz_room.c - any bytes as what a room reads: a configuration, of its owner or of the
- * store; an affiliation; a nickname; who was in it at a stop of the server.  The first byte says which.  What is taken is
- * stored, and read again as the same.
+ * store; an affiliation; a nickname; who was in it at a stop of the server; a vCard.
+ * The first byte says which.  What is taken is stored, and read again as the same.
  */
 #include "config.h"
 
@@ -10,6 +10,7 @@
 #include "../../modules/muc/room_config.h"
 #include "../../modules/muc/room_members.h"
 #include "../../modules/muc/room_people.h"
+#include "../../modules/muc/room_photo.h"
 #include "../../modules/muc/room_save.h"
 
 static const struct hash_key hash = { 1, 2 };
@@ -124,6 +125,19 @@ as_client(struct arena *a, struct str value)
 	people_done(&p);
 }
 
+static void
+as_vcard(struct arena *a, struct str value)
+{
+	const struct elem *card = stored_read(a, value);
+	struct buf hashes = BUF_INIT;
+	const char *why;
+
+	if (card != NULL && photo_hashes(&hashes, a, card, &why))
+		FUZZ_CHECK(hashes.n <= PHOTOS_MAX * 41 &&
+			(hashes.n == 0 || hashes.n % 41 == 40));
+	buf_done(&hashes);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -139,6 +153,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		as_affiliation(value);
 	else if (data[0] == 's')
 		as_client(a, value);
+	else if (data[0] == 'v')
+		as_vcard(a, value);
 	else
 		as_nickname(a, value);
 	arena_free(a);

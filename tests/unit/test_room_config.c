@@ -99,6 +99,10 @@ static const struct value_case values[] = {
 	{ VAR("slow_mode_duration"), "86400", true },
 	{ VAR("slow_mode_duration"), "86401", false },
 	{ VAR("slow_mode_duration"), "-1", false },
+	{ VAR("contactjid"), "crone1@shakespeare.lit", true },
+	{ VAR("contactjid"), "", true },
+	{ VAR("contactjid"), "crone1@", false },
+	{ VAR("contactjid"), "a@b\nc@d", false },
 	{ VAR("presencebroadcast"), "moderator", true },
 	{ VAR("presencebroadcast"), "owner", false },
 	{ VAR("presencebroadcast"), "none", false },
@@ -185,6 +189,7 @@ fill(struct room_config *c, struct arena *a)
 		VAR("allowinvites"), "1", VAR("allowpm"), "participants",
 		VAR("presencebroadcast"), "moderator", VAR("getmemberlist"),
 		"visitor", VAR("maxusers"), "77", "muc#maxhistoryfetch", "3",
+		VAR("slow_mode_duration"), "7", VAR("contactjid"), "a@b.example",
 		VAR("enablearchiving"), "0" };
 
 	for (size_t i = 0; i < COUNT(fields); i += 2)
