@@ -56,6 +56,17 @@ room_shows_real(const struct room *r, struct jid jid)
 }
 
 bool
+room_is_open_to(const struct room *r, struct jid jid)
+{
+	enum room_affiliation aff = room_affiliation(r, jid);
+
+	if (room_is_absent_for(r, jid) || aff == AFF_OUTCAST)
+		return false;
+	return (!r->config.members_only && !r->config.has_password) ||
+		aff >= AFF_MEMBER || people_by_address(&r->people, jid) != NULL;
+}
+
+bool
 room_is_absent_for(const struct room *r, struct jid user)
 {
 	return r->state == ROOM_ABSENT || (r->state == ROOM_LOCKED &&

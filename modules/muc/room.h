@@ -98,6 +98,10 @@ struct room_standing room_standing(const struct room *r, struct jid full);
 /* Does jid (full or bare) see real addresses now: where everybody does, moderators, and
  * those who would be such if they came in? */
 bool room_shows_real(const struct room *r, struct jid jid);
+/* Could jid come in now, without a password?  Where there is one, or it is for members,
+ * those can who are affiliated; and whoever is in it is.  Who can knows what is said
+ * there. */
+bool room_is_open_to(const struct room *r, struct jid jid);
 /* Is there no room here, for user?  One that is locked is there for its owner alone
  * (§7.2.10, §17.2, 3). */
 bool room_is_absent_for(const struct room *r, struct jid user);

@@ -48,7 +48,7 @@ add_info(const struct room *r, const struct disco_query *q)
 	room_vcard_info(r, q->arena, form);
 	add_field(q, form, "muc#roominfo_occupants",
 		arena_printf(q->arena, "%zu", r->people.n));
-	if (r->subject != NULL)
+	if (r->subject != NULL && room_is_open_to(r, q->from)) /* §14.4 */
 		add_field(q, form, "muc#roominfo_subject", str_c(r->subject));
 	form_add_value(q->arena,
 		form_add_field(q->arena, form, "muc#roominfo_subjectmod",
