@@ -58,10 +58,18 @@ void
 iq_error_with(struct iq *iq, enum stanza_cond cond, const char *text,
 	const struct elem *more)
 {
-	struct stanza *answer = stanza_error(iq->st, cond, str_c(text));
+	iq_error_typed(iq, cond, stanza_cond_type(cond), text, more);
+}
 
-	elem_append(elem_child(answer->root, NULL, "error"),
-		elem_copy(answer->arena, more));
+void
+iq_error_typed(struct iq *iq, enum stanza_cond cond, const char *type,
+	const char *text, const struct elem *more)
+{
+	struct stanza *answer = stanza_error(iq->st, cond, str_c(text));
+	struct elem *error = elem_child(answer->root, NULL, "error");
+
+	elem_set_attr(answer->arena, error, "type", str_c(type));
+	elem_append(error, elem_copy(answer->arena, more));
 	iq_finish(iq, answer);
 }
 

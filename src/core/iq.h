@@ -83,6 +83,10 @@ void iq_error(struct iq *iq, enum stanza_cond cond, const char *text);
 /* The same, with a condition of the application's beside it (RFC 6120 §8.3.4). */
 void iq_error_with(struct iq *iq, enum stanza_cond cond, const char *text,
 	const struct elem *more);
+/* The same, where its specification names another type than the condition has
+ * (RFC 6120 §8.3.3); type is static. */
+void iq_error_typed(struct iq *iq, enum stanza_cond cond, const char *type,
+	const char *text, const struct elem *more);
 /* A new element in the arena of iq->st, for iq_result and iq_error_with. */
 struct elem *iq_payload(struct iq *iq, const char *ns, const char *name);
 

@@ -7,6 +7,7 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "xml/elem.h"
 #include "xmpp/ns.h"
 
@@ -38,22 +39,23 @@ number_of(struct str text)
 	return str_to_int(text, 0, UINT32_MAX, &n) ? (uint32_t)n : UINT32_MAX;
 }
 
-/* Nobody counts them, so the first page is all that can be found. */
 static bool
 index_read(struct arena *a, const struct elem *set, struct rsm *out)
 {
 	const struct elem *e = elem_child(set, NS_RSM, "index");
+	struct str text = e != NULL ? str_trim(elem_text(a, e)) : STR_NONE;
 
 	if (e == NULL)
 		return true;
-	out->by_index = str_is(str_trim(elem_text(a, e)), "0") &&
+	out->by_index = is_number(text) &&
 		elem_child(set, NS_RSM, "before") == NULL &&
 		elem_child(set, NS_RSM, "after") == NULL;
+	out->index = out->by_index ? number_of(text) : 0;
 	return out->by_index;
 }
 
 enum stanza_cond
-rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
+rsm_read_counted(struct arena *a, const struct elem *parent, struct rsm *out,
 	const char **text_out)
 {
 	const struct elem *set = elem_child(parent, NS_RSM, "set"), *e;
@@ -63,7 +65,7 @@ rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
 	if (set == NULL)
 		return COND_NONE;
 	if (!index_read(a, set, out)) {
-		*text_out = "Pages are asked for by ids, not by an index";
+		*text_out = "An index is a number, with nothing beside it";
 		return COND_FEATURE_NOT_IMPLEMENTED;
 	}
 	e = elem_child(set, NS_RSM, "max");
@@ -81,6 +83,22 @@ rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
 	return COND_NONE;
 }
 
+/* Nobody counts them, so the first page is all that can be found by its index. */
+enum stanza_cond
+rsm_read(struct arena *a, const struct elem *parent, struct rsm *out,
+	const char **text_out)
+{
+	enum stanza_cond cond = rsm_read_counted(a, parent, out, text_out);
+
+	if (cond == COND_FEATURE_NOT_IMPLEMENTED ||
+		(cond == COND_NONE && out->index != 0)) {
+		*out = (struct rsm){ .has_max = false };
+		*text_out = "Pages are asked for by ids, not by an index";
+		return COND_FEATURE_NOT_IMPLEMENTED;
+	}
+	return cond;
+}
+
 void
 rsm_add(struct arena *a, struct elem *parent, const struct rsm_page *page)
 {
@@ -92,7 +110,9 @@ rsm_add(struct arena *a, struct elem *parent, const struct rsm_page *page)
 	if (page->first.p != NULL) {
 		first = elem_add_with_text(a, set, NS_RSM, "first", page->first);
 		if (page->by_index)
-			elem_set_attr(a, first, "index", STR("0"));
+			elem_set_attr(a, first, "index",
+				arena_printf(a, "%llu",
+					(unsigned long long)page->index));
 		elem_add_with_text(a, set, NS_RSM, "last", page->last);
 	}
 	if (page->count < 0)

@@ -24,7 +24,8 @@ struct rsm {
 	struct str before; /* up to this one; STR_NONE: no bound */
 	bool backwards;    /* the last of them: <before/> was there, empty or
 			    * not (§2.3, §2.5) */
-	bool by_index;     /* the first of them, as that of the index 0 (§2.6) */
+	bool by_index;     /* from that of this index on (§2.6): */
+	uint32_t index;
 };
 
 /*
@@ -36,11 +37,17 @@ struct rsm {
 enum stanza_cond rsm_read(struct arena *a, const struct elem *parent,
 	struct rsm *out, const char **text_out);
 
+/* The same of what can be counted: any index is taken, if nothing is said beside it;
+ * UINT32_MAX also for what is larger. */
+enum stanza_cond rsm_read_counted(struct arena *a, const struct elem *parent,
+	struct rsm *out, const char **text_out);
+
 /* What went out. */
 struct rsm_page {
 	struct str first, last; /* STR_NONE: it is empty */
 	int64_t count;          /* of all results; -1: it is not told (§2.7) */
-	bool by_index;          /* as in struct rsm */
+	bool by_index;          /* the index of the first of them is told: */
+	uint64_t index;
 };
 
 /* Adds a <set/> that says so to parent. */

@@ -92,16 +92,49 @@ TEST(what_a_set_asks_for_is_read)
 }
 
 static const struct {
+	const char *in;
+	enum stanza_cond cond;
+	uint32_t index;
+} index_cases[] = {
+	{ SET "<max>10</max><index>371</index>" END, COND_NONE, 371 },
+	{ SET "<index>0</index>" END, COND_NONE, 0 },
+	{ SET "<index>99999999999999999999</index>" END, COND_NONE, UINT32_MAX },
+	{ SET "<index>-1</index>" END, COND_FEATURE_NOT_IMPLEMENTED, 0 },
+	{ SET "<index/>" END, COND_FEATURE_NOT_IMPLEMENTED, 0 },
+	{ SET "<index>3</index><before/>" END, COND_FEATURE_NOT_IMPLEMENTED, 0 },
+	{ SET "<max>x</max><index>3</index>" END, COND_BAD_REQUEST, 3 },
+};
+
+TEST(what_is_counted_is_found_by_any_index)
+{
+	for (size_t i = 0; i < COUNT(index_cases); i++) {
+		struct arena *a = arena_new();
+		struct elem *e = stored_read(a, str_c(index_cases[i].in));
+		const char *text = NULL;
+		struct rsm rsm;
+
+		TEST_CASE(index_cases[i].in);
+		CHECK_INT(rsm_read_counted(a, e, &rsm, &text),
+			index_cases[i].cond);
+		CHECK_INT(rsm.index, index_cases[i].index);
+		CHECK((text != NULL) == (index_cases[i].cond != COND_NONE));
+		arena_free(a);
+	}
+}
+
+static const struct {
 	struct rsm_page page;
 	const char *out;
 } add_cases[] = {
-	{ { STR_NONE, STR_NONE, -1, false }, "" },
-	{ { STR_NONE, STR_NONE, 0, true }, "<count>0</count>" },
-	{ { { "a", 1 }, { "b", 1 }, -1, false },
+	{ { STR_NONE, STR_NONE, -1, false, 0 }, "" },
+	{ { STR_NONE, STR_NONE, 0, true, 0 }, "<count>0</count>" },
+	{ { { "a", 1 }, { "b", 1 }, -1, false, 0 },
 		"<first>a</first><last>b</last>" },
-	{ { { "a", 1 }, { "b", 1 }, -1, true },
+	{ { { "a", 1 }, { "b", 1 }, -1, true, 0 },
 		"<first index=\"0\">a</first><last>b</last>" },
-	{ { { "a", 1 }, { "a", 1 }, 800, false },
+	{ { { "a", 1 }, { "b", 1 }, 12, true, 7 },
+		"<first index=\"7\">a</first><last>b</last><count>12</count>" },
+	{ { { "a", 1 }, { "a", 1 }, 800, false, 0 },
 		"<first>a</first><last>a</last><count>800</count>" },
 };
 
