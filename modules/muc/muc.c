@@ -7,10 +7,11 @@
 #include "config.h"
 
 #include "muc.h"
+#include "muc_list.h"
 #include "room_limits.h"
 
 static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
-	NS_OCCUPANT_ID, NS_VCARD, NULL };
+	NS_OCCUPANT_ID, NS_VCARD, NS_RSM, NS_CHANNEL_SEARCH, NULL };
 
 static const struct service muc_services[] = {
 	{ .option = "domain", .category = "conference", .type = "text",
@@ -35,6 +36,7 @@ static const struct iq_handler muc_iqs[] = {
 	{ IQ_GET, AT_SERVICE_ADDRESS, NS_VCARD, "vCard", muc_on_vcard_get },
 	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_VCARD, "vCard",
 		muc_on_vcard_set },
+	{ IQ_GET, AT_SERVICE, NS_CHANNEL_SEARCH, "search", muc_on_search },
 	{ .fn = NULL },
 };
 
@@ -42,6 +44,7 @@ static const struct hook_handler muc_hooks[] = {
 	{ HOOK_DISCO_INFO, HOOK_CHANGE, muc_on_disco_info },
 	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_room_items },
 	{ HOOK_SESSION_BACK, HOOK_DELIVER, muc_on_back },
+	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_disco_items },
 	{ .fn = NULL },
 };
 
@@ -101,12 +104,24 @@ static const struct option muc_options[] = {
 	{ .name = NULL },
 };
 
+static void
+shard_done(struct shard *sh, void *state)
+{
+	struct muc_shard *s = state;
+
+	(void)sh;
+	throttle_free(s->doings);
+	for (size_t i = 0; i < s->counts.n; i++)
+		free(s->counts.p[i].domain);
+	vec_done(&s->counts);
+}
+
 MODULE(muc) = {
 	.api = MODULE_API,
 	.name = "muc",
 	.summary = "rooms in which many talk",
-	.specs = "XEP-0045 1.35.5, XEP-0410 1.1.0, XEP-0421 1.0.1, "
-		"XEP-0486 0.1.0, XEP-0500 0.1.1",
+	.specs = "XEP-0045 1.35.5, XEP-0059 1.0, XEP-0410 1.1.0, "
+		"XEP-0421 1.0.1, XEP-0433 0.1.0, XEP-0486 0.1.0, XEP-0500 0.1.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),
@@ -114,5 +129,5 @@ MODULE(muc) = {
 	.iqs = muc_iqs,
 	.services = muc_services,
 	.shard_state = sizeof(struct muc_shard),
-	.shard_done = muc_shard_done,
+	.shard_done = shard_done,
 };

@@ -35,6 +35,20 @@ struct muc_conf {
 	bool admins_own;        /* admins of the host are owners of each room */
 };
 
+/* How many rooms a service had when they were counted last. */
+struct muc_count {
+	char *domain; /* owned */
+	uint64_t n;
+	int64_t counted_us; /* wall */
+};
+
+/* What a shard remembers. */
+struct muc_shard {
+	struct throttle *doings; /* of users; made with the first who does something */
+	struct VEC(struct muc_count) counts;
+	unsigned searches; /* that are under way */
+};
+
 /* room.c */
 extern const struct entity_class muc_room_class;
 
@@ -55,6 +69,13 @@ enum hook_result muc_on_vcard_get(struct module_ctx *m, struct iq *iq);
 enum hook_result muc_on_vcard_set(struct module_ctx *m, struct iq *iq);
 
 /* room_disco.c, room_items.c: hooks */
+/* muc_items.c: hooks */
+enum hook_result muc_on_disco_items(struct module_ctx *m, void *arg);
+
+/* muc_search.c: requests */
+enum hook_result muc_on_search(struct module_ctx *m, struct iq *iq);
+
+/* room_disco.c: hooks */
 enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);
 enum hook_result muc_on_room_items(struct module_ctx *m, void *arg);
 

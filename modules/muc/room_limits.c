@@ -41,15 +41,6 @@ throttle_of(const struct room *r)
 	return of->doings;
 }
 
-void
-muc_shard_done(struct shard *sh, void *state)
-{
-	struct muc_shard *of = state;
-
-	(void)sh;
-	throttle_free(of->doings);
-}
-
 static bool
 is_too_often(const struct room *r, const struct stanza *st, enum room_doing what)
 {

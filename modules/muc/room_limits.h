@@ -36,10 +36,4 @@ bool limits_let(struct room *r, struct stanza *st, enum room_doing what);
 bool limits_let_presence(struct room *r, struct stanza *st);
 void limits_done(struct room_limits *l);
 
-/* What a shard remembers. */
-struct muc_shard {
-	struct throttle *doings; /* made with the first who does something */
-};
-void muc_shard_done(struct shard *sh, void *state);
-
 #endif

@@ -9,6 +9,7 @@
  */
 #include "config.h"
 
+#include "muc_list.h"
 #include "room.h"
 
 #define VAR_ADMINS "muc#roomconfig_roomadmins"
@@ -296,6 +297,7 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s)
 	for (size_t i = 0; i < s->changes.n; i++)
 		members_store(&r->members, tx, at, s->changes.p[i].jid,
 			s->changes.p[i].aff, STR_NONE, STR_NONE);
+	muc_list_store(tx, r->e.jid, &s->config);
 	r->submitting = true;
 	iq_keep(s->iq);
 	module_commit(m, r->e.shard, tx, on_submitted, s);
@@ -422,6 +424,7 @@ delete_it(struct room *r, struct iq *iq, const struct elem *how)
 	entity_ref(&g->ref, &r->e);
 	r->state = ROOM_GOING;
 	store_tx_clear_owner(tx, jid_domain(r->e.jid), jid_local(r->e.jid));
+	muc_list_delete(tx, r->e.jid);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_deleted, g);
 }
 

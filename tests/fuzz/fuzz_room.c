@@ -7,6 +7,7 @@
 
 #include "fuzz.h"
 
+#include "../../modules/muc/muc_row.h"
 #include "../../modules/muc/room_config.h"
 #include "../../modules/muc/room_members.h"
 #include "../../modules/muc/room_people.h"
@@ -47,6 +48,35 @@ check_config(struct arena *a, const struct room_config *c)
 	room_config_done(&again);
 }
 
+/* As it stands in the list of rooms, it is found by all of its words. */
+static void
+as_row(struct arena *a, struct str value)
+{
+	struct store_entry entry = { .key = STR("room"), .value = value };
+	struct muc_row row;
+
+	if (!muc_row_read(&row, a, STR("b.example"), &entry))
+		return;
+	FUZZ_CHECK(row.name.n != 0);
+	FUZZ_CHECK(row.words.p == NULL ||
+		muc_row_has_words(row.words, row.words));
+}
+
+static void
+check_row(struct arena *a, const struct room_config *c)
+{
+	struct buf value = BUF_INIT;
+	struct store_entry entry = { .key = STR("room") };
+	struct muc_row row;
+
+	muc_row_write(&value, entry.key, c);
+	entry.value = buf_str(&value);
+	FUZZ_CHECK(muc_row_read(&row, a, STR("b.example"), &entry));
+	FUZZ_CHECK(c->name == NULL || c->name[0] == '\0' ||
+		str_is(row.name, c->name));
+	buf_done(&value);
+}
+
 static void
 as_config(struct arena *a, struct str value)
 {
@@ -57,8 +87,10 @@ as_config(struct arena *a, struct str value)
 	if (form == NULL)
 		return;
 	room_config_init(&c);
-	if (room_config_read(&c, a, form, &why))
+	if (room_config_read(&c, a, form, &why)) {
 		check_config(a, &c);
+		check_row(a, &c);
+	}
 	room_config_done(&c);
 }
 
@@ -149,6 +181,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 	a = arena_new();
 	if (data[0] == 'c')
 		as_config(a, value);
+	else if (data[0] == 'l')
+		as_row(a, value);
 	else if (data[0] == 'a')
 		as_affiliation(value);
 	else if (data[0] == 's')
