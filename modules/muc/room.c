@@ -83,10 +83,7 @@ void
 room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type)
 {
-	if (type == NULL)
-		router_bounce(r->e.shard, st, cond, NULL);
-	else
-		room_refuse_why(r, st, cond, type, STR_NONE);
+	room_refuse_why(r, st, cond, type, STR_NONE);
 }
 
 void
@@ -94,11 +91,13 @@ room_refuse_why(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type, struct str why)
 {
 	struct stanza *answer = stanza_error(st, cond, why);
+	struct elem *error;
 
 	if (answer != NULL) {
-		elem_set_attr(answer->arena,
-			stanza_child(answer, NS_CLIENT, "error"), "type",
-			str_c(type));
+		error = stanza_child(answer, NS_CLIENT, "error");
+		elem_set_attr(answer->arena, error, "by", jid_str(r->e.jid));
+		if (type != NULL)
+			elem_set_attr(answer->arena, error, "type", str_c(type));
 		receipt_move(answer, st);
 		router_send(r->e.shard, answer);
 	}

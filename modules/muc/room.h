@@ -107,8 +107,9 @@ bool room_is_open_to(const struct room *r, struct jid jid);
 bool room_is_absent_for(const struct room *r, struct jid user);
 /* The address of one who has this nickname, in the arena of a. */
 struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str nick);
-/* Answers st (taken) with an error, of the type that the RFC recommends or another
- * (NULL: that). */
+/* Answers st (taken) with an error by the room, of the type that the RFC recommends or
+ * another (NULL: that).  By it who has spoken to an occupant knows who it is that refuses
+ * (RFC 6120 §8.3.1). */
 void room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type);
 /* The same, and says why to people. */

@@ -165,7 +165,7 @@ def match_value(want, got, binds, where):
 
 
 def match_error(want, got, where):
-    """want is <error type= cond=/>."""
+    """want is <error type= cond= by=/>."""
     conds = [c.name for c in got.elems() if c.ns == STANZAS and
              c.name != "text"]
     if conds != [want.attrs["cond"]]:
@@ -174,6 +174,9 @@ def match_error(want, got, where):
     if "type" in want.attrs and want.attrs["type"] != got.get("type"):
         raise Mismatch("%s: expected an error of type %s, got %s"
                        % (where, want.attrs["type"], got.get("type")))
+    if "by" in want.attrs and want.attrs["by"] != got.get("by"):
+        raise Mismatch("%s: expected an error by %s, got one by %s"
+                       % (where, want.attrs["by"], got.get("by")))
 
 
 def may_be_there(want, top):
