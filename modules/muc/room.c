@@ -39,12 +39,17 @@ room_affiliation(const struct room *r, struct jid jid)
 struct room_standing
 room_standing(const struct room *r, struct jid full)
 {
+	struct room_standing as = { ROLE_NONE, room_affiliation(r, full) };
 	const struct room_client *c = people_by_address(&r->people, full);
+	size_t at = people_by_user_start(&r->people, full);
+	const struct occupant *o;
 
 	if (c != NULL)
 		return (struct room_standing){ c->occupant->role,
 			c->occupant->aff };
-	return (struct room_standing){ ROLE_NONE, room_affiliation(r, full) };
+	while ((o = people_by_user(&r->people, full, &at)) != NULL)
+		as.role = MAX(as.role, o->role);
+	return as;
 }
 
 bool

@@ -93,7 +93,8 @@ const struct muc_conf *room_conf(const struct room *r);
 bool room_is_ruled_by(const struct room *r, struct jid user);
 /* That of whoever is jid. */
 enum room_affiliation room_affiliation(const struct room *r, struct jid jid);
-/* What he may do: in the room with his client, or by his affiliation alone. */
+/* What he may do: in the room with this client, or with another one (§8 asks for the bare
+ * address alone), or by his affiliation. */
 struct room_standing room_standing(const struct room *r, struct jid full);
 /* Does jid (full or bare) see real addresses now: where everybody does, moderators, and
  * those who would be such if they came in? */
