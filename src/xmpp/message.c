@@ -73,6 +73,7 @@ static const struct element {
 	{ NS_HINTS, NULL, SAYS_NOTHING, 0 },
 	{ NS_CARBONS, "private", SAYS_NOTHING, NO_COPY },
 	{ NS_SID, NULL, SAYS_NOTHING, 0 },
+	{ NS_MAM, "result", SAYS_NOTHING, 0 }, /* for who has asked (XEP-0313 §4.2) */
 	{ NS_OCCUPANT_ID, "occupant-id", SAYS_NOTHING, 0 }, /* XEP-0421 */
 	{ "urn:xmpp:reply:0", "reply", SAYS_NOTHING, 0 },   /* XEP-0461 */
 	{ "urn:xmpp:fallback:0", "fallback", SAYS_NOTHING, 0 }, /* XEP-0428 */

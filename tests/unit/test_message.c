@@ -72,6 +72,9 @@ static const struct row {
 	{ "a body of another namespace", "normal", USERS, ONE("body", "urn:x"),
 		"---WU" },
 	{ "nothing", "chat", USERS, "", "-SR-U" },
+	/* for who has asked, and nobody else */
+	{ "a result of an archive", "normal", USERS,
+		ONE("result", "urn:xmpp:mam:2"), "----U" },
 	/* encrypted, without a body (XEP-0380, XEP-0384) */
 	{ "OMEMO", "chat", USERS, ONE("encrypted", "urn:xmpp:omemo:2"), "ASRWU" },
 	{ "OMEMO of old", "chat", USERS,
