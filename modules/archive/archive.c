@@ -48,10 +48,6 @@
  * little of their part from them, and gives them nothing. */
 #define STEP_MAX UINT64_C(65536)
 #define STEPS_A_DAY 64
-/* So much of its size is made free at once, and no more than a slice of entries that
- * are as small as can be. */
-#define ROOM_PART 64
-#define ROOM_MAX ((uint64_t)STORE_TRIM_MAX * STORE_ENTRY_BYTES)
 
 /* --- strangers ---------------------------------------------------------------- */
 
@@ -181,24 +177,6 @@ account_has_archive(const struct account *acc)
 	return acc->exists && !acc->anonymous && !acc->removing;
 }
 
-/* bytes were added. */
-static void
-archive_trim(struct archive_state *state, const struct archive_conf *conf,
-	struct store_tx *tx, struct store_place at, uint64_t bytes)
-{
-	uint64_t step = MIN(conf->max_bytes / ROOM_PART, ROOM_MAX);
-	const struct store_trim trim = { .max_bytes = conf->max_bytes - step,
-		.waits = STR(LOG_OFFLINE) };
-
-	if (bytes <= MIN(state->room, step)) {
-		state->room -= bytes;
-		return;
-	}
-	for (uint64_t n = 0; n <= bytes; n += ROOM_MAX)
-		store_tx_trim(tx, at, &trim);
-	state->room = step;
-}
-
 /* Costs about as much as to keep it, and nothing where nobody wants it. */
 static void
 entry_index(const struct archive_conf *conf, struct store_tx *tx,
@@ -242,7 +220,8 @@ entry_add(struct module_ctx *m, struct account *acc, struct store_tx *tx,
 		store_tx_append_at(tx, at, id, state->last_us,
 			jid_bare_str(with), buf_str(&value));
 		entry_index(conf, tx, at, id, st);
-		archive_trim(state, conf, tx, at, value.n + STORE_ENTRY_BYTES);
+		archive_make_room(&state->room, conf->max_bytes, STR(LOG_OFFLINE),
+			tx, at, value.n + STORE_ENTRY_BYTES);
 		if (acc->recalls)
 			recent_add(acc, st, id);
 		archive_retract(m, acc, st, with, id);

@@ -330,6 +330,30 @@ sweep_read(struct archive_sweep *s)
 		s->owner != NULL ? 1 : PART, &sh->mailbox, on_owners, s);
 }
 
+/* --- what is added ----------------------------------------------------------------------- */
+
+/* So much of its size is made free at once, and no more than a slice of entries that
+ * are as small as can be. */
+#define ROOM_PART 64
+#define ROOM_MAX ((uint64_t)STORE_TRIM_MAX * STORE_ENTRY_BYTES)
+
+void
+archive_make_room(uint64_t *room_io, uint64_t max_bytes, struct str waits,
+	struct store_tx *tx, struct store_place at, uint64_t bytes)
+{
+	uint64_t step = MIN(max_bytes / ROOM_PART, ROOM_MAX);
+	const struct store_trim trim = { .max_bytes = max_bytes - step,
+		.waits = waits };
+
+	if (bytes <= MIN(*room_io, step)) {
+		*room_io -= bytes;
+		return;
+	}
+	for (uint64_t n = 0; n <= bytes; n += ROOM_MAX)
+		store_tx_trim(tx, at, &trim);
+	*room_io = step;
+}
+
 /* --- where it lives -------------------------------------------------------------------- */
 
 static struct archive_sweep *

@@ -12,10 +12,12 @@
 #include <sys/queue.h>
 
 #include "base/str.h"
+#include "store/store.h"
 
 struct archive_sweep;
 struct module_ctx;
 struct shard;
+struct store_tx;
 
 /* How much is kept at a domain. */
 struct archive_bounds {
@@ -31,6 +33,13 @@ struct archive_kind {
 	const char *of;    /* whose they are, for the log: "user", "room" */
 	void (*bounds)(const struct module_ctx *m, struct archive_bounds *out);
 };
+
+/*
+ * So many bytes were added to the archive at, in tx, by which what is too much goes, too.  *room_io is how many there is still room for, 0 where that is not known: so it is
+ * looked for in steps.
+ */
+void archive_make_room(uint64_t *room_io, uint64_t max_bytes, struct str waits,
+	struct store_tx *tx, struct store_place at, uint64_t bytes);
 
 /* In the state of a module with a shard; zeroed before. */
 struct archive_sweeps {

@@ -55,15 +55,15 @@ def condition(answer):
     return [c.name for c in error.elems() if c.name != "text"][0]
 
 
-def take_results(client, queryid):
-    """Those that have come, out of the inbox, each as it has to be."""
+def take_results(client, queryid, of=None):
+    """Those that have come, out of the inbox, each as it has to be: of whose archive."""
     page, rest = Page(), []
     for e in client.inbox:
         result = e.child("result", MAM) if e.is_("message") else None
         if result is None or result.get("queryid") != queryid:
             rest.append(e)
             continue
-        assert e.get("from") == client.jid.split("/")[0]
+        assert e.get("from") == (of or client.jid.split("/")[0])
         assert e.get("to") == client.jid
         forwarded = result.child("forwarded", FORWARD)
         page.ids.append(result.get("id"))
@@ -91,4 +91,4 @@ def fin_of(page, answer):
 
 def query(client, queryid="q", to=None, **what):
     answer = client.iq("set", query_xml(queryid, **what), to)
-    return fin_of(take_results(client, queryid), answer)
+    return fin_of(take_results(client, queryid, to), answer)
