@@ -57,6 +57,8 @@ static const char *const create_choices[] = { "local", "admins", "nobody", NULL 
 	{ .name = #field, .type = OPT_INT, .dflt = often, .min = "0",          \
 		.max = "1000000", .off = OFF(field), .help = text }
 
+static const char *const archive_choices[] = { "default", "optional", "none", NULL };
+
 static const struct option muc_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true,
 		.dflt = "conference", .off = OFF(domain),
@@ -66,6 +68,11 @@ static const struct option muc_options[] = {
 		.dflt = "local", .off = OFF(create),
 		.help = "who may make rooms: users of this host, its admins alone, "
 			"or nobody" },
+	{ .name = "archive", .type = OPT_CHOICE, .choices = archive_choices,
+		.dflt = "default", .off = OFF(archive),
+		.help = "which rooms archive what is said in them: all whose owners "
+			"do not configure otherwise, those whose owners ask for it, "
+			"or none" },
 	{ .name = "max_users", .type = OPT_INT, .dflt = "5000", .min = "1",
 		.max = "100000", .off = OFF(max_users),
 		.help = "how many may be in a room whose owners set no other bound; "

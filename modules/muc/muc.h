@@ -23,9 +23,13 @@
 /* Who may make a room by entering it. */
 enum muc_create { MUC_CREATE_LOCAL, MUC_CREATE_ADMINS, MUC_CREATE_NOBODY };
 
+/* Which rooms have an archive: whose owners do not say otherwise, who ask for it, none. */
+enum muc_archive { MUC_ARCHIVE_DEFAULT, MUC_ARCHIVE_OPTIONAL, MUC_ARCHIVE_NONE };
+
 struct muc_conf {
 	const char *domain;
 	int create;             /* enum muc_create */
+	int archive;            /* enum muc_archive */
 	int64_t max_users;      /* in a room that has no bound of its own */
 	int64_t max_affiliations;
 	uint64_t max_presence;  /* bytes, of a client in a room */

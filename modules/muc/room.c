@@ -78,6 +78,15 @@ room_is_absent_for(const struct room *r, struct jid user)
 		room_affiliation(r, user) != AFF_OWNER);
 }
 
+bool
+room_has_archive(const struct room *r)
+{
+	const struct muc_conf *conf = room_conf(r);
+
+	return r->state == ROOM_OPEN && r->config.archive && conf != NULL &&
+		conf->archive != MUC_ARCHIVE_NONE;
+}
+
 struct jid
 room_occupant_jid(const struct room *r, struct arena *a, struct str nick)
 {
@@ -111,6 +120,16 @@ room_refuse_why(struct room *r, struct stanza *st, enum stanza_cond cond,
 
 /* --- loading ------------------------------------------------------------------------------ */
 
+/* As it is where its owners have said nothing. */
+static void
+init_config(struct room *r)
+{
+	const struct muc_conf *conf = room_conf(r);
+
+	room_config_init(&r->config);
+	r->config.archive = conf == NULL || conf->archive == MUC_ARCHIVE_DEFAULT;
+}
+
 static void
 take_config(struct room *r, struct str value)
 {
@@ -122,7 +141,7 @@ take_config(struct room *r, struct str value)
 	if (form == NULL || !room_config_read(&r->config, a, form, &why)) {
 		/* its owners mend it: it is not to be open to all till then */
 		room_config_done(&r->config);
-		room_config_init(&r->config);
+		init_config(r);
 		r->config.members_only = true;
 		r->config.persistent = true;
 		log_error(LOG_STORE, entity_who(&r->e),
@@ -151,14 +170,14 @@ room_take(struct entity *e, const struct store_answer *answer)
 	struct room *r = room_of(e);
 	bool has_secret = false;
 
-	room_config_init(&r->config);
+	init_config(r);
 	people_init(&r->people, &e->shard->server->hash_key);
 	members_init(&r->members, &e->shard->server->hash_key);
 	history_init(&r->history);
 	room_secret_new(r);
 	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
 	memcpy(&r->people.ids, r->mark_key, sizeof(r->people.ids));
-	TAILQ_INIT(&r->lines);
+	r->line = entity_line_new(e);
 	STAILQ_INIT(&r->waiting);
 	r->audience = audience_new(e->shard, e->hash);
 	for (size_t i = 0; i < answer->n; i++) {
@@ -185,14 +204,11 @@ void
 room_forget(struct room *r)
 {
 	room_config_done(&r->config);
-	room_config_init(&r->config);
+	init_config(r);
 	members_done(&r->members);
 	members_init(&r->members, &r->e.shard->server->hash_key);
 	history_done(&r->history);
-	free(r->subject);
-	free(r->subject_nick);
-	r->subject = r->subject_nick = NULL;
-	r->subject_us = 0;
+	room_subject_done(r);
 	r->log = (struct room_log){ .last = 0 };
 	room_secret_new(r);
 	room_avatar_take(r, STR_NONE);
@@ -203,13 +219,29 @@ room_forget(struct room *r)
 
 /* --- what comes --------------------------------------------------------------------------- */
 
+/* Who comes again has gone, though what he has said last is not out yet. */
+static struct room_client *
+client_of(struct room *r, const struct stanza *st)
+{
+	struct room_client *c = people_by_address(&r->people, st->from);
+
+	if (c == NULL || !c->leaving)
+		return c;
+	room_presence(r, c, stanza_new(PRESENCE_UNAVAILABLE, st->from, st->to,
+				    STR_NONE));
+	return NULL;
+}
+
 static void
 receive_presence(struct room *r, struct stanza *st)
 {
-	struct room_client *c = people_by_address(&r->people, st->from);
+	struct room_client *c = client_of(r, st);
 	bool enters = st->type == PRESENCE_AVAILABLE &&
 		stanza_child(st, NS_MUC, "x") != NULL;
 
+	if (c != NULL && st->type == PRESENCE_UNAVAILABLE &&
+		st->gone != GONE_STOP && room_leaves_in_turn(r, c, st))
+		return;
 	if (enters) {
 		room_enter(r, st);
 	} else if (c != NULL && st->gone == GONE_STOP) {
@@ -340,7 +372,7 @@ room_is_idle(const struct entity *e)
 {
 	const struct room *r = (const void *)e;
 
-	return r->people.n == 0 && TAILQ_EMPTY(&r->lines) &&
+	return r->people.n == 0 && entity_line_is_empty(r->line) &&
 		r->state != ROOM_GOING;
 }
 
@@ -392,7 +424,7 @@ room_unload(struct entity *e)
 		STAILQ_REMOVE_HEAD(&r->waiting, link);
 		stanza_free(st);
 	}
-	room_lines_done(r);
+	entity_line_free(r->line);
 	people_done(&r->people);
 	members_done(&r->members);
 	history_done(&r->history);
@@ -400,8 +432,7 @@ room_unload(struct entity *e)
 	room_avatar_take(r, STR_NONE);
 	room_config_done(&r->config);
 	audience_free(r->audience);
-	free(r->subject);
-	free(r->subject_nick);
+	room_subject_done(r);
 }
 
 const struct entity_class muc_room_class = {

@@ -5,7 +5,8 @@
  *	room.c            its class: loading, what comes for it, leaving
  *	room_enter.c      who comes in, and what he is told (§7.2)
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
- *	room_message.c    what is said to all, and the subject (§7.4, §8.1)
+ *	room_message.c    what is said to all (§7.4)
+ *	room_subject.c    the subject (§8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_log.c        what is kept of it for good (XEP-0313)
  *	room_private.c    what is for one occupant (§7.5, §17.4)
@@ -53,9 +54,13 @@ struct room_history {
 	size_t n, bytes;
 };
 
-/* What has been said, in order, until all before it is durable. */
-struct room_line;
-TAILQ_HEAD(room_lines, room_line);
+/* Texts are owned. */
+struct room_subject {
+	char *text; /* NULL: none, or it was taken away */
+	char *nick; /* who has set it; NULL: nobody */
+	char *user; /* bare address of the same; NULL: it is not known */
+	int64_t us; /* when; 0: never */
+};
 
 struct room {
 	struct entity e; /* first */
@@ -65,11 +70,9 @@ struct room {
 	struct audience *audience; /* all clients, by what they see */
 	struct room_history history;
 	struct room_log log;
-	struct room_lines lines;
+	struct entity_line *line; /* what is said, until all before it is durable */
 	struct room_limits limits;
-	char *subject;      /* owned; NULL: none, or taken away */
-	char *subject_nick; /* who has set it; NULL: nobody */
-	int64_t subject_us; /* when; 0: never */
+	struct room_subject subject;
 	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded, and
 				     * over a stop */
 	char *avatar;       /* hashes of its picture, owned; NULL: none */
@@ -106,6 +109,8 @@ bool room_is_open_to(const struct room *r, struct jid jid);
 /* Is there no room here, for user?  One that is locked is there for its owner alone
  * (§7.2.10, §17.2, 3). */
 bool room_is_absent_for(const struct room *r, struct jid user);
+/* Is what is said in it archived? */
+bool room_has_archive(const struct room *r);
 /* The address of one who has this nickname, in the arena of a. */
 struct jid room_occupant_jid(const struct room *r, struct arena *a, struct str nick);
 /* Answers st (taken) with an error by the room, of the type that the RFC recommends or
@@ -184,7 +189,8 @@ void room_secret_store(const struct room *r, struct store_tx *tx);
 /* Adds to e, in a, the id of user (full or bare), in the room or not (XEP-0421). */
 void room_add_id(const struct room *r, struct arena *a, struct elem *e,
 	struct jid user);
-/* Leaves out of what a client has sent what rooms alone say (§17.3, 6). */
+/* Leaves out of what a client has sent, to the room or an occupant, what rooms alone say
+ * (§17.3, 6). */
 void room_clean(struct stanza *st);
 
 /* --- room_enter.c ------------------------------------------------------------------ */
@@ -225,12 +231,24 @@ void room_parts(struct room *r, struct room_client *c);
 
 /* st (taken): groupchat to the room. */
 void room_message(struct room *r, struct stanza *st);
-/* The subject, to one who comes in (§7.2.15). */
-void room_tell_subject(struct room *r, struct jid to);
-void room_subject_take(struct room *r, struct str value);
-/* What there is of it, as an operation of tx. */
+/* c says that it goes.  True: st (taken) waits behind what it has said before, and until
+ * then c is leaving; false: it may go at once. */
+bool room_leaves_in_turn(struct room *r, struct room_client *c, struct stanza *st);
+
+/* --- room_subject.c -------------------------------------------------------------------- */
+
+/* Does st, groupchat, set the subject? */
+bool room_is_subject(const struct stanza *st);
+/* It does, by the user `by', and has the from that all see. */
+void room_subject_set(struct room *r, const struct stanza *st, struct jid by);
+void room_subject_done(struct room *r);
+/* The same as an operation of tx: what st, from its author and to the address that all
+ * will see, sets; or what there is. */
+void room_subject_add(const struct room *r, struct store_tx *tx, const struct stanza *st);
 void room_subject_store(const struct room *r, struct store_tx *tx);
-void room_lines_done(struct room *r);
+void room_subject_take(struct room *r, struct str value);
+/* To one who comes in (§7.2.15). */
+void room_tell_subject(struct room *r, struct jid to);
 
 /* --- room_history.c ---------------------------------------------------------------------- */
 

@@ -48,8 +48,8 @@ add_info(const struct room *r, const struct disco_query *q)
 	room_vcard_info(r, q->arena, form);
 	add_field(q, form, "muc#roominfo_occupants",
 		arena_printf(q->arena, "%zu", r->people.n));
-	if (r->subject != NULL && room_is_open_to(r, q->from)) /* §14.4 */
-		add_field(q, form, "muc#roominfo_subject", str_c(r->subject));
+	if (r->subject.text != NULL && room_is_open_to(r, q->from)) /* §14.4 */
+		add_field(q, form, "muc#roominfo_subject", str_c(r->subject.text));
 	form_add_value(q->arena,
 		form_add_field(q->arena, form, "muc#roominfo_subjectmod",
 			"boolean", NULL),
@@ -67,6 +67,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_VCARD); /* XEP-0486 §3.3 */
 	add_feature(q, NS_MUC "#self-ping-optimization"); /* XEP-0410 §3.3 */
 	add_feature(q, NS_OCCUPANT_ID);
+	add_feature(q, NS_SID);
 	room_config_features(&r->config, q->arena, q->query);
 	add_info(r, q);
 }

@@ -147,12 +147,14 @@ room_log_message(const struct room *r, const struct store_entry *entry, bool rea
 void
 room_log_take(struct room *r, const struct store_entry *last)
 {
-	r->log.last = last->last;
+	r->log.last = r->log.said = last->last;
 	r->log.last_us = last->wall_us;
 }
 
-bool
-room_has_archive(const struct room *r)
+void
+room_log_said(struct room *r, const struct stanza *st)
 {
-	return r->state == ROOM_OPEN && r->config.archive;
+	uint64_t number = store_id_number(stanza_id_by(st, r->e.jid));
+
+	r->log.said = MAX(r->log.said, number);
 }

@@ -40,6 +40,7 @@ struct room;
 struct room_log {
 	uint64_t last;
 	int64_t last_us;
+	uint64_t said; /* of the last that all have heard: what is behind it is in line */
 };
 
 /* Who says something: what he is at that moment. */
@@ -74,13 +75,13 @@ struct str room_log_value(struct xml_pool *pool, struct str value, bool real,
 /* What the store says of the log when the room is loaded. */
 void room_log_take(struct room *r, const struct store_entry *last);
 
-/* Is what is said in it archived? */
-bool room_has_archive(const struct room *r);
-
 /* st (as room_log_write() has it) will be in the archive when tx is durable: under the id
  * that is returned, in out; with: author's, or the moderator's. */
 struct str room_log_add(struct room *r, struct store_tx *tx, struct stanza *st,
 	const struct room_author *author, struct jid with, char out[STORE_ID_SIZE]);
+
+/* st, with the id that it has got, is durable, and all hear it in this turn. */
+void room_log_said(struct room *r, const struct stanza *st);
 
 /* An entry as a message of the room to `to', as it is told in the history of who comes in
  * (XEP-0045 §7.2.14): with its stanza-id and the time.  Owned by the caller; NULL: it was

@@ -38,6 +38,15 @@ may_configure(const struct room *r, struct jid by)
 	return room_affiliation(r, by) == AFF_OWNER ? COND_NONE : COND_FORBIDDEN;
 }
 
+/* Where no room has one, nobody is asked. */
+static bool
+is_of_archive(void *arg, const struct elem *e)
+{
+	(void)arg;
+	return elem_is(e, NS_FORM, "field") &&
+		str_is(elem_attr(e, "var"), "muc#roomconfig_enablearchiving");
+}
+
 enum hook_result
 muc_on_owner_get(struct module_ctx *m, struct iq *iq)
 {
@@ -54,6 +63,8 @@ muc_on_owner_get(struct module_ctx *m, struct iq *iq)
 	query = iq_payload(iq, NS_MUC_OWNER, "query");
 	form = form_add(a, query, "form", NS_MUC_ROOMCONFIG);
 	room_config_form(&r->config, a, form, (uint32_t)conf->max_users);
+	if (conf->archive == MUC_ARCHIVE_NONE)
+		elem_drop(form, is_of_archive, NULL);
 	add_list(r, a, form, VAR_ADMINS, "Admins", AFF_ADMIN);
 	add_list(r, a, form, VAR_OWNERS, "Owners", AFF_OWNER);
 	iq_result(iq, query);

@@ -34,6 +34,7 @@ struct room_client {
 	uint8_t private_at;
 	bool told; /* that the server stops, so that it is gone; the others have yet to
 		    * hear of it (room_sleep.c) */
+	bool leaving; /* it has said so, and something that it has said waits */
 };
 
 TAILQ_HEAD(room_clients, room_client);

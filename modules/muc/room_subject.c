@@ -1,0 +1,129 @@
+/*
+ * room_subject.c - the subject of a room: who has set it, when, and what it is (XEP-0045
+ * §7.2.15, §8.1).
+ *
+ * Owner shard of the room.  It is in the store before it is set: room_message.c says when.
+ */
+#include "config.h"
+
+#include "room.h"
+
+/* §8.1: with a body or a thread it is something else. */
+bool
+room_is_subject(const struct stanza *st)
+{
+	return stanza_child(st, NS_CLIENT, "subject") != NULL &&
+		stanza_child(st, NS_CLIENT, "body") == NULL &&
+		stanza_child(st, NS_CLIENT, "thread") == NULL;
+}
+
+static struct str
+text_of(const struct stanza *st)
+{
+	return elem_text(st->arena, stanza_child(st, NS_CLIENT, "subject"));
+}
+
+/* --- in memory ------------------------------------------------------------------------------ */
+
+void
+room_subject_done(struct room *r)
+{
+	free(r->subject.text);
+	free(r->subject.nick);
+	free(r->subject.user);
+	r->subject = (struct room_subject){ .us = 0 };
+}
+
+static void
+take(struct room *r, struct str text, struct str nick, struct str user, int64_t us)
+{
+	room_subject_done(r);
+	r->subject.text = text.n != 0 ? str_dup(text) : NULL;
+	r->subject.nick = str_dup(nick);
+	r->subject.user = user.n != 0 ? str_dup(user) : NULL;
+	r->subject.us = us;
+}
+
+void
+room_subject_set(struct room *r, const struct stanza *st, struct jid by)
+{
+	take(r, text_of(st), jid_resource(st->from), jid_bare_str(by),
+		shard_wall_us(r->e.shard));
+}
+
+/* --- in the store ---------------------------------------------------------------------------- */
+
+static void
+add_to_tx(const struct room *r, struct store_tx *tx, const struct room_subject *s)
+{
+	struct arena *a = arena_new();
+	struct elem *e = elem_new(a, NS_CLIENT, "subject");
+	struct buf value = BUF_INIT;
+	char stamp[DATETIME_SIZE];
+
+	elem_set_attr(a, e, "nick", str_c(s->nick));
+	elem_set_attr(a, e, "user", str_c(s->user));
+	elem_set_attr(a, e, "stamp", datetime_format(stamp, s->us));
+	elem_add_text(a, e, str_c(s->text));
+	stored_write(&value, e);
+	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("subject"),
+		buf_str(&value));
+	buf_done(&value);
+	arena_free(a);
+}
+
+void
+room_subject_store(const struct room *r, struct store_tx *tx)
+{
+	if (r->subject.nick != NULL)
+		add_to_tx(r, tx, &r->subject);
+}
+
+void
+room_subject_add(const struct room *r, struct store_tx *tx, const struct stanza *st)
+{
+	struct room_subject s = {
+		.text = str_dup(text_of(st)),
+		.nick = str_dup(jid_resource(st->to)),
+		.user = str_dup(jid_bare_str(st->from)),
+		.us = shard_wall_us(r->e.shard),
+	};
+
+	add_to_tx(r, tx, &s);
+	free(s.text);
+	free(s.nick);
+	free(s.user);
+}
+
+void
+room_subject_take(struct room *r, struct str value)
+{
+	struct arena *a = arena_new();
+	const struct elem *e = stored_read(a, value);
+	struct str nick = e != NULL ? elem_attr(e, "nick") : STR_NONE;
+	int64_t us;
+
+	if (nick.p != NULL && datetime_parse(elem_attr(e, "stamp"), &us))
+		take(r, elem_text(a, e), nick, elem_attr(e, "user"), us);
+	arena_free(a);
+}
+
+/* --- who comes in ----------------------------------------------------------------------------- */
+
+/* §7.2.15: also where there is none. */
+void
+room_tell_subject(struct room *r, struct jid to)
+{
+	struct stanza *st = stanza_new(MESSAGE_GROUPCHAT, r->e.jid, to, STR_NONE);
+	const struct room_subject *s = &r->subject;
+
+	if (s->nick != NULL)
+		stanza_set_from(st, room_occupant_jid(r, st->arena, str_c(s->nick)));
+	elem_add_with_text(st->arena, st->root, NS_CLIENT, "subject",
+		s->text != NULL ? str_c(s->text) : STR(""));
+	if (s->us != 0)
+		stanza_add_delay(st, jid_str(r->e.jid), s->us);
+	if (s->user != NULL)
+		room_add_id(r, st->arena, st->root, jid_trusted(str_c(s->user)));
+	router_send(r->e.shard, st);
+}
