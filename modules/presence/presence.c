@@ -31,9 +31,9 @@ static const struct option presence_options[] = {
 };
 
 /* In the slot of a session: to whom presence was sent directly (RFC 6121
- * §4.6). */
+ * §4.6), and who has answered that he is gone. */
 struct directed {
-	struct address_set to;
+	struct address_set to, left;
 };
 
 static int64_t
@@ -45,12 +45,12 @@ directed_max(const struct session *s)
 /* --- directed presence: the list -------------------------------------------------- */
 
 static void
-directed_remove(struct directed *d, const struct server *srv, struct jid jid)
+directed_remove(struct address_set *set, const struct server *srv, struct jid jid)
 {
-	struct address *a = address_set_find(&d->to, srv, jid);
+	struct address *a = address_set_find(set, srv, jid);
 
 	if (a != NULL)
-		address_set_remove(&d->to, a);
+		address_set_remove(set, a);
 }
 
 static bool
@@ -72,6 +72,7 @@ session_done(struct session *s, void *state)
 
 	(void)s;
 	address_set_clear(&d->to);
+	address_set_clear(&d->left);
 }
 
 static void
@@ -290,6 +291,7 @@ tell_directed(struct module_ctx *m, struct session *s, const struct stanza *st,
 		account_send(acc, copy);
 	}
 	address_set_clear(&d->to);
+	address_set_clear(&d->left);
 }
 
 /* Those who saw the presence of a resource of acc, which they do not any more, hear
@@ -437,7 +439,7 @@ send_directed(struct module_ctx *m, struct session *s, struct stanza *st)
 	struct directed *d = module_session_state(m, s);
 
 	if (st->type == PRESENCE_UNAVAILABLE) {
-		directed_remove(d, sh->server, st->to);
+		directed_remove(&d->to, sh->server, st->to);
 	} else if (!directed_add(d, sh->server, st->to, directed_max(s))) {
 		sh->stats.refused++;
 		refuse(s, st, COND_RESOURCE_CONSTRAINT,
@@ -509,21 +511,60 @@ error_is_final(const struct stanza *st)
 				"remote-server-timeout") == NULL);
 }
 
+static bool
+says_gone(const struct stanza *st)
+{
+	return st->type == PRESENCE_UNAVAILABLE ||
+		(st->type == PRESENCE_ERROR && error_is_final(st));
+}
+
+/* A room shows a session itself: it has it in it (XEP-0045 §7.2.2). */
+static bool
+says_inside(const struct stanza *st)
+{
+	const struct elem *x = stanza_child(st, NS_MUC_USER, "x");
+
+	if (st->type != PRESENCE_AVAILABLE || x == NULL)
+		return false;
+	elem_each_child(x, e)
+		if (elem_is(e, NS_MUC_USER, "status") &&
+			str_is(elem_attr(e, "code"), "110"))
+			return true;
+	return false;
+}
+
 /* §4.6.1: one who has left need not be told when we do, and one whom our
- * presence did not reach knows nothing of us. */
+ * presence did not reach knows nothing of us.  But what a room says of somebody who
+ * has left it may cross his coming in again: then its next word is that he is in it. */
 static void
-forget_target(struct module_ctx *m, struct account *acc, const struct stanza *st)
+note_target(struct directed *d, const struct session *s, const struct stanza *st)
+{
+	const struct server *srv = session_shard(s)->server;
+	bool is_told = address_set_find(&d->to, srv, st->from) != NULL;
+
+	if (is_told && says_gone(st)) {
+		if ((int64_t)d->left.all.n >= directed_max(s))
+			address_set_clear(&d->left);
+		directed_remove(&d->to, srv, st->from);
+		if (address_set_find(&d->left, srv, st->from) == NULL)
+			address_set_add(&d->left, srv, st->from);
+	} else if (!is_told && d->left.all.n != 0 && says_inside(st) &&
+		address_set_find(&d->left, srv, st->from) != NULL) {
+		directed_remove(&d->left, srv, st->from);
+		address_set_add(&d->to, srv, st->from);
+	}
+}
+
+static void
+note_answer(struct module_ctx *m, struct account *acc, const struct stanza *st)
 {
 	struct session *s;
 
-	if ((st->type != PRESENCE_UNAVAILABLE &&
-		    (st->type != PRESENCE_ERROR || !error_is_final(st))) ||
-		jid_is_bare(st->to))
+	if (st->kind != STANZA_PRESENCE || jid_is_bare(st->to))
 		return;
 	s = session_find(acc, jid_resource(st->to));
 	if (s != NULL && s->slots != NULL)
-		directed_remove(module_session_state(m, s),
-			acc->e.shard->server, st->from);
+		note_target(module_session_state(m, s), s, st);
 }
 
 static enum hook_result
@@ -535,7 +576,7 @@ on_receive(struct module_ctx *m, void *arg)
 		presence_on_probe(m, in->account, in->st);
 		return HOOK_HANDLED;
 	}
-	forget_target(m, in->account, in->st);
+	note_answer(m, in->account, in->st);
 	return HOOK_PASS;
 }
 
