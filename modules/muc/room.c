@@ -174,6 +174,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	people_init(&r->people, &e->shard->server->hash_key);
 	members_init(&r->members, &e->shard->server->hash_key);
 	history_init(&r->history);
+	joins_init(r);
 	room_secret_new(r);
 	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
 	memcpy(&r->people.ids, r->mark_key, sizeof(r->people.ids));
@@ -425,6 +426,7 @@ room_unload(struct entity *e)
 		stanza_free(st);
 	}
 	entity_line_free(r->line);
+	joins_done(r);
 	people_done(&r->people);
 	members_done(&r->members);
 	history_done(&r->history);

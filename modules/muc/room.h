@@ -3,7 +3,8 @@
  * it.
  *
  *	room.c            its class: loading, what comes for it, leaving
- *	room_enter.c      who comes in, and what he is told (§7.2)
+ *	room_enter.c      who comes in (§7.2)
+ *	room_join.c       and what he is told, as his connection takes it
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
  *	room_message.c    what is said to all (§7.4)
  *	room_subject.c    the subject (§8.1)
@@ -27,6 +28,8 @@
 
 #include "muc.h"
 #include "room_config.h"
+#include "room_history.h"
+#include "room_join.h"
 #include "room_limits.h"
 #include "room_log.h"
 #include "room_members.h"
@@ -40,18 +43,6 @@ enum room_state {
 	ROOM_LOCKED, /* its first occupant, who owns it, has yet to configure it */
 	ROOM_OPEN,   /* it is in the store */
 	ROOM_GOING,  /* it is being deleted there: what comes for it waits */
-};
-
-/* Of the last messages, for those who come in. */
-struct room_said {
-	STAILQ_ENTRY(room_said) link;
-	int64_t wall_us;
-	size_t bytes;  /* packed behind it (elem_pack.h), with from and id */
-};
-
-struct room_history {
-	STAILQ_HEAD(, room_said) said; /* oldest first */
-	size_t n, bytes;
 };
 
 /* Texts are owned. */
@@ -68,6 +59,7 @@ struct room {
 	struct room_members members;
 	struct room_people people;
 	struct audience *audience; /* all clients, by what they see */
+	struct room_joins joins; /* who comes in */
 	struct room_history history;
 	struct room_log log;
 	struct entity_line *line; /* what is said, until all before it is durable */
@@ -131,8 +123,8 @@ void room_forget(struct room *r);
 /* Flags in the audience: what a client sees of others. */
 #define VIEW_PLAIN 1u /* nicknames */
 #define VIEW_REAL 2u  /* and real addresses (§7.2.3, §7.2.4) */
-#define VIEW_SELF 4u  /* while others are told of him: he gets his own */
-#define VIEW_ANY (VIEW_PLAIN | VIEW_REAL)
+#define VIEW_SELF 4u  /* while others are told of somebody: he gets his own, or will */
+#define VIEW_TALK 8u  /* beside one of the first two: what is said to all */
 
 #define NOTE_CODES 4
 
@@ -156,10 +148,11 @@ void room_show(struct room *r, struct occupant *o, const struct room_note *note,
  * is told, behind it, whose they are (§8). */
 void room_show_role(struct room *r, struct occupant *o, const struct room_note *note,
 	struct jid by);
-/* The same for one client, as he comes in. */
-void room_show_to(struct room *r, const struct occupant *o, struct jid to);
-/* Own presence, to one client (with 110). */
-void room_show_own(struct room *r, const struct room_client *c,
+/* The same for one client, as he comes in: for the caller to send. */
+struct stanza *room_shown_to(struct room *r, const struct occupant *o,
+	const struct room_client *to);
+/* Own presence, for one client (with 110), for the caller to send. */
+struct stanza *room_own_new(struct room *r, const struct room_client *c,
 	const struct room_note *note, struct str id);
 /* A client goes: to himself, as long as he is in the people, */
 void room_show_gone_own(struct room *r, const struct room_client *c,
@@ -168,12 +161,16 @@ void room_show_gone_own(struct room *r, const struct room_client *c,
 struct room_gone {
 	struct jid user;            /* full; borrowed */
 	struct str nick;
+	uint64_t number;            /* of the occupant */
 	enum room_affiliation aff;
 	enum room_role role;        /* ROLE_NONE, unless he takes another nickname */
 	const struct elem *said;    /* <status/>, and the like; or NULL */
 };
 void room_show_gone(struct room *r, const struct room_gone *gone,
 	const struct room_note *note, struct jid by);
+/* st (taken), which has no to, is said to all by somebody, or by nobody (by not set), and
+ * is in the history in memory where the room has no archive. */
+void room_talk(struct room *r, struct stanza *st, struct jid by);
 /* A message of the room with status codes (§10.2.1), to all. */
 void room_say_codes(struct room *r, const unsigned *codes);
 /* What a user is who is not in it (§10.3, Example 176), to all who see addresses. */
@@ -247,22 +244,8 @@ void room_subject_done(struct room *r);
 void room_subject_add(const struct room *r, struct store_tx *tx, const struct stanza *st);
 void room_subject_store(const struct room *r, struct store_tx *tx);
 void room_subject_take(struct room *r, struct str value);
-/* To one who comes in (§7.2.15). */
-void room_tell_subject(struct room *r, struct jid to);
-
-/* --- room_history.c ---------------------------------------------------------------------- */
-
-void history_init(struct room_history *h);
-void history_done(struct room_history *h);
-/* st (borrowed) was said to all; at most max are kept. */
-void history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
-	uint32_t max);
-/* The same of e, with from and id, as history_unpack() gives it. */
-void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
-	uint32_t max);
-struct elem *history_unpack(const struct room_said *said, struct arena *a);
-/* What x (of muc, or NULL) asks for, to one who comes in. */
-void history_tell(struct room *r, const struct elem *x, struct jid to);
+/* For one who comes in (§7.2.15). */
+struct stanza *room_subject_new(const struct room *r, struct jid to);
 
 /* --- room_vcard.c ------------------------------------------------------------------------ */
 

@@ -1,11 +1,10 @@
 /*
- * room_enter.c - who comes into a room, and what he is told, in the order of XEP-0045
- * §7.1: presence of the others, his own, history, the subject; and then what is said.
+ * room_enter.c - who comes into a room.
  *
  *	presence with <x/> --> may he? --no--> error
  *	                         | no room --> made, and his (§10.1)
  *	                         v
- *	                       occupant --> others --> his own, with 110 --> history --> subject
+ *	                       occupant --> the others hear of him, and he of all (room_join.h)
  *	                         ^
  *	                         '-- who is in it already is told all of it again (§7.2.1)
  */
@@ -104,23 +103,6 @@ may_enter(const struct entry *e, const char **type_out)
 	return COND_NONE;
 }
 
-/* --- what he is told ----------------------------------------------------------------------- */
-
-static void
-tell_all(struct entry *e, struct room_client *c)
-{
-	struct room *r = e->r;
-	const struct occupant *o;
-	struct jid jid = c->jid;
-
-	TAILQ_FOREACH (o, &r->people.occupants, link)
-		if (o != c->occupant)
-			room_show_to(r, o, jid);
-	room_show_own(r, c, &e->note, e->st->id);
-	history_tell(r, e->x, jid);
-	room_tell_subject(r, jid);
-}
-
 /* --- coming in ---------------------------------------------------------------------------- */
 
 static void
@@ -143,52 +125,35 @@ create(struct entry *e)
 	note_own(e, 201);
 }
 
-/* The others learn of him before he is in the audience. */
-static struct room_client *
-come_in(struct entry *e)
-{
-	struct room *r = e->r;
-	struct room_client *c = people_enter(&r->people, e->st->from, e->nick,
-		e->key);
-	struct occupant *o = c->occupant;
-
-	if (TAILQ_NEXT(c, link) == NULL) {
-		o->aff = e->aff;
-		o->role = role_initial(e->aff, r->config.moderated);
-	}
-	people_say(c, e->st->root);
-	entity_in_use(&r->e);
-	room_show(r, o, NULL, e->st->from);
-	return c;
-}
-
-/* §7.2.1: it has lost its picture of the room, and gets it as if it came in. */
+/* c is in it.  If it was before, it has lost its picture of the room (§7.2.1), or its
+ * coming in was interrupted. */
 static void
-come_again(struct entry *e)
+be_told(struct entry *e, struct room_client *c)
 {
 	struct room *r = e->r;
-	struct room_client *c = e->client;
 
-	audience_leave(r->audience, c->jid);
 	people_say(c, e->st->root);
+	join_begin(r, c, e->x, e->note.own, e->st->id);
 	room_show(r, c->occupant, NULL, e->st->from);
-	tell_all(e, c);
-	room_hear(r, c);
+	join_go(c);
 	stanza_free(e->st);
 }
 
 static void
-come_first(struct entry *e)
+come_in(struct entry *e)
 {
 	struct room *r = e->r;
 	struct room_client *c;
 
 	if (r->state == ROOM_ABSENT)
 		create(e);
-	c = come_in(e);
-	tell_all(e, c);
-	room_hear(r, c);
-	stanza_free(e->st);
+	c = people_enter(&r->people, e->st->from, e->nick, e->key);
+	if (TAILQ_NEXT(c, link) == NULL) {
+		c->occupant->aff = e->aff;
+		c->occupant->role = role_initial(e->aff, r->config.moderated);
+	}
+	entity_in_use(&r->e);
+	be_told(e, c);
 }
 
 /* Of one who is in it as somebody else already, it is that he takes another name. */
@@ -231,7 +196,7 @@ room_enter(struct room *r, struct stanza *st)
 	if (is_renaming(&e))
 		room_presence(r, e.client, st);
 	else if (e.client != NULL)
-		come_again(&e);
+		be_told(&e, e.client);
 	else
-		come_first(&e);
+		come_in(&e);
 }

@@ -22,14 +22,6 @@
 
 /* --- saying it --------------------------------------------------------------------------- */
 
-/* What has a body, for those who come in (§7.2.13), unless it asks not to be stored. */
-static bool
-is_history(const struct stanza *st)
-{
-	return elem_child(st->root, NS_CLIENT, "body") != NULL &&
-		!stanza_has_hint(st, "no-store");
-}
-
 /* The sender's receipt is that of the last copy. */
 static void
 say(struct room *r, struct stanza *st)
@@ -40,10 +32,7 @@ say(struct room *r, struct stanza *st)
 	stanza_set_from(st, as);
 	if (room_is_subject(st))
 		room_subject_set(r, st, by);
-	else if (is_history(st))
-		history_add(&r->history, st, shard_wall_us(r->e.shard),
-			r->config.max_history);
-	audience_send(r->audience, st, VIEW_ANY, NULL, by);
+	room_talk(r, st, by);
 }
 
 static void
@@ -57,7 +46,6 @@ on_turn(struct entity *e, struct stanza *st, const struct err *err)
 	} else if (r->state == ROOM_ABSENT) { /* nobody is there to hear it */
 		stanza_free(st);
 	} else {
-		room_log_said(r, st);
 		say(r, st);
 	}
 }

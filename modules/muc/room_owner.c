@@ -375,6 +375,7 @@ empty(struct room *r, const struct elem *destroy)
 
 	while ((o = TAILQ_FIRST(&r->people.occupants)) != NULL) {
 		c = TAILQ_FIRST(&o->clients);
+		join_end(c);
 		tell_destroyed(r, c, destroy);
 		audience_leave(r->audience, c->jid);
 		people_leave(&r->people, c);

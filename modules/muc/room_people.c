@@ -154,6 +154,7 @@ occupant_new(struct room_people *p, struct jid user, struct str nick,
 	char *text = (char *)(o + 1);
 
 	memcpy(text, user.text, user.bare_len);
+	o->number = ++p->last;
 	o->user = jid_bare(user);
 	o->user.text = text;
 	TAILQ_INIT(&o->clients);
@@ -168,7 +169,12 @@ occupant_new(struct room_people *p, struct jid user, struct str nick,
 static void
 occupant_free(struct room_people *p, struct occupant *o)
 {
+	struct people_walk *w;
+
 	assert(TAILQ_EMPTY(&o->clients));
+	LIST_FOREACH (w, &p->walks, link)
+		if (w->next == o)
+			w->next = TAILQ_NEXT(o, link);
 	unname_occupant(p, o);
 	table_remove(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_REMOVE(&p->occupants, o, link);
@@ -238,6 +244,7 @@ people_leave(struct room_people *p, struct room_client *c)
 	struct occupant *o = c->occupant;
 	bool last;
 
+	assert(c->join == NULL);
 	table_remove(&p->by_address, hash_of(p, jid_str(c->jid)), c);
 	TAILQ_REMOVE(&o->clients, c, link);
 	p->n_clients--;
@@ -247,6 +254,44 @@ people_leave(struct room_people *p, struct room_client *c)
 	if (last)
 		occupant_free(p, o);
 	return last;
+}
+
+/* --- walks -------------------------------------------------------------------------- */
+
+void
+people_walk_begin(struct room_people *p, struct people_walk *w, bool owed)
+{
+	*w = (struct people_walk){ .told = owed ? 0 : p->last };
+	w->owed = p->last;
+	LIST_INSERT_HEAD(&p->walks, w, link);
+	people_walk_again(p, w);
+}
+
+void
+people_walk_again(const struct room_people *p, struct people_walk *w)
+{
+	w->next = TAILQ_FIRST(&p->occupants);
+	w->last = p->last;
+}
+
+struct occupant *
+people_walk_next(struct people_walk *w)
+{
+	struct occupant *o = w->next;
+
+	if (o == NULL || o->number > w->last) {
+		w->owed = w->told;
+		return NULL;
+	}
+	w->next = TAILQ_NEXT(o, link);
+	w->told = MAX(w->told, o->number);
+	return o;
+}
+
+void
+people_walk_end(struct people_walk *w)
+{
+	LIST_REMOVE(w, link);
 }
 
 /* --- presence ------------------------------------------------------------------------- */
@@ -310,6 +355,7 @@ people_init(struct room_people *p, const struct hash_key *hash)
 {
 	*p = (struct room_people){ .hash = *hash, .ids = *hash };
 	TAILQ_INIT(&p->occupants);
+	LIST_INIT(&p->walks);
 }
 
 void

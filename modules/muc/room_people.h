@@ -8,6 +8,14 @@
  * Found by nickname, to the letter; by the nickname as people read it (RFC 8266), of
  * which two users never have the same; by bare address; and by full one.  Owner shard of
  * the room.
+ *
+ * Who comes in is told of all of them some at a time, by a walk, while others come and go:
+ *
+ *	1 2 3 4 5 6 7 | 8 9        in the order in which they came, by number
+ *	    ^         ^
+ *	  told       last          4 to 7 are owed: what becomes of them meanwhile is
+ *	                           not told, for what they are then is, or they are gone;
+ *	                           of all others he hears as everybody does
  */
 #ifndef MUC_ROOM_PEOPLE_H
 #define MUC_ROOM_PEOPLE_H
@@ -18,6 +26,7 @@
 #include "room_rights.h"
 
 struct occupant;
+struct room_join;
 
 #define PEOPLE_SECRET_MAX 64
 #define OCCUPANT_ID_BYTES 16
@@ -25,6 +34,7 @@ struct occupant;
 struct room_client {
 	TAILQ_ENTRY(room_client) link; /* of the same occupant */
 	struct occupant *occupant;
+	struct room_join *join; /* NULL: he has been told everything (room_join.h) */
 	struct jid jid; /* full; the bytes lie behind the object */
 	char *presence; /* what it has said last, packed (elem_pack.h); owned */
 	uint32_t presence_bytes;
@@ -42,6 +52,7 @@ TAILQ_HEAD(room_clients, room_client);
 struct occupant {
 	TAILQ_ENTRY(occupant) link; /* in the order in which they came */
 	struct room_clients clients; /* never empty; first whose presence is shown */
+	uint64_t number; /* greater than that of all who stand before */
 	struct jid user; /* bare; the bytes lie behind the object */
 	char *names;     /* the nickname, and its key where that is another; owned */
 	uint16_t nick_bytes, key_bytes;
@@ -53,12 +64,22 @@ struct occupant {
 
 TAILQ_HEAD(occupants, occupant);
 
+struct people_walk {
+	LIST_ENTRY(people_walk) link;
+	struct occupant *next; /* NULL: it is at the end */
+	uint64_t last;  /* ends with that one */
+	uint64_t told;  /* all up to that one have been come by */
+	uint64_t owed;  /* up to that one others are owed */
+};
+
 struct room_people {
 	struct hash_key hash;
 	char secret[PEOPLE_SECRET_MAX];
 	size_t secret_bytes;
 	struct hash_key ids; /* of private messages; it outlives the process */
 	struct occupants occupants;
+	LIST_HEAD(, people_walk) walks;
+	uint64_t last; /* number that was given */
 	size_t n, n_clients;
 	struct table by_nick, by_key, by_user; /* struct occupant */
 	struct table by_address;               /* struct room_client */
@@ -120,6 +141,20 @@ void people_note_private(const struct room_people *p, struct room_client *c,
 	struct str id);
 bool people_had_private(const struct room_people *p, const struct room_client *c,
 	struct str id);
+
+/* w (owned by the caller) goes to all who are there now; all are owed, or none, since he
+ * knows them already. */
+void people_walk_begin(struct room_people *p, struct people_walk *w, bool owed);
+/* Once more, from the first to the last that is there now; whom it has come by is known. */
+void people_walk_again(const struct room_people *p, struct people_walk *w);
+/* NULL: there are no more, and nobody is owed. */
+struct occupant *people_walk_next(struct people_walk *w);
+void people_walk_end(struct people_walk *w);
+static inline bool
+people_walk_owes(const struct people_walk *w, uint64_t number)
+{
+	return number > w->told && number <= w->owed;
+}
 
 /* What is shown of o, in the arena of a. */
 struct elem *people_presence(const struct occupant *o, struct arena *a);

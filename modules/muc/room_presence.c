@@ -53,7 +53,7 @@ room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	struct arena *a;
 	struct occupant *o = c->occupant;
 	bool was_shown = o->is_shown, was_first = TAILQ_FIRST(&o->clients) == c;
-	struct room_gone gone = { .aff = o->aff };
+	struct room_gone gone = { .number = o->number, .aff = o->aff };
 
 	if (was_never_open(r)) {
 		room_destroy(r); /* §10.1.3 */
@@ -63,6 +63,7 @@ room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	gone.user = jid_copy(a, c->jid);
 	gone.nick = arena_str(a, occupant_nick(o));
 	gone.said = last_words(a, said);
+	join_end(c);
 	if (!c->told)
 		room_show_gone_own(r, c, note);
 	audience_leave(r->audience, c->jid);
@@ -141,7 +142,7 @@ room_not_in(struct room *r, struct stanza *st)
 /* --- another nickname (§7.6) ------------------------------------------------------------ */
 
 /* His old name goes, with 303, then the new one comes.  One of several clients goes to
- * another name alone: to the others the old one stays. */
+ * another name alone: the old one stays. */
 static void
 take_nick(struct room *r, struct room_client *c, struct str nick, struct str key,
 	struct jid by)
@@ -152,6 +153,7 @@ take_nick(struct room *r, struct room_client *c, struct str nick, struct str key
 	struct room_gone gone = {
 		.user = jid_copy(a, c->jid),
 		.nick = arena_str(a, occupant_nick(old)),
+		.number = old->number,
 		.aff = old->aff,
 		.role = old->role,
 	};
@@ -165,7 +167,8 @@ take_nick(struct room *r, struct room_client *c, struct str nick, struct str key
 		room_show_gone(r, &gone, &note, by);
 	} else if (!alone) { /* to him, too, who was told that it is gone */
 		room_show(r, old, NULL, by);
-		room_show_to(r, old, c->jid);
+		if (old->is_shown && !join_owes(c, old->number))
+			router_send(r->e.shard, room_shown_to(r, old, c));
 	}
 	room_hear(r, c);
 	arena_free(a);

@@ -16,12 +16,11 @@
 /* --- messages -------------------------------------------------------------------------- */
 
 static void
-send_as(struct room *r, const struct occupant *from, struct stanza *st,
+be_from(struct room *r, struct stanza *st, const struct occupant *from,
 	struct jid to)
 {
 	stanza_set_from(st, room_occupant_jid(r, st->arena, occupant_nick(from)));
 	stanza_set_to(st, jid_copy(st->arena, to));
-	router_send(r->e.shard, st);
 }
 
 /* st is taken.  All his clients get it (§7.2.8). */
@@ -32,10 +31,15 @@ send_to_all(struct room *r, const struct occupant *from, struct stanza *st,
 	struct room_client *c, *next;
 
 	for (c = TAILQ_FIRST(&whom->clients); c != NULL; c = next) {
+		struct stanza *one;
+
 		next = TAILQ_NEXT(c, link);
+		one = next != NULL ? stanza_copy(st) : st;
 		if (st->type != MESSAGE_ERROR && st->id.p != NULL)
 			people_note_private(&r->people, c, st->id);
-		send_as(r, from, next != NULL ? stanza_copy(st) : st, c->jid);
+		be_from(r, one, from, c->jid);
+		if (!join_takes(c, one))
+			router_send(r->e.shard, one);
 	}
 }
 
@@ -121,7 +125,8 @@ pass_request(struct room *r, const struct room_client *c, struct occupant *whom,
 				  STR_ARG(mark_of(r, a, occupant_nick(whom))),
 				  STR_ARG(st->id)));
 	receipt_let_go(st);
-	send_as(r, c->occupant, st, to);
+	be_from(r, st, c->occupant, to);
+	router_send(r->e.shard, st);
 }
 
 static void
@@ -193,7 +198,8 @@ answer(struct room *r, const struct occupant *to, struct stanza *st)
 	}
 	stanza_set_id(st, (struct str){ id.p + 2 * MARK_LEN,
 				  id.n - 2 * MARK_LEN });
-	send_as(r, from, st, c->jid);
+	be_from(r, st, from, c->jid);
+	router_send(r->e.shard, st);
 }
 
 void

@@ -4,7 +4,8 @@
  *
  * What all see alike is one stanza, and goes to the audience once for each view: those
  * who see real addresses, and those who do not.  Invariant: a client is in the audience
- * from when he has got the presence of the others until he is told that he is gone.
+ * from when he comes in until he is told that he is gone; for what is said, from when he
+ * has been told everything (room_join.h).
  */
 #include "config.h"
 
@@ -132,26 +133,38 @@ view_of(const struct room *r, const struct occupant *o)
 		VIEW_PLAIN;
 }
 
+static uint8_t
+flags_of(const struct room *r, const struct room_client *c)
+{
+	return (uint8_t)(view_of(r, c->occupant) |
+		(c->join == NULL ? VIEW_TALK : 0));
+}
+
+/* His clients, which are in the audience, do not hear what follows. */
 static void
-set_flags(struct room *r, const struct occupant *o, uint8_t flags)
+set_aside(struct room *r, const struct occupant *o)
 {
 	const struct room_client *c;
 
 	TAILQ_FOREACH (c, &o->clients, link)
 		if (audience_flags(r->audience, c->jid) != 0)
-			audience_join(r->audience, c->jid, flags);
+			audience_join(r->audience, c->jid, VIEW_SELF);
 }
 
 void
 room_hear(struct room *r, const struct room_client *c)
 {
-	audience_join(r->audience, c->jid, view_of(r, c->occupant));
+	audience_join(r->audience, c->jid, flags_of(r, c));
 }
 
 void
 room_set_view(struct room *r, const struct occupant *o)
 {
-	set_flags(r, o, view_of(r, o));
+	const struct room_client *c;
+
+	TAILQ_FOREACH (c, &o->clients, link)
+		if (audience_flags(r->audience, c->jid) != 0)
+			room_hear(r, c);
 }
 
 static void
@@ -174,7 +187,7 @@ static struct room_gone
 gone_now(const struct occupant *o)
 {
 	return (struct room_gone){ TAILQ_FIRST(&o->clients)->jid,
-		occupant_nick(o), o->aff, ROLE_NONE, NULL };
+		occupant_nick(o), o->number, o->aff, ROLE_NONE, NULL };
 }
 
 /* Does anybody see nicknames alone?  Where nobody does, a broadcast is spared. */
@@ -192,12 +205,14 @@ show_others(struct room *r, struct occupant *o, const struct room_note *note,
 	struct room_gone gone = gone_now(o);
 
 	if (is_told_of(r, o)) {
+		joins_set_aside(r, o->number, true);
 		if (is_anonymous(r))
 			audience_send(r->audience,
 				presence_of(r, o, note, false, false), VIEW_PLAIN,
 				NULL, by);
 		audience_send(r->audience, presence_of(r, o, note, true, false),
 			VIEW_REAL, NULL, by);
+		joins_set_aside(r, o->number, false);
 		o->is_shown = true;
 	} else if (o->is_shown) {
 		room_show_gone(r, &gone, note, by);
@@ -211,22 +226,25 @@ room_show(struct room *r, struct occupant *o, const struct room_note *note,
 {
 	const struct room_client *c;
 
-	set_flags(r, o, VIEW_SELF);
+	set_aside(r, o);
 	show_others(r, o, note, by);
 	room_set_view(r, o);
 	TAILQ_FOREACH (c, &o->clients, link)
-		if (audience_flags(r->audience, c->jid) != 0)
-			room_show_own(r, c, note, STR_NONE);
+		if (audience_flags(r->audience, c->jid) != 0 &&
+			!join_is_early(c))
+			router_send(r->e.shard,
+				room_own_new(r, c, note, STR_NONE));
 }
 
-void
-room_show_to(struct room *r, const struct occupant *o, struct jid to)
+struct stanza *
+room_shown_to(struct room *r, const struct occupant *o,
+	const struct room_client *to)
 {
-	const struct room_client *c = people_by_address(&r->people, to);
+	struct stanza *st = presence_of(r, o, NULL,
+		view_of(r, to->occupant) == VIEW_REAL, false);
 
-	if (o->is_shown)
-		send_to(r, presence_of(r, o, NULL,
-			view_of(r, c->occupant) == VIEW_REAL, false), to);
+	stanza_set_to(st, jid_copy(st->arena, to->jid));
+	return st;
 }
 
 /* Are there clients of his that have been told nicknames alone? */
@@ -236,25 +254,9 @@ knows_no_addresses(const struct room *r, const struct occupant *o)
 	const struct room_client *c;
 
 	TAILQ_FOREACH (c, &o->clients, link)
-		if (audience_flags(r->audience, c->jid) == VIEW_PLAIN)
+		if ((audience_flags(r->audience, c->jid) & VIEW_PLAIN) != 0)
 			return true;
 	return false;
-}
-
-/* To those that come in just now, they are told so anyway. */
-static void
-show_addresses(struct room *r, const struct occupant *to)
-{
-	const struct room_client *c;
-	const struct occupant *o;
-
-	TAILQ_FOREACH (c, &to->clients, link) {
-		if (audience_flags(r->audience, c->jid) == 0)
-			continue;
-		TAILQ_FOREACH (o, &r->people.occupants, link)
-			if (o != to)
-				room_show_to(r, o, c->jid);
-	}
 }
 
 void
@@ -262,15 +264,17 @@ room_show_role(struct room *r, struct occupant *o, const struct room_note *note,
 	struct jid by)
 {
 	bool learns = view_of(r, o) == VIEW_REAL && knows_no_addresses(r, o);
+	struct room_client *c;
 
 	room_set_view(r, o);
 	room_show(r, o, note, by);
-	if (learns)
-		show_addresses(r, o);
+	TAILQ_FOREACH (c, &o->clients, link)
+		if (learns)
+			join_shown_again(r, c);
 }
 
-void
-room_show_own(struct room *r, const struct room_client *c,
+struct stanza *
+room_own_new(struct room *r, const struct room_client *c,
 	const struct room_note *note, struct str id)
 {
 	const struct occupant *o = c->occupant;
@@ -279,7 +283,8 @@ room_show_own(struct room *r, const struct room_client *c,
 
 	if (id.p != NULL)
 		stanza_set_id(st, id);
-	send_to(r, st, c->jid);
+	stanza_set_to(st, jid_copy(st->arena, c->jid));
+	return st;
 }
 
 void
@@ -288,9 +293,11 @@ room_show_gone_own(struct room *r, const struct room_client *c,
 {
 	const struct occupant *o = c->occupant;
 	bool renamed = note != NULL && note->nick.p != NULL;
-	struct room_gone gone = { c->jid, occupant_nick(o), o->aff,
+	struct room_gone gone = { c->jid, occupant_nick(o), o->number, o->aff,
 		renamed ? o->role : ROLE_NONE, NULL };
 
+	if (renamed && join_is_early(c))
+		return; /* it has not been told that it has had that */
 	send_to(r, gone_of(r, &gone, note, view_of(r, o) == VIEW_REAL, true),
 		c->jid);
 }
@@ -299,14 +306,35 @@ void
 room_show_gone(struct room *r, const struct room_gone *gone,
 	const struct room_note *note, struct jid by)
 {
+	joins_set_aside(r, gone->number, true);
 	if (is_anonymous(r))
 		audience_send(r->audience, gone_of(r, gone, note, false, false),
 			VIEW_PLAIN, NULL, by);
 	audience_send(r->audience, gone_of(r, gone, note, true, false), VIEW_REAL,
 		NULL, by);
+	joins_set_aside(r, gone->number, false);
 }
 
-/* --- messages of the room ---------------------------------------------------------------- */
+/* --- what is said to all -------------------------------------------------------------------- */
+
+/* What has a body, for those who come in (§7.2.13), unless it asks not to be stored. */
+static bool
+is_history(const struct stanza *st)
+{
+	return stanza_child(st, NS_CLIENT, "body") != NULL &&
+		!stanza_has_hint(st, "no-store");
+}
+
+void
+room_talk(struct room *r, struct stanza *st, struct jid by)
+{
+	joins_hear(r, st);
+	room_log_said(r, st);
+	if (!room_has_archive(r) && is_history(st))
+		history_add(&r->history, st, shard_wall_us(r->e.shard),
+			r->config.max_history);
+	audience_send(r->audience, st, VIEW_TALK, NULL, by);
+}
 
 void
 room_say_codes(struct room *r, const unsigned *codes)
@@ -316,7 +344,7 @@ room_say_codes(struct room *r, const unsigned *codes)
 		STR_NONE);
 
 	add_codes(st, elem_add(st->arena, st->root, NS_MUC_USER, "x"), codes);
-	audience_send(r->audience, st, VIEW_ANY, NULL, none);
+	room_talk(r, st, none);
 }
 
 void

@@ -111,6 +111,7 @@ room_save(struct entity *e, struct entity_save *to)
 {
 	struct room *r = room_of(e);
 
+	joins_done(r);
 	if (is_to_come_back(r)) {
 		save_head(r, to);
 		save_people(r, to);

@@ -110,9 +110,9 @@ room_subject_take(struct room *r, struct str value)
 
 /* --- who comes in ----------------------------------------------------------------------------- */
 
-/* §7.2.15: also where there is none. */
-void
-room_tell_subject(struct room *r, struct jid to)
+/* Also where there is none. */
+struct stanza *
+room_subject_new(const struct room *r, struct jid to)
 {
 	struct stanza *st = stanza_new(MESSAGE_GROUPCHAT, r->e.jid, to, STR_NONE);
 	const struct room_subject *s = &r->subject;
@@ -125,5 +125,5 @@ room_tell_subject(struct room *r, struct jid to)
 		stanza_add_delay(st, jid_str(r->e.jid), s->us);
 	if (s->user != NULL)
 		room_add_id(r, st->arena, st->root, jid_trusted(str_c(s->user)));
-	router_send(r->e.shard, st);
+	return st;
 }

@@ -238,4 +238,111 @@ TEST(an_id_is_of_a_user_in_a_room)
 	people_done(&other);
 }
 
+/* --- walks -------------------------------------------------------------------------- */
+
+#define MANY 24
+#define WALKS 4
+
+/* What one has been told: by his walk, or with everybody. */
+struct told {
+	struct people_walk walk;
+	bool walks;
+	bool sees[MANY];
+};
+
+struct crowd {
+	struct room_people p;
+	struct room_client *of[MANY]; /* NULL: is not there */
+	struct told told[WALKS];
+};
+
+static void
+tell_all(struct crowd *k, unsigned who, uint64_t number, bool is_there)
+{
+	for (unsigned i = 0; i < WALKS; i++) {
+		struct told *t = &k->told[i];
+
+		if (t->walks && people_walk_owes(&t->walk, number))
+			continue;
+		CHECK(is_there || t->sees[who]);
+		t->sees[who] = is_there;
+	}
+}
+
+static void
+come_or_go(struct crowd *k, unsigned who)
+{
+	char jid[32], nick[8];
+	uint64_t number;
+
+	snprintf(jid, sizeof(jid), "c%u@a.example/x", who);
+	snprintf(nick, sizeof(nick), "c%u", who);
+	if (k->of[who] == NULL) {
+		k->of[who] = enter(&k->p, jid, nick);
+		tell_all(k, who, k->of[who]->occupant->number, true);
+		return;
+	}
+	number = k->of[who]->occupant->number;
+	people_leave(&k->p, k->of[who]);
+	k->of[who] = NULL;
+	tell_all(k, who, number, false);
+}
+
+static void
+step(struct crowd *k, struct told *t)
+{
+	const struct occupant *o = people_walk_next(&t->walk);
+	unsigned who = 0;
+	char nick[8];
+
+	if (o == NULL) {
+		people_walk_end(&t->walk);
+		t->walks = false;
+		for (unsigned i = 0; i < MANY; i++)
+			CHECK(t->sees[i] == (k->of[i] != NULL));
+		return;
+	}
+	snprintf(nick, sizeof(nick), "%.*s", STR_ARG(occupant_nick(o)));
+	CHECK_INT(sscanf(nick, "c%u", &who), 1);
+	t->sees[who] = true;
+}
+
+static void
+begin_or_again(struct crowd *k, struct told *t, bool knows)
+{
+	if (t->walks) {
+		people_walk_again(&k->p, &t->walk);
+		return;
+	}
+	t->walks = true;
+	people_walk_begin(&k->p, &t->walk, !knows);
+	if (!knows)
+		memset(t->sees, 0, sizeof(t->sees));
+}
+
+TEST(who_is_told_of_all_some_at_a_time_ends_with_the_right_picture)
+{
+	for (uint64_t seed = 1; seed <= 50; seed++) {
+		struct rand_seeded rand;
+		struct crowd k = { .of = { NULL } };
+
+		rand_seeded_init(&rand, seed);
+		people_init(&k.p, &hash);
+		for (int i = 0; i < 2000; i++) {
+			uint64_t what = rand_below(&rand.source, 8);
+			struct told *t = &k.told[rand_below(&rand.source, WALKS)];
+
+			if (what < 3)
+				come_or_go(&k, (unsigned)rand_below(&rand.source,
+						       MANY));
+			else if (what == 3)
+				begin_or_again(&k, t,
+					rand_below(&rand.source, 2) == 0);
+			else if (t->walks)
+				step(&k, t);
+		}
+		people_done(&k.p);
+	}
+}
+
 TEST_MAIN
