@@ -142,13 +142,6 @@ out_item_free(struct out_item *item)
 	free(item);
 }
 
-struct str
-out_item_to(const struct out_item *item)
-{
-	return item->n_to != 0 ? (struct str){ item->to, item->n_to } :
-				 STR_NONE;
-}
-
 struct out_item *
 out_item_new(const struct session *s, const struct stanza *st, struct wire *wire,
 	struct str to)

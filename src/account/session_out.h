@@ -98,7 +98,12 @@ void session_out_told(struct session *s);
 void session_out_tell(struct session *s);
 /* Another stream: what is kept is to be written again. */
 void session_out_rewind(struct session *s);
-struct str out_item_to(const struct out_item *item);
+static inline struct str
+out_item_to(const struct out_item *item)
+{
+	return item->n_to != 0 ? (struct str){ item->to, item->n_to } :
+				 STR_NONE;
+}
 size_t out_item_bytes(const struct out_item *item);
 /* For session_save.c: s is about to be restored, and has been, without a break. */
 void session_out_restore_begin(struct session *s);
