@@ -336,7 +336,7 @@ user_acts(struct user *u)
 			user_goes(u);
 		break;
 	case 3: /* again, perhaps in the middle of it */
-		if (u->in && world_draw(w, 3) == 0)
+		if (u->in)
 			user_comes(u);
 		break;
 	case 4:
