@@ -34,7 +34,7 @@ struct room_config {
 
 /* What a submitted form has changed, for those who are in the room (§10.2.1). */
 struct room_config_change {
-	bool any;           /* 104, where it is nothing of these: */
+	bool any;           /* 104: something else than the two below */
 	bool shows_all;     /* 172: everybody sees real addresses, from now on */
 	bool hides;         /* 173: moderators alone do */
 	bool closes;        /* 322: it is for members from now on */

@@ -218,14 +218,15 @@ static void
 say_change(struct room *r, const struct room_config_change *change)
 {
 	unsigned codes[NOTE_CODES] = { 0 };
+	size_t n = 0;
 
 	if (change->shows_all)
-		codes[0] = 172;
+		codes[n++] = 172;
 	else if (change->hides)
-		codes[0] = 173;
-	else if (change->any)
-		codes[0] = 104;
-	if (codes[0] != 0)
+		codes[n++] = 173;
+	if (change->any)
+		codes[n++] = 104;
+	if (n != 0)
 		room_say_codes(r, codes);
 }
 
