@@ -116,6 +116,16 @@ muc_on_admin_get(struct module_ctx *m, struct iq *iq)
 
 /* --- what is asked for -------------------------------------------------------------------- */
 
+/* As who enters with it writes it; an empty one takes away what is reserved (§9.5). */
+static bool
+read_nick(struct arena *a, struct str *nick)
+{
+	struct str key;
+
+	return nick->n == 0 || (jid_prep_resource(nick, a, *nick, NULL) &&
+		people_key(&key, a, *nick)); /* §17.1 */
+}
+
 /* §17.4, 4: of one of the two; by address, or by the nickname of one who is there. */
 static enum stanza_cond
 read_item(const struct room *r, struct arena *a, const struct elem *item,
@@ -131,7 +141,7 @@ read_item(const struct room *r, struct arena *a, const struct elem *item,
 	if (reason != NULL)
 		out->reason = elem_text(a, reason);
 	if ((role.p != NULL) == (aff.p != NULL) || out->reason.n > REASON_BYTES ||
-		out->nick.n > JID_PART_MAX)
+		!read_nick(a, &out->nick))
 		return COND_BAD_REQUEST;
 	o = out->nick.p != NULL ? people_by_nick(&r->people, out->nick) : NULL;
 	if (role.p != NULL) {
