@@ -64,6 +64,10 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_MUC);
 	add_feature(q, NS_MUC "#stable_id");
 	add_feature(q, NS_REGISTER);
+	add_feature(q, NS_MUC_REGISTER); /* §16.3 */
+	add_feature(q, NS_MUC_ROOMCONFIG);
+	add_feature(q, NS_MUC_ROOMINFO);
+	add_feature(q, NS_MUC_REQUEST);
 	add_feature(q, NS_VCARD); /* XEP-0486 §3.3 */
 	add_feature(q, NS_MUC "#self-ping-optimization"); /* XEP-0410 §3.3 */
 	add_feature(q, NS_OCCUPANT_ID);
