@@ -209,7 +209,7 @@ may_affiliate(const struct room *r, struct jid by, const struct change *one,
 	bool owned = was != NULL && was->aff == AFF_OWNER;
 	struct room_affiliating a = {
 		.by = room_affiliation(r, by),
-		.from = was != NULL ? was->aff : AFF_NONE,
+		.from = members_affiliation(&r->members, one->jid),
 		.to = one->aff,
 		.himself = jid_eq_bare(by, one->jid),
 		.last_owner = owned && *owners_io == 1,
