@@ -71,6 +71,10 @@ struct entity_class {
 	/* One message (entity_message.h), taken, once e is loaded and not held:
 	 * it is answered now or later.  NULL: there is nothing to tell it. */
 	void (*told)(struct entity *e, struct entity_message *m);
+	/* Something that e has said to many does not come to who (borrowed), though he
+	 * hears more of e perhaps, and nothing comes back: called for each of them,
+	 * and says nothing there and then.  NULL: nobody need know. */
+	void (*missed)(struct entity *e, struct jid who);
 	/* Which rows of handlers are for the get or set st (borrowed): enum
 	 * iq_where.  NULL: what the domain says. */
 	unsigned (*iq_where)(const struct entity *e, const struct stanza *st);

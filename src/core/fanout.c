@@ -42,6 +42,7 @@ struct fanout {
 	struct flight *flight;      /* NULL: it is not counted */
 	struct place at;            /* where it is, or goes */
 	int64_t load;               /* what it counts there */
+	bool returns;               /* the rest of them miss it */
 	struct module_entry *entry; /* whose filter it is; NULL: there is none */
 	bool (*wants)(struct module_ctx *m, struct session *s, struct str arg);
 	struct str arg;
@@ -331,6 +332,58 @@ fanout_next(struct shard *sh, struct fanout *f,
 	return n;
 }
 
+/* Whose class is told at once; NULL: nobody is, any more. */
+static struct entity *
+fanout_sender(struct shard *sh, const struct stanza *st)
+{
+	struct entity *e = entity_find(sh, jid_bare_str(st->from));
+
+	return e != NULL && e->state == ENTITY_LOADED &&
+			e->class->missed != NULL ?
+		e :
+		NULL;
+}
+
+/* As fanout_deliver(), of one that returns. */
+static bool
+fanout_miss(struct shard *sh, struct stanza *st, size_t *members_io)
+{
+	struct fanout *f = st->many;
+	struct entity *e = fanout_sender(sh, st);
+	const struct audience_member *m;
+
+	while (e != NULL) {
+		if (*members_io == 0)
+			return false;
+		m = audience_step(f->part, &f->walk);
+		if (m == NULL)
+			break;
+		--*members_io;
+		if ((m->flags & f->flags) != 0)
+			e->class->missed(e, audience_member_jid(m));
+	}
+	fanout_drop(sh, st);
+	return true;
+}
+
+void
+fanout_return(struct shard *sh, struct stanza *st)
+{
+	struct fanout *f = st->many;
+	struct route r = route(sh, st->from);
+
+	if (f->part == NULL || f->returns || r.class == NULL ||
+		r.class->missed == NULL) {
+		fanout_drop(sh, st);
+		return;
+	}
+	f->returns = true;
+	place_hold(sh, f->at, -f->load);
+	f->at = r.place;
+	place_hold(sh, f->at, f->load);
+	router_put(sh, f->at, st);
+}
+
 bool
 fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 {
@@ -347,6 +400,8 @@ fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
 		router_deliver(sh, st);
 		return true;
 	}
+	if (f->returns)
+		return fanout_miss(sh, st, members_io);
 	while (n != 0 && done < most) {
 		n = fanout_next(sh, f, some);
 		for (size_t i = 0; i < n; i++)

@@ -44,6 +44,9 @@ void fanout_arrived(struct entity *e, struct stanza *st);
 bool fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io);
 /* What st holds beside its arena: nothing where its many is not set. */
 size_t fanout_bytes(const struct stanza *st);
+/* st (taken), whose many is set, goes no further: on the shard that has sent it, its
+ * class is told whom it does not reach (entity.h: missed), where it wants to know. */
+void fanout_return(struct shard *sh, struct stanza *st);
 /* As stanza_free(), of one that may be on its way to many; at any shard. */
 void fanout_drop(struct shard *sh, struct stanza *st);
 

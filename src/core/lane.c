@@ -122,8 +122,8 @@ lane_run(struct shard *sh, size_t members)
 }
 
 /* What is left behind them is run next. */
-void
-lane_cut(struct shard *sh)
+static void
+lane_end(struct shard *sh, void (*end)(struct shard *sh, struct stanza *st))
 {
 	struct stanza_queue queue;
 	struct stanza *st;
@@ -137,11 +137,23 @@ lane_cut(struct shard *sh)
 		while ((st = STAILQ_FIRST(&queue)) != NULL) {
 			STAILQ_REMOVE_HEAD(&queue, link);
 			if (st->many != NULL)
-				fanout_drop(sh, st);
+				end(sh, st);
 			else
 				STAILQ_INSERT_TAIL(&l->queue, st, link);
 		}
 	}
+}
+
+void
+lane_cut(struct shard *sh)
+{
+	lane_end(sh, fanout_drop);
+}
+
+void
+lane_return(struct shard *sh)
+{
+	lane_end(sh, fanout_return);
 }
 
 void

@@ -29,6 +29,8 @@ bool lane_takes(struct shard *sh, struct stanza *st);
 void lane_run(struct shard *sh, size_t members);
 /* Whom broadcasts have not reached by now they do not; the rest goes on. */
 void lane_cut(struct shard *sh);
+/* The same, and who has sent them is told (fanout_return()). */
+void lane_return(struct shard *sh);
 /* The end of the shard: drops all. */
 void lane_drop_all(struct shard *sh);
 

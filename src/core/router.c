@@ -48,8 +48,11 @@ static void
 router_refuse(struct shard *sh, struct stanza *st)
 {
 	sh->stats.refused++;
-	router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
-		"The server is overloaded");
+	if (st->many != NULL)
+		fanout_return(sh, st);
+	else
+		router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
+			"The server is overloaded");
 }
 
 /* st is taken; its mail lies in its own arena. */
@@ -144,7 +147,7 @@ router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
 	struct stanza *answer = NULL;
 	struct route r = { .class = NULL };
 
-	/* what many should have had nobody is told of */
+	/* what many should have had comes back in another way (fanout_return()) */
 	if (jid_is_set(st->from) && jid_is_set(st->to) && st->many == NULL)
 		answer = stanza_error(st, cond, str_c(text));
 	if (answer != NULL)

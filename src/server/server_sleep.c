@@ -22,6 +22,7 @@
 #include "core/entity.h"
 #include "core/entity_save.h"
 #include "core/host.h"
+#include "core/lane.h"
 #include "core/place.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -369,6 +370,21 @@ falling_write(struct falling_asleep *f)
 		shard_post(f->server->shards[i], save_on_shard, f, 0);
 }
 
+static void
+falling_began(struct shard *first, void *arg)
+{
+	(void)first;
+	falling_write(arg);
+}
+
+/* What has not reached all by now does not, and who has said it writes that down. */
+static void
+return_visit(struct shard *sh, void *arg)
+{
+	(void)arg;
+	lane_return(sh);
+}
+
 /* While sleepers of the stop before are yet to be woken, what is saved at this one
  * belongs to them. */
 static void
@@ -376,7 +392,7 @@ falling_save(struct server *srv, void *arg)
 {
 	if (srv->stop_mark[0] == '\0')
 		rand_id(srv->shards[0]->rand, srv->stop_mark);
-	falling_write(arg);
+	shard_visit_all(srv->shards[0], return_visit, falling_began, arg);
 }
 
 static void

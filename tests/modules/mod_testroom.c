@@ -482,12 +482,21 @@ static const struct hook_handler room_hooks[] = {
 	{ .fn = NULL },
 };
 
+static void
+room_missed(struct entity *e, struct jid who)
+{
+	(void)who;
+	if (is_room(e))
+		((struct room *)(void *)e)->missed++;
+}
+
 static const struct entity_class room_class = {
 	.name = "room",
 	.size = MAX(sizeof(struct room), sizeof(struct listener)),
 	.receive = room_receive,
 	.receive_shared = room_receive_shared,
 	.told = room_told,
+	.missed = room_missed,
 	.is_idle = room_is_idle,
 	.asleep = "testroom",
 	.save = room_save,

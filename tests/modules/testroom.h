@@ -34,6 +34,7 @@ struct room {
 	struct entity_line *line; /* of one that stores */
 	unsigned taken;  /* that are stored, or on their way */
 	unsigned gone;   /* accounts that were removed, and it was told */
+	unsigned missed; /* times that a member has not got what all were told */
 	unsigned failed; /* of what was to be said could not be stored */
 };
 

@@ -1,6 +1,7 @@
 /*
  * test_broadcasts.c - one who says more to a large room than it can be told: he
- * rests, what waits is bounded, and nobody else waits for it.
+ * rests, what waits is bounded, and nobody else waits for it; and what does not reach
+ * somebody is told to the room.
  */
 #include "config.h"
 
@@ -11,6 +12,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "core/budget.h"
+#include "core/lane.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -235,6 +237,78 @@ TEST(who_floods_a_room_rests_and_nobody_waits_for_him)
 		check_heard(&s);
 		scene_done(&s);
 	}
+}
+
+/* --- what a shard does not take ------------------------------------------------- */
+
+/* What SAY does, from nobody's session, so that nobody rests. */
+static void
+say_at_once(struct shard *sh)
+{
+	struct stanza *st = stanza_new(MESSAGE_CHAT,
+		jid_trusted(STR(WORLD_HOST)), jid_trusted(STR(ROOM)), STR_NONE);
+	struct elem *how = elem_add(st->arena, st->root, NS_ROOM, "do");
+
+	elem_set_attr(st->arena, how, "what", STR("say"));
+	elem_set_attr(st->arena, how, "kind", STR("groupchat"));
+	router_send(sh, st);
+}
+
+/* Each has what was said, or is named to the room, as often as that happened. */
+static void
+check_heard_or_named(const struct scene *s, size_t words)
+{
+	const struct room *room =
+		(const struct room *)(const void *)find(s->w, ROOM);
+	size_t heard = 0;
+
+	CHECK_INT(taken(s), words);
+	CHECK(room->missed > 0);
+	for (unsigned i = 0; i < s->members; i++)
+		heard += s->listeners[i]->heard.n - 1;
+	CHECK_INT(heard + room->missed, words * s->members);
+}
+
+/* The shard of the room alone has turns, and what the others do not take comes back. */
+TEST(what_a_full_shard_refuses_is_told_to_who_has_said_it)
+{
+	enum { MEMBERS = 40, WORDS = 6000 };
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, 3, MEMBERS);
+	sh = peek_owner(s.w->server, STR(ROOM));
+	for (unsigned i = 0; i < WORDS; i++) {
+		say_at_once(sh);
+		shard_turn(sh);
+	}
+	world_settle(s.w);
+	check_heard_or_named(&s, WORDS);
+	scene_done(&s);
+}
+
+/* As when the server stops. */
+TEST(what_is_not_waited_for_is_told_to_who_has_said_it)
+{
+	enum { MEMBERS = 300, WORDS = 400 };
+	unsigned cut = 0;
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, 2, MEMBERS);
+	sh = peek_owner(s.w->server, STR(ROOM));
+	for (unsigned i = 0; i < WORDS; i++)
+		say_at_once(sh);
+	for (unsigned i = 0; i < 4; i++)
+		shard_turn(s.w->server->shards[i % 2]);
+	for (unsigned i = 0; i < 2; i++) {
+		cut += s.w->server->shards[i]->lanes != NULL;
+		lane_return(s.w->server->shards[i]);
+	}
+	CHECK(cut > 0);
+	world_settle(s.w);
+	check_heard_or_named(&s, WORDS);
+	scene_done(&s);
 }
 
 TEST_MAIN
