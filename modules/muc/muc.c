@@ -7,6 +7,7 @@
 #include "config.h"
 
 #include "muc.h"
+#include "muc_accounts.h"
 #include "muc_list.h"
 #include "room_limits.h"
 
@@ -45,6 +46,8 @@ static const struct hook_handler muc_hooks[] = {
 	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_room_items },
 	{ HOOK_SESSION_BACK, HOOK_DELIVER, muc_on_back },
 	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_disco_items },
+	{ HOOK_ACCOUNT_REMOVE, HOOK_KEEP, muc_on_account_remove },
+	{ HOOK_ACCOUNT_REMOVING, HOOK_DELIVER, muc_on_account_removing },
 	{ .fn = NULL },
 };
 
@@ -137,4 +140,7 @@ MODULE(muc) = {
 	.services = muc_services,
 	.shard_state = sizeof(struct muc_shard),
 	.shard_done = shard_done,
+	.entity_state = sizeof(struct muc_leaving),
+	.entity_done = muc_leaving_done,
+	.account_removal_maps = (const char *const[]){ MAP_ROOMS_OF, NULL },
 };

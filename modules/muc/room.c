@@ -173,6 +173,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	init_config(r);
 	people_init(&r->people, &e->shard->server->hash_key);
 	members_init(&r->members, &e->shard->server->hash_key);
+	r->members.shard = e->shard;
 	history_init(&r->history);
 	joins_init(r);
 	room_secret_new(r);
@@ -208,6 +209,7 @@ room_forget(struct room *r)
 	init_config(r);
 	members_done(&r->members);
 	members_init(&r->members, &r->e.shard->server->hash_key);
+	r->members.shard = r->e.shard;
 	history_done(&r->history);
 	room_subject_done(r);
 	r->log = (struct room_log){ .last = 0 };

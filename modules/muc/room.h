@@ -14,6 +14,7 @@
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
  *	room_register.c   users register, and have a nickname of their own (§7.10)
+ *	room_accounts.c   when an account goes that is somebody in it
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
  *	room_disco.c      what it tells of itself (§6.4, §7.12)
  *	room_items.c      and who is in it (§6.5)
@@ -246,6 +247,27 @@ void room_subject_store(const struct room *r, struct store_tx *tx);
 void room_subject_take(struct room *r, struct str value);
 /* For one who comes in (§7.2.15). */
 struct stanza *room_subject_new(const struct room *r, struct jid to);
+/* To one who comes in (§7.2.15). */
+void room_tell_subject(struct room *r, struct jid to);
+
+/* --- room_accounts.c --------------------------------------------------------------------- */
+
+/* The account user (bare) was removed, and is nobody here. */
+void room_account_gone(struct room *r, struct jid user);
+
+/* --- room_history.c ---------------------------------------------------------------------- */
+
+void history_init(struct room_history *h);
+void history_done(struct room_history *h);
+/* st (borrowed) was said to all; at most max are kept. */
+void history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
+	uint32_t max);
+/* The same of e, with from and id, as history_unpack() gives it. */
+void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
+	uint32_t max);
+struct elem *history_unpack(const struct room_said *said, struct arena *a);
+/* What x (of muc, or NULL) asks for, to one who comes in. */
+void history_tell(struct room *r, const struct elem *x, struct jid to);
 
 /* --- room_vcard.c ------------------------------------------------------------------------ */
 

@@ -119,8 +119,8 @@ grant_and_invite(struct room *r, const struct stanza *st, struct str to)
 			g->invite = invite;
 	/* it borrows from the copy, which stays */
 	jid_parse(&g->to, g->st->arena, elem_attr(g->invite, "to"), NULL);
-	members_create(tx, entity_place(&r->e, MAP_AFFILIATIONS), jid_bare(g->to),
-		AFF_MEMBER);
+	members_create(&r->members, tx, entity_place(&r->e, MAP_AFFILIATIONS),
+		jid_bare(g->to), AFF_MEMBER);
 	entity_ref(&g->ref, &r->e);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_granted, g);
 }

@@ -8,6 +8,8 @@
 
 #include "room_members.h"
 
+#include "muc_accounts.h"
+
 /* --- finding -------------------------------------------------------------------------- */
 
 static uint64_t
@@ -190,6 +192,8 @@ members_store(const struct room_members *m, struct store_tx *tx,
 {
 	struct buf value = BUF_INIT;
 
+	if (m->shard != NULL)
+		muc_accounts_note(m->shard, tx, at, jid, aff);
 	if (aff == AFF_NONE) {
 		store_tx_delete(tx, at, jid_bare_str(jid));
 		return;
@@ -201,14 +205,28 @@ members_store(const struct room_members *m, struct store_tx *tx,
 }
 
 void
-members_create(struct store_tx *tx, struct store_place at, struct jid jid,
-	enum room_affiliation aff)
+members_create(const struct room_members *m, struct store_tx *tx,
+	struct store_place at, struct jid jid, enum room_affiliation aff)
 {
 	struct buf value = BUF_INIT;
+
+	if (m->shard != NULL)
+		muc_accounts_note(m->shard, tx, at, jid, aff);
 
 	write_item(&value, aff, STR_NONE, STR_NONE);
 	store_tx_create(tx, at, jid_bare_str(jid), buf_str(&value));
 	buf_done(&value);
+}
+
+void
+members_delete(const struct room_members *m, struct store_tx *tx,
+	struct store_place at)
+{
+	const struct room_member *one;
+
+	TAILQ_FOREACH (one, &m->all, link)
+		if (m->shard != NULL)
+			muc_accounts_note(m->shard, tx, at, one->jid, AFF_NONE);
 }
 
 void

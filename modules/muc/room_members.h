@@ -25,6 +25,7 @@ struct room_member {
 
 struct room_members {
 	TAILQ_HEAD(, room_member) all;
+	struct shard *shard; /* whose server notes it for accounts; NULL: none does */
 	struct hash_key hash;
 	struct table by_jid;
 	struct table by_key; /* those who have reserved a nickname */
@@ -53,8 +54,11 @@ void members_store(const struct room_members *m, struct store_tx *tx,
 	struct store_place at, struct jid jid, enum room_affiliation aff,
 	struct str nick, struct str reason);
 /* The same for one who has none, which fails with ERR_CONFLICT if he has one by then. */
-void members_create(struct store_tx *tx, struct store_place at, struct jid jid,
-	enum room_affiliation aff);
+void members_create(const struct room_members *m, struct store_tx *tx,
+	struct store_place at, struct jid jid, enum room_affiliation aff);
+/* The room is being deleted, with its map: what is noted of it elsewhere goes, too. */
+void members_delete(const struct room_members *m, struct store_tx *tx,
+	struct store_place at);
 /* An entry of the map; what was damaged is passed over. */
 void members_take(struct room_members *m, const struct store_entry *entry);
 

@@ -438,6 +438,7 @@ delete_it(struct room *r, struct iq *iq, const struct elem *how)
 	r->state = ROOM_GOING;
 	store_tx_clear_owner(tx, jid_domain(r->e.jid), jid_local(r->e.jid));
 	muc_list_delete(tx, r->e.jid);
+	members_delete(&r->members, tx, entity_place(&r->e, MAP_AFFILIATIONS));
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_deleted, g);
 }
 

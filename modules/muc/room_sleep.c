@@ -382,12 +382,16 @@ muc_on_back(struct module_ctx *m, void *arg)
 void
 room_told(struct entity *e, struct entity_message *m)
 {
-	const struct room *r = room_of(e);
+	struct room *r = room_of(e);
 
-	if (m->kind != TELL_IS_THERE)
-		entity_refuse(m, ERR_REFUSED, "it is a room");
-	else if (people_by_address(&r->people, jid_trusted(m->text)) == NULL)
-		entity_refuse(m, ERR_MISSING, "it is not in the room");
-	else
+	if (m->kind == TELL_ACCOUNT_GONE) {
+		room_account_gone(r, jid_trusted(m->text));
 		entity_answer(m, NULL);
+	} else if (m->kind != TELL_IS_THERE) {
+		entity_refuse(m, ERR_REFUSED, "it is a room");
+	} else if (people_by_address(&r->people, jid_trusted(m->text)) == NULL) {
+		entity_refuse(m, ERR_MISSING, "it is not in the room");
+	} else {
+		entity_answer(m, NULL);
+	}
 }
