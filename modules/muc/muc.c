@@ -83,7 +83,7 @@ static const struct option muc_options[] = {
 	{ .name = "max_affiliations", .type = OPT_INT, .dflt = "10000",
 		.min = "1", .max = "100000", .off = OFF(max_affiliations),
 		.help = "how many members, admins, owners and banned a room may "
-			"have" },
+			"have, with 256 bytes each on the average" },
 	{ .name = "max_presence", .type = OPT_SIZE, .dflt = "8KiB",
 		.min = "512", .max = "64KiB", .off = OFF(max_presence),
 		.help = "the largest presence of one who is in a room, as it is "

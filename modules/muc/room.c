@@ -8,6 +8,19 @@
 #include "room.h"
 #include "room_save.h"
 
+/* --- what it holds --------------------------------------------------------------------- */
+
+void
+room_count_texts(struct room *r)
+{
+	int64_t bytes = room_config_bytes(&r->config) +
+		memuse_size(r->subject.text) + memuse_size(r->subject.nick) +
+		memuse_size(r->subject.user) + memuse_size(r->avatar);
+
+	memuse_count(MEMUSE_ROOM, 0, bytes - r->text_bytes);
+	r->text_bytes = bytes;
+}
+
 /* --- who somebody is --------------------------------------------------------------------- */
 
 const struct muc_conf *
@@ -172,6 +185,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 
 	init_config(r);
 	people_init(&r->people, &e->shard->server->hash_key);
+	r->people.server = e->shard->server;
 	members_init(&r->members, &e->shard->server->hash_key);
 	r->members.shard = e->shard;
 	history_init(&r->history);
@@ -198,6 +212,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 		else if (str_is(entry->key, KEY_AVATAR))
 			room_avatar_take(r, entry->value);
 	}
+	room_count_texts(r);
 	if (r->state == ROOM_OPEN && !has_secret)
 		keep_secret(r);
 }
@@ -215,6 +230,7 @@ room_forget(struct room *r)
 	r->log = (struct room_log){ .last = 0 };
 	room_secret_new(r);
 	room_avatar_take(r, STR_NONE);
+	room_count_texts(r);
 	limits_done(&r->limits);
 	r->state = ROOM_ABSENT;
 	entity_check_idle(&r->e);
@@ -437,11 +453,13 @@ room_unload(struct entity *e)
 	room_config_done(&r->config);
 	audience_free(r->audience);
 	room_subject_done(r);
+	memuse_count(MEMUSE_ROOM, 0, -r->text_bytes);
 }
 
 const struct entity_class muc_room_class = {
 	.name = "room",
 	.size = sizeof(struct room),
+	.memuse = MEMUSE_ROOM,
 	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS,
 		LOG_ARCHIVE, NULL },
 	.take = room_take,

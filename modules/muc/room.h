@@ -69,6 +69,7 @@ struct room {
 	unsigned char mark_key[16]; /* of requests to occupants: as long as it is loaded, and
 				     * over a stop */
 	char *avatar;       /* hashes of its picture, owned; NULL: none */
+	int64_t text_bytes; /* of texts, as they were counted last (memuse.h) */
 	struct stanza_queue waiting; /* while it is going */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */
@@ -83,6 +84,8 @@ room_of(struct entity *e)
 
 /* --- room.c ------------------------------------------------------------------------ */
 
+/* Its texts are others: what they hold is counted anew. */
+void room_count_texts(struct room *r);
 /* NULL: the service is not there any more. */
 const struct muc_conf *room_conf(const struct room *r);
 /* Is user an admin of the host, and so an owner of each room? */

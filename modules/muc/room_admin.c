@@ -254,7 +254,9 @@ may_change(const struct room *r, struct changes *ch)
 		n += one->aff != AFF_NONE &&
 			members_find(&r->members, one->jid) == NULL;
 		if (cond == COND_NONE && n > r->members.n &&
-			(conf == NULL || n > (size_t)conf->max_affiliations))
+			(conf == NULL || n > (size_t)conf->max_affiliations ||
+				members_are_full(&r->members,
+					conf->max_affiliations)))
 			cond = COND_RESOURCE_CONSTRAINT;
 	}
 	return cond;

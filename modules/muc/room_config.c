@@ -166,6 +166,18 @@ room_config_copy(struct room_config *out, const struct room_config *c)
 	}
 }
 
+int64_t
+room_config_bytes(const struct room_config *c)
+{
+	int64_t bytes = 0;
+
+	for (size_t i = 0; i < COUNT(rows); i++) {
+		if (is_text(&rows[i]))
+			bytes += memuse_size(*(char *const *)at_const(c, &rows[i]));
+	}
+	return bytes;
+}
+
 bool
 room_config_lets_pm(const struct room_config *c, enum room_role role)
 {

@@ -47,6 +47,9 @@ void room_config_init(struct room_config *c);
 void room_config_done(struct room_config *c);
 void room_config_copy(struct room_config *out, const struct room_config *c);
 
+/* What its texts hold, as memuse.h counts it. */
+int64_t room_config_bytes(const struct room_config *c);
+
 /* The fields, with what c has in them, for an owner; max_users: of the service. */
 void room_config_form(const struct room_config *c, struct arena *a,
 	struct elem *form, uint32_t max_users);

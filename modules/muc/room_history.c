@@ -27,6 +27,7 @@ said_new(const struct elem *root, int64_t wall_us)
 
 	elem_pack(&packed, root);
 	said = xmalloc(sizeof(*said) + packed.n);
+	memuse_add_part(MEMUSE_ROOM, said);
 	*said = (struct room_said){ .refs = 1, .wall_us = wall_us,
 		.bytes = packed.n };
 	memcpy(said + 1, packed.p, packed.n);
@@ -37,8 +38,10 @@ said_new(const struct elem *root, int64_t wall_us)
 static void
 said_unref(struct room_said *said)
 {
-	if (--said->refs == 0)
-		free(said);
+	if (--said->refs != 0)
+		return;
+	memuse_remove_part(MEMUSE_ROOM, said);
+	free(said);
 }
 
 struct elem *

@@ -155,7 +155,7 @@ may_invite(const struct room *r, const struct stanza *st,
 	if (!must_be_member(r, *to_out))
 		return COND_NONE;
 	if (shard_refuses_writes(r->e.shard) ||
-		r->members.n >= (size_t)conf->max_affiliations)
+		members_are_full(&r->members, conf->max_affiliations))
 		return COND_RESOURCE_CONSTRAINT;
 	return COND_NONE;
 }

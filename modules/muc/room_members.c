@@ -10,6 +10,10 @@
 
 #include "muc_accounts.h"
 
+/* Of address, nickname and reason, on the average. */
+#define MEMBER_BYTES 256
+#define MEMBERS_BYTES_MORE 8192
+
 /* --- finding -------------------------------------------------------------------------- */
 
 static uint64_t
@@ -62,13 +66,35 @@ members_reserved(const struct room_members *m, struct str key, struct jid user)
 	return one;
 }
 
+bool
+members_are_full(const struct room_members *m, int64_t max)
+{
+	return m->n >= (size_t)max ||
+		m->bytes >= (size_t)max * MEMBER_BYTES + MEMBERS_BYTES_MORE;
+}
+
 /* --- changing ---------------------------------------------------------------------------- */
 
 static void
-text_set(char **text_io, struct str text)
+text_set(struct room_members *m, char **text_io, struct str text)
 {
+	memuse_remove_part(MEMUSE_AFFILIATION, *text_io);
+	m->bytes -= *text_io != NULL ? strlen(*text_io) : 0;
 	free(*text_io);
 	*text_io = text.n != 0 ? str_dup(text) : NULL;
+	m->bytes += text.n;
+	memuse_add_part(MEMUSE_AFFILIATION, *text_io);
+}
+
+static void
+tables_count(struct room_members *m)
+{
+	size_t bytes = (m->by_jid.size + m->by_key.size) *
+		sizeof(struct table_slot);
+
+	memuse_count(MEMUSE_AFFILIATION, 0,
+		(int64_t)bytes - (int64_t)m->table_bytes);
+	m->table_bytes = bytes;
 }
 
 /* One that cannot be read, of a database that was edited, is nobody's. */
@@ -82,8 +108,8 @@ nick_set(struct room_members *m, struct room_member *one, struct str nick)
 		table_remove(&m->by_key, hash_of(m, str_c(one->key)), one);
 	if (nick.n != 0)
 		(void)precis_nickname_key(&key, a, nick, NULL);
-	text_set(&one->nick, key.n != 0 ? nick : STR_NONE);
-	text_set(&one->key, key);
+	text_set(m, &one->nick, key.n != 0 ? nick : STR_NONE);
+	text_set(m, &one->key, key);
 	if (one->key != NULL)
 		table_add(&m->by_key, hash_of(m, key), one);
 	arena_free(a);
@@ -100,6 +126,8 @@ member_new(struct room_members *m, struct jid jid)
 	one->jid.text = text;
 	table_add(&m->by_jid, hash_of(m, jid_str(one->jid)), one);
 	TAILQ_INSERT_TAIL(&m->all, one, link);
+	memuse_add(MEMUSE_AFFILIATION, one);
+	m->bytes += one->jid.bare_len;
 	m->n++;
 	return one;
 }
@@ -112,7 +140,9 @@ member_free(struct room_members *m, struct room_member *one)
 	m->n--;
 	m->owners -= one->aff == AFF_OWNER;
 	nick_set(m, one, STR_NONE);
-	free(one->reason);
+	text_set(m, &one->reason, STR_NONE);
+	m->bytes -= one->jid.bare_len;
+	memuse_remove(MEMUSE_AFFILIATION, one);
 	free(one);
 }
 
@@ -146,7 +176,8 @@ members_set(struct room_members *m, struct jid jid, enum room_affiliation aff,
 	m->owners += one->aff == AFF_OWNER;
 	if (aff == AFF_OUTCAST || nick.p != NULL)
 		nick_set(m, one, nick_after(one, aff, nick));
-	text_set(&one->reason, reason);
+	text_set(m, &one->reason, reason);
+	tables_count(m);
 }
 
 void
@@ -165,6 +196,8 @@ members_done(struct room_members *m)
 		member_free(m, one);
 	table_done(&m->by_jid);
 	table_done(&m->by_key);
+	m->by_jid = m->by_key = (struct table){ .n = 0 };
+	tables_count(m);
 }
 
 /* --- the store ------------------------------------------------------------------------ */

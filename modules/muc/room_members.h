@@ -30,6 +30,8 @@ struct room_members {
 	struct table by_jid;
 	struct table by_key; /* those who have reserved a nickname */
 	size_t n, owners;
+	size_t bytes;       /* of addresses, nicknames and reasons */
+	size_t table_bytes; /* as they were counted last */
 };
 
 void members_init(struct room_members *m, const struct hash_key *hash);
@@ -43,6 +45,10 @@ enum room_affiliation members_affiliation(const struct room_members *m,
 /* Who has reserved a nickname that reads like this, and is not user; NULL: nobody. */
 const struct room_member *members_reserved(const struct room_members *m,
 	struct str key, struct jid user);
+
+/* There is no room for one more, where max may be, which is also 256 bytes for each, and
+ * some more. */
+bool members_are_full(const struct room_members *m, int64_t max);
 
 /* jid has this affiliation from now on; AFF_NONE: none.  nick: STR_NONE leaves what he
  * has reserved, empty takes it away, as a ban does.  reason: STR_NONE: none. */

@@ -248,6 +248,7 @@ take_submission(struct room *r, struct submission *s)
 	room_config_done(&r->config);
 	r->config = s->config;
 	room_config_init(&s->config); /* it is the room's now */
+	room_count_texts(r);
 	r->state = ROOM_OPEN;
 	for (size_t i = 0; i < s->changes.n; i++)
 		set_affiliation(r, &s->changes.p[i]);

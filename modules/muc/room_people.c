@@ -132,6 +132,7 @@ name_occupant(struct room_people *p, struct occupant *o, struct str nick,
 	o->nick_bytes = (uint16_t)nick.n;
 	o->key_bytes = same ? 0 : (uint16_t)key.n;
 	o->names = xmalloc(nick.n + o->key_bytes);
+	memuse_add_part(MEMUSE_OCCUPANT, o->names);
 	memcpy(o->names, nick.p, nick.n);
 	memcpy(o->names + nick.n, key.p, o->key_bytes);
 	table_add(&p->by_nick, hash_of(p, nick), o);
@@ -143,6 +144,7 @@ unname_occupant(struct room_people *p, struct occupant *o)
 {
 	table_remove(&p->by_nick, hash_of(p, occupant_nick(o)), o);
 	table_remove(&p->by_key, hash_of(p, occupant_key(o)), o);
+	memuse_remove_part(MEMUSE_OCCUPANT, o->names);
 	free(o->names);
 }
 
@@ -162,6 +164,7 @@ occupant_new(struct room_people *p, struct jid user, struct str nick,
 	name_occupant(p, o, nick, key);
 	table_add(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_INSERT_TAIL(&p->occupants, o, link);
+	memuse_add(MEMUSE_OCCUPANT, o);
 	p->n++;
 	return o;
 }
@@ -179,6 +182,7 @@ occupant_free(struct room_people *p, struct occupant *o)
 	table_remove(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_REMOVE(&p->occupants, o, link);
 	p->n--;
+	memuse_remove(MEMUSE_OCCUPANT, o);
 	free(o);
 }
 
@@ -195,6 +199,30 @@ occupant_for(struct room_people *p, struct jid user, struct str nick,
 	return o;
 }
 
+/* --- what it holds ----------------------------------------------------------------------- */
+
+/* c and its presence come (1), or go (-1). */
+static void
+client_count(const struct room_client *c, int sign)
+{
+	int64_t bytes = sign * (memuse_size(c) + memuse_size(c->presence));
+
+	memuse_count(MEMUSE_OCCUPANT, 0, bytes);
+	share_count(c->share, bytes);
+}
+
+static void
+tables_count(struct room_people *p)
+{
+	size_t n = p->by_nick.size + p->by_key.size + p->by_user.size +
+		p->by_address.size;
+	size_t bytes = n * sizeof(struct table_slot);
+
+	memuse_count(MEMUSE_OCCUPANT, 0,
+		(int64_t)bytes - (int64_t)p->table_bytes);
+	p->table_bytes = bytes;
+}
+
 /* --- clients ------------------------------------------------------------------------------ */
 
 struct room_client *
@@ -208,9 +236,14 @@ people_enter(struct room_people *p, struct jid full, struct str nick,
 	c->jid = full;
 	c->jid.text = text;
 	c->occupant = occupant_for(p, full, nick, key);
+	if (p->server != NULL)
+		c->share = budget_share(p->server,
+			server_hash(p->server, jid_bare_str(full)));
+	client_count(c, 1);
 	TAILQ_INSERT_HEAD(&c->occupant->clients, c, link);
 	table_add(&p->by_address, hash_of(p, jid_str(c->jid)), c);
 	p->n_clients++;
+	tables_count(p);
 	return c;
 }
 
@@ -224,6 +257,7 @@ people_rename(struct room_people *p, struct room_client *c, struct str nick,
 	if (o == NULL && alone) { /* he keeps his place in the order */
 		unname_occupant(p, old);
 		name_occupant(p, old, nick, key);
+		tables_count(p);
 		return;
 	}
 	if (o == NULL) {
@@ -236,6 +270,7 @@ people_rename(struct room_people *p, struct room_client *c, struct str nick,
 	c->occupant = o;
 	if (alone)
 		occupant_free(p, old);
+	tables_count(p);
 }
 
 bool
@@ -248,11 +283,13 @@ people_leave(struct room_people *p, struct room_client *c)
 	table_remove(&p->by_address, hash_of(p, jid_str(c->jid)), c);
 	TAILQ_REMOVE(&o->clients, c, link);
 	p->n_clients--;
+	client_count(c, -1);
 	free(c->presence);
 	free(c);
 	last = TAILQ_EMPTY(&o->clients);
 	if (last)
 		occupant_free(p, o);
+	tables_count(p);
 	return last;
 }
 
@@ -303,10 +340,12 @@ people_say(struct room_client *c, const struct elem *presence)
 	struct buf packed = BUF_INIT;
 
 	elem_pack(&packed, presence);
+	client_count(c, -1);
 	free(c->presence);
 	c->presence = xmalloc(packed.n);
 	memcpy(c->presence, packed.p, packed.n);
 	c->presence_bytes = (uint32_t)packed.n;
+	client_count(c, 1);
 	buf_done(&packed);
 	TAILQ_REMOVE(all, c, link);
 	TAILQ_INSERT_HEAD(all, c, link);
@@ -369,4 +408,7 @@ people_done(struct room_people *p)
 	table_done(&p->by_key);
 	table_done(&p->by_user);
 	table_done(&p->by_address);
+	p->by_nick = p->by_key = p->by_user = p->by_address =
+		(struct table){ .n = 0 };
+	tables_count(p);
 }

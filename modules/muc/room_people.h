@@ -38,6 +38,7 @@ struct room_client {
 	struct jid jid; /* full; the bytes lie behind the object */
 	char *presence; /* what it has said last, packed (elem_pack.h); owned */
 	uint32_t presence_bytes;
+	struct share *share; /* of his user, in which all this counts (budget.h) */
 	/* Hashes of the ids of the last private messages that it was sent: an error with
 	 * one of them is about that, and is not the room's. */
 	uint32_t private_ids[4];
@@ -83,6 +84,8 @@ struct room_people {
 	size_t n, n_clients;
 	struct table by_nick, by_key, by_user; /* struct occupant */
 	struct table by_address;               /* struct room_client */
+	size_t table_bytes; /* of these, as they were counted last */
+	const struct server *server; /* NULL: no share has what is kept */
 };
 
 /* hash: a key that strangers do not know. */

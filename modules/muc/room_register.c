@@ -152,7 +152,7 @@ read_request(const struct room *r, struct registering *g)
 
 	if (elem_child(stanza_payload(g->st), NS_REGISTER, "remove") != NULL)
 		return give_back(r, g);
-	if (one == NULL && r->members.n >= (size_t)conf->max_affiliations)
+	if (one == NULL && members_are_full(&r->members, conf->max_affiliations))
 		return COND_RESOURCE_CONSTRAINT;
 	g->aff = one != NULL ? one->aff : AFF_MEMBER;
 	return read_nick(r, g);

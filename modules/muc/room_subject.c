@@ -42,6 +42,7 @@ take(struct room *r, struct str text, struct str nick, struct str user, int64_t 
 	r->subject.nick = str_dup(nick);
 	r->subject.user = user.n != 0 ? str_dup(user) : NULL;
 	r->subject.us = us;
+	room_count_texts(r);
 }
 
 void

@@ -42,6 +42,7 @@ room_avatar_take(struct room *r, struct str hashes)
 {
 	free(r->avatar);
 	r->avatar = hashes.n != 0 ? str_dup(hashes) : NULL;
+	room_count_texts(r);
 }
 
 /* --- who may have it ------------------------------------------------------------------- */

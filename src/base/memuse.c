@@ -85,6 +85,12 @@ block_bytes(const void *p)
 	return (int64_t)malloc_usable_size((void *)(uintptr_t)p);
 }
 
+int64_t
+memuse_size(const void *p)
+{
+	return p != NULL ? block_bytes(p) : 0;
+}
+
 void
 memuse_add(enum memuse what, const void *p)
 {

@@ -35,6 +35,8 @@ void memuse_remove(enum memuse what, const void *p);
 /* The same for what hangs from an object: bytes only. */
 void memuse_add_part(enum memuse what, const void *p);
 void memuse_remove_part(enum memuse what, const void *p);
+/* The bytes that they count; 0 of NULL. */
+int64_t memuse_size(const void *p);
 /* For memory that does not come from malloc by the piece. */
 void memuse_count(enum memuse what, int64_t objects, int64_t bytes);
 /* Of these objects (fewer: < 0) bytes are counted; of the others of this kind

@@ -100,7 +100,8 @@ budget_waiting(void)
 {
 	return memuse_bytes(MEMUSE_BIT(MEMUSE_ARENA) | MEMUSE_BIT(MEMUSE_WIRE) |
 		MEMUSE_BIT(MEMUSE_QUEUE) | MEMUSE_BIT(MEMUSE_AUDIENCE) |
-		MEMUSE_BIT(MEMUSE_FILE) | MEMUSE_BIT(MEMUSE_HTTP));
+		MEMUSE_BIT(MEMUSE_OCCUPANT) | MEMUSE_BIT(MEMUSE_FILE) |
+		MEMUSE_BIT(MEMUSE_HTTP));
 }
 
 /* --- who has most ----------------------------------------------------------- */

@@ -78,6 +78,12 @@ entity_find(struct shard *sh, struct str bare)
 	return entity_find_by_hash(sh, bare, server_hash(sh->server, bare));
 }
 
+static enum memuse
+counts_as(const struct entity_class *class)
+{
+	return class->memuse != 0 ? class->memuse : MEMUSE_ACCOUNT;
+}
+
 static struct entity *
 entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	uint64_t hash)
@@ -97,7 +103,7 @@ entity_new(struct shard *sh, const struct entity_class *class, struct jid bare,
 	if (class->is_item != NULL)
 		table_add(&sh->items, hash, e);
 	sh->stats.entities += class->has_room == NULL;
-	memuse_add(MEMUSE_ACCOUNT, mem);
+	memuse_add(counts_as(class), mem);
 	return e;
 }
 
@@ -371,7 +377,7 @@ static void
 entity_end(struct entity *e)
 {
 	slot_drop_all(&e->slots, e);
-	memuse_remove(MEMUSE_ACCOUNT, e);
+	memuse_remove(counts_as(e->class), e);
 	/* by this entity_ring.c knows who is there; as in TAG_CLEAR() */
 	*(volatile uint64_t *)&e->hash = 0;
 	free(e);

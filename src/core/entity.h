@@ -13,6 +13,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "base/memuse.h"
 #include "base/timer.h"
 #include "xmpp/error.h"
 #include "xmpp/jid.h"
@@ -42,6 +43,7 @@ struct host_message {
 struct entity_class {
 	const char *name;
 	size_t size; /* of the struct that begins with struct entity */
+	enum memuse memuse; /* what that counts as; 0: MEMUSE_ACCOUNT */
 	bool everywhere; /* it has no state that must be in one place: each
 			  * shard has its own */
 	bool whole_domain; /* one entity, that of the domain, has all addresses

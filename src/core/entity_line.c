@@ -13,6 +13,7 @@
 
 #include "base/err.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "base/tag.h"
 #include "conf/conf.h"
 #include "store/store.h"
@@ -91,6 +92,7 @@ turn_check(struct turn *t)
 	if (t->line != NULL || t->committing)
 		return;
 	TAG_CLEAR(t);
+	memuse_remove_part(MEMUSE_QUEUE, t);
 	free(t);
 }
 
@@ -253,6 +255,7 @@ entity_turn(struct entity_line *l, struct stanza *st, struct store_tx *tx,
 
 	ASSERT_OWNER(l->e);
 	TAG_SET(t, "turn");
+	memuse_add_part(MEMUSE_QUEUE, t);
 	t->line = l;
 	t->st = st;
 	t->fn = fn;

@@ -9,6 +9,7 @@ import pytest
 
 import rooms
 import scene as scenes
+from test_stats import memory, until
 from xmltree import STANZAS
 
 pytestmark = pytest.mark.only("antiphon")
@@ -50,7 +51,8 @@ class Party:
         self.keeper = scene.online("keeper/a")
         self.guests = [scene.online(g + "/a") for g in guests]
         scene.settle()
-        rooms.create(self.keeper, self.jid, "keeper", fields)
+        # without an archive nothing waits for the disk, and an answer is behind all
+        rooms.create(self.keeper, self.jid, "keeper", ["enablearchiving=0", *fields])
 
     def enter(self, client, nick):
         rooms.enter(client, self.jid, nick)
@@ -149,7 +151,7 @@ def test_slow_mode_is_for_all_clients_and_names_of_a_user(scene):
     assert party.errors(phone) == [SLOW]
     # nor by leaving; an owner makes it faster, and it begins anew
     phone.send("<presence to='%s/phone' type='unavailable'/>" % party.jid)
-    rooms.forget(phone, party.jid)
+    phone.take(lambda e: e.get("type") == "unavailable", "his own presence")
     party.enter(phone, "third")
     phone.send(say)
     assert party.errors(phone) == [SLOW]
@@ -164,3 +166,39 @@ def test_slow_mode_of_no_duration_is_refused(scene, value):
     got = party.keeper.iq("set", "<query xmlns='%s'>%s</query>" % (
         rooms.OWNER, rooms.submitted(["slow_mode_duration=" + value])), party.jid)
     assert cond(got) == "not-acceptable"
+
+
+# --- what it costs ------------------------------------------------------------------------
+
+OF_ROOMS = "rooms", "occupants", "affiliations"
+
+
+def test_what_rooms_hold_is_counted_and_comes_back(own_server):
+    server = own_server()
+    scene = scenes.Scene(server)
+    party = Party(scene, *("g%d" % i for i in range(8)),
+                  fields=["roomdesc=" + "x" * 2000])
+    before = memory(server)
+    assert before["rooms"]["objects"] == before["occupants"]["objects"] == 1
+    assert before["rooms"]["bytes"] > 2000
+    assert before["affiliations"]["objects"] == 1
+    for i, guest in enumerate(party.guests):
+        rooms.enter(guest, party.jid, "g%d" % i)
+        guest.send("<presence to='%s/g%d'><status>%s</status></presence>" % (
+            party.jid, i, "x" * 1000))
+        guest.send("<message to='%s' type='groupchat'><body>%s</body></message>" % (
+            party.jid, "x" * 5000))
+        rooms.forget(guest, party.jid)
+    rooms.admin(party.keeper, party.jid, jid="a@elsewhere.test", affiliation="outcast")
+    full = memory(server)
+    assert full["occupants"]["objects"] == 9
+    assert full["affiliations"]["objects"] == 2
+    # presence and history are most of it, and are counted
+    assert 8 * 1000 < full["occupants"]["bytes"] - before["occupants"]["bytes"] < 8 * 2500
+    assert 8 * 5000 < full["rooms"]["bytes"] - before["rooms"]["bytes"] < 8 * 7000
+    scene.end()
+    server.advance(600)
+    empty = until(lambda: memory(server), lambda m: m["rooms"]["objects"] == 0)
+    for owner in OF_ROOMS:
+        assert empty[owner]["objects"] == empty[owner]["bytes"] == 0
+    server.check()
