@@ -38,6 +38,10 @@ static const struct iq_handler muc_iqs[] = {
 	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_VCARD, "vCard",
 		muc_on_vcard_set },
 	{ IQ_GET, AT_SERVICE, NS_CHANNEL_SEARCH, "search", muc_on_search },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_MODERATE,
+		"moderate", muc_on_moderate },
+	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_FASTEN, "apply-to",
+		muc_on_moderate },
 	{ .fn = NULL },
 };
 
@@ -130,8 +134,9 @@ MODULE(muc) = {
 	.api = MODULE_API,
 	.name = "muc",
 	.summary = "rooms in which many talk",
-	.specs = "XEP-0045 1.35.5, XEP-0059 1.0, XEP-0410 1.1.0, "
-		"XEP-0421 1.0.1, XEP-0433 0.1.0, XEP-0486 0.1.0, XEP-0500 0.1.1",
+	.specs = "XEP-0045 1.35.5, XEP-0059 1.0, XEP-0359 0.7.0, XEP-0410 1.1.0, "
+		"XEP-0421 1.0.1, XEP-0424 0.4.2, XEP-0425 0.3.0, XEP-0433 0.1.0, "
+		"XEP-0486 0.1.0, XEP-0500 0.1.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),

@@ -79,6 +79,9 @@ enum hook_result muc_on_disco_items(struct module_ctx *m, void *arg);
 /* muc_search.c: requests */
 enum hook_result muc_on_search(struct module_ctx *m, struct iq *iq);
 
+/* room_retract.c: requests */
+enum hook_result muc_on_moderate(struct module_ctx *m, struct iq *iq);
+
 /* room_disco.c: hooks */
 enum hook_result muc_on_disco_info(struct module_ctx *m, void *arg);
 enum hook_result muc_on_room_items(struct module_ctx *m, void *arg);

@@ -345,6 +345,12 @@ receive_now(struct room *r, struct stanza *st)
 		entity_receive_default(&r->e, st);
 }
 
+static bool
+is_held(const struct room *r)
+{
+	return r->state == ROOM_GOING || r->looking;
+}
+
 /* As an inbox, with the same bound. */
 static void
 room_receive(struct entity *e, struct stanza *st)
@@ -352,7 +358,7 @@ room_receive(struct entity *e, struct stanza *st)
 	struct room *r = room_of(e);
 	size_t bytes = stanza_bytes(st);
 
-	if (r->state != ROOM_GOING) {
+	if (!is_held(r)) {
 		receive_now(r, st);
 	} else if (r->waiting_bytes != 0 && r->waiting_bytes + bytes >
 			e->shard->snap->config->limits.inbox_bytes) {
@@ -368,7 +374,7 @@ room_go_on(struct room *r)
 {
 	struct stanza *st;
 
-	while (r->state != ROOM_GOING &&
+	while (!is_held(r) &&
 		(st = STAILQ_FIRST(&r->waiting)) != NULL) {
 		STAILQ_REMOVE_HEAD(&r->waiting, link);
 		r->waiting_bytes -= stanza_bytes(st);
@@ -381,7 +387,7 @@ room_go_on(struct room *r)
 static bool
 room_is_held(const struct entity *e)
 {
-	return ((const struct room *)(const void *)e)->state == ROOM_GOING;
+	return is_held((const void *)e);
 }
 
 /* --- leaving ------------------------------------------------------------------------------ */
@@ -392,7 +398,7 @@ room_is_idle(const struct entity *e)
 	const struct room *r = (const void *)e;
 
 	return r->people.n == 0 && entity_line_is_empty(r->line) &&
-		r->state != ROOM_GOING;
+		!is_held(r);
 }
 
 static bool

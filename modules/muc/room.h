@@ -7,6 +7,7 @@
  *	room_join.c       and what he is told, as his connection takes it
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
  *	room_message.c    what is said to all (§7.4)
+ *	room_retract.c    what is taken back (XEP-0424, 0425)
  *	room_subject.c    the subject (§8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_log.c        what is kept of it for good (XEP-0313)
@@ -70,9 +71,10 @@ struct room {
 				     * over a stop */
 	char *avatar;       /* hashes of its picture, owned; NULL: none */
 	int64_t text_bytes; /* of texts, as they were counted last (memuse.h) */
-	struct stanza_queue waiting; /* while it is going */
+	struct stanza_queue waiting; /* while it is going, or looking */
 	size_t waiting_bytes;
 	uint8_t state;      /* enum room_state */
+	bool looking;       /* the store is asked what a message means: all else waits */
 	bool submitting;    /* its configuration is on its way to the store */
 };
 
@@ -232,9 +234,20 @@ void room_parts(struct room *r, struct room_client *c);
 
 /* st (taken): groupchat to the room. */
 void room_message(struct room *r, struct stanza *st);
+/* The same, which was let through before, and tx (taken) is committed with it. */
+void room_message_with(struct room *r, struct stanza *st, struct store_tx *tx);
 /* c says that it goes.  True: st (taken) waits behind what it has said before, and until
  * then c is leaving; false: it may go at once. */
 bool room_leaves_in_turn(struct room *r, struct room_client *c, struct stanza *st);
+
+/* --- room_retract.c -------------------------------------------------------------------- */
+
+/* Does st, which may be said, take back something that the archive may have?  Then it is
+ * taken, and said when that is known; meanwhile what comes waits. */
+bool room_retracts(struct room *r, struct stanza *st);
+/* st is said: what it takes back is not told to those who come in. */
+void room_retracted(struct room *r, const struct stanza *st);
+void room_retract_features(const struct room *r, struct arena *a, struct elem *query);
 
 /* --- room_subject.c -------------------------------------------------------------------- */
 
@@ -269,8 +282,10 @@ void history_add(struct room_history *h, const struct stanza *st, int64_t wall_u
 void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
 	uint32_t max);
 struct elem *history_unpack(const struct room_said *said, struct arena *a);
-/* What x (of muc, or NULL) asks for, to one who comes in. */
-void history_tell(struct room *r, const struct elem *x, struct jid to);
+/* The message that room (bare) has given this id is told to nobody any more, if it is of
+ * this occupant (XEP-0421); STR_NONE: of anybody. */
+void history_forget(struct room_history *h, struct jid room, struct str id,
+	struct str occupant);
 
 /* --- room_vcard.c ------------------------------------------------------------------------ */
 

@@ -72,6 +72,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_MUC "#self-ping-optimization"); /* XEP-0410 §3.3 */
 	add_feature(q, NS_OCCUPANT_ID);
 	add_feature(q, NS_SID);
+	room_retract_features(r, q->arena, q->query);
 	room_config_features(&r->config, q->arena, q->query);
 	add_info(r, q);
 }

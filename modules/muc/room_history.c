@@ -123,6 +123,43 @@ history_add(struct room_history *h, const struct stanza *st, int64_t wall_us,
 	history_put(h, st->root, wall_us, max);
 }
 
+/* Is it the one that has this id, of this occupant? */
+static bool
+said_is(const struct room_said *said, struct jid room, struct str id,
+	struct str occupant)
+{
+	struct arena *a;
+	const struct elem *e, *by;
+	bool is = false;
+
+	if (memmem(said + 1, said->bytes, id.p, id.n) == NULL)
+		return false;
+	a = arena_new();
+	e = history_unpack(said, a);
+	by = elem_child(e, NS_OCCUPANT_ID, "occupant-id");
+	elem_each_child(e, child)
+		is |= elem_is(child, NS_SID, "stanza-id") &&
+			str_eq(elem_attr(child, "by"), jid_bare_str(room)) &&
+			str_eq(elem_attr(child, "id"), id);
+	if (occupant.p != NULL)
+		is = is && by != NULL && str_eq(elem_attr(by, "id"), occupant);
+	arena_free(a);
+	return is;
+}
+
+void
+history_forget(struct room_history *h, struct jid room, struct str id,
+	struct str occupant)
+{
+	struct room_said *said;
+
+	STAILQ_FOREACH (said, &h->said, link)
+		if (said_is(said, room, id, occupant))
+			break;
+	if (said != NULL) /* by its place others are counted */
+		said->gone = true;
+}
+
 /* --- what is asked for ------------------------------------------------------------------ */
 
 /* Table 8, and what the room gives at most; what is not given, or cannot be read, bounds
@@ -222,7 +259,7 @@ pick(struct history_told *t, struct room *r, const struct wanted *w,
 			break;
 		if (skip != 0)
 			skip--;
-		else if (said->wall_us >= w->since_us) {
+		else if (said->wall_us >= w->since_us && !said->gone) {
 			said->refs++;
 			*vec_push(&t->said) = said;
 		}
@@ -399,6 +436,8 @@ history_ask(struct history_told *t, struct room *r, const struct elem *x,
 struct stanza *
 history_next(struct history_told *t, const struct room *r, struct jid to)
 {
+	while (t->at < t->said.n && t->said.p[t->at]->gone)
+		t->at++;
 	return t->at < t->said.n ? said_stanza(r, t->said.p[t->at++], to) : NULL;
 }
 

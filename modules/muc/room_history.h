@@ -20,6 +20,7 @@ struct room_said;
 struct room_said {
 	STAILQ_ENTRY(room_said) link;
 	uint32_t refs;
+	bool gone;       /* it was taken back (XEP-0424, 0425): it is told to nobody */
 	int64_t wall_us; /* when, for the delay; 0: it has one */
 	size_t bytes;    /* packed behind it (elem_pack.h), with from and id */
 };

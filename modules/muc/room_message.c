@@ -32,6 +32,7 @@ say(struct room *r, struct stanza *st)
 	stanza_set_from(st, as);
 	if (room_is_subject(st))
 		room_subject_set(r, st, by);
+	room_retracted(r, st);
 	room_talk(r, st, by);
 }
 
@@ -116,25 +117,17 @@ add_id(const struct room *r, struct stanza *st)
 		stanza_add_id(st, r->e.jid, rand_id(r->e.shard->rand, id));
 }
 
-void
-room_message(struct room *r, struct stanza *st)
+/* tx (taken): what else comes of it; or NULL. */
+static void
+accept(struct room *r, struct stanza *st, const struct room_client *c,
+	struct store_tx *tx)
 {
-	const struct room_client *c = people_by_address(&r->people, st->from);
-	enum stanza_cond cond = may_say(r, c, st);
-	struct store_tx *tx = NULL;
-	bool archived, sets;
+	/* what takes something back is there, whatever it asks for (XEP-0424 §5) */
+	bool archived = room_has_archive(r) && (tx != NULL || room_log_wants(st));
+	bool sets = room_is_subject(st) && r->state == ROOM_OPEN;
 
-	if (cond != COND_NONE) {
-		room_refuse(r, st, cond, NULL);
-		return;
-	}
-	archived = room_has_archive(r) && room_log_wants(st);
-	sets = room_is_subject(st) && r->state == ROOM_OPEN;
-	if (!entity_line_takes(r->line, st, archived || sets) ||
-		!limits_let(r, st, DOING_MESSAGE))
-		return;
 	dress(r, st, c);
-	if (archived || sets)
+	if (tx == NULL && (archived || sets))
 		tx = store_tx_new();
 	if (sets)
 		room_subject_add(r, tx, st);
@@ -146,6 +139,38 @@ room_message(struct room *r, struct stanza *st)
 		entity_turn(r->line, st, tx, on_turn);
 	else
 		say(r, st);
+}
+
+void
+room_message_with(struct room *r, struct stanza *st, struct store_tx *tx)
+{
+	const struct room_client *c = people_by_address(&r->people, st->from);
+	enum stanza_cond cond = may_say(r, c, st);
+
+	if (cond == COND_NONE) {
+		accept(r, st, c, tx);
+		return;
+	}
+	store_tx_free(tx);
+	room_refuse(r, st, cond, NULL);
+}
+
+void
+room_message(struct room *r, struct stanza *st)
+{
+	const struct room_client *c = people_by_address(&r->people, st->from);
+	enum stanza_cond cond = may_say(r, c, st);
+	bool stores;
+
+	if (cond != COND_NONE) {
+		room_refuse(r, st, cond, NULL);
+		return;
+	}
+	stores = r->state == ROOM_OPEN && (room_is_subject(st) ||
+		(room_has_archive(r) && room_log_wants(st)));
+	if (entity_line_takes(r->line, st, stores) &&
+		limits_let(r, st, DOING_MESSAGE) && !room_retracts(r, st))
+		accept(r, st, c, NULL);
 }
 
 /* --- who leaves ------------------------------------------------------------------------------- */

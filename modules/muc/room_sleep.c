@@ -78,9 +78,13 @@ save_history(struct room *r, struct entity_save *to)
 	unsigned n = 0;
 
 	STAILQ_FOREACH (said, &r->history.said, link) {
-		struct arena *a = arena_new();
-		struct elem *e = elem_new(a, NS_MUC_SAVED, "said");
+		struct arena *a;
+		struct elem *e;
 
+		if (said->gone)
+			continue;
+		a = arena_new();
+		e = elem_new(a, NS_MUC_SAVED, "said");
 		elem_set_attr(a, e, "at",
 			arena_printf(a, "%lld", (long long)said->wall_us));
 		elem_append(e, history_unpack(said, a));
