@@ -9,6 +9,7 @@
 #include "muc.h"
 #include "muc_accounts.h"
 #include "muc_list.h"
+#include "room_archive.h"
 #include "room_limits.h"
 
 static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
@@ -42,6 +43,10 @@ static const struct iq_handler muc_iqs[] = {
 		"moderate", muc_on_moderate },
 	{ IQ_SET, AT_SERVICE_ADDRESS | STORES | ONE_BY_ONE, NS_FASTEN, "apply-to",
 		muc_on_moderate },
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_MAM, "query", muc_on_archive_form },
+	{ IQ_SET, AT_SERVICE_ADDRESS, NS_MAM, "query", muc_on_archive_query },
+	{ IQ_GET, AT_SERVICE_ADDRESS, NS_MAM, "metadata",
+		muc_on_archive_metadata },
 	{ .fn = NULL },
 };
 
@@ -52,6 +57,7 @@ static const struct hook_handler muc_hooks[] = {
 	{ HOOK_DISCO_ITEMS, HOOK_CHANGE, muc_on_disco_items },
 	{ HOOK_ACCOUNT_REMOVE, HOOK_KEEP, muc_on_account_remove },
 	{ HOOK_ACCOUNT_REMOVING, HOOK_DELIVER, muc_on_account_removing },
+	{ HOOK_HOST_KEEPS, HOOK_WATCH, muc_on_host_keeps },
 	{ .fn = NULL },
 };
 
@@ -115,6 +121,32 @@ static const struct option muc_options[] = {
 		.off = OFF(admins_own),
 		.help = "admins of the host are owners of each room, and seen as "
 			"such" },
+	{ .name = "archive_keep", .type = OPT_DURATION, .dflt = "365d",
+		.min = "1h", .max = "never", .off = OFF(archive_keep_us),
+		.help = "how long the archive of a room keeps what was said; what "
+			"is older goes within an hour or two, and some hours later "
+			"where there are very many rooms" },
+	{ .name = "archive_max_bytes", .type = OPT_SIZE, .dflt = "1GiB",
+		.min = "64KiB", .max = "1TiB", .off = OFF(archive_max_bytes),
+		.help = "how large the archive of a room may become, with 256 "
+			"bytes for each message beside its text; then the oldest "
+			"messages go" },
+	{ .name = "archive_host_bytes", .type = OPT_SIZE, .dflt = "0",
+		.min = "0", .max = "1024TiB", .off = OFF(archive_host_bytes),
+		.help = "how large all archives of the rooms of a host may become "
+			"together, counted like that; it is looked at each hour, "
+			"and then the oldest messages of all of them go; 0: any "
+			"size" },
+	{ .name = "archive_page_max", .type = OPT_INT, .dflt = "250",
+		.min = "1", .max = "1000", .off = OFF(archive_page_max),
+		.help = "how many messages of a room's archive one query gets at "
+			"most; one that does not say how many gets 50, and none "
+			"more than 1 MiB of them" },
+	{ .name = "archive_search", .type = OPT_SWITCH, .dflt = "yes",
+		.off = OFF(archive_search),
+		.help = "whether the archives of rooms may be searched for words, "
+			"as search of the module archive does for those of "
+			"users" },
 	{ .name = NULL },
 };
 
@@ -128,15 +160,17 @@ shard_done(struct shard *sh, void *state)
 	for (size_t i = 0; i < s->counts.n; i++)
 		free(s->counts.p[i].domain);
 	vec_done(&s->counts);
+	archive_sweeps_done(&s->sweeps);
 }
 
 MODULE(muc) = {
 	.api = MODULE_API,
 	.name = "muc",
 	.summary = "rooms in which many talk",
-	.specs = "XEP-0045 1.35.5, XEP-0059 1.0, XEP-0359 0.7.0, XEP-0410 1.1.0, "
-		"XEP-0421 1.0.1, XEP-0424 0.4.2, XEP-0425 0.3.0, XEP-0433 0.1.0, "
-		"XEP-0486 0.1.0, XEP-0500 0.1.1",
+	.specs = "XEP-0045 1.35.5, XEP-0059 1.0, XEP-0313 1.1.3, "
+		"XEP-0359 0.7.0, XEP-0410 1.1.0, XEP-0413 0.2.1, "
+		"XEP-0421 1.0.1, XEP-0424 0.4.2, XEP-0425 0.3.0, "
+		"XEP-0433 0.1.0, XEP-0486 0.1.0, XEP-0500 0.1.1",
 	.needs = (const char *const[]){ "presence", NULL },
 	.options = muc_options,
 	.conf_size = sizeof(struct muc_conf),
@@ -148,4 +182,5 @@ MODULE(muc) = {
 	.entity_state = sizeof(struct muc_leaving),
 	.entity_done = muc_leaving_done,
 	.account_removal_maps = (const char *const[]){ MAP_ROOMS_OF, NULL },
+	.follow = muc_follow,
 };

@@ -36,6 +36,11 @@ struct muc_conf {
 	uint64_t max_vcard;     /* of a room */
 	int64_t message_rate, join_rate, presence_rate, nick_rate;
 	int64_t request_rate;   /* within a minute, all of them; 0: any number */
+	int64_t archive_keep_us;
+	uint64_t archive_max_bytes;  /* of a room */
+	uint64_t archive_host_bytes; /* of all of them; 0: no bound */
+	int64_t archive_page_max;
+	bool archive_search;    /* for words */
 	bool admins_own;        /* admins of the host are owners of each room */
 };
 
@@ -51,10 +56,15 @@ struct muc_shard {
 	struct throttle *doings; /* of users; made with the first who does something */
 	struct VEC(struct muc_count) counts;
 	unsigned searches; /* that are under way */
+	struct archive_sweeps sweeps; /* of services whose place this is */
 };
 
 /* room.c */
 extern const struct entity_class muc_room_class;
+
+/* muc_archive.c: how long archives are kept */
+void muc_follow(struct module_ctx *m, struct shard *sh);
+enum hook_result muc_on_host_keeps(struct module_ctx *m, void *arg);
 
 /* room_admin.c, room_owner.c: requests */
 enum hook_result muc_on_admin_get(struct module_ctx *m, struct iq *iq);

@@ -77,11 +77,12 @@ bool
 room_is_open_to(const struct room *r, struct jid jid)
 {
 	enum room_affiliation aff = room_affiliation(r, jid);
+	size_t at = people_by_user_start(&r->people, jid);
 
 	if (room_is_absent_for(r, jid) || aff == AFF_OUTCAST)
 		return false;
 	return (!r->config.members_only && !r->config.has_password) ||
-		aff >= AFF_MEMBER || people_by_address(&r->people, jid) != NULL;
+		aff >= AFF_MEMBER || people_by_user(&r->people, jid, &at) != NULL;
 }
 
 bool
@@ -191,6 +192,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	history_init(&r->history);
 	joins_init(r);
 	room_secret_new(r);
+	room_asks_init(&r->asks);
 	rand_bytes(e->shard->rand, r->mark_key, sizeof(r->mark_key));
 	memcpy(&r->people.ids, r->mark_key, sizeof(r->people.ids));
 	r->line = entity_line_new(e);
@@ -307,7 +309,7 @@ receive_error(struct room *r, struct stanza *st)
 		room_private(r, st);
 		return;
 	}
-	if (c != NULL && says_lost(st))
+	if (c != NULL && says_lost(st) && !room_archive_has_shown(r, st))
 		room_missed(r, c);
 	stanza_free(st);
 }
@@ -398,7 +400,7 @@ room_is_idle(const struct entity *e)
 	const struct room *r = (const void *)e;
 
 	return r->people.n == 0 && entity_line_is_empty(r->line) &&
-		!is_held(r);
+		TAILQ_EMPTY(&r->asks.all) && !is_held(r);
 }
 
 static bool
@@ -451,6 +453,7 @@ room_unload(struct entity *e)
 	}
 	entity_line_free(r->line);
 	joins_done(r);
+	room_asks_done(&r->asks);
 	people_done(&r->people);
 	members_done(&r->members);
 	history_done(&r->history);

@@ -11,6 +11,7 @@
  *	room_subject.c    the subject (§8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_log.c        what is kept of it for good (XEP-0313)
+ *	room_archive.c    and who may read that
  *	room_private.c    what is for one occupant (§7.5, §17.4)
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
@@ -29,6 +30,7 @@
 #define MUC_ROOM_H
 
 #include "muc.h"
+#include "room_archive.h"
 #include "room_config.h"
 #include "room_history.h"
 #include "room_join.h"
@@ -64,6 +66,7 @@ struct room {
 	struct room_joins joins; /* who comes in */
 	struct room_history history;
 	struct room_log log;
+	struct room_asks asks; /* of what lies there */
 	struct entity_line *line; /* what is said, until all before it is durable */
 	struct room_limits limits;
 	struct room_subject subject;
@@ -100,9 +103,9 @@ struct room_standing room_standing(const struct room *r, struct jid full);
 /* Does jid (full or bare) see real addresses now: where everybody does, moderators, and
  * those who would be such if they came in? */
 bool room_shows_real(const struct room *r, struct jid jid);
-/* Could jid come in now, without a password?  Where there is one, or it is for members,
- * those can who are affiliated; and whoever is in it is.  Who can knows what is said
- * there. */
+/* Could jid (full or bare) come in now, without a password?  Where there is one, or it is
+ * for members, those can who are affiliated; and whoever is in it, with whichever client.
+ * Who can knows what is said there. */
 bool room_is_open_to(const struct room *r, struct jid jid);
 /* Is there no room here, for user?  One that is locked is there for its owner alone
  * (§7.2.10, §17.2, 3). */

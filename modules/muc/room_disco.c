@@ -74,6 +74,7 @@ tell_room(const struct room *r, const struct disco_query *q)
 	add_feature(q, NS_SID);
 	room_retract_features(r, q->arena, q->query);
 	room_config_features(&r->config, q->arena, q->query);
+	room_archive_features(r, q->arena, q->query);
 	add_info(r, q);
 }
 

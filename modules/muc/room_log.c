@@ -64,6 +64,7 @@ room_log_add(struct room *r, struct store_tx *tx, struct stanza *st,
 	room_log_write(&value, st, author);
 	store_tx_append_at(tx, at, id, r->log.last_us, jid_bare_str(with),
 		buf_str(&value));
+	room_archive_added(r, tx, st, id, value.n);
 	buf_done(&value);
 	return id;
 }

@@ -41,6 +41,7 @@ struct room_log {
 	uint64_t last;
 	int64_t last_us;
 	uint64_t said; /* of the last that all have heard: what is behind it is in line */
+	uint64_t room; /* as in archive_make_room() */
 };
 
 /* Who says something: what he is at that moment. */

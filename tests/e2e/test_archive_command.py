@@ -76,7 +76,8 @@ def test_status_says_it(scene):
     status = one(json.loads(scene.server.ctl("--json", "status")))
     # both hosts do the same, and the first is named
     assert status["keeps"] in [
-        host + ": archives for 7d up to 1GiB an account" for host in
+        host + ": archives for 7d up to 1GiB an account, archives of rooms "
+        "for 365d up to 1GiB a room" for host in
         (scene.server.domain, scene.server.other_domain)]
 
 

@@ -2,9 +2,12 @@
 
 import pytest
 
+import mam
+import rooms
 import scene as scenes
 from options import MAX, MIN, number, proves, sworn
 from test_at_limits import option
+from test_room_archive import bytes_of, rows, say
 from test_services import refuses
 
 pytestmark = pytest.mark.only("antiphon")
@@ -166,3 +169,64 @@ def test_where_nothing_is_counted_all_of_it_may_be(own_server):
 for name in RATES:
     sworn(OF + name, MAX, "a million within a minute is more than comes in: "
           "test_rooms_hostile.py has each bound at a few")
+
+
+# --- the archives of rooms ----------------------------------------------------------
+
+
+def says(room, *bodies):
+    """romeo, as many of whose messages are taken as he likes, and who stays not as long
+    as the room does."""
+    rooms.configure(room.romeo, room.jid, ("persistentroom=1",))
+    say(room.romeo, room.jid, *bodies)
+
+
+@proves(OF + "archive_page_max")
+@pytest.mark.parametrize("end", MIN + MAX)
+def test_how_large_a_page_of_a_room_may_be(own_server, end):
+    room = Room(own_server, "archive_page_max", end=end)
+    most = int(option(OF + "archive_page_max").end(end))
+    says(room, *map(str, range(most + 1)))
+    page = mam.query(room.juliet, to=room.jid, max=most + 1)
+    assert len(page.ids) == most and not page.complete
+    assert len(mam.query(room.juliet, to=room.jid).ids) == min(50, most)
+
+
+@proves(OF + "archive_keep")
+@pytest.mark.parametrize("end", MIN + MAX)
+def test_how_long_a_room_keeps_what_was_said(own_server, end):
+    room = Room(own_server, "archive_keep", end=end)
+    says(room, "1", "2", "3")
+    if end == "max": # never; archive_host_bytes is none, so there is one walk
+        room.server.advance(10 * 365 * 86400)
+    else:
+        room.server.advance(3000)
+        assert len(rows(room.server, room.jid)) == 3
+        room.server.advance(3600 + 700)
+        room.server.process.wait_line(
+            "archives have lost their oldest host=conference.%s messages=3"
+            % room.server.domain)
+    assert len(rows(room.server, room.jid)) == (3 if end == "max" else 0)
+
+
+@proves(OF + "archive_max_bytes", ends=MIN)
+def test_how_large_the_archive_of_a_room_may_become(own_server):
+    room = Room(own_server, "archive_max_bytes")
+    says(room, *["x" * 1000] * 100)
+    assert 60 << 10 < bytes_of(room.server, room.jid) <= 64 << 10
+
+
+sworn(OF + "archive_max_bytes", MAX, "1 TiB on the disk")
+
+
+@proves(OF + "archive_host_bytes", ends=MIN)
+def test_rooms_without_a_bound(own_server):
+    """0 is none: nothing goes in a walk."""
+    room = Room(own_server, "archive_host_bytes")
+    says(room, *["x" * 1000] * 20)
+    for _ in range(3):
+        room.server.advance(3700)
+    assert len(rows(room.server, room.jid)) == 20
+
+
+sworn(OF + "archive_host_bytes", MAX, "1024 TiB on the disk")

@@ -1,0 +1,45 @@
+/*
+ * room_archive.h - what a room lets be read of its archive, by whoever could enter it
+ * (XEP-0313 §6.1.2); what lies there says room_log.h.
+ *
+ * Owner shard of the room.
+ */
+#ifndef MUC_ROOM_ARCHIVE_H
+#define MUC_ROOM_ARCHIVE_H
+
+#include <sys/queue.h>
+
+#include "module/module.h"
+
+struct room;
+struct room_ask;
+
+/* What has been asked for, in the order in which it came. */
+struct room_asks {
+	TAILQ_HEAD(, room_ask) all;
+	size_t bytes;     /* that they hold in memory */
+	uint32_t n_reads; /* of these, as many have the store read something */
+};
+
+void room_asks_init(struct room_asks *asks);
+/* The room leaves memory: what is not answered is, with an error. */
+void room_asks_done(struct room_asks *asks);
+
+/* An error that came to the room: is it about something that was shown of the archive? */
+bool room_archive_has_shown(const struct room *r, const struct stanza *error);
+
+/* What disco#info says of it. */
+void room_archive_features(const struct room *r, struct arena *a,
+	struct elem *query);
+
+/* muc_archive.c: st was added under this id, in tx, with so many bytes: it is found by its
+ * words, and what is too much goes. */
+void room_archive_added(struct room *r, struct store_tx *tx, const struct stanza *st,
+	struct str id, size_t bytes);
+
+/* Requests. */
+enum hook_result muc_on_archive_form(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_archive_query(struct module_ctx *m, struct iq *iq);
+enum hook_result muc_on_archive_metadata(struct module_ctx *m, struct iq *iq);
+
+#endif
