@@ -309,7 +309,7 @@ receive_error(struct room *r, struct stanza *st)
 		room_private(r, st);
 		return;
 	}
-	if (c != NULL && says_lost(st) && !room_archive_has_shown(r, st))
+	if (!room_archive_lost(r, st) && c != NULL && says_lost(st))
 		room_missed(r, c);
 	stanza_free(st);
 }

@@ -95,7 +95,8 @@ ask_answer(struct room_ask *k, struct elem *payload)
 static bool
 ask_check(struct room_ask *k)
 {
-	enum stanza_cond cond = may_ask(k->room, k->by);
+	enum stanza_cond cond = k->lost ? COND_RECIPIENT_UNAVAILABLE :
+					  may_ask(k->room, k->by);
 
 	k->real = cond == COND_NONE && room_shows_real(k->room, k->by);
 	if (cond == COND_NONE && k->by_real && !k->real)
@@ -222,6 +223,19 @@ asks_look(struct room *r)
 		else if (ask_check(k))
 			ask_read(k);
 	}
+}
+
+bool
+room_archive_lost(struct room *r, const struct stanza *error)
+{
+	struct room_ask *k;
+
+	if (!room_has_shown(r, error))
+		return false;
+	TAILQ_FOREACH (k, &r->asks.all, link)
+		k->lost |= jid_eq(k->by, error->from);
+	asks_look(r);
+	return true;
 }
 
 /* Some of what was on its way has come to him, or is lost. */

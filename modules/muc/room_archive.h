@@ -25,8 +25,9 @@ void room_asks_init(struct room_asks *asks);
 /* The room leaves memory: what is not answered is, with an error. */
 void room_asks_done(struct room_asks *asks);
 
-/* An error that came to the room: is it about something that was shown of the archive? */
-bool room_archive_has_shown(const struct room *r, const struct stanza *error);
+/* An error that came to the room.  True: it is about something that was shown of the
+ * archive; who has sent it is shown no more of that. */
+bool room_archive_lost(struct room *r, const struct stanza *error);
 
 /* What disco#info says of it. */
 void room_archive_features(const struct room *r, struct arena *a,

@@ -30,7 +30,7 @@ mark_of(const struct room *r, struct jid to, char out[MARK_SIZE])
 }
 
 bool
-room_archive_has_shown(const struct room *r, const struct stanza *error)
+room_has_shown(const struct room *r, const struct stanza *error)
 {
 	char mark[MARK_SIZE];
 

@@ -26,6 +26,7 @@ struct room_ask {
 	bool reads; /* the store is asked */
 	bool waits; /* until he has got what is on its way */
 	bool real;  /* he sees real addresses */
+	bool lost;  /* he does not get what is sent to him */
 	bool by_real; /* he has asked by one that is not his own */
 	struct receipt_line line; /* of what is on its way */
 	struct str nick;     /* `with' as it stands in entries; STR_NONE: none */
@@ -34,7 +35,11 @@ struct room_ask {
 	struct archive_page page;
 };
 
-/* room_archive_show.c: a page goes to who has asked. */
+/* --- room_archive_show.c -------------------------------------------------------------- */
+
+/* A page goes to who has asked. */
 extern const struct archive_reader room_asker;
+/* Is error about something that its sender was shown? */
+bool room_has_shown(const struct room *r, const struct stanza *error);
 
 #endif

@@ -133,7 +133,8 @@ def test_as_many_wait_as_may(world):
 
 
 def test_who_sends_a_result_back_has_missed_nothing(world):
-    """It is not the room's; what was said to all is, and he leaves (XEP-0045 §18.1.2)."""
+    """It is not the room's; what was said to all is, and he leaves (XEP-0045 §18.1.2).
+    But what he has asked for is over."""
     room = world.room()
     say(world.romeo, room, "1")
     bounce = ("<message type='error' to='%s' id='%s'><error type='cancel'>"
@@ -142,8 +143,14 @@ def test_who_sends_a_result_back_has_missed_nothing(world):
     world.juliet.inbox.clear()
     world.juliet.send("<iq type='set' id='b' to='%s'>%s</iq>" % (room, mam.query_xml()))
     got = world.juliet.take(lambda e: e.child("result", mam.MAM) is not None, "a result")
-    world.juliet.send(bounce % (room, got.get("id")))
+    world.juliet.take(lambda e: e.get("id") == "b", "the end of the page")
+    world.juliet.send("".join("<iq type='set' id='%s' to='%s'>%s</iq>" % (
+        id_, room, mam.query_xml()) for id_ in ("c", "d")) + bounce % (room, got.get("id")))
+    for id_ in ("c", "d"):
+        answer = world.juliet.take(lambda e: e.get("id") == id_, "an answer")
+        assert mam.condition(answer) == "recipient-unavailable"
     say(world.juliet, room, "2")
+    assert said(mam.query(world.juliet, "e", to=room)) == ["1", "2"]
     world.juliet.send(bounce % (room, "b"))
     gone = world.juliet.take(lambda e: e.get("type") == "unavailable", "the end")
     assert "333" in rooms.codes(gone)
