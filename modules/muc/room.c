@@ -276,7 +276,7 @@ receive_presence(struct room *r, struct stanza *st)
 		room_not_in(r, st);
 	} else {
 		if (c != NULL && st->type == PRESENCE_ERROR)
-			room_missed(r, c);
+			room_missed(r, c, 0);
 		stanza_free(st); /* §17.3, 2, 4 and 5 */
 	}
 }
@@ -289,7 +289,7 @@ says_lost(const struct stanza *st)
 	static const char *const lost[] = { "gone", "internal-server-error",
 		"item-not-found", "jid-malformed", "recipient-unavailable",
 		"redirect", "service-unavailable", "remote-server-not-found",
-		"remote-server-timeout" };
+		"remote-server-timeout", "resource-constraint" };
 	const struct elem *error = stanza_child(st, NS_CLIENT, "error");
 
 	for (size_t i = 0; error != NULL && i < COUNT(lost); i++) {
@@ -310,7 +310,7 @@ receive_error(struct room *r, struct stanza *st)
 		return;
 	}
 	if (!room_archive_lost(r, st) && c != NULL && says_lost(st))
-		room_missed(r, c);
+		room_missed(r, c, 0);
 	stanza_free(st);
 }
 
@@ -451,6 +451,7 @@ room_unload(struct entity *e)
 		STAILQ_REMOVE_HEAD(&r->waiting, link);
 		stanza_free(st);
 	}
+	shard_timer_cancel(e->shard, &r->missing);
 	entity_line_free(r->line);
 	joins_done(r);
 	room_asks_done(&r->asks);
@@ -474,6 +475,7 @@ const struct entity_class muc_room_class = {
 	.take = room_take,
 	.receive = room_receive,
 	.told = room_told,
+	.missed = room_on_missed,
 	.is_held = room_is_held,
 	.is_idle = room_is_idle,
 	.is_absent = room_is_absent,

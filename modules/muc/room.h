@@ -76,6 +76,7 @@ struct room {
 	int64_t text_bytes; /* of texts, as they were counted last (memuse.h) */
 	struct stanza_queue waiting; /* while it is going, or looking */
 	size_t waiting_bytes;
+	struct timer missing; /* those who have missed something leave */
 	uint8_t state;      /* enum room_state */
 	bool looking;       /* the store is asked what a message means: all else waits */
 	bool submitting;    /* its configuration is on its way to the store */
@@ -219,8 +220,11 @@ void room_not_in(struct room *r, struct stanza *st);
 /* Kicks client, as from: codes (0 ends); reason may be NULL.  Any shard, sh. */
 void room_send_away(struct shard *sh, struct jid from, struct jid client,
 	const char *reason, const unsigned *codes);
-/* An error has come back of what he was sent: he has missed something (§11.1, §18.1.2). */
-void room_missed(struct room *r, struct room_client *c);
+/* c has missed something, by an error that came back (§11.1, §18.1.2) or otherwise: it hears
+ * no more, and leaves soon, or after in_us. */
+void room_missed(struct room *r, struct room_client *c, int64_t in_us);
+/* For its class (entity.h). */
+void room_on_missed(struct entity *e, struct jid who);
 /* Nobody is in it: what is not to stay goes. */
 void room_is_empty(struct room *r);
 

@@ -339,7 +339,7 @@ on_work(struct turn_end *t)
 			TAILQ_CONCAT(&r->joins.ready, &now, ready_link);
 			if (!TAILQ_EMPTY(&r->joins.ready))
 				shard_at_end(r->e.shard, t);
-			room_missed(r, j->client);
+			room_missed(r, j->client, 0);
 			return;
 		}
 		go_on(j);

@@ -43,6 +43,7 @@ struct room_client {
 	 * one of them is about that, and is not the room's. */
 	uint32_t private_ids[4];
 	uint8_t private_at;
+	bool missed; /* it leaves as soon as it can be told (room_presence.c) */
 	bool told; /* that the server stops, so that it is gone; the others have yet to
 		    * hear of it (room_sleep.c) */
 	bool leaving; /* it has said so, and something that it has said waits */

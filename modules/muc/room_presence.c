@@ -9,6 +9,9 @@
 
 #include "room.h"
 
+/* After that a shard that had too much to do takes what somebody there is told. */
+#define OVERLOAD_US US_PER_S
+
 /* --- who goes ----------------------------------------------------------------------------- */
 
 /* Of his presence the others get what is for people (§7.14): <status/>. */
@@ -46,6 +49,14 @@ was_never_open(const struct room *r)
 		r->people.n_clients == 1;
 }
 
+/* Another session may have his address by now, to which it would mean nothing. */
+static bool
+has_ended(const struct stanza *said)
+{
+	return said != NULL &&
+		(said->gone == GONE_ENDED || said->gone == GONE_LOST);
+}
+
 void
 room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	const struct stanza *said)
@@ -64,7 +75,7 @@ room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	gone.nick = arena_str(a, occupant_nick(o));
 	gone.said = last_words(a, said);
 	join_end(c);
-	if (!c->told)
+	if (!c->told && !has_ended(said))
 		room_show_gone_own(r, c, note);
 	audience_leave(r->audience, c->jid);
 	if (people_leave(&r->people, c))
@@ -87,12 +98,47 @@ room_leave_all(struct room *r, struct occupant *o, const struct room_note *note)
 	room_leaves(r, shown, note, NULL);
 }
 
-void
-room_missed(struct room *r, struct room_client *c)
+/* All of them hear nothing any more before the others hear of one: else each of a domain
+ * that has gone away would make as much come back as there are. */
+static void
+on_missing(struct timer *t)
 {
-	struct room_note note = { .codes = { 333 } };
+	struct room *r = CONTAINER_OF(t, struct room, missing);
+	static const struct room_note note = { .codes = { 333 } };
+	struct VEC(struct room_client *) all = { .n = 0 };
+	const struct occupant *o;
+	struct room_client *c;
 
-	room_leaves(r, c, &note, NULL);
+	TAILQ_FOREACH (o, &r->people.occupants, link)
+		TAILQ_FOREACH (c, &o->clients, link)
+			if (c->missed)
+				*vec_push(&all) = c;
+	for (size_t i = 0; i < all.n; i++)
+		room_leaves(r, all.p[i], &note, NULL);
+	vec_done(&all);
+}
+
+void
+room_missed(struct room *r, struct room_client *c, int64_t in_us)
+{
+	if (c->missed || c->told)
+		return;
+	c->missed = true;
+	join_end(c);
+	audience_leave(r->audience, c->jid);
+	if (!timer_is_set(&r->missing) ||
+		r->missing.at_us > r->e.shard->now_us + in_us)
+		shard_timer(r->e.shard, &r->missing, in_us, on_missing);
+}
+
+void
+room_on_missed(struct entity *e, struct jid who)
+{
+	struct room *r = room_of(e);
+	struct room_client *c = people_by_address(&r->people, who);
+
+	if (c != NULL)
+		room_missed(r, c, OVERLOAD_US);
 }
 
 void

@@ -103,7 +103,7 @@ is_to_come_back(const struct room *r)
 		return false;
 	TAILQ_FOREACH (o, &r->people.occupants, link)
 		TAILQ_FOREACH (c, &o->clients, link)
-			if (!c->told)
+			if (!c->told && !c->missed)
 				return true;
 	return false;
 }
@@ -121,6 +121,7 @@ room_save(struct entity *e, struct entity_save *to)
 		save_people(r, to);
 		save_history(r, to);
 	}
+	shard_timer_cancel(e->shard, &r->missing);
 	audience_free(r->audience);
 	r->audience = audience_new(e->shard, e->hash);
 	people_done(&r->people);
@@ -248,7 +249,7 @@ on_whereabouts(void *arg, bool ok, const struct err *err)
 		NULL;
 
 	if (!ok && c != NULL && err->code == ERR_MISSING)
-		room_missed(room_of(e), c);
+		room_missed(room_of(e), c, 0);
 	free(w);
 }
 
@@ -383,6 +384,15 @@ muc_on_back(struct module_ctx *m, void *arg)
 	return HOOK_PASS;
 }
 
+static bool
+is_there(const struct room *r, struct str full)
+{
+	const struct room_client *c =
+		people_by_address(&r->people, jid_trusted(full));
+
+	return c != NULL && !c->missed && !c->told;
+}
+
 void
 room_told(struct entity *e, struct entity_message *m)
 {
@@ -393,7 +403,7 @@ room_told(struct entity *e, struct entity_message *m)
 		entity_answer(m, NULL);
 	} else if (m->kind != TELL_IS_THERE) {
 		entity_refuse(m, ERR_REFUSED, "it is a room");
-	} else if (people_by_address(&r->people, jid_trusted(m->text)) == NULL) {
+	} else if (!is_there(r, m->text)) {
 		entity_refuse(m, ERR_MISSING, "it is not in the room");
 	} else {
 		entity_answer(m, NULL);

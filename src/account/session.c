@@ -504,7 +504,7 @@ session_goodbye(struct session *s)
 	struct stanza *st = stanza_new(PRESENCE_UNAVAILABLE, session_jid(s),
 		nobody, STR_NONE);
 
-	st->gone = s->lost ? GONE_LOST : GONE_SAID;
+	st->gone = s->lost ? GONE_LOST : GONE_ENDED;
 	session_send(s, st);
 }
 

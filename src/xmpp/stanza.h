@@ -48,9 +48,10 @@ enum stanza_type {
 
 /* Why presence says that a client has gone. */
 enum stanza_gone {
-	GONE_SAID, /* it says so itself, or was sent away */
-	GONE_LOST, /* it has not said a word, and is not waited for any more */
-	GONE_STOP, /* the server stops, and has nothing to wait for */
+	GONE_SAID,  /* it says so itself */
+	GONE_ENDED, /* its session has ended: there is nobody to be told anything */
+	GONE_LOST,  /* the same, and it has not said a word */
+	GONE_STOP,  /* the server stops, and has nothing to wait for */
 };
 
 /* Somebody waits until a stanza is dealt with. */
