@@ -10,6 +10,7 @@
 #include "muc_accounts.h"
 #include "muc_list.h"
 #include "room_archive.h"
+#include "muc_maker.h"
 #include "room_limits.h"
 
 static const char *const muc_features[] = { NS_MUC, NS_MUC "#stable_id",
@@ -72,6 +73,11 @@ static const char *const create_choices[] = { "local", "admins", "nobody", NULL 
 
 static const char *const archive_choices[] = { "default", "optional", "none", NULL };
 
+/* as enum room_whois and room_allow_pm have them */
+static const char *const whois_choices[] = { "moderators", "anyone", NULL };
+static const char *const pm_choices[] = { "anyone", "participants", "moderators",
+	"none", NULL };
+
 static const struct option muc_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true,
 		.dflt = "conference", .off = OFF(domain),
@@ -86,6 +92,47 @@ static const struct option muc_options[] = {
 		.help = "which rooms archive what is said in them: all whose owners "
 			"do not configure otherwise, those whose owners ask for it, "
 			"or none" },
+	{ .name = "names", .type = OPT_LIST, .item = OPT_TEXT, .alone = true,
+		.dflt = "*", .min = "1", .max = "100", .off = OFF(names),
+		.help = "what users may call their rooms, the part in front of the "
+			"@; a * stands for anything; admins call theirs as they "
+			"like",
+		.example = "[ team-*, club-* ]" },
+	{ .name = "max_rooms", .type = OPT_INT, .dflt = "100", .min = "1",
+		.max = "10000", .off = OFF(max_rooms),
+		.help = "how many rooms a user may make, while they are there, "
+			"whoever owns them by then; admins make any number" },
+	{ .name = "default_public", .type = OPT_SWITCH, .dflt = "yes",
+		.off = OFF(defaults.is_public),
+		.help = "a new room is in the list of rooms, unless its owner says "
+			"otherwise, as with all that begins with default" },
+	{ .name = "default_persistent", .type = OPT_SWITCH, .dflt = "no",
+		.off = OFF(defaults.persistent),
+		.help = "it stays when everybody has left" },
+	{ .name = "default_members_only", .type = OPT_SWITCH, .dflt = "no",
+		.off = OFF(defaults.members_only),
+		.help = "members alone may enter it" },
+	{ .name = "default_moderated", .type = OPT_SWITCH, .dflt = "no",
+		.off = OFF(defaults.moderated),
+		.help = "who enters has to be given voice" },
+	{ .name = "default_whois", .type = OPT_CHOICE, .choices = whois_choices,
+		.dflt = "moderators", .off = OFF(defaults.whois),
+		.help = "who sees the addresses of those who are in it" },
+	{ .name = "default_allow_pm", .type = OPT_CHOICE, .choices = pm_choices,
+		.dflt = "anyone", .off = OFF(defaults.allow_pm),
+		.help = "who may send private messages in it" },
+	{ .name = "default_change_subject", .type = OPT_SWITCH, .dflt = "no",
+		.off = OFF(defaults.change_subject),
+		.help = "participants may change the subject" },
+	{ .name = "default_allow_invites", .type = OPT_SWITCH, .dflt = "no",
+		.off = OFF(defaults.allow_invites),
+		.help = "members may invite others" },
+	{ .name = "default_archive", .type = OPT_SWITCH, .dflt = "yes",
+		.off = OFF(defaults.archive),
+		.help = "what is said in it is archived" },
+	{ .name = "default_history", .type = OPT_INT, .dflt = "20", .min = "0",
+		.max = "1000", .off = OFF(defaults.history),
+		.help = "how many messages one gets who enters" },
 	{ .name = "max_users", .type = OPT_INT, .dflt = "5000", .min = "1",
 		.max = "100000", .off = OFF(max_users),
 		.help = "how many may be in a room whose owners set no other bound; "
@@ -181,6 +228,7 @@ MODULE(muc) = {
 	.shard_done = shard_done,
 	.entity_state = sizeof(struct muc_leaving),
 	.entity_done = muc_leaving_done,
-	.account_removal_maps = (const char *const[]){ MAP_ROOMS_OF, NULL },
 	.follow = muc_follow,
+	.account_removal_maps = (const char *const[]){ MAP_ROOMS_OF,
+		MAP_ROOMS_MADE, NULL },
 };

@@ -26,9 +26,20 @@ enum muc_create { MUC_CREATE_LOCAL, MUC_CREATE_ADMINS, MUC_CREATE_NOBODY };
 /* Which rooms have an archive: whose owners do not say otherwise, who ask for it, none. */
 enum muc_archive { MUC_ARCHIVE_DEFAULT, MUC_ARCHIVE_OPTIONAL, MUC_ARCHIVE_NONE };
 
+/* How a new room is, until its owner says otherwise. */
+struct muc_defaults {
+	bool is_public, persistent, members_only, moderated;
+	bool change_subject, allow_invites, archive;
+	int whois, allow_pm; /* enum room_whois, enum room_allow_pm */
+	int64_t history;
+};
+
 struct muc_conf {
 	const char *domain;
 	int create;             /* enum muc_create */
+	struct option_list names; /* that users may give rooms: see muc_create.h */
+	int64_t max_rooms;      /* that a user may make */
+	struct muc_defaults defaults;
 	int archive;            /* enum muc_archive */
 	int64_t max_users;      /* in a room that has no bound of its own */
 	int64_t max_affiliations;

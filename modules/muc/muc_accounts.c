@@ -12,7 +12,7 @@
 
 #include "muc_accounts.h"
 
-#include "room_members.h"
+#include "room.h"
 
 /* --- what is stored ------------------------------------------------------------------------ */
 
@@ -84,6 +84,10 @@ muc_on_account_remove(struct module_ctx *m, void *arg)
 	for (size_t i = 0; i < removal->n_entries; i++) {
 		const struct store_entry *entry = &removal->entries[i];
 
+		if (str_is(entry->with, MAP_ROOMS_MADE))
+			store_tx_delete(removal->tx,
+				room_at(jid_trusted(entry->value), MAP_ROOM),
+				STR(KEY_MAKER));
 		if (!str_is(entry->with, MAP_ROOMS_OF))
 			continue;
 		store_tx_delete(removal->tx,

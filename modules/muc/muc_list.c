@@ -211,7 +211,7 @@ sort(struct listing *l)
 	l->is_complete = rsm->backwards ? from == 0 : to == l->rows.n;
 	l->index = (int64_t)from;
 	l->rows.n = to > from ? (uint32_t)(to - from) : 0;
-	l->rows.p += from;
+	memmove(l->rows.p, l->rows.p + from, l->rows.n * sizeof(l->rows.p[0]));
 }
 
 /* §2.6 of XEP-0059: the index of the first row, where that of the other end is known. */

@@ -213,6 +213,8 @@ room_take(struct entity *e, const struct store_answer *answer)
 			room_subject_take(r, entry->value);
 		else if (str_is(entry->key, KEY_AVATAR))
 			room_avatar_take(r, entry->value);
+		else if (str_is(entry->key, KEY_MAKER))
+			maker_take(&r->maker, entry->value);
 	}
 	room_count_texts(r);
 	if (r->state == ROOM_OPEN && !has_secret)
@@ -227,6 +229,7 @@ room_forget(struct room *r)
 	members_done(&r->members);
 	members_init(&r->members, &r->e.shard->server->hash_key);
 	r->members.shard = r->e.shard;
+	maker_done(&r->maker);
 	history_done(&r->history);
 	room_subject_done(r);
 	r->log = (struct room_log){ .last = 0 };
@@ -457,6 +460,7 @@ room_unload(struct entity *e)
 	room_asks_done(&r->asks);
 	people_done(&r->people);
 	members_done(&r->members);
+	maker_done(&r->maker);
 	history_done(&r->history);
 	limits_done(&r->limits);
 	room_avatar_take(r, STR_NONE);

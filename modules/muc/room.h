@@ -31,6 +31,7 @@
 
 #include "muc.h"
 #include "room_archive.h"
+#include "muc_maker.h"
 #include "room_config.h"
 #include "room_history.h"
 #include "room_join.h"
@@ -39,7 +40,7 @@
 #include "room_members.h"
 #include "room_people.h"
 
-#define MAP_ROOM "room" /* of a room: "config", "subject", "avatar" */
+#define MAP_ROOM "room" /* of a room: "config", "subject", "avatar", "maker" */
 #define KEY_AVATAR "avatar"
 
 enum room_state {
@@ -61,6 +62,7 @@ struct room {
 	struct entity e; /* first */
 	struct room_config config;
 	struct room_members members;
+	struct room_maker maker;
 	struct room_people people;
 	struct audience *audience; /* all clients, by what they see */
 	struct room_joins joins; /* who comes in */

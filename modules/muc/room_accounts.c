@@ -19,6 +19,8 @@ be_nobody(struct room *r, struct jid user)
 	struct jid nobody = { .text = NULL };
 	enum room_affiliation was;
 
+	if (r->maker.user != NULL && str_is(jid_bare_str(user), r->maker.user))
+		maker_done(&r->maker);
 	if (members_find(&r->members, user) == NULL)
 		return;
 	was = room_affiliation(r, user);

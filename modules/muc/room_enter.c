@@ -10,6 +10,7 @@
  */
 #include "config.h"
 
+#include "muc_create.h"
 #include "room.h"
 
 /* So many owners and admins come in above the bound (§7.2.9). */
@@ -27,22 +28,6 @@ struct entry {
 };
 
 /* --- may he? ------------------------------------------------------------------------------- */
-
-/* §7.2.11, §10.1.1: there is no room, so that he would make one. */
-static enum stanza_cond
-may_create(const struct room *r, struct jid user)
-{
-	const struct muc_conf *conf = room_conf(r);
-	const struct host *host = shard_host(r->e.shard, jid_domain(r->e.jid));
-	const struct host *parent = host->parent;
-
-	if (host_is_admin(parent, jid_bare_str(user)))
-		return COND_NONE;
-	if (conf->create == MUC_CREATE_LOCAL &&
-		str_eq(jid_domain(user), parent->domain))
-		return COND_NONE;
-	return COND_NOT_ALLOWED;
-}
 
 static bool
 knows_password(const struct entry *e)
@@ -85,7 +70,7 @@ may_enter(const struct entry *e, const char **type_out)
 	const struct room *r = e->r;
 
 	if (r->state == ROOM_ABSENT)
-		return may_create(r, e->st->from);
+		return muc_may_create(r, e->st->from);
 	if (e->aff == AFF_OUTCAST)
 		return COND_FORBIDDEN;
 	if (r->state == ROOM_LOCKED && e->aff != AFF_OWNER)
@@ -119,6 +104,7 @@ static void
 create(struct entry *e)
 {
 	e->r->state = ROOM_LOCKED;
+	muc_defaults_apply(room_conf(e->r), &e->r->config);
 	members_set(&e->r->members, jid_bare(e->st->from), AFF_OWNER, STR_NONE,
 		STR_NONE);
 	e->aff = AFF_OWNER;

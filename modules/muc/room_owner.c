@@ -269,6 +269,22 @@ submission_end(struct submission *s)
 
 /* Everybody may have left before it was durable. */
 static void
+submission_over(struct room *r)
+{
+	r->submitting = false;
+	if (r->people.n == 0)
+		room_is_empty(r);
+}
+
+static void
+submission_failed(struct room *r)
+{
+	if (r->state == ROOM_LOCKED)
+		maker_done(&r->maker);
+	submission_over(r);
+}
+
+static void
 on_submitted(void *arg, bool ok, const struct err *err)
 {
 	struct submission *s = arg;
@@ -278,18 +294,19 @@ on_submitted(void *arg, bool ok, const struct err *err)
 		iq_result(s->iq, NULL);
 	else
 		iq_error(s->iq, stanza_cond_of(err->code), NULL);
-	if (e != NULL) {
-		room_of(e)->submitting = false;
-		if (ok)
-			take_submission(room_of(e), s);
-		if (room_of(e)->people.n == 0)
-			room_is_empty(room_of(e));
+	if (e != NULL && ok) {
+		take_submission(room_of(e), s);
+		submission_over(room_of(e));
+	} else if (e != NULL) {
+		submission_failed(room_of(e));
 	}
 	submission_end(s);
 }
 
+/* as: see muc_maker.h; -1: it is not counted. */
 static void
-store_submission(struct module_ctx *m, struct room *r, struct submission *s)
+store_submission(struct module_ctx *m, struct room *r, struct submission *s,
+	int64_t as)
 {
 	struct store_place at = entity_place(&r->e, MAP_AFFILIATIONS);
 	struct store_tx *tx = store_tx_new();
@@ -307,13 +324,46 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s)
 				STR_NONE, STR_NONE);
 		room_subject_store(r, tx);
 	}
+	if (as >= 0) {
+		maker_set(&r->maker, s->st->from, (uint32_t)as);
+		maker_store(r, tx);
+	}
 	for (size_t i = 0; i < s->changes.n; i++)
 		members_store(&r->members, tx, at, s->changes.p[i].jid,
 			s->changes.p[i].aff, STR_NONE, STR_NONE);
 	muc_list_store(tx, r->e.jid, &s->config);
 	r->submitting = true;
-	iq_keep(s->iq);
 	module_commit(m, r->e.shard, tx, on_submitted, s);
+}
+
+static void
+on_counted(void *arg, int64_t as, const struct err *err)
+{
+	struct submission *s = arg;
+	struct entity *e = iq_entity(s->iq);
+	struct module_ctx *m = e != NULL ? module_of_entity(e) : NULL;
+
+	if (m != NULL && as >= 0) {
+		store_submission(m, room_of(e), s, as);
+		return;
+	}
+	if (err != NULL)
+		iq_error(s->iq, stanza_cond_of(err->code), NULL);
+	else
+		iq_error(s->iq, COND_RESOURCE_CONSTRAINT,
+			"You have made as many rooms as you may: destroy one that "
+			"nobody needs");
+	if (e != NULL)
+		submission_failed(room_of(e));
+	submission_end(s);
+}
+
+/* §10.1: whoever makes a room may have made too many. */
+static void
+count_first(struct module_ctx *m, struct room *r, struct submission *s)
+{
+	r->submitting = true;
+	maker_find(m, r->e.shard, jid_bare(s->st->from), on_counted, s);
 }
 
 static void
@@ -331,7 +381,11 @@ submit(struct module_ctx *m, struct room *r, struct iq *iq)
 	if (room_config_read(&s->config, st->arena, form, &why))
 		cond = read_lists(r, s, form);
 	if (cond == COND_NONE) {
-		store_submission(m, r, s);
+		iq_keep(iq);
+		if (r->state == ROOM_LOCKED && maker_is_counted(r, st->from))
+			count_first(m, r, s);
+		else
+			store_submission(m, r, s, -1);
 		return;
 	}
 	iq_error(iq, cond, why);
@@ -440,6 +494,7 @@ delete_it(struct room *r, struct iq *iq, const struct elem *how)
 	store_tx_clear_owner(tx, jid_domain(r->e.jid), jid_local(r->e.jid));
 	muc_list_delete(tx, r->e.jid);
 	members_delete(&r->members, tx, entity_place(&r->e, MAP_AFFILIATIONS));
+	maker_delete(r, tx);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_deleted, g);
 }
 

@@ -230,3 +230,95 @@ def test_rooms_without_a_bound(own_server):
 
 
 sworn(OF + "archive_host_bytes", MAX, "1024 TiB on the disk")
+
+
+# --- who makes rooms ----------------------------------------------------------------
+
+
+class Maker:
+    """One who makes rooms at a server that is configured like this."""
+
+    def __init__(self, own_server, conf):
+        self.server = own_server({"modules": {"muc": conf}})
+        self.scene = scenes.Scene(self.server)
+        self.scene.add_accounts("romeo")
+        self.romeo = self.scene.online("romeo/a")
+        self.scene.settle()
+
+    def jid(self, name):
+        return "%s@conference.%s" % (name, self.server.domain)
+
+    def enter(self, name):
+        self.romeo.send(JOIN % (self.jid(name), "Romeo"))
+        return self.romeo.take(lambda got: got.is_("presence") and got.get("from") ==
+                               self.jid(name) + "/Romeo", "presence of the room")
+
+    def make(self, name):
+        assert self.enter(name).get("type") is None
+        return self.romeo.iq("set", "<query xmlns='%s'><x xmlns='jabber:x:data' "
+                             "type='submit'/></query>" % OWNER, self.jid(name))
+
+
+@proves(OF + "max_rooms", ends=MIN)
+def test_as_many_rooms_are_made_as_may(own_server):
+    maker = Maker(own_server, {"max_rooms": option(OF + "max_rooms").value("min")})
+    assert maker.make("first").get("type") == "result"
+    refuses(maker.make("second"), "resource-constraint")
+    # it may have another owner: he has made it
+    maker.romeo.iq("set", ADMIN % "<item affiliation='owner' jid='a@elsewhere.test'/>",
+                   maker.jid("first"))
+    maker.romeo.iq("set", ADMIN % "<item affiliation='admin' jid='%s'/>" %
+                   maker.romeo.jid.split("/")[0], maker.jid("first"))
+    refuses(maker.make("second"), "resource-constraint")
+    # one that is not persistent goes when he leaves it, and counts no more
+    maker.romeo.send("<presence type='unavailable' to='%s/Romeo'/>" % maker.jid("first"))
+    maker.romeo.take(lambda got: got.get("type") == "unavailable", "his own presence")
+    while maker.make("second").get("type") != "result":
+        pass
+    maker.server.check()
+
+
+sworn(OF + "max_rooms", MAX, "10,000 rooms of one user differ from one by their number: "
+      "test_as_many_rooms_are_made_as_may has the bound")
+
+
+@proves(OF + "names")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_rooms_are_called_as_is_allowed(own_server, end):
+    n = int(option(OF + "names").end(end))
+    names = ["x%d-*" % i for i in range(n - 1)] + ["Club-*-of-*"]
+    maker = Maker(own_server, {"names": names})
+    refuses(maker.enter("club-of-rome"), "not-allowed")
+    refuses(maker.enter("a-club-x-of-y"), "not-allowed")
+    assert maker.enter("club-x-of-y-of-z").get("type") is None
+    assert maker.enter("club--of-").get("type") is None
+    if n > 1:
+        assert maker.enter("x%d-" % (n - 2)).get("type") is None
+    maker.server.check()
+
+
+@proves(OF + "default_history")
+@pytest.mark.parametrize("end", ("min", "max"))
+def test_new_rooms_are_as_the_configuration_says(own_server, end):
+    due = {"muc#maxhistoryfetch": option(OF + "default_history").value(end)}
+    conf = {"default_history": due["muc#maxhistoryfetch"]}
+    other = end == "min"
+    for var, name, dflt in (
+            ("publicroom", "public", True), ("persistentroom", "persistent", False),
+            ("membersonly", "members_only", False), ("moderatedroom", "moderated", False),
+            ("changesubject", "change_subject", False),
+            ("allowinvites", "allow_invites", False), ("enablearchiving", "archive", True)):
+        if other:
+            conf["default_" + name] = not dflt
+        due["muc#roomconfig_" + var] = "01"[dflt != other]
+    if other:
+        conf.update(default_whois="anyone", default_allow_pm="none")
+    due["muc#roomconfig_whois"] = "anyone" if other else "moderators"
+    due["muc#roomconfig_allowpm"] = "none" if other else "anyone"
+    maker = Maker(own_server, conf)
+    assert maker.enter("room").get("type") is None
+    got = maker.romeo.iq("get", "<query xmlns='%s'/>" % OWNER, maker.jid("room"))
+    shown = {e.get("var"): e.find("value").text() for e in got.find("query", "x").elems()
+             if e.name == "field" and e.get("var") in due}
+    assert shown == due
+    maker.server.check()
