@@ -29,7 +29,7 @@ enum muc_archive { MUC_ARCHIVE_DEFAULT, MUC_ARCHIVE_OPTIONAL, MUC_ARCHIVE_NONE }
 /* How a new room is, until its owner says otherwise. */
 struct muc_defaults {
 	bool is_public, persistent, members_only, moderated;
-	bool change_subject, allow_invites, archive;
+	bool change_subject, allow_invites;
 	int whois, allow_pm; /* enum room_whois, enum room_allow_pm */
 	int64_t history;
 };

@@ -78,7 +78,7 @@ muc_defaults_apply(const struct muc_conf *conf, struct room_config *c)
 	c->moderated = d->moderated;
 	c->change_subject = d->change_subject;
 	c->allow_invites = d->allow_invites;
-	c->archive = d->archive;
+	c->archive = conf->archive == MUC_ARCHIVE_DEFAULT;
 	c->whois = d->whois;
 	c->allow_pm = d->allow_pm;
 	c->max_history = (uint32_t)d->history;

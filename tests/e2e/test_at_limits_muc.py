@@ -307,7 +307,7 @@ def test_new_rooms_are_as_the_configuration_says(own_server, end):
             ("publicroom", "public", True), ("persistentroom", "persistent", False),
             ("membersonly", "members_only", False), ("moderatedroom", "moderated", False),
             ("changesubject", "change_subject", False),
-            ("allowinvites", "allow_invites", False), ("enablearchiving", "archive", True)):
+            ("allowinvites", "allow_invites", False)):
         if other:
             conf["default_" + name] = not dflt
         due["muc#roomconfig_" + var] = "01"[dflt != other]
