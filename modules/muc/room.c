@@ -189,6 +189,7 @@ room_take(struct entity *e, const struct store_answer *answer)
 	r->people.server = e->shard->server;
 	members_init(&r->members, &e->shard->server->hash_key);
 	r->members.shard = e->shard;
+	voices_init(&r->voices, &e->shard->server->hash_key);
 	history_init(&r->history);
 	joins_init(r);
 	room_secret_new(r);
@@ -230,6 +231,7 @@ room_forget(struct room *r)
 	members_init(&r->members, &r->e.shard->server->hash_key);
 	r->members.shard = r->e.shard;
 	maker_done(&r->maker);
+	voices_clear(&r->voices);
 	history_done(&r->history);
 	room_subject_done(r);
 	r->log = (struct room_log){ .last = 0 };
@@ -459,6 +461,7 @@ room_unload(struct entity *e)
 	joins_done(r);
 	room_asks_done(&r->asks);
 	people_done(&r->people);
+	voices_done(&r->voices);
 	members_done(&r->members);
 	maker_done(&r->maker);
 	history_done(&r->history);

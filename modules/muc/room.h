@@ -15,6 +15,7 @@
  *	room_private.c    what is for one occupant (§7.5, §17.4)
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
+ *	room_voice.c      voice that was given or taken, for who comes again (§5.1)
  *	room_register.c   users register, and have a nickname of their own (§7.10)
  *	room_accounts.c   when an account goes that is somebody in it
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
@@ -39,6 +40,7 @@
 #include "room_log.h"
 #include "room_members.h"
 #include "room_people.h"
+#include "room_voice.h"
 
 #define MAP_ROOM "room" /* of a room: "config", "subject", "avatar", "maker" */
 #define KEY_AVATAR "avatar"
@@ -64,6 +66,7 @@ struct room {
 	struct room_members members;
 	struct room_maker maker;
 	struct room_people people;
+	struct room_voices voices;
 	struct audience *audience; /* all clients, by what they see */
 	struct room_joins joins; /* who comes in */
 	struct room_history history;
@@ -319,6 +322,10 @@ void room_invite_member(struct room *r, struct jid user, struct str reason,
 
 /* --- room_admin.c --------------------------------------------------------------------- */
 
+/* The role of user as he comes in, who is none of the outcasts (§5.1.2); in a moderated
+ * room the one that he was given last (§5.1). */
+enum room_role room_first_role(const struct room *r, struct jid user,
+	enum room_affiliation aff);
 /* o has another role from now on, but ROLE_NONE, and all are told. */
 void room_set_role(struct room *r, struct occupant *o, enum room_role role,
 	const struct room_note *note, struct jid by);

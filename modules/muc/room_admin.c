@@ -264,10 +264,31 @@ may_change(const struct room *r, struct changes *ch)
 
 /* --- those who are in the room --------------------------------------------------------------- */
 
+enum room_role
+room_first_role(const struct room *r, struct jid user, enum room_affiliation aff)
+{
+	enum room_role role = role_initial(aff, r->config.moderated),
+		       given = voices_find(&r->voices, user);
+
+	return role == ROLE_MODERATOR || given == ROLE_NONE ? role : given;
+}
+
+/* Of a moderated room alone, and no longer than he has his affiliation; who was made a
+ * moderator is one for this visit. */
+static void
+remember_role(struct room *r, const struct occupant *o, enum room_role role)
+{
+	if (role == role_initial(o->aff, r->config.moderated))
+		voices_set(&r->voices, o->user, ROLE_NONE);
+	else if (r->config.moderated && role != ROLE_MODERATOR)
+		voices_set(&r->voices, o->user, role);
+}
+
 void
 room_set_role(struct room *r, struct occupant *o, enum room_role role,
 	const struct room_note *note, struct jid by)
 {
+	remember_role(r, o, role);
 	o->role = role;
 	room_show_role(r, o, note, by);
 }
@@ -332,6 +353,8 @@ room_affiliate(struct room *r, struct jid jid, enum room_affiliation was,
 {
 	struct occupant *o, *next;
 
+	if (room_affiliation(r, jid) != was)
+		voices_set(&r->voices, jid, ROLE_NONE);
 	if (jid_local(jid).n != 0) {
 		if (!affiliate_user(r, jid, note, by) &&
 			room_affiliation(r, jid) != was)

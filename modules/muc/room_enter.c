@@ -137,7 +137,7 @@ come_in(struct entry *e)
 	c = people_enter(&r->people, e->st->from, e->nick, e->key);
 	if (TAILQ_NEXT(c, link) == NULL) {
 		c->occupant->aff = e->aff;
-		c->occupant->role = role_initial(e->aff, r->config.moderated);
+		c->occupant->role = room_first_role(r, e->st->from, e->aff);
 	}
 	entity_in_use(&r->e);
 	be_told(e, c);

@@ -252,6 +252,8 @@ take_submission(struct room *r, struct submission *s)
 	r->state = ROOM_OPEN;
 	for (size_t i = 0; i < s->changes.n; i++)
 		set_affiliation(r, &s->changes.p[i]);
+	if (change.roles)
+		voices_clear(&r->voices);
 	if (!was_locked)
 		say_change(r, &change);
 	follow_config(r, &change);
