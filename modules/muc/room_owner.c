@@ -254,7 +254,8 @@ take_submission(struct room *r, struct submission *s)
 		set_affiliation(r, &s->changes.p[i]);
 	if (change.roles)
 		voices_clear(&r->voices);
-	if (!was_locked)
+	/* while it is locked its owner is in it, perhaps with several clients */
+	if (!was_locked || change.shows_all)
 		say_change(r, &change);
 	follow_config(r, &change);
 	for (size_t i = 0; i < s->changes.n; i++)
