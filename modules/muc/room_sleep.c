@@ -25,6 +25,7 @@ room_parts(struct room *r, struct room_client *c)
 
 	if (c->told)
 		return;
+	join_end(c);
 	room_show_gone_own(r, c, &note);
 	audience_leave(r->audience, c->jid);
 	c->told = true;
