@@ -8,6 +8,7 @@
 
 #include "muc.h"
 #include "muc_accounts.h"
+#include "muc_command.h"
 #include "muc_list.h"
 #include "room_archive.h"
 #include "muc_maker.h"
@@ -221,6 +222,7 @@ MODULE(muc) = {
 	.hooks = muc_hooks,
 	.iqs = muc_iqs,
 	.services = muc_services,
+	.commands = muc_commands,
 	.shard_state = sizeof(struct muc_shard),
 	.shard_done = shard_done,
 	.entity_state = sizeof(struct muc_leaving),

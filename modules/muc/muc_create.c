@@ -40,8 +40,8 @@ fits(struct str pattern, struct str name)
 	return p == pattern.n;
 }
 
-bool
-muc_name_fits(const struct option_list *patterns, struct str name)
+static bool
+name_fits(const struct option_list *patterns, struct str name)
 {
 	for (size_t i = 0; i < patterns->n; i++) {
 		if (fits(str_c(patterns->items[i]), name))
@@ -62,7 +62,7 @@ muc_may_create(const struct room *r, struct jid user)
 		return COND_NONE;
 	if (conf->create == MUC_CREATE_LOCAL &&
 		str_eq(jid_domain(user), parent->domain) &&
-		muc_name_fits(&conf->names, jid_local(r->e.jid)))
+		name_fits(&conf->names, jid_local(r->e.jid)))
 		return COND_NONE;
 	return COND_NOT_ALLOWED;
 }

@@ -38,8 +38,12 @@ room_is_ruled_by(const struct room *r, struct jid user)
 	const struct host *host =
 		shard_host(r->e.shard, jid_domain(r->e.jid));
 
-	return conf != NULL && conf->admins_own && host != NULL &&
-		host_is_admin(host->parent, jid_bare_str(user));
+	if (conf == NULL || host == NULL)
+		return false;
+	/* commands ask as the host itself, which nobody else can */
+	return str_eq(jid_bare_str(user), host->parent->domain) ||
+		(conf->admins_own &&
+			host_is_admin(host->parent, jid_bare_str(user)));
 }
 
 enum room_affiliation
@@ -214,6 +218,8 @@ room_take(struct entity *e, const struct store_answer *answer)
 			room_subject_take(r, entry->value);
 		else if (str_is(entry->key, KEY_AVATAR))
 			room_avatar_take(r, entry->value);
+		else if (str_is(entry->key, KEY_USED))
+			room_used_take(r, entry->value);
 		else if (str_is(entry->key, KEY_MAKER))
 			maker_take(&r->maker, entry->value);
 	}
@@ -234,6 +240,7 @@ room_forget(struct room *r)
 	voices_clear(&r->voices);
 	history_done(&r->history);
 	room_subject_done(r);
+	r->used_us = 0;
 	r->log = (struct room_log){ .last = 0 };
 	room_secret_new(r);
 	room_avatar_take(r, STR_NONE);

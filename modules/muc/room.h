@@ -17,6 +17,7 @@
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
  *	room_voice.c      voice that was given or taken, for who comes again (§5.1)
  *	room_register.c   users register, and have a nickname of their own (§7.10)
+ *	room_used.c       when somebody was in it last
  *	room_accounts.c   when an account goes that is somebody in it
  *	room_owner.c      how it is made, configured and destroyed (§10.1, §10.2, §10.9)
  *	room_disco.c      what it tells of itself (§6.4, §7.12)
@@ -42,7 +43,7 @@
 #include "room_people.h"
 #include "room_voice.h"
 
-#define MAP_ROOM "room" /* of a room: "config", "subject", "avatar", "maker" */
+#define MAP_ROOM "room" /* of a room: "config", "subject", "avatar", "maker", "used" */
 #define KEY_AVATAR "avatar"
 
 enum room_state {
@@ -65,6 +66,7 @@ struct room {
 	struct room_config config;
 	struct room_members members;
 	struct room_maker maker;
+	int64_t used_us; /* what is stored of when somebody was in it; 0: it is not known */
 	struct room_people people;
 	struct room_voices voices;
 	struct audience *audience; /* all clients, by what they see */
@@ -99,7 +101,7 @@ room_of(struct entity *e)
 void room_count_texts(struct room *r);
 /* NULL: the service is not there any more. */
 const struct muc_conf *room_conf(const struct room *r);
-/* Is user an admin of the host, and so an owner of each room? */
+/* Is user an admin of the host, or that itself, and so an owner of each room? */
 bool room_is_ruled_by(const struct room *r, struct jid user);
 /* That of whoever is jid. */
 enum room_affiliation room_affiliation(const struct room *r, struct jid jid);
@@ -277,6 +279,17 @@ void room_subject_take(struct room *r, struct str value);
 struct stanza *room_subject_new(const struct room *r, struct jid to);
 /* To one who comes in (§7.2.15). */
 void room_tell_subject(struct room *r, struct jid to);
+
+/* --- room_used.c -------------------------------------------------------------------------- */
+
+#define KEY_USED "used"
+
+/* Somebody comes in, or the last one leaves; it costs nothing, but once a day. */
+void room_used(struct room *r);
+/* What KEY_USED has. */
+void room_used_take(struct room *r, struct str value);
+/* As an operation of tx: now. */
+void room_used_store(struct store_tx *tx, struct jid room, int64_t now_us);
 
 /* --- room_accounts.c --------------------------------------------------------------------- */
 

@@ -140,6 +140,7 @@ come_in(struct entry *e)
 		c->occupant->role = room_first_role(r, e->st->from, e->aff);
 	}
 	entity_in_use(&r->e);
+	room_used(r);
 	be_told(e, c);
 }
 

@@ -326,6 +326,8 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s,
 			members_store(&r->members, tx, at, one->jid, one->aff,
 				STR_NONE, STR_NONE);
 		room_subject_store(r, tx);
+		r->used_us = shard_wall_us(r->e.shard);
+		room_used_store(tx, r->e.jid, r->used_us);
 	}
 	if (as >= 0) {
 		maker_set(&r->maker, s->st->from, (uint32_t)as);

@@ -146,12 +146,14 @@ room_is_empty(struct room *r)
 {
 	if (r->submitting)
 		return; /* what is to become of it is known then */
-	if (r->state == ROOM_LOCKED)
+	if (r->state == ROOM_LOCKED) {
 		room_forget(r); /* nothing of it was stored */
-	else if (r->state == ROOM_OPEN && !r->config.persistent)
+	} else if (r->state == ROOM_OPEN && !r->config.persistent) {
 		room_destroy(r);
-	else
+	} else {
+		room_used(r);
 		entity_check_idle(&r->e);
+	}
 }
 
 void

@@ -200,6 +200,8 @@ void module_talks(struct module_ctx *m, struct shard *sh, struct store_place at,
 void module_list_many(struct module_ctx *m, struct shard *sh, struct str host,
 	struct str owner, const struct str *names, size_t n_names,
 	store_read_fn fn, void *arg);
+void module_owners(struct module_ctx *m, struct shard *sh, struct str host,
+	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg);
 void module_log_owners(struct module_ctx *m, struct shard *sh, struct str host,
 	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg);
 void module_trim(struct module_ctx *m, struct shard *sh, struct store_place at,
