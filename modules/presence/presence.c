@@ -119,6 +119,14 @@ presence_was_sent_to(struct module_ctx *m, struct session *s, struct jid who)
 	return address_set_has_bare(&d->to, session_shard(s)->server, who);
 }
 
+const struct address_set *
+presence_sent_to(struct module_ctx *m, const struct session *s)
+{
+	const struct directed *d = module_session_state_if_made(m, s);
+
+	return d != NULL ? &d->to : NULL;
+}
+
 /* --- who gets what -------------------------------------------------------------------- */
 
 /* st (borrowed) to the available resources of acc, the sender among them
@@ -596,6 +604,7 @@ static const struct hook_handler presence_hooks[] = {
 	{ HOOK_SESSION_SEND, HOOK_DELIVER, on_send },
 	{ HOOK_SESSION_HIDDEN, HOOK_DELIVER, on_hidden },
 	{ HOOK_SESSION_PARTING, HOOK_DELIVER, on_parting },
+	{ HOOK_SESSION_ROOM_SAYS, HOOK_WATCH, presence_on_room_says },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_GUARD, on_receive_guard },
 	{ HOOK_ACCOUNT_RECEIVE, HOOK_DELIVER, on_receive },
 	{ HOOK_ACCOUNT_BLOCK, HOOK_DELIVER, on_block },

@@ -141,6 +141,14 @@ struct session_stanza {
 		      * unless a handler takes it */
 };
 
+/* Argument of HOOK_SESSION_ROOM_SAYS. */
+struct session_room_says {
+	struct session *session;
+	const struct stanza *st; /* groupchat */
+	bool known; /* somebody knows as whom it is in that room, */
+	bool named; /* and that st is for it more than for all (mention.h) */
+};
+
 /* Argument of HOOK_SESSION_LOST. */
 struct session_loss {
 	struct session *session;

@@ -17,6 +17,7 @@
 #include "base/table.h"
 #include "xmpp/message.h"
 #include "core/budget.h"
+#include "core/hook.h"
 #include "core/shard.h"
 #include "core/wire.h"
 #include "account/account_int.h"
@@ -225,6 +226,18 @@ quiet_give(struct session *s)
 	session_out_run(s, session_late_us(s));
 }
 
+/* What a room says to all can wait where it is known that it is not for s alone. */
+static bool
+is_urgent(struct session *s, const struct stanza *st)
+{
+	struct session_room_says says = { .session = s, .st = st };
+
+	if (st->kind != STANZA_MESSAGE || st->type != MESSAGE_GROUPCHAT)
+		return stanza_is_urgent(st);
+	hook_run_for(account_host(s->account), HOOK_SESSION_ROOM_SAYS, &says);
+	return !says.known || says.named;
+}
+
 /* What stands behind blocks of a bytestream waits there. */
 bool
 session_quiet_takes(struct session *s, const struct stanza *st,
@@ -235,7 +248,7 @@ session_quiet_takes(struct session *s, const struct stanza *st,
 
 	if (q == NULL)
 		return false;
-	if (s->out->bulk != NULL || item->kept != 0 || stanza_is_urgent(st)) {
+	if (s->out->bulk != NULL || item->kept != 0 || is_urgent(s, st)) {
 		quiet_give(s);
 		return false;
 	}

@@ -5,7 +5,8 @@
  *
  *     stanza
  *       |  a chat state, and nothing else --> nobody sees it
- *       |  what can wait (not stanza_is_urgent) --> held; presence in place of the one
+ *       |  what can wait (not stanza_is_urgent; of what is said in rooms what does not
+ *       |  name the session: HOOK_SESSION_ROOM_SAYS) --> held; presence in place of the one
  *       |                                      from the same address, as the last
  *       |  all else, and more than may be held
  *       v                     |

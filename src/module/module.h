@@ -42,6 +42,7 @@
 #include "xmpp/error.h"
 #include "xmpp/form.h"
 #include "xmpp/jid.h"
+#include "xmpp/mention.h"
 #include "xmpp/message.h"
 #include "xmpp/ns.h"
 #include "xmpp/precis.h"

@@ -61,7 +61,7 @@ static const struct element {
 	{ NS_FASTEN, "apply-to", SAYS, SIGNAL },
 	/* calls: who rang, who took it, when it ended (XEP-0353 §3) */
 	{ NS_JINGLE_MESSAGE, NULL, SAYS, SIGNAL },
-	{ "urn:xmpp:call-invites:0", NULL, SAYS, SIGNAL },
+	{ NS_CALL_INVITES, NULL, SAYS, SIGNAL },
 	/* files, and invitations to rooms (XEP-0045 §7.8, XEP-0249) */
 	{ NS_OOB, "x", SAYS, TALK },
 	{ NS_FILE_SHARING, "file-sharing", SAYS, TALK },
@@ -75,7 +75,7 @@ static const struct element {
 	{ NS_SID, NULL, SAYS_NOTHING, 0 },
 	{ NS_MAM, "result", SAYS_NOTHING, 0 }, /* for who has asked (XEP-0313 §4.2) */
 	{ NS_OCCUPANT_ID, "occupant-id", SAYS_NOTHING, 0 }, /* XEP-0421 */
-	{ "urn:xmpp:reply:0", "reply", SAYS_NOTHING, 0 },   /* XEP-0461 */
+	{ NS_REPLY, "reply", SAYS_NOTHING, 0 },   /* XEP-0461 */
 	{ "urn:xmpp:fallback:0", "fallback", SAYS_NOTHING, 0 }, /* XEP-0428 */
 	{ "http://jabber.org/protocol/nick", "nick", SAYS_NOTHING, 0 },
 	{ NS_DELAY, NULL, SAYS_NOTHING, 0 },

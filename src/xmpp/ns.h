@@ -8,7 +8,10 @@
 #include "xml/elem.h"
 
 /* RFC 6120 */
+#define NS_ATTENTION "urn:xmpp:attention:0"
+#define NS_CALL_INVITES "urn:xmpp:call-invites:0"
 #define NS_CLIENT "jabber:client"
+#define NS_REPLY "urn:xmpp:reply:0"
 #define NS_STREAMS "urn:ietf:params:xml:ns:xmpp-streams"
 #define NS_STANZAS "urn:ietf:params:xml:ns:xmpp-stanzas"
 #define NS_TLS "urn:ietf:params:xml:ns:xmpp-tls"

@@ -5,6 +5,7 @@ import json
 
 import pytest
 
+import rooms
 import scene as scenes
 from sm import ask, enable
 
@@ -132,6 +133,77 @@ def test_no_more_is_held_than_may_be(phone, more):
     assert [e.get("id") for e in romeo.inbox if e.name == "message"] == [
         "e%04d" % i for i in range(most)]
     assert held(server, romeo) == (0, 0)
+
+
+def said(client):
+    return [e.child("body").text() for e in client.inbox
+            if e.is_("message") and e.child("body") is not None]
+
+
+@pytest.mark.parametrize("archive", (0, 1))
+def test_what_is_said_in_a_room_waits_for_what_names_the_client(phone, archive):
+    server, romeo, desk = phone.server, phone["romeo/phone"], phone["romeo/desk"]
+    juliet = phone["juliet/a"]
+    phone.add_rooms("hall")
+    hall = phone.fill("{hall}")
+    rooms.create(juliet, hall, "juliet", ["enablearchiving=%d" % archive])
+    enable(juliet)
+    rooms.enter(romeo, hall, "romeo")
+    inactive(romeo)
+    romeo.inbox.clear()
+
+    def say(*texts, client=juliet, to=hall):
+        for text in texts:
+            client.send("<message to='%s' type='groupchat'><body>%s</body></message>"
+                        % (to, text))
+
+    def heard(last):
+        """All that juliet has heard."""
+        juliet.take(lambda e: e.child("body") is not None and
+                    e.child("body").text() == last, last)
+        phone.mark(juliet, desk)
+
+    say("1", "2", "romeos are many")
+    heard("romeos are many")
+    assert held(server, romeo)[0] == 3 and not said(romeo)
+    # who has said it does not wait for who does not look
+    assert ask(juliet) == 4  # and the mark of the desk
+    say("Romeo, come")
+    romeo.take(lambda e: e.child("body") is not None and
+               e.child("body").text() == "Romeo, come", "what names him")
+    assert said(romeo) == ["1", "2", "romeos are many"]
+    assert held(server, romeo) == (0, 0)
+    # his own comes back, and what was said before
+    romeo.inbox.clear()
+    say("5")
+    heard("5")
+    say("6", client=romeo)
+    romeo.take(lambda e: e.get("from") == hall + "/romeo", "his own")
+    assert said(romeo) == ["5"]
+    # under another name he is not meant by the old one
+    romeo.send("<presence to='%s/montague'/>" % hall)
+    romeo.take(lambda e: e.is_("presence") and "110" in rooms.codes(e) and
+               e.get("type") is None, "his new name")
+    romeo.inbox.clear()
+    say("romeo?", "7")
+    heard("7")
+    assert held(server, romeo)[0] == 2
+    say("montague!")
+    romeo.take(lambda e: e.child("body") is not None and
+               e.child("body").text() == "montague!", "his name")
+    assert said(romeo) == ["romeo?", "7"]
+    # one that comes in while nobody looks is in when it has heard the subject
+    say("8")
+    heard("8")
+    romeo.inbox.clear()
+    rooms.enter(romeo, hall, "montague")
+    assert held(server, romeo) == (0, 0)
+    say("9")
+    heard("9")
+    assert held(server, romeo)[0] == 1
+    romeo.send(CSI % "active")
+    romeo.take(lambda e: e.child("body") is not None and
+               e.child("body").text() == "9", "the rest")
 
 
 def test_a_reload_without_the_module_gives_what_is_held(own_server):
