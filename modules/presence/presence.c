@@ -30,103 +30,6 @@ static const struct option presence_options[] = {
 	{ .name = NULL },
 };
 
-/* In the slot of a session: to whom presence was sent directly (RFC 6121
- * §4.6), and who has answered that he is gone. */
-struct directed {
-	struct address_set to, left;
-};
-
-static int64_t
-directed_max(const struct session *s)
-{
-	return session_shard(s)->snap->config->limits.directed_presences;
-}
-
-/* --- directed presence: the list -------------------------------------------------- */
-
-static void
-directed_remove(struct address_set *set, const struct server *srv, struct jid jid)
-{
-	struct address *a = address_set_find(set, srv, jid);
-
-	if (a != NULL)
-		address_set_remove(set, a);
-}
-
-static bool
-directed_add(struct directed *d, const struct server *srv, struct jid jid,
-	int64_t max)
-{
-	if (address_set_find(&d->to, srv, jid) != NULL)
-		return true;
-	if ((int64_t)d->to.all.n >= max)
-		return false;
-	address_set_add(&d->to, srv, jid);
-	return true;
-}
-
-static void
-session_done(struct session *s, void *state)
-{
-	struct directed *d = state;
-
-	(void)s;
-	address_set_clear(&d->to);
-	address_set_clear(&d->left);
-}
-
-static void
-session_save(const struct session *s, const void *state, struct arena *a,
-	struct elem *into)
-{
-	const struct directed *d = state;
-	struct table_walk walk = table_walk(&d->to.all);
-	const struct address *to;
-
-	(void)s;
-	while ((to = table_step(&d->to.all, &walk)) != NULL)
-		elem_set_attr(a, elem_add(a, into, NULL, "to"), "jid",
-			jid_str(to->jid));
-}
-
-static bool
-session_restore(struct session *s, void *state, const struct elem *from)
-{
-	struct arena *a = arena_new();
-	struct session_back back = { .session = s };
-	bool ok = true;
-
-	elem_each_child(from, e) {
-		ok = ok && jid_parse(&back.to, a, elem_attr(e, "jid"), NULL) &&
-			directed_add(state, session_shard(s)->server, back.to,
-				directed_max(s));
-		if (ok)
-			hook_run(account_host(s->account), HOOK_SESSION_BACK,
-				&back);
-	}
-	arena_free(a);
-	return ok;
-}
-
-bool
-presence_was_sent_to(struct module_ctx *m, struct session *s, struct jid who)
-{
-	const struct directed *d;
-
-	if (s->slots == NULL)
-		return false;
-	d = module_session_state(m, s);
-	return address_set_has_bare(&d->to, session_shard(s)->server, who);
-}
-
-const struct address_set *
-presence_sent_to(struct module_ctx *m, const struct session *s)
-{
-	const struct directed *d = module_session_state_if_made(m, s);
-
-	return d != NULL ? &d->to : NULL;
-}
-
 /* --- who gets what -------------------------------------------------------------------- */
 
 /* st (borrowed) to the available resources of acc, the sender among them
@@ -298,8 +201,7 @@ tell_directed(struct module_ctx *m, struct session *s, const struct stanza *st,
 		stanza_set_to(copy, a->jid);
 		account_send(acc, copy);
 	}
-	address_set_clear(&d->to);
-	address_set_clear(&d->left);
+	directed_clear(d);
 }
 
 /* Those who saw the presence of a resource of acc, which they do not any more, hear
@@ -447,8 +349,8 @@ send_directed(struct module_ctx *m, struct session *s, struct stanza *st)
 	struct directed *d = module_session_state(m, s);
 
 	if (st->type == PRESENCE_UNAVAILABLE) {
-		directed_remove(&d->to, sh->server, st->to);
-	} else if (!directed_add(d, sh->server, st->to, directed_max(s))) {
+		directed_remove(d, s, st->to);
+	} else if (!directed_add(d, s, st->to)) {
 		sh->stats.refused++;
 		refuse(s, st, COND_RESOURCE_CONSTRAINT,
 			"Presence was sent to too many addresses");
@@ -506,75 +408,6 @@ iq_may_pass(struct module_ctx *m, struct account *acc, const struct stanza *st)
 	return s != NULL && presence_was_sent_to(m, s, st->from);
 }
 
-/* Nor does one who has refused it.  What will do in a while (RFC 6120 §8.3.2), or did
- * not come through in time, says nothing of what he saw before. */
-static bool
-error_is_final(const struct stanza *st)
-{
-	const struct elem *error = stanza_child(st, NS_CLIENT, "error");
-
-	return error == NULL ||
-		(!str_is(elem_attr(error, "type"), "wait") &&
-			elem_child(error, NS_STANZAS,
-				"remote-server-timeout") == NULL);
-}
-
-static bool
-says_gone(const struct stanza *st)
-{
-	return st->type == PRESENCE_UNAVAILABLE ||
-		(st->type == PRESENCE_ERROR && error_is_final(st));
-}
-
-/* A room shows a session itself: it has it in it (XEP-0045 §7.2.2). */
-static bool
-says_inside(const struct stanza *st)
-{
-	const struct elem *x = stanza_child(st, NS_MUC_USER, "x");
-
-	if (st->type != PRESENCE_AVAILABLE || x == NULL)
-		return false;
-	elem_each_child(x, e)
-		if (elem_is(e, NS_MUC_USER, "status") &&
-			str_is(elem_attr(e, "code"), "110"))
-			return true;
-	return false;
-}
-
-/* §4.6.1: one who has left need not be told when we do, and one whom our
- * presence did not reach knows nothing of us.  But what a room says of somebody who
- * has left it may cross his coming in again: then its next word is that he is in it. */
-static void
-note_target(struct directed *d, const struct session *s, const struct stanza *st)
-{
-	const struct server *srv = session_shard(s)->server;
-	bool is_told = address_set_find(&d->to, srv, st->from) != NULL;
-
-	if (is_told && says_gone(st)) {
-		if ((int64_t)d->left.all.n >= directed_max(s))
-			address_set_clear(&d->left);
-		directed_remove(&d->to, srv, st->from);
-		if (address_set_find(&d->left, srv, st->from) == NULL)
-			address_set_add(&d->left, srv, st->from);
-	} else if (!is_told && d->left.all.n != 0 && says_inside(st) &&
-		address_set_find(&d->left, srv, st->from) != NULL) {
-		directed_remove(&d->left, srv, st->from);
-		address_set_add(&d->to, srv, st->from);
-	}
-}
-
-static void
-note_answer(struct module_ctx *m, struct account *acc, const struct stanza *st)
-{
-	struct session *s;
-
-	if (st->kind != STANZA_PRESENCE || jid_is_bare(st->to))
-		return;
-	s = session_find(acc, jid_resource(st->to));
-	if (s != NULL && s->slots != NULL)
-		note_target(module_session_state(m, s), s, st);
-}
-
 static enum hook_result
 on_receive(struct module_ctx *m, void *arg)
 {
@@ -584,7 +417,7 @@ on_receive(struct module_ctx *m, void *arg)
 		presence_on_probe(m, in->account, in->st);
 		return HOOK_HANDLED;
 	}
-	note_answer(m, in->account, in->st);
+	directed_note(m, in->account, in->st);
 	return HOOK_PASS;
 }
 
@@ -621,7 +454,7 @@ MODULE(presence) = {
 	.conf_size = sizeof(struct presence_conf),
 	.hooks = presence_hooks,
 	.session_state = sizeof(struct directed),
-	.session_done = session_done,
-	.session_save = session_save,
-	.session_restore = session_restore,
+	.session_done = directed_done,
+	.session_save = directed_save,
+	.session_restore = directed_restore,
 };
