@@ -275,6 +275,9 @@ void room_subject_done(struct room *r);
 void room_subject_add(const struct room *r, struct store_tx *tx, const struct stanza *st);
 void room_subject_store(const struct room *r, struct store_tx *tx);
 void room_subject_take(struct room *r, struct str value);
+/* The same as an element, NULL where there is none, and back. */
+struct elem *room_subject_elem(const struct room *r, struct arena *a);
+void room_subject_read(struct room *r, struct arena *a, const struct elem *e);
 /* For one who comes in (§7.2.15). */
 struct stanza *room_subject_new(const struct room *r, struct jid to);
 /* To one who comes in (§7.2.15). */

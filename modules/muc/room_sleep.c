@@ -31,6 +31,18 @@ room_parts(struct room *r, struct room_client *c)
 	c->told = true;
 }
 
+/* Of one that is locked nothing is in the store. */
+static void
+save_locked(const struct room *r, struct arena *a, struct elem *e)
+{
+	struct elem *subject = room_subject_elem(r, a);
+
+	elem_set_attr(a, e, "owner",
+		jid_str(TAILQ_FIRST(&r->people.occupants)->user));
+	if (subject != NULL)
+		elem_append(e, subject);
+}
+
 static void
 save_head(struct room *r, struct entity_save *to)
 {
@@ -42,8 +54,7 @@ save_head(struct room *r, struct entity_save *to)
 	elem_set_attr(a, e, "k0", arena_printf(a, "%lld", (long long)key->k0));
 	elem_set_attr(a, e, "k1", arena_printf(a, "%lld", (long long)key->k1));
 	if (r->state == ROOM_LOCKED)
-		elem_set_attr(a, e, "owner",
-			jid_str(TAILQ_FIRST(&r->people.occupants)->user));
+		save_locked(r, a, e);
 	(void)entity_save_elem(to, STR("."), a, e);
 	arena_free(a);
 }
@@ -143,6 +154,7 @@ wake_head(struct waking *w, const struct elem *e)
 {
 	struct room *r = w->r;
 	struct hash_key *key = &r->people.ids;
+	const struct elem *subject;
 	struct jid owner;
 	long long k0, k1;
 
@@ -158,6 +170,9 @@ wake_head(struct waking *w, const struct elem *e)
 		r->state = ROOM_LOCKED;
 		members_set(&r->members, jid_bare(owner), AFF_OWNER, STR_NONE,
 			STR_NONE);
+		subject = elem_child(e, NS_CLIENT, "subject");
+		if (subject != NULL)
+			room_subject_read(r, w->a, subject);
 	}
 	return r->state != ROOM_ABSENT;
 }

@@ -54,23 +54,37 @@ room_subject_set(struct room *r, const struct stanza *st, struct jid by)
 
 /* --- in the store ---------------------------------------------------------------------------- */
 
-static void
-add_to_tx(const struct room *r, struct store_tx *tx, const struct room_subject *s)
+static struct elem *
+subject_elem(struct arena *a, const struct room_subject *s)
 {
-	struct arena *a = arena_new();
 	struct elem *e = elem_new(a, NS_CLIENT, "subject");
-	struct buf value = BUF_INIT;
 	char stamp[DATETIME_SIZE];
 
 	elem_set_attr(a, e, "nick", str_c(s->nick));
 	elem_set_attr(a, e, "user", str_c(s->user));
-	elem_set_attr(a, e, "stamp", datetime_format(stamp, s->us));
+	elem_set_attr(a, e, "stamp",
+		arena_str(a, datetime_format(stamp, s->us)));
 	elem_add_text(a, e, str_c(s->text));
-	stored_write(&value, e);
+	return e;
+}
+
+static void
+add_to_tx(const struct room *r, struct store_tx *tx, const struct room_subject *s)
+{
+	struct arena *a = arena_new();
+	struct buf value = BUF_INIT;
+
+	stored_write(&value, subject_elem(a, s));
 	store_tx_set(tx, entity_place(&r->e, MAP_ROOM), STR("subject"),
 		buf_str(&value));
 	buf_done(&value);
 	arena_free(a);
+}
+
+struct elem *
+room_subject_elem(const struct room *r, struct arena *a)
+{
+	return r->subject.nick != NULL ? subject_elem(a, &r->subject) : NULL;
 }
 
 void
@@ -97,15 +111,23 @@ room_subject_add(const struct room *r, struct store_tx *tx, const struct stanza 
 }
 
 void
-room_subject_take(struct room *r, struct str value)
+room_subject_read(struct room *r, struct arena *a, const struct elem *e)
 {
-	struct arena *a = arena_new();
-	const struct elem *e = stored_read(a, value);
-	struct str nick = e != NULL ? elem_attr(e, "nick") : STR_NONE;
+	struct str nick = elem_attr(e, "nick");
 	int64_t us;
 
 	if (nick.p != NULL && datetime_parse(elem_attr(e, "stamp"), &us))
 		take(r, elem_text(a, e), nick, elem_attr(e, "user"), us);
+}
+
+void
+room_subject_take(struct room *r, struct str value)
+{
+	struct arena *a = arena_new();
+	const struct elem *e = stored_read(a, value);
+
+	if (e != NULL)
+		room_subject_read(r, a, e);
 	arena_free(a);
 }
 
