@@ -312,11 +312,23 @@ keep_answer(struct scene *s, const struct elem *e)
 	arena_free(a);
 }
 
+static struct str
+error_of(const struct elem *e)
+{
+	const struct elem *error = elem_child(e, NS_CLIENT, "error");
+	const struct elem *cond = error != NULL ? elem_first_child(error) : NULL;
+
+	return cond != NULL ? cond->name : STR("");
+}
+
 static void
 hears_iq(struct person *p, unsigned room, const struct elem *e)
 {
 	struct str id = elem_attr(e, "id"), type = elem_attr(e, "type");
 
+	if (str_is(type, "error"))
+		scene_say("  p%u is refused %.*s by room%u: %.*s", p->index,
+			STR_ARG(id), room, STR_ARG(error_of(e)));
 	if (str_is(type, "get") || str_is(type, "set"))
 		person_send(p, "<iq type='result' id='%.*s' to='%.*s'/>",
 			STR_ARG(id), STR_ARG(elem_attr(e, "from")));

@@ -114,13 +114,14 @@ note_came(struct person *p, unsigned room, unsigned came)
 	struct came *c = &s->came[came];
 	unsigned last = 0;
 
-	if (came == 0 || came >= s->n_came || c->room != room || stay == NULL ||
+	if (came == 0 || came >= s->n_came || (c->seen_by >> p->index & 1) != 0)
+		return;
+	c->seen_by |= 1u << p->index; /* more than once when another one goes */
+	if (c->room != room || stay == NULL ||
 		p->views[room].phase != INSIDE || stay->begun >= c->asked ||
 		p->views[room].joining != 0 || p->index == c->person ||
-		p->woke >= c->asked || /* it missed what another one replaced */
-		(c->seen_by >> p->index & 1) != 0)
+		p->woke >= c->asked) /* it missed what another one replaced */
 		return;
-	c->seen_by |= 1u << p->index;
 	for (size_t i = 0; i < stay->heard.n; i++)
 		if (stay->heard.p[i].as != AS_SUBJECT)
 			last = stay->heard.p[i].id;
@@ -132,6 +133,22 @@ note_came(struct person *p, unsigned room, unsigned came)
 	c->seen = true;
 	c->after = last;
 	s->counts->anchored++;
+}
+
+static void
+check_early(struct person *p, unsigned room)
+{
+	struct view *v = &p->views[room];
+
+	for (size_t i = 0; i < v->sees.n; i++) {
+		struct seen *one = &v->sees.p[i];
+
+		if (one->early && one->real >= 0 && !sees_real(v) &&
+			p->scene->persons[one->real].user != p->user)
+			scene_fail(p->scene, "p%u may not see who %s in room%u is",
+				p->index, one->nick, room);
+		one->early = false;
+	}
 }
 
 static void
@@ -167,13 +184,16 @@ sees(struct person *p, unsigned room, const char *nick, const struct elem *e,
 	if (own && (v->phase != OUTSIDE || v->lost)) {
 		v->role = one->role;
 		v->aff = one->aff;
+		if (v->phase == TOLD_HISTORY)
+			check_early(p, room);
 	} else if (own && person_may_haunt(p)) {
 		person_flees(p, room);
 	} else if (own && !v->stale) {
 		scene_fail(p->scene, "p%u gets its own presence from room%u, "
 			"in which it is not", p->index, room);
 	}
-	if (jid.p != NULL && !own && v->phase != OUTSIDE) {
+	one->early = v->joining != 0; /* it is seen then what it may see */
+	if (jid.p != NULL && !own && v->phase == INSIDE && v->joining == 0) {
 		p->scene->counts->real++;
 		if (!sees_real(v))
 			scene_fail(p->scene, "p%u may not see who %s is in room%u",

@@ -54,6 +54,7 @@ struct seen {
 	char nick[NICK];
 	char role, aff;
 	int real; /* the person; -1: not told */
+	bool early; /* before it was known what one may see */
 };
 
 /* What was heard: an id, of a message or of a subject. */
