@@ -256,6 +256,7 @@ void
 room_presence(struct room *r, struct room_client *c, struct stanza *st)
 {
 	static const struct room_note lost = { .codes = { 333 } };
+	uint8_t saw = audience_flags(r->audience, c->jid);
 
 	if (st->type == PRESENCE_UNAVAILABLE) {
 		room_leaves(r, c, st->gone == GONE_LOST ? &lost : NULL, st);
@@ -270,5 +271,9 @@ room_presence(struct room *r, struct room_client *c, struct stanza *st)
 	room_clean(st);
 	people_say(c, st->root);
 	room_show(r, c->occupant, NULL, st->from);
+	/* with the nickname of a moderator, who is another client of his */
+	if ((saw & VIEW_PLAIN) != 0 &&
+		(audience_flags(r->audience, c->jid) & VIEW_REAL) != 0)
+		join_shown_again(r, c);
 	stanza_free(st);
 }
