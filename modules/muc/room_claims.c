@@ -120,4 +120,5 @@ room_clean(struct stanza *st)
 		if (str_is(e->ns, NS_RETRACT) || str_is(e->ns, NS_FASTEN))
 			elem_drop(e, is_moderation, NULL);
 	}
+	stanza_drop_ids_by(st, jid_bare(st->to)); /* XEP-0359 §4; of presence, too */
 }

@@ -108,21 +108,34 @@ limits_let(struct room *r, struct stanza *st, enum room_doing what)
 	return true;
 }
 
+size_t
+limits_bytes(const struct elem *e)
+{
+	struct buf packed = BUF_INIT;
+	size_t n;
+
+	elem_pack(&packed, e);
+	n = packed.n;
+	buf_done(&packed);
+	return n;
+}
+
+bool
+limits_fit_presence(const struct room *r, const struct stanza *st)
+{
+	size_t max = (size_t)room_conf(r)->max_presence;
+
+	return stanza_bytes(st) <= max || limits_bytes(st->root) <= max;
+}
+
 bool
 limits_let_presence(struct room *r, struct stanza *st)
 {
-	size_t max = (size_t)room_conf(r)->max_presence;
-	struct buf packed = BUF_INIT;
-	bool fits;
-
-	if (stanza_bytes(st) > max)
-		elem_pack(&packed, st->root);
-	fits = packed.n <= max;
-	buf_done(&packed);
-	if (fits)
+	if (limits_fit_presence(r, st))
 		return true;
 	room_refuse_why(r, st, COND_NOT_ACCEPTABLE, "modify",
 		arena_printf(st->arena,
-			"Presence in this room is of %zu bytes at most", max));
+			"Presence in this room is of %zu bytes at most",
+			(size_t)room_conf(r)->max_presence));
 	return false;
 }

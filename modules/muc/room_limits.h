@@ -34,6 +34,9 @@ struct room_limits {
 bool limits_let(struct room *r, struct stanza *st, enum room_doing what);
 /* Is this too much to be shown to all?  The same. */
 bool limits_let_presence(struct room *r, struct stanza *st);
+bool limits_fit_presence(const struct room *r, const struct stanza *st);
+/* What e takes where it is kept. */
+size_t limits_bytes(const struct elem *e);
 void limits_done(struct room_limits *l);
 
 #endif

@@ -83,7 +83,6 @@ static void
 dress(const struct room *r, struct stanza *st, const struct room_client *c)
 {
 	room_clean(st);
-	stanza_drop_ids_by(st, r->e.jid);
 	room_add_id(r, st->arena, st->root, c->jid);
 	stanza_set_to(st, room_occupant_jid(r, st->arena,
 				  occupant_nick(c->occupant)));

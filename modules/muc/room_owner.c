@@ -14,6 +14,7 @@
 
 #define VAR_ADMINS "muc#roomconfig_roomadmins"
 #define VAR_OWNERS "muc#roomconfig_roomowners"
+#define HOW_BYTES 4096 /* of <destroy/>, which goes to each who is in it */
 #define LIST_MAX 2000 /* of both */
 
 /* --- the form --------------------------------------------------------------------------- */
@@ -555,6 +556,8 @@ muc_on_owner_set(struct module_ctx *m, struct iq *iq)
 
 	if (cond != COND_NONE)
 		iq_error(iq, cond, NULL);
+	else if (how != NULL && limits_bytes(how) > HOW_BYTES)
+		iq_error(iq, COND_NOT_ACCEPTABLE, "The reason is too long");
 	else if (how != NULL)
 		destroy(r, iq, how);
 	else if (is_cancelled(iq->payload) && r->state == ROOM_LOCKED)

@@ -73,7 +73,8 @@ room_leaves(struct room *r, struct room_client *c, const struct room_note *note,
 	a = arena_new();
 	gone.user = jid_copy(a, c->jid);
 	gone.nick = arena_str(a, occupant_nick(o));
-	gone.said = last_words(a, said);
+	if (said != NULL && limits_fit_presence(r, said))
+		gone.said = last_words(a, said);
 	join_end(c);
 	if (!c->told && !has_ended(said))
 		room_show_gone_own(r, c, note);

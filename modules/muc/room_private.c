@@ -74,7 +74,6 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 		room_refuse(r, st, cond, NULL);
 	} else if (st->type == MESSAGE_ERROR || limits_let(r, st, DOING_MESSAGE)) {
 		room_clean(st);
-		stanza_drop_ids_by(st, r->e.jid);
 		elem_add(st->arena, st->root, NS_MUC_USER, "x");
 		room_add_id(r, st->arena, st->root, c->jid);
 		send_to_all(r, c->occupant, st, whom);
