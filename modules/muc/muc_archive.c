@@ -10,6 +10,9 @@
 
 #include "room.h"
 
+#define MAP_KEPT "kept" /* of the service: see struct archive_kind */
+#define DAY_S 86400u
+
 /* --- what is too old, or too much ------------------------------------------------------ */
 
 static void
@@ -24,8 +27,24 @@ bounds_of(const struct module_ctx *m, struct archive_bounds *out)
 static const struct archive_kind of_rooms = {
 	.log = LOG_ARCHIVE,
 	.of = "room",
+	.own = MAP_KEPT,
 	.bounds = bounds_of,
 };
+
+void
+muc_archive_store(struct store_tx *tx, struct jid room, const struct room_config *c)
+{
+	struct store_place at = { jid_domain(room), STR(""), STR(MAP_KEPT) };
+	struct buf value = BUF_INIT;
+
+	if (c == NULL || c->archive_days == 0) {
+		store_tx_delete(tx, at, jid_local(room));
+		return;
+	}
+	buf_printf(&value, "%llu", (unsigned long long)c->archive_days * DAY_S);
+	store_tx_set(tx, at, jid_local(room), buf_str(&value));
+	buf_done(&value);
+}
 
 void
 muc_follow(struct module_ctx *m, struct shard *sh)

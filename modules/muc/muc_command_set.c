@@ -318,6 +318,7 @@ create_store(struct command_call *call, struct module_ctx *m,
 	members_store(&members, tx, who, owner, AFF_OWNER, STR_NONE, STR_NONE);
 	members_done(&members);
 	muc_list_store(tx, room, c);
+	muc_archive_store(tx, room, c);
 	module_commit(m, call->shard, tx, on_created, call);
 }
 

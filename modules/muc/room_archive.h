@@ -13,6 +13,7 @@
 
 struct room;
 struct room_ask;
+struct room_config;
 
 /* What has been asked for, in the order in which it came. */
 struct room_asks {
@@ -33,7 +34,11 @@ bool room_archive_lost(struct room *r, const struct stanza *error);
 void room_archive_features(const struct room *r, struct arena *a,
 	struct elem *query);
 
-/* muc_archive.c: st was added under this id, in tx, with so many bytes: it is found by its
+/* muc_archive.c: how long its owners want it to be kept, as an operation of tx; c: NULL
+ * where the room goes. */
+void muc_archive_store(struct store_tx *tx, struct jid room,
+	const struct room_config *c);
+/* st was added under this id, in tx, with so many bytes: it is found by its
  * words, and what is too much goes. */
 void room_archive_added(struct room *r, struct store_tx *tx, const struct stanza *st,
 	struct str id, size_t bytes);

@@ -16,6 +16,7 @@
 #define SECRET_BYTES 1023
 #define USERS_MAX 100000
 #define HISTORY_MAX 1000
+#define DAYS_MAX 36500
 #define SLOW_MAX 86400
 
 #define HISTORY_DEFAULT 20
@@ -105,6 +106,8 @@ static const struct row rows[] = {
 		.info = "muc#roominfo_slow_mode_duration", .is_validated = true },
 	{ VAR("enablearchiving"), "Is what is said archived?", .kind = FLAG,
 		.off = OFF(archive) },
+	{ "x-muc#roomconfig_archive_days", "For how many days, where that is less than usual?",
+		.kind = NUMBER, .off = OFF(archive_days), .max = DAYS_MAX },
 };
 
 /* Numbers, choices and sets are alike there. */

@@ -25,6 +25,7 @@ struct room_config {
 	int allow_pm, whois;
 	uint32_t max_users;   /* 0: as many as the service lets */
 	uint32_t max_history; /* messages */
+	uint32_t archive_days; /* 0: as long as the service does */
 	uint32_t slow_mode;   /* seconds between two of one who speaks; 0: any (XEP-0500) */
 	unsigned presence_of; /* sets of roles: whose presence others get, */
 	unsigned member_list; /* and who may have the list of members */

@@ -338,6 +338,7 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s,
 		members_store(&r->members, tx, at, s->changes.p[i].jid,
 			s->changes.p[i].aff, STR_NONE, STR_NONE);
 	muc_list_store(tx, r->e.jid, &s->config);
+	muc_archive_store(tx, r->e.jid, &s->config);
 	r->submitting = true;
 	module_commit(m, r->e.shard, tx, on_submitted, s);
 }
@@ -499,6 +500,7 @@ delete_it(struct room *r, struct iq *iq, const struct elem *how)
 	r->state = ROOM_GOING;
 	store_tx_clear_owner(tx, jid_domain(r->e.jid), jid_local(r->e.jid));
 	muc_list_delete(tx, r->e.jid);
+	muc_archive_store(tx, r->e.jid, NULL);
 	members_delete(&r->members, tx, entity_place(&r->e, MAP_AFFILIATIONS));
 	maker_delete(r, tx);
 	module_commit(module_of_entity(&r->e), r->e.shard, tx, on_deleted, g);

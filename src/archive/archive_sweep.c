@@ -37,6 +37,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/timer.h"
+#include "base/vec.h"
 #include "conf/option.h"
 #include "store/store.h"
 #include "core/host.h"
@@ -61,6 +62,12 @@ struct archive_sum {
 	int64_t oldest_us;
 };
 
+/* Of one that is kept less long than others are. */
+struct archive_own {
+	char *owner;
+	int64_t keep_us;
+};
+
 struct archive_sweep {
 	LIST_ENTRY(archive_sweep) link;
 	struct shard *shard;
@@ -79,6 +86,8 @@ struct archive_sweep {
 	uint64_t left;    /* bytes of the host, as far as is known */
 	uint64_t gone;    /* messages, in this walk */
 	struct archive_sum sum; /* of this walk */
+	struct VEC(struct archive_own) own; /* behind `after', in order */
+	bool own_whole;   /* there are no more of them */
 };
 
 static void sweep_read(struct archive_sweep *s);
@@ -125,6 +134,15 @@ owner_forget(struct archive_sweep *s)
 }
 
 static void
+own_forget(struct archive_sweep *s)
+{
+	for (size_t i = 0; i < s->own.n; i++)
+		free(s->own.p[i].owner);
+	vec_done(&s->own);
+	s->own_whole = true;
+}
+
+static void
 after_set(struct archive_sweep *s, struct str owner)
 {
 	free(s->after);
@@ -166,7 +184,8 @@ walk_end(struct archive_sweep *s, const struct archive_bounds *b)
 	owner_forget(s);
 	if (is_too_much)
 		sweep_rest(s, PART_US);
-	else if (b->host_bytes != 0 || b->keep_us < OPTION_NEVER)
+	else if (b->host_bytes != 0 || b->keep_us < OPTION_NEVER ||
+		s->kind->own != NULL)
 		sweep_rest(s, WALK_US);
 }
 
@@ -186,14 +205,26 @@ bytes_of(const struct store_entry *e)
 	return e->bytes + e->total * STORE_ENTRY_BYTES;
 }
 
+static int64_t
+keep_of(const struct archive_sweep *s, const struct archive_bounds *b,
+	struct str owner)
+{
+	for (size_t i = 0; i < s->own.n; i++) {
+		if (str_is(owner, s->own.p[i].owner))
+			return MIN(b->keep_us, s->own.p[i].keep_us);
+	}
+	return b->keep_us;
+}
+
 /* What is older goes; 0: nothing is too old. */
 static int64_t
-too_old(const struct archive_sweep *s, const struct archive_bounds *b)
+too_old(const struct archive_sweep *s, const struct archive_bounds *b,
+	struct str owner)
 {
-	int64_t us = 0;
+	int64_t us = 0, keep_us = keep_of(s, b, owner);
 
-	if (b->keep_us < OPTION_NEVER)
-		us = MAX(shard_wall_us(s->shard) - b->keep_us, 0);
+	if (keep_us < OPTION_NEVER)
+		us = MAX(shard_wall_us(s->shard) - keep_us, 0);
 	if (b->host_bytes != 0 && s->left > b->host_bytes)
 		us = MAX(us, s->cut_us);
 	return us;
@@ -262,7 +293,7 @@ static bool
 archive_pass(struct archive_sweep *s, const struct archive_bounds *b,
 	const struct store_entry *e)
 {
-	int64_t before_us = too_old(s, b);
+	int64_t before_us = too_old(s, b, e->key);
 
 	if (!s->enough &&
 		(e->wall_us < before_us || bytes_of(e) > b->max_bytes)) {
@@ -276,15 +307,31 @@ archive_pass(struct archive_sweep *s, const struct archive_bounds *b,
 	return true;
 }
 
+/* Is it not known yet for how long it is kept?  Those that are lie up to the last. */
+static bool
+is_behind_own(const struct archive_sweep *s, struct str owner)
+{
+	return !s->own_whole &&
+		str_cmp(owner, str_c(s->own.p[s->own.n - 1].owner)) > 0;
+}
+
 static void
 owners_look(struct archive_sweep *s, const struct store_answer *answer,
 	const struct archive_bounds *b)
 {
+	bool all = answer->complete || answer->n == 0;
+
 	count_gone(s, answer->n != 0 ? &answer->entries[0] : NULL);
-	for (size_t i = 0; i < answer->n; i++)
+	for (size_t i = 0; i < answer->n; i++) {
+		if (is_behind_own(s, answer->entries[i].key)) {
+			after_set(s, str_c(s->own.p[s->own.n - 1].owner));
+			all = false;
+			break;
+		}
 		if (!archive_pass(s, b, &answer->entries[i]))
 			return;
-	if (answer->complete || answer->n == 0)
+	}
+	if (all)
 		walk_end(s, b);
 	else
 		sweep_rest(s, PART_US);
@@ -309,6 +356,67 @@ on_owners(void *arg, const struct store_answer *answer, const struct err *err)
 
 /* Of whom something has just gone, comes first again. */
 static void
+owners_read(struct archive_sweep *s)
+{
+	sweep_busy(s);
+	store_log_owners(s->shard->server->store, str_c(s->host),
+		str_c(s->kind->log),
+		s->after != NULL ? str_c(s->after) : STR_NONE,
+		s->owner != NULL ? 1 : PART, &s->shard->mailbox, on_owners, s);
+}
+
+/* What cannot be read is kept as long as all else. */
+static void
+own_add(struct archive_sweep *s, const struct store_entry *e)
+{
+	long long seconds;
+
+	if (!str_to_int(e->value, 0, INT64_MAX / US_PER_S, &seconds))
+		seconds = INT64_MAX / US_PER_S;
+	*vec_push(&s->own) = (struct archive_own){ str_dup(e->key),
+		seconds * US_PER_S };
+}
+
+static void
+on_own(void *arg, const struct store_answer *answer, const struct err *err)
+{
+	struct archive_sweep *s = arg;
+	struct archive_bounds b;
+
+	s->busy = false;
+	if (err == NULL) {
+		for (size_t i = 0; i < answer->n; i++)
+			own_add(s, &answer->entries[i]);
+		s->own_whole = answer->complete || answer->n == 0;
+	}
+	if (sweep_bounds(s, &b)) {
+		if (err == NULL)
+			owners_read(s);
+		else
+			sweep_rest(s, LOOK_US);
+	}
+	module_release(s->entry);
+}
+
+/* Those that are kept less long come first, as far as there may be some in the part. */
+static void
+own_read(struct archive_sweep *s)
+{
+	struct store_place at = { str_c(s->host), STR(""), str_c(s->kind->own) };
+
+	own_forget(s);
+	if (s->kind->own == NULL) {
+		owners_read(s);
+		return;
+	}
+	sweep_busy(s);
+	store_page(s->shard->server->store, at,
+		&(struct store_page){ .after = s->after != NULL ?
+				str_c(s->after) : STR_NONE, .max = PART },
+		&s->shard->mailbox, on_own, s);
+}
+
+static void
 sweep_read(struct archive_sweep *s)
 {
 	struct shard *sh = s->shard;
@@ -324,10 +432,7 @@ sweep_read(struct archive_sweep *s)
 	}
 	if (!s->walks)
 		walk_begin(s);
-	sweep_busy(s);
-	store_log_owners(sh->server->store, str_c(s->host), str_c(s->kind->log),
-		s->after != NULL ? str_c(s->after) : STR_NONE,
-		s->owner != NULL ? 1 : PART, &sh->mailbox, on_owners, s);
+	own_read(s);
 }
 
 /* --- what is added ----------------------------------------------------------------------- */
@@ -401,6 +506,7 @@ archive_sweeps_done(struct archive_sweeps *sweeps)
 		free(s->host);
 		free(s->after);
 		free(s->owner);
+		own_forget(s);
 		free(s);
 	}
 }

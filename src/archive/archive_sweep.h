@@ -31,6 +31,8 @@ struct archive_kind {
 	const char *log;
 	const char *waits; /* as in struct store_trim; NULL: nothing */
 	const char *of;    /* whose they are, for the log: "user", "room" */
+	const char *own;   /* a map of the domain: by owner, for how many seconds an
+			    * archive is kept that is kept less long; NULL: none */
 	void (*bounds)(const struct module_ctx *m, struct archive_bounds *out);
 };
 

@@ -31,6 +31,17 @@ def rows(server, room):
         db.close()
 
 
+def owners(server):
+    """The rooms that have an archive, by their localparts."""
+    db = sqlite3.connect("file:%s?mode=ro" % server.conf["storage"]["path"],
+                         uri=True)
+    try:
+        return [owner for owner, in db.execute(
+            "SELECT DISTINCT owner FROM entries WHERE name = 'archive'")]
+    finally:
+        db.close()
+
+
 def bytes_of(server, room):
     return sum(len(value) + ENTRY for _, value in rows(server, room))
 
@@ -240,6 +251,40 @@ def test_what_is_too_old_goes(own_server):
     juliet = world.scene.login("juliet/b")
     assert said(mam.query(juliet, to=one)) == ["young"]
     assert mam.query(juliet, to=two).ids == []
+    world.scene.end()
+
+
+@pytest.mark.once
+def test_owners_have_it_kept_less_long(own_server):
+    """More rooms than are looked at at once.  What owners say last is in force, never
+    holds for longer than the service keeps anything, and ends with the room."""
+    world = kept(own_server, archive_keep="10d")
+    local, _, domain = rooms.new_address(world.server, "verona").partition("@")
+    all_ = ["%s-%02d@%s" % (local, i, domain) for i in range(70)]
+    days = "x-muc#roomconfig_archive_days=%d"
+    for i, room in enumerate(all_):
+        rooms.create(world.romeo, room, "Romeo", [
+            "persistentroom=1", days % (1 if i in (0, 1, 2, 36, 69) else 3650)])
+    rooms.configure(world.romeo, all_[0], [days % 0])
+    rooms.ask(world.romeo, "set", "<query xmlns='%s'><destroy/></query>" % rooms.OWNER,
+              all_[1])
+    rooms.forget(world.romeo, all_[1])
+    rooms.create(world.romeo, all_[1], "Romeo", ["persistentroom=1"])
+    for room in all_:
+        say(world.romeo, room, "x")
+    world.server.advance(86000)
+    assert len(owners(world.server)) == 70
+
+    def until(n):
+        """A walk begins within the hour, and has its rests."""
+        for _ in range(80):
+            if len(owners(world.server)) <= n:
+                break
+            world.server.advance(100)
+        return {int(owner[-2:]) for owner in owners(world.server)}
+    assert until(67) == set(range(70)) - {2, 36, 69}
+    world.server.advance(9 * 86400)
+    assert len(until(60)) == 60
     world.scene.end()
 
 

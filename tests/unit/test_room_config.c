@@ -95,6 +95,9 @@ static const struct value_case values[] = {
 	{ "muc#maxhistoryfetch", "1000", true },
 	{ "muc#maxhistoryfetch", "1001", false },
 	{ "muc#maxhistoryfetch", "none", false },
+	{ "x-muc#roomconfig_archive_days", "0", true },
+	{ "x-muc#roomconfig_archive_days", "36500", true },
+	{ "x-muc#roomconfig_archive_days", "36501", false },
 	{ VAR("slow_mode_duration"), "0", true },
 	{ VAR("slow_mode_duration"), "86400", true },
 	{ VAR("slow_mode_duration"), "86401", false },
@@ -190,7 +193,7 @@ fill(struct room_config *c, struct arena *a)
 		VAR("presencebroadcast"), "moderator", VAR("getmemberlist"),
 		"visitor", VAR("maxusers"), "77", "muc#maxhistoryfetch", "3",
 		VAR("slow_mode_duration"), "7", VAR("contactjid"), "a@b.example",
-		VAR("enablearchiving"), "0" };
+		VAR("enablearchiving"), "0", "x-muc#roomconfig_archive_days", "30" };
 
 	for (size_t i = 0; i < COUNT(fields); i += 2)
 		add(a, form, fields[i], fields[i + 1]);
