@@ -1,6 +1,7 @@
 """What was said in rooms, for those who ask (XEP-0313 §6.1.2): how much goes out at once,
 what is damaged, and how long it is kept.  Who may ask is in tests/dialog."""
 
+import re
 import sqlite3
 
 import pytest
@@ -9,6 +10,8 @@ import mam
 import rooms
 import scene as scenes
 from antiphon import merge
+from client import Client
+from sm import SM, enable
 
 pytestmark = pytest.mark.only("antiphon")
 
@@ -77,10 +80,11 @@ class World:
         self.romeo = self.scene.login("romeo/a")
         self.juliet = self.scene.login("juliet/a")
 
-    def room(self, *fields):
+    def room(self, *fields, alone=False):
         room = rooms.new_address(self.server, "verona")
         rooms.create(self.romeo, room, "Romeo", ("persistentroom=1",) + fields)
-        rooms.enter(self.juliet, room, "Juliet")
+        if not alone:
+            rooms.enter(self.juliet, room, "Juliet")
         return room
 
 
@@ -320,4 +324,73 @@ def test_where_nobody_searches_no_words_are_kept(own_server):
                            room)
     features = {e.get("var") for e in info.elems()[0].elems() if e.name == "feature"}
     assert "urn:xmpp:mam:2" in features and "urn:xmpp:fulltext:0" not in features
+    world.scene.end()
+
+
+# --- who takes it --------------------------------------------------------------------
+
+
+def test_who_reads_nothing_has_a_slice_waiting(own_server):
+    """However much he asks for: the next one goes out when he has taken that, and nobody
+    else waits for it (XEP-0313 §4.2)."""
+    world = World(own_server({"limits": {"write_queue_bytes": "64KiB"}}))
+    room = world.room(alone=True) # where nobody else reads nothing
+    say(world.romeo, room, *["%d%s" % (i, "x" * 100000) for i in range(70)])
+    slow = world.scene.login("juliet/slow")
+    # page by page, behind its last id, as if he had read the one before
+    ids = [id_ for id_, _ in rows(world.server, room)]
+    for i in range(7):
+        slow.send("<iq type='set' id='%d' to='%s'>%s</iq>" % (
+            i, room, mam.query_xml("s%d" % i, after=ids[i * 10 - 1] if i else None,
+                                   max=10)))
+    assert len(mam.query(world.romeo, to=room, max=3).ids) == 3
+    waiting = dict(re.findall(r"^(write|session)_bytes_highest +(\d+)$",
+                              world.server.ctl("stats"), re.M))
+    assert sum(map(int, waiting.values())) < 1 << 20 and len(waiting) == 2
+    for i in range(7):
+        answer = slow.take(lambda e, i=i: e.get("id") == str(i), "the answer")
+        page = mam.fin_of(mam.take_results(slow, "s%d" % i, room), answer)
+        assert page.ids == ids[i * 10:i * 10 + 10]
+    # one that goes away leaves nothing behind
+    for i in range(3):
+        slow.send("<iq type='set' id='x%d' to='%s'>%s</iq>" % (
+            i, room, mam.query_xml("x", max=10)))
+    slow.drop()
+    assert len(mam.query(world.juliet, to=room, max=1).ids) == 1
+    world.scene.end()
+
+
+def test_a_page_outlives_its_stream(own_server):
+    """XEP-0198: it waits while its session sleeps, and goes on where that is resumed."""
+    server = own_server({"limits": {"write_queue_bytes": "64KiB"},
+                         "modules": {"sm": {"ask_after_stanzas": "1"}}})
+    world = World(server)
+    room = world.room()
+    say(world.romeo, room, *["%d%s" % (i, "x" * 20000) for i in range(40)])
+    phone = world.scene.login("juliet/phone")
+    previd = enable(phone).get("id")
+    phone.send("<iq type='set' id='page' to='%s'>%s</iq>" % (
+        room, mam.query_xml("q", max=40)))
+    seen = []
+
+    def hear(client):
+        e = client.next("the page")
+        if e.is_("r", SM):
+            client.send("<a xmlns='%s' h='%d'/>" % (SM, len(seen)))
+        elif not e.is_("a", SM):
+            seen.append(e)
+        return e
+    while len(seen) < 7:
+        hear(phone)
+    phone.reset()
+    server.process.wait_line("asleep")
+    a = world.scene.accounts["juliet"]
+    phone = Client(server, "phone").secure().auth(a.name, a.password)
+    phone.send("<resume xmlns='%s' previd='%s' h='7'/>" % (SM, previd))
+    assert phone.next("<resumed/>").is_("resumed", SM)
+    while seen[-1].get("id") != "page":
+        hear(phone)
+    assert seen[-1].child("fin", mam.MAM).get("complete") == "true"
+    assert [e.child("result", mam.MAM).get("id") for e in seen[:-1]] == [
+        id_ for id_, _ in rows(server, room)]
     world.scene.end()
