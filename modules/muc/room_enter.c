@@ -119,7 +119,7 @@ be_told(struct entry *e, struct room_client *c)
 	struct room *r = e->r;
 
 	c->missed = false;
-	people_say(c, e->st->root);
+	people_say(&r->people, c, e->st->root);
 	join_begin(r, c, e->x, e->note.own, e->st->id);
 	room_show(r, c->occupant, NULL, e->st->from);
 	join_go(c);

@@ -52,28 +52,42 @@ people_id(const struct room_people *p, struct jid user,
 
 /* --- finding -------------------------------------------------------------------------- */
 
-struct occupant *
-people_by_nick(const struct room_people *p, struct str nick)
+/* Those that read the same are one user's (people_in_the_way()), and few. */
+static struct occupant *
+find_nick(const struct room_people *p, struct str nick, struct str key)
 {
-	uint64_t hash = hash_of(p, nick);
-	size_t at = table_start(&p->by_nick, hash);
+	uint64_t hash = hash_of(p, key);
+	size_t at = table_start(&p->by_key, hash);
 	struct occupant *o;
 
-	while ((o = table_next(&p->by_nick, hash, &at)) != NULL) {
+	while ((o = table_next(&p->by_key, hash, &at)) != NULL) {
 		if (str_eq(occupant_nick(o), nick))
 			break;
 	}
 	return o;
 }
 
+struct occupant *
+people_by_nick(const struct room_people *p, struct str nick)
+{
+	struct arena *a = arena_new();
+	struct occupant *o = NULL;
+	struct str key;
+
+	if (people_key(&key, a, nick))
+		o = find_nick(p, nick, key);
+	arena_free(a);
+	return o;
+}
+
 struct room_client *
 people_by_address(const struct room_people *p, struct jid full)
 {
-	uint64_t hash = hash_of(p, jid_str(full));
-	size_t at = table_start(&p->by_address, hash);
+	uint64_t hash = hash_of(p, jid_bare_str(full));
+	size_t at = table_start(&p->by_user, hash);
 	struct room_client *c;
 
-	while ((c = table_next(&p->by_address, hash, &at)) != NULL) {
+	while ((c = table_next(&p->by_user, hash, &at)) != NULL) {
 		if (jid_eq(c->jid, full))
 			break;
 	}
@@ -90,13 +104,14 @@ struct occupant *
 people_by_user(const struct room_people *p, struct jid user, size_t *at_io)
 {
 	uint64_t hash = hash_of(p, jid_bare_str(user));
-	struct occupant *o;
+	const struct room_client *c;
 
-	while ((o = table_next(&p->by_user, hash, at_io)) != NULL) {
-		if (jid_eq_bare(o->user, user))
-			break;
+	while ((c = table_next(&p->by_user, hash, at_io)) != NULL) {
+		if (jid_eq_bare(c->jid, user) &&
+			TAILQ_FIRST(&c->occupant->clients) == c)
+			return c->occupant;
 	}
-	return o;
+	return NULL;
 }
 
 struct occupant *
@@ -135,34 +150,29 @@ name_occupant(struct room_people *p, struct occupant *o, struct str nick,
 	memuse_add_part(MEMUSE_OCCUPANT, o->names);
 	memcpy(o->names, nick.p, nick.n);
 	memcpy(o->names + nick.n, key.p, o->key_bytes);
-	table_add(&p->by_nick, hash_of(p, nick), o);
 	table_add(&p->by_key, hash_of(p, key), o);
 }
 
 static void
 unname_occupant(struct room_people *p, struct occupant *o)
 {
-	table_remove(&p->by_nick, hash_of(p, occupant_nick(o)), o);
 	table_remove(&p->by_key, hash_of(p, occupant_key(o)), o);
 	memuse_remove_part(MEMUSE_OCCUPANT, o->names);
 	free(o->names);
 }
 
+/* user: of a client that is about to be his. */
 static struct occupant *
 occupant_new(struct room_people *p, struct jid user, struct str nick,
 	struct str key)
 {
-	struct occupant *o = xcalloc(1, sizeof(*o) + user.bare_len);
-	char *text = (char *)(o + 1);
+	struct occupant *o = xcalloc(1, sizeof(*o));
 
-	memcpy(text, user.text, user.bare_len);
 	o->number = ++p->last;
 	o->user = jid_bare(user);
-	o->user.text = text;
 	TAILQ_INIT(&o->clients);
 	people_id(p, user, o->id);
 	name_occupant(p, o, nick, key);
-	table_add(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_INSERT_TAIL(&p->occupants, o, link);
 	memuse_add(MEMUSE_OCCUPANT, o);
 	p->n++;
@@ -179,7 +189,6 @@ occupant_free(struct room_people *p, struct occupant *o)
 		if (w->next == o)
 			w->next = TAILQ_NEXT(o, link);
 	unname_occupant(p, o);
-	table_remove(&p->by_user, hash_of(p, jid_str(o->user)), o);
 	TAILQ_REMOVE(&p->occupants, o, link);
 	p->n--;
 	memuse_remove(MEMUSE_OCCUPANT, o);
@@ -191,7 +200,7 @@ static struct occupant *
 occupant_for(struct room_people *p, struct jid user, struct str nick,
 	struct str key)
 {
-	struct occupant *o = people_by_nick(p, nick);
+	struct occupant *o = find_nick(p, nick, key);
 
 	if (o == NULL)
 		return occupant_new(p, user, nick, key);
@@ -201,22 +210,24 @@ occupant_for(struct room_people *p, struct jid user, struct str nick,
 
 /* --- what it holds ----------------------------------------------------------------------- */
 
-/* c and its presence come (1), or go (-1). */
+/* c and its presence come (1), or go (-1), in the share of his user (budget.h). */
 static void
-client_count(const struct room_client *c, int sign)
+client_count(const struct room_people *p, const struct room_client *c, int sign)
 {
 	int64_t bytes = sign * (memuse_size(c) + memuse_size(c->presence));
 
 	memuse_count(MEMUSE_OCCUPANT, 0, bytes);
-	share_count(c->share, bytes);
+	if (p->server != NULL)
+		share_count(budget_share(p->server,
+				    server_hash(p->server, jid_bare_str(c->jid))),
+			bytes);
 }
 
 static void
 tables_count(struct room_people *p)
 {
-	size_t n = p->by_nick.size + p->by_key.size + p->by_user.size +
-		p->by_address.size;
-	size_t bytes = n * sizeof(struct table_slot);
+	size_t bytes = (p->by_key.size + p->by_user.size) *
+		sizeof(struct table_slot);
 
 	memuse_count(MEMUSE_OCCUPANT, 0,
 		(int64_t)bytes - (int64_t)p->table_bytes);
@@ -235,23 +246,29 @@ people_enter(struct room_people *p, struct jid full, struct str nick,
 	memcpy(text, full.text, full.len);
 	c->jid = full;
 	c->jid.text = text;
-	c->occupant = occupant_for(p, full, nick, key);
-	if (p->server != NULL)
-		c->share = budget_share(p->server,
-			server_hash(p->server, jid_bare_str(full)));
-	client_count(c, 1);
+	c->occupant = occupant_for(p, c->jid, nick, key);
+	client_count(p, c, 1);
 	TAILQ_INSERT_HEAD(&c->occupant->clients, c, link);
-	table_add(&p->by_address, hash_of(p, jid_str(c->jid)), c);
+	table_add(&p->by_user, hash_of(p, jid_bare_str(c->jid)), c);
 	p->n_clients++;
 	tables_count(p);
 	return c;
+}
+
+/* c is o's no longer, whose address it may have kept. */
+static void
+client_part(struct occupant *o, struct room_client *c)
+{
+	TAILQ_REMOVE(&o->clients, c, link);
+	if (o->user.text == c->jid.text && !TAILQ_EMPTY(&o->clients))
+		o->user.text = TAILQ_FIRST(&o->clients)->jid.text;
 }
 
 void
 people_rename(struct room_people *p, struct room_client *c, struct str nick,
 	struct str key)
 {
-	struct occupant *old = c->occupant, *o = people_by_nick(p, nick);
+	struct occupant *old = c->occupant, *o = find_nick(p, nick, key);
 	bool alone = TAILQ_NEXT(TAILQ_FIRST(&old->clients), link) == NULL;
 
 	if (o == NULL && alone) { /* he keeps his place in the order */
@@ -265,7 +282,7 @@ people_rename(struct room_people *p, struct room_client *c, struct str nick,
 		o->role = old->role;
 		o->aff = old->aff;
 	}
-	TAILQ_REMOVE(&old->clients, c, link);
+	client_part(old, c);
 	TAILQ_INSERT_HEAD(&o->clients, c, link);
 	c->occupant = o;
 	if (alone)
@@ -280,10 +297,10 @@ people_leave(struct room_people *p, struct room_client *c)
 	bool last;
 
 	assert(c->join == NULL);
-	table_remove(&p->by_address, hash_of(p, jid_str(c->jid)), c);
-	TAILQ_REMOVE(&o->clients, c, link);
+	table_remove(&p->by_user, hash_of(p, jid_bare_str(c->jid)), c);
+	client_part(o, c);
 	p->n_clients--;
-	client_count(c, -1);
+	client_count(p, c, -1);
 	free(c->presence);
 	free(c);
 	last = TAILQ_EMPTY(&o->clients);
@@ -334,18 +351,19 @@ people_walk_end(struct people_walk *w)
 /* --- presence ------------------------------------------------------------------------- */
 
 void
-people_say(struct room_client *c, const struct elem *presence)
+people_say(const struct room_people *p, struct room_client *c,
+	const struct elem *presence)
 {
 	struct room_clients *all = &c->occupant->clients;
 	struct buf packed = BUF_INIT;
 
 	elem_pack(&packed, presence);
-	client_count(c, -1);
+	client_count(p, c, -1);
 	free(c->presence);
 	c->presence = xmalloc(packed.n);
 	memcpy(c->presence, packed.p, packed.n);
 	c->presence_bytes = (uint32_t)packed.n;
-	client_count(c, 1);
+	client_count(p, c, 1);
 	buf_done(&packed);
 	TAILQ_REMOVE(all, c, link);
 	TAILQ_INSERT_HEAD(all, c, link);
@@ -404,11 +422,8 @@ people_done(struct room_people *p)
 
 	while ((o = TAILQ_FIRST(&p->occupants)) != NULL)
 		people_leave(p, TAILQ_FIRST(&o->clients));
-	table_done(&p->by_nick);
 	table_done(&p->by_key);
 	table_done(&p->by_user);
-	table_done(&p->by_address);
-	p->by_nick = p->by_key = p->by_user = p->by_address =
-		(struct table){ .n = 0 };
+	p->by_key = p->by_user = (struct table){ .n = 0 };
 	tables_count(p);
 }

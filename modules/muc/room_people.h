@@ -37,11 +37,10 @@ struct room_client {
 	struct room_join *join; /* NULL: he has been told everything (room_join.h) */
 	struct jid jid; /* full; the bytes lie behind the object */
 	char *presence; /* what it has said last, packed (elem_pack.h); owned */
-	uint32_t presence_bytes;
-	struct share *share; /* of his user, in which all this counts (budget.h) */
 	/* Hashes of the ids of the last private messages that it was sent: an error with
 	 * one of them is about that, and is not the room's. */
 	uint32_t private_ids[4];
+	uint32_t presence_bytes;
 	uint8_t private_at;
 	bool missed; /* it leaves as soon as it can be told (room_presence.c) */
 	bool told; /* that the server stops, so that it is gone; the others have yet to
@@ -55,13 +54,13 @@ struct occupant {
 	TAILQ_ENTRY(occupant) link; /* in the order in which they came */
 	struct room_clients clients; /* never empty; first whose presence is shown */
 	uint64_t number; /* greater than that of all who stand before */
-	struct jid user; /* bare; the bytes lie behind the object */
+	struct jid user; /* bare; the bytes are those of one of his clients */
 	char *names;     /* the nickname, and its key where that is another; owned */
 	uint16_t nick_bytes, key_bytes;
-	enum room_role role;
-	enum room_affiliation aff;
-	unsigned char id[OCCUPANT_ID_BYTES];
+	enum room_role role : 8;
+	enum room_affiliation aff : 8;
 	bool is_shown; /* the others have his presence */
+	unsigned char id[OCCUPANT_ID_BYTES];
 };
 
 TAILQ_HEAD(occupants, occupant);
@@ -83,8 +82,8 @@ struct room_people {
 	LIST_HEAD(, people_walk) walks;
 	uint64_t last; /* number that was given */
 	size_t n, n_clients;
-	struct table by_nick, by_key, by_user; /* struct occupant */
-	struct table by_address;               /* struct room_client */
+	struct table by_key;  /* struct occupant */
+	struct table by_user; /* struct room_client */
 	size_t table_bytes; /* of these, as they were counted last */
 	const struct server *server; /* NULL: no share has what is kept */
 };
@@ -139,7 +138,8 @@ void people_rename(struct room_people *p, struct room_client *c, struct str nick
 bool people_leave(struct room_people *p, struct room_client *c);
 
 /* presence (borrowed) is what c says of itself now, and it is shown. */
-void people_say(struct room_client *c, const struct elem *presence);
+void people_say(const struct room_people *p, struct room_client *c,
+	const struct elem *presence);
 /* c is sent a private message with this id; and has it been sent one? */
 void people_note_private(const struct room_people *p, struct room_client *c,
 	struct str id);

@@ -270,7 +270,7 @@ room_presence(struct room *r, struct room_client *c, struct stanza *st)
 		!change_nick(r, c, st))
 		return;
 	room_clean(st);
-	people_say(c, st->root);
+	people_say(&r->people, c, st->root);
 	room_show(r, c->occupant, NULL, st->from);
 	/* with the nickname of a moderator, who is another client of his */
 	if ((saw & VIEW_PLAIN) != 0 &&

@@ -100,6 +100,6 @@ room_saved_enter(struct room_people *p, const struct room_saved *saved)
 	c->occupant->is_shown = saved->shown;
 	c->told = saved->told;
 	memcpy(c->private_ids, saved->private_ids, sizeof(c->private_ids));
-	people_say(c, saved->presence);
+	people_say(p, c, saved->presence);
 	return c;
 }

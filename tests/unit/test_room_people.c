@@ -190,10 +190,10 @@ TEST(the_last_word_of_any_client_is_shown)
 
 	people_init(&p, &hash);
 	phone = enter(&p, "anna@a.example/phone", "Anna");
-	people_say(phone, presence);
+	people_say(&p, phone, presence);
 	desk = enter(&p, "anna@a.example/desk", "Anna");
 	elem_add_with_text(a, presence, NS_CLIENT, "show", STR("away"));
-	people_say(desk, presence);
+	people_say(&p, desk, presence);
 	CHECK(elem_child(people_presence(desk->occupant, a), NS_CLIENT,
 		      "show") != NULL);
 	people_leave(&p, desk);
