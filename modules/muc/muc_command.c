@@ -69,7 +69,7 @@ no_room(struct command_call *call)
 /* What was read. */
 struct shown {
 	struct room_config config;
-	size_t n[AFF_OWNER + 1]; /* by affiliation */
+	size_t n[AFF_OWNER - AFF_OUTCAST + 1]; /* by affiliation, the least first */
 	bool is_there;
 	struct str used, maker;
 	uint64_t messages, bytes;
@@ -106,7 +106,7 @@ take(struct command_call *call, struct shown *s, const struct store_entry *entry
 		take_map(call, s, entry);
 	} else if (affiliation_parse(stored_attr(entry->value, "affiliation"),
 			   &aff)) {
-		s->n[aff]++;
+		s->n[aff - AFF_OUTCAST]++;
 	}
 }
 
@@ -146,7 +146,7 @@ shown_show(struct command_call *call, const struct shown *s)
 			command_number(call,
 				arena_printf(call->arena, "%ss",
 					affiliation_name((enum room_affiliation)aff)).p,
-				(int64_t)s->n[aff]);
+				(int64_t)s->n[aff - AFF_OUTCAST]);
 	}
 	command_number(call, "archived", (int64_t)s->messages);
 	command_number(call, "bytes",

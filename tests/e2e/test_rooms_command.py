@@ -65,8 +65,10 @@ def test_a_room_is_made_changed_and_destroyed(server):
     assert "roomsecret" not in row
     call(server, "rooms affiliate", room=room, address="bob@" + server.domain,
                 affiliation="member")
+    call(server, "rooms affiliate", room=room, address="carl@elsewhere.test",
+         affiliation="outcast")
     (row,) = call(server, "rooms show", room=room)
-    assert row["members"] == 1
+    assert [row[a + "s"] for a in ("owner", "admin", "member", "outcast")] == [1, 0, 1, 1]
     call(server, "rooms kick", room=room, nick="Bob the builder")
     other.take(lambda e: e.is_("presence") and "307" in rooms.codes(e), "a kick")
     assert [r["nick"] for r in call(server, "rooms occupants", room=room)] == ["Anna"]
