@@ -236,6 +236,28 @@ check_federation(const struct checking *k, const struct tls_set *set)
 			FEDERATION_NO_PORT);
 }
 
+/* What one of its services needs, so that users of other servers come to it. */
+struct naming {
+	const struct checking *k;
+	const struct tls_set *set;
+};
+
+static void
+on_open_service(void *arg, const struct config_host *h, struct str domain)
+{
+	const struct naming *n = arg;
+	struct tls_shown of_host, shown;
+
+	tls_set_shown(n->set, str_c(h->domain), &of_host);
+	tls_set_shown(n->set, domain, &shown);
+	if (shown.host != NULL && !shown.named &&
+		federation_obstacle(&h->federation, h->certificate == NULL,
+			&of_host) == NULL)
+		fprintf(stderr,
+			"%s: note: other servers may refuse %.*s: the certificate of %s has not that name; get one that has both\n",
+			n->k->c->path, STR_ARG(domain), shown.host);
+}
+
 static void
 on_review(void *arg, const char *text)
 {
@@ -257,6 +279,8 @@ check_meaning(struct checking *k, const struct module_registry *modules)
 	config_tls_conf(k->c, hosts, &conf);
 	set = conf.n_hosts != 0 ? tls_set_new(&conf, NULL, NULL, &err) : NULL;
 	check_federation(k, set);
+	services_each_open(k->c, modules, set, on_open_service,
+		&(struct naming){ k, set });
 	services_review(k->c, modules, set, on_review, k);
 	tls_set_unref(set);
 	free(hosts);

@@ -75,6 +75,54 @@ service_domain(const struct service *s, const struct config_module *mod,
 	return domain;
 }
 
+/* --- those that others may talk to ------------------------------------------------ */
+
+struct open_walk {
+	const struct config *c;
+	const struct tls_set *tls;
+	void (*fn)(void *arg, const struct config_host *h, struct str domain);
+	void *arg;
+};
+
+static void
+each_open(const struct open_walk *w, const struct module *m,
+	const struct config_module *mod, const struct config_host *h)
+{
+	const struct service *s = m->services;
+
+	for (; s != NULL && s->option != NULL; s++) {
+		struct arena *a = arena_new();
+		struct str domain = service_domain(s, mod, h, a);
+
+		if (domain.n != 0 && service_is_there(s, w->c, h, w->tls) &&
+			(s->is_local == NULL || !s->is_local(mod->conf)))
+			w->fn(w->arg, h, domain);
+		arena_free(a);
+	}
+}
+
+void
+services_each_open(const struct config *c, const struct module_registry *r,
+	const struct tls_set *tls,
+	void (*fn)(void *arg, const struct config_host *h, struct str domain),
+	void *arg)
+{
+	struct open_walk w = { c, tls, fn, arg };
+
+	for (size_t i = 0; i < c->n_hosts; i++)
+		for (size_t k = 0; k < c->hosts[i].n_modules; k++) {
+			const struct config_module *mod =
+				&c->hosts[i].modules[k];
+			const struct module_entry *e =
+				module_find(r, str_c(mod->name));
+
+			if (e != NULL)
+				each_open(&w, e->module, mod, &c->hosts[i]);
+		}
+}
+
+/* --- and what is told of all ------------------------------------------------------ */
+
 /* A port is no host's, so the domain is left out. */
 static void
 port_review(struct review *v, const struct service *s,

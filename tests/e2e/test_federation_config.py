@@ -161,10 +161,28 @@ def test_who_talks_without_a_port_is_told(own_server):
                              "port of kind server")
     server.conf["listen"] += server_ports(starttls=0)[1:]
     code, said = check_config(server)
-    assert code == 0 and "server" not in said.replace(server.conf_path, "")
+    assert code == 0 and "other servers cannot" not in said
     start = reload(server)
     server.process.wait_line("listening kind=server", start)
     assert told(server, start) == []
+
+
+def test_check_config_names_services_that_the_certificate_does_not(own_server):
+    server = own_server({"federation": "on"}, start=False)
+    server.conf["listen"] += server_ports(starttls=0)[1:]
+    note = "note: other servers may refuse conference.%s: the certificate of %s has " \
+        "not that name" % (server.domain, server.domain)
+    code, said = check_config(server)
+    assert code == 0 and note in said
+    # what is for our users alone needs none
+    assert "refuse proxy." not in said and "refuse upload." not in said
+    server.conf["hosts"][server.domain]["federation"] = "off"
+    code, said = check_config(server)
+    assert code == 0 and note not in said
+    del server.conf["hosts"][server.domain]["federation"]
+    server.conf["modules"]["muc"] = "no"
+    code, said = check_config(server)
+    assert code == 0 and "may refuse" not in said
 
 
 def test_check_config_says_what_automatic_comes_to(own_server):
