@@ -8,6 +8,7 @@
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
  *	room_message.c    what is said to all (§7.4)
  *	room_retract.c    what is taken back (XEP-0424, 0425)
+ *	room_bury.c       and what is left of it in the archive
  *	room_subject.c    the subject (§8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_log.c        what is kept of it for good (XEP-0313)
@@ -262,6 +263,22 @@ bool room_retracts(struct room *r, struct stanza *st);
 /* st is said: what it takes back is not told to those who come in. */
 void room_retracted(struct room *r, const struct stanza *st);
 void room_retract_features(const struct room *r, struct arena *a, struct elem *query);
+
+/* --- room_bury.c ----------------------------------------------------------------------- */
+
+/* Is message, of an entry, a tombstone? */
+bool room_is_buried(const struct elem *message);
+/* What is left of message, in the arena a, without who it was; id: of what takes it back. */
+struct elem *room_tombstone(const struct room *r, struct arena *a,
+	const struct elem *message, struct str id);
+/* The entry key, which was message, is tomb, from tx on; a has both. */
+void room_bury(const struct room *r, struct store_tx *tx, struct str key,
+	struct arena *a, const struct elem *message, struct elem *tomb);
+/* And so is what its author has said anew in place of it (XEP-0308), soon; then fn (or
+ * NULL) is called, never before this has returned. */
+void room_bury_corrections(struct room *r, const struct store_entry *entry,
+	const struct elem *message, const struct elem *tomb, void (*fn)(void *arg),
+	void *arg);
 
 /* --- room_subject.c -------------------------------------------------------------------- */
 

@@ -24,6 +24,9 @@ struct moderation {
 	struct str of;     /* the id by the room; in the arena of the request, as all */
 	struct str reason; /* STR_NONE: none */
 	struct stanza *st; /* what the room will say of it, owned; NULL: nothing yet */
+	struct arena *a;   /* owned, of the following */
+	const struct elem *message;
+	struct elem *tomb; /* what will be left of it */
 };
 
 /* --- entries ------------------------------------------------------------------------- */
@@ -43,48 +46,11 @@ id_can_be(struct str id)
 	return id.n != 0 && id.n < STORE_ID_SIZE;
 }
 
-/* Retractions stand, and so do tombstones. */
-static bool
-is_taken_back(const struct elem *message)
-{
-	return elem_child(message, NS_RETRACT, "retracted") != NULL;
-}
-
+/* Retractions stand (XEP-0424 §5). */
 static bool
 takes_back(const struct elem *message)
 {
 	return elem_child(message, NS_RETRACT, "retract") != NULL;
-}
-
-/* What is left of message; id: of what retracts it.  Who it was stays the last. */
-static struct elem *
-tombstone(const struct room *r, struct arena *a, const struct elem *message,
-	struct str id)
-{
-	const struct retraction what = { .id = id };
-
-	return retraction_tombstone(a, &what, message, shard_wall_us(r->e.shard));
-}
-
-static void
-add_author(struct arena *a, struct elem *tomb, const struct elem *message)
-{
-	const struct elem *x = elem_child(message, NS_MUC_USER, "x");
-
-	if (x != NULL)
-		elem_append(tomb, elem_copy(a, x));
-}
-
-static void
-replace(const struct room *r, struct store_tx *tx, struct str key,
-	const struct elem *tomb)
-{
-	struct buf value = BUF_INIT;
-
-	stored_write_sealed(&value, tomb);
-	store_tx_replace_entry(tx, entity_place(&r->e, LOG_ARCHIVE), key,
-		buf_str(&value));
-	buf_done(&value);
 }
 
 /* --- authors ---------------------------------------------------------------------------- */
@@ -96,7 +62,7 @@ struct retracting {
 
 /* XEP-0424 §5: of a user, whichever name and client he has now. */
 static void
-bury_his(const struct room *r, struct store_tx *tx, const struct stanza *st,
+bury_his(struct room *r, struct store_tx *tx, const struct stanza *st,
 	const struct store_entry *entry)
 {
 	struct arena *a;
@@ -107,11 +73,12 @@ bury_his(const struct room *r, struct store_tx *tx, const struct stanza *st,
 	if (message == NULL)
 		return;
 	if (str_eq(entry->with, jid_bare_str(st->from)) &&
-		!is_taken_back(message) && !takes_back(message)) {
+		!room_is_buried(message) && !takes_back(message)) {
 		/* who gives his messages no ids: it says at least that it is so */
-		tomb = tombstone(r, a, message, st->id.n != 0 ? st->id : entry->key);
-		add_author(a, tomb, message);
-		replace(r, tx, entry->key, tomb);
+		tomb = room_tombstone(r, a, message,
+			st->id.n != 0 ? st->id : entry->key);
+		room_bury(r, tx, entry->key, a, message, tomb);
+		room_bury_corrections(r, entry, message, tomb, NULL, NULL);
 	}
 	arena_free(a);
 }
@@ -217,17 +184,16 @@ say_moderated(const struct room *r, const struct moderation *mod,
 }
 
 /* §4 */
-static void
-bury(const struct room *r, struct store_tx *tx, const struct moderation *mod,
-	const struct occupant *by, struct arena *a, const struct elem *message)
+static struct elem *
+tombstone(const struct room *r, const struct moderation *mod,
+	const struct occupant *by)
 {
-	struct elem *tomb = tombstone(r, a, message, mod->st->id);
+	struct elem *tomb = room_tombstone(r, mod->a, mod->message, mod->st->id);
 	struct elem *retracted = elem_child(tomb, NS_RETRACT, "retracted");
 
-	add_moderated(r, a, retracted, NS_MODERATE, by);
-	add_reason(a, retracted, NS_RETRACT, mod->reason);
-	add_author(a, tomb, message);
-	replace(r, tx, mod->of, tomb);
+	add_moderated(r, mod->a, retracted, NS_MODERATE, by);
+	add_reason(mod->a, retracted, NS_RETRACT, mod->reason);
+	return tomb;
 }
 
 /* --- moderators: what they ask for -------------------------------------------------------- */
@@ -243,17 +209,23 @@ moderation_say(struct room *r, struct moderation *mod)
 }
 
 static void
+moderation_fail(struct moderation *mod, enum stanza_cond cond)
+{
+	stanza_free(mod->st);
+	iq_error(mod->iq, cond, NULL);
+}
+
+static void
 on_moderated(void *arg, bool ok, const struct err *err)
 {
 	struct moderation *mod = arg;
 	struct entity *e = iq_entity(mod->iq);
 
-	if (ok && e != NULL) {
+	if (ok && e != NULL)
 		moderation_say(room_of(e), mod);
-		return;
-	}
-	stanza_free(mod->st);
-	iq_error(mod->iq, ok ? COND_ITEM_NOT_FOUND : stanza_cond_of(err->code), NULL);
+	else
+		moderation_fail(mod, ok ? COND_ITEM_NOT_FOUND :
+					  stanza_cond_of(err->code));
 }
 
 /* As whom does he do it, with this client or another one of his?  NULL: he may not. */
@@ -273,44 +245,64 @@ moderator_of(const struct room *r, struct jid by)
 	return o;
 }
 
+/* What corrects it is gone. */
 static void
-moderate(struct module_ctx *m, struct room *r, struct moderation *mod,
-	const struct occupant *by, struct arena *a, const struct elem *message)
+on_corrections(void *arg)
 {
-	struct store_tx *tx = store_tx_new();
+	struct moderation *mod = arg;
+	struct entity *e = iq_entity(mod->iq);
+	struct module_ctx *m = e != NULL ? module_of_entity(e) : NULL;
+	struct arena *a = mod->a;
+	struct store_tx *tx;
 	char id[STORE_ID_SIZE];
 
+	if (m == NULL) {
+		moderation_fail(mod, COND_ITEM_NOT_FOUND);
+	} else {
+		tx = store_tx_new();
+		room_bury(room_of(e), tx, mod->of, a, mod->message, mod->tomb);
+		room_log_add(room_of(e), tx, mod->st, NULL, mod->iq->st->from, id);
+		stanza_add_id(mod->st, e->jid, str_c(id));
+		module_commit(m, e->shard, tx, on_moderated, mod);
+	}
+	arena_free(a);
+}
+
+static void
+moderate(struct room *r, struct moderation *mod, const struct occupant *by,
+	const struct store_entry *entry)
+{
 	mod->st = say_moderated(r, mod, by);
-	bury(r, tx, mod, by, a, message);
-	room_log_add(r, tx, mod->st, NULL, by->user, id);
-	stanza_add_id(mod->st, r->e.jid, str_c(id));
-	module_commit(m, r->e.shard, tx, on_moderated, mod);
+	mod->tomb = tombstone(r, mod, by);
+	room_bury_corrections(r, entry, mod->message, mod->tomb, on_corrections,
+		mod);
 }
 
 /* It is there.  What says that something is taken back stays (XEP-0424 §5), and so does
  * what the room itself has said; what is taken back already needs nothing more. */
 static void
-on_entry_read(struct module_ctx *m, struct room *r, struct moderation *mod,
+on_entry_read(struct room *r, struct moderation *mod,
 	const struct store_entry *entry)
 {
-	struct arena *a;
-	const struct elem *message =
-		stored_read_own(r->e.shard->xml, entry->value, &a);
 	const struct occupant *by = moderator_of(r, mod->iq->st->from);
+	struct arena *a;
 
-	if (message == NULL) {
+	mod->message = stored_read_own(r->e.shard->xml, entry->value, &a);
+	mod->a = a; /* mod lies in that of the request, which is gone when it is answered */
+	if (mod->message == NULL) {
 		iq_error(mod->iq, COND_INTERNAL_SERVER_ERROR, NULL);
-		return;
+	} else if (by != NULL && !takes_back(mod->message) &&
+		!room_is_buried(mod->message)) {
+		moderate(r, mod, by, entry);
+	} else {
+		if (by == NULL)
+			iq_error(mod->iq, COND_FORBIDDEN, NULL);
+		else if (room_is_buried(mod->message))
+			iq_result(mod->iq, NULL);
+		else
+			iq_error(mod->iq, COND_NOT_ACCEPTABLE, NULL);
+		arena_free(a);
 	}
-	if (by == NULL)
-		iq_error(mod->iq, COND_FORBIDDEN, NULL);
-	else if (takes_back(message))
-		iq_error(mod->iq, COND_NOT_ACCEPTABLE, NULL);
-	else if (is_taken_back(message))
-		iq_result(mod->iq, NULL);
-	else
-		moderate(m, r, mod, by, a, message);
-	arena_free(a);
 }
 
 static void
@@ -325,7 +317,7 @@ on_entry(void *arg, const struct store_answer *answer, const struct err *err)
 	else if (m == NULL || answer->n == 0)
 		iq_error(mod->iq, COND_ITEM_NOT_FOUND, NULL);
 	else
-		on_entry_read(m, room_of(e), mod, &answer->entries[0]);
+		on_entry_read(room_of(e), mod, &answer->entries[0]);
 }
 
 /* Its parts; false: it asks for nothing that there is. */
