@@ -53,6 +53,7 @@
 #include "core/shard.h"
 #include "account/account.h"
 #include "../peek.h"
+#include "seeds.h"
 #include "sim.h"
 #include "sim_model.h"
 #include "world.h"
@@ -708,11 +709,12 @@ sim_open(struct sim *s, const char *module_dir)
 }
 
 static bool
-sim_run(uint64_t seed, unsigned steps, const char *module_dir)
+sim_run(uint64_t seed, unsigned steps, const char *module_dir, void *arg)
 {
 	struct sim *s = xcalloc(1, sizeof(*s));
 	bool ok;
 
+	(void)arg;
 	s->seed = seed;
 	s->archives = seed % 2 == 0;
 	s->archive = seed % 11 >= 3;
@@ -757,37 +759,13 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir)
 int
 main(int argc, char **argv)
 {
-	uint64_t first = 1, seeds = 20;
-	unsigned steps = 260, failed = 0;
-	const char *module_dir = "modules/.libs:tests/modules/.libs";
-	char *folder;
+	struct seeds seeds = { .program = "sim", .first = 1, .n = 20, .steps = 260,
+		.module_dirs = "modules/.libs:tests/modules/.libs" };
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0)
-			verbose = true;
-		else if (i + 1 == argc)
-			return 2;
-		else if (strcmp(argv[i], "--seeds") == 0)
-			seeds = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--steps") == 0)
-			steps = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--module-dir") == 0)
-			module_dir = argv[++i];
-		else
-			return 2;
-	}
-	folder = world_modules(module_dir);
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (!sim_run(seed, steps, folder)) {
-			fprintf(stderr, "seed %llu failed: sim --first %llu --seeds 1 --steps %u\n",
-				(unsigned long long)seed,
-				(unsigned long long)seed, steps);
-			failed++;
-		}
-	}
-	world_modules_free(folder, module_dir);
-	printf("%llu seeds, %u failed\n", (unsigned long long)seeds, failed);
-	return failed != 0;
+	if (!seeds_read(&seeds, argc, argv))
+		return 2;
+	verbose = seeds.verbose;
+	seeds_run(&seeds, sim_run, NULL);
+	printf("%llu seeds, %u failed\n", (unsigned long long)seeds.n, seeds.failed);
+	return seeds.failed != 0;
 }

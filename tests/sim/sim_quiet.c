@@ -27,6 +27,7 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "seeds.h"
 
 #define SEEDS 20
 
@@ -423,7 +424,7 @@ scene_free(struct scene *s)
 }
 
 static bool
-run(uint64_t seed, unsigned steps, const char *modules, struct counts *counts)
+run(uint64_t seed, unsigned steps, const char *modules, void *counts)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
 	bool ok;
@@ -452,46 +453,22 @@ has_all(const struct counts *c)
 int
 main(int argc, char **argv)
 {
-	uint64_t first = 1, seeds = SEEDS;
-	unsigned steps = 250, failed = 0;
-	const char *module_dir = "modules/.libs:tests/modules/.libs";
+	struct seeds seeds = { .program = "sim_quiet", .first = 1, .n = SEEDS,
+		.steps = 250, .module_dirs = "modules/.libs:tests/modules/.libs" };
 	struct counts c = { 0 };
-	char *modules;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0)
-			verbose = true;
-		else if (i + 1 == argc)
-			return 2;
-		else if (strcmp(argv[i], "--seeds") == 0)
-			seeds = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--steps") == 0)
-			steps = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--module-dir") == 0)
-			module_dir = argv[++i];
-		else
-			return 2;
-	}
-	modules = world_modules(module_dir);
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (run(seed, steps, modules, &c))
-			continue;
-		fprintf(stderr, "seed %llu failed: sim_quiet --first %llu --seeds 1 --steps %u\n",
-			(unsigned long long)seed, (unsigned long long)seed,
-			steps);
-		failed++;
-	}
-	world_modules_free(modules, module_dir);
-	if (seeds >= SEEDS && !has_all(&c)) {
+	if (!seeds_read(&seeds, argc, argv))
+		return 2;
+	verbose = seeds.verbose;
+	seeds_run(&seeds, run, &c);
+	if (seeds.n >= SEEDS && !has_all(&c)) {
 		fprintf(stderr, "something of what is to be tried never happened\n");
-		failed++;
+		seeds.failed++;
 	}
 	printf("%u stanzas said, %u heard by phones, %u copies, %u merged, %u for nobody\n",
 		c.said, c.heard, c.copied, c.merged, c.dropped);
 	printf("%u times quiet and %u stanzas waited; %u times active, %u pings, %u resumed, %u moved, %u sessions\n",
 		c.still, c.waits, c.woken, c.pings, c.resumed, c.moved, c.lives);
-	printf("%llu seeds, %u failed\n", (unsigned long long)seeds, failed);
-	return failed != 0;
+	printf("%llu seeds, %u failed\n", (unsigned long long)seeds.n, seeds.failed);
+	return seeds.failed != 0;
 }

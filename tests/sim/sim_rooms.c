@@ -25,8 +25,10 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "base/memuse.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "seeds.h"
 
 #define SEEDS 40
 #define REST_US (3 * US_PER_S)  /* acknowledgements between servers come by then */
@@ -332,12 +334,20 @@ scene_close(struct scene *s)
 	buf_done(&s->answer);
 }
 
+static const enum memuse counted[] = { MEMUSE_CONN, MEMUSE_STREAM, MEMUSE_SESSION,
+	MEMUSE_WIRE, MEMUSE_ACCOUNT, MEMUSE_ROSTER, MEMUSE_AUDIENCE, MEMUSE_ROOM,
+	MEMUSE_OCCUPANT, MEMUSE_AFFILIATION, MEMUSE_MODULE,
+	MEMUSE_ARENA };
+
 static bool
-run(uint64_t seed, unsigned steps, const char *modules, struct counts *counts)
+run(uint64_t seed, unsigned steps, const char *modules, void *counts)
 {
 	struct scene *s = xcalloc(1, sizeof(*s));
+	int64_t before[COUNT(counted)];
 	bool ok;
 
+	for (size_t i = 0; i < COUNT(counted); i++)
+		before[i] = memuse_sum(counted[i]).bytes;
 	s->seed = seed;
 	s->counts = counts;
 	scene_open(s, modules);
@@ -346,6 +356,12 @@ run(uint64_t seed, unsigned steps, const char *modules, struct counts *counts)
 	if (!s->failed)
 		scene_end(s);
 	scene_close(s);
+	for (size_t i = 0; i < COUNT(counted); i++)
+		if (memuse_sum(counted[i]).bytes != before[i])
+			scene_fail(s, "%lld bytes of %s are left",
+				(long long)(memuse_sum(counted[i]).bytes -
+					before[i]),
+				memuse_name(counted[i]));
 	ok = !s->failed;
 	free(s);
 	return ok;
@@ -380,47 +396,23 @@ counts_print(const struct counts *c)
 int
 main(int argc, char **argv)
 {
-	uint64_t first = 1, seeds = SEEDS;
-	unsigned steps = 300, failed = 0;
-	const char *module_dir = "modules/.libs:tests/modules/.libs";
+	struct seeds seeds = { .program = "sim_rooms", .first = 1, .n = SEEDS,
+		.steps = 300, .module_dirs = "modules/.libs:tests/modules/.libs" };
 	struct counts c = { 0 };
-	char *modules;
 
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0)
-			verbose = true;
-		else if (i + 1 == argc)
-			return 2;
-		else if (strcmp(argv[i], "--seeds") == 0)
-			seeds = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--first") == 0)
-			first = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--steps") == 0)
-			steps = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--module-dir") == 0)
-			module_dir = argv[++i];
-		else
-			return 2;
-	}
+	if (!seeds_read(&seeds, argc, argv))
+		return 2;
+	verbose = seeds.verbose;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* in line with the log */
 	/* there are no certificates, and the system's authorities are many */
 	setenv("SSL_CERT_FILE", "/nonexistent", 1);
 	setenv("SSL_CERT_DIR", "/nonexistent", 1);
-	modules = world_modules(module_dir);
-	for (uint64_t seed = first; seed < first + seeds; seed++) {
-		if (run(seed, steps, modules, &c))
-			continue;
-		fprintf(stderr, "seed %llu failed: sim_rooms --first %llu --seeds 1 --steps %u\n",
-			(unsigned long long)seed, (unsigned long long)seed,
-			steps);
-		failed++;
-	}
-	world_modules_free(modules, module_dir);
-	if (seeds >= SEEDS && !has_all(&c)) {
+	seeds_run(&seeds, run, &c);
+	if (seeds.n >= SEEDS && !has_all(&c)) {
 		fprintf(stderr, "something of what is to be tried never happened\n");
-		failed++;
+		seeds.failed++;
 	}
 	counts_print(&c);
-	printf("%llu seeds, %u failed\n", (unsigned long long)seeds, failed);
-	return failed != 0;
+	printf("%llu seeds, %u failed\n", (unsigned long long)seeds.n, seeds.failed);
+	return seeds.failed != 0;
 }

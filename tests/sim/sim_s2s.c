@@ -38,6 +38,7 @@
 #include "core/entity_message.h"
 #include "core/server.h"
 #include "core/shard.h"
+#include "seeds.h"
 #include "sim_s2s.h"
 
 #define SEEDS 40 /* whatever is to be tried happens in so many */
@@ -248,8 +249,7 @@ sum_has_all(const struct sim_sum *n)
 }
 
 static bool
-sim_run(uint64_t seed, unsigned steps, const char *module_dir,
-	struct sim_sum *sum)
+sim_run(uint64_t seed, unsigned steps, const char *module_dir, void *sum)
 {
 	struct sim *s = xcalloc(1, sizeof(*s));
 	int64_t before[COUNT(counted)];
@@ -277,63 +277,24 @@ sim_run(uint64_t seed, unsigned steps, const char *module_dir,
 	return ok;
 }
 
-struct args {
-	uint64_t first, seeds;
-	unsigned steps;
-	const char *module_dirs;
-};
-
-static bool
-args_read(struct args *a, int argc, char **argv)
-{
-	for (int i = 1; i < argc; i++) {
-		if (strcmp(argv[i], "--verbose") == 0)
-			sim_is_verbose = true;
-		else if (i + 1 == argc)
-			return false;
-		else if (strcmp(argv[i], "--seeds") == 0)
-			a->seeds = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--first") == 0)
-			a->first = strtoull(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--steps") == 0)
-			a->steps = (unsigned)strtoul(argv[++i], NULL, 10);
-		else if (strcmp(argv[i], "--module-dir") == 0)
-			a->module_dirs = argv[++i];
-		else
-			return false;
-	}
-	return true;
-}
-
 int
 main(int argc, char **argv)
 {
-	struct args a = { .first = 1, .seeds = SEEDS, .steps = 300,
-		.module_dirs = "modules/.libs:tests/modules/.libs" };
+	struct seeds seeds = { .program = "sim_s2s", .first = 1, .n = SEEDS,
+		.steps = 300, .module_dirs = "modules/.libs:tests/modules/.libs" };
 	struct sim_sum sum = { 0 };
-	unsigned failed = 0;
-	char *modules;
 
-	if (!args_read(&a, argc, argv))
+	if (!seeds_read(&seeds, argc, argv))
 		return 2;
+	sim_is_verbose = seeds.verbose;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* in line with the log */
 	/* there are no certificates, and the system's authorities are many */
 	setenv("SSL_CERT_FILE", "/nonexistent", 1);
 	setenv("SSL_CERT_DIR", "/nonexistent", 1);
-	modules = world_modules(a.module_dirs);
-	for (uint64_t seed = a.first; seed < a.first + a.seeds; seed++) {
-		if (sim_run(seed, a.steps, modules, &sum))
-			continue;
-		fprintf(stderr,
-			"seed %llu failed: sim_s2s --first %llu --seeds 1 --steps %u\n",
-			(unsigned long long)seed, (unsigned long long)seed,
-			a.steps);
-		failed++;
-	}
-	world_modules_free(modules, a.module_dirs);
-	if (a.seeds >= SEEDS && !sum_has_all(&sum)) {
+	seeds_run(&seeds, sim_run, &sum);
+	if (seeds.n >= SEEDS && !sum_has_all(&sum)) {
 		fprintf(stderr, "something of what is to be tried never happened\n");
-		failed++;
+		seeds.failed++;
 	}
 	printf("%u connections, %u cut, %u resumed, %u not; of %llu stanzas %llu went back\n",
 		sum.wires.opened, sum.wires.cut, sum.wires.resumed,
@@ -342,7 +303,7 @@ main(int argc, char **argv)
 	printf("%u sessions slept over a stop; %u went on after whatever sleep\n",
 		sum.slept, sum.woken);
 	printf("%llu seeds, %u failed; of %u messages %u arrived, %u were refused, %u lost, %u nobody would hear of, %u late\n",
-		(unsigned long long)a.seeds, failed, sum.sent, sum.arrived,
+		(unsigned long long)seeds.n, seeds.failed, sum.sent, sum.arrived,
 		sum.refused, sum.lost, sum.untold, sum.late);
-	return failed != 0;
+	return seeds.failed != 0;
 }
