@@ -159,6 +159,7 @@ do_private(struct person *p, unsigned room)
 	if (id == 0)
 		return;
 	p->scene->said[id].is_private = true;
+	snprintf(p->scene->said[id].nick, NICK, "%s", to->nick);
 	scene_say("p%u says p%u to %s in room%u", p->index, id, to->nick, room);
 	person_send(p, "<message type='chat' id='p%u' to='" ROOM "/%s'><body>p%u"
 		"</body></message>", id, room, to->nick, id);

@@ -174,9 +174,10 @@ static void
 hears_private(struct person *p, unsigned id, const struct elem *e)
 {
 	struct scene *s = p->scene;
-	struct said *said = &s->said[id];
+	struct said *said = &s->said[id < s->n_said ? id : 0];
 	const struct person *other = &s->persons[p->index == AUDITOR ?
 		AUDITOR : p->index ^ 1];
+	const struct view *v = &p->views[said->room];
 
 	if (id == 0 || id >= s->n_said) {
 		scene_fail(s, "p%u hears what nobody has said", p->index);
@@ -192,6 +193,11 @@ hears_private(struct person *p, unsigned id, const struct elem *e)
 				p->index, id);
 	if (elem_child(e, NS_MUC_USER, "x") == NULL)
 		scene_fail(s, "a private message without its x");
+	if (!said->unsure && v->stay != NULL && v->joining == 0 &&
+		strcmp(v->nick, said->nick) != 0 &&
+		strcmp(other->views[said->room].nick, said->nick) != 0)
+		scene_fail(s, "p%u is %s, and hears p%u, which was for %s", p->index,
+			v->nick, id, said->nick);
 	said->by |= 1u << p->index;
 	said->heard = true;
 	s->counts->private++;

@@ -115,6 +115,7 @@ struct said {
 	bool told;   /* that it was refused */
 	bool unsure; /* its sender is gone, or something broke */
 	bool is_private;
+	char nick[NICK]; /* for whom, then */
 	bool heard;  /* by somebody, */
 	char stanza_id[STORE_ID_SIZE]; /* by the room; "": none */
 	unsigned by; /* private ones: bits, by whom */
