@@ -26,7 +26,9 @@
 #define COVEN "coven@" SERVICE
 #define USERS 6
 #define CONF                                                                   \
-	"limits: { mailbox_bytes: 1MiB }\n"                                    \
+	"limits: { mailbox_bytes: 1MiB, write_queue_bytes: 64KiB,\n"             \
+	"  write_queue_max_bytes: 128KiB, stanzas_burst: 100000,\n"             \
+	"  bytes_burst: 16MiB }\n"                                             \
 	"modules: { testresume: { sleep: 60s }, muc: { message_rate: 0,\n"      \
 	"  join_rate: 0, presence_rate: 0 } }\n"
 #define NO_ARCHIVE "muc#roomconfig_enablearchiving"
@@ -36,8 +38,8 @@ struct user {
 	struct client c;
 	unsigned messages, last; /* of the room, numbered from 1 */
 	unsigned came, went;     /* others */
-	unsigned out;            /* himself; and of the last: */
-	bool codes[400];
+	unsigned out;            /* himself */
+	bool codes[400];         /* of the last of these */
 	bool done;               /* an iq was answered */
 };
 
@@ -71,6 +73,7 @@ take_presence(struct user *u, const struct elem *e, const struct elem *x)
 	} else if (!own) {
 		u->came += !gone;
 		u->went += gone;
+		take_codes(u, x);
 	}
 }
 
@@ -129,11 +132,26 @@ user_enter(struct world *w, unsigned n)
 	settle(w);
 }
 
+static struct conn *
+on_reach(struct server *srv, struct shard *sh, const char *domain)
+{
+	(void)srv;
+	(void)sh;
+	(void)domain;
+	return NULL;
+}
+
 /* The first makes the room, without an archive, so that all is said at once. */
 static struct world *
 world_of(uint64_t seed, unsigned shards, unsigned resumable)
 {
-	struct world *w = world_new_lasting(seed, shards, TEST_MODULE_DIR, CONF);
+	struct world like = {
+		.hosts = "  " WORLD_HOST ": { auth: { tls_required: no }, "
+			 "federation: { mode: on } }\n",
+		.reach = on_reach, /* nobody can be reached */
+	};
+	struct world *w = world_new_like(seed, shards, TEST_MODULE_DIR, CONF,
+		true, &like);
 
 	memset(users, 0, sizeof(users));
 	for (unsigned i = 0; i < USERS; i++)
@@ -196,11 +214,17 @@ resume_all(struct world *w, unsigned n)
 }
 
 static void
-say(struct world *w, unsigned n)
+say_as(struct world *w, unsigned who, unsigned n)
 {
-	client_send(&users[0].c, "<message type='groupchat' to='" COVEN "'><body>"
+	client_send(&users[who].c, "<message type='groupchat' to='" COVEN "'><body>"
 		"%u</body></message>", n);
 	settle(w);
+}
+
+static void
+say(struct world *w, unsigned n)
+{
+	say_as(w, 0, n);
 }
 
 /* Whoever wakes first, the room or the accounts. */
@@ -355,6 +379,63 @@ TEST(who_has_not_got_all_that_was_said_is_told_so)
 	CHECK(out > 0);
 	for (unsigned i = 0; i < USERS; i++)
 		CHECK(users[i].out != 0 || users[i].went == out);
+	world_end(w);
+}
+
+/* Nobody comes back for him, and more is said than is kept. */
+TEST(whose_session_is_full_leaves_and_nobody_else)
+{
+	struct world *w = world_of(7, 3, 1);
+
+	client_break(&users[0].c);
+	settle(w);
+	for (unsigned n = 1; n < 10000 && users[1].went == 0; n++) {
+		CHECK_INT(users[1].messages, n - 1);
+		say_as(w, 1, n);
+	}
+	for (unsigned i = 0; i < USERS; i++) {
+		CHECK_INT(users[i].went, i != 0);
+		CHECK(i == 0 || users[i].codes[333]);
+		CHECK_INT(users[i].out, 0);
+	}
+	world_end(w);
+}
+
+/* --- another server that goes away ----------------------------------------------------- */
+
+static void
+come_from_elsewhere(struct world *w, unsigned n)
+{
+	struct stanza *st = stanza_new(PRESENCE_AVAILABLE,
+		(struct jid){ .text = NULL }, (struct jid){ .text = NULL },
+		STR_NONE);
+	struct arena *a = st->arena;
+
+	stanza_set_from(st, jid_make(a, arena_printf(a, "far%u", n),
+				    STR("elsewhere.example"), STR("x")));
+	stanza_set_to(st, jid_make(a, STR("coven"), STR(SERVICE),
+				  arena_printf(a, "far%u", n)));
+	(void)elem_add(a, st->root, NS_MUC, "x");
+	router_send(peek_owner(w->server, STR(COVEN)), st);
+}
+
+/* What waited for them comes back, and each leaves. */
+TEST(those_of_a_server_that_is_away_leave)
+{
+	enum { MANY = 100 };
+	struct world *w = world_of(8, 3, 0);
+
+	for (unsigned n = 0; n < MANY; n++)
+		come_from_elsewhere(w, n);
+	settle(w);
+	world_sleep(w, 120 * US_PER_S);
+	settle(w);
+	for (unsigned i = 0; i < USERS; i++) {
+		CHECK_INT(users[i].came, MANY);
+		CHECK_INT(users[i].went, MANY);
+		CHECK(users[i].codes[333]);
+		CHECK_INT(users[i].out, 0);
+	}
 	world_end(w);
 }
 
