@@ -8,12 +8,18 @@
 
 #include <stdio.h>
 
+#include "base/arena.h"
 #include "base/mem.h"
+#include "xml/elem.h"
+#include "xmpp/ns.h"
+#include "xmpp/stanza.h"
 #include "net/conn.h"
 #include "core/entity.h"
 #include "core/host.h"
 #include "core/link.h"
 #include "core/place.h"
+#include "core/receipt.h"
+#include "core/router.h"
 #include "account/credentials.h"
 #include "stream/component/comp.h"
 
@@ -169,6 +175,62 @@ TEST(one_who_is_slow_gets_all_in_order)
 	peer_done(&c);
 	peer_done(&romeo);
 	world_done(&w);
+}
+
+static void
+on_home(struct turn_end *t)
+{
+	(void)t;
+}
+
+/* Who has sent what is paced learns when the component has taken it, or is gone; of what
+ * is not, at once. */
+TEST(what_is_paced_is_held_until_a_component_takes_it)
+{
+	static const struct {
+		bool paced, ends;
+	} cases[] = { { true, false }, { true, true }, { false, false } };
+
+	for (size_t i = 0; i < COUNT(cases); i++) {
+		struct receipt_line line;
+		struct peer c;
+		struct world w;
+		struct shard *sh;
+		uint32_t handled;
+
+		world_init(&w, SHARDS, COMPONENTS(""), "");
+		component_login(&c, &w, 0, OPEN("c.example"), "");
+		conn_mem_take(c.conn, 0);
+		sh = world_owner(&w, "romeo");
+		receipt_line_begin(&line, sh, 0, on_home);
+		for (int n = 0; n < 40; n++) {
+			struct stanza *st = stanza_new(PRESENCE_AVAILABLE,
+				jid_trusted(STR("romeo@example.org/orchard")),
+				jid_trusted(STR("x@c.example")), STR_NONE);
+
+			elem_add_with_text(st->arena, st->root, NS_CLIENT, "status",
+				arena_printf(st->arena, "%05000d", n));
+			receipt_line_next(&line);
+			receipt_give(&line, st);
+			st->paced = cases[i].paced;
+			router_send(sh, st);
+			world_settle(&w);
+		}
+		handled = receipt_line_handled(&line);
+		CHECK(cases[i].paced ? handled > 0 && handled < 40 :
+				       handled == 40);
+		if (cases[i].ends)
+			peer_done(&c);
+		else
+			conn_mem_take(c.conn, SIZE_MAX);
+		world_settle(&w);
+		world_advance(&w, 60 * US_PER_S);
+		CHECK_INT(receipt_line_handled(&line), 40);
+		receipt_line_end(&line);
+		if (!cases[i].ends)
+			peer_done(&c);
+		world_done(&w);
+	}
 }
 
 /* Whoever comes next gets what the one before has not taken. */
