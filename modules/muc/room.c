@@ -365,6 +365,15 @@ is_held(const struct room *r)
 	return r->state == ROOM_GOING || r->looking;
 }
 
+/* A temporary room that nobody is in: a crash has prevented its end (§11.2). */
+static bool
+is_left_over(const struct room *r)
+{
+	return r->state == ROOM_OPEN && !r->config.persistent &&
+		r->people.n == 0 && !r->submitting && !r->looking &&
+		entity_line_is_empty(r->line);
+}
+
 /* As an inbox, with the same bound. */
 static void
 room_receive(struct entity *e, struct stanza *st)
@@ -372,6 +381,8 @@ room_receive(struct entity *e, struct stanza *st)
 	struct room *r = room_of(e);
 	size_t bytes = stanza_bytes(st);
 
+	if (is_left_over(r))
+		room_destroy(r);
 	if (!is_held(r)) {
 		receive_now(r, st);
 	} else if (r->waiting_bytes != 0 && r->waiting_bytes + bytes >

@@ -50,4 +50,14 @@ def test_the_list_outlives_the_server(own_server):
     # whose end the crash has prevented is not one that anybody is in
     del expected["passes"]
     assert listed(juliet, server) == expected
+    # and whoever speaks to it finds none
+    def stored():
+        return {line["row"]["room"].split("@")[0] for line in server.call("rooms list")}
+
+    assert stored() == {"stays", "later", "gone", "passes"}
+    passes = "passes@" + rooms.service_of(server)
+    got = juliet.iq("get", "<query xmlns='http://jabber.org/protocol/disco#info'/>", passes)
+    assert got.find("error", "item-not-found") is not None, str(got)
+    assert stored() == {"stays", "later", "gone"}
+    rooms.create(juliet, passes, "Juliet")
     server.check()
