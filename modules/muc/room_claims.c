@@ -66,6 +66,7 @@ static const struct {
 	{ "xmpp:prosody.im/protocol/hats:1", NULL }, /* as it was before it had a number */
 	{ NS_ADDRESS, "addresses" }, /* §7.2.14: who it was */
 	{ NS_MAM, "result" },
+	{ "urn:xmpp:mds:displayed:0", NULL }, /* for the server of who sends it */
 	{ NS_RETRACT, "retracted" }, /* a tombstone */
 	{ NS_RETRACT_0, "retracted" },
 	{ NS_MODERATE, NULL }, /* XEP-0425 §5 */

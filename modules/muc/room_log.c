@@ -112,6 +112,11 @@ room_log_value(struct xml_pool *pool, struct str value, bool real, struct buf *o
 		return value;
 	buf_add(out, text.p, at);
 	buf_add_c(out, MESSAGE_END);
+	/* in what was edited, another one may look like it */
+	if (!stored_is_whole(value) &&
+		stored_text(pool, (struct str){ out->p + from, out->n - from }).p ==
+			NULL)
+		return STR_NONE;
 	stored_seal_behind(out, from);
 	return (struct str){ out->p + from, out->n - from };
 }

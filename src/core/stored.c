@@ -194,19 +194,27 @@ stored_read_own(struct xml_pool *pool, struct str value, struct arena **a_out)
 	return NULL;
 }
 
+bool
+stored_is_whole(struct str value)
+{
+	struct str text = without_seal(value);
+	char seal[STORED_SEAL_SIZE];
+
+	if (text.n == value.n)
+		return false;
+	stored_seal(text, seal);
+	return str_eq((struct str){ seal, TAIL },
+		(struct str){ text.p + text.n, TAIL });
+}
+
 struct str
 stored_text(struct xml_pool *pool, struct str value)
 {
 	struct str text = without_seal(value);
-	char seal[STORED_SEAL_SIZE];
 	struct arena *a;
 
-	if (text.n != value.n) {
-		stored_seal(text, seal);
-		if (str_eq((struct str){ seal, TAIL },
-			    (struct str){ text.p + text.n, TAIL }))
-			return text;
-	}
+	if (stored_is_whole(value))
+		return text;
 	if (text.n == 0 || text.p[text.n - 1] != '>' ||
 		stored_read_own(pool, text, &a) == NULL)
 		return STR_NONE;

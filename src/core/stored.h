@@ -48,6 +48,8 @@ struct str stored_attr_text(struct arena *a, struct str text);
 #define STORED_SEAL_SIZE 16
 struct str stored_seal(struct str value, char out[STORED_SEAL_SIZE]);
 bool stored_is_sealed(struct str value, struct str seal);
+/* Is value, from end to end, what stored_write_sealed() has written? */
+bool stored_is_whole(struct str value);
 /* What may be handed on as it is: what stored_write_sealed() has written, without its
  * seal; and where there is none that fits, as behind all that was written before there
  * were any, what can be read.  STR_NONE: it was damaged.  Borrowed from value. */

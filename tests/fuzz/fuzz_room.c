@@ -1,18 +1,21 @@
 /*
  * fuzz_room.c - any bytes as what a room reads: a configuration, of its owner or of the
- * store; an affiliation; a nickname; who was in it at a stop of the server; a vCard.
- * The first byte says which.  What is taken is stored, and read again as the same.
+ * store; an affiliation; a nickname; who was in it at a stop of the server; a vCard;
+ * an entry of its archive.  The first byte says which.  What is taken is stored, and read again as the same.
  */
 #include "config.h"
 
 #include "fuzz.h"
 
 #include "../../modules/muc/muc_row.h"
+#include "../../modules/muc/room_archive.h"
 #include "../../modules/muc/room_config.h"
+#include "../../modules/muc/room_log.h"
 #include "../../modules/muc/room_members.h"
 #include "../../modules/muc/room_people.h"
 #include "../../modules/muc/room_photo.h"
 #include "../../modules/muc/room_save.h"
+#include "xml/parser.h"
 
 static const struct hash_key hash = { 1, 2 };
 
@@ -170,6 +173,36 @@ as_vcard(struct arena *a, struct str value)
 	buf_done(&hashes);
 }
 
+/* Nothing is added to an archive here. */
+void
+room_archive_added(struct room *r, struct store_tx *tx, const struct stanza *st,
+	struct str id, size_t bytes)
+{
+	(void)r;
+	(void)tx;
+	(void)st;
+	(void)id;
+	(void)bytes;
+}
+
+/* What is shown of an entry to those who do not see real addresses can be read, and has no
+ * author at its end. */
+static void
+as_entry(struct arena *a, struct str value)
+{
+	struct xml_pool *pool = xml_pool_new();
+	struct buf buf = BUF_INIT, unused = BUF_INIT;
+	struct str shown = room_log_value(pool, value, false, &buf);
+
+	if (shown.p != NULL) {
+		FUZZ_CHECK(room_log_value(pool, value, true, &unused).p != NULL);
+		FUZZ_CHECK(stored_read(a, shown) != NULL);
+		FUZZ_CHECK(stored_text(pool, shown).p != NULL);
+	}
+	buf_done(&buf);
+	xml_pool_free(pool);
+}
+
 int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 {
@@ -187,6 +220,8 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 		as_affiliation(value);
 	else if (data[0] == 's')
 		as_client(a, value);
+	else if (data[0] == 'e')
+		as_entry(a, value);
 	else if (data[0] == 'v')
 		as_vcard(a, value);
 	else
