@@ -206,6 +206,7 @@ person_affiliates(struct person *p, unsigned room)
 	scene_say("p%u makes u%u %s of room%u", p->index, user, name, room);
 	aff->kept = 0;
 	aff->asked = AFF_OF(name);
+	s->changed[room] = s->moment;
 	aff->mixed = aff->mixed || aff->on_its_way != 0;
 	aff->on_its_way++;
 	person_send(p, "<iq type='set' id='a%u-%u' to='" ROOM "'><query xmlns='"
@@ -251,6 +252,21 @@ scene_is_anew(struct scene *s, unsigned room)
 		aff->kept = 0;
 		aff->mixed = aff->on_its_way != 0;
 	}
+}
+
+/* Unless it is said since, nobody has one but he who has made it. */
+void
+scene_is_made(struct person *p, unsigned room, unsigned came)
+{
+	struct scene *s = p->scene;
+
+	scene_is_anew(s, room);
+	/* who has slept may hear of one that has gone since */
+	if (came == 0 || came >= s->n_came || s->changed[room] >= s->came[came].asked ||
+		p->woke >= s->came[came].asked)
+		return;
+	for (unsigned u = 0; u < USERS; u++)
+		s->aff[room][u].kept = u == p->user ? OWNER : AFF_OF("none");
 }
 
 static void

@@ -90,6 +90,17 @@ is_somebodys(const struct scene *s, unsigned room, const struct seen *one)
 	return false;
 }
 
+/* Somebody may have made it anew, and sleeps, so that he has not read that. */
+static bool
+may_be_anew(const struct scene *s, unsigned room)
+{
+	for (unsigned i = 0; i < PERSONS; i++)
+		if (!person_is_on(&s->persons[i]) &&
+			s->persons[i].views[room].joining != 0)
+			return true;
+	return false;
+}
+
 static void
 check_rights(struct scene *s, const struct person *p, unsigned room)
 {
@@ -102,7 +113,7 @@ check_rights(struct scene *s, const struct person *p, unsigned room)
 	if ((v->aff == OWNER || v->aff == ADMIN) && v->role != MODERATOR)
 		scene_fail(s, "p%u is %c in room%u, and no moderator", p->index,
 			v->aff, room);
-	if (kept != 0 && v->aff != kept)
+	if (kept != 0 && v->aff != kept && !may_be_anew(s, room))
 		scene_fail(s, "p%u is %c in room%u, and was made %c", p->index,
 			v->aff, room, kept);
 }

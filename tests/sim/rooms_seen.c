@@ -282,7 +282,7 @@ person_sees(struct person *p, unsigned room, const char *nick,
 	else
 		seen_gone(v, nick);
 	if (type.p == NULL && heard_code(x, "201"))
-		scene_is_anew(p->scene, room);
+		scene_is_made(p, room, heard_id(elem_attr(e, "id"), 'j'));
 	if (type.p == NULL && heard_code(x, "201") &&
 		(p->index == AUDITOR || scene_draw(p->scene, 4) != 0))
 		person_send(p, "<iq type='set' id='c' to='room%u@" ROOM_HOST

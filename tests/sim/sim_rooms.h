@@ -169,6 +169,7 @@ struct scene {
 	struct came came[CAME_MAX];
 	unsigned n_came;
 	struct affiliated aff[ROOMS][USERS];
+	unsigned changed[ROOMS]; /* the moment at which somebody last asked for one */
 	struct buf answer; /* to the auditor */
 	bool answered;
 	struct counts *counts;
@@ -213,6 +214,8 @@ void person_join(struct person *p, unsigned room, const char *nick);
 unsigned person_says(struct person *p, unsigned room);
 /* Its affiliations are forgotten, or may be. */
 void scene_is_anew(struct scene *s, unsigned room);
+/* The same, and p has made it, as one of those who come. */
+void scene_is_made(struct person *p, unsigned room, unsigned came);
 /* One thing, of those that anybody may do there, or that he who is not in it does; */
 void person_acts_inside(struct person *p, unsigned room);
 void person_acts_outside(struct person *p, unsigned room);
