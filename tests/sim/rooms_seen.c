@@ -163,8 +163,10 @@ sees(struct person *p, unsigned room, const char *nick, const struct elem *e,
 	bool own = heard_code(x, "110");
 	struct seen *one = seen_find(v, nick);
 
-	if (one == NULL)
+	if (one == NULL) {
 		one = vec_push(&v->sees);
+		*one = (struct seen){ .real = -1 };
+	}
 	snprintf(one->nick, NICK, "%s", nick);
 	one->role = elem_attr(item, "role").p[0];
 	one->aff = AFF_OF(elem_attr(item, "affiliation").p);

@@ -212,13 +212,16 @@ persons_leave(struct scene *s)
 			do_leave(&s->persons[i]);
 }
 
-/* Rooms are in the first world. */
+/* Rooms are in the first world.  Who returns to his session, and to his room, after a stop
+ * in order is as sure of all as if there had been none. */
 void
 persons_of_world_go(struct scene *s, unsigned world, bool killed)
 {
 	for (unsigned i = 0; i < PERSONS; i++) {
 		struct person *p = &s->persons[i];
 
+		if (p->managed && world_of(p) == world && !killed)
+			continue;
 		person_unsure(p);
 		for (unsigned room = 0; room < ROOMS; room++) {
 			struct view *v = &p->views[room];
