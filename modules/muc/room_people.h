@@ -50,6 +50,13 @@ struct room_client {
 
 TAILQ_HEAD(room_clients, room_client);
 
+/* Is it in the room, and not about to be out of it? */
+static inline bool
+client_stays(const struct room_client *c)
+{
+	return !c->leaving && !c->missed && !c->told;
+}
+
 struct occupant {
 	TAILQ_ENTRY(occupant) link; /* in the order in which they came */
 	struct room_clients clients; /* never empty; first whose presence is shown */

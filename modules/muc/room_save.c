@@ -32,7 +32,7 @@ room_saved_elem(struct arena *a, const struct room_client *c)
 	elem_set_attr(a, e, "role", str_c(role_name(o->role)));
 	if (o->is_shown)
 		elem_set_attr(a, e, "shown", STR("1"));
-	if (c->told || c->missed)
+	if (!client_stays(c))
 		elem_set_attr(a, e, "told", STR("1"));
 	add_ids(a, e, c);
 	presence->first = said->first; /* in the same arena */

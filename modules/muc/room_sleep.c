@@ -115,7 +115,7 @@ is_to_come_back(const struct room *r)
 		return false;
 	TAILQ_FOREACH (o, &r->people.occupants, link)
 		TAILQ_FOREACH (c, &o->clients, link)
-			if (!c->told && !c->missed)
+			if (client_stays(c))
 				return true;
 	return false;
 }
@@ -394,19 +394,35 @@ muc_on_back(struct module_ctx *m, void *arg)
 		&(struct entity_message){
 			.kind = TELL_IS_THERE,
 			.to = jid_bare(q->room),
+			.resource = jid_resource(q->room),
 			.text = jid_str(q->client),
 		},
 		on_asked, q);
 	return HOOK_PASS;
 }
 
-static bool
-is_there(const struct room *r, struct str full)
+/* What was written of him was damaged, or that could not be done: the others have him
+ * still. */
+static void
+show_lost(struct room *r, struct jid client, struct str nick)
 {
-	const struct room_client *c =
-		people_by_address(&r->people, jid_trusted(full));
+	static const struct room_note note = { .codes = { 333 } };
+	struct room_gone gone = { .user = client, .nick = nick,
+		.aff = room_affiliation(r, client) };
 
-	return c != NULL && !c->missed && !c->told;
+	if (nick.n != 0 && people_by_nick(&r->people, nick) == NULL)
+		room_show_gone(r, &gone, &note, client);
+}
+
+static bool
+is_there(struct room *r, const struct entity_message *m)
+{
+	struct jid client = jid_trusted(m->text);
+	const struct room_client *c = people_by_address(&r->people, client);
+
+	if (c == NULL)
+		show_lost(r, client, m->resource);
+	return c != NULL && client_stays(c);
 }
 
 void
@@ -419,7 +435,7 @@ room_told(struct entity *e, struct entity_message *m)
 		entity_answer(m, NULL);
 	} else if (m->kind != TELL_IS_THERE) {
 		entity_refuse(m, ERR_REFUSED, "it is a room");
-	} else if (!is_there(r, m->text)) {
+	} else if (!is_there(r, m)) {
 		entity_refuse(m, ERR_MISSING, "it is not in the room");
 	} else {
 		entity_answer(m, NULL);

@@ -91,7 +91,8 @@ enum entity_message_kind {
 	 * loaded for this.  Has no answer. */
 	TELL_ACCOUNT_GONE,
 	/* To an account: is its session at resource there, or may its client come back to
-	 * it?  To an entity of a module's class: is the client text there?
+	 * it?  To an entity of a module's class: is the client text there,
+	 * which believes that it is so as resource?
 	 * ERR_MISSING: no. */
 	TELL_IS_THERE,
 	/* To an account: is it one that wants to be told those of text?  The same

@@ -296,7 +296,7 @@ TEST(who_is_not_in_his_room_any_more_is_told_so)
 	world_end(w);
 }
 
-/* One row is damaged: that one leaves. */
+/* One row is damaged: that one leaves, and the others hear of it. */
 TEST(a_row_that_is_damaged_is_one_client)
 {
 	struct world *w = world_of(4, 2, USERS);
@@ -311,6 +311,8 @@ TEST(a_row_that_is_damaged_is_one_client)
 	say(w, 1);
 	for (unsigned i = 0; i < USERS; i++) {
 		CHECK_INT(users[i].out, i == 2);
+		CHECK_INT(users[i].went, i != 2);
+		CHECK(users[i].codes[333]);
 		CHECK_INT(users[i].messages, i != 2);
 	}
 	world_end(w);
