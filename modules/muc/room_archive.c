@@ -11,8 +11,9 @@
  *
  * What goes out is a stanza as any other, with a receipt (core/receipt.h), so that no more
  * than a slice of it is on its way to one asker; and a page ends at PAGE_BYTES, though more
- * were asked for, so that others have their turn.  Of one asker, by his bare address, one
- * thing is under way, and few wait; of all, as much as ASKS_BYTES.
+ * were asked for, so that others have their turn.  Of one client one
+ * thing is under way, so that none waits for another one that sleeps; of a user few wait,
+ * and of all as much as ASKS_BYTES.
  *
  * Invariant: an ask is in the list of its room until that has left, or it is answered and
  * nothing of it is on its way.
@@ -27,10 +28,14 @@
 /* Where the client does not say how many. */
 #define PAGE_DEFAULT 50
 #define PAGE_BYTES ((size_t)1 << 20)
-/* That wait, of one asker; in all; that read at once. */
-#define OF_ONE_MAX 8
+/* That wait: of one client, of one user, and of one user beside the first, in all. */
+#define OF_CLIENT_MAX 8
+#define OF_USER_MAX 16
+#define OF_USER_BYTES ((size_t)256 << 10)
 #define ASKS_BYTES ((size_t)4 << 20)
+/* That read at once. */
 #define READS_MAX 16
+
 static void asks_look(struct room *r);
 
 /* --- who may --------------------------------------------------------------------------- */
@@ -53,7 +58,7 @@ ask_free(struct room_ask *k)
 	struct room_asks *asks = &k->room->asks;
 	struct room_ask *next = TAILQ_NEXT(k, link);
 
-	while (next != NULL && !jid_eq_bare(next->by, k->by))
+	while (next != NULL && !jid_eq(next->by, k->by))
 		next = TAILQ_NEXT(next, link);
 	if (next != NULL && k->first)
 		next->first = true;
@@ -256,18 +261,26 @@ on_moved(struct turn_end *t)
 
 /* --- asking ---------------------------------------------------------------------------- */
 
-/* Is there room for one more, of so many bytes?  *first_out: of this asker it is the
+/* Is there room for one more, of so many bytes?  *first_out: of this client it is the
  * first. */
 static bool
 asks_take(const struct room *r, struct jid by, size_t bytes, bool *first_out)
 {
+	unsigned of_client = 0, of_user = 0;
 	const struct room_ask *k;
-	unsigned n = 0;
+	size_t user_bytes = 0;
 
-	TAILQ_FOREACH (k, &r->asks.all, link)
-		n += jid_eq_bare(k->by, by);
-	*first_out = n == 0;
-	return n < OF_ONE_MAX && r->asks.bytes + bytes <= ASKS_BYTES;
+	TAILQ_FOREACH (k, &r->asks.all, link) {
+		if (!jid_eq_bare(k->by, by))
+			continue;
+		of_user++;
+		of_client += jid_eq(k->by, by);
+		user_bytes += k->bytes;
+	}
+	*first_out = of_client == 0;
+	return of_client < OF_CLIENT_MAX && of_user < OF_USER_MAX &&
+		(of_user == 0 || user_bytes + bytes <= OF_USER_BYTES) &&
+		r->asks.bytes + bytes <= ASKS_BYTES;
 }
 
 /* NULL: it has been refused. */

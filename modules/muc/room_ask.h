@@ -22,7 +22,7 @@ struct room_ask {
 	struct jid by;     /* the bytes lie behind the object */
 	size_t bytes;
 	enum ask_step step;
-	bool first; /* of its asker */
+	bool first; /* of its client */
 	bool reads; /* the store is asked */
 	bool waits; /* until he has got what is on its way */
 	bool real;  /* he sees real addresses */
