@@ -43,10 +43,13 @@ struct bench_conf {
 	const char *state;     /* file of the mode kill */
 	const char *mark;      /* command around what is measured, or NULL */
 	unsigned clients;
+	unsigned first;   /* account of the first one, in the mode open */
 	unsigned window;  /* logins, messages or questions on their way */
 	unsigned devices; /* of each client, in the mode chat: further ones */
 	unsigned count;   /* messages, questions or rounds of each client */
 	unsigned contacts;
+	unsigned size;    /* of rooms */
+	unsigned senders; /* in each of them; 0: all */
 	unsigned pages;   /* of archives, of each kind */
 	unsigned bytes;   /* of a message's body */
 	unsigned seconds;
@@ -65,6 +68,8 @@ struct bench_conf {
 	bool one_way;     /* of a pair, only one sends */
 	bool sm;          /* stream management (XEP-0198) */
 	bool paced;       /* no more than window changes of presence */
+	bool archive;     /* of rooms */
+	bool moderators;  /* whose presence alone rooms tell */
 	bool table;
 	bool verbose;
 };
@@ -102,6 +107,7 @@ struct client {
 	struct client *next_dirty;
 	bool dirty, want_write, handshake, restart, authenticated, in_feed;
 	bool wants_session, got_roster, got_presence;
+	bool deaf;              /* what comes is not looked at any more */
 	uint8_t fences;         /* while entering: answers to come */
 	bool counts;            /* with --sm: the stanzas that come */
 	uint32_t h;             /* so many */
@@ -331,6 +337,8 @@ bool mode_contacts(struct bench *b);
 bool mode_offline(struct bench *b);
 bool mode_pages(struct bench *b);
 bool mode_return(struct bench *b);
+bool mode_rooms(struct bench *b);
+bool mode_enter(struct bench *b);
 bool mode_soak(struct bench *b);
 bool mode_kill(struct bench *b);
 

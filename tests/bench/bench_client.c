@@ -346,6 +346,10 @@ client_feed(struct client *c, const char *p, size_t n)
 		floor_answer(c, p, n);
 		return;
 	}
+	if (c->deaf) {
+		bench_progress(c->b);
+		return;
+	}
 	if (c->parser == NULL)
 		c->parser = xml_parser_get_primed(c->b->xml,
 			STR(NS_CLIENT), &login_limits, &login_events, c);

@@ -74,7 +74,7 @@ bench_init(struct bench *b, struct bench_conf *conf)
 	for (unsigned i = 0; i < b->n_clients; i++) {
 		b->clients[i].b = b;
 		b->clients[i].index = i;
-		b->clients[i].account = i % conf->clients;
+		b->clients[i].account = conf->first + i % conf->clients;
 		b->clients[i].fd = -1;
 	}
 }

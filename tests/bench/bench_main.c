@@ -35,6 +35,10 @@ static const struct bench_mode modes[] = {
 		mode_offline, false },
 	{ "pages", "fill archives, and read --pages pages of 50 of each kind",
 		mode_pages, false },
+	{ "rooms", "messages in rooms of --size, of --senders in each", mode_rooms,
+		false },
+	{ "enter", "one enters the room of all others, --count times", mode_enter,
+		false },
 	{ "soak", "log in, chat, change presence, drop, return", mode_soak,
 		false },
 	{ "kill", "changes until the server dies; checks the last run's",
@@ -72,6 +76,8 @@ static const struct option_def {
 		"PLAIN or SCRAM-SHA-1, -256, -512 (SCRAM-SHA-1, else PLAIN)",
 		set_mechanism, 0 },
 	{ "clients", "N", "how many (100)", set_number, AT(clients) },
+	{ "first", "N", "account of the first of those that chat openly (0)",
+		set_number, AT(first) },
 	{ "devices", "N", "further ones of each client that chats (0)",
 		set_number, AT(devices) },
 	{ "copies", NULL, "are shown to them (XEP-0280)", set_flag,
@@ -86,6 +92,11 @@ static const struct option_def {
 	{ "warm", "PERCENT", "of that goes before the measure (10)",
 		set_number, AT(warm) },
 	{ "contacts", "N", "of each client (10)", set_number, AT(contacts) },
+	{ "size", "N", "of each room (20)", set_number, AT(size) },
+	{ "senders", "N", "in each room (0: all)", set_number, AT(senders) },
+	{ "archive", NULL, "rooms have one", set_flag, AT(archive) },
+	{ "moderators", NULL, "theirs is the only presence in rooms", set_flag,
+		AT(moderators) },
 	{ "pages", "N", "of archives, of each kind (200)", set_number,
 		AT(pages) },
 	{ "bytes", "N", "of a message's text (100)", set_number, AT(bytes) },
@@ -129,7 +140,7 @@ usage(FILE *out)
 			options[i].arg != NULL ? options[i].arg : "",
 			options[i].help);
 	fputs("clients are b0, b1, ... of the domain; with --floor, all modes\n"
-	      "but roster, offline, pages, soak and kill\n", out);
+	      "but roster, offline, pages, rooms, enter, soak and kill\n", out);
 }
 
 static void
@@ -280,6 +291,7 @@ main(int argc, char **argv)
 		.address = "127.0.0.1", .port = 5222, .domain = "bench.test",
 		.password = "bench-password", .hash = SCRAM_SHA_1,
 		.clients = 100, .window = 20, .count = 100, .contacts = 10, .pages = 200,
+		.size = 20,
 		.bytes = 100, .seconds = 10, .patience = 30, .seed = 1,
 		.pace = 1000, .rate = 1000, .warm = 10,
 	};

@@ -54,7 +54,8 @@ open_send(struct bench *b, struct open_run *o)
 	o->sent++;
 	client_send(c, "<message type='chat' id='%u.%" PRIu32 ".%" PRId64
 		"' to='b%u@%s/bench'><body>%s</body></message>", i,
-		++o->orders[i].sent, due_us, i ^ 1, b->conf->domain, b->body);
+		++o->orders[i].sent, due_us, b->conf->first + (i ^ 1),
+		b->conf->domain, b->body);
 }
 
 static void

@@ -5,8 +5,9 @@
 #   server_start SHARDS ACCOUNTS   sets pid, and port_<tls>; server_limits is one
 #                                  more line of the section limits, and
 #                                  server_archive the options of the archive, or
-#                                  yes (no); server_listen one more port, and
-#                                  server_more sections
+#                                  yes (no); server_muc those of rooms;
+#                                  server_listen one more port, and server_more
+#                                  sections
 #   server_stop                    false if it did not end well
 # What other servers need (see peers/) is here too.
 # shellcheck shell=sh disable=SC2034,SC2046,SC2154
@@ -61,6 +62,7 @@ server_conf() {
 	modules:
 	  offline: { stranger_share: 100, sender_share: 100 }
 	  archive: ${server_archive:-no}
+	  muc: ${server_muc:-yes}
 	listen:
 	  - { address: 127.0.0.1, port: 0, tls: starttls, backlog: 4096 }
 	  - { address: 127.0.0.1, port: 0, tls: direct, backlog: 4096 }

@@ -13,7 +13,8 @@
 #                  it; if $components is not, a.$domain may connect to
 #                  $port_component and b.$domain to that or $port_second, by
 #                  the secret "bench"; if $peer_archive is not, it keeps
-#                  archives (prosody, ejabberd), in SQLite if that is sql.
+#                  archives (prosody, ejabberd), in SQLite if that is sql; if
+#                  $rooms is not, it has rooms (prosody, ejabberd).
 #                  $stock is a folder for what a later start can use
 #   NAME_sql       prints the version of what an archive in SQLite needs; false
 #                  if it is not installed (prosody, ejabberd)

@@ -51,6 +51,7 @@ prosody_conf() {
 		echo "component_ports = { $port_component }"
 	fi
 	echo "VirtualHost \"$domain\""
+	test -z "${rooms:-}" || echo "Component \"conference.$domain\" \"muc\""
 	test -z "${components:-}" || for name in a b; do
 		echo "Component \"$name.$domain\""
 		echo 'component_secret = "bench"'
