@@ -88,6 +88,7 @@ struct submission {
 	struct room_config config;
 	struct affiliatings changes;
 	size_t owners; /* that there will be */
+	bool is_counted; /* a number is being stored for it (muc_maker.h) */
 };
 
 static bool
@@ -288,12 +289,20 @@ submission_failed(struct room *r)
 	submission_over(r);
 }
 
+static void count_first(struct module_ctx *m, struct room *r, struct submission *s);
+
 static void
 on_submitted(void *arg, bool ok, const struct err *err)
 {
 	struct submission *s = arg;
 	struct entity *e = iq_entity(s->iq);
+	struct module_ctx *m = e != NULL ? module_of_entity(e) : NULL;
 
+	/* another room that he has made meanwhile has the number of this one */
+	if (m != NULL && !ok && err->code == ERR_CONFLICT && s->is_counted) {
+		count_first(m, room_of(e), s);
+		return;
+	}
 	if (ok)
 		iq_result(s->iq, NULL);
 	else
@@ -330,6 +339,7 @@ store_submission(struct module_ctx *m, struct room *r, struct submission *s,
 		r->used_us = shard_wall_us(r->e.shard);
 		room_used_store(tx, r->e.jid, r->used_us);
 	}
+	s->is_counted = as >= 0;
 	if (as >= 0) {
 		maker_set(&r->maker, s->st->from, (uint32_t)as);
 		maker_store(r, tx);
@@ -354,8 +364,9 @@ on_counted(void *arg, int64_t as, const struct err *err)
 		store_submission(m, room_of(e), s, as);
 		return;
 	}
-	if (err != NULL)
-		iq_error(s->iq, stanza_cond_of(err->code), NULL);
+	if (err != NULL || as >= 0)
+		iq_error(s->iq, err != NULL ? stanza_cond_of(err->code) :
+					      COND_ITEM_NOT_FOUND, NULL);
 	else
 		iq_error(s->iq, COND_RESOURCE_CONSTRAINT,
 			"You have made as many rooms as you may: destroy one that "

@@ -278,6 +278,21 @@ def test_as_many_rooms_are_made_as_may(own_server):
     maker.server.check()
 
 
+def test_rooms_that_are_made_at_once_are_counted_each(own_server):
+    maker = Maker(own_server, {"max_rooms": 8})
+    names = ["r%d" % i for i in range(9)]
+    for name in names:
+        maker.enter(name)
+    form = "<iq type='set' id='%s' to='%s'><query xmlns='%s'><x xmlns='jabber:x:data' " \
+        "type='submit'/></query></iq>"
+    maker.romeo.send("".join(form % (name, maker.jid(name), OWNER) for name in names))
+    got = [maker.romeo.take(lambda e: e.is_("iq") and e.get("id") == name, "an answer")
+           for name in names]
+    assert sorted(e.get("type") for e in got) == ["error"] + ["result"] * 8
+    refuses(next(e for e in got if e.get("type") == "error"), "resource-constraint")
+    maker.server.check()
+
+
 sworn(OF + "max_rooms", MAX, "10,000 rooms of one user differ from one by their number: "
       "test_as_many_rooms_are_made_as_may has the bound")
 
