@@ -13,10 +13,13 @@
 
 #include "room.h"
 
-#define PART 64
+#define PART 32 /* so that not too many lists of affiliations are in memory */
 #define DAY_US (86400 * US_PER_S)
 
+struct walk;
+
 struct listed {
+	struct walk *walk;
 	struct jid jid;
 	const char *name; /* NULL: none */
 	size_t owners;
@@ -37,13 +40,13 @@ struct walk {
 	bool is_last;      /* of the domain */
 	struct arena *a;   /* of the part */
 	struct listed_rooms part;
-	size_t reading;    /* of the part */
+	size_t reading;    /* of the part: that are not answered yet, and one more */
+	struct err err;    /* why one of them is not */
 	bool ownerless;
 	int64_t before_us; /* only rooms in which nobody was since; 0: all */
 };
 
 static void walk_part(struct command_call *call);
-static void walk_read(struct walk *w);
 
 static void
 walk_end(struct walk *w, const struct err *err)
@@ -162,42 +165,40 @@ take_entry(struct walk *w, struct listed *room, const struct store_entry *entry)
 }
 
 static void
-on_room(void *arg, const struct store_answer *found, const struct err *err)
+part_read(struct walk *w)
 {
-	struct walk *w = arg;
-
-	if (err != NULL) {
-		walk_end(w, err);
+	if (--w->reading != 0)
 		return;
-	}
-	for (size_t i = 0; i < found->n; i++)
-		take_entry(w, &w->part.p[w->reading], &found->entries[i]);
-	w->reading++;
-	walk_read(w);
+	if (w->err.code != ERR_NONE)
+		walk_end(w, &w->err);
+	else
+		shard_visit_all(w->call->shard, look_at_shard, on_looked, w);
 }
 
-/* One after the other, so that one of many affiliations is not in memory with others. */
 static void
-walk_read(struct walk *w)
+on_room(void *arg, const struct store_answer *found, const struct err *err)
+{
+	struct listed *room = arg;
+
+	if (err != NULL)
+		room->walk->err = *err;
+	for (size_t i = 0; i < found->n; i++)
+		take_entry(room->walk, room, &found->entries[i]);
+	part_read(room->walk);
+}
+
+static void
+walk_read(struct walk *w, struct module_ctx *m)
 {
 	static const struct str names[] = { { MAP_ROOM, sizeof(MAP_ROOM) - 1 },
 		{ MAP_AFFILIATIONS, sizeof(MAP_AFFILIATIONS) - 1 } };
-	struct module_ctx *m;
-	const struct listed *room;
 
-	if (w->reading == w->part.n) {
-		shard_visit_all(w->call->shard, look_at_shard, on_looked, w);
-		return;
-	}
-	m = muc_call_module(w->call, w->domains[w->domain]);
-	if (m == NULL) {
-		arena_free(w->a);
-		free(w->text);
-		return;
-	}
-	room = &w->part.p[w->reading];
-	module_list_many(m, w->call->shard, jid_domain(room->jid),
-		jid_local(room->jid), names, COUNT(names), on_room, w);
+	w->reading = w->part.n + 1;
+	for (size_t i = 0; i < w->part.n; i++)
+		module_list_many(m, w->call->shard, jid_domain(w->part.p[i].jid),
+			jid_local(w->part.p[i].jid), names, COUNT(names),
+			on_room, &w->part.p[i]);
+	part_read(w);
 }
 
 static void
@@ -205,17 +206,23 @@ on_part(void *arg, const struct store_answer *found, const struct err *err)
 {
 	struct walk *w = arg;
 	struct str domain = w->domains[w->domain];
+	struct module_ctx *m;
 
 	if (err != NULL) {
 		walk_end(w, err);
 		return;
 	}
+	m = muc_call_module(w->call, domain);
+	if (m == NULL) {
+		free(w->text);
+		return;
+	}
 	w->a = arena_new();
 	w->part = (struct listed_rooms){ .n = 0 };
-	w->reading = 0;
 	w->is_last = found->complete || found->n == 0;
 	for (size_t i = 0; i < found->n; i++)
 		*vec_push_in(w->a, &w->part) = (struct listed){
+			.walk = w,
 			.jid = jid_make(w->a, found->entries[i].key, domain,
 				STR_NONE),
 		};
@@ -224,7 +231,7 @@ on_part(void *arg, const struct store_answer *found, const struct err *err)
 		w->text = str_dup(found->entries[found->n - 1].key);
 		w->after = str_c(w->text);
 	}
-	walk_read(w);
+	walk_read(w, m);
 }
 
 static void
