@@ -270,7 +270,7 @@ on_pong(struct person *p, unsigned room, const struct elem *e)
 
 	if (v->stay == NULL || v->joining != 0 || v->renaming != 0)
 		return;
-	if (error == NULL)
+	if (error == NULL && !v->repeats) /* not of before a server ended */
 		v->doubt = false;
 	if (error == NULL || elem_child(error, NS_STANZAS, "not-acceptable") == NULL)
 		return;
