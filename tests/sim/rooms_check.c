@@ -127,9 +127,9 @@ view_rests(struct scene *s, struct person *p, unsigned room)
 
 	if (s->stops && !s->calm && strcmp(person_domain(p), OTHER) == 0)
 		return;
-	v->stale = v->repeats = false;
 	if (!person_is_on(p))
-		return;
+		return; /* it waits for him */
+	v->stale = v->repeats = false;
 	if (v->going && person_may_haunt(p))
 		person_flees(p, room);
 	else if (v->going)
