@@ -497,7 +497,8 @@ converse() {
 	if told tsan; then
 		step "tsan end to end" run_pytest tsan tests/dialog \
 			tests/e2e/test_delivery.py tests/e2e/test_presence.py \
-			tests/e2e/test_subscriptions.py tests/e2e/test_server.py
+			tests/e2e/test_subscriptions.py tests/e2e/test_server.py \
+			tests/e2e/test_rooms_threads.py
 		step "tsan soak" soak tsan 0
 	fi
 }
