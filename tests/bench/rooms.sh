@@ -62,9 +62,9 @@ beside() { # name, count, mode and options
 
 small='rooms --clients 400 --size 20 --window 1'
 middle='rooms --clients 400 --size 100 --window 1'
-chats="open --first $large --clients 200 --rate 200 --seconds 10"
+chats="open --first $large --clients 200 --rate 200"
 failed=0
-# shellcheck disable=SC2086 # words
+# shellcheck disable=SC2048,SC2086 # words
 for run in ${*:-small middle archive enter large}; do
 	case $run in
 	small) beside "20 of 20" "$count" $small ;;
@@ -78,22 +78,24 @@ for run in ${*:-small middle archive enter large}; do
 		ours $((size + 1)) "antiphon enter $size" enter \
 			--clients $((size + 1)) --count 20 --patience 120 ;;
 	large)
-		mark=$stock/mark
-		cat >"$mark" <<-'END'
-		#!/bin/sh
-		"$CTL" --socket "$AT" stats --memory | grep -i occupant
-		END
-		chmod +x "$mark"
 		server_start "${SHARDS:-1}" $((large + 200))
-		say "antiphon chats alone" $chats
-		("$bench" $chats --seconds 30 --port "$port_none" --tls none \
-			--pid "$pid" >"$stock/chats") &
+		say "antiphon chats alone" $chats --seconds 8
+		# the others chat while the room talks: with --pid they would wait
+		# until it is done
+		cat >"$stock/mark" <<-END
+		#!/bin/sh
+		test -e "$stock/chats" ||
+			$bench $chats --seconds 6 --port $port_none --tls none \
+				>"$stock/chats" &
+		$BUILD/antiphonctl --socket "$folder/control" stats --memory |
+			grep occupants
+		END
+		chmod +x "$stock/mark"
 		say "antiphon room of $large" rooms --clients "$large" \
 			--size "$large" --senders 1 --window 1 --count 20 \
-			--moderators --patience 120 \
-			--mark "CTL=$BUILD/antiphonctl AT=$folder/control $mark" ||
+			--moderators --patience 120 --mark "$stock/mark" ||
 			failed=1
-		wait $!
+		until test -s "$stock/chats"; do sleep 1; done
 		printf '%-28s ' "antiphon chats beside it"
 		cat "$stock/chats"
 		server_stop || failed=1
