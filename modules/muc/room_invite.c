@@ -205,21 +205,41 @@ inviter_of(const struct room *r, struct jid to)
 	return people_by_user(&r->people, to, &at);
 }
 
+/* That he is not there is for those alone who could come in and see who is (§14.4); others
+ * would look for somebody so.  st is taken. */
+static void
+decline_to_nobody(struct room *r, struct stanza *st)
+{
+	if (room_is_open_to(r, st->from) && room_shows_real(r, st->from))
+		room_refuse(r, st, COND_ITEM_NOT_FOUND, NULL);
+	else
+		stanza_free(st);
+}
+
+static bool
+may_decline(const struct room *r, const struct stanza *st, const struct elem *e)
+{
+	const struct elem *reason = elem_child(e, NS_MUC_USER, "reason");
+
+	return room_affiliation(r, st->from) != AFF_OUTCAST && (reason == NULL ||
+		elem_text(st->arena, reason).n <= REASON_BYTES);
+}
+
 static void
 decline(struct room *r, struct stanza *st, const struct elem *e)
 {
-	const struct elem *reason = elem_child(e, NS_MUC_USER, "reason");
 	struct occupant *o = NULL;
 	const struct room_client *c;
 	struct jid to;
 
+	if (!may_decline(r, st, e)) {
+		room_refuse(r, st, COND_NOT_ACCEPTABLE, NULL);
+		return;
+	}
 	if (jid_parse(&to, st->arena, elem_attr(e, "to"), NULL))
 		o = inviter_of(r, to);
-	if (o == NULL || room_affiliation(r, st->from) == AFF_OUTCAST ||
-		(reason != NULL &&
-			elem_text(st->arena, reason).n > REASON_BYTES)) {
-		room_refuse(r, st, o == NULL ? COND_ITEM_NOT_FOUND :
-					       COND_NOT_ACCEPTABLE, NULL);
+	if (o == NULL) {
+		decline_to_nobody(r, st);
 		return;
 	}
 	TAILQ_FOREACH (c, &o->clients, link) {

@@ -1,0 +1,81 @@
+"""Who asks a room for what is not his to know, or to do: strangers, who learn nothing of
+who is in it; occupants, who learn nothing of who the others are; members, who let in
+nobody but whom they name.
+"""
+
+from xml.sax.saxutils import quoteattr
+
+import pytest
+
+import rooms
+from xmltree import STANZAS
+
+pytestmark = pytest.mark.only("antiphon")
+
+
+def cond(e):
+    """The condition of an error; None: it is none."""
+    error = e.child("error")
+    if error is None:
+        return None
+    return next(c.name for c in error.elems() if c.ns == STANZAS and c.name != "text")
+
+
+class Party:
+    """A room of keeper, who owns it, and the clients of those who are to come."""
+
+    def __init__(self, scene, *names, fields=()):
+        scene.add_accounts("keeper", *dict.fromkeys(n.partition("/")[0] for n in names))
+        scene.add_rooms("coven")
+        self.jid = scene.rooms["coven"]
+        self.keeper = scene.online("keeper/a")
+        self.clients = [scene.online(n if "/" in n else n + "/a") for n in names]
+        scene.settle()
+        rooms.create(self.keeper, self.jid, "keeper", fields)
+
+    def at(self, nick):
+        return "%s/%s" % (self.jid, nick)
+
+
+def bare(client):
+    return client.jid.partition("/")[0]
+
+
+# --- who is in it -----------------------------------------------------------------------
+
+# what a stranger sends, that names somebody
+NAMES = {
+    "his address, to decline": (
+        "message", "<x xmlns='%s'><decline to=%%(jid)s/></x>" % rooms.USER),
+    "his nickname, to decline": (
+        "message", "<x xmlns='%s'><decline to=%%(at)s/></x>" % rooms.USER),
+    "his nickname, to give him voice": (
+        "message", "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>"
+        "http://jabber.org/protocol/muc#request</value></field><field var='muc#roomnick'>"
+        "<value>%(name)s</value></field><field var='muc#request_allow'><value>true</value>"
+        "</field></x>"),
+}
+
+
+@pytest.mark.parametrize("how", sorted(NAMES))
+def test_a_stranger_learns_of_nobody_that_he_is_in(scene, how):
+    kind, payload = NAMES[how]
+    party = Party(scene, "guest", "absent", "foe",
+                  fields=["membersonly=1", "publicroom=0"])
+    guest, absent, foe = party.clients
+    for client in guest, absent:
+        rooms.admin(party.keeper, party.jid, jid=bare(client), affiliation="member")
+    rooms.enter(guest, party.jid, "guest")
+    told = []
+    for client, nick in ((guest, "guest"), (absent, "absent")):
+        what = payload % {"nick": quoteattr(nick), "name": nick,
+                          "jid": quoteattr(bare(client)),
+                          "at": quoteattr(party.at(nick))}
+        if kind == "iq":
+            told.append(cond(foe.iq("set", what, party.jid)))
+        else:
+            foe.send("<message to='%s' id='1'>%s</message>" % (party.jid, what))
+            foe.iq("get", rooms.PING, party.jid)
+            told.append([cond(e) for e in foe.inbox if e.is_("message")])
+            foe.inbox[:] = []
+    assert told[0] == told[1], told
