@@ -191,6 +191,18 @@ read_changes(const struct room *r, struct changes *ch)
 
 /* --- may he? -------------------------------------------------------------------------------- */
 
+/* Anything of it?  Who may not is not told who is there, either (§14.4). */
+static enum stanza_cond
+may_ask(const struct room *r, struct jid by)
+{
+	struct room_standing as = room_standing(r, by);
+
+	if (r->state != ROOM_OPEN)
+		return COND_ITEM_NOT_FOUND;
+	return as.role == ROLE_MODERATOR || as.aff >= AFF_ADMIN ? COND_NONE :
+								  COND_FORBIDDEN;
+}
+
 static enum stanza_cond
 may_set_role(const struct room *r, struct jid by, const struct change *one)
 {
@@ -467,7 +479,9 @@ muc_on_admin_set(struct module_ctx *m, struct iq *iq)
 
 	ch->iq = iq;
 	ch->st = st;
-	cond = r->state == ROOM_OPEN ? read_changes(r, ch) : COND_ITEM_NOT_FOUND;
+	cond = may_ask(r, iq->st->from);
+	if (cond == COND_NONE)
+		cond = read_changes(r, ch);
 	if (cond == COND_NONE)
 		cond = may_change(r, ch);
 	if (cond == COND_NONE && !ch->of_roles) {

@@ -45,6 +45,11 @@ def bare(client):
 
 # what a stranger sends, that names somebody
 NAMES = {
+    "his nickname, to kick him": (
+        "iq", "<query xmlns='%s'><item nick=%%(nick)s role='none'/></query>" % rooms.ADMIN),
+    "his nickname, to ban him": (
+        "iq", "<query xmlns='%s'><item nick=%%(nick)s affiliation='outcast'/></query>" %
+        rooms.ADMIN),
     "his address, to decline": (
         "message", "<x xmlns='%s'><decline to=%%(jid)s/></x>" % rooms.USER),
     "his nickname, to decline": (
