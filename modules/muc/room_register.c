@@ -3,7 +3,8 @@
  * have a nickname that is theirs (XEP-0045 §7.10).
  *
  * Owner shard of the room.  A room for members is none to register with: its admins say who
- * is one; nor is that a way to voice.  Sets come one by one.
+ * is one; nor is that a way to voice, or past a password, since members read what is said
+ * there.  Sets come one by one.
  */
 #include "config.h"
 
@@ -23,7 +24,8 @@ may_register(const struct room *r, struct jid who)
 	if (as.aff >= AFF_MEMBER)
 		return COND_NONE;
 	if (as.aff == AFF_OUTCAST || r->config.members_only ||
-		(r->config.moderated && as.role < ROLE_PARTICIPANT))
+		(r->config.moderated && as.role < ROLE_PARTICIPANT) ||
+		(r->config.has_password && as.role == ROLE_NONE))
 		return COND_NOT_ALLOWED; /* Example 68 */
 	return COND_NONE;
 }

@@ -12,6 +12,12 @@ from xmltree import STANZAS
 
 pytestmark = pytest.mark.only("antiphon")
 
+ARCHIVE = "<query xmlns='urn:xmpp:mam:2'/>"
+REGISTER = ("<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
+            "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register"
+            "</value></field><field var='muc#register_roomnick'><value>%s</value></field>"
+            "</x></query>")
+
 
 def cond(e):
     """The condition of an error; None: it is none."""
@@ -84,3 +90,25 @@ def test_a_stranger_learns_of_nobody_that_he_is_in(scene, how):
             told.append([cond(e) for e in foe.inbox if e.is_("message")])
             foe.inbox[:] = []
     assert told[0] == told[1], told
+
+
+# --- who is let in ------------------------------------------------------------------------
+
+def test_who_does_not_know_the_password_does_not_register(scene):
+    party = Party(scene, "foe", "guest", fields=[
+        "passwordprotectedroom=1", "roomsecret=sesame", "persistentroom=1"])
+    foe, guest = party.clients
+    party.keeper.send("<message to='%s' type='groupchat'><body>secret</body></message>" %
+                      party.jid)
+    party.keeper.take(lambda e: e.child("body") is not None, "it")
+    assert cond(foe.iq("set", REGISTER % "foe", party.jid)) == "not-allowed"
+    assert cond(foe.iq("get", "<query xmlns='jabber:iq:register'/>",
+                       party.jid)) == "not-allowed"
+    assert cond(foe.iq("set", ARCHIVE, party.jid)) == "forbidden"
+    assert "secret" not in "".join(map(str, foe.inbox))
+    # who is in it does, and may then read it from wherever he is
+    rooms.enter(guest, party.jid, "guest", "sesame")
+    rooms.ask(guest, "set", REGISTER % "guest", party.jid)
+    guest.send("<presence to='%s' type='unavailable'/>" % party.at("guest"))
+    guest.take(lambda e: e.get("type") == "unavailable", "his own presence")
+    assert cond(guest.iq("set", ARCHIVE, party.jid)) is None
