@@ -154,6 +154,8 @@ may_invite(const struct room *r, const struct stanza *st,
 		return COND_FORBIDDEN; /* Example 135 */
 	if (!must_be_member(r, *to_out))
 		return COND_NONE;
+	if (jid_local(*to_out).n == 0)
+		return COND_NOT_ALLOWED; /* all of a domain, admins let in */
 	if (shard_refuses_writes(r->e.shard) ||
 		members_are_full(&r->members, conf->max_affiliations))
 		return COND_RESOURCE_CONSTRAINT;

@@ -112,3 +112,21 @@ def test_who_does_not_know_the_password_does_not_register(scene):
     guest.send("<presence to='%s' type='unavailable'/>" % party.at("guest"))
     guest.take(lambda e: e.get("type") == "unavailable", "his own presence")
     assert cond(guest.iq("set", ARCHIVE, party.jid)) is None
+
+
+@pytest.mark.parametrize("whom", ["{OTHER}", "elsewhere.test/resource"])
+def test_a_member_lets_nobody_in_but_whom_he_names(scene, whom):
+    """Not all who are at a domain."""
+    party = Party(scene, "guest", fields=["membersonly=1", "allowinvites=1"])
+    guest = party.clients[0]
+    rooms.admin(party.keeper, party.jid, jid=bare(guest), affiliation="member")
+    rooms.enter(guest, party.jid, "guest")
+    guest.send("<message to='%s' id='1'><x xmlns='%s'><invite to='%s'/></x></message>" % (
+        party.jid, rooms.USER, scene.fill(whom)))
+    guest.iq("get", rooms.PING, party.jid)
+    # behind which it would be durable
+    rooms.admin(party.keeper, party.jid, jid="a@elsewhere.test", affiliation="outcast")
+    got = rooms.ask(party.keeper, "get", "<query xmlns='%s'><item affiliation='member'/>"
+                    "</query>" % rooms.ADMIN, party.jid)
+    assert [i.get("jid") for i in got.child("query").elems()] == [bare(guest)]
+    assert [cond(e) for e in guest.inbox if e.get("type") == "error"] == ["not-allowed"]
