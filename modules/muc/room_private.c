@@ -82,20 +82,34 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 
 /* --- requests ---------------------------------------------------------------------------- */
 
-/* Under a key of the room, so that it tells nobody who somebody is, here or elsewhere. */
+/* Under a key of the room, so that it tells nobody who somebody is, here or elsewhere: nor
+ * whoever has taken an address for his nickname, whose mark is another one. */
 static struct str
-mark_of(const struct room *r, struct arena *a, struct str what)
+mark_of(const struct room *r, struct arena *a, const char *kind, struct str what)
 {
 	struct str key = { (const char *)r->mark_key, sizeof(r->mark_key) };
 	uint8_t digest[SCRAM_DIGEST_MAX];
 	struct buf hex = BUF_INIT;
 	struct str mark;
 
-	scram_hmac(SCRAM_SHA_1, key, what, digest);
+	scram_hmac(SCRAM_SHA_1, key,
+		arena_printf(a, "%s%.*s", kind, STR_ARG(what)), digest);
 	hex_encode(&hex, digest, MARK_LEN / 2);
 	mark = arena_str(a, buf_str(&hex));
 	buf_done(&hex);
 	return mark;
+}
+
+static struct str
+mark_of_client(const struct room *r, struct arena *a, const struct room_client *c)
+{
+	return mark_of(r, a, "client ", jid_str(c->jid));
+}
+
+static struct str
+mark_of_nick(const struct room *r, struct arena *a, const struct occupant *o)
+{
+	return mark_of(r, a, "nick ", occupant_nick(o));
 }
 
 static bool
@@ -120,8 +134,8 @@ pass_request(struct room *r, const struct room_client *c, struct occupant *whom,
 				       TAILQ_FIRST(&whom->clients)->jid;
 
 	stanza_set_id(st, arena_printf(a, "%.*s%.*s%.*s",
-				  STR_ARG(mark_of(r, a, jid_str(c->jid))),
-				  STR_ARG(mark_of(r, a, occupant_nick(whom))),
+				  STR_ARG(mark_of_client(r, a, c)),
+				  STR_ARG(mark_of_nick(r, a, whom)),
 				  STR_ARG(st->id)));
 	receipt_let_go(st);
 	be_from(r, st, c->occupant, to);
@@ -161,7 +175,7 @@ asked_as(const struct room *r, const struct stanza *st, struct str mark)
 	const struct occupant *o;
 
 	while ((o = people_by_user(&r->people, st->from, &at)) != NULL) {
-		if (secret_eq(mark, mark_of(r, st->arena, occupant_nick(o))))
+		if (secret_eq(mark, mark_of_nick(r, st->arena, o)))
 			break;
 	}
 	return o;
@@ -174,7 +188,7 @@ asker_of(const struct room *r, const struct occupant *o,
 	const struct room_client *c;
 
 	TAILQ_FOREACH (c, &o->clients, link)
-		if (secret_eq(mark, mark_of(r, st->arena, jid_str(c->jid))))
+		if (secret_eq(mark, mark_of_client(r, st->arena, c)))
 			return c;
 	return NULL;
 }

@@ -12,6 +12,7 @@ from xmltree import STANZAS
 
 pytestmark = pytest.mark.only("antiphon")
 
+VERSION = "<query xmlns='jabber:iq:version'/>"
 ARCHIVE = "<query xmlns='urn:xmpp:mam:2'/>"
 REGISTER = ("<query xmlns='jabber:iq:register'><x xmlns='jabber:x:data' type='submit'>"
             "<field var='FORM_TYPE'><value>http://jabber.org/protocol/muc#register"
@@ -90,6 +91,26 @@ def test_a_stranger_learns_of_nobody_that_he_is_in(scene, how):
             told.append([cond(e) for e in foe.inbox if e.is_("message")])
             foe.inbox[:] = []
     assert told[0] == told[1], told
+
+
+# --- who he is ----------------------------------------------------------------------------
+
+def test_the_ids_of_requests_tell_nobody_who_asks(scene):
+    """Whoever has the real address of another one for his nickname knows what ids that
+    makes."""
+    party = Party(scene, "guest", "foe/a", "foe/b", fields=["whois=moderators"])
+    guest, foe, decoy = party.clients
+    rooms.enter(guest, party.jid, "guest")
+    rooms.enter(foe, party.jid, "foe")
+    rooms.enter(decoy, party.jid, guest.jid)
+    foe.send("<iq to=%s type='get' id='1'>%s</iq>" % (
+        quoteattr(party.at(guest.jid)), VERSION))
+    own = decoy.take(lambda e: e.is_("iq") and e.get("type") == "get", "a request")
+    guest.send("<iq to=%s type='get' id='1'>%s</iq>" % (
+        quoteattr(party.at("foe")), VERSION))
+    his = foe.take(lambda e: e.is_("iq") and e.get("type") == "get", "a request")
+    parts = [{e.get("id")[i:i + 16] for i in (0, 16)} for e in (own, his)]
+    assert not parts[0] & parts[1], parts
 
 
 # --- who is let in ------------------------------------------------------------------------
