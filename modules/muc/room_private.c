@@ -60,7 +60,15 @@ may_tell(const struct room *r, const struct room_client *c,
 		COND_FORBIDDEN;
 }
 
-/* An error goes back to whom it is about, or nowhere. */
+static bool
+is_no_error(void *arg, const struct elem *e)
+{
+	(void)arg;
+	return !elem_is(e, NS_CLIENT, "error");
+}
+
+/* An error goes back to whom it is about, or nowhere; and it is no way to say what one may
+ * not, or more often than one may. */
 static void
 pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 	struct stanza *st)
@@ -72,7 +80,9 @@ pass_message(struct room *r, struct room_client *c, struct occupant *whom,
 		stanza_free(st);
 	} else if (st->type != MESSAGE_ERROR && cond != COND_NONE) {
 		room_refuse(r, st, cond, NULL);
-	} else if (st->type == MESSAGE_ERROR || limits_let(r, st, DOING_MESSAGE)) {
+	} else if (limits_let(r, st, DOING_MESSAGE)) {
+		if (st->type == MESSAGE_ERROR)
+			elem_drop(st->root, is_no_error, NULL);
 		room_clean(st);
 		elem_add(st->arena, st->root, NS_MUC_USER, "x");
 		room_add_id(r, st->arena, st->root, c->jid);

@@ -154,6 +154,28 @@ def test_who_rules_a_room_may_say_as_much_as_he_likes(scene):
     assert len(party.answers(party.keeper)) == 5 * MUC["message_rate"]
 
 
+def test_errors_are_no_way_round_what_may_be_said(scene):
+    """One who was sent a private message may answer it by an error, but that has no words
+    of his, and he sends no more of them than messages."""
+    party = Party(scene, "guest", "foe", fields=["allowpm=anyone"])
+    guest, foe = party.guests
+    party.enter(guest, "guest")
+    party.enter(foe, "foe")
+    foe.send("<message to='%s/foe' type='chat' id='x'><body>1</body></message>" % party.jid)
+    foe.take(lambda e: e.child("body") is not None, "his own message")
+    rooms.configure(party.keeper, party.jid, ["allowpm=none"])
+    party.answers(guest)
+    foe.send(2 * MUC["message_rate"] * (
+        "<message to='%s/guest' type='error' id='x'><body>unwanted</body><error "
+        "type='cancel'><service-unavailable xmlns='%s'/></error></message>" % (
+            party.jid, STANZAS)))
+    assert party.errors(foe) == []
+    got = [e for e in party.answers(guest) if e.get("type") == "error"]
+    assert "unwanted" not in "".join(map(str, got))
+    # one was the message
+    assert [cond(e) for e in got] == ["service-unavailable"] * (MUC["message_rate"] - 1)
+
+
 # --- slow mode (XEP-0500 §8) ---------------------------------------------------------------
 
 

@@ -151,3 +151,26 @@ def test_a_member_lets_nobody_in_but_whom_he_names(scene, whom):
                     "</query>" % rooms.ADMIN, party.jid)
     assert [i.get("jid") for i in got.child("query").elems()] == [bare(guest)]
     assert [cond(e) for e in guest.inbox if e.get("type") == "error"] == ["not-allowed"]
+
+
+# --- what is said ---------------------------------------------------------------------------
+
+
+def test_words_to_look_for_are_those_that_were_said(scene):
+    """Not the real addresses, which are stored with them."""
+    party = Party(scene, "guest", "foe", fields=["whois=moderators", "persistentroom=1"])
+    guest, foe = party.clients
+    rooms.enter(guest, party.jid, "guest")
+    rooms.enter(foe, party.jid, "foe")
+    guest.send("<message to='%s' type='groupchat'><body>plain words</body></message>" %
+               party.jid)
+    foe.take(lambda e: e.child("body") is not None, "it")
+    found = {}
+    for words in "plain", bare(guest), bare(guest).partition("@")[0], "moderator":
+        foe.inbox[:] = []
+        rooms.ask(foe, "set", "<query xmlns='urn:xmpp:mam:2'><x xmlns='jabber:x:data' "
+                  "type='submit'><field var='FORM_TYPE'><value>urn:xmpp:mam:2</value>"
+                  "</field><field var='{urn:xmpp:fulltext:0}fulltext'><value>%s</value>"
+                  "</field></x></query>" % words, party.jid)
+        found[words] = len(foe.inbox)
+    assert list(found.values()) == [1, 0, 0, 0], found
