@@ -252,6 +252,20 @@ room_forget(struct room *r)
 
 /* --- what comes --------------------------------------------------------------------------- */
 
+static bool
+is_held(const struct room *r)
+{
+	return r->state == ROOM_GOING || r->looking;
+}
+
+/* st (taken) is received before all that waits already. */
+static void
+wait_first(struct room *r, struct stanza *st)
+{
+	STAILQ_INSERT_HEAD(&r->waiting, st, link);
+	r->waiting_bytes += stanza_bytes(st);
+}
+
 /* Who comes again has gone, though what he has said last is not out yet. */
 static struct room_client *
 client_of(struct room *r, const struct stanza *st)
@@ -275,7 +289,9 @@ receive_presence(struct room *r, struct stanza *st)
 	if (c != NULL && st->type == PRESENCE_UNAVAILABLE &&
 		st->gone != GONE_STOP && room_leaves_in_turn(r, c, st))
 		return;
-	if (enters) {
+	if (is_held(r)) { /* it goes with who has just gone */
+		wait_first(r, st);
+	} else if (enters) {
 		room_enter(r, st);
 	} else if (c != NULL && st->gone == GONE_STOP) {
 		room_parts(r, c);
@@ -357,12 +373,6 @@ receive_now(struct room *r, struct stanza *st)
 		router_bounce(r->e.shard, st, COND_ITEM_NOT_FOUND, NULL);
 	else
 		entity_receive_default(&r->e, st);
-}
-
-static bool
-is_held(const struct room *r)
-{
-	return r->state == ROOM_GOING || r->looking;
 }
 
 /* A temporary room that nobody is in: a crash has prevented its end (§11.2). */
