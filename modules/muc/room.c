@@ -505,6 +505,7 @@ const struct entity_class muc_room_class = {
 	.name = "room",
 	.size = sizeof(struct room),
 	.memuse = MEMUSE_ROOM,
+	.has_clients = true,
 	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS,
 		LOG_ARCHIVE, NULL },
 	.take = room_take,

@@ -317,6 +317,7 @@ account_close(struct entity *e, enum stream_cond cond, const char *text)
 const struct entity_class account_class = {
 	.name = "account",
 	.size = sizeof(struct account),
+	.has_clients = true,
 	.load = account_load,
 	.load_absent = account_load_absent,
 	.receive = account_receive,

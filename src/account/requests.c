@@ -119,17 +119,15 @@ line_takes_request(
 
 /* --- which line ----------------------------------------------------------------- */
 
-/* Behind the full address of an account stands a client, which answers, behind that of
- * a service perhaps one, such as that of somebody in a room, and behind a component
- * whoever that is. */
+/* Behind the full address of an account, or of somebody in a room, stands a client, which
+ * answers, and behind a component whoever that is. */
 static bool
 is_client(const struct host *host, struct jid jid)
 {
-	if (host->component != NULL)
-		return true;
-	return !jid_is_bare(jid) && jid_local(jid).n != 0 &&
-		(host->service != NULL ||
-			host_class_of(host, jid) == &account_class);
+	return host->component != NULL || (!jid_is_bare(jid) &&
+			jid_local(jid).n != 0 &&
+			host->address_class != NULL &&
+			host->address_class->has_clients);
 }
 
 /* Will we answer st, whatever it is? */

@@ -48,6 +48,8 @@ struct entity_class {
 			  * shard has its own */
 	bool whole_domain; /* one entity, that of the domain, has all addresses
 			    * there: they are somebody's behind it */
+	bool has_clients; /* behind its full addresses stand clients, who answer in
+			   * their own time or not at all */
 	/* May there be one more of them at sh?  Others may leave for it.  They
 	 * are not among those that stats.entities counts.  NULL: of domains there
 	 * are as many as the configuration has, of others as many as may be. */
