@@ -6,7 +6,8 @@ set -eu
 
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-for part in base xml xmpp net conf disk store core http account command module; do
+for part in base xml xmpp net conf disk store core http account archive command \
+	module; do
 	${MAKE:-make} -s DESTDIR="$work" "install-moduleinc${part}HEADERS" >/dev/null
 done
 ${MAKE:-make} -s DESTDIR="$work" install-nodist_moduleincmoduleHEADERS >/dev/null
