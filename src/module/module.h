@@ -203,8 +203,6 @@ void module_list_many(struct module_ctx *m, struct shard *sh, struct str host,
 	store_read_fn fn, void *arg);
 void module_owners(struct module_ctx *m, struct shard *sh, struct str host,
 	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg);
-void module_log_owners(struct module_ctx *m, struct shard *sh, struct str host,
-	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg);
 void module_trim(struct module_ctx *m, struct shard *sh, struct store_place at,
 	const struct store_trim *trim, store_trim_fn fn, void *arg);
 /* tx is taken; fn may be NULL. */

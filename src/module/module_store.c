@@ -127,14 +127,6 @@ module_owners(struct module_ctx *m, struct shard *sh, struct str host,
 }
 
 void
-module_log_owners(struct module_ctx *m, struct shard *sh, struct str host,
-	struct str name, struct str after, uint32_t max, store_read_fn fn, void *arg)
-{
-	store_log_owners(sh->server->store, host, name, after, max, &sh->mailbox,
-		on_read, question_new(m, fn, NULL, arg));
-}
-
-void
 module_trim(struct module_ctx *m, struct shard *sh, struct store_place at,
 	const struct store_trim *trim, store_trim_fn fn, void *arg)
 {
