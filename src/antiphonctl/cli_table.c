@@ -73,6 +73,20 @@ cli_text_print(FILE *out, const char *text)
 	}
 }
 
+/* Of a cell: nor is it to end the line, and look like other cells in the next one. */
+static void
+line_print(FILE *out, const char *text)
+{
+	char *line = str_dup(str_c(text));
+
+	for (char *c = line; *c != '\0'; c++) {
+		if (*c == '\n' || *c == '\t')
+			*c = ' ';
+	}
+	cli_text_print(out, line);
+	free(line);
+}
+
 static const char *
 value_text(const json_t *value, char number[NUMBER_TEXT])
 {
@@ -150,7 +164,7 @@ word_print(FILE *out, const char *text, size_t n)
 {
 	char *word = str_dup((struct str){ text, n });
 
-	cli_text_print(out, word);
+	line_print(out, word);
 	free(word);
 }
 
@@ -188,7 +202,7 @@ cell_print(FILE *out, const struct column *c, const char *text)
 	if (c->is_last && c->start + text_width(text) > WIDTH_MAX)
 		words_print(out, text, c->start);
 	else
-		cli_text_print(out, text);
+		line_print(out, text);
 	if (!c->is_last)
 		fprintf(out, "%*s", (c->is_number ? 0 : fill) + GAP, "");
 }

@@ -141,3 +141,16 @@ def test_the_archive_of_a_room_is_purged(server):
     (row,) = call(server, "rooms show", room=room)
     assert (row["archived"], row["bytes"], row["maker"]) == (0, 0, "anna@" + server.domain)
     server.check()
+
+
+def test_what_rooms_are_called_looks_like_nothing_else(server):
+    """In the lines that antiphonctl makes of it, for a terminal."""
+    room, client = room_of(server, "team-a"), login(server, "anna")
+    rooms.create(client, room, "Anna", ["persistentroom=1"])
+    plain = server.ctl("rooms", "list").splitlines()
+    rooms.configure(client, room, [
+        "roomname=a\nroom       team-b@x\towners 5\u009b31m\u202e\u0085b"])
+    lines = server.ctl("rooms", "list").splitlines()
+    assert len(lines) == len(plain)
+    assert not set("\t\u009b\u202e\u0085") & set("".join(lines)), lines
+    server.check()
