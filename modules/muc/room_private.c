@@ -15,10 +15,15 @@
 
 /* --- messages -------------------------------------------------------------------------- */
 
+/* An error may say which address it is by (RFC 6120 §8.3.1), which is a real one. */
 static void
 be_from(struct room *r, struct stanza *st, const struct occupant *from,
 	struct jid to)
 {
+	struct elem *error = elem_child(st->root, NS_CLIENT, "error");
+
+	if (error != NULL)
+		elem_set_attr(st->arena, error, "by", STR_NONE);
 	stanza_set_from(st, room_occupant_jid(r, st->arena, occupant_nick(from)));
 	stanza_set_to(st, jid_copy(st->arena, to));
 }

@@ -113,6 +113,27 @@ def test_the_ids_of_requests_tell_nobody_who_asks(scene):
     assert not parts[0] & parts[1], parts
 
 
+ANSWERS = {
+    "iq": "<iq to='{at}' type='get' id='1'>%s</iq>" % VERSION,
+    "message": "<message to='{at}' type='chat' id='1'><body>so</body></message>",
+}
+
+
+@pytest.mark.parametrize("kind", sorted(ANSWERS))
+def test_an_error_tells_nobody_by_whom_it_is(scene, kind):
+    party = Party(scene, "guest", "foe", fields=["whois=moderators"])
+    guest, foe = party.clients
+    rooms.enter(guest, party.jid, "guest")
+    rooms.enter(foe, party.jid, "foe")
+    foe.send(ANSWERS[kind].replace("{at}", party.at("guest")))
+    asked = guest.take(lambda e: e.is_(kind) and e.get("from") == party.at("foe"), "it")
+    guest.send("<%s to='%s' id='%s' type='error'><error type='cancel' by='%s'><not-allowed "
+               "xmlns='%s'/></error></%s>" % (kind, party.at("foe"), asked.get("id"),
+                                             guest.jid, STANZAS, kind))
+    got = foe.take(lambda e: e.is_(kind) and e.get("type") == "error", "the error")
+    assert cond(got) == "not-allowed" and bare(guest) not in str(got), str(got)
+
+
 # --- who is let in ------------------------------------------------------------------------
 
 def test_who_does_not_know_the_password_does_not_register(scene):
