@@ -375,12 +375,13 @@ receive_now(struct room *r, struct stanza *st)
 		entity_receive_default(&r->e, st);
 }
 
-/* A temporary room that nobody is in: a crash has prevented its end (§11.2). */
+/* A temporary room that nobody is in: a crash has prevented its end (§11.2).  When the
+ * server stops, those who were in it have been written. */
 static bool
 is_left_over(const struct room *r)
 {
 	return r->state == ROOM_OPEN && !r->config.persistent &&
-		r->people.n == 0 && !r->submitting && !r->looking &&
+		r->people.n == 0 && !r->e.saved && !r->submitting && !r->looking &&
 		entity_line_is_empty(r->line);
 }
 

@@ -340,6 +340,49 @@ TEST(whose_session_was_lost_leaves)
 	world_end(w);
 }
 
+static bool comes_back; /* has yet to */
+
+/* When the room has been written, what was not acknowledged by another server comes
+ * back to it. */
+static void
+on_settle(struct world *w)
+{
+	struct shard *sh = peek_owner(w->server, STR(COVEN));
+	const struct entity *e;
+
+	for (unsigned i = 0; i < 500; i++) {
+		world_turn(w);
+		e = entity_find(sh, STR(COVEN));
+		if (!comes_back || e == NULL || !e->saved)
+			continue;
+		comes_back = false;
+		router_send(sh, stanza_new(PRESENCE_ERROR,
+					jid_trusted(STR("far@elsewhere.example/x")),
+					jid_trusted(STR(COVEN "/n1")), STR_NONE));
+	}
+	world_settle(w);
+}
+
+/* Nobody is in it then, and it lasts no longer than somebody is; but it is not gone. */
+TEST(a_temporary_room_that_is_written_is_not_left_over)
+{
+	struct world *w = world_of(8, 2, USERS);
+
+	comes_back = true;
+	break_all(w);
+	w->settle = on_settle;
+	world_restart(w, 2);
+	w->settle = NULL;
+	CHECK(!comes_back);
+	resume_all(w, USERS);
+	say(w, 1);
+	for (unsigned i = 0; i < USERS; i++) {
+		CHECK_INT(users[i].messages, 1);
+		CHECK_INT(users[i].out + users[i].went, 0);
+	}
+	world_end(w);
+}
+
 /* --- who has missed something ------------------------------------------------------------ */
 
 static void
