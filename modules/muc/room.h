@@ -282,6 +282,9 @@ void room_bury_corrections(struct room *r, const struct store_entry *entry,
 
 /* --- room_subject.c -------------------------------------------------------------------- */
 
+/* Takes out of st a body that says nothing, as mcabber has with a subject, which would
+ * make something else of it (§8.1). */
+void room_subject_clean(struct stanza *st);
 /* Does st, groupchat, set the subject? */
 bool room_is_subject(const struct stanza *st);
 /* It does, by the user `by', and has the from that all see. */

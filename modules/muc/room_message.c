@@ -158,9 +158,11 @@ void
 room_message(struct room *r, struct stanza *st)
 {
 	const struct room_client *c = people_by_address(&r->people, st->from);
-	enum stanza_cond cond = may_say(r, c, st);
+	enum stanza_cond cond;
 	bool stores;
 
+	room_subject_clean(st);
+	cond = may_say(r, c, st);
 	if (cond != COND_NONE) {
 		room_refuse(r, st, cond, NULL);
 		return;

@@ -17,6 +17,21 @@ room_is_subject(const struct stanza *st)
 		stanza_child(st, NS_CLIENT, "thread") == NULL;
 }
 
+static bool
+is_empty_body(void *arg, const struct elem *e)
+{
+	(void)arg;
+	return !elem_is_text(e) && elem_is(e, NS_CLIENT, "body") &&
+		e->first == NULL;
+}
+
+void
+room_subject_clean(struct stanza *st)
+{
+	if (stanza_child(st, NS_CLIENT, "subject") != NULL)
+		elem_drop(st->root, is_empty_body, NULL);
+}
+
 static struct str
 text_of(const struct stanza *st)
 {
