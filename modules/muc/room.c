@@ -252,10 +252,12 @@ room_forget(struct room *r)
 
 /* --- what comes --------------------------------------------------------------------------- */
 
+/* What is said while it opens is said when it is open, and kept as anything else. */
 static bool
 is_held(const struct room *r)
 {
-	return r->state == ROOM_GOING || r->looking;
+	return r->state == ROOM_GOING || r->looking ||
+		(r->state == ROOM_LOCKED && r->submitting);
 }
 
 /* st (taken) is received before all that waits already. */

@@ -82,7 +82,7 @@ struct room {
 				     * over a stop */
 	char *avatar;       /* hashes of its picture, owned; NULL: none */
 	int64_t text_bytes; /* of texts, as they were counted last (memuse.h) */
-	struct stanza_queue waiting; /* while it is going, or looking */
+	struct stanza_queue waiting; /* while it is going, looking, or to open */
 	size_t waiting_bytes;
 	struct timer missing; /* those who have missed something leave */
 	uint8_t state;      /* enum room_state */
@@ -131,7 +131,7 @@ void room_refuse(struct room *r, struct stanza *st, enum stanza_cond cond,
 /* The same, and says why to people. */
 void room_refuse_why(struct room *r, struct stanza *st, enum stanza_cond cond,
 	const char *type, struct str why);
-/* It is not being deleted any more: what has waited is received. */
+/* It is not being deleted any more, or is open: what has waited is received. */
 void room_go_on(struct room *r);
 /* All of it goes from memory, and nobody is told; it can be made anew. */
 void room_forget(struct room *r);

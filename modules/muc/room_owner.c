@@ -279,6 +279,7 @@ submission_over(struct room *r)
 	r->submitting = false;
 	if (r->people.n == 0)
 		room_is_empty(r);
+	room_go_on(r);
 }
 
 static void

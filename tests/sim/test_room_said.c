@@ -175,8 +175,9 @@ on_moved(struct turn_end *t)
 	(void)t;
 }
 
+/* Its room is locked. */
 static void
-scene_begin(struct scene *s, uint64_t seed, bool lasting)
+scene_make(struct scene *s, uint64_t seed, bool lasting)
 {
 	static const char *const names[USERS] = { "owner", "guest" };
 	struct err err = ERR_INIT;
@@ -195,11 +196,6 @@ scene_begin(struct scene *s, uint64_t seed, bool lasting)
 	}
 	settle(s);
 	come(s, OWNER);
-	client_send(&s->users[OWNER].c, "<iq to='" ROOM "' type='set' id='1'>"
-		"<query xmlns='" NS_MUC_OWNER "'>"
-		"<x xmlns='jabber:x:data' type='submit'/></query></iq>");
-	settle(s);
-	come(s, GUEST);
 	receipt_line_begin(&s->line, peek_owner(s->w->server, STR(SENDER)), 0,
 		on_moved);
 	if (lasting) {
@@ -208,6 +204,23 @@ scene_begin(struct scene *s, uint64_t seed, bool lasting)
 		s->db = store->driver->open_beside(store->writer.db, &err);
 		CHECK(s->db != NULL);
 	}
+}
+
+static void
+open_it(struct scene *s)
+{
+	client_send(&s->users[OWNER].c, "<iq to='" ROOM "' type='set' id='1'>"
+		"<query xmlns='" NS_MUC_OWNER "'>"
+		"<x xmlns='jabber:x:data' type='submit'/></query></iq>");
+}
+
+static void
+scene_begin(struct scene *s, uint64_t seed, bool lasting)
+{
+	scene_make(s, seed, lasting);
+	open_it(s);
+	settle(s);
+	come(s, GUEST);
 }
 
 static void
@@ -320,6 +333,47 @@ TEST(what_is_heard_is_on_disk_and_what_is_acknowledged_too)
 		CHECK_INT(receipt_line_handled(&s.line), WORDS + 1);
 		check_heard(&s);
 		CHECK_INT(s.users[OWNER].n, WORDS);
+		scene_end(&s);
+	}
+}
+
+static bool
+on_subject(void *arg, const struct store_entry *entry)
+{
+	*(bool *)arg = memmem(entry->value.p, entry->value.n, "w0", 2) != NULL;
+	return false;
+}
+
+static bool
+subject_is_stored(struct scene *s)
+{
+	const struct store_driver *d = s->w->server->store->driver;
+	struct err err = ERR_INIT;
+	bool found = false;
+
+	CHECK(d->begin(s->db, &err));
+	CHECK(d->get(s->db,
+		(struct store_place){ STR(SERVICE), STR("den"), STR(MAP_ROOM) },
+		STR("subject"), on_subject, &found, &err));
+	d->rollback(s->db);
+	return found;
+}
+
+/* What was said while it opens waits for that, and is kept as ever. */
+TEST(a_subject_is_on_disk_also_of_a_room_that_opens)
+{
+	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+		struct scene s;
+
+		scene_make(&s, seed, true);
+		s.w->slow_store = true;
+		open_it(&s);
+		some_turns(&s);
+		client_send(&s.users[OWNER].c, "<message to='" ROOM "' id='w0' "
+			"type='groupchat'><subject>w0</subject></message>");
+		settle(&s);
+		CHECK_INT(s.users[OWNER].n, 1);
+		CHECK(subject_is_stored(&s));
 		scene_end(&s);
 	}
 }
