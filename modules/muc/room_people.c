@@ -386,20 +386,37 @@ id_hash(const struct room_people *p, struct str id)
 	return (uint32_t)hash_bytes(&p->ids, id.p, id.n) | 1;
 }
 
+static uint32_t
+private_hash(const struct room_people *p, const struct room_client *c, struct str id)
+{
+	return (id_hash(p, id) ^ id_hash(p, jid_str(c->jid))) | 1;
+}
+
 void
-people_note_private(const struct room_people *p, struct room_client *c,
-	struct str id)
+people_note_private(struct room_people *p, struct room_client *c, struct str id)
 {
 	c->private_ids[c->private_at] = id_hash(p, id);
 	c->private_at = (uint8_t)((c->private_at + 1u) % COUNT(c->private_ids));
+	if (p->privates == NULL) {
+		p->privates = xcalloc(PEOPLE_PRIVATES, sizeof(*p->privates));
+		memuse_add_part(MEMUSE_OCCUPANT, p->privates);
+	}
+	p->privates[p->privates_at] = private_hash(p, c, id);
+	p->privates_at = (p->privates_at + 1) % PEOPLE_PRIVATES;
 }
 
 bool
 people_had_private(const struct room_people *p, const struct room_client *c,
 	struct str id)
 {
+	uint32_t hash = private_hash(p, c, id);
+
 	for (size_t i = 0; i < COUNT(c->private_ids); i++) {
 		if (c->private_ids[i] == id_hash(p, id))
+			return true;
+	}
+	for (size_t i = 0; p->privates != NULL && i < PEOPLE_PRIVATES; i++) {
+		if (p->privates[i] == hash)
 			return true;
 	}
 	return false;
@@ -424,6 +441,9 @@ people_done(struct room_people *p)
 		people_leave(p, TAILQ_FIRST(&o->clients));
 	table_done(&p->by_key);
 	table_done(&p->by_user);
+	memuse_remove_part(MEMUSE_OCCUPANT, p->privates);
+	free(p->privates);
+	p->privates = NULL;
 	p->by_key = p->by_user = (struct table){ .n = 0 };
 	tables_count(p);
 }

@@ -30,6 +30,7 @@ struct room_join;
 
 #define PEOPLE_SECRET_MAX 64
 #define OCCUPANT_ID_BYTES 16
+#define PEOPLE_PRIVATES 1024
 
 struct room_client {
 	TAILQ_ENTRY(room_client) link; /* of the same occupant */
@@ -37,8 +38,8 @@ struct room_client {
 	struct room_join *join; /* NULL: he has been told everything (room_join.h) */
 	struct jid jid; /* full; the bytes lie behind the object */
 	char *presence; /* what it has said last, packed (elem_pack.h); owned */
-	/* Hashes of the ids of the last private messages that it was sent: an error with
-	 * one of them is about that, and is not the room's. */
+	/* Hashes of the ids of the last private messages that it was sent, which outlive the
+	 * process: an error with one of them is about that, and is not the room's. */
 	uint32_t private_ids[4];
 	uint32_t presence_bytes;
 	uint8_t private_at;
@@ -85,6 +86,10 @@ struct room_people {
 	char secret[PEOPLE_SECRET_MAX];
 	size_t secret_bytes;
 	struct hash_key ids; /* of private messages; it outlives the process */
+	/* The same of the last that anybody was sent: who sends one occupant many at once
+	 * makes none of them forgotten before it has come back.  Owned; NULL: none yet. */
+	uint32_t *privates;
+	size_t privates_at;
 	struct occupants occupants;
 	LIST_HEAD(, people_walk) walks;
 	uint64_t last; /* number that was given */
@@ -147,9 +152,9 @@ bool people_leave(struct room_people *p, struct room_client *c);
 /* presence (borrowed) is what c says of itself now, and it is shown. */
 void people_say(const struct room_people *p, struct room_client *c,
 	const struct elem *presence);
-/* c is sent a private message with this id; and has it been sent one? */
-void people_note_private(const struct room_people *p, struct room_client *c,
-	struct str id);
+/* c is sent a private message with this id; and has it been sent one, among its own last
+ * and the last PEOPLE_PRIVATES of all? */
+void people_note_private(struct room_people *p, struct room_client *c, struct str id);
 bool people_had_private(const struct room_people *p, const struct room_client *c,
 	struct str id);
 

@@ -28,19 +28,23 @@ be_from(struct room *r, struct stanza *st, const struct occupant *from,
 	stanza_set_to(st, jid_copy(st->arena, to));
 }
 
-/* st is taken.  All his clients get it (§7.2.8). */
+/* st is taken.  All his clients get it (§7.2.8).  It has an id, so that what comes back
+ * because of it is not taken for what the room has said: that would throw him out. */
 static void
 send_to_all(struct room *r, const struct occupant *from, struct stanza *st,
 	struct occupant *whom)
 {
 	struct room_client *c, *next;
+	char id[RAND_ID_SIZE];
 
+	if (st->type != MESSAGE_ERROR && st->id.n == 0)
+		stanza_set_id(st, rand_id(r->e.shard->rand, id));
 	for (c = TAILQ_FIRST(&whom->clients); c != NULL; c = next) {
 		struct stanza *one;
 
 		next = TAILQ_NEXT(c, link);
 		one = next != NULL ? stanza_copy(st) : st;
-		if (st->type != MESSAGE_ERROR && st->id.p != NULL)
+		if (st->type != MESSAGE_ERROR)
 			people_note_private(&r->people, c, st->id);
 		be_from(r, one, from, c->jid);
 		if (!join_takes(c, one))
