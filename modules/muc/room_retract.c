@@ -260,6 +260,8 @@ on_corrections(void *arg)
 		moderation_fail(mod, COND_ITEM_NOT_FOUND);
 	} else {
 		tx = store_tx_new();
+		/* not behind a room that is being deleted */
+		store_tx_require_entry(tx, entity_place(e, LOG_ARCHIVE), mod->of);
 		room_bury(room_of(e), tx, mod->of, a, mod->message, mod->tomb);
 		room_log_add(room_of(e), tx, mod->st, NULL, mod->iq->st->from, id);
 		stanza_add_id(mod->st, e->jid, str_c(id));

@@ -43,6 +43,7 @@ struct user {
 	unsigned heard[WORDS_MAX];
 	bool came_back[WORDS_MAX];
 	char cond[64];           /* of the last that came back */
+	char id[STORE_ID_SIZE];  /* by the room, of the last that it has heard */
 	bool left;               /* it has left, by what the room says */
 	unsigned after;          /* how many it has heard when the guest had left */
 };
@@ -72,22 +73,38 @@ on_entry(void *arg, const struct store_entry *entry)
 	return true;
 }
 
-static unsigned
-archived(struct scene *s, unsigned n)
+static void
+look_at(struct scene *s, struct look *look)
 {
 	const struct store_driver *d = s->w->server->store->driver;
 	struct store_range all = { .max = 4 * WORDS_MAX };
 	struct err err = ERR_INIT;
-	struct look look = { .n = 0 };
 	uint64_t total;
 	bool complete;
 
-	snprintf(look.id, sizeof(look.id), "id=\"w%u\"", n);
 	CHECK(d->begin(s->db, &err));
 	CHECK(d->range(s->db,
 		(struct store_place){ STR(SERVICE), STR("den"), STR("archive") },
-		&all, on_entry, &look, &total, &complete, &err));
+		&all, on_entry, look, &total, &complete, &err));
 	d->rollback(s->db);
+}
+
+static unsigned
+archived(struct scene *s, unsigned n)
+{
+	struct look look = { .n = 0 };
+
+	snprintf(look.id, sizeof(look.id), "id=\"w%u\"", n);
+	look_at(s, &look);
+	return look.n;
+}
+
+static unsigned
+all_archived(struct scene *s)
+{
+	struct look look = { .n = 0 };
+
+	look_at(s, &look);
 	return look.n;
 }
 
@@ -109,6 +126,13 @@ hear(struct user *u, unsigned n)
 	u->heard[u->n++] = n;
 	if (s->db != NULL)
 		CHECK_INT(archived(s, n), is_archived(n));
+}
+
+static void
+note_id(struct user *u, const struct elem *e)
+{
+	if (e != NULL)
+		snprintf(u->id, sizeof(u->id), "%.*s", STR_ARG(elem_attr(e, "id")));
 }
 
 static void
@@ -137,6 +161,7 @@ on_stanza(struct client *c, struct arena *a, struct elem *e)
 		snprintf(u->cond, sizeof(u->cond), "%.*s",
 			STR_ARG(elem_first_child(error)->name));
 	} else if (id != NULL && sscanf(id, "w%u", &n) == 1) {
+		note_id(u, elem_child(e, NS_SID, "stanza-id"));
 		hear(u, n);
 	}
 	arena_free(a);
@@ -434,6 +459,36 @@ TEST(who_leaves_leaves_behind_his_words)
 		CHECK_INT(s.users[GUEST].heard[s.users[GUEST].n - 1], 5);
 		CHECK(!s.users[GUEST].came_back[5]);
 		CHECK_INT(s.users[OWNER].heard[s.users[OWNER].n - 1], 5);
+		scene_end(&s);
+	}
+}
+
+/* The last one goes while something is moderated: who makes the room anew finds nothing of
+ * it. */
+TEST(a_room_that_ends_while_something_is_moderated_leaves_nothing)
+{
+	for (uint64_t seed = 1; seed <= 3 * SEEDS; seed++) {
+		struct user *owner;
+		struct scene s;
+
+		scene_begin(&s, seed, true);
+		owner = &s.users[OWNER];
+		guest_says(&s);
+		client_send(&s.users[GUEST].c,
+			"<presence to='" ROOM "/guest' type='unavailable'/>");
+		settle(&s);
+		CHECK_INT(all_archived(&s), 1);
+		s.w->slow_store = true;
+		client_send(&owner->c, "<iq to='" ROOM "' type='set' id='2'>"
+			"<moderate id='%s' xmlns='" NS_MODERATE "'>"
+			"<retract xmlns='" NS_RETRACT "'/></moderate></iq>",
+			owner->id);
+		for (uint64_t n = world_draw(s.w, 100); n > 0; n--)
+			world_turn(s.w);
+		client_send(&owner->c,
+			"<presence to='" ROOM "/owner' type='unavailable'/>");
+		settle(&s);
+		CHECK_INT(all_archived(&s), 0);
 		scene_end(&s);
 	}
 }
