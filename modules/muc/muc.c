@@ -161,7 +161,9 @@ static const struct option muc_options[] = {
 		"minute; 0: any number"),
 	RATE(request_rate, "10",
 		"how many messages a user may send in a minute that invite into "
-		"a room, decline, or ask for voice; 0: any number"),
+		"a room, decline, or ask for voice; up to 20 members whom he "
+		"makes at once, and who are invited so, count as one; 0: any "
+		"number"),
 	{ .name = "admins_own", .type = OPT_SWITCH, .dflt = "yes",
 		.off = OFF(admins_own),
 		.help = "admins of the host are owners of each room, and seen as "

@@ -349,6 +349,8 @@ void room_private(struct room *r, struct stanza *st);
 
 /* --- room_invite.c ---------------------------------------------------------------------- */
 
+#define ROOM_INVITES_MAX 20 /* of one message */
+
 /* st (taken): a message to the room that is not for all. */
 void room_asked(struct room *r, struct stanza *st);
 /* An admin has made a member of user, who was nobody (§9.5).  reason: empty, or STR_NONE:

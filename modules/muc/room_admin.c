@@ -417,9 +417,24 @@ is_to_be_invited(const struct room *r, const struct change *one)
 		one->aff == AFF_MEMBER && jid_local(one->jid).n != 0;
 }
 
+/* So many are as one message that invites them: who has sent too many makes members who
+ * hear of it from himself. */
+static bool
+may_invite(struct room *r, struct jid by, size_t n_invited, bool before)
+{
+	if (room_is_ruled_by(r, by))
+		return true;
+	return n_invited % ROOM_INVITES_MAX != 0 ?
+		before :
+		limits_count(r, by, DOING_REQUEST);
+}
+
 static void
 set_affiliations(struct room *r, struct changes *ch)
 {
+	size_t n_invited = 0;
+	bool invites = false;
+
 	for (size_t i = 0; i < ch->all.n; i++) {
 		struct change *one = &ch->all.p[i];
 
@@ -432,7 +447,10 @@ set_affiliations(struct room *r, struct changes *ch)
 		struct room_note note = note_of(r, ch->st, one);
 
 		room_affiliate(r, one->jid, one->was, &note, ch->st->from);
-		if (is_to_be_invited(r, one))
+		if (!is_to_be_invited(r, one))
+			continue;
+		invites = may_invite(r, ch->st->from, n_invited++, invites);
+		if (invites)
 			room_invite_member(r, one->jid, one->reason,
 				ch->st->from);
 	}

@@ -14,7 +14,6 @@
 #include "room.h"
 
 #define REASON_BYTES 1024
-#define INVITES_MAX 20 /* of one message */
 
 /* --- one invitation --------------------------------------------------------------------- */
 
@@ -174,7 +173,7 @@ invite_all(struct room *r, struct stanza *st, const struct elem *x)
 
 		if (!elem_is(invite, NS_MUC_USER, "invite"))
 			continue;
-		if (n++ < INVITES_MAX)
+		if (n++ < ROOM_INVITES_MAX)
 			cond = may_invite(r, st, invite, &to);
 		if (cond != COND_NONE) {
 			room_refuse(r, st, cond, NULL);

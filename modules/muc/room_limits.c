@@ -41,18 +41,23 @@ throttle_of(const struct room *r)
 	return of->doings;
 }
 
-static bool
-is_too_often(const struct room *r, const struct stanza *st, enum room_doing what)
+bool
+limits_count(struct room *r, struct jid user, enum room_doing what)
 {
 	const char *conf = (const char *)room_conf(r);
 	int64_t max = *(const int64_t *)(const void *)(conf + doings[what].off);
+	struct arena *a;
 	struct str key;
+	bool few;
 
 	if (max == 0)
-		return false;
-	key = arena_printf(st->arena, "%d %.*s %.*s", (int)what,
-		STR_ARG(jid_bare_str(st->from)), STR_ARG(jid_str(r->e.jid)));
-	return throttle_add(throttle_of(r), key, r->e.shard->now_us) > max;
+		return true;
+	a = arena_new();
+	key = arena_printf(a, "%d %.*s %.*s", (int)what,
+		STR_ARG(jid_bare_str(user)), STR_ARG(jid_str(r->e.jid)));
+	few = throttle_add(throttle_of(r), key, r->e.shard->now_us) <= max;
+	arena_free(a);
+	return few;
 }
 
 /* --- slow mode (XEP-0500 §6) --------------------------------------------------------- */
@@ -98,7 +103,7 @@ limits_let(struct room *r, struct stanza *st, enum room_doing what)
 	if (what == DOING_MESSAGE &&
 		room_affiliation(r, st->from) >= AFF_ADMIN)
 		return true;
-	if (is_too_often(r, st, what))
+	if (!limits_count(r, st->from, what))
 		return refuse(r, st, str_c(doings[what].why));
 	if (what == DOING_MESSAGE && is_too_soon(r, st))
 		return refuse(r, st,

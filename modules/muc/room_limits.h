@@ -32,6 +32,8 @@ struct room_limits {
 /* May he who has sent st do this now?  False: he was answered, and st is gone; else st is
  * the caller's still. */
 bool limits_let(struct room *r, struct stanza *st, enum room_doing what);
+/* The same of user, for what nobody is answered for: it is counted, and is it few enough? */
+bool limits_count(struct room *r, struct jid user, enum room_doing what);
 /* Is this too much to be shown to all?  The same. */
 bool limits_let_presence(struct room *r, struct stanza *st);
 bool limits_fit_presence(const struct room *r, const struct stanza *st);
