@@ -275,7 +275,7 @@ struct history_read {
 	struct jid to; /* bytes behind it */
 	uint64_t until;
 	unsigned reads;
-	char before[STORE_ID_SIZE]; /* "": the end */
+	char *before; /* owned: somebody may have edited the ids; NULL: the end */
 	struct VEC(struct room_said *) back; /* newest first */
 	size_t bytes;
 	void (*fn)(void *arg);
@@ -288,6 +288,7 @@ read_free(struct history_read *read)
 	for (size_t i = 0; i < read->back.n; i++)
 		said_unref(read->back.p[i]);
 	vec_done(&read->back);
+	free(read->before);
 	free(read);
 }
 
@@ -355,7 +356,6 @@ on_read(void *arg, const struct store_answer *answer, const struct err *err)
 {
 	struct history_read *read = arg;
 	struct entity *e = entity_ref_end(&read->ref);
-	struct str first;
 
 	if (e == NULL || read->told == NULL) {
 		read_free(read);
@@ -368,9 +368,8 @@ on_read(void *arg, const struct store_answer *answer, const struct err *err)
 		read_end(room_of(e), read);
 		return;
 	}
-	first = answer->entries[0].key;
-	memcpy(read->before, first.p, first.n);
-	read->before[first.n] = '\0';
+	free(read->before);
+	read->before = str_dup(answer->entries[0].key);
 	read_more(room_of(e), read);
 }
 
@@ -380,13 +379,12 @@ read_more(struct room *r, struct history_read *read)
 	/* what was said since he came stands behind it */
 	uint64_t newer = r->log.last - MIN(r->log.last, read->until);
 	uint64_t max = (uint64_t)read->wanted.stanzas +
-		(read->before[0] == '\0' ? newer : 0);
+		(read->before == NULL ? newer : 0);
 	struct store_range range = {
 		.max = (uint32_t)MIN(max, 4096),
 		.max_bytes = 2 * HISTORY_BYTES,
 		.since_us = read->wanted.since_us,
-		.before_id = read->before[0] != '\0' ? str_c(read->before) :
-						       STR_NONE,
+		.before_id = str_c(read->before),
 		.backwards = true,
 	};
 

@@ -598,4 +598,35 @@ TEST(while_the_room_asks_what_is_taken_back_nothing_overtakes_it)
 	}
 }
 
+/* Of a database that was edited. */
+TEST(history_goes_on_behind_an_id_that_is_too_long)
+{
+	struct scene s;
+	struct store_place at = { STR(SERVICE), STR("den"), STR("archive") };
+	struct store_tx *tx = store_tx_new();
+	struct str text = STR("<message xmlns='jabber:client' from='" ROOM
+		"/x' type='groupchat' id='w1'><body>x</body></message>");
+	struct str nothing = STR("<message xmlns='jabber:client' from='" ROOM
+		"/x' type='groupchat'/>");
+	char id[8], longer[201] = "";
+
+	scene_begin(&s, 1, false);
+	guest_says(&s);
+	client_send(&s.users[GUEST].c,
+		"<presence to='" ROOM "/guest' type='unavailable'/>");
+	settle(&s);
+	memset(longer, 'y', sizeof(longer) - 1);
+	store_tx_append(tx, at, str_c(longer), 1, STR("x@y.example"), nothing);
+	for (unsigned i = 1; i < 20; i++) {
+		snprintf(id, sizeof(id), "x%u", i);
+		store_tx_append(tx, at, str_c(id), 1, STR("x@y.example"), text);
+	}
+	store_commit(s.w->server->store, tx, NULL, NULL, NULL);
+	settle(&s);
+	s.users[GUEST].n = 0;
+	come(&s, GUEST);
+	CHECK_INT(s.users[GUEST].n, 20);
+	scene_end(&s);
+}
+
 TEST_MAIN
