@@ -26,7 +26,8 @@ def a_label(domain):
 
 # kind: what is said of the domain, purposes, subject, days
 KINDS = {
-    "good": ("DNS:%s", BOTH, NOBODY, 30),
+    # for users of others in its rooms, too
+    "good": ("DNS:%s,DNS:conference.%s", BOTH, NOBODY, 30),
     # what public authorities still issue
     "server": ("DNS:%s", "serverAuth", NOBODY, 30),
     "srv-name": ("otherName:" + SRV_NAME + ";IA5STRING:_xmpp-server.%s", BOTH,
@@ -106,7 +107,7 @@ class Authority:
         if kind == "wildcard":
             domain = domain.partition(".")[2]
         if names:
-            lines.append("subjectAltName=" + names % domain)
+            lines.append("subjectAltName=" + names.replace("%s", domain))
         with open(base + ".cnf", "w") as f:
             f.write("\n".join(lines) + "\n")
         if "%" in subject:

@@ -73,6 +73,8 @@ def everybody(made):
                tlsa=[("3 1 1", None)]),
         *(Domain(name, "self-signed" if kind == "untrusted" else kind,
                  conf=FEDERATES) for kind, name in OURS.items()),
+        Domain("conference.ant.example", service="rooms"),
+        Domain("conference.ant-self.example", service="rooms"),
         Domain("echo.ant.example", service="echo"),
         Domain("irc.ant.example", service="component"))
     six = made.free_port()

@@ -31,9 +31,10 @@ DIRECT = "_xmpps-server._tcp SRV 5 5 %d xmpp" % S2S_DIRECT
 
 
 class Domain:
-    """service: "muc", for rooms of others; "echo" and "component", of ours.  certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
-    its server, whose address is {address}.  conf: of a host of Antiphon's.  signed, forged, stripped, through: as for
-    names.Names.  tlsa: records of its server, at the name at, as pairs of "3 1 1" and
+    """service: "muc", for rooms of others; "rooms", "echo" and "component", of ours.
+    certificate: a kind of authority.KINDS.  records: of its zone, where "xmpp" is
+    its server, whose address is {address}.  conf: of a host of Antiphon's.  signed,
+    forged, stripped, through: as for names.Names.  tlsa: records of its server, at the name at, as pairs of "3 1 1" and
     whose certificate it is: None, its own; "", the authority's; else that of a kind."""
 
     def __init__(self, name, certificate="good", records=(STARTTLS,),
