@@ -7,6 +7,7 @@
  *	room_join.c       and what he is told, as his connection takes it
  *	room_presence.c   what those who are in it say of themselves; who goes (§7.6 to §7.14)
  *	room_message.c    what is said to all (§7.4)
+ *	room_again.c      what he sends again whose session was lost (XEP-0198)
  *	room_retract.c    what is taken back (XEP-0424, 0425)
  *	room_bury.c       and what is left of it in the archive
  *	room_subject.c    the subject (§8.1)
@@ -249,11 +250,19 @@ void room_parts(struct room *r, struct room_client *c);
 
 /* st (taken): groupchat to the room. */
 void room_message(struct room *r, struct stanza *st);
+/* The same, which was not said before. */
+void room_message_new(struct room *r, struct stanza *st);
 /* The same, which was let through before, and tx (taken) is committed with it. */
 void room_message_with(struct room *r, struct stanza *st, struct store_tx *tx);
 /* c says that it goes.  True: st (taken) waits behind what it has said before, and until
  * then c is leaving; false: it may go at once. */
 bool room_leaves_in_turn(struct room *r, struct room_client *c, struct stanza *st);
+
+/* --- room_again.c ----------------------------------------------------------------------- */
+
+/* Was st (which may be said), or may it have been said before?  Then it is taken, and said
+ * if that is not so; meanwhile what comes waits. */
+bool room_sent_again(struct room *r, struct stanza *st);
 
 /* --- room_retract.c -------------------------------------------------------------------- */
 

@@ -64,8 +64,8 @@ room_unpack(struct str packed, struct jid to)
 	return st;
 }
 
-static struct stanza *
-said_stanza(const struct room *r, const struct room_said *said, struct jid to)
+struct stanza *
+history_stanza(const struct room *r, const struct room_said *said, struct jid to)
 {
 	struct stanza *st = room_unpack(
 		(struct str){ (const char *)(said + 1), said->bytes }, to);
@@ -224,7 +224,7 @@ fits(const struct room *r, const struct room_said *said, struct jid to,
 
 	if (*chars_io == INT32_MAX)
 		return true;
-	st = said_stanza(r, said, to);
+	st = history_stanza(r, said, to);
 	*chars_io -= chars_of(st);
 	stanza_free(st);
 	return *chars_io >= 0;
@@ -436,7 +436,7 @@ history_next(struct history_told *t, const struct room *r, struct jid to)
 {
 	while (t->at < t->said.n && t->said.p[t->at]->gone)
 		t->at++;
-	return t->at < t->said.n ? said_stanza(r, t->said.p[t->at++], to) : NULL;
+	return t->at < t->said.n ? history_stanza(r, t->said.p[t->at++], to) : NULL;
 }
 
 void

@@ -41,6 +41,9 @@ void history_add(struct room_history *h, const struct stanza *st, int64_t wall_u
 void history_put(struct room_history *h, const struct elem *e, int64_t wall_us,
 	uint32_t max);
 struct elem *history_unpack(const struct room_said *said, struct arena *a);
+/* The same for one. */
+struct stanza *history_stanza(const struct room *r, const struct room_said *said,
+	struct jid to);
 
 /* What one is told of it. */
 struct history_told {

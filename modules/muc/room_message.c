@@ -155,7 +155,7 @@ room_message_with(struct room *r, struct stanza *st, struct store_tx *tx)
 }
 
 void
-room_message(struct room *r, struct stanza *st)
+room_message_new(struct room *r, struct stanza *st)
 {
 	const struct room_client *c = people_by_address(&r->people, st->from);
 	enum stanza_cond cond;
@@ -172,6 +172,16 @@ room_message(struct room *r, struct stanza *st)
 	if (entity_line_takes(r->line, st, stores) &&
 		limits_let(r, st, DOING_MESSAGE) && !room_retracts(r, st))
 		accept(r, st, c, NULL);
+}
+
+void
+room_message(struct room *r, struct stanza *st)
+{
+	const struct room_client *c = people_by_address(&r->people, st->from);
+
+	/* what is there already no bound is to refuse */
+	if (!st->again || may_say(r, c, st) != COND_NONE || !room_sent_again(r, st))
+		room_message_new(r, st);
 }
 
 /* --- who leaves ------------------------------------------------------------------------------- */
