@@ -50,9 +50,15 @@ muc_room_check(struct command_call *call, struct err *err)
 				STR_ARG(s->domain), STR_ARG(jid_local(room)),
 				STR_ARG(s->domain));
 	}
-	return err_set(err, ERR_MISSING,
-		"%.*s is no service with rooms: antiphonctl rooms list shows "
-		"those that there are", STR_ARG(jid_domain(room)));
+	for (h = call->shard->snap->hosts; h != NULL; h = h->hh.next) {
+		if (h->service != NULL && h->address_class == &muc_room_class)
+			return err_set(err, ERR_MISSING,
+				"%.*s is no service with rooms; an address of a "
+				"room is NAME@%.*s, for one",
+				STR_ARG(jid_domain(room)), STR_ARG(h->domain));
+	}
+	return err_set(err, ERR_MISSING, "%.*s is no service with rooms",
+		STR_ARG(jid_domain(room)));
 }
 
 static void
@@ -62,6 +68,38 @@ no_room(struct command_call *call)
 
 	err_set(&err, ERR_MISSING, "there is no such room");
 	command_fail(call, &err);
+}
+
+struct there {
+	struct command_call *call;
+	void (*fn)(struct command_call *call);
+};
+
+static void
+on_there(void *arg, const struct store_answer *found, const struct err *err)
+{
+	const struct there *there = arg;
+
+	if (err != NULL)
+		command_fail(there->call, err);
+	else if (found->n == 0)
+		no_room(there->call);
+	else
+		there->fn(there->call);
+}
+
+/* Goes on with fn if the room is in the store. */
+static void
+call_if_there(struct command_call *call, void (*fn)(struct command_call *call))
+{
+	struct jid room = muc_call_room(call);
+	struct store_place at = { jid_domain(room), jid_local(room), STR(MAP_ROOM) };
+	struct module_ctx *m = muc_call_module(call, jid_domain(room));
+	struct there *there = arena_alloc(call->arena, sizeof(*there));
+
+	*there = (struct there){ call, fn };
+	if (m != NULL)
+		module_get(m, call->shard, at, STR("config"), on_there, there);
 }
 
 /* --- show --------------------------------------------------------------------------------- */
@@ -214,10 +252,16 @@ occupants_of(struct command_call *call, struct entity *e)
 }
 
 static void
-occupants_run(struct command_call *call)
+occupants_visit(struct command_call *call)
 {
 	command_visit(call, &muc_room_class, jid_domain(muc_call_room(call)),
 		occupants_of);
+}
+
+static void
+occupants_run(struct command_call *call)
+{
+	call_if_there(call, occupants_visit);
 }
 
 /* --- purge --------------------------------------------------------------------------------- */
@@ -285,7 +329,7 @@ on_last(void *arg, const struct store_answer *found, const struct err *err)
 }
 
 static void
-purge_run(struct command_call *call)
+purge_begin(struct command_call *call)
 {
 	struct module_ctx *m =
 		muc_call_module(call, jid_domain(muc_call_room(call)));
@@ -294,6 +338,12 @@ purge_run(struct command_call *call)
 		module_range(m, call->shard, archive_at(call),
 			&(struct store_range){ .max = 1, .backwards = true },
 			on_last, call);
+}
+
+static void
+purge_run(struct command_call *call)
+{
+	call_if_there(call, purge_begin);
 }
 
 /* --- the table ------------------------------------------------------------------------------ */
@@ -398,7 +448,7 @@ const struct command muc_commands[] = {
 		purge_args, purge_run, muc_room_check, FOR_ADMINS },
 	{ "rooms set", "change how a room is configured",
 		"As its owners do: what rooms show tells, or roomsecret, the "
-		"password. Who is in it is told, and leaves where he may not be "
+		"password, without which the room needs none from then on. Who is in it is told, and leaves where he may not be "
 		"there any more.",
 		set_args, muc_set_run, muc_set_check, FOR_ADMINS },
 	{ "rooms show", "show what a room is",

@@ -29,8 +29,13 @@ fail_as(struct command_call *call, const struct stanza *answer)
 	if (error != NULL)
 		cond = elem_child(error, NS_STANZAS, NULL);
 	if (cond != NULL && str_is(cond->name, "item-not-found"))
-		err_set(&err, ERR_MISSING, "there is no such room, or nobody in it "
-			"with that nickname");
+		err_set(&err, ERR_MISSING, command_value(call, "nick").p != NULL ?
+				"there is no such room, or nobody in it with that "
+				"nickname" :
+				"there is no such room");
+	else if (cond != NULL && str_is(cond->name, "conflict"))
+		err_set(&err, ERR_REFUSED, "the room refuses that: it would have no "
+			"owner");
 	else if (text != NULL)
 		err_set(&err, ERR_REFUSED, "the room refuses that: %.*s",
 			STR_ARG(elem_text(call->arena, text)));
@@ -63,13 +68,14 @@ request_new(const struct command_call *call)
 }
 
 static void
-ask(struct command_call *call, struct stanza *st)
+ask(struct command_call *call, struct stanza *st,
+	void (*fn)(void *arg, const struct stanza *answer, const struct err *err))
 {
 	struct module_ctx *m =
 		muc_call_module(call, jid_domain(muc_call_room(call)));
 
 	if (m != NULL)
-		module_ask(m, call->shard, st, ASK_US, on_answer, call);
+		module_ask(m, call->shard, st, ASK_US, fn, call);
 	else
 		stanza_free(st);
 }
@@ -106,7 +112,7 @@ muc_affiliate_run(struct command_call *call)
 		jid_bare_str(jid_trusted(command_value(call, "address"))));
 	elem_set_attr(st->arena, item, "affiliation",
 		command_value(call, "affiliation"));
-	ask(call, st);
+	ask(call, st, on_answer);
 }
 
 void
@@ -117,7 +123,7 @@ muc_kick_run(struct command_call *call)
 
 	elem_set_attr(st->arena, item, "nick", command_value(call, "nick"));
 	elem_set_attr(st->arena, item, "role", STR("none"));
-	ask(call, st);
+	ask(call, st, on_answer);
 }
 
 /* --- destroy ------------------------------------------------------------------------------ */
@@ -140,7 +146,7 @@ muc_destroy_run(struct command_call *call)
 
 	if (reason.n != 0)
 		elem_add_with_text(a, destroy, NS_MUC_OWNER, "reason", reason);
-	ask(call, st);
+	ask(call, st, on_answer);
 }
 
 /* --- set ----------------------------------------------------------------------------------- */
@@ -148,7 +154,8 @@ muc_destroy_run(struct command_call *call)
 struct str
 muc_field_name(struct str var)
 {
-	static const char *const prefixes[] = { "muc#roomconfig_", "muc#" };
+	static const char *const prefixes[] = { "muc#roomconfig_", "muc#",
+		"x-muc#roomconfig_" };
 
 	for (size_t i = 0; i < COUNT(prefixes); i++) {
 		struct str prefix = str_c(prefixes[i]);
@@ -166,7 +173,7 @@ form_of_all(struct arena *a)
 	struct room_config c;
 
 	room_config_init(&c);
-	room_config_form(&c, a, form, 0);
+	room_config_form(&c, a, form, UINT32_MAX);
 	room_config_done(&c);
 	return form;
 }
@@ -185,22 +192,67 @@ field_of(const struct elem *form, struct str name)
 bool
 muc_set_check(struct command_call *call, struct err *err)
 {
-	struct elem *form = form_of_all(call->arena);
-	struct buf names = BUF_INIT;
+	struct str name = command_value(call, "field");
 
-	if (!muc_room_check(call, err))
-		return false;
-	if (field_of(form, command_value(call, "field")) != NULL)
-		return true;
-	elem_each_child(form, field) {
-		if (names.n != 0)
-			buf_add_c(&names, ", ");
-		buf_add_str(&names, muc_field_name(elem_attr(field, "var")));
+	return muc_room_check(call, err) &&
+		(field_of(form_of_all(call->arena), name) != NULL ||
+			err_set(err, ERR_INVALID,
+				"there is no field \"%.*s\"; there are those that "
+				"rooms show names, and roomsecret", STR_ARG(name)));
+}
+
+/* What may stand in a field that the room does not take as it was given. */
+static void
+values_of(struct buf *out, const struct elem *field, struct arena *a)
+{
+	bool any = false;
+
+	if (str_is(elem_attr(field, "type"), "boolean"))
+		buf_add_c(out, ": it is 1 or 0");
+	elem_each_child(field, option) {
+		if (!elem_is(option, NS_FORM, "option"))
+			continue;
+		buf_add_c(out, any ? ", " : ": there are ");
+		buf_add_str(out, elem_text(a, elem_child(option, NS_FORM, "value")));
+		any = true;
 	}
-	err_set(err, ERR_INVALID, "there is no field \"%.*s\"; there are %.*s",
-		STR_ARG(command_value(call, "field")), STR_ARG(buf_str(&names)));
-	buf_done(&names);
-	return false;
+}
+
+/* The room says the label of the field, which nobody has seen who calls. */
+static void
+on_set(void *arg, const struct stanza *answer, const struct err *err)
+{
+	struct command_call *call = command_call_arg(arg);
+	const struct elem *field = field_of(form_of_all(call->arena),
+		command_value(call, "field"));
+	const struct elem *error = answer != NULL ?
+		stanza_child(answer, NS_CLIENT, "error") : NULL;
+	const struct elem *text = error != NULL ?
+		elem_child(error, NS_STANZAS, "text") : NULL;
+	struct buf why = BUF_INIT;
+	struct err refused = ERR_INIT;
+
+	if (err == NULL || text == NULL || field == NULL ||
+		!str_eq(elem_text(call->arena, text), elem_attr(field, "label"))) {
+		on_answer(arg, answer, err);
+		return;
+	}
+	values_of(&why, field, call->arena);
+	err_set(&refused, ERR_REFUSED, "the room refuses that for %.*s%.*s",
+		STR_ARG(command_value(call, "field")), STR_ARG(buf_str(&why)));
+	buf_done(&why);
+	command_fail(call, &refused);
+}
+
+/* Either is nothing without the other. */
+static void
+add_has_password(struct arena *a, struct elem *form, bool has)
+{
+	struct elem *field = elem_add(a, form, NS_FORM, "field");
+
+	elem_set_attr(a, field, "var",
+		STR("muc#roomconfig_passwordprotectedroom"));
+	form_add_value(a, field, has ? STR("1") : STR("0"));
 }
 
 void
@@ -218,12 +270,15 @@ muc_set_run(struct command_call *call)
 		NS_MUC_ROOMCONFIG);
 	field = elem_add(a, form, NS_FORM, "field");
 	elem_set_attr(a, field, "var", elem_attr(known, "var"));
-	while (str_is(type, "list-multi") && str_cut(value, ',', &part, &rest)) {
+	while ((str_is(type, "list-multi") || str_is(type, "jid-multi")) &&
+		str_cut(value, ',', &part, &rest)) {
 		form_add_value(a, field, part);
 		value = rest;
 	}
 	form_add_value(a, field, value.p != NULL ? value : STR(""));
-	ask(call, st);
+	if (str_is(type, "text-private"))
+		add_has_password(a, form, value.n != 0);
+	ask(call, st, on_set);
 }
 
 /* --- create --------------------------------------------------------------------------------- */
@@ -237,7 +292,10 @@ muc_create_check(struct command_call *call, struct err *err)
 		(jid_local(owner).n != 0 ||
 			err_set(err, ERR_INVALID,
 				"\"owner\" is the address of a user, such as "
-				"anna@%.*s", STR_ARG(jid_domain(owner))));
+				"%.*s@%.*s", STR_ARG(jid_domain(owner)),
+				STR_ARG(shard_host(call->shard,
+					jid_domain(muc_call_room(call)))
+						->parent->domain)));
 }
 
 static void

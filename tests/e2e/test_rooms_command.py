@@ -91,16 +91,43 @@ def test_mistakes_are_named(server):
           affiliation="owner")
     fails(server, "owner, admin, member, outcast or none", "rooms affiliate", room=room,
           address=anna, affiliation="king")
-    fails(server, "roomname, roomdesc", "rooms set", room=room, field="name", value="x")
+    fails(server, "those that rooms show names", "rooms set", room=room, field="name",
+          value="x")
+    fails(server, "no such room", "rooms purge", room=room, yes="yes")
+    fails(server, "no such room", "rooms occupants", room=room)
+    fails(server, "such as team@conference." + server.domain, "rooms create",
+          room="conference." + server.domain, owner=anna)
+    fails(server, "NAME@conference.", "rooms show", room="lobby")
+    fails(server, "such as anna@" + server.domain, "rooms create", room=room, owner="anna")
     fails(server, "address of a user", "rooms create", room=room, owner=server.domain)
     fails(server, "1 to 36500", "rooms unused", days="0")
     fails(server, "neither a host", "rooms list", domain="elsewhere.test")
     call(server, "rooms create", room=room, owner=anna)
     # as the room says it
-    fails(server, "refuses", "rooms affiliate", room=room, address=anna,
+    fails(server, "no owner", "rooms affiliate", room=room, address=anna,
           affiliation="none")
-    fails(server, "refuses", "rooms set", room=room, field="maxusers", value="many")
+    fails(server, "maxusers: there are 10, 20,", "rooms set", room=room, field="maxusers",
+          value="many")
+    fails(server, "publicroom: it is 1 or 0", "rooms set", room=room, field="publicroom",
+          value="maybe")
+    fails(server, "password", "rooms set", room=room, field="passwordprotectedroom",
+          value="1")
     fails(server, "nobody in it", "rooms kick", room=room, nick="Nobody")
+
+
+def test_passwords_and_lists_are_set(server):
+    room, anna = room_of(server, "lobby"), "anna@" + server.domain
+    call(server, "rooms create", room=room, owner=anna)
+    call(server, "rooms set", room=room, field="roomsecret", value="open sesame")
+    call(server, "rooms set", room=room, field="contactjid", value="%s,x@y.test" % anna)
+    call(server, "rooms set", room=room, field="archive_days", value="3")
+    (row,) = call(server, "rooms show", room=room)
+    assert (row["passwordprotectedroom"], row["contactjid"], row["archive_days"]) == (
+        "1", anna + ",x@y.test", "3")
+    call(server, "rooms set", room=room, field="roomsecret")
+    (row,) = call(server, "rooms show", room=room)
+    assert row["passwordprotectedroom"] == "0"
+    server.check()
 
 
 def test_rooms_are_listed_whoever_owns_them_and_uses_them(server):
