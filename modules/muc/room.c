@@ -399,7 +399,7 @@ room_receive(struct entity *e, struct stanza *st)
 	if (!is_held(r)) {
 		receive_now(r, st);
 	} else if (r->waiting_bytes != 0 && r->waiting_bytes + bytes >
-			e->shard->snap->config->limits.inbox_bytes) {
+			entity_line_most(e->shard, st)) {
 		router_bounce(e->shard, st, COND_RESOURCE_CONSTRAINT, NULL);
 	} else {
 		STAILQ_INSERT_TAIL(&r->waiting, st, link);
@@ -509,6 +509,7 @@ const struct entity_class muc_room_class = {
 	.size = sizeof(struct room),
 	.memuse = MEMUSE_ROOM,
 	.has_clients = true,
+	.has_line = true,
 	.maps = (const char *const[]){ MAP_ROOM, MAP_AFFILIATIONS,
 		LOG_ARCHIVE, NULL },
 	.take = room_take,

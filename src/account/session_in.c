@@ -10,6 +10,7 @@
 #include "xml/elem.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
+#include "core/entity_line.h"
 #include "core/entity_ring.h"
 #include "core/host.h"
 #include "core/receipt.h"
@@ -170,11 +171,12 @@ static void
 session_look_at_receipts(struct session *s)
 {
 	int64_t most = session_shard(s)->snap->config->limits.receipts_per_session;
-	uint32_t n = s->out->in.n_out;
+	const struct receipt_line *in = &s->out->in;
 
-	if (n >= most)
+	if (in->n_out >= most || entity_line_is_heavy(in, LINE_PART_OF_ONE))
 		session_rest(s, SESSION_REST_RECEIPTS);
-	else if (n <= most / 2)
+	else if (in->n_out <= most / 2 &&
+		entity_line_is_light(in, LINE_PART_OF_ONE))
 		session_go_on(s, SESSION_REST_RECEIPTS);
 }
 
@@ -185,6 +187,10 @@ on_counted(struct turn_end *t)
 	struct session *s = o->session;
 
 	session_look_at_receipts(s);
+	if (!s->counts) {
+		session_out_settle(s);
+		return;
+	}
 	hook_run(account_host(s->account), HOOK_SESSION_COUNTED, s);
 	if (s->stream != NULL && s->ops->counted != NULL)
 		s->ops->counted(s->stream);
@@ -211,11 +217,29 @@ is_answered_for(const struct session *s, const struct stanza *st)
 }
 
 static void
+begin_from(struct session *s, uint32_t received)
+{
+	struct session_out *o = session_out_get(s);
+
+	if (o->listed)
+		receipt_line_end(&o->in);
+	receipt_line_begin(&o->in, session_shard(s), received, on_counted);
+	o->listed = true;
+}
+
+static void
 session_give_receipt(struct session *s, struct stanza *st)
 {
-	if (!is_answered_for(s, st))
+	bool weighs = entity_line_is_for(session_shard(s), st);
+
+	if (!weighs && (!s->counts || !is_answered_for(s, st)))
 		return;
-	receipt_give(&s->out->in, st);
+	if (!s->counts && (s->out == NULL || !s->out->listed))
+		begin_from(s, 0);
+	if (s->counts)
+		receipt_give(&s->out->in, st);
+	if (weighs)
+		entity_line_weigh(&s->out->in, st);
 	session_look_at_receipts(s);
 }
 
@@ -228,13 +252,20 @@ session_count_one(struct session *s)
 void
 session_count_input_from(struct session *s, uint32_t received)
 {
-	struct session_out *o = session_out_get(s);
-
 	ASSERT_OWNER(&s->account->e);
-	if (s->counts)
-		receipt_line_end(&o->in);
-	receipt_line_begin(&o->in, session_shard(s), received, on_counted);
+	begin_from(s, received);
 	s->counts = true;
+	session_look_at_receipts(s);
+}
+
+void
+session_stop_counting(struct session *s)
+{
+	if (s->out != NULL && s->out->listed) {
+		receipt_line_end(&s->out->in);
+		s->out->listed = false;
+	}
+	s->counts = false;
 }
 
 void
@@ -244,8 +275,7 @@ session_count_input(struct session *s, bool on)
 	if (on) {
 		session_count_input_from(s, 0);
 	} else if (s->counts) {
-		receipt_line_end(&s->out->in);
-		s->counts = false;
+		session_stop_counting(s);
 		session_go_on(s, SESSION_REST_RECEIPTS);
 		session_out_settle(s);
 	}
@@ -320,7 +350,7 @@ session_receive(struct session *s, struct stanza *st)
 		return false;
 	}
 	session_drop_claims(s->account, st);
-	if (s->counts)
+	if (s->counts || st->type == MESSAGE_GROUPCHAT)
 		session_give_receipt(s, st);
 	sh->stats.stanzas_in++;
 	trace_stanza(s, "in", st);

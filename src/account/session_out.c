@@ -60,8 +60,9 @@ session_out_settle(struct session *s)
 
 	if (o == NULL || s->full || o->keeps || s->counts || o->flow != NULL ||
 		o->bulk != NULL || o->quiet != NULL ||
-		timer_is_set(&o->due))
+		timer_is_set(&o->due) || (o->listed && o->in.n_out != 0))
 		return;
+	session_stop_counting(s);
 	s->out = NULL;
 	out_free(o);
 }

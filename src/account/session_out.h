@@ -72,7 +72,9 @@ struct session_out {
 			     * there is room */
 	int64_t sleep_us;   /* how long it was to sleep */
 	int64_t slept_us;   /* since when it does, wall clock */
-	struct receipt_line in; /* of what comes, while s->counts */
+	struct receipt_line in; /* of what comes, while s->counts; and of what it
+				 * says where that may wait in a line */
+	bool listed; /* in has begun */
 	char *keeper;       /* the module that said so; NULL: none did */
 	struct alike *alike; /* while another session is restored: what it may
 			      * share; else NULL */
@@ -145,6 +147,8 @@ void session_out_end_in(struct session *s, int64_t in_us);
 void session_out_keeper(struct session *s, struct str name);
 /* It does not; nor is it told. */
 void session_out_awake(struct session *s);
+/* session_in.c's: receipts of what it has sent come home to nobody. */
+void session_stop_counting(struct session *s);
 /* s ends, and forgets what is returned, which may be NULL: what waits goes back
  * to acc, or is dropped. */
 struct session_out *session_out_take(struct session *s);

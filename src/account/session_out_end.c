@@ -25,9 +25,7 @@ session_out_take(struct session *s)
 	session_flow_free(s);
 	session_bulk_flush(s);
 	session_quiet_end(s);
-	if (s->counts)
-		receipt_line_end(&o->in);
-	s->counts = false;
+	session_stop_counting(s);
 	s->out = NULL;
 	return o;
 }

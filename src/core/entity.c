@@ -14,6 +14,7 @@
 #include "base/mem.h"
 #include "base/memuse.h"
 #include "conf/conf.h"
+#include "core/entity_line.h"
 #include "core/entity_ring.h"
 #include "core/entity_save.h"
 #include "core/fanout.h"
@@ -270,7 +271,7 @@ entity_deliver(struct entity *e, struct stanza *st)
 	/* one alone may be larger: in memory it can be more than it was when it
 	 * was read */
 	if (e->inbox_bytes != 0 && e->inbox_bytes + bytes >
-			e->shard->snap->config->limits.inbox_bytes) {
+			entity_line_most(e->shard, st)) {
 		e->shard->stats.refused++;
 		router_bounce(e->shard, st, COND_RESOURCE_CONSTRAINT,
 			"Too much is waiting for this address");

@@ -50,6 +50,8 @@ struct entity_class {
 			    * there: they are somebody's behind it */
 	bool has_clients; /* behind its full addresses stand clients, who answer in
 			   * their own time or not at all */
+	bool has_line; /* what is said to all there may wait in an entity_line.h:
+			* who says it is slowed by what waits of his */
 	/* May there be one more of them at sh?  Others may leave for it.  They
 	 * are not among those that stats.entities counts.  NULL: of domains there
 	 * are as many as the configuration has, of others as many as may be. */

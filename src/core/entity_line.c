@@ -19,6 +19,8 @@
 #include "store/store.h"
 #include "core/entity.h"
 #include "core/host.h"
+#include "core/receipt.h"
+#include "core/route.h"
 #include "core/router.h"
 #include "core/server.h"
 #include "core/shard.h"
@@ -226,8 +228,8 @@ entity_line_takes(struct entity_line *l, struct stanza *st, bool stores)
 		return false;
 	}
 	/* one alone may be larger */
-	if (l->bytes == 0 || l->bytes + stanza_bytes(st) <=
-			sh->snap->config->limits.inbox_bytes)
+	if (l->bytes == 0 ||
+		l->bytes + stanza_bytes(st) <= entity_line_most(sh, st))
 		return true;
 	sh->stats.refused++;
 	router_bounce(sh, st, COND_RESOURCE_CONSTRAINT,
@@ -281,4 +283,54 @@ entity_turn_refuse(struct entity *e, struct stanza *st, const struct err *err)
 	router_bounce(e->shard, st, full ? COND_RESOURCE_CONSTRAINT :
 					   stanza_cond_of(err->code),
 		full ? SHARD_REFUSES_TEXT : "This could not be stored");
+}
+
+/* --- who is slowed ------------------------------------------------------------ */
+
+size_t
+entity_line_most(const struct shard *sh, const struct stanza *st)
+{
+	const struct config_limits *l = &sh->snap->config->limits;
+
+	return st->bounded ? l->mailbox_bytes : l->inbox_bytes;
+}
+
+bool
+entity_line_is_for(const struct shard *sh, const struct stanza *st)
+{
+	const struct entity_class *class;
+
+	if (st->type != MESSAGE_GROUPCHAT || !jid_is_set(st->to))
+		return false;
+	class = route_class(sh->snap, st->to);
+	return class != NULL && class->has_line;
+}
+
+void
+entity_line_weigh(struct receipt_line *line, struct stanza *st)
+{
+	if (st->receipt == NULL) {
+		receipt_line_next(line);
+		receipt_give(line, st);
+	}
+	receipt_weigh(line, st);
+	st->bounded = true;
+}
+
+static size_t
+part_of(const struct receipt_line *line, unsigned part)
+{
+	return line->home->snap->config->limits.inbox_bytes / part;
+}
+
+bool
+entity_line_is_heavy(const struct receipt_line *line, unsigned part)
+{
+	return line->bytes >= part_of(line, part);
+}
+
+bool
+entity_line_is_light(const struct receipt_line *line, unsigned part)
+{
+	return line->bytes <= part_of(line, part) / 2;
 }

@@ -21,16 +21,32 @@
  * by itself.  What the database loses (store/store.h) waits in line while it is tried
  * again.
  *
- * Owner shard of the entity.
+ * Who fills the line is slowed before it is full, where he can be: of what a stream says
+ * to all at addresses of such a class (entity_class.has_line), its bytes count from when
+ * they were read until their receipts are home, wherever they wait meanwhile.  Above a
+ * part of inbox_bytes nothing more is read of it:
+ *
+ *     session, or stream --a, b, c (bounded)--> mailbox, inbox, line --> said to all
+ *       | bytes of a, b, c: too many?                                       |
+ *       | rests, until half of them are home <--------- receipts -----------'
+ *
+ * What is bounded in this way is not refused, for it is not much for each who sends: so
+ * nobody loses what others have filled the line with, nor one who says at once what he
+ * wrote while he was away.  The bound is for all else.
+ *
+ * Owner shard of the entity, but where it says so.
  */
 #ifndef CORE_ENTITY_LINE_H
 #define CORE_ENTITY_LINE_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 struct entity;
 struct entity_line;
 struct err;
+struct receipt_line;
+struct shard;
 struct stanza;
 struct store_tx;
 
@@ -43,7 +59,8 @@ bool entity_line_is_empty(const struct entity_line *l);
 
 /* May st be in line, with something to store or not?  It is asked before anything is
  * changed in memory.  False: st was taken, and refused with resource-constraint, since
- * inbox_bytes (limits) wait, or the disk takes no writes. */
+ * inbox_bytes (limits) wait, or mailbox_bytes if it is bounded, or the disk takes no
+ * writes. */
 bool entity_line_takes(struct entity_line *l, struct stanza *st, bool stores);
 
 /* st is taken.  err: why it was not stored; NULL: it was.  e, which is not to leave
@@ -60,5 +77,25 @@ void entity_turn(struct entity_line *l, struct stanza *st, struct store_tx *tx,
 /* For fn: st (taken) is answered as err asks for. */
 void entity_turn_refuse(struct entity *e, struct stanza *st,
 	const struct err *err);
+
+/* --- any shard -------------------------------------------------------------- */
+
+/* So much of st may wait with others for one entity, in bytes. */
+size_t entity_line_most(const struct shard *sh, const struct stanza *st);
+
+/* --- for who reads what others send, their shard ----------------------------- */
+
+/* Such a part of inbox_bytes may be on its way: of one who sends, and of a stream that
+ * brings what many send. */
+enum { LINE_PART_OF_ONE = 16, LINE_PART_OF_MANY = 4 };
+
+/* Is st said to all where it may wait in a line? */
+bool entity_line_is_for(const struct shard *sh, const struct stanza *st);
+/* st, of which that is true, counts in line, the sender's, of which it has got the last
+ * receipt, or none. */
+void entity_line_weigh(struct receipt_line *line, struct stanza *st);
+/* Is so much of it on its way that he rests; or so little that he goes on? */
+bool entity_line_is_heavy(const struct receipt_line *line, unsigned part);
+bool entity_line_is_light(const struct receipt_line *line, unsigned part);
 
 #endif

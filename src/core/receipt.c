@@ -19,6 +19,7 @@ struct receipt_out {
 	struct receipt head;
 	struct ref ref;
 	uint32_t number;
+	size_t bytes; /* 0: it was not weighed */
 	struct receipt_line *line; /* NULL: it has ended */
 	TAILQ_ENTRY(receipt_out) link;
 	struct shard *home;
@@ -33,6 +34,7 @@ receipt_home(struct receipt_out *o)
 	if (line != NULL) {
 		TAILQ_REMOVE(&line->out, o, link);
 		line->n_out--;
+		line->bytes -= o->bytes;
 		shard_at_end(line->home, &line->moved);
 	}
 	free(o);
@@ -92,6 +94,7 @@ receipt_line_end(struct receipt_line *line)
 		o->line = NULL;
 	TAILQ_INIT(&line->out);
 	line->n_out = 0;
+	line->bytes = 0;
 	shard_not_at_end(&line->moved);
 }
 
@@ -130,6 +133,7 @@ receipt_give(struct receipt_line *line, struct stanza *st)
 	o->head.let_go = on_let_go;
 	ref_init(&o->ref);
 	o->number = line->received;
+	o->bytes = 0;
 	o->line = line;
 	o->home = line->home;
 	o->mail.run = on_home;
@@ -137,4 +141,15 @@ receipt_give(struct receipt_line *line, struct stanza *st)
 	TAILQ_INSERT_TAIL(&line->out, o, link);
 	line->n_out++;
 	st->receipt = &o->head;
+}
+
+void
+receipt_weigh(struct receipt_line *line, const struct stanza *st)
+{
+	struct receipt_out *o = TAILQ_LAST(&line->out, receipt_outs);
+
+	ASSERT_ON(line->home);
+	assert(o != NULL && &o->head == st->receipt && o->bytes == 0);
+	o->bytes = stanza_bytes(st);
+	line->bytes += o->bytes;
 }

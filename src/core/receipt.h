@@ -42,9 +42,10 @@ struct receipt_out;
 
 /* Of whoever sends; its home is the shard on which it was begun. */
 struct receipt_line {
-	TAILQ_HEAD(, receipt_out) out; /* in the order of their numbers */
+	TAILQ_HEAD(receipt_outs, receipt_out) out; /* in the order of their numbers */
 	struct shard *home;
 	struct turn_end moved; /* one has come in, this turn */
+	size_t bytes;          /* of those that are out and were weighed */
 	uint32_t received;     /* the last number that was given */
 	uint32_t n_out;
 };
@@ -69,6 +70,10 @@ receipt_line_next(struct receipt_line *line)
 
 /* st (which has none) carries the receipt of the last number from now on. */
 void receipt_give(struct receipt_line *line, struct stanza *st);
+
+/* The bytes of st, which has just got that of the last number, count in line until it
+ * has come home. */
+void receipt_weigh(struct receipt_line *line, const struct stanza *st);
 
 /* Is that of st, any or none, one of line?  Then its number. */
 bool receipt_is_of(const struct receipt_line *line, const struct stanza *st,

@@ -52,6 +52,7 @@ struct element;
 struct element_handler;
 struct stanza;
 struct stream;
+struct stream_talk;
 struct throttle;
 struct visitors;
 struct wire;
@@ -75,6 +76,7 @@ enum stream_rest {
 	REST_READER = 1 << 2, /* until who takes its stanzas says so */
 	REST_MOVE = 1 << 3,   /* until what was asked is answered; then it moves */
 	REST_STOP = 1 << 4,   /* for good: the server stops */
+	REST_TALK = 1 << 5,   /* until stanzas of stream_talk() are dealt with */
 };
 /* With these, what was read already is kept, and not handled. */
 #define REST_KEEPS (REST_HOLD | REST_MOVE)
@@ -334,6 +336,16 @@ bool stream_handle(struct stream *x, struct arena *a, struct elem *e);
 /* Something of the peer's has been sent on its way: x rests if a shard, or the
  * store, has too much to do, or who has this hash too large a share of the memory. */
 void stream_give_way(struct stream *x, uint64_t hash);
+
+/* --- stream_talk.c --------------------------------------------------------- */
+
+/* st, which nobody counts, has come by x: if it is said to all in a room, or the like,
+ * x rests while too much of that waits (core/entity_line.h).  *talk_io is the kind's own,
+ * made when need be. */
+void stream_talk(struct stream *x, struct stream_talk **talk_io,
+	struct stanza *st);
+/* x has ended.  Copes with NULL. */
+void stream_talk_free(struct stream_talk *t);
 
 /* --- stream_header.c: how a stream begins --------------------------------- */
 

@@ -84,6 +84,8 @@ struct stanza {
 			    * nobody waits for it in line */
 	bool paced : 1;    /* its receipt is held until the connection of whom it
 			    * is for takes it, see receipt.h */
+	bool bounded : 1;  /* who sent it sends no more until some of his is dealt
+			    * with, see core/entity_line.h; nor this */
 	uint8_t gone : 2;  /* unavailable presence that is made here: enum
 			    * stanza_gone; nor this */
 	uint32_t session;  /* a request: which session of ours has sent it; what we

@@ -176,6 +176,7 @@ on_closed(struct stream *x)
 {
 	struct comp *c = comp_of(x);
 
+	stream_talk_free(c->talk);
 	stream_count_out(x);
 	memuse_remove_part(MEMUSE_STREAM, c->domain);
 	free(c->domain);

@@ -25,6 +25,7 @@ struct link_stream;
 struct comp {
 	struct stream x;
 	struct link *link; /* NULL until it has shown the secret */
+	struct stream_talk *talk; /* or NULL */
 	char *domain;      /* that its header has named; NULL: not yet */
 	char id[RAND_ID_SIZE]; /* of the stream */
 	char shown[COMP_DIGEST_SIZE]; /* what it says that it knows */

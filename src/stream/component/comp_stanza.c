@@ -83,6 +83,7 @@ comp_stanza(struct comp *c, struct stanza *st)
 	sh->stats.stanzas_in++;
 	if (st->type == IQ_GET || st->type == IQ_SET)
 		component_asks(c->link, st);
+	stream_talk(&c->x, &c->talk, st);
 	router_send(sh, st);
 	stream_give_way(&c->x, host->hash);
 }

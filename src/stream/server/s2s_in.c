@@ -374,7 +374,7 @@ s2s_in_stanza(struct s2s_in *c, struct arena *a, struct elem *e)
 	s2s_in_begin_links(c);
 	if (s2s_in_judge_pairs(c))
 		s2s_stanza(&(struct s2s_bringer){ &c->x, c->pairs.p,
-				   c->pairs.n, c->counts },
+				   c->pairs.n, c->counts, &c->talk },
 			a, e);
 	else
 		arena_free(a);
@@ -480,6 +480,7 @@ on_closed(struct stream *x)
 
 	s2s_in_leave(c);
 	s2s_sm_in_free(c->counts);
+	stream_talk_free(c->talk);
 	stream_count_out(x);
 	for (size_t i = 0; i < c->pairs.n; i++)
 		pair_done(&c->pairs.p[i]);

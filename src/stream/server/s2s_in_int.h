@@ -82,6 +82,7 @@ struct s2s_in {
 	struct VEC(struct s2s_dane) danes; /* S2S_PAIRS_MAX at most */
 	struct VEC(struct s2s_pair) pairs;
 	struct s2s_sm_in *counts; /* what comes (s2s_sm.h); NULL: it does not */
+	struct stream_talk *talk; /* or NULL */
 	uint64_t judged_of;    /* serial of the snapshot that permits them */
 	int64_t deadline_us;   /* to have one; it has had: for a blank, or
 				* OPTION_NEVER */

@@ -305,7 +305,8 @@ out_take_stanza(struct s2s_out *o, struct arena *a, struct elem *e)
 		return;
 	}
 	o->judged_of = x->shard->snap->serial;
-	s2s_stanza(&(struct s2s_bringer){ x, &o->back, 1, o->counts }, a, e);
+	s2s_stanza(&(struct s2s_bringer){ x, &o->back, 1, o->counts, &o->talk },
+		a, e);
 }
 
 static void
@@ -405,6 +406,7 @@ on_closed(struct stream *x)
 	char *const texts[] = { o->local, o->domain, o->target, o->id };
 
 	s2s_sm_in_free(o->counts);
+	stream_talk_free(o->talk);
 	stream_count_out(x);
 	for (size_t i = 0; i < COUNT(texts); i++) {
 		memuse_remove_part(MEMUSE_STREAM, texts[i]);

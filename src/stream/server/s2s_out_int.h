@@ -103,6 +103,7 @@ struct s2s_out {
 	bool bidi;           /* stanzas may come back (XEP-0288), when it is up: */
 	struct s2s_pair back; /* these, as local and domain are; */
 	struct s2s_sm_in *counts; /* and their number; NULL: they have none */
+	struct stream_talk *talk; /* or NULL */
 	uint64_t judged_of;   /* serial of the snapshot that permits them */
 };
 

@@ -17,6 +17,7 @@
 #include "xmpp/ns.h"
 #include "xmpp/stanza.h"
 #include "conf/conf.h"
+#include "core/entity_line.h"
 #include "core/link.h"
 #include "stream/stream.h"
 
@@ -131,9 +132,10 @@ in_look(struct s2s_sm_in *in)
 	int64_t most = in->x->shard->snap->config->limits.receipts_per_session;
 	int64_t n = in->line.n_out;
 
-	if (n >= most)
+	if (n >= most || entity_line_is_heavy(&in->line, LINE_PART_OF_MANY))
 		stream_rest(in->x, REST_READER);
-	else if (n <= most / 2 && (in->x->rest & REST_READER) != 0)
+	else if (n <= most / 2 && (in->x->rest & REST_READER) != 0 &&
+		entity_line_is_light(&in->line, LINE_PART_OF_MANY))
 		stream_go_on(in->x, REST_READER);
 }
 
@@ -273,6 +275,8 @@ s2s_sm_in_take(struct s2s_sm_in *in, struct stanza *st)
 	if (st == NULL || !is_answered_for(st))
 		return;
 	receipt_give(&in->line, st);
+	if (entity_line_is_for(in->shard, st))
+		entity_line_weigh(&in->line, st);
 	in_look(in);
 }
 

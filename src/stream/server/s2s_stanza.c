@@ -271,6 +271,8 @@ s2s_stanza(const struct s2s_bringer *b, struct arena *a, struct elem *e)
 		(*pair->link)->received++;
 	if (b->counts != NULL)
 		s2s_sm_in_take(b->counts, st);
+	else
+		stream_talk(x, b->talk, st);
 	router_send(sh, st);
 	stream_give_way(x, pair->hash);
 }

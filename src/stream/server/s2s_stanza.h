@@ -56,6 +56,7 @@ struct s2s_bringer {
 	struct s2s_pair *pairs;
 	size_t n;
 	struct s2s_sm_in *counts; /* what comes; NULL: nobody */
+	struct stream_talk **talk; /* of it, while nobody does; see stream_talk() */
 };
 
 /* Why the stanzas of remote may not come to local; COND_NONE: they may.  *text_out
