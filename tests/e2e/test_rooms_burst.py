@@ -7,6 +7,7 @@ import mam
 import rooms
 import sm
 from component import Component, conf, domain_of
+from s2s_peer import conf as s2s_conf, Host, PEER, Peer
 from scene import Scene
 
 pytestmark = pytest.mark.only("antiphon")
@@ -92,6 +93,29 @@ def test_a_component_that_says_it_all_at_once(server):
     assert hear(irc, "Nurse", n) == list(range(n))
     irc.close()
     server.check()
+
+
+@pytest.mark.parametrize("counts", (False, True))
+def test_another_server_that_says_it_all_at_once(own_server, authority, counts):
+    n = COUNTS[-1]
+    host = Host(PEER, authority.issue("good", PEER))
+    host.says = lambda ask: "valid"
+    server = own_server(s2s_conf({"remotes": host.remotes()},
+                                 authorities=authority.cert))
+    house = House(server)
+    nurse = "nurse@%s/a" % PEER
+    peer = Peer(server, PEER, authority.issue("good", PEER)).secure().external()
+    assert peer.result(to=rooms.service_of(server)) == "valid"
+    if counts:
+        peer.send("<enable xmlns='%s'/>" % sm.SM)
+    peer.send("<presence from='%s' to='%s/Nurse'><x xmlns='%s'/></presence>"
+              % (nurse, house.room, rooms.MUC))
+    house.romeo.take(lambda e: e.is_("presence") and
+                     e.get("from") == house.room + "/Nurse", "the nurse")
+    peer.send("".join(said(house.room, i, nurse) for i in range(n)))
+    assert hear(house.romeo, "Nurse", n) == list(range(n))
+    server.check()
+    host.end()
 
 
 def test_all_of_a_room_say_it_all_at_once(own_server):
