@@ -18,7 +18,8 @@ void presence_on_probe(struct module_ctx *m, struct account *acc,
 /* --- presence_directed.c ----------------------------------------------------------- */
 
 /* In the slot of a session: to whom presence was sent directly (RFC 6121
- * §4.6), and who has answered that he is gone. */
+ * §4.6), marked if it is a room that has shown him in it; and who has answered that he is
+ * gone. */
 struct directed {
 	struct address_set to, left;
 };

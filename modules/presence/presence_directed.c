@@ -67,9 +67,23 @@ directed_save(const struct session *s, const void *state, struct arena *a,
 	const struct address *to;
 
 	(void)s;
-	while ((to = table_step(&d->to.all, &walk)) != NULL)
-		elem_set_attr(a, elem_add(a, into, NULL, "to"), "jid",
-			jid_str(to->jid));
+	while ((to = table_step(&d->to.all, &walk)) != NULL) {
+		struct elem *e = elem_add(a, into, NULL, "to");
+
+		elem_set_attr(a, e, "jid", jid_str(to->jid));
+		if (to->marked)
+			elem_set_attr(a, e, "inside", STR("1"));
+	}
+}
+
+static void
+mark(struct directed *d, const struct session *s, struct jid jid)
+{
+	struct address *to =
+		address_set_find(&d->to, session_shard(s)->server, jid);
+
+	if (to != NULL)
+		to->marked = true;
 }
 
 bool
@@ -82,6 +96,8 @@ directed_restore(struct session *s, void *state, const struct elem *from)
 	elem_each_child(from, e) {
 		ok = ok && jid_parse(&back.to, a, elem_attr(e, "jid"), NULL) &&
 			directed_add(state, s, back.to);
+		if (ok && elem_attr(e, "inside").p != NULL)
+			mark(state, s, back.to);
 		if (ok)
 			hook_run(account_host(s->account), HOOK_SESSION_BACK,
 				&back);
@@ -124,11 +140,13 @@ error_is_final(const struct stanza *st)
 				"remote-server-timeout") == NULL);
 }
 
+/* Nor does a room put out whom it has in it by an error: what it refuses is what he said
+ * last, such as presence that is too large, or a nickname. */
 static bool
-says_gone(const struct stanza *st)
+says_gone(const struct stanza *st, const struct address *to)
 {
 	return st->type == PRESENCE_UNAVAILABLE ||
-		(st->type == PRESENCE_ERROR && error_is_final(st));
+		(st->type == PRESENCE_ERROR && !to->marked && error_is_final(st));
 }
 
 /* A room shows a session itself: it has it in it (XEP-0045 §7.2.2). */
@@ -153,18 +171,21 @@ static void
 note_target(struct directed *d, const struct session *s, const struct stanza *st)
 {
 	const struct server *srv = session_shard(s)->server;
-	bool is_told = address_set_find(&d->to, srv, st->from) != NULL;
+	struct address *to = address_set_find(&d->to, srv, st->from);
 
-	if (is_told && says_gone(st)) {
+	if (to != NULL && says_gone(st, to)) {
 		if ((int64_t)d->left.all.n >= directed_max(s))
 			address_set_clear(&d->left);
 		set_remove(&d->to, srv, st->from);
 		if (address_set_find(&d->left, srv, st->from) == NULL)
 			address_set_add(&d->left, srv, st->from);
-	} else if (!is_told && d->left.all.n != 0 && says_inside(st) &&
+	} else if (to != NULL) {
+		to->marked = to->marked || says_inside(st);
+	} else if (d->left.all.n != 0 && says_inside(st) &&
 		address_set_find(&d->left, srv, st->from) != NULL) {
 		set_remove(&d->left, srv, st->from);
 		address_set_add(&d->to, srv, st->from);
+		mark(d, s, st->from);
 	}
 }
 

@@ -82,6 +82,7 @@ address_set_add(struct address_set *set, const struct server *srv,
 	struct address *a = xmalloc(sizeof(*a) + jid.len);
 
 	a->jid = jid;
+	a->marked = false;
 	a->jid.text = memcpy(a->text, jid.text, jid.len);
 	a->hash = server_hash(srv, jid_str(jid));
 	a->owner = owner_get(set, srv, jid_bare_str(jid));

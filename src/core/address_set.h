@@ -20,6 +20,7 @@ struct address {
 	struct jid jid;
 	uint64_t hash; /* server_hash() of the whole */
 	struct address_owner *owner;
+	bool marked; /* whatever that means to whom the set belongs; not at first */
 	char text[];
 };
 

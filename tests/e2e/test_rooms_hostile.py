@@ -176,6 +176,27 @@ def test_errors_are_no_way_round_what_may_be_said(scene):
     assert [cond(e) for e in got] == ["service-unavailable"] * (MUC["message_rate"] - 1)
 
 
+@pytest.mark.parametrize("refused, why", [
+    ("<presence to='%s/guest'><status>" + 3000 * "x" + "</status></presence>",
+     "not-acceptable"),
+    ("<presence to='%s/keeper'/>", "conflict")], ids=("too large", "conflict"))
+@pytest.mark.parametrize("end", ("goodbye", "break"))
+def test_who_is_refused_what_he_says_of_himself_is_in_it_and_leaves_it(scene, refused, why,
+                                                                       end):
+    """The error is not for his being there, so that it ends with his session."""
+    party = Party(scene, "guest")
+    guest, = party.guests
+    party.enter(guest, "guest")
+    guest.send(refused % party.jid)
+    assert [e[0] for e in party.errors(guest)] == [why]
+    if end == "break":
+        guest.drop()
+    else:
+        guest.close()
+    party.keeper.take(lambda e: e.get("type") == "unavailable" and
+                      e.get("from") == party.jid + "/guest", "that he has gone")
+
+
 # --- slow mode (XEP-0500 §8) ---------------------------------------------------------------
 
 
