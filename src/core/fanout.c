@@ -11,6 +11,7 @@
 #include "base/arena.h"
 #include "base/clock.h"
 #include "base/mem.h"
+#include "base/share.h"
 #include "conf/conf.h"
 #include "core/audience_int.h"
 #include "core/entity.h"
@@ -24,8 +25,11 @@
 #include "core/sleepers.h"
 #include "core/wire.h"
 
-/* Of one broadcast delivered in one go. */
-#define MEMBERS_AT_ONCE 1024
+/* A broadcast to no more is delivered in one go, where others have left room in the
+ * turn. */
+#define MEMBERS_AT_ONCE 512
+/* So many broadcasts are delivered together. */
+#define TRAIN_MAX 64
 /* What delivery to a member makes wait at the least, in bytes. */
 #define MEMBER_BYTES 64
 /* So long somebody rests for each broadcast to a shard that has too much to do,
@@ -36,7 +40,8 @@
 /* In the arena of its stanza. */
 struct fanout {
 	struct audience_part *part; /* a reference */
-	struct audience_walk walk;  /* who comes next */
+	struct audience_walk walk;  /* who comes next: behind the last, the first */
+	size_t left;                /* members that it has not come by */
 	uint8_t flags;
 	struct wire *wire;          /* kept from one turn to the next */
 	struct flight *flight;      /* NULL: it is not counted */
@@ -48,9 +53,9 @@ struct fanout {
 	struct str arg;
 };
 
-/* What the members have in common that one call delivers to. */
+/* What members have in common that one call delivers to. */
 struct fanout_turn {
-	struct fanout_one one;
+	struct fanout_one one; /* of the broadcast that has its turn */
 	struct ring_event *ev;
 	struct str domain;  /* of the last whose domain is one entity */
 	struct route whole; /* to that */
@@ -65,6 +70,7 @@ fanout_put(struct shard *sh, struct stanza *st, const struct fanout *what)
 
 	*f = *what;
 	audience_part_ref(f->part);
+	f->left = f->part->members;
 	if (f->entry != NULL)
 		module_entry_hold(f->entry);
 	if (f->flight != NULL)
@@ -313,23 +319,21 @@ fanout_one(struct shard *sh, struct stanza *st, const struct audience_member *m,
 	}
 }
 
-/* Those of the next AHEAD that have one of the flags; 0 at the end. */
-static size_t
-fanout_next(struct shard *sh, struct fanout *f,
-	const struct audience_member **some)
+/* NULL: it has come by all. */
+static const struct audience_member *
+fanout_step(struct fanout *f)
 {
 	const struct audience_member *m;
-	uint64_t hashes[AHEAD];
-	size_t n = 0;
 
-	while (n < AHEAD && (m = audience_step(f->part, &f->walk)) != NULL) {
-		if ((m->flags & f->flags) == 0)
-			continue;
-		hashes[n] = m->hash;
-		some[n++] = m;
+	if (f->left == 0)
+		return NULL;
+	f->left--;
+	m = audience_step(f->part, &f->walk);
+	if (m == NULL) {
+		f->walk = (struct audience_walk){ 0 };
+		m = audience_step(f->part, &f->walk);
 	}
-	router_warm(sh, hashes, n);
-	return n;
+	return m;
 }
 
 /* Whose class is told at once; NULL: nobody is, any more. */
@@ -344,7 +348,7 @@ fanout_sender(struct shard *sh, const struct stanza *st)
 		NULL;
 }
 
-/* As fanout_deliver(), of one that returns. */
+/* True: nobody misses it any more, and st is gone. */
 static bool
 fanout_miss(struct shard *sh, struct stanza *st, size_t *members_io)
 {
@@ -355,7 +359,7 @@ fanout_miss(struct shard *sh, struct stanza *st, size_t *members_io)
 	while (e != NULL) {
 		if (*members_io == 0)
 			return false;
-		m = audience_step(f->part, &f->walk);
+		m = fanout_step(f);
 		if (m == NULL)
 			break;
 		--*members_io;
@@ -384,34 +388,167 @@ fanout_return(struct shard *sh, struct stanza *st)
 	router_put(sh, f->at, st);
 }
 
-bool
-fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io)
+/* --- broadcasts that go together ------------------------------------------------- */
+
+/*
+ * What one says to the same members while something of his is on its way goes along
+ * with that, from where it is, and comes by those who were before at the end:
+ *
+ *     members   a b c d e f g h
+ *     1st           ======>         each hears the first, and then the second;
+ *     2nd           ======>         a and b do when the first is over
+ *
+ * So what goes to one connection in a turn is one system call, and no broadcast waits
+ * for another.  Who stands in front of another has less left than he.
+ */
+
+/* st, which is behind first, goes with it. */
+static bool
+fanout_goes_along(const struct stanza *first, const struct stanza *st)
+{
+	const struct fanout *a = first->many;
+	struct fanout *b = st->many;
+
+	if (b == NULL || b->part != a->part || b->returns)
+		return false;
+	if (b->left == b->part->members)
+		b->walk = a->walk;
+	return b->walk.leaf == a->walk.leaf && b->walk.at == a->walk.at;
+}
+
+/* How many at the head of q go together; *flags_out: who gets one of them. */
+static size_t
+train_length(struct stanza_queue *q, uint8_t *flags_out)
+{
+	const struct stanza *first = STAILQ_FIRST(q), *st;
+	size_t n = 0;
+
+	*flags_out = 0;
+	STAILQ_FOREACH(st, q, link) {
+		if (n == TRAIN_MAX || !fanout_goes_along(first, st))
+			break;
+		*flags_out |= st->many->flags;
+		n++;
+	}
+	return n;
+}
+
+/* The next members that have one of the flags, AHEAD at most; the n of the train have
+ * come by them then. */
+static size_t
+train_step(struct shard *sh, struct stanza_queue *q, size_t n, uint8_t flags,
+	const struct audience_member **some)
+{
+	struct stanza *st = STAILQ_FIRST(q);
+	struct fanout *first = st->many;
+	const struct audience_member *m;
+	uint64_t hashes[AHEAD];
+	size_t before = first->left, found = 0;
+
+	while (found < AHEAD && (m = fanout_step(first)) != NULL) {
+		if ((m->flags & flags) == 0)
+			continue;
+		hashes[found] = m->hash;
+		some[found++] = m;
+	}
+	while (--n != 0) {
+		st = STAILQ_NEXT(st, link);
+		st->many->walk = first->walk;
+		st->many->left -= before - first->left;
+	}
+	router_warm(sh, hashes, found);
+	return found;
+}
+
+/* To how many of some. */
+static size_t
+fanout_some(struct shard *sh, struct stanza *st,
+	const struct audience_member *const *some, size_t n,
+	struct fanout_turn *t)
 {
 	struct fanout *f = st->many;
-	struct fanout_turn t = {
-		.one = { .fanout = f, .wire = f->wire,
-			.filtered = f->entry != NULL },
-		.ev = ring_note(&ring_fanout, NULL, 0, st->type, 0),
-	};
-	const struct audience_member *some[AHEAD];
-	size_t most = MIN(*members_io, MEMBERS_AT_ONCE), done = 0, n = AHEAD;
+	size_t done = 0;
 
-	if (f->part == NULL) { /* fanout_later(), and moved meanwhile */
-		router_deliver(sh, st);
-		return true;
+	share_set(arena_share(st->arena));
+	t->one = (struct fanout_one){ .fanout = f, .wire = f->wire,
+		.filtered = f->entry != NULL };
+	t->ev = ring_note(&ring_fanout, NULL, 0, st->type, 0);
+	for (size_t i = 0; i < n; i++) {
+		if ((some[i]->flags & f->flags) == 0)
+			continue;
+		fanout_one(sh, st, some[i], t);
+		done++;
 	}
-	if (f->returns)
-		return fanout_miss(sh, st, members_io);
-	while (n != 0 && done < most) {
-		n = fanout_next(sh, f, some);
-		for (size_t i = 0; i < n; i++)
-			fanout_one(sh, st, some[i], &t);
-		done += n;
+	f->wire = t->one.wire;
+	return done;
+}
+
+/* To some members.  False: the first has come by all, and is gone, as are those that
+ * have done so with it. */
+static bool
+train_run(struct shard *sh, struct stanza_queue *q, struct fanout_turn *t,
+	size_t *members_io)
+{
+	const struct audience_member *some[AHEAD];
+	struct stanza *st;
+	uint8_t flags;
+	size_t n = train_length(q, &flags), done = 0, found;
+	bool goes_on = true;
+
+	found = train_step(sh, q, n, flags, some);
+	STAILQ_FOREACH(st, q, link) {
+		if (n-- == 0)
+			break;
+		done += fanout_some(sh, st, some, found, t);
 	}
-	f->wire = t.one.wire;
 	*members_io -= MIN(done, *members_io);
-	if (n != 0)
-		return false;
-	fanout_drop(sh, st);
+	while ((st = STAILQ_FIRST(q)) != NULL && st->many != NULL &&
+		st->many->part != NULL && st->many->left == 0) {
+		STAILQ_REMOVE_HEAD(q, link);
+		fanout_drop(sh, st);
+		goes_on = false;
+	}
+	return goes_on;
+}
+
+/* For which there is no train: true, if st is gone. */
+static bool
+fanout_alone(struct shard *sh, struct stanza *st, size_t *members_io)
+{
+	if (st->many->returns)
+		return fanout_miss(sh, st, members_io);
+	router_deliver(sh, st); /* fanout_later(), and moved meanwhile */
 	return true;
+}
+
+void
+fanout_run(struct shard *sh, struct stanza_queue *q, struct turn_left *left)
+{
+	struct stanza *st = STAILQ_FIRST(q);
+	const struct fanout *f = st->many;
+	struct fanout_turn t = { .domain = STR_NONE };
+
+	if (f->part == NULL || f->returns) {
+		STAILQ_REMOVE_HEAD(q, link);
+		share_set(arena_share(st->arena));
+		if (!fanout_alone(sh, st, &left->members))
+			STAILQ_INSERT_HEAD(q, st, link);
+		return;
+	}
+	while (!turn_is_full(sh, left) &&
+		train_run(sh, q, &t, &left->members))
+		;
+}
+
+bool
+fanout_deliver(struct shard *sh, struct stanza *st, struct turn_left *left)
+{
+	struct stanza_queue q = STAILQ_HEAD_INITIALIZER(q);
+
+	if (st->many->part != NULL &&
+		st->many->part->members > MEMBERS_AT_ONCE)
+		return false;
+	STAILQ_INSERT_TAIL(&q, st, link);
+	fanout_run(sh, &q, left);
+	return STAILQ_EMPTY(&q);
 }

@@ -19,6 +19,8 @@ struct host;
 struct session;
 struct shard;
 struct stanza;
+struct stanza_queue;
+struct turn_left;
 struct wire;
 
 /* To one of the members: what his class is given (entity.h). */
@@ -39,9 +41,12 @@ bool fanout_wants(const struct fanout *f, const struct host *host,
 
 /* st (taken) is for e, which a filter could not be asked about on its way. */
 void fanout_arrived(struct entity *e, struct stanza *st);
-/* Delivers st, whose many is set, to some more members, and takes them from
- * *members_io.  True: to all, and st is gone. */
-bool fanout_deliver(struct shard *sh, struct stanza *st, size_t *members_io);
+/* Delivers st, whose many is set and which has just come, and takes from *left what
+ * that needs.  True: to all, and st is gone; or else it is to wait in a lane. */
+bool fanout_deliver(struct shard *sh, struct stanza *st, struct turn_left *left);
+/* The same of q, of one lane, whose first has its many set, and of what can go along
+ * with that: those that are finished have left q. */
+void fanout_run(struct shard *sh, struct stanza_queue *q, struct turn_left *left);
 /* What st holds beside its arena: nothing where its many is not set. */
 size_t fanout_bytes(const struct stanza *st);
 /* st (taken), whose many is set, goes no further: on the shard that has sent it, its

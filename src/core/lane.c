@@ -17,6 +17,12 @@
 #include "core/router_int.h"
 #include "core/shard.h"
 
+/* What is done in one turn, whoever's it is: about a thousandth of a second; but as
+ * much as for others, who would hold it up for long where they are many, up to that. */
+#define MEMBERS_A_TURN 2048
+#define WRITES_A_TURN 128
+#define WRITES_MAX 512
+
 /* Two senders of one hash share it: order is kept all the same. */
 struct lane {
 	STAILQ_ENTRY(lane) link;
@@ -90,27 +96,32 @@ lane_close(struct shard *sh)
 
 /* A single stanza counts as one member. */
 static void
-lane_step(struct shard *sh, struct lane *l, size_t *members_io)
+lane_step(struct shard *sh, struct lane *l, struct turn_left *left)
 {
 	struct stanza *st = STAILQ_FIRST(&l->queue);
 
+	if (st->many != NULL) {
+		fanout_run(sh, &l->queue, left);
+		return;
+	}
 	STAILQ_REMOVE_HEAD(&l->queue, link);
-	if (st->many == NULL)
-		--*members_io;
-	if (!router_step(sh, st, members_io))
-		STAILQ_INSERT_HEAD(&l->queue, st, link);
+	left->members--;
+	router_step(sh, st, left);
 }
 
 void
-lane_run(struct shard *sh, size_t members)
+lane_run(struct shard *sh, size_t others)
 {
 	struct share *outer = share_current();
+	struct turn_left left = { MEMBERS_A_TURN,
+		net_work(sh->net) +
+			MIN(MAX(others, WRITES_A_TURN), WRITES_MAX) };
 	struct lane *l;
 
-	while (sh->lanes != NULL && members != 0) {
+	while (sh->lanes != NULL && !turn_is_full(sh, &left)) {
 		l = STAILQ_FIRST(&sh->lanes->turns);
-		while (members != 0 && !STAILQ_EMPTY(&l->queue))
-			lane_step(sh, l, &members);
+		while (!turn_is_full(sh, &left) && !STAILQ_EMPTY(&l->queue))
+			lane_step(sh, l, &left);
 		if (STAILQ_EMPTY(&l->queue)) {
 			lane_close(sh);
 		} else {

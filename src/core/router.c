@@ -21,8 +21,10 @@
 
 /* Stanzas delivered in one turn, before the network is looked at again. */
 #define STANZAS_A_TURN 8192
-/* The same of members of broadcasts, that have not had to wait for another. */
+/* The same of members of broadcasts that have not had to wait for another, and of
+ * connections that those are written to. */
 #define MEMBERS_A_TURN 8192
+#define WRITES_A_TURN 512
 /* Senders slow down at the bound of a mailbox; what comes all the same, because
  * it was in flight or is an amplification, is refused at so many times that. */
 #define MAILBOX_HARD_FACTOR 4
@@ -267,41 +269,45 @@ queue_warm(struct shard *sh)
 }
 
 bool
-router_step(struct shard *sh, struct stanza *st, size_t *members_io)
+router_step(struct shard *sh, struct stanza *st, struct turn_left *left)
 {
 	/* what comes of it counts where it does itself */
 	share_set(arena_share(st->arena));
 	if (st->many != NULL)
-		return fanout_deliver(sh, st, members_io);
+		return fanout_deliver(sh, st, left);
 	router_deliver(sh, st);
 	return true;
 }
 
-static void
+static size_t
 router_run_all(struct shard *sh)
 {
-	size_t members = MEMBERS_A_TURN;
+	struct turn_left left = { MEMBERS_A_TURN,
+		net_work(sh->net) + WRITES_A_TURN };
 	struct stanza *st;
+	size_t n;
 
-	for (int i = 0; i < STANZAS_A_TURN; i++) {
-		if (i % AHEAD == 0)
+	for (n = 0; n < STANZAS_A_TURN; n++) {
+		if (n % AHEAD == 0)
 			queue_warm(sh);
 		st = STAILQ_FIRST(&sh->local);
 		if (st == NULL)
-			return;
+			break;
 		STAILQ_REMOVE_HEAD(&sh->local, link);
 		if (sh->lanes != NULL && lane_takes(sh, st))
 			continue;
-		if (!router_step(sh, st, &members))
+		if (!router_step(sh, st, &left))
 			lane_open(sh, st);
 	}
+	return n;
 }
 
-void
+size_t
 router_run(struct shard *sh)
 {
 	struct share *outer = share_current();
+	size_t n = router_run_all(sh);
 
-	router_run_all(sh);
 	share_set(outer);
+	return n;
 }

@@ -45,7 +45,8 @@ void router_bounce(struct shard *sh, struct stanza *st, enum stanza_cond cond,
  * class, such as a room, has to know. */
 bool router_need_not_bounce(const struct shard *sh, const struct stanza *st);
 
-/* Delivers what waits in sh->local; called by shard_turn. */
-void router_run(struct shard *sh);
+/* Delivers what waits in sh->local, and says how many stanzas have had their turn;
+ * called by shard_turn. */
+size_t router_run(struct shard *sh);
 
 #endif

@@ -33,8 +33,6 @@
 
 /* What one turn takes from the mailbox before it looks at the network again. */
 #define MAILS_A_TURN 4096
-/* To so many members broadcasts go on that others have not waited for. */
-#define LANE_MEMBERS_A_TURN 1024
 /* How often it looks for mail again before it looks at the network. */
 #define WORKS_A_TURN 8
 
@@ -98,7 +96,7 @@ static bool
 shard_work(struct shard *sh)
 {
 	bool busy;
-	size_t mails;
+	size_t mails, stanzas;
 
 	sh->now_us = clock_mono_us(sh->server->clock);
 	stats_keep(sh);
@@ -109,9 +107,9 @@ shard_work(struct shard *sh)
 	busy = mails != 0 || timer_queue_next(&sh->timers) <= sh->now_us;
 	timer_queue_run(&sh->timers, sh->now_us);
 	busy = busy || shard_has_stanzas(sh);
-	router_run(sh);
+	stanzas = router_run(sh);
 	if (sh->lanes != NULL)
-		lane_run(sh, LANE_MEMBERS_A_TURN);
+		lane_run(sh, stanzas);
 	shard_run_ends(sh);
 	shard_wake_others(sh);
 	net_flush(sh->net);
@@ -173,7 +171,8 @@ shard_arm_timer(struct shard *sh)
 }
 
 /* Mail that came during a turn is dealt with at once, which spares a call that
- * asks for more; but the network has its turn too. */
+ * asks for more; but the network has its turn too, and at once where broadcasts have
+ * made the turn long. */
 static void
 shard_work_on(struct shard *sh)
 {
@@ -181,7 +180,8 @@ shard_work_on(struct shard *sh)
 
 	do
 		shard_work(sh);
-	while (++i < WORKS_A_TURN && mailbox_depth(&sh->mailbox).mails != 0);
+	while (++i < WORKS_A_TURN && sh->lanes == NULL &&
+		mailbox_depth(&sh->mailbox).mails != 0);
 }
 
 static void *

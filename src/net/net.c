@@ -113,6 +113,12 @@ net_is_busy(const struct net *net)
 	return net->n_work > 0;
 }
 
+size_t
+net_work(const struct net *net)
+{
+	return net->n_work;
+}
+
 void
 net_spare_put(struct net *net, struct buf *b)
 {

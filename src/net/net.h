@@ -38,6 +38,8 @@ void net_flush(struct net *net);
 
 /* Whether a flush has something to do: for who turns a net without a base. */
 bool net_is_busy(const struct net *net);
+/* For how many connections. */
+size_t net_work(const struct net *net);
 
 /* How many bytes a connection with conn_bound() may have left at the end of a
  * turn. */

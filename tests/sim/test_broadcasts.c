@@ -1,7 +1,7 @@
 /*
  * test_broadcasts.c - one who says more to a large room than it can be told: he
- * rests, what waits is bounded, and nobody else waits for it; and what does not reach
- * somebody is told to the room.
+ * rests, what waits is bounded, and nobody else waits for it; what is said meanwhile goes
+ * along, in order; and what does not reach somebody is told to the room.
  */
 #include "config.h"
 
@@ -11,6 +11,8 @@
 #include "base/err.h"
 #include "base/mem.h"
 #include "base/memuse.h"
+#include "base/rand.h"
+#include "base/vec.h"
 #include "core/budget.h"
 #include "core/lane.h"
 #include "core/router.h"
@@ -308,6 +310,204 @@ TEST(what_is_not_waited_for_is_told_to_who_has_said_it)
 	CHECK(cut > 0);
 	world_settle(s.w);
 	check_heard_or_named(&s, WORDS);
+	scene_done(&s);
+}
+
+/* --- what goes together --------------------------------------------------------- */
+
+/* The room does what, to who (NULL: to nobody), at once and from nobody's session. */
+static void
+do_at_once(struct shard *sh, const char *what, const char *to)
+{
+	struct stanza *st = stanza_new(MESSAGE_CHAT,
+		jid_trusted(STR(WORLD_HOST)), jid_trusted(STR(ROOM)), STR_NONE);
+	struct elem *how = elem_add(st->arena, st->root, NS_ROOM, "do");
+
+	elem_set_attr(st->arena, how, "what", str_c(what));
+	elem_set_attr(st->arena, how, "kind", STR("groupchat"));
+	if (to != NULL)
+		elem_set_attr(st->arena, how, "to",
+			arena_str(st->arena, str_c(to)));
+	router_send(sh, st);
+}
+
+/* What one of many should hear. */
+struct past {
+	struct VEC(unsigned) heard;
+	bool in, odd; /* as is his address */
+};
+
+static void
+listener_name(char *to, size_t size, unsigned n)
+{
+	snprintf(to, size, "l%u@" ROOM_HOST "/x", n);
+}
+
+static void
+past_hears(struct past *p, unsigned number)
+{
+	*vec_push(&p->heard) = number;
+}
+
+/* The first members of n have joined. */
+static void
+pasts_init(struct past *all, unsigned n, unsigned members)
+{
+	char to[64];
+
+	memset(all, 0, n * sizeof(*all));
+	for (unsigned i = 0; i < n; i++) {
+		listener_name(to, sizeof(to), i);
+		all[i].odd = strlen(to) % 2 == 1;
+		all[i].in = i < members;
+		if (all[i].in)
+			past_hears(&all[i], i);
+	}
+}
+
+/* Something that the room does, with what that means to each. */
+static void
+do_something(struct shard *sh, struct rand_source *rand, struct past *all,
+	unsigned n, unsigned number)
+{
+	static const char *const groups[] = { NULL, "odd", "even" };
+	unsigned group = (unsigned)rand_below(rand, 3);
+	unsigned who = (unsigned)rand_below(rand, n);
+	char to[64];
+
+	listener_name(to, sizeof(to), who);
+	switch (rand_below(rand, 8)) {
+	case 0:
+		do_at_once(sh, "join", to);
+		all[who].in = true;
+		past_hears(&all[who], number);
+		break;
+	case 1:
+		do_at_once(sh, "leave", to);
+		all[who].in = false;
+		past_hears(&all[who], number);
+		break;
+	case 2:
+		do_at_once(sh, "tell", to);
+		past_hears(&all[who], number);
+		break;
+	default:
+		do_at_once(sh, "say", groups[group]);
+		for (unsigned i = 0; i < n; i++)
+			if (all[i].in && (group == 0 || all[i].odd == (group == 1)))
+				past_hears(&all[i], number);
+	}
+}
+
+static void
+check_past(const struct scene *s, struct past *all, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++) {
+		const struct listener *l = find_listener(s, i);
+
+		CHECK_INT(l != NULL ? l->heard.n : 0, all[i].heard.n);
+		for (uint32_t j = 0; j < all[i].heard.n; j++)
+			CHECK_INT(l->heard.p[j].number, all[i].heard.p[j]);
+		vec_done(&all[i].heard);
+	}
+}
+
+/* Broadcasts go along with what is on its way; who comes, goes or is told something
+ * alone in the midst of it hears no more and no less, and all of it in order. */
+TEST(order_is_kept_while_members_come_and_go)
+{
+	enum { MEMBERS = 1200, ADDRESSES = 1500, THINGS = 400 };
+	static struct past all[ADDRESSES];
+	struct rand_seeded rand;
+	struct shard *sh;
+	struct scene s;
+
+	for (unsigned seed = 0; seed < 4; seed++) {
+		unsigned shards = seed % 2 == 0 ? 1 : 2;
+
+		rand_seeded_init(&rand, seed);
+		scene_init(&s, shards, MEMBERS);
+		sh = peek_owner(s.w->server, STR(ROOM));
+		pasts_init(all, ADDRESSES, MEMBERS);
+		for (unsigned i = 0; i < THINGS; i++) {
+			do_something(sh, &rand.source, all, ADDRESSES,
+				MEMBERS + i);
+			if (rand_below(&rand.source, 4) == 0)
+				shard_turn(s.w->server->shards[rand_below(
+					&rand.source, shards)]);
+		}
+		world_settle(s.w);
+		check_past(&s, all, ADDRESSES);
+		scene_done(&s);
+	}
+}
+
+static void
+count_heard(const struct scene *s, size_t *all_out, size_t *most_out)
+{
+	*all_out = *most_out = 0;
+	for (unsigned i = 0; i < s->members; i++) {
+		size_t n = s->listeners[i]->heard.n - 1;
+
+		*all_out += n;
+		*most_out = MAX(*most_out, n);
+	}
+}
+
+/* Those who have their turn get all that there is for them, so that it is one write; and
+ * a turn is not long. */
+TEST(a_turn_brings_some_members_all_that_was_said)
+{
+	enum { MEMBERS = 3000, WORDS = 30, A_TURN = 2048 + 16 * WORDS };
+	size_t before = 0, heard, most;
+	unsigned turns = 0;
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, 1, MEMBERS);
+	sh = peek_owner(s.w->server, STR(ROOM));
+	for (unsigned i = 0; i < WORDS; i++)
+		say_at_once(sh);
+	for (; before != (size_t)MEMBERS * WORDS; before = heard) {
+		CHECK(turns++ < TURNS_MAX);
+		shard_turn(sh);
+		count_heard(&s, &heard, &most);
+		CHECK(heard - before <= A_TURN);
+		CHECK(heard == 0 || most == WORDS);
+	}
+	scene_done(&s);
+}
+
+/* A connection to write to is what takes long. */
+TEST(a_turn_writes_to_some_connections)
+{
+	enum { CLIENTS = 600, A_TURN = 128 + 16 };
+	struct client *all = xcalloc(CLIENTS, sizeof(*all));
+	char name[32], to[64];
+	uint64_t before, began;
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, 1, 0);
+	sh = s.w->server->shards[0];
+	for (unsigned i = 0; i < CLIENTS; i++) {
+		snprintf(name, sizeof(name), "c%u", i);
+		client_come(&all[i], &s, name);
+		snprintf(to, sizeof(to), "%s@" WORLD_HOST "/x", name);
+		do_at_once(sh, "join", to);
+	}
+	world_settle(s.w);
+	began = sh->stats.stanzas_out;
+	do_at_once(sh, "say", NULL);
+	do {
+		before = sh->stats.stanzas_out;
+		shard_turn(sh);
+		CHECK(sh->stats.stanzas_out - before <= A_TURN);
+	} while (sh->lanes != NULL);
+	CHECK_INT(sh->stats.stanzas_out - began, CLIENTS);
+	for (unsigned i = 0; i < CLIENTS; i++)
+		client_go(&all[i]);
+	free(all);
 	scene_done(&s);
 }
 
