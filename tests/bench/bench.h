@@ -57,6 +57,7 @@ struct bench_conf {
 	unsigned seed;
 	unsigned pace;     /* ms between two actions of one client */
 	unsigned rate;     /* messages a second, of all clients */
+	unsigned every;    /* ms from a message in a room to the next; 0: at once */
 	unsigned warm;     /* percent of a run that goes before the measure */
 	pid_t pids[PIDS_MAX]; /* of the server; none: 0 of them */
 	unsigned n_pids;

@@ -94,6 +94,8 @@ static const struct option_def {
 	{ "contacts", "N", "of each client (10)", set_number, AT(contacts) },
 	{ "size", "N", "of each room (20)", set_number, AT(size) },
 	{ "senders", "N", "in each room (0: all)", set_number, AT(senders) },
+	{ "every", "MS", "from one message of theirs to the next (0: at once)",
+		set_number, AT(every) },
 	{ "archive", NULL, "rooms have one", set_flag, AT(archive) },
 	{ "moderators", NULL, "theirs is the only presence in rooms", set_flag,
 		AT(moderators) },

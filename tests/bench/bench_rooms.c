@@ -3,7 +3,8 @@
  * there; or how long it takes to enter one.
  *
  * rooms: in each room the first --senders say --count messages, --window of each on their
- * way; a sender says the next one when he has got his own.  What counts are deliveries.
+ * way; a sender says the next one when he has got his own, or every --every ms.  What counts
+ * are deliveries.
  * The id is "<sender>.<number>.<us>", so that each recipient checks the order, and how long
  * it took.
  *
@@ -141,7 +142,7 @@ rooms_heard(struct client *c, const struct elem *e)
 	hist_add(&r->latency, clock_mono_us(&clock_system) - us);
 	r->arrived++;
 	bench_progress(c->b);
-	if ((unsigned)who == c->index)
+	if ((unsigned)who == c->index && c->b->conf->every == 0)
 		rooms_say(c);
 }
 
@@ -266,17 +267,31 @@ rooms_fill(struct bench *b, struct rooms *r, bool deaf)
 	return ok && bench_wait(b, all_are_in);
 }
 
+static void
+all_say(struct bench *b)
+{
+	const struct rooms *r = b->data;
+
+	for (unsigned i = 0; i < r->n; i++)
+		if (i % r->size < r->senders)
+			rooms_say(&b->clients[i]);
+}
+
 static bool
 rooms_talk(struct bench *b, struct rooms *r, uint32_t count)
 {
+	bool ok;
+
 	r->limit += count;
 	r->arrived = 0;
 	r->all = (uint64_t)count * r->n * r->senders;
 	for (unsigned w = 0; w < b->conf->window; w++)
-		for (unsigned i = 0; i < r->n; i++)
-			if (i % r->size < r->senders)
-				rooms_say(&b->clients[i]);
-	return bench_wait(b, all_was_said);
+		all_say(b);
+	b->on_timer = all_say;
+	bench_tick(b, (int64_t)b->conf->every * US_PER_MS);
+	ok = bench_wait(b, all_was_said);
+	bench_tick(b, 0);
+	return ok;
 }
 
 static void

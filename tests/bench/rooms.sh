@@ -9,7 +9,8 @@
 #   enter    how long one takes to enter a room of 5,000, and CPU for each presence
 #   large    a room of 10,000 that tells presence of moderators alone: how long until a
 #            message has reached the last one, and what chats of others wait meanwhile;
-#            and the memory of an occupant
+#            and the memory of an occupant.  One there says WORDS (60) messages, every
+#            EVERY ms (0: as fast as the room lets him)
 #
 # BUILD names the build tree; COUNT (20) messages of each client, PEERS (prosody ejabberd)
 # beside us, SIZE (5000) and LARGE (10000) of the last two.
@@ -22,7 +23,7 @@ for peer in lib prosody ejabberd; do
 done
 
 count=${COUNT:-20} peers=${PEERS-prosody ejabberd} size=${SIZE:-5000}
-large=${LARGE:-10000}
+large=${LARGE:-10000} words=${WORDS:-60} every=${EVERY:-0}
 contacts=0 tuned='' rooms=yes accounts=400
 stock=$(mktemp -d)
 trap 'cleanup; rm -rf "$stock"' EXIT
@@ -81,20 +82,23 @@ for run in ${*:-small middle archive enter large}; do
 		server_start "${SHARDS:-1}" $((large + 200))
 		say "antiphon chats alone" $chats --seconds 8
 		# the others chat while the room talks: with --pid they would wait
-		# until it is done
+		# until it is done; nobody leaves before they are done
 		cat >"$stock/mark" <<-END
 		#!/bin/sh
-		test -e "$stock/chats" ||
+		if test -e "$stock/chats"; then
+			until test -s "$stock/chats"; do sleep 0.1; done
+		else
 			$bench $chats --seconds 6 --port $port_none --tls none \
 				>"$stock/chats" &
+		fi
 		$BUILD/antiphonctl --socket "$folder/control" stats --memory |
 			grep occupants
 		END
 		chmod +x "$stock/mark"
 		say "antiphon room of $large" rooms --clients "$large" \
-			--size "$large" --senders 1 --window 1 --count 20 \
-			--moderators --patience 120 --mark "$stock/mark" ||
-			failed=1
+			--size "$large" --senders 1 --window 1 --count "$words" \
+			--every "$every" --moderators --patience 120 \
+			--mark "$stock/mark" || failed=1
 		until test -s "$stock/chats"; do sleep 1; done
 		printf '%-28s ' "antiphon chats beside it"
 		cat "$stock/chats"
