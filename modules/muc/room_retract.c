@@ -245,7 +245,8 @@ moderator_of(const struct room *r, struct jid by)
 	return o;
 }
 
-/* What corrects it is gone. */
+/* What corrects it is gone.  So may the room be by now, of which nothing is to be left, and
+ * another one in its place; or the moderator. */
 static void
 on_corrections(void *arg)
 {
@@ -256,8 +257,10 @@ on_corrections(void *arg)
 	struct store_tx *tx;
 	char id[STORE_ID_SIZE];
 
-	if (m == NULL) {
+	if (m == NULL || room_of(e)->state != ROOM_OPEN) {
 		moderation_fail(mod, COND_ITEM_NOT_FOUND);
+	} else if (moderator_of(room_of(e), mod->iq->st->from) == NULL) {
+		moderation_fail(mod, COND_FORBIDDEN);
 	} else {
 		tx = store_tx_new();
 		/* not behind a room that is being deleted */

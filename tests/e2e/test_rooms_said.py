@@ -1,6 +1,8 @@
 """What was said in a room is in its archive when anybody has heard it, whenever the server is
 killed; and which rooms have one."""
 
+import time
+
 import pytest
 
 import mam
@@ -82,3 +84,34 @@ def test_which_rooms_have_an_archive(own_server, option, asks, has):
     assert ("urn:xmpp:mam:2" in str(info)) == has
     assert ("urn:xmpp:message-retract:1" in str(info)) == has
     server.check()
+
+
+MODERATE = ("<iq to='%s' type='set' id='m'><moderate xmlns='urn:xmpp:message-moderate:1' "
+            "id='%s'><retract xmlns='urn:xmpp:message-retract:1'/></moderate></iq>")
+
+
+def test_nothing_is_left_of_a_room_that_is_gone(scene):
+    """Its moderator takes a message back, and leaves, the last one, while what corrects
+    that is looked for: who makes a room of that name then has nothing of the old one."""
+    scene.add_accounts("keeper", "other")
+    keeper, other = scene.online("keeper/a"), scene.online("other/a")
+    scene.settle()
+    for at in range(8):
+        scene.add_rooms("coven")
+        room = scene.rooms["coven"]
+        rooms.create(keeper, room, "keeper")
+        keeper.send(WORDS * 2 * (
+            "<message to='%s' type='groupchat'><body>so</body></message>" % room))
+        first = keeper.take(is_said, "it").child("stanza-id").get("id")
+        rooms.forget(keeper, room)
+        keeper.send(MODERATE % (room, first))
+        time.sleep(at / 2500) # not to wait for something, but to meet it
+        keeper.send("<presence to='%s/keeper' type='unavailable'/>" % room)
+        keeper.take(lambda e: e.is_("iq") and e.get("id") == "m", "an answer")
+        keeper.take(lambda e: e.get("type") == "unavailable", "his own presence")
+        rooms.create(other, room, "other")
+        rooms.ask(other, "set", "<query xmlns='urn:xmpp:mam:2'/>", room)
+        old = [e for e in other.inbox if e.child("result") is not None]
+        assert old == []
+        rooms.ask(other, "set", "<query xmlns='%s'><destroy/></query>" % rooms.OWNER, room)
+        keeper.inbox[:] = other.inbox[:] = []
