@@ -153,6 +153,8 @@ history_forget(struct room_history *h, struct jid room, struct str id,
 {
 	struct room_said *said;
 
+	if (id.n == 0)
+		return; /* it names nothing */
 	STAILQ_FOREACH (said, &h->said, link)
 		if (said_is(said, room, id, occupant))
 			break;

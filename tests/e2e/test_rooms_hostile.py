@@ -386,6 +386,17 @@ def test_nobody_speaks_in_the_name_of_the_room(scene, kind):
     assert len([e for e in got.elems() if e.name == "x"]) == (kind != "groupchat")
 
 
+@pytest.mark.parametrize("id_", ["", " id=''", " id='x'"])
+def test_what_takes_back_nothing_takes_back_nothing(scene, id_):
+    party = Party(scene)
+    for more in "", "<retract xmlns='urn:xmpp:message-retract:1'%s/>" % id_:
+        party.keeper.send("<message to='%s' type='groupchat'><body>so</body>%s</message>" %
+                          (party.jid, more))
+    assert [e.child("body").text() for e in party.answers(party.keeper)] == ["so"] * 2
+    rooms.enter(party.keeper, party.jid, "keeper") # and is told of it again
+    assert len(party.keeper.inbox) == 0
+
+
 # --- too much -------------------------------------------------------------------------------
 
 LONG = "x" * 100000
