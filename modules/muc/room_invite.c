@@ -15,6 +15,24 @@
 
 #define REASON_BYTES 1024
 
+/* What comes back because of st, if whom it is for is in the room, is not taken for what
+ * all hear: who has caused it would throw him out (§11.1). */
+static void
+send_apart(struct room *r, struct stanza *st)
+{
+	size_t at = people_by_user_start(&r->people, st->to);
+	char id[RAND_ID_SIZE];
+	const struct occupant *o;
+	struct room_client *c;
+
+	if (st->id.n == 0)
+		stanza_set_id(st, rand_id(r->e.shard->rand, id));
+	while ((o = people_by_user(&r->people, st->to, &at)) != NULL)
+		TAILQ_FOREACH (c, &o->clients, link)
+			people_note_private(&r->people, c, st->id);
+	router_send(r->e.shard, st);
+}
+
 /* --- one invitation --------------------------------------------------------------------- */
 
 static void
@@ -56,7 +74,7 @@ send_invite(struct room *r, const struct stanza *st, const struct elem *invite,
 		elem_set_attr(out->arena,
 			elem_add(out->arena, e, NS_MUC_USER, "continue"),
 			"thread", elem_attr(thread, "thread"));
-	router_send(r->e.shard, out);
+	send_apart(r, out);
 }
 
 void
@@ -67,7 +85,7 @@ room_invite_member(struct room *r, struct jid user, struct str reason, struct ji
 
 	if (reason.n != 0)
 		elem_add_with_text(out->arena, e, NS_MUC_USER, "reason", reason);
-	router_send(r->e.shard, out);
+	send_apart(r, out);
 }
 
 /* Of a room for members: whom its members may invite is one (§9.5). */
@@ -252,7 +270,7 @@ decline(struct room *r, struct stanza *st, const struct elem *e)
 
 		elem_set_attr(out->arena, d, "from", jid_bare_str(st->from));
 		add_reason(out->arena, d, e);
-		router_send(r->e.shard, out);
+		send_apart(r, out);
 	}
 	stanza_free(st);
 }
@@ -291,7 +309,7 @@ ask_moderator(struct room *r, const struct room_client *who, struct jid to)
 		occupant_nick(who->occupant));
 	add_field(a, form, "muc#request_allow", "boolean",
 		"Is he to have voice?", STR("false"));
-	router_send(r->e.shard, st);
+	send_apart(r, st);
 }
 
 static void

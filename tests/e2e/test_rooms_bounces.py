@@ -1,6 +1,6 @@
-"""What comes back from an occupant of another server because of somebody in the room is no
-way to throw him out of it: who blocks another one has private messages of that one
-bounced by his server, and is in the room still."""
+"""What comes back from an occupant of another server because of somebody else is no way to
+throw him out of the room: who blocks another one, or strangers, has what they send him
+through the room bounced by his server, and is in the room still."""
 
 import pytest
 
@@ -40,29 +40,66 @@ class Far:
         return got.get("type") == "result"
 
 
+class Play:
+    """A room with a keeper, a foe, and one from elsewhere."""
+
+    def __init__(self, server):
+        self.server, self.scene = server, scenes.Scene(server)
+        self.scene.add_accounts("keeper", "foe")
+        self.scene.add_rooms("coven")
+        self.room = self.scene.rooms["coven"]
+        self.keeper, self.foe = self.scene.online("keeper/a"), self.scene.online("foe/a")
+        self.scene.settle()
+        rooms.create(self.keeper, self.room, "keeper", ["moderatedroom=1"])
+        self.far = Far(server, self.room)
+        rooms.admin(self.keeper, self.room, nick="far", role="moderator")
+        rooms.enter(self.foe, self.room, "foe")
+
+    def end(self):
+        """What all hear does not come to him: then he is out."""
+        self.keeper.send("<message to='%s' type='groupchat' id='all'><body>so</body>"
+                         "</message>" % self.room)
+        self.far.bounce(self.far.link.take(
+            lambda e: e.is_("message") and e.get("type") == "groupchat" and
+            e.get("id") == "all", "it"))
+        self.far.link.take(lambda e: e.is_("presence") and "333" in rooms.codes(e) and
+                           e.get("from") == self.room + "/far", "his own presence")
+        self.scene.end()
+        self.server.check()
+
+
 @pytest.mark.parametrize("ids", [False, True])
 def test_private_messages_that_come_back(own_server, ids):
-    server = own_server(component.conf(irc={}))
-    scene = scenes.Scene(server)
-    scene.add_accounts("keeper", "foe")
-    scene.add_rooms("coven")
-    room = scene.rooms["coven"]
-    keeper, foe = scene.online("keeper/a"), scene.online("foe/a")
-    scene.settle()
-    rooms.create(keeper, room, "keeper")
-    rooms.enter(foe, room, "foe")
-    far = Far(server, room)
-    foe.send("".join(PRIVATE % (room, " id='p%d'" % i if ids else "")
-                     for i in range(MANY)))
-    got = [far.link.take(lambda e: e.is_("message") and e.get("type") == "chat", "them")
-           for _ in range(MANY)]
+    play = Play(own_server(component.conf(irc={})))
+    play.foe.send("".join(PRIVATE % (play.room, " id='p%d'" % i if ids else "")
+                          for i in range(MANY)))
+    got = [play.far.link.take(lambda e: e.is_("message") and e.get("type") == "chat",
+                              "them") for _ in range(MANY)]
     for e in got:
-        far.bounce(e)
-    assert far.is_in()
-    # until it is what all hear that does not come to him
-    foe.send("<message to='%s' type='groupchat' id='all'><body>so</body></message>" % room)
-    far.bounce(far.link.take(lambda e: e.is_("message") and
-                             e.get("type") == "groupchat" and e.get("id") == "all", "it"))
-    assert not far.is_in()
-    scene.end()
-    server.check()
+        play.far.bounce(e)
+    assert play.far.is_in()
+    play.end()
+
+
+# what the room tells him because somebody asks it to, who need not be in it
+CAUSED = {
+    "an invitation": "<x xmlns='%s'><invite to='%%s'/></x>" % rooms.USER,
+    "that one declines": "<x xmlns='%s'><decline to='%%s'/></x>" % rooms.USER,
+    "a request for voice":
+        "<x xmlns='jabber:x:data' type='submit'><field var='FORM_TYPE'><value>"
+        "http://jabber.org/protocol/muc#request</value></field><field var='muc#role'>"
+        "<value>participant</value></field></x>",
+}
+
+
+@pytest.mark.parametrize("what", sorted(CAUSED))
+def test_what_another_one_causes_that_comes_back(own_server, what):
+    play = Play(own_server(component.conf(irc={})))
+    payload = CAUSED[what].replace("%s", play.far.jid)
+    for id_ in "", " id='1'":
+        play.foe.send("<message to='%s'%s>%s</message>" % (play.room, id_, payload))
+        play.far.bounce(play.far.link.take(
+            lambda e: e.is_("message") and e.get("from") == play.room and
+            e.get("type") is None, what))
+    assert play.far.is_in()
+    play.end()
