@@ -119,10 +119,17 @@ iq_call(const struct handler_entry *entry, struct iq *iq, unsigned where)
 		iq_error(iq, COND_RESOURCE_CONSTRAINT, SHARD_REFUSES_TEXT);
 		return true;
 	}
-	if ((h->where & ONE_BY_ONE) != 0 &&
-		!iq->entity->class->everywhere && !iq_alone_begin(iq)) {
-		iq->kept = true;
-		return true;
+	if ((h->where & ONE_BY_ONE) != 0 && !iq->entity->class->everywhere) {
+		if (iq_alone_is_full(iq)) {
+			iq->shard->stats.refused++;
+			iq_error(iq, COND_RESOURCE_CONSTRAINT,
+				"Too much is waiting for this address");
+			return true;
+		}
+		if (!iq_alone_begin(iq)) {
+			iq->kept = true;
+			return true;
+		}
 	}
 	if (h->fn(entry->ctx, iq) == HOOK_HANDLED) {
 		assert(iq->answered || iq->kept);

@@ -7,12 +7,14 @@
  *        `--(one is)--> waiting --(on_next)--^
  *
  * Owner shard of the entity.  How much waits is bounded by what each session may
- * have under way (requests.h).
+ * have under way (requests.h); at a service, which others ask, too, as an inbox is.
  */
 #include "config.h"
 
 #include "base/mem.h"
+#include "conf/conf.h"
 #include "core/entity.h"
+#include "core/host.h"
 #include "core/iq_int.h"
 #include "core/shard.h"
 
@@ -21,9 +23,24 @@
 struct iq_alone {
 	struct entity *entity; /* NULL: it has left */
 	struct stanza_queue waiting;
+	size_t bytes; /* that wait */
 	bool under_way; /* until it is answered */
 	bool due; /* the one that is dispatched now may begin */
 };
+
+bool
+iq_alone_is_full(const struct iq *iq)
+{
+	const struct iq_alone *a = iq->entity->alone;
+	const struct host *host =
+		shard_host(iq->shard, jid_domain(iq->entity->jid));
+
+	/* one alone may be larger */
+	return a != NULL && !a->due && a->bytes != 0 && host != NULL &&
+		host->service != NULL &&
+		a->bytes + stanza_bytes(iq->st) >
+			iq->shard->snap->config->limits.inbox_bytes;
+}
 
 bool
 iq_alone_begin(struct iq *iq)
@@ -32,6 +49,7 @@ iq_alone_begin(struct iq *iq)
 
 	if (a != NULL && !a->due) {
 		STAILQ_INSERT_TAIL(&a->waiting, iq->st, link);
+		a->bytes += stanza_bytes(iq->st);
 		return false;
 	}
 	if (a == NULL) {
@@ -51,8 +69,10 @@ alone_next(struct iq_alone *a)
 {
 	struct stanza *st = STAILQ_FIRST(&a->waiting);
 
-	if (st != NULL)
+	if (st != NULL) {
 		STAILQ_REMOVE_HEAD(&a->waiting, link);
+		a->bytes -= stanza_bytes(st);
+	}
 	return st;
 }
 
@@ -115,4 +135,5 @@ iq_alone_again(struct entity *e)
 	/* before those that have come since */
 	STAILQ_CONCAT(&e->alone->waiting, local);
 	STAILQ_CONCAT(local, &e->alone->waiting);
+	e->alone->bytes = 0;
 }

@@ -8,6 +8,8 @@
 
 /* --- iq_alone.c ----------------------------------------------------------- */
 
+/* Is there no room for one more that waits? */
+bool iq_alone_is_full(const struct iq *iq);
 /* False when another one of iq->entity is under way: its stanza is taken, and
  * dispatched again. */
 bool iq_alone_begin(struct iq *iq);

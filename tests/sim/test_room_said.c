@@ -30,7 +30,8 @@
 #define CONF                                                                   \
 	"modules: { testroom: yes, muc: { join_rate: 0, presence_rate: 0,\n"    \
 	"  nick_rate: 0, message_rate: 0 } }\n"                                \
-	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000 }\n"
+	"limits: { stanzas_per_second: 100000, stanzas_burst: 100000,\n"        \
+	"  inbox_bytes: 1MiB }\n"
 
 enum { OWNER, GUEST, USERS };
 
@@ -626,6 +627,54 @@ TEST(history_goes_on_behind_an_id_that_is_too_long)
 	s.users[GUEST].n = 0;
 	come(&s, GUEST);
 	CHECK_INT(s.users[GUEST].n, 20);
+	scene_end(&s);
+}
+
+/* --- what others ask ------------------------------------------------------------------ */
+
+static void
+sender_registers(struct scene *s)
+{
+	struct jid none = { .text = NULL };
+	struct stanza *st = stanza_new(IQ_SET, none, jid_trusted(STR(ROOM)),
+		STR("r"));
+	struct arena *a = st->arena;
+	struct elem *query = elem_add(a, st->root, NS_REGISTER, "query");
+	struct elem *form = elem_add(a, query, NS_FORM, "x");
+	struct elem *field = elem_add(a, form, NS_FORM, "field");
+	char text[10000];
+
+	memset(text, 'x', sizeof(text));
+	elem_set_attr(a, form, "type", STR("submit"));
+	elem_set_attr(a, field, "var", STR("muc#register_roomnick"));
+	elem_add_with_text(a, field, NS_FORM, "value", STR("sender"));
+	elem_add_with_text(a, query, NS_REGISTER, "misc",
+		arena_str(a, (struct str){ text, sizeof(text) }));
+	sender_sends(s, st);
+}
+
+/* They come from a server whose users are bounded by nobody here, and are done one by
+ * one, while the disk is slow. */
+TEST(what_waits_to_be_done_in_a_room_is_bounded)
+{
+	enum { MANY = 400 };
+	struct scene s;
+	uint64_t refused = 0, before = 0;
+
+	scene_begin(&s, 1, false);
+	for (unsigned i = 0; i < s.w->n_shards; i++)
+		before += s.w->server->shards[i]->stats.refused;
+	for (unsigned i = 0; i < MANY; i++) {
+		sender_registers(&s);
+		for (unsigned k = 0; k < s.w->n_shards; k++)
+			shard_turn(s.w->server->shards[k]);
+	}
+	for (unsigned i = 0; i < s.w->n_shards; i++)
+		refused += s.w->server->shards[i]->stats.refused;
+	CHECK(refused - before > MANY / 4);
+	CHECK(refused - before < MANY);
+	settle(&s);
+	CHECK_INT(receipt_line_handled(&s.line), MANY);
 	scene_end(&s);
 }
 
