@@ -83,11 +83,13 @@ static const struct option muc_options[] = {
 	{ .name = "domain", .type = OPT_DOMAIN, .service = true,
 		.dflt = "conference", .off = OFF(domain),
 		.help = "the domain of the rooms, below that of the host unless it "
-			"has a dot" },
+			"has a dot; rooms belong to it: with another one they stay "
+			"in the database, unseen" },
 	{ .name = "create", .type = OPT_CHOICE, .choices = create_choices,
 		.dflt = "local", .off = OFF(create),
-		.help = "who may make rooms: users of this host, its admins alone, "
-			"or nobody" },
+		.help = "who may make rooms by entering them: users of this host, "
+			"its admins alone, or nobody; antiphonctl rooms create "
+			"makes them in any case" },
 	{ .name = "archive", .type = OPT_CHOICE, .choices = archive_choices,
 		.dflt = "default", .off = OFF(archive),
 		.help = "which rooms archive what is said in them: all whose owners "

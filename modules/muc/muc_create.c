@@ -51,20 +51,24 @@ name_fits(const struct option_list *patterns, struct str name)
 }
 
 /* XEP-0045 §7.2.11, §10.1.1. */
-enum stanza_cond
-muc_may_create(const struct room *r, struct jid user)
+const char *
+muc_refuses_new(const struct room *r, struct jid user)
 {
 	const struct muc_conf *conf = room_conf(r);
 	const struct host *host = shard_host(r->e.shard, jid_domain(r->e.jid));
 	const struct host *parent = host->parent;
 
+	if (conf->create == MUC_CREATE_NOBODY)
+		return "Nobody may make rooms here";
 	if (host_is_admin(parent, jid_bare_str(user)))
-		return COND_NONE;
-	if (conf->create == MUC_CREATE_LOCAL &&
-		str_eq(jid_domain(user), parent->domain) &&
-		name_fits(&conf->names, jid_local(r->e.jid)))
-		return COND_NONE;
-	return COND_NOT_ALLOWED;
+		return NULL;
+	if (conf->create == MUC_CREATE_ADMINS)
+		return "Only admins may make rooms here";
+	if (!str_eq(jid_domain(user), parent->domain))
+		return "Only users of this server may make rooms here";
+	return name_fits(&conf->names, jid_local(r->e.jid)) ?
+		NULL :
+		"A room cannot be called that here";
 }
 
 void

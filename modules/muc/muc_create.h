@@ -9,10 +9,10 @@
 
 struct room;
 
-/* May user make r, which is not there?  Owner shard of r.  A name fits one of the patterns
- * (names), in which a * stands for anything and all else for itself; the letters of ASCII
- * in any case, since those of addresses are small. */
-enum stanza_cond muc_may_create(const struct room *r, struct jid user);
+/* Why may user not make r, which is not there?  NULL: he may.  Owner shard of r.  A name
+ * fits one of the patterns (names), in which a * stands for anything and all else for
+ * itself; the letters of ASCII in any case, since those of addresses are small. */
+const char *muc_refuses_new(const struct room *r, struct jid user);
 
 /* What the service says of new rooms.  Any thread. */
 void muc_defaults_apply(const struct muc_conf *conf, struct room_config *c);

@@ -70,7 +70,8 @@ may_enter(const struct entry *e, const char **type_out)
 	const struct room *r = e->r;
 
 	if (r->state == ROOM_ABSENT)
-		return muc_may_create(r, e->st->from);
+		return muc_refuses_new(r, e->st->from) != NULL ? COND_NOT_ALLOWED :
+								COND_NONE;
 	if (e->aff == AFF_OUTCAST)
 		return COND_FORBIDDEN;
 	if (r->state == ROOM_LOCKED && e->aff != AFF_OWNER)
@@ -173,7 +174,9 @@ room_enter(struct room *r, struct stanza *st)
 	/* who is in it has been let in */
 	cond = e.client == NULL ? may_enter(&e, &type) : COND_NONE;
 	if (cond != COND_NONE) {
-		room_refuse(r, st, cond, type);
+		room_refuse_why(r, st, cond, type, r->state == ROOM_ABSENT ?
+				str_c(muc_refuses_new(r, st->from)) :
+				STR_NONE);
 		return;
 	}
 	if (!limits_let(r, st, DOING_JOIN) || !limits_let_presence(r, st))

@@ -115,6 +115,23 @@ def test_mistakes_are_named(server):
     fails(server, "nobody in it", "rooms kick", room=room, nick="Nobody")
 
 
+@pytest.mark.parametrize("create, who, why", (
+    ("admins", "anna", None), ("admins", "bob", "admins"), ("nobody", "anna", "Nobody"),
+    ("local", "bob", "called")))
+def test_who_may_make_rooms(own_server, create, who, why):
+    server = own_server({"modules": {"muc": {"create": create, "names": "team-*"}},
+                         "hosts": {"antiphon.test": {"admins": ["anna@antiphon.test"]}}})
+    server.adduser(who, "secret")
+    client, room = login(server, who), room_of(server, "lobby")
+    client.send("<presence to='%s/A'><x xmlns='http://jabber.org/protocol/muc'/></presence>"
+                % room)
+    got = client.take(lambda e: e.is_("presence") and e.get("from") == room + "/A", "it")
+    assert (got.get("type") == "error") == (why is not None)
+    if why is not None:
+        assert got.find("error", "not-allowed") is not None
+        assert why in got.find("error", "text").text()
+
+
 def test_passwords_and_lists_are_set(server):
     room, anna = room_of(server, "lobby"), "anna@" + server.domain
     call(server, "rooms create", room=room, owner=anna)
