@@ -14,6 +14,19 @@
  *
  * An open room is in the store: its configuration, affiliations and subject; who is in it
  * is in memory.  What is stored is durable before anybody sees it.
+ *
+ * room.h says which file does what for one room.  Of the service there are
+ *
+ *	muc.c             the table of the module: options, requests, hooks
+ *	muc_create.c      who may make a room, and how it is then
+ *	muc_maker.c       who has made it, and how many he has
+ *	muc_accounts.c    what accounts are in which rooms, and the end of an account
+ *	muc_list.c        the list of public rooms, in pages; muc_row.c: a row of it
+ *	muc_items.c       that list as items of the service (§6.3)
+ *	muc_search.c      and for who looks for words (XEP-0433)
+ *	muc_archive.c     how long archives are kept, and how much of them
+ *	muc_command.c     antiphonctl rooms; muc_command_list.c, muc_command_set.c: what it
+ *	                  shows of many, and what it changes
  */
 #ifndef MUC_MUC_H
 #define MUC_MUC_H

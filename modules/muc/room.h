@@ -2,6 +2,17 @@
  * room.h - a room, and what its files do for each other.  Owner shard of the room, all of
  * it.
  *
+ * What it has, and may be asked without it:
+ *
+ *	room_config.c     how it is configured: a table of all that is (§16.5)
+ *	room_rights.c     roles and affiliations, and who may do what to whom (§5)
+ *	room_people.c     who is in it
+ *	room_members.c    who is an owner, admin, member or outcast
+ *	room_save.c       a client in it as an element, and back
+ *	room_photo.c      the pictures in a vCard
+ *
+ * What it does with them:
+ *
  *	room.c            its class: loading, what comes for it, leaving
  *	room_enter.c      who comes in (§7.2)
  *	room_join.c       and what he is told, as his connection takes it
@@ -13,7 +24,8 @@
  *	room_subject.c    the subject (§8.1)
  *	room_history.c    the last of that, for those who come in (§7.2.13)
  *	room_log.c        what is kept of it for good (XEP-0313)
- *	room_archive.c    and who may read that
+ *	room_archive.c    who may read that
+ *	room_archive_show.c  and what of it he is shown
  *	room_private.c    what is for one occupant (§7.5, §17.4)
  *	room_invite.c     invitations, and requests for voice (§7.8.2, §7.13, §8.6)
  *	room_admin.c      roles and affiliations, and lists of them (§8, §9, §10.3 to §10.8)
