@@ -80,6 +80,7 @@ struct muc_shard {
 	struct throttle *doings; /* of users; made with the first who does something */
 	struct VEC(struct muc_count) counts;
 	unsigned searches; /* that are under way */
+	struct log_limit missed; /* lines about who leaves, since he has missed something */
 	struct archive_sweeps sweeps; /* of services whose place this is */
 };
 

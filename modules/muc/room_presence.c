@@ -101,6 +101,19 @@ room_leave_all(struct room *r, struct occupant *o, const struct room_note *note)
 
 /* All of them hear nothing any more before the others hear of one: else each of a domain
  * that has gone away would make as much come back as there are. */
+/* Of many at once who comes first tells which domain it is. */
+static void
+log_missing(const struct room *r, const struct room_client *first, size_t n)
+{
+	struct muc_shard *of =
+		module_shard_state(module_of_entity(&r->e), r->e.shard);
+
+	if (log_limit_ok(&of->missed, LOG_ROUTER))
+		log_info(LOG_ROUTER, entity_who(&r->e),
+			"what they were told did not arrive, they leave the room (333) clients=%zu first=%.*s",
+			n, STR_ARG(jid_str(first->jid)));
+}
+
 static void
 on_missing(struct timer *t)
 {
@@ -114,6 +127,8 @@ on_missing(struct timer *t)
 		TAILQ_FOREACH (c, &o->clients, link)
 			if (c->missed)
 				*vec_push(&all) = c;
+	if (all.n != 0 && room_conf(r) != NULL)
+		log_missing(r, all.p[0], all.n);
 	for (size_t i = 0; i < all.n; i++)
 		room_leaves(r, all.p[i], &note, NULL);
 	vec_done(&all);

@@ -356,8 +356,8 @@ def say(cast, actor, text, id_):
 
 
 @pytest.mark.parametrize("name", ("message", "presence"))
-def test_who_has_missed_something_leaves(cast, name):
-    """XEP-0045 §11.1, §18.1.2, and more than these: whatever the error."""
+def test_who_has_missed_something_leaves(cast, server, name):
+    """XEP-0045 §11.1, §18.1.2, and more than these: whatever the error.  The log has it."""
     for cond in ("gone", "internal-server-error", "item-not-found",
                  "jid-malformed", "recipient-unavailable", "redirect",
                  "service-unavailable", "remote-server-not-found",
@@ -374,6 +374,9 @@ def test_who_has_missed_something_leaves(cast, name):
                 lambda e: e.is_("presence") and e.get("type") == "unavailable"
                 and e.get("from") == cast.room + "/whom", "the end: " + cond)
             assert rooms.codes(got) == codes, (cond, str(got))
+    if name == "message":
+        server.process.wait_line(r"%s: what they were told did not arrive.* clients=1 "
+                                "first=%s" % (cast.room, cast.whom.jid))
 
 
 def test_the_subject_is_for_those_who_could_enter(cast):
