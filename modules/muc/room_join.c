@@ -472,8 +472,12 @@ join_end(struct room_client *c)
 
 	if (j == NULL)
 		return;
-	while ((st = next_alone(j)) != NULL)
-		router_send(j->room->e.shard, st);
+	while ((st = next_alone(j)) != NULL) {
+		if (jid_is_bare(st->from))
+			stanza_free(st); /* the room says it to who is in it */
+		else
+			router_send(j->room->e.shard, st);
+	}
 	join_free(j);
 }
 
@@ -520,4 +524,26 @@ join_takes(struct room_client *c, struct stanza *st)
 	STAILQ_INSERT_TAIL(&j->alone, st, link);
 	j->alone_bytes += bytes;
 	return true;
+}
+
+void
+joins_take(struct room *r, const struct stanza *st, uint8_t flag)
+{
+	const struct room_join *j;
+
+	TAILQ_FOREACH (j, &r->joins.all, link) {
+		struct room_client *c = j->client;
+		struct stanza *own;
+
+		if (!join_is_early(c))
+			continue;
+		if (st == NULL) {
+			room_hear(r, c);
+		} else if ((audience_flags(r->audience, c->jid) & flag) != 0) {
+			own = stanza_copy(st);
+			stanza_set_to(own, jid_copy(own->arena, c->jid));
+			(void)join_takes(c, own);
+			audience_join(r->audience, c->jid, VIEW_SELF);
+		}
+	}
 }

@@ -73,6 +73,9 @@ bool join_owes(const struct room_client *c, uint64_t number);
 void joins_set_aside(struct room *r, uint64_t number, bool aside);
 /* st (taken if true) is for c alone, and waits behind its own presence. */
 bool join_takes(struct room_client *c, struct stanza *st);
+/* The same of st (borrowed) for all that have this flag in the audience, who do not hear
+ * what that is told next; or, with NULL, do again. */
+void joins_take(struct room *r, const struct stanza *st, uint8_t flag);
 
 /* st (borrowed) is said to all now. */
 void joins_hear(struct room *r, const struct stanza *st);

@@ -356,5 +356,7 @@ room_say_affiliation(struct room *r, struct jid user, struct jid by)
 	struct stanza *st = stanza_new(MESSAGE_NORMAL, r->e.jid, none, STR_NONE);
 
 	add_item(st, elem_add(st->arena, st->root, NS_MUC_USER, "x"), &w);
+	joins_take(r, st, VIEW_REAL);
 	audience_send(r->audience, st, VIEW_REAL, NULL, by);
+	joins_take(r, NULL, 0);
 }

@@ -58,6 +58,7 @@ struct user {
 	unsigned shown; /* presences of others */
 	bool left;    /* it was told that it is not in it any more */
 	bool missed;  /* with 333 */
+	unsigned notes; /* of who has become a member, or is none */
 };
 
 struct scene {
@@ -67,6 +68,7 @@ struct scene {
 	bool in[CROWD];
 	unsigned as[CROWD]; /* 0: "c17"; 1: "c17b" */
 	int said;
+	unsigned n_notes; /* of who has become a member, or is none */
 	size_t padding; /* of what is said */
 	char *text;     /* TEXT_BYTES of it */
 };
@@ -164,6 +166,8 @@ message(struct user *u, const struct elem *e)
 
 	if (u->own == 0)
 		user_fail(u, "said before its own presence", elem_attr(e, "id"));
+	u->notes += elem_attr(e, "id").p == NULL &&
+		elem_child(e, NS_MUC_USER, "x") != NULL;
 	if (elem_child(e, NS_CLIENT, "subject") != NULL) {
 		if (u->subject)
 			user_fail(u, "a second subject", STR(""));
@@ -269,12 +273,28 @@ crowd_speaks(struct scene *s)
 	crowd_send(s, st);
 }
 
+/* Somebody who is not there becomes a member: all who see addresses are told. */
+static void
+crowd_affiliates(struct scene *s)
+{
+	struct stanza *st = from_crowd(IQ_SET, 0, NULL);
+	struct elem *query =
+		elem_add(st->arena, st->root, NS_MUC_ADMIN, "query");
+	struct elem *item = elem_add(st->arena, query, NS_MUC_ADMIN, "item");
+
+	stanza_set_id(st, STR("affiliate"));
+	elem_set_attr(st->arena, item, "affiliation",
+		s->n_notes++ % 2 == 0 ? STR("member") : STR("none"));
+	elem_set_attr(st->arena, item, "jid", STR("absent@" WORLD_HOST));
+	crowd_send(s, st);
+}
+
 static void
 crowd_acts(struct scene *s)
 {
 	unsigned who = (unsigned)world_draw(s->w, CROWD);
 
-	switch (world_draw(s->w, 4)) {
+	switch (world_draw(s->w, 5)) {
 	case 0:
 		crowd_says_it_is(s, who, !s->in[who]);
 		break;
@@ -287,6 +307,9 @@ crowd_acts(struct scene *s)
 	case 2:
 		if (s->in[who])
 			crowd_says_it_is(s, who, true);
+		break;
+	case 3:
+		crowd_affiliates(s);
 		break;
 	default:
 		crowd_speaks(s);
@@ -380,6 +403,9 @@ make_room(struct scene *s, bool archive)
 		"<field var='muc#roomconfig_persistentroom'><value>1</value></field>"
 		"<field var='muc#roomconfig_enablearchiving'><value>%d</value></field>"
 		"<field var='muc#maxhistoryfetch'><value>%d</value></field>"
+		"<field var='muc#roomconfig_whois'><value>anyone</value></field>"
+		"<field var='muc#roomconfig_roomadmins'>"
+		"<value>c0@room." WORLD_HOST "</value></field>"
 		"</x></query></iq>", archive, HISTORY);
 	world_settle(s->w);
 	client_send(&owner, "<presence to='" ROOM "/owner' type='unavailable'/>");
@@ -472,6 +498,20 @@ check_all(struct scene *s)
 	}
 }
 
+/* Who is in it hears of each. */
+static void
+check_notes(struct scene *s)
+{
+	unsigned before[USERS];
+
+	for (unsigned i = 0; i < USERS; i++)
+		before[i] = s->users[i].notes;
+	crowd_affiliates(s);
+	settle(s);
+	for (unsigned i = 0; i < USERS; i++)
+		CHECK_INT(s->users[i].notes - before[i], s->users[i].in);
+}
+
 TEST(whatever_happens_meanwhile_each_ends_with_the_right_picture)
 {
 	for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -490,6 +530,7 @@ TEST(whatever_happens_meanwhile_each_ends_with_the_right_picture)
 		}
 		crowd_speaks(&s);
 		check_all(&s);
+		check_notes(&s);
 		scene_end(&s);
 	}
 }
