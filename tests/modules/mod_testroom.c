@@ -190,7 +190,8 @@ room_do(struct room *room, const struct stanza *st, const struct elem *how)
 		room_join(room, to);
 	else if (str_is(what, "leave"))
 		room_leave(room, to);
-	room_tell(room, how, to);
+	if (elem_attr(how, "quiet").p == NULL)
+		room_tell(room, how, to);
 }
 
 /* --- on disk first ----------------------------------------------------------- */

@@ -15,12 +15,12 @@
  *
  *   <message to='room' from='anybody'><do xmlns='urn:antiphon:test:room'
  *     what='join | leave | tell | say | know' to='member' filter='...'
- *     kind='presence | groupchat | chat | iq' nick='from/nick'/></message>
+ *     kind='presence | groupchat | chat | iq' nick='from/nick' quiet=''/></message>
  *
  * and numbers all that it says in the order in which it was told.  To whom joins,
- * leaves or is told something it says so alone.  With the option `stores' it says
- * what it is to say when that is on disk.  With the option `lasts' it has its
- * members and its number over a stop of the server. */
+ * leaves or is told something it says so alone, unless it is quiet.  With the option
+ * `stores' it says what it is to say when that is on disk.  With the option `lasts' it
+ * has its members and its number over a stop of the server. */
 struct room {
 	struct entity e; /* first */
 	struct audience *audience;

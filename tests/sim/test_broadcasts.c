@@ -289,27 +289,62 @@ TEST(what_a_full_shard_refuses_is_told_to_who_has_said_it)
 	scene_done(&s);
 }
 
+static const struct {
+	const char *what;
+	unsigned members, words;
+	unsigned more; /* words, with a turn before each */
+} stops[] = {
+	{ "of many", 300, 400, 0 },
+	{ "of some on their way", 6000, 2, 6 },
+};
+
 /* As when the server stops. */
 TEST(what_is_not_waited_for_is_told_to_who_has_said_it)
 {
-	enum { MEMBERS = 300, WORDS = 400 };
-	unsigned cut = 0;
+	for (unsigned row = 0; row < COUNT(stops); row++) {
+		unsigned words = stops[row].words, cut = 0;
+		struct shard *sh;
+		struct scene s;
+
+		TEST_CASE(stops[row].what);
+		scene_init(&s, 2, stops[row].members);
+		sh = peek_owner(s.w->server, STR(ROOM));
+		for (unsigned i = 0; i < words; i++)
+			say_at_once(sh);
+		for (unsigned i = 0; i < 4; i++)
+			shard_turn(s.w->server->shards[i % 2]);
+		for (unsigned i = 0; i < stops[row].more; i++) {
+			say_at_once(sh);
+			shard_turn(s.w->server->shards[i % 2]);
+		}
+		for (unsigned i = 0; i < 2; i++) {
+			cut += s.w->server->shards[i]->lanes != NULL;
+			lane_return(s.w->server->shards[i]);
+		}
+		CHECK(cut > 0);
+		world_settle(s.w);
+		check_heard_or_named(&s, words + stops[row].more);
+		scene_done(&s);
+	}
+}
+
+/* As when the shard ends: nothing of it is left. */
+TEST(what_goes_together_ends_with_its_shard)
+{
+	enum { MEMBERS = 6000, WORDS = 6 };
 	struct shard *sh;
 	struct scene s;
 
-	scene_init(&s, 2, MEMBERS);
+	scene_init(&s, 1, MEMBERS);
 	sh = peek_owner(s.w->server, STR(ROOM));
-	for (unsigned i = 0; i < WORDS; i++)
+	for (unsigned i = 0; i < WORDS; i++) {
 		say_at_once(sh);
-	for (unsigned i = 0; i < 4; i++)
-		shard_turn(s.w->server->shards[i % 2]);
-	for (unsigned i = 0; i < 2; i++) {
-		cut += s.w->server->shards[i]->lanes != NULL;
-		lane_return(s.w->server->shards[i]);
+		shard_turn(sh);
 	}
-	CHECK(cut > 0);
+	CHECK(sh->lanes != NULL);
+	lane_drop_all(sh);
+	CHECK(sh->lanes == NULL);
 	world_settle(s.w);
-	check_heard_or_named(&s, WORDS);
 	scene_done(&s);
 }
 
@@ -317,7 +352,7 @@ TEST(what_is_not_waited_for_is_told_to_who_has_said_it)
 
 /* The room does what, to who (NULL: to nobody), at once and from nobody's session. */
 static void
-do_at_once(struct shard *sh, const char *what, const char *to)
+do_at_once(struct shard *sh, const char *what, const char *to, bool quiet)
 {
 	struct stanza *st = stanza_new(MESSAGE_CHAT,
 		jid_trusted(STR(WORLD_HOST)), jid_trusted(STR(ROOM)), STR_NONE);
@@ -328,6 +363,8 @@ do_at_once(struct shard *sh, const char *what, const char *to)
 	if (to != NULL)
 		elem_set_attr(st->arena, how, "to",
 			arena_str(st->arena, str_c(to)));
+	if (quiet)
+		elem_set_attr(st->arena, how, "quiet", STR(""));
 	router_send(sh, st);
 }
 
@@ -368,35 +405,29 @@ pasts_init(struct past *all, unsigned n, unsigned members)
 /* Something that the room does, with what that means to each. */
 static void
 do_something(struct shard *sh, struct rand_source *rand, struct past *all,
-	unsigned n, unsigned number)
+	unsigned n, unsigned *number_io)
 {
 	static const char *const groups[] = { NULL, "odd", "even" };
+	static const char *const alone[] = { "join", "leave", "tell" };
 	unsigned group = (unsigned)rand_below(rand, 3);
 	unsigned who = (unsigned)rand_below(rand, n);
+	unsigned what = (unsigned)rand_below(rand, 8);
+	bool quiet = what < 2 && rand_below(rand, 2) == 0;
 	char to[64];
 
 	listener_name(to, sizeof(to), who);
-	switch (rand_below(rand, 8)) {
-	case 0:
-		do_at_once(sh, "join", to);
-		all[who].in = true;
-		past_hears(&all[who], number);
-		break;
-	case 1:
-		do_at_once(sh, "leave", to);
-		all[who].in = false;
-		past_hears(&all[who], number);
-		break;
-	case 2:
-		do_at_once(sh, "tell", to);
-		past_hears(&all[who], number);
-		break;
-	default:
-		do_at_once(sh, "say", groups[group]);
-		for (unsigned i = 0; i < n; i++)
-			if (all[i].in && (group == 0 || all[i].odd == (group == 1)))
-				past_hears(&all[i], number);
+	if (what < 3) {
+		do_at_once(sh, alone[what], to, quiet);
+		all[who].in = what == 0 || (what == 2 && all[who].in);
+		if (!quiet)
+			past_hears(&all[who], (*number_io)++);
+		return;
 	}
+	do_at_once(sh, "say", groups[group], false);
+	for (unsigned i = 0; i < n; i++)
+		if (all[i].in && (group == 0 || all[i].odd == (group == 1)))
+			past_hears(&all[i], *number_io);
+	++*number_io;
 }
 
 static void
@@ -423,7 +454,7 @@ TEST(order_is_kept_while_members_come_and_go)
 	struct scene s;
 
 	for (unsigned seed = 0; seed < 4; seed++) {
-		unsigned shards = seed % 2 == 0 ? 1 : 2;
+		unsigned shards = seed % 2 == 0 ? 1 : 2, number = MEMBERS;
 
 		rand_seeded_init(&rand, seed);
 		scene_init(&s, shards, MEMBERS);
@@ -431,7 +462,7 @@ TEST(order_is_kept_while_members_come_and_go)
 		pasts_init(all, ADDRESSES, MEMBERS);
 		for (unsigned i = 0; i < THINGS; i++) {
 			do_something(sh, &rand.source, all, ADDRESSES,
-				MEMBERS + i);
+				&number);
 			if (rand_below(&rand.source, 4) == 0)
 				shard_turn(s.w->server->shards[rand_below(
 					&rand.source, shards)]);
@@ -478,6 +509,29 @@ TEST(a_turn_brings_some_members_all_that_was_said)
 	scene_done(&s);
 }
 
+/* What is said last reaches somebody before what was said first has reached all. */
+TEST(nobody_waits_for_the_end_of_what_was_said_before)
+{
+	enum { MEMBERS = 6000, WORDS = 3 };
+	size_t heard, most;
+	struct shard *sh;
+	struct scene s;
+
+	scene_init(&s, 1, MEMBERS);
+	sh = peek_owner(s.w->server, STR(ROOM));
+	for (unsigned i = 0; i < WORDS; i++) {
+		say_at_once(sh);
+		shard_turn(sh);
+	}
+	count_heard(&s, &heard, &most);
+	CHECK_INT(most, WORDS);
+	CHECK(sh->lanes != NULL);
+	world_settle(s.w);
+	count_heard(&s, &heard, &most);
+	CHECK_INT(heard, MEMBERS * WORDS);
+	scene_done(&s);
+}
+
 /* A connection to write to is what takes long. */
 TEST(a_turn_writes_to_some_connections)
 {
@@ -494,11 +548,11 @@ TEST(a_turn_writes_to_some_connections)
 		snprintf(name, sizeof(name), "c%u", i);
 		client_come(&all[i], &s, name);
 		snprintf(to, sizeof(to), "%s@" WORLD_HOST "/x", name);
-		do_at_once(sh, "join", to);
+		do_at_once(sh, "join", to, false);
 	}
 	world_settle(s.w);
 	began = sh->stats.stanzas_out;
-	do_at_once(sh, "say", NULL);
+	do_at_once(sh, "say", NULL, false);
 	do {
 		before = sh->stats.stanzas_out;
 		shard_turn(sh);
