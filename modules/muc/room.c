@@ -8,6 +8,9 @@
 #include "room.h"
 #include "room_save.h"
 
+/* For who comes again after a stop, or a crash. */
+#define RETURN_US (3600 * US_PER_S)
+
 /* --- what it holds --------------------------------------------------------------------- */
 
 void
@@ -377,14 +380,18 @@ receive_now(struct room *r, struct stanza *st)
 		entity_receive_default(&r->e, st);
 }
 
-/* A temporary room that nobody is in: a crash has prevented its end (§11.2).  When the
- * server stops, those who were in it have been written. */
+/* A temporary room that nobody is in, and has come to for an hour since the server was
+ * started: its end has been prevented (§11.2).  Until then it waits for those who were in
+ * it.  When the server stops, they have been written. */
 static bool
 is_left_over(const struct room *r)
 {
+	const struct shard *sh = r->e.shard;
+
 	return r->state == ROOM_OPEN && !r->config.persistent &&
 		r->people.n == 0 && !r->e.saved && !r->submitting && !r->looking &&
-		entity_line_is_empty(r->line);
+		entity_line_is_empty(r->line) &&
+		sh->now_us - sh->server->started_us > RETURN_US;
 }
 
 /* As an inbox, with the same bound. */

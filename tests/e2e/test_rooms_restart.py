@@ -130,3 +130,41 @@ def test_nobody_misses_anything(own_server, size):
                    for e in seen)
         user.c.close()
     server.check()
+
+
+INFO = "<query xmlns='http://jabber.org/protocol/disco#info'/>"
+
+
+@pytest.mark.parametrize("end", ("stop", "kill9"))
+def test_a_temporary_room_waits_for_who_was_in_it(own_server, end):
+    """It is as it was, and its owner's, though a guest comes first; after an hour it ends
+    when somebody speaks to it, for nobody has come."""
+    server = own_server(CONF)
+    scene = scenes.Scene(server, ["owner", "guest"])
+    owner, guest = (scene.login(name + "/a") for name in ("owner", "guest"))
+    all_rooms = [rooms.new_address(server, name) for name in ("returns", "forgotten")]
+    for room in all_rooms:
+        rooms.create(owner, room, "Owner", ["roomname=Balcony"])
+        rooms.enter(guest, room, "Guest")
+    with ThreadPoolExecutor(1) as pool: # it waits for those who do not read
+        ending = pool.submit(getattr(server, end))
+        for one in (owner, guest):
+            one.wait_end()
+        ending.result()
+    server.start()
+    owner, guest = (scene.login(name + "/b") for name in ("owner", "guest"))
+    room, forgotten = all_rooms
+    # as clients do before they join
+    got = guest.iq("get", INFO, room)
+    assert got.find("query", "identity").get("name") == "Balcony", str(got)
+    guest.send("<presence to='%s/Guest'><x xmlns='%s'/></presence>" % (room, rooms.MUC))
+    got = guest.take(lambda e: e.is_("presence"), "her own presence")
+    item = got.child("x", rooms.USER).child("item")
+    assert "201" not in rooms.codes(got) and item.get("affiliation") == "none", str(got)
+    rooms.enter(owner, room, "Owner")
+    rooms.configure(owner, room, ["roomname=Garden"])
+    server.ctl("clock", "advance", "61m")
+    got = guest.iq("get", INFO, forgotten)
+    assert got.find("error", "item-not-found") is not None, str(got)
+    assert guest.iq("get", INFO, room).get("type") == "result"
+    server.check()
