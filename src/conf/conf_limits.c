@@ -153,8 +153,11 @@ const struct option config_limits_options[] = {
 			"are slowed down"),
 	LIMIT(inbox_bytes, .name = "inbox_bytes", .type = OPT_SIZE,
 		.dflt = "1MiB", .min = "64KiB", .max = "1GiB",
-		.help = "what waits for one account while it is loaded; beyond "
-			"it stanzas come back with <resource-constraint/>"),
+		.help = "what waits for one account or room while it is "
+			"loaded, or for the disk; beyond it stanzas come back "
+			"with <resource-constraint/>; but who has a sixteenth "
+			"of it on its way to rooms, or a quarter if it is a "
+			"component or another server, is slowed down instead"),
 	LIMIT(memory, .name = "memory", .type = OPT_SIZE,
 		.dflt = "0", .min = "0", .max = "16TiB",
 		.help = "what waits in the whole server, such as stanzas, "
