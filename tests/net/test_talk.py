@@ -198,8 +198,9 @@ def test_one_that_is_too_large_does_not_stand_in_the_way(network, a, b):
     romeo = network.person("romeo", a).online()
     juliet = network.person("juliet", b).online()
     romeo.say(juliet.jid, "large " * 100000)
-    # until who sends it has noticed, something may go the same way
-    end = time.monotonic() + PATIENCE
+    # until who sends it has noticed, something may go the same way: where all of it was
+    # written before the stream ended, it is sent five times, with pauses that double
+    end = time.monotonic() + PATIENCE + 90
     while not juliet.has_come() and time.monotonic() < end:
         romeo.say(juliet.jid, "after")
         time.sleep(0.1)
