@@ -69,7 +69,8 @@ def test_nothing_waits_when_nobody_is_there(own_server):
 def test_memory_is_counted_by_owner(own_server):
     # what these keep for each host is there without any session
     server = own_server({"shards": 2,
-                         "modules": {"upload": "no", "archive": "no"}})
+                         "modules": {"upload": "no", "archive": "no",
+                                     "muc": "no"}})
     names = ["user%d" % i for i in range(N)]
     scene = scenes.Scene(server, names)
     for owner, row in memory(server).items():
