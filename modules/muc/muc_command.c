@@ -448,8 +448,8 @@ const struct command muc_commands[] = {
 		purge_args, purge_run, muc_room_check, FOR_ADMINS },
 	{ "rooms set", "change how a room is configured",
 		"As its owners do: what rooms show tells, or roomsecret, the "
-		"password, without which the room needs none from then on. Who is in it is told, and leaves where he may not be "
-		"there any more.",
+		"password, without which the room needs none from then on. Who is "
+		"in it is told, and leaves where he may not be there any more.",
 		set_args, muc_set_run, muc_set_check, FOR_ADMINS },
 	{ "rooms show", "show what a room is",
 		"How many are somebody in it, how much is archived, who has made it, "
