@@ -116,7 +116,7 @@ sender_says(struct scene *s, unsigned sender)
 		x->away = leaves;
 	x->said[x->n] = (struct said){ words[w].kind, phones_of(s, to, phone),
 		to == ALL || to == CONTACTS_ALL, 0 };
-	scene_say("%u-%u is %s %s to %s", sender, x->n, words[w].name,
+	seeds_say("%u-%u is %s %s to %s", sender, x->n, words[w].name,
 		type != NULL ? type : "",
 		to == CONTACTS_ALL ? "contacts" : address_of(to, phone));
 	client_send(&x->c, "<%s id='%u-%u'", words[w].name, sender, x->n);

@@ -29,7 +29,7 @@ person_join(struct person *p, unsigned room, const char *nick)
 
 	if (s->n_came == CAME_MAX || v->joining != 0)
 		return;
-	scene_say("p%u comes into room%u as %s (j%u)", p->index, room, nick,
+	seeds_say("p%u comes into room%u as %s (j%u)", p->index, room, nick,
 		s->n_came);
 	v->joining = s->n_came;
 	v->may_miss = false;
@@ -66,7 +66,7 @@ do_rename(struct person *p, unsigned room)
 
 	if (v->joining != 0 || v->renaming != 0 || strcmp(nick, v->nick) == 0)
 		return;
-	scene_say("p%u wants to be %s in room%u", p->index, nick, room);
+	seeds_say("p%u wants to be %s in room%u", p->index, nick, room);
 	v->renaming++;
 	v->may_miss = false;
 	person_send(p, "<presence id='n1' to='" ROOM "/%s'/>", room, nick);
@@ -85,7 +85,7 @@ do_show(struct person *p, unsigned room)
 static void
 do_go(struct person *p, unsigned room)
 {
-	scene_say("p%u goes from room%u", p->index, room);
+	seeds_say("p%u goes from room%u", p->index, room);
 	p->views[room].going = true;
 	person_send(p, "<presence type='unavailable' to='" ROOM "/%s'><status>"
 		"bye</status></presence>", room, p->views[room].nick);
@@ -124,7 +124,7 @@ person_says(struct person *p, unsigned room)
 
 	if (id == 0)
 		return 0;
-	scene_say("p%u says m%u in room%u", p->index, id, room);
+	seeds_say("p%u says m%u in room%u", p->index, id, room);
 	person_send(p, "<message type='groupchat' id='m%u' to='" ROOM "'><body>"
 		"m%u</body></message>", id, room, id);
 	return id;
@@ -137,7 +137,7 @@ do_subject(struct person *p, unsigned room)
 
 	if (id == 0)
 		return;
-	scene_say("p%u sets s%u in room%u", p->index, id, room);
+	seeds_say("p%u sets s%u in room%u", p->index, id, room);
 	person_send(p, "<message type='groupchat' id='s%u' to='" ROOM "'><subject>"
 		"s%u</subject></message>", id, room, id);
 }
@@ -160,7 +160,7 @@ do_private(struct person *p, unsigned room)
 		return;
 	p->scene->said[id].is_private = true;
 	snprintf(p->scene->said[id].nick, NICK, "%s", to->nick);
-	scene_say("p%u says p%u to %s in room%u", p->index, id, to->nick, room);
+	seeds_say("p%u says p%u to %s in room%u", p->index, id, to->nick, room);
 	person_send(p, "<message type='chat' id='p%u' to='" ROOM "/%s'><body>p%u"
 		"</body></message>", id, room, to->nick, id);
 }
@@ -187,7 +187,7 @@ do_role(struct person *p, unsigned room)
 
 	if (whom == NULL)
 		return;
-	scene_say("p%u makes %s %s in room%u", p->index, whom->nick, role, room);
+	seeds_say("p%u makes %s %s in room%u", p->index, whom->nick, role, room);
 	person_send(p, "<iq type='set' id='r' to='" ROOM "'><query xmlns='"
 		NS_MUC_ADMIN "'><item nick='%s' role='%s'/></query></iq>", room,
 		whom->nick, role);
@@ -203,7 +203,7 @@ person_affiliates(struct person *p, unsigned room)
 	const char *name = affs[scene_draw(s, COUNT(affs))];
 	struct affiliated *aff = &s->aff[room][user];
 
-	scene_say("p%u makes u%u %s of room%u", p->index, user, name, room);
+	seeds_say("p%u makes u%u %s of room%u", p->index, user, name, room);
 	aff->kept = 0;
 	aff->asked = AFF_OF(name);
 	s->changed[room] = s->moment;
@@ -235,7 +235,7 @@ do_configure(struct person *p, unsigned room)
 	if (scene_draw(p->scene, 2) == 0)
 		add_field(&form, "whois", scene_draw(p->scene, 2) == 0 ?
 			"anyone" : "moderators");
-	scene_say("p%u configures room%u: %s", p->index, room, buf_c(&form));
+	seeds_say("p%u configures room%u: %s", p->index, room, buf_c(&form));
 	person_send(p, "<iq type='set' id='c' to='" ROOM "'><query xmlns='"
 		NS_MUC_OWNER "'><x xmlns='" NS_FORM "' type='submit'><field "
 		"var='FORM_TYPE'><value>" NS_MUC_ROOMCONFIG "</value></field>%s"
@@ -272,7 +272,7 @@ scene_is_made(struct person *p, unsigned room, unsigned came)
 static void
 do_destroy(struct person *p, unsigned room)
 {
-	scene_say("p%u destroys room%u", p->index, room);
+	seeds_say("p%u destroys room%u", p->index, room);
 	scene_is_anew(p->scene, room);
 	person_send(p, "<iq type='set' id='d' to='" ROOM "'><query xmlns='"
 		NS_MUC_OWNER "'><destroy><reason>enough</reason></destroy>"

@@ -241,7 +241,7 @@ hears_message(struct person *p, unsigned room, const struct elem *e)
 	const struct elem *x = elem_child(e, NS_MUC_USER, "x");
 	unsigned id = heard_id(body, 'm');
 
-	scene_say("  p%u hears %.*s in room%u", p->index,
+	seeds_say("  p%u hears %.*s in room%u", p->index,
 		STR_ARG(elem_attr(e, "id")), room);
 	if (str_is(type, "error"))
 		message_error(p, room, e);
@@ -333,7 +333,7 @@ hears_iq(struct person *p, unsigned room, const struct elem *e)
 	struct str id = elem_attr(e, "id"), type = elem_attr(e, "type");
 
 	if (str_is(type, "error"))
-		scene_say("  p%u is refused %.*s by room%u: %.*s", p->index,
+		seeds_say("  p%u is refused %.*s by room%u: %.*s", p->index,
 			STR_ARG(id), room, STR_ARG(error_of(e)));
 	if (str_is(type, "get") || str_is(type, "set"))
 		person_send(p, "<iq type='result' id='%.*s' to='%.*s'/>",

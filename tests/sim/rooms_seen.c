@@ -211,7 +211,7 @@ own_gone(struct person *p, unsigned room, const char *nick, const struct elem *x
 	struct view *v = &p->views[room];
 	const struct elem *item = elem_child(x, NS_MUC_USER, "item");
 
-	scene_say("  p%u is out of room%u (%s)", p->index, room, nick);
+	seeds_say("  p%u is out of room%u (%s)", p->index, room, nick);
 	if (heard_code(x, "303")) {
 		s->counts->renamed++;
 		seen_gone(v, nick);
@@ -261,7 +261,7 @@ person_sees(struct person *p, unsigned room, const char *nick,
 	struct str type = elem_attr(e, "type");
 
 	if (str_is(type, "error")) {
-		scene_say("  p%u is refused by room%u: %.*s", p->index, room,
+		seeds_say("  p%u is refused by room%u: %.*s", p->index, room,
 			STR_ARG(elem_attr(e, "id")));
 		presence_error(p, room, e);
 		return;
@@ -270,7 +270,7 @@ person_sees(struct person *p, unsigned room, const char *nick,
 		scene_fail(p->scene, "presence of a room without its x");
 		return;
 	}
-	scene_say("  p%u sees %s %.*s in room%u%s", p->index, nick,
+	seeds_say("  p%u sees %s %.*s in room%u%s", p->index, nick,
 		type.p != NULL ? (int)type.n : 5, type.p != NULL ? type.p : "there",
 		room, heard_code(x, "110") ? ", itself" : "");
 	if (v->phase == OUTSIDE && v->joining == 0 && !v->stale &&

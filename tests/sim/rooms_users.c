@@ -95,7 +95,7 @@ on_new_life(struct device *d)
 {
 	struct person *p = CONTAINER_OF(d, struct person, d);
 
-	scene_say("p%u begins anew", p->index);
+	seeds_say("p%u begins anew", p->index);
 	p->scene->counts->anew++;
 	person_goes(p);
 }
@@ -105,7 +105,7 @@ on_new_life(struct device *d)
 static void
 do_connect(struct person *p)
 {
-	scene_say("p%u connects", p->index);
+	seeds_say("p%u connects", p->index);
 	if (p->c.state == CLIENT_FAILED)
 		client_break(&p->c);
 	client_read(&p->c); /* who said goodbye reads to the end */
@@ -127,7 +127,7 @@ do_connect(struct person *p)
 static void
 do_break(struct person *p)
 {
-	scene_say("p%u breaks", p->index);
+	seeds_say("p%u breaks", p->index);
 	client_break(&p->c);
 	if (!p->managed)
 		person_goes(p);
@@ -136,7 +136,7 @@ do_break(struct person *p)
 static void
 do_leave(struct person *p)
 {
-	scene_say("p%u leaves", p->index);
+	seeds_say("p%u leaves", p->index);
 	person_goes(p);
 	if (p->managed)
 		p->d.id[0] = '\0';

@@ -47,7 +47,7 @@ user_error(struct sim_client *at, struct arena *a, const struct elem *e)
 			at->index);
 		return;
 	}
-	sim_say("  u%u/r%u hears that %.*s was refused", at->user, at->index,
+	seeds_say("  u%u/r%u hears that %.*s was refused", at->user, at->index,
 		STR_ARG(elem_attr(e, "id")));
 	if ((p->errors[serial]++ != 0 || p->arrived[serial]) &&
 		!p->again[serial] && !s->any_trouble)
@@ -95,7 +95,7 @@ user_message(struct sim_client *to, struct arena *a, const struct elem *e)
 		sim_fail(s, "a body of another form");
 		return;
 	}
-	sim_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
+	seeds_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
 		index, number, serial);
 	p = &s->pairs[user][to->user];
 	if (p->errors[serial] != 0 && !p->again[serial] && !s->any_trouble)
@@ -120,7 +120,7 @@ user_sees(struct sim_client *at, struct str from, bool there)
 
 	if (!user_parse(from, &user, &index))
 		return;
-	sim_say("  u%u/r%u: %.*s is %s", at->user, at->index, STR_ARG(from),
+	seeds_say("  u%u/r%u: %.*s is %s", at->user, at->index, STR_ARG(from),
 		there ? "there" : "gone");
 	/* RFC 6121 §4.5.4: all of them */
 	for (unsigned i = 0; index == CLIENTS && !there && i < CLIENTS; i++)
@@ -142,7 +142,7 @@ user_presence(struct sim_client *at, const struct elem *e)
 	} else if (!user_parse(from, &user, &index)) {
 		sim_fail(s, "presence of a stranger");
 	} else if (str_is(type, "error")) {
-		sim_say("  u%u/r%u: presence to u%u was refused", at->user,
+		seeds_say("  u%u/r%u: presence to u%u was refused", at->user,
 			at->index, user);
 		s->pairs[at->user][user].unsure = true;
 	} else if (str_is(type, "subscribe") && !at->leaving) {
@@ -150,7 +150,7 @@ user_presence(struct sim_client *at, const struct elem *e)
 		if (!lets)
 			s->pairs[at->user][user].denied = true;
 		at->wished[user] = true;
-		sim_say("u%u/r%u %s u%u", at->user, at->index,
+		seeds_say("u%u/r%u %s u%u", at->user, at->index,
 			lets ? "lets see" : "denies", user);
 		user_send(at, "<presence type='%s' to='%.*s'/>",
 			lets ? "subscribed" : "unsubscribed", STR_ARG(from));
@@ -260,7 +260,7 @@ users_on_lost(void *arg, const struct letter *l)
 	struct pair *p;
 	bool wish;
 
-	sim_say("  on the way %s %s %s of %s to %s may be lost", l->name,
+	seeds_say("  on the way %s %s %s of %s to %s may be lost", l->name,
 		l->type, l->id, l->from, l->to);
 	if (parse_message_id(s, l->id, &p, &serial))
 		p->lost[serial] = true;

@@ -125,7 +125,7 @@ store_trouble(struct sim *s, unsigned i, bool begins)
 static void
 log_all(void)
 {
-	for (int i = 0; sim_is_verbose && i < LOG_AREAS; i++)
+	for (int i = 0; seeds_verbose && i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, LEVEL_INFO);
 }
 
@@ -182,7 +182,7 @@ do_stop(struct sim *s)
 	unsigned n_shards = 1 + (unsigned)sim_draw(s, 3);
 	bool kill = sim_draw(s, 2) == 0;
 
-	sim_say("server %u is %s", i, kill ? "killed" : "stopped");
+	seeds_say("server %u is %s", i, kill ? "killed" : "stopped");
 	users_of_world_go(s, i, kill);
 	if (kill) {
 		wires_kill(&s->wires, i);
@@ -210,7 +210,7 @@ do_reload(struct sim *s)
 
 	if (sim_draw(s, 2) == 0)
 		s->off[i][j] = !s->off[i][j];
-	sim_say("%s talks to %s", sim_domains[i][j],
+	seeds_say("%s talks to %s", sim_domains[i][j],
 		s->off[i][j] ? "nobody" : "others");
 	hosts_write(s, i);
 	world_reload(s->worlds[i]);
@@ -254,7 +254,7 @@ do_close(struct sim *s)
 	unsigned i = (unsigned)sim_draw(s, WORLDS);
 	const char *domain = sim_domains[!i][sim_draw(s, DOMAINS)];
 
-	sim_say("server %u closes its streams to %s", i, domain);
+	seeds_say("server %u closes its streams to %s", i, domain);
 	shard_post(s->worlds[i]->server->shards[0], on_close,
 		(void *)(uintptr_t)domain, 0);
 }
@@ -306,7 +306,7 @@ sim_trouble(struct sim *s)
 		wire_stall(w);
 	if (s->outages && sim_draw(s, 40) == 0) {
 		s->unreachable = !s->unreachable;
-		sim_say("the network is %s",
+		seeds_say("the network is %s",
 			s->unreachable ? "gone" : "there again");
 	}
 	if (s->reloads && sim_draw(s, 40) == 0)

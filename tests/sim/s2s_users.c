@@ -17,7 +17,7 @@ static void
 do_connect(struct sim_client *sc)
 {
 	client_read(&sc->c); /* who said goodbye reads to the end */
-	sim_say("u%u/r%u connects", sc->user, sc->index);
+	seeds_say("u%u/r%u connects", sc->user, sc->index);
 	user_connect(sc, (int)sim_draw(sc->sim, 5));
 }
 
@@ -48,7 +48,7 @@ user_goes(struct sim_client *sc)
 static void
 do_leave(struct sim_client *sc)
 {
-	sim_say("u%u/r%u leaves", sc->user, sc->index);
+	seeds_say("u%u/r%u leaves", sc->user, sc->index);
 	user_ends(sc);
 	user_goes(sc);
 	client_leave(&sc->c);
@@ -58,7 +58,7 @@ do_leave(struct sim_client *sc)
 static void
 do_break(struct sim_client *sc)
 {
-	sim_say("u%u/r%u breaks", sc->user, sc->index);
+	seeds_say("u%u/r%u breaks", sc->user, sc->index);
 	sc->leaving = true;
 	client_break(&sc->c);
 }
@@ -85,7 +85,7 @@ on_begins(struct sim_client *sc)
 {
 	struct sim *s = sc->sim;
 
-	sim_say("u%u/r%u begins anew", sc->user, sc->index);
+	seeds_say("u%u/r%u begins anew", sc->user, sc->index);
 	user_goes(sc);
 	sc->leaving = false;
 	for (unsigned to = 0; to < USERS; to++) {
@@ -164,7 +164,7 @@ do_message(struct sim_client *sc, unsigned to)
 
 	if (p->sent == MESSAGES_MAX)
 		return;
-	sim_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index, number,
+	seeds_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index, number,
 		p->sent, to);
 	user_send(sc,
 		"<message type='chat' id='m%u-%u-%u' to='u%u@%s'><body>%u %u %u "
@@ -198,7 +198,7 @@ do_question(struct sim_client *sc, unsigned to)
 		snprintf(who, sizeof(who), "u%u@%s/r%u", to, domain_of(to),
 			(unsigned)sim_draw(s, CLIENTS));
 	}
-	sim_say("u%u/r%u asks q%u of %s", sc->user, sc->index, s->n_questions,
+	seeds_say("u%u/r%u asks q%u of %s", sc->user, sc->index, s->n_questions,
 		who);
 	s->questions[s->n_questions] =
 		(struct question){ .user = sc->user, .index = sc->index };
@@ -233,7 +233,7 @@ do_subscription(struct sim_client *sc, unsigned to)
 	if (strcmp(act, "unsubscribed") == 0)
 		p->denied = true;
 	sc->wished[to] = true;
-	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
+	seeds_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
 	user_send(sc, "<presence type='%s' to='u%u@%s'/>", act, to,
 		domain_of(to));
 }
@@ -243,7 +243,7 @@ do_roster(struct sim_client *sc, unsigned to)
 {
 	struct pair *p = &sc->sim->pairs[sc->user][to];
 
-	sim_say("u%u/r%u removes u%u", sc->user, sc->index, to);
+	seeds_say("u%u/r%u removes u%u", sc->user, sc->index, to);
 	p->denied = true;
 	p->unsure = p->unsure || sc->sim->any_trouble;
 	user_send(sc,

@@ -11,12 +11,14 @@
 
 #include "world.h"
 
+bool seeds_verbose;
+
 bool
 seeds_read(struct seeds *s, int argc, char **argv)
 {
 	for (int i = 1; i < argc; i++) {
 		if (strcmp(argv[i], "--verbose") == 0)
-			s->verbose = true;
+			seeds_verbose = true;
 		else if (i + 1 == argc)
 			return false;
 		else if (strcmp(argv[i], "--seeds") == 0)
@@ -50,4 +52,25 @@ seeds_run(struct seeds *s,
 		s->failed++;
 	}
 	world_modules_free(modules, s->module_dirs);
+}
+
+void
+seeds_fail(uint64_t seed, const char *fmt, va_list ap)
+{
+	fprintf(stderr, "seed %llu: ", (unsigned long long)seed);
+	vfprintf(stderr, fmt, ap);
+	fputc('\n', stderr);
+}
+
+void
+seeds_say(const char *fmt, ...)
+{
+	va_list ap;
+
+	if (!seeds_verbose)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
 }

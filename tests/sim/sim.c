@@ -66,32 +66,15 @@
 #define AWAY_STEP 60
 #define SIM_VISIBLE "visible"
 
-static bool verbose;
-
 void
 sim_fail(struct sim *s, const char *fmt, ...)
 {
 	va_list ap;
 
 	s->failed = true;
-	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	seeds_fail(s->seed, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
-}
-
-__attribute__((format(printf, 1, 2))) static void
-sim_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!verbose)
-		return;
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
 }
 
 void
@@ -147,7 +130,7 @@ sim_message(struct sim *s, struct sim_client *to, struct arena *a,
 		sim_fail(s, "a body of another form");
 		return;
 	}
-	sim_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
+	seeds_say("  u%u/r%u gets %u/%u #%u (%u)", to->user, to->index, user,
 		index, number, serial);
 	if (s->bad_disk && s->pairs[user][to->user].arrived[serial])
 		return;
@@ -246,7 +229,7 @@ static void
 do_connect(struct sim_client *sc)
 {
 	client_read(&sc->c); /* who said goodbye reads to the end */
-	sim_say("u%u/r%u connects", sc->user, sc->index);
+	seeds_say("u%u/r%u connects", sc->user, sc->index);
 	sim_owner_begins(sc);
 	user_connect(sc, (int)world_draw(sc->c.world, 5));
 	sim_tell_lost(sc);
@@ -255,7 +238,7 @@ do_connect(struct sim_client *sc)
 static void
 do_end(struct sim *s, struct sim_client *sc, bool broken)
 {
-	sim_say("u%u/r%u %s", sc->user, sc->index,
+	seeds_say("u%u/r%u %s", sc->user, sc->index,
 		broken ? "breaks" : "leaves");
 	sc->leaving = true;
 	/* what it sent before may be cut off as well, or be refused when it has
@@ -281,7 +264,7 @@ sim_say_with(struct sim *s, struct sim_client *sc, unsigned to, const char *of)
 	if (p->sent == MESSAGES_MAX)
 		return;
 	number = s->next[sc->user][sc->index][to]++;
-	sim_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index,
+	seeds_say("u%u/r%u says %u (%u) to u%u", sc->user, sc->index,
 		number, p->sent, to);
 	user_send(sc,
 		"<message type='chat' id='%u-%u' to='u%u@" WORLD_HOST
@@ -339,7 +322,7 @@ do_subscription(struct sim *s, struct sim_client *sc, unsigned to)
 			return;
 		s->asked[sc->user][to] = true;
 	}
-	sim_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
+	seeds_say("u%u/r%u sends %s to u%u", sc->user, sc->index, act, to);
 	user_send(sc, "<presence type='%s' to='u%u@" WORLD_HOST "'/>", act, to);
 }
 
@@ -348,7 +331,7 @@ do_roster(struct sim *s, struct sim_client *sc, unsigned to)
 {
 	bool remove = world_draw(s->w, 3) == 0;
 
-	sim_say("u%u/r%u %s u%u", sc->user, sc->index,
+	seeds_say("u%u/r%u %s u%u", sc->user, sc->index,
 		remove ? "removes" : "names", to);
 	user_send(sc,
 		"<iq type='set' id='r'><query xmlns='jabber:iq:roster'><item "
@@ -365,7 +348,7 @@ do_crowd(struct sim *s, struct sim_client *sc)
 	uint64_t n = world_draw(s->w, CROWD / 4);
 	bool remove = world_draw(s->w, 4) == 0;
 
-	sim_say("u%u/r%u %s %u contacts", sc->user, sc->index,
+	seeds_say("u%u/r%u %s %u contacts", sc->user, sc->index,
 		remove ? "removes" : "names", (unsigned)n);
 	for (uint64_t i = first; i < first + n; i++)
 		user_send(sc,
@@ -380,7 +363,7 @@ static void
 do_invisible(struct sim *s, struct sim_client *sc)
 {
 	sc->invisible = !sc->invisible;
-	sim_say("u%u/r%u is %svisible", sc->user, sc->index,
+	seeds_say("u%u/r%u is %svisible", sc->user, sc->index,
 		sc->invisible ? "in" : "");
 	if (sc->invisible)
 		user_send(sc, "<iq type='set' id='i'><invisible xmlns='"
@@ -472,7 +455,7 @@ disk_step(struct sim *s)
 	if (!s->full_disk || world_draw(s->w, 20) != 0)
 		return;
 	s->is_full = !s->is_full;
-	sim_say("the disk is %s", s->is_full ? "full" : "not full any more");
+	seeds_say("the disk is %s", s->is_full ? "full" : "not full any more");
 	store_set_full(s->w->server->store, s->is_full);
 }
 
@@ -509,7 +492,7 @@ loss_step(struct sim *s)
 	if (!s->long_losses || world_draw(s->w, 20) != 0)
 		return;
 	s->is_gone = !s->is_gone;
-	sim_say("the database is %s", s->is_gone ? "gone" : "there again");
+	seeds_say("the database is %s", s->is_gone ? "gone" : "there again");
 }
 
 static void
@@ -686,7 +669,7 @@ sim_open(struct sim *s, const char *module_dir)
 	s->w = world_new(s->seed, 1 + (unsigned)(s->seed % 4), module_dir, conf);
 	store_set_whole(s->w->server->store, s->seed / 2 % 2 == 0);
 	/* errors are what is wanted then */
-	for (int i = 0; s->bad_disk && !verbose && i < LOG_AREAS; i++)
+	for (int i = 0; s->bad_disk && !seeds_verbose && i < LOG_AREAS; i++)
 		log_set_level((enum log_area)i, (enum log_level)-1);
 	for (unsigned u = 0; u < USERS; u++) {
 		char local[8];
@@ -764,7 +747,6 @@ main(int argc, char **argv)
 
 	if (!seeds_read(&seeds, argc, argv))
 		return 2;
-	verbose = seeds.verbose;
 	seeds_run(&seeds, sim_run, NULL);
 	printf("%llu seeds, %u failed\n", (unsigned long long)seeds.n, seeds.failed);
 	return seeds.failed != 0;

@@ -27,11 +27,8 @@
 #include "net/conn.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "seeds.h"
 
 #define SEEDS 20
-
-static bool verbose;
 
 void
 scene_fail(struct scene *s, const char *fmt, ...)
@@ -39,24 +36,9 @@ scene_fail(struct scene *s, const char *fmt, ...)
 	va_list ap;
 
 	s->failed = true;
-	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	seeds_fail(s->seed, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
-}
-
-void
-scene_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!verbose)
-		return;
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
 }
 
 unsigned
@@ -105,7 +87,7 @@ on_witness(struct client *c, struct arena *a, struct elem *e)
 	unsigned sender, at;
 
 	if (said_by(s, e, &sender, &at)) {
-		scene_say("  the witness gets %u-%u", sender, at);
+		seeds_say("  the witness gets %u-%u", sender, at);
 		witness_hears(s, sender, at);
 	}
 	scene_answer(c, e);
@@ -118,7 +100,7 @@ on_pong(struct phone *p)
 {
 	if (!p->pings)
 		return;
-	scene_say("phone %u is answered", p->index);
+	seeds_say("phone %u is answered", p->index);
 	p->pings = false;
 	p->scene->counts->pings++;
 	phone_has_all(p, p->due);
@@ -134,7 +116,7 @@ on_phone(struct device *d, struct elem *e)
 		on_pong(p);
 	if (!said_by(p->scene, shown(p->scene, e), &sender, &at))
 		return;
-	scene_say("  phone %u gets %u-%u", p->index, sender, at);
+	seeds_say("  phone %u gets %u-%u", p->index, sender, at);
 	phone_hears(p, sender, at);
 	/* what it says before it counts it would say again */
 	if (d->on && str_is(elem_attr(e, "type"), "get"))
@@ -148,7 +130,7 @@ on_new_life(struct device *d)
 {
 	struct phone *p = d->user;
 
-	scene_say("phone %u begins anew", p->index);
+	seeds_say("phone %u begins anew", p->index);
 	p->anew = p->scene->again = true;
 	p->inactive = p->calm = p->pings = false;
 }
@@ -196,7 +178,7 @@ do_active(struct scene *s, struct phone *p)
 {
 	bool asks = scene_draw(s, 2) == 0;
 
-	scene_say("phone %u is active", p->index);
+	seeds_say("phone %u is active", p->index);
 	/* all that has come until now it must have when it is answered */
 	if (asks)
 		settle(s);
@@ -215,7 +197,7 @@ do_active(struct scene *s, struct phone *p)
 static void
 do_inactive(struct phone *p)
 {
-	scene_say("phone %u is inactive", p->index);
+	seeds_say("phone %u is inactive", p->index);
 	p->calm = p->calm && p->inactive;
 	p->inactive = true;
 	client_send(&p->d->c, "<inactive xmlns='" NS_CSI "'/>");
@@ -224,7 +206,7 @@ do_inactive(struct phone *p)
 static void
 do_break(struct phone *p)
 {
-	scene_say("phone %u breaks", p->index);
+	seeds_say("phone %u breaks", p->index);
 	p->calm = p->stalls = p->inactive = false;
 	client_break(&p->d->c);
 }
@@ -232,7 +214,7 @@ do_break(struct phone *p)
 static void
 do_come(struct scene *s, struct phone *p)
 {
-	scene_say("phone %u comes", p->index);
+	seeds_say("phone %u comes", p->index);
 	p->calm = p->stalls = p->inactive = false;
 	s->counts->resumed++;
 	device_come(p->d);
@@ -244,7 +226,7 @@ do_move(struct scene *s, struct phone *p)
 {
 	struct device *next = xmalloc(sizeof(*next));
 
-	scene_say("phone %u moves", p->index);
+	seeds_say("phone %u moves", p->index);
 	if (p->stalls)
 		conn_mem_take(p->d->c.conn, SIZE_MAX);
 	*next = *p->d;
@@ -262,7 +244,7 @@ do_move(struct scene *s, struct phone *p)
 static void
 do_stall(struct phone *p)
 {
-	scene_say("phone %u stalls, or goes on", p->index);
+	seeds_say("phone %u stalls, or goes on", p->index);
 	p->stalls = !p->stalls;
 	p->calm = false;
 	conn_mem_take(p->d->c.conn, p->stalls ? 0 : SIZE_MAX);
@@ -459,7 +441,6 @@ main(int argc, char **argv)
 
 	if (!seeds_read(&seeds, argc, argv))
 		return 2;
-	verbose = seeds.verbose;
 	seeds_run(&seeds, run, &c);
 	if (seeds.n >= SEEDS && !has_all(&c)) {
 		fprintf(stderr, "something of what is to be tried never happened\n");

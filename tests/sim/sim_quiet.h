@@ -12,6 +12,7 @@
 
 #include "base/vec.h"
 #include "device.h"
+#include "seeds.h"
 #include "world.h"
 
 struct elem;
@@ -92,8 +93,6 @@ struct scene {
 void scene_fail(struct scene *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
 
-/* What happens, for who wants to see it. */
-void scene_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned scene_draw(struct scene *s, unsigned below);
 
 /* --- quiet_senders.c ------------------------------------------------------------- */

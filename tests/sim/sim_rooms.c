@@ -28,13 +28,11 @@
 #include "base/memuse.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "seeds.h"
 
 #define SEEDS 40
 #define REST_US (3 * US_PER_S)  /* acknowledgements between servers come by then */
 #define CALM_US (60 * US_PER_S) /* nothing waits for the other server any more */
 
-static bool verbose;
 static struct scene *the_scene; /* for those that are given a server only */
 
 void
@@ -43,24 +41,9 @@ scene_fail(struct scene *s, const char *fmt, ...)
 	va_list ap;
 
 	s->failed = true;
-	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	seeds_fail(s->seed, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
-}
-
-void
-scene_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!verbose)
-		return;
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
 }
 
 unsigned
@@ -198,7 +181,7 @@ static void
 log_quiet(const struct scene *s)
 {
 	for (int i = 0; i < LOG_AREAS; i++)
-		if (verbose)
+		if (seeds_verbose)
 			log_set_level((enum log_area)i, LEVEL_INFO);
 		else if (s->bad_disk)
 			log_set_level((enum log_area)i, (enum log_level)-1);
@@ -212,7 +195,7 @@ do_stop(struct scene *s)
 	unsigned n_shards = 1 + scene_draw(s, 4);
 	bool kill = scene_draw(s, 2) == 0;
 
-	scene_say("the server is %s", kill ? "killed" : "stopped");
+	seeds_say("the server is %s", kill ? "killed" : "stopped");
 	if (kill) {
 		s->counts->killed++;
 		persons_of_world_go(s, 0, true);
@@ -402,7 +385,6 @@ main(int argc, char **argv)
 
 	if (!seeds_read(&seeds, argc, argv))
 		return 2;
-	verbose = seeds.verbose;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* in line with the log */
 	/* there are no certificates, and the system's authorities are many */
 	setenv("SSL_CERT_FILE", "/nonexistent", 1);

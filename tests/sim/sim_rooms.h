@@ -20,6 +20,7 @@
 #include "base/vec.h"
 #include "device.h"
 #include "store/store.h"
+#include "seeds.h"
 #include "wires.h"
 #include "world.h"
 
@@ -179,8 +180,6 @@ struct scene {
 
 void scene_fail(struct scene *s, const char *fmt, ...)
 	__attribute__((format(printf, 2, 3)));
-/* What happens, for who wants to see it. */
-void scene_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 unsigned scene_draw(struct scene *s, unsigned below);
 /* Until nothing moves that need not wait for a time; */
 void scene_settle(struct scene *s);

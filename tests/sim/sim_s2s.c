@@ -38,13 +38,10 @@
 #include "core/entity_message.h"
 #include "core/server.h"
 #include "core/shard.h"
-#include "seeds.h"
 #include "sim_s2s.h"
 
 #define SEEDS 40 /* whatever is to be tried happens in so many */
 #define NOBODY_COMES_US (2 * INT64_C(3600) * US_PER_S)
-
-bool sim_is_verbose;
 
 void
 sim_fail(struct sim *s, const char *fmt, ...)
@@ -52,24 +49,9 @@ sim_fail(struct sim *s, const char *fmt, ...)
 	va_list ap;
 
 	s->failed = true;
-	fprintf(stderr, "seed %llu: ", (unsigned long long)s->seed);
 	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
+	seeds_fail(s->seed, fmt, ap);
 	va_end(ap);
-	fputc('\n', stderr);
-}
-
-void
-sim_say(const char *fmt, ...)
-{
-	va_list ap;
-
-	if (!sim_is_verbose)
-		return;
-	va_start(ap, fmt);
-	vprintf(fmt, ap);
-	va_end(ap);
-	putchar('\n');
 }
 
 /* --- time and turns ----------------------------------------------------------------- */
@@ -196,7 +178,7 @@ sim_open(struct sim *s, const char *module_dir)
 	s->wires.late = users_on_late;
 	s->wires.arg = s;
 	sim_draw_trouble(s);
-	sim_say("cuts=%d stalls=%d outages=%d stops=%d reloads=%d closes=%d bad_store=%d slow=%d",
+	seeds_say("cuts=%d stalls=%d outages=%d stops=%d reloads=%d closes=%d bad_store=%d slow=%d",
 		s->cuts, s->stalls, s->outages, s->stops, s->reloads, s->closes,
 		s->bad_store, s->wires.slow);
 	sim_start_worlds(s, module_dir);
@@ -286,7 +268,6 @@ main(int argc, char **argv)
 
 	if (!seeds_read(&seeds, argc, argv))
 		return 2;
-	sim_is_verbose = seeds.verbose;
 	setvbuf(stdout, NULL, _IOLBF, 0); /* in line with the log */
 	/* there are no certificates, and the system's authorities are many */
 	setenv("SSL_CERT_FILE", "/nonexistent", 1);

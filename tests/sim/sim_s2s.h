@@ -9,6 +9,7 @@
 
 #include "base/buf.h"
 #include "store/store.h"
+#include "seeds.h"
 #include "sim_client.h"
 #include "wires.h"
 #include "world.h"
@@ -119,15 +120,12 @@ sim_draw(struct sim *s, uint64_t below)
 
 /* --- sim_s2s.c ---------------------------------------------------------------- */
 
-void sim_say(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 /* Until nothing moves, without moving the clocks. */
 void sim_settle(struct sim *s);
 /* Both clocks move to where the next thing is due, but not by more than us. */
 void sim_sleep(struct sim *s, int64_t us);
 /* So long, by as many steps as it takes. */
 void sim_pass(struct sim *s, int64_t us);
-
-extern bool sim_is_verbose;
 
 /* --- s2s_trouble.c: the servers, and what befalls them -------------------------- */
 
